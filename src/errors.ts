@@ -1,0 +1,73 @@
+/**
+ * The kinds of error that batchctl knows. A kind, not a string, travels inward from an adapter;
+ * the command line turns it into a message, a hint and an exit code (docs/exit-codes in README).
+ */
+export type ErrorKind =
+  | 'unexpected'
+  | 'usage'
+  | 'config'
+  | 'jobFile'
+  | 'credentials'
+  | 'notFound'
+  | 'jobFailed'
+  | 'notFinished'
+  | 'refused'
+  | 'unavailable'
+  | 'full'
+  | 'proof'
+  | 'late'
+  | 'finding'
+  | 'changed'
+  | 'newer'
+  | 'corrupt'
+  | 'interrupted';
+
+const EXIT_CODES: Readonly<Record<ErrorKind, number>> = {
+  unexpected: 1,
+  usage: 2,
+  config: 3,
+  jobFile: 3,
+  credentials: 3,
+  notFound: 4,
+  jobFailed: 5,
+  notFinished: 6,
+  refused: 7,
+  unavailable: 8,
+  full: 8,
+  newer: 8,
+  proof: 9,
+  changed: 9,
+  corrupt: 9,
+  late: 10,
+  finding: 11,
+  interrupted: 130,
+};
+
+/** An error for the operator: what was expected and found, and the command that mends it. */
+export class BatchctlError extends Error {
+  readonly kind: ErrorKind;
+  /** What to type or change, or undefined where nothing would help. */
+  readonly hint: string | undefined;
+
+  constructor(kind: ErrorKind, message: string, options: { hint?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'BatchctlError';
+    this.kind = kind;
+    this.hint = options.hint;
+  }
+}
+
+/** The process's exit code for a thrown value; 1 for whatever has no kind. */
+export function exitCodeOf(error: unknown): number {
+  return error instanceof BatchctlError ? EXIT_CODES[error.kind] : EXIT_CODES.unexpected;
+}
+
+/** True when the error is of one of the kinds. */
+export function isKind(error: unknown, ...kinds: readonly ErrorKind[]): error is BatchctlError {
+  return error instanceof BatchctlError && kinds.includes(error.kind);
+}
+
+/** True for a Node.js system error with that code (`ENOENT`). */
+export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
+}

@@ -1,0 +1,137 @@
+/** A job's spec with every default filled in: what `jobs/spec.ts` makes of a job file, and job.json keeps. */
+export interface JobSpec {
+  readonly name: string;
+  /** Files shipped to the workers, as written: relative to the job file, globs allowed. */
+  readonly files: readonly string[];
+  readonly params: Readonly<Record<string, string>>;
+  /** Null when only `--input` can say. */
+  readonly input: InputSpec | null;
+  readonly steps: readonly StepSpec[];
+  readonly tolerate: Tolerance;
+  /** `finish`: other chains go on; `stop`: no more is sent after the first failure for good. */
+  readonly onFailure: 'finish' | 'stop';
+  /** The share (0..1) of ended tasks failing that pauses the job, once 20 have ended; null: never. */
+  readonly halt: number | null;
+  /** Control totals, as written: `price.records == input.records`. */
+  readonly expect: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly maxRunning: number | null;
+  readonly maxTasks: number;
+  readonly deliver: { readonly to: string; readonly name: string; readonly marker: string } | null;
+  readonly notify: readonly { readonly on: readonly string[]; readonly to: string }[];
+}
+
+export interface InputSpec {
+  /** What to read; empty when `--input` must say. A list is several inputs. */
+  readonly from: readonly string[];
+  readonly split: SplitSpec;
+}
+
+/** How an input becomes parts (`docs/job-file.md`). Sizes in bytes. */
+export type SplitSpec =
+  | ({ readonly by: 'lines' } & SplitBy)
+  | ({ readonly by: 'csv'; readonly header: boolean; readonly delimiter: string; readonly quote: string } & SplitBy)
+  | ({ readonly by: 'jsonl' } & SplitBy)
+  | ({ readonly by: 'records'; readonly length: number } & SplitBy)
+  | { readonly by: 'file' }
+  | { readonly by: 'list' }
+  | { readonly by: 'range'; readonly from: number; readonly to: number }
+  | { readonly by: 'grid'; readonly axes: Readonly<Record<string, readonly string[]>> };
+
+/** Exactly one of the two is set. */
+export type SplitBy =
+  | { readonly every: number; readonly size?: undefined }
+  | { readonly size: number; readonly every?: undefined };
+
+export interface StepSpec {
+  readonly name: string;
+  /** An argv, run without a shell; a string runs under `/bin/sh -c`. */
+  readonly run: readonly string[] | string;
+  readonly gather: boolean;
+  /** How the command gets its input. `dir` and `list` are for gathers. */
+  readonly input: 'stdin' | 'file' | 'dir' | 'list';
+  readonly output: 'stdout' | 'file' | 'files';
+  /** `once`: a gather's joined stdin keeps only the first header line. */
+  readonly header: 'once' | null;
+  readonly explode: boolean;
+  readonly group: string;
+  readonly attempts: number;
+  /** Seconds, staging included. */
+  readonly timeout: number;
+  /** Seconds without a byte written; null: off. */
+  readonly stall: number | null;
+  readonly needs: { readonly slots: number | 'all'; readonly memory: number; readonly disk: number };
+  readonly env: Readonly<Record<string, string>>;
+  /** Name to reference (`env:NAME`, `file:/path`), resolved by the worker at each attempt. */
+  readonly secrets: Readonly<Record<string, string>>;
+  /** Exit codes that no retry can mend. */
+  readonly permanent: readonly number[];
+  readonly maxRunning: number | null;
+  readonly interruptions: number | null;
+  readonly fallback: string | null;
+}
+
+export type Tolerance =
+  | { readonly kind: 'count'; readonly count: number }
+  /** A share (0..1) of all chains, rounded down. */
+  | { readonly kind: 'share'; readonly share: number };
+
+/** How many chains may fail for good and still let gathers open. */
+export function toleratedOf(tolerance: Tolerance, chains: number): number {
+  return tolerance.kind === 'count' ? tolerance.count : Math.floor(tolerance.share * chains + 1e-9);
+}
+
+/** An input as it was when the job was accepted; a worker that finds it otherwise fails the task (`changed`). */
+export interface JobInput {
+  /** What was asked for, for people. */
+  readonly name: string;
+  readonly size: number;
+  /** `file:` a local file read in place, pinned by inode, size and mtime; `store:` an object, by its etag. */
+  readonly source:
+    | { readonly kind: 'file'; readonly path: string; readonly pin: FilePin }
+    | { readonly kind: 'store'; readonly key: string; readonly etag: string };
+  /** `sha256:<hex>` of all bytes, or null where it was not computed. */
+  readonly checksum: string | null;
+  /** Null where the split didn't count. */
+  readonly records: number | null;
+  readonly compression: 'gzip' | 'zstd' | null;
+}
+
+export interface FilePin {
+  readonly inode: string;
+  readonly size: number;
+  readonly mtimeNs: string;
+}
+
+/** job.json: the job as accepted. Nothing in it ever changes; `adjust` and `retry` are journal entries. */
+export interface JobRecord {
+  readonly format: 1;
+  readonly job: string;
+  readonly spec: JobSpec;
+  readonly runKey: string | null;
+  /** Which run of that key this is, from 0; null without a key. */
+  readonly runNumber: number | null;
+  readonly period: string | null;
+  readonly inputs: readonly JobInput[];
+  /** How many parts, so tasks of the first step. */
+  readonly parts: number;
+  readonly records: number | null;
+  readonly digest: string;
+  /** SHA-256 of the uncompressed archive of the job's files; null when it has none. */
+  readonly code: string | null;
+  /** ISO-8601 UTC. */
+  readonly createdAt: string;
+  readonly createdBy: string;
+  readonly host: string;
+  /** batchctl's version. */
+  readonly version: string;
+  /** ISO-8601 UTC: not before then; null: at once. */
+  readonly notBefore: string | null;
+}
+
+/** The first step after the last gather up to and including `index`: a chain's beginning there. */
+export function sectionStart(steps: readonly StepSpec[], index: number): number {
+  let start = index;
+  while (start > 0 && !steps[start]?.gather && !steps[start - 1]?.gather && !steps[start - 1]?.explode) start -= 1;
+  return start;
+}

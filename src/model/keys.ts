@@ -1,0 +1,80 @@
+import { PARTS_PER_SHARD } from './part.ts';
+
+/** Every key of the store's layout (docs/layout.md). Nothing else in the project spells one. */
+
+const pad = (n: number, width: number): string => String(n).padStart(width, '0');
+
+export const DATA = 'data/';
+export const OPEN = 'open/';
+export const JOBS = 'jobs/';
+
+export const taskNumber = (n: number): string => pad(n, 9);
+export const dataKey = (key: string): string => `${DATA}${key}`;
+export const codeKey = (sha256: string): string => `code/${sha256}.tar.gz`;
+export const runsPrefix = (runKey: string): string => `runs/${runKey}/`;
+export const runKeyClaim = (runKey: string, number: number): string => `${runsPrefix(runKey)}${pad(number, 4)}.json`;
+export const openMark = (job: string, round: number): string => `${OPEN}${job}.${round}`;
+
+export const jobPrefix = (job: string): string => `${JOBS}${job}/`;
+export const jobKey = (job: string): string => `${jobPrefix(job)}job.json`;
+export const partsPrefix = (job: string): string => `${jobPrefix(job)}parts/`;
+export const partShard = (job: string, shard: number): string => `${partsPrefix(job)}${pad(shard, 5)}.ndjson`;
+export const piecesPrefix = (job: string): string => `${jobPrefix(job)}pieces/`;
+export const pieceKey = (job: string, n: number): string => `${piecesPrefix(job)}${taskNumber(n)}`;
+export const journalPrefix = (job: string): string => `${jobPrefix(job)}journal/`;
+export const journalKey = (job: string, n: number): string => `${journalPrefix(job)}${pad(n, 6)}.json`;
+export const proofsPrefix = (job: string): string => `${jobPrefix(job)}proofs/`;
+export const proofKey = (job: string, n: number): string => `${proofsPrefix(job)}${pad(n, 4)}.json`;
+
+export const stepPrefix = (job: string, step: string): string => `${jobPrefix(job)}steps/${step}/`;
+export const openedKey = (job: string, step: string): string => `${stepPrefix(job, step)}opened.json`;
+export const outPrefix = (job: string, step: string): string => `${stepPrefix(job, step)}out/`;
+export const outKey = (job: string, step: string, task: number): string => `${outPrefix(job, step)}${taskNumber(task)}`;
+export const triesPrefix = (job: string, step: string): string => `${stepPrefix(job, step)}tries/`;
+export const triesOfRound = (job: string, step: string, task: number, round: number): string =>
+  `${triesPrefix(job, step)}${taskNumber(task)}.${round}.`;
+export const tryKey = (job: string, step: string, task: number, round: number, attempt: string): string =>
+  `${triesOfRound(job, step, task, round)}${attempt}`;
+export const failedPrefix = (job: string, step: string): string => `${stepPrefix(job, step)}failed/`;
+export const failedKey = (job: string, step: string, task: number, round: number): string =>
+  `${failedPrefix(job, step)}${taskNumber(task)}.${round}`;
+export const logPrefix = (job: string, step: string): string => `${stepPrefix(job, step)}log/`;
+export const logKey = (job: string, step: string, task: number, attempt: string): string =>
+  `${logPrefix(job, step)}${taskNumber(task)}.${attempt}`;
+export const filesPrefix = (job: string, step: string): string => `${stepPrefix(job, step)}files/`;
+export const stagedPrefix = (job: string, step: string, task: number, attempt: string): string =>
+  `${filesPrefix(job, step)}${taskNumber(task)}/${attempt}/`;
+
+export const workersPrefix = (worker: string): string => `workers/${worker}/`;
+export const ordersPrefix = (worker: string): string => `${workersPrefix(worker)}orders/`;
+export const orderKey = (worker: string, n: number): string => `${ordersPrefix(worker)}${pad(n, 4)}`;
+export const workerLogKey = (worker: string): string => `${workersPrefix(worker)}log`;
+export const groupKey = (group: string): string => `groups/${group}.json`;
+
+/** Shard and line of a part. */
+export const shardOf = (n: number): number => Math.floor(n / PARTS_PER_SHARD);
+
+/** What an `out/` key names; null for a foreign object. */
+export function taskOfOut(key: string): number | null {
+  const match = /\/out\/(\d{9})$/.exec(key);
+  return match?.[1] === undefined ? null : Number(match[1]);
+}
+
+/** What a `failed/` key names; null for a foreign object. */
+export function taskOfFailed(key: string): { task: number; round: number } | null {
+  const match = /\/failed\/(\d{9})\.(\d+)$/.exec(key);
+  return match?.[1] === undefined || match[2] === undefined
+    ? null
+    : { task: Number(match[1]), round: Number(match[2]) };
+}
+
+/** Job and round of an open mark; null for a foreign object. */
+export function openOf(key: string): { job: string; round: number } | null {
+  const match = /^open\/(.+)\.(\d+)$/.exec(key);
+  return match?.[1] === undefined || match[2] === undefined ? null : { job: match[1], round: Number(match[2]) };
+}
+
+/** Names of jobs, steps, groups and schedules. */
+export const NAME = /^[a-z][a-z0-9-]{0,39}$/;
+/** Run keys. */
+export const RUN_KEY = /^[A-Za-z0-9][A-Za-z0-9._@:+-]{0,127}$/;

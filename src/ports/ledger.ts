@@ -1,0 +1,173 @@
+/**
+ * The ledger remembers (law 1): jobs, tasks and workers, for whoever looks. It decides nothing.
+ *
+ * Laws every adapter keeps, and `test/contracts/ledger.ts` proves:
+ * - Every write is idempotent: the same record twice changes nothing.
+ * - A task only moves forward: by round first, then waiting < running < failed < done; done is final.
+ *   A task counts once in its step's counts and totals, whoever records it and however often (law 12).
+ * - `counts` costs the same at any number of tasks (law 11).
+ * - Losing it loses statistics, never work: `record` accepts what the store says in any order.
+ */
+export interface Ledger {
+  /** Creates what is needed; safe to call by two processes at once, and again. */
+  open(): Promise<void>;
+
+  /** Remembers a job as accepted, or its newer state. A closed state is not replaced by an older round's. */
+  recordJob(job: LedgerJob): Promise<void>;
+
+  /** One group commit of what happened to attempts. */
+  record(events: readonly AttemptEvent[]): Promise<void>;
+
+  /** A worker's sign of life. */
+  heartbeat(worker: LedgerWorker): Promise<void>;
+
+  job(id: string): Promise<LedgerJob | null>;
+
+  /** Newest first. */
+  jobs(filter: JobFilter): Promise<readonly LedgerJob[]>;
+
+  /** Per-step counts and totals. */
+  counts(job: string): Promise<readonly StepCounts[]>;
+
+  /** One page of tasks, in step and task order, after `after`. */
+  tasks(job: string, filter: TaskFilter): Promise<readonly LedgerTask[]>;
+
+  /** Every recorded attempt of one task, oldest first. */
+  attempts(job: string, step: string, task: number): Promise<readonly AttemptEvent[]>;
+
+  /** Workers seen since `since` (milliseconds since the epoch), newest first. */
+  workers(filter: { readonly group?: string; readonly since?: number }): Promise<readonly LedgerWorker[]>;
+
+  /** Forgets a job's tasks and attempts; the job itself stays, marked pruned. */
+  forget(job: string): Promise<void>;
+
+  close(): Promise<void>;
+}
+
+export type JobState = 'submitted' | 'running' | 'paused' | 'succeeded' | 'failed' | 'cancelled';
+
+export interface LedgerJob {
+  readonly job: string;
+  readonly name: string;
+  readonly runKey: string | null;
+  readonly state: JobState;
+  /** A stable code for why the state is what it is, or null. */
+  readonly reason: string | null;
+  readonly round: number;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+  readonly closedAt: number | null;
+  readonly createdBy: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly steps: readonly { readonly name: string; readonly group: string; readonly total: number }[];
+}
+
+/**
+ * What became of an attempt. `running` marks its start. `failedAttempt` will be tried again; `failed` is for good in its
+ * round; `interrupted` was given back unharmed and is no failure; `done` was published.
+ */
+export type AttemptOutcome = 'running' | 'done' | 'failedAttempt' | 'failed' | 'interrupted';
+
+export interface AttemptEvent {
+  readonly job: string;
+  readonly step: string;
+  readonly task: number;
+  readonly round: number;
+  readonly attempt: string;
+  /** A label, from 1. */
+  readonly number: number;
+  readonly worker: string;
+  readonly slot: number;
+  readonly outcome: AttemptOutcome;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  readonly endedAt: number | null;
+  /** Seconds between sending (or becoming due) and starting, null when unknown. */
+  readonly waitSeconds: number | null;
+  readonly exitCode: number | null;
+  /** A stable word: `exit`, `signal`, `timeout`, `stall`, `memory`, `input`, `drain` ... */
+  readonly reason: string | null;
+  /** The last line of stderr, at most 512 characters. */
+  readonly error: string | null;
+  readonly cpuSeconds: number | null;
+  /** Peak resident bytes, null when unknown. */
+  readonly peakMemory: number | null;
+  readonly bytesIn: number | null;
+  readonly bytesOut: number | null;
+  /** Exact decimals as text. */
+  readonly counters: Readonly<Record<string, string>>;
+}
+
+export type TaskState = 'waiting' | 'running' | 'done' | 'failed' | 'skipped';
+
+export interface LedgerTask {
+  readonly step: string;
+  readonly task: number;
+  readonly state: TaskState;
+  readonly round: number;
+  /** Attempts recorded, over all rounds. */
+  readonly attempts: number;
+  readonly worker: string | null;
+  readonly startedAt: number | null;
+  readonly endedAt: number | null;
+  readonly exitCode: number | null;
+  readonly reason: string | null;
+  readonly error: string | null;
+}
+
+export interface StepCounts {
+  readonly step: string;
+  readonly running: number;
+  readonly done: number;
+  readonly failed: number;
+  /** Failed attempts that were, or will be, tried again. */
+  readonly retried: number;
+  readonly interrupted: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** Sums over done tasks, exact decimals as text. */
+  readonly counters: Readonly<Record<string, string>>;
+  /** Sum of the winning attempts' durations, seconds. */
+  readonly seconds: number;
+  /** When the last event of the step was recorded, milliseconds since the epoch; null if none. */
+  readonly movedAt: number | null;
+  /** True when the numbers are known to equal what the store says. */
+  readonly exact: boolean;
+}
+
+export interface JobFilter {
+  readonly states?: readonly JobState[];
+  readonly name?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly since?: number;
+  readonly createdBy?: string;
+  /** Only jobs whose id begins with this. */
+  readonly prefix?: string;
+  readonly limit?: number;
+}
+
+export interface TaskFilter {
+  readonly step?: string;
+  readonly states?: readonly Exclude<TaskState, 'waiting' | 'skipped'>[];
+  /** The step and task after which the page begins. */
+  readonly after?: { readonly step: string; readonly task: number };
+  readonly limit: number;
+}
+
+export type WorkerState = 'starting' | 'idle' | 'busy' | 'draining' | 'gone';
+
+export interface LedgerWorker {
+  readonly worker: string;
+  readonly group: string;
+  readonly host: string;
+  readonly pid: number;
+  readonly version: string;
+  readonly state: WorkerState;
+  readonly slots: number;
+  /** What it runs, `job/step/n`, at most 64 of them. */
+  readonly busy: readonly string[];
+  readonly done: number;
+  readonly failed: number;
+  readonly startedAt: number;
+  readonly seenAt: number;
+}

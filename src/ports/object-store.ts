@@ -1,0 +1,104 @@
+import type { Readable } from 'node:stream';
+
+/**
+ * The object store decides (law 1): whether a task is done is whether its published output exists here.
+ *
+ * Laws every adapter keeps, and `test/contracts/object-store.ts` proves:
+ * - A reader sees a whole object or none, never half of one, whatever is killed when.
+ * - `put` with `ifAbsent` is atomic among all processes: of any number of racers one is told `created`.
+ *   Told `exists`, the caller reads back: the object may be its own first try (law 2).
+ * - Absence is proven: `head`, `read` and `get` answer null only for a key that is known not to exist;
+ *   anything else that goes wrong is an error.
+ * - What was put is there for every read and listing that begins afterwards (S3 has had this since 2020).
+ * - Listing is in the order of the UTF-8 bytes of whole keys.
+ * - Deleting what is not there succeeds.
+ */
+export interface ObjectStore {
+  /** Where this store is, for people: `.batchctl`, `s3://bucket/prefix`. */
+  readonly location: string;
+
+  /** Writes a small object (at most 64 MiB) in one request. Without `ifAbsent` an existing one is replaced. */
+  put(key: string, body: Uint8Array | string, options?: PutOptions): Promise<PutResult>;
+
+  /** The bytes of an object, or of a range of it, in memory; null if it provably doesn't exist. */
+  read(key: string, options?: ReadOptions): Promise<Uint8Array | null>;
+
+  /** An object as a stream, which the caller must consume or destroy; null if it provably doesn't exist. */
+  get(key: string, options?: ReadOptions): Promise<ObjectStream | null>;
+
+  /** An object's facts without its bytes; null if it provably doesn't exist. */
+  head(key: string): Promise<ObjectInfo | null>;
+
+  /** Keys that begin with `prefix`, in UTF-8 order, from `from` (inclusive) to before `to`; pages as it is consumed. */
+  list(prefix: string, options?: ListOptions): AsyncIterable<ObjectEntry>;
+
+  /** Deletes keys; those that don't exist are fine. Throws if any other could not be deleted. */
+  delete(keys: readonly string[]): Promise<void>;
+
+  /** Copies within the store, metadata included, without the bytes passing through here. */
+  copy(from: string, to: string, options?: { readonly ifAbsent?: boolean }): Promise<PutResult>;
+
+  /** A URL by which one may read (`get`) or write (`put`) the key for `seconds`; null where there is none. */
+  presign(key: string, method: 'get' | 'put', seconds: number): Promise<string | null>;
+
+  /**
+   * Puts a file of any size: in parallel chunks where that helps, taking up an interrupted earlier try.
+   * With `consume` the file may be moved into the store and is gone from `path` afterwards.
+   */
+  uploadFile(path: string, key: string, options?: UploadOptions): Promise<PutResult>;
+}
+
+/** Metadata values must be ASCII; all of it together at most 2,048 bytes (S3: userguide/UsingMetadata). */
+export type Metadata = Readonly<Record<string, string>>;
+
+export interface PutOptions {
+  readonly ifAbsent?: boolean;
+  readonly metadata?: Metadata;
+}
+
+export interface PutResult {
+  /** False only with `ifAbsent`, when another object holds the key. */
+  readonly created: boolean;
+  /** The object's entity tag; of the other one when not created (or '' where that isn't known). */
+  readonly etag: string;
+}
+
+export interface ReadOptions {
+  /** First byte, and how many; a range that passes the end is cut there. */
+  readonly range?: { readonly offset: number; readonly length: number };
+  /** Fail with kind `changed` unless the object still has this entity tag. */
+  readonly etag?: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface ListOptions {
+  readonly from?: string;
+  readonly to?: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface UploadOptions extends PutOptions {
+  readonly consume?: boolean;
+  readonly signal?: AbortSignal;
+  /** Called as bytes are safe, with bytes so far; at least once, at the end. */
+  readonly onProgress?: (bytes: number) => void;
+}
+
+export interface ObjectEntry {
+  readonly key: string;
+  /** Bytes of the object itself, without metadata. */
+  readonly size: number;
+  /** Changes whenever the object is written. */
+  readonly etag: string;
+  /** Milliseconds since the epoch, by the store's clock. */
+  readonly modified: number;
+}
+
+export interface ObjectInfo extends ObjectEntry {
+  readonly metadata: Metadata;
+}
+
+export interface ObjectStream {
+  readonly info: ObjectInfo;
+  readonly body: Readable;
+}
