@@ -1,3 +1,10 @@
+export type JobState = 'submitted' | 'running' | 'paused' | 'succeeded' | 'failed' | 'cancelled';
+
+/** True for a state that only a person's retry, skip or a late output leaves. */
+export function isClosed(state: JobState): boolean {
+  return state === 'succeeded' || state === 'failed' || state === 'cancelled';
+}
+
 /** A job's spec with every default filled in: what `jobs/spec.ts` makes of a job file, and job.json keeps. */
 export interface JobSpec {
   readonly name: string;
@@ -129,9 +136,17 @@ export interface JobRecord {
   readonly notBefore: string | null;
 }
 
-/** The first step after the last gather up to and including `index`: a chain's beginning there. */
+/**
+ * Where the chains of a step begin: at the first step, at a gather, or after a step that explodes.
+ * Steps of one section share their task numbers.
+ */
 export function sectionStart(steps: readonly StepSpec[], index: number): number {
   let start = index;
-  while (start > 0 && !steps[start]?.gather && !steps[start - 1]?.gather && !steps[start - 1]?.explode) start -= 1;
+  while (start > 0 && !steps[start]?.gather && !steps[start - 1]?.explode) start -= 1;
   return start;
+}
+
+/** The index of a job's step; -1 when it has none of that name. */
+export function stepIndex(spec: JobSpec, name: string): number {
+  return spec.steps.findIndex((step) => step.name === name);
 }

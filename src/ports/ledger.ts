@@ -1,3 +1,5 @@
+import type { JobState } from '../model/job.ts';
+
 /**
  * The ledger remembers (law 1): jobs, tasks and workers, for whoever looks. It decides nothing.
  *
@@ -44,7 +46,7 @@ export interface Ledger {
   close(): Promise<void>;
 }
 
-export type JobState = 'submitted' | 'running' | 'paused' | 'succeeded' | 'failed' | 'cancelled';
+export type { JobState };
 
 export interface LedgerJob {
   readonly job: string;

@@ -1,0 +1,62 @@
+import type { CommandDefinition } from './command.ts';
+import type { Context } from './context.ts';
+
+export type CommandGroup = 'Start' | 'Data' | 'Jobs' | 'Grid' | 'Service' | 'Infrastructure';
+
+/** A command as the overview knows it: nothing is loaded before it is asked for. */
+export interface CommandEntry {
+  /** One word, or with its parent's: `config show`. */
+  readonly name: string;
+  readonly group: CommandGroup;
+  readonly summary: string;
+  readonly load: () => Promise<(ctx: Context) => CommandDefinition>;
+}
+
+/** Every command, in the order of the overview. */
+export const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: 'init',
+    group: 'Start',
+    summary: 'write a configuration, an example job and .gitignore',
+    load: async () => (await import('./commands/init.ts')).initCommand,
+  },
+  {
+    name: 'config show',
+    group: 'Start',
+    summary: 'each value of the configuration, and where it came from',
+    load: async () => (await import('./commands/config.ts')).configShowCommand,
+  },
+  {
+    name: 'config schema',
+    group: 'Start',
+    summary: 'the JSON Schema of the configuration file',
+    load: async () => (await import('./commands/config.ts')).configSchemaCommand,
+  },
+  {
+    name: 'job schema',
+    group: 'Start',
+    summary: 'the JSON Schema of a job file',
+    load: async () => (await import('./commands/job-schema.ts')).jobSchemaCommand,
+  },
+  {
+    name: 'schema',
+    group: 'Start',
+    summary: "the JSON Schema of a command's --json answer",
+    load: async () => (await import('./commands/schema.ts')).schemaCommand,
+  },
+];
+
+/** The entry that the words begin with (the longest name wins), and the words after it. */
+export function findCommand(words: readonly string[]): { entry: CommandEntry; words: readonly string[] } | null {
+  for (let length = Math.min(3, words.length); length > 0; length -= 1) {
+    const name = words.slice(0, length).join(' ');
+    const entry = COMMANDS.find((candidate) => candidate.name === name);
+    if (entry !== undefined) return { entry, words: words.slice(length) };
+  }
+  return null;
+}
+
+/** The entries below a word that is no command of its own: `config`. */
+export function commandsBelow(word: string): readonly CommandEntry[] {
+  return COMMANDS.filter((entry) => entry.name.startsWith(`${word} `));
+}

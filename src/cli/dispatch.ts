@@ -1,0 +1,95 @@
+import { BatchctlError, hasCode } from '../errors.ts';
+import { VERSION } from '../lib/version.ts';
+import type { CommandDefinition } from './command.ts';
+import { type CommandEntry, commandsBelow, findCommand } from './commands.ts';
+import { type Context, openContext } from './context.ts';
+import { reportError } from './errors.ts';
+import { type GlobalFlags, splitGlobalFlags } from './global-flags.ts';
+import { overview, overviewBelow } from './help.ts';
+import { interrupts } from './interrupts.ts';
+import type { Io } from './io.ts';
+
+/** Finds the command, runs it, and answers the exit code; every error ends here. */
+export async function dispatch(argv: readonly string[], io: Io): Promise<number> {
+  const closed = new AbortController();
+  const onStdoutError = (error: Error): void => {
+    if (!hasCode(error, 'EPIPE')) throw error;
+    closed.abort();
+  };
+  io.stdout.on('error', onStdoutError);
+  const early = { json: argv.includes('--json'), verbose: argv.includes('--verbose') };
+  try {
+    const code = await route(argv, io, closed.signal);
+    return closed.signal.aborted ? 0 : code;
+  } catch (error) {
+    return closed.signal.aborted ? 0 : reportError(error, io, early);
+  } finally {
+    // Not taken off at once: an EPIPE may be reported after the last write was accepted.
+    setImmediate(() => io.stdout.off('error', onStdoutError));
+  }
+}
+
+async function route(argv: readonly string[], io: Io, closed: AbortSignal): Promise<number> {
+  const { flags, words: given, rest } = splitGlobalFlags(argv);
+  const asksHelp = flags.help || given[0] === 'help';
+  const words = given[0] === 'help' ? given.slice(1) : given;
+  const width = io.stdout.isTTY === true ? (io.stdout.columns ?? 80) : 80;
+  if (flags.version) return print(io, `${VERSION}\n`);
+  const first = words[0];
+  if (first === undefined) return print(io, overview(width));
+  if (first.startsWith('-')) {
+    throw new BatchctlError('usage', `expected a command first, found ${first}`, { hint: 'see batchctl --help' });
+  }
+  const found = findCommand(words);
+  if (found !== null) return runCommand(found.entry, found.words, rest, { flags: { ...flags, help: asksHelp }, io, closed });
+  const below = commandsBelow(first);
+  if (below.length > 0 && words.length === 1 && asksHelp) return print(io, overviewBelow(first, below, width));
+  if (below.length > 0) {
+    const names = below.map((entry) => entry.name).join(', ');
+    throw new BatchctlError('usage', `expected one of: ${names}; found ${words.join(' ')}`, {
+      hint: `see batchctl ${first} --help`,
+    });
+  }
+  return (await import('./parse.ts')).unknownCommand([first]);
+}
+
+interface World {
+  readonly flags: GlobalFlags;
+  readonly io: Io;
+  readonly closed: AbortSignal;
+}
+
+async function runCommand(
+  entry: CommandEntry,
+  words: readonly string[],
+  rest: readonly string[] | null,
+  { flags, io, closed }: World,
+): Promise<number> {
+  const [make, { commandHelp, parseCommand }] = await Promise.all([entry.load(), import('./parse.ts')]);
+  const stops = interrupts(io);
+  const ctx = openContext({ flags, io, closed, signal: stops.signal, stopNow: stops.now });
+  try {
+    const definition = make(ctx);
+    if (flags.help) {
+      return print(io, commandHelp(entry, definition, io.stdout.isTTY === true ? (io.stdout.columns ?? 80) : 80));
+    }
+    stops.selfStopping(definition.stopsItself);
+    const apart = definition.passThrough ? rest : null;
+    const all = apart === null && rest !== null ? [...words, '--', ...rest] : words;
+    const input = { ...parseCommand(entry, definition, all), rest: apart };
+    return await perform(ctx, definition, input);
+  } finally {
+    stops.end();
+    await ctx.close();
+  }
+}
+
+async function perform(ctx: Context, definition: CommandDefinition, input: Readonly<Record<string, unknown>>): Promise<number> {
+  if (definition.writes) await ctx.announce();
+  return (await definition.run(input)) ?? 0;
+}
+
+function print(io: Io, text: string): number {
+  io.stdout.write(text);
+  return 0;
+}

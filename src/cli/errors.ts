@@ -1,0 +1,44 @@
+import { BatchctlError, exitCodeOf, hasCode } from '../errors.ts';
+import type { GlobalFlags } from './global-flags.ts';
+import type { Io } from './io.ts';
+
+const REPORT = 'this is a bug: run it again with --verbose and report what it prints, with the output of batchctl --version';
+
+/** Thrown by whoever writes to a stdout that nobody reads any more: the command ends silently. */
+export class ClosedPipe extends Error {}
+
+/**
+ * Tells the operator what went wrong, on stderr, and answers the exit code.
+ * With `--json` the last line of stderr is `{"error":{"kind","message","hint"}}`.
+ */
+export function reportError(error: unknown, io: Io, flags: Pick<GlobalFlags, 'json' | 'verbose'>): number {
+  if (error instanceof ClosedPipe) return 0;
+  const known = asKnown(error);
+  if (flags.verbose) io.stderr.write(`${stackOf(error)}\n`);
+  if (flags.json) {
+    const { kind, message, hint = null } = known;
+    io.stderr.write(`${JSON.stringify({ error: { kind, message, hint } })}\n`);
+  } else {
+    io.stderr.write(`error: ${known.message}\n`);
+    if (known.hint !== undefined) io.stderr.write(`hint: ${known.hint}\n`);
+  }
+  return exitCodeOf(known);
+}
+
+function asKnown(error: unknown): BatchctlError {
+  if (error instanceof BatchctlError) return error;
+  if (error instanceof Error && error.name === 'AbortError') {
+    return new BatchctlError('interrupted', 'interrupted', { cause: error });
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  if (hasCode(error, 'ENOSPC', 'EDQUOT')) {
+    return new BatchctlError('full', message, { hint: 'make room and run it again', cause: error });
+  }
+  return new BatchctlError('unexpected', message === '' ? 'unexpected error' : message, { hint: REPORT, cause: error });
+}
+
+function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const stack = error.stack ?? error.message;
+  return error.cause === undefined ? stack : `${stack}\ncaused by: ${stackOf(error.cause)}`;
+}

@@ -1,0 +1,104 @@
+import { BatchctlError } from '../errors.ts';
+
+/** What every command takes, before or after the verb. */
+export interface GlobalFlags {
+  readonly config: string | undefined;
+  readonly profile: string | undefined;
+  readonly tz: string | undefined;
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  readonly color: boolean;
+  readonly yes: boolean;
+  readonly dryRun: boolean;
+  readonly help: boolean;
+  readonly version: boolean;
+}
+
+/** The flags as the help shows them. Those with `<value>` take one. */
+export const GLOBAL_FLAGS = {
+  '--config <file>': 'configuration file (BATCHCTL_CONFIG)',
+  '--profile <name>': "batchctl's profile (BATCHCTL_PROFILE)",
+  '--json': 'answers as JSON; a list as JSON Lines',
+  '--quiet': 'no progress, no notices',
+  '--verbose': 'say more; stacks of unexpected errors',
+  '--no-color': 'no colours (also NO_COLOR)',
+  '--tz <zone>': "time zone of times read and shown; else the profile's, else this machine's",
+  '--yes': 'answer every question with yes',
+  '--dry-run': 'say what would change, and change nothing',
+  '--help': 'help for a command',
+  '--version': 'the version',
+} as const satisfies Readonly<Record<string, string>>;
+
+/** What stands before and after `--`, without the global flags. */
+export interface SplitArguments {
+  readonly flags: GlobalFlags;
+  readonly words: readonly string[];
+  /** What follows `--`; null when there is none. */
+  readonly rest: readonly string[] | null;
+}
+
+const VALUED = ['--config', '--profile', '--tz'] as const;
+const PLAIN = ['--json', '--quiet', '--verbose', '--no-color', '--yes', '--dry-run', '--help', '--version'] as const;
+
+/** Takes the global flags out of the arguments, wherever they stand. Throws `usage`. */
+export function splitGlobalFlags(argv: readonly string[]): SplitArguments {
+  const end = argv.indexOf('--');
+  const before = end < 0 ? argv : argv.slice(0, end);
+  const values = new Map<string, string>();
+  const seen = new Set<string>();
+  const words: string[] = [];
+  for (let i = 0; i < before.length; i += 1) {
+    const word = before[i] ?? '';
+    const [name = '', inline] = splitAtEquals(word);
+    if (isOneOf(VALUED, name)) {
+      const value = inline ?? before[i + 1];
+      if (inline === undefined) i += 1;
+      if (value === undefined || value === '' || (inline === undefined && value.startsWith('--'))) {
+        throw new BatchctlError('usage', `${name} needs a value`, { hint: 'batchctl --help lists what each flag takes' });
+      }
+      values.set(name, value);
+    } else if (isOneOf(PLAIN, name)) {
+      if (inline !== undefined) throw new BatchctlError('usage', `${name} takes no value, found "${inline}"`);
+      seen.add(name);
+    } else if (word === '-h') seen.add('--help');
+    else words.push(word);
+  }
+  return {
+    flags: {
+      config: values.get('--config'),
+      profile: values.get('--profile'),
+      tz: values.has('--tz') ? knownZone(values.get('--tz') ?? '') : undefined,
+      json: seen.has('--json'),
+      quiet: seen.has('--quiet'),
+      verbose: seen.has('--verbose'),
+      color: !seen.has('--no-color'),
+      yes: seen.has('--yes'),
+      dryRun: seen.has('--dry-run'),
+      help: seen.has('--help'),
+      version: seen.has('--version'),
+    },
+    words,
+    rest: end < 0 ? null : argv.slice(end + 1),
+  };
+}
+
+function splitAtEquals(word: string): [string, string | undefined] {
+  const at = word.indexOf('=');
+  return word.startsWith('--') && at > 0 ? [word.slice(0, at), word.slice(at + 1)] : [word, undefined];
+}
+
+function isOneOf(names: readonly string[], name: string): boolean {
+  return names.includes(name);
+}
+
+function knownZone(zone: string): string {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone;
+  } catch (cause) {
+    throw new BatchctlError('usage', `--tz: expected a time zone's name, found "${zone}"`, {
+      hint: 'use a name like UTC or Europe/London',
+      cause,
+    });
+  }
+}

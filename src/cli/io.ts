@@ -1,0 +1,35 @@
+import type { Readable, Writable } from 'node:stream';
+
+/** A stream to print to; a terminal knows its width. */
+export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number };
+/** A stream to read answers from. */
+export type Input = Readable & { readonly isTTY?: boolean };
+
+/** All that the command line has of the world around it: injected, so that a test can be the world. */
+export interface Io {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly stdin: Input;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** Calls back at each Ctrl-C or SIGTERM, until the returned function is called. */
+  onInterrupt(callback: (signal: 'SIGINT' | 'SIGTERM') => void): () => void;
+  /** Ends the process at once: for the second Ctrl-C only. */
+  exit(code: number): void;
+}
+
+/** The real process. */
+export function processIo(): Io {
+  return {
+    stdout: process.stdout,
+    stderr: process.stderr,
+    stdin: process.stdin,
+    env: process.env,
+    cwd: process.cwd(),
+    onInterrupt(callback) {
+      process.on('SIGINT', callback).on('SIGTERM', callback);
+      return () => process.off('SIGINT', callback).off('SIGTERM', callback);
+    },
+    exit: (code) => process.exit(code),
+  };
+}

@@ -1,0 +1,102 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { BatchctlError } from '../errors.ts';
+import type { CommandDefinition, OptionSpec, RawInput } from './command.ts';
+import { type CommandEntry, COMMANDS } from './commands.ts';
+import { EXIT_MEANINGS } from './exit-codes.ts';
+import { columns, wrap } from './help.ts';
+
+/** The input that the words are for this command. Throws `usage` with what was expected, and a suggestion. */
+export function parseCommand(entry: CommandEntry, definition: CommandDefinition, words: readonly string[]): RawInput {
+  const command = build(entry, definition);
+  usageErrors(`batchctl ${entry.name} --help`, () => command.parse([...words], { from: 'user' }));
+  const named = Object.entries(command.opts());
+  const operands = Object.keys(definition.arguments).map((spec, i) => [argumentName(spec), command.processedArgs[i]]);
+  return Object.fromEntries([...operands, ...named]);
+}
+
+/** A command's whole help: usage, arguments, options, examples, exit codes, related commands. */
+export function commandHelp(entry: CommandEntry, definition: CommandDefinition, width: number): string {
+  const { help } = definition;
+  const command = build(entry, definition);
+  command.configureHelp({ helpWidth: Math.min(width, 120) });
+  const codes = help.exitCodes.map((code) => {
+    const [number, text] = typeof code === 'number' ? [code, EXIT_MEANINGS[code]] : code;
+    return [String(number), text] as const;
+  });
+  const blocks = [
+    command.helpInformation().trimEnd(),
+    ...(help.about === undefined ? [] : [wrap(help.about, Math.min(width, 120)).join('\n')]),
+    `Examples:\n${help.examples.map((line) => `  ${line}`).join('\n')}`,
+    `Exit codes (besides 1 and 2):\n${columns(codes, width)}`,
+    `Related: ${help.related.map((name) => `batchctl ${name}`).join(', ')}`,
+    'Flags of every command: batchctl --help',
+  ];
+  return `${blocks.join('\n\n')}\n`;
+}
+
+/** Throws `usage` for a command that doesn't exist, with the one that was perhaps meant. */
+export function unknownCommand(words: readonly string[]): never {
+  const program = quiet(new Command('batchctl'));
+  for (const name of new Set(COMMANDS.map((entry) => entry.name.split(' ')[0] ?? ''))) quiet(program.command(name));
+  usageErrors('batchctl --help', () => program.parse([...words], { from: 'user' }));
+  throw new BatchctlError('usage', `unknown command '${words.join(' ')}'`, { hint: 'see batchctl --help' });
+}
+
+function build(entry: CommandEntry, definition: CommandDefinition): Command {
+  const command = quiet(new Command(`batchctl ${entry.name}`)).description(entry.summary);
+  for (const [spec, text] of Object.entries(definition.arguments)) command.argument(spec, text);
+  for (const [flags, spec] of Object.entries(definition.options)) {
+    command.addOption(typeof spec === 'string' ? new Option(flags, spec) : option(flags, spec));
+  }
+  for (const known of command.options) {
+    if (known.isBoolean() && !known.negate) command.setOptionValueWithSource(known.attributeName(), false, 'default');
+  }
+  return command;
+}
+
+function option(flags: string, spec: OptionSpec<unknown>): Option {
+  const made = new Option(flags, spec.repeat === true ? `${spec.text} (may be repeated)` : spec.text);
+  const words = spec.choices?.map(String);
+  if (words !== undefined) made.choices(words);
+  const parse = (text: string): unknown => {
+    if (words !== undefined && !words.includes(text)) {
+      throw new InvalidArgumentError(`Expected one of ${words.join(', ')}.`);
+    }
+    try {
+      return spec.parse === undefined ? text : spec.parse(text);
+    } catch (error) {
+      throw error instanceof RangeError ? new BatchctlError('usage', `${made.long ?? flags}: ${error.message}`) : error;
+    }
+  };
+  if (spec.repeat !== true) return made.argParser(parse);
+  let values: readonly unknown[] = [];
+  return made.default([], '').argParser((text: string) => {
+    values = [...values, parse(text)];
+    return values;
+  });
+}
+
+function quiet(command: Command): Command {
+  return command
+    .exitOverride()
+    .helpOption(false)
+    .helpCommand(false)
+    .allowExcessArguments(false)
+    .action(() => {})
+    .configureOutput({ writeOut: () => {}, writeErr: () => {} });
+}
+
+function usageErrors(help: string, parse: () => void): void {
+  try {
+    parse();
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    const [first = '', suggestion] = error.message.replace(/^error: /, '').split('\n');
+    const meant = suggestion === undefined ? '' : `${suggestion.replace(/^\(|\)$/g, '')} `;
+    throw new BatchctlError('usage', first.replace(/\.$/, ''), { hint: `${meant}see ${help}`, cause: error });
+  }
+}
+
+function argumentName(spec: string): string {
+  return spec.replace(/^[<[]|\.\.\.|[>\]]$/g, '').replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}

@@ -1,0 +1,35 @@
+import { evaluateExpect, parseExpect } from '../model/expect.ts';
+import type { JobView } from '../model/view.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
+import { listPublished, stepTotals } from './listing.ts';
+import { inputTotals, type StepTotals, totalsOf } from './totals.ts';
+
+/** A control total, evaluated on exact totals. */
+export interface Expectation {
+  readonly equation: string;
+  readonly ok: boolean;
+  readonly left: string;
+  readonly right: string;
+}
+
+/** Evaluates a job's `expect` equations on what is published. */
+export async function expectationsOf(store: ObjectStore, view: JobView): Promise<readonly Expectation[]> {
+  const { spec, job } = view.record;
+  const sizes = stepTotals(view);
+  const totals = new Map<string, StepTotals>();
+  for (const [index, step] of spec.steps.entries()) {
+    const published = await listPublished(store, job, step.name, sizes[index] ?? 0);
+    totals.set(step.name, await totalsOf(store, job, step.name, published));
+  }
+  return evaluateAll(view, totals);
+}
+
+/** The same on totals that were read already. */
+export function evaluateAll(view: JobView, totals: ReadonlyMap<string, StepTotals>): readonly Expectation[] {
+  const input = inputTotals(view.record);
+  const lookup = (scope: string, name: string): string | null => {
+    if (scope === 'input') return input[name] ?? null;
+    return totals.get(scope)?.counters[name] ?? (totals.has(scope) ? '0' : null);
+  };
+  return view.record.spec.expect.map((equation) => ({ equation, ...evaluateExpect(parseExpect(equation), lookup) }));
+}

@@ -1,0 +1,130 @@
+import { BatchctlError } from '../errors.ts';
+import type { NextMove, Standing, StepFacts } from '../model/decide.ts';
+import { standingOf } from '../model/decide.ts';
+import type { EntryKind } from '../model/journal.ts';
+import { OPEN, openedKey, openMark, openOf } from '../model/keys.ts';
+import { type JobView, stateOf } from '../model/view.ts';
+import type { Platform } from '../ports/platform.ts';
+import { expectationsOf } from './expectations.ts';
+import { append, refreshView } from './journal.ts';
+import { listFacts } from './listing.ts';
+import { recordView } from './remember.ts';
+import { claimId, sendTasks } from './send.ts';
+
+export interface Look {
+  readonly view: JobView;
+  readonly standing: Standing;
+  /** What this look did, in order. */
+  readonly did: readonly NextMove['move'][];
+}
+
+/**
+ * What every onlooker does (law 9): lists the job exactly, and makes the moves that it finds due until none is left:
+ * opens gathers, asks for what canaries held back, closes the job. Any number may look at once; each move is
+ * create-if-absent, so one of them makes it.
+ */
+export async function look(platform: Platform, seen: JobView): Promise<Look> {
+  const did: NextMove['move'][] = [];
+  let view = await refreshView(platform.store, seen);
+  for (;;) {
+    const facts = await listFacts(platform.store, view);
+    const standing = standingOf(view, facts);
+    const move = standing.next;
+    if (move.move === 'wait') {
+      await endOpenMarks(platform, view);
+      return { view, standing, did };
+    }
+    did.push(move.move);
+    view = await makeMove(platform, view, facts, move);
+    if (move.move === 'close' && view.closed !== null && view.closed.round === view.round) {
+      await endOpenMarks(platform, view);
+      return { view, standing, did };
+    }
+    if (did.length > 100) throw new BatchctlError('unexpected', `job ${view.record.job} makes no headway: ${did.slice(-3).join(', ')}`);
+  }
+}
+
+async function makeMove(
+  platform: Platform,
+  view: JobView,
+  facts: readonly StepFacts[],
+  move: Exclude<NextMove, { move: 'wait' }>,
+): Promise<JobView> {
+  switch (move.move) {
+    case 'open':
+      return openGather(platform, view, move);
+    case 'retry-rest':
+      return askForRest(platform, view, facts, move.round);
+    case 'close':
+      return close(platform, view, move);
+    default:
+      return move satisfies never;
+  }
+}
+
+/** Writes opened.json, once; whoever wrote it sends the gather's task. A crash in between is mended by a resend. */
+async function openGather(platform: Platform, view: JobView, move: NextMove & { move: 'open' }): Promise<JobView> {
+  const step = view.record.spec.steps[move.step];
+  if (step === undefined) throw new RangeError(`no step ${move.step}`);
+  const opened = { format: 1, id: claimId(), count: move.count, leftOut: move.leftOut };
+  const { created } = await platform.store.put(openedKey(view.record.job, step.name), JSON.stringify(opened), {
+    ifAbsent: true,
+  });
+  if (created) await sendTasks(platform, view, move.step, [0]);
+  return refreshView(platform.store, view);
+}
+
+async function askForRest(platform: Platform, view: JobView, facts: readonly StepFacts[], round: number): Promise<JobView> {
+  const { view: after, appended } = await append(platform.store, view, by(platform), (now) =>
+    now.asked.some((asked) => asked.round === round && !asked.released) ? { what: 'retry-rest', round } : null,
+  );
+  if (appended) {
+    const standing = standingOf(after, facts);
+    for (const [step, { undecided }] of standing.steps.entries()) {
+      if (undecided.count > 0) await sendTasks(platform, after, step, undecided);
+    }
+  }
+  return after;
+}
+
+/** States the end in the journal, then in the ledger, then deletes the open marks of this round and older ones. */
+async function close(platform: Platform, view: JobView, move: NextMove & { move: 'close' }): Promise<JobView> {
+  const ending = await endingOf(platform, view, move);
+  const { view: after } = await append(platform.store, view, by(platform), (now) => {
+    if (now.round !== view.round || now.closed?.state === ending.state) return null;
+    return ending;
+  });
+  await recordView(platform, after);
+  return after;
+}
+
+async function endingOf(
+  platform: Platform,
+  view: JobView,
+  move: NextMove & { move: 'close' },
+): Promise<EntryKind & { what: 'close' }> {
+  const base = { what: 'close', round: view.round } as const;
+  if (move.state !== 'succeeded' || view.record.spec.expect.length === 0) {
+    return { ...base, state: move.state, reason: move.reason };
+  }
+  const unmet = (await expectationsOf(platform.store, view)).filter((expectation) => !expectation.ok);
+  return unmet.length === 0 ? { ...base, state: 'succeeded', reason: null } : { ...base, state: 'failed', reason: 'expect' };
+}
+
+async function endOpenMarks(platform: Platform, view: JobView): Promise<void> {
+  if (view.closed === null) return;
+  const marks: string[] = [];
+  for await (const { key } of platform.store.list(`${OPEN}${view.record.job}.`)) {
+    const mark = openOf(key);
+    if (mark !== null && mark.round <= view.closed.round) marks.push(openMark(mark.job, mark.round));
+  }
+  if (marks.length > 0) await platform.store.delete(marks);
+}
+
+const by = (platform: Platform): { who: string; now: number } => ({ who: platform.who, now: platform.clock.now() });
+
+/** True while an onlooker has something to watch: the job isn't closed. */
+export function isOpen(view: JobView): boolean {
+  const state = stateOf(view);
+  return state === 'submitted' || state === 'running' || state === 'paused';
+}

@@ -1,0 +1,172 @@
+import { isKind } from '../errors.ts';
+import { countsSayDecided } from '../model/counts.ts';
+import { OPEN, openOf } from '../model/keys.ts';
+import { emptyView, type JobView } from '../model/view.ts';
+import type { StepCounts } from '../ports/ledger.ts';
+import type { Platform } from '../ports/platform.ts';
+import { append, readJob, refreshView } from './journal.ts';
+import { stepTotals } from './listing.ts';
+import { isOpen, type Look, look } from './look.ts';
+import { sendUndecided, undecidedSets } from './send.ts';
+
+/** What an onlooker remembers of a job between two glances. */
+interface Memory {
+  view: JobView;
+  /** Counters at the last listing, and when that was (monotonic ms). */
+  listed: { readonly counts: string; readonly at: number } | null;
+  /** Where the job stood, exactly, when it last moved, and since when it stands so. */
+  stood: { readonly at: string; readonly since: number; readonly look: Look } | null;
+}
+
+/**
+ * Looks cheaply first and exactly second (law 11), and sends again what two looks, two leases apart, found missing
+ * (law 9). One a process; it keeps nothing that could not be read again.
+ */
+export class Onlooker {
+  readonly #platform: Platform;
+  readonly #leaseMs: number;
+  readonly #jobs = new Map<string, Memory>();
+
+  constructor(platform: Platform, leaseSeconds: number) {
+    this.#platform = platform;
+    this.#leaseMs = leaseSeconds * 1_000;
+  }
+
+  /** Ids of jobs with an open mark, whether committed or not. */
+  async openJobs(): Promise<readonly string[]> {
+    const jobs = new Set<string>();
+    for await (const { key } of this.#platform.store.list(OPEN)) {
+      const mark = openOf(key);
+      if (mark !== null) jobs.add(mark.job);
+    }
+    return [...jobs];
+  }
+
+  /**
+   * A cheap glance at one job, and an exact look if it may be time: the counters moved and say all decided, or `exact`
+   * is asked for, or nothing was listed for a minute. Answers null for a job that isn't committed or was pruned.
+   */
+  async glance(job: string, exact = false): Promise<{ readonly view: JobView; readonly look: Look | null } | null> {
+    const memory = await this.#remember(job);
+    if (memory === null) return null;
+    if (!isOpen(memory.view) && memory.view.closed !== null && !exact) return { view: memory.view, look: null };
+    if (!exact && !(await this.#isTime(memory))) return { view: memory.view, look: null };
+    const found = await look(this.#platform, memory.view);
+    memory.view = found.view;
+    this.#noteStanding(memory, found);
+    return { view: found.view, look: found };
+  }
+
+  /** One round over all open jobs, with resends where they are due. Answers the exact looks it took, by job. */
+  async round(exact = false): Promise<ReadonlyMap<string, Look>> {
+    const looks = new Map<string, Look>();
+    for (const job of await this.openJobs()) {
+      try {
+        const glanced = await this.glance(job, exact);
+        if (glanced?.look != null) looks.set(job, glanced.look);
+      } catch (error) {
+        // A job of a newer format is for newer onlookers; the others still need their round.
+        if (!isKind(error, 'newer', 'corrupt')) throw error;
+      }
+    }
+    await this.#resendDue();
+    return looks;
+  }
+
+  forget(job: string): void {
+    this.#jobs.delete(job);
+  }
+
+  async #remember(job: string): Promise<Memory | null> {
+    const known = this.#jobs.get(job);
+    if (known !== undefined) {
+      known.view = await refreshView(this.#platform.store, known.view);
+      return known;
+    }
+    const record = await readJob(this.#platform.store, job);
+    if (record === null) return null;
+    const memory: Memory = {
+      view: await refreshView(this.#platform.store, emptyView(record)),
+      listed: null,
+      stood: null,
+    };
+    this.#jobs.set(job, memory);
+    return memory;
+  }
+
+  async #isTime(memory: Memory): Promise<boolean> {
+    const now = this.#platform.clock.monotonic();
+    const ledger = await this.#platform.ledger();
+    const counts = await ledger.counts(memory.view.record.job);
+    const text = signature(memory.view, counts);
+    const { listed } = memory;
+    const stale = listed === null || now - listed.at >= Math.min(60_000, 2 * this.#leaseMs);
+    const moved = listed === null || listed.counts !== text;
+    const decided = countsSayDecided(memory.view.record.spec.steps, stepTotals(memory.view), counts);
+    if (!stale && !(moved && decided)) return false;
+    memory.listed = { counts: text, at: now };
+    return true;
+  }
+
+  #noteStanding(memory: Memory, found: Look): void {
+    const at = [found.view.next, ...found.standing.steps.map((step) => `${step.published}/${step.failed}/${step.undecided.count}`)].join(' ');
+    if (memory.stood?.at === at) memory.stood = { ...memory.stood, look: found };
+    else memory.stood = { at, since: this.#platform.clock.monotonic(), look: found };
+  }
+
+  /** Resends what stood missing for two leases (doubled with each resend) while the queue holds less than is missing. */
+  async #resendDue(): Promise<void> {
+    const now = this.#platform.clock.monotonic();
+    const standing = [...this.#jobs.values()].filter((memory) => isOpen(memory.view) && memory.stood !== null);
+    const due = standing.filter((memory) => {
+      const patience = 2 * this.#leaseMs * 2 ** Math.min(memory.view.resends, 10);
+      return memory.stood !== null && now - memory.stood.since >= patience && resendable(memory.view, this.#platform.clock.now());
+    });
+    for (const memory of due) await this.#resend(memory, standing);
+  }
+
+  async #resend(memory: Memory, standing: readonly Memory[]): Promise<void> {
+    const found = memory.stood?.look;
+    if (found === undefined || found.standing.settled || memory.view.next !== found.view.next) return;
+    if (!(await this.#queueHoldsLess(found, standing))) return;
+    const { view, appended } = await append(this.#platform.store, memory.view, this.#by(), (now) =>
+      now.next === found.view.next ? { what: 'resend', tasks: undecidedSets(found.standing), after: now.next } : null,
+    );
+    memory.view = view;
+    if (appended) await sendUndecided(this.#platform, view, found.standing);
+  }
+
+  async #queueHoldsLess(found: Look, standing: readonly Memory[]): Promise<boolean> {
+    for (const [index, step] of found.standing.steps.entries()) {
+      if (step.undecided.count === 0) continue;
+      const group = found.view.record.spec.steps[index]?.group ?? 'default';
+      const { visible, leased, delayed } = await (await this.#platform.queue(group)).backlog();
+      if (visible + leased + delayed < missingIn(group, standing)) return true;
+    }
+    return false;
+  }
+
+  #by(): { who: string; now: number } {
+    return { who: this.#platform.who, now: this.#platform.clock.now() };
+  }
+}
+
+function missingIn(group: string, standing: readonly Memory[]): number {
+  let missing = 0;
+  for (const { stood } of standing) {
+    for (const [index, step] of stood?.look.standing.steps.entries() ?? []) {
+      if (stood?.look.view.record.spec.steps[index]?.group === group) missing += step.undecided.count;
+    }
+  }
+  return missing;
+}
+
+function resendable(view: JobView, now: number): boolean {
+  const { notBefore } = view.record;
+  const due = notBefore === null || Date.parse(notBefore) <= now;
+  return due && view.paused === null && !view.cancelled && view.stopped === null && view.closed === null;
+}
+
+function signature(view: JobView, counts: readonly StepCounts[]): string {
+  return [view.next, ...counts.map((count) => `${count.step}:${count.done}/${count.failed}`)].join(' ');
+}

@@ -1,0 +1,57 @@
+import { type Readable, PassThrough } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { BatchctlError } from '../errors.ts';
+import { parseStored } from '../lib/json.ts';
+import { outKey } from '../model/keys.ts';
+import { META, type OutputFile, type OutputManifest, type OutputMeta } from '../model/output.ts';
+import type { Metadata, ObjectStore } from '../ports/object-store.ts';
+
+/** A published output, whichever form it has: the one function that knows both. */
+export interface Output {
+  readonly task: number;
+  readonly meta: OutputMeta;
+  /** One file named '' for a single output. */
+  readonly files: readonly OutputFile[];
+}
+
+/** The output of a task; null if it provably isn't published. */
+export async function readOutput(store: ObjectStore, job: string, step: string, task: number): Promise<Output | null> {
+  const key = outKey(job, step, task);
+  const info = await store.head(key);
+  if (info === null) return null;
+  const brief = metaOf(key, info.metadata);
+  if (brief.manifest !== true) {
+    return { task, meta: brief, files: [{ name: '', key, size: info.size, checksum: brief.checksum }] };
+  }
+  const bytes = await store.read(key);
+  if (bytes === null) return null;
+  const manifest = parseStored<OutputManifest>(key, bytes);
+  return { task, meta: manifest.meta, files: manifest.files };
+}
+
+/** What an output's metadata says. Throws `corrupt` for an object that no attempt published. */
+export function metaOf(key: string, metadata: Metadata): OutputMeta {
+  const text = metadata[META];
+  if (text === undefined) {
+    throw new BatchctlError('corrupt', `${key} is no published output: it has no batchctl metadata`, {
+      hint: 'delete it; batchctl verify --repair then sends its task again',
+    });
+  }
+  return parseStored<OutputMeta>(key, new TextEncoder().encode(text));
+}
+
+/** The bytes of one output file as a stream. Throws `corrupt` if it is gone. */
+export async function openFile(store: ObjectStore, file: OutputFile, signal?: AbortSignal): Promise<Readable> {
+  const found = await store.get(file.key, signal === undefined ? {} : { signal });
+  if (found !== null) return found.body;
+  throw new BatchctlError('corrupt', `${file.key} is gone, though an output names it`, {
+    hint: 'batchctl verify --repair',
+  });
+}
+
+/** Writes all files of an output, in their order, to a stream that stays open. */
+export async function pipeOutput(store: ObjectStore, output: Output, target: NodeJS.WritableStream): Promise<void> {
+  for (const file of output.files) {
+    if (file.size > 0) await pipeline(await openFile(store, file), new PassThrough(), target, { end: false });
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * Gathers single requests into batches: one flush is in flight at a time, the next takes all that came meanwhile
+ * (up to `max`). The first request after a quiet time waits `lingerMs`, so that its neighbours can join.
+ */
+export class Batcher<T> {
+  readonly #flush: (batch: readonly T[]) => Promise<void>;
+  readonly #max: number;
+  readonly #lingerMs: number;
+  #waiting: { readonly item: T; readonly done: (error?: unknown) => void }[] = [];
+  #running: Promise<void> | null = null;
+
+  constructor(options: {
+    readonly flush: (batch: readonly T[]) => Promise<void>;
+    readonly max: number;
+    readonly lingerMs: number;
+  }) {
+    this.#flush = options.flush;
+    this.#max = options.max;
+    this.#lingerMs = options.lingerMs;
+  }
+
+  /** Resolves once the batch that holds the item was flushed; rejects as that flush did. */
+  add(item: T): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
+      this.#waiting.push({ item, done: (error) => (error === undefined ? resolve() : reject(error)) });
+      this.#running ??= this.#run();
+    });
+  }
+
+  /** Resolves when nothing is waiting or in flight. */
+  async idle(): Promise<void> {
+    while (this.#running !== null) await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, this.#lingerMs));
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, this.#max);
+      try {
+        await this.#flush(batch.map(({ item }) => item));
+        for (const { done } of batch) done();
+      } catch (error) {
+        for (const { done } of batch) done(error);
+      }
+    }
+    this.#running = null;
+  }
+}

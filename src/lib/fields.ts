@@ -1,0 +1,86 @@
+import { z } from 'zod';
+import { parseDuration, parseSize } from './units.ts';
+
+/** The field types of files that people write. Every message says what is allowed: `issues.ts` adds what was found. */
+
+/** A map that knows its fields; any other is a mistake. */
+export function fields<S extends z.core.$ZodLooseShape>(shape: S, allowed: string) {
+  const known = Object.keys(shape).join(' ');
+  return z.strictObject(shape, { error: (issue) => (issue.code === 'unrecognized_keys' ? known : allowed) });
+}
+
+/** Text that a pattern matches. */
+export const text = (allowed: string, pattern = /\S/) => z.string({ error: allowed }).regex(pattern, { error: allowed });
+
+/** A whole number between two bounds. */
+export const whole = (allowed: string, min: number, max = Number.MAX_SAFE_INTEGER) =>
+  z.int({ error: allowed }).min(min, { error: allowed }).max(max, { error: allowed });
+
+export const yesOrNo = () => z.boolean({ error: 'true or false' });
+
+export const oneOf = <const T extends readonly string[]>(...words: T) => z.enum(words, { error: words.join(', ') });
+
+export const listOf = <T extends z.core.$ZodType>(item: T, allowed: string) => z.array(item, { error: allowed });
+
+/** A map of any names that match a pattern. */
+export const mapOf = <T extends z.core.$ZodType>(
+  name: z.core.$ZodType<string, string> & z.core.$ZodRecordKey,
+  value: T,
+  allowed: string,
+) => z.record(name, value, { error: allowed });
+
+const DURATION = 'a duration over 0 such as 90s, 10m, 6h or 2d (a bare number is seconds)';
+const SIZE = 'a size over 0 such as 64MB or 1GiB (a bare number is bytes)';
+
+/** A duration over 0; `parseDuration` makes seconds of it. */
+export const duration = (allowed = DURATION) =>
+  z
+    .union([z.string(), z.number()], { error: allowed })
+    .refine((value) => isOver0(() => parseDuration(value)), { error: allowed });
+
+/** A size over 0; `parseSize` makes bytes of it. */
+export const size = (allowed = SIZE) =>
+  z
+    .union([z.string(), z.number()], { error: allowed })
+    .refine((value) => isOver0(() => parseSize(value)), { error: allowed });
+
+function isOver0(parse: () => number): boolean {
+  try {
+    return parse() > 0;
+  } catch {
+    return false;
+  }
+}
+
+/** A plain value: kept as text. */
+export const plainValue = () =>
+  z.union([z.string(), z.number(), z.boolean()], { error: 'text, a number, true or false' });
+
+/** A reference to a secret: never the secret itself. */
+export const secretReference = () =>
+  text('a reference: env:NAME, file:/absolute/path, ssm:NAME or secretsmanager:NAME', SECRET_REFERENCE);
+
+export const SECRET_REFERENCE =
+  /^(env:[A-Za-z_][A-Za-z0-9_]*|file:\/[^\0]+|ssm:[^\s\0]+|secretsmanager:[^\s\0]+)$/;
+
+/** The name of an environment variable that a command may be given. */
+export const variableName = () =>
+  text('letters, digits and _, not a digit first, and not BATCHCTL_...', /^(?!BATCHCTL_)[A-Za-z_][A-Za-z0-9_]*$/);
+
+/** `notify`: who hears of what (at least once). */
+export const notifyList = () =>
+  listOf(
+    fields(
+      {
+        on: listOf(oneOf('succeeded', 'failed', 'late', 'paused', 'budget', 'no-start'), 'a list of events').min(1, {
+          error: 'at least one of succeeded, failed, late, paused, budget, no-start',
+        }),
+        to: text(
+          'sns:TOPIC, https://... or exec:./program',
+          /^(sns:\S+|exec:[^\0]+|https:\/\/\S+|http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(\/\S*)?)$/,
+        ),
+      },
+      'a map with on and to',
+    ),
+    'a list of maps with on and to',
+  );

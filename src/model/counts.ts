@@ -1,0 +1,24 @@
+import { sectionStart, type StepSpec } from './job.ts';
+
+/**
+ * Whether the ledger's counters say that it may be time to look exactly (law 11): every step that was reached
+ * has all its tasks done or failed. Counters may lag or, of a rebuilt ledger, be short: they only ever say when to look.
+ */
+export function countsSayDecided(
+  steps: readonly StepSpec[],
+  totals: readonly number[],
+  counts: readonly { readonly step: string; readonly done: number; readonly failed: number }[],
+): boolean {
+  const of = (index: number): { done: number; failed: number } => {
+    const found = counts.find((count) => count.step === steps[index]?.name);
+    return { done: found?.done ?? 0, failed: found?.failed ?? 0 };
+  };
+  for (let index = 0; index < steps.length; index += 1) {
+    const { done, failed } = of(index);
+    const begins = sectionStart(steps, index) === index;
+    const asked = begins ? (totals[index] ?? 0) : of(index - 1).done;
+    if (begins && index > 0 && done + failed === 0) return true;
+    if (done + failed < asked) return false;
+  }
+  return true;
+}

@@ -1,0 +1,148 @@
+import { TaskBits } from './bits.ts';
+import { sectionStart, toleratedOf } from './job.ts';
+import { formatTaskSet } from './task-set.ts';
+import { isSkipped, type JobView } from './view.ts';
+
+/** What a listing of the store said about one step. */
+export interface StepFacts {
+  /** How many tasks the step can have. */
+  readonly size: number;
+  readonly published: TaskBits;
+  /** Failed for good in the round that last asked for the task, and not published. */
+  readonly failed: TaskBits;
+  /** What an opened gather takes; null for a map step, and for a gather that isn't open. */
+  readonly opened: OpenedGather | null;
+}
+
+/** opened.json: a gather's exact input. */
+export interface OpenedGather {
+  readonly format: 1;
+  readonly id: string;
+  /** How many outputs it takes. */
+  readonly count: number;
+  /** The tasks of the step before that it goes without. */
+  readonly leftOut: string;
+}
+
+/** Where a job stands, exactly: a pure function of its journal and a listing. */
+export interface Standing {
+  readonly steps: readonly StepStanding[];
+  /** No task that the journal asks for is undecided, in any open section. */
+  readonly settled: boolean;
+  readonly next: NextMove;
+}
+
+export interface StepStanding {
+  readonly name: string;
+  readonly total: number;
+  readonly published: number;
+  readonly failed: number;
+  readonly skipped: number;
+  /** Asked for, and neither published, failed for good nor skipped: running, waiting, or missing. */
+  readonly undecided: TaskBits;
+}
+
+export type NextMove =
+  | { readonly move: 'wait' }
+  | { readonly move: 'open'; readonly step: number; readonly count: number; readonly leftOut: string }
+  | { readonly move: 'retry-rest'; readonly round: number }
+  | { readonly move: 'close'; readonly state: 'succeeded' | 'failed' | 'cancelled'; readonly reason: string | null };
+
+/** Decides what a job needs next. Steps' facts are in step order. */
+export function standingOf(view: JobView, facts: readonly StepFacts[]): Standing {
+  const { steps } = view.record.spec;
+  const standings = steps.map((step, index) => stepStanding(view, facts, index, step.name));
+  const settled = standings.every((step) => step.undecided.count === 0);
+  return { steps: standings, settled, next: nextMove(view, facts, standings) };
+}
+
+function stepStanding(view: JobView, facts: readonly StepFacts[], index: number, name: string): StepStanding {
+  const fact = factOf(facts, index);
+  const undecided = new TaskBits(fact.size);
+  let skipped = 0;
+  for (const n of askedOf(view, facts, index)) {
+    if (fact.published.has(n) || fact.failed.has(n)) continue;
+    if (isSkipped(view, index, n)) skipped += 1;
+    else undecided.add(n);
+  }
+  return { name, total: fact.size, published: fact.published.count, failed: fact.failed.count, skipped, undecided };
+}
+
+/** The tasks of a step that can run now: its part is there, or its predecessor is published, or its gather is open. */
+function askedOf(view: JobView, facts: readonly StepFacts[], index: number): Iterable<number> {
+  const fact = factOf(facts, index);
+  if (view.record.spec.steps[index]?.gather) return fact.opened === null ? [] : [0];
+  if (index === sectionStart(view.record.spec.steps, index)) return range(fact.size);
+  return factOf(facts, index - 1).published;
+}
+
+function nextMove(view: JobView, facts: readonly StepFacts[], standings: readonly StepStanding[]): NextMove {
+  if (view.cancelled) return close(view, 'cancelled', null);
+  const canary = canaryMove(view, facts);
+  if (canary !== null) return canary;
+  const { steps } = view.record.spec;
+  for (let start = 0; start < steps.length; ) {
+    const end = sectionEnd(view, start);
+    const givenUp = view.stopped !== null;
+    const section = standings.slice(start, end + 1);
+    const undecided = section.reduce((sum, step) => sum + step.undecided.count, 0);
+    if (undecided > 0 && !givenUp) return { move: 'wait' };
+    const chains = factOf(facts, start).size;
+    const failed = section.reduce((sum, step) => sum + step.failed, 0) + undecided;
+    const last = end === steps.length - 1;
+    if (failed > toleratedOf(view.tolerance, chains)) {
+      return view.paused === null ? close(view, 'failed', givenUp ? 'stopped' : 'failures') : { move: 'wait' };
+    }
+    if (view.paused !== null) return { move: 'wait' };
+    if (last) return close(view, 'succeeded', null);
+    const gather = end + 1;
+    if (factOf(facts, gather).opened === null) return openMove(facts, end, gather);
+    start = gather;
+  }
+  return { move: 'wait' };
+}
+
+function openMove(facts: readonly StepFacts[], end: number, gather: number): NextMove {
+  const { published, size } = factOf(facts, end);
+  const leftOut = formatTaskSet([...range(size)].filter((n) => !published.has(n)));
+  return { move: 'open', step: gather, count: published.count, leftOut };
+}
+
+/** Once every canary has an output of its round's asking, the rest is asked for. A canary that failed holds it back. */
+function canaryMove(view: JobView, facts: readonly StepFacts[]): NextMove | null {
+  const asked = view.asked.at(-1);
+  if (asked === undefined || asked.released || asked.canaries === null) return null;
+  for (const [step, ranges] of asked.canaries) {
+    for (const [from, to] of ranges) {
+      for (let n = from; n <= to; n += 1) if (!factOf(facts, step).published.has(n)) return null;
+    }
+  }
+  return { move: 'retry-rest', round: asked.round };
+}
+
+/** A close that says again what the journal says already is no move. */
+function close(view: JobView, state: 'succeeded' | 'failed' | 'cancelled', reason: string | null): NextMove {
+  const closed = view.closed;
+  if (closed !== null && closed.round === view.round) {
+    const unmet = closed.reason === 'expect' && state === 'succeeded';
+    if (closed.state === state || unmet) return { move: 'wait' };
+  }
+  return { move: 'close', state, reason };
+}
+
+function sectionEnd(view: JobView, start: number): number {
+  const { steps } = view.record.spec;
+  let end = start;
+  while (end + 1 < steps.length && sectionStart(steps, end + 1) === start) end += 1;
+  return end;
+}
+
+function factOf(facts: readonly StepFacts[], index: number): StepFacts {
+  const fact = facts[index];
+  if (fact === undefined) throw new RangeError(`no facts of step ${index}`);
+  return fact;
+}
+
+function* range(size: number): Generator<number> {
+  for (let n = 0; n < size; n += 1) yield n;
+}

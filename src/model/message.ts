@@ -1,0 +1,50 @@
+/** What travels on the queue: names, never commands (law 10). */
+export interface TaskMessage {
+  readonly job: string;
+  readonly step: string;
+  readonly task: number;
+  readonly round: number;
+  /** Where the part's line lies in its shard, for one ranged read; the line names its task. */
+  readonly at?: { readonly offset: number; readonly length: number };
+}
+
+export type ParsedMessage =
+  | { readonly kind: 'task'; readonly message: TaskMessage }
+  /** Of a format this version doesn't know: released, never buried (law 14). */
+  | { readonly kind: 'newer'; readonly format: number; readonly job: string | null }
+  | { readonly kind: 'bad'; readonly reason: string };
+
+export function encodeMessage(message: TaskMessage): string {
+  return JSON.stringify({ format: 1, ...message });
+}
+
+/** Reads a message's body; unknown fields are ignored, nothing is thrown. */
+export function parseMessage(body: string): ParsedMessage {
+  let value: unknown;
+  try {
+    value = JSON.parse(body);
+  } catch {
+    return { kind: 'bad', reason: 'not JSON' };
+  }
+  if (typeof value !== 'object' || value === null) return { kind: 'bad', reason: 'not an object' };
+  const fields = value as Record<string, unknown>;
+  const { format, job, step, task, round, at } = fields;
+  if (typeof format !== 'number') return { kind: 'bad', reason: 'no format' };
+  if (format > 1) return { kind: 'newer', format, job: typeof job === 'string' ? job : null };
+  if (typeof job !== 'string' || !/^[a-z][a-z0-9-]{0,79}$/.test(job)) return { kind: 'bad', reason: 'no job' };
+  if (typeof step !== 'string') return { kind: 'bad', reason: 'no step' };
+  if (!isCount(task)) return { kind: 'bad', reason: 'no task' };
+  if (!isCount(round)) return { kind: 'bad', reason: 'no round' };
+  const hint = parseHint(at);
+  return { kind: 'task', message: { job, step, task, round, ...(hint === null ? {} : { at: hint }) } };
+}
+
+function parseHint(at: unknown): { offset: number; length: number } | null {
+  if (typeof at !== 'object' || at === null) return null;
+  const { offset, length } = at as Record<string, unknown>;
+  return isCount(offset) && isCount(length) ? { offset, length } : null;
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
