@@ -14,7 +14,7 @@ import type { ExitCode } from './exit-codes.ts';
  *       });
  *     }
  *     export interface StatusOptions { readonly ctx: Context; readonly job: string | undefined; ... }
- *     export async function status(options: StatusOptions): Promise<number | void> { ... }
+ *     export async function status(options: StatusOptions): Promise<void> { ... }
  *
  * The definition only parses: building it must open nothing and import nothing heavy. `run` may answer an exit
  * code (else 0), or throw a BatchctlError. The types of `input` follow from the keys of `arguments` and `options`:
@@ -106,12 +106,13 @@ export interface CommandSpec<A extends ArgumentSpecs, O extends OptionSpecs> {
   /** What `--json` prints (one line of it, for a list); null for a command that answers nothing. */
   readonly output: JsonSchema | null;
   readonly help: CommandHelp;
-  // biome-ignore lint/suspicious/noConfusingVoidType: a command without an exit code of its own returns nothing
-  readonly run: (input: CommandInput<A, O>) => Promise<number | void>;
+  readonly run: (input: CommandInput<A, O>) => Promise<number | undefined> | Promise<void>;
 }
 
+type NoSpecs = Readonly<Record<never, string>>;
+
 /** Makes a command of its parts; see CommandDefinition. */
-export function defineCommand<const A extends ArgumentSpecs = {}, const O extends OptionSpecs = {}>(
+export function defineCommand<const A extends ArgumentSpecs = NoSpecs, const O extends OptionSpecs = NoSpecs>(
   spec: CommandSpec<A, O>,
 ): CommandDefinition {
   return {
@@ -122,17 +123,26 @@ export function defineCommand<const A extends ArgumentSpecs = {}, const O extend
     stopsItself: spec.stopsItself ?? false,
     output: spec.output,
     help: spec.help,
-    run: async (input) => (await spec.run(input as CommandInput<A, O>)) ?? undefined,
+    run: async (input) => {
+      const code = await spec.run(input as CommandInput<A, O>);
+      return typeof code === 'number' ? code : undefined;
+    },
   };
 }
 
 /** An option whose value is one of a few words. */
-export function choice<const T extends string>(text: string, choices: readonly T[]): OptionSpec<T> & { readonly choices: readonly T[] } {
+export function choice<const T extends string>(
+  text: string,
+  choices: readonly T[],
+): OptionSpec<T> & { readonly choices: readonly T[] } {
   return { text, choices };
 }
 
 /** An option whose value is parsed. */
-export function parsed<T>(text: string, parse: (text: string) => T): OptionSpec<T> & { readonly parse: (text: string) => T } {
+export function parsed<T>(
+  text: string,
+  parse: (text: string) => T,
+): OptionSpec<T> & { readonly parse: (text: string) => T } {
   return { text, parse };
 }
 

@@ -1,9 +1,10 @@
 import { BatchctlError, hasCode } from '../errors.ts';
+import { closest } from '../lib/closest.ts';
 import { VERSION } from '../lib/version.ts';
 import type { CommandDefinition } from './command.ts';
-import { type CommandEntry, commandsBelow, findCommand } from './commands.ts';
+import { COMMANDS, type CommandEntry, commandsBelow, findCommand } from './commands.ts';
 import { type Context, openContext } from './context.ts';
-import { reportError } from './errors.ts';
+import { ClosedPipe, reportError } from './errors.ts';
 import { type GlobalFlags, splitGlobalFlags } from './global-flags.ts';
 import { overview, overviewBelow } from './help.ts';
 import { interrupts } from './interrupts.ts';
@@ -13,16 +14,15 @@ import type { Io } from './io.ts';
 export async function dispatch(argv: readonly string[], io: Io): Promise<number> {
   const closed = new AbortController();
   const onStdoutError = (error: Error): void => {
-    if (!hasCode(error, 'EPIPE')) throw error;
-    closed.abort();
+    closed.abort(hasCode(error, 'EPIPE') ? new ClosedPipe() : error);
   };
   io.stdout.on('error', onStdoutError);
   const early = { json: argv.includes('--json'), verbose: argv.includes('--verbose') };
   try {
     const code = await route(argv, io, closed.signal);
-    return closed.signal.aborted ? 0 : code;
+    return closed.signal.aborted ? reportError(closed.signal.reason, io, early) : code;
   } catch (error) {
-    return closed.signal.aborted ? 0 : reportError(error, io, early);
+    return reportError(closed.signal.aborted ? closed.signal.reason : error, io, early);
   } finally {
     // Not taken off at once: an EPIPE may be reported after the last write was accepted.
     setImmediate(() => io.stdout.off('error', onStdoutError));
@@ -41,7 +41,8 @@ async function route(argv: readonly string[], io: Io, closed: AbortSignal): Prom
     throw new BatchctlError('usage', `expected a command first, found ${first}`, { hint: 'see batchctl --help' });
   }
   const found = findCommand(words);
-  if (found !== null) return runCommand(found.entry, found.words, rest, { flags: { ...flags, help: asksHelp }, io, closed });
+  if (found !== null)
+    return runCommand(found.entry, found.words, rest, { flags: { ...flags, help: asksHelp }, io, closed });
   const below = commandsBelow(first);
   if (below.length > 0 && words.length === 1 && asksHelp) return print(io, overviewBelow(first, below, width));
   if (below.length > 0) {
@@ -50,7 +51,10 @@ async function route(argv: readonly string[], io: Io, closed: AbortSignal): Prom
       hint: `see batchctl ${first} --help`,
     });
   }
-  return (await import('./parse.ts')).unknownCommand([first]);
+  const meant = closest(first, [...new Set(COMMANDS.map((entry) => entry.name.split(' ')[0] ?? ''))]);
+  throw new BatchctlError('usage', `unknown command '${first}'`, {
+    hint: `${meant === null ? '' : `did you mean ${meant}? `}see batchctl --help`,
+  });
 }
 
 interface World {
@@ -84,7 +88,11 @@ async function runCommand(
   }
 }
 
-async function perform(ctx: Context, definition: CommandDefinition, input: Readonly<Record<string, unknown>>): Promise<number> {
+async function perform(
+  ctx: Context,
+  definition: CommandDefinition,
+  input: Readonly<Record<string, unknown>>,
+): Promise<number> {
   if (definition.writes) await ctx.announce();
   return (await definition.run(input)) ?? 0;
 }

@@ -2,7 +2,8 @@ import { BatchctlError, exitCodeOf, hasCode } from '../errors.ts';
 import type { GlobalFlags } from './global-flags.ts';
 import type { Io } from './io.ts';
 
-const REPORT = 'this is a bug: run it again with --verbose and report what it prints, with the output of batchctl --version';
+const REPORT =
+  'this is a bug: run it again with --verbose and report what it prints, with the output of batchctl --version';
 
 /** Thrown by whoever writes to a stdout that nobody reads any more: the command ends silently. */
 export class ClosedPipe extends Error {}

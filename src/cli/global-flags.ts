@@ -55,7 +55,9 @@ export function splitGlobalFlags(argv: readonly string[]): SplitArguments {
       const value = inline ?? before[i + 1];
       if (inline === undefined) i += 1;
       if (value === undefined || value === '' || (inline === undefined && value.startsWith('--'))) {
-        throw new BatchctlError('usage', `${name} needs a value`, { hint: 'batchctl --help lists what each flag takes' });
+        throw new BatchctlError('usage', `${name} needs a value`, {
+          hint: 'batchctl --help lists what each flag takes',
+        });
       }
       values.set(name, value);
     } else if (isOneOf(PLAIN, name)) {

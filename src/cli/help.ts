@@ -1,4 +1,4 @@
-import { type CommandEntry, COMMANDS } from './commands.ts';
+import { COMMANDS, type CommandEntry } from './commands.ts';
 import { GLOBAL_FLAGS } from './global-flags.ts';
 
 /** `batchctl --help`: every command by group. Loads no command. */
@@ -15,7 +15,9 @@ export function overview(width: number): string {
     `Flags of every command, before or after it:\n${columns(Object.entries(GLOBAL_FLAGS), width)}`,
     'Examples:\n  batchctl init\n  batchctl COMMAND --help',
     '',
-  ].join('\n\n').replace(/\n+$/, '\n');
+  ]
+    .join('\n\n')
+    .replace(/\n+$/, '\n');
 }
 
 /** The commands below a word that is none itself: `batchctl config --help`. */

@@ -11,7 +11,7 @@ export async function main(argv: readonly string[], io: Io = processIo()): Promi
     return 0;
   }
   // The SDK warns on Node 20 each time; the versions that batchctl supports are its own matter.
-  process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
   if (argv.length === 0 || (argv.length === 1 && (argv[0] === '--help' || argv[0] === '-h'))) {
     const { overview } = await import('./help.ts');
     const columns = io.stdout.isTTY === true ? (io.stdout.columns ?? 80) : 80;

@@ -1,7 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { BatchctlError } from '../errors.ts';
 import type { CommandDefinition, OptionSpec, RawInput } from './command.ts';
-import { type CommandEntry, COMMANDS } from './commands.ts';
+import type { CommandEntry } from './commands.ts';
 import { EXIT_MEANINGS } from './exit-codes.ts';
 import { columns, wrap } from './help.ts';
 
@@ -32,14 +32,6 @@ export function commandHelp(entry: CommandEntry, definition: CommandDefinition, 
     'Flags of every command: batchctl --help',
   ];
   return `${blocks.join('\n\n')}\n`;
-}
-
-/** Throws `usage` for a command that doesn't exist, with the one that was perhaps meant. */
-export function unknownCommand(words: readonly string[]): never {
-  const program = quiet(new Command('batchctl'));
-  for (const name of new Set(COMMANDS.map((entry) => entry.name.split(' ')[0] ?? ''))) quiet(program.command(name));
-  usageErrors('batchctl --help', () => program.parse([...words], { from: 'user' }));
-  throw new BatchctlError('usage', `unknown command '${words.join(' ')}'`, { hint: 'see batchctl --help' });
 }
 
 function build(entry: CommandEntry, definition: CommandDefinition): Command {

@@ -46,7 +46,8 @@ export const size = (allowed = SIZE) =>
 
 function isOver0(parse: () => number): boolean {
   try {
-    return parse() > 0;
+    const value = parse();
+    return value > 0 && Number.isSafeInteger(Math.ceil(value));
   } catch {
     return false;
   }

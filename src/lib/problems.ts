@@ -42,7 +42,7 @@ export function describeFound(value: unknown, path: Path = []): string {
   if (value === null) return 'nothing';
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
   if (typeof value === 'object') return 'a map';
-  if (isSecretKey(String(path.at(-1) ?? ''))) return 'a hidden value';
+  if (path.includes('secrets') || isSecretKey(String(path.at(-1) ?? ''))) return 'a hidden value';
   const text = typeof value === 'string' ? JSON.stringify(withoutUserInfo(value)) : String(value);
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }

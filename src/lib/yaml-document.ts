@@ -35,6 +35,11 @@ export function readYaml(text: string, plain: (path: Path) => boolean = () => fa
     message: error.message,
   }));
   visit(doc, {
+    Alias(_key, alias) {
+      if (alias.resolve(doc) !== undefined) return;
+      const message = `no anchor &${alias.source} stands before *${alias.source}`;
+      problems.push({ path: [], at: position(alias.range?.[0] ?? 0), message });
+    },
     Pair(_key, pair, ancestors) {
       if (!isScalar(pair.key)) return;
       const name = String(pair.key.value);
@@ -56,8 +61,9 @@ export function readYaml(text: string, plain: (path: Path) => boolean = () => fa
     try {
       value = doc.toJS();
     } catch (error) {
+      // An alias without its anchor is reported already; what is left is a text that unfolds beyond measure.
       const message = error instanceof Error ? error.message : String(error);
-      problems.push({ path: [], at: { line: 1, column: 1 }, message });
+      if (problems.length === 0) problems.push({ path: [], at: { line: 1, column: 1 }, message });
     }
   }
 

@@ -31,6 +31,12 @@ export interface Ledger {
   /** Per-step counts and totals. */
   counts(job: string): Promise<readonly StepCounts[]>;
 
+  /**
+   * Replaces the sums of a job's steps by totals taken from the store when it closed in `round`. Events of that round
+   * or older ones then change them no more; a newer round's do, and `counts` is no longer exact. Older news is ignored.
+   */
+  recordExact(job: string, round: number, steps: readonly ExactCounts[]): Promise<void>;
+
   /** One page of tasks, in step and task order, after `after`. */
   tasks(job: string, filter: TaskFilter): Promise<readonly LedgerTask[]>;
 
@@ -62,6 +68,8 @@ export interface LedgerJob {
   readonly createdBy: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly steps: readonly { readonly name: string; readonly group: string; readonly total: number }[];
+  /** True once its tasks were forgotten; absent before. Only `forget` sets it. */
+  readonly pruned?: boolean;
 }
 
 /**
@@ -136,6 +144,12 @@ export interface StepCounts {
   /** True when the numbers are known to equal what the store says. */
   readonly exact: boolean;
 }
+
+/** A step's totals that the store itself knows. */
+export type ExactCounts = Pick<
+  StepCounts,
+  'step' | 'done' | 'failed' | 'bytesIn' | 'bytesOut' | 'seconds' | 'counters'
+>;
 
 export interface JobFilter {
   readonly states?: readonly JobState[];

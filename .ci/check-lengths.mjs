@@ -1,0 +1,17 @@
+// Files are short: one idea each. Fails for any of src, test, bench and bin over 300 lines.
+
+import { readFileSync } from 'node:fs';
+import { globSync } from 'tinyglobby';
+
+const LIMIT = 300;
+const files = globSync(['{src,test,bench,bin,.ci}/**/*.{ts,mjs,js}', '*.mjs'], {
+  ignore: '**/{data,.data,node_modules}/**',
+  dot: true,
+});
+const long = files
+  .map((file) => ({ file, lines: readFileSync(file, 'utf8').split('\n').length - 1 }))
+  .filter(({ lines }) => lines > LIMIT);
+for (const { file, lines } of long)
+  console.error(`${file}: ${lines} lines, expected at most ${LIMIT}: perhaps two ideas`);
+if (long.length > 0) process.exit(1);
+console.log(`${files.length} files, none over ${LIMIT} lines`);

@@ -1,0 +1,121 @@
+import { BatchctlError } from '../../errors.ts';
+
+/**
+ * How a key becomes a path below `store/`, so that keys which differ in case, Unicode form or a trailing dot stay
+ * distinct on every file system, and none leaves the root.
+ *
+ * A key is taken as the bytes of its UTF-8, held in a "byte string" of one character a byte, whose order is the
+ * order of the bytes. Each segment between slashes becomes a directory, the last one a file with a suffix that no
+ * directory can have: so `a` and `a/b` can both exist. Where names would crowd one directory, or be longer than a
+ * name may be, a group directory takes their common first bytes; it is invisible in keys.
+ */
+
+/** Ends the name of an object's file. */
+export const FILE = '@';
+/** Ends the name of a group directory: names in it continue with the bytes that it stands for. */
+export const GROUP = '+';
+/** S3's limit on a key, in bytes of UTF-8 (userguide/object-keys); kept here so that a job moves without renaming. */
+const LONGEST_KEY = 1_024;
+/** Bytes of one name: escaped, three times as many, they stay below the 255 that file systems allow. */
+const LONGEST_NAME = 80;
+/** Tasks have nine digits: a group of the first six holds a thousand. */
+const SHARD = /^\d{6}/;
+const SHARD_DIGITS = 6;
+const SHARDED_IN_STEP: ReadonlySet<string> = new Set(['out', 'tries', 'failed', 'log', 'files']);
+
+const PLAIN = /^[a-z0-9._-]+$/;
+const UNSAFE = /[^a-z0-9._-]/g;
+const ESCAPED = /%([0-9A-F]{2})/g;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII begins with them.
+const ASCII = /^[\x00-\x7f]*$/;
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+/** The bytes of a text's UTF-8, one character a byte. */
+export function toBytes(text: string): string {
+  return ASCII.test(text) ? text : Buffer.from(text, 'utf8').toString('latin1');
+}
+
+/** The text whose UTF-8 a byte string is. */
+export function fromBytes(bytes: string): string {
+  return ASCII.test(bytes) ? bytes : Buffer.from(bytes, 'latin1').toString('utf8');
+}
+
+/**
+ * The path of a key's file, relative to `store/`.
+ * @throws BatchctlError `usage` for a key that is empty, longer than 1,024 bytes, or no valid Unicode.
+ */
+export function pathOfKey(key: string): string {
+  const bytes = toBytes(key);
+  checkKey(key, bytes);
+  return place(bytes.split('/')).join('/') + FILE;
+}
+
+/** Where a listing of a prefix begins: a directory relative to `store/`, and the bytes that all keys in it begin with. */
+export function startOfPrefix(prefix: string): { readonly directory: string; readonly base: string } {
+  const bytes = toBytes(prefix);
+  const placed = place(bytes.split('/'));
+  // The last segment may end mid-name; only the groups before it are certain.
+  const rest = unescapeName(placed.pop() ?? '') ?? '';
+  return { directory: placed.join('/'), base: bytes.slice(0, bytes.length - rest.length) };
+}
+
+export type NameKind = 'file' | 'directory' | 'group';
+
+/** What a directory entry stands for; null for a file that isn't the store's (`.DS_Store`). */
+export function readName(name: string): { readonly kind: NameKind; readonly bytes: string } | null {
+  const kind = name.endsWith(FILE) ? 'file' : name.endsWith(GROUP) ? 'group' : 'directory';
+  const bytes = unescapeName(kind === 'directory' ? name : name.slice(0, -1));
+  return bytes === null ? null : { kind, bytes };
+}
+
+function checkKey(key: string, bytes: string): void {
+  if (bytes.length >= 1 && bytes.length <= LONGEST_KEY && (bytes === key || !LONE_SURROGATE.test(key))) return;
+  const found = bytes.length === 0 ? 'an empty one' : `${bytes.length} bytes: ${JSON.stringify(key.slice(0, 60))}...`;
+  throw new BatchctlError('usage', `A key must be 1 to ${LONGEST_KEY} bytes of valid Unicode; found ${found}`, {
+    hint: 'Use a shorter or another name.',
+  });
+}
+
+/** The names of directories and file, without the file's suffix. */
+function place(segments: readonly string[]): string[] {
+  const names: string[] = [];
+  for (const [index, segment] of segments.entries()) {
+    let rest = segment;
+    if (isSharded(segments, index) && SHARD.test(rest)) {
+      names.push(rest.slice(0, SHARD_DIGITS) + GROUP);
+      rest = rest.slice(SHARD_DIGITS);
+    }
+    // Also at exactly the limit: then everything that begins with these bytes is in the group, which keeps it in order.
+    while (rest.length >= LONGEST_NAME) {
+      names.push(escapeName(rest.slice(0, LONGEST_NAME)) + GROUP);
+      rest = rest.slice(LONGEST_NAME);
+    }
+    names.push(escapeName(rest));
+  }
+  return names;
+}
+
+/** Names in a step's `out`, `tries`, `failed`, `log` and `files`, and in a job's `pieces`, are tasks: many, and numbered. */
+function isSharded(segments: readonly string[], index: number): boolean {
+  if (segments[0] !== 'jobs') return false;
+  if (index === 3) return segments[2] === 'pieces';
+  return index === 5 && segments[2] === 'steps' && SHARDED_IN_STEP.has(segments[4] ?? '');
+}
+
+function escapeName(bytes: string): string {
+  if (PLAIN.test(bytes) && bytes !== '.' && bytes !== '..') return bytes;
+  if (bytes === '') return '%';
+  return bytes.replace(bytes === '.' || bytes === '..' ? /\./g : UNSAFE, escapeByte);
+}
+
+function escapeByte(byte: string): string {
+  return `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
+}
+
+/** The bytes of an escaped name; null unless it is just as `escapeName` would write it. */
+function unescapeName(name: string): string | null {
+  if (PLAIN.test(name)) return name;
+  if (name === '%') return '';
+  const bytes = name.replace(ESCAPED, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return escapeName(bytes) === name ? bytes : null;
+}

@@ -1,0 +1,170 @@
+import { randomBytes } from 'node:crypto';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { BatchctlError, hasCode } from '../../errors.ts';
+import type { Metadata, ObjectInfo } from '../../ports/object-store.ts';
+
+/**
+ * An object's file: its bytes, then its tail. The tail is one line of JSON,
+ * `{"format":1,"metadata":{...},"modified":<13 digits>,"etag":"<20 characters>"}` and a newline, then 16 bytes:
+ * the number of the object's bytes (48 bits, little-endian), the line's length (16 bits) and the magic.
+ * The line's end has a fixed length, so that a listing finds what it needs without parsing.
+ */
+const FORMAT = 1;
+const MAGIC = 'batchctl';
+const TRAILER = 16;
+const ETAG = 20;
+const LINE_END = /^"modified":(\d{13}),"etag":"([\w-]{20})"}\n$/;
+const LINE_END_LENGTH = '"modified":,"etag":""}\n'.length + 13 + ETAG;
+const SHORTEST_TAIL = LINE_END_LENGTH + TRAILER;
+/** S3's limit on all metadata of an object (userguide/UsingMetadata). */
+const LONGEST_METADATA = 2_048;
+/** One read of so much from the file's start holds a small object whole, and saves asking for its size. */
+const PROBE = 8_192;
+
+/** Names an object's version: random for this process, then counted. Never given twice. */
+const etagPrefix = randomBytes(9).toString('base64url');
+let etagCount = 0;
+function nextEtag(): string {
+  etagCount += 1;
+  return etagPrefix + etagCount.toString(36).padStart(ETAG - etagPrefix.length, '0');
+}
+
+export interface Tail {
+  readonly bytes: Buffer;
+  readonly etag: string;
+}
+
+/**
+ * The tail that makes a file of `size` bytes an object.
+ * @throws BatchctlError `usage` for metadata that S3 would not keep as it is.
+ */
+export function makeTail(size: number, metadata: Metadata, modified: number): Tail {
+  checkMetadata(metadata);
+  const etag = nextEtag();
+  const at = String(Math.floor(modified)).padStart(13, '0');
+  const line = `{"format":${FORMAT},"metadata":${JSON.stringify(metadata)},"modified":${at},"etag":"${etag}"}\n`;
+  const bytes = Buffer.allocUnsafe(line.length + TRAILER);
+  bytes.write(line, 0, 'latin1');
+  bytes.writeUIntLE(size, line.length, 6);
+  bytes.writeUInt16LE(line.length, line.length + 6);
+  bytes.write(MAGIC, line.length + 8, 'latin1');
+  return { bytes, etag };
+}
+
+function checkMetadata(metadata: Metadata): void {
+  let total = 0;
+  for (const [name, value] of Object.entries(metadata)) {
+    total += name.length + value.length;
+    if (/^[a-z0-9-]+$/.test(name) && /^[\x20-\x7e]*$/.test(value)) continue;
+    const found = `${JSON.stringify(name)}: ${JSON.stringify(value.slice(0, 60))}`;
+    throw new BatchctlError('usage', `Metadata is a name of [a-z0-9-] and a value of printable ASCII; found ${found}`);
+  }
+  if (total > LONGEST_METADATA) {
+    throw new BatchctlError('usage', `Metadata may be ${LONGEST_METADATA} bytes in all; found ${total}`);
+  }
+}
+
+/** An object's file, open for reading. Whoever has it closes `fd`. */
+export interface OpenObject {
+  readonly fd: number;
+  readonly size: number;
+  readonly etag: string;
+  readonly modified: number;
+  /** The length of the metadata's line. */
+  readonly lineLength: number;
+}
+
+// Shared by all reads, which is safe as none of them awaits between filling and using it.
+const probe = Buffer.allocUnsafe(PROBE);
+
+/**
+ * Opens an object's file and reads its facts; null if it provably isn't there.
+ * @throws BatchctlError `corrupt`, naming key and file, for a file that isn't whole; what the file system throws.
+ */
+export function openObject(path: string, key: string): OpenObject | null {
+  let fd: number;
+  try {
+    fd = openSync(path, 'r');
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return null;
+    throw error;
+  }
+  try {
+    return readFacts(fd, path, key);
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+function readFacts(fd: number, path: string, key: string): OpenObject {
+  let held = readSync(fd, probe, 0, PROBE, 0);
+  let fileSize = held;
+  if (held === PROBE) {
+    fileSize = fstatSync(fd).size;
+    held = readSync(fd, probe, 0, PROBE, Math.max(0, fileSize - PROBE));
+  }
+  const end = held;
+  if (end < SHORTEST_TAIL || probe.toString('latin1', end - 8, end) !== MAGIC)
+    throw corrupt(path, key, 'its end is missing');
+  const size = probe.readUIntLE(end - TRAILER, 6);
+  const lineLength = probe.readUInt16LE(end - TRAILER + 6);
+  const facts = LINE_END.exec(probe.toString('latin1', end - SHORTEST_TAIL, end - TRAILER));
+  if (size + lineLength + TRAILER !== fileSize || facts?.[1] === undefined || facts[2] === undefined) {
+    throw corrupt(path, key, `its trailer says ${size} + ${lineLength} bytes, but the file has ${fileSize}`);
+  }
+  return { fd, size, lineLength, modified: Number(facts[1]), etag: facts[2] };
+}
+
+/** Everything about an open object; parses the metadata. */
+export function infoOf(object: OpenObject, path: string, key: string): ObjectInfo {
+  const line = Buffer.allocUnsafe(object.lineLength);
+  readFully(object.fd, line, object.size);
+  const { size, etag, modified } = object;
+  return { key, size, etag, modified, metadata: parseLine(line.toString('latin1'), path, key) };
+}
+
+function parseLine(line: string, path: string, key: string): Metadata {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(line);
+  } catch (cause) {
+    throw corrupt(path, key, 'its metadata is no JSON', cause);
+  }
+  if (typeof parsed !== 'object' || parsed === null || !('format' in parsed) || !('metadata' in parsed)) {
+    throw corrupt(path, key, 'its metadata has no format');
+  }
+  if (typeof parsed.format === 'number' && parsed.format > FORMAT) {
+    const expected = `Expected format ${FORMAT} of the object ${key}, found ${parsed.format}`;
+    throw new BatchctlError('newer', expected, { hint: 'Use the version of batchctl that wrote it, or a later one.' });
+  }
+  if (!isMetadata(parsed.metadata)) throw corrupt(path, key, 'its metadata is no set of texts');
+  return parsed.metadata;
+}
+
+function isMetadata(value: unknown): value is Metadata {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    Object.values(value).every((text) => typeof text === 'string')
+  );
+}
+
+/** Fills `into` from `position`; answers how much there was. */
+export function readFully(fd: number, into: Uint8Array, position: number): number {
+  let done = 0;
+  while (done < into.length) {
+    const got = readSync(fd, into, done, into.length - done, position + done);
+    if (got === 0) break;
+    done += got;
+  }
+  return done;
+}
+
+function corrupt(path: string, key: string, why: string, cause?: unknown): BatchctlError {
+  return new BatchctlError('corrupt', `The object ${key} isn't whole: ${why} (${path})`, {
+    hint: `A power failure or another program cut it. Move that file away, then let what wrote it run again.`,
+    cause,
+  });
+}

@@ -1,0 +1,85 @@
+import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { dirname, relative, sep } from 'node:path';
+import { hasCode } from '../../errors.ts';
+
+/** How often a directory that was just made may vanish again, as whoever deletes takes empty ones away. */
+const TRIES = 100;
+
+/**
+ * Gives the whole file `temporary` its final name: by one link that fails where the name exists (`ifAbsent`), or by one
+ * rename that replaces. Killed at any point, the name holds the old object, the new one or none; never half of one.
+ * The temporary name is gone afterwards, unless answered `exists`.
+ * @param sync Whether file and directory are also on the disk when this returns.
+ */
+export function publishFile(
+  temporary: string,
+  final: string,
+  options: { readonly ifAbsent: boolean; readonly sync: boolean },
+): 'created' | 'exists' {
+  if (options.sync) syncPath(temporary);
+  const outcome = giveName(temporary, final, options);
+  // Also for one that exists: whoever made it may not have come to this yet, and the caller will rely on it.
+  if (options.sync) syncPath(dirname(final));
+  if (options.ifAbsent && outcome === 'created') removeFile(temporary);
+  return outcome;
+}
+
+function giveName(
+  temporary: string,
+  final: string,
+  options: { readonly ifAbsent: boolean; readonly sync: boolean },
+): 'created' | 'exists' {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      if (options.ifAbsent) linkSync(temporary, final);
+      else renameSync(temporary, final);
+      return 'created';
+    } catch (error) {
+      if (options.ifAbsent && hasCode(error, 'EEXIST')) return 'exists';
+      if (!hasCode(error, 'ENOENT') || tries === TRIES) throw error;
+      makeDirectory(dirname(final), options.sync);
+    }
+  }
+}
+
+/** Makes a directory and those above it, each on the disk if `sync`. */
+export function makeDirectory(path: string, sync: boolean): void {
+  let first: string | undefined;
+  try {
+    first = mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    // One of them was taken away meanwhile, as it was empty: the caller's next try makes it again.
+    if (hasCode(error, 'ENOENT')) return;
+    throw error;
+  }
+  if (!sync || first === undefined) return;
+  let parent = dirname(first);
+  syncPath(parent);
+  for (const name of relative(parent, path).split(sep).slice(0, -1)) {
+    parent += sep + name;
+    syncPath(parent);
+  }
+}
+
+/** Removes a file that may be gone already. */
+export function removeFile(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error;
+  }
+}
+
+/** Writes all of `bytes` where the file's position is: a nearly full disk takes a part first, and then refuses. */
+export function writeFully(fd: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done);
+}
+
+function syncPath(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,247 @@
+import { closeSync, createReadStream, read as readAt, rmdirSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { Readable } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { BatchctlError, hasCode } from '../../errors.ts';
+import { type Clock, systemClock } from '../../lib/clock.ts';
+import type {
+  ListOptions,
+  ObjectEntry,
+  ObjectInfo,
+  ObjectStore,
+  ObjectStream,
+  PutOptions,
+  PutResult,
+  ReadOptions,
+  UploadOptions,
+} from '../../ports/object-store.ts';
+import { translateFsError, translating } from './fs-errors.ts';
+import { pathOfKey } from './fs-keys.ts';
+import { walkObjects } from './fs-list.ts';
+import { infoOf, type OpenObject, openObject, readFully } from './fs-object.ts';
+import { removeFile } from './fs-publish.ts';
+import { openRoot, removeStaleFiles } from './fs-root.ts';
+import { FsWriter } from './fs-writer.ts';
+
+export interface FsStoreOptions {
+  /** The directory, made if need be; the store keeps `format`, `store/` and `tmp/` in it. */
+  readonly root: string;
+  /** What each publish survives: the death of every `process`, or also the loss of `power` (synced: about 1 ms more). */
+  readonly durability: 'process' | 'power';
+  readonly clock?: Clock;
+}
+
+/** An object's bytes as a file of their own: the first `size` bytes at `path`, which nobody may write to. */
+export interface LocalFile {
+  readonly path: string;
+  readonly size: number;
+  readonly etag: string;
+}
+
+/** Opens the store in `root`, making it if need be. Throws as `openRoot` does. */
+export async function createFsStore(options: FsStoreOptions): Promise<FsStore> {
+  const root = resolve(options.root);
+  const clock = options.clock ?? systemClock;
+  const sync = options.durability === 'power';
+  translating(`open ${options.root}`, () => {
+    openRoot(root, sync);
+    removeStaleFiles(root, clock.now());
+  });
+  return new FsStore(options.root, new FsWriter(root, sync, clock));
+}
+
+/** Reads up to this size block the event loop, as that is quicker than not to. */
+const BRIEF = 1024 * 1024;
+/** The most that one `put` takes, as the port says. */
+const LARGEST_PUT = 64 * 1024 * 1024;
+/** Entries or keys between two turns of the event loop. */
+const TURN = 500;
+const STREAM_CHUNK = 256 * 1024;
+const readAsync = promisify(readAt);
+
+/**
+ * The object store on a local disk. Its file system calls are short, and synchronous: an object costs some ten
+ * microseconds. Large bytes go by the thread pool.
+ */
+export class FsStore implements ObjectStore {
+  readonly location: string;
+  readonly #writer: FsWriter;
+  readonly #directory: string;
+
+  constructor(location: string, writer: FsWriter) {
+    this.location = location;
+    this.#writer = writer;
+    this.#directory = writer.directory;
+  }
+
+  async put(key: string, body: Uint8Array | string, options: PutOptions = {}): Promise<PutResult> {
+    const bytes = typeof body === 'string' ? Buffer.from(body, 'utf8') : body;
+    if (bytes.length > LARGEST_PUT) {
+      const expected = `Expected at most ${LARGEST_PUT} bytes to put as ${key}, found ${bytes.length}`;
+      throw new BatchctlError('usage', expected, { hint: 'Upload it as a file.' });
+    }
+    return translating(`put ${key}`, () => this.#writer.put({ key, path: this.#pathOf(key) }, bytes, options));
+  }
+
+  async read(key: string, options: ReadOptions = {}): Promise<Uint8Array | null> {
+    options.signal?.throwIfAborted();
+    const object = this.#open(key, options.etag);
+    if (object === null) return null;
+    try {
+      const { start, length } = cutRange(object, options.range);
+      const into = Buffer.allocUnsafe(length);
+      if (length <= BRIEF) readFully(object.fd, into, start);
+      else await readLong(object.fd, into, start, options.signal);
+      return into;
+    } catch (error) {
+      throw translateFsError(error, `read ${key}`);
+    } finally {
+      closeSync(object.fd);
+    }
+  }
+
+  async get(key: string, options: ReadOptions = {}): Promise<ObjectStream | null> {
+    options.signal?.throwIfAborted();
+    const object = this.#open(key, options.etag);
+    if (object === null) return null;
+    let streaming = false;
+    try {
+      const info = this.#info(object, key);
+      const { start, length } = cutRange(object, options.range);
+      if (length === 0) return { info, body: Readable.from([], { objectMode: false }) };
+      const { fd } = object;
+      const range = { fd, start, end: start + length - 1, highWaterMark: STREAM_CHUNK };
+      const body = createReadStream('', { ...range, ...(options.signal && { signal: options.signal }) });
+      streaming = true;
+      return { info, body };
+    } finally {
+      if (!streaming) closeSync(object.fd);
+    }
+  }
+
+  async head(key: string): Promise<ObjectInfo | null> {
+    const object = this.#open(key, undefined);
+    if (object === null) return null;
+    try {
+      return this.#info(object, key);
+    } finally {
+      closeSync(object.fd);
+    }
+  }
+
+  async *list(prefix: string, options: ListOptions = {}): AsyncGenerator<ObjectEntry> {
+    let count = 0;
+    try {
+      for (const entry of walkObjects(this.#directory, { prefix, from: options.from, to: options.to })) {
+        options.signal?.throwIfAborted();
+        yield entry;
+        count += 1;
+        if (count % TURN === 0) await nextTurn();
+      }
+    } catch (error) {
+      throw translateFsError(error, `list ${prefix}`);
+    }
+  }
+
+  async delete(keys: readonly string[]): Promise<void> {
+    const directories = new Set<string>();
+    for (const [index, key] of keys.entries()) {
+      const path = this.#pathOf(key);
+      translating(`delete ${key}`, () => removeFile(path));
+      directories.add(dirname(path));
+      if (index % TURN === TURN - 1) await nextTurn();
+    }
+    for (const directory of directories) this.#removeEmpty(directory);
+  }
+
+  async copy(from: string, to: string, options: { readonly ifAbsent?: boolean } = {}): Promise<PutResult> {
+    const object = this.#open(from, undefined);
+    if (object === null) {
+      throw new BatchctlError('notFound', `Expected the object ${from} to copy, found none`);
+    }
+    try {
+      const { metadata } = this.#info(object, from);
+      // By descriptor: should the key be written meanwhile, these are still the bytes that belong to the metadata.
+      const source = { path: `/dev/fd/${object.fd}`, size: object.size };
+      return await this.#writer.copy(source, { key: to, path: this.#pathOf(to) }, { ...options, metadata });
+    } catch (error) {
+      throw translateFsError(error, `copy ${from} to ${to}`);
+    } finally {
+      closeSync(object.fd);
+    }
+  }
+
+  /** None: whoever may read the directory needs no URL. */
+  async presign(): Promise<null> {
+    return null;
+  }
+
+  /**
+   * With `consume`, a plain file on the store's file system becomes the object itself, whatever its size: nobody may
+   * have it open for writing. When answered not `created`, or when nothing was published, `path` is as it was.
+   */
+  async uploadFile(path: string, key: string, options: UploadOptions = {}): Promise<PutResult> {
+    options.signal?.throwIfAborted();
+    try {
+      return await this.#writer.upload(path, { key, path: this.#pathOf(key) }, options);
+    } catch (error) {
+      throw translateFsError(error, `upload ${path} as ${key}`);
+    }
+  }
+
+  /** Where an object's bytes lie on this machine, for whoever would rather open a file; null if it isn't there. */
+  localFile(key: string): LocalFile | null {
+    const object = this.#open(key, undefined);
+    if (object === null) return null;
+    closeSync(object.fd);
+    return { path: this.#pathOf(key), size: object.size, etag: object.etag };
+  }
+
+  #pathOf(key: string): string {
+    return join(this.#directory, pathOfKey(key));
+  }
+
+  #open(key: string, etag: string | undefined): OpenObject | null {
+    const object = translating(`read ${key}`, () => openObject(this.#pathOf(key), key));
+    if (object === null || etag === undefined || object.etag === etag) return object;
+    closeSync(object.fd);
+    throw new BatchctlError('changed', `Expected version ${etag} of the object ${key}, found ${object.etag}`, {
+      hint: 'It was written after it was pinned: submit again to use it as it is now.',
+    });
+  }
+
+  #info(object: OpenObject, key: string): ObjectInfo {
+    return translating(`read ${key}`, () => infoOf(object, this.#pathOf(key), key));
+  }
+
+  /** Takes away directories that deleting left empty; who publishes makes them again. */
+  #removeEmpty(directory: string): void {
+    for (let path = directory; path !== this.#directory; path = dirname(path)) {
+      try {
+        rmdirSync(path);
+      } catch (error) {
+        // Gone already, by another: the ones above may still be empty.
+        if (!hasCode(error, 'ENOENT')) return;
+      }
+    }
+  }
+}
+
+function cutRange(object: OpenObject, range: ReadOptions['range']): { start: number; length: number } {
+  if (range === undefined) return { start: 0, length: object.size };
+  const { offset, length } = range;
+  if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(length) || offset < 0 || length < 0) {
+    throw new BatchctlError('usage', `Expected a range from 0 on, found offset ${offset}, length ${length}`);
+  }
+  return { start: offset, length: Math.max(0, Math.min(length, object.size - offset)) };
+}
+
+async function readLong(fd: number, into: Buffer, start: number, signal: AbortSignal | undefined): Promise<void> {
+  for (let done = 0; done < into.length; ) {
+    signal?.throwIfAborted();
+    const { bytesRead } = await readAsync(fd, into, done, Math.min(into.length - done, 16 * BRIEF), start + done);
+    if (bytesRead === 0) break;
+    done += bytesRead;
+  }
+}

@@ -1,0 +1,206 @@
+import { randomBytes } from 'node:crypto';
+import { closeSync, fstatSync, ftruncateSync, lstatSync, openSync, renameSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { BatchctlError, hasCode } from '../../errors.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { Metadata, PutOptions, PutResult, UploadOptions } from '../../ports/object-store.ts';
+import { copyBytes } from './fs-copy.ts';
+import { makeTail, openObject, type Tail } from './fs-object.ts';
+import { publishFile, removeFile, writeFully } from './fs-publish.ts';
+
+/** Up to here, joining bytes and tail costs less than a second write. */
+const JOINED = 256 * 1024;
+
+const nonce = randomBytes(6).toString('hex');
+let temporaryCount = 0;
+
+/** Where an object goes: its key, and the path of its file. */
+export interface Target {
+  readonly key: string;
+  readonly path: string;
+}
+
+/** Makes whole files in `tmp/`, then gives them their names in `store/`. */
+export class FsWriter {
+  /** Where objects lie. */
+  readonly directory: string;
+  readonly #temporaries: string;
+  readonly #sync: boolean;
+  readonly #clock: Clock;
+
+  constructor(root: string, sync: boolean, clock: Clock) {
+    this.directory = join(root, 'store');
+    this.#temporaries = join(root, 'tmp');
+    this.#sync = sync;
+    this.#clock = clock;
+  }
+
+  put(target: Target, body: Uint8Array, options: PutOptions): PutResult {
+    const tail = this.#tail(body.length, options.metadata);
+    const temporary = this.#temporary();
+    const fd = openSync(temporary, 'wx', 0o600);
+    try {
+      try {
+        writeObject(fd, body, tail.bytes);
+      } finally {
+        closeSync(fd);
+      }
+      return this.#publish(temporary, target, tail, options);
+    } catch (error) {
+      removeFile(temporary);
+      throw error;
+    }
+  }
+
+  /** Copies an object's file, `size` bytes of which are the object's own. */
+  async copy(source: { path: string; size: number }, target: Target, options: PutOptions): Promise<PutResult> {
+    const temporary = this.#temporary();
+    const size = await copyBytes(source.path, temporary, source.size);
+    if (size < source.size) {
+      removeFile(temporary);
+      throw new BatchctlError('corrupt', `Expected ${source.size} bytes to copy to ${target.key}, found ${size}`);
+    }
+    return this.#finish(temporary, size, target, options);
+  }
+
+  async upload(path: string, target: Target, options: UploadOptions): Promise<PutResult> {
+    checkSource(path);
+    return (
+      (options.consume === true ? this.#move(path, target, options) : null) ??
+      (options.ifAbsent === true ? existing(target) : null) ??
+      this.#copyIn(path, target, options)
+    );
+  }
+
+  /** Makes the file itself the object; null where it must be copied: from another disk, read-only, or with other names. */
+  #move(path: string, target: Target, options: UploadOptions): PutResult | null {
+    const stats = lstatSync(path);
+    // What has a second name, or is one, would change under whoever else uses it.
+    if (!stats.isFile() || stats.nlink !== 1) return null;
+    const temporary = this.#temporary();
+    try {
+      // First out of the way: were it killed with the object at `path` too, whoever truncates that cuts the object.
+      renameSync(path, temporary);
+    } catch (error) {
+      if (hasCode(error, 'EXDEV')) return null;
+      throw error;
+    }
+    let result: PutResult | null = null;
+    try {
+      result = this.#becomeObject(temporary, target, options);
+    } finally {
+      if (result?.created !== true && isUnpublished(temporary)) renameSync(temporary, path);
+    }
+    return result;
+  }
+
+  /** Appends the tail and publishes; the file is as it was unless that answers `created`. */
+  #becomeObject(temporary: string, target: Target, options: UploadOptions): PutResult | null {
+    const fd = openForAppend(temporary);
+    if (fd === null) return null;
+    const size = fstatSync(fd).size;
+    let result: PutResult | null = null;
+    try {
+      const tail = this.#tail(size, options.metadata);
+      writeFully(fd, tail.bytes);
+      checkUntouched(fd, size + tail.bytes.length, target);
+      const created = publishFile(temporary, target.path, this.#how(options)) === 'created';
+      result = created ? { created, etag: tail.etag } : (existing(target) ?? { created, etag: '' });
+      if (created) options.onProgress?.(size);
+      return result;
+    } finally {
+      if (result?.created !== true && isUnpublished(temporary)) ftruncateSync(fd, size);
+      closeSync(fd);
+    }
+  }
+
+  async #copyIn(path: string, target: Target, options: UploadOptions): Promise<PutResult> {
+    const temporary = this.#temporary();
+    const size = await copyBytes(path, temporary, undefined, options);
+    const result = this.#finish(temporary, size, target, options);
+    if (options.consume === true && result.created) removeFile(path);
+    options.onProgress?.(size);
+    return result;
+  }
+
+  #finish(temporary: string, size: number, target: Target, options: PutOptions): PutResult {
+    try {
+      const tail = this.#tail(size, options.metadata);
+      const fd = openSync(temporary, 'a');
+      try {
+        writeFully(fd, tail.bytes);
+      } finally {
+        closeSync(fd);
+      }
+      return this.#publish(temporary, target, tail, options);
+    } catch (error) {
+      removeFile(temporary);
+      throw error;
+    }
+  }
+
+  #publish(temporary: string, target: Target, tail: Tail, options: PutOptions): PutResult {
+    if (publishFile(temporary, target.path, this.#how(options)) === 'created')
+      return { created: true, etag: tail.etag };
+    removeFile(temporary);
+    return existing(target) ?? { created: false, etag: '' };
+  }
+
+  #how(options: PutOptions): { ifAbsent: boolean; sync: boolean } {
+    return { ifAbsent: options.ifAbsent === true, sync: this.#sync };
+  }
+
+  #tail(size: number, metadata: Metadata = {}): Tail {
+    return makeTail(size, metadata, this.#clock.now());
+  }
+
+  #temporary(): string {
+    temporaryCount += 1;
+    return `${this.#temporaries}/${process.pid}-${nonce}-${temporaryCount}`;
+  }
+}
+
+function writeObject(fd: number, body: Uint8Array, tail: Uint8Array): void {
+  if (body.length <= JOINED) {
+    writeFully(fd, Buffer.concat([body, tail]));
+  } else {
+    writeFully(fd, body);
+    writeFully(fd, tail);
+  }
+}
+
+/** Whether the file has no name but this one: when publishing failed halfway it may be the object already. */
+function isUnpublished(temporary: string): boolean {
+  return statSync(temporary, { throwIfNoEntry: false })?.nlink === 1;
+}
+
+/** The answer for a key that another object holds; null if none does (any more). */
+function existing(target: Target): PutResult | null {
+  const object = openObject(target.path, target.key);
+  if (object === null) return null;
+  closeSync(object.fd);
+  return { created: false, etag: object.etag };
+}
+
+function checkSource(path: string): void {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats?.isFile()) return;
+  if (stats === undefined) throw new BatchctlError('notFound', `Expected a file to upload at ${path}, found none`);
+  throw new BatchctlError('usage', `Expected a file to upload at ${path}, found something else`);
+}
+
+function openForAppend(path: string): number | null {
+  try {
+    return openSync(path, 'a');
+  } catch (error) {
+    if (hasCode(error, 'EACCES')) return null;
+    throw error;
+  }
+}
+
+function checkUntouched(fd: number, expected: number, target: Target): void {
+  const found = fstatSync(fd).size;
+  if (found === expected) return;
+  const message = `Expected nobody to write to the file that becomes ${target.key}: found ${found - expected} bytes more`;
+  throw new BatchctlError('changed', message, { hint: 'End the program that still has it open.' });
+}

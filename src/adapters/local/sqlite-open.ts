@@ -1,0 +1,85 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import Database from 'better-sqlite3';
+import { BatchctlError } from '../../errors.ts';
+import { isBusy, translateSqlite } from './sqlite-errors.ts';
+
+/** `process`: what is committed survives any kill; `power`: also the loss of power. */
+export type Durability = 'process' | 'power';
+
+export interface Schema {
+  /** Counts up with each change of the tables; kept in `user_version`. */
+  readonly version: number;
+  /** Creates the tables in an empty file. */
+  readonly create: string;
+}
+
+/** SQLite itself waits no longer than this for a lock: it blocks the event loop, heartbeats included. */
+const BLOCKING_MS = 15;
+/** A retry waits this long at least and at most, milliseconds, with jitter. */
+const RETRY_MS = { first: 1, last: 25 } as const;
+
+/**
+ * Opens a database that many processes share, creating it if need be, also when several do so at once.
+ * Throws `newer` for a file of a later version, `unavailable` when it stays locked for `waitMs`.
+ */
+export async function openShared(
+  file: string,
+  schema: Schema,
+  options: { readonly durability: Durability; readonly waitMs: number },
+): Promise<Database.Database> {
+  return await retryBusy(file, options.waitMs, () => {
+    mkdirSync(dirname(file), { recursive: true });
+    const db = new Database(file, { timeout: BLOCKING_MS });
+    try {
+      db.pragma('journal_mode = WAL');
+      db.pragma(`synchronous = ${options.durability === 'power' ? 'FULL' : 'NORMAL'}`);
+      db.pragma('journal_size_limit = 67108864');
+      if (versionOf(db) !== schema.version) create(db, file, schema);
+      return db;
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  });
+}
+
+/**
+ * Runs a short piece of work, again while another process holds the lock, for at most `waitMs`. Between tries the
+ * event loop is free, and the jitter gives every process its turn (SQLite's own waiting starves some of them).
+ * Throws the project's errors.
+ */
+export async function retryBusy<T>(file: string, waitMs: number, work: () => T): Promise<T> {
+  const start = performance.now();
+  let pause: number = RETRY_MS.first;
+  for (;;) {
+    try {
+      return work();
+    } catch (error) {
+      if (!isBusy(error) || performance.now() - start >= waitMs) throw translateSqlite(error, file);
+    }
+    await sleep(pause * (0.5 + Math.random()));
+    pause = Math.min(pause * 2, RETRY_MS.last);
+  }
+}
+
+/** Decided again under the write lock: another process may have been first. */
+function create(db: Database.Database, file: string, schema: Schema): void {
+  const run = db.transaction(() => {
+    const found = versionOf(db);
+    if (found === schema.version) return;
+    if (found > schema.version) {
+      throw new BatchctlError('newer', `${file} has version ${found}; this batchctl knows ${schema.version}`, {
+        hint: 'install the batchctl that wrote it, or a newer one',
+      });
+    }
+    db.exec(schema.create);
+    db.pragma(`user_version = ${schema.version}`);
+  });
+  run.immediate();
+}
+
+function versionOf(db: Database.Database): number {
+  return Number(db.pragma('user_version', { simple: true }));
+}

@@ -1,0 +1,189 @@
+import { join } from 'node:path';
+import type Database from 'better-sqlite3';
+import { BatchctlError } from '../../errors.ts';
+import { type Clock, systemClock } from '../../lib/clock.ts';
+import type {
+  Backlog,
+  DeadLetter,
+  Delivery,
+  OutgoingMessage,
+  Receipt,
+  ReceiveOptions,
+  TaskQueue,
+} from '../../ports/task-queue.ts';
+import { SqliteMessages } from './sqlite-messages.ts';
+import { type Durability, openShared, retryBusy } from './sqlite-open.ts';
+import { purgeWaiting, redriveDead } from './sqlite-queue-bulk.ts';
+import { QUEUE_SCHEMA } from './sqlite-queue-schema.ts';
+import { Wakeup } from './wakeup.ts';
+
+/** Messages a transaction: enough to be fast, few enough that others wait some milliseconds at most. */
+const BATCH = 1000;
+/** Looks for work grow from the first to the last of these, milliseconds, with jitter. */
+const LOOK_MS = { first: 5, last: 50 } as const;
+/** As SQS has it (SendMessage: DelaySeconds), so that what runs here runs there. */
+const MAX_DELAY_SECONDS = 900;
+
+export interface SqliteQueueOptions {
+  /** The profile's root; the queue of all groups is `queue.db` in it. */
+  readonly root: string;
+  readonly group: string;
+  /** Who takes messages: the worker's id. What it holds can be released when it dies. */
+  readonly holder: string;
+  /** How long a lease lasts, seconds; 15 unless said. */
+  readonly leaseSeconds?: number;
+  readonly durability?: Durability;
+  readonly clock?: Clock;
+  /** How long a locked database is tried before it counts as `unavailable`, milliseconds; 10,000 unless said. */
+  readonly lockWaitMs?: number;
+}
+
+/** Opens the queue of one group, creating the file if need be. Throws `newer`, `unavailable`, `full`, `corrupt`. */
+export async function openSqliteQueue(options: SqliteQueueOptions): Promise<SqliteQueue> {
+  const file = join(options.root, 'queue.db');
+  const { durability = 'process', lockWaitMs = 10_000 } = options;
+  const db = await openShared(file, QUEUE_SCHEMA, { durability, waitMs: lockWaitMs });
+  return new SqliteQueue(db, file, options);
+}
+
+/** The queue of one group in a SQLite file that many processes share. Every method throws `unavailable` or `full`. */
+export class SqliteQueue implements TaskQueue {
+  readonly group: string;
+  readonly leaseSeconds: number;
+  readonly #db: Database.Database;
+  readonly #file: string;
+  readonly #messages: SqliteMessages;
+  readonly #holder: string;
+  readonly #clock: Clock;
+  readonly #lockWaitMs: number;
+  readonly #changed = new Wakeup();
+
+  constructor(db: Database.Database, file: string, options: SqliteQueueOptions) {
+    this.group = options.group;
+    this.leaseSeconds = options.leaseSeconds ?? 15;
+    this.#db = db;
+    this.#file = file;
+    this.#messages = new SqliteMessages(db, options.group);
+    this.#holder = options.holder;
+    this.#clock = options.clock ?? systemClock;
+    this.#lockWaitMs = options.lockWaitMs ?? 10_000;
+  }
+
+  async send(messages: readonly OutgoingMessage[]): Promise<void> {
+    const late = messages.find(({ delay = 0 }) => !(delay >= 0 && delay <= MAX_DELAY_SECONDS));
+    if (late !== undefined) {
+      throw new BatchctlError('unexpected', `a message's delay is 0 to ${MAX_DELAY_SECONDS} s, not ${late.delay}`);
+    }
+    for (let at = 0; at < messages.length; at += BATCH) {
+      const batch = messages.slice(at, at + BATCH);
+      await this.#write(() => this.#messages.send(batch, this.#clock.now()));
+    }
+  }
+
+  async receive({ max, waitSeconds, signal }: ReceiveOptions): Promise<readonly Delivery[]> {
+    const end = this.#clock.monotonic() + waitSeconds * 1000;
+    while (this.#db.open && max > 0 && !signal?.aborted) {
+      const taken = await this.#run(() => this.#claim(max));
+      if (taken.length > 0 || !(await this.#workBefore(end, signal))) return taken;
+    }
+    return [];
+  }
+
+  async extend(receipts: readonly Receipt[]): Promise<readonly ('extended' | 'lost')[]> {
+    return receipts.length === 0 ? [] : await this.#run(() => this.#messages.extend(receipts, this.#leaseEnd()));
+  }
+
+  async ack(receipts: readonly Receipt[]): Promise<void> {
+    if (receipts.length > 0) await this.#run(() => this.#messages.ack(receipts));
+  }
+
+  async release(releases: readonly { readonly receipt: Receipt; readonly delay: number }[]): Promise<void> {
+    if (releases.length > 0) await this.#write(() => this.#messages.release(releases, this.#clock.now()));
+  }
+
+  async bury(burials: readonly { readonly delivery: Delivery; readonly reason: string }[]): Promise<void> {
+    if (burials.length > 0) await this.#run(() => this.#messages.bury(burials, this.#clock.now()));
+  }
+
+  async backlog(): Promise<Backlog> {
+    return await this.#run(() => this.#messages.backlog(this.#clock.now()));
+  }
+
+  /** Gives back at once what a worker held that is known to be dead; answers how many messages. */
+  async releaseHeldBy(holder: string): Promise<number> {
+    return await this.#write(() => this.#messages.releaseHeldBy(holder));
+  }
+
+  /** Who holds how many messages now, by name. */
+  async holders(): Promise<readonly { readonly holder: string; readonly leased: number }[]> {
+    return await this.#run(() => this.#messages.holders(this.#clock.now()));
+  }
+
+  async *dead(options: { readonly limit?: number } = {}): AsyncIterable<DeadLetter> {
+    let left = options.limit ?? Number.POSITIVE_INFINITY;
+    let after = 0;
+    while (left > 0) {
+      const from = after;
+      const page = await this.#run(() => this.#messages.deadPage(from, Math.min(left, BATCH)));
+      for (const { body, reason, buried_at } of page) yield { body, reason, buriedAt: buried_at };
+      left -= page.length;
+      after = page.at(-1)?.id ?? after;
+      if (page.length === 0) return;
+    }
+  }
+
+  async redrive(options: { readonly match?: (body: string) => boolean; readonly limit?: number }): Promise<number> {
+    const { match = () => true, limit = Number.POSITIVE_INFINITY } = options;
+    return await redriveDead(this.#messages, match, limit, this.#clock, (work) => this.#write(work));
+  }
+
+  /** Deletes what is not leased: visible and delayed messages, in small transactions. */
+  async purge(options: { readonly match?: (body: string) => boolean }): Promise<number> {
+    const { match = () => true } = options;
+    return await purgeWaiting(this.#messages, match, this.#clock, (work) => this.#run(work));
+  }
+
+  /** Ends waits, and closes the file; what is leased stays so until its lease ends. */
+  async close(): Promise<void> {
+    this.#db.close();
+    this.#changed.wake();
+  }
+
+  #claim(max: number): Delivery[] {
+    const now = this.#clock.now();
+    return this.#messages.claim(max, this.#holder, now, now + this.leaseSeconds * 1000);
+  }
+
+  /** False when the time is over, the signal aborted or the queue is closed before anything seems receivable. */
+  async #workBefore(end: number, signal: AbortSignal | undefined): Promise<boolean> {
+    let looked = '';
+    let due: number | null = null;
+    let pause: number = LOOK_MS.first;
+    while (this.#db.open && !signal?.aborted && this.#clock.monotonic() < end) {
+      // Cheap first: nothing is read unless somebody committed something.
+      const seen = `${await this.#run(() => this.#messages.version())}/${this.#changed.count}`;
+      if (seen !== looked) due = await this.#run(() => this.#messages.nextDue());
+      looked = seen;
+      if (due !== null && due <= this.#clock.now()) return true;
+      const left = Math.max(1, end - this.#clock.monotonic());
+      await this.#changed.pause(Math.min(left, pause * (0.75 + Math.random() / 2)), signal);
+      pause = Math.min(pause * 1.5, LOOK_MS.last);
+    }
+    return false;
+  }
+
+  #leaseEnd(): number {
+    return this.#clock.now() + this.leaseSeconds * 1000;
+  }
+
+  async #run<T>(work: () => T): Promise<T> {
+    return await retryBusy(this.#file, this.#lockWaitMs, work);
+  }
+
+  /** As `run`, for what may make messages receivable: whoever waits in this process looks at once. */
+  async #write<T>(work: () => T): Promise<T> {
+    const result = await this.#run(work);
+    this.#changed.wake();
+    return result;
+  }
+}

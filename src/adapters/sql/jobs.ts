@@ -1,0 +1,113 @@
+import { type Kysely, sql, type Transaction } from 'kysely';
+import { isClosed, type JobState } from '../../model/job.ts';
+import type { JobFilter, LedgerJob } from '../../ports/ledger.ts';
+import type { JobRow, Tables } from './tables.ts';
+import type { CompiledStatements, UpsertPlan } from './upsert.ts';
+
+const JOBS: UpsertPlan = {
+  table: 'jobs',
+  columns: [
+    'job',
+    'name',
+    'run_key',
+    'state',
+    'reason',
+    'round',
+    'created_at',
+    'closed_at',
+    'created_by',
+    'labels',
+    'steps',
+    'pruned',
+  ],
+  keys: ['job'],
+};
+const LABELS: UpsertPlan = { table: 'job_labels', columns: ['job', 'name', 'value'], keys: ['job', 'name'] };
+
+/**
+ * Whether what is said of a job now replaces what was said before: a higher round does, a lower one doesn't; within a
+ * round a submitted job moves on to running or paused, these change as they like, and closed states stay, or change
+ * for one closed later.
+ */
+export function supersedes(
+  before: Pick<LedgerJob, 'state' | 'round' | 'closedAt'>,
+  now: Pick<LedgerJob, 'state' | 'round' | 'closedAt'>,
+): boolean {
+  if (now.round !== before.round) return now.round > before.round;
+  if (isClosed(now.state) && isClosed(before.state)) return (now.closedAt ?? 0) >= (before.closedAt ?? 0);
+  return stage(now.state) >= stage(before.state);
+}
+
+function stage(state: JobState): number {
+  if (isClosed(state)) return 2;
+  return state === 'submitted' ? 0 : 1;
+}
+
+export async function writeJob(
+  transaction: Transaction<Tables>,
+  statements: CompiledStatements,
+  job: LedgerJob,
+): Promise<void> {
+  const row = await transaction.selectFrom('jobs').selectAll().where('job', '=', job.job).executeTakeFirst();
+  if (row !== undefined && !supersedes(jobOf(row), job)) return;
+  const { round, createdAt, closedAt, createdBy, labels, steps } = job;
+  const said = [job.job, job.name, job.runKey, job.state, job.reason, round, createdAt, closedAt, createdBy];
+  const kept = [JSON.stringify(labels), JSON.stringify(steps), row?.pruned ?? 0];
+  await statements.upsert(transaction, JOBS, [[...said, ...kept]]);
+  await transaction.deleteFrom('job_labels').where('job', '=', job.job).execute();
+  const pairs = Object.entries(labels);
+  await statements.upsert(
+    transaction,
+    LABELS,
+    pairs.map(([name, value]) => [job.job, name, value]),
+  );
+}
+
+export async function readJob(db: Kysely<Tables>, id: string): Promise<LedgerJob | null> {
+  const row = await db.selectFrom('jobs').selectAll().where('job', '=', id).executeTakeFirst();
+  return row === undefined ? null : jobOf(row);
+}
+
+export async function readJobs(db: Kysely<Tables>, filter: JobFilter): Promise<readonly LedgerJob[]> {
+  let query = db.selectFrom('jobs').selectAll();
+  const { states, name, since, createdBy, prefix, limit } = filter;
+  if (states !== undefined) {
+    if (states.length === 0) return [];
+    query = query.where('state', 'in', states);
+  }
+  if (name !== undefined) query = query.where('name', '=', name);
+  if (since !== undefined) query = query.where('created_at', '>=', since);
+  if (createdBy !== undefined) query = query.where('created_by', '=', createdBy);
+  if (prefix !== undefined) query = query.where(sql`substr(job, 1, ${prefix.length})`, '=', prefix);
+  for (const [label, value] of Object.entries(filter.labels ?? {})) {
+    query = query.where(({ exists, selectFrom }) =>
+      exists(
+        selectFrom('job_labels')
+          .select('job_labels.job')
+          .whereRef('job_labels.job', '=', 'jobs.job')
+          .where('job_labels.name', '=', label)
+          .where('job_labels.value', '=', value),
+      ),
+    );
+  }
+  query = query.orderBy('created_at', 'desc').orderBy('job', 'desc');
+  if (limit !== undefined) query = query.limit(limit);
+  return (await query.execute()).map(jobOf);
+}
+
+function jobOf(row: JobRow): LedgerJob {
+  return {
+    job: row.job,
+    name: row.name,
+    runKey: row.run_key,
+    state: row.state as JobState,
+    reason: row.reason,
+    round: row.round,
+    createdAt: Number(row.created_at),
+    closedAt: row.closed_at === null ? null : Number(row.closed_at),
+    createdBy: row.created_by,
+    labels: JSON.parse(row.labels) as Record<string, string>,
+    steps: JSON.parse(row.steps) as LedgerJob['steps'],
+    ...(row.pruned === 1 ? { pruned: true } : {}),
+  };
+}

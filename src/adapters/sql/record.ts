@@ -1,0 +1,176 @@
+import { CompiledQuery, sql } from 'kysely';
+import type { AttemptEvent } from '../../ports/ledger.ts';
+import { addCounts, countedRounds, type RecordContext } from './counts.ts';
+import { ATTEMPT_COLUMNS, type AttemptRow, attemptCells, attemptOf, type Cells, TASK_STATES } from './tables.ts';
+import {
+  addOutcome,
+  addTransition,
+  type Delta,
+  mergeAttempt,
+  noDelta,
+  type Standing,
+  standingOf,
+} from './transitions.ts';
+import type { UpsertPlan } from './upsert.ts';
+
+const ATTEMPTS: UpsertPlan = { table: 'attempts', columns: ATTEMPT_COLUMNS, keys: ['job', 'step', 'task', 'attempt'] };
+const TASKS: UpsertPlan = {
+  table: 'tasks',
+  columns: [
+    'job',
+    'step',
+    'task',
+    'round',
+    'state',
+    'attempts',
+    'worker',
+    'started_at',
+    'ended_at',
+    'exit_code',
+    'reason',
+    'error',
+  ],
+  keys: ['job', 'step', 'task'],
+};
+/** Tasks looked up at once. A shorter list is filled up with its last, so that few statements are compiled. */
+const LOOKUPS = [1, 8, 64, 512] as const;
+
+/** One group of events: those of a step, by task. */
+interface StepEvents {
+  readonly job: string;
+  readonly step: string;
+  readonly tasks: Map<number, AttemptEvent[]>;
+}
+
+/** Records events in the caller's transaction: reads what is known of their tasks, and writes what they change. */
+export async function recordEvents(context: RecordContext, events: readonly AttemptEvent[]): Promise<void> {
+  const groups = groupByStep(events);
+  const pruned = await prunedAmong(context, groups);
+  for (const group of groups) if (!pruned.has(group.job)) await recordStep(context, group);
+}
+
+function groupByStep(events: readonly AttemptEvent[]): StepEvents[] {
+  const groups = new Map<string, StepEvents>();
+  for (const event of events) {
+    const key = `${event.job}/${event.step}`;
+    let group = groups.get(key);
+    if (group === undefined) {
+      group = { job: event.job, step: event.step, tasks: new Map() };
+      groups.set(key, group);
+    }
+    const known = group.tasks.get(event.task);
+    if (known === undefined) group.tasks.set(event.task, [event]);
+    else known.push(event);
+  }
+  return [...groups.values()];
+}
+
+/** What was forgotten stays so: a late event doesn't bring a pruned job's tasks back. */
+async function prunedAmong(context: RecordContext, groups: readonly StepEvents[]): Promise<ReadonlySet<string>> {
+  const text = context.statements.text('pruned', () => sql`select job from jobs where job = ${''} and pruned = 1`);
+  const pruned = new Set<string>();
+  for (const job of new Set(groups.map((group) => group.job))) {
+    const { rows } = await context.transaction.executeQuery(CompiledQuery.raw(text, [job]));
+    if (rows.length > 0) pruned.add(job);
+  }
+  return pruned;
+}
+
+async function recordStep(context: RecordContext, group: StepEvents): Promise<void> {
+  const { transaction, statements } = context;
+  const known = await knownAttempts(context, group);
+  const rounds = await countedRounds(context, group);
+  const delta = noDelta();
+  const attemptRows: Cells[] = [];
+  const taskRows: Cells[] = [];
+  for (const [task, events] of group.tasks) {
+    const attempts = known.get(task) ?? new Map<string, AttemptEvent>();
+    const before = standingOf(attempts.values());
+    const changed = mergeAll(attempts, events, delta, rounds.exact);
+    if (changed.length === 0) continue;
+    const after = standingOf(attempts.values());
+    addTransition(delta, before, after, rounds.exact);
+    attemptRows.push(...changed.map(attemptCells));
+    taskRows.push(taskCells(group, task, after));
+  }
+  if (taskRows.length === 0) return;
+  await statements.upsert(transaction, ATTEMPTS, attemptRows);
+  await statements.upsert(transaction, TASKS, taskRows);
+  if (delta.counted) await addCounts(context, group, delta, rounds.own);
+}
+
+/** Merges a task's events into its attempts and answers those that changed; adds their outcomes to `delta`. */
+function mergeAll(
+  attempts: Map<string, AttemptEvent>,
+  events: readonly AttemptEvent[],
+  delta: Delta,
+  exactRound: number,
+): AttemptEvent[] {
+  const before = new Map<string, AttemptEvent | undefined>();
+  for (const event of events) {
+    const old = attempts.get(event.attempt);
+    const merged = mergeAttempt(old, event);
+    if (merged === old) continue;
+    if (!before.has(event.attempt)) before.set(event.attempt, old);
+    attempts.set(event.attempt, merged);
+  }
+  const changed: AttemptEvent[] = [];
+  for (const [id, old] of before) {
+    const merged = attempts.get(id);
+    if (merged === undefined) continue;
+    addOutcome(delta, old, merged, exactRound);
+    changed.push(merged);
+  }
+  return changed;
+}
+
+/** Every attempt recorded of the group's tasks, by task and id. */
+async function knownAttempts(
+  context: RecordContext,
+  group: StepEvents,
+): Promise<Map<number, Map<string, AttemptEvent>>> {
+  const { transaction, statements } = context;
+  const known = new Map<number, Map<string, AttemptEvent>>();
+  const tasks = [...group.tasks.keys()];
+  const largest = LOOKUPS[LOOKUPS.length - 1] ?? 1;
+  for (let at = 0; at < tasks.length; at += largest) {
+    const wanted = tasks.slice(at, at + largest);
+    const size = LOOKUPS.find((each) => each >= wanted.length) ?? largest;
+    const text = statements.text(`attempts ${size}`, () => attemptsQuery(size));
+    const last = wanted[wanted.length - 1] ?? 0;
+    while (wanted.length < size) wanted.push(last);
+    const { rows } = await transaction.executeQuery<AttemptRow>(
+      CompiledQuery.raw(text, [group.job, group.step, ...wanted]),
+    );
+    for (const row of rows) {
+      const attempt = attemptOf(row);
+      const ofTask = known.get(attempt.task);
+      if (ofTask === undefined) known.set(attempt.task, new Map([[attempt.attempt, attempt]]));
+      else ofTask.set(attempt.attempt, attempt);
+    }
+  }
+  return known;
+}
+
+function attemptsQuery(size: number) {
+  const tasks = sql.join(Array.from({ length: size }, () => sql.value(0)));
+  const columns = sql.join(ATTEMPT_COLUMNS.map((column) => sql.ref(column)));
+  return sql`select ${columns} from attempts where job = ${''} and step = ${''} and task in (${tasks})`;
+}
+
+function taskCells(group: StepEvents, task: number, { state, round, attempts, by }: Standing): Cells {
+  return [
+    group.job,
+    group.step,
+    task,
+    round,
+    TASK_STATES.indexOf(state),
+    attempts,
+    by?.worker ?? null,
+    by?.startedAt ?? null,
+    by?.endedAt ?? null,
+    by?.exitCode ?? null,
+    by?.reason ?? null,
+    by?.error ?? null,
+  ];
+}

@@ -1,0 +1,156 @@
+import { BatchctlError } from '../../errors.ts';
+import { type Clock, systemClock } from '../../lib/clock.ts';
+import type {
+  AttemptEvent,
+  ExactCounts,
+  JobFilter,
+  Ledger,
+  LedgerJob,
+  LedgerTask,
+  LedgerWorker,
+  StepCounts,
+  TaskFilter,
+} from '../../ports/ledger.ts';
+import { noCounts, type RecordContext, readCounts, writeExact } from './counts.ts';
+import { SqlDatabase } from './database.ts';
+import { checkCounters } from './decimals.ts';
+import type { SqlDialect } from './dialect.ts';
+import { readJob, readJobs, writeJob } from './jobs.ts';
+import { recordEvents } from './record.ts';
+import { forgetTasks, readAttempts, readTasks, stepsOf } from './tasks.ts';
+import { readWorkers, writeWorker } from './workers.ts';
+
+export interface SqlLedgerOptions {
+  readonly dialect: 'sqlite';
+  /** The database's file; it and its directory are created. */
+  readonly file: string;
+  /** `process`: what is recorded survives any kill; `power`: also the loss of power. */
+  readonly durability: 'process' | 'power';
+  /** Whose counts these are: the worker's id, or who acts. At most 128 characters, not empty. */
+  readonly writer: string;
+  readonly clock?: Clock;
+  /** How long another writer is waited for, milliseconds; then `unavailable`. 10,000 unless given. */
+  readonly lockWaitMs?: number;
+}
+
+/**
+ * A ledger in a SQL database. Nothing is loaded or touched before `open`. Its methods throw `unavailable` when the
+ * database stays locked or can't be reached, `full` when its disk is, `corrupt` when it is damaged, `newer` when a
+ * later version made it.
+ */
+export function openSqlLedger(options: SqlLedgerOptions): Ledger {
+  if (options.writer === '') {
+    throw new BatchctlError('unexpected', "expected the ledger's writer to have a name, found none");
+  }
+  return new SqlLedger(options);
+}
+
+class SqlLedger implements Ledger {
+  readonly #options: SqlLedgerOptions;
+  readonly #clock: Clock;
+  #database: SqlDatabase | undefined;
+  #opening: Promise<void> | undefined;
+
+  constructor(options: SqlLedgerOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  open(): Promise<void> {
+    this.#opening ??= this.#connect().catch((error: unknown) => {
+      this.#opening = undefined;
+      throw error;
+    });
+    return this.#opening;
+  }
+
+  recordJob(job: LedgerJob): Promise<void> {
+    return this.#write(({ transaction, statements }) => writeJob(transaction, statements, job));
+  }
+
+  async record(events: readonly AttemptEvent[]): Promise<void> {
+    if (events.length === 0) return;
+    for (const event of events) checkCounters(event.counters);
+    await this.#write((context) => recordEvents(context, events));
+  }
+
+  heartbeat(worker: LedgerWorker): Promise<void> {
+    return this.#write(({ transaction, statements }) => writeWorker(transaction, statements, worker));
+  }
+
+  job(id: string): Promise<LedgerJob | null> {
+    return this.#opened().read((db) => readJob(db, id));
+  }
+
+  jobs(filter: JobFilter): Promise<readonly LedgerJob[]> {
+    return this.#opened().read((db) => readJobs(db, filter));
+  }
+
+  counts(job: string): Promise<readonly StepCounts[]> {
+    return this.#opened().read(async (db) => {
+      const counts = await readCounts(db, job);
+      return (await stepsOf(db, job)).map((step) => counts.get(step) ?? noCounts(step));
+    });
+  }
+
+  async recordExact(job: string, round: number, steps: readonly ExactCounts[]): Promise<void> {
+    for (const step of steps) checkCounters(step.counters);
+    await this.#write(async (context) => {
+      for (const step of steps) await writeExact(context, job, round, step);
+    });
+  }
+
+  tasks(job: string, filter: TaskFilter): Promise<readonly LedgerTask[]> {
+    return this.#opened().read((db) => readTasks(db, job, filter));
+  }
+
+  attempts(job: string, step: string, task: number): Promise<readonly AttemptEvent[]> {
+    return this.#opened().read((db) => readAttempts(db, job, step, task));
+  }
+
+  workers(filter: { readonly group?: string; readonly since?: number }): Promise<readonly LedgerWorker[]> {
+    return this.#opened().read((db) => readWorkers(db, filter));
+  }
+
+  forget(job: string): Promise<void> {
+    return forgetTasks(this.#opened(), job);
+  }
+
+  /** Waits for an `open` under way; may be called again. */
+  async close(): Promise<void> {
+    await this.#opening?.catch(() => undefined);
+    const database = this.#database;
+    this.#database = undefined;
+    this.#opening = undefined;
+    await database?.close();
+  }
+
+  async #connect(): Promise<void> {
+    const { lockWaitMs = 10_000 } = this.#options;
+    this.#database = await SqlDatabase.open(await loadDialect(this.#options), lockWaitMs, this.#clock.now());
+  }
+
+  #write(work: (context: RecordContext) => Promise<void>): Promise<void> {
+    const database = this.#opened();
+    const { statements } = database;
+    const { writer } = this.#options;
+    return database.write((transaction) => work({ transaction, statements, writer, now: this.#clock.now() }));
+  }
+
+  #opened(): SqlDatabase {
+    if (this.#database === undefined) {
+      throw new BatchctlError('unexpected', 'expected the ledger to be open, found it closed');
+    }
+    return this.#database;
+  }
+}
+
+/** Each database's driver is loaded only where it is used. */
+async function loadDialect(options: SqlLedgerOptions): Promise<SqlDialect> {
+  switch (options.dialect) {
+    case 'sqlite':
+      return (await import('./sqlite.ts')).sqliteDialect(options);
+    default:
+      return options.dialect satisfies never;
+  }
+}

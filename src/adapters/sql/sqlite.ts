@@ -1,0 +1,159 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import Database from 'better-sqlite3';
+import {
+  CompiledQuery,
+  type CreateTableBuilder,
+  type DatabaseConnection,
+  type Dialect,
+  type RawBuilder,
+  SqliteAdapter,
+  SqliteDriver,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+  type SqliteStatement,
+  sql,
+} from 'kysely';
+import { BatchctlError, hasCode } from '../../errors.ts';
+import type { SqlDialect } from './dialect.ts';
+import type { UpsertPlan } from './upsert.ts';
+
+export interface SqliteOptions {
+  /** Its directory is created. */
+  readonly file: string;
+  /** `process`: commits survive `kill -9`; `power`: each is synced, so that they survive a power cut too. */
+  readonly durability: 'process' | 'power';
+}
+
+/** How long SQLite itself waits for another writer, which blocks the event loop: milliseconds. */
+const BLOCKING_WAIT_MS = 20;
+/** Statements kept prepared; a handful are hot. */
+const MAX_STATEMENTS = 100;
+
+/** The SQLite of the local profile: one file in WAL mode, written by few processes, read by any. */
+export function sqliteDialect(options: SqliteOptions): SqlDialect {
+  return {
+    name: `SQLite ${options.file}`,
+    connect: async () => connect(options),
+    onConflict,
+    clustered: withoutRowid,
+    isBusy: (error) => isBusyCode(codeOf(error)),
+    translate: (error) => translate(options.file, error),
+  };
+}
+
+function connect(options: SqliteOptions): Dialect {
+  mkdirSync(dirname(options.file), { recursive: true });
+  const database = new Database(options.file, { timeout: BLOCKING_WAIT_MS });
+  try {
+    database.pragma('journal_mode = WAL');
+    database.pragma('journal_size_limit = 67108864');
+    database.pragma(`synchronous = ${options.durability === 'power' ? 'FULL' : 'NORMAL'}`);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+  return {
+    createAdapter: () => new SqliteAdapter(),
+    createDriver: () => new OnlyWriterDriver(database),
+    createIntrospector: (db) => new SqliteIntrospector(db),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+  };
+}
+
+/** Transactions begin as the only writer, so that what they read holds until they commit. */
+class OnlyWriterDriver extends SqliteDriver {
+  readonly #database: Database.Database;
+
+  constructor(database: Database.Database) {
+    super({ database: keepPrepared(database) });
+    this.#database = database;
+  }
+
+  override async beginTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('begin immediate'));
+  }
+
+  /** A full disk ends a transaction by itself: then there is nothing to roll back, and the first error counts. */
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    if (this.#database.inTransaction) await connection.executeQuery(CompiledQuery.raw('rollback'));
+  }
+}
+
+/** Preparing a statement of 64 rows costs as much as running it: keep those that come again. */
+function keepPrepared(database: Database.Database): { close(): void; prepare(text: string): SqliteStatement } {
+  const kept = new Map<string, Database.Statement<unknown[]>>();
+  return {
+    close: () => void database.close(),
+    prepare: (text) => {
+      let statement = kept.get(text);
+      if (statement === undefined) {
+        statement = database.prepare<unknown[]>(text);
+        if (kept.size >= MAX_STATEMENTS) kept.clear();
+        kept.set(text, statement);
+      }
+      return statement;
+    },
+  };
+}
+
+function onConflict(plan: UpsertPlan): RawBuilder<unknown> {
+  const sets = plan.columns
+    .filter((column) => !plan.keys.includes(column))
+    .map((column) =>
+      plan.adds?.includes(column)
+        ? sql`${sql.ref(column)} = ${sql.ref(`${plan.table}.${column}`)} + ${sql.ref(`excluded.${column}`)}`
+        : sql`${sql.ref(column)} = ${sql.ref(`excluded.${column}`)}`,
+    );
+  return sql`on conflict (${sql.join(plan.keys.map((key) => sql.ref(key)))}) do update set ${sql.join(sets)}`;
+}
+
+/** Rows stored in their primary key: half the pages, and a task's attempts lie together. */
+function withoutRowid<T extends string, C extends string>(table: CreateTableBuilder<T, C>): CreateTableBuilder<T, C> {
+  return table.modifyEnd(sql`without rowid`);
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Database.SqliteError ? error.code : '';
+}
+
+function isBusyCode(code: string): boolean {
+  return code.startsWith('SQLITE_BUSY') || code === 'SQLITE_LOCKED' || code === 'SQLITE_PROTOCOL';
+}
+
+function translate(file: string, error: unknown): BatchctlError {
+  if (error instanceof BatchctlError) return error;
+  const code = codeOf(error);
+  if (code === 'SQLITE_FULL' || hasCode(error, 'ENOSPC', 'EDQUOT')) {
+    return new BatchctlError('full', `expected room to write the ledger ${file}, found the disk full`, {
+      cause: error,
+      hint: 'free some space (`batchctl prune` removes finished jobs), then run it again',
+    });
+  }
+  if (code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB') {
+    return new BatchctlError('corrupt', `expected a SQLite database in ${file}, found it damaged`, {
+      cause: error,
+      hint: 'move the file away and run `batchctl ledger rebuild`: the store has all that matters',
+    });
+  }
+  if (isBusyCode(code)) {
+    return new BatchctlError(
+      'unavailable',
+      `expected to write the ledger ${file}, found it locked by another process`,
+      {
+        cause: error,
+        hint: 'look for a process that holds it (`fuser` names it), then run it again',
+      },
+    );
+  }
+  const ours = code !== '' || (error instanceof Error && 'code' in error && 'syscall' in error);
+  const found = error instanceof Error ? error.message : String(error);
+  return new BatchctlError(
+    ours && code !== 'SQLITE_ERROR' ? 'unavailable' : 'unexpected',
+    `the ledger ${file} failed: ${found}`,
+    {
+      cause: error,
+      hint: 'check that the directory exists, is writable and is on a local disk',
+    },
+  );
+}

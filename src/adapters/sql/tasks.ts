@@ -1,0 +1,131 @@
+import type { Kysely } from 'kysely';
+import type { AttemptEvent, LedgerTask, TaskFilter } from '../../ports/ledger.ts';
+import type { SqlDatabase } from './database.ts';
+import { readJob } from './jobs.ts';
+import { ATTEMPT_COLUMNS, attemptOf, TASK_STATES, type Tables, type TaskRow } from './tables.ts';
+
+/** Rows deleted in one transaction, so that writers of other jobs have their turn. */
+const FORGET_CHUNK = 5000;
+
+/** A job's steps in the job's order; those that only counts know come last, by name. */
+export async function stepsOf(db: Kysely<Tables>, job: string): Promise<readonly string[]> {
+  const known = (await readJob(db, job))?.steps.map((step) => step.name) ?? [];
+  const counted = await db.selectFrom('step_counts').select('step').distinct().where('job', '=', job).execute();
+  const others = counted.map((row) => row.step).filter((step) => !known.includes(step));
+  return [...known, ...others.sort()];
+}
+
+/** One page of tasks: a seek in the step's key, or in the index of each state, never a count from the beginning. */
+export async function readTasks(db: Kysely<Tables>, job: string, filter: TaskFilter): Promise<readonly LedgerTask[]> {
+  const { after, limit, step: only } = filter;
+  const all = await stepsOf(db, job);
+  const from = after === undefined ? 0 : all.indexOf(after.step);
+  if (from < 0) return [];
+  const page: LedgerTask[] = [];
+  for (const step of all.slice(from)) {
+    if (page.length >= limit) break;
+    if (only !== undefined && step !== only) continue;
+    const behind = step === after?.step ? after.task : -1;
+    page.push(...(await readStepTasks(db, job, step, behind, filter.states, limit - page.length)));
+  }
+  return page;
+}
+
+async function readStepTasks(
+  db: Kysely<Tables>,
+  job: string,
+  step: string,
+  after: number,
+  states: TaskFilter['states'],
+  limit: number,
+): Promise<readonly LedgerTask[]> {
+  const query = db
+    .selectFrom('tasks')
+    .selectAll()
+    .where('job', '=', job)
+    .where('step', '=', step)
+    .where('task', '>', after)
+    .orderBy('task')
+    .limit(limit);
+  if (states === undefined) return (await query.execute()).map(taskOf);
+  const found: LedgerTask[] = [];
+  for (const state of new Set(states)) {
+    found.push(...(await query.where('state', '=', TASK_STATES.indexOf(state)).execute()).map(taskOf));
+  }
+  return found.sort((a, b) => a.task - b.task).slice(0, limit);
+}
+
+/** Every recorded attempt of one task, oldest first. */
+export async function readAttempts(
+  db: Kysely<Tables>,
+  job: string,
+  step: string,
+  task: number,
+): Promise<readonly AttemptEvent[]> {
+  const rows = await db
+    .selectFrom('attempts')
+    .select(ATTEMPT_COLUMNS)
+    .where('job', '=', job)
+    .where('step', '=', step)
+    .where('task', '=', task)
+    .orderBy('started_at')
+    .orderBy('attempt')
+    .execute();
+  return rows.map(attemptOf);
+}
+
+/** Marks the job first, so that no late event brings a task back, then deletes by chunks; killed, it can go on. */
+export async function forgetTasks(database: SqlDatabase, job: string): Promise<void> {
+  await database.write((transaction) =>
+    transaction.updateTable('jobs').set({ pruned: 1 }).where('job', '=', job).execute(),
+  );
+  for (const step of await database.read((db) => stepsOf(db, job))) {
+    while (await forgetChunk(database, job, step));
+  }
+}
+
+/** Deletes the step's first tasks, and answers whether there are more. */
+function forgetChunk(database: SqlDatabase, job: string, step: string): Promise<boolean> {
+  return database.write(async (transaction) => {
+    const next = await transaction
+      .selectFrom('tasks')
+      .select('task')
+      .where('job', '=', job)
+      .where('step', '=', step)
+      .orderBy('task')
+      .offset(FORGET_CHUNK)
+      .limit(1)
+      .executeTakeFirst();
+    const end = next?.task ?? Number.MAX_SAFE_INTEGER;
+    for (const table of ['attempts', 'tasks'] as const) {
+      await transaction
+        .deleteFrom(table)
+        .where('job', '=', job)
+        .where('step', '=', step)
+        .where('task', '<', end)
+        .execute();
+    }
+    return next !== undefined;
+  });
+}
+
+function taskOf(row: TaskRow): LedgerTask {
+  return {
+    step: row.step,
+    task: row.task,
+    state: TASK_STATES[row.state] ?? 'waiting',
+    round: row.round,
+    attempts: row.attempts,
+    worker: row.worker,
+    startedAt: numberOrNull(row.started_at),
+    endedAt: numberOrNull(row.ended_at),
+    exitCode: row.exit_code,
+    reason: row.reason,
+    error: row.error,
+  };
+}
+
+/** Some drivers give large integers as text. */
+function numberOrNull(value: number | null): number | null {
+  return value === null ? null : Number(value);
+}

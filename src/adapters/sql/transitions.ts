@@ -1,0 +1,201 @@
+import type { AttemptEvent, AttemptOutcome } from '../../ports/ledger.ts';
+import { addDecimals, type DecimalSums } from './decimals.ts';
+import type { KnownTaskState } from './tables.ts';
+
+/**
+ * What events do to a task and to its step's counts: pure. A task's standing is a function of the set of its merged
+ * attempts, so that events may come in any order, late or twice: the same set gives the same standing, and a change
+ * of counts is the difference of two standings.
+ */
+
+/** How far an attempt has come: a later one of these replaces an earlier one, whatever the order they arrive in. */
+const RANK: Readonly<Record<AttemptOutcome, number>> = {
+  running: 0,
+  interrupted: 1,
+  failedAttempt: 2,
+  failed: 3,
+  done: 4,
+};
+
+/** An attempt after one more event of it. Answers `before` itself when the event says nothing new. */
+export function mergeAttempt(before: AttemptEvent | undefined, event: AttemptEvent): AttemptEvent {
+  if (before === undefined) return event;
+  const rise = RANK[event.outcome] - RANK[before.outcome];
+  if (rise > 0) {
+    return {
+      ...event,
+      waitSeconds: event.waitSeconds ?? before.waitSeconds,
+      endedAt: event.endedAt ?? before.endedAt,
+    };
+  }
+  return rise === 0 ? fillIn(before, event) : fillStart(before, event);
+}
+
+/** The same news from two sides (the worker, a rebuild from the store): each may know what the other doesn't. */
+function fillIn(before: AttemptEvent, event: AttemptEvent): AttemptEvent {
+  const merged: AttemptEvent = {
+    ...before,
+    endedAt: before.endedAt ?? event.endedAt,
+    waitSeconds: before.waitSeconds ?? event.waitSeconds,
+    exitCode: before.exitCode ?? event.exitCode,
+    reason: before.reason ?? event.reason,
+    error: before.error ?? event.error,
+    cpuSeconds: before.cpuSeconds ?? event.cpuSeconds,
+    peakMemory: before.peakMemory ?? event.peakMemory,
+    bytesIn: before.bytesIn ?? event.bytesIn,
+    bytesOut: before.bytesOut ?? event.bytesOut,
+    counters: isEmpty(before.counters) ? event.counters : before.counters,
+  };
+  const same =
+    merged.endedAt === before.endedAt &&
+    merged.waitSeconds === before.waitSeconds &&
+    merged.exitCode === before.exitCode &&
+    merged.reason === before.reason &&
+    merged.error === before.error &&
+    merged.cpuSeconds === before.cpuSeconds &&
+    merged.peakMemory === before.peakMemory &&
+    merged.bytesIn === before.bytesIn &&
+    merged.bytesOut === before.bytesOut &&
+    isEmpty(merged.counters) === isEmpty(before.counters);
+  return same ? before : merged;
+}
+
+/** A late `running` still knows how long the task had waited, and a lesser end when it ended. */
+function fillStart(before: AttemptEvent, event: AttemptEvent): AttemptEvent {
+  const waitSeconds = before.waitSeconds ?? event.waitSeconds;
+  const endedAt = before.endedAt ?? event.endedAt;
+  if (waitSeconds === before.waitSeconds && endedAt === before.endedAt) return before;
+  return { ...before, waitSeconds, endedAt };
+}
+
+function isEmpty(counters: Readonly<Record<string, string>>): boolean {
+  for (const _ in counters) return false;
+  return true;
+}
+
+export interface Standing {
+  readonly state: KnownTaskState;
+  /** The highest round that an attempt of it was in. */
+  readonly round: number;
+  readonly attempts: number;
+  /** The attempt that decides the state: the winner, the one that failed for good, or the latest of the round. */
+  readonly by: AttemptEvent | undefined;
+}
+
+/** Where a task stands, given all its attempts: done is final; else the latest round decides. */
+export function standingOf(attempts: Iterable<AttemptEvent>): Standing {
+  let count = 0;
+  let round = 0;
+  let winner: AttemptEvent | undefined;
+  let failed: AttemptEvent | undefined;
+  let latest: AttemptEvent | undefined;
+  for (const attempt of attempts) {
+    count += 1;
+    if (attempt.outcome === 'done' && (winner === undefined || publishedBefore(attempt, winner))) winner = attempt;
+    if (attempt.round > round) {
+      round = attempt.round;
+      failed = undefined;
+      latest = undefined;
+    }
+    if (attempt.round < round) continue;
+    if (latest === undefined || startedBefore(latest, attempt)) latest = attempt;
+    if (attempt.outcome === 'failed' && (failed === undefined || startedBefore(failed, attempt))) failed = attempt;
+  }
+  if (winner !== undefined) return { state: 'done', round, attempts: count, by: winner };
+  if (failed !== undefined) return { state: 'failed', round, attempts: count, by: failed };
+  return { state: latest?.outcome === 'running' ? 'running' : 'waiting', round, attempts: count, by: latest };
+}
+
+/** The store lets one attempt publish; should two claim it, the one that ended first counts. */
+function publishedBefore(a: AttemptEvent, b: AttemptEvent): boolean {
+  const [aEnd, bEnd] = [a.endedAt ?? Number.POSITIVE_INFINITY, b.endedAt ?? Number.POSITIVE_INFINITY];
+  return aEnd === bEnd ? a.attempt < b.attempt : aEnd < bEnd;
+}
+
+/** By number first: it grows with recorded failures, while two workers' clocks may disagree. */
+function startedBefore(a: AttemptEvent, b: AttemptEvent): boolean {
+  if (a.number !== b.number) return a.number < b.number;
+  return a.startedAt === b.startedAt ? a.attempt < b.attempt : a.startedAt < b.startedAt;
+}
+
+/** A change of a step's counts. */
+export interface Delta {
+  /** True once anything was added, be it a sum of zero: the step moved. */
+  counted: boolean;
+  round: number;
+  running: number;
+  done: number;
+  failed: number;
+  retried: number;
+  interrupted: number;
+  bytesIn: number;
+  bytesOut: number;
+  millis: number;
+  readonly counters: DecimalSums;
+}
+
+export function noDelta(): Delta {
+  return {
+    counted: false,
+    round: 0,
+    running: 0,
+    done: 0,
+    failed: 0,
+    retried: 0,
+    interrupted: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    millis: 0,
+    counters: new Map(),
+  };
+}
+
+/**
+ * Adds to `delta` what the step from one standing to the next changes. Nothing, while the task's round is within
+ * `exactRound`: the step's totals were then taken from the store, and already say all there is (-1: they weren't).
+ */
+export function addTransition(delta: Delta, before: Standing, after: Standing, exactRound: number): void {
+  if (after.round <= exactRound) return;
+  delta.counted = true;
+  delta.round = Math.max(delta.round, after.round);
+  // Exact totals know no running tasks, so one that was running when they were taken isn't counted as that.
+  if (!(before.state === 'running' && before.round <= exactRound)) addState(delta, before.state, -1);
+  addState(delta, after.state, 1);
+  const [lost, won] = [winnerOf(before), winnerOf(after)];
+  if (lost === won) return;
+  if (lost !== undefined) addTotals(delta, lost, -1);
+  if (won !== undefined) addTotals(delta, won, 1);
+}
+
+/** Adds what an attempt's new outcome changes: each attempt counts once, as what it came to. */
+export function addOutcome(
+  delta: Delta,
+  before: AttemptEvent | undefined,
+  after: AttemptEvent,
+  exactRound: number,
+): void {
+  if (after.round <= exactRound) return;
+  delta.counted = true;
+  delta.round = Math.max(delta.round, after.round);
+  if (before?.outcome === after.outcome) return;
+  if (before?.outcome === 'failedAttempt') delta.retried -= 1;
+  if (before?.outcome === 'interrupted') delta.interrupted -= 1;
+  if (after.outcome === 'failedAttempt') delta.retried += 1;
+  if (after.outcome === 'interrupted') delta.interrupted += 1;
+}
+
+function addState(delta: Delta, state: KnownTaskState, by: 1 | -1): void {
+  if (state !== 'waiting') delta[state] += by;
+}
+
+function winnerOf(standing: Standing): AttemptEvent | undefined {
+  return standing.state === 'done' ? standing.by : undefined;
+}
+
+function addTotals(delta: Delta, winner: AttemptEvent, by: 1 | -1): void {
+  delta.bytesIn += by * (winner.bytesIn ?? 0);
+  delta.bytesOut += by * (winner.bytesOut ?? 0);
+  // Whole milliseconds: sums of them are exact, so that what is taken back is what was added.
+  if (winner.endedAt !== null) delta.millis += by * Math.max(0, Math.round(winner.endedAt - winner.startedAt));
+  addDecimals(delta.counters, winner.counters, by);
+}

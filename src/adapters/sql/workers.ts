@@ -1,0 +1,81 @@
+import type { Kysely, Transaction } from 'kysely';
+import type { LedgerWorker, WorkerState } from '../../ports/ledger.ts';
+import type { Tables, WorkerRow } from './tables.ts';
+import type { CompiledStatements, UpsertPlan } from './upsert.ts';
+
+const WORKERS: UpsertPlan = {
+  table: 'workers',
+  columns: [
+    'worker',
+    'group_name',
+    'host',
+    'pid',
+    'version',
+    'state',
+    'slots',
+    'busy',
+    'done',
+    'failed',
+    'started_at',
+    'seen_at',
+  ],
+  keys: ['worker'],
+};
+
+/** Keeps a worker's sign of life, unless a later one is known. */
+export async function writeWorker(
+  transaction: Transaction<Tables>,
+  statements: CompiledStatements,
+  worker: LedgerWorker,
+): Promise<void> {
+  const known = await transaction
+    .selectFrom('workers')
+    .select('seen_at')
+    .where('worker', '=', worker.worker)
+    .executeTakeFirst();
+  if (known !== undefined && known.seen_at > worker.seenAt) return;
+  await statements.upsert(transaction, WORKERS, [
+    [
+      worker.worker,
+      worker.group,
+      worker.host,
+      worker.pid,
+      worker.version,
+      worker.state,
+      worker.slots,
+      JSON.stringify(worker.busy),
+      worker.done,
+      worker.failed,
+      worker.startedAt,
+      worker.seenAt,
+    ],
+  ]);
+}
+
+export async function readWorkers(
+  db: Kysely<Tables>,
+  filter: { readonly group?: string; readonly since?: number },
+): Promise<readonly LedgerWorker[]> {
+  let query = db.selectFrom('workers').selectAll();
+  if (filter.group !== undefined) query = query.where('group_name', '=', filter.group);
+  if (filter.since !== undefined) query = query.where('seen_at', '>=', filter.since);
+  const rows = await query.orderBy('seen_at', 'desc').orderBy('worker').execute();
+  return rows.map(workerOf);
+}
+
+function workerOf(row: WorkerRow): LedgerWorker {
+  return {
+    worker: row.worker,
+    group: row.group_name,
+    host: row.host,
+    pid: row.pid,
+    version: row.version,
+    state: row.state as WorkerState,
+    slots: row.slots,
+    busy: JSON.parse(row.busy) as string[],
+    done: Number(row.done),
+    failed: Number(row.failed),
+    startedAt: Number(row.started_at),
+    seenAt: Number(row.seen_at),
+  };
+}

@@ -1,0 +1,106 @@
+import { randomUUID } from 'node:crypto';
+import { link, mkdir, open, rm, writeFile } from 'node:fs/promises';
+import { join, relative, resolve } from 'node:path';
+import { BatchctlError, hasCode } from '../../errors.ts';
+import { type CommandDefinition, defineCommand } from '../command.ts';
+import type { Context } from '../context.ts';
+import { EXAMPLE_CONFIG, EXAMPLE_IGNORE, EXAMPLE_JOB, jobFor } from '../example-job.ts';
+import { answer } from '../render.ts';
+import { guessSplit } from '../sniff.ts';
+
+const HEAD_BYTES = 64 * 1024;
+
+export function initCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    arguments: { '[dir]': 'the directory; this one unless given' },
+    options: { '--from <file>': 'a file of yours: the example job reads it, split as it looks' },
+    writes: false,
+    output: {
+      type: 'object',
+      required: ['directory', 'written', 'kept'],
+      properties: {
+        directory: { type: 'string' },
+        written: { type: 'array', items: { type: 'string' }, description: 'with --dry-run: what would be' },
+        kept: { type: 'array', items: { type: 'string' }, description: 'files that were there, and are as they were' },
+      },
+    },
+    help: {
+      about: 'Writes batchctl.config.json, job.yaml and .gitignore. What is there already is left as it is.',
+      examples: ['batchctl init', 'batchctl init month-end --from claims.csv'],
+      exitCodes: [0, [4, 'no such file']],
+      related: ['run', 'config show', 'job schema'],
+    },
+    run: (input) => init({ ctx, ...input }),
+  });
+}
+
+export interface InitOptions {
+  readonly ctx: Context;
+  readonly dir: string | undefined;
+  readonly from: string | undefined;
+}
+
+/** Writes a first configuration and job; never overwrites. Throws `notFound` for a `from` that isn't there. */
+export async function init({ ctx, dir, from }: InitOptions): Promise<void> {
+  const directory = resolve(ctx.io.cwd, dir ?? '.');
+  const files = {
+    'batchctl.config.json': EXAMPLE_CONFIG,
+    'job.yaml': from === undefined ? EXAMPLE_JOB : await jobFrom(resolve(ctx.io.cwd, from), directory),
+    '.gitignore': EXAMPLE_IGNORE,
+  };
+  const written: string[] = [];
+  const kept: string[] = [];
+  if (!ctx.flags.dryRun) await mkdir(directory, { recursive: true });
+  for (const [name, text] of Object.entries(files)) {
+    const made = await createFile(join(directory, name), text, ctx.flags.dryRun);
+    (made ? written : kept).push(name);
+  }
+  await answer(ctx, {
+    json: { directory, written, kept },
+    text: [
+      ...written.map((name) => `${ctx.flags.dryRun ? 'would write' : 'wrote'} ${join(dir ?? '', name)}`),
+      ...kept.map((name) => `left ${join(dir ?? '', name)} as it is`),
+      ...(kept.includes('.gitignore') ? ['if git is used here, .gitignore should have a line .batchctl/'] : []),
+    ].join('\n'),
+  });
+  if (written.includes('job.yaml')) ctx.notice(`next: batchctl run ${join(dir ?? '', 'job.yaml')} -o -`);
+}
+
+async function jobFrom(path: string, directory: string): Promise<string> {
+  try {
+    const file = await open(path);
+    try {
+      const { size } = await file.stat();
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
+      const guess = guessSplit(path, buffer.subarray(0, bytesRead), bytesRead >= size);
+      return jobFor(relative(directory, path), guess, size);
+    } finally {
+      await file.close();
+    }
+  } catch (cause) {
+    if (hasCode(cause, 'ENOENT', 'ENOTDIR', 'EISDIR')) {
+      throw new BatchctlError('notFound', `--from: expected a file, found none at ${path}`, { cause });
+    }
+    throw cause;
+  }
+}
+
+/** False when the name is taken. The file appears whole or not at all: it is linked to its name once written. */
+async function createFile(path: string, text: string, dryRun: boolean): Promise<boolean> {
+  const taken = await open(path).then(
+    (file) => file.close().then(() => true),
+    (error: unknown) => !hasCode(error, 'ENOENT', 'ENOTDIR'),
+  );
+  if (taken || dryRun) return !taken;
+  const draft = `${path}.${randomUUID()}.tmp`;
+  try {
+    await writeFile(draft, text);
+    await link(draft, path);
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) return false;
+    throw error;
+  } finally {
+    await rm(draft, { force: true });
+  }
+}

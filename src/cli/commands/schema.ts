@@ -1,0 +1,46 @@
+import { BatchctlError } from '../../errors.ts';
+import { type CommandDefinition, defineCommand } from '../command.ts';
+import { findCommand } from '../commands.ts';
+import type { Context } from '../context.ts';
+import { answer } from '../render.ts';
+
+export function schemaCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    arguments: { '<command...>': 'the command, as it is typed' },
+    writes: false,
+    output: { type: 'object', description: 'a JSON Schema' },
+    help: {
+      about: 'For a command that answers a list, the schema is that of one line.',
+      examples: ['batchctl schema init', 'batchctl schema config show'],
+      exitCodes: [0],
+      related: ['config schema', 'job schema'],
+    },
+    run: (input) => schema({ ctx, ...input }),
+  });
+}
+
+export interface SchemaOptions {
+  readonly ctx: Context;
+  readonly command: readonly string[];
+}
+
+/** Prints the JSON Schema of a command's `--json` answer. Throws `usage` for what is no command, or has no answer. */
+export async function schema({ ctx, command }: SchemaOptions): Promise<void> {
+  const name = command.join(' ');
+  const found = findCommand(command);
+  if (found === null || found.words.length > 0) {
+    throw new BatchctlError('usage', `expected a command, found "${name}"`, { hint: 'see batchctl --help' });
+  }
+  const { output } = (await found.entry.load())(ctx);
+  if (output === null) {
+    throw new BatchctlError('usage', `${name} has no --json answer`, {
+      hint: 'ask for a command that answers something',
+    });
+  }
+  const document = {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: `batchctl ${name} --json`,
+    ...output,
+  };
+  await answer(ctx, { json: document, text: JSON.stringify(document, null, 2) });
+}

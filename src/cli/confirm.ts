@@ -1,0 +1,36 @@
+import { createInterface } from 'node:readline/promises';
+import { BatchctlError } from '../errors.ts';
+import type { Context } from './context.ts';
+
+/**
+ * Asks before something is destroyed: `--yes` answers, `--dry-run` need not be asked. Throws `refused` (exit 7) when
+ * the answer is no, or when there is no terminal to ask: never a prompt in cron.
+ */
+export async function confirm(ctx: Context, question: string): Promise<void> {
+  if (ctx.flags.yes || ctx.flags.dryRun) return;
+  const { stdin, stderr } = ctx.io;
+  if (stdin.isTTY !== true || stderr.isTTY !== true) {
+    throw new BatchctlError('refused', `not confirmed: ${question}`, {
+      hint: 'say --yes to answer without a terminal',
+    });
+  }
+  const lines = createInterface({ input: stdin, output: stderr, terminal: false });
+  try {
+    // An end of input (Ctrl-D) is a no.
+    const ended = new Promise<string>((resolve) => lines.once('close', () => resolve('')));
+    const said = await Promise.race([lines.question(`${question} [y/N] `, { signal: ctx.signal }), ended]);
+    if (/^y(es)?$/i.test(said.trim())) return;
+  } finally {
+    lines.close();
+  }
+  throw new BatchctlError('refused', 'not confirmed', { hint: 'answer y, or say --yes' });
+}
+
+/** The stronger guard: the thing's name must have been typed (`--confirm default`). Throws `refused`. */
+export function confirmName(given: string | undefined, name: string, what: string): void {
+  if (given === name) return;
+  const found = given === undefined ? 'nothing' : `"${given}"`;
+  throw new BatchctlError('refused', `${what} wants --confirm ${name}, found ${found}`, {
+    hint: `add --confirm ${name}`,
+  });
+}

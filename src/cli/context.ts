@@ -1,0 +1,92 @@
+import type { Config } from '../config.ts';
+import { type Clock, systemClock } from '../lib/clock.ts';
+import type { Platform } from '../ports/platform.ts';
+import { whereLine } from './announce.ts';
+import type { GlobalFlags } from './global-flags.ts';
+import type { Io } from './io.ts';
+
+/** What a command is given: its world, and thunks that open things only when asked (`--help` asks for nothing). */
+export interface Context {
+  readonly io: Io;
+  readonly flags: GlobalFlags;
+  readonly clock: Clock;
+  /** Aborted by the first Ctrl-C or SIGTERM: stop cleanly, say what goes on. */
+  readonly signal: AbortSignal;
+  /** Aborted by the second, for commands with `stopsItself`. */
+  readonly stopNow: AbortSignal;
+  /** Aborted when nobody reads stdout any more. */
+  readonly closed: AbortSignal;
+  /** The configuration of the chosen profile, read once. Throws `config`. */
+  config(): Promise<Config>;
+  /** The profile's ports, opened once and closed by the frame. */
+  platform(): Promise<Platform>;
+  /** The zone of times read and shown: `--tz`, the profile's, this machine's. */
+  zone(): Promise<string>;
+  /** Says on stderr where this command will write, once; nothing with `--quiet`. */
+  announce(): Promise<void>;
+  /** A line on stderr, unless `--quiet`. */
+  notice(text: string): void;
+  /** A line on stderr that `--quiet` doesn't silence. */
+  warn(text: string): void;
+  /** A line on stderr with `--verbose`. */
+  detail(text: string): void;
+  close(): Promise<void>;
+}
+
+export interface ContextParts {
+  readonly io: Io;
+  readonly flags: GlobalFlags;
+  readonly signal: AbortSignal;
+  readonly stopNow: AbortSignal;
+  readonly closed: AbortSignal;
+  readonly clock?: Clock;
+}
+
+export function openContext({ io, flags, signal, stopNow, closed, clock = systemClock }: ContextParts): Context {
+  const config = once(async () => (await import('../config.ts')).loadConfig({ cwd: io.cwd, env: io.env, flags }));
+  let opened: Promise<Platform> | null = null;
+  const platform = once(() => {
+    opened = Promise.all([config(), import('../platform.ts')]).then(([loaded, { openPlatform }]) =>
+      openPlatform(loaded, { role: 'cli' }),
+    );
+    return opened;
+  });
+  const line = (text: string): void => {
+    io.stderr.write(`${text}\n`);
+  };
+  return {
+    io,
+    flags,
+    clock,
+    signal,
+    stopNow,
+    closed,
+    config,
+    platform,
+    zone: async () => flags.tz ?? (await config()).profile.tz ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
+    announce: once(async () => {
+      if (!flags.quiet) line(whereLine(await config()));
+    }),
+    notice: (text) => {
+      if (!flags.quiet) line(text);
+    },
+    warn: (text) => line(`warning: ${text}`),
+    detail: (text) => {
+      if (flags.verbose) line(text);
+    },
+    close: async () => {
+      if (opened === null) return;
+      // A platform that didn't open has nothing to close, and its error was thrown to whoever asked.
+      const open = await (opened as Promise<Platform>).catch(() => null);
+      await open?.close();
+    },
+  };
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | null = null;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}

@@ -1,0 +1,69 @@
+import { formatDuration, formatSize } from '../lib/units.ts';
+import type { Context } from './context.ts';
+import { formatCount, formatRate } from './format.ts';
+import { PLAIN_INTERVAL_MS } from './render-live.ts';
+
+/** One long act: a spinner on a terminal, lines at intervals elsewhere, nothing with `--quiet`. */
+export interface Progress {
+  /** How far it is: `done` of `total` (null: nobody knows). */
+  update(done: number, total: number | null): void;
+  /** Ends it well, with a closing line (default: the label and what was done). */
+  done(text?: string): void;
+  /** Ends it badly; the error itself is said by whoever catches it. */
+  failed(): void;
+}
+
+/** Begins to show progress on stderr. `unit` bytes shows sizes, anything else counts. */
+export async function startProgress(ctx: Context, label: string, unit: 'bytes' | 'items' = 'items'): Promise<Progress> {
+  if (ctx.flags.quiet) return { update: () => {}, done: () => {}, failed: () => {} };
+  const begun = ctx.clock.monotonic();
+  const line = (done: number, total: number | null): string =>
+    progressText(label, unit, done, total, (ctx.clock.monotonic() - begun) / 1000);
+  let last = label;
+  if (ctx.io.stderr.isTTY !== true) {
+    let due = begun + PLAIN_INTERVAL_MS;
+    return {
+      update(done, total) {
+        last = line(done, total);
+        if (ctx.clock.monotonic() < due) return;
+        due = ctx.clock.monotonic() + PLAIN_INTERVAL_MS;
+        ctx.io.stderr.write(`${last}\n`);
+      },
+      done: (text) => {
+        ctx.io.stderr.write(`${text ?? last}\n`);
+      },
+      failed: () => {},
+    };
+  }
+  const { default: ora } = await import('ora');
+  const spinner = ora({ text: label, stream: ctx.io.stderr as NodeJS.WritableStream, discardStdin: false }).start();
+  return {
+    update(done, total) {
+      last = line(done, total);
+      spinner.text = last;
+    },
+    done: (text) => {
+      spinner.succeed(text ?? last);
+    },
+    failed: () => {
+      spinner.fail(last);
+    },
+  };
+}
+
+/** `uploading 12MB of 40MB (30%), 8.1MB/s, 4s left` */
+export function progressText(
+  label: string,
+  unit: 'bytes' | 'items',
+  done: number,
+  total: number | null,
+  seconds: number,
+): string {
+  const amount = unit === 'bytes' ? formatSize : formatCount;
+  const rate = seconds > 0 ? done / seconds : 0;
+  const pieces = [`${label} ${amount(done)}`];
+  if (total !== null) pieces[0] += ` of ${amount(total)} (${total === 0 ? 100 : Math.floor((done / total) * 100)}%)`;
+  if (rate > 0) pieces.push(unit === 'bytes' ? `${formatSize(rate)}/s` : formatRate(rate));
+  if (rate > 0 && total !== null && done < total) pieces.push(`${formatDuration((total - done) / rate)} left`);
+  return pieces.join(', ');
+}

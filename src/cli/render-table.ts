@@ -1,0 +1,103 @@
+import { type Paint, paintFor } from './colors.ts';
+import type { Context } from './context.ts';
+import { clip, displayWidth } from './width.ts';
+
+export interface Column<Row> {
+  readonly title: string;
+  readonly value: (row: Row) => string;
+  /** Numbers stand right. */
+  readonly align?: 'left' | 'right';
+  /** The column gives way on a narrow terminal, down to this many characters (default: 8; numbers never do). */
+  readonly min?: number;
+  /** The cell's colour, where colours are wanted. */
+  readonly tint?: (row: Row) => Parameters<Paint>[0] | null;
+}
+
+const GAP = 2;
+const NO_LINES = {
+  top: '',
+  'top-mid': '',
+  'top-left': '',
+  'top-right': '',
+  bottom: '',
+  'bottom-mid': '',
+  'bottom-left': '',
+  'bottom-right': '',
+  left: '',
+  'left-mid': '',
+  mid: '',
+  'mid-mid': '',
+  right: '',
+  'right-mid': '',
+  middle: '',
+};
+
+/** Rows as a table without lines, within the terminal's width; whole when stdout is no terminal. */
+export async function renderTable<Row>(
+  ctx: Pick<Context, 'io' | 'flags'>,
+  rows: readonly Row[],
+  columns: readonly Column<Row>[],
+): Promise<string> {
+  const { stdout } = ctx.io;
+  const paint = paintFor(ctx, stdout);
+  const cells = rows.map((row) => columns.map((column) => oneLine(column.value(row))));
+  const natural = columns.map((column, i) =>
+    Math.max(displayWidth(column.title), ...cells.map((row) => displayWidth(row[i] ?? ''))),
+  );
+  const room = stdout.isTTY === true ? Math.max(40, stdout.columns ?? 80) : Number.POSITIVE_INFINITY;
+  const least = columns.map((column, i) => (column.align === 'right' ? (natural[i] ?? 0) : (column.min ?? 8)));
+  const widths = shrink(natural, least, room - GAP * (columns.length - 1));
+  const { default: Table } = await import('cli-table3');
+  const table = new Table({
+    chars: NO_LINES,
+    style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [], compact: true },
+    colWidths: widths.map((width, i) => width + (i === widths.length - 1 ? 0 : GAP)),
+    colAligns: columns.map((column) => column.align ?? 'left'),
+  });
+  const put = (texts: readonly string[], color: (text: string, i: number) => string): string[] =>
+    texts.map((text, i) => {
+      const width = widths[i] ?? 0;
+      // The gap is the cell's own right edge, so that numbers keep clear of the next column.
+      return `${color(clip(text, width), i)}${columns[i]?.align === 'right' && i < widths.length - 1 ? ' '.repeat(GAP) : ''}`;
+    });
+  table.push(
+    put(
+      columns.map((column) => column.title.toUpperCase()),
+      (text) => paint('faint', text),
+    ),
+  );
+  for (const [at, row] of rows.entries()) {
+    table.push(
+      put(cells[at] ?? [], (text, i) => {
+        const tint = columns[i]?.tint?.(row) ?? null;
+        return tint === null ? text : paint(tint, text);
+      }),
+    );
+  }
+  return table
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n');
+}
+
+/** Takes width from the widest column that may give way, until the sum fits or nobody can give more. */
+export function shrink(natural: readonly number[], least: readonly number[], room: number): readonly number[] {
+  const widths = [...natural];
+  let over = widths.reduce((sum, width) => sum + width, 0) - room;
+  while (over > 0) {
+    let widest = -1;
+    for (const [i, width] of widths.entries()) {
+      if (width > (least[i] ?? 0) && (widest < 0 || width > (widths[widest] ?? 0))) widest = i;
+    }
+    if (widest < 0) break;
+    widths[widest] = (widths[widest] ?? 0) - 1;
+    over -= 1;
+  }
+  return widths;
+}
+
+/** What would break a row (a message's newlines, control characters) as spaces. */
+function oneLine(text: string): string {
+  return text.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ');
+}

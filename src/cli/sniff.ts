@@ -1,0 +1,124 @@
+import { gunzipSync, constants as zlib } from 'node:zlib';
+
+/** How an input looks, from its first bytes: what `init --from` writes as the split. */
+export type Guess =
+  | { readonly by: 'csv'; readonly header: boolean; readonly delimiter: string; readonly quote: string }
+  | { readonly by: 'jsonl' }
+  | { readonly by: 'lines' }
+  | { readonly by: 'file' };
+
+const DELIMITERS = [',', ';', '\t', '|'] as const;
+const QUOTES = ['"', "'"] as const;
+const RECORDS = 100;
+
+/** Guesses from a file's name and its head (64 KiB is plenty). `whole`: the head is the whole file. */
+export function guessSplit(name: string, head: Uint8Array, whole: boolean): Guess {
+  const { text, complete } = textOf(head, whole);
+  if (text === null) return { by: 'file' };
+  const lines = text.split(/\r?\n/);
+  // The last line may have been cut in the middle.
+  if (!complete && lines.length > 1) lines.pop();
+  const filled = lines.filter((line) => line.trim() !== '').slice(0, RECORDS);
+  if (filled.length > 0 && filled.every(isJsonValue)) return { by: 'jsonl' };
+  const body = complete ? text : `${lines.join('\n')}\n`;
+  return guessCsv(body) ?? (/\.(csv|tsv)(\.(gz|zst))?$/i.test(name) ? oneColumn(name, body) : { by: 'lines' });
+}
+
+function guessCsv(text: string): Guess | null {
+  let best: { guess: Guess; fields: number } | null = null;
+  for (const quote of QUOTES) {
+    // An apostrophe is a quote only where it encloses whole fields.
+    if (quote === "'" && !/(^|[,;\t|\n])'[^'\n]*'([,;\t|\r\n]|$)/.test(text)) continue;
+    for (const delimiter of DELIMITERS) {
+      const records = readRecords(text, delimiter, quote);
+      const fields = records[0]?.length ?? 0;
+      if (fields < 2 || records.some((record) => record.length !== fields)) continue;
+      if (best === null || fields > best.fields) {
+        best = { guess: { by: 'csv', header: hasHeader(records), delimiter, quote }, fields };
+      }
+    }
+  }
+  return best?.guess ?? null;
+}
+
+function oneColumn(name: string, text: string): Guess {
+  const delimiter = /\.tsv/i.test(name) ? '\t' : ',';
+  return { by: 'csv', header: hasHeader(readRecords(text, delimiter, '"')), delimiter, quote: '"' };
+}
+
+/** The first records' fields, quotes taken off; a record that the text's end cuts inside quotes is left out. */
+function readRecords(text: string, delimiter: string, quote: string): readonly (readonly string[])[] {
+  const records: string[][] = [];
+  let record: string[] = [];
+  let field = '';
+  let inside = false;
+  const endField = (): void => {
+    record.push(field);
+    field = '';
+  };
+  for (let i = 0; i < text.length && records.length < RECORDS; i += 1) {
+    const char = text[i] ?? '';
+    if (inside) {
+      if (char !== quote) field += char;
+      else if (text[i + 1] === quote) {
+        field += quote;
+        i += 1;
+      } else inside = false;
+    } else if (char === quote && field === '') inside = true;
+    else if (char === delimiter) endField();
+    else if (char === '\n') {
+      endField();
+      if (record.length > 1 || record[0] !== '') records.push(record);
+      record = [];
+    } else if (char !== '\r') field += char;
+  }
+  if (!inside && records.length < RECORDS && (field !== '' || record.length > 0)) records.push([...record, field]);
+  return records;
+}
+
+/** True when the first record names the others: texts only, none twice, and unlike what stands below. */
+function hasHeader(records: readonly (readonly string[])[]): boolean {
+  const [first, ...others] = records;
+  if (first === undefined || others.length === 0) return false;
+  if (first.some((cell) => cell.trim() === '' || isValue(cell)) || new Set(first).size < first.length) return false;
+  const below = first.map((_, i) => others.map((record) => record[i] ?? ''));
+  return (
+    below.some((cells) => cells.some((cell) => cell !== '') && cells.every((cell) => cell === '' || isValue(cell))) ||
+    first.every((cell, i) => !below[i]?.includes(cell) && /^[\p{L}_][\p{L}\p{N}_ .()/-]*$/u.test(cell))
+  );
+}
+
+/** A number, a date or a time: what a column holds, and its name is not. */
+function isValue(cell: string): boolean {
+  return (
+    /^\s*[-+(]?[$€£]?\d[\d.,' ]*%?\)?\s*$/.test(cell) || /^\s*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?$/.test(cell)
+  );
+}
+
+function isJsonValue(line: string): boolean {
+  if (!/^\s*[{[]/.test(line)) return false;
+  try {
+    JSON.parse(line);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The head as text; null for what is binary. */
+function textOf(head: Uint8Array, whole: boolean): { text: string | null; complete: boolean } {
+  let bytes = head;
+  let complete = whole;
+  if (head[0] === 0x1f && head[1] === 0x8b) {
+    // A flush at the end reads as far as the head goes, and doesn't mind that there is more.
+    bytes = gunzipSync(head, { finishFlush: zlib.Z_SYNC_FLUSH });
+    complete = false;
+  }
+  if (bytes.includes(0)) return { text: null, complete };
+  // A character cut at the head's end is no sign of a binary file, so decoding is as a stream.
+  try {
+    return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: !complete }), complete };
+  } catch {
+    return { text: new TextDecoder('latin1').decode(bytes), complete };
+  }
+}

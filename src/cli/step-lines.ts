@@ -1,0 +1,113 @@
+import { formatDuration } from '../lib/units.ts';
+import { type Paint, plain } from './colors.ts';
+import { formatCount, formatRate } from './format.ts';
+import { clip, displayWidth, pad } from './width.ts';
+
+/** A step's counts as `status` has them; `total` is null while nobody can know it (behind an `explode`). */
+export interface StepCount {
+  readonly name: string;
+  readonly total: number | null;
+  readonly running: number;
+  readonly done: number;
+  /** Failed for good. */
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+export interface LiveStatus {
+  readonly steps: readonly StepCount[];
+  /** Tasks a second; null while unknown. */
+  readonly rate: number | null;
+  /** Seconds until the end; null while unknown. */
+  readonly etaSeconds: number | null;
+}
+
+const NAME_MAX = 20;
+const BAR_MAX = 40;
+const BAR_MIN = 8;
+
+/** A line a step (bar, counts, what went wrong), then one with rate and time left: none wider than `width` (40 or more). */
+export function stepLines(status: LiveStatus, width: number, paint: Paint = plain): readonly string[] {
+  const names = Math.min(
+    NAME_MAX,
+    Math.max(4, ...status.steps.map((step) => displayWidth(step.name))),
+    Math.floor(width / 3),
+  );
+  const counts = status.steps.map(countsOf);
+  const countWidth = Math.max(0, ...counts.map(displayWidth));
+  const notes = status.steps.map(notesOf);
+  const noteWidth = Math.max(0, ...notes.map(displayWidth));
+  const free = width - names - countWidth - 4 - 2;
+  const showsNotes = noteWidth > 0 && free - noteWidth - 2 >= BAR_MIN;
+  const bar = Math.min(BAR_MAX, free - (showsNotes ? noteWidth + 2 : 0));
+  const lines = status.steps.map((step, i) => {
+    const pieces = [pad(step.name, names)];
+    if (bar >= BAR_MIN) pieces.push(barOf(step, bar, paint));
+    pieces.push(pad(percentOf(step), 4, 'right'), pad(counts[i] ?? '', countWidth, 'right'));
+    const line = pieces.join(' ');
+    if (displayWidth(line) > width) return clip(`${step.name} ${percentOf(step)} ${counts[i]}`, width);
+    return showsNotes && notes[i] !== ''
+      ? `${line}  ${paint(step.failed > 0 ? 'bad' : 'faint', notes[i] ?? '')}`
+      : line.trimEnd();
+  });
+  const foot = clip(
+    footOf(status, showsNotes ? [] : notes.map((note, i) => (note === '' ? '' : `${status.steps[i]?.name}: ${note}`))),
+    width,
+  );
+  return foot === '' ? lines : [...lines, foot];
+}
+
+/** The same in one line, for a log: `price 812/1,250 (3 failed), totals 0/1 · 41/s · 11s left`. */
+export function plainLine(status: LiveStatus): string {
+  const steps = status.steps.map((step) => {
+    const notes = notesOf(step);
+    return `${step.name} ${countsOf(step)}${notes === '' ? '' : ` (${notes})`}`;
+  });
+  return [steps.join(', '), footOf(status, [])].filter((piece) => piece !== '').join(' · ');
+}
+
+function decided(step: StepCount): number {
+  return step.done + step.failed + step.skipped;
+}
+
+function countsOf(step: StepCount): string {
+  return `${formatCount(decided(step))}/${step.total === null ? '?' : formatCount(step.total)}`;
+}
+
+function percentOf(step: StepCount): string {
+  if (step.total === null) return '';
+  if (step.total === 0) return '100%';
+  // Rounded down: 100% is said of nothing that isn't finished.
+  return `${Math.min(100, Math.floor((decided(step) / step.total) * 100))}%`;
+}
+
+function notesOf(step: StepCount): string {
+  const notes: string[] = [];
+  if (step.running > 0) notes.push(`${formatCount(step.running)} running`);
+  if (step.failed > 0) notes.push(`${formatCount(step.failed)} failed`);
+  if (step.skipped > 0) notes.push(`${formatCount(step.skipped)} skipped`);
+  return notes.join(', ');
+}
+
+function barOf(step: StepCount, width: number, paint: Paint): string {
+  const total = Math.max(1, step.total ?? 1, decided(step));
+  const known = step.total === null ? 0 : 1;
+  const good = Math.floor((width * known * (step.done + step.skipped)) / total);
+  // One failed task of a million still shows.
+  const bad =
+    step.failed === 0 ? 0 : Math.max(1, Math.min(width - good, Math.floor((width * known * step.failed) / total)));
+  const filled = Math.min(good, width - bad);
+  return (
+    paint('good', '█'.repeat(filled)) + paint('bad', '▓'.repeat(bad)) + paint('faint', '░'.repeat(width - filled - bad))
+  );
+}
+
+function footOf(status: LiveStatus, notes: readonly string[]): string {
+  return [
+    status.rate === null ? '' : formatRate(status.rate),
+    status.etaSeconds === null ? '' : `${formatDuration(status.etaSeconds)} left`,
+    ...notes,
+  ]
+    .filter((piece) => piece !== '')
+    .join(' · ');
+}

@@ -1,0 +1,96 @@
+import { BatchctlError } from '../errors.ts';
+import { parseDuration } from '../lib/units.ts';
+import { instantsOf, isWallTime, onDay, type WallTime, wallTime } from './zone.ts';
+
+export interface TimeContext {
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** An IANA zone, in which times without an offset are meant. */
+  readonly zone: string;
+}
+
+/** A bare time (`18:30`) further ahead than this needs its day said. */
+const BARE_LIMIT_MS = 18 * 3_600_000;
+const FORMS = 'use 2026-11-30T18:30Z, 2026-11-30T18:30 (in --tz), 18:30, "in 6h" or "tomorrow 06:00"';
+
+/**
+ * The instant (milliseconds since the epoch) that a person means: ISO-8601 with or without an offset, `18:30` (the
+ * next one, at most 18 h ahead), `today 18:30`, `tomorrow 06:00`, `in 6h`. A time that summer time skips is the first
+ * instant after the gap; one that happens twice is the first (a bare one: the next). Throws `usage`.
+ */
+export function parseTime(text: string, { now, zone }: TimeContext): number {
+  const trimmed = text.trim();
+  const ahead = /^in\s+(.+)$/i.exec(trimmed)?.[1];
+  if (ahead !== undefined) return now + secondsOf(ahead, text) * 1000;
+  const named = /^(today|tomorrow)(?:\s+(?:at\s+)?|T)(\d{1,2}:\d{2}(?::\d{2})?)$/i.exec(trimmed);
+  const today = wallTime(now, zone);
+  if (named?.[2] !== undefined) {
+    const days = named[1]?.toLowerCase() === 'tomorrow' ? 1 : 0;
+    return instantsOf(onDay(today, days, clockTime(named[2], text)), zone)[0];
+  }
+  if (/^\d{1,2}:\d{2}(:\d{2})?$/.test(trimmed)) return nextBareTime(trimmed, today, { now, zone });
+  return parseIso(trimmed, zone) ?? fail(text);
+}
+
+function nextBareTime(text: string, today: WallTime, { now, zone }: TimeContext): number {
+  const time = clockTime(text, text);
+  const next = [0, 1].flatMap((days) => instantsOf(onDay(today, days, time), zone)).find((instant) => instant > now);
+  if (next === undefined || next - now > BARE_LIMIT_MS) {
+    throw new BatchctlError(
+      'usage',
+      `expected a time at most 18 h ahead, found ${text}: the next one is further away`,
+      {
+        hint: `say "tomorrow ${text}", or a date and time`,
+      },
+    );
+  }
+  return next;
+}
+
+function parseIso(text: string, zone: string): number | null {
+  const match =
+    /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(\.\d{1,9})?)?\s?(Z|[+-]\d{2}:?\d{2})?)?$/i.exec(text);
+  if (match === null) return null;
+  const [, year, month, day, hour, minute, second, fraction, offset] = match;
+  const wall: WallTime = {
+    year: Number(year),
+    month: Number(month),
+    day: Number(day),
+    hour: Number(hour ?? 0),
+    minute: Number(minute ?? 0),
+    second: Number(second ?? 0),
+  };
+  if (!isWallTime(wall)) fail(text);
+  const milliseconds = Math.floor(Number(`0${fraction ?? '.0'}`) * 1000);
+  if (offset === undefined) return instantsOf(wall, zone)[0] + milliseconds;
+  return instantsOf(wall, 'UTC')[0] + milliseconds - offsetMs(offset, text);
+}
+
+function offsetMs(offset: string, text: string): number {
+  if (/^z$/i.test(offset)) return 0;
+  const hours = Number(offset.slice(1, 3));
+  const minutes = Number(offset.slice(-2));
+  if (hours > 18 || minutes > 59) fail(text);
+  return (offset.startsWith('-') ? -1 : 1) * (hours * 60 + minutes) * 60_000;
+}
+
+function clockTime(time: string, text: string): Pick<WallTime, 'hour' | 'minute' | 'second'> {
+  const [hour = 0, minute = 0, second = 0] = time.split(':').map(Number);
+  if (hour > 23 || minute > 59 || second > 59) fail(text);
+  return { hour, minute, second };
+}
+
+function secondsOf(duration: string, text: string): number {
+  try {
+    return parseDuration(duration.replace(/\s+/g, ''));
+  } catch (cause) {
+    throw new BatchctlError('usage', `expected a duration after "in", found "${text}"`, {
+      hint: 'use "in 90s", "in 10m", "in 6h" or "in 2d"',
+      cause,
+    });
+  }
+}
+
+function fail(text: string): never {
+  throw new BatchctlError('usage', `expected a time, found "${text}"`, { hint: FORMS });
+}

@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto';
+import { chmodSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative, resolve, sep } from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { extract, pack } from 'tar-stream';
+import { glob } from 'tinyglobby';
+import { BatchctlError } from '../errors.ts';
+
+/** A job's files as an archive. */
+export interface CodeArchive {
+  /** SHA-256 of the uncompressed archive: names sorted, modes kept, no times or owners, so that two hosts agree. */
+  readonly sha256: string;
+  readonly gzip: Uint8Array;
+  readonly files: readonly string[];
+}
+
+/** The archive is held in memory: code, not data. */
+const LARGEST = 256 * 2 ** 20;
+
+/** Packs the files that the patterns name, relative to `directory`. Throws `jobFile` for a pattern that names none. */
+export async function packCode(directory: string, patterns: readonly string[]): Promise<CodeArchive | null> {
+  if (patterns.length === 0) return null;
+  const names = await expandPatterns(directory, patterns);
+  const archive = pack();
+  let size = 0;
+  for (const name of names) {
+    const path = join(directory, name);
+    const bytes = readFileSync(path);
+    size += bytes.length;
+    if (size > LARGEST) {
+      throw new BatchctlError('jobFile', `files: ${names.length} files hold more than 256 MiB; they are code, copied for every attempt`, {
+        hint: 'put data into the store with batchctl upload, and read it as an input',
+      });
+    }
+    archive.entry({ name, mode: lstatSync(path).mode & 0o111 ? 0o755 : 0o644, mtime: new Date(0), uid: 0, gid: 0 }, bytes);
+  }
+  archive.finalize();
+  const chunks: Buffer[] = [];
+  for await (const chunk of archive) chunks.push(chunk);
+  const tar = Buffer.concat(chunks);
+  return { sha256: createHash('sha256').update(tar).digest('hex'), gzip: gzipSync(tar), files: names };
+}
+
+async function expandPatterns(directory: string, patterns: readonly string[]): Promise<readonly string[]> {
+  const names = new Set<string>();
+  for (const pattern of patterns) {
+    const found = await glob([pattern], { cwd: directory, onlyFiles: true, followSymbolicLinks: false, expandDirectories: true, dot: true });
+    if (found.length === 0) {
+      throw new BatchctlError('jobFile', `files: ${pattern} names no file in ${directory}`, {
+        hint: 'paths are relative to the job file',
+      });
+    }
+    for (const name of found) names.add(relative(directory, resolve(directory, name)).split(sep).join('/'));
+  }
+  return [...names].sort();
+}
+
+/** Unpacks an archive into a directory. Throws `corrupt` for a wrong hash, and for entries that would leave it. */
+export async function unpackCode(gzip: Uint8Array, sha256: string, directory: string): Promise<void> {
+  const tar = gunzipSync(gzip, { maxOutputLength: 2 * LARGEST });
+  const found = createHash('sha256').update(tar).digest('hex');
+  if (found !== sha256) {
+    throw new BatchctlError('corrupt', `the code archive ${sha256} has the hash ${found}`, { hint: 'submit the job again' });
+  }
+  const entries = extract();
+  entries.end(tar);
+  for await (const entry of entries) {
+    const chunks: Buffer[] = [];
+    for await (const chunk of entry) chunks.push(chunk);
+    const path = resolve(directory, entry.header.name);
+    if (entry.header.type !== 'file' || !path.startsWith(directory + sep)) {
+      throw new BatchctlError('corrupt', `the code archive holds ${entry.header.name}, which would leave its directory`);
+    }
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    writeFileSync(path, Buffer.concat(chunks));
+    chmodSync(path, entry.header.mode ?? 0o644);
+  }
+}

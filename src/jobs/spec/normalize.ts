@@ -1,0 +1,114 @@
+import { parseDuration, parseSize } from '../../lib/units.ts';
+import type { JobSpec, SplitBy, SplitSpec, StepSpec, Tolerance } from '../../model/job.ts';
+import { JOB_DEFAULTS, STEP_DEFAULTS } from './defaults.ts';
+import type { JobFile, StepFile } from './schema.ts';
+import type { SplitFile } from './schema-split.ts';
+
+type Plain = string | number | boolean;
+
+/** The spec of a valid job file: units resolved, every default filled in. */
+export function normalize(file: JobFile): JobSpec {
+  const { input } = file;
+  return {
+    name: file.name,
+    files: file.files ?? [],
+    params: texts(file.params),
+    input: input === undefined ? null : { from: listOf(input.from), split: normalizeSplit(input.split ?? { by: 'file' }) },
+    steps: file.steps.map(normalizeStep),
+    tolerate: parseTolerance(file.tolerate ?? JOB_DEFAULTS.tolerate),
+    onFailure: file.onFailure ?? JOB_DEFAULTS.onFailure,
+    halt: file.halt === undefined ? null : share(file.halt),
+    expect: file.expect ?? [],
+    labels: texts(file.labels),
+    maxRunning: file.maxRunning ?? null,
+    maxTasks: file.maxTasks ?? JOB_DEFAULTS.maxTasks,
+    deliver:
+      file.deliver === undefined
+        ? null
+        : {
+            to: file.deliver.to,
+            name: file.deliver.name ?? JOB_DEFAULTS.deliver.name,
+            marker: file.deliver.marker ?? JOB_DEFAULTS.deliver.marker,
+          },
+    notify: file.notify ?? [],
+  };
+}
+
+function normalizeStep(step: StepFile): StepSpec {
+  const fallback = step.fallback ?? null;
+  return {
+    name: step.name,
+    run: step.run,
+    gather: step.gather ?? STEP_DEFAULTS.gather,
+    input: step.input ?? STEP_DEFAULTS.input,
+    output: step.output ?? STEP_DEFAULTS.output,
+    header: step.header ?? null,
+    explode: step.explode ?? STEP_DEFAULTS.explode,
+    group: step.group ?? STEP_DEFAULTS.group,
+    attempts: step.attempts ?? STEP_DEFAULTS.attempts,
+    timeout: parseDuration(step.timeout ?? STEP_DEFAULTS.timeout),
+    stall: step.stall === undefined ? null : parseDuration(step.stall),
+    needs: {
+      slots: step.needs?.slots ?? STEP_DEFAULTS.slots,
+      memory: step.needs?.memory === undefined ? 0 : parseSize(step.needs.memory),
+      disk: step.needs?.disk === undefined ? 0 : parseSize(step.needs.disk),
+    },
+    env: texts(step.env),
+    secrets: step.secrets ?? {},
+    permanent: step.permanent ?? [],
+    maxRunning: step.maxRunning ?? null,
+    interruptions: fallback === null ? null : (step.interruptions ?? STEP_DEFAULTS.interruptions),
+    fallback,
+  };
+}
+
+/** A valid split, with its defaults. */
+export function normalizeSplit(split: SplitFile): SplitSpec {
+  switch (split.by) {
+    case 'lines':
+    case 'jsonl':
+      return { by: split.by, ...cut(split) };
+    case 'csv':
+      return {
+        by: 'csv',
+        header: split.header ?? false,
+        delimiter: split.delimiter ?? ',',
+        quote: split.quote ?? '"',
+        ...cut(split),
+      };
+    case 'records':
+      return { by: 'records', length: split.length, ...cut(split) };
+    case 'file':
+    case 'list':
+      return { by: split.by };
+    case 'range':
+      return { by: 'range', from: split.from, to: split.to };
+    case 'grid':
+      return {
+        by: 'grid',
+        axes: Object.fromEntries(Object.entries(split.axes).map(([name, values]) => [name, values.map(String)])),
+      };
+    default:
+      return split satisfies never;
+  }
+}
+
+function cut(split: { every?: number | undefined; size?: string | number | undefined }): SplitBy {
+  if (split.every !== undefined) return { every: split.every };
+  return { size: parseSize(split.size ?? 0) };
+}
+
+/** A count of chains, or a share of them as `"0.1%"`. */
+export function parseTolerance(tolerate: number | string): Tolerance {
+  if (typeof tolerate === 'string' && tolerate.endsWith('%')) return { kind: 'share', share: share(tolerate) };
+  return { kind: 'count', count: Number(tolerate) };
+}
+
+/** `5%` as 0.05. */
+const share = (percent: string): number => Number.parseFloat(percent) / 100;
+
+const listOf = (from: string | string[] | undefined): readonly string[] =>
+  from === undefined ? [] : typeof from === 'string' ? [from] : from;
+
+const texts = (map: Readonly<Record<string, Plain>> | undefined): Record<string, string> =>
+  Object.fromEntries(Object.entries(map ?? {}).map(([name, value]) => [name, String(value)]));

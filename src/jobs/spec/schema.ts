@@ -1,0 +1,121 @@
+import { z } from 'zod';
+import {
+  duration,
+  fields,
+  listOf,
+  mapOf,
+  notifyList,
+  oneOf,
+  plainValue,
+  secretReference,
+  size,
+  text,
+  variableName,
+  whole,
+  yesOrNo,
+} from '../../lib/fields.ts';
+import { inputSchema, paramName } from './schema-split.ts';
+
+/** The most parts that a job may be allowed: its task numbers have nine digits. */
+export const MOST_TASKS = 100_000_000;
+
+const name = (what: string) =>
+  text(`${what}: a-z first, then a-z, 0-9 and -, at most 40, and not last`, /^(?!last$)[a-z][a-z0-9-]{0,39}$/);
+
+/** Paths that stay in their directory. */
+const RELATIVE = /^(?!\/)(?!(.*\/)?\.\.(\/|$))[^\0]*\S[^\0]*$/;
+
+const RUN = 'a list of program and arguments, or text for /bin/sh -c';
+
+const stepSchema = fields(
+  {
+    name: name('a step name'),
+    run: z.union(
+      [
+        text(RUN, /^[^\0]*\S[^\0]*$/),
+        listOf(text('text without a NUL', /^[^\0]*$/), RUN).min(1, { error: 'at least a program' }),
+      ],
+      { error: RUN },
+    ),
+    gather: yesOrNo().optional(),
+    input: oneOf('stdin', 'file', 'dir', 'list').optional(),
+    output: oneOf('stdout', 'file', 'files').optional(),
+    header: oneOf('once').optional(),
+    explode: yesOrNo().optional(),
+    group: name('a group name').optional(),
+    attempts: whole('a whole number from 1 to 1000', 1, 1000).optional(),
+    timeout: duration().optional(),
+    stall: duration().optional(),
+    needs: fields(
+      {
+        slots: z
+          .union([z.literal('all'), whole('a whole number from 1, or all', 1, 10_000)], {
+            error: 'a whole number from 1, or all',
+          })
+          .optional(),
+        memory: size().optional(),
+        disk: size().optional(),
+      },
+      'a map with slots, memory, disk',
+    ).optional(),
+    env: mapOf(variableName(), plainValue(), 'a map of variable names and plain values').optional(),
+    secrets: mapOf(variableName(), secretReference(), 'a map of variable names and references').optional(),
+    permanent: listOf(
+      whole('exit codes from 1 to 255', 1, 255).refine((code) => code !== 75, {
+        error: 'exit codes from 1 to 255, not 75, which asks for a retry',
+      }),
+      'a list of exit codes',
+    ).optional(),
+    maxRunning: whole('a whole number from 1', 1).optional(),
+    interruptions: whole('a whole number from 1 to 1000', 1, 1000).optional(),
+    fallback: name('a group name').optional(),
+  },
+  'a step: a map with at least name and run',
+);
+
+const TOLERATE = 'a count from 0, or a share from "0%" to "100%"';
+
+export const PERCENT = /^(100(\.0+)?|\d{1,2}(\.\d+)?)%$/;
+
+/** What a job file may hold. `schema/job.schema.json` is generated from it. */
+export const jobFileSchema = fields(
+  {
+    $schema: z.string({ error: 'text' }).optional(),
+    name: name('a job name'),
+    files: listOf(
+      text('a path or glob relative to the job file, not absolute, without ..', RELATIVE),
+      'a list of paths or globs',
+    ).optional(),
+    params: mapOf(paramName(), plainValue(), 'a map of names and plain values').optional(),
+    input: inputSchema.optional(),
+    steps: listOf(stepSchema, 'a list of steps').min(1, { error: 'at least one step' }),
+    tolerate: z
+      .union([whole(TOLERATE, 0), text(TOLERATE, /^(\d{1,15}|(100(\.0+)?|\d{1,2}(\.\d+)?)%)$/)], { error: TOLERATE })
+      .optional(),
+    onFailure: oneOf('finish', 'stop').optional(),
+    halt: text('a share over 0% such as 5%', PERCENT)
+      .refine((share) => Number.parseFloat(share) > 0, { error: 'a share over 0% such as 5%' })
+      .optional(),
+    expect: listOf(text('an equation such as price.records == input.records'), 'a list of equations').optional(),
+    labels: mapOf(
+      text('a label name: letters, digits and . _ / -, at most 63', /^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/),
+      plainValue(),
+      'a map of names and plain values',
+    ).optional(),
+    maxRunning: whole('a whole number from 1', 1).optional(),
+    maxTasks: whole(`a whole number from 1 to ${MOST_TASKS}`, 1, MOST_TASKS).optional(),
+    deliver: fields(
+      {
+        to: text('a directory relative to the job file, or s3://BUCKET/PREFIX', /^[^\0]*\S[^\0]*$/),
+        name: text('a file name pattern without .. such as {step}-{task}', RELATIVE).optional(),
+        marker: text('a file name', /^(?!\.{1,2}$)[^/\0]+$/).optional(),
+      },
+      'a map with to, name, marker',
+    ).optional(),
+    notify: notifyList().optional(),
+  },
+  'a map with at least name and steps',
+);
+
+export type JobFile = z.infer<typeof jobFileSchema>;
+export type StepFile = JobFile['steps'][number];

@@ -1,0 +1,79 @@
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { Readable } from 'node:stream';
+import { BatchctlError, hasCode } from '../../errors.ts';
+import type { FilePin } from '../../model/job.ts';
+import { checkPin, filePin } from './file-pin.ts';
+import { changedInput, detectCompression, type SplitSource } from './split-source.ts';
+
+const STREAM_CHUNK = 256 * 1024;
+
+/** A local file that is cut in place. */
+export interface FileSource extends SplitSource {
+  readonly size: number;
+  readonly pin: FilePin;
+}
+
+/**
+ * Opens a local file for cutting; `close` it afterwards. Throws `notFound` if it doesn't exist or may not be
+ * read, `usage` for what is no regular file (a directory, a device).
+ */
+export function openFileSource(index: number, path: string, name = path): FileSource {
+  const fd = open(path, name);
+  const stat = fstatSync(fd, { bigint: true });
+  const pin = filePin(stat);
+  const head = Buffer.alloc(4);
+  const compression = detectCompression(head.subarray(0, readSync(fd, head, 0, head.length, 0)));
+  return {
+    index,
+    name,
+    size: pin.size,
+    pin,
+    compression,
+    random: { remote: false, readAt: (offset, buffer) => readAll(fd, offset, buffer) },
+    // Of the same descriptor, so of the pinned file. (Node's own file stream would close it when destroyed.)
+    stream: (signal) => Readable.from(chunksOf(fd), { objectMode: false, ...(signal && { signal }) }),
+    check: async () => {
+      checkPin(name, fd, pin);
+      // Renamed over: what workers will open is another file.
+      const named = statSync(path, { bigint: true, throwIfNoEntry: false });
+      if (named === undefined) throw changedInput(name, 'it is gone');
+      if (String(named.ino) !== pin.inode) throw changedInput(name, 'another file has taken its place');
+    },
+    close: async () => closeSync(fd),
+  };
+}
+
+function* chunksOf(fd: number): Generator<Buffer> {
+  for (let offset = 0; ; ) {
+    const chunk = Buffer.allocUnsafe(STREAM_CHUNK);
+    const got = readSync(fd, chunk, 0, chunk.length, offset);
+    if (got === 0) return;
+    yield chunk.subarray(0, got);
+    offset += got;
+  }
+}
+
+/** A read may be short (by a signal, or past 2 GiB), so until none is left. */
+function readAll(fd: number, offset: number, buffer: Buffer): number {
+  let got = 0;
+  while (got < buffer.length) {
+    const read = readSync(fd, buffer, got, buffer.length - got, offset + got);
+    if (read === 0) break;
+    got += read;
+  }
+  return got;
+}
+
+function open(path: string, name: string): number {
+  try {
+    const stat = statSync(path);
+    if (stat.isFile()) return openSync(path, 'r');
+  } catch (cause) {
+    if (!hasCode(cause, 'ENOENT', 'ENOTDIR', 'EACCES')) throw cause;
+    const why = hasCode(cause, 'EACCES') ? 'may not be read' : 'does not exist';
+    throw new BatchctlError('notFound', `the input ${name} ${why}`, { cause, hint: 'correct input.from, or --input' });
+  }
+  throw new BatchctlError('usage', `the input ${name} is not a regular file`, {
+    hint: 'name a file; pipe anything else in with --input -',
+  });
+}

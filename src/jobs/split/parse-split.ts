@@ -1,0 +1,85 @@
+import { BatchctlError } from '../../errors.ts';
+import { parseSize } from '../../lib/units.ts';
+import type { SplitBy, SplitSpec } from '../../model/job.ts';
+import { CSV_DEFAULTS, csvDialect } from '../../model/split/csv-dialect.ts';
+
+const ALLOWED =
+  'lines:100, lines:16MB, csv:32MB, csv:32MB,header,delimiter=;, jsonl:16MB, records:128:1000, file, list or range:1-500';
+
+/**
+ * A split as the command line has it: a bare number is records a part (`every`), a size with a unit bytes (`size`).
+ * CSV takes options after commas: `header`, `delimiter=X` (`tab` for a tab), `quote=X` (nothing: no quoting).
+ * Throws `usage`, saying what is allowed.
+ */
+export function parseSplit(text: string): SplitSpec {
+  const [head = '', ...options] = text.trim().split(',');
+  const [by = '', ...args] = head.split(':');
+  if (by !== 'csv' && options.length > 0) throw wrong(text, 'only csv takes options after a comma');
+  switch (by) {
+    case 'lines':
+    case 'jsonl':
+      return { by, ...amount(text, args) };
+    case 'csv':
+      return { by, ...csvOptions(text, options), ...amount(text, args) };
+    case 'records':
+      return { by, length: positive(text, args[0]), ...amount(text, args.slice(1)) };
+    case 'file':
+    case 'list':
+      if (args.length > 0) throw wrong(text, `${by} takes no amount`);
+      return { by };
+    case 'range':
+      return range(text, args);
+    case 'grid':
+      throw wrong(text, 'a grid is written in a job file: split: { by: grid, axes: ... }');
+    default:
+      throw wrong(text, 'there is no such split');
+  }
+}
+
+function amount(text: string, args: readonly string[]): SplitBy {
+  const [value, ...more] = args;
+  if (value === undefined || more.length > 0) throw wrong(text, 'one number of records, or one size, is expected');
+  if (/^\d+$/.test(value)) return { every: positive(text, value) };
+  const size = parseSize(value);
+  if (size === 0) throw wrong(text, 'a size must be at least one byte');
+  return { size };
+}
+
+function positive(text: string, value: string | undefined): number {
+  const number = Number(value);
+  if (/^\d+$/.test(value ?? '') && number > 0 && Number.isSafeInteger(number)) return number;
+  throw wrong(text, `a whole number from 1 is expected, found "${value ?? ''}"`);
+}
+
+function range(text: string, args: readonly string[]): SplitSpec {
+  const match = /^(\d+)-(\d+)$/.exec(args.length === 1 ? (args[0] ?? '') : '');
+  const from = Number(match?.[1]);
+  const to = Number(match?.[2]);
+  if (match === null || !Number.isSafeInteger(to) || to < from) {
+    throw wrong(text, 'a range is FIRST-LAST, the last included and not before the first');
+  }
+  return { by: 'range', from, to };
+}
+
+function csvOptions(text: string, options: readonly string[]): { header: boolean; delimiter: string; quote: string } {
+  const csv: { header: boolean; delimiter: string; quote: string } = { ...CSV_DEFAULTS };
+  for (const option of options) {
+    const [name = '', ...rest] = option.split('=');
+    const value = rest.length === 0 ? undefined : rest.join('=');
+    if (name === 'header' && (value === undefined || value === 'true' || value === 'false')) {
+      csv.header = value !== 'false';
+    } else if (name === 'delimiter' && value !== undefined) csv.delimiter = value === 'tab' ? '\t' : value;
+    else if (name === 'quote' && value !== undefined) csv.quote = value;
+    else throw wrong(text, `there is no csv option "${option}": header, delimiter=X and quote=X are`);
+  }
+  try {
+    csvDialect(csv.delimiter, csv.quote);
+  } catch (cause) {
+    throw wrong(text, cause instanceof Error ? cause.message : String(cause));
+  }
+  return csv;
+}
+
+function wrong(text: string, why: string): BatchctlError {
+  return new BatchctlError('usage', `--split "${text}": ${why}`, { hint: `for example ${ALLOWED}` });
+}

@@ -1,0 +1,35 @@
+import { Readable } from 'node:stream';
+import { detectCompression, type SplitSource } from './split-source.ts';
+
+/** What comes through a pipe (`--input -`): its first bytes are awaited, to know whether it is compressed. */
+export async function openPipeSource(index: number, input: Readable, name = '-'): Promise<SplitSource> {
+  const chunks = input[Symbol.asyncIterator]() as AsyncIterator<Buffer | string>;
+  const head: Buffer[] = [];
+  let length = 0;
+  let done = false;
+  while (length < 4 && !done) {
+    const next = await chunks.next();
+    done = next.done === true;
+    if (next.done === true) break;
+    head.push(Buffer.from(next.value));
+    length += next.value.length;
+  }
+  async function* all(): AsyncGenerator<Buffer | string> {
+    yield* head;
+    for (let next = done ? null : await chunks.next(); next?.done === false; next = await chunks.next()) {
+      yield next.value;
+    }
+  }
+  return {
+    index,
+    name,
+    size: null,
+    compression: detectCompression(Buffer.concat(head)),
+    random: null,
+    stream: (signal) => Readable.from(all(), { objectMode: false, ...(signal && { signal }) }),
+    check: async () => {},
+    close: async () => {
+      input.destroy();
+    },
+  };
+}

@@ -1,0 +1,232 @@
+import { tmpdir } from 'node:os';
+import { setImmediate } from 'node:timers/promises';
+import { BatchctlError } from '../../errors.ts';
+import type { SplitSpec } from '../../model/job.ts';
+import type { Part } from '../../model/part.ts';
+import { countParams, paramsOf } from '../../model/split/params-parts.ts';
+import { requireWholeRecords } from '../../model/split/record-finder.ts';
+import { cutPieces, type PieceOptions, type StorePiece, wholePiece } from './cut-pieces.ts';
+import { cutRanges } from './cut-ranges.ts';
+import { finderOf, type RecordSplit } from './cut-rules.ts';
+import { decompressed } from './decompress.ts';
+import { listItems } from './list-items.ts';
+import type { SplitSource } from './split-source.ts';
+
+export interface SplitOptions {
+  /** In their order; their `index` is what parts carry. None for `range` and `grid`. */
+  readonly inputs: readonly SplitSource[];
+  readonly split: SplitSpec;
+  /** More parts than this are refused. */
+  readonly maxTasks: number;
+  /** Stores a piece of a compressed or piped input. */
+  readonly storePiece: StorePiece;
+  /** Count the records even where the cuts don't need it (control totals); all bytes are read then. */
+  readonly countRecords?: boolean;
+  readonly signal?: AbortSignal;
+  /** Called now and then with how many bytes of all inputs (decompressed) are cut. */
+  readonly onProgress?: (bytes: number) => void;
+  /** Called once an input is cut, and proven unchanged meanwhile. */
+  readonly onInput?: (facts: InputFacts) => void;
+  /** Bytes of the largest read, 1 MiB unless told. */
+  readonly chunkSize?: number;
+  /** Where pieces over 8 MiB are collected before they are stored; the system's temporary directory unless told. */
+  readonly directory?: string;
+  /** Bytes of a piece that are kept in memory, 8 MiB unless told. */
+  readonly inMemory?: number;
+}
+
+export interface InputFacts {
+  readonly index: number;
+  readonly parts: number;
+  /** Bytes, decompressed: header and parts together; of `file` as stored. Null for a whole input. */
+  readonly bytes: number | null;
+  /** Without the header; null where they were not counted. */
+  readonly records: number | null;
+}
+
+/** So many bytes are cut at a stretch before timers and signals get their turn. */
+const STRETCH = 32 * 1024 * 1024;
+
+/**
+ * Cuts all inputs into parts, numbered from 0 in order; every byte belongs to one part or to a header.
+ * Throws `refused` past `maxTasks`, `jobFile` for data that the split doesn't fit, `changed` for an input
+ * that was written to meanwhile, `corrupt` for damaged compression. Sources are not closed.
+ */
+export async function* splitInputs(options: SplitOptions): AsyncGenerator<Part> {
+  yield* new Splitter(options).parts();
+}
+
+class Splitter {
+  readonly #options: SplitOptions;
+  #n = 0;
+  #bytes = 0;
+  #sinceTurn = 0;
+
+  constructor(options: SplitOptions) {
+    this.#options = options;
+  }
+
+  async *parts(): AsyncGenerator<Part> {
+    const { split, inputs } = this.#options;
+    if (split.by === 'range' || split.by === 'grid') {
+      const total = countParams(split);
+      if (total > this.#options.maxTasks) throw tooMany(this.#options.maxTasks, `it makes ${total}`);
+      for (let n = 0; n < total; n += 1) yield { n, kind: 'params', params: paramsOf(split, n) };
+      return;
+    }
+    this.#precheck(split);
+    for (const source of inputs) {
+      this.#options.signal?.throwIfAborted();
+      if (split.by === 'file') yield* this.#whole(source);
+      else if (split.by === 'list') yield* this.#list(source);
+      else if (source.random === null || source.compression !== null) yield* this.#pieces(source, split);
+      else yield* this.#ranges(source, split);
+    }
+  }
+
+  /** What can be known to be wrong before anything is stored. */
+  #precheck(split: Exclude<SplitSpec, { by: 'range' | 'grid' }>): void {
+    if (split.by === 'file') this.#number(this.#options.inputs.length - 1);
+    if (split.by === 'file' || split.by === 'list') return;
+    for (const { name, size, compression } of this.#options.inputs) {
+      finderOf(split, name);
+      if (split.by === 'records' && size !== null && compression === null)
+        requireWholeRecords(name, size, split.length);
+    }
+  }
+
+  async *#whole(source: SplitSource): AsyncGenerator<Part> {
+    if (source.random === null) {
+      const chunks = source.stream(this.#options.signal) as AsyncIterable<Buffer>;
+      yield* this.#counted(wholePiece(chunks, this.#pieceOptions(source)));
+    } else {
+      this.#number(this.#n);
+      yield { n: this.#n, kind: 'whole', input: source.index };
+      this.#n += 1;
+    }
+    await this.#done(source, 1, null, null);
+  }
+
+  async *#list(source: SplitSource): AsyncGenerator<Part> {
+    const first = this.#n;
+    let bytes = 0;
+    for await (const items of listItems(
+      source.name,
+      this.#counting(source, (length) => (bytes += length)),
+    )) {
+      for (const item of items) {
+        this.#number(this.#n);
+        yield { n: this.#n, kind: 'item', input: source.index, item };
+        this.#n += 1;
+      }
+    }
+    await this.#done(source, this.#n - first, bytes, this.#n - first);
+  }
+
+  async *#pieces(source: SplitSource, split: RecordSplit): AsyncGenerator<Part> {
+    const first = this.#n;
+    let bytes = 0;
+    let records = 0;
+    const chunks = this.#counting(source, (length) => (bytes += length));
+    for await (const part of this.#counted(cutPieces(split, chunks, this.#pieceOptions(source)))) {
+      if (part.kind === 'piece') records += part.records ?? Number.NaN;
+      yield part;
+    }
+    await this.#done(source, this.#n - first, bytes, this.#records(split, records));
+  }
+
+  async *#ranges(source: SplitSource, split: RecordSplit): AsyncGenerator<Part> {
+    const { random, size } = source;
+    if (random === null || size === null) return;
+    const before = this.#bytes;
+    const first = this.#n;
+    let records = 0;
+    const { header, cuts } = await cutRanges({ source, random, size }, split, {
+      chunkSize: this.#options.chunkSize ?? 1024 * 1024,
+      counts: this.#counts(split),
+      signal: this.#options.signal,
+      onChunk: (position) => this.#reached(before + position),
+    });
+    const head = header > 0 ? { header: { offset: 0, length: header } } : {};
+    let offset = header;
+    for await (const batch of cuts) {
+      for (const cut of batch) {
+        this.#number(this.#n);
+        const counted = cut.records === null ? {} : { records: cut.records };
+        records += cut.records ?? Number.NaN;
+        yield { n: this.#n, kind: 'range', input: source.index, offset, length: cut.end - offset, ...head, ...counted };
+        offset = cut.end;
+        this.#n += 1;
+      }
+      await this.#reached(before + offset);
+    }
+    await this.#reached(before + size);
+    await this.#done(source, this.#n - first, size, this.#records(split, records));
+  }
+
+  #counts(split: RecordSplit): boolean {
+    return this.#options.countRecords === true || split.every !== undefined || split.by === 'records';
+  }
+
+  #records(split: RecordSplit, records: number): number | null {
+    return this.#counts(split) ? records : null;
+  }
+
+  async #done(source: SplitSource, parts: number, bytes: number | null, records: number | null): Promise<void> {
+    await source.check();
+    this.#options.onInput?.({ index: source.index, parts, bytes, records });
+  }
+
+  #pieceOptions(source: SplitSource): PieceOptions {
+    const { split, storePiece, directory, inMemory } = this.#options;
+    return {
+      index: source.index,
+      name: source.name,
+      first: this.#n,
+      storePiece,
+      directory: directory ?? tmpdir(),
+      inMemory,
+      counts: split.by === 'records' || this.#options.countRecords === true,
+      onPart: (n) => this.#number(n),
+    };
+  }
+
+  async *#counted(parts: AsyncIterable<Part>): AsyncGenerator<Part> {
+    for await (const part of parts) {
+      yield part;
+      this.#n += 1;
+    }
+  }
+
+  async *#counting(source: SplitSource, add: (bytes: number) => void): AsyncGenerator<Buffer> {
+    for await (const chunk of decompressed(source, this.#options.signal)) {
+      add(chunk.length);
+      yield chunk;
+      await this.#reached(this.#bytes + chunk.length);
+    }
+  }
+
+  /** Notes progress, and lets a signal be heard now and then. */
+  #reached(bytes: number): Promise<void> | undefined {
+    if (bytes <= this.#bytes) return undefined;
+    this.#sinceTurn += bytes - this.#bytes;
+    this.#bytes = bytes;
+    this.#options.onProgress?.(bytes);
+    this.#options.signal?.throwIfAborted();
+    if (this.#sinceTurn < STRETCH) return undefined;
+    this.#sinceTurn = 0;
+    return setImmediate();
+  }
+
+  /** Throws if there may be no part of that number. */
+  #number(n: number): void {
+    const { maxTasks } = this.#options;
+    if (n >= maxTasks) throw tooMany(maxTasks, `there are ${n} so far, and more to come`);
+  }
+}
+
+function tooMany(maxTasks: number, found: string): BatchctlError {
+  return new BatchctlError('refused', `the split makes more than maxTasks (${maxTasks}) parts: ${found}`, {
+    hint: 'make the parts larger (split.size or split.every), or raise maxTasks in the job file',
+  });
+}

@@ -1,0 +1,199 @@
+import { createHash } from 'node:crypto';
+import { closeSync, openSync, readSync, writeFileSync, writeSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
+import { BatchctlError, hasCode } from '../../errors.ts';
+import type { FilePin, JobInput } from '../../model/job.ts';
+import type { Part, PiecePart } from '../../model/part.ts';
+import type { ObjectStore, ReadOptions } from '../../ports/object-store.ts';
+import { checkPin } from './file-pin.ts';
+import { changedInput } from './split-source.ts';
+
+export interface StageOptions {
+  /** The part's input as the job was accepted with it; null for parts without one. */
+  readonly input: JobInput | null;
+  readonly store: Pick<ObjectStore, 'read' | 'get'>;
+  /** A file that is created, or truncated. */
+  readonly target: string;
+  readonly signal?: AbortSignal;
+  /** Headers of inputs in the store, once read: kept by whoever stages many parts. */
+  readonly headers?: Map<string, Uint8Array>;
+}
+
+interface Range {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** Read in one request up to this size; as a stream above it. */
+const IN_MEMORY = 8 * 1024 * 1024;
+const CHUNK = 1024 * 1024;
+/** Bytes copied at a stretch before timers get their turn. */
+const STRETCH = 16 * CHUNK;
+
+/**
+ * Writes a part's bytes, header first, into `target`, and answers how many there are.
+ * Throws `changed` when the input isn't the one the job was accepted with, `corrupt` when a stored piece is gone
+ * or altered.
+ */
+export async function stagePart(part: Part, options: StageOptions): Promise<{ readonly bytes: number }> {
+  const text = stdinText(part);
+  if (text !== null) {
+    writeFileSync(options.target, text);
+    return { bytes: Buffer.byteLength(text) };
+  }
+  if (part.kind === 'piece') return { bytes: await stagePiece(part, options) };
+  const { input } = options;
+  if (input === null) throw new BatchctlError('corrupt', `part ${part.n} names an input that its job doesn't have`);
+  const ranges = rangesOf(part, input.size);
+  const { source } = input;
+  const bytes =
+    source.kind === 'file'
+      ? await copyFileRanges(input.name, source.path, source.pin, ranges, options)
+      : await copyObjectRanges(input.name, source.key, source.etag, ranges, options);
+  return { bytes };
+}
+
+/** What a part that holds no bytes gives its command as stdin: an item's line, a range's index, a grid's JSON. */
+export function stdinText(part: Part): string | null {
+  if (part.kind === 'item') return `${part.item}\n`;
+  if (part.kind !== 'params') return null;
+  const names = Object.keys(part.params);
+  return names.length === 1 && names[0] === 'index' ? `${part.params.index}\n` : `${JSON.stringify(part.params)}\n`;
+}
+
+function rangesOf(part: Part, size: number): readonly Range[] {
+  if (part.kind !== 'range') return [{ offset: 0, length: size }];
+  const own = { offset: part.offset, length: part.length };
+  return part.header === undefined ? [own] : [part.header, own];
+}
+
+async function copyFileRanges(
+  name: string,
+  path: string,
+  pin: FilePin,
+  ranges: readonly Range[],
+  options: StageOptions,
+): Promise<number> {
+  const from = openInput(name, path);
+  try {
+    checkPin(name, from, pin);
+    const bytes = await withTarget(options.target, async (write) => {
+      const longest = ranges.reduce((most, { length }) => Math.max(most, length), 0);
+      const buffer = Buffer.allocUnsafe(Math.min(CHUNK, longest));
+      let sinceTurn = 0;
+      for (const { offset, length } of ranges) {
+        for (let done = 0; done < length; ) {
+          const got = readSync(from, buffer, 0, Math.min(buffer.length, length - done), offset + done);
+          if (got === 0) throw changedInput(name, `it ends at byte ${offset + done}`);
+          write(buffer.subarray(0, got));
+          done += got;
+          sinceTurn += got;
+          if (sinceTurn < STRETCH) continue;
+          sinceTurn = 0;
+          await setImmediate();
+          options.signal?.throwIfAborted();
+        }
+      }
+    });
+    // Again, as it may have been written to while it was read.
+    checkPin(name, from, pin);
+    return bytes;
+  } finally {
+    closeSync(from);
+  }
+}
+
+function openInput(name: string, path: string): number {
+  try {
+    return openSync(path, 'r');
+  } catch (cause) {
+    if (hasCode(cause, 'ENOENT', 'ENOTDIR')) throw changedInput(name, `there is no ${path} any more`, cause);
+    throw cause;
+  }
+}
+
+async function copyObjectRanges(
+  name: string,
+  key: string,
+  etag: string,
+  ranges: readonly Range[],
+  options: StageOptions,
+): Promise<number> {
+  return withTarget(options.target, async (write) => {
+    for (const range of ranges) {
+      const isHeader = ranges.length === 2 && range === ranges[0];
+      const cacheKey = `${key} ${etag} ${range.length}`;
+      const cached = isHeader ? options.headers?.get(cacheKey) : undefined;
+      if (cached !== undefined) {
+        write(cached);
+        continue;
+      }
+      const kept: Uint8Array[] = [];
+      const got = await readObject(key, { range, etag }, range.length, options, (bytes) => {
+        write(bytes);
+        if (isHeader) kept.push(bytes);
+      });
+      if (got === null) throw changedInput(name, 'it is gone');
+      if (got !== range.length) throw changedInput(name, `it ends at byte ${range.offset + got}`);
+      if (isHeader) options.headers?.set(cacheKey, Buffer.concat(kept));
+    }
+  });
+}
+
+async function stagePiece(part: PiecePart, options: StageOptions): Promise<number> {
+  const hash = createHash('sha256');
+  let found = true;
+  const bytes = await withTarget(options.target, async (write) => {
+    const got = await readObject(part.key, {}, part.size, options, (chunk) => {
+      hash.update(chunk);
+      write(chunk);
+    });
+    found = got !== null;
+  });
+  const checksum = `sha256:${hash.digest('hex')}`;
+  if (found && bytes === part.size && checksum === part.checksum) return bytes;
+  const what = found ? `has ${bytes} bytes and ${checksum}, not ${part.size} and ${part.checksum}` : 'is gone';
+  throw new BatchctlError('corrupt', `the piece ${part.key} of part ${part.n} ${what}`, {
+    hint: 'submit the job again: pieces are cut from the input',
+  });
+}
+
+/** Passes an object's bytes on; answers how many, or null if there is no such object. */
+async function readObject(
+  key: string,
+  read: ReadOptions,
+  size: number,
+  options: StageOptions,
+  use: (bytes: Uint8Array) => void,
+): Promise<number | null> {
+  const how: ReadOptions = options.signal === undefined ? read : { ...read, signal: options.signal };
+  if (size === 0) return 0;
+  if (size <= IN_MEMORY) {
+    const bytes = await options.store.read(key, how);
+    if (bytes !== null) use(bytes);
+    return bytes?.length ?? null;
+  }
+  const stream = await options.store.get(key, how);
+  if (stream === null) return null;
+  let got = 0;
+  for await (const chunk of stream.body as AsyncIterable<Buffer>) {
+    use(chunk);
+    got += chunk.length;
+  }
+  return got;
+}
+
+/** Answers how many bytes were written. */
+async function withTarget(path: string, fill: (write: (bytes: Uint8Array) => void) => Promise<void>): Promise<number> {
+  const fd = openSync(path, 'w');
+  let written = 0;
+  try {
+    await fill((bytes) => {
+      for (let from = 0; from < bytes.length; ) from += writeSync(fd, bytes, from);
+      written += bytes.length;
+    });
+    return written;
+  } finally {
+    closeSync(fd);
+  }
+}

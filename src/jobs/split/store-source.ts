@@ -1,0 +1,105 @@
+import { PassThrough, type Readable } from 'node:stream';
+import { BatchctlError } from '../../errors.ts';
+import type { ObjectStore } from '../../ports/object-store.ts';
+import { changedInput, detectCompression, type RandomAccess, type SplitSource } from './split-source.ts';
+
+/** An object that is cut in place. */
+export interface StoreSource extends SplitSource {
+  readonly size: number;
+  readonly key: string;
+  readonly etag: string;
+}
+
+/** How many ranges asked for ahead are kept. */
+const BLOCKS = 32;
+
+/** An object of the store, pinned by its entity tag. Throws `notFound` if there is none. */
+export async function openStoreSource(
+  index: number,
+  store: Pick<ObjectStore, 'head' | 'read' | 'get'>,
+  key: string,
+  name = `store:${key}`,
+): Promise<StoreSource> {
+  const info = await store.head(key);
+  if (info === null) {
+    throw new BatchctlError('notFound', `the input ${name} does not exist`, { hint: 'see `batchctl ls`' });
+  }
+  const { size, etag } = info;
+  const random = randomAccess(store, key, name, etag, size);
+  const head = Buffer.alloc(Math.min(4, size));
+  await random.readAt(0, head);
+  return {
+    index,
+    name,
+    key,
+    etag,
+    size,
+    compression: detectCompression(head),
+    random,
+    stream: (signal) => lazily(() => store.get(key, { etag, ...(signal && { signal }) }), name),
+    check: async () => {
+      const now = await store.head(key);
+      if (now?.etag !== etag) throw changedInput(name, now === null ? 'it is gone' : 'it was written again');
+    },
+    close: async () => {},
+  };
+}
+
+interface Block {
+  readonly offset: number;
+  readonly length: number;
+  readonly bytes: Promise<Uint8Array>;
+}
+
+function randomAccess(
+  store: Pick<ObjectStore, 'read'>,
+  key: string,
+  name: string,
+  etag: string,
+  size: number,
+): RandomAccess {
+  let blocks: Block[] = [];
+  const holder = (offset: number, length: number): Block | undefined =>
+    blocks.find((block) => block.offset <= offset && block.offset + block.length >= offset + length);
+  const fetch = async (offset: number, length: number): Promise<Uint8Array> => {
+    const bytes = await store.read(key, { range: { offset, length }, etag });
+    if (bytes === null) throw changedInput(name, 'it is gone');
+    return bytes;
+  };
+  return {
+    remote: true,
+    readAt: async (offset, buffer) => {
+      const length = Math.min(buffer.length, size - offset);
+      if (length <= 0) return 0;
+      const block = holder(offset, length);
+      const bytes = block === undefined ? await fetch(offset, length) : await block.bytes;
+      const skip = block === undefined ? 0 : offset - block.offset;
+      buffer.set(bytes.subarray(skip, skip + length));
+      return Math.min(length, bytes.length - skip);
+    },
+    ahead: (ranges) => {
+      for (const { offset, length } of ranges) {
+        if (length <= 0 || holder(offset, length) !== undefined) continue;
+        const bytes = fetch(offset, length);
+        // Whoever reads the block is told; one that is never read may fail in silence.
+        bytes.catch(() => {});
+        blocks = [...blocks, { offset, length, bytes }].slice(-BLOCKS);
+      }
+    },
+  };
+}
+
+/** A stream at once, of what an asynchronous `get` will give. */
+function lazily(get: () => Promise<{ readonly body: Readable } | null>, name: string): Readable {
+  const through = new PassThrough({ highWaterMark: 1024 * 1024 });
+  get().then(
+    (found) => {
+      if (found === null) return through.destroy(changedInput(name, 'it is gone'));
+      found.body.on('error', (error) => through.destroy(error));
+      through.on('close', () => found.body.destroy());
+      return found.body.pipe(through);
+    },
+    (error: Error) => through.destroy(error),
+  );
+  return through;
+}

@@ -1,0 +1,78 @@
+import { BatchctlError } from '../errors.ts';
+
+const SIZES: Readonly<Record<string, number>> = {
+  '': 1,
+  b: 1,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+  tb: 1e12,
+  kib: 2 ** 10,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+  tib: 2 ** 40,
+};
+
+/** Seconds in each unit, largest first. */
+const DURATIONS: readonly (readonly [unit: string, seconds: number])[] = [
+  ['d', 86_400],
+  ['h', 3_600],
+  ['m', 60],
+  ['s', 1],
+  ['ms', 0.001],
+];
+
+/** Bytes of `64MB` (10^6), `1GiB` (2^30), `1.5GB` or a plain number; throws `usage` for anything else. */
+export function parseSize(value: string | number): number {
+  const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(String(value).trim());
+  const unit = SIZES[(match?.[2] ?? '?').toLowerCase()];
+  const bytes = Number(match?.[1]) * (unit ?? Number.NaN);
+  if (!Number.isSafeInteger(Math.round(bytes)) || (unit === 1 && !Number.isInteger(bytes))) {
+    throw new BatchctlError('usage', `a size is expected, found "${value}"`, {
+      hint: 'write whole bytes, or a number with KB, MB, GB, TB (powers of 1,000) or KiB, MiB, GiB, TiB (of 1,024)',
+    });
+  }
+  return Math.round(bytes);
+}
+
+/** Seconds of `90s`, `10m`, `6h`, `2d`, `1500ms`, `1h30m` or a plain number of seconds; throws `usage` for anything else. */
+export function parseDuration(value: string | number): number {
+  const text = String(value).trim();
+  if (/^\d+(\.\d+)?$/.test(text)) return Number(text);
+  const match =
+    /^(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?$/.exec(text);
+  if (match === null || text === '') {
+    throw new BatchctlError('usage', `a duration is expected, found "${value}"`, {
+      hint: 'write a number with ms, s, m, h or d, largest first: 1500ms, 90s, 10m, 6h, 2d, 1h30m',
+    });
+  }
+  // In milliseconds, so that 1500ms is exactly 1.5.
+  const ms = DURATIONS.reduce((sum, [, seconds], i) => sum + Number(match[i + 1] ?? 0) * (seconds * 1000), 0);
+  return ms / 1000;
+}
+
+/** `32MB`, `1.5GB`, `999B`: powers of 1,000, at most one decimal, which `parseSize` reads back. */
+export function formatSize(bytes: number): string {
+  const units = ['B', 'KB', 'MB', 'GB', 'TB'];
+  let value = bytes;
+  let unit = 0;
+  // 999.95 would be shown as 1000.0.
+  while (value >= 999.95 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${Number(value.toFixed(1))}${units[unit]}`;
+}
+
+/** `350ms`, `45s`, `1h30m`, `2d4h`: the two largest units, which `parseDuration` reads back. */
+export function formatDuration(seconds: number): string {
+  if (seconds < 1) return `${Math.round(seconds * 1000)}ms`;
+  const whole = seconds < 10 ? Math.round(seconds * 10) / 10 : Math.round(seconds);
+  if (whole < 60) return `${whole}s`;
+  const first = DURATIONS.findIndex(([, unit]) => whole >= unit);
+  const [unit, unitSeconds] = DURATIONS[first] ?? ['s', 1];
+  const [nextUnit, nextSeconds] = DURATIONS[first + 1] ?? ['s', 1];
+  const rounded = Math.round(whole / nextSeconds) * nextSeconds;
+  const rest = Math.round((rounded % unitSeconds) / nextSeconds);
+  return `${Math.floor(rounded / unitSeconds)}${unit}${rest === 0 ? '' : `${rest}${nextUnit}`}`;
+}

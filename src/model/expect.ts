@@ -1,0 +1,171 @@
+import { Big } from 'big.js';
+import { BatchctlError } from '../errors.ts';
+
+/** A control total: two sides, each a sum of products, and how they must compare. */
+export interface Expectation {
+  readonly left: readonly Term[];
+  readonly comparison: Comparison;
+  readonly right: readonly Term[];
+}
+
+export type Comparison = '==' | '!=' | '<=' | '>=' | '<' | '>';
+
+/** A product that is added or subtracted. */
+export interface Term {
+  readonly sign: 1 | -1;
+  readonly factors: readonly Factor[];
+}
+
+export type Factor =
+  /** An exact decimal. */
+  | { readonly kind: 'number'; readonly text: string }
+  /** `price.records`, `input.bytes`; without a step the counter of all steps together. */
+  | { readonly kind: 'counter'; readonly step: string | null; readonly counter: string };
+
+export interface ExpectResult {
+  readonly ok: boolean;
+  /** Exact decimals without exponents; null when a value is missing. */
+  readonly left: string | null;
+  readonly right: string | null;
+  /** What the lookup didn't know; such an expectation isn't met. */
+  readonly missing: readonly string[];
+}
+
+/** `offset` counts characters from 0. */
+function syntaxError(message: string, offset: number): BatchctlError {
+  return new BatchctlError('jobFile', `${message} (at character ${offset + 1})`, {
+    hint: 'an expectation compares two sums: price.records == input.records',
+  });
+}
+
+// A `-` within a name belongs to it, as in step names; a subtraction stands between spaces.
+const TOKEN =
+  /\s*(?:(?<number>\d+(?:\.\d+)?(?![\w.]))|(?<name>[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)?(?![\w.]))|(?<comparison>[=!<>]=|<|>)|(?<operator>[-+*]))/y;
+
+interface Token {
+  readonly kind: 'number' | 'name' | 'comparison' | 'operator';
+  readonly text: string;
+  readonly offset: number;
+}
+
+/** Parses `price.records == input.records`. Throws `jobFile` on anything else. */
+export function parseExpect(text: string): Expectation {
+  const tokens = tokenize(text);
+  const at = tokens.findIndex((token) => token.kind === 'comparison');
+  const comparison = tokens[at];
+  if (comparison === undefined) {
+    throw syntaxError('a comparison is missing: ==, !=, <=, >=, < or >', text.length);
+  }
+  const second = tokens.slice(at + 1).find((token) => token.kind === 'comparison');
+  if (second !== undefined) {
+    throw syntaxError(`a second comparison ${second.text}: one is allowed`, second.offset);
+  }
+  return {
+    left: side(tokens.slice(0, at), comparison.offset),
+    comparison: comparison.text as Comparison,
+    right: side(tokens.slice(at + 1), text.length),
+  };
+}
+
+function tokenize(text: string): Token[] {
+  const tokens: Token[] = [];
+  let offset = 0;
+  while (text.slice(offset).trim() !== '') {
+    TOKEN.lastIndex = offset;
+    const groups = TOKEN.exec(text)?.groups;
+    const found = groups === undefined ? undefined : Object.entries(groups).find(([, value]) => value !== undefined);
+    if (found === undefined) {
+      const start = offset + (text.slice(offset).length - text.slice(offset).trimStart().length);
+      const word = /^\S+/.exec(text.slice(start))?.[0] ?? '';
+      const equals = word.startsWith('=') ? ' - did you mean ==?' : '';
+      throw syntaxError(`can't read ${JSON.stringify(word)}${equals}`, start);
+    }
+    const [kind, value] = found;
+    tokens.push({ kind: kind as Token['kind'], text: value, offset: TOKEN.lastIndex - value.length });
+    offset = TOKEN.lastIndex;
+  }
+  return tokens;
+}
+
+function side(tokens: readonly Token[], end: number): readonly Term[] {
+  const terms: { sign: 1 | -1; factors: Factor[] }[] = [{ sign: 1, factors: [] }];
+  let wantsOperand = true;
+  for (const [index, token] of tokens.entries()) {
+    const term = terms.at(-1);
+    if (term === undefined) break;
+    if (token.kind === 'operator') {
+      const leadingSign = index === 0 && token.text !== '*';
+      if (wantsOperand && !leadingSign) throw syntaxError(`a value is missing before ${token.text}`, token.offset);
+      if (leadingSign) term.sign = token.text === '-' ? -1 : 1;
+      else if (token.text !== '*') terms.push({ sign: token.text === '-' ? -1 : 1, factors: [] });
+      wantsOperand = true;
+    } else {
+      if (!wantsOperand) throw syntaxError(`+, - or * is missing before ${token.text}`, token.offset);
+      term.factors.push(factor(token));
+      wantsOperand = false;
+    }
+  }
+  if (wantsOperand) throw syntaxError('a value is missing: step.counter, input.records or a number', end);
+  return terms;
+}
+
+function factor(token: Token): Factor {
+  if (token.kind === 'number') return { kind: 'number', text: token.text };
+  const dot = token.text.indexOf('.');
+  return dot < 0
+    ? { kind: 'counter', step: null, counter: token.text }
+    : { kind: 'counter', step: token.text.slice(0, dot), counter: token.text.slice(dot + 1) };
+}
+
+/** Every counter that an expectation names. */
+export function countersOf(expectation: Expectation): readonly (Factor & { readonly kind: 'counter' })[] {
+  return [...expectation.left, ...expectation.right].flatMap((term) =>
+    term.factors.filter((factor) => factor.kind === 'counter'),
+  );
+}
+
+/**
+ * Decides an expectation in exact decimals. `lookup` answers a counter's total as decimal text, or null when there is none;
+ * it throws what `Big` throws when that text is no number.
+ */
+export function evaluateExpect(
+  expectation: Expectation,
+  lookup: (step: string | null, counter: string) => string | number | null,
+): ExpectResult {
+  const missing = new Set<string>();
+  const total = (terms: readonly Term[]): Big =>
+    terms.reduce((sum, term) => sum.plus(product(term.factors).times(term.sign)), new Big(0));
+  const product = (factors: readonly Factor[]): Big =>
+    factors.reduce((result, factor) => result.times(valueOf(factor)), new Big(1));
+  const valueOf = (factor: Factor): Big => {
+    if (factor.kind === 'number') return new Big(factor.text);
+    const value = lookup(factor.step, factor.counter);
+    if (value !== null) return new Big(value);
+    missing.add(factor.step === null ? factor.counter : `${factor.step}.${factor.counter}`);
+    return new Big(0);
+  };
+  const left = total(expectation.left);
+  const right = total(expectation.right);
+  if (missing.size > 0) return { ok: false, left: null, right: null, missing: [...missing] };
+  const ok = holds(expectation.comparison, left.cmp(right));
+  return { ok, left: left.toFixed(), right: right.toFixed(), missing: [] };
+}
+
+function holds(comparison: Comparison, order: number): boolean {
+  switch (comparison) {
+    case '==':
+      return order === 0;
+    case '!=':
+      return order !== 0;
+    case '<=':
+      return order <= 0;
+    case '>=':
+      return order >= 0;
+    case '<':
+      return order < 0;
+    case '>':
+      return order > 0;
+    default:
+      return comparison satisfies never;
+  }
+}

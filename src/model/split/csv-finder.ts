@@ -1,0 +1,172 @@
+import type { CsvDialect } from './csv-dialect.ts';
+import type { RecordFinder } from './record-finder.ts';
+
+const NEWLINE = 10;
+const RETURN = 13;
+
+/** What breaks the parity of quotes; whoever knows the input's name and lines makes it an error for people. */
+export class QuoteFault extends Error {
+  readonly fault: 'bare' | 'closed' | 'open';
+  /** Where the quote stands. */
+  readonly position: number;
+  /** Newlines before it, of those that were counted. */
+  readonly lines: number;
+
+  /** `bare`: within an unquoted field; `closed`: text follows it; `open`: it never closes. */
+  constructor(fault: 'bare' | 'closed' | 'open', position: number, lines: number) {
+    super(`${fault} quote at ${position}`);
+    this.fault = fault;
+    this.position = position;
+    this.lines = lines;
+  }
+}
+
+type State = 'out' | 'in' | 'maybeOut';
+
+/**
+ * CSV records: a newline within quotes is data. Jumps from quote to quote and newline to newline with
+ * the native byte search, and looks at the neighbours of every quote, so that nothing breaks parity unseen.
+ */
+export class CsvFinder implements RecordFinder {
+  readonly blank = false;
+  /** Newlines that `next` has passed since the beginning. */
+  lines = 0;
+  readonly #delimiter: number;
+  readonly #quote: number;
+  #chunk: Buffer = Buffer.alloc(0);
+  #base = 0;
+  #state: State = 'out';
+  /** Where the search goes on. */
+  #position = 0;
+  /** The byte before `#position`. */
+  #previous = NEWLINE;
+  /** The first quote of this chunk at or after `#quoteFrom`, and the first newline likewise: asked for again and again. */
+  #quoteFrom = Number.POSITIVE_INFINITY;
+  #quoteAt = -1;
+  #newlineFrom = Number.POSITIVE_INFINITY;
+  #newlineAt = -1;
+  #opened = 0;
+  #openedLines = 0;
+
+  constructor(dialect: CsvDialect & { readonly quote: number }) {
+    this.#delimiter = dialect.delimiter;
+    this.#quote = dialect.quote;
+  }
+
+  get position(): number {
+    return this.#position;
+  }
+
+  restart(position: number): void {
+    this.#position = position;
+    this.#previous = NEWLINE;
+    this.#state = 'out';
+  }
+
+  load(chunk: Buffer, base: number): void {
+    this.#chunk = chunk;
+    this.#base = base;
+    this.#quoteFrom = Number.POSITIVE_INFINITY;
+    this.#newlineFrom = Number.POSITIVE_INFINITY;
+  }
+
+  next(limit = Number.POSITIVE_INFINITY): number {
+    const end = Math.min(this.#base + this.#chunk.length, limit);
+    while (this.#position < end) {
+      const quote = this.#nextQuote();
+      if (this.#state === 'out') {
+        const newline = this.#nextNewline();
+        if (newline < quote && newline < end) {
+          this.lines += 1;
+          this.#advance(newline + 1);
+          return newline + 1;
+        }
+        if (quote >= end) break;
+        this.#open(quote);
+      } else {
+        const stop = this.#state === 'in' ? Math.min(quote, end) : this.#position;
+        for (let at = this.#nextNewline(); at < stop; at = this.#nextNewline(at + 1)) this.lines += 1;
+        if (stop === end) break;
+        this.#close(quote);
+      }
+    }
+    this.#advance(end);
+    return -1;
+  }
+
+  /** Passes over all up to `limit` or the chunk's end without looking for newlines; `lines` is void afterwards. */
+  skim(limit: number): void {
+    const end = Math.min(this.#base + this.#chunk.length, limit);
+    while (this.#position < end) {
+      const quote = this.#nextQuote();
+      if (this.#state === 'maybeOut') this.#close(quote);
+      else if (quote >= end) break;
+      else if (this.#state === 'out') this.#open(quote);
+      else this.#close(quote);
+    }
+    this.#advance(end);
+  }
+
+  finish(): void {
+    if (this.#state === 'in') throw new QuoteFault('open', this.#opened, this.#openedLines);
+  }
+
+  /** An opening quote: it must begin a field. */
+  #open(quote: number): void {
+    const before = quote === this.#position ? this.#previous : this.#byte(quote - 1);
+    if (before !== this.#delimiter && before !== NEWLINE) throw new QuoteFault('bare', quote, this.lines);
+    this.#opened = quote;
+    this.#openedLines = this.lines;
+    this.#state = 'in';
+    this.#advance(quote + 1);
+  }
+
+  /** A quote within quotes: what follows, perhaps in the next chunk, says whether it closes or is data. */
+  #close(quote: number): void {
+    if (this.#state === 'in') {
+      this.#state = 'maybeOut';
+      this.#advance(quote + 1);
+      if (this.#position >= this.#base + this.#chunk.length) return;
+    }
+    const next = this.#byte(this.#position);
+    if (next === this.#quote) {
+      this.#state = 'in';
+      this.#advance(this.#position + 1);
+    } else if (next === this.#delimiter || next === NEWLINE || next === RETURN) {
+      this.#state = 'out';
+    } else {
+      throw new QuoteFault('closed', this.#position - 1, this.lines);
+    }
+  }
+
+  #nextQuote(): number {
+    if (this.#position < this.#quoteFrom || this.#position > this.#quoteAt) {
+      this.#quoteFrom = this.#position;
+      this.#quoteAt = this.#find(this.#quote, this.#position);
+    }
+    return this.#quoteAt;
+  }
+
+  #nextNewline(position = this.#position): number {
+    if (position < this.#newlineFrom || position > this.#newlineAt) {
+      this.#newlineFrom = position;
+      this.#newlineAt = this.#find(NEWLINE, position);
+    }
+    return this.#newlineAt;
+  }
+
+  #find(byte: number, position: number): number {
+    const found = this.#chunk.indexOf(byte, position - this.#base);
+    return found === -1 ? Number.POSITIVE_INFINITY : this.#base + found;
+  }
+
+  #byte(position: number): number {
+    return this.#chunk[position - this.#base] ?? NEWLINE;
+  }
+
+  #advance(position: number): void {
+    if (position <= this.#position) return;
+    this.#previous = this.#byte(position - 1);
+    this.#position = position;
+  }
+}

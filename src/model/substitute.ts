@@ -1,0 +1,44 @@
+import { BatchctlError } from '../errors.ts';
+
+const PLACEHOLDER = /(\{?)\{([A-Za-z_][A-Za-z0-9_]*)\}/g;
+
+/** What `input.from` and arguments may name besides a job's own parameters. */
+export const GIVEN_PARAMS = ['period', 'item', 'index'] as const;
+
+/**
+ * Replaces `{name}` by a parameter's value. Only names that exist are replaced, so that `{print $1}` and `{{.State}}`
+ * of other languages stay as they are; `{{name}` is the text `{name}`.
+ * With `unknown: 'error'` (inputs) a name that doesn't exist throws `jobFile`, naming it and those that exist.
+ */
+export function substitute(
+  text: string,
+  params: Readonly<Record<string, string>>,
+  where: { readonly field: string; readonly unknown: 'error' | 'keep' },
+): string {
+  return text.replace(PLACEHOLDER, (whole: string, escape: string, name: string) => {
+    const known = Object.hasOwn(params, name);
+    if (escape !== '') return known || where.unknown === 'error' ? whole.slice(1) : whole;
+    if (known) return params[name] ?? whole;
+    if (where.unknown === 'keep') return whole;
+    const names = Object.keys(params);
+    throw new BatchctlError(
+      'jobFile',
+      `${where.field}: no parameter {${name}} (${names.length === 0 ? 'the job has none' : `known: ${names.join(', ')}`})`,
+      { hint: name === 'period' ? 'give the period: --period P' : `declare it under params, or write {{${name}} for the text itself` },
+    );
+  });
+}
+
+/** A step's command with its parameters. A shell's text is left alone (values could be code): it reads `$BATCHCTL_PARAM_NAME`. */
+export function substituteRun(
+  run: readonly string[] | string,
+  params: Readonly<Record<string, string>>,
+  field: string,
+): readonly string[] | string {
+  return typeof run === 'string' ? run : run.map((argument) => substitute(argument, params, { field, unknown: 'keep' }));
+}
+
+/** The names of all placeholders of a text. */
+export function placeholdersOf(text: string): readonly string[] {
+  return [...text.matchAll(PLACEHOLDER)].filter((match) => match[1] === '').map((match) => match[2] ?? '');
+}

@@ -1,0 +1,113 @@
+import { parseStored } from '../lib/json.ts';
+import { type StepSpec, sectionStart, stepIndex } from '../model/job.ts';
+import { failedKey, outKey, triesOfRound } from '../model/keys.ts';
+import { parseMessage, type TaskMessage } from '../model/message.ts';
+import { isKilled, isSkipped, type JobView, roundOf } from '../model/view.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
+import type { Delivery } from '../ports/task-queue.ts';
+import { readOutput } from '../jobs/output.ts';
+import type { JobCache } from './job-cache.ts';
+import type { FailureRecord, Outcome } from './outcome.ts';
+
+/** A delivery that is to be run. */
+export interface Admitted {
+  readonly kind: 'admitted';
+  readonly delivery: Delivery;
+  readonly message: TaskMessage;
+  readonly view: JobView;
+  readonly step: StepSpec;
+  readonly index: number;
+  /** The attempt's label, from 1. */
+  readonly number: number;
+}
+
+/** An outcome known before anything ran, with as much of the task's name as could be read. */
+export interface Refused {
+  readonly kind: 'refused';
+  readonly delivery: Delivery;
+  readonly outcome: Outcome;
+  readonly admitted: Omit<Admitted, 'kind' | 'number'> | null;
+}
+
+const NEWER_DELAY = 60;
+const LONGEST_DELAY = 900;
+
+/**
+ * Decides whether a delivery is to be run, from the message, the journal and the store, in that order.
+ * A job is only ever dropped by a read of its journal that began after the delivery was received.
+ */
+export async function admit(
+  store: ObjectStore,
+  jobs: JobCache,
+  delivery: Delivery,
+  now: number,
+): Promise<Admitted | Refused> {
+  const refuse = (outcome: Outcome, admitted: Refused['admitted'] = null): Refused => ({ kind: 'refused', delivery, outcome, admitted });
+  const parsed = parseMessage(delivery.body);
+  if (parsed.kind === 'bad') return refuse({ kind: 'poison', reason: parsed.reason });
+  if (parsed.kind === 'newer') return refuse({ kind: 'declined', why: 'newer', delay: NEWER_DELAY });
+  const { message } = parsed;
+  const found = await jobs.get(message.job);
+  if (found === 'gone') return refuse({ kind: 'dropped', why: 'gone' });
+  if (found === null) return refuse({ kind: 'poison', reason: `there is no job ${message.job}` });
+  const view = needsFreshView(found, message) ? await jobs.refresh(found) : found;
+  const index = stepIndex(view.record.spec, message.step);
+  const step = view.record.spec.steps[index];
+  if (step === undefined) return refuse({ kind: 'poison', reason: `job ${message.job} has no step ${message.step}` });
+  const total = sectionStart(view.record.spec.steps, index) === 0 ? view.record.parts : 1;
+  if (message.task >= total) return refuse({ kind: 'poison', reason: `step ${message.step} has ${total} tasks` });
+  const base = { delivery, message, view, step, index };
+  const dropped = dropReason(view, index, message);
+  if (dropped !== null) return refuse({ kind: 'dropped', why: dropped }, base);
+  const { notBefore } = view.record;
+  if (notBefore !== null && Date.parse(notBefore) > now) {
+    return refuse({ kind: 'declined', why: 'early', delay: Math.min(LONGEST_DELAY, (Date.parse(notBefore) - now) / 1_000) }, base);
+  }
+  const decided = await decidedAlready(store, view, index, message);
+  if (decided !== null) return refuse(decided, base);
+  const tries = await triesSoFar(store, view, message, delivery);
+  const last = tries.at(-1);
+  if (tries.length >= step.attempts && last !== undefined) {
+    return refuse({ kind: 'failed', failure: last, attempts: tries.length }, base);
+  }
+  return { kind: 'admitted', ...base, number: tries.length + 1 };
+}
+
+function needsFreshView(view: JobView, message: TaskMessage): boolean {
+  return message.round > view.round || view.paused !== null || view.cancelled || view.stopped !== null || view.closed !== null;
+}
+
+function dropReason(view: JobView, index: number, message: TaskMessage): 'cancelled' | 'paused' | 'stopped' | 'stale' | 'skipped' | null {
+  if (view.cancelled) return 'cancelled';
+  if (view.paused !== null) return 'paused';
+  if (view.stopped !== null) return 'stopped';
+  if (message.round !== roundOf(view, index, message.task)) return 'stale';
+  return isSkipped(view, index, message.task) ? 'skipped' : null;
+}
+
+async function decidedAlready(store: ObjectStore, view: JobView, index: number, message: TaskMessage): Promise<Outcome | null> {
+  const { job, step, task, round } = message;
+  if ((await store.head(outKey(job, step, task))) !== null) {
+    const output = await readOutput(store, job, step, task);
+    if (output !== null) return { kind: 'twin', meta: output.meta };
+  }
+  if ((await store.head(failedKey(job, step, task, round))) !== null) return { kind: 'failedBefore' };
+  if (isKilled(view, index, task)) {
+    return { kind: 'failed', failure: { reason: 'killed', exitCode: null, error: 'failed by tasks kill' }, attempts: 0 };
+  }
+  return null;
+}
+
+/**
+ * The failed attempts of this round (law 8). They are listed only when there can be any: the message was delivered
+ * before, or the journal says that it may be a second message of its task.
+ */
+async function triesSoFar(store: ObjectStore, view: JobView, message: TaskMessage, delivery: Delivery): Promise<readonly FailureRecord[]> {
+  if (delivery.receiveCount <= 1 && view.next <= 1) return [];
+  const tries: FailureRecord[] = [];
+  for await (const { key } of store.list(triesOfRound(message.job, message.step, message.task, message.round))) {
+    const bytes = await store.read(key);
+    if (bytes !== null) tries.push(parseStored<FailureRecord>(key, bytes));
+  }
+  return tries.sort((a, b) => a.number - b.number);
+}

@@ -1,0 +1,159 @@
+import { mkdirSync, readFileSync } from 'node:fs';
+import { hasCode } from '../errors.ts';
+import type { Admitted } from './admit.ts';
+import type { CodeCache } from './code.ts';
+import type { WorkerContext } from './context.ts';
+import { parseCounters } from './counters.ts';
+import { freshDirectory, type SlotDirectory } from './directory.ts';
+import { commandOf, environmentOf } from './environment.ts';
+import type { CommandEnd } from './executor.ts';
+import { type EndReason, endedFromOutside, failureOf, failureOfError, judgeFailure, messageOf } from './judge.ts';
+import type { Outcome } from './outcome.ts';
+import { publish } from './publish.ts';
+import { resolveSecrets } from './secrets.ts';
+import { type StagedInput, stageIn } from './stage-in.ts';
+import { keepLog, lastLine } from './stderr.ts';
+
+/** What a finished attempt tells: its outcome, and what the ledger remembers of it. */
+export interface AttemptResult {
+  readonly outcome: Outcome;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  readonly endedAt: number;
+  readonly end: CommandEnd | null;
+  readonly bytesIn: number | null;
+}
+
+export interface AttemptOptions {
+  readonly attempt: string;
+  readonly slot: number;
+  readonly leaseSeconds: number;
+  readonly code: CodeCache;
+  /** Aborted with an `EndReason`. */
+  readonly signal: AbortSignal;
+}
+
+/** What the rooms of one attempt share. */
+interface Run {
+  readonly ctx: WorkerContext;
+  readonly task: Admitted;
+  readonly options: AttemptOptions;
+  readonly directory: SlotDirectory;
+  readonly secrets: Readonly<Record<string, string>>;
+  readonly startedAt: number;
+  /** Monotonic. */
+  readonly started: number;
+}
+
+const STDERR_KEPT = 2 ** 20;
+const GRACE_MS = 10_000;
+
+/** One try at a task: stage in, execute, judge, publish. Every way it can end is an outcome; nothing is thrown. */
+export async function runAttempt(ctx: WorkerContext, task: Admitted, options: AttemptOptions): Promise<AttemptResult> {
+  const { clock } = ctx.platform;
+  const [startedAt, started] = [clock.now(), clock.monotonic()];
+  let end: CommandEnd | null = null;
+  let bytesIn: number | null = null;
+  let outcome: Outcome;
+  try {
+    const directory = freshDirectory(ctx.scratch, options.slot);
+    const run: Run = { ctx, task, options, directory, secrets: resolveSecrets(task.step.secrets), startedAt, started };
+    const staged = await stageIn(ctx, task, directory, options.signal);
+    bytesIn = staged.bytes;
+    const code = codeOf(task);
+    if (code !== null) await options.code.layInto(code, directory.cwd);
+    ctx.passed('stage');
+    end = await execute(run, staged);
+    await keepLog(ctx.platform.store, task.message, options.attempt, directory.stderr, run.secrets);
+    outcome = await judge(run, end, staged.bytes);
+  } catch (error) {
+    outcome = outcomeOfError(ctx, task, error, options.signal);
+  }
+  return { outcome, startedAt, endedAt: clock.now(), end, bytesIn };
+}
+
+function execute(run: Run, staged: StagedInput): Promise<CommandEnd> {
+  const { ctx, task, options, directory } = run;
+  const { step } = task;
+  const timeout = (task.view.overrides.timeout ?? step.timeout) * 1_000;
+  if (step.output === 'files') mkdirSync(directory.outputDirectory, { mode: 0o700 });
+  const env = environmentOf(task, staged, directory, {
+    worker: ctx.worker,
+    attempt: options.attempt,
+    leaseSeconds: options.leaseSeconds,
+    deadline: run.startedAt + timeout,
+    secrets: run.secrets,
+  });
+  const outputs = { stdout: [], file: [directory.outputFile], files: [directory.outputDirectory] }[step.output];
+  return ctx.executor.run(
+    options.slot,
+    {
+      attempt: options.attempt,
+      run: commandOf(task, staged),
+      cwd: directory.cwd,
+      env,
+      stdin: staged.stdin,
+      stdout: directory.stdout,
+      stderr: directory.stderr,
+      outputs,
+      timeoutMs: Math.max(1, timeout - (ctx.platform.clock.monotonic() - run.started)),
+      stallMs: step.stall === null ? null : step.stall * 1_000,
+      graceMs: GRACE_MS,
+      stderrLimit: STDERR_KEPT,
+    },
+    options.signal,
+  );
+}
+
+async function judge(run: Run, end: CommandEnd, bytesIn: number): Promise<Outcome> {
+  const { ctx, task, options, directory } = run;
+  if (end.how === 'aborted') return endedFromOutside(task, options.signal.reason as EndReason);
+  if (end.how !== 'exit' || end.code !== 0) return judgeFailure(task, failureOf(end, lastLine(directory.stderr, run.secrets)));
+  let counters: Readonly<Record<string, string>>;
+  try {
+    counters = parseCounters(readIfThere(directory.counters));
+  } catch (error) {
+    return judgeFailure(task, { reason: 'counters', exitCode: 0, error: messageOf(error) });
+  }
+  const published = await publish(ctx.platform.store, task, directory, {
+    format: 1,
+    attempt: options.attempt,
+    number: task.number,
+    round: task.message.round,
+    worker: ctx.worker,
+    startedAt: new Date(run.startedAt).toISOString(),
+    endedAt: new Date(ctx.platform.clock.now()).toISOString(),
+    seconds: end.seconds,
+    cpuSeconds: end.cpuSeconds,
+    peakMemory: end.peakMemory,
+    bytesIn,
+    counters,
+    code: codeOf(task),
+  });
+  ctx.passed('publish');
+  return published.won ? { kind: 'published', meta: published.meta } : { kind: 'twin', meta: published.meta };
+}
+
+/** The code an attempt runs: the mended one that a retry brought, else the job's own. */
+function codeOf(task: Admitted): string | null {
+  return task.view.overrides.code ?? task.view.record.code;
+}
+
+/** An error of the input or of what the command wrote fails the task; one of a service gives it back. */
+function outcomeOfError(ctx: WorkerContext, task: Admitted, error: unknown, signal: AbortSignal): Outcome {
+  if (signal.aborted) return endedFromOutside(task, signal.reason as EndReason);
+  const failure = failureOfError(error);
+  if (failure !== null) return judgeFailure(task, failure);
+  const { job, step, task: number } = task.message;
+  ctx.log.warn(`${job}/${step}/${number} is given back: ${messageOf(error)}`);
+  return { kind: 'interrupted', why: 'service', delay: 5 };
+}
+
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return '';
+    throw error;
+  }
+}

@@ -1,0 +1,72 @@
+import { isAbsolute, resolve } from 'node:path';
+import { BatchctlError } from '../errors.ts';
+import type { Command } from './executor.ts';
+import { shellQuote } from './shell-quote.ts';
+
+/** In the environment of every process of an attempt, and of a worker: by these strays are found. */
+export const ATTEMPT_VARIABLE = 'BATCHCTL_ATTEMPT';
+export const WORKER_VARIABLE = 'BATCHCTL_WORKER_ID';
+
+const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+/** Names that some shell treats as its own: assigning them would fail, or change the shell. env(1) sets them instead. */
+const SHELLS_OWN =
+  /^(BASH.*|COMP_.*|DIRSTACK|E?UID|EPOCH.*|FUNC.*|GROUPS|HIST.*|IFS|LINENO|MAIL.*|OPT(ARG|IND|ERR)|POSIXLY_CORRECT|PPID|RANDOM|SECONDS|SHELLOPTS|_)$/;
+
+/** What a command's argv is: a string runs under `/bin/sh -c`. */
+export function argvOf(command: Command): readonly string[] {
+  return typeof command.run === 'string' ? ['/bin/sh', '-c', command.run] : command.run;
+}
+
+export interface ScriptContext {
+  /** Where the program was found: a path with a slash. */
+  readonly program: string;
+  readonly worker: string;
+  /** The FIFO whose write end the command and its children hold as fd 9. */
+  readonly fifo: string;
+  /** What begins the line that reports the exit status. */
+  readonly mark: string;
+}
+
+/**
+ * The text that makes the slot's shell run one command and report its status. The shell vforks for a simple command,
+ * so everything is one: cd and the redirections happen in the shell itself, which undoes the latter.
+ * stderr comes last, so that the shell's complaint about any other redirection goes to the report.
+ * Throws `usage` for a variable's name that no program could read, or a NUL.
+ */
+export function commandScript(command: Command, context: ScriptContext): string {
+  let assignments = '';
+  let own = '';
+  for (const name in command.env) {
+    if (name === ATTEMPT_VARIABLE || name === WORKER_VARIABLE) continue;
+    if (!NAME.test(name)) throw badName(name);
+    const word = `${name}=${shellQuote(command.env[name] ?? '')} `;
+    if (SHELLS_OWN.test(name)) own += word;
+    else assignments += word;
+  }
+  assignments += `${ATTEMPT_VARIABLE}=${shellQuote(command.attempt)} `;
+  if (own !== '') {
+    const worker = `${WORKER_VARIABLE}=${shellQuote(context.worker)} `;
+    assignments = `/usr/bin/env -i ${own}${assignments}${worker}`;
+  }
+  const stdout = file(command.stdout);
+  const stderr = file(command.stderr);
+  const stdin = command.stdin === null ? '/dev/null' : file(command.stdin);
+  let words = shellQuote(context.program);
+  const argv = argvOf(command);
+  for (let index = 1; index < argv.length; index += 1) words += ` ${shellQuote(argv[index] ?? '')}`;
+  // Opened twice: `>` empties the file, `>>` makes every write append, so that it can be cut while it is written.
+  const redirections = `<${stdin} >${stdout} 9>${file(context.fifo)} 2>${stderr} 2>>${stderr}`;
+  // cd exports PWD and OLDPWD, which the command wasn't given.
+  return `cd ${file(command.cwd)} && unset PWD OLDPWD && ${assignments}${words} ${redirections}\necho "${context.mark} $?"\n`;
+}
+
+function file(path: string): string {
+  return shellQuote(isAbsolute(path) ? path : resolve(path));
+}
+
+function badName(name: string): BatchctlError {
+  const shown = JSON.stringify(name);
+  return new BatchctlError('usage', `Expected a variable's name of letters, digits and _, found ${shown}.`, {
+    hint: 'Rename the variable in the step’s env.',
+  });
+}

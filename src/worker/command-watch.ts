@@ -1,0 +1,96 @@
+import type { Command, CommandEnd } from './executor.ts';
+import { growthOf } from './growth.ts';
+import { ProcessUsage } from './process-usage.ts';
+import type { SlotShell } from './slot-shell.ts';
+import { StderrLimit } from './stderr-limit.ts';
+
+/** setTimeout's longest: 24.8 days. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+/** Why a command was ended before it ended by itself. */
+export type EndedBy = Extract<CommandEnd['how'], 'timeout' | 'stall' | 'aborted'>;
+
+/** Watches one running command: its time, its signs of life, its stderr, its use of the machine. */
+export class CommandWatch {
+  readonly #command: Command;
+  readonly #shell: SlotShell;
+  readonly #signal: AbortSignal;
+  readonly #stderr: StderrLimit;
+  readonly #timeout: NodeJS.Timeout;
+  readonly #onAbort = () => this.end('aborted');
+  #kill: NodeJS.Timeout | undefined;
+  #endedBy: EndedBy | null = null;
+  #usage: ProcessUsage | null = null;
+  #growth: number | null = null;
+  #grewAt = performance.now();
+  #lookedAt = performance.now();
+
+  constructor(command: Command, shell: SlotShell, signal: AbortSignal) {
+    this.#command = command;
+    this.#shell = shell;
+    this.#signal = signal;
+    this.#stderr = new StderrLimit(command.stderr, command.stderrLimit);
+    this.#timeout = setTimeout(() => this.end('timeout'), Math.min(command.timeoutMs, LONGEST_MS));
+    signal.addEventListener('abort', this.#onAbort);
+  }
+
+  get endedBy(): EndedBy | null {
+    return this.#endedBy;
+  }
+
+  get usage(): ProcessUsage | null {
+    return this.#usage;
+  }
+
+  /** SIGTERM to the command's group now, SIGKILL after its grace. The first reason stands. */
+  end(reason: EndedBy): void {
+    if (this.#endedBy !== null) return;
+    this.#endedBy = reason;
+    this.#shell.signal('SIGTERM');
+    this.#kill = setTimeout(() => this.#shell.signal('SIGKILL'), Math.min(this.#command.graceMs, LONGEST_MS));
+  }
+
+  /** How often it wants to be looked at, in milliseconds, at the least. */
+  get period(): number {
+    return this.#command.stallMs === null ? Number.POSITIVE_INFINITY : this.#command.stallMs / 4;
+  }
+
+  /** To be called now and then while the command runs. */
+  look(): void {
+    this.#trimStderr();
+    if (this.#usage === null && this.#shell.group !== null) this.#usage = new ProcessUsage(this.#shell.group);
+    this.#usage?.sample();
+    const { stallMs } = this.#command;
+    if (stallMs !== null) this.#lookForLife(stallMs);
+  }
+
+  /** Stops watching, as the command has ended. */
+  stop(): void {
+    clearTimeout(this.#timeout);
+    clearTimeout(this.#kill);
+    this.#signal.removeEventListener('abort', this.#onAbort);
+    this.#trimStderr();
+  }
+
+  #lookForLife(stallMs: number): void {
+    const now = performance.now();
+    // A pause of this very process (a stopped machine, a busy loop) says nothing about the command.
+    if (now - this.#lookedAt > stallMs) this.#grewAt = now;
+    this.#lookedAt = now;
+    const growth = growthOf([this.#command.stdout, this.#command.stderr, ...this.#command.outputs]);
+    if (growth !== this.#growth) {
+      this.#growth = growth;
+      this.#grewAt = now;
+    } else if (now - this.#grewAt >= stallMs) {
+      this.end('stall');
+    }
+  }
+
+  #trimStderr(): void {
+    try {
+      this.#stderr.check();
+    } catch {
+      // A full disk, or a file that is gone: the log is worth less than the task.
+    }
+  }
+}

@@ -1,0 +1,28 @@
+import type { Platform } from '../ports/platform.ts';
+import type { AttemptEvent } from '../ports/ledger.ts';
+import type { Executor } from './executor.ts';
+import type { JobCache } from './job-cache.ts';
+import type { Resources } from './fit.ts';
+
+/** What every room of the worker is given. */
+export interface WorkerContext {
+  readonly platform: Platform;
+  readonly worker: string;
+  readonly jobs: JobCache;
+  readonly executor: Executor;
+  /** Where attempts have their directories, on the store's file system where there is one. */
+  readonly scratch: string;
+  readonly total: Resources;
+  /** Resolves when the event is in the ledger, by group commit. */
+  readonly record: (event: AttemptEvent) => Promise<void>;
+  readonly log: WorkerLog;
+  /** Fault points of the crash tests: called by name right after each step that must survive a kill. */
+  readonly passed: (point: FaultPoint) => void;
+}
+
+export type FaultPoint = 'stage' | 'publish' | 'record' | 'chain' | 'ack' | 'tries' | 'failed' | 'bury' | 'release';
+
+export interface WorkerLog {
+  info(message: string): void;
+  warn(message: string): void;
+}

@@ -1,0 +1,48 @@
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { hasCode } from '../errors.ts';
+
+/** The files of one slot, on the store's file system, so that publishing is one link. */
+export interface SlotDirectory {
+  /** The command's working directory: fresh for each attempt. */
+  readonly cwd: string;
+  readonly stdin: string;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly counters: string;
+  /** `output: file` and `output: files`. */
+  readonly outputFile: string;
+  readonly outputDirectory: string;
+  /** `input: dir`. */
+  readonly inputDirectory: string;
+}
+
+/** Makes a slot's directory, or makes it fresh: what the last attempt left is removed, an empty one is kept. */
+export function freshDirectory(scratch: string, slot: number): SlotDirectory {
+  const base = join(scratch, String(slot));
+  const directory: SlotDirectory = {
+    cwd: join(base, 'run'),
+    stdin: join(base, 'in'),
+    stdout: join(base, 'out'),
+    stderr: join(base, 'err'),
+    counters: join(base, 'counters'),
+    outputFile: join(base, 'output'),
+    outputDirectory: join(base, 'outputs'),
+    inputDirectory: join(base, 'inputs'),
+  };
+  emptyOrMake(directory.cwd);
+  for (const path of [directory.outputDirectory, directory.inputDirectory]) rmSync(path, { recursive: true, force: true });
+  for (const path of [directory.counters, directory.outputFile]) rmSync(path, { force: true });
+  return directory;
+}
+
+function emptyOrMake(path: string): void {
+  try {
+    if (readdirSync(path).length === 0) return;
+    rmSync(path, { recursive: true, force: true });
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT', 'ENOTDIR')) throw error;
+    rmSync(path, { force: true });
+  }
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+}

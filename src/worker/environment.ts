@@ -1,0 +1,66 @@
+import { substitute } from '../model/substitute.ts';
+import type { Admitted } from './admit.ts';
+import type { SlotDirectory } from './directory.ts';
+import type { StagedInput } from './stage-in.ts';
+
+/** What a command inherits of the worker's own environment: where programs are, who it is, language and zone. */
+const INHERITED = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LC_ALL', 'LC_CTYPE', 'TZ', 'TMPDIR'] as const;
+
+export interface EnvironmentFacts {
+  readonly worker: string;
+  readonly attempt: string;
+  readonly leaseSeconds: number;
+  /** Milliseconds since the epoch. */
+  readonly deadline: number;
+  readonly secrets: Readonly<Record<string, string>>;
+}
+
+/** A task's parameters: the job's, as overridden by retries, the period, and what its part brings. */
+export function paramsOf(task: Admitted, staged: StagedInput): Readonly<Record<string, string>> {
+  const { spec, period } = task.view.record;
+  return { ...spec.params, ...task.view.overrides.params, ...(period === null ? {} : { period }), ...staged.params };
+}
+
+/** The whole environment of a command (docs/job-file.md lists the variables). */
+export function environmentOf(
+  task: Admitted,
+  staged: StagedInput,
+  directory: SlotDirectory,
+  facts: EnvironmentFacts,
+): Readonly<Record<string, string>> {
+  const env: Record<string, string> = {};
+  for (const name of INHERITED) {
+    const value = process.env[name];
+    if (value !== undefined) env[name] = value;
+  }
+  for (const [name, value] of Object.entries(paramsOf(task, staged))) {
+    env[`BATCHCTL_PARAM_${name.toUpperCase().replaceAll('-', '_')}`] = value;
+  }
+  const { message, number, step } = task;
+  return {
+    ...env,
+    ...step.env,
+    ...facts.secrets,
+    BATCHCTL_JOB: message.job,
+    BATCHCTL_STEP: message.step,
+    BATCHCTL_TASK: String(message.task),
+    BATCHCTL_ROUND: String(message.round),
+    BATCHCTL_ATTEMPT: facts.attempt,
+    BATCHCTL_ATTEMPT_NUMBER: String(number),
+    BATCHCTL_WORKER_ID: facts.worker,
+    BATCHCTL_LEASE_SECONDS: String(facts.leaseSeconds),
+    BATCHCTL_DEADLINE: new Date(facts.deadline).toISOString(),
+    BATCHCTL_COUNTERS: directory.counters,
+    ...(staged.path === null ? {} : { BATCHCTL_INPUT: staged.path }),
+    ...(step.output === 'file' ? { BATCHCTL_OUTPUT: directory.outputFile } : {}),
+    ...(step.output === 'files' ? { BATCHCTL_OUTPUT_DIR: directory.outputDirectory } : {}),
+  };
+}
+
+/** The command as it is run: parameters put into its arguments; a shell string is left to its environment. */
+export function commandOf(task: Admitted, staged: StagedInput): readonly string[] | string {
+  const run = task.view.overrides.runs?.[task.step.name] ?? task.step.run;
+  if (typeof run === 'string') return run;
+  const params = paramsOf(task, staged);
+  return run.map((argument) => substitute(argument, params));
+}

@@ -1,0 +1,38 @@
+/**
+ * The watchdog's program (law 5), for `/bin/sh -c` with the worker's marker (`NAME=value`) as $1.
+ * It is told process groups on stdin (`add N`, `del N`); the end of its stdin says that the worker is gone, by whatever means.
+ * Then it kills those groups at once, and next every process that has the marker in its environment, which finds also
+ * those that left their group. A number that isn't one greater than 1 is never killed: `kill -9 -1` would end everything.
+ */
+export const WATCHDOG_SCRIPT = `
+trap '' HUP INT QUIT TERM
+PATH=/usr/bin:/bin
+groups=' '
+safe() {
+  case $1 in '' | *[!0-9]* | 0* | 1) return 1 ;; esac
+}
+while read -r verb id; do
+  safe "$id" || continue
+  case $verb in
+    add) groups="$groups$id " ;;
+    del) case $groups in *" $id "*) groups="\${groups%% $id *} \${groups#* $id }" ;; esac ;;
+  esac
+done
+for id in $groups; do
+  safe "$id" && kill -9 "-$id"
+done 2>/dev/null
+[ -r /proc/self/environ ] || exit 0
+round=0
+while [ $round -lt 5 ]; do
+  round=$((round + 1))
+  found=$(grep -lzxF -e "$1" /proc/[0-9]*/environ 2>/dev/null)
+  [ -n "$found" ] || break
+  for path in $found; do
+    id=\${path#/proc/}
+    id=\${id%/environ}
+    safe "$id" || continue
+    grep -qzxF -e "$1" "/proc/$id/environ" && kill -9 "$id"
+  done 2>/dev/null
+done
+exit 0
+`;

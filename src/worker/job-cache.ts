@@ -1,0 +1,58 @@
+import { BatchctlError } from '../errors.ts';
+import { PARTS_PER_SHARD, type Part } from '../model/part.ts';
+import { journalKey, partShard, shardOf } from '../model/keys.ts';
+import { emptyView, type JobView } from '../model/view.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
+import { readJob, refreshView } from '../jobs/journal.ts';
+
+const SHARDS_KEPT = 4;
+const JOBS_KEPT = 100;
+
+/** The jobs that a worker has seen: their journals as last read, and the part shards that it works on. */
+export class JobCache {
+  readonly #store: ObjectStore;
+  readonly #views = new Map<string, JobView>();
+  readonly #shards = new Map<string, readonly string[]>();
+
+  constructor(store: ObjectStore) {
+    this.#store = store;
+  }
+
+  /** The job as last read, or read now; `gone` for a pruned one, null for one that provably never was committed. */
+  async get(job: string): Promise<JobView | 'gone' | null> {
+    const known = this.#views.get(job);
+    if (known !== undefined) return known;
+    const record = await readJob(this.#store, job);
+    if (record === null) return (await this.#store.head(journalKey(job, 0))) === null ? null : 'gone';
+    const view = await refreshView(this.#store, emptyView(record));
+    if (this.#views.size >= JOBS_KEPT) this.#views.clear();
+    this.#views.set(job, view);
+    return view;
+  }
+
+  /** Reads what is new in the job's journal. */
+  async refresh(view: JobView): Promise<JobView> {
+    const now = await refreshView(this.#store, this.#views.get(view.record.job) ?? view);
+    this.#views.set(view.record.job, now);
+    return now;
+  }
+
+  /** A part's line. Throws `corrupt` if its shard doesn't hold it. */
+  async part(job: string, task: number): Promise<Part> {
+    const key = partShard(job, shardOf(task));
+    const lines = this.#shards.get(key) ?? (await this.#loadShard(key));
+    const line = lines[task % PARTS_PER_SHARD];
+    const part = line === undefined ? null : (JSON.parse(line) as Part);
+    if (part?.n === task) return part;
+    throw new BatchctlError('corrupt', `${key} does not hold part ${task}`, { hint: 'submit the job again' });
+  }
+
+  async #loadShard(key: string): Promise<readonly string[]> {
+    const bytes = await this.#store.read(key);
+    if (bytes === null) throw new BatchctlError('corrupt', `${key} is gone`, { hint: 'submit the job again' });
+    const lines = new TextDecoder().decode(bytes).split('\n');
+    if (this.#shards.size >= SHARDS_KEPT) this.#shards.delete(this.#shards.keys().next().value ?? '');
+    this.#shards.set(key, lines);
+    return lines;
+  }
+}

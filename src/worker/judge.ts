@@ -1,0 +1,73 @@
+import { isKind } from '../errors.ts';
+import { retryDelay } from '../model/retry.ts';
+import type { Admitted } from './admit.ts';
+import type { CommandEnd } from './executor.ts';
+import type { Failure, Outcome } from './outcome.ts';
+
+/** Why an attempt was ended from outside: the abort signal's reason. */
+export type EndReason = 'drain' | 'pause' | 'kill' | 'killFail' | 'cancel' | 'lease';
+
+const ERROR_LENGTH = 512;
+
+/** A failed attempt is tried again, unless nothing could mend it or its attempts are used up. */
+export function judgeFailure(task: Pick<Admitted, 'step' | 'number'>, failure: Failure, random = Math.random()): Outcome {
+  const permanent = failure.exitCode !== null && task.step.permanent.includes(failure.exitCode);
+  const hopeless = permanent || failure.reason === 'changed' || failure.reason === 'missing';
+  if (hopeless || task.number >= task.step.attempts) return { kind: 'failed', failure, attempts: task.number };
+  return { kind: 'retry', failure, delay: retryDelay(task.number, random) };
+}
+
+/** The outcome of an attempt whose signal was aborted. */
+export function endedFromOutside(task: Pick<Admitted, 'number'>, reason: EndReason): Outcome {
+  switch (reason) {
+    case 'lease':
+      return { kind: 'leaseLost' };
+    case 'cancel':
+      return { kind: 'dropped', why: 'cancelled' };
+    case 'killFail':
+      return { kind: 'failed', failure: { reason: 'killed', exitCode: null, error: 'failed by tasks kill' }, attempts: task.number };
+    case 'pause':
+    case 'drain':
+    case 'kill':
+      return { kind: 'interrupted', why: reason, delay: 0 };
+    default:
+      return reason satisfies never;
+  }
+}
+
+/** A command's unsuccessful end as a failure; `line` is the last that it wrote to stderr. */
+export function failureOf(end: CommandEnd, line: string | null): Failure {
+  const killed = end.how === 'signal' && end.signal === 'SIGKILL';
+  const reason = killed ? 'memory' : end.how === 'aborted' ? 'signal' : end.how;
+  return { reason, exitCode: end.code, error: line ?? described(end) };
+}
+
+function described(end: CommandEnd): string | null {
+  switch (end.how) {
+    case 'timeout':
+      return `ran longer than its timeout (${Math.round(end.seconds)} s)`;
+    case 'stall':
+      return 'wrote nothing for longer than its stall limit';
+    case 'missing':
+      return 'the program could not be started';
+    case 'signal':
+      return `ended by ${end.signal ?? 'a signal'}${end.signal === 'SIGKILL' ? ', as the system does when memory is short' : ''}`;
+    case 'exit':
+    case 'aborted':
+      return null;
+    default:
+      return end.how satisfies never;
+  }
+}
+
+/** An error of staging or publishing as a failure of the task; null if it is a service's, so that the task is given back. */
+export function failureOfError(error: unknown): Failure | null {
+  if (!isKind(error, 'changed', 'jobFailed', 'corrupt', 'config', 'jobFile')) return null;
+  const reason = error.kind === 'jobFailed' ? 'output' : error.kind;
+  return { reason, exitCode: null, error: messageOf(error) };
+}
+
+/** An error's message, cut to what a record keeps. */
+export function messageOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).slice(0, ERROR_LENGTH);
+}

@@ -1,0 +1,33 @@
+import type { Receipt } from '../ports/task-queue.ts';
+
+/** How the thread makes its own queue: `await (await import(module))[exportName](options)`. */
+export interface QueueModule {
+  /** A URL that `import()` takes. */
+  readonly module: string;
+  readonly exportName: string;
+  /** Whatever can be cloned into a thread. */
+  readonly options: unknown;
+}
+
+export interface LeaseThreadData {
+  readonly queue: QueueModule;
+  readonly leaseMs: number;
+  /** One number, 1 while an extension is being chosen or is in flight. */
+  readonly busy: SharedArrayBuffer;
+}
+
+export type ToThread =
+  | { readonly kind: 'hold'; readonly receipts: readonly Receipt[]; readonly deadline: number }
+  | { readonly kind: 'drop'; readonly receipts: readonly Receipt[] }
+  | { readonly kind: 'settle'; readonly receipts: readonly Receipt[]; readonly id: number }
+  | { readonly kind: 'close' };
+
+export type FromThread =
+  | { readonly kind: 'lost'; readonly receipts: readonly Receipt[] }
+  | { readonly kind: 'settled'; readonly id: number }
+  | { readonly kind: 'error'; readonly message: string };
+
+/** Monotonic milliseconds that all threads of the process share; `performance.now()` begins anew in each. */
+export function sharedMonotonic(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}

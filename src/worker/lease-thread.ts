@@ -1,0 +1,76 @@
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { BatchctlError } from '../errors.ts';
+import type { TaskQueue } from '../ports/task-queue.ts';
+import { LeaseHeart } from './lease-heart.ts';
+import {
+  type FromThread,
+  type LeaseThreadData,
+  type QueueModule,
+  sharedMonotonic,
+  type ToThread,
+} from './lease-messages.ts';
+
+/** The entry of the thread in which heartbeats run, where nothing else can block the loop. Started by `LeaseKeeper`. */
+function main(): void {
+  const port = parentPort;
+  if (port === null) throw new BatchctlError('unexpected', 'Expected to be started as a thread, found a process.');
+  const data: LeaseThreadData = workerData;
+  const busy = new Int32Array(data.busy);
+  const say = (message: FromThread) => port.postMessage(message);
+  const queue = makeQueue(data.queue);
+  const heart = new LeaseHeart({
+    queue,
+    leaseMs: data.leaseMs,
+    now: sharedMonotonic,
+    onLost: (receipts) => say({ kind: 'lost', receipts }),
+    onError: (error) => say({ kind: 'error', message: error instanceof Error ? error.message : String(error) }),
+    onBusy: (now) => {
+      Atomics.store(busy, 0, now ? 1 : 0);
+      // Raising the flag first and then hearing all that was said makes sure of this: whoever says "drop" and then sees
+      // no flag is heard before any later extension is chosen.
+      if (now) hearAll();
+    },
+  });
+
+  const hear = (message: ToThread) => {
+    switch (message.kind) {
+      case 'hold':
+        heart.hold(message.receipts, message.deadline);
+        return;
+      case 'drop':
+        heart.drop(message.receipts);
+        return;
+      case 'settle':
+        heart.drop(message.receipts);
+        void heart.settled(message.receipts).then(() => say({ kind: 'settled', id: message.id }));
+        return;
+      case 'close':
+        void close();
+        return;
+    }
+  };
+  const hearAll = () => {
+    for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port))
+      hear(next.message);
+  };
+  const close = async () => {
+    await heart.stop();
+    try {
+      await (await queue).close();
+    } finally {
+      port.close();
+    }
+  };
+  port.on('message', hear);
+}
+
+async function makeQueue({ module, exportName, options }: QueueModule): Promise<TaskQueue> {
+  const exports: Record<string, unknown> = await import(module);
+  const make = exports[exportName];
+  if (typeof make !== 'function') {
+    throw new BatchctlError('unexpected', `Expected a function ${exportName} in ${module}, found ${typeof make}.`);
+  }
+  return make(options);
+}
+
+main();

@@ -1,0 +1,139 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Worker } from 'node:worker_threads';
+import type { Receipt } from '../ports/task-queue.ts';
+import {
+  type FromThread,
+  type LeaseThreadData,
+  type QueueModule,
+  sharedMonotonic,
+  type ToThread,
+} from './lease-messages.ts';
+import { startThread } from './start-thread.ts';
+
+export type { QueueModule } from './lease-messages.ts';
+
+export interface LeaseKeeperOptions {
+  /** How the thread makes a queue of its own. */
+  readonly queue: QueueModule;
+  readonly leaseSeconds: number;
+  /** Told once for each held lease that was refused, or not confirmed before its end. Never for one that was dropped. */
+  readonly onLost: (receipt: Receipt) => void;
+  /** Told of extensions that failed and are tried again. */
+  readonly onError?: (message: string) => void;
+}
+
+/** How long a thread may take to close its queue. */
+const CLOSE_MS = 2_000;
+
+/**
+ * Holds leases by heartbeats from a thread, where nothing can block them: not a spawn, not a large sort (law 5).
+ * The thread starts with the first lease. If it dies, every lease held counts as lost, and the next hold starts another.
+ */
+export class LeaseKeeper {
+  readonly #options: LeaseKeeperOptions;
+  readonly #held = new Set<Receipt>();
+  readonly #waiting = new Map<number, () => void>();
+  readonly #shared = new SharedArrayBuffer(4);
+  readonly #busy = new Int32Array(this.#shared);
+  #thread: Worker | null = null;
+  #gone: Promise<void> = Promise.resolve();
+  #settles = 0;
+  #closed = false;
+
+  constructor(options: LeaseKeeperOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Keeps these leases until they are dropped. `since` is when they began at the earliest, by `performance.now()`:
+   * just before the request that received them, or when its answer came if that waited; default now.
+   */
+  hold(receipts: readonly Receipt[], since: number = performance.now()): void {
+    if (this.#closed || receipts.length === 0) return;
+    for (const receipt of receipts) this.#held.add(receipt);
+    const age = performance.now() - since;
+    const deadline = sharedMonotonic() - age + this.#options.leaseSeconds * 1_000;
+    this.#thread ??= this.#start();
+    this.#say({ kind: 'hold', receipts, deadline });
+  }
+
+  /** Lets go of leases; they are extended no more, apart from an extension that may be in flight. */
+  drop(receipts: readonly Receipt[]): void {
+    for (const receipt of receipts) this.#held.delete(receipt);
+    if (receipts.length > 0) this.#say({ kind: 'drop', receipts });
+  }
+
+  /**
+   * Drops leases and resolves when no extension in flight holds any of them: then they may be settled.
+   * At once, but for the moments when an extension is under way. Never rejects.
+   */
+  settling(receipts: readonly Receipt[]): Promise<void> {
+    this.drop(receipts);
+    // The order of these two matters; see the thread's onBusy.
+    if (this.#thread === null || Atomics.load(this.#busy, 0) === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#settles += 1;
+      this.#waiting.set(this.#settles, resolve);
+      this.#say({ kind: 'settle', receipts, id: this.#settles });
+    });
+  }
+
+  /** Drops everything and ends the thread, waiting at most two seconds for its queue to close. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#held.clear();
+    const thread = this.#thread;
+    if (thread === null) return;
+    this.#say({ kind: 'close' });
+    const late = new AbortController();
+    const timer = delay(CLOSE_MS, undefined, { signal: late.signal }).then(
+      () => void thread.terminate(),
+      () => undefined,
+    );
+    await this.#gone;
+    late.abort();
+    await timer;
+  }
+
+  #start(): Worker {
+    const { queue, leaseSeconds } = this.#options;
+    Atomics.store(this.#busy, 0, 0);
+    const workerData: LeaseThreadData = { queue, leaseMs: leaseSeconds * 1_000, busy: this.#shared };
+    const thread = startThread('lease-thread', workerData);
+    this.#gone = new Promise((resolve) => {
+      thread.on('message', (message: FromThread) => this.#hear(message));
+      thread.on('error', (error) => this.#options.onError?.(String(error)));
+      thread.on('exit', () => {
+        this.#thread = null;
+        for (const done of this.#waiting.values()) done();
+        this.#waiting.clear();
+        this.#lose([...this.#held]);
+        resolve();
+      });
+    });
+    return thread;
+  }
+
+  #hear(message: FromThread): void {
+    switch (message.kind) {
+      case 'lost':
+        this.#lose(message.receipts);
+        return;
+      case 'settled':
+        this.#waiting.get(message.id)?.();
+        this.#waiting.delete(message.id);
+        return;
+      case 'error':
+        this.#options.onError?.(message.message);
+        return;
+    }
+  }
+
+  #lose(receipts: readonly Receipt[]): void {
+    for (const receipt of receipts) if (this.#held.delete(receipt)) this.#options.onLost(receipt);
+  }
+
+  #say(message: ToThread): void {
+    this.#thread?.postMessage(message);
+  }
+}

@@ -1,0 +1,129 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join, relative, sep } from 'node:path';
+import { BatchctlError, hasCode } from '../errors.ts';
+import { asciiJson } from '../lib/json.ts';
+import { outKey, stagedPrefix } from '../model/keys.ts';
+import { DIRECT_LIMIT, META, META_LIMIT, type OutputFile, type OutputManifest, type OutputMeta } from '../model/output.ts';
+import { readOutput } from '../jobs/output.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
+import type { Admitted } from './admit.ts';
+import type { SlotDirectory } from './directory.ts';
+
+/** What is known of an output before its bytes are. */
+export type MetaBase = Omit<OutputMeta, 'bytesOut' | 'checksum' | 'manifest'>;
+
+export type Published =
+  | { readonly won: true; readonly meta: OutputMeta }
+  /** Another attempt's output stands. */
+  | { readonly won: false; readonly meta: OutputMeta };
+
+/**
+ * Publishes an attempt's output: the fence (laws 2 to 4). A small output is one create-if-absent put; a large one, or many
+ * files, are staged under the attempt's id and count once their manifest is put. The files are consumed.
+ */
+export async function publish(store: ObjectStore, task: Admitted, directory: SlotDirectory, base: MetaBase): Promise<Published> {
+  if (task.step.output === 'files') return publishFiles(store, task, directory, base);
+  const path = task.step.output === 'file' ? directory.outputFile : directory.stdout;
+  const size = sizeOf(path);
+  const checksum = size === 0 ? EMPTY : await checksumOf(path, size);
+  const meta: OutputMeta = { ...base, bytesOut: size, checksum };
+  const text = asciiJson(meta);
+  if (size > DIRECT_LIMIT || text.length > META_LIMIT) {
+    const file = await stage(store, task, base.attempt, { name: '', path, size, checksum });
+    return publishManifest(store, task, { format: 1, meta, single: true, files: [file] });
+  }
+  const key = outKey(task.message.job, task.message.step, task.message.task);
+  const metadata = { [META]: text };
+  const { created } =
+    size === 0
+      ? await store.put(key, new Uint8Array(), { ifAbsent: true, metadata })
+      : await store.uploadFile(path, key, { ifAbsent: true, metadata, consume: true });
+  return created ? { won: true, meta } : readBack(store, task, meta);
+}
+
+async function publishFiles(store: ObjectStore, task: Admitted, directory: SlotDirectory, base: MetaBase): Promise<Published> {
+  const files: OutputFile[] = [];
+  const lines = createHash('sha256');
+  for (const name of outputNames(directory.outputDirectory)) {
+    const path = join(directory.outputDirectory, name);
+    const size = statSync(path).size;
+    const checksum = size === 0 ? EMPTY : await checksumOf(path, size);
+    lines.update(`${checksum} ${size} ${name}\n`);
+    files.push(await stage(store, task, base.attempt, { name, path, size, checksum }));
+  }
+  const bytesOut = files.reduce((sum, file) => sum + file.size, 0);
+  const meta: OutputMeta = { ...base, bytesOut, checksum: `sha256:${lines.digest('hex')}` };
+  return publishManifest(store, task, { format: 1, meta, single: false, files });
+}
+
+/** The files below a directory, sorted. Throws `jobFailed` for a link or a device: only files are outputs. */
+function outputNames(directory: string): readonly string[] {
+  const names: string[] = [];
+  const walk = (at: string): void => {
+    for (const entry of readdirSync(at, { withFileTypes: true })) {
+      const path = join(at, entry.name);
+      if (entry.isDirectory()) walk(path);
+      else if (entry.isFile()) names.push(relative(directory, path).split(sep).join('/'));
+      else throw new BatchctlError('jobFailed', `${relative(directory, path)} in $BATCHCTL_OUTPUT_DIR is no regular file`);
+    }
+  };
+  walk(directory);
+  return names.sort();
+}
+
+async function stage(
+  store: ObjectStore,
+  task: Admitted,
+  attempt: string,
+  file: { readonly name: string; readonly path: string; readonly size: number; readonly checksum: string },
+): Promise<OutputFile> {
+  const key = `${stagedPrefix(task.message.job, task.message.step, task.message.task, attempt)}${file.name === '' ? 'output' : `files/${file.name}`}`;
+  await store.uploadFile(file.path, key, { consume: true });
+  return { name: file.name, key, size: file.size, checksum: file.checksum };
+}
+
+async function publishManifest(store: ObjectStore, task: Admitted, manifest: OutputManifest): Promise<Published> {
+  const key = outKey(task.message.job, task.message.step, task.message.task);
+  const { format, attempt } = manifest.meta;
+  const metadata = { [META]: asciiJson({ format, attempt, manifest: true }) };
+  const { created } = await store.put(key, JSON.stringify(manifest), { ifAbsent: true, metadata });
+  return created ? { won: true, meta: manifest.meta } : readBack(store, task, manifest.meta);
+}
+
+/** Told that the key is taken: it may be one's own first try, whose answer was lost (law 2). */
+async function readBack(store: ObjectStore, task: Admitted, mine: OutputMeta): Promise<Published> {
+  const { job, step, task: number } = task.message;
+  const standing = await readOutput(store, job, step, number);
+  if (standing === null) throw new BatchctlError('corrupt', `${outKey(job, step, number)} was there, and is gone`);
+  if (standing.meta.attempt === mine.attempt) return { won: true, meta: mine };
+  await deleteStaged(store, task, mine.attempt);
+  return { won: false, meta: standing.meta };
+}
+
+/** Deletes what a losing attempt staged: allowed, since `out/` exists and names another attempt (law 4). */
+async function deleteStaged(store: ObjectStore, task: Admitted, attempt: string): Promise<void> {
+  const keys: string[] = [];
+  for await (const { key } of store.list(stagedPrefix(task.message.job, task.message.step, task.message.task, attempt))) keys.push(key);
+  if (keys.length > 0) await store.delete(keys);
+}
+
+const EMPTY = `sha256:${createHash('sha256').digest('hex')}`;
+
+function sizeOf(path: string): number {
+  try {
+    const stat = lstatSync(path);
+    if (!stat.isFile()) throw new BatchctlError('jobFailed', `$BATCHCTL_OUTPUT is no regular file`);
+    return stat.size;
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return 0;
+    throw error;
+  }
+}
+
+async function checksumOf(path: string, size: number): Promise<string> {
+  const hash = createHash('sha256');
+  if (size <= DIRECT_LIMIT) hash.update(readFileSync(path));
+  else for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) hash.update(chunk);
+  return `sha256:${hash.digest('hex')}`;
+}

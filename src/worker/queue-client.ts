@@ -1,0 +1,83 @@
+import { Batcher } from '../lib/batcher.ts';
+import type { Delivery, OutgoingMessage, Receipt, ReceiveOptions, TaskQueue } from '../ports/task-queue.ts';
+
+/** Who keeps leases alive while their tasks run. */
+export interface Leases {
+  hold(receipts: readonly Receipt[]): void;
+  drop(receipts: readonly Receipt[]): void;
+  /** Resolves when no heartbeat that is in flight names one of the receipts. */
+  settling(receipts: readonly Receipt[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+const LINGER_MS = 2;
+
+/** A queue with its verbs gathered into batches, and every delivery's lease kept alive until it is settled. */
+export class QueueClient {
+  readonly queue: TaskQueue;
+  readonly #leases: Leases;
+  readonly #acks: Batcher<Receipt>;
+  readonly #releases: Batcher<{ readonly receipt: Receipt; readonly delay: number }>;
+  readonly #burials: Batcher<{ readonly delivery: Delivery; readonly reason: string }>;
+  readonly #sends: Batcher<OutgoingMessage>;
+
+  constructor(queue: TaskQueue, leases: Leases) {
+    this.queue = queue;
+    this.#leases = leases;
+    this.#acks = new Batcher({ max: 500, lingerMs: LINGER_MS, flush: (batch) => this.#settle(batch, () => queue.ack(batch)) });
+    this.#releases = new Batcher({
+      max: 500,
+      lingerMs: LINGER_MS,
+      flush: (batch) => this.#settle(batch.map(({ receipt }) => receipt), () => queue.release(batch)),
+    });
+    this.#burials = new Batcher({
+      max: 100,
+      lingerMs: LINGER_MS,
+      flush: (batch) => this.#settle(batch.map(({ delivery }) => delivery.receipt), () => queue.bury(batch)),
+    });
+    this.#sends = new Batcher({ max: 500, lingerMs: LINGER_MS, flush: (batch) => queue.send(batch) });
+  }
+
+  async receive(options: ReceiveOptions): Promise<readonly Delivery[]> {
+    const deliveries = await this.queue.receive(options);
+    if (deliveries.length > 0) this.#leases.hold(deliveries.map(({ receipt }) => receipt));
+    return deliveries;
+  }
+
+  ack(receipt: Receipt): Promise<void> {
+    return this.#acks.add(receipt);
+  }
+
+  release(receipt: Receipt, delay: number): Promise<void> {
+    return this.#releases.add({ receipt, delay });
+  }
+
+  bury(delivery: Delivery, reason: string): Promise<void> {
+    return this.#burials.add({ delivery, reason });
+  }
+
+  send(message: OutgoingMessage): Promise<void> {
+    return this.#sends.add(message);
+  }
+
+  /** A lease that was lost is nobody's here any more. */
+  forget(receipt: Receipt): void {
+    this.#leases.drop([receipt]);
+  }
+
+  async idle(): Promise<void> {
+    for (const batcher of [this.#sends, this.#acks, this.#releases, this.#burials]) await batcher.idle();
+  }
+
+  async close(): Promise<void> {
+    await this.idle();
+    await this.#leases.close();
+  }
+
+  /** Stops the heartbeats and awaits the one in flight, so that none overwrites what is settled now. */
+  async #settle(receipts: readonly Receipt[], act: () => Promise<void>): Promise<void> {
+    this.#leases.drop(receipts);
+    await this.#leases.settling(receipts);
+    await act();
+  }
+}

@@ -1,0 +1,186 @@
+import { causeText } from '../model/cause.ts';
+import { failedKey, tryKey } from '../model/keys.ts';
+import { encodeMessage } from '../model/message.ts';
+import type { OutputMeta } from '../model/output.ts';
+import { roundOf } from '../model/view.ts';
+import type { AttemptEvent, AttemptOutcome } from '../ports/ledger.ts';
+import type { Delivery } from '../ports/task-queue.ts';
+import { guardFailures } from '../jobs/guards.ts';
+import type { Admitted } from './admit.ts';
+import type { AttemptResult } from './attempt.ts';
+import type { WorkerContext } from './context.ts';
+import type { Failure, FailureRecord, Outcome } from './outcome.ts';
+import type { QueueClient } from './queue-client.ts';
+
+/** A delivery with what was read of its task; `attempt` is null where nothing ran. */
+export interface Settling {
+  readonly queue: QueueClient;
+  readonly delivery: Delivery;
+  readonly task: Omit<Admitted, 'kind' | 'number'> | null;
+  readonly number: number;
+  readonly slot: number;
+  readonly attempt: string | null;
+  readonly result: Omit<AttemptResult, 'outcome'> | null;
+  readonly outcome: Outcome;
+}
+
+/** Sends a chain's next message to its step's group. */
+export type SendTo = (group: string, body: string, tenant: string) => Promise<void>;
+
+/**
+ * Ends a delivery: the only room that talks to the queue, one clause an outcome, each in the order of law 3:
+ * what the store must know first, then the ledger, then the chain, then the queue.
+ */
+export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): Promise<void> {
+  const { queue, delivery, outcome, task } = item;
+  switch (outcome.kind) {
+    case 'published':
+    case 'twin':
+      await ctx.record(doneEvent(ctx, item, outcome.meta));
+      ctx.passed('record');
+      await chain(item, send);
+      ctx.passed('chain');
+      await queue.ack(delivery.receipt);
+      ctx.passed('ack');
+      return;
+    case 'retry':
+      await putFailure(ctx, item, outcome.failure, 'tries');
+      ctx.passed('tries');
+      await ctx.record(eventOf(ctx, item, 'failedAttempt', outcome.failure));
+      await queue.release(delivery.receipt, outcome.delay);
+      ctx.passed('release');
+      return;
+    case 'failed':
+      await putFailure(ctx, item, outcome.failure, 'failed');
+      ctx.passed('failed');
+      await ctx.record(eventOf(ctx, item, 'failed', outcome.failure));
+      if (task !== null) await guardFailures(ctx.platform, task.view);
+      await queue.bury(delivery, outcome.failure.error ?? outcome.failure.reason);
+      ctx.passed('bury');
+      return;
+    case 'failedBefore':
+      await queue.bury(delivery, 'failed for good before');
+      return;
+    case 'interrupted':
+      await ctx.record(eventOf(ctx, item, 'interrupted', { reason: outcome.why, exitCode: null, error: null }));
+      await queue.release(delivery.receipt, outcome.delay);
+      ctx.passed('release');
+      return;
+    case 'leaseLost':
+      await ctx.record(eventOf(ctx, item, 'interrupted', { reason: 'lease', exitCode: null, error: null }));
+      return;
+    case 'dropped':
+      if (item.attempt !== null) {
+        await ctx.record(eventOf(ctx, item, 'interrupted', { reason: outcome.why, exitCode: null, error: null }));
+      }
+      await queue.ack(delivery.receipt);
+      return;
+    case 'poison':
+      ctx.log.warn(`buried a message: ${outcome.reason}`);
+      await queue.bury(delivery, outcome.reason);
+      return;
+    case 'declined':
+      await queue.release(delivery.receipt, outcome.delay);
+      return;
+    default:
+      return outcome satisfies never;
+  }
+}
+
+/** A published output of a map step is the next map step's task at once; a gather is opened by whoever looks. */
+async function chain({ task }: Settling, send: SendTo): Promise<void> {
+  if (task === null) return;
+  const { view, index, step, message } = task;
+  const next = view.record.spec.steps[index + 1];
+  if (next === undefined || next.gather || step.explode) return;
+  const round = roundOf(view, index + 1, message.task);
+  const body = encodeMessage({ job: message.job, step: next.name, task: message.task, round });
+  await send(next.group, body, message.job);
+}
+
+async function putFailure(ctx: WorkerContext, item: Settling, failure: Failure, where: 'tries' | 'failed'): Promise<void> {
+  if (item.task === null) return;
+  const { job, step, task, round } = item.task.message;
+  const attempt = item.attempt ?? 'none';
+  const record: FailureRecord = {
+    format: 1,
+    reason: failure.reason,
+    exitCode: failure.exitCode,
+    error: failure.error,
+    attempt,
+    number: item.number,
+    worker: ctx.worker,
+    startedAt: iso(item.result?.startedAt ?? ctx.platform.clock.now()),
+    endedAt: iso(item.result?.endedAt ?? ctx.platform.clock.now()),
+    cause: causeText({ step, exitCode: failure.exitCode, reason: failure.reason, error: failure.error }),
+  };
+  const key = where === 'tries' ? tryKey(job, step, task, round, attempt) : failedKey(job, step, task, round);
+  await ctx.platform.store.put(key, JSON.stringify(record), { ifAbsent: true });
+}
+
+/** The start of an attempt, for the ledger: told along with whatever comes next. */
+export function startEvent(ctx: WorkerContext, item: Omit<Settling, 'outcome' | 'result'>, startedAt: number): AttemptEvent {
+  return { ...baseEvent(ctx, item), outcome: 'running', startedAt, endedAt: null };
+}
+
+function eventOf(ctx: WorkerContext, item: Settling, outcome: AttemptOutcome, failure: Failure): AttemptEvent {
+  const { result } = item;
+  const now = ctx.platform.clock.now();
+  return {
+    ...baseEvent(ctx, item),
+    outcome,
+    startedAt: result?.startedAt ?? now,
+    endedAt: result?.endedAt ?? now,
+    exitCode: failure.exitCode,
+    reason: failure.reason,
+    error: failure.error,
+    cpuSeconds: result?.end?.cpuSeconds ?? null,
+    peakMemory: result?.end?.peakMemory ?? null,
+    bytesIn: result?.bytesIn ?? null,
+  };
+}
+
+/** What the published object says of itself, whoever records it (law 12). */
+function doneEvent(ctx: WorkerContext, item: Settling, meta: OutputMeta): AttemptEvent {
+  return {
+    ...baseEvent(ctx, item),
+    outcome: 'done',
+    round: meta.round,
+    attempt: meta.attempt,
+    number: meta.number,
+    worker: meta.worker,
+    startedAt: Date.parse(meta.startedAt),
+    endedAt: Date.parse(meta.endedAt),
+    exitCode: 0,
+    cpuSeconds: meta.cpuSeconds,
+    peakMemory: meta.peakMemory,
+    bytesIn: meta.bytesIn,
+    bytesOut: meta.bytesOut,
+    counters: meta.counters,
+  };
+}
+
+function baseEvent(ctx: WorkerContext, item: Omit<Settling, 'outcome' | 'result'>): Omit<AttemptEvent, 'outcome' | 'startedAt' | 'endedAt'> {
+  const message = item.task?.message ?? { job: '', step: '', task: 0, round: 0 };
+  return {
+    job: message.job,
+    step: message.step,
+    task: message.task,
+    round: message.round,
+    attempt: item.attempt ?? 'none',
+    number: item.number,
+    worker: ctx.worker,
+    slot: item.slot,
+    waitSeconds: null,
+    exitCode: null,
+    reason: null,
+    error: null,
+    cpuSeconds: null,
+    peakMemory: null,
+    bytesIn: null,
+    bytesOut: null,
+    counters: {},
+  };
+}
+
+const iso = (ms: number): string => new Date(ms).toISOString();

@@ -1,0 +1,211 @@
+import { randomBytes } from 'node:crypto';
+import { accessSync, appendFileSync, constants, writeFileSync } from 'node:fs';
+import { isAbsolute, join, resolve } from 'node:path';
+import { BatchctlError } from '../errors.ts';
+import { argvOf, commandScript, WORKER_VARIABLE } from './command-script.ts';
+import { CommandWatch } from './command-watch.ts';
+import type { Command, CommandEnd, Executor } from './executor.ts';
+import { signalOfStatus, takeSignalNote } from './exit-signal.ts';
+import { findProgram } from './find-program.ts';
+import { PidClock } from './process-marks.ts';
+import { type ShellReport, SlotShell } from './slot-shell.ts';
+import { StrayFifo } from './stray-fifo.ts';
+import { endStrays } from './strays.ts';
+import { Watchdog } from './watchdog.ts';
+
+export interface ShellExecutorOptions {
+  readonly slots: number;
+  /** The worker's id: letters, digits, `-`, `_`, `.`; in the environment of its commands as `BATCHCTL_WORKER_ID`. */
+  readonly worker: string;
+  /** An existing directory of this worker alone, for one small file a slot. */
+  readonly directory: string;
+  /** The POSIX shell that runs commands; default `/bin/sh`. */
+  readonly shell?: string;
+}
+
+const LOOK_MS = 250;
+const LEAST_LOOK_MS = 20;
+
+/**
+ * An executor with a long-lived shell a slot. Nothing is started before the first command.
+ * CPU and memory are known, on Linux, for commands that run for a quarter of a second or longer.
+ */
+export function createShellExecutor(options: ShellExecutorOptions): Executor {
+  return new ShellExecutor(options);
+}
+
+class ShellExecutor implements Executor {
+  readonly #options: ShellExecutorOptions;
+  readonly #watchdog: Watchdog;
+  readonly #shells: readonly SlotShell[];
+  readonly #running = new Map<number, { readonly watch: CommandWatch; readonly done: Promise<CommandEnd> }>();
+  readonly #pids = new PidClock();
+  #fifos: readonly StrayFifo[] = [];
+  #look: NodeJS.Timeout | undefined;
+  #lookAt = 0;
+  #closed = false;
+
+  constructor(options: ShellExecutorOptions) {
+    if (!/^[\w.-]+$/.test(options.worker)) {
+      throw new BatchctlError(
+        'unexpected',
+        `Expected a worker's id of letters, digits, -, _ and ., found ${options.worker}.`,
+      );
+    }
+    this.#options = options;
+    this.#watchdog = new Watchdog(`${WORKER_VARIABLE}=${options.worker}`);
+    const mark = `@${randomBytes(6).toString('hex')}`;
+    const shell = { path: options.shell ?? '/bin/sh', worker: options.worker, watchdog: this.#watchdog, mark };
+    this.#shells = Array.from({ length: options.slots }, () => new SlotShell(shell));
+  }
+
+  run(slot: number, command: Command, signal: AbortSignal): Promise<CommandEnd> {
+    const shell = this.#shells[slot];
+    if (this.#closed || shell === undefined || this.#running.has(slot)) {
+      const state = this.#closed ? 'a closed executor' : shell === undefined ? 'no such slot' : 'a busy one';
+      return Promise.reject(new BatchctlError('unexpected', `Expected a free slot ${slot}, found ${state}.`));
+    }
+    try {
+      return this.#start(slot, shell, command, signal);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    const running = [...this.#running.values()];
+    for (const { watch } of running) watch.end('aborted');
+    await Promise.all(running.map(({ done }) => done));
+    await Promise.all(this.#shells.map((shell) => shell.close()));
+    clearTimeout(this.#look);
+    this.#watchdog.close();
+    this.#pids.close();
+    for (const fifo of this.#fifos) fifo.close();
+    this.#fifos = [];
+  }
+
+  #start(slot: number, shell: SlotShell, command: Command, signal: AbortSignal): Promise<CommandEnd> {
+    if (signal.aborted) return Promise.resolve(neverStarted('aborted'));
+    const name = argvOf(command)[0] ?? '';
+    const program = findProgram(name, command.env.PATH, command.cwd);
+    if (program === null) {
+      explain(command, `batchctl: ${JSON.stringify(name)} is no program that can be started\n`, true);
+      return Promise.resolve(neverStarted('missing'));
+    }
+    const fifo = this.#fifo(slot);
+    const script = commandScript(command, { program, worker: this.#options.worker, fifo: fifo.path, mark: shell.mark });
+    const firstPid = this.#pids.now();
+    const startedAt = performance.now();
+    const report = shell.run(script);
+    const watch = new CommandWatch(command, shell, signal);
+    const done = this.#finish(slot, { command, program, shell, fifo, watch, report, startedAt, firstPid });
+    this.#running.set(slot, { watch, done });
+    this.#lookWithin(watch.period);
+    return done;
+  }
+
+  async #finish(slot: number, run: Run): Promise<CommandEnd> {
+    const { command, watch, startedAt } = run;
+    const report = await run.report;
+    const seconds = (performance.now() - startedAt) / 1_000;
+    try {
+      watch.stop();
+      const cpuSeconds = report.status === null ? null : (watch.usage?.cpuSeconds() ?? null);
+      const peakMemory = watch.usage?.peakMemory() ?? null;
+      const strays = await endStrays({ ...run, attempt: command.attempt, pids: this.#pids, seconds });
+      return { ...judge(run, report), seconds, cpuSeconds, peakMemory, strays };
+    } finally {
+      this.#running.delete(slot);
+    }
+  }
+
+  #fifo(slot: number): StrayFifo {
+    if (this.#fifos.length === 0) {
+      const directory = resolve(this.#options.directory);
+      this.#fifos = StrayFifo.create(this.#shells.map((_, index) => join(directory, `slot-${index}.fifo`)));
+    }
+    const fifo = this.#fifos[slot];
+    if (fifo === undefined) throw new BatchctlError('unexpected', `Expected a FIFO for slot ${slot}, found none.`);
+    return fifo;
+  }
+
+  /** One timer looks at all running commands; while none runs there is none. */
+  #lookWithin(period: number): void {
+    const delay = Math.max(LEAST_LOOK_MS, Math.min(LOOK_MS, period));
+    const at = performance.now() + delay;
+    if (this.#look !== undefined && this.#lookAt <= at) return;
+    clearTimeout(this.#look);
+    this.#lookAt = at;
+    this.#look = setTimeout(() => {
+      this.#look = undefined;
+      let next = LOOK_MS;
+      for (const { watch } of this.#running.values()) {
+        watch.look();
+        next = Math.min(next, watch.period);
+      }
+      if (this.#running.size > 0) this.#lookWithin(next);
+    }, delay);
+    this.#look.unref();
+  }
+}
+
+interface Run {
+  readonly command: Command;
+  readonly program: string;
+  readonly shell: SlotShell;
+  readonly fifo: StrayFifo;
+  readonly watch: CommandWatch;
+  readonly report: Promise<ShellReport>;
+  readonly startedAt: number;
+  /** The newest process id when it started. */
+  readonly firstPid: number | null;
+}
+
+type Verdict = Pick<CommandEnd, 'how' | 'code' | 'signal'>;
+
+function judge({ command, program, watch }: Run, report: ShellReport): Verdict {
+  const { status, complaint } = report;
+  const { endedBy } = watch;
+  // The shell was killed together with its command.
+  if (status === null) return { how: endedBy ?? 'signal', code: 137, signal: 'SIGKILL' };
+  const signal = signalOfStatus(status);
+  // A shell that vforks leaves its note in the command's stderr, one that forks says it itself.
+  const noted = signal !== null && (takeSignalNote(command.stderr, signal) || complaint !== '');
+  if (endedBy !== null) return { how: endedBy, code: status, signal: noted ? signal : null };
+  if (noted) return { how: 'signal', code: status, signal };
+  if (status !== 0 && status <= 128 && complaint !== '') {
+    // A directory or a file of the command could not be opened: it was never started.
+    explain(command, complaint, false);
+    return { how: 'missing', code: null, signal: null };
+  }
+  if ((status === 126 || status === 127) && !startable(program, command.cwd)) {
+    return { how: 'missing', code: null, signal: null };
+  }
+  return { how: 'exit', code: status, signal: null };
+}
+
+function neverStarted(how: 'aborted' | 'missing'): CommandEnd {
+  return { how, code: null, signal: null, seconds: 0, cpuSeconds: null, peakMemory: null, strays: 0 };
+}
+
+function startable(program: string, cwd: string): boolean {
+  try {
+    accessSync(isAbsolute(program) ? program : join(cwd, program), constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Says in the command's stderr why it never started; `fresh` also empties both files, as a start would have. */
+function explain(command: Command, text: string, fresh: boolean): void {
+  try {
+    if (fresh) writeFileSync(command.stdout, '');
+    if (fresh) writeFileSync(command.stderr, text);
+    else appendFileSync(command.stderr, text);
+  } catch {
+    // Nowhere to say it: the outcome `missing` has to do.
+  }
+}

@@ -1,0 +1,123 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+import { WORKER_VARIABLE } from './command-script.ts';
+import type { Watchdog } from './watchdog.ts';
+
+/** What the shell said: the status of the command, and any complaint of its own before it. */
+export interface ShellReport {
+  /** The exit status as the shell has it: 128 + n also for signal n. Null when the shell itself was ended. */
+  readonly status: number | null;
+  readonly complaint: string;
+}
+
+type Shell = ChildProcessByStdio<Writable, null, Readable>;
+
+/**
+ * Reports and complaints leave by one pipe, so in order. A signal to the whole group must not end the shell, which has to
+ * report; a trap, unlike ignoring, isn't inherited by the command.
+ */
+const PROLOGUE = 'exec >&2; unset PWD OLDPWD SHLVL; trap : HUP INT QUIT TERM USR1 USR2 ALRM\n';
+
+/**
+ * The long-lived shell of one slot: it leads a session and a process group of its own, in which its commands run.
+ * Spawning from Node costs more the more memory it holds; having a shell vfork costs the same always.
+ * It starts when it is first needed, and again when it was killed. Idle, it ends when this process does.
+ */
+export class SlotShell {
+  /** Begins a report line; never seen by a command, so that nothing it does can look like one. */
+  readonly mark: string;
+  readonly #path: string;
+  readonly #worker: string;
+  readonly #watchdog: Watchdog;
+  #shell: Shell | null = null;
+  #text = '';
+  #report: ((report: ShellReport) => void) | null = null;
+  #gone: Promise<void> = Promise.resolve();
+
+  constructor(options: { path: string; worker: string; watchdog: Watchdog; mark: string }) {
+    this.#path = options.path;
+    this.#worker = options.worker;
+    this.#watchdog = options.watchdog;
+    this.mark = options.mark;
+  }
+
+  /** The shell's process id and its group's; null while there is none. */
+  get group(): number | null {
+    return this.#shell?.pid ?? null;
+  }
+
+  /** Has the shell run a script that ends with a report. One at a time. Never rejects. */
+  run(script: string): Promise<ShellReport> {
+    return new Promise((resolve) => {
+      this.#report = resolve;
+      this.#text = '';
+      this.#shell ??= this.#start();
+      this.#shell.stdin.write(script);
+    });
+  }
+
+  /** Signals the whole group, shell included. KILL ends the shell too, and with it a report that is waited for. */
+  signal(name: 'SIGTERM' | 'SIGKILL'): void {
+    const group = this.group;
+    if (group === null || group <= 1) return;
+    try {
+      process.kill(-group, name);
+    } catch {
+      // ESRCH: it ended by itself; 'exit' tells
+    }
+  }
+
+  /** Kills the whole group and waits until its shell is gone. */
+  async kill(): Promise<void> {
+    this.signal('SIGKILL');
+    await this.#gone;
+  }
+
+  /** Lets an idle shell end, and waits for it. */
+  async close(): Promise<void> {
+    this.#shell?.stdin.end();
+    await this.#gone;
+  }
+
+  #start(): Shell {
+    const shell = spawn(this.#path, ['-s'], {
+      detached: true,
+      cwd: '/',
+      env: { [WORKER_VARIABLE]: this.#worker },
+      stdio: ['pipe', 'ignore', 'pipe'],
+    });
+    const group = shell.pid;
+    if (group !== undefined) this.#watchdog.add(group);
+    this.#gone = new Promise((resolve) => {
+      const over = (complaint: string) => {
+        if (this.#shell !== shell) return;
+        this.#shell = null;
+        if (group !== undefined) this.#watchdog.remove(group);
+        resolve();
+        this.#answer({ status: null, complaint });
+      };
+      shell.on('error', (error) => over(String(error)));
+      shell.on('exit', () => over(this.#text));
+    });
+    shell.stdin.on('error', () => undefined); // EPIPE: 'exit' tells
+    shell.stderr.on('data', (chunk: Buffer) => this.#hear(shell, chunk));
+    shell.stdin.write(PROLOGUE);
+    return shell;
+  }
+
+  #hear(shell: Shell, chunk: Buffer): void {
+    if (this.#shell !== shell) return;
+    this.#text += chunk.toString();
+    if (!this.#text.endsWith('\n')) return;
+    const start = this.#text.lastIndexOf(this.mark);
+    if (start < 0) return;
+    const status = Number(this.#text.slice(start + this.mark.length));
+    this.#answer({ status, complaint: this.#text.slice(0, start) });
+  }
+
+  #answer(report: ShellReport): void {
+    const resolve = this.#report;
+    this.#report = null;
+    resolve?.(report);
+  }
+}

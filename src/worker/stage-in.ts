@@ -1,0 +1,98 @@
+import { createWriteStream, writeFileSync } from 'node:fs';
+import { BatchctlError } from '../errors.ts';
+import { sectionStart } from '../model/job.ts';
+import { readOpened, stepTotals } from '../jobs/listing.ts';
+import { type Output, pipeOutput, readOutput } from '../jobs/output.ts';
+import { stagePart } from '../jobs/split/stage-part.ts';
+import type { Admitted } from './admit.ts';
+import type { WorkerContext } from './context.ts';
+import type { SlotDirectory } from './directory.ts';
+import { type GatherSource, joinInto, layInto, listInto } from './gather-input.ts';
+
+/** A task's input as files of its slot. */
+export interface StagedInput {
+  /** Null: empty stdin. */
+  readonly stdin: string | null;
+  /** What `$BATCHCTL_INPUT` names, for `input: file`, `dir` and `list`. */
+  readonly path: string | null;
+  readonly bytes: number;
+  /** Parameters that the part brings: `item`, `index`, a grid's axes. */
+  readonly params: Readonly<Record<string, string>>;
+}
+
+/** Reads and writes straight away below this size; streams above it. */
+const IN_MEMORY = 8 * 2 ** 20;
+
+/**
+ * Brings a task's input into its slot. Throws `changed` when an input isn't what the job was accepted with,
+ * `corrupt` when something the store must hold is gone.
+ */
+export async function stageIn(ctx: WorkerContext, task: Admitted, directory: SlotDirectory, signal: AbortSignal): Promise<StagedInput> {
+  if (task.step.gather) return stageGather(ctx, task, directory, signal);
+  if (sectionStart(task.view.record.spec.steps, task.index) === task.index) return stageFirst(ctx, task, directory, signal);
+  return stagePrevious(ctx, task, directory);
+}
+
+async function stageFirst(ctx: WorkerContext, task: Admitted, directory: SlotDirectory, signal: AbortSignal): Promise<StagedInput> {
+  const part = await ctx.jobs.part(task.message.job, task.message.task);
+  const input = 'input' in part ? (task.view.record.inputs[part.input] ?? null) : null;
+  const { bytes } = await stagePart(part, { input, store: ctx.platform.store, target: directory.stdin, signal });
+  const params = part.kind === 'item' ? { item: part.item } : part.kind === 'params' ? part.params : {};
+  return asInput(task, directory.stdin, bytes, params);
+}
+
+/** The step before's output of the same chain. */
+async function stagePrevious(ctx: WorkerContext, task: Admitted, directory: SlotDirectory): Promise<StagedInput> {
+  const before = task.view.record.spec.steps[task.index - 1]?.name ?? '';
+  const output = await readOutput(ctx.platform.store, task.message.job, before, task.message.task);
+  if (output === null) {
+    throw new BatchctlError('corrupt', `the output of ${before}/${task.message.task} is gone`, {
+      hint: `batchctl verify ${task.message.job} --repair`,
+    });
+  }
+  const bytes = await copyOutput(ctx, output, directory.stdin);
+  return asInput(task, directory.stdin, bytes, {});
+}
+
+async function copyOutput(ctx: WorkerContext, output: Output, path: string): Promise<number> {
+  const size = output.files.reduce((sum, file) => sum + file.size, 0);
+  const only = output.files[0];
+  if (only !== undefined && output.files.length === 1 && size <= IN_MEMORY) {
+    const bytes = size === 0 ? new Uint8Array() : await ctx.platform.store.read(only.key);
+    if (bytes === null) throw new BatchctlError('corrupt', `${only.key} is gone`, { hint: 'batchctl verify --repair' });
+    writeFileSync(path, bytes);
+    return size;
+  }
+  const target = createWriteStream(path);
+  await pipeOutput(ctx.platform.store, output, target);
+  await new Promise<void>((resolve) => target.end(() => resolve()));
+  return size;
+}
+
+async function stageGather(ctx: WorkerContext, task: Admitted, directory: SlotDirectory, signal: AbortSignal): Promise<StagedInput> {
+  const { view, step, index, message } = task;
+  const opened = await readOpened(ctx.platform.store, message.job, step.name);
+  if (opened === null) throw new BatchctlError('corrupt', `gather ${step.name} runs, but was never opened`);
+  const source: GatherSource = {
+    store: ctx.platform.store,
+    job: message.job,
+    step: view.record.spec.steps[index - 1]?.name ?? '',
+    size: stepTotals(view)[index - 1] ?? 0,
+    opened,
+  };
+  if (step.input === 'dir') {
+    const bytes = await layInto(source, directory.inputDirectory, signal);
+    return { stdin: null, path: directory.inputDirectory, bytes, params: {} };
+  }
+  if (step.input === 'list') {
+    const bytes = await listInto(source, directory.stdin);
+    return { stdin: directory.stdin, path: directory.stdin, bytes, params: {} };
+  }
+  const bytes = await joinInto(source, directory.stdin, step.header, signal);
+  return asInput(task, directory.stdin, bytes, {});
+}
+
+function asInput(task: Admitted, path: string, bytes: number, params: Readonly<Record<string, string>>): StagedInput {
+  if (task.step.input === 'file') return { stdin: null, path, bytes, params };
+  return { stdin: bytes === 0 ? null : path, path: null, bytes, params };
+}

@@ -1,0 +1,44 @@
+import { closeSync, openSync, readFileSync, readSync, statSync, writeFileSync } from 'node:fs';
+import { hasCode } from '../errors.ts';
+import { logKey } from '../model/keys.ts';
+import type { TaskMessage } from '../model/message.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
+import { maskSecrets } from './secrets.ts';
+
+type Secrets = Readonly<Record<string, string>>;
+
+/** Puts what an attempt wrote to stderr into the store, secrets masked; nothing if it wrote nothing. */
+export async function keepLog(store: ObjectStore, task: TaskMessage, attempt: string, path: string, secrets: Secrets): Promise<void> {
+  if (fileSize(path) === 0) return;
+  if (Object.keys(secrets).length > 0) writeFileSync(path, maskSecrets(readFileSync(path, 'latin1'), latin1(secrets)), 'latin1');
+  await store.uploadFile(path, logKey(task.job, task.step, task.task, attempt));
+}
+
+/** The last line that isn't blank, of the last 4 KiB; at most 512 characters of it. */
+export function lastLine(path: string, secrets: Secrets): string | null {
+  const size = fileSize(path);
+  if (size === 0) return null;
+  const buffer = Buffer.alloc(Math.min(size, 4_096));
+  const fd = openSync(path, 'r');
+  try {
+    readSync(fd, buffer, 0, buffer.length, size - buffer.length);
+  } finally {
+    closeSync(fd);
+  }
+  const line = buffer.toString('utf8').trimEnd().split('\n').at(-1)?.trim() ?? '';
+  return line === '' ? null : maskSecrets(line, secrets).slice(-512);
+}
+
+/** Secrets as the bytes of a latin1 string hold them, so that masking works on any log. */
+function latin1(secrets: Secrets): Secrets {
+  return Object.fromEntries(Object.entries(secrets).map(([name, value]) => [name, Buffer.from(value, 'utf8').toString('latin1')]));
+}
+
+function fileSize(path: string): number {
+  try {
+    return statSync(path).size;
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return 0;
+    throw error;
+  }
+}

@@ -1,0 +1,73 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { ATTEMPT_VARIABLE } from './command-script.ts';
+import { hasMark, markedProcesses, type PidClock } from './process-marks.ts';
+import type { SlotShell } from './slot-shell.ts';
+import type { StrayFifo } from './stray-fifo.ts';
+
+/** Children that are about to end with their parent, as in a pipeline, are no strays. */
+const COURTESY_MS = 20;
+/** From SIGTERM to SIGKILL for what a command left behind. */
+const TERM_MS = 1_000;
+/** A process that the kernel can't end (a dead disk) is left to it. */
+const KILL_MS = 10_000;
+const POLL_MS = 5;
+/** Runtimes that close what their children inherit, the FIFO too, take longer than this to start. */
+const SHORT_SECONDS = 0.005;
+
+export interface EndedCommand {
+  readonly attempt: string;
+  readonly shell: SlotShell;
+  readonly fifo: StrayFifo;
+  readonly pids: PidClock;
+  /** What `pids` said when the command began. */
+  readonly firstPid: number | null;
+  readonly seconds: number;
+}
+
+/**
+ * Ends whatever a command left behind, and answers how many processes that were (at least; 1 where they can't be counted).
+ * Afterwards nobody writes to the command's files any more. A child is found by the FIFO that it holds or by the attempt's
+ * id in its environment, so one that gave up both and left the group is not found; without /proc only the group is ended.
+ */
+export async function endStrays(command: EndedCommand): Promise<number> {
+  const { fifo, shell, pids, firstPid } = command;
+  const marker = `${ATTEMPT_VARIABLE}=${command.attempt}`;
+  const held = fifo.held();
+  if (!held && command.seconds < SHORT_SECONDS) return 0;
+  const found = new Set(held ? [] : pids.markedSince(firstPid, marker));
+  if (!held && found.size === 0) return 0;
+  const left = () => fifo.held() || [...found].some((pid) => hasMark(pid, marker));
+  if (await ended(left, COURTESY_MS)) return 0;
+  shell.signal('SIGTERM');
+  found.clear();
+  signalMarked(marker, 'SIGTERM', found);
+  if (!(await ended(left, TERM_MS))) {
+    await shell.kill();
+    const deadline = performance.now() + KILL_MS;
+    do signalMarked(marker, 'SIGKILL', found);
+    while (!(await ended(left, COURTESY_MS)) && performance.now() < deadline);
+  }
+  return Math.max(1, found.size);
+}
+
+async function ended(left: () => boolean, withinMs: number): Promise<boolean> {
+  const deadline = performance.now() + withinMs;
+  while (left()) {
+    if (performance.now() >= deadline) return false;
+    await delay(POLL_MS);
+  }
+  return true;
+}
+
+function signalMarked(marker: string, signal: 'SIGTERM' | 'SIGKILL', found: Set<number>): void {
+  for (const pid of markedProcesses(marker)) {
+    // Looked at once more just before, so that the id can hardly have come to name another process.
+    if (pid <= 1 || !hasMark(pid, marker)) continue;
+    found.add(pid);
+    try {
+      process.kill(pid, signal);
+    } catch {
+      // it ended in between
+    }
+  }
+}

@@ -1,0 +1,228 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { expect } from 'chai';
+import {
+  openSqliteQueue,
+  type SqliteQueue,
+  type SqliteQueueOptions,
+} from '../../../src/adapters/local/sqlite-queue.ts';
+import { isKind } from '../../../src/errors.ts';
+import { taskQueueContract } from '../../contracts/task-queue.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+
+taskQueueContract('sqlite', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'batchctl-queue-'));
+  const clock = new FakeClock();
+  const queue = await openSqliteQueue({ root, group: 'default', holder: 'w-1', clock });
+  const other = await openSqliteQueue({ root, group: 'default', holder: 'w-2', clock });
+  return {
+    queue,
+    other,
+    pass: async (seconds) => clock.pass(seconds),
+    close: async () => {
+      await queue.close();
+      await other.close();
+      rmSync(root, { recursive: true });
+    },
+  };
+});
+
+describe('the SQLite queue', () => {
+  let root: string;
+  let clock: FakeClock;
+  let opened: SqliteQueue[];
+
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'batchctl-queue-'));
+    clock = new FakeClock();
+    opened = [];
+  });
+  afterEach(async () => {
+    for (const queue of opened) await queue.close();
+    rmSync(root, { recursive: true });
+  });
+
+  async function open(options: Partial<SqliteQueueOptions> = {}): Promise<SqliteQueue> {
+    const queue = await openSqliteQueue({ root, group: 'default', holder: 'w-1', clock, ...options });
+    opened.push(queue);
+    return queue;
+  }
+
+  const messages = (tenant: string, count: number) =>
+    Array.from({ length: count }, (_, n) => ({ body: `${tenant} ${n}`, tenant }));
+  const take = async (queue: SqliteQueue, max: number) => await queue.receive({ max, waitSeconds: 0 });
+  const tenants = (deliveries: readonly { readonly body: string }[]) =>
+    deliveries.map(({ body }) => body.split(' ')[0]).sort();
+  const kindOf = async (work: Promise<unknown>) => {
+    const error = await work.then(
+      () => null,
+      (thrown: unknown) => thrown,
+    );
+    return isKind(error, 'unavailable', 'newer', 'corrupt', 'full', 'unexpected') ? error.kind : error;
+  };
+
+  it('gives tenants equal shares of one receive, however many messages each has waiting', async () => {
+    const queue = await open();
+    await queue.send(messages('big', 3000));
+    await queue.send(messages('small', 3));
+    await queue.send(messages('middle', 50));
+    expect(tenants(await take(queue, 9))).to.deep.equal([
+      ...['big', 'big', 'big', 'middle', 'middle', 'middle'],
+      ...['small', 'small', 'small'],
+    ]);
+    expect(tenants(await take(queue, 10)).filter((tenant) => tenant === 'big')).to.have.length(5);
+  });
+
+  it('takes turns from receive to receive', async () => {
+    const queue = await open();
+    await queue.send(messages('a', 100));
+    await queue.send(messages('b', 100));
+    await queue.send(messages('c', 100));
+    const taken = [];
+    for (let n = 0; n < 6; n += 1) taken.push(...(await take(queue, 1)));
+    expect(tenants(taken)).to.deep.equal(['a', 'a', 'b', 'b', 'c', 'c']);
+  });
+
+  it('fills a receive from the tenants that have more when others have little', async () => {
+    const queue = await open();
+    await queue.send(messages('a', 1));
+    await queue.send(messages('b', 200));
+    expect(await take(queue, 100)).to.have.length(100);
+  });
+
+  it('delivers what a dead worker held before what never ran', async () => {
+    const queue = await open();
+    await queue.send(messages('a', 1000));
+    const held = await take(queue, 5);
+    clock.pass(16);
+    const again = await take(queue, 5);
+    expect(again.map(({ body }) => body).sort()).to.deep.equal(held.map(({ body }) => body).sort());
+  });
+
+  it('releases at once what a holder held, and nothing of others', async () => {
+    const queue = await open();
+    const other = await open({ holder: 'w-2' });
+    await queue.send(messages('a', 10));
+    const dead = await take(queue, 4);
+    const alive = await take(other, 3);
+    expect(await other.holders()).to.deep.equal([
+      { holder: 'w-1', leased: 4 },
+      { holder: 'w-2', leased: 3 },
+    ]);
+    expect(await other.releaseHeldBy('w-1')).to.equal(4);
+    expect(await other.holders()).to.deep.equal([{ holder: 'w-2', leased: 3 }]);
+    expect(await queue.extend(dead.map(({ receipt }) => receipt))).to.deep.equal(Array(4).fill('lost'));
+    expect(await other.extend(alive.map(({ receipt }) => receipt))).to.deep.equal(Array(3).fill('extended'));
+    expect(await take(other, 10)).to.have.length(7);
+  });
+
+  it('keeps groups apart in one file', async () => {
+    const queue = await open();
+    const gpu = await open({ group: 'gpu' });
+    await queue.send(messages('a', 2));
+    await gpu.send(messages('a', 3));
+    expect(await take(gpu, 10)).to.have.length(3);
+    expect((await queue.backlog()).visible).to.equal(2);
+    expect(await gpu.purge({})).to.equal(0);
+    expect(await queue.purge({})).to.equal(2);
+  });
+
+  it('never lets the receipt of a message that is gone fit a later one', async () => {
+    const queue = await open();
+    await queue.send(messages('a', 1));
+    const [gone] = await take(queue, 1);
+    await queue.ack(gone === undefined ? [] : [gone.receipt]);
+    await queue.send(messages('b', 1));
+    const [later] = await take(queue, 1);
+    await queue.ack(gone === undefined ? [] : [gone.receipt]);
+    expect(await queue.extend(later === undefined ? [] : [later.receipt])).to.deep.equal(['extended']);
+  });
+
+  it('hides no undelayed message when the wall clock steps back', async () => {
+    const queue = await open();
+    await queue.send(messages('a', 2));
+    const [first] = await take(queue, 1);
+    clock.set(clock.now() - 3_600_000);
+    await queue.release(first === undefined ? [] : [{ receipt: first.receipt, delay: 0 }]);
+    expect(await take(queue, 5)).to.have.length(2);
+  });
+
+  it('purges what matches, delayed ones too, and leaves what is leased', async () => {
+    const queue = await open();
+    await queue.send(messages('a', 2500));
+    await queue.send(messages('b', 10));
+    await queue.send([{ body: 'a later', tenant: 'a', delay: 60 }]);
+    await take(queue, 6);
+    const purged = await queue.purge({ match: (body) => body.startsWith('a ') });
+    expect(purged).to.equal(2500 + 1 - 3);
+    const { oldestSeconds: _, ...counts } = await queue.backlog();
+    expect(counts).to.deep.equal({ visible: 7, leased: 6, delayed: 0, dead: 0 });
+  });
+
+  it('redrives no more than the limit, oldest first', async () => {
+    const queue = await open();
+    await queue.send(messages('a', 5));
+    for (const delivery of await take(queue, 5)) await queue.bury([{ delivery, reason: 'bad' }]);
+    expect(await queue.redrive({ limit: 2 })).to.equal(2);
+    expect((await take(queue, 5)).map(({ body }) => body).sort()).to.deep.equal(['a 0', 'a 1']);
+    const left = [];
+    for await (const letter of queue.dead({ limit: 2 })) left.push(letter.body);
+    expect(left).to.deep.equal(['a 2', 'a 3']);
+  });
+
+  it('says how old the oldest waiting message is', async () => {
+    const queue = await open();
+    expect((await queue.backlog()).oldestSeconds).to.equal(null);
+    await queue.send(messages('a', 1));
+    clock.pass(90);
+    await queue.send(messages('b', 1));
+    expect((await queue.backlog()).oldestSeconds).to.equal(90);
+  });
+
+  it('wakes a wait when a lease ends', async () => {
+    const queue = await open();
+    await queue.send(messages('a', 1));
+    await take(queue, 1);
+    const waiting = queue.receive({ max: 1, waitSeconds: 20 });
+    clock.pass(16);
+    expect(await waiting).to.have.length(1);
+  });
+
+  it('counts a database that stays locked as unavailable, and works on when it is free', async () => {
+    const queue = await open({ lockWaitMs: 50 });
+    const locker = new Database(join(root, 'queue.db'));
+    locker.exec('BEGIN IMMEDIATE');
+    expect(await kindOf(queue.send(messages('a', 1)))).to.equal('unavailable');
+    locker.exec('ROLLBACK');
+    locker.close();
+    await queue.send(messages('a', 1));
+    expect(await take(queue, 5)).to.have.length(1);
+  });
+
+  it('refuses a file of a later version', async () => {
+    await (await open()).send(messages('a', 1));
+    const db = new Database(join(root, 'queue.db'));
+    db.pragma('user_version = 2');
+    db.close();
+    expect(await kindOf(open())).to.equal('newer');
+  });
+
+  it('says that a file which is no database is corrupt', async () => {
+    writeFileSync(join(root, 'queue.db'), 'not a database, but long enough to be looked at'.repeat(100));
+    expect(await kindOf(open())).to.equal('corrupt');
+  });
+
+  it('refuses a delay that SQS would refuse', async () => {
+    const queue = await open();
+    expect(await kindOf(queue.send([{ body: 'x', tenant: 'a', delay: 901 }]))).to.equal('unexpected');
+  });
+
+  it('answers nothing once it is closed, also to who waits', async () => {
+    const queue = await open();
+    const waiting = queue.receive({ max: 1, waitSeconds: 20 });
+    await queue.close();
+    expect(await waiting).to.have.length(0);
+  });
+});

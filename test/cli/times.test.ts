@@ -1,0 +1,94 @@
+import { expect } from 'chai';
+import { parseTime } from '../../src/cli/times.ts';
+import { BatchctlError } from '../../src/errors.ts';
+
+const iso = (text: string, now: string, zone: string): string =>
+  new Date(parseTime(text, { now: Date.parse(now), zone })).toISOString();
+
+const NOON = '2026-11-30T12:00:00Z';
+
+describe('times as people write them', () => {
+  const table: readonly (readonly [string, string, string, string, string])[] = [
+    ['an instant with Z', '2026-11-30T18:30:00Z', NOON, 'Europe/London', '2026-11-30T18:30:00.000Z'],
+    ['an instant with an offset', '2026-11-30T18:30+05:30', NOON, 'UTC', '2026-11-30T13:00:00.000Z'],
+    ['a date and time in the zone', '2026-07-01T18:30', NOON, 'Europe/London', '2026-07-01T17:30:00.000Z'],
+    ['a date and time with a space', '2026-07-01 18:30:15', NOON, 'Asia/Tokyo', '2026-07-01T09:30:15.000Z'],
+    ['a fraction of a second', '2026-07-01T18:30:15.25Z', NOON, 'UTC', '2026-07-01T18:30:15.250Z'],
+    ['a date alone: its midnight in the zone', '2026-07-01', NOON, 'America/New_York', '2026-07-01T04:00:00.000Z'],
+    ['a bare time later today', '18:30', NOON, 'UTC', '2026-11-30T18:30:00.000Z'],
+    ['a bare time after midnight', '05:00', NOON, 'UTC', '2026-12-01T05:00:00.000Z'],
+    ['a bare time exactly 18 h ahead', '06:00', NOON, 'UTC', '2026-12-01T06:00:00.000Z'],
+    ['a bare time in another zone', '18:30', NOON, 'Asia/Kolkata', '2026-11-30T13:00:00.000Z'],
+    [
+      'a bare time across the date line',
+      '04:00',
+      '2026-11-30T12:00:00Z',
+      'Pacific/Kiritimati',
+      '2026-11-30T14:00:00.000Z',
+    ],
+    ['a duration ahead', 'in 6h', NOON, 'UTC', '2026-11-30T18:00:00.000Z'],
+    ['days ahead', 'in 2d', NOON, 'UTC', '2026-12-02T12:00:00.000Z'],
+    ['tomorrow', 'tomorrow 06:00', NOON, 'UTC', '2026-12-01T06:00:00.000Z'],
+    ['tomorrow at the end of a year', 'Tomorrow 00:15', '2026-12-31T23:59:00Z', 'UTC', '2027-01-01T00:15:00.000Z'],
+    [
+      'tomorrow by the zone, not by UTC',
+      'tomorrow 09:00',
+      '2026-11-30T23:30:00Z',
+      'Asia/Tokyo',
+      '2026-12-02T00:00:00.000Z',
+    ],
+    ['today, even when it has passed', 'today 06:00', NOON, 'UTC', '2026-11-30T06:00:00.000Z'],
+    ['a skipped time: the first instant after', '2026-03-29T01:30', NOON, 'Europe/London', '2026-03-29T01:00:00.000Z'],
+    ['a skipped time west of Greenwich', '2026-03-08T02:15', NOON, 'America/New_York', '2026-03-08T07:00:00.000Z'],
+    ['a repeated time: the first', '2026-10-25T01:30', NOON, 'Europe/London', '2026-10-25T00:30:00.000Z'],
+    [
+      'a bare time whose first turn has passed: the second',
+      '01:30',
+      '2026-10-25T00:45:00Z',
+      'Europe/London',
+      '2026-10-25T01:30:00.000Z',
+    ],
+    ['a half-hour change', '2026-10-04T02:15', NOON, 'Australia/Lord_Howe', '2026-10-03T15:30:00.000Z'],
+    [
+      'tomorrow over a change: by the wall clock',
+      'tomorrow 06:00',
+      '2026-03-28T12:00:00Z',
+      'Europe/London',
+      '2026-03-29T05:00:00.000Z',
+    ],
+    ['a day that a zone skipped whole', '2011-12-30T12:00', NOON, 'Pacific/Apia', '2011-12-30T10:00:00.000Z'],
+  ];
+  for (const [what, text, now, zone, expected] of table) {
+    it(`reads ${what}: ${text}`, () => expect(iso(text, now, zone)).to.equal(expected));
+  }
+
+  it('refuses a bare time more than 18 h ahead, and says tomorrow', () => {
+    expect(() => iso('06:01', NOON, 'UTC'))
+      .to.throw(BatchctlError, '18 h ahead')
+      .that.includes({ kind: 'usage', hint: 'say "tomorrow 06:01", or a date and time' });
+  });
+
+  it('refuses the bare time that it is now: it would be a whole day ahead', () => {
+    expect(() => iso('12:00', NOON, 'UTC')).to.throw(BatchctlError, '18 h ahead');
+  });
+
+  for (const text of [
+    '',
+    'soon',
+    '25:00',
+    '18:60',
+    '2026-02-30T10:00',
+    '2026-13-01',
+    'in',
+    'in x',
+    'tomorrow',
+    '18:30 UTC',
+    '2026-11-30T18:30+99:00',
+  ]) {
+    it(`refuses "${text}" as a usage error`, () => {
+      expect(() => iso(text, NOON, 'UTC'))
+        .to.throw(BatchctlError)
+        .that.includes({ kind: 'usage' });
+    });
+  }
+});

@@ -1,0 +1,93 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { failsWith, rejection, type StoreBench } from './store-bench.ts';
+
+/** Deleting, copying, signing, and files that become objects. */
+export function fileLaws(at: StoreBench): void {
+  describe('deleting, copying, signing', () => {
+    it('deletes what is there, and is content with what is not', async () => {
+      for (const key of ['d/a', 'd/b', 'd/b/c', 'd/e']) await at.store.put(key, 'x');
+      await at.store.delete(['d/a', 'd/b', 'nothing/at/all']);
+      await at.store.delete([]);
+      await at.store.delete(['d/a']);
+      expect(await at.keys('d/')).to.deep.equal(['d/b/c', 'd/e']);
+    });
+
+    it('copies bytes and metadata', async () => {
+      await at.store.put('from', 'abc', { metadata: { a: 'b' } });
+      expect((await at.store.copy('from', 'to/here')).created).to.equal(true);
+      expect(await at.text('to/here')).to.equal('abc');
+      expect(await at.store.head('to/here')).to.deep.include({ size: 3, metadata: { a: 'b' } });
+      await at.store.delete(['from']);
+      expect(await at.text('to/here')).to.equal('abc');
+    });
+
+    it('copies only where nothing is, if asked', async () => {
+      await at.store.put('from', 'new');
+      await at.store.put('to', 'old');
+      expect((await at.store.copy('from', 'to', { ifAbsent: true })).created).to.equal(false);
+      expect(await at.text('to')).to.equal('old');
+      expect((await at.store.copy('from', 'to2', { ifAbsent: true })).created).to.equal(true);
+      await failsWith('notFound', at.store.copy('nothing', 'to3'));
+    });
+
+    it('signs a URL, or answers null', async () => {
+      await at.store.put('k', 'abc');
+      const url = await at.store.presign('k', 'get', 60);
+      if (url === null) return;
+      expect(await (await fetch(url)).text()).to.equal('abc');
+    });
+  });
+
+  describe('uploading a file', () => {
+    it('puts its bytes and metadata, says how far it is, and leaves the file', async () => {
+      const progress: number[] = [];
+      const path = at.fileOf('abc');
+      const options = { metadata: { a: 'b' }, onProgress: (bytes: number) => progress.push(bytes) };
+      const { created, etag } = await at.store.uploadFile(path, 'u/k', options);
+      expect(created).to.equal(true);
+      expect(await at.store.head('u/k')).to.deep.include({ size: 3, etag, metadata: { a: 'b' } });
+      expect(progress.at(-1)).to.equal(3);
+      expect(readFileSync(path, 'utf8')).to.equal('abc');
+    });
+
+    it('puts a large one whole, with progress that only grows', async () => {
+      const bytes = Buffer.alloc(17 * 1024 * 1024 + 5);
+      for (let i = 0; i < bytes.length; i += 4_099) bytes.writeUInt8(i % 251, i);
+      const progress: number[] = [];
+      await at.store.uploadFile(at.fileOf(bytes), 'big', { onProgress: (n) => progress.push(n) });
+      expect(Buffer.compare((await at.store.read('big')) ?? Buffer.of(), bytes)).to.equal(0);
+      expect(progress.at(-1)).to.equal(bytes.length);
+      expect(progress).to.deep.equal([...progress].sort((a, b) => a - b));
+    }).timeout(60_000);
+
+    it('may take the file away', async () => {
+      const path = at.fileOf('abc');
+      expect((await at.store.uploadFile(path, 'k', { consume: true, ifAbsent: true })).created).to.equal(true);
+      expect(existsSync(path)).to.equal(false);
+      expect(await at.text('k')).to.equal('abc');
+    });
+
+    it('leaves object and file as they are where the key is taken', async () => {
+      await at.store.put('k', 'first');
+      for (const consume of [true, false]) {
+        const path = at.fileOf('second');
+        expect((await at.store.uploadFile(path, 'k', { ifAbsent: true, consume })).created).to.equal(false);
+        expect(readFileSync(path, 'utf8')).to.equal('second');
+      }
+      expect(await at.text('k')).to.equal('first');
+      expect((await at.store.uploadFile(at.fileOf('third'), 'k', { consume: true })).created).to.equal(true);
+      expect(await at.text('k')).to.equal('third');
+    });
+
+    it('says when there is no file, and stops at a signal', async () => {
+      await failsWith('notFound', at.store.uploadFile(join(at.scratch, 'nothing'), 'k'));
+      await failsWith('notFound', at.store.uploadFile(join(at.scratch, 'nothing'), 'k', { consume: true }));
+      expect(
+        await rejection(at.store.uploadFile(at.fileOf('x'), 'k', { signal: AbortSignal.abort() })),
+      ).to.have.property('name', 'AbortError');
+      expect(await at.store.head('k')).to.equal(null);
+    });
+  });
+}

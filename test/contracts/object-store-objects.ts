@@ -1,0 +1,148 @@
+import { buffer } from 'node:stream/consumers';
+import { expect } from 'chai';
+import { failsWith, rejection, type StoreBench } from './store-bench.ts';
+
+/** What is put is what is read, whole, and created once. */
+export function objectLaws(at: StoreBench): void {
+  describe('putting and reading', () => {
+    it('gives back the bytes that were put, text as UTF-8', async () => {
+      const bytes = Uint8Array.from({ length: 256 }, (_, i) => i);
+      await at.store.put('a/bytes', bytes);
+      await at.store.put('a/text', 'größer');
+      expect(Buffer.compare((await at.store.read('a/bytes')) ?? Buffer.of(), bytes)).to.equal(0);
+      expect(await at.text('a/text')).to.equal('größer');
+    });
+
+    it('keeps an empty object', async () => {
+      await at.store.put('empty', '');
+      expect((await at.store.read('empty'))?.length).to.equal(0);
+      expect((await at.store.head('empty'))?.size).to.equal(0);
+      const stream = await at.store.get('empty');
+      expect(stream && (await buffer(stream.body)).length).to.equal(0);
+    });
+
+    it('answers null for what does not exist, also for the prefix of a key', async () => {
+      await at.store.put('dir/file', 'x');
+      for (const key of ['nothing', 'dir', 'dir/', 'dir/file/more', 'dir/fil']) {
+        expect(await at.store.head(key), key).to.equal(null);
+        expect(await at.store.read(key), key).to.equal(null);
+        expect(await at.store.get(key), key).to.equal(null);
+      }
+    });
+
+    it('replaces an object, and its entity tag with it', async () => {
+      const first = await at.store.put('k', 'one');
+      const second = await at.store.put('k', 'two');
+      expect([first.created, second.created]).to.deep.equal([true, true]);
+      expect(second.etag).to.not.equal(first.etag);
+      expect(await at.text('k')).to.equal('two');
+      expect((await at.store.head('k'))?.etag).to.equal(second.etag);
+    });
+
+    it('keeps metadata with the object, not in its size', async () => {
+      const metadata = { format: '1', 'exit-code': '0', counters: '{"amount":"12.50"}' };
+      await at.store.put('k', 'abc', { metadata });
+      const before = Date.now();
+      const info = await at.store.head('k');
+      expect(info).to.deep.include({ key: 'k', size: 3, metadata });
+      expect(info?.modified).to.be.within(before - 60_000, before + 60_000);
+      const stream = await at.store.get('k');
+      stream?.body.destroy();
+      expect(stream?.info).to.deep.equal(info);
+    });
+
+    it('keeps 2,000 bytes of metadata, and refuses a value that is not ASCII', async () => {
+      const metadata = { counters: '"'.repeat(1_990) };
+      await at.store.put('k', 'abc', { metadata });
+      expect((await at.store.head('k'))?.metadata).to.deep.equal(metadata);
+      await failsWith('usage', at.store.put('k', 'abc', { metadata: { name: 'Zoë' } }));
+      await failsWith('usage', at.store.put('k', 'abc', { metadata: { name: 'x'.repeat(2_100) } }));
+    });
+
+    it('shows what one put to another that has the store open', async () => {
+      const other = await at.reopen();
+      await at.store.put('k', 'one');
+      expect(Buffer.from((await other.read('k')) ?? []).toString()).to.equal('one');
+      expect((await other.put('k', 'two', { ifAbsent: true })).created).to.equal(false);
+    });
+  });
+
+  describe('create-if-absent', () => {
+    it('creates once, then names the object that is there', async () => {
+      const first = await at.store.put('k', 'one', { ifAbsent: true });
+      const second = await at.store.put('k', 'two', { ifAbsent: true });
+      expect(first.created).to.equal(true);
+      expect(second.created).to.equal(false);
+      expect(['', first.etag]).to.include(second.etag);
+      expect(await at.text('k')).to.equal('one');
+    });
+
+    it('tells exactly one of twenty racers that it created', async () => {
+      const other = await at.reopen();
+      const racers = Array.from({ length: 20 }, (_, i) =>
+        (i % 2 === 0 ? at.store : other).put('race/k', `racer ${i}`, { ifAbsent: true }),
+      );
+      const results = await Promise.all(racers);
+      const winners = results.flatMap((result, i) => (result.created ? [i] : []));
+      expect(winners).to.have.length(1);
+      expect(await at.text('race/k')).to.equal(`racer ${winners[0]}`);
+    });
+
+    it('creates again what was deleted', async () => {
+      await at.store.put('dir/k', 'one', { ifAbsent: true });
+      await at.store.delete(['dir/k']);
+      expect((await at.store.put('dir/k', 'two', { ifAbsent: true })).created).to.equal(true);
+      expect(await at.text('dir/k')).to.equal('two');
+    });
+  });
+
+  describe('ranges and pins', () => {
+    it('reads a range, cut at the end of the object', async () => {
+      await at.store.put('k', '0123456789');
+      const cases = [
+        [0, 4, '0123'],
+        [4, 100, '456789'],
+        [9, 1, '9'],
+        [10, 5, ''],
+        [50, 5, ''],
+        [3, 0, ''],
+      ] as const;
+      for (const [offset, length, expected] of cases) {
+        const range = { offset, length };
+        expect(Buffer.from((await at.store.read('k', { range })) ?? [1]).toString(), `${offset}+${length}`).to.equal(
+          expected,
+        );
+        const stream = await at.store.get('k', { range });
+        expect(stream && (await buffer(stream.body)).toString()).to.equal(expected);
+        expect(stream?.info.size).to.equal(10);
+      }
+    });
+
+    it('reads a pinned object only while it is the same', async () => {
+      const { etag } = await at.store.put('k', 'one');
+      expect(Buffer.from((await at.store.read('k', { etag })) ?? []).toString()).to.equal('one');
+      await at.store.put('k', 'two');
+      await failsWith('changed', at.store.read('k', { etag }));
+      await failsWith('changed', at.store.get('k', { etag }));
+      await failsWith('changed', at.store.read('k', { etag, range: { offset: 0, length: 1 } }));
+      await at.store.delete(['k']);
+      expect(await at.store.read('k', { etag })).to.equal(null);
+    });
+
+    it('goes on streaming the object it began with', async () => {
+      const size = 3 * 1024 * 1024;
+      await at.store.put('k', Buffer.alloc(size, 'a'));
+      const stream = await at.store.get('k');
+      await at.store.put('k', Buffer.alloc(size, 'b'));
+      const bytes = stream && (await buffer(stream.body));
+      expect(bytes?.equals(Buffer.alloc(size, 'a'))).to.equal(true);
+    });
+
+    it('ends a read whose signal has aborted', async () => {
+      await at.store.put('k', 'one');
+      const signal = AbortSignal.abort();
+      expect(await rejection(at.store.read('k', { signal }))).to.have.property('name', 'AbortError');
+      expect(await rejection(at.store.get('k', { signal }))).to.have.property('name', 'AbortError');
+    });
+  });
+}

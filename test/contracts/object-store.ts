@@ -1,0 +1,16 @@
+import { fileLaws } from './object-store-files.ts';
+import { listingLaws } from './object-store-listing.ts';
+import { objectLaws } from './object-store-objects.ts';
+import { StoreBench, type StoreUnderTest } from './store-bench.ts';
+
+/** The laws of `src/ports/object-store.ts`, on any adapter: `factory` makes an empty store for each test. */
+export function objectStoreContract(name: string, factory: () => Promise<StoreUnderTest>): void {
+  describe(`object store contract: ${name}`, () => {
+    const bench = new StoreBench();
+    beforeEach(() => bench.open(factory));
+    afterEach(() => bench.close());
+    objectLaws(bench);
+    listingLaws(bench);
+    fileLaws(bench);
+  });
+}

@@ -1,0 +1,86 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { type ErrorKind, isKind } from '../../src/errors.ts';
+import type { ListOptions, ObjectStore } from '../../src/ports/object-store.ts';
+
+/** What an adapter's test makes for each test: an empty store, and how to be rid of it. */
+export interface StoreUnderTest {
+  readonly store: ObjectStore;
+  /** The same store as another process would open it. */
+  reopen(): Promise<ObjectStore>;
+  close(): Promise<void>;
+}
+
+/** One test's store and a directory for files, with what the suites need to look at them. */
+export class StoreBench {
+  #made: StoreUnderTest | null = null;
+  #scratch = '';
+
+  async open(factory: () => Promise<StoreUnderTest>): Promise<void> {
+    this.#made = await factory();
+    this.#scratch = mkdtempSync(join(tmpdir(), 'batchctl-contract-'));
+  }
+
+  async close(): Promise<void> {
+    rmSync(this.#scratch, { recursive: true, force: true });
+    await this.#made?.close();
+    this.#made = null;
+  }
+
+  get store(): ObjectStore {
+    return this.#current.store;
+  }
+
+  get scratch(): string {
+    return this.#scratch;
+  }
+
+  reopen(): Promise<ObjectStore> {
+    return this.#current.reopen();
+  }
+
+  async text(key: string): Promise<string | null> {
+    const bytes = await this.store.read(key);
+    return bytes === null ? null : Buffer.from(bytes).toString('utf8');
+  }
+
+  async keys(prefix: string, options?: ListOptions): Promise<string[]> {
+    const found: string[] = [];
+    for await (const entry of this.store.list(prefix, options)) found.push(entry.key);
+    return found;
+  }
+
+  /** A file with that content. */
+  fileOf(content: string | Uint8Array): string {
+    const path = join(this.#scratch, 'source');
+    writeFileSync(path, content);
+    return path;
+  }
+
+  get #current(): StoreUnderTest {
+    if (this.#made === null) throw new Error('the store of this test is not open');
+    return this.#made;
+  }
+}
+
+/** Sorted by the bytes of their UTF-8, which is not the order of JavaScript's strings. */
+export function inByteOrder(keys: readonly string[]): string[] {
+  return [...keys].sort((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other)));
+}
+
+/** What a promise rejects with; fails if it doesn't. */
+export async function rejection(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(
+    () => expect.fail('expected an error, found none'),
+    (error: unknown) => error,
+  );
+}
+
+/** Expects an error of a kind. */
+export async function failsWith(kind: ErrorKind, promise: Promise<unknown>): Promise<Error> {
+  const error = await rejection(promise);
+  if (isKind(error, kind)) return error;
+  throw new Error(`expected an error of kind ${kind}`, { cause: error });
+}

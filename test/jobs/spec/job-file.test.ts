@@ -1,0 +1,177 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { BatchctlError } from '../../../src/errors.ts';
+import { loadJobFile, parseJobFile } from '../../../src/jobs/spec/job-file.ts';
+
+const CLAIMS = `
+name: claims
+files: [price.mjs, rates.csv]
+params: { region: EU, rate: 1.10, code: 007, big: 12345678901234567890, on: true }
+input:
+  from: claims-{period}.csv
+  split: { by: csv, size: 32MB, header: true }
+steps:
+  - name: price
+    run: [node, price.mjs]
+    timeout: 10m
+    stall: 5m
+    interruptions: 2
+    fallback: steady
+    env: &env { LEVEL: 1.50, DEBUG: false }
+    secrets: { DB: "env:DB_PASSWORD", KEY: "file:/etc/key" }
+    permanent: [65]
+  - name: totals
+    gather: true
+    header: once
+    run: node totals.mjs
+    needs: { slots: all, memory: 4GB }
+    env: *env
+tolerate: 0.1%
+halt: 5%
+expect: [price.records == input.records]
+labels: { team: finance }
+deliver: { to: "s3://acme/out/" }
+notify: [{ on: [failed, late], to: "https://example.com/hook" }]
+`;
+
+describe('a job file', () => {
+  it('becomes a spec with units resolved and every default filled in', () => {
+    expect(parseJobFile(CLAIMS, { file: 'claims.yaml' })).to.deep.equal({
+      name: 'claims',
+      files: ['price.mjs', 'rates.csv'],
+      params: { region: 'EU', rate: '1.10', code: '007', big: '12345678901234567890', on: 'true' },
+      input: {
+        from: ['claims-{period}.csv'],
+        split: { by: 'csv', header: true, delimiter: ',', quote: '"', size: 32_000_000 },
+      },
+      steps: [
+        {
+          name: 'price',
+          run: ['node', 'price.mjs'],
+          gather: false,
+          input: 'stdin',
+          output: 'stdout',
+          header: null,
+          explode: false,
+          group: 'default',
+          attempts: 3,
+          timeout: 600,
+          stall: 300,
+          needs: { slots: 1, memory: 0, disk: 0 },
+          env: { LEVEL: '1.50', DEBUG: 'false' },
+          secrets: { DB: 'env:DB_PASSWORD', KEY: 'file:/etc/key' },
+          permanent: [65],
+          maxRunning: null,
+          interruptions: 2,
+          fallback: 'steady',
+        },
+        {
+          name: 'totals',
+          run: 'node totals.mjs',
+          gather: true,
+          input: 'stdin',
+          output: 'stdout',
+          header: 'once',
+          explode: false,
+          group: 'default',
+          attempts: 3,
+          timeout: 3600,
+          stall: null,
+          needs: { slots: 'all', memory: 4_000_000_000, disk: 0 },
+          env: { LEVEL: '1.50', DEBUG: 'false' },
+          secrets: {},
+          permanent: [],
+          maxRunning: null,
+          interruptions: null,
+          fallback: null,
+        },
+      ],
+      tolerate: { kind: 'share', share: 0.001 },
+      onFailure: 'finish',
+      halt: 0.05,
+      expect: ['price.records == input.records'],
+      labels: { team: 'finance' },
+      maxRunning: null,
+      maxTasks: 1_000_000,
+      deliver: { to: 's3://acme/out/', name: '{step}-{task}', marker: '_SUCCESS' },
+      notify: [{ on: ['failed', 'late'], to: 'https://example.com/hook' }],
+    });
+  });
+
+  it('may be JSON, indented with tabs', () => {
+    const spec = parseJobFile('{\n\t"name": "a",\n\t"steps": [\n\t\t{"name": "s", "run": ["true"]}\n\t]\n}\n', { file: 'a.json' });
+    expect(spec.steps[0]?.run).to.deep.equal(['true']);
+    expect(spec.input).to.equal(null);
+  });
+
+  it('without a split takes each input whole', () => {
+    const spec = parseJobFile('name: a\ninput: { from: [a.bin, "store:b", "job:last/price"] }\nsteps: [{ name: s, run: x }]\n', {
+      file: 'a.yaml',
+    });
+    expect(spec.input).to.deep.equal({ from: ['a.bin', 'store:b', 'job:last/price'], split: { by: 'file' } });
+  });
+
+  it('gives a step with a fallback group three interruptions', () => {
+    const spec = parseJobFile('name: a\nsteps: [{ name: s, run: x, fallback: steady }]\n', { file: 'a.yaml' });
+    expect(spec.steps[0]?.interruptions).to.equal(3);
+  });
+
+  it('reports all its mistakes at once, in the order of the file', () => {
+    const text = 'name: Claims\nsteps:\n  - name: a\n    run: x\n    timout: 5m\n  - name: a\n    run: []\ntolerate: -1\n';
+    const error = failure(text);
+    expect(error.kind).to.equal('jobFile');
+    const lines = error.message.split('\n');
+    expect(lines[0]).to.equal('job.yaml has 5 mistakes:');
+    expect(lines.slice(1).map((line) => line.split(' ').slice(0, 2).join(' '))).to.deep.equal([
+      'job.yaml:1:7: name:',
+      'job.yaml:5:5: steps[0].timout:',
+      'job.yaml:6:11: steps[1].name:',
+      'job.yaml:7:10: steps[1].run:',
+      'job.yaml:8:11: tolerate:',
+    ]);
+    expect(error.message).to.contain('did you mean timeout?');
+    expect(error.hint).to.contain('batchctl job schema');
+  });
+
+  it('is read from disk as UTF-8, and a missing one is not found', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'batchctl-job-file-'));
+    try {
+      const path = join(dir, 'job.yaml');
+      await writeFile(path, '\ufeffname: a\nsteps: [{ name: s, run: x }]\n');
+      expect((await loadJobFile(path)).name).to.equal('a');
+      await writeFile(path, Buffer.from([0x6e, 0xff, 0xfe]));
+      expect((await rejection(loadJobFile(path))).kind).to.equal('jobFile');
+      expect((await rejection(loadJobFile(join(dir, 'none.yaml')))).kind).to.equal('notFound');
+      expect((await rejection(loadJobFile(dir))).kind).to.equal('jobFile');
+    } finally {
+      await rm(dir, { recursive: true });
+    }
+  });
+
+  it('never shows what was written where a reference to a secret belongs', () => {
+    const error = failure('name: a\nsteps: [{ name: s, run: x, secrets: { DB: hunter2 } }]\n');
+    expect(error.message).to.contain('found a hidden value').and.not.contain('hunter2');
+  });
+});
+
+function failure(text: string): BatchctlError {
+  try {
+    parseJobFile(text, { file: 'job.yaml' });
+  } catch (error) {
+    if (error instanceof BatchctlError) return error;
+    throw error;
+  }
+  throw new Error(`accepted: ${text}`);
+}
+
+async function rejection(promise: Promise<unknown>): Promise<BatchctlError> {
+  try {
+    await promise;
+  } catch (error) {
+    if (error instanceof BatchctlError) return error;
+    throw error;
+  }
+  throw new Error('accepted');
+}

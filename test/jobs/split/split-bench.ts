@@ -1,0 +1,156 @@
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { gzipSync } from 'node:zlib';
+import { createFsStore, type FsStore } from '../../../src/adapters/local/fs-store.ts';
+import { openFileSource } from '../../../src/jobs/split/file-source.ts';
+import { openPipeSource } from '../../../src/jobs/split/pipe-source.ts';
+import { type InputFacts, type SplitOptions, splitInputs } from '../../../src/jobs/split/split-inputs.ts';
+import type { SplitSource } from '../../../src/jobs/split/split-source.ts';
+import { openStoreSource } from '../../../src/jobs/split/store-source.ts';
+import type { SplitSpec } from '../../../src/model/job.ts';
+import type { Part } from '../../../src/model/part.ts';
+
+export type Origin = 'file' | 'store' | 'pipe' | 'gzip' | 'zstd';
+
+/** A part as its task sees it. */
+export interface SeenPart {
+  readonly header: string;
+  /** Latin-1, so that any bytes can be compared. */
+  readonly body: string;
+  readonly records: number | undefined;
+}
+
+/** A directory, a store, and inputs of all origins made of given bytes. */
+export class SplitBench {
+  readonly directory = mkdtempSync(join(tmpdir(), 'batchctl-split-'));
+  readonly pieces = new Map<string, Buffer>();
+  #store: FsStore | null = null;
+
+  close(): void {
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  path(name: string): string {
+    return join(this.directory, name);
+  }
+
+  async store(): Promise<FsStore> {
+    this.#store ??= await createFsStore({ root: this.path('store'), durability: 'process' });
+    return this.#store;
+  }
+
+  file(name: string, bytes: Uint8Array | string): string {
+    writeFileSync(this.path(name), bytes);
+    return this.path(name);
+  }
+
+  async source(origin: Origin, bytes: Uint8Array, index = 0): Promise<SplitSource> {
+    if (origin === 'store') {
+      const store = await this.store();
+      await store.put(`data/in-${index}`, bytes);
+      return openStoreSource(index, store, `data/in-${index}`);
+    }
+    if (origin === 'pipe') return openPipeSource(index, Readable.from(smallChunks(bytes)));
+    const stored = origin === 'gzip' ? twoMembers(bytes) : origin === 'zstd' ? rawZstd(bytes) : bytes;
+    return openFileSource(index, this.file(`in-${index}`, stored));
+  }
+
+  /** Splits, and closes the sources. */
+  async split(inputs: readonly SplitSource[], split: SplitSpec, options: Partial<SplitOptions> = {}): Promise<Split> {
+    const parts: Part[] = [];
+    const facts: InputFacts[] = [];
+    this.pieces.clear();
+    const storePiece: SplitOptions['storePiece'] = async ({ n, size, checksum, body }) => {
+      const bytes = 'bytes' in body ? Buffer.from(body.bytes) : readFileSync(body.path);
+      const real = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+      if (real !== checksum || bytes.length !== size) throw new Error(`piece ${n} does not match its checksum`);
+      this.pieces.set(`piece-${n}`, bytes);
+      return { key: `piece-${n}`, size, checksum };
+    };
+    const onInput = (fact: InputFacts): void => {
+      facts.push(fact);
+    };
+    try {
+      for await (const part of splitInputs({
+        inputs,
+        split,
+        maxTasks: 1_000_000,
+        directory: this.directory,
+        storePiece,
+        onInput,
+        ...options,
+      })) {
+        parts.push(part);
+      }
+    } finally {
+      for (const source of inputs) await source.close();
+    }
+    return { parts, facts };
+  }
+
+  /** What a task gets of a part of the input with those bytes. */
+  see(part: Part, bytes: Uint8Array): SeenPart {
+    const text = (start: number, length: number, of: Uint8Array): string =>
+      Buffer.from(of.subarray(start, start + length)).toString('latin1');
+    if (part.kind === 'range') {
+      const { header, offset, length, records } = part;
+      const headerText = header === undefined ? '' : text(header.offset, header.length, bytes);
+      return { header: headerText, body: text(offset, length, bytes), records };
+    }
+    if (part.kind !== 'piece') throw new Error(`a ${part.kind} part has no bytes here`);
+    const piece = this.pieces.get(part.key) ?? Buffer.alloc(0);
+    const header = part.header ?? 0;
+    return { header: text(0, header, piece), body: text(header, piece.length, piece), records: part.records };
+  }
+}
+
+export interface Split {
+  readonly parts: readonly Part[];
+  readonly facts: readonly InputFacts[];
+}
+
+/** Chunks of 1, 2, 3 ... bytes: every border is met. */
+function* smallChunks(bytes: Uint8Array): Generator<Buffer> {
+  let size = 1;
+  for (let from = 0; from < bytes.length; from += size, size = (size % 7) + 1) {
+    yield Buffer.from(bytes.subarray(from, from + size));
+  }
+}
+
+function twoMembers(bytes: Uint8Array): Buffer {
+  const half = bytes.length >> 1;
+  return Buffer.concat([gzipSync(bytes.subarray(0, half)), gzipSync(bytes.subarray(half))]);
+}
+
+/** Zstandard frames of raw blocks (RFC 8878, section 3.1), a few bytes each. */
+export function rawZstd(bytes: Uint8Array): Buffer {
+  const frames: Buffer[] = [];
+  for (let from = 0; from === 0 || from < bytes.length; from += 40) {
+    const frame = bytes.subarray(from, from + 40);
+    // Magic number; single segment with a content size of one byte; that size.
+    frames.push(Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x20, frame.length]));
+    for (let at = 0; at === 0 || at < frame.length; at += 16) {
+      const block = frame.subarray(at, at + 16);
+      const last = at + 16 >= frame.length ? 1 : 0;
+      const head = (block.length << 3) | last;
+      frames.push(Buffer.from([head & 255, head >> 8, head >> 16]), Buffer.from(block));
+    }
+  }
+  return Buffer.concat(frames);
+}
+
+/** Bytes compressed by the `zstd` program, in two frames; null where it isn't installed. */
+export function zstdProgram(bytes: Uint8Array): Buffer | null {
+  const half = bytes.length >> 1;
+  const frames: Buffer[] = [];
+  for (const input of [bytes.subarray(0, half), bytes.subarray(half)]) {
+    const { status, stdout } = spawnSync('zstd', ['-q', '-c'], { input, maxBuffer: 2 ** 30 });
+    if (status !== 0) return null;
+    frames.push(stdout);
+  }
+  return Buffer.concat(frames);
+}

@@ -1,0 +1,86 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Command, CommandEnd, Executor } from '../../src/worker/executor.ts';
+import { createShellExecutor } from '../../src/worker/shell-executor.ts';
+
+const FIXTURES = resolve(import.meta.dirname, '../fixtures');
+let benches = 0;
+
+/** The path of a small real program in test/fixtures. */
+export function fixture(name: string): string {
+  return join(FIXTURES, name);
+}
+
+/** An executor with a directory of its own, and what tests ask of it. */
+export class ExecutorBench {
+  readonly directory = mkdtempSync(join(tmpdir(), 'batchctl-executor-'));
+  readonly executor: Executor;
+  #attempts = 0;
+
+  constructor(slots = 1, shell = '/bin/sh') {
+    benches += 1;
+    const worker = `w-test-${process.pid}-${benches}`;
+    this.executor = createShellExecutor({ slots, worker, directory: this.directory, shell });
+  }
+
+  command(run: Command['run'], changes: Partial<Command> = {}): Command {
+    this.#attempts += 1;
+    return {
+      attempt: `a-${process.pid}-${benches}-${this.#attempts}`,
+      run,
+      cwd: this.directory,
+      env: { PATH: process.env.PATH ?? '/usr/bin:/bin' },
+      stdin: null,
+      stdout: this.path('out'),
+      stderr: this.path('err'),
+      outputs: [],
+      timeoutMs: 60_000,
+      stallMs: null,
+      graceMs: 200,
+      stderrLimit: 1_000_000,
+      ...changes,
+    };
+  }
+
+  run(run: Command['run'], changes: Partial<Command> = {}, signal?: AbortSignal, slot = 0): Promise<CommandEnd> {
+    return this.executor.run(slot, this.command(run, changes), signal ?? new AbortController().signal);
+  }
+
+  path(name: string): string {
+    return join(this.directory, name);
+  }
+
+  /** A file's text, '' when there is none. */
+  text(name: string): string {
+    try {
+      return readFileSync(this.path(name), 'utf8');
+    } catch {
+      return '';
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.executor.close();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** Waits for a condition; throws when it isn't met in time. */
+export async function until(condition: () => boolean, withinMs = 5_000): Promise<void> {
+  const deadline = performance.now() + withinMs;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`Expected within ${withinMs} ms: ${condition}`);
+    await delay(5);
+  }
+}
+
+/** Whether a process runs (a zombie doesn't). */
+export function alive(pid: number): boolean {
+  try {
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'latin1'));
+  } catch {
+    return false;
+  }
+}

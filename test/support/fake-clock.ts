@@ -1,0 +1,29 @@
+import type { Clock } from '../../src/lib/clock.ts';
+
+/** A clock that stands still until a test moves it; wall time and monotonic time move together. */
+export class FakeClock implements Clock {
+  #now: number;
+  #monotonic = 0;
+
+  constructor(now = Date.now()) {
+    this.#now = now;
+  }
+
+  now(): number {
+    return this.#now;
+  }
+
+  monotonic(): number {
+    return this.#monotonic;
+  }
+
+  pass(seconds: number): void {
+    this.#now += seconds * 1000;
+    this.#monotonic += seconds * 1000;
+  }
+
+  /** Sets wall time alone, as a time server or a person does. */
+  set(now: number): void {
+    this.#now = now;
+  }
+}

@@ -1,0 +1,115 @@
+import { createHash } from 'node:crypto';
+import { readFile, rm } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { BatchctlError } from '../../src/errors.ts';
+import type {
+  ListOptions,
+  Metadata,
+  ObjectEntry,
+  ObjectInfo,
+  ObjectStore,
+  ObjectStream,
+  PutOptions,
+  PutResult,
+  ReadOptions,
+  UploadOptions,
+} from '../../src/ports/object-store.ts';
+
+interface Held {
+  readonly bytes: Uint8Array;
+  readonly metadata: Metadata;
+  readonly etag: string;
+  readonly modified: number;
+}
+
+/** An object store that lives as long as the test: for what needs a store and is not about one. */
+export class MemoryStore implements ObjectStore {
+  readonly location = 'memory';
+  readonly #objects = new Map<string, Held>();
+  readonly #now: () => number;
+  #writes = 0;
+
+  constructor(now: () => number = Date.now) {
+    this.#now = now;
+  }
+
+  async put(key: string, body: Uint8Array | string, options: PutOptions = {}): Promise<PutResult> {
+    const there = this.#objects.get(key);
+    if (options.ifAbsent && there !== undefined) return { created: false, etag: there.etag };
+    const bytes = typeof body === 'string' ? new TextEncoder().encode(body) : Uint8Array.from(body);
+    this.#writes += 1;
+    const etag = createHash('sha256').update(bytes).update(`#${this.#writes}`).digest('hex').slice(0, 32);
+    this.#objects.set(key, { bytes, metadata: { ...options.metadata }, etag, modified: this.#now() });
+    return { created: true, etag };
+  }
+
+  async read(key: string, options: ReadOptions = {}): Promise<Uint8Array | null> {
+    options.signal?.throwIfAborted();
+    const held = this.#objects.get(key);
+    if (held === undefined) return null;
+    if (options.etag !== undefined && options.etag !== held.etag) {
+      throw new BatchctlError(
+        'changed',
+        `${key} is no longer what it was: expected ${options.etag}, found ${held.etag}`,
+      );
+    }
+    const { offset, length } = options.range ?? { offset: 0, length: held.bytes.length };
+    return held.bytes.slice(offset, offset + length);
+  }
+
+  async get(key: string, options: ReadOptions = {}): Promise<ObjectStream | null> {
+    const info = await this.head(key);
+    const bytes = await this.read(key, options);
+    if (info === null || bytes === null) return null;
+    return { info, body: Readable.from(bytes.length === 0 ? [] : [Buffer.from(bytes)], { objectMode: false }) };
+  }
+
+  async head(key: string): Promise<ObjectInfo | null> {
+    const held = this.#objects.get(key);
+    return held === undefined ? null : { ...entry(key, held), metadata: held.metadata };
+  }
+
+  async *list(prefix: string, options: ListOptions = {}): AsyncIterable<ObjectEntry> {
+    const keys = [...this.#objects.keys()]
+      .filter((key) => key.startsWith(prefix))
+      .filter((key) => options.from === undefined || compare(key, options.from) >= 0)
+      .filter((key) => options.to === undefined || compare(key, options.to) < 0)
+      .sort(compare);
+    for (const key of keys) {
+      options.signal?.throwIfAborted();
+      const held = this.#objects.get(key);
+      if (held !== undefined) yield entry(key, held);
+    }
+  }
+
+  async delete(keys: readonly string[]): Promise<void> {
+    for (const key of keys) this.#objects.delete(key);
+  }
+
+  async copy(from: string, to: string, options: { readonly ifAbsent?: boolean } = {}): Promise<PutResult> {
+    const held = this.#objects.get(from);
+    if (held === undefined) throw new BatchctlError('notFound', `there is no object ${from} to copy`);
+    return await this.put(to, held.bytes, { ...options, metadata: held.metadata });
+  }
+
+  async presign(): Promise<null> {
+    return null;
+  }
+
+  async uploadFile(path: string, key: string, options: UploadOptions = {}): Promise<PutResult> {
+    options.signal?.throwIfAborted();
+    const bytes = await readFile(path);
+    const result = await this.put(key, bytes, options);
+    if (options.consume && result.created) await rm(path);
+    options.onProgress?.(bytes.length);
+    return result;
+  }
+}
+
+function entry(key: string, held: Held): ObjectEntry {
+  return { key, size: held.bytes.length, etag: held.etag, modified: held.modified };
+}
+
+function compare(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}

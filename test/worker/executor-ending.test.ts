@@ -1,0 +1,149 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { alive, ExecutorBench, fixture, until } from '../support/executor-bench.ts';
+
+describe('ending commands', () => {
+  let bench: ExecutorBench;
+  beforeEach(() => {
+    bench = new ExecutorBench(2);
+  });
+  afterEach(() => bench.close());
+
+  const pid = () => Number(bench.text('pid'));
+
+  it('ends a command at its timeout with SIGTERM, and the slot works on', async () => {
+    const end = await bench.run(['sleep', '60'], { timeoutMs: 100 });
+    expect(end).to.include({ how: 'timeout', code: 143, signal: 'SIGTERM', strays: 0 });
+    expect(bench.text('err')).to.equal('');
+    expect(await bench.run(['true'])).to.include({ how: 'exit', code: 0 });
+  });
+
+  it('ends one that ignores SIGTERM, and its children, after the grace', async () => {
+    const end = await bench.run([fixture('ignore-term.sh')], { timeoutMs: 300, graceMs: 150 });
+    expect(end).to.include({ how: 'timeout', code: 137 });
+    expect(end.seconds).to.be.within(0.44, 3);
+    expect(await bench.run(['echo', 'again'])).to.include({ how: 'exit', code: 0 });
+    expect(bench.text('out')).to.equal('again\n');
+  });
+
+  it('ends a command when its signal aborts', async () => {
+    const controller = new AbortController();
+    const running = bench.run('echo $$ >pid; exec sleep 60', {}, controller.signal);
+    await until(() => pid() > 0);
+    controller.abort();
+    expect(await running).to.include({ how: 'aborted', code: 143 });
+    expect(alive(pid())).to.equal(false);
+  });
+
+  it('starts nothing when the signal is aborted already', async () => {
+    const end = await bench.run('echo >started', {}, AbortSignal.abort());
+    expect(end).to.include({ how: 'aborted', code: null });
+    expect(bench.text('started')).to.equal('');
+  });
+
+  it('ends a command that writes nothing for too long', async () => {
+    const end = await bench.run('echo a; sleep 60', { stallMs: 200 });
+    expect(end).to.include({ how: 'stall', code: 143 });
+    expect(end.seconds).to.be.within(0.2, 3);
+  });
+
+  it('takes growth of a further file below a directory for a sign of life', async () => {
+    const slow = 'mkdir -p d/e; for i in 1 2 3 4 5 6 7 8; do sleep 0.1; echo x >>d/e/f; done';
+    const end = await bench.run(slow, { stallMs: 400, outputs: [bench.path('d')] });
+    expect(end).to.include({ how: 'exit', code: 0 });
+  });
+
+  it('ends a background child that holds stdout before it answers', async () => {
+    const end = await bench.run([fixture('leave-child.sh')]);
+    expect(end).to.include({ how: 'exit', code: 0 });
+    expect(end.strays).to.be.at.least(1);
+    expect(alive(pid())).to.equal(false);
+    expect(bench.text('out')).to.equal('early\n');
+  });
+
+  it('finds and ends a grandchild in a session of its own that ignores SIGTERM', async () => {
+    const end = await bench.run([fixture('leave-session.sh')]);
+    expect(end).to.include({ how: 'exit', code: 0 });
+    expect(end.strays).to.be.at.least(1);
+    expect(alive(pid())).to.equal(false);
+    expect(await bench.run(['true'])).to.include({ how: 'exit', code: 0, strays: 0 });
+  });
+
+  it('finds a grandchild that closed all it inherited but stdout', async () => {
+    const end = await bench.run(['python3', fixture('leave-closed.py')]);
+    expect(end).to.include({ how: 'exit', code: 0, strays: 1 });
+    expect(alive(pid())).to.equal(false);
+  });
+
+  it('counts no stray when a pipeline’s first part ends a moment later', async () => {
+    const end = await bench.run('yes | head -1');
+    expect(end).to.include({ how: 'exit', code: 0, strays: 0 });
+  });
+
+  it('reports a signal when the slot’s shell is killed in mid-task, and the slot works again', async () => {
+    const running = bench.run('echo $PPID >shell; echo $$ >pid; sleep 60');
+    await until(() => pid() > 0);
+    process.kill(Number(bench.text('shell')), 'SIGKILL');
+    expect(await running).to.include({ how: 'signal', signal: 'SIGKILL' });
+    expect(alive(pid())).to.equal(false);
+    expect(await bench.run(['echo', 'again'])).to.include({ how: 'exit', code: 0 });
+    expect(bench.text('out')).to.equal('again\n');
+  });
+
+  it('works again after an idle shell was killed or signalled', async () => {
+    await bench.run('echo $PPID >shell');
+    const shell = Number(bench.text('shell'));
+    process.kill(-shell, 'SIGTERM');
+    expect(await bench.run(['true'])).to.include({ how: 'exit', code: 0 });
+    process.kill(shell, 'SIGKILL');
+    await until(() => !existsSync(`/proc/${shell}`));
+    expect(await bench.run(['true'])).to.include({ how: 'exit', code: 0 });
+  });
+
+  it('survives a command that signals its whole group', async () => {
+    for (const name of ['TERM', 'INT', 'HUP']) {
+      expect(await bench.run(`kill -${name} 0; sleep 60`))
+        .to.have.property('how')
+        .that.is.oneOf(['signal', 'exit']);
+    }
+    expect(await bench.run('kill -KILL 0')).to.include({ how: 'signal', signal: 'SIGKILL' });
+    expect(await bench.run(['true'])).to.include({ how: 'exit', code: 0 });
+  });
+
+  it('ends what runs when it is closed, and leaves no shell behind', async () => {
+    const running = bench.run('echo $PPID >shell; echo $$ >pid; exec sleep 60');
+    await until(() => pid() > 0);
+    const shell = Number(bench.text('shell'));
+    await bench.executor.close();
+    expect(await running).to.include({ how: 'aborted' });
+    expect(alive(pid()) || alive(shell)).to.equal(false);
+  });
+
+  it('leaves nothing running when the worker is killed, a session of its own included', async function () {
+    this.timeout(10_000);
+    const directory = mkdtempSync(join(tmpdir(), 'batchctl-killed-'));
+    const script =
+      'setsid sh -c \'trap "" TERM; echo $$ >far; sleep 60; :\' & echo $$ >near; echo $PPID >shell; sleep 60; :';
+    const worker = spawn(process.execPath, ['--import', 'tsx', fixture('executor-worker.mjs'), directory, script], {
+      stdio: 'inherit',
+    });
+    const pidIn = (name: string) => {
+      try {
+        return Number(readFileSync(join(directory, name), 'utf8'));
+      } catch {
+        return 0;
+      }
+    };
+    try {
+      await until(() => pidIn('far') > 0 && pidIn('near') > 0 && pidIn('shell') > 0, 8_000);
+      worker.kill('SIGKILL');
+      await until(() => !['far', 'near', 'shell'].some((name) => alive(pidIn(name))), 1_000);
+    } finally {
+      worker.kill('SIGKILL');
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+});
