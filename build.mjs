@@ -3,7 +3,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { build } from 'esbuild';
 
 /** What is started or imported by its own name. The name of each file is its name in dist/. */
-const ENTRIES = ['src/cli/main.ts', 'src/worker/lease-thread.ts'];
+const ENTRIES = ['src/cli/main.ts', 'src/worker/lease-thread.ts', 'src/adapters/local/sqlite-queue.ts'];
 
 /** What can't be bundled: native code that finds its own files. */
 const EXTERNAL = ['better-sqlite3'];
@@ -19,7 +19,7 @@ await build({
   entryPoints: ENTRIES.filter((entry) => existsSync(`${root}/${entry}`)),
   outdir: 'dist',
   entryNames: '[name]',
-  chunkNames: 'chunks/[name]-[hash]',
+  chunkNames: '[name]-[hash]',
   bundle: true,
   splitting: true,
   format: 'esm',

@@ -44,20 +44,25 @@ function quotes(line) {
 function fields(record) {
   const line = withoutReturn(record);
   const found = [];
-  let at = 0;
-  while (at <= line.length) {
+  for (let at = 0; at <= line.length; ) {
     const isQuoted = line[at] === '"';
-    const end = isQuoted ? closingQuote(line, at) + 1 : (line.indexOf(',', at) + line.length + 1) % (line.length + 1);
-    if (end !== line.length && line[end] !== ',') throw new SyntaxError('text after a closing quote');
+    const end = isQuoted ? closingQuote(line, at) + 1 : commaAfter(line, at);
+    if (end < line.length && line[end] !== ',') throw new SyntaxError('text after a closing quote');
     found.push(isQuoted ? line.slice(at + 1, end - 1).replaceAll('""', '"') : line.slice(at, end));
     at = end + 1;
   }
   return found;
 }
 
+/** The next comma, or the record's end. */
+function commaAfter(line, at) {
+  const comma = line.indexOf(',', at);
+  return comma === -1 ? line.length : comma;
+}
+
 function closingQuote(line, opening) {
   let at = line.indexOf('"', opening + 1);
   while (at !== -1 && line[at + 1] === '"') at = line.indexOf('"', at + 2);
-  if (at === -1) throw new SyntaxError('a quote in the middle of a field');
+  if (at === -1) throw new SyntaxError('a quoted field that never ends');
   return at;
 }

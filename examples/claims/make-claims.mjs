@@ -116,7 +116,9 @@ async function make(options) {
 
 process.stdout.on('error', (error) => process.exit(error.code === 'EPIPE' ? 0 : 1)); // `| head` is fine
 try {
-  const options = Object.fromEntries(['size', 'records', 'seed', 'bad-every'].map((name) => [name, { type: 'string' }]));
+  const options = Object.fromEntries(
+    ['size', 'records', 'seed', 'bad-every'].map((name) => [name, { type: 'string' }]),
+  );
   const { values } = parseArgs({ options: { ...options, output: { type: 'string', short: 'o' } } });
   await make(values);
 } catch (error) {

@@ -65,7 +65,9 @@ export function openContext({ io, flags, signal, stopNow, closed, clock = system
     platform,
     zone: async () => flags.tz ?? (await config()).profile.tz ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
     announce: once(async () => {
-      if (!flags.quiet) line(whereLine(await config()));
+      if (flags.quiet) return;
+      const { profile, file } = await config();
+      line(whereLine(profile, file, io.cwd));
     }),
     notice: (text) => {
       if (!flags.quiet) line(text);

@@ -25,6 +25,7 @@ export interface LiveStatus {
 const NAME_MAX = 20;
 const BAR_MAX = 40;
 const BAR_MIN = 8;
+const PERCENT = 4;
 
 /** A line a step (bar, counts, what went wrong), then one with rate and time left: none wider than `width` (40 or more). */
 export function stepLines(status: LiveStatus, width: number, paint: Paint = plain): readonly string[] {
@@ -37,13 +38,13 @@ export function stepLines(status: LiveStatus, width: number, paint: Paint = plai
   const countWidth = Math.max(0, ...counts.map(displayWidth));
   const notes = status.steps.map(notesOf);
   const noteWidth = Math.max(0, ...notes.map(displayWidth));
-  const free = width - names - countWidth - 4 - 2;
+  const free = width - names - countWidth - PERCENT - 3;
   const showsNotes = noteWidth > 0 && free - noteWidth - 2 >= BAR_MIN;
   const bar = Math.min(BAR_MAX, free - (showsNotes ? noteWidth + 2 : 0));
   const lines = status.steps.map((step, i) => {
     const pieces = [pad(step.name, names)];
     if (bar >= BAR_MIN) pieces.push(barOf(step, bar, paint));
-    pieces.push(pad(percentOf(step), 4, 'right'), pad(counts[i] ?? '', countWidth, 'right'));
+    pieces.push(pad(percentOf(step), PERCENT, 'right'), pad(counts[i] ?? '', countWidth, 'right'));
     const line = pieces.join(' ');
     if (displayWidth(line) > width) return clip(`${step.name} ${percentOf(step)} ${counts[i]}`, width);
     return showsNotes && notes[i] !== ''

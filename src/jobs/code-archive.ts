@@ -28,15 +28,22 @@ export async function packCode(directory: string, patterns: readonly string[]): 
     const bytes = readFileSync(path);
     size += bytes.length;
     if (size > LARGEST) {
-      throw new BatchctlError('jobFile', `files: ${names.length} files hold more than 256 MiB; they are code, copied for every attempt`, {
-        hint: 'put data into the store with batchctl upload, and read it as an input',
-      });
+      throw new BatchctlError(
+        'jobFile',
+        `files: ${names.length} files hold more than 256 MiB; they are code, copied for every attempt`,
+        {
+          hint: 'put data into the store with batchctl upload, and read it as an input',
+        },
+      );
     }
-    archive.entry({ name, mode: lstatSync(path).mode & 0o111 ? 0o755 : 0o644, mtime: new Date(0), uid: 0, gid: 0 }, bytes);
+    archive.entry(
+      { name, mode: lstatSync(path).mode & 0o111 ? 0o755 : 0o644, mtime: new Date(0), uid: 0, gid: 0 },
+      bytes,
+    );
   }
   archive.finalize();
   const chunks: Buffer[] = [];
-  for await (const chunk of archive) chunks.push(chunk);
+  for await (const chunk of archive) chunks.push(chunk as Buffer);
   const tar = Buffer.concat(chunks);
   return { sha256: createHash('sha256').update(tar).digest('hex'), gzip: gzipSync(tar), files: names };
 }
@@ -44,7 +51,13 @@ export async function packCode(directory: string, patterns: readonly string[]): 
 async function expandPatterns(directory: string, patterns: readonly string[]): Promise<readonly string[]> {
   const names = new Set<string>();
   for (const pattern of patterns) {
-    const found = await glob([pattern], { cwd: directory, onlyFiles: true, followSymbolicLinks: false, expandDirectories: true, dot: true });
+    const found = await glob([pattern], {
+      cwd: directory,
+      onlyFiles: true,
+      followSymbolicLinks: false,
+      expandDirectories: true,
+      dot: true,
+    });
     if (found.length === 0) {
       throw new BatchctlError('jobFile', `files: ${pattern} names no file in ${directory}`, {
         hint: 'paths are relative to the job file',
@@ -60,16 +73,21 @@ export async function unpackCode(gzip: Uint8Array, sha256: string, directory: st
   const tar = gunzipSync(gzip, { maxOutputLength: 2 * LARGEST });
   const found = createHash('sha256').update(tar).digest('hex');
   if (found !== sha256) {
-    throw new BatchctlError('corrupt', `the code archive ${sha256} has the hash ${found}`, { hint: 'submit the job again' });
+    throw new BatchctlError('corrupt', `the code archive ${sha256} has the hash ${found}`, {
+      hint: 'submit the job again',
+    });
   }
   const entries = extract();
   entries.end(tar);
   for await (const entry of entries) {
     const chunks: Buffer[] = [];
-    for await (const chunk of entry) chunks.push(chunk);
+    for await (const chunk of entry) chunks.push(chunk as Buffer);
     const path = resolve(directory, entry.header.name);
     if (entry.header.type !== 'file' || !path.startsWith(directory + sep)) {
-      throw new BatchctlError('corrupt', `the code archive holds ${entry.header.name}, which would leave its directory`);
+      throw new BatchctlError(
+        'corrupt',
+        `the code archive holds ${entry.header.name}, which would leave its directory`,
+      );
     }
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     writeFileSync(path, Buffer.concat(chunks));

@@ -1,15 +1,13 @@
-import { evaluateExpect, parseExpect } from '../model/expect.ts';
+import { Big } from 'big.js';
+import { type ExpectResult, evaluateExpect, parseExpect } from '../model/expect.ts';
 import type { JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import { listPublished, stepTotals } from './listing.ts';
 import { inputTotals, type StepTotals, totalsOf } from './totals.ts';
 
 /** A control total, evaluated on exact totals. */
-export interface Expectation {
+export interface Expectation extends ExpectResult {
   readonly equation: string;
-  readonly ok: boolean;
-  readonly left: string;
-  readonly right: string;
 }
 
 /** Evaluates a job's `expect` equations on what is published. */
@@ -27,9 +25,11 @@ export async function expectationsOf(store: ObjectStore, view: JobView): Promise
 /** The same on totals that were read already. */
 export function evaluateAll(view: JobView, totals: ReadonlyMap<string, StepTotals>): readonly Expectation[] {
   const input = inputTotals(view.record);
-  const lookup = (scope: string, name: string): string | null => {
-    if (scope === 'input') return input[name] ?? null;
-    return totals.get(scope)?.counters[name] ?? (totals.has(scope) ? '0' : null);
+  const lookup = (step: string | null, counter: string): string | null => {
+    if (step === 'input') return input[counter] ?? null;
+    if (step !== null) return totals.get(step)?.counters[counter] ?? null;
+    const found = [...totals.values()].flatMap(({ counters }) => counters[counter] ?? []);
+    return found.length === 0 ? null : found.reduce((sum, value) => sum.plus(value), Big(0)).toFixed();
   };
   return view.record.spec.expect.map((equation) => ({ equation, ...evaluateExpect(parseExpect(equation), lookup) }));
 }

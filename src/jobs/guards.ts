@@ -18,13 +18,18 @@ export async function guardFailures(platform: Platform, view: JobView): Promise<
   const ended = failed + counts.reduce((sum, step) => sum + step.done, 0);
   const { halt } = spec;
   const tooMany = halt !== null && ended >= HALT_AFTER && failed / ended >= halt;
-  const { view: after } = await append(platform.store, view, { who: platform.who, now: platform.clock.now() }, (now) => {
-    if (now.cancelled || now.closed !== null) return null;
-    if (spec.onFailure === 'stop' && now.stopped === null && failed > toleratedOf(now.tolerance, parts)) {
-      return { what: 'stop', cause: `${failed} failed for good` };
-    }
-    if (tooMany && now.paused === null && now.stopped === null) return { what: 'pause', now: false, reason: 'halt' };
-    return null;
-  });
+  const { view: after } = await append(
+    platform.store,
+    view,
+    { who: platform.who, now: platform.clock.now() },
+    (now) => {
+      if (now.cancelled || now.closed !== null) return null;
+      if (spec.onFailure === 'stop' && now.stopped === null && failed > toleratedOf(now.tolerance, parts)) {
+        return { what: 'stop', cause: `${failed} failed for good` };
+      }
+      if (tooMany && now.paused === null && now.stopped === null) return { what: 'pause', now: false, reason: 'halt' };
+      return null;
+    },
+  );
   return after;
 }

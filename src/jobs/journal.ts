@@ -4,7 +4,7 @@ import { randomId } from '../lib/id.ts';
 import { parseStored } from '../lib/json.ts';
 import type { JobRecord } from '../model/job.ts';
 import type { EntryKind, JournalEntry } from '../model/journal.ts';
-import { journalKey, jobKey, runKeyClaim } from '../model/keys.ts';
+import { jobKey, journalKey, runKeyClaim } from '../model/keys.ts';
 import { emptyView, foldJournal, type JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 

@@ -40,7 +40,8 @@ export async function look(platform: Platform, seen: JobView): Promise<Look> {
       await endOpenMarks(platform, view);
       return { view, standing, did };
     }
-    if (did.length > 100) throw new BatchctlError('unexpected', `job ${view.record.job} makes no headway: ${did.slice(-3).join(', ')}`);
+    if (did.length > 100)
+      throw new BatchctlError('unexpected', `job ${view.record.job} makes no headway: ${did.slice(-3).join(', ')}`);
   }
 }
 
@@ -74,7 +75,12 @@ async function openGather(platform: Platform, view: JobView, move: NextMove & { 
   return refreshView(platform.store, view);
 }
 
-async function askForRest(platform: Platform, view: JobView, facts: readonly StepFacts[], round: number): Promise<JobView> {
+async function askForRest(
+  platform: Platform,
+  view: JobView,
+  facts: readonly StepFacts[],
+  round: number,
+): Promise<JobView> {
   const { view: after, appended } = await append(platform.store, view, by(platform), (now) =>
     now.asked.some((asked) => asked.round === round && !asked.released) ? { what: 'retry-rest', round } : null,
   );
@@ -108,7 +114,9 @@ async function endingOf(
     return { ...base, state: move.state, reason: move.reason };
   }
   const unmet = (await expectationsOf(platform.store, view)).filter((expectation) => !expectation.ok);
-  return unmet.length === 0 ? { ...base, state: 'succeeded', reason: null } : { ...base, state: 'failed', reason: 'expect' };
+  return unmet.length === 0
+    ? { ...base, state: 'succeeded', reason: null }
+    : { ...base, state: 'failed', reason: 'expect' };
 }
 
 async function endOpenMarks(platform: Platform, view: JobView): Promise<void> {

@@ -109,7 +109,10 @@ export class Onlooker {
   }
 
   #noteStanding(memory: Memory, found: Look): void {
-    const at = [found.view.next, ...found.standing.steps.map((step) => `${step.published}/${step.failed}/${step.undecided.count}`)].join(' ');
+    const at = [
+      found.view.next,
+      ...found.standing.steps.map((step) => `${step.published}/${step.failed}/${step.undecided.count}`),
+    ].join(' ');
     if (memory.stood?.at === at) memory.stood = { ...memory.stood, look: found };
     else memory.stood = { at, since: this.#platform.clock.monotonic(), look: found };
   }
@@ -120,7 +123,11 @@ export class Onlooker {
     const standing = [...this.#jobs.values()].filter((memory) => isOpen(memory.view) && memory.stood !== null);
     const due = standing.filter((memory) => {
       const patience = 2 * this.#leaseMs * 2 ** Math.min(memory.view.resends, 10);
-      return memory.stood !== null && now - memory.stood.since >= patience && resendable(memory.view, this.#platform.clock.now());
+      return (
+        memory.stood !== null &&
+        now - memory.stood.since >= patience &&
+        resendable(memory.view, this.#platform.clock.now())
+      );
     });
     for (const memory of due) await this.#resend(memory, standing);
   }

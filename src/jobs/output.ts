@@ -1,4 +1,4 @@
-import { type Readable, PassThrough } from 'node:stream';
+import { PassThrough, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { BatchctlError } from '../errors.ts';
 import { parseStored } from '../lib/json.ts';

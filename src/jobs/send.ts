@@ -1,9 +1,9 @@
 import { randomId } from '../lib/id.ts';
 import type { TaskBits } from '../model/bits.ts';
+import type { Standing } from '../model/decide.ts';
 import { encodeMessage, type TaskMessage } from '../model/message.ts';
 import { formatTaskSet } from '../model/task-set.ts';
 import { type JobView, roundOf } from '../model/view.ts';
-import type { Standing } from '../model/decide.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { OutgoingMessage } from '../ports/task-queue.ts';
 

@@ -1,4 +1,4 @@
-import Big from 'big.js';
+import { Big } from 'big.js';
 import type { TaskBits } from '../model/bits.ts';
 import type { JobRecord } from '../model/job.ts';
 import { outKey } from '../model/keys.ts';
@@ -65,7 +65,6 @@ export function inputTotals(record: JobRecord): Readonly<Record<string, string>>
   return {
     bytes: String(bytes),
     files: String(record.inputs.length),
-    parts: String(record.parts),
     ...(record.records === null ? {} : { records: String(record.records) }),
   };
 }

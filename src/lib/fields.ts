@@ -10,7 +10,8 @@ export function fields<S extends z.core.$ZodLooseShape>(shape: S, allowed: strin
 }
 
 /** Text that a pattern matches. */
-export const text = (allowed: string, pattern = /\S/) => z.string({ error: allowed }).regex(pattern, { error: allowed });
+export const text = (allowed: string, pattern = /\S/) =>
+  z.string({ error: allowed }).regex(pattern, { error: allowed });
 
 /** A whole number between two bounds. */
 export const whole = (allowed: string, min: number, max = Number.MAX_SAFE_INTEGER) =>
@@ -61,8 +62,7 @@ export const plainValue = () =>
 export const secretReference = () =>
   text('a reference: env:NAME, file:/absolute/path, ssm:NAME or secretsmanager:NAME', SECRET_REFERENCE);
 
-export const SECRET_REFERENCE =
-  /^(env:[A-Za-z_][A-Za-z0-9_]*|file:\/[^\0]+|ssm:[^\s\0]+|secretsmanager:[^\s\0]+)$/;
+export const SECRET_REFERENCE = /^(env:[A-Za-z_][A-Za-z0-9_]*|file:\/[^\0]+|ssm:[^\s\0]+|secretsmanager:[^\s\0]+)$/;
 
 /** The name of an environment variable that a command may be given. */
 export const variableName = () =>

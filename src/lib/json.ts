@@ -14,7 +14,9 @@ export function parseStored<T extends { readonly format: number }>(key: string, 
     throw new BatchctlError('corrupt', `${key} is not JSON`, { cause, hint: 'restore it from a backup of the store' });
   }
   if (typeof value !== 'object' || value === null || !('format' in value) || typeof value.format !== 'number') {
-    throw new BatchctlError('corrupt', `${key} has no format number`, { hint: 'restore it from a backup of the store' });
+    throw new BatchctlError('corrupt', `${key} has no format number`, {
+      hint: 'restore it from a backup of the store',
+    });
   }
   if (value.format > known) {
     throw new BatchctlError('newer', `${key} has format ${value.format}; this version reads up to ${known}`, {
@@ -26,5 +28,8 @@ export function parseStored<T extends { readonly format: number }>(key: string, 
 
 /** JSON whose bytes are ASCII, as object metadata must be. */
 export function asciiJson(value: unknown): string {
-  return JSON.stringify(value).replace(/[\u007f-\uffff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return JSON.stringify(value).replace(
+    /[\u007f-\uffff]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }

@@ -66,7 +66,7 @@ export function formatSize(bytes: number): string {
 
 /** `350ms`, `45s`, `1h30m`, `2d4h`: the two largest units, which `parseDuration` reads back. */
 export function formatDuration(seconds: number): string {
-  if (seconds < 1) return `${Math.round(seconds * 1000)}ms`;
+  if (seconds < 0.9995) return `${Math.round(seconds * 1000)}ms`;
   const whole = seconds < 10 ? Math.round(seconds * 10) / 10 : Math.round(seconds);
   if (whole < 60) return `${whole}s`;
   const first = DURATIONS.findIndex(([, unit]) => whole >= unit);

@@ -1,4 +1,4 @@
-import { sectionStart, type StepSpec } from './job.ts';
+import { type StepSpec, sectionStart } from './job.ts';
 
 /**
  * Whether the ledger's counters say that it may be time to look exactly (law 11): every step that was reached

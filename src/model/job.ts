@@ -96,7 +96,9 @@ export interface JobInput {
   /** `file:` a local file read in place, pinned by inode, size and mtime; `store:` an object, by its etag. */
   readonly source:
     | { readonly kind: 'file'; readonly path: string; readonly pin: FilePin }
-    | { readonly kind: 'store'; readonly key: string; readonly etag: string };
+    | { readonly kind: 'store'; readonly key: string; readonly etag: string }
+    /** Read once, as it came; all of it lies in pieces. */
+    | { readonly kind: 'pipe' };
   /** `sha256:<hex>` of all bytes, or null where it was not computed. */
   readonly checksum: string | null;
   /** Null where the split didn't count. */

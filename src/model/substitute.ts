@@ -24,7 +24,12 @@ export function substitute(
     throw new BatchctlError(
       'jobFile',
       `${where.field}: no parameter {${name}} (${names.length === 0 ? 'the job has none' : `known: ${names.join(', ')}`})`,
-      { hint: name === 'period' ? 'give the period: --period P' : `declare it under params, or write {{${name}} for the text itself` },
+      {
+        hint:
+          name === 'period'
+            ? 'give the period: --period P'
+            : `declare it under params, or write {{${name}} for the text itself`,
+      },
     );
   });
 }
@@ -35,7 +40,9 @@ export function substituteRun(
   params: Readonly<Record<string, string>>,
   field: string,
 ): readonly string[] | string {
-  return typeof run === 'string' ? run : run.map((argument) => substitute(argument, params, { field, unknown: 'keep' }));
+  return typeof run === 'string'
+    ? run
+    : run.map((argument) => substitute(argument, params, { field, unknown: 'keep' }));
 }
 
 /** The names of all placeholders of a text. */

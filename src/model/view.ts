@@ -1,4 +1,4 @@
-import { type JobRecord, type JobState, sectionStart, type StepSpec, stepIndex, type Tolerance } from './job.ts';
+import { type JobRecord, type JobState, type StepSpec, sectionStart, stepIndex, type Tolerance } from './job.ts';
 import type { JournalEntry, Overrides } from './journal.ts';
 import { parseTaskSet } from './task-set.ts';
 
@@ -8,10 +8,20 @@ export interface JobView {
   /** The number that the next entry gets. */
   readonly next: number;
   readonly sent: boolean;
-  readonly paused: { readonly now: boolean; readonly reason: string; readonly who: string; readonly when: string } | null;
+  readonly paused: {
+    readonly now: boolean;
+    readonly reason: string;
+    readonly who: string;
+    readonly when: string;
+  } | null;
   readonly cancelled: boolean;
   readonly stopped: string | null;
-  readonly closed: { readonly state: 'succeeded' | 'failed' | 'cancelled'; readonly reason: string | null; readonly round: number; readonly when: string } | null;
+  readonly closed: {
+    readonly state: 'succeeded' | 'failed' | 'cancelled';
+    readonly reason: string | null;
+    readonly round: number;
+    readonly when: string;
+  } | null;
   /** The last round that a retry began; 0 before any. */
   readonly round: number;
   readonly asked: readonly AskedRound[];

@@ -8,10 +8,26 @@ import type { WorkerGroup } from './worker-group.ts';
 export interface Platform {
   readonly store: ObjectStore;
   readonly clock: Clock;
+  /** Who acts: `user@host`, or the worker's id. */
+  readonly who: string;
+  /** How long a delivery is held unless its heartbeat extends it. */
+  readonly leaseSeconds: number;
   ledger(): Promise<Ledger>;
   queue(group: string): Promise<TaskQueue>;
   group(name: string): Promise<WorkerGroup>;
-  /** Who acts: `user@host`, or the worker's id. */
-  readonly who: string;
+  /** How a thread of its own opens the same queue, for heartbeats that nothing blocks. */
+  queueModule(group: string): QueueModule;
+  /** Makes a directory for a worker's attempts, on the store's file system where it has one. */
+  scratch(worker: string): Promise<string>;
+  /** The file that holds an object's bytes (its first `size`), where the store has files; else null. */
+  localFile(key: string): { readonly path: string; readonly size: number } | null;
   close(): Promise<void>;
+}
+
+/** A queue that a thread makes for itself: `await (await import(module))[exportName](options)`. */
+export interface QueueModule {
+  readonly module: string;
+  readonly exportName: string;
+  /** Whatever can be cloned into a thread. */
+  readonly options: unknown;
 }

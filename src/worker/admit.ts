@@ -1,3 +1,4 @@
+import { readOutput } from '../jobs/output.ts';
 import { parseStored } from '../lib/json.ts';
 import { type StepSpec, sectionStart, stepIndex } from '../model/job.ts';
 import { failedKey, outKey, triesOfRound } from '../model/keys.ts';
@@ -5,7 +6,6 @@ import { parseMessage, type TaskMessage } from '../model/message.ts';
 import { isKilled, isSkipped, type JobView, roundOf } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Delivery } from '../ports/task-queue.ts';
-import { readOutput } from '../jobs/output.ts';
 import type { JobCache } from './job-cache.ts';
 import type { FailureRecord, Outcome } from './outcome.ts';
 
@@ -42,7 +42,12 @@ export async function admit(
   delivery: Delivery,
   now: number,
 ): Promise<Admitted | Refused> {
-  const refuse = (outcome: Outcome, admitted: Refused['admitted'] = null): Refused => ({ kind: 'refused', delivery, outcome, admitted });
+  const refuse = (outcome: Outcome, admitted: Refused['admitted'] = null): Refused => ({
+    kind: 'refused',
+    delivery,
+    outcome,
+    admitted,
+  });
   const parsed = parseMessage(delivery.body);
   if (parsed.kind === 'bad') return refuse({ kind: 'poison', reason: parsed.reason });
   if (parsed.kind === 'newer') return refuse({ kind: 'declined', why: 'newer', delay: NEWER_DELAY });
@@ -61,7 +66,10 @@ export async function admit(
   if (dropped !== null) return refuse({ kind: 'dropped', why: dropped }, base);
   const { notBefore } = view.record;
   if (notBefore !== null && Date.parse(notBefore) > now) {
-    return refuse({ kind: 'declined', why: 'early', delay: Math.min(LONGEST_DELAY, (Date.parse(notBefore) - now) / 1_000) }, base);
+    return refuse(
+      { kind: 'declined', why: 'early', delay: Math.min(LONGEST_DELAY, (Date.parse(notBefore) - now) / 1_000) },
+      base,
+    );
   }
   const decided = await decidedAlready(store, view, index, message);
   if (decided !== null) return refuse(decided, base);
@@ -74,10 +82,20 @@ export async function admit(
 }
 
 function needsFreshView(view: JobView, message: TaskMessage): boolean {
-  return message.round > view.round || view.paused !== null || view.cancelled || view.stopped !== null || view.closed !== null;
+  return (
+    message.round > view.round ||
+    view.paused !== null ||
+    view.cancelled ||
+    view.stopped !== null ||
+    view.closed !== null
+  );
 }
 
-function dropReason(view: JobView, index: number, message: TaskMessage): 'cancelled' | 'paused' | 'stopped' | 'stale' | 'skipped' | null {
+function dropReason(
+  view: JobView,
+  index: number,
+  message: TaskMessage,
+): 'cancelled' | 'paused' | 'stopped' | 'stale' | 'skipped' | null {
   if (view.cancelled) return 'cancelled';
   if (view.paused !== null) return 'paused';
   if (view.stopped !== null) return 'stopped';
@@ -85,7 +103,12 @@ function dropReason(view: JobView, index: number, message: TaskMessage): 'cancel
   return isSkipped(view, index, message.task) ? 'skipped' : null;
 }
 
-async function decidedAlready(store: ObjectStore, view: JobView, index: number, message: TaskMessage): Promise<Outcome | null> {
+async function decidedAlready(
+  store: ObjectStore,
+  view: JobView,
+  index: number,
+  message: TaskMessage,
+): Promise<Outcome | null> {
   const { job, step, task, round } = message;
   if ((await store.head(outKey(job, step, task))) !== null) {
     const output = await readOutput(store, job, step, task);
@@ -93,7 +116,11 @@ async function decidedAlready(store: ObjectStore, view: JobView, index: number, 
   }
   if ((await store.head(failedKey(job, step, task, round))) !== null) return { kind: 'failedBefore' };
   if (isKilled(view, index, task)) {
-    return { kind: 'failed', failure: { reason: 'killed', exitCode: null, error: 'failed by tasks kill' }, attempts: 0 };
+    return {
+      kind: 'failed',
+      failure: { reason: 'killed', exitCode: null, error: 'failed by tasks kill' },
+      attempts: 0,
+    };
   }
   return null;
 }
@@ -102,7 +129,12 @@ async function decidedAlready(store: ObjectStore, view: JobView, index: number, 
  * The failed attempts of this round (law 8). They are listed only when there can be any: the message was delivered
  * before, or the journal says that it may be a second message of its task.
  */
-async function triesSoFar(store: ObjectStore, view: JobView, message: TaskMessage, delivery: Delivery): Promise<readonly FailureRecord[]> {
+async function triesSoFar(
+  store: ObjectStore,
+  view: JobView,
+  message: TaskMessage,
+  delivery: Delivery,
+): Promise<readonly FailureRecord[]> {
   if (delivery.receiveCount <= 1 && view.next <= 1) return [];
   const tries: FailureRecord[] = [];
   for await (const { key } of store.list(triesOfRound(message.job, message.step, message.task, message.round))) {

@@ -108,7 +108,8 @@ function execute(run: Run, staged: StagedInput): Promise<CommandEnd> {
 async function judge(run: Run, end: CommandEnd, bytesIn: number): Promise<Outcome> {
   const { ctx, task, options, directory } = run;
   if (end.how === 'aborted') return endedFromOutside(task, options.signal.reason as EndReason);
-  if (end.how !== 'exit' || end.code !== 0) return judgeFailure(task, failureOf(end, lastLine(directory.stderr, run.secrets)));
+  if (end.how !== 'exit' || end.code !== 0)
+    return judgeFailure(task, failureOf(end, lastLine(directory.stderr, run.secrets)));
   let counters: Readonly<Record<string, string>>;
   try {
     counters = parseCounters(readIfThere(directory.counters));

@@ -35,7 +35,8 @@ export class CodeCache {
     const directory = join(this.#directory, sha256);
     if (existsSync(directory)) return directory;
     const gzip = await this.#store.read(codeKey(sha256));
-    if (gzip === null) throw new BatchctlError('corrupt', `${codeKey(sha256)} is gone`, { hint: 'submit the job again' });
+    if (gzip === null)
+      throw new BatchctlError('corrupt', `${codeKey(sha256)} is gone`, { hint: 'submit the job again' });
     const partial = `${directory}.partial`;
     rmSync(partial, { recursive: true, force: true });
     mkdirSync(partial, { recursive: true, mode: 0o700 });

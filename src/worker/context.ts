@@ -1,8 +1,8 @@
-import type { Platform } from '../ports/platform.ts';
 import type { AttemptEvent } from '../ports/ledger.ts';
+import type { Platform } from '../ports/platform.ts';
 import type { Executor } from './executor.ts';
-import type { JobCache } from './job-cache.ts';
 import type { Resources } from './fit.ts';
+import type { JobCache } from './job-cache.ts';
 
 /** What every room of the worker is given. */
 export interface WorkerContext {

@@ -1,4 +1,4 @@
-import Big from 'big.js';
+import { Big } from 'big.js';
 
 /** Parses `$BATCHCTL_COUNTERS`: lines `name value`; a name that comes twice is added up. Throws a RangeError. */
 export function parseCounters(text: string): Readonly<Record<string, string>> {

@@ -31,7 +31,8 @@ export function freshDirectory(scratch: string, slot: number): SlotDirectory {
     inputDirectory: join(base, 'inputs'),
   };
   emptyOrMake(directory.cwd);
-  for (const path of [directory.outputDirectory, directory.inputDirectory]) rmSync(path, { recursive: true, force: true });
+  for (const path of [directory.outputDirectory, directory.inputDirectory])
+    rmSync(path, { recursive: true, force: true });
   for (const path of [directory.counters, directory.outputFile]) rmSync(path, { force: true });
   return directory;
 }

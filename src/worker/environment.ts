@@ -1,4 +1,4 @@
-import { substitute } from '../model/substitute.ts';
+import { substituteRun } from '../model/substitute.ts';
 import type { Admitted } from './admit.ts';
 import type { SlotDirectory } from './directory.ts';
 import type { StagedInput } from './stage-in.ts';
@@ -60,7 +60,5 @@ export function environmentOf(
 /** The command as it is run: parameters put into its arguments; a shell string is left to its environment. */
 export function commandOf(task: Admitted, staged: StagedInput): readonly string[] | string {
   const run = task.view.overrides.runs?.[task.step.name] ?? task.step.run;
-  if (typeof run === 'string') return run;
-  const params = paramsOf(task, staged);
-  return run.map((argument) => substitute(argument, params));
+  return substituteRun(run, paramsOf(task, staged), `steps.${task.step.name}.run`);
 }

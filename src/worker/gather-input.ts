@@ -1,13 +1,14 @@
+import { once } from 'node:events';
 import { createWriteStream, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { PassThrough, Transform, type TransformCallback } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { BatchctlError } from '../errors.ts';
+import { type Output, openFile, readOutput } from '../jobs/output.ts';
 import type { OpenedGather } from '../model/decide.ts';
 import { taskNumber } from '../model/keys.ts';
 import { taskSetHas } from '../model/task-set.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
-import { type Output, openFile, readOutput } from '../jobs/output.ts';
 
 /** How many outputs are looked up ahead of the one that is being written. */
 const AHEAD = 16;
@@ -46,7 +47,12 @@ function* gatheredTasks({ size, opened }: GatherSource): Generator<number> {
 }
 
 /** Joins the outputs into one file; with `header: once` only the first one's first line is kept. Answers the bytes. */
-export async function joinInto(source: GatherSource, path: string, header: 'once' | null, signal: AbortSignal): Promise<number> {
+export async function joinInto(
+  source: GatherSource,
+  path: string,
+  header: 'once' | null,
+  signal: AbortSignal,
+): Promise<number> {
   const target = createWriteStream(path);
   let first = true;
   try {
@@ -86,7 +92,7 @@ export async function listInto(source: GatherSource, path: string): Promise<numb
   for await (const output of gatheredOutputs(source)) {
     for (const { name, key, size, checksum } of output.files) {
       const line = `${JSON.stringify({ task: output.task, name, key, size, checksum })}\n`;
-      if (!target.write(line)) await new Promise((resolve) => target.once('drain', resolve));
+      if (!target.write(line)) await once(target, 'drain');
     }
   }
   await new Promise<void>((resolve) => target.end(() => resolve()));

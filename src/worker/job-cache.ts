@@ -1,9 +1,9 @@
 import { BatchctlError } from '../errors.ts';
-import { PARTS_PER_SHARD, type Part } from '../model/part.ts';
+import { readJob, refreshView } from '../jobs/journal.ts';
 import { journalKey, partShard, shardOf } from '../model/keys.ts';
+import { PARTS_PER_SHARD, type Part } from '../model/part.ts';
 import { emptyView, type JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
-import { readJob, refreshView } from '../jobs/journal.ts';
 
 const SHARDS_KEPT = 4;
 const JOBS_KEPT = 100;

@@ -10,7 +10,11 @@ export type EndReason = 'drain' | 'pause' | 'kill' | 'killFail' | 'cancel' | 'le
 const ERROR_LENGTH = 512;
 
 /** A failed attempt is tried again, unless nothing could mend it or its attempts are used up. */
-export function judgeFailure(task: Pick<Admitted, 'step' | 'number'>, failure: Failure, random = Math.random()): Outcome {
+export function judgeFailure(
+  task: Pick<Admitted, 'step' | 'number'>,
+  failure: Failure,
+  random = Math.random(),
+): Outcome {
   const permanent = failure.exitCode !== null && task.step.permanent.includes(failure.exitCode);
   const hopeless = permanent || failure.reason === 'changed' || failure.reason === 'missing';
   if (hopeless || task.number >= task.step.attempts) return { kind: 'failed', failure, attempts: task.number };
@@ -25,7 +29,11 @@ export function endedFromOutside(task: Pick<Admitted, 'number'>, reason: EndReas
     case 'cancel':
       return { kind: 'dropped', why: 'cancelled' };
     case 'killFail':
-      return { kind: 'failed', failure: { reason: 'killed', exitCode: null, error: 'failed by tasks kill' }, attempts: task.number };
+      return {
+        kind: 'failed',
+        failure: { reason: 'killed', exitCode: null, error: 'failed by tasks kill' },
+        attempts: task.number,
+      };
     case 'pause':
     case 'drain':
     case 'kill':

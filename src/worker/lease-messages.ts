@@ -1,13 +1,5 @@
+import type { QueueModule } from '../ports/platform.ts';
 import type { Receipt } from '../ports/task-queue.ts';
-
-/** How the thread makes its own queue: `await (await import(module))[exportName](options)`. */
-export interface QueueModule {
-  /** A URL that `import()` takes. */
-  readonly module: string;
-  readonly exportName: string;
-  /** Whatever can be cloned into a thread. */
-  readonly options: unknown;
-}
 
 export interface LeaseThreadData {
   readonly queue: QueueModule;

@@ -1,14 +1,9 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { BatchctlError } from '../errors.ts';
+import type { QueueModule } from '../ports/platform.ts';
 import type { TaskQueue } from '../ports/task-queue.ts';
 import { LeaseHeart } from './lease-heart.ts';
-import {
-  type FromThread,
-  type LeaseThreadData,
-  type QueueModule,
-  sharedMonotonic,
-  type ToThread,
-} from './lease-messages.ts';
+import { type FromThread, type LeaseThreadData, sharedMonotonic, type ToThread } from './lease-messages.ts';
 
 /** The entry of the thread in which heartbeats run, where nothing else can block the loop. Started by `LeaseKeeper`. */
 function main(): void {
@@ -58,7 +53,8 @@ function main(): void {
     try {
       await (await queue).close();
     } finally {
-      port.close();
+      // Ends this thread alone, whatever its queue left open.
+      process.exit(0);
     }
   };
   port.on('message', hear);

@@ -1,16 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
+import type { QueueModule } from '../ports/platform.ts';
 import type { Receipt } from '../ports/task-queue.ts';
-import {
-  type FromThread,
-  type LeaseThreadData,
-  type QueueModule,
-  sharedMonotonic,
-  type ToThread,
-} from './lease-messages.ts';
+import { type FromThread, type LeaseThreadData, sharedMonotonic, type ToThread } from './lease-messages.ts';
 import { startThread } from './start-thread.ts';
-
-export type { QueueModule } from './lease-messages.ts';
 
 export interface LeaseKeeperOptions {
   /** How the thread makes a queue of its own. */

@@ -2,10 +2,17 @@ import { createHash } from 'node:crypto';
 import { createReadStream, lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { BatchctlError, hasCode } from '../errors.ts';
+import { readOutput } from '../jobs/output.ts';
 import { asciiJson } from '../lib/json.ts';
 import { outKey, stagedPrefix } from '../model/keys.ts';
-import { DIRECT_LIMIT, META, META_LIMIT, type OutputFile, type OutputManifest, type OutputMeta } from '../model/output.ts';
-import { readOutput } from '../jobs/output.ts';
+import {
+  DIRECT_LIMIT,
+  META,
+  META_LIMIT,
+  type OutputFile,
+  type OutputManifest,
+  type OutputMeta,
+} from '../model/output.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Admitted } from './admit.ts';
 import type { SlotDirectory } from './directory.ts';
@@ -22,7 +29,12 @@ export type Published =
  * Publishes an attempt's output: the fence (laws 2 to 4). A small output is one create-if-absent put; a large one, or many
  * files, are staged under the attempt's id and count once their manifest is put. The files are consumed.
  */
-export async function publish(store: ObjectStore, task: Admitted, directory: SlotDirectory, base: MetaBase): Promise<Published> {
+export async function publish(
+  store: ObjectStore,
+  task: Admitted,
+  directory: SlotDirectory,
+  base: MetaBase,
+): Promise<Published> {
   if (task.step.output === 'files') return publishFiles(store, task, directory, base);
   const path = task.step.output === 'file' ? directory.outputFile : directory.stdout;
   const size = sizeOf(path);
@@ -42,7 +54,12 @@ export async function publish(store: ObjectStore, task: Admitted, directory: Slo
   return created ? { won: true, meta } : readBack(store, task, meta);
 }
 
-async function publishFiles(store: ObjectStore, task: Admitted, directory: SlotDirectory, base: MetaBase): Promise<Published> {
+async function publishFiles(
+  store: ObjectStore,
+  task: Admitted,
+  directory: SlotDirectory,
+  base: MetaBase,
+): Promise<Published> {
   const files: OutputFile[] = [];
   const lines = createHash('sha256');
   for (const name of outputNames(directory.outputDirectory)) {
@@ -65,7 +82,8 @@ function outputNames(directory: string): readonly string[] {
       const path = join(at, entry.name);
       if (entry.isDirectory()) walk(path);
       else if (entry.isFile()) names.push(relative(directory, path).split(sep).join('/'));
-      else throw new BatchctlError('jobFailed', `${relative(directory, path)} in $BATCHCTL_OUTPUT_DIR is no regular file`);
+      else
+        throw new BatchctlError('jobFailed', `${relative(directory, path)} in $BATCHCTL_OUTPUT_DIR is no regular file`);
     }
   };
   walk(directory);
@@ -104,7 +122,8 @@ async function readBack(store: ObjectStore, task: Admitted, mine: OutputMeta): P
 /** Deletes what a losing attempt staged: allowed, since `out/` exists and names another attempt (law 4). */
 async function deleteStaged(store: ObjectStore, task: Admitted, attempt: string): Promise<void> {
   const keys: string[] = [];
-  for await (const { key } of store.list(stagedPrefix(task.message.job, task.message.step, task.message.task, attempt))) keys.push(key);
+  for await (const { key } of store.list(stagedPrefix(task.message.job, task.message.step, task.message.task, attempt)))
+    keys.push(key);
   if (keys.length > 0) await store.delete(keys);
 }
 

@@ -24,16 +24,28 @@ export class QueueClient {
   constructor(queue: TaskQueue, leases: Leases) {
     this.queue = queue;
     this.#leases = leases;
-    this.#acks = new Batcher({ max: 500, lingerMs: LINGER_MS, flush: (batch) => this.#settle(batch, () => queue.ack(batch)) });
+    this.#acks = new Batcher({
+      max: 500,
+      lingerMs: LINGER_MS,
+      flush: (batch) => this.#settle(batch, () => queue.ack(batch)),
+    });
     this.#releases = new Batcher({
       max: 500,
       lingerMs: LINGER_MS,
-      flush: (batch) => this.#settle(batch.map(({ receipt }) => receipt), () => queue.release(batch)),
+      flush: (batch) =>
+        this.#settle(
+          batch.map(({ receipt }) => receipt),
+          () => queue.release(batch),
+        ),
     });
     this.#burials = new Batcher({
       max: 100,
       lingerMs: LINGER_MS,
-      flush: (batch) => this.#settle(batch.map(({ delivery }) => delivery.receipt), () => queue.bury(batch)),
+      flush: (batch) =>
+        this.#settle(
+          batch.map(({ delivery }) => delivery.receipt),
+          () => queue.bury(batch),
+        ),
     });
     this.#sends = new Batcher({ max: 500, lingerMs: LINGER_MS, flush: (batch) => queue.send(batch) });
   }

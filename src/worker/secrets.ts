@@ -35,5 +35,8 @@ function unresolved(name: string, reference: string, why: string, cause?: unknow
 
 /** Replaces every secret's value (of four characters or more) in a text by stars. */
 export function maskSecrets(text: string, secrets: Readonly<Record<string, string>>): string {
-  return Object.values(secrets).reduce((masked, value) => (value.length < 4 ? masked : masked.replaceAll(value, '****')), text);
+  return Object.values(secrets).reduce(
+    (masked, value) => (value.length < 4 ? masked : masked.replaceAll(value, '****')),
+    text,
+  );
 }

@@ -1,3 +1,4 @@
+import { guardFailures } from '../jobs/guards.ts';
 import { causeText } from '../model/cause.ts';
 import { failedKey, tryKey } from '../model/keys.ts';
 import { encodeMessage } from '../model/message.ts';
@@ -5,7 +6,6 @@ import type { OutputMeta } from '../model/output.ts';
 import { roundOf } from '../model/view.ts';
 import type { AttemptEvent, AttemptOutcome } from '../ports/ledger.ts';
 import type { Delivery } from '../ports/task-queue.ts';
-import { guardFailures } from '../jobs/guards.ts';
 import type { Admitted } from './admit.ts';
 import type { AttemptResult } from './attempt.ts';
 import type { WorkerContext } from './context.ts';
@@ -98,7 +98,12 @@ async function chain({ task }: Settling, send: SendTo): Promise<void> {
   await send(next.group, body, message.job);
 }
 
-async function putFailure(ctx: WorkerContext, item: Settling, failure: Failure, where: 'tries' | 'failed'): Promise<void> {
+async function putFailure(
+  ctx: WorkerContext,
+  item: Settling,
+  failure: Failure,
+  where: 'tries' | 'failed',
+): Promise<void> {
   if (item.task === null) return;
   const { job, step, task, round } = item.task.message;
   const attempt = item.attempt ?? 'none';
@@ -119,7 +124,11 @@ async function putFailure(ctx: WorkerContext, item: Settling, failure: Failure, 
 }
 
 /** The start of an attempt, for the ledger: told along with whatever comes next. */
-export function startEvent(ctx: WorkerContext, item: Omit<Settling, 'outcome' | 'result'>, startedAt: number): AttemptEvent {
+export function startEvent(
+  ctx: WorkerContext,
+  item: Omit<Settling, 'outcome' | 'result'>,
+  startedAt: number,
+): AttemptEvent {
   return { ...baseEvent(ctx, item), outcome: 'running', startedAt, endedAt: null };
 }
 
@@ -160,7 +169,10 @@ function doneEvent(ctx: WorkerContext, item: Settling, meta: OutputMeta): Attemp
   };
 }
 
-function baseEvent(ctx: WorkerContext, item: Omit<Settling, 'outcome' | 'result'>): Omit<AttemptEvent, 'outcome' | 'startedAt' | 'endedAt'> {
+function baseEvent(
+  ctx: WorkerContext,
+  item: Omit<Settling, 'outcome' | 'result'>,
+): Omit<AttemptEvent, 'outcome' | 'startedAt' | 'endedAt'> {
   const message = item.task?.message ?? { job: '', step: '', task: 0, round: 0 };
   return {
     job: message.job,

@@ -1,16 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { accessSync, appendFileSync, constants, writeFileSync } from 'node:fs';
-import { isAbsolute, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { BatchctlError } from '../errors.ts';
 import { argvOf, commandScript, WORKER_VARIABLE } from './command-script.ts';
 import { CommandWatch } from './command-watch.ts';
 import type { Command, CommandEnd, Executor } from './executor.ts';
-import { signalOfStatus, takeSignalNote } from './exit-signal.ts';
 import { findProgram } from './find-program.ts';
 import { PidClock } from './process-marks.ts';
 import { type ShellReport, SlotShell } from './slot-shell.ts';
 import { StrayFifo } from './stray-fifo.ts';
 import { endStrays } from './strays.ts';
+import { explain, judge, neverStarted } from './verdict.ts';
 import { Watchdog } from './watchdog.ts';
 
 export interface ShellExecutorOptions {
@@ -108,15 +107,17 @@ class ShellExecutor implements Executor {
 
   async #finish(slot: number, run: Run): Promise<CommandEnd> {
     const { command, watch, startedAt } = run;
-    const report = await run.report;
-    const seconds = (performance.now() - startedAt) / 1_000;
     try {
-      watch.stop();
+      const report = await run.report;
+      const seconds = (performance.now() - startedAt) / 1_000;
+      if (report.broken !== null) throw noShell(report.broken);
       const cpuSeconds = report.status === null ? null : (watch.usage?.cpuSeconds() ?? null);
       const peakMemory = watch.usage?.peakMemory() ?? null;
+      watch.stop();
       const strays = await endStrays({ ...run, attempt: command.attempt, pids: this.#pids, seconds });
-      return { ...judge(run, report), seconds, cpuSeconds, peakMemory, strays };
+      return { ...judge(command, run.program, watch.endedBy, report), seconds, cpuSeconds, peakMemory, strays };
     } finally {
+      watch.stop();
       this.#running.delete(slot);
     }
   }
@@ -163,49 +164,9 @@ interface Run {
   readonly firstPid: number | null;
 }
 
-type Verdict = Pick<CommandEnd, 'how' | 'code' | 'signal'>;
-
-function judge({ command, program, watch }: Run, report: ShellReport): Verdict {
-  const { status, complaint } = report;
-  const { endedBy } = watch;
-  // The shell was killed together with its command.
-  if (status === null) return { how: endedBy ?? 'signal', code: 137, signal: 'SIGKILL' };
-  const signal = signalOfStatus(status);
-  // A shell that vforks leaves its note in the command's stderr, one that forks says it itself.
-  const noted = signal !== null && (takeSignalNote(command.stderr, signal) || complaint !== '');
-  if (endedBy !== null) return { how: endedBy, code: status, signal: noted ? signal : null };
-  if (noted) return { how: 'signal', code: status, signal };
-  if (status !== 0 && status <= 128 && complaint !== '') {
-    // A directory or a file of the command could not be opened: it was never started.
-    explain(command, complaint, false);
-    return { how: 'missing', code: null, signal: null };
-  }
-  if ((status === 126 || status === 127) && !startable(program, command.cwd)) {
-    return { how: 'missing', code: null, signal: null };
-  }
-  return { how: 'exit', code: status, signal: null };
-}
-
-function neverStarted(how: 'aborted' | 'missing'): CommandEnd {
-  return { how, code: null, signal: null, seconds: 0, cpuSeconds: null, peakMemory: null, strays: 0 };
-}
-
-function startable(program: string, cwd: string): boolean {
-  try {
-    accessSync(isAbsolute(program) ? program : join(cwd, program), constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** Says in the command's stderr why it never started; `fresh` also empties both files, as a start would have. */
-function explain(command: Command, text: string, fresh: boolean): void {
-  try {
-    if (fresh) writeFileSync(command.stdout, '');
-    if (fresh) writeFileSync(command.stderr, text);
-    else appendFileSync(command.stderr, text);
-  } catch {
-    // Nowhere to say it: the outcome `missing` has to do.
-  }
+function noShell(cause: unknown): BatchctlError {
+  return new BatchctlError('unavailable', `Expected to start a shell for a slot, found ${String(cause)}.`, {
+    hint: 'Look at the limits of processes and open files (ulimit -u, ulimit -n).',
+    cause,
+  });
 }

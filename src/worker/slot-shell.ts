@@ -8,6 +8,8 @@ export interface ShellReport {
   /** The exit status as the shell has it: 128 + n also for signal n. Null when the shell itself was ended. */
   readonly status: number | null;
   readonly complaint: string;
+  /** Why no shell could be started; null when there was one. */
+  readonly broken: unknown;
 }
 
 type Shell = ChildProcessByStdio<Writable, null, Readable>;
@@ -89,15 +91,15 @@ export class SlotShell {
     const group = shell.pid;
     if (group !== undefined) this.#watchdog.add(group);
     this.#gone = new Promise((resolve) => {
-      const over = (complaint: string) => {
+      const over = (broken: unknown) => {
         if (this.#shell !== shell) return;
         this.#shell = null;
         if (group !== undefined) this.#watchdog.remove(group);
         resolve();
-        this.#answer({ status: null, complaint });
+        this.#answer({ status: null, complaint: this.#text, broken });
       };
-      shell.on('error', (error) => over(String(error)));
-      shell.on('exit', () => over(this.#text));
+      shell.on('error', (error) => over(error));
+      shell.on('exit', () => over(null));
     });
     shell.stdin.on('error', () => undefined); // EPIPE: 'exit' tells
     shell.stderr.on('data', (chunk: Buffer) => this.#hear(shell, chunk));
@@ -112,7 +114,7 @@ export class SlotShell {
     const start = this.#text.lastIndexOf(this.mark);
     if (start < 0) return;
     const status = Number(this.#text.slice(start + this.mark.length));
-    this.#answer({ status, complaint: this.#text.slice(0, start) });
+    this.#answer({ status, complaint: this.#text.slice(0, start), broken: null });
   }
 
   #answer(report: ShellReport): void {

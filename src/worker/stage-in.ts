@@ -1,9 +1,9 @@
 import { createWriteStream, writeFileSync } from 'node:fs';
 import { BatchctlError } from '../errors.ts';
-import { sectionStart } from '../model/job.ts';
 import { readOpened, stepTotals } from '../jobs/listing.ts';
 import { type Output, pipeOutput, readOutput } from '../jobs/output.ts';
 import { stagePart } from '../jobs/split/stage-part.ts';
+import { sectionStart } from '../model/job.ts';
 import type { Admitted } from './admit.ts';
 import type { WorkerContext } from './context.ts';
 import type { SlotDirectory } from './directory.ts';
@@ -27,13 +27,24 @@ const IN_MEMORY = 8 * 2 ** 20;
  * Brings a task's input into its slot. Throws `changed` when an input isn't what the job was accepted with,
  * `corrupt` when something the store must hold is gone.
  */
-export async function stageIn(ctx: WorkerContext, task: Admitted, directory: SlotDirectory, signal: AbortSignal): Promise<StagedInput> {
+export async function stageIn(
+  ctx: WorkerContext,
+  task: Admitted,
+  directory: SlotDirectory,
+  signal: AbortSignal,
+): Promise<StagedInput> {
   if (task.step.gather) return stageGather(ctx, task, directory, signal);
-  if (sectionStart(task.view.record.spec.steps, task.index) === task.index) return stageFirst(ctx, task, directory, signal);
+  if (sectionStart(task.view.record.spec.steps, task.index) === task.index)
+    return stageFirst(ctx, task, directory, signal);
   return stagePrevious(ctx, task, directory);
 }
 
-async function stageFirst(ctx: WorkerContext, task: Admitted, directory: SlotDirectory, signal: AbortSignal): Promise<StagedInput> {
+async function stageFirst(
+  ctx: WorkerContext,
+  task: Admitted,
+  directory: SlotDirectory,
+  signal: AbortSignal,
+): Promise<StagedInput> {
   const part = await ctx.jobs.part(task.message.job, task.message.task);
   const input = 'input' in part ? (task.view.record.inputs[part.input] ?? null) : null;
   const { bytes } = await stagePart(part, { input, store: ctx.platform.store, target: directory.stdin, signal });
@@ -69,7 +80,12 @@ async function copyOutput(ctx: WorkerContext, output: Output, path: string): Pro
   return size;
 }
 
-async function stageGather(ctx: WorkerContext, task: Admitted, directory: SlotDirectory, signal: AbortSignal): Promise<StagedInput> {
+async function stageGather(
+  ctx: WorkerContext,
+  task: Admitted,
+  directory: SlotDirectory,
+  signal: AbortSignal,
+): Promise<StagedInput> {
   const { view, step, index, message } = task;
   const opened = await readOpened(ctx.platform.store, message.job, step.name);
   if (opened === null) throw new BatchctlError('corrupt', `gather ${step.name} runs, but was never opened`);

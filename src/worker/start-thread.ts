@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 
 /**
@@ -7,8 +8,11 @@ import { Worker } from 'node:worker_threads';
  */
 export function startThread(name: string, workerData: unknown): Worker {
   if (!import.meta.url.endsWith('.ts')) return new Worker(new URL(`./${name}.js`, import.meta.url), { workerData });
-  const loader = JSON.stringify(import.meta.resolve('tsx/esm/api'));
+  // The loader's CommonJS face fails in threads, so its other one is taken, wherever this file itself was required from.
+  const loader = createRequire(import.meta.url)
+    .resolve('tsx/esm/api')
+    .replace(/\.cjs$/, '.mjs');
   const module = JSON.stringify(new URL(`./${name}.ts`, import.meta.url).href);
-  const source = `import(${loader}).then(({ register }) => { register(); return import(${module}); })`;
+  const source = `import(${JSON.stringify(loader)}).then(({ register }) => { register(); return import(${module}); })`;
   return new Worker(source, { eval: true, workerData });
 }

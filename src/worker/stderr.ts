@@ -8,9 +8,16 @@ import { maskSecrets } from './secrets.ts';
 type Secrets = Readonly<Record<string, string>>;
 
 /** Puts what an attempt wrote to stderr into the store, secrets masked; nothing if it wrote nothing. */
-export async function keepLog(store: ObjectStore, task: TaskMessage, attempt: string, path: string, secrets: Secrets): Promise<void> {
+export async function keepLog(
+  store: ObjectStore,
+  task: TaskMessage,
+  attempt: string,
+  path: string,
+  secrets: Secrets,
+): Promise<void> {
   if (fileSize(path) === 0) return;
-  if (Object.keys(secrets).length > 0) writeFileSync(path, maskSecrets(readFileSync(path, 'latin1'), latin1(secrets)), 'latin1');
+  if (Object.keys(secrets).length > 0)
+    writeFileSync(path, maskSecrets(readFileSync(path, 'latin1'), latin1(secrets)), 'latin1');
   await store.uploadFile(path, logKey(task.job, task.step, task.task, attempt));
 }
 
@@ -31,7 +38,9 @@ export function lastLine(path: string, secrets: Secrets): string | null {
 
 /** Secrets as the bytes of a latin1 string hold them, so that masking works on any log. */
 function latin1(secrets: Secrets): Secrets {
-  return Object.fromEntries(Object.entries(secrets).map(([name, value]) => [name, Buffer.from(value, 'utf8').toString('latin1')]));
+  return Object.fromEntries(
+    Object.entries(secrets).map(([name, value]) => [name, Buffer.from(value, 'utf8').toString('latin1')]),
+  );
 }
 
 function fileSize(path: string): number {

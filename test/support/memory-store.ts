@@ -34,6 +34,15 @@ export class MemoryStore implements ObjectStore {
   }
 
   async put(key: string, body: Uint8Array | string, options: PutOptions = {}): Promise<PutResult> {
+    const metadata = JSON.stringify(options.metadata ?? {});
+    if (
+      /[^\x20-\x7e]/.test(metadata) ||
+      Object.entries(options.metadata ?? {})
+        .flat()
+        .join('').length > 2048
+    ) {
+      throw new BatchctlError('usage', `${key}: metadata is ASCII, at most 2,048 bytes; found ${metadata}`);
+    }
     const there = this.#objects.get(key);
     if (options.ifAbsent && there !== undefined) return { created: false, etag: there.etag };
     const bytes = typeof body === 'string' ? new TextEncoder().encode(body) : Uint8Array.from(body);
@@ -98,7 +107,9 @@ export class MemoryStore implements ObjectStore {
 
   async uploadFile(path: string, key: string, options: UploadOptions = {}): Promise<PutResult> {
     options.signal?.throwIfAborted();
-    const bytes = await readFile(path);
+    const bytes = await readFile(path).catch((cause: unknown) => {
+      throw new BatchctlError('notFound', `there is no file ${path} to put`, { cause });
+    });
     const result = await this.put(key, bytes, options);
     if (options.consume && result.created) await rm(path);
     options.onProgress?.(bytes.length);

@@ -122,6 +122,27 @@ describe('ending commands', () => {
     expect(alive(pid()) || alive(shell)).to.equal(false);
   });
 
+  it('rejects when no shell can be started, and leaves the slot free', async () => {
+    const broken = new ExecutorBench(1, '/no/such/shell');
+    try {
+      for (let time = 0; time < 2; time += 1) {
+        const error: unknown = await broken.run(['true']).catch((thrown: unknown) => thrown);
+        expect(error).to.have.property('kind', 'unavailable');
+      }
+    } finally {
+      await broken.close();
+    }
+  });
+
+  it('refuses a second command in a slot that is busy, and a slot that is not there', async () => {
+    const running = bench.run(['sleep', '0.2']);
+    const busy: unknown = await bench.run(['true']).catch((thrown: unknown) => thrown);
+    expect(busy).to.have.property('kind', 'unexpected');
+    const none: unknown = await bench.run(['true'], {}, undefined, 2).catch((thrown: unknown) => thrown);
+    expect(none).to.have.property('kind', 'unexpected');
+    expect(await running).to.include({ how: 'exit', code: 0 });
+  });
+
   it('leaves nothing running when the worker is killed, a session of its own included', async function () {
     this.timeout(10_000);
     const directory = mkdtempSync(join(tmpdir(), 'batchctl-killed-'));

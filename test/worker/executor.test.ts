@@ -107,12 +107,12 @@ for (const shell of SHELLS) {
           .text('out')
           .split('\n')
           .filter((line) => line !== '' && !line.startsWith('_='));
-        const found = Object.fromEntries(
+        const found = new Map(
           lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
         );
-        expect(found['BATCHCTL_WORKER_ID']).to.match(/^w-test-/);
-        delete found['BATCHCTL_WORKER_ID'];
-        expect(found).to.deep.equal({ ...given, BATCHCTL_ATTEMPT: 'a-env' });
+        expect(found.get('BATCHCTL_WORKER_ID')).to.match(/^w-test-/);
+        found.delete('BATCHCTL_WORKER_ID');
+        expect(Object.fromEntries(found)).to.deep.equal({ ...given, BATCHCTL_ATTEMPT: 'a-env' });
       }
     });
 

@@ -67,14 +67,14 @@ describe('the lease keeper', () => {
   });
 
   it('beats each third of a lease, give or take a tenth', async () => {
-    keep(0.9).hold(receipts('a'));
-    await until(() => calls('extend').length >= 5);
+    keep(1.8).hold(receipts('a'));
+    await until(() => calls('extend').length >= 4);
     const times = calls('extend').map(({ at }) => at);
-    for (const [index, at] of times.slice(1).entries()) expect(at - (times[index] ?? 0)).to.be.within(250, 450);
+    for (const [index, at] of times.slice(1).entries()) expect(at - (times[index] ?? 0)).to.be.within(500, 1_000);
   });
 
   it('tells of a refused lease once, and goes on with the others', async () => {
-    keep(0.6, { refuse: ['bad'] }).hold(receipts('bad', 'good'));
+    keep(1.2, { refuse: ['bad'] }).hold(receipts('bad', 'good'));
     await until(() => lost.length > 0);
     const before = calls('extended').length;
     await until(() => calls('extended').length >= before + 3);
@@ -94,9 +94,9 @@ describe('the lease keeper', () => {
 
   it('tells of a lease that was not confirmed by its end, once, and not before', async () => {
     const from = performance.now();
-    keep(0.6, { failUntil: join(directory, 'never') }).hold(receipts('a'));
+    keep(1.2, { failUntil: join(directory, 'never') }).hold(receipts('a'));
     await until(() => lost.length > 0);
-    expect(performance.now() - from).to.be.within(590, 1_500);
+    expect(performance.now() - from).to.be.within(1_190, 3_000);
     const tries = calls('extend').length;
     expect(tries).to.be.within(2, 20);
     keeper.hold(receipts('b'));
@@ -112,13 +112,13 @@ describe('the lease keeper', () => {
   });
 
   it('counts an extension that hangs as one that was refused, by the lease’s end', async () => {
-    keep(0.6, { takesMs: 60_000 }).hold(receipts('a'));
+    keep(1.5, { takesMs: 60_000 }).hold(receipts('a'));
     await until(() => lost.length > 0);
     expect(errors[0]).to.match(/took longer than/);
   });
 
   it('extends nothing after it was dropped, and tells nothing of it', async () => {
-    keep(0.6, { refuse: ['a'], takesMs: 50 }).hold(receipts('a', 'b'));
+    keep(1.2, { refuse: ['a'], takesMs: 50 }).hold(receipts('a', 'b'));
     await until(() => calls('extend').length > 0);
     keeper.drop(receipts('a'));
     await until(() => calls('extend').length >= 4);
@@ -142,7 +142,7 @@ describe('the lease keeper', () => {
   });
 
   it('closes the thread’s queue', async () => {
-    keep(0.3).hold(receipts('a'));
+    keep(1.2).hold(receipts('a'));
     await until(() => calls('extended').length > 0);
     await keeper.close();
     expect(calls('close').length).to.equal(1);
@@ -157,6 +157,6 @@ describe('the lease keeper', () => {
     });
     keeper.hold(receipts('a', 'b'));
     await until(() => lost.length === 2);
-    expect(errors.join()).to.match(/Expected a function nothing/);
+    expect(errors.join('')).to.match(/Expected a function nothing/);
   });
 });

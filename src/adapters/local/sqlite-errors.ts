@@ -1,4 +1,7 @@
-import { BatchctlError } from '../../errors.ts';
+import { BatchctlError, hasCode } from '../../errors.ts';
+
+/** What making a directory fails with when it can't be had. */
+const UNREACHABLE = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'EIO', 'ENAMETOOLONG'] as const;
 
 /** True when another process holds the lock that was wanted: worth another try. */
 export function isBusy(error: unknown): boolean {
@@ -6,17 +9,17 @@ export function isBusy(error: unknown): boolean {
   return code.startsWith('SQLITE_BUSY') || code === 'SQLITE_LOCKED' || code === 'SQLITE_PROTOCOL';
 }
 
-/** SQLite's error in this project's words; whatever isn't SQLite's is answered unchanged. */
+/** An error of SQLite, or of making its directory, in this project's words; any other is answered unchanged. */
 export function translateSqlite(error: unknown, file: string): unknown {
   const code = codeOf(error);
-  if (code === '' || error instanceof BatchctlError) return error;
+  if (error instanceof BatchctlError) return error;
   if (isBusy(error)) {
     return new BatchctlError('unavailable', `${file} stayed locked by another process`, {
       cause: error,
       hint: 'see which process holds it (lsof), and try again',
     });
   }
-  if (code === 'SQLITE_FULL') {
+  if (code === 'SQLITE_FULL' || hasCode(error, 'ENOSPC', 'EDQUOT')) {
     return new BatchctlError('full', `no space is left for ${file}`, {
       cause: error,
       hint: 'free some space on that disk (batchctl prune) and try again: nothing is lost',
@@ -28,10 +31,15 @@ export function translateSqlite(error: unknown, file: string): unknown {
       hint: 'stop the workers and move the file away; batchctl verify JOB --repair sends again what is missing',
     });
   }
-  return new BatchctlError('unavailable', `${file} could not be read or written (${code})`, {
+  if (code === '' && !hasCode(error, ...UNREACHABLE)) return error;
+  return new BatchctlError('unavailable', `${file} could not be read or written (${messageOf(error)})`, {
     cause: error,
     hint: 'check that the disk is well and that this user may write there',
   });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function codeOf(error: unknown): string {

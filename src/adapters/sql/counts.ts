@@ -148,7 +148,8 @@ export async function writeExact(
     .execute();
   if (rows.some((row) => row.round > round)) return;
   const known = rows.find((row) => row.writer === EXACT_WRITER && row.round === round);
-  if (known !== undefined && rows.length === 1 && known.done + known.failed > exact.done + exact.failed) return;
+  if (known !== undefined && rows.length === 1 && Number(known.done) + Number(known.failed) > exact.done + exact.failed)
+    return;
   const sum = (column: 'retried' | 'interrupted'): number =>
     rows.reduce((total, row) => total + Number(row[column]), 0);
   const moved = rows.length === 0 ? now : Math.max(...rows.map((row) => Number(row.moved_at)));

@@ -1,3 +1,4 @@
+import type { Kysely } from 'kysely';
 import { BatchctlError } from '../../errors.ts';
 import { type Clock, systemClock } from '../../lib/clock.ts';
 import type {
@@ -17,6 +18,7 @@ import { checkCounters } from './decimals.ts';
 import type { SqlDialect } from './dialect.ts';
 import { readJob, readJobs, writeJob } from './jobs.ts';
 import { recordEvents } from './record.ts';
+import type { Tables } from './tables.ts';
 import { forgetTasks, readAttempts, readTasks, stepsOf } from './tasks.ts';
 import { readWorkers, writeWorker } from './workers.ts';
 
@@ -79,15 +81,15 @@ class SqlLedger implements Ledger {
   }
 
   job(id: string): Promise<LedgerJob | null> {
-    return this.#opened().read((db) => readJob(db, id));
+    return this.#read((db) => readJob(db, id));
   }
 
   jobs(filter: JobFilter): Promise<readonly LedgerJob[]> {
-    return this.#opened().read((db) => readJobs(db, filter));
+    return this.#read((db) => readJobs(db, filter));
   }
 
   counts(job: string): Promise<readonly StepCounts[]> {
-    return this.#opened().read(async (db) => {
+    return this.#read(async (db) => {
       const counts = await readCounts(db, job);
       return (await stepsOf(db, job)).map((step) => counts.get(step) ?? noCounts(step));
     });
@@ -101,19 +103,19 @@ class SqlLedger implements Ledger {
   }
 
   tasks(job: string, filter: TaskFilter): Promise<readonly LedgerTask[]> {
-    return this.#opened().read((db) => readTasks(db, job, filter));
+    return this.#read((db) => readTasks(db, job, filter));
   }
 
   attempts(job: string, step: string, task: number): Promise<readonly AttemptEvent[]> {
-    return this.#opened().read((db) => readAttempts(db, job, step, task));
+    return this.#read((db) => readAttempts(db, job, step, task));
   }
 
   workers(filter: { readonly group?: string; readonly since?: number }): Promise<readonly LedgerWorker[]> {
-    return this.#opened().read((db) => readWorkers(db, filter));
+    return this.#read((db) => readWorkers(db, filter));
   }
 
-  forget(job: string): Promise<void> {
-    return forgetTasks(this.#opened(), job);
+  async forget(job: string): Promise<void> {
+    await forgetTasks(this.#opened(), job);
   }
 
   /** Waits for an `open` under way; may be called again. */
@@ -130,11 +132,15 @@ class SqlLedger implements Ledger {
     this.#database = await SqlDatabase.open(await loadDialect(this.#options), lockWaitMs, this.#clock.now());
   }
 
-  #write(work: (context: RecordContext) => Promise<void>): Promise<void> {
+  async #read<T>(work: (db: Kysely<Tables>) => Promise<T>): Promise<T> {
+    return await this.#opened().read(work);
+  }
+
+  async #write(work: (context: RecordContext) => Promise<void>): Promise<void> {
     const database = this.#opened();
     const { statements } = database;
     const { writer } = this.#options;
-    return database.write((transaction) => work({ transaction, statements, writer, now: this.#clock.now() }));
+    await database.write((transaction) => work({ transaction, statements, writer, now: this.#clock.now() }));
   }
 
   #opened(): SqlDatabase {

@@ -33,7 +33,7 @@ export async function writeWorker(
     .select('seen_at')
     .where('worker', '=', worker.worker)
     .executeTakeFirst();
-  if (known !== undefined && known.seen_at > worker.seenAt) return;
+  if (known !== undefined && Number(known.seen_at) > worker.seenAt) return;
   await statements.upsert(transaction, WORKERS, [
     [
       worker.worker,

@@ -13,16 +13,23 @@ export function checkSteps(steps: readonly (Loose | null)[]): Problem[] {
     if (typeof step.name === 'string') {
       const other = places.get(step.name);
       if (other === undefined) places.set(step.name, index);
-      else report('name', `found ${JSON.stringify(step.name)}, which is steps[${other}] too; allowed: a name of its own`);
-      if (step.name === 'input') report('name', 'found "input", which expect means the input by; allowed: another name');
+      else
+        report('name', `found ${JSON.stringify(step.name)}, which is steps[${other}] too; allowed: a name of its own`);
+      if (step.name === 'input')
+        report('name', 'found "input", which expect means the input by; allowed: another name');
     }
     const gather = step.gather === true;
-    if (gather && index === 0) report('gather', 'the first step has nothing to gather; allowed from the second step on');
+    if (gather && index === 0)
+      report('gather', 'the first step has nothing to gather; allowed from the second step on');
     if (!gather && (step.input === 'dir' || step.input === 'list')) {
       report('input', `found ${step.input}, which only a gather can have; allowed here: stdin, file`);
     }
     if (step.header === 'once' && (!gather || step.input === 'dir' || step.input === 'list')) {
-      report('header', 'only a gather that reads joined outputs (input: stdin or file) has a header to keep once', true);
+      report(
+        'header',
+        'only a gather that reads joined outputs (input: stdin or file) has a header to keep once',
+        true,
+      );
     }
     if (step.explode === true) {
       const next = steps[index + 1];

@@ -25,13 +25,20 @@ function checkSplit(job: Loose): Problem[] {
   const by = String(split.by);
   if (['lines', 'csv', 'jsonl', 'records'].includes(by)) {
     if (split.every !== undefined && split.size !== undefined) {
-      problems.push({ path: [...path, 'size'], message: 'found both every and size, allowed: one of the two', key: true });
+      problems.push({
+        path: [...path, 'size'],
+        message: 'found both every and size, allowed: one of the two',
+        key: true,
+      });
     } else if (split.every === undefined && split.size === undefined) {
       problems.push({ path, message: 'needs one of every (records a task) and size (such as 32MB)' });
     }
   }
   if (by === 'csv' && typeof split.delimiter === 'string' && split.delimiter === (split.quote ?? '"')) {
-    problems.push({ path: [...path, 'delimiter'], message: 'found the same character as quote, allowed: two different ones' });
+    problems.push({
+      path: [...path, 'delimiter'],
+      message: 'found the same character as quote, allowed: two different ones',
+    });
   }
   if (by === 'range' && typeof split.from === 'number' && typeof split.to === 'number' && split.to < split.from) {
     problems.push({ path: [...path, 'to'], message: `found ${split.to}, allowed: from (${split.from}) or more` });
@@ -94,7 +101,10 @@ function checkExpect(job: Loose, steps: readonly (Loose | null)[]): Problem[] {
       }
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
-      problems.push({ path, message: `found ${JSON.stringify(text)}: ${why}; allowed: price.records == input.records` });
+      problems.push({
+        path,
+        message: `found ${JSON.stringify(text)}: ${why}; allowed: price.records == input.records`,
+      });
     }
   }
   return problems;

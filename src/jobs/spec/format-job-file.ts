@@ -14,7 +14,9 @@ export function jobFileOf(spec: JobSpec): Record<string, unknown> {
     files: spec.files,
     params: spec.params,
     input: spec.input && {
-      ...(spec.input.from.length === 0 ? {} : { from: spec.input.from.length === 1 ? spec.input.from[0] : spec.input.from }),
+      ...(spec.input.from.length === 0
+        ? {}
+        : { from: spec.input.from.length === 1 ? spec.input.from[0] : spec.input.from }),
       split: splitFileOf(spec.input.split),
     },
     steps: spec.steps.map(stepFileOf),

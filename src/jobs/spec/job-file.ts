@@ -39,7 +39,10 @@ export async function loadJobFile(path: string): Promise<JobSpec> {
     bytes = await readFile(path);
   } catch (error) {
     if (hasCode(error, 'ENOENT', 'ENOTDIR')) {
-      throw new BatchctlError('notFound', `no job file ${path}`, { hint: '`batchctl init` writes an example', cause: error });
+      throw new BatchctlError('notFound', `no job file ${path}`, {
+        hint: '`batchctl init` writes an example',
+        cause: error,
+      });
     }
     const why = error instanceof Error ? error.message : String(error);
     throw new BatchctlError('jobFile', `can't read the job file ${path}: ${why}`, { hint: HINT, cause: error });
@@ -52,7 +55,10 @@ export async function loadJobFile(path: string): Promise<JobSpec> {
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {
-    throw new BatchctlError('jobFile', `${path} is no UTF-8 text, which a job file must be`, { hint: HINT, cause: error });
+    throw new BatchctlError('jobFile', `${path} is no UTF-8 text, which a job file must be`, {
+      hint: HINT,
+      cause: error,
+    });
   }
   return parseJobFile(text, { file: path });
 }

@@ -13,7 +13,8 @@ export function normalize(file: JobFile): JobSpec {
     name: file.name,
     files: file.files ?? [],
     params: texts(file.params),
-    input: input === undefined ? null : { from: listOf(input.from), split: normalizeSplit(input.split ?? { by: 'file' }) },
+    input:
+      input === undefined ? null : { from: listOf(input.from), split: normalizeSplit(input.split ?? { by: 'file' }) },
     steps: file.steps.map(normalizeStep),
     tolerate: parseTolerance(file.tolerate ?? JOB_DEFAULTS.tolerate),
     onFailure: file.onFailure ?? JOB_DEFAULTS.onFailure,

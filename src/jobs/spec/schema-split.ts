@@ -45,14 +45,13 @@ export const splitSchema = z.discriminatedUnion(
     ),
   ],
   {
-    error: (issue) =>
-      issue.code === 'invalid_union' ? 'lines, csv, jsonl, records, file, list, range or grid' : MAP,
+    error: (issue) => (issue.code === 'invalid_union' ? 'lines, csv, jsonl, records, file, list, range or grid' : MAP),
   },
 );
 
-const FROM =
-  'a path relative to the job file, store:KEY, s3://BUCKET/KEY, job:ID/STEP, or a list of these';
-const SOURCE = /^(?!store:(\/|$))(?!(?!s3:)[a-z][a-z0-9+.-]*:\/\/)(?!s3:(?!\/\/[^/\s]+\/\S))(?!job:(?!.+\/[a-z][a-z0-9-]{0,39}$))[^\0]*\S[^\0]*$/;
+const FROM = 'a path relative to the job file, store:KEY, s3://BUCKET/KEY, job:ID/STEP, or a list of these';
+const SOURCE =
+  /^(?!store:(\/|$))(?!(?!s3:)[a-z][a-z0-9+.-]*:\/\/)(?!s3:(?!\/\/[^/\s]+\/\S))(?!job:(?!.+\/[a-z][a-z0-9-]{0,39}$))[^\0]*\S[^\0]*$/;
 
 export const inputSchema = fields(
   {

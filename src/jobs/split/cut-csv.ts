@@ -66,7 +66,7 @@ class ChunkReader {
       this.#finder.finish();
       return end;
     }
-    const near = Math.max(record, target - NEAR);
+    const near = Math.max(record, target - Math.min(NEAR, this.#options.chunkSize));
     await this.#skim(near);
     let found = await this.#last(target);
     if (found === -1 && near > record) {

@@ -43,6 +43,31 @@ export function openFileSource(index: number, path: string, name = path): FileSo
   };
 }
 
+/** A local file that is taken whole: known by its name alone, so that any number of them holds no descriptor. */
+export function statFileSource(index: number, path: string, name = path): FileSource {
+  const stat = statSync(path, { bigint: true });
+  const pin = filePin(stat);
+  return {
+    index,
+    name,
+    size: pin.size,
+    pin,
+    compression: null,
+    // Whole inputs are never read by whoever cuts; workers read them.
+    random: { remote: false, readAt: () => 0 },
+    stream: () => Readable.from([]),
+    check: async () => {
+      const now = statSync(path, { bigint: true, throwIfNoEntry: false });
+      if (now === undefined) throw changedInput(name, 'it is gone');
+      const found = filePin(now);
+      if (found.inode !== pin.inode || found.size !== pin.size || found.mtimeNs !== pin.mtimeNs) {
+        throw changedInput(name, 'its inode, size or time of change differs');
+      }
+    },
+    close: async () => undefined,
+  };
+}
+
 function* chunksOf(fd: number): Generator<Buffer> {
   for (let offset = 0; ; ) {
     const chunk = Buffer.allocUnsafe(STREAM_CHUNK);

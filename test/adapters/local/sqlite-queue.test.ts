@@ -214,6 +214,16 @@ describe('the SQLite queue', () => {
     expect(await kindOf(open())).to.equal('corrupt');
   });
 
+  it('says that it is unavailable where its directory cannot be made', async () => {
+    writeFileSync(join(root, 'file'), '');
+    expect(await kindOf(open({ root: join(root, 'file', 'below') }))).to.equal('unavailable');
+  });
+
+  it('keeps what it was sent when power must not lose it', async () => {
+    await (await open({ durability: 'power' })).send(messages('a', 3));
+    expect(await take(await open(), 5)).to.have.length(3);
+  });
+
   it('refuses a delay that SQS would refuse', async () => {
     const queue = await open();
     expect(await kindOf(queue.send([{ body: 'x', tenant: 'a', delay: 901 }]))).to.equal('unexpected');

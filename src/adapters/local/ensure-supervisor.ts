@@ -1,0 +1,71 @@
+import { spawn } from 'node:child_process';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { BatchctlError } from '../../errors.ts';
+import { wait } from '../../lib/wait.ts';
+import { isSupervised } from './supervisor-lock.ts';
+
+export interface EnsureSupervisorOptions {
+  readonly root: string;
+  readonly group: string;
+  /** What follows `node`: the program and the arguments that make it this group's supervisor. */
+  readonly argv: readonly string[];
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** How long it may take to come up, milliseconds; 10,000 unless said. */
+  readonly timeoutMs?: number;
+}
+
+/** Where a group's detached supervisor writes, below the root. */
+export function supervisorLog(root: string, group: string): string {
+  return join(root, 'run', `${group}.log`);
+}
+
+/**
+ * Starts a supervisor of the group that outlives this process, unless one is alive; answers whether it did.
+ * Call it after the wanted size is written. Throws `unavailable` when the one it started doesn't come up.
+ */
+export async function ensureSupervisor(options: EnsureSupervisorOptions): Promise<boolean> {
+  const { root, group, timeoutMs = 10_000 } = options;
+  if (isSupervised(root, group)) return false;
+  const log = supervisorLog(root, group);
+  const start = performance.now();
+  const fate = launch(options, log);
+  while (performance.now() - start < timeoutMs) {
+    // One that left well found nothing to do, or another that was first.
+    if (fate.ended === 0 || isSupervised(root, group)) return true;
+    if (fate.ended !== null) break;
+    await wait(15 + Math.random() * 10);
+  }
+  throw new BatchctlError(
+    'unavailable',
+    `the supervisor of group ${group} did not come up (${fate.ended ?? 'no sign'})`,
+    {
+      hint: `see ${log}`,
+    },
+  );
+}
+
+function launch(options: EnsureSupervisorOptions, log: string): { ended: number | string | null } {
+  mkdirSync(dirname(log), { recursive: true });
+  const output = openSync(log, 'a');
+  try {
+    const child = spawn(process.execPath, [...options.argv], {
+      cwd: options.cwd,
+      env: { ...(options.env ?? process.env) },
+      stdio: ['ignore', output, output],
+      detached: true,
+    });
+    child.unref();
+    const fate: { ended: number | string | null } = { ended: null };
+    child.once('exit', (code, signal) => {
+      fate.ended = code ?? signal;
+    });
+    child.once('error', (error) => {
+      fate.ended = error.message;
+    });
+    return fate;
+  } finally {
+    closeSync(output);
+  }
+}

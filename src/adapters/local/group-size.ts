@@ -1,0 +1,55 @@
+import { BatchctlError } from '../../errors.ts';
+import type { GroupChange } from '../../ports/worker-group.ts';
+
+/** What is wanted of a local group, as stored. */
+export interface GroupSize {
+  readonly desired: number;
+  readonly min: number;
+  readonly max: number;
+  readonly mode: 'auto' | 'manual';
+  /** When a temporary size ends, milliseconds since the epoch. */
+  readonly until: number | null;
+  /** The size that comes back then. */
+  readonly after: number | null;
+  /** Slots each worker gets; null leaves it to the worker. */
+  readonly slots: number | null;
+}
+
+/** The size that holds at an instant: a temporary one ends by itself, whoever looks. */
+export function sizeAt(size: GroupSize, now: number): GroupSize {
+  if (size.until === null || now < size.until) return size;
+  return { ...size, desired: clamp(size.after ?? size.min, size), until: null, after: null };
+}
+
+/**
+ * The size after a change; what the change leaves out stays. Changed bounds move the size into them, as Auto Scaling
+ * does; a size that is asked for must lie within. Throws `usage`.
+ */
+export function changeSize(group: string, size: GroupSize, change: GroupChange): GroupSize {
+  const { desired: wanted, min = size.min, max = size.max, mode = size.mode, until = size.until } = change;
+  for (const [name, value] of Object.entries({ desired: wanted, min, max, slots: change.slots })) {
+    if (value !== undefined && !(Number.isSafeInteger(value) && value >= (name === 'slots' ? 1 : 0))) {
+      throw new BatchctlError(
+        'usage',
+        `group ${group}: ${name} is a whole number of at least 0 (slots: 1), not ${value}`,
+      );
+    }
+  }
+  if (min > max) {
+    throw new BatchctlError('usage', `group ${group}: the minimum ${min} is above the maximum ${max}`, {
+      hint: 'give both: --min and --max',
+    });
+  }
+  if (wanted !== undefined && (wanted < min || wanted > max)) {
+    throw new BatchctlError('usage', `group ${group} has ${min} to ${max} workers, not ${wanted}`, {
+      hint: `batchctl scale ${wanted} --group ${group} ${wanted > max ? `--max ${wanted}` : `--min ${wanted}`}`,
+    });
+  }
+  const desired = clamp(wanted ?? size.desired, { min, max });
+  const after = until === null ? null : (size.after ?? size.desired);
+  return { desired, min, max, mode, until, after, slots: change.slots ?? size.slots };
+}
+
+function clamp(value: number, bounds: { readonly min: number; readonly max: number }): number {
+  return Math.min(Math.max(value, bounds.min), bounds.max);
+}

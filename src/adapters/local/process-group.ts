@@ -1,0 +1,90 @@
+import { availableParallelism } from 'node:os';
+import { BatchctlError } from '../../errors.ts';
+import { type Clock, systemClock } from '../../lib/clock.ts';
+import { parseStored } from '../../lib/json.ts';
+import { groupKey, orderKey, ordersPrefix } from '../../model/keys.ts';
+import type { ObjectStore } from '../../ports/object-store.ts';
+import type { GroupChange, GroupStatus, WorkerGroup } from '../../ports/worker-group.ts';
+import { changeSize, type GroupSize, sizeAt } from './group-size.ts';
+
+export interface ProcessGroupOptions {
+  readonly group: string;
+  readonly store: ObjectStore;
+  /** Whether that worker is alive, as far as anybody knows. */
+  readonly isKnown: (worker: string) => Promise<boolean>;
+  /** How many workers of the group are up. */
+  readonly running: () => Promise<number>;
+  /** Called after each change, with the size that is wanted: starts the supervisor that meets it. */
+  readonly onChange?: (status: GroupStatus) => Promise<void>;
+  readonly clock?: Clock;
+}
+
+/**
+ * A group of worker processes on this machine. Its size is an object of the store, which a supervisor process meets;
+ * of two changes at once the later one counts.
+ */
+export class ProcessGroup implements WorkerGroup {
+  readonly group: string;
+  readonly #options: ProcessGroupOptions;
+  readonly #clock: Clock;
+
+  constructor(options: ProcessGroupOptions) {
+    this.group = options.group;
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  async describe(): Promise<GroupStatus> {
+    return await this.#status(await this.size());
+  }
+
+  /** What is wanted now, with the slots a worker gets (null: the worker's own choice). Throws `newer`, `corrupt`. */
+  async size(): Promise<GroupSize> {
+    const key = groupKey(this.group);
+    const bytes = await this.#options.store.read(key);
+    if (bytes === null) return initialSize();
+    const stored = parseStored<GroupSize & { readonly format: number }>(key, bytes);
+    return sizeAt({ ...initialSize(), ...stored }, this.#clock.now());
+  }
+
+  /** Throws `usage` for a size outside the bounds, or bounds that cross. */
+  async resize(change: GroupChange): Promise<GroupStatus> {
+    const size = changeSize(this.group, await this.size(), change);
+    await this.#options.store.put(groupKey(this.group), JSON.stringify({ ...size, format: 1 }));
+    const status = await this.#status(size);
+    await this.#options.onChange?.(status);
+    return status;
+  }
+
+  async raise(size: number): Promise<GroupStatus> {
+    const now = await this.size();
+    const desired = Math.min(size, now.max);
+    if (now.mode === 'manual' || desired <= now.desired) return await this.#status(now);
+    return await this.resize({ desired });
+  }
+
+  async order(worker: string, order: 'drain' | 'stop'): Promise<void> {
+    if (!(await this.#options.isKnown(worker))) {
+      throw new BatchctlError('notFound', `group ${this.group} has no worker ${worker}`, {
+        hint: `batchctl workers --group ${this.group} lists them`,
+      });
+    }
+    const body = JSON.stringify({ format: 1, order, when: this.#clock.now() });
+    let next = 0;
+    for await (const _ of this.#options.store.list(ordersPrefix(worker))) next += 1;
+    while (!(await this.#options.store.put(orderKey(worker, next), body, { ifAbsent: true })).created) next += 1;
+  }
+
+  /** Of no effect: nothing here ends a worker that didn't drain. */
+  async protect(): Promise<void> {}
+
+  async #status(size: GroupSize): Promise<GroupStatus> {
+    const { desired, min, max, mode, until } = size;
+    return { group: this.group, desired, min, max, mode, until, running: await this.#options.running() };
+  }
+}
+
+/** Manual, at zero: nothing starts on somebody's machine unless they say so. */
+function initialSize(): GroupSize {
+  return { desired: 0, min: 0, max: availableParallelism() * 4, mode: 'manual', until: null, after: null, slots: null };
+}

@@ -1,0 +1,88 @@
+import { availableParallelism, hostname, totalmem } from 'node:os';
+import { statfsSync } from 'node:fs';
+import { BatchctlError } from '../../errors.ts';
+import { killPoints } from '../../lib/kill-point.ts';
+import { parseDuration } from '../../lib/units.ts';
+import { VERSION } from '../../lib/version.ts';
+import { NAME } from '../../model/keys.ts';
+import { heedSupervisor, newWorkerId, openPlatform } from '../../platform.ts';
+import { type CommandDefinition, defineCommand, parsed, repeated, wholeNumber } from '../command.ts';
+import type { Context } from '../context.ts';
+
+export function workerCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    options: {
+      '--group <group>': repeated('a group to serve (default: default); several are served in turn'),
+      '--slots <n>': parsed('how many tasks at a time (default: the processors)', wholeNumber(1)),
+      '--until-empty': 'leave once no open job has work for these groups',
+      '--idle-exit <duration>': parsed('leave after so long without work', parseDuration),
+      '--max-failures <n>': parsed('leave after so many failed attempts in a row', wholeNumber(1)),
+      '--here': 'on an AWS profile, run outside EC2',
+    },
+    writes: true,
+    stopsItself: true,
+    output: null,
+    help: {
+      about: 'The task loop, for a shell, systemd and EC2 user-data. The first SIGTERM or Ctrl-C drains; the second gives back what runs.',
+      examples: ['batchctl worker --until-empty', 'batchctl worker --group gpu --slots 4'],
+      exitCodes: [[0, 'drained, or done'], [6, 'upstream work that no worker takes'], [7, '--max-failures'], [8, 'gave up on a service']],
+      related: ['workers', 'scale', 'queue'],
+    },
+    run: (input) => worker({ ctx, ...input }),
+  });
+}
+
+export interface WorkerCommandOptions {
+  readonly ctx: Context;
+  readonly group: readonly string[] | undefined;
+  readonly slots: number | undefined;
+  readonly untilEmpty: boolean;
+  readonly idleExit: number | undefined;
+  readonly maxFailures: number | undefined;
+}
+
+/** Runs one worker until it has drained or is done. */
+export async function worker({ ctx, ...options }: WorkerCommandOptions): Promise<void> {
+  const config = await ctx.config();
+  const { profile } = config;
+  if (profile.backend !== 'local') throw new BatchctlError('config', `profile ${profile.name}: workers of this backend are not built yet`);
+  const groups = options.group === undefined || options.group.length === 0 ? ['default'] : options.group;
+  for (const group of groups) {
+    if (!NAME.test(group)) throw new BatchctlError('usage', `--group ${group}: expected a name like default or gpu-large`);
+  }
+  const id = ctx.io.env.BATCHCTL_WORKER_ID ?? newWorkerId();
+  const platform = await openPlatform(config, { role: 'worker', who: id });
+  const [drain, stop] = [new AbortController(), new AbortController()];
+  ctx.signal.addEventListener('abort', () => drain.abort(), { once: true });
+  ctx.stopNow.addEventListener('abort', () => stop.abort(), { once: true });
+  const [{ runWorker }, { createShellExecutor }] = await Promise.all([
+    import('../../worker/worker.ts'),
+    import('../../worker/shell-executor.ts'),
+  ]);
+  const unlisten = await heedSupervisor(ctx.io.env, { drain: () => drain.abort(), stop: () => stop.abort() });
+  try {
+    const disk = statfsSync(profile.root);
+    await runWorker(platform, {
+      worker: id,
+      groups: [...new Set(groups)],
+      host: hostname(),
+      version: VERSION,
+      total: {
+        slots: options.slots ?? profile.slots ?? availableParallelism(),
+        memory: totalmem(),
+        disk: Number(disk.bavail) * Number(disk.bsize),
+      },
+      untilEmpty: options.untilEmpty,
+      idleExit: options.idleExit ?? null,
+      maxFailures: options.maxFailures ?? null,
+      drain: drain.signal,
+      stop: stop.signal,
+      makeExecutor: createShellExecutor,
+      say: (line) => ctx.notice(line),
+      passed: killPoints(ctx.io.env),
+    });
+  } finally {
+    unlisten?.();
+    await platform.close();
+  }
+}

@@ -1,0 +1,65 @@
+import { problemsOf } from '../lib/issues.ts';
+import { notAllowed, type Problem } from '../lib/problems.ts';
+import type { FoundFile } from './find.ts';
+import { keyPath, type Merged, pathKey } from './merge.ts';
+import type { ProfileFile } from './normalize.ts';
+import { configProblems } from './report.ts';
+import { profileSchemas } from './schema.ts';
+
+/**
+ * Checks a merged profile against its backend's schema. Throws `config` with every mistake at the place where it is written:
+ * that may be in a profile which `name` extends.
+ */
+export function checkProfile(found: FoundFile, name: string, merged: Merged): ProfileFile {
+  const { backend } = merged.value;
+  const problems: Problem[] = [];
+  if (backend !== 'local' && backend !== 'aws' && backend !== 'manager') {
+    problems.push({ path: ['backend'], message: notAllowed(['backend'], backend, 'local, aws or manager') });
+    throw configProblems(found, placed(problems, name, merged));
+  }
+  const result = profileSchemas[backend].safeParse(merged.value);
+  if (!result.success) problems.push(...problemsOf(result.error.issues, merged.value));
+  if (backend === 'aws') problems.push(...checkAws(merged));
+  if (!result.success || problems.length > 0) throw configProblems(found, placed(problems, name, merged));
+  return result.data;
+}
+
+/** What an AWS profile's fields must be to each other. */
+function checkAws({ value }: Merged): Problem[] {
+  const problems: Problem[] = [];
+  const { bucket, account } = value;
+  const named = typeof bucket === 'string' || (isMap(bucket) && bucket.name !== undefined);
+  if (!named && (account === undefined || (isMap(bucket) && bucket.existing === true))) {
+    const message = 'is missing, needed: a bucket name, or account to name one <stack>-<account>-<region>';
+    problems.push({ path: ['bucket'], message });
+  }
+  for (const [group, settings] of Object.entries(isMap(value.groups) ? value.groups : {})) {
+    if (!isMap(settings)) continue;
+    const { min = 0, max = 20, onDemandBase = 0 } = settings;
+    const path = ['groups', group];
+    if (typeof min === 'number' && typeof max === 'number' && min > max) {
+      problems.push({ path: [...path, 'min'], message: `found ${min}, allowed: max (${max}) or less` });
+    }
+    if (typeof onDemandBase === 'number' && typeof max === 'number' && onDemandBase > max) {
+      problems.push({ path: [...path, 'onDemandBase'], message: `found ${onDemandBase}, allowed: max (${max}) or less` });
+    }
+  }
+  return problems;
+}
+
+const isMap = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Puts each problem under the profile that wrote the value. */
+function placed(problems: readonly Problem[], name: string, { origins }: Merged): Problem[] {
+  return problems.map((problem) => {
+    for (let length = problem.path.length; length > 0; length -= 1) {
+      const key = pathKey(problem.path.slice(0, length));
+      const profile =
+        origins.get(key)?.profile ??
+        [...origins].find(([known]) => pathKey(keyPath(known).slice(0, length)) === key)?.[1].profile;
+      if (profile !== undefined && profile !== null) return { ...problem, path: ['profiles', profile, ...problem.path] };
+    }
+    return { ...problem, path: ['profiles', name, ...problem.path] };
+  });
+}

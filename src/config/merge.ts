@@ -1,0 +1,92 @@
+import { type Backend, CONFIG_TABLE } from './table.ts';
+
+export type Plain = Readonly<Record<string, unknown>>;
+type Mutable = Record<string, unknown>;
+
+/** Values of one place, and where that is. */
+export interface Layer {
+  /** For people: `--tz`, `AWS_REGION`, `/etc/batchctl/config.json (prod)`, `default`. */
+  readonly origin: string;
+  /** The profile of the file that it is, or null. */
+  readonly profile: string | null;
+  readonly value: Plain;
+}
+
+/** Merged values; `origins` knows of each leaf (`groups.default.max`) which layer gave it. */
+export interface Merged {
+  readonly value: Plain;
+  readonly origins: ReadonlyMap<string, Layer>;
+}
+
+const SEPARATOR = '\u0000';
+export const pathKey = (path: readonly (string | number)[]): string => path.join(SEPARATOR);
+export const keyPath = (key: string): string[] => key.split(SEPARATOR);
+
+export const isPlain = (value: unknown): value is Plain =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/**
+ * Merges layers, the weakest first. Maps merge field by field, lists and plain values replace; null takes away what a weaker
+ * layer gave; a ledger of another kind replaces the whole ledger.
+ */
+export function mergeLayers(layers: readonly Layer[]): Merged {
+  const value: Mutable = {};
+  const origins = new Map<string, Layer>();
+  for (const layer of layers) mergeInto(value, layer.value, [], layer, origins);
+  return { value, origins };
+}
+
+function mergeInto(target: Mutable, source: Plain, path: readonly string[], layer: Layer, origins: Map<string, Layer>): void {
+  for (const [key, given] of Object.entries(source)) {
+    const here = [...path, key];
+    if (given === null) {
+      delete target[key];
+      forget(here, origins);
+    } else if (isPlain(given)) {
+      const old = target[key];
+      const merges = isPlain(old) && !(key === 'ledger' && given.kind !== undefined && old.kind !== given.kind);
+      const inner: Mutable = merges ? { ...old } : {};
+      if (!merges) forget(here, origins);
+      if (Object.keys(given).length === 0) origins.set(pathKey(here), layer);
+      target[key] = inner;
+      mergeInto(inner, given, here, layer, origins);
+    } else {
+      forget(here, origins);
+      target[key] = given;
+      origins.set(pathKey(here), layer);
+    }
+  }
+}
+
+function forget(path: readonly string[], origins: Map<string, Layer>): void {
+  const key = pathKey(path);
+  for (const known of origins.keys()) if (known === key || known.startsWith(key + SEPARATOR)) origins.delete(known);
+}
+
+/** Fields that only one kind of ledger has. */
+const LEDGER_FIELDS: Readonly<Record<string, string>> = { domains: 'simpledb', iam: 'postgres' };
+
+/** The values with the table's defaults put where nothing stands. */
+export function withDefaults(backend: Backend, value: Plain): Plain {
+  const result = structuredClone(value) as Mutable;
+  for (const row of CONFIG_TABLE) {
+    if (row.default === null || !row.backends.includes(backend) || row.path.includes('[]')) continue;
+    setDefault(result, row.path.split('.'), row.default);
+  }
+  return result;
+}
+
+function setDefault(target: Mutable, path: readonly string[], fallback: unknown): void {
+  const [head = '', ...rest] = path;
+  if (rest.length === 0) {
+    if (target[head] === undefined) target[head] = structuredClone(fallback);
+    return;
+  }
+  const [next = ''] = rest;
+  for (const name of head === '*' ? Object.keys(target) : [head]) {
+    const inner = target[name];
+    if (!isPlain(inner)) continue;
+    if (name === 'ledger' && LEDGER_FIELDS[next] !== undefined && inner.kind !== LEDGER_FIELDS[next]) continue;
+    setDefault(inner as Mutable, rest, fallback);
+  }
+}

@@ -1,0 +1,153 @@
+import { isAbsolute, resolve } from 'node:path';
+import { parseDuration, parseSize } from '../lib/units.ts';
+import type { Plain } from './merge.ts';
+import type { AwsGroup, AwsLedger, AwsProfile, CommandSettings, LocalProfile, ManagerProfile, Profile } from './profile.ts';
+import type { AwsFile, LocalFile, ManagerFile } from './schema.ts';
+
+/** A valid profile with its defaults in, as written: the type that `withDefaults` of it has. */
+export type ProfileFile = LocalFile | AwsFile | ManagerFile;
+
+/** The profile of checked values: units resolved, paths made absolute from `dir`. */
+export function normalizeProfile(name: string, file: ProfileFile, dir: string, rootDir: string): Profile {
+  switch (file.backend) {
+    case 'local':
+      return normalizeLocal(name, file, rootDir);
+    case 'aws':
+      return normalizeAws(name, file, dir);
+    case 'manager':
+      return normalizeManager(name, file);
+    default:
+      return file satisfies never;
+  }
+}
+
+const base = (name: string, file: ProfileFile) => ({ name, tz: file.tz ?? null, protect: file.protect ?? false });
+
+function normalizeLocal(name: string, file: LocalFile, rootDir: string): LocalProfile {
+  return {
+    ...base(name, file),
+    backend: 'local',
+    root: resolve(rootDir, file.root ?? '.batchctl'),
+    durability: file.durability ?? 'process',
+    slots: file.slots ?? null,
+    groups: mapValues(file.groups ?? {}, commandSettings),
+    notify: file.notify ?? [],
+  };
+}
+
+function normalizeManager(name: string, file: ManagerFile): ManagerProfile {
+  return {
+    ...base(name, file),
+    backend: 'manager',
+    url: file.url.replace(/\/+$/, ''),
+    tokenEnv: required(file.tokenEnv),
+    fingerprint: file.fingerprint ?? null,
+  };
+}
+
+function normalizeAws(name: string, file: AwsFile, dir: string): AwsProfile {
+  const stack = required(file.stack);
+  const bucket = typeof file.bucket === 'string' ? { name: file.bucket } : (file.bucket ?? {});
+  return {
+    ...base(name, file),
+    backend: 'aws',
+    region: file.region,
+    account: file.account ?? null,
+    stack,
+    aws: { profile: file.aws?.profile ?? null },
+    bucket: {
+      name: bucket.name ?? `${stack}-${file.account}-${file.region}`,
+      existing: bucket.existing ?? false,
+      prefix: bucket.prefix ?? '',
+    },
+    ledger: normalizeLedger(required(file.ledger), dir),
+    groups: mapValues(required(file.groups), (group) => normalizeGroup(group, dir)),
+    network: {
+      subnets: file.network?.subnets ?? [],
+      securityGroups: file.network?.securityGroups ?? [],
+      publicIp: file.network?.publicIp ?? true,
+    },
+    iam: { permissionsBoundary: file.iam?.permissionsBoundary ?? null },
+    kmsKey: file.kmsKey ?? null,
+    tags: file.tags ?? {},
+    manager:
+      file.manager === undefined
+        ? null
+        : { instance: required(file.manager.instance), allow: required(file.manager.allow) },
+    budget: { month: file.budget?.month ?? null, job: file.budget?.job ?? null },
+    endpoints: file.endpoints ?? {},
+    notify: file.notify ?? [],
+  };
+}
+
+function normalizeGroup(group: NonNullable<AwsFile['groups']>[string], dir: string): AwsGroup {
+  return {
+    ...commandSettings(group),
+    instances: required(group.instances),
+    spot: required(group.spot),
+    onDemandBase: required(group.onDemandBase),
+    min: required(group.min),
+    max: required(group.max),
+    slots: group.slots ?? null,
+    visibility: parseDuration(required(group.visibility)),
+    disk: parseSize(required(group.disk)),
+    ami: group.ami ?? null,
+    setup: beside(group.setup, dir),
+    setupTimeout: parseDuration(required(group.setupTimeout)),
+    packages: required(group.packages),
+    read: required(group.read),
+    commandRole: group.commandRole ?? null,
+  };
+}
+
+function normalizeLedger(ledger: NonNullable<AwsFile['ledger']>, dir: string): AwsLedger {
+  switch (ledger.kind) {
+    case 'store':
+      return { kind: 'store' };
+    case 'simpledb':
+      return { kind: 'simpledb', domains: required(ledger.domains) };
+    case 'mysql':
+    case 'postgres': {
+      const server = { url: ledger.url, passwordEnv: ledger.passwordEnv ?? null, ca: beside(ledger.ca, dir) };
+      return ledger.kind === 'mysql'
+        ? { kind: 'mysql', ...server }
+        : { kind: 'postgres', ...server, iam: ledger.iam ?? false };
+    }
+    default:
+      return ledger satisfies never;
+  }
+}
+
+function commandSettings(group: {
+  env?: Readonly<Record<string, string | number | boolean>> | undefined;
+  secrets?: Readonly<Record<string, string>> | undefined;
+}): CommandSettings {
+  return { env: mapValues(group.env ?? {}, String), secrets: group.secrets ?? {} };
+}
+
+/** A path as written, relative to the file that says it. */
+const beside = (path: string | undefined, dir: string): string | null =>
+  path === undefined ? null : isAbsolute(path) ? path : resolve(dir, path);
+
+const mapValues = <T, R>(map: Readonly<Record<string, T>>, change: (value: T) => R): Record<string, R> =>
+  Object.fromEntries(Object.entries(map).map(([key, value]) => [key, change(value)]));
+
+/** A value that the table of defaults gives: its absence would be a mistake of that table. */
+function required<T>(value: T | undefined): T {
+  if (value === undefined) throw new TypeError('a field without a value has no default in src/config/table.ts');
+  return value;
+}
+
+/**
+ * Values of a local profile that are right without the schema's help, whose loading costs more than `status` on a local job
+ * may take. Says no whenever in doubt: then the schema decides.
+ */
+export function asPlainLocal(value: Plain): LocalFile | null {
+  const { backend, root, durability, slots, protect, ...others } = value;
+  if (Object.keys(others).length > 0 || backend !== 'local') return null;
+  if (root !== undefined && (typeof root !== 'string' || root.trim() === '' || root.includes('\0'))) return null;
+  if (durability !== undefined && durability !== 'process' && durability !== 'power') return null;
+  if (slots !== undefined && (typeof slots !== 'number' || !Number.isInteger(slots) || slots < 1 || slots > 10_000)) return null;
+  if (protect !== undefined && typeof protect !== 'boolean') return null;
+  return { backend, root, durability, slots, protect };
+}

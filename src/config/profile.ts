@@ -1,0 +1,117 @@
+/** Where and how jobs run: one profile of the configuration, every default filled in, units resolved, paths absolute. */
+export type Profile = LocalProfile | AwsProfile | ManagerProfile;
+
+interface ProfileBase {
+  readonly name: string;
+  /** IANA zone of times without one; null: the machine's. */
+  readonly tz: string | null;
+  /** True: what destroys is refused. */
+  readonly protect: boolean;
+}
+
+/** The embedded default: files, SQLite and worker processes of this machine. */
+export interface LocalProfile extends ProfileBase {
+  readonly backend: 'local';
+  /** Absolute. */
+  readonly root: string;
+  readonly durability: 'process' | 'power';
+  /** Null: the processors' number. */
+  readonly slots: number | null;
+  readonly groups: Readonly<Record<string, CommandSettings>>;
+  readonly notify: readonly Notification[];
+}
+
+export interface AwsProfile extends ProfileBase {
+  readonly backend: 'aws';
+  readonly region: string;
+  readonly account: string | null;
+  readonly stack: string;
+  readonly aws: { readonly profile: string | null };
+  /** `prefix` is empty or ends with a slash. */
+  readonly bucket: { readonly name: string; readonly existing: boolean; readonly prefix: string };
+  readonly ledger: AwsLedger;
+  readonly groups: Readonly<Record<string, AwsGroup>>;
+  readonly network: {
+    readonly subnets: readonly string[];
+    readonly securityGroups: readonly string[];
+    readonly publicIp: boolean;
+  };
+  readonly iam: { readonly permissionsBoundary: string | null };
+  readonly kmsKey: string | null;
+  readonly tags: Readonly<Record<string, string>>;
+  /** Null: none is made. */
+  readonly manager: { readonly instance: string; readonly allow: readonly string[] } | null;
+  /** USD; null: no limit. */
+  readonly budget: { readonly month: number | null; readonly job: number | null };
+  readonly endpoints: Readonly<Partial<Record<Endpoint, string>>>;
+  readonly notify: readonly Notification[];
+}
+
+export type AwsLedger =
+  | { readonly kind: 'store' }
+  | { readonly kind: 'simpledb'; readonly domains: number }
+  | {
+      readonly kind: 'postgres';
+      readonly url: string;
+      readonly passwordEnv: string | null;
+      readonly ca: string | null;
+      readonly iam: boolean;
+    }
+  | { readonly kind: 'mysql'; readonly url: string; readonly passwordEnv: string | null; readonly ca: string | null };
+
+/** What a group's commands get besides their step's own. */
+export interface CommandSettings {
+  readonly env: Readonly<Record<string, string>>;
+  readonly secrets: Readonly<Record<string, string>>;
+}
+
+export interface AwsGroup extends CommandSettings {
+  readonly instances: readonly string[];
+  readonly spot: boolean;
+  readonly onDemandBase: number;
+  readonly min: number;
+  readonly max: number;
+  /** Null: the instance's processors' number. */
+  readonly slots: number | null;
+  /** Seconds. */
+  readonly visibility: number;
+  /** Bytes. */
+  readonly disk: number;
+  readonly ami: string | null;
+  /** An absolute path. */
+  readonly setup: string | null;
+  /** Seconds. */
+  readonly setupTimeout: number;
+  readonly packages: readonly string[];
+  readonly read: readonly string[];
+  readonly commandRole: string | null;
+}
+
+/** A manager that is asked in place of AWS. */
+export interface ManagerProfile extends ProfileBase {
+  readonly backend: 'manager';
+  /** Without a slash at its end. */
+  readonly url: string;
+  readonly tokenEnv: string;
+  readonly fingerprint: string | null;
+}
+
+export interface Notification {
+  readonly on: readonly string[];
+  readonly to: string;
+}
+
+export const ENDPOINTS = [
+  's3',
+  'sqs',
+  'ec2',
+  'autoscaling',
+  'iam',
+  'ssm',
+  'sts',
+  'simpledb',
+  'secretsmanager',
+  'sns',
+  'cloudwatch',
+] as const;
+export type Endpoint = (typeof ENDPOINTS)[number];

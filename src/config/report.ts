@@ -1,0 +1,39 @@
+import { type BatchctlError } from '../errors.ts';
+import { problemsOf } from '../lib/issues.ts';
+import { type Problem, problemsError } from '../lib/problems.ts';
+import { type Position, readYaml } from '../lib/yaml-document.ts';
+import type { FoundFile } from './find.ts';
+import { asConfigFile, type ConfigFile } from './read.ts';
+import { outerSchema } from './schema.ts';
+
+const HINT = 'the fields are in docs/configuration.md; `batchctl config schema` prints their JSON Schema';
+
+/** Finds out what is wrong with a file that `readConfig` doubts, and throws it; the file after all, when nothing is. */
+export function reportOuter(found: FoundFile, failure: unknown): ConfigFile {
+  const document = readYaml(found.text);
+  const problems: Problem[] = [...document.problems];
+  if (problems.length === 0 && failure !== null) {
+    const why = failure instanceof Error ? failure.message : String(failure);
+    problems.push({ path: [], at: positionIn(found.text, why), message: `not JSON: ${why}` });
+  }
+  if (document.value !== undefined || problems.length === 0) {
+    const value = document.value ?? null;
+    const result = outerSchema.safeParse(value);
+    if (!result.success) problems.push(...problemsOf(result.error.issues, value));
+  }
+  const file = asConfigFile(document.value);
+  if (problems.length === 0 && file !== null) return file;
+  throw configProblems(found, problems);
+}
+
+/** The mistakes of a file as one `config` error; paths begin at the file's top. */
+export function configProblems(found: FoundFile, problems: readonly Problem[]): BatchctlError {
+  return problemsError('config', found.path, problems, readYaml(found.text).locate, HINT);
+}
+
+/** V8 names a place as an offset, or not at all. */
+function positionIn(text: string, why: string): Position {
+  const offset = Number(/at position (\d+)/.exec(why)?.[1] ?? 0);
+  const before = text.slice(0, offset).split('\n');
+  return { line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
+}

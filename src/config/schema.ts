@@ -1,0 +1,193 @@
+import { z } from 'zod';
+import {
+  duration,
+  fields,
+  listOf,
+  mapOf,
+  notifyList,
+  oneOf,
+  plainValue,
+  secretReference,
+  size,
+  text,
+  variableName,
+  whole,
+  yesOrNo,
+} from '../lib/fields.ts';
+import { parseDuration, parseSize } from '../lib/units.ts';
+import { ENDPOINTS } from './profile.ts';
+
+const any = () => text('text');
+const arn = (service: string) => text(`an ARN of ${service}`, new RegExp(`^arn:aws[a-z-]*:${service}:\\S+$`));
+const name = (what: string) => text(`${what}: a-z first, then a-z, 0-9 and -, at most 40, not last`, /^(?!last$)[a-z][a-z0-9-]{0,39}$/);
+const httpUrl = () => text('a URL such as http://127.0.0.1:5000', /^https?:\/\/[^\s/]+\S*$/);
+const variable = () => text('the name of an environment variable', /^[A-Za-z_][A-Za-z0-9_]*$/);
+const dollars = () => z.number({ error: 'USD, a number over 0' }).positive({ error: 'USD, a number over 0' });
+const instanceType = () => text('an instance type such as c7g.large', /^[a-z0-9-]+\.[a-z0-9-]+$/);
+const cidr = () =>
+  text('a CIDR block such as 203.0.113.0/24', /^((\d{1,3}\.){3}\d{1,3}\/([12]?\d|3[0-2])|[0-9a-fA-F:]*:[0-9a-fA-F:]*\/(\d{1,2}|1[01]\d|12[0-8]))$/);
+
+function isZone(zone: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: zone });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const shared = {
+  tz: any().refine(isZone, { error: 'an IANA time zone such as Europe/London' }),
+  protect: yesOrNo(),
+};
+const command = {
+  env: mapOf(variableName(), plainValue(), 'a map of variable names and plain values'),
+  secrets: mapOf(variableName(), secretReference(), 'a map of variable names and references'),
+};
+
+const local = {
+  backend: z.literal('local', { error: 'local, aws or manager' }),
+  ...shared,
+  root: text('a directory', /^[^\0]*\S[^\0]*$/),
+  durability: oneOf('process', 'power'),
+  slots: whole('a whole number from 1', 1, 10_000),
+  groups: mapOf(name('a group name'), fields(command, 'a group: a map').partial(), 'a map of groups'),
+  notify: notifyList(),
+};
+
+const SHORTEST_LEASE = 15;
+const LONGEST_LEASE = 12 * 3600;
+const VISIBILITY = 'a duration from 15s to 12h';
+const DISK = 'a size from 8GB to 16TB';
+
+const group = {
+  instances: listOf(instanceType(), 'a list of instance types').min(1, { error: 'at least one instance type' }),
+  spot: yesOrNo(),
+  onDemandBase: whole('a whole number from 0', 0),
+  min: whole('a whole number from 0', 0),
+  max: whole('a whole number from 1', 1),
+  slots: whole('a whole number from 1', 1, 10_000),
+  visibility: duration(VISIBILITY).refine((value) => parseDuration(value) >= SHORTEST_LEASE && parseDuration(value) <= LONGEST_LEASE, { error: VISIBILITY }),
+  disk: size(DISK).refine((value) => parseSize(value) >= 8e9 && parseSize(value) <= 16e12, { error: DISK }),
+  ami: text('ami-... or ssm:PARAMETER', /^(ami-[0-9a-f]+|ssm:\/\S+)$/),
+  setup: text('a file', /^[^\0]*\S[^\0]*$/),
+  setupTimeout: duration(),
+  packages: listOf(text('a package name', /^[A-Za-z0-9][A-Za-z0-9.+_-]*$/), 'a list of package names'),
+  read: listOf(text('s3://BUCKET/PREFIX', /^s3:\/\/[^/\s]+(\/\S*)?$/), 'a list of s3:// prefixes'),
+  commandRole: arn('iam'),
+  ...command,
+};
+
+const url = (scheme: 'postgres' | 'mysql') =>
+  text(`${scheme}://USER@HOST/DATABASE, the password in passwordEnv`, new RegExp(`^${scheme}(ql)?://([^\\s:@/]+@)?[^\\s@/]+/\\S+$`));
+const server = { passwordEnv: variable().optional(), ca: text('a PEM file', /^[^\0]*\S[^\0]*$/).optional() };
+const LEDGER = 'a map with kind: store, simpledb, postgres or mysql';
+const ledger = z.discriminatedUnion(
+  'kind',
+  [
+    fields({ kind: z.literal('store') }, LEDGER),
+    fields({ kind: z.literal('simpledb'), domains: whole('a whole number from 1 to 100', 1, 100).optional() }, LEDGER),
+    fields({ kind: z.literal('postgres'), url: url('postgres'), ...server, iam: yesOrNo().optional() }, LEDGER),
+    fields({ kind: z.literal('mysql'), url: url('mysql'), ...server }, LEDGER),
+  ],
+  { error: (issue) => (issue.code === 'invalid_union' ? 'store, simpledb, postgres or mysql (sqlite is the local profile\'s)' : LEDGER) },
+);
+
+const BUCKET = 'a bucket name, or a map with name, existing, prefix';
+const bucketName = () => text('3 to 63 of a-z, 0-9, . and -', /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/);
+const aws = {
+  backend: z.literal('aws', { error: 'local, aws or manager' }),
+  ...shared,
+  region: text('an AWS region such as eu-west-1', /^[a-z]{2,}(-[a-z]+)+-\d+$/),
+  account: text('twelve digits, as text', /^\d{12}$/),
+  stack: name('a stack name'),
+  aws: fields({ profile: any().optional() }, 'a map with profile'),
+  bucket: z.union(
+    [
+      bucketName(),
+      fields(
+        {
+          name: bucketName().optional(),
+          existing: yesOrNo().optional(),
+          prefix: text('empty, or text that ends with / and begins without', /^([^/\0][^\0]*\/)?$/).optional(),
+        },
+        BUCKET,
+      ),
+    ],
+    { error: BUCKET },
+  ),
+  ledger,
+  groups: mapOf(name('a group name'), fields(group, 'a group: a map').partial(), 'a map of groups'),
+  network: fields(
+    {
+      subnets: listOf(any(), 'a list of subnet ids').optional(),
+      securityGroups: listOf(any(), 'a list of security group ids').optional(),
+      publicIp: yesOrNo().optional(),
+    },
+    'a map with subnets, securityGroups, publicIp',
+  ),
+  iam: fields({ permissionsBoundary: arn('iam').optional() }, 'a map with permissionsBoundary'),
+  kmsKey: arn('kms'),
+  tags: mapOf(text('a tag name', /^(?!aws:)[^\0]{1,128}$/), text('text of at most 256', /^[^\0]{0,256}$/), 'a map of text'),
+  manager: fields(
+    { instance: instanceType().optional(), allow: listOf(cidr(), 'a list of CIDR blocks').optional() },
+    'a map with instance, allow',
+  ),
+  budget: fields({ month: dollars().optional(), job: dollars().optional() }, 'a map with month, job'),
+  endpoints: fields(Object.fromEntries(ENDPOINTS.map((service) => [service, httpUrl().optional()])), 'a map of URLs'),
+  notify: notifyList(),
+};
+
+const manager = {
+  backend: z.literal('manager', { error: 'local, aws or manager' }),
+  ...shared,
+  url: text('an https: URL', /^(https:\/\/[^\s/@]+|http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?)(\/\S*)?$/),
+  tokenEnv: variable(),
+  fingerprint: text('sha256: and 64 hex digits', /^sha256:([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$/),
+};
+
+const whatProfile = 'a profile: a map with backend';
+
+/** A whole profile, as it is once what it extends is merged in. */
+export const profileSchemas = {
+  local: fields(local, whatProfile).partial().extend({ backend: local.backend }),
+  aws: fields(aws, whatProfile).partial().extend({ backend: aws.backend, region: aws.region }),
+  manager: fields(manager, whatProfile).partial().extend({ backend: manager.backend, url: manager.url }),
+} as const;
+
+/** A profile as the file may hold it: any field may be left to what it extends, or taken away from that by null. */
+const layer = (shape: z.core.$ZodLooseShape) => {
+  const nullable = Object.entries(shape).map(([field, type]) => [field, z.nullable(type as z.ZodType)]);
+  return fields({ extends: any(), ...Object.fromEntries(nullable) }, whatProfile).partial();
+};
+
+/** What the file may hold, for `schema/config.schema.json`: one profile may leave to another what that gives. */
+export const configFileSchema = fields(
+  {
+    $schema: z.string({ error: 'text' }).optional(),
+    profile: any().optional(),
+    profiles: mapOf(
+      text('letters, digits and . _ -', /^[A-Za-z0-9][\w.-]{0,63}$/),
+      z.union([
+        layer(local),
+        layer(aws),
+        layer(manager),
+      ]),
+      'a map of profiles',
+    ).optional(),
+  },
+  'a map with profile and profiles',
+);
+
+/** The outer shape alone: profiles are checked once they are merged. */
+export const outerSchema = configFileSchema.extend({
+  profiles: mapOf(
+    text('letters, digits and . _ -', /^[A-Za-z0-9][\w.-]{0,63}$/),
+    z.looseObject({ extends: any().optional() }, { error: whatProfile }),
+    'a map of profiles',
+  ).optional(),
+});
+
+export type AwsFile = z.infer<typeof profileSchemas.aws>;
+export type LocalFile = z.infer<typeof profileSchemas.local>;
+export type ManagerFile = z.infer<typeof profileSchemas.manager>;

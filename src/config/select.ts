@@ -1,0 +1,81 @@
+import { BatchctlError } from '../errors.ts';
+import { unknownName } from '../lib/problems.ts';
+import type { FoundFile } from './find.ts';
+import type { Plain } from './merge.ts';
+import type { ConfigFile } from './read.ts';
+
+/** One profile of a chain of `extends`. */
+export interface ProfileLink {
+  readonly name: string;
+  readonly settings: Plain;
+  /** True for `local` where no file defines it. */
+  readonly builtIn: boolean;
+}
+
+const BUILT_IN: Plain = { backend: 'local' };
+
+export interface PickedProfile {
+  readonly name: string;
+  readonly from: 'flag' | 'env' | 'file' | 'default';
+}
+
+/** The profile's name, and who chose it; an empty variable is none. */
+export function pickProfile(
+  flag: string | undefined,
+  variable: string | undefined,
+  file: string | null,
+): PickedProfile {
+  if (flag !== undefined) return { name: flag, from: 'flag' };
+  if (variable !== undefined && variable !== '') return { name: variable, from: 'env' };
+  return file === null ? { name: 'local', from: 'default' } : { name: file, from: 'file' };
+}
+
+/** Every profile that can be named: `local` always. */
+export const profileNames = (file: ConfigFile): readonly string[] => [
+  ...new Set(['local', ...Object.keys(file.profiles)]),
+];
+
+/**
+ * The profile and what it extends, the base first. Throws `config` when the profile doesn't exist (with the places looked in),
+ * and for a base that doesn't exist or extends in a circle (with its place in the file).
+ */
+export async function chainOf(
+  { name, from }: PickedProfile,
+  file: ConfigFile,
+  found: FoundFile | null,
+  places: readonly string[],
+): Promise<readonly ProfileLink[]> {
+  const names = profileNames(file);
+  if (!names.includes(name)) {
+    if (found !== null && file.profile === name && from === 'file') {
+      const { configProblems } = await import('./report.ts');
+      throw configProblems(found, [{ path: ['profile'], message: unknownName('profile', name, names) }]);
+    }
+    throw new BatchctlError(
+      'config',
+      `${unknownName('profile', name, names)}; looked in ${found === null ? places.join(', ') : found.path}`,
+      { hint: 'name another with --profile, or another file with --config' },
+    );
+  }
+  const chain: ProfileLink[] = [];
+  for (let next: string | null = name; next !== null; ) {
+    const current: string = next;
+    const settings: Plain = file.profiles[current] ?? BUILT_IN;
+    chain.unshift({ name: current, settings, builtIn: !Object.hasOwn(file.profiles, current) });
+    const base: unknown = settings.extends;
+    next = typeof base === 'string' ? base : null;
+    if (next === null || found === null) continue;
+    const path = ['profiles', current, 'extends'];
+    if (!names.includes(next)) {
+      const { configProblems } = await import('./report.ts');
+      throw configProblems(found, [{ path, message: unknownName('profile', next, names) }]);
+    }
+    if (chain.some((link) => link.name === next)) {
+      const order = chain.map((link) => link.name).reverse();
+      const circle = [...order.slice(order.indexOf(next)), next];
+      const { configProblems } = await import('./report.ts');
+      throw configProblems(found, [{ path, message: `extends in a circle: ${circle.join(' -> ')}` }]);
+    }
+  }
+  return chain;
+}

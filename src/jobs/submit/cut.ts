@@ -1,0 +1,70 @@
+import { countersOf, parseExpect } from '../../model/expect.ts';
+import type { JobInput } from '../../model/job.ts';
+import { partShard, shardOf } from '../../model/keys.ts';
+import { PARTS_PER_SHARD } from '../../model/part.ts';
+import type { ObjectStore } from '../../ports/object-store.ts';
+import { type InputFacts, splitInputs } from '../split/split-inputs.ts';
+import { storePieces } from '../split/store-pieces.ts';
+import { closeInputs } from './inputs.ts';
+import type { Prepared } from './prepare.ts';
+
+export interface CutParts {
+  readonly count: number;
+  /** Null where the split didn't count them. */
+  readonly records: number | null;
+  readonly inputs: readonly JobInput[];
+}
+
+/** Cuts the inputs, writing the parts under the job in shards; memory is that of one shard. Closes the inputs. */
+export async function cut(
+  store: ObjectStore,
+  job: string,
+  prepared: Prepared,
+  options: { readonly signal?: AbortSignal; readonly onProgress?: (bytes: number) => void },
+): Promise<CutParts> {
+  const { spec, inputs } = prepared;
+  if (spec.input === null) return { count: 0, records: null, inputs: [] };
+  const facts = new Map<number, InputFacts>();
+  let count = 0;
+  let lines: string[] = [];
+  const flush = async (): Promise<void> => {
+    if (lines.length > 0) await store.put(partShard(job, shardOf(count - 1)), `${lines.join('\n')}\n`);
+    lines = [];
+  };
+  try {
+    const parts = splitInputs({
+      inputs: inputs.map(({ source }) => source),
+      split: spec.input.split,
+      maxTasks: spec.maxTasks,
+      storePiece: storePieces(store, job),
+      countRecords: expectsRecords(spec.expect),
+      onInput: (fact) => facts.set(fact.index, fact),
+      ...options,
+    });
+    for await (const part of parts) {
+      lines.push(JSON.stringify(part));
+      count += 1;
+      if (count % PARTS_PER_SHARD === 0) await flush();
+    }
+    await flush();
+  } finally {
+    await closeInputs(inputs);
+  }
+  const found = inputs.map(({ input }, index): JobInput => {
+    const fact = facts.get(index);
+    const size = input.source.kind === 'pipe' ? (fact?.bytes ?? 0) : input.size;
+    return { ...input, size, records: fact?.records ?? null };
+  });
+  return { count, records: sumRecords(found), inputs: found };
+}
+
+function expectsRecords(expect: readonly string[]): boolean {
+  return expect.some((equation) =>
+    countersOf(parseExpect(equation)).some(({ step, counter }) => step === 'input' && counter === 'records'),
+  );
+}
+
+function sumRecords(inputs: readonly JobInput[]): number | null {
+  if (inputs.length === 0 || inputs.some(({ records }) => records === null)) return null;
+  return inputs.reduce((sum, { records }) => sum + (records ?? 0), 0);
+}

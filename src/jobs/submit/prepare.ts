@@ -1,0 +1,148 @@
+import { createHash } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import { BatchctlError } from '../../errors.ts';
+import { canonicalJson } from '../../model/digest.ts';
+import type { JobSpec } from '../../model/job.ts';
+import { RUN_KEY } from '../../model/keys.ts';
+import { substitute } from '../../model/substitute.ts';
+import type { ObjectStore } from '../../ports/object-store.ts';
+import { type CodeArchive, packCode } from '../code-archive.ts';
+import { closeInputs, type FoundInput, findInputs, needsNoInput } from './inputs.ts';
+
+export interface SubmissionRequest {
+  readonly spec: JobSpec;
+  /** Where the job file is: its files and bare inputs are relative to it. */
+  readonly directory: string;
+  /** `--input`: take the place of the spec's, relative to `inputDirectory`. */
+  readonly inputs: readonly string[];
+  readonly inputDirectory: string;
+  readonly stdin: Readable | null;
+  readonly params: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly period: string | null;
+  readonly runKey: string | null;
+  readonly expectInputs: number | null;
+  readonly allowEmpty: boolean;
+}
+
+/** A submission with everything looked up that decides which job it is; nothing is written yet. */
+export interface Prepared {
+  readonly request: SubmissionRequest;
+  readonly spec: JobSpec;
+  readonly runKey: string | null;
+  readonly code: CodeArchive | null;
+  readonly inputs: readonly FoundInput[];
+  readonly digest: string;
+}
+
+/**
+ * Looks first: parameters, files, inputs, digest. Throws `usage` for what doesn't go together, `jobFile` for unknown
+ * parameters, `notFound` for inputs that match nothing, `refused` for another number of them than expected.
+ */
+export async function prepare(request: SubmissionRequest, store: ObjectStore): Promise<Prepared> {
+  const params = mergeParams(request);
+  const period: Record<string, string> = request.period === null ? {} : { period: request.period };
+  const fill = (text: string, field: string): string =>
+    substitute(text, { ...params, ...period }, { field, unknown: 'error' });
+  const spec: JobSpec = {
+    ...request.spec,
+    params,
+    labels: { ...request.spec.labels, ...request.labels },
+    input: inputOf(request, fill),
+  };
+  const runKey = runKeyOf(request, fill);
+  const code = await packCode(request.directory, spec.files);
+  const inputs = await inputsOf(request, spec, store);
+  try {
+    checkInputs(request, spec, runKey, inputs);
+  } catch (error) {
+    await closeInputs(inputs);
+    throw error;
+  }
+  return { request, spec, runKey, code, inputs, digest: digestOf(spec, code, inputs) };
+}
+
+function mergeParams({ spec, params }: SubmissionRequest): Readonly<Record<string, string>> {
+  for (const name of Object.keys(params)) {
+    if (Object.hasOwn(spec.params, name)) continue;
+    const names = Object.keys(spec.params);
+    throw new BatchctlError(
+      'usage',
+      `--set ${name}: the job has no such parameter (${names.join(', ') || 'it has none'})`,
+      {
+        hint: 'declare it under params in the job file',
+      },
+    );
+  }
+  return { ...spec.params, ...params };
+}
+
+function inputOf({ spec, inputs }: SubmissionRequest, fill: (text: string, field: string) => string): JobSpec['input'] {
+  if (spec.input === null) return null;
+  const from = inputs.length > 0 ? inputs : spec.input.from.map((name) => fill(name, 'input.from'));
+  return { ...spec.input, from };
+}
+
+function runKeyOf({ runKey }: SubmissionRequest, fill: (text: string, field: string) => string): string | null {
+  if (runKey === null) return null;
+  const key = fill(runKey, '--run-key');
+  if (RUN_KEY.test(key)) return key;
+  throw new BatchctlError(
+    'usage',
+    `expected a run key of letters, digits and . _ @ : + -, at most 128, found "${key}"`,
+    {
+      hint: '--run-key month-end-2026-11',
+    },
+  );
+}
+
+async function inputsOf(request: SubmissionRequest, spec: JobSpec, store: ObjectStore): Promise<readonly FoundInput[]> {
+  if (spec.input === null) {
+    throw new BatchctlError('jobFile', 'the job has no input: field, which says how to split', {
+      hint: 'batchctl job schema',
+    });
+  }
+  const { split, from } = spec.input;
+  if (needsNoInput(split)) return [];
+  if (from.length === 0)
+    throw new BatchctlError('usage', 'the job file names no input.from', { hint: 'give one: --input FILE' });
+  const given = request.inputs.length > 0;
+  const directory = given ? request.inputDirectory : request.directory;
+  return findInputs(from, { store, directory, stdin: given ? request.stdin : null, whole: split.by === 'file' });
+}
+
+function checkInputs(
+  request: SubmissionRequest,
+  spec: JobSpec,
+  runKey: string | null,
+  inputs: readonly FoundInput[],
+): void {
+  const { expectInputs } = request;
+  if (expectInputs !== null && inputs.length !== expectInputs) {
+    throw new BatchctlError('refused', `--expect-inputs ${expectInputs}, but ${inputs.length} inputs were found`, {
+      hint: `batchctl plan shows them; ${spec.input?.from.join(' ')}`,
+    });
+  }
+  if (runKey !== null && inputs.some(({ input }) => input.source.kind === 'pipe')) {
+    throw new BatchctlError(
+      'usage',
+      '--run-key does not go with --input -: what comes through a pipe can not be compared',
+      {
+        hint: 'write it to a file first',
+      },
+    );
+  }
+}
+
+/**
+ * SHA-256 over the spec, the code's hash, and each input's name, size and checksum. A file read in place has no
+ * checksum: its time of change stands for it, so that a key can be answered without reading gigabytes.
+ */
+function digestOf(spec: JobSpec, code: CodeArchive | null, inputs: readonly FoundInput[]): string {
+  const facts = inputs.map(({ input: { name, size, checksum, source } }) => {
+    if (source.kind === 'file') return { name, size, mark: source.pin.mtimeNs };
+    return { name, size, mark: checksum ?? (source.kind === 'store' ? source.etag : null) };
+  });
+  const text = canonicalJson({ spec, code: code?.sha256 ?? null, inputs: facts });
+  return `sha256:${createHash('sha256').update(text).digest('hex')}`;
+}

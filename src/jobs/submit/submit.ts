@@ -1,0 +1,223 @@
+import { hostname } from 'node:os';
+import { BatchctlError } from '../../errors.ts';
+import { randomId } from '../../lib/id.ts';
+import { VERSION } from '../../lib/version.ts';
+import { standingOf } from '../../model/decide.ts';
+import type { JobRecord } from '../../model/job.ts';
+import { codeKey, jobKey, jobPrefix, openMark, runKeyClaim, runsPrefix } from '../../model/keys.ts';
+import { emptyView, type JobView, stateOf } from '../../model/view.ts';
+import type { Platform } from '../../ports/platform.ts';
+import { append, mustReadView, type RunKeyClaim, readClaim, readJob } from '../journal.ts';
+import { listFacts } from '../listing.ts';
+import { Onlooker } from '../onlooker.ts';
+import { recordView } from '../remember.ts';
+import { sendTasks, sendUndecided } from '../send.ts';
+import { cut } from './cut.ts';
+import type { Prepared } from './prepare.ts';
+
+/** Each of these is passed right after what it names was written: where the crash tests stop the submission. */
+export type SubmitPoint = 'code' | 'parts' | 'open' | 'job' | 'claim' | 'send' | 'sent';
+
+export interface SubmitOptions {
+  /** `existing`: other content under the key is fine, its job is answered; `again`: a deliberate further run. */
+  readonly mode: 'new' | 'existing' | 'again';
+  readonly notBefore: string | null;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: {
+    readonly phase: 'cut' | 'send';
+    readonly done: number;
+    readonly total: number | null;
+  }) => void;
+  readonly passed?: (point: SubmitPoint) => void;
+}
+
+export interface Submitted {
+  readonly view: JobView;
+  readonly created: boolean;
+}
+
+/** What the latest run of a key is, if any. Cheap: asked before anything is prepared further. */
+export async function existingRun(
+  platform: Platform,
+  runKey: string,
+): Promise<{ readonly claim: RunKeyClaim; readonly number: number } | null> {
+  let latest: number | null = null;
+  for await (const { key } of platform.store.list(runsPrefix(runKey))) {
+    const match = /\/(\d{4})\.json$/.exec(key);
+    if (match?.[1] !== undefined) latest = Number(match[1]);
+  }
+  if (latest === null) return null;
+  const claim = await readClaim(platform.store, runKey, latest);
+  return claim === null ? null : { claim, number: latest };
+}
+
+/**
+ * Submits a prepared job, in the order that a crash at any point leaves either nothing that counts or a job that
+ * any onlooker can finish sending: code, parts, open mark, job.json, claim (the commit), messages, `sent`.
+ * Throws `refused` for other content under the key, or an equal submission that isn't sent yet; `notFound` for no
+ * part at all.
+ */
+export async function submit(platform: Platform, prepared: Prepared, options: SubmitOptions): Promise<Submitted> {
+  const { runKey } = prepared;
+  const existing = runKey === null ? null : await existingRun(platform, runKey);
+  if (existing !== null && options.mode !== 'again') return takeUp(platform, prepared, existing.claim, options);
+  if (runKey === null) await refuseEqual(platform, prepared.digest);
+  const runNumber = runKey === null ? null : existing === null ? 0 : existing.number + 1;
+  const record = await write(platform, prepared, runNumber, options);
+  const winner = await claim(platform, record);
+  options.passed?.('claim');
+  if (winner !== null) {
+    await discard(platform, record);
+    return takeUp(platform, prepared, winner, options);
+  }
+  return { view: await send(platform, emptyView(record), options), created: true };
+}
+
+/** Steps 1 to 3: everything the job needs is in the store, and nobody runs it yet. */
+async function write(
+  platform: Platform,
+  prepared: Prepared,
+  runNumber: number | null,
+  options: SubmitOptions,
+): Promise<JobRecord> {
+  const { store, clock } = platform;
+  const { spec, code, request } = prepared;
+  const now = new Date(clock.now());
+  const job = jobId(spec.name, now);
+  if (code !== null) await store.put(codeKey(code.sha256), code.gzip);
+  options.passed?.('code');
+  const parts = await cut(store, job, prepared, {
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    onProgress: (done) => options.onProgress?.({ phase: 'cut', done, total: totalBytes(prepared) }),
+  });
+  options.passed?.('parts');
+  if (parts.count === 0 && !request.allowEmpty) {
+    await discardKeys(platform, job);
+    throw new BatchctlError('notFound', 'the input holds nothing: it makes no part at all', {
+      hint: '--allow-empty accepts that',
+    });
+  }
+  const record: JobRecord = {
+    format: 1,
+    job,
+    spec,
+    runKey: prepared.runKey,
+    runNumber,
+    period: request.period,
+    inputs: parts.inputs,
+    parts: parts.count,
+    records: parts.records,
+    digest: prepared.digest,
+    code: code?.sha256 ?? null,
+    createdAt: now.toISOString(),
+    createdBy: platform.who,
+    host: hostname(),
+    version: VERSION,
+    notBefore: options.notBefore,
+  };
+  await store.put(openMark(job, 0), '{"format":1}');
+  options.passed?.('open');
+  await store.put(jobKey(job), JSON.stringify(record));
+  options.passed?.('job');
+  return record;
+}
+
+/** The commit: claims the run key. Answers the claim that stands if it isn't this job's. */
+async function claim(platform: Platform, record: JobRecord): Promise<RunKeyClaim | null> {
+  const { runKey, runNumber, job, digest } = record;
+  if (runKey === null || runNumber === null) return null;
+  const body: RunKeyClaim = { format: 1, job, digest };
+  const { created } = await platform.store.put(runKeyClaim(runKey, runNumber), JSON.stringify(body), {
+    ifAbsent: true,
+  });
+  if (created) return null;
+  const standing = await readClaim(platform.store, runKey, runNumber);
+  return standing === null || standing.job === job ? null : standing;
+}
+
+/** Steps 5 and 6. A second sender, or a crash in between, costs duplicates of messages and nothing else. */
+async function send(platform: Platform, view: JobView, options: SubmitOptions): Promise<JobView> {
+  const total = view.record.parts;
+  await recordView(platform, view);
+  await sendTasks(platform, view, 0, numbers(total), (done) => options.onProgress?.({ phase: 'send', done, total }));
+  options.passed?.('send');
+  const { view: sent } = await append(platform.store, view, by(platform), (now) =>
+    now.sent ? null : { what: 'sent' },
+  );
+  options.passed?.('sent');
+  await recordView(platform, sent);
+  if (total === 0) await new Onlooker(platform, platform.leaseSeconds).glance(sent.record.job, true);
+  return total === 0 ? mustReadView(platform.store, sent.record.job) : sent;
+}
+
+/** The same key again: its job. If its sender died before it was done, the sending is finished now. */
+async function takeUp(
+  platform: Platform,
+  prepared: Prepared,
+  found: RunKeyClaim,
+  options: SubmitOptions,
+): Promise<Submitted> {
+  if (found.digest !== prepared.digest && options.mode === 'new') {
+    throw new BatchctlError(
+      'refused',
+      `the run key ${prepared.runKey} is job ${found.job}'s, with other content (job file, code or input)`,
+      {
+        hint: `--existing answers that job; --again runs this one besides; batchctl status ${found.job}`,
+      },
+    );
+  }
+  return { view: await finishSending(platform, await mustReadView(platform.store, found.job)), created: false };
+}
+
+/** Sends what is missing of a committed job whose sending was never recorded as done. */
+export async function finishSending(platform: Platform, view: JobView): Promise<JobView> {
+  if (stateOf(view) !== 'submitted') return view;
+  await sendUndecided(platform, view, standingOf(view, await listFacts(platform.store, view)));
+  const { view: sent } = await append(platform.store, view, by(platform), (now) =>
+    now.sent ? null : { what: 'sent' },
+  );
+  await recordView(platform, sent);
+  return sent;
+}
+
+/** An unkeyed submission equal to one that is committed and not sent yet is most likely a second try of it. */
+async function refuseEqual(platform: Platform, digest: string): Promise<void> {
+  const onlooker = new Onlooker(platform, platform.leaseSeconds);
+  for (const job of await onlooker.openJobs()) {
+    const record = await readJob(platform.store, job);
+    if (record === null || record.digest !== digest) continue;
+    if (stateOf(await mustReadView(platform.store, job)) !== 'submitted') continue;
+    throw new BatchctlError('refused', `job ${job} is the same submission, and was not sent in full`, {
+      hint: `batchctl resume ${job} finishes it; a --run-key makes submitting twice safe`,
+    });
+  }
+}
+
+async function discard(platform: Platform, record: JobRecord): Promise<void> {
+  await discardKeys(platform, record.job);
+  await platform.store.delete([openMark(record.job, 0)]);
+}
+
+/** Deletes what lies under a job that was never committed; job.json first, so that nothing half-deleted counts. */
+async function discardKeys(platform: Platform, job: string): Promise<void> {
+  await platform.store.delete([jobKey(job)]);
+  const keys: string[] = [];
+  for await (const { key } of platform.store.list(jobPrefix(job))) keys.push(key);
+  if (keys.length > 0) await platform.store.delete(keys);
+}
+
+function jobId(name: string, now: Date): string {
+  const stamp = now.toISOString().replace(/[-:]/g, '');
+  return `${name}-${stamp.slice(0, 8)}-${stamp.slice(9, 13)}-${randomId(5)}`;
+}
+
+function totalBytes({ inputs }: Prepared): number | null {
+  const sizes = inputs.map(({ source }) => source.size);
+  return sizes.some((size) => size === null) ? null : sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0);
+}
+
+function* numbers(count: number): Generator<number> {
+  for (let n = 0; n < count; n += 1) yield n;
+}
+
+const by = (platform: Platform): { who: string; now: number } => ({ who: platform.who, now: platform.clock.now() });

@@ -1,0 +1,123 @@
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Config, LocalProfile } from './config.ts';
+import { BatchctlError, hasCode } from './errors.ts';
+import { systemClock } from './lib/clock.ts';
+import { randomId } from './lib/id.ts';
+import type { Ledger } from './ports/ledger.ts';
+import type { Platform } from './ports/platform.ts';
+import type { TaskQueue } from './ports/task-queue.ts';
+import type { WorkerGroup } from './ports/worker-group.ts';
+
+export interface PlatformOptions {
+  readonly role: 'cli' | 'worker';
+  /** Who acts: a worker's id; a person's `user@host` unless given. */
+  readonly who?: string;
+  /** Seconds; the profile's own unless given. Tests shorten it. */
+  readonly leaseSeconds?: number;
+}
+
+/** Leases of the local profile, seconds: short, as heartbeats cost nothing here. */
+const LOCAL_LEASE = 15;
+
+/** Opens a profile's four ports: the only room that names an adapter. Throws `config` for a backend that isn't built. */
+export async function openPlatform(config: Config, options: PlatformOptions): Promise<Platform> {
+  const { profile } = config;
+  if (profile.backend === 'local') return openLocal(profile, options);
+  throw new BatchctlError('config', `profile ${profile.name} has the backend ${profile.backend}, which this version does not run yet`, {
+    hint: 'use --profile local',
+  });
+}
+
+async function openLocal(profile: LocalProfile, options: PlatformOptions): Promise<Platform> {
+  const { root, durability } = profile;
+  const leaseSeconds = options.leaseSeconds ?? leaseFromEnvironment() ?? LOCAL_LEASE;
+  const who = options.who ?? (await import('./jobs/journal.ts')).person();
+  const { createFsStore } = await import('./adapters/local/fs-store.ts');
+  const store = await createFsStore({ root, durability });
+  const queues = new Map<string, Promise<TaskQueue>>();
+  let opened: Promise<Ledger> | null = null;
+  const queueOptions = (group: string) => ({ root, group, holder: who, leaseSeconds, durability });
+  const ledger = (): Promise<Ledger> => {
+    opened ??= openLedger(root, durability, who);
+    return opened;
+  };
+  return {
+    store,
+    clock: systemClock,
+    who,
+    leaseSeconds,
+    ledger,
+    queue: (group) => {
+      const queue = queues.get(group) ?? import('./adapters/local/sqlite-queue.ts').then((module) => module.openSqliteQueue(queueOptions(group)));
+      queues.set(group, queue);
+      return queue;
+    },
+    group: async (name) => openGroup(name, profile, store, ledger),
+    queueModule: (group) => ({ module: moduleUrl('adapters/local/sqlite-queue'), exportName: 'openSqliteQueue', options: queueOptions(group) }),
+    scratch: async (worker) => makeScratch(join(root, 'work'), worker),
+    localFile: (key) => store.localFile(key),
+    close: async () => {
+      await Promise.all([...queues.values()].map(async (queue) => (await queue).close()));
+      await (await opened)?.close();
+    },
+  };
+}
+
+async function openLedger(root: string, durability: LocalProfile['durability'], writer: string): Promise<Ledger> {
+  const { openSqlLedger } = await import('./adapters/sql/sql-ledger.ts');
+  const ledger = openSqlLedger({ dialect: 'sqlite', file: join(root, 'ledger.db'), durability, writer });
+  await ledger.open();
+  return ledger;
+}
+
+async function openGroup(name: string, profile: LocalProfile, store: Platform['store'], ledger: () => Promise<Ledger>): Promise<WorkerGroup> {
+  const { openProcessGroup } = await import('./adapters/local/open-process-group.ts');
+  return openProcessGroup({ group: name, root: profile.root, store, ledger });
+}
+
+/** Where a module is, from source or bundled: there it is an entry of its own, named as its file. */
+function moduleUrl(path: string): string {
+  const name = path.slice(path.lastIndexOf('/') + 1);
+  return new URL(import.meta.url.endsWith('.ts') ? `./${path}.ts` : `./${name}.js`, import.meta.url).href;
+}
+
+/** A worker's directory names its process, so that a later one can remove those whose process is gone. */
+function makeScratch(directory: string, worker: string): string {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  for (const name of readdirSync(directory)) {
+    const pid = Number(/\.(\d+)$/.exec(name)?.[1]);
+    if (pid > 0 && !isAlive(pid)) rmSync(join(directory, name), { recursive: true, force: true });
+  }
+  const scratch = join(directory, `${worker}.${process.pid}`);
+  mkdirSync(scratch, { recursive: true, mode: 0o700 });
+  return scratch;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return !hasCode(error, 'ESRCH');
+  }
+}
+
+/** Crash tests run with leases of a second or two. */
+function leaseFromEnvironment(): number | null {
+  const text = process.env.BATCHCTL_TEST_LEASE_SECONDS;
+  return text === undefined ? null : Number(text);
+}
+
+/** A new worker's id: sorts by nothing, means nothing, is never used again. */
+export function newWorkerId(): string {
+  return `w-${randomId(10)}`;
+}
+
+/** In a worker: heeds the supervisor that started it, if one did. Answers what ends the listening. */
+export async function heedSupervisor(
+  env: Readonly<Record<string, string | undefined>>,
+  on: { readonly drain: () => void; readonly stop: () => void },
+): Promise<(() => void) | null> {
+  return (await import('./adapters/local/supervisor-pipe.ts')).listenToSupervisor(env, on);
+}

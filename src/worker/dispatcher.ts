@@ -1,0 +1,206 @@
+import { randomId } from '../lib/id.ts';
+import type { Delivery, Receipt } from '../ports/task-queue.ts';
+import { type Admitted, admit } from './admit.ts';
+import { type AttemptResult, runAttempt } from './attempt.ts';
+import type { CodeCache } from './code.ts';
+import type { WorkerContext } from './context.ts';
+import { fits, minus, needsHere, plus, type Resources } from './fit.ts';
+import type { EndReason } from './judge.ts';
+import type { Outcome } from './outcome.ts';
+import { Pace } from './pace.ts';
+import type { QueueClient } from './queue-client.ts';
+import type { Settling } from './settle.ts';
+
+interface Ready {
+  readonly queue: QueueClient;
+  readonly task: Admitted;
+  readonly needs: Resources;
+}
+
+/** An attempt that runs now. */
+export interface RunningAttempt extends Ready {
+  readonly attempt: string;
+  readonly slots: readonly number[];
+  readonly startedAt: number;
+  readonly end: AbortController;
+  /** Whether its start was told to the ledger. */
+  announced: boolean;
+}
+
+export interface DispatcherOptions {
+  readonly code: CodeCache;
+  readonly leaseSeconds: number;
+  /** Ends a delivery; never rejects. */
+  readonly settle: (item: Settling) => void;
+  /** How many attempts of a job, or of one step of it, run in other workers, about. */
+  readonly runningElsewhere: (job: string, step: string | null) => number;
+  /** Called when there is room for more. */
+  readonly onRoom: () => void;
+}
+
+const UNFIT_DELAY = 30;
+const LIMIT_DELAY = 2;
+
+/** Gives deliveries to slots: a slow task never holds up the others, and what doesn't fit here is given back. */
+export class Dispatcher {
+  readonly #ctx: WorkerContext;
+  readonly #options: DispatcherOptions;
+  readonly #ready: Ready[] = [];
+  readonly #running = new Map<Receipt, RunningAttempt>();
+  readonly #names = new Set<string>();
+  readonly #freeSlots: number[];
+  readonly #pace: Pace;
+  #free: Resources;
+  #admitting = 0;
+  #taking = true;
+
+  constructor(ctx: WorkerContext, options: DispatcherOptions) {
+    this.#ctx = ctx;
+    this.#options = options;
+    this.#free = ctx.total;
+    this.#freeSlots = Array.from({ length: ctx.total.slots }, (_, slot) => slot).reverse();
+    this.#pace = new Pace(ctx.total.slots);
+  }
+
+  /** How many more deliveries are wanted now: one a free slot, and a few ahead while tasks are short. */
+  get room(): number {
+    if (!this.#taking) return 0;
+    const held = this.#ready.length + this.#admitting;
+    const wanted = this.#free.slots + this.#pace.ahead - held;
+    // Short tasks are fetched by the batch: not one by one as each slot falls free.
+    return held > this.#pace.ahead / 2 ? 0 : Math.max(0, wanted);
+  }
+
+  get busy(): boolean {
+    return this.#running.size + this.#ready.length + this.#admitting > 0;
+  }
+
+  running(): Iterable<RunningAttempt> {
+    return this.#running.values();
+  }
+
+  /** Takes deliveries in: what isn't to be run is settled at once, the rest waits for its slots. */
+  async offer(queue: QueueClient, deliveries: readonly Delivery[]): Promise<void> {
+    this.#admitting += deliveries.length;
+    for (const delivery of deliveries) {
+      try {
+        await this.#admit(queue, delivery);
+      } finally {
+        this.#admitting -= 1;
+      }
+      this.#pump();
+    }
+  }
+
+  /** Stops taking; what waits for a slot is given back. */
+  stopTaking(): void {
+    this.#taking = false;
+    for (const { queue, task } of this.#ready.splice(0)) {
+      this.#names.delete(nameOf(task));
+      this.#refuse(queue, task.delivery, { kind: 'declined', why: 'busy', delay: 0 }, task);
+    }
+  }
+
+  /** Ends the attempts that `which` picks, for that reason. */
+  end(reason: EndReason, which: (attempt: RunningAttempt) => boolean = () => true): void {
+    for (const attempt of this.#running.values()) if (which(attempt)) attempt.end.abort(reason);
+  }
+
+  /** A lease is lost: its attempt ends, or never begins. */
+  lost(receipt: Receipt): void {
+    this.#running.get(receipt)?.end.abort('lease' satisfies EndReason);
+    const waiting = this.#ready.findIndex(({ task }) => task.delivery.receipt === receipt);
+    for (const { task } of waiting === -1 ? [] : this.#ready.splice(waiting, 1)) this.#names.delete(nameOf(task));
+  }
+
+  async #admit(queue: QueueClient, delivery: Delivery): Promise<void> {
+    const { platform, jobs, total } = this.#ctx;
+    const found = await admit(platform.store, jobs, delivery, platform.clock.now());
+    if (found.kind === 'refused') {
+      this.#refuse(queue, delivery, found.outcome, found.admitted);
+      return;
+    }
+    const needs = needsHere(found.step.needs, total);
+    const declined = this.#declined(found, needs);
+    if (declined !== null) this.#refuse(queue, delivery, declined, found);
+    else {
+      this.#names.add(nameOf(found));
+      this.#ready.push({ queue, task: found, needs });
+    }
+  }
+
+  #declined(task: Admitted, needs: Resources): Outcome | null {
+    if (!this.#taking) return { kind: 'declined', why: 'busy', delay: 0 };
+    if (!fits(needs, this.#ctx.total)) return { kind: 'declined', why: 'unfit', delay: UNFIT_DELAY };
+    if (this.#names.has(nameOf(task))) return { kind: 'declined', why: 'busy', delay: this.#options.leaseSeconds };
+    return this.#overLimit(task) ? { kind: 'declined', why: 'limit', delay: LIMIT_DELAY } : null;
+  }
+
+  #overLimit({ view, step, message }: Admitted): boolean {
+    const over = (limit: number | null, only: string | null): boolean => {
+      if (limit === null) return false;
+      const all = [...this.#running.values(), ...this.#ready];
+      const here = all.filter(
+        ({ task }) => task.message.job === message.job && (only === null || task.step.name === only),
+      );
+      return here.length + this.#options.runningElsewhere(message.job, only) >= limit;
+    };
+    return over(view.maxRunning, null) || over(step.maxRunning, step.name);
+  }
+
+  #refuse(queue: QueueClient, delivery: Delivery, outcome: Outcome, task: Settling['task']): void {
+    const number = outcome.kind === 'failed' ? outcome.attempts : 0;
+    this.#options.settle({ queue, delivery, task, number, slot: 0, attempt: null, result: null, outcome });
+  }
+
+  /** Starts what fits, in order: a task that needs many slots gets its turn, as nothing behind it passes. */
+  #pump(): void {
+    for (let next = this.#ready[0]; next !== undefined && fits(next.needs, this.#free); next = this.#ready[0]) {
+      this.#ready.shift();
+      void this.#run(next);
+    }
+  }
+
+  async #run(ready: Ready): Promise<void> {
+    const { task, queue, needs } = ready;
+    const slots = this.#freeSlots.splice(-needs.slots);
+    this.#free = minus(this.#free, needs);
+    const end = new AbortController();
+    const startedAt = this.#ctx.platform.clock.now();
+    const running: RunningAttempt = { ...ready, attempt: randomId(16), slots, startedAt, end, announced: false };
+    const { receipt } = task.delivery;
+    this.#running.set(receipt, running);
+    const slot = slots[0] ?? 0;
+    const { code, leaseSeconds } = this.#options;
+    const result = await runAttempt(this.#ctx, task, {
+      attempt: running.attempt,
+      slot,
+      leaseSeconds,
+      code,
+      signal: end.signal,
+    });
+    this.#running.delete(receipt);
+    this.#names.delete(nameOf(task));
+    this.#freeSlots.push(...slots);
+    this.#free = plus(this.#free, needs);
+    this.#pace.took(result.endedAt - result.startedAt);
+    this.#options.settle(settlingOf(queue, running, result));
+    this.#pump();
+    this.#options.onRoom();
+  }
+}
+
+const nameOf = ({ message }: Admitted): string => `${message.job}/${message.step}/${message.task}`;
+
+function settlingOf(queue: QueueClient, { task, attempt, slots }: RunningAttempt, result: AttemptResult): Settling {
+  return {
+    queue,
+    delivery: task.delivery,
+    task,
+    number: task.number,
+    slot: slots[0] ?? 0,
+    attempt,
+    result,
+    outcome: result.outcome,
+  };
+}

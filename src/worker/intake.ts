@@ -1,0 +1,178 @@
+import { BatchctlError } from '../errors.ts';
+import type { Onlooker } from '../jobs/onlooker.ts';
+import { Gate } from '../lib/gate.ts';
+import { wait } from '../lib/wait.ts';
+import type { Platform } from '../ports/platform.ts';
+import type { Dispatcher } from './dispatcher.ts';
+import { leftFor } from './leaving.ts';
+import type { QueueClient } from './queue-client.ts';
+
+export interface IntakeOptions {
+  readonly platform: Platform;
+  readonly options: {
+    readonly groups: readonly string[];
+    readonly untilEmpty: boolean;
+    readonly idleExit: number | null;
+  };
+  readonly dispatcher: Dispatcher;
+  readonly onlooker: Onlooker;
+  readonly client: (group: string) => Promise<QueueClient>;
+  /** Resolves when nothing that ran here is left to settle. */
+  readonly settled: () => Promise<void>;
+  readonly drain: AbortSignal;
+}
+
+/** The most that one receive asks for. */
+const MOST = 256;
+const LONG_POLL = 20;
+const SHORT_POLL = 0.25;
+/** How long work upstream may lie in a group without a worker before it is named (law 7). */
+const UPSTREAM_MS = 5 * 60_000;
+
+/** Polls the queues of a worker's groups while there is room, and says when to leave. */
+export class Intake {
+  /** `job/step` of tasks that don't fit this worker. */
+  readonly unfit = new Set<string>();
+  readonly #o: IntakeOptions;
+  readonly #groups: ReadonlySet<string>;
+  readonly #idle = new Set<string>();
+  readonly #left = new AbortController();
+  readonly #room = new Gate();
+  #workedAt: number;
+  #checkedAt = Number.NEGATIVE_INFINITY;
+  #emptySince: number | null = null;
+  #upstreamSince: number | null = null;
+  #checking: Promise<void> | null = null;
+
+  constructor(options: IntakeOptions) {
+    this.#o = options;
+    this.#groups = new Set(options.options.groups);
+    this.#workedAt = options.platform.clock.monotonic();
+    options.drain.addEventListener('abort', () => this.#stop(), { once: true });
+  }
+
+  /** There may be room for more. */
+  wake(): void {
+    this.#room.open();
+  }
+
+  /** Resolves when the worker is to leave: drained, done (`--until-empty`), or idle for too long. */
+  async run(): Promise<void> {
+    if (this.#o.drain.aborted) return;
+    const polls = [...this.#groups].map((group) => this.#poll(group));
+    try {
+      await Promise.all(polls);
+    } finally {
+      this.#stop();
+      await Promise.allSettled(polls);
+    }
+  }
+
+  /** Resolves when an attempt has ended, or after a moment. */
+  async change(): Promise<void> {
+    const moment = new AbortController();
+    await Promise.race([this.#room.next(), wait(250, moment.signal)]);
+    moment.abort();
+  }
+
+  #stop(): void {
+    this.#left.abort();
+    this.wake();
+  }
+
+  async #poll(group: string): Promise<void> {
+    const client = await this.#o.client(group);
+    const { signal } = this.#left;
+    while (!signal.aborted) {
+      const room = Math.min(MOST, this.#o.dispatcher.room);
+      if (room === 0) {
+        await this.#room.next();
+        continue;
+      }
+      const deliveries = await client.receive({ max: room, waitSeconds: this.#patience(), signal });
+      if (deliveries.length > 0) {
+        this.#idle.delete(group);
+        this.#workedAt = this.#o.platform.clock.monotonic();
+        this.#emptySince = null;
+        await this.#o.dispatcher.offer(client, deliveries);
+      } else {
+        this.#idle.add(group);
+        if (this.#idle.size === this.#groups.size && !this.#o.dispatcher.busy) await this.#consider();
+      }
+    }
+  }
+
+  #patience(): number {
+    const { untilEmpty, idleExit } = this.#o.options;
+    if (untilEmpty) return SHORT_POLL;
+    return idleExit === null ? LONG_POLL : Math.min(LONG_POLL, Math.max(SHORT_POLL, idleExit / 4));
+  }
+
+  /** Nothing came and nothing runs: is it time to leave? An empty receive alone never says so (law 7). */
+  #consider(): Promise<void> {
+    this.#checking ??= this.#check().finally(() => {
+      this.#checking = null;
+    });
+    return this.#checking;
+  }
+
+  async #check(): Promise<void> {
+    const { options, platform, settled } = this.#o;
+    await settled();
+    const now = platform.clock.monotonic();
+    if (options.idleExit !== null && now - this.#workedAt >= options.idleExit * 1_000) {
+      this.#stop();
+      return;
+    }
+    if (!options.untilEmpty) return;
+    if (now - this.#checkedAt < 1_000) {
+      await wait(50, this.#left.signal);
+      return;
+    }
+    this.#checkedAt = now;
+    const left = await this.#leftOver();
+    if (left.left === 'nothing') await this.#leaveIfEmpty(now);
+    else this.#emptySince = null;
+    if (left.left === 'upstream') await this.#nameUpstream(left, now);
+    else this.#upstreamSince = null;
+  }
+
+  async #leftOver(): Promise<ReturnType<typeof leftFor>> {
+    const { onlooker, platform } = this.#o;
+    const mine = { groups: this.#groups, unfit: this.unfit };
+    let upstream: ReturnType<typeof leftFor> = { left: 'nothing' };
+    for (const { view, standing } of (await onlooker.round(true)).values()) {
+      const left = leftFor(view, standing, mine, platform.clock.now());
+      if (left.left === 'work') return left;
+      if (left.left === 'upstream') upstream = left;
+    }
+    return upstream;
+  }
+
+  /** The store says done. Counts that aren't zero by then are waited for one lease at most: they may lag. */
+  async #leaveIfEmpty(now: number): Promise<void> {
+    this.#emptySince ??= now;
+    let waiting = 0;
+    for (const group of this.#groups) {
+      const { visible, leased, delayed } = await (await this.#o.platform.queue(group)).backlog();
+      waiting += visible + leased + delayed;
+    }
+    if (waiting === 0 || now - this.#emptySince >= this.#o.platform.leaseSeconds * 1_000) this.#stop();
+  }
+
+  async #nameUpstream(left: { readonly step: string; readonly group: string }, now: number): Promise<void> {
+    const { platform } = this.#o;
+    const ledger = await platform.ledger();
+    const workers = await ledger.workers({ since: platform.clock.now() - 2_000 * platform.leaseSeconds });
+    const served = workers.some(({ group, state }) => state !== 'gone' && group.split(',').includes(left.group));
+    if (served) {
+      this.#upstreamSince = null;
+      return;
+    }
+    this.#upstreamSince ??= now;
+    if (now - this.#upstreamSince < UPSTREAM_MS) return;
+    throw new BatchctlError('notFinished', `step ${left.step} has work in group ${left.group}, which no worker takes`, {
+      hint: `batchctl worker --group ${left.group} --until-empty`,
+    });
+  }
+}

@@ -1,0 +1,74 @@
+import { readEntries } from '../jobs/journal.ts';
+import { ordersPrefix } from '../model/keys.ts';
+import { taskSetHas } from '../model/task-set.ts';
+import { isKilled, type JobView } from '../model/view.ts';
+import type { LedgerWorker } from '../ports/ledger.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
+import type { Dispatcher, RunningAttempt } from './dispatcher.ts';
+import type { JobCache } from './job-cache.ts';
+
+/**
+ * Reads the journals of the jobs that run here, as every heartbeat does, and ends the attempts that a person ended:
+ * of a cancelled job, of one paused at once, and of killed tasks.
+ */
+export async function heedJournals(store: ObjectStore, jobs: JobCache, dispatcher: Dispatcher): Promise<void> {
+  const seen = new Map<string, JobView>();
+  for (const attempt of dispatcher.running()) seen.set(attempt.task.message.job, attempt.task.view);
+  for (const [job, view] of seen) {
+    const now = await jobs.refresh(view);
+    if (now.next === view.next) continue;
+    const ofJob = (attempt: RunningAttempt): boolean => attempt.task.message.job === job;
+    if (now.cancelled) dispatcher.end('cancel', ofJob);
+    else if (now.paused?.now === true) dispatcher.end('pause', ofJob);
+    else await heedKills(store, now, dispatcher, ofJob);
+  }
+}
+
+async function heedKills(
+  store: ObjectStore,
+  view: JobView,
+  dispatcher: Dispatcher,
+  ofJob: (attempt: RunningAttempt) => boolean,
+): Promise<void> {
+  const kills = (await readEntries(store, view.record.job)).filter((entry) => entry.what === 'kill');
+  dispatcher.end(
+    'killFail',
+    ({ task, ...attempt }) => ofJob({ task, ...attempt }) && isKilled(view, task.index, task.message.task),
+  );
+  for (const kill of kills) {
+    if (kill.mode !== 'requeue') continue;
+    dispatcher.end('kill', (attempt) => {
+      const { message } = attempt.task;
+      const before = attempt.startedAt <= Date.parse(kill.when);
+      return ofJob(attempt) && before && taskSetHas(kill.tasks[message.step], message.task);
+    });
+  }
+}
+
+/** The strongest order that a person gave this worker; null if none. */
+export async function readOrders(store: ObjectStore, worker: string): Promise<'drain' | 'stop' | null> {
+  let strongest: 'drain' | 'stop' | null = null;
+  for await (const { key } of store.list(ordersPrefix(worker))) {
+    const bytes = await store.read(key);
+    if (bytes === null) continue;
+    const { order } = JSON.parse(new TextDecoder().decode(bytes)) as { order: 'drain' | 'stop' };
+    if (order === 'stop' || strongest === null) strongest = order;
+  }
+  return strongest;
+}
+
+/** How many attempts of a job (or of one of its steps) run in other workers, by their last heartbeats. */
+export function countElsewhere(
+  workers: readonly LedgerWorker[],
+  self: string,
+  job: string,
+  step: string | null,
+): number {
+  const prefix = step === null ? `${job}/` : `${job}/${step}/`;
+  let count = 0;
+  for (const { worker, state, busy } of workers) {
+    if (worker === self || state === 'gone') continue;
+    count += busy.filter((task) => task.startsWith(prefix)).length;
+  }
+  return count;
+}

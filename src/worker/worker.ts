@@ -1,0 +1,327 @@
+import { join } from 'node:path';
+import { BatchctlError, isKind } from '../errors.ts';
+import { Onlooker } from '../jobs/onlooker.ts';
+import { Batcher } from '../lib/batcher.ts';
+import { jitter, wait } from '../lib/wait.ts';
+import type { AttemptEvent, LedgerWorker } from '../ports/ledger.ts';
+import type { Platform } from '../ports/platform.ts';
+import { CodeCache } from './code.ts';
+import type { FaultPoint, WorkerContext } from './context.ts';
+import { Dispatcher } from './dispatcher.ts';
+import type { Executor } from './executor.ts';
+import type { Resources } from './fit.ts';
+import { Intake } from './intake.ts';
+import { JobCache } from './job-cache.ts';
+import { messageOf } from './judge.ts';
+import { LeaseKeeper } from './lease.ts';
+import { countElsewhere, heedJournals, readOrders } from './pulse.ts';
+import { QueueClient } from './queue-client.ts';
+import { type Settling, settle, startEvent } from './settle.ts';
+import { StoredLog } from './worker-log.ts';
+
+export interface WorkerOptions {
+  readonly worker: string;
+  readonly groups: readonly string[];
+  readonly host: string;
+  readonly version: string;
+  readonly total: Resources;
+  /** Leave once no open job has work for these groups (law 7). */
+  readonly untilEmpty: boolean;
+  /** Leave after so many seconds without work; null: never. */
+  readonly idleExit: number | null;
+  /** Leave after so many failed attempts in a row; null: never. */
+  readonly maxFailures: number | null;
+  /** Aborted: stop taking, finish, leave. */
+  readonly drain: AbortSignal;
+  /** Aborted: give back what runs, leave now. */
+  readonly stop: AbortSignal;
+  readonly makeExecutor: (options: { slots: number; worker: string; directory: string }) => Executor;
+  readonly say: (line: string) => void;
+  readonly passed?: (point: FaultPoint) => void;
+}
+
+/** Attempts that run this long are told to the ledger as running, milliseconds. */
+const ANNOUNCE_MS = 200;
+const LOOK_LINGER_MS = 25;
+
+/**
+ * The task loop (law 6: stop taking, then stop working). Resolves when the worker has drained or is done; throws
+ * `unavailable` when it gave up on a service, `notFinished` when work upstream has no worker, `refused` past
+ * `maxFailures`. Whatever it held is given back by then.
+ */
+export async function runWorker(platform: Platform, options: WorkerOptions): Promise<void> {
+  await new Worker(platform, options, await platform.scratch(options.worker)).run();
+}
+
+class Worker {
+  readonly #platform: Platform;
+  readonly #options: WorkerOptions;
+  readonly #ctx: WorkerContext;
+  readonly #log: StoredLog;
+  readonly #onlooker: Onlooker;
+  readonly #dispatcher: Dispatcher;
+  readonly #recorder: Batcher<AttemptEvent>;
+  readonly #clients = new Map<string, QueueClient>();
+  readonly #settling = new Set<Promise<void>>();
+  readonly #dirty = new Set<string>();
+  readonly #drain = new AbortController();
+  readonly #startedAt: number;
+  #looking: Promise<void> | null = null;
+  #elsewhere: readonly LedgerWorker[] = [];
+  #failure: BatchctlError | null = null;
+  #done = 0;
+  #failed = 0;
+  #failedInARow = 0;
+
+  constructor(platform: Platform, options: WorkerOptions, scratch: string) {
+    this.#platform = platform;
+    this.#options = options;
+    this.#startedAt = platform.clock.now();
+    this.#log = new StoredLog(platform.store, options.worker, () => platform.clock.now(), options.say);
+    this.#onlooker = new Onlooker(platform, platform.leaseSeconds);
+    this.#recorder = new Batcher({
+      max: 500,
+      lingerMs: 4,
+      flush: async (events) => (await platform.ledger()).record(events),
+    });
+    this.#ctx = {
+      platform,
+      worker: options.worker,
+      jobs: new JobCache(platform.store),
+      executor: options.makeExecutor({ slots: options.total.slots, worker: options.worker, directory: scratch }),
+      scratch,
+      total: options.total,
+      record: (event) => this.#recorder.add(event),
+      log: this.#log,
+      passed: options.passed ?? (() => undefined),
+    };
+    this.#dispatcher = new Dispatcher(this.#ctx, {
+      code: new CodeCache(platform.store, join(scratch, 'code')),
+      leaseSeconds: platform.leaseSeconds,
+      settle: (item) => this.#settle(item),
+      runningElsewhere: (job, step) => countElsewhere(this.#elsewhere, options.worker, job, step),
+      onRoom: () => intake.wake(),
+    });
+    const intake = new Intake({
+      platform,
+      options,
+      dispatcher: this.#dispatcher,
+      onlooker: this.#onlooker,
+      client: (group) => this.#client(group),
+      settled: () => this.#settled(),
+      drain: this.#drain.signal,
+    });
+    this.#intake = intake;
+  }
+
+  readonly #intake: Intake;
+
+  async run(): Promise<void> {
+    const { drain, stop } = this.#options;
+    const onDrain = (): void => this.#leave('asked to drain');
+    const onStop = (): void => {
+      this.#leave('asked to stop');
+      this.#dispatcher.end('drain');
+    };
+    drain.addEventListener('abort', onDrain, { once: true });
+    stop.addEventListener('abort', onStop, { once: true });
+    if (drain.aborted) onDrain();
+    this.#log.info(
+      `worker ${this.#options.worker} starts: ${this.#options.total.slots} slots, groups ${this.#options.groups.join(', ')}`,
+    );
+    const ended = new AbortController();
+    const pulse = this.#pulse(ended.signal);
+    try {
+      await this.#intake.run();
+      this.#dispatcher.stopTaking();
+      while (this.#dispatcher.busy) await this.#intake.change();
+      await this.#settled();
+      await this.#looking;
+    } catch (error) {
+      this.#giveUp(error);
+    } finally {
+      ended.abort();
+      drain.removeEventListener('abort', onDrain);
+      stop.removeEventListener('abort', onStop);
+      await pulse;
+      await this.#close();
+    }
+    if (this.#failure !== null) throw this.#failure;
+  }
+
+  #leave(why: string): void {
+    if (!this.#drain.signal.aborted) this.#log.info(`${why}: takes no more`);
+    this.#drain.abort();
+    this.#dispatcher.stopTaking();
+  }
+
+  /** A service stays away: take no more, give back what can't be finished, and say so with the exit code. */
+  #giveUp(error: unknown): void {
+    this.#failure ??=
+      error instanceof BatchctlError ? error : new BatchctlError('unexpected', messageOf(error), { cause: error });
+    this.#leave(`gives up: ${messageOf(error)}`);
+  }
+
+  #settle(item: Settling): void {
+    const work = settle(this.#ctx, item, (group, body, tenant) => this.#send(group, body, tenant))
+      .then(() => this.#noteOutcome(item))
+      .catch(async (error: unknown) => {
+        this.#giveUp(error);
+        await item.queue.release(item.delivery.receipt, 0).catch(() => undefined);
+      })
+      .finally(() => this.#settling.delete(work));
+    this.#settling.add(work);
+  }
+
+  #noteOutcome({ outcome, task, queue, delivery }: Settling): void {
+    if (outcome.kind === 'leaseLost') queue.forget(delivery.receipt);
+    if (outcome.kind === 'published') {
+      this.#done += 1;
+      this.#failedInARow = 0;
+    } else if (outcome.kind === 'retry' || outcome.kind === 'failed') this.#noteFailure(outcome.kind);
+    else if (outcome.kind === 'declined' && outcome.why === 'unfit' && task !== null) {
+      this.#intake.unfit.add(`${task.message.job}/${task.step.name}`);
+    } else if (outcome.kind === 'declined' && outcome.why === 'newer') {
+      this.#giveUp(
+        new BatchctlError('newer', 'a message or a job of a newer format came', { hint: 'update the workers' }),
+      );
+    }
+    const decided = outcome.kind === 'published' || outcome.kind === 'twin' || outcome.kind === 'failed';
+    if (decided && task !== null) this.#lookSoon(task.message.job);
+  }
+
+  #noteFailure(kind: 'retry' | 'failed'): void {
+    if (kind === 'failed') this.#failed += 1;
+    this.#failedInARow += 1;
+    const { maxFailures } = this.#options;
+    if (maxFailures === null || this.#failedInARow < maxFailures) return;
+    this.#giveUp(
+      new BatchctlError('refused', `${this.#failedInARow} attempts in a row failed on this worker (--max-failures)`, {
+        hint: 'see batchctl failures; if other workers succeed, look at this machine',
+      }),
+    );
+  }
+
+  /** After outcomes: a glance at the job, cheap first (law 11). One at a time. */
+  #lookSoon(job: string): void {
+    this.#dirty.add(job);
+    this.#looking ??= (async () => {
+      try {
+        while (this.#dirty.size > 0) {
+          await wait(LOOK_LINGER_MS);
+          const [...jobs] = this.#dirty;
+          this.#dirty.clear();
+          for (const dirty of jobs) await this.#onlooker.glance(dirty);
+        }
+      } catch (error) {
+        this.#giveUp(error);
+      } finally {
+        this.#looking = null;
+      }
+    })();
+  }
+
+  async #send(group: string, body: string, tenant: string): Promise<void> {
+    await (await this.#client(group)).send({ body, tenant });
+  }
+
+  async #client(group: string): Promise<QueueClient> {
+    const known = this.#clients.get(group);
+    if (known !== undefined) return known;
+    const queue = await this.#platform.queue(group);
+    const leases = new LeaseKeeper({
+      queue: this.#platform.queueModule(group),
+      leaseSeconds: queue.leaseSeconds,
+      onLost: (receipt) => this.#dispatcher.lost(receipt),
+      onError: (message) => this.#log.warn(`heartbeat: ${message}`),
+    });
+    const client = this.#clients.get(group) ?? new QueueClient(queue, leases);
+    this.#clients.set(group, client);
+    return client;
+  }
+
+  async #settled(): Promise<void> {
+    while (this.#settling.size > 0) await Promise.all(this.#settling);
+  }
+
+  /** Every third of a lease: journals, orders, a sign of life, and a round over the open jobs when idle. */
+  async #pulse(signal: AbortSignal): Promise<void> {
+    const everyMs = (this.#platform.leaseSeconds * 1_000) / 3;
+    let next = this.#platform.clock.monotonic();
+    while (!signal.aborted) {
+      this.#announce();
+      if (this.#platform.clock.monotonic() >= next) {
+        next = this.#platform.clock.monotonic() + jitter(everyMs);
+        try {
+          await this.#beat();
+        } catch (error) {
+          this.#log.warn(`heartbeat: ${messageOf(error)}`);
+          if (!isKind(error, 'unavailable', 'full', 'newer', 'corrupt')) this.#giveUp(error);
+        }
+      }
+      await wait(Math.min(ANNOUNCE_MS, everyMs), signal);
+    }
+  }
+
+  async #beat(): Promise<void> {
+    const { store } = this.#platform;
+    await heedJournals(store, this.#ctx.jobs, this.#dispatcher);
+    const order = await readOrders(store, this.#options.worker);
+    if (order !== null) this.#leave(`ordered to ${order}`);
+    if (order === 'stop') this.#dispatcher.end('drain');
+    const ledger = await this.#platform.ledger();
+    await ledger.heartbeat(this.#sign(null));
+    this.#elsewhere = await ledger.workers({ since: this.#platform.clock.now() - 4_000 * this.#platform.leaseSeconds });
+    await this.#log.flush();
+    if (!this.#dispatcher.busy && !this.#drain.signal.aborted && !this.#options.untilEmpty)
+      await this.#onlooker.round();
+  }
+
+  /** Tells the ledger of attempts that have run for a while. Short ones are told of when they end. */
+  #announce(): void {
+    const now = this.#platform.clock.now();
+    for (const running of this.#dispatcher.running()) {
+      if (running.announced || now - running.startedAt < ANNOUNCE_MS) continue;
+      running.announced = true;
+      const { queue, task, attempt, slots } = running;
+      const event = startEvent(
+        this.#ctx,
+        { queue, delivery: task.delivery, task, number: task.number, slot: slots[0] ?? 0, attempt },
+        running.startedAt,
+      );
+      this.#recorder.add(event).catch((error: unknown) => this.#giveUp(error));
+    }
+  }
+
+  #sign(state: LedgerWorker['state'] | null): LedgerWorker {
+    const busy = [...this.#dispatcher.running()]
+      .slice(0, 64)
+      .map(({ task: { message } }) => `${message.job}/${message.step}/${message.task}`);
+    const { worker, groups, host, version, total } = this.#options;
+    return {
+      worker,
+      group: groups.join(','),
+      host,
+      pid: process.pid,
+      version,
+      state: state ?? (this.#drain.signal.aborted ? 'draining' : busy.length > 0 ? 'busy' : 'idle'),
+      slots: total.slots,
+      busy,
+      done: this.#done,
+      failed: this.#failed,
+      startedAt: this.#startedAt,
+      seenAt: this.#platform.clock.now(),
+    };
+  }
+
+  async #close(): Promise<void> {
+    await this.#ctx.executor.close();
+    for (const client of this.#clients.values()) await client.close();
+    await this.#recorder.idle();
+    this.#log.info(`worker ${this.#options.worker} leaves: ${this.#done} done, ${this.#failed} failed for good`);
+    await Promise.allSettled([
+      this.#log.flush(),
+      this.#platform.ledger().then((ledger) => ledger.heartbeat(this.#sign('gone'))),
+    ]);
+  }
+}

@@ -1,0 +1,151 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, normalize } from 'node:path';
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { pathOfKey } from '../../../src/adapters/local/fs-keys.ts';
+import { createFsStore } from '../../../src/adapters/local/fs-store.ts';
+import { isKind } from '../../../src/errors.ts';
+import { inByteOrder } from '../../contracts/store-bench.ts';
+
+const NASTY = [
+  '',
+  '.',
+  '..',
+  '%',
+  '%2E',
+  '@',
+  '+',
+  'a',
+  'A',
+  'a@',
+  'a+',
+  'a/b',
+  'a.',
+  'a ',
+  '-',
+  '~',
+  '\0',
+  '\n',
+  '\\',
+];
+const FOREIGN = [
+  'é',
+  'e\u0301',
+  'ﬁ',
+  '\u{1f600}',
+  '\uffee',
+  '\u007f',
+  '000000',
+  '000000123',
+  '00000012x',
+  '0000001234567',
+];
+const LONG = ['x'.repeat(79), 'x'.repeat(80), 'x'.repeat(81), 'X'.repeat(160), 'é'.repeat(120), `${'x'.repeat(80)}/`];
+const segment = fc.oneof(
+  fc.constantFrom(...NASTY),
+  fc.constantFrom(...FOREIGN),
+  fc.constantFrom(...LONG),
+  fc.string({ unit: 'binary', maxLength: 6 }),
+  fc.stringMatching(/^[0-9]{5,10}[a-z.]?$/),
+);
+const parent = fc.constantFrom(
+  '',
+  '',
+  'jobs/j/steps/s/out/',
+  'jobs/j/steps/s/files/',
+  'jobs/j/pieces/',
+  'jobs/J/steps/out/',
+);
+const fits = (key: string): boolean => key !== '' && Buffer.byteLength(key) <= 1_024;
+const nastyKey = fc
+  .tuple(parent, fc.array(segment, { minLength: 1, maxLength: 4 }))
+  .map(([above, segments]) => above + segments.join('/'))
+  .filter(fits);
+
+describe('keys on disk', () => {
+  it('keep below the root, in names that any file system takes', () => {
+    fc.assert(
+      fc.property(nastyKey, (key) => {
+        const path = pathOfKey(key);
+        expect(normalize(path)).to.equal(path);
+        expect(path).to.match(/^[a-z0-9._%A-F@+/-]+$/);
+        for (const name of path.split('/')) {
+          expect(name.length).to.be.within(1, 250);
+          expect(['.', '..']).to.not.include(name);
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('stay distinct, also where case and Unicode form are ignored', () => {
+    fc.assert(
+      fc.property(nastyKey, nastyKey, (one, other) => {
+        const [here, there] = [pathOfKey(one), pathOfKey(other)].map((path) => path.normalize('NFC').toLowerCase());
+        expect(here === there).to.equal(one === other);
+        // A file's name is never the name of a directory above another.
+        expect(there?.startsWith(`${here}/`)).to.equal(false);
+      }),
+      { numRuns: 2_000 },
+    );
+    const twins = ['a', 'A', 'é', 'e\u0301', 'É', 'a.', 'a ', 'a/', 'a//', 'a/.', 'a/..', '/a', './a', '../a', '%41'];
+    expect(new Set(twins.map((key) => pathOfKey(key).toLowerCase())).size).to.equal(twins.length);
+  });
+
+  it('of tasks are a thousand to a directory', () => {
+    expect(pathOfKey('jobs/j/steps/s/out/000123456')).to.equal('jobs/j/steps/s/out/000123+/456@');
+    expect(pathOfKey('jobs/j/steps/s/tries/000123456.0.ab')).to.equal('jobs/j/steps/s/tries/000123+/456.0.ab@');
+    expect(pathOfKey('jobs/j/steps/s/files/000123456/ab/x')).to.equal('jobs/j/steps/s/files/000123+/456/ab/x@');
+    expect(pathOfKey('jobs/j/pieces/000123456')).to.equal('jobs/j/pieces/000123+/456@');
+    expect(pathOfKey('jobs/j/journal/000123.json')).to.equal('jobs/j/journal/000123.json@');
+    expect(pathOfKey('data/jobs/j/pieces/000123456')).to.equal('data/jobs/j/pieces/000123456@');
+  });
+
+  it('that are empty, too long or no Unicode are refused', () => {
+    for (const key of ['', 'x'.repeat(1_025), 'é'.repeat(513), 'a\ud800']) {
+      expect(() => pathOfKey(key), key.slice(0, 5))
+        .to.throw()
+        .and.satisfy((error: unknown) => isKind(error, 'usage'));
+    }
+    expect(pathOfKey('\u0001'.repeat(1_024)).length).to.be.below(3_200);
+  });
+
+  it('come back from a listing in UTF-8 order, whatever they are, within any prefix and range', async () => {
+    const bound = fc.option(nastyKey, { nil: undefined });
+    const keySet = fc.uniqueArray(nastyKey, { minLength: 1, maxLength: 25 });
+    await fc.assert(
+      fc.asyncProperty(keySet, fc.nat(), fc.nat(12), bound, bound, async (keys, pick, cut, from, to) => {
+        const root = mkdtempSync(join(tmpdir(), 'batchctl-fs-'));
+        try {
+          const store = await createFsStore({ root, durability: 'process' });
+          for (const key of keys) await store.put(key, key, { ifAbsent: true });
+          const prefix = [...(keys[pick % keys.length] ?? '')].slice(0, cut).join('');
+          const list = async (below: string, range = {}): Promise<string[]> => {
+            const found: string[] = [];
+            for await (const entry of store.list(below, range)) found.push(entry.key);
+            return found;
+          };
+          const sorted = inByteOrder(keys);
+          expect(await list('')).to.deep.equal(sorted);
+          expect(await list(prefix)).to.deep.equal(sorted.filter((key) => key.startsWith(prefix)));
+          const range = { ...(from !== undefined && { from }), ...(to !== undefined && { to }) };
+          const inside = sorted.filter((key) => (from === undefined || isUpTo(from, key)) && !(to && isUpTo(to, key)));
+          expect(await list('', range)).to.deep.equal(inside);
+          expect(await list(prefix, range)).to.deep.equal(inside.filter((key) => key.startsWith(prefix)));
+          for (const key of keys) expect(Buffer.from((await store.read(key)) ?? []).toString()).to.equal(key);
+          await store.delete(keys);
+          expect(readdirSync(join(root, 'store'))).to.deep.equal([]);
+        } finally {
+          rmSync(root, { recursive: true });
+        }
+      }),
+      { numRuns: 150 },
+    );
+  }).timeout(60_000);
+});
+
+/** True when one is at or before the other in byte order. */
+function isUpTo(one: string, other: string): boolean {
+  return Buffer.compare(Buffer.from(one), Buffer.from(other)) <= 0;
+}

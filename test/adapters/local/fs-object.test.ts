@@ -1,0 +1,222 @@
+import {
+  appendFileSync,
+  closeSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { createFsStore, type FsStore } from '../../../src/adapters/local/fs-store.ts';
+import { failsWith, rejection } from '../../contracts/store-bench.ts';
+
+describe('an object’s file', () => {
+  let scratch: string;
+  let root: string;
+  let store: FsStore;
+  beforeEach(async () => {
+    scratch = mkdtempSync(join(tmpdir(), 'batchctl-fs-'));
+    root = join(scratch, 'root');
+    store = await createFsStore({ root, durability: 'process' });
+  });
+  afterEach(() => rmSync(scratch, { recursive: true, force: true }));
+
+  const fileOf = (key: string): string => store.localFile(key)?.path ?? expect.fail(`${key} is not there`);
+  const textOf = async (key: string): Promise<string> => Buffer.from((await store.read(key)) ?? []).toString();
+  const list = async (prefix: string): Promise<string[]> => {
+    const keys: string[] = [];
+    for await (const entry of store.list(prefix)) keys.push(entry.key);
+    return keys;
+  };
+
+  it('is its bytes, a line of JSON, and sixteen bytes', async () => {
+    const { etag } = await store.put('k', 'abc\n', { metadata: { a: 'b' } });
+    const { path, size } = store.localFile('k') ?? expect.fail();
+    const file = readFileSync(path);
+    expect(file.subarray(0, size).toString()).to.equal('abc\n');
+    const line = file.subarray(size, -16).toString();
+    expect(JSON.parse(line)).to.deep.include({ format: 1, metadata: { a: 'b' }, etag });
+    expect(line.endsWith('\n')).to.equal(true);
+    expect(file.readUIntLE(file.length - 16, 6)).to.equal(4);
+    expect(file.readUInt16LE(file.length - 10)).to.equal(line.length);
+    expect(file.subarray(-8).toString()).to.equal('batchctl');
+    expect(store.localFile('other')).to.equal(null);
+  });
+
+  it('that was cut or grew is corrupt, by name, wherever it is met; and can be deleted', async () => {
+    for (const size of [0, 10, 5_000, 100_000]) {
+      await store.put('dir/k', Buffer.alloc(size, 1));
+      const path = fileOf('dir/k');
+      const whole = statSync(path).size;
+      for (const length of [0, 1, 15, 16, whole - 40, whole - 1, whole + 1]) {
+        await store.put('dir/k', Buffer.alloc(size, 1));
+        truncateSync(path, length);
+        const error = await failsWith('corrupt', store.head('dir/k'));
+        expect(error.message).to.contain('dir/k').and.contain(path);
+        await failsWith('corrupt', store.read('dir/k'));
+        await failsWith('corrupt', store.get('dir/k'));
+        await failsWith('corrupt', list('dir/'));
+        await failsWith('corrupt', store.put('dir/k', 'x', { ifAbsent: true }));
+      }
+      await store.delete(['dir/k']);
+      expect(await list('')).to.deep.equal([]);
+    }
+  });
+
+  it('whose middle is missing, or whose metadata is no JSON, is corrupt', async () => {
+    await store.put('k', 'x'.repeat(1_000), { metadata: { a: 'b' } });
+    const path = fileOf('k');
+    const file = readFileSync(path);
+    writeFileSync(path, Buffer.concat([file.subarray(0, 500), file.subarray(501)]));
+    await failsWith('corrupt', store.read('k'));
+    file.write('?', 1_000);
+    writeFileSync(path, file);
+    await failsWith('corrupt', store.head('k'));
+  });
+
+  it('of a newer format says so', async () => {
+    await store.put('k', 'abc');
+    const path = fileOf('k');
+    writeFileSync(path, readFileSync(path, 'latin1').replace('"format":1', '"format":2'), 'latin1');
+    await failsWith('newer', store.head('k'));
+  });
+
+  it('keeps its tag and time when the whole store is copied', async () => {
+    await store.put('jobs/j/steps/s/out/000000001', 'abc', { metadata: { a: 'b' } });
+    const before = await store.head('jobs/j/steps/s/out/000000001');
+    cpSync(root, join(scratch, 'standby'), { recursive: true });
+    const standby = await createFsStore({ root: join(scratch, 'standby'), durability: 'process' });
+    expect(await standby.head('jobs/j/steps/s/out/000000001')).to.deep.equal(before);
+  });
+
+  it('among another program’s files is found alone', async () => {
+    await store.put('dir/k', 'x');
+    for (const name of ['.DS_Store', 'Thumbs.db', 'notes.txt', 'K@', 'x%zz@', '%61@', 'lost+found']) {
+      writeFileSync(join(root, 'store', 'dir', name), 'foreign');
+    }
+    expect(await list('')).to.deep.equal(['dir/k']);
+  });
+
+  it('that vanishes or appears during a listing does no harm', async () => {
+    for (let n = 0; n < 30; n += 1) await store.put(`l/${n % 3}/${String(n).padStart(2, '0')}`, 'x');
+    const seen: string[] = [];
+    for await (const { key } of store.list('l/')) {
+      seen.push(key);
+      if (seen.length === 1) {
+        await store.delete([
+          'l/0/03',
+          'l/1/01',
+          ...Array.from({ length: 10 }, (_, i) => `l/2/${String(3 * i + 2).padStart(2, '0')}`),
+        ]);
+        await store.put('l/1/99', 'new');
+      }
+    }
+    expect(seen).to.include.members(['l/0/00', 'l/0/27', 'l/1/04', 'l/1/28']);
+    expect(seen).to.not.include.members(['l/0/03']);
+    expect(seen.filter((key) => key.startsWith('l/2/'))).to.deep.equal([]);
+    expect(seen).to.deep.equal([...new Set(seen)].sort());
+  });
+
+  describe('made of a file that is consumed', () => {
+    let source: string;
+    beforeEach(() => {
+      source = join(scratch, 'stdout');
+      writeFileSync(source, 'output');
+    });
+
+    it('is that very file', async () => {
+      const { ino } = lstatSync(source);
+      await store.uploadFile(source, 'k', { consume: true, ifAbsent: true, metadata: { a: 'b' } });
+      expect(statSync(fileOf('k'))).to.deep.include({ ino, nlink: 1 });
+      // The next command's output has the same name, and must not reach the object.
+      writeFileSync(source, 'the next');
+      expect(await textOf('k')).to.equal('output');
+    });
+
+    it('is a copy where the file is a link, or has another name', async () => {
+      const input = join(scratch, 'input');
+      writeFileSync(input, 'precious');
+      symlinkSync(input, join(scratch, 'symbolic'));
+      linkSync(input, join(scratch, 'hard'));
+      for (const name of ['symbolic', 'hard']) {
+        await store.uploadFile(join(scratch, name), name, { consume: true, ifAbsent: true });
+        expect(await textOf(name)).to.equal('precious');
+        expect(existsSync(join(scratch, name))).to.equal(false);
+        expect(readFileSync(input, 'utf8')).to.equal('precious');
+      }
+    });
+
+    it('is a copy where the file is on another disk', async () => {
+      const shm = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+      const elsewhere = mkdtempSync(join(shm, 'batchctl-fs-'));
+      try {
+        copyFileSync(source, join(elsewhere, 'stdout'));
+        await store.uploadFile(join(elsewhere, 'stdout'), 'k', { consume: true, ifAbsent: true });
+        expect(await textOf('k')).to.equal('output');
+        expect(readdirSync(elsewhere)).to.deep.equal([]);
+      } finally {
+        rmSync(elsewhere, { recursive: true });
+      }
+    });
+
+    it('leaves the file as it was when that fails', async () => {
+      await failsWith('usage', store.uploadFile(source, 'k', { consume: true, metadata: { a: 'é' } }));
+      await failsWith('usage', store.uploadFile(scratch, 'k', { consume: true }));
+      await failsWith('usage', store.uploadFile(source, '', { consume: true }));
+      await store.put('taken', 'x');
+      truncateSync(fileOf('taken'), 3);
+      await failsWith('corrupt', store.uploadFile(source, 'taken', { consume: true, ifAbsent: true }));
+      expect(readFileSync(source, 'utf8')).to.equal('output');
+      expect(await store.head('k')).to.equal(null);
+      expect(readdirSync(join(root, 'tmp'))).to.deep.equal([]);
+    });
+  });
+
+  it('is not made of half a copy when the signal aborts, and leaves nothing behind', async () => {
+    const source = join(scratch, 'big');
+    writeFileSync(source, Buffer.alloc(20 * 1024 * 1024, 1));
+    const abort = new AbortController();
+    const onProgress = (): void => abort.abort();
+    const error = await rejection(store.uploadFile(source, 'big', { signal: abort.signal, onProgress }));
+    expect(error).to.equal(abort.signal.reason);
+    expect(await store.head('big')).to.equal(null);
+    expect(readdirSync(join(root, 'tmp'))).to.deep.equal([]);
+  });
+
+  it('closes what it opened', async () => {
+    mkdirSync(join(scratch, 'x'));
+    await store.put('k', 'abc');
+    await store.put('cut', 'abc');
+    appendFileSync(fileOf('cut'), 'more');
+    const next = (): number => {
+      const fd = openSync(scratch, 'r');
+      closeSync(fd);
+      return fd;
+    };
+    const first = next();
+    for (let n = 0; n < 20; n += 1) {
+      await store.read('k');
+      await store.head('k');
+      await store.copy('k', 'copy');
+      await list('k');
+      await rejection(store.read('cut'));
+      await rejection(store.read('k', { etag: 'other' }));
+      await rejection(store.get('k', { range: { offset: -1, length: 1 } }));
+      await store.get('k', { range: { offset: 9, length: 1 } });
+    }
+    expect(next()).to.equal(first);
+  });
+});

@@ -1,0 +1,125 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { translateFsError } from '../../../src/adapters/local/fs-errors.ts';
+import { networkFileSystem } from '../../../src/adapters/local/fs-root.ts';
+import { createFsStore } from '../../../src/adapters/local/fs-store.ts';
+import { isKind } from '../../../src/errors.ts';
+import type { ObjectStore } from '../../../src/ports/object-store.ts';
+import { failsWith } from '../../contracts/store-bench.ts';
+
+const DAY = 86_400_000;
+
+describe('the directory of an fs store', () => {
+  let scratch: string;
+  let root: string;
+  beforeEach(() => {
+    scratch = mkdtempSync(join(tmpdir(), 'batchctl-fs-'));
+    root = join(scratch, 'deep', 'root');
+  });
+  afterEach(() => rmSync(scratch, { recursive: true, force: true }));
+
+  const open = (now = Date.now()) =>
+    createFsStore({ root, durability: 'process', clock: { now: () => now, monotonic: () => 0 } });
+
+  it('is made at the first opening, for its owner alone, with its format', async () => {
+    const store = await open();
+    expect(statSync(root).mode & 0o777).to.equal(0o700);
+    expect(readFileSync(join(root, 'format'), 'utf8')).to.equal('{"format":1}\n');
+    expect(readdirSync(root).sort()).to.deep.equal(['format', 'store', 'tmp']);
+    expect(readdirSync(join(root, 'tmp'))).to.deep.equal([]);
+    expect(store.location).to.equal(root);
+  });
+
+  it('may be opened by many at once, and again', async () => {
+    const stores = await Promise.all(Array.from({ length: 8 }, () => open()));
+    await stores[0]?.put('k', 'x');
+    for (const store of [...stores, await open()]) expect((await store.head('k'))?.size).to.equal(1);
+  });
+
+  it('is refused when it has a newer format, or something else in place of one', async () => {
+    mkdirSync(root, { recursive: true });
+    writeFileSync(join(root, 'format'), '{"format":2,"more":true}\n');
+    expect((await failsWith('newer', open())).message).to.contain('found 2');
+    writeFileSync(join(root, 'format'), '');
+    await failsWith('corrupt', open());
+  });
+
+  it('is refused where it cannot be made', async () => {
+    writeFileSync(join(scratch, 'deep'), 'a file');
+    await failsWith('config', open());
+  });
+
+  it('is refused on a network file system', () => {
+    const types = [0x6969, 0xff534d42, 0xfe534d42, 0xff534d42 | 0, 0x00c36400];
+    expect(types.map(networkFileSystem)).to.deep.equal(['NFS', 'CIFS', 'SMB2', 'CIFS', 'Ceph']);
+    // ext4, xfs, btrfs, tmpfs, overlayfs; FUSE depends on whether it has hard links.
+    for (const type of [0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x794c7630, 0x65735546]) {
+      expect(networkFileSystem(type), type.toString(16)).to.equal(null);
+    }
+  });
+
+  it('loses what dead processes left in tmp a day ago, and nothing else', async () => {
+    await open();
+    const dead = spawnSync('true').pid;
+    const living = spawn('cat', { stdio: ['pipe', 'ignore', 'ignore'] });
+    try {
+      const names = [`${dead}-ab-1`, `${living.pid}-ab-1`, `${process.pid}-ab-1`, 'notes.txt'];
+      for (const name of names) writeFileSync(join(root, 'tmp', name), 'x');
+      await open();
+      expect(readdirSync(join(root, 'tmp')).sort()).to.deep.equal([...names].sort());
+      await open(Date.now() + 1.1 * DAY);
+      expect(readdirSync(join(root, 'tmp')).sort()).to.deep.equal(names.slice(1).sort());
+    } finally {
+      living.kill();
+    }
+  });
+
+  it('that may not be written to is a matter of configuration', async () => {
+    const store = await open();
+    await store.put('a/k', 'x');
+    await withoutRights(join(root, 'store', 'a'), async () => {
+      await failsWith('config', store.put('a/other', 'x', { ifAbsent: true }));
+      await failsWith('config', store.put('a/k', 'y'));
+      await failsWith('config', store.delete(['a/k']));
+      // Absence is proven, never guessed.
+      await failsWith('config', store.head('a/other'));
+      await failsWith('config', list(store, 'a/'));
+    });
+    expect(await list(store, '')).to.deep.equal(['a/k']);
+    expect(readdirSync(join(root, 'tmp'))).to.deep.equal([]);
+  });
+
+  it('gives each error of a file system its kind', () => {
+    const kinds = { ENOSPC: 'full', EDQUOT: 'full', EROFS: 'config', EACCES: 'config', EMFILE: 'unavailable' } as const;
+    for (const [code, kind] of Object.entries(kinds)) {
+      const cause = Object.assign(new Error(code), { code, syscall: 'open' });
+      const error = translateFsError(cause, 'put k');
+      expect(isKind(error, kind), code).to.equal(true);
+      expect(error.cause).to.equal(cause);
+    }
+    const other = new TypeError('a bug');
+    expect(translateFsError(other, 'put k')).to.equal(other);
+  });
+});
+
+async function list(store: ObjectStore, prefix: string): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const entry of store.list(prefix)) keys.push(entry.key);
+  return keys;
+}
+
+/** Root may do anything everywhere: there it is another user for a while; else the directory is locked. */
+async function withoutRights(directory: string, action: () => Promise<void>): Promise<void> {
+  const isRoot = process.geteuid?.() === 0;
+  if (isRoot) process.seteuid?.(65_534);
+  else chmodSync(directory, 0);
+  try {
+    await action();
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+    else chmodSync(directory, 0o700);
+  }
+}

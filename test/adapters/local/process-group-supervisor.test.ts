@@ -1,0 +1,146 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { type SuperviseOptions, type Supervisor, superviseWorkers } from '../../../src/adapters/local/supervisor.ts';
+import type { WorkerEnd } from '../../../src/adapters/local/supervisor-seat.ts';
+import { until } from '../../support/until.ts';
+
+const WORKER = join(import.meta.dirname, 'fixtures', 'tiny-worker.ts');
+
+describe('the supervisor', function () {
+  this.timeout(30_000);
+  let marks: string;
+  let deaths: (WorkerEnd & { readonly at: number })[];
+  let left: string[];
+  let supervisors: Supervisor[];
+
+  beforeEach(() => {
+    marks = mkdtempSync(join(tmpdir(), 'batchctl-supervisor-'));
+    deaths = [];
+    left = [];
+    supervisors = [];
+  });
+  afterEach(async () => {
+    for (const supervisor of supervisors) {
+      supervisor.stop(0);
+      await supervisor.whenIdle();
+    }
+    rmSync(marks, { recursive: true });
+  });
+
+  function supervise(size: number, argv: readonly string[] = [], options: Partial<SuperviseOptions> = {}): Supervisor {
+    const supervisor = superviseWorkers({
+      group: 'default',
+      size,
+      spawnWorker: () => ({ argv: ['--import', 'tsx', WORKER, marks, ...argv], log: join(marks, 'log', 'workers') }),
+      onDeath: (end) => {
+        deaths.push({ ...end, at: performance.now() });
+      },
+      onLeave: ({ worker }) => left.push(worker),
+      backoff: { firstMs: 20, lastMs: 80, resetMs: 60_000 },
+      ...options,
+    });
+    supervisors.push(supervisor);
+    return supervisor;
+  }
+
+  const marked = (what: string) =>
+    readdirSync(marks)
+      .filter((name) => name.endsWith(`.${what}`))
+      .map((name) => name.slice(0, -what.length - 1));
+  const allUp = (count: number) => until(`${count} workers are up`, () => marked('up').length === count);
+
+  it('keeps that many workers up, each with an id of its own', async () => {
+    const supervisor = supervise(2);
+    await allUp(2);
+    expect(supervisor.workers.map(({ worker }) => worker).sort()).to.deep.equal(marked('up').sort());
+  });
+
+  it('says at once that a worker died, and starts another with a new id', async () => {
+    const supervisor = supervise(1);
+    await allUp(1);
+    const [victim] = supervisor.workers;
+    const killed = performance.now();
+    process.kill(victim?.pid ?? 0, 'SIGKILL');
+    const [death] = await until('the death is told', () => deaths.length > 0 && deaths);
+    expect(death?.worker).to.equal(victim?.worker);
+    expect(death?.signal).to.equal('SIGKILL');
+    expect((death?.at ?? 0) - killed).to.be.below(100);
+    await allUp(2);
+    expect(supervisor.workers.map(({ worker }) => worker)).to.not.include(victim?.worker);
+    expect(left).to.deep.equal([]);
+  });
+
+  it('waits longer from death to death of a worker that dies at once', async () => {
+    supervise(1, ['1'], { backoff: { firstMs: 40, lastMs: 400, resetMs: 60_000 } });
+    await until('five deaths', () => deaths.length >= 5);
+    expect(deaths.every(({ code }) => code === 1)).to.equal(true);
+    // Between two deaths lie the wait and the worker's short life.
+    const waits = deaths.slice(1).map(({ at, seconds }, n) => at - seconds * 1000 - (deaths[n]?.at ?? 0));
+    [40, 80, 160, 320].forEach((least, n) => {
+      expect(waits[n]).to.be.at.least(least - 5);
+    });
+  });
+
+  it('starts no other for a worker that left by itself', async () => {
+    const supervisor = supervise(2, ['0']);
+    await supervisor.whenIdle();
+    expect(left).to.have.length(2);
+    expect(deaths.map(({ worker }) => worker).sort()).to.deep.equal([...left].sort());
+    expect(supervisor.size).to.equal(0);
+  });
+
+  it('knows other exit codes as leaving when told', async () => {
+    const supervisor = supervise(1, ['6'], { leaves: (code) => code === 0 || code === 6 });
+    await supervisor.whenIdle();
+    expect(left).to.have.length(1);
+  });
+
+  it('drains what is too much, and grows again', async () => {
+    const supervisor = supervise(2);
+    await allUp(2);
+    supervisor.resize(1);
+    await until('one drained', () => marked('drained').length === 1 && supervisor.workers.length === 1);
+    supervisor.resize(2);
+    await allUp(3);
+    expect(left).to.deep.equal([]);
+  });
+
+  it('drains all when the signal aborts', async () => {
+    const abort = new AbortController();
+    const supervisor = supervise(2, [], { signal: abort.signal });
+    await allUp(2);
+    abort.abort();
+    await supervisor.whenIdle();
+    expect(marked('drained')).to.have.length(2);
+  });
+
+  it('stops workers at once when told', async () => {
+    const supervisor = supervise(1);
+    await allUp(1);
+    supervisor.stop(10_000);
+    await supervisor.whenIdle();
+    expect(marked('stopped')).to.have.length(1);
+    expect(deaths[0]?.code).to.equal(0);
+  });
+
+  it('goes on when the death of a worker could not be dealt with, and says so', async () => {
+    const troubles: unknown[] = [];
+    supervise(1, ['1'], {
+      onDeath: async () => {
+        throw new Error('the queue is locked');
+      },
+      onTrouble: (error) => troubles.push(error),
+    });
+    await until('three troubles', () => troubles.length >= 3);
+    expect(troubles[0]).to.be.an('error').with.property('message', 'the queue is locked');
+  });
+
+  it('counts a worker that cannot be started as a death', async () => {
+    supervise(1, [], { spawnWorker: () => ({ argv: [WORKER], cwd: join(marks, 'nowhere') }) });
+    const [death] = await until('the death is told', () => deaths.length > 0 && deaths);
+    expect(death?.code).to.equal(null);
+    expect(death?.error).to.be.an('error');
+  });
+});

@@ -1,0 +1,79 @@
+import { PassThrough, Writable } from 'node:stream';
+import type { Input, Io, Output } from '../../src/cli/io.ts';
+import { main } from '../../src/cli/main.ts';
+
+/** A stream that keeps what is written to it. */
+export class FakeOutput extends Writable {
+  readonly isTTY: boolean;
+  columns: number;
+  text = '';
+
+  constructor(options: { readonly tty?: boolean; readonly columns?: number } = {}) {
+    super();
+    this.isTTY = options.tty ?? false;
+    this.columns = options.columns ?? 80;
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.text += chunk.toString();
+    done();
+  }
+}
+
+export interface FakeWorld {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly tty?: boolean;
+  readonly columns?: number;
+  /** What is typed. */
+  readonly stdin?: string;
+}
+
+export interface FakeIo extends Io {
+  readonly stdout: FakeOutput;
+  readonly stderr: FakeOutput;
+  /** Exit codes that were asked for. */
+  readonly exits: readonly number[];
+  interrupt(signal?: 'SIGINT' | 'SIGTERM'): void;
+}
+
+/** A world that a test holds in its hands. */
+export function fakeIo({
+  cwd = process.cwd(),
+  env = {},
+  tty = false,
+  columns = 80,
+  stdin = '',
+}: FakeWorld = {}): FakeIo {
+  const callbacks = new Set<(signal: 'SIGINT' | 'SIGTERM') => void>();
+  const exits: number[] = [];
+  const input: Input = Object.assign(new PassThrough(), { isTTY: tty });
+  (input as PassThrough).end(stdin);
+  const stdout: FakeOutput & Output = new FakeOutput({ tty, columns });
+  return {
+    stdout,
+    stderr: new FakeOutput({ tty, columns }),
+    stdin: input,
+    env,
+    cwd,
+    exits,
+    onInterrupt(callback) {
+      callbacks.add(callback);
+      return () => callbacks.delete(callback);
+    },
+    exit: (code) => exits.push(code),
+    interrupt: (signal = 'SIGINT') => {
+      for (const callback of callbacks) callback(signal);
+    },
+  };
+}
+
+/** Runs the command line in a fake world. */
+export async function runCli(
+  argv: readonly string[],
+  world: FakeWorld = {},
+): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
+  const io = fakeIo(world);
+  const code = await main(argv, io);
+  return { code, stdout: io.stdout.text, stderr: io.stderr.text };
+}

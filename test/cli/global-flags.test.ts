@@ -1,0 +1,45 @@
+import { expect } from 'chai';
+import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
+import { BatchctlError } from '../../src/errors.ts';
+
+describe('flags of every command', () => {
+  it('are taken before and after the verb alike', () => {
+    const before = splitGlobalFlags(['--profile', 'prod', '--json', 'status', 'last']);
+    const after = splitGlobalFlags(['status', '--json', 'last', '--profile=prod']);
+    expect(before).to.deep.equal(after);
+    expect(before.words).to.deep.equal(['status', 'last']);
+    expect(before.flags).to.include({ profile: 'prod', json: true, quiet: false, color: true, dryRun: false });
+  });
+
+  it('are left alone after --', () => {
+    const split = splitGlobalFlags(['run', '--yes', '--', 'grep', '--json', '--']);
+    expect(split.rest).to.deep.equal(['grep', '--json', '--']);
+    expect(split.flags).to.include({ yes: true, json: false });
+  });
+
+  it("don't disturb a command's own flags", () => {
+    expect(splitGlobalFlags(['tasks', 'j', '--step', 'price', '-o', '-']).words).to.deep.equal([
+      'tasks',
+      'j',
+      '--step',
+      'price',
+      '-o',
+      '-',
+    ]);
+  });
+
+  const mistakes: readonly (readonly [readonly string[], string])[] = [
+    [['status', '--profile'], '--profile needs a value'],
+    [['status', '--profile='], '--profile needs a value'],
+    [['--config', '--json', 'status'], '--config needs a value'],
+    [['status', '--json=yes'], '--json takes no value'],
+    [['status', '--tz', 'Mars/Olympus'], 'time zone'],
+  ];
+  for (const [argv, message] of mistakes) {
+    it(`refuses ${argv.join(' ')}`, () => {
+      expect(() => splitGlobalFlags(argv))
+        .to.throw(BatchctlError, message)
+        .that.includes({ kind: 'usage' });
+    });
+  }
+});

@@ -1,0 +1,187 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { COMMANDS } from '../../src/cli/commands.ts';
+import { openContext } from '../../src/cli/context.ts';
+import { GLOBAL_FLAGS, splitGlobalFlags } from '../../src/cli/global-flags.ts';
+import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
+import { VERSION } from '../../src/lib/version.ts';
+import { fakeIo, runCli } from './fake-io.ts';
+
+describe('the command line', () => {
+  let cwd: string;
+  const run = (argv: readonly string[], world: object = {}) => runCli(argv, { cwd, env: { HOME: cwd }, ...world });
+
+  beforeEach(() => {
+    cwd = mkdtempSync(join(tmpdir(), 'batchctl-cli-'));
+  });
+  afterEach(() => rmSync(cwd, { recursive: true, force: true }));
+
+  it('says its version, wherever that is asked', async () => {
+    for (const argv of [['--version'], ['init', '--version'], ['--version', '--json']]) {
+      expect(await run(argv)).to.deep.equal({ code: 0, stdout: `${VERSION}\n`, stderr: '' });
+    }
+  });
+
+  it('lists every command and every flag in its help', async () => {
+    const { code, stdout } = await run(['--help']);
+    expect(code).to.equal(0);
+    for (const { name, summary } of COMMANDS) expect(stdout).to.include(`  ${name} `).and.include(summary.slice(0, 20));
+    for (const flag of Object.keys(GLOBAL_FLAGS)) expect(stdout).to.include(flag);
+    expect((await run([])).stdout).to.equal(stdout);
+    expect((await run(['help'])).stdout).to.equal(stdout);
+  });
+
+  describe('help of', () => {
+    for (const entry of COMMANDS) {
+      it(`${entry.name} has an example, exit codes and related commands`, async () => {
+        const { code, stdout } = await run([...entry.name.split(' '), '--help']);
+        expect(code).to.equal(0);
+        expect(stdout).to.match(new RegExp(`^Usage: batchctl ${entry.name}`));
+        expect(stdout).to.match(/\nExamples:\n {2}batchctl /);
+        expect(stdout).to.match(/\nExit codes \(besides 1 and 2\):\n {2}0 /);
+        expect(stdout).to.match(/\nRelated: batchctl /);
+        expect((await run(['help', ...entry.name.split(' ')])).stdout).to.equal(stdout);
+      });
+
+      it(`${entry.name} is about itself: its examples run it, no flag of its own is a global one`, async () => {
+        const none = new AbortController().signal;
+        const { flags } = splitGlobalFlags([]);
+        const ctx = openContext({ io: fakeIo(), flags, signal: none, stopNow: none, closed: none });
+        const { help, options, output } = (await entry.load())(ctx);
+        for (const example of help.examples) expect(example).to.match(new RegExp(`\\bbatchctl ${entry.name}\\b`));
+        expect(help.related).to.not.include(entry.name);
+        const globals = Object.keys(GLOBAL_FLAGS).map((flag) => flag.split(' ')[0]);
+        for (const flag of Object.keys(options)) expect(globals).to.not.include(/--[a-z-]+/.exec(flag)?.[0]);
+        if (output !== null) expect(output).to.be.an('object');
+      });
+    }
+  });
+
+  const mistakes: readonly (readonly [string, readonly string[], string, string])[] = [
+    ['an unknown command', ['confg'], "unknown command 'confg'", 'did you mean config?'],
+    ['a group without its command', ['config'], 'config show', 'batchctl config --help'],
+    ['an unknown command of a group', ['config', 'shw'], 'config show', 'batchctl config --help'],
+    ['an unknown flag', ['init', '--form', 'x'], "unknown option '--form'", 'Did you mean --from?'],
+    ['a flag without its value', ['init', '--from'], "option '--from <file>' argument missing", 'batchctl init --help'],
+    ['too many arguments', ['init', 'a', 'b'], 'too many arguments', 'batchctl init --help'],
+    ['a missing argument', ['schema'], "missing required argument 'command'", 'batchctl schema --help'],
+    ['a flag in the place of a command', ['--from', 'x'], 'expected a command first', 'batchctl --help'],
+  ];
+  for (const [what, argv, message, hint] of mistakes) {
+    it(`answers ${what} with exit 2 and a way on`, async () => {
+      const { code, stdout, stderr } = await run(argv);
+      expect({ code, stdout }).to.deep.equal({ code: 2, stdout: '' });
+      expect(stderr).to.match(/^error: .*\nhint: .*\n$/);
+      expect(stderr).to.include(message).and.include(hint);
+    });
+  }
+
+  it('tells an error as the last line of stderr with --json', async () => {
+    const { code, stderr } = await run(['--json', 'init', '--form', 'x']);
+    expect(code).to.equal(2);
+    expect(JSON.parse(stderr.trimEnd().split('\n').at(-1) ?? '')).to.deep.equal({
+      error: {
+        kind: 'usage',
+        message: "unknown option '--form'",
+        hint: 'Did you mean --from? see batchctl init --help',
+      },
+    });
+  });
+
+  it('shows a stack with --verbose only', async () => {
+    expect((await run(['confg', '--verbose'])).stderr).to.match(/\n {4}at /);
+    expect((await run(['confg'])).stderr).to.not.match(/\n {4}at /);
+  });
+
+  describe('config show', () => {
+    it('prints each value with where it came from, one JSON line each', async () => {
+      const file = join(cwd, 'batchctl.config.json');
+      writeFileSync(file, JSON.stringify({ profiles: { local: { backend: 'local', slots: 3 } } }));
+      const { code, stdout, stderr } = await run(['config', 'show', '--json', '--tz', 'Europe/London']);
+      expect({ code, stderr }).to.deep.equal({ code: 0, stderr: '' });
+      const rows = stdout
+        .trimEnd()
+        .split('\n')
+        .map((line): unknown => JSON.parse(line));
+      expect(rows).to.deep.include({ path: 'slots', value: 3, origin: `${file} (local)` });
+      expect(rows).to.deep.include({ path: 'tz', value: 'Europe/London', origin: '--tz' });
+      expect(rows).to.deep.include({ path: 'durability', value: 'process', origin: 'default' });
+    });
+
+    it('shows one value as a row, and answers 4 for one that is not there', async () => {
+      expect((await run(['config', 'show', 'backend'])).stdout).to.match(
+        /^VALUE OF +IS +FROM\nbackend +local +default\n$/,
+      );
+      expect((await run(['config', 'show', 'nothing.here'])).code).to.equal(4);
+    });
+
+    it('answers 3 for a profile that does not exist', async () => {
+      const { code, stderr } = await run(['config', 'show', '--profile', 'prod']);
+      expect(code).to.equal(3);
+      expect(stderr).to.include('prod');
+    });
+  });
+
+  describe('init', () => {
+    it('writes three files that work together, and says what next', async () => {
+      const { code, stdout, stderr } = await run(['init', 'work']);
+      expect({ code, stdout }).to.deep.equal({
+        code: 0,
+        stdout: 'wrote work/batchctl.config.json\nwrote work/job.yaml\nwrote work/.gitignore\n',
+      });
+      expect(stderr).to.equal('next: batchctl run work/job.yaml -o -\n');
+      const spec = parseJobFile(readFileSync(join(cwd, 'work/job.yaml'), 'utf8'), { file: 'job.yaml' });
+      expect(spec.steps.map((step) => step.name)).to.deep.equal(['square', 'sum']);
+      const shown = await run(['config', 'show', 'root', '--json'], { cwd: join(cwd, 'work') });
+      expect(JSON.parse(shown.stdout)).to.include({
+        value: '.batchctl',
+        origin: `${join(cwd, 'work/batchctl.config.json')} (local)`,
+      });
+    });
+
+    it('never overwrites, and leaves no draft behind', async () => {
+      writeFileSync(join(cwd, 'job.yaml'), 'mine');
+      writeFileSync(join(cwd, '.gitignore'), 'node_modules/\n');
+      const { code, stdout } = await run(['init', '--json']);
+      expect(code).to.equal(0);
+      expect(JSON.parse(stdout)).to.deep.equal({
+        directory: cwd,
+        written: ['batchctl.config.json'],
+        kept: ['job.yaml', '.gitignore'],
+      });
+      expect(readFileSync(join(cwd, 'job.yaml'), 'utf8')).to.equal('mine');
+      expect(readdirSync(cwd).sort()).to.deep.equal(['.gitignore', 'batchctl.config.json', 'job.yaml']);
+    });
+
+    it('guesses the split of a file of yours', async () => {
+      writeFileSync(join(cwd, 'Claims 2026.csv'), `id;amount\n${'7;12,50\n'.repeat(2000)}`);
+      await run(['init', 'work', '--from', 'Claims 2026.csv']);
+      const { name, input } = parseJobFile(readFileSync(join(cwd, 'work/job.yaml'), 'utf8'), { file: 'job.yaml' });
+      expect(name).to.equal('claims-2026');
+      expect(input).to.deep.equal({
+        from: ['../Claims 2026.csv'],
+        split: { by: 'csv', size: 3000, header: true, delimiter: ';', quote: '"' },
+      });
+    });
+
+    it('writes nothing with --dry-run, and answers 4 for a file that is not there', async () => {
+      expect((await run(['init', '--dry-run'])).stdout).to.include('would write job.yaml');
+      expect((await run(['init', '--from', 'nowhere.csv'])).code).to.equal(4);
+      expect(readdirSync(cwd)).to.deep.equal([]);
+    });
+  });
+
+  describe('schema', () => {
+    it("prints the schema of a command's answer", async () => {
+      const { code, stdout } = await run(['schema', 'config', 'show']);
+      expect(code).to.equal(0);
+      expect(JSON.parse(stdout)).to.include({ title: 'batchctl config show --json', type: 'object' });
+    });
+
+    it('refuses what is no command', async () => {
+      expect((await run(['schema', 'confg'])).code).to.equal(2);
+    });
+  });
+});

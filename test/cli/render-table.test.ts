@@ -1,0 +1,61 @@
+import { expect } from 'chai';
+import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
+import { type Column, renderTable, shrink } from '../../src/cli/render-table.ts';
+import { displayWidth } from '../../src/cli/width.ts';
+import { fakeIo } from './fake-io.ts';
+
+interface Row {
+  readonly task: string;
+  readonly seconds: number;
+  readonly error: string;
+}
+
+const ROWS: readonly Row[] = [
+  { task: 'price/0', seconds: 1.5, error: 'no rate for\n"EU"' },
+  { task: 'price/12', seconds: 120, error: '価格がありません '.repeat(12).trim() },
+];
+const COLUMNS: readonly Column<Row>[] = [
+  { title: 'task', value: (row) => row.task },
+  { title: 'seconds', value: (row) => String(row.seconds), align: 'right' },
+  { title: 'error', value: (row) => row.error, tint: () => 'bad' },
+];
+const { flags } = splitGlobalFlags([]);
+
+describe('a table', () => {
+  it('has no lines, numbers stand right, and a row is one line', async () => {
+    const text = await renderTable({ io: fakeIo(), flags }, ROWS.slice(0, 1), COLUMNS);
+    expect(text.split('\n')).to.deep.equal(['TASK     SECONDS  ERROR', 'price/0      1.5  no rate for "EU"']);
+  });
+
+  it('is whole when piped', async () => {
+    const text = await renderTable({ io: fakeIo(), flags }, ROWS, COLUMNS);
+    expect(text).to.include(ROWS[1]?.error).and.not.include('…');
+  });
+
+  for (const columns of [40, 60, 80]) {
+    it(`fits a terminal of ${columns} columns, wide characters and all`, async () => {
+      const text = await renderTable({ io: fakeIo({ tty: true, columns }), flags }, ROWS, COLUMNS);
+      for (const line of text.split('\n')) expect(displayWidth(line)).to.be.at.most(columns);
+      expect(text).to.include('…').and.include('price/12').and.include('120');
+    });
+  }
+
+  it('is coloured on a terminal only, and not with NO_COLOR or --no-color', async () => {
+    const rendered = (world: object, argv: readonly string[] = []): Promise<string> =>
+      renderTable({ io: fakeIo(world), flags: splitGlobalFlags(argv).flags }, ROWS, COLUMNS);
+    expect(await rendered({ tty: true })).to.include('\x1b[31m');
+    for (const text of [
+      await rendered({ tty: false }),
+      await rendered({ tty: true, env: { NO_COLOR: '1' } }),
+      await rendered({ tty: true }, ['--no-color']),
+    ]) {
+      expect(text).to.not.include('\x1b');
+    }
+  });
+
+  it('takes width from the widest column first, and from none below its least', () => {
+    expect(shrink([10, 30, 20], [8, 8, 8], 50)).to.deep.equal([10, 20, 20]);
+    expect(shrink([10, 30, 20], [8, 8, 8], 5)).to.deep.equal([8, 8, 8]);
+    expect(shrink([10, 30, 20], [8, 8, 8], 60)).to.deep.equal([10, 30, 20]);
+  });
+});

@@ -1,0 +1,191 @@
+import { expect } from 'chai';
+import { confirm, confirmName } from '../../src/cli/confirm.ts';
+import type { Context } from '../../src/cli/context.ts';
+import { openContext } from '../../src/cli/context.ts';
+import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
+import { interrupts } from '../../src/cli/interrupts.ts';
+import { liveView } from '../../src/cli/render-live.ts';
+import { progressText, startProgress } from '../../src/cli/render-progress.ts';
+import type { LiveStatus } from '../../src/cli/step-lines.ts';
+import { displayWidth } from '../../src/cli/width.ts';
+import { BatchctlError } from '../../src/errors.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { type FakeIo, type FakeWorld, fakeIo } from './fake-io.ts';
+
+interface Stage {
+  readonly ctx: Context;
+  readonly io: FakeIo;
+  readonly clock: FakeClock;
+}
+
+function stage(world: FakeWorld = {}, argv: readonly string[] = []): Stage {
+  const io = fakeIo(world);
+  const clock = new FakeClock();
+  const never = new AbortController().signal;
+  const { flags } = splitGlobalFlags(argv);
+  return { ctx: openContext({ io, flags, clock, signal: never, stopNow: never, closed: never }), io, clock };
+}
+
+const at = (done: number): LiveStatus => ({
+  steps: [{ name: 'price', total: 100, running: 1, done, failed: 0, skipped: 0 }],
+  rate: 5,
+  etaSeconds: (100 - done) / 5,
+});
+
+describe('a live view', () => {
+  it('is redrawn in place on a terminal, and gives the cursor back', () => {
+    const { ctx, io } = stage({ tty: true });
+    const view = liveView(ctx);
+    view.show(at(1));
+    view.show(at(2));
+    view.close();
+    view.close();
+    const shown = io.stderr.text;
+    expect(shown.split('\x1b[2F\x1b[0J')).to.have.length(3);
+    expect(shown.split('\x1b[?25l')).to.have.length(2);
+    expect(shown.endsWith('\x1b[?25h')).to.equal(true);
+    expect(io.stdout.text).to.equal('');
+  });
+
+  it('fits again when the terminal becomes narrower, and clears the rows that the old lines then take', () => {
+    const { ctx, io } = stage({ tty: true, columns: 120 });
+    const view = liveView(ctx);
+    view.show(at(1));
+    const before = io.stderr.text.length;
+    io.stderr.columns = 50;
+    io.stderr.emit('resize');
+    const redrawn = io.stderr.text.slice(before);
+    expect(redrawn.startsWith('\x1b[6F\x1b[0J')).to.equal(true);
+    for (const line of redrawn.split('\n')) expect(displayWidth(line)).to.be.below(50);
+    view.close();
+    expect(io.stderr.listenerCount('resize')).to.equal(0);
+  });
+
+  it('keeps lines above it on the screen', () => {
+    const { ctx, io } = stage({ tty: true });
+    const view = liveView(ctx);
+    view.show(at(1));
+    view.above('a worker started');
+    view.close();
+    expect(io.stderr.text).to.include('\x1b[2F\x1b[0Ja worker started\nprice');
+  });
+
+  it('is a plain line at most every ten seconds when piped, and the last state at the end', () => {
+    const { ctx, io, clock } = stage();
+    const view = liveView(ctx);
+    for (let done = 0; done <= 25; done += 1) {
+      view.show(at(done));
+      clock.pass(1);
+    }
+    view.close();
+    view.close();
+    expect(
+      io.stderr.text
+        .trimEnd()
+        .split('\n')
+        .map((line) => /price (\d+)/.exec(line)?.[1]),
+    ).to.deep.equal(['0', '10', '20', '25']);
+    expect(io.stderr.text).to.not.include('\x1b');
+  });
+
+  it('is nothing with --quiet', () => {
+    const { ctx, io } = stage({ tty: true }, ['--quiet']);
+    const view = liveView(ctx);
+    view.show(at(1));
+    view.above('a worker started');
+    view.close();
+    expect(io.stderr.text).to.equal('');
+  });
+});
+
+describe('progress', () => {
+  it('tells amount, share, rate and time left', () => {
+    expect(progressText('uploading', 'bytes', 12e6, 40e6, 2)).to.equal(
+      'uploading 12MB of 40MB (30%), 6MB/s, 4.7s left',
+    );
+    expect(progressText('splitting', 'items', 1200, null, 0)).to.equal('splitting 1,200');
+  });
+
+  it('is a line every ten seconds when piped', async () => {
+    const { ctx, io, clock } = stage();
+    const progress = await startProgress(ctx, 'uploading', 'bytes');
+    for (let second = 1; second <= 12; second += 1) {
+      clock.pass(1);
+      progress.update(second * 1e6, 12e6);
+    }
+    progress.done('uploaded 12MB');
+    expect(io.stderr.text.trimEnd().split('\n')).to.deep.equal([
+      'uploading 10MB of 12MB (83%), 1MB/s, 2s left',
+      'uploaded 12MB',
+    ]);
+  });
+
+  it('is nothing with --quiet', async () => {
+    const { ctx, io } = stage({ tty: true }, ['--quiet']);
+    const progress = await startProgress(ctx, 'uploading');
+    progress.update(1, 2);
+    progress.done();
+    expect(io.stderr.text).to.equal('');
+  });
+});
+
+describe('a question before something is destroyed', () => {
+  const refusal = async (asking: Promise<void>): Promise<BatchctlError | null> =>
+    asking.then(
+      () => null,
+      (error: unknown) => (error instanceof BatchctlError ? error : Promise.reject(error)),
+    );
+
+  it('is asked on a terminal, and yes is yes', async () => {
+    const { ctx, io } = stage({ tty: true, stdin: 'y\n' });
+    expect(await refusal(confirm(ctx, 'delete 3 jobs?'))).to.equal(null);
+    expect(io.stderr.text).to.equal('delete 3 jobs? [y/N] ');
+  });
+
+  for (const said of ['n\n', '\n', '']) {
+    it(`is refused by ${JSON.stringify(said)}`, async () => {
+      const { ctx } = stage({ tty: true, stdin: said });
+      expect(await refusal(confirm(ctx, 'delete 3 jobs?'))).to.include({ kind: 'refused' });
+    });
+  }
+
+  it('is refused without a terminal, and never asked', async () => {
+    const { ctx, io } = stage({ stdin: 'y\n' });
+    expect(await refusal(confirm(ctx, 'delete 3 jobs?'))).to.include({ kind: 'refused' });
+    expect(io.stderr.text).to.equal('');
+  });
+
+  it('is answered by --yes', async () => {
+    expect(await refusal(confirm(stage({}, ['--yes']).ctx, 'delete 3 jobs?'))).to.equal(null);
+  });
+
+  it('wants the very name where so much is lost', () => {
+    expect(() => confirmName('defualt', 'default', 'queue purge')).to.throw(BatchctlError, '--confirm default');
+    expect(() => confirmName(undefined, 'default', 'queue purge')).to.throw(BatchctlError, 'found nothing');
+    expect(() => confirmName('default', 'default', 'queue purge')).to.not.throw();
+  });
+});
+
+describe('Ctrl-C', () => {
+  it('once stops cleanly, twice ends the process', () => {
+    const io = fakeIo();
+    const stops = interrupts(io);
+    io.interrupt();
+    expect([stops.signal.aborted, stops.now.aborted, io.exits]).to.deep.equal([true, false, []]);
+    io.interrupt();
+    expect([stops.now.aborted, io.exits]).to.deep.equal([true, [130]]);
+    stops.end();
+    io.interrupt();
+    expect(io.exits).to.deep.equal([130]);
+  });
+
+  it('twice is left to a command that stops itself; three times is not', () => {
+    const io = fakeIo();
+    const stops = interrupts(io);
+    stops.selfStopping(true);
+    for (const expected of [[], [], [143]]) {
+      io.interrupt('SIGTERM');
+      expect(io.exits).to.deep.equal(expected);
+    }
+  });
+});

@@ -1,0 +1,230 @@
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { type Config, explain, type LoadConfigOptions, loadConfig } from '../../src/config.ts';
+import type { BatchctlError } from '../../src/errors.ts';
+
+const AWS = { backend: 'aws', region: 'eu-west-1', bucket: 'acme-data' };
+
+describe('the configuration', () => {
+  let dir: string;
+  beforeEach(() => {
+    dir = realpathSync(mkdtempSync(join(tmpdir(), 'batchctl-config-')));
+    mkdirSync(join(dir, 'work', 'deep'), { recursive: true });
+    mkdirSync(join(dir, 'home', '.config', 'batchctl'), { recursive: true });
+  });
+  afterEach(() => rmSync(dir, { recursive: true }));
+
+  const write = (path: string, value: unknown): string => {
+    const whole = join(dir, path);
+    writeFileSync(whole, typeof value === 'string' ? value : JSON.stringify(value, null, 2));
+    return whole;
+  };
+  const load = (options: Partial<LoadConfigOptions> = {}): Promise<Config> =>
+    loadConfig({ env: {}, cwd: join(dir, 'work', 'deep'), home: join(dir, 'home'), etc: join(dir, 'etc.json'), ...options });
+  const failure = async (options: Partial<LoadConfigOptions> = {}): Promise<BatchctlError> => {
+    try {
+      await load(options);
+    } catch (error) {
+      if (error instanceof Error && error.name === 'BatchctlError') return error as BatchctlError;
+      throw error;
+    }
+    throw new Error('accepted');
+  };
+  const originOf = (config: Config, path: string): unknown => explain(config).find((row) => row.path === path)?.origin;
+  const valueOf = (config: Config, path: string): unknown => explain(config).find((row) => row.path === path)?.value;
+
+  it('without any file is the local profile in .batchctl of the working directory', async () => {
+    const config = await load();
+    expect(config).to.deep.include({ file: null, profileFrom: 'default', profiles: ['local'] });
+    expect(config.profile).to.deep.equal({
+      name: 'local',
+      backend: 'local',
+      tz: null,
+      protect: false,
+      root: join(dir, 'work', 'deep', '.batchctl'),
+      durability: 'process',
+      slots: null,
+      groups: {},
+      notify: [],
+    });
+    expect(originOf(config, 'root')).to.equal('default');
+    expect(Object.isFrozen(config.profile)).to.equal(true);
+  });
+
+  describe('is searched for', () => {
+    const root = (value: string): unknown => ({ profiles: { local: { backend: 'local', root: value } } });
+    it('by --config, BATCHCTL_CONFIG, upward, in the home directory, in etc: in this order', async () => {
+      const etc = write('etc.json', root('/r/etc'));
+      expect((await load()).file).to.equal(etc);
+      const home = write('home/.config/batchctl/config.json', root('/r/home'));
+      expect((await load()).file).to.equal(home);
+      const far = write('batchctl.config.json', root('/r/far'));
+      expect((await load()).file).to.equal(far);
+      const near = write('work/batchctl.config.json', root('/r/near'));
+      expect((await load()).file).to.equal(near);
+      const told = write('told.json', root('/r/told'));
+      expect((await load({ env: { BATCHCTL_CONFIG: told } })).file).to.equal(told);
+      expect((await load({ env: { BATCHCTL_CONFIG: '' } })).file).to.equal(near);
+      const flag = write('flag.json', root('/r/flag'));
+      const config = await load({ env: { BATCHCTL_CONFIG: told }, flags: { config: '../../flag.json' } });
+      expect(config.file).to.equal(flag);
+      expect(config.profile).to.deep.include({ root: '/r/flag' });
+    });
+
+    it('and a file that is named must exist', async () => {
+      const error = await failure({ flags: { config: 'none.json' } });
+      expect(error.kind).to.equal('config');
+      expect(error.message).to.contain(join(dir, 'work', 'deep', 'none.json'));
+      expect((await failure({ env: { BATCHCTL_CONFIG: 'none.json' } })).message).to.contain('BATCHCTL_CONFIG');
+    });
+
+    it('and one that cannot be read is an error, not passed over', async () => {
+      mkdirSync(join(dir, 'work', 'batchctl.config.json'));
+      expect((await failure()).message).to.contain("can't read the configuration");
+    });
+  });
+
+  it('takes a written root relative to its file, one that no one wrote relative to the project', async () => {
+    write('home/.config/batchctl/config.json', { profiles: { prod: AWS } });
+    expect((await load()).profile).to.deep.include({ root: join(dir, 'work', 'deep', '.batchctl') });
+    write('home/.config/batchctl/config.json', { profiles: { local: { backend: 'local', root: 'data' } } });
+    expect((await load()).profile).to.deep.include({ root: join(dir, 'home', '.config', 'batchctl', 'data') });
+    write('work/batchctl.config.json', { profiles: { prod: AWS } });
+    expect((await load()).profile).to.deep.include({ root: join(dir, 'work', '.batchctl') });
+  });
+
+  it('lets --profile beat BATCHCTL_PROFILE, that the file, that the default', async () => {
+    const local = { backend: 'local' };
+    write('work/batchctl.config.json', { profile: 'a', profiles: { a: local, b: local, c: local } });
+    const chosen = async (options: Partial<LoadConfigOptions>): Promise<string[]> => {
+      const config = await load(options);
+      return [config.profile.name, config.profileFrom, String(originOf(config, 'profile'))];
+    };
+    expect(await chosen({})).to.deep.equal(['a', 'file', join(dir, 'work', 'batchctl.config.json')]);
+    expect(await chosen({ env: { BATCHCTL_PROFILE: 'b' } })).to.deep.equal(['b', 'env', 'BATCHCTL_PROFILE']);
+    expect(await chosen({ env: { BATCHCTL_PROFILE: '' } })).to.deep.include('a');
+    const flags = { profile: 'c' };
+    expect(await chosen({ env: { BATCHCTL_PROFILE: 'b' }, flags })).to.deep.equal(['c', 'flag', '--profile']);
+  });
+
+  it('names the places looked in and the profiles that exist when one does not', async () => {
+    const error = await failure({ flags: { profile: 'prod' } });
+    expect(error.kind).to.equal('config');
+    expect(error.message).to.contain('known: local').and.contain(join(dir, 'work', 'batchctl.config.json')).and.contain('etc.json');
+    const file = write('work/batchctl.config.json', { profiles: { prod: AWS } });
+    expect((await failure({ flags: { profile: 'prdo' } })).message).to.contain('did you mean prod?').and.contain(file);
+  });
+
+  it('gives an AWS profile every default, in bytes and seconds', async () => {
+    const file = write('work/batchctl.config.json', { profile: 'p', profiles: { p: { ...AWS, groups: { big: { setup: 's.sh' } } } } });
+    const config = await load();
+    expect(config.profile).to.deep.include({
+      stack: 'batchctl',
+      account: null,
+      bucket: { name: 'acme-data', existing: false, prefix: '' },
+      ledger: { kind: 'store' },
+      manager: null,
+      budget: { month: null, job: null },
+      protect: false,
+    });
+    if (config.profile.backend !== 'aws') throw new Error('not aws');
+    expect(config.profile.groups.big).to.deep.equal({
+      instances: ['c7g.large', 'm7g.large'],
+      spot: true,
+      onDemandBase: 0,
+      min: 0,
+      max: 20,
+      slots: null,
+      visibility: 120,
+      disk: 30e9,
+      ami: null,
+      setup: join(dir, 'work', 's.sh'),
+      setupTimeout: 900,
+      packages: [],
+      read: [],
+      commandRole: null,
+      env: {},
+      secrets: {},
+    });
+    expect(originOf(config, 'groups.big.disk')).to.equal('default');
+    expect(originOf(config, 'groups.big.setup')).to.equal(`${file} (p)`);
+  });
+
+  it('names the bucket after stack, account and region when the file does not', async () => {
+    write('work/batchctl.config.json', { profile: 'p', profiles: { p: { backend: 'aws', region: 'eu-west-1', account: '123456789012' } } });
+    const { profile } = await load();
+    expect(profile.backend === 'aws' && profile.bucket.name).to.equal('batchctl-123456789012-eu-west-1');
+  });
+
+  it('merges what a profile extends field by field, replaces lists, and lets null take away', async () => {
+    const file = write('work/batchctl.config.json', {
+      profiles: {
+        base: {
+          ...AWS,
+          ledger: { kind: 'postgres', url: 'postgres://u@h/d', passwordEnv: 'PW' },
+          groups: { default: { instances: ['c7g.large', 'm7g.large'], max: 50 } },
+          manager: {},
+          tags: { A: '1' },
+        },
+        mid: { extends: 'base', groups: { default: { instances: ['t3.large'] } }, tags: { B: '2' } },
+        top: { extends: 'mid', ledger: { kind: 'simpledb' }, manager: null },
+      },
+    });
+    const config = await load({ flags: { profile: 'top' } });
+    if (config.profile.backend !== 'aws') throw new Error('not aws');
+    expect(config.profile.ledger).to.deep.equal({ kind: 'simpledb', domains: 4 });
+    expect(config.profile.manager).to.equal(null);
+    expect(config.profile.tags).to.deep.equal({ A: '1', B: '2' });
+    expect(config.profile.groups.default).to.deep.include({ instances: ['t3.large'], max: 50 });
+    expect(originOf(config, 'groups.default.max')).to.equal(`${file} (base)`);
+    expect(originOf(config, 'groups.default.instances')).to.equal(`${file} (mid)`);
+    expect(originOf(config, 'ledger.kind')).to.equal(`${file} (top)`);
+    expect(valueOf(config, 'ledger.url')).to.equal(undefined);
+  });
+
+  it('takes endpoints from the environment first, a region only where the file names none', async () => {
+    write('work/batchctl.config.json', {
+      profile: 'p',
+      profiles: { p: { ...AWS, endpoints: { s3: 'http://f:1', sqs: 'http://f:2' } }, q: { backend: 'aws', bucket: 'acme-data' } },
+    });
+    const env = { AWS_ENDPOINT_URL: 'http://e:1', AWS_ENDPOINT_URL_S3: 'http://e:2', AWS_REGION: 'us-east-1' };
+    const config = await load({ env });
+    if (config.profile.backend !== 'aws') throw new Error('not aws');
+    expect(config.profile.endpoints).to.deep.include({ s3: 'http://e:2', sqs: 'http://e:1', sns: 'http://e:1' });
+    expect(config.profile.region).to.equal('eu-west-1');
+    expect(originOf(config, 'endpoints.s3')).to.equal('AWS_ENDPOINT_URL_S3');
+    const other = await load({ env, flags: { profile: 'q' } });
+    expect(other.profile).to.deep.include({ region: 'us-east-1' });
+    expect(originOf(other, 'region')).to.equal('AWS_REGION');
+    expect((await failure({ env: { AWS_ENDPOINT_URL: 'e:1' } })).message).to.contain('AWS_ENDPOINT_URL: found "e:1"');
+  });
+
+  it('takes --tz before the profile, and checks it', async () => {
+    write('work/batchctl.config.json', { profiles: { local: { backend: 'local', tz: 'Europe/London' } } });
+    expect((await load()).profile.tz).to.equal('Europe/London');
+    const config = await load({ flags: { tz: 'Asia/Tokyo' } });
+    expect(config.profile.tz).to.equal('Asia/Tokyo');
+    expect(originOf(config, 'tz')).to.equal('--tz');
+    expect((await failure({ flags: { tz: 'Mars' } })).kind).to.equal('usage');
+  });
+
+  it('hides secrets when it is explained', async () => {
+    write('work/batchctl.config.json', {
+      profile: 'p',
+      profiles: { p: { ...AWS, groups: { default: { env: { API_TOKEN: 'hunter2', DB: 'postgres://u:hunter2@h/d' } } } } },
+    });
+    const config = await load();
+    expect(JSON.stringify(explain(config))).to.not.contain('hunter2');
+    expect(valueOf(config, 'groups.default.env.API_TOKEN')).to.equal('(hidden)');
+    expect(valueOf(config, 'groups.default.env.DB')).to.equal('postgres://u:***@h/d');
+  });
+
+  it('of this repository is valid in every profile', async () => {
+    const file = new URL('../../batchctl.config.json', import.meta.url).pathname;
+    const names = Object.keys((JSON.parse(readFileSync(file, 'utf8')) as { profiles: object }).profiles);
+    expect(names).to.include.members(['local', 'prod', 'prod-sdb', 'prod-sql', 'lab', 'remote']);
+    for (const profile of names) expect((await load({ flags: { config: file, profile } })).profile.name).to.equal(profile);
+  });
+});

@@ -1,0 +1,46 @@
+import { readFileSync } from 'node:fs';
+import { expect } from 'chai';
+import { configJsonSchema } from '../../src/config/json-schema.ts';
+import { CONFIG_TABLE } from '../../src/config/table.ts';
+import { JOB_FIELD_DOCS } from '../../src/jobs/spec/field-docs.ts';
+import { jobJsonSchema } from '../../src/jobs/spec/json-schema.ts';
+import { fieldPaths } from '../../src/lib/json-schema.ts';
+
+const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+
+describe('the JSON Schemas', () => {
+  it('that are kept are those that the code makes: run schema/generate.ts', () => {
+    expect(JSON.parse(read('schema/job.schema.json'))).to.deep.equal(jobJsonSchema());
+    expect(JSON.parse(read('schema/config.schema.json'))).to.deep.equal(configJsonSchema());
+  });
+
+  it('say of every field of a job file what it is for', () => {
+    const paths = fieldPaths(jobJsonSchema()).map((path) => path.join('.'));
+    expect(paths.filter((path) => JOB_FIELD_DOCS[path] === undefined)).to.deep.equal([]);
+  });
+
+  it('say of every field of the configuration what it is for', () => {
+    const known = new Set(['extends', ...CONFIG_TABLE.map(({ path }) => path.replaceAll('[]', '.[]'))]);
+    const paths = fieldPaths(configJsonSchema())
+      .filter((path) => path[0] === 'profiles' && path.length > 2)
+      .map((path) => path.slice(2).join('.'));
+    expect(paths.filter((path) => !known.has(path))).to.deep.equal([]);
+  });
+});
+
+describe('the manuals', () => {
+  it('have a line for every field of the configuration, with its default', () => {
+    const lines = read('docs/configuration.md').split('\n');
+    const lacking = CONFIG_TABLE.filter(({ path, default: fallback }) => {
+      const line = lines.find((text) => text.startsWith(`| \`${path}\` `));
+      return line === undefined || (fallback !== null && !line.includes(`\`${JSON.stringify(fallback)}\``));
+    });
+    expect(lacking.map(({ path }) => path)).to.deep.equal([]);
+  });
+
+  it('have a line for every field of a job file', () => {
+    const manual = read('docs/job-file.md');
+    const lacking = Object.keys(JOB_FIELD_DOCS).filter((path) => !manual.includes(`\`${path.split('.').at(-1)}\``));
+    expect(lacking).to.deep.equal([]);
+  });
+});

@@ -1,0 +1,97 @@
+import { expect } from 'chai';
+import type { JobFilter, Ledger, LedgerJob } from '../../src/ports/ledger.ts';
+import { event, job, type LedgerPlace, T0 } from './ledger-events.ts';
+
+export function ledgerJobsContract(place: () => Promise<LedgerPlace>): void {
+  let at: LedgerPlace;
+  let ledger: Ledger;
+  beforeEach(async () => {
+    at = await place();
+    ledger = await at.open('w1');
+  });
+  afterEach(() => at.end());
+
+  const stateAfter = async (...said: Partial<LedgerJob>[]): Promise<string | undefined> => {
+    for (const each of said) await ledger.recordJob(job(each));
+    return (await ledger.job('claims-1'))?.state;
+  };
+
+  describe('jobs', () => {
+    it('gives back a job as it was recorded, and null for one it does not know', async () => {
+      const whole = job({
+        runKey: 'month-end-2026-11',
+        reason: 'budget',
+        state: 'paused',
+        labels: { team: 'finance', 'a"b': '' },
+      });
+      await ledger.recordJob(whole);
+      await ledger.recordJob(whole);
+      expect(await ledger.job('claims-1')).to.deep.equal(whole);
+      expect(await ledger.job('claims')).to.equal(null);
+    });
+
+    it('follows a job from submitted to closed, through pauses', async () => {
+      expect(await stateAfter({ state: 'submitted' })).to.equal('submitted');
+      expect(await stateAfter({ state: 'paused' }, { state: 'running' })).to.equal('running');
+      expect(await stateAfter({ state: 'submitted' })).to.equal('running');
+      expect(await stateAfter({ state: 'failed', closedAt: T0 + 5 })).to.equal('failed');
+    });
+
+    it('does not reopen a closed job by an open state of the same round or an older one', async () => {
+      const closed = { state: 'failed', round: 1, closedAt: T0 + 5 } as const;
+      expect(await stateAfter(closed, { state: 'running', round: 1 }, { state: 'paused', round: 0 })).to.equal(
+        'failed',
+      );
+      expect(await stateAfter({ state: 'succeeded', round: 0, closedAt: T0 + 9 })).to.equal('failed');
+    });
+
+    it('takes a higher round, and a second close of the same round that is no older', async () => {
+      expect(
+        await stateAfter({ state: 'failed', closedAt: T0 + 5 }, { state: 'succeeded', closedAt: T0 + 6 }),
+      ).to.equal('succeeded');
+      expect(await stateAfter({ state: 'failed', closedAt: T0 + 5 })).to.equal('succeeded');
+      expect(await stateAfter({ state: 'running', round: 1 })).to.equal('running');
+      expect(await ledger.job('claims-1')).to.include({ round: 1, closedAt: null });
+    });
+
+    it('lists jobs newest first, by every filter', async () => {
+      const finance = { team: 'finance', kind: 'month' };
+      await ledger.recordJob(job({ job: 'a-1', createdAt: T0 + 1, labels: finance, state: 'paused' }));
+      await ledger.recordJob(job({ job: 'b-1', createdAt: T0 + 3, labels: { team: 'finance' }, name: 'video' }));
+      await ledger.recordJob(
+        job({ job: 'a_2', createdAt: T0 + 2, createdBy: 'bob@desk', labels: { team: 'art', kind: 'month' } }),
+      );
+      const listed = async (filter: JobFilter): Promise<string> =>
+        (await ledger.jobs(filter)).map((each) => each.job).join(' ');
+      expect(await listed({})).to.equal('b-1 a_2 a-1');
+      expect(await listed({ limit: 2 })).to.equal('b-1 a_2');
+      expect(await listed({ states: ['paused', 'failed'] })).to.equal('a-1');
+      expect(await listed({ states: [] })).to.equal('');
+      expect(await listed({ name: 'claims' })).to.equal('a_2 a-1');
+      expect(await listed({ createdBy: 'bob@desk' })).to.equal('a_2');
+      expect(await listed({ since: T0 + 2 })).to.equal('b-1 a_2');
+      expect(await listed({ prefix: 'a_' })).to.equal('a_2');
+      expect(await listed({ prefix: 'A' })).to.equal('');
+      expect(await listed({ labels: { team: 'finance' } })).to.equal('b-1 a-1');
+      expect(await listed({ labels: finance, states: ['paused'], limit: 1 })).to.equal('a-1');
+      expect(await listed({ labels: { team: "x' or 1=1 --" } })).to.equal('');
+    });
+
+    it('forgets tasks and attempts but not the job nor its totals, and late events bring nothing back', async () => {
+      await ledger.recordJob(job());
+      await ledger.recordJob(job({ job: 'claims-2' }));
+      const done = event('done', 1, { bytesIn: 4 });
+      await ledger.record([done, event('done', 1, { job: 'claims-2' })]);
+      const counts = await ledger.counts('claims-1');
+      await ledger.forget('claims-1');
+      await ledger.forget('claims-1');
+      await ledger.record([done, event('running', 2)]);
+      await ledger.recordJob(job());
+      expect(await ledger.tasks('claims-1', { limit: 9 })).to.deep.equal([]);
+      expect(await ledger.attempts('claims-1', 'price', 1)).to.deep.equal([]);
+      expect(await ledger.job('claims-1')).to.deep.equal({ ...job(), pruned: true });
+      expect(await ledger.counts('claims-1')).to.deep.equal(counts);
+      expect(await ledger.tasks('claims-2', { limit: 9 })).to.have.length(1);
+    });
+  });
+}

@@ -1,0 +1,134 @@
+import Big from 'big.js';
+import { expect } from 'chai';
+import fc from 'fast-check';
+import type { AttemptEvent, AttemptOutcome, Ledger, TaskState } from '../../src/ports/ledger.ts';
+import { event, type LedgerPlace, T0 } from './ledger-events.ts';
+
+const ENDS = ['interrupted', 'failedAttempt', 'failed', 'done'] as const;
+
+/** What attempts of a few tasks did, as events of a start and mostly an end, in order and without doubles. */
+const histories = fc
+  .array(
+    fc.record({
+      task: fc.integer({ min: 0, max: 4 }),
+      round: fc.integer({ min: 0, max: 2 }),
+      number: fc.integer({ min: 1, max: 3 }),
+      end: fc.constantFrom('none' as const, ...ENDS),
+      started: fc.integer({ min: 0, max: 9 }),
+      lasted: fc.integer({ min: 0, max: 9 }),
+      bytesIn: fc.integer({ min: 0, max: 1000 }),
+      amount: fc.integer({ min: -999, max: 999 }),
+    }),
+    { maxLength: 14 },
+  )
+  .map((attempts) =>
+    attempts.flatMap(({ task, end, started, lasted, bytesIn, amount, ...more }, index): AttemptEvent[] => {
+      const facts = { ...more, attempt: `a${index}`, startedAt: T0 + started };
+      const start = event('running', task, facts);
+      if (end === 'none') return [start];
+      const counters = { amount: Big(amount).div(100).toFixed() };
+      return [start, event(end, task, { ...facts, endedAt: T0 + started + lasted, bytesIn, counters })];
+    }),
+  );
+
+/** A history as it may arrive: shuffled, some of it twice, in flushes by either of two writers. */
+const arrivals = histories.chain((events) =>
+  fc.record({
+    doubled: fc.shuffledSubarray(events),
+    events: fc.constant(events),
+    order: fc.array(fc.nat(), { minLength: events.length * 2, maxLength: events.length * 2 }),
+    flushes: fc.array(fc.record({ writer: fc.constantFrom(0, 1), size: fc.integer({ min: 1, max: 9 }) }), {
+      minLength: 28,
+      maxLength: 28,
+    }),
+  }),
+);
+
+interface Expected {
+  states: Map<number, TaskState>;
+  retried: number;
+  interrupted: number;
+  bytesIn: number;
+  millis: number;
+  amount: string;
+}
+
+/** The slow model: looks at all events of a task at once, as one who was told everything would. */
+function expectedOf(events: readonly AttemptEvent[]): Expected {
+  const expected: Expected = { states: new Map(), retried: 0, interrupted: 0, bytesIn: 0, millis: 0, amount: '0' };
+  const ended = (outcome: AttemptOutcome, of: readonly AttemptEvent[]) => of.filter((each) => each.outcome === outcome);
+  expected.retried = ended('failedAttempt', events).length;
+  expected.interrupted = ended('interrupted', events).length;
+  for (const task of new Set(events.map((each) => each.task))) {
+    const ofTask = events.filter((each) => each.task === task);
+    const round = Math.max(...ofTask.map((each) => each.round));
+    const last = ofTask.filter((each) => each.round === round);
+    const winner = ended('done', ofTask).sort(
+      (a, b) => (a.endedAt ?? 0) - (b.endedAt ?? 0) || (a.attempt < b.attempt ? -1 : 1),
+    )[0];
+    if (winner !== undefined) {
+      expected.states.set(task, 'done');
+      expected.bytesIn += winner.bytesIn ?? 0;
+      expected.millis += (winner.endedAt ?? 0) - winner.startedAt;
+      expected.amount = Big(expected.amount)
+        .plus(winner.counters.amount ?? '0')
+        .toFixed();
+    } else if (ended('failed', last).length > 0) expected.states.set(task, 'failed');
+    else {
+      const rank = (a: AttemptEvent): string => `${a.number} ${a.startedAt} ${a.attempt}`;
+      const latest = [...last].sort((a, b) => (rank(a) < rank(b) ? 1 : -1))[0];
+      const isOver = last.some((each) => each.attempt === latest?.attempt && each.outcome !== 'running');
+      expected.states.set(task, isOver ? 'waiting' : 'running');
+    }
+  }
+  return expected;
+}
+
+async function foundIn(ledger: Ledger): Promise<unknown> {
+  const tasks = await ledger.tasks('claims-1', { limit: 100 });
+  const [counts] = await ledger.counts('claims-1');
+  return { states: new Map(tasks.map((each) => [each.task, each.state])), counts };
+}
+
+/** Any order, doubled, from two writers: the same counts as one who was told everything at once would make. */
+export function ledgerModelContract(place: () => Promise<LedgerPlace>): void {
+  it('comes to the same counts in whatever order, how often and by whom events are recorded', async function () {
+    this.timeout(60_000);
+    await fc.assert(
+      fc.asyncProperty(arrivals, async ({ events, doubled, order, flushes }) => {
+        const arriving = [...events, ...doubled]
+          .map((each, index) => ({ each, at: order[index] ?? 0 }))
+          .sort((a, b) => a.at - b.at)
+          .map(({ each }) => each);
+        const at = await place();
+        try {
+          const ledgers = [await at.open('w1'), await at.open('w2')];
+          for (const { writer, size } of flushes) await ledgers[writer]?.record(arriving.splice(0, size));
+          await ledgers[0]?.record(arriving);
+          const expected = expectedOf(events);
+          const found = await foundIn(ledgers[1] ?? expect.fail('no ledger'));
+          const count = (state: TaskState): number =>
+            [...expected.states.values()].filter((each) => each === state).length;
+          expect(found).to.have.deep.property('states', new Map([...expected.states].sort(([a], [b]) => a - b)));
+          if (events.length === 0) return;
+          expect(found)
+            .to.have.property('counts')
+            .that.includes({
+              running: count('running'),
+              done: count('done'),
+              failed: count('failed'),
+              retried: expected.retried,
+              interrupted: expected.interrupted,
+              bytesIn: expected.bytesIn,
+              seconds: expected.millis / 1000,
+            });
+          const counters = count('done') === 0 ? {} : { amount: expected.amount };
+          expect(found).to.have.nested.property('counts.counters').that.deep.equals(counters);
+        } finally {
+          await at.end();
+        }
+      }),
+      { numRuns: 150 },
+    );
+  });
+}

@@ -1,0 +1,144 @@
+import { expect } from 'chai';
+import { isKind } from '../../src/errors.ts';
+import type { Clock } from '../../src/lib/clock.ts';
+import type { ExactCounts, Ledger, StepCounts } from '../../src/ports/ledger.ts';
+import { event, job, type LedgerPlace, T0 } from './ledger-events.ts';
+
+export function ledgerTotalsContract(place: () => Promise<LedgerPlace>): void {
+  let at: LedgerPlace;
+  let ledger: Ledger;
+  let now = T0;
+  const clock: Clock = { now: () => now, monotonic: () => now };
+  beforeEach(async () => {
+    now = T0;
+    at = await place();
+    ledger = await at.open('w1', clock);
+  });
+  afterEach(() => at.end());
+
+  const only = async (): Promise<StepCounts | undefined> => (await ledger.counts('claims-1'))[0];
+
+  describe('totals', () => {
+    it('adds bytes, durations and counters of the winning attempts only, each once', async () => {
+      const other = await at.open('w2', clock);
+      const totals = { bytesIn: 10, bytesOut: 3, counters: { claims: '2' } };
+      await ledger.record([
+        event('failedAttempt', 1, { attempt: 'a', ...totals }),
+        event('done', 1, { attempt: 'b', ...totals }),
+      ]);
+      await other.record([
+        event('done', 1, { attempt: 'b', ...totals }),
+        event('done', 2, { ...totals, endedAt: T0 + 500 }),
+      ]);
+      await ledger.record([event('interrupted', 2, { attempt: 'c', ...totals })]);
+      expect(await only()).to.deep.include({
+        done: 2,
+        bytesIn: 20,
+        bytesOut: 6,
+        seconds: 1.5,
+        counters: { claims: '4' },
+      });
+    });
+
+    it('adds decimals exactly, however large or small', async () => {
+      const other = await at.open('w2');
+      await ledger.record([event('done', 1, { counters: { sum: '0.1', big: '1e30' } })]);
+      await ledger.record([event('done', 2, { counters: { sum: '0.2', big: '0.01' } })]);
+      await other.record([event('done', 3, { counters: { sum: '-0.3', big: '1' } })]);
+      await other.record([event('done', 4, { counters: { sum: '123456789012345678901234567890.12' } })]);
+      expect((await only())?.counters).to.deep.equal({
+        sum: '123456789012345678901234567890.12',
+        big: '1000000000000000000000000000001.01',
+      });
+    });
+
+    it('refuses a counter that is no decimal, and then records nothing of the flush', async () => {
+      const flush = [event('done', 1), event('done', 2, { counters: { sum: 'many' } })];
+      const refused = await ledger.record(flush).then(
+        () => false,
+        (error: unknown) => isKind(error, 'refused'),
+      );
+      expect(refused).to.equal(true);
+      expect(await ledger.counts('claims-1')).to.deep.equal([]);
+    });
+
+    it('fills in what only the second report of the same end knows', async () => {
+      await ledger.record([event('done', 1)]);
+      await ledger.record([event('done', 1, { bytesOut: 7, counters: { claims: '1' } })]);
+      expect(await only()).to.deep.include({ done: 1, bytesOut: 7, counters: { claims: '1' } });
+    });
+
+    it('shows every step of the job in its order, at zero before anything happens', async () => {
+      await ledger.recordJob(job());
+      await ledger.record([event('done', 1, { step: 'audit' }), event('done', 1, { step: 'extra' })]);
+      const counts = await ledger.counts('claims-1');
+      expect(counts.map((each) => [each.step, each.done, each.movedAt === null])).to.deep.equal([
+        ['price', 0, true],
+        ['audit', 1, false],
+        ['extra', 1, false],
+      ]);
+    });
+
+    it('moves with news, and not with what was known', async () => {
+      await ledger.record([event('done', 1)]);
+      now += 5000;
+      await ledger.record([event('done', 1), event('running', 1)]);
+      expect((await only())?.movedAt).to.equal(T0);
+      await ledger.record([event('done', 2)]);
+      expect((await only())?.movedAt).to.equal(T0 + 5000);
+    });
+
+    it('knows nothing of another job', async () => {
+      await ledger.record([event('done', 1)]);
+      expect(await ledger.counts('claims-2')).to.deep.equal([]);
+    });
+  });
+
+  describe('exact totals', () => {
+    const exact = (more: Partial<ExactCounts> = {}): ExactCounts => {
+      const bytes = { bytesIn: 80, bytesOut: 40, seconds: 9.5 };
+      return { step: 'price', done: 8, failed: 2, ...bytes, counters: { claims: '12.5' }, ...more };
+    };
+
+    it('are not claimed before they are recorded', async () => {
+      await ledger.record([event('done', 1)]);
+      expect((await only())?.exact).to.equal(false);
+    });
+
+    it('replace what was counted, and late events of the round change them no more', async () => {
+      const other = await at.open('w2', clock);
+      await ledger.record([event('running', 1), event('failedAttempt', 3, { counters: { claims: '1' } })]);
+      await other.record([event('done', 2, { bytesIn: 1, counters: { claims: '1' } })]);
+      await ledger.recordExact('claims-1', 0, [exact()]);
+      const expected = { ...exact(), running: 0, retried: 1, interrupted: 0, exact: true };
+      expect(await only()).to.deep.include(expected);
+      await other.record([event('done', 1), event('done', 7, { counters: { claims: '5' } }), event('interrupted', 8)]);
+      await ledger.recordExact('claims-1', 0, [exact()]);
+      expect(await only()).to.deep.include(expected);
+    });
+
+    it('end with a newer round, whose changes count from there', async () => {
+      await ledger.record([event('failed', 1), event('running', 2)]);
+      await ledger.recordExact('claims-1', 0, [exact()]);
+      await ledger.record([
+        event('running', 1, { attempt: 'a', round: 1 }),
+        event('running', 2, { attempt: 'b', round: 1 }),
+      ]);
+      expect(await only()).to.include({ running: 2, done: 8, failed: 1, exact: false });
+      await ledger.record([event('done', 1, { attempt: 'a', round: 1, bytesIn: 5, counters: { claims: '0.5' } })]);
+      expect(await only()).to.deep.include({ running: 1, done: 9, failed: 1, bytesIn: 85, counters: { claims: '13' } });
+      await ledger.recordExact('claims-1', 1, [exact({ done: 10, failed: 0 })]);
+      expect(await only()).to.include({ running: 0, done: 10, failed: 0, exact: true });
+    });
+
+    it('are not replaced by older news', async () => {
+      await ledger.recordExact('claims-1', 1, [exact()]);
+      await ledger.recordExact('claims-1', 0, [exact({ done: 3 })]);
+      await ledger.recordExact('claims-1', 1, [exact({ done: 7 })]);
+      expect(await only()).to.deep.include({ ...exact(), exact: true });
+      await ledger.record([event('running', 1, { round: 2 })]);
+      await ledger.recordExact('claims-1', 1, [exact({ done: 9 })]);
+      expect(await only()).to.include({ running: 1, done: 8, exact: false });
+    });
+  });
+}

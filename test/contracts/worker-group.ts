@@ -1,0 +1,100 @@
+import { expect } from 'chai';
+import { isKind } from '../../src/errors.ts';
+import type { WorkerGroup } from '../../src/ports/worker-group.ts';
+
+/** One group for one test: in auto mode, from 0 to 8 workers, none wanted. */
+export interface GroupHarness {
+  readonly group: WorkerGroup;
+  /** The same group as a process sees it that starts now. */
+  readonly again: () => Promise<WorkerGroup>;
+  /** A worker that is up. */
+  readonly worker: string;
+  readonly close: () => Promise<void>;
+}
+
+/** The laws of src/ports/worker-group.ts, for any adapter. */
+export function workerGroupContract(name: string, open: () => Promise<GroupHarness>): void {
+  describe(`worker group: ${name}`, () => {
+    let harness: GroupHarness;
+    let group: WorkerGroup;
+
+    beforeEach(async () => {
+      harness = await open();
+      group = harness.group;
+    });
+    afterEach(async () => {
+      await harness.close();
+    });
+
+    const kindOf = async (work: Promise<unknown>): Promise<unknown> => {
+      const error = await work.then(
+        () => 'no error',
+        (thrown: unknown) => thrown,
+      );
+      return isKind(error, 'notFound', 'usage') ? error.kind : error;
+    };
+
+    it('describes its size, bounds and mode', async () => {
+      const { desired, min, max, mode, until } = await group.describe();
+      expect({ desired, min, max, mode, until }).to.deep.equal({
+        desired: 0,
+        min: 0,
+        max: 8,
+        mode: 'auto',
+        until: null,
+      });
+    });
+
+    it('resizes, and leaves as it is what is not said', async () => {
+      await group.resize({ desired: 5 });
+      await group.resize({ mode: 'manual' });
+      const { desired, max, mode } = await group.describe();
+      expect({ desired, max, mode }).to.deep.equal({ desired: 5, max: 8, mode: 'manual' });
+    });
+
+    it('answers the same to the same resize again', async () => {
+      const first = await group.resize({ desired: 3, min: 1, max: 6 });
+      expect(await group.resize({ desired: 3, min: 1, max: 6 })).to.deep.equal(first);
+    });
+
+    it('refuses a size outside the bounds, and bounds that cross, and keeps what it had', async () => {
+      await group.resize({ desired: 2 });
+      expect(await kindOf(group.resize({ desired: 9 }))).to.equal('usage');
+      expect(await kindOf(group.resize({ min: 5, max: 4 }))).to.equal('usage');
+      expect((await group.describe()).desired).to.equal(2);
+    });
+
+    it('raises, never lowers, and not above the maximum', async () => {
+      expect((await group.raise(4)).desired).to.equal(4);
+      expect((await group.raise(2)).desired).to.equal(4);
+      expect((await group.raise(100)).desired).to.equal(8);
+    });
+
+    it('raises nothing while a person sets the size', async () => {
+      await group.resize({ mode: 'manual', desired: 1 });
+      expect((await group.raise(4)).desired).to.equal(1);
+    });
+
+    it('keeps its size when every process here is gone', async () => {
+      await group.resize({ desired: 7, max: 7 });
+      const { desired, max } = await (await harness.again()).describe();
+      expect({ desired, max }).to.deep.equal({ desired: 7, max: 7 });
+    });
+
+    it('orders a worker to drain, and then to stop', async () => {
+      await group.order(harness.worker, 'drain');
+      await group.order(harness.worker, 'stop');
+    });
+
+    it('knows no order for a worker it does not know', async () => {
+      expect(await kindOf(group.order('nobody', 'drain'))).to.equal('notFound');
+      expect(await kindOf(group.order('nobody', 'stop'))).to.equal('notFound');
+    });
+
+    it('takes the mark of a busy worker, again and back', async () => {
+      await group.protect(harness.worker, true);
+      await group.protect(harness.worker, true);
+      await group.protect(harness.worker, false);
+    });
+  });
+}

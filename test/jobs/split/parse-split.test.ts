@@ -1,0 +1,65 @@
+import { expect } from 'chai';
+import { isKind } from '../../../src/errors.ts';
+import { parseSplit } from '../../../src/jobs/split/parse-split.ts';
+
+describe('parseSplit', () => {
+  const csv = { by: 'csv', header: false, delimiter: ',', quote: '"' };
+  const valid: readonly (readonly [string, object])[] = [
+    ['lines:100', { by: 'lines', every: 100 }],
+    ['lines:16MB', { by: 'lines', size: 16_000_000 }],
+    ['jsonl:1MiB', { by: 'jsonl', size: 1_048_576 }],
+    ['csv:32MB', { ...csv, size: 32_000_000 }],
+    ['csv:32MB,header', { ...csv, header: true, size: 32_000_000 }],
+    ['csv:5,header=false,delimiter=tab,quote=', { ...csv, delimiter: '\t', quote: '', every: 5 }],
+    ["csv:5,delimiter=;,quote='", { ...csv, delimiter: ';', quote: "'", every: 5 }],
+    ['csv:5,delimiter==', { ...csv, delimiter: '=', every: 5 }],
+    ['records:128:1000', { by: 'records', length: 128, every: 1000 }],
+    ['records:128:64KB', { by: 'records', length: 128, size: 64_000 }],
+    ['file', { by: 'file' }],
+    ['list', { by: 'list' }],
+    ['range:1-500', { by: 'range', from: 1, to: 500 }],
+    ['range:7-7', { by: 'range', from: 7, to: 7 }],
+  ];
+  for (const [text, expected] of valid) {
+    it(`reads ${text}`, () => {
+      expect(parseSplit(text)).to.deep.equal(expected);
+    });
+  }
+
+  const wrong = [
+    '',
+    'lines',
+    'lines:',
+    'lines:0',
+    'lines:0MB',
+    'lines:1:2',
+    'lines:5XB',
+    'lines:5,header',
+    'csv:1MB,head',
+    'csv:1MB,delimiter=ab',
+    'csv:1MB,quote=,,',
+    'csv:1MB,delimiter=;,quote=;',
+    'records:128',
+    'records:x:1',
+    'records:0:1',
+    'file:1',
+    'list:x',
+    'range:5',
+    'range:5-1',
+    'range:1-2-3',
+    'grid:a',
+    'xml:1MB',
+  ];
+  for (const text of wrong) {
+    it(`refuses "${text}" and says what is allowed`, () => {
+      let error: unknown;
+      try {
+        parseSplit(text);
+      } catch (thrown) {
+        error = thrown;
+      }
+      if (!isKind(error, 'usage')) throw error ?? new Error('it was accepted');
+      expect(error.hint).to.be.a('string');
+    });
+  }
+});

@@ -1,0 +1,254 @@
+import { appendFileSync, readdirSync, renameSync } from 'node:fs';
+import { Readable } from 'node:stream';
+import { gzipSync } from 'node:zlib';
+import { expect } from 'chai';
+import { BatchctlError, type ErrorKind } from '../../../src/errors.ts';
+import { openFileSource } from '../../../src/jobs/split/file-source.ts';
+import { parseSplit } from '../../../src/jobs/split/parse-split.ts';
+import { openPipeSource } from '../../../src/jobs/split/pipe-source.ts';
+import { storePieces } from '../../../src/jobs/split/store-pieces.ts';
+import { openStoreSource } from '../../../src/jobs/split/store-source.ts';
+import { SplitBench, zstdProgram } from './split-bench.ts';
+
+async function failure(doing: Promise<unknown>): Promise<BatchctlError> {
+  const error = await doing.then(
+    () => new Error('it succeeded'),
+    (thrown: unknown) => thrown,
+  );
+  if (error instanceof BatchctlError) return error;
+  throw error;
+}
+
+describe('splitInputs', () => {
+  let bench: SplitBench;
+  beforeEach(() => {
+    bench = new SplitBench();
+  });
+  afterEach(() => bench.close());
+
+  const open = (name: string, bytes: Uint8Array | string, index = 0) => openFileSource(index, bench.file(name, bytes));
+  async function expectError(doing: Promise<unknown>, kind: ErrorKind, ...texts: readonly string[]): Promise<void> {
+    const error = await failure(doing);
+    expect(error.kind).to.equal(kind);
+    for (const text of texts) expect(error.message).to.contain(text);
+    expect(error.hint, 'the hint').to.be.a('string');
+  }
+
+  it('numbers parts through all inputs, each of which has its own header', async () => {
+    const inputs = [open('a', 'h1\n1\n2\n'), open('b', ''), open('c', 'h22\n3', 2)];
+    const { parts, facts } = await bench.split(inputs, parseSplit('csv:1,header'));
+    expect(parts).to.deep.equal([
+      { n: 0, kind: 'range', input: 0, offset: 3, length: 2, header: { offset: 0, length: 3 }, records: 1 },
+      { n: 1, kind: 'range', input: 0, offset: 5, length: 2, header: { offset: 0, length: 3 }, records: 1 },
+      { n: 2, kind: 'range', input: 2, offset: 4, length: 1, header: { offset: 0, length: 4 }, records: 1 },
+    ]);
+    expect(facts.map((fact) => fact.records)).to.deep.equal([2, 0, 1]);
+  });
+
+  it('makes no part of a file that is a header alone', async () => {
+    const { parts } = await bench.split([open('a', '\ufeffid,"no\nte"\r\n')], parseSplit('csv:1MB,header'));
+    expect(parts).to.deep.equal([]);
+  });
+
+  it('gives a record larger than the size a part of its own', async () => {
+    const { parts } = await bench.split([open('a', `a\nb\n${'c'.repeat(50)}\nd\n`)], parseSplit('lines:10B'));
+    expect(parts.map((part) => part.kind === 'range' && part.length)).to.deep.equal([4, 51, 2]);
+  });
+
+  it('names the line of a quote that breaks parity, whichever way it is read', async () => {
+    const text = `id,size\n1,"a\nb"\n2,6" pipe\n`;
+    for (const split of ['csv:1KB', 'csv:2', 'csv:1KB,header']) {
+      for (const origin of ['file', 'store', 'gzip'] as const) {
+        const source = await bench.source(origin, Buffer.from(text));
+        await expectError(bench.split([source], parseSplit(split)), 'jobFile', 'line 4', 'unquoted field');
+      }
+    }
+    const { parts } = await bench.split([open('a', text)], parseSplit('csv:1KB,quote='));
+    expect(parts).to.have.length(1);
+  });
+
+  it('names the line where a quote opens that never closes', async () => {
+    await expectError(
+      bench.split([open('a', 'a\n"b\nc\n')], parseSplit('csv:1MB')),
+      'jobFile',
+      'line 2',
+      'never closes',
+    );
+  });
+
+  it('refuses a header that does not end within a mebibyte', async () => {
+    const bytes = 'x'.repeat(1024 * 1024 + 1);
+    await expectError(bench.split([open('a', bytes)], parseSplit('csv:1MB,header')), 'jobFile', 'header of');
+  });
+
+  it('names the bytes that remain of fixed-length records before anything is made', async () => {
+    const inputs = [open('a', '12345678'), open('b', '12345678901', 1)];
+    await expectError(bench.split(inputs, parseSplit('records:4:1')), 'jobFile', '11 bytes', '3 bytes remain');
+    const piped = await openPipeSource(0, Readable.from([Buffer.from('12345')]));
+    await expectError(bench.split([piped], parseSplit('records:4:1')), 'jobFile', '5 bytes', '1 bytes remain');
+  });
+
+  it('takes files whole, compressed or empty', async () => {
+    const { parts } = await bench.split([open('a', gzipSync('x')), open('b', '', 1)], { by: 'file' });
+    expect(parts).to.deep.equal([
+      { n: 0, kind: 'whole', input: 0 },
+      { n: 1, kind: 'whole', input: 1 },
+    ]);
+  });
+
+  it('stores a pipe taken whole as one piece', async () => {
+    const source = await openPipeSource(0, Readable.from(['ab', 'cdef']));
+    const { parts } = await bench.split([source], { by: 'file' });
+    expect(parts).to.have.length(1);
+    expect(bench.pieces.get('piece-0')?.toString()).to.equal('abcdef');
+  });
+
+  it('makes an item of each line of a list that is not empty', async () => {
+    const bytes = Buffer.from('\ufeffa b\r\n\n\r\nü,"x"\nlast');
+    for (const origin of ['file', 'pipe', 'gzip', 'zstd'] as const) {
+      const { parts } = await bench.split([await bench.source(origin, bytes)], { by: 'list' });
+      expect(parts.map((part) => part.kind === 'item' && part.item)).to.deep.equal(['a b', 'ü,"x"', 'last']);
+    }
+  });
+
+  it('names a line of a list that is too long, or no UTF-8', async () => {
+    const limit = 256 * 1024;
+    const fits = await bench.split([open('a', `a\n${'x'.repeat(limit)}\r\n`)], { by: 'list' });
+    expect(fits.parts).to.have.length(2);
+    await expectError(bench.split([open('a', `a\n${'x'.repeat(limit + 1)}`)], { by: 'list' }), 'jobFile', 'line 2');
+    await expectError(bench.split([open('a', Buffer.from([97, 10, 0xff, 10]))], { by: 'list' }), 'jobFile', 'line 2');
+  });
+
+  it('counts a range from its first number to its last', async () => {
+    const { parts } = await bench.split([], { by: 'range', from: 4, to: 6 });
+    expect(parts).to.deep.equal([4, 5, 6].map((i, n) => ({ n, kind: 'params', params: { index: String(i) } })));
+  });
+
+  it('combines the axes of a grid, the last one changing fastest', async () => {
+    const { parts } = await bench.split([], { by: 'grid', axes: { b: ['x', 'y'], a: ['1', '2', '3'] } });
+    expect(parts.map((part) => part.kind === 'params' && Object.values(part.params).join(''))).to.deep.equal([
+      'x1',
+      'x2',
+      'x3',
+      'y1',
+      'y2',
+      'y3',
+    ]);
+  });
+
+  it('refuses more parts than maxTasks, naming the limit', async () => {
+    const lines = 'a\n'.repeat(10);
+    const range = { by: 'range', from: 1, to: 10 } as const;
+    expect((await bench.split([], range, { maxTasks: 10 })).parts).to.have.length(10);
+    await expectError(bench.split([], range, { maxTasks: 9 }), 'refused', 'maxTasks (9)', 'makes 10');
+    for (const split of ['lines:1', 'lines:2B', 'records:2:1', 'list']) {
+      for (const origin of ['file', 'gzip'] as const) {
+        const whole = await bench.split([await bench.source(origin, Buffer.from(lines))], parseSplit(split), {
+          maxTasks: 10,
+        });
+        expect(whole.parts).to.have.length(10);
+        const source = await bench.source(origin, Buffer.from(lines));
+        await expectError(
+          bench.split([source], parseSplit(split), { maxTasks: 9 }),
+          'refused',
+          'maxTasks (9)',
+          '9 so far',
+        );
+      }
+    }
+    await expectError(
+      bench.split([open('a', ''), open('b', '', 1)], { by: 'file' }, { maxTasks: 1 }),
+      'refused',
+      'maxTasks (1)',
+    );
+  });
+
+  it('notices that a file was written to, or replaced, while it was cut', async () => {
+    const written = open('a', 'a\nb\n');
+    appendFileSync(bench.path('a'), 'c\n');
+    await expectError(bench.split([written], parseSplit('lines:1')), 'changed', bench.path('a'), '6');
+    const replaced = open('b', 'a\n');
+    renameSync(bench.file('c', 'x\n'), bench.path('b'));
+    await expectError(bench.split([replaced], parseSplit('lines:1')), 'changed', 'another file');
+  });
+
+  it('notices that an object was written again while it was cut', async () => {
+    const source = await bench.source('store', Buffer.from('a\nb\n'));
+    await (await bench.store()).put('data/in-0', 'c\nd\n');
+    await expectError(bench.split([source], parseSplit('lines:2B')), 'changed');
+  });
+
+  it('says that an input does not exist', async () => {
+    await expectError((async () => openFileSource(0, bench.path('none')))(), 'notFound', bench.path('none'));
+    await expectError((async () => openFileSource(0, bench.directory))(), 'usage', 'not a regular file');
+    await expectError(openStoreSource(0, await bench.store(), 'data/none'), 'notFound', 'data/none');
+  });
+
+  it('says that compressed data is damaged or cut short', async () => {
+    const gzip = gzipSync('line\n'.repeat(1000));
+    for (const bytes of [
+      gzip.subarray(0, gzip.length - 12),
+      Buffer.concat([gzip.subarray(0, 15), Buffer.alloc(40, 7)]),
+    ]) {
+      await expectError(bench.split([open('a', bytes)], parseSplit('lines:100')), 'corrupt', 'gzip');
+    }
+    const source = await bench.source('zstd', Buffer.from('a\nb\n'));
+    await source.close();
+    const zstd = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x20, 9, 73, 0, 0, 97]);
+    await expectError(bench.split([open('a', zstd)], parseSplit('lines:1')), 'corrupt', 'zstd');
+  });
+
+  it('reads what the zstd program wrote, frame after frame', async () => {
+    const small = Buffer.from('one\ntwo\n');
+    const stored = await bench.split([open('a', Buffer.from(TWO_FRAMES, 'base64'))], parseSplit('lines:50KB'));
+    expect(stored.parts.map((part) => bench.see(part, small).body)).to.deep.equal(['one\ntwo\n']);
+    const text = Buffer.from(Array.from({ length: 40_000 }, (_, i) => `${i},${(i * 7919) % 10_007}\n`).join(''));
+    const bytes = zstdProgram(text);
+    if (bytes === null) return;
+    const { parts } = await bench.split([open('a', bytes)], parseSplit('lines:50KB'));
+    expect(parts.map((part) => bench.see(part, text).body).join('')).to.equal(text.toString());
+  });
+
+  it('collects large pieces in files, which are gone afterwards, and moves them into the store', async () => {
+    const text = `id\n${Array.from({ length: 30_000 }, (_, i) => `line ${i}\n`).join('')}`;
+    const store = await bench.store();
+    const source = openFileSource(0, bench.file('a', gzipSync(text)));
+    const options = { storePiece: storePieces(store, 'job-1'), inMemory: 1000 };
+    const { parts } = await bench.split([source], parseSplit('csv:100KB,header'), options);
+    const bodies = await Promise.all(
+      parts.map(async (part) => {
+        const piece = part.kind === 'piece' ? await store.read(part.key) : null;
+        return Buffer.from(piece ?? [])
+          .toString()
+          .replace(/^id\n/, '');
+      }),
+    );
+    expect(parts).to.have.length(4);
+    expect(`id\n${bodies.join('')}`).to.equal(text);
+    expect(readdirSync(bench.directory).filter((name) => name.startsWith('batchctl-piece-'))).to.deep.equal([]);
+  });
+
+  it('stops with the error when a piece can not be stored, and leaves no file behind', async () => {
+    const source = openFileSource(0, bench.file('a', gzipSync('line\n'.repeat(20_000))));
+    const storePiece = async () => {
+      throw new BatchctlError('full', 'the store is full', { hint: 'make room' });
+    };
+    await expectError(bench.split([source], parseSplit('lines:10KB'), { storePiece, inMemory: 1000 }), 'full');
+    expect(readdirSync(bench.directory).filter((name) => name.startsWith('batchctl-piece-'))).to.deep.equal([]);
+  });
+
+  it('ends when its signal is aborted, and tells how far it is', async () => {
+    const controller = new AbortController();
+    const seen: number[] = [];
+    const onProgress = (bytes: number): void => {
+      seen.push(bytes);
+      if (bytes >= 3000) controller.abort(new BatchctlError('interrupted', 'stopped', { hint: 'again' }));
+    };
+    const options = { chunkSize: 1000, signal: controller.signal, onProgress };
+    await expectError(bench.split([open('a', 'a\n'.repeat(5000))], parseSplit('lines:7'), options), 'interrupted');
+    expect(seen.at(-1)).to.equal(3000);
+  });
+});
+
+/** `one\n` and `two\n`, each compressed by zstd 1.5: for machines without that program. */
+const TWO_FRAMES = 'KLUv/QRYIQAAb25lCt8WaAkotS/9BFghAAB0d28KDy0E+Q==';

@@ -1,0 +1,123 @@
+import { createHash } from 'node:crypto';
+import { appendFileSync, readFileSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs';
+import { expect } from 'chai';
+import { BatchctlError, type ErrorKind } from '../../../src/errors.ts';
+import { filePin } from '../../../src/jobs/split/file-pin.ts';
+import { stagePart } from '../../../src/jobs/split/stage-part.ts';
+import type { JobInput } from '../../../src/model/job.ts';
+import type { Part } from '../../../src/model/part.ts';
+import { SplitBench } from './split-bench.ts';
+
+const facts = { checksum: null, records: null, compression: null };
+const header = { offset: 0, length: 3 };
+
+describe('stagePart', () => {
+  let bench: SplitBench;
+  beforeEach(() => {
+    bench = new SplitBench();
+  });
+  afterEach(() => bench.close());
+
+  function fileInput(bytes: Uint8Array | string): JobInput {
+    const path = bench.file('input', bytes);
+    const stat = statSync(path, { bigint: true });
+    return { ...facts, name: 'input.csv', size: Number(stat.size), source: { kind: 'file', path, pin: filePin(stat) } };
+  }
+
+  async function storeInput(bytes: Uint8Array | string): Promise<JobInput> {
+    const { etag } = await (await bench.store()).put('data/input', bytes);
+    return { ...facts, name: 'input.csv', size: bytes.length, source: { kind: 'store', key: 'data/input', etag } };
+  }
+
+  async function stage(part: Part, input: JobInput | null, headers?: Map<string, Uint8Array>): Promise<string> {
+    const target = bench.path('target');
+    const store = await bench.store();
+    const { bytes } = await stagePart(part, { input, store, target, ...(headers && { headers }) });
+    const found = readFileSync(target);
+    expect(bytes).to.equal(found.length);
+    return found.toString('latin1');
+  }
+
+  async function expectError(doing: Promise<unknown>, kind: ErrorKind, text: string): Promise<void> {
+    const error = await doing.catch((thrown: unknown) => thrown);
+    if (!(error instanceof BatchctlError)) throw error;
+    expect(error.kind).to.equal(kind);
+    expect(error.message).to.contain(text);
+  }
+
+  it('writes the header and then the range, of a file and of an object', async () => {
+    const range: Part = { n: 0, kind: 'range', input: 0, offset: 5, length: 4, header };
+    for (const input of [fileInput('h1\n1\n2\n3\n4\n'), await storeInput('h1\n1\n2\n3\n4\n')]) {
+      expect(await stage(range, input)).to.equal('h1\n2\n3\n');
+      expect(await stage({ n: 0, kind: 'range', input: 0, offset: 3, length: 2 }, input)).to.equal('1\n');
+      expect(await stage({ n: 0, kind: 'whole', input: 0 }, input)).to.equal('h1\n1\n2\n3\n4\n');
+    }
+  });
+
+  it('reads the header of an object once for all parts', async () => {
+    const input = await storeInput('h1\n1\n2\n');
+    const headers = new Map<string, Uint8Array>();
+    const part: Part = { n: 0, kind: 'range', input: 0, offset: 3, length: 2, header };
+    expect(await stage(part, input, headers)).to.equal('h1\n1\n');
+    for (const [key] of headers) headers.set(key, Buffer.from('H1\n'));
+    expect(await stage(part, input, headers)).to.equal('H1\n1\n');
+  });
+
+  it('copies what is larger than its buffers', async () => {
+    const bytes = Buffer.from(Array.from({ length: 18_000_000 }, (_, i) => (i * 31 + (i >> 12)) % 251));
+    const part: Part = { n: 0, kind: 'range', input: 0, offset: 1, length: 17_999_990 };
+    const expected = bytes.subarray(1, 17_999_991).toString('latin1');
+    expect((await stage(part, fileInput(bytes))) === expected).to.equal(true);
+    expect((await stage(part, await storeInput(bytes))) === expected).to.equal(true);
+  });
+
+  it('gives an item as a line, an index as a number, a grid as JSON', async () => {
+    expect(await stage({ n: 0, kind: 'item', input: 0, item: 'ü x' }, null)).to.equal(
+      Buffer.from('ü x\n').toString('latin1'),
+    );
+    expect(await stage({ n: 0, kind: 'params', params: { index: '7' } }, null)).to.equal('7\n');
+    expect(await stage({ n: 0, kind: 'params', params: { a: '1', b: 'x' } }, null)).to.equal('{"a":"1","b":"x"}\n');
+  });
+
+  it('writes nothing of an empty whole input, in place of what the file held', async () => {
+    expect(await stage({ n: 0, kind: 'item', input: 0, item: 'old' }, null)).to.equal('old\n');
+    expect(await stage({ n: 0, kind: 'whole', input: 0 }, fileInput(''))).to.equal('');
+    expect(await stage({ n: 0, kind: 'whole', input: 0 }, await storeInput(''))).to.equal('');
+  });
+
+  it('fails when a file was written to, replaced, touched or removed', async () => {
+    const part: Part = { n: 0, kind: 'range', input: 0, offset: 0, length: 2 };
+    const longer = fileInput('a\nb\n');
+    appendFileSync(bench.path('input'), 'c\n');
+    await expectError(stage(part, longer), 'changed', 'input.csv has changed');
+    const replaced = fileInput('a\nb\n');
+    renameSync(bench.file('other', 'c\nd\n'), bench.path('input'));
+    await expectError(stage(part, replaced), 'changed', 'another file');
+    const touched = fileInput('a\nb\n');
+    utimesSync(bench.path('input'), 1, 1);
+    await expectError(stage(part, touched), 'changed', 'written to');
+    const removed = fileInput('a\nb\n');
+    rmSync(bench.path('input'));
+    await expectError(stage(part, removed), 'changed', 'any more');
+  });
+
+  it('fails when an object was written again, or removed', async () => {
+    const part: Part = { n: 0, kind: 'range', input: 0, offset: 0, length: 2 };
+    const input = await storeInput('a\nb\n');
+    await storeInput('c\nd\n');
+    await expectError(stage(part, input), 'changed', 'data/input');
+    await (await bench.store()).delete(['data/input']);
+    await expectError(stage(part, input), 'changed', 'it is gone');
+  });
+
+  it('writes a stored piece, and fails when it is gone or altered', async () => {
+    const store = await bench.store();
+    const checksum = `sha256:${createHash('sha256').update('h\n1\n').digest('hex')}`;
+    const piece: Part = { n: 3, kind: 'piece', input: 0, key: 'jobs/j/pieces/3', size: 4, checksum, header: 2 };
+    await expectError(stage(piece, null), 'corrupt', 'is gone');
+    await store.put(piece.key, 'h\n1\n');
+    expect(await stage(piece, null)).to.equal('h\n1\n');
+    await store.put(piece.key, 'h\n2\n');
+    await expectError(stage(piece, null), 'corrupt', 'part 3');
+  });
+});
