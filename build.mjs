@@ -1,5 +1,6 @@
 // Bundles src/ into dist/: ESM with splitting, so that each command loads only what it uses. `node build.mjs`
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
 import { build } from 'esbuild';
 
 /** What is started or imported by its own name. The name of each file is its name in dist/. */
@@ -13,12 +14,27 @@ const REQUIRE =
   "import { createRequire as batchctlRequire } from 'node:module'; const require = batchctlRequire(import.meta.url);";
 
 const root = import.meta.dirname;
-rmSync(`${root}/dist`, { recursive: true, force: true });
-await build({
+
+/** Of package.json only the version is wanted, and not as the CommonJS module that JSON is to a bundler. */
+const versionOnly = {
+  name: 'version-only',
+  setup: ({ onLoad }) => {
+    onLoad({ filter: /package\.json$/ }, ({ path }) => {
+      if (path !== join(root, 'package.json')) return undefined;
+      const { version } = JSON.parse(readFileSync(path, 'utf8'));
+      return { contents: `export default { version: ${JSON.stringify(version)} };`, loader: 'js' };
+    });
+  },
+};
+
+const { metafile } = await build({
+  plugins: [versionOnly],
+  metafile: true,
   absWorkingDir: root,
   entryPoints: ENTRIES.filter((entry) => existsSync(`${root}/${entry}`)),
   outdir: 'dist',
   entryNames: '[name]',
+  // Beside the entries: modules that are started by their URL find them from any chunk.
   chunkNames: '[name]-[hash]',
   bundle: true,
   splitting: true,
@@ -33,3 +49,22 @@ await build({
   legalComments: 'linked',
   logLevel: 'warning',
 });
+
+// A chunk of nothing but esbuild's own helper functions is imported by all others, also by those that call none of them,
+// and each file costs a start half a millisecond. Spaces in its place keep the source maps right.
+const helpers = Object.entries(metafile.outputs).filter(([, { inputs }]) => Object.keys(inputs).length === 0);
+for (const path of Object.keys(metafile.outputs).filter((name) => name.endsWith('.js'))) {
+  const text = readFileSync(join(root, path), 'utf8');
+  const lean = helpers.reduce((code, [helper]) => {
+    const statement = `import"./${basename(helper)}";`;
+    return code.replace(statement, ' '.repeat(statement.length));
+  }, text);
+  if (lean !== text) writeFileSync(join(root, path), lean);
+}
+
+// What an earlier build left goes last, so that a batchctl that runs meanwhile finds a whole program.
+const outputs = new Set(Object.keys(metafile.outputs).map((path) => resolve(root, path)));
+for (const entry of readdirSync(`${root}/dist`, { recursive: true, withFileTypes: true })) {
+  const path = join(entry.parentPath, entry.name);
+  if (entry.isFile() && !outputs.has(path)) rmSync(path, { force: true });
+}

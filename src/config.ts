@@ -54,7 +54,11 @@ export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
 
   const written = chain.map((link): Layer => {
     const { extends: _base, ...value } = link.settings;
-    return { origin: link.builtIn ? 'default' : `${found?.path} (${link.name})`, profile: link.builtIn ? null : link.name, value };
+    return {
+      origin: link.builtIn ? 'default' : `${found?.path} (${link.name})`,
+      profile: link.builtIn ? null : link.name,
+      value,
+    };
   });
   const backend = mergeLayers(written).value.backend;
   const known = backend === 'local' || backend === 'aws' || backend === 'manager' ? backend : 'local';
@@ -68,12 +72,18 @@ export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
   const { tz: _zone, ...withoutZone } = merged.value;
   const plain = asPlainLocal(flags.tz === undefined ? merged.value : withoutZone);
   if (plain === null && found === null) throw new TypeError('the built-in profile is not right');
-  const checked = plain ?? (found === null ? null : (await import('./config/check.ts')).checkProfile(found, name, merged));
+  const checked =
+    plain ?? (found === null ? null : await (await import('./config/check.ts')).checkProfile(found, name, merged));
   if (checked === null) throw new TypeError('a profile without a file must be the built-in one');
   const complete = withDefaults(checked.backend, merged.value);
 
   const dir = found === null ? cwd : dirname(found.path);
-  const profile = normalizeProfile(name, complete as typeof checked, dir, rootDirectory(found, merged.value.root, dir, cwd));
+  const profile = normalizeProfile(
+    name,
+    complete as typeof checked,
+    dir,
+    rootDirectory(found, merged.value.root, dir, cwd),
+  );
   return deepFreeze({
     file: found?.path ?? null,
     profile,
@@ -106,10 +116,14 @@ function checkedZone(zone: string): string {
     new Intl.DateTimeFormat('en', { timeZone: zone });
     return zone;
   } catch (error) {
-    throw new BatchctlError('usage', `--tz: found ${JSON.stringify(zone)}, allowed: a time zone such as Europe/London`, {
-      hint: 'the zones are those of the IANA database',
-      cause: error,
-    });
+    throw new BatchctlError(
+      'usage',
+      `--tz: found ${JSON.stringify(zone)}, allowed: a time zone such as Europe/London`,
+      {
+        hint: 'the zones are those of the IANA database',
+        cause: error,
+      },
+    );
   }
 }
 

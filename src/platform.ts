@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Config, LocalProfile } from './config.ts';
 import { BatchctlError, hasCode } from './errors.ts';
 import { systemClock } from './lib/clock.ts';
@@ -24,9 +25,13 @@ const LOCAL_LEASE = 15;
 export async function openPlatform(config: Config, options: PlatformOptions): Promise<Platform> {
   const { profile } = config;
   if (profile.backend === 'local') return openLocal(profile, options);
-  throw new BatchctlError('config', `profile ${profile.name} has the backend ${profile.backend}, which this version does not run yet`, {
-    hint: 'use --profile local',
-  });
+  throw new BatchctlError(
+    'config',
+    `profile ${profile.name} has the backend ${profile.backend}, which this version does not run yet`,
+    {
+      hint: 'use --profile local',
+    },
+  );
 }
 
 async function openLocal(profile: LocalProfile, options: PlatformOptions): Promise<Platform> {
@@ -49,12 +54,18 @@ async function openLocal(profile: LocalProfile, options: PlatformOptions): Promi
     leaseSeconds,
     ledger,
     queue: (group) => {
-      const queue = queues.get(group) ?? import('./adapters/local/sqlite-queue.ts').then((module) => module.openSqliteQueue(queueOptions(group)));
+      const queue =
+        queues.get(group) ??
+        import('./adapters/local/sqlite-queue.ts').then((module) => module.openSqliteQueue(queueOptions(group)));
       queues.set(group, queue);
       return queue;
     },
     group: async (name) => openGroup(name, profile, store, ledger),
-    queueModule: (group) => ({ module: moduleUrl('adapters/local/sqlite-queue'), exportName: 'openSqliteQueue', options: queueOptions(group) }),
+    queueModule: (group) => ({
+      module: moduleUrl('adapters/local/sqlite-queue'),
+      exportName: 'openSqliteQueue',
+      options: queueOptions(group),
+    }),
     scratch: async (worker) => makeScratch(join(root, 'work'), worker),
     localFile: (key) => store.localFile(key),
     close: async () => {
@@ -71,7 +82,12 @@ async function openLedger(root: string, durability: LocalProfile['durability'], 
   return ledger;
 }
 
-async function openGroup(name: string, profile: LocalProfile, store: Platform['store'], ledger: () => Promise<Ledger>): Promise<WorkerGroup> {
+async function openGroup(
+  name: string,
+  profile: LocalProfile,
+  store: Platform['store'],
+  ledger: () => Promise<Ledger>,
+): Promise<WorkerGroup> {
   const { openProcessGroup } = await import('./adapters/local/open-process-group.ts');
   return openProcessGroup({ group: name, root: profile.root, store, ledger });
 }
@@ -120,4 +136,73 @@ export async function heedSupervisor(
   on: { readonly drain: () => void; readonly stop: () => void },
 ): Promise<(() => void) | null> {
   return (await import('./adapters/local/supervisor-pipe.ts')).listenToSupervisor(env, on);
+}
+
+/** Workers that live as long as this process: `run`'s own. */
+export interface OwnWorkers {
+  /** Finish what they run and leave. */
+  drain(): Promise<void>;
+  /** Give back what they run and leave. */
+  stop(): Promise<void>;
+}
+
+export interface OwnWorkersOptions {
+  readonly groups: readonly string[];
+  readonly slots: number | null;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** A worker died; another is started after a while. */
+  readonly onTrouble: (what: string) => void;
+}
+
+/** How long a stopped worker may take to give back what it runs, milliseconds. */
+const STOP_MS = 15_000;
+
+/** Starts one worker process with many slots (one writer is the quickest) and keeps it up. */
+export async function startOwnWorkers(
+  config: Config,
+  platform: Platform,
+  options: OwnWorkersOptions,
+): Promise<OwnWorkers> {
+  const [{ superviseWorkers }, { SqliteQueue }] = await Promise.all([
+    import('./adapters/local/supervisor.ts'),
+    import('./adapters/local/sqlite-queue.ts'),
+  ]);
+  const { profile } = config;
+  if (profile.backend !== 'local')
+    throw new BatchctlError('config', `profile ${profile.name} has no workers of its own on this machine`);
+  const log = join(profile.root, 'work', `run-${process.pid}.log`);
+  const argv = [
+    fileURLToPath(new URL('../bin/batchctl.js', import.meta.url)),
+    'worker',
+    ...options.groups.flatMap((group) => ['--group', group]),
+    ...(options.slots === null ? [] : ['--slots', String(options.slots)]),
+    '--profile',
+    profile.name,
+    ...(config.file === null ? [] : ['--config', config.file]),
+  ];
+  const supervisor = superviseWorkers({
+    group: options.groups.join(','),
+    size: 1,
+    newId: newWorkerId,
+    spawnWorker: () => ({ argv, env: options.env, log }),
+    onDeath: async ({ worker, code, signal }) => {
+      for (const group of options.groups) {
+        const queue = await platform.queue(group);
+        if (queue instanceof SqliteQueue) await queue.releaseHeldBy(worker);
+      }
+      if (code !== 0) options.onTrouble(`worker ${worker} ended (${signal ?? `exit ${code}`}); its log: ${log}`);
+    },
+    onTrouble: (error) => options.onTrouble(error instanceof Error ? error.message : String(error)),
+  });
+  return {
+    drain: async () => {
+      supervisor.drain();
+      await supervisor.whenIdle();
+      rmSync(log, { force: true });
+    },
+    stop: async () => {
+      supervisor.stop(STOP_MS);
+      await supervisor.whenIdle();
+    },
+  };
 }

@@ -44,6 +44,42 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "the JSON Schema of a command's --json answer",
     load: async () => (await import('./commands/schema.ts')).schemaCommand,
   },
+  {
+    name: 'run',
+    group: 'Jobs',
+    summary: 'submit, work, watch, verify and fetch, and wait for it all',
+    load: async () => (await import('./commands/run.ts')).runCommand,
+  },
+  {
+    name: 'submit',
+    group: 'Jobs',
+    summary: 'cut the input into tasks and send them',
+    load: async () => (await import('./commands/submit.ts')).submitCommand,
+  },
+  {
+    name: 'status',
+    group: 'Jobs',
+    summary: 'how far each step of a job is',
+    load: async () => (await import('./commands/status.ts')).statusCommand,
+  },
+  {
+    name: 'watch',
+    group: 'Jobs',
+    summary: 'status, live, until the job ends',
+    load: async () => (await import('./commands/watch.ts')).watchCommand,
+  },
+  {
+    name: 'wait',
+    group: 'Jobs',
+    summary: 'wait in silence until the job ends',
+    load: async () => (await import('./commands/wait.ts')).waitCommand,
+  },
+  {
+    name: 'worker',
+    group: 'Grid',
+    summary: 'the task loop: takes tasks and runs them',
+    load: async () => (await import('./commands/worker.ts')).workerCommand,
+  },
 ];
 
 /** The entry that the words begin with (the longest name wins), and the words after it. */

@@ -9,6 +9,7 @@ import { type GlobalFlags, splitGlobalFlags } from './global-flags.ts';
 import { overview, overviewBelow } from './help.ts';
 import { interrupts } from './interrupts.ts';
 import type { Io } from './io.ts';
+import { commandHelp, parseCommand } from './parse.ts';
 
 /** Finds the command, runs it, and answers the exit code; every error ends here. */
 export async function dispatch(argv: readonly string[], io: Io): Promise<number> {
@@ -69,7 +70,7 @@ async function runCommand(
   rest: readonly string[] | null,
   { flags, io, closed }: World,
 ): Promise<number> {
-  const [make, { commandHelp, parseCommand }] = await Promise.all([entry.load(), import('./parse.ts')]);
+  const make = await entry.load();
   const stops = interrupts(io);
   const ctx = openContext({ flags, io, closed, signal: stops.signal, stopNow: stops.now });
   try {

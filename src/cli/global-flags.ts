@@ -15,21 +15,6 @@ export interface GlobalFlags {
   readonly version: boolean;
 }
 
-/** The flags as the help shows them. Those with `<value>` take one. */
-export const GLOBAL_FLAGS = {
-  '--config <file>': 'configuration file (BATCHCTL_CONFIG)',
-  '--profile <name>': "batchctl's profile (BATCHCTL_PROFILE)",
-  '--json': 'answers as JSON; a list as JSON Lines',
-  '--quiet': 'no progress, no notices',
-  '--verbose': 'say more; stacks of unexpected errors',
-  '--no-color': 'no colours (also NO_COLOR)',
-  '--tz <zone>': "time zone of times read and shown; else the profile's, else this machine's",
-  '--yes': 'answer every question with yes',
-  '--dry-run': 'say what would change, and change nothing',
-  '--help': 'help for a command',
-  '--version': 'the version',
-} as const satisfies Readonly<Record<string, string>>;
-
 /** What stands before and after `--`, without the global flags. */
 export interface SplitArguments {
   readonly flags: GlobalFlags;

@@ -1,5 +1,19 @@
 import { COMMANDS, type CommandEntry } from './commands.ts';
-import { GLOBAL_FLAGS } from './global-flags.ts';
+
+/** The flags of every command, as the help shows them; `global-flags.ts` reads them. */
+export const GLOBAL_FLAGS = {
+  '--config <file>': 'configuration file (BATCHCTL_CONFIG)',
+  '--profile <name>': "batchctl's profile (BATCHCTL_PROFILE)",
+  '--json': 'answers as JSON; a list as JSON Lines',
+  '--quiet': 'no progress, no notices',
+  '--verbose': 'say more; stacks of unexpected errors',
+  '--no-color': 'no colours (also NO_COLOR)',
+  '--tz <zone>': "time zone of times read and shown; else the profile's, else this machine's",
+  '--yes': 'answer every question with yes',
+  '--dry-run': 'say what would change, and change nothing',
+  '--help': 'help for a command',
+  '--version': 'the version',
+} as const satisfies Readonly<Record<string, string>>;
 
 /** `batchctl --help`: every command by group. Loads no command. */
 export function overview(width: number): string {

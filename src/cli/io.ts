@@ -18,12 +18,18 @@ export interface Io {
   exit(code: number): void;
 }
 
-/** The real process. */
+/** The real process. Its streams are made when first used: each takes a millisecond or two of the start. */
 export function processIo(): Io {
   return {
-    stdout: process.stdout,
-    stderr: process.stderr,
-    stdin: process.stdin,
+    get stdout() {
+      return process.stdout;
+    },
+    get stderr() {
+      return process.stderr;
+    },
+    get stdin() {
+      return process.stdin;
+    },
     env: process.env,
     cwd: process.cwd(),
     onInterrupt(callback) {

@@ -1,9 +1,10 @@
 import { VERSION } from '../lib/version.ts';
+import { overview } from './help.ts';
 import { type Io, processIo } from './io.ts';
 
 /**
  * Runs one command and answers the process's exit code; nothing else exits.
- * `--version` loads no more than this file: everything else comes by dynamic import.
+ * `--version` and `--help` load next to nothing: whatever they don't need comes by dynamic import.
  */
 export async function main(argv: readonly string[], io: Io = processIo()): Promise<number> {
   if (argv[0] === '--version' && argv.length === 1) {
@@ -13,7 +14,6 @@ export async function main(argv: readonly string[], io: Io = processIo()): Promi
   // The SDK warns on Node 20 each time; the versions that batchctl supports are its own matter.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
   if (argv.length === 0 || (argv.length === 1 && (argv[0] === '--help' || argv[0] === '-h'))) {
-    const { overview } = await import('./help.ts');
     const columns = io.stdout.isTTY === true ? (io.stdout.columns ?? 80) : 80;
     io.stdout.write(overview(columns));
     return 0;

@@ -1,27 +1,33 @@
+import type { BatchctlError } from '../errors.ts';
 import { problemsOf } from '../lib/issues.ts';
 import { notAllowed, type Problem } from '../lib/problems.ts';
 import type { FoundFile } from './find.ts';
 import { keyPath, type Merged, pathKey } from './merge.ts';
 import type { ProfileFile } from './normalize.ts';
-import { configProblems } from './report.ts';
 import { profileSchemas } from './schema.ts';
 
 /**
  * Checks a merged profile against its backend's schema. Throws `config` with every mistake at the place where it is written:
  * that may be in a profile which `name` extends.
  */
-export function checkProfile(found: FoundFile, name: string, merged: Merged): ProfileFile {
+export async function checkProfile(found: FoundFile, name: string, merged: Merged): Promise<ProfileFile> {
   const { backend } = merged.value;
   const problems: Problem[] = [];
   if (backend !== 'local' && backend !== 'aws' && backend !== 'manager') {
     problems.push({ path: ['backend'], message: notAllowed(['backend'], backend, 'local, aws or manager') });
-    throw configProblems(found, placed(problems, name, merged));
+    throw await failure();
   }
   const result = profileSchemas[backend].safeParse(merged.value);
   if (!result.success) problems.push(...problemsOf(result.error.issues, merged.value));
   if (backend === 'aws') problems.push(...checkAws(merged));
-  if (!result.success || problems.length > 0) throw configProblems(found, placed(problems, name, merged));
+  if (!result.success || problems.length > 0) throw await failure();
   return result.data;
+
+  // The parser with positions is needed for mistakes alone.
+  async function failure(): Promise<BatchctlError> {
+    const { configProblems } = await import('./report.ts');
+    return configProblems(found, placed(problems, name, merged));
+  }
 }
 
 /** What an AWS profile's fields must be to each other. */
@@ -41,7 +47,10 @@ function checkAws({ value }: Merged): Problem[] {
       problems.push({ path: [...path, 'min'], message: `found ${min}, allowed: max (${max}) or less` });
     }
     if (typeof onDemandBase === 'number' && typeof max === 'number' && onDemandBase > max) {
-      problems.push({ path: [...path, 'onDemandBase'], message: `found ${onDemandBase}, allowed: max (${max}) or less` });
+      problems.push({
+        path: [...path, 'onDemandBase'],
+        message: `found ${onDemandBase}, allowed: max (${max}) or less`,
+      });
     }
   }
   return problems;
@@ -58,7 +67,8 @@ function placed(problems: readonly Problem[], name: string, { origins }: Merged)
       const profile =
         origins.get(key)?.profile ??
         [...origins].find(([known]) => pathKey(keyPath(known).slice(0, length)) === key)?.[1].profile;
-      if (profile !== undefined && profile !== null) return { ...problem, path: ['profiles', profile, ...problem.path] };
+      if (profile !== undefined && profile !== null)
+        return { ...problem, path: ['profiles', profile, ...problem.path] };
     }
     return { ...problem, path: ['profiles', name, ...problem.path] };
   });

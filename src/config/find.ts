@@ -24,7 +24,10 @@ export const CONFIG_NAME = 'batchctl.config.json';
  * The configuration file that counts, and the places looked in. What `--config` or BATCHCTL_CONFIG names must exist.
  * Throws `config` for a file that is there and can't be read: going on without it could write to the wrong place.
  */
-export function findConfig(options: FindOptions): { readonly found: FoundFile | null; readonly places: readonly string[] } {
+export function findConfig(options: FindOptions): {
+  readonly found: FoundFile | null;
+  readonly places: readonly string[];
+} {
   const { flag, variable, cwd } = options;
   const told = flag ?? (variable === '' ? undefined : variable);
   if (told !== undefined) {

@@ -10,7 +10,10 @@ export function configJsonSchema(): JsonSchema {
   const schema: JsonSchema = z.toJSONSchema(configFileSchema, { io: 'input' });
   schema.title = 'batchctl configuration';
   describeField(schema, ['$schema'], { description: 'this schema, for editors' });
-  describeField(schema, ['profile'], { description: 'the profile that counts when no one names another', default: 'local' });
+  describeField(schema, ['profile'], {
+    description: 'the profile that counts when no one names another',
+    default: 'local',
+  });
   describeField(schema, ['profiles'], { description: 'what --profile may name; local exists anyway' });
   const variants = schemasAt(schema, ['profiles', '*']).filter((variant) => variant.properties !== undefined);
   for (const [index, variant] of variants.entries()) {

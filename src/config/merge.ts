@@ -36,7 +36,13 @@ export function mergeLayers(layers: readonly Layer[]): Merged {
   return { value, origins };
 }
 
-function mergeInto(target: Mutable, source: Plain, path: readonly string[], layer: Layer, origins: Map<string, Layer>): void {
+function mergeInto(
+  target: Mutable,
+  source: Plain,
+  path: readonly string[],
+  layer: Layer,
+  origins: Map<string, Layer>,
+): void {
   for (const [key, given] of Object.entries(source)) {
     const here = [...path, key];
     if (given === null) {

@@ -1,7 +1,15 @@
 import { isAbsolute, resolve } from 'node:path';
 import { parseDuration, parseSize } from '../lib/units.ts';
 import type { Plain } from './merge.ts';
-import type { AwsGroup, AwsLedger, AwsProfile, CommandSettings, LocalProfile, ManagerProfile, Profile } from './profile.ts';
+import type {
+  AwsGroup,
+  AwsLedger,
+  AwsProfile,
+  CommandSettings,
+  LocalProfile,
+  ManagerProfile,
+  Profile,
+} from './profile.ts';
 import type { AwsFile, LocalFile, ManagerFile } from './schema.ts';
 
 /** A valid profile with its defaults in, as written: the type that `withDefaults` of it has. */
@@ -147,7 +155,8 @@ export function asPlainLocal(value: Plain): LocalFile | null {
   if (Object.keys(others).length > 0 || backend !== 'local') return null;
   if (root !== undefined && (typeof root !== 'string' || root.trim() === '' || root.includes('\0'))) return null;
   if (durability !== undefined && durability !== 'process' && durability !== 'power') return null;
-  if (slots !== undefined && (typeof slots !== 'number' || !Number.isInteger(slots) || slots < 1 || slots > 10_000)) return null;
+  if (slots !== undefined && (typeof slots !== 'number' || !Number.isInteger(slots) || slots < 1 || slots > 10_000))
+    return null;
   if (protect !== undefined && typeof protect !== 'boolean') return null;
   return { backend, root, durability, slots, protect };
 }

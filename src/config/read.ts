@@ -1,11 +1,5 @@
-import { isPlain, type Plain } from './merge.ts';
+import { asConfigFile, type ConfigFile } from './config-file.ts';
 import type { FoundFile } from './find.ts';
-
-/** A configuration file's own shape; its profiles are checked once they are merged. */
-export interface ConfigFile {
-  readonly profile: string | null;
-  readonly profiles: Readonly<Record<string, Plain>>;
-}
 
 /**
  * Reads the file. The common, right one costs a `JSON.parse`; only what is wrong, or in doubt, loads the parser with positions
@@ -25,22 +19,6 @@ export async function readConfig(found: FoundFile): Promise<ConfigFile> {
   return reportOuter(found, failure);
 }
 
-/** The file when its outer shape is right; null when not, or in doubt. */
-export function asConfigFile(value: unknown): ConfigFile | null {
-  if (!isPlain(value)) return null;
-  const { $schema, profile, profiles = {}, ...others } = value;
-  if (Object.keys(others).length > 0 || !isPlain(profiles)) return null;
-  if ($schema !== undefined && typeof $schema !== 'string') return null;
-  if (profile !== undefined && (typeof profile !== 'string' || profile.trim() === '')) return null;
-  const checked: Record<string, Plain> = {};
-  for (const [name, settings] of Object.entries(profiles)) {
-    if (!/^[A-Za-z0-9][\w.-]{0,63}$/.test(name) || !isPlain(settings)) return null;
-    if (settings.extends !== undefined && typeof settings.extends !== 'string') return null;
-    checked[name] = settings;
-  }
-  return { profile: profile ?? null, profiles: checked };
-}
-
 /** How many keys the text writes: more than its value has when one is written twice, which `JSON.parse` doesn't say. */
 function keysWritten(text: string): number {
   let count = 0;
@@ -53,4 +31,3 @@ function keysIn(value: unknown): number {
   const inner = Object.values(value).reduce<number>((sum, item) => sum + keysIn(item), 0);
   return inner + (Array.isArray(value) ? 0 : Object.keys(value).length);
 }
-

@@ -1,9 +1,9 @@
-import { type BatchctlError } from '../errors.ts';
+import type { BatchctlError } from '../errors.ts';
 import { problemsOf } from '../lib/issues.ts';
-import { type Problem, problemsError } from '../lib/problems.ts';
-import { type Position, readYaml } from '../lib/yaml-document.ts';
+import { type Position, type Problem, problemsError } from '../lib/problems.ts';
+import { readYaml } from '../lib/yaml-document.ts';
+import { asConfigFile, type ConfigFile } from './config-file.ts';
 import type { FoundFile } from './find.ts';
-import { asConfigFile, type ConfigFile } from './read.ts';
 import { outerSchema } from './schema.ts';
 
 const HINT = 'the fields are in docs/configuration.md; `batchctl config schema` prints their JSON Schema';

@@ -19,13 +19,17 @@ import { ENDPOINTS } from './profile.ts';
 
 const any = () => text('text');
 const arn = (service: string) => text(`an ARN of ${service}`, new RegExp(`^arn:aws[a-z-]*:${service}:\\S+$`));
-const name = (what: string) => text(`${what}: a-z first, then a-z, 0-9 and -, at most 40, not last`, /^(?!last$)[a-z][a-z0-9-]{0,39}$/);
+const name = (what: string) =>
+  text(`${what}: a-z first, then a-z, 0-9 and -, at most 40, not last`, /^(?!last$)[a-z][a-z0-9-]{0,39}$/);
 const httpUrl = () => text('a URL such as http://127.0.0.1:5000', /^https?:\/\/[^\s/]+\S*$/);
 const variable = () => text('the name of an environment variable', /^[A-Za-z_][A-Za-z0-9_]*$/);
 const dollars = () => z.number({ error: 'USD, a number over 0' }).positive({ error: 'USD, a number over 0' });
 const instanceType = () => text('an instance type such as c7g.large', /^[a-z0-9-]+\.[a-z0-9-]+$/);
 const cidr = () =>
-  text('a CIDR block such as 203.0.113.0/24', /^((\d{1,3}\.){3}\d{1,3}\/([12]?\d|3[0-2])|[0-9a-fA-F:]*:[0-9a-fA-F:]*\/(\d{1,2}|1[01]\d|12[0-8]))$/);
+  text(
+    'a CIDR block such as 203.0.113.0/24',
+    /^((\d{1,3}\.){3}\d{1,3}\/([12]?\d|3[0-2])|[0-9a-fA-F:]*:[0-9a-fA-F:]*\/(\d{1,2}|1[01]\d|12[0-8]))$/,
+  );
 
 function isZone(zone: string): boolean {
   try {
@@ -67,7 +71,10 @@ const group = {
   min: whole('a whole number from 0', 0),
   max: whole('a whole number from 1', 1),
   slots: whole('a whole number from 1', 1, 10_000),
-  visibility: duration(VISIBILITY).refine((value) => parseDuration(value) >= SHORTEST_LEASE && parseDuration(value) <= LONGEST_LEASE, { error: VISIBILITY }),
+  visibility: duration(VISIBILITY).refine(
+    (value) => parseDuration(value) >= SHORTEST_LEASE && parseDuration(value) <= LONGEST_LEASE,
+    { error: VISIBILITY },
+  ),
   disk: size(DISK).refine((value) => parseSize(value) >= 8e9 && parseSize(value) <= 16e12, { error: DISK }),
   ami: text('ami-... or ssm:PARAMETER', /^(ami-[0-9a-f]+|ssm:\/\S+)$/),
   setup: text('a file', /^[^\0]*\S[^\0]*$/),
@@ -79,7 +86,10 @@ const group = {
 };
 
 const url = (scheme: 'postgres' | 'mysql') =>
-  text(`${scheme}://USER@HOST/DATABASE, the password in passwordEnv`, new RegExp(`^${scheme}(ql)?://([^\\s:@/]+@)?[^\\s@/]+/\\S+$`));
+  text(
+    `${scheme}://USER@HOST/DATABASE, the password in passwordEnv`,
+    new RegExp(`^${scheme}(ql)?://([^\\s:@/]+@)?[^\\s@/]+/\\S+$`),
+  );
 const server = { passwordEnv: variable().optional(), ca: text('a PEM file', /^[^\0]*\S[^\0]*$/).optional() };
 const LEDGER = 'a map with kind: store, simpledb, postgres or mysql';
 const ledger = z.discriminatedUnion(
@@ -90,7 +100,10 @@ const ledger = z.discriminatedUnion(
     fields({ kind: z.literal('postgres'), url: url('postgres'), ...server, iam: yesOrNo().optional() }, LEDGER),
     fields({ kind: z.literal('mysql'), url: url('mysql'), ...server }, LEDGER),
   ],
-  { error: (issue) => (issue.code === 'invalid_union' ? 'store, simpledb, postgres or mysql (sqlite is the local profile\'s)' : LEDGER) },
+  {
+    error: (issue) =>
+      issue.code === 'invalid_union' ? "store, simpledb, postgres or mysql (sqlite is the local profile's)" : LEDGER,
+  },
 );
 
 const BUCKET = 'a bucket name, or a map with name, existing, prefix';
@@ -128,7 +141,11 @@ const aws = {
   ),
   iam: fields({ permissionsBoundary: arn('iam').optional() }, 'a map with permissionsBoundary'),
   kmsKey: arn('kms'),
-  tags: mapOf(text('a tag name', /^(?!aws:)[^\0]{1,128}$/), text('text of at most 256', /^[^\0]{0,256}$/), 'a map of text'),
+  tags: mapOf(
+    text('a tag name', /^(?!aws:)[^\0]{1,128}$/),
+    text('text of at most 256', /^[^\0]{0,256}$/),
+    'a map of text',
+  ),
   manager: fields(
     { instance: instanceType().optional(), allow: listOf(cidr(), 'a list of CIDR blocks').optional() },
     'a map with instance, allow',
@@ -168,11 +185,7 @@ export const configFileSchema = fields(
     profile: any().optional(),
     profiles: mapOf(
       text('letters, digits and . _ -', /^[A-Za-z0-9][\w.-]{0,63}$/),
-      z.union([
-        layer(local),
-        layer(aws),
-        layer(manager),
-      ]),
+      z.union([layer(local), layer(aws), layer(manager)]),
       'a map of profiles',
     ).optional(),
   },

@@ -1,8 +1,8 @@
 import { BatchctlError } from '../errors.ts';
 import { unknownName } from '../lib/problems.ts';
+import type { ConfigFile } from './config-file.ts';
 import type { FoundFile } from './find.ts';
 import type { Plain } from './merge.ts';
-import type { ConfigFile } from './read.ts';
 
 /** One profile of a chain of `extends`. */
 export interface ProfileLink {

@@ -1,6 +1,5 @@
 import type { z } from 'zod';
-import { notAllowed, type Problem, unknownName } from './problems.ts';
-import type { Path } from './yaml-document.ts';
+import { notAllowed, type Path, type Problem, unknownName } from './problems.ts';
 
 type Issue = z.core.$ZodIssue;
 

@@ -3,10 +3,13 @@ export type JsonSchema = Record<string, unknown>;
 
 /** The schemas of what stands at a path: `*` is any name of a map, `[]` an item of a list. Several where there are alternatives. */
 export function schemasAt(schema: JsonSchema, path: readonly string[]): JsonSchema[] {
-  const alternatives = ['anyOf', 'oneOf'].flatMap((word) => schemasIn(schema[word])).flatMap((inner) => schemasAt(inner, path));
+  const alternatives = ['anyOf', 'oneOf']
+    .flatMap((word) => schemasIn(schema[word]))
+    .flatMap((inner) => schemasAt(inner, path));
   const [head, ...rest] = path;
   if (head === undefined) return [schema, ...alternatives];
-  const inner = head === '*' ? schema.additionalProperties : head === '[]' ? schema.items : memberOf(schema.properties, head);
+  const inner =
+    head === '*' ? schema.additionalProperties : head === '[]' ? schema.items : memberOf(schema.properties, head);
   return [...alternatives, ...(isSchema(inner) ? schemasAt(inner, rest) : [])];
 }
 
@@ -24,13 +27,14 @@ export function describeField(schema: JsonSchema, path: readonly string[], words
 
 /** Every named field of a schema, as paths of `schemasAt`, each once. */
 export function fieldPaths(schema: JsonSchema, above: readonly string[] = []): string[][] {
-  const inner = (part: unknown, name: string): string[][] =>
-    isSchema(part) ? fieldPaths(part, [...above, name]) : [];
+  const inner = (part: unknown, name: string): string[][] => (isSchema(part) ? fieldPaths(part, [...above, name]) : []);
   const here = Object.entries(isSchema(schema.properties) ? schema.properties : {}).flatMap(([name, part]) => [
     [...above, name],
     ...inner(part, name),
   ]);
-  const alternatives = ['anyOf', 'oneOf'].flatMap((word) => schemasIn(schema[word])).flatMap((part) => fieldPaths(part, above));
+  const alternatives = ['anyOf', 'oneOf']
+    .flatMap((word) => schemasIn(schema[word]))
+    .flatMap((part) => fieldPaths(part, above));
   const all = [...here, ...alternatives, ...inner(schema.additionalProperties, '*'), ...inner(schema.items, '[]')];
   return [...new Map(all.map((path) => [path.join('\0'), path])).values()];
 }

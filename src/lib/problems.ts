@@ -1,6 +1,14 @@
 import { BatchctlError, type ErrorKind } from '../errors.ts';
 import { closest } from './closest.ts';
-import type { Path, Position } from './yaml-document.ts';
+
+/** A field of a file: names of maps, places in lists. */
+export type Path = readonly (string | number)[];
+
+/** Where something stands in a text: both from 1, the column in UTF-16 units. */
+export interface Position {
+  readonly line: number;
+  readonly column: number;
+}
 
 /** One mistake in a file that people write. */
 export interface Problem {

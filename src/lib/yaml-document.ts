@@ -1,13 +1,5 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type Range, visit } from 'yaml';
-import type { Problem } from './problems.ts';
-
-export type Path = readonly (string | number)[];
-
-/** Where something stands in a text: both from 1, the column in UTF-16 units. */
-export interface Position {
-  readonly line: number;
-  readonly column: number;
-}
+import type { Path, Position, Problem } from './problems.ts';
 
 /** A YAML 1.2 (core schema) or JSON text, read with the position of everything in it. */
 export interface YamlDocument {

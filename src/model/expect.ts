@@ -136,8 +136,8 @@ export function evaluateExpect(
   const total = (terms: readonly Term[]): Big =>
     terms.reduce((sum, term) => sum.plus(product(term.factors).times(term.sign)), new Big(0));
   const product = (factors: readonly Factor[]): Big =>
-    factors.reduce((result, factor) => result.times(valueOf(factor)), new Big(1));
-  const valueOf = (factor: Factor): Big => {
+    factors.reduce((result, factor) => result.times(amountOf(factor)), new Big(1));
+  const amountOf = (factor: Factor): Big => {
     if (factor.kind === 'number') return new Big(factor.text);
     const value = lookup(factor.step, factor.counter);
     if (value !== null) return new Big(value);

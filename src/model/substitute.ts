@@ -15,9 +15,9 @@ export function substitute(
   params: Readonly<Record<string, string>>,
   where: { readonly field: string; readonly unknown: 'error' | 'keep' },
 ): string {
-  return text.replace(PLACEHOLDER, (whole: string, escape: string, name: string) => {
+  return text.replace(PLACEHOLDER, (whole: string, brace: string, name: string) => {
     const known = Object.hasOwn(params, name);
-    if (escape !== '') return known || where.unknown === 'error' ? whole.slice(1) : whole;
+    if (brace !== '') return known || where.unknown === 'error' ? whole.slice(1) : whole;
     if (known) return params[name] ?? whole;
     if (where.unknown === 'keep') return whole;
     const names = Object.keys(params);

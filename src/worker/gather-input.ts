@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import { createWriteStream, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { PassThrough, Transform, type TransformCallback } from 'node:stream';
+import { PassThrough } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { BatchctlError } from '../errors.ts';
 import { type Output, openFile, readOutput } from '../jobs/output.ts';
+import { WithoutFirstLine } from '../lib/without-first-line.ts';
 import type { OpenedGather } from '../model/decide.ts';
 import { taskNumber } from '../model/keys.ts';
 import { taskSetHas } from '../model/task-set.ts';
@@ -97,23 +98,4 @@ export async function listInto(source: GatherSource, path: string): Promise<numb
   }
   await new Promise<void>((resolve) => target.end(() => resolve()));
   return target.bytesWritten;
-}
-
-/** Drops everything up to and including the first newline. */
-export class WithoutFirstLine extends Transform {
-  #dropped = false;
-
-  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    if (this.#dropped) {
-      done(null, chunk);
-      return;
-    }
-    const newline = chunk.indexOf(10);
-    if (newline === -1) {
-      done();
-      return;
-    }
-    this.#dropped = true;
-    done(null, chunk.subarray(newline + 1));
-  }
 }

@@ -22,7 +22,13 @@ describe('the configuration', () => {
     return whole;
   };
   const load = (options: Partial<LoadConfigOptions> = {}): Promise<Config> =>
-    loadConfig({ env: {}, cwd: join(dir, 'work', 'deep'), home: join(dir, 'home'), etc: join(dir, 'etc.json'), ...options });
+    loadConfig({
+      env: {},
+      cwd: join(dir, 'work', 'deep'),
+      home: join(dir, 'home'),
+      etc: join(dir, 'etc.json'),
+      ...options,
+    });
   const failure = async (options: Partial<LoadConfigOptions> = {}): Promise<BatchctlError> => {
     try {
       await load(options);
@@ -33,7 +39,7 @@ describe('the configuration', () => {
     throw new Error('accepted');
   };
   const originOf = (config: Config, path: string): unknown => explain(config).find((row) => row.path === path)?.origin;
-  const valueOf = (config: Config, path: string): unknown => explain(config).find((row) => row.path === path)?.value;
+  const shownOf = (config: Config, path: string): unknown => explain(config).find((row) => row.path === path)?.value;
 
   it('without any file is the local profile in .batchctl of the working directory', async () => {
     const config = await load();
@@ -112,13 +118,21 @@ describe('the configuration', () => {
   it('names the places looked in and the profiles that exist when one does not', async () => {
     const error = await failure({ flags: { profile: 'prod' } });
     expect(error.kind).to.equal('config');
-    expect(error.message).to.contain('known: local').and.contain(join(dir, 'work', 'batchctl.config.json')).and.contain('etc.json');
+    expect(error.message)
+      .to.contain('known: local')
+      .and.contain(join(dir, 'work', 'batchctl.config.json'))
+      .and.contain('etc.json');
     const file = write('work/batchctl.config.json', { profiles: { prod: AWS } });
-    expect((await failure({ flags: { profile: 'prdo' } })).message).to.contain('did you mean prod?').and.contain(file);
+    expect((await failure({ flags: { profile: 'prdo' } })).message)
+      .to.contain('did you mean prod?')
+      .and.contain(file);
   });
 
   it('gives an AWS profile every default, in bytes and seconds', async () => {
-    const file = write('work/batchctl.config.json', { profile: 'p', profiles: { p: { ...AWS, groups: { big: { setup: 's.sh' } } } } });
+    const file = write('work/batchctl.config.json', {
+      profile: 'p',
+      profiles: { p: { ...AWS, groups: { big: { setup: 's.sh' } } } },
+    });
     const config = await load();
     expect(config.profile).to.deep.include({
       stack: 'batchctl',
@@ -153,7 +167,10 @@ describe('the configuration', () => {
   });
 
   it('names the bucket after stack, account and region when the file does not', async () => {
-    write('work/batchctl.config.json', { profile: 'p', profiles: { p: { backend: 'aws', region: 'eu-west-1', account: '123456789012' } } });
+    write('work/batchctl.config.json', {
+      profile: 'p',
+      profiles: { p: { backend: 'aws', region: 'eu-west-1', account: '123456789012' } },
+    });
     const { profile } = await load();
     expect(profile.backend === 'aws' && profile.bucket.name).to.equal('batchctl-123456789012-eu-west-1');
   });
@@ -181,13 +198,16 @@ describe('the configuration', () => {
     expect(originOf(config, 'groups.default.max')).to.equal(`${file} (base)`);
     expect(originOf(config, 'groups.default.instances')).to.equal(`${file} (mid)`);
     expect(originOf(config, 'ledger.kind')).to.equal(`${file} (top)`);
-    expect(valueOf(config, 'ledger.url')).to.equal(undefined);
+    expect(shownOf(config, 'ledger.url')).to.equal(undefined);
   });
 
   it('takes endpoints from the environment first, a region only where the file names none', async () => {
     write('work/batchctl.config.json', {
       profile: 'p',
-      profiles: { p: { ...AWS, endpoints: { s3: 'http://f:1', sqs: 'http://f:2' } }, q: { backend: 'aws', bucket: 'acme-data' } },
+      profiles: {
+        p: { ...AWS, endpoints: { s3: 'http://f:1', sqs: 'http://f:2' } },
+        q: { backend: 'aws', bucket: 'acme-data' },
+      },
     });
     const env = { AWS_ENDPOINT_URL: 'http://e:1', AWS_ENDPOINT_URL_S3: 'http://e:2', AWS_REGION: 'us-east-1' };
     const config = await load({ env });
@@ -213,18 +233,21 @@ describe('the configuration', () => {
   it('hides secrets when it is explained', async () => {
     write('work/batchctl.config.json', {
       profile: 'p',
-      profiles: { p: { ...AWS, groups: { default: { env: { API_TOKEN: 'hunter2', DB: 'postgres://u:hunter2@h/d' } } } } },
+      profiles: {
+        p: { ...AWS, groups: { default: { env: { API_TOKEN: 'hunter2', DB: 'postgres://u:hunter2@h/d' } } } },
+      },
     });
     const config = await load();
     expect(JSON.stringify(explain(config))).to.not.contain('hunter2');
-    expect(valueOf(config, 'groups.default.env.API_TOKEN')).to.equal('(hidden)');
-    expect(valueOf(config, 'groups.default.env.DB')).to.equal('postgres://u:***@h/d');
+    expect(shownOf(config, 'groups.default.env.API_TOKEN')).to.equal('(hidden)');
+    expect(shownOf(config, 'groups.default.env.DB')).to.equal('postgres://u:***@h/d');
   });
 
   it('of this repository is valid in every profile', async () => {
     const file = new URL('../../batchctl.config.json', import.meta.url).pathname;
     const names = Object.keys((JSON.parse(readFileSync(file, 'utf8')) as { profiles: object }).profiles);
     expect(names).to.include.members(['local', 'prod', 'prod-sdb', 'prod-sql', 'lab', 'remote']);
-    for (const profile of names) expect((await load({ flags: { config: file, profile } })).profile.name).to.equal(profile);
+    for (const profile of names)
+      expect((await load({ flags: { config: file, profile } })).profile.name).to.equal(profile);
   });
 });

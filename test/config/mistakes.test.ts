@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { loadConfig } from '../../src/config.ts';
-import type { BatchctlError } from '../../src/errors.ts';
 
 /** A profile p on one line: its fields begin at column 20. */
 const aws = (fields: string): string =>
@@ -23,15 +22,51 @@ const table: readonly (readonly [what: string, text: string, at: string, field: 
   ['__proto__', '{"__proto__": {}}', '1:2', '', '__proto__ is no field'],
   ['an unknown field', '{"profil": "local"}', '1:2', 'profil', 'did you mean profile?'],
   ['a profile that is a number', '{"profile": 1}', '1:13', 'profile', 'found 1'],
-  ['a profile chosen that is not there', '{"profile": "prod"}', '1:13', 'profile', 'unknown profile "prod" (known: local)'],
+  [
+    'a profile chosen that is not there',
+    '{"profile": "prod"}',
+    '1:13',
+    'profile',
+    'unknown profile "prod" (known: local)',
+  ],
   ['profiles that are a list', '{"profiles": []}', '1:14', 'profiles', 'allowed: a map of profiles'],
   ['a profile that is text', '{"profiles": {"local": "x"}}', '1:24', 'profiles.local', 'allowed: a profile'],
-  ['a profile without backend', '{"profile": "p", "profiles": {"p": {}}}', '1:36', 'profiles.p.backend', 'is missing, needed: local, aws or manager'],
-  ['an unknown backend', '{"profile": "p", "profiles": {"p": {"backend": "gcp"}}}', '1:48', 'profiles.p.backend', 'found "gcp"'],
-  ['extending no one', '{"profile": "p", "profiles": {"p": {"extends": "q"}}}', '1:48', 'profiles.p.extends', 'unknown profile "q"'],
-  ['a circle', '{"profile": "p", "profiles": {"p": {"extends": "q"},\n"q": {"extends": "p"}}}', '2:18', 'profiles.q.extends', 'p -> q -> p'],
+  [
+    'a profile without backend',
+    '{"profile": "p", "profiles": {"p": {}}}',
+    '1:36',
+    'profiles.p.backend',
+    'is missing, needed: local, aws or manager',
+  ],
+  [
+    'an unknown backend',
+    '{"profile": "p", "profiles": {"p": {"backend": "gcp"}}}',
+    '1:48',
+    'profiles.p.backend',
+    'found "gcp"',
+  ],
+  [
+    'extending no one',
+    '{"profile": "p", "profiles": {"p": {"extends": "q"}}}',
+    '1:48',
+    'profiles.p.extends',
+    'unknown profile "q"',
+  ],
+  [
+    'a circle',
+    '{"profile": "p", "profiles": {"p": {"extends": "q"},\n"q": {"extends": "p"}}}',
+    '2:18',
+    'profiles.q.extends',
+    'p -> q -> p',
+  ],
   ['itself', '{"profile": "p", "profiles": {"p": {"extends": "p"}}}', '1:48', 'profiles.p.extends', 'p -> p'],
-  ['a mistake in what is extended', '{"profile": "p", "profiles": {"p": {"extends": "q"},\n"q": {"backend": "local", "slots": 0}}}', '2:36', 'profiles.q.slots', 'found 0'],
+  [
+    'a mistake in what is extended',
+    '{"profile": "p", "profiles": {"p": {"extends": "q"},\n"q": {"backend": "local", "slots": 0}}}',
+    '2:36',
+    'profiles.q.slots',
+    'found 0',
+  ],
   ['a field of AWS on local', local('"region": "eu-west-1"'), '2:22', 'profiles.local.region', 'unknown field'],
   ['a root of nothing', local('"root": ""'), '2:30', 'profiles.local.root', 'a directory'],
   ['a durability', local('"durability": "paper"'), '2:36', 'profiles.local.durability', 'allowed: process, power'],
@@ -40,22 +75,82 @@ const table: readonly (readonly [what: string, text: string, at: string, field: 
   ['a time zone', local('"tz": "Mars/Olympus"'), '2:28', 'profiles.local.tz', 'an IANA time zone'],
   ['a typing mistake', local('"durabilty": "power"'), '2:22', 'profiles.local.durabilty', 'did you mean durability?'],
   ['an account as a number', aws('"account": 123456789012'), '2:31', 'profiles.p.account', 'twelve digits, as text'],
-  ['a bucket of two letters', aws('"stack": "x"').replace('"abc"', '"ab"'), '2:71', 'profiles.p.bucket', '3 to 63'],
-  ['no bucket at all', aws('"stack": "x"').replace(', "bucket": "abc"', ''), '2:1', 'profiles.p.bucket', 'or account to name one'],
-  ['no region', aws('"stack": "x"').replace(', "region": "eu-west-1"', ''), '2:1', 'profiles.p.region', 'is missing, needed: an AWS region'],
-  ['a prefix without its slash', aws('"stack": "x"').replace('"abc"', '{"name": "abc", "prefix": "x"}'), '2:93', 'profiles.p.bucket.prefix', 'ends with /'],
-  ['a ledger of another profile', aws('"ledger": {"kind": "sqlite"}'), '2:39', 'profiles.p.ledger.kind', "sqlite is the local profile's"],
-  ['a field of another ledger', aws('"ledger": {"kind": "store", "domains": 4}'), '2:48', 'profiles.p.ledger.domains', 'unknown field'],
+  ['a bucket of two letters', aws('"stack": "x"').replace('"abc"', '"ab"'), '2:67', 'profiles.p.bucket', '3 to 63'],
+  [
+    'no bucket at all',
+    aws('"stack": "x"').replace(', "bucket": "abc"', ''),
+    '2:1',
+    'profiles.p.bucket',
+    'or account to name one',
+  ],
+  [
+    'no region',
+    aws('"stack": "x"').replace(', "region": "eu-west-1"', ''),
+    '2:1',
+    'profiles.p.region',
+    'is missing, needed: an AWS region',
+  ],
+  [
+    'a prefix without its slash',
+    aws('"stack": "x"').replace('"abc"', '{"name": "abc", "prefix": "x"}'),
+    '2:93',
+    'profiles.p.bucket.prefix',
+    'ends with /',
+  ],
+  [
+    'a ledger of another profile',
+    aws('"ledger": {"kind": "sqlite"}'),
+    '2:39',
+    'profiles.p.ledger.kind',
+    "sqlite is the local profile's",
+  ],
+  [
+    'a field of another ledger',
+    aws('"ledger": {"kind": "store", "domains": 4}'),
+    '2:48',
+    'profiles.p.ledger.domains',
+    'unknown field',
+  ],
   ['a lease of a day', group('"visibility": "1d"'), '2:51', 'profiles.p.groups.g.visibility', 'from 15s to 12h'],
   ['a tiny disk', group('"disk": "1GB"'), '2:45', 'profiles.p.groups.g.disk', 'from 8GB'],
   ['no instance', group('"instances": []'), '2:50', 'profiles.p.groups.g.instances', 'at least one'],
-  ['an instance type', group('"instances": ["large"]'), '2:51', 'profiles.p.groups.g.instances[0]', 'such as c7g.large'],
+  [
+    'an instance type',
+    group('"instances": ["large"]'),
+    '2:51',
+    'profiles.p.groups.g.instances[0]',
+    'such as c7g.large',
+  ],
   ['min over max', group('"min": 9, "max": 3'), '2:44', 'profiles.p.groups.g.min', 'allowed: max (3) or less'],
-  ['an unknown endpoint', aws('"endpoints": {"s4": "http://x"}'), '2:34', 'profiles.p.endpoints.s4', 'did you mean s3?'],
-  ['an address that is no block', aws('"manager": {"allow": ["203.0.113.0"]}'), '2:42', 'profiles.p.manager.allow[0]', 'CIDR'],
+  [
+    'an unknown endpoint',
+    aws('"endpoints": {"s4": "http://x"}'),
+    '2:34',
+    'profiles.p.endpoints.s4',
+    'did you mean s3?',
+  ],
+  [
+    'an address that is no block',
+    aws('"manager": {"allow": ["203.0.113.0"]}'),
+    '2:42',
+    'profiles.p.manager.allow[0]',
+    'CIDR',
+  ],
   ['a budget of nothing', aws('"budget": {"job": 0}'), '2:38', 'profiles.p.budget.job', 'over 0'],
-  ['a manager over plain http', '{"profile": "p", "profiles": {"p":\n{"backend": "manager", "url": "http://example.com"}}}', '2:31', 'profiles.p.url', 'an https: URL'],
-  ['a manager without url', '{"profile": "p", "profiles": {"p":\n{"backend": "manager"}}}', '2:1', 'profiles.p.url', 'is missing'],
+  [
+    'a manager over plain http',
+    '{"profile": "p", "profiles": {"p":\n{"backend": "manager", "url": "http://example.com"}}}',
+    '2:31',
+    'profiles.p.url',
+    'an https: URL',
+  ],
+  [
+    'a manager without url',
+    '{"profile": "p", "profiles": {"p":\n{"backend": "manager"}}}',
+    '2:1',
+    'profiles.p.url',
+    'is missing',
+  ],
 ];
 
 describe('a mistake in the configuration', () => {
@@ -82,7 +177,9 @@ describe('a mistake in the configuration', () => {
   }
 
   it('never shows the password of a URL, nor one of many mistakes alone', async () => {
-    const message = await messageOf(aws('"ledger": {"kind": "postgres", "url": "postgres://u:hunter2@h/d"}, "slots": 1, "tz": 3'));
+    const message = await messageOf(
+      aws('"ledger": {"kind": "postgres", "url": "postgres://u:hunter2@h/d"}, "slots": 1, "tz": 3'),
+    );
     expect(message).to.contain('3 mistakes').and.contain('postgres://u:***@h/d').and.not.contain('hunter2');
   });
 });

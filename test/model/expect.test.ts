@@ -45,10 +45,12 @@ describe('an expectation', () => {
   });
 
   it('names the counters it needs', () => {
-    expect(countersOf(parseExpect('a-b.c_d * 2 == e')).map((counter) => [counter.step, counter.counter])).to.deep.equal([
-      ['a-b', 'c_d'],
-      [null, 'e'],
-    ]);
+    expect(countersOf(parseExpect('a-b.c_d * 2 == e')).map((counter) => [counter.step, counter.counter])).to.deep.equal(
+      [
+        ['a-b', 'c_d'],
+        [null, 'e'],
+      ],
+    );
   });
 
   const wrong: readonly (readonly [text: string, says: string])[] = [
@@ -69,7 +71,10 @@ describe('an expectation', () => {
   ];
   for (const [text, says] of wrong) {
     it(`${JSON.stringify(text)} is refused: ${says}`, () => {
-      expect(() => parseExpect(text)).to.throw(BatchctlError).with.property('message').that.contains(says);
+      expect(() => parseExpect(text))
+        .to.throw(BatchctlError)
+        .with.property('message')
+        .that.contains(says);
     });
   }
 

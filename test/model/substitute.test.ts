@@ -3,7 +3,7 @@ import { BatchctlError } from '../../src/errors.ts';
 import { placeholdersOf, substitute, substituteRun } from '../../src/model/substitute.ts';
 
 const params = { region: 'EU', item: '{region}', price: '$&' };
-const inCommand = (text: string): string => substitute(text, params);
+const inCommand = (text: string): string => substitute(text, params, { field: 'run', unknown: 'keep' });
 const inInput = (text: string): string => substitute(text, params, { field: 'input.from', unknown: 'error' });
 
 describe('substitution', () => {
@@ -40,8 +40,8 @@ describe('substitution', () => {
   });
 
   it('leaves a shell text alone, whose values come by environment', () => {
-    expect(substituteRun('echo {region}', params)).to.equal('echo {region}');
-    expect(substituteRun(['echo', '{region}'], params)).to.deep.equal(['echo', 'EU']);
+    expect(substituteRun('echo {region}', params, 'run')).to.equal('echo {region}');
+    expect(substituteRun(['echo', '{region}'], params, 'run')).to.deep.equal(['echo', 'EU']);
   });
 
   it('lists placeholders', () => {

@@ -1,5 +1,5 @@
-import { availableParallelism, hostname, totalmem } from 'node:os';
 import { statfsSync } from 'node:fs';
+import { availableParallelism, hostname, totalmem } from 'node:os';
 import { BatchctlError } from '../../errors.ts';
 import { killPoints } from '../../lib/kill-point.ts';
 import { parseDuration } from '../../lib/units.ts';
@@ -23,9 +23,15 @@ export function workerCommand(ctx: Context): CommandDefinition {
     stopsItself: true,
     output: null,
     help: {
-      about: 'The task loop, for a shell, systemd and EC2 user-data. The first SIGTERM or Ctrl-C drains; the second gives back what runs.',
+      about:
+        'The task loop, for a shell, systemd and EC2 user-data. The first SIGTERM or Ctrl-C drains; the second gives back what runs.',
       examples: ['batchctl worker --until-empty', 'batchctl worker --group gpu --slots 4'],
-      exitCodes: [[0, 'drained, or done'], [6, 'upstream work that no worker takes'], [7, '--max-failures'], [8, 'gave up on a service']],
+      exitCodes: [
+        [0, 'drained, or done'],
+        [6, 'upstream work that no worker takes'],
+        [7, '--max-failures'],
+        [8, 'gave up on a service'],
+      ],
       related: ['workers', 'scale', 'queue'],
     },
     run: (input) => worker({ ctx, ...input }),
@@ -45,10 +51,12 @@ export interface WorkerCommandOptions {
 export async function worker({ ctx, ...options }: WorkerCommandOptions): Promise<void> {
   const config = await ctx.config();
   const { profile } = config;
-  if (profile.backend !== 'local') throw new BatchctlError('config', `profile ${profile.name}: workers of this backend are not built yet`);
+  if (profile.backend !== 'local')
+    throw new BatchctlError('config', `profile ${profile.name}: workers of this backend are not built yet`);
   const groups = options.group === undefined || options.group.length === 0 ? ['default'] : options.group;
   for (const group of groups) {
-    if (!NAME.test(group)) throw new BatchctlError('usage', `--group ${group}: expected a name like default or gpu-large`);
+    if (!NAME.test(group))
+      throw new BatchctlError('usage', `--group ${group}: expected a name like default or gpu-large`);
   }
   const id = ctx.io.env.BATCHCTL_WORKER_ID ?? newWorkerId();
   const platform = await openPlatform(config, { role: 'worker', who: id });

@@ -1,5 +1,4 @@
-import { type Problem, unknownName } from '../../lib/problems.ts';
-import type { Path } from '../../lib/yaml-document.ts';
+import { type Path, type Problem, unknownName } from '../../lib/problems.ts';
 import { countersOf, parseExpect } from '../../model/expect.ts';
 import { GIVEN_PARAMS, placeholdersOf } from '../../model/substitute.ts';
 import { checkSteps } from './check-steps.ts';

@@ -32,7 +32,7 @@ export function jobFileOf(spec: JobSpec): Record<string, unknown> {
   });
 }
 
-const splitFileOf = (split: SplitSpec): Record<string, unknown> => ({ ...split });
+export const splitFileOf = (split: SplitSpec): Record<string, unknown> => ({ ...split });
 
 function stepFileOf(step: StepSpec): Record<string, unknown> {
   const { slots, memory, disk } = step.needs;

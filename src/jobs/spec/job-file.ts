@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { problemsOf } from '../../lib/issues.ts';
-import { problemsError } from '../../lib/problems.ts';
-import { type Path, readYaml } from '../../lib/yaml-document.ts';
+import { type Path, problemsError } from '../../lib/problems.ts';
+import { readYaml } from '../../lib/yaml-document.ts';
 import type { JobSpec } from '../../model/job.ts';
 import { checkJobFile } from './check.ts';
 import { normalize } from './normalize.ts';

@@ -7,6 +7,7 @@ import { jobFileSchema } from './schema.ts';
 export function jobJsonSchema(): JsonSchema {
   const schema: JsonSchema = z.toJSONSchema(jobFileSchema, { io: 'input' });
   schema.title = 'batchctl job file';
-  for (const [path, description] of Object.entries(JOB_FIELD_DOCS)) describeField(schema, path.split('.'), { description });
+  for (const [path, description] of Object.entries(JOB_FIELD_DOCS))
+    describeField(schema, path.split('.'), { description });
   return schema;
 }

@@ -46,7 +46,6 @@ export async function stagePart(part: Part, options: StageOptions): Promise<{ re
   if (input === null) throw new BatchctlError('corrupt', `part ${part.n} names an input that its job doesn't have`);
   const ranges = rangesOf(part, input.size);
   const { source } = input;
-  if (source.kind === 'pipe') throw new BatchctlError('corrupt', `part ${part.n} names a range of a pipe`);
   if (source.kind === 'pipe') {
     throw new BatchctlError(
       'corrupt',

@@ -7,7 +7,8 @@ const name = fc.stringMatching(/^[a-z][a-z0-9-]{0,8}$/).filter((text) => text !=
 const param = fc.stringMatching(/^[a-z][a-z_]{0,5}$/).filter((text) => !['item', 'index', 'period'].includes(text));
 const plain = fc.oneof(fc.string(), fc.double({ noNaN: true, noDefaultInfinity: true }), fc.boolean());
 const maps = fc.dictionary(param, plain, { maxKeys: 3 }).map((map) => ({ ...map }));
-const optional = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(arbitrary, { nil: undefined });
+const optional = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
+  fc.option(arbitrary, { nil: undefined });
 const seconds = fc.oneof(fc.integer({ min: 1, max: 1e6 }), fc.constantFrom('90s', '10m', '1h30m', '2d'));
 const bytes = fc.oneof(fc.integer({ min: 1, max: 1e12 }), fc.constantFrom('1MB', '4GiB', '1.5GB'));
 const cut = fc.oneof(fc.record({ every: fc.integer({ min: 1, max: 1e9 }) }), fc.record({ size: bytes }));
@@ -20,11 +21,19 @@ const split = fc.oneof(
 );
 const step = fc.record({
   name,
-  run: fc.oneof(fc.constant('cat'), fc.array(fc.string().filter((text) => !text.includes('\0')), { minLength: 1, maxLength: 3 })),
+  run: fc.oneof(
+    fc.constant('cat'),
+    fc.array(
+      fc.string().filter((text) => !text.includes('\0')),
+      { minLength: 1, maxLength: 3 },
+    ),
+  ),
   attempts: optional(fc.integer({ min: 1, max: 1000 })),
   timeout: optional(seconds),
   stall: optional(seconds),
-  needs: optional(fc.record({ slots: optional(fc.oneof(fc.constant('all'), fc.constant(2))), memory: optional(bytes) })),
+  needs: optional(
+    fc.record({ slots: optional(fc.oneof(fc.constant('all'), fc.constant(2))), memory: optional(bytes) }),
+  ),
   env: optional(maps),
   permanent: optional(fc.uniqueArray(fc.integer({ min: 1, max: 74 }), { maxLength: 3 })),
 });

@@ -101,15 +101,20 @@ describe('a job file', () => {
   });
 
   it('may be JSON, indented with tabs', () => {
-    const spec = parseJobFile('{\n\t"name": "a",\n\t"steps": [\n\t\t{"name": "s", "run": ["true"]}\n\t]\n}\n', { file: 'a.json' });
+    const spec = parseJobFile('{\n\t"name": "a",\n\t"steps": [\n\t\t{"name": "s", "run": ["true"]}\n\t]\n}\n', {
+      file: 'a.json',
+    });
     expect(spec.steps[0]?.run).to.deep.equal(['true']);
     expect(spec.input).to.equal(null);
   });
 
   it('without a split takes each input whole', () => {
-    const spec = parseJobFile('name: a\ninput: { from: [a.bin, "store:b", "job:last/price"] }\nsteps: [{ name: s, run: x }]\n', {
-      file: 'a.yaml',
-    });
+    const spec = parseJobFile(
+      'name: a\ninput: { from: [a.bin, "store:b", "job:last/price"] }\nsteps: [{ name: s, run: x }]\n',
+      {
+        file: 'a.yaml',
+      },
+    );
     expect(spec.input).to.deep.equal({ from: ['a.bin', 'store:b', 'job:last/price'], split: { by: 'file' } });
   });
 
@@ -119,7 +124,8 @@ describe('a job file', () => {
   });
 
   it('reports all its mistakes at once, in the order of the file', () => {
-    const text = 'name: Claims\nsteps:\n  - name: a\n    run: x\n    timout: 5m\n  - name: a\n    run: []\ntolerate: -1\n';
+    const text =
+      'name: Claims\nsteps:\n  - name: a\n    run: x\n    timout: 5m\n  - name: a\n    run: []\ntolerate: -1\n';
     const error = failure(text);
     expect(error.kind).to.equal('jobFile');
     const lines = error.message.split('\n');

@@ -32,7 +32,9 @@ describe('a split on the command line', () => {
   ];
   for (const [text, says] of wrong) {
     it(`${text} is refused: ${says}`, () => {
-      expect(() => parseSplitText(text)).to.throw(BatchctlError, says).with.property('kind', 'usage');
+      expect(() => parseSplitText(text))
+        .to.throw(BatchctlError, says)
+        .with.property('kind', 'usage');
     });
   }
 });

@@ -1,0 +1,90 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { BatchctlError } from '../../errors.ts';
+import { parseDuration } from '../../lib/units.ts';
+import { type CommandDefinition, choice, defineCommand, parsed, wholeNumber } from '../command.ts';
+import type { Context } from '../context.ts';
+import { inlineJob } from '../inline-job.ts';
+import { openJobFile, requireProfile } from '../open-job-file.ts';
+import { runJob } from '../run-job.ts';
+import { STATUS_OUTPUT } from '../status-schema.ts';
+import { SUBMISSION_FLAGS, type SubmissionInput } from '../submission-flags.ts';
+
+export function runCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    arguments: { '[jobfile]': 'the job, YAML or JSON; or the id of a job that is to be taken up again' },
+    options: {
+      ...SUBMISSION_FLAGS,
+      '--slots <n>': parsed('how many tasks at a time (default: the processors)', wholeNumber(1)),
+      '-o, --output <where>': 'fetch the outputs: DIR/ a file a task, FILE or - joined in task order',
+      '--header <header>': choice('joined outputs: keep only the first header line', ['once']),
+      '--timeout <duration>': parsed('stop waiting after so long; the job can be taken up again', parseDuration),
+      '--split <split>': 'without a job file: csv:32MB, lines:100, jsonl:16MB, file, list, range:1-500',
+      '--gather <command>': 'without a job file: a command that takes all outputs, run by /bin/sh',
+      '--save-job <file>': 'without a job file: write one that does the same',
+    },
+    writes: true,
+    passThrough: true,
+    stopsItself: true,
+    output: STATUS_OUTPUT,
+    help: {
+      about:
+        'The whole thing, and waits: submit, work, watch, verify, fetch. Run again with the same --run-key (or the id), it takes up where it was.',
+      examples: [
+        'batchctl run job.yaml -o results/',
+        'batchctl run job.yaml --run-key month-end-2026-11 -o totals.csv',
+        "batchctl run --input claims.csv --split csv:32MB --gather 'sort -u' -o - -- awk -F, '{print $3}'",
+      ],
+      exitCodes: [
+        [0, 'the job succeeded'],
+        [3, 'the job file is not valid'],
+        [4, 'an input matches nothing'],
+        [5, 'the job failed or was cancelled'],
+        [6, 'not finished when --timeout passed'],
+        [7, 'refused, or paused'],
+        [9, 'the proof failed'],
+        130,
+      ],
+      related: ['submit', 'status', 'fetch', 'verify', 'plan'],
+    },
+    run: (input) => run({ ctx, ...input }),
+  });
+}
+
+export interface RunOptions extends SubmissionInput {
+  readonly ctx: Context;
+  readonly jobfile: string | undefined;
+  readonly rest: readonly string[] | null;
+  readonly slots: number | undefined;
+  readonly output: string | undefined;
+  readonly header: 'once' | undefined;
+  readonly timeout: number | undefined;
+  readonly split: string | undefined;
+  readonly gather: string | undefined;
+  readonly saveJob: string | undefined;
+}
+
+/** Runs a job to its end on workers of this process, and exits as it did. */
+export async function run(options: RunOptions): Promise<number> {
+  const { ctx, jobfile, rest } = options;
+  const work = {
+    slots: options.slots ?? null,
+    output: options.output ?? null,
+    header: options.header ?? null,
+    timeout: options.timeout ?? null,
+  };
+  if (jobfile === undefined) {
+    if (rest === null || rest.length === 0) {
+      throw new BatchctlError('usage', 'expected a job file, or -- and a command', { hint: 'batchctl run --help' });
+    }
+    await requireProfile(ctx);
+    const spec = await inlineJob(ctx, { ...options, command: rest });
+    return runJob(ctx, { kind: 'spec', spec, jobFile: null, input: options }, work);
+  }
+  if (rest !== null) throw new BatchctlError('usage', 'a job file and a command after -- exclude each other');
+  if (!existsSync(resolve(ctx.io.cwd, jobfile)) && /^(key:|last$|[a-z][a-z0-9-]*-\d{8}-\d{4}-)/.test(jobfile)) {
+    return runJob(ctx, { kind: 'job', job: jobfile }, work);
+  }
+  const spec = await openJobFile(ctx, jobfile);
+  return runJob(ctx, { kind: 'spec', spec, jobFile: jobfile, input: options }, work);
+}

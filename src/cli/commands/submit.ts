@@ -1,0 +1,66 @@
+import { type CommandDefinition, defineCommand } from '../command.ts';
+import type { Context } from '../context.ts';
+import { openJobFile } from '../open-job-file.ts';
+import { answer, print } from '../render.ts';
+import { SUBMISSION_FLAGS, type SubmissionInput } from '../submission-flags.ts';
+import { submitWithProgress } from '../submit-with-progress.ts';
+
+export function submitCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    arguments: { '<jobfile>': 'the job, YAML or JSON' },
+    options: {
+      ...SUBMISSION_FLAGS,
+      '--no-scale': 'leave the size of groups as it is',
+      '--watch': 'then watch it until it ends',
+    },
+    writes: true,
+    output: {
+      type: 'object',
+      required: ['job', 'runKey', 'created'],
+      properties: { job: { type: 'string' }, runKey: { type: ['string', 'null'] }, created: { type: 'boolean' } },
+    },
+    help: {
+      about:
+        'Cuts the input into parts and sends a task for each. The same --run-key again is the same job, and sends nothing. With --quiet it prints the id alone.',
+      examples: ['batchctl submit job.yaml', 'batchctl submit job.yaml --run-key month-end-2026-11 --input claims.csv'],
+      exitCodes: [
+        [0, 'submitted, or there already'],
+        [3, 'the job file is not valid'],
+        [4, 'an input matches nothing'],
+        [7, 'refused: other content under the key'],
+      ],
+      related: ['run', 'plan', 'status', 'watch', 'worker'],
+    },
+    run: (input) => submit({ ctx, ...input }),
+  });
+}
+
+export interface SubmitCommandOptions extends SubmissionInput {
+  readonly ctx: Context;
+  readonly jobfile: string;
+  readonly watch: boolean;
+}
+
+/** Submits a job, and says which command works on it. */
+export async function submit({ ctx, jobfile, ...input }: SubmitCommandOptions): Promise<number | undefined> {
+  const spec = await openJobFile(ctx, jobfile);
+  if (ctx.flags.dryRun) {
+    const { plan } = await import('./plan.ts');
+    await plan({ ctx, jobfile, ...input });
+    return undefined;
+  }
+  await ctx.announce();
+  const { view, created } = await submitWithProgress(ctx, spec, jobfile, input);
+  const { job, runKey } = view.record;
+  if (input.watch) {
+    const { watch } = await import('./watch.ts');
+    return watch({ ctx, job });
+  }
+  if (ctx.flags.quiet && !ctx.flags.json) await print(ctx, `${job}\n`);
+  else await answer(ctx, { json: { job, runKey, created }, text: `${job}${created ? '' : ' (was there already)'}` });
+  const groups = [...new Set(spec.steps.map(({ group }) => group))];
+  ctx.notice(
+    `work on it: batchctl worker ${groups.map((group) => `--group ${group} `).join('')}--until-empty, or batchctl scale 1`,
+  );
+  return undefined;
+}

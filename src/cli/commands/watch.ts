@@ -1,0 +1,59 @@
+import { findJob } from '../../jobs/find.ts';
+import { follow } from '../../jobs/follow.ts';
+import { statusOf } from '../../jobs/status.ts';
+import { type CommandDefinition, defineCommand } from '../command.ts';
+import type { Context } from '../context.ts';
+import { jobExit, refuseUnended } from '../job-exit.ts';
+import { answer } from '../render.ts';
+import { liveView } from '../render-live.ts';
+import { STATUS_OUTPUT } from '../status-schema.ts';
+import { liveOf, statusText } from '../status-text.ts';
+
+export function watchCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    arguments: { '[job]': 'id, prefix, key:RUN-KEY, name:NAME or last; the latest unless given' },
+    writes: false,
+    output: STATUS_OUTPUT,
+    help: {
+      about: 'Status, live, until the job ends or a guard pauses it. Ctrl-C ends the watching; the job goes on.',
+      examples: ['batchctl watch', 'batchctl watch last --json'],
+      exitCodes: [
+        [0, 'the job succeeded'],
+        [4, 'no such job'],
+        [5, 'it failed or was cancelled'],
+        [7, 'it is paused'],
+        130,
+      ],
+      related: ['status', 'wait', 'run'],
+    },
+    run: (input) => watch({ ctx, ...input }),
+  });
+}
+
+export interface WatchOptions {
+  readonly ctx: Context;
+  readonly job: string | undefined;
+}
+
+/** Shows a job until it ends, and exits as it did. Throws `notFound`, `interrupted`. */
+export async function watch({ ctx, job }: WatchOptions): Promise<number> {
+  const platform = await ctx.platform();
+  const view = await findJob(platform, job);
+  ctx.notice(`watching ${view.record.job}`);
+  const live = liveView(ctx);
+  try {
+    const followed = await follow(platform, view, {
+      signal: ctx.signal,
+      timeout: null,
+      watching: true,
+      onStatus: (status) => live.show(liveOf(status)),
+    });
+    live.close();
+    refuseUnended(followed.end, view.record.job, `batchctl watch ${view.record.job}`);
+    const status = await statusOf(platform, followed.view);
+    await answer(ctx, { json: status, text: () => statusText(ctx, status) });
+    return jobExit(status);
+  } finally {
+    live.close();
+  }
+}

@@ -1,0 +1,29 @@
+import { BatchctlError } from '../errors.ts';
+import type { FollowEnd } from '../jobs/follow.ts';
+import type { JobStatus } from '../jobs/status.ts';
+
+/** The exit code of `run`, `wait` and `watch`: as the job did. */
+export function jobExit(status: Pick<JobStatus, 'state'>): number {
+  switch (status.state) {
+    case 'succeeded':
+      return 0;
+    case 'failed':
+    case 'cancelled':
+      return 5;
+    case 'paused':
+      return 7;
+    case 'submitted':
+    case 'running':
+      return 6;
+    default:
+      return status.state satisfies never;
+  }
+}
+
+/** Throws what a follow that didn't end with the job means: `notFinished`, `interrupted`. */
+export function refuseUnended(end: FollowEnd, job: string, takeUp: string): void {
+  if (end === 'timeout') {
+    throw new BatchctlError('notFinished', `job ${job} is not finished; it goes on`, { hint: takeUp });
+  }
+  if (end === 'interrupted') throw new BatchctlError('interrupted', `job ${job} is not finished`, { hint: takeUp });
+}

@@ -1,0 +1,184 @@
+import { BatchctlError } from '../errors.ts';
+import { findJob } from '../jobs/find.ts';
+import { follow } from '../jobs/follow.ts';
+import { mustReadView } from '../jobs/journal.ts';
+import { type JobStatus, statusOf } from '../jobs/status.ts';
+import { existingRun, finishSending } from '../jobs/submit/submit.ts';
+import { isClosed, type JobSpec } from '../model/job.ts';
+import { type JobView, stateOf } from '../model/view.ts';
+import type { OwnWorkers } from '../platform.ts';
+import type { Context } from './context.ts';
+import { jobExit, refuseUnended } from './job-exit.ts';
+import { answer } from './render.ts';
+import { liveView } from './render-live.ts';
+import { liveOf, statusText } from './status-text.ts';
+import { modeOf, type SubmissionInput } from './submission-flags.ts';
+import { prepareSubmission, submitPrepared } from './submit-with-progress.ts';
+
+/** What to run: a spec that is to be submitted, or a job that is there. */
+export type RunWhat =
+  | { readonly kind: 'spec'; readonly spec: JobSpec; readonly jobFile: string | null; readonly input: SubmissionInput }
+  | { readonly kind: 'job'; readonly job: string };
+
+export interface RunWork {
+  readonly slots: number | null;
+  readonly output: string | null;
+  readonly header: 'once' | null;
+  /** Seconds. */
+  readonly timeout: number | null;
+}
+
+/** Submits or takes up a job, works on it with workers of its own, watches, verifies and fetches. Exits as the job did. */
+export async function runJob(ctx: Context, what: RunWhat, work: RunWork): Promise<number> {
+  await ctx.announce();
+  const workers = new Workers(ctx, work.slots);
+  try {
+    const { view, created } = await begin(ctx, what, workers);
+    const { job } = view.record;
+    if (created) ctx.notice(`job ${job}`);
+    else ctx.notice(`job ${job} was there already (${stateOf(view)})`);
+    const ended = isClosed(stateOf(view)) ? view : await workOn(ctx, view, workers, work);
+    await workers.drain();
+    return await conclude(ctx, ended, created, work);
+  } finally {
+    await workers.stop();
+  }
+}
+
+async function begin(
+  ctx: Context,
+  what: RunWhat,
+  workers: Workers,
+): Promise<{ readonly view: JobView; readonly created: boolean }> {
+  const platform = await ctx.platform();
+  if (what.kind === 'job') {
+    const view = await finishSending(platform, await findJob(platform, what.job));
+    return { view, created: false };
+  }
+  const mode = modeOf(what.input);
+  const prepared = await prepareSubmission(ctx, what.spec, what.jobFile, what.input);
+  const existing = prepared.runKey === null || mode === 'again' ? null : await existingRun(platform, prepared.runKey);
+  const done = existing !== null && isClosed(stateOf(await mustReadView(platform.store, existing.claim.job)));
+  // The worker starts up while the input is cut: each takes a tenth of a second.
+  if (!done) workers.start(what.spec);
+  return submitPrepared(ctx, prepared, mode);
+}
+
+async function workOn(ctx: Context, view: JobView, workers: Workers, work: RunWork): Promise<JobView> {
+  const platform = await ctx.platform();
+  const { job } = view.record;
+  const takeUp = `batchctl run ${job}`;
+  if (stateOf(view) === 'paused') {
+    throw new BatchctlError('refused', `job ${job} is paused (${view.paused?.reason})`, {
+      hint: `batchctl resume ${job}, then ${takeUp}`,
+    });
+  }
+  workers.start(view.record.spec);
+  const live = liveView(ctx);
+  ctx.stopNow.addEventListener('abort', () => void workers.stop(), { once: true });
+  try {
+    const followed = await follow(platform, view, {
+      signal: ctx.signal,
+      timeout: work.timeout,
+      watching: !ctx.flags.quiet,
+      onStatus: (status) => live.show(liveOf(status)),
+    });
+    live.close();
+    if (followed.end === 'interrupted') ctx.notice('letting what runs finish; Ctrl-C again gives it back now');
+    if (followed.end === 'interrupted' || followed.end === 'timeout') await workers.drain();
+    refuseUnended(followed.end, job, takeUp);
+    return followed.view;
+  } finally {
+    live.close();
+  }
+}
+
+async function conclude(ctx: Context, view: JobView, created: boolean, work: RunWork): Promise<number> {
+  const platform = await ctx.platform();
+  const status = await statusOf(platform, view);
+  let output: string | null = null;
+  if (status.state === 'succeeded') {
+    await prove(ctx, view);
+    if (work.output !== null) output = await fetchTo(ctx, view, work.output, work.header);
+    else ctx.notice(`fetch the outputs: batchctl fetch ${view.record.job} -o DIR/`);
+  }
+  if (work.output !== '-') await report(ctx, status, created, output);
+  return jobExit(status);
+}
+
+/** A run that says it succeeded has proven it. */
+async function prove(ctx: Context, view: JobView): Promise<void> {
+  const { verifyJob } = await import('../jobs/verify/verify-job.ts');
+  const result = await verifyJob(await ctx.platform(), view, { deep: false });
+  if (result.verdict === 'proven') {
+    ctx.notice(
+      `verified: ${result.checked.parts} parts, ${result.checked.outputs} outputs, nothing missing, nothing twice`,
+    );
+    return;
+  }
+  throw new BatchctlError(
+    'proof',
+    `job ${view.record.job} is closed as succeeded, but: ${result.problems[0]?.message ?? result.verdict}`,
+    {
+      hint: `batchctl verify ${view.record.job}`,
+    },
+  );
+}
+
+async function fetchTo(ctx: Context, view: JobView, target: string, header: 'once' | null): Promise<string> {
+  const { fetchOutputs } = await import('../jobs/fetch/fetch-outputs.ts');
+  const { targetOf } = await import('./fetch-target.ts');
+  const result = await fetchOutputs(await ctx.platform(), view, {
+    target: targetOf(ctx, target),
+    header,
+    signal: ctx.signal,
+  });
+  return result.output;
+}
+
+async function report(ctx: Context, status: JobStatus, created: boolean, output: string | null): Promise<void> {
+  await answer(ctx, {
+    json: { ...status, created, output },
+    text: async () => `${await statusText(ctx, status)}${output === null ? '' : `\n\noutput: ${output}`}`,
+  });
+}
+
+/** This process's workers, started once and ended once, however the run ends. */
+class Workers {
+  readonly #ctx: Context;
+  readonly #slots: number | null;
+  #started: Promise<OwnWorkers> | null = null;
+
+  constructor(ctx: Context, slots: number | null) {
+    this.#ctx = ctx;
+    this.#slots = slots;
+  }
+
+  start(spec: JobSpec): void {
+    this.#started ??= this.#start([...new Set(spec.steps.map(({ group }) => group))]);
+    this.#started.catch(() => undefined); // told to whoever drains
+  }
+
+  async drain(): Promise<void> {
+    await (await this.#started)?.drain();
+  }
+
+  async stop(): Promise<void> {
+    await (await this.#started?.catch(() => null))?.stop();
+  }
+
+  async #start(groups: readonly string[]): Promise<OwnWorkers> {
+    const ctx = this.#ctx;
+    const [config, platform, { startOwnWorkers }] = await Promise.all([
+      ctx.config(),
+      ctx.platform(),
+      import('../platform.ts'),
+    ]);
+    return startOwnWorkers(config, platform, {
+      groups,
+      slots: this.#slots,
+      env: ctx.io.env,
+      onTrouble: (what) => ctx.warn(what),
+    });
+  }
+}

@@ -1,0 +1,50 @@
+import type { JsonSchema } from './command.ts';
+
+const count = { type: 'integer', minimum: 0 };
+const textOrNull = { type: ['string', 'null'] };
+const numberOrNull = { type: ['number', 'null'] };
+
+/** What `status --json` prints; `run` and `watch` print the same. */
+export const STATUS_OUTPUT: JsonSchema = {
+  type: 'object',
+  required: ['job', 'name', 'runKey', 'round', 'state', 'reason', 'exact', 'steps'],
+  properties: {
+    job: { type: 'string' },
+    name: { type: 'string' },
+    runKey: textOrNull,
+    round: count,
+    state: { enum: ['submitted', 'running', 'paused', 'succeeded', 'failed', 'cancelled'] },
+    reason: { ...textOrNull, description: 'a stable code: failures, stopped, expect, halt; or why a person paused it' },
+    exact: { type: 'boolean', description: 'the counts are known to equal what the store says' },
+    steps: {
+      type: 'array',
+      items: {
+        type: 'object',
+        properties: {
+          name: { type: 'string' },
+          group: { type: 'string' },
+          total: count,
+          waiting: count,
+          running: count,
+          done: count,
+          failed: { ...count, description: 'for good' },
+          skipped: count,
+          retried: { ...count, description: 'failed attempts that were tried again' },
+          interrupted: { ...count, description: 'attempts given back unharmed' },
+        },
+      },
+    },
+    rate: { ...numberOrNull, description: 'tasks a second' },
+    eta: { ...numberOrNull, description: 'seconds' },
+    finishBy: textOrNull,
+    projected: textOrNull,
+    cost: numberOrNull,
+    counters: { type: 'object', description: 'by step: counters, exact decimals as text' },
+    workers: { type: 'object', properties: { running: count, slots: count } },
+    keeper: textOrNull,
+    createdAt: { type: 'string', format: 'date-time' },
+    closedAt: { ...textOrNull, format: 'date-time' },
+    created: { type: 'boolean', description: 'only of run: false for a job that was there' },
+    output: { ...textOrNull, description: 'only of run: where the outputs are' },
+  },
+};

@@ -1,0 +1,53 @@
+import type { JobStatus } from '../jobs/status.ts';
+import { formatDuration } from '../lib/units.ts';
+import type { Context } from './context.ts';
+import { formatCount, formatRate } from './format.ts';
+import { renderTable } from './render-table.ts';
+import type { LiveStatus } from './step-lines.ts';
+
+/** A job's status for people: one line of what it is, a table of its steps, and what else is known. */
+export async function statusText(ctx: Context, status: JobStatus): Promise<string> {
+  const table = await renderTable(ctx, status.steps, [
+    { title: 'step', value: (step) => step.name, min: 6 },
+    { title: 'tasks', value: (step) => formatCount(step.total), align: 'right' },
+    { title: 'waiting', value: (step) => formatCount(step.waiting), align: 'right' },
+    { title: 'running', value: (step) => formatCount(step.running), align: 'right' },
+    { title: 'done', value: (step) => formatCount(step.done), align: 'right' },
+    {
+      title: 'failed',
+      value: (step) => formatCount(step.failed),
+      align: 'right',
+      tint: (step) => (step.failed > 0 ? 'bad' : null),
+    },
+    { title: 'skipped', value: (step) => formatCount(step.skipped), align: 'right' },
+    { title: 'retried', value: (step) => formatCount(step.retried), align: 'right' },
+    { title: 'interrupted', value: (step) => formatCount(step.interrupted), align: 'right' },
+  ]);
+  const lines = [headline(status), '', table];
+  const facts = [
+    ...(status.rate === null ? [] : [formatRate(status.rate)]),
+    ...(status.eta === null ? [] : [`${formatDuration(status.eta)} left`]),
+    ...(status.state === 'running' ? [`${status.workers.running} workers, ${status.workers.slots} slots`] : []),
+  ];
+  if (facts.length > 0) lines.push('', facts.join(', '));
+  for (const [step, counters] of Object.entries(status.counters)) {
+    lines.push(
+      `${step}: ${Object.entries(counters)
+        .map(([name, value]) => `${name} ${value}`)
+        .join(', ')}`,
+    );
+  }
+  return lines.join('\n');
+}
+
+function headline(status: JobStatus): string {
+  const reason = status.reason === null ? '' : ` (${status.reason})`;
+  const round = status.round === 0 ? '' : `, round ${status.round}`;
+  const key = status.runKey === null ? '' : `, run key ${status.runKey}`;
+  return `${status.job}: ${status.state}${reason}${round}${key}`;
+}
+
+/** The part of a status that the live view draws. */
+export function liveOf(status: JobStatus): LiveStatus {
+  return { steps: status.steps, rate: status.rate, etaSeconds: status.eta };
+}

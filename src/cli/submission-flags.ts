@@ -1,0 +1,78 @@
+import { dirname, resolve } from 'node:path';
+import { BatchctlError } from '../errors.ts';
+import type { SubmissionRequest } from '../jobs/submit/prepare.ts';
+import { parseDuration } from '../lib/units.ts';
+import type { JobSpec } from '../model/job.ts';
+import { parsed, repeated, wholeNumber } from './command.ts';
+import type { Context } from './context.ts';
+
+/** The flags that `submit`, `run` and `plan` share. */
+export const SUBMISSION_FLAGS = {
+  '--input <input>': repeated("what to read, in place of the job file's: a file, a pattern, store:KEY, or - for stdin"),
+  '--set <name=value>': repeated("a parameter's value"),
+  '--run-key <key>': 'the name that makes this run happen once; {period} in it is the period',
+  '--existing': 'the key has other content: answer its job all the same',
+  '--again': 'a further run under the same key, on purpose',
+  '--period <period>': 'what {period} stands for: 2026-11',
+  '--label <name=value>': repeated('a label, to find the job by'),
+  '--expect-inputs <n>': parsed('refuse another number of inputs', wholeNumber(0)),
+  '--await-input <duration>': parsed('wait so long for inputs that are not there yet', parseDuration),
+  '--allow-empty': 'accept input that makes no part at all',
+} as const;
+
+export interface SubmissionInput {
+  readonly input: readonly string[] | undefined;
+  readonly set: readonly string[] | undefined;
+  readonly runKey: string | undefined;
+  readonly existing: boolean;
+  readonly again: boolean;
+  readonly period: string | undefined;
+  readonly label: readonly string[] | undefined;
+  readonly expectInputs: number | undefined;
+  readonly awaitInput: number | undefined;
+  readonly allowEmpty: boolean;
+}
+
+/** What the flags and a job's spec ask for. Throws `usage` for flags that don't go together. */
+export function submissionOf(
+  ctx: Context,
+  spec: JobSpec,
+  jobFile: string | null,
+  input: SubmissionInput,
+): SubmissionRequest {
+  if (input.existing && input.again) throw new BatchctlError('usage', '--existing and --again exclude each other');
+  if (input.runKey === undefined && (input.existing || input.again)) {
+    throw new BatchctlError('usage', `--${input.existing ? 'existing' : 'again'} needs --run-key`);
+  }
+  const names = input.input ?? [];
+  if (names.filter((name) => name === '-').length > 1) throw new BatchctlError('usage', '--input - can be given once');
+  return {
+    spec,
+    directory: jobFile === null ? ctx.io.cwd : dirname(resolve(ctx.io.cwd, jobFile)),
+    inputs: names,
+    inputDirectory: ctx.io.cwd,
+    stdin: ctx.io.stdin,
+    params: pairs('--set', input.set ?? []),
+    labels: pairs('--label', input.label ?? []),
+    period: input.period ?? null,
+    runKey: input.runKey ?? null,
+    expectInputs: input.expectInputs ?? null,
+    allowEmpty: input.allowEmpty,
+  };
+}
+
+/** How a key that exists is answered. */
+export function modeOf(input: SubmissionInput): 'new' | 'existing' | 'again' {
+  return input.again ? 'again' : input.existing ? 'existing' : 'new';
+}
+
+/** `name=value` texts as a record. Throws `usage`. */
+export function pairs(flag: string, texts: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const at = text.indexOf('=');
+      if (at <= 0) throw new BatchctlError('usage', `${flag} ${text}: expected name=value`);
+      return [text.slice(0, at), text.slice(at + 1)];
+    }),
+  );
+}

@@ -1,0 +1,75 @@
+import { awaitInputs } from '../jobs/submit/await-inputs.ts';
+import { type Prepared, prepare } from '../jobs/submit/prepare.ts';
+import { type Submitted, submit } from '../jobs/submit/submit.ts';
+import { killPoints } from '../lib/kill-point.ts';
+import type { JobSpec } from '../model/job.ts';
+import type { Context } from './context.ts';
+import { type Progress, startProgress } from './render-progress.ts';
+import { modeOf, type SubmissionInput, submissionOf } from './submission-flags.ts';
+
+/** Prepares a submission, waiting for its inputs where that is asked for. */
+export async function prepareSubmission(
+  ctx: Context,
+  spec: JobSpec,
+  jobFile: string | null,
+  input: SubmissionInput,
+): Promise<Prepared> {
+  const { store, clock } = await ctx.platform();
+  const request = submissionOf(ctx, spec, jobFile, input);
+  let said = '';
+  return awaitInputs(() => prepare(request, store), input.awaitInput ?? 0, {
+    clock,
+    signal: ctx.signal,
+    onWait: (why) => {
+      if (why !== said) ctx.notice(`waiting: ${why}`);
+      said = why;
+    },
+  });
+}
+
+/** Submits what was prepared, with a progress line for the cutting and one for the sending. */
+export async function submitPrepared(
+  ctx: Context,
+  prepared: Prepared,
+  mode: 'new' | 'existing' | 'again',
+): Promise<Submitted> {
+  const platform = await ctx.platform();
+  const lines = new Map<'cut' | 'send', Progress>();
+  const opening = new Map<'cut' | 'send', Promise<Progress>>();
+  try {
+    return await submit(platform, prepared, {
+      mode,
+      notBefore: null,
+      signal: ctx.signal,
+      passed: killPoints(ctx.io.env),
+      onProgress: ({ phase, done, total }) => {
+        const line = lines.get(phase);
+        if (line !== undefined) line.update(done, total);
+        else if (!opening.has(phase) && (total === null || total > SHORT[phase])) {
+          const label = phase === 'cut' ? 'cutting' : 'sending';
+          opening.set(
+            phase,
+            startProgress(ctx, label, phase === 'cut' ? 'bytes' : 'items').then((made) => {
+              lines.set(phase, made);
+              return made;
+            }),
+          );
+        }
+      },
+    });
+  } finally {
+    for (const line of await Promise.all(opening.values())) line.done();
+  }
+}
+
+/** Less than this is done before a line could be read: bytes to cut, tasks to send. */
+const SHORT = { cut: 256 * 2 ** 20, send: 50_000 } as const;
+
+export async function submitWithProgress(
+  ctx: Context,
+  spec: JobSpec,
+  jobFile: string | null,
+  input: SubmissionInput,
+): Promise<Submitted> {
+  return submitPrepared(ctx, await prepareSubmission(ctx, spec, jobFile, input), modeOf(input));
+}

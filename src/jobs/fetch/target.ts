@@ -1,0 +1,73 @@
+import { realpathSync, type Stats, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { BatchctlError, hasCode } from '../../errors.ts';
+
+/** Where fetched outputs go. */
+export type FetchTarget =
+  /** One file a task. */
+  | { readonly kind: 'directory'; readonly path: string; readonly text: string }
+  /** Joined in task order; appears whole or not at all. */
+  | { readonly kind: 'file'; readonly path: string; readonly text: string }
+  /** Joined in task order, as it comes: `write` resolves when more may come. */
+  | { readonly kind: 'stream'; readonly write: (bytes: Uint8Array) => Promise<void>; readonly text: string };
+
+export interface TargetPlace {
+  /** Paths are relative to it. */
+  readonly cwd: string;
+  /** Writes to stdout, for `-`. */
+  readonly write: (bytes: Uint8Array) => Promise<void>;
+}
+
+/**
+ * What `-o` says: `-` is stdout; a text that ends in `/`, or a directory that exists, is a directory; else a file.
+ * Opens and writes nothing. Throws `usage` for an empty text, `config` for a place that this profile can't write to.
+ */
+export function parseTarget(text: string, place: TargetPlace): FetchTarget {
+  if (text === '-') return { kind: 'stream', write: place.write, text };
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) {
+    throw new BatchctlError('config', `-o ${text}: this profile fetches to files and to stdout`, {
+      hint: 'give a directory (DIR/), a file or -',
+    });
+  }
+  if (text === '' || text.includes('\0')) {
+    throw new BatchctlError('usage', '-o: expected DIR/, FILE or -, found an empty name');
+  }
+  const path = resolve(place.cwd, text);
+  const stats = statOf(path);
+  if (stats?.isDirectory()) return { kind: 'directory', path, text };
+  if (text.endsWith('/')) {
+    if (stats === null) return { kind: 'directory', path, text };
+    throw new BatchctlError('usage', `-o ${text}: expected a directory, found a file`, {
+      hint: `-o ${text.replace(/\/+$/, '')} writes the outputs joined into that file`,
+    });
+  }
+  // A link to a file stays a link: what it names is replaced.
+  return { kind: 'file', path: stats === null ? path : realpathSync(path), text };
+}
+
+/** True for what can't be replaced by a rename: a device, a pipe (`/dev/null`). */
+export function isSpecial(path: string): boolean {
+  const stats = statOf(path);
+  return stats !== null && !stats.isFile();
+}
+
+function statOf(path: string): Stats | null {
+  try {
+    return statSync(path);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return null;
+    throw unwritable(path, error);
+  }
+}
+
+/** What the file system said about a place that the operator named, as an error for them. */
+export function unwritable(path: string, error: unknown): unknown {
+  if (!hasCode(error, 'EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EISDIR', 'EEXIST', 'ENOTEMPTY', 'ENAMETOOLONG', 'ELOOP')) {
+    return error;
+  }
+  const why = error instanceof Error ? error.message.replace(/,.*$/s, '') : String(error);
+  return new BatchctlError('refused', `can't write ${path}: ${why}`, {
+    hint: 'name another place with -o, or move away what is there',
+    cause: error,
+  });
+}

@@ -1,0 +1,80 @@
+import { createHash } from 'node:crypto';
+import { BatchctlError } from '../../errors.ts';
+import { bytesChecksum } from '../../lib/file-checksum.ts';
+import type { OutputFile } from '../../model/output.ts';
+import type { ObjectStore } from '../../ports/object-store.ts';
+import { type Output, openFile, readOutput } from '../output.ts';
+
+/** Files up to this many bytes are read at once, and may be read ahead. */
+export const SMALL = 2 ** 20;
+
+/** Whose outputs are read. */
+export interface OutputSource {
+  readonly store: ObjectStore;
+  readonly job: string;
+  readonly step: string;
+}
+
+/** A task's output, its files agreeing with the checksum that it was published with. Throws `proof`, naming the task. */
+export async function verifiedOutput(source: OutputSource, task: number): Promise<Output> {
+  const output = await readOutput(source.store, source.job, source.step, task);
+  if (output === null) {
+    throw new BatchctlError('proof', `the output of ${source.step}/${task} was listed, and is gone`, {
+      hint: `batchctl verify ${source.job} --repair`,
+    });
+  }
+  const [first] = output.files;
+  const found = isSingle(output) && first !== undefined ? first.checksum : linesChecksum(output.files);
+  if (found !== output.meta.checksum) throw altered(source, task, output.meta.checksum, found);
+  return output;
+}
+
+/** True for one unnamed file; false for a step with `output: files`. */
+export function isSingle({ files }: Output): boolean {
+  return files.length === 1 && files[0]?.name === '';
+}
+
+function linesChecksum(files: readonly OutputFile[]): string {
+  return bytesChecksum(Buffer.from(files.map(({ checksum, size, name }) => `${checksum} ${size} ${name}\n`).join('')));
+}
+
+/** A small file's bytes. Throws `proof` if they aren't those that were published. */
+export async function verifiedBytes(source: OutputSource, task: number, file: OutputFile): Promise<Uint8Array> {
+  const bytes = await source.store.read(file.key);
+  if (bytes === null) throw altered(source, task, file.checksum, 'nothing');
+  checkFound(source, task, file, bytesChecksum(bytes));
+  return bytes;
+}
+
+/** A file's bytes as they come; after the last one, throws `proof` if they weren't those that were published. */
+export async function* verifiedChunks(
+  source: OutputSource,
+  task: number,
+  file: OutputFile,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  if (file.size <= SMALL) {
+    const bytes = await verifiedBytes(source, task, file);
+    if (bytes.length > 0) yield bytes;
+    return;
+  }
+  const hash = createHash('sha256');
+  for await (const chunk of await openFile(source.store, file, signal)) {
+    hash.update(chunk as Buffer);
+    yield chunk as Buffer;
+  }
+  checkFound(source, task, file, `sha256:${hash.digest('hex')}`);
+}
+
+/** Throws `proof`, naming the task, unless the checksum is the published one. */
+export function checkFound(source: OutputSource, task: number, file: OutputFile, found: string): void {
+  if (found !== file.checksum) throw altered(source, task, file.checksum, found);
+}
+
+function altered({ job, step }: OutputSource, task: number, expected: string, found: string): BatchctlError {
+  return new BatchctlError(
+    'proof',
+    `the output of ${step}/${task} was altered after it was published: expected ${expected}, found ${found}`,
+    { hint: `batchctl verify ${job} --deep lists every output that was` },
+  );
+}

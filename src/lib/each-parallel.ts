@@ -1,0 +1,29 @@
+/**
+ * Does `work` for each item, at most `limit` at a time. The first that fails aborts the signal that the others were
+ * given; once all have ended, it is thrown.
+ */
+export async function eachParallel<T>(
+  items: Iterable<T>,
+  limit: number,
+  work: (item: T, signal: AbortSignal) => Promise<void>,
+  signal?: AbortSignal,
+): Promise<void> {
+  const failed = new AbortController();
+  const ends = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
+  const iterator = items[Symbol.iterator]();
+  let failure: { readonly error: unknown } | null = null;
+  const lane = async (): Promise<void> => {
+    try {
+      for (let next = iterator.next(); !next.done && failure === null; next = iterator.next()) {
+        ends.throwIfAborted();
+        await work(next.value, ends);
+      }
+    } catch (error) {
+      failure ??= { error };
+      failed.abort();
+    }
+  };
+  await Promise.all(Array.from({ length: limit }, lane));
+  const first = failure as { readonly error: unknown } | null;
+  if (first !== null) throw first.error;
+}

@@ -1,0 +1,23 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+
+const CHUNK = 2 ** 20;
+
+/** `sha256:<hex>` of a file's first `length` bytes (all unless given). Throws the signal's reason when it aborts. */
+export async function fileChecksum(
+  path: string,
+  options: { readonly length?: number; readonly signal?: AbortSignal } = {},
+): Promise<string> {
+  const hash = createHash('sha256');
+  const { length, signal } = options;
+  if (length !== 0) {
+    const range = { highWaterMark: CHUNK, ...(length !== undefined && { end: length - 1 }), ...(signal && { signal }) };
+    for await (const chunk of createReadStream(path, range)) hash.update(chunk as Buffer);
+  }
+  return `sha256:${hash.digest('hex')}`;
+}
+
+/** `sha256:<hex>` of bytes. */
+export function bytesChecksum(bytes: Uint8Array): string {
+  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+}

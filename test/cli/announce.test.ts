@@ -1,0 +1,71 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { whereLine } from '../../src/cli/announce.ts';
+import { openContext } from '../../src/cli/context.ts';
+import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
+import { requireSaidProfile } from '../../src/cli/said-profile.ts';
+import { loadConfig } from '../../src/config.ts';
+import { fakeIo } from './fake-io.ts';
+
+describe('where a command writes', () => {
+  let cwd: string;
+  beforeEach(() => {
+    cwd = mkdtempSync(join(tmpdir(), 'batchctl-where-'));
+  });
+  afterEach(() => rmSync(cwd, { recursive: true, force: true }));
+
+  const config = (profile?: string) =>
+    loadConfig({ cwd, home: '', etc: join(cwd, 'none'), env: {}, flags: { profile } });
+  const contextOf = (argv: readonly string[], tty = false) => {
+    const never = new AbortController().signal;
+    const io = fakeIo({ cwd, env: { HOME: cwd }, tty });
+    const { flags } = splitGlobalFlags(argv);
+    return { io, ctx: openContext({ io, flags, signal: never, stopNow: never, closed: never }) };
+  };
+
+  it('is the embedded default when no configuration is found', async () => {
+    const { profile, file } = await config();
+    expect(whereLine(profile, file, cwd)).to.equal('-> local: .batchctl (no configuration found)');
+  });
+
+  it('names account, region, stack and file for AWS', async () => {
+    const prod = { backend: 'aws', region: 'eu-west-1', account: '123456789012', stack: 'month-end', bucket: 'acme' };
+    const remote = { backend: 'manager', url: 'https://198.51.100.7' };
+    writeFileSync(join(cwd, 'batchctl.config.json'), JSON.stringify({ profiles: { prod, remote } }));
+    const lines = await Promise.all(
+      ['prod', 'remote'].map(async (name) => {
+        const { profile, file } = await config(name);
+        return whereLine(profile, file, cwd);
+      }),
+    );
+    expect(lines).to.deep.equal([
+      '-> prod: aws 123456789012 eu-west-1, stack month-end (batchctl.config.json)',
+      '-> remote: manager https://198.51.100.7 (batchctl.config.json)',
+    ]);
+  });
+
+  it('is said once, on stderr, and not with --quiet', async () => {
+    const loud = contextOf([]);
+    await loud.ctx.announce();
+    await loud.ctx.announce();
+    expect(loud.io.stderr.text).to.equal('-> local: .batchctl (no configuration found)\n');
+    const quiet = contextOf(['--quiet']);
+    await quiet.ctx.announce();
+    expect(quiet.io.stderr.text).to.equal('');
+  });
+
+  it('must be said for a job, where there is neither a configuration nor a terminal', async () => {
+    const outcome = (argv: readonly string[], tty = false): Promise<unknown> =>
+      requireSaidProfile(contextOf(argv, tty).ctx).then(
+        () => 'fine',
+        (error: unknown) => error,
+      );
+    expect(await outcome([])).to.include({ kind: 'config' });
+    expect(await outcome([], true)).to.equal('fine');
+    expect(await outcome(['--profile', 'local'])).to.equal('fine');
+    writeFileSync(join(cwd, 'batchctl.config.json'), '{}');
+    expect(await outcome([])).to.equal('fine');
+  });
+});

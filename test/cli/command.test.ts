@@ -1,0 +1,86 @@
+import { expect } from 'chai';
+import { type CommandInput, choice, defineCommand, parsed, repeated, wholeNumber } from '../../src/cli/command.ts';
+import type { CommandEntry } from '../../src/cli/commands.ts';
+import { parseCommand } from '../../src/cli/parse.ts';
+import { BatchctlError } from '../../src/errors.ts';
+
+const ARGUMENTS = { '<job>': 'the job', '[task...]': 'tasks' } as const;
+const OPTIONS = {
+  '--max-tasks <n>': parsed('at most so many', wholeNumber(1)),
+  '-o, --output <file>': 'where to',
+  '--set <pair>': repeated('a parameter'),
+  '--mode <mode>': choice('how', ['fast', 'safe']),
+  '--no-scale': 'start nothing',
+  '--all': 'everything',
+} as const;
+
+const seen: CommandInput<typeof ARGUMENTS, typeof OPTIONS>[] = [];
+const definition = defineCommand({
+  arguments: ARGUMENTS,
+  options: OPTIONS,
+  writes: false,
+  output: null,
+  help: { examples: ['batchctl test'], exitCodes: [0], related: ['init'] },
+  run: async (input) => {
+    seen.push(input);
+  },
+});
+const entry: CommandEntry = { name: 'test', group: 'Jobs', summary: 'a test', load: async () => () => definition };
+
+describe("a command's input", () => {
+  it('has arguments and options by name, parsed', async () => {
+    const words = [
+      'j1',
+      't1',
+      't2',
+      '--max-tasks',
+      '3',
+      '-o',
+      '-',
+      '--set',
+      'a=1',
+      '--set=b=2',
+      '--mode',
+      'safe',
+      '--no-scale',
+      '--all',
+    ];
+    expect(await definition.run({ ...parseCommand(entry, definition, words), rest: null })).to.equal(undefined);
+    expect(seen.pop()).to.deep.equal({
+      job: 'j1',
+      task: ['t1', 't2'],
+      maxTasks: 3,
+      output: '-',
+      set: ['a=1', 'b=2'],
+      mode: 'safe',
+      scale: false,
+      all: true,
+      rest: null,
+    });
+  });
+
+  it('has a value for whatever was not given', () => {
+    expect(parseCommand(entry, definition, ['j1'])).to.deep.equal({
+      job: 'j1',
+      task: [],
+      set: [],
+      scale: true,
+      all: false,
+    });
+  });
+
+  const mistakes: readonly (readonly [readonly string[], string])[] = [
+    [['j', '--max-tasks', '0'], '--max-tasks: expected a whole number from 1, found "0"'],
+    [['j', '--max-tasks', '1e3'], 'expected a whole number'],
+    [['j', '--mode', 'slow'], 'Expected one of fast, safe'],
+    [['j', '--max-task', '3'], "unknown option '--max-task'"],
+    [[], "missing required argument 'job'"],
+  ];
+  for (const [words, message] of mistakes) {
+    it(`is refused for ${words.join(' ') || 'nothing at all'}`, () => {
+      expect(() => parseCommand(entry, definition, words))
+        .to.throw(BatchctlError, message)
+        .that.includes({ kind: 'usage' });
+    });
+  }
+});
