@@ -51,6 +51,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/run.ts')).runCommand,
   },
   {
+    name: 'plan',
+    group: 'Jobs',
+    summary: 'what a submission would do; writes nothing',
+    load: async () => (await import('./commands/plan.ts')).planCommand,
+  },
+  {
     name: 'submit',
     group: 'Jobs',
     summary: 'cut the input into tasks and send them',

@@ -50,9 +50,3 @@ export async function print(ctx: Context, data: string | Uint8Array): Promise<vo
     });
   });
 }
-
-/** Columns of stdout: a terminal's, else as many as are needed. */
-export function answerWidth(ctx: Context): number {
-  const { stdout } = ctx.io;
-  return stdout.isTTY === true ? Math.max(40, stdout.columns ?? 80) : Number.POSITIVE_INFINITY;
-}

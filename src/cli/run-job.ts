@@ -9,7 +9,7 @@ import { type JobView, stateOf } from '../model/view.ts';
 import type { OwnWorkers } from '../platform.ts';
 import type { Context } from './context.ts';
 import { jobExit, refuseUnended } from './job-exit.ts';
-import { answer } from './render.ts';
+import { answer, print } from './render.ts';
 import { liveView } from './render-live.ts';
 import { liveOf, statusText } from './status-text.ts';
 import { modeOf, type SubmissionInput } from './submission-flags.ts';
@@ -125,14 +125,13 @@ async function prove(ctx: Context, view: JobView): Promise<void> {
   );
 }
 
-async function fetchTo(ctx: Context, view: JobView, target: string, header: 'once' | null): Promise<string> {
-  const { fetchOutputs } = await import('../jobs/fetch/fetch-outputs.ts');
-  const { targetOf } = await import('./fetch-target.ts');
-  const result = await fetchOutputs(await ctx.platform(), view, {
-    target: targetOf(ctx, target),
-    header,
-    signal: ctx.signal,
-  });
+async function fetchTo(ctx: Context, view: JobView, text: string, header: 'once' | null): Promise<string> {
+  const [{ fetchOutputs }, { parseTarget }] = await Promise.all([
+    import('../jobs/fetch/fetch.ts'),
+    import('../jobs/fetch/target.ts'),
+  ]);
+  const target = parseTarget(text, { cwd: ctx.io.cwd, write: (bytes) => print(ctx, bytes) });
+  const result = await fetchOutputs(await ctx.platform(), view, { target, header, signal: ctx.signal });
   return result.output;
 }
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { describeField, type JsonSchema, schemasAt } from '../lib/json-schema.ts';
 import { configFileSchema } from './schema.ts';
 import { type Backend, CONFIG_TABLE } from './table.ts';

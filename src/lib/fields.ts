@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseDuration, parseSize } from './units.ts';
 
 /** The field types of files that people write. Every message says what is allowed: `issues.ts` adds what was found. */

@@ -3,15 +3,20 @@ import { createReadStream } from 'node:fs';
 
 const CHUNK = 2 ** 20;
 
-/** `sha256:<hex>` of a file's first `length` bytes (all unless given). Throws the signal's reason when it aborts. */
+/** `sha256:<hex>` of a file's bytes: `length` of them (all unless given) from `offset`. Throws the signal's reason when it aborts. */
 export async function fileChecksum(
   path: string,
-  options: { readonly length?: number; readonly signal?: AbortSignal } = {},
+  options: { readonly offset?: number; readonly length?: number; readonly signal?: AbortSignal } = {},
 ): Promise<string> {
   const hash = createHash('sha256');
-  const { length, signal } = options;
+  const { offset = 0, length, signal } = options;
   if (length !== 0) {
-    const range = { highWaterMark: CHUNK, ...(length !== undefined && { end: length - 1 }), ...(signal && { signal }) };
+    const range = {
+      start: offset,
+      highWaterMark: CHUNK,
+      ...(length !== undefined && { end: offset + length - 1 }),
+      ...(signal && { signal }),
+    };
     for await (const chunk of createReadStream(path, range)) hash.update(chunk as Buffer);
   }
   return `sha256:${hash.digest('hex')}`;

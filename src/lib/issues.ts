@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { notAllowed, type Path, type Problem, unknownName } from './problems.ts';
 
 type Issue = z.core.$ZodIssue;

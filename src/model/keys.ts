@@ -35,6 +35,10 @@ export const triesOfRound = (job: string, step: string, task: number, round: num
   `${triesPrefix(job, step)}${taskNumber(task)}.${round}.`;
 export const tryKey = (job: string, step: string, task: number, round: number, attempt: string): string =>
   `${triesOfRound(job, step, task, round)}${attempt}`;
+/** Marks an attempt of an often delivered task as begun, until it has an outcome (law 8). */
+export const begunKey = (job: string, step: string, task: number, round: number, attempt: string): string =>
+  `${triesOfRound(job, step, task, round)}begun-${attempt}`;
+export const isBegun = (key: string): boolean => /\.begun-[a-z0-9]+$/.test(key);
 export const failedPrefix = (job: string, step: string): string => `${stepPrefix(job, step)}failed/`;
 export const failedKey = (job: string, step: string, task: number, round: number): string =>
   `${failedPrefix(job, step)}${taskNumber(task)}.${round}`;

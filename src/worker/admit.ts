@@ -1,13 +1,13 @@
 import { readOutput } from '../jobs/output.ts';
 import { parseStored } from '../lib/json.ts';
 import { type StepSpec, sectionStart, stepIndex } from '../model/job.ts';
-import { failedKey, outKey, triesOfRound } from '../model/keys.ts';
+import { failedKey, isBegun, outKey, triesOfRound } from '../model/keys.ts';
 import { parseMessage, type TaskMessage } from '../model/message.ts';
 import { isKilled, isSkipped, type JobView, roundOf } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Delivery } from '../ports/task-queue.ts';
 import type { JobCache } from './job-cache.ts';
-import type { FailureRecord, Outcome } from './outcome.ts';
+import type { Failure, FailureRecord, Outcome } from './outcome.ts';
 
 /** A delivery that is to be run. */
 export interface Admitted {
@@ -29,6 +29,14 @@ export interface Refused {
   readonly admitted: Omit<Admitted, 'kind' | 'number'> | null;
 }
 
+/** Deliveries after this one are marked as begun until they have an outcome; so many marks left mean a deadly task. */
+export const OFTEN = 20;
+const DEADLY = 5;
+const KILLS_WORKERS: Failure = {
+  reason: 'kills-workers',
+  exitCode: null,
+  error: `its attempts ended ${DEADLY} times without an outcome: it seems to kill its workers`,
+};
 const NEWER_DELAY = 60;
 const LONGEST_DELAY = 900;
 
@@ -73,7 +81,8 @@ export async function admit(
   }
   const decided = await decidedAlready(store, view, index, message);
   if (decided !== null) return refuse(decided, base);
-  const tries = await triesSoFar(store, view, message, delivery);
+  const { tries, begun } = await triesSoFar(store, view, message, delivery);
+  if (begun >= DEADLY) return refuse({ kind: 'failed', failure: KILLS_WORKERS, attempts: tries.length }, base);
   const last = tries.at(-1);
   if (tries.length >= step.attempts && last !== undefined) {
     return refuse({ kind: 'failed', failure: last, attempts: tries.length }, base);
@@ -134,12 +143,17 @@ async function triesSoFar(
   view: JobView,
   message: TaskMessage,
   delivery: Delivery,
-): Promise<readonly FailureRecord[]> {
-  if (delivery.receiveCount <= 1 && view.next <= 1) return [];
+): Promise<{ readonly tries: readonly FailureRecord[]; readonly begun: number }> {
   const tries: FailureRecord[] = [];
+  let begun = 0;
+  if (delivery.receiveCount <= 1 && view.next <= 1) return { tries, begun };
   for await (const { key } of store.list(triesOfRound(message.job, message.step, message.task, message.round))) {
+    if (isBegun(key)) {
+      begun += 1;
+      continue;
+    }
     const bytes = await store.read(key);
     if (bytes !== null) tries.push(parseStored<FailureRecord>(key, bytes));
   }
-  return tries.sort((a, b) => a.number - b.number);
+  return { tries: tries.sort((a, b) => a.number - b.number), begun };
 }

@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { hasCode } from '../errors.ts';
-import type { Admitted } from './admit.ts';
+import { begunKey } from '../model/keys.ts';
+import { type Admitted, OFTEN } from './admit.ts';
 import type { CodeCache } from './code.ts';
 import type { WorkerContext } from './context.ts';
 import { parseCounters } from './counters.ts';
@@ -56,6 +57,7 @@ export async function runAttempt(ctx: WorkerContext, task: Admitted, options: At
   let bytesIn: number | null = null;
   let outcome: Outcome;
   try {
+    if (task.delivery.receiveCount > OFTEN) await ctx.platform.store.put(begunMark(task, options.attempt), '');
     const directory = freshDirectory(ctx.scratch, options.slot);
     const run: Run = { ctx, task, options, directory, secrets: resolveSecrets(task.step.secrets), startedAt, started };
     const staged = await stageIn(ctx, task, directory, options.signal);
@@ -133,6 +135,11 @@ async function judge(run: Run, end: CommandEnd, bytesIn: number): Promise<Outcom
   });
   ctx.passed('publish');
   return published.won ? { kind: 'published', meta: published.meta } : { kind: 'twin', meta: published.meta };
+}
+
+/** The mark that an attempt of an often delivered task leaves, until it is settled. */
+export function begunMark({ message: { job, step, task, round } }: Pick<Admitted, 'message'>, attempt: string): string {
+  return begunKey(job, step, task, round, attempt);
 }
 
 /** The code an attempt runs: the mended one that a retry brought, else the job's own. */

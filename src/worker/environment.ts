@@ -51,6 +51,7 @@ export function environmentOf(
     BATCHCTL_LEASE_SECONDS: String(facts.leaseSeconds),
     BATCHCTL_DEADLINE: new Date(facts.deadline).toISOString(),
     BATCHCTL_COUNTERS: directory.counters,
+    ...(staged.inputName === null ? {} : { BATCHCTL_INPUT_NAME: staged.inputName }),
     ...(staged.path === null ? {} : { BATCHCTL_INPUT: staged.path }),
     ...(step.output === 'file' ? { BATCHCTL_OUTPUT: directory.outputFile } : {}),
     ...(step.output === 'files' ? { BATCHCTL_OUTPUT_DIR: directory.outputDirectory } : {}),

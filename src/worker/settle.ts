@@ -6,8 +6,8 @@ import type { OutputMeta } from '../model/output.ts';
 import { roundOf } from '../model/view.ts';
 import type { AttemptEvent, AttemptOutcome } from '../ports/ledger.ts';
 import type { Delivery } from '../ports/task-queue.ts';
-import type { Admitted } from './admit.ts';
-import type { AttemptResult } from './attempt.ts';
+import { type Admitted, OFTEN } from './admit.ts';
+import { type AttemptResult, begunMark } from './attempt.ts';
 import type { WorkerContext } from './context.ts';
 import type { Failure, FailureRecord, Outcome } from './outcome.ts';
 import type { QueueClient } from './queue-client.ts';
@@ -32,6 +32,9 @@ export type SendTo = (group: string, body: string, tenant: string) => Promise<vo
  * what the store must know first, then the ledger, then the chain, then the queue.
  */
 export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): Promise<void> {
+  if (item.task !== null && item.attempt !== null && item.delivery.receiveCount > OFTEN) {
+    await ctx.platform.store.delete([begunMark(item.task, item.attempt)]);
+  }
   const { queue, delivery, outcome, task } = item;
   switch (outcome.kind) {
     case 'published':
@@ -138,6 +141,7 @@ function eventOf(ctx: WorkerContext, item: Settling, outcome: AttemptOutcome, fa
   return {
     ...baseEvent(ctx, item),
     outcome,
+    waitSeconds: waited(item),
     startedAt: result?.startedAt ?? now,
     endedAt: result?.endedAt ?? now,
     exitCode: failure.exitCode,
@@ -154,6 +158,7 @@ function doneEvent(ctx: WorkerContext, item: Settling, meta: OutputMeta): Attemp
   return {
     ...baseEvent(ctx, item),
     outcome: 'done',
+    waitSeconds: waited(item),
     round: meta.round,
     attempt: meta.attempt,
     number: meta.number,
@@ -193,6 +198,11 @@ function baseEvent(
     bytesOut: null,
     counters: {},
   };
+}
+
+/** Seconds from sending to the start, of a first attempt: later ones were delayed on purpose. Null when none ran here. */
+function waited({ number, delivery, result }: Settling): number | null {
+  return number === 1 && result !== null ? Math.max(0, result.startedAt - delivery.sentAt) / 1_000 : null;
 }
 
 const iso = (ms: number): string => new Date(ms).toISOString();

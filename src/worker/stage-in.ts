@@ -18,6 +18,8 @@ export interface StagedInput {
   readonly bytes: number;
   /** Parameters that the part brings: `item`, `index`, a grid's axes. */
   readonly params: Readonly<Record<string, string>>;
+  /** The name of the input that a part was cut from; null where there is none. */
+  readonly inputName: string | null;
 }
 
 /** Reads and writes straight away below this size; streams above it. */
@@ -49,7 +51,7 @@ async function stageFirst(
   const input = 'input' in part ? (task.view.record.inputs[part.input] ?? null) : null;
   const { bytes } = await stagePart(part, { input, store: ctx.platform.store, target: directory.stdin, signal });
   const params = part.kind === 'item' ? { item: part.item } : part.kind === 'params' ? part.params : {};
-  return asInput(task, directory.stdin, bytes, params);
+  return { ...asInput(task, directory.stdin, bytes, params), inputName: input?.name ?? null };
 }
 
 /** The step before's output of the same chain. */
@@ -98,17 +100,17 @@ async function stageGather(
   };
   if (step.input === 'dir') {
     const bytes = await layInto(source, directory.inputDirectory, signal);
-    return { stdin: null, path: directory.inputDirectory, bytes, params: {} };
+    return { stdin: null, path: directory.inputDirectory, bytes, params: {}, inputName: null };
   }
   if (step.input === 'list') {
     const bytes = await listInto(source, directory.stdin);
-    return { stdin: directory.stdin, path: directory.stdin, bytes, params: {} };
+    return { stdin: directory.stdin, path: directory.stdin, bytes, params: {}, inputName: null };
   }
   const bytes = await joinInto(source, directory.stdin, step.header, signal);
   return asInput(task, directory.stdin, bytes, {});
 }
 
 function asInput(task: Admitted, path: string, bytes: number, params: Readonly<Record<string, string>>): StagedInput {
-  if (task.step.input === 'file') return { stdin: null, path, bytes, params };
-  return { stdin: bytes === 0 ? null : path, path: null, bytes, params };
+  if (task.step.input === 'file') return { stdin: null, path, bytes, params, inputName: null };
+  return { stdin: bytes === 0 ? null : path, path: null, bytes, params, inputName: null };
 }

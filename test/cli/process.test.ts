@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 
 const MAIN = join(import.meta.dirname, '../../src/cli/main.ts');
+const TSX = join(import.meta.dirname, '../../node_modules/tsx/dist/loader.mjs');
 const RUN = `import { main } from ${JSON.stringify(MAIN)}; process.exitCode = await main(process.argv.slice(1));`;
 
 describe('the process', () => {
@@ -15,7 +16,7 @@ describe('the process', () => {
   afterEach(() => rmSync(cwd, { recursive: true, force: true }));
 
   const start = (argv: readonly string[]) =>
-    spawn(process.execPath, ['--import', import.meta.resolve('tsx'), '--input-type=module', '-e', RUN, '--', ...argv], {
+    spawn(process.execPath, ['--import', TSX, '--input-type=module', '-e', RUN, '--', ...argv], {
       cwd,
       env: { PATH: process.env.PATH, HOME: cwd },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,6 +1,6 @@
 import { BatchctlError } from '../../errors.ts';
 import type { TaskBits } from '../../model/bits.ts';
-import { sectionStart, type StepSpec } from '../../model/job.ts';
+import { type StepSpec, sectionStart } from '../../model/job.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import { listPublished, stepTotals } from '../listing.ts';

@@ -30,7 +30,9 @@ export function inputNames(store: ObjectStore, view: JobView): (task: number) =>
 async function readInputs(store: ObjectStore, key: string): Promise<Int32Array> {
   const bytes = await store.read(key);
   if (bytes === null) {
-    throw new BatchctlError('corrupt', `${key} is gone, which says what each task reads`, { hint: 'use --name {task}' });
+    throw new BatchctlError('corrupt', `${key} is gone, which says what each task reads`, {
+      hint: 'use --name {task}',
+    });
   }
   const lines = Buffer.from(bytes).toString('utf8').trimEnd().split('\n');
   return Int32Array.from(lines, (line) => {

@@ -62,7 +62,9 @@ function statOf(path: string): Stats | null {
 
 /** What the file system said about a place that the operator named, as an error for them. */
 export function unwritable(path: string, error: unknown): unknown {
-  if (!hasCode(error, 'EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EISDIR', 'EEXIST', 'ENOTEMPTY', 'ENAMETOOLONG', 'ELOOP')) {
+  if (
+    !hasCode(error, 'EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EISDIR', 'EEXIST', 'ENOTEMPTY', 'ENAMETOOLONG', 'ELOOP')
+  ) {
     return error;
   }
   const why = error instanceof Error ? error.message.replace(/,.*$/s, '') : String(error);

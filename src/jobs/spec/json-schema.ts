@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { describeField, type JsonSchema } from '../../lib/json-schema.ts';
 import { JOB_FIELD_DOCS } from './field-docs.ts';
 import { jobFileSchema } from './schema.ts';

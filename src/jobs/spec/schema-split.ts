@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { fields, listOf, mapOf, plainValue, size, text, whole, yesOrNo } from '../../lib/fields.ts';
 
 const MAP = 'a map with by and its fields, such as { by: csv, size: 32MB }';

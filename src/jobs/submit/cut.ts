@@ -17,7 +17,7 @@ export interface CutParts {
 
 /** Cuts the inputs, writing the parts under the job in shards; memory is that of one shard. Closes the inputs. */
 export async function cut(
-  store: ObjectStore,
+  store: Pick<ObjectStore, 'put' | 'uploadFile'>,
   job: string,
   prepared: Prepared,
   options: { readonly signal?: AbortSignal; readonly onProgress?: (bytes: number) => void },

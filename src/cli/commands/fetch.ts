@@ -1,0 +1,137 @@
+import { BatchctlError } from '../../errors.ts';
+import type { FetchTarget } from '../../jobs/fetch/target.ts';
+import { formatSize } from '../../lib/units.ts';
+import type { JobView } from '../../model/view.ts';
+import { type CommandDefinition, choice, defineCommand } from '../command.ts';
+import type { Context } from '../context.ts';
+import { formatCount } from '../format.ts';
+import { answer, print } from '../render.ts';
+import { startProgress } from '../render-progress.ts';
+
+export function fetchCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    arguments: { '[job]': 'id, prefix, key:RUN-KEY, name:NAME or last; the latest unless given' },
+    options: {
+      '--step <step>': 'the outputs of this step; of the last one unless given',
+      '-o, --output <target>': 'DIR/ (or a directory that exists): one file a task; FILE or -: joined in task order',
+      '--name <pattern>': 'how files in DIR/ are named: {task}, {input} (its base name), {step}, {job}, {name}',
+      '--header <which>': choice('once: of the joined outputs only the first keeps its first line', ['once']),
+    },
+    writes: false,
+    output: {
+      type: 'object',
+      required: ['job', 'step', 'outputs', 'missing', 'bytes', 'output', 'kept'],
+      properties: {
+        job: { type: 'string' },
+        step: { type: 'string' },
+        outputs: { type: 'integer', description: 'outputs that are at the target now' },
+        missing: { type: 'integer', description: 'tasks of the step that have no output (yet)' },
+        bytes: { type: 'integer' },
+        output: { type: 'string', description: 'the target, as given' },
+        kept: { type: 'integer', description: 'outputs whose files were there already, with the right checksum' },
+      },
+    },
+    help: {
+      about:
+        'Each output is compared with the checksum that it was published with. Files appear whole or not at all; those that are there and right are kept, so an interrupted fetch is taken up by the same command. In DIR/ files are named {task} (nine digits), after a gather {step}; the files of a step with `output: files` lie below, as {task}/{name}. Of a job that is not finished it fetches what there is. Without -o a step with one output is written to stdout. What went to stdout before an altered output was found is not taken back.',
+      examples: [
+        'batchctl fetch last -o results/',
+        'batchctl fetch key:month-end-2026-11 --step price -o priced.csv --header once',
+        'batchctl fetch -o results/ --name {input}',
+      ],
+      exitCodes: [
+        [0, 'fetched; stderr says how many outputs are missing'],
+        [4, 'no such job or step, or no output yet'],
+        [7, "the target can't be written"],
+        [9, 'an output was altered after it was published'],
+      ],
+      related: ['run', 'status', 'verify'],
+    },
+    run: (input) => fetchVerb({ ctx, ...input }),
+  });
+}
+
+export interface FetchVerbOptions {
+  readonly ctx: Context;
+  readonly job: string | undefined;
+  readonly step: string | undefined;
+  readonly output: string | undefined;
+  readonly name: string | undefined;
+  readonly header: 'once' | undefined;
+}
+
+/** Fetches a step's outputs. Throws `usage` for flags that don't go together, else as `fetchOutputs` does. */
+export async function fetchVerb({ ctx, job, step, output, name, header }: FetchVerbOptions): Promise<void> {
+  const [{ findJob }, { fetchOutputs, missingLine }] = await Promise.all([
+    import('../../jobs/find.ts'),
+    import('../../jobs/fetch/fetch.ts'),
+  ]);
+  const platform = await ctx.platform();
+  const view = await findJob(platform, job);
+  if (job === undefined || job === 'last') ctx.notice(`job ${view.record.job}`);
+  const target = await targetOf(ctx, view, step, output);
+  checkFlags(ctx, target, { name, header });
+  const progress = await startProgress(ctx, 'fetching', 'bytes');
+  try {
+    const result = await fetchOutputs(platform, view, {
+      step,
+      target,
+      header: header ?? null,
+      name,
+      signal: ctx.signal,
+      onProgress: ({ bytes }) => progress.update(bytes, null),
+    });
+    const kept = result.kept === 0 ? '' : `, ${formatCount(result.kept)} of them kept as they were`;
+    const line = `fetched ${formatCount(result.outputs)} outputs of ${result.step} (${formatSize(result.bytes)}) to ${result.output}${kept}`;
+    progress.done(target.kind === 'stream' ? line : 'fetched');
+    const missing = missingLine(view, result);
+    if (missing !== null) ctx.warn(missing);
+    if (target.kind !== 'stream') await answer(ctx, { json: result, text: line });
+  } catch (error) {
+    progress.failed();
+    throw error;
+  }
+}
+
+/** What `-o` says; without it stdout, for a step that has one output. */
+async function targetOf(
+  ctx: Context,
+  view: JobView,
+  step: string | undefined,
+  output: string | undefined,
+): Promise<FetchTarget> {
+  const { parseTarget } = await import('../../jobs/fetch/target.ts');
+  const place = { cwd: ctx.io.cwd, write: (bytes: Uint8Array) => print(ctx, bytes) };
+  if (output !== undefined) return parseTarget(output, place);
+  const [{ chooseStep }, { isOneOutput }] = await Promise.all([
+    import('../../jobs/fetch/choose.ts'),
+    import('../../jobs/fetch/fetch.ts'),
+  ]);
+  const chosen = chooseStep(view, step);
+  if (isOneOutput(chosen)) return parseTarget('-', place);
+  throw new BatchctlError('usage', `-o is missing: step ${chosen.step.name} has ${formatCount(chosen.total)} tasks`, {
+    hint: `batchctl fetch ${view.record.job} -o results/ for one file a task, -o FILE or -o - for all joined`,
+  });
+}
+
+function checkFlags(
+  ctx: Context,
+  target: FetchTarget,
+  { name, header }: { readonly name: string | undefined; readonly header: 'once' | undefined },
+): void {
+  if (target.kind === 'stream' && ctx.flags.json) {
+    throw new BatchctlError('usage', 'stdout can be the outputs or the --json answer, not both', {
+      hint: 'give -o DIR/ or -o FILE, or leave --json out',
+    });
+  }
+  if (target.kind === 'directory' && header !== undefined) {
+    throw new BatchctlError('usage', `--header once is for joined outputs, and ${target.text} is a directory`, {
+      hint: 'give -o FILE or -o -',
+    });
+  }
+  if (target.kind !== 'directory' && name !== undefined) {
+    throw new BatchctlError('usage', `--name is for files in a directory, and ${target.text} is none`, {
+      hint: 'give -o DIR/',
+    });
+  }
+}

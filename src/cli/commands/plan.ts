@@ -1,0 +1,94 @@
+import { type Plan, planOf } from '../../jobs/plan.ts';
+import { formatSize } from '../../lib/units.ts';
+import { type CommandDefinition, defineCommand } from '../command.ts';
+import type { Context } from '../context.ts';
+import { formatCount } from '../format.ts';
+import { openJobFile } from '../open-job-file.ts';
+import { answer } from '../render.ts';
+import { renderTable } from '../render-table.ts';
+import { SUBMISSION_FLAGS, type SubmissionInput } from '../submission-flags.ts';
+import { prepareSubmission } from '../submit-with-progress.ts';
+
+const count = { type: 'integer', minimum: 0 };
+
+export function planCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    arguments: { '<jobfile>': 'the job, YAML or JSON' },
+    options: SUBMISSION_FLAGS,
+    writes: false,
+    output: {
+      type: 'object',
+      required: ['name', 'runKey', 'existing', 'inputs', 'parts', 'steps', 'tasks', 'messages', 'files'],
+      properties: {
+        name: { type: 'string' },
+        runKey: { type: ['string', 'null'] },
+        existing: { type: ['object', 'null'], description: 'the job that the key names already' },
+        inputs: { type: 'array', items: { type: 'object' } },
+        bytes: count,
+        parts: count,
+        records: { type: ['integer', 'null'] },
+        steps: { type: 'array', items: { type: 'object' } },
+        tasks: count,
+        messages: count,
+        files: { type: 'array', items: { type: 'string' } },
+      },
+    },
+    help: {
+      about: 'What submit would do: inputs, parts, tasks, messages, files. Writes nothing.',
+      examples: ['batchctl plan job.yaml', 'batchctl plan job.yaml --input claims.csv --json'],
+      exitCodes: [
+        0,
+        [3, 'the job file is not valid'],
+        [4, 'an input matches nothing'],
+        [7, 'more tasks than maxTasks'],
+      ],
+      related: ['submit', 'run'],
+    },
+    run: (input) => plan({ ctx, ...input }),
+  });
+}
+
+export interface PlanOptions extends SubmissionInput {
+  readonly ctx: Context;
+  readonly jobfile: string;
+}
+
+/** Prints what a submission would do. */
+export async function plan({ ctx, jobfile, ...input }: PlanOptions): Promise<void> {
+  const spec = await openJobFile(ctx, jobfile);
+  const prepared = await prepareSubmission(ctx, spec, jobfile, input);
+  const found = await planOf(await ctx.platform(), prepared, ctx.signal);
+  await answer(ctx, { json: found, text: () => planText(ctx, found) });
+}
+
+const INPUTS_SHOWN = 20;
+
+async function planText(ctx: Context, found: Plan): Promise<string> {
+  const inputs = await renderTable(ctx, found.inputs.slice(0, INPUTS_SHOWN), [
+    { title: 'input', value: ({ name }) => name, min: 12 },
+    { title: 'size', value: ({ size }) => formatSize(size), align: 'right' },
+    { title: 'records', value: ({ records }) => (records === null ? '' : formatCount(records)), align: 'right' },
+    { title: 'compressed', value: ({ compression }) => compression ?? '' },
+  ]);
+  const steps = await renderTable(ctx, found.steps, [
+    { title: 'step', value: ({ name }) => name, min: 6 },
+    { title: 'group', value: ({ group }) => group },
+    { title: 'tasks', value: ({ tasks }) => formatCount(tasks), align: 'right' },
+    { title: '', value: ({ gather }) => (gather ? 'waits for all' : '') },
+  ]);
+  const { existing } = found;
+  return [
+    `${found.name}: ${formatCount(found.tasks)} tasks, ${formatSize(found.bytes)} of input in ${formatCount(found.parts)} parts`,
+    ...(existing === null
+      ? []
+      : [
+          `run key ${found.runKey} is job ${existing.job}'s, with ${existing.sameContent ? 'the same' : 'OTHER'} content`,
+        ]),
+    '',
+    inputs,
+    ...(found.inputs.length > INPUTS_SHOWN ? [`and ${formatCount(found.inputs.length - INPUTS_SHOWN)} more`] : []),
+    '',
+    steps,
+    ...(found.files.length === 0 ? [] : ['', `files: ${found.files.join(', ')}`]),
+  ].join('\n');
+}

@@ -1,0 +1,80 @@
+import { type JobView, stateOf } from '../../model/view.ts';
+import type { Platform } from '../../ports/platform.ts';
+import { type ChosenStep, chooseStep, publishedTasks } from './choose.ts';
+import { fetchIntoDirectory } from './into-directory.ts';
+import { type Joining, joinIntoFile, joinOutputs } from './join.ts';
+import { checkDistinct, fileNamer } from './names.ts';
+import { type FetchProgress, Tally } from './tally.ts';
+import type { FetchTarget } from './target.ts';
+
+export interface FetchOptions {
+  /** The step whose outputs are wanted; the last one unless given. */
+  readonly step?: string | undefined;
+  readonly target: FetchTarget;
+  /** `once`: joined outputs keep only the first header line. */
+  readonly header: 'once' | null;
+  /** How files in a directory are named: `{task}`, `{input}`, `{step}`, `{job}`, `{name}`. */
+  readonly name?: string | undefined;
+  readonly signal?: AbortSignal;
+  /** Called as outputs are written. */
+  readonly onProgress?: (progress: FetchProgress) => void;
+}
+
+export interface FetchResult {
+  readonly job: string;
+  readonly step: string;
+  /** Outputs that are at the target now, and how many of the step's tasks have none. */
+  readonly outputs: number;
+  readonly missing: number;
+  readonly bytes: number;
+  /** The target, as it was given. */
+  readonly output: string;
+  /** Outputs whose files were there already, and right: nothing of them was written. */
+  readonly kept: number;
+}
+
+/**
+ * Fetches a step's published outputs, each compared with the checksum that it was published with; memory is flat.
+ * Of a job that isn't finished it fetches what there is. Throws `notFound` for no output, `usage` for names that can't
+ * be told apart, `proof` (naming the task) for an altered output, `refused` where the target can't be written.
+ */
+export async function fetchOutputs(platform: Platform, view: JobView, options: FetchOptions): Promise<FetchResult> {
+  const { target, header, signal } = options;
+  const chosen = chooseStep(view, options.step);
+  const { job } = view.record;
+  const { nameOf, pattern } = fileNamer(platform.store, view, chosen, options.name);
+  const tasks = await publishedTasks(platform.store, view, chosen);
+  const tally = new Tally(tasks.count, options.onProgress);
+  const source = { store: platform.store, job, step: chosen.step.name };
+  const joining: Joining = { source, tasks, header, tally, signal };
+  switch (target.kind) {
+    case 'directory': {
+      await checkDistinct(pattern, nameOf, tasks);
+      const distinct = pattern.includes('{task}') || chosen.total <= 1;
+      await fetchIntoDirectory({ ...joining, platform, directory: target.path, nameOf, distinct });
+      break;
+    }
+    case 'file':
+      await joinIntoFile(joining, target.path);
+      break;
+    case 'stream':
+      await joinOutputs(joining, target.write);
+      break;
+    default:
+      target satisfies never;
+  }
+  const { outputs, bytes, kept } = tally.now;
+  const missing = chosen.total - outputs;
+  return { job, step: chosen.step.name, outputs, missing, bytes, output: target.text, kept };
+}
+
+/** What is told of outputs that aren't there, in a line; null when all are. */
+export function missingLine(view: JobView, { outputs, missing, step }: FetchResult): string | null {
+  if (missing === 0) return null;
+  return `${missing} of ${outputs + missing} outputs of ${step} are missing: the job is ${stateOf(view)}`;
+}
+
+/** Whether the step has one task with one output, which may go to stdout without being asked. */
+export function isOneOutput({ total, step }: ChosenStep): boolean {
+  return total === 1 && step.output !== 'files';
+}

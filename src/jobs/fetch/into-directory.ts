@@ -1,0 +1,129 @@
+import { constants } from 'node:fs';
+import { chmod, copyFile, lstat, mkdir, open, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { hasCode } from '../../errors.ts';
+import { eachParallel } from '../../lib/each-parallel.ts';
+import { fileChecksum } from '../../lib/file-checksum.ts';
+import { randomId } from '../../lib/id.ts';
+import type { OutputFile } from '../../model/output.ts';
+import type { Platform } from '../../ports/platform.ts';
+import { claim, type FileNamer } from './names.ts';
+import type { Tally } from './tally.ts';
+import { unwritable } from './target.ts';
+import { checkFound, type OutputSource, SMALL, verifiedBytes, verifiedChunks, verifiedOutput } from './verified.ts';
+
+/** Outputs that are fetched at a time. */
+const IN_FLIGHT = 16;
+
+export interface IntoDirectory {
+  readonly platform: Platform;
+  readonly source: OutputSource;
+  readonly tasks: Iterable<number>;
+  readonly directory: string;
+  readonly nameOf: FileNamer;
+  /** True where names alone tell tasks apart, so that none need be remembered. */
+  readonly distinct: boolean;
+  readonly tally: Tally;
+  readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * Fetches each output into a file of its own. A file appears under its name once it is whole and its checksum is right;
+ * one that is there and right is kept. Throws `proof`, naming the task, for an altered output.
+ */
+export async function fetchIntoDirectory(options: IntoDirectory): Promise<void> {
+  const { source, directory, nameOf, distinct, tally } = options;
+  const taken = new Map<string, number>();
+  await makeDirectory(directory);
+  const one = async (task: number, signal: AbortSignal): Promise<void> => {
+    const output = await verifiedOutput(source, task);
+    let kept = output.files.length > 0;
+    for (const file of output.files) {
+      const name = await nameOf(task, file.name);
+      if (!distinct) claim(taken, name, task);
+      const path = join(directory, name);
+      if (!(await isThere(path, file, signal))) {
+        kept = false;
+        await fetchFile(options, task, file, path, signal);
+      }
+      tally.add({ bytes: file.size });
+    }
+    tally.add({ outputs: 1, kept: kept ? 1 : 0 });
+  };
+  await eachParallel(options.tasks, IN_FLIGHT, one, options.signal);
+}
+
+async function isThere(path: string, file: OutputFile, signal: AbortSignal): Promise<boolean> {
+  try {
+    const stats = await lstat(path);
+    if (!stats.isFile() || stats.size !== file.size) return false;
+    return (await fileChecksum(path, { signal })) === file.checksum;
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR', 'EACCES')) return false;
+    throw error;
+  }
+}
+
+async function fetchFile(
+  { platform, source }: IntoDirectory,
+  task: number,
+  file: OutputFile,
+  path: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const parent = dirname(path);
+  await makeDirectory(parent);
+  const draft = join(parent, `.batchctl-${randomId(12)}.part`);
+  try {
+    if (file.size <= SMALL) await writeFile(draft, await verifiedBytes(source, task, file), { flag: 'wx' });
+    else if (!(await cloneVerified(platform, source, task, file, draft, signal))) {
+      await streamInto(draft, verifiedChunks(source, task, file, signal));
+    }
+    await rename(draft, path);
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw unwritable(path, error);
+  }
+}
+
+/** Shares the blocks of the store's own file where the file system copies on write: then only the checksum is read. */
+async function cloneVerified(
+  platform: Platform,
+  source: OutputSource,
+  task: number,
+  file: OutputFile,
+  draft: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const local = platform.localFile(file.key);
+  if (local === null || local.size !== file.size) return false;
+  try {
+    await copyFile(local.path, draft, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE);
+  } catch {
+    // Most file systems can't; whatever else was wrong, streaming meets it again.
+    await rm(draft, { force: true });
+    return false;
+  }
+  await truncate(draft, file.size);
+  // The store's files are private to its owner; what is fetched is as public as any other new file.
+  await chmod(draft, 0o666 & ~process.umask());
+  checkFound(source, task, file, await fileChecksum(draft, { signal }));
+  return true;
+}
+
+async function streamInto(draft: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  const target = await open(draft, 'wx');
+  try {
+    for await (const chunk of chunks) await target.writeFile(chunk);
+  } finally {
+    await target.close();
+  }
+}
+
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (error) {
+    throw unwritable(path, error);
+  }
+}

@@ -1,0 +1,111 @@
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { hasCode } from '../../errors.ts';
+import { ahead } from '../../lib/ahead.ts';
+import { fileChecksum } from '../../lib/file-checksum.ts';
+import { randomId } from '../../lib/id.ts';
+import { FirstLineDropper } from '../../lib/without-first-line.ts';
+import type { Output } from '../output.ts';
+import type { Tally } from './tally.ts';
+import { isSpecial, unwritable } from './target.ts';
+import { isSingle, type OutputSource, SMALL, verifiedBytes, verifiedChunks, verifiedOutput } from './verified.ts';
+
+/** How many outputs are looked up, and if small read, ahead of the one that is being written. */
+const AHEAD = 16;
+
+export interface Joining {
+  readonly source: OutputSource;
+  readonly tasks: Iterable<number>;
+  /** `once`: of all first lines only the first one's is kept. */
+  readonly header: 'once' | null;
+  readonly tally: Tally;
+  readonly signal: AbortSignal | undefined;
+}
+
+type Sink = (bytes: Uint8Array) => Promise<void>;
+
+/** Writes the outputs, in task order, one after another. Throws `proof`, naming the task, for an altered one. */
+export async function joinOutputs(joining: Joining, write: Sink): Promise<void> {
+  const { source, header, tally, signal } = joining;
+  let first = true;
+  for await (const { output, bytes } of ahead(joining.tasks, AHEAD, (task) => readAhead(source, task))) {
+    for (const file of output.files) {
+      if (file.size === 0) continue;
+      const dropper = header === 'once' && !first ? new FirstLineDropper() : null;
+      first = false;
+      for await (const chunk of bytes === null ? verifiedChunks(source, output.task, file, signal) : [bytes]) {
+        signal?.throwIfAborted();
+        const left = dropper === null ? chunk : dropper.take(chunk);
+        if (left.length === 0) continue;
+        await write(left);
+        tally.add({ bytes: left.length });
+      }
+    }
+    tally.add({ outputs: 1 });
+  }
+}
+
+interface Ready {
+  readonly output: Output;
+  /** Its only file's bytes where they are small; null: they are streamed in their turn. */
+  readonly bytes: Uint8Array | null;
+}
+
+async function readAhead(source: OutputSource, task: number): Promise<Ready> {
+  const output = await verifiedOutput(source, task);
+  const [file] = output.files;
+  const small = isSingle(output) && file !== undefined && file.size > 0 && file.size <= SMALL;
+  return { output, bytes: small ? await verifiedBytes(source, task, file) : null };
+}
+
+/**
+ * Joins the outputs into a file, which appears under its name once it is whole and every checksum was right.
+ * A file that holds just these bytes is kept. A device or pipe is written to as it is.
+ */
+export async function joinIntoFile(joining: Joining, path: string): Promise<void> {
+  const special = isSpecial(path);
+  if (!special && joining.header === null && (await isJoined(joining, path))) return;
+  const draft = special ? path : join(dirname(path), `.${basename(path).slice(0, 200)}.${randomId(12)}.part`);
+  try {
+    if (!special) await mkdir(dirname(path), { recursive: true });
+    const target = await open(draft, special ? 'w' : 'wx');
+    try {
+      await joinOutputs(joining, (bytes) => target.writeFile(bytes));
+    } finally {
+      await target.close();
+    }
+    if (!special) await rename(draft, path);
+  } catch (error) {
+    if (!special) await rm(draft, { force: true });
+    throw unwritable(path, error);
+  }
+}
+
+/** Whether the file is the outputs, joined: each stretch of it has the checksum that its output was published with. */
+async function isJoined({ source, tasks, tally, signal }: Joining, path: string): Promise<boolean> {
+  const size = await sizeOf(path);
+  if (size === null) return false;
+  const counted = [...tasks];
+  let offset = 0;
+  for await (const output of ahead(counted, AHEAD, (task) => verifiedOutput(source, task))) {
+    signal?.throwIfAborted();
+    for (const file of output.files) {
+      if (offset + file.size > size) return false;
+      const found = await fileChecksum(path, { offset, length: file.size, ...(signal && { signal }) });
+      if (found !== file.checksum) return false;
+      offset += file.size;
+    }
+  }
+  if (offset !== size) return false;
+  tally.add({ outputs: counted.length, kept: counted.length, bytes: size });
+  return true;
+}
+
+async function sizeOf(path: string): Promise<number | null> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return null;
+    throw unwritable(path, error);
+  }
+}
