@@ -81,6 +81,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/wait.ts')).waitCommand,
   },
   {
+    name: 'fetch',
+    group: 'Jobs',
+    summary: "a job's outputs, verified: one file a task, or joined",
+    load: async () => (await import('./commands/fetch.ts')).fetchCommand,
+  },
+  {
     name: 'worker',
     group: 'Grid',
     summary: 'the task loop: takes tasks and runs them',

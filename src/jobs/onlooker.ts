@@ -4,6 +4,7 @@ import { OPEN, openOf } from '../model/keys.ts';
 import { emptyView, type JobView } from '../model/view.ts';
 import type { StepCounts } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
+import { discardAbandoned } from './discard.ts';
 import { append, readJob, refreshView } from './journal.ts';
 import { stepTotals } from './listing.ts';
 import { isOpen, type Look, look } from './look.ts';
@@ -63,7 +64,8 @@ export class Onlooker {
     for (const job of await this.openJobs()) {
       try {
         const glanced = await this.glance(job, exact);
-        if (glanced?.look != null) looks.set(job, glanced.look);
+        if (glanced === null) await discardAbandoned(this.#platform, job);
+        else if (glanced.look !== null) looks.set(job, glanced.look);
       } catch (error) {
         // A job of a newer format is for newer onlookers; the others still need their round.
         if (!isKind(error, 'newer', 'corrupt')) throw error;

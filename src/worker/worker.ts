@@ -14,6 +14,7 @@ import { Intake } from './intake.ts';
 import { JobCache } from './job-cache.ts';
 import { messageOf } from './judge.ts';
 import { LeaseKeeper } from './lease.ts';
+import type { Outcome } from './outcome.ts';
 import { countElsewhere, heedJournals, readOrders } from './pulse.ts';
 import { QueueClient } from './queue-client.ts';
 import { type Settling, settle, startEvent } from './settle.ts';
@@ -43,6 +44,8 @@ export interface WorkerOptions {
 /** Attempts that run this long are told to the ledger as running, milliseconds. */
 const ANNOUNCE_MS = 200;
 const LOOK_LINGER_MS = 25;
+/** Attempts in a row that a service may refuse before the worker gives up. */
+const SERVICE_PATIENCE = 3;
 
 /**
  * The task loop (law 6: stop taking, then stop working). Resolves when the worker has drained or is done; throws
@@ -72,6 +75,7 @@ class Worker {
   #done = 0;
   #failed = 0;
   #failedInARow = 0;
+  #refusedInARow = 0;
 
   constructor(platform: Platform, options: WorkerOptions, scratch: string) {
     this.#platform = platform;
@@ -175,6 +179,7 @@ class Worker {
 
   #noteOutcome({ outcome, task, queue, delivery }: Settling): void {
     if (outcome.kind === 'leaseLost') queue.forget(delivery.receipt);
+    this.#noteService(outcome);
     if (outcome.kind === 'published') {
       this.#done += 1;
       this.#failedInARow = 0;
@@ -188,6 +193,22 @@ class Worker {
     }
     const decided = outcome.kind === 'published' || outcome.kind === 'twin' || outcome.kind === 'failed';
     if (decided && task !== null) this.#lookSoon(task.message.job);
+  }
+
+  /** A store or disk that refuses attempt after attempt: leave, and give the work to whoever can do it (exit 8). */
+  #noteService(outcome: Outcome): void {
+    const refused = outcome.kind === 'interrupted' && outcome.why === 'service';
+    this.#refusedInARow = refused ? this.#refusedInARow + 1 : 0;
+    if (this.#refusedInARow < SERVICE_PATIENCE) return;
+    this.#giveUp(
+      new BatchctlError(
+        'unavailable',
+        `the store refused ${this.#refusedInARow} attempts in a row; see the log above`,
+        {
+          hint: 'make room or mend the store, then start a worker again: nothing is lost',
+        },
+      ),
+    );
   }
 
   #noteFailure(kind: 'retry' | 'failed'): void {

@@ -4,9 +4,10 @@ import { randomId } from '../../lib/id.ts';
 import { VERSION } from '../../lib/version.ts';
 import { standingOf } from '../../model/decide.ts';
 import type { JobRecord } from '../../model/job.ts';
-import { codeKey, jobKey, jobPrefix, openMark, runKeyClaim, runsPrefix } from '../../model/keys.ts';
+import { codeKey, jobKey, openMark, runKeyClaim, runsPrefix } from '../../model/keys.ts';
 import { emptyView, type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
+import { discardJob } from '../discard.ts';
 import { append, mustReadView, type RunKeyClaim, readClaim, readJob } from '../journal.ts';
 import { listFacts } from '../listing.ts';
 import { Onlooker } from '../onlooker.ts';
@@ -67,7 +68,7 @@ export async function submit(platform: Platform, prepared: Prepared, options: Su
   const winner = await claim(platform, record);
   options.passed?.('claim');
   if (winner !== null) {
-    await discard(platform, record);
+    await discardJob(platform.store, record.job);
     return takeUp(platform, prepared, winner, options);
   }
   return { view: await send(platform, emptyView(record), options), created: true };
@@ -92,7 +93,7 @@ async function write(
   });
   options.passed?.('parts');
   if (parts.count === 0 && !request.allowEmpty) {
-    await discardKeys(platform, job);
+    await discardJob(platform.store, job);
     throw new BatchctlError('notFound', 'the input holds nothing: it makes no part at all', {
       hint: '--allow-empty accepts that',
     });
@@ -191,19 +192,6 @@ async function refuseEqual(platform: Platform, digest: string): Promise<void> {
       hint: `batchctl resume ${job} finishes it; a --run-key makes submitting twice safe`,
     });
   }
-}
-
-async function discard(platform: Platform, record: JobRecord): Promise<void> {
-  await discardKeys(platform, record.job);
-  await platform.store.delete([openMark(record.job, 0)]);
-}
-
-/** Deletes what lies under a job that was never committed; job.json first, so that nothing half-deleted counts. */
-async function discardKeys(platform: Platform, job: string): Promise<void> {
-  await platform.store.delete([jobKey(job)]);
-  const keys: string[] = [];
-  for await (const { key } of platform.store.list(jobPrefix(job))) keys.push(key);
-  if (keys.length > 0) await platform.store.delete(keys);
 }
 
 function jobId(name: string, now: Date): string {

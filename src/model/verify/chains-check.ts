@@ -1,0 +1,146 @@
+import { type Standing, type StepFacts, standingOf } from '../decide.ts';
+import { sectionStart, toleratedOf } from '../job.ts';
+import { parseTaskSet, tasksIn } from '../task-set.ts';
+import { isSkipped, type JobView } from '../view.ts';
+import { type Findings, TaskNames } from './findings.ts';
+import type { StepProof } from './verify-result.ts';
+
+/** What became of every chain of a job. */
+export interface ChainsChecked {
+  readonly standing: Standing;
+  readonly steps: readonly StepProof[];
+  readonly chains: { readonly failed: number; readonly tolerated: number };
+  readonly failed: readonly string[];
+  readonly skipped: readonly string[];
+  readonly missing: readonly string[];
+  readonly late: readonly string[];
+}
+
+/**
+ * Proves of a closed job that every chain is published in the last map step of its section, failed for good within
+ * tolerance, or was skipped; and that every gather was opened with exactly the published ones. Pure: of journal and listing.
+ */
+export function checkChains(view: JobView, facts: readonly StepFacts[], findings: Findings): ChainsChecked {
+  const standing = standingOf(view, facts);
+  const [failed, skipped, missing, late] = [new TaskNames(), new TaskNames(), new TaskNames(), new TaskNames()];
+  // What `onFailure: stop` gave up counts as failed (law 9), and is nothing that anyone waits for.
+  const givenUp = view.stopped !== null;
+  const steps = standing.steps.map((step, index): StepProof => {
+    const fact = factOf(facts, index);
+    for (const n of fact.failed) failed.add(step.name, n);
+    for (const n of step.undecided) (givenUp ? failed : missing).add(step.name, n);
+    addSkipped(view, fact, index, skipped);
+    if (view.record.spec.steps[index]?.gather) checkGather(view, facts, index, findings, late);
+    else checkOrder(view, facts, index, findings);
+    const { name, total: tasks, published, undecided } = step;
+    const lost = givenUp ? 0 : undecided.count;
+    const ended = step.failed + undecided.count - lost;
+    return { name, tasks, published, failed: ended, skipped: step.skipped, missing: lost };
+  });
+  if (missing.count > 0) findings.add('missing', missingText(missing, view.cancelled));
+  return {
+    standing,
+    steps,
+    chains: checkTolerance(view, facts, steps, findings),
+    failed: failed.names,
+    skipped: skipped.names,
+    missing: missing.names,
+    late: late.names,
+  };
+}
+
+/** Failures count within each section, as they did when its gather was opened. Answers the worst section. */
+function checkTolerance(
+  view: JobView,
+  facts: readonly StepFacts[],
+  steps: readonly StepProof[],
+  findings: Findings,
+): ChainsChecked['chains'] {
+  const specs = view.record.spec.steps;
+  const sections = new Map<number, number>();
+  for (const [index, step] of steps.entries()) {
+    const start = sectionStart(specs, index);
+    sections.set(start, (sections.get(start) ?? 0) + step.failed);
+  }
+  let worst = { failed: 0, tolerated: toleratedOf(view.tolerance, factOf(facts, 0).size) };
+  for (const [start, failed] of sections) {
+    const tolerated = toleratedOf(view.tolerance, factOf(facts, start).size);
+    if (failed - tolerated > worst.failed - worst.tolerated) worst = { failed, tolerated };
+    if (failed > tolerated)
+      findings.add('failures', `${failed} chains from step ${specs[start]?.name} failed for good; ${tolerated} may`);
+  }
+  return worst;
+}
+
+/** A step's output is made from the one before: where that isn't published, something was taken away. */
+function checkOrder(view: JobView, facts: readonly StepFacts[], index: number, findings: Findings): void {
+  const { steps } = view.record.spec;
+  if (sectionStart(steps, index) === index) return;
+  const before = factOf(facts, index - 1).published;
+  for (const n of factOf(facts, index).published) {
+    if (before.has(n)) continue;
+    const [from, name] = [steps[index - 1]?.name, steps[index]?.name];
+    findings.add('orphan', `${name}/${n} is published, but ${from}/${n}, from which it was made, is not`);
+  }
+}
+
+function checkGather(
+  view: JobView,
+  facts: readonly StepFacts[],
+  index: number,
+  findings: Findings,
+  late: TaskNames,
+): void {
+  const { steps } = view.record.spec;
+  const name = steps[index]?.name ?? '';
+  const before = { name: steps[index - 1]?.name ?? '', fact: factOf(facts, index - 1) };
+  const { opened, published } = factOf(facts, index);
+  if (opened === null) {
+    if (published.count > 0 || view.closed?.state === 'succeeded')
+      findings.add('notOpened', `nothing in the store says which outputs the gather ${name} took: opened.json is missing`);
+    return;
+  }
+  let left = 0;
+  try {
+    for (const [from, to] of parseTaskSet(opened.leftOut)) left += to - from + 1;
+  } catch {
+    findings.add('opened', `the gather ${name} was opened without "${opened.leftOut}", which is no set of tasks`);
+    return;
+  }
+  if (opened.count + left !== before.fact.size) {
+    findings.add(
+      'opened',
+      `the gather ${name} was opened with ${opened.count} outputs and without ${left}; ${before.name} has ${before.fact.size} tasks`,
+    );
+  }
+  let taken = before.fact.published.count;
+  for (const n of tasksIn(opened.leftOut)) {
+    if (!before.fact.published.has(n)) continue;
+    late.add(before.name, n);
+    taken -= 1;
+  }
+  if (taken < opened.count)
+    findings.add('opened', `the gather ${name} took ${opened.count} outputs of ${before.name}; ${taken} of them are there`);
+}
+
+/** Skipped, and without an output: one that came all the same counts as published. */
+function addSkipped(view: JobView, fact: StepFacts, index: number, skipped: TaskNames): void {
+  if (view.skipped.length === 0) return;
+  const name = view.record.spec.steps[index]?.name ?? '';
+  for (let n = 0; n < fact.size; n += 1) {
+    if (isSkipped(view, index, n) && !fact.published.has(n) && !fact.failed.has(n)) skipped.add(name, n);
+  }
+}
+
+function missingText({ names, count }: TaskNames, cancelled: boolean): string {
+  const some = names.slice(0, 3).join(', ');
+  const tasks = `${count === 1 ? 'task' : `${count} tasks`} ${some}${count > 3 ? ' and others' : ''}`;
+  const why = cancelled ? ', as the job was cancelled' : '';
+  return `${tasks} ${count === 1 ? 'has' : 'have'} neither an output nor an end${why}`;
+}
+
+function factOf(facts: readonly StepFacts[], index: number): StepFacts {
+  const fact = facts[index];
+  if (fact === undefined) throw new RangeError(`no facts of step ${index}`);
+  return fact;
+}

@@ -1,0 +1,35 @@
+import type { OutputFile, OutputMeta } from '../output.ts';
+
+const CHECKSUM = /^sha256:[0-9a-f]{64}$/;
+
+/** What is wrong with a published output's metadata, in words; null if nothing is. `round` is the job's last. */
+export function metaProblem(meta: OutputMeta, round: number): string | null {
+  if (typeof meta.attempt !== 'string' || meta.attempt === '') return 'it names no attempt';
+  if (!isCount(meta.round) || meta.round > round) return `it is of round ${meta.round}, which the job never had`;
+  if (!isCount(meta.number) || meta.number < 1) return 'its attempt has no number';
+  if (!isCount(meta.bytesOut)) return 'it has no size';
+  if (typeof meta.checksum !== 'string' || !CHECKSUM.test(meta.checksum)) return 'it has no checksum';
+  if (typeof meta.seconds !== 'number' || !isCount(meta.bytesIn)) return 'it has no totals';
+  if (typeof meta.counters !== 'object' || meta.counters === null) return 'it has no counters';
+  return null;
+}
+
+/** What is wrong with the files that a manifest names; `prefix` is where its attempt stages. */
+export function manifestProblem(meta: OutputMeta, files: readonly OutputFile[], prefix: string): string | null {
+  let bytes = 0;
+  for (const file of files) {
+    if (typeof file.key !== 'string' || !file.key.startsWith(prefix)) return `it names ${file.key}, which isn't its own`;
+    if (!isCount(file.size) || !CHECKSUM.test(file.checksum)) return `${file.key} has no size or checksum in it`;
+    bytes += file.size;
+  }
+  return bytes === meta.bytesOut ? null : `its files have ${bytes} bytes, and it says ${meta.bytesOut}`;
+}
+
+/** The text whose SHA-256 is the checksum of an output of many files. */
+export function manifestLines(files: readonly OutputFile[]): string {
+  return files.map(({ checksum, size, name }) => `${checksum} ${size} ${name}\n`).join('');
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}

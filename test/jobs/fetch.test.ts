@@ -1,0 +1,188 @@
+import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { fetchOutputs } from '../../src/jobs/fetch/fetch.ts';
+import { parseTarget } from '../../src/jobs/fetch/target.ts';
+import type { JobView } from '../../src/model/view.ts';
+import { rejection } from '../support/rejection.ts';
+import { openPlace, type Place, publishManifest, publishSmall, putJob, STEPS } from './published-job.ts';
+
+const LARGE = Buffer.alloc(3 * 2 ** 20, 'all work and no play\n');
+const GATHERED = `${STEPS}  - { name: totals, gather: true, run: [cat] }\n`;
+const MANY = STEPS.replace('run: [cat]', 'run: [cat], output: files');
+
+describe('fetching outputs', () => {
+  let place: Place;
+  let stdout = '';
+  const directory = () => join(place.directory, 'results');
+  const read = (name: string) => readFileSync(join(directory(), name), 'utf8');
+  const target = (text: string) =>
+    parseTarget(text, {
+      cwd: place.directory,
+      write: async (bytes) => {
+        stdout += Buffer.from(bytes).toString();
+      },
+    });
+  const fetch = (view: JobView, text: string, more: object = {}) =>
+    fetchOutputs(place.platform, view, { target: target(text), header: null, ...more });
+
+  beforeEach(async () => {
+    stdout = '';
+    place = await openPlace();
+  });
+  afterEach(() => place.end());
+
+  async function threePublished(): Promise<JobView> {
+    const view = await putJob(place.platform, [{ name: 'in/a.csv' }, { name: 'store:b.csv' }, { name: 'in/c.csv' }]);
+    const job = { platform: place.platform, view };
+    await publishSmall(job, 'price', 0, 'id,price\n1,10\n');
+    await publishManifest(job, 'price', 1, { '': LARGE });
+    await publishSmall(job, 'price', 2, 'id,price\n3,30\n');
+    return view;
+  }
+
+  describe('into a directory', () => {
+    it('makes one file a task, small or large, with the bytes that were published', async () => {
+      const view = await threePublished();
+      const result = await fetch(view, 'results/');
+      expect(result).to.deep.equal({
+        job: view.record.job,
+        step: 'price',
+        outputs: 3,
+        missing: 0,
+        bytes: 28 + LARGE.length,
+        output: 'results/',
+        kept: 0,
+      });
+      expect(readdirSync(directory())).to.deep.equal(['000000000', '000000001', '000000002']);
+      expect(read('000000002')).to.equal('id,price\n3,30\n');
+      expect(readFileSync(join(directory(), '000000001')).equals(LARGE)).to.equal(true);
+    });
+
+    it('keeps files that are there and right, and fetches again those that are not', async () => {
+      const view = await threePublished();
+      await fetch(view, 'results/');
+      const old = new Date('2020-01-01');
+      utimesSync(join(directory(), '000000001'), old, old);
+      writeFileSync(join(directory(), '000000000'), 'id,price\n1,99\n');
+      const { kept, outputs } = await fetch(view, 'results');
+      expect({ kept, outputs }).to.deep.equal({ kept: 2, outputs: 3 });
+      expect(read('000000000')).to.equal('id,price\n1,10\n');
+      expect(statSync(join(directory(), '000000001')).mtime).to.deep.equal(old);
+    });
+
+    it('leaves neither the altered file nor a part of it, and names its task', async () => {
+      const view = await threePublished();
+      const [file] = await publishManifest({ platform: place.platform, view }, 'price', 1, { '': LARGE });
+      await place.platform.store.put(file?.key ?? '', Buffer.alloc(LARGE.length, 'x'));
+      const error = await rejection(fetch(view, 'results/'));
+      expect(error).to.include({ kind: 'proof' });
+      expect(error.message).to.include('price/1').and.include(file?.checksum);
+      expect(readdirSync(directory())).to.not.include('000000001');
+      expect(readdirSync(directory()).filter((name) => name.includes('.part'))).to.deep.equal([]);
+    });
+
+    it('names files by a pattern, and refuses one that would put two tasks into one file', async () => {
+      const view = await threePublished();
+      await fetch(view, 'results/', { name: '{step}/{input}' });
+      expect(readdirSync(join(directory(), 'price'))).to.deep.equal(['a.csv', 'b.csv', 'c.csv']);
+      for (const [name, message] of [
+        ['all.csv', 'tasks 0 and 1'],
+        ['{taks}', '{taks} is unknown'],
+        ['../{task}', 'below the directory'],
+        ['/tmp/{task}', 'below the directory'],
+        ['{name}', 'one output a task'],
+      ] as const) {
+        const error = await rejection(fetch(view, 'other/', { name }));
+        expect(error).to.include({ kind: 'usage' });
+        expect(error.message).to.include(message);
+      }
+      expect(readdirSync(place.directory)).to.not.include('other');
+    });
+
+    it('names one file after its step behind a gather', async () => {
+      const view = await putJob(place.platform, [{ name: 'a.csv' }, { name: 'b.csv' }], { yaml: GATHERED });
+      await publishSmall({ platform: place.platform, view }, 'totals', 0, '42\n');
+      await fetch(view, 'results/');
+      expect(readdirSync(directory())).to.deep.equal(['totals']);
+    });
+
+    it('keeps the shape of many files, below their task', async () => {
+      const view = await putJob(place.platform, [{ name: 'a.csv' }], { yaml: MANY });
+      await publishManifest({ platform: place.platform, view }, 'price', 0, { 'eu/de.csv': 'de\n', 'us.csv': '' });
+      await fetch(view, 'results/');
+      expect(read('000000000/eu/de.csv')).to.equal('de\n');
+      expect(read('000000000/us.csv')).to.equal('');
+    });
+
+    it('never writes outside of it, whatever a file was called', async () => {
+      const view = await putJob(place.platform, [{ name: 'a.csv' }], { yaml: MANY });
+      await publishManifest({ platform: place.platform, view }, 'price', 0, { '../../escaped': 'x' });
+      expect(await rejection(fetch(view, 'results/'))).to.include({ kind: 'refused' });
+      expect(readdirSync(place.directory)).to.not.include('escaped');
+    });
+  });
+
+  describe('joined', () => {
+    it('is in task order, with each header or only the first', async () => {
+      const view = await putJob(place.platform, [{ name: 'a' }, { name: 'b' }, { name: 'c' }]);
+      for (const n of [2, 0, 1]) await publishSmall({ platform: place.platform, view }, 'price', n, `id\n${n}\n`);
+      await fetch(view, '-');
+      expect(stdout).to.equal('id\n0\nid\n1\nid\n2\n');
+      const { bytes } = await fetch(view, 'all.csv', { header: 'once' });
+      expect(readFileSync(join(place.directory, 'all.csv'), 'utf8')).to.equal('id\n0\n1\n2\n');
+      expect(bytes).to.equal(9);
+    });
+
+    it('into a file leaves what was there as it was when an output is found altered', async () => {
+      const view = await putJob(place.platform, [{ name: 'a' }, { name: 'b' }]);
+      const job = { platform: place.platform, view };
+      await publishSmall(job, 'price', 0, 'fine\n');
+      await publishSmall(job, 'price', 1, 'altered\n', `sha256:${'0'.repeat(64)}`);
+      writeFileSync(join(place.directory, 'all.csv'), 'before\n');
+      const error = await rejection(fetch(view, 'all.csv'));
+      expect(error).to.include({ kind: 'proof' });
+      expect(error.message).to.include('price/1');
+      expect(readFileSync(join(place.directory, 'all.csv'), 'utf8')).to.equal('before\n');
+      expect(readdirSync(place.directory).sort()).to.deep.equal(['.batchctl', 'all.csv']);
+    });
+
+    it('keeps a file that holds just these bytes', async () => {
+      const view = await threePublished();
+      expect(await fetch(view, 'all.csv')).to.include({ kept: 0, outputs: 3 });
+      expect(await fetch(view, 'all.csv')).to.include({ kept: 3, outputs: 3, bytes: 28 + LARGE.length });
+      writeFileSync(join(place.directory, 'all.csv'), 'more', { flag: 'a' });
+      expect(await fetch(view, 'all.csv')).to.include({ kept: 0, outputs: 3 });
+      expect(statSync(join(place.directory, 'all.csv')).size).to.equal(28 + LARGE.length);
+    });
+
+    it('writes to a device as it is', async () => {
+      const view = await threePublished();
+      await fetch(view, '/dev/null');
+      expect(statSync('/dev/null').isCharacterDevice()).to.equal(true);
+    });
+  });
+
+  it('fetches what there is of a job that is not finished, and counts what is missing', async () => {
+    const view = await putJob(place.platform, [{ name: 'a' }, { name: 'b' }, { name: 'c' }]);
+    await publishSmall({ platform: place.platform, view }, 'price', 1, 'one\n');
+    expect(await fetch(view, '-')).to.include({ outputs: 1, missing: 2 });
+    expect(stdout).to.equal('one\n');
+  });
+
+  it('finds nothing to fetch in a job without outputs, and in a step that it has not', async () => {
+    const view = await putJob(place.platform, [{ name: 'a' }]);
+    expect(await rejection(fetch(view, 'results/'))).to.include({ kind: 'notFound' });
+    expect(await rejection(fetch(view, 'results/', { step: 'prize' }))).to.include({ kind: 'notFound' });
+    expect(readdirSync(place.directory)).to.deep.equal(['.batchctl']);
+  });
+
+  it('stops when it is told to, leaving no half file', async () => {
+    const view = await threePublished();
+    const stop = new AbortController();
+    const onProgress = () => stop.abort();
+    const error = await rejection(fetch(view, 'results/', { signal: stop.signal, onProgress }));
+    expect(error.name).to.equal('AbortError');
+    expect(readdirSync(directory()).filter((name) => name.includes('.part'))).to.deep.equal([]);
+  });
+});

@@ -1,0 +1,143 @@
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadConfig } from '../../src/config.ts';
+import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
+import { asciiJson } from '../../src/lib/json.ts';
+import type { JobInput, JobRecord } from '../../src/model/job.ts';
+import { jobKey, outKey, partShard, stagedPrefix } from '../../src/model/keys.ts';
+import { META, type OutputFile, type OutputMeta } from '../../src/model/output.ts';
+import { emptyView, type JobView } from '../../src/model/view.ts';
+import { openPlatform } from '../../src/platform.ts';
+import type { Platform } from '../../src/ports/platform.ts';
+import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
+
+/** A directory and the embedded profile's platform in it, both gone after `end`. */
+export interface Place {
+  readonly directory: string;
+  readonly platform: Platform;
+  end(): Promise<void>;
+}
+
+export async function openPlace(): Promise<Place> {
+  const directory = mkdtempSync(join(tmpdir(), 'batchctl-jobs-'));
+  const { flags } = splitGlobalFlags(['--profile', 'local']);
+  const config = await loadConfig({ cwd: directory, env: { HOME: directory }, flags });
+  const platform = await openPlatform(config, { role: 'cli', who: 'me@here' });
+  return {
+    directory,
+    platform,
+    end: async () => {
+      await platform.close();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+export const STEPS = `
+name: claims
+input: { from: a.csv, split: { by: file } }
+steps:
+  - { name: price, run: [cat] }
+`;
+
+/** Puts a job as it is once submitted, with a part for each input. */
+export async function putJob(
+  platform: Platform,
+  inputs: readonly (Pick<JobInput, 'name'> & Partial<JobInput>)[],
+  options: { readonly yaml?: string; readonly job?: string; readonly parts?: number } = {},
+): Promise<JobView> {
+  const job = options.job ?? 'claims-20261130-0600-abcde';
+  const { spec } = parseJobFile(options.yaml ?? STEPS, 'job.yaml');
+  const parts = options.parts ?? inputs.length;
+  const record: JobRecord = {
+    format: 1,
+    job,
+    spec,
+    runKey: null,
+    runNumber: null,
+    period: null,
+    inputs: inputs.map((input) => ({
+      size: 1,
+      source: { kind: 'pipe' },
+      checksum: null,
+      records: null,
+      compression: null,
+      ...input,
+    })),
+    parts,
+    records: null,
+    digest: 'sha256:0',
+    code: null,
+    createdAt: '2026-11-30T06:00:00.000Z',
+    createdBy: 'me@here',
+    host: 'here',
+    version: '0.1.0',
+    notBefore: null,
+  };
+  const lines = Array.from({ length: parts }, (_, n) =>
+    JSON.stringify({ n, kind: 'whole', input: Math.min(n, inputs.length - 1) }),
+  );
+  if (parts > 0) await platform.store.put(partShard(job, 0), `${lines.join('\n')}\n`);
+  await platform.store.put(jobKey(job), JSON.stringify(record));
+  return emptyView(record);
+}
+
+const sha256 = (bytes: string | Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+
+function metaWith(bytesOut: number, checksum: string): OutputMeta {
+  return {
+    format: 1,
+    attempt: 'abcdefghijklmnop',
+    number: 1,
+    round: 0,
+    worker: 'w-1',
+    startedAt: '2026-11-30T06:00:00.000Z',
+    endedAt: '2026-11-30T06:00:01.000Z',
+    seconds: 1,
+    cpuSeconds: null,
+    peakMemory: null,
+    bytesIn: 1,
+    bytesOut,
+    checksum,
+    counters: {},
+    code: null,
+  };
+}
+
+/** Publishes one output of a task as a worker does when it is small; `checksum` to say another one than its own. */
+export async function publishSmall(
+  { platform, view }: { readonly platform: Platform; readonly view: JobView },
+  step: string,
+  task: number,
+  text: string,
+  checksum = sha256(text),
+): Promise<void> {
+  const metadata = { [META]: asciiJson(metaWith(Buffer.byteLength(text), checksum)) };
+  await platform.store.put(outKey(view.record.job, step, task), text, { ifAbsent: true, metadata });
+}
+
+/** Publishes a manifest: of one large output (named ''), or of many files. */
+export async function publishManifest(
+  { platform, view }: { readonly platform: Platform; readonly view: JobView },
+  step: string,
+  task: number,
+  contents: Readonly<Record<string, Uint8Array | string>>,
+): Promise<readonly OutputFile[]> {
+  const { job } = view.record;
+  const files: OutputFile[] = [];
+  for (const [name, bytes] of Object.entries(contents)) {
+    const key = `${stagedPrefix(job, step, task, 'abcdefghijklmnop')}${name === '' ? 'output' : `files/${name}`}`;
+    await platform.store.put(key, bytes);
+    files.push({ name, key, size: Buffer.byteLength(bytes), checksum: sha256(bytes) });
+  }
+  const single = '' in contents;
+  const lines = files.map(({ checksum, size, name }) => `${checksum} ${size} ${name}\n`).join('');
+  const bytesOut = files.reduce((sum, { size }) => sum + size, 0);
+  const meta = metaWith(bytesOut, single ? (files[0]?.checksum ?? '') : sha256(lines));
+  const metadata = { [META]: asciiJson({ format: 1, attempt: meta.attempt, manifest: true }) };
+  const manifest = JSON.stringify({ format: 1, meta, single, files });
+  await platform.store.put(outKey(job, step, task), manifest, { ifAbsent: true, metadata });
+  return files;
+}
