@@ -5,6 +5,7 @@ import type { Config, LocalProfile } from './config.ts';
 import { BatchctlError, hasCode } from './errors.ts';
 import { systemClock } from './lib/clock.ts';
 import { randomId } from './lib/id.ts';
+import { person } from './lib/person.ts';
 import type { Ledger } from './ports/ledger.ts';
 import type { Platform } from './ports/platform.ts';
 import type { TaskQueue } from './ports/task-queue.ts';
@@ -37,7 +38,7 @@ export async function openPlatform(config: Config, options: PlatformOptions): Pr
 async function openLocal(profile: LocalProfile, options: PlatformOptions): Promise<Platform> {
   const { root, durability } = profile;
   const leaseSeconds = options.leaseSeconds ?? leaseFromEnvironment() ?? LOCAL_LEASE;
-  const who = options.who ?? (await import('./jobs/journal.ts')).person();
+  const who = options.who ?? person();
   const { createFsStore } = await import('./adapters/local/fs-store.ts');
   const store = await createFsStore({ root, durability });
   const queues = new Map<string, Promise<TaskQueue>>();

@@ -45,6 +45,24 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/schema.ts')).schemaCommand,
   },
   {
+    name: 'upload',
+    group: 'Data',
+    summary: 'put files into the store: parallel, checksummed, taken up again',
+    load: async () => (await import('./commands/upload.ts')).uploadCommand,
+  },
+  {
+    name: 'ls',
+    group: 'Data',
+    summary: 'what raw data the store holds',
+    load: async () => (await import('./commands/ls.ts')).lsCommand,
+  },
+  {
+    name: 'rm',
+    group: 'Data',
+    summary: 'remove raw data',
+    load: async () => (await import('./commands/rm.ts')).rmCommand,
+  },
+  {
     name: 'run',
     group: 'Jobs',
     summary: 'submit, work, watch, verify and fetch, and wait for it all',

@@ -1,4 +1,3 @@
-import { hostname, userInfo } from 'node:os';
 import { BatchctlError } from '../errors.ts';
 import { randomId } from '../lib/id.ts';
 import { parseStored } from '../lib/json.ts';
@@ -13,11 +12,6 @@ export interface RunKeyClaim {
   readonly format: 1;
   readonly job: string;
   readonly digest: string;
-}
-
-/** `user@host`, for entries that a person makes. */
-export function person(): string {
-  return `${userInfo().username}@${hostname()}`;
 }
 
 /**

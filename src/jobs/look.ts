@@ -5,6 +5,7 @@ import type { EntryKind } from '../model/journal.ts';
 import { OPEN, openedKey, openMark, openOf } from '../model/keys.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
+import { recordExactCounts } from './exact.ts';
 import { expectationsOf } from './expectations.ts';
 import { append, refreshView } from './journal.ts';
 import { listFacts } from './listing.ts';
@@ -57,7 +58,7 @@ async function makeMove(
     case 'retry-rest':
       return askForRest(platform, view, facts, move.round);
     case 'close':
-      return close(platform, view, move);
+      return close(platform, view, facts, move);
     default:
       return move satisfies never;
   }
@@ -94,13 +95,19 @@ async function askForRest(
 }
 
 /** States the end in the journal, then in the ledger, then deletes the open marks of this round and older ones. */
-async function close(platform: Platform, view: JobView, move: NextMove & { move: 'close' }): Promise<JobView> {
+async function close(
+  platform: Platform,
+  view: JobView,
+  facts: readonly StepFacts[],
+  move: NextMove & { move: 'close' },
+): Promise<JobView> {
   const ending = await endingOf(platform, view, move);
   const { view: after } = await append(platform.store, view, by(platform), (now) => {
     if (now.round !== view.round || now.closed?.state === ending.state) return null;
     return ending;
   });
   await recordView(platform, after);
+  await recordExactCounts(platform, after, facts);
   return after;
 }
 

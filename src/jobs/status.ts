@@ -1,4 +1,4 @@
-import type { JobState } from '../model/job.ts';
+import { type JobState, sectionStart } from '../model/job.ts';
 import { isSkipped, type JobView, reasonOf, stateOf } from '../model/view.ts';
 import type { LedgerWorker, StepCounts } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
@@ -74,7 +74,7 @@ export function compose(
   const { record } = view;
   const totals = stepTotals(view);
   const byName = new Map(counts.map((count) => [count.step, count]));
-  const steps = record.spec.steps.map((step, index) => stepStatus(view, index, totals, byName.get(step.name) ?? null));
+  const steps = stepStatuses(view, totals, byName);
   const groups = new Set(record.spec.steps.map(({ group }) => group));
   const mine = workers.filter(({ group }) => group.split(',').some((name) => groups.has(name)));
   const rate = rateOf(view, counts, now);
@@ -104,9 +104,25 @@ export function compose(
   };
 }
 
-function stepStatus(view: JobView, index: number, totals: readonly number[], counts: StepCounts | null): StepStatus {
+/** In step order: a chain that ended at one step of a section waits at none after it. */
+function stepStatuses(
+  view: JobView,
+  totals: readonly number[],
+  counts: ReadonlyMap<string, StepCounts>,
+): readonly StepStatus[] {
+  let ended = 0;
+  return view.record.spec.steps.map((step, index) => {
+    if (sectionStart(view.record.spec.steps, index) === index) ended = 0;
+    const status = stepStatus(view, index, (totals[index] ?? 0) - ended, counts.get(step.name) ?? null);
+    ended += status.failed + status.skipped;
+    return { ...status, total: totals[index] ?? 0 };
+  });
+}
+
+/** `reachable`: the step's tasks whose chains did not end before it. */
+function stepStatus(view: JobView, index: number, reachable: number, counts: StepCounts | null): StepStatus {
   const step = view.record.spec.steps[index];
-  const total = totals[index] ?? 0;
+  const total = Math.max(0, reachable);
   const { done = 0, failed = 0, running = 0, retried = 0, interrupted = 0 } = counts ?? {};
   const skipped = Math.min(skippedOf(view, index, total), total - done);
   return {

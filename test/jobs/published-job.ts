@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
 import { loadConfig } from '../../src/config.ts';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import { asciiJson } from '../../src/lib/json.ts';
@@ -11,7 +12,6 @@ import { META, type OutputFile, type OutputMeta } from '../../src/model/output.t
 import { emptyView, type JobView } from '../../src/model/view.ts';
 import { openPlatform } from '../../src/platform.ts';
 import type { Platform } from '../../src/ports/platform.ts';
-import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
 
 /** A directory and the embedded profile's platform in it, both gone after `end`. */
 export interface Place {
@@ -49,7 +49,7 @@ export async function putJob(
   options: { readonly yaml?: string; readonly job?: string; readonly parts?: number } = {},
 ): Promise<JobView> {
   const job = options.job ?? 'claims-20261130-0600-abcde';
-  const { spec } = parseJobFile(options.yaml ?? STEPS, 'job.yaml');
+  const spec = parseJobFile(options.yaml ?? STEPS, { file: 'job.yaml' });
   const parts = options.parts ?? inputs.length;
   const record: JobRecord = {
     format: 1,

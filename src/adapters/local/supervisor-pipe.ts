@@ -2,8 +2,11 @@ import type { ChildProcess } from 'node:child_process';
 import { Socket } from 'node:net';
 import { BatchctlError } from '../../errors.ts';
 
-/** The id that a supervisor gives its worker, in the worker's environment. */
-export const WORKER_ID = 'BATCHCTL_WORKER_ID';
+/**
+ * The id that a supervisor gives its worker, in the worker's environment. Not the variable by which a worker's commands
+ * are known (and ended): this one would make the worker one of them.
+ */
+export const WORKER_ID = 'BATCHCTL_SUPERVISED_ID';
 /** The descriptor of the pipe from the supervisor, in the worker's environment. */
 export const SUPERVISOR_FD = 'BATCHCTL_SUPERVISOR_FD';
 

@@ -58,7 +58,7 @@ export async function worker({ ctx, ...options }: WorkerCommandOptions): Promise
     if (!NAME.test(group))
       throw new BatchctlError('usage', `--group ${group}: expected a name like default or gpu-large`);
   }
-  const id = ctx.io.env.BATCHCTL_WORKER_ID ?? newWorkerId();
+  const id = ctx.io.env.BATCHCTL_SUPERVISED_ID ?? newWorkerId();
   const platform = await openPlatform(config, { role: 'worker', who: id });
   const [drain, stop] = [new AbortController(), new AbortController()];
   ctx.signal.addEventListener('abort', () => drain.abort(), { once: true });

@@ -27,15 +27,20 @@ export function checkChains(view: JobView, facts: readonly StepFacts[], findings
   const givenUp = view.stopped !== null;
   const steps = standing.steps.map((step, index): StepProof => {
     const fact = factOf(facts, index);
-    for (const n of fact.failed) failed.add(step.name, n);
+    const before = { failed: failed.count, skipped: skipped.count, missing: missing.count };
+    for (const n of fact.failed) if (!isSkipped(view, index, n)) failed.add(step.name, n);
     for (const n of step.undecided) (givenUp ? failed : missing).add(step.name, n);
     addSkipped(view, fact, index, skipped);
     if (view.record.spec.steps[index]?.gather) checkGather(view, facts, index, findings, late);
     else checkOrder(view, facts, index, findings);
-    const { name, total: tasks, published, undecided } = step;
-    const lost = givenUp ? 0 : undecided.count;
-    const ended = step.failed + undecided.count - lost;
-    return { name, tasks, published, failed: ended, skipped: step.skipped, missing: lost };
+    return {
+      name: step.name,
+      tasks: step.total,
+      published: step.published,
+      failed: failed.count - before.failed,
+      skipped: skipped.count - before.skipped,
+      missing: missing.count - before.missing,
+    };
   });
   if (missing.count > 0) findings.add('missing', missingText(missing, view.cancelled));
   return {
@@ -128,7 +133,7 @@ function addSkipped(view: JobView, fact: StepFacts, index: number, skipped: Task
   if (view.skipped.length === 0) return;
   const name = view.record.spec.steps[index]?.name ?? '';
   for (let n = 0; n < fact.size; n += 1) {
-    if (isSkipped(view, index, n) && !fact.published.has(n) && !fact.failed.has(n)) skipped.add(name, n);
+    if (isSkipped(view, index, n) && !fact.published.has(n)) skipped.add(name, n);
   }
 }
 

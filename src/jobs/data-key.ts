@@ -1,0 +1,55 @@
+import { BatchctlError } from '../errors.ts';
+import { DATA, dataKey } from '../model/keys.ts';
+import type { Metadata } from '../ports/object-store.ts';
+
+/** S3's limit on a whole key, in bytes of UTF-8 (userguide/object-keys). */
+const LONGEST = 1_024;
+/** The metadata's key that holds the SHA-256 of what `upload` put, in hex. */
+const SHA256 = 'sha256';
+
+/** The key of raw data that a text names (`store:` before it is fine), below `data/`. Throws `usage` for one that would leave it. */
+export function parseDataKey(text: string): string {
+  const key = bareKey(text);
+  const wrong = key === '' ? 'it is empty' : mistakeOf(key);
+  if (wrong === null) return dataKey(key);
+  throw new BatchctlError('usage', `${JSON.stringify(text)} is no key: ${wrong}`, {
+    hint: 'keys are like claims/2026-11.csv, without . or .. or an empty name between slashes',
+  });
+}
+
+/** A prefix to put keys below: '' or one that ends in `/`. Throws `usage`. */
+export function parseDataPrefix(text: string): string {
+  const prefix = bareKey(text).replace(/\/$/, '');
+  if (prefix === '') return '';
+  return `${parseDataKey(prefix).slice(DATA.length)}/`;
+}
+
+/** A key as people know it: without `store:` and `data/`. */
+export function bareKey(text: string): string {
+  return text.replace(/^store:/, '');
+}
+
+/** A whole key without its `data/`. */
+export function shownKey(key: string): string {
+  return key.slice(DATA.length);
+}
+
+function mistakeOf(key: string): string | null {
+  if (key.split('/').some((name) => name === '..' || name === '.')) return 'it holds . or ..';
+  if (key.split('/').includes('')) return 'a name in it is empty';
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is looked for.
+  if (/[\x00-\x1f\x7f]/.test(key)) return 'it holds a control character';
+  const bytes = Buffer.byteLength(dataKey(key));
+  return bytes > LONGEST ? `it has ${bytes} bytes with ${DATA}, more than ${LONGEST}` : null;
+}
+
+/** The metadata of raw data with that checksum (`sha256:<hex>`). */
+export function dataMetadata(checksum: string): Metadata {
+  return { [SHA256]: checksum.slice('sha256:'.length) };
+}
+
+/** `sha256:<hex>` as `upload` kept it; null for what something else put. */
+export function dataChecksum(metadata: Metadata): string | null {
+  const hex = metadata[SHA256];
+  return hex === undefined ? null : `sha256:${hex}`;
+}

@@ -1,0 +1,111 @@
+import { readFile, stat } from 'node:fs/promises';
+import { BatchctlError, hasCode } from '../../errors.ts';
+import { bytesChecksum, fileChecksum } from '../../lib/file-checksum.ts';
+import type { FilePin } from '../../model/job.ts';
+import type { ObjectInfo, ObjectStore } from '../../ports/object-store.ts';
+import { dataChecksum, dataMetadata } from '../data-key.ts';
+import { filePin } from '../split/file-pin.ts';
+import type { FoundFile } from './find-files.ts';
+
+/** Up to so many bytes are read once: what was checked is what is put. Larger files are read twice. */
+const HELD = 8 * 2 ** 20;
+
+export interface UploadFileOptions {
+  /** Only looks whether it would be uploaded. */
+  readonly dryRun: boolean;
+  readonly signal?: AbortSignal | undefined;
+  /** Called with the bytes of this file that are safe so far. */
+  readonly onProgress?: (bytes: number) => void;
+}
+
+/**
+ * Puts one file, with its checksum; skips it when the key holds the same bytes. Throws `changed` when the file is
+ * written to meanwhile: then the key holds what it held before, or for a large file nothing.
+ */
+export async function uploadFile(
+  store: ObjectStore,
+  file: FoundFile,
+  { dryRun, signal, onProgress }: UploadFileOptions,
+): Promise<'uploaded' | 'skipped'> {
+  const pin = await pinOf(file.path);
+  const there = await store.head(file.key);
+  const bytes = pin.size <= HELD ? await reading(file.path, () => readFile(file.path)) : null;
+  const checksum = bytes === null ? await checksumOf(file.path, signal) : bytesChecksum(bytes);
+  await checkUnchanged(file.path, pin);
+  if (isSame(there, pin.size, checksum)) return 'skipped';
+  if (dryRun) return 'uploaded';
+  signal?.throwIfAborted();
+  const metadata = dataMetadata(checksum);
+  if (bytes !== null) {
+    await store.put(file.key, bytes, { metadata });
+    return 'uploaded';
+  }
+  const { etag } = await store.uploadFile(file.path, file.key, {
+    metadata,
+    ...(signal && { signal }),
+    ...(onProgress && { onProgress }),
+  });
+  await checkUploaded(store, file, pin, etag);
+  return 'uploaded';
+}
+
+/** Whether the key holds the file's bytes, as far as its checksum tells. */
+export async function isUploaded(store: ObjectStore, file: FoundFile, signal?: AbortSignal): Promise<boolean> {
+  const there = await store.head(file.key);
+  if (there?.size !== file.size || dataChecksum(there.metadata) === null) return false;
+  return isSame(there, file.size, await checksumOf(file.path, signal));
+}
+
+function isSame(there: ObjectInfo | null, size: number, checksum: string): boolean {
+  return there !== null && there.size === size && dataChecksum(there.metadata) === checksum;
+}
+
+/** A file that changed while it was copied is not what its checksum says: it must not stay. */
+async function checkUploaded(store: ObjectStore, file: FoundFile, pin: FilePin, etag: string): Promise<void> {
+  const there = await store.head(file.key);
+  try {
+    await checkUnchanged(file.path, pin);
+    if (there === null || there.size !== pin.size) {
+      throw changed(file.path, `it had ${pin.size} bytes, of which ${there?.size ?? 0} are in the store`);
+    }
+  } catch (error) {
+    // Unless another upload has replaced it since: that one checks its own.
+    if (there?.etag === etag) await store.delete([file.key]);
+    throw error;
+  }
+}
+
+async function pinOf(path: string): Promise<FilePin> {
+  return reading(path, async () => filePin(await stat(path, { bigint: true })));
+}
+
+async function checkUnchanged(path: string, pin: FilePin): Promise<void> {
+  const now = await pinOf(path);
+  if (now.size !== pin.size) throw changed(path, `it had ${pin.size} bytes, and has ${now.size}`);
+  if (now.inode !== pin.inode) throw changed(path, 'another file has taken its place');
+  if (now.mtimeNs !== pin.mtimeNs) throw changed(path, 'it was written to');
+}
+
+async function checksumOf(path: string, signal: AbortSignal | undefined): Promise<string> {
+  return reading(path, () => fileChecksum(path, signal === undefined ? {} : { signal }));
+}
+
+async function reading<T>(path: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (cause) {
+    if (hasCode(cause, 'ENOENT', 'ENOTDIR')) throw changed(path, 'it is gone', cause);
+    if (!hasCode(cause, 'EACCES', 'EPERM')) throw cause;
+    throw new BatchctlError('refused', `can't read ${path}: permission denied`, {
+      hint: 'give yourself the right to read it, or leave it out with --exclude',
+      cause,
+    });
+  }
+}
+
+function changed(path: string, why: string, cause?: unknown): BatchctlError {
+  return new BatchctlError('changed', `${path} changed while it was uploaded: ${why}`, {
+    hint: 'upload it again once nothing writes to it; what is there already is skipped',
+    cause,
+  });
+}

@@ -1,0 +1,127 @@
+import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
+import { jobPrefix, partShard, partsPrefix, piecesPrefix, shardOf } from '../../model/keys.ts';
+import { PARTS_PER_SHARD, type Part, type PiecePart } from '../../model/part.ts';
+import { NAMED } from '../../model/verify/findings.ts';
+import { parsePart } from '../../model/verify/parse-part.ts';
+import { PartsCheck } from '../../model/verify/parts-check.ts';
+import type { ObjectEntry } from '../../ports/object-store.ts';
+import { hashObject } from './hash-object.ts';
+import type { Verifying } from './verify-context.ts';
+
+export interface PartsScanned {
+  readonly parts: number;
+  readonly inputs: number;
+  readonly bytes: number;
+}
+
+/** A shard up to this size is read at once; lists may have lines of 256 KiB, so a larger one goes by as a stream. */
+const IN_MEMORY = 16 * 1024 * 1024;
+const TURN = 1_000;
+
+/** Reads all part shards, once and in order, with the pieces that they name. */
+export async function scanParts(ctx: Verifying): Promise<PartsScanned> {
+  const check = new PartsCheck(ctx.view.record, ctx.findings);
+  const pieces = new PieceWalk(ctx);
+  let parts = 0;
+  for await (const part of readParts(ctx)) {
+    check.add(part);
+    if (part.kind === 'piece') await pieces.take(part);
+    parts += 1;
+    if (parts % TURN === 0) ctx.looked(TURN);
+  }
+  ctx.looked(parts % TURN);
+  check.finish();
+  await pieces.finish();
+  return { parts, inputs: check.inputs, bytes: check.bytes };
+}
+
+async function* readParts(ctx: Verifying): AsyncGenerator<Part> {
+  const { job, parts } = ctx.view.record;
+  const sizes = new Map<string, number>();
+  for await (const { key, size } of ctx.store.list(partsPrefix(job))) sizes.set(key, size);
+  const shards = parts === 0 ? 0 : shardOf(parts - 1) + 1;
+  for (let shard = 0; shard < shards; shard += 1) {
+    ctx.signal?.throwIfAborted();
+    const key = partShard(job, shard);
+    const size = sizes.get(key);
+    sizes.delete(key);
+    if (size === undefined) {
+      ctx.findings.add('shardMissing', `${key} is gone, with up to ${PARTS_PER_SHARD} parts`);
+      continue;
+    }
+    let line = 0;
+    for await (const text of linesOf(ctx, key, size)) {
+      line += 1;
+      const part = parsePart(text);
+      if (part !== null) yield part;
+      else ctx.findings.add('partAltered', `line ${line} of ${key} is no part`);
+      if (part !== null && shardOf(part.n) !== shard)
+        ctx.findings.add('partAltered', `line ${line} of ${key} is part ${part.n}, which belongs elsewhere`);
+    }
+  }
+  for (const key of sizes.keys()) ctx.findings.add('foreign', `${key} is no part shard of this job`);
+}
+
+async function* linesOf(ctx: Verifying, key: string, size: number): AsyncGenerator<string> {
+  if (size <= IN_MEMORY) {
+    const bytes = await ctx.store.read(key);
+    const text = new TextDecoder().decode(bytes ?? new Uint8Array());
+    let from = 0;
+    for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', from)) {
+      yield text.slice(from, at);
+      from = at + 1;
+    }
+    if (from < text.length) yield text.slice(from);
+    return;
+  }
+  const stream = await ctx.store.get(key);
+  yield* createInterface({ input: stream?.body ?? Readable.from([]), crlfDelay: Number.POSITIVE_INFINITY });
+}
+
+/** Walks the stored pieces beside the parts that name them: both are in the order of their numbers. */
+class PieceWalk {
+  readonly #ctx: Verifying;
+  readonly #entries: AsyncIterator<ObjectEntry>;
+  #next: ObjectEntry | null | undefined;
+
+  constructor(ctx: Verifying) {
+    this.#ctx = ctx;
+    this.#entries = ctx.store.list(piecesPrefix(ctx.view.record.job))[Symbol.asyncIterator]();
+  }
+
+  /** Looks for a part's piece. */
+  async take(part: PiecePart): Promise<void> {
+    const { store, findings, altered, deep, signal } = this.#ctx;
+    await this.#skipTo(part.key);
+    const entry = this.#next;
+    if (entry === null || entry === undefined || entry.key !== part.key) {
+      findings.add('pieceMissing', `${part.key}, the bytes of part ${part.n}, is gone`);
+      return;
+    }
+    this.#next = undefined;
+    if (entry.size === part.size && !deep) return;
+    const found = deep ? await hashObject(store, part.key, part.size, signal) : null;
+    if (found?.size === part.size && found.checksum === part.checksum) return;
+    findings.add('pieceAltered', `${part.key}, the bytes of part ${part.n}, isn't what was cut from the input`);
+    if (altered.length < NAMED) altered.push(part.key.slice(jobPrefix(this.#ctx.view.record.job).length));
+  }
+
+  async finish(): Promise<void> {
+    await this.#skipTo(null);
+    await this.#entries.return?.();
+  }
+
+  /** Moves to the first piece from `key` on; those passed over belong to no part. */
+  async #skipTo(key: string | null): Promise<void> {
+    for (;;) {
+      if (this.#next === undefined) {
+        const { value, done } = await this.#entries.next();
+        this.#next = done === true ? null : value;
+      }
+      if (this.#next === null || this.#next === undefined || (key !== null && this.#next.key >= key)) return;
+      this.#ctx.findings.add('foreign', `${this.#next.key} is no piece of this job's parts`);
+      this.#next = undefined;
+    }
+  }
+}

@@ -1,0 +1,67 @@
+import { readEntries, readView } from '../../src/jobs/journal.ts';
+import { openFile, readOutput } from '../../src/jobs/output.ts';
+import { OPEN, outPrefix, taskOfOut } from '../../src/model/keys.ts';
+import { stateOf } from '../../src/model/view.ts';
+import type { Platform } from '../../src/ports/platform.ts';
+
+/** What is left of a job once everything that worked on it is gone. */
+export interface JobFacts {
+  readonly state: string;
+  readonly reason: string | null;
+  /** What the journal says, in order. */
+  readonly journal: readonly string[];
+  /** The published outputs' bytes as text, step by step, by task. */
+  readonly outputs: Readonly<Record<string, Readonly<Record<number, string>>>>;
+  /** What the ledger counts as done, step by step. */
+  readonly counted: Readonly<Record<string, number>>;
+  readonly ledgerState: string | null;
+  /** Messages of the group `default`: waiting, leased or delayed. */
+  readonly queued: number;
+  /** The reasons of dead letters. */
+  readonly dead: readonly string[];
+  readonly openMarks: number;
+}
+
+/** Reads everything about a job from store, queue and ledger. */
+export async function factsOf(platform: Platform, job: string): Promise<JobFacts> {
+  const { store } = platform;
+  const view = await readView(store, job);
+  if (view === null) throw new Error(`there is no job ${job}`);
+  const outputs: Record<string, Record<number, string>> = {};
+  for (const { name } of view.record.spec.steps) outputs[name] = await outputsOf(platform, job, name);
+  const ledger = await platform.ledger();
+  const counts = await ledger.counts(job);
+  const queue = await platform.queue('default');
+  const { visible, leased, delayed } = await queue.backlog();
+  const dead: string[] = [];
+  for await (const letter of queue.dead()) dead.push(letter.reason ?? '');
+  let openMarks = 0;
+  for await (const { key } of store.list(`${OPEN}${job}`)) openMarks += key === '' ? 0 : 1;
+  return {
+    state: stateOf(view),
+    reason: view.closed?.reason ?? null,
+    journal: (await readEntries(store, job)).map(({ what }) => what),
+    outputs,
+    counted: Object.fromEntries(counts.map(({ step, done }) => [step, done])),
+    ledgerState: (await ledger.job(job))?.state ?? null,
+    queued: visible + leased + delayed,
+    dead,
+    openMarks,
+  };
+}
+
+async function outputsOf(platform: Platform, job: string, step: string): Promise<Record<number, string>> {
+  const found: Record<number, string> = {};
+  for await (const { key } of platform.store.list(outPrefix(job, step))) {
+    const task = taskOfOut(key);
+    const output = task === null ? null : await readOutput(platform.store, job, step, task);
+    if (task === null || output === null) throw new Error(`${key} is no output`);
+    let text = '';
+    for (const file of output.files) {
+      if (file.size > 64 * 1024) text += `[${file.size} bytes]`;
+      else for await (const chunk of await openFile(platform.store, file)) text += String(chunk);
+    }
+    found[task] = text;
+  }
+  return found;
+}

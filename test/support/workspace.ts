@@ -1,0 +1,125 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { loadConfig } from '../../src/config.ts';
+import { openPlatform } from '../../src/platform.ts';
+import type { Platform } from '../../src/ports/platform.ts';
+
+/** The built program; another build of it is tested with `BATCHCTL_TEST_BIN`. */
+const BIN = process.env.BATCHCTL_TEST_BIN ?? fileURLToPath(new URL('../../bin/batchctl.js', import.meta.url));
+
+/** How a process ended, and what it said. */
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A batchctl that runs. */
+export interface Running {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  /** What it has said on stderr so far. */
+  said(): string;
+  readonly ended: Promise<Ended>;
+}
+
+/** A lease short enough for tests to wait for its end, seconds. */
+export const LEASE = 1.5;
+
+/** A directory of its own, with a job file and a store, in which real batchctl processes run. */
+export class Workspace {
+  readonly dir: string;
+  readonly #platforms: Platform[] = [];
+  readonly #running = new Set<ChildProcess>();
+
+  constructor(dir = mkdtempSync(join(tmpdir(), 'batchctl-e2e-'))) {
+    this.dir = dir;
+  }
+
+  /** A path below it. */
+  path(...names: readonly string[]): string {
+    return join(this.dir, ...names);
+  }
+
+  write(name: string, content: unknown): void {
+    writeFileSync(this.path(name), typeof content === 'string' ? content : JSON.stringify(content));
+  }
+
+  /** The lines that commands of the job appended to a file; none while it isn't there. */
+  lines(name: string): readonly string[] {
+    const path = this.path(name);
+    return existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(Boolean) : [];
+  }
+
+  /** Starts `batchctl ...args` here, on the local profile with short leases. */
+  start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
+    const child = spawn(process.execPath, [BIN, ...args], {
+      cwd: this.dir,
+      env: {
+        PATH: process.env.PATH,
+        HOME: this.dir,
+        BATCHCTL_PROFILE: 'local',
+        BATCHCTL_TEST_LEASE_SECONDS: String(LEASE),
+        ...env,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#running.add(child);
+    let [stdout, stderr] = ['', ''];
+    child.stdout.on('data', (chunk: Buffer) => {
+      stdout += chunk.toString();
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    const ended = new Promise<Ended>((resolve, reject) => {
+      child.on('error', reject);
+      child.on('close', (code, signal) => {
+        this.#running.delete(child);
+        resolve({ code, signal, stdout, stderr });
+      });
+    });
+    return { child, pid: child.pid ?? 0, said: () => stderr, ended };
+  }
+
+  /** Runs `batchctl ...args` to its end. */
+  run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
+    return this.start(args, env).ended;
+  }
+
+  /** Submits `job.json` of this directory; answers the job's id. */
+  async submit(...flags: readonly string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.run(['submit', 'job.json', '--json', ...flags]);
+    if (code !== 0) throw new Error(`submit exited with ${code}: ${stderr}`);
+    return (JSON.parse(stdout) as { job: string }).job;
+  }
+
+  /** A worker that leaves once there is nothing left to do. */
+  work(env: Readonly<Record<string, string>> = {}, ...flags: readonly string[]): Promise<Ended> {
+    return this.run(['worker', '--until-empty', ...flags], env);
+  }
+
+  /** The same store, queue and ledger in this process. */
+  async platform(who = 'test@here'): Promise<Platform> {
+    const config = await loadConfig({ env: {}, cwd: this.dir, home: '', etc: '' });
+    const platform = await openPlatform(config, { role: 'cli', who, leaseSeconds: LEASE });
+    this.#platforms.push(platform);
+    return platform;
+  }
+
+  /** Ends what still runs here, and removes the directory. */
+  async remove(): Promise<void> {
+    const gone = [...this.#running].map((child) => new Promise((resolve) => child.on('close', resolve)));
+    for (const child of this.#running) {
+      child.kill('SIGCONT');
+      child.kill('SIGKILL');
+    }
+    await Promise.all(gone);
+    for (const platform of this.#platforms) await platform.close();
+    rmSync(this.dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+  }
+}
