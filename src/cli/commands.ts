@@ -105,6 +105,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/fetch.ts')).fetchCommand,
   },
   {
+    name: 'verify',
+    group: 'Jobs',
+    summary: 'prove that nothing was lost, done twice or altered',
+    load: async () => (await import('./commands/verify.ts')).verifyCommand,
+  },
+  {
     name: 'worker',
     group: 'Grid',
     summary: 'the task loop: takes tasks and runs them',

@@ -36,6 +36,7 @@ export interface StepStanding {
   readonly name: string;
   readonly total: number;
   readonly published: number;
+  /** Failed for good; those that a person skipped apart. */
   readonly failed: number;
   readonly skipped: number;
   /** Asked for, and neither published, failed for good nor skipped: running, waiting, or missing. */
@@ -59,13 +60,22 @@ export function standingOf(view: JobView, facts: readonly StepFacts[]): Standing
 function stepStanding(view: JobView, facts: readonly StepFacts[], index: number, name: string): StepStanding {
   const fact = factOf(facts, index);
   const undecided = new TaskBits(fact.size);
-  let skipped = 0;
+  // What a person decided to go without fails no job, whether it failed before that or never ended.
+  const wentWithout = view.skipped.length === 0 ? 0 : countOf(fact.failed, (n) => isSkipped(view, index, n));
+  let skipped = wentWithout;
   for (const n of askedOf(view, facts, index)) {
     if (fact.published.has(n) || fact.failed.has(n)) continue;
     if (isSkipped(view, index, n)) skipped += 1;
     else undecided.add(n);
   }
-  return { name, total: fact.size, published: fact.published.count, failed: fact.failed.count, skipped, undecided };
+  const failed = fact.failed.count - wentWithout;
+  return { name, total: fact.size, published: fact.published.count, failed, skipped, undecided };
+}
+
+function countOf(tasks: Iterable<number>, which: (n: number) => boolean): number {
+  let count = 0;
+  for (const n of tasks) if (which(n)) count += 1;
+  return count;
 }
 
 /** The tasks of a step that can run now: its part is there, or its predecessor is published, or its gather is open. */

@@ -53,7 +53,9 @@ export const workersPrefix = (worker: string): string => `workers/${worker}/`;
 export const ordersPrefix = (worker: string): string => `${workersPrefix(worker)}orders/`;
 export const orderKey = (worker: string, n: number): string => `${ordersPrefix(worker)}${pad(n, 4)}`;
 export const workerLogKey = (worker: string): string => `${workersPrefix(worker)}log`;
-export const groupKey = (group: string): string => `groups/${group}.json`;
+export const bootLogKey = (worker: string): string => `${workersPrefix(worker)}boot.log`;
+export const GROUPS = 'groups/';
+export const groupKey = (group: string): string => `${GROUPS}${group}.json`;
 
 /** Shard and line of a part. */
 export const shardOf = (n: number): number => Math.floor(n / PARTS_PER_SHARD);
@@ -76,6 +78,11 @@ export function taskOfFailed(key: string): { task: number; round: number } | nul
 export function openOf(key: string): { job: string; round: number } | null {
   const match = /^open\/(.+)\.(\d+)$/.exec(key);
   return match?.[1] === undefined || match[2] === undefined ? null : { job: match[1], round: Number(match[2]) };
+}
+
+/** The group whose size a key holds; null for a foreign object. */
+export function groupOf(key: string): string | null {
+  return /^groups\/([a-z][a-z0-9-]{0,39})\.json$/.exec(key)?.[1] ?? null;
 }
 
 /** Names of jobs, steps, groups and schedules. */

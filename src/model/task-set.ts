@@ -3,12 +3,14 @@
 /** Parses a set's text. Throws a RangeError on anything else. */
 export function parseTaskSet(text: string): readonly (readonly [number, number])[] {
   if (text === '') return [];
+  let last = -1;
   return text.split(',').map((piece) => {
     const match = /^(\d{1,9})(?:-(\d{1,9}))?$/.exec(piece);
     if (match?.[1] === undefined) throw new RangeError(`not a set of tasks: ${text}`);
     const from = Number(match[1]);
     const to = match[2] === undefined ? from : Number(match[2]);
-    if (to < from) throw new RangeError(`not a set of tasks: ${text}`);
+    if (from <= last || to < from) throw new RangeError(`not a set of tasks, ascending and without doubles: ${text}`);
+    last = to;
     return [from, to] as const;
   });
 }

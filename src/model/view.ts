@@ -169,11 +169,14 @@ export function isSkipped(view: JobView, step: number, task: number): boolean {
   return view.skipped.some((set) => inRanges(set.get(step), task));
 }
 
-/** True when a person failed the task in the round that last asked for it. */
+/**
+ * True when a person failed the task and no retry has asked for it since. A kill is noted in the job's round of that
+ * moment, which is the task's own or a later one that asked for others.
+ */
 export function isKilled(view: JobView, step: number, task: number): boolean {
   if (view.killed.length === 0) return false;
   const round = roundOf(view, step, task);
-  return view.killed.some((kill) => kill.round === round && inRanges(kill.tasks.get(step), task));
+  return view.killed.some((kill) => kill.round >= round && inRanges(kill.tasks.get(step), task));
 }
 
 export function inRanges(ranges: Ranges | undefined, n: number): boolean {

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 /** A seed that is printed, so that a run can be repeated: `BATCHCTL_TEST_SEED=N`. */
 export function printedSeed(what: string): number {
   const seed = Number(process.env.BATCHCTL_TEST_SEED ?? Date.now() % 1_000_000);
@@ -5,14 +7,12 @@ export function printedSeed(what: string): number {
   return seed;
 }
 
-/** Numbers from 0 to below 1 that follow from a seed (mulberry32, public domain, by Tommy Ettinger). */
+/** Numbers from 0 to below 1 that follow from a seed. */
 export function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
+  let drawn = 0;
   return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+    drawn += 1;
+    return createHash('sha256').update(`${seed}/${drawn}`).digest().readUInt32BE(0) / 2 ** 32;
   };
 }
 

@@ -71,7 +71,9 @@ export async function fetchVerb({ ctx, job, step, output, name, header }: FetchV
   if (job === undefined || job === 'last') ctx.notice(`job ${view.record.job}`);
   const target = await targetOf(ctx, view, step, output);
   checkFlags(ctx, target, { name, header });
-  const progress = await startProgress(ctx, 'fetching', 'bytes');
+  // On one terminal the outputs and a spinner would write over each other.
+  const hidden = target.kind === 'stream' && ctx.io.stdout.isTTY === true;
+  const progress = hidden ? null : await startProgress(ctx, 'fetching', 'bytes');
   try {
     const result = await fetchOutputs(platform, view, {
       step,
@@ -79,16 +81,16 @@ export async function fetchVerb({ ctx, job, step, output, name, header }: FetchV
       header: header ?? null,
       name,
       signal: ctx.signal,
-      onProgress: ({ bytes }) => progress.update(bytes, null),
+      onProgress: ({ bytes }) => progress?.update(bytes, null),
     });
     const kept = result.kept === 0 ? '' : `, ${formatCount(result.kept)} of them kept as they were`;
     const line = `fetched ${formatCount(result.outputs)} outputs of ${result.step} (${formatSize(result.bytes)}) to ${result.output}${kept}`;
-    progress.done(target.kind === 'stream' ? line : 'fetched');
+    progress?.done(target.kind === 'stream' ? line : undefined);
     const missing = missingLine(view, result);
     if (missing !== null) ctx.warn(missing);
     if (target.kind !== 'stream') await answer(ctx, { json: result, text: line });
   } catch (error) {
-    progress.failed();
+    progress?.failed();
     throw error;
   }
 }

@@ -10,7 +10,10 @@ export async function scanInputs(ctx: Verifying): Promise<void> {
     ctx.signal?.throwIfAborted();
     const changed = await changeOf(ctx, input);
     if (changed !== null)
-      ctx.warnings.add('inputChanged', `the input ${input.name} is no longer what the job was accepted with: ${changed}`);
+      ctx.warnings.add(
+        'inputChanged',
+        `the input ${input.name} is no longer what the job was accepted with: ${changed}`,
+      );
   }
 }
 

@@ -9,7 +9,7 @@ import { evaluateAll } from '../expectations.ts';
 import { readEntries, refreshView } from '../journal.ts';
 import { listFacts, stepTotals } from '../listing.ts';
 import { scanInputs } from './scan-inputs.ts';
-import { scanStep } from './scan-outputs.ts';
+import { type StepScanned, scanStep } from './scan-outputs.ts';
 import { type PartsScanned, scanParts } from './scan-parts.ts';
 import type { Verifying, VerifyOptions } from './verify-context.ts';
 
@@ -30,7 +30,7 @@ export async function verifyJob(platform: Platform, view: JobView, options: Veri
     return compose(ctx, chains, { parts: 0, inputs: 0, bytes: 0 }, [], []);
   }
   const scanned = await scanParts(ctx);
-  const steps = [];
+  const steps: StepScanned[] = [];
   for (const index of now.record.spec.steps.keys()) steps.push(await scanStep(ctx, index));
   const chains = checkChains(
     now,
@@ -84,9 +84,11 @@ function unmetText(equation: string, left: string | null, right: string | null, 
 async function skipsOf(platform: Platform, view: JobView): Promise<readonly SkipProof[]> {
   if (view.skipped.length === 0) return [];
   const entries = await readEntries(platform.store, view.record.job);
-  return entries.filter(isSkip).flatMap(({ tasks, who, when, reason }) =>
-    Object.entries(tasks).map(([step, set]): SkipProof => ({ step, tasks: set, who, when, reason })),
-  );
+  return entries
+    .filter(isSkip)
+    .flatMap(({ tasks, who, when, reason }) =>
+      Object.entries(tasks).map(([step, set]): SkipProof => ({ step, tasks: set, who, when, reason })),
+    );
 }
 
 function isSkip(entry: JournalEntry): entry is JournalEntry & { readonly what: 'skip' } {

@@ -31,8 +31,6 @@ export function checkChains(view: JobView, facts: readonly StepFacts[], findings
     for (const n of fact.failed) if (!isSkipped(view, index, n)) failed.add(step.name, n);
     for (const n of step.undecided) (givenUp ? failed : missing).add(step.name, n);
     addSkipped(view, fact, index, skipped);
-    if (view.record.spec.steps[index]?.gather) checkGather(view, facts, index, findings, late);
-    else checkOrder(view, facts, index, findings);
     return {
       name: step.name,
       tasks: step.total,
@@ -43,6 +41,10 @@ export function checkChains(view: JobView, facts: readonly StepFacts[], findings
     };
   });
   if (missing.count > 0) findings.add('missing', missingText(missing, view.cancelled));
+  for (const [index, { gather }] of view.record.spec.steps.entries()) {
+    if (gather) checkGather(view, facts, index, { standing, findings, late });
+    else checkOrder(view, facts, index, findings);
+  }
   return {
     standing,
     steps,
@@ -93,8 +95,7 @@ function checkGather(
   view: JobView,
   facts: readonly StepFacts[],
   index: number,
-  findings: Findings,
-  late: TaskNames,
+  { standing, findings, late }: { standing: Standing; findings: Findings; late: TaskNames },
 ): void {
   const { steps } = view.record.spec;
   const name = steps[index]?.name ?? '';
@@ -102,7 +103,10 @@ function checkGather(
   const { opened, published } = factOf(facts, index);
   if (opened === null) {
     if (published.count > 0 || view.closed?.state === 'succeeded')
-      findings.add('notOpened', `nothing in the store says which outputs the gather ${name} took: opened.json is missing`);
+      findings.add(
+        'notOpened',
+        `nothing in the store says which outputs the gather ${name} took: opened.json is missing`,
+      );
     return;
   }
   let left = 0;
@@ -124,8 +128,14 @@ function checkGather(
     late.add(before.name, n);
     taken -= 1;
   }
-  if (taken < opened.count)
-    findings.add('opened', `the gather ${name} took ${opened.count} outputs of ${before.name}; ${taken} of them are there`);
+  // Where tasks before it are missing by name, that says it already.
+  const start = sectionStart(steps, index - 1);
+  const named = standing.steps.slice(start, index).some(({ undecided }) => undecided.count > 0);
+  if (taken < opened.count && !named)
+    findings.add(
+      'opened',
+      `the gather ${name} took ${opened.count} outputs of ${before.name}; ${taken} of them are there`,
+    );
 }
 
 /** Skipped, and without an output: one that came all the same counts as published. */

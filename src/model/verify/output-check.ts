@@ -18,7 +18,8 @@ export function metaProblem(meta: OutputMeta, round: number): string | null {
 export function manifestProblem(meta: OutputMeta, files: readonly OutputFile[], prefix: string): string | null {
   let bytes = 0;
   for (const file of files) {
-    if (typeof file.key !== 'string' || !file.key.startsWith(prefix)) return `it names ${file.key}, which isn't its own`;
+    if (typeof file.key !== 'string' || !file.key.startsWith(prefix))
+      return `it names ${file.key}, which isn't its own`;
     if (!isCount(file.size) || !CHECKSUM.test(file.checksum)) return `${file.key} has no size or checksum in it`;
     bytes += file.size;
   }

@@ -56,7 +56,10 @@ export class PartsCheck {
     else if (part.n > this.#next) this.#missing(this.#next, part.n);
     this.#next = Math.max(this.#next, part.n + 1);
     if (!fits(part, this.#split)) {
-      this.#findings.add('partKind', `part ${part.n} is a ${part.kind}, which ${this.#split?.by ?? 'no split'} doesn't make`);
+      this.#findings.add(
+        'partKind',
+        `part ${part.n} is a ${part.kind}, which ${this.#split?.by ?? 'no split'} doesn't make`,
+      );
       return;
     }
     if (part.kind === 'params') this.#params(part.n, part.params);
@@ -72,7 +75,10 @@ export class PartsCheck {
     this.#moveTo(inputs.length);
     const split = this.#split;
     if (split !== null && (split.by === 'range' || split.by === 'grid') && countParams(split) !== parts) {
-      this.#findings.add('partMissing', `the split makes ${countParams(split)} parts, the job was accepted with ${parts}`);
+      this.#findings.add(
+        'partMissing',
+        `the split makes ${countParams(split)} parts, the job was accepted with ${parts}`,
+      );
     }
   }
 
@@ -130,7 +136,10 @@ export class PartsCheck {
     if (part.offset > at.position)
       this.#findings.add('byteGap', `bytes ${at.position} to ${part.offset - 1} of ${name} lie in no part`);
     if (part.offset < at.position)
-      this.#findings.add('byteTwice', `part ${part.n} begins at byte ${part.offset} of ${name}; ${at.position} was expected`);
+      this.#findings.add(
+        'byteTwice',
+        `part ${part.n} begins at byte ${part.offset} of ${name}; ${at.position} was expected`,
+      );
     if (part.length === 0) this.#findings.add('partEmpty', `part ${part.n} holds no byte of ${name}`);
     at.position = Math.max(at.position, part.offset + part.length);
     this.#bytes += part.length;
@@ -176,7 +185,10 @@ export class PartsCheck {
       this.#findings.add('byteGap', `the pieces of ${input.name} hold ${at.position} bytes of ${input.size}`);
     const records = at.kind === 'item' ? at.parts : at.records;
     if (input.records !== null && at.parts > 0 && !Number.isNaN(records) && records !== input.records)
-      this.#findings.add('records', `the parts of ${input.name} hold ${records} records; ${input.records} were counted`);
+      this.#findings.add(
+        'records',
+        `the parts of ${input.name} hold ${records} records; ${input.records} were counted`,
+      );
   }
 
   /** An input without a part: it is empty, or nothing but a header, or a list of empty lines. */

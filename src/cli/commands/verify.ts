@@ -1,0 +1,142 @@
+import { randomBytes } from 'node:crypto';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { BatchctlError } from '../../errors.ts';
+import { findJob } from '../../jobs/find.ts';
+import { recordProof } from '../../jobs/verify/proof.ts';
+import { type Repaired, repairJob } from '../../jobs/verify/repair.ts';
+import { type VerifyOptions as VerifyJobOptions, verifyJob } from '../../jobs/verify/verify-job.ts';
+import type { VerifyResult } from '../../model/verify/verify-result.ts';
+import { type CommandDefinition, defineCommand } from '../command.ts';
+import type { Context } from '../context.ts';
+import { answer } from '../render.ts';
+import { type Progress, startProgress } from '../render-progress.ts';
+import { VERIFY_OUTPUT } from '../verify-schema.ts';
+import { repairText, verifyText } from '../verify-text.ts';
+
+export function verifyCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    arguments: { '[job]': 'id, prefix, key:RUN-KEY, name:NAME or last; the latest unless given' },
+    options: {
+      '--repair': 'first send what is missing, and rebuild the ledger from the store',
+      '--deep': 'read every byte of outputs and pieces, and look whether the inputs are still the same',
+      '-o, --output <file>': 'write the proof to a file as well, as JSON',
+    },
+    writes: false,
+    output: VERIFY_OUTPUT,
+    help: {
+      about:
+        'Proves from the store alone that every input byte is in exactly one part, and that every chain was published, failed within tolerance or was skipped by name. A proof is kept under the job.',
+      examples: ['batchctl verify', 'batchctl verify last --deep -o proof.json', 'batchctl verify last --repair'],
+      exitCodes: [
+        [0, 'proven'],
+        [4, 'no such job'],
+        [6, 'the job is not closed: no proof'],
+        [9, 'the proof failed: something missing, double or altered'],
+      ],
+      related: ['status', 'wait', 'fetch'],
+    },
+    run: (input) => verify({ ctx, ...input }),
+  });
+}
+
+export interface VerifyOptions {
+  readonly ctx: Context;
+  readonly job: string | undefined;
+  readonly repair: boolean;
+  readonly deep: boolean;
+  readonly output: string | undefined;
+}
+
+/** Above this many tasks a progress line is worth reading. */
+const LONG = 20_000;
+
+/** Verifies a job. Throws `notFound`; `notFinished` for a job that isn't closed; `proof` when the proof fails. */
+export async function verify({ ctx, job, repair, deep, output }: VerifyOptions): Promise<void> {
+  if (repair && job === undefined) {
+    throw new BatchctlError('usage', 'verify --repair changes a job, so it wants to be told which', {
+      hint: 'batchctl verify last --repair',
+    });
+  }
+  const platform = await ctx.platform();
+  let view = await findJob(platform, job);
+  if (job === undefined) ctx.notice(`verifying ${view.record.job}`);
+  const long = deep || view.record.parts > LONG;
+  const repaired = repair ? await withProgress(ctx, 'repairing', long, repairing) : null;
+  if (repaired !== null) {
+    view = repaired.view;
+    ctx.notice(repairText(repaired, ctx.flags.dryRun));
+  }
+  const result = await withProgress(ctx, 'verifying', long, (options) =>
+    verifyJob(platform, view, { ...options, deep }),
+  );
+  const proof = ctx.flags.dryRun ? null : await recordProof(platform, result);
+  const document = { ...result, proof, repair: repaired === null ? null : repairJson(repaired) };
+  if (output !== undefined && !ctx.flags.dryRun)
+    writeWhole(resolve(ctx.io.cwd, output), `${JSON.stringify(document)}\n`);
+  await answer(ctx, { json: document, text: () => verifyText(ctx, result) });
+  refuseUnproven(result, ctx.flags.dryRun ? null : repaired);
+
+  async function repairing(options: VerifyJobOptions): Promise<Repaired> {
+    await ctx.announce();
+    return repairJob(platform, view, { ...options, dryRun: ctx.flags.dryRun });
+  }
+}
+
+function refuseUnproven({ verdict, job, state, problems, missing }: VerifyResult, repaired: Repaired | null): void {
+  if (verdict === 'unfinished') {
+    const sent = repaired?.sent ?? 0;
+    throw new BatchctlError('notFinished', `job ${job} is ${state}, not closed: there is no proof yet`, {
+      hint:
+        sent > 0
+          ? `batchctl worker --until-empty does what was sent; then batchctl verify ${job}`
+          : `batchctl wait ${job}`,
+    });
+  }
+  if (verdict === 'failed') {
+    const mend =
+      missing.length > 0 && state !== 'cancelled' ? `batchctl verify ${job} --repair` : `batchctl history ${job}`;
+    throw new BatchctlError('proof', `the proof of job ${job} failed: ${problems[0]?.message ?? 'see its problems'}`, {
+      hint: repaired === null ? mend : `batchctl status ${job}`,
+    });
+  }
+}
+
+function repairJson({ recorded, sent, missing, reopened, withheld }: Repaired) {
+  return { recorded, sent, missing, reopened, withheld };
+}
+
+/** A reader of the file sees the whole document or the one before. */
+function writeWhole(path: string, text: string): void {
+  const beside = `${path}.${randomBytes(4).toString('hex')}.tmp`;
+  try {
+    writeFileSync(beside, text, { flag: 'wx' });
+    renameSync(beside, path);
+  } catch (cause) {
+    rmSync(beside, { force: true });
+    throw new BatchctlError('usage', `the proof can't be written to ${path}`, {
+      cause,
+      hint: 'name a file in a directory that exists and may be written to',
+    });
+  }
+}
+
+async function withProgress<T>(
+  ctx: Context,
+  label: string,
+  long: boolean,
+  work: (options: VerifyJobOptions) => Promise<T>,
+): Promise<T> {
+  const progress: Progress | null = long ? await startProgress(ctx, label) : null;
+  try {
+    const made = await work({
+      signal: ctx.signal,
+      ...(progress !== null && { onProgress: (done, total) => progress.update(done, total) }),
+    });
+    progress?.done();
+    return made;
+  } catch (error) {
+    progress?.failed();
+    throw error;
+  }
+}

@@ -1,0 +1,81 @@
+import type { JsonSchema } from './command.ts';
+
+const count = { type: 'integer', minimum: 0 };
+const text = { type: 'string' };
+const textOrNull = { type: ['string', 'null'] };
+const tasks = (description: string) => ({
+  type: 'array',
+  items: text,
+  description: `${description}: step/n, the first thousand`,
+});
+const findings = (description: string) => ({
+  type: 'array',
+  description,
+  items: { type: 'object', required: ['code', 'message'], properties: { code: text, message: text } },
+});
+
+/** What `verify --json` and `verify -o` give. */
+export const VERIFY_OUTPUT: JsonSchema = {
+  type: 'object',
+  required: ['format', 'job', 'runKey', 'state', 'verdict', 'checked', 'steps', 'problems'],
+  properties: {
+    format: { const: 1 },
+    job: text,
+    runKey: textOrNull,
+    state: { enum: ['submitted', 'running', 'paused', 'succeeded', 'failed', 'cancelled'] },
+    round: count,
+    entry: { type: 'integer', description: 'the last journal entry that was heeded; -1 if there is none' },
+    digest: { ...text, description: 'of the job as accepted: spec, code and inputs' },
+    verdict: { enum: ['proven', 'failed', 'unfinished'], description: 'unfinished: the job is not closed' },
+    deep: { type: 'boolean', description: 'every byte was read' },
+    checked: {
+      type: 'object',
+      properties: { parts: count, inputs: count, bytes: { ...count, description: 'decompressed' }, outputs: count },
+    },
+    steps: {
+      type: 'array',
+      items: {
+        type: 'object',
+        properties: {
+          name: text,
+          tasks: count,
+          published: count,
+          failed: { ...count, description: 'for good, or given up' },
+          skipped: count,
+          missing: count,
+        },
+      },
+    },
+    chains: { type: 'object', properties: { failed: count, tolerated: count } },
+    failed: tasks('failed for good'),
+    skipped: tasks('a person went without them'),
+    skips: {
+      type: 'array',
+      items: { type: 'object', properties: { step: text, tasks: text, who: text, when: text, reason: text } },
+    },
+    missing: tasks('neither published nor ended'),
+    late: tasks('published after a gather was opened without them: kept, never used'),
+    altered: { type: 'array', items: text, description: "outputs and pieces that aren't what was published or cut" },
+    expectations: {
+      type: 'array',
+      items: {
+        type: 'object',
+        properties: { equation: text, ok: { type: 'boolean' }, left: textOrNull, right: textOrNull },
+      },
+    },
+    problems: findings('what breaks the proof, by stable codes'),
+    warnings: findings('what does not'),
+    proof: { ...textOrNull, description: 'where the proof is kept in the store' },
+    repair: {
+      type: ['object', 'null'],
+      description: 'only with --repair',
+      properties: {
+        recorded: { ...count, description: 'events told to the ledger' },
+        sent: { ...count, description: 'messages' },
+        missing: { type: 'object', description: 'sets of tasks by step' },
+        reopened: { type: 'boolean' },
+        withheld: { enum: ['paused', 'cancelled', 'stopped', null] },
+      },
+    },
+  },
+};

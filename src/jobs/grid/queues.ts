@@ -1,0 +1,41 @@
+import { BatchctlError } from '../../errors.ts';
+import { parseMessage } from '../../model/message.ts';
+import type { Platform } from '../../ports/platform.ts';
+import type { Backlog } from '../../ports/task-queue.ts';
+
+export interface GroupBacklog extends Backlog {
+  readonly group: string;
+}
+
+/** What each group's queue holds, about. */
+export async function readBacklogs(
+  platform: Platform,
+  groups: readonly string[],
+): Promise<readonly GroupBacklog[]> {
+  return Promise.all(groups.map(async (group) => ({ group, ...(await (await platform.queue(group)).backlog()) })));
+}
+
+/**
+ * Deletes what waits in a group's queue (of one job, if given); what is leased stays. Answers how many, or null where
+ * the service doesn't say. Nothing is lost: the undecided tasks of open jobs are missing then, and are sent again.
+ */
+export async function purgeQueue(platform: Platform, group: string, job: string | null): Promise<number | null> {
+  const queue = await platform.queue(group);
+  return await queue.purge(job === null ? {} : { match: (body) => jobOf(body) === job });
+}
+
+/** The job that a message names; null for what can't be read. */
+export function jobOf(body: string): string | null {
+  const parsed = parseMessage(body);
+  if (parsed.kind === 'task') return parsed.message.job;
+  return parsed.kind === 'newer' ? parsed.job : null;
+}
+
+/** `step/n` as a person writes it, padded or not. Throws `usage`. */
+export function parseTask(text: string): { readonly step: string; readonly task: number } {
+  const match = /^([a-z][a-z0-9-]{0,39})\/(\d{1,9})$/.exec(text);
+  if (match?.[1] === undefined) {
+    throw new BatchctlError('usage', `a task is STEP/N like price/12, found "${text}"`);
+  }
+  return { step: match[1], task: Number(match[2]) };
+}

@@ -1,0 +1,186 @@
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { expect } from 'chai';
+import { listData } from '../../src/jobs/data.ts';
+import { upload } from '../../src/jobs/upload/upload.ts';
+import { bytesChecksum } from '../../src/lib/file-checksum.ts';
+import { dataKey, openMark } from '../../src/model/keys.ts';
+import type { UploadOptions as StoreUploadOptions } from '../../src/ports/object-store.ts';
+import { MemoryStore } from '../support/memory-store.ts';
+import { rejection } from '../support/rejection.ts';
+import { openPlace, type Place, putJob } from './published-job.ts';
+
+const LARGE = Buffer.alloc(9 * 2 ** 20, 'raw data\n');
+
+describe('uploading', () => {
+  let cwd: string;
+  let store: MemoryStore;
+
+  beforeEach(() => {
+    cwd = mkdtempSync(join(tmpdir(), 'batchctl-upload-'));
+    store = new MemoryStore();
+  });
+  afterEach(() => rmSync(cwd, { recursive: true, force: true }));
+
+  function write(files: Readonly<Record<string, string | Buffer>>): void {
+    for (const [name, bytes] of Object.entries(files)) {
+      mkdirSync(dirname(join(cwd, name)), { recursive: true });
+      writeFileSync(join(cwd, name), bytes);
+    }
+  }
+  const put = (paths: readonly string[], more: object = {}) => upload(store, { paths, cwd, ...more });
+  async function keys(): Promise<readonly string[]> {
+    const found: string[] = [];
+    for await (const { key } of listData(store, '', { checksums: false })) found.push(key);
+    return found;
+  }
+
+  it("puts a file under its name, a directory's files under their paths in it, with their checksums", async () => {
+    write({ 'in/eu/de.csv': 'de', 'in/us.csv': LARGE, 'one.csv': '' });
+    const result = await put(['in', 'one.csv'], { to: 'raw/11' });
+    expect(result).to.deep.equal({
+      prefix: 'raw/11/',
+      files: 3,
+      bytes: 2 + LARGE.length,
+      uploaded: 3,
+      uploadedBytes: 2 + LARGE.length,
+      skipped: 0,
+    });
+    expect(await keys()).to.deep.equal(['raw/11/eu/de.csv', 'raw/11/one.csv', 'raw/11/us.csv']);
+    for await (const { key, checksum } of listData(store, 'raw/', { checksums: true })) {
+      const bytes = await store.read(dataKey(key));
+      expect(checksum).to.equal(bytesChecksum(bytes ?? Buffer.from('absent')));
+    }
+  });
+
+  it('skips what is there with the same size and checksum, and puts what differs', async () => {
+    write({ 'in/a': 'a', 'in/b': LARGE, 'in/c': 'c' });
+    await put(['in']);
+    const etag = (await store.head(dataKey('b')))?.etag;
+    write({ 'in/c': 'C' });
+    await store.put(dataKey('a'), 'a'); // put by something else: nothing tells that it is the same
+    const { uploaded, skipped, uploadedBytes } = await put(['in']);
+    expect({ uploaded, skipped, uploadedBytes }).to.deep.equal({ uploaded: 2, skipped: 1, uploadedBytes: 2 });
+    expect((await store.head(dataKey('b')))?.etag).to.equal(etag);
+  });
+
+  it('takes only what --include lets through and --exclude does not hold back', async () => {
+    write({ 'in/a.csv': '', 'in/.hidden.csv': '', 'in/sub/b.csv': '', 'in/sub/b.txt': '', 'in/old/c.csv': '' });
+    await put(['in'], { include: ['*.csv'], exclude: ['old/**'] });
+    expect(await keys()).to.deep.equal(['.hidden.csv', 'a.csv', 'sub/b.csv']);
+  });
+
+  it('takes patterns, and says which path matches nothing before it puts anything', async () => {
+    write({ 'a-1.csv': '', 'a-2.csv': '', 'b.csv': '' });
+    await put(['a-*.csv']);
+    expect(await keys()).to.deep.equal(['a-1.csv', 'a-2.csv']);
+    for (const [paths, more] of [
+      [['b.csv', 'nothing-*.csv'], {}],
+      [['b.csv'], { exclude: ['*.csv'] }],
+    ] as const) {
+      expect(await rejection(put(paths, more))).to.include({ kind: 'notFound' });
+    }
+    expect(await keys()).to.have.length(2);
+  });
+
+  it('refuses two files with one key, and a prefix that leaves the data', async () => {
+    write({ 'jan/x.csv': '1', 'feb/x.csv': '2' });
+    const error = await rejection(put(['jan', 'feb']));
+    expect(error).to.include({ kind: 'usage' });
+    expect(error.message).to.include('would both become x.csv');
+    for (const to of ['../jobs', 'a/../../jobs', 'a//b']) {
+      expect(await rejection(put(['jan'], { to })), to).to.include({ kind: 'usage' });
+    }
+    expect(await keys()).to.deep.equal([]);
+  });
+
+  it('follows links to files, and tells of what it leaves out', async () => {
+    write({ 'in/a': 'a', 'elsewhere/b': 'b' });
+    symlinkSync(join(cwd, 'elsewhere/b'), join(cwd, 'in/link'));
+    symlinkSync(join(cwd, 'elsewhere'), join(cwd, 'in/directory'));
+    const ignored: string[] = [];
+    await put(['in'], { onIgnored: (path: string) => ignored.push(path) });
+    expect(await keys()).to.deep.equal(['a', 'link']);
+    expect(ignored).to.deep.equal([join(cwd, 'in/directory')]);
+  });
+
+  it('fails for a file that is written to meanwhile, and leaves no object whose checksum is wrong', async () => {
+    write({ large: LARGE });
+    class Slow extends MemoryStore {
+      override async uploadFile(path: string, key: string, options?: StoreUploadOptions) {
+        appendFileSync(path, 'one line more\n');
+        return super.uploadFile(path, key, options);
+      }
+    }
+    store = new Slow();
+    const error = await rejection(put(['large']));
+    expect(error).to.include({ kind: 'changed' });
+    expect(error.message).to.include(join(cwd, 'large'));
+    expect(await keys()).to.deep.equal([]);
+  });
+
+  it('has never more files in flight than it may, and progress that ends at the total', async () => {
+    write(Object.fromEntries(Array.from({ length: 30 }, (_, n) => [`in/${n}`, `${n}`])));
+    let inFlight = 0;
+    let most = 0;
+    class Counting extends MemoryStore {
+      override async put(...given: Parameters<MemoryStore['put']>) {
+        inFlight += 1;
+        most = Math.max(most, inFlight);
+        await new Promise((resolve) => setImmediate(resolve));
+        inFlight -= 1;
+        return super.put(...given);
+      }
+    }
+    store = new Counting();
+    const seen: { done: number; total: number }[] = [];
+    await put(['in'], { parallel: 3, onProgress: (at: { done: number; total: number }) => seen.push(at) });
+    expect(most).to.be.within(2, 3);
+    expect(seen.at(-1)).to.deep.equal({ done: 50, total: 50 });
+  });
+
+  it('writes nothing in a dry run', async () => {
+    write({ 'in/a': 'a' });
+    expect(await put(['in'], { dryRun: true })).to.include({ uploaded: 1, skipped: 0 });
+    expect(await keys()).to.deep.equal([]);
+  });
+
+  describe('beside jobs', () => {
+    let place: Place;
+    beforeEach(async () => {
+      place = await openPlace();
+    });
+    afterEach(() => place.end());
+
+    const again = (text: string) => {
+      write({ 'a.csv': text, 'b.csv': text });
+      return upload(place.platform.store, { paths: ['a.csv', 'b.csv'], cwd });
+    };
+
+    it('replaces nothing that an open job reads, but skips it when it is the same', async () => {
+      await again('old');
+      const { job } = (
+        await putJob(place.platform, [
+          { name: 'store:b.csv', source: { kind: 'store', key: dataKey('b.csv'), etag: 'x' } },
+        ])
+      ).record;
+      await place.platform.store.put(openMark(job, 0), '');
+      expect(await again('old')).to.include({ skipped: 2 });
+      const error = await rejection(again('new'));
+      expect(error).to.include({ kind: 'refused' });
+      expect(error.message).to.include('b.csv').and.include(job);
+      const kept = await place.platform.store.read(dataKey('a.csv'));
+      expect(Buffer.from(kept ?? '').toString()).to.equal('old');
+      await place.platform.store.delete([openMark(job, 0)]);
+      expect(await again('new')).to.include({ uploaded: 2 });
+    });
+
+    it("leaves out the store itself when the store's directory is below the one given", async () => {
+      writeFileSync(join(place.directory, 'a'), 'a');
+      const { store: inner } = place.platform;
+      const result = await upload(inner, { paths: ['.'], cwd: place.directory });
+      expect(result.files).to.equal(1);
+    });
+  });
+});
