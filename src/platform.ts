@@ -40,7 +40,8 @@ async function openLocal(profile: LocalProfile, options: PlatformOptions): Promi
   const leaseSeconds = options.leaseSeconds ?? leaseFromEnvironment() ?? LOCAL_LEASE;
   const who = options.who ?? person();
   const { createFsStore } = await import('./adapters/local/fs-store.ts');
-  const store = await createFsStore({ root, durability });
+  const files = await createFsStore({ root, durability });
+  const store = await withFaults(files);
   const queues = new Map<string, Promise<TaskQueue>>();
   let opened: Promise<Ledger> | null = null;
   const queueOptions = (group: string) => ({ root, group, holder: who, leaseSeconds, durability });
@@ -68,7 +69,7 @@ async function openLocal(profile: LocalProfile, options: PlatformOptions): Promi
       options: queueOptions(group),
     }),
     scratch: async (worker) => makeScratch(join(root, 'work'), worker),
-    localFile: (key) => store.localFile(key),
+    localFile: (key) => files.localFile(key),
     close: async () => {
       await Promise.all([...queues.values()].map(async (queue) => (await queue).close()));
       await (await opened)?.close();
@@ -118,6 +119,16 @@ function isAlive(pid: number): boolean {
   } catch (error) {
     return !hasCode(error, 'ESRCH');
   }
+}
+
+/** Crash tests kill this process at writes that decide something (`killStore`). */
+async function withFaults(store: Platform['store']): Promise<Platform['store']> {
+  if (process.env.BATCHCTL_TEST_KILL === undefined) return store;
+  const [{ killStore }, { killPoints }] = await Promise.all([
+    import('./adapters/faults/kill-store.ts'),
+    import('./lib/kill-point.ts'),
+  ]);
+  return killStore(store, killPoints(process.env));
 }
 
 /** Crash tests run with leases of a second or two. */

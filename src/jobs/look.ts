@@ -32,13 +32,13 @@ export async function look(platform: Platform, seen: JobView): Promise<Look> {
     const standing = standingOf(view, facts);
     const move = standing.next;
     if (move.move === 'wait') {
-      await endOpenMarks(platform, view);
+      await finishClose(platform, view, facts);
       return { view, standing, did };
     }
     did.push(move.move);
     view = await makeMove(platform, view, facts, move);
     if (move.move === 'close' && view.closed !== null && view.closed.round === view.round) {
-      await endOpenMarks(platform, view);
+      await platform.store.delete(await marksOfClose(platform, view));
       return { view, standing, did };
     }
     if (did.length > 100)
@@ -126,14 +126,27 @@ async function endingOf(
     : { ...base, state: 'failed', reason: 'expect' };
 }
 
-async function endOpenMarks(platform: Platform, view: JobView): Promise<void> {
-  if (view.closed === null) return;
+/**
+ * What whoever closed the job may have died before: the ledger is told, and the open marks go. Does nothing for a job
+ * that isn't closed, or has no mark left.
+ */
+export async function finishClose(platform: Platform, view: JobView, facts?: readonly StepFacts[]): Promise<void> {
+  const marks = await marksOfClose(platform, view);
+  if (marks.length === 0) return;
+  await recordView(platform, view);
+  await recordExactCounts(platform, view, facts ?? (await listFacts(platform.store, view)));
+  await platform.store.delete(marks);
+}
+
+/** The open marks of the closed round and older ones. */
+async function marksOfClose(platform: Platform, view: JobView): Promise<readonly string[]> {
   const marks: string[] = [];
+  if (view.closed === null) return marks;
   for await (const { key } of platform.store.list(`${OPEN}${view.record.job}.`)) {
     const mark = openOf(key);
     if (mark !== null && mark.round <= view.closed.round) marks.push(openMark(mark.job, mark.round));
   }
-  if (marks.length > 0) await platform.store.delete(marks);
+  return marks;
 }
 
 const by = (platform: Platform): { who: string; now: number } => ({ who: platform.who, now: platform.clock.now() });

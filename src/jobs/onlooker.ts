@@ -7,7 +7,7 @@ import type { Platform } from '../ports/platform.ts';
 import { discardAbandoned } from './discard.ts';
 import { append, readJob, refreshView } from './journal.ts';
 import { stepTotals } from './listing.ts';
-import { isOpen, type Look, look } from './look.ts';
+import { finishClose, isOpen, type Look, look } from './look.ts';
 import { sendUndecided, undecidedSets } from './send.ts';
 
 /** What an onlooker remembers of a job between two glances. */
@@ -66,6 +66,7 @@ export class Onlooker {
         const glanced = await this.glance(job, exact);
         if (glanced === null) await discardAbandoned(this.#platform, job);
         else if (glanced.look !== null) looks.set(job, glanced.look);
+        else if (glanced.view.closed !== null) await finishClose(this.#platform, glanced.view);
       } catch (error) {
         // A job of a newer format is for newer onlookers; the others still need their round.
         if (!isKind(error, 'newer', 'corrupt')) throw error;

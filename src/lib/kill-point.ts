@@ -3,7 +3,7 @@
  * passes the point `publish` for the third time. Without that variable nothing is ever done.
  */
 export function killPoints(env: Readonly<Record<string, string | undefined>>): (point: string) => void {
-  const match = /^([a-z]+):(\d+)$/.exec(env.BATCHCTL_TEST_KILL ?? '');
+  const match = /^([a-z-]+):(\d+)$/.exec(env.BATCHCTL_TEST_KILL ?? '');
   if (match === null) return () => undefined;
   const [, name, times] = match;
   let left = Number(times);

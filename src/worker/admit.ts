@@ -37,7 +37,8 @@ const KILLS_WORKERS: Failure = {
   exitCode: null,
   error: `its attempts ended ${DEADLY} times without an outcome: it seems to kill its workers`,
 };
-const NEWER_DELAY = 60;
+/** Seconds until a message of a newer format is received again, by a newer worker it is hoped. */
+export const NEWER_DELAY = 60;
 const LONGEST_DELAY = 900;
 
 /**
@@ -123,7 +124,10 @@ async function decidedAlready(
     const output = await readOutput(store, job, step, task);
     if (output !== null) return { kind: 'twin', meta: output.meta };
   }
-  if ((await store.head(failedKey(job, step, task, round))) !== null) return { kind: 'failedBefore' };
+  const failed = await store.read(failedKey(job, step, task, round));
+  if (failed !== null) {
+    return { kind: 'failedBefore', record: parseStored<FailureRecord>(failedKey(job, step, task, round), failed) };
+  }
   if (isKilled(view, index, task)) {
     return {
       kind: 'failed',

@@ -33,7 +33,8 @@ export function freshDirectory(scratch: string, slot: number): SlotDirectory {
   emptyOrMake(directory.cwd);
   for (const path of [directory.outputDirectory, directory.inputDirectory])
     rmSync(path, { recursive: true, force: true });
-  for (const path of [directory.counters, directory.outputFile]) rmSync(path, { force: true });
+  // Also stdout: should a publish have failed after its link, the file is the published object itself.
+  for (const path of [directory.stdout, directory.counters, directory.outputFile]) rmSync(path, { force: true });
   return directory;
 }
 

@@ -1,11 +1,12 @@
+import { isKind } from '../errors.ts';
 import { randomId } from '../lib/id.ts';
 import type { Delivery, Receipt } from '../ports/task-queue.ts';
-import { type Admitted, admit } from './admit.ts';
+import { type Admitted, admit, NEWER_DELAY, type Refused } from './admit.ts';
 import { type AttemptResult, runAttempt } from './attempt.ts';
 import type { CodeCache } from './code.ts';
 import type { WorkerContext } from './context.ts';
 import { fits, minus, needsHere, plus, type Resources } from './fit.ts';
-import type { EndReason } from './judge.ts';
+import { type EndReason, messageOf } from './judge.ts';
 import type { Outcome } from './outcome.ts';
 import { Pace } from './pace.ts';
 import type { QueueClient } from './queue-client.ts';
@@ -40,6 +41,7 @@ export interface DispatcherOptions {
 
 const UNFIT_DELAY = 30;
 const LIMIT_DELAY = 2;
+const SERVICE_DELAY = 5;
 
 /** Gives deliveries to slots: a slow task never holds up the others, and what doesn't fit here is given back. */
 export class Dispatcher {
@@ -48,6 +50,8 @@ export class Dispatcher {
   readonly #ready: Ready[] = [];
   readonly #running = new Map<Receipt, RunningAttempt>();
   readonly #names = new Set<string>();
+  /** Leases that were lost before their deliveries were let in. */
+  readonly #lostEarly = new Set<Receipt>();
   readonly #freeSlots: number[];
   readonly #pace: Pace;
   #free: Resources;
@@ -87,6 +91,7 @@ export class Dispatcher {
         await this.#admit(queue, delivery);
       } finally {
         this.#admitting -= 1;
+        if (this.#admitting === 0) this.#lostEarly.clear();
       }
       this.#pump();
     }
@@ -111,11 +116,18 @@ export class Dispatcher {
     this.#running.get(receipt)?.end.abort('lease' satisfies EndReason);
     const waiting = this.#ready.findIndex(({ task }) => task.delivery.receipt === receipt);
     for (const { task } of waiting === -1 ? [] : this.#ready.splice(waiting, 1)) this.#names.delete(nameOf(task));
+    if (waiting === -1 && !this.#running.has(receipt) && this.#admitting > 0) this.#lostEarly.add(receipt);
   }
 
   async #admit(queue: QueueClient, delivery: Delivery): Promise<void> {
     const { platform, jobs, total } = this.#ctx;
-    const found = await admit(platform.store, jobs, delivery, platform.clock.now());
+    const found = await admit(platform.store, jobs, delivery, platform.clock.now()).catch((error: unknown) =>
+      this.#unadmitted(delivery, error),
+    );
+    if (this.#lostEarly.delete(delivery.receipt)) {
+      this.#refuse(queue, delivery, { kind: 'leaseLost' }, null);
+      return;
+    }
     if (found.kind === 'refused') {
       this.#refuse(queue, delivery, found.outcome, found.admitted);
       return;
@@ -127,6 +139,16 @@ export class Dispatcher {
       this.#names.add(nameOf(found));
       this.#ready.push({ queue, task: found, needs });
     }
+  }
+
+  /** A job that can't be read fails its own message only: the worker goes on with the others. */
+  #unadmitted(delivery: Delivery, error: unknown): Refused {
+    const refuse = (outcome: Outcome): Refused => ({ kind: 'refused', delivery, outcome, admitted: null });
+    if (isKind(error, 'newer')) return refuse({ kind: 'declined', why: 'newer', delay: NEWER_DELAY });
+    // Once it is mended, its missing tasks are sent again (law 9).
+    if (isKind(error, 'corrupt')) return refuse({ kind: 'poison', reason: messageOf(error) });
+    this.#ctx.log.warn(`a message is given back: ${messageOf(error)}`);
+    return refuse({ kind: 'declined', why: 'service', delay: SERVICE_DELAY });
   }
 
   #declined(task: Admitted, needs: Resources): Outcome | null {

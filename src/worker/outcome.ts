@@ -17,7 +17,7 @@ export type Outcome =
   | { readonly kind: 'retry'; readonly failure: Failure; readonly delay: number }
   | { readonly kind: 'failed'; readonly failure: Failure; readonly attempts: number }
   /** It failed for good before, in this round. */
-  | { readonly kind: 'failedBefore' }
+  | { readonly kind: 'failedBefore'; readonly record: FailureRecord }
   | { readonly kind: 'interrupted'; readonly why: 'drain' | 'pause' | 'kill' | 'service'; readonly delay: number }
   | { readonly kind: 'leaseLost' }
   /** Not to be run: the job is paused or cancelled, was stopped or pruned, or a newer round asks for the task. */
@@ -25,7 +25,11 @@ export type Outcome =
   /** Nobody can run it: a message that makes no sense. */
   | { readonly kind: 'poison'; readonly reason: string }
   /** Given back unrun, for another worker or another time. */
-  | { readonly kind: 'declined'; readonly why: 'newer' | 'unfit' | 'limit' | 'busy' | 'early'; readonly delay: number };
+  | {
+      readonly kind: 'declined';
+      readonly why: 'newer' | 'unfit' | 'limit' | 'busy' | 'early' | 'service';
+      readonly delay: number;
+    };
 
 /** tries/: a failed attempt. failed/: a task that failed for good in a round. */
 export interface FailureRecord extends Failure {

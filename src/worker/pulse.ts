@@ -6,6 +6,7 @@ import type { LedgerWorker } from '../ports/ledger.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Dispatcher, RunningAttempt } from './dispatcher.ts';
 import type { JobCache } from './job-cache.ts';
+import type { WorkerOptions } from './worker-options.ts';
 
 /**
  * Reads the journals of the jobs that run here, as every heartbeat does, and ends the attempts that a person ended:
@@ -71,4 +72,30 @@ export function countElsewhere(
     count += busy.filter((task) => task.startsWith(prefix)).length;
   }
   return count;
+}
+
+/** So many of its tasks a sign of life names. */
+const BUSY_NAMED = 64;
+
+/** A worker's sign of life, idle or busy as its dispatcher is. */
+export function signOf(
+  options: Pick<WorkerOptions, 'worker' | 'groups' | 'host' | 'version' | 'total'>,
+  dispatcher: Dispatcher,
+  facts: Pick<LedgerWorker, 'done' | 'failed' | 'startedAt' | 'seenAt'>,
+): LedgerWorker {
+  const running = [...dispatcher.running()].slice(0, BUSY_NAMED);
+  const busy = running.map(({ task: { message } }) => `${message.job}/${message.step}/${message.task}`);
+  const { worker, groups, host, version, total } = options;
+  const state = busy.length > 0 ? 'busy' : 'idle';
+  return {
+    worker,
+    group: groups.join(','),
+    host,
+    pid: process.pid,
+    version,
+    state,
+    slots: total.slots,
+    busy,
+    ...facts,
+  };
 }

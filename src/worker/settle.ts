@@ -62,6 +62,9 @@ export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): 
       ctx.passed('bury');
       return;
     case 'failedBefore':
+      // Whoever wrote `failed/` may have died before the rest of it (law 3).
+      await ctx.record(failedEvent(ctx, item, outcome.record));
+      if (task !== null) await guardFailures(ctx.platform, task.view);
       await queue.bury(delivery, 'failed for good before');
       return;
     case 'interrupted':
@@ -150,6 +153,18 @@ function eventOf(ctx: WorkerContext, item: Settling, outcome: AttemptOutcome, fa
     cpuSeconds: result?.end?.cpuSeconds ?? null,
     peakMemory: result?.end?.peakMemory ?? null,
     bytesIn: result?.bytesIn ?? null,
+  };
+}
+
+/** What a `failed/` object says of itself, whoever records it (law 12). */
+function failedEvent(ctx: WorkerContext, item: Settling, record: FailureRecord): AttemptEvent {
+  return {
+    ...eventOf(ctx, item, 'failed', record),
+    attempt: record.attempt,
+    number: record.number,
+    worker: record.worker,
+    startedAt: Date.parse(record.startedAt),
+    endedAt: Date.parse(record.endedAt),
   };
 }
 

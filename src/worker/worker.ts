@@ -10,42 +10,20 @@ import type { FaultPoint, WorkerContext } from './context.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { Executor } from './executor.ts';
 import type { Resources } from './fit.ts';
+import { Glances } from './glances.ts';
 import { Intake } from './intake.ts';
 import { JobCache } from './job-cache.ts';
 import { messageOf } from './judge.ts';
 import { LeaseKeeper } from './lease.ts';
-import type { Outcome } from './outcome.ts';
-import { countElsewhere, heedJournals, readOrders } from './pulse.ts';
+import { countElsewhere, heedJournals, readOrders, signOf } from './pulse.ts';
 import { QueueClient } from './queue-client.ts';
 import { type Settling, settle, startEvent } from './settle.ts';
+import { Tally } from './tally.ts';
 import { StoredLog } from './worker-log.ts';
-
-export interface WorkerOptions {
-  readonly worker: string;
-  readonly groups: readonly string[];
-  readonly host: string;
-  readonly version: string;
-  readonly total: Resources;
-  /** Leave once no open job has work for these groups (law 7). */
-  readonly untilEmpty: boolean;
-  /** Leave after so many seconds without work; null: never. */
-  readonly idleExit: number | null;
-  /** Leave after so many failed attempts in a row; null: never. */
-  readonly maxFailures: number | null;
-  /** Aborted: stop taking, finish, leave. */
-  readonly drain: AbortSignal;
-  /** Aborted: give back what runs, leave now. */
-  readonly stop: AbortSignal;
-  readonly makeExecutor: (options: { slots: number; worker: string; directory: string }) => Executor;
-  readonly say: (line: string) => void;
-  readonly passed?: (point: FaultPoint) => void;
-}
+import type { WorkerOptions } from './worker-options.ts';
 
 /** Attempts that run this long are told to the ledger as running, milliseconds. */
 const ANNOUNCE_MS = 200;
-const LOOK_LINGER_MS = 25;
-/** Attempts in a row that a service may refuse before the worker gives up. */
-const SERVICE_PATIENCE = 3;
 
 /**
  * The task loop (law 6: stop taking, then stop working). Resolves when the worker has drained or is done; throws
@@ -66,23 +44,24 @@ class Worker {
   readonly #recorder: Batcher<AttemptEvent>;
   readonly #clients = new Map<string, QueueClient>();
   readonly #settling = new Set<Promise<void>>();
-  readonly #dirty = new Set<string>();
   readonly #drain = new AbortController();
   readonly #startedAt: number;
-  #looking: Promise<void> | null = null;
+  readonly #tally: Tally;
+  readonly #glances: Glances;
   #elsewhere: readonly LedgerWorker[] = [];
   #failure: BatchctlError | null = null;
-  #done = 0;
-  #failed = 0;
-  #failedInARow = 0;
-  #refusedInARow = 0;
 
   constructor(platform: Platform, options: WorkerOptions, scratch: string) {
     this.#platform = platform;
     this.#options = options;
     this.#startedAt = platform.clock.now();
+    this.#tally = new Tally(options.maxFailures);
     this.#log = new StoredLog(platform.store, options.worker, () => platform.clock.now(), options.say);
     this.#onlooker = new Onlooker(platform, platform.leaseSeconds);
+    this.#glances = new Glances(
+      (job, published) => this.#glance(job, published),
+      (error) => this.#giveUp(error),
+    );
     this.#recorder = new Batcher({
       max: 500,
       lingerMs: 4,
@@ -136,11 +115,12 @@ class Worker {
     const ended = new AbortController();
     const pulse = this.#pulse(ended.signal);
     try {
-      await this.#intake.run();
+      await this.#intake.run().catch((error: unknown) => this.#giveUp(error));
+      // Also when it gives up: what runs is published or given back, whatever the service still takes.
       this.#dispatcher.stopTaking();
       while (this.#dispatcher.busy) await this.#intake.change();
       await this.#settled();
-      await this.#looking;
+      await this.#glances.idle();
     } catch (error) {
       this.#giveUp(error);
     } finally {
@@ -178,68 +158,27 @@ class Worker {
   }
 
   #noteOutcome({ outcome, task, queue, delivery }: Settling): void {
+    const reason = this.#tally.note(outcome);
+    if (reason !== null) this.#giveUp(reason);
     if (outcome.kind === 'leaseLost') queue.forget(delivery.receipt);
-    this.#noteService(outcome);
-    if (outcome.kind === 'published') {
-      this.#done += 1;
-      this.#failedInARow = 0;
-    } else if (outcome.kind === 'retry' || outcome.kind === 'failed') this.#noteFailure(outcome.kind);
-    else if (outcome.kind === 'declined' && outcome.why === 'unfit' && task !== null) {
+    if (task === null) return;
+    if (outcome.kind === 'declined' && outcome.why === 'unfit') {
       this.#intake.unfit.add(`${task.message.job}/${task.step.name}`);
-    } else if (outcome.kind === 'declined' && outcome.why === 'newer') {
-      this.#giveUp(
-        new BatchctlError('newer', 'a message or a job of a newer format came', { hint: 'update the workers' }),
-      );
     }
-    const decided = outcome.kind === 'published' || outcome.kind === 'twin' || outcome.kind === 'failed';
-    if (decided && task !== null) this.#lookSoon(task.message.job);
+    const decided = ['published', 'twin', 'failed', 'failedBefore'].includes(outcome.kind);
+    if (decided) this.#glances.soon(task.message.job, outcome.kind === 'published');
   }
 
-  /** A store or disk that refuses attempt after attempt: leave, and give the work to whoever can do it (exit 8). */
-  #noteService(outcome: Outcome): void {
-    const refused = outcome.kind === 'interrupted' && outcome.why === 'service';
-    this.#refusedInARow = refused ? this.#refusedInARow + 1 : 0;
-    if (this.#refusedInARow < SERVICE_PATIENCE) return;
-    this.#giveUp(
-      new BatchctlError(
-        'unavailable',
-        `the store refused ${this.#refusedInARow} attempts in a row; see the log above`,
-        {
-          hint: 'make room or mend the store, then start a worker again: nothing is lost',
-        },
-      ),
-    );
-  }
-
-  #noteFailure(kind: 'retry' | 'failed'): void {
-    if (kind === 'failed') this.#failed += 1;
-    this.#failedInARow += 1;
-    const { maxFailures } = this.#options;
-    if (maxFailures === null || this.#failedInARow < maxFailures) return;
-    this.#giveUp(
-      new BatchctlError('refused', `${this.#failedInARow} attempts in a row failed on this worker (--max-failures)`, {
-        hint: 'see batchctl failures; if other workers succeed, look at this machine',
-      }),
-    );
-  }
-
-  /** After outcomes: a glance at the job, cheap first (law 11). One at a time. */
-  #lookSoon(job: string): void {
-    this.#dirty.add(job);
-    this.#looking ??= (async () => {
-      try {
-        while (this.#dirty.size > 0) {
-          await wait(LOOK_LINGER_MS);
-          const [...jobs] = this.#dirty;
-          this.#dirty.clear();
-          for (const dirty of jobs) await this.#onlooker.glance(dirty);
-        }
-      } catch (error) {
-        this.#giveUp(error);
-      } finally {
-        this.#looking = null;
-      }
-    })();
+  /** A publish after a close is followed by another look, which may close again. */
+  async #glance(job: string, published: boolean): Promise<void> {
+    try {
+      const glanced = await this.#onlooker.glance(job);
+      const late = published && glanced !== null && glanced.look === null && glanced.view.closed !== null;
+      if (late) await this.#onlooker.glance(job, true);
+    } catch (error) {
+      if (!isKind(error, 'newer', 'corrupt')) throw error;
+      this.#log.warn(`look at ${job}: ${messageOf(error)}`);
+    }
   }
 
   async #send(group: string, body: string, tenant: string): Promise<void> {
@@ -315,31 +254,20 @@ class Worker {
   }
 
   #sign(state: LedgerWorker['state'] | null): LedgerWorker {
-    const busy = [...this.#dispatcher.running()]
-      .slice(0, 64)
-      .map(({ task: { message } }) => `${message.job}/${message.step}/${message.task}`);
-    const { worker, groups, host, version, total } = this.#options;
-    return {
-      worker,
-      group: groups.join(','),
-      host,
-      pid: process.pid,
-      version,
-      state: state ?? (this.#drain.signal.aborted ? 'draining' : busy.length > 0 ? 'busy' : 'idle'),
-      slots: total.slots,
-      busy,
-      done: this.#done,
-      failed: this.#failed,
-      startedAt: this.#startedAt,
-      seenAt: this.#platform.clock.now(),
-    };
+    const { done, failed } = this.#tally;
+    const times = { startedAt: this.#startedAt, seenAt: this.#platform.clock.now() };
+    const sign = signOf(this.#options, this.#dispatcher, { done, failed, ...times });
+    if (state !== null) return { ...sign, state };
+    return this.#drain.signal.aborted ? { ...sign, state: 'draining' } : sign;
   }
 
   async #close(): Promise<void> {
     await this.#ctx.executor.close();
     for (const client of this.#clients.values()) await client.close();
     await this.#recorder.idle();
-    this.#log.info(`worker ${this.#options.worker} leaves: ${this.#done} done, ${this.#failed} failed for good`);
+    this.#log.info(
+      `worker ${this.#options.worker} leaves: ${this.#tally.done} done, ${this.#tally.failed} failed for good`,
+    );
     await Promise.allSettled([
       this.#log.flush(),
       this.#platform.ledger().then((ledger) => ledger.heartbeat(this.#sign('gone'))),

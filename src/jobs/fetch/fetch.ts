@@ -55,7 +55,7 @@ export async function fetchOutputs(platform: Platform, view: JobView, options: F
       break;
     }
     case 'file':
-      await joinIntoFile(joining, target.path);
+      await joinIntoFile(joining, target.path, platform.clock.now());
       break;
     case 'stream':
       await joinOutputs(joining, target.write);

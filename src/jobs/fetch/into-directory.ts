@@ -4,9 +4,9 @@ import { dirname, join } from 'node:path';
 import { hasCode } from '../../errors.ts';
 import { eachParallel } from '../../lib/each-parallel.ts';
 import { fileChecksum } from '../../lib/file-checksum.ts';
-import { randomId } from '../../lib/id.ts';
 import type { OutputFile } from '../../model/output.ts';
 import type { Platform } from '../../ports/platform.ts';
+import { draftIn, removeStaleDrafts } from './draft.ts';
 import { claim, type FileNamer } from './names.ts';
 import type { Tally } from './tally.ts';
 import { unwritable } from './target.ts';
@@ -35,6 +35,7 @@ export async function fetchIntoDirectory(options: IntoDirectory): Promise<void> 
   const { source, directory, nameOf, distinct, tally } = options;
   const taken = new Map<string, number>();
   await makeDirectory(directory);
+  await removeStaleDrafts(directory, options.platform.clock.now());
   const one = async (task: number, signal: AbortSignal): Promise<void> => {
     const output = await verifiedOutput(source, task);
     let kept = output.files.length > 0;
@@ -65,15 +66,14 @@ async function isThere(path: string, file: OutputFile, signal: AbortSignal): Pro
 }
 
 async function fetchFile(
-  { platform, source }: IntoDirectory,
+  { platform, source, directory }: IntoDirectory,
   task: number,
   file: OutputFile,
   path: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const parent = dirname(path);
-  await makeDirectory(parent);
-  const draft = join(parent, `.batchctl-${randomId(12)}.part`);
+  await makeDirectory(dirname(path));
+  const draft = draftIn(directory);
   try {
     if (file.size <= SMALL) await writeFile(draft, await verifiedBytes(source, task, file), { flag: 'wx' });
     else if (!(await cloneVerified(platform, source, task, file, draft, signal))) {

@@ -1,11 +1,11 @@
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { hasCode } from '../../errors.ts';
 import { ahead } from '../../lib/ahead.ts';
 import { fileChecksum } from '../../lib/file-checksum.ts';
-import { randomId } from '../../lib/id.ts';
 import { FirstLineDropper } from '../../lib/without-first-line.ts';
 import type { Output } from '../output.ts';
+import { draftIn, removeStaleDrafts } from './draft.ts';
 import type { Tally } from './tally.ts';
 import { isSpecial, unwritable } from './target.ts';
 import { isSingle, type OutputSource, SMALL, verifiedBytes, verifiedChunks, verifiedOutput } from './verified.ts';
@@ -60,14 +60,19 @@ async function readAhead(source: OutputSource, task: number): Promise<Ready> {
 
 /**
  * Joins the outputs into a file, which appears under its name once it is whole and every checksum was right.
- * A file that holds just these bytes is kept. A device or pipe is written to as it is.
+ * A file that holds just these bytes is kept. A device or pipe is written to as it is. `now` is milliseconds since the
+ * epoch.
  */
-export async function joinIntoFile(joining: Joining, path: string): Promise<void> {
+export async function joinIntoFile(joining: Joining, path: string, now: number): Promise<void> {
   const special = isSpecial(path);
+  const directory = dirname(path);
   if (!special && joining.header === null && (await isJoined(joining, path))) return;
-  const draft = special ? path : join(dirname(path), `.${basename(path).slice(0, 200)}.${randomId(12)}.part`);
+  const draft = special ? path : draftIn(directory);
   try {
-    if (!special) await mkdir(dirname(path), { recursive: true });
+    if (!special) {
+      await mkdir(directory, { recursive: true });
+      await removeStaleDrafts(directory, now);
+    }
     const target = await open(draft, special ? 'w' : 'wx');
     try {
       await joinOutputs(joining, (bytes) => target.writeFile(bytes));

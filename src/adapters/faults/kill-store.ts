@@ -1,0 +1,35 @@
+import type { ObjectStore } from '../../ports/object-store.ts';
+
+/**
+ * For the crash tests: a store that passes a fault point just before and right after each write that decides something.
+ * Points: `journal` (any entry), `close` (the entry that closes a job), `opengather` (opened.json), `unmark` (open marks
+ * deleted); each also as `before-...`. Whoever is told of a point may kill this process there.
+ */
+export function killStore(store: ObjectStore, passed: (point: string) => void): ObjectStore {
+  const around = async <T>(points: readonly string[], write: () => Promise<T>): Promise<T> => {
+    for (const point of points) passed(`before-${point}`);
+    const result = await write();
+    for (const point of points) passed(point);
+    return result;
+  };
+  return {
+    location: store.location,
+    put: (key, body, options) => around(pointsOf(key, body), () => store.put(key, body, options)),
+    delete: (keys) => around(keys.some(isOpenMark) ? ['unmark'] : [], () => store.delete(keys)),
+    read: (key, options) => store.read(key, options),
+    get: (key, options) => store.get(key, options),
+    head: (key) => store.head(key),
+    list: (prefix, options) => store.list(prefix, options),
+    copy: (from, to, options) => store.copy(from, to, options),
+    presign: (key, method, seconds) => store.presign(key, method, seconds),
+    uploadFile: (path, key, options) => store.uploadFile(path, key, options),
+  };
+}
+
+const isOpenMark = (key: string): boolean => key.startsWith('open/');
+
+function pointsOf(key: string, body: Uint8Array | string): readonly string[] {
+  if (key.endsWith('/opened.json')) return ['opengather'];
+  if (!/\/journal\/\d+\.json$/.test(key)) return [];
+  return String(body).includes('"what":"close"') ? ['journal', 'close'] : ['journal'];
+}

@@ -1,0 +1,25 @@
+import { isAlready } from '../model/legal.ts';
+import type { JobView } from '../model/view.ts';
+import type { Platform } from '../ports/platform.ts';
+import { append } from './journal.ts';
+import { mustBeLegal } from './legal.ts';
+import { look } from './look.ts';
+import type { Changed } from './pause.ts';
+import { recordView } from './remember.ts';
+
+/**
+ * Ends a job for good: its waiting tasks are dropped, running attempts are ended at their worker's next heartbeat, its
+ * outputs stay. Of a cancelled job nothing changes, but a cancel that died before its close is made good.
+ * Throws `refused` for a job that ended otherwise.
+ */
+export async function cancel(platform: Platform, view: JobView): Promise<Changed> {
+  const by = { who: platform.who, now: platform.clock.now() };
+  const { view: cancelled, appended } = await append(platform.store, view, by, (seen) => {
+    if (isAlready(seen, 'cancel')) return null;
+    mustBeLegal(seen, 'cancel');
+    return { what: 'cancel' };
+  });
+  await recordView(platform, cancelled);
+  const { view: after } = await look(platform, cancelled);
+  return { view: after, changed: appended };
+}

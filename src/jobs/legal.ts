@@ -1,0 +1,12 @@
+import { BatchctlError } from '../errors.ts';
+import { type Asked, isLegal } from '../model/legal.ts';
+import type { JobView } from '../model/view.ts';
+
+/** Throws `refused`, with the state and the command that mends it, unless the entry is legal as the journal stands. */
+export function mustBeLegal(view: JobView, what: Asked): void {
+  const illegal = isLegal(view, what);
+  if (illegal === null) return;
+  throw new BatchctlError('refused', `can't ${what}: job ${view.record.job} ${illegal.reason}`, {
+    ...(illegal.hint === null ? {} : { hint: illegal.hint }),
+  });
+}

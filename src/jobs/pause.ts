@@ -1,0 +1,32 @@
+import { isAlready } from '../model/legal.ts';
+import type { JobView } from '../model/view.ts';
+import type { Platform } from '../ports/platform.ts';
+import { append } from './journal.ts';
+import { mustBeLegal } from './legal.ts';
+import { recordView } from './remember.ts';
+
+/** What a verb that changes a job's state answers. */
+export interface Changed {
+  readonly view: JobView;
+  /** False when the job was so already. */
+  readonly changed: boolean;
+}
+
+export interface PauseOptions {
+  /** True gives running attempts back at once; false lets them finish. */
+  readonly now: boolean;
+  readonly reason?: string;
+}
+
+/** Stops a job's tasks from being taken until `resume`. Throws `refused` for a job that is closed. */
+export async function pause(platform: Platform, view: JobView, { now, reason }: PauseOptions): Promise<Changed> {
+  const by = { who: platform.who, now: platform.clock.now() };
+  const { view: after, appended } = await append(platform.store, view, by, (seen) => {
+    if (isAlready(seen, 'pause', now)) return null;
+    // A pause may become a pause at once.
+    if (seen.paused === null) mustBeLegal(seen, 'pause');
+    return { what: 'pause', now, reason: reason ?? 'person' };
+  });
+  await recordView(platform, after);
+  return { view: after, changed: appended };
+}

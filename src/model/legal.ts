@@ -1,0 +1,65 @@
+import { isClosed, type JobState } from './job.ts';
+import type { EntryWhat } from './journal.ts';
+import { type JobView, stateOf } from './view.ts';
+
+/** Why an entry may not be made now, and what would do instead. */
+export interface Illegal {
+  readonly state: JobState;
+  /** Ends a sentence that begins with the job: `is closed (succeeded)`. */
+  readonly reason: string;
+  /** The command that mends it, with the job's id; null where nothing would. */
+  readonly hint: string | null;
+}
+
+/** What a person may ask of a job: these entries, one by one; onlookers' own are guarded where they are made. */
+export type Asked = Extract<
+  EntryWhat,
+  'pause' | 'resume' | 'cancel' | 'adjust' | 'kill' | 'skip' | 'unskip' | 'retry'
+>;
+
+/** The states in which each entry is legal: the table of docs/states.md. */
+export const LEGAL: Readonly<Record<Asked, readonly JobState[]>> = {
+  pause: ['submitted', 'running'],
+  resume: ['submitted', 'paused'],
+  cancel: ['submitted', 'running', 'paused'],
+  adjust: ['submitted', 'running', 'paused'],
+  kill: ['submitted', 'running', 'paused'],
+  skip: ['submitted', 'running', 'paused', 'failed', 'succeeded'],
+  unskip: ['submitted', 'running', 'paused', 'failed', 'succeeded'],
+  retry: ['submitted', 'running', 'paused', 'failed', 'succeeded'],
+};
+
+/** Null when the journal may take such an entry as it stands; else why not. */
+export function isLegal(view: JobView, what: Asked): Illegal | null {
+  const state = stateOf(view);
+  if (LEGAL[what].includes(state)) return null;
+  return { state, reason: reasonFor(state, what), hint: hintFor(view.record.job, state, what) };
+}
+
+/** True when the job is already as the entry would make it: the verb says so, and appends nothing. */
+export function isAlready(view: JobView, what: 'cancel' | 'pause' | 'resume', now = false): boolean {
+  const state = stateOf(view);
+  switch (what) {
+    case 'cancel':
+      return view.cancelled;
+    case 'pause':
+      return view.paused !== null && (view.paused.now || !now) && !isClosed(state);
+    case 'resume':
+      return state === 'running';
+    default:
+      return what satisfies never;
+  }
+}
+
+function reasonFor(state: JobState, what: Asked): string {
+  if (state === 'cancelled') return 'is cancelled, for good';
+  if (isClosed(state)) return `is closed (${state})`;
+  return `is ${state}, so there is nothing to ${what}`;
+}
+
+function hintFor(job: string, state: JobState, what: Asked): string | null {
+  if (state === 'cancelled') return `batchctl fetch ${job} gets what it published; submit it again for the rest`;
+  if (isClosed(state)) return what === 'cancel' ? `batchctl status ${job}` : `batchctl retry ${job}`;
+  if (state === 'paused') return `batchctl resume ${job}`;
+  return `batchctl status ${job}`;
+}

@@ -1,0 +1,25 @@
+import type { FaultPoint } from './context.ts';
+import type { Executor } from './executor.ts';
+import type { Resources } from './fit.ts';
+
+/** What a worker is to do, and until when. */
+export interface WorkerOptions {
+  readonly worker: string;
+  readonly groups: readonly string[];
+  readonly host: string;
+  readonly version: string;
+  readonly total: Resources;
+  /** Leave once no open job has work for these groups (law 7). */
+  readonly untilEmpty: boolean;
+  /** Leave after so many seconds without work; null: never. */
+  readonly idleExit: number | null;
+  /** Leave after so many failed attempts in a row; null: never. */
+  readonly maxFailures: number | null;
+  /** Aborted: stop taking, finish, leave. */
+  readonly drain: AbortSignal;
+  /** Aborted: give back what runs, leave now. */
+  readonly stop: AbortSignal;
+  readonly makeExecutor: (options: { slots: number; worker: string; directory: string }) => Executor;
+  readonly say: (line: string) => void;
+  readonly passed?: (point: FaultPoint) => void;
+}

@@ -1,0 +1,52 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { look } from '../../src/jobs/look.ts';
+import { loadJobFile } from '../../src/jobs/spec/job-file.ts';
+import { prepare } from '../../src/jobs/submit/prepare.ts';
+import { submit } from '../../src/jobs/submit/submit.ts';
+import { type JobView, stateOf } from '../../src/model/view.ts';
+import type { Platform } from '../../src/ports/platform.ts';
+import { createShellExecutor } from '../../src/worker/shell-executor.ts';
+import { runWorker } from '../../src/worker/worker.ts';
+import { type Place, publishSmall } from './published-job.ts';
+
+/** Writes inputs and a job file, and submits the job as the command line does. */
+export async function submitJob(
+  { directory, platform }: Place,
+  yaml: string,
+  inputs: Readonly<Record<string, string | Uint8Array>>,
+): Promise<JobView> {
+  for (const [name, bytes] of Object.entries(inputs)) writeFileSync(join(directory, name), bytes);
+  const file = join(directory, 'job.yaml');
+  writeFileSync(file, yaml);
+  const request = {
+    ...{ spec: await loadJobFile(file), directory, inputs: [], inputDirectory: directory, stdin: null },
+    ...{ params: {}, labels: {}, period: null, runKey: null, expectInputs: null, allowEmpty: true },
+  };
+  const prepared = await prepare(request, platform.store);
+  return (await submit(platform, prepared, { mode: 'new', notBefore: null })).view;
+}
+
+/** Publishes an output of every task of the map steps, and then looks until the gathers are done and the job closed. */
+export async function publishAll(platform: Platform, view: JobView): Promise<JobView> {
+  const job = { platform, view };
+  for (const { name, gather } of view.record.spec.steps) {
+    if (gather) await look(platform, view);
+    for (let n = 0; n < (gather ? 1 : view.record.parts); n += 1) await publishSmall(job, name, n, `${name} ${n}\n`);
+  }
+  const { view: after } = await look(platform, view);
+  if (stateOf(after) !== 'succeeded') throw new Error(`the job is ${stateOf(after)}`);
+  return after;
+}
+
+/** A real worker on the platform, until there is nothing left to do. */
+export async function work(platform: Platform, worker = 'w-aaaaaaaaaa'): Promise<void> {
+  const never = new AbortController().signal;
+  await runWorker(platform, {
+    ...{ worker, groups: ['default'], host: 'here', version: '0.1.0' },
+    total: { slots: 2, memory: 2 ** 30, disk: 2 ** 30 },
+    ...{ untilEmpty: true, idleExit: null, maxFailures: null, drain: never, stop: never },
+    makeExecutor: createShellExecutor,
+    say: () => undefined,
+  });
+}
