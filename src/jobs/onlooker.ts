@@ -58,6 +58,20 @@ export class Onlooker {
     return { view: found.view, look: found };
   }
 
+  /**
+   * A glance after an outcome. A publish after a close is followed by an exact look, which may close again. A job that
+   * can't be read is for others: nothing is thrown for it.
+   */
+  async afterOutcome(job: string, published: boolean): Promise<void> {
+    try {
+      const glanced = await this.glance(job);
+      const late = published && glanced !== null && glanced.look === null && glanced.view.closed !== null;
+      if (late) await this.glance(job, true);
+    } catch (error) {
+      if (!isKind(error, 'newer', 'corrupt')) throw error;
+    }
+  }
+
   /** One round over all open jobs, with resends where they are due. Answers the exact looks it took, by job. */
   async round(exact = false): Promise<ReadonlyMap<string, Look>> {
     const looks = new Map<string, Look>();

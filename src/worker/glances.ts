@@ -4,18 +4,19 @@ const LINGER_MS = 25;
 
 /** Glances at jobs after their outcomes (law 11): those of a moment together, one round at a time. */
 export class Glances {
-  readonly #glance: (job: string) => Promise<unknown>;
+  readonly #glance: (job: string, published: boolean) => Promise<unknown>;
   readonly #onError: (error: unknown) => void;
-  readonly #due = new Set<string>();
+  /** Jobs, and whether something of them was published. */
+  readonly #due = new Map<string, boolean>();
   #round: Promise<void> | null = null;
 
-  constructor(glance: (job: string) => Promise<unknown>, onError: (error: unknown) => void) {
+  constructor(glance: (job: string, published: boolean) => Promise<unknown>, onError: (error: unknown) => void) {
     this.#glance = glance;
     this.#onError = onError;
   }
 
-  soon(job: string): void {
-    this.#due.add(job);
+  soon(job: string, published: boolean): void {
+    this.#due.set(job, published || this.#due.get(job) === true);
     this.#round ??= this.#run();
   }
 
@@ -30,7 +31,7 @@ export class Glances {
         await wait(LINGER_MS);
         const jobs = [...this.#due];
         this.#due.clear();
-        for (const job of jobs) await this.#glance(job);
+        for (const [job, published] of jobs) await this.#glance(job, published);
       }
     } catch (error) {
       this.#onError(error);

@@ -11,29 +11,41 @@ const JOBS_KEPT = 100;
 /** The jobs that a worker has seen: their journals as last read, and the part shards that it works on. */
 export class JobCache {
   readonly #store: ObjectStore;
+  readonly #freshMs: number;
   readonly #views = new Map<string, JobView>();
+  /** When each view was last read, monotonic. */
+  readonly #readAt = new Map<string, number>();
   readonly #shards = new Map<string, readonly string[]>();
 
-  constructor(store: ObjectStore) {
+  /** A view is read again once it is `freshMs` old, so that a pause is heeded by a worker that was idle meanwhile. */
+  constructor(store: ObjectStore, freshMs: number) {
     this.#store = store;
+    this.#freshMs = freshMs;
   }
 
   /** The job as last read, or read now; `gone` for a pruned one, null for one that provably never was committed. */
   async get(job: string): Promise<JobView | 'gone' | null> {
     const known = this.#views.get(job);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      const age = performance.now() - (this.#readAt.get(job) ?? 0);
+      return age < this.#freshMs ? known : await this.refresh(known);
+    }
+    const readAt = performance.now();
     const record = await readJob(this.#store, job);
     if (record === null) return (await this.#store.head(journalKey(job, 0))) === null ? null : 'gone';
     const view = await refreshView(this.#store, emptyView(record));
     if (this.#views.size >= JOBS_KEPT) this.#views.clear();
     this.#views.set(job, view);
+    this.#readAt.set(job, readAt);
     return view;
   }
 
   /** Reads what is new in the job's journal. */
   async refresh(view: JobView): Promise<JobView> {
+    const readAt = performance.now();
     const now = await refreshView(this.#store, this.#views.get(view.record.job) ?? view);
     this.#views.set(view.record.job, now);
+    this.#readAt.set(view.record.job, readAt);
     return now;
   }
 

@@ -19,7 +19,7 @@ export class Tally {
 
   /** Counts an outcome. Answers why the worker should leave, if it should. */
   note(outcome: Outcome): BatchctlError | null {
-    const refused = outcome.kind === 'interrupted' && outcome.why === 'service';
+    const refused = (outcome.kind === 'interrupted' || outcome.kind === 'declined') && outcome.why === 'service';
     this.#refusedInARow = refused ? this.#refusedInARow + 1 : 0;
     if (outcome.kind === 'published') {
       this.done += 1;

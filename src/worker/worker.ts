@@ -6,10 +6,8 @@ import { jitter, wait } from '../lib/wait.ts';
 import type { AttemptEvent, LedgerWorker } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
 import { CodeCache } from './code.ts';
-import type { FaultPoint, WorkerContext } from './context.ts';
+import type { WorkerContext } from './context.ts';
 import { Dispatcher } from './dispatcher.ts';
-import type { Executor } from './executor.ts';
-import type { Resources } from './fit.ts';
 import { Glances } from './glances.ts';
 import { Intake } from './intake.ts';
 import { JobCache } from './job-cache.ts';
@@ -59,7 +57,7 @@ class Worker {
     this.#log = new StoredLog(platform.store, options.worker, () => platform.clock.now(), options.say);
     this.#onlooker = new Onlooker(platform, platform.leaseSeconds);
     this.#glances = new Glances(
-      (job, published) => this.#glance(job, published),
+      (job, published) => this.#onlooker.afterOutcome(job, published),
       (error) => this.#giveUp(error),
     );
     this.#recorder = new Batcher({
@@ -70,7 +68,7 @@ class Worker {
     this.#ctx = {
       platform,
       worker: options.worker,
-      jobs: new JobCache(platform.store),
+      jobs: new JobCache(platform.store, (platform.leaseSeconds * 1_000) / 3),
       executor: options.makeExecutor({ slots: options.total.slots, worker: options.worker, directory: scratch }),
       scratch,
       total: options.total,
@@ -167,18 +165,6 @@ class Worker {
     }
     const decided = ['published', 'twin', 'failed', 'failedBefore'].includes(outcome.kind);
     if (decided) this.#glances.soon(task.message.job, outcome.kind === 'published');
-  }
-
-  /** A publish after a close is followed by another look, which may close again. */
-  async #glance(job: string, published: boolean): Promise<void> {
-    try {
-      const glanced = await this.#onlooker.glance(job);
-      const late = published && glanced !== null && glanced.look === null && glanced.view.closed !== null;
-      if (late) await this.#onlooker.glance(job, true);
-    } catch (error) {
-      if (!isKind(error, 'newer', 'corrupt')) throw error;
-      this.#log.warn(`look at ${job}: ${messageOf(error)}`);
-    }
   }
 
   async #send(group: string, body: string, tenant: string): Promise<void> {
