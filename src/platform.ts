@@ -1,5 +1,5 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Config, LocalProfile } from './config.ts';
 import { BatchctlError, hasCode } from './errors.ts';
@@ -25,7 +25,7 @@ const LOCAL_LEASE = 15;
 /** Opens a profile's four ports: the only room that names an adapter. Throws `config` for a backend that isn't built. */
 export async function openPlatform(config: Config, options: PlatformOptions): Promise<Platform> {
   const { profile } = config;
-  if (profile.backend === 'local') return openLocal(profile, options);
+  if (profile.backend === 'local') return openLocal(config, profile, options);
   throw new BatchctlError(
     'config',
     `profile ${profile.name} has the backend ${profile.backend}, which this version does not run yet`,
@@ -35,7 +35,7 @@ export async function openPlatform(config: Config, options: PlatformOptions): Pr
   );
 }
 
-async function openLocal(profile: LocalProfile, options: PlatformOptions): Promise<Platform> {
+async function openLocal(config: Config, profile: LocalProfile, options: PlatformOptions): Promise<Platform> {
   const { root, durability } = profile;
   const leaseSeconds = options.leaseSeconds ?? leaseFromEnvironment() ?? LOCAL_LEASE;
   const who = options.who ?? person();
@@ -62,7 +62,7 @@ async function openLocal(profile: LocalProfile, options: PlatformOptions): Promi
       queues.set(group, queue);
       return queue;
     },
-    group: async (name) => openGroup(name, profile, store, ledger),
+    group: async (name) => openGroup(name, config, profile, store, ledger),
     queueModule: (group) => ({
       module: moduleUrl('adapters/local/sqlite-queue'),
       exportName: 'openSqliteQueue',
@@ -86,12 +86,22 @@ async function openLedger(root: string, durability: LocalProfile['durability'], 
 
 async function openGroup(
   name: string,
+  config: Config,
   profile: LocalProfile,
   store: Platform['store'],
   ledger: () => Promise<Ledger>,
 ): Promise<WorkerGroup> {
   const { openProcessGroup } = await import('./adapters/local/open-process-group.ts');
-  return openProcessGroup({ group: name, root: profile.root, store, ledger });
+  // Without a file the configuration is told by where one stands: beside the root.
+  const cwd = config.file === null ? dirname(profile.root) : undefined;
+  const argv = programArgv(config, 'worker-supervisor', '--group', name);
+  return openProcessGroup({ group: name, root: profile.root, store, ledger, supervisor: { argv, cwd } });
+}
+
+/** What follows `node` to run a verb of this batchctl with the same configuration. */
+function programArgv({ profile, file }: Config, ...words: readonly string[]): readonly string[] {
+  const program = fileURLToPath(new URL('../bin/batchctl.js', import.meta.url));
+  return [program, ...words, '--profile', profile.name, ...(file === null ? [] : ['--config', file])];
 }
 
 /** Where a module is, from source or bundled: there it is an entry of its own, named as its file. */
@@ -166,6 +176,24 @@ export interface OwnWorkersOptions {
   readonly onTrouble: (what: string) => void;
 }
 
+function workerArgv(config: Config, groups: readonly string[], slots: number | null): readonly string[] {
+  const served = groups.flatMap((group) => ['--group', group]);
+  return programArgv(config, 'worker', ...served, ...(slots === null ? [] : ['--slots', String(slots)]));
+}
+
+/** Gives back at once what a worker held that has ended, and tells the ledger that it is gone. */
+async function releaseDead(platform: Platform, groups: readonly string[], worker: string): Promise<void> {
+  const { SqliteQueue } = await import('./adapters/local/sqlite-queue.ts');
+  for (const group of groups) {
+    const queue = await platform.queue(group);
+    if (queue instanceof SqliteQueue) await queue.releaseHeldBy(worker);
+  }
+  const ledger = await platform.ledger();
+  const known = (await ledger.workers({})).find((seen) => seen.worker === worker);
+  if (known === undefined || known.state === 'gone') return;
+  await ledger.heartbeat({ ...known, state: 'gone', busy: [], seenAt: Math.max(platform.clock.now(), known.seenAt) });
+}
+
 /** How long a stopped worker may take to give back what it runs, milliseconds. */
 const STOP_MS = 15_000;
 
@@ -175,33 +203,19 @@ export async function startOwnWorkers(
   platform: Platform,
   options: OwnWorkersOptions,
 ): Promise<OwnWorkers> {
-  const [{ superviseWorkers }, { SqliteQueue }] = await Promise.all([
-    import('./adapters/local/supervisor.ts'),
-    import('./adapters/local/sqlite-queue.ts'),
-  ]);
+  const { superviseWorkers } = await import('./adapters/local/supervisor.ts');
   const { profile } = config;
   if (profile.backend !== 'local')
     throw new BatchctlError('config', `profile ${profile.name} has no workers of its own on this machine`);
   const log = join(profile.root, 'work', `run-${process.pid}.log`);
-  const argv = [
-    fileURLToPath(new URL('../bin/batchctl.js', import.meta.url)),
-    'worker',
-    ...options.groups.flatMap((group) => ['--group', group]),
-    ...(options.slots === null ? [] : ['--slots', String(options.slots)]),
-    '--profile',
-    profile.name,
-    ...(config.file === null ? [] : ['--config', config.file]),
-  ];
+  const argv = workerArgv(config, options.groups, options.slots);
   const supervisor = superviseWorkers({
     group: options.groups.join(','),
     size: 1,
     newId: newWorkerId,
     spawnWorker: () => ({ argv, env: options.env, log }),
     onDeath: async ({ worker, code, signal }) => {
-      for (const group of options.groups) {
-        const queue = await platform.queue(group);
-        if (queue instanceof SqliteQueue) await queue.releaseHeldBy(worker);
-      }
+      await releaseDead(platform, options.groups, worker);
       if (code !== 0) options.onTrouble(`worker ${worker} ended (${signal ?? `exit ${code}`}); its log: ${log}`);
     },
     onTrouble: (error) => options.onTrouble(error instanceof Error ? error.message : String(error)),
@@ -217,4 +231,41 @@ export async function startOwnWorkers(
       await supervisor.whenIdle();
     },
   };
+}
+
+export interface GroupSupervision {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Aborted: the workers drain, and it ends when they have left. */
+  readonly signal: AbortSignal;
+  readonly say: (line: string) => void;
+}
+
+/**
+ * In the group's supervisor process: keeps as many workers up as the group's size says, until that is 0 for good.
+ * Answers `held` at once when another process does.
+ */
+export async function superviseLocalGroup(
+  config: Config,
+  platform: Platform,
+  name: string,
+  options: GroupSupervision,
+): Promise<'done' | 'held'> {
+  const [{ superviseLocal }, { ProcessGroup }] = await Promise.all([
+    import('./adapters/local/supervise-local.ts'),
+    import('./adapters/local/process-group.ts'),
+  ]);
+  const { profile } = config;
+  const group = await platform.group(name);
+  if (profile.backend !== 'local' || !(group instanceof ProcessGroup))
+    throw new BatchctlError('config', `profile ${profile.name} has no workers of its own on this machine`);
+  return superviseLocal({
+    ...options,
+    root: profile.root,
+    group,
+    store: platform.store,
+    newId: newWorkerId,
+    // Quiet: their log is in the store; what else they say is why they could not start, or crashed.
+    workerArgv: (slots) => [...workerArgv(config, [name], slots), '--quiet'],
+    release: (worker) => releaseDead(platform, [name], worker),
+  });
 }

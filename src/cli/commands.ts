@@ -111,10 +111,68 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/verify.ts')).verifyCommand,
   },
   {
+    name: 'scale',
+    group: 'Grid',
+    summary: 'set or show the size of a worker group',
+    load: async () => (await import('./commands/scale.ts')).scaleCommand,
+  },
+  {
+    name: 'workers',
+    group: 'Grid',
+    summary: 'one line a worker: what it runs and ran, when it was seen',
+    load: async () => (await import('./commands/workers.ts')).workersCommand,
+  },
+  {
+    name: 'workers drain',
+    group: 'Grid',
+    summary: 'tell a worker to finish what it runs and leave',
+    load: async () => (await import('./commands/workers-order.ts')).workersDrainCommand,
+  },
+  {
+    name: 'workers stop',
+    group: 'Grid',
+    summary: 'tell a worker to give its tasks back and leave now',
+    load: async () => (await import('./commands/workers-order.ts')).workersStopCommand,
+  },
+  {
+    name: 'workers logs',
+    group: 'Grid',
+    summary: "a worker's own log, and what it said as it started",
+    load: async () => (await import('./commands/workers-logs.ts')).workersLogsCommand,
+  },
+  {
     name: 'worker',
     group: 'Grid',
     summary: 'the task loop: takes tasks and runs them',
     load: async () => (await import('./commands/worker.ts')).workerCommand,
+  },
+  {
+    name: 'queue',
+    group: 'Grid',
+    summary: 'how much waits, is leased, delayed and dead',
+    load: async () => (await import('./commands/queue.ts')).queueCommand,
+  },
+  {
+    name: 'queue redrive',
+    group: 'Grid',
+    summary: 'send dead letters back',
+    load: async () => (await import('./commands/queue-redrive.ts')).queueRedriveCommand,
+  },
+  {
+    name: 'queue purge',
+    group: 'Grid',
+    summary: 'delete what waits in a queue',
+    load: async () => (await import('./commands/queue-purge.ts')).queuePurgeCommand,
+  },
+];
+
+/** What batchctl starts by itself: found by name, shown nowhere. */
+const HIDDEN: readonly CommandEntry[] = [
+  {
+    name: 'worker-supervisor',
+    group: 'Grid',
+    summary: "keeps a local group's workers up",
+    load: async () => (await import('./commands/worker-supervisor.ts')).workerSupervisorCommand,
   },
 ];
 
@@ -122,7 +180,7 @@ export const COMMANDS: readonly CommandEntry[] = [
 export function findCommand(words: readonly string[]): { entry: CommandEntry; words: readonly string[] } | null {
   for (let length = Math.min(3, words.length); length > 0; length -= 1) {
     const name = words.slice(0, length).join(' ');
-    const entry = COMMANDS.find((candidate) => candidate.name === name);
+    const entry = [...COMMANDS, ...HIDDEN].find((candidate) => candidate.name === name);
     if (entry !== undefined) return { entry, words: words.slice(length) };
   }
   return null;

@@ -47,7 +47,10 @@ export async function verifyText(ctx: Context, result: VerifyResult): Promise<st
 }
 
 function checkedLine({ checked, deep }: VerifyResult): string {
-  const inputs = checked.inputs === 0 ? '' : ` of ${formatCount(checked.inputs)} inputs (${formatSize(checked.bytes)})`;
+  const inputs =
+    checked.inputs === 0
+      ? ''
+      : ` of ${formatCount(checked.inputs)} input${checked.inputs === 1 ? '' : 's'} (${formatSize(checked.bytes)})`;
   const how = deep ? 'every byte read' : 'without reading their bytes (--deep does)';
   return `${formatCount(checked.parts)} parts${inputs}, ${formatCount(checked.outputs)} outputs, ${how}`;
 }

@@ -30,7 +30,8 @@ export async function resume(platform: Platform, view: JobView): Promise<Resumed
   });
   await recordView(platform, after);
   const standing = standingOf(after, await listFacts(platform.store, after));
-  const sent = await sendUndecided(platform, after, standing);
+  // What `onFailure: stop` gave up is dropped unrun until a retry asks for it.
+  const sent = after.stopped === null ? await sendUndecided(platform, after, standing) : 0;
   // Nothing may be left to send: then what waited for the resume (a gather to open, a close) is done here.
   const found = await look(platform, after);
   return { view: found.view, changed: appended, sent };

@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events';
+
 /**
  * Does `work` for each item, at most `limit` at a time. The first that fails aborts the signal that the others were
  * given; once all have ended, it is thrown.
@@ -10,6 +12,7 @@ export async function eachParallel<T>(
 ): Promise<void> {
   const failed = new AbortController();
   const ends = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
+  setMaxListeners(0, ends); // one for each that is in flight is no leak
   const iterator = items[Symbol.iterator]();
   let failure: { readonly error: unknown } | null = null;
   const lane = async (): Promise<void> => {

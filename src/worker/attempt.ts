@@ -1,10 +1,11 @@
 import { mkdirSync, readFileSync } from 'node:fs';
-import { hasCode } from '../errors.ts';
+import { BatchctlError, hasCode } from '../errors.ts';
 import { begunKey } from '../model/keys.ts';
 import { type Admitted, OFTEN } from './admit.ts';
 import type { CodeCache } from './code.ts';
 import type { WorkerContext } from './context.ts';
 import { parseCounters } from './counters.ts';
+import { diskIsFull } from './disk.ts';
 import { freshDirectory, type SlotDirectory } from './directory.ts';
 import { commandOf, environmentOf } from './environment.ts';
 import type { CommandEnd } from './executor.ts';
@@ -110,8 +111,11 @@ function execute(run: Run, staged: StagedInput): Promise<CommandEnd> {
 async function judge(run: Run, end: CommandEnd, bytesIn: number): Promise<Outcome> {
   const { ctx, task, options, directory } = run;
   if (end.how === 'aborted') return endedFromOutside(task, options.signal.reason as EndReason);
-  if (end.how !== 'exit' || end.code !== 0)
+  if (end.how !== 'exit' || end.code !== 0) {
+    // No failure of the command's: it could not write, and will not be able to until somebody makes room.
+    if (diskIsFull(ctx.scratch)) throw new BatchctlError('full', `the disk of ${ctx.scratch} is full`);
     return judgeFailure(task, failureOf(end, lastLine(directory.stderr, run.secrets)));
+  }
   let counters: Readonly<Record<string, string>>;
   try {
     counters = parseCounters(readIfThere(directory.counters));

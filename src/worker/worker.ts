@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { BatchctlError, isKind } from '../errors.ts';
 import { Onlooker } from '../jobs/onlooker.ts';
@@ -249,6 +250,7 @@ class Worker {
 
   async #close(): Promise<void> {
     await this.#ctx.executor.close();
+    rmSync(this.#ctx.scratch, { recursive: true, force: true });
     for (const client of this.#clients.values()) await client.close();
     await this.#recorder.idle();
     this.#log.info(

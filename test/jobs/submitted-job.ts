@@ -1,10 +1,12 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { loadConfig } from '../../src/config.ts';
 import { look } from '../../src/jobs/look.ts';
 import { loadJobFile } from '../../src/jobs/spec/job-file.ts';
 import { prepare } from '../../src/jobs/submit/prepare.ts';
 import { submit } from '../../src/jobs/submit/submit.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
+import { openPlatform } from '../../src/platform.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { createShellExecutor } from '../../src/worker/shell-executor.ts';
 import { runWorker } from '../../src/worker/worker.ts';
@@ -49,4 +51,10 @@ export async function work(platform: Platform, worker = 'w-aaaaaaaaaa'): Promise
     makeExecutor: createShellExecutor,
     say: () => undefined,
   });
+}
+
+/** A second process's platform in the same directory; the caller closes it. */
+export async function openAgain(directory: string): Promise<Platform> {
+  const config = await loadConfig({ cwd: directory, env: { HOME: directory }, flags: { profile: 'local' } });
+  return openPlatform(config, { role: 'cli', who: 'ann@desk' });
 }

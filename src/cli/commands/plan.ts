@@ -1,5 +1,6 @@
 import { type Plan, planOf } from '../../jobs/plan.ts';
 import { formatSize } from '../../lib/units.ts';
+import type { JobSpec } from '../../model/job.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatCount } from '../format.ts';
@@ -55,7 +56,16 @@ export interface PlanOptions extends SubmissionInput {
 
 /** Prints what a submission would do. */
 export async function plan({ ctx, jobfile, ...input }: PlanOptions): Promise<void> {
-  const spec = await openJobFile(ctx, jobfile);
+  await planSpec(ctx, await openJobFile(ctx, jobfile), jobfile, input);
+}
+
+/** The same for a spec that was read already. */
+export async function planSpec(
+  ctx: Context,
+  spec: JobSpec,
+  jobfile: string | null,
+  input: SubmissionInput,
+): Promise<void> {
   const prepared = await prepareSubmission(ctx, spec, jobfile, input);
   const found = await planOf(await ctx.platform(), prepared, ctx.signal);
   await answer(ctx, { json: found, text: () => planText(ctx, found) });

@@ -2,11 +2,13 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { BatchctlError } from '../../errors.ts';
 import { parseDuration } from '../../lib/units.ts';
+import type { JobSpec } from '../../model/job.ts';
 import { type CommandDefinition, choice, defineCommand, parsed, wholeNumber } from '../command.ts';
 import type { Context } from '../context.ts';
 import { inlineJob } from '../inline-job.ts';
-import { openJobFile, requireProfile } from '../open-job-file.ts';
+import { openJobFile } from '../open-job-file.ts';
 import { runJob } from '../run-job.ts';
+import { requireSaidProfile } from '../said-profile.ts';
 import { STATUS_OUTPUT } from '../status-schema.ts';
 import { SUBMISSION_FLAGS, type SubmissionInput } from '../submission-flags.ts';
 
@@ -77,8 +79,9 @@ export async function run(options: RunOptions): Promise<number> {
     if (rest === null || rest.length === 0) {
       throw new BatchctlError('usage', 'expected a job file, or -- and a command', { hint: 'batchctl run --help' });
     }
-    await requireProfile(ctx);
+    await requireSaidProfile(ctx);
     const spec = await inlineJob(ctx, { ...options, command: rest });
+    if (ctx.flags.dryRun) return showPlan(ctx, spec, null, options);
     return runJob(ctx, { kind: 'spec', spec, jobFile: null, input: options }, work);
   }
   if (rest !== null) throw new BatchctlError('usage', 'a job file and a command after -- exclude each other');
@@ -86,5 +89,13 @@ export async function run(options: RunOptions): Promise<number> {
     return runJob(ctx, { kind: 'job', job: jobfile }, work);
   }
   const spec = await openJobFile(ctx, jobfile);
+  if (ctx.flags.dryRun) return showPlan(ctx, spec, jobfile, options);
   return runJob(ctx, { kind: 'spec', spec, jobFile: jobfile, input: options }, work);
+}
+
+/** `--dry-run`: what would be submitted. */
+async function showPlan(ctx: Context, spec: JobSpec, jobFile: string | null, input: SubmissionInput): Promise<number> {
+  const { planSpec } = await import('./plan.ts');
+  await planSpec(ctx, spec, jobFile, input);
+  return 0;
 }

@@ -45,8 +45,8 @@ export interface SubmitCommandOptions extends SubmissionInput {
 export async function submit({ ctx, jobfile, ...input }: SubmitCommandOptions): Promise<number | undefined> {
   const spec = await openJobFile(ctx, jobfile);
   if (ctx.flags.dryRun) {
-    const { plan } = await import('./plan.ts');
-    await plan({ ctx, jobfile, ...input });
+    const { planSpec } = await import('./plan.ts');
+    await planSpec(ctx, spec, jobfile, input);
     return undefined;
   }
   await ctx.announce();

@@ -1,9 +1,9 @@
 import { constants } from 'node:fs';
-import { chmod, copyFile, lstat, mkdir, open, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, lstat, mkdir, open, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hasCode } from '../../errors.ts';
 import { eachParallel } from '../../lib/each-parallel.ts';
-import { fileChecksum } from '../../lib/file-checksum.ts';
+import { bytesChecksum, fileChecksum } from '../../lib/file-checksum.ts';
 import type { OutputFile } from '../../model/output.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { draftIn, removeStaleDrafts } from './draft.ts';
@@ -58,7 +58,9 @@ async function isThere(path: string, file: OutputFile, signal: AbortSignal): Pro
   try {
     const stats = await lstat(path);
     if (!stats.isFile() || stats.size !== file.size) return false;
-    return (await fileChecksum(path, { signal })) === file.checksum;
+    const small = file.size <= SMALL; // then a stream would cost more than the reading
+    const found = small ? bytesChecksum(await readFile(path)) : await fileChecksum(path, { signal });
+    return found === file.checksum;
   } catch (error) {
     if (hasCode(error, 'ENOENT', 'ENOTDIR', 'EACCES')) return false;
     throw error;

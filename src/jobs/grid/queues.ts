@@ -8,10 +8,7 @@ export interface GroupBacklog extends Backlog {
 }
 
 /** What each group's queue holds, about. */
-export async function readBacklogs(
-  platform: Platform,
-  groups: readonly string[],
-): Promise<readonly GroupBacklog[]> {
+export async function readBacklogs(platform: Platform, groups: readonly string[]): Promise<readonly GroupBacklog[]> {
   return Promise.all(groups.map(async (group) => ({ group, ...(await (await platform.queue(group)).backlog()) })));
 }
 

@@ -1,4 +1,4 @@
-import { TaskBits } from '../../model/bits.ts';
+import type { TaskBits } from '../../model/bits.ts';
 import { parseMessage, type TaskMessage } from '../../model/message.ts';
 import { type JobView, roundOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';

@@ -7,7 +7,7 @@ import { type FoundFile, findFiles } from './find-files.ts';
 import { isUploaded, uploadFile } from './upload-file.ts';
 
 /** Files in flight unless said otherwise. */
-export const PARALLEL = 8;
+const PARALLEL = 8;
 
 export interface UploadOptions {
   readonly paths: readonly string[];

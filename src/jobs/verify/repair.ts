@@ -48,7 +48,7 @@ export async function repairJob(platform: Platform, seen: JobView, options: Repa
     const plan = { ...planned(found.view, found.standing), recorded: events };
     if (found.standing.settled && view.closed !== null && found.view.closed !== null && !found.view.cancelled)
       await (await platform.ledger()).recordExact(view.record.job, found.view.closed.round, exact);
-    if (found.standing.settled || plan.withheld !== null) return plan;
+    if (found.standing.settled || plan.withheld !== null || sentSince(view, found.view)) return plan;
     const after = await (found.view.closed === null ? resend(platform, found) : reopen(platform, found));
     if (after === null) continue;
     return { ...plan, view: after, sent: await sendFirst(platform, after, found.standing) };
@@ -69,6 +69,11 @@ function planned(view: JobView, standing: Standing): Repaired {
     reopened: !open && view.closed !== null,
     withheld: standing.settled ? null : withheld,
   };
+}
+
+/** Another's repair, retry or resend came in between, and it sends. Should it die before that, onlookers send (law 9). */
+function sentSince(before: JobView, now: JobView): boolean {
+  return now.round > before.round || now.resends > before.resends;
 }
 
 /** Null when the journal moved: then what is missing must be computed again. */

@@ -1,0 +1,76 @@
+import { BatchctlError } from '../../errors.ts';
+import { type CommandDefinition, defineCommand } from '../command.ts';
+import { confirmName } from '../confirm.ts';
+import type { Context } from '../context.ts';
+import { formatCount } from '../format.ts';
+import { groupFlag } from '../group-flag.ts';
+import { answer } from '../render.ts';
+
+export function queuePurgeCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    options: {
+      '--group <group>': groupFlag('the group whose queue it is (default: default)'),
+      '--job <job>': "only this job's messages",
+      '--confirm <group>': "the group's name again; --yes is not enough",
+    },
+    writes: true,
+    output: {
+      type: 'object',
+      required: ['group', 'job', 'purged', 'dryRun'],
+      properties: {
+        group: { type: 'string' },
+        job: { type: ['string', 'null'] },
+        purged: { type: ['integer', 'null'], description: 'messages deleted; null when it is not known' },
+        dryRun: { type: 'boolean', description: 'true: nothing was deleted' },
+      },
+    },
+    help: {
+      about:
+        "Deletes what waits, not what workers hold, nor dead letters. No task is lost by it: resume, or whoever looks on, sends the undecided tasks of open jobs again; to end a job's work, cancel it.",
+      examples: [
+        'batchctl queue purge --confirm default',
+        'batchctl queue purge --group gpu --job claims-20261130-1830-k3m5p --confirm gpu',
+      ],
+      exitCodes: [0, [4, 'no such job'], [7, "--confirm isn't the group's name, or the profile is protected"]],
+      related: ['queue', 'cancel', 'pause', 'resume'],
+    },
+    run: (input) => queuePurge({ ctx, ...input }),
+  });
+}
+
+export interface QueuePurgeOptions {
+  readonly ctx: Context;
+  readonly group: string | undefined;
+  readonly job: string | undefined;
+  readonly confirm: string | undefined;
+}
+
+/** Deletes what waits in a group's queue. Throws `refused`, `notFound`. */
+export async function queuePurge({ ctx, group = 'default', job, confirm }: QueuePurgeOptions): Promise<void> {
+  const { profile } = await ctx.config();
+  const { dryRun } = ctx.flags;
+  if (profile.protect) {
+    throw new BatchctlError('refused', `profile ${profile.name} is protected: no queue of it is purged`, {
+      hint: 'set "protect": false in its configuration first',
+    });
+  }
+  if (!dryRun) confirmName(confirm, group, 'queue purge');
+  const [{ purgeQueue, readBacklogs }, { findJob }] = await Promise.all([
+    import('../../jobs/grid/queues.ts'),
+    import('../../jobs/find.ts'),
+  ]);
+  const platform = await ctx.platform();
+  const of = job === undefined ? null : (await findJob(platform, job)).record.job;
+  const [before] = await readBacklogs(platform, [group]);
+  const purged = dryRun ? null : await purgeQueue(platform, group, of);
+  const waiting = (before?.visible ?? 0) + (before?.delayed ?? 0);
+  const count = purged === null ? '' : `${formatCount(purged)} `;
+  const whose = of === null ? '' : ` of ${of}`;
+  await answer(ctx, {
+    json: { group, job: of, purged, dryRun },
+    text: dryRun
+      ? `group ${group}: would delete the messages${whose} among the ${formatCount(waiting)} that wait`
+      : `group ${group}: deleted ${count}waiting message${purged === 1 ? '' : 's'}${whose}`,
+  });
+  ctx.notice('undecided tasks of open jobs will be sent again: by batchctl resume, or by whoever looks on');
+}

@@ -1,0 +1,36 @@
+import { superviseLocalGroup } from '../../platform.ts';
+import { type CommandDefinition, defineCommand } from '../command.ts';
+import type { Context } from '../context.ts';
+import { groupFlag } from '../group-flag.ts';
+
+export function workerSupervisorCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    options: { '--group <group>': groupFlag('the group to keep up (default: default)') },
+    writes: true,
+    output: null,
+    help: {
+      about: "Started by scale: keeps as many of a group's workers up on this machine as its size says.",
+      examples: ['batchctl worker-supervisor --group default'],
+      exitCodes: [[0, 'the size is 0, it was told to leave, or another process does it']],
+      related: ['scale', 'workers'],
+    },
+    run: (input) => workerSupervisor({ ctx, ...input }),
+  });
+}
+
+export interface WorkerSupervisorOptions {
+  readonly ctx: Context;
+  readonly group: string | undefined;
+}
+
+/** Supervises until the group's size is 0, or until SIGTERM, at which the workers drain. */
+export async function workerSupervisor({ ctx, group = 'default' }: WorkerSupervisorOptions): Promise<void> {
+  const say = (line: string): void => ctx.notice(line);
+  const { io, signal } = ctx;
+  const ended = await superviseLocalGroup(await ctx.config(), await ctx.platform(), group, {
+    env: io.env,
+    signal,
+    say,
+  });
+  if (ended === 'held') say(`group ${group} has a supervisor already`);
+}

@@ -1,0 +1,39 @@
+import { type CommandDefinition, defineCommand } from '../command.ts';
+import type { Context } from '../context.ts';
+import { answer } from '../render.ts';
+
+export function workersLogsCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    arguments: { '<worker>': "a worker's id, or its beginning, as batchctl workers --all shows it" },
+    writes: false,
+    output: {
+      type: 'object',
+      required: ['worker', 'boot', 'log'],
+      properties: {
+        worker: { type: 'string' },
+        boot: { type: ['string', 'null'], description: 'what it said as it started, or as it crashed' },
+        log: { type: ['string', 'null'], description: 'its last lines, as of its last heartbeat' },
+      },
+    },
+    help: {
+      about: "A worker's own log and its boot log, also of one that is gone. What tasks wrote: batchctl logs.",
+      examples: ['batchctl workers logs w-3k5m7p2q4r'],
+      exitCodes: [0, [4, 'no such worker, or it has no log yet']],
+      related: ['workers', 'logs'],
+    },
+    run: (input) => workersLogs({ ctx, ...input }),
+  });
+}
+
+export interface WorkersLogsOptions {
+  readonly ctx: Context;
+  readonly worker: string;
+}
+
+/** Prints a worker's logs. Throws `notFound`. */
+export async function workersLogs({ ctx, worker }: WorkersLogsOptions): Promise<void> {
+  const { readWorkerLogs } = await import('../../jobs/grid/worker-logs.ts');
+  const logs = await readWorkerLogs(await ctx.platform(), worker);
+  const { boot, log } = logs;
+  await answer(ctx, { json: logs, text: boot === null ? (log ?? '') : `${log ?? ''}--- boot.log ---\n${boot}` });
+}

@@ -1,0 +1,85 @@
+import { BatchctlError } from '../errors.ts';
+import { causeText } from '../model/cause.ts';
+import { standingOf } from '../model/decide.ts';
+import { failedKey, outKey } from '../model/keys.ts';
+import { isKilled, type JobView, roundOf } from '../model/view.ts';
+import type { AttemptEvent } from '../ports/ledger.ts';
+import type { Platform } from '../ports/platform.ts';
+import { guardFailures } from './guards.ts';
+import { append } from './journal.ts';
+import { mustBeLegal } from './legal.ts';
+import { listFacts } from './listing.ts';
+import { look } from './look.ts';
+import type { TaskName } from './task-name.ts';
+
+/** What the failure of a killed task says, wherever it is told: a worker that meets the task first says the same. */
+const KILLED = { reason: 'killed', exitCode: null, error: 'failed by tasks kill' } as const;
+
+/**
+ * Ends a task's running attempt: `requeue` lets it be tried again (no attempt is spent), `fail` fails it for good.
+ * Failing follows law 3: entry, `failed/` unless it is published by then, ledger, a look. A kill that died halfway is
+ * made good by the same command. Throws `refused` for a task that is decided, or not begun.
+ */
+export async function kill(
+  platform: Platform,
+  view: JobView,
+  task: TaskName,
+  mode: 'requeue' | 'fail',
+): Promise<JobView> {
+  mustBeLegal(view, 'kill');
+  const standing = standingOf(view, await listFacts(platform.store, view));
+  if (!(standing.steps[task.step]?.undecided.has(task.task) ?? false)) {
+    throw new BatchctlError('refused', `task ${task.name}/${task.task} neither runs nor waits to`, {
+      hint: `batchctl tasks ${view.record.job} --task ${task.name}/${task.task}`,
+    });
+  }
+  const by = { who: platform.who, now: platform.clock.now() };
+  const { view: after } = await append(platform.store, view, by, (seen) => {
+    mustBeLegal(seen, 'kill');
+    if (mode === 'fail' && isKilled(seen, task.step, task.task)) return null;
+    return { what: 'kill', mode, tasks: { [task.name]: String(task.task) } };
+  });
+  if (mode === 'requeue') return after;
+  await fail(platform, after, task);
+  return (await look(platform, await guardFailures(platform, after))).view;
+}
+
+async function fail(platform: Platform, view: JobView, { step, name, task }: TaskName): Promise<void> {
+  const { job } = view.record;
+  const round = roundOf(view, step, task);
+  if ((await platform.store.head(outKey(job, name, task))) !== null) return;
+  const now = platform.clock.now();
+  const when = new Date(now).toISOString();
+  const record = {
+    format: 1,
+    ...KILLED,
+    attempt: 'none',
+    number: 0,
+    worker: platform.who,
+    startedAt: when,
+    endedAt: when,
+    cause: causeText({ step: name, ...KILLED }),
+  };
+  await platform.store.put(failedKey(job, name, task, round), JSON.stringify(record), { ifAbsent: true });
+  const event: AttemptEvent = {
+    job,
+    step: name,
+    task,
+    round,
+    attempt: 'none',
+    number: 0,
+    worker: platform.who,
+    slot: 0,
+    outcome: 'failed',
+    startedAt: now,
+    endedAt: now,
+    waitSeconds: null,
+    ...KILLED,
+    cpuSeconds: null,
+    peakMemory: null,
+    bytesIn: null,
+    bytesOut: null,
+    counters: {},
+  };
+  await (await platform.ledger()).record([event]);
+}

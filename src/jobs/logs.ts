@@ -1,0 +1,52 @@
+import type { Readable } from 'node:stream';
+import { failedPrefix, logPrefix, taskNumber, taskOfFailed } from '../model/keys.ts';
+import { type JobView, roundOf } from '../model/view.ts';
+import type { Platform } from '../ports/platform.ts';
+import { listPublished } from './listing.ts';
+import type { TaskName } from './task-name.ts';
+
+/** What one attempt wrote to stderr. */
+export interface AttemptLog {
+  readonly step: string;
+  readonly task: number;
+  readonly attempt: string;
+  readonly bytes: number;
+  /** The log itself; whoever asks must consume it. Null if it was removed meanwhile. */
+  open(): Promise<Readable | null>;
+}
+
+export interface LogsFilter {
+  /** One task's logs alone. */
+  readonly task: TaskName | undefined;
+  /** Only of tasks that failed for good. */
+  readonly failed: boolean;
+}
+
+/** The logs of a job's attempts, in step and task order. Attempts that wrote nothing have none. */
+export async function* listLogs(platform: Platform, view: JobView, filter: LogsFilter): AsyncGenerator<AttemptLog> {
+  const { job, spec } = view.record;
+  for (const [step, { name }] of spec.steps.entries()) {
+    if (filter.task !== undefined && filter.task.step !== step) continue;
+    const failed = filter.failed ? await failedTasks(platform, view, step, name) : null;
+    const one = filter.task === undefined ? '' : `${taskNumber(filter.task.task)}.`;
+    for await (const { key, size } of platform.store.list(`${logPrefix(job, name)}${one}`)) {
+      const match = /\/log\/(\d{9})\.([^/]+)$/.exec(key);
+      if (match?.[1] === undefined || match[2] === undefined) continue;
+      const task = Number(match[1]);
+      if (failed !== null && !failed.has(task)) continue;
+      const open = async (): Promise<Readable | null> => (await platform.store.get(key))?.body ?? null;
+      yield { step: name, task, attempt: match[2], bytes: size, open };
+    }
+  }
+}
+
+async function failedTasks(platform: Platform, view: JobView, step: number, name: string): Promise<Set<number>> {
+  const tasks = new Set<number>();
+  for await (const { key } of platform.store.list(failedPrefix(view.record.job, name))) {
+    const named = taskOfFailed(key);
+    if (named !== null && named.round === roundOf(view, step, named.task)) tasks.add(named.task);
+  }
+  if (tasks.size === 0) return tasks;
+  const published = await listPublished(platform.store, view.record.job, name, Math.max(...tasks) + 1);
+  return new Set([...tasks].filter((task) => !published.has(task)));
+}

@@ -1,0 +1,88 @@
+import { standingOf } from '../model/decide.ts';
+import { isSkipped, type JobView, roundOf } from '../model/view.ts';
+import type { LedgerTask, TaskState } from '../ports/ledger.ts';
+import type { Platform } from '../ports/platform.ts';
+import { listFacts } from './listing.ts';
+import type { TaskName } from './task-name.ts';
+
+export interface TasksFilter {
+  readonly step: string | undefined;
+  readonly state: TaskState | undefined;
+  readonly after: TaskName | undefined;
+  readonly limit: number;
+}
+
+const PAGE = 1_000;
+
+/**
+ * A job's tasks in step and task order, up to `limit`. The ledger knows those that began; waiting and skipped ones are
+ * worked out from the store when they are asked for by name, as that costs a listing.
+ */
+export async function* listTasks(platform: Platform, view: JobView, filter: TasksFilter): AsyncGenerator<LedgerTask> {
+  let left = filter.limit;
+  const pages = filter.state === 'waiting' || filter.state === 'skipped' ? [] : ledgerTasks(platform, view, filter);
+  const source = filter.state === 'waiting' ? waiting(platform, view) : filter.state === 'skipped' ? skipped(view) : pages;
+  for await (const task of source) {
+    if (left <= 0) return;
+    if (!isWithin(view, task, filter)) continue;
+    left -= 1;
+    yield task;
+  }
+}
+
+async function* ledgerTasks(platform: Platform, view: JobView, filter: TasksFilter): AsyncGenerator<LedgerTask> {
+  const { step, state, limit } = filter;
+  const ledger = await platform.ledger();
+  let after = filter.after === undefined ? undefined : { step: filter.after.name, task: filter.after.task };
+  for (;;) {
+    const size = Math.min(PAGE, limit);
+    const page = await ledger.tasks(view.record.job, {
+      limit: size,
+      ...(step === undefined ? {} : { step }),
+      ...(state === undefined || state === 'waiting' || state === 'skipped' ? {} : { states: [state] }),
+      ...(after === undefined ? {} : { after }),
+    });
+    yield* page;
+    const last = page.at(-1);
+    if (last === undefined || page.length < size) return;
+    after = { step: last.step, task: last.task };
+  }
+}
+
+/** Undecided, and not running as far as the ledger knows. */
+async function* waiting(platform: Platform, view: JobView): AsyncGenerator<LedgerTask> {
+  const standing = standingOf(view, await listFacts(platform.store, view));
+  const all = { state: 'running', step: undefined, after: undefined, limit: Number.MAX_SAFE_INTEGER } as const;
+  const running = new Set<string>();
+  for await (const { step, task, round } of ledgerTasks(platform, view, all)) running.add(`${step}/${task}.${round}`);
+  for (const [step, { name, undecided }] of standing.steps.entries()) {
+    for (const task of undecided) {
+      const round = roundOf(view, step, task);
+      if (!running.has(`${name}/${task}.${round}`)) yield unbegun(name, task, round, 'waiting');
+    }
+  }
+}
+
+function* skipped(view: JobView): Generator<LedgerTask> {
+  for (const [step, { name }] of view.record.spec.steps.entries()) {
+    const tasks = new Set<number>();
+    for (const set of view.skipped) {
+      for (const [from, to] of set.get(step) ?? []) for (let n = from; n <= to; n += 1) tasks.add(n);
+    }
+    for (const task of [...tasks].sort((a, b) => a - b)) {
+      if (isSkipped(view, step, task)) yield unbegun(name, task, roundOf(view, step, task), 'skipped');
+    }
+  }
+}
+
+function isWithin(view: JobView, { step, task }: LedgerTask, { step: only, after }: TasksFilter): boolean {
+  if (only !== undefined && step !== only) return false;
+  if (after === undefined) return true;
+  const at = view.record.spec.steps.findIndex(({ name }) => name === step);
+  return at > after.step || (at === after.step && task > after.task);
+}
+
+function unbegun(step: string, task: number, round: number, state: 'waiting' | 'skipped'): LedgerTask {
+  const nothing = { worker: null, startedAt: null, endedAt: null, exitCode: null, reason: null, error: null };
+  return { step, task, state, round, attempts: 0, ...nothing };
+}

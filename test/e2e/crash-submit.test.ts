@@ -1,0 +1,143 @@
+import { expect } from 'chai';
+import { CHAINS, CHAINS_OUTPUTS } from '../support/crash-jobs.ts';
+import { factsOf, type JobFacts } from '../support/job-facts.ts';
+import { inBackground } from '../support/sampling.ts';
+import { type Ended, Workspace } from '../support/workspace.ts';
+
+const SUBMIT = ['submit', 'job.json', '--json', '--run-key', 'month-2026-11'] as const;
+
+/** A job with files of its own and an input that is cut, so that every step of a submission has something to write. */
+function writeJob(workspace: Workspace): void {
+  workspace.write('numbers.txt', '1\n2\n3\n4\n');
+  workspace.write('rates.csv', 'x\n');
+  workspace.write('job.json', {
+    ...CHAINS,
+    files: ['rates.csv'],
+    input: { from: 'numbers.txt', split: { by: 'lines', every: 1 } },
+  });
+}
+
+interface Outcome {
+  readonly killed: Ended;
+  readonly again: Ended | null;
+  readonly third: Ended;
+  readonly worked: Ended;
+  readonly facts: JobFacts;
+}
+
+/** Kills the submission at a point; submits again (or leaves it to onlookers); works; submits a third time. */
+async function killThenSubmit(point: string, submitsAgain: boolean): Promise<Outcome> {
+  const workspace = new Workspace();
+  try {
+    writeJob(workspace);
+    const killed = await workspace.run(SUBMIT, { BATCHCTL_TEST_KILL: `${point}:1` });
+    const again = submitsAgain ? await workspace.run(SUBMIT) : null;
+    const worked = await workspace.work();
+    const third = await workspace.run(SUBMIT);
+    const { job } = JSON.parse(third.stdout) as { job: string };
+    return { killed, again, worked, third, facts: await factsOf(await workspace.platform(), job) };
+  } finally {
+    await workspace.remove();
+  }
+}
+
+const answerOf = ({ stdout, stderr, code }: Ended): { job: string; created: boolean } => {
+  expect(code, stderr).to.equal(0);
+  return JSON.parse(stdout) as { job: string; created: boolean };
+};
+
+function expectWhole(facts: JobFacts): void {
+  expect(facts).to.deep.include({ state: 'succeeded', ledgerState: 'succeeded', queued: 0, dead: [], openMarks: 0 });
+  expect(facts.outputs).to.deep.equal(CHAINS_OUTPUTS);
+  expect(facts.counted).to.deep.equal({ twice: 4, more: 4, total: 1 });
+  expect(facts.journal.filter((what) => what === 'close')).to.have.length(1);
+}
+
+describe('kill -9 of a submission', function () {
+  this.timeout(60_000);
+  const uncommitted = ['code', 'parts', 'open', 'job'];
+  const committed = ['claim', 'send', 'before-journal', 'journal', 'sent'];
+  let again: readonly Promise<Outcome>[] = [];
+  let alone: readonly Promise<Outcome>[] = [];
+
+  before(() => {
+    const points = [...uncommitted, ...committed];
+    const all = inBackground(4, [
+      ...points.map((point) => () => killThenSubmit(point, true)),
+      ...committed.map((point) => () => killThenSubmit(point, false)),
+    ]);
+    again = all.slice(0, points.length);
+    alone = all.slice(points.length);
+  });
+
+  for (const [index, point] of [...uncommitted, ...committed].entries()) {
+    const before = index < uncommitted.length;
+    it(`at ${point}: the same submission again ${before ? 'makes the one job' : 'answers the job that is there'}`, async () => {
+      const outcome = (await again[index]) as Outcome;
+      expect(outcome.killed.signal, outcome.killed.stderr).to.equal('SIGKILL');
+      expect(answerOf(outcome.again as Ended).created).to.equal(before);
+      expect(answerOf(outcome.third)).to.deep.include({ job: answerOf(outcome.again as Ended).job, created: false });
+      expect(outcome.worked.code, outcome.worked.stderr).to.equal(0);
+      expectWhole(outcome.facts);
+    });
+  }
+
+  for (const [index, point] of committed.entries()) {
+    it(`at ${point}, and nobody submits again: an onlooker sends what is missing`, async () => {
+      const outcome = (await alone[index]) as Outcome;
+      expect(outcome.killed.signal, outcome.killed.stderr).to.equal('SIGKILL');
+      expect(outcome.worked.code, outcome.worked.stderr).to.equal(0);
+      expect(answerOf(outcome.third).created).to.equal(false);
+      expectWhole(outcome.facts);
+    });
+  }
+});
+
+describe('run keys', function () {
+  this.timeout(60_000);
+  let workspace: Workspace;
+
+  beforeEach(() => {
+    workspace = new Workspace();
+    writeJob(workspace);
+  });
+  afterEach(() => workspace.remove());
+
+  it('make four submissions at the same moment one job', async () => {
+    const four = await Promise.all([1, 2, 3, 4].map(() => workspace.run(SUBMIT)));
+    const answers = four.map(answerOf);
+    expect(new Set(answers.map(({ job }) => job)).size).to.equal(1);
+    expect(answers.filter(({ created }) => created)).to.have.length(1);
+    expect((await workspace.work()).code).to.equal(0);
+    expectWhole(await factsOf(await workspace.platform(), answers[0]?.job ?? ''));
+  });
+
+  it('refuse other content with exit 7, unless --existing or --again is said', async () => {
+    const { job } = answerOf(await workspace.run(SUBMIT));
+    workspace.write('numbers.txt', '1\n2\n3\n5\n');
+    const other = await workspace.run(SUBMIT);
+    expect(other.code).to.equal(7);
+    expect(JSON.parse(other.stderr.trim().split('\n').at(-1) ?? '').error).to.deep.include({ kind: 'refused' });
+    expect(answerOf(await workspace.run([...SUBMIT, '--existing']))).to.deep.include({ job, created: false });
+    const further = answerOf(await workspace.run([...SUBMIT, '--again']));
+    expect(further.created).to.equal(true);
+    expect(further.job).not.to.equal(job);
+  });
+
+  it('answer a finished job with its result at once', async () => {
+    const run = ['run', 'job.json', '--json', '--run-key', 'month-2026-11'];
+    const first = await workspace.run(run);
+    expect(first.code, first.stderr).to.equal(0);
+    const began = workspace.lines('ran').length;
+    const second = await workspace.run(run);
+    expect(second.code, second.stderr).to.equal(0);
+    const [one, two] = [first, second].map(({ stdout }) => JSON.parse(stdout)) as [Answer, Answer];
+    expect(two).to.deep.include({ job: one.job, state: 'succeeded', created: false });
+    expect(workspace.lines('ran')).to.have.length(began);
+  });
+});
+
+interface Answer {
+  readonly job: string;
+  readonly state: string;
+}

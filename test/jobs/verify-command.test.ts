@@ -1,0 +1,76 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { outKey } from '../../src/model/keys.ts';
+import type { JobView } from '../../src/model/view.ts';
+import { runCli } from '../cli/fake-io.ts';
+import { openPlace, type Place } from './published-job.ts';
+import { publishAll, submitJob } from './submitted-job.ts';
+
+const YAML = `
+name: claims
+input: { from: a.txt, split: { by: lines, every: 1 } }
+steps: [{ name: price, run: [cat] }]
+`;
+
+describe('the verify command', () => {
+  let place: Place;
+  let view: JobView;
+  const run = (...argv: readonly string[]) =>
+    runCli(['--profile', 'local', 'verify', ...argv], { cwd: place.directory, env: { HOME: place.directory } });
+
+  beforeEach(async () => {
+    place = await openPlace();
+    view = await submitJob(place, YAML, { 'a.txt': 'a\nb\nc\n' });
+  });
+  afterEach(() => place.end());
+
+  it('exits 0 for a proof, says it in a line and a table, and writes it whole to a file', async () => {
+    await publishAll(place.platform, view);
+    const { code, stdout, stderr } = await run('-o', 'proof.json');
+    expect(stderr).to.equal(`verifying ${view.record.job}\n`);
+    expect(code).to.equal(0);
+    expect(stdout).to.match(/^claims-\S+: proven \(succeeded\)\n3 parts of 1 input \(6B\), 3 outputs/);
+    expect(stdout).to.match(/STEP +TASKS +PUBLISHED +FAILED +SKIPPED +MISSING\nprice +3 +3 +0 +0 +0\n/);
+    const written = JSON.parse(readFileSync(join(place.directory, 'proof.json'), 'utf8')) as object;
+    expect(written).to.include({ job: view.record.job, verdict: 'proven', repair: null });
+    expect(written).to.include({ proof: `jobs/${view.record.job}/proofs/0000.json` });
+    expect(readdirSync(place.directory).filter((name) => name.endsWith('.tmp'))).to.deep.equal([]);
+    expect((await run('-o', 'no/such/place.json')).code).to.equal(2);
+  });
+
+  it('exits 6 for a job that is not closed', async () => {
+    const { code, stdout, stderr } = await run('--json', view.record.job);
+    expect(code).to.equal(6);
+    expect(JSON.parse(stdout)).to.include({ verdict: 'unfinished', proof: null });
+    expect(JSON.parse(stderr.trimEnd().split('\n').at(-1) ?? '')).to.have.nested.property('error.kind', 'notFinished');
+  });
+
+  it('exits 9 for a proof that fails, naming the task and the command that mends it', async () => {
+    await publishAll(place.platform, view);
+    await place.platform.store.delete([outKey(view.record.job, 'price', 1)]);
+    const { code, stdout, stderr } = await run();
+    expect(code).to.equal(9);
+    expect(stdout).to.include('missing: price/1');
+    expect(stderr).to.include('price/1').and.include(`hint: batchctl verify ${view.record.job} --repair`);
+  });
+
+  it('changes nothing without being told which job, nor with --dry-run, and repairs when asked', async () => {
+    await publishAll(place.platform, view);
+    await place.platform.store.delete([outKey(view.record.job, 'price', 1)]);
+    expect((await run('--repair')).code).to.equal(2);
+    const planned = await run('--repair', '--dry-run', 'last');
+    expect(planned.code).to.equal(9);
+    expect(planned.stderr).to.include('would send price/1; the job would be open again, in round 1');
+    const repaired = await run('--repair', '--json', 'last');
+    expect(repaired.code).to.equal(6);
+    expect(repaired.stderr).to.match(/^-> local: /);
+    expect((JSON.parse(repaired.stdout) as { repair: object }).repair).to.deep.equal({
+      recorded: 2,
+      sent: 1,
+      missing: { price: '1' },
+      reopened: true,
+      withheld: null,
+    });
+  });
+});

@@ -1,0 +1,85 @@
+import { expect } from 'chai';
+import { ahead } from '../../src/lib/ahead.ts';
+import { eachParallel } from '../../src/lib/each-parallel.ts';
+import { FirstLineDropper } from '../../src/lib/without-first-line.ts';
+import { rejection } from '../support/rejection.ts';
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+describe('work in parallel', () => {
+  it('does each item once, never more at a time than the limit', async () => {
+    const done: number[] = [];
+    let inFlight = 0;
+    let most = 0;
+    await eachParallel([1, 2, 3, 4, 5, 6, 7], 3, async (item) => {
+      inFlight += 1;
+      most = Math.max(most, inFlight);
+      await turn();
+      inFlight -= 1;
+      done.push(item);
+    });
+    expect(done.sort()).to.deep.equal([1, 2, 3, 4, 5, 6, 7]);
+    expect(most).to.equal(3);
+  });
+
+  it('throws the first failure once all have ended, tells the others, and begins no more', async () => {
+    const begun: number[] = [];
+    let told = false;
+    const work = async (item: number, signal: AbortSignal): Promise<void> => {
+      begun.push(item);
+      if (item === 1) throw new Error('the first');
+      await turn();
+      told = signal.aborted;
+      throw new Error('a later one');
+    };
+    const error = await rejection(eachParallel([0, 1, 2, 3], 2, work));
+    expect(error.message).to.equal('the first');
+    expect({ begun, told }).to.deep.equal({ begun: [0, 1], told: true });
+  });
+
+  it('ends when its signal does, though nothing failed', async () => {
+    const stop = new AbortController();
+    const done: number[] = [];
+    const work = async (item: number): Promise<void> => {
+      done.push(item);
+      if (item === 2) stop.abort();
+    };
+    expect((await rejection(eachParallel([1, 2, 3, 4], 1, work, stop.signal))).name).to.equal('AbortError');
+    expect(done).to.deep.equal([1, 2]);
+  });
+});
+
+describe('work ahead', () => {
+  it('yields in order, whatever ends first, and begins at most so many before they are wanted', async () => {
+    const begun: number[] = [];
+    const results = ahead([3, 2, 1, 0], 2, async (item) => {
+      begun.push(item);
+      for (let i = 0; i < item; i += 1) await turn();
+      return item;
+    });
+    expect((await results.next()).value).to.equal(3);
+    expect(begun).to.deep.equal([3, 2]);
+    const rest: number[] = [];
+    for await (const item of results) rest.push(item);
+    expect(rest).to.deep.equal([2, 1, 0]);
+  });
+
+  it('tells of a failure in its turn', async () => {
+    const results = ahead([1, 2], 2, async (item) => {
+      if (item === 2) throw new Error('two');
+      return item;
+    });
+    expect((await results.next()).value).to.equal(1);
+    expect((await rejection(results.next())).message).to.equal('two');
+  });
+});
+
+describe('dropping the first line', () => {
+  it('drops up to the first newline wherever chunks end, and nothing after it', () => {
+    for (const chunks of [['id,x\n1,2\n3,4'], ['id', ',x', '\n1,2\n', '3,4'], ['id,x\n', '1,2\n3,4']]) {
+      const dropper = new FirstLineDropper();
+      const left = chunks.map((chunk) => Buffer.from(dropper.take(Buffer.from(chunk))).toString());
+      expect(left.join('')).to.equal('1,2\n3,4');
+    }
+  });
+});
