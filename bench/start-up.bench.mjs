@@ -1,40 +1,48 @@
 // How long batchctl takes to start, against `node -e 0` on the same machine. `node bench/start-up.bench.mjs [--small]`
-// Goals: --version and --help within 1.4 times; a local command that reads the configuration within 2.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { batchctl, environment, inTurns, report, Scratch, SMALL, timed } from './measure.mjs';
 
-const RUNS = process.argv.includes('--small') ? 5 : 41;
-const cli = join(import.meta.dirname, '..', 'bin', 'batchctl.js');
-const cases = {
-  'node -e 0': ['-e', '0'],
-  '--version': [cli, '--version'],
-  '--help': [cli, '--help'],
-  'init --help': [cli, 'init', '--help'],
-  'config show': [cli, 'config', 'show', '--json'],
-};
+const JOB = JSON.stringify({
+  name: 'bench',
+  input: { split: { by: 'range', from: 1, to: 3 } },
+  steps: [{ name: 'work', run: ['/bin/true'] }],
+});
 
-const cwd = mkdtempSync(join(tmpdir(), 'batchctl-start-up-'));
-// Extra certificates are read at each start of Node 20: 40 ms that have nothing to do with us.
-const { NODE_EXTRA_CA_CERTS: _, ...env } = process.env;
-const times = new Map(Object.keys(cases).map((name) => [name, []]));
-for (let run = 0; run < RUNS; run += 1) {
-  // In turns, so that whatever else the machine does falls on all alike.
-  for (const [name, args] of Object.entries(cases)) {
-    const begun = performance.now();
-    const { status } = spawnSync(process.execPath, args, { cwd, env: { ...env, HOME: cwd }, stdio: 'ignore' });
-    if (status !== 0) throw new Error(`${name} ended with exit code ${status}`);
-    times.get(name).push(performance.now() - begun);
+const scratch = new Scratch();
+try {
+  const cwd = scratch.workspace({ 'job.yaml': JOB });
+  timed(batchctl('run', 'job.yaml', '--quiet'), { cwd });
+  const commands = {
+    'node -e 0': [process.execPath, '-e', '0'],
+    '--version': batchctl('--version'),
+    '--help': batchctl('--help'),
+    'status last': batchctl('status', 'last'),
+  };
+  const cases = Object.entries(commands).map(([name, argv]) => [name, () => exact(argv, cwd)]);
+  const found = await inTurns(SMALL ? 5 : 41, Object.fromEntries(cases));
+  const base = found['node -e 0'].ms;
+  for (const [name, goal] of [
+    ['--version', 1.4],
+    ['--help', 1.4],
+    ['status last', 2],
+  ]) {
+    const times = found[name].ms / base;
+    report({
+      what: `batchctl ${name}`,
+      ours: `${found[name].ms.toFixed(1)} ms`,
+      peer: `node -e 0 ${base.toFixed(1)} ms`,
+      goal: `within ${goal} times (found ${times.toFixed(2)})`,
+      met: times <= goal,
+    });
   }
+} finally {
+  scratch.remove();
 }
-rmSync(cwd, { recursive: true });
 
-const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
-const base = median(times.get('node -e 0'));
-for (const [name, values] of times) {
-  const value = median(values);
-  console.log(
-    `${name.padEnd(12)} ${value.toFixed(1).padStart(6)} ms  ${(value / base).toFixed(2)} times  (best ${values[0].toFixed(1)} ms)`,
-  );
+/** Without a shell, whose own start would flatter the ratio. */
+function exact(argv, cwd) {
+  const begun = performance.now();
+  const { status } = spawnSync(argv[0], argv.slice(1), { cwd, env: environment(cwd), stdio: 'ignore' });
+  if (status !== 0) throw new Error(`${argv.join(' ')} ended with exit code ${status}`);
+  return { ms: performance.now() - begun };
 }

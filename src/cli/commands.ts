@@ -81,6 +81,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/submit.ts')).submitCommand,
   },
   {
+    name: 'jobs',
+    group: 'Jobs',
+    summary: 'the jobs, newest first',
+    load: async () => (await import('./commands/jobs.ts')).jobsCommand,
+  },
+  {
     name: 'status',
     group: 'Jobs',
     summary: 'how far each step of a job is',
@@ -97,6 +103,48 @@ export const COMMANDS: readonly CommandEntry[] = [
     group: 'Jobs',
     summary: 'wait in silence until the job ends',
     load: async () => (await import('./commands/wait.ts')).waitCommand,
+  },
+  {
+    name: 'tasks',
+    group: 'Jobs',
+    summary: 'one line a task, or all attempts of one',
+    load: async () => (await import('./commands/tasks.ts')).tasksCommand,
+  },
+  {
+    name: 'tasks kill',
+    group: 'Jobs',
+    summary: "end a task's attempt: try it again, or fail it",
+    load: async () => (await import('./commands/tasks-kill.ts')).tasksKillCommand,
+  },
+  {
+    name: 'logs',
+    group: 'Jobs',
+    summary: 'what attempts wrote to stderr',
+    load: async () => (await import('./commands/logs.ts')).logsCommand,
+  },
+  {
+    name: 'retry',
+    group: 'Jobs',
+    summary: 'ask again for tasks that failed for good',
+    load: async () => (await import('./commands/retry.ts')).retryCommand,
+  },
+  {
+    name: 'pause',
+    group: 'Jobs',
+    summary: 'take no more tasks of a job',
+    load: async () => (await import('./commands/pause.ts')).pauseCommand,
+  },
+  {
+    name: 'resume',
+    group: 'Jobs',
+    summary: 'let a paused job go on',
+    load: async () => (await import('./commands/resume.ts')).resumeCommand,
+  },
+  {
+    name: 'cancel',
+    group: 'Jobs',
+    summary: 'end a job for good, keep its outputs',
+    load: async () => (await import('./commands/cancel.ts')).cancelCommand,
   },
   {
     name: 'fetch',

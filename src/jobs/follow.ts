@@ -18,7 +18,7 @@ export interface FollowOptions {
 }
 
 /** Looks begin quickly, for short jobs, and slow down to a second. */
-const LOOK_MS = { first: 20, last: 1_000, growth: 1.2 } as const;
+const LOOK_MS = { first: 20, last: 1_000, growth: 1.05 } as const;
 const PICTURE_MS = 250;
 
 /** Follows a job until it is closed or paused, as one of its onlookers (law 9). */

@@ -44,7 +44,12 @@ export async function listPublished(store: ObjectStore, job: string, step: strin
   return bits;
 }
 
-export async function listFailed(store: ObjectStore, view: JobView, step: number, published: TaskBits): Promise<TaskBits> {
+export async function listFailed(
+  store: ObjectStore,
+  view: JobView,
+  step: number,
+  published: TaskBits,
+): Promise<TaskBits> {
   const bits = new TaskBits(published.size);
   const name = view.record.spec.steps[step]?.name ?? '';
   for await (const { key } of store.list(failedPrefix(view.record.job, name))) {

@@ -1,5 +1,4 @@
-import { PassThrough, type Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import type { Readable } from 'node:stream';
 import { BatchctlError } from '../errors.ts';
 import { parseStored } from '../lib/json.ts';
 import { outKey } from '../model/keys.ts';
@@ -47,11 +46,4 @@ export async function openFile(store: ObjectStore, file: OutputFile, signal?: Ab
   throw new BatchctlError('corrupt', `${file.key} is gone, though an output names it`, {
     hint: 'batchctl verify --repair',
   });
-}
-
-/** Writes all files of an output, in their order, to a stream that stays open. */
-export async function pipeOutput(store: ObjectStore, output: Output, target: NodeJS.WritableStream): Promise<void> {
-  for (const file of output.files) {
-    if (file.size > 0) await pipeline(await openFile(store, file), new PassThrough(), target, { end: false });
-  }
 }

@@ -1,9 +1,10 @@
 import { BatchctlError } from '../errors.ts';
+import { TaskBits } from '../model/bits.ts';
 import { type StepFacts, standingOf } from '../model/decide.ts';
 import type { Overrides, TaskSets } from '../model/journal.ts';
 import { openMark } from '../model/keys.ts';
 import { chooseRetry, type RetryChoice } from '../model/retry-choice.ts';
-import { taskSetHas } from '../model/task-set.ts';
+import { tasksIn } from '../model/task-set.ts';
 import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import { append, refreshView } from './journal.ts';
@@ -80,11 +81,13 @@ async function sendAsked(
   for (const [step, { name, undecided }] of standingOf(view, facts).steps.entries()) {
     const set = asked[name];
     if (set === undefined) continue;
+    const wanted = new TaskBits(undecided.size);
+    for (const task of tasksIn(set)) wanted.add(task);
     sent += await sendTasks(
       platform,
       view,
       step,
-      [...undecided].filter((n) => taskSetHas(set, n)),
+      [...undecided].filter((n) => wanted.has(n)),
     );
   }
   return sent;
@@ -100,8 +103,12 @@ function refuseOthers(view: JobView, { count, leftOut, notFailed }: RetryChoice,
   }
   const sets = Object.entries(leftOut).map(([step, set]) => `${step}/${set}`);
   if (sets.length > 0 && (named || count === 0)) {
-    throw new BatchctlError('refused', `a gather of job ${job} opened without ${sets.join(' and ')}: too late to retry`, {
-      hint: 'submit the job again for a result that has them',
-    });
+    throw new BatchctlError(
+      'refused',
+      `a gather of job ${job} opened without ${sets.join(' and ')}: too late to retry`,
+      {
+        hint: 'submit the job again for a result that has them',
+      },
+    );
   }
 }

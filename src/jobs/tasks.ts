@@ -21,7 +21,8 @@ const PAGE = 1_000;
 export async function* listTasks(platform: Platform, view: JobView, filter: TasksFilter): AsyncGenerator<LedgerTask> {
   let left = filter.limit;
   const pages = filter.state === 'waiting' || filter.state === 'skipped' ? [] : ledgerTasks(platform, view, filter);
-  const source = filter.state === 'waiting' ? waiting(platform, view) : filter.state === 'skipped' ? skipped(view) : pages;
+  const source =
+    filter.state === 'waiting' ? waiting(platform, view) : filter.state === 'skipped' ? skipped(view) : pages;
   for await (const task of source) {
     if (left <= 0) return;
     if (!isWithin(view, task, filter)) continue;

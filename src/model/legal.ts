@@ -12,10 +12,7 @@ export interface Illegal {
 }
 
 /** What a person may ask of a job: these entries, one by one; onlookers' own are guarded where they are made. */
-export type Asked = Extract<
-  EntryWhat,
-  'pause' | 'resume' | 'cancel' | 'adjust' | 'kill' | 'skip' | 'unskip' | 'retry'
->;
+export type Asked = Extract<EntryWhat, 'pause' | 'resume' | 'cancel' | 'adjust' | 'kill' | 'skip' | 'unskip' | 'retry'>;
 
 /** The states in which each entry is legal: the table of docs/states.md. */
 export const LEGAL: Readonly<Record<Asked, readonly JobState[]>> = {

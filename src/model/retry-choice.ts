@@ -1,8 +1,8 @@
 import type { StepFacts } from './decide.ts';
 import { sectionStart } from './job.ts';
 import type { TaskSets } from './journal.ts';
-import { formatTaskSet, parseTaskSet } from './task-set.ts';
-import { inRanges, isSkipped, type JobView } from './view.ts';
+import { formatTaskSet, tasksIn } from './task-set.ts';
+import { isSkipped, type JobView } from './view.ts';
 
 /** What a retry asks for, and what it may not. */
 export interface RetryChoice {
@@ -24,7 +24,10 @@ export interface RetryChoice {
 export function chooseRetry(
   view: JobView,
   facts: readonly StepFacts[],
-  asked: { readonly tasks: readonly { readonly step: number; readonly task: number }[]; readonly canaries: number | null },
+  asked: {
+    readonly tasks: readonly { readonly step: number; readonly task: number }[];
+    readonly canaries: number | null;
+  },
 ): RetryChoice {
   const { steps } = view.record.spec;
   const chosen: number[][] = [];
@@ -38,7 +41,7 @@ export function chooseRetry(
     left[step] = [];
     for (const task of candidates) {
       if (!isEndedWithout(view, facts, step, task)) notFailed.push(`${name}/${task}`);
-      else (inRanges(out, task) ? left : chosen)[step]?.push(task);
+      else (out.has(task) ? left : chosen)[step]?.push(task);
     }
   }
   const count = chosen.reduce((sum, tasks) => sum + tasks.length, 0);
@@ -73,15 +76,15 @@ function canRun(view: JobView, facts: readonly StepFacts[], step: number, task: 
 }
 
 /** The chains of the step's section that the gather behind it, once opened, goes without. */
-function leftOutOf(view: JobView, facts: readonly StepFacts[], step: number): ReturnType<typeof parseTaskSet> {
+function leftOutOf(view: JobView, facts: readonly StepFacts[], step: number): ReadonlySet<number> {
   const { steps } = view.record.spec;
   const start = sectionStart(steps, step);
   for (let next = step + 1; next < steps.length; next += 1) {
     if (sectionStart(steps, next) === start) continue;
     const opened = facts[next]?.opened ?? null;
-    return opened === null ? [] : parseTaskSet(opened.leftOut);
+    return new Set(opened === null ? [] : tasksIn(opened.leftOut));
   }
-  return [];
+  return new Set();
 }
 
 function firstOf(chosen: readonly (readonly number[])[], count: number): readonly (readonly number[])[] {

@@ -1,5 +1,6 @@
 import { readOutput } from '../jobs/output.ts';
 import { parseStored } from '../lib/json.ts';
+import type { Failure, FailureRecord } from '../model/failure.ts';
 import { type StepSpec, sectionStart, stepIndex } from '../model/job.ts';
 import { failedKey, isBegun, outKey, triesOfRound } from '../model/keys.ts';
 import { parseMessage, type TaskMessage } from '../model/message.ts';
@@ -7,7 +8,7 @@ import { isKilled, isSkipped, type JobView, roundOf } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Delivery } from '../ports/task-queue.ts';
 import type { JobCache } from './job-cache.ts';
-import type { Failure, FailureRecord, Outcome } from './outcome.ts';
+import type { Outcome } from './outcome.ts';
 
 /** A delivery that is to be run. */
 export interface Admitted {

@@ -1,12 +1,12 @@
-import { mkdirSync, readFileSync } from 'node:fs';
-import { BatchctlError, hasCode } from '../errors.ts';
+import { mkdirSync, readFileSync, statSync } from 'node:fs';
+import { BatchctlError } from '../errors.ts';
 import { begunKey } from '../model/keys.ts';
 import { type Admitted, OFTEN } from './admit.ts';
 import type { CodeCache } from './code.ts';
 import type { WorkerContext } from './context.ts';
 import { parseCounters } from './counters.ts';
-import { diskIsFull } from './disk.ts';
 import { freshDirectory, type SlotDirectory } from './directory.ts';
+import { diskIsFull } from './disk.ts';
 import { commandOf, environmentOf } from './environment.ts';
 import type { CommandEnd } from './executor.ts';
 import { type EndReason, endedFromOutside, failureOf, failureOfError, judgeFailure, messageOf } from './judge.ts';
@@ -48,7 +48,6 @@ interface Run {
 }
 
 const STDERR_KEPT = 2 ** 20;
-const GRACE_MS = 10_000;
 
 /** One try at a task: stage in, execute, judge, publish. Every way it can end is an outcome; nothing is thrown. */
 export async function runAttempt(ctx: WorkerContext, task: Admitted, options: AttemptOptions): Promise<AttemptResult> {
@@ -101,7 +100,7 @@ function execute(run: Run, staged: StagedInput): Promise<CommandEnd> {
       outputs,
       timeoutMs: Math.max(1, timeout - (ctx.platform.clock.monotonic() - run.started)),
       stallMs: step.stall === null ? null : step.stall * 1_000,
-      graceMs: GRACE_MS,
+      graceMs: ctx.graceMs,
       stderrLimit: STDERR_KEPT,
     },
     options.signal,
@@ -162,10 +161,5 @@ function outcomeOfError(ctx: WorkerContext, task: Admitted, error: unknown, sign
 }
 
 function readIfThere(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return '';
-    throw error;
-  }
+  return statSync(path, { throwIfNoEntry: false }) === undefined ? '' : readFileSync(path, 'utf8');
 }

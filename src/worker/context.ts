@@ -15,6 +15,8 @@ export interface WorkerContext {
   readonly total: Resources;
   /** Resolves when the event is in the ledger, by group commit. */
   readonly record: (event: AttemptEvent) => Promise<void>;
+  /** From SIGTERM to SIGKILL for a command that is ended, milliseconds. */
+  readonly graceMs: number;
   readonly log: WorkerLog;
   /** Fault points of the crash tests: called by name right after each step that must survive a kill. */
   readonly passed: (point: FaultPoint) => void;

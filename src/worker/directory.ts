@@ -17,24 +17,26 @@ export interface SlotDirectory {
   readonly inputDirectory: string;
 }
 
+/** What an attempt leaves and the next one writes over. */
+const KEPT: readonly string[] = ['run', 'in', 'err'];
+
 /** Makes a slot's directory, or makes it fresh: what the last attempt left is removed, an empty one is kept. */
 export function freshDirectory(scratch: string, slot: number): SlotDirectory {
   const base = join(scratch, String(slot));
   const directory: SlotDirectory = {
-    cwd: join(base, 'run'),
-    stdin: join(base, 'in'),
-    stdout: join(base, 'out'),
-    stderr: join(base, 'err'),
-    counters: join(base, 'counters'),
-    outputFile: join(base, 'output'),
-    outputDirectory: join(base, 'outputs'),
-    inputDirectory: join(base, 'inputs'),
+    cwd: `${base}/run`,
+    stdin: `${base}/in`,
+    stdout: `${base}/out`,
+    stderr: `${base}/err`,
+    counters: `${base}/counters`,
+    outputFile: `${base}/output`,
+    outputDirectory: `${base}/outputs`,
+    inputDirectory: `${base}/inputs`,
   };
   emptyOrMake(directory.cwd);
-  for (const path of [directory.outputDirectory, directory.inputDirectory])
-    rmSync(path, { recursive: true, force: true });
   // Also stdout: should a publish have failed after its link, the file is the published object itself.
-  for (const path of [directory.stdout, directory.counters, directory.outputFile]) rmSync(path, { force: true });
+  for (const name of readdirSync(base))
+    if (!KEPT.includes(name)) rmSync(`${base}/${name}`, { recursive: true, force: true });
   return directory;
 }
 

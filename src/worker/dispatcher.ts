@@ -154,7 +154,7 @@ export class Dispatcher {
   #declined(task: Admitted, needs: Resources): Outcome | null {
     if (!this.#taking) return { kind: 'declined', why: 'busy', delay: 0 };
     if (!fits(needs, this.#ctx.total)) return { kind: 'declined', why: 'unfit', delay: UNFIT_DELAY };
-    if (this.#names.has(nameOf(task))) return { kind: 'declined', why: 'busy', delay: this.#options.leaseSeconds };
+    if (this.#names.has(nameOf(task))) return { kind: 'declined', why: 'busy', delay: LIMIT_DELAY };
     return this.#overLimit(task) ? { kind: 'declined', why: 'limit', delay: LIMIT_DELAY } : null;
   }
 

@@ -1,14 +1,15 @@
-import { once } from 'node:events';
 import { createWriteStream, mkdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { PassThrough } from 'node:stream';
+import { open } from 'node:fs/promises';
+import { dirname, join, resolve, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { BatchctlError } from '../errors.ts';
-import { type Output, openFile, readOutput } from '../jobs/output.ts';
-import { WithoutFirstLine } from '../lib/without-first-line.ts';
+import { joinOutputs } from '../jobs/fetch/join.ts';
+import { Tally } from '../jobs/fetch/tally.ts';
+import { verifiedChunks, verifiedOutput } from '../jobs/fetch/verified.ts';
+import { ahead } from '../lib/ahead.ts';
 import type { OpenedGather } from '../model/decide.ts';
 import { taskNumber } from '../model/keys.ts';
-import { taskSetHas } from '../model/task-set.ts';
+import { parseTaskSet } from '../model/task-set.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 
 /** How many outputs are looked up ahead of the one that is being written. */
@@ -23,64 +24,52 @@ export interface GatherSource {
   readonly opened: OpenedGather;
 }
 
-/** The outputs that an opened gather takes, in task order, looked up ahead. Throws `corrupt` if one is gone. */
-export async function* gatheredOutputs(source: GatherSource): AsyncGenerator<Output> {
-  const ahead: Promise<Output>[] = [];
-  for (const task of gatheredTasks(source)) {
-    const output = lookUp(source, task);
-    output.catch(() => undefined); // told when it is awaited in its turn
-    ahead.push(output);
-    if (ahead.length >= AHEAD) yield await (ahead.shift() as Promise<Output>);
+/** The tasks that an opened gather takes, ascending: all but those left out. */
+export function* gatheredTasks({ size, opened }: Pick<GatherSource, 'size' | 'opened'>): Generator<number> {
+  let task = 0;
+  for (const [from, to] of parseTaskSet(opened.leftOut)) {
+    for (; task < from; task += 1) yield task;
+    task = to + 1;
   }
-  for (const output of ahead) yield await output;
+  for (; task < size; task += 1) yield task;
 }
 
-async function lookUp({ store, job, step }: GatherSource, task: number): Promise<Output> {
-  const output = await readOutput(store, job, step, task);
-  if (output !== null) return output;
-  throw new BatchctlError('corrupt', `the output of ${step}/${task} is gone, though the gather was opened with it`, {
-    hint: `batchctl verify ${job} --repair`,
-  });
-}
-
-function* gatheredTasks({ size, opened }: GatherSource): Generator<number> {
-  for (let task = 0; task < size; task += 1) if (!taskSetHas(opened.leftOut, task)) yield task;
-}
-
-/** Joins the outputs into one file; with `header: once` only the first one's first line is kept. Answers the bytes. */
+/**
+ * Joins the outputs into one file, read ahead and each compared with its checksum; with `header: once` only the first
+ * one's first line is kept. Answers the bytes. Throws `proof` for an output that is gone or altered.
+ */
 export async function joinInto(
   source: GatherSource,
   path: string,
   header: 'once' | null,
   signal: AbortSignal,
 ): Promise<number> {
-  const target = createWriteStream(path);
-  let first = true;
+  const tally = new Tally(source.opened.count);
+  const target = await open(path, 'w');
   try {
-    for await (const output of gatheredOutputs(source)) {
-      for (const file of output.files) {
-        if (file.size === 0) continue;
-        const body = await openFile(source.store, file, signal);
-        const filter = header === 'once' && !first ? new WithoutFirstLine() : new PassThrough();
-        await pipeline(body, filter, target, { end: false, signal });
-        first = false;
-      }
-    }
+    const joining = { source, tasks: gatheredTasks(source), header, tally, signal };
+    await joinOutputs(joining, (bytes) => target.writeFile(bytes));
   } finally {
-    await new Promise<void>((resolve) => target.end(() => resolve()));
+    await target.close();
   }
-  return target.bytesWritten;
+  return tally.now.bytes;
 }
 
 /** Lays the outputs down as files: `<task>`, or `<task>/<name>` for steps with many. Answers the bytes. */
 export async function layInto(source: GatherSource, directory: string, signal: AbortSignal): Promise<number> {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   let bytes = 0;
-  for await (const output of gatheredOutputs(source)) {
+  for await (const output of ahead(gatheredTasks(source), AHEAD, (task) => verifiedOutput(source, task))) {
     for (const file of output.files) {
       const path = join(directory, taskNumber(output.task), file.name);
+      if (!resolve(path).startsWith(resolve(directory) + sep)) {
+        throw new BatchctlError(
+          'corrupt',
+          `output ${output.task} names a file that would leave its directory: ${file.name}`,
+        );
+      }
       mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-      await pipeline(await openFile(source.store, file, signal), createWriteStream(path), { signal });
+      await pipeline(verifiedChunks(source, output.task, file, signal), createWriteStream(path), { signal });
       bytes += file.size;
     }
   }
@@ -89,13 +78,19 @@ export async function layInto(source: GatherSource, directory: string, signal: A
 
 /** Writes a list of the outputs, one JSON line each: task, name, key, size, checksum. Answers the list's bytes. */
 export async function listInto(source: GatherSource, path: string): Promise<number> {
-  const target = createWriteStream(path);
-  for await (const output of gatheredOutputs(source)) {
-    for (const { name, key, size, checksum } of output.files) {
-      const line = `${JSON.stringify({ task: output.task, name, key, size, checksum })}\n`;
-      if (!target.write(line)) await once(target, 'drain');
+  const target = await open(path, 'w');
+  let written = 0;
+  try {
+    for await (const output of ahead(gatheredTasks(source), AHEAD, (task) => verifiedOutput(source, task))) {
+      const lines = output.files.map(({ name, key, size, checksum }) =>
+        Buffer.from(`${JSON.stringify({ task: output.task, name, key, size, checksum })}\n`),
+      );
+      const bytes = Buffer.concat(lines);
+      await target.writeFile(bytes);
+      written += bytes.length;
     }
+  } finally {
+    await target.close();
   }
-  await new Promise<void>((resolve) => target.end(() => resolve()));
-  return target.bytesWritten;
+  return written;
 }

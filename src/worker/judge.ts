@@ -1,8 +1,9 @@
 import { isKind } from '../errors.ts';
+import type { Failure } from '../model/failure.ts';
 import { retryDelay } from '../model/retry.ts';
 import type { Admitted } from './admit.ts';
 import type { CommandEnd } from './executor.ts';
-import type { Failure, Outcome } from './outcome.ts';
+import type { Outcome } from './outcome.ts';
 
 /** Why an attempt was ended from outside: the abort signal's reason. */
 export type EndReason = 'drain' | 'pause' | 'kill' | 'killFail' | 'cancel' | 'lease';
@@ -70,7 +71,7 @@ function described(end: CommandEnd): string | null {
 
 /** An error of staging or publishing as a failure of the task; null if it is a service's, so that the task is given back. */
 export function failureOfError(error: unknown): Failure | null {
-  if (!isKind(error, 'changed', 'jobFailed', 'corrupt', 'config', 'jobFile')) return null;
+  if (!isKind(error, 'changed', 'jobFailed', 'corrupt', 'proof', 'config', 'jobFile')) return null;
   const reason = error.kind === 'jobFailed' ? 'output' : error.kind;
   return { reason, exitCode: null, error: messageOf(error) };
 }

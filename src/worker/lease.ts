@@ -52,8 +52,8 @@ export class LeaseKeeper {
 
   /** Lets go of leases; they are extended no more, apart from an extension that may be in flight. */
   drop(receipts: readonly Receipt[]): void {
-    for (const receipt of receipts) this.#held.delete(receipt);
-    if (receipts.length > 0) this.#say({ kind: 'drop', receipts });
+    const held = receipts.filter((receipt) => this.#held.delete(receipt));
+    if (held.length > 0) this.#say({ kind: 'drop', receipts: held });
   }
 
   /**

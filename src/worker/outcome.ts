@@ -1,13 +1,5 @@
+import type { Failure, FailureRecord } from '../model/failure.ts';
 import type { OutputMeta } from '../model/output.ts';
-
-/** How an attempt failed, as `tries/` and `failed/` keep it. */
-export interface Failure {
-  /** A stable word: exit, signal, timeout, stall, memory, missing, input, output, counters, killed. */
-  readonly reason: string;
-  readonly exitCode: number | null;
-  /** The last line of stderr, or what the worker found; at most 512 characters. */
-  readonly error: string | null;
-}
 
 /** What became of a delivery: one clause each in `settle`. */
 export type Outcome =
@@ -30,16 +22,3 @@ export type Outcome =
       readonly why: 'newer' | 'unfit' | 'limit' | 'busy' | 'early' | 'service';
       readonly delay: number;
     };
-
-/** tries/: a failed attempt. failed/: a task that failed for good in a round. */
-export interface FailureRecord extends Failure {
-  readonly format: 1;
-  readonly attempt: string;
-  readonly number: number;
-  readonly worker: string;
-  /** ISO-8601 UTC. */
-  readonly startedAt: string;
-  readonly endedAt: string;
-  /** The folded cause, as text. */
-  readonly cause: string;
-}

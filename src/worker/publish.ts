@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
-import { BatchctlError, hasCode } from '../errors.ts';
+import { BatchctlError } from '../errors.ts';
 import { readOutput } from '../jobs/output.ts';
 import { asciiJson } from '../lib/json.ts';
 import { outKey, stagedPrefix } from '../model/keys.ts';
@@ -37,7 +37,8 @@ export async function publish(
 ): Promise<Published> {
   if (task.step.output === 'files') return publishFiles(store, task, directory, base);
   const path = task.step.output === 'file' ? directory.outputFile : directory.stdout;
-  const size = sizeOf(path);
+  const found = sizeOf(path);
+  const size = found ?? 0;
   const checksum = size === 0 ? EMPTY : await checksumOf(path, size);
   const meta: OutputMeta = { ...base, bytesOut: size, checksum };
   const text = asciiJson(meta);
@@ -47,8 +48,9 @@ export async function publish(
   }
   const key = outKey(task.message.job, task.message.step, task.message.task);
   const metadata = { [META]: text };
+  // An empty file that is there is consumed too: it needn't be deleted, nor another be made.
   const { created } =
-    size === 0
+    found === null
       ? await store.put(key, new Uint8Array(), { ifAbsent: true, metadata })
       : await store.uploadFile(path, key, { ifAbsent: true, metadata, consume: true });
   return created ? { won: true, meta } : readBack(store, task, meta);
@@ -129,15 +131,12 @@ async function deleteStaged(store: ObjectStore, task: Admitted, attempt: string)
 
 const EMPTY = `sha256:${createHash('sha256').digest('hex')}`;
 
-function sizeOf(path: string): number {
-  try {
-    const stat = lstatSync(path);
-    if (!stat.isFile()) throw new BatchctlError('jobFailed', `$BATCHCTL_OUTPUT is no regular file`);
-    return stat.size;
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return 0;
-    throw error;
-  }
+/** Null when there is no file. */
+function sizeOf(path: string): number | null {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) return null;
+  if (!stat.isFile()) throw new BatchctlError('jobFailed', `$BATCHCTL_OUTPUT is no regular file`);
+  return stat.size;
 }
 
 async function checksumOf(path: string, size: number): Promise<string> {

@@ -1,5 +1,6 @@
 import { guardFailures } from '../jobs/guards.ts';
 import { causeText } from '../model/cause.ts';
+import type { Failure, FailureRecord } from '../model/failure.ts';
 import { failedKey, tryKey } from '../model/keys.ts';
 import { encodeMessage } from '../model/message.ts';
 import type { OutputMeta } from '../model/output.ts';
@@ -9,7 +10,7 @@ import type { Delivery } from '../ports/task-queue.ts';
 import { type Admitted, OFTEN } from './admit.ts';
 import { type AttemptResult, begunMark } from './attempt.ts';
 import type { WorkerContext } from './context.ts';
-import type { Failure, FailureRecord, Outcome } from './outcome.ts';
+import type { Outcome } from './outcome.ts';
 import type { QueueClient } from './queue-client.ts';
 
 /** A delivery with what was read of its task; `attempt` is null where nothing ran. */

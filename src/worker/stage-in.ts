@@ -1,7 +1,9 @@
-import { createWriteStream, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { BatchctlError } from '../errors.ts';
+import { verifiedChunks } from '../jobs/fetch/verified.ts';
 import { readOpened, stepTotals } from '../jobs/listing.ts';
-import { type Output, pipeOutput, readOutput } from '../jobs/output.ts';
+import { type Output, readOutput } from '../jobs/output.ts';
 import { stagePart } from '../jobs/split/stage-part.ts';
 import { sectionStart } from '../model/job.ts';
 import type { Admitted } from './admit.ts';
@@ -38,7 +40,7 @@ export async function stageIn(
   if (task.step.gather) return stageGather(ctx, task, directory, signal);
   if (sectionStart(task.view.record.spec.steps, task.index) === task.index)
     return stageFirst(ctx, task, directory, signal);
-  return stagePrevious(ctx, task, directory);
+  return stagePrevious(ctx, task, directory, signal);
 }
 
 async function stageFirst(
@@ -55,7 +57,12 @@ async function stageFirst(
 }
 
 /** The step before's output of the same chain. */
-async function stagePrevious(ctx: WorkerContext, task: Admitted, directory: SlotDirectory): Promise<StagedInput> {
+async function stagePrevious(
+  ctx: WorkerContext,
+  task: Admitted,
+  directory: SlotDirectory,
+  signal: AbortSignal,
+): Promise<StagedInput> {
   const before = task.view.record.spec.steps[task.index - 1]?.name ?? '';
   const output = await readOutput(ctx.platform.store, task.message.job, before, task.message.task);
   if (output === null) {
@@ -63,11 +70,16 @@ async function stagePrevious(ctx: WorkerContext, task: Admitted, directory: Slot
       hint: `batchctl verify ${task.message.job} --repair`,
     });
   }
-  const bytes = await copyOutput(ctx, output, directory.stdin);
+  const bytes = await copyOutput(ctx, { task, before, output, signal }, directory.stdin);
   return asInput(task, directory.stdin, bytes, {});
 }
 
-async function copyOutput(ctx: WorkerContext, output: Output, path: string): Promise<number> {
+async function copyOutput(
+  ctx: WorkerContext,
+  from: { readonly task: Admitted; readonly before: string; readonly output: Output; readonly signal: AbortSignal },
+  path: string,
+): Promise<number> {
+  const { task, before, output, signal } = from;
   const size = output.files.reduce((sum, file) => sum + file.size, 0);
   const only = output.files[0];
   if (only !== undefined && output.files.length === 1 && size <= IN_MEMORY) {
@@ -76,9 +88,15 @@ async function copyOutput(ctx: WorkerContext, output: Output, path: string): Pro
     writeFileSync(path, bytes);
     return size;
   }
-  const target = createWriteStream(path);
-  await pipeOutput(ctx.platform.store, output, target);
-  await new Promise<void>((resolve) => target.end(() => resolve()));
+  const source = { store: ctx.platform.store, job: task.message.job, step: before };
+  const target = await open(path, 'w');
+  try {
+    for (const file of output.files) {
+      for await (const chunk of verifiedChunks(source, output.task, file, signal)) await target.writeFile(chunk);
+    }
+  } finally {
+    await target.close();
+  }
   return size;
 }
 

@@ -1,5 +1,4 @@
 import { closeSync, openSync, readFileSync, readSync, statSync, writeFileSync } from 'node:fs';
-import { hasCode } from '../errors.ts';
 import { logKey } from '../model/keys.ts';
 import type { TaskMessage } from '../model/message.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
@@ -44,10 +43,5 @@ function latin1(secrets: Secrets): Secrets {
 }
 
 function fileSize(path: string): number {
-  try {
-    return statSync(path).size;
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return 0;
-    throw error;
-  }
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }

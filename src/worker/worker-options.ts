@@ -21,5 +21,7 @@ export interface WorkerOptions {
   readonly stop: AbortSignal;
   readonly makeExecutor: (options: { slots: number; worker: string; directory: string }) => Executor;
   readonly say: (line: string) => void;
+  /** From SIGTERM to SIGKILL for a command that is ended, milliseconds; 10,000 unless said. */
+  readonly graceMs?: number;
   readonly passed?: (point: FaultPoint) => void;
 }

@@ -23,6 +23,7 @@ import type { WorkerOptions } from './worker-options.ts';
 
 /** Attempts that run this long are told to the ledger as running, milliseconds. */
 const ANNOUNCE_MS = 200;
+const GRACE_MS = 10_000;
 
 /**
  * The task loop (law 6: stop taking, then stop working). Resolves when the worker has drained or is done; throws
@@ -75,6 +76,7 @@ class Worker {
       total: options.total,
       record: (event) => this.#recorder.add(event),
       log: this.#log,
+      graceMs: options.graceMs ?? GRACE_MS,
       passed: options.passed ?? (() => undefined),
     };
     this.#dispatcher = new Dispatcher(this.#ctx, {

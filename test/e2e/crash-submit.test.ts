@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { CHAINS, CHAINS_OUTPUTS } from '../support/crash-jobs.ts';
-import { factsOf, type JobFacts } from '../support/job-facts.ts';
+import { factsOf, type JobFacts, SUCCEEDED } from '../support/job-facts.ts';
 import { inBackground } from '../support/sampling.ts';
 import { type Ended, Workspace } from '../support/workspace.ts';
 
@@ -47,7 +47,7 @@ const answerOf = ({ stdout, stderr, code }: Ended): { job: string; created: bool
 };
 
 function expectWhole(facts: JobFacts): void {
-  expect(facts).to.deep.include({ state: 'succeeded', ledgerState: 'succeeded', queued: 0, dead: [], openMarks: 0 });
+  expect(facts).to.deep.include({ ...SUCCEEDED, dead: [] });
   expect(facts.outputs).to.deep.equal(CHAINS_OUTPUTS);
   expect(facts.counted).to.deep.equal({ twice: 4, more: 4, total: 1 });
   expect(facts.journal.filter((what) => what === 'close')).to.have.length(1);

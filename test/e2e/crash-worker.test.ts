@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { CHAINS, CHAINS_OUTPUTS, CHAINS_RAN, FAILING, FAILING_OUTPUTS } from '../support/crash-jobs.ts';
-import { factsOf, type JobFacts } from '../support/job-facts.ts';
+import { factsOf, type JobFacts, SUCCEEDED } from '../support/job-facts.ts';
 import { inBackground, printedSeed, randomFrom } from '../support/sampling.ts';
 import { type Ended, Workspace } from '../support/workspace.ts';
 
@@ -51,7 +51,7 @@ describe('kill -9 of a worker', function () {
       const { killed, finished, facts, ran } = (await whole[index]) as Outcome;
       expect(killed.signal, killed.stderr).to.equal('SIGKILL');
       expect(finished.code, finished.stderr).to.equal(0);
-      expect(facts).to.deep.include({ state: 'succeeded', ledgerState: 'succeeded', queued: 0, dead: [], openMarks: 0 });
+      expect(facts).to.deep.include({ ...SUCCEEDED, dead: [] });
       expect(facts.outputs).to.deep.equal(CHAINS_OUTPUTS);
       expect(facts.counted).to.deep.equal({ twice: 4, more: 4, total: 1 });
       expect(facts.journal.filter((what) => what !== 'resend')).to.deep.equal(['sent', 'close']);
@@ -66,7 +66,7 @@ describe('kill -9 of a worker', function () {
       const { killed, finished, facts, ran } = (await failing[index]) as Outcome;
       expect(killed.signal, killed.stderr).to.equal('SIGKILL');
       expect(finished.code, finished.stderr).to.equal(0);
-      expect(facts).to.deep.include({ state: 'succeeded', ledgerState: 'succeeded', queued: 0, openMarks: 0 });
+      expect(facts).to.deep.include(SUCCEEDED);
       expect(facts.outputs).to.deep.equal(FAILING_OUTPUTS);
       expect(facts.dead).to.have.length(1);
       expect(facts.journal.filter((what) => what !== 'resend')).to.deep.equal(['sent', 'close']);

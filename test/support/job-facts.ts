@@ -1,5 +1,6 @@
 import { readEntries, readView } from '../../src/jobs/journal.ts';
 import { openFile, readOutput } from '../../src/jobs/output.ts';
+import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
 import { OPEN, outPrefix, taskOfOut } from '../../src/model/keys.ts';
 import { stateOf } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
@@ -20,7 +21,18 @@ export interface JobFacts {
   /** The reasons of dead letters. */
   readonly dead: readonly string[];
   readonly openMarks: number;
+  /** What `verify --deep` says. */
+  readonly verdict: string;
 }
+
+/** A job that ended well, with nothing left to do for anybody. */
+export const SUCCEEDED = {
+  state: 'succeeded',
+  ledgerState: 'succeeded',
+  verdict: 'proven',
+  queued: 0,
+  openMarks: 0,
+};
 
 /** Reads everything about a job from store, queue and ledger. */
 export async function factsOf(platform: Platform, job: string): Promise<JobFacts> {
@@ -47,6 +59,7 @@ export async function factsOf(platform: Platform, job: string): Promise<JobFacts
     queued: visible + leased + delayed,
     dead,
     openMarks,
+    verdict: (await verifyJob(platform, view, { deep: true })).verdict,
   };
 }
 

@@ -35,6 +35,7 @@ export class Workspace {
   readonly dir: string;
   readonly #platforms: Platform[] = [];
   readonly #running = new Set<ChildProcess>();
+  readonly #ends: (() => Promise<unknown>)[] = [];
 
   constructor(dir = mkdtempSync(join(tmpdir(), 'batchctl-e2e-'))) {
     this.dir = dir;
@@ -111,6 +112,11 @@ export class Workspace {
     return platform;
   }
 
+  /** Has something done first when the workspace is removed, as after a test that failed half way. */
+  atEnd(end: () => Promise<unknown>): void {
+    this.#ends.push(end);
+  }
+
   /** Ends what still runs here, and removes the directory. */
   async remove(): Promise<void> {
     const gone = [...this.#running].map((child) => new Promise((resolve) => child.on('close', resolve)));
@@ -119,6 +125,7 @@ export class Workspace {
       child.kill('SIGKILL');
     }
     await Promise.all(gone);
+    await Promise.allSettled(this.#ends.map((end) => end()));
     for (const platform of this.#platforms) await platform.close();
     rmSync(this.dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   }

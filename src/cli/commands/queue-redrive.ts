@@ -6,6 +6,8 @@ import { formatCount } from '../format.ts';
 import { groupFlag } from '../group-flag.ts';
 import { print } from '../render.ts';
 
+const TASKS = { type: 'array', items: { type: 'string' } };
+
 export function queueRedriveCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     options: {
@@ -17,17 +19,26 @@ export function queueRedriveCommand(ctx: Context): CommandDefinition {
     writes: true,
     output: {
       type: 'object',
-      required: ['group', 'sent', 'failed', 'dryRun'],
+      required: ['group', 'sent', 'retried', 'left', 'dryRun'],
       properties: {
         group: { type: 'string' },
         sent: { type: 'integer', description: 'dead letters that went back to the queue' },
-        failed: {
+        retried: {
           type: 'array',
-          description: 'tasks that failed for good: their letters stay until retry asks for them anew',
+          description: 'tasks that had failed for good, asked for again',
           items: {
             type: 'object',
-            required: ['job', 'tasks'],
-            properties: { job: { type: 'string' }, tasks: { type: 'array', items: { type: 'string' } } },
+            required: ['job', 'round', 'tasks'],
+            properties: { job: { type: 'string' }, round: { type: ['integer', 'null'] }, tasks: TASKS },
+          },
+        },
+        left: {
+          type: 'array',
+          description: 'tasks that failed for good and may not be retried: their letters stay',
+          items: {
+            type: 'object',
+            required: ['job', 'tasks', 'why'],
+            properties: { job: { type: 'string' }, tasks: TASKS, why: { type: 'string' } },
           },
         },
         dryRun: { type: 'boolean', description: 'true: they would go back' },
@@ -35,11 +46,11 @@ export function queueRedriveCommand(ctx: Context): CommandDefinition {
     },
     help: {
       about:
-        'Sends dead letters back as they are. Those of tasks that failed for good stay: batchctl retry gives such tasks a new round, and the command to type is named.',
+        'Sends dead letters back as they are. Where the task failed for good, it is retried in a new round, as batchctl retry does.',
       examples: ['batchctl queue redrive', 'batchctl queue redrive --job claims-20261130-1830-k3m5p --task price/12'],
       exitCodes: [
         [0, 'done, if only to say that there is none'],
-        [4, 'no such job'],
+        [4, 'no such job or task'],
       ],
       related: ['queue', 'retry', 'failures'],
     },
@@ -55,23 +66,20 @@ export interface QueueRedriveOptions {
   readonly limit: number | undefined;
 }
 
-/** So many tasks are named in the command that retries them. */
-const NAMED = 10;
-
 /** Sends dead letters back. Throws `notFound`, `usage`. */
 export async function queueRedrive({ ctx, ...options }: QueueRedriveOptions): Promise<void> {
-  const [{ knownGroups }, { parseTask }, { redriveGroup }, { findJob }] = await Promise.all([
+  const [{ knownGroups }, { parseTaskName }, { redriveGroup }, { findJob }] = await Promise.all([
     import('../../jobs/grid/groups.ts'),
-    import('../../jobs/grid/queues.ts'),
+    import('../../jobs/task-name.ts'),
     import('../../jobs/grid/redrive.ts'),
     import('../../jobs/find.ts'),
   ]);
   if (options.task !== undefined && options.job === undefined) {
     throw new BatchctlError('usage', '--task needs the job that it is of', { hint: 'add --job JOB' });
   }
-  const task = options.task === undefined ? null : parseTask(options.task);
   const platform = await ctx.platform();
   const view = options.job === undefined ? null : await findJob(platform, options.job);
+  const task = view === null || options.task === undefined ? null : parseTaskName(view, options.task);
   const known = view === null ? await knownGroups(platform) : view.record.spec.steps.map(({ group }) => group);
   const { dryRun } = ctx.flags;
   let limit = options.limit ?? Number.POSITIVE_INFINITY;
@@ -83,18 +91,23 @@ export async function queueRedrive({ ctx, ...options }: QueueRedriveOptions): Pr
   }
 }
 
-async function say(ctx: Context, { group, sent, failed }: Redriven): Promise<void> {
+async function say(ctx: Context, redriven: Redriven): Promise<void> {
+  const { group, sent, retried, left } = redriven;
   const { dryRun } = ctx.flags;
-  if (ctx.flags.json) {
-    const left = [...failed].map(([job, tasks]) => ({ job, tasks }));
-    await print(ctx, `${JSON.stringify({ group, sent, failed: left, dryRun })}\n`);
-  } else {
-    const verb = dryRun ? 'would send' : 'sent';
-    await print(ctx, `group ${group}: ${verb} ${formatCount(sent)} dead letter${sent === 1 ? '' : 's'} back\n`);
+  if (ctx.flags.json) await print(ctx, `${JSON.stringify({ ...redriven, dryRun })}\n`);
+  else {
+    const lines = [`group ${group}: ${dryRun ? 'would send' : 'sent'} ${counted(sent, 'dead letter')} back`];
+    for (const { job, round, tasks } of retried) {
+      const asked = round === null ? 'would ask' : `round ${round} asks`;
+      lines.push(`${job}: ${asked} again for ${counted(tasks.length, 'task')} that failed for good`);
+    }
+    await print(ctx, `${lines.join('\n')}\n`);
   }
-  for (const [job, tasks] of failed) {
-    const named = tasks.length > NAMED ? '' : tasks.map((task) => ` --task ${task}`).join('');
-    const count = tasks.length === 1 ? '1 task' : `${formatCount(tasks.length)} tasks`;
-    ctx.warn(`${count} of ${job} failed for good, and stay dead until: batchctl retry ${job}${named}`);
+  for (const { job, tasks, why } of left) {
+    ctx.warn(`${counted(tasks.length, 'dead letter')} of ${job} left: ${why}`);
   }
+}
+
+function counted(count: number, what: string): string {
+  return `${formatCount(count)} ${what}${count === 1 ? '' : 's'}`;
 }

@@ -119,12 +119,17 @@ async function show(ctx: Context, only: string | undefined): Promise<void> {
         title: 'running',
         value: (row) => String(row.running),
         align: 'right',
-        tint: (row) => (row.running < row.desired ? 'warn' : null),
+        tint: (row) => (row.running < row.desired ? 'doubtful' : null),
       },
       { title: 'until', value: (row) => (row.until === null ? '-' : formatInstant(row.until, zone, now)) },
     ],
     empty: 'no groups',
   });
+  // Nothing starts a supervisor that was killed, or ended with its machine, until somebody asks for the size again.
+  for (const { group, running, desired } of rows.filter((row) => row.running < row.desired)) {
+    const again = `batchctl scale ${desired} --group ${group}`;
+    ctx.notice(`group ${group}: ${running} of ${desired} workers are up; if it stays so: ${again}`);
+  }
 }
 
 function jsonOf({ group, desired, min, max, mode, running, until }: GroupStatus): unknown {

@@ -83,23 +83,29 @@ export async function verify({ ctx, job, repair, deep, output }: VerifyOptions):
   }
 }
 
-function refuseUnproven({ verdict, job, state, problems, missing }: VerifyResult, repaired: Repaired | null): void {
+function refuseUnproven(result: VerifyResult, repaired: Repaired | null): void {
+  const { verdict, job, state, problems } = result;
   if (verdict === 'unfinished') {
-    const sent = repaired?.sent ?? 0;
+    const sent = repaired !== null && repaired.sent > 0;
     throw new BatchctlError('notFinished', `job ${job} is ${state}, not closed: there is no proof yet`, {
-      hint:
-        sent > 0
-          ? `batchctl worker --until-empty does what was sent; then batchctl verify ${job}`
-          : `batchctl wait ${job}`,
+      hint: sent
+        ? `batchctl worker --until-empty does what was sent; then batchctl verify ${job}`
+        : `batchctl wait ${job}`,
     });
   }
   if (verdict === 'failed') {
-    const mend =
-      missing.length > 0 && state !== 'cancelled' ? `batchctl verify ${job} --repair` : `batchctl history ${job}`;
     throw new BatchctlError('proof', `the proof of job ${job} failed: ${problems[0]?.message ?? 'see its problems'}`, {
-      hint: repaired === null ? mend : `batchctl status ${job}`,
+      hint: mendOf(result, repaired !== null),
     });
   }
+}
+
+function mendOf({ job, state, missing, altered, problems }: VerifyResult, repaired: boolean): string {
+  const mendable = missing.length > 0 || problems.some(({ code }) => code === 'notOpened');
+  if (mendable && state !== 'cancelled' && !repaired) return `batchctl verify ${job} --repair`;
+  if (altered.length > 0)
+    return `move away the output that was altered; batchctl verify ${job} --repair makes it again`;
+  return `batchctl status ${job}`;
 }
 
 function repairJson({ recorded, sent, missing, reopened, withheld }: Repaired) {

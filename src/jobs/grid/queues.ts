@@ -1,4 +1,3 @@
-import { BatchctlError } from '../../errors.ts';
 import { parseMessage } from '../../model/message.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { Backlog } from '../../ports/task-queue.ts';
@@ -22,17 +21,8 @@ export async function purgeQueue(platform: Platform, group: string, job: string 
 }
 
 /** The job that a message names; null for what can't be read. */
-export function jobOf(body: string): string | null {
+function jobOf(body: string): string | null {
   const parsed = parseMessage(body);
   if (parsed.kind === 'task') return parsed.message.job;
   return parsed.kind === 'newer' ? parsed.job : null;
-}
-
-/** `step/n` as a person writes it, padded or not. Throws `usage`. */
-export function parseTask(text: string): { readonly step: string; readonly task: number } {
-  const match = /^([a-z][a-z0-9-]{0,39})\/(\d{1,9})$/.exec(text);
-  if (match?.[1] === undefined) {
-    throw new BatchctlError('usage', `a task is STEP/N like price/12, found "${text}"`);
-  }
-  return { step: match[1], task: Number(match[2]) };
 }

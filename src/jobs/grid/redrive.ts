@@ -1,16 +1,20 @@
+import { isKind } from '../../errors.ts';
 import type { TaskBits } from '../../model/bits.ts';
 import { parseMessage, type TaskMessage } from '../../model/message.ts';
 import { type JobView, roundOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
+import type { TaskQueue } from '../../ports/task-queue.ts';
 import { readView } from '../journal.ts';
 import { listFailed, listPublished, stepTotals } from '../listing.ts';
+import { retry } from '../retry.ts';
+import type { TaskName } from '../task-name.ts';
 
 export interface RedriveOptions {
   readonly group: string;
   /** Only letters of this job. */
   readonly job: string | null;
   /** Only letters of this task of it. */
-  readonly task: { readonly step: string; readonly task: number } | null;
+  readonly task: TaskName | null;
   /** At most so many go back. */
   readonly limit: number;
   /** Count them, and send none. */
@@ -19,43 +23,83 @@ export interface RedriveOptions {
 
 export interface Redriven {
   readonly group: string;
-  /** Letters that went back to the queue. */
+  /** Letters that went back to the queue, those of retried tasks included: a worker acks these unrun. */
   readonly sent: number;
-  /** Tasks that failed for good, `step/n` by job: their letters stay until a `retry` asks for the tasks anew. */
-  readonly failed: ReadonlyMap<string, readonly string[]>;
+  /** Jobs whose tasks, failed for good, were asked for again in a new round; null in a dry run. */
+  readonly retried: readonly {
+    readonly job: string;
+    readonly round: number | null;
+    readonly tasks: readonly string[];
+  }[];
+  /** Jobs that refused that: these letters stay. */
+  readonly left: readonly { readonly job: string; readonly tasks: readonly string[]; readonly why: string }[];
+}
+
+/** The letters of one job's tasks that failed for good. */
+interface FailedTasks {
+  readonly view: JobView;
+  readonly tasks: Map<string, TaskName>;
+  readonly bodies: string[];
 }
 
 /**
- * Sends dead letters back. One whose task failed for good in the round that asks for it stays: a worker would only bury
- * it again, as it takes a `retry`, with a round of its own. After that it may go back, and is acked unrun.
+ * Sends dead letters back as they are. One whose task failed for good in the round that asks for it would only be buried
+ * again: its task is retried first, and the letter, of an older round then, goes back to be acked unrun. Killed between
+ * the two, the letter stays and goes back the next time.
  */
 export async function redriveGroup(platform: Platform, options: RedriveOptions): Promise<Redriven> {
-  const queue = await platform.queue(options.group);
+  const { group, limit, dryRun } = options;
+  const queue = await platform.queue(group);
+  const { back, failed } = await choose(platform, queue, options);
+  const retried: { job: string; round: number | null; tasks: readonly string[] }[] = [];
+  const left: { job: string; tasks: readonly string[]; why: string }[] = [];
+  for (const [job, { view, tasks, bodies }] of failed) {
+    const names = [...tasks.keys()];
+    try {
+      const asked = { tasks: [...tasks.values()], canaries: null, overrides: {}, dryRun };
+      retried.push({ job, round: (await retry(platform, view, asked)).round, tasks: names });
+      back.push(...bodies);
+    } catch (error) {
+      if (!isKind(error, 'refused')) throw error;
+      left.push({ job, tasks: names, why: error.message });
+    }
+  }
+  const wanted = new Set(back);
+  const match = (body: string): boolean => wanted.has(body);
+  const sent = dryRun || back.length === 0 ? back.length : await queue.redrive({ match, limit });
+  return { group, sent, retried, left };
+}
+
+async function choose(
+  platform: Platform,
+  queue: TaskQueue,
+  options: RedriveOptions,
+): Promise<{ readonly back: string[]; readonly failed: ReadonlyMap<string, FailedTasks> }> {
   const failures = new Failures(platform);
-  const failed = new Map<string, Set<string>>();
-  const back = new Map<string, number>();
+  const back: string[] = [];
+  const failed = new Map<string, FailedTasks>();
   let found = 0;
   for await (const { body } of queue.dead()) {
     const message = taskOf(body);
     if (!isWanted(message, options)) continue;
-    if (message !== null && (await failures.has(message))) {
-      const tasks = failed.get(message.job) ?? new Set();
-      failed.set(message.job, tasks.add(`${message.step}/${message.task}`));
-    } else {
-      back.set(body, (back.get(body) ?? 0) + 1);
-      found += 1;
-      if (found >= options.limit) break;
+    const failure = message === null ? null : await failures.of(message);
+    if (message === null || failure === null) back.push(body);
+    else {
+      const first: FailedTasks = { view: failure.view, tasks: new Map(), bodies: [] };
+      const known = failed.get(message.job) ?? first;
+      known.tasks.set(`${message.step}/${message.task}`, failure.name);
+      known.bodies.push(body);
+      failed.set(message.job, known);
     }
+    found += 1;
+    if (found >= options.limit) break;
   }
-  const { limit } = options;
-  const match = (body: string): boolean => back.has(body);
-  const sent = options.dryRun || found === 0 ? found : await queue.redrive({ match, limit });
-  return { group: options.group, sent, failed: new Map([...failed].map(([job, tasks]) => [job, [...tasks]])) };
+  return { back, failed };
 }
 
 function isWanted(message: TaskMessage | null, { job, task }: RedriveOptions): boolean {
   if (job !== null && message?.job !== job) return false;
-  return task === null || (message?.step === task.step && message.task === task.task);
+  return task === null || (message?.step === task.name && message.task === task.task);
 }
 
 function taskOf(body: string): TaskMessage | null {
@@ -73,14 +117,22 @@ class Failures {
     this.#platform = platform;
   }
 
-  async has({ job, step, task, round }: TaskMessage): Promise<boolean> {
+  /** The task as it failed for good in the message's round; null for any other. */
+  async of({
+    job,
+    step,
+    task,
+    round,
+  }: TaskMessage): Promise<{ readonly view: JobView; readonly name: TaskName } | null> {
     const known = this.#views.get(job);
     const view = known === undefined ? await readView(this.#platform.store, job) : known;
     this.#views.set(job, view);
     const index = view?.record.spec.steps.findIndex(({ name }) => name === step) ?? -1;
-    if (view === null || index < 0) return false;
+    if (view === null || index < 0) return null;
     const failed = await this.#failedOf(view, index);
-    return task < failed.size && failed.has(task) && roundOf(view, index, task) === round;
+    return failed.has(task) && roundOf(view, index, task) === round
+      ? { view, name: { step: index, name: step, task } }
+      : null;
   }
 
   async #failedOf(view: JobView, index: number): Promise<TaskBits> {

@@ -27,7 +27,7 @@ export async function listWorkers(
 }
 
 /** A heartbeat comes each third of a lease. */
-export function asSeen(worker: LedgerWorker, now: number, leaseSeconds: number): SeenWorker {
+function asSeen(worker: LedgerWorker, now: number, leaseSeconds: number): SeenWorker {
   const lost = worker.state !== 'gone' && now - worker.seenAt > (4 * leaseSeconds * 1_000) / 3;
   return lost ? { ...worker, state: 'lost' } : worker;
 }

@@ -1,4 +1,5 @@
 import { parseStored } from '../../lib/json.ts';
+import type { FailureRecord } from '../../model/failure.ts';
 import { failedPrefix, isBegun, taskOfFailed, triesPrefix } from '../../model/keys.ts';
 import type { OutputMeta } from '../../model/output.ts';
 import { Findings } from '../../model/verify/findings.ts';
@@ -79,19 +80,6 @@ class EventWriter {
   }
 }
 
-/** What `failed/` and `tries/` keep of an attempt. */
-interface StoredFailure {
-  readonly format: 1;
-  readonly reason: string;
-  readonly exitCode: number | null;
-  readonly error: string | null;
-  readonly attempt: string;
-  readonly number: number;
-  readonly worker: string;
-  readonly startedAt: string;
-  readonly endedAt: string;
-}
-
 /** Failed attempts first: the one that failed for good replaces its own. */
 async function* failures(store: ObjectStore, job: string, step: string): AsyncGenerator<AttemptEvent> {
   for await (const { key } of store.list(triesPrefix(job, step))) {
@@ -115,7 +103,7 @@ async function failureEvent(
 ): Promise<Omit<AttemptEvent, 'outcome'> | null> {
   const bytes = await store.read(key);
   if (bytes === null) return null;
-  const { attempt, number, worker, startedAt, endedAt, exitCode, reason, error } = parseStored<StoredFailure>(
+  const { attempt, number, worker, startedAt, endedAt, exitCode, reason, error } = parseStored<FailureRecord>(
     key,
     bytes,
   );

@@ -1,0 +1,65 @@
+// A real map: a column of a CSV file summed by awk in 1,000 tasks, with ledger, published outputs and proof.
+// `node bench/column-sum.bench.mjs [--small]`; needs GNU parallel. 2 GiB, or 64 MiB in 100 tasks.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { benchCsv } from './bench-csv.mjs';
+import { batchctl, detail, inTurns, report, Scratch, SMALL, secondsText, timed } from './measure.mjs';
+
+const BYTES = SMALL ? 2 ** 26 : 2 ** 31;
+const TASKS = SMALL ? 100 : 1_000;
+const SUM = '{ sum += $4 } END { printf "%.2f\\n", sum }';
+const JOIN = '{ sum += $1 } END { printf "%.2f\\n", sum }';
+
+const csv = benchCsv(BYTES);
+const block = Math.ceil(BYTES / TASKS);
+const job = JSON.stringify({
+  name: 'column-sum',
+  input: { from: csv, split: { by: 'csv', size: `${block}B` } },
+  steps: [{ name: 'sum', run: ['awk', '-F', ',', SUM] }],
+});
+
+const scratch = new Scratch();
+try {
+  const sums = new Set();
+  const found = await inTurns(SMALL ? 1 : 3, {
+    batchctl: () => {
+      const cwd = scratch.workspace({ 'job.json': job });
+      const result = timed(batchctl('run', 'job.json', '--quiet', '-o', 'sums.txt'), { cwd });
+      sums.add(total(readFileSync(join(cwd, 'sums.txt'), 'utf8')));
+      return result;
+    },
+    awk: () => {
+      const cwd = scratch.workspace();
+      const result = timed(['awk', '-F', ',', SUM, csv], { cwd });
+      sums.add(total(readFileSync(join(cwd, 'stdout.txt'), 'utf8')));
+      return result;
+    },
+    parallel: () => {
+      const line = `parallel -a '${csv}' --pipepart --block ${block} --joblog joblog awk -F, "'${SUM}'" | awk '${JOIN}'`;
+      return timed(['bash', '-c', line], { cwd: scratch.workspace() });
+    },
+  });
+  if (sums.size !== 1) throw new Error(`batchctl and awk disagree: ${[...sums].join(' and ')}`);
+  for (const [name, { seconds, cpu }] of Object.entries(found)) {
+    detail(`${name.padEnd(8)} ${secondsText(seconds)}, ${secondsText(cpu)} of CPU`);
+  }
+  const times = found.batchctl.seconds / found.awk.seconds;
+  report({
+    what: `column of ${BYTES / 2 ** 20} MiB summed in ${TASKS} tasks`,
+    ours: secondsText(found.batchctl.seconds),
+    peer: `one awk ${secondsText(found.awk.seconds)}, GNU parallel ${secondsText(found.parallel.seconds)}`,
+    goal: `3.0 s, or 0.95 of one awk (found ${times.toFixed(2)})`,
+    met: found.batchctl.seconds <= 3 || times <= 0.95,
+  });
+} finally {
+  scratch.remove();
+}
+
+/** Whole units: what the order of adding changes lies far below. */
+function total(lines) {
+  return lines
+    .trim()
+    .split('\n')
+    .reduce((sum, line) => sum + Number(line), 0)
+    .toFixed(0);
+}

@@ -1,0 +1,27 @@
+// Measures parts of the program in a process of their own, bundled as they are shipped.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { DATA } from './bench-csv.mjs';
+
+/** The absolute path of a module below src/, for an import statement. */
+export const source = (path) => join(import.meta.dirname, '..', 'src', path);
+
+/** Bundles a program; answers what runs it with arguments, and gives the JSON that it prints last. */
+export async function makeProbe(name, program) {
+  mkdirSync(DATA, { recursive: true });
+  const [entry, outfile] = [join(DATA, `${name}.ts`), join(DATA, `${name}.mjs`)];
+  writeFileSync(entry, program);
+  await build({
+    entryPoints: [entry],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    external: ['better-sqlite3'],
+    logLevel: 'error',
+  });
+  return (...args) =>
+    JSON.parse(execFileSync(process.execPath, [outfile, ...args], { encoding: 'utf8', maxBuffer: 2 ** 30 }));
+}

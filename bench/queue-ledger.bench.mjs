@@ -1,0 +1,85 @@
+// The local queue and the ledger alone: tasks that do nothing are sent, claimed, recorded as done, and acknowledged.
+// `node bench/queue-ledger.bench.mjs [--small]`. The peer is the least that a durable queue does in the same SQLite:
+// one claim and one completion a job, each in a transaction of its own, and no ledger at all.
+import { inTurns, rateText, report, Scratch, SMALL } from './measure.mjs';
+import { makeProbe, source } from './probe.mjs';
+
+const TASKS = SMALL ? 5_000 : 100_000;
+
+const ours = await makeProbe(
+  'queue-ledger-probe',
+  `
+import { openSqliteQueue } from '${source('adapters/local/sqlite-queue.ts')}';
+import { openSqlLedger } from '${source('adapters/sql/sql-ledger.ts')}';
+import { encodeMessage } from '${source('model/message.ts')}';
+const [root, count] = [process.argv[2], Number(process.argv[3])];
+const queue = await openSqliteQueue({ root, group: 'default', holder: 'w-bench' });
+const ledger = openSqlLedger({ dialect: 'sqlite', file: root + '/ledger.db', durability: 'process', writer: 'w-bench' });
+await ledger.open();
+const job = 'bench-20260101-0000-aaaaa';
+const body = (task) => encodeMessage({ job, step: 'work', task, round: 0 });
+const sending = performance.now();
+for (let from = 0; from < count; from += 1000) {
+  await queue.send(Array.from({ length: Math.min(1000, count - from) }, (_, at) => ({ body: body(from + at), tenant: job })));
+}
+const sent = performance.now();
+const event = (task, startedAt) => ({
+  job, step: 'work', task, round: 0, attempt: 'a' + task, number: 1, worker: 'w-bench', slot: 0, outcome: 'done',
+  waitSeconds: 0.1, startedAt, endedAt: startedAt + 1, exitCode: 0, reason: null, error: null, cpuSeconds: null,
+  peakMemory: null, bytesIn: 6, bytesOut: 0, counters: {},
+});
+let done = 0;
+for (;;) {
+  const deliveries = await queue.receive({ max: 256, waitSeconds: 0 });
+  if (deliveries.length === 0) break;
+  const now = Date.now();
+  await ledger.record(deliveries.map((delivery) => event(JSON.parse(delivery.body).task, now)));
+  await queue.ack(deliveries.map(({ receipt }) => receipt));
+  done += deliveries.length;
+}
+const ended = performance.now();
+const counts = await ledger.counts(job);
+await queue.close();
+await ledger.close();
+if (done !== count || counts[0]?.done !== count) throw new Error('done ' + done + ', counted ' + counts[0]?.done);
+console.log(JSON.stringify({ sent: (count / (sent - sending)) * 1000, rate: (count / (ended - sent)) * 1000 }));
+`,
+);
+
+const bare = await makeProbe(
+  'queue-bare-probe',
+  `
+import Database from 'better-sqlite3';
+const [root, count] = [process.argv[2], Number(process.argv[3])];
+const db = new Database(root + '/bare.db');
+db.pragma('journal_mode = WAL');
+db.pragma('synchronous = NORMAL');
+db.exec('create table jobs (id integer primary key, body text, taken integer)');
+db.exec('create index waiting on jobs (id) where taken is null');
+const insert = db.prepare('insert into jobs (body) values (?)');
+db.transaction(() => { for (let task = 0; task < count; task += 1) insert.run('task ' + task); })();
+const claim = db.prepare('update jobs set taken = 1 where id = (select id from jobs where taken is null order by id limit 1) returning id');
+const complete = db.prepare('delete from jobs where id = ?');
+const began = performance.now();
+for (let row = claim.get(); row !== undefined; row = claim.get()) complete.run(row.id);
+console.log(JSON.stringify({ rate: (count / (performance.now() - began)) * 1000 }));
+`,
+);
+
+const scratch = new Scratch();
+try {
+  const found = await inTurns(SMALL ? 1 : 5, {
+    ours: () => ours(scratch.workspace(), String(TASKS)),
+    bare: () => bare(scratch.workspace(), String(TASKS)),
+  });
+  const times = found.ours.rate / found.bare.rate;
+  report({
+    what: `queue and ledger alone, ${TASKS} tasks`,
+    ours: `${rateText(found.ours.rate)} (sent at ${rateText(found.ours.sent)})`,
+    peer: `bare SQLite queue, no ledger ${rateText(found.bare.rate)}`,
+    goal: `30,000/s, or the bare queue's own rate (found ${times.toFixed(2)})`,
+    met: found.ours.rate >= 30_000 || times >= 1,
+  });
+} finally {
+  scratch.remove();
+}

@@ -1,0 +1,100 @@
+// Whole commands, start-up included: tasks that do nothing, tasks that sleep 20 ms, and a finished job run once more.
+// `node bench/throughput.bench.mjs [--small]`; needs GNU parallel. Only batchctl publishes outputs and verifies them.
+import { availableParallelism } from 'node:os';
+import { batchctl, detail, inTurns, rateText, report, Scratch, SMALL, secondsText, timed } from './measure.mjs';
+
+const TASKS = SMALL ? 200 : 2_000;
+const RUNS = SMALL ? 1 : 5;
+const SLEEPERS = 8;
+const processors = availableParallelism();
+
+const scratch = new Scratch();
+try {
+  await nothing();
+  await sleeping();
+  await finished();
+} finally {
+  scratch.remove();
+}
+
+async function nothing() {
+  const found = await inTurns(RUNS, contest(['/bin/true'], processors));
+  tell('true', found);
+  const rate = TASKS / found.batchctl.seconds;
+  const times = found.parallel.seconds / found.batchctl.seconds;
+  report({
+    what: `${TASKS} x /bin/true`,
+    ours: rateText(rate),
+    peer: `GNU parallel --joblog ${rateText(TASKS / found.parallel.seconds)}, xargs ${rateText(TASKS / found.xargs.seconds)}`,
+    goal: `4 times parallel (found ${times.toFixed(1)})`,
+    met: times >= 4,
+  });
+}
+
+async function sleeping() {
+  const found = await inTurns(SMALL ? 1 : 3, contest(['/bin/sleep', '0.02'], SLEEPERS));
+  tell('20 ms', found);
+  const times = found.batchctl.seconds / found.xargs.seconds;
+  report({
+    what: `${TASKS} x 20 ms, ${SLEEPERS} at once`,
+    ours: secondsText(found.batchctl.seconds),
+    peer: `xargs ${secondsText(found.xargs.seconds)}, GNU parallel ${secondsText(found.parallel.seconds)}`,
+    goal: `within 1.07 of xargs (found ${times.toFixed(2)})`,
+    met: times <= 1.07,
+  });
+}
+
+/** The same command with the same key again: its answer, and nothing runs. */
+async function finished() {
+  const cwd = scratch.workspace({ 'job.yaml': jobOf(['/bin/true']) });
+  const run = batchctl('run', 'job.yaml', '--run-key', 'bench', '--quiet');
+  timed(run, { cwd });
+  const parallel = parallelOf(['/bin/true'], processors, ['--resume']);
+  timed(parallel, { cwd });
+  const found = await inTurns(SMALL ? 3 : 9, {
+    batchctl: () => timed(run, { cwd }),
+    parallel: () => timed(parallel, { cwd }),
+  });
+  report({
+    what: `finished job of ${TASKS} run again`,
+    ours: secondsText(found.batchctl.seconds),
+    peer: `GNU parallel --resume ${secondsText(found.parallel.seconds)}`,
+    goal: '0.15 s',
+    met: found.batchctl.seconds <= 0.15,
+  });
+}
+
+function contest(command, slots) {
+  return {
+    batchctl: () => {
+      const cwd = scratch.workspace({ 'job.yaml': jobOf(command) });
+      return timed(batchctl('run', 'job.yaml', '--slots', String(slots), '--quiet'), { cwd });
+    },
+    parallel: () => timed(parallelOf(command, slots, []), { cwd: scratch.workspace() }),
+    xargs: () => {
+      const line = `seq ${TASKS} | xargs -P ${slots} -I N ${command.join(' ')}`;
+      return timed(['sh', '-c', line], { cwd: scratch.workspace() });
+    },
+  };
+}
+
+function parallelOf(command, slots, flags) {
+  const line = `seq ${TASKS} | parallel -j ${slots} --joblog joblog ${flags.join(' ')} '${command.join(' ')} # {}'`;
+  return ['sh', '-c', line];
+}
+
+function jobOf(command) {
+  return JSON.stringify({
+    name: 'bench',
+    input: { split: { by: 'range', from: 1, to: TASKS } },
+    steps: [{ name: 'work', run: command }],
+  });
+}
+
+function tell(what, found) {
+  for (const [name, { seconds, cpu }] of Object.entries(found)) {
+    detail(
+      `${what}: ${name.padEnd(8)} ${secondsText(seconds)}, ${((cpu / TASKS) * 1_000).toFixed(2)} ms of CPU a task`,
+    );
+  }
+}

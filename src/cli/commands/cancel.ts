@@ -1,0 +1,56 @@
+import { cancel as cancelJob } from '../../jobs/cancel.ts';
+import { mustBeLegal } from '../../jobs/legal.ts';
+import { isAlready } from '../../model/legal.ts';
+import { stateOf } from '../../model/view.ts';
+import { type CommandDefinition, defineCommand } from '../command.ts';
+import { confirm } from '../confirm.ts';
+import type { Context } from '../context.ts';
+import { JOB_TEXT, jobMeant, STATE_SCHEMA } from '../job-argument.ts';
+import { answer } from '../render.ts';
+
+export function cancelCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    arguments: { '<job>': JOB_TEXT },
+    writes: true,
+    output: {
+      type: 'object',
+      required: ['job', 'state', 'changed'],
+      properties: { job: { type: 'string' }, state: STATE_SCHEMA, changed: { type: 'boolean' } },
+    },
+    help: {
+      about: 'Ends a job for good: running attempts are ended, waiting tasks dropped. What it published stays.',
+      examples: ['batchctl cancel last --yes', 'batchctl cancel key:month-end-2026-11 --yes'],
+      exitCodes: [
+        [0, 'cancelled, or was already'],
+        [4, 'no such job'],
+        [7, 'refused: it ended otherwise, or was not confirmed'],
+      ],
+      related: ['pause', 'status', 'fetch'],
+    },
+    run: (input) => cancel({ ctx, ...input }),
+  });
+}
+
+export interface CancelOptions {
+  readonly ctx: Context;
+  readonly job: string;
+}
+
+/** Cancels a job, once it is confirmed. Throws `notFound`, `refused`. */
+export async function cancel({ ctx, job }: CancelOptions): Promise<void> {
+  await ctx.announce();
+  const platform = await ctx.platform();
+  const found = await jobMeant(ctx, job);
+  const id = found.record.job;
+  if (!isAlready(found, 'cancel')) {
+    mustBeLegal(found, 'cancel');
+    await confirm(ctx, `cancel ${id} for good?`);
+  }
+  const already = isAlready(found, 'cancel');
+  const dry = ctx.flags.dryRun;
+  const { view, changed } = dry ? { view: found, changed: !already } : await cancelJob(platform, found);
+  await answer(ctx, {
+    json: { job: id, state: stateOf(view), changed },
+    text: !changed ? `${id} was cancelled already` : dry ? `would cancel ${id}` : `${id} is cancelled`,
+  });
+}

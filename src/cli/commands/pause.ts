@@ -1,0 +1,55 @@
+import { mustBeLegal } from '../../jobs/legal.ts';
+import { pause as pauseJob } from '../../jobs/pause.ts';
+import { isAlready } from '../../model/legal.ts';
+import { stateOf } from '../../model/view.ts';
+import { type CommandDefinition, defineCommand } from '../command.ts';
+import type { Context } from '../context.ts';
+import { JOB_TEXT, jobMeant, STATE_SCHEMA } from '../job-argument.ts';
+import { answer } from '../render.ts';
+
+export function pauseCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    arguments: { '<job>': JOB_TEXT },
+    options: { '--now': 'give running attempts back at once, in place of letting them finish' },
+    writes: true,
+    output: {
+      type: 'object',
+      required: ['job', 'state', 'changed'],
+      properties: { job: { type: 'string' }, state: STATE_SCHEMA, changed: { type: 'boolean' } },
+    },
+    help: {
+      about: 'No task of the job is taken until it is resumed. An attempt given back is no failure.',
+      examples: ['batchctl pause last', 'batchctl pause key:month-end-2026-11 --now'],
+      exitCodes: [
+        [0, 'paused, or was already'],
+        [4, 'no such job'],
+        [7, 'refused: it is closed'],
+      ],
+      related: ['resume', 'cancel', 'status'],
+    },
+    run: (input) => pause({ ctx, ...input }),
+  });
+}
+
+export interface PauseOptions {
+  readonly ctx: Context;
+  readonly job: string;
+  readonly now: boolean;
+}
+
+/** Pauses a job. Throws `notFound`, `refused`. */
+export async function pause({ ctx, job, now }: PauseOptions): Promise<void> {
+  await ctx.announce();
+  const platform = await ctx.platform();
+  const found = await jobMeant(ctx, job);
+  const already = isAlready(found, 'pause', now);
+  if (!already && found.paused === null) mustBeLegal(found, 'pause');
+  const dry = ctx.flags.dryRun;
+  const { view, changed } = dry ? { view: found, changed: !already } : await pauseJob(platform, found, { now });
+  const id = view.record.job;
+  await answer(ctx, {
+    json: { job: id, state: stateOf(view), changed },
+    text: !changed ? `${id} was paused already` : dry ? `would pause ${id}` : `${id} is paused`,
+  });
+  if (!dry) ctx.notice(`batchctl resume ${id} lets it go on`);
+}

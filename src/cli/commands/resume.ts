@@ -1,0 +1,63 @@
+import { mustBeLegal } from '../../jobs/legal.ts';
+import { resume as resumeJob } from '../../jobs/resume.ts';
+import { isAlready } from '../../model/legal.ts';
+import { stateOf } from '../../model/view.ts';
+import { type CommandDefinition, defineCommand } from '../command.ts';
+import type { Context } from '../context.ts';
+import { formatCount } from '../format.ts';
+import { JOB_TEXT, jobMeant, STATE_SCHEMA } from '../job-argument.ts';
+import { answer } from '../render.ts';
+import { hintWork } from '../work-hint.ts';
+
+export function resumeCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    arguments: { '<job>': JOB_TEXT },
+    writes: true,
+    output: {
+      type: 'object',
+      required: ['job', 'state', 'changed', 'sent'],
+      properties: {
+        job: { type: 'string' },
+        state: STATE_SCHEMA,
+        changed: { type: 'boolean' },
+        sent: { type: 'integer', minimum: 0, description: 'messages' },
+      },
+    },
+    help: {
+      about:
+        'Lets a paused job go on, or finishes a submission that was cut short. Every task not yet decided is sent at once.',
+      examples: ['batchctl resume last', 'batchctl resume claims-20261130-0600'],
+      exitCodes: [
+        [0, 'it goes on'],
+        [4, 'no such job'],
+        [7, 'refused: it is closed'],
+      ],
+      related: ['pause', 'retry', 'worker', 'status'],
+    },
+    run: (input) => resume({ ctx, ...input }),
+  });
+}
+
+export interface ResumeOptions {
+  readonly ctx: Context;
+  readonly job: string;
+}
+
+/** Resumes a job. Throws `notFound`, `refused`. */
+export async function resume({ ctx, job }: ResumeOptions): Promise<void> {
+  await ctx.announce();
+  const platform = await ctx.platform();
+  const found = await jobMeant(ctx, job);
+  const id = found.record.job;
+  if (ctx.flags.dryRun) {
+    if (!isAlready(found, 'resume')) mustBeLegal(found, 'resume');
+    const changed = !isAlready(found, 'resume');
+    await answer(ctx, { json: { job: id, state: stateOf(found), changed, sent: 0 }, text: `would resume ${id}` });
+    return;
+  }
+  const { view, changed, sent } = await resumeJob(platform, found);
+  const state = stateOf(view);
+  const how = changed ? `${id} is ${state}` : `${id} was not paused`;
+  await answer(ctx, { json: { job: id, state, changed, sent }, text: `${how}: ${formatCount(sent)} tasks sent` });
+  if (sent > 0) await hintWork(ctx, view);
+}

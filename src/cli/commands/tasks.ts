@@ -1,0 +1,138 @@
+import { mustHaveStep, parseTaskName } from '../../jobs/task-name.ts';
+import { listTasks } from '../../jobs/tasks.ts';
+import { formatDuration } from '../../lib/units.ts';
+import type { JobView } from '../../model/view.ts';
+import type { AttemptEvent, LedgerTask } from '../../ports/ledger.ts';
+import { type CommandDefinition, choice, defineCommand, parsed, wholeNumber } from '../command.ts';
+import type { Context } from '../context.ts';
+import { JOB_TEXT, jobMeant } from '../job-argument.ts';
+import { answerList } from '../render.ts';
+
+const STATES = ['waiting', 'running', 'done', 'failed', 'skipped'] as const;
+const textOrNull = { type: ['string', 'null'] };
+const dateOrNull = { ...textOrNull, format: 'date-time' };
+const numberOrNull = { type: ['number', 'null'] };
+
+export function tasksCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    arguments: { '<job>': JOB_TEXT },
+    options: {
+      '--task <task>': 'all attempts of this one: <step>/<n>',
+      '--step <step>': 'only tasks of this step',
+      '--state <state>': choice('only tasks in this state; waiting ones are shown only so', STATES),
+      '--limit <n>': parsed('at most so many (1,000)', wholeNumber(1)),
+      '--after <task>': 'those after this one: <step>/<n>',
+    },
+    writes: false,
+    output: {
+      type: 'object',
+      required: ['step', 'task', 'state', 'round', 'worker', 'startedAt', 'endedAt', 'exitCode', 'reason', 'error'],
+      properties: {
+        step: { type: 'string' },
+        task: { type: 'integer' },
+        state: { type: 'string', description: `${STATES.join(', ')}; of an attempt: its outcome` },
+        round: { type: 'integer' },
+        attempts: { type: 'integer', description: 'how many were recorded; only of a task' },
+        attempt: { type: 'string', description: 'its id; only with --task, as what follows' },
+        number: { type: 'integer' },
+        cpuSeconds: numberOrNull,
+        peakMemory: { ...numberOrNull, description: 'bytes' },
+        worker: textOrNull,
+        startedAt: dateOrNull,
+        endedAt: dateOrNull,
+        exitCode: { type: ['integer', 'null'] },
+        reason: textOrNull,
+        error: { ...textOrNull, description: 'the last line of stderr' },
+      },
+    },
+    help: {
+      about: 'One line a task, in step and task order; with --task one line an attempt.',
+      examples: ['batchctl tasks last --state failed', 'batchctl tasks last --task price/17'],
+      exitCodes: [
+        [0, 'also when there is none'],
+        [4, 'no such job, step or task'],
+      ],
+      related: ['logs', 'retry', 'tasks kill', 'status'],
+    },
+    run: (input) => tasks({ ctx, ...input }),
+  });
+}
+
+export interface TasksOptions {
+  readonly ctx: Context;
+  readonly job: string;
+  readonly task: string | undefined;
+  readonly step: string | undefined;
+  readonly state: (typeof STATES)[number] | undefined;
+  readonly limit: number | undefined;
+  readonly after: string | undefined;
+}
+
+/** Lists a job's tasks, or one task's attempts. Throws `notFound`, `usage`. */
+export async function tasks({ ctx, job, task, step, state, limit = 1_000, after }: TasksOptions): Promise<void> {
+  const platform = await ctx.platform();
+  const view = await jobMeant(ctx, job);
+  if (task !== undefined) return attempts(ctx, view, task);
+  if (step !== undefined) mustHaveStep(view, step);
+  const from = after === undefined ? undefined : parseTaskName(view, after);
+  let last: LedgerTask | null = null;
+  async function* rows(): AsyncGenerator<LedgerTask> {
+    for await (const row of listTasks(platform, view, { step, state, after: from, limit })) {
+      last = row;
+      yield row;
+    }
+  }
+  const count = await answerList<LedgerTask>(ctx, {
+    rows: rows(),
+    json: (row) => ({ ...row, startedAt: iso(row.startedAt), endedAt: iso(row.endedAt) }),
+    columns: [
+      { title: 'task', value: (row) => `${row.step}/${row.task}` },
+      { title: 'state', value: (row) => row.state },
+      { title: 'attempts', value: (row) => String(row.attempts), align: 'right' },
+      { title: 'took', value: took, align: 'right' },
+      ...ENDED,
+    ],
+    empty: `no tasks${state === undefined ? ' have begun' : ` are ${state}`}`,
+  });
+  const shown = last as LedgerTask | null;
+  if (count === limit && shown !== null) ctx.notice(`more: --after ${shown.step}/${shown.task}`);
+}
+
+async function attempts(ctx: Context, view: JobView, text: string): Promise<void> {
+  const { name, task } = parseTaskName(view, text);
+  const ledger = await (await ctx.platform()).ledger();
+  await answerList<AttemptEvent>(ctx, {
+    rows: await ledger.attempts(view.record.job, name, task),
+    json: attemptDocument,
+    columns: [
+      { title: 'attempt', value: ({ attempt }) => attempt },
+      { title: 'number', value: ({ number }) => String(number), align: 'right' },
+      { title: 'round', value: ({ round }) => String(round), align: 'right' },
+      { title: 'outcome', value: ({ outcome }) => outcome },
+      { title: 'took', value: took, align: 'right' },
+      ...ENDED,
+    ],
+    empty: `no attempt at ${name}/${task} has begun`,
+  });
+}
+
+function attemptDocument(event: AttemptEvent): unknown {
+  const { step, task, round, attempt, number, worker, exitCode, reason, error, cpuSeconds, peakMemory } = event;
+  const times = { startedAt: iso(event.startedAt), endedAt: iso(event.endedAt) };
+  const what = { step, task, state: event.outcome, round, attempt, number, worker, ...times };
+  return { ...what, exitCode, reason, error, cpuSeconds, peakMemory };
+}
+
+type Ended = Pick<LedgerTask, 'worker' | 'startedAt' | 'endedAt' | 'exitCode' | 'reason' | 'error'>;
+const ENDED = [
+  { title: 'exit', value: ({ exitCode }: Ended) => String(exitCode ?? ''), align: 'right' },
+  { title: 'reason', value: ({ reason }: Ended) => reason ?? '' },
+  { title: 'worker', value: ({ worker }: Ended) => worker ?? '' },
+  { title: 'error', value: ({ error }: Ended) => error ?? '' },
+] as const;
+
+function took({ startedAt, endedAt }: Ended): string {
+  return startedAt === null || endedAt === null ? '' : formatDuration((endedAt - startedAt) / 1_000);
+}
+
+const iso = (instant: number | null): string | null => (instant === null ? null : new Date(instant).toISOString());

@@ -1,0 +1,167 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { loadConfig } from '../../src/config.ts';
+import { encodeMessage } from '../../src/model/message.ts';
+import { openPlatform } from '../../src/platform.ts';
+import type { LedgerWorker } from '../../src/ports/ledger.ts';
+import type { Platform } from '../../src/ports/platform.ts';
+import { runCli } from './fake-io.ts';
+
+describe('grid verbs', () => {
+  let cwd: string;
+  let platform: Platform;
+  beforeEach(async () => {
+    cwd = mkdtempSync(join(tmpdir(), 'batchctl-grid-'));
+    const config = await loadConfig({ env: {}, cwd, home: '', etc: '' });
+    platform = await openPlatform(config, { role: 'cli', who: 'test@here' });
+  });
+  afterEach(async () => {
+    await platform.close();
+    rmSync(cwd, { recursive: true, force: true });
+  });
+
+  const cli = (...argv: readonly string[]) =>
+    runCli([...argv, '--profile', 'local'], { cwd, env: { PATH: process.env.PATH ?? '', HOME: cwd } });
+  const send = async (job: string, count: number): Promise<void> => {
+    const tasks = Array.from({ length: count }, (_, task) => task);
+    const queue = await platform.queue('default');
+    await queue.send(tasks.map((task) => ({ body: encodeMessage({ job, step: 's', task, round: 0 }), tenant: job })));
+  };
+  const waiting = async (): Promise<number> => (await (await platform.queue('default')).backlog()).visible;
+  const beat = async (change: Partial<LedgerWorker>): Promise<void> => {
+    const now = platform.clock.now();
+    const idle = { group: 'default', host: 'h', pid: 1, version: '1', state: 'idle', slots: 2, busy: [] } as const;
+    const ledger = await platform.ledger();
+    await ledger.heartbeat({ worker: 'w-a', ...idle, done: 3, failed: 1, startedAt: now, seenAt: now, ...change });
+  };
+
+  describe('scale', () => {
+    it('shows the default group before anything was said, at zero', async () => {
+      const { code, stdout } = await cli('scale', '--json');
+      expect(code).to.equal(0);
+      expect(JSON.parse(stdout)).to.include({ group: 'default', desired: 0, running: 0, until: null });
+    });
+
+    it('sets bounds and mode without starting anything, and shows each group that has a size', async () => {
+      expect((await cli('scale', '--max', '3', '--auto', '--group', 'gpu')).code).to.equal(0);
+      const rows = (await cli('scale', '--json')).stdout.trim().split('\n');
+      expect(rows.map((row) => (JSON.parse(row) as { group: string }).group)).to.deep.equal(['default', 'gpu']);
+      expect(JSON.parse(rows[1] ?? '')).to.include({ max: 3, mode: 'auto' });
+    });
+
+    it('names the command that starts a supervisor again that is gone', async () => {
+      const size = { format: 1, desired: 2, min: 0, max: 4, mode: 'manual', until: null, after: null, slots: null };
+      await platform.store.put('groups/gpu.json', JSON.stringify(size));
+      const { stderr } = await cli('scale', '--json');
+      expect(stderr).to.include('0 of 2 workers are up').and.include('batchctl scale 2 --group gpu');
+    });
+
+    it('changes nothing with --dry-run', async () => {
+      expect((await cli('scale', '2', '--dry-run')).stdout).to.include('would be 2');
+      expect(await (await platform.group('default')).describe()).to.include({ desired: 0 });
+    });
+
+    for (const argv of [
+      ['many'],
+      ['-1'],
+      ['--auto', '--manual'],
+      ['--for', '4h'],
+      ['9', '--max', '3'],
+      ['1', '--group', 'No'],
+    ]) {
+      it(`refuses ${argv.join(' ')} as usage`, async () => {
+        expect((await cli('scale', ...argv)).code).to.equal(2);
+      });
+    }
+  });
+
+  describe('workers', () => {
+    it('tells a worker that was not seen for four heartbeats from one that left', async () => {
+      const now = platform.clock.now();
+      await beat({ worker: 'w-up', busy: ['j/s/1'], state: 'busy' });
+      await beat({ worker: 'w-lost', seenAt: now - 60_000, startedAt: now - 90_000 });
+      await beat({ worker: 'w-left', state: 'gone', startedAt: now - 95_000 });
+      const states = async (...flags: readonly string[]) =>
+        (await cli('workers', '--json', ...flags)).stdout
+          .trim()
+          .split('\n')
+          .map((line) => JSON.parse(line) as { worker: string; state: string })
+          .map(({ worker, state }) => `${worker} ${state}`);
+      expect(await states()).to.deep.equal(['w-lost lost', 'w-up busy']);
+      expect(await states('--all')).to.deep.equal(['w-left gone', 'w-lost lost', 'w-up busy']);
+      expect((await cli('workers')).stdout)
+        .to.include('gone?')
+        .and.include('j/s/1');
+    });
+
+    it('writes the order where the worker reads it, by the beginning of its id', async () => {
+      await beat({ worker: 'w-abc' });
+      expect((await cli('workers', 'stop', 'w-a')).code).to.equal(0);
+      const orders: string[] = [];
+      for await (const { key } of platform.store.list('workers/')) orders.push(key);
+      expect(orders).to.deep.equal(['workers/w-abc/orders/0000']);
+      expect(new TextDecoder().decode((await platform.store.read(orders[0] ?? '')) ?? undefined)).to.include('"stop"');
+    });
+
+    it('says 4 for a worker that nobody knows or that left, and 2 where several are meant', async () => {
+      await beat({ worker: 'w-ab', state: 'gone' });
+      await beat({ worker: 'w-ac' });
+      const codes = await Promise.all(['w-x', 'w-ab', 'w-a'].map((id) => cli('workers', 'drain', id)));
+      expect(codes.map(({ code }) => code)).to.deep.equal([4, 4, 2]);
+      expect((await cli('workers', 'logs', 'w-ac')).code).to.equal(4);
+    });
+  });
+
+  describe('queue purge', () => {
+    it('refuses without the name of the group, even with --yes', async () => {
+      await send('a-job', 2);
+      for (const flags of [[], ['--yes'], ['--confirm', 'gpu']]) {
+        expect((await cli('queue', 'purge', ...flags)).code).to.equal(7);
+      }
+      expect(await waiting()).to.equal(2);
+    });
+
+    it('refuses on a protected profile, confirmed or not', async () => {
+      const profiles = { local: { backend: 'local', root: '.batchctl', protect: true } };
+      writeFileSync(join(cwd, 'batchctl.config.json'), JSON.stringify({ profiles }));
+      await send('a-job', 2);
+      const { code, stderr } = await cli('queue', 'purge', '--confirm', 'default');
+      expect({ code, said: stderr.includes('protected') }).to.deep.equal({ code: 7, said: true });
+      expect(await waiting()).to.equal(2);
+    });
+
+    it('deletes what waits, says how many, and that open jobs send again', async () => {
+      await send('a-job', 3);
+      const { stdout, stderr } = await cli('queue', 'purge', '--confirm', 'default', '--json');
+      expect(JSON.parse(stdout)).to.deep.equal({ group: 'default', job: null, purged: 3, dryRun: false });
+      expect(stderr).to.include('batchctl resume');
+      expect(await waiting()).to.equal(0);
+    });
+
+    it('deletes nothing with --dry-run, nor for a job that there is not', async () => {
+      await send('a-job', 3);
+      expect((await cli('queue', 'purge', '--dry-run')).stdout).to.include('would delete');
+      expect((await cli('queue', 'purge', '--confirm', 'default', '--job', 'nope')).code).to.equal(4);
+      expect(await waiting()).to.equal(3);
+    });
+  });
+
+  it('queue tells depths and the age of the oldest', async () => {
+    await send('a-job', 3);
+    const row = JSON.parse((await cli('queue', '--json')).stdout) as { oldest: number };
+    expect(row).to.include({ group: 'default', visible: 3, leased: 0, delayed: 0, dead: 0 });
+    expect(row.oldest).to.be.within(0, 60);
+  });
+
+  it('queue redrive wants a job for a task, and a job that there is', async () => {
+    expect((await cli('queue', 'redrive', '--task', 's/1')).code).to.equal(2);
+    expect((await cli('queue', 'redrive', '--task', 's/1', '--job', 'nope')).code).to.equal(4);
+  });
+
+  it('the supervisor is started by name, and stands in no overview', async () => {
+    expect((await cli('--help')).stdout).not.to.include('worker-supervisor');
+    expect((await cli('worker-supervisor', '--help')).stdout).to.include('Examples:');
+  });
+});

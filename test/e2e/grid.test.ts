@@ -1,0 +1,141 @@
+import { expect } from 'chai';
+import { isSupervised } from '../../src/adapters/local/supervisor-lock.ts';
+import { until } from '../support/until.ts';
+import { Workspace } from '../support/workspace.ts';
+
+interface WorkerRow {
+  readonly worker: string;
+  readonly pid: number;
+  readonly state: string;
+}
+
+/** A lease that no test waits for: what comes back sooner was released. */
+const LONG = { BATCHCTL_TEST_LEASE_SECONDS: '60' };
+
+describe('the grid of this machine', function () {
+  this.timeout(60_000);
+  let here: Workspace;
+  beforeEach(() => {
+    here = new Workspace();
+  });
+  afterEach(async () => {
+    await here.run(['scale', '0'], LONG);
+    await until('the supervisor has left', () => !isSupervised(here.path('.batchctl'), 'default'), 20_000);
+    await until('the workers have left', async () => (await up()).length === 0);
+    await here.remove();
+  });
+
+  const up = async (): Promise<readonly WorkerRow[]> => {
+    const { stdout } = await here.run(['workers', '--json'], LONG);
+    return stdout
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line) as WorkerRow);
+  };
+  const upAre = (count: number) =>
+    until(`${count} workers are up`, async () => {
+      const rows = await up();
+      return rows.length === count && rows;
+    });
+  const oneTask = (run: string): void =>
+    here.write('job.json', {
+      name: 'grid',
+      input: { split: { by: 'range', from: 1, to: 1 } },
+      steps: [{ name: 'only', run, attempts: 1 }],
+    });
+  const dead = async (): Promise<number> => {
+    const { stdout } = await here.run(['queue', '--json']);
+    return (JSON.parse(stdout) as { dead: number }).dead;
+  };
+
+  it('keeps as many workers up as scale says, replaces one that is killed, and drains to zero', async () => {
+    const scaled = await here.run(['scale', '2', '--slots', '1', '--json'], LONG);
+    expect(scaled.code, scaled.stderr).to.equal(0);
+    expect(JSON.parse(scaled.stdout)).to.include({ group: 'default', desired: 2, mode: 'manual', until: null });
+    const [victim, other] = await upAre(2);
+    process.kill(victim?.pid ?? 0, 'SIGKILL');
+    const now = await until('the killed one is replaced', async () => {
+      const rows = await up();
+      return rows.length === 2 && rows.every(({ worker }) => worker !== victim?.worker) && rows;
+    });
+    expect(now.map(({ worker }) => worker)).to.include(other?.worker);
+    const logs = await here.run(['workers', 'logs', victim?.worker ?? '']);
+    expect(logs.stdout).to.include(`worker ${victim?.worker} starts`).and.include('signal SIGKILL');
+    await here.run(['scale', '0'], LONG);
+    await upAre(0);
+  });
+
+  it('gives the task of a killed worker to the next one at once, long before the lease ends', async () => {
+    oneTask(`if mkdir '${here.path('first')}'; then echo $$ > '${here.path('began')}'; sleep 300; fi; echo done`);
+    const job = await here.submit();
+    await here.run(['scale', '1', '--slots', '1'], LONG);
+    const [victim] = await upAre(1);
+    await until('the task runs', () => here.lines('began').length > 0);
+    process.kill(victim?.pid ?? 0, 'SIGKILL');
+    const waited = await here.run(['wait', job, '--timeout', '20s'], LONG);
+    expect(waited.code, waited.stderr).to.equal(0);
+  });
+
+  it('orders one worker to drain, which takes its place in the group with it', async () => {
+    await here.run(['scale', '2', '--slots', '1']);
+    const rows = await until('2 workers are up', async () => {
+      const { stdout } = await here.run(['workers', '--json']);
+      const lines = stdout.split('\n').filter(Boolean);
+      return lines.length === 2 && lines.map((line) => JSON.parse(line) as WorkerRow);
+    });
+    const id = rows[0]?.worker ?? '';
+    const told = await here.run(['workers', 'drain', id, '--json']);
+    expect(JSON.parse(told.stdout)).to.deep.equal({ worker: id, order: 'drain', dryRun: false });
+    await until('the group wants one', async () => {
+      const { stdout } = await here.run(['scale', '--json']);
+      return (JSON.parse(stdout) as { desired: number }).desired === 1;
+    });
+  });
+
+  it('sends poison back, and retries a task that failed for good, whose letter is then acked unrun', async () => {
+    oneTask(`echo run >> '${here.path('runs')}'; test -e '${here.path('mended')}'`);
+    const job = await here.submit();
+    await here.work();
+    expect(await dead()).to.equal(1);
+    const queue = await (await here.platform()).queue('default');
+    await queue.send([{ body: 'poison', tenant: 'nobody' }]);
+    const [delivery] = await queue.receive({ max: 1, waitSeconds: 1 });
+    if (delivery === undefined) throw new Error('nothing came');
+    await queue.bury([{ delivery, reason: 'not JSON' }]);
+    const tried = await here.run(['queue', 'redrive', '--dry-run', '--json']);
+    expect(JSON.parse(tried.stdout)).to.include({ sent: 2, dryRun: true });
+    expect(await dead()).to.equal(2);
+    here.write('mended', '');
+    const { stdout } = await here.run(['queue', 'redrive', '--json']);
+    expect(JSON.parse(stdout)).to.deep.equal({
+      group: 'default',
+      sent: 2,
+      retried: [{ job, round: 1, tasks: ['only/0'] }],
+      left: [],
+      dryRun: false,
+    });
+    expect(await dead()).to.equal(0);
+    await here.work();
+    expect((await here.run(['wait', job])).code).to.equal(0);
+    expect(here.lines('runs')).to.have.length(2);
+  });
+
+  it('leaves the letter of a task that an opened gather went without, and says why', async () => {
+    here.write('job.json', {
+      name: 'grid',
+      input: { split: { by: 'range', from: 1, to: 2 } },
+      steps: [
+        { name: 'only', run: 'test "$BATCHCTL_TASK" != 0', attempts: 1 },
+        { name: 'all', gather: true, run: 'cat' },
+      ],
+      tolerate: 1,
+    });
+    const job = await here.submit();
+    await here.work();
+    expect((await here.run(['wait', job])).code).to.equal(0);
+    const { code, stdout, stderr } = await here.run(['queue', 'redrive', '--job', job]);
+    expect({ code, stdout }).to.deep.equal({ code: 0, stdout: 'group default: sent 0 dead letters back\n' });
+    expect(stderr).to.include(`1 dead letter of ${job} left: a gather`).and.include('too late to retry');
+    expect(await dead()).to.equal(1);
+  });
+});

@@ -1,0 +1,210 @@
+import { expect } from 'chai';
+import { cancel } from '../../src/jobs/cancel.ts';
+import { findJob } from '../../src/jobs/find.ts';
+import { append, mustReadView, readEntries } from '../../src/jobs/journal.ts';
+import { kill } from '../../src/jobs/kill.ts';
+import { look } from '../../src/jobs/look.ts';
+import { pause } from '../../src/jobs/pause.ts';
+import { recordView } from '../../src/jobs/remember.ts';
+import { resume } from '../../src/jobs/resume.ts';
+import { type RetryOptions, retry } from '../../src/jobs/retry.ts';
+import { parseTaskName } from '../../src/jobs/task-name.ts';
+import { listTasks } from '../../src/jobs/tasks.ts';
+import { failedKey, openMark } from '../../src/model/keys.ts';
+import { type JobView, roundOf, stateOf } from '../../src/model/view.ts';
+import { rejection } from '../support/rejection.ts';
+import { openPlace, type Place, publishSmall, putJob, STEPS } from './published-job.ts';
+
+const JOB = 'claims-20261130-0600-abcde';
+const GATHERED = `${STEPS}  - { name: totals, gather: true, run: [cat] }\ntolerate: 1\n`;
+
+describe('changing a job', () => {
+  let place: Place;
+  beforeEach(async () => {
+    place = await openPlace();
+  });
+  afterEach(() => place.end());
+
+  const by = { who: 'me@here', now: 0 };
+  async function sentJob(yaml = STEPS, sent = true): Promise<JobView> {
+    const view = await putJob(place.platform, [{ name: 'a' }, { name: 'b' }, { name: 'c' }], { yaml });
+    await place.platform.store.put(openMark(JOB, 0), '{}');
+    const after = sent ? (await append(place.platform.store, view, by, () => ({ what: 'sent' }))).view : view;
+    await recordView(place.platform, after);
+    return after;
+  }
+  const publish = (view: JobView, task: number, step = 'price') =>
+    publishSmall({ platform: place.platform, view }, step, task, 'x');
+  const failForGood = (task: number, round = 0) =>
+    place.platform.store.put(failedKey(JOB, 'price', task, round), '{"format":1}');
+  const visible = async () => (await (await place.platform.queue('default')).backlog()).visible;
+  const reread = () => mustReadView(place.platform.store, JOB);
+  const marks = async () => {
+    const keys: string[] = [];
+    for await (const { key } of place.platform.store.list('open/')) keys.push(key);
+    return keys;
+  };
+  const whats = async () => (await readEntries(place.platform.store, JOB)).map(({ what }) => what);
+  const again = async (options: Partial<RetryOptions> = {}) =>
+    retry(place.platform, await reread(), { tasks: [], canaries: null, overrides: {}, dryRun: false, ...options });
+  async function failedJob(tasks: readonly number[], yaml = STEPS): Promise<void> {
+    const view = await sentJob(yaml);
+    for (const task of [0, 1, 2]) await (tasks.includes(task) ? failForGood(task) : publish(view, task));
+    await look(place.platform, view);
+  }
+
+  it('pauses, once, and sends what is undecided when it resumes', async () => {
+    const view = await sentJob();
+    await publish(view, 0);
+    expect((await pause(place.platform, view, { now: false })).changed).to.equal(true);
+    expect((await pause(place.platform, view, { now: false })).changed).to.equal(false);
+    expect(stateOf(await reread())).to.equal('paused');
+    const resumed = await resume(place.platform, await reread());
+    expect(resumed).to.include({ changed: true, sent: 2 });
+    expect(await visible()).to.equal(2);
+    expect((await place.platform.ledger().then((ledger) => ledger.job(JOB)))?.state).to.equal('running');
+  });
+
+  it('finishes the sending of a job whose submitter died', async () => {
+    const view = await sentJob(STEPS, false);
+    expect(stateOf(view)).to.equal('submitted');
+    expect(await resume(place.platform, view)).to.include({ sent: 3 });
+    expect(stateOf(await reread())).to.equal('running');
+  });
+
+  it('closes a job that was decided while it was paused, when it resumes', async () => {
+    const view = await sentJob();
+    await pause(place.platform, view, { now: true });
+    for (const task of [0, 1, 2]) await publish(view, task);
+    expect(stateOf((await resume(place.platform, view)).view)).to.equal('succeeded');
+  });
+
+  it('cancels: closes, deletes the open mark, and cancels again without a change', async () => {
+    const view = await sentJob();
+    expect((await cancel(place.platform, view)).changed).to.equal(true);
+    expect(await whats()).to.deep.equal(['sent', 'cancel', 'close']);
+    expect(await marks()).to.deep.equal([]);
+    expect((await cancel(place.platform, view)).changed).to.equal(false);
+    expect(await whats()).to.have.length(3);
+    expect((await (await place.platform.ledger()).job(JOB))?.state).to.equal('cancelled');
+    for (const refused of [pause(place.platform, view, { now: false }), resume(place.platform, view), again()]) {
+      expect(await rejection(refused)).to.include({ kind: 'refused' });
+    }
+  });
+
+  it('refuses to cancel a job that ended otherwise', async () => {
+    await failedJob([]);
+    const error = await rejection(cancel(place.platform, await reread()));
+    expect(error).to.include({ kind: 'refused' });
+    expect(error.message).to.include('succeeded');
+  });
+
+  it('retries what failed for good in a new round, and ends it when that is published', async () => {
+    await failedJob([1]);
+    expect(stateOf(await reread())).to.equal('failed');
+    const retried = await again({ overrides: { timeout: 60 } });
+    expect(retried).to.include({ round: 1, sent: 1 });
+    expect(retried.choice.tasks).to.deep.equal({ price: '1' });
+    expect(await marks()).to.deep.equal([openMark(JOB, 1)]);
+    expect(retried.view.overrides.timeout).to.equal(60);
+    await publish(retried.view, 1);
+    expect(stateOf((await look(place.platform, retried.view)).view)).to.equal('succeeded');
+    expect(await marks()).to.deep.equal([]);
+  });
+
+  it('holds the rest back while a canary runs, and for good when it fails', async () => {
+    await failedJob([0, 1, 2]);
+    const { view, sent } = await again({ canaries: 1 });
+    expect(sent).to.equal(1);
+    expect([0, 1, 2].map((task) => roundOf(view, 0, task))).to.deep.equal([1, 0, 0]);
+    expect((await look(place.platform, view)).did).to.deep.equal([]);
+    await failForGood(0, 1);
+    expect((await look(place.platform, view)).did).to.deep.equal(['close']);
+    expect(await visible()).to.equal(1);
+    expect(stateOf(await reread())).to.equal('failed');
+  });
+
+  it('asks for the rest once every canary is published', async () => {
+    await failedJob([0, 1, 2]);
+    const { view } = await again({ canaries: 1 });
+    await publish(view, 0);
+    const found = await look(place.platform, view);
+    expect(found.did).to.deep.equal(['retry-rest']);
+    expect([1, 2].map((task) => roundOf(found.view, 0, task))).to.deep.equal([1, 1]);
+    expect(await visible()).to.equal(3);
+  });
+
+  it('refuses to retry what an opened gather went without, and tasks that did not fail', async () => {
+    await failedJob([1], GATHERED);
+    const view = await reread();
+    for (const tasks of [[], [parseTaskName(view, 'price/1')], [parseTaskName(view, 'price/000000002')]]) {
+      expect(await rejection(again({ tasks }))).to.include({ kind: 'refused' });
+    }
+    expect(await whats()).to.deep.equal(['sent']);
+  });
+
+  it('writes nothing when nothing failed, or in a dry run', async () => {
+    await failedJob([]);
+    expect(await again()).to.include({ round: null, sent: 0 });
+    expect(await marks()).to.deep.equal([]);
+  });
+
+  it('sends nothing for a paused job; resume does', async () => {
+    const view = await sentJob();
+    await failForGood(0);
+    await pause(place.platform, view, { now: false });
+    expect(await again()).to.include({ round: 1, sent: 0 });
+    expect(await resume(place.platform, await reread())).to.include({ sent: 3 });
+  });
+
+  it('gives one of two retries at once the round, and leaves nothing to the other', async () => {
+    await failedJob([0, 1]);
+    const rounds = (await Promise.all([again(), again()])).map(({ round }) => round);
+    expect(rounds).to.have.members([1, null]);
+  });
+
+  it('fails a killed task for good, in its own round, and closes the job when it was the last', async () => {
+    const view = await sentJob();
+    await publish(view, 0);
+    await failForGood(2);
+    await kill(place.platform, view, parseTaskName(view, 'price/1'), 'requeue');
+    expect(await place.platform.store.head(failedKey(JOB, 'price', 1, 0))).to.equal(null);
+    const after = await kill(place.platform, view, parseTaskName(view, 'price/1'), 'fail');
+    expect(stateOf(after)).to.equal('failed');
+    expect(await place.platform.store.head(failedKey(JOB, 'price', 1, 0))).to.not.equal(null);
+    const [task] = await (await place.platform.ledger()).tasks(JOB, { limit: 1 });
+    expect(task).to.include({ task: 1, state: 'failed', reason: 'killed' });
+  });
+
+  it('refuses to kill a task that is decided', async () => {
+    const view = await sentJob();
+    await publish(view, 0);
+    const error = await rejection(kill(place.platform, view, parseTaskName(view, 'price/0'), 'fail'));
+    expect(error).to.include({ kind: 'refused' });
+  });
+
+  it('finds a job by id, prefix, name and last, from the store where the ledger knows none', async () => {
+    await putJob(place.platform, [{ name: 'a' }]);
+    await putJob(place.platform, [{ name: 'a' }], { job: 'claims-20261130-0600-bbbbb' });
+    const find = async (text: string | undefined) => (await findJob(place.platform, text)).record.job;
+    expect(await find(JOB)).to.equal(JOB);
+    expect(await find('claims-20261130-0600-a')).to.equal(JOB);
+    expect(await find('name:claims')).to.match(/^claims-/);
+    expect(await find('last')).to.match(/^claims-/);
+    const several = await rejection(find('claims'));
+    expect(several).to.include({ kind: 'usage' });
+    expect(several.message).to.include(JOB);
+    for (const text of ['nothing', 'key:none', 'name:none']) {
+      expect(await rejection(find(text))).to.include({ kind: 'notFound', hint: 'batchctl jobs' });
+    }
+  });
+
+  it('lists waiting tasks from the store: undecided, and not running', async () => {
+    const view = await sentJob();
+    await publish(view, 1);
+    const found: number[] = [];
+    const filter = { step: undefined, state: 'waiting', after: parseTaskName(view, 'price/0'), limit: 10 } as const;
+    for await (const { task } of listTasks(place.platform, view, filter)) found.push(task);
+    expect(found).to.deep.equal([2]);
+  });
+});

@@ -1,0 +1,88 @@
+import { expect } from 'chai';
+import { append } from '../../src/jobs/journal.ts';
+import { look } from '../../src/jobs/look.ts';
+import { recordView } from '../../src/jobs/remember.ts';
+import { failedKey, logKey } from '../../src/model/keys.ts';
+import type { JobView } from '../../src/model/view.ts';
+import { runCli } from '../cli/fake-io.ts';
+import { openPlace, type Place, publishSmall, putJob } from './published-job.ts';
+
+const JOB = 'claims-20261130-0600-abcde';
+
+describe('the verbs that change a job, with --json', () => {
+  let place: Place;
+  let view: JobView;
+  beforeEach(async () => {
+    place = await openPlace();
+    const put = await putJob(place.platform, [{ name: 'a' }, { name: 'b' }]);
+    const by = { who: 'me@here', now: 0 };
+    view = (await append(place.platform.store, put, by, () => ({ what: 'sent' }))).view;
+    await recordView(place.platform, view);
+  });
+  afterEach(() => place.end());
+
+  const cli = (...words: string[]) =>
+    runCli([...words, '--profile', 'local', '--json'], { cwd: place.directory, env: { HOME: place.directory } });
+  async function document(...words: string[]): Promise<unknown> {
+    const { code, stdout, stderr } = await cli(...words);
+    expect(code, stderr).to.equal(0);
+    return JSON.parse(stdout);
+  }
+  async function failed(): Promise<void> {
+    await publishSmall({ platform: place.platform, view }, 'price', 0, 'x');
+    await place.platform.store.put(failedKey(JOB, 'price', 1, 0), '{"format":1}');
+    await look(place.platform, view);
+  }
+
+  it('pause, resume, cancel say the state and whether it changed', async () => {
+    expect(await document('pause', JOB, '--dry-run')).to.deep.equal({ job: JOB, state: 'running', changed: true });
+    expect(await document('pause', 'last')).to.deep.equal({ job: JOB, state: 'paused', changed: true });
+    expect(await document('pause', 'last')).to.include({ changed: false });
+    expect(await document('resume', JOB)).to.deep.equal({ job: JOB, state: 'running', changed: true, sent: 2 });
+    expect((await cli('cancel', JOB)).code).to.equal(7);
+    expect(await document('cancel', JOB, '--yes')).to.deep.equal({ job: JOB, state: 'cancelled', changed: true });
+    expect(await document('cancel', JOB, '--yes')).to.include({ changed: false });
+    const refused = await cli('resume', JOB);
+    expect(refused.code).to.equal(7);
+    expect(refused.stderr.trim().split('\n').at(-1)).to.include('"kind":"refused"').and.include('cancelled');
+  });
+
+  it('retry says round and tasks, and which command works on them', async () => {
+    await failed();
+    const dry = await document('retry', JOB, '--dry-run');
+    expect(dry).to.deep.include({ round: null, tasks: { price: '1' }, count: 1, sent: 0 });
+    const { stdout, stderr } = await cli('retry', JOB, '--task', 'price/000000001', '--timeout', '30m');
+    expect(JSON.parse(stdout)).to.deep.include({ state: 'running', round: 1, tasks: { price: '1' }, sent: 1 });
+    expect(stderr).to.include('batchctl worker --group default --until-empty');
+    expect(await document('retry', JOB)).to.deep.include({ round: null, count: 0 });
+    expect((await cli('retry', JOB, '--set', 'nope=1')).code).to.equal(2);
+  });
+
+  it('tasks, tasks kill and jobs list and kill', async () => {
+    expect(await document('tasks', JOB, '--state', 'waiting', '--limit', '1')).to.include({
+      task: 0,
+      state: 'waiting',
+    });
+    const killed = await document('tasks', 'kill', JOB, 'price/1', '--fail');
+    expect(killed).to.deep.equal({ job: JOB, state: 'running', task: 'price/1', mode: 'fail' });
+    expect(await document('tasks', JOB, '--state', 'failed')).to.include({ step: 'price', task: 1, reason: 'killed' });
+    expect(await document('tasks', JOB, '--task', 'price/1')).to.include({ state: 'failed', attempt: 'none' });
+    expect(await document('jobs', '--state', 'running')).to.include({ job: JOB, tasks: 2, closedAt: null });
+    expect((await cli('jobs', '--state', 'failed')).stdout).to.equal('');
+    expect((await cli('tasks', JOB, '--step', 'nope')).code).to.equal(4);
+  });
+
+  it('logs gives what attempts wrote, of failed tasks alone when asked', async () => {
+    await place.platform.store.put(logKey(JOB, 'price', 0, 'aaaa'), 'fine\n');
+    await place.platform.store.put(logKey(JOB, 'price', 1, 'bbbb'), 'bad row 17');
+    await failed();
+    const bad = { step: 'price', task: 1, attempt: 'bbbb', text: 'bad row 17' };
+    expect(await document('logs', JOB, '--failed')).to.deep.equal(bad);
+    expect(await document('logs', JOB, 'price/1')).to.deep.equal(bad);
+    const { stdout } = await runCli(['logs', JOB, '--profile', 'local'], {
+      cwd: place.directory,
+      env: { HOME: place.directory },
+    });
+    expect(stdout).to.equal('fine\nbad row 17\n');
+  });
+});

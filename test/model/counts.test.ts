@@ -1,0 +1,41 @@
+import { expect } from 'chai';
+import { countsSayDecided } from '../../src/model/counts.ts';
+import { viewOf } from './job-of.ts';
+
+describe('what counters say', () => {
+  const { steps } = viewOf([]).record.spec;
+  const says = (...counts: readonly (readonly [done: number, failed: number])[]) =>
+    countsSayDecided(
+      steps,
+      [4, 4, 1],
+      counts.map(([done, failed], index) => ({ step: steps[index]?.name ?? '', done, failed })),
+    );
+  const table = [
+    { counts: [], decided: false, when: 'nothing was counted yet' },
+    { counts: [[3, 0]], decided: false, when: 'a first task is out' },
+    { counts: [[3, 1]], decided: false, when: 'chains are yet to reach the second step' },
+    {
+      counts: [
+        [3, 1],
+        [2, 1],
+      ],
+      decided: true,
+      when: 'every chain ended and the gather may open',
+    },
+    {
+      counts: [
+        [4, 0],
+        [4, 0],
+        [1, 0],
+      ],
+      decided: true,
+      when: 'all is done',
+    },
+    { counts: [[0, 4]], decided: true, when: 'every chain failed at once' },
+  ] as const;
+  for (const { counts, decided, when } of table) {
+    it(`is ${decided ? 'that' : 'not that'} it may be time to look, when ${when}`, () => {
+      expect(says(...counts)).to.equal(decided);
+    });
+  }
+});

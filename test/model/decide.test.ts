@@ -1,0 +1,72 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { standingOf } from '../../src/model/decide.ts';
+import type { EntryKind } from '../../src/model/journal.ts';
+import { factsOf, viewOf } from './job-of.ts';
+
+const SENT: EntryKind = { what: 'sent' };
+const none = factsOf(1, []);
+const skip = (tasks: Readonly<Record<string, string>>): EntryKind => ({ what: 'skip', tasks, reason: 'bad' });
+
+describe('where a job stands', () => {
+  it('waits while a chain is undecided', () => {
+    const { next, steps } = standingOf(viewOf([SENT]), [factsOf(4, [0, 1, 2]), factsOf(4, [0, 1]), none]);
+    expect(next).to.deep.equal({ move: 'wait' });
+    expect(steps.map(({ undecided }) => [...undecided])).to.deep.equal([[3], [2], []]);
+  });
+
+  it('opens the gather without the chains that failed, as far as tolerated', () => {
+    const { next } = standingOf(viewOf([SENT]), [factsOf(4, [0, 1, 2], [3]), factsOf(4, [0, 1, 2]), none]);
+    expect(next).to.deep.equal({ move: 'open', step: 2, count: 3, leftOut: '3' });
+  });
+
+  it('closes as failed beyond that', () => {
+    const { next } = standingOf(viewOf([SENT]), [factsOf(4, [0, 1], [2, 3]), factsOf(4, [0, 1]), none]);
+    expect(next).to.include({ move: 'close', state: 'failed', reason: 'failures' });
+  });
+
+  it('counts no skipped task as failed, whether it had failed or was undecided', () => {
+    const view = viewOf([SENT, skip({ price: '2-3' }), skip({ check: '0' })]);
+    const { next, steps } = standingOf(view, [factsOf(4, [0, 1], [2]), factsOf(4, [1]), none]);
+    expect(steps.map(({ failed, skipped }) => [failed, skipped])).to.deep.equal([
+      [0, 2],
+      [0, 1],
+      [0, 0],
+    ]);
+    expect(next).to.deep.equal({ move: 'open', step: 2, count: 1, leftOut: '0,2-3' });
+  });
+
+  it('does nothing but fail to close while paused', () => {
+    const view = viewOf([SENT, { what: 'pause', now: false, reason: 'person' }]);
+    expect(standingOf(view, [factsOf(4, [], [0, 1, 2, 3]), factsOf(4, []), none]).next).to.deep.equal({ move: 'wait' });
+  });
+
+  it('says nothing twice: a job closed so in this round waits', () => {
+    const view = viewOf([SENT, { what: 'close', state: 'failed', reason: 'failures', round: 0 }]);
+    const facts = [factsOf(4, [], [0, 1, 2, 3]), factsOf(4, []), none];
+    expect(standingOf(view, facts).next).to.deep.equal({ move: 'wait' });
+  });
+
+  it('property: each task is at most one of published, failed, skipped and undecided, and no undecided one is left at a close', () => {
+    const tasks = fc.uniqueArray(fc.nat(3));
+    fc.assert(
+      fc.property(tasks, tasks, tasks, fc.uniqueArray(fc.nat(3), { minLength: 1 }), (done, bad, checked, gone) => {
+        const failed = bad.filter((n) => !done.includes(n));
+        const view = viewOf([SENT, skip({ price: gone.sort().join(',') })]);
+        const facts = [
+          factsOf(4, done, failed),
+          factsOf(
+            4,
+            checked.filter((n) => done.includes(n)),
+          ),
+          none,
+        ];
+        const { steps, next } = standingOf(view, facts);
+        for (const step of steps) {
+          expect(step.published + step.failed + step.skipped + step.undecided.count).to.be.at.most(step.total);
+        }
+        if (next.move !== 'wait') expect(steps.reduce((sum, { undecided }) => sum + undecided.count, 0)).to.equal(0);
+      }),
+    );
+  });
+});

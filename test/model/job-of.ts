@@ -1,0 +1,59 @@
+import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
+import { TaskBits } from '../../src/model/bits.ts';
+import type { StepFacts } from '../../src/model/decide.ts';
+import type { JobRecord } from '../../src/model/job.ts';
+import type { EntryKind } from '../../src/model/journal.ts';
+import { emptyView, foldJournal, type JobView } from '../../src/model/view.ts';
+
+const YAML = `
+name: claims
+input: { from: a.csv, split: { by: file } }
+tolerate: 1
+steps:
+  - { name: price, run: [cat] }
+  - { name: check, run: [cat] }
+  - { name: totals, gather: true, run: [cat] }
+`;
+
+/** Two map steps of four chains and a gather, as a journal of these entries tells it. */
+export function viewOf(entries: readonly EntryKind[], yaml = YAML): JobView {
+  const record: JobRecord = {
+    format: 1,
+    job: 'claims-20261130-0600-abcde',
+    spec: parseJobFile(yaml, { file: 'job.yaml' }),
+    runKey: null,
+    runNumber: null,
+    period: null,
+    inputs: [],
+    parts: 4,
+    records: null,
+    digest: 'sha256:0',
+    code: null,
+    createdAt: '2026-11-30T06:00:00.000Z',
+    createdBy: 'me@here',
+    host: 'here',
+    version: '0.1.0',
+    notBefore: null,
+  };
+  const base = { format: 1, id: 'a', when: '2026-11-30T06:00:00.000Z', who: 'me@here' } as const;
+  return foldJournal(
+    emptyView(record),
+    entries.map((entry) => ({ ...base, ...entry })),
+  );
+}
+
+/** What a listing says of a step. */
+export function factsOf(
+  size: number,
+  published: readonly number[],
+  failed: readonly number[] = [],
+  leftOut: string | null = null,
+): StepFacts {
+  const bits = (numbers: readonly number[]): TaskBits => {
+    const made = new TaskBits(size);
+    for (const n of numbers) made.add(n);
+    return made;
+  };
+  const opened = leftOut === null ? null : ({ format: 1, id: 'a', count: 0, leftOut } as const);
+  return { size, published: bits(published), failed: bits(failed), opened };
+}

@@ -1,0 +1,53 @@
+import { readFileSync } from 'node:fs';
+import { expect } from 'chai';
+import type { EntryKind } from '../../src/model/journal.ts';
+import { type Asked, isAlready, isLegal, LEGAL } from '../../src/model/legal.ts';
+import { type JobView, stateOf } from '../../src/model/view.ts';
+import { viewOf } from './job-of.ts';
+
+const CLOSE = { what: 'close', reason: null, round: 0 } as const;
+const STATES: Readonly<Record<string, readonly EntryKind[]>> = {
+  submitted: [],
+  running: [{ what: 'sent' }],
+  paused: [{ what: 'sent' }, { what: 'pause', now: false, reason: 'person' }],
+  succeeded: [{ what: 'sent' }, { ...CLOSE, state: 'succeeded' }],
+  failed: [{ what: 'sent' }, { ...CLOSE, state: 'failed' }],
+  cancelled: [{ what: 'sent' }, { what: 'cancel' }],
+};
+const inState = (state: string): JobView => viewOf(STATES[state] ?? []);
+
+describe('the table of legal entries', () => {
+  for (const state of Object.keys(STATES)) {
+    it(`says for a job that is ${state} what may be asked, and what would mend the rest`, () => {
+      const view = inState(state);
+      expect(stateOf(view)).to.equal(state);
+      for (const what of Object.keys(LEGAL) as Asked[]) {
+        const illegal = isLegal(view, what);
+        expect(illegal === null, what).to.equal(LEGAL[what].some((legal) => legal === state));
+        if (illegal !== null) expect(illegal.hint).to.include(view.record.job);
+      }
+    });
+  }
+
+  it('knows what is so already', () => {
+    expect(isAlready(inState('cancelled'), 'cancel')).to.equal(true);
+    expect(isAlready(inState('running'), 'resume')).to.equal(true);
+    expect(isAlready(inState('paused'), 'pause')).to.equal(true);
+    expect(isAlready(inState('paused'), 'pause', true)).to.equal(false);
+    expect(isAlready(inState('failed'), 'cancel')).to.equal(false);
+  });
+
+  it('is the table of docs/states.md', () => {
+    const doc = readFileSync(new URL('../../docs/states.md', import.meta.url), 'utf8');
+    for (const what of Object.keys(LEGAL) as Asked[]) {
+      const row = doc.split('\n').find((line) => line.startsWith('| ') && line.includes(`\`${what}\``)) ?? '';
+      const cells = row
+        .split('|')
+        .slice(2, 8)
+        .map((cell) => cell.trim().startsWith('yes'));
+      expect(cells, what).to.deep.equal(
+        Object.keys(STATES).map((state) => LEGAL[what].some((legal) => legal === state)),
+      );
+    }
+  });
+});

@@ -1,0 +1,36 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { encodeMessage, parseMessage } from '../../src/model/message.ts';
+
+const message = { job: 'claims-20261130-0600-abcde', step: 'price', task: 17, round: 2 };
+
+describe('messages', () => {
+  it('are read back as they were written, with or without a hint, whatever else they carry', () => {
+    for (const sent of [message, { ...message, at: { offset: 10, length: 5 } }]) {
+      const body = JSON.stringify({ ...JSON.parse(encodeMessage(sent)), later: true });
+      expect(parseMessage(body)).to.deep.equal({ kind: 'task', message: sent });
+    }
+  });
+
+  it('of a newer format are told apart from bad ones', () => {
+    const newer = JSON.stringify({ ...message, format: 2, task: 'other' });
+    expect(parseMessage(newer)).to.deep.equal({ kind: 'newer', format: 2, job: message.job });
+  });
+
+  for (const change of [
+    { task: -1 },
+    { task: 1.5 },
+    { round: '0' },
+    { job: '../x' },
+    { step: null },
+    { format: '1' },
+  ]) {
+    it(`with ${JSON.stringify(change)} are bad`, () => {
+      expect(parseMessage(JSON.stringify({ format: 1, ...message, ...change })).kind).to.equal('bad');
+    });
+  }
+
+  it('property: no body throws', () => {
+    fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), (body) => void parseMessage(body)));
+  });
+});
