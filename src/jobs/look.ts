@@ -56,7 +56,7 @@ async function makeMove(
     case 'open':
       return openGather(platform, view, move);
     case 'retry-rest':
-      return askForRest(platform, view, facts, move.round);
+      return askForRest(platform, view, move.round);
     case 'close':
       return close(platform, view, facts, move);
     default:
@@ -76,17 +76,13 @@ async function openGather(platform: Platform, view: JobView, move: NextMove & { 
   return refreshView(platform.store, view);
 }
 
-async function askForRest(
-  platform: Platform,
-  view: JobView,
-  facts: readonly StepFacts[],
-  round: number,
-): Promise<JobView> {
+async function askForRest(platform: Platform, view: JobView, round: number): Promise<JobView> {
   const { view: after, appended } = await append(platform.store, view, by(platform), (now) =>
     now.asked.some((asked) => asked.round === round && !asked.released) ? { what: 'retry-rest', round } : null,
   );
   if (appended) {
-    const standing = standingOf(after, facts);
+    // Listed anew: what failed in the round before is asked for now.
+    const standing = standingOf(after, await listFacts(platform.store, after));
     for (const [step, { undecided }] of standing.steps.entries()) {
       if (undecided.count > 0) await sendTasks(platform, after, step, undecided);
     }

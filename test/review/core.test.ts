@@ -244,6 +244,88 @@ describe('review of the core', function () {
     expect(inTime).to.equal(true);
   });
 
+  it('V22 a retry round does not list the whole job after every outcome', async () => {
+    const { platform } = place;
+    const view = await submitJob(place, 'name: claims\ninput: { split: { by: range, from: 1, to: 60 } }\nsteps:\n  - { name: price, run: [cat] }\n', {});
+    const { job } = view.record;
+    const ledger = await platform.ledger();
+    const event = (task: number, round: number, outcome: 'done' | 'failed') => ({ job, step: 'price', worker: 'w', slot: 0, outcome, startedAt: 1, endedAt: 2, waitSeconds: null, exitCode: 1, reason: 'exit', error: 'x', cpuSeconds: null, peakMemory: null, bytesIn: null, bytesOut: null, counters: {}, number: 1, task, round, attempt: `a${task}r${round}` }) as const;
+    for (let n = 0; n < 60; n += 1) {
+      if (n < 20) await fail(platform, job, 'price', n);
+      else await publishSmall({ platform, view }, 'price', n, 'x');
+      await ledger.record([event(n, 0, n < 20 ? 'failed' : 'done')]);
+    }
+    const closed = (await look(platform, view)).view;
+    await retry(platform, closed, { tasks: [], canaries: null, overrides: {}, dryRun: false });
+    let lists = 0;
+    const store = new Proxy(platform.store, {
+      get: (target, name) => {
+        const value: unknown = Reflect.get(target, name, target);
+        if (typeof value !== 'function') return value;
+        if (name !== 'list') return value.bind(target);
+        return (prefix: string, ...rest: unknown[]) => { if (prefix.endsWith('/out/')) lists += 1; return value.apply(target, [prefix, ...rest]); };
+      },
+    });
+    const onlooker = new Onlooker({ ...platform, store }, 15);
+    await onlooker.glance(job);
+    lists = 0;
+    for (let n = 0; n < 19; n += 1) {
+      await publishSmall({ platform, view }, 'price', n, 'x');
+      await ledger.record([event(n, 1, 'done')]);
+      await onlooker.afterOutcome(job, true);
+    }
+    expect(lists).to.be.at.most(2);
+  });
+
+  it('V23 a first glance at a job that has just begun lists nothing', async () => {
+    const { platform } = place;
+    const view = await submitJob(place, GATHER(0), {});
+    let lists = 0;
+    const store = new Proxy(platform.store, {
+      get: (target, name) => {
+        const value: unknown = Reflect.get(target, name, target);
+        if (typeof value !== 'function') return value;
+        if (name !== 'list') return value.bind(target);
+        return (prefix: string, ...rest: unknown[]) => { if (prefix.endsWith('/out/')) lists += 1; return value.apply(target, [prefix, ...rest]); };
+      },
+    });
+    await new Onlooker({ ...platform, store }, 15).glance(view.record.job);
+    expect(lists).to.equal(0);
+  });
+
+  it('V30 a step that explodes is cut into its files, or refused', async () => {
+    const { platform } = place;
+    const yaml = `name: claims
+input: { split: { by: range, from: 1, to: 2 } }
+steps:
+  - { name: cut, output: files, explode: true, run: 'echo a > "$BATCHCTL_OUTPUT_DIR/a"; echo b > "$BATCHCTL_OUTPUT_DIR/b"' }
+  - { name: price, run: [cat] }
+`;
+    const view = await submitJob(place, yaml, {}).catch(() => null);
+    if (view === null) return;
+    const { job } = view.record;
+    for (const n of [0, 1]) await publishSmall({ platform, view }, 'cut', n, 'x');
+    const { standing } = await look(platform, view);
+    await platform.queue('default').then((queue) => queue.send([{ body: encodeMessage({ job, step: 'price', task: 0, round: 0 }), tenant: job }]));
+    await work(platform);
+    const after = (await readView(platform.store, job)) as JobView;
+    const bytes = await platform.store.read(outKey(job, 'price', 0));
+    expect({ total: standing.steps[1]?.total, state: stateOf(after), out: new TextDecoder().decode(bytes ?? new Uint8Array()) }).to.deep.equal({ total: 4 });
+  });
+
+  it('V25 a secret of several lines leaves by no last line', async () => {
+    const { lastLine } = await import('../../src/worker/stderr.ts');
+    const { writeFileSync } = await import('node:fs');
+    const { join } = await import('node:path');
+    const path = join(place.directory, 'err');
+    writeFileSync(path, 'can not sign with\n-----BEGIN KEY-----\nMIIEvQIBADANBgkq\n-----END KEY----- hunter2\n');
+    const key = '-----BEGIN KEY-----\nMIIEvQIBADANBgkq\n-----END KEY----- hunter2';
+    expect(lastLine(path, { KEY: key })).to.not.include('hunter2');
+    const long = `${'s'.repeat(10)}SECRETSECRET${'x'.repeat(4_090)}`;
+    writeFileSync(path, long);
+    expect(lastLine(path, { KEY: 'SECRETSECRET' }) ?? '').to.not.include('CRET');
+  });
+
   it('V12 a kill is heeded though a later attempt of the job was admitted after it', async () => {
     const { platform } = place;
     const { heedJournals } = await import('../../src/worker/pulse.ts');
