@@ -38,8 +38,9 @@ export async function runJob(ctx: Context, what: RunWhat, work: RunWork): Promis
     if (created) ctx.notice(`job ${job}`);
     else ctx.notice(`job ${job} was there already (${stateOf(view)})`);
     const ended = isClosed(stateOf(view)) ? view : await workOn(ctx, view, workers, work);
-    await workers.drain();
-    return await conclude(ctx, ended, created, work);
+    // A closed job has all its outputs: they are verified and fetched while the worker takes its leave.
+    const [code] = await Promise.all([conclude(ctx, ended, created, work), workers.drain()]);
+    return code;
   } finally {
     await workers.stop();
   }

@@ -10,7 +10,7 @@ import { expectationsOf } from './expectations.ts';
 import { append, refreshView } from './journal.ts';
 import { listFacts } from './listing.ts';
 import { recordView } from './remember.ts';
-import { claimId, sendTasks } from './send.ts';
+import { claimId, sendTasks, sendUndecided } from './send.ts';
 
 export interface Look {
   readonly view: JobView;
@@ -83,9 +83,7 @@ async function askForRest(platform: Platform, view: JobView, round: number): Pro
   if (appended) {
     // Listed anew: what failed in the round before is asked for now.
     const standing = standingOf(after, await listFacts(platform.store, after));
-    for (const [step, { undecided }] of standing.steps.entries()) {
-      if (undecided.count > 0) await sendTasks(platform, after, step, undecided);
-    }
+    await sendUndecided(platform, after, standing);
   }
   return after;
 }

@@ -87,7 +87,7 @@ export function compose(
     round: view.round,
     state: stateOf(view),
     reason: reasonOf(view),
-    exact: counts.length > 0 && counts.every(({ exact }) => exact),
+    exact: counts.some(({ exact }) => exact) && counts.every(({ exact, movedAt }) => exact || movedAt === null),
     steps,
     rate: open ? rate : null,
     eta: open && rate !== null && rate > 0 && view.paused === null ? Math.round(left / rate) : null,

@@ -1,11 +1,14 @@
 /**
  * Gathers single requests into batches: one flush is in flight at a time, the next takes all that came meanwhile
- * (up to `max`). The first request after a quiet time waits `lingerMs`, so that its neighbours can join.
+ * (up to `max`). A request after a quiet time waits `lingerMs`, so that its neighbours can join; one that follows close
+ * on a batch waits `busyMs`, as there will be more of them.
  */
 export class Batcher<T> {
   readonly #flush: (batch: readonly T[]) => Promise<void>;
   readonly #max: number;
   readonly #lingerMs: number;
+  readonly #busyMs: number;
+  #flushedAt = Number.NEGATIVE_INFINITY;
   #waiting: { readonly item: T; readonly done: (error?: unknown) => void }[] = [];
   #running: Promise<void> | null = null;
 
@@ -13,10 +16,13 @@ export class Batcher<T> {
     readonly flush: (batch: readonly T[]) => Promise<void>;
     readonly max: number;
     readonly lingerMs: number;
+    /** `lingerMs` unless given. */
+    readonly busyMs?: number;
   }) {
     this.#flush = options.flush;
     this.#max = options.max;
     this.#lingerMs = options.lingerMs;
+    this.#busyMs = options.busyMs ?? options.lingerMs;
   }
 
   /** Resolves once the batch that holds the item was flushed; rejects as that flush did. */
@@ -33,7 +39,8 @@ export class Batcher<T> {
   }
 
   async #run(): Promise<void> {
-    await new Promise((resolve) => setTimeout(resolve, this.#lingerMs));
+    const busy = performance.now() - this.#flushedAt <= this.#busyMs;
+    await new Promise((resolve) => setTimeout(resolve, busy ? this.#busyMs : this.#lingerMs));
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, this.#max);
       try {
@@ -43,6 +50,7 @@ export class Batcher<T> {
         for (const { done } of batch) done(error);
       }
     }
+    this.#flushedAt = performance.now();
     this.#running = null;
   }
 }

@@ -15,20 +15,25 @@ export interface LeaseKeeperOptions {
   readonly onError?: (message: string) => void;
 }
 
+/** The thread starts once a lease has lasted this part of its length, and a second at most: long before it must beat. */
+const START = 1 / 20;
+const START_MS = 1_000;
 /** How long a thread may take to close its queue. */
 const CLOSE_MS = 2_000;
 
 /**
  * Holds leases by heartbeats from a thread, where nothing can block them: not a spawn, not a large sort (law 5).
- * The thread starts with the first lease. If it dies, every lease held counts as lost, and the next hold starts another.
+ * The thread starts with the first lease that lasts: its start would slow a worker's first tasks. If it dies, every lease held counts as lost, and the next hold starts another.
  */
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
-  readonly #held = new Set<Receipt>();
+  /** Leases held, and when each ends unless extended, by the clock that threads share. */
+  readonly #held = new Map<Receipt, number>();
   readonly #waiting = new Map<number, () => void>();
   readonly #shared = new SharedArrayBuffer(4);
   readonly #busy = new Int32Array(this.#shared);
   #thread: Worker | null = null;
+  #starting: NodeJS.Timeout | undefined;
   #gone: Promise<void> = Promise.resolve();
   #settles = 0;
   #closed = false;
@@ -43,11 +48,12 @@ export class LeaseKeeper {
    */
   hold(receipts: readonly Receipt[], since: number = performance.now()): void {
     if (this.#closed || receipts.length === 0) return;
-    for (const receipt of receipts) this.#held.add(receipt);
     const age = performance.now() - since;
-    const deadline = sharedMonotonic() - age + this.#options.leaseSeconds * 1_000;
-    this.#thread ??= this.#start();
-    this.#say({ kind: 'hold', receipts, deadline });
+    const leaseMs = this.#options.leaseSeconds * 1_000;
+    const deadline = sharedMonotonic() - age + leaseMs;
+    for (const receipt of receipts) this.#held.set(receipt, deadline);
+    if (this.#thread !== null) this.#say({ kind: 'hold', receipts, deadline });
+    else this.#starting ??= setTimeout(() => this.#start(), Math.max(0, Math.min(START_MS, leaseMs * START) - age));
   }
 
   /** Lets go of leases; they are extended no more, apart from an extension that may be in flight. */
@@ -74,6 +80,7 @@ export class LeaseKeeper {
   /** Drops everything and ends the thread, waiting at most two seconds for its queue to close. */
   async close(): Promise<void> {
     this.#closed = true;
+    clearTimeout(this.#starting);
     this.#held.clear();
     const thread = this.#thread;
     if (thread === null) return;
@@ -88,7 +95,9 @@ export class LeaseKeeper {
     await timer;
   }
 
-  #start(): Worker {
+  #start(): void {
+    this.#starting = undefined;
+    if (this.#held.size === 0) return;
     const { queue, leaseSeconds } = this.#options;
     Atomics.store(this.#busy, 0, 0);
     const workerData: LeaseThreadData = { queue, leaseMs: leaseSeconds * 1_000, busy: this.#shared };
@@ -100,11 +109,14 @@ export class LeaseKeeper {
         this.#thread = null;
         for (const done of this.#waiting.values()) done();
         this.#waiting.clear();
-        this.#lose([...this.#held]);
+        this.#lose([...this.#held.keys()]);
         resolve();
       });
     });
-    return thread;
+    this.#thread = thread;
+    const ends = new Map<number, Receipt[]>();
+    for (const [receipt, deadline] of this.#held) ends.set(deadline, [...(ends.get(deadline) ?? []), receipt]);
+    for (const [deadline, receipts] of ends) this.#say({ kind: 'hold', receipts, deadline });
   }
 
   #hear(message: FromThread): void {

@@ -10,7 +10,7 @@ export interface Leases {
   close(): Promise<void>;
 }
 
-const LINGER_MS = 2;
+const LINGER = { lingerMs: 2, busyMs: 20 } as const;
 
 /** A queue with its verbs gathered into batches, and every delivery's lease kept alive until it is settled. */
 export class QueueClient {
@@ -26,12 +26,12 @@ export class QueueClient {
     this.#leases = leases;
     this.#acks = new Batcher({
       max: 500,
-      lingerMs: LINGER_MS,
+      ...LINGER,
       flush: (batch) => this.#settle(batch, () => queue.ack(batch)),
     });
     this.#releases = new Batcher({
       max: 500,
-      lingerMs: LINGER_MS,
+      ...LINGER,
       flush: (batch) =>
         this.#settle(
           batch.map(({ receipt }) => receipt),
@@ -40,14 +40,14 @@ export class QueueClient {
     });
     this.#burials = new Batcher({
       max: 100,
-      lingerMs: LINGER_MS,
+      ...LINGER,
       flush: (batch) =>
         this.#settle(
           batch.map(({ delivery }) => delivery.receipt),
           () => queue.bury(batch),
         ),
     });
-    this.#sends = new Batcher({ max: 500, lingerMs: LINGER_MS, flush: (batch) => queue.send(batch) });
+    this.#sends = new Batcher({ max: 500, ...LINGER, flush: (batch) => queue.send(batch) });
   }
 
   async receive(options: ReceiveOptions): Promise<readonly Delivery[]> {

@@ -65,6 +65,7 @@ class Worker {
     this.#recorder = new Batcher({
       max: 500,
       lingerMs: 4,
+      busyMs: 20,
       flush: async (events) => (await platform.ledger()).record(events),
     });
     this.#ctx = {

@@ -1,24 +1,34 @@
 import { expect } from 'chai';
-import { Intake } from '../../src/worker/intake.ts';
+import { encodeMessage } from '../../src/model/message.ts';
 import { Dispatcher } from '../../src/worker/dispatcher.ts';
+import { Intake } from '../../src/worker/intake.ts';
 import { JobCache } from '../../src/worker/job-cache.ts';
 import { openPlace, type Place } from '../jobs/published-job.ts';
 import { submitJob } from '../jobs/submitted-job.ts';
 import { until } from '../support/until.ts';
-import { encodeMessage } from '../../src/model/message.ts';
 
 describe('review: a worker of two groups', () => {
   let place: Place;
-  beforeEach(async () => { place = await openPlace(); });
-  afterEach(async () => { await place.end(); });
+  beforeEach(async () => {
+    place = await openPlace();
+  });
+  afterEach(async () => {
+    await place.end();
+  });
 
   it('goes on polling a group though its last look found the other group admitting, and nothing of that ran', async () => {
     const { platform } = place;
-    const view = await submitJob(place, 'name: claims\ninput: { split: { by: range, from: 1, to: 3 } }\nsteps:\n  - { name: price, run: [cat] }\n', {});
+    const view = await submitJob(
+      place,
+      'name: claims\ninput: { split: { by: range, from: 1, to: 3 } }\nsteps:\n  - { name: price, run: [cat] }\n',
+      {},
+    );
     const { job } = view.record;
     // Reading a journal takes as long as the test wants: only of the other job (which is none).
     let release: () => void = () => undefined;
-    const held = new Promise<void>((resolve) => { release = resolve; });
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
     const store = new Proxy(platform.store, {
       get: (target, name) => {
         const value: unknown = Reflect.get(target, name, target);
@@ -32,9 +42,30 @@ describe('review: a worker of two groups', () => {
     });
     const got: string[] = [];
     const settled: string[] = [];
-    const ctx = { platform: { ...platform, store }, worker: 'w', jobs: new JobCache(store, 60_000), executor: { run: async () => { throw new Error('x'); }, close: async () => undefined }, scratch: place.directory, total: { slots: 1, memory: 2 ** 30, disk: 2 ** 30 }, record: async () => undefined, log: { info: () => undefined, warn: () => undefined }, passed: () => undefined };
+    const ctx = {
+      platform: { ...platform, store },
+      worker: 'w',
+      jobs: new JobCache(store, 60_000),
+      executor: {
+        run: async () => {
+          throw new Error('x');
+        },
+        close: async () => undefined,
+      },
+      scratch: place.directory,
+      total: { slots: 1, memory: 2 ** 30, disk: 2 ** 30 },
+      record: async () => undefined,
+      log: { info: () => undefined, warn: () => undefined },
+      passed: () => undefined,
+    };
     let intake: Intake | null = null;
-    const dispatcher = new Dispatcher(ctx as never, { code: {} as never, leaseSeconds: 15, settle: (item) => settled.push(item.outcome.kind), runningElsewhere: () => 0, onRoom: () => intake?.wake() });
+    const dispatcher = new Dispatcher(ctx as never, {
+      code: {} as never,
+      leaseSeconds: 15,
+      settle: (item) => settled.push(item.outcome.kind),
+      runningElsewhere: () => 0,
+      onRoom: () => intake?.wake(),
+    });
     const messages: Record<string, { at: number; bodies: string[] }> = {
       a: { at: 0, bodies: [encodeMessage({ job: 'nobody', step: 'price', task: 0, round: 0 })] },
       b: { at: 1, bodies: [encodeMessage({ job, step: 'price', task: 0, round: 0 })] },
@@ -43,15 +74,29 @@ describe('review: a worker of two groups', () => {
     let polls = 0;
     const client = async (group: string) => ({
       receive: async ({ signal }: { signal: AbortSignal }) => {
-        if (group === 'b' && polls++ === 0) { await until('a is admitting', () => dispatcher.busy); return []; }
+        if (group === 'b' && polls++ === 0) {
+          await until('a is admitting', () => dispatcher.busy);
+          return [];
+        }
         const body = messages[group]?.bodies.shift();
-        if (body !== undefined) { got.push(group); return [{ receipt: group, body, receiveCount: 1, sentAt: 0 }]; }
+        if (body !== undefined) {
+          got.push(group);
+          return [{ receipt: group, body, receiveCount: 1, sentAt: 0 }];
+        }
         await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
         return [];
       },
     });
     const drain = new AbortController();
-    intake = new Intake({ platform, options: { groups: ['a', 'b'], untilEmpty: false, idleExit: null }, dispatcher, onlooker: {} as never, client: client as never, settled: async () => undefined, drain: drain.signal });
+    intake = new Intake({
+      platform,
+      options: { groups: ['a', 'b'], untilEmpty: false, idleExit: null },
+      dispatcher,
+      onlooker: {} as never,
+      client: client as never,
+      settled: async () => undefined,
+      drain: drain.signal,
+    });
     const run = intake.run();
     await until('b looked', () => polls > 0);
     await new Promise((r) => setTimeout(r, 50));

@@ -119,6 +119,12 @@ export class Workspace {
 
   /** Ends what still runs here, and removes the directory. */
   async remove(): Promise<void> {
+    await this.close();
+    rmSync(this.dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+  }
+
+  /** Ends what still runs here. */
+  async close(): Promise<void> {
     const gone = [...this.#running].map((child) => new Promise((resolve) => child.on('close', resolve)));
     for (const child of this.#running) {
       child.kill('SIGCONT');
@@ -126,7 +132,6 @@ export class Workspace {
     }
     await Promise.all(gone);
     await Promise.allSettled(this.#ends.map((end) => end()));
-    for (const platform of this.#platforms) await platform.close();
-    rmSync(this.dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+    for (const platform of this.#platforms.splice(0)) await platform.close();
   }
 }

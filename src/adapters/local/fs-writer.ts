@@ -64,19 +64,17 @@ export class FsWriter {
   }
 
   async upload(path: string, target: Target, options: UploadOptions): Promise<PutResult> {
+    const moved = options.consume === true ? this.#move(path, target, options) : null;
+    if (moved !== null) return moved;
     checkSource(path);
-    return (
-      (options.consume === true ? this.#move(path, target, options) : null) ??
-      (options.ifAbsent === true ? existing(target) : null) ??
-      this.#copyIn(path, target, options)
-    );
+    return (options.ifAbsent === true ? existing(target) : null) ?? this.#copyIn(path, target, options);
   }
 
   /** Makes the file itself the object; null where it must be copied: from another disk, read-only, or with other names. */
   #move(path: string, target: Target, options: UploadOptions): PutResult | null {
-    const stats = lstatSync(path);
+    const stats = lstatSync(path, { throwIfNoEntry: false });
     // What has a second name, or is one, would change under whoever else uses it.
-    if (!stats.isFile() || stats.nlink !== 1) return null;
+    if (stats?.isFile() !== true || stats.nlink !== 1) return null;
     const temporary = this.#temporary();
     try {
       // First out of the way: were it killed with the object at `path` too, whoever truncates that cuts the object.

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { BatchctlError } from '../../errors.ts';
+import { BatchctlError, isKind } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
 import { VERSION } from '../../lib/version.ts';
 import { standingOf } from '../../model/decide.ts';
@@ -185,12 +185,22 @@ export async function finishSending(platform: Platform, view: JobView): Promise<
 async function refuseEqual(platform: Platform, digest: string): Promise<void> {
   const onlooker = new Onlooker(platform, platform.leaseSeconds);
   for (const job of await onlooker.openJobs()) {
-    const record = await readJob(platform.store, job);
+    const record = await readableJob(platform, job);
     if (record === null || record.digest !== digest) continue;
     if (stateOf(await mustReadView(platform.store, job)) !== 'submitted') continue;
     throw new BatchctlError('refused', `job ${job} is the same submission, and was not sent in full`, {
       hint: `batchctl resume ${job} finishes it; a --run-key makes submitting twice safe`,
     });
+  }
+}
+
+/** Another job that is damaged, or of a newer format, is no reason to refuse this one. */
+async function readableJob(platform: Platform, job: string): Promise<JobRecord | null> {
+  try {
+    return await readJob(platform.store, job);
+  } catch (error) {
+    if (isKind(error, 'newer', 'corrupt')) return null;
+    throw error;
   }
 }
 

@@ -1,0 +1,69 @@
+/** What of a page can be tried: its fenced blocks whose first line says `run` or `file=NAME`, in order. */
+export type Block =
+  /** A file that the reader is told to write. */
+  | { readonly kind: 'file'; readonly line: number; readonly name: string; readonly text: string }
+  /** A script without shown output. */
+  | { readonly kind: 'script'; readonly line: number; readonly text: string }
+  /** Commands behind `$ `, each with the output that the page shows. */
+  | { readonly kind: 'session'; readonly line: number; readonly checked: boolean; readonly commands: readonly Command[] };
+
+export interface Command {
+  readonly line: number;
+  readonly text: string;
+  readonly output: readonly string[];
+}
+
+const FENCE = /^```(\S*)(?: (.*))?$/;
+
+/** The blocks of a page that are marked; lines count from 1. */
+export function markedBlocks(page: string): readonly Block[] {
+  const blocks: Block[] = [];
+  const lines = page.split('\n');
+  for (let at = 0; at < lines.length; at += 1) {
+    const fence = FENCE.exec(lines[at] ?? '');
+    if (fence === null) continue;
+    const end = lines.indexOf('```', at + 1);
+    if (end === -1) throw new Error(`the block of line ${at + 1} has no end`);
+    const block = blockOf(fence[1] ?? '', (fence[2] ?? '').split(' '), lines.slice(at + 1, end), at + 1);
+    if (block !== null) blocks.push(block);
+    at = end;
+  }
+  return blocks;
+}
+
+function blockOf(language: string, marks: readonly string[], body: readonly string[], line: number): Block | null {
+  const name = marks.find((mark) => mark.startsWith('file='))?.slice('file='.length);
+  const text = `${body.join('\n')}\n`;
+  if (name !== undefined) return { kind: 'file', line, name, text };
+  if (!marks.includes('run')) return null;
+  if (language !== 'console') return { kind: 'script', line, text };
+  return { kind: 'session', line, checked: !marks.includes('unchecked'), commands: commandsIn(body, line) };
+}
+
+function commandsIn(body: readonly string[], above: number): readonly Command[] {
+  const starts = body.flatMap((text, index) => (text.startsWith('$ ') ? [index] : []));
+  return starts.map((start, n) => ({
+    line: above + 1 + start,
+    text: (body[start] ?? '').slice(2),
+    output: body.slice(start + 1, starts[n + 1] ?? body.length),
+  }));
+}
+
+/** Each run has ids, times and hosts of its own; and how far a job was when it was looked at depends on the machine. */
+const VOLATILE: readonly (readonly [RegExp, string])[] = [
+  [/-\d{8}-\d{4}-[a-z2-7]{5}\b/g, '-ID'],
+  [/\bw-[a-z2-7]{10}\b/g, 'WORKER'],
+  [/\b\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?( [A-Z]+)?/g, 'TIME'],
+  [/\S+@\S+/g, 'WHO'],
+  [/\b\d+(\.\d+)?(ms|s|m|h|d)\b( ago)?/g, 'DURATION'],
+  [/\s+/g, ' '],
+];
+const PROGRESS = /^[\w-]+ \d+\/\d+( \(.*?\))?(, [\w-]+ \d+\/\d+( \(.*?\))?)*( · .*)?$/;
+
+/** What of an output is the same each time. */
+export function lasting(output: readonly string[]): readonly string[] {
+  return output
+    .filter((line) => !PROGRESS.test(line))
+    .map((line) => VOLATILE.reduce((text, [pattern, word]) => text.replace(pattern, word), line).trim())
+    .filter((line) => line !== '');
+}

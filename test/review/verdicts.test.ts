@@ -1,0 +1,187 @@
+import { expect } from 'chai';
+import { guardFailures } from '../../src/jobs/guards.ts';
+import { append, refreshView } from '../../src/jobs/journal.ts';
+import { listFacts } from '../../src/jobs/listing.ts';
+import { look } from '../../src/jobs/look.ts';
+import { retry } from '../../src/jobs/retry.ts';
+import { standingOf } from '../../src/model/decide.ts';
+import type { EntryKind } from '../../src/model/journal.ts';
+import { failedKey } from '../../src/model/keys.ts';
+import { encodeMessage } from '../../src/model/message.ts';
+import { type JobView, stateOf } from '../../src/model/view.ts';
+import type { Platform } from '../../src/ports/platform.ts';
+import type { Delivery, Receipt } from '../../src/ports/task-queue.ts';
+import { admit } from '../../src/worker/admit.ts';
+import { JobCache } from '../../src/worker/job-cache.ts';
+import { openPlace, type Place, publishSmall } from '../jobs/published-job.ts';
+import { submitJob } from '../jobs/submitted-job.ts';
+
+const add = async (platform: Platform, view: JobView, kind: EntryKind): Promise<JobView> =>
+  (await append(platform.store, view, { who: 'me', now: Date.now() }, () => kind)).view;
+const fail = (platform: Platform, job: string, step: string, n: number, round = 0): Promise<unknown> =>
+  platform.store.put(
+    failedKey(job, step, n, round),
+    JSON.stringify({
+      format: 1,
+      reason: 'exit',
+      exitCode: 1,
+      error: 'x',
+      attempt: 'a',
+      number: 3,
+      worker: 'w',
+      startedAt: '2026-01-01T00:00:00Z',
+      endedAt: '2026-01-01T00:00:00Z',
+      cause: 'c',
+    }),
+  );
+const delivery = (body: string): Delivery => ({ receipt: 'r' as Receipt, body, receiveCount: 1, sentAt: 0 });
+const GATHER = (tolerate: number | string): string => `
+name: claims
+input: { split: { by: range, from: 1, to: 4 } }
+steps:
+  - { name: price, run: [cat] }
+  - { name: total, gather: true, run: [cat] }
+tolerate: ${tolerate}
+`;
+
+describe('review: verdicts', function () {
+  this.timeout(30_000);
+  let place: Place;
+  beforeEach(async () => {
+    place = await openPlace();
+  });
+  afterEach(async () => {
+    await place.end();
+  });
+
+  it('a gather that failed for good fails the job, whatever chains are tolerated', async () => {
+    const { platform } = place;
+    const view = await submitJob(place, GATHER(1), {});
+    const { job } = view.record;
+    for (let n = 0; n < 4; n += 1) await publishSmall({ platform, view }, 'price', n, 'x');
+    await look(platform, view);
+    await fail(platform, job, 'total', 0);
+    const after = await look(platform, view);
+    expect(stateOf(after.view)).to.equal('failed');
+  });
+
+  it('stop counts what failed in its round and was not skipped', async () => {
+    const { platform } = place;
+    const view = await submitJob(place, `${GATHER(1)}onFailure: stop\n`, {});
+    const { job } = view.record;
+    const ledger = await platform.ledger();
+    const event = {
+      job,
+      step: 'price',
+      worker: 'w',
+      slot: 0,
+      outcome: 'failed',
+      startedAt: 1,
+      endedAt: 2,
+      waitSeconds: null,
+      exitCode: 1,
+      reason: 'exit',
+      error: 'x',
+      cpuSeconds: null,
+      peakMemory: null,
+      bytesIn: null,
+      bytesOut: null,
+      counters: {},
+      number: 1,
+    } as const;
+    for (const task of [0, 1]) {
+      await fail(platform, job, 'price', task);
+      await ledger.record([{ ...event, task, round: 0, attempt: `a${task}` }]);
+    }
+    let now = await guardFailures(platform, view);
+    expect(now.stopped).to.not.equal(null);
+    now = (await look(platform, now)).view;
+    const { view: retried } = await retry(platform, now, { tasks: [], canaries: null, overrides: {}, dryRun: false });
+    // One of them fails again: one is tolerated.
+    await fail(platform, job, 'price', 0, 1);
+    await ledger.record([{ ...event, task: 0, round: 1, attempt: 'b0' }]);
+    const after = await guardFailures(platform, retried);
+    expect(after.stopped, 'stopped again').to.equal(null);
+  });
+
+  it('a close decides again when the journal moved between listing and entry', async () => {
+    const { platform } = place;
+    const view0 = await submitJob(place, GATHER(0).replace(/ {2}- \{ name: total.*\n/, ''), {});
+    for (const n of [0, 1, 2]) await publishSmall({ platform, view: view0 }, 'price', n, 'x');
+    const view = await add(platform, view0, { what: 'skip', tasks: { price: '3' }, reason: 'x' });
+    let raced = false;
+    const store: Platform['store'] = new Proxy(platform.store, {
+      get: (target, name, self) => {
+        if (name !== 'put') {
+          const v: unknown = Reflect.get(target, name, target);
+          return typeof v === 'function' ? v.bind(target) : v;
+        }
+        return async (key: string, body: string, options: object) => {
+          if (!raced && key.includes('/journal/')) {
+            raced = true;
+            await add(platform, view, { what: 'unskip', tasks: { price: '3' } });
+          }
+          return target.put(key, body, options);
+        };
+      },
+    });
+    const { view: after } = await look({ ...platform, store }, view);
+    const now = await refreshView(platform.store, after);
+    const standing = standingOf(now, await listFacts(platform.store, now));
+    expect({ state: stateOf(now), undecided: standing.steps[0]?.undecided.count }).to.deep.equal({
+      state: 'running',
+      undecided: 1,
+    });
+  });
+
+  it('a worker with a copy of the journal from before retry-rest does not drop what the canary let go', async () => {
+    const { platform } = place;
+    const view = await submitJob(place, GATHER(0), {});
+    const { job } = view.record;
+    for (let n = 0; n < 4; n += 1) await fail(platform, job, 'price', n);
+    const { view: after } = await retry(platform, view, { tasks: [], canaries: 1, overrides: {}, dryRun: false });
+    const jobs = new JobCache(platform.store, 5_000);
+    await jobs.get(job);
+    await publishSmall({ platform, view }, 'price', 0, 'x');
+    const { did } = await look(platform, after);
+    expect(did).to.include('retry-rest');
+    const found = await admit(
+      platform.store,
+      jobs,
+      delivery(encodeMessage({ job, step: 'price', task: 3, round: 1 })),
+      Date.now(),
+    );
+    expect(found.kind === 'refused' ? found.outcome : found.kind).to.equal('admitted');
+  });
+
+  it('a worker drops nothing that an unskip asks for again', async () => {
+    const { platform } = place;
+    const view = await submitJob(place, GATHER(0), {});
+    const { job } = view.record;
+    const jobs = new JobCache(platform.store, 5_000);
+    let now = await add(platform, view, { what: 'skip', tasks: { price: '3' }, reason: 'x' });
+    await jobs.get(job);
+    now = await add(platform, now, { what: 'unskip', tasks: { price: '3' } });
+    const found = await admit(
+      platform.store,
+      jobs,
+      delivery(encodeMessage({ job, step: 'price', task: 3, round: 0 })),
+      Date.now(),
+    );
+    expect(found.kind === 'refused' ? found.outcome : found.kind).to.equal('admitted');
+  });
+
+  it('a step that explodes is refused, or breaks no onlooker', async () => {
+    const { platform } = place;
+    const yaml = `name: claims
+input: { split: { by: range, from: 1, to: 2 } }
+steps:
+  - { name: cut, output: files, explode: true, run: 'echo a > "$BATCHCTL_OUTPUT_DIR/a"; echo b > "$BATCHCTL_OUTPUT_DIR/b"' }
+  - { name: price, run: [cat] }
+`;
+    const view = await submitJob(place, yaml, {}).catch(() => null);
+    if (view === null) return;
+    for (const n of [0, 1]) await publishSmall({ platform, view }, 'cut', n, 'x');
+    expect((await look(platform, view)).did).to.deep.equal([]);
+  });
+});

@@ -1,0 +1,249 @@
+import { expect } from 'chai';
+import { append, readView } from '../../src/jobs/journal.ts';
+import type { EntryKind } from '../../src/model/journal.ts';
+import { failedKey } from '../../src/model/keys.ts';
+import { encodeMessage } from '../../src/model/message.ts';
+import { type JobView, stateOf } from '../../src/model/view.ts';
+import type { Platform } from '../../src/ports/platform.ts';
+import type { Delivery, Receipt } from '../../src/ports/task-queue.ts';
+import { admit } from '../../src/worker/admit.ts';
+import { JobCache } from '../../src/worker/job-cache.ts';
+import { createShellExecutor } from '../../src/worker/shell-executor.ts';
+import { openPlace, type Place } from '../jobs/published-job.ts';
+import { submitJob, work } from '../jobs/submitted-job.ts';
+
+const add = async (platform: Platform, view: JobView, kind: EntryKind): Promise<JobView> =>
+  (await append(platform.store, view, { who: 'me', now: Date.now() }, () => kind)).view;
+const fail = (platform: Platform, job: string, step: string, n: number, round = 0): Promise<unknown> =>
+  platform.store.put(
+    failedKey(job, step, n, round),
+    JSON.stringify({
+      format: 1,
+      reason: 'exit',
+      exitCode: 1,
+      error: 'x',
+      attempt: 'a',
+      number: 3,
+      worker: 'w',
+      startedAt: '2026-01-01T00:00:00Z',
+      endedAt: '2026-01-01T00:00:00Z',
+      cause: 'c',
+    }),
+  );
+const delivery = (body: string): Delivery => ({ receipt: 'r' as Receipt, body, receiveCount: 1, sentAt: 0 });
+const GATHER = (tolerate: number | string): string => `
+name: claims
+input: { split: { by: range, from: 1, to: 4 } }
+steps:
+  - { name: price, run: [cat] }
+  - { name: total, gather: true, run: [cat] }
+tolerate: ${tolerate}
+`;
+
+describe('review: worker', function () {
+  this.timeout(30_000);
+  let place: Place;
+  beforeEach(async () => {
+    place = await openPlace();
+  });
+  afterEach(async () => {
+    await place.end();
+  });
+
+  for (const [what, run] of [
+    ['removes its output directory', 'rmdir "$BATCHCTL_OUTPUT_DIR"'],
+    [
+      'writes a path too long for a key',
+      'd="$BATCHCTL_OUTPUT_DIR"; for i in 1 2 3 4 5 6; do d="$d/$(printf %0200d 1)"; done; mkdir -p "$d"; echo x > "$d/f"',
+    ],
+  ] as const) {
+    it(`a command that ${what} fails its attempt`, async () => {
+      const { platform } = place;
+      const yaml = `name: claims\ninput: { split: { by: range, from: 1, to: 1 } }\nsteps:\n  - { name: price, attempts: 1, output: files, run: ${JSON.stringify(run)} }\n`;
+      const view = await submitJob(place, yaml, {});
+      const error = await work(platform).then(
+        () => null,
+        (thrown: Error) => thrown,
+      );
+      expect(error?.message ?? null).to.equal(null);
+      expect(stateOf((await readView(platform.store, view.record.job)) as JobView)).to.equal('failed');
+    });
+  }
+
+  it('a kill is heeded though a later attempt of the job was admitted after it', async () => {
+    const { platform } = place;
+    const { heedJournals } = await import('../../src/worker/pulse.ts');
+    const view = await submitJob(place, GATHER(0), {});
+    const { job } = view.record;
+    const killed = await add(platform, view, { what: 'kill', tasks: { price: '0' }, mode: 'fail' });
+    const of = (task: number, at: JobView) => ({
+      task: { message: { job, step: 'price', task, round: 0 }, view: at, index: 0 },
+      startedAt: 0,
+    });
+    const running = [of(0, view), of(1, killed)];
+    const ended: number[] = [];
+    const dispatcher = {
+      running: () => running,
+      end: (_: string, which: (a: unknown) => boolean) => {
+        for (const a of running) if (which(a)) ended.push(a.task.message.task);
+      },
+    };
+    await heedJournals(platform.store, new JobCache(platform.store, 1), dispatcher as never);
+    expect(ended).to.deep.equal([0]);
+  });
+
+  it("tasks kill --requeue is heeded though the killer's clock is behind", async () => {
+    const { platform } = place;
+    const { heedJournals } = await import('../../src/worker/pulse.ts');
+    const view = await submitJob(place, GATHER(0), {});
+    const { job } = view.record;
+    await append(platform.store, view, { who: 'me', now: Date.now() - 60_000 }, () => ({
+      what: 'kill',
+      tasks: { price: '0' },
+      mode: 'requeue',
+    }));
+    const running = [
+      { task: { message: { job, step: 'price', task: 0, round: 0 }, view, index: 0 }, startedAt: Date.now() - 10_000 },
+    ];
+    const ended: number[] = [];
+    const dispatcher = {
+      running: () => running,
+      end: (_: string, which: (a: unknown) => boolean) => {
+        for (const a of running) if (which(a)) ended.push(a.task.message.task);
+      },
+    };
+    await heedJournals(platform.store, new JobCache(platform.store, 1), dispatcher as never);
+    expect(ended).to.deep.equal([0]);
+  });
+
+  it('an attempt that never started keeps no log of the one before it', async () => {
+    const { platform } = place;
+    const { runAttempt } = await import('../../src/worker/attempt.ts');
+    const { writeFileSync } = await import('node:fs');
+    const { join } = await import('node:path');
+    const { freshDirectory } = await import('../../src/worker/directory.ts');
+    const { logKey } = await import('../../src/model/keys.ts');
+    const view = await submitJob(place, GATHER(0), {});
+    const { job } = view.record;
+    const scratch = join(place.directory, 'scratch');
+    writeFileSync(freshDirectory(scratch, 0).stderr, 'another job speaks: hunter2\n');
+    const found = await admit(
+      platform.store,
+      new JobCache(platform.store, 5_000),
+      delivery(encodeMessage({ job, step: 'price', task: 0, round: 0 })),
+      Date.now(),
+    );
+    if (found.kind !== 'admitted') throw new Error('not admitted');
+    const end = new AbortController();
+    const executor = createShellExecutor({ slots: 1, worker: 'w', directory: scratch });
+    const ctx = {
+      platform,
+      worker: 'w',
+      jobs: new JobCache(platform.store, 5_000),
+      executor,
+      scratch,
+      total: { slots: 1, memory: 1, disk: 1 },
+      record: async () => undefined,
+      log: { info: () => undefined, warn: () => undefined },
+      passed: () => end.abort('drain'),
+    };
+    await runAttempt(ctx as never, found, {
+      attempt: 'aaaa',
+      slot: 0,
+      leaseSeconds: 15,
+      code: {} as never,
+      signal: end.signal,
+    });
+    await executor.close();
+    expect(await platform.store.read(logKey(job, 'price', 0, 'aaaa'))).to.equal(null);
+  });
+
+  it('a worker whose first SIGTERM came while it started drains', async () => {
+    const { openContext } = await import('../../src/cli/context.ts');
+    const { splitGlobalFlags } = await import('../../src/cli/global-flags.ts');
+    const { workerCommand } = await import('../../src/cli/commands/worker.ts');
+    const { flags } = splitGlobalFlags(['--profile', 'local', '--quiet']);
+    const io = {
+      cwd: place.directory,
+      env: { HOME: place.directory, PATH: process.env.PATH },
+      stdout: process.stdout,
+      stderr: process.stderr,
+      stdin: process.stdin,
+    } as never;
+    const [first, second] = [new AbortController(), new AbortController()];
+    const ctx = openContext({
+      io,
+      flags,
+      signal: first.signal,
+      stopNow: second.signal,
+      closed: new AbortController().signal,
+    });
+    const definition = workerCommand(ctx);
+    const ended = Promise.resolve(
+      definition.run({
+        group: undefined,
+        slots: 1,
+        untilEmpty: false,
+        idleExit: undefined,
+        maxFailures: undefined,
+      } as never),
+    );
+    await ctx.config();
+    first.abort(); // as a signal that comes while the platform opens
+    const inTime = await Promise.race([ended.then(() => true), new Promise((r) => setTimeout(() => r(false), 3_000))]);
+    second.abort();
+    await ended;
+    expect(inTime).to.equal(true);
+  });
+
+  it('a secret of several lines leaves by no last line', async () => {
+    const { lastLine } = await import('../../src/worker/stderr.ts');
+    const { writeFileSync } = await import('node:fs');
+    const { join } = await import('node:path');
+    const path = join(place.directory, 'err');
+    writeFileSync(path, 'can not sign with\n-----BEGIN KEY-----\nMIIEvQIBADANBgkq\n-----END KEY----- hunter2\n');
+    const key = '-----BEGIN KEY-----\nMIIEvQIBADANBgkq\n-----END KEY----- hunter2';
+    expect(lastLine(path, { KEY: key })).to.not.include('hunter2');
+  });
+
+  it('a lease lost while its message is admitted records nothing of a nameless job', async () => {
+    const { platform } = place;
+    const ledger = await platform.ledger();
+    const { settle } = await import('../../src/worker/settle.ts');
+    const events: unknown[] = [];
+    const ctx = {
+      platform,
+      worker: 'w',
+      jobs: new JobCache(platform.store, 1),
+      executor: {
+        run: async () => {
+          throw new Error();
+        },
+        close: async () => undefined,
+      },
+      scratch: '/',
+      total: { slots: 1, memory: 1, disk: 1 },
+      record: async (e: never) => {
+        events.push(e);
+        await ledger.record([e]);
+      },
+      log: { info: () => undefined, warn: () => undefined },
+      passed: () => undefined,
+    };
+    await settle(
+      ctx as never,
+      {
+        queue: {} as never,
+        delivery: delivery('{}'),
+        task: null,
+        number: 0,
+        slot: 0,
+        attempt: null,
+        result: null,
+        outcome: { kind: 'leaseLost' },
+      },
+      async () => undefined,
+    );
+    expect(events).to.deep.equal([]);
+  });
+});
