@@ -7,6 +7,7 @@ import type { CodeCache } from './code.ts';
 import type { WorkerContext } from './context.ts';
 import { fits, minus, needsHere, plus, type Resources } from './fit.ts';
 import { type EndReason, messageOf } from './judge.ts';
+import { LimitedDeliveries } from './limited.ts';
 import type { Outcome } from './outcome.ts';
 import { Pace } from './pace.ts';
 import type { QueueClient } from './queue-client.ts';
@@ -52,6 +53,7 @@ export class Dispatcher {
   readonly #names = new Set<string>();
   /** Leases that were lost before their deliveries were let in. */
   readonly #lostEarly = new Set<Receipt>();
+  readonly #limited: LimitedDeliveries;
   readonly #freeSlots: number[];
   readonly #pace: Pace;
   #free: Resources;
@@ -64,6 +66,7 @@ export class Dispatcher {
     this.#free = ctx.total;
     this.#freeSlots = Array.from({ length: ctx.total.slots }, (_, slot) => slot).reverse();
     this.#pace = new Pace(ctx.total.slots);
+    this.#limited = new LimitedDeliveries(ctx.total.slots);
   }
 
   /** How many more deliveries are wanted now: one a free slot, and a few ahead while tasks are short. */
@@ -76,7 +79,7 @@ export class Dispatcher {
   }
 
   get busy(): boolean {
-    return this.#running.size + this.#ready.length + this.#admitting > 0;
+    return this.#running.size + this.#ready.length + this.#limited.count + this.#admitting > 0;
   }
 
   running(): Iterable<RunningAttempt> {
@@ -100,9 +103,18 @@ export class Dispatcher {
   /** Stops taking; what waits for a slot is given back. */
   stopTaking(): void {
     this.#taking = false;
+    this.reconsider();
     for (const { queue, task } of this.#ready.splice(0)) {
       this.#names.delete(nameOf(task));
       this.#refuse(queue, task.delivery, { kind: 'declined', why: 'busy', delay: 0 }, task);
+    }
+  }
+
+  /** Lets in what `maxRunning` held back, as far as it may run now: all of it, or the oldest `count`. */
+  reconsider(count = this.#limited.count): void {
+    for (const { queue, delivery, name } of this.#limited.take(count)) {
+      this.#names.delete(name);
+      void this.offer(queue, [delivery]);
     }
   }
 
@@ -116,7 +128,9 @@ export class Dispatcher {
     this.#running.get(receipt)?.end.abort('lease' satisfies EndReason);
     const waiting = this.#ready.findIndex(({ task }) => task.delivery.receipt === receipt);
     for (const { task } of waiting === -1 ? [] : this.#ready.splice(waiting, 1)) this.#names.delete(nameOf(task));
-    if (waiting === -1 && !this.#running.has(receipt) && this.#admitting > 0) this.#lostEarly.add(receipt);
+    const limited = this.#limited.lose(receipt);
+    if (limited !== null) this.#names.delete(limited.name);
+    else if (waiting === -1 && !this.#running.has(receipt) && this.#admitting > 0) this.#lostEarly.add(receipt);
   }
 
   async #admit(queue: QueueClient, delivery: Delivery): Promise<void> {
@@ -124,19 +138,19 @@ export class Dispatcher {
     const found = await admit(platform.store, jobs, delivery, platform.clock.now()).catch((error: unknown) =>
       this.#unadmitted(delivery, error),
     );
-    if (this.#lostEarly.delete(delivery.receipt)) {
-      this.#refuse(queue, delivery, { kind: 'leaseLost' }, null);
-      return;
-    }
+    if (this.#lostEarly.delete(delivery.receipt)) return;
     if (found.kind === 'refused') {
       this.#refuse(queue, delivery, found.outcome, found.admitted);
       return;
     }
     const needs = needsHere(found.step.needs, total);
     const declined = this.#declined(found, needs);
-    if (declined !== null) this.#refuse(queue, delivery, declined, found);
+    const name = nameOf(found);
+    if (declined?.kind === 'declined' && declined.why === 'limit' && this.#limited.hold({ queue, delivery, name })) {
+      this.#names.add(name);
+    } else if (declined !== null) this.#refuse(queue, delivery, declined, found);
     else {
-      this.#names.add(nameOf(found));
+      this.#names.add(name);
       this.#ready.push({ queue, task: found, needs });
     }
   }
@@ -208,6 +222,7 @@ export class Dispatcher {
     this.#pace.took(result.endedAt - result.startedAt);
     this.#options.settle(settlingOf(queue, running, result));
     this.#pump();
+    this.reconsider(1);
     this.#options.onRoom();
   }
 }

@@ -223,6 +223,8 @@ class Worker {
     await ledger.heartbeat(this.#sign(null));
     this.#elsewhere = await ledger.workers({ since: this.#platform.clock.now() - 4_000 * this.#platform.leaseSeconds });
     await this.#log.flush();
+    // What ran elsewhere may have ended, or a person may have raised the limit.
+    this.#dispatcher.reconsider();
     if (!this.#dispatcher.busy && !this.#drain.signal.aborted && !this.#options.untilEmpty)
       await this.#onlooker.round();
   }

@@ -80,19 +80,30 @@ describe('decisions that race workers', function () {
   it('a task that fails before a gather fails the job with exit 5, and the gather never opens', async () => {
     workspace.write('job.json', {
       ...CHAINS,
-      steps: CHAINS.steps.map((step) => (step.name === 'twice' ? { ...step, attempts: 1, run: 'read n && [ $n != 3 ] && echo $n' } : step)),
+      steps: CHAINS.steps.map((step) =>
+        step.name === 'twice' ? { ...step, attempts: 1, run: 'read n && [ $n != 3 ] && echo $n' } : step,
+      ),
     });
     const ran = await workspace.run(['run', 'job.json', '--json']);
     expect(ran.code, ran.stderr).to.equal(5);
     const { job } = JSON.parse(ran.stdout) as { job: string };
     const facts = await factsOf(platform, job);
-    expect(facts).to.deep.include({ state: 'failed', ledgerState: 'failed', reason: 'failures', queued: 0, openMarks: 0 });
+    expect(facts).to.deep.include({
+      state: 'failed',
+      ledgerState: 'failed',
+      reason: 'failures',
+      queued: 0,
+      openMarks: 0,
+    });
     expect(facts.outputs.total).to.deep.equal({});
     expect(facts.dead).to.have.length(1);
   });
 
   it('onFailure: stop gives up what is not decided, and the job has failed', async () => {
-    workspace.write('job.json', shortTasks(40, { onFailure: 'stop' }, '[ $BATCHCTL_TASK != 1 ] || exit 65; sleep 0.05'));
+    workspace.write(
+      'job.json',
+      shortTasks(40, { onFailure: 'stop' }, '[ $BATCHCTL_TASK != 1 ] || exit 65; sleep 0.05'),
+    );
     const job = await workspace.submit();
     expect((await workspace.work({}, '--slots', '1')).code).to.equal(0);
     const facts = await factsOf(platform, job);

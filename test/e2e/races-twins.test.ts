@@ -13,9 +13,7 @@ import { wrapStore } from '../support/wrap-store.ts';
 /** Sends messages as the tool itself would, so that each is delivered once more. */
 async function sendAgain(platform: Platform, job: string, tasks: readonly [string, number][]): Promise<void> {
   const queue = await platform.queue('default');
-  await queue.send(
-    tasks.map(([step, task]) => ({ body: encodeMessage({ job, step, task, round: 0 }), tenant: job })),
-  );
+  await queue.send(tasks.map(([step, task]) => ({ body: encodeMessage({ job, step, task, round: 0 }), tenant: job })));
 }
 
 const FIRST: readonly [string, number][] = [0, 1, 2, 3].map((task) => ['twice', task]);
@@ -103,9 +101,30 @@ describe('twins', function () {
   });
 
   for (const { when, tolerate, order, leftOut, states, total } of [
-    { when: 'before the gather opened', tolerate: 1, order: ['go1', 'go0'], leftOut: '', states: ['succeeded'], total: '2\n' },
-    { when: 'after the gather opened', tolerate: 1, order: ['go0', 'go1'], leftOut: '1', states: ['succeeded'], total: '1\n' },
-    { when: 'after the job was closed as failed', tolerate: 0, order: ['go0', 'go1'], leftOut: '', states: ['failed', 'succeeded'], total: '2\n' },
+    {
+      when: 'before the gather opened',
+      tolerate: 1,
+      order: ['go1', 'go0'],
+      leftOut: '',
+      states: ['succeeded'],
+      total: '2\n',
+    },
+    {
+      when: 'after the gather opened',
+      tolerate: 1,
+      order: ['go0', 'go1'],
+      leftOut: '1',
+      states: ['succeeded'],
+      total: '1\n',
+    },
+    {
+      when: 'after the job was closed as failed',
+      tolerate: 0,
+      order: ['go0', 'go1'],
+      leftOut: '',
+      states: ['failed', 'succeeded'],
+      total: '2\n',
+    },
   ]) {
     it(`that succeed after their task failed for good, ${when}`, async () => {
       workspace.write('job.json', {
@@ -113,7 +132,11 @@ describe('twins', function () {
         tolerate,
         input: { split: { by: 'range', from: 0, to: 1 } },
         steps: [
-          { name: 'only', attempts: 1, run: `cd ${workspace.dir}; echo $BATCHCTL_TASK >> ran; [ $BATCHCTL_WORKER_ID = w-slow ] || exit 1; while [ ! -e go$BATCHCTL_TASK ]; do sleep 0.02; done; echo fine` },
+          {
+            name: 'only',
+            attempts: 1,
+            run: `cd ${workspace.dir}; echo $BATCHCTL_TASK >> ran; [ $BATCHCTL_WORKER_ID = w-slow ] || exit 1; while [ ! -e go$BATCHCTL_TASK ]; do sleep 0.02; done; echo fine`,
+          },
           { name: 'total', gather: true, run: 'wc -l' },
         ],
       });
@@ -124,17 +147,26 @@ describe('twins', function () {
       const quick = startInside(workspace, await workspace.platform('w-quick'), { slots: 1, untilEmpty: false });
       await until('the twin failed for good', async () => (await factsOf(platform, job)).dead.length === 1);
       await quick.drain();
-      const closes = async (): Promise<number> => (await factsOf(platform, job)).journal.filter((what) => what === 'close').length;
+      const closes = async (): Promise<number> =>
+        (await factsOf(platform, job)).journal.filter((what) => what === 'close').length;
       workspace.write(order[0] ?? '', '');
       if (order[0] === 'go1') await until('the late success', () => platform.store.head(outKey(job, 'only', 1)));
       else await until('the first close', async () => (await closes()) === 1);
       workspace.write(order[1] ?? '', '');
-      await until('the last close', async () => (await closes()) === states.length && (await platform.store.head(outKey(job, 'only', 1))));
+      await until(
+        'the last close',
+        async () => (await closes()) === states.length && (await platform.store.head(outKey(job, 'only', 1))),
+      );
       await slow.drain();
       const facts = await factsOf(platform, job);
-      expect(facts).to.deep.include({ ...SUCCEEDED, outputs: { only: { 0: 'fine\n', 1: 'fine\n' }, total: { 0: total } } });
+      expect(facts).to.deep.include({
+        ...SUCCEEDED,
+        outputs: { only: { 0: 'fine\n', 1: 'fine\n' }, total: { 0: total } },
+      });
       expect(facts.journal).to.deep.equal(['sent', ...states.map(() => 'close')]);
-      const opened = JSON.parse(new TextDecoder().decode((await platform.store.read(openedKey(job, 'total'))) ?? undefined));
+      const opened = JSON.parse(
+        new TextDecoder().decode((await platform.store.read(openedKey(job, 'total'))) ?? undefined),
+      );
       expect(opened.leftOut).to.equal(leftOut);
     });
   }

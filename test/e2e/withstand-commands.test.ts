@@ -55,7 +55,11 @@ describe('commands that behave badly', function () {
 
   it('ignores SIGTERM at its timeout: it is killed after its grace, and has failed for that', async () => {
     const job = await submit('trap "" TERM; echo $$ > pid; while :; do sleep 0.05; done', { timeout: '1s' });
-    const worker = startInside(workspace, await workspace.platform('w-grace'), { slots: 1, untilEmpty: true, graceMs: 300 });
+    const worker = startInside(workspace, await workspace.platform('w-grace'), {
+      slots: 1,
+      untilEmpty: true,
+      graceMs: 300,
+    });
     const pid = await pidIn('pid');
     await worker.done;
     expect(isAlive(pid)).to.equal(false);
@@ -63,7 +67,9 @@ describe('commands that behave badly', function () {
   });
 
   it('forks a child into a session of its own that outlives it: the child is gone when the task is', async () => {
-    const facts = await work("setsid sh -c 'echo $$ > pid; exec sleep 1000' & while [ ! -s pid ]; do sleep 0.02; done; echo done");
+    const facts = await work(
+      "setsid sh -c 'echo $$ > pid; exec sleep 1000' & while [ ! -s pid ]; do sleep 0.02; done; echo done",
+    );
     expect(facts).to.deep.include({ ...SUCCEEDED, outputs: { only: { 0: 'done\n' } } });
     const pid = await pidIn('pid');
     await until('the child is gone', () => !isAlive(pid), 1_000);

@@ -51,7 +51,11 @@ describe('a disk that is full', function () {
 
   for (const { what, command, filler } of [
     { what: 'outputs do not fit', command: 'head -c 9000000 /dev/zero', filler: 12_000_000 },
-    { what: 'outputs do not fit, and the command does not mind', command: 'head -c 9000000 /dev/zero || true', filler: 12_000_000 },
+    {
+      what: 'outputs do not fit, and the command does not mind',
+      command: 'head -c 9000000 /dev/zero || true',
+      filler: 12_000_000,
+    },
     { what: 'nothing fits', command: 'echo fine', filler: 31 * 2 ** 20 },
   ]) {
     it(`makes a worker give up with exit 8 when ${what}; once there is room, the job is done`, async () => {

@@ -21,7 +21,8 @@ describe('messages that make no sense', function () {
     const queue = await platform.queue('default');
     await queue.send(bodies.map((body) => ({ body, tenant: 'x' })));
   };
-  const message = (fields: object): string => JSON.stringify({ format: 1, step: 'twice', task: 0, round: 0, ...fields });
+  const message = (fields: object): string =>
+    JSON.stringify({ format: 1, step: 'twice', task: 0, round: 0, ...fields });
 
   it('are buried, each with its reason, and the worker goes on', async () => {
     const job = await workspace.submit();

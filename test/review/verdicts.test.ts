@@ -111,7 +111,7 @@ describe('review: verdicts', function () {
     const view = await add(platform, view0, { what: 'skip', tasks: { price: '3' }, reason: 'x' });
     let raced = false;
     const store: Platform['store'] = new Proxy(platform.store, {
-      get: (target, name, self) => {
+      get: (target, name) => {
         if (name !== 'put') {
           const v: unknown = Reflect.get(target, name, target);
           return typeof v === 'function' ? v.bind(target) : v;

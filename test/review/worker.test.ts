@@ -1,7 +1,6 @@
 import { expect } from 'chai';
 import { append, readView } from '../../src/jobs/journal.ts';
 import type { EntryKind } from '../../src/model/journal.ts';
-import { failedKey } from '../../src/model/keys.ts';
 import { encodeMessage } from '../../src/model/message.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
@@ -14,22 +13,6 @@ import { submitJob, work } from '../jobs/submitted-job.ts';
 
 const add = async (platform: Platform, view: JobView, kind: EntryKind): Promise<JobView> =>
   (await append(platform.store, view, { who: 'me', now: Date.now() }, () => kind)).view;
-const fail = (platform: Platform, job: string, step: string, n: number, round = 0): Promise<unknown> =>
-  platform.store.put(
-    failedKey(job, step, n, round),
-    JSON.stringify({
-      format: 1,
-      reason: 'exit',
-      exitCode: 1,
-      error: 'x',
-      attempt: 'a',
-      number: 3,
-      worker: 'w',
-      startedAt: '2026-01-01T00:00:00Z',
-      endedAt: '2026-01-01T00:00:00Z',
-      cause: 'c',
-    }),
-  );
 const delivery = (body: string): Delivery => ({ receipt: 'r' as Receipt, body, receiveCount: 1, sentAt: 0 });
 const GATHER = (tolerate: number | string): string => `
 name: claims
