@@ -6,8 +6,23 @@ import { build } from 'esbuild';
 /** What is started or imported by its own name. The name of each file is its name in dist/. */
 const ENTRIES = ['src/cli/main.ts', 'src/worker/lease-thread.ts', 'src/adapters/local/sqlite-queue.ts'];
 
-/** What can't be bundled: native code that finds its own files. */
-const EXTERNAL = ['better-sqlite3'];
+/** What can't be bundled: native code. */
+const SQLITE = 'better-sqlite3/build/Release/better_sqlite3.node';
+
+/** SQLite's JavaScript is bundled; its native code is loaded from where npm built it, with no search for it. */
+const nativeSqlite = {
+  name: 'native-sqlite',
+  setup: ({ onLoad }) => {
+    onLoad({ filter: /better-sqlite3.lib.database[.]js$/ }, ({ path }) => {
+      const text = readFileSync(path, 'utf8');
+      const search = "require('bindings')('better_sqlite3.node')";
+      if (!text.includes(search))
+        throw new Error(`expected ${search} in ${path}: look how it finds its native code now`);
+      const contents = text.replace(search, `require('${SQLITE}')`);
+      return { contents, loader: 'js' };
+    });
+  },
+};
 
 /** CommonJS packages inside an ESM bundle call `require` for Node's own modules. */
 const REQUIRE =
@@ -28,7 +43,7 @@ const versionOnly = {
 };
 
 const { metafile } = await build({
-  plugins: [versionOnly],
+  plugins: [versionOnly, nativeSqlite],
   metafile: true,
   absWorkingDir: root,
   entryPoints: ENTRIES.filter((entry) => existsSync(`${root}/${entry}`)),
@@ -41,7 +56,7 @@ const { metafile } = await build({
   format: 'esm',
   platform: 'node',
   target: 'node20',
-  external: EXTERNAL,
+  external: [SQLITE],
   banner: { js: REQUIRE },
   minifyWhitespace: true,
   // Linked, and read only by `node --enable-source-maps`.

@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { batchctl, detail, inTurns, rateText, report, Scratch, SMALL, secondsText, timed } from './measure.mjs';
 
 const TASKS = SMALL ? 200 : 2_000;
-const RUNS = SMALL ? 1 : 5;
+const RUNS = SMALL ? 1 : 3;
 const SLEEPERS = 8;
 const processors = availableParallelism();
 
@@ -18,12 +18,12 @@ try {
 }
 
 async function nothing() {
-  const found = await inTurns(RUNS, contest(['/bin/true'], processors));
+  const found = await inTurns(RUNS, contest(['/bin/true'], 2 * processors));
   tell('true', found);
   const rate = TASKS / found.batchctl.seconds;
   const times = found.parallel.seconds / found.batchctl.seconds;
   report({
-    what: `${TASKS} x /bin/true`,
+    what: `${TASKS} x /bin/true, ${2 * processors} at once`,
     ours: rateText(rate),
     peer: `GNU parallel --joblog ${rateText(TASKS / found.parallel.seconds)}, xargs ${rateText(TASKS / found.xargs.seconds)}`,
     goal: `4 times parallel (found ${times.toFixed(1)})`,

@@ -46,7 +46,10 @@ async function openLocal(config: Config, profile: LocalProfile, options: Platfor
   let opened: Promise<Ledger> | null = null;
   const queueOptions = (group: string) => ({ root, group, holder: who, leaseSeconds, durability });
   const ledger = (): Promise<Ledger> => {
-    opened ??= openLedger(root, durability, who);
+    opened ??= openLedger(root, durability, who).catch((error: unknown) => {
+      opened = null;
+      throw error;
+    });
     return opened;
   };
   return {
@@ -60,6 +63,8 @@ async function openLocal(config: Config, profile: LocalProfile, options: Platfor
         queues.get(group) ??
         import('./adapters/local/sqlite-queue.ts').then((module) => module.openSqliteQueue(queueOptions(group)));
       queues.set(group, queue);
+      // One that could not be opened is tried again by whoever asks next.
+      queue.catch(() => queues.delete(group));
       return queue;
     },
     group: async (name) => openGroup(name, config, profile, store, ledger),

@@ -9,6 +9,7 @@ import { type JobView, stateOf } from '../model/view.ts';
 import type { OwnWorkers } from '../platform.ts';
 import type { Context } from './context.ts';
 import { jobExit, refuseUnended } from './job-exit.ts';
+import { localResources, refuseTooLarge } from './local-resources.ts';
 import { answer, print } from './render.ts';
 import { liveView } from './render-live.ts';
 import { liveOf, statusText } from './status-text.ts';
@@ -59,9 +60,12 @@ async function begin(
   const mode = modeOf(what.input);
   const prepared = await prepareSubmission(ctx, what.spec, what.jobFile, what.input);
   const existing = prepared.runKey === null || mode === 'again' ? null : await existingRun(platform, prepared.runKey);
-  const done = existing !== null && isClosed(stateOf(await mustReadView(platform.store, existing.claim.job)));
+  const standing = existing === null ? null : await mustReadView(platform.store, existing.claim.job);
+  const done = standing !== null && isClosed(stateOf(standing));
   // The worker starts up while the input is cut: each takes a tenth of a second.
-  if (!done) workers.start(what.spec);
+  const spec = standing?.record.spec ?? what.spec;
+  if (!done) await workers.refuseTooLarge(spec);
+  if (!done) workers.start(spec);
   return submitPrepared(ctx, prepared, mode);
 }
 
@@ -152,6 +156,12 @@ class Workers {
   constructor(ctx: Context, slots: number | null) {
     this.#ctx = ctx;
     this.#slots = slots;
+  }
+
+  /** Throws `refused` before anything is written, where these workers could never run a step. */
+  async refuseTooLarge(spec: JobSpec): Promise<void> {
+    const { profile } = await this.#ctx.config();
+    if (profile.backend === 'local') refuseTooLarge(spec, localResources(profile, this.#slots));
   }
 
   start(spec: JobSpec): void {

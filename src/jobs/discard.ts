@@ -1,4 +1,4 @@
-import { jobKey, jobPrefix, OPEN } from '../model/keys.ts';
+import { jobKey, jobPrefix, journalKey, keeperKey, OPEN } from '../model/keys.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 
@@ -16,8 +16,24 @@ export async function discardJob(store: ObjectStore, job: string): Promise<void>
 
 /** What an onlooker does with an open mark that has no committed job: after a day, its remains are deleted. */
 export async function discardAbandoned(platform: Platform, job: string): Promise<void> {
-  for await (const { modified } of platform.store.list(`${OPEN}${job}.`)) {
-    if (platform.clock.now() - modified < ABANDONED_MS) return;
+  const { store } = platform;
+  let newest: number | null = null;
+  const marks: string[] = [];
+  for await (const { key, modified } of store.list(`${OPEN}${job}.`)) {
+    newest = Math.max(newest ?? 0, modified);
+    marks.push(key);
   }
-  await discardJob(platform.store, job);
+  if (newest === null) return;
+  // A pruned job keeps its journal and proofs: only its mark is left over.
+  if ((await store.head(journalKey(job, 0))) !== null) await store.delete(marks);
+  else if ((await storeTime(platform)) - newest >= ABANDONED_MS) await discardJob(store, job);
+}
+
+/** The store's own time: instants that are compared come from one clock. */
+async function storeTime({ store, who }: Platform): Promise<number> {
+  const key = keeperKey(`clock-${who.replace(/[^a-z0-9-]/gi, '-')}`);
+  await store.put(key, '{"format":1}');
+  const info = await store.head(key);
+  await store.delete([key]);
+  return info?.modified ?? 0;
 }

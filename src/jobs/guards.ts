@@ -1,7 +1,9 @@
+import { standingOf } from '../model/decide.ts';
 import { toleratedOf } from '../model/job.ts';
 import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
-import { append } from './journal.ts';
+import { append, refreshView } from './journal.ts';
+import { listFacts } from './listing.ts';
 
 /** So many tasks must have ended before `halt` speaks. */
 const HALT_AFTER = 20;
@@ -16,20 +18,36 @@ export async function guardFailures(platform: Platform, view: JobView): Promise<
   const counts = await (await platform.ledger()).counts(view.record.job);
   const failed = counts.reduce((sum, step) => sum + step.failed, 0);
   const ended = failed + counts.reduce((sum, step) => sum + step.done, 0);
+  const suspects = spec.onFailure === 'stop' && failed > toleratedOf(view.tolerance, parts);
   const { halt } = spec;
   const tooMany = halt !== null && ended >= HALT_AFTER && failed / ended >= halt;
+  if (!suspects && !tooMany) return view;
+  // Counters only say when to look: those of an earlier round may stand, and a person may have skipped some.
+  const found = await exactFailures(platform, view);
+  const halts = halt !== null && found.ended >= HALT_AFTER && found.failed / found.ended >= halt;
   const { view: after } = await append(
     platform.store,
     view,
     { who: platform.who, now: platform.clock.now() },
     (now) => {
       if (now.cancelled || now.closed !== null) return null;
-      if (spec.onFailure === 'stop' && now.stopped === null && failed > toleratedOf(now.tolerance, parts)) {
-        return { what: 'stop', cause: `${failed} failed for good` };
+      if (spec.onFailure === 'stop' && now.stopped === null && found.failed > toleratedOf(now.tolerance, parts)) {
+        return { what: 'stop', cause: `${found.failed} failed for good` };
       }
-      if (tooMany && now.paused === null && now.stopped === null) return { what: 'pause', now: false, reason: 'halt' };
+      if (halts && now.paused === null && now.stopped === null) return { what: 'pause', now: false, reason: 'halt' };
       return null;
     },
   );
   return after;
+}
+
+/** What the listing says of chains: how many failed for good and were not skipped, and how many tasks have ended. */
+async function exactFailures(
+  platform: Platform,
+  seen: JobView,
+): Promise<{ readonly failed: number; readonly ended: number }> {
+  const view = await refreshView(platform.store, seen);
+  const { steps } = standingOf(view, await listFacts(platform.store, view));
+  const failed = steps.reduce((sum, step) => sum + step.failed, 0);
+  return { failed, ended: failed + steps.reduce((sum, step) => sum + step.published, 0) };
 }

@@ -68,6 +68,9 @@ async function makeMove(
 async function openGather(platform: Platform, view: JobView, move: NextMove & { move: 'open' }): Promise<JobView> {
   const step = view.record.spec.steps[move.step];
   if (step === undefined) throw new RangeError(`no step ${move.step}`);
+  // A skip, an undo or an adjusted tolerance since the listing decides anew what the gather takes.
+  const now = await refreshView(platform.store, view);
+  if (now.next !== view.next) return now;
   const opened = { format: 1, id: claimId(), count: move.count, leftOut: move.leftOut };
   const { created } = await platform.store.put(openedKey(view.record.job, step.name), JSON.stringify(opened), {
     ifAbsent: true,
@@ -97,7 +100,8 @@ async function close(
 ): Promise<JobView> {
   const ending = await endingOf(platform, view, move);
   const { view: after } = await append(platform.store, view, by(platform), (now) => {
-    if (now.round !== view.round || now.closed?.state === ending.state) return null;
+    // Whatever came since the listing may decide otherwise: then it is listed again.
+    if (now.next !== view.next) return null;
     return ending;
   });
   await recordView(platform, after);

@@ -15,9 +15,14 @@ interface Memory {
   view: JobView;
   /** Counters at the last listing, and when that was (monotonic ms). */
   listed: { readonly counts: string; readonly at: number } | null;
+  /** No listing for the counters' sake before then (monotonic ms): the last one found nothing to do. */
+  quietUntil: number;
   /** Where the job stood, exactly, when it last moved, and since when it stands so. */
   stood: { readonly at: string; readonly since: number; readonly look: Look } | null;
 }
+
+/** After a listing that found nothing to do, the next one for the counters' sake waits at least so long. */
+const QUIET_MS = 200;
 
 /**
  * Looks cheaply first and exactly second (law 11), and sends again what two looks, two leases apart, found missing
@@ -52,7 +57,10 @@ export class Onlooker {
     if (memory === null) return null;
     if (!isOpen(memory.view) && memory.view.closed !== null && !exact) return { view: memory.view, look: null };
     if (!exact && !(await this.#isTime(memory))) return { view: memory.view, look: null };
+    const began = this.#platform.clock.monotonic();
     const found = await look(this.#platform, memory.view);
+    const ended = this.#platform.clock.monotonic();
+    memory.quietUntil = found.did.length > 0 ? 0 : ended + Math.max(QUIET_MS, 10 * (ended - began));
     memory.view = found.view;
     this.#noteStanding(memory, found);
     return { view: found.view, look: found };
@@ -60,22 +68,33 @@ export class Onlooker {
 
   /**
    * A glance after an outcome. A publish after a close is followed by an exact look, which may close again. A job that
-   * can't be read is for others: nothing is thrown for it.
+   * can't be read is for others: nothing is thrown for it. Answers in how many milliseconds to glance again, if it may
+   * be time and the last listing was too short ago.
    */
-  async afterOutcome(job: string, published: boolean): Promise<void> {
+  async afterOutcome(job: string, published: boolean): Promise<number | null> {
     try {
       const glanced = await this.glance(job);
+      const quiet = this.#quietFor(job);
+      if (glanced !== null && glanced.look === null && isOpen(glanced.view) && quiet > 0) return quiet;
       const late = published && glanced !== null && glanced.look === null && glanced.view.closed !== null;
       if (late) await this.glance(job, true);
+      return null;
     } catch (error) {
       if (!isKind(error, 'newer', 'corrupt')) throw error;
+      return null;
     }
+  }
+
+  #quietFor(job: string): number {
+    return (this.#jobs.get(job)?.quietUntil ?? 0) - this.#platform.clock.monotonic();
   }
 
   /** One round over all open jobs, with resends where they are due. Answers the exact looks it took, by job. */
   async round(exact = false): Promise<ReadonlyMap<string, Look>> {
     const looks = new Map<string, Look>();
-    for (const job of await this.openJobs()) {
+    const open = new Set(await this.openJobs());
+    for (const [job, { view }] of this.#jobs) if (!open.has(job) && !isOpen(view)) this.#jobs.delete(job);
+    for (const job of open) {
       try {
         const glanced = await this.glance(job, exact);
         if (glanced === null) await discardAbandoned(this.#platform, job);
@@ -90,10 +109,6 @@ export class Onlooker {
     return looks;
   }
 
-  forget(job: string): void {
-    this.#jobs.delete(job);
-  }
-
   async #remember(job: string): Promise<Memory | null> {
     const known = this.#jobs.get(job);
     if (known !== undefined) {
@@ -105,6 +120,7 @@ export class Onlooker {
     const memory: Memory = {
       view: await refreshView(this.#platform.store, emptyView(record)),
       listed: null,
+      quietUntil: 0,
       stood: null,
     };
     this.#jobs.set(job, memory);
@@ -120,7 +136,8 @@ export class Onlooker {
     const stale = listed === null || now - listed.at >= Math.min(60_000, 2 * this.#leaseMs);
     const moved = listed === null || listed.counts !== text;
     const decided = countsSayDecided(memory.view.record.spec.steps, stepTotals(memory.view), counts);
-    if (!stale && !(moved && decided)) return false;
+    // After a retry old failures keep saying decided: fruitless listings take at most a tenth of the time.
+    if (!stale && !(moved && decided && now >= memory.quietUntil)) return false;
     memory.listed = { counts: text, at: now };
     return true;
   }
@@ -165,7 +182,8 @@ export class Onlooker {
       if (step.undecided.count === 0) continue;
       const group = found.view.record.spec.steps[index]?.group ?? 'default';
       const { visible, leased, delayed } = await (await this.#platform.queue(group)).backlog();
-      if (visible + leased + delayed < missingIn(group, standing)) return true;
+      const counted = standing.filter(({ view }) => resendable(view, this.#platform.clock.now()));
+      if (visible + leased + delayed < missingIn(group, counted)) return true;
     }
     return false;
   }

@@ -100,7 +100,9 @@ function nextMove(view: JobView, facts: readonly StepFacts[], standings: readonl
     const chains = factOf(facts, start).size;
     const failed = section.reduce((sum, step) => sum + step.failed, 0) + undecided;
     const last = end === steps.length - 1;
-    if (failed > toleratedOf(view.tolerance, chains)) {
+    // Chains end in map steps: a gather's own failure is never a tolerated chain.
+    const tolerated = steps[start]?.gather ? 0 : toleratedOf(view.tolerance, chains);
+    if (failed > tolerated) {
       return view.paused === null ? close(view, 'failed', givenUp ? 'stopped' : 'failures') : { move: 'wait' };
     }
     if (view.paused !== null) return { move: 'wait' };
@@ -114,7 +116,7 @@ function nextMove(view: JobView, facts: readonly StepFacts[], standings: readonl
 
 function openMove(facts: readonly StepFacts[], end: number, gather: number): NextMove {
   const { published, size } = factOf(facts, end);
-  const leftOut = formatTaskSet([...range(size)].filter((n) => !published.has(n)));
+  const leftOut = formatTaskSet(notIn(published, size));
   return { move: 'open', step: gather, count: published.count, leftOut };
 }
 
@@ -151,6 +153,10 @@ function factOf(facts: readonly StepFacts[], index: number): StepFacts {
   const fact = facts[index];
   if (fact === undefined) throw new RangeError(`no facts of step ${index}`);
   return fact;
+}
+
+function* notIn(bits: TaskBits, size: number): Generator<number> {
+  for (let n = 0; n < size; n += 1) if (!bits.has(n)) yield n;
 }
 
 function* range(size: number): Generator<number> {

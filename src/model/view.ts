@@ -180,7 +180,16 @@ export function isKilled(view: JobView, step: number, task: number): boolean {
 }
 
 export function inRanges(ranges: Ranges | undefined, n: number): boolean {
-  return ranges?.some(([from, to]) => n >= from && n <= to) ?? false;
+  if (ranges === undefined) return false;
+  let [low, high] = [0, ranges.length - 1];
+  while (low <= high) {
+    const middle = (low + high) >> 1;
+    const [from, to] = ranges[middle] ?? [0, -1];
+    if (n < from) high = middle - 1;
+    else if (n > to) low = middle + 1;
+    else return true;
+  }
+  return false;
 }
 
 function toRanges(record: JobRecord, sets: Readonly<Record<string, string>>): StepRanges {

@@ -65,7 +65,9 @@ export async function admit(
   const found = await jobs.get(message.job);
   if (found === 'gone') return refuse({ kind: 'dropped', why: 'gone' });
   if (found === null) return refuse({ kind: 'poison', reason: `there is no job ${message.job}` });
-  const view = needsFreshView(found, message) ? await jobs.refresh(found) : found;
+  const stale =
+    needsFreshView(found, message) || dropReason(found, stepIndex(found.record.spec, message.step), message) !== null;
+  const view = stale ? await jobs.refresh(found) : found;
   const index = stepIndex(view.record.spec, message.step);
   const step = view.record.spec.steps[index];
   if (step === undefined) return refuse({ kind: 'poison', reason: `job ${message.job} has no step ${message.step}` });

@@ -66,7 +66,9 @@ export async function runAttempt(ctx: WorkerContext, task: Admitted, options: At
     if (code !== null) await options.code.layInto(code, directory.cwd);
     ctx.passed('stage');
     end = await execute(run, staged);
-    await keepLog(ctx.platform.store, task.message, options.attempt, directory.stderr, run.secrets);
+    // Of a command that never started, the file is the last attempt's.
+    const ran = end.how !== 'aborted' || end.code !== null;
+    if (ran) await keepLog(ctx.platform.store, task.message, options.attempt, directory.stderr, run.secrets);
     outcome = await judge(run, end, staged.bytes);
   } catch (error) {
     outcome = outcomeOfError(ctx, task, error, options.signal);

@@ -98,6 +98,8 @@ export class Dispatcher {
       }
       this.#pump();
     }
+    // What was refused left room, and no attempt will end to say so.
+    this.#options.onRoom();
   }
 
   /** Stops taking; what waits for a slot is given back. */
@@ -127,7 +129,11 @@ export class Dispatcher {
   lost(receipt: Receipt): void {
     this.#running.get(receipt)?.end.abort('lease' satisfies EndReason);
     const waiting = this.#ready.findIndex(({ task }) => task.delivery.receipt === receipt);
-    for (const { task } of waiting === -1 ? [] : this.#ready.splice(waiting, 1)) this.#names.delete(nameOf(task));
+    for (const { task } of waiting === -1 ? [] : this.#ready.splice(waiting, 1)) {
+      this.#names.delete(nameOf(task));
+      this.#pump();
+      this.#options.onRoom();
+    }
     const limited = this.#limited.lose(receipt);
     if (limited !== null) this.#names.delete(limited.name);
     else if (waiting === -1 && !this.#running.has(receipt) && this.#admitting > 0) this.#lostEarly.add(receipt);

@@ -41,25 +41,22 @@ export function environmentOf(
     env[`BATCHCTL_PARAM_${name.toUpperCase().replaceAll('-', '_')}`] = value;
   }
   const { message, number, step } = task;
-  return {
-    ...env,
-    ...step.env,
-    ...facts.secrets,
-    BATCHCTL_JOB: message.job,
-    BATCHCTL_STEP: message.step,
-    BATCHCTL_TASK: String(message.task),
-    BATCHCTL_ROUND: String(message.round),
-    BATCHCTL_ATTEMPT: facts.attempt,
-    BATCHCTL_ATTEMPT_NUMBER: String(number),
-    BATCHCTL_WORKER_ID: facts.worker,
-    BATCHCTL_LEASE_SECONDS: String(facts.leaseSeconds),
-    BATCHCTL_DEADLINE: new Date(facts.deadline).toISOString(),
-    BATCHCTL_COUNTERS: directory.counters,
-    ...(staged.inputName === null ? {} : { BATCHCTL_INPUT_NAME: staged.inputName }),
-    ...(staged.path === null ? {} : { BATCHCTL_INPUT: staged.path }),
-    ...(step.output === 'file' ? { BATCHCTL_OUTPUT: directory.outputFile } : {}),
-    ...(step.output === 'files' ? { BATCHCTL_OUTPUT_DIR: directory.outputDirectory } : {}),
-  };
+  Object.assign(env, step.env, facts.secrets);
+  env.BATCHCTL_JOB = message.job;
+  env.BATCHCTL_STEP = message.step;
+  env.BATCHCTL_TASK = String(message.task);
+  env.BATCHCTL_ROUND = String(message.round);
+  env.BATCHCTL_ATTEMPT = facts.attempt;
+  env.BATCHCTL_ATTEMPT_NUMBER = String(number);
+  env.BATCHCTL_WORKER_ID = facts.worker;
+  env.BATCHCTL_LEASE_SECONDS = String(facts.leaseSeconds);
+  env.BATCHCTL_DEADLINE = new Date(facts.deadline).toISOString();
+  env.BATCHCTL_COUNTERS = directory.counters;
+  if (staged.inputName !== null) env.BATCHCTL_INPUT_NAME = staged.inputName;
+  if (staged.path !== null) env.BATCHCTL_INPUT = staged.path;
+  if (step.output === 'file') env.BATCHCTL_OUTPUT = directory.outputFile;
+  if (step.output === 'files') env.BATCHCTL_OUTPUT_DIR = directory.outputDirectory;
+  return env;
 }
 
 /** The command as it is run: parameters put into its arguments; a shell string is left to its environment. */

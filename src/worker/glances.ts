@@ -4,13 +4,15 @@ const LINGER_MS = 25;
 
 /** Glances at jobs after their outcomes (law 11): those of a moment together, one round at a time. */
 export class Glances {
-  readonly #glance: (job: string, published: boolean) => Promise<unknown>;
+  readonly #glance: (job: string, published: boolean) => Promise<number | null>;
   readonly #onError: (error: unknown) => void;
   /** Jobs, and whether something of them was published. */
   readonly #due = new Map<string, boolean>();
+  /** Jobs that are to be glanced at again in a while. */
+  readonly #later = new Map<string, NodeJS.Timeout>();
   #round: Promise<void> | null = null;
 
-  constructor(glance: (job: string, published: boolean) => Promise<unknown>, onError: (error: unknown) => void) {
+  constructor(glance: (job: string, published: boolean) => Promise<number | null>, onError: (error: unknown) => void) {
     this.#glance = glance;
     this.#onError = onError;
   }
@@ -20,9 +22,23 @@ export class Glances {
     this.#round ??= this.#run();
   }
 
-  /** Resolves when none is due. Never rejects. */
+  /** Resolves when none is due, and those for later were done now. Never rejects. */
   async idle(): Promise<void> {
+    for (const [job, timer] of this.#later) {
+      clearTimeout(timer);
+      this.soon(job, false);
+    }
+    this.#later.clear();
     while (this.#round !== null) await this.#round;
+  }
+
+  #again(job: string, published: boolean, ms: number | null): void {
+    if (ms === null || this.#later.has(job)) return;
+    const timer = setTimeout(() => {
+      this.#later.delete(job);
+      this.soon(job, published);
+    }, ms);
+    this.#later.set(job, timer.unref());
   }
 
   async #run(): Promise<void> {
@@ -31,7 +47,7 @@ export class Glances {
         await wait(LINGER_MS);
         const jobs = [...this.#due];
         this.#due.clear();
-        for (const [job, published] of jobs) await this.#glance(job, published);
+        for (const [job, published] of jobs) this.#again(job, published, await this.#glance(job, published));
       }
     } catch (error) {
       this.#onError(error);

@@ -71,8 +71,8 @@ function described(end: CommandEnd): string | null {
 
 /** An error of staging or publishing as a failure of the task; null if it is a service's, so that the task is given back. */
 export function failureOfError(error: unknown): Failure | null {
-  if (!isKind(error, 'changed', 'jobFailed', 'corrupt', 'proof', 'config', 'jobFile')) return null;
-  const reason = error.kind === 'jobFailed' ? 'output' : error.kind;
+  if (!isKind(error, 'changed', 'jobFailed', 'corrupt', 'proof', 'config', 'jobFile', 'usage')) return null;
+  const reason = error.kind === 'jobFailed' || error.kind === 'usage' ? 'output' : error.kind;
   return { reason, exitCode: null, error: messageOf(error) };
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { createReadStream, type Dirent, lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
-import { BatchctlError } from '../errors.ts';
+import { BatchctlError, hasCode } from '../errors.ts';
 import { readOutput } from '../jobs/output.ts';
 import { asciiJson } from '../lib/json.ts';
 import { outKey, stagedPrefix } from '../model/keys.ts';
@@ -80,7 +80,7 @@ async function publishFiles(
 function outputNames(directory: string): readonly string[] {
   const names: string[] = [];
   const walk = (at: string): void => {
-    for (const entry of readdirSync(at, { withFileTypes: true })) {
+    for (const entry of entriesOf(at)) {
       const path = join(at, entry.name);
       if (entry.isDirectory()) walk(path);
       else if (entry.isFile()) names.push(relative(directory, path).split(sep).join('/'));
@@ -90,6 +90,16 @@ function outputNames(directory: string): readonly string[] {
   };
   walk(directory);
   return names.sort();
+}
+
+/** Throws `jobFailed` where the command removed the directory that it was given. */
+function entriesOf(directory: string): readonly Dirent[] {
+  try {
+    return readdirSync(directory, { withFileTypes: true });
+  } catch (cause) {
+    if (!hasCode(cause, 'ENOENT', 'ENOTDIR')) throw cause;
+    throw new BatchctlError('jobFailed', '$BATCHCTL_OUTPUT_DIR is gone: the command removed it', { cause });
+  }
 }
 
 async function stage(

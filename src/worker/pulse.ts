@@ -1,7 +1,7 @@
 import { readEntries } from '../jobs/journal.ts';
 import { ordersPrefix } from '../model/keys.ts';
 import { taskSetHas } from '../model/task-set.ts';
-import { isKilled, type JobView } from '../model/view.ts';
+import type { JobView } from '../model/view.ts';
 import type { LedgerWorker } from '../ports/ledger.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Dispatcher, RunningAttempt } from './dispatcher.ts';
@@ -13,35 +13,34 @@ import type { WorkerOptions } from './worker-options.ts';
  * of a cancelled job, of one paused at once, and of killed tasks.
  */
 export async function heedJournals(store: ObjectStore, jobs: JobCache, dispatcher: Dispatcher): Promise<void> {
-  const seen = new Map<string, JobView>();
-  for (const attempt of dispatcher.running()) seen.set(attempt.task.message.job, attempt.task.view);
-  for (const [job, view] of seen) {
+  const oldest = new Map<string, JobView>();
+  for (const { task } of dispatcher.running()) {
+    const known = oldest.get(task.message.job);
+    if (known === undefined || task.view.next < known.next) oldest.set(task.message.job, task.view);
+  }
+  for (const [job, view] of oldest) {
     const now = await jobs.refresh(view);
     if (now.next === view.next) continue;
     const ofJob = (attempt: RunningAttempt): boolean => attempt.task.message.job === job;
     if (now.cancelled) dispatcher.end('cancel', ofJob);
     else if (now.paused?.now === true) dispatcher.end('pause', ofJob);
-    else await heedKills(store, now, dispatcher, ofJob);
+    else await heedKills(store, view, dispatcher, ofJob);
   }
 }
 
+/** Each attempt heeds the kills that came after the journal it was admitted by: by number, so that no clock counts. */
 async function heedKills(
   store: ObjectStore,
-  view: JobView,
+  oldest: JobView,
   dispatcher: Dispatcher,
   ofJob: (attempt: RunningAttempt) => boolean,
 ): Promise<void> {
-  const kills = (await readEntries(store, view.record.job)).filter((entry) => entry.what === 'kill');
-  dispatcher.end(
-    'killFail',
-    ({ task, ...attempt }) => ofJob({ task, ...attempt }) && isKilled(view, task.index, task.message.task),
-  );
-  for (const kill of kills) {
-    if (kill.mode !== 'requeue') continue;
-    dispatcher.end('kill', (attempt) => {
-      const { message } = attempt.task;
-      const before = attempt.startedAt <= Date.parse(kill.when);
-      return ofJob(attempt) && before && taskSetHas(kill.tasks[message.step], message.task);
+  const entries = await readEntries(store, oldest.record.job);
+  for (const [number, entry] of entries.entries()) {
+    if (entry.what !== 'kill' || number < oldest.next) continue;
+    dispatcher.end(entry.mode === 'fail' ? 'killFail' : 'kill', (attempt) => {
+      const { message, view } = attempt.task;
+      return ofJob(attempt) && number >= view.next && taskSetHas(entry.tasks[message.step], message.task);
     });
   }
 }

@@ -35,8 +35,7 @@ function unresolved(name: string, reference: string, why: string, cause?: unknow
 
 /** Replaces every secret's value (of four characters or more) in a text by stars. */
 export function maskSecrets(text: string, secrets: Readonly<Record<string, string>>): string {
-  return Object.values(secrets).reduce(
-    (masked, value) => (value.length < 4 ? masked : masked.replaceAll(value, '****')),
-    text,
-  );
+  // A secret of several lines (a key file) is masked line by line too: a log may hold one of them.
+  const values = Object.values(secrets).flatMap((value) => [value, ...value.split(/\r?\n/)]);
+  return values.reduce((masked, value) => (value.length < 4 ? masked : masked.replaceAll(value, '****')), text);
 }

@@ -74,7 +74,8 @@ export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): 
       ctx.passed('release');
       return;
     case 'leaseLost':
-      await ctx.record(eventOf(ctx, item, 'interrupted', { reason: 'lease', exitCode: null, error: null }));
+      if (task !== null)
+        await ctx.record(eventOf(ctx, item, 'interrupted', { reason: 'lease', exitCode: null, error: null }));
       return;
     case 'dropped':
       if (item.attempt !== null) {

@@ -165,10 +165,12 @@ class Worker {
     if (outcome.kind === 'leaseLost') queue.forget(delivery.receipt);
     if (task === null) return;
     if (outcome.kind === 'declined' && outcome.why === 'unfit') {
-      this.#intake.unfit.add(`${task.message.job}/${task.step.name}`);
+      const name = `${task.message.job}/${task.step.name}`;
+      if (!this.#intake.unfit.has(name)) this.#log.warn(`${name} needs more than this worker has: given back`);
+      this.#intake.unfit.add(name);
     }
     const decided = ['published', 'twin', 'failed', 'failedBefore'].includes(outcome.kind);
-    if (decided) this.#glances.soon(task.message.job, outcome.kind === 'published');
+    if (decided) this.#glances.soon(task.message.job, outcome.kind === 'published' || outcome.kind === 'twin');
   }
 
   async #send(group: string, body: string, tenant: string): Promise<void> {

@@ -5,7 +5,12 @@ export type Block =
   /** A script without shown output. */
   | { readonly kind: 'script'; readonly line: number; readonly text: string }
   /** Commands behind `$ `, each with the output that the page shows. */
-  | { readonly kind: 'session'; readonly line: number; readonly checked: boolean; readonly commands: readonly Command[] };
+  | {
+      readonly kind: 'session';
+      readonly line: number;
+      readonly checked: boolean;
+      readonly commands: readonly Command[];
+    };
 
 export interface Command {
   readonly line: number;

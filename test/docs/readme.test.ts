@@ -16,7 +16,9 @@ class Desk {
 
   constructor() {
     for (const directory of [this.work, this.#bin]) mkdirSync(directory);
-    writeFileSync(join(this.#bin, 'batchctl'), `#!/bin/sh\nexec "${process.execPath}" "${BIN}" "$@"\n`, { mode: 0o755 });
+    writeFileSync(join(this.#bin, 'batchctl'), `#!/bin/sh\nexec "${process.execPath}" "${BIN}" "$@"\n`, {
+      mode: 0o755,
+    });
   }
 
   /** Runs a line as a shell does; stdout and stderr together, as on a terminal. */

@@ -6,7 +6,7 @@ import { Workspace } from '../support/workspace.ts';
 
 /** Mounts a small disk; false where this user may not. */
 function mount(at: string, size: string): boolean {
-  return spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', at]).status === 0;
+  return spawnSync('sh', ['-c', `mount -t tmpfs -o size=${size} tmpfs ${at}`]).status === 0;
 }
 
 /** Fills a disk up to so many bytes below the brim. */
@@ -32,7 +32,7 @@ describe('a disk that is full', function () {
   afterEach(async () => {
     if (mounted) {
       await workspace.close();
-      spawnSync('umount', ['-l', outer.path('disk')]);
+      spawnSync('sh', ['-c', `umount -l ${outer.path('disk')}`]);
     }
     await outer.remove();
   });

@@ -1,5 +1,4 @@
-import { statfsSync } from 'node:fs';
-import { availableParallelism, hostname, totalmem } from 'node:os';
+import { hostname } from 'node:os';
 import { BatchctlError } from '../../errors.ts';
 import { killPoints } from '../../lib/kill-point.ts';
 import { parseDuration } from '../../lib/units.ts';
@@ -8,6 +7,7 @@ import { NAME } from '../../model/keys.ts';
 import { heedSupervisor, newWorkerId, openPlatform } from '../../platform.ts';
 import { type CommandDefinition, defineCommand, parsed, repeated, wholeNumber } from '../command.ts';
 import type { Context } from '../context.ts';
+import { localResources } from '../local-resources.ts';
 
 export function workerCommand(ctx: Context): CommandDefinition {
   return defineCommand({
@@ -61,6 +61,8 @@ export async function worker({ ctx, ...options }: WorkerCommandOptions): Promise
   const id = ctx.io.env.BATCHCTL_SUPERVISED_ID ?? newWorkerId();
   const platform = await openPlatform(config, { role: 'worker', who: id });
   const [drain, stop] = [new AbortController(), new AbortController()];
+  if (ctx.signal.aborted) drain.abort();
+  if (ctx.stopNow.aborted) stop.abort();
   ctx.signal.addEventListener('abort', () => drain.abort(), { once: true });
   ctx.stopNow.addEventListener('abort', () => stop.abort(), { once: true });
   const [{ runWorker }, { createShellExecutor }] = await Promise.all([
@@ -69,17 +71,12 @@ export async function worker({ ctx, ...options }: WorkerCommandOptions): Promise
   ]);
   const unlisten = await heedSupervisor(ctx.io.env, { drain: () => drain.abort(), stop: () => stop.abort() });
   try {
-    const disk = statfsSync(profile.root);
     await runWorker(platform, {
       worker: id,
       groups: [...new Set(groups)],
       host: hostname(),
       version: VERSION,
-      total: {
-        slots: options.slots ?? profile.slots ?? availableParallelism(),
-        memory: totalmem(),
-        disk: Number(disk.bavail) * Number(disk.bsize),
-      },
+      total: localResources(profile, options.slots ?? null),
       untilEmpty: options.untilEmpty,
       idleExit: options.idleExit ?? null,
       maxFailures: options.maxFailures ?? null,

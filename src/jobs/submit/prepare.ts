@@ -40,6 +40,7 @@ export interface Prepared {
  * parameters, `notFound` for inputs that match nothing, `refused` for another number of them than expected.
  */
 export async function prepare(request: SubmissionRequest, store: ObjectStore): Promise<Prepared> {
+  refuseUnbuilt(request.spec);
   const params = mergeParams(request);
   const period: Record<string, string> = request.period === null ? {} : { period: request.period };
   const fill = (text: string, field: string): string =>
@@ -145,4 +146,18 @@ function digestOf(spec: JobSpec, code: CodeArchive | null, inputs: readonly Foun
   });
   const text = canonicalJson({ spec, code: code?.sha256 ?? null, inputs: facts });
   return `sha256:${createHash('sha256').update(text).digest('hex')}`;
+}
+
+/** What a job file may say and this version does not do: refused, so that nothing is quietly left out. */
+function refuseUnbuilt(spec: JobSpec): void {
+  const unbuilt = [
+    ...(spec.deliver === null ? [] : ['deliver']),
+    ...(spec.notify.length === 0 ? [] : ['notify']),
+    ...spec.steps.filter(({ explode }) => explode).map(({ name }) => `explode (step ${name})`),
+    ...spec.steps.filter(({ fallback }) => fallback !== null).map(({ name }) => `fallback (step ${name})`),
+  ];
+  if (unbuilt.length === 0) return;
+  throw new BatchctlError('jobFile', `this version of batchctl does not do ${unbuilt.join(', ')} yet`, {
+    hint: 'take it out of the job file',
+  });
 }

@@ -71,7 +71,7 @@ function checkTolerance(
   }
   let worst = { failed: 0, tolerated: toleratedOf(view.tolerance, factOf(facts, 0).size) };
   for (const [start, failed] of sections) {
-    const tolerated = toleratedOf(view.tolerance, factOf(facts, start).size);
+    const tolerated = specs[start]?.gather ? 0 : toleratedOf(view.tolerance, factOf(facts, start).size);
     if (failed - tolerated > worst.failed - worst.tolerated) worst = { failed, tolerated };
     if (failed > tolerated)
       findings.add('failures', `${failed} chains from step ${specs[start]?.name} failed for good; ${tolerated} may`);

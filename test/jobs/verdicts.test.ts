@@ -44,7 +44,7 @@ steps:
 tolerate: ${tolerate}
 `;
 
-describe('review: verdicts', function () {
+describe('verdicts', function () {
   this.timeout(30_000);
   let place: Place;
   beforeEach(async () => {

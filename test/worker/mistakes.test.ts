@@ -23,7 +23,7 @@ steps:
 tolerate: ${tolerate}
 `;
 
-describe('review: worker', function () {
+describe('worker', function () {
   this.timeout(30_000);
   let place: Place;
   beforeEach(async () => {

@@ -7,7 +7,7 @@ import { openPlace, type Place } from '../jobs/published-job.ts';
 import { submitJob } from '../jobs/submitted-job.ts';
 import { until } from '../support/until.ts';
 
-describe('review: a worker of two groups', () => {
+describe('a worker of two groups', () => {
   let place: Place;
   beforeEach(async () => {
     place = await openPlace();

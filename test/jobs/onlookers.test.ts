@@ -38,7 +38,7 @@ steps:
 tolerate: ${tolerate}
 `;
 
-describe('review: onlookers', function () {
+describe('onlookers', function () {
   this.timeout(30_000);
   let place: Place;
   beforeEach(async () => {

@@ -1,0 +1,65 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { COMMANDS } from '../../src/cli/commands.ts';
+import { openContext } from '../../src/cli/context.ts';
+import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
+import { processIo } from '../../src/cli/io.ts';
+import { fieldPaths, type JsonSchema } from '../../src/lib/json-schema.ts';
+
+const page = readFileSync(join(import.meta.dirname, '../../docs/json.md'), 'utf8');
+
+/** The fields that the page names, by command; a section may be of several commands. */
+function fieldsByCommand(): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, readonly string[]>();
+  for (const section of page.split('\n## ').slice(1)) {
+    const [heading = ''] = section.split('\n', 1);
+    const fields = [...section.matchAll(/^\| `([^`]+)` \|/gm)].map(([, field]) => field ?? '');
+    for (const [, name] of heading.matchAll(/`([^`]+)`/g)) found.set(name ?? '', fields);
+  }
+  return found;
+}
+
+/** `steps`, `[]`, `name` as the page spells it: `steps[].name`. */
+function spelled(path: readonly string[]): string {
+  return path.reduce((text, part) => (part === '[]' ? `${text}[]` : text === '' ? part : `${text}.${part}`), '');
+}
+
+/** What each command that answers says it answers; asking opens nothing. */
+async function outputs(): Promise<ReadonlyMap<string, JsonSchema>> {
+  const { signal } = new AbortController();
+  const ctx = openContext({
+    flags: splitGlobalFlags([]).flags,
+    io: processIo(),
+    closed: signal,
+    signal,
+    stopNow: signal,
+  });
+  const found = new Map<string, JsonSchema>();
+  for (const entry of COMMANDS) {
+    const { output } = (await entry.load())(ctx);
+    if (output !== null) found.set(entry.name, output);
+  }
+  return found;
+}
+
+describe('docs/json.md', () => {
+  it('has a section for every command that answers, and for no other', async () => {
+    expect([...fieldsByCommand().keys()].sort()).to.deep.equal([...(await outputs()).keys()].sort());
+  });
+
+  it('names every field of every answer, and no field that is not there', async () => {
+    const named = fieldsByCommand();
+    for (const [command, output] of await outputs()) {
+      const fields = fieldPaths(output).map(spelled);
+      expect([...(named.get(command) ?? [])].sort(), command).to.deep.equal(fields.sort());
+    }
+  });
+
+  it('names every kind of error', () => {
+    const source = readFileSync(join(import.meta.dirname, '../../src/errors.ts'), 'utf8');
+    const kinds = [...source.matchAll(/^ {2}\| '(\w+)'/gm)].map(([, kind]) => kind ?? '');
+    const [, listed = ''] = /Kinds: `([^`]+)`/.exec(page) ?? [];
+    expect(listed.split(/\s+/).sort()).to.deep.equal(kinds.sort());
+  });
+});
