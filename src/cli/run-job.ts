@@ -3,7 +3,8 @@ import { findJob } from '../jobs/find.ts';
 import { follow } from '../jobs/follow.ts';
 import { mustReadView } from '../jobs/journal.ts';
 import { type JobStatus, statusOf } from '../jobs/status.ts';
-import { existingRun, finishSending } from '../jobs/submit/submit.ts';
+import { existingRun } from '../jobs/submit/existing-run.ts';
+import { finishSending } from '../jobs/submit/submit.ts';
 import { isClosed, type JobSpec } from '../model/job.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import type { OwnWorkers } from '../platform.ts';
@@ -113,9 +114,13 @@ async function conclude(ctx: Context, view: JobView, created: boolean, work: Run
 
 /** A run that says it succeeded has proven it. */
 async function prove(ctx: Context, view: JobView): Promise<void> {
-  const { verifyJob } = await import('../jobs/verify/verify-job.ts');
+  const [{ verifyJob }, { recordProof }] = await Promise.all([
+    import('../jobs/verify/verify-job.ts'),
+    import('../jobs/verify/proof.ts'),
+  ]);
   const result = await verifyJob(await ctx.platform(), view, { deep: false });
   if (result.verdict === 'proven') {
+    await recordProof(await ctx.platform(), result);
     ctx.notice(
       `verified: ${result.checked.parts} parts, ${result.checked.outputs} outputs, nothing missing, nothing twice`,
     );

@@ -3,7 +3,7 @@ import { JOBS, jobKey, NAME, RUN_KEY } from '../model/keys.ts';
 import { emptyView, type JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import { readJob, readView, refreshView } from './journal.ts';
-import { existingRun } from './submit/submit.ts';
+import { existingRun } from './submit/existing-run.ts';
 
 /** So many of the ledger's newest jobs are tried: the store may know some of them no more. */
 const LATEST = 20;

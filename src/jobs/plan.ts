@@ -2,8 +2,8 @@ import { sectionStart } from '../model/job.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import { cut } from './submit/cut.ts';
+import { existingRun } from './submit/existing-run.ts';
 import type { Prepared } from './submit/prepare.ts';
-import { existingRun } from './submit/submit.ts';
 
 /** What a submission would do. Nothing was written to learn it. */
 export interface Plan {

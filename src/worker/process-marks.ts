@@ -2,6 +2,8 @@ import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } fr
 
 /** Beyond so many candidates, listing all processes is cheaper. */
 const MOST_CANDIDATES = 300;
+/** Ids remembered of other commands' processes. */
+const MOST_OTHERS = 10_000;
 
 /** The ids of the processes that have `NAME=value` in their environment, this one apart. None where there is no /proc. */
 export function markedProcesses(marker: string): readonly number[] {
@@ -10,10 +12,15 @@ export function markedProcesses(marker: string): readonly number[] {
 
 /** Whether a process runs that has `NAME=value` in its environment. False for a zombie, and for another user's. */
 export function hasMark(pid: number, marker: string): boolean {
+  return environmentOf(pid).includes(`\0${marker}\0`);
+}
+
+/** A process's variables, a NUL before and after each; nothing for one that is gone or another user's. */
+function environmentOf(pid: number): string {
   try {
-    return `\0${readFileSync(`/proc/${pid}/environ`, 'latin1')}`.includes(`\0${marker}\0`);
+    return `\0${readFileSync(`/proc/${pid}/environ`, 'latin1')}`;
   } catch {
-    return false;
+    return '';
   }
 }
 
@@ -34,6 +41,9 @@ function allProcesses(): readonly number[] {
 export class PidClock {
   readonly #fd: number | null;
   readonly #buffer = Buffer.alloc(64);
+  /** Processes that were seen with the same variable and another value: what runs beside this command, most of all. */
+  readonly #others = new Set<number>();
+  #last = 0;
 
   constructor() {
     this.#fd = openLoad();
@@ -51,11 +61,18 @@ export class PidClock {
   markedSince(from: number | null, marker: string): readonly number[] {
     const last = this.now();
     if (from === null || last === null) return [];
+    // An id names another process only once the ids began again at the bottom.
+    if (last < this.#last || this.#others.size > MOST_OTHERS) this.#others.clear();
+    this.#last = last;
     // The ids began again at the bottom, or there were many.
     if (last < from || last - from > MOST_CANDIDATES) return markedProcesses(marker);
+    const name = marker.slice(0, marker.indexOf('=') + 1);
     const marked: number[] = [];
     for (let pid = from + 1; pid <= last; pid += 1) {
-      if (exists(pid) && hasMark(pid, marker)) marked.push(pid);
+      if (this.#others.has(pid) || !exists(pid)) continue;
+      const environment = environmentOf(pid);
+      if (environment.includes(`\0${marker}\0`)) marked.push(pid);
+      else if (environment.includes(`\0${name}`)) this.#others.add(pid);
     }
     return marked;
   }

@@ -6,7 +6,8 @@ import { expect } from 'chai';
 import { type Block, lasting, markedBlocks } from './readme-blocks.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const BIN = join(ROOT, 'bin/batchctl.js');
+/** The built program; another build of it is tested with `BATCHCTL_TEST_BIN`. */
+const BIN = process.env.BATCHCTL_TEST_BIN ?? join(ROOT, 'bin/batchctl.js');
 
 /** A directory as a reader makes one, with `batchctl` on the path. */
 class Desk {

@@ -50,25 +50,32 @@ describe('losses behind the tool’s back', function () {
     expect(facts.journal).to.deep.equal(['sent', 'resend', 'close']);
   });
 
-  it('of the run command itself: its workers and their commands end, and the same run takes the job up', async () => {
+  it('of the run command itself: its worker finishes what it runs and leaves, and the same run takes the job up', async () => {
+    const waits = 'echo run >> "$HOME/waiting"; until [ -e "$HOME/go" ]; do sleep 0.02; done;';
     workspace.write('job.json', {
       ...CHAINS,
-      steps: CHAINS.steps.map((step) =>
-        step.name === 'more' ? { ...step, run: `echo $$ >> "$HOME/pids"; [ -e "$HOME/go" ] || sleep 1000; ${step.run}` } : step,
-      ),
+      steps: CHAINS.steps.map((step) => (step.name === 'more' ? { ...step, run: `${waits} ${step.run}` } : step)),
     });
     const run = ['run', 'job.json', '--json', '--run-key', 'night', '--slots', '2'];
     const first = workspace.start(run);
-    await until('two commands run', () => workspace.lines('pids').length >= 2);
+    await until('two commands run', () => workspace.lines('waiting').length >= 2);
     first.child.kill('SIGKILL');
-    await first.ended;
-    await until('they are gone', () => workspace.lines('pids').every((pid) => !isAlive(Number(pid))), 3_000);
+    const second = workspace.start(run);
+    await until('the second run’s commands run', () => workspace.lines('waiting').length >= 4);
     workspace.write('go', '');
-    const second = await workspace.run(run);
-    expect(second.code, second.stderr).to.equal(0);
-    const answer = JSON.parse(second.stdout) as { job: string; created: boolean };
+    const { code, stdout, stderr } = await second.ended;
+    expect(code, stderr).to.equal(0);
+    const answer = JSON.parse(stdout) as { job: string; created: boolean };
     expect(answer.created).to.equal(false);
-    const facts = await factsOf(await workspace.platform(), answer.job);
+    const platform = await workspace.platform();
+    const ledger = await platform.ledger();
+    const workers = await until('both workers have left', async () => {
+      const seen = await ledger.workers({});
+      return seen.every(({ state }) => state === 'gone') ? seen : null;
+    });
+    expect(workers).to.have.length(2);
+    expect(workspace.lines('ran').filter((task) => task.startsWith('more/'))).to.have.length(4);
+    const facts = await factsOf(platform, answer.job);
     expect(facts).to.deep.include({ ...SUCCEEDED, dead: [], outputs: CHAINS_OUTPUTS });
   });
 
@@ -76,7 +83,9 @@ describe('losses behind the tool’s back', function () {
     workspace.write('job.json', {
       name: 'stopped',
       input: { split: { by: 'range', from: 1, to: 1 } },
-      steps: [{ name: 'only', attempts: 1, run: 'echo run >> "$HOME/ran"; [ -e "$HOME/go" ] || sleep 1000; echo done' }],
+      steps: [
+        { name: 'only', attempts: 1, run: 'echo run >> "$HOME/ran"; [ -e "$HOME/go" ] || sleep 1000; echo done' },
+      ],
     });
     const job = await workspace.submit();
     const worker = workspace.start(['worker']);
@@ -92,12 +101,3 @@ describe('losses behind the tool’s back', function () {
     expect(await factsOf(platform, job)).to.deep.include({ ...SUCCEEDED, outputs: { only: { 0: 'done\n' } } });
   });
 });
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}

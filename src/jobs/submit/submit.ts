@@ -4,7 +4,7 @@ import { randomId } from '../../lib/id.ts';
 import { VERSION } from '../../lib/version.ts';
 import { standingOf } from '../../model/decide.ts';
 import type { JobRecord } from '../../model/job.ts';
-import { codeKey, jobKey, openMark, runKeyClaim, runsPrefix } from '../../model/keys.ts';
+import { codeKey, jobKey, openMark, runKeyClaim } from '../../model/keys.ts';
 import { emptyView, type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { discardJob } from '../discard.ts';
@@ -14,6 +14,7 @@ import { Onlooker } from '../onlooker.ts';
 import { recordView } from '../remember.ts';
 import { sendTasks, sendUndecided } from '../send.ts';
 import { cut } from './cut.ts';
+import { existingRun } from './existing-run.ts';
 import type { Prepared } from './prepare.ts';
 
 /** Each of these is passed right after what it names was written: where the crash tests stop the submission. */
@@ -35,21 +36,6 @@ export interface SubmitOptions {
 export interface Submitted {
   readonly view: JobView;
   readonly created: boolean;
-}
-
-/** What the latest run of a key is, if any. Cheap: asked before anything is prepared further. */
-export async function existingRun(
-  platform: Platform,
-  runKey: string,
-): Promise<{ readonly claim: RunKeyClaim; readonly number: number } | null> {
-  let latest: number | null = null;
-  for await (const { key } of platform.store.list(runsPrefix(runKey))) {
-    const match = /\/(\d{4})\.json$/.exec(key);
-    if (match?.[1] !== undefined) latest = Number(match[1]);
-  }
-  if (latest === null) return null;
-  const claim = await readClaim(platform.store, runKey, latest);
-  return claim === null ? null : { claim, number: latest };
 }
 
 /**
