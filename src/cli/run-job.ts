@@ -114,10 +114,13 @@ async function conclude(ctx: Context, view: JobView, created: boolean, work: Run
 
 /** A run that says it succeeded has proven it. */
 async function prove(ctx: Context, view: JobView): Promise<void> {
-  const [{ verifyJob }, { recordProof }] = await Promise.all([
-    import('../jobs/verify/verify-job.ts'),
-    import('../jobs/verify/proof.ts'),
-  ]);
+  const { recordProof, standingProof } = await import('../jobs/verify/proof.ts');
+  const before = await standingProof(await ctx.platform(), view.record.job, view.next - 1);
+  if (before !== null) {
+    ctx.notice(`verified at ${before.when}: ${before.result.checked.outputs} outputs, nothing missing, nothing twice`);
+    return;
+  }
+  const { verifyJob } = await import('../jobs/verify/verify-job.ts');
   const result = await verifyJob(await ctx.platform(), view, { deep: false });
   if (result.verdict === 'proven') {
     await recordProof(await ctx.platform(), result);

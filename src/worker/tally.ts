@@ -1,26 +1,34 @@
 import { BatchctlError } from '../errors.ts';
 import type { Outcome } from './outcome.ts';
 
-/** Attempts in a row that a service may refuse before the worker gives up. */
+/** So many attempts in a row must have been refused by a service before the worker gives up. */
 const SERVICE_PATIENCE = 3;
+/** Outcomes by which the store has shown that it takes what is written. */
+const STORE_WORKS: readonly Outcome['kind'][] = ['published', 'twin', 'retry', 'failed', 'failedBefore'];
 
 /** What a worker has done, and whether that is a reason to leave. */
 export class Tally {
   readonly #maxFailures: number | null;
   #failedInARow = 0;
+  readonly #patienceMs: number;
   #refusedInARow = 0;
+  #refusedSince = 0;
   done = 0;
   /** For good. */
   failed = 0;
 
-  constructor(maxFailures: number | null) {
+  /** A service that refuses for less than `patienceMs` is waited for: many slots meet a short outage all at once. */
+  constructor(maxFailures: number | null, patienceMs: number) {
     this.#maxFailures = maxFailures;
+    this.#patienceMs = patienceMs;
   }
 
-  /** Counts an outcome. Answers why the worker should leave, if it should. */
-  note(outcome: Outcome): BatchctlError | null {
+  /** Counts an outcome; `now` is monotonic. Answers why the worker should leave, if it should. */
+  note(outcome: Outcome, now: number): BatchctlError | null {
     const refused = (outcome.kind === 'interrupted' || outcome.kind === 'declined') && outcome.why === 'service';
-    this.#refusedInARow = refused ? this.#refusedInARow + 1 : 0;
+    if (STORE_WORKS.includes(outcome.kind)) this.#refusedInARow = 0;
+    if (refused && this.#refusedInARow === 0) this.#refusedSince = now;
+    if (refused) this.#refusedInARow += 1;
     if (outcome.kind === 'published') {
       this.done += 1;
       this.#failedInARow = 0;
@@ -28,14 +36,14 @@ export class Tally {
       this.#failedInARow += 1;
       if (outcome.kind === 'failed') this.failed += 1;
     }
-    return this.#reason(outcome);
+    return this.#reason(outcome, refused && now - this.#refusedSince >= this.#patienceMs);
   }
 
-  #reason(outcome: Outcome): BatchctlError | null {
+  #reason(outcome: Outcome, refusedLong: boolean): BatchctlError | null {
     if (outcome.kind === 'declined' && outcome.why === 'newer') {
       return new BatchctlError('newer', 'a message or a job of a newer format came', { hint: 'update the workers' });
     }
-    if (this.#refusedInARow >= SERVICE_PATIENCE) {
+    if (refusedLong && this.#refusedInARow >= SERVICE_PATIENCE) {
       return new BatchctlError(
         'unavailable',
         `the store refused ${this.#refusedInARow} attempts in a row; the log says why`,

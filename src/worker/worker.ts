@@ -55,7 +55,7 @@ class Worker {
     this.#platform = platform;
     this.#options = options;
     this.#startedAt = platform.clock.now();
-    this.#tally = new Tally(options.maxFailures);
+    this.#tally = new Tally(options.maxFailures, platform.leaseSeconds * 1_000);
     this.#log = new StoredLog(platform.store, options.worker, () => platform.clock.now(), options.say);
     this.#onlooker = new Onlooker(platform, platform.leaseSeconds);
     this.#glances = new Glances(
@@ -160,7 +160,7 @@ class Worker {
   }
 
   #noteOutcome({ outcome, task, queue, delivery }: Settling): void {
-    const reason = this.#tally.note(outcome);
+    const reason = this.#tally.note(outcome, this.#platform.clock.monotonic());
     if (reason !== null) this.#giveUp(reason);
     if (outcome.kind === 'leaseLost') queue.forget(delivery.receipt);
     if (task === null) return;

@@ -49,6 +49,12 @@ export async function recordProof(platform: Platform, result: VerifyResult): Pro
   }
 }
 
+/** The last proof that is stored of a job, if nothing was decided of the job since: made at the same journal entry. */
+export async function standingProof(platform: Platform, job: string, entry: number): Promise<StoredProof | null> {
+  const last = await lastProof(platform, job);
+  return last?.proof.entry === entry && last.proof.result.verdict === 'proven' ? last.proof : null;
+}
+
 async function lastProof(
   { store }: Platform,
   job: string,
