@@ -7,6 +7,11 @@ export function formatCount(count: number): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
+/** A count with its noun: `1 task`, `1,234 tasks`. */
+export function formatMany(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 /** `0.4/s`, `12/s`, `1,840/s` */
 export function formatRate(perSecond: number): string {
   return perSecond < 9.95 ? `${perSecond.toFixed(1)}/s` : `${formatCount(Math.round(perSecond))}/s`;

@@ -22,9 +22,11 @@ export async function inlineJob(ctx: Context, { command, split, gather, saveJob,
       hint: '--split lines:1000',
     });
   }
+  // A pipe is no input that a job file could name; nor do ranges and grids have one.
+  const from = (input ?? []).filter((name) => name !== '-');
   const file = {
     name: nameOf(command),
-    input: { from: (input ?? []).filter((name) => name !== '-'), split: splitFileOf(parseSplit(split)) },
+    input: { ...(from.length === 0 ? {} : { from }), split: splitFileOf(parseSplit(split)) },
     steps: [
       { name: 'map', run: command },
       ...(gather === undefined ? [] : [{ name: 'gather', gather: true, run: gather }]),

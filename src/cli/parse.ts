@@ -38,7 +38,12 @@ function build(entry: CommandEntry, definition: CommandDefinition): Command {
   const command = quiet(new Command(`batchctl ${entry.name}`)).description(entry.summary);
   for (const [spec, text] of Object.entries(definition.arguments)) command.argument(spec, text);
   for (const [flags, spec] of Object.entries(definition.options)) {
-    command.addOption(typeof spec === 'string' ? new Option(flags, spec) : option(flags, spec));
+    const known = typeof spec === 'string' ? new Option(flags, spec) : option(flags, spec);
+    command.addOption(known);
+    // Not the option's own default, which its help would show: `(default: [])`.
+    if (typeof spec !== 'string' && spec.repeat === true) {
+      command.setOptionValueWithSource(known.attributeName(), [], 'default');
+    }
   }
   for (const known of command.options) {
     if (known.isBoolean() && !known.negate) command.setOptionValueWithSource(known.attributeName(), false, 'default');
@@ -62,7 +67,7 @@ function option(flags: string, spec: OptionSpec<unknown>): Option {
   };
   if (spec.repeat !== true) return made.argParser(parse);
   let values: readonly unknown[] = [];
-  return made.default([], '').argParser((text: string) => {
+  return made.argParser((text: string) => {
     values = [...values, parse(text)];
     return values;
   });

@@ -3,7 +3,7 @@ import { formatSize } from '../lib/units.ts';
 import type { StepProof, VerifyResult } from '../model/verify/verify-result.ts';
 import { paintFor } from './colors.ts';
 import type { Context } from './context.ts';
-import { formatCount } from './format.ts';
+import { formatCount, formatMany } from './format.ts';
 import { type Column, renderTable } from './render-table.ts';
 
 const number = (title: string, of: (step: StepProof) => number, bad = false): Column<StepProof> => ({
@@ -52,7 +52,7 @@ function checkedLine({ checked, deep }: VerifyResult): string {
       ? ''
       : ` of ${formatCount(checked.inputs)} input${checked.inputs === 1 ? '' : 's'} (${formatSize(checked.bytes)})`;
   const how = deep ? 'every byte read' : 'without reading their bytes (--deep does)';
-  return `${formatCount(checked.parts)} parts${inputs}, ${formatCount(checked.outputs)} outputs, ${how}`;
+  return `${formatMany(checked.parts, 'part')}${inputs}, ${formatMany(checked.outputs, 'output')}, ${how}`;
 }
 
 function listed(what: string, names: readonly string[]): readonly string[] {

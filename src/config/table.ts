@@ -200,8 +200,3 @@ export const CONFIG_TABLE: readonly ConfigField[] = [
   field(MANAGER, 'tokenEnv', 'a variable name', 'BATCHCTL_TOKEN', 'the environment variable that holds the token'),
   field(MANAGER, 'fingerprint', 'sha256:...', null, 'the certificate that is accepted though no authority signed it'),
 ];
-
-/** The value of a field that no one gave; undefined for a field that isn't in the table. */
-export function defaultOf(path: string): unknown {
-  return CONFIG_TABLE.find((row) => row.path === path)?.default;
-}

@@ -14,7 +14,7 @@ function fieldsByCommand(): ReadonlyMap<string, readonly string[]> {
   const found = new Map<string, readonly string[]>();
   for (const section of page.split('\n## ').slice(1)) {
     const [heading = ''] = section.split('\n', 1);
-    const fields = [...section.matchAll(/^\| `([^`]+)` \|/gm)].map(([, field]) => field ?? '');
+    const fields = [...section.matchAll(/^\| `([^`]+)` +\|/gm)].map(([, field]) => field ?? '');
     for (const [, name] of heading.matchAll(/`([^`]+)`/g)) found.set(name ?? '', fields);
   }
   return found;

@@ -63,7 +63,7 @@ const VOLATILE: readonly (readonly [RegExp, string])[] = [
   [/\b\d+(\.\d+)?(ms|s|m|h|d)\b( ago)?/g, 'DURATION'],
   [/\s+/g, ' '],
 ];
-const PROGRESS = /^[\w-]+ \d+\/\d+( \(.*?\))?(, [\w-]+ \d+\/\d+( \(.*?\))?)*( · .*)?$/;
+const PROGRESS = /^[\w-]+ [\d,]+\/[\d,]+( \(.*?\))?(, [\w-]+ [\d,]+\/[\d,]+( \(.*?\))?)*( · .*)?$/;
 
 /** What of an output is the same each time. */
 export function lasting(output: readonly string[]): readonly string[] {

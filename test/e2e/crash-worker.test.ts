@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { CHAINS, CHAINS_OUTPUTS, CHAINS_RAN, FAILING, FAILING_OUTPUTS } from '../support/crash-jobs.ts';
+import { CHAINS, CHAINS_OUTPUTS, CHAINS_RAN, FAILING, FAILING_OUTPUTS, LARGE } from '../support/crash-jobs.ts';
 import { factsOf, type JobFacts, SUCCEEDED } from '../support/job-facts.ts';
 import { inBackground, printedSeed, randomFrom } from '../support/sampling.ts';
 import { type Ended, Workspace } from '../support/workspace.ts';
@@ -33,17 +33,21 @@ describe('kill -9 of a worker', function () {
   const chains = ['stage', 'publish', 'record', 'chain', 'ack'].map((point) => `${point}:${nth(9)}`);
   const ends = ['opengather', 'journal', 'close', 'unmark'].flatMap((point) => [`before-${point}:1`, `${point}:1`]);
   const failures = ['tries:1', 'release:1', 'failed:1', 'bury:1', 'before-opengather:1', 'before-close:1'];
+  const staging = ['before-stagefile:2', 'stagefile:1', 'publish:1'];
   const wholeKills = [...chains, ...ends];
   let whole: readonly Promise<Outcome>[] = [];
+  let large: readonly Promise<Outcome>[] = [];
   let failing: readonly Promise<Outcome>[] = [];
 
   before(() => {
     const all = inBackground(4, [
       ...wholeKills.map((kill) => () => killThenFinish(CHAINS, kill)),
+      ...staging.map((kill) => () => killThenFinish(LARGE, kill)),
       ...failures.map((kill) => () => killThenFinish(FAILING, kill)),
     ]);
     whole = all.slice(0, wholeKills.length);
-    failing = all.slice(wholeKills.length);
+    large = all.slice(wholeKills.length, wholeKills.length + staging.length);
+    failing = all.slice(wholeKills.length + staging.length);
   });
 
   for (const [index, kill] of wholeKills.entries()) {
@@ -58,6 +62,16 @@ describe('kill -9 of a worker', function () {
       expect([...new Set(ran)].sort()).to.deep.equal(CHAINS_RAN);
       // What is published never runs again: only the one task that ran at the kill may run twice.
       expect(ran.length).to.be.at.most(CHAINS_RAN.length + 1);
+    });
+  }
+
+  for (const [index, kill] of staging.entries()) {
+    it(`at ${kill}, with outputs that are staged: they are published by a later attempt, whole`, async () => {
+      const { killed, finished, facts } = (await large[index]) as Outcome;
+      expect(killed.signal, killed.stderr).to.equal('SIGKILL');
+      expect(finished.code, finished.stderr).to.equal(0);
+      expect(facts).to.deep.include({ ...SUCCEEDED, dead: [], journal: ['sent', 'close'] });
+      expect(facts.outputs).to.deep.equal({ only: { 0: '[9000000 bytes]', 1: '[9000000 bytes]' } });
     });
   }
 

@@ -35,6 +35,13 @@ export const FAILING_OUTPUTS = {
   total: { 0: '3 17\n' },
 };
 
+/** Two tasks whose outputs are too large for one put. */
+export const LARGE = {
+  name: 'large',
+  input: { split: { by: 'range', from: 1, to: 2 } },
+  steps: [{ name: 'only', run: 'head -c 9000000 /dev/zero' }],
+};
+
 /** Every task of `CHAINS`, as its command names it in the file `ran`. */
 export const CHAINS_RAN = Object.entries(CHAINS_OUTPUTS)
   .flatMap(([step, outputs]) => Object.keys(outputs).map((task) => `${step}/${task}`))

@@ -3,7 +3,7 @@ import type { ObjectStore } from '../../ports/object-store.ts';
 /**
  * For the crash tests: a store that passes a fault point just before and right after each write that decides something.
  * Points: `journal` (any entry), `close` (the entry that closes a job), `opengather` (opened.json), `unmark` (open marks
- * deleted); each also as `before-...`. Whoever is told of a point may kill this process there.
+ * deleted), `stagefile` (a file of a large output); each also as `before-...`. Whoever is told of a point may kill this process there.
  */
 export function killStore(store: ObjectStore, passed: (point: string) => void): ObjectStore {
   const around = async <T>(points: readonly string[], write: () => Promise<T>): Promise<T> => {
@@ -22,7 +22,8 @@ export function killStore(store: ObjectStore, passed: (point: string) => void): 
     list: (prefix, options) => store.list(prefix, options),
     copy: (from, to, options) => store.copy(from, to, options),
     presign: (key, method, seconds) => store.presign(key, method, seconds),
-    uploadFile: (path, key, options) => store.uploadFile(path, key, options),
+    uploadFile: (path, key, options) =>
+      around(/\/files\/\d+\//.test(key) ? ['stagefile'] : [], () => store.uploadFile(path, key, options)),
   };
 }
 

@@ -4,7 +4,7 @@ import { formatSize } from '../../lib/units.ts';
 import type { JobView } from '../../model/view.ts';
 import { type CommandDefinition, choice, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
-import { formatCount } from '../format.ts';
+import { formatCount, formatMany } from '../format.ts';
 import { answer, print } from '../render.ts';
 import { startProgress } from '../render-progress.ts';
 
@@ -84,7 +84,7 @@ export async function fetchVerb({ ctx, job, step, output, name, header }: FetchV
       onProgress: ({ bytes }) => progress?.update(bytes, null),
     });
     const kept = result.kept === 0 ? '' : `, ${formatCount(result.kept)} of them kept as they were`;
-    const line = `fetched ${formatCount(result.outputs)} outputs of ${result.step} (${formatSize(result.bytes)}) to ${result.output}${kept}`;
+    const line = `fetched ${formatMany(result.outputs, 'output')} of ${result.step} (${formatSize(result.bytes)}) to ${result.output}${kept}`;
     progress?.done(target.kind === 'stream' ? line : undefined);
     const missing = missingLine(view, result);
     if (missing !== null) ctx.warn(missing);
@@ -111,7 +111,7 @@ async function targetOf(
   ]);
   const chosen = chooseStep(view, step);
   if (isOneOutput(chosen)) return parseTarget('-', place);
-  throw new BatchctlError('usage', `-o is missing: step ${chosen.step.name} has ${formatCount(chosen.total)} tasks`, {
+  throw new BatchctlError('usage', `-o is missing: step ${chosen.step.name} has ${formatMany(chosen.total, 'task')}`, {
     hint: `batchctl fetch ${view.record.job} -o results/ for one file a task, -o FILE or -o - for all joined`,
   });
 }

@@ -3,7 +3,7 @@ import { formatSize } from '../../lib/units.ts';
 import type { JobSpec } from '../../model/job.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
-import { formatCount } from '../format.ts';
+import { formatCount, formatMany } from '../format.ts';
 import { openJobFile } from '../open-job-file.ts';
 import { answer } from '../render.ts';
 import { renderTable } from '../render-table.ts';
@@ -88,7 +88,7 @@ async function planText(ctx: Context, found: Plan): Promise<string> {
   ]);
   const { existing } = found;
   return [
-    `${found.name}: ${formatCount(found.tasks)} tasks, ${formatSize(found.bytes)} of input in ${formatCount(found.parts)} parts`,
+    `${found.name}: ${formatMany(found.tasks, 'task')}, ${formatSize(found.bytes)} of input in ${formatMany(found.parts, 'part')}`,
     ...(existing === null
       ? []
       : [

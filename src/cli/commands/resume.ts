@@ -4,7 +4,7 @@ import { isAlready } from '../../model/legal.ts';
 import { stateOf } from '../../model/view.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
-import { formatCount } from '../format.ts';
+import { formatMany } from '../format.ts';
 import { JOB_TEXT, jobMeant, STATE_SCHEMA } from '../job-argument.ts';
 import { answer } from '../render.ts';
 import { hintWork } from '../work-hint.ts';
@@ -58,6 +58,6 @@ export async function resume({ ctx, job }: ResumeOptions): Promise<void> {
   const { view, changed, sent } = await resumeJob(platform, found);
   const state = stateOf(view);
   const how = changed ? `${id} is ${state}` : `${id} was not paused`;
-  await answer(ctx, { json: { job: id, state, changed, sent }, text: `${how}: ${formatCount(sent)} tasks sent` });
+  await answer(ctx, { json: { job: id, state, changed, sent }, text: `${how}: ${formatMany(sent, 'task')} sent` });
   if (sent > 0) await hintWork(ctx, view);
 }

@@ -6,7 +6,7 @@ import type { Overrides, TaskSets } from '../../model/journal.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import { type CommandDefinition, defineCommand, parsed, repeated, wholeNumber } from '../command.ts';
 import type { Context } from '../context.ts';
-import { formatCount } from '../format.ts';
+import { formatMany } from '../format.ts';
 import { JOB_TEXT, jobMeant, STATE_SCHEMA } from '../job-argument.ts';
 import { answer } from '../render.ts';
 import { pairs } from '../submission-flags.ts';
@@ -116,7 +116,7 @@ function textOf({ view, round, choice }: Retried, dryRun: boolean): string {
   const { job } = view.record;
   if (choice.count === 0) return `${job}: nothing failed for good, nothing to retry`;
   const first = choice.canaries === null ? '' : `, first ${namesOf(choice.canaries)}`;
-  const what = `${formatCount(choice.count)} tasks again (${namesOf(choice.tasks)})${first}`;
+  const what = `${formatMany(choice.count, 'task')} again (${namesOf(choice.tasks)})${first}`;
   return dryRun ? `${job}: would ask for ${what}` : `${job}, round ${round}: asked for ${what}`;
 }
 

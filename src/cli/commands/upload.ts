@@ -1,7 +1,7 @@
 import { formatSize } from '../../lib/units.ts';
 import { type CommandDefinition, defineCommand, parsed, repeated, wholeNumber } from '../command.ts';
 import type { Context } from '../context.ts';
-import { formatCount } from '../format.ts';
+import { formatCount, formatMany } from '../format.ts';
 import { answer } from '../render.ts';
 import { startProgress } from '../render-progress.ts';
 
@@ -74,7 +74,7 @@ export async function uploadVerb({ ctx, path, ...options }: UploadVerbOptions): 
       onIgnored: (ignored) => ctx.warn(`left out ${ignored}: neither a file nor a directory`),
     });
     progress.done();
-    const what = `${formatCount(result.uploaded)} files (${formatSize(result.uploadedBytes)})`;
+    const what = `${formatMany(result.uploaded, 'file')} (${formatSize(result.uploadedBytes)})`;
     const skipped = result.skipped === 0 ? '' : `, skipped ${formatCount(result.skipped)} that are there already`;
     await answer(ctx, {
       json: { ...result, dryRun },

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { hasCode } from '../../errors.ts';
 import { ahead } from '../../lib/ahead.ts';
 import { fileChecksum } from '../../lib/file-checksum.ts';
-import { FirstLineDropper } from '../../lib/without-first-line.ts';
+import { FirstLineDropper } from '../../lib/first-line-dropper.ts';
 import type { Output } from '../output.ts';
 import { draftIn, removeStaleDrafts } from './draft.ts';
 import type { Tally } from './tally.ts';

@@ -74,7 +74,10 @@ function checkTolerance(
     const tolerated = specs[start]?.gather ? 0 : toleratedOf(view.tolerance, factOf(facts, start).size);
     if (failed - tolerated > worst.failed - worst.tolerated) worst = { failed, tolerated };
     if (failed > tolerated)
-      findings.add('failures', `${failed} chains from step ${specs[start]?.name} failed for good; ${tolerated} may`);
+      findings.add(
+        'failures',
+        `${failed} ${failed === 1 ? 'chain' : 'chains'} from step ${specs[start]?.name} failed for good; ${tolerated} may`,
+      );
   }
   return worst;
 }

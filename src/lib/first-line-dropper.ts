@@ -1,5 +1,3 @@
-import { Transform, type TransformCallback } from 'node:stream';
-
 /** Drops everything up to and including the first newline of what passes, chunk by chunk. */
 export class FirstLineDropper {
   #dropped = false;
@@ -11,16 +9,5 @@ export class FirstLineDropper {
     if (newline === -1) return chunk.subarray(0, 0);
     this.#dropped = true;
     return chunk.subarray(newline + 1);
-  }
-}
-
-/** The same as a stream. */
-export class WithoutFirstLine extends Transform {
-  readonly #dropper = new FirstLineDropper();
-
-  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    const left = this.#dropper.take(chunk);
-    if (left.length === 0) done();
-    else done(null, left);
   }
 }
