@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { ahead } from '../../src/lib/ahead.ts';
 import { eachParallel } from '../../src/lib/each-parallel.ts';
-import { FirstLineDropper } from '../../src/lib/without-first-line.ts';
+import { FirstLineDropper } from '../../src/lib/first-line-dropper.ts';
 import { rejection } from '../support/rejection.ts';
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
