@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { until } from '../support/until.ts';
 import { type Block, lasting, markedBlocks } from './readme-blocks.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -49,23 +50,28 @@ class Desk {
     }
   }
 
-  remove(): void {
-    // Workers that a failed test left up leave once their size is 0.
-    if (existsSync(join(this.work, 'batchctl.config.json'))) this.sh('batchctl scale 0');
+  /** Workers that the page, or a failed test, left up go first: they would make their directory again. */
+  async remove(): Promise<void> {
+    if (existsSync(join(this.work, '.batchctl'))) {
+      this.sh('batchctl scale 0');
+      await until('all workers have left', () => this.sh('batchctl scale --json').lines.every(isAtRest));
+    }
     rmSync(this.#dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }
 }
+
+const isAtRest = (group: string): boolean => group.includes('"running":0,');
 
 describe('the README', function () {
   this.timeout(180_000);
   const page = readFileSync(join(ROOT, 'README.md'), 'utf8');
 
-  it('shows what happens: its files written and its commands typed in a fresh directory, in order', () => {
+  it('shows what happens: its files written and its commands typed in a fresh directory, in order', async () => {
     const desk = new Desk();
     try {
       for (const block of markedBlocks(page)) desk.tryOut(block);
     } finally {
-      desk.remove();
+      await desk.remove();
     }
   });
 
