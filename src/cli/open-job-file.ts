@@ -1,11 +1,9 @@
 import { resolve } from 'node:path';
 import type { JobSpec } from '../model/job.ts';
 import type { Context } from './context.ts';
-import { requireSaidProfile } from './said-profile.ts';
 
 /** Reads a job file, relative to where the command runs. Throws `jobFile` with every mistake, `notFound`. */
 export async function openJobFile(ctx: Context, path: string): Promise<JobSpec> {
-  await requireSaidProfile(ctx);
   const { loadJobFile } = await import('../jobs/spec/job-file.ts');
   return loadJobFile(resolve(ctx.io.cwd, path));
 }

@@ -41,8 +41,11 @@ export async function runJob(ctx: Context, what: RunWhat, work: RunWork): Promis
     else ctx.notice(`job ${job} was there already (${stateOf(view)})`);
     const ended = isClosed(stateOf(view)) ? view : await workOn(ctx, view, workers, work);
     // A closed job has all its outputs: they are verified and fetched while the worker takes its leave.
-    const [code] = await Promise.all([conclude(ctx, ended, created, work), workers.drain()]);
-    return code;
+    const [output] = await Promise.all([conclude(ctx, ended, work), workers.drain()]);
+    // The status last: by then the worker that closed the job has told the ledger the exact counts.
+    const status = await statusOf(await ctx.platform(), ended);
+    if (work.output !== '-') await report(ctx, status, created, output);
+    return jobExit(status);
   } finally {
     await workers.stop();
   }
@@ -99,17 +102,13 @@ async function workOn(ctx: Context, view: JobView, workers: Workers, work: RunWo
   }
 }
 
-async function conclude(ctx: Context, view: JobView, created: boolean, work: RunWork): Promise<number> {
-  const platform = await ctx.platform();
-  const status = await statusOf(platform, view);
-  let output: string | null = null;
-  if (status.state === 'succeeded') {
-    await prove(ctx, view);
-    if (work.output !== null) output = await fetchTo(ctx, view, work.output, work.header);
-    else ctx.notice(`fetch the outputs: batchctl fetch ${view.record.job} -o DIR/`);
-  }
-  if (work.output !== '-') await report(ctx, status, created, output);
-  return jobExit(status);
+/** Proves and fetches what succeeded. Answers where the outputs are, if they were fetched. */
+async function conclude(ctx: Context, view: JobView, work: RunWork): Promise<string | null> {
+  if (stateOf(view) !== 'succeeded') return null;
+  await prove(ctx, view);
+  if (work.output !== null) return fetchTo(ctx, view, work.output, work.header);
+  ctx.notice(`fetch the outputs: batchctl fetch ${view.record.job} -o DIR/`);
+  return null;
 }
 
 /** A run that says it succeeded has proven it. */

@@ -31,10 +31,17 @@ const QUIET_MS = 200;
 export class Onlooker {
   readonly #platform: Platform;
   readonly #leaseMs: number;
+  readonly #onTrouble: (job: string, error: unknown) => void;
   readonly #jobs = new Map<string, Memory>();
 
-  constructor(platform: Platform, leaseSeconds: number) {
+  /** `onTrouble` is told of a job that can't be looked at, while the others go on. */
+  constructor(
+    platform: Platform,
+    leaseSeconds: number,
+    onTrouble: (job: string, error: unknown) => void = () => undefined,
+  ) {
     this.#platform = platform;
+    this.#onTrouble = onTrouble;
     this.#leaseMs = leaseSeconds * 1_000;
   }
 
@@ -80,9 +87,15 @@ export class Onlooker {
       if (late) await this.glance(job, true);
       return null;
     } catch (error) {
-      if (!isKind(error, 'newer', 'corrupt')) throw error;
+      this.#passOver(job, error);
       return null;
     }
+  }
+
+  /** One job's trouble (a newer format, a damaged object, a bug) ends nobody's round; a service's trouble does. */
+  #passOver(job: string, error: unknown): void {
+    if (isKind(error, 'unavailable', 'full', 'credentials')) throw error;
+    this.#onTrouble(job, error);
   }
 
   #quietFor(job: string): number {
@@ -101,8 +114,7 @@ export class Onlooker {
         else if (glanced.look !== null) looks.set(job, glanced.look);
         else if (glanced.view.closed !== null) await finishClose(this.#platform, glanced.view);
       } catch (error) {
-        // A job of a newer format is for newer onlookers; the others still need their round.
-        if (!isKind(error, 'newer', 'corrupt')) throw error;
+        this.#passOver(job, error);
       }
     }
     await this.#resendDue();

@@ -57,7 +57,9 @@ class Worker {
     this.#startedAt = platform.clock.now();
     this.#tally = new Tally(options.maxFailures, platform.leaseSeconds * 1_000);
     this.#log = new StoredLog(platform.store, options.worker, () => platform.clock.now(), options.say);
-    this.#onlooker = new Onlooker(platform, platform.leaseSeconds);
+    this.#onlooker = new Onlooker(platform, platform.leaseSeconds, (job, error) =>
+      this.#log.warn(`job ${job}: ${messageOf(error)}`),
+    );
     this.#glances = new Glances(
       (job, published) => this.#onlooker.afterOutcome(job, published),
       (error) => this.#giveUp(error),

@@ -88,6 +88,7 @@ export async function run(options: RunOptions): Promise<number> {
   if (!existsSync(resolve(ctx.io.cwd, jobfile)) && /^(key:|last$|[a-z][a-z0-9-]*-\d{8}-\d{4}-)/.test(jobfile)) {
     return runJob(ctx, { kind: 'job', job: jobfile }, work);
   }
+  await requireSaidProfile(ctx);
   const spec = await openJobFile(ctx, jobfile);
   if (ctx.flags.dryRun) return showPlan(ctx, spec, jobfile, options);
   return runJob(ctx, { kind: 'spec', spec, jobFile: jobfile, input: options }, work);

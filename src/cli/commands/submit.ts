@@ -2,6 +2,7 @@ import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { openJobFile } from '../open-job-file.ts';
 import { answer, print } from '../render.ts';
+import { requireSaidProfile } from '../said-profile.ts';
 import { SUBMISSION_FLAGS, type SubmissionInput } from '../submission-flags.ts';
 import { submitWithProgress } from '../submit-with-progress.ts';
 
@@ -43,6 +44,7 @@ export interface SubmitCommandOptions extends SubmissionInput {
 
 /** Submits a job, and says which command works on it. */
 export async function submit({ ctx, jobfile, ...input }: SubmitCommandOptions): Promise<number | undefined> {
+  await requireSaidProfile(ctx);
   const spec = await openJobFile(ctx, jobfile);
   if (ctx.flags.dryRun) {
     const { planSpec } = await import('./plan.ts');
