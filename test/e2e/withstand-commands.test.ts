@@ -79,9 +79,9 @@ describe('commands that behave badly', function () {
     expect(await work('true')).to.deep.include({ ...SUCCEEDED, outputs: { only: { 0: '' } } });
   });
 
-  it('writes 256 MB: they are published by a manifest, checksum and all', async () => {
-    const { job, ...facts } = await work('head -c 268435456 /dev/zero');
-    expect(facts).to.deep.include({ ...SUCCEEDED, outputs: { only: { 0: '[268435456 bytes]' } } });
+  it('writes 1 GB: it is published by a manifest, checksum and all', async () => {
+    const { job, ...facts } = await work('head -c 1073741824 /dev/zero');
+    expect(facts).to.deep.include({ ...SUCCEEDED, outputs: { only: { 0: '[1073741824 bytes]' } } });
     const { store } = await workspace.platform();
     expect((await store.head(outKey(job, 'only', 0)))?.size).to.be.lessThan(10_000);
   });
