@@ -1,4 +1,4 @@
-import { jobKey, jobPrefix, journalKey, keeperKey, OPEN } from '../model/keys.ts';
+import { jobKey, jobPrefix, journalKey, OPEN, workersPrefix } from '../model/keys.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 
@@ -31,7 +31,7 @@ export async function discardAbandoned(platform: Platform, job: string): Promise
 
 /** The store's own time: instants that are compared come from one clock. */
 async function storeTime({ store, who }: Platform): Promise<number> {
-  const key = keeperKey(`clock-${who.replace(/[^a-z0-9-]/gi, '-')}`);
+  const key = `${workersPrefix(who)}clock`;
   await store.put(key, '{"format":1}');
   const info = await store.head(key);
   await store.delete([key]);

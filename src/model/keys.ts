@@ -55,7 +55,6 @@ export const orderKey = (worker: string, n: number): string => `${ordersPrefix(w
 export const workerLogKey = (worker: string): string => `${workersPrefix(worker)}log`;
 export const bootLogKey = (worker: string): string => `${workersPrefix(worker)}boot.log`;
 export const GROUPS = 'groups/';
-export const keeperKey = (id: string): string => `keepers/${id}.json`;
 export const groupKey = (group: string): string => `${GROUPS}${group}.json`;
 
 /** Shard and line of a part. */

@@ -1,42 +1,14 @@
 import { expect } from 'chai';
 import { discardAbandoned } from '../../src/jobs/discard.ts';
-import { append, refreshView } from '../../src/jobs/journal.ts';
+import { refreshView } from '../../src/jobs/journal.ts';
 import { look } from '../../src/jobs/look.ts';
 import { Onlooker } from '../../src/jobs/onlooker.ts';
 import { retry } from '../../src/jobs/retry.ts';
-import type { EntryKind } from '../../src/model/journal.ts';
-import { failedKey, jobKey, openMark } from '../../src/model/keys.ts';
-import type { JobView } from '../../src/model/view.ts';
-import type { Platform } from '../../src/ports/platform.ts';
+import { jobKey, openMark } from '../../src/model/keys.ts';
 import { openPlace, type Place, publishSmall, putJob } from '../jobs/published-job.ts';
 import { submitJob } from '../jobs/submitted-job.ts';
 
-const add = async (platform: Platform, view: JobView, kind: EntryKind): Promise<JobView> =>
-  (await append(platform.store, view, { who: 'me', now: Date.now() }, () => kind)).view;
-const fail = (platform: Platform, job: string, step: string, n: number, round = 0): Promise<unknown> =>
-  platform.store.put(
-    failedKey(job, step, n, round),
-    JSON.stringify({
-      format: 1,
-      reason: 'exit',
-      exitCode: 1,
-      error: 'x',
-      attempt: 'a',
-      number: 3,
-      worker: 'w',
-      startedAt: '2026-01-01T00:00:00Z',
-      endedAt: '2026-01-01T00:00:00Z',
-      cause: 'c',
-    }),
-  );
-const GATHER = (tolerate: number | string): string => `
-name: claims
-input: { split: { by: range, from: 1, to: 4 } }
-steps:
-  - { name: price, run: [cat] }
-  - { name: total, gather: true, run: [cat] }
-tolerate: ${tolerate}
-`;
+import { addEntry, claimsJob, failForGood } from '../support/claims-job.ts';
 
 describe('onlookers', function () {
   this.timeout(30_000);
@@ -65,7 +37,7 @@ describe('onlookers', function () {
     const { platform } = place;
     const view = await putJob(platform, [{ name: 'a' }], {});
     const { job } = view.record;
-    await add(platform, view, { what: 'sent' });
+    await addEntry(platform, view, { what: 'sent' });
     await platform.store.delete([jobKey(job)]);
     await discardAbandoned(platform, job);
     let keys = 0;
@@ -77,9 +49,9 @@ describe('onlookers', function () {
     const { platform } = place;
     let mono = 0;
     const clock = { now: () => Date.now(), monotonic: () => mono };
-    const slow = await submitJob(place, GATHER(0), {});
-    const paused = await submitJob(place, GATHER(0).replace('claims', 'other'), {});
-    await add(platform, paused, { what: 'pause', now: false, reason: 'me' });
+    const slow = await submitJob(place, claimsJob(0), {});
+    const paused = await submitJob(place, claimsJob(0).replace('claims', 'other'), {});
+    await addEntry(platform, paused, { what: 'pause', now: false, reason: 'me' });
     // as a worker drops them
     const queue = await platform.queue('default');
     for (;;) {
@@ -130,7 +102,7 @@ describe('onlookers', function () {
         attempt: `a${task}r${round}`,
       }) as const;
     for (let n = 0; n < 60; n += 1) {
-      if (n < 20) await fail(platform, job, 'price', n);
+      if (n < 20) await failForGood(platform, job, 'price', n);
       else await publishSmall({ platform, view }, 'price', n, 'x');
       await ledger.record([event(n, 0, n < 20 ? 'failed' : 'done')]);
     }

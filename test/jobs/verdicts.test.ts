@@ -1,48 +1,19 @@
 import { expect } from 'chai';
 import { guardFailures } from '../../src/jobs/guards.ts';
-import { append, refreshView } from '../../src/jobs/journal.ts';
+import { refreshView } from '../../src/jobs/journal.ts';
 import { listFacts } from '../../src/jobs/listing.ts';
 import { look } from '../../src/jobs/look.ts';
 import { retry } from '../../src/jobs/retry.ts';
 import { standingOf } from '../../src/model/decide.ts';
-import type { EntryKind } from '../../src/model/journal.ts';
-import { failedKey } from '../../src/model/keys.ts';
 import { encodeMessage } from '../../src/model/message.ts';
-import { type JobView, stateOf } from '../../src/model/view.ts';
+import { stateOf } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
-import type { Delivery, Receipt } from '../../src/ports/task-queue.ts';
 import { admit } from '../../src/worker/admit.ts';
 import { JobCache } from '../../src/worker/job-cache.ts';
 import { openPlace, type Place, publishSmall } from '../jobs/published-job.ts';
 import { submitJob } from '../jobs/submitted-job.ts';
 
-const add = async (platform: Platform, view: JobView, kind: EntryKind): Promise<JobView> =>
-  (await append(platform.store, view, { who: 'me', now: Date.now() }, () => kind)).view;
-const fail = (platform: Platform, job: string, step: string, n: number, round = 0): Promise<unknown> =>
-  platform.store.put(
-    failedKey(job, step, n, round),
-    JSON.stringify({
-      format: 1,
-      reason: 'exit',
-      exitCode: 1,
-      error: 'x',
-      attempt: 'a',
-      number: 3,
-      worker: 'w',
-      startedAt: '2026-01-01T00:00:00Z',
-      endedAt: '2026-01-01T00:00:00Z',
-      cause: 'c',
-    }),
-  );
-const delivery = (body: string): Delivery => ({ receipt: 'r' as Receipt, body, receiveCount: 1, sentAt: 0 });
-const GATHER = (tolerate: number | string): string => `
-name: claims
-input: { split: { by: range, from: 1, to: 4 } }
-steps:
-  - { name: price, run: [cat] }
-  - { name: total, gather: true, run: [cat] }
-tolerate: ${tolerate}
-`;
+import { addEntry, claimsJob, delivered, failForGood } from '../support/claims-job.ts';
 
 describe('verdicts', function () {
   this.timeout(30_000);
@@ -56,18 +27,18 @@ describe('verdicts', function () {
 
   it('a gather that failed for good fails the job, whatever chains are tolerated', async () => {
     const { platform } = place;
-    const view = await submitJob(place, GATHER(1), {});
+    const view = await submitJob(place, claimsJob(1), {});
     const { job } = view.record;
     for (let n = 0; n < 4; n += 1) await publishSmall({ platform, view }, 'price', n, 'x');
     await look(platform, view);
-    await fail(platform, job, 'total', 0);
+    await failForGood(platform, job, 'total', 0);
     const after = await look(platform, view);
     expect(stateOf(after.view)).to.equal('failed');
   });
 
   it('stop counts what failed in its round and was not skipped', async () => {
     const { platform } = place;
-    const view = await submitJob(place, `${GATHER(1)}onFailure: stop\n`, {});
+    const view = await submitJob(place, `${claimsJob(1)}onFailure: stop\n`, {});
     const { job } = view.record;
     const ledger = await platform.ledger();
     const event = {
@@ -90,7 +61,7 @@ describe('verdicts', function () {
       number: 1,
     } as const;
     for (const task of [0, 1]) {
-      await fail(platform, job, 'price', task);
+      await failForGood(platform, job, 'price', task);
       await ledger.record([{ ...event, task, round: 0, attempt: `a${task}` }]);
     }
     let now = await guardFailures(platform, view);
@@ -98,7 +69,7 @@ describe('verdicts', function () {
     now = (await look(platform, now)).view;
     const { view: retried } = await retry(platform, now, { tasks: [], canaries: null, overrides: {}, dryRun: false });
     // One of them fails again: one is tolerated.
-    await fail(platform, job, 'price', 0, 1);
+    await failForGood(platform, job, 'price', 0, 1);
     await ledger.record([{ ...event, task: 0, round: 1, attempt: 'b0' }]);
     const after = await guardFailures(platform, retried);
     expect(after.stopped, 'stopped again').to.equal(null);
@@ -106,9 +77,9 @@ describe('verdicts', function () {
 
   it('a close decides again when the journal moved between listing and entry', async () => {
     const { platform } = place;
-    const view0 = await submitJob(place, GATHER(0).replace(/ {2}- \{ name: total.*\n/, ''), {});
+    const view0 = await submitJob(place, claimsJob(0).replace(/ {2}- \{ name: total.*\n/, ''), {});
     for (const n of [0, 1, 2]) await publishSmall({ platform, view: view0 }, 'price', n, 'x');
-    const view = await add(platform, view0, { what: 'skip', tasks: { price: '3' }, reason: 'x' });
+    const view = await addEntry(platform, view0, { what: 'skip', tasks: { price: '3' }, reason: 'x' });
     let raced = false;
     const store: Platform['store'] = new Proxy(platform.store, {
       get: (target, name) => {
@@ -119,7 +90,7 @@ describe('verdicts', function () {
         return async (key: string, body: string, options: object) => {
           if (!raced && key.includes('/journal/')) {
             raced = true;
-            await add(platform, view, { what: 'unskip', tasks: { price: '3' } });
+            await addEntry(platform, view, { what: 'unskip', tasks: { price: '3' } });
           }
           return target.put(key, body, options);
         };
@@ -136,9 +107,9 @@ describe('verdicts', function () {
 
   it('a worker with a copy of the journal from before retry-rest does not drop what the canary let go', async () => {
     const { platform } = place;
-    const view = await submitJob(place, GATHER(0), {});
+    const view = await submitJob(place, claimsJob(0), {});
     const { job } = view.record;
-    for (let n = 0; n < 4; n += 1) await fail(platform, job, 'price', n);
+    for (let n = 0; n < 4; n += 1) await failForGood(platform, job, 'price', n);
     const { view: after } = await retry(platform, view, { tasks: [], canaries: 1, overrides: {}, dryRun: false });
     const jobs = new JobCache(platform.store, 5_000);
     await jobs.get(job);
@@ -148,7 +119,7 @@ describe('verdicts', function () {
     const found = await admit(
       platform.store,
       jobs,
-      delivery(encodeMessage({ job, step: 'price', task: 3, round: 1 })),
+      delivered(encodeMessage({ job, step: 'price', task: 3, round: 1 })),
       Date.now(),
     );
     expect(found.kind === 'refused' ? found.outcome : found.kind).to.equal('admitted');
@@ -156,16 +127,16 @@ describe('verdicts', function () {
 
   it('a worker drops nothing that an unskip asks for again', async () => {
     const { platform } = place;
-    const view = await submitJob(place, GATHER(0), {});
+    const view = await submitJob(place, claimsJob(0), {});
     const { job } = view.record;
     const jobs = new JobCache(platform.store, 5_000);
-    let now = await add(platform, view, { what: 'skip', tasks: { price: '3' }, reason: 'x' });
+    let now = await addEntry(platform, view, { what: 'skip', tasks: { price: '3' }, reason: 'x' });
     await jobs.get(job);
-    now = await add(platform, now, { what: 'unskip', tasks: { price: '3' } });
+    now = await addEntry(platform, now, { what: 'unskip', tasks: { price: '3' } });
     const found = await admit(
       platform.store,
       jobs,
-      delivery(encodeMessage({ job, step: 'price', task: 3, round: 0 })),
+      delivered(encodeMessage({ job, step: 'price', task: 3, round: 0 })),
       Date.now(),
     );
     expect(found.kind === 'refused' ? found.outcome : found.kind).to.equal('admitted');

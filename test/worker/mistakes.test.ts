@@ -1,27 +1,14 @@
 import { expect } from 'chai';
 import { append, readView } from '../../src/jobs/journal.ts';
-import type { EntryKind } from '../../src/model/journal.ts';
 import { encodeMessage } from '../../src/model/message.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
-import type { Platform } from '../../src/ports/platform.ts';
-import type { Delivery, Receipt } from '../../src/ports/task-queue.ts';
 import { admit } from '../../src/worker/admit.ts';
 import { JobCache } from '../../src/worker/job-cache.ts';
 import { createShellExecutor } from '../../src/worker/shell-executor.ts';
 import { openPlace, type Place } from '../jobs/published-job.ts';
 import { submitJob, work } from '../jobs/submitted-job.ts';
 
-const add = async (platform: Platform, view: JobView, kind: EntryKind): Promise<JobView> =>
-  (await append(platform.store, view, { who: 'me', now: Date.now() }, () => kind)).view;
-const delivery = (body: string): Delivery => ({ receipt: 'r' as Receipt, body, receiveCount: 1, sentAt: 0 });
-const GATHER = (tolerate: number | string): string => `
-name: claims
-input: { split: { by: range, from: 1, to: 4 } }
-steps:
-  - { name: price, run: [cat] }
-  - { name: total, gather: true, run: [cat] }
-tolerate: ${tolerate}
-`;
+import { addEntry, claimsJob, delivered } from '../support/claims-job.ts';
 
 describe('worker', function () {
   this.timeout(30_000);
@@ -56,9 +43,9 @@ describe('worker', function () {
   it('a kill is heeded though a later attempt of the job was admitted after it', async () => {
     const { platform } = place;
     const { heedJournals } = await import('../../src/worker/pulse.ts');
-    const view = await submitJob(place, GATHER(0), {});
+    const view = await submitJob(place, claimsJob(0), {});
     const { job } = view.record;
-    const killed = await add(platform, view, { what: 'kill', tasks: { price: '0' }, mode: 'fail' });
+    const killed = await addEntry(platform, view, { what: 'kill', tasks: { price: '0' }, mode: 'fail' });
     const of = (task: number, at: JobView) => ({
       task: { message: { job, step: 'price', task, round: 0 }, view: at, index: 0 },
       startedAt: 0,
@@ -78,7 +65,7 @@ describe('worker', function () {
   it("tasks kill --requeue is heeded though the killer's clock is behind", async () => {
     const { platform } = place;
     const { heedJournals } = await import('../../src/worker/pulse.ts');
-    const view = await submitJob(place, GATHER(0), {});
+    const view = await submitJob(place, claimsJob(0), {});
     const { job } = view.record;
     await append(platform.store, view, { who: 'me', now: Date.now() - 60_000 }, () => ({
       what: 'kill',
@@ -106,14 +93,14 @@ describe('worker', function () {
     const { join } = await import('node:path');
     const { freshDirectory } = await import('../../src/worker/directory.ts');
     const { logKey } = await import('../../src/model/keys.ts');
-    const view = await submitJob(place, GATHER(0), {});
+    const view = await submitJob(place, claimsJob(0), {});
     const { job } = view.record;
     const scratch = join(place.directory, 'scratch');
     writeFileSync(freshDirectory(scratch, 0).stderr, 'another job speaks: hunter2\n');
     const found = await admit(
       platform.store,
       new JobCache(platform.store, 5_000),
-      delivery(encodeMessage({ job, step: 'price', task: 0, round: 0 })),
+      delivered(encodeMessage({ job, step: 'price', task: 0, round: 0 })),
       Date.now(),
     );
     if (found.kind !== 'admitted') throw new Error('not admitted');
@@ -217,7 +204,7 @@ describe('worker', function () {
       ctx as never,
       {
         queue: {} as never,
-        delivery: delivery('{}'),
+        delivery: delivered('{}'),
         task: null,
         number: 0,
         slot: 0,

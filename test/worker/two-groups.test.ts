@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { expect } from 'chai';
 import { encodeMessage } from '../../src/model/message.ts';
 import { Dispatcher } from '../../src/worker/dispatcher.ts';
@@ -99,7 +100,7 @@ describe('a worker of two groups', () => {
     });
     const run = intake.run();
     await until('b looked', () => polls > 0);
-    await new Promise((r) => setTimeout(r, 50));
+    await setImmediate(); // b's loop looks for room, finds none, and waits at the gate
     release();
     try {
       await until('b is polled again', () => got.includes('b'), 3_000);

@@ -15,6 +15,7 @@ import { recordView } from '../remember.ts';
 import { sendTasks, sendUndecided } from '../send.ts';
 import { cut } from './cut.ts';
 import { existingRun } from './existing-run.ts';
+import { closeInputs } from './inputs.ts';
 import type { Prepared } from './prepare.ts';
 
 /** Each of these is passed right after what it names was written: where the crash tests stop the submission. */
@@ -47,7 +48,10 @@ export interface Submitted {
 export async function submit(platform: Platform, prepared: Prepared, options: SubmitOptions): Promise<Submitted> {
   const { runKey } = prepared;
   const existing = runKey === null ? null : await existingRun(platform, runKey);
-  if (existing !== null && options.mode !== 'again') return takeUp(platform, prepared, existing.claim, options);
+  if (existing !== null && options.mode !== 'again') {
+    await closeInputs(prepared.inputs);
+    return takeUp(platform, prepared, existing.claim, options);
+  }
   if (runKey === null) await refuseEqual(platform, prepared.digest);
   const runNumber = runKey === null ? null : existing === null ? 0 : existing.number + 1;
   const record = await write(platform, prepared, runNumber, options);
