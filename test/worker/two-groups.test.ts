@@ -73,10 +73,12 @@ describe('a worker of two groups', () => {
     };
     // b's first receive comes back empty, as a long poll does that ends; its message comes just after.
     let polls = 0;
+    let looked = false;
     const client = async (group: string) => ({
       receive: async ({ signal }: { signal: AbortSignal }) => {
         if (group === 'b' && polls++ === 0) {
           await until('a is admitting', () => dispatcher.busy);
+          looked = true;
           return [];
         }
         const body = messages[group]?.bodies.shift();
@@ -99,7 +101,7 @@ describe('a worker of two groups', () => {
       drain: drain.signal,
     });
     const run = intake.run();
-    await until('b looked', () => polls > 0);
+    await until('b looked', () => looked);
     await setImmediate(); // b's loop looks for room, finds none, and waits at the gate
     release();
     try {
