@@ -32,6 +32,9 @@ export interface ObjectStore {
   /** Keys that begin with `prefix`, in UTF-8 order, from `from` (inclusive) to before `to`; pages as it is consumed. */
   list(prefix: string, options?: ListOptions): AsyncIterable<ObjectEntry>;
 
+  /** What `list` lists, the keys alone: cheaper where the other facts cost a look at each object. */
+  keys(prefix: string, options?: ListOptions): AsyncIterable<string>;
+
   /** Deletes keys; those that don't exist are fine. Throws if any other could not be deleted. */
   delete(keys: readonly string[]): Promise<void>;
 

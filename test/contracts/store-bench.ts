@@ -49,6 +49,9 @@ export class StoreBench {
   async keys(prefix: string, options?: ListOptions): Promise<string[]> {
     const found: string[] = [];
     for await (const entry of this.store.list(prefix, options)) found.push(entry.key);
+    const alone: string[] = [];
+    for await (const key of this.store.keys(prefix, options)) alone.push(key);
+    expect(alone, 'keys() lists what list() does').to.deep.equal(found);
     return found;
   }
 

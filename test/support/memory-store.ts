@@ -91,6 +91,10 @@ export class MemoryStore implements ObjectStore {
     }
   }
 
+  async *keys(prefix: string, options: ListOptions = {}): AsyncIterable<string> {
+    for await (const { key } of this.list(prefix, options)) yield key;
+  }
+
   async delete(keys: readonly string[]): Promise<void> {
     for (const key of keys) this.#objects.delete(key);
   }

@@ -20,6 +20,7 @@ export function killStore(store: ObjectStore, passed: (point: string) => void): 
     get: (key, options) => store.get(key, options),
     head: (key) => store.head(key),
     list: (prefix, options) => store.list(prefix, options),
+    keys: (prefix, options) => store.keys(prefix, options),
     copy: (from, to, options) => store.copy(from, to, options),
     presign: (key, method, seconds) => store.presign(key, method, seconds),
     uploadFile: (path, key, options) =>

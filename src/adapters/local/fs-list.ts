@@ -1,9 +1,7 @@
-import { closeSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasCode } from '../../errors.ts';
-import type { ObjectEntry } from '../../ports/object-store.ts';
 import { fromBytes, type NameKind, readName, startOfPrefix, toBytes } from './fs-keys.ts';
-import { openObject } from './fs-object.ts';
 
 export interface KeyRange {
   readonly prefix: string;
@@ -13,11 +11,17 @@ export interface KeyRange {
   readonly to: string | undefined;
 }
 
+/** An object's file, as its name tells: nobody looked into it. */
+export interface ListedFile {
+  readonly key: string;
+  readonly path: string;
+}
+
 /**
- * The objects below the directory `root` in the order of their keys' bytes. Holds one directory's names a level, reads
- * only directories that can have a part in the range, and passes over what vanishes meanwhile.
+ * The objects below the directory `root` in the order of their keys' bytes. Holds one directory's names a level, and
+ * reads only directories that can have a part in the range.
  */
-export function* walkObjects(root: string, range: KeyRange): Generator<ObjectEntry> {
+export function* walkObjects(root: string, range: KeyRange): Generator<ListedFile> {
   const bounds = boundsOf(range);
   const start = startOfPrefix(range.prefix);
   const levels = [readLevel(join(root, start.directory), start.base, bounds)];
@@ -25,10 +29,8 @@ export function* walkObjects(root: string, range: KeyRange): Generator<ObjectEnt
     const item = level.items[level.next];
     level.next += 1;
     if (item === undefined) levels.pop();
-    else if (item.kind === 'file') {
-      const entry = readEntry(level.directory + item.name, fromBytes(item.bytes));
-      if (entry !== null) yield entry;
-    } else levels.push(readLevel(level.directory + item.name, item.bytes, bounds));
+    else if (item.kind === 'file') yield { key: fromBytes(item.bytes), path: level.directory + item.name };
+    else levels.push(readLevel(level.directory + item.name, item.bytes, bounds));
   }
 }
 
@@ -87,11 +89,4 @@ function namesIn(directory: string): readonly string[] {
     if (hasCode(error, 'ENOENT', 'ENOTDIR')) return [];
     throw error;
   }
-}
-
-function readEntry(path: string, key: string): ObjectEntry | null {
-  const object = openObject(path, key);
-  if (object === null) return null;
-  closeSync(object.fd);
-  return { key, size: object.size, etag: object.etag, modified: object.modified };
 }

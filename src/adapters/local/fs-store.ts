@@ -18,7 +18,7 @@ import type {
 } from '../../ports/object-store.ts';
 import { translateFsError, translating } from './fs-errors.ts';
 import { pathOfKey } from './fs-keys.ts';
-import { walkObjects } from './fs-list.ts';
+import { type ListedFile, walkObjects } from './fs-list.ts';
 import { infoOf, type OpenObject, openObject, readFully } from './fs-object.ts';
 import { removeFile } from './fs-publish.ts';
 import { openRoot, removeStaleFiles } from './fs-root.ts';
@@ -130,12 +130,22 @@ export class FsStore implements ObjectStore {
     }
   }
 
-  async *list(prefix: string, options: ListOptions = {}): AsyncGenerator<ObjectEntry> {
+  list(prefix: string, options: ListOptions = {}): AsyncIterable<ObjectEntry> {
+    return this.#walk(prefix, options, entryOf);
+  }
+
+  keys(prefix: string, options: ListOptions = {}): AsyncIterable<string> {
+    return this.#walk(prefix, options, ({ key }) => key);
+  }
+
+  async *#walk<T>(prefix: string, options: ListOptions, of: (file: ListedFile) => T | null): AsyncGenerator<T> {
     let count = 0;
     try {
-      for (const entry of walkObjects(this.#directory, { prefix, from: options.from, to: options.to })) {
+      for (const file of walkObjects(this.#directory, { prefix, from: options.from, to: options.to })) {
         options.signal?.throwIfAborted();
-        yield entry;
+        const found = of(file);
+        // One that vanished meanwhile is passed over.
+        if (found !== null) yield found;
         count += 1;
         if (count % TURN === 0) await nextTurn();
       }
@@ -226,6 +236,13 @@ export class FsStore implements ObjectStore {
       }
     }
   }
+}
+
+function entryOf({ path, key }: ListedFile): ObjectEntry | null {
+  const object = openObject(path, key);
+  if (object === null) return null;
+  closeSync(object.fd);
+  return { key, size: object.size, etag: object.etag, modified: object.modified };
 }
 
 function cutRange(object: OpenObject, range: ReadOptions['range']): { start: number; length: number } {
