@@ -6,6 +6,7 @@ import { BatchctlError, hasCode } from './errors.ts';
 import { systemClock } from './lib/clock.ts';
 import { randomId } from './lib/id.ts';
 import { person } from './lib/person.ts';
+import { localInsight } from './platform/local-insight.ts';
 import type { Ledger } from './ports/ledger.ts';
 import type { Platform } from './ports/platform.ts';
 import type { TaskQueue } from './ports/task-queue.ts';
@@ -75,6 +76,7 @@ async function openLocal(config: Config, profile: LocalProfile, options: Platfor
     }),
     scratch: async (worker) => makeScratch(join(root, 'work'), worker),
     localFile: (key) => files.localFile(key),
+    insight: localInsight(root),
     close: async () => {
       await Promise.all([...queues.values()].map(async (queue) => (await queue).close()));
       await (await opened)?.close();

@@ -123,6 +123,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/logs.ts')).logsCommand,
   },
   {
+    name: 'failures',
+    group: 'Jobs',
+    summary: 'why tasks failed for good: causes, counts, an example each',
+    load: async () => (await import('./commands/failures.ts')).failuresCommand,
+  },
+  {
     name: 'retry',
     group: 'Jobs',
     summary: 'ask again for tasks that failed for good',
@@ -157,6 +163,36 @@ export const COMMANDS: readonly CommandEntry[] = [
     group: 'Jobs',
     summary: 'prove that nothing was lost, done twice or altered',
     load: async () => (await import('./commands/verify.ts')).verifyCommand,
+  },
+  {
+    name: 'prune',
+    group: 'Jobs',
+    summary: "remove finished jobs' outputs, parts and logs",
+    load: async () => (await import('./commands/prune.ts')).pruneCommand,
+  },
+  {
+    name: 'ledger rebuild',
+    group: 'Jobs',
+    summary: 'tell the ledger what the store says of every job',
+    load: async () => (await import('./commands/ledger-rebuild.ts')).ledgerRebuildCommand,
+  },
+  {
+    name: 'history',
+    group: 'Jobs',
+    summary: 'who decided what about a job, and when',
+    load: async () => (await import('./commands/history.ts')).historyCommand,
+  },
+  {
+    name: 'why',
+    group: 'Jobs',
+    summary: 'why a job is slow, stuck or failing, and what mends it',
+    load: async () => (await import('./commands/why.ts')).whyCommand,
+  },
+  {
+    name: 'report',
+    group: 'Jobs',
+    summary: 'how a job went: durations, waiting, throughput, causes; html too',
+    load: async () => (await import('./commands/report.ts')).reportCommand,
   },
   {
     name: 'scale',

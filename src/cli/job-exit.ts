@@ -2,11 +2,11 @@ import { BatchctlError } from '../errors.ts';
 import type { FollowEnd } from '../jobs/follow.ts';
 import type { JobStatus } from '../jobs/status.ts';
 
-/** The exit code of `run`, `wait` and `watch`: as the job did. */
-export function jobExit(status: Pick<JobStatus, 'state'>): number {
+/** The exit code of `run`, `wait` and `watch`: as the job did; 10 for one that succeeded after its deadline. */
+export function jobExit(status: Pick<JobStatus, 'state' | 'closedAt' | 'finishBy'>): number {
   switch (status.state) {
     case 'succeeded':
-      return 0;
+      return isLate(status) ? 10 : 0;
     case 'failed':
     case 'cancelled':
       return 5;
@@ -18,6 +18,10 @@ export function jobExit(status: Pick<JobStatus, 'state'>): number {
     default:
       return status.state satisfies never;
   }
+}
+
+function isLate({ closedAt, finishBy }: Pick<JobStatus, 'closedAt' | 'finishBy'>): boolean {
+  return closedAt !== null && finishBy !== null && Date.parse(closedAt) > Date.parse(finishBy);
 }
 
 /** Throws what a follow that didn't end with the job means: `notFinished`, `interrupted`. */

@@ -2,6 +2,7 @@ import { BatchctlError } from '../errors.ts';
 import { findJob } from '../jobs/find.ts';
 import { follow } from '../jobs/follow.ts';
 import { mustReadView } from '../jobs/journal.ts';
+import { prunedText, refusePruned } from '../jobs/pruned.ts';
 import { type JobStatus, statusOf } from '../jobs/status.ts';
 import { existingRun } from '../jobs/submit/existing-run.ts';
 import { finishSending } from '../jobs/submit/submit.ts';
@@ -105,6 +106,11 @@ async function workOn(ctx: Context, view: JobView, workers: Workers, work: RunWo
 /** Proves and fetches what succeeded. Answers where the outputs are, if they were fetched. */
 async function conclude(ctx: Context, view: JobView, work: RunWork): Promise<string | null> {
   if (stateOf(view) !== 'succeeded') return null;
+  if (view.pruned !== null) {
+    if (work.output !== null) refusePruned(view, 'its outputs');
+    ctx.notice(`job ${view.record.job} succeeded, and was ${prunedText(view.pruned)}`);
+    return null;
+  }
   await prove(ctx, view);
   if (work.output !== null) return fetchTo(ctx, view, work.output, work.header);
   ctx.notice(`fetch the outputs: batchctl fetch ${view.record.job} -o DIR/`);

@@ -1,6 +1,7 @@
 import type { JobStatus } from '../jobs/status.ts';
 import { formatDuration } from '../lib/units.ts';
 import type { Context } from './context.ts';
+import { deadlineText } from './deadline-text.ts';
 import { formatCount, formatRate } from './format.ts';
 import { renderTable } from './render-table.ts';
 import type { LiveStatus } from './step-lines.ts';
@@ -9,7 +10,7 @@ import type { LiveStatus } from './step-lines.ts';
 export async function statusText(ctx: Context, status: JobStatus): Promise<string> {
   const table = await renderTable(ctx, status.steps, [
     { title: 'step', value: (step) => step.name, min: 6 },
-    { title: 'tasks', value: (step) => formatCount(step.total), align: 'right' },
+    { title: 'tasks', value: (step) => (step.total === null ? '?' : formatCount(step.total)), align: 'right' },
     { title: 'waiting', value: (step) => formatCount(step.waiting), align: 'right' },
     { title: 'running', value: (step) => formatCount(step.running), align: 'right' },
     { title: 'done', value: (step) => formatCount(step.done), align: 'right' },
@@ -30,6 +31,8 @@ export async function statusText(ctx: Context, status: JobStatus): Promise<strin
     ...(status.state === 'running' ? [`${status.workers.running} workers, ${status.workers.slots} slots`] : []),
   ];
   if (facts.length > 0) lines.push('', facts.join(', '));
+  const deadline = deadlineText(status, { zone: await ctx.zone(), now: ctx.clock.now() });
+  if (deadline !== null) lines.push(...(facts.length > 0 ? [] : ['']), deadline);
   for (const [step, counters] of Object.entries(status.counters)) {
     lines.push(
       `${step}: ${Object.entries(counters)
@@ -44,7 +47,8 @@ function headline(status: JobStatus): string {
   const reason = status.reason === null ? '' : ` (${status.reason})`;
   const round = status.round === 0 ? '' : `, round ${status.round}`;
   const key = status.runKey === null ? '' : `, run key ${status.runKey}`;
-  return `${status.job}: ${status.state}${reason}${round}${key}`;
+  const pruned = status.prunedAt === null ? '' : `, pruned ${status.prunedAt.slice(0, 10)}`;
+  return `${status.job}: ${status.state}${reason}${round}${key}${pruned}`;
 }
 
 /** The part of a status that the live view draws. */

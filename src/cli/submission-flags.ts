@@ -5,6 +5,8 @@ import { parseDuration } from '../lib/units.ts';
 import type { JobSpec } from '../model/job.ts';
 import { parsed, repeated, wholeNumber } from './command.ts';
 import type { Context } from './context.ts';
+import { formatInstant } from './format.ts';
+import { parseTime } from './times.ts';
 
 /** The flags that `submit`, `run` and `plan` share. */
 export const SUBMISSION_FLAGS = {
@@ -15,6 +17,8 @@ export const SUBMISSION_FLAGS = {
   '--again': 'a further run under the same key, on purpose',
   '--period <period>': 'what {period} stands for: 2026-11',
   '--label <name=value>': repeated('a label, to find the job by'),
+  '--finish-by <time>': 'when it should have ended: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z; late is exit 10',
+  '--max-cost <usd>': parsed('no more than that, where a profile knows prices; not on local', dollars),
   '--expect-inputs <n>': parsed('refuse another number of inputs', wholeNumber(0)),
   '--await-input <duration>': parsed('wait so long for inputs that are not there yet', parseDuration),
   '--allow-empty': 'accept input that makes no part at all',
@@ -28,26 +32,31 @@ export interface SubmissionInput {
   readonly again: boolean;
   readonly period: string | undefined;
   readonly label: readonly string[] | undefined;
+  readonly finishBy: string | undefined;
+  readonly maxCost: number | undefined;
   readonly expectInputs: number | undefined;
   readonly awaitInput: number | undefined;
   readonly allowEmpty: boolean;
 }
 
-/** What the flags and a job's spec ask for. Throws `usage` for flags that don't go together. */
-export function submissionOf(
+/** What the flags and a job's spec ask for. Throws `usage` for flags that don't go together, or don't go with the profile. */
+export async function submissionOf(
   ctx: Context,
   spec: JobSpec,
   jobFile: string | null,
   input: SubmissionInput,
-): SubmissionRequest {
+): Promise<SubmissionRequest> {
   if (input.existing && input.again) throw new BatchctlError('usage', '--existing and --again exclude each other');
   if (input.runKey === undefined && (input.existing || input.again)) {
     throw new BatchctlError('usage', `--${input.existing ? 'existing' : 'again'} needs --run-key`);
   }
   const names = input.input ?? [];
   if (names.filter((name) => name === '-').length > 1) throw new BatchctlError('usage', '--input - can be given once');
+  if (input.maxCost !== undefined) await refuseCost(ctx);
   return {
     spec,
+    finishBy: input.finishBy === undefined ? null : await deadlineOf(ctx, input.finishBy),
+    maxCost: input.maxCost ?? null,
     directory: jobFile === null ? ctx.io.cwd : dirname(resolve(ctx.io.cwd, jobFile)),
     inputs: names,
     inputDirectory: ctx.io.cwd,
@@ -59,6 +68,34 @@ export function submissionOf(
     expectInputs: input.expectInputs ?? null,
     allowEmpty: input.allowEmpty,
   };
+}
+
+/** A deadline as ISO-8601 UTC. Throws `usage` for a text that is no time, and for a time that has passed. */
+export async function deadlineOf(ctx: Context, text: string): Promise<string> {
+  const [zone, now] = [await ctx.zone(), ctx.clock.now()];
+  const instant = parseTime(text, { now, zone });
+  if (instant <= now) {
+    throw new BatchctlError('usage', `--finish-by ${text}: expected a time to come, found ${formatInstant(instant, zone, now)}`, {
+      hint: `say "tomorrow ${text}", or "in 6h"`,
+    });
+  }
+  return new Date(instant).toISOString();
+}
+
+/** Throws `usage` where the profile has no prices: a limit that nobody can keep is not taken. */
+export async function refuseCost(ctx: Context): Promise<void> {
+  const { profile } = await ctx.config();
+  if (profile.backend !== 'local') return;
+  throw new BatchctlError('usage', `--max-cost: nothing on the profile ${profile.name} costs anything`, {
+    hint: 'leave it out; --finish-by limits time',
+  });
+}
+
+/** Dollars, for `parsed`. Throws a RangeError. */
+export function dollars(text: string): number {
+  const value = /^\$?\d+(\.\d{1,2})?$/.test(text) ? Number(text.replace('$', '')) : Number.NaN;
+  if (!(value > 0)) throw new RangeError(`expected an amount in US dollars such as 100 or 12.50, found "${text}"`);
+  return value;
 }
 
 /** How a key that exists is answered. */

@@ -1,3 +1,4 @@
+import { findJob } from '../jobs/find.ts';
 import { awaitInputs } from '../jobs/submit/await-inputs.ts';
 import { type Prepared, prepare } from '../jobs/submit/prepare.ts';
 import { type Submitted, submit } from '../jobs/submit/submit.ts';
@@ -14,10 +15,11 @@ export async function prepareSubmission(
   jobFile: string | null,
   input: SubmissionInput,
 ): Promise<Prepared> {
-  const { store, clock } = await ctx.platform();
-  const request = submissionOf(ctx, spec, jobFile, input);
+  const platform = await ctx.platform();
+  const { store, clock } = platform;
+  const request = await submissionOf(ctx, spec, jobFile, input);
   let said = '';
-  return awaitInputs(() => prepare(request, store), input.awaitInput ?? 0, {
+  return awaitInputs(() => prepare(request, store, (text) => findJob(platform, text)), input.awaitInput ?? 0, {
     clock,
     signal: ctx.signal,
     onWait: (why) => {

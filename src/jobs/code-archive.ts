@@ -68,6 +68,19 @@ async function expandPatterns(directory: string, patterns: readonly string[]): P
   return [...names].sort();
 }
 
+/** The files of an archive: name to SHA-256 of the bytes, with `+x` behind it for one that may be run. */
+export async function filesInArchive(gzip: Uint8Array): Promise<ReadonlyMap<string, string>> {
+  const files = new Map<string, string>();
+  const entries = extract();
+  entries.end(gunzipSync(gzip, { maxOutputLength: 2 * LARGEST }));
+  for await (const entry of entries) {
+    const hash = createHash('sha256');
+    for await (const chunk of entry) hash.update(chunk as Buffer);
+    files.set(entry.header.name, `${hash.digest('hex')}${(entry.header.mode ?? 0) & 0o111 ? '+x' : ''}`);
+  }
+  return files;
+}
+
 /** Unpacks an archive into a directory. Throws `corrupt` for a wrong hash, and for entries that would leave it. */
 export async function unpackCode(gzip: Uint8Array, sha256: string, directory: string): Promise<void> {
   const tar = gunzipSync(gzip, { maxOutputLength: 2 * LARGEST });

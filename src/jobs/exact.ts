@@ -1,4 +1,5 @@
 import { type StepFacts, standingOf } from '../model/decide.ts';
+import { hasBarrier } from '../model/job.ts';
 import type { JobView } from '../model/view.ts';
 import type { ExactCounts, StepCounts } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
@@ -23,11 +24,11 @@ export async function recordExactCounts(
   const counted = new Map((await ledger.counts(job)).map((counts) => [counts.step, counts]));
   const few = facts.reduce((sum, { published }) => sum + published.count, 0) <= READ_LIMIT;
   const steps: ExactCounts[] = [];
-  for (const [index, { name, gather }] of spec.steps.entries()) {
+  for (const [index, { name }] of spec.steps.entries()) {
     const fact = facts[index];
     if (fact === undefined) return false;
-    // A gather that never opened may yet run, in this very round: what it does then must still count.
-    if (gather && fact.opened === null) break;
+    // What never opened may yet run, in this very round: what it does then must still count.
+    if (hasBarrier(spec.steps, index) && fact.opened === null) break;
     const known = counted.get(name);
     if (view.round === 0 && known !== undefined && agrees(known, fact)) steps.push(exactOf(name, fact, known));
     else if (few) steps.push(exactOf(name, fact, await totalsOf(platform.store, job, name, fact.published)));

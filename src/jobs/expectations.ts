@@ -1,8 +1,11 @@
 import { Big } from 'big.js';
+import { TaskBits } from '../model/bits.ts';
 import { type ExpectResult, evaluateExpect, parseExpect } from '../model/expect.ts';
+import { hasBarrier } from '../model/job.ts';
+import { tasksIn } from '../model/task-set.ts';
 import type { JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
-import { listPublished, stepTotals } from './listing.ts';
+import { listPublished, readOpened, stepTotals } from './listing.ts';
 import { inputTotals, type StepTotals, totalsOf } from './totals.ts';
 
 /** A control total, evaluated on exact totals. */
@@ -10,16 +13,28 @@ export interface Expectation extends ExpectResult {
   readonly equation: string;
 }
 
-/** Evaluates a job's `expect` equations on what is published. */
+/** Evaluates a job's `expect` equations on what is published; what came after something opened without it apart. */
 export async function expectationsOf(store: ObjectStore, view: JobView): Promise<readonly Expectation[]> {
   const { spec, job } = view.record;
   const sizes = stepTotals(view);
   const totals = new Map<string, StepTotals>();
   for (const [index, step] of spec.steps.entries()) {
     const published = await listPublished(store, job, step.name, sizes[index] ?? 0);
-    totals.set(step.name, await totalsOf(store, job, step.name, published));
+    const next = spec.steps[index + 1];
+    const opened =
+      next !== undefined && hasBarrier(spec.steps, index + 1) ? await readOpened(store, job, next.name) : null;
+    const counted = opened === null ? published : without(published, opened.leftOut);
+    totals.set(step.name, await totalsOf(store, job, step.name, counted));
   }
   return evaluateAll(view, totals);
+}
+
+function without(tasks: TaskBits, leftOut: string): TaskBits {
+  if (leftOut === '') return tasks;
+  const [out, left] = [new TaskBits(tasks.size), new TaskBits(tasks.size)];
+  for (const n of tasksIn(leftOut)) out.add(n);
+  for (const n of tasks) if (!out.has(n)) left.add(n);
+  return left;
 }
 
 /** The same on totals that were read already. */

@@ -1,6 +1,7 @@
 import { BatchctlError } from '../errors.ts';
 import { JOBS, jobKey, NAME, RUN_KEY } from '../model/keys.ts';
 import { emptyView, type JobView } from '../model/view.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import { readJob, readView, refreshView } from './journal.ts';
 import { existingRun } from './submit/existing-run.ts';
@@ -76,17 +77,24 @@ async function latest(platform: Platform, name: string | null): Promise<JobView 
   return newest === null ? null : refreshView(platform.store, newest);
 }
 
-/** Ids of the jobs in the store that begin with a prefix, committed or not: one short listing a job, whatever its size. */
+/** Ids of the jobs in the store that begin with a prefix and have a job.json, committed or not. */
 async function* storedJobs(platform: Platform, prefix: string): AsyncGenerator<string> {
+  for await (const job of storedIds(platform.store, prefix)) {
+    if ((await platform.store.head(jobKey(job))) !== null) yield job;
+  }
+}
+
+/** Every id below `jobs/` that begins with a prefix, submitted in full or not: one short listing a job, whatever its size. */
+export async function* storedIds(store: ObjectStore, prefix = ''): AsyncGenerator<string> {
   let from = `${JOBS}${prefix}`;
   for (;;) {
     let job: string | null = null;
-    for await (const { key } of platform.store.list(`${JOBS}${prefix}`, { from })) {
+    for await (const { key } of store.list(`${JOBS}${prefix}`, { from })) {
       job = key.slice(JOBS.length).split('/')[0] ?? null;
       break;
     }
     if (job === null) return;
-    if ((await platform.store.head(jobKey(job))) !== null) yield job;
+    yield job;
     // '0' is the character after '/': past everything of this job.
     from = `${JOBS}${job}0`;
   }

@@ -3,6 +3,7 @@ import { isClosed } from '../model/job.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import { Onlooker } from './onlooker.ts';
+import { RecentRate } from './rate.ts';
 import { type JobStatus, statusOf } from './status.ts';
 
 /** How following a job ended. */
@@ -31,6 +32,7 @@ export async function follow(
   const onlooker = new Onlooker(platform, platform.leaseSeconds);
   const until = options.timeout === null ? Number.POSITIVE_INFINITY : clock.monotonic() + options.timeout * 1_000;
   const { job } = view.record;
+  const recent = new RecentRate();
   let now = view;
   let pause: number = LOOK_MS.first;
   let pictureAt = 0;
@@ -40,7 +42,7 @@ export async function follow(
     const state = stateOf(now);
     const end = isClosed(state) ? 'closed' : state === 'paused' ? 'paused' : null;
     if (options.watching && (end !== null || clock.monotonic() >= pictureAt)) {
-      options.onStatus?.(await statusOf(platform, now));
+      options.onStatus?.(await statusOf(platform, now, recent));
       pictureAt = clock.monotonic() + PICTURE_MS;
     }
     if (end !== null) return { end, view: now };

@@ -1,9 +1,9 @@
 import { standingOf } from '../model/decide.ts';
-import { toleratedOf } from '../model/job.ts';
+import { exceedsTolerance } from '../model/exceeds-tolerance.ts';
 import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import { append, refreshView } from './journal.ts';
-import { listFacts } from './listing.ts';
+import { listFacts, stepTotals } from './listing.ts';
 
 /** So many tasks must have ended before `halt` speaks. */
 const HALT_AFTER = 20;
@@ -13,12 +13,13 @@ const HALT_AFTER = 20;
  * `halt` pauses once too large a share has failed. Counts come from the ledger; answers the view afterwards.
  */
 export async function guardFailures(platform: Platform, view: JobView): Promise<JobView> {
-  const { spec, parts } = view.record;
+  const { spec } = view.record;
   if (spec.onFailure !== 'stop' && spec.halt === null) return view;
   const counts = await (await platform.ledger()).counts(view.record.job);
   const failed = counts.reduce((sum, step) => sum + step.failed, 0);
+  const failedAt = spec.steps.map(({ name }) => counts.find(({ step }) => step === name)?.failed ?? 0);
   const ended = failed + counts.reduce((sum, step) => sum + step.done, 0);
-  const suspects = spec.onFailure === 'stop' && failed > toleratedOf(view.tolerance, parts);
+  const suspects = spec.onFailure === 'stop' && exceedsTolerance(view, stepTotals(view), failedAt);
   const { halt } = spec;
   const tooMany = halt !== null && ended >= HALT_AFTER && failed / ended >= halt;
   if (!suspects && !tooMany) return view;
@@ -31,7 +32,7 @@ export async function guardFailures(platform: Platform, view: JobView): Promise<
     { who: platform.who, now: platform.clock.now() },
     (now) => {
       if (now.cancelled || now.closed !== null) return null;
-      if (spec.onFailure === 'stop' && now.stopped === null && found.failed > toleratedOf(now.tolerance, parts)) {
+      if (spec.onFailure === 'stop' && now.stopped === null && exceedsTolerance(now, found.sizes, found.failedAt)) {
         return { what: 'stop', cause: `${found.failed} failed for good` };
       }
       if (halts && now.paused === null && now.stopped === null) return { what: 'pause', now: false, reason: 'halt' };
@@ -45,9 +46,19 @@ export async function guardFailures(platform: Platform, view: JobView): Promise<
 async function exactFailures(
   platform: Platform,
   seen: JobView,
-): Promise<{ readonly failed: number; readonly ended: number }> {
+): Promise<{
+  readonly failed: number;
+  readonly ended: number;
+  readonly sizes: readonly number[];
+  readonly failedAt: readonly number[];
+}> {
   const view = await refreshView(platform.store, seen);
   const { steps } = standingOf(view, await listFacts(platform.store, view));
   const failed = steps.reduce((sum, step) => sum + step.failed, 0);
-  return { failed, ended: failed + steps.reduce((sum, step) => sum + step.published, 0) };
+  return {
+    failed,
+    ended: failed + steps.reduce((sum, step) => sum + step.published, 0),
+    sizes: steps.map(({ total }) => total),
+    failedAt: steps.map((step) => step.failed),
+  };
 }

@@ -6,6 +6,7 @@ import type { EntryKind, JournalEntry } from '../model/journal.ts';
 import { jobKey, journalKey, runKeyClaim } from '../model/keys.ts';
 import { emptyView, foldJournal, type JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
+import { learnExploded } from './explode/learn-exploded.ts';
 
 /** The claim of a run key: which job the key's nth run is. */
 export interface RunKeyClaim {
@@ -38,12 +39,12 @@ export async function readClaim(store: ObjectStore, runKey: string, number: numb
   return bytes === null ? null : parseStored<RunKeyClaim>(key, bytes);
 }
 
-/** Brings a view up to date with the journal: reads the entries after those it has seen. */
+/** Brings a view up to date: reads the journal's entries after those it has seen, and what opened behind an `explode`. */
 export async function refreshView(store: ObjectStore, view: JobView): Promise<JobView> {
   let now = view;
   for (;;) {
     const entry = await readEntry(store, view.record.job, now.next);
-    if (entry === null) return now;
+    if (entry === null) return learnExploded(store, now);
     now = foldJournal(now, [entry]);
   }
 }
@@ -71,7 +72,7 @@ export async function readEntries(store: ObjectStore, job: string): Promise<read
   }
 }
 
-async function readEntry(store: ObjectStore, job: string, n: number): Promise<JournalEntry | null> {
+export async function readEntry(store: ObjectStore, job: string, n: number): Promise<JournalEntry | null> {
   const key = journalKey(job, n);
   const bytes = await store.read(key);
   return bytes === null ? null : parseStored<JournalEntry>(key, bytes);

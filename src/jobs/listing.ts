@@ -1,32 +1,45 @@
 import { parseStored } from '../lib/json.ts';
 import { TaskBits } from '../model/bits.ts';
 import type { OpenedGather, StepFacts } from '../model/decide.ts';
-import { sectionStart } from '../model/job.ts';
+import { hasBarrier, takesFiles } from '../model/job.ts';
 import { failedPrefix, openedKey, outPrefix, taskOfFailed, taskOfOut } from '../model/keys.ts';
+import { sizingOf, stepSizes } from '../model/step-sizes.ts';
 import { type JobView, roundOf } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
+import { provenCanaries } from './canaries.ts';
 
 /** Lists what is published and failed, step by step: the listing that alone decides (law 11). */
 export async function listFacts(store: ObjectStore, view: JobView): Promise<readonly StepFacts[]> {
   const { spec } = view.record;
-  const totals = stepTotals(view);
+  // What is open is read first: it says how many tasks the steps behind an `explode` have, whatever the view knew.
+  const opened = await Promise.all(
+    spec.steps.map((step, index) =>
+      hasBarrier(spec.steps, index) ? readOpened(store, view.record.job, step.name) : null,
+    ),
+  );
+  const totals = stepTotals({ ...view, exploded: explodedIn(view, opened) });
   return Promise.all(
     spec.steps.map(async (step, index): Promise<StepFacts> => {
       const size = totals[index] ?? 0;
-      const [published, opened] = await Promise.all([
-        listPublished(store, view.record.job, step.name, size),
-        step.gather ? readOpened(store, view.record.job, step.name) : null,
-      ]);
+      const published = await listPublished(store, view.record.job, step.name, size);
       const failed = await listFailed(store, view, index, published);
-      return { size, published, failed, opened };
+      const canaries = await provenCanaries(store, view, index, published);
+      return { size, published, failed, opened: opened[index] ?? null, canaries };
     }),
   );
 }
 
-/** How many tasks each step can have, in step order. */
-export function stepTotals(view: JobView): readonly number[] {
-  const { spec, parts } = view.record;
-  return spec.steps.map((_, index) => (sectionStart(spec.steps, index) === 0 ? parts : 1));
+function explodedIn(view: JobView, opened: readonly (OpenedGather | null)[]): JobView['exploded'] {
+  const exploded = new Map(view.exploded);
+  for (const [index, found] of opened.entries()) {
+    if (found !== null && takesFiles(view.record.spec.steps, index)) exploded.set(index, found.count);
+  }
+  return exploded;
+}
+
+/** How many tasks each step can have, in step order; 0 behind an `explode` that isn't opened, as far as the view knows. */
+export function stepTotals(view: Pick<JobView, 'record' | 'exploded'>): readonly number[] {
+  return stepSizes(sizingOf(view)).map((size) => size ?? 0);
 }
 
 export async function readOpened(store: ObjectStore, job: string, step: string): Promise<OpenedGather | null> {

@@ -1,8 +1,9 @@
 import type { Readable } from 'node:stream';
-import { failedPrefix, logPrefix, taskNumber, taskOfFailed } from '../model/keys.ts';
-import { type JobView, roundOf } from '../model/view.ts';
+import { logPrefix, taskNumber } from '../model/keys.ts';
+import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
-import { listPublished } from './listing.ts';
+import { failedTasks } from './failures/failed-tasks.ts';
+import { refusePruned } from './pruned.ts';
 import type { TaskName } from './task-name.ts';
 
 /** What one attempt wrote to stderr. */
@@ -24,10 +25,11 @@ export interface LogsFilter {
 
 /** The logs of a job's attempts, in step and task order. Attempts that wrote nothing have none. */
 export async function* listLogs(platform: Platform, view: JobView, filter: LogsFilter): AsyncGenerator<AttemptLog> {
+  refusePruned(view, 'its logs');
   const { job, spec } = view.record;
   for (const [step, { name }] of spec.steps.entries()) {
     if (filter.task !== undefined && filter.task.step !== step) continue;
-    const failed = filter.failed ? await failedTasks(platform, view, step, name) : null;
+    const failed = filter.failed ? await failedTasks(platform.store, view, step) : null;
     const one = filter.task === undefined ? '' : `${taskNumber(filter.task.task)}.`;
     for await (const { key, size } of platform.store.list(`${logPrefix(job, name)}${one}`)) {
       const match = /\/log\/(\d{9})\.([^/]+)$/.exec(key);
@@ -38,15 +40,4 @@ export async function* listLogs(platform: Platform, view: JobView, filter: LogsF
       yield { step: name, task, attempt: match[2], bytes: size, open };
     }
   }
-}
-
-async function failedTasks(platform: Platform, view: JobView, step: number, name: string): Promise<Set<number>> {
-  const tasks = new Set<number>();
-  for await (const { key } of platform.store.list(failedPrefix(view.record.job, name))) {
-    const named = taskOfFailed(key);
-    if (named !== null && named.round === roundOf(view, step, named.task)) tasks.add(named.task);
-  }
-  if (tasks.size === 0) return tasks;
-  const published = await listPublished(platform.store, view.record.job, name, Math.max(...tasks) + 1);
-  return new Set([...tasks].filter((task) => !published.has(task)));
 }

@@ -1,12 +1,14 @@
 import { BatchctlError } from '../errors.ts';
 import type { NextMove, Standing, StepFacts } from '../model/decide.ts';
-import { standingOf } from '../model/decide.ts';
+import { standingOf, TOO_MANY } from '../model/decide.ts';
+import { takesFiles } from '../model/job.ts';
 import type { EntryKind } from '../model/journal.ts';
 import { OPEN, openedKey, openMark, openOf } from '../model/keys.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import { recordExactCounts } from './exact.ts';
 import { expectationsOf } from './expectations.ts';
+import { completeShards, openExploded } from './explode/explode.ts';
 import { append, refreshView } from './journal.ts';
 import { listFacts } from './listing.ts';
 import { recordView } from './remember.ts';
@@ -21,7 +23,7 @@ export interface Look {
 
 /**
  * What every onlooker does (law 9): lists the job exactly, and makes the moves that it finds due until none is left:
- * opens gathers, asks for what canaries held back, closes the job. Any number may look at once; each move is
+ * opens gathers and what takes the files of an `explode`, asks for what canaries held back, closes the job. Any number may look at once; each move is
  * create-if-absent, so one of them makes it.
  */
 export async function look(platform: Platform, seen: JobView): Promise<Look> {
@@ -29,6 +31,7 @@ export async function look(platform: Platform, seen: JobView): Promise<Look> {
   let view = await refreshView(platform.store, seen);
   for (;;) {
     const facts = await listFacts(platform.store, view);
+    await completeShards(platform, view, facts);
     const standing = standingOf(view, facts);
     const move = standing.next;
     if (move.move === 'wait') {
@@ -54,7 +57,7 @@ async function makeMove(
 ): Promise<JobView> {
   switch (move.move) {
     case 'open':
-      return openGather(platform, view, move);
+      return open(platform, view, facts, move);
     case 'retry-rest':
       return askForRest(platform, view, move.round);
     case 'close':
@@ -63,6 +66,19 @@ async function makeMove(
       return move satisfies never;
   }
 }
+
+async function open(
+  platform: Platform,
+  view: JobView,
+  facts: readonly StepFacts[],
+  move: NextMove & { move: 'open' },
+): Promise<JobView> {
+  if (!takesFiles(view.record.spec.steps, move.step)) return openGather(platform, view, move);
+  const after = await openExploded(platform, view, move);
+  return after === 'tooMany' ? close(platform, view, facts, TOO_MANY_FILES) : after;
+}
+
+const TOO_MANY_FILES = { move: 'close', state: 'failed', reason: TOO_MANY } as const;
 
 /** Writes opened.json, once; whoever wrote it sends the gather's task. A crash in between is mended by a resend. */
 async function openGather(platform: Platform, view: JobView, move: NextMove & { move: 'open' }): Promise<JobView> {

@@ -62,6 +62,8 @@ export class Onlooker {
   async glance(job: string, exact = false): Promise<{ readonly view: JobView; readonly look: Look | null } | null> {
     const memory = await this.#remember(job);
     if (memory === null) return null;
+    // Nothing is left to list, so nothing may be decided of it.
+    if (memory.view.pruned !== null) return { view: memory.view, look: null };
     if (!isOpen(memory.view) && memory.view.closed !== null && !exact) return { view: memory.view, look: null };
     if (!exact && !(await this.#isTime(memory))) return { view: memory.view, look: null };
     const began = this.#platform.clock.monotonic();

@@ -1,4 +1,4 @@
-import { sectionStart } from '../model/job.ts';
+import { stepSizes } from '../model/step-sizes.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import { cut } from './submit/cut.ts';
@@ -24,11 +24,13 @@ export interface Plan {
   readonly steps: readonly {
     readonly name: string;
     readonly group: string;
-    readonly tasks: number;
+    /** Null behind an `explode`: one a file that the step before it will make. */
+    readonly tasks: number | null;
     readonly gather: boolean;
   }[];
+  /** Of all steps; those behind an `explode` apart. */
   readonly tasks: number;
-  /** Messages on queues when every task runs once. */
+  /** Messages on queues when every such task runs once. */
   readonly messages: number;
   /** Files shipped to the workers. */
   readonly files: readonly string[];
@@ -39,13 +41,14 @@ export async function planOf(platform: Platform, prepared: Prepared, signal?: Ab
   const existing = prepared.runKey === null ? null : await existingRun(platform, prepared.runKey);
   const parts = await cut(nowhere, 'plan', prepared, signal === undefined ? {} : { signal });
   const { steps } = prepared.spec;
+  const sizes = stepSizes({ steps, parts: parts.count, exploded: new Map() });
   const planned = steps.map((step, index) => ({
     name: step.name,
     group: step.group,
-    tasks: sectionStart(steps, index) === 0 ? parts.count : 1,
+    tasks: sizes[index] ?? null,
     gather: step.gather,
   }));
-  const tasks = planned.reduce((sum, step) => sum + step.tasks, 0);
+  const tasks = planned.reduce((sum, step) => sum + (step.tasks ?? 0), 0);
   return {
     name: prepared.spec.name,
     runKey: prepared.runKey,

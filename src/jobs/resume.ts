@@ -1,14 +1,17 @@
+import { BatchctlError } from '../errors.ts';
 import { standingOf } from '../model/decide.ts';
 import { isAlready } from '../model/legal.ts';
-import type { JobView } from '../model/view.ts';
+import { type JobView, stateOf } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
-import { append } from './journal.ts';
+import { append, refreshView } from './journal.ts';
 import { mustBeLegal } from './legal.ts';
 import { listFacts } from './listing.ts';
 import { look } from './look.ts';
+import { type Mend, overridesOfMend, putMend } from './mend.ts';
 import type { Changed } from './pause.ts';
 import { recordView } from './remember.ts';
-import { sendUndecided } from './send.ts';
+import { askAgain } from './retry.ts';
+import { sendUndecided, undecidedSets } from './send.ts';
 
 export interface Resumed extends Changed {
   /** Messages sent. */
@@ -19,13 +22,15 @@ export interface Resumed extends Changed {
  * Lets a paused job go on, or finishes the sending of one whose submitter died. It appends first, then computes, then
  * sends: a task dropped during the pause is undecided then, and one dropped later is not dropped. Resuming a running
  * job sends what is undecided once more: so a resume that died between its entry and its sending is made good.
- * Throws `refused` for a closed job.
+ * With a mended job file, what is undecided is asked for in a new round first, so that no worker runs it as it was.
+ * Throws `refused` for a closed job, for a running one that is to be mended, and for a file that is another job's.
  */
-export async function resume(platform: Platform, view: JobView): Promise<Resumed> {
+export async function resume(platform: Platform, seen: JobView, mend: Mend | null = null): Promise<Resumed> {
+  const view = mend === null ? seen : await askMended(platform, seen, mend);
   const by = { who: platform.who, now: platform.clock.now() };
-  const { view: after, appended } = await append(platform.store, view, by, (seen) => {
-    if (isAlready(seen, 'resume')) return null;
-    mustBeLegal(seen, 'resume');
+  const { view: after, appended } = await append(platform.store, view, by, (now) => {
+    if (isAlready(now, 'resume')) return null;
+    mustBeLegal(now, 'resume');
     return { what: 'resume' };
   });
   await recordView(platform, after);
@@ -35,4 +40,26 @@ export async function resume(platform: Platform, view: JobView): Promise<Resumed
   // Nothing may be left to send: then what waited for the resume (a gather to open, a close) is done here.
   const found = await look(platform, after);
   return { view: found.view, changed: appended, sent };
+}
+
+/** Throws `refused` unless the job's undecided tasks can be asked for with a mended file: it runs, or is closed. */
+export function mustBeMendable(view: JobView): void {
+  if (stateOf(view) !== 'running') return mustBeLegal(view, 'resume');
+  const { job } = view.record;
+  throw new BatchctlError('refused', `can't mend job ${job} while it is running: its tasks would run as both`, {
+    hint: `batchctl pause ${job} --now, then resume it with the mended file`,
+  });
+}
+
+async function askMended(platform: Platform, seen: JobView, mend: Mend): Promise<JobView> {
+  let view = await refreshView(platform.store, seen);
+  for (;;) {
+    mustBeMendable(view);
+    const tasks = undecidedSets(standingOf(view, await listFacts(platform.store, view)));
+    const overrides = overridesOfMend(view, mend);
+    await putMend(platform.store, mend);
+    const { view: after, round } = await askAgain(platform, view, { tasks, canaries: null }, overrides);
+    if (round !== null) return after;
+    view = after;
+  }
 }

@@ -1,25 +1,34 @@
 import { BatchctlError } from '../errors.ts';
 import { TaskBits } from '../model/bits.ts';
+import { type Change, changesOf } from '../model/changes.ts';
 import { type StepFacts, standingOf } from '../model/decide.ts';
+import { hasBarrier, stepIndex, takesFiles } from '../model/job.ts';
 import type { Overrides, TaskSets } from '../model/journal.ts';
 import { openMark } from '../model/keys.ts';
+import { foldOverrides } from '../model/overrides.ts';
 import { chooseRetry, type RetryChoice } from '../model/retry-choice.ts';
 import { tasksIn } from '../model/task-set.ts';
-import type { JobView } from '../model/view.ts';
+import { type JobView, overridesOf, roundOf } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
+import { tasksOfCauses } from './failures/tasks-of-causes.ts';
 import { append, refreshView } from './journal.ts';
 import { mustBeLegal } from './legal.ts';
 import { listFacts } from './listing.ts';
+import { fileChanges, type Mend, overridesOfMend, putMend } from './mend.ts';
 import { recordView } from './remember.ts';
 import { sendTasks } from './send.ts';
 import type { TaskName } from './task-name.ts';
 
 export interface RetryOptions {
-  /** None: all that failed for good. */
+  /** None, and no causes: all that failed for good. */
   readonly tasks: readonly TaskName[];
+  /** Ids of causes, or unique beginnings: their tasks as well. */
+  readonly causes?: readonly string[];
   /** So many go first, the rest only if those succeed; null: all at once. */
   readonly canaries: number | null;
   readonly overrides: Overrides;
+  /** The mended job file, for `--with`; `overrides` go before it. */
+  readonly mend?: Mend | null;
   /** True only says what would be asked for. */
   readonly dryRun: boolean;
 }
@@ -29,37 +38,77 @@ export interface Retried {
   /** The round that the retry began; null when nothing was there to retry, or of a dry run. */
   readonly round: number | null;
   readonly choice: RetryChoice;
+  /** What the tasks will find changed, against what they last ran with. */
+  readonly changes: readonly Change[];
   /** Messages sent: none for a paused job, whose `resume` sends. */
   readonly sent: number;
 }
 
 /**
  * Asks again for tasks that failed for good, in a new round: mark, entry, messages, in that order, so that whoever
- * finds the mark can finish the sending. Nothing failed: nothing is written. Throws `refused` for a cancelled job, for
- * a named task that did not fail for good, and for what an opened gather went without.
+ * finds the mark can finish the sending; a mended program is put before all of them. Nothing failed: nothing is
+ * written. Throws `refused` for a cancelled job, for a named task that did not fail for good or was skipped, for what
+ * an opened gather went without, and for a mended job file that is another job's.
  */
 export async function retry(platform: Platform, seen: JobView, options: RetryOptions): Promise<Retried> {
   let view = await refreshView(platform.store, seen);
   for (;;) {
     mustBeLegal(view, 'retry');
-    const choice = chooseRetry(view, await listFacts(platform.store, view), options);
-    refuseOthers(view, choice, options.tasks.length > 0);
-    if (choice.count === 0 || options.dryRun) return { view, round: null, choice, sent: 0 };
-    const { view: after, round } = await ask(platform, view, choice, options.overrides);
+    const among = await tasksOfCauses(platform, view, options.causes ?? [], 'failed');
+    const choice = chooseRetry(view, await listFacts(platform.store, view), { ...options, among });
+    refuseOthers(view, choice, options.tasks.length > 0, among !== null);
+    const overrides = overridesFor(view, options);
+    const changes = await changesFor(platform, view, choice, overrides, options.mend ?? null);
+    if (choice.count === 0 || options.dryRun) return { view, round: null, choice, changes, sent: 0 };
+    if (options.mend) await putMend(platform.store, options.mend);
+    const { view: after, round } = await askAgain(platform, view, choice, overrides);
     view = after;
     // Another's entry came first: what failed may be asked for already, so choose again.
     if (round === null) continue;
     await recordView(platform, view);
     const facts = await listFacts(platform.store, view);
     const sent = view.paused === null ? await sendAsked(platform, view, facts, choice.canaries ?? choice.tasks) : 0;
-    return { view, round, choice, sent };
+    return { view, round, choice, changes, sent };
   }
 }
 
-async function ask(
+/** A mended file takes the place of what earlier rounds changed; flags are put on top. */
+function overridesFor(view: JobView, { overrides, mend }: RetryOptions): Overrides {
+  return mend ? foldOverrides(overridesOfMend(view, mend), overrides) : overrides;
+}
+
+async function changesFor(
   platform: Platform,
   view: JobView,
-  { tasks, canaries }: RetryChoice,
+  { tasks }: RetryChoice,
+  overrides: Overrides,
+  mend: Mend | null,
+): Promise<readonly Change[]> {
+  if (Object.keys(overrides).length === 0 || Object.keys(tasks).length === 0) return [];
+  const before = new Map<number, Overrides>();
+  let first = view.record.spec.steps.length;
+  for (const [name, set] of Object.entries(tasks)) {
+    const step = stepIndex(view.record.spec, name);
+    first = Math.min(first, step);
+    for (const task of tasksIn(set)) {
+      const round = roundOf(view, step, task);
+      if (!before.has(round)) before.set(round, overridesOf(view, step, task));
+    }
+  }
+  const rounds = [...before].sort(([a], [b]) => b - a).map(([, each]) => each);
+  const after = foldOverrides(view.overrides, overrides);
+  const changes = changesOf(view.record, rounds, after, first);
+  const [latest] = rounds;
+  return mend === null || latest === undefined
+    ? changes
+    : [...changes, ...(await fileChanges(platform.store, view, latest, mend))];
+}
+
+/** Begins a round: its mark, then its entry, if the journal still says what `view` does; else null for the round. */
+export async function askAgain(
+  platform: Platform,
+  view: JobView,
+  { tasks, canaries }: Pick<RetryChoice, 'tasks' | 'canaries'>,
   overrides: Overrides,
 ): Promise<{ readonly view: JobView; readonly round: number | null }> {
   const round = view.round + 1;
@@ -93,22 +142,34 @@ async function sendAsked(
   return sent;
 }
 
-function refuseOthers(view: JobView, { count, leftOut, notFailed }: RetryChoice, named: boolean): void {
+function refuseOthers(
+  view: JobView,
+  { count, leftOut, notFailed, skipped }: RetryChoice,
+  named: boolean,
+  byCause: boolean,
+): void {
   const { job } = view.record;
-  const [first] = notFailed;
-  if (first !== undefined) {
-    throw new BatchctlError('refused', `task ${first} of job ${job} did not fail for good`, {
-      hint: `batchctl tasks ${job} --task ${first}`,
+  if (skipped[0] !== undefined) {
+    throw new BatchctlError('refused', `task ${skipped[0]} of job ${job} was skipped: nobody waits for it`, {
+      hint: `batchctl skip ${job} --task ${skipped[0]} --undo, then retry it`,
+    });
+  }
+  if (notFailed[0] !== undefined) {
+    throw new BatchctlError('refused', `task ${notFailed[0]} of job ${job} did not fail for good`, {
+      hint: `batchctl tasks ${job} --task ${notFailed[0]}`,
     });
   }
   const sets = Object.entries(leftOut).map(([step, set]) => `${step}/${set}`);
   if (sets.length > 0 && (named || count === 0)) {
     throw new BatchctlError(
       'refused',
-      `a gather of job ${job} opened without ${sets.join(' and ')}: too late to retry`,
-      {
-        hint: 'submit the job again for a result that has them',
-      },
+      `job ${job} went on without ${sets.join(' and ')} (a gather or an explode took the other outputs): too late to retry`,
+      { hint: 'submit the job again for a result that has them' },
     );
+  }
+  if (byCause && count === 0) {
+    throw new BatchctlError('refused', `no task of that cause is there to retry: those that had it were skipped`, {
+      hint: `batchctl failures ${job}`,
+    });
   }
 }

@@ -1,8 +1,10 @@
 import { type JobState, sectionStart } from '../model/job.ts';
-import { isSkipped, type JobView, reasonOf, stateOf } from '../model/view.ts';
+import { countIn } from '../model/ranges.ts';
+import { sizingOf, stepSizes } from '../model/step-sizes.ts';
+import { type JobView, reasonOf, stateOf } from '../model/view.ts';
 import type { LedgerWorker, StepCounts } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
-import { stepTotals } from './listing.ts';
+import { type RecentRate, rateOf } from './rate.ts';
 
 /** What `status` answers: the same cost at any size (law 11). */
 export interface JobStatus {
@@ -16,11 +18,13 @@ export interface JobStatus {
   /** True when the numbers are known to equal what the store says. */
   readonly exact: boolean;
   readonly steps: readonly StepStatus[];
-  /** Tasks a second over the last while; null while unknown. */
+  /** Tasks a second; null while unknown, and without a worker. */
   readonly rate: number | null;
   /** Seconds until the end at that rate; null while unknown. */
   readonly eta: number | null;
+  /** When it should have ended; null without a deadline. */
   readonly finishBy: string | null;
+  /** When it will have ended at that rate; null while unknown. */
   readonly projected: string | null;
   readonly cost: number | null;
   /** Counters by step, exact decimals as text. */
@@ -29,12 +33,15 @@ export interface JobStatus {
   readonly keeper: string | null;
   readonly createdAt: string;
   readonly closedAt: string | null;
+  /** When its outputs, parts and logs were removed; null for a job that is whole. */
+  readonly prunedAt: string | null;
 }
 
 export interface StepStatus {
   readonly name: string;
   readonly group: string;
-  readonly total: number;
+  /** Null while nobody can know it: behind an `explode` that isn't opened yet. */
+  readonly total: number | null;
   readonly waiting: number;
   readonly running: number;
   readonly done: number;
@@ -48,8 +55,11 @@ export interface StepStatus {
 /** A worker counts while its last sign of life is younger than so many leases. */
 const ALIVE_LEASES = 2;
 
-/** Reads a job's status from the ledger's counters; its state is the journal's. */
-export async function statusOf(platform: Platform, view: JobView): Promise<JobStatus> {
+/**
+ * Reads a job's status from the ledger's counters; its state is the journal's. Who looks again and again gives the same
+ * `recent` each time: the rate is then that of the last minute.
+ */
+export async function statusOf(platform: Platform, view: JobView, recent?: RecentRate): Promise<JobStatus> {
   const ledger = await platform.ledger();
   const now = platform.clock.now();
   const [counts, workers] = await Promise.all([
@@ -61,8 +71,11 @@ export async function statusOf(platform: Platform, view: JobView): Promise<JobSt
     counts,
     workers.filter(({ state }) => state !== 'gone'),
     now,
+    recent?.add(platform.clock.monotonic(), doneOf(counts)) ?? null,
   );
 }
+
+const doneOf = (counts: readonly StepCounts[]): number => counts.reduce((sum, { done }) => sum + done, 0);
 
 /** The status as a pure function of what was read. */
 export function compose(
@@ -70,16 +83,19 @@ export function compose(
   counts: readonly StepCounts[],
   workers: readonly LedgerWorker[],
   now: number,
+  recent: number | null = null,
 ): JobStatus {
   const { record } = view;
-  const totals = stepTotals(view);
+  const totals = stepSizes(sizingOf(view));
   const byName = new Map(counts.map((count) => [count.step, count]));
   const steps = stepStatuses(view, totals, byName);
   const groups = new Set(record.spec.steps.map(({ group }) => group));
   const mine = workers.filter(({ group }) => group.split(',').some((name) => groups.has(name)));
-  const rate = rateOf(view, counts, now);
+  const rate = recent ?? rateOf(view, counts, mine, now);
   const left = steps.reduce((sum, step) => sum + step.waiting + step.running, 0);
   const open = view.closed === null && !view.cancelled;
+  const known = steps.every(({ total }) => total !== null) && view.paused === null && mine.length > 0;
+  const eta = open && known && rate !== null && rate > 0 ? Math.round(left / rate) : null;
   return {
     job: record.job,
     name: record.spec.name,
@@ -90,9 +106,9 @@ export function compose(
     exact: counts.some(({ exact }) => exact) && counts.every(({ exact, movedAt }) => exact || movedAt === null),
     steps,
     rate: open ? rate : null,
-    eta: open && rate !== null && rate > 0 && view.paused === null ? Math.round(left / rate) : null,
-    finishBy: null,
-    projected: null,
+    eta,
+    finishBy: view.finishBy,
+    projected: eta === null ? null : new Date(now + eta * 1_000).toISOString(),
     cost: null,
     counters: Object.fromEntries(
       counts.filter(({ counters }) => Object.keys(counters).length > 0).map(({ step, counters }) => [step, counters]),
@@ -101,30 +117,44 @@ export function compose(
     keeper: null,
     createdAt: record.createdAt,
     closedAt: view.closed?.when ?? null,
+    prunedAt: view.pruned?.when ?? null,
   };
 }
 
 /** In step order: a chain that ended at one step of a section waits at none after it. */
 function stepStatuses(
   view: JobView,
-  totals: readonly number[],
+  totals: readonly (number | null)[],
   counts: ReadonlyMap<string, StepCounts>,
 ): readonly StepStatus[] {
   let ended = 0;
   return view.record.spec.steps.map((step, index) => {
     if (sectionStart(view.record.spec.steps, index) === index) ended = 0;
-    const status = stepStatus(view, index, (totals[index] ?? 0) - ended, counts.get(step.name) ?? null);
+    const size = totals[index] ?? null;
+    const status = stepStatus(view, index, { size, ended }, counts.get(step.name) ?? null);
     ended += status.failed + status.skipped;
-    return { ...status, total: totals[index] ?? 0 };
+    return { ...status, total: size };
   });
 }
 
-/** `reachable`: the step's tasks whose chains did not end before it. */
-function stepStatus(view: JobView, index: number, reachable: number, counts: StepCounts | null): StepStatus {
+/** `ended`: chains that ended before the step, and don't reach it. */
+function stepStatus(
+  view: JobView,
+  index: number,
+  { size: known, ended }: { readonly size: number | null; readonly ended: number },
+  counts: StepCounts | null,
+): StepStatus {
   const step = view.record.spec.steps[index];
-  const total = Math.max(0, reachable);
-  const { done = 0, failed = 0, running = 0, retried = 0, interrupted = 0 } = counts ?? {};
-  const skipped = Math.min(skippedOf(view, index, total), total - done);
+  const size = known ?? 0;
+  const total = Math.max(0, size - ended);
+  const { done = 0, failed: counted = 0, running = 0, retried = 0, interrupted = 0 } = counts ?? {};
+  const named = countIn(view.skipped[0]?.get(index), size);
+  const skipped = Math.max(0, Math.min(named, total - done));
+  // Whoever failed and was skipped is told once. One that was skipped first may have failed since: then there are more
+  // ends than tasks.
+  const failedThen = countIn(view.skippedFailed.get(index), size);
+  const unskipped = Math.max(0, counted - failedThen);
+  const failed = Math.max(0, unskipped - (named - failedThen), Math.min(unskipped, total - done - running - skipped));
   return {
     name: step?.name ?? '',
     group: step?.group ?? '',
@@ -137,22 +167,4 @@ function stepStatus(view: JobView, index: number, reachable: number, counts: Ste
     retried,
     interrupted,
   };
-}
-
-/** Named skips, counted from the journal's ranges: their number is a person's, so small. */
-function skippedOf(view: JobView, index: number, total: number): number {
-  let count = 0;
-  for (const set of view.skipped) {
-    for (const [from, to] of set.get(index) ?? []) {
-      for (let n = from; n <= Math.min(to, total - 1); n += 1) if (isSkipped(view, index, n)) count += 1;
-    }
-  }
-  return count;
-}
-
-/** Tasks done a second since the job began; null before anything moved. */
-function rateOf(view: JobView, counts: readonly StepCounts[], now: number): number | null {
-  const done = counts.reduce((sum, count) => sum + count.done, 0);
-  const seconds = (now - Date.parse(view.record.createdAt)) / 1_000;
-  return done === 0 || seconds <= 0 ? null : Math.round((done / seconds) * 100) / 100;
 }

@@ -1,4 +1,4 @@
-import { type StepSpec, sectionStart } from './job.ts';
+import { type StepSpec, sectionStart, takesFiles } from './job.ts';
 
 /**
  * Whether the ledger's counters say that it may be time to look exactly (law 11): every step that was reached
@@ -17,7 +17,9 @@ export function countsSayDecided(
     const { done, failed } = of(index);
     const begins = sectionStart(steps, index) === index;
     const asked = begins ? (totals[index] ?? 0) : of(index - 1).done;
-    if (begins && index > 0 && done + failed === 0) return true;
+    // Behind an `explode`, a step whose tasks are known is open already.
+    const opens = begins && index > 0 && !(takesFiles(steps, index) && asked > 0);
+    if (opens && done + failed === 0) return true;
     if (done + failed < asked) return false;
   }
   return true;

@@ -1,5 +1,5 @@
 import { TaskBits } from './bits.ts';
-import { sectionStart, toleratedOf } from './job.ts';
+import { hasBarrier, sectionStart, toleratedOf } from './job.ts';
 import { formatTaskSet } from './task-set.ts';
 import { isSkipped, type JobView } from './view.ts';
 
@@ -10,15 +10,17 @@ export interface StepFacts {
   readonly published: TaskBits;
   /** Failed for good in the round that last asked for the task, and not published. */
   readonly failed: TaskBits;
-  /** What an opened gather takes; null for a map step, and for a gather that isn't open. */
+  /** What an opened gather, or an opened step behind an `explode`, takes; null for others, and for one that isn't open. */
   readonly opened: OpenedGather | null;
+  /** While canaries hold a retry's rest back: those whose output their round made. Absent: whatever is published counts. */
+  readonly canaries?: TaskBits | null;
 }
 
-/** opened.json: a gather's exact input. */
+/** opened.json: the exact input of a gather, or of a step behind an `explode`. */
 export interface OpenedGather {
   readonly format: 1;
   readonly id: string;
-  /** How many outputs it takes. */
+  /** How many outputs a gather takes; how many files, so tasks, the step has behind an `explode`. */
   readonly count: number;
   /** The tasks of the step before that it goes without. */
   readonly leftOut: string;
@@ -43,8 +45,12 @@ export interface StepStanding {
   readonly undecided: TaskBits;
 }
 
+/** Why a job failed whose exploding step made more files than the job may have tasks. */
+export const TOO_MANY = 'maxTasks';
+
 export type NextMove =
   | { readonly move: 'wait' }
+  /** `count`: how many outputs of the step before there are to take. */
   | { readonly move: 'open'; readonly step: number; readonly count: number; readonly leftOut: string }
   | { readonly move: 'retry-rest'; readonly round: number }
   | { readonly move: 'close'; readonly state: 'succeeded' | 'failed' | 'cancelled'; readonly reason: string | null };
@@ -78,11 +84,12 @@ function countOf(tasks: Iterable<number>, which: (n: number) => boolean): number
   return count;
 }
 
-/** The tasks of a step that can run now: its part is there, or its predecessor is published, or its gather is open. */
+/** The tasks of a step that can run now: its part is there, or its predecessor is published, or it was opened. */
 function askedOf(view: JobView, facts: readonly StepFacts[], index: number): Iterable<number> {
   const fact = factOf(facts, index);
-  if (view.record.spec.steps[index]?.gather) return fact.opened === null ? [] : [0];
-  if (index === sectionStart(view.record.spec.steps, index)) return range(fact.size);
+  const { steps } = view.record.spec;
+  if (hasBarrier(steps, index)) return fact.opened === null ? [] : range(fact.size);
+  if (index === 0) return range(fact.size);
   return factOf(facts, index - 1).published;
 }
 
@@ -107,17 +114,24 @@ function nextMove(view: JobView, facts: readonly StepFacts[], standings: readonl
     }
     if (view.paused !== null) return { move: 'wait' };
     if (last) return close(view, 'succeeded', null);
-    const gather = end + 1;
-    if (factOf(facts, gather).opened === null) return openMove(facts, end, gather);
-    start = gather;
+    const barrier = end + 1;
+    if (factOf(facts, barrier).opened === null) {
+      return closedForTooMany(view) ? { move: 'wait' } : openMove(facts, end, barrier);
+    }
+    start = barrier;
   }
   return { move: 'wait' };
 }
 
-function openMove(facts: readonly StepFacts[], end: number, gather: number): NextMove {
+/** Whoever was to open an explosion counted more files than `maxTasks`: counting them again finds no fewer. */
+function closedForTooMany({ closed, round }: JobView): boolean {
+  return closed?.reason === TOO_MANY && closed.round === round;
+}
+
+function openMove(facts: readonly StepFacts[], end: number, step: number): NextMove {
   const { published, size } = factOf(facts, end);
   const leftOut = formatTaskSet(notIn(published, size));
-  return { move: 'open', step: gather, count: published.count, leftOut };
+  return { move: 'open', step, count: published.count, leftOut };
 }
 
 /** Once every canary has an output of its round's asking, the rest is asked for. A canary that failed holds it back. */
@@ -126,7 +140,8 @@ function canaryMove(view: JobView, facts: readonly StepFacts[]): NextMove | null
   if (asked === undefined || asked.released || asked.canaries === null) return null;
   for (const [step, ranges] of asked.canaries) {
     for (const [from, to] of ranges) {
-      for (let n = from; n <= to; n += 1) if (!factOf(facts, step).published.has(n)) return null;
+      const { canaries, published } = factOf(facts, step);
+      for (let n = from; n <= to; n += 1) if (!(canaries ?? published).has(n)) return null;
     }
   }
   return { move: 'retry-rest', round: asked.round };

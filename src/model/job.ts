@@ -136,6 +136,19 @@ export interface JobRecord {
   readonly version: string;
   /** ISO-8601 UTC: not before then; null: at once. */
   readonly notBefore: string | null;
+  /** ISO-8601 UTC: when it should have ended; null or absent without a deadline. */
+  readonly finishBy?: string | null;
+  /** USD; null or absent without a limit. */
+  readonly maxCost?: number | null;
+  /** What flags said in place of the job file, so that a mended file is compared with what the file had said. */
+  readonly given?: GivenByFlags;
+}
+
+export interface GivenByFlags {
+  readonly input: boolean;
+  /** Names. */
+  readonly params: readonly string[];
+  readonly labels: readonly string[];
 }
 
 /**
@@ -146,6 +159,16 @@ export function sectionStart(steps: readonly StepSpec[], index: number): number 
   let start = index;
   while (start > 0 && !steps[start]?.gather && !steps[start - 1]?.explode) start -= 1;
   return start;
+}
+
+/** True for a step whose tasks are the files that the step before it published (`explode: true` there). */
+export function takesFiles(steps: readonly StepSpec[], index: number): boolean {
+  return steps[index - 1]?.explode === true;
+}
+
+/** True for a step that waits for all chains before it, and begins with an opened.json: a gather, and what takes files. */
+export function hasBarrier(steps: readonly StepSpec[], index: number): boolean {
+  return steps[index]?.gather === true || takesFiles(steps, index);
 }
 
 /** The index of a job's step; -1 when it has none of that name. */

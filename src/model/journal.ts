@@ -1,3 +1,5 @@
+import type { StepSpec } from './job.ts';
+
 /**
  * A job's own record of decisions: one entry an object, create-if-absent (law 2).
  * Tasks are written as sets: `{price: "0-4,17"}`.
@@ -17,19 +19,46 @@ export interface EntryBase {
 /** Step name to a set of tasks in ascending ranges. */
 export type TaskSets = Readonly<Record<string, string>>;
 
+/**
+ * What a retry changes for the tasks that it asks for; later rounds build on it (`model/overrides.ts`). With `steps` it
+ * is the whole of a mended job file, and takes the place of what earlier rounds changed.
+ */
 export interface Overrides {
-  readonly timeout?: number;
+  /** Seconds, for every step; null: as the steps say. */
+  readonly timeout?: number | null;
+  /** By `--set`. */
   readonly params?: Readonly<Record<string, string>>;
-  /** The mended program: its archive, and the steps' commands. */
+  /** Parameters whose default the mended job file changed; `params` go before them. */
+  readonly defaults?: Readonly<Record<string, string>>;
+  /** The mended program's archive; null: the mended job file ships none. */
   readonly code?: string | null;
-  readonly runs?: Readonly<Record<string, readonly string[] | string>>;
+  /** By step: the fields in which the mended job file differs from the job as accepted. */
+  readonly steps?: Readonly<Record<string, StepChange>>;
 }
+
+/** The fields of a step that a mended job file may change: what a worker reads at each attempt. */
+export type StepChange = Partial<
+  Pick<
+    StepSpec,
+    | 'run'
+    | 'input'
+    | 'header'
+    | 'timeout'
+    | 'stall'
+    | 'attempts'
+    | 'permanent'
+    | 'maxRunning'
+    | 'needs'
+    | 'env'
+    | 'secrets'
+  >
+>;
 
 export type EntryKind =
   | { readonly what: 'sent' }
   | { readonly what: 'resend'; readonly tasks: TaskSets; readonly after: number }
   | { readonly what: 'pause'; readonly now: boolean; readonly reason: string }
-  | { readonly what: 'resume'; readonly overrides?: Overrides }
+  | { readonly what: 'resume' }
   | { readonly what: 'cancel' }
   /** `onFailure: stop` fired: what is not decided by then is given up. */
   | { readonly what: 'stop'; readonly cause: string }
@@ -37,12 +66,24 @@ export type EntryKind =
       readonly what: 'adjust';
       readonly tolerate?: string;
       readonly maxRunning?: number | null;
-      readonly finishBy?: string;
-      readonly maxCost?: number;
+      /** ISO-8601 UTC; null lifts it. */
+      readonly finishBy?: string | null;
+      /** USD; null lifts it. */
+      readonly maxCost?: number | null;
     }
   | { readonly what: 'kill'; readonly tasks: TaskSets; readonly mode: 'requeue' | 'fail' }
-  | { readonly what: 'skip'; readonly tasks: TaskSets; readonly reason: string }
-  | { readonly what: 'unskip'; readonly tasks: TaskSets }
+  | {
+      readonly what: 'skip';
+      readonly tasks: TaskSets;
+      readonly reason: string;
+      /** Those of them that had failed for good: `status` counts them once. */
+      readonly failed?: TaskSets;
+      /** A closed job is open again, in this round; absent where it was open. */
+      readonly round?: number;
+      /** True: what `onFailure: stop` gave up goes on, as no more failed than is tolerated. */
+      readonly unstop?: boolean;
+    }
+  | { readonly what: 'unskip'; readonly tasks: TaskSets; readonly round?: number }
   | {
       readonly what: 'retry';
       readonly round: number;
@@ -57,6 +98,8 @@ export type EntryKind =
       readonly state: 'succeeded' | 'failed' | 'cancelled';
       readonly reason: string | null;
       readonly round: number;
-    };
+    }
+  /** What the job wrote is removed from now on; nothing follows it. */
+  | { readonly what: 'prune' };
 
 export type EntryWhat = EntryKind['what'];

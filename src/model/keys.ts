@@ -10,7 +10,8 @@ export const JOBS = 'jobs/';
 
 export const taskNumber = (n: number): string => pad(n, 9);
 export const dataKey = (key: string): string => `${DATA}${key}`;
-export const codeKey = (sha256: string): string => `code/${sha256}.tar.gz`;
+export const CODE = 'code/';
+export const codeKey = (sha256: string): string => `${CODE}${sha256}.tar.gz`;
 export const runsPrefix = (runKey: string): string => `runs/${runKey}/`;
 export const runKeyClaim = (runKey: string, number: number): string => `${runsPrefix(runKey)}${pad(number, 4)}.json`;
 export const openMark = (job: string, round: number): string => `${OPEN}${job}.${round}`;
@@ -23,11 +24,17 @@ export const piecesPrefix = (job: string): string => `${jobPrefix(job)}pieces/`;
 export const pieceKey = (job: string, n: number): string => `${piecesPrefix(job)}${taskNumber(n)}`;
 export const journalPrefix = (job: string): string => `${jobPrefix(job)}journal/`;
 export const journalKey = (job: string, n: number): string => `${journalPrefix(job)}${pad(n, 6)}.json`;
+/** Says that a job was pruned, and what its steps came to. */
+export const prunedKey = (job: string): string => `${jobPrefix(job)}pruned.json`;
 export const proofsPrefix = (job: string): string => `${jobPrefix(job)}proofs/`;
 export const proofKey = (job: string, n: number): string => `${proofsPrefix(job)}${pad(n, 4)}.json`;
 
 export const stepPrefix = (job: string, step: string): string => `${jobPrefix(job)}steps/${step}/`;
 export const openedKey = (job: string, step: string): string => `${stepPrefix(job, step)}opened.json`;
+export const stepPartsPrefix = (job: string, step: string): string => `${stepPrefix(job, step)}parts/`;
+/** Parts that an `explode` before the step made. */
+export const stepPartShard = (job: string, step: string, shard: number): string =>
+  `${stepPartsPrefix(job, step)}${pad(shard, 5)}.ndjson`;
 export const outPrefix = (job: string, step: string): string => `${stepPrefix(job, step)}out/`;
 export const outKey = (job: string, step: string, task: number): string => `${outPrefix(job, step)}${taskNumber(task)}`;
 export const triesPrefix = (job: string, step: string): string => `${stepPrefix(job, step)}tries/`;
@@ -49,11 +56,16 @@ export const filesPrefix = (job: string, step: string): string => `${stepPrefix(
 export const stagedPrefix = (job: string, step: string, task: number, attempt: string): string =>
   `${filesPrefix(job, step)}${taskNumber(task)}/${attempt}/`;
 
-export const workersPrefix = (worker: string): string => `workers/${worker}/`;
+export const WORKERS = 'workers/';
+export const workersPrefix = (worker: string): string => `${WORKERS}${worker}/`;
 export const ordersPrefix = (worker: string): string => `${workersPrefix(worker)}orders/`;
 export const orderKey = (worker: string, n: number): string => `${ordersPrefix(worker)}${pad(n, 4)}`;
 export const workerLogKey = (worker: string): string => `${workersPrefix(worker)}log`;
 export const bootLogKey = (worker: string): string => `${workersPrefix(worker)}boot.log`;
+/** Marks of managers and `tick`; notifications that were sent; schedules, with the code that they fire. */
+export const KEEPERS = 'keepers/';
+export const NOTICES = 'notices/';
+export const SCHEDULES = 'schedules/';
 export const GROUPS = 'groups/';
 export const groupKey = (group: string): string => `${GROUPS}${group}.json`;
 
@@ -78,6 +90,11 @@ export function taskOfFailed(key: string): { task: number; round: number } | nul
 export function openOf(key: string): { job: string; round: number } | null {
   const match = /^open\/(.+)\.(\d+)$/.exec(key);
   return match?.[1] === undefined || match[2] === undefined ? null : { job: match[1], round: Number(match[2]) };
+}
+
+/** The hash that a `code/` key names; null for a foreign object. */
+export function codeOf(key: string): string | null {
+  return /^code\/([0-9a-f]{64})\.tar\.gz$/.exec(key)?.[1] ?? null;
 }
 
 /** The group whose size a key holds; null for a foreign object. */

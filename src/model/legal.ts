@@ -29,6 +29,10 @@ export const LEGAL: Readonly<Record<Asked, readonly JobState[]>> = {
 /** Null when the journal may take such an entry as it stands; else why not. */
 export function isLegal(view: JobView, what: Asked): Illegal | null {
   const state = stateOf(view);
+  if (view.pruned !== null) {
+    const { who, when } = view.pruned;
+    return { state, reason: `was pruned on ${when.slice(0, 10)} by ${who}`, hint: `batchctl status ${view.record.job}` };
+  }
   if (LEGAL[what].includes(state)) return null;
   return { state, reason: reasonFor(state, what), hint: hintFor(view.record.job, state, what) };
 }

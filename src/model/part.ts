@@ -49,4 +49,17 @@ export interface ParamsPart extends PartBase {
   readonly params: Readonly<Record<string, string>>;
 }
 
+/** A file that an exploding step published: the part of a task of the step after it. */
+export interface FilePart extends PartBase {
+  readonly kind: 'file';
+  /** Where its bytes lie, among the files of the attempt that was published. */
+  readonly key: string;
+  readonly size: number;
+  /** `sha256:<hex>` */
+  readonly checksum: string;
+  /** The task that made it, `step/n`, and the name that it gave the file: relative, with `/`. */
+  readonly from: string;
+  readonly name: string;
+}
+
 export const PARTS_PER_SHARD = 10_000;

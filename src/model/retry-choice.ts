@@ -1,6 +1,7 @@
 import type { StepFacts } from './decide.ts';
-import { sectionStart } from './job.ts';
+import { hasBarrier, sectionStart } from './job.ts';
 import type { TaskSets } from './journal.ts';
+import { inRanges, type Ranges } from './ranges.ts';
 import { formatTaskSet, tasksIn } from './task-set.ts';
 import { isSkipped, type JobView } from './view.ts';
 
@@ -15,17 +16,20 @@ export interface RetryChoice {
   readonly leftOut: TaskSets;
   /** Named tasks that did not fail for good. */
   readonly notFailed: readonly string[];
+  /** Named tasks that a person decided to go without. */
+  readonly skipped: readonly string[];
 }
 
 /**
- * Chooses a retry's tasks: those named, or all that failed for good (or that `stop` gave up) and that nobody skipped.
- * The first `canaries` of them, in step order, go ahead of the rest; null or as many as there are: all go at once.
+ * Chooses a retry's tasks: those named and those among `among` (of causes), or all that failed for good (or that `stop`
+ * gave up) and that nobody skipped. The first `canaries` of them, in step order, go ahead of the rest; null or as many as there are: all go at once.
  */
 export function chooseRetry(
   view: JobView,
   facts: readonly StepFacts[],
   asked: {
     readonly tasks: readonly { readonly step: number; readonly task: number }[];
+    readonly among?: readonly Ranges[] | null;
     readonly canaries: number | null;
   },
 ): RetryChoice {
@@ -33,15 +37,21 @@ export function chooseRetry(
   const chosen: number[][] = [];
   const left: number[][] = [];
   const notFailed: string[] = [];
+  const skipped: string[] = [];
+  const among = asked.among ?? [];
+  const all = asked.tasks.length === 0 && (asked.among ?? null) === null;
   for (const [step, { name }] of steps.entries()) {
-    const named = [...new Set(asked.tasks.filter((task) => task.step === step).map(({ task }) => task))];
-    const candidates = asked.tasks.length > 0 ? named.sort((a, b) => a - b) : endedWithout(view, facts, step);
+    const named = new Set(asked.tasks.filter((task) => task.step === step).map(({ task }) => task));
     const out = leftOutOf(view, facts, step);
     chosen[step] = [];
     left[step] = [];
-    for (const task of candidates) {
-      if (!isEndedWithout(view, facts, step, task)) notFailed.push(`${name}/${task}`);
-      else (out.has(task) ? left : chosen)[step]?.push(task);
+    for (let n = 0; n < (facts[step]?.size ?? 0); n += 1) {
+      const isNamed = named.has(n);
+      if (!isNamed && !all && !inRanges(among[step], n)) continue;
+      if (isSkipped(view, step, n)) {
+        if (isNamed) skipped.push(`${name}/${n}`);
+      } else if (isEndedWithout(view, facts, step, n)) (out.has(n) ? left : chosen)[step]?.push(n);
+      else if (isNamed) notFailed.push(`${name}/${n}`);
     }
   }
   const count = chosen.reduce((sum, tasks) => sum + tasks.length, 0);
@@ -53,13 +63,8 @@ export function chooseRetry(
     canaryCount: first ?? 0,
     leftOut: setsOf(view, left),
     notFailed,
+    skipped,
   };
-}
-
-function* endedWithout(view: JobView, facts: readonly StepFacts[], step: number): Generator<number> {
-  for (let n = 0; n < (facts[step]?.size ?? 0); n += 1) {
-    if (!isSkipped(view, step, n) && isEndedWithout(view, facts, step, n)) yield n;
-  }
 }
 
 function isEndedWithout(view: JobView, facts: readonly StepFacts[], step: number, task: number): boolean {
@@ -71,12 +76,12 @@ function isEndedWithout(view: JobView, facts: readonly StepFacts[], step: number
 
 function canRun(view: JobView, facts: readonly StepFacts[], step: number, task: number): boolean {
   const { steps } = view.record.spec;
-  if (steps[step]?.gather) return (facts[step]?.opened ?? null) !== null;
+  if (hasBarrier(steps, step)) return (facts[step]?.opened ?? null) !== null;
   return sectionStart(steps, step) === step || (facts[step - 1]?.published.has(task) ?? false);
 }
 
 /** The chains of the step's section that the gather behind it, once opened, goes without. */
-function leftOutOf(view: JobView, facts: readonly StepFacts[], step: number): ReadonlySet<number> {
+export function leftOutOf(view: JobView, facts: readonly StepFacts[], step: number): ReadonlySet<number> {
   const { steps } = view.record.spec;
   const start = sectionStart(steps, step);
   for (let next = step + 1; next < steps.length; next += 1) {
@@ -96,7 +101,7 @@ function firstOf(chosen: readonly (readonly number[])[], count: number): readonl
   });
 }
 
-function setsOf(view: JobView, chosen: readonly (readonly number[])[]): TaskSets {
+export function setsOf(view: JobView, chosen: readonly (readonly number[])[]): TaskSets {
   const sets: Record<string, string> = {};
   for (const [step, { name }] of view.record.spec.steps.entries()) {
     const tasks = chosen[step] ?? [];

@@ -40,6 +40,16 @@ export function* tasksIn(text: string): Generator<number> {
   for (const [from, to] of parseTaskSet(text)) for (let n = from; n <= to; n += 1) yield n;
 }
 
+/** Every number from 0 to below `size` that a set's text does not name, ascending. */
+export function* tasksWithout(leftOut: string, size: number): Generator<number> {
+  let task = 0;
+  for (const [from, to] of parseTaskSet(leftOut)) {
+    for (; task < Math.min(from, size); task += 1) yield task;
+    task = to + 1;
+  }
+  for (; task < size; task += 1) yield task;
+}
+
 /** True when the set's text names the number. */
 export function taskSetHas(text: string | undefined, n: number): boolean {
   if (text === undefined) return false;

@@ -1,5 +1,7 @@
 import { type JobRecord, type JobState, type StepSpec, sectionStart, stepIndex, type Tolerance } from './job.ts';
 import type { JournalEntry, Overrides } from './journal.ts';
+import { foldOverrides } from './overrides.ts';
+import { inRanges, type Ranges, unionOf, without } from './ranges.ts';
 import { parseTaskSet } from './task-set.ts';
 
 /** A job as its journal tells it: what `foldJournal` makes of the record and its entries. */
@@ -22,20 +24,34 @@ export interface JobView {
     readonly round: number;
     readonly when: string;
   } | null;
-  /** The last round that a retry began; 0 before any. */
+  /** The last round that a retry, or a skip that opened a closed job again, began; 0 before any. */
   readonly round: number;
   readonly asked: readonly AskedRound[];
+  /** What a person decided to go without: empty, or one set. */
   readonly skipped: readonly StepRanges[];
+  /** Those of them that had failed for good when they were skipped. */
+  readonly skippedFailed: StepRanges;
   /** Tasks that a person failed, each in the round of that moment. */
   readonly killed: readonly { readonly round: number; readonly tasks: StepRanges }[];
   readonly tolerance: Tolerance;
   readonly maxRunning: number | null;
+  /** ISO-8601 UTC: when the job should have ended; null without a deadline. */
+  readonly finishBy: string | null;
+  /** USD; null without a limit. */
+  readonly maxCost: number | null;
+  /** What the rounds so far changed: what the next one builds on. */
   readonly overrides: Overrides;
   /** How often onlookers have sent again since something moved last is theirs to know; this is how often in all. */
   readonly resends: number;
+  /**
+   * How many tasks each opened step behind an `explode` has, by that step's index: what its opened.json says, which is
+   * written once. A step that isn't in it isn't open yet, and nobody can know its tasks.
+   */
+  readonly exploded: ReadonlyMap<number, number>;
+  /** Who removed its parts, outputs and logs, and when (ISO-8601 UTC); null for a job that is whole. */
+  readonly pruned: { readonly who: string; readonly when: string } | null;
 }
 
-type Ranges = readonly (readonly [number, number])[];
 /** Ranges of tasks by step index. */
 export type StepRanges = ReadonlyMap<number, Ranges>;
 
@@ -46,6 +62,8 @@ export interface AskedRound {
   readonly canaries: StepRanges | null;
   /** False while canaries hold the rest back. */
   readonly released: boolean;
+  /** What this round and those before it changed. */
+  readonly overrides: Overrides;
 }
 
 export function stateOf(view: JobView): JobState {
@@ -73,11 +91,16 @@ export function emptyView(record: JobRecord): JobView {
     round: 0,
     asked: [],
     skipped: [],
+    skippedFailed: new Map(),
     killed: [],
     tolerance: record.spec.tolerate,
     maxRunning: record.spec.maxRunning,
+    finishBy: record.finishBy ?? null,
+    maxCost: record.maxCost ?? null,
     overrides: {},
     resends: 0,
+    exploded: new Map(),
+    pruned: null,
   };
 }
 
@@ -97,7 +120,7 @@ function applyEntry(before: JobView, entry: JournalEntry): JobView {
     case 'pause':
       return { ...view, paused: { now: entry.now, reason: entry.reason, who: entry.who, when: entry.when } };
     case 'resume':
-      return { ...view, sent: true, paused: null, overrides: { ...view.overrides, ...entry.overrides } };
+      return { ...view, sent: true, paused: null };
     case 'cancel':
       return { ...view, cancelled: true };
     case 'stop':
@@ -107,22 +130,38 @@ function applyEntry(before: JobView, entry: JournalEntry): JobView {
         ...view,
         tolerance: entry.tolerate === undefined ? view.tolerance : parseTolerance(entry.tolerate),
         maxRunning: entry.maxRunning === undefined ? view.maxRunning : entry.maxRunning,
+        finishBy: entry.finishBy === undefined ? view.finishBy : entry.finishBy,
+        maxCost: entry.maxCost === undefined ? view.maxCost : entry.maxCost,
       };
     case 'kill':
       return entry.mode === 'fail'
         ? { ...view, killed: [...view.killed, { round: view.round, tasks: ranges(entry.tasks) }] }
         : view;
     case 'skip':
-      return { ...view, closed: null, skipped: [...view.skipped, ranges(entry.tasks)] };
+      return {
+        ...view,
+        closed: null,
+        stopped: entry.unstop === true ? null : view.stopped,
+        round: entry.round ?? view.round,
+        skipped: listOf(combine(view.skipped[0], ranges(entry.tasks), unionOf)),
+        skippedFailed: combine(view.skippedFailed, ranges(entry.failed ?? {}), unionOf),
+      };
     case 'unskip':
-      return { ...view, closed: null, skipped: view.skipped.map((set) => subtract(set, ranges(entry.tasks))) };
-    case 'retry':
+      return {
+        ...view,
+        closed: null,
+        round: entry.round ?? view.round,
+        skipped: listOf(combine(view.skipped[0], ranges(entry.tasks), without)),
+        skippedFailed: combine(view.skippedFailed, ranges(entry.tasks), without),
+      };
+    case 'retry': {
+      const overrides = foldOverrides(view.overrides, entry.overrides);
       return {
         ...view,
         closed: null,
         stopped: null,
         round: entry.round,
-        overrides: { ...view.overrides, ...entry.overrides },
+        overrides,
         asked: [
           ...view.asked,
           {
@@ -130,9 +169,11 @@ function applyEntry(before: JobView, entry: JournalEntry): JobView {
             tasks: ranges(entry.tasks),
             canaries: entry.canaries === null ? null : ranges(entry.canaries),
             released: entry.canaries === null,
+            overrides,
           },
         ],
       };
+    }
     case 'retry-rest':
       return {
         ...view,
@@ -140,6 +181,8 @@ function applyEntry(before: JobView, entry: JournalEntry): JobView {
       };
     case 'close':
       return { ...view, closed: { state: entry.state, reason: entry.reason, round: entry.round, when: entry.when } };
+    case 'prune':
+      return { ...view, pruned: { who: entry.who, when: entry.when } };
     default:
       return entry satisfies never;
   }
@@ -147,16 +190,32 @@ function applyEntry(before: JobView, entry: JournalEntry): JobView {
 
 /**
  * The round that last asked for a task (0 without a retry): what its messages carry and its `failed/` must name.
- * A chain that was asked for at an earlier step of its section is asked for at the later ones too.
+ * A chain that was asked for at an earlier step of its section is asked for at the later ones too; and what waits for
+ * all chains (a gather) by the last round that asked for one of them: so that it begins by what that round changed.
  */
 export function roundOf(view: JobView, step: number, task: number): number {
   for (let i = view.asked.length - 1; i >= 0; i -= 1) {
     const asked = view.asked[i];
     if (asked === undefined) continue;
     const tasks = asked.released ? asked.tasks : asked.canaries;
-    if (tasks !== null && sectionHas(view.record.spec.steps, tasks, step, task)) return asked.round;
+    if (tasks === null) continue;
+    const { steps } = view.record.spec;
+    if (sectionHas(steps, tasks, step, task) || onlyBefore(tasks, sectionStart(steps, step))) return asked.round;
   }
   return 0;
+}
+
+/** What the round that last asked for a task, and those before it, changed for it (`model/overrides.ts` applies it). */
+export function overridesOf(view: JobView, step: number, task: number): Overrides {
+  const round = roundOf(view, step, task);
+  return round === 0 ? {} : (view.asked.find((asked) => asked.round === round)?.overrides ?? {});
+}
+
+/** True when all that is asked for lies before a barrier: what is behind it is opened after that. */
+function onlyBefore(tasks: StepRanges, barrier: number): boolean {
+  if (barrier === 0) return false;
+  for (const step of tasks.keys()) if (step >= barrier) return false;
+  return true;
 }
 
 function sectionHas(steps: readonly StepSpec[], tasks: StepRanges, step: number, task: number): boolean {
@@ -179,42 +238,22 @@ export function isKilled(view: JobView, step: number, task: number): boolean {
   return view.killed.some((kill) => kill.round >= round && inRanges(kill.tasks.get(step), task));
 }
 
-export function inRanges(ranges: Ranges | undefined, n: number): boolean {
-  if (ranges === undefined) return false;
-  let [low, high] = [0, ranges.length - 1];
-  while (low <= high) {
-    const middle = (low + high) >> 1;
-    const [from, to] = ranges[middle] ?? [0, -1];
-    if (n < from) high = middle - 1;
-    else if (n > to) low = middle + 1;
-    else return true;
-  }
-  return false;
-}
-
 function toRanges(record: JobRecord, sets: Readonly<Record<string, string>>): StepRanges {
   const out = new Map<number, Ranges>();
   for (const [step, text] of Object.entries(sets)) out.set(stepIndex(record.spec, step), parseTaskSet(text));
   return out;
 }
 
-function subtract(from: StepRanges, what: StepRanges): StepRanges {
+function combine(a: StepRanges | undefined, b: StepRanges, how: (x: Ranges, y: Ranges) => Ranges): StepRanges {
   const out = new Map<number, Ranges>();
-  for (const [step, ranges] of from) {
-    let left = ranges;
-    for (const [a, b] of what.get(step) ?? []) {
-      left = left.flatMap(([from, to]): Ranges => {
-        if (to < a || from > b) return [[from, to]];
-        const pieces: [number, number][] = [];
-        if (from < a) pieces.push([from, a - 1]);
-        if (to > b) pieces.push([b + 1, to]);
-        return pieces;
-      });
-    }
-    out.set(step, left);
+  for (const step of new Set([...(a?.keys() ?? []), ...b.keys()])) {
+    const ranges = how(a?.get(step) ?? [], b.get(step) ?? []);
+    if (ranges.length > 0) out.set(step, ranges);
   }
   return out;
 }
+
+const listOf = (set: StepRanges): readonly StepRanges[] => (set.size === 0 ? [] : [set]);
 
 /** `3`, `0.1%`. Throws a RangeError on anything else. */
 export function parseTolerance(text: string): Tolerance {

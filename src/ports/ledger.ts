@@ -43,6 +43,16 @@ export interface Ledger {
   /** Every recorded attempt of one task, oldest first. */
   attempts(job: string, step: string, task: number): Promise<readonly AttemptEvent[]>;
 
+  /**
+   * One page of a job's recorded attempts, after `after`: in the job's order of steps, by task, then by attempt id.
+   * - An attempt comes once, merged of all that was recorded of it, so those of one task come together.
+   * - A page is full unless it is the last; its cost does not grow with the pages before it.
+   * - Attempts recorded while pages are read may be missed; none comes twice.
+   * An adapter that keeps attempts in the order of their recording sorts them when the first page is asked for (runs
+   * that fit into memory, then merged), and may keep that for the pages after it.
+   */
+  attemptsOfJob(job: string, page: AttemptPage): Promise<readonly AttemptEvent[]>;
+
   /** Workers seen since `since` (milliseconds since the epoch), newest first. */
   workers(filter: { readonly group?: string; readonly since?: number }): Promise<readonly LedgerWorker[]>;
 
@@ -170,6 +180,12 @@ export interface TaskFilter {
   readonly limit: number;
 }
 
+export interface AttemptPage {
+  /** The attempt after which the page begins. */
+  readonly after?: { readonly step: string; readonly task: number; readonly attempt: string };
+  readonly limit: number;
+}
+
 export type WorkerState = 'starting' | 'idle' | 'busy' | 'draining' | 'gone';
 
 export interface LedgerWorker {
@@ -180,6 +196,9 @@ export interface LedgerWorker {
   readonly version: string;
   readonly state: WorkerState;
   readonly slots: number;
+  /** Bytes that its tasks may use, all together; absent of a worker that doesn't say. */
+  readonly memory?: number;
+  readonly disk?: number;
   /** What it runs, `job/step/n`, at most 64 of them. */
   readonly busy: readonly string[];
   readonly done: number;

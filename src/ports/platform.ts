@@ -1,4 +1,5 @@
 import type { Clock } from '../lib/clock.ts';
+import type { Insight } from './insight.ts';
 import type { Ledger } from './ledger.ts';
 import type { ObjectStore } from './object-store.ts';
 import type { TaskQueue } from './task-queue.ts';
@@ -21,6 +22,8 @@ export interface Platform {
   scratch(worker: string): Promise<string>;
   /** The file that holds an object's bytes (its first `size`), where the store has files; else null. */
   localFile(key: string): { readonly path: string; readonly size: number } | null;
+  /** What the backend tells of itself; absent where it can't. */
+  readonly insight?: Insight;
   close(): Promise<void>;
 }
 

@@ -40,6 +40,9 @@ export interface TaskQueue {
   /** Approximate counts. One sample proves nothing about emptiness. */
   backlog(): Promise<Backlog>;
 
+  /** What one tenant has waiting here; absent where the service can't tell tenants apart. */
+  ofTenant?(tenant: string): Promise<TenantBacklog>;
+
   /** The dead letters, oldest first; on some services looking hides them for a while. */
   dead(options?: { readonly limit?: number }): AsyncIterable<DeadLetter>;
 
@@ -87,6 +90,20 @@ export interface Backlog {
   readonly dead: number;
   /** Age in seconds of the oldest waiting message, null when none waits or it isn't known. */
   readonly oldestSeconds: number | null;
+}
+
+/** One tenant's messages, counted in one look. Instants are milliseconds since the epoch, by the queue's clock. */
+export interface TenantBacklog {
+  readonly visible: number;
+  readonly leased: number;
+  /** When the first of its leases ends, unless it is extended; null if none is leased. */
+  readonly leaseEnd: number | null;
+  readonly delayed: number;
+  /** When the first, and the last, of the delayed ones become receivable; null if none is delayed. */
+  readonly nextDue: number | null;
+  readonly lastDue: number | null;
+  /** The bodies of a few delayed ones, the first due first. */
+  readonly delayedBodies: readonly string[];
 }
 
 export interface DeadLetter {

@@ -1,10 +1,14 @@
+import { stepTotals } from '../jobs/listing.ts';
 import { readOutput } from '../jobs/output.ts';
 import { parseStored } from '../lib/json.ts';
 import type { Failure, FailureRecord } from '../model/failure.ts';
-import { type StepSpec, sectionStart, stepIndex } from '../model/job.ts';
+import { type StepSpec, stepIndex } from '../model/job.ts';
+import type { Overrides } from '../model/journal.ts';
 import { failedKey, isBegun, outKey, triesOfRound } from '../model/keys.ts';
 import { parseMessage, type TaskMessage } from '../model/message.ts';
-import { isKilled, isSkipped, type JobView, roundOf } from '../model/view.ts';
+import { changedStep } from '../model/overrides.ts';
+import { knowsSize } from '../model/step-sizes.ts';
+import { isKilled, isSkipped, type JobView, overridesOf, roundOf } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Delivery } from '../ports/task-queue.ts';
 import type { JobCache } from './job-cache.ts';
@@ -16,11 +20,17 @@ export interface Admitted {
   readonly delivery: Delivery;
   readonly message: TaskMessage;
   readonly view: JobView;
+  /** What its round changed. */
+  readonly overrides: Overrides;
+  /** As its round changed it. */
   readonly step: StepSpec;
   readonly index: number;
   /** The attempt's label, from 1. */
   readonly number: number;
 }
+
+/** What staging and running a task need of it: with or without a delivery. */
+export type Runnable = Omit<Admitted, 'kind' | 'delivery'>;
 
 /** An outcome known before anything ran, with as much of the task's name as could be read. */
 export interface Refused {
@@ -69,11 +79,15 @@ export async function admit(
     needsFreshView(found, message) || dropReason(found, stepIndex(found.record.spec, message.step), message) !== null;
   const view = stale ? await jobs.refresh(found) : found;
   const index = stepIndex(view.record.spec, message.step);
-  const step = view.record.spec.steps[index];
-  if (step === undefined) return refuse({ kind: 'poison', reason: `job ${message.job} has no step ${message.step}` });
-  const total = sectionStart(view.record.spec.steps, index) === 0 ? view.record.parts : 1;
+  const accepted = view.record.spec.steps[index];
+  if (accepted === undefined) {
+    return refuse({ kind: 'poison', reason: `job ${message.job} has no step ${message.step}` });
+  }
+  const total = stepTotals(view)[index] ?? 0;
   if (message.task >= total) return refuse({ kind: 'poison', reason: `step ${message.step} has ${total} tasks` });
-  const base = { delivery, message, view, step, index };
+  const overrides = overridesOf(view, index, message.task);
+  const step = changedStep(accepted, overrides);
+  const base = { delivery, message, view, overrides, step, index };
   const dropped = dropReason(view, index, message);
   if (dropped !== null) return refuse({ kind: 'dropped', why: dropped }, base);
   const { notBefore } = view.record;
@@ -100,7 +114,8 @@ function needsFreshView(view: JobView, message: TaskMessage): boolean {
     view.paused !== null ||
     view.cancelled ||
     view.stopped !== null ||
-    view.closed !== null
+    view.closed !== null ||
+    !knowsSize(view, stepIndex(view.record.spec, message.step))
   );
 }
 
@@ -108,7 +123,8 @@ function dropReason(
   view: JobView,
   index: number,
   message: TaskMessage,
-): 'cancelled' | 'paused' | 'stopped' | 'stale' | 'skipped' | null {
+): 'gone' | 'cancelled' | 'paused' | 'stopped' | 'stale' | 'skipped' | null {
+  if (view.pruned !== null) return 'gone';
   if (view.cancelled) return 'cancelled';
   if (view.paused !== null) return 'paused';
   if (view.stopped !== null) return 'stopped';

@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { BatchctlError } from '../errors.ts';
 import { begunKey } from '../model/keys.ts';
+import { changedCode } from '../model/overrides.ts';
 import { type Admitted, OFTEN } from './admit.ts';
 import type { CodeCache } from './code.ts';
 import type { WorkerContext } from './context.ts';
@@ -79,7 +80,7 @@ export async function runAttempt(ctx: WorkerContext, task: Admitted, options: At
 function execute(run: Run, staged: StagedInput): Promise<CommandEnd> {
   const { ctx, task, options, directory } = run;
   const { step } = task;
-  const timeout = (task.view.overrides.timeout ?? step.timeout) * 1_000;
+  const timeout = step.timeout * 1_000;
   if (step.output === 'files') mkdirSync(directory.outputDirectory, { mode: 0o700 });
   const env = environmentOf(task, staged, directory, {
     worker: ctx.worker,
@@ -149,7 +150,7 @@ export function begunMark({ message: { job, step, task, round } }: Pick<Admitted
 
 /** The code an attempt runs: the mended one that a retry brought, else the job's own. */
 function codeOf(task: Admitted): string | null {
-  return task.view.overrides.code ?? task.view.record.code;
+  return changedCode(task.view.record, task.overrides);
 }
 
 /** An error of the input or of what the command wrote fails the task; one of a service gives it back. */

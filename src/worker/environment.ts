@@ -1,10 +1,22 @@
+import { changedParams } from '../model/overrides.ts';
 import { substituteRun } from '../model/substitute.ts';
-import type { Admitted } from './admit.ts';
+import type { Runnable } from './admit.ts';
 import type { SlotDirectory } from './directory.ts';
 import type { StagedInput } from './stage-in.ts';
 
 /** What a command inherits of the worker's own environment: where programs are, who it is, language and zone. */
-const INHERITED = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LC_ALL', 'LC_CTYPE', 'TZ', 'TMPDIR'] as const;
+export const INHERITED = [
+  'PATH',
+  'HOME',
+  'USER',
+  'LOGNAME',
+  'SHELL',
+  'LANG',
+  'LC_ALL',
+  'LC_CTYPE',
+  'TZ',
+  'TMPDIR',
+] as const;
 
 /** Read once: each look at process.env costs more than making all the rest of an environment. */
 const inherited: Readonly<Record<string, string>> = Object.fromEntries(
@@ -24,14 +36,15 @@ export interface EnvironmentFacts {
 }
 
 /** A task's parameters: the job's, as overridden by retries, the period, and what its part brings. */
-export function paramsOf(task: Admitted, staged: StagedInput): Readonly<Record<string, string>> {
-  const { spec, period } = task.view.record;
-  return { ...spec.params, ...task.view.overrides.params, ...(period === null ? {} : { period }), ...staged.params };
+export function paramsOf(task: Runnable, staged: StagedInput): Readonly<Record<string, string>> {
+  const { record } = task.view;
+  const { period } = record;
+  return { ...changedParams(record, task.overrides), ...(period === null ? {} : { period }), ...staged.params };
 }
 
 /** The whole environment of a command (docs/job-file.md lists the variables). */
 export function environmentOf(
-  task: Admitted,
+  task: Runnable,
   staged: StagedInput,
   directory: SlotDirectory,
   facts: EnvironmentFacts,
@@ -60,7 +73,6 @@ export function environmentOf(
 }
 
 /** The command as it is run: parameters put into its arguments; a shell string is left to its environment. */
-export function commandOf(task: Admitted, staged: StagedInput): readonly string[] | string {
-  const run = task.view.overrides.runs?.[task.step.name] ?? task.step.run;
-  return substituteRun(run, paramsOf(task, staged), `steps.${task.step.name}.run`);
+export function commandOf(task: Runnable, staged: StagedInput): readonly string[] | string {
+  return substituteRun(task.step.run, paramsOf(task, staged), `steps.${task.step.name}.run`);
 }

@@ -9,7 +9,7 @@ import { verifiedChunks, verifiedOutput } from '../jobs/fetch/verified.ts';
 import { ahead } from '../lib/ahead.ts';
 import type { OpenedGather } from '../model/decide.ts';
 import { taskNumber } from '../model/keys.ts';
-import { parseTaskSet } from '../model/task-set.ts';
+import { tasksWithout } from '../model/task-set.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 
 /** How many outputs are looked up ahead of the one that is being written. */
@@ -25,13 +25,8 @@ export interface GatherSource {
 }
 
 /** The tasks that an opened gather takes, ascending: all but those left out. */
-export function* gatheredTasks({ size, opened }: Pick<GatherSource, 'size' | 'opened'>): Generator<number> {
-  let task = 0;
-  for (const [from, to] of parseTaskSet(opened.leftOut)) {
-    for (; task < from; task += 1) yield task;
-    task = to + 1;
-  }
-  for (; task < size; task += 1) yield task;
+function gatheredTasks({ size, opened }: GatherSource): Iterable<number> {
+  return tasksWithout(opened.leftOut, size);
 }
 
 /**

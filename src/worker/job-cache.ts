@@ -1,7 +1,10 @@
 import { BatchctlError } from '../errors.ts';
+import { openedStep } from '../jobs/explode/explode.ts';
+import { writeShards } from '../jobs/explode/step-shards.ts';
 import { readJob, refreshView } from '../jobs/journal.ts';
-import { journalKey, partShard, shardOf } from '../model/keys.ts';
-import { PARTS_PER_SHARD, type Part } from '../model/part.ts';
+import { readOpened, stepTotals } from '../jobs/listing.ts';
+import { journalKey, partShard, shardOf, stepPartShard } from '../model/keys.ts';
+import { type FilePart, PARTS_PER_SHARD, type Part } from '../model/part.ts';
 import { emptyView, type JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 
@@ -16,6 +19,8 @@ export class JobCache {
   /** When each view was last read, monotonic. */
   readonly #readAt = new Map<string, number>();
   readonly #shards = new Map<string, readonly string[]>();
+  /** Shards of steps behind an `explode` that are being written, by step: once for all its tasks. */
+  readonly #writing = new Map<string, Promise<void>>();
 
   /** A view is read again once it is `freshMs` old, so that a pause is heeded by a worker that was idle meanwhile. */
   constructor(store: ObjectStore, freshMs: number) {
@@ -53,10 +58,37 @@ export class JobCache {
   async part(job: string, task: number): Promise<Part> {
     const key = partShard(job, shardOf(task));
     const lines = this.#shards.get(key) ?? (await this.#loadShard(key));
-    const line = lines[task % PARTS_PER_SHARD];
-    const part = line === undefined ? null : (JSON.parse(line) as Part);
-    if (part?.n === task) return part;
-    throw new BatchctlError('corrupt', `${key} does not hold part ${task}`, { hint: 'submit the job again' });
+    return partIn<Part>(key, lines, task);
+  }
+
+  /**
+   * The file that a task of a step behind an `explode` takes. Shards that whoever opened the step died before are
+   * written first. Throws `corrupt` if the step's shard doesn't hold the part, or can't be written.
+   */
+  async filePart(view: JobView, index: number, task: number): Promise<FilePart> {
+    const key = stepPartShard(view.record.job, view.record.spec.steps[index]?.name ?? '', shardOf(task));
+    if (!this.#shards.has(key) && (await this.#store.head(key)) === null) await this.#writeOnce(view, index);
+    const lines = this.#shards.get(key) ?? (await this.#loadShard(key));
+    return partIn<FilePart>(key, lines, task);
+  }
+
+  async #writeOnce(view: JobView, index: number): Promise<void> {
+    const name = `${view.record.job}/${index}`;
+    const writing = this.#writing.get(name) ?? this.#writeStep(view, index);
+    this.#writing.set(name, writing);
+    try {
+      await writing;
+    } finally {
+      this.#writing.delete(name);
+    }
+  }
+
+  async #writeStep(view: JobView, index: number): Promise<void> {
+    const { job, spec } = view.record;
+    const opened = await readOpened(this.#store, job, spec.steps[index]?.name ?? '');
+    if (opened === null)
+      throw new BatchctlError('corrupt', `step ${spec.steps[index]?.name} runs, but was never opened`);
+    await writeShards(openedStep(this.#store, view, { index, size: stepTotals(view)[index - 1] ?? 0, opened }));
   }
 
   async #loadShard(key: string): Promise<readonly string[]> {
@@ -67,4 +99,11 @@ export class JobCache {
     this.#shards.set(key, lines);
     return lines;
   }
+}
+
+function partIn<T extends { readonly n: number }>(key: string, lines: readonly string[], task: number): T {
+  const line = lines[task % PARTS_PER_SHARD];
+  const part = line === undefined ? null : (JSON.parse(line) as T);
+  if (part?.n === task) return part;
+  throw new BatchctlError('corrupt', `${key} does not hold part ${task}`, { hint: 'submit the job again' });
 }

@@ -94,6 +94,8 @@ export function signOf(
     version,
     state,
     slots: total.slots,
+    memory: total.memory,
+    disk: total.disk,
     busy,
     ...facts,
   };

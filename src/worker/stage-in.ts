@@ -5,8 +5,8 @@ import { verifiedChunks } from '../jobs/fetch/verified.ts';
 import { readOpened, stepTotals } from '../jobs/listing.ts';
 import { type Output, readOutput } from '../jobs/output.ts';
 import { stagePart } from '../jobs/split/stage-part.ts';
-import { sectionStart } from '../model/job.ts';
-import type { Admitted } from './admit.ts';
+import { sectionStart, takesFiles } from '../model/job.ts';
+import type { Runnable } from './admit.ts';
 import type { WorkerContext } from './context.ts';
 import type { SlotDirectory } from './directory.ts';
 import { type GatherSource, joinInto, layInto, listInto } from './gather-input.ts';
@@ -20,9 +20,12 @@ export interface StagedInput {
   readonly bytes: number;
   /** Parameters that the part brings: `item`, `index`, a grid's axes. */
   readonly params: Readonly<Record<string, string>>;
-  /** The name of the input that a part was cut from; null where there is none. */
+  /** The name of the input that a part was cut from, or of the file that it is; null where there is none. */
   readonly inputName: string | null;
 }
+
+/** What staging needs of a worker. */
+export type StageContext = Pick<WorkerContext, 'platform' | 'jobs'>;
 
 /** Reads and writes straight away below this size; streams above it. */
 const IN_MEMORY = 8 * 2 ** 20;
@@ -32,20 +35,21 @@ const IN_MEMORY = 8 * 2 ** 20;
  * `corrupt` when something the store must hold is gone.
  */
 export async function stageIn(
-  ctx: WorkerContext,
-  task: Admitted,
+  ctx: StageContext,
+  task: Runnable,
   directory: SlotDirectory,
   signal: AbortSignal,
 ): Promise<StagedInput> {
   if (task.step.gather) return stageGather(ctx, task, directory, signal);
+  if (takesFiles(task.view.record.spec.steps, task.index)) return stageFile(ctx, task, directory, signal);
   if (sectionStart(task.view.record.spec.steps, task.index) === task.index)
     return stageFirst(ctx, task, directory, signal);
   return stagePrevious(ctx, task, directory, signal);
 }
 
 async function stageFirst(
-  ctx: WorkerContext,
-  task: Admitted,
+  ctx: StageContext,
+  task: Runnable,
   directory: SlotDirectory,
   signal: AbortSignal,
 ): Promise<StagedInput> {
@@ -56,10 +60,22 @@ async function stageFirst(
   return { ...asInput(task, directory.stdin, bytes, params), inputName: input?.name ?? null };
 }
 
+/** A file that the step before published: the part of a task behind an `explode`. */
+async function stageFile(
+  ctx: StageContext,
+  task: Runnable,
+  directory: SlotDirectory,
+  signal: AbortSignal,
+): Promise<StagedInput> {
+  const part = await ctx.jobs.filePart(task.view, task.index, task.message.task);
+  const { bytes } = await stagePart(part, { input: null, store: ctx.platform.store, target: directory.stdin, signal });
+  return { ...asInput(task, directory.stdin, bytes, {}), inputName: part.name };
+}
+
 /** The step before's output of the same chain. */
 async function stagePrevious(
-  ctx: WorkerContext,
-  task: Admitted,
+  ctx: StageContext,
+  task: Runnable,
   directory: SlotDirectory,
   signal: AbortSignal,
 ): Promise<StagedInput> {
@@ -75,8 +91,8 @@ async function stagePrevious(
 }
 
 async function copyOutput(
-  ctx: WorkerContext,
-  from: { readonly task: Admitted; readonly before: string; readonly output: Output; readonly signal: AbortSignal },
+  ctx: StageContext,
+  from: { readonly task: Runnable; readonly before: string; readonly output: Output; readonly signal: AbortSignal },
   path: string,
 ): Promise<number> {
   const { task, before, output, signal } = from;
@@ -101,8 +117,8 @@ async function copyOutput(
 }
 
 async function stageGather(
-  ctx: WorkerContext,
-  task: Admitted,
+  ctx: StageContext,
+  task: Runnable,
   directory: SlotDirectory,
   signal: AbortSignal,
 ): Promise<StagedInput> {
@@ -128,7 +144,7 @@ async function stageGather(
   return asInput(task, directory.stdin, bytes, {});
 }
 
-function asInput(task: Admitted, path: string, bytes: number, params: Readonly<Record<string, string>>): StagedInput {
+function asInput(task: Runnable, path: string, bytes: number, params: Readonly<Record<string, string>>): StagedInput {
   if (task.step.input === 'file') return { stdin: null, path, bytes, params, inputName: null };
   return { stdin: bytes === 0 ? null : path, path: null, bytes, params, inputName: null };
 }

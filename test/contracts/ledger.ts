@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import type { Ledger, LedgerTask, StepCounts } from '../../src/ports/ledger.ts';
+import { ledgerAttemptsContract } from './ledger-attempts.ts';
 import { event, type LedgerPlace, T0, worker } from './ledger-events.ts';
 import { ledgerJobsContract } from './ledger-jobs.ts';
 import { ledgerModelContract } from './ledger-model.ts';
@@ -9,6 +10,7 @@ import { ledgerTotalsContract } from './ledger-totals.ts';
 export function ledgerContract(name: string, place: () => Promise<LedgerPlace>): void {
   describe(`the ledger's laws, on ${name}`, () => {
     tasksContract(place);
+    ledgerAttemptsContract(place);
     ledgerTotalsContract(place);
     ledgerJobsContract(place);
     ledgerModelContract(place);

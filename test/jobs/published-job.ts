@@ -6,10 +6,10 @@ import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
 import { loadConfig } from '../../src/config.ts';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import { asciiJson } from '../../src/lib/json.ts';
-import type { JobInput, JobRecord } from '../../src/model/job.ts';
+import { type JobInput, type JobRecord, stepIndex } from '../../src/model/job.ts';
 import { jobKey, outKey, partShard, stagedPrefix } from '../../src/model/keys.ts';
 import { META, type OutputFile, type OutputMeta } from '../../src/model/output.ts';
-import { emptyView, type JobView } from '../../src/model/view.ts';
+import { emptyView, type JobView, roundOf } from '../../src/model/view.ts';
 import { openPlatform } from '../../src/platform.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 
@@ -86,12 +86,12 @@ export async function putJob(
 
 const sha256 = (bytes: string | Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 
-function metaWith(bytesOut: number, checksum: string): OutputMeta {
+function metaWith(bytesOut: number, checksum: string, round = 0): OutputMeta {
   return {
     format: 1,
     attempt: 'abcdefghijklmnop',
     number: 1,
-    round: 0,
+    round,
     worker: 'w-1',
     startedAt: '2026-11-30T06:00:00.000Z',
     endedAt: '2026-11-30T06:00:01.000Z',
@@ -114,7 +114,8 @@ export async function publishSmall(
   text: string,
   checksum = sha256(text),
 ): Promise<void> {
-  const metadata = { [META]: asciiJson(metaWith(Buffer.byteLength(text), checksum)) };
+  const round = roundOf(view, stepIndex(view.record.spec, step), task);
+  const metadata = { [META]: asciiJson(metaWith(Buffer.byteLength(text), checksum, round)) };
   await platform.store.put(outKey(view.record.job, step, task), text, { ifAbsent: true, metadata });
 }
 

@@ -10,11 +10,13 @@ import type {
   Receipt,
   ReceiveOptions,
   TaskQueue,
+  TenantBacklog,
 } from '../../ports/task-queue.ts';
 import { SqliteMessages } from './sqlite-messages.ts';
 import { type Durability, openShared, retryBusy } from './sqlite-open.ts';
 import { purgeWaiting, redriveDead } from './sqlite-queue-bulk.ts';
 import { QUEUE_SCHEMA } from './sqlite-queue-schema.ts';
+import { tenantBacklog } from './sqlite-tenant.ts';
 import { Wakeup } from './wakeup.ts';
 
 /** Messages a transaction: enough to be fast, few enough that others wait some milliseconds at most. */
@@ -107,6 +109,10 @@ export class SqliteQueue implements TaskQueue {
 
   async backlog(): Promise<Backlog> {
     return await this.#run(() => this.#messages.backlog(this.#clock.now()));
+  }
+
+  async ofTenant(tenant: string): Promise<TenantBacklog> {
+    return await this.#run(() => tenantBacklog(this.#db, this.group, tenant, this.#clock.now()));
   }
 
   /** Gives back at once what a worker held that is known to be dead; answers how many messages. */

@@ -13,7 +13,10 @@ interface Migration {
   up(transaction: Transaction<Tables>, dialect: SqlDialect): Promise<void>;
 }
 
-const MIGRATIONS: readonly Migration[] = [{ version: 1, compatible: 1, up: createTables }];
+const MIGRATIONS: readonly Migration[] = [
+  { version: 1, compatible: 1, up: createTables },
+  { version: 2, compatible: 1, up: addWorkerResources },
+];
 const CURRENT = MIGRATIONS.at(-1)?.version ?? 0;
 
 /**
@@ -170,4 +173,9 @@ async function createCountTables({ schema }: Transaction<Tables>, dialect: SqlDi
     .addColumn('seen_at', 'bigint', (column) => column.notNull())
     .addPrimaryKeyConstraint('workers_key', ['worker']);
   await dialect.clustered(workers).execute();
+}
+
+/** What a worker's tasks may use; older code leaves it null. */
+async function addWorkerResources({ schema }: Transaction<Tables>): Promise<void> {
+  for (const column of ['memory', 'disk']) await schema.alterTable('workers').addColumn(column, 'bigint').execute();
 }

@@ -3,6 +3,7 @@ import { BatchctlError } from '../../errors.ts';
 import { type Clock, systemClock } from '../../lib/clock.ts';
 import type {
   AttemptEvent,
+  AttemptPage,
   ExactCounts,
   JobFilter,
   Ledger,
@@ -19,7 +20,7 @@ import type { SqlDialect } from './dialect.ts';
 import { readJob, readJobs, writeJob } from './jobs.ts';
 import { recordEvents } from './record.ts';
 import type { Tables } from './tables.ts';
-import { forgetTasks, readAttempts, readTasks, stepsOf } from './tasks.ts';
+import { forgetTasks, readAttempts, readAttemptsOfJob, readTasks, stepsOf } from './tasks.ts';
 import { readWorkers, writeWorker } from './workers.ts';
 
 export interface SqlLedgerOptions {
@@ -108,6 +109,10 @@ class SqlLedger implements Ledger {
 
   attempts(job: string, step: string, task: number): Promise<readonly AttemptEvent[]> {
     return this.#read((db) => readAttempts(db, job, step, task));
+  }
+
+  attemptsOfJob(job: string, page: AttemptPage): Promise<readonly AttemptEvent[]> {
+    return this.#read((db) => readAttemptsOfJob(db, job, page));
   }
 
   workers(filter: { readonly group?: string; readonly since?: number }): Promise<readonly LedgerWorker[]> {

@@ -121,6 +121,9 @@ export interface WorkerRow {
   readonly failed: number;
   readonly started_at: number;
   readonly seen_at: number;
+  /** Null of a worker of schema version 1. */
+  readonly memory: number | null;
+  readonly disk: number | null;
 }
 
 /** The writer of exact totals. */

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import type { AttemptEvent, LedgerTask, TaskFilter } from '../../ports/ledger.ts';
+import type { AttemptEvent, AttemptPage, LedgerTask, TaskFilter } from '../../ports/ledger.ts';
 import type { SqlDatabase } from './database.ts';
 import { readJob } from './jobs.ts';
 import { ATTEMPT_COLUMNS, attemptOf, TASK_STATES, type Tables, type TaskRow } from './tables.ts';
@@ -72,6 +72,38 @@ export async function readAttempts(
     .orderBy('attempt')
     .execute();
   return rows.map(attemptOf);
+}
+
+/** One page of a job's attempts: a seek in the key. */
+export async function readAttemptsOfJob(
+  db: Kysely<Tables>,
+  job: string,
+  { after, limit }: AttemptPage,
+): Promise<readonly AttemptEvent[]> {
+  const all = await stepsOf(db, job);
+  const from = after === undefined ? 0 : all.indexOf(after.step);
+  if (from < 0) return [];
+  const page: AttemptEvent[] = [];
+  for (const step of all.slice(from)) {
+    if (page.length >= limit) break;
+    const behind = step === after?.step ? after : null;
+    let query = db
+      .selectFrom('attempts')
+      .select(ATTEMPT_COLUMNS)
+      .where('job', '=', job)
+      .where('step', '=', step)
+      .orderBy('task')
+      .orderBy('attempt')
+      .limit(limit - page.length);
+    if (behind !== null) {
+      // The first condition is the one that every database seeks by.
+      query = query
+        .where('task', '>=', behind.task)
+        .where((each) => each.or([each('task', '>', behind.task), each('attempt', '>', behind.attempt)]));
+    }
+    for (const row of await query.execute()) page.push(attemptOf(row));
+  }
+  return page;
 }
 
 /** Marks the job first, so that no late event brings a task back, then deletes by chunks; killed, it can go on. */

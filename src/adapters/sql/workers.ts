@@ -18,6 +18,8 @@ const WORKERS: UpsertPlan = {
     'failed',
     'started_at',
     'seen_at',
+    'memory',
+    'disk',
   ],
   keys: ['worker'],
 };
@@ -48,6 +50,8 @@ export async function writeWorker(
       worker.failed,
       worker.startedAt,
       worker.seenAt,
+      worker.memory ?? null,
+      worker.disk ?? null,
     ],
   ]);
 }
@@ -77,5 +81,7 @@ function workerOf(row: WorkerRow): LedgerWorker {
     failed: Number(row.failed),
     startedAt: Number(row.started_at),
     seenAt: Number(row.seen_at),
+    ...(row.memory === null ? {} : { memory: Number(row.memory) }),
+    ...(row.disk === null ? {} : { disk: Number(row.disk) }),
   };
 }

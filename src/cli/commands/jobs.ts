@@ -33,6 +33,7 @@ export function jobsCommand(ctx: Context): CommandDefinition {
         'createdBy',
         'labels',
         'tasks',
+        'pruned',
       ],
       properties: {
         job: { type: 'string' },
@@ -46,6 +47,7 @@ export function jobsCommand(ctx: Context): CommandDefinition {
         createdBy: { type: 'string' },
         labels: { type: 'object', additionalProperties: { type: 'string' } },
         tasks: { type: 'integer', description: 'of all steps' },
+        pruned: { type: 'boolean', description: 'its outputs, parts and logs were removed' },
       },
     },
     help: {
@@ -88,7 +90,7 @@ export async function jobs({ ctx, state, name, label, since, mine }: JobsOptions
     json: documentOf,
     columns: [
       { title: 'job', value: ({ job }) => job, min: 24 },
-      { title: 'state', value: ({ state, reason }) => (reason === null ? state : `${state} (${reason})`) },
+      { title: 'state', value: stateText },
       { title: 'tasks', value: (job) => formatCount(tasksOf(job)), align: 'right' },
       { title: 'accepted', value: ({ createdAt }) => formatInstant(createdAt, zone, ctx.clock.now()) },
       { title: 'run key', value: ({ runKey }) => runKey ?? '' },
@@ -111,7 +113,13 @@ function documentOf(job: LedgerJob): unknown {
     createdBy: job.createdBy,
     labels: job.labels,
     tasks: tasksOf(job),
+    pruned: job.pruned === true,
   };
+}
+
+function stateText({ state, reason, pruned }: LedgerJob): string {
+  const why = reason === null ? '' : ` (${reason})`;
+  return `${state}${why}${pruned === true ? ', pruned' : ''}`;
 }
 
 const tasksOf = ({ steps }: LedgerJob): number => steps.reduce((sum, { total }) => sum + total, 0);

@@ -29,7 +29,7 @@ export function planCommand(ctx: Context): CommandDefinition {
         parts: count,
         records: { type: ['integer', 'null'] },
         steps: { type: 'array', items: { type: 'object' } },
-        tasks: count,
+        tasks: { ...count, type: ['integer', 'null'], description: 'null behind an explode' },
         messages: count,
         files: { type: 'array', items: { type: 'string' } },
       },
@@ -83,8 +83,12 @@ async function planText(ctx: Context, found: Plan): Promise<string> {
   const steps = await renderTable(ctx, found.steps, [
     { title: 'step', value: ({ name }) => name, min: 6 },
     { title: 'group', value: ({ group }) => group },
-    { title: 'tasks', value: ({ tasks }) => formatCount(tasks), align: 'right' },
-    { title: '', value: ({ gather }) => (gather ? 'waits for all' : '') },
+    { title: 'tasks', value: ({ tasks }) => (tasks === null ? '?' : formatCount(tasks)), align: 'right' },
+    {
+      title: '',
+      value: ({ tasks, gather }) =>
+        gather ? 'waits for all' : tasks === null ? 'a task a file of the explode before' : '',
+    },
   ]);
   const { existing } = found;
   return [

@@ -45,6 +45,7 @@ export function runCommand(ctx: Context): CommandDefinition {
         [6, 'not finished when --timeout passed'],
         [7, 'refused, or paused'],
         [9, 'the proof failed'],
+        10,
         130,
       ],
       related: ['submit', 'status', 'fetch', 'verify', 'plan'],

@@ -1,3 +1,4 @@
+import { refusePruned } from '../../jobs/pruned.ts';
 import { mustHaveStep, parseTaskName } from '../../jobs/task-name.ts';
 import { listTasks } from '../../jobs/tasks.ts';
 import { formatDuration } from '../../lib/units.ts';
@@ -72,6 +73,7 @@ export interface TasksOptions {
 export async function tasks({ ctx, job, task, step, state, limit = 1_000, after }: TasksOptions): Promise<void> {
   const platform = await ctx.platform();
   const view = await jobMeant(ctx, job);
+  refusePruned(view, 'the records of its tasks');
   if (task !== undefined) return attempts(ctx, view, task);
   if (step !== undefined) mustHaveStep(view, step);
   const from = after === undefined ? undefined : parseTaskName(view, after);

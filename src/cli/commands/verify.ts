@@ -1,12 +1,14 @@
-import { randomBytes } from 'node:crypto';
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { BatchctlError } from '../../errors.ts';
 import { findJob } from '../../jobs/find.ts';
-import { recordProof } from '../../jobs/verify/proof.ts';
+import { EvidenceFile } from '../../jobs/verify/evidence-file.ts';
+import { keepProof, proofLine } from '../../jobs/verify/proof.ts';
 import { type Repaired, repairJob } from '../../jobs/verify/repair.ts';
 import { type VerifyOptions as VerifyJobOptions, verifyJob } from '../../jobs/verify/verify-job.ts';
+import type { KeptProof } from '../../jobs/verify/proof-chain.ts';
 import type { VerifyResult } from '../../model/verify/verify-result.ts';
+import type { JobView } from '../../model/view.ts';
+import type { Platform } from '../../ports/platform.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { answer } from '../render.ts';
@@ -20,19 +22,25 @@ export function verifyCommand(ctx: Context): CommandDefinition {
     options: {
       '--repair': 'first send what is missing, and rebuild the ledger from the store',
       '--deep': 'read every byte of outputs and pieces, and look whether the inputs are still the same',
-      '-o, --output <file>': 'write the proof to a file as well, as JSON',
+      '-o, --output <file>': 'write all that the proof rests on to one file, as JSON Lines, for an auditor',
+      '--check <file>': 'check such a file by itself, on any machine; with a job, also whether its store keeps that proof',
     },
     writes: false,
     output: VERIFY_OUTPUT,
     help: {
       about:
-        'Proves from the store alone that every input byte is in exactly one part, and that every chain was published, failed within tolerance or was skipped by name. A proof is kept under the job.',
-      examples: ['batchctl verify', 'batchctl verify last --deep -o proof.json', 'batchctl verify last --repair'],
+        'Proves from the store alone that every input byte is in exactly one part, and that every chain was published, failed within tolerance or was skipped by name. A proof is kept under the job, with the hash of the one before.',
+      examples: [
+        'batchctl verify',
+        'batchctl verify last --deep -o evidence.ndjson',
+        'batchctl verify --check evidence.ndjson',
+        'batchctl verify last --repair',
+      ],
       exitCodes: [
         [0, 'proven'],
-        [4, 'no such job'],
+        [4, 'no such job, or no such file to check'],
         [6, 'the job is not closed: no proof'],
-        [9, 'the proof failed: something missing, double or altered'],
+        [9, 'the proof failed: something missing, double or altered; or the file checked was'],
       ],
       related: ['status', 'wait', 'fetch'],
     },
@@ -46,40 +54,76 @@ export interface VerifyOptions {
   readonly repair: boolean;
   readonly deep: boolean;
   readonly output: string | undefined;
+  readonly check: string | undefined;
 }
 
 /** Above this many tasks a progress line is worth reading. */
 const LONG = 20_000;
 
-/** Verifies a job. Throws `notFound`; `notFinished` for a job that isn't closed; `proof` when the proof fails. */
-export async function verify({ ctx, job, repair, deep, output }: VerifyOptions): Promise<void> {
-  if (repair && job === undefined) {
-    throw new BatchctlError('usage', 'verify --repair changes a job, so it wants to be told which', {
-      hint: 'batchctl verify last --repair',
-    });
-  }
+/**
+ * Verifies a job, or with `check` a file. Throws `notFound`; `notFinished` for a job that isn't closed; `proof` when the
+ * proof fails.
+ */
+export async function verify(options: VerifyOptions): Promise<void> {
+  const { ctx, job, repair, check } = options;
+  refuseMixed(options);
+  if (check !== undefined) return (await import('../verify-file.ts')).checkEvidence(ctx, check, job);
   const platform = await ctx.platform();
   let view = await findJob(platform, job);
   if (job === undefined) ctx.notice(`verifying ${view.record.job}`);
-  const long = deep || view.record.parts > LONG;
+  const long = options.deep || view.record.parts > LONG;
   const repaired = repair ? await withProgress(ctx, 'repairing', long, repairing) : null;
   if (repaired !== null) {
     view = repaired.view;
     ctx.notice(repairText(repaired, ctx.flags.dryRun));
   }
-  const result = await withProgress(ctx, 'verifying', long, (options) =>
-    verifyJob(platform, view, { ...options, deep }),
-  );
-  const proof = ctx.flags.dryRun ? null : await recordProof(platform, result);
-  const document = { ...result, proof, repair: repaired === null ? null : repairJson(repaired) };
-  if (output !== undefined && !ctx.flags.dryRun)
-    writeWhole(resolve(ctx.io.cwd, output), `${JSON.stringify(document)}\n`);
-  await answer(ctx, { json: document, text: () => verifyText(ctx, result) });
+  const { result, kept } = await prove(options, platform, view, long);
+  const document = {
+    ...{ ...result, proof: kept?.key ?? null, repair: repaired === null ? null : repairJson(repaired), check: null },
+  };
+  await answer(ctx, { json: document, text: () => verifyText(ctx, result, kept) });
   refuseUnproven(result, ctx.flags.dryRun ? null : repaired);
 
   async function repairing(options: VerifyJobOptions): Promise<Repaired> {
     await ctx.announce();
     return repairJob(platform, view, { ...options, dryRun: ctx.flags.dryRun });
+  }
+}
+
+/** Verifies, keeps the proof, and writes the evidence of it where that is wanted. With `--dry-run` nothing is written. */
+async function prove(
+  { ctx, deep, output }: VerifyOptions,
+  platform: Platform,
+  view: JobView,
+  long: boolean,
+): Promise<{ readonly result: VerifyResult; readonly kept: KeptProof | null }> {
+  const path = output === undefined || ctx.flags.dryRun ? null : resolve(ctx.io.cwd, output);
+  const evidence = path === null ? null : await EvidenceFile.create(path, ctx.clock.now());
+  try {
+    const result = await withProgress(ctx, 'verifying', long, (options) =>
+      verifyJob(platform, view, { ...options, deep, ...(evidence !== null && { evidence }) }),
+    );
+    const kept = ctx.flags.dryRun ? null : await keepProof(platform, result);
+    if (evidence !== null && result.verdict !== 'unfinished') {
+      evidence.line(await proofLine(platform, result, kept));
+      evidence.finish();
+    }
+    return { result, kept };
+  } finally {
+    evidence?.discard();
+  }
+}
+
+function refuseMixed({ job, repair, deep, output, check }: VerifyOptions): void {
+  if (check !== undefined && (repair || deep || output !== undefined)) {
+    throw new BatchctlError('usage', 'verify --check looks at a file alone: it goes with no other option of verify', {
+      hint: 'batchctl verify --check FILE',
+    });
+  }
+  if (repair && job === undefined) {
+    throw new BatchctlError('usage', 'verify --repair changes a job, so it wants to be told which', {
+      hint: 'batchctl verify last --repair',
+    });
   }
 }
 
@@ -110,21 +154,6 @@ function mendOf({ job, state, missing, altered, problems }: VerifyResult, repair
 
 function repairJson({ recorded, sent, missing, reopened, withheld }: Repaired) {
   return { recorded, sent, missing, reopened, withheld };
-}
-
-/** A reader of the file sees the whole document or the one before. */
-function writeWhole(path: string, text: string): void {
-  const beside = `${path}.${randomBytes(4).toString('hex')}.tmp`;
-  try {
-    writeFileSync(beside, text, { flag: 'wx' });
-    renameSync(beside, path);
-  } catch (cause) {
-    rmSync(beside, { force: true });
-    throw new BatchctlError('usage', `the proof can't be written to ${path}`, {
-      cause,
-      hint: 'name a file in a directory that exists and may be written to',
-    });
-  }
 }
 
 async function withProgress<T>(

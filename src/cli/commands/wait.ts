@@ -1,31 +1,42 @@
+import { BatchctlError } from '../../errors.ts';
 import { findJob } from '../../jobs/find.ts';
 import { follow } from '../../jobs/follow.ts';
 import { statusOf } from '../../jobs/status.ts';
 import { parseDuration } from '../../lib/units.ts';
 import { type CommandDefinition, defineCommand, parsed } from '../command.ts';
 import type { Context } from '../context.ts';
+import { deadlineText } from '../deadline-text.ts';
 import { jobExit, refuseUnended } from '../job-exit.ts';
+import { Lateness } from '../lateness.ts';
 import { answer } from '../render.ts';
 import { STATUS_OUTPUT } from '../status-schema.ts';
 
 export function waitCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     arguments: { '<job>': 'id, prefix, key:RUN-KEY, name:NAME or last' },
-    options: { '--timeout <duration>': parsed('wait no longer', parseDuration) },
+    options: {
+      '--timeout <duration>': parsed('wait no longer', parseDuration),
+      '--until-late': 'return 6 once the projection has passed --finish-by for a while, or the time itself has',
+    },
     writes: false,
     output: STATUS_OUTPUT,
     help: {
       about: 'Waits in silence until the job ends or is paused, and exits as it did: for scripts and cron.',
-      examples: ['batchctl wait last', 'batchctl wait key:month-end-2026-11 --timeout 6h'],
+      examples: [
+        'batchctl wait last',
+        'batchctl wait key:month-end-2026-11 --timeout 6h',
+        'batchctl wait last --until-late || mail -s "the month end needs a person" ops',
+      ],
       exitCodes: [
         [0, 'the job succeeded'],
         [4, 'no such job'],
         [5, 'it failed or was cancelled'],
-        [6, 'not finished when --timeout passed'],
+        [6, 'not finished when --timeout passed, or late with --until-late'],
         [7, 'it is paused'],
+        10,
         130,
       ],
-      related: ['watch', 'status', 'run'],
+      related: ['watch', 'status', 'run', 'adjust'],
     },
     run: (input) => waitFor({ ctx, ...input }),
   });
@@ -35,15 +46,37 @@ export interface WaitOptions {
   readonly ctx: Context;
   readonly job: string;
   readonly timeout: number | undefined;
+  readonly untilLate: boolean;
 }
 
 /** Waits for a job's end; prints nothing but, with `--json`, its status. Throws `notFound`, `notFinished`, `interrupted`. */
-export async function waitFor({ ctx, job, timeout }: WaitOptions): Promise<number> {
+export async function waitFor({ ctx, job, timeout, untilLate }: WaitOptions): Promise<number> {
   const platform = await ctx.platform();
   const view = await findJob(platform, job);
-  const followed = await follow(platform, view, { signal: ctx.signal, timeout: timeout ?? null, watching: false });
-  refuseUnended(followed.end, view.record.job, `batchctl wait ${view.record.job}`);
+  const id = view.record.job;
+  if (untilLate && view.finishBy === null) {
+    throw new BatchctlError('usage', `--until-late: job ${id} has no deadline`, {
+      hint: `batchctl adjust ${id} --finish-by "in 2h"`,
+    });
+  }
+  const late = new AbortController();
+  const lateness = new Lateness(platform.leaseSeconds * 1_000);
+  const followed = await follow(platform, view, {
+    signal: AbortSignal.any([ctx.signal, late.signal]),
+    timeout: timeout ?? null,
+    watching: untilLate,
+    onStatus: (status) => {
+      if (lateness.isLate(status, ctx.clock.now())) late.abort();
+    },
+  });
   const status = await statusOf(platform, followed.view);
+  if (followed.end === 'interrupted' && late.signal.aborted && !ctx.signal.aborted) {
+    const when = deadlineText(lateness.seen ?? status, { zone: await ctx.zone(), now: ctx.clock.now() });
+    throw new BatchctlError('notFinished', `job ${id} is late: ${when}; it goes on`, {
+      hint: `batchctl why ${id}; batchctl adjust ${id} --finish-by gives it longer`,
+    });
+  }
+  refuseUnended(followed.end, id, `batchctl wait ${id}`);
   await answer(ctx, { json: status, text: '' });
   return jobExit(status);
 }

@@ -22,6 +22,7 @@ export function watchCommand(ctx: Context): CommandDefinition {
         [4, 'no such job'],
         [5, 'it failed or was cancelled'],
         [7, 'it is paused'],
+        10,
         130,
       ],
       related: ['status', 'wait', 'run'],

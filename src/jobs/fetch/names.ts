@@ -1,8 +1,10 @@
 import { BatchctlError } from '../../errors.ts';
+import { sectionStart, takesFiles } from '../../model/job.ts';
 import { taskNumber } from '../../model/keys.ts';
 import type { JobView } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { ChosenStep } from './choose.ts';
+import { fileNames } from './file-names.ts';
 import { inputNames } from './input-names.ts';
 
 /** Names a fetched file: a path relative to the target directory that never leaves it. */
@@ -26,7 +28,7 @@ export function fileNamer(
   const whole = given ?? (chosen.gathered ? '{step}' : '{task}');
   checkPattern(whole, chosen, many);
   const pattern = many && !whole.includes('{name}') ? `${whole}/{name}` : whole;
-  const inputOf = pattern.includes('{input}') ? inputNames(store, view) : null;
+  const inputOf = pattern.includes('{input}') ? namesOfInputs(store, view, chosen) : null;
   const nameOf: FileNamer = async (task, file) => {
     const values: Readonly<Record<string, string>> = {
       task: taskNumber(task),
@@ -38,6 +40,12 @@ export function fileNamer(
     return checkInside(pattern.replace(PLACEHOLDER, (text, name: string) => values[name] ?? text));
   };
   return { nameOf, pattern };
+}
+
+function namesOfInputs(store: ObjectStore, view: JobView, { index }: ChosenStep): (task: number) => Promise<string> {
+  const { steps } = view.record.spec;
+  const start = sectionStart(steps, index);
+  return takesFiles(steps, start) ? fileNames(store, view, start) : inputNames(store, view);
 }
 
 function checkPattern(pattern: string, chosen: ChosenStep, many: boolean): void {

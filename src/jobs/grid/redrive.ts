@@ -1,7 +1,7 @@
 import { isKind } from '../../errors.ts';
 import type { TaskBits } from '../../model/bits.ts';
 import { parseMessage, type TaskMessage } from '../../model/message.ts';
-import { type JobView, roundOf } from '../../model/view.ts';
+import { isSkipped, type JobView, roundOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { TaskQueue } from '../../ports/task-queue.ts';
 import { readView } from '../journal.ts';
@@ -117,7 +117,7 @@ class Failures {
     this.#platform = platform;
   }
 
-  /** The task as it failed for good in the message's round; null for any other. */
+  /** The task as it failed for good in the message's round; null for any other, and for one that a person skipped. */
   async of({
     job,
     step,
@@ -130,7 +130,7 @@ class Failures {
     const index = view?.record.spec.steps.findIndex(({ name }) => name === step) ?? -1;
     if (view === null || index < 0) return null;
     const failed = await this.#failedOf(view, index);
-    return failed.has(task) && roundOf(view, index, task) === round
+    return failed.has(task) && !isSkipped(view, index, task) && roundOf(view, index, task) === round
       ? { view, name: { step: index, name: step, task } }
       : null;
   }

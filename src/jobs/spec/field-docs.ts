@@ -24,7 +24,7 @@ export const JOB_FIELD_DOCS: Readonly<Record<string, string>> = {
   'steps.[].input': 'how the command gets its input: stdin (default), file; for gathers also dir, list',
   'steps.[].output': 'how the command gives its output: stdout (default), file, files',
   'steps.[].header': "once: keep only the first header line of a gather's joined input",
-  'steps.[].explode': 'make each file of output: files a part of the next step (default: false)',
+  'steps.[].explode': 'make each file of output: files a task of the next step, once all chains are in (default: false)',
   'steps.[].group': 'the worker group that runs it (default: default)',
   'steps.[].attempts': 'how often a task is tried (default: 3)',
   'steps.[].timeout': 'how long an attempt may take, staging included (default: 1h; at most 11 h on SQS)',

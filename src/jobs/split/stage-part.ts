@@ -3,7 +3,7 @@ import { closeSync, constants, ftruncateSync, openSync, readSync, writeSync } fr
 import { setImmediate } from 'node:timers/promises';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import type { FilePin, JobInput } from '../../model/job.ts';
-import type { Part, PiecePart } from '../../model/part.ts';
+import type { FilePart, Part, PiecePart } from '../../model/part.ts';
 import type { ObjectStore, ReadOptions } from '../../ports/object-store.ts';
 import { checkPin } from './file-pin.ts';
 import { changedInput } from './split-source.ts';
@@ -32,15 +32,15 @@ const STRETCH = 16 * CHUNK;
 
 /**
  * Writes a part's bytes, header first, into `target`, and answers how many there are.
- * Throws `changed` when the input isn't the one the job was accepted with, `corrupt` when a stored piece is gone
- * or altered.
+ * Throws `changed` when the input isn't the one the job was accepted with, `corrupt` when a stored piece, or the file
+ * of an exploded output, is gone or altered.
  */
-export async function stagePart(part: Part, options: StageOptions): Promise<{ readonly bytes: number }> {
+export async function stagePart(part: Part | FilePart, options: StageOptions): Promise<{ readonly bytes: number }> {
   const text = stdinText(part);
   if (text !== null) {
     return { bytes: await withTarget(options.target, async (write) => write(Buffer.from(text))) };
   }
-  if (part.kind === 'piece') return { bytes: await stagePiece(part, options) };
+  if (part.kind === 'piece' || part.kind === 'file') return { bytes: await stagePiece(part, options) };
   const { input } = options;
   if (input === null) throw new BatchctlError('corrupt', `part ${part.n} names an input that its job doesn't have`);
   const ranges = rangesOf(part, input.size);
@@ -59,7 +59,7 @@ export async function stagePart(part: Part, options: StageOptions): Promise<{ re
 }
 
 /** What a part that holds no bytes gives its command as stdin: an item's line, a range's index, a grid's JSON. */
-export function stdinText(part: Part): string | null {
+export function stdinText(part: Part | FilePart): string | null {
   if (part.kind === 'item') return `${part.item}\n`;
   if (part.kind !== 'params') return null;
   const names = Object.keys(part.params);
@@ -145,7 +145,7 @@ async function copyObjectRanges(
   });
 }
 
-async function stagePiece(part: PiecePart, options: StageOptions): Promise<number> {
+async function stagePiece(part: PiecePart | FilePart, options: StageOptions): Promise<number> {
   const hash = createHash('sha256');
   let found = true;
   const bytes = await withTarget(options.target, async (write) => {
@@ -158,6 +158,15 @@ async function stagePiece(part: PiecePart, options: StageOptions): Promise<numbe
   const checksum = `sha256:${hash.digest('hex')}`;
   if (found && bytes === part.size && checksum === part.checksum) return bytes;
   const what = found ? `has ${bytes} bytes and ${checksum}, not ${part.size} and ${part.checksum}` : 'is gone';
+  if (part.kind === 'file') {
+    throw new BatchctlError(
+      'corrupt',
+      `${part.name}, which ${part.from} made for part ${part.n}, ${what}: ${part.key}`,
+      {
+        hint: 'batchctl verify --deep lists every output that was altered',
+      },
+    );
+  }
   throw new BatchctlError('corrupt', `the piece ${part.key} of part ${part.n} ${what}`, {
     hint: 'submit the job again: pieces are cut from the input',
   });

@@ -3,6 +3,7 @@ import { isAbsolute, relative, resolve, sep } from 'node:path';
 import type { Readable } from 'node:stream';
 import { glob } from 'tinyglobby';
 import { BatchctlError, hasCode } from '../../errors.ts';
+import { ahead } from '../../lib/ahead.ts';
 import type { JobInput, SplitSpec } from '../../model/job.ts';
 import { dataKey } from '../../model/keys.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
@@ -10,6 +11,7 @@ import { openFileSource, statFileSource } from '../split/file-source.ts';
 import { openPipeSource } from '../split/pipe-source.ts';
 import type { SplitSource } from '../split/split-source.ts';
 import { openStoreSource } from '../split/store-source.ts';
+import { type FindSource, findOutputs } from './job-outputs.ts';
 
 /** An input found, open for cutting. */
 export interface FoundInput {
@@ -24,6 +26,8 @@ export interface InputPlace {
   readonly stdin: Readable | null;
   /** True where inputs are taken whole: then nothing is opened, however many there are. */
   readonly whole: boolean;
+  /** Finds the job that `job:JOB/STEP` means. */
+  readonly findSource: FindSource;
 }
 
 /** True for splits that read no input at all. */
@@ -33,13 +37,20 @@ export function needsNoInput(split: SplitSpec): boolean {
 
 /**
  * Finds every input that the names mean, in their order: a path, a pattern, a directory (all files below it), `store:KEY`
- * (a prefix when it ends in `/` or `*`), `-` for stdin. Throws `notFound` for a name that matches nothing.
+ * (a prefix when it ends in `/` or `*`), `job:JOB/STEP` (a job's outputs), `-` for stdin. Throws `notFound` for a name that
+ * matches nothing, `refused` for a job that has not succeeded.
  */
 export async function findInputs(names: readonly string[], place: InputPlace): Promise<readonly FoundInput[]> {
   const found: FoundInput[] = [];
   try {
     for (const name of names) {
-      for (const target of await targetsOf(name, place)) found.push(await open(target, found.length, place));
+      const targets = await targetsOf(name, place);
+      // A file that is open is one to close, so files are opened one by one; objects are looked up ahead.
+      const atOnce = targets.every(({ kind }) => kind === 'store') ? AHEAD : 1;
+      const numbered = targets.map((target, at) => ({ target, index: found.length + at }));
+      for await (const input of ahead(numbered, atOnce, ({ target, index }) => open(target, index, place))) {
+        found.push(input);
+      }
     }
   } catch (error) {
     await closeInputs(found);
@@ -52,14 +63,23 @@ export async function closeInputs(inputs: readonly FoundInput[]): Promise<void> 
   await Promise.all(inputs.map(({ source }) => source.close()));
 }
 
+/** Objects looked up at once. */
+const AHEAD = 16;
+
 type Target =
-  | { readonly kind: 'file' | 'store'; readonly at: string; readonly name: string }
+  | { readonly kind: 'file'; readonly at: string; readonly name: string }
+  /** `checksum` where it is known. */
+  | { readonly kind: 'store'; readonly at: string; readonly name: string; readonly checksum: string | null }
   | { readonly kind: 'pipe' };
 
 async function targetsOf(name: string, place: InputPlace): Promise<readonly Target[]> {
   if (name === '-') return [{ kind: 'pipe' }];
   if (name.startsWith('store:')) return storeTargets(name, place.store);
-  if (/^(s3|job|https?):/.test(name)) {
+  if (name.startsWith('job:')) {
+    const outputs = await findOutputs(name, place.store, place.findSource);
+    return outputs.map(({ key, ...known }) => ({ kind: 'store', at: key, ...known }));
+  }
+  if (/^(s3|https?):/.test(name)) {
     throw new BatchctlError('config', `the input ${name} can't be read with this profile`, {
       hint: 'name a local file, or store:KEY for one that batchctl upload put',
     });
@@ -69,10 +89,15 @@ async function targetsOf(name: string, place: InputPlace): Promise<readonly Targ
 
 async function storeTargets(name: string, store: ObjectStore): Promise<readonly Target[]> {
   const key = name.slice('store:'.length);
-  if (!key.endsWith('/') && !key.endsWith('*')) return [{ kind: 'store', at: dataKey(key), name }];
+  if (!key.endsWith('/') && !key.endsWith('*')) return [{ kind: 'store', at: dataKey(key), name, checksum: null }];
   const targets: Target[] = [];
   for await (const entry of store.list(dataKey(key.replace(/\*$/, '')))) {
-    targets.push({ kind: 'store', at: entry.key, name: `store:${entry.key.slice(dataKey('').length)}` });
+    targets.push({
+      kind: 'store',
+      at: entry.key,
+      name: `store:${entry.key.slice(dataKey('').length)}`,
+      checksum: null,
+    });
   }
   if (targets.length === 0) throw matchesNothing(name, `batchctl ls ${key}`);
   return targets;
@@ -127,7 +152,11 @@ async function open(target: Target, index: number, place: InputPlace): Promise<F
       const source = await openStoreSource(index, place.store, target.at, target.name);
       return {
         source,
-        input: { ...base(source, target.name), source: { kind: 'store', key: target.at, etag: source.etag } },
+        input: {
+          ...base(source, target.name),
+          checksum: target.checksum,
+          source: { kind: 'store', key: target.at, etag: source.etag },
+        },
       };
     }
     case 'pipe': {

@@ -7,7 +7,9 @@ import { RUN_KEY } from '../../model/keys.ts';
 import { substitute } from '../../model/substitute.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import { type CodeArchive, packCode } from '../code-archive.ts';
+import { mustReadView } from '../journal.ts';
 import { closeInputs, type FoundInput, findInputs, needsNoInput } from './inputs.ts';
+import type { FindSource } from './job-outputs.ts';
 
 export interface SubmissionRequest {
   readonly spec: JobSpec;
@@ -23,6 +25,10 @@ export interface SubmissionRequest {
   readonly runKey: string | null;
   readonly expectInputs: number | null;
   readonly allowEmpty: boolean;
+  /** ISO-8601 UTC. No part of the digest: the same job with another deadline is the same job. */
+  readonly finishBy?: string | null;
+  /** USD. */
+  readonly maxCost?: number | null;
 }
 
 /** A submission with everything looked up that decides which job it is; nothing is written yet. */
@@ -38,8 +44,13 @@ export interface Prepared {
 /**
  * Looks first: parameters, files, inputs, digest. Throws `usage` for what doesn't go together, `jobFile` for unknown
  * parameters, `notFound` for inputs that match nothing, `refused` for another number of them than expected.
+ * `findSource` finds the job of an input `job:JOB/STEP`; without it JOB is an id.
  */
-export async function prepare(request: SubmissionRequest, store: ObjectStore): Promise<Prepared> {
+export async function prepare(
+  request: SubmissionRequest,
+  store: ObjectStore,
+  findSource: FindSource = (job) => mustReadView(store, job),
+): Promise<Prepared> {
   refuseUnbuilt(request.spec);
   const params = mergeParams(request);
   const period: Record<string, string> = request.period === null ? {} : { period: request.period };
@@ -53,7 +64,7 @@ export async function prepare(request: SubmissionRequest, store: ObjectStore): P
   };
   const runKey = runKeyOf(request, fill);
   const code = await packCode(request.directory, spec.files);
-  const inputs = await inputsOf(request, spec, store);
+  const inputs = await inputsOf(request, spec, store, findSource);
   try {
     checkInputs(request, spec, runKey, inputs);
   } catch (error) {
@@ -97,7 +108,12 @@ function runKeyOf({ runKey }: SubmissionRequest, fill: (text: string, field: str
   );
 }
 
-async function inputsOf(request: SubmissionRequest, spec: JobSpec, store: ObjectStore): Promise<readonly FoundInput[]> {
+async function inputsOf(
+  request: SubmissionRequest,
+  spec: JobSpec,
+  store: ObjectStore,
+  findSource: FindSource,
+): Promise<readonly FoundInput[]> {
   if (spec.input === null) {
     throw new BatchctlError('jobFile', 'the job has no input: field, which says how to split', {
       hint: 'batchctl job schema',
@@ -109,7 +125,8 @@ async function inputsOf(request: SubmissionRequest, spec: JobSpec, store: Object
     throw new BatchctlError('usage', 'the job file names no input.from', { hint: 'give one: --input FILE' });
   const given = request.inputs.length > 0;
   const directory = given ? request.inputDirectory : request.directory;
-  return findInputs(from, { store, directory, stdin: given ? request.stdin : null, whole: split.by === 'file' });
+  const stdin = given ? request.stdin : null;
+  return findInputs(from, { store, directory, stdin, whole: split.by === 'file', findSource });
 }
 
 function checkInputs(
@@ -153,7 +170,6 @@ function refuseUnbuilt(spec: JobSpec): void {
   const unbuilt = [
     ...(spec.deliver === null ? [] : ['deliver']),
     ...(spec.notify.length === 0 ? [] : ['notify']),
-    ...spec.steps.filter(({ explode }) => explode).map(({ name }) => `explode (step ${name})`),
     ...spec.steps.filter(({ fallback }) => fallback !== null).map(({ name }) => `fallback (step ${name})`),
   ];
   if (unbuilt.length === 0) return;

@@ -105,6 +105,13 @@ async function write(
     host: hostname(),
     version: VERSION,
     notBefore: options.notBefore,
+    finishBy: request.finishBy ?? null,
+    maxCost: request.maxCost ?? null,
+    given: {
+      input: request.inputs.length > 0,
+      params: Object.keys(request.params),
+      labels: Object.keys(request.labels),
+    },
   };
   await store.put(openMark(job, 0), '{"format":1}');
   options.passed?.('open');

@@ -1,4 +1,5 @@
 import { parseStored } from '../../lib/json.ts';
+import type { TaskBits } from '../../model/bits.ts';
 import type { FailureRecord } from '../../model/failure.ts';
 import { failedPrefix, isBegun, taskOfFailed, triesPrefix } from '../../model/keys.ts';
 import type { OutputMeta } from '../../model/output.ts';
@@ -11,7 +12,7 @@ import { exactOf } from '../exact.ts';
 import { ledgerJob } from '../remember.ts';
 import { scanStep } from './scan-outputs.ts';
 import { TotalsSum } from './totals-sum.ts';
-import type { VerifyOptions } from './verify-context.ts';
+import { readAllOpened, type VerifyOptions } from './verify-context.ts';
 
 export interface Rebuilt {
   /** Events told to the ledger; those that it knew changed nothing. */
@@ -36,10 +37,12 @@ export async function rebuildLedger(platform: Platform, view: JobView, options: 
   const writer = new EventWriter(ledger);
   const exact: ExactCounts[] = [];
   let done = 0;
+  let before: TaskBits | null = null;
+  const opened = await readAllOpened(store, view);
   for (const [index, step] of view.record.spec.steps.entries()) {
     const name = step.name;
     const ctx = {
-      ...{ store, view, deep: false, signal: options.signal, altered: [] },
+      ...{ store, view, opened, deep: false, signal: options.signal, altered: [], evidence: null },
       ...{ findings: new Findings(), warnings: new Findings() },
       looked: (count: number) => {
         done += count;
@@ -47,12 +50,13 @@ export async function rebuildLedger(platform: Platform, view: JobView, options: 
       },
     };
     const sum = new TotalsSum();
-    const { facts } = await scanStep(ctx, index, (task, meta) => {
+    const { facts } = await scanStep(ctx, index, before, (task, meta) => {
       sum.add(meta);
       return writer.add(doneEvent(view.record.job, name, task, meta));
     });
     for await (const event of failures(store, view.record.job, name)) await writer.add(event);
     exact.push(exactOf(name, facts, sum.totals()));
+    before = facts.published;
   }
   await writer.flush();
   return { events: writer.count, exact };

@@ -7,6 +7,7 @@ import type { Platform } from '../../ports/platform.ts';
 import { append, refreshView } from '../journal.ts';
 import { listFacts } from '../listing.ts';
 import { type Look, look } from '../look.ts';
+import { refusePruned } from '../pruned.ts';
 import { recordView } from '../remember.ts';
 import { sendTasks, undecidedSets } from '../send.ts';
 import { rebuildLedger } from './rebuild-ledger.ts';
@@ -41,6 +42,7 @@ const TRIES = 20;
  */
 export async function repairJob(platform: Platform, seen: JobView, options: RepairOptions = {}): Promise<Repaired> {
   const view = await refreshView(platform.store, seen);
+  refusePruned(view, 'its parts');
   if (options.dryRun === true) return planned(view, standingOf(view, await listFacts(platform.store, view)));
   const { events, exact } = await rebuildLedger(platform, view, options);
   for (let round = 0; round < TRIES; round += 1) {

@@ -1,23 +1,51 @@
 import { statSync } from 'node:fs';
 import { fileChecksum } from '../../lib/file-checksum.ts';
 import type { JobInput } from '../../model/job.ts';
+import { inputLine } from '../../model/verify/evidence-lines.ts';
 import { filePin } from '../split/file-pin.ts';
+import { hashObject } from './hash-object.ts';
 import type { Verifying } from './verify-context.ts';
 
-/** Looks whether the inputs are still what the job was accepted with. They need not be: the outputs are there. */
+/**
+ * Tells the evidence what the inputs are. A deep look also reads them, and says where they are no longer what the job
+ * was accepted with. They need not be: the outputs are there.
+ */
 export async function scanInputs(ctx: Verifying): Promise<void> {
-  for (const input of ctx.view.record.inputs) {
+  for (const [n, input] of ctx.view.record.inputs.entries()) {
     ctx.signal?.throwIfAborted();
-    const changed = await changeOf(ctx, input);
+    const { changed, checksum } = ctx.deep ? await readInput(ctx, input) : UNREAD;
     if (changed !== null)
       ctx.warnings.add(
         'inputChanged',
         `the input ${input.name} is no longer what the job was accepted with: ${changed}`,
       );
+    ctx.evidence?.input(inputLine(n, input, checksum));
   }
+  ctx.evidence?.endInputs();
 }
 
-async function changeOf(ctx: Verifying, { source, checksum, size }: JobInput): Promise<string | null> {
+interface InputRead {
+  /** In which way it is another one now. */
+  readonly changed: string | null;
+  /** Of its bytes, if they are still those that the job was accepted with. */
+  readonly checksum: string | null;
+}
+
+const UNREAD: InputRead = { changed: null, checksum: null };
+
+async function readInput(ctx: Verifying, input: JobInput): Promise<InputRead> {
+  const before = await changeOf(ctx, input);
+  if (before !== null || input.source.kind === 'pipe') return { changed: before, checksum: null };
+  const checksum = await checksumOf(ctx, input);
+  const changed = (await changeOf(ctx, input)) ?? differenceOf(input, checksum);
+  return { changed, checksum: changed === null ? checksum : null };
+}
+
+function differenceOf({ checksum }: JobInput, found: string | null): string | null {
+  return checksum === null || checksum === found ? null : `it has ${found} in place of ${checksum}`;
+}
+
+async function changeOf(ctx: Verifying, { source }: JobInput): Promise<string | null> {
   switch (source.kind) {
     case 'pipe':
       return null;
@@ -32,13 +60,15 @@ async function changeOf(ctx: Verifying, { source, checksum, size }: JobInput): P
       const pin = filePin(stat);
       if (pin.size !== source.pin.size) return `it had ${source.pin.size} bytes, and has ${pin.size}`;
       if (pin.inode !== source.pin.inode) return 'another file has taken its place';
-      if (pin.mtimeNs !== source.pin.mtimeNs) return 'it was written to';
-      if (checksum === null) return null;
-      const options = ctx.signal === undefined ? { length: size } : { length: size, signal: ctx.signal };
-      const now = await fileChecksum(source.path, options);
-      return now === checksum ? null : `it has ${now} in place of ${checksum}`;
+      return pin.mtimeNs === source.pin.mtimeNs ? null : 'it was written to';
     }
     default:
       return source satisfies never;
   }
+}
+
+async function checksumOf({ store, signal }: Verifying, { source, size }: JobInput): Promise<string | null> {
+  if (source.kind === 'pipe') return null;
+  if (source.kind === 'store') return (await hashObject(store, source.key, size, signal))?.checksum ?? null;
+  return fileChecksum(source.path, signal === undefined ? { length: size } : { length: size, signal });
 }

@@ -1,19 +1,15 @@
-import { createHash } from 'node:crypto';
-import { isKind } from '../../errors.ts';
 import { ahead } from '../../lib/ahead.ts';
-import { parseStored } from '../../lib/json.ts';
 import { TaskBits } from '../../model/bits.ts';
 import type { StepFacts } from '../../model/decide.ts';
-import { outPrefix, stagedPrefix, taskOfOut } from '../../model/keys.ts';
-import type { OutputFile, OutputManifest, OutputMeta } from '../../model/output.ts';
+import { outPrefix, taskOfOut } from '../../model/keys.ts';
+import type { OutputMeta } from '../../model/output.ts';
 import { tasksIn } from '../../model/task-set.ts';
+import { publishedEnd } from '../../model/verify/evidence-lines.ts';
 import { NAMED } from '../../model/verify/findings.ts';
-import { manifestLines, manifestProblem, metaProblem } from '../../model/verify/output-check.ts';
-import type { ObjectEntry } from '../../ports/object-store.ts';
-import { listFailed, readOpened, stepTotals } from '../listing.ts';
-import { metaOf } from '../output.ts';
+import { stepTotals } from '../listing.ts';
 import type { StepTotals } from '../totals.ts';
-import { hashObject } from './hash-object.ts';
+import { type Found, type Looked, lookAt } from './look-at-output.ts';
+import { Unpublished } from './scan-unpublished.ts';
 import { TotalsSum } from './totals-sum.ts';
 import type { Verifying } from './verify-context.ts';
 
@@ -26,52 +22,57 @@ export interface StepScanned {
 /** Outputs looked at ahead of the one whose turn it is. */
 const AHEAD = 16;
 
-/** Lists one step's outputs, once, and looks at each. `each` is told every sound one. */
+/**
+ * Lists one step's outputs and failures, once, side by side, and looks at each. `before` is what was published of the
+ * step before; `each` is told every sound output.
+ */
 export async function scanStep(
   ctx: Verifying,
   index: number,
+  before: TaskBits | null,
   each?: (task: number, meta: OutputMeta) => Promise<void> | undefined,
 ): Promise<StepScanned> {
-  const { store, view } = ctx;
-  const { job, spec } = view.record;
-  const step = spec.steps[index];
-  const name = step?.name ?? '';
-  const published = new TaskBits(stepTotals(view)[index] ?? 0);
-  const opened = step?.gather ? await readOpened(store, job, name) : null;
-  const leftOut = await leftOutBy(ctx, index + 1, published.size);
+  const name = ctx.view.record.spec.steps[index]?.name ?? '';
+  const published = new TaskBits(stepTotals(ctx.view)[index] ?? 0);
+  const opened = ctx.opened[index] ?? null;
+  const leftOut = leftOutBy(ctx, index + 1, published.size);
   const sum = new TotalsSum();
-  const looks = ahead(tasksOf(ctx, name, published), AHEAD, (found) => lookAt(ctx, name, found));
-  for await (const { task, meta, problem } of looks) {
+  const rest = new Unpublished(ctx, index, before);
+  ctx.evidence?.beginStep(name);
+  let next = 0;
+  for await (const looked of ahead(tasksOf(ctx, name, published), AHEAD, (found) => lookAt(ctx, name, found))) {
+    const { task, meta } = looked;
     ctx.looked(1);
-    let wrong = problem;
-    if (meta !== null && wrong === null) {
-      if (!leftOut.has(task)) wrong = addTo(sum, meta);
-      await each?.(task, meta);
-    }
-    if (wrong === null) continue;
-    if (ctx.altered.length < NAMED) ctx.altered.push(`${name}/${task}`);
-    ctx.findings.add('altered', `the output of ${name}/${task} isn't what was published: ${wrong}`);
+    if (task > next) await rest.tell(next, task);
+    next = task + 1;
+    const late = leftOut.has(task);
+    const wrong = looked.problem ?? (meta === null || late ? null : addTo(sum, meta));
+    if (meta !== null && looked.problem === null) await each?.(task, meta);
+    if (wrong !== null) sayAltered(ctx, name, task, wrong);
+    else if (meta !== null) ctx.evidence?.end(publishedEnd(name, task, meta, late));
   }
-  const failed = await listFailed(store, view, index, published);
-  return { facts: { size: published.size, published, failed, opened }, totals: sum.totals() };
+  await rest.tell(next, published.size);
+  await rest.close();
+  const totals = sum.totals();
+  ctx.evidence?.endStep(totals);
+  return { facts: { size: published.size, published, failed: rest.failed, opened }, totals };
+}
+
+function sayAltered(ctx: Verifying, name: string, task: number, problem: Looked['problem'] & string): void {
+  if (ctx.altered.length < NAMED) ctx.altered.push(`${name}/${task}`);
+  ctx.findings.add('altered', `the output of ${name}/${task} isn't what was published: ${problem}`);
+  ctx.evidence?.end({ line: 'end', step: name, n: task, end: 'altered', problem });
 }
 
 /** The tasks that the gather at `index`, if there is one and it is open, goes without. */
-async function leftOutBy({ store, view }: Verifying, index: number, size: number): Promise<TaskBits> {
+function leftOutBy(ctx: Verifying, index: number, size: number): TaskBits {
   const bits = new TaskBits(size);
-  const step = view.record.spec.steps[index];
-  const opened = step?.gather ? await readOpened(store, view.record.job, step.name) : null;
   try {
-    for (const task of tasksIn(opened?.leftOut ?? '')) bits.add(task);
+    for (const task of tasksIn(ctx.opened[index]?.leftOut ?? '')) bits.add(task);
   } catch {
     // No set of tasks: the check of the gather says so.
   }
   return bits;
-}
-
-interface Found {
-  readonly task: number;
-  readonly entry: ObjectEntry;
 }
 
 /** The objects under out/ that are a task's; any other is named and passed over. */
@@ -86,79 +87,6 @@ async function* tasksOf(ctx: Verifying, name: string, published: TaskBits): Asyn
     published.add(task);
     yield { task, entry };
   }
-}
-
-interface Looked {
-  readonly task: number;
-  readonly meta: OutputMeta | null;
-  /** What is wrong with it, in words. */
-  readonly problem: string | null;
-}
-
-async function lookAt(ctx: Verifying, name: string, { task, entry }: Found): Promise<Looked> {
-  try {
-    const info = await ctx.store.head(entry.key);
-    if (info === null) return { task, meta: null, problem: 'it went away while it was looked at' };
-    const brief = metaOf(entry.key, info.metadata);
-    if (brief.manifest === true) return await lookAtManifest(ctx, name, task, entry, brief.attempt);
-    const problem = metaProblem(brief, ctx.view.round) ?? (await bytesProblem(ctx, entry, brief));
-    return { task, meta: brief, problem };
-  } catch (error) {
-    if (!isKind(error, 'corrupt')) throw error;
-    return { task, meta: null, problem: error.message };
-  }
-}
-
-/** The listing knows the size; the bytes are read only by a deep look. */
-async function bytesProblem(ctx: Verifying, entry: ObjectEntry, expected: OutputMeta): Promise<string | null> {
-  if (entry.size !== expected.bytesOut) return `it has ${entry.size} bytes, and ${expected.bytesOut} were published`;
-  return ctx.deep ? hashProblem(ctx, entry.key, expected.bytesOut, expected.checksum) : null;
-}
-
-async function lookAtManifest(
-  ctx: Verifying,
-  name: string,
-  task: number,
-  entry: ObjectEntry,
-  attempt: string,
-): Promise<Looked> {
-  const bytes = await ctx.store.read(entry.key);
-  if (bytes === null) return { task, meta: null, problem: 'it went away while it was looked at' };
-  const { meta, single, files } = parseStored<OutputManifest>(entry.key, bytes);
-  if (meta?.attempt !== attempt || !Array.isArray(files)) {
-    return { task, meta: null, problem: 'its manifest and its metadata name different attempts' };
-  }
-  const prefix = stagedPrefix(ctx.view.record.job, name, task, attempt);
-  const problem =
-    metaProblem(meta, ctx.view.round) ??
-    manifestProblem(meta, files, prefix) ??
-    (checksumOfManifest(single, files) === meta.checksum ? null : 'its files have other checksums than it says') ??
-    (await filesProblem(ctx, prefix, files));
-  return { task, meta, problem };
-}
-
-function checksumOfManifest(single: boolean, files: readonly OutputFile[]): string | undefined {
-  if (single) return files[0]?.checksum;
-  return `sha256:${createHash('sha256').update(manifestLines(files)).digest('hex')}`;
-}
-
-async function filesProblem(ctx: Verifying, prefix: string, files: readonly OutputFile[]): Promise<string | null> {
-  const sizes = new Map<string, number>();
-  for await (const { key, size } of ctx.store.list(prefix)) sizes.set(key, size);
-  for (const { key, size, checksum } of files) {
-    const found = sizes.get(key);
-    if (found === undefined) return `${key} is gone`;
-    if (found !== size) return `${key} has ${found} bytes, and ${size} were published`;
-    const problem = ctx.deep ? await hashProblem(ctx, key, size, checksum) : null;
-    if (problem !== null) return problem;
-  }
-  return null;
-}
-
-async function hashProblem(ctx: Verifying, key: string, size: number, checksum: string): Promise<string | null> {
-  const found = await hashObject(ctx.store, key, size, ctx.signal);
-  if (found === null) return `${key} is gone`;
-  return found.checksum === checksum ? null : `${key} has ${found.checksum}, and ${checksum} was published`;
 }
 
 function addTo(sum: TotalsSum, meta: OutputMeta): string | null {

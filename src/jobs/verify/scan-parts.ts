@@ -26,11 +26,13 @@ export async function scanParts(ctx: Verifying): Promise<PartsScanned> {
   let parts = 0;
   for await (const part of readParts(ctx)) {
     check.add(part);
+    ctx.evidence?.part(part);
     if (part.kind === 'piece') await pieces.take(part);
     parts += 1;
     if (parts % TURN === 0) ctx.looked(TURN);
   }
   ctx.looked(parts % TURN);
+  ctx.evidence?.endParts();
   check.finish();
   await pieces.finish();
   return { parts, inputs: check.inputs, bytes: check.bytes };

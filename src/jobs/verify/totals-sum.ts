@@ -11,7 +11,7 @@ export class TotalsSum {
   #bytesOut = 0;
 
   /** Throws what `Big` throws when a counter is no number; then nothing was added. */
-  add(meta: OutputMeta): void {
+  add(meta: Pick<OutputMeta, 'counters' | 'seconds' | 'bytesIn' | 'bytesOut'>): void {
     const sums = Object.entries(meta.counters).map(
       ([name, value]) => [name, (this.#counters.get(name) ?? Big(0)).plus(value)] as const,
     );

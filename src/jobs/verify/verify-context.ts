@@ -1,6 +1,11 @@
+import type { OpenedGather } from '../../model/decide.ts';
+import { hasBarrier } from '../../model/job.ts';
 import type { Findings } from '../../model/verify/findings.ts';
 import type { JobView } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
+import { readOpened } from '../listing.ts';
+import type { EvidenceFile } from './evidence-file.ts';
+import type { EvidenceLog } from './evidence-log.ts';
 
 export interface VerifyOptions {
   /** Read every byte of pieces and outputs, and look whether the inputs are still the same. */
@@ -8,18 +13,32 @@ export interface VerifyOptions {
   readonly signal?: AbortSignal;
   /** Called now and then: parts, pieces and outputs looked at, of how many. */
   readonly onProgress?: (done: number, total: number) => void;
+  /** Where all that is seen is written, line by line; the caller finishes it. */
+  readonly evidence?: EvidenceFile;
 }
 
 /** What the passes of one verification share. */
 export interface Verifying {
   readonly store: ObjectStore;
   readonly view: JobView;
+  /** What was opened, by step; null for a step that begins without an opened.json, or that isn't open. */
+  readonly opened: readonly (OpenedGather | null)[];
   readonly deep: boolean;
   readonly signal: AbortSignal | undefined;
   readonly findings: Findings;
   readonly warnings: Findings;
   /** Names of what isn't as it was published. */
   readonly altered: string[];
+  /** Is told all that is seen; null where no evidence is wanted. */
+  readonly evidence: EvidenceLog | null;
   /** Tells that so much more was looked at. */
   readonly looked: (count: number) => void;
+}
+
+/** What each step of a job was opened with, read once, so that all passes speak of the same. */
+export function readAllOpened(store: ObjectStore, { record }: JobView): Promise<readonly (OpenedGather | null)[]> {
+  const { steps } = record.spec;
+  return Promise.all(
+    steps.map(({ name }, index) => (hasBarrier(steps, index) ? readOpened(store, record.job, name) : null)),
+  );
 }

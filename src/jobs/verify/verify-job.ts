@@ -1,63 +1,121 @@
+import type { TaskBits } from '../../model/bits.ts';
 import { isClosed } from '../../model/job.ts';
-import type { JournalEntry } from '../../model/journal.ts';
-import { type ChainsChecked, checkChains } from '../../model/verify/chains-check.ts';
+import { checkChains } from '../../model/verify/chains-check.ts';
+import { composeResult } from '../../model/verify/compose-result.ts';
+import { skipsOf } from '../../model/verify/decisions.ts';
 import { Findings } from '../../model/verify/findings.ts';
-import type { SkipProof, VerifyResult } from '../../model/verify/verify-result.ts';
+import type { VerifyResult } from '../../model/verify/verify-result.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { evaluateAll } from '../expectations.ts';
-import { readEntries, refreshView } from '../journal.ts';
+import { refreshView } from '../journal.ts';
 import { listFacts, stepTotals } from '../listing.ts';
+import { prunedError } from '../pruned.ts';
+import { concludeState, concludeTotals } from './conclude.ts';
+import { EvidenceLog } from './evidence-log.ts';
+import { standingProof } from './proof.ts';
+import { checkProofs } from './proof-chain.ts';
+import { type Decision, readDecisions } from './scan-decisions.ts';
 import { scanInputs } from './scan-inputs.ts';
 import { type StepScanned, scanStep } from './scan-outputs.ts';
-import { type PartsScanned, scanParts } from './scan-parts.ts';
-import type { Verifying, VerifyOptions } from './verify-context.ts';
+import { scanParts } from './scan-parts.ts';
+import { scanStepParts } from './scan-step-parts.ts';
+import { readAllOpened, type Verifying, type VerifyOptions } from './verify-context.ts';
 
 export type { VerifyOptions };
 
 /**
  * Proves, by reading the store alone, that a closed job lost nothing and did nothing twice: its parts hold every byte of its
  * inputs once, every chain has an accepted end, every output is as it was published, its control totals hold.
- * Memory is flat. A job that isn't closed is answered as `unfinished`, with what is undecided as missing.
- * Throws `corrupt` for an object that can't be read at all, `newer` for a format of a later version.
+ * All is read once, and told to the evidence as it is seen. Memory is flat. A job that isn't closed is answered as
+ * `unfinished`, with what is undecided as missing. Throws `corrupt` for an object that can't be read at all, `newer` for
+ * a format of a later version.
  */
 export async function verifyJob(platform: Platform, view: JobView, options: VerifyOptions = {}): Promise<VerifyResult> {
-  const { store } = platform;
-  const now = await refreshView(store, view);
-  const ctx = begin(store, now, options);
-  if (!isClosed(stateOf(now))) {
-    const chains = checkChains(now, await listFacts(store, now), new Findings());
-    return compose(ctx, chains, { parts: 0, inputs: 0, bytes: 0 }, [], []);
-  }
-  const scanned = await scanParts(ctx);
-  const steps: StepScanned[] = [];
-  for (const index of now.record.spec.steps.keys()) steps.push(await scanStep(ctx, index));
-  const chains = checkChains(
-    now,
-    steps.map(({ facts }) => facts),
-    ctx.findings,
-  );
-  const totals = new Map(now.record.spec.steps.map((step, index) => [step.name, steps[index]?.totals ?? NOTHING]));
-  const expectations = evaluateAll(now, totals).map(({ equation, ok, left, right, missing }) => {
-    if (!ok) ctx.findings.add('expect', unmetText(equation, left, right, missing));
-    return { equation, ok, left, right };
-  });
-  if (ctx.deep) await scanInputs(ctx);
-  noteEnd(now, ctx.findings);
-  return compose(ctx, chains, scanned, expectations, await skipsOf(platform, now));
+  const now = await refreshView(platform.store, view);
+  if (now.pruned !== null) return keptResult(platform, now, now.pruned, options);
+  return isClosed(stateOf(now)) ? verifyClosed(platform, now, options) : unfinished(platform, now, options);
 }
 
-function begin(store: Platform['store'], view: JobView, options: VerifyOptions): Verifying {
+/** Of a pruned job nothing can be looked at any more: what its last proof said still holds. Throws `notFound` without one. */
+async function keptResult(
+  platform: Platform,
+  { record: { job }, next }: JobView,
+  pruned: NonNullable<JobView['pruned']>,
+  { evidence }: VerifyOptions,
+): Promise<VerifyResult> {
+  const kept = await standingProof(platform, job, next - 1);
+  if (kept === null) throw prunedError(job, pruned, 'no proof was kept of how it ended');
+  if (evidence !== undefined)
+    throw prunedError(job, pruned, 'the evidence for its proof is gone, the proof itself stands');
+  return kept.result;
+}
+
+async function unfinished({ store }: Platform, view: JobView, options: VerifyOptions): Promise<VerifyResult> {
+  const chains = checkChains(view, await listFacts(store, view), new Findings());
+  return composeResult({
+    ...{ view, chains, deep: options.deep === true, scanned: { parts: 0, inputs: 0, bytes: 0 } },
+    ...{ expectations: [], skips: [], altered: [], evidence: null },
+    ...{ findings: new Findings(), warnings: new Findings() },
+  });
+}
+
+async function verifyClosed({ store }: Platform, view: JobView, options: VerifyOptions): Promise<VerifyResult> {
+  const evidence = new EvidenceLog(view.record, options.evidence ?? null);
+  const ctx = await begin(store, view, evidence, options);
+  await scanInputs(ctx);
+  const decisions = await readDecisions(store, view);
+  for (const { line, entry } of decisions) evidence.decision(line, entry);
+  evidence.endDecisions();
+  const scanned = await scanParts(ctx);
+  const steps = await scanSteps(ctx, evidence);
+  await scanStepParts(ctx);
+  const facts = steps.map((step) => step.facts);
+  const chains = checkChains(view, facts, ctx.findings);
+  const totals = steps.map((step) => step.totals);
+  const expectations = concludeTotals(view, totals, ctx.findings);
+  await checkProofs(store, view, decisions, ctx.findings);
+  concludeState(view, ctx.findings);
+  return composeResult({
+    ...ctx,
+    ...{ chains, scanned, expectations, evidence: evidence.finish(), skips: skipsOf(view, entriesOf(decisions)) },
+  });
+}
+
+async function scanSteps(ctx: Verifying, evidence: EvidenceLog): Promise<readonly StepScanned[]> {
+  const specs = ctx.view.record.spec.steps;
+  for (const [index, opened] of ctx.opened.entries()) {
+    if (opened === null) continue;
+    const { id, count, leftOut } = opened;
+    evidence.opened({ line: 'opened', step: specs[index]?.name ?? '', id, count, leftOut });
+  }
+  const steps: StepScanned[] = [];
+  let before: TaskBits | null = null;
+  for (const index of specs.keys()) {
+    const step: StepScanned = await scanStep(ctx, index, before);
+    steps.push(step);
+    before = step.facts.published;
+  }
+  return steps;
+}
+
+async function begin(
+  store: Platform['store'],
+  view: JobView,
+  evidence: EvidenceLog,
+  options: VerifyOptions,
+): Promise<Verifying> {
   const total = view.record.parts + stepTotals(view).reduce((sum, size) => sum + size, 0);
   let done = 0;
   return {
     store,
     view,
+    opened: await readAllOpened(store, view),
     deep: options.deep === true,
     signal: options.signal,
     findings: new Findings(),
     warnings: new Findings(),
     altered: [],
+    evidence,
     looked: (count) => {
       done += count;
       if (count > 1 || done % 100 === 0) options.onProgress?.(done, total);
@@ -65,67 +123,6 @@ function begin(store: Platform['store'], view: JobView, options: VerifyOptions):
   };
 }
 
-const NOTHING = { outputs: 0, seconds: 0, bytesIn: 0, bytesOut: 0, counters: {} };
-
-/** A cancelled or failed job proves nothing, even if nothing is missing of what was done. */
-function noteEnd(view: JobView, findings: Findings): void {
-  const state = stateOf(view);
-  if (state === 'cancelled') findings.add('cancelled', 'the job was cancelled before its end');
-  const reason = view.closed?.reason ?? null;
-  if (state === 'failed' && !findings.any)
-    findings.add('jobFailed', `the job was closed as failed${reason === null ? '' : ` (${reason})`}`);
-}
-
-function unmetText(equation: string, left: string | null, right: string | null, missing: readonly string[]): string {
-  if (missing.length > 0) return `${equation} can't be told: nothing counted ${missing.join(', ')}`;
-  return `${equation} does not hold: ${left} and ${right}`;
-}
-
-async function skipsOf(platform: Platform, view: JobView): Promise<readonly SkipProof[]> {
-  if (view.skipped.length === 0) return [];
-  const entries = await readEntries(platform.store, view.record.job);
-  return entries
-    .filter(isSkip)
-    .flatMap(({ tasks, who, when, reason }) =>
-      Object.entries(tasks).map(([step, set]): SkipProof => ({ step, tasks: set, who, when, reason })),
-    );
-}
-
-function isSkip(entry: JournalEntry): entry is JournalEntry & { readonly what: 'skip' } {
-  return entry.what === 'skip';
-}
-
-function compose(
-  ctx: Verifying,
-  chains: ChainsChecked,
-  scanned: PartsScanned,
-  expectations: VerifyResult['expectations'],
-  skips: readonly SkipProof[],
-): VerifyResult {
-  const { view, findings, warnings } = ctx;
-  const state = stateOf(view);
-  const { record } = view;
-  return {
-    format: 1,
-    job: record.job,
-    runKey: record.runKey,
-    state,
-    round: view.round,
-    entry: view.next - 1,
-    digest: record.digest,
-    verdict: !isClosed(state) ? 'unfinished' : findings.any ? 'failed' : 'proven',
-    deep: ctx.deep,
-    checked: { ...scanned, outputs: chains.steps.reduce((sum, step) => sum + step.published, 0) },
-    steps: chains.steps,
-    chains: chains.chains,
-    failed: chains.failed,
-    skipped: chains.skipped,
-    skips,
-    missing: chains.missing,
-    late: chains.late,
-    altered: ctx.altered,
-    expectations,
-    problems: findings.list(),
-    warnings: warnings.list(),
-  };
+function entriesOf(decisions: readonly Decision[]): readonly Decision['entry'][] {
+  return decisions.map(({ entry }) => entry);
 }

@@ -31,7 +31,10 @@ export interface Report {
   readonly closedAt: string | null;
   /** From acceptance to the close, or to now while the job is open. */
   readonly seconds: number;
-  /** True when the counts are known to equal what the store says. */
+  /**
+   * True when the counts are known to equal what the store says, and the ledger knows an attempt of each done task.
+   * False of a ledger that lags or was lost; one that was rebuilt knows no waits (null), slots or interruptions.
+   */
   readonly exact: boolean;
   /** The proof that stands for the job as it is now; null without one. */
   readonly proof: { readonly key: string; readonly when: string; readonly deep: boolean } | null;
@@ -73,7 +76,7 @@ export interface StepReport {
   readonly skipped: number;
   /** Failed attempts that were tried again: no failure for good. */
   readonly retried: number;
-  /** Attempts given back unharmed: no failure at all. */
+  /** Attempts given back unharmed, and those that vanished with their worker: no failure at all. */
   readonly interrupted: number;
   /** Of the winning attempts, seconds; null while none is done. */
   readonly duration: Distribution | null;
@@ -87,7 +90,10 @@ export interface StepReport {
   readonly counters: Readonly<Record<string, string>>;
 }
 
-/** Quantiles and a histogram whose bins grow by a constant factor, so that both a second and an hour are seen. */
+/**
+ * Quantiles (nearest rank; exact up to 10,000 values, within 1 % above) and a histogram whose bins grow with what they
+ * hold, so that both a second and an hour are seen.
+ */
 export interface Distribution {
   readonly count: number;
   readonly min: number;
@@ -118,13 +124,13 @@ export interface TotalsReport {
   readonly lostSeconds: number;
   /** Slots times the time they were there (from a worker's first attempt to its last). */
   readonly slotSeconds: number;
-  /** useful + lost, of slotSeconds; null when nothing ran. */
+  /** The share of slotSeconds in which attempts held the slots; null when nothing ran. */
   readonly utilisation: number | null;
   /** Tasks done a second, from the first start to the last end. */
   readonly rate: number | null;
 }
 
-/** Equal bins from the first start to the last end; at most 240. */
+/** Equal bins from the first start (or just before it) to the last end; at most 240. */
 export interface Throughput {
   readonly from: string | null;
   /** Width of a bin, seconds. */
@@ -148,7 +154,7 @@ export interface Timeline {
   /** Width of the whole, seconds. */
   readonly seconds: number;
   readonly rows: readonly TimelineRow[];
-  /** Rows left out. */
+  /** Rows left out: 1 when there were more than 4,096 slots, for those beyond. */
   readonly hidden: number;
 }
 
@@ -178,6 +184,7 @@ export interface WorkerReport {
   readonly done: number;
   readonly failedAttempts: number;
   readonly interrupted: number;
+  /** Seconds times the slots that its attempts held. */
   readonly busySeconds: number;
 }
 

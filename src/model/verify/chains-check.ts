@@ -1,5 +1,5 @@
 import { type Standing, type StepFacts, standingOf } from '../decide.ts';
-import { sectionStart, toleratedOf } from '../job.ts';
+import { hasBarrier, sectionStart, takesFiles, toleratedOf } from '../job.ts';
 import { parseTaskSet, tasksIn } from '../task-set.ts';
 import { isSkipped, type JobView } from '../view.ts';
 import { type Findings, TaskNames } from './findings.ts';
@@ -18,7 +18,7 @@ export interface ChainsChecked {
 
 /**
  * Proves of a closed job that every chain is published in the last map step of its section, failed for good within
- * tolerance, or was skipped; and that every gather was opened with exactly the published ones. Pure: of journal and listing.
+ * tolerance, or was skipped; and that every gather, and every step behind an `explode`, was opened with exactly the published ones. Pure: of journal and listing.
  */
 export function checkChains(view: JobView, facts: readonly StepFacts[], findings: Findings): ChainsChecked {
   const standing = standingOf(view, facts);
@@ -41,8 +41,8 @@ export function checkChains(view: JobView, facts: readonly StepFacts[], findings
     };
   });
   if (missing.count > 0) findings.add('missing', missingText(missing, view.cancelled));
-  for (const [index, { gather }] of view.record.spec.steps.entries()) {
-    if (gather) checkGather(view, facts, index, { standing, findings, late });
+  for (const index of view.record.spec.steps.keys()) {
+    if (hasBarrier(view.record.spec.steps, index)) checkOpened(view, facts, index, { standing, findings, late });
     else checkOrder(view, facts, index, findings);
   }
   return {
@@ -94,35 +94,34 @@ function checkOrder(view: JobView, facts: readonly StepFacts[], index: number, f
   }
 }
 
-function checkGather(
+function checkOpened(
   view: JobView,
   facts: readonly StepFacts[],
   index: number,
   { standing, findings, late }: { standing: Standing; findings: Findings; late: TaskNames },
 ): void {
   const { steps } = view.record.spec;
-  const name = steps[index]?.name ?? '';
+  const name = `${takesFiles(steps, index) ? 'step' : 'gather'} ${steps[index]?.name ?? ''}`;
   const before = { name: steps[index - 1]?.name ?? '', fact: factOf(facts, index - 1) };
   const { opened, published } = factOf(facts, index);
   if (opened === null) {
     if (published.count > 0 || view.closed?.state === 'succeeded')
-      findings.add(
-        'notOpened',
-        `nothing in the store says which outputs the gather ${name} took: opened.json is missing`,
-      );
+      findings.add('notOpened', `nothing in the store says which outputs the ${name} took: opened.json is missing`);
     return;
   }
   let left = 0;
   try {
     for (const [from, to] of parseTaskSet(opened.leftOut)) left += to - from + 1;
   } catch {
-    findings.add('opened', `the gather ${name} was opened without "${opened.leftOut}", which is no set of tasks`);
+    findings.add('opened', `the ${name} was opened without "${opened.leftOut}", which is no set of tasks`);
     return;
   }
-  if (opened.count + left !== before.fact.size) {
+  // Behind an `explode` the count is one of files, which is compared where they are read.
+  const due = takesFiles(steps, index) ? before.fact.size - left : opened.count;
+  if (due + left !== before.fact.size) {
     findings.add(
       'opened',
-      `the gather ${name} was opened with ${opened.count} outputs and without ${left}; ${before.name} has ${before.fact.size} tasks`,
+      `the ${name} was opened with ${opened.count} outputs and without ${left}; ${before.name} has ${before.fact.size} tasks`,
     );
   }
   let taken = before.fact.published.count;
@@ -134,11 +133,8 @@ function checkGather(
   // Where tasks before it are missing by name, that says it already.
   const start = sectionStart(steps, index - 1);
   const named = standing.steps.slice(start, index).some(({ undecided }) => undecided.count > 0);
-  if (taken < opened.count && !named)
-    findings.add(
-      'opened',
-      `the gather ${name} took ${opened.count} outputs of ${before.name}; ${taken} of them are there`,
-    );
+  if (taken < due && !named)
+    findings.add('opened', `the ${name} took ${due} outputs of ${before.name}; ${taken} of them are there`);
 }
 
 /** Skipped, and without an output: one that came all the same counts as published. */

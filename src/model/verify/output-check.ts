@@ -2,8 +2,13 @@ import type { OutputFile, OutputMeta } from '../output.ts';
 
 const CHECKSUM = /^sha256:[0-9a-f]{64}$/;
 
+type Judged = Pick<
+  OutputMeta,
+  'attempt' | 'round' | 'number' | 'bytesOut' | 'checksum' | 'seconds' | 'bytesIn' | 'counters'
+>;
+
 /** What is wrong with a published output's metadata, in words; null if nothing is. `round` is the job's last. */
-export function metaProblem(meta: OutputMeta, round: number): string | null {
+export function metaProblem(meta: Judged, round: number): string | null {
   if (typeof meta.attempt !== 'string' || meta.attempt === '') return 'it names no attempt';
   if (!isCount(meta.round) || meta.round > round) return `it is of round ${meta.round}, which the job never had`;
   if (!isCount(meta.number) || meta.number < 1) return 'its attempt has no number';

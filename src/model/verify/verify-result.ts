@@ -1,4 +1,5 @@
 import type { JobState } from '../job.ts';
+import type { Evidence } from './evidence.ts';
 import type { Finding } from './findings.ts';
 
 /** What `verify` answers: stable, and the body of a proof. Lists of tasks name the first thousand; counts are whole. */
@@ -37,6 +38,8 @@ export interface VerifyResult {
   /** Outputs whose object isn't what was published. */
   readonly altered: readonly string[];
   readonly expectations: readonly ExpectationProof[];
+  /** What the proof rests on; null of a job that isn't closed. */
+  readonly evidence: Evidence | null;
   readonly problems: readonly Finding[];
   /** What doesn't break the proof, and a person may want to know. */
   readonly warnings: readonly Finding[];

@@ -1,0 +1,119 @@
+import type { Cause } from '../jobs/failures/causes.ts';
+import type { CauseExample } from '../jobs/failures/example.ts';
+import { stepTotals } from '../jobs/listing.ts';
+import type { JobView } from '../model/view.ts';
+import type { Context } from './context.ts';
+import { formatCount, formatInstant, formatMany } from './format.ts';
+import { renderTable } from './render-table.ts';
+
+/** So much of a set of tasks is shown to people; `--json` has all of it. */
+const SET_SHOWN = 120;
+
+/** `claims-...: 21 of 2,000 tasks failed for good, for 3 causes` */
+export function headline(view: JobView, causes: readonly Cause[]): string {
+  const steps = new Set(causes.map(({ step }) => step));
+  const total = stepTotals(view).reduce(
+    (sum, size, index) => (steps.has(view.record.spec.steps[index]?.name ?? '') ? sum + size : sum),
+    0,
+  );
+  const failed = causes.reduce((sum, { tasks }) => sum + tasks.count, 0);
+  const skipped = causes.reduce((sum, cause) => sum + cause.skipped.count, 0);
+  const counting = causes.filter(({ tasks }) => tasks.count > 0).length;
+  const why = counting === 0 ? '' : `, for ${formatMany(counting, 'cause')}`;
+  const without = skipped === 0 ? '' : `; ${formatCount(skipped)} more ${skipped === 1 ? 'is' : 'are'} skipped`;
+  return `${view.record.job}: ${formatCount(failed)} of ${formatMany(total, 'task')} failed for good${why}${without}`;
+}
+
+/** One line a cause. */
+export function causesTable(ctx: Context, causes: readonly Cause[], zone: string): Promise<string> {
+  return renderTable(ctx, causes, [
+    { title: 'cause', value: ({ id }) => id },
+    { title: 'step', value: ({ step }) => step },
+    { title: 'exit', value: ({ exitCode }) => String(exitCode ?? ''), align: 'right' },
+    { title: 'reason', value: ({ reason }) => reason },
+    { title: 'tasks', value: countText, align: 'right', tint: ({ tasks }) => (tasks.count > 0 ? 'bad' : 'faint') },
+    { title: 'since', value: ({ first }) => (first === null ? '' : formatInstant(first, zone)), min: 20 },
+    { title: 'error', value: errorText },
+  ]);
+}
+
+function countText({ tasks, skipped }: Cause): string {
+  if (skipped.count === 0) return formatCount(tasks.count);
+  const without = `${formatCount(skipped.count)} skipped`;
+  return tasks.count === 0 ? without : `${formatCount(tasks.count)} + ${without}`;
+}
+
+/** Of a single task the line as it was says more. */
+function errorText({ tasks, skipped, error, example }: Cause): string {
+  return (tasks.count + skipped.count === 1 ? example.error : error) ?? '';
+}
+
+/** All about one cause. */
+export function causeText(
+  cause: Cause,
+  example: CauseExample,
+  { zone, now }: { readonly zone: string; readonly now: number },
+): string {
+  const { id, step, exitCode, reason, error, tasks, skipped, first, last, workers } = cause;
+  const instant = (at: number | null): string => (at === null ? 'unknown' : formatInstant(at, zone, now));
+  const facts: readonly (readonly [string, string | null])[] = [
+    ['cause', id],
+    ['step', step],
+    ['reason', exitCode === null ? reason : `${reason} (exit code ${exitCode})`],
+    ['error', error ?? 'nothing on stderr'],
+    ['tasks', tasks.count === 0 ? 'none' : `${formatCount(tasks.count)}: ${shown(step, String(tasks))}`],
+    ['skipped', skipped.count === 0 ? null : `${formatCount(skipped.count)}: ${shown(step, String(skipped))}`],
+    ['first', instant(first)],
+    ['last', instant(last)],
+    ['workers', workers === 1 ? (example.worker ?? '1') : formatCount(workers)],
+    ['example', `${step}/${example.task}${example.attempt === null ? '' : `, attempt ${example.attempt}`}`],
+    ['log', example.log ?? 'it wrote nothing to stderr'],
+  ];
+  const lines = facts.flatMap(([name, value]) => (value === null ? [] : [`${name.padEnd(9)}${value}`]));
+  return [
+    ...lines,
+    ...(example.tail.length === 0 ? [] : ['', ...example.tail.map((line) => `    ${clean(line)}`)]),
+  ].join('\n');
+}
+
+/** What a terminal would obey is shown as spaces. */
+const clean = (line: string): string => line.replace(/\p{Cc}+/gu, ' ');
+
+function shown(step: string, set: string): string {
+  return set.length <= SET_SHOWN
+    ? `${step}/${set}`
+    : `${step}/${set.slice(0, set.lastIndexOf(',', SET_SHOWN))},... (all: --json)`;
+}
+
+/** What a person may do next, with the ids that are there. */
+export function nextCommands(view: JobView, causes: readonly Cause[], one: boolean): string {
+  const { job } = view.record;
+  const [first] = causes;
+  if (first === undefined) return '';
+  const task = `${first.step}/${first.example.task}`;
+  const cause = `${job} --cause ${first.id}`;
+  const next: readonly (readonly [string, string])[] = [
+    ...(one ? [] : [[`batchctl failures ${cause}`, 'all about one of them'] as const]),
+    [`batchctl logs ${job} ${task}`, 'what a task wrote'],
+    [`batchctl reproduce ${job} ${task} --run`, 'the same here'],
+    ...(first.tasks.count === 0
+      ? [[`batchctl skip ${cause} --undo`, 'count them again'] as const]
+      : ([
+          [`batchctl retry ${cause}`, 'again; --with JOBFILE: with a mended program'],
+          [`batchctl skip ${cause} --reason TEXT`, 'go without them'],
+        ] as const)),
+  ];
+  const width = Math.max(...next.map(([command]) => command.length));
+  return next.map(([command, text]) => `${command.padEnd(width)}  ${text}`).join('\n');
+}
+
+/** A cause as `--json` has it. */
+export function causeDocument(job: string, cause: Cause, example: CauseExample): unknown {
+  const { id, step, exitCode, reason, error, tasks, skipped, first, last, workers } = cause;
+  return {
+    ...{ job, cause: id, step, exitCode, reason, error, count: tasks.count, tasks: String(tasks) },
+    ...{ skippedCount: skipped.count, skipped: String(skipped), first: iso(first), last: iso(last), workers, example },
+  };
+}
+
+const iso = (instant: number | null): string | null => (instant === null ? null : new Date(instant).toISOString());

@@ -1,0 +1,73 @@
+import { type HistoryLine, historyOf } from '../../jobs/history.ts';
+import { type CommandDefinition, defineCommand } from '../command.ts';
+import type { Context } from '../context.ts';
+import { formatInstant } from '../format.ts';
+import { JOB_TEXT, jobMeant } from '../job-argument.ts';
+import { answerList } from '../render.ts';
+
+const sets = { type: 'object', additionalProperties: { type: 'string' }, description: 'by step: 0-4,17' };
+
+export function historyCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    arguments: { '<job>': JOB_TEXT },
+    writes: false,
+    output: {
+      type: 'object',
+      required: ['number', 'when', 'who', 'what', 'text'],
+      properties: {
+        number: { type: ['integer', 'null'], description: 'from 0; null for the acceptance' },
+        when: { type: 'string', format: 'date-time' },
+        who: { type: 'string' },
+        what: { type: 'string', description: 'accepted, sent, retry, close, ...' },
+        text: { type: 'string', description: 'the same in words' },
+        id: { type: 'string', description: "the entry's" },
+        format: { type: 'integer', description: 'as what follows: only where the entry has it' },
+        tasks: sets,
+        canaries: { ...sets, type: ['object', 'null'] },
+        failed: sets,
+        round: { type: 'integer' },
+        overrides: { type: 'object', description: 'what a retry changed' },
+        reason: { type: ['string', 'null'] },
+        state: { type: 'string' },
+        mode: { type: 'string' },
+        now: { type: 'boolean' },
+        cause: { type: 'string' },
+        after: { type: 'number' },
+        unstop: { type: 'boolean' },
+        tolerate: { type: 'string' },
+        maxRunning: { type: ['integer', 'null'] },
+        finishBy: { type: ['string', 'null'] },
+        maxCost: { type: ['number', 'null'] },
+      },
+    },
+    help: {
+      about:
+        'Who decided what about a job, and when: its acceptance and its journal, oldest first. It outlives `prune`.',
+      examples: ['batchctl history last', 'batchctl history key:month-end-2026-11 --json'],
+      exitCodes: [0, [4, 'no such job']],
+      related: ['status', 'failures', 'verify', 'report'],
+    },
+    run: (input) => history({ ctx, ...input }),
+  });
+}
+
+export interface HistoryOptions {
+  readonly ctx: Context;
+  readonly job: string;
+}
+
+/** Lists what was decided about a job. Throws `notFound`, `usage`. */
+export async function history({ ctx, job }: HistoryOptions): Promise<void> {
+  const view = await jobMeant(ctx, job);
+  const zone = await ctx.zone();
+  await answerList<HistoryLine>(ctx, {
+    rows: await historyOf((await ctx.platform()).store, view),
+    json: ({ number, when, who, what, text, entry }) => ({ number, when, who, what, text, ...entry }),
+    columns: [
+      { title: 'when', value: ({ when }) => formatInstant(Date.parse(when), zone), min: 20 },
+      { title: 'who', value: ({ who }) => who },
+      { title: 'what', value: ({ text }) => text, min: 30 },
+    ],
+    empty: 'nothing',
+  });
+}

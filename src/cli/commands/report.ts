@@ -1,0 +1,112 @@
+import { BatchctlError } from '../../errors.ts';
+import { compareReports } from '../../model/report/compare.ts';
+import { type CommandDefinition, choice, defineCommand, parsed } from '../command.ts';
+import type { Context } from '../context.ts';
+import { jobMeant } from '../job-argument.ts';
+import { REPORT_OUTPUT } from '../report-schema.ts';
+
+export function reportCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    arguments: { '[job]': 'id, prefix, key:RUN-KEY, name:NAME or last; the latest unless given' },
+    options: {
+      '--format <format>': choice('how it is written; a table unless given. csv: one line an attempt', [
+        'table',
+        'json',
+        'csv',
+        'html',
+      ]),
+      '-o, --output <file>': 'write it to a file, whole or not at all; - is stdout',
+      '--compare <job>': 'the same figures of another job beside them; last: the finished one of this name before it',
+      '--regress <share>': parsed(
+        'with --compare: exit 11 when a figure that matters is worse by more: 20%',
+        parseShare,
+      ),
+    },
+    writes: false,
+    output: REPORT_OUTPUT,
+    help: {
+      about: [
+        'How a job went: durations by step, waiting, throughput over time, who ran what, causes of failures, the slowest tasks.',
+        'html is one file that needs nothing else.',
+        'Quantiles are exact up to 10,000 tasks a step, and within 1 % above.',
+        'Figures that matter to --regress are the whole time, p50 and p95 of each step, failures, retries and cost;',
+        'of jobs that differ in size the whole time, failures, retries and cost are compared per task.',
+      ].join(' '),
+      examples: [
+        'batchctl report',
+        'batchctl report last --format html -o report.html',
+        'batchctl report last --compare last --regress 20%',
+        'batchctl report key:month-end-2026-11 --format csv -o attempts.csv',
+      ],
+      exitCodes: [
+        [0, "whatever the job's state"],
+        [4, 'no such job, or none to compare with'],
+        [11, 'with --regress: something is worse'],
+      ],
+      related: ['status', 'failures', 'tasks', 'verify', 'logs'],
+    },
+    run: (input) => report({ ctx, ...input }),
+  });
+}
+
+export interface ReportOptions {
+  readonly ctx: Context;
+  readonly job: string | undefined;
+  readonly format: 'table' | 'json' | 'csv' | 'html' | undefined;
+  readonly output: string | undefined;
+  readonly compare: string | undefined;
+  /** A share, 0 or more. */
+  readonly regress: number | undefined;
+}
+
+/** Writes a job's report. Throws `notFound`, `usage`; `finding` when it compares worse than allowed. */
+export async function report(options: ReportOptions): Promise<void> {
+  const { ctx, job, compare, regress } = options;
+  check(options);
+  const [{ measureJob, writeReport }, { comparedJob }] = await Promise.all([
+    import('../report-output.ts'),
+    import('../../jobs/report/compared-job.ts'),
+  ]);
+  const platform = await ctx.platform();
+  const view = await jobMeant(ctx, job);
+  if (options.format === 'csv') return writeReport(options, { view, report: null, compared: null });
+  const other = compare === undefined ? null : await comparedJob(platform, view, compare);
+  const now = await measureJob(ctx, view);
+  const compared = other === null ? null : compareReports(await measureJob(ctx, other), now, regress ?? null);
+  await writeReport(options, { view, report: now, compared });
+  if (compared === null || compared.regressions.length === 0) return;
+  throw new BatchctlError('finding', `${now.job} is worse than ${compared.job}: ${compared.regressions.join('; ')}`, {
+    hint: `batchctl report ${now.job} --compare ${compared.job}`,
+  });
+}
+
+function check({ ctx, format, output, compare, regress }: ReportOptions): void {
+  if (regress !== undefined && compare === undefined) {
+    throw new BatchctlError('usage', '--regress wants a job to compare with', {
+      hint: 'batchctl report last --compare last --regress 20%',
+    });
+  }
+  if (format === 'csv' && compare !== undefined) {
+    throw new BatchctlError('usage', 'csv has a line an attempt: there is nothing to compare in it', {
+      hint: 'batchctl report last --compare last --format json',
+    });
+  }
+  const toFile = output !== undefined && output !== '-';
+  if (ctx.flags.json && format !== undefined && format !== 'json' && !toFile) {
+    throw new BatchctlError('usage', `expected one of --json and --format ${format}, found both`, {
+      hint: `name a file for the one (-o report.${format}), and --json answers on stdout`,
+    });
+  }
+  if (format === 'html' && !toFile && output !== '-' && ctx.io.stdout.isTTY === true) {
+    throw new BatchctlError('usage', 'html is for a file, found a terminal', {
+      hint: 'batchctl report --format html -o report.html',
+    });
+  }
+}
+
+/** `20%` as 0.2. Throws a RangeError. */
+function parseShare(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)%$/.exec(text);
+  if (match === null) throw new RangeError(`expected a percentage such as 20%, found "${text}"`);
+  return Number(match[1]) / 100;
+}

@@ -1,0 +1,52 @@
+import { type CommandDefinition, defineCommand } from '../command.ts';
+import type { Context } from '../context.ts';
+import { JOB_TEXT } from '../job-argument.ts';
+import { answer } from '../render.ts';
+import { startProgress } from '../render-progress.ts';
+import { WHY_OUTPUT } from '../why-schema.ts';
+import { whyText } from '../why-text.ts';
+
+export function whyCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    arguments: { '[job]': `${JOB_TEXT}; the latest unless given` },
+    writes: false,
+    output: WHY_OUTPUT,
+    help: {
+      about:
+        'Why a job is slow, stuck or failing: looks at its journal and outputs, the queues, the workers and what keeps them up, the ledger and the disks. The weightiest cause comes first, each with the command that mends it. Changes nothing.',
+      examples: ['batchctl why', 'batchctl why last --json'],
+      exitCodes: [
+        [0, 'nothing is wrong: it runs as it should, or it succeeded'],
+        [4, 'no such job'],
+        [11, 'it found a cause, or several'],
+      ],
+      related: ['status', 'failures', 'tasks', 'doctor'],
+    },
+    run: (input) => why({ ctx, ...input }),
+  });
+}
+
+export interface WhyOptions {
+  readonly ctx: Context;
+  readonly job: string | undefined;
+}
+
+/** Above this many tasks it takes long enough to say that it is at work. */
+const LONG = 20_000;
+
+/** Prints why a job doesn't do what it should; answers 11 if it found anything. Throws `notFound`, `usage`. */
+export async function why({ ctx, job }: WhyOptions): Promise<number> {
+  const { whyJob } = await import('../../jobs/why/why.ts');
+  const long = { progress: null as Awaited<ReturnType<typeof startProgress>> | null };
+  const found = await whyJob(
+    () => ctx.platform(),
+    job,
+    async ({ record }) => {
+      if (record.parts > LONG && ctx.io.stderr.isTTY === true)
+        long.progress = await startProgress(ctx, `looking at ${record.job}`);
+    },
+  ).finally(() => long.progress?.done());
+  const zone = await ctx.zone();
+  await answer(ctx, { json: found, text: () => whyText(ctx, found, zone) });
+  return found.causes.length === 0 ? 0 : 11;
+}

@@ -1,0 +1,39 @@
+import type { JobStatus } from '../jobs/status.ts';
+import { formatDuration } from '../lib/units.ts';
+import { formatInstant } from './format.ts';
+import { wallTime } from './zone.ts';
+
+/** `projected 05:40, deadline 06:00, 20m early`: how a job stands to its deadline; null for one without. */
+export function deadlineText(
+  status: Pick<JobStatus, 'finishBy' | 'projected' | 'closedAt'>,
+  { zone, now }: { readonly zone: string; readonly now: number },
+): string | null {
+  if (status.finishBy === null) return null;
+  const deadline = Date.parse(status.finishBy);
+  const at = (instant: number): string => clockText(instant, zone, now);
+  const end = status.closedAt ?? status.projected;
+  if (end !== null) {
+    const ends = Date.parse(end);
+    const word = status.closedAt === null ? 'projected' : 'ended';
+    return `${word} ${at(ends)}, deadline ${at(deadline)}, ${distanceText(deadline - ends)}`;
+  }
+  const left = Math.round((deadline - now) / 1_000);
+  if (left < 0) return `deadline ${at(deadline)}, passed ${formatDuration(-left)} ago`;
+  return `deadline ${at(deadline)}, in ${formatDuration(left)}`;
+}
+
+function distanceText(milliseconds: number): string {
+  const seconds = Math.round(Math.abs(milliseconds) / 1_000);
+  if (seconds === 0) return 'just in time';
+  // To the minute where that says enough.
+  const text = formatDuration(seconds >= 600 ? Math.round(seconds / 60) * 60 : seconds);
+  return `${text} ${milliseconds > 0 ? 'early' : 'late'}`;
+}
+
+/** The time alone on the day that it is, else with its date and zone. */
+function clockText(instant: number, zone: string, now: number): string {
+  const [wall, today] = [wallTime(instant, zone), wallTime(now, zone)];
+  const sameDay = wall.year === today.year && wall.month === today.month && wall.day === today.day;
+  if (!sameDay) return formatInstant(instant, zone);
+  return `${String(wall.hour).padStart(2, '0')}:${String(wall.minute).padStart(2, '0')}`;
+}

@@ -1,0 +1,61 @@
+import { randomBytes } from 'node:crypto';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { BatchctlError } from '../errors.ts';
+
+/** Where a report goes. */
+export interface ReportSink {
+  write(text: string): Promise<void>;
+  /** All was written: from now on the file is there. Answers its size, bytes. */
+  commit(): Promise<number>;
+  /** Leaves nothing behind. */
+  abandon(): Promise<void>;
+}
+
+/** A file that its readers see whole or not at all. Throws `usage` where it can't be written. */
+export async function openReportFile(path: string): Promise<ReportSink> {
+  const beside = `${path}.${randomBytes(4).toString('hex')}.tmp`;
+  let bytes = 0;
+  const handle = await attempt(path, () => open(beside, 'wx'));
+  const abandon = async (): Promise<void> => {
+    await handle.close().catch(() => undefined);
+    await rm(beside, { force: true });
+  };
+  return {
+    async write(text) {
+      const buffer = Buffer.from(text);
+      await attempt(path, () => writeAll(handle, buffer)).catch(async (error: unknown) => {
+        await abandon();
+        throw error;
+      });
+      bytes += buffer.length;
+    },
+    async commit() {
+      await attempt(path, async () => {
+        await handle.sync();
+        await handle.close();
+        await rename(beside, path);
+      }).catch(async (error: unknown) => {
+        await abandon();
+        throw error;
+      });
+      return bytes;
+    },
+    abandon,
+  };
+}
+
+async function writeAll(handle: FileHandle, buffer: Buffer): Promise<void> {
+  for (let done = 0; done < buffer.length; ) done += (await handle.write(buffer, done)).bytesWritten;
+}
+
+async function attempt<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    const found = cause instanceof Error ? cause.message : String(cause);
+    throw new BatchctlError('usage', `the report can't be written to ${path}: ${found}`, {
+      cause,
+      hint: 'name a file in a directory that exists and may be written to',
+    });
+  }
+}

@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto';
+import type { Comparison } from '../../model/report/compare.ts';
+import type { Report } from '../../model/report/report.ts';
+import { comparisonSection } from './comparison-section.ts';
+import { decisionsSection, originSection, totalsSection } from './evidence-sections.ts';
+import { type Html, html, trusted } from './html.ts';
+import { keyFigures } from './key-figures.ts';
+import { durationsSection, stepsSection, waitSection } from './step-sections.ts';
+import { STYLE } from './style.ts';
+import { DEFINITIONS } from './svg.ts';
+import { section } from './tables.ts';
+import { throughputChart } from './throughput-chart.ts';
+import { timelineChart } from './timeline-chart.ts';
+import { causesSection, slowestSection, workersSection } from './trouble-sections.ts';
+import { verdictBlock, verdictOf } from './verdict.ts';
+import { formatSpan, formatWhen } from './words.ts';
+
+export interface ReportHtmlOptions {
+  /** The IANA zone of all times shown. */
+  readonly zone: string;
+  /** Another run beside this one; null for none. */
+  readonly compared: Comparison | null;
+}
+
+/**
+ * A report as one HTML file: no script, nothing loaded from anywhere, at most 300 KB at any number of tasks. It reads on a
+ * phone, on a wide screen, light and dark, and on paper; all that came from outside is escaped.
+ */
+export function renderReportHtml(report: Report, { zone, compared }: ReportHtmlOptions): string {
+  // The only style that counts is the one that is here, even if a text from outside got through.
+  const policy = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; base-uri 'none'; form-action 'none'`;
+  const verdict = verdictOf(report, zone);
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${trusted(policy)}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="referrer" content="no-referrer">
+<title>${report.name}${report.period !== null && ` ${report.period}`}: ${verdict.statement}</title>
+<style>${trusted(STYLE)}</style>
+</head>
+<body>
+${DEFINITIONS}
+<main>
+${header(report, zone)}
+${verdictBlock(verdict)}
+${keyFigures(report)}
+${compared !== null && comparisonSection(compared, zone)}
+${stepsSection(report)}
+${throughputSection(report, zone)}
+${durationsSection(report)}
+${timelineSection(report, zone)}
+${waitSection(report)}
+${causesSection(report, zone)}
+${slowestSection(report)}
+${workersSection(report, zone)}
+${totalsSection(report)}
+${decisionsSection(report, zone)}
+${originSection(report, zone)}
+</main>
+<footer>batchctl ${report.version} · all times in ${zone} · sizes in powers of 1,000</footer>
+</body>
+</html>
+`.text;
+}
+
+function header({ job, name, period, runKey, createdBy, createdAt, closedAt }: Report, zone: string): Html {
+  const when = closedAt === null ? `since ${formatWhen(createdAt, zone)}` : formatSpan(createdAt, closedAt, zone);
+  return html`<header><p class="kind">Job report</p><h1>${name}${period !== null && html` <span>${period}</span>`}</h1>
+<p class="meta"><span>${when} <span class="muted">${zone}</span></span><span>by ${createdBy}</span><span><code>${job}</code></span>${
+    runKey !== null && html`<span>run key <code>${runKey}</code></span>`
+  }</p></header>`;
+}
+
+function throughputSection({ throughput, totals, timeline, workers }: Report, zone: string): Html {
+  const slots = workers.reduce((sum, worker) => sum + worker.slots, 0);
+  const chart = throughputChart(throughput, slots, zone);
+  const many = totals.tasks > 0 && timeline.from !== null;
+  return section(
+    'throughput',
+    'Work over time',
+    chart !== null && many ? 'What was done, what went wrong, and how much ran at once.' : null,
+    chart ?? html`<p class="note">Nothing has run yet.</p>`,
+  );
+}
+
+function timelineSection({ timeline, slowest }: Report, zone: string): Html {
+  const chart = timelineChart(timeline, slowest, zone);
+  return section(
+    'timeline',
+    'Who was busy when',
+    chart === null ? null : 'Gaps are idle time: a row that ends early had nothing left to do.',
+    chart ?? html`<p class="note">Nothing has run yet.</p>`,
+  );
+}

@@ -1,0 +1,124 @@
+import type { Report } from '../../model/report/report.ts';
+import { formatCount, formatMany } from '../format.ts';
+import { type Html, html, type Insert } from './html.ts';
+import { clip, formatShare, formatWhen } from './words.ts';
+
+type Tone = 'good' | 'bad' | 'doubtful' | 'open';
+
+/** What to know about the job if one reads nothing else. */
+export interface Verdict {
+  readonly tone: Tone;
+  readonly statement: string;
+  readonly sentences: readonly Insert[];
+}
+
+/** The job's end (or how far it is) in a statement, and what limits it in a few sentences. */
+export function verdictOf(report: Report, zone: string): Verdict {
+  return {
+    ...stated(report),
+    sentences: [
+      tasksSentence(report),
+      ...skipSentences(report),
+      ...totalsSentences(report),
+      ...proofSentences(report, zone),
+    ],
+  };
+}
+
+/** The verdict as the page shows it: a sign, the statement, the sentences. */
+export function verdictBlock({ tone, statement, sentences }: Verdict): Html {
+  return html`<div class="verdict ${tone}"><svg width="40" height="40" viewBox="0 0 40 40" aria-hidden="true"><circle cx="20" cy="20" r="19"/><path d="${SIGNS[tone]}"/></svg><div><p class="statement">${statement}</p><p>${sentences.map((sentence) => [sentence, ' '])}</p></div></div>`;
+}
+
+const SIGNS: Readonly<Record<Tone, string>> = {
+  good: 'M11 21l6 6 12-13',
+  bad: 'M13 13l14 14M27 13L13 27',
+  doubtful: 'M20 10v13M20 28v2',
+  open: 'M20 10v11l7 5',
+};
+
+function stated(report: Report): Pick<Verdict, 'tone' | 'statement'> {
+  const { state, proof, totals, expectations } = report;
+  const broken = expectations.some(({ ok }) => ok === false);
+  switch (state) {
+    case 'succeeded':
+      if (broken) return { tone: 'bad', statement: 'Finished, but a control total does not hold' };
+      if (proof !== null) return { tone: 'good', statement: 'Succeeded · proven' };
+      return { tone: 'doubtful', statement: 'Succeeded · not proven yet' };
+    case 'failed':
+      return { tone: 'bad', statement: `Failed · ${reasonOf(report)}` };
+    case 'cancelled':
+      return { tone: 'doubtful', statement: 'Cancelled' };
+    case 'paused':
+      return { tone: 'doubtful', statement: `Paused${report.reason === null ? '' : ` · ${reasonOf(report)}`}` };
+    case 'submitted':
+    case 'running':
+      return totals.done + totals.failed === 0
+        ? { tone: 'open', statement: 'Accepted · nothing done yet' }
+        : { tone: 'open', statement: `Running · ${formatShare(totals.done / Math.max(1, totals.tasks))} done` };
+  }
+}
+
+/** Reasons are stable codes and only grow: one that isn't known here stands as it is. */
+function reasonOf({ reason, totals }: Report): string {
+  switch (reason) {
+    case null:
+    case 'failures':
+      return `${formatMany(totals.failed, 'task')} failed for good`;
+    case 'stopped':
+      return 'stopped at the first failure for good';
+    case 'expect':
+      return 'a control total does not hold';
+    case 'halt':
+      return 'too many tasks failed';
+    case 'person':
+      return 'by a person';
+    default:
+      return reason;
+  }
+}
+
+function tasksSentence({ totals }: Report): string {
+  const { tasks, done, failed, skipped } = totals;
+  const open = tasks - done - failed - skipped;
+  const parts = [
+    `${formatCount(done)} of ${formatMany(tasks, 'task')} done`,
+    failed > 0 ? `${formatCount(failed)} failed for good` : 'none failed for good',
+    ...(skipped > 0 ? [`${formatCount(skipped)} skipped`] : []),
+    ...(open > 0 ? [`${formatCount(open)} undecided`] : []),
+  ];
+  return `${parts.slice(0, -1).join(', ')} and ${parts.at(-1)}.`;
+}
+
+function skipSentences({ decisions, totals }: Report): readonly string[] {
+  if (totals.skipped === 0) return [];
+  const skips = decisions.filter(({ what }) => what === 'skip');
+  const who = [...new Set(skips.map((skip) => skip.who))];
+  if (who.length === 0) return [];
+  const last = skips.at(-1);
+  const why = skips.length === 1 && last !== undefined ? `: ${clip(last.text, 160)}` : ', as listed under decisions';
+  return [`Skipped by ${who.slice(0, 3).join(', ')}${who.length > 3 ? ' and others' : ''}${why}.`];
+}
+
+function totalsSentences({ expectations }: Report): readonly string[] {
+  if (expectations.length === 0) return [];
+  const holding = expectations.filter(({ ok }) => ok === true).length;
+  const open = expectations.filter(({ ok }) => ok === null).length;
+  const rest = open === 0 ? '' : `, ${formatCount(open)} not known yet`;
+  if (expectations.length === 1 && open === 0)
+    return [`Its control total ${holding === 1 ? 'holds' : 'does not hold'}.`];
+  if (holding === expectations.length) return [`All ${formatCount(holding)} control totals hold.`];
+  return [
+    `${formatCount(holding)} of ${formatMany(expectations.length, 'control total')} ${holding === 1 ? 'holds' : 'hold'}${rest}.`,
+  ];
+}
+
+function proofSentences({ job, state, proof, exact }: Report, zone: string): readonly Insert[] {
+  if (proof !== null) {
+    const how = proof.deep ? 'every byte was read' : 'sizes and checksums were compared, bytes not read again';
+    return [`Proven on ${formatWhen(proof.when, zone)}: ${how}.`];
+  }
+  const closed = state === 'succeeded' || state === 'failed' || state === 'cancelled';
+  if (closed) return [html`No proof stands for it as it is now: <code>batchctl verify ${job}</code> makes one.`];
+  return exact ? [] : ['The counts may lag behind what the store holds.'];
+}

@@ -1,0 +1,177 @@
+import { formatDuration, formatSize } from '../lib/units.ts';
+import type { Report, StepReport } from '../model/report/report.ts';
+import { type Paint, paintFor } from './colors.ts';
+import type { Context } from './context.ts';
+import { formatCount, formatInstant, formatMany, formatRate } from './format.ts';
+import { type Column, renderTable } from './render-table.ts';
+import { formatShare, sparkline } from './report-figures.ts';
+import { clip } from './width.ts';
+
+/** Lists are cut for people; --json and html have more. */
+const SHOWN = 5;
+const WIDEST = 100;
+
+/** A report as a page of text that fits the terminal. */
+export async function reportText(ctx: Context, report: Report): Promise<string> {
+  const { stdout } = ctx.io;
+  const paint = paintFor(ctx, stdout);
+  const width = Math.min(WIDEST, stdout.isTTY === true ? (stdout.columns ?? 80) : WIDEST);
+  const zone = await ctx.zone();
+  const blocks = [
+    head(report, zone, paint),
+    await stepTable(ctx, report),
+    throughput(report, width),
+    facts(report),
+    await causes(ctx, report),
+    await slowest(ctx, report),
+    named(report, zone, paint).join('\n'),
+  ];
+  return blocks.filter((block) => block !== '').join('\n\n');
+}
+
+function head(report: Report, zone: string, paint: Paint): string {
+  const { totals, state } = report;
+  const tint = state === 'succeeded' ? 'good' : state === 'failed' || state === 'cancelled' ? 'bad' : 'doubtful';
+  const reason = report.reason === null ? '' : ` (${report.reason})`;
+  const round = report.round === 0 ? '' : `, round ${report.round}`;
+  const key = report.runKey === null ? '' : `, run key ${report.runKey}`;
+  const counts = [
+    `${formatCount(totals.done)} of ${formatMany(totals.tasks, 'task')} done`,
+    ...(totals.failed > 0 ? [paint('bad', `${formatCount(totals.failed)} failed`)] : []),
+    ...(totals.skipped > 0 ? [`${formatCount(totals.skipped)} skipped`] : []),
+    `in ${formatDuration(report.seconds)}`,
+    ...(totals.rate === null ? [] : [formatRate(totals.rate)]),
+  ];
+  const began = Date.parse(report.startedAt ?? report.createdAt);
+  return [
+    `${report.job}: ${paint(tint, state)}${reason}${round}${key}`,
+    counts.join(', '),
+    `began ${formatInstant(began, zone)}, by ${report.createdBy}; ${proofWords(report)}`,
+    ...(doubt(report) === null ? [] : [paint('doubtful', doubt(report) ?? '')]),
+  ].join('\n');
+}
+
+function proofWords({ proof, job, state }: Report): string {
+  if (proof !== null) return `proven${proof.deep ? ', every byte read' : ''} (${proof.key.split('/').at(-1)})`;
+  return state === 'succeeded' || state === 'failed' ? `not proven: batchctl verify ${job}` : 'not proven';
+}
+
+/** What the ledger doesn't know, and what would mend it. */
+function doubt({ exact, closedAt, job, totals }: Report): string | null {
+  if (exact || closedAt === null) return null;
+  const done = totals.attempts === 0 ? 'no attempt' : 'not every attempt';
+  return `the ledger knows ${done} of this job, so these figures fall short: batchctl ledger rebuild, or batchctl verify ${job} --repair`;
+}
+
+async function stepTable(ctx: Context, { steps }: Report): Promise<string> {
+  const seconds = (title: string, of: (step: StepReport) => number | undefined): Column<StepReport> => ({
+    title,
+    value: (step) => {
+      const value = of(step);
+      return value === undefined ? '-' : formatDuration(value);
+    },
+    align: 'right',
+  });
+  const count = (title: string, of: (step: StepReport) => number, bad = false): Column<StepReport> => ({
+    title,
+    value: (step) => formatCount(of(step)),
+    align: 'right',
+    ...(bad && { tint: (step: StepReport) => (of(step) > 0 ? 'bad' : null) }),
+  });
+  return renderTable(ctx, steps, [
+    { title: 'step', value: ({ name }) => name, min: 6 },
+    count('done', (step) => step.done),
+    count('failed', (step) => step.failed, true),
+    count('retr', (step) => step.retried),
+    count('intr', (step) => step.interrupted),
+    seconds('p50', ({ duration }) => duration?.p50),
+    seconds('p95', ({ duration }) => duration?.p95),
+    seconds('p99', ({ duration }) => duration?.p99),
+    seconds('max', ({ duration }) => duration?.max),
+    seconds('wait', ({ wait }) => wait?.p50),
+  ]);
+}
+
+function throughput({ throughput: { bins, seconds } }: Report, width: number): string {
+  const done = bins.map((bin) => bin.done / seconds);
+  if (done.length < 2) return '';
+  const label = 'done/s   ';
+  const most = Math.max(...done);
+  const note = ` top ${formatRate(most)}`;
+  return `${label}${sparkline(done, width - label.length - note.length)}${note}`;
+}
+
+function facts({ totals, workers, timeline, steps }: Report): string {
+  const lines: string[] = [];
+  if (totals.utilisation !== null) {
+    const slots = workers.reduce((sum, worker) => sum + worker.slots, 0);
+    lines.push(
+      `slots    ${formatShare(totals.utilisation)} busy, ${formatMany(slots, 'slot')} of ${formatMany(workers.length, 'worker')}`,
+    );
+  }
+  const lost = totals.lostSeconds > 0 ? `, ${formatDuration(totals.lostSeconds)} in attempts that did not win` : '';
+  if (totals.attempts > 0)
+    lines.push(
+      `attempts ${formatCount(totals.attempts)}, ${formatCount(totals.retried)} retried, ${formatCount(totals.interrupted)} interrupted; ${formatDuration(totals.usefulSeconds)} useful${lost}`,
+    );
+  const cpu = totals.cpuSeconds === null ? '' : `, CPU ${formatDuration(totals.cpuSeconds)}`;
+  const peaks = steps.flatMap(({ peakMemory }) => peakMemory ?? []);
+  const peak = peaks.length === 0 ? '' : `, peak memory ${formatSize(Math.max(...peaks))}`;
+  lines.push(`bytes    ${formatSize(totals.bytesIn)} in, ${formatSize(totals.bytesOut)} out${cpu}${peak}`);
+  for (const { name, counters } of steps) {
+    const sums = Object.entries(counters).map(([counter, value]) => `${counter} ${value}`);
+    if (sums.length > 0) lines.push(`counters ${name}: ${sums.join(', ')}`);
+  }
+  if (timeline.hidden > 0) lines.push(`workers  more than are shown`);
+  return lines.join('\n');
+}
+
+async function causes(ctx: Context, { causes: all }: Report): Promise<string> {
+  if (all.length === 0) return '';
+  const table = await renderTable(ctx, all.slice(0, SHOWN), [
+    { title: 'cause', value: ({ cause }) => cause, min: 6 },
+    { title: 'step', value: ({ step }) => step, min: 6 },
+    { title: 'attempts', value: ({ attempts }) => formatCount(attempts), align: 'right' },
+    {
+      title: 'for good',
+      value: ({ forGood }) => formatCount(forGood),
+      align: 'right',
+      tint: ({ forGood }) => (forGood > 0 ? 'bad' : null),
+    },
+    { title: 'how', value: ({ reason, exitCode }) => (exitCode === null ? reason : `${reason} ${exitCode}`), min: 6 },
+    { title: 'error', value: ({ error }) => error, min: 12 },
+    { title: 'example', value: ({ example }) => example.task, min: 8 },
+  ]);
+  return withMore(table, all.length, 'cause');
+}
+
+async function slowest(ctx: Context, { slowest: all }: Report): Promise<string> {
+  if (all.length === 0) return '';
+  const table = await renderTable(ctx, all.slice(0, SHOWN), [
+    { title: 'slowest', value: ({ task }) => task, min: 8 },
+    { title: 'took', value: ({ seconds }) => formatDuration(seconds), align: 'right' },
+    { title: 'x median', value: ({ times }) => times.toFixed(1), align: 'right' },
+    { title: 'attempts', value: ({ attempts }) => formatCount(attempts), align: 'right' },
+    { title: 'worker', value: ({ worker }) => worker, min: 8 },
+    { title: 'log', value: ({ log }) => log, min: 10 },
+  ]);
+  return withMore(table, all.length, 'task');
+}
+
+function withMore(table: string, count: number, noun: string): string {
+  return count > SHOWN ? `${table}\nand ${formatMany(count - SHOWN, noun)} more (--json names them)` : table;
+}
+
+function named({ expectations, decisions, late }: Report, zone: string, paint: Paint): readonly string[] {
+  const words = (ok: boolean | null): string =>
+    ok === null ? 'not yet known' : ok ? 'holds' : paint('bad', 'does not hold');
+  return [
+    ...expectations.map(
+      ({ equation, ok, left, right }) => `${words(ok)}: ${equation} (${left ?? '?'}, ${right ?? '?'})`,
+    ),
+    ...decisions
+      .slice(-SHOWN)
+      .map(({ when, who, text }) => clip(`${formatInstant(Date.parse(when), zone)} ${who}: ${text}`, 160)),
+    ...(late.length === 0 ? [] : [`late, kept and not used: ${late.slice(0, 10).join(', ')}`]),
+  ];
+}

@@ -1,0 +1,89 @@
+import { BatchctlError } from '../errors.ts';
+import { type Change, same } from '../model/changes.ts';
+import type { JobSpec } from '../model/job.ts';
+import type { Overrides } from '../model/journal.ts';
+import { codeKey } from '../model/keys.ts';
+import { mendOf } from '../model/mend.ts';
+import { changedCode } from '../model/overrides.ts';
+import { substitute } from '../model/substitute.ts';
+import type { JobView } from '../model/view.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
+import { type CodeArchive, filesInArchive, packCode } from './code-archive.ts';
+
+/** A mended job file with its files, read and packed; nothing of it is stored yet. */
+export interface Mend {
+  readonly spec: JobSpec;
+  readonly code: CodeArchive | null;
+}
+
+/** Packs a mended job file's files, which are relative to `directory`. Throws `jobFile` for a pattern that names none. */
+export async function readMend(spec: JobSpec, directory: string): Promise<Mend> {
+  return { spec, code: await packCode(directory, spec.files) };
+}
+
+/**
+ * What a round with the mended job file changes. Throws `refused`, naming each difference, for a file that isn't the
+ * same job's: input, split, the steps' names and what outputs or verdicts depend on can't change any more.
+ */
+export function overridesOfMend(view: JobView, { spec, code }: Mend): Overrides {
+  const { record } = view;
+  const { overrides, refused } = mendOf(record, view.overrides, filled(view, spec));
+  if (refused.length > 0) {
+    const adjusts = refused.some(({ field }) => field === 'tolerate' || field === 'maxRunning');
+    throw new BatchctlError(
+      'refused',
+      `the mended job file can't change ${refused.map(differenceText).join('; ')} of job ${record.job}`,
+      {
+        hint: adjusts
+          ? `batchctl adjust ${record.job} changes tolerate and maxRunning; leave the rest as it was, or submit a new job`
+          : 'leave that as it was, or submit the file as a new job',
+      },
+    );
+  }
+  return { ...overrides, code: code?.sha256 ?? null };
+}
+
+/** Puts the mended program, named by its content: before the entry that names it, so that no worker finds it missing. */
+export async function putMend(store: ObjectStore, { code }: Mend): Promise<void> {
+  if (code !== null) await store.put(codeKey(code.sha256), code.gzip);
+}
+
+/** The files that tasks which last ran the code `from` will find added, removed or changed; by their hashes. */
+export async function fileChanges(
+  store: ObjectStore,
+  view: JobView,
+  before: Overrides,
+  { code }: Mend,
+): Promise<readonly Change[]> {
+  const from = changedCode(view.record, before);
+  if (from === (code?.sha256 ?? null)) return [];
+  const archive = from === null ? null : await store.read(codeKey(from));
+  const then = archive === null ? new Map<string, string>() : await filesInArchive(archive);
+  const now = code === null ? new Map<string, string>() : await filesInArchive(code.gzip);
+  return [...new Set([...then.keys(), ...now.keys()])]
+    .sort()
+    .map((name) => ({ field: `files/${name}`, from: then.get(name) ?? null, to: now.get(name) ?? null }))
+    .filter(({ from: was, to }) => !same(was, to));
+}
+
+/** Inputs as a submission of the file would name them, with the job's own parameters. */
+function filled(view: JobView, spec: JobSpec): JobSpec {
+  const { record } = view;
+  if (spec.input === null || record.given?.input === true) return spec;
+  const given = Object.fromEntries(
+    (record.given?.params ?? []).map((name) => [name, record.spec.params[name] ?? '']),
+  );
+  const params = { ...spec.params, ...given, ...(record.period === null ? {} : { period: record.period }) };
+  const fill = (text: string): string => substitute(text, params, { field: 'input.from', unknown: 'error' });
+  return { ...spec, input: { ...spec.input, from: spec.input.from.map(fill) } };
+}
+
+const SHOWN = 60;
+
+function differenceText({ field, from, to }: Change): string {
+  const text = (value: unknown): string => {
+    const json = typeof value === 'string' ? value : JSON.stringify(value ?? 'none');
+    return json.length > SHOWN ? `${json.slice(0, SHOWN - 3)}...` : json;
+  };
+  return `${field} (was ${text(from)}, is ${text(to)})`;
+}

@@ -1,0 +1,115 @@
+import { isKind } from '../errors.ts';
+import { ahead } from '../lib/ahead.ts';
+import type { JournalEntry } from '../model/journal.ts';
+import { JOBS, proofsPrefix } from '../model/keys.ts';
+import { emptyView, foldJournal, type JobView, stateOf } from '../model/view.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
+import type { Platform } from '../ports/platform.ts';
+import { storedIds } from './find.ts';
+import { readEntries, readJob } from './journal.ts';
+import { openReaders } from './open-readers.ts';
+import { readPrunedMark } from './pruned.ts';
+
+/** A job that prune may remove the outputs of. */
+export interface Prunable {
+  readonly view: JobView;
+  /** True when a proof is kept of it. */
+  readonly proof: boolean;
+  /** An earlier prune began it: nobody is asked again. */
+  readonly begun: boolean;
+}
+
+/** A job that stays as it is, and why: `open`, `recent`, `read` by an open job, `unreadable`. */
+export interface Spared {
+  readonly job: string;
+  readonly why: 'open' | 'recent' | 'read' | 'unreadable';
+  /** The job that reads it, or what is wrong with it. */
+  readonly detail: string | null;
+}
+
+export interface PruneChoice {
+  readonly jobs: readonly Prunable[];
+  readonly spared: readonly Spared[];
+  /** Below `jobs/`, but never committed. */
+  readonly uncommitted: readonly string[];
+  /** Hashes of the code that jobs which are whole name. */
+  readonly code: ReadonlySet<string>;
+}
+
+/** Jobs looked at ahead. */
+const AHEAD = 8;
+/** What an attempt published after the prune is swept away by later ones, for so long. */
+const SWEEP_MS = 2 * 24 * 3_600_000;
+
+type Seen =
+  | { readonly kind: 'done'; readonly job: string }
+  | { readonly kind: 'uncommitted'; readonly job: string }
+  | { readonly kind: 'unreadable'; readonly job: string; readonly detail: string }
+  | { readonly kind: 'job'; readonly view: JobView; readonly code: readonly string[]; readonly proof: boolean };
+
+/** Looks at every job in the store: which closed longer than `olderThan` milliseconds ago, and may go. */
+export async function choosePrunable(platform: Platform, olderThan: number): Promise<PruneChoice> {
+  const { store, clock } = platform;
+  const now = clock.now();
+  const read = await readByOpenJobs(store);
+  const code = new Set<string>();
+  const [jobs, spared, uncommitted]: [Prunable[], Spared[], string[]] = [[], [], []];
+  for await (const seen of ahead(storedIds(store), AHEAD, (job) => lookAt(store, job, now))) {
+    if (seen.kind === 'done') continue;
+    if (seen.kind === 'uncommitted') uncommitted.push(seen.job);
+    else if (seen.kind === 'unreadable') spared.push({ job: seen.job, why: 'unreadable', detail: seen.detail });
+    else {
+      const { view, proof } = seen;
+      const { job } = view.record;
+      const why = view.pruned === null ? sparedBecause(view, now - olderThan, read.get(job)) : null;
+      if (why === null) jobs.push({ view, proof, begun: view.pruned !== null });
+      else {
+        spared.push({ job, ...why });
+        for (const hash of seen.code) code.add(hash);
+      }
+    }
+  }
+  return { jobs, spared, uncommitted, code };
+}
+
+function sparedBecause(view: JobView, before: number, reader: string | undefined): Omit<Spared, 'job'> | null {
+  const { closed } = view;
+  if (closed === null) return { why: 'open', detail: stateOf(view) };
+  if (Date.parse(closed.when) > before) return { why: 'recent', detail: closed.when };
+  return reader === undefined ? null : { why: 'read', detail: reader };
+}
+
+async function lookAt(store: ObjectStore, job: string, now: number): Promise<Seen> {
+  try {
+    const mark = await readPrunedMark(store, job);
+    if (mark?.finished === true && now - Date.parse(mark.when) > SWEEP_MS) return { kind: 'done', job };
+    const record = await readJob(store, job);
+    if (record === null) return { kind: 'uncommitted', job };
+    const entries = await readEntries(store, job);
+    const view = foldJournal(emptyView(record), entries);
+    const code = [record.code, ...entries.map(codeOfEntry)].filter((hash) => typeof hash === 'string');
+    return { kind: 'job', view, code, proof: await hasAny(store, proofsPrefix(job)) };
+  } catch (error) {
+    if (!isKind(error, 'corrupt', 'newer')) throw error;
+    return { kind: 'unreadable', job, detail: error.message };
+  }
+}
+
+function codeOfEntry(entry: JournalEntry): string | null {
+  return entry.what === 'retry' ? (entry.overrides.code ?? null) : null;
+}
+
+async function hasAny(store: ObjectStore, prefix: string): Promise<boolean> {
+  for await (const _ of store.list(prefix)) return true;
+  return false;
+}
+
+/** The jobs whose outputs open jobs read, each with such a reader. */
+async function readByOpenJobs(store: ObjectStore): Promise<ReadonlyMap<string, string>> {
+  const sources = new Map<string, string>();
+  for (const [key, reader] of await openReaders(store, (key) => key.startsWith(JOBS))) {
+    const source = key.split('/')[1];
+    if (source !== undefined) sources.set(source, reader);
+  }
+  return sources;
+}

@@ -1,0 +1,83 @@
+import { jobKey, jobPrefix, journalPrefix, OPEN, proofsPrefix, prunedKey } from '../model/keys.ts';
+import type { JobView } from '../model/view.ts';
+import type { ExactCounts } from '../ports/ledger.ts';
+import type { ObjectEntry } from '../ports/object-store.ts';
+import type { Platform } from '../ports/platform.ts';
+import { append } from './journal.ts';
+import { type PrunedMark, readPrunedMark } from './pruned.ts';
+import { recordView } from './remember.ts';
+import { type Removed, type RemoveOptions, removeListed } from './remove-listed.ts';
+import { rebuildLedger } from './verify/rebuild-ledger.ts';
+
+/**
+ * Removes what a closed job wrote, and keeps its job.json, journal, proofs and what its gathers opened with. First the
+ * journal says so: from that entry on nothing can open the job again, and workers drop its messages. Then what its steps
+ * came to is kept beside it, then objects go. Whoever dies in between leaves a job that says it is pruned, and the next
+ * prune goes on; several may do so at once. Null when another entry came first: the job isn't to be pruned any more.
+ */
+export async function pruneJob(platform: Platform, seen: JobView, options: RemoveOptions): Promise<Removed | null> {
+  if (options.dryRun === true) return removeListed(platform.store, removable(platform, seen.record.job), options);
+  const view = await decide(platform, seen);
+  if (view.pruned === null) return null;
+  const { job } = view.record;
+  const mark = (await readPrunedMark(platform.store, job)) ?? (await keepMark(platform, view, view.pruned));
+  const removed = await removeListed(platform.store, removable(platform, job), options);
+  if (mark.finished && removed.objects === 0) return removed;
+  await removeListed(platform.store, platform.store.list(`${OPEN}${job}.`));
+  await forgetPruned(platform, view, mark);
+  await platform.store.put(prunedKey(job), JSON.stringify({ ...mark, finished: true } satisfies PrunedMark));
+  return removed;
+}
+
+/** A ledger that was lost and one that counted all along say the same of a pruned job after this. */
+export async function forgetPruned(platform: Platform, view: JobView, { steps }: PrunedMark): Promise<void> {
+  const ledger = await platform.ledger();
+  await recordView(platform, view);
+  await ledger.recordExact(view.record.job, view.round, steps);
+  await ledger.forget(view.record.job);
+}
+
+/** The decision: of a retry and a prune at once, one comes first, and the other finds it in the journal. */
+async function decide(platform: Platform, seen: JobView): Promise<JobView> {
+  const by = { who: platform.who, now: platform.clock.now() };
+  const { view } = await append(platform.store, seen, by, (now) =>
+    now.pruned === null && now.closed !== null && now.next === seen.next ? { what: 'prune' } : null,
+  );
+  return view;
+}
+
+async function keepMark(
+  platform: Platform,
+  view: JobView,
+  { who, when }: NonNullable<JobView['pruned']>,
+): Promise<PrunedMark> {
+  const { job } = view.record;
+  const mark: PrunedMark = { format: 1, when, who, steps: await countsOf(platform, view), finished: false };
+  const { created } = await platform.store.put(prunedKey(job), JSON.stringify(mark), { ifAbsent: true });
+  return created ? mark : ((await readPrunedMark(platform.store, job)) ?? mark);
+}
+
+/** The ledger's, where they are known to be the store's; else the store is asked a last time. */
+async function countsOf(platform: Platform, view: JobView): Promise<readonly ExactCounts[]> {
+  const known = await (await platform.ledger()).counts(view.record.job);
+  const whole = known.length === view.record.spec.steps.length && known.every(({ exact }) => exact);
+  if (!whole) return (await rebuildLedger(platform, view)).exact;
+  return known.map(({ step, done, failed, bytesIn, bytesOut, seconds, counters }) => ({
+    ...{ step, done, failed, bytesIn, bytesOut, seconds, counters },
+  }));
+}
+
+async function* removable({ store }: Platform, job: string): AsyncGenerator<ObjectEntry> {
+  for await (const entry of store.list(jobPrefix(job))) if (!isKept(job, entry.key)) yield entry;
+}
+
+/** opened.json says how many tasks a step had, and what it went without. */
+function isKept(job: string, key: string): boolean {
+  return (
+    key === jobKey(job) ||
+    key === prunedKey(job) ||
+    key.startsWith(journalPrefix(job)) ||
+    key.startsWith(proofsPrefix(job)) ||
+    key.endsWith('/opened.json')
+  );
+}

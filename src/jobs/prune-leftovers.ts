@@ -1,0 +1,112 @@
+import { CODE, codeOf, jobPrefix, journalKey, KEEPERS, NOTICES, OPEN, SCHEDULES, WORKERS } from '../model/keys.ts';
+import type { ObjectEntry, ObjectStore } from '../ports/object-store.ts';
+import type { Platform } from '../ports/platform.ts';
+import { ABANDONED_MS, discardJob, storeTime } from './discard.ts';
+import type { PruneChoice } from './prune-choice.ts';
+import { addRemoved, NOTHING_REMOVED, type Removed, type RemoveOptions, removeListed } from './remove-listed.ts';
+
+/** What lies about besides finished jobs. */
+export type LeftoverKind = 'submissions' | 'code' | 'workers' | 'keepers' | 'notices';
+export type Leftovers = Readonly<Record<LeftoverKind, Removed>>;
+
+/** So long ago a worker may have been heard of last, and is alive. */
+const HEARD_MS = 24 * 3_600_000;
+
+/**
+ * Removes submissions that were never committed, code that no whole job names, and what long gone workers, keepers and
+ * notifications left. What was put within a day stays, whatever `olderThan` says (milliseconds): someone may be at it.
+ */
+export async function pruneLeftovers(
+  platform: Platform,
+  choice: PruneChoice,
+  olderThan: number,
+  options: RemoveOptions,
+): Promise<Leftovers> {
+  const { store } = platform;
+  const now = options.dryRun === true ? platform.clock.now() : await storeTime(platform);
+  const before = now - Math.max(olderThan, ABANDONED_MS);
+  return {
+    submissions: await abandoned(store, choice.uncommitted, now - ABANDONED_MS, options),
+    code: await removeListed(store, unusedCode(store, choice.code, now - ABANDONED_MS), options),
+    workers: await removeListed(store, goneWorkers(platform, before), options),
+    keepers: await removeListed(store, olderOf(store, KEEPERS, before), options),
+    notices: await removeListed(store, olderOf(store, NOTICES, before), options),
+  };
+}
+
+/** Its newest object tells whether a submitter is still cutting. */
+async function abandoned(
+  store: ObjectStore,
+  jobs: readonly string[],
+  before: number,
+  options: RemoveOptions,
+): Promise<Removed> {
+  let removed = NOTHING_REMOVED;
+  for (const job of jobs) {
+    options.signal?.throwIfAborted();
+    const [own, mark] = [await summed(store, jobPrefix(job)), await summed(store, `${OPEN}${job}.`)];
+    if (Math.max(own.newest, mark.newest) > before) continue;
+    // Whatever has a journal was committed once: it is not for us to tell what became of it.
+    if ((await store.head(journalKey(job, 0))) !== null) continue;
+    if (options.dryRun !== true) await discardJob(store, job);
+    const all = addRemoved(own, mark);
+    options.onRemoved?.(all.objects);
+    removed = addRemoved(removed, all);
+  }
+  return removed;
+}
+
+async function summed(store: ObjectStore, prefix: string): Promise<Removed & { readonly newest: number }> {
+  let [objects, bytes, newest] = [0, 0, 0];
+  for await (const { size, modified } of store.list(prefix)) {
+    objects += 1;
+    bytes += size;
+    newest = Math.max(newest, modified);
+  }
+  return { objects, bytes, newest };
+}
+
+/** A submission puts its code again before anything else, so what was put long ago is nobody's that is under way. */
+async function* unusedCode(store: ObjectStore, used: ReadonlySet<string>, before: number): AsyncGenerator<ObjectEntry> {
+  const scheduled = await scheduledCode(store);
+  for await (const entry of store.list(CODE)) {
+    const hash = codeOf(entry.key);
+    if (hash === null || used.has(hash) || scheduled.has(hash) || entry.modified > before) continue;
+    // Looked up once more: it may have been put again since it was listed.
+    const now = await store.head(entry.key);
+    if (now !== null && now.modified <= before) yield entry;
+  }
+}
+
+/** Whatever looks like a hash in a schedule is kept. */
+async function scheduledCode(store: ObjectStore): Promise<ReadonlySet<string>> {
+  const hashes = new Set<string>();
+  for await (const { key } of store.list(SCHEDULES)) {
+    const text = new TextDecoder().decode((await store.read(key)) ?? new Uint8Array());
+    for (const [hash] of text.matchAll(/[0-9a-f]{64}/g)) hashes.add(hash);
+  }
+  return hashes;
+}
+
+/** Logs and orders of workers that left nothing new since `before`, and of which the ledger has not heard for a day. */
+async function* goneWorkers(platform: Platform, before: number): AsyncGenerator<ObjectEntry> {
+  const since = platform.clock.now() - HEARD_MS;
+  const alive = new Set((await (await platform.ledger()).workers({ since })).map(({ worker }) => worker));
+  let held: ObjectEntry[] = [];
+  let of = '';
+  const isGone = (): boolean => !alive.has(of) && held.every(({ modified }) => modified <= before);
+  for await (const entry of platform.store.list(WORKERS)) {
+    const worker = entry.key.slice(WORKERS.length).split('/')[0] ?? '';
+    if (worker !== of) {
+      if (isGone()) yield* held;
+      held = [];
+      of = worker;
+    }
+    held.push(entry);
+  }
+  if (isGone()) yield* held;
+}
+
+async function* olderOf(store: ObjectStore, prefix: string, before: number): AsyncGenerator<ObjectEntry> {
+  for await (const entry of store.list(prefix)) if (entry.modified <= before) yield entry;
+}

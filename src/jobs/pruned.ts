@@ -1,0 +1,45 @@
+import { BatchctlError } from '../errors.ts';
+import { parseStored } from '../lib/json.ts';
+import { prunedKey } from '../model/keys.ts';
+import type { JobView } from '../model/view.ts';
+import type { ExactCounts } from '../ports/ledger.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
+
+/** jobs/<job>/pruned.json: written after the journal says `prune`, and before the first object is removed. */
+export interface PrunedMark {
+  readonly format: 1;
+  /** ISO-8601 UTC. */
+  readonly when: string;
+  readonly who: string;
+  /** What the steps came to: once the outputs are gone, nothing else could tell a ledger that was lost. */
+  readonly steps: readonly ExactCounts[];
+  /** True once all was removed; until then the next prune goes on. */
+  readonly finished: boolean;
+}
+
+/** The mark of a pruned job; null for one that is whole, or whose prune ended right after its journal entry. */
+export async function readPrunedMark(store: ObjectStore, job: string): Promise<PrunedMark | null> {
+  const key = prunedKey(job);
+  const bytes = await store.read(key);
+  return bytes === null ? null : parseStored<PrunedMark>(key, bytes);
+}
+
+/** `pruned on 2026-11-30 by ann@desk` */
+export function prunedText({ who, when }: NonNullable<JobView['pruned']>): string {
+  return `pruned on ${when.slice(0, 10)} by ${who}`;
+}
+
+/**
+ * Throws `notFound` for a job whose outputs, parts and logs were pruned; `what` is what was asked for: `its outputs`.
+ * For verbs that read them: without it they would answer that something is missing.
+ */
+export function refusePruned(view: JobView, what: string): void {
+  if (view.pruned !== null) throw prunedError(view.record.job, view.pruned, `${what} are gone`);
+}
+
+/** The error for what a pruned job can't answer any more. */
+export function prunedError(job: string, pruned: NonNullable<JobView['pruned']>, why: string): BatchctlError {
+  return new BatchctlError('notFound', `job ${job} was ${prunedText(pruned)}: ${why}`, {
+    hint: `batchctl status ${job} still answers; submit it again for its outputs`,
+  });
+}

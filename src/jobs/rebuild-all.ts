@@ -1,0 +1,85 @@
+import { isKind } from '../errors.ts';
+import { standingOf } from '../model/decide.ts';
+import type { Platform } from '../ports/platform.ts';
+import { storedIds } from './find.ts';
+import { readView } from './journal.ts';
+import { listFacts } from './listing.ts';
+import { forgetPruned } from './prune-job.ts';
+import { readPrunedMark } from './pruned.ts';
+import { recordView } from './remember.ts';
+import { rebuildLedger } from './verify/rebuild-ledger.ts';
+
+export interface RebuiltAll {
+  readonly jobs: number;
+  /** Attempts that the ledger was told of; what it knew changed nothing. */
+  readonly attempts: number;
+  /** Jobs whose counts are known to be the store's. */
+  readonly exact: number;
+  /** Jobs that can't be read, and why. */
+  readonly unreadable: readonly { readonly job: string; readonly why: string }[];
+}
+
+export interface RebuildOptions {
+  /** Only jobs accepted since then, milliseconds since the epoch; null: all. */
+  readonly since: number | null;
+  /** True only reads. */
+  readonly dryRun: boolean;
+  readonly signal?: AbortSignal;
+  /** Called with how many tasks were looked at, of all jobs; the total is known by nobody. */
+  readonly onProgress?: (done: number, total: null) => void;
+}
+
+/**
+ * Tells the ledger what the store says of every job: its state, attempts, failures, and its exact counts once it is
+ * closed. Only moves forward and deletes nothing, so it may run while workers work, and be run again. What the store
+ * doesn't keep stays unknown: workers, waits, attempts that were given back. A job that is damaged or of a newer format
+ * is passed over and named.
+ */
+export async function rebuildAll(platform: Platform, options: RebuildOptions): Promise<RebuiltAll> {
+  let [jobs, attempts, exact] = [0, 0, 0];
+  const looked = { before: 0 };
+  const unreadable: { job: string; why: string }[] = [];
+  for await (const job of storedIds(platform.store)) {
+    options.signal?.throwIfAborted();
+    try {
+      const rebuilt = await rebuildJob(platform, job, options, looked);
+      if (rebuilt === null) continue;
+      jobs += 1;
+      attempts += rebuilt.attempts;
+      if (rebuilt.exact) exact += 1;
+    } catch (error) {
+      if (!isKind(error, 'corrupt', 'newer')) throw error;
+      unreadable.push({ job, why: error.message });
+    }
+  }
+  return { jobs, attempts, exact, unreadable };
+}
+
+/** Null for what is no job, or too old to be asked for. */
+async function rebuildJob(
+  platform: Platform,
+  job: string,
+  { since, dryRun, signal, onProgress }: RebuildOptions,
+  looked: { before: number },
+): Promise<{ readonly attempts: number; readonly exact: boolean } | null> {
+  const view = await readView(platform.store, job);
+  if (view === null || (since !== null && Date.parse(view.record.createdAt) < since)) return null;
+  if (dryRun) return { attempts: 0, exact: false };
+  if (view.pruned !== null) {
+    const mark = await readPrunedMark(platform.store, job);
+    // Without the mark a prune died right after its entry: nothing is removed yet, and the next prune counts.
+    if (mark === null) await recordView(platform, view);
+    else await forgetPruned(platform, view, mark);
+    return { attempts: 0, exact: mark !== null };
+  }
+  const { events, exact } = await rebuildLedger(platform, view, {
+    ...(signal === undefined ? {} : { signal }),
+    onProgress: (done) => onProgress?.(looked.before + done, null),
+  });
+  looked.before += events;
+  const settled = view.closed !== null && standingOf(view, await listFacts(platform.store, view)).settled;
+  if (view.closed !== null && settled) {
+    await (await platform.ledger()).recordExact(job, view.closed.round, exact);
+  }
+  return { attempts: events, exact: settled };
+}

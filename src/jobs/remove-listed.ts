@@ -1,0 +1,69 @@
+import type { ObjectEntry, ObjectStore } from '../ports/object-store.ts';
+
+/** Objects, and the bytes in them. */
+export interface Removed {
+  readonly objects: number;
+  readonly bytes: number;
+}
+
+export const NOTHING_REMOVED: Removed = { objects: 0, bytes: 0 };
+
+export interface RemoveOptions {
+  /** True only counts. */
+  readonly dryRun?: boolean;
+  readonly signal?: AbortSignal;
+  /** Called with how many more objects are gone. */
+  readonly onRemoved?: (objects: number) => void;
+}
+
+/** Keys deleted at a time (S3: DeleteObjects takes 1,000), and requests in flight. */
+const BATCH = 1_000;
+const AT_ONCE = 4;
+
+/**
+ * Deletes what a listing yields, as it comes: memory is that of a few batches, however long the listing. What is gone
+ * already is fine, so that two may remove the same things at once. Throws what the store threw once all that was begun has
+ * ended.
+ */
+export async function removeListed(
+  store: Pick<ObjectStore, 'delete'>,
+  entries: AsyncIterable<Pick<ObjectEntry, 'key' | 'size'>>,
+  { dryRun = false, signal, onRemoved }: RemoveOptions = {},
+): Promise<Removed> {
+  const running = new Set<Promise<void>>();
+  let failure: { readonly error: unknown } | null = null;
+  let [objects, bytes] = [0, 0];
+  let batch: string[] = [];
+  const flush = async (): Promise<void> => {
+    const keys = batch;
+    batch = [];
+    if (keys.length === 0) return;
+    const work: Promise<void> = (dryRun ? Promise.resolve() : store.delete(keys))
+      .then(
+        () => onRemoved?.(keys.length),
+        (error: unknown) => {
+          failure ??= { error };
+        },
+      )
+      .finally(() => running.delete(work));
+    running.add(work);
+    if (running.size >= AT_ONCE) await Promise.race(running);
+  };
+  for await (const { key, size } of entries) {
+    if (failure !== null || signal?.aborted === true) break;
+    batch.push(key);
+    objects += 1;
+    bytes += size;
+    if (batch.length >= BATCH) await flush();
+  }
+  if (failure === null && signal?.aborted !== true) await flush();
+  await Promise.all(running);
+  const first = failure as { readonly error: unknown } | null;
+  if (first !== null) throw first.error;
+  signal?.throwIfAborted();
+  return { objects, bytes };
+}
+
+export function addRemoved(a: Removed, b: Removed): Removed {
+  return { objects: a.objects + b.objects, bytes: a.bytes + b.bytes };
+}

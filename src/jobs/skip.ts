@@ -1,0 +1,131 @@
+import { BatchctlError } from '../errors.ts';
+import { TaskBits } from '../model/bits.ts';
+import { type StepFacts, standingOf } from '../model/decide.ts';
+import { isClosed } from '../model/job.ts';
+import type { EntryKind } from '../model/journal.ts';
+import { openMark } from '../model/keys.ts';
+import { chooseSkip, isTolerated, type SkipChoice } from '../model/skip-choice.ts';
+import { tasksIn } from '../model/task-set.ts';
+import { foldJournal, type JobView, stateOf } from '../model/view.ts';
+import type { Platform } from '../ports/platform.ts';
+import { tasksOfCauses } from './failures/tasks-of-causes.ts';
+import { append, refreshView } from './journal.ts';
+import { mustBeLegal } from './legal.ts';
+import { listFacts } from './listing.ts';
+import { look } from './look.ts';
+import { recordView } from './remember.ts';
+import { sendTasks, sendUndecided } from './send.ts';
+import type { TaskName } from './task-name.ts';
+
+export interface SkipOptions {
+  readonly tasks: readonly TaskName[];
+  /** Ids of causes, or unique beginnings: their tasks as well. */
+  readonly causes: readonly string[];
+  /** Why; of an undo it is not kept. */
+  readonly reason: string;
+  readonly undo: boolean;
+  /** True only says what would be skipped. */
+  readonly dryRun: boolean;
+}
+
+export interface Skipped {
+  readonly view: JobView;
+  readonly choice: SkipChoice;
+  /** False when all of it was so already, and of a dry run. */
+  readonly changed: boolean;
+  /** Messages sent, a gather's that could open now apart. */
+  readonly sent: number;
+}
+
+/**
+ * Goes without tasks that failed for good or are undecided, by name; or takes that back. A closed job is open again, in
+ * a round of its own: its mark first, then the entry, so that a close which another is finishing deletes older marks
+ * only, and whoever finds this one can finish what is begun here. Then one look: a gather that can open does.
+ * Throws `refused` for a cancelled job, a published task, one that nothing asks for, and the undo of a skip that an
+ * opened gather heeded.
+ */
+export async function skip(platform: Platform, seen: JobView, options: SkipOptions): Promise<Skipped> {
+  const what = options.undo ? 'unskip' : 'skip';
+  let view = await refreshView(platform.store, seen);
+  for (;;) {
+    mustBeLegal(view, what);
+    const among = await tasksOfCauses(platform, view, options.causes, options.undo ? 'skipped' : 'failed');
+    const facts = await listFacts(platform.store, view);
+    const choice = chooseSkip(view, facts, { tasks: options.tasks, among, undo: options.undo });
+    refuseOthers(view, choice);
+    if (options.dryRun) return { view, choice, changed: false, sent: 0 };
+    // A skip that died between its entry and its look is made good by the look.
+    if (choice.count === 0) return { view: (await look(platform, view)).view, choice, changed: false, sent: 0 };
+    const entry = entryOf(view, facts, choice, options);
+    if (entry.round !== undefined) await platform.store.put(openMark(view.record.job, entry.round), '{"format":1}');
+    const by = { who: platform.who, now: platform.clock.now() };
+    const { view: after, appended } = await append(platform.store, view, by, (now) =>
+      now.next === view.next ? entry : null,
+    );
+    view = after;
+    // Another's entry came first: what was chosen may be decided otherwise.
+    if (!appended) continue;
+    await recordView(platform, view);
+    const sent = await sendWanted(platform, view, choice, entry);
+    return { view: (await look(platform, view)).view, choice, changed: true, sent };
+  }
+}
+
+function entryOf(
+  view: JobView,
+  facts: readonly StepFacts[],
+  { tasks, failed }: SkipChoice,
+  { undo, reason }: SkipOptions,
+): EntryKind & { readonly what: 'skip' | 'unskip' } {
+  const round = isClosed(stateOf(view)) ? { round: view.round + 1 } : {};
+  if (undo) return { what: 'unskip', tasks, ...round };
+  const entry = { what: 'skip', tasks, reason, failed, ...round } as const;
+  if (view.stopped === null) return entry;
+  const after = foldJournal(view, [{ format: 1, id: '', when: '', who: '', ...entry }]);
+  return isTolerated(after, facts) ? { ...entry, unstop: true } : entry;
+}
+
+/** An undo asks for what is undecided again; a skip that ends a `stop`, for all that was given up. */
+async function sendWanted(
+  platform: Platform,
+  view: JobView,
+  { tasks }: SkipChoice,
+  entry: EntryKind & { readonly what: 'skip' | 'unskip' },
+): Promise<number> {
+  const all = entry.what === 'skip' && entry.unstop === true;
+  if (view.paused !== null || view.stopped !== null || (entry.what === 'skip' && !all)) return 0;
+  const standing = standingOf(view, await listFacts(platform.store, view));
+  if (all) return sendUndecided(platform, view, standing);
+  let sent = 0;
+  for (const [step, { name, undecided }] of standing.steps.entries()) {
+    const wanted = new TaskBits(undecided.size);
+    for (const task of tasksIn(tasks[name] ?? '')) if (undecided.has(task)) wanted.add(task);
+    if (wanted.count > 0) sent += await sendTasks(platform, view, step, wanted);
+  }
+  return sent;
+}
+
+function refuseOthers(view: JobView, { published, unasked, leftOut }: SkipChoice): void {
+  const { job } = view.record;
+  if (published[0] !== undefined) {
+    throw new BatchctlError('refused', `can't skip task ${published[0]} of job ${job}: it is published`, {
+      hint: `batchctl tasks ${job} --task ${published[0]}`,
+    });
+  }
+  if (unasked[0] !== undefined) {
+    const chain = unasked[0].slice(unasked[0].indexOf('/'));
+    const first = view.record.spec.steps[0]?.name ?? '';
+    throw new BatchctlError(
+      'refused',
+      `can't skip task ${unasked[0]} of job ${job}: nothing asks for it, as the step before it has no output for it`,
+      { hint: `skip the task that it waits for, such as ${first}${chain}; batchctl failures ${job} names what failed` },
+    );
+  }
+  if (leftOut[0] !== undefined) {
+    throw new BatchctlError(
+      'refused',
+      `can't take back the skip of task ${leftOut[0]} of job ${job}: what waited for it has opened without it`,
+      { hint: 'submit the job again for a result that has it' },
+    );
+  }
+}

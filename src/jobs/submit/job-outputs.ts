@@ -1,0 +1,86 @@
+import { BatchctlError } from '../../errors.ts';
+import { ahead } from '../../lib/ahead.ts';
+import { outPrefix, taskOfOut } from '../../model/keys.ts';
+import { type JobView, stateOf } from '../../model/view.ts';
+import type { ObjectStore } from '../../ports/object-store.ts';
+import { readOutput } from '../output.ts';
+import { refusePruned } from '../pruned.ts';
+
+/** One file of an output, as an input. */
+export interface OutputInput {
+  readonly key: string;
+  /** `job:ID/STEP/N`, and of many files `job:ID/STEP/N/NAME`. */
+  readonly name: string;
+  /** `sha256:<hex>` */
+  readonly checksum: string;
+}
+
+/** The job that a text means: an id, `last`, `key:RUN-KEY` ... Throws `notFound`. */
+export type FindSource = (text: string) => Promise<JobView>;
+
+/** So many inputs are written into job.json, each with its name and pin, and still fit one request. */
+const MOST = 100_000;
+/** Outputs looked up ahead. */
+const AHEAD = 16;
+
+/**
+ * The outputs that `job:JOB/STEP` means (`job:JOB`: of its last step), in task order, as they lie in the store. Outputs
+ * never change once they are published, so they are read in place. Throws `notFound` for a job or step that isn't there,
+ * or that was pruned; `refused` for a job that hasn't succeeded, or has too many outputs.
+ */
+export async function findOutputs(
+  name: string,
+  store: ObjectStore,
+  findSource: FindSource,
+): Promise<readonly OutputInput[]> {
+  const [, of = '', step] = /^job:([^/]*)(?:\/([^/]+))?$/.exec(name) ?? [];
+  if (of === '') {
+    throw new BatchctlError('usage', `expected job:JOB/STEP, found ${name}`, { hint: '--input job:last/price' });
+  }
+  const view = await findSource(of);
+  const chosen = sourceStep(name, view, step);
+  const { job } = view.record;
+  const found: OutputInput[] = [];
+  for await (const output of ahead(tasksOf(store, job, chosen), AHEAD, (task) =>
+    readOutput(store, job, chosen, task),
+  )) {
+    if (output === null) continue;
+    for (const { name: file, key, checksum } of output.files) {
+      found.push({ key, checksum, name: `job:${job}/${chosen}/${output.task}${file === '' ? '' : `/${file}`}` });
+    }
+    if (found.length > MOST) throw tooMany(name);
+  }
+  if (found.length > 0) return found;
+  throw new BatchctlError('notFound', `the input ${name} matches nothing: step ${chosen} of ${job} has no output`, {
+    hint: `batchctl status ${job}`,
+  });
+}
+
+function sourceStep(name: string, view: JobView, step: string | undefined): string {
+  const { job, spec } = view.record;
+  refusePruned(view, 'its outputs');
+  const chosen = step === undefined ? spec.steps.at(-1) : spec.steps.find((known) => known.name === step);
+  if (chosen === undefined) {
+    throw new BatchctlError('notFound', `the input ${name}: job ${job} has no step ${step}`, {
+      hint: `its steps: ${spec.steps.map((known) => known.name).join(', ')}`,
+    });
+  }
+  const state = stateOf(view);
+  if (state === 'succeeded') return chosen.name;
+  throw new BatchctlError('refused', `the input ${name}: job ${job} is ${state}, and only one that succeeded is read`, {
+    hint: state === 'failed' || state === 'cancelled' ? `batchctl status ${job}` : `batchctl wait ${job}`,
+  });
+}
+
+async function* tasksOf(store: ObjectStore, job: string, step: string): AsyncGenerator<number> {
+  for await (const { key } of store.list(outPrefix(job, step))) {
+    const task = taskOfOut(key);
+    if (task !== null) yield task;
+  }
+}
+
+function tooMany(name: string): BatchctlError {
+  return new BatchctlError('refused', `the input ${name} has more than ${MOST} files`, {
+    hint: 'join them first: a step with gather: true, or batchctl fetch and batchctl upload',
+  });
+}

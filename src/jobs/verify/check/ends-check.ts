@@ -1,0 +1,114 @@
+import { TaskBits } from '../../../model/bits.ts';
+import type { OpenedGather, StepFacts } from '../../../model/decide.ts';
+import { tasksIn } from '../../../model/task-set.ts';
+import type { EndLine } from '../../../model/verify/evidence-lines.ts';
+import type { Findings } from '../../../model/verify/findings.ts';
+import { metaProblem } from '../../../model/verify/output-check.ts';
+import { isSkipped, type JobView, roundOf } from '../../../model/view.ts';
+import { stepTotals } from '../../listing.ts';
+import type { StepTotals } from '../../totals.ts';
+import { TotalsSum } from '../totals-sum.ts';
+
+/** Checks the ends of one step's tasks, as a file tells them, and makes of them what a listing would have said. */
+export class EndsCheck {
+  readonly #view: JobView;
+  readonly #index: number;
+  readonly #name: string;
+  readonly #findings: Findings;
+  readonly #opened: OpenedGather | null;
+  readonly #published: TaskBits;
+  readonly #failed: TaskBits;
+  readonly #leftOut: TaskBits;
+  readonly #sum = new TotalsSum();
+  #next = 0;
+  #ended = { failed: 0, skipped: 0 };
+
+  constructor(view: JobView, index: number, opened: readonly (OpenedGather | null)[], findings: Findings) {
+    this.#view = view;
+    this.#index = index;
+    this.#name = view.record.spec.steps[index]?.name ?? '';
+    this.#findings = findings;
+    this.#opened = opened[index] ?? null;
+    const size = stepTotals(view)[index] ?? 0;
+    this.#published = new TaskBits(size);
+    this.#failed = new TaskBits(size);
+    this.#leftOut = new TaskBits(size);
+    for (const n of tasksIn(opened[index + 1]?.leftOut ?? '')) this.#leftOut.add(n);
+  }
+
+  get totals(): StepTotals {
+    return this.#sum.totals();
+  }
+
+  get facts(): StepFacts {
+    const [published, failed, opened] = [this.#published, this.#failed, this.#opened];
+    return { size: published.size, published, failed, opened };
+  }
+
+  /** How many tasks the lines say have failed for good or were given up, and were skipped. */
+  get ended(): { readonly failed: number; readonly skipped: number } {
+    return this.#ended;
+  }
+
+  /** Takes the step's next line. */
+  take(line: EndLine): void {
+    const { n } = line;
+    if (n < this.#next) this.#say('endTwice', `${this.#name}/${n} has a second end, or stands out of order`);
+    if (n >= this.#published.size) this.#say('foreign', `step ${this.#name} has no task ${n}`);
+    this.#next = Math.max(this.#next, n + 1);
+    switch (line.end) {
+      case 'published':
+        this.#takePublished(line);
+        return;
+      case 'failed':
+        this.#ended.failed += 1;
+        this.#failed.add(n);
+        if (line.round !== roundOf(this.#view, this.#index, n) || this.#isSkipped(n))
+          this.#say('end', `${this.#name}/${n} failed in round ${line.round}, which the decisions don't bear out`);
+        return;
+      case 'skipped':
+        this.#ended.skipped += 1;
+        if (!this.#isSkipped(n)) this.#say('end', `no decision goes without ${this.#name}/${n}`);
+        return;
+      case 'givenUp':
+        this.#ended.failed += 1;
+        if (this.#view.stopped === null) this.#say('end', `no decision gave ${this.#name}/${n} up`);
+        return;
+      case 'altered':
+        this.#published.add(n);
+        this.#say('altered', `the output of ${this.#name}/${n} isn't what was published: ${line.problem}`);
+        return;
+      case 'missing':
+        return; // the chains' check names it
+      default:
+        line satisfies never;
+    }
+  }
+
+  #takePublished(line: EndLine & { readonly end: 'published' }): void {
+    const { n } = line;
+    this.#published.add(n);
+    const problem = metaProblem({ ...line, seconds: 0 }, this.#view.round);
+    if (problem !== null) {
+      this.#say('altered', `${this.#name}/${n}: ${problem}`);
+      return;
+    }
+    const late = this.#leftOut.has(n);
+    if (late !== (line.late === true))
+      this.#say('late', `${this.#name}/${n} ${late ? 'came too late' : 'did not come too late'} for its gather`);
+    if (late) return;
+    try {
+      this.#sum.add({ ...line, seconds: 0 });
+    } catch {
+      this.#say('altered', `one of the counters of ${this.#name}/${n} is no number`);
+    }
+  }
+
+  #isSkipped(n: number): boolean {
+    return isSkipped(this.#view, this.#index, n);
+  }
+
+  #say(code: string, message: string): void {
+    this.#findings.add(code, message);
+  }
+}

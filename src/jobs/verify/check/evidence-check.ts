@@ -1,0 +1,193 @@
+import { bytesChecksum } from '../../../lib/file-checksum.ts';
+import type { OpenedGather } from '../../../model/decide.ts';
+import { type JobInput, type JobRecord, stepIndex, takesFiles } from '../../../model/job.ts';
+import type { JournalEntry } from '../../../model/journal.ts';
+import type {
+  DecisionLine,
+  EndLine,
+  EvidenceLine,
+  HeaderLine,
+  InputLine,
+} from '../../../model/verify/evidence-lines.ts';
+import type { Findings } from '../../../model/verify/findings.ts';
+import { PartsCheck } from '../../../model/verify/parts-check.ts';
+import { emptyView, foldJournal, type JobView } from '../../../model/view.ts';
+import { EvidenceSum } from '../evidence-sum.ts';
+import { EndsCheck } from './ends-check.ts';
+import { ShardCheck } from './shard-check.ts';
+
+/** The kinds of lines before the proof, in the order in which they stand in a file. */
+const ORDER = ['evidence', 'input', 'decision', 'part', 'opened', 'end'] as const;
+type Body = Exclude<EvidenceLine, { readonly line: 'proof' | 'seal' }>;
+
+/** What the lines of a file come to, by themselves. */
+export interface Claimed {
+  readonly view: JobView;
+  readonly sum: EvidenceSum;
+  readonly scanned: { readonly parts: number; readonly inputs: number; readonly bytes: number };
+  readonly ends: readonly EndsCheck[];
+}
+
+/**
+ * Takes an evidence file's lines in their order and does again what `verify` did with the store: the digests, the parts
+ * against the inputs, the journal, the ends of all tasks, the sums. Memory is a bit a task. What doesn't go together is
+ * a finding; so is a line out of its place.
+ */
+export class EvidenceCheck {
+  readonly #findings: Findings;
+  readonly #shards: ShardCheck;
+  readonly #sum: EvidenceSum;
+  readonly #inputs: JobInput[] = [];
+  #phase = -1;
+  #header: HeaderLine | null = null;
+  #record: JobRecord | null = null;
+  #view: JobView | null = null;
+  #parts: PartsCheck | null = null;
+  #partLines = 0;
+  #opened: (OpenedGather | null)[] = [];
+  #ends: EndsCheck[] = [];
+
+  constructor(findings: Findings) {
+    this.#findings = findings;
+    this.#shards = new ShardCheck(findings);
+    this.#sum = new EvidenceSum((shard) => this.#shards.made(shard));
+  }
+
+  /** Takes a line: what it says, its text, its number in the file. */
+  take(line: Body, text: string, number: number): void {
+    if (line.line === 'shard') {
+      this.#shards.told(line, number);
+      return;
+    }
+    const phase = ORDER.indexOf(line.line);
+    if (phase < this.#phase || (phase === 0 && this.#header !== null)) {
+      this.#findings.add('order', `this ${line.line} stands out of order`);
+      return;
+    }
+    if (line.line === 'evidence') this.#header = line;
+    if (this.#header === null) {
+      this.#findings.add('order', `a ${line.line} stands before the file's first line`);
+      return;
+    }
+    while (this.#phase < phase) this.#leave();
+    this.#takeBody(line, text);
+  }
+
+  /** Says that the lines end here; null where they don't even tell which job it is. */
+  finish(): Claimed | null {
+    if (this.#header === null) return null;
+    while (this.#phase < ORDER.length) this.#leave();
+    this.#shards.finish();
+    const [view, parts] = [this.#view, this.#parts];
+    if (view === null || parts === null) return null;
+    const scanned = { parts: this.#partLines, inputs: parts.inputs, bytes: parts.bytes };
+    return { view, sum: this.#sum, scanned, ends: this.#ends };
+  }
+
+  #takeBody(line: Exclude<Body, { readonly line: 'shard' }>, text: string): void {
+    switch (line.line) {
+      case 'evidence':
+        return;
+      case 'input':
+        this.#input(line, text);
+        return;
+      case 'decision':
+        this.#decision(line, text);
+        return;
+      case 'part': {
+        const { line: _, ...part } = line;
+        this.#partLines += 1;
+        this.#parts?.add(part);
+        this.#sum.part(part.n, text);
+        return;
+      }
+      case 'opened': {
+        const index = this.#view === null ? -1 : stepIndex(this.#view.record.spec, line.step);
+        if (index < 0 || this.#opened[index] !== undefined) {
+          this.#findings.add('opened', `${line.step} is no step, or was opened before`);
+          return;
+        }
+        this.#opened[index] = { format: 1, id: line.id, count: line.count, leftOut: line.leftOut };
+        this.#sum.opened(line);
+        return;
+      }
+      case 'end':
+        this.#end(line, text);
+        return;
+      default:
+        line satisfies never;
+    }
+  }
+
+  /** Ends the phase that the lines were in, and begins the next. */
+  #leave(): void {
+    const phase = ORDER[this.#phase];
+    this.#phase += 1;
+    if (phase === 'input') {
+      this.#sum.endInputs();
+      if (this.#header !== null) this.#record = { ...this.#header.record, inputs: this.#inputs };
+    } else if (phase === 'decision') {
+      this.#sum.endDecisions();
+      if (this.#record === null) return;
+      this.#view = foldJournal(emptyView(this.#record), this.#sum.entries);
+      this.#parts = new PartsCheck(this.#record, this.#findings);
+    } else if (phase === 'part') {
+      this.#sum.endParts();
+      this.#parts?.finish();
+    } else if (phase === 'opened') this.#beginEnds();
+    else if (phase === 'end') while (this.#ends.length > 0 && this.#nextStep());
+  }
+
+  #input({ n, name, size, source, records, compression }: InputLine, text: string): void {
+    if (n !== this.#inputs.length)
+      this.#findings.add('inputs', `input ${this.#inputs.length} was expected, found ${n}`);
+    this.#inputs.push({ name, size, source, checksum: null, records, compression });
+    this.#sum.input(JSON.parse(text) as InputLine, text);
+  }
+
+  #decision(line: DecisionLine, text: string): void {
+    const expected = this.#sum.entries.length;
+    if (line.n !== expected) this.#findings.add('decisions', `decision ${expected} was expected, found ${line.n}`);
+    if (bytesChecksum(new TextEncoder().encode(line.text)) !== line.checksum)
+      this.#findings.add('decisions', `decision ${line.n} isn't what its checksum was made of`);
+    this.#sum.decision(line, JSON.parse(line.text) as JournalEntry, text);
+  }
+
+  #beginEnds(): void {
+    const view = this.#view;
+    if (view === null) return;
+    const { steps } = view.record.spec;
+    const opened = steps.map((_, index) => this.#opened[index] ?? null);
+    const exploded = new Map(view.exploded);
+    for (const [index, found] of opened.entries())
+      if (found !== null && takesFiles(steps, index)) exploded.set(index, found.count);
+    this.#view = { ...view, exploded };
+    this.#opened = opened;
+    this.#nextStep();
+  }
+
+  #end(line: EndLine, text: string): void {
+    const view = this.#view;
+    if (view === null) return;
+    const index = stepIndex(view.record.spec, line.step);
+    if (index < this.#ends.length - 1) {
+      this.#findings.add('order', `step ${line.step} stands out of order`);
+      return;
+    }
+    while (this.#ends.length - 1 < index) this.#nextStep();
+    this.#ends.at(-1)?.take(line);
+    this.#sum.end(line, text);
+  }
+
+  /** Ends a step and begins the next; false when there is none. */
+  #nextStep(): boolean {
+    const view = this.#view;
+    const current = this.#ends.at(-1);
+    if (current !== undefined) this.#sum.endStep(current.totals);
+    const name = view?.record.spec.steps[this.#ends.length]?.name;
+    if (view === null || name === undefined) return false;
+    this.#ends.push(new EndsCheck(view, this.#ends.length, this.#opened, this.#findings));
+    this.#sum.beginStep(name);
+    return true;
+  }
+}

@@ -1,0 +1,119 @@
+import { createHash } from 'node:crypto';
+import { canonicalJson } from '../../model/digest.ts';
+import type { JobRecord } from '../../model/job.ts';
+import type { JournalEntry } from '../../model/journal.ts';
+import { roundsOf, toleranceOf } from '../../model/verify/decisions.ts';
+import type { DecisionEvidence, Evidence, InputEvidence, StepEvidence } from '../../model/verify/evidence.ts';
+import type { DecisionLine, EndLine, InputLine, OpenedLine, ShardLine } from '../../model/verify/evidence-lines.ts';
+import type { StepTotals } from '../totals.ts';
+import { RootDigest } from './root-digest.ts';
+import { StepEnds } from './step-ends.ts';
+
+/** So many inputs and decisions stand in a proof themselves; the roots are of all. */
+const INPUTS_LISTED = 100;
+const DECISIONS_LISTED = 200;
+
+/**
+ * Makes a proof's evidence of its lines, in flat memory. `verify` tells it what the store says, `verify --check` what
+ * stands in a file: one code for both, so that what was claimed can be claimed again.
+ */
+export class EvidenceSum {
+  readonly #tell: (shard: ShardLine) => void;
+  readonly #inputs: RootDigest;
+  readonly #decisions: RootDigest;
+  readonly #parts: RootDigest;
+  readonly #listedInputs: InputEvidence[] = [];
+  readonly #listedDecisions: DecisionEvidence[] = [];
+  readonly #entries: JournalEntry[] = [];
+  readonly #gathers: Evidence['gathers'][number][] = [];
+  readonly #steps: StepEvidence[] = [];
+  readonly #roots = { inputs: '', decisions: '', parts: '' };
+  #inputBytes = 0;
+  #step: StepEnds | null = null;
+
+  /** `tell` is told the digest of each shard as it ends. */
+  constructor(tell: (shard: ShardLine) => void) {
+    this.#tell = tell;
+    this.#inputs = new RootDigest('inputs', tell);
+    this.#decisions = new RootDigest('decisions', tell);
+    this.#parts = new RootDigest('parts', tell);
+  }
+
+  /** The journal as far as it was told. */
+  get entries(): readonly JournalEntry[] {
+    return this.#entries;
+  }
+
+  input({ n, name, size, checksum, checksumFrom, source }: InputLine, text: string): void {
+    this.#inputs.add(n, text);
+    this.#inputBytes += size;
+    if (this.#listedInputs.length < INPUTS_LISTED)
+      this.#listedInputs.push({ name, size, checksum, checksumFrom, source });
+  }
+
+  endInputs(): void {
+    this.#roots.inputs = this.#inputs.finish();
+  }
+
+  decision({ n, checksum }: DecisionLine, entry: JournalEntry, text: string): void {
+    this.#decisions.add(n, text);
+    this.#entries.push(entry);
+    const { what, who, when } = entry;
+    if (this.#listedDecisions.length < DECISIONS_LISTED) this.#listedDecisions.push({ n, what, who, when, checksum });
+  }
+
+  endDecisions(): void {
+    this.#roots.decisions = this.#decisions.finish();
+  }
+
+  part(n: number, text: string): void {
+    this.#parts.add(n, text);
+  }
+
+  endParts(): void {
+    this.#roots.parts = this.#parts.finish();
+  }
+
+  opened({ step, count, leftOut }: OpenedLine): void {
+    this.#gathers.push({ step, took: count, leftOut });
+  }
+
+  beginStep(name: string): void {
+    this.#step = new StepEnds(name, this.#tell);
+  }
+
+  end(line: EndLine, text: string): void {
+    this.#step?.add(line, text);
+  }
+
+  endStep(totals: StepTotals): void {
+    if (this.#step !== null) this.#steps.push(this.#step.finish(totals));
+    this.#step = null;
+  }
+
+  /** All that was told; `record` without its inputs. */
+  finish(record: Omit<JobRecord, 'inputs'>): Evidence {
+    const { createdBy: who, createdAt: when, host, version } = record;
+    return {
+      record: canonicalDigest(record),
+      spec: canonicalDigest(record.spec),
+      code: record.code,
+      images: null,
+      submitted: { who, when, host, version },
+      inputs: {
+        ...{ count: this.#inputs.lines, bytes: this.#inputBytes, records: record.records },
+        ...{ root: this.#roots.inputs, listed: this.#listedInputs },
+      },
+      parts: { count: this.#parts.lines, root: this.#roots.parts },
+      steps: this.#steps,
+      gathers: this.#gathers,
+      tolerance: toleranceOf(record, this.#entries),
+      rounds: roundsOf(this.#entries),
+      decisions: { count: this.#decisions.lines, root: this.#roots.decisions, listed: this.#listedDecisions },
+    };
+  }
+}
+
+function canonicalDigest(value: unknown): string {
+  return `sha256:${createHash('sha256').update(canonicalJson(value)).digest('hex')}`;
+}

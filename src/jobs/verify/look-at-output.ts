@@ -1,0 +1,90 @@
+import { createHash } from 'node:crypto';
+import { isKind } from '../../errors.ts';
+import { parseStored } from '../../lib/json.ts';
+import { stagedPrefix } from '../../model/keys.ts';
+import type { OutputFile, OutputManifest, OutputMeta } from '../../model/output.ts';
+import { manifestLines, manifestProblem, metaProblem } from '../../model/verify/output-check.ts';
+import type { ObjectEntry } from '../../ports/object-store.ts';
+import { metaOf } from '../output.ts';
+import { hashObject } from './hash-object.ts';
+import type { Verifying } from './verify-context.ts';
+
+/** A task's object, as a listing names it. */
+export interface Found {
+  readonly task: number;
+  readonly entry: ObjectEntry;
+}
+
+export interface Looked {
+  readonly task: number;
+  readonly meta: OutputMeta | null;
+  /** What is wrong with it, in words. */
+  readonly problem: string | null;
+}
+
+/** Looks at a task's published object. Deep: reads every byte. */
+export async function lookAt(ctx: Verifying, name: string, { task, entry }: Found): Promise<Looked> {
+  try {
+    const info = await ctx.store.head(entry.key);
+    if (info === null) return { task, meta: null, problem: 'it went away while it was looked at' };
+    const brief = metaOf(entry.key, info.metadata);
+    if (brief.manifest === true) return await lookAtManifest(ctx, name, task, entry, brief.attempt);
+    const problem = metaProblem(brief, ctx.view.round) ?? (await bytesProblem(ctx, entry, brief));
+    return { task, meta: brief, problem };
+  } catch (error) {
+    if (!isKind(error, 'corrupt')) throw error;
+    return { task, meta: null, problem: error.message };
+  }
+}
+
+/** The listing knows the size; the bytes are read only by a deep look. */
+async function bytesProblem(ctx: Verifying, entry: ObjectEntry, expected: OutputMeta): Promise<string | null> {
+  if (entry.size !== expected.bytesOut) return `it has ${entry.size} bytes, and ${expected.bytesOut} were published`;
+  return ctx.deep ? hashProblem(ctx, entry.key, expected.bytesOut, expected.checksum) : null;
+}
+
+async function lookAtManifest(
+  ctx: Verifying,
+  name: string,
+  task: number,
+  entry: ObjectEntry,
+  attempt: string,
+): Promise<Looked> {
+  const bytes = await ctx.store.read(entry.key);
+  if (bytes === null) return { task, meta: null, problem: 'it went away while it was looked at' };
+  const { meta, single, files } = parseStored<OutputManifest>(entry.key, bytes);
+  if (meta?.attempt !== attempt || !Array.isArray(files)) {
+    return { task, meta: null, problem: 'its manifest and its metadata name different attempts' };
+  }
+  const prefix = stagedPrefix(ctx.view.record.job, name, task, attempt);
+  const problem =
+    metaProblem(meta, ctx.view.round) ??
+    manifestProblem(meta, files, prefix) ??
+    (checksumOfManifest(single, files) === meta.checksum ? null : 'its files have other checksums than it says') ??
+    (await filesProblem(ctx, prefix, files));
+  return { task, meta, problem };
+}
+
+function checksumOfManifest(single: boolean, files: readonly OutputFile[]): string | undefined {
+  if (single) return files[0]?.checksum;
+  return `sha256:${createHash('sha256').update(manifestLines(files)).digest('hex')}`;
+}
+
+async function filesProblem(ctx: Verifying, prefix: string, files: readonly OutputFile[]): Promise<string | null> {
+  const sizes = new Map<string, number>();
+  for await (const { key, size } of ctx.store.list(prefix)) sizes.set(key, size);
+  for (const { key, size, checksum } of files) {
+    const found = sizes.get(key);
+    if (found === undefined) return `${key} is gone`;
+    if (found !== size) return `${key} has ${found} bytes, and ${size} were published`;
+    const problem = ctx.deep ? await hashProblem(ctx, key, size, checksum) : null;
+    if (problem !== null) return problem;
+  }
+  return null;
+}
+
+async function hashProblem(ctx: Verifying, key: string, size: number, checksum: string): Promise<string | null> {
+  const found = await hashObject(ctx.store, key, size, ctx.signal);
+  if (found === null) return `${key} is gone`;
+  return found.checksum === checksum ? null : `${key} has ${found.checksum}, and ${checksum} was published`;
+}

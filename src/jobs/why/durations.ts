@@ -1,0 +1,57 @@
+import { TaskBits } from '../../model/bits.ts';
+import type { StepFacts } from '../../model/decide.ts';
+import type { JobView } from '../../model/view.ts';
+import type { DurationsSeen, Snapshot } from '../../model/why/snapshot.ts';
+import type { Ledger } from '../../ports/ledger.ts';
+import type { Platform } from '../../ports/platform.ts';
+import { totalsOf } from '../totals.ts';
+
+/** So many outputs a step are asked how long they took, spread over the step. */
+const SAMPLE = 40;
+/** So many earlier jobs of the name are tried. */
+const EARLIER = 10;
+
+/** How long done tasks of each step took, by a sample of their outputs. */
+export async function durationsOf(
+  platform: Platform,
+  view: JobView,
+  facts: readonly StepFacts[],
+): Promise<ReadonlyMap<string, DurationsSeen>> {
+  const found = new Map<string, DurationsSeen>();
+  for (const [index, { name }] of view.record.spec.steps.entries()) {
+    const published = facts[index]?.published;
+    if (published === undefined || published.count === 0) continue;
+    const seconds: number[] = [];
+    await totalsOf(platform.store, view.record.job, name, sampleOf(published), (_, meta) => {
+      seconds.push(meta.seconds);
+    });
+    seconds.sort((a, b) => a - b);
+    const [median, longest] = [seconds[seconds.length >> 1], seconds.at(-1)];
+    if (median === undefined || longest === undefined) continue;
+    found.set(name, { median, longest, sampled: seconds.length });
+  }
+  return found;
+}
+
+function sampleOf(published: TaskBits): TaskBits {
+  const every = Math.max(1, Math.floor(published.count / SAMPLE));
+  const sample = new TaskBits(published.size);
+  let at = 0;
+  for (const task of published) {
+    if (at % every === 0) sample.add(task);
+    if (sample.count === SAMPLE) break;
+    at += 1;
+  }
+  return sample;
+}
+
+/** Mean durations by step of the latest earlier run of the same job that succeeded; null if there is none. */
+export async function earlierRun(ledger: Ledger, view: JobView): Promise<Snapshot['earlier']> {
+  const { job, spec, createdAt } = view.record;
+  const jobs = await ledger.jobs({ name: spec.name, states: ['succeeded'], limit: EARLIER });
+  const before = jobs.find((other) => other.job !== job && other.createdAt <= Date.parse(createdAt));
+  if (before === undefined) return null;
+  const means = new Map<string, number>();
+  for (const { step, done, seconds } of await ledger.counts(before.job)) if (done > 0) means.set(step, seconds / done);
+  return { job: before.job, means };
+}

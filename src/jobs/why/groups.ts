@@ -1,0 +1,107 @@
+import type { Standing } from '../../model/decide.ts';
+import { standingOf } from '../../model/decide.ts';
+import { parseMessage } from '../../model/message.ts';
+import { type JobView, stateOf } from '../../model/view.ts';
+import type { GroupSeen, WorkerSeen } from '../../model/why/snapshot.ts';
+import type { Ledger } from '../../ports/ledger.ts';
+import type { Platform } from '../../ports/platform.ts';
+import type { Backlog, TenantBacklog } from '../../ports/task-queue.ts';
+import { listWorkers } from '../grid/workers.ts';
+import { listFacts } from '../listing.ts';
+import type { LookAt } from './look-at.ts';
+
+/** What serves a job's groups and what their queues hold of it, group by group. */
+export async function lookAtGroups(
+  at: LookAt,
+  platform: Platform,
+  view: JobView,
+  standing: Standing | null,
+  ledger: Ledger | null,
+): Promise<readonly GroupSeen[]> {
+  const groups = [...new Set(view.record.spec.steps.map(({ group }) => group))];
+  const workers =
+    ledger === null
+      ? []
+      : ((await at.try('ledger', null, () => listWorkers(platform, { group: undefined, left: true }))) ?? []);
+  const seen = await Promise.all(
+    groups.map(async (group) => {
+      const undecided = undecidedOf(view, standing, group);
+      const serving = workers.filter((worker) => worker.group.split(',').includes(group));
+      const size =
+        ledger === null ? null : await at.try('group', group, async () => (await platform.group(group)).describe());
+      const supervisor = await at.try('group', group, async () => (await platform.insight?.supervisor(group)) ?? null);
+      const queue = await at.try('queue', group, () => messagesOf(platform, view, group));
+      return { group, undecided, size, supervisor, workers: serving satisfies readonly WorkerSeen[], queue };
+    }),
+  );
+  const missing = standing === null ? null : await missingOf(at, platform, view, standing, seen);
+  return seen.map(({ queue, ...facts }) => ({
+    ...facts,
+    backlog: queue?.backlog ?? null,
+    mine: queue?.mine ?? null,
+    missing: missing?.get(facts.group) ?? 0,
+    newerFormat: newestFormat(queue?.mine?.delayedBodies ?? []),
+  }));
+}
+
+interface Messages {
+  readonly backlog: Backlog;
+  readonly mine: TenantBacklog | null;
+}
+
+async function messagesOf(platform: Platform, view: JobView, group: string): Promise<Messages> {
+  const queue = await platform.queue(group);
+  return { backlog: await queue.backlog(), mine: (await queue.ofTenant?.(view.record.job)) ?? null };
+}
+
+function undecidedOf(view: JobView, standing: Standing | null, group: string): number {
+  let count = 0;
+  for (const [index, step] of standing?.steps.entries() ?? []) {
+    if (view.record.spec.steps[index]?.group === group) count += step.undecided.count;
+  }
+  return count;
+}
+
+/**
+ * Undecided tasks without a message. A task that moves is for a moment in neither place: what seems missing counts only
+ * when a second look finds the job where it stood, and not more messages than before.
+ */
+async function missingOf(
+  at: LookAt,
+  platform: Platform,
+  view: JobView,
+  standing: Standing,
+  seen: readonly { readonly group: string; readonly undecided: number; readonly queue: Messages | null }[],
+): Promise<ReadonlyMap<string, number>> {
+  const state = stateOf(view);
+  if (state !== 'running' && state !== 'submitted') return new Map();
+  const short = seen.filter(({ undecided, queue }) => queue !== null && undecided > held(queue));
+  if (short.length === 0) return new Map();
+  const facts = await at.try('store', null, () => listFacts(platform.store, view));
+  const again = facts === null ? null : standingOf(view, facts);
+  if (again === null || signature(again) !== signature(standing)) return new Map();
+  const missing = new Map<string, number>();
+  for (const { group, undecided } of short) {
+    const queue = await at.try('queue', group, () => messagesOf(platform, view, group));
+    if (queue !== null && undecided > held(queue)) missing.set(group, undecided - held(queue));
+  }
+  return missing;
+}
+
+/** The job's messages; where the queue can't tell whose they are, all of the group's. */
+function held({ mine, backlog }: Messages): number {
+  const { visible, leased, delayed } = mine ?? backlog;
+  return visible + leased + delayed;
+}
+
+const signature = ({ steps }: Standing): string =>
+  steps.map(({ published, failed, undecided }) => `${published}/${failed}/${undecided.count}`).join(' ');
+
+function newestFormat(bodies: readonly string[]): number | null {
+  let newest: number | null = null;
+  for (const body of bodies) {
+    const parsed = parseMessage(body);
+    if (parsed.kind === 'newer') newest = Math.max(newest ?? 0, parsed.format);
+  }
+  return newest;
+}

@@ -1,0 +1,137 @@
+import { type Change, changesOf } from './changes.ts';
+import type { JobRecord } from './job.ts';
+import type { EntryKind, JournalEntry, TaskSets } from './journal.ts';
+import { foldOverrides } from './overrides.ts';
+import { parseTaskSet } from './task-set.ts';
+import type { JobView } from './view.ts';
+
+/** So much of a set of tasks, and so many changes, are spelled out; the entry has them all. */
+const SET_SHOWN = 48;
+const CHANGES_SHOWN = 4;
+
+/** How the acceptance of a job reads: the line before its journal's first. */
+export function acceptedText({ parts, runKey, runNumber, spec, version, notBefore }: JobRecord): string {
+  const steps = spec.steps.map(({ name }) => name).join(', ');
+  const key =
+    runKey === null ? '' : `, run key ${runKey}${runNumber === 0 ? '' : ` (its run ${(runNumber ?? 0) + 1})`}`;
+  const later = notBefore === null ? '' : `, not to begin before ${notBefore}`;
+  return `accepted: ${many(parts, 'part')}, steps ${steps}${key}${later}, by batchctl ${version}`;
+}
+
+/** A journal entry in words. `before` is the job as it was until then: what a retry changed is said in its terms. */
+export function historyText(entry: JournalEntry, before: JobView): string {
+  switch (entry.what) {
+    case 'sent':
+      return 'sent its first tasks';
+    case 'resend':
+      return `sent again what was missing: ${tasksText(entry.tasks)}`;
+    case 'pause':
+      return `paused${entry.now ? ' at once, what ran was given back' : ''}${pauseReason(entry.reason)}`;
+    case 'resume':
+      return 'resumed';
+    case 'cancel':
+      return 'cancelled';
+    case 'stop':
+      return `stopped: what was undecided is given up (${entry.cause})`;
+    case 'adjust':
+      return `adjusted: ${adjustments(entry) || 'nothing'}`;
+    case 'kill':
+      return entry.mode === 'fail'
+        ? `failed for good by hand: ${tasksText(entry.tasks)}`
+        : `ended the running attempt of ${tasksText(entry.tasks)}, to be tried again`;
+    case 'skip':
+      return `skipped ${tasksText(entry.tasks)}: ${entry.reason}${reopened(entry.round)}${
+        entry.unstop === true ? '; what was given up goes on' : ''
+      }`;
+    case 'unskip':
+      return `took back the skip of ${tasksText(entry.tasks)}${reopened(entry.round)}`;
+    case 'retry':
+      return retryText(entry, before);
+    case 'retry-rest':
+      return `round ${entry.round}: the canaries succeeded, the rest is asked for`;
+    case 'close':
+      return `closed: ${entry.state}${entry.reason === null ? '' : ` (${entry.reason})`}${
+        entry.round === 0 ? '' : `, round ${entry.round}`
+      }`;
+    case 'prune':
+      return 'pruned: its parts, outputs and logs were removed';
+    default:
+      return entry satisfies never;
+  }
+}
+
+function retryText(entry: Extract<EntryKind, { what: 'retry' }>, before: JobView): string {
+  const first = entry.canaries === null ? '' : `, first ${tasksText(entry.canaries)}`;
+  const after = foldOverrides(before.overrides, entry.overrides);
+  const changes = changeTexts(changesOf(before.record, [before.overrides], after, 0), before.record);
+  const more = changes.length > CHANGES_SHOWN ? [`${changes.length - CHANGES_SHOWN} more`] : [];
+  const changed = changes.length === 0 ? '' : `, with ${[...changes.slice(0, CHANGES_SHOWN), ...more].join(', ')}`;
+  return `retry, round ${entry.round}: ${tasksText(entry.tasks)}${first}${changed}`;
+}
+
+/** What several steps have changed alike is said once. */
+function changeTexts(changes: readonly Change[], { spec }: JobRecord): readonly string[] {
+  const steps = new Map<string, string[]>();
+  for (const { field, from, to } of changes) {
+    const [, step = '', name = field] = /^steps\.([^.]+)\.(.+)$/.exec(field) ?? [];
+    const text = `${name.replace(/^params\./, '')} ${valueText(name, from)} → ${valueText(name, to)}`;
+    steps.set(text, [...(steps.get(text) ?? []), step]);
+  }
+  return [...steps].map(([text, [step = '', ...others]]) =>
+    step === '' || others.length > 0 || spec.steps.length === 1 ? text : `${step}.${text}`,
+  );
+}
+
+function valueText(name: string, value: unknown): string {
+  if (value === null || value === undefined) return 'none';
+  if (name === 'code') return String(value).slice(0, 8);
+  if (typeof value === 'number' && (name === 'timeout' || name === 'stall')) return secondsText(value);
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  return text.length > SET_SHOWN ? `${text.slice(0, SET_SHOWN)}...` : text;
+}
+
+function secondsText(seconds: number): string {
+  if (seconds % 3_600 === 0 && seconds > 0) return `${seconds / 3_600}h`;
+  return seconds % 60 === 0 && seconds > 0 ? `${seconds / 60}m` : `${seconds}s`;
+}
+
+function adjustments(entry: Extract<EntryKind, { what: 'adjust' }>): string {
+  const { tolerate, maxRunning, finishBy, maxCost } = entry;
+  const said: readonly (readonly [string, string | number | null | undefined])[] = [
+    ['tolerate', tolerate],
+    ['max running', maxRunning],
+    ['finish by', finishBy],
+    ['max cost', typeof maxCost === 'number' ? `${maxCost} USD` : maxCost],
+  ];
+  return said
+    .flatMap(([name, value]) => (value === undefined ? [] : [`${name} ${value ?? 'without limit'}`]))
+    .join(', ');
+}
+
+function pauseReason(reason: string): string {
+  if (reason === 'person') return '';
+  return reason === 'halt' ? ' by its halt limit: too many have failed for good' : `: ${reason}`;
+}
+
+const reopened = (round: number | undefined): string => (round === undefined ? '' : `; open again, round ${round}`);
+
+/** `14 tasks (price/3,17-19)` */
+function tasksText(sets: TaskSets): string {
+  const named = Object.entries(sets).filter(([, set]) => set !== '');
+  const count = named.reduce((sum, [, set]) => sum + sizeOf(set), 0);
+  const names = named.map(([step, set]) => `${step}/${shortened(set)}`).join(' ');
+  return count === 1 ? names : `${many(count, 'task')} (${names})`;
+}
+
+function sizeOf(set: string): number {
+  return parseTaskSet(set).reduce((sum, [from, to]) => sum + to - from + 1, 0);
+}
+
+function shortened(set: string): string {
+  if (set.length <= SET_SHOWN) return set;
+  return `${set.slice(0, set.lastIndexOf(',', SET_SHOWN))},...`;
+}
+
+function many(count: number, noun: string): string {
+  return `${String(count).replace(/\B(?=(\d{3})+$)/g, ',')} ${noun}${count === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,58 @@
+/** What a report needs to know of an attempt: the ledger's record of it, as far as it goes. */
+export interface AttemptFacts {
+  readonly step: string;
+  readonly task: number;
+  readonly round: number;
+  readonly attempt: string;
+  /** A label, from 1 in each round. */
+  readonly number: number;
+  readonly worker: string;
+  readonly slot: number;
+  readonly outcome: 'running' | 'done' | 'failedAttempt' | 'failed' | 'interrupted';
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  readonly endedAt: number | null;
+  readonly waitSeconds: number | null;
+  readonly exitCode: number | null;
+  readonly reason: string | null;
+  readonly error: string | null;
+  readonly cpuSeconds: number | null;
+  readonly peakMemory: number | null;
+  readonly bytesIn: number | null;
+}
+
+/** An attempt with an end: a vanished one has the last instant at which it can have run. */
+export interface EndedAttempt {
+  readonly facts: AttemptFacts;
+  readonly outcome: AttemptFacts['outcome'];
+  /** Milliseconds since the epoch; of one that runs, now. */
+  readonly end: number;
+}
+
+/** What is known besides of when things can have ended, milliseconds since the epoch. */
+export interface EndingContext {
+  readonly now: number;
+  /** When the job was closed; null while it is open. */
+  readonly closedAt: number | null;
+  /** A worker's last sign of life, and whether it is still there; undefined for one that nobody remembers. */
+  readonly worker: (id: string) => { readonly seenAt: number; readonly alive: boolean } | undefined;
+}
+
+/**
+ * Gives each attempt of one task its end. An attempt whose end nobody recorded either runs, or its worker vanished
+ * with it (killed, lost): then it counts as interrupted, and ended at its worker's last sign of life, but not after
+ * the next attempt began.
+ */
+export function endAttempts(attempts: readonly AttemptFacts[], context: EndingContext): readonly EndedAttempt[] {
+  const done = attempts.some(({ outcome }) => outcome === 'done');
+  return attempts.map((facts): EndedAttempt => {
+    const { outcome, startedAt, endedAt } = facts;
+    if (outcome !== 'running') return { facts, outcome, end: Math.max(startedAt, endedAt ?? startedAt) };
+    const worker = context.worker(facts.worker);
+    const next = Math.min(...attempts.map((other) => (other.startedAt > startedAt ? other.startedAt : context.now)));
+    const runs = context.closedAt === null && !done && next === context.now && worker?.alive === true;
+    if (runs) return { facts, outcome, end: Math.max(startedAt, context.now) };
+    const last = Math.min(next, context.closedAt ?? context.now, worker?.seenAt ?? startedAt);
+    return { facts, outcome: 'interrupted', end: Math.max(startedAt, last) };
+  });
+}

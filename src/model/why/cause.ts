@@ -1,0 +1,59 @@
+/** Why a job is slow, stuck or failing: codes are stable, and only grow in number. */
+export const CAUSE_CODES = [
+  'storeUnreachable',
+  'queueUnreachable',
+  'ledgerUnreachable',
+  'damaged',
+  'newerFormat',
+  'olderWorkers',
+  'diskFull',
+  'diskNearlyFull',
+  'cancelled',
+  'paused',
+  'halted',
+  'stopped',
+  'submissionUnfinished',
+  'notDue',
+  'expectUnmet',
+  'failing',
+  'gatherBlocked',
+  'canaryHeld',
+  'canaryRunning',
+  'missingTasks',
+  'deadLetters',
+  'noWorker',
+  'supervisorDead',
+  'workerStarting',
+  'workersLeaving',
+  'workersBusyElsewhere',
+  'doesNotFit',
+  'killsWorkers',
+  'leasesExpiring',
+  'workerLost',
+  'maxRunning',
+  'backoff',
+  'straggler',
+  'slowTasks',
+  'slowStep',
+  'ledgerBehind',
+] as const;
+
+export type CauseCode = (typeof CAUSE_CODES)[number];
+
+/**
+ * `stops`: nothing, or nothing of a step, goes on until somebody acts · `fails`: tasks were lost for good ·
+ * `slows`: it goes on, slower than it could · `waits`: it goes on by itself at a known moment · `note`: worth knowing.
+ */
+export const SEVERITIES = ['stops', 'fails', 'slows', 'waits', 'note'] as const;
+export type Severity = (typeof SEVERITIES)[number];
+
+export interface Cause {
+  readonly code: CauseCode;
+  readonly severity: Severity;
+  /** One sentence with the facts: which, how long, on whom, by whom. */
+  readonly title: string;
+  /** What it was seen by, a few lines. Instants are ISO-8601 UTC. */
+  readonly evidence: readonly string[];
+  /** The command, or the act, that mends it. */
+  readonly mend: string;
+}

@@ -1,0 +1,98 @@
+import type { Cause, CauseCode } from './cause.ts';
+import type { Snapshot, Trouble } from './snapshot.ts';
+import { are, groupFlag, many, size, some } from './words.ts';
+
+/** Less free space than this is a full disk to a task that writes, bytes. */
+const FULL_BELOW = 2 ** 20;
+/** A disk is nearly full below this share of it, and below so many bytes. */
+const NEARLY_SHARE = 0.05;
+const NEARLY_BELOW = 10e9;
+const NEARLY_FILES = 10_000;
+
+/** Services that don't answer, disks without room, versions that don't fit. */
+export function serviceCauses(seen: Snapshot): readonly Cause[] {
+  return [...seen.troubles.map(ofTrouble), ...diskCauses(seen), ...newerMessages(seen), ...olderWorkers(seen)];
+}
+
+const CODES: Readonly<Record<Trouble['service'], CauseCode>> = {
+  store: 'storeUnreachable',
+  queue: 'queueUnreachable',
+  ledger: 'ledgerUnreachable',
+  group: 'storeUnreachable',
+  disk: 'storeUnreachable',
+};
+
+/** The cause that an error is: of a format, of damage, of a full disk, or of a service that does not answer. */
+export function ofTrouble({ service, group, kind, message, hint }: Trouble): Cause {
+  const where = group === null ? `the ${service}` : `the ${service} of group ${group}`;
+  const evidence = [message];
+  if (kind === 'newer') {
+    const mend = hint ?? 'install the batchctl that wrote it, or a newer one';
+    return { code: 'newerFormat', severity: 'stops', title: `a newer batchctl wrote ${where}`, evidence, mend };
+  }
+  if (kind === 'corrupt') {
+    const mend = hint ?? 'restore it from a backup of the store';
+    return { code: 'damaged', severity: 'stops', title: `${where} is damaged`, evidence, mend };
+  }
+  if (kind === 'full') {
+    const mend = hint ?? 'make room on that disk: nothing is lost';
+    return { code: 'diskFull', severity: 'stops', title: `${where} has no room left`, evidence, mend };
+  }
+  const severity = service === 'ledger' ? 'slows' : 'stops';
+  const mend = hint ?? 'batchctl doctor says more';
+  return { code: CODES[service], severity, title: `${where} can't be reached`, evidence, mend };
+}
+
+function diskCauses({ disks }: Snapshot): readonly Cause[] {
+  return disks.flatMap(({ what, path, free, total, freeFiles }): Cause[] => {
+    const evidence = [
+      `${path}: ${size(free)} of ${size(total)} free${freeFiles === null ? '' : `, ${many(freeFiles, 'file')} more`}`,
+    ];
+    const mend = `make room on the disk of ${path}: nothing is lost, and tasks given back are delivered again`;
+    const none = free < FULL_BELOW ? 'no room' : freeFiles === 0 ? 'no room for another file' : null;
+    if (none !== null) {
+      return [{ code: 'diskFull', severity: 'stops', title: `there is ${none} for ${what}`, evidence, mend }];
+    }
+    const nearly = free < NEARLY_SHARE * total && free < NEARLY_BELOW;
+    if (!nearly && (freeFiles === null || freeFiles >= NEARLY_FILES)) return [];
+    const left = nearly ? size(free) : `room for ${many(freeFiles ?? 0, 'file')}`;
+    return [{ code: 'diskNearlyFull', severity: 'note', title: `only ${left} left for ${what}`, evidence, mend }];
+  });
+}
+
+/** Messages that this version can't read are given back for a minute, each time. */
+function newerMessages({ groups, version }: Snapshot): readonly Cause[] {
+  return groups.flatMap(({ group, newerFormat, workers }): Cause[] => {
+    if (newerFormat === null) return [];
+    const versions = [...new Set(workers.filter(({ state }) => state !== 'gone').map((worker) => worker.version))];
+    const known = versions.length === 0 ? '' : `; its workers are batchctl ${some(versions)}`;
+    const title = `messages in group ${group} have format ${newerFormat}, which batchctl ${version} can't read${known}`;
+    const mend = `update the workers: batchctl scale 0${groupFlag(group)}, install the batchctl that submitted the job, batchctl scale 1${groupFlag(group)}`;
+    const evidence = ['they are given back unrun, and delivered again after a minute'];
+    return [{ code: 'newerFormat', severity: 'stops', title, evidence, mend }];
+  });
+}
+
+function olderWorkers({ view, groups }: Snapshot): readonly Cause[] {
+  return groups.flatMap(({ group, workers }): Cause[] => {
+    const older = workers.filter(
+      ({ state, version }) => state !== 'gone' && state !== 'lost' && isOlder(version, view.record.version),
+    );
+    if (older.length === 0) return [];
+    const title = `${many(older.length, 'worker')} of group ${group} ${are(older.length)} older than the batchctl ${view.record.version} that submitted the job`;
+    const evidence = older.slice(0, 3).map(({ worker, version }) => `${worker}: batchctl ${version}`);
+    const mend = `batchctl workers drain ${older[0]?.worker ?? 'WORKER'}, and start one of the newer version`;
+    return [{ code: 'olderWorkers', severity: 'note', title, evidence, mend }];
+  });
+}
+
+/** By the three numbers of a version; one that has none is as old as any. */
+function isOlder(version: string, than: string): boolean {
+  const [a, b] = [version, than].map((text) => text.split(/[.+-]/).slice(0, 3).map(Number));
+  for (const [at, number] of (b ?? []).entries()) {
+    const mine = a?.[at] ?? 0;
+    if (Number.isNaN(mine) || Number.isNaN(number)) return false;
+    if (mine !== number) return mine < number;
+  }
+  return false;
+}

@@ -1,0 +1,127 @@
+import type { DiskSpace, SupervisorFacts } from '../../ports/insight.ts';
+import type { AttemptEvent, LedgerTask, LedgerWorker, StepCounts } from '../../ports/ledger.ts';
+import type { Backlog, TenantBacklog } from '../../ports/task-queue.ts';
+import type { GroupStatus } from '../../ports/worker-group.ts';
+import type { JobView } from '../view.ts';
+
+/** All that was seen of a job at one moment, bounded in size whatever the job's: what the causes are worked out from. */
+export interface Snapshot {
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  readonly leaseSeconds: number;
+  /** Of this batchctl. */
+  readonly version: string;
+  readonly view: JobView;
+  /** Who cancelled it and when, or null. */
+  readonly cancelledBy: { readonly who: string; readonly when: string } | null;
+  /** By listing the store; null where it could not be listed. */
+  readonly steps: readonly StepSeen[] | null;
+  /** The ledger's counters; null where it can't be reached. */
+  readonly counts: readonly StepCounts[] | null;
+  /** Tasks that run as far as the ledger knows, at most `RUNNING_SEEN`. */
+  readonly running: readonly LedgerTask[];
+  /** A few undecided tasks with all their attempts, those first that were begun most often. */
+  readonly histories: readonly TaskHistory[];
+  readonly groups: readonly GroupSeen[];
+  /** Dead letters of tasks that are undecided, a few; all others are of tasks that failed for good. */
+  readonly deadLetters: readonly DeadSeen[];
+  readonly failures: readonly FailureSeen[];
+  /** Of a retry whose rest is held back; null where none is. */
+  readonly canaries: CanariesSeen | null;
+  /** Durations of done tasks by step, from a sample of their outputs. */
+  readonly durations: ReadonlyMap<string, DurationsSeen>;
+  /** Mean seconds a task by step, of the latest earlier run of the same job; null if there is none. */
+  readonly earlier: { readonly job: string; readonly means: ReadonlyMap<string, number> } | null;
+  readonly disks: readonly DiskSpace[];
+  /** What could not be looked at. */
+  readonly troubles: readonly Trouble[];
+}
+
+export const RUNNING_SEEN = 1_000;
+
+export interface StepSeen {
+  readonly name: string;
+  readonly group: string;
+  readonly gather: boolean;
+  readonly opened: boolean;
+  readonly total: number;
+  readonly published: number;
+  /** For good, and not skipped. */
+  readonly failed: number;
+  readonly skipped: number;
+  readonly undecided: number;
+  /** The first few undecided tasks. */
+  readonly some: readonly number[];
+}
+
+export interface GroupSeen {
+  readonly group: string;
+  /** Undecided tasks of the job in steps of this group. */
+  readonly undecided: number;
+  readonly size: GroupStatus | null;
+  readonly supervisor: SupervisorFacts | null;
+  readonly backlog: Backlog | null;
+  /** The job's own messages; null where the queue can't tell. */
+  readonly mine: TenantBacklog | null;
+  /** Undecided tasks without a message, in two looks; 0 where that can't be told. */
+  readonly missing: number;
+  /** The newest format of a delayed message that this version can't read; null if none. */
+  readonly newerFormat: number | null;
+  /** Workers that serve it, live, draining, lost and lately gone. */
+  readonly workers: readonly WorkerSeen[];
+}
+
+export interface WorkerSeen extends Omit<LedgerWorker, 'state'> {
+  /** `lost`: not seen for four heartbeats, and it did not say that it left. */
+  readonly state: LedgerWorker['state'] | 'lost';
+}
+
+export interface TaskHistory {
+  readonly step: string;
+  readonly task: number;
+  readonly attempts: readonly AttemptEvent[];
+  /** Marks of attempts that began and were never settled, of an often delivered task. */
+  readonly begun: number;
+}
+
+export interface DeadSeen {
+  readonly group: string;
+  readonly step: string;
+  readonly task: number;
+  readonly reason: string;
+}
+
+export interface CanariesSeen {
+  readonly round: number;
+  readonly all: number;
+  readonly published: number;
+  /** Those that failed for good, a few: `price/17`. */
+  readonly failed: readonly string[];
+}
+
+/** Failures for good that share a cause. */
+export interface FailureSeen {
+  readonly id: string | null;
+  readonly step: string;
+  readonly reason: string;
+  readonly exitCode: number | null;
+  readonly error: string | null;
+  readonly count: number;
+  /** One task that failed so: `price/17`. */
+  readonly example: string;
+}
+
+export interface DurationsSeen {
+  /** Seconds. */
+  readonly median: number;
+  readonly longest: number;
+  readonly sampled: number;
+}
+
+export interface Trouble {
+  readonly service: 'store' | 'queue' | 'ledger' | 'group' | 'disk';
+  readonly group: string | null;
+  readonly kind: string;
+  readonly message: string;
+  readonly hint: string | null;
+}

@@ -1,0 +1,9 @@
+import type { Insight } from '../ports/insight.ts';
+
+/** What a local profile tells of its disk and of the processes that keep its groups up. */
+export function localInsight(root: string): Insight {
+  return {
+    disks: async () => (await import('../adapters/local/disk-space.ts')).diskSpaces(root),
+    supervisor: async (group) => (await import('../adapters/local/supervisor-facts.ts')).supervisorFacts(root, group),
+  };
+}

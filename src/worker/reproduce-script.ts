@@ -1,0 +1,115 @@
+import { argvOf, SHELLS_OWN } from './command-script.ts';
+import { INHERITED } from './environment.ts';
+import { shellQuote } from './shell-quote.ts';
+
+/** What `run.sh` and `env` of a reproduced task are made of. */
+export interface ReproducedCommand {
+  /** `step/n of job, round r`. */
+  readonly title: string;
+  readonly run: readonly string[] | string;
+  /** The command's own variables: nothing that it inherits of a worker, no secrets, no paths. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Variables that name something beside `run.sh`: name to file name. */
+  readonly places: Readonly<Record<string, string>>;
+  /** Name to reference (`env:NAME`, `file:/path`). */
+  readonly secrets: Readonly<Record<string, string>>;
+  readonly output: 'stdout' | 'file' | 'files';
+  /** False: an empty stdin. */
+  readonly stdin: boolean;
+  /** Seconds: where the deadline that the command is told lies. */
+  readonly timeout: number;
+}
+
+/** Set while `run.sh` runs in its own, clean environment. */
+const INSIDE = 'BATCHCTL_REPRODUCE';
+/** By these a worker finds what its commands left: they pass from whoever runs `run.sh`. */
+const MARKS = ['BATCHCTL_WORKER_ID', 'BATCHCTL_ATTEMPT'] as const;
+
+/** The file of variables that `run.sh` reads: a shell's assignments, one a line; a value may hold newlines. */
+export function envText({ title, env, places, secrets }: ReproducedCommand): string {
+  const lines = [`# ${title}: its environment, read by run.sh, where $here is this directory`];
+  for (const [name, value] of Object.entries(env)) {
+    if (!SHELLS_OWN.test(name)) lines.push(`${name}=${shellQuote(value)}`);
+  }
+  for (const [name, place] of Object.entries(places)) lines.push(`${name}="$here/${place}"`);
+  for (const [name, reference] of Object.entries(secrets)) {
+    lines.push(`# ${name} is a secret: run.sh takes it from ${reference}`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/**
+ * A script that runs the command as a worker does: the environment is its own, the working directory `work`, stdin,
+ * stdout and counters lie beside the script. It says the exit code on stdout, and ends with it.
+ */
+export function runScript(command: ReproducedCommand): string {
+  const { title, output, stdin, timeout, secrets } = command;
+  const redirections = `<${stdin ? '"$here/input"' : '/dev/null'}${output === 'stdout' ? ' >"$here/output"' : ''}`;
+  return `${[
+    '#!/bin/sh',
+    `# ${title}, as a worker runs it. Change what is in work/, and run it again:`,
+    '# output, counters and the exit code are those of the command.',
+    `here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd) || exit 1`,
+    '',
+    "# Of this shell's environment the command gets what it gets of a worker's, and nothing else.",
+    `if [ -z "\${${INSIDE}-}" ]; then`,
+    `  exec /usr/bin/env -i ${INSIDE}=1 ${[...INHERITED, ...inheritedSecrets(secrets)].map(passed).join(' ')} \\`,
+    `    ${MARKS.map((name) => `${name}="\${${name}-reproduce}"`).join(' ')} /bin/sh "$here/run.sh"`,
+    'fi',
+    `unset ${INSIDE}`,
+    ...Object.entries(secrets).flatMap(([name, reference]) => secretLines(name, reference)),
+    ...inheritedSecrets(secrets).map((name) => (name in secrets ? '' : `unset ${name}`)),
+    'set -a',
+    '. "$here/env"',
+    deadline(timeout),
+    'set +a',
+    '',
+    'rm -rf "$here/output" "$here/counters"',
+    ...(output === 'files' ? ['mkdir "$here/output" || exit 1'] : []),
+    'cd "$here/work" && unset PWD OLDPWD || exit 1',
+    `/usr/bin/env ${words(command)} ${redirections}`,
+    'code=$?',
+    'echo "exit code $code"',
+    'exit "$code"',
+  ].join('\n')}\n`;
+}
+
+/** Names that the shell would not assign are set by env(1), which also keeps its builtins away. */
+function words({ env, run }: ReproducedCommand): string {
+  const own = Object.entries(env).filter(([name]) => SHELLS_OWN.test(name));
+  return [...own.map(([name, value]) => `${name}=${shellQuote(value)}`), ...argvOf(run).map(shellQuote)].join(' ');
+}
+
+const passed = (name: string): string => `\${${name}+${name}="$${name}"}`;
+
+function inheritedSecrets(secrets: ReproducedCommand['secrets']): readonly string[] {
+  const names = Object.values(secrets).flatMap((reference) => /^env:(.+)$/.exec(reference)?.[1] ?? []);
+  return [...new Set(names)].filter((name) => !INHERITED.some((known) => known === name));
+}
+
+function secretLines(name: string, reference: string): readonly string[] {
+  const [, scheme, rest = ''] = /^(env|file):(.*)$/s.exec(reference) ?? [];
+  const missing = `echo ${shellQuote(`secret ${name}: can't be read from ${reference}`)} >&2; exit 3`;
+  if (scheme === 'env') {
+    return [
+      `[ -n "\${${rest}+set}" ] || { ${missing}; }`,
+      ...(rest === name ? [] : [`${name}="$${rest}"`]),
+      `export ${name}`,
+    ];
+  }
+  if (scheme === 'file') {
+    // A shell drops every newline at the end: the x keeps all but the one that a worker drops as well.
+    return [
+      `${name}=$(cat -- ${shellQuote(rest)} && echo x) || { ${missing}; }`,
+      `${name}=\${${name}%x}; ${name}=\${${name}%"\n"}; export ${name}`,
+    ];
+  }
+  return [missing];
+}
+
+/** ISO-8601 UTC, so many seconds from now, by GNU's date or BSD's. */
+function deadline(timeout: number): string {
+  const at = `$(($(date +%s) + ${Math.round(timeout)}))`;
+  const format = '+%Y-%m-%dT%H:%M:%S.000Z';
+  return `BATCHCTL_DEADLINE=$(date -u -d "@${at}" ${format} 2>/dev/null || date -u -r "${at}" ${format})`;
+}

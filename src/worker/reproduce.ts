@@ -1,0 +1,164 @@
+import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { BatchctlError, hasCode } from '../errors.ts';
+import { unpackCode } from '../jobs/code-archive.ts';
+import { readOpened, stepTotals } from '../jobs/listing.ts';
+import type { TaskName } from '../jobs/task-name.ts';
+import { randomId } from '../lib/id.ts';
+import { hasBarrier, sectionStart } from '../model/job.ts';
+import { codeKey, outKey } from '../model/keys.ts';
+import { changedCode, changedStep } from '../model/overrides.ts';
+import { type JobView, overridesOf, roundOf } from '../model/view.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
+import type { Platform } from '../ports/platform.ts';
+import type { Runnable } from './admit.ts';
+import type { SlotDirectory } from './directory.ts';
+import { commandOf, environmentOf, INHERITED } from './environment.ts';
+import { JobCache } from './job-cache.ts';
+import { envText, type ReproducedCommand, runScript } from './reproduce-script.ts';
+import { type StagedInput, stageIn } from './stage-in.ts';
+
+/** A task laid out on this machine. */
+export interface Reproduced {
+  readonly task: Runnable;
+  readonly directory: string;
+  /** Bytes of its input. */
+  readonly bytes: number;
+  /** SHA-256 of the code's archive that lies in `work`; null for a job without files. */
+  readonly code: string | null;
+}
+
+export interface ReproduceOptions {
+  readonly task: TaskName;
+  /** Created; may exist if it is empty. */
+  readonly directory: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Lays a task out in a directory as its next attempt would find it: `input`, the job's files (the mended ones, if a
+ * retry brought some) in `work`, `env`, and `run.sh`, which runs it. The directory is there whole or not at all.
+ * Throws `refused` for a directory that isn't empty and for a pruned job, `notFound` for a task whose input isn't there
+ * yet, `changed` for an input that isn't what the job was accepted with.
+ */
+export async function reproduce(platform: Platform, view: JobView, options: ReproduceOptions): Promise<Reproduced> {
+  const task = runnable(view, options.task);
+  mustBeEmpty(options.directory);
+  await mustHaveInput(platform.store, task);
+  mkdirSync(dirname(options.directory), { recursive: true });
+  const partial = join(dirname(options.directory), `.${basename(options.directory)}.${randomId(8)}`);
+  try {
+    mkdirSync(join(partial, 'work'), { recursive: true, mode: 0o700 });
+    const laid = await layOut(platform, task, partial, options.signal);
+    renameSync(partial, options.directory);
+    return { ...laid, task, directory: options.directory };
+  } catch (error) {
+    rmSync(partial, { recursive: true, force: true });
+    if (hasCode(error, 'ENOTEMPTY', 'EEXIST')) throw notEmpty(options.directory);
+    throw error;
+  }
+}
+
+function runnable(view: JobView, { step: index, name, task }: TaskName): Runnable {
+  const accepted = view.record.spec.steps[index];
+  if (accepted === undefined) throw new BatchctlError('notFound', `job ${view.record.job} has no step ${name}`);
+  if (view.pruned !== null) {
+    throw new BatchctlError('refused', `job ${view.record.job} was pruned: its inputs are gone`, {
+      hint: 'submit it again, and reproduce the task of the new job',
+    });
+  }
+  const overrides = overridesOf(view, index, task);
+  const message = { job: view.record.job, step: name, task, round: roundOf(view, index, task) };
+  return { message, view, overrides, step: changedStep(accepted, overrides), index, number: 1 };
+}
+
+async function mustHaveInput(store: ObjectStore, { view, index, message }: Runnable): Promise<void> {
+  const { steps } = view.record.spec;
+  const name = `${message.step}/${message.task}`;
+  if (hasBarrier(steps, index)) {
+    if ((await readOpened(store, message.job, message.step)) !== null) return;
+    throw new BatchctlError('notFound', `${name} has no input yet: it waits for all chains before it`, {
+      hint: `batchctl status ${message.job}`,
+    });
+  }
+  const before = steps[index - 1];
+  if (before === undefined || sectionStart(steps, index) === index) return;
+  if ((await store.head(outKey(message.job, before.name, message.task))) !== null) return;
+  throw new BatchctlError('notFound', `${name} has no input yet: ${before.name}/${message.task} isn't done`, {
+    hint: `batchctl reproduce ${message.job} ${before.name}/${message.task}`,
+  });
+}
+
+async function layOut(
+  platform: Platform,
+  task: Runnable,
+  directory: string,
+  signal: AbortSignal,
+): Promise<Pick<Reproduced, 'bytes' | 'code'>> {
+  const slot = slotIn(directory);
+  const staged = await stageIn({ platform, jobs: new JobCache(platform.store, 60_000) }, task, slot, signal);
+  const code = changedCode(task.view.record, task.overrides);
+  if (code !== null) await layCode(platform.store, code, slot.cwd);
+  const command = commandIn(task, staged, slot, platform.leaseSeconds);
+  writeFileSync(join(directory, 'env'), envText(command), { mode: 0o600 });
+  writeFileSync(join(directory, 'run.sh'), runScript(command));
+  chmodSync(join(directory, 'run.sh'), 0o755);
+  return { bytes: staged.bytes, code };
+}
+
+async function layCode(store: ObjectStore, sha256: string, directory: string): Promise<void> {
+  const gzip = await store.read(codeKey(sha256));
+  if (gzip === null) throw new BatchctlError('corrupt', `${codeKey(sha256)} is gone`, { hint: 'submit the job again' });
+  await unpackCode(gzip, sha256, directory);
+}
+
+function slotIn(directory: string): SlotDirectory {
+  const input = join(directory, 'input');
+  const output = join(directory, 'output');
+  return {
+    ...{ cwd: join(directory, 'work'), stdin: input, inputDirectory: input, counters: join(directory, 'counters') },
+    ...{ stdout: output, outputFile: output, outputDirectory: output, stderr: join(directory, 'stderr') },
+  };
+}
+
+/** The command with its variables: those that are paths of the slot by the name of what they name. */
+function commandIn(task: Runnable, staged: StagedInput, slot: SlotDirectory, leaseSeconds: number): ReproducedCommand {
+  const { job, step, task: n, round } = task.message;
+  const facts = { worker: '', attempt: '', leaseSeconds, deadline: 0, secrets: {} };
+  const all = environmentOf(task, staged, slot, facts);
+  const [env, places]: [Record<string, string>, Record<string, string>] = [{}, {}];
+  const paths = new Map([slot.stdin, slot.counters, slot.outputFile].map((path) => [path, basename(path)]));
+  for (const [name, value] of Object.entries(all)) {
+    const place = paths.get(value);
+    if (place !== undefined) places[name] = place;
+    else if (name in task.step.env || isOwn(name)) env[name] = value;
+  }
+  return {
+    title: `${step}/${n} of ${job}, round ${round}`,
+    run: commandOf(task, staged),
+    ...{ env, places, secrets: task.step.secrets, output: task.step.output },
+    ...{ stdin: staged.stdin !== null, timeout: task.step.timeout },
+  };
+}
+
+/** What run.sh sets itself: the marks, by which its caller finds it, and the deadline, which lies ahead. */
+const SET_THERE = ['BATCHCTL_WORKER_ID', 'BATCHCTL_ATTEMPT', 'BATCHCTL_DEADLINE'];
+
+function isOwn(name: string): boolean {
+  return !INHERITED.some((known) => known === name) && !SET_THERE.includes(name);
+}
+
+function mustBeEmpty(directory: string): void {
+  try {
+    if (readdirSync(directory).length > 0) throw notEmpty(directory);
+  } catch (error) {
+    if (hasCode(error, 'ENOTDIR')) throw notEmpty(directory);
+    if (!hasCode(error, 'ENOENT')) throw error;
+  }
+}
+
+function notEmpty(directory: string): BatchctlError {
+  return new BatchctlError('refused', `expected an empty directory or none, found ${directory} in use`, {
+    hint: 'remove it, or name another one with -o',
+  });
+}

@@ -1,0 +1,211 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { expect } from 'chai';
+import { BatchctlError } from '../../src/errors.ts';
+import { mustReadView } from '../../src/jobs/journal.ts';
+import { whyJob } from '../../src/jobs/why/why.ts';
+import { jobKey, journalKey } from '../../src/model/keys.ts';
+import { addEntry } from '../support/claims-job.ts';
+import { startInside } from '../support/inside-worker.ts';
+import { causeOf, codesOf, whyJobFile } from '../support/why-job.ts';
+import { Workspace } from '../support/workspace.ts';
+import { wrapStore } from '../support/wrap-store.ts';
+
+const FAILS_ODD = 'case $BATCHCTL_TASK in *[13579]) echo "bad row $BATCHCTL_TASK" >&2; exit 7;; esac; echo done';
+
+describe('why: what was decided, and what failed', function () {
+  this.timeout(60_000);
+  let workspace: Workspace;
+  beforeEach(() => {
+    workspace = new Workspace();
+    workspace.write('job.json', whyJobFile(4, 'echo done'));
+  });
+  afterEach(() => workspace.remove());
+
+  it('a person paused it: who, how long ago, and why', async () => {
+    const job = await workspace.submit();
+    await workspace.run(['pause', job]);
+    const cause = await causeOf(await workspace.platform(), job, 'paused');
+    expect(cause.title).to.match(/^\S+@\S+ paused it \S+ ago$/);
+    expect(cause.mend).to.equal(`batchctl resume ${job}`);
+    expect(await codesOf(await workspace.platform(), job), 'nobody is expected to work').to.deep.equal(['paused']);
+  });
+
+  it('the guard "halt" paused it, as too many failed', async () => {
+    workspace.write('job.json', whyJobFile(60, FAILS_ODD, { step: { attempts: 1 }, job: { halt: '5%' } }));
+    const job = await workspace.submit();
+    await workspace.work({}, '--slots', '1');
+    const platform = await workspace.platform();
+    const cause = await causeOf(platform, job, 'halted');
+    expect(cause.title).to.include('the guard "halt" paused it').and.include('5 % or more');
+    expect(await codesOf(platform, job)).to.include('failing');
+  });
+
+  it('"onFailure: stop" gave up the rest', async () => {
+    workspace.write('job.json', whyJobFile(40, FAILS_ODD, { step: { attempts: 1 }, job: { onFailure: 'stop' } }));
+    const job = await workspace.submit();
+    await workspace.work({}, '--slots', '1');
+    const cause = await causeOf(await workspace.platform(), job, 'stopped');
+    expect(cause.mend).to.include(`batchctl retry ${job}`);
+  });
+
+  it('it was cancelled: by whom', async () => {
+    const job = await workspace.submit();
+    await workspace.run(['cancel', job, '--yes']);
+    const cause = await causeOf(await workspace.platform(), job, 'cancelled');
+    expect(cause.title).to.match(/^it was cancelled by \S+@\S+, \S+ ago$/);
+  });
+
+  it('its submission was killed half way', async () => {
+    const killed = await workspace.run(['submit', 'job.json', '--json'], { BATCHCTL_TEST_KILL: 'before-journal:1' });
+    expect(killed.signal).to.equal('SIGKILL');
+    const platform = await workspace.platform();
+    const { job } = await whyJob(async () => platform, 'claims');
+    const cause = await causeOf(platform, job ?? '', 'submissionUnfinished');
+    expect(cause.mend).to.include(`batchctl verify ${job} --repair`);
+    await workspace.run(['verify', job ?? '', '--repair']);
+    expect(await codesOf(platform, job ?? '')).to.deep.equal(['noWorker']);
+  });
+
+  it('it is not due yet', async () => {
+    const job = await workspace.submit();
+    const platform = await workspace.platform();
+    const { record } = await mustReadView(platform.store, job);
+    const notBefore = new Date(Date.now() + 3_600_000).toISOString();
+    await platform.store.put(jobKey(job), JSON.stringify({ ...record, notBefore }));
+    const cause = await causeOf(platform, job, 'notDue');
+    expect(cause.title).to.match(/^it begins in (1h|60m)/);
+    expect(await codesOf(platform, job)).to.deep.equal(['notDue']);
+  });
+
+  it('tasks failed for good: the causes of failures with their ids, and the gather they hold back', async () => {
+    workspace.write('job.json', whyJobFile(9, FAILS_ODD, { gather: true, step: { attempts: 1 } }));
+    const job = await workspace.submit();
+    await workspace.work();
+    const platform = await workspace.platform();
+    const failing = await causeOf(platform, job, 'failing');
+    expect(failing.title).to.include('4 tasks of price failed for good: exit 7, "bad row');
+    expect(failing.mend).to.match(new RegExp(`^batchctl retry ${job} --cause \\w{6},`));
+    const blocked = await causeOf(platform, job, 'gatherBlocked');
+    expect(blocked.title).to.equal("total can't begin: 4 chains before it failed for good, 0 are tolerated");
+    expect(await codesOf(platform, job)).to.deep.equal(['failing', 'gatherBlocked']);
+  });
+
+  it('canaries that run, and canaries that failed again, hold the rest of a retry back', async () => {
+    workspace.write('job.json', whyJobFile(6, FAILS_ODD, { step: { attempts: 1 } }));
+    const job = await workspace.submit();
+    await workspace.work();
+    const platform = await workspace.platform();
+    await workspace.run(['retry', job, '--canary', '1']);
+    expect((await causeOf(platform, job, 'canaryRunning')).title).to.include('0 of 1 succeeded by now');
+    await workspace.work();
+    const held = await causeOf(platform, job, 'canaryHeld');
+    expect(held.title).to.include('round 1 is held back').and.include('price/1 failed for good again');
+  });
+
+  it('a control total does not add up', async () => {
+    workspace.write(
+      'job.json',
+      whyJobFile(2, 'echo "rows 1" >> "$BATCHCTL_COUNTERS"', { job: { expect: ['price.rows == 3'] } }),
+    );
+    const job = await workspace.submit();
+    await workspace.work();
+    const platform = await workspace.platform();
+    expect((await causeOf(platform, job, 'expectUnmet')).title).to.include('price.rows == 3');
+    expect(await codesOf(platform, job)).to.deep.equal(['expectUnmet']);
+  });
+});
+
+describe('why: services that do not answer', function () {
+  this.timeout(60_000);
+  let workspace: Workspace;
+  let job: string;
+  beforeEach(async () => {
+    workspace = new Workspace();
+    workspace.write('job.json', whyJobFile(4, 'echo done'));
+    job = await workspace.submit();
+  });
+  afterEach(() => workspace.remove());
+
+  const replace = (file: string): void => {
+    for (const end of ['', '-wal', '-shm']) rmSync(workspace.path('.batchctl', `${file}${end}`), { force: true });
+    mkdirSync(workspace.path('.batchctl', file));
+  };
+  const damage = (file: string): void => {
+    for (const end of ['-wal', '-shm']) rmSync(workspace.path('.batchctl', `${file}${end}`), { force: true });
+    writeFileSync(workspace.path('.batchctl', file), 'no database at all\n'.repeat(500));
+  };
+
+  it('the queue can not be opened', async () => {
+    replace('queue.db');
+    const cause = await causeOf(await workspace.platform(), job, 'queueUnreachable');
+    expect(cause.evidence.join()).to.include('queue.db');
+  });
+
+  it('the ledger can not be opened: what the store and the queue say is told all the same', async () => {
+    replace('ledger.db');
+    await workspace.run(['pause', job]);
+    const codes = await codesOf(await workspace.platform(), job);
+    expect(codes).to.include('ledgerUnreachable');
+    expect(codes.length).to.be.greaterThan(1);
+  });
+
+  it('a damaged ledger is named, with its mend, also when no job was said', async () => {
+    damage('ledger.db');
+    const { code, stdout } = await workspace.run(['why', '--json']);
+    expect(code).to.equal(11);
+    const answer = JSON.parse(stdout) as { job: null; causes: { code: string; mend: string }[] };
+    expect(answer.job).to.equal(null);
+    expect(answer.causes[0]).to.include({ code: 'damaged' });
+    expect(answer.causes[0]?.mend).to.include('batchctl ledger rebuild');
+  });
+
+  it('the store refuses to be listed', async () => {
+    const platform = await workspace.platform();
+    const refuse = (prefix: string): never => {
+      throw new BatchctlError('unavailable', `can't list ${prefix}: input/output error`, { hint: 'check the disk' });
+    };
+    const store = wrapStore(platform.store, { list: refuse });
+    const cause = await causeOf({ ...platform, store }, job, 'storeUnreachable');
+    expect(cause).to.deep.include({ severity: 'stops', mend: 'check the disk' });
+  });
+
+  it('an entry of the journal of a newer format', async () => {
+    const platform = await workspace.platform();
+    const view = await addEntry(platform, await mustReadView(platform.store, job), {
+      what: 'adjust',
+      maxRunning: 2,
+    });
+    await platform.store.put(journalKey(job, view.next), '{"format":2}');
+    const { job: found, causes } = await whyJob(async () => platform, job);
+    expect(found).to.equal(null);
+    expect(causes[0]).to.include({ code: 'newerFormat' });
+    expect(causes[0]?.evidence.join()).to.include('has format 2');
+  });
+
+  it('a disk that is nearly full, and one that is full', async function () {
+    const at = workspace.path('disk');
+    mkdirSync(at);
+    // Only root may mount, and not in every container.
+    if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=32m', 'tmpfs', at]).status !== 0) this.skip();
+    const inner = new Workspace(at);
+    try {
+      inner.write('job.json', whyJobFile(1, 'echo done'));
+      const id = await inner.submit();
+      const platform = await inner.platform('w-disk');
+      writeFileSync(inner.path('filler'), Buffer.alloc(30_500_000));
+      expect((await causeOf(platform, id, 'diskNearlyFull')).severity).to.equal('note');
+      spawnSync('sh', ['-c', `cat /dev/zero > ${inner.path('rest')}`]);
+      const full = await causeOf(platform, id, 'diskFull');
+      expect(full.title).to.include('no room for');
+      rmSync(inner.path('rest'));
+      rmSync(inner.path('filler'));
+      expect(await codesOf(platform, id)).to.deep.equal(['noWorker']);
+      await startInside(inner, platform, { slots: 1, untilEmpty: true }).done;
+      expect(await codesOf(platform, id)).to.deep.equal([]);
+    } finally {
+      await inner.close();
+      spawnSync('umount', ['-l', at]);
+    }
+  });
+});

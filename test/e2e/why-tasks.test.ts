@@ -1,0 +1,178 @@
+import { rmSync } from 'node:fs';
+import { expect } from 'chai';
+import { begunKey } from '../../src/model/keys.ts';
+import { startInside } from '../support/inside-worker.ts';
+import { until } from '../support/until.ts';
+import { causeOf, codesOf, WAITS, whyJobFile } from '../support/why-job.ts';
+import { Workspace } from '../support/workspace.ts';
+
+/** Task 0 waits for `go`, all others are quick. */
+const ONE_WAITS = `[ "$BATCHCTL_TASK" != 0 ] || ${WAITS.replace('; echo done', '')}; echo done`;
+
+describe('why: tasks that do not end', function () {
+  this.timeout(60_000);
+  let workspace: Workspace;
+  beforeEach(() => {
+    workspace = new Workspace();
+  });
+  afterEach(() => workspace.remove());
+
+  it('a gather waits for one straggler: which, how long, on whom, against the median', async () => {
+    workspace.write('job.json', whyJobFile(6, ONE_WAITS, { gather: true }));
+    const job = await workspace.submit();
+    const worker = workspace.start(['worker', '--until-empty', '--slots', '2']);
+    const platform = await workspace.platform();
+    const cause = await causeOf(platform, job, 'straggler');
+    expect(cause.title).to.match(/^total waits for price\/0: it has run for [\d.]+s on w-\w+, the median is \d+ms$/);
+    expect(cause.mend).to.include(`batchctl logs ${job} price/0 --follow`).and.include('tasks kill');
+    workspace.write('go', '');
+    expect((await worker.ended).code).to.equal(0);
+  });
+
+  it('a task far slower than its fellows is named while others still wait', async () => {
+    workspace.write('job.json', whyJobFile(120, ONE_WAITS.replace('; echo done', '; sleep 0.1; echo done')));
+    const job = await workspace.submit();
+    const worker = workspace.start(['worker', '--until-empty', '--slots', '2']);
+    const cause = await causeOf(await workspace.platform(), job, 'slowTasks');
+    expect(cause.title).to.include('1 task of price is far slower').and.include('price/0');
+    workspace.write('go', '');
+    worker.child.kill('SIGTERM');
+    await worker.ended;
+  });
+
+  it('a step that takes longer than in the run before', async () => {
+    workspace.write('job.json', whyJobFile(12, 'echo'));
+    const before = await workspace.submit();
+    await workspace.work();
+    workspace.write('job.json', whyJobFile(30, 'sleep 0.3'));
+    const job = await workspace.submit();
+    const worker = workspace.start(['worker', '--slots', '4']);
+    const cause = await causeOf(await workspace.platform(), job, 'slowStep');
+    expect(cause.title).to.match(/^a task of price takes \d+ms; in the run before it took \d+ms$/);
+    expect(cause.mend).to.include(`--compare ${before}`);
+    worker.child.kill('SIGTERM');
+    await worker.ended;
+  });
+
+  it('all that waits is delayed after failed attempts: until when, and what they said', async () => {
+    workspace.write('job.json', whyJobFile(2, 'echo "no route to host" >&2; exit 3', { step: { attempts: 12 } }));
+    const job = await workspace.submit();
+    const worker = workspace.start(['worker', '--slots', '2']);
+    const cause = await causeOf(await workspace.platform(), job, 'backoff');
+    expect(cause.title).to.include('to be tried again after a failed attempt: the first is due in');
+    expect(cause.evidence.join()).to.include('exit 3, "no route to host"');
+    worker.child.kill('SIGTERM');
+    await worker.ended;
+  });
+
+  it('maxRunning is reached: by what, and how many wait', async () => {
+    workspace.write('job.json', whyJobFile(4, WAITS, { job: { maxRunning: 1 } }));
+    const job = await workspace.submit();
+    const worker = workspace.start(['worker', '--until-empty', '--slots', '3']);
+    const cause = await causeOf(await workspace.platform(), job, 'maxRunning');
+    expect(cause.title).to.equal('the job runs as many tasks as it may: maxRunning is 1, 3 tasks wait');
+    workspace.write('go', '');
+    await worker.ended;
+  });
+
+  it('maxRunning of a step is told apart from the job’s', async () => {
+    workspace.write('job.json', whyJobFile(4, WAITS, { step: { maxRunning: 1 } }));
+    const job = await workspace.submit();
+    const worker = workspace.start(['worker', '--until-empty', '--slots', '3']);
+    const cause = await causeOf(await workspace.platform(), job, 'maxRunning');
+    expect(cause.title).to.include('step price runs as many tasks as it may');
+    workspace.write('go', '');
+    await worker.ended;
+  });
+
+  it('a worker that was killed: its task waits for the lease; killed again and again, the task is named', async () => {
+    workspace.write('job.json', whyJobFile(1, WAITS));
+    const job = await workspace.submit();
+    const platform = await workspace.platform();
+    const ledger = await platform.ledger();
+    const attempts = async (): Promise<number> => (await ledger.attempts(job, 'price', 0)).length;
+    for (const time of [1, 2]) {
+      const worker = workspace.start(['worker', '--slots', '1']);
+      await until(`attempt ${time} is known`, async () => (await attempts()) === time);
+      worker.child.kill('SIGKILL');
+      await worker.ended;
+      if (time === 1) {
+        const lost = await causeOf(platform, job, 'workerLost');
+        expect(lost.title).to.include('1 task ran on a worker that is gone (w-');
+        expect(lost.severity).to.equal('waits');
+      }
+    }
+    const cause = await causeOf(platform, job, 'leasesExpiring');
+    expect(cause.title).to.include('price/0 lost its worker or its lease 2 times');
+    expect(cause.mend).to.include('batchctl workers logs w-');
+    expect(await codesOf(platform, job)).to.include('noWorker');
+  });
+
+  it('a task that seems to kill its workers, by the marks of attempts that never ended', async () => {
+    workspace.write('job.json', whyJobFile(2, 'echo'));
+    const job = await workspace.submit();
+    const platform = await workspace.platform();
+    for (const attempt of ['aaaa', 'bbbb', 'cccc'])
+      await platform.store.put(begunKey(job, 'price', 1, 0, attempt), '{"format":1}');
+    const cause = await causeOf(platform, job, 'killsWorkers');
+    expect(cause.title).to.include('price/1 seems to kill its workers: 3 attempts');
+    expect(cause.mend).to.include(`batchctl tasks kill ${job} price/1 --fail`);
+  });
+
+  it('tasks without a message are missing, until they are sent again', async () => {
+    workspace.write('job.json', whyJobFile(3, 'echo'));
+    const job = await workspace.submit();
+    const platform = await workspace.platform();
+    await (await platform.queue('default')).purge({});
+    const cause = await causeOf(platform, job, 'missingTasks');
+    expect(cause.title).to.include('3 tasks are neither decided nor in the queue');
+    expect(cause.mend).to.equal(`batchctl verify ${job} --repair`);
+    const mended = await workspace.run(['verify', job, '--repair']);
+    expect(mended.stderr).to.include('sent 3');
+    expect(await codesOf(platform, job)).to.not.include('missingTasks');
+  });
+
+  it('a dead letter of a task that did not fail: its reason, and the way back', async () => {
+    workspace.write('job.json', whyJobFile(2, 'echo'));
+    const job = await workspace.submit();
+    const platform = await workspace.platform();
+    const queue = await platform.queue('default');
+    const [delivery] = await queue.receive({ max: 1, waitSeconds: 5 });
+    if (delivery === undefined) throw new Error('nothing was delivered');
+    await queue.bury([{ delivery, reason: 'the archive is damaged' }]);
+    const cause = await causeOf(platform, job, 'deadLetters');
+    expect(cause.title).to.include('1 task of it lie').and.include('the archive is damaged');
+    await workspace.run(['queue', 'redrive', '--job', job]);
+    expect(await codesOf(platform, job)).to.deep.equal(['noWorker']);
+  });
+
+  it('a ledger that was lost says less than the store', async () => {
+    workspace.write('job.json', whyJobFile(3, 'echo'));
+    const job = await workspace.submit();
+    await workspace.work();
+    for (const name of ['ledger.db', 'ledger.db-wal', 'ledger.db-shm'])
+      rmSync(workspace.path('.batchctl', name), { force: true });
+    const platform = await workspace.platform();
+    const cause = await causeOf(platform, job, 'ledgerBehind');
+    expect(cause.evidence).to.deep.equal(['price: the ledger counts 0 done, the store has 3']);
+    await workspace.run(['verify', job, '--repair']);
+    expect(await codesOf(platform, job)).to.deep.equal([]);
+  });
+
+  it('an attempt whose lease was lost is told, with the worker it ran on', async () => {
+    workspace.write('job.json', whyJobFile(1, WAITS));
+    const job = await workspace.submit();
+    const platform = await workspace.platform('w-frozen');
+    void startInside(workspace, platform, { slots: 1, untilEmpty: false });
+    const ledger = await platform.ledger();
+    const [seen] = await until('it runs', async () => {
+      const found = await ledger.attempts(job, 'price', 0);
+      return found.length > 0 ? found : null;
+    });
+    if (seen === undefined) throw new Error('no attempt');
+    await ledger.record([{ ...seen, outcome: 'interrupted', reason: 'lease', endedAt: Date.now() }]);
+    const cause = await causeOf(platform, job, 'leasesExpiring');
+    expect(cause.evidence.join()).to.include('w-frozen').and.include('its lease ended');
+    workspace.write('go', '');
+  });
+});

@@ -1,0 +1,143 @@
+import { expect } from 'chai';
+import { lockGroup } from '../../src/adapters/local/supervisor-lock.ts';
+import { encodeMessage } from '../../src/model/message.ts';
+import { startInside } from '../support/inside-worker.ts';
+import { rejection } from '../support/rejection.ts';
+import { until } from '../support/until.ts';
+import { causeOf, codesOf, WAITS, whyJobFile } from '../support/why-job.ts';
+import { Workspace } from '../support/workspace.ts';
+
+describe('why: nobody takes the tasks', function () {
+  this.timeout(60_000);
+  let workspace: Workspace;
+  beforeEach(() => {
+    workspace = new Workspace();
+    workspace.write('job.json', whyJobFile(4, 'echo done'));
+  });
+  afterEach(() => workspace.remove());
+
+  const size = (desired: number): string =>
+    JSON.stringify({ format: 1, desired, min: 0, max: 4, mode: 'manual', until: null, after: null, slots: null });
+
+  it('no worker serves the group: says so, with the command that starts one, and exits 11', async () => {
+    const job = await workspace.submit();
+    const { code, stdout } = await workspace.run(['why', job, '--json']);
+    expect(code).to.equal(11);
+    const answer = JSON.parse(stdout) as { job: string; state: string; causes: { code: string; mend: string }[] };
+    expect(answer).to.include({ job, state: 'running' });
+    expect(answer.causes.map(({ code: found }) => found)).to.deep.equal(['noWorker']);
+    expect(answer.causes[0]?.mend).to.include('batchctl scale 1').and.include('--until-empty');
+    const text = await workspace.run(['why', job]);
+    expect(text.stdout).to.include('4 tasks of price wait in group default').and.include('mend: batchctl scale 1');
+  });
+
+  it('a healthy job, and one that succeeded, have no cause: exit 0', async () => {
+    workspace.write('job.json', whyJobFile(4, WAITS));
+    const job = await workspace.submit();
+    const worker = workspace.start(['worker', '--until-empty', '--slots', '4']);
+    await until('nothing is wrong', async () => (await codesOf(await workspace.platform(), job)).length === 0);
+    const running = await workspace.run(['why', job]);
+    expect(running.stdout).to.match(/running, nothing is wrong: \d running, \d waiting/);
+    expect(running.code).to.equal(0);
+    workspace.write('go', '');
+    await worker.ended;
+    const done = await workspace.run(['why', job]);
+    expect(done).to.include({ code: 0, stdout: `${job}: it succeeded, nothing is wrong\n` });
+  });
+
+  it('the process that keeps the workers up was killed: its death is named, and the size to set again', async () => {
+    const job = await workspace.submit();
+    const platform = await workspace.platform();
+    await platform.store.put('groups/default.json', size(2));
+    workspace.write('job.json', whyJobFile(1, WAITS));
+    const supervisor = workspace.start(['worker-supervisor', '--group', 'default']);
+    await until('its workers are up', async () => (await (await platform.ledger()).workers({})).length === 2);
+    const later = await workspace.submit();
+    supervisor.child.kill('SIGKILL');
+    workspace.write('go', '');
+    expect(job).to.not.equal(later);
+    await until('its workers left', async () =>
+      (await (await platform.ledger()).workers({})).every(({ state }) => state === 'gone'),
+    );
+    const last = await workspace.submit();
+    const cause = await causeOf(platform, last, 'supervisorDead');
+    expect(cause.mend).to.equal('batchctl scale 2');
+    expect(cause.severity).to.equal('stops');
+  });
+
+  it('a worker that is still starting is waited for', async () => {
+    const job = await workspace.submit();
+    const platform = await workspace.platform();
+    await platform.store.put('groups/default.json', size(1));
+    const lock = await lockGroup(workspace.path('.batchctl'), 'default');
+    try {
+      expect((await causeOf(platform, job, 'workerStarting')).severity).to.equal('waits');
+    } finally {
+      lock?.release();
+    }
+  });
+
+  it('all slots run another job: which, and what makes room', async () => {
+    workspace.write('job.json', whyJobFile(3, WAITS));
+    const first = await workspace.submit();
+    const platform = await workspace.platform('w-only');
+    void startInside(workspace, platform, { slots: 1, untilEmpty: false });
+    await until('it is busy', async () => (await codesOf(platform, first)).every((code) => code === 'olderWorkers'));
+    const second = await workspace.submit('--run-key', 'other');
+    const cause = await causeOf(platform, second, 'workersBusyElsewhere');
+    expect(cause.title).to.include(first).and.include('the only slot');
+    workspace.write('go', '');
+  });
+
+  it('a task needs more memory than any worker has: how much, and how much there is', async () => {
+    workspace.write('job.json', whyJobFile(2, 'echo', { step: { needs: { memory: '64GB' } } }));
+    const job = await workspace.submit();
+    const platform = await workspace.platform('w-small');
+    void startInside(workspace, platform, { slots: 2, untilEmpty: false });
+    const cause = await causeOf(platform, job, 'doesNotFit');
+    expect(cause.title).to.include('needs 64GB of memory').and.include('more than 4.3GB');
+    expect(await codesOf(platform, job)).to.not.include('backoff');
+  });
+
+  it('the last worker is leaving while tasks wait', async () => {
+    workspace.write('job.json', whyJobFile(3, WAITS));
+    const job = await workspace.submit();
+    const platform = await workspace.platform('w-leaver');
+    const worker = startInside(workspace, platform, { slots: 1, untilEmpty: false });
+    await until('it runs one', async () => {
+      const [seen] = await (await platform.ledger()).workers({});
+      return seen?.busy.length === 1;
+    });
+    const left = worker.drain();
+    expect((await causeOf(platform, job, 'workersLeaving')).title).to.include('w-leaver');
+    workspace.write('go', '');
+    await left;
+  });
+
+  it('messages of a newer format: which, and what can not read them', async () => {
+    workspace.write('job.json', whyJobFile(1, 'echo'));
+    const job = await workspace.submit();
+    const platform = await workspace.platform('w-old');
+    const queue = await platform.queue('default');
+    await queue.purge({});
+    const body = encodeMessage({ job, step: 'price', task: 0, round: 0 }).replace('"format":1', '"format":7');
+    await queue.send([{ body, tenant: job }]);
+    const worker = startInside(workspace, platform, { slots: 1, untilEmpty: false });
+    expect((await rejection(worker.done)).message).to.include('newer format');
+    const cause = await causeOf(platform, job, 'newerFormat');
+    expect(cause.title).to.include('format 7');
+    expect(await codesOf(platform, job))
+      .to.not.include('backoff')
+      .and.not.include('missingTasks');
+  });
+
+  it('workers older than the batchctl that submitted the job are noted', async () => {
+    workspace.write('job.json', whyJobFile(1, WAITS));
+    const job = await workspace.submit();
+    const platform = await workspace.platform('w-ancient');
+    void startInside(workspace, platform, { slots: 1, untilEmpty: false });
+    const cause = await causeOf(platform, job, 'olderWorkers');
+    expect(cause).to.deep.include({ severity: 'note', evidence: ['w-ancient: batchctl 0.0.0'] });
+    workspace.write('go', '');
+  });
+});

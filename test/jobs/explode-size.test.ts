@@ -1,0 +1,87 @@
+import { expect } from 'chai';
+import { countFiles, type Explosion, fileParts } from '../../src/jobs/explode/file-parts.ts';
+import { hasAllShards, writeShards } from '../../src/jobs/explode/step-shards.ts';
+import { stepPartShard } from '../../src/model/keys.ts';
+import type { FilePart } from '../../src/model/part.ts';
+import { explodingJob } from '../support/exploding-job.ts';
+import { publishManyFiles } from '../support/many-files.ts';
+import { wrapStore } from '../support/wrap-store.ts';
+import type { Place } from './published-job.ts';
+
+const TASKS = 120;
+const FILES_EACH = 100;
+const FILES = TASKS * FILES_EACH;
+
+describe('an explode of 12,000 files', function () {
+  this.timeout(30_000);
+  let place: Place;
+  let explosion: Explosion;
+
+  before(async () => {
+    const { place: made, view } = await explodingJob();
+    place = made;
+    const { job } = view.record;
+    explosion = { store: place.platform.store, job, step: 'split', size: TASKS, leftOut: '' };
+    for (let task = 0; task < TASKS; task += 1) await publishManyFiles(place.platform, job, task, FILES_EACH);
+  });
+  after(() => place.end());
+
+  it('reads no more than a few outputs ahead of the part that is made', async () => {
+    const read = new Set<string>();
+    const store = wrapStore(explosion.store, {
+      read: (key, options) => {
+        read.add(key);
+        return explosion.store.read(key, options);
+      },
+    });
+    const parts = fileParts({ ...explosion, store });
+    for (let n = 0; n < 50 * FILES_EACH; n += 1) await parts.next();
+    expect(read.size).to.be.within(50, 70);
+    await parts.return(undefined);
+  });
+
+  it('makes two shards, of which each may be written by another', async () => {
+    expect(await countFiles(explosion)).to.equal(FILES);
+    const opened = { format: 1, id: 'a', count: FILES, leftOut: '' } as const;
+    const step = { ...explosion, taker: 'count', opened };
+    const shard = (n: number): string => stepPartShard(explosion.job, 'count', n);
+    await writeShards(step);
+    const first = await explosion.store.read(shard(0));
+    const second = await explosion.store.read(shard(1));
+    expect([linesOf(first), linesOf(second)]).to.deep.equal([10_000, FILES - 10_000]);
+    const last = JSON.parse(
+      new TextDecoder()
+        .decode(second ?? undefined)
+        .trimEnd()
+        .split('\n')
+        .at(-1) ?? '',
+    ) as FilePart;
+    expect(last).to.include({ n: FILES - 1, from: `split/${TASKS - 1}`, name: 'f00099' });
+
+    await explosion.store.delete([shard(0)]);
+    expect(await hasAllShards(step)).to.equal(false);
+    await writeShards(step);
+    expect(await explosion.store.read(shard(0))).to.deep.equal(first);
+    expect(await hasAllShards(step)).to.equal(true);
+  });
+
+  it('writes no last shard for another number of files than it was opened with', async () => {
+    for (const [count, says] of [
+      [FILES - 1, 'more'],
+      [FILES + 1, String(FILES)],
+    ] as const) {
+      const opened = { format: 1, id: 'a', count, leftOut: '' } as const;
+      const error = await writeShards({ ...explosion, taker: 'other', opened }).catch((thrown: unknown) => thrown);
+      expect(error).to.include({ kind: 'corrupt' });
+      expect(String(error)).to.include(`now hold ${says}`);
+      expect(await explosion.store.head(stepPartShard(explosion.job, 'other', 1))).to.equal(null);
+    }
+  });
+});
+
+function linesOf(bytes: Uint8Array | null): number {
+  return new TextDecoder()
+    .decode(bytes ?? new Uint8Array())
+    .trimEnd()
+    .split('\n').length;
+}

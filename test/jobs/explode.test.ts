@@ -1,0 +1,277 @@
+import { expect } from 'chai';
+import { refreshView } from '../../src/jobs/journal.ts';
+import { look } from '../../src/jobs/look.ts';
+import { readOutput } from '../../src/jobs/output.ts';
+import { retry } from '../../src/jobs/retry.ts';
+import { statusOf } from '../../src/jobs/status.ts';
+import { openedKey, stepPartShard, stepPartsPrefix } from '../../src/model/keys.ts';
+import type { FilePart } from '../../src/model/part.ts';
+import { type JobView, stateOf } from '../../src/model/view.ts';
+import type { Platform } from '../../src/ports/platform.ts';
+import { addEntry, failForGood } from '../support/claims-job.ts';
+import { EXPLODING, explodingJob, publishFiles, publishRest } from '../support/exploding-job.ts';
+import { wrapStore } from '../support/wrap-store.ts';
+import { type Place, publishManifest } from './published-job.ts';
+import { openAgain, work } from './submitted-job.ts';
+
+const RETRY = { tasks: [], canaries: null, overrides: {}, dryRun: false };
+
+describe('explode', function () {
+  this.timeout(30_000);
+  let place: Place;
+  let view: JobView;
+  const setUp = async (yaml = EXPLODING): Promise<void> => {
+    ({ place, view } = await explodingJob(yaml));
+  };
+  afterEach(() => place.end());
+
+  const parts = async (step = 'count'): Promise<readonly FilePart[]> => {
+    const bytes = await place.platform.store.read(stepPartShard(view.record.job, step, 0));
+    const lines = new TextDecoder().decode(bytes ?? new Uint8Array()).split('\n');
+    return lines.filter(Boolean).map((line) => JSON.parse(line) as FilePart);
+  };
+  const names = async (): Promise<readonly string[]> => (await parts()).map(({ from, name }) => `${from} ${name}`);
+  const queued = async ({ platform }: Place = place): Promise<number> => {
+    const { visible, leased, delayed } = await (await platform.queue('default')).backlog();
+    return visible + leased + delayed;
+  };
+
+  const publishNothing = async (): Promise<void> => {
+    for (const task of [0, 1, 2]) await publishManifest({ platform: place.platform, view }, 'split', task, {});
+  };
+
+  it('opens once all chains are in, each file a task: in task order, then by name', async () => {
+    await setUp();
+    await publishFiles(place, view, [0, 1]);
+    expect((await look(place.platform, view)).did).to.deep.equal([]);
+    await publishFiles(place, view, [2]);
+    const before = await queued();
+    const found = await look(place.platform, view);
+    expect(found.did).to.deep.equal(['open']);
+    expect([...(found.standing.steps[1]?.undecided ?? [])]).to.deep.equal([0, 1, 2, 3, 4]);
+    expect(await names()).to.deep.equal([
+      'split/0 a.txt',
+      'split/0 sub/b.txt',
+      'split/1 empty.txt',
+      'split/2 a.txt',
+      'split/2 c.txt',
+    ]);
+    expect((await parts()).map(({ n }) => n)).to.deep.equal([0, 1, 2, 3, 4]);
+    expect((await queued()) - before).to.equal(5);
+  });
+
+  it('says that nobody can know how many tasks there will be, until it is open', async () => {
+    await setUp();
+    const totals = async (): Promise<readonly (number | null)[]> => {
+      view = await refreshView(place.platform.store, view);
+      return (await statusOf(place.platform, view)).steps.map(({ total }) => total);
+    };
+    const ledgerTotals = async (): Promise<readonly number[] | undefined> =>
+      (await (await place.platform.ledger()).job(view.record.job))?.steps.map(({ total }) => total);
+    expect(await totals()).to.deep.equal([3, null, 1]);
+    expect(await ledgerTotals()).to.deep.equal([3, 0, 1]);
+    await publishFiles(place, view);
+    await look(place.platform, view);
+    expect(await totals()).to.deep.equal([3, 5, 1]);
+    expect(await ledgerTotals()).to.deep.equal([3, 5, 1]);
+  });
+
+  it('goes without what failed within tolerance; that is too late to retry', async () => {
+    await setUp();
+    await publishFiles(place, view, [0, 2]);
+    await failForGood(place.platform, view.record.job, 'split', 1);
+    await look(place.platform, view);
+    expect(await names()).to.deep.equal(['split/0 a.txt', 'split/0 sub/b.txt', 'split/2 a.txt', 'split/2 c.txt']);
+    const error = await retry(place.platform, view, RETRY).catch((thrown: unknown) => thrown);
+    expect(error).to.include({ kind: 'refused' });
+    expect(String(error)).to.include('split/1').and.include('too late to retry');
+    // An output that comes all the same makes no part.
+    await publishFiles(place, view, [1]);
+    await look(place.platform, view);
+    expect(await parts()).to.have.length(4);
+  });
+
+  it('fails beyond tolerance, and opens after a retry', async () => {
+    await setUp();
+    await publishFiles(place, view, [0]);
+    await failForGood(place.platform, view.record.job, 'split', 1);
+    await failForGood(place.platform, view.record.job, 'split', 2);
+    expect(stateOf((await look(place.platform, view)).view)).to.equal('failed');
+    const retried = await retry(place.platform, view, RETRY);
+    expect(retried.sent).to.equal(2);
+    await publishFiles(place, view, [1, 2]);
+    const { did, view: after } = await look(place.platform, retried.view);
+    expect(did).to.deep.equal(['open']);
+    expect(after.exploded.get(1)).to.equal(5);
+  });
+
+  it('goes without what a person skipped', async () => {
+    await setUp(EXPLODING.replace('tolerate: 1', 'tolerate: 0'));
+    await publishFiles(place, view, [0, 1]);
+    await addEntry(place.platform, view, { what: 'skip', tasks: { split: '2' }, reason: 'damaged' });
+    await look(place.platform, view);
+    expect(await parts()).to.have.length(3);
+  });
+
+  it('counts tolerance anew behind it', async () => {
+    await setUp();
+    await publishFiles(place, view, [0, 2]);
+    await failForGood(place.platform, view.record.job, 'split', 1);
+    view = (await look(place.platform, view)).view;
+    await failForGood(place.platform, view.record.job, 'count', 3);
+    view = await publishRest(place, view, 3);
+    expect(stateOf(view)).to.equal('succeeded');
+  });
+
+  it('two onlookers at once open it once and send each task once', async () => {
+    await setUp();
+    await publishFiles(place, view);
+    const before = await queued();
+    const second = await openAgain(place.directory);
+    try {
+      const looks = await Promise.all([look(place.platform, view), look(second, view), look(place.platform, view)]);
+      for (const { standing } of looks) expect(standing.steps[1]?.total).to.equal(5);
+    } finally {
+      await second.close();
+    }
+    expect((await queued()) - before).to.equal(5);
+    expect(await parts()).to.have.length(5);
+  });
+
+  it('the next look writes the shards that whoever opened it died before', async () => {
+    await setUp();
+    await publishFiles(place, view);
+    await expectDeath(look(dyingAt(place.platform, '/parts/'), view));
+    expect(await parts()).to.have.length(0);
+    const ledger = await place.platform.ledger();
+    await ledger.recordJob({ ...(await mustBe(ledger.job(view.record.job))), steps: [] });
+    const { did } = await look(place.platform, view);
+    expect(did).to.deep.equal([]);
+    expect(await parts()).to.have.length(5);
+    expect((await ledger.job(view.record.job))?.steps[1]?.total).to.equal(5);
+  });
+
+  it('a worker writes the shards that are missing, once for all its tasks', async () => {
+    await setUp();
+    await publishFiles(place, view);
+    await look(place.platform, view);
+    const key = stepPartShard(view.record.job, 'count', 0);
+    await place.platform.store.delete([key]);
+    let puts = 0;
+    const store = wrapStore(place.platform.store, {
+      put: (at, body, options) => {
+        if (at === key) puts += 1;
+        return place.platform.store.put(at, body, options);
+      },
+    });
+    await work({ ...place.platform, store });
+    view = await refreshView(place.platform.store, view);
+    expect(stateOf(view)).to.equal('succeeded');
+    expect(puts).to.equal(1);
+  });
+
+  it('without any file the gather opens with nothing', async () => {
+    await setUp();
+    await publishNothing();
+    const { did } = await look(place.platform, view);
+    expect(did).to.deep.equal(['open', 'open']);
+    await work(place.platform);
+    view = await refreshView(place.platform.store, view);
+    expect(stateOf(view)).to.equal('succeeded');
+    const total = await readOutput(place.platform.store, view.record.job, 'total', 0);
+    expect(total?.meta).to.include({ bytesIn: 0, bytesOut: 0 });
+  });
+
+  it('without any file, and nothing behind the step that takes them, the job has succeeded', async () => {
+    await setUp(EXPLODING.replace(/ {2}- \{ name: total.*\n/, ''));
+    await publishNothing();
+    const { did, view: after } = await look(place.platform, view);
+    expect(did).to.deep.equal(['open', 'close']);
+    expect(stateOf(after)).to.equal('succeeded');
+  });
+
+  it('more files than maxTasks fail the job, and nothing opens', async () => {
+    await setUp(`${EXPLODING}maxTasks: 4\n`);
+    await publishFiles(place, view);
+    view = (await look(place.platform, view)).view;
+    expect([stateOf(view), view.closed?.reason]).to.deep.equal(['failed', 'maxTasks']);
+    expect(await place.platform.store.head(openedKey(view.record.job, 'count'))).to.equal(null);
+    const again = await look(place.platform, view);
+    expect(again.did).to.deep.equal([]);
+    expect(again.view.next).to.equal(view.next);
+  });
+
+  it('a skip while the files are counted decides anew what is taken', async () => {
+    await setUp(EXPLODING.replace('tolerate: 1', 'tolerate: 3'));
+    await publishFiles(place, view, [0, 1]);
+    await failForGood(place.platform, view.record.job, 'split', 2);
+    let skipped = false;
+    const store = wrapStore(place.platform.store, {
+      read: async (key, options) => {
+        if (key.includes('/split/out/') && !skipped) {
+          skipped = true;
+          await addEntry(place.platform, view, { what: 'skip', tasks: { split: '2' }, reason: 'x' });
+        }
+        return place.platform.store.read(key, options);
+      },
+    });
+    const { did } = await look({ ...place.platform, store }, view);
+    expect(did).to.deep.equal(['open', 'open']);
+    expect(await parts()).to.have.length(3);
+  });
+
+  it('explodes again behind an explode, and behind a gather', async () => {
+    await setUp(`name: words
+input: { split: { by: range, from: 1, to: 3 } }
+steps:
+  - { name: split, output: files, explode: true, run: [cat] }
+  - { name: count, output: files, explode: true, run: [cat] }
+  - { name: more, run: [cat] }
+  - { name: all, gather: true, output: files, explode: true, run: [cat] }
+  - { name: end, run: [cat] }
+`);
+    await publishFiles(place, view);
+    view = (await look(place.platform, view)).view;
+    await publishFiles(place, view, [0, 1, 2, 3, 4], 'count');
+    view = (await look(place.platform, view)).view;
+    expect([...view.exploded]).to.deep.equal([
+      [1, 5],
+      [2, 5],
+    ]);
+    await work(place.platform);
+    view = await refreshView(place.platform.store, view);
+    expect(stateOf(view)).to.equal('succeeded');
+    expect(view.exploded.get(4)).to.equal(0);
+    let shards = 0;
+    for await (const _ of place.platform.store.list(stepPartsPrefix(view.record.job, 'end'))) shards += 1;
+    expect(shards).to.equal(0);
+  });
+});
+
+/** A platform whose process dies at its first write of a key that holds `at`. */
+function dyingAt(platform: Platform, at: string): Platform {
+  const { store } = platform;
+  return {
+    ...platform,
+    store: wrapStore(store, {
+      put: (key, body, options) => {
+        if (key.includes(at)) throw new Error('dead');
+        return store.put(key, body, options);
+      },
+    }),
+  };
+}
+
+async function expectDeath(doomed: Promise<unknown>): Promise<void> {
+  const error = await doomed.then(
+    () => null,
+    (thrown: unknown) => thrown,
+  );
+  expect(String(error)).to.equal('Error: dead');
+}
+
+async function mustBe<T>(found: Promise<T | null>): Promise<T> {
+  const value = await found;
+  if (value === null) throw new Error('nothing was found');
+  return value;
+}

@@ -1,0 +1,172 @@
+import { expect } from 'chai';
+import { causesOf, tasksOfCause } from '../../src/jobs/failures/causes.ts';
+import { exampleOf } from '../../src/jobs/failures/example.ts';
+import { append } from '../../src/jobs/journal.ts';
+import { causeId } from '../../src/model/cause.ts';
+import type { FailureRecord } from '../../src/model/failure.ts';
+import { failedKey, logKey } from '../../src/model/keys.ts';
+import type { JobView } from '../../src/model/view.ts';
+import type { AttemptEvent } from '../../src/ports/ledger.ts';
+import { rejection } from '../support/rejection.ts';
+import { openPlace, type Place, publishSmall, putJob, STEPS } from './published-job.ts';
+
+const PARTS = 40;
+
+interface Fail {
+  readonly exitCode?: number | null;
+  readonly reason?: string;
+  readonly error?: string | null;
+  readonly round?: number;
+  readonly worker?: string;
+  readonly minute?: number;
+  readonly attempt?: string;
+}
+
+describe("a job's causes", () => {
+  let place: Place;
+  let view: JobView;
+  beforeEach(async () => {
+    place = await openPlace();
+    view = await putJob(place.platform, [{ name: 'a.csv' }], { parts: PARTS });
+  });
+  afterEach(() => place.end());
+
+  function recordOf(fail: Fail): FailureRecord {
+    const at = new Date(Date.UTC(2026, 10, 30, 6, fail.minute ?? 0)).toISOString();
+    return {
+      ...{
+        format: 1,
+        reason: fail.reason ?? 'exit',
+        error: fail.error === undefined ? 'no rate' : fail.error,
+        number: 1,
+      },
+      ...{ exitCode: fail.exitCode === undefined ? 1 : fail.exitCode, attempt: fail.attempt ?? 'aaaa' },
+      ...{ worker: fail.worker ?? 'w-1', startedAt: at, endedAt: at, cause: '' },
+    };
+  }
+
+  /** As a worker leaves it: in the store, and (unless `alone`) in the ledger. */
+  async function fail(task: number, how: Fail = {}, alone = false): Promise<void> {
+    const record = recordOf(how);
+    const round = how.round ?? 0;
+    const { job } = view.record;
+    await place.platform.store.put(failedKey(job, 'price', task, round), JSON.stringify(record));
+    if (alone) return;
+    const { exitCode, reason, error, attempt, number, worker } = record;
+    const event: AttemptEvent = {
+      ...{ job, step: 'price', task, round, attempt, number, worker, slot: 0, outcome: 'failed' },
+      ...{ startedAt: Date.parse(record.startedAt), endedAt: Date.parse(record.endedAt), waitSeconds: null },
+      ...{ exitCode, reason, error, cpuSeconds: null, peakMemory: null, bytesIn: null, bytesOut: null, counters: {} },
+    };
+    await (await place.platform.ledger()).record([event]);
+  }
+
+  async function decide(entry: Parameters<typeof append>[3]): Promise<void> {
+    ({ view } = await append(place.platform.store, view, { who: 'me@here', now: Date.now() }, entry));
+  }
+
+  const brief = async (): Promise<readonly string[]> =>
+    (await causesOf(place.platform, view)).map(
+      ({ step, reason, exitCode, error, tasks }) => `${step} ${reason} ${exitCode} ${error}: ${tasks}`,
+    );
+
+  it('group failures by step, exit code, reason and folded error, the most frequent first', async () => {
+    await fail(3, { error: 'row 7: no rate', minute: 5, worker: 'w-2' });
+    await fail(4, { error: 'row 8: no rate', exitCode: 2 });
+    for (const task of [7, 8, 9]) await fail(task, { error: `row ${task}: no rate`, minute: task });
+    await fail(11, { error: null, reason: 'timeout', exitCode: null });
+    expect(await brief()).to.deep.equal([
+      'price exit 1 row <n>: no rate: 3,7-9',
+      'price exit 2 row <n>: no rate: 4',
+      'price timeout null null: 11',
+    ]);
+    const [first] = await causesOf(place.platform, view);
+    expect(first?.workers).to.equal(2);
+    expect(first?.example).to.deep.equal({ task: 3, error: 'row 7: no rate', worker: 'w-2' });
+    expect(first?.first).to.equal(Date.UTC(2026, 10, 30, 6, 5));
+    expect(first?.last).to.equal(Date.UTC(2026, 10, 30, 6, 9));
+  });
+
+  it('have the id that any job gives such failures', async () => {
+    await fail(3, { error: 'row 7: no rate' });
+    const [cause] = await causesOf(place.platform, view);
+    expect(cause?.id).to.equal(causeId({ step: 'price', reason: 'exit', exitCode: 1, error: 'row 12: no rate' }));
+  });
+
+  it('are the same whether the ledger remembers or was lost, wholly or here and there', async () => {
+    const errors = ['row 1: no rate', 'row 2: bad rate', null];
+    for (let task = 0; task < PARTS; task += 1) await fail(task, { error: errors[task % 3] ?? null }, task % 4 === 1);
+    const expected = errors.map((_, at) => Array.from({ length: PARTS }, (_, n) => n).filter((n) => n % 3 === at));
+    const found = await causesOf(place.platform, view);
+    expect(found.map(({ tasks }) => [...tasks])).to.deep.equal(expected);
+    await (await place.platform.ledger()).forget(view.record.job);
+    expect(await causesOf(place.platform, view)).to.deep.equal(found);
+  });
+
+  it('leave out what was published after all, and what another round asked for since', async () => {
+    await fail(3);
+    await fail(4);
+    await fail(5, { error: 'old' });
+    await publishSmall({ platform: place.platform, view }, 'price', 4, 'late');
+    await decide(() => ({ what: 'retry', round: 1, tasks: { price: '5' }, canaries: null, overrides: {} }));
+    expect(await brief()).to.deep.equal(['price exit 1 no rate: 3']);
+    await fail(5, { error: 'new', round: 1 });
+    expect(await brief()).to.deep.equal(['price exit 1 no rate: 3', 'price exit 1 new: 5']);
+  });
+
+  it('keep apart what a person skipped', async () => {
+    for (const task of [3, 4, 5]) await fail(task);
+    await fail(9, { error: 'other' });
+    await decide(() => ({ what: 'skip', tasks: { price: '3,9' }, reason: 'no data' }));
+    const causes = await causesOf(place.platform, view);
+    expect(causes.map(({ tasks, skipped }) => [String(tasks), String(skipped)])).to.deep.equal([
+      ['4-5', '3'],
+      ['', '9'],
+    ]);
+    expect(causes[0]?.example.task).to.equal(4);
+    const id = causes[0]?.id ?? '';
+    expect((await tasksOfCause(place.platform, view, id)).map(({ task }) => task)).to.deep.equal([4, 5]);
+    expect((await tasksOfCause(place.platform, view, id, 'skipped')).map(({ task }) => task)).to.deep.equal([3]);
+  });
+
+  it('are named by a unique beginning; another one is an error that names those there are', async () => {
+    await fail(3);
+    await fail(4, { error: 'other' });
+    const causes = await causesOf(place.platform, view);
+    const [one = '', two = ''] = causes.map(({ id }) => id);
+    expect(await tasksOfCause(place.platform, view, one.slice(0, 3))).to.deep.equal([
+      { step: 0, name: 'price', task: 3 },
+    ]);
+    const missing = await rejection(tasksOfCause(place.platform, view, 'zzzzzz'));
+    expect(missing).to.include({ kind: 'notFound' });
+    expect(missing.message).to.contain(one).and.to.contain(two);
+    expect(await rejection(tasksOfCause(place.platform, view, ''))).to.include({ kind: 'notFound' });
+  });
+
+  it('come with the log of one of their tasks, its last lines', async () => {
+    await fail(3, { attempt: 'bbbb' });
+    const key = logKey(view.record.job, 'price', 3, 'bbbb');
+    const lines = Array.from({ length: 500 }, (_, n) => `line ${n}`);
+    await place.platform.store.put(key, `${lines.join('\n')}\n`);
+    const [cause] = await causesOf(place.platform, view);
+    if (cause === undefined) throw new Error('no cause');
+    const example = await exampleOf(place.platform, view, cause);
+    expect(example).to.include({ task: 3, attempt: 'bbbb', log: key });
+    expect(example.tail).to.deep.equal(lines.slice(-10));
+  });
+
+  it('are at most a thousand and one a step, however many messages there are', async () => {
+    view = await putJob(place.platform, [{ name: 'a.csv' }], {
+      parts: 1_100,
+      job: 'claims-20261130-0600-many1',
+      yaml: STEPS,
+    });
+    const word = (n: number): string =>
+      n.toString(26).replace(/./g, (digit) => String.fromCharCode(97 + parseInt(digit, 26)));
+    for (let task = 0; task < 1_100; task += 1) await fail(task, { error: `bad ${word(task)}` }, true);
+    const causes = await causesOf(place.platform, view);
+    expect(causes).to.have.length(1_001);
+    expect(causes[0]).to.include({ error: 'many different errors' });
+    expect(causes[0]?.tasks.count).to.equal(100);
+  });
+});

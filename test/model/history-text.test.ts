@@ -1,0 +1,92 @@
+import { expect } from 'chai';
+import { acceptedText, historyText } from '../../src/model/history-text.ts';
+import type { EntryKind, JournalEntry } from '../../src/model/journal.ts';
+import { foldJournal, type JobView } from '../../src/model/view.ts';
+import { viewOf } from './job-of.ts';
+
+const entryOf = (kind: EntryKind): JournalEntry => ({
+  ...{ format: 1, id: 'aaaaaaaaaaaaaaaa', when: '2026-11-30T06:00:00.000Z', who: 'me@here' },
+  ...kind,
+});
+
+const none = { canaries: null, overrides: {} } as const;
+
+const TEXTS: readonly (readonly [EntryKind, string])[] = [
+  [{ what: 'sent' }, 'sent its first tasks'],
+  [{ what: 'resend', tasks: { price: '3,7-8' }, after: 2 }, 'sent again what was missing: 3 tasks (price/3,7-8)'],
+  [{ what: 'pause', now: false, reason: 'person' }, 'paused'],
+  [{ what: 'pause', now: true, reason: 'bad rates' }, 'paused at once, what ran was given back: bad rates'],
+  [{ what: 'pause', now: false, reason: 'halt' }, 'paused by its halt limit: too many have failed for good'],
+  [{ what: 'resume' }, 'resumed'],
+  [{ what: 'cancel' }, 'cancelled'],
+  [{ what: 'stop', cause: 'price/3' }, 'stopped: what was undecided is given up (price/3)'],
+  [
+    { what: 'adjust', tolerate: '5', maxRunning: null, maxCost: 20 },
+    'adjusted: tolerate 5, max running without limit, max cost 20 USD',
+  ],
+  [{ what: 'kill', tasks: { price: '3' }, mode: 'fail' }, 'failed for good by hand: price/3'],
+  [{ what: 'kill', tasks: { price: '3' }, mode: 'requeue' }, 'ended the running attempt of price/3, to be tried again'],
+  [{ what: 'skip', tasks: { price: '3,9' }, reason: 'no data' }, 'skipped 2 tasks (price/3,9): no data'],
+  [
+    { what: 'skip', tasks: { price: '3' }, reason: 'no data', round: 2 },
+    'skipped price/3: no data; open again, round 2',
+  ],
+  [{ what: 'unskip', tasks: { price: '3' } }, 'took back the skip of price/3'],
+  [{ what: 'retry', round: 1, tasks: { price: '3-5' }, ...none }, 'retry, round 1: 3 tasks (price/3-5)'],
+  [
+    { what: 'retry', round: 1, tasks: { price: '3-5' }, canaries: { price: '3' }, overrides: { timeout: 1_800 } },
+    'retry, round 1: 3 tasks (price/3-5), first price/3, with timeout 1h → 30m',
+  ],
+  [
+    { what: 'retry', round: 1, tasks: { price: '3' }, canaries: null, overrides: { code: 'a'.repeat(64), steps: {} } },
+    'retry, round 1: price/3, with code none → aaaaaaaa',
+  ],
+  [
+    {
+      ...{ what: 'retry', round: 1, tasks: { price: '3' }, canaries: null },
+      overrides: { steps: { check: { run: ['cat', '-n'], attempts: 5 } } },
+    },
+    'retry, round 1: price/3, with check.run ["cat"] → ["cat","-n"], check.attempts 3 → 5',
+  ],
+  [{ what: 'retry-rest', round: 1 }, 'round 1: the canaries succeeded, the rest is asked for'],
+  [{ what: 'close', state: 'failed', reason: 'failures', round: 0 }, 'closed: failed (failures)'],
+  [{ what: 'close', state: 'succeeded', reason: null, round: 2 }, 'closed: succeeded, round 2'],
+  [{ what: 'prune' }, 'pruned: its parts, outputs and logs were removed'],
+];
+
+describe("a journal's entries in words", () => {
+  const job: JobView = viewOf([]);
+
+  for (const [kind, text] of TEXTS) {
+    it(text, () => expect(historyText(entryOf(kind), job)).to.equal(text));
+  }
+
+  it('say what a second retry changed since the first, not since the job was accepted', () => {
+    const first = entryOf({
+      what: 'retry',
+      round: 1,
+      tasks: { price: '3' },
+      canaries: null,
+      overrides: { timeout: 60 },
+    });
+    const second = entryOf({
+      what: 'retry',
+      round: 2,
+      tasks: { price: '3' },
+      canaries: null,
+      overrides: { timeout: 90 },
+    });
+    expect(historyText(second, foldJournal(job, [first]))).to.equal('retry, round 2: price/3, with timeout 1m → 90s');
+  });
+
+  it('name at most a line of tasks', () => {
+    const set = Array.from({ length: 1_000 }, (_, n) => 2 * n).join(',');
+    const text = historyText(entryOf({ what: 'skip', tasks: { price: set }, reason: 'no data' }), job);
+    expect(text).to.match(/^skipped 1,000 tasks \(price\/0,2,4,[\d,]+,\.\.\.\): no data$/);
+    expect(text.length).to.be.below(120);
+  });
+
+  it('begin with the acceptance', () => {
+    expect(acceptedText(job.record)).to.match(/^accepted: \d+ parts, steps price, check, totals, by batchctl /);
+  });
+});
