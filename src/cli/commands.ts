@@ -21,6 +21,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/init.ts')).initCommand,
   },
   {
+    name: 'doctor',
+    group: 'Start',
+    summary: 'check what jobs stand on; each line with its mend',
+    load: async () => (await import('./commands/doctor.ts')).doctorCommand,
+  },
+  {
     name: 'config show',
     group: 'Start',
     summary: 'each value of the configuration, and where it came from',
@@ -43,6 +49,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     group: 'Start',
     summary: "the JSON Schema of a command's --json answer",
     load: async () => (await import('./commands/schema.ts')).schemaCommand,
+  },
+  {
+    name: 'completion',
+    group: 'Start',
+    summary: 'a script that completes commands, flags and jobs in your shell',
+    load: async () => (await import('./commands/completion.ts')).completionCommand,
   },
   {
     name: 'upload',
@@ -135,6 +147,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/retry.ts')).retryCommand,
   },
   {
+    name: 'reproduce',
+    group: 'Jobs',
+    summary: 'one task on this machine: its input, code, environment, run.sh',
+    load: async () => (await import('./commands/reproduce.ts')).reproduceCommand,
+  },
+  {
+    name: 'skip',
+    group: 'Jobs',
+    summary: 'go without tasks, by name and with a reason; or take that back',
+    load: async () => (await import('./commands/skip.ts')).skipCommand,
+  },
+  {
     name: 'pause',
     group: 'Jobs',
     summary: 'take no more tasks of a job',
@@ -145,6 +169,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     group: 'Jobs',
     summary: 'let a paused job go on',
     load: async () => (await import('./commands/resume.ts')).resumeCommand,
+  },
+  {
+    name: 'adjust',
+    group: 'Jobs',
+    summary: "change an open job's deadline, tolerance or limits",
+    load: async () => (await import('./commands/adjust.ts')).adjustCommand,
   },
   {
     name: 'cancel',
@@ -257,6 +287,12 @@ const HIDDEN: readonly CommandEntry[] = [
     group: 'Grid',
     summary: "keeps a local group's workers up",
     load: async () => (await import('./commands/worker-supervisor.ts')).workerSupervisorCommand,
+  },
+  {
+    name: '__complete',
+    group: 'Start',
+    summary: 'what a word can be: asked by completion scripts',
+    load: async () => (await import('./commands/complete-words.ts')).completeWordsCommand,
   },
 ];
 

@@ -1,5 +1,6 @@
 import type { JobStatus } from '../jobs/status.ts';
 import { formatDuration } from '../lib/units.ts';
+import { TOO_MANY } from '../model/decide.ts';
 import type { Context } from './context.ts';
 import { deadlineText } from './deadline-text.ts';
 import { formatCount, formatRate } from './format.ts';
@@ -24,7 +25,7 @@ export async function statusText(ctx: Context, status: JobStatus): Promise<strin
     { title: 'retried', value: (step) => formatCount(step.retried), align: 'right' },
     { title: 'interrupted', value: (step) => formatCount(step.interrupted), align: 'right' },
   ]);
-  const lines = [headline(status), '', table];
+  const lines = [headline(status), ...(status.reason === TOO_MANY ? [TOO_MANY_TEXT] : []), '', table];
   const facts = [
     ...(status.rate === null ? [] : [formatRate(status.rate)]),
     ...(status.eta === null ? [] : [`${formatDuration(status.eta)} left`]),
@@ -42,6 +43,9 @@ export async function statusText(ctx: Context, status: JobStatus): Promise<strin
   }
   return lines.join('\n');
 }
+
+const TOO_MANY_TEXT =
+  'an explode made more files than the job may have tasks: submit it again with a larger maxTasks, or fewer files';
 
 function headline(status: JobStatus): string {
   const reason = status.reason === null ? '' : ` (${status.reason})`;

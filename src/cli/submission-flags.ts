@@ -10,14 +10,15 @@ import { parseTime } from './times.ts';
 
 /** The flags that `submit`, `run` and `plan` share. */
 export const SUBMISSION_FLAGS = {
-  '--input <input>': repeated("what to read, in place of the job file's: a file, a pattern, store:KEY, or - for stdin"),
+  '--input <input>': repeated("what to read, in place of the job file's: a file, a pattern, store:KEY, job:JOB/STEP, or - for stdin"),
   '--set <name=value>': repeated("a parameter's value"),
   '--run-key <key>': 'the name that makes this run happen once; {period} in it is the period',
   '--existing': 'the key has other content: answer its job all the same',
   '--again': 'a further run under the same key, on purpose',
   '--period <period>': 'what {period} stands for: 2026-11',
   '--label <name=value>': repeated('a label, to find the job by'),
-  '--finish-by <time>': 'when it should have ended: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z; late is exit 10',
+  '--finish-by <time>':
+    'when it should have ended: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z; late is exit 10',
   '--max-cost <usd>': parsed('no more than that, where a profile knows prices; not on local', dollars),
   '--expect-inputs <n>': parsed('refuse another number of inputs', wholeNumber(0)),
   '--await-input <duration>': parsed('wait so long for inputs that are not there yet', parseDuration),
@@ -75,9 +76,13 @@ export async function deadlineOf(ctx: Context, text: string): Promise<string> {
   const [zone, now] = [await ctx.zone(), ctx.clock.now()];
   const instant = parseTime(text, { now, zone });
   if (instant <= now) {
-    throw new BatchctlError('usage', `--finish-by ${text}: expected a time to come, found ${formatInstant(instant, zone, now)}`, {
-      hint: `say "tomorrow ${text}", or "in 6h"`,
-    });
+    throw new BatchctlError(
+      'usage',
+      `--finish-by ${text}: expected a time to come, found ${formatInstant(instant, zone, now)}`,
+      {
+        hint: 'say "in 6h", "tomorrow 06:00", or a date and time to come',
+      },
+    );
   }
   return new Date(instant).toISOString();
 }

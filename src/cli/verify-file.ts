@@ -51,7 +51,8 @@ async function compareWithStore(ctx: Context, checked: FileChecked, job: string)
   const of = checked.proof?.result.job;
   if (of !== record.job) return [{ code: 'job', message: `the file is of job ${of ?? '?'}, not of ${record.job}` }];
   const bytes = checked.key === null ? null : await platform.store.read(checked.key);
-  if (bytes === null) return [{ code: 'notKept', message: `the store keeps no proof at ${checked.key ?? 'any place'}` }];
+  if (bytes === null)
+    return [{ code: 'notKept', message: `the store keeps no proof at ${checked.key ?? 'any place'}` }];
   if (bytesChecksum(bytes) === checked.checksum) return [];
   return [{ code: 'notKept', message: `the store keeps another proof at ${checked.key} than the file holds` }];
 }
@@ -59,7 +60,15 @@ async function compareWithStore(ctx: Context, checked: FileChecked, job: string)
 /** The proof's own document, with what the check found; little of it where the file holds no proof that can be read. */
 function documentOf(file: string, checked: FileChecked, mismatches: readonly Finding[]) {
   const { lines, sha256, key, checksum, proof } = checked;
-  const result = proof?.result ?? { format: 1, job: null, runKey: null, state: null, checked: null, steps: [], problems: [] };
+  const result = proof?.result ?? {
+    format: 1,
+    job: null,
+    runKey: null,
+    state: null,
+    checked: null,
+    steps: [],
+    problems: [],
+  };
   const check = {
     ...{ file, lines, sha256, checksum, mismatches },
     ...{ who: proof?.who ?? null, when: proof?.when ?? null, version: proof?.version ?? null },

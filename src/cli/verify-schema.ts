@@ -1,4 +1,5 @@
 import type { JsonSchema } from './command.ts';
+import { EVIDENCE } from './verify-evidence-schema.ts';
 
 const count = { type: 'integer', minimum: 0 };
 const text = { type: 'string' };
@@ -14,22 +15,22 @@ const findings = (description: string) => ({
   items: { type: 'object', required: ['code', 'message'], properties: { code: text, message: text } },
 });
 
-/** What `verify --json` and `verify -o` give. */
+/** What `verify --json` gives; with `--check`, of the file's own proof. */
 export const VERIFY_OUTPUT: JsonSchema = {
   type: 'object',
   required: ['format', 'job', 'runKey', 'state', 'verdict', 'checked', 'steps', 'problems'],
   properties: {
     format: { const: 1 },
-    job: text,
+    job: { ...textOrNull, description: 'null only of a file without a proof that can be read' },
     runKey: textOrNull,
-    state: { enum: ['submitted', 'running', 'paused', 'succeeded', 'failed', 'cancelled'] },
+    state: { enum: ['submitted', 'running', 'paused', 'succeeded', 'failed', 'cancelled', null] },
     round: count,
     entry: { type: 'integer', description: 'the last journal entry that was heeded; -1 if there is none' },
     digest: { ...text, description: 'of the job as accepted: spec, code and inputs' },
     verdict: { enum: ['proven', 'failed', 'unfinished'], description: 'unfinished: the job is not closed' },
     deep: { type: 'boolean', description: 'every byte was read' },
     checked: {
-      type: 'object',
+      type: ['object', 'null'],
       properties: { parts: count, inputs: count, bytes: { ...count, description: 'decompressed' }, outputs: count },
     },
     steps: {
@@ -63,6 +64,7 @@ export const VERIFY_OUTPUT: JsonSchema = {
         properties: { equation: text, ok: { type: 'boolean' }, left: textOrNull, right: textOrNull },
       },
     },
+    evidence: EVIDENCE,
     problems: findings('what breaks the proof, by stable codes'),
     warnings: findings('what does not'),
     proof: { ...textOrNull, description: 'where the proof is kept in the store' },
@@ -75,6 +77,20 @@ export const VERIFY_OUTPUT: JsonSchema = {
         missing: { type: 'object', description: 'sets of tasks by step' },
         reopened: { type: 'boolean' },
         withheld: { enum: ['paused', 'cancelled', 'stopped', null] },
+      },
+    },
+    check: {
+      type: ['object', 'null'],
+      description: 'only with --check',
+      properties: {
+        file: text,
+        lines: count,
+        sha256: { ...text, description: 'of all lines before the last, as they are' },
+        checksum: { ...textOrNull, description: "of the stored proof's bytes" },
+        who: { ...textOrNull, description: 'who proved it' },
+        when: textOrNull,
+        version: { ...textOrNull, description: 'the batchctl that proved it' },
+        mismatches: findings('what does not go together'),
       },
     },
   },

@@ -1,10 +1,15 @@
+import type { FileChecked } from '../jobs/verify/check/check-file.ts';
+import type { KeptProof } from '../jobs/verify/proof-chain.ts';
 import type { Repaired } from '../jobs/verify/repair.ts';
+import { bytesChecksum } from '../lib/file-checksum.ts';
 import { formatSize } from '../lib/units.ts';
+import type { Finding } from '../model/verify/findings.ts';
 import type { StepProof, VerifyResult } from '../model/verify/verify-result.ts';
 import { paintFor } from './colors.ts';
 import type { Context } from './context.ts';
 import { formatCount, formatMany } from './format.ts';
 import { type Column, renderTable } from './render-table.ts';
+import { at, madeLines, roundLines, toleranceLine } from './verify-changes.ts';
 
 const number = (title: string, of: (step: StepProof) => number, bad = false): Column<StepProof> => ({
   title,
@@ -13,8 +18,39 @@ const number = (title: string, of: (step: StepProof) => number, bad = false): Co
   ...(bad && { tint: (step: StepProof) => (of(step) > 0 ? 'bad' : null) }),
 });
 
-/** A proof for people: the verdict, a table of the steps, and what is to be named. */
-export async function verifyText(ctx: Context, result: VerifyResult): Promise<string> {
+/** A proof for people: the verdict, what was checked, what is to be named, and where the proof is kept. */
+export async function verifyText(
+  ctx: Context,
+  result: VerifyResult,
+  kept: Pick<KeptProof, 'key' | 'number' | 'bytes'> | null,
+): Promise<string> {
+  const lines = await resultLines(ctx, result, await ctx.zone());
+  if (kept !== null) lines.push('', `proof ${kept.number}: ${kept.key}`, bytesChecksum(kept.bytes));
+  return lines.join('\n');
+}
+
+/** A check of a file for people: whether it holds together, and the proof in it. */
+export async function checkText(
+  ctx: Context,
+  file: string,
+  { lines, proof, key, checksum }: FileChecked,
+  mismatches: readonly Finding[],
+): Promise<string> {
+  const paint = paintFor(ctx, ctx.io.stdout);
+  const good = mismatches.length === 0;
+  const verdict = good ? paint('good', 'holds together') : paint('bad', 'does not hold together');
+  const text = [`${file}: ${verdict}, ${formatMany(lines, 'line')}`];
+  text.push(...mismatches.map(({ message }) => `${paint('bad', 'mismatch:')} ${message}`));
+  if (proof === null || (!good && typeof proof.result?.job !== 'string')) return text.join('\n');
+  // The zone of this machine: a check opens no configuration.
+  const zone = ctx.flags.tz ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (good) text.push(...(await resultLines(ctx, proof.result, zone)));
+  text.push('', `proved by ${proof.who} ${at(proof.when, zone)}, with batchctl ${proof.version}`);
+  if (key !== null) text.push(`proof ${key}`, `${checksum}`);
+  return text.join('\n');
+}
+
+async function resultLines(ctx: Context, result: VerifyResult, zone: string): Promise<string[]> {
   const paint = paintFor(ctx, ctx.io.stdout);
   const tint = result.verdict === 'proven' ? 'good' : result.verdict === 'failed' ? 'bad' : 'doubtful';
   const table = await renderTable(ctx, result.steps, [
@@ -28,9 +64,29 @@ export async function verifyText(ctx: Context, result: VerifyResult): Promise<st
   const lines = [`${result.job}: ${paint(tint, result.verdict)} (${result.state})`];
   if (result.verdict !== 'unfinished') lines.push(checkedLine(result));
   lines.push('', table);
-  const named = [
-    ...listed('failed', result.failed),
-    ...result.skips.map(({ step, tasks, who, reason }) => `skipped ${step}/${tasks}, by ${who}: ${reason}`),
+  const named = [...changedLines(result, zone), ...namedLines(result, zone)];
+  if (named.length > 0) lines.push('', ...named);
+  if (result.problems.length > 0)
+    lines.push('', ...result.problems.map(({ message }) => `${paint('bad', 'problem:')} ${message}`));
+  if (result.warnings.length > 0)
+    lines.push('', ...result.warnings.map(({ message }) => `${paint('doubtful', 'note:')} ${message}`));
+  return lines;
+}
+
+function changedLines({ evidence }: VerifyResult, zone: string): readonly string[] {
+  return evidence === null ? [] : [...roundLines(evidence, zone), ...madeLines(evidence)];
+}
+
+function namedLines(result: VerifyResult, zone: string): readonly string[] {
+  const { evidence, chains, failed } = result;
+  return [
+    ...listed('failed', failed),
+    ...(evidence === null || failed.length === 0
+      ? []
+      : [toleranceLine(evidence, chains.failed, chains.tolerated, zone)]),
+    ...result.skips.map(({ step, tasks, who, when, reason }) => {
+      return `skipped ${step}/${tasks}, by ${who} ${at(when, zone)}: ${reason}`;
+    }),
     ...(result.verdict === 'unfinished' ? [] : listed('missing', result.missing)),
     ...listed('late, kept and not used', result.late),
     ...result.expectations.map(
@@ -38,12 +94,6 @@ export async function verifyText(ctx: Context, result: VerifyResult): Promise<st
         `${ok ? 'holds' : 'does not hold'}: ${equation} (${left ?? '?'}, ${right ?? '?'})`,
     ),
   ];
-  if (named.length > 0) lines.push('', ...named);
-  if (result.problems.length > 0)
-    lines.push('', ...result.problems.map(({ message }) => `${paint('bad', 'problem:')} ${message}`));
-  if (result.warnings.length > 0)
-    lines.push('', ...result.warnings.map(({ message }) => `${paint('doubtful', 'note:')} ${message}`));
-  return lines.join('\n');
 }
 
 function checkedLine({ checked, deep }: VerifyResult): string {

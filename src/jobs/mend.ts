@@ -4,7 +4,6 @@ import type { JobSpec } from '../model/job.ts';
 import type { Overrides } from '../model/journal.ts';
 import { codeKey } from '../model/keys.ts';
 import { mendOf } from '../model/mend.ts';
-import { changedCode } from '../model/overrides.ts';
 import { substitute } from '../model/substitute.ts';
 import type { JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
@@ -48,31 +47,31 @@ export async function putMend(store: ObjectStore, { code }: Mend): Promise<void>
   if (code !== null) await store.put(codeKey(code.sha256), code.gzip);
 }
 
-/** The files that tasks which last ran the code `from` will find added, removed or changed; by their hashes. */
+/** The files that tasks which last ran one archive and will run another find added, removed or changed; by their hashes. */
 export async function fileChanges(
   store: ObjectStore,
-  view: JobView,
-  before: Overrides,
-  { code }: Mend,
+  from: string | null,
+  to: string | null,
+  mend: Mend | null,
 ): Promise<readonly Change[]> {
-  const from = changedCode(view.record, before);
-  if (from === (code?.sha256 ?? null)) return [];
-  const archive = from === null ? null : await store.read(codeKey(from));
-  const then = archive === null ? new Map<string, string>() : await filesInArchive(archive);
-  const now = code === null ? new Map<string, string>() : await filesInArchive(code.gzip);
+  if (from === to) return [];
+  const files = async (sha256: string | null): Promise<ReadonlyMap<string, string>> => {
+    if (sha256 === null) return new Map();
+    const gzip = mend?.code?.sha256 === sha256 ? mend.code.gzip : await store.read(codeKey(sha256));
+    return gzip === null ? new Map() : filesInArchive(gzip);
+  };
+  const [then, now] = [await files(from), await files(to)];
   return [...new Set([...then.keys(), ...now.keys()])]
     .sort()
     .map((name) => ({ field: `files/${name}`, from: then.get(name) ?? null, to: now.get(name) ?? null }))
-    .filter(({ from: was, to }) => !same(was, to));
+    .filter((change) => !same(change.from, change.to));
 }
 
 /** Inputs as a submission of the file would name them, with the job's own parameters. */
 function filled(view: JobView, spec: JobSpec): JobSpec {
   const { record } = view;
   if (spec.input === null || record.given?.input === true) return spec;
-  const given = Object.fromEntries(
-    (record.given?.params ?? []).map((name) => [name, record.spec.params[name] ?? '']),
-  );
+  const given = Object.fromEntries((record.given?.params ?? []).map((name) => [name, record.spec.params[name] ?? '']));
   const params = { ...spec.params, ...given, ...(record.period === null ? {} : { period: record.period }) };
   const fill = (text: string): string => substitute(text, params, { field: 'input.from', unknown: 'error' });
   return { ...spec, input: { ...spec.input, from: spec.input.from.map(fill) } };

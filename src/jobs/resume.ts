@@ -1,4 +1,5 @@
 import { BatchctlError } from '../errors.ts';
+import { same } from '../model/changes.ts';
 import { standingOf } from '../model/decide.ts';
 import { isAlready } from '../model/legal.ts';
 import { type JobView, stateOf } from '../model/view.ts';
@@ -44,7 +45,10 @@ export async function resume(platform: Platform, seen: JobView, mend: Mend | nul
 
 /** Throws `refused` unless the job's undecided tasks can be asked for with a mended file: it runs, or is closed. */
 export function mustBeMendable(view: JobView): void {
-  if (stateOf(view) !== 'running') return mustBeLegal(view, 'resume');
+  if (stateOf(view) !== 'running') {
+    mustBeLegal(view, 'resume');
+    return;
+  }
   const { job } = view.record;
   throw new BatchctlError('refused', `can't mend job ${job} while it is running: its tasks would run as both`, {
     hint: `batchctl pause ${job} --now, then resume it with the mended file`,
@@ -54,9 +58,11 @@ export function mustBeMendable(view: JobView): void {
 async function askMended(platform: Platform, seen: JobView, mend: Mend): Promise<JobView> {
   let view = await refreshView(platform.store, seen);
   for (;;) {
+    const overrides = overridesOfMend(view, mend);
+    // The same command died after its resume, or is said twice: what it asked for runs so.
+    if (stateOf(view) === 'running' && same(view.overrides, overrides)) return view;
     mustBeMendable(view);
     const tasks = undecidedSets(standingOf(view, await listFacts(platform.store, view)));
-    const overrides = overridesOfMend(view, mend);
     await putMend(platform.store, mend);
     const { view: after, round } = await askAgain(platform, view, { tasks, canaries: null }, overrides);
     if (round !== null) return after;

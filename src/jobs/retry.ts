@@ -2,10 +2,10 @@ import { BatchctlError } from '../errors.ts';
 import { TaskBits } from '../model/bits.ts';
 import { type Change, changesOf } from '../model/changes.ts';
 import { type StepFacts, standingOf } from '../model/decide.ts';
-import { hasBarrier, stepIndex, takesFiles } from '../model/job.ts';
+import { stepIndex } from '../model/job.ts';
 import type { Overrides, TaskSets } from '../model/journal.ts';
 import { openMark } from '../model/keys.ts';
-import { foldOverrides } from '../model/overrides.ts';
+import { changedCode, foldOverrides } from '../model/overrides.ts';
 import { chooseRetry, type RetryChoice } from '../model/retry-choice.ts';
 import { tasksIn } from '../model/task-set.ts';
 import { type JobView, overridesOf, roundOf } from '../model/view.ts';
@@ -98,10 +98,8 @@ async function changesFor(
   const rounds = [...before].sort(([a], [b]) => b - a).map(([, each]) => each);
   const after = foldOverrides(view.overrides, overrides);
   const changes = changesOf(view.record, rounds, after, first);
-  const [latest] = rounds;
-  return mend === null || latest === undefined
-    ? changes
-    : [...changes, ...(await fileChanges(platform.store, view, latest, mend))];
+  const [from, to] = [changedCode(view.record, rounds[0] ?? {}), changedCode(view.record, after)];
+  return [...changes, ...(await fileChanges(platform.store, from, to, mend))];
 }
 
 /** Begins a round: its mark, then its entry, if the journal still says what `view` does; else null for the round. */

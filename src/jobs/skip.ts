@@ -1,7 +1,7 @@
 import { BatchctlError } from '../errors.ts';
 import { TaskBits } from '../model/bits.ts';
 import { type StepFacts, standingOf } from '../model/decide.ts';
-import { isClosed } from '../model/job.ts';
+import { hasBarrier, isClosed, stepIndex } from '../model/job.ts';
 import type { EntryKind } from '../model/journal.ts';
 import { openMark } from '../model/keys.ts';
 import { chooseSkip, isTolerated, type SkipChoice } from '../model/skip-choice.ts';
@@ -49,7 +49,7 @@ export async function skip(platform: Platform, seen: JobView, options: SkipOptio
   let view = await refreshView(platform.store, seen);
   for (;;) {
     mustBeLegal(view, what);
-    const among = await tasksOfCauses(platform, view, options.causes, options.undo ? 'skipped' : 'failed');
+    const among = await tasksOfCauses(platform, view, options.causes, 'all');
     const facts = await listFacts(platform.store, view);
     const choice = chooseSkip(view, facts, { tasks: options.tasks, among, undo: options.undo });
     refuseOthers(view, choice);
@@ -113,12 +113,17 @@ function refuseOthers(view: JobView, { published, unasked, leftOut }: SkipChoice
     });
   }
   if (unasked[0] !== undefined) {
-    const chain = unasked[0].slice(unasked[0].indexOf('/'));
-    const first = view.record.spec.steps[0]?.name ?? '';
+    const [name = '', number = ''] = unasked[0].split('/');
+    const { steps } = view.record.spec;
+    const waits = hasBarrier(steps, stepIndex(view.record.spec, name));
     throw new BatchctlError(
       'refused',
-      `can't skip task ${unasked[0]} of job ${job}: nothing asks for it, as the step before it has no output for it`,
-      { hint: `skip the task that it waits for, such as ${first}${chain}; batchctl failures ${job} names what failed` },
+      `can't skip task ${unasked[0]} of job ${job}: it ${waits ? 'waits for all tasks before it' : 'has no input yet, or never will'}`,
+      {
+        hint: waits
+          ? `skip those that failed before it: batchctl failures ${job} names them`
+          : `skip the task that it waits for, such as ${steps[0]?.name}/${number}`,
+      },
     );
   }
   if (leftOut[0] !== undefined) {

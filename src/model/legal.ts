@@ -31,7 +31,11 @@ export function isLegal(view: JobView, what: Asked): Illegal | null {
   const state = stateOf(view);
   if (view.pruned !== null) {
     const { who, when } = view.pruned;
-    return { state, reason: `was pruned on ${when.slice(0, 10)} by ${who}`, hint: `batchctl status ${view.record.job}` };
+    return {
+      state,
+      reason: `was pruned on ${when.slice(0, 10)} by ${who}`,
+      hint: `batchctl status ${view.record.job}`,
+    };
   }
   if (LEGAL[what].includes(state)) return null;
   return { state, reason: reasonFor(state, what), hint: hintFor(view.record.job, state, what) };
@@ -60,6 +64,7 @@ function reasonFor(state: JobState, what: Asked): string {
 
 function hintFor(job: string, state: JobState, what: Asked): string | null {
   if (state === 'cancelled') return `batchctl fetch ${job} gets what it published; submit it again for the rest`;
+  if (isClosed(state) && what === 'adjust') return `batchctl retry ${job}, or batchctl skip ${job}: both open it again`;
   if (isClosed(state)) return what === 'cancel' ? `batchctl status ${job}` : `batchctl retry ${job}`;
   if (state === 'paused') return `batchctl resume ${job}`;
   return `batchctl status ${job}`;

@@ -12,7 +12,17 @@ export interface MendFound {
 }
 
 /** Of a job: what its parts, its verdict and its name are made of. `tolerate` and `maxRunning` are for `adjust`. */
-const FIXED = ['name', 'tolerate', 'onFailure', 'halt', 'expect', 'maxRunning', 'maxTasks', 'deliver', 'notify'] as const;
+const FIXED = [
+  'name',
+  'tolerate',
+  'onFailure',
+  'halt',
+  'expect',
+  'maxRunning',
+  'maxTasks',
+  'deliver',
+  'notify',
+] as const;
 /** Of a step: how its tasks chain, what their outputs are, and on which queue they lie. */
 const STEP_FIXED = ['gather', 'output', 'explode', 'group', 'interruptions', 'fallback'] as const;
 

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { BatchctlError } from '../errors.ts';
-import { begunKey } from '../model/keys.ts';
+import { begunKey, logKey } from '../model/keys.ts';
 import { changedCode } from '../model/overrides.ts';
 import { type Admitted, OFTEN } from './admit.ts';
 import type { CodeCache } from './code.ts';
@@ -16,6 +16,7 @@ import { publish } from './publish.ts';
 import { resolveSecrets } from './secrets.ts';
 import { type StagedInput, stageIn } from './stage-in.ts';
 import { keepLog, lastLine } from './stderr.ts';
+import { StderrTail } from './stderr-tail.ts';
 
 /** What a finished attempt tells: its outcome, and what the ledger remembers of it. */
 export interface AttemptResult {
@@ -49,6 +50,7 @@ interface Run {
 }
 
 const STDERR_KEPT = 2 ** 20;
+const LONGEST_TAIL_MS = 30_000;
 
 /** One try at a task: stage in, execute, judge, publish. Every way it can end is an outcome; nothing is thrown. */
 export async function runAttempt(ctx: WorkerContext, task: Admitted, options: AttemptOptions): Promise<AttemptResult> {
@@ -66,7 +68,7 @@ export async function runAttempt(ctx: WorkerContext, task: Admitted, options: At
     const code = codeOf(task);
     if (code !== null) await options.code.layInto(code, directory.cwd);
     ctx.passed('stage');
-    end = await execute(run, staged);
+    end = await withTail(run, () => execute(run, staged));
     // Of a command that never started, the file is the last attempt's.
     const ran = end.how !== 'aborted' || end.code !== null;
     if (ran) await keepLog(ctx.platform.store, task.message, options.attempt, directory.stderr, run.secrets);
@@ -75,6 +77,19 @@ export async function runAttempt(ctx: WorkerContext, task: Admitted, options: At
     outcome = outcomeOfError(ctx, task, error, options.signal);
   }
   return { outcome, startedAt, endedAt: clock.now(), end, bytesIn };
+}
+
+/** Shows what the command writes to stderr while it runs; its whole log is kept only once nothing is being put. */
+async function withTail<T>({ ctx, task, options, directory, secrets }: Run, work: () => Promise<T>): Promise<T> {
+  const { job, step, task: n } = task.message;
+  const key = logKey(job, step, n, options.attempt);
+  const everyMs = Math.min(LONGEST_TAIL_MS, (options.leaseSeconds * 1_000) / 3);
+  const tail = new StderrTail({ store: ctx.platform.store, key, path: directory.stderr, secrets, everyMs });
+  try {
+    return await work();
+  } finally {
+    await tail.stop();
+  }
 }
 
 function execute(run: Run, staged: StagedInput): Promise<CommandEnd> {

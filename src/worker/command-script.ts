@@ -13,7 +13,7 @@ export const SHELLS_OWN =
   /^(BASH.*|COMP_.*|DIRSTACK|E?UID|EPOCH.*|FUNC.*|GROUPS|HIST.*|IFS|LINENO|MAIL.*|OPT(ARG|IND|ERR)|POSIXLY_CORRECT|PPID|RANDOM|SECONDS|SHELLOPTS|_)$/;
 
 /** What a command's argv is: a string runs under `/bin/sh -c`. */
-export function argvOf(run: Command['run']): readonly string[] {
+export function argvOf({ run }: Pick<Command, 'run'>): readonly string[] {
   return typeof run === 'string' ? ['/bin/sh', '-c', run] : run;
 }
 
@@ -52,7 +52,7 @@ export function commandScript(command: Command, context: ScriptContext): string 
   const stderr = file(command.stderr);
   const stdin = command.stdin === null ? '/dev/null' : file(command.stdin);
   let words = shellQuote(context.program);
-  const argv = argvOf(command.run);
+  const argv = argvOf(command);
   for (let index = 1; index < argv.length; index += 1) words += ` ${shellQuote(argv[index] ?? '')}`;
   // Opened twice: `>` empties the file, `>>` makes every write append, so that it can be cut while it is written.
   const redirections = `<${stdin} >${stdout} 9>${file(context.fifo)} 2>${stderr} 2>>${stderr}`;

@@ -75,9 +75,9 @@ export function runScript(command: ReproducedCommand): string {
 }
 
 /** Names that the shell would not assign are set by env(1), which also keeps its builtins away. */
-function words({ env, run }: ReproducedCommand): string {
-  const own = Object.entries(env).filter(([name]) => SHELLS_OWN.test(name));
-  return [...own.map(([name, value]) => `${name}=${shellQuote(value)}`), ...argvOf(run).map(shellQuote)].join(' ');
+function words(command: ReproducedCommand): string {
+  const own = Object.entries(command.env).filter(([name]) => SHELLS_OWN.test(name));
+  return [...own.map(([name, value]) => `${name}=${shellQuote(value)}`), ...argvOf(command).map(shellQuote)].join(' ');
 }
 
 const passed = (name: string): string => `\${${name}+${name}="$${name}"}`;

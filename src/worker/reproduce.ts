@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } 
 import { basename, dirname, join } from 'node:path';
 import { BatchctlError, hasCode } from '../errors.ts';
 import { unpackCode } from '../jobs/code-archive.ts';
-import { readOpened, stepTotals } from '../jobs/listing.ts';
+import { readOpened } from '../jobs/listing.ts';
 import type { TaskName } from '../jobs/task-name.ts';
 import { randomId } from '../lib/id.ts';
 import { hasBarrier, sectionStart } from '../model/job.ts';

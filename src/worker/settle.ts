@@ -217,9 +217,15 @@ function baseEvent(
   };
 }
 
-/** Seconds from sending to the start, of a first attempt: later ones were delayed on purpose. Null when none ran here. */
-function waited({ number, delivery, result }: Settling): number | null {
-  return number === 1 && result !== null ? Math.max(0, result.startedAt - delivery.sentAt) / 1_000 : null;
+/**
+ * Seconds from sending (or from when the job was due) to the start, of a first attempt: later ones were delayed on
+ * purpose. Null when none ran here.
+ */
+function waited({ number, delivery, result, task }: Settling): number | null {
+  if (number !== 1 || result === null) return null;
+  const notBefore = task?.view.record.notBefore ?? null;
+  const due = Math.max(delivery.sentAt, notBefore === null ? 0 : Date.parse(notBefore));
+  return Math.max(0, result.startedAt - due) / 1_000;
 }
 
 const iso = (ms: number): string => new Date(ms).toISOString();

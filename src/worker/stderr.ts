@@ -4,7 +4,7 @@ import type { TaskMessage } from '../model/message.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import { maskSecrets } from './secrets.ts';
 
-type Secrets = Readonly<Record<string, string>>;
+export type Secrets = Readonly<Record<string, string>>;
 
 /** Puts what an attempt wrote to stderr into the store, secrets masked; nothing if it wrote nothing. */
 export async function keepLog(
@@ -15,9 +15,13 @@ export async function keepLog(
   secrets: Secrets,
 ): Promise<void> {
   if (fileSize(path) === 0) return;
-  if (Object.keys(secrets).length > 0)
-    writeFileSync(path, maskSecrets(readFileSync(path, 'latin1'), latin1(secrets)), 'latin1');
+  if (Object.keys(secrets).length > 0) writeFileSync(path, maskLog(readFileSync(path), secrets));
   await store.uploadFile(path, logKey(task.job, task.step, task.task, attempt));
+}
+
+/** A log with every secret's value masked, whatever its encoding. */
+export function maskLog(log: Buffer, secrets: Secrets): Buffer {
+  return Buffer.from(maskSecrets(log.toString('latin1'), latin1(secrets)), 'latin1');
 }
 
 /** The last line that isn't blank, of the last 4 KiB; at most 512 characters of it. */

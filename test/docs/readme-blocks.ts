@@ -58,6 +58,7 @@ function commandsIn(body: readonly string[], above: number): readonly Command[] 
 const VOLATILE: readonly (readonly [RegExp, string])[] = [
   [/-\d{8}-\d{4}-[a-z2-7]{5}\b/g, '-ID'],
   [/\bw-[a-z2-7]{10}\b/g, 'WORKER'],
+  [/\bsha256:[0-9a-f]{64}\b/g, 'HASH'],
   [/\b\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?( [A-Z]+)?/g, 'TIME'],
   [/\S+@\S+/g, 'WHO'],
   [/\b\d+(\.\d+)?(ms|s|m|h|d)\b( ago)?/g, 'DURATION'],

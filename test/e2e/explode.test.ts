@@ -164,4 +164,18 @@ describe('a job that explodes', function () {
       expect(planned.tasks).to.equal(4);
     });
   });
+
+  it('says why it failed when it made more files than maxTasks', async () => {
+    const workspace = new Workspace();
+    try {
+      workspace.write('job.json', { ...JOB, maxTasks: 5 });
+      const failed = await workspace.run(['run', 'job.json']);
+      expect(failed.code, failed.stderr).to.equal(5);
+      expect(failed.stdout).to.include('failed (maxTasks)').and.include('an explode made more files');
+      const why = await workspace.run(['why', 'last', '--json']);
+      expect(why.stdout).to.include('tooManyFiles').and.include('split made more files').and.not.include('"failing"');
+    } finally {
+      await workspace.remove();
+    }
+  });
 });

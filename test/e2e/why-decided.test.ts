@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { mustReadView } from '../../src/jobs/journal.ts';
@@ -193,7 +193,8 @@ describe('why: services that do not answer', function () {
       inner.write('job.json', whyJobFile(1, 'echo done'));
       const id = await inner.submit();
       const platform = await inner.platform('w-disk');
-      writeFileSync(inner.path('filler'), Buffer.alloc(30_500_000));
+      const { bavail, bsize } = statfsSync(at);
+      writeFileSync(inner.path('filler'), Buffer.alloc(bavail * bsize - 1_300_000));
       expect((await causeOf(platform, id, 'diskNearlyFull')).severity).to.equal('note');
       spawnSync('sh', ['-c', `cat /dev/zero > ${inner.path('rest')}`]);
       const full = await causeOf(platform, id, 'diskFull');

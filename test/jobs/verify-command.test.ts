@@ -25,23 +25,28 @@ describe('the verify command', () => {
   });
   afterEach(() => place.end());
 
-  it('exits 0 for a proof, says it in a line and a table, and writes it whole to a file', async () => {
+  it('exits 0 for a proof, says it in a line and a table, and writes all that it rests on to a file', async () => {
     await publishAll(place.platform, view);
-    const { code, stdout, stderr } = await run('-o', 'proof.json');
+    const { code, stdout, stderr } = await run('-o', 'proof.ndjson');
     expect(stderr).to.equal(`verifying ${view.record.job}\n`);
     expect(code).to.equal(0);
     expect(stdout).to.match(/^claims-\S+: proven \(succeeded\)\n3 parts of 1 input \(6B\), 3 outputs/);
     expect(stdout).to.match(/STEP +TASKS +PUBLISHED +FAILED +SKIPPED +MISSING\nprice +3 +3 +0 +0 +0\n/);
-    const written = JSON.parse(readFileSync(join(place.directory, 'proof.json'), 'utf8')) as object;
-    expect(written).to.include({ job: view.record.job, verdict: 'proven', repair: null });
-    expect(written).to.include({ proof: `jobs/${view.record.job}/proofs/0000.json` });
-    expect(readdirSync(place.directory).filter((name) => name.endsWith('.tmp'))).to.deep.equal([]);
-    expect((await run('-o', 'no/such/place.json')).code).to.equal(2);
+    expect(stdout).to.match(/\nproof 0: jobs\/claims-\S+\/proofs\/0000\.json\nsha256:[0-9a-f]{64}\n$/);
+    const written = readFileSync(join(place.directory, 'proof.ndjson'), 'utf8').trimEnd().split('\n');
+    const kinds = written.map((line) => (JSON.parse(line) as { line: string }).line);
+    expect(kinds.join(' ')).to.equal(
+      'evidence input shard decision decision shard part part part shard end end end shard proof seal',
+    );
+    expect((await run('--dry-run', '-o', 'never.ndjson')).code).to.equal(0);
+    expect(readdirSync(place.directory).filter((name) => /part$|never/.test(name))).to.deep.equal([]);
+    expect((await run('-o', 'no/such/place.ndjson')).code).to.equal(2);
   });
 
   it('exits 6 for a job that is not closed', async () => {
-    const { code, stdout, stderr } = await run('--json', view.record.job);
+    const { code, stdout, stderr } = await run('--json', '-o', 'none.ndjson', view.record.job);
     expect(code).to.equal(6);
+    expect(readdirSync(place.directory).filter((name) => /part$|none/.test(name))).to.deep.equal([]);
     expect(JSON.parse(stdout)).to.include({ verdict: 'unfinished', proof: null });
     expect(JSON.parse(stderr.trimEnd().split('\n').at(-1) ?? '')).to.have.nested.property('error.kind', 'notFinished');
   });

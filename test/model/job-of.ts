@@ -15,6 +15,18 @@ steps:
   - { name: totals, gather: true, run: [cat] }
 `;
 
+/** A step whose files are the tasks of the two map steps behind it, and a gather. */
+export const EXPLODES = `
+name: words
+input: { from: a.txt, split: { by: file } }
+tolerate: 1
+steps:
+  - { name: split, output: files, explode: true, run: [cat] }
+  - { name: count, run: [cat] }
+  - { name: check, run: [cat] }
+  - { name: total, gather: true, run: [cat] }
+`;
+
 /** Two map steps of four chains and a gather, as a journal of these entries tells it. */
 export function viewOf(entries: readonly EntryKind[], yaml = YAML): JobView {
   const record: JobRecord = {

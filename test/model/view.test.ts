@@ -17,7 +17,13 @@ describe('a view of a journal', () => {
     const view = viewOf([{ what: 'sent' }, retry(1, '0-1'), retry(2, '1')]);
     expect([0, 1, 2].map((task) => roundOf(view, 0, task))).to.deep.equal([1, 2, 0]);
     expect(roundOf(view, 1, 1)).to.equal(2);
-    expect(roundOf(view, 2, 0)).to.equal(0);
+  });
+
+  it('gives what waits for all chains the last round that asked for one of them, or for itself', () => {
+    expect(roundOf(viewOf([{ what: 'sent' }]), 2, 0)).to.equal(0);
+    expect(roundOf(viewOf([retry(1, '0-1'), retry(2, '1')]), 2, 0)).to.equal(2);
+    const gather: EntryKind = { what: 'retry', round: 3, tasks: { totals: '0' }, canaries: null, overrides: {} };
+    expect(roundOf(viewOf([retry(1, '0-1'), gather]), 2, 0)).to.equal(3);
   });
 
   it('does not ask for tasks behind a canary until retry-rest', () => {
@@ -39,6 +45,49 @@ describe('a view of a journal', () => {
       { what: 'unskip', tasks: { price: '1-2' } },
     ]);
     expect([0, 1, 2, 3].map((task) => isSkipped(view, 0, task))).to.deep.equal([true, false, false, true]);
+  });
+
+  it('keeps one set of what is skipped, however often it is said', () => {
+    const view = viewOf([
+      { what: 'skip', tasks: { price: '0-1' }, failed: { price: '1' }, reason: 'bad' },
+      { what: 'skip', tasks: { price: '1-3', check: '0' }, failed: { price: '3' }, reason: 'bad too' },
+      { what: 'unskip', tasks: { price: '1', check: '0' } },
+    ]);
+    expect(view.skipped.map((set) => [...set])).to.deep.equal([
+      [
+        [
+          0,
+          [
+            [0, 0],
+            [2, 3],
+          ],
+        ],
+      ],
+    ]);
+    expect([...view.skippedFailed]).to.deep.equal([[0, [[3, 3]]]]);
+  });
+
+  it('opens a closed job again in a round of its own by a skip, which asks for no task', () => {
+    const view = viewOf([
+      { what: 'sent' },
+      { what: 'close', state: 'failed', reason: 'failures', round: 0 },
+      { what: 'skip', tasks: { price: '0' }, reason: 'bad', round: 1 },
+    ]);
+    expect(stateOf(view)).to.equal('running');
+    expect([view.round, roundOf(view, 0, 1)]).to.deep.equal([1, 0]);
+  });
+
+  it('folds limits, and lifts them', () => {
+    const adjusted = viewOf([
+      { what: 'adjust', finishBy: '2026-11-30T06:00:00.000Z', maxRunning: 2, maxCost: 5, tolerate: '10%' },
+    ]);
+    expect(adjusted).to.include({ finishBy: '2026-11-30T06:00:00.000Z', maxRunning: 2, maxCost: 5 });
+    expect(adjusted.tolerance).to.deep.equal({ kind: 'share', share: 0.1 });
+    const lifted = viewOf([
+      { what: 'adjust', finishBy: '2026-11-30T06:00:00.000Z', maxRunning: 2 },
+      { what: 'adjust', finishBy: null, maxRunning: null },
+    ]);
+    expect(lifted).to.include({ finishBy: null, maxRunning: null });
   });
 
   it('is open again after a retry of a failed job, and never after a cancel', () => {

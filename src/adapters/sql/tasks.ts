@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely';
 import type { AttemptEvent, AttemptPage, LedgerTask, TaskFilter } from '../../ports/ledger.ts';
 import type { SqlDatabase } from './database.ts';
 import { readJob } from './jobs.ts';
-import { ATTEMPT_COLUMNS, attemptOf, TASK_STATES, type Tables, type TaskRow } from './tables.ts';
+import { ATTEMPT_FACTS, attemptOf, TASK_STATES, type Tables, type TaskRow } from './tables.ts';
 
 /** Rows deleted in one transaction, so that writers of other jobs have their turn. */
 const FORGET_CHUNK = 5000;
@@ -64,14 +64,14 @@ export async function readAttempts(
 ): Promise<readonly AttemptEvent[]> {
   const rows = await db
     .selectFrom('attempts')
-    .select(ATTEMPT_COLUMNS)
+    .select(ATTEMPT_FACTS)
     .where('job', '=', job)
     .where('step', '=', step)
     .where('task', '=', task)
     .orderBy('started_at')
     .orderBy('attempt')
     .execute();
-  return rows.map(attemptOf);
+  return rows.map((row) => attemptOf(row, job, step));
 }
 
 /** One page of a job's attempts: a seek in the key. */
@@ -89,7 +89,7 @@ export async function readAttemptsOfJob(
     const behind = step === after?.step ? after : null;
     let query = db
       .selectFrom('attempts')
-      .select(ATTEMPT_COLUMNS)
+      .select(ATTEMPT_FACTS)
       .where('job', '=', job)
       .where('step', '=', step)
       .orderBy('task')
@@ -101,7 +101,7 @@ export async function readAttemptsOfJob(
         .where('task', '>=', behind.task)
         .where((each) => each.or([each('task', '>', behind.task), each('attempt', '>', behind.attempt)]));
     }
-    for (const row of await query.execute()) page.push(attemptOf(row));
+    for (const row of await query.execute()) page.push(attemptOf(row, job, step));
   }
   return page;
 }

@@ -1,5 +1,8 @@
+import { BatchctlError } from '../../errors.ts';
+import { followLog, type LogEnd } from '../../jobs/follow-log.ts';
 import { type AttemptLog, listLogs } from '../../jobs/logs.ts';
-import { parseTaskName } from '../../jobs/task-name.ts';
+import { parseTaskName, type TaskName } from '../../jobs/task-name.ts';
+import type { JobView } from '../../model/view.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { JOB_TEXT, jobMeant } from '../job-argument.ts';
@@ -8,7 +11,10 @@ import { print } from '../render.ts';
 export function logsCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     arguments: { '<job>': JOB_TEXT, '[task]': '<step>/<n>; all unless given' },
-    options: { '--failed': 'only of tasks that failed for good' },
+    options: {
+      '--failed': 'only of tasks that failed for good',
+      '--follow': 'go on with what is new, until the task is decided',
+    },
     writes: false,
     output: {
       type: 'object',
@@ -21,13 +27,15 @@ export function logsCommand(ctx: Context): CommandDefinition {
       },
     },
     help: {
-      about: 'What attempts wrote to stderr, each below a line that names it (on stderr).',
-      examples: ['batchctl logs last --failed', 'batchctl logs last price/17'],
+      about:
+        "What attempts wrote to stderr, each below a line that names it (on stderr). Of a running attempt it is what its worker put last: every third of a lease, at most every 30 s. --follow wants a task; it goes on with the task's next attempts, and ends when the task is done or failed for good. Ctrl-C ends the following, not the task.",
+      examples: ['batchctl logs last --failed', 'batchctl logs last price/17', 'batchctl logs last price/17 --follow'],
       exitCodes: [
         [0, 'also when nothing was written'],
         [4, 'no such job or task'],
+        [130, 'Ctrl-C while following'],
       ],
-      related: ['tasks', 'status', 'retry'],
+      related: ['failures', 'tasks', 'status', 'retry', 'reproduce'],
     },
     run: (input) => logs({ ctx, ...input }),
   });
@@ -38,13 +46,15 @@ export interface LogsOptions {
   readonly job: string;
   readonly task: string | undefined;
   readonly failed: boolean;
+  readonly follow: boolean;
 }
 
-/** Writes attempts' logs to stdout. Throws `notFound`, `usage`. */
-export async function logs({ ctx, job, task, failed }: LogsOptions): Promise<void> {
+/** Writes attempts' logs to stdout. Throws `notFound`, `usage`, `interrupted`. */
+export async function logs({ ctx, job, task, failed, follow }: LogsOptions): Promise<void> {
   const platform = await ctx.platform();
   const view = await jobMeant(ctx, job);
   const named = task === undefined ? undefined : parseTaskName(view, task);
+  if (follow) return followTask(ctx, view, named, failed);
   let count = 0;
   for await (const log of listLogs(platform, view, { task: named, failed })) {
     ctx.signal.throwIfAborted();
@@ -53,6 +63,49 @@ export async function logs({ ctx, job, task, failed }: LogsOptions): Promise<voi
     else await printText(ctx, log);
   }
   if (count === 0 && !ctx.flags.json) ctx.notice('no attempt wrote anything to stderr');
+}
+
+async function followTask(ctx: Context, view: JobView, task: TaskName | undefined, failed: boolean): Promise<void> {
+  const { job } = view.record;
+  if (task === undefined || failed) {
+    throw new BatchctlError('usage', `--follow wants one task${failed ? ', and no --failed' : ''}`, {
+      hint: `batchctl tasks ${job} --state running; then: batchctl logs ${job} STEP/N --follow`,
+    });
+  }
+  const { name, task: n } = task;
+  const pieces = followLog(await ctx.platform(), view, task, ctx.signal);
+  let last: string | null = null;
+  let decoder = new TextDecoder();
+  for (let next = await pieces.next(); ; next = await pieces.next()) {
+    if (next.done) return sayEnd(ctx, `${name}/${n}`, job, next.value);
+    const { attempt, bytes } = next.value;
+    if (attempt !== last) decoder = new TextDecoder();
+    if (ctx.flags.json) {
+      const text = decoder.decode(bytes, { stream: true });
+      await print(ctx, `${JSON.stringify({ step: name, task: n, attempt, text })}\n`);
+    } else {
+      if (attempt !== last) ctx.notice(`==> ${name}/${n} ${attempt} <==`);
+      await print(ctx, bytes);
+    }
+    last = attempt;
+  }
+}
+
+const ENDS: Readonly<Record<Exclude<LogEnd, 'interrupted'>, string>> = {
+  done: 'is done',
+  failed: 'failed for good',
+  skipped: 'was skipped',
+  cancelled: 'ended: its job is cancelled',
+  closed: 'ended: its job is closed',
+};
+
+function sayEnd(ctx: Context, name: string, job: string, end: LogEnd): void {
+  if (end === 'interrupted') {
+    throw new BatchctlError('interrupted', `${name} goes on without being followed`, {
+      hint: `batchctl logs ${job} ${name} --follow`,
+    });
+  }
+  ctx.notice(`${name} ${ENDS[end]}`);
 }
 
 async function printText(ctx: Context, log: AttemptLog): Promise<void> {

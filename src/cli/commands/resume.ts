@@ -1,17 +1,20 @@
 import { mustBeLegal } from '../../jobs/legal.ts';
-import { resume as resumeJob } from '../../jobs/resume.ts';
+import { overridesOfMend } from '../../jobs/mend.ts';
+import { mustBeMendable, resume as resumeJob } from '../../jobs/resume.ts';
 import { isAlready } from '../../model/legal.ts';
 import { stateOf } from '../../model/view.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatMany } from '../format.ts';
 import { JOB_TEXT, jobMeant, STATE_SCHEMA } from '../job-argument.ts';
+import { openMend } from '../open-mend.ts';
 import { answer } from '../render.ts';
 import { hintWork } from '../work-hint.ts';
 
 export function resumeCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     arguments: { '<job>': JOB_TEXT },
+    options: { '--with <jobfile>': 'the mended job file: for every task that is not decided yet' },
     writes: true,
     output: {
       type: 'object',
@@ -25,12 +28,13 @@ export function resumeCommand(ctx: Context): CommandDefinition {
     },
     help: {
       about:
-        'Lets a paused job go on, or finishes a submission that was cut short. Every task not yet decided is sent at once.',
-      examples: ['batchctl resume last', 'batchctl resume claims-20261130-0600'],
+        'Lets a paused job go on, or finishes a submission that was cut short. Every task not yet decided is sent at once; with --with they run as the mended job file says.',
+      examples: ['batchctl resume last', 'batchctl resume last --with job.yaml'],
       exitCodes: [
         [0, 'it goes on'],
+        [3, 'the mended job file is not valid'],
         [4, 'no such job'],
-        [7, 'refused: it is closed'],
+        [7, "refused: it is closed; or the mended file is another job's"],
       ],
       related: ['pause', 'retry', 'worker', 'status'],
     },
@@ -41,21 +45,26 @@ export function resumeCommand(ctx: Context): CommandDefinition {
 export interface ResumeOptions {
   readonly ctx: Context;
   readonly job: string;
+  readonly with: string | undefined;
 }
 
-/** Resumes a job. Throws `notFound`, `refused`. */
-export async function resume({ ctx, job }: ResumeOptions): Promise<void> {
+/** Resumes a job. Throws `notFound`, `refused`, `jobFile`. */
+export async function resume({ ctx, job, with: file }: ResumeOptions): Promise<void> {
+  const mend = await openMend(ctx, file);
   await ctx.announce();
   const platform = await ctx.platform();
   const found = await jobMeant(ctx, job);
   const id = found.record.job;
   if (ctx.flags.dryRun) {
-    if (!isAlready(found, 'resume')) mustBeLegal(found, 'resume');
+    if (mend !== null) {
+      mustBeMendable(found);
+      overridesOfMend(found, mend);
+    } else if (!isAlready(found, 'resume')) mustBeLegal(found, 'resume');
     const changed = !isAlready(found, 'resume');
     await answer(ctx, { json: { job: id, state: stateOf(found), changed, sent: 0 }, text: `would resume ${id}` });
     return;
   }
-  const { view, changed, sent } = await resumeJob(platform, found);
+  const { view, changed, sent } = await resumeJob(platform, found, mend);
   const state = stateOf(view);
   const how = changed ? `${id} is ${state}` : `${id} was not paused`;
   await answer(ctx, { json: { job: id, state, changed, sent }, text: `${how}: ${formatMany(sent, 'task')} sent` });

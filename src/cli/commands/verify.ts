@@ -3,9 +3,9 @@ import { BatchctlError } from '../../errors.ts';
 import { findJob } from '../../jobs/find.ts';
 import { EvidenceFile } from '../../jobs/verify/evidence-file.ts';
 import { keepProof, proofLine } from '../../jobs/verify/proof.ts';
+import type { KeptProof } from '../../jobs/verify/proof-chain.ts';
 import { type Repaired, repairJob } from '../../jobs/verify/repair.ts';
 import { type VerifyOptions as VerifyJobOptions, verifyJob } from '../../jobs/verify/verify-job.ts';
-import type { KeptProof } from '../../jobs/verify/proof-chain.ts';
 import type { VerifyResult } from '../../model/verify/verify-result.ts';
 import type { JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
@@ -23,7 +23,8 @@ export function verifyCommand(ctx: Context): CommandDefinition {
       '--repair': 'first send what is missing, and rebuild the ledger from the store',
       '--deep': 'read every byte of outputs and pieces, and look whether the inputs are still the same',
       '-o, --output <file>': 'write all that the proof rests on to one file, as JSON Lines, for an auditor',
-      '--check <file>': 'check such a file by itself, on any machine; with a job, also whether its store keeps that proof',
+      '--check <file>':
+        'check such a file by itself, on any machine; with a job, also whether its store keeps that proof',
     },
     writes: false,
     output: VERIFY_OUTPUT,
@@ -149,7 +150,7 @@ function mendOf({ job, state, missing, altered, problems }: VerifyResult, repair
   if (mendable && state !== 'cancelled' && !repaired) return `batchctl verify ${job} --repair`;
   if (altered.length > 0)
     return `move away the output that was altered; batchctl verify ${job} --repair makes it again`;
-  return `batchctl status ${job}`;
+  return problems.some(({ code }) => code === 'failures') ? `batchctl failures ${job}` : `batchctl status ${job}`;
 }
 
 function repairJson({ recorded, sent, missing, reopened, withheld }: Repaired) {

@@ -35,7 +35,7 @@ export function comparisonSection(
           { title: 'now', value: (figure) => known(figure.now, (value) => inUnit(value, figure)), as: 'number' },
           { title: 'change', value: changeOf, as: 'number' },
         ],
-        'fit',
+        'fit compare',
       ),
     ],
   );
@@ -61,12 +61,14 @@ function inUnit(value: number, { unit }: Figure): string {
 
 /** Below this share of change, nobody would call it better or worse. */
 const SLIGHT = 0.01;
+/** Keeps the column straight. */
+const UNJUDGED = html`<span class="judged"></span>`;
 
 function changeOf(figure: Figure): Insert {
   const { before, now, change } = figure;
-  if (before === null || now === null) return html`<span class="unknown">not known</span>`;
+  if (before === null || now === null) return html`<span class="unknown">not known</span>${UNJUDGED}`;
   if (before === now || (change !== null && Math.abs(change) < SLIGHT / 20))
-    return html`<span class="muted">the same</span>`;
+    return html`<span class="muted">the same</span>${UNJUDGED}`;
   return html`${change === null ? 'from none' : signed(change)}${judged(figure)}`;
 }
 
@@ -77,8 +79,10 @@ function signed(change: number): string {
 }
 
 function judged({ better, before, now, change, regressed }: Figure): Insert {
-  if (regressed) return html` <b class="bad judged">▲ regressed</b>`;
-  if (better === null || before === null || now === null || (change !== null && Math.abs(change) < SLIGHT)) return null;
+  if (regressed) return html`<b class="bad judged">▲ regressed</b>`;
+  if (better === null || before === null || now === null || (change !== null && Math.abs(change) < SLIGHT)) {
+    return UNJUDGED;
+  }
   const good = better === 'less' ? now < before : now > before;
-  return good ? html` <span class="good judged">better</span>` : html` <span class="judged">worse</span>`;
+  return good ? html`<span class="good judged">better</span>` : html`<span class="judged">worse</span>`;
 }

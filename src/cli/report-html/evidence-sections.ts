@@ -76,10 +76,15 @@ export function originSection(report: Report, zone: string): Html {
     facts([
       ['Job', code(report.job)],
       ['Run key', report.runKey === null ? 'none' : code(report.runKey)],
-      ['Round', report.round === 0 ? '0, the first sending' : `${report.round}, so often was it taken up again`],
+      [
+        'Round',
+        report.round === 0
+          ? '0, the first sending'
+          : `${report.round}: it was taken up again ${report.round === 1 ? 'once' : `${formatCount(report.round)} times`}`,
+      ],
       ['Accepted', html`${when(report.createdAt)}, by ${report.createdBy} on ${report.host}`],
-      ['First attempt', when(report.startedAt)],
-      ['Last attempt ended', when(report.endedAt)],
+      ['First attempt', report.startedAt === null ? 'none yet' : when(report.startedAt)],
+      ['Last attempt ended', report.endedAt === null ? 'none yet' : when(report.endedAt)],
       ['Closed', report.closedAt === null ? 'still open' : when(report.closedAt)],
       [
         'Input',

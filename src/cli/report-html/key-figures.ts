@@ -56,7 +56,7 @@ function figuresOf({ totals, seconds, closedAt, startedAt, inputs }: Report): re
 
 function lostNote(useful: number, lost: number): string {
   if (useful + lost === 0) return 'nothing has run';
-  return lost === 0
+  return lost / (useful + lost) < 0.0005
     ? 'all of it useful work'
     : `${formatShare(lost / (useful + lost))} of it lost to attempts that did not count`;
 }

@@ -50,12 +50,7 @@ ${keyFigures(report)}
 ${compared !== null && comparisonSection(compared, zone)}
 ${stepsSection(report)}
 ${throughputSection(report, zone)}
-${durationsSection(report)}
-${timelineSection(report, zone)}
-${waitSection(report)}
-${causesSection(report, zone)}
-${slowestSection(report)}
-${workersSection(report, zone)}
+${report.startedAt !== null && ranSections(report, zone)}
 ${totalsSection(report)}
 ${decisionsSection(report, zone)}
 ${originSection(report, zone)}
@@ -74,14 +69,23 @@ function header({ job, name, period, runKey, createdBy, createdAt, closedAt }: R
   }</p></header>`;
 }
 
-function throughputSection({ throughput, totals, timeline, workers }: Report, zone: string): Html {
+/** What only a job that has begun has. */
+function ranSections(report: Report, zone: string): Html {
+  return html`${durationsSection(report)}
+${timelineSection(report, zone)}
+${waitSection(report)}
+${causesSection(report, zone)}
+${slowestSection(report)}
+${workersSection(report, zone)}`;
+}
+
+function throughputSection({ throughput, workers }: Report, zone: string): Html {
   const slots = workers.reduce((sum, worker) => sum + worker.slots, 0);
   const chart = throughputChart(throughput, slots, zone);
-  const many = totals.tasks > 0 && timeline.from !== null;
   return section(
     'throughput',
     'Work over time',
-    chart !== null && many ? 'What was done, what went wrong, and how much ran at once.' : null,
+    chart !== null ? 'What was done, what went wrong, and how much ran at once.' : null,
     chart ?? html`<p class="note">Nothing has run yet.</p>`,
   );
 }

@@ -60,7 +60,7 @@ const STEPS = [
   0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600,
   43_200, 86_400, 172_800, 604_800, 1_209_600, 2_419_200,
 ];
-const HOUR = 3600;
+const HALF_HOUR = 1800;
 const DAY = 86_400;
 
 /**
@@ -90,19 +90,21 @@ function labelOf(instant: number, step: number, zone: string): string {
 
 function instants(from: number, seconds: number, step: number, zone: string): readonly number[] {
   const to = from + seconds * 1000;
-  if (step < HOUR) {
-    // Zones differ by whole minutes and most by quarters of an hour, so round minutes are round in the zone.
+  if (step < HALF_HOUR) {
+    // Zones differ from UTC by whole quarters of an hour: what is round there is round here.
     const first = Math.ceil(from / (step * 1000)) * step * 1000;
-    return Array.from({ length: Math.floor((to - first) / (step * 1000)) + 1 }, (_, i) => first + i * step * 1000);
+    const count = Math.floor((to - first) / (step * 1000)) + 1;
+    return Array.from({ length: Math.max(0, count) }, (_, i) => first + i * step * 1000);
   }
-  // From hour to hour of the wall clock, which summer time moves.
+  // By the wall clock, which summer time moves.
   const today = wallTime(from, zone);
   const days = Math.ceil(seconds / DAY) + 1;
-  const found: number[] = [];
+  const found = new Set<number>();
   for (let day = 0; day <= days; day += Math.max(1, Math.round(step / DAY))) {
-    for (let hour = 0; hour < 24; hour += Math.min(24, step / HOUR)) {
-      found.push(instantsOf(onDay(today, day, { hour, minute: 0, second: 0 }), zone)[0]);
+    for (let minute = 0; minute < 1440; minute += Math.min(1440, step / 60)) {
+      const time = { hour: Math.floor(minute / 60), minute: minute % 60, second: 0 };
+      for (const instant of instantsOf(onDay(today, day, time), zone)) found.add(instant);
     }
   }
-  return found.filter((instant) => instant >= from && instant <= to);
+  return [...found].filter((instant) => instant >= from && instant <= to).sort((a, b) => a - b);
 }

@@ -62,6 +62,7 @@ thead .number{white-space:normal}
 .fit{width:auto;min-width:min(100%,640px)}
 .fit th,.fit td{padding-top:5px;padding-bottom:5px}
 .fit .judged{display:inline-block;width:7.2em;text-align:left;padding-left:.8em}
+.compare thead .number:last-child{padding-right:7.75em}
 .fit .name{padding-right:24px}
 .when{white-space:nowrap}
 .error{display:block;min-width:22em;max-width:52em;overflow-wrap:anywhere;white-space:pre-wrap}
@@ -93,11 +94,12 @@ figcaption{display:flex;flex-wrap:wrap;gap:2px 18px;align-items:baseline;margin-
 .idle{fill:var(--soft)}
 .over{fill:var(--ground)}
 .over-line{stroke:var(--ground);stroke-width:.8}
-.bar{stroke:var(--ground);stroke-width:1;vector-effect:non-scaling-stroke}
+.bar{stroke:var(--ground);stroke-width:1}
+path.bar{vector-effect:non-scaling-stroke}
 .bar.running{fill:none;stroke:var(--running);stroke-width:2}
 .limit{stroke:var(--text);stroke-width:1.5;stroke-dasharray:5 3}
-.hit{fill:transparent}
-.hit:hover{fill:var(--text);fill-opacity:.14}
+.hit,.hits{fill:transparent}
+.hit:hover,.hits rect:hover{fill:var(--text);fill-opacity:.14}
 .mark-ground{fill:var(--ground);stroke:var(--line)}
 .mark-retried{stroke:var(--doubtful);stroke-width:2;fill:none}
 .mark-interrupted{stroke:var(--muted);stroke-width:2;fill:none}
@@ -105,6 +107,7 @@ figcaption{display:flex;flex-wrap:wrap;gap:2px 18px;align-items:baseline;margin-
 .mark-slow{fill:var(--slow);stroke:var(--ground);stroke-width:1}
 .timeline{table-layout:fixed;font-size:13px}
 .timeline th,.timeline td{padding:2px 0;border:0;vertical-align:middle}
+.timeline td:nth-child(2),.timeline th:nth-child(2){padding-left:8px;padding-right:8px}
 .timeline thead th{vertical-align:bottom}
 .timeline tbody th{font-weight:400;min-width:0;white-space:nowrap;overflow:hidden}
 .timeline th:first-child{width:176px}
@@ -133,10 +136,11 @@ section{margin-top:40px}
 .error{min-width:0}
 th,td{padding-left:10px}
 tbody th{min-width:0}
+.compare thead .number:last-child{padding-right:0}
 .fit .judged{display:block;width:auto;padding:0;font-size:13px;text-align:right}
 .cards,.cards tbody{display:block}
 .cards thead{display:none}
-.cards tr{display:grid;grid-template-columns:repeat(3,1fr);gap:8px 12px;padding:12px 0;border-bottom:1px solid var(--line)}
+.cards tr{display:grid;grid-template-columns:repeat(auto-fill,minmax(76px,1fr));gap:6px 12px;padding:12px 0;border-bottom:1px solid var(--line)}
 .cards th,.cards td{display:block;padding:0;border:0;text-align:left}
 .cards th,.cards .text{grid-column:1/-1}
 .cards td::before{content:attr(data-label);display:block;font-size:13px;color:var(--muted)}
@@ -160,7 +164,7 @@ figure:has(.timeline){break-inside:auto}
 .scroll th,.scroll td{padding-left:9px}
 .scroll tbody th{min-width:0}
 .scroll .when,.scroll .error,.scroll .words{white-space:normal;min-width:0}
-.hit{display:none}
+.hit,.hits{display:none}
 }
 @media (prefers-reduced-motion:reduce){*{animation:none!important;transition:none!important;scroll-behavior:auto!important}}
 `;

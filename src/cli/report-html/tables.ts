@@ -14,7 +14,7 @@ export interface Column<Row> {
  * What a phone makes of a table: it scrolls by itself (`scroll`); each row becomes a card (`cards`). `fit` is as wide as its
  * content, so that the eye finds the figure that belongs to a name.
  */
-export type Shape = 'scroll' | 'cards' | 'fit';
+export type Shape = 'scroll' | 'cards' | 'fit' | 'fit compare';
 
 /** A table; `name` is read out, not shown. */
 export function table<Row>(

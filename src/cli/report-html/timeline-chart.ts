@@ -1,13 +1,11 @@
-import type { SlowTask, Timeline, TimelineRow } from '../../model/report/report.ts';
+import type { SlowTask, Timeline } from '../../model/report/report.ts';
 import { formatMany } from '../format.ts';
 import { baseAxis, roomFor, rules } from './axis.ts';
-import { type Html, html, type Insert, trusted } from './html.ts';
+import { type Html, html } from './html.ts';
 import { type LegendEntry, legend } from './legend.ts';
 import { type Tick, timeTicks } from './scale.ts';
-import { columns, n, stretched, tip, WIDE, x } from './svg.ts';
+import { type Bar, FILLS, kindOf, type Look, RULES, rowChart, SPECIAL, WORDS } from './timeline-row.ts';
 import { formatSeconds, formatShare, lastOf, shorten } from './words.ts';
-
-type Bar = TimelineRow['bars'][number];
 
 /** A task that took so many times its step's median holds others up. */
 const STRAGGLER = 4;
@@ -16,8 +14,6 @@ const TIPS = 400;
 const MARKS = 200;
 /** How much of a chart's usual width is left beside the names of the rows. */
 const PLOT = 0.78;
-/** A row with more bars has no gaps drawn between them: on a phone there would be little else. */
-const GAPS = 60;
 /** With more rows, two bins are drawn as one. */
 const FINE_ROWS = 16;
 
@@ -37,125 +33,29 @@ export function timelineChart(timeline: Timeline, slowest: readonly SlowTask[], 
     tips: bars.length <= TIPS,
     marks: bars.filter((bar) => kindOf(bar, slow) !== 'done').length <= MARKS,
   };
-  const axis = html`<svg class="chart" width="100%" height="24" aria-hidden="true">${baseAxis(ticksFor, 0, 4)}</svg>`;
+  const axis = html`<svg class="chart" width="100%" height="24" aria-hidden="true"><defs><g id="${RULES}">${rules(ticksFor, look.height)}</g></defs>${baseAxis(ticksFor, 0, 4)}</svg>`;
   return html`<figure><figcaption>${legend(entriesOf(timeline, bars, slow, look.marks))}</figcaption>
 <table class="timeline"><thead><tr><th scope="col">${rows.some((row) => row.slots > 1) ? 'worker' : 'slot'}</th><th scope="col"><span class="sr">when it was busy</span>${axis}</th><th scope="col">busy</th></tr></thead>
 <tbody>${rows.map(
     (row) =>
-      html`<tr><th scope="row" title="${row.label}"><span class="narrow">${lastOf(row.label.replace(' slot ', ' #'), 11)}</span><span class="roomy">${shorten(row.label, 22)}</span></th><td>${rowChart(row, ticksFor, look)}</td><td>${formatShare(row.busy)}</td></tr>`,
+      html`<tr><th scope="row" title="${row.label}"><span class="narrow">${lastOf(row.label.replace(' slot ', ' #'), 11)}</span><span class="roomy">${shorten(row.label, 22)}</span></th><td>${rowChart(row, look)}</td><td>${formatShare(row.busy)}</td></tr>`,
   )}</tbody></table>
 ${stragglersNote(slowest, slow)}${hidden > 0 && html`<p class="note">${formatMany(hidden, 'more row')} with less work not shown.</p>`}</figure>`;
 }
 
-interface Look {
-  readonly seconds: number;
-  readonly slow: ReadonlySet<string>;
-  readonly height: number;
-  readonly tips: boolean;
-  readonly marks: boolean;
-  readonly fine: boolean;
-}
-
-type Kind = 'done' | 'slow' | 'retried' | 'failed' | 'interrupted' | 'running';
-
-const WORDS: Readonly<Record<Kind, string>> = {
-  done: 'done',
-  slow: 'done, a straggler',
-  retried: 'failed attempt, tried again',
-  failed: 'failed for good',
-  interrupted: 'interrupted',
-  running: 'still running',
-};
-const FILLS: Readonly<Partial<Record<Kind, string>>> = {
-  retried: 'url(#slant)',
-  failed: 'url(#mesh)',
-  interrupted: 'url(#dots)',
-};
-
-function kindOf({ outcome, task }: Bar, slow: ReadonlySet<string>): Kind {
-  if (outcome === 'done') return slow.has(task) ? 'slow' : 'done';
-  return outcome === 'failedAttempt' ? 'retried' : outcome;
-}
-
-function rowChart(row: TimelineRow, ticksFor: (pixels: number) => readonly Tick[], look: Look): Html {
-  const { height } = look;
-  const words = `busy ${formatShare(row.busy)}${row.shares === null ? `, ${formatMany(row.bars.length, 'attempt')}` : ''}`;
-  const body: Insert =
-    row.shares === null
-      ? barsOf(row.bars, look)
-      : stretched(
-          0,
-          height,
-          html`<path class="done area" d="${columns(look.fine ? row.shares : pairs(row.shares), height)}"/>`,
-        );
-  return html`<svg class="chart row" role="img" aria-label="${words}" width="100%" height="${height}"><rect class="idle" width="100%" height="${height}"/>${rules(ticksFor, height)}${body}</svg>`;
-}
-
-function barsOf(bars: readonly Bar[], look: Look): Html {
-  const { slow, height, seconds } = look;
-  const plain = bars.filter((bar) => kindOf(bar, slow) === 'done');
-  const others = bars.filter((bar) => kindOf(bar, slow) !== 'done');
-  return html`${stretched(0, height, html`<path class="done${bars.length <= GAPS && ' bar'}" d="${outlines(plain, look)}"/>`)}${
-    look.tips && plain.map((bar) => rect(bar, look, 'hit'))
-  }${others.map((bar) => {
-    const kind = kindOf(bar, slow);
-    return rect(bar, look, `bar ${kind}`, FILLS[kind]);
-  })}${
-    look.marks &&
-    others
-      .filter((bar) => bar.outcome !== 'running')
-      .map(
-        (bar) =>
-          html`<use href="#mark-${kindOf(bar, slow)}" x="${x((bar.start + bar.end) / 2 / seconds)}" y="${height / 2}"/>`,
-      )
-  }`;
-}
-
-function rect(bar: Bar, { seconds, height, slow }: Look, name: string, fill: string | null = null): Html {
-  const width = Math.max((bar.end - bar.start) / seconds, 0.002);
-  const words = `${bar.task}: ${WORDS[kindOf(bar, slow)]}, ${formatSeconds(bar.end - bar.start)}`;
-  return html`<rect class="${name}" x="${x(bar.start / seconds)}" y="1" width="${x(width)}" height="${height - 2}"${
-    fill !== null && html` fill="${fill}"`
-  }>${tip(words)}</rect>`;
-}
-
-/** The average of each two. */
-function pairs(shares: readonly number[]): readonly number[] {
-  return Array.from({ length: Math.ceil(shares.length / 2) }, (_, i) => {
-    const first = shares[2 * i] ?? 0;
-    return (first + (shares[2 * i + 1] ?? first)) / 2;
-  });
-}
-
-/** Many plain bars as one path. */
-function outlines(bars: readonly Bar[], { seconds, height }: Look): Html {
-  const unit = WIDE / seconds;
-  return trusted(
-    bars
-      .map(({ start, end }) => {
-        const left = Math.round(start * unit);
-        return `M${left} 1h${Math.max(Math.round(end * unit) - left, 8)}V${n(height - 1)}H${left}z`;
-      })
-      .join(''),
-  );
-}
-
 function entriesOf(timeline: Timeline, bars: readonly Bar[], slow: ReadonlySet<string>, marks: boolean): LegendEntry[] {
   const present = new Set(bars.map((bar) => kindOf(bar, slow)));
-  const kinds: readonly Kind[] = ['slow', 'retried', 'failed', 'interrupted', 'running'];
   const binned = timeline.rows.some((row) => row.shares !== null);
   return [
     ...(present.has('done') ? [{ swatch: { kind: 'done' }, words: 'done' }] : []),
     ...(binned ? [{ swatch: { kind: 'done' }, words: 'the higher, the more of its slots were busy' }] : []),
-    ...kinds
-      .filter((kind) => present.has(kind))
-      .map((kind) => {
-        const fill = FILLS[kind];
-        return {
-          swatch: { kind, ...(fill !== undefined && { fill }), mark: marks && kind !== 'running' },
-          words: WORDS[kind],
-        };
-      }),
+    ...SPECIAL.filter((kind) => present.has(kind)).map((kind) => {
+      const fill = FILLS[kind];
+      return {
+        swatch: { kind, ...(fill !== undefined && { fill }), mark: marks && kind !== 'running' },
+        words: WORDS[kind],
+      };
+    }),
     { swatch: { kind: 'idle' }, words: 'idle' },
   ];
 }

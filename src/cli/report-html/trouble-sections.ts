@@ -63,15 +63,15 @@ export function slowestSection({ slowest }: Report): Html {
     table('Slowest tasks', shown, [
       {
         title: 'task',
-        value: ({ task, log }) => html`${task}<small>log ${log === '' ? 'none: it wrote nothing' : code(log)}</small>`,
+        value: ({ task, log, worker }) =>
+          html`${task}<small>on ${worker}; ${log === '' ? 'no log: it wrote nothing' : html`log ${code(log)}`}</small>`,
         as: 'name',
       },
       { title: 'took', value: ({ seconds }) => formatSeconds(seconds), as: 'number' },
       { title: 'of median', value: ({ times }) => `${Number(times.toFixed(1))} ×`, as: 'number' },
-      { title: 'attempts', value: ({ attempts }) => formatCount(attempts), as: 'number' },
+      { title: 'attempts', value: ({ attempts }) => formatCount(attempts), as: 'number', extra: true },
       { title: 'input', value: ({ bytesIn }) => known(bytesIn, formatSize), as: 'number' },
       { title: 'peak memory', value: ({ peakMemory }) => known(peakMemory, formatSize), as: 'number' },
-      { title: 'worker', value: ({ worker }) => worker, as: 'text' },
     ]),
     andMore(slowest.length, shown.length, 'task'),
   ]);

@@ -81,6 +81,7 @@ function reasonOf({ reason, totals }: Report): string {
 function tasksSentence({ totals }: Report): string {
   const { tasks, done, failed, skipped } = totals;
   const open = tasks - done - failed - skipped;
+  if (done === tasks) return `All ${formatMany(tasks, 'task')} done, none failed for good.`;
   const parts = [
     `${formatCount(done)} of ${formatMany(tasks, 'task')} done`,
     failed > 0 ? `${formatCount(failed)} failed for good` : 'none failed for good',
@@ -104,6 +105,7 @@ function totalsSentences({ expectations }: Report): readonly string[] {
   if (expectations.length === 0) return [];
   const holding = expectations.filter(({ ok }) => ok === true).length;
   const open = expectations.filter(({ ok }) => ok === null).length;
+  if (open === expectations.length) return ['Whether its control totals hold is not known yet.'];
   const rest = open === 0 ? '' : `, ${formatCount(open)} not known yet`;
   if (expectations.length === 1 && open === 0)
     return [`Its control total ${holding === 1 ? 'holds' : 'does not hold'}.`];

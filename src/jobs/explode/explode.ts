@@ -46,10 +46,11 @@ export async function openExploded(
 }
 
 /**
- * Writes the shards that whoever opened a step died before, while tasks of it are undecided. Each look does this first:
+ * Writes the shards that whoever opened a step of an open job died before, while tasks of it are undecided. Each look does this first:
  * what it then sends again, and what it closes, has its parts.
  */
 export async function completeShards(platform: Platform, view: JobView, facts: readonly StepFacts[]): Promise<void> {
+  if (view.closed !== null || view.cancelled) return;
   for (const [index, fact] of facts.entries()) {
     if (!takesFiles(view.record.spec.steps, index) || fact.opened === null) continue;
     if (fact.published.count + fact.failed.count >= fact.size) continue;

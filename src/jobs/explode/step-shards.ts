@@ -19,7 +19,7 @@ export function shardCount(parts: number): number {
 /** Whether every shard is there: one listing of a key for each 10,000 parts. */
 export async function hasAllShards({ store, job, taker, opened }: OpenedStep): Promise<boolean> {
   let found = 0;
-  for await (const _ of store.list(stepPartsPrefix(job, taker))) found += 1;
+  for await (const _ of store.keys(stepPartsPrefix(job, taker))) found += 1;
   return found >= shardCount(opened.count);
 }
 

@@ -4,14 +4,15 @@ import type { JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 
 /**
- * The tasks of causes, by step; null when no cause is named. `skipped` gives those that a person went without.
+ * The tasks of causes, by step; null when no cause is named. `all` gives those that a
+ * person went without as well.
  * Throws as `matching` does: `notFound`, naming the causes there are, and `usage`.
  */
 export async function tasksOfCauses(
   platform: Platform,
   view: JobView,
   ids: readonly string[],
-  which: 'failed' | 'skipped',
+  which: 'failed' | 'all',
 ): Promise<readonly Ranges[] | null> {
   if (ids.length === 0) return null;
   // Only who names a cause pays for reading what failed.
@@ -21,7 +22,8 @@ export async function tasksOfCauses(
   return view.record.spec.steps.map(({ name }) =>
     [...found]
       .filter(({ step }) => step === name)
-      .map((cause) => parseTaskSet((which === 'failed' ? cause.tasks : cause.skipped).toString()))
+      .flatMap(({ tasks, skipped }) => (which === 'failed' ? [tasks] : [tasks, skipped]))
+      .map((tasks) => parseTaskSet(tasks.toString()))
       .reduce<Ranges>(unionOf, []),
   );
 }

@@ -57,7 +57,7 @@ export async function buildReport(platform: Platform, view: JobView, options: Re
     causes: measured.causes,
     slowest: measured.slowest,
     expectations: await expectations(platform, view, { status, counts, proof }),
-    decisions: decisionsIn(await readEntries(store, record.job)),
+    decisions: decisionsIn(view, await readEntries(store, record.job)),
     late: proof === null ? await lateOutputs(store, view) : proof.result.late.slice(0, 100),
     cost: null,
   };

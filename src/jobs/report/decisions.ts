@@ -1,53 +1,24 @@
-import type { JournalEntry, TaskSets } from '../../model/journal.ts';
+import { historyText } from '../../model/history-text.ts';
+import type { EntryWhat, JournalEntry } from '../../model/journal.ts';
 import type { Report } from '../../model/report/report.ts';
+import { emptyView, foldJournal, type JobView } from '../../model/view.ts';
 
 /** So many of the newest are told. */
 const TOLD = 100;
+/** What people and guards decide; the rest follows from the job's own course. */
+const DECIDED: readonly EntryWhat[] = [
+  ...(['pause', 'resume', 'cancel', 'stop', 'adjust', 'kill'] as const),
+  ...(['skip', 'unskip', 'retry', 'prune'] as const),
+];
 
-/** What people (and guards) decided of a job, oldest first: not what follows from the job's own course. */
-export function decisionsIn(entries: readonly JournalEntry[]): Report['decisions'] {
-  return entries
-    .flatMap((entry) => {
-      const text = textOf(entry);
-      return text === null ? [] : [{ when: entry.when, who: entry.who, what: entry.what, text }];
-    })
-    .slice(-TOLD);
-}
-
-function textOf(entry: JournalEntry): string | null {
-  switch (entry.what) {
-    case 'pause':
-      return `paused: ${entry.reason}`;
-    case 'resume':
-      return 'resumed';
-    case 'cancel':
-      return 'cancelled';
-    case 'stop':
-      return `stopped: ${entry.cause}`;
-    case 'adjust':
-      return `adjusted ${Object.entries(entry).flatMap(adjusted).join(', ')}`;
-    case 'kill':
-      return `${entry.mode === 'fail' ? 'failed' : 'sent again'} ${setsOf(entry.tasks)}`;
-    case 'skip':
-      return `skipped ${setsOf(entry.tasks)}: ${entry.reason}`;
-    case 'unskip':
-      return `took back the skip of ${setsOf(entry.tasks)}`;
-    case 'retry':
-      return `retried ${setsOf(entry.tasks)} in round ${entry.round}`;
-    default:
-      return null;
+/** What was decided of a job, oldest first, in the words of `history`. */
+export function decisionsIn(view: JobView, entries: readonly JournalEntry[]): Report['decisions'] {
+  const decisions: Report['decisions'][number][] = [];
+  let before = emptyView(view.record);
+  for (const entry of entries) {
+    const { what, when, who } = entry;
+    if (DECIDED.includes(what)) decisions.push({ when, who, what, text: historyText(entry, before) });
+    before = foldJournal(before, [entry]);
   }
-}
-
-const ADJUSTED = ['tolerate', 'maxRunning', 'finishBy', 'maxCost'];
-
-function adjusted([name, value]: readonly [string, unknown]): readonly string[] {
-  return ADJUSTED.includes(name) ? [`${name} to ${value === null ? 'none' : String(value)}`] : [];
-}
-
-/** `price/0-4,17`; a long set is cut. */
-function setsOf(sets: TaskSets): string {
-  return Object.entries(sets)
-    .map(([step, tasks]) => `${step}/${tasks.length > 80 ? `${tasks.slice(0, 80)}...` : tasks}`)
-    .join(' ');
+  return decisions.slice(-TOLD);
 }

@@ -24,7 +24,8 @@ export const JOB_FIELD_DOCS: Readonly<Record<string, string>> = {
   'steps.[].input': 'how the command gets its input: stdin (default), file; for gathers also dir, list',
   'steps.[].output': 'how the command gives its output: stdout (default), file, files',
   'steps.[].header': "once: keep only the first header line of a gather's joined input",
-  'steps.[].explode': 'make each file of output: files a task of the next step, once all chains are in (default: false)',
+  'steps.[].explode':
+    'make each file of output: files a task of the next step, once all chains are in (default: false)',
   'steps.[].group': 'the worker group that runs it (default: default)',
   'steps.[].attempts': 'how often a task is tried (default: 3)',
   'steps.[].timeout': 'how long an attempt may take, staging included (default: 1h; at most 11 h on SQS)',
@@ -45,7 +46,7 @@ export const JOB_FIELD_DOCS: Readonly<Record<string, string>> = {
   expect: 'control totals; not met: the job failed',
   labels: 'words to find jobs by',
   maxRunning: 'at most so many tasks of the job at once, about',
-  maxTasks: 'refuse a job of more parts (default: 1000000)',
+  maxTasks: 'refuse a job of more parts, or of more files behind an explode (default: 1000000)',
   deliver: 'where outputs are put when the job succeeded',
   'deliver.to': 'a directory relative to the job file, or s3://BUCKET/PREFIX',
   'deliver.name': 'names of the files (default: {step}-{task})',

@@ -17,6 +17,7 @@ export class EvidenceFile {
   #waiting: string[] = [];
   #length = 0;
   #lines = 0;
+  #open = true;
 
   private constructor(path: string, draft: string, fd: number) {
     this.#path = path;
@@ -51,7 +52,7 @@ export class EvidenceFile {
     this.#flush();
     try {
       fsyncSync(this.#fd);
-      closeSync(this.#fd);
+      this.#close();
       renameSync(this.#draft, this.#path);
       syncDirectory(dirname(this.#path));
     } catch (cause) {
@@ -59,14 +60,15 @@ export class EvidenceFile {
     }
   }
 
-  /** Leaves nothing behind. */
+  /** Leaves nothing behind of a file that wasn't finished; after `finish` it does nothing. */
   discard(): void {
-    try {
-      closeSync(this.#fd);
-    } catch (error) {
-      if (!hasCode(error, 'EBADF')) throw error; // it was closed as it was finished
-    }
+    this.#close();
     rmSync(this.#draft, { force: true });
+  }
+
+  #close(): void {
+    if (this.#open) closeSync(this.#fd);
+    this.#open = false;
   }
 
   #flush(): void {

@@ -4,15 +4,15 @@ import { parseStored } from '../../lib/json.ts';
 import { stagedPrefix } from '../../model/keys.ts';
 import type { OutputFile, OutputManifest, OutputMeta } from '../../model/output.ts';
 import { manifestLines, manifestProblem, metaProblem } from '../../model/verify/output-check.ts';
-import type { ObjectEntry } from '../../ports/object-store.ts';
+import type { ObjectInfo } from '../../ports/object-store.ts';
 import { metaOf } from '../output.ts';
 import { hashObject } from './hash-object.ts';
 import type { Verifying } from './verify-context.ts';
 
-/** A task's object, as a listing names it. */
+/** A task's published object, as a listing names it. */
 export interface Found {
   readonly task: number;
-  readonly entry: ObjectEntry;
+  readonly key: string;
 }
 
 export interface Looked {
@@ -23,13 +23,13 @@ export interface Looked {
 }
 
 /** Looks at a task's published object. Deep: reads every byte. */
-export async function lookAt(ctx: Verifying, name: string, { task, entry }: Found): Promise<Looked> {
+export async function lookAt(ctx: Verifying, name: string, { task, key }: Found): Promise<Looked> {
   try {
-    const info = await ctx.store.head(entry.key);
+    const info = await ctx.store.head(key);
     if (info === null) return { task, meta: null, problem: 'it went away while it was looked at' };
-    const brief = metaOf(entry.key, info.metadata);
-    if (brief.manifest === true) return await lookAtManifest(ctx, name, task, entry, brief.attempt);
-    const problem = metaProblem(brief, ctx.view.round) ?? (await bytesProblem(ctx, entry, brief));
+    const brief = metaOf(key, info.metadata);
+    if (brief.manifest === true) return await lookAtManifest(ctx, name, { task, key }, brief.attempt);
+    const problem = metaProblem(brief, ctx.view.round) ?? (await bytesProblem(ctx, info, brief));
     return { task, meta: brief, problem };
   } catch (error) {
     if (!isKind(error, 'corrupt')) throw error;
@@ -37,22 +37,16 @@ export async function lookAt(ctx: Verifying, name: string, { task, entry }: Foun
   }
 }
 
-/** The listing knows the size; the bytes are read only by a deep look. */
-async function bytesProblem(ctx: Verifying, entry: ObjectEntry, expected: OutputMeta): Promise<string | null> {
-  if (entry.size !== expected.bytesOut) return `it has ${entry.size} bytes, and ${expected.bytesOut} were published`;
-  return ctx.deep ? hashProblem(ctx, entry.key, expected.bytesOut, expected.checksum) : null;
+/** The bytes are read only by a deep look. */
+async function bytesProblem(ctx: Verifying, info: ObjectInfo, expected: OutputMeta): Promise<string | null> {
+  if (info.size !== expected.bytesOut) return `it has ${info.size} bytes, and ${expected.bytesOut} were published`;
+  return ctx.deep ? hashProblem(ctx, info.key, expected.bytesOut, expected.checksum) : null;
 }
 
-async function lookAtManifest(
-  ctx: Verifying,
-  name: string,
-  task: number,
-  entry: ObjectEntry,
-  attempt: string,
-): Promise<Looked> {
-  const bytes = await ctx.store.read(entry.key);
+async function lookAtManifest(ctx: Verifying, name: string, { task, key }: Found, attempt: string): Promise<Looked> {
+  const bytes = await ctx.store.read(key);
   if (bytes === null) return { task, meta: null, problem: 'it went away while it was looked at' };
-  const { meta, single, files } = parseStored<OutputManifest>(entry.key, bytes);
+  const { meta, single, files } = parseStored<OutputManifest>(key, bytes);
   if (meta?.attempt !== attempt || !Array.isArray(files)) {
     return { task, meta: null, problem: 'its manifest and its metadata name different attempts' };
   }

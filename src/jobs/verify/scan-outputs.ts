@@ -78,14 +78,14 @@ function leftOutBy(ctx: Verifying, index: number, size: number): TaskBits {
 /** The objects under out/ that are a task's; any other is named and passed over. */
 async function* tasksOf(ctx: Verifying, name: string, published: TaskBits): AsyncGenerator<Found> {
   const options = ctx.signal === undefined ? {} : { signal: ctx.signal };
-  for await (const entry of ctx.store.list(outPrefix(ctx.view.record.job, name), options)) {
-    const task = taskOfOut(entry.key);
+  for await (const key of ctx.store.keys(outPrefix(ctx.view.record.job, name), options)) {
+    const task = taskOfOut(key);
     if (task === null || task >= published.size) {
-      ctx.findings.add('foreign', `${entry.key} is the output of no task of step ${name}: move it away`);
+      ctx.findings.add('foreign', `${key} is the output of no task of step ${name}: move it away`);
       continue;
     }
     published.add(task);
-    yield { task, entry };
+    yield { task, key };
   }
 }
 

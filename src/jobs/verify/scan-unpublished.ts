@@ -50,6 +50,7 @@ export class Unpublished {
       const end = this.#endOf(n, failure);
       if (end !== null) this.#ctx.evidence?.end({ line: 'end', step: this.#name, n, ...end });
     }
+    if (to > from) this.#ctx.looked(to - from);
   }
 
   async close(): Promise<void> {
@@ -82,7 +83,7 @@ interface Named {
 /** The failures that count: of the round that last asked for their task. In the order of the tasks. */
 async function* failedTasks({ store, view }: Verifying, index: number, size: number): AsyncGenerator<Named> {
   const name = view.record.spec.steps[index]?.name ?? '';
-  for await (const { key } of store.list(failedPrefix(view.record.job, name))) {
+  for await (const key of store.keys(failedPrefix(view.record.job, name))) {
     const named = taskOfFailed(key);
     if (named === null || named.task >= size || named.round !== roundOf(view, index, named.task)) continue;
     yield { key, ...named };

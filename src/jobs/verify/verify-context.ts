@@ -31,7 +31,7 @@ export interface Verifying {
   readonly altered: string[];
   /** Is told all that is seen; null where no evidence is wanted. */
   readonly evidence: EvidenceLog | null;
-  /** Tells that so much more was looked at. */
+  /** Tells that so much more was looked at; 0: that there is no more. */
   readonly looked: (count: number) => void;
 }
 

@@ -75,6 +75,7 @@ async function verifyClosed({ store }: Platform, view: JobView, options: VerifyO
   const expectations = concludeTotals(view, totals, ctx.findings);
   await checkProofs(store, view, decisions, ctx.findings);
   concludeState(view, ctx.findings);
+  ctx.looked(0);
   return composeResult({
     ...ctx,
     ...{ chains, scanned, expectations, evidence: evidence.finish(), skips: skipsOf(view, entriesOf(decisions)) },
@@ -118,7 +119,7 @@ async function begin(
     evidence,
     looked: (count) => {
       done += count;
-      if (count > 1 || done % 100 === 0) options.onProgress?.(done, total);
+      if (count !== 1 || done % 100 === 0) options.onProgress?.(done, total);
     },
   };
 }

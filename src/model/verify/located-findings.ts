@@ -8,4 +8,9 @@ export class LocatedFindings extends Findings {
   override add(code: string, message: string): void {
     super.add(code, this.line === null ? message : `line ${this.line}: ${message}`);
   }
+
+  /** Adds one that names its lines itself. */
+  addUnlocated(code: string, message: string): void {
+    super.add(code, message);
+  }
 }

@@ -15,6 +15,7 @@ export const CAUSE_CODES = [
   'submissionUnfinished',
   'notDue',
   'expectUnmet',
+  'tooManyFiles',
   'failing',
   'gatherBlocked',
   'canaryHeld',

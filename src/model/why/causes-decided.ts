@@ -1,8 +1,10 @@
-import { sectionStart, toleratedOf } from '../job.ts';
+import { TOO_MANY } from '../decide.ts';
+import { hasBarrier, sectionStart, toleratedOf } from '../job.ts';
 import { stateOf } from '../view.ts';
 import type { Cause } from './cause.ts';
 import { isDue, since } from './facts.ts';
 import type { FailureSeen, Snapshot } from './snapshot.ts';
+import { tooManyFiles } from './too-many-files.ts';
 import { are, many, some, span } from './words.ts';
 
 /** So many causes of failures are told here; `failures` has them all. */
@@ -17,6 +19,7 @@ export function decidedCauses(seen: Snapshot): readonly Cause[] {
     notDue(seen),
     unfinished(seen),
     expectUnmet(seen),
+    tooManyFiles(seen),
     ...failing(seen),
     failedUnseen(seen),
     gatherBlocked(seen),
@@ -131,7 +134,8 @@ function failing({ view, failures }: Snapshot): readonly Cause[] {
 /** A job that failed, of whose failures nothing can be seen any more. */
 function failedUnseen({ view, failures, steps, troubles }: Snapshot): Cause | null {
   const { closed, pruned, record } = view;
-  if (closed?.state !== 'failed' || closed.reason === 'expect' || failures.length > 0) return null;
+  if (closed?.state !== 'failed' || closed.reason === 'expect' || closed.reason === TOO_MANY || failures.length > 0)
+    return null;
   if (view.stopped !== null || steps === null || troubles.length > 0) return null;
   return {
     code: 'failing',
@@ -152,7 +156,7 @@ function gatherBlocked({ view, steps }: Snapshot): Cause | null {
   if (steps === null || view.cancelled) return null;
   const specs = view.record.spec.steps;
   for (const [index, step] of steps.entries()) {
-    if (!step.gather || step.opened || index === 0) continue;
+    if (!hasBarrier(specs, index) || step.opened || index === 0) continue;
     const start = sectionStart(specs, index - 1);
     const failed = steps.slice(start, index).reduce((sum, { failed: here }) => sum + here, 0);
     const tolerated = specs[start]?.gather ? 0 : toleratedOf(view.tolerance, steps[start]?.total ?? 0);

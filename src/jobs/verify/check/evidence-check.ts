@@ -9,7 +9,7 @@ import type {
   HeaderLine,
   InputLine,
 } from '../../../model/verify/evidence-lines.ts';
-import type { Findings } from '../../../model/verify/findings.ts';
+import type { LocatedFindings } from '../../../model/verify/located-findings.ts';
 import { PartsCheck } from '../../../model/verify/parts-check.ts';
 import { emptyView, foldJournal, type JobView } from '../../../model/view.ts';
 import { EvidenceSum } from '../evidence-sum.ts';
@@ -34,7 +34,7 @@ export interface Claimed {
  * a finding; so is a line out of its place.
  */
 export class EvidenceCheck {
-  readonly #findings: Findings;
+  readonly #findings: LocatedFindings;
   readonly #shards: ShardCheck;
   readonly #sum: EvidenceSum;
   readonly #inputs: JobInput[] = [];
@@ -47,7 +47,7 @@ export class EvidenceCheck {
   #opened: (OpenedGather | null)[] = [];
   #ends: EndsCheck[] = [];
 
-  constructor(findings: Findings) {
+  constructor(findings: LocatedFindings) {
     this.#findings = findings;
     this.#shards = new ShardCheck(findings);
     this.#sum = new EvidenceSum((shard) => this.#shards.made(shard));

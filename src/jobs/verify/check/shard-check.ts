@@ -1,13 +1,13 @@
 import type { ShardLine } from '../../../model/verify/evidence-lines.ts';
-import type { Findings } from '../../../model/verify/findings.ts';
+import type { LocatedFindings } from '../../../model/verify/located-findings.ts';
 
 /** Compares the shards that a file tells with those that its lines make: both come in the same order. */
 export class ShardCheck {
-  readonly #findings: Findings;
+  readonly #findings: LocatedFindings;
   #told: { readonly line: ShardLine; readonly number: number }[] = [];
   #from = 1;
 
-  constructor(findings: Findings) {
+  constructor(findings: LocatedFindings) {
     this.#findings = findings;
   }
 
@@ -20,13 +20,13 @@ export class ShardCheck {
   made(made: ShardLine): void {
     const next = this.#told.shift();
     if (next === undefined) {
-      this.#findings.add('shard', `the digest of shard ${made.shard} of ${made.of} is missing`);
+      this.#findings.addUnlocated('shard', `the digest of shard ${made.shard} of ${made.of} is missing`);
       return;
     }
     const { line, number } = next;
     const same = line.of === made.of && line.shard === made.shard;
     if (!same || line.lines !== made.lines || line.sha256 !== made.sha256) {
-      this.#findings.add(
+      this.#findings.addUnlocated(
         'shard',
         `lines ${Math.max(this.#from, number - made.lines)} to ${number - 1}, shard ${made.shard} of ${made.of}, ` +
           'are not those that its digest was made of',
@@ -38,6 +38,6 @@ export class ShardCheck {
   /** Says that no more shards come. */
   finish(): void {
     for (const { line } of this.#told)
-      this.#findings.add('shard', `there is a digest of shard ${line.shard} of ${line.of}, and no line of it`);
+      this.#findings.addUnlocated('shard', `there is a digest of shard ${line.shard} of ${line.of}, and no line of it`);
   }
 }

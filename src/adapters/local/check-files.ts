@@ -1,0 +1,168 @@
+import {
+  accessSync,
+  constants,
+  existsSync,
+  linkSync,
+  readdirSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { hasCode } from '../../errors.ts';
+import { randomId } from '../../lib/id.ts';
+import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
+import { networkFileSystem } from './fs-root.ts';
+
+/** The clock of the file system may differ from this process's by so much, milliseconds. */
+const SKEW_MS = 2_000;
+/** A killed process's file in `tmp/` is a leftover after so long. */
+const LEFT_MS = 3_600_000;
+
+/**
+ * Whether a local root is a place where a store can live: by trying it, in `tmp/`, where nothing else looks. Of a root
+ * that isn't there yet only where it would be is looked at. `now`: milliseconds since the epoch.
+ */
+export function fileChecks(root: string, now = Date.now()): readonly Check[] {
+  const place: readonly Check[] = [
+    { check: 'root', run: () => rootCheck(root) },
+    { check: 'fileSystem', run: () => fileSystemCheck(root) },
+  ];
+  if (!existsSync(root)) return place;
+  return [
+    ...place,
+    { check: 'rootMode', run: () => modeCheck(root) },
+    { check: 'hardLinks', run: () => linkCheck(root) },
+    { check: 'clock', run: () => clockCheck(root) },
+    { check: 'leftovers', run: () => leftoverCheck(root, now) },
+    { check: 'scratch', run: () => scratchCheck(root) },
+  ];
+}
+
+function rootCheck(root: string): Finding {
+  let place = root;
+  while (!existsSync(place)) place = dirname(place);
+  if (!statSync(place).isDirectory())
+    return fail(`${place} is no directory`, 'name another "root" in batchctl.config.json');
+  try {
+    accessSync(place, constants.R_OK | constants.W_OK | constants.X_OK);
+    if (place !== root) return pass(`${root} is not there yet, and can be made`);
+    probe(root, () => undefined);
+    return pass(`${root} can be read and written`);
+  } catch (error) {
+    const why = hasCode(error, 'EROFS') ? 'its file system is read-only' : messageOf(error);
+    return fail(
+      `${place} can't be written: ${why}`,
+      `make it writable for this user (ls -ld ${place}), or name another "root"`,
+    );
+  }
+}
+
+function modeCheck(root: string): Finding {
+  const { mode, uid } = statSync(root);
+  const me = process.getuid?.() ?? uid;
+  if (uid !== me && me !== 0) return warn(`${root} belongs to another user (id ${uid})`, 'run batchctl as that user');
+  const open = mode & 0o077;
+  const shown = (mode & 0o777).toString(8).padStart(3, '0');
+  // Others that may write can change what is published.
+  if ((open & 0o022) !== 0) return warn(`others may write to ${root} (mode ${shown})`, `chmod 700 ${root}`);
+  if (open !== 0) return warn(`others may read ${root} (mode ${shown}), and what jobs put there`, `chmod 700 ${root}`);
+  return pass(`only its owner may use ${root}`);
+}
+
+function fileSystemCheck(root: string): Finding {
+  let place = root;
+  while (!existsSync(place)) place = dirname(place);
+  const network = networkFileSystem(statfsSync(place).type);
+  return network === null
+    ? pass(`${root} is on a local file system`)
+    : fail(
+        `${root} is on ${network}, a network file system`,
+        'set "root" in batchctl.config.json to a directory on a local disk',
+      );
+}
+
+/** Publishing is one link to a name that must not exist. */
+function linkCheck(root: string): Finding {
+  const mend = 'set "root" in batchctl.config.json to a local disk with hard links (ext4, xfs, APFS)';
+  return probe(root, (file) => {
+    const twin = `${file}-link`;
+    try {
+      linkSync(file, twin);
+      linkSync(file, twin);
+      return fail('a second link to a name replaced the first', mend);
+    } catch (error) {
+      if (hasCode(error, 'EEXIST')) return pass('hard links work, and never replace what is there');
+      return fail(`hard links don't work there: ${messageOf(error)}`, mend);
+    } finally {
+      rmSync(twin, { force: true });
+    }
+  });
+}
+
+function clockCheck(root: string): Finding {
+  return probe(root, (file) => {
+    const skew = statSync(file).mtimeMs - Date.now();
+    if (Math.abs(skew) <= SKEW_MS) return pass('the disk and this process agree on the time');
+    const how = `${Math.round(Math.abs(skew) / 1_000)} s ${skew > 0 ? 'ahead of' : 'behind'}`;
+    return warn(
+      `files written now are dated ${how} this process's clock`,
+      'set the clock (timedatectl), and look for libfaketime',
+    );
+  });
+}
+
+/** Files that a killed process left half written: nobody will ever see them. */
+function leftoverCheck(root: string, now: number): Finding {
+  const directory = join(root, 'tmp');
+  const names = existsSync(directory) ? readdirSync(directory) : [];
+  const left = names.filter((name) => {
+    const pid = Number(/^(\d+)-/.exec(name)?.[1]);
+    const stats = statSync(join(directory, name), { throwIfNoEntry: false });
+    return pid > 0 && !isAlive(pid) && stats !== undefined && now - stats.ctimeMs > LEFT_MS;
+  });
+  if (left.length === 0) return pass('no leftovers of killed processes in tmp/');
+  return warn(
+    `${left.length} files of killed processes in ${directory}`,
+    'they go by themselves after a day; nobody uses them',
+  );
+}
+
+function scratchCheck(root: string): Finding {
+  const directory = join(root, 'work');
+  const names = existsSync(directory) ? readdirSync(directory) : [];
+  const left = names.filter((name) => {
+    const pid = Number(/^w-.*\.(\d+)$/.exec(name)?.[1]);
+    return pid > 0 && !isAlive(pid);
+  });
+  if (left.length === 0) return pass('no scratch directories of dead workers');
+  const named = left.slice(0, 2).join(', ');
+  return warn(
+    `${left.length} scratch ${left.length === 1 ? 'directory' : 'directories'} of dead workers in ${directory}: ${named}`,
+    'the next worker that starts removes them: batchctl worker --until-empty',
+  );
+}
+
+/** A file of this process in `tmp/`, gone afterwards. */
+function probe<T>(root: string, use: (file: string) => T): T {
+  const directory = existsSync(join(root, 'tmp')) ? join(root, 'tmp') : root;
+  const file = join(directory, `${process.pid}-doctor-${randomId(8)}`);
+  try {
+    writeFileSync(file, 'x', { flag: 'wx', mode: 0o600 });
+    return use(file);
+  } finally {
+    rmSync(file, { force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return !hasCode(error, 'ESRCH');
+  }
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,0 +1,49 @@
+import { formatDuration, formatSize } from '../lib/units.ts';
+import type { Change } from '../model/changes.ts';
+import type { Context } from './context.ts';
+import { formatInstant } from './format.ts';
+import { renderTable } from './render-table.ts';
+
+/** How changes read in a schema. */
+export const CHANGES_SCHEMA = {
+  type: 'array',
+  description: 'what was, or would be, changed',
+  items: {
+    type: 'object',
+    required: ['field', 'from', 'to'],
+    properties: { field: { type: 'string' }, from: {}, to: {} },
+  },
+} as const;
+
+/** Changes as a table: field, from, to. */
+export async function changesText(ctx: Context, changes: readonly Change[]): Promise<string> {
+  const zone = await ctx.zone();
+  return renderTable(ctx, changes, [
+    { title: 'changes', value: ({ field }) => field, min: 16 },
+    { title: 'from', value: ({ field, from }) => valueText(field, from, zone), min: 10 },
+    { title: 'to', value: ({ field, to }) => valueText(field, to, zone), min: 10 },
+  ]);
+}
+
+const HASH_SHOWN = 12;
+
+function valueText(field: string, value: unknown, zone: string): string {
+  if (value === null || value === undefined) return 'none';
+  if (/\.(timeout|stall)$/.test(field) && typeof value === 'number') return formatDuration(value);
+  if (/\.needs\.(memory|disk)$/.test(field) && typeof value === 'number') return formatSize(value);
+  if (field === 'finishBy' && typeof value === 'string') return formatInstant(Date.parse(value), zone);
+  if (field === 'maxCost') return `$${value}`;
+  if ((field === 'code' || field.startsWith('files/')) && typeof value === 'string') return hashText(value);
+  if (Array.isArray(value)) return value.length === 0 ? 'none' : value.map(wordText).join(' ');
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+function hashText(hash: string): string {
+  return `${hash.slice(0, HASH_SHOWN)}${hash.endsWith('+x') ? ' (may be run)' : ''}`;
+}
+
+/** An argument as a shell would want it. */
+function wordText(word: unknown): string {
+  const text = String(word);
+  return /^[\w@%+=:,./{}-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

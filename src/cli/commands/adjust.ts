@@ -1,0 +1,100 @@
+import { BatchctlError } from '../../errors.ts';
+import { type Adjusted, type Adjustment, adjust as adjustJob } from '../../jobs/adjust.ts';
+import { parseTolerance, stateOf } from '../../model/view.ts';
+import { CHANGES_SCHEMA, changesText } from '../change-lines.ts';
+import { type CommandDefinition, defineCommand, parsed, wholeNumber } from '../command.ts';
+import type { Context } from '../context.ts';
+import { JOB_TEXT, jobMeant, STATE_SCHEMA } from '../job-argument.ts';
+import { answer } from '../render.ts';
+import { deadlineOf, dollars, refuseCost } from '../submission-flags.ts';
+
+export function adjustCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    arguments: { '<job>': JOB_TEXT },
+    options: {
+      '--finish-by <time>': 'when it should have ended: 18:30, "in 6h", "tomorrow 06:00"; none lifts it',
+      '--max-cost <usd>': parsed('no more than that, where a profile knows prices; none lifts it', orNone(dollars)),
+      '--tolerate <n>': parsed('chains that may fail for good: a count, or a share such as 0.1%', toleranceOf),
+      '--max-running <n>': parsed('tasks of the job that run at a time, about; none lifts it', orNone(wholeNumber(1))),
+    },
+    writes: true,
+    output: {
+      type: 'object',
+      required: ['job', 'state', 'changed', 'changes'],
+      properties: {
+        job: { type: 'string' },
+        state: STATE_SCHEMA,
+        changed: { type: 'boolean' },
+        changes: CHANGES_SCHEMA,
+      },
+    },
+    help: {
+      about:
+        'Changes the limits of a job that is not closed, from now on. A raised tolerance opens the gather that waited for it.',
+      examples: [
+        'batchctl adjust last --finish-by "tomorrow 06:00"',
+        'batchctl adjust last --tolerate 0.1% --max-running 8',
+        'batchctl adjust last --finish-by none',
+      ],
+      exitCodes: [
+        [0, 'changed, or was so already'],
+        [4, 'no such job'],
+        [7, 'refused: it is closed'],
+      ],
+      related: ['status', 'skip', 'retry', 'pause', 'scale'],
+    },
+    run: (input) => adjust({ ctx, ...input }),
+  });
+}
+
+export interface AdjustOptions {
+  readonly ctx: Context;
+  readonly job: string;
+  readonly finishBy: string | undefined;
+  readonly maxCost: number | null | undefined;
+  readonly tolerate: string | undefined;
+  readonly maxRunning: number | null | undefined;
+}
+
+/** Adjusts a job. Throws `notFound`, `refused`, `usage`. */
+export async function adjust({ ctx, job, finishBy, maxCost, tolerate, maxRunning }: AdjustOptions): Promise<void> {
+  const wanted: Adjustment = {
+    ...(finishBy === undefined ? {} : { finishBy: finishBy === NONE ? null : await deadlineOf(ctx, finishBy) }),
+    ...(maxCost === undefined ? {} : { maxCost }),
+    ...(tolerate === undefined ? {} : { tolerate }),
+    ...(maxRunning === undefined ? {} : { maxRunning }),
+  };
+  if (Object.keys(wanted).length === 0) {
+    throw new BatchctlError('usage', 'expected something to change: --finish-by, --tolerate, --max-running', {
+      hint: `batchctl status ${job} shows how it stands`,
+    });
+  }
+  if (maxCost !== undefined) await refuseCost(ctx);
+  await ctx.announce();
+  const found = await jobMeant(ctx, job);
+  const adjusted = await adjustJob(await ctx.platform(), found, wanted, { dryRun: ctx.flags.dryRun });
+  const { view, changes, changed } = adjusted;
+  await answer(ctx, {
+    json: { job: view.record.job, state: stateOf(view), changed, changes },
+    text: () => textOf(ctx, adjusted),
+  });
+}
+
+async function textOf(ctx: Context, { view, changes }: Adjusted): Promise<string> {
+  const { job } = view.record;
+  if (changes.length === 0) return `${job}: is so already, nothing changed`;
+  const line = ctx.flags.dryRun ? `${job}: would change` : `${job}: changed; the job is ${stateOf(view)}`;
+  return `${line}\n\n${await changesText(ctx, changes)}`;
+}
+
+const NONE = 'none';
+
+function orNone(parse: (text: string) => number): (text: string) => number | null {
+  return (text) => (text === NONE ? null : parse(text));
+}
+
+function toleranceOf(text: string): string {
+  if (text === NONE) throw new RangeError('expected a count or a share: 0 tolerates no failure, 100% any');
+  parseTolerance(text);
+  return text;
+}

@@ -1,0 +1,45 @@
+import { type CommandDefinition, defineCommand } from '../command.ts';
+import type { Context } from '../context.ts';
+import { print } from '../render.ts';
+
+export function completeWordsCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    arguments: { '<kind>': 'what is asked for: jobs, tasks, steps, causes, groups, ...' },
+    writes: false,
+    passThrough: true,
+    output: null,
+    help: {
+      about: 'Asked by the scripts that completion prints: what the last word can be, one a line. Never fails.',
+      examples: ['batchctl __complete jobs -- status ""'],
+      exitCodes: [[0, 'also when nothing is known']],
+      related: ['completion'],
+    },
+    run: (input) => completeWords({ ctx, ...input }),
+  });
+}
+
+export interface CompleteWordsOptions {
+  readonly ctx: Context;
+  readonly kind: string;
+  readonly rest: readonly string[] | null;
+}
+
+/** Prints the candidates for the last word. Whatever goes wrong, it prints nothing: a shell waits for it. */
+export async function completeWords({ ctx, kind, rest }: CompleteWordsOptions): Promise<void> {
+  const words = rest ?? [];
+  const { asTyped } = await import('../completion/as-typed.ts');
+  const asked = asTyped(ctx, words);
+  try {
+    const { valuesOf } = await import('../completion/values.ts');
+    const typed = words.at(-1)?.replace(/^--[\w-]+=/, '') ?? '';
+    const found = (await valuesOf(asked.ctx, kind as Parameters<typeof valuesOf>[1], asked.words)).filter(([word]) =>
+      word.startsWith(typed),
+    );
+    const lines = found.map(([word, text]) => `${word}\t${text.replace(/\s+/g, ' ').slice(0, 100)}\n`);
+    await print(ctx, lines.join(''));
+  } catch (error) {
+    ctx.detail(`no completion: ${error instanceof Error ? error.message : String(error)}`);
+  } finally {
+    await asked.ctx.close().catch(() => undefined);
+  }
+}

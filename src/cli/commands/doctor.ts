@@ -1,0 +1,61 @@
+import type { CheckResult } from '../../jobs/doctor/run-checks.ts';
+import { paintFor, type Tint } from '../colors.ts';
+import { type CommandDefinition, defineCommand } from '../command.ts';
+import type { Context } from '../context.ts';
+import { print } from '../render.ts';
+import { startProgress } from '../render-progress.ts';
+
+export function doctorCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    options: { '--strict': 'exit 11 if any check warns' },
+    writes: false,
+    output: {
+      type: 'object',
+      required: ['check', 'status', 'message', 'mend'],
+      properties: {
+        check: { type: 'string', description: 'a stable word' },
+        status: { enum: ['pass', 'warn', 'fail'] },
+        message: { type: 'string', description: 'what was found' },
+        mend: { type: ['string', 'null'], description: 'the command, or the act, that mends it; null for a pass' },
+      },
+    },
+    help: {
+      about:
+        'Checks what jobs stand on: the configuration, this machine, the root and its file system, ledger and queue, workers and what keeps them up, open jobs. All at once, within seconds; a check that hangs is given up. It leaves nothing behind.',
+      examples: ['batchctl doctor', 'batchctl doctor --strict --json'],
+      exitCodes: [
+        [0, 'no check failed'],
+        [3, 'a check failed'],
+        [11, 'with --strict: a check warns'],
+      ],
+      related: ['why', 'config show', 'workers', 'queue'],
+    },
+    run: (input) => doctor({ ctx, ...input }),
+  });
+}
+
+export interface DoctorOptions {
+  readonly ctx: Context;
+  readonly strict: boolean;
+}
+
+const TINTS: Readonly<Record<CheckResult['status'], Tint>> = { pass: 'good', warn: 'doubtful', fail: 'bad' };
+
+/** Prints each check; answers 3 if any failed, 11 if any warns and `strict` is asked for. */
+export async function doctor({ ctx, strict }: DoctorOptions): Promise<number> {
+  const { examine } = await import('../doctor-checks.ts');
+  const progress = ctx.io.stderr.isTTY === true ? await startProgress(ctx, 'examining') : null;
+  const results = await examine(ctx).finally(() => progress?.done('examined'));
+  const paint = paintFor(ctx, ctx.io.stdout);
+  const width = Math.max(...results.map(({ check }) => check.length));
+  for (const result of results) {
+    const { check, status, message, mend } = result;
+    const line = `${paint(TINTS[status], status)}  ${check.padEnd(width)}  ${message}`;
+    const mended = mend === null ? '' : `\n${' '.repeat(8 + width)}mend: ${mend}`;
+    await print(ctx, ctx.flags.json ? `${JSON.stringify(result)}\n` : `${line}${mended}\n`);
+  }
+  const some = (status: CheckResult['status']): number => results.filter((result) => result.status === status).length;
+  if (!ctx.flags.json) ctx.notice(`${results.length} checks: ${some('fail')} failed, ${some('warn')} with a warning`);
+  if (some('fail') > 0) return 3;
+  return strict && some('warn') > 0 ? 11 : 0;
+}

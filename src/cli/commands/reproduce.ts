@@ -1,0 +1,169 @@
+import { relative, resolve } from 'node:path';
+import { parseTaskName } from '../../jobs/task-name.ts';
+import { formatDuration, formatSize } from '../../lib/units.ts';
+import type { Reproduced } from '../../worker/reproduce.ts';
+import type { Recorded } from '../../worker/reproduce-recorded.ts';
+import type { ReproducedRun } from '../../worker/reproduce-run.ts';
+import { type CommandDefinition, defineCommand } from '../command.ts';
+import type { Context } from '../context.ts';
+import { JOB_TEXT, jobMeant } from '../job-argument.ts';
+import { answer } from '../render.ts';
+
+const textOrNull = { type: ['string', 'null'] };
+const codeOrNull = { type: ['integer', 'null'] };
+
+export function reproduceCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    arguments: { '<job>': JOB_TEXT, '<task>': '<step>/<n>, failed or not' },
+    options: {
+      '-o, --output <dir>': 'where to lay it out (./<job>-<step>-<n>); empty, or not there yet',
+      '--run': "run it at once, with the step's timeout",
+    },
+    writes: false,
+    output: {
+      type: 'object',
+      required: ['job', 'task', 'round', 'directory', 'code', 'bytes', 'recorded', 'run'],
+      properties: {
+        job: { type: 'string' },
+        task: { type: 'string', description: '<step>/<n>' },
+        round: { type: 'integer', description: 'the one that last asked for it' },
+        directory: { type: 'string' },
+        code: { ...textOrNull, description: "SHA-256 of the archive of the job's files" },
+        bytes: { type: 'integer', description: 'of its input' },
+        recorded: {
+          type: 'object',
+          required: ['state', 'exitCode', 'reason', 'error'],
+          properties: {
+            state: { enum: ['done', 'failed', 'failedAttempt', 'none'] },
+            exitCode: codeOrNull,
+            reason: textOrNull,
+            error: textOrNull,
+          },
+        },
+        run: {
+          type: ['object', 'null'],
+          description: 'how it ended here; null without --run',
+          required: ['exitCode', 'reason', 'error', 'seconds', 'asRecorded', 'tail'],
+          properties: {
+            exitCode: codeOrNull,
+            reason: { ...textOrNull, description: 'null: it succeeded' },
+            error: textOrNull,
+            seconds: { type: 'number' },
+            asRecorded: { type: ['boolean', 'null'], description: 'null when nothing is recorded' },
+            tail: { type: 'array', items: { type: 'string' }, description: 'the last lines of stderr, at most ten' },
+          },
+        },
+      },
+    },
+    help: {
+      about:
+        "One task on this machine: a directory with its exact input, the job's files (the mended ones, if a retry brought some), its environment, and run.sh, which runs it as a worker does. Secrets are not written down: run.sh reads them where the step says.",
+      examples: [
+        'batchctl reproduce last price/17',
+        'batchctl reproduce last price/17 --run',
+        'batchctl reproduce last price/17 -o /tmp/price-17 && /tmp/price-17/run.sh',
+      ],
+      exitCodes: [
+        [0, 'laid out; with --run: it ended, well or not'],
+        [3, "a secret can't be read here"],
+        [4, 'no such job or task, or it has no input yet'],
+        [7, 'refused: the directory is in use, or the job was pruned'],
+        [9, 'the input is not what the job was accepted with'],
+      ],
+      related: ['failures', 'logs', 'retry', 'tasks'],
+    },
+    run: (input) => reproduce({ ctx, ...input }),
+  });
+}
+
+export interface ReproduceOptions {
+  readonly ctx: Context;
+  readonly job: string;
+  readonly task: string;
+  readonly output: string | undefined;
+  readonly run: boolean;
+}
+
+/** Lays a task out here, and runs it if asked to. Throws `notFound`, `refused`, `changed`, `config`, `usage`. */
+export async function reproduce({ ctx, job, task, output, run }: ReproduceOptions): Promise<void> {
+  const platform = await ctx.platform();
+  const view = await jobMeant(ctx, job);
+  const named = parseTaskName(view, task);
+  const directory = resolve(ctx.io.cwd, output ?? `${view.record.job}-${named.name}-${named.task}`);
+  const [{ reproduce: layOut }, { recordedOf, isAsRecorded }] = await Promise.all([
+    import('../../worker/reproduce.ts'),
+    import('../../worker/reproduce-recorded.ts'),
+  ]);
+  const made = await layOut(platform, view, { task: named, directory, signal: ctx.signal });
+  const recorded = await recordedOf(platform.store, made.task);
+  let ran: ReproducedRun | null = null;
+  if (run) {
+    ctx.notice(`running ${named.name}/${named.task}, for at most ${formatDuration(made.task.step.timeout)}`);
+    const { runReproduced } = await import('../../worker/reproduce-run.ts');
+    ran = await runReproduced(made, ctx.signal);
+  }
+  const asRecorded = ran === null ? null : isAsRecorded(named.name, recorded, ran.failure);
+  await answer(ctx, {
+    json: documentOf(made, recorded, ran, asRecorded),
+    text: textOf(ctx, made, recorded, ran, asRecorded),
+  });
+}
+
+function documentOf(
+  { task, directory, code, bytes }: Reproduced,
+  recorded: Recorded,
+  ran: ReproducedRun | null,
+  asRecorded: boolean | null,
+): unknown {
+  const { job, step, task: n, round } = task.message;
+  const { exitCode = null, reason = null, error = null } = 'failure' in recorded ? recorded.failure : {};
+  const run = ran === null ? null : { ...endOf(ran), seconds: ran.end.seconds, asRecorded, tail: ran.tail };
+  const known = { state: recorded.state, exitCode, reason, error };
+  return { job, task: `${step}/${n}`, round, directory, code, bytes, recorded: known, run };
+}
+
+function endOf({ end, failure }: ReproducedRun): object {
+  return { exitCode: end.code, reason: failure?.reason ?? null, error: failure?.error ?? null };
+}
+
+function textOf(
+  ctx: Context,
+  { task, directory, bytes }: Reproduced,
+  recorded: Recorded,
+  ran: ReproducedRun | null,
+  asRecorded: boolean | null,
+): string {
+  const { step, task: n, job, round } = task.message;
+  const here = relative(ctx.io.cwd, directory);
+  const shown = here.startsWith('..') ? directory : `./${here}`;
+  const lines = [
+    `${step}/${n} of ${job}${round === 0 ? '' : `, round ${round}`}: ${shown}, ${formatSize(bytes)} of input`,
+    `recorded: ${recordedText(recorded)}`,
+  ];
+  if (ran === null) return [...lines, `run it:   ${shown}/run.sh`].join('\n');
+  const how = ran.failure === null ? 'succeeded' : failureText(ran.failure);
+  const same = { true: ', as recorded', false: ', NOT as recorded', null: '' }[`${asRecorded}`];
+  lines.push(`here:     ${how} after ${formatDuration(ran.end.seconds)}${same}`);
+  if (ran.tail.length > 0) lines.push('', ...ran.tail.map((line) => `    ${line.replace(/\p{Cc}+/gu, ' ')}`));
+  return [...lines, '', `again:    ${shown}/run.sh`].join('\n');
+}
+
+function recordedText(recorded: Recorded): string {
+  switch (recorded.state) {
+    case 'done':
+      return 'done';
+    case 'none':
+      return 'no attempt has ended yet';
+    case 'failed':
+      return `failed for good: ${failureText(recorded.failure)}`;
+    case 'failedAttempt':
+      return `a failed attempt so far: ${failureText(recorded.failure)}`;
+    default:
+      return recorded satisfies never;
+  }
+}
+
+function failureText({ reason, exitCode, error }: ReproducedRun['failure'] & object): string {
+  const how = reason === 'exit' ? `exit code ${exitCode}` : reason;
+  return error === null ? how : `${how}, ${JSON.stringify(error)}`;
+}

@@ -1,0 +1,105 @@
+import type { CommandFacts, OptionFacts } from '../command-facts.ts';
+import { GLOBAL_FLAGS } from '../help.ts';
+
+/** What a word can be: known to the program (`__complete` prints it), or to the shell. */
+export type DynamicKind =
+  | 'jobs'
+  | 'tasks'
+  | 'steps'
+  | 'causes'
+  | 'runKeys'
+  | 'profiles'
+  | 'groups'
+  | 'workers'
+  | 'data'
+  | 'commands';
+export type ShellKind = 'files' | 'directories' | 'jobFiles';
+export type ValueKind = DynamicKind | ShellKind;
+
+export interface CompletableFlag {
+  readonly long: string;
+  readonly short: string | null;
+  readonly text: string;
+  /** What its value can be; null for a flag that takes none. */
+  readonly value: { readonly kind: ValueKind | null; readonly choices: readonly string[] } | null;
+}
+
+/** A command, as completion scripts know it. */
+export interface Completable {
+  readonly name: string;
+  readonly summary: string;
+  readonly flags: readonly CompletableFlag[];
+  /** What each operand can be; the last is repeated where the command says so. */
+  readonly operands: readonly CompletableOperand[];
+}
+
+export interface CompletableOperand {
+  readonly kind: ValueKind | null;
+  readonly choices: readonly string[];
+  readonly repeat: boolean;
+}
+
+/** By what a definition calls a value: `--with <jobfile>`, `[job]`. */
+const KINDS: Readonly<Record<string, ValueKind>> = {
+  job: 'jobs',
+  task: 'tasks',
+  step: 'steps',
+  cause: 'causes',
+  group: 'groups',
+  worker: 'workers',
+  jobfile: 'jobFiles',
+  file: 'files',
+  path: 'files',
+  input: 'files',
+  target: 'files',
+  where: 'files',
+  dir: 'directories',
+  directory: 'directories',
+  prefix: 'data',
+  key: 'data',
+  command: 'commands',
+};
+/** Where the word alone would mislead. */
+const FLAGS: Readonly<Record<string, ValueKind | null>> = {
+  '--run-key': 'runKeys',
+  '--profile': 'profiles',
+  '--gather': null,
+};
+
+export function completable({ name, summary, arguments: operands, options }: CommandFacts): Completable {
+  return {
+    name,
+    summary,
+    flags: options.map(flagOf),
+    operands: operands.map((operand) => ({
+      kind: KINDS[operand.name] ?? null,
+      choices: operand.name === 'shell' ? ['bash', 'zsh', 'fish'] : [],
+      repeat: operand.repeat,
+    })),
+  };
+}
+
+function flagOf({ long, short, text, value, choices }: OptionFacts): CompletableFlag {
+  return { long, short, text, value: value === null ? null : { kind: kindOf(long, value), choices } };
+}
+
+/** The flags that every command takes. */
+export function globalFlags(): readonly CompletableFlag[] {
+  return Object.entries(GLOBAL_FLAGS).map(([flag, text]) => {
+    const [long = '', value] = flag.split(' ');
+    const name = value?.replace(/[<>]/g, '');
+    return { long, short: null, text, value: name === undefined ? null : { kind: kindOf(long, name), choices: [] } };
+  });
+}
+
+function kindOf(long: string, value: string): ValueKind | null {
+  const known = FLAGS[long];
+  return known === undefined ? (KINDS[value] ?? null) : known;
+}
+
+/** The words that begin a command's name, with the commands below: `config`, `tasks`. */
+export function parentsOf(commands: readonly Completable[]): readonly string[] {
+  const names = new Set(commands.map(({ name }) => name));
+  const parents = commands.flatMap(({ name }) => (name.includes(' ') ? [name.split(' ')[0] ?? ''] : []));
+  return [...new Set(parents)].filter((parent) => !names.has(parent));
+}

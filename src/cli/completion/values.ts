@@ -1,0 +1,114 @@
+import { existsSync } from 'node:fs';
+import { findJob } from '../../jobs/find.ts';
+import { stateOf } from '../../model/view.ts';
+import type { LedgerJob } from '../../ports/ledger.ts';
+import type { Platform } from '../../ports/platform.ts';
+import { COMMANDS } from '../commands.ts';
+import type { Context } from '../context.ts';
+import type { DynamicKind } from './completable.ts';
+import { jobTyped } from './job-typed.ts';
+
+/** A word, and what it is. */
+export type Candidate = readonly [word: string, text: string];
+
+/** More than this nobody reads; jobs and tasks are cut there. */
+const MOST = 200;
+/** Failures of a job are read to name their causes, unless there are more than this: then it would take too long. */
+const FAILURES = 2_000;
+
+/** What a word can be that only the configuration or the store knows, best first. `words` are those typed so far. */
+export async function valuesOf(
+  ctx: Context,
+  kind: DynamicKind,
+  words: readonly string[],
+): Promise<readonly Candidate[]> {
+  const typed = words.at(-1)?.replace(/^--[\w-]+=/, '') ?? '';
+  if (kind === 'commands') return COMMANDS.map(({ name, summary }) => [name.split(' ')[0] ?? '', summary]);
+  if (kind === 'profiles') return (await ctx.config()).profiles.map((name) => [name, '']);
+  const platform = await opened(ctx);
+  if (platform === null) return [];
+  switch (kind) {
+    case 'jobs':
+      return jobs(platform, typed);
+    case 'runKeys':
+      return (await newest(platform)).flatMap(({ runKey, job }) => (runKey === null ? [] : [[runKey, job] as const]));
+    case 'workers': {
+      const { listWorkers } = await import('../../jobs/grid/workers.ts');
+      const workers = await listWorkers(platform, { group: undefined, left: false });
+      return workers.map(({ worker, state, group }) => [worker, `${state}, group ${group}`]);
+    }
+    case 'groups': {
+      const { knownGroups } = await import('../../jobs/grid/groups.ts');
+      return (await knownGroups(platform)).map((name) => [name, '']);
+    }
+    case 'data':
+      return data(platform, typed);
+    default:
+      return ofJob(platform, kind, typed, await jobTyped(ctx, words));
+  }
+}
+
+/** The platform, if opening it writes nothing: an embedded store that isn't there yet would be made. */
+async function opened(ctx: Context): Promise<Platform | null> {
+  const { profile } = await ctx.config();
+  // Elsewhere each key pressed would cost requests.
+  if (profile.backend !== 'local' || !existsSync(`${profile.root}/ledger.db`)) return null;
+  return ctx.platform();
+}
+
+async function newest(platform: Platform): Promise<readonly LedgerJob[]> {
+  return (await platform.ledger()).jobs({ limit: MOST });
+}
+
+async function jobs(platform: Platform, typed: string): Promise<readonly Candidate[]> {
+  const known = await newest(platform);
+  const about = ({ name, state, pruned }: LedgerJob): string => `${name}, ${state}${pruned === true ? ', pruned' : ''}`;
+  const ids = known.map((job): Candidate => [job.job, about(job)]);
+  const named = new Map(known.toReversed().map((job): Candidate => [`name:${job.name}`, `${job.job}, ${job.state}`]));
+  const keyed = new Map(
+    known.toReversed().flatMap((job): Candidate[] => (job.runKey === null ? [] : [[`key:${job.runKey}`, about(job)]])),
+  );
+  if (typed.startsWith('key:')) return [...keyed];
+  if (typed.startsWith('name:')) return [...named];
+  const [last] = known;
+  return last === undefined ? [] : [...ids, ['last', `${last.job}, ${last.state}`]];
+}
+
+/** Keys of raw data: one level at a time, as paths are typed. */
+async function data({ store }: Platform, typed: string): Promise<readonly Candidate[]> {
+  const { dataKey } = await import('../../model/keys.ts');
+  const above = typed.slice(0, typed.lastIndexOf('/') + 1);
+  const found = new Set<string>();
+  for await (const { key } of store.list(dataKey(typed))) {
+    const rest = key.slice(dataKey(above).length);
+    found.add(`${above}${rest.includes('/') ? rest.slice(0, rest.indexOf('/') + 1) : rest}`);
+    if (found.size >= MOST) break;
+  }
+  return [...found].map((key) => [key, '']);
+}
+
+async function ofJob(
+  platform: Platform,
+  kind: 'tasks' | 'steps' | 'causes',
+  typed: string,
+  job: string | undefined,
+): Promise<readonly Candidate[]> {
+  const view = await findJob(platform, job);
+  const { spec } = view.record;
+  if (kind === 'steps') return spec.steps.map(({ name }) => [name, `of ${view.record.job}, ${stateOf(view)}`]);
+  const ledger = await platform.ledger();
+  if (kind === 'causes') {
+    const failed = (await ledger.counts(view.record.job)).reduce((sum, counts) => sum + counts.failed, 0);
+    if (failed > FAILURES) return [];
+    const { causesOf } = await import('../../jobs/failures/causes.ts');
+    return (await causesOf(platform, view)).map(({ id, step, tasks, error, reason }) => [
+      id,
+      `${tasks.count} × ${step}: ${error ?? reason}`,
+    ]);
+  }
+  // Those that failed for good are what one looks for; else those that the number typed begins.
+  const failed = await ledger.tasks(view.record.job, { states: ['failed'], limit: MOST });
+  const listed = failed.length > 0 ? failed : await ledger.tasks(view.record.job, { limit: MOST });
+  const rows = listed.map(({ step, task, state, error }): Candidate => [`${step}/${task}`, error ?? state]);
+  return rows.some(([word]) => word.startsWith(typed)) ? rows : spec.steps.map(({ name }) => [`${name}/`, '']);
+}

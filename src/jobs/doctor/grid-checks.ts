@@ -1,0 +1,128 @@
+import { VERSION } from '../../lib/version.ts';
+import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
+import type { Platform } from '../../ports/platform.ts';
+import { knownGroups } from '../grid/groups.ts';
+import { listWorkers } from '../grid/workers.ts';
+import { deadLettersCheck, openJobsCheck, readOpenJobs, versionsCheck } from './job-checks.ts';
+
+/** Free space below which a disk is nearly full, and as good as full: bytes, and files. */
+const NEARLY = { bytes: 1e9, share: 0.03, files: 10_000 };
+const FULL = { bytes: 50e6, files: 100 };
+
+/** What must hold of a profile's store, ledger, queues, workers and open jobs. */
+export function gridChecks(platform: Platform): readonly Check[] {
+  const open = readOpenJobs(platform);
+  // Told by the checks that await it.
+  open.catch(() => undefined);
+  return [
+    { check: 'createIfAbsent', run: () => createCheck(platform) },
+    { check: 'diskSpace', run: () => spaceCheck(platform) },
+    { check: 'ledger', run: () => ledgerCheck(platform) },
+    { check: 'queue', run: () => queueCheck(platform) },
+    { check: 'workers', run: () => workersCheck(platform) },
+    { check: 'supervisors', run: () => supervisorsCheck(platform) },
+    { check: 'versions', run: async () => versionsCheck(await open) },
+    { check: 'openJobs', run: async () => openJobsCheck(platform, await open) },
+    { check: 'deadLetters', run: async () => deadLettersCheck(platform, await open) },
+  ];
+}
+
+/** The primitive on which everything stands (law 2): of two puts of a name, one is told that it made it. */
+async function createCheck({ store, who }: Platform): Promise<Finding> {
+  const key = `workers/doctor-${who.replace(/[^A-Za-z0-9-]/g, '-')}-${process.pid}/probe`;
+  const mend = 'use a root on a local disk: two workers could publish the same task';
+  try {
+    const first = await store.put(key, 'one', { ifAbsent: true });
+    const second = await store.put(key, 'two', { ifAbsent: true });
+    const bytes = await store.read(key);
+    const kept = bytes === null ? null : new TextDecoder().decode(bytes);
+    if (first.created && !second.created && kept === 'one') return pass('a name is created once, and never replaced');
+    return fail(
+      `a second create of a name was told ${second.created ? 'created' : 'exists'}, and it holds ${kept}`,
+      mend,
+    );
+  } finally {
+    await store.delete([key]);
+  }
+}
+
+async function spaceCheck({ insight }: Platform): Promise<Finding> {
+  const texts: string[] = [];
+  let worst: Finding['status'] = 'pass';
+  for (const { what, path, free, total, freeFiles } of (await insight?.disks()) ?? []) {
+    const files = freeFiles ?? Number.POSITIVE_INFINITY;
+    const full = free < FULL.bytes || files < FULL.files;
+    const nearly = free < Math.min(NEARLY.bytes, total / 4) || free < NEARLY.share * total || files < NEARLY.files;
+    if (full) worst = 'fail';
+    else if (nearly && worst === 'pass') worst = 'warn';
+    const left = freeFiles === null ? '' : `, ${freeFiles} files`;
+    texts.push(`${path} (${what}): ${Math.round(free / 1e6)} of ${Math.round(total / 1e6)} MB free${left}`);
+  }
+  const message = texts.length === 0 ? 'not known on this backend' : texts.join('; ');
+  return {
+    status: worst,
+    message,
+    mend: worst === 'pass' ? null : 'make room: batchctl prune removes what finished jobs left',
+  };
+}
+
+async function ledgerCheck(platform: Platform): Promise<Finding> {
+  const jobs = await (await platform.ledger()).jobs({ limit: 1 });
+  return pass(jobs.length === 0 ? 'it opens; it knows no job yet' : 'it opens, and answers');
+}
+
+async function queueCheck(platform: Platform): Promise<Finding> {
+  const groups = await knownGroups(platform);
+  let waiting = 0;
+  for (const group of groups) {
+    const { visible, leased, delayed } = await (await platform.queue(group)).backlog();
+    waiting += visible + leased + delayed;
+  }
+  return pass(`it answers for ${count(groups.length, 'group')}; ${count(waiting, 'message')} in all`);
+}
+
+async function workersCheck(platform: Platform): Promise<Finding> {
+  const seen = await listWorkers(platform, { group: undefined, left: false });
+  const alive = seen.filter(({ state }) => state !== 'lost');
+  const lost = seen.filter(({ state }) => state === 'lost');
+  const others = alive.filter(({ version }) => version !== VERSION);
+  const [first] = lost;
+  if (first !== undefined) {
+    return warn(
+      `${count(lost.length, 'worker')} vanished within the hour without leaving: ${lost
+        .slice(0, 3)
+        .map(({ worker }) => worker)
+        .join(', ')}`,
+      `batchctl workers logs ${first.worker} may say why; what they held is delivered again`,
+    );
+  }
+  const [other] = others;
+  if (other !== undefined) {
+    return warn(
+      `${count(others.length, 'worker')} of ${alive.length} run another version than this ${VERSION}: ${other.worker} has ${other.version}`,
+      `batchctl workers drain ${other.worker}, and start one of this version`,
+    );
+  }
+  return pass(alive.length === 0 ? 'none is running' : `${count(alive.length, 'worker')} alive, of version ${VERSION}`);
+}
+
+async function supervisorsCheck(platform: Platform): Promise<Finding> {
+  const wanted: string[] = [];
+  const dead: { readonly group: string; readonly desired: number }[] = [];
+  for (const group of await knownGroups(platform)) {
+    const { desired } = await (await platform.group(group)).describe();
+    if (desired === 0) continue;
+    wanted.push(group);
+    if ((await platform.insight?.supervisor(group))?.alive === false) dead.push({ group, desired });
+  }
+  const [first] = dead;
+  if (first !== undefined) {
+    return warn(
+      `nothing keeps the workers of ${dead.map(({ group, desired }) => `${group} (size ${desired})`).join(', ')} up: its process is dead`,
+      `batchctl scale ${first.desired}${first.group === 'default' ? '' : ` --group ${first.group}`}`,
+    );
+  }
+  return pass(wanted.length === 0 ? 'no group has a size, so none is needed' : `alive for ${wanted.join(', ')}`);
+}
+
+const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;

@@ -1,0 +1,116 @@
+import { isKind } from '../../errors.ts';
+import { VERSION } from '../../lib/version.ts';
+import { OPEN, openOf } from '../../model/keys.ts';
+import { parseMessage } from '../../model/message.ts';
+import type { JobView } from '../../model/view.ts';
+import { stateOf } from '../../model/view.ts';
+import { type Finding, fail, pass, warn } from '../../ports/check.ts';
+import type { Platform } from '../../ports/platform.ts';
+import { knownGroups } from '../grid/groups.ts';
+import { listWorkers } from '../grid/workers.ts';
+import { readView } from '../journal.ts';
+
+/** A submission that isn't committed after so long has died, most likely, milliseconds. */
+const ABANDONED_MS = 600_000;
+/** So many dead letters a group are looked at. */
+const LETTERS = 5_000;
+
+/** What open marks lead to. */
+export interface OpenJobs {
+  readonly views: ReadonlyMap<string, JobView>;
+  /** Marks without a committed job, each with when it was put, milliseconds since the epoch. */
+  readonly uncommitted: ReadonlyMap<string, number>;
+  /** Jobs that can't be read, each with why. */
+  readonly unreadable: ReadonlyMap<string, { readonly newer: boolean; readonly why: string }>;
+}
+
+export async function readOpenJobs({ store }: Platform): Promise<OpenJobs> {
+  const marks = new Map<string, number>();
+  for await (const { key, modified } of store.list(OPEN)) {
+    const mark = openOf(key);
+    if (mark !== null) marks.set(mark.job, Math.max(modified, marks.get(mark.job) ?? 0));
+  }
+  const views = new Map<string, JobView>();
+  const uncommitted = new Map<string, number>();
+  const unreadable = new Map<string, { readonly newer: boolean; readonly why: string }>();
+  for (const [job, modified] of marks) {
+    try {
+      const view = await readView(store, job);
+      if (view === null) uncommitted.set(job, modified);
+      else views.set(job, view);
+    } catch (error) {
+      if (!isKind(error, 'newer', 'corrupt')) throw error;
+      unreadable.set(job, { newer: error.kind === 'newer', why: error.message });
+    }
+  }
+  return { views, uncommitted, unreadable };
+}
+
+/** Whether this version can read what the open jobs were written with. */
+export function versionsCheck({ views, unreadable }: OpenJobs): Finding {
+  const newer = [...unreadable.values()].find((job) => job.newer);
+  if (newer !== undefined) return fail(newer.why, `install the batchctl that wrote it; this is ${VERSION}`);
+  const [damaged] = unreadable;
+  if (damaged !== undefined)
+    return fail(`job ${damaged[0]} can't be read: ${damaged[1].why}`, 'restore it from a backup of the store');
+  const others = new Set(
+    [...views.values()].map(({ record }) => record.version).filter((version) => version !== VERSION),
+  );
+  if (others.size === 0) return pass(`open jobs and this batchctl are of version ${VERSION}`);
+  return pass(`open jobs were submitted by batchctl ${[...others].join(', ')}; this is ${VERSION}, and reads them`);
+}
+
+/** Open jobs on which nobody works or looks, and submissions that died before they were committed. */
+export async function openJobsCheck(platform: Platform, { views, uncommitted }: OpenJobs): Promise<Finding> {
+  const now = platform.clock.now();
+  const [died] = [...uncommitted].filter(([, modified]) => now - modified > ABANDONED_MS);
+  if (died !== undefined) {
+    return warn(
+      `the submission of ${died[0]} was begun ${Math.round((now - died[1]) / 60_000)} min ago and never committed`,
+      'submit it again; what it left goes by itself after a day',
+    );
+  }
+  const running = [...views.values()].filter((view) => ['running', 'submitted'].includes(stateOf(view)));
+  const paused = [...views.values()].filter((view) => stateOf(view) === 'paused');
+  const workers = (await listWorkers(platform, { group: undefined, left: false })).filter(
+    ({ state }) => state !== 'lost',
+  );
+  const [first] = running;
+  if (first !== undefined && workers.length === 0) {
+    const others = running.length === 1 ? '' : ` and ${running.length - 1} more`;
+    return warn(
+      `nobody works on or looks at ${first.record.job}${others}: no worker is up`,
+      'batchctl scale 1, or batchctl worker --until-empty',
+    );
+  }
+  const texts = [`${running.length} running`, `${paused.length} paused`];
+  return pass(views.size === 0 ? 'no job is open' : `open jobs: ${texts.join(', ')}`);
+}
+
+/** Dead letters of open jobs, and those that nobody can read. A closed job's are its failures, which it has told. */
+export async function deadLettersCheck(platform: Platform, { views }: OpenJobs): Promise<Finding> {
+  let closed = 0;
+  const open = new Map<string, number>();
+  let unreadable = 0;
+  for (const group of await knownGroups(platform)) {
+    for await (const { body } of (await platform.queue(group)).dead({ limit: LETTERS })) {
+      const parsed = parseMessage(body);
+      if (parsed.kind === 'bad') unreadable += 1;
+      else if (parsed.kind === 'task' && views.has(parsed.message.job))
+        open.set(parsed.message.job, (open.get(parsed.message.job) ?? 0) + 1);
+      else closed += 1;
+    }
+  }
+  const [first] = open;
+  if (first !== undefined)
+    return warn(
+      `${first[1]} dead letters of the open job ${first[0]}`,
+      `batchctl why ${first[0]}, batchctl failures ${first[0]}`,
+    );
+  if (unreadable > 0)
+    return warn(
+      `${unreadable} dead letters that are no messages of batchctl`,
+      'find who sends to this queue; batchctl queue shows them',
+    );
+  return pass(closed === 0 ? 'none' : `${closed}, all of jobs that are closed`);
+}

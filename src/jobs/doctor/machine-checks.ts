@@ -1,0 +1,111 @@
+import { execFile } from 'node:child_process';
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { freemem, totalmem } from 'node:os';
+import { promisify } from 'node:util';
+import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
+
+const run = promisify(execFile);
+
+/** As `engines` of package.json has it. */
+const NODE = [20, 19] as const;
+/** A worker with many slots has a few files open for each. */
+const FILES = { few: 1_024, tooFew: 256 };
+/** Less memory than this is little for anything, bytes. */
+const LITTLE_MEMORY = 256 * 2 ** 20;
+/** What workers start, by the places that they are looked for in. */
+const PROGRAMS = ['/bin/sh', 'mkfifo', 'kill', 'cat'] as const;
+
+export interface Machine {
+  readonly nodeVersion: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The profile's zone; null: the machine's. */
+  readonly tz: string | null;
+  readonly platform: NodeJS.Platform;
+}
+
+/** What must hold of this machine, whatever the profile. */
+export function machineChecks(machine: Machine): readonly Check[] {
+  return [
+    { check: 'node', run: () => nodeCheck(machine.nodeVersion) },
+    { check: 'timeZone', run: () => zoneCheck(machine) },
+    { check: 'programs', run: () => programsCheck(machine.platform) },
+    { check: 'openFiles', run: (signal) => openFilesCheck(signal) },
+    { check: 'memory', run: memoryCheck },
+  ];
+}
+
+function nodeCheck(version: string): Finding {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  if (major > NODE[0] || (major === NODE[0] && minor >= NODE[1])) return pass(`Node ${version}`);
+  return fail(`Node ${version} is too old: ${NODE.join('.')} or later is needed`, 'install Node 20 LTS or later');
+}
+
+/** A TZ that means nothing is taken for UTC without a word. */
+function zoneCheck({ env, tz }: Machine): Finding {
+  const { TZ } = env;
+  const zone = tz ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (tz === null && TZ !== undefined && TZ !== '' && !isZone(TZ.replace(/^:/, '')))
+    return warn(
+      `TZ is ${TZ}, which names no zone that is known: times are read and shown in ${zone}`,
+      'set TZ, or "tz" of the profile, to a name such as Europe/London',
+    );
+  return pass(`times are read and shown in ${zone}`);
+}
+
+function isZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return existsSync(`/usr/share/zoneinfo/${name}`) || name.startsWith('/');
+  }
+}
+
+function programsCheck(platform: NodeJS.Platform): Finding {
+  const missing = PROGRAMS.filter((name) => !isProgram(name));
+  if (missing.length > 0)
+    return fail(`not found: ${missing.join(', ')}`, 'install coreutils and a POSIX shell as /bin/sh');
+  if (platform === 'linux' && !existsSync('/proc/self/environ'))
+    return warn('there is no /proc: what a command leaves behind is found by its process group alone', 'mount /proc');
+  return pass(`${PROGRAMS.join(', ')} are there`);
+}
+
+/** Where workers look, whatever this shell's PATH is. */
+function isProgram(name: string): boolean {
+  const paths = name.startsWith('/') ? [name] : [`/usr/bin/${name}`, `/bin/${name}`];
+  return paths.some((path) => {
+    try {
+      accessSync(path, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+async function openFilesCheck(signal: AbortSignal): Promise<Finding> {
+  const { stdout } = await run('/bin/sh', ['-c', 'ulimit -n'], { signal });
+  const text = stdout.trim();
+  const limit = text === 'unlimited' ? Number.POSITIVE_INFINITY : Number(text);
+  const mend = `ulimit -n ${4 * FILES.few} before workers start (systemd: LimitNOFILE=)`;
+  if (limit < FILES.tooFew) return fail(`a process may open ${text} files: too few for a worker`, mend);
+  if (limit < FILES.few) return warn(`a process may open ${text} files: few for a worker with many slots`, mend);
+  return pass(`a process may open ${text} files`);
+}
+
+function memoryCheck(): Finding {
+  const constrained = process.constrainedMemory();
+  const total = constrained > 0 && constrained < totalmem() ? constrained : totalmem();
+  const free = Math.min(availableMemory(), total);
+  const text = `${Math.round(free / 2 ** 20)} of ${Math.round(total / 2 ** 20)} MiB of memory are free`;
+  if (free < LITTLE_MEMORY)
+    return warn(text, 'end what uses it, or give workers fewer slots (--slots): a command may be killed for it');
+  return pass(text);
+}
+
+/** What may be used without swapping: caches count as free. */
+function availableMemory(): number {
+  if (!existsSync('/proc/meminfo')) return freemem();
+  const kilobytes = /^MemAvailable:\s+(\d+) kB/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1];
+  return kilobytes === undefined ? freemem() : Number(kilobytes) * 1_024;
+}

@@ -1,0 +1,43 @@
+import { isOurs } from '../../errors.ts';
+import { type Check, type Finding, fail } from '../../ports/check.ts';
+
+export interface CheckResult extends Finding {
+  readonly check: string;
+}
+
+/** A check that takes longer is given up, milliseconds. */
+const LIMIT_MS = 5_000;
+
+/** Runs checks at once, and answers in their order. None of them can hang it, or end it by throwing. */
+export function runChecks(checks: readonly Check[], limitMs = LIMIT_MS): Promise<readonly CheckResult[]> {
+  return Promise.all(
+    checks.map(async (check): Promise<CheckResult> => ({ check: check.check, ...(await runOne(check, limitMs)) })),
+  );
+}
+
+async function runOne(check: Check, limitMs: number): Promise<Finding> {
+  const stop = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<Finding>((resolve) => {
+    timer = setTimeout(() => {
+      stop.abort();
+      resolve(fail(`no answer within ${limitMs / 1_000} s`, 'a disk or a service hangs: look at it, and try again'));
+    }, limitMs);
+  });
+  try {
+    return await Promise.race([Promise.resolve().then(() => check.run(stop.signal)), late]);
+  } catch (error) {
+    return ofError(error);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** What a check did not expect. */
+function ofError(error: unknown): Finding {
+  const message = error instanceof Error ? error.message : String(error);
+  return fail(
+    message,
+    (isOurs(error) ? error.hint : undefined) ?? 'run it again with --verbose, and look at what it names',
+  );
+}

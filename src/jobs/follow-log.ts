@@ -1,0 +1,91 @@
+import { jitter, wait } from '../lib/wait.ts';
+import { isClosed } from '../model/job.ts';
+import { failedKey, logKey, outKey } from '../model/keys.ts';
+import { NOTHING_SHOWN, newIn, type Shown, shownOf } from '../model/log-news.ts';
+import { isSkipped, type JobView, roundOf, stateOf } from '../model/view.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
+import type { Platform } from '../ports/platform.ts';
+import { refreshView } from './journal.ts';
+import type { TaskName } from './task-name.ts';
+
+/** What an attempt wrote since it was looked at last. */
+export interface LogPiece {
+  readonly attempt: string;
+  readonly bytes: Uint8Array;
+}
+
+/** Why there is nothing more to follow: the task is decided, its job goes without it or is closed; or Ctrl-C. */
+export type LogEnd = 'done' | 'failed' | 'skipped' | 'cancelled' | 'closed' | 'interrupted';
+
+const LONGEST_POLL_MS = 5_000;
+
+/**
+ * What a task's attempts wrote to stderr so far, and then what they write, as their workers put it (every third of a
+ * lease, at most every 30 s): of the attempt that runs and of those after it, until the task is decided.
+ */
+export async function* followLog(
+  platform: Platform,
+  seen: JobView,
+  task: TaskName,
+  signal: AbortSignal,
+): AsyncGenerator<LogPiece, LogEnd> {
+  const { store, clock, leaseSeconds } = platform;
+  const pollMs = Math.min(LONGEST_POLL_MS, (leaseSeconds * 1_000) / 6);
+  const reader = new LogReader(store, logKey(seen.record.job, task.name, task.task, ''));
+  let view = seen;
+  let closedAt: number | null = null;
+  for (;;) {
+    view = await refreshView(store, view);
+    // Asked before the logs are read: a log's last write comes before the decision.
+    const decided = await decisionOf(store, view, task);
+    const closed = closedBy(view, task);
+    closedAt = closed === null ? null : (closedAt ?? clock.monotonic());
+    yield* reader.news();
+    if (decided !== null) return decided;
+    // What still runs of a closed job is ended at its worker's next heartbeat, and its log is put then.
+    if (closed !== null && closedAt !== null && clock.monotonic() - closedAt >= leaseSeconds * 1_000) return closed;
+    if (signal.aborted) return 'interrupted';
+    await wait(jitter(pollMs), signal);
+  }
+}
+
+async function decisionOf(store: ObjectStore, view: JobView, task: TaskName): Promise<'done' | 'failed' | null> {
+  const { job } = view.record;
+  if ((await store.head(outKey(job, task.name, task.task))) !== null) return 'done';
+  const round = roundOf(view, task.step, task.task);
+  return (await store.head(failedKey(job, task.name, task.task, round))) === null ? null : 'failed';
+}
+
+function closedBy(view: JobView, task: TaskName): LogEnd | null {
+  if (isSkipped(view, task.step, task.task)) return 'skipped';
+  const state = stateOf(view);
+  if (state === 'cancelled') return 'cancelled';
+  return isClosed(state) ? 'closed' : null;
+}
+
+/** The logs of one task, each read again when it has changed. */
+class LogReader {
+  readonly #store: ObjectStore;
+  readonly #prefix: string;
+  readonly #known = new Map<string, { readonly etag: string; readonly shown: Shown }>();
+
+  constructor(store: ObjectStore, prefix: string) {
+    this.#store = store;
+    this.#prefix = prefix;
+  }
+
+  /** In the order in which they were last written. */
+  async *news(): AsyncGenerator<LogPiece> {
+    const changed = [];
+    for await (const entry of this.#store.list(this.#prefix)) {
+      if (this.#known.get(entry.key)?.etag !== entry.etag) changed.push(entry);
+    }
+    for (const { key, etag } of changed.sort((a, b) => a.modified - b.modified)) {
+      const log = await this.#store.read(key);
+      if (log === null) continue;
+      const bytes = newIn(this.#known.get(key)?.shown ?? NOTHING_SHOWN, log);
+      this.#known.set(key, { etag, shown: shownOf(log) });
+      if (bytes.length > 0) yield { attempt: key.slice(this.#prefix.length), bytes };
+    }
+  }
+}

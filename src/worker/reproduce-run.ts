@@ -1,0 +1,92 @@
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { randomId } from '../lib/id.ts';
+import type { Failure } from '../model/failure.ts';
+import type { CommandEnd, Executor } from './executor.ts';
+import { failureOf } from './judge.ts';
+import type { Reproduced } from './reproduce.ts';
+import { maskSecrets, resolveSecrets } from './secrets.ts';
+import { createShellExecutor } from './shell-executor.ts';
+import { lastLine } from './stderr.ts';
+
+/** How a reproduced task ended. */
+export interface ReproducedRun {
+  readonly end: CommandEnd;
+  /** Null: it succeeded. */
+  readonly failure: Failure | null;
+  /** The last lines of what it wrote to stderr, secrets masked; the rest is in `stderr`. */
+  readonly tail: readonly string[];
+}
+
+const GRACE_MS = 10_000;
+const STDERR_KEPT = 2 ** 20;
+const TAIL_BYTES = 4_096;
+const TAIL_LINES = 10;
+const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+/**
+ * Runs a reproduced task's `run.sh` as a worker runs a command: with the step's timeout and stall limit, its whole
+ * process group ended when the signal aborts or this process dies. Throws `config` for a secret that can't be read here.
+ */
+export async function runReproduced(reproduced: Reproduced, signal: AbortSignal): Promise<ReproducedRun> {
+  const { directory, task } = reproduced;
+  const secrets = resolveSecrets(task.step.secrets);
+  const scratch = mkdtempSync(join(tmpdir(), 'batchctl-reproduce-'));
+  const worker = `reproduce-${randomId(10)}`;
+  const executor = createShellExecutor({ slots: 1, worker, directory: scratch });
+  const stderr = join(directory, 'stderr');
+  try {
+    const end = await execute(executor, reproduced, { stdout: join(scratch, 'said'), stderr, signal });
+    signal.throwIfAborted();
+    const failed = end.how !== 'exit' || end.code !== 0;
+    return {
+      end,
+      failure: failed ? failureOf(end, lastLine(stderr, secrets)) : null,
+      tail: tailOf(stderr).map((line) => maskSecrets(line, secrets)),
+    };
+  } finally {
+    await executor.close();
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+function execute(
+  executor: Executor,
+  { directory, task: { step } }: Reproduced,
+  { stdout, stderr, signal }: { readonly stdout: string; readonly stderr: string; readonly signal: AbortSignal },
+): Promise<CommandEnd> {
+  const inherited = Object.entries(process.env).flatMap(([name, value]) =>
+    value !== undefined && VARIABLE.test(name) && !name.startsWith('BATCHCTL_REPRODUCE') ? [[name, value]] : [],
+  );
+  const command = {
+    ...{
+      attempt: 'reproduce',
+      run: ['/bin/sh', join(directory, 'run.sh')],
+      cwd: directory,
+      stdin: null,
+      stdout,
+      stderr,
+    },
+    env: Object.fromEntries(inherited) as Record<string, string>,
+    outputs: [join(directory, 'output')],
+    timeoutMs: step.timeout * 1_000,
+    stallMs: step.stall === null ? null : step.stall * 1_000,
+    ...{ graceMs: GRACE_MS, stderrLimit: STDERR_KEPT },
+  };
+  return executor.run(0, command, signal);
+}
+
+function tailOf(path: string): readonly string[] {
+  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  if (size === 0) return [];
+  const buffer = Buffer.alloc(Math.min(size, TAIL_BYTES));
+  const fd = openSync(path, 'r');
+  try {
+    readSync(fd, buffer, 0, buffer.length, size - buffer.length);
+  } finally {
+    closeSync(fd);
+  }
+  const lines = buffer.toString('utf8').trimEnd().split('\n');
+  return (size > buffer.length && lines.length > 1 ? lines.slice(1) : lines).slice(-TAIL_LINES);
+}

@@ -1,0 +1,70 @@
+import { statSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import type { ObjectStore } from '../ports/object-store.ts';
+import { maskLog, type Secrets } from './stderr.ts';
+
+export interface StderrTailOptions {
+  readonly store: Pick<ObjectStore, 'put'>;
+  /** The attempt's log, which its end writes once more. */
+  readonly key: string;
+  readonly path: string;
+  readonly secrets: Secrets;
+  readonly everyMs: number;
+}
+
+const NOTHING = { size: 0, mtimeMs: 0 } as const;
+
+/**
+ * Puts what a running attempt has written to stderr into the store now and then, if there is more of it: for
+ * `logs --follow`, and for whoever asks what a worker that was killed had been doing. It is a courtesy: an error of the
+ * store is nobody's, and nothing waits for it but `stop`, so that the attempt's own last write comes last.
+ */
+export class StderrTail {
+  readonly #options: StderrTailOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #putting: Promise<void> | null = null;
+  #stopped = false;
+  /** The file as it was put; at first as the slot's last attempt left it, if the command has not begun yet. */
+  #known: { readonly size: number; readonly mtimeMs: number };
+
+  constructor(options: StderrTailOptions) {
+    this.#options = options;
+    this.#known = statSync(options.path, { throwIfNoEntry: false }) ?? NOTHING;
+    this.#arm();
+  }
+
+  /** Ends it; resolves when no put is under way any more. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#putting;
+  }
+
+  #arm(): void {
+    if (this.#stopped) return;
+    this.#timer = setTimeout(() => {
+      this.#putting = this.#put()
+        .catch(() => undefined)
+        .then(() => {
+          this.#putting = null;
+          this.#arm();
+        });
+    }, this.#options.everyMs).unref();
+  }
+
+  async #put(): Promise<void> {
+    const { store, key, path, secrets } = this.#options;
+    const now = await stat(path);
+    if (now.size === 0 || (now.size === this.#known.size && now.mtimeMs === this.#known.mtimeMs)) return;
+    const written = await readFile(path);
+    const log = Object.keys(secrets).length === 0 ? written : maskLog(wholeLines(written), secrets);
+    if (this.#stopped || log.length === 0) return;
+    await store.put(key, log);
+    this.#known = now;
+  }
+}
+
+/** Up to the last line's end: half a secret could not be recognised. */
+function wholeLines(log: Buffer): Buffer {
+  return log.subarray(0, log.lastIndexOf(10) + 1);
+}

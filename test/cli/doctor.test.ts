@@ -1,0 +1,225 @@
+import { spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import Database from 'better-sqlite3';
+import { expect } from 'chai';
+import { mustReadView } from '../../src/jobs/journal.ts';
+import { journalKey } from '../../src/model/keys.ts';
+import { until } from '../support/until.ts';
+import { WAITS, whyJobFile } from '../support/why-job.ts';
+import { type Ended, Workspace } from '../support/workspace.ts';
+
+interface Line {
+  readonly check: string;
+  readonly status: 'pass' | 'warn' | 'fail';
+  readonly message: string;
+  readonly mend: string | null;
+}
+
+const FAKETIME = '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1';
+
+describe('doctor', function () {
+  this.timeout(60_000);
+  let workspace: Workspace;
+  beforeEach(() => {
+    workspace = new Workspace();
+    workspace.write('job.json', whyJobFile(2, 'echo done'));
+  });
+  afterEach(() => workspace.remove());
+
+  const linesOf = ({ stdout, stderr }: Ended): readonly Line[] => {
+    expect(stdout, stderr).to.not.equal('');
+    return stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Line);
+  };
+  const examine = async (env: Readonly<Record<string, string>> = {}, ...flags: readonly string[]) => {
+    const ended = await workspace.run(['doctor', '--json', ...flags], env);
+    const lines = linesOf(ended);
+    const of = (check: string): Line => {
+      const found = lines.find((line) => line.check === check);
+      if (found === undefined) throw new Error(`no check ${check}: ${ended.stdout}`);
+      return found;
+    };
+    return {
+      code: ended.code,
+      lines,
+      of,
+      unwell: lines.filter(({ status }) => status !== 'pass').map(({ check }) => check),
+    };
+  };
+  /** A root as it is once a job was done. */
+  const used = async (): Promise<string> => {
+    const job = await workspace.submit();
+    expect((await workspace.work()).code).to.equal(0);
+    return job;
+  };
+  const root = (...names: readonly string[]): string => workspace.path('.batchctl', ...names);
+
+  it('passes where nothing is there yet, and leaves nothing behind', async () => {
+    const { code, unwell } = await examine();
+    expect({ code, unwell }).to.deep.equal({ code: 0, unwell: [] });
+    expect(readdirSync(workspace.dir)).to.deep.equal(['job.json']);
+  });
+
+  it('passes where jobs were done, also with --strict, and leaves no trace', async () => {
+    await used();
+    const { code, lines, unwell } = await examine({}, '--strict');
+    expect({ code, unwell }).to.deep.equal({ code: 0, unwell: [] });
+    expect(lines.map(({ check }) => check)).to.include.members([
+      'createIfAbsent',
+      'hardLinks',
+      'ledgerFile',
+      'openFiles',
+    ]);
+    expect(readdirSync(root('tmp'))).to.deep.equal([]);
+    expect(existsSync(root('store', 'workers+', 'doctor'))).to.equal(false);
+  });
+
+  it('says each check in a line for people, with the mend below it', async () => {
+    await used();
+    chmodSync(root(), 0o755);
+    const { stdout, stderr } = await workspace.run(['doctor']);
+    expect(stdout).to.match(/^pass {2}configuration +no configuration file/m);
+    expect(stdout).to.match(/^warn {2}rootMode +others may read .*\n +mend: chmod 700 /m);
+    expect(stderr).to.match(/\d+ checks: 0 failed, 1 with a warning/);
+  });
+
+  it('a configuration with an unknown field fails, by its name; the machine is checked all the same', async () => {
+    workspace.write('batchctl.config.json', { profiles: { local: { backend: 'local', rooot: 'x' } } });
+    const { code, of } = await examine();
+    expect(code).to.equal(3);
+    expect(of('configuration')).to.include({ status: 'fail' });
+    expect(of('configuration').message).to.include('rooot');
+    expect(of('node').status).to.equal('pass');
+  });
+
+  it('a root that is a file fails', async () => {
+    writeFileSync(root(), 'no directory');
+    const { code, of } = await examine();
+    expect({ code, status: of('root').status }).to.deep.equal({ code: 3, status: 'fail' });
+  });
+
+  it('a root on a read-only file system, on one that is full: fails', async function () {
+    mkdirSync(root());
+    // Only root may mount, and not in every container.
+    if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=32m,mode=700', 'tmpfs', root()]).status !== 0) this.skip();
+    try {
+      expect((await examine()).of('diskSpace')).to.include({ status: 'fail' });
+      spawnSync('mount', ['-o', 'remount,ro', root()]);
+      const { code, of } = await examine();
+      expect(code).to.equal(3);
+      expect(of('root').message).to.include('read-only');
+    } finally {
+      spawnSync('umount', ['-l', root()]);
+    }
+  });
+
+  for (const [file, check, mend] of [
+    ['ledger.db', 'ledgerFile', 'batchctl ledger rebuild'],
+    ['queue.db', 'queueFile', 'batchctl verify JOB --repair'],
+  ] as const) {
+    it(`a damaged ${file} fails, and the mend loses nothing`, async () => {
+      await used();
+      for (const end of ['-wal', '-shm']) rmSync(root(`${file}${end}`), { force: true });
+      writeFileSync(root(file), 'no database at all\n'.repeat(500));
+      const { code, of } = await examine();
+      expect(code).to.equal(3);
+      expect(of(check)).to.include({ status: 'fail' });
+      expect(of(check).mend).to.include(mend);
+    });
+  }
+
+  it('a database that is not in WAL mode warns', async () => {
+    await used();
+    const db = new Database(root('queue.db'));
+    db.pragma('journal_mode = DELETE');
+    db.close();
+    expect((await examine()).of('queueFile')).to.include({ status: 'warn' });
+  });
+
+  it('a group whose workers nobody keeps up warns: exit 0, and 11 with --strict', async () => {
+    const size = { format: 1, desired: 2, min: 0, max: 4, mode: 'manual', until: null, after: null, slots: null };
+    await (await workspace.platform()).store.put('groups/gpu.json', JSON.stringify(size));
+    const { code, of } = await examine();
+    expect(code).to.equal(0);
+    expect(of('supervisors')).to.include({ status: 'warn', mend: 'batchctl scale 2 --group gpu' });
+    expect((await examine({}, '--strict')).code).to.equal(11);
+  });
+
+  it('an open job on which nobody works warns; a worker that vanished warns', async () => {
+    workspace.write('job.json', whyJobFile(2, WAITS));
+    const job = await workspace.submit();
+    const alone = await examine();
+    expect(alone.unwell).to.deep.equal(['openJobs']);
+    expect(alone.of('openJobs').message).to.include(job);
+    const worker = workspace.start(['worker', '--slots', '1']);
+    const platform = await workspace.platform();
+    await until('it is up', async () => (await (await platform.ledger()).workers({})).length === 1);
+    worker.child.kill('SIGKILL');
+    await worker.ended;
+    const found = await until('it is seen as lost', async () => {
+      const now = await examine();
+      return now.of('workers').status === 'warn' ? now : null;
+    });
+    expect(found.of('workers').message).to.include('vanished');
+    expect(found.of('scratch')).to.include({ status: 'warn' });
+  });
+
+  it('an open job of a newer batchctl fails', async () => {
+    const job = await workspace.submit();
+    const platform = await workspace.platform();
+    const { next } = await mustReadView(platform.store, job);
+    await platform.store.put(journalKey(job, next), '{"format":9}');
+    const { code, of } = await examine();
+    expect(code).to.equal(3);
+    expect(of('versions').message).to.include('has format 9');
+  });
+
+  it('dead letters of an open job warn, and so do those that make no sense; a closed job’s pass', async () => {
+    const job = await workspace.submit();
+    const queue = await (await workspace.platform()).queue('default');
+    const [delivery] = await queue.receive({ max: 1, waitSeconds: 5 });
+    if (delivery === undefined) throw new Error('nothing was delivered');
+    await queue.bury([{ delivery, reason: 'damaged' }]);
+    expect((await examine()).of('deadLetters').message).to.include(`1 dead letters of the open job ${job}`);
+    await workspace.run(['cancel', job, '--yes']);
+    await workspace.work();
+    expect((await examine()).of('deadLetters')).to.include({ status: 'pass' });
+    await queue.send([{ body: 'hello', tenant: 'x' }]);
+    await workspace.submit();
+    await workspace.work();
+    expect((await examine()).of('deadLetters').message).to.include('no messages of batchctl');
+  });
+
+  it('few open files warn, and too few fail', async () => {
+    const limited = (files: number): Line => {
+      const script = `ulimit -n ${files}; exec "$0" "$@"`;
+      const bin = new URL('../../bin/batchctl.js', import.meta.url).pathname;
+      const argv = ['-c', script, process.execPath, bin, 'doctor', '--json', '--profile', 'local'];
+      const { stdout } = spawnSync('/bin/sh', argv, { cwd: workspace.dir, encoding: 'utf8' });
+      const lines = stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Line);
+      return lines.find(({ check }) => check === 'openFiles') ?? { check: '', status: 'pass', message: '', mend: null };
+    };
+    expect(limited(600)).to.include({ status: 'warn' });
+    expect(limited(128)).to.include({ status: 'fail' });
+  });
+
+  it('a TZ that means nothing warns: it would be taken for UTC', async () => {
+    const { of } = await examine({ TZ: 'Mars/Olympus' });
+    expect(of('timeZone')).to.include({ status: 'warn' });
+    expect(of('timeZone').message).to.include('Mars/Olympus').and.include('UTC');
+    expect((await examine({ TZ: 'Europe/Berlin' })).of('timeZone').message).to.include('Europe/Berlin');
+  });
+
+  it('a clock that differs from the disk’s warns', async function () {
+    if (!existsSync(FAKETIME)) this.skip();
+    await used();
+    const { of } = await examine({ LD_PRELOAD: FAKETIME, FAKETIME: '-1h', NO_FAKE_STAT: '1' });
+    expect(of('clock')).to.include({ status: 'warn' });
+    expect(of('clock').message).to.match(/36\d\d s ahead of|3599 s ahead of/);
+  });
+});

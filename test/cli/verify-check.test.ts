@@ -1,0 +1,200 @@
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { checkFile } from '../../src/jobs/verify/check/check-file.ts';
+import { proofChecksum, type StoredProof } from '../../src/jobs/verify/proof-chain.ts';
+import { provenJob } from '../jobs/proven-job.ts';
+import { openPlace, type Place } from '../jobs/published-job.ts';
+import { runCli } from './fake-io.ts';
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/** The lines with a new seal, as a forger would make it. */
+function sealed(lines: readonly string[]): string {
+  const body = lines.map((line) => `${line}\n`).join('');
+  return `${body}${JSON.stringify({ line: 'seal', lines: lines.length, sha256: sha256(body) })}\n`;
+}
+
+describe('verify --check', () => {
+  let place: Place;
+  let job: string;
+  let whole: string;
+  /** Without the seal. */
+  let lines: readonly string[];
+  /** A machine without a store or a configuration. */
+  let elsewhere: string;
+
+  before(async () => {
+    place = await openPlace();
+    job = (await provenJob(place)).record.job;
+    const { code, stderr } = await there('verify', job, '-o', 'evidence.ndjson');
+    expect(code, stderr).to.equal(0);
+    whole = readFileSync(join(place.directory, 'evidence.ndjson'), 'utf8');
+    lines = whole.split('\n').slice(0, -2);
+    elsewhere = mkdtempSync(join(tmpdir(), 'batchctl-auditor-'));
+  });
+  after(async () => {
+    rmSync(elsewhere, { recursive: true, force: true });
+    await place.end();
+  });
+
+  const there = (...argv: readonly string[]) =>
+    runCli(['--profile', 'local', ...argv], { cwd: place.directory, env: { HOME: place.directory } });
+  const here = (...argv: readonly string[]) =>
+    runCli(argv, { cwd: elsewhere, env: { HOME: elsewhere, BATCHCTL_CONFIG: join(elsewhere, 'none.json') } });
+
+  const codesOf = async (text: string | Uint8Array): Promise<readonly string[]> => {
+    const path = join(elsewhere, 'given.ndjson');
+    writeFileSync(path, text);
+    return (await checkFile(path)).mismatches.map(({ code }) => code);
+  };
+  /** The codes of what is found when the lines that match are changed and the file is sealed anew. */
+  const forged = (matches: RegExp, change: (line: string) => readonly string[]): Promise<readonly string[]> => {
+    expect(
+      lines.some((line) => matches.test(line)),
+      `${matches}`,
+    ).to.equal(true);
+    let changed = false;
+    return codesOf(
+      sealed(
+        lines.flatMap((line) => {
+          if (changed || !matches.test(line)) return [line];
+          changed = true;
+          return change(line);
+        }),
+      ),
+    );
+  };
+
+  it('exits 0 for a whole file, on a machine that has neither the store nor a configuration', async () => {
+    writeFileSync(join(elsewhere, 'evidence.ndjson'), whole);
+    const { code, stdout, stderr } = await here('verify', '--check', 'evidence.ndjson', '--tz', 'UTC');
+    expect(stderr).to.equal('');
+    expect(code).to.equal(0);
+    expect(stdout).to.match(/^evidence\.ndjson: holds together, \d+ lines\nclaims-\S+: proven \(succeeded\)\n/);
+    expect(stdout).to.include('failed: price/2\ntolerated: 1 of at most 1, as the job file says, submitted by ');
+    expect(stdout).to.match(/skipped price\/4, by ann@desk \S+ \S+ UTC: a test claim\n/);
+    expect(stdout).to.include('holds: price.amount * 2 == 8.8 (8.8, 8.8)');
+  });
+
+  it('answers the proof of the file as JSON, with what the check found', async () => {
+    writeFileSync(join(elsewhere, 'evidence.ndjson'), whole);
+    const good = await here('verify', '--check', 'evidence.ndjson', '--json');
+    const answer = JSON.parse(good.stdout) as { check: object };
+    expect(answer).to.include({ job, verdict: 'proven', proof: `jobs/${job}/proofs/0000.json` });
+    expect(answer.check).to.deep.include({
+      lines: lines.length + 1,
+      mismatches: [],
+      sha256: sha256(`${lines.join('\n')}\n`),
+    });
+    writeFileSync(join(elsewhere, 'half.ndjson'), whole.slice(0, whole.length / 2));
+    const half = await here('verify', '--check', 'half.ndjson', '--json');
+    expect(half.code).to.equal(9);
+    expect(JSON.parse(half.stdout)).to.deep.include({ job: null, verdict: 'failed', proof: null, steps: [] });
+  });
+
+  it('names the line at which a file was changed, and exits 9', async () => {
+    writeFileSync(join(elsewhere, 'edited.ndjson'), whole.replace('"amount":"1.1"', '"amount":"1.2"'));
+    const { code, stdout, stderr } = await here('verify', '--check', 'edited.ndjson');
+    expect(code).to.equal(9);
+    expect(stdout).to.match(/^edited\.ndjson: does not hold together/);
+    expect(stdout).to.match(/mismatch: lines \d+ to \d+, shard 0 of ends of price, are not those/);
+    expect(stderr).to.include('does not prove what it states');
+  });
+
+  it('says 4 for no file, 2 for a directory or other options beside it', async () => {
+    expect((await here('verify', '--check', 'nothing')).code).to.equal(4);
+    expect((await here('verify', '--check', '.')).code).to.equal(2);
+    expect((await here('verify', '--check', 'x', '--deep')).code).to.equal(2);
+    expect(await codesOf('')).to.deep.equal(['seal', 'proof', 'line']);
+  });
+
+  it('cannot tell a file forged from end to end; with the job its store can', async () => {
+    expect((await there('verify', job, '--check', 'evidence.ndjson')).code).to.equal(0);
+    const line = JSON.parse(lines.at(-1) ?? '') as { readonly proof: StoredProof };
+    const eve = { ...line.proof, who: 'eve@there' };
+    const proof = { ...eve, checksum: proofChecksum(eve) };
+    const checksum = `sha256:${sha256(JSON.stringify(proof))}`;
+    const text = sealed([...lines.slice(0, -1), JSON.stringify({ ...line, checksum, proof })]);
+    expect(await codesOf(text)).to.deep.equal([]);
+    writeFileSync(join(place.directory, 'forged.ndjson'), text);
+    const { code, stdout } = await there('verify', job, '--check', 'forged.ndjson');
+    expect(code).to.equal(9);
+    expect(stdout).to.include(`mismatch: the store keeps another proof at jobs/${job}/proofs/0000.json`);
+  });
+
+  it('finds any one byte that was changed', async () => {
+    const bytes = Buffer.from(whole);
+    await fc.assert(
+      fc.asyncProperty(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 255 }), async (at, mask) => {
+        const changed = Buffer.from(bytes);
+        changed[at] = (changed[at] ?? 0) ^ mask;
+        expect(await codesOf(changed), `byte ${at} ^ ${mask}`).not.to.deep.equal([]);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('finds a file that breaks off anywhere, and one that goes on', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.nat(whole.length - 1), async (length) => {
+        expect(await codesOf(whole.slice(0, length)), `${length}`).not.to.deep.equal([]);
+      }),
+      { numRuns: 40 },
+    );
+    expect(await codesOf(`${whole}{}`)).to.include('seal');
+    expect(await codesOf(`${whole}\n`)).to.include('seal');
+  });
+
+  it('finds a line that was dropped, doubled or moved, though the file was sealed anew', async () => {
+    for (const [n, line] of lines.entries()) {
+      const rest = lines.filter((_, index) => index !== n);
+      expect(await codesOf(sealed(rest)), `without ${line}`).not.to.deep.equal([]);
+      expect(await codesOf(sealed([...lines.slice(0, n), line, ...lines.slice(n)])), `twice ${line}`).not.to.deep.equal(
+        [],
+      );
+      expect(await codesOf(sealed([...rest, line])), `last ${line}`).satisfies(
+        (codes: readonly string[]) => codes.length > 0 || n === lines.length - 1,
+      );
+    }
+  });
+
+  it('finds what was changed and sealed anew: inputs, decisions, parts, ends, the record, the proof', async () => {
+    const swap = (from: string | RegExp, to: string) => (line: string) => [line.replace(from, to)];
+    expect(
+      await forged(
+        /"line":"evidence"/,
+        swap('"tolerate":{"kind":"count","count":1}', '"tolerate":{"kind":"count","count":9}'),
+      ),
+    ).to.include('stated');
+    expect(await forged(/"line":"input"/, swap('"size":12', '"size":14'))).to.include.members(['shard', 'byteGap']);
+    expect(await forged(/"what\\":\\"skip/, swap('a test claim', 'no such claim'))).to.include.members([
+      'decisions',
+      'shard',
+      'stated',
+    ]);
+    expect(await forged(/"line":"part"/, swap('"length":2', '"length":3'))).to.include.members(['shard', 'byteTwice']);
+    expect(await forged(/"end":"failed"/, swap('"round":0', '"round":1'))).to.include('end');
+    expect(await forged(/"end":"published"/, swap('"amount":"1.1"', '"amount":"2.1"'))).to.include.members([
+      'shard',
+      'expect',
+      'stated',
+    ]);
+    expect(
+      await forged(/"end":"published"/, swap(/"checksum":"sha256:[0-9a-f]{4}/, '"checksum":"sha256:0000')),
+    ).to.include('shard');
+    expect(await forged(/"end":"skipped"/, () => [])).to.include.members(['ends', 'stated']);
+    expect(await forged(/"line":"opened"/, swap('"leftOut":"2,4"', '"leftOut":"4"'))).to.include('opened');
+    expect(await forged(/"line":"proof"/, swap('"verdict":"proven"', '"verdict":"failed"'))).to.include('notProven');
+    expect(await forged(/"line":"proof"/, swap('"published":4', '"published":5'))).to.include.members([
+      'proof',
+      'stated',
+    ]);
+    expect(
+      await forged(/"line":"proof"/, swap(/"who":"[^"]*@[^"]*","version"/, '"who":"eve@there","version"')),
+    ).to.deep.equal(['proof', 'proof']);
+  });
+});

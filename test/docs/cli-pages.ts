@@ -1,0 +1,156 @@
+import { readFileSync } from 'node:fs';
+import {
+  type ArgumentFacts,
+  allCommandFacts,
+  type CommandFacts,
+  type OptionFacts,
+} from '../../src/cli/command-facts.ts';
+import { openContext } from '../../src/cli/context.ts';
+import { EXIT_MEANINGS } from '../../src/cli/exit-codes.ts';
+import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
+import { GLOBAL_FLAGS } from '../../src/cli/help.ts';
+import { processIo } from '../../src/cli/io.ts';
+
+/** The reference pages below docs/cli/, made of the commands' own definitions: `npm run docs` writes them. */
+
+/** Every command's facts; opens nothing. */
+export async function commandFacts(): Promise<readonly CommandFacts[]> {
+  const { signal } = new AbortController();
+  const { flags } = splitGlobalFlags([]);
+  return allCommandFacts(openContext({ flags, io: processIo(), closed: signal, signal, stopNow: signal }));
+}
+
+/** Each page's name and text. */
+export async function cliPages(): Promise<ReadonlyMap<string, string>> {
+  const commands = await commandFacts();
+  const sections = jsonSections();
+  return new Map([
+    ['README.md', index(commands)],
+    ...commands.map((command) => [pageOf(command.name), page(command, commands, sections)] as const),
+  ]);
+}
+
+const pageOf = (name: string): string => `${name.replaceAll(' ', '-')}.md`;
+const MADE = '<!-- Made from the commands by `npm run docs`: change src/cli/commands/, not this page. -->';
+
+function index(commands: readonly CommandFacts[]): string {
+  const groups = [...new Set(commands.map(({ group }) => group))];
+  return paragraphs([
+    MADE,
+    '# The commands',
+    'One page a command. `batchctl COMMAND --help` says the same on a terminal.',
+    ...groups.flatMap((group) => [
+      `## ${group}`,
+      table(
+        ['command', 'does'],
+        commands
+          .filter((command) => command.group === group)
+          .map(({ name, summary }) => [`[\`${name}\`](${pageOf(name)})`, cell(summary)]),
+      ),
+    ]),
+    '## Flags of every command',
+    'They stand before the command or after it. What they mean in full: [configuration](../configuration.md), [JSON answers](../json.md).',
+    table(
+      ['flag', 'does'],
+      Object.entries(GLOBAL_FLAGS).map(([flag, text]) => [`\`${flag}\``, cell(text)]),
+    ),
+    '## Exit codes',
+    'Where a page gives a code other words, those hold.',
+    table(
+      ['code', 'means'],
+      Object.entries(EXIT_MEANINGS).map(([code, text]) => [code, cell(text)]),
+    ),
+  ]);
+}
+
+function page(command: CommandFacts, all: readonly CommandFacts[], sections: ReadonlyMap<string, string>): string {
+  const { name, summary, help } = command;
+  return paragraphs([
+    MADE,
+    `# \`batchctl ${name}\``,
+    sentence(summary),
+    ...(help.about === undefined ? [] : [escaped(help.about)]),
+    fenced('', usage(command)),
+    ...listed('Arguments', ['argument', 'is'], command.arguments.map(argumentRow)),
+    ...listed('Flags', ['flag', 'does'], command.options.map(optionRow)),
+    `Besides the [flags of every command](README.md#flags-of-every-command)${
+      command.writes ? ': with `--dry-run` it says what it would do, and changes nothing' : ''
+    }.`,
+    '## Examples',
+    fenced('sh', help.examples.join('\n')),
+    '## Exit codes',
+    table(['code', 'means'], exitRows(command)),
+    ...json(command, sections),
+    '## Related',
+    help.related.map((other) => link(other, all)).join(' · '),
+  ]);
+}
+
+function usage({ name, arguments: operands, options, passThrough }: CommandFacts): string {
+  const words = operands.map(({ name: operand, required, repeat }) => {
+    const text = `${operand.toUpperCase()}${repeat ? '...' : ''}`;
+    return required ? text : `[${text}]`;
+  });
+  const flags = options.length > 0 ? ['[FLAGS]'] : [];
+  return ['batchctl', name, ...words, ...flags, ...(passThrough ? ['[-- COMMAND ARGUMENTS...]'] : [])].join(' ');
+}
+
+function argumentRow({ name, required, repeat, text }: ArgumentFacts): readonly [string, string] {
+  const notes = [...(required ? [] : ['may be left out']), ...(repeat ? ['one or more'] : [])];
+  return [`\`${name.toUpperCase()}\``, cell([text, ...notes].join('; '))];
+}
+
+function optionRow({ long, short, value, choices, repeat, text }: OptionFacts): readonly [string, string] {
+  const flag = `${short === null ? '' : `${short}, `}${long}${value === null ? '' : ` ${value.toUpperCase()}`}`;
+  const words = choices.map((choice) => `\`${choice}\``).join(', ');
+  const notes = [...(choices.length > 0 ? [`one of ${words}`] : []), ...(repeat ? ['may be repeated'] : [])];
+  return [`\`${flag}\``, [cell(text), ...notes].join('; ')];
+}
+
+function exitRows({ help }: CommandFacts): readonly (readonly [string, string])[] {
+  const said = new Map<number, string>([1, 2].map((code) => [code, EXIT_MEANINGS[code as 1 | 2]]));
+  for (const code of help.exitCodes) {
+    if (typeof code === 'number') said.set(code, EXIT_MEANINGS[code]);
+    else said.set(code[0], code[1]);
+  }
+  return [...said].sort(([a], [b]) => a - b).map(([code, text]) => [String(code), cell(text)]);
+}
+
+function json({ name, output }: CommandFacts, sections: ReadonlyMap<string, string>): readonly string[] {
+  if (output === null) return [];
+  const anchor = sections.get(name);
+  const fields = anchor === undefined ? '[JSON answers](../json.md)' : `[its fields](../json.md#${anchor})`;
+  return ['## JSON', `\`--json\` answers with ${fields}; \`batchctl schema ${name}\` prints the schema.`];
+}
+
+/** The anchor of the section of docs/json.md that is about a command. */
+function jsonSections(): ReadonlyMap<string, string> {
+  const text = readFileSync(new URL('../../docs/json.md', import.meta.url), 'utf8');
+  const anchors = new Map<string, string>();
+  for (const [, heading = ''] of text.matchAll(/^## (.+)$/gm)) {
+    const anchor = heading
+      .toLowerCase()
+      .replace(/[^\w -]/g, '')
+      .replaceAll(' ', '-');
+    for (const [, name = ''] of heading.matchAll(/`([^`]+)`/g)) anchors.set(name, anchor);
+  }
+  return anchors;
+}
+
+function link(name: string, all: readonly CommandFacts[]): string {
+  return all.some((command) => command.name === name) ? `[\`${name}\`](${pageOf(name)})` : `\`${name}\``;
+}
+
+const listed = (heading: string, titles: readonly [string, string], rows: readonly (readonly [string, string])[]) =>
+  rows.length === 0 ? [] : [`## ${heading}`, table(titles, rows)];
+
+function table(titles: readonly [string, string], rows: readonly (readonly [string, string])[]): string {
+  return [titles, ['---', '---'], ...rows].map(([left, right]) => `| ${left} | ${right} |`).join('\n');
+}
+
+const sentence = (text: string): string => escaped(`${text.charAt(0).toUpperCase()}${text.slice(1)}.`);
+const fenced = (language: string, text: string): string => `\`\`\`${language}\n${text}\n\`\`\``;
+const paragraphs = (blocks: readonly string[]): string => `${blocks.join('\n\n')}\n`;
+/** What Markdown would take for a tag. */
+const escaped = (text: string): string => text.replaceAll('<', '&lt;');
+const cell = (text: string): string => escaped(text).replaceAll('|', '\\|');

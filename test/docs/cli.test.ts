@@ -1,0 +1,127 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import type { CommandFacts } from '../../src/cli/command-facts.ts';
+import { findCommand } from '../../src/cli/commands.ts';
+import { openContext } from '../../src/cli/context.ts';
+import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
+import { processIo } from '../../src/cli/io.ts';
+import { parseCommand } from '../../src/cli/parse.ts';
+import { cliPages, commandFacts } from './cli-pages.ts';
+
+const DIRECTORY = join(import.meta.dirname, '../../docs/cli');
+
+describe('docs/cli', () => {
+  let commands: readonly CommandFacts[] = [];
+  before(async () => {
+    commands = await commandFacts();
+  });
+
+  it('is what the commands say: npm run docs writes it', async () => {
+    const made = await cliPages();
+    const kept = readdirSync(DIRECTORY).filter((name) => name.endsWith('.md'));
+    expect(kept.sort()).to.deep.equal([...made.keys()].sort());
+    for (const name of kept) expect(readFileSync(join(DIRECTORY, name), 'utf8'), name).to.equal(made.get(name));
+  });
+
+  it('every command, argument and flag says in words what it is for', () => {
+    const silent = commands.flatMap(({ name, summary, arguments: operands, options }) => [
+      ...(summary.trim().length < 5 ? [name] : []),
+      ...operands.filter(({ text }) => text.trim().length < 2).map((operand) => `${name} ${operand.name}`),
+      ...options.filter(({ text }) => text.trim().length < 5).map(({ long }) => `${name} ${long}`),
+    ]);
+    expect(silent).to.deep.equal([]);
+  });
+
+  it('every flag is spelled so that completion and pages know it', () => {
+    const odd = commands.flatMap(({ name, options }) =>
+      options.filter(({ long }) => long === '').map(({ text }) => `${name}: ${text}`),
+    );
+    expect(odd).to.deep.equal([]);
+  });
+
+  it('every example is a command line that this program parses', async () => {
+    const wrong: string[] = [];
+    for (const { help } of commands) {
+      for (const example of help.examples) {
+        for (const line of linesOf(example)) {
+          await parseLine(line).catch((error: Error) => wrong.push(`${example}: ${error.message}`));
+        }
+      }
+    }
+    expect(wrong).to.deep.equal([]);
+  });
+
+  it('every command is in an example of its own, and every flag is on its page', async () => {
+    const pages = await cliPages();
+    for (const { name, help, options } of commands) {
+      expect(
+        help.examples.some((example) => example.includes(`batchctl ${name}`)),
+        name,
+      ).to.equal(true);
+      const page = pages.get(`${name.replaceAll(' ', '-')}.md`) ?? '';
+      for (const { long } of options) expect(page, name).to.include(long);
+    }
+  });
+
+  it('every related command that is named exists', () => {
+    const names = new Set(commands.map(({ name }) => name));
+    const unknown = commands.flatMap(({ name, help }) =>
+      help.related.filter((other) => !names.has(other)).map((other) => `${name}: ${other}`),
+    );
+    expect(unknown).to.deep.equal([]);
+  });
+
+  it('every link leads to a page or a heading', async () => {
+    const pages = await cliPages();
+    const json = readFileSync(join(DIRECTORY, '../json.md'), 'utf8');
+    const anchors = new Set(
+      [...json.matchAll(/^## (.+)$/gm)].map(([, text = '']) =>
+        text
+          .toLowerCase()
+          .replace(/[^\w -]/g, '')
+          .replaceAll(' ', '-'),
+      ),
+    );
+    for (const [name, text] of pages) {
+      for (const [, target = ''] of text.matchAll(/\]\(([^)]+)\)/g)) {
+        const [file = '', anchor] = target.split('#');
+        if (file === '../json.md')
+          expect(anchor === undefined || anchors.has(anchor), `${name}: ${target}`).to.equal(true);
+        else if (!file.startsWith('../')) expect(pages.has(file), `${name}: ${target}`).to.equal(true);
+      }
+    }
+  });
+});
+
+/** The batchctl commands of a line of shell: what comes before a pipe, a redirection or an operator is one. */
+function linesOf(example: string): readonly (readonly string[])[] {
+  const [line = ''] = example.split(/ #/);
+  return line
+    .split(/\s(?:\||&&|\|\||;)\s/)
+    .map((part) => part.replace(/\s\d?>{1,2}\s?\S+/g, '').trim())
+    .filter((part) => /^(\w+=\S+ )*batchctl /.test(part))
+    .map((part) => wordsOf(part.replace(/^(\w+=\S+ )*batchctl /, '')));
+}
+
+function wordsOf(text: string): readonly string[] {
+  return [...text.matchAll(/(?:'[^']*'|"[^"]*"|\\.|[^\s'"\\])+/g)].map(([word]) =>
+    word.replace(
+      /'([^']*)'|"([^"]*)"/g,
+      (_, single: string | undefined, double: string | undefined) => single ?? double ?? '',
+    ),
+  );
+}
+
+/** Throws for a line that is no command line of this program. */
+async function parseLine(argv: readonly string[]): Promise<void> {
+  const { flags, words, rest } = splitGlobalFlags(argv);
+  const found = findCommand(words);
+  if (found === null) throw new Error('there is no such command');
+  const { signal } = new AbortController();
+  const definition = (await found.entry.load())(
+    openContext({ flags, io: processIo(), closed: signal, signal, stopNow: signal }),
+  );
+  const all = definition.passThrough || rest === null ? found.words : [...found.words, '--', ...rest];
+  parseCommand(found.entry, definition, all);
+}

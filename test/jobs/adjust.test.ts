@@ -1,0 +1,64 @@
+import { expect } from 'chai';
+import { isOurs } from '../../src/errors.ts';
+import { adjust } from '../../src/jobs/adjust.ts';
+import { mustReadView, readEntries } from '../../src/jobs/journal.ts';
+import { statusOf } from '../../src/jobs/status.ts';
+import { type JobView, stateOf } from '../../src/model/view.ts';
+import { claimsJob, failForGood } from '../support/claims-job.ts';
+import { rejection } from '../support/rejection.ts';
+import { openPlace, type Place, publishSmall } from './published-job.ts';
+import { submitJob } from './submitted-job.ts';
+
+describe('adjusting a job', () => {
+  let place: Place;
+  let view: JobView;
+  beforeEach(async () => {
+    place = await openPlace();
+    view = await submitJob(place, claimsJob(1), {});
+  });
+  afterEach(() => place.end());
+
+  const reread = () => mustReadView(place.platform.store, view.record.job);
+  const whats = async () => (await readEntries(place.platform.store, view.record.job)).map(({ what }) => what);
+  const change = async (wanted: Parameters<typeof adjust>[2], dryRun = false) =>
+    adjust(place.platform, await reread(), wanted, { dryRun });
+
+  it('says from what to what, and writes nothing that is so already', async () => {
+    const finishBy = '2027-01-01T06:00:00.000Z';
+    const first = await change({ finishBy, tolerate: '1', maxRunning: 2 });
+    expect(first.changes).to.deep.equal([
+      { field: 'finishBy', from: null, to: finishBy },
+      { field: 'maxRunning', from: null, to: 2 },
+    ]);
+    expect((await statusOf(place.platform, await reread())).finishBy).to.equal(finishBy);
+    expect(await change({ finishBy, tolerate: '1' })).to.deep.include({ changes: [], changed: false });
+    expect((await change({ finishBy: null }, true)).changes).to.deep.equal([
+      { field: 'finishBy', from: finishBy, to: null },
+    ]);
+    expect(await whats()).to.deep.equal(['sent', 'adjust']);
+    expect((await change({ finishBy: null })).view.finishBy).to.equal(null);
+  });
+
+  it('opens the gather that waited for a higher tolerance, before an onlooker closes the job for the lower', async () => {
+    for (const n of [0, 1]) await publishSmall({ platform: place.platform, view }, 'price', n, 'x');
+    for (const n of [2, 3]) await failForGood(place.platform, view.record.job, 'price', n);
+    const { view: after, changed } = await change({ tolerate: '50%' });
+    expect({ state: stateOf(after), changed }).to.deep.equal({ state: 'running', changed: true });
+    // Two messages of the failed tasks, two of the published ones, and the gather's.
+    expect((await (await place.platform.queue('default')).backlog()).visible).to.equal(5);
+  });
+
+  it('is refused for a closed job, with what opens it again', async () => {
+    for (const n of [0, 1, 2, 3]) await failForGood(place.platform, view.record.job, 'price', n);
+    await change({ maxRunning: 5 });
+    expect(stateOf(await reread())).to.equal('failed');
+    const error = await rejection(change({ tolerate: '4' }));
+    expect(error).to.include({ kind: 'refused' });
+    expect(isOurs(error) ? error.hint : '').to.include('batchctl skip');
+  });
+
+  it('refuses a tolerance that is none', async () => {
+    expect(await rejection(change({ tolerate: 'some' }))).to.be.instanceOf(RangeError);
+    expect(await whats()).to.deep.equal(['sent']);
+  });
+});

@@ -1,0 +1,112 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { fileChecks } from '../../src/adapters/local/check-files.ts';
+import { BatchctlError } from '../../src/errors.ts';
+import { gridChecks } from '../../src/jobs/doctor/grid-checks.ts';
+import { openJobsCheck, readOpenJobs } from '../../src/jobs/doctor/job-checks.ts';
+import { machineChecks } from '../../src/jobs/doctor/machine-checks.ts';
+import { type CheckResult, runChecks } from '../../src/jobs/doctor/run-checks.ts';
+import { type Check, pass } from '../../src/ports/check.ts';
+import { wrapStore } from '../support/wrap-store.ts';
+import { openPlace, type Place } from './published-job.ts';
+
+const only = async (checks: readonly Check[], name: string): Promise<CheckResult> => {
+  const [result] = await runChecks(checks.filter(({ check }) => check === name));
+  if (result === undefined) throw new Error(`no check ${name}`);
+  return result;
+};
+/** The number of a process that has ended. */
+const deadPid = (): number => spawnSync('true').pid;
+
+describe('doctor’s checks', () => {
+  let place: Place;
+  beforeEach(async () => {
+    place = await openPlace();
+  });
+  afterEach(() => place.end());
+
+  it('give up one that hangs, take one that throws for failed, and keep their order', async () => {
+    const checks: readonly Check[] = [
+      { check: 'hangs', run: () => new Promise(() => undefined) },
+      {
+        check: 'throws',
+        run: () => {
+          throw new BatchctlError('unavailable', 'EIO', { hint: 'look at the disk' });
+        },
+      },
+      { check: 'well', run: () => pass('fine') },
+    ];
+    expect(await runChecks(checks, 20)).to.deep.equal([
+      {
+        ...{ check: 'hangs', status: 'fail', message: 'no answer within 0.02 s' },
+        mend: 'a disk or a service hangs: look at it, and try again',
+      },
+      { check: 'throws', status: 'fail', message: 'EIO', mend: 'look at the disk' },
+      { check: 'well', status: 'pass', message: 'fine', mend: null },
+    ]);
+  });
+
+  it('fail where a second create of a name replaces the first', async () => {
+    const { platform } = place;
+    expect(await only(gridChecks(platform), 'createIfAbsent')).to.include({ status: 'pass' });
+    const store = wrapStore(platform.store, { put: (key, body) => platform.store.put(key, body) });
+    const broken = await only(gridChecks({ ...platform, store }), 'createIfAbsent');
+    expect(broken).to.include({ status: 'fail' });
+    expect(broken.mend).to.include('local disk');
+  });
+
+  it('warn of a disk that is nearly full, in bytes or in files', async () => {
+    const { platform } = place;
+    const disk = { what: 'the store', path: '/d', free: 5e9, total: 500e9, freeFiles: null };
+    const within = async (change: object) => {
+      const insight = {
+        disks: async () => [{ ...disk, ...change }],
+        supervisor: async () => ({ alive: true, log: null, said: [] }),
+      };
+      return (await only(gridChecks({ ...platform, insight }), 'diskSpace')).status;
+    };
+    expect(await within({ free: 400e9 })).to.equal('pass');
+    expect(await within({})).to.equal('warn');
+    expect(await within({ free: 400e9, freeFiles: 5_000 })).to.equal('warn');
+    expect(await within({ free: 10e6 })).to.equal('fail');
+  });
+
+  it('warn of a submission that was begun and never committed', async () => {
+    const { platform } = place;
+    await platform.store.put('open/claims-20261130-0600-abcde.0', '{"format":1}');
+    const open = await readOpenJobs(platform);
+    expect(await openJobsCheck(platform, open)).to.include({ status: 'pass' });
+    const clock = { ...platform.clock, now: () => Date.now() + 3_600_000 };
+    const later = await openJobsCheck({ ...platform, clock }, open);
+    expect(later).to.include({ status: 'warn' });
+    expect(later.message).to.include('claims-20261130-0600-abcde').and.include('60 min ago');
+  });
+
+  it('warn of what killed processes left: half written files once they are old, and scratch directories', async () => {
+    const root = join(place.directory, '.batchctl');
+    writeFileSync(join(root, 'tmp', `${deadPid()}-put-1`), 'half');
+    writeFileSync(join(root, 'tmp', `${process.pid}-put-1`), 'being written');
+    expect(await only(fileChecks(root), 'leftovers')).to.include({ status: 'pass' });
+    const later = await only(fileChecks(root, Date.now() + 7_200_000), 'leftovers');
+    expect(later).to.include({ status: 'warn' });
+    expect(later.message).to.include('1 files of killed processes');
+    mkdirSync(join(root, 'work', `w-alive.${process.pid}`), { recursive: true });
+    expect(await only(fileChecks(root), 'scratch')).to.include({ status: 'pass' });
+    mkdirSync(join(root, 'work', `w-dead.${deadPid()}`));
+    expect((await only(fileChecks(root), 'scratch')).message).to.include('w-dead');
+  });
+
+  it('fail for a Node that is too old', async () => {
+    const machine = { env: {}, tz: null, platform: 'linux' } as const;
+    for (const [nodeVersion, status] of [
+      ['18.20.1', 'fail'],
+      ['20.18.3', 'fail'],
+      ['20.19.0', 'pass'],
+      ['22.1.0', 'pass'],
+    ] as const) {
+      expect(await only(machineChecks({ ...machine, nodeVersion }), 'node'), nodeVersion).to.include({ status });
+    }
+  });
+});

@@ -1,0 +1,189 @@
+import { expect } from 'chai';
+import { isOurs } from '../../src/errors.ts';
+import { mustReadView, readEntries } from '../../src/jobs/journal.ts';
+import { look } from '../../src/jobs/look.ts';
+import { pause } from '../../src/jobs/pause.ts';
+import { retry } from '../../src/jobs/retry.ts';
+import { type SkipOptions, skip } from '../../src/jobs/skip.ts';
+import { type StepStatus, statusOf } from '../../src/jobs/status.ts';
+import { parseTaskName } from '../../src/jobs/task-name.ts';
+import { causeId } from '../../src/model/cause.ts';
+import { openedKey, openMark } from '../../src/model/keys.ts';
+import { isSkipped, type JobView, stateOf } from '../../src/model/view.ts';
+import { claimsJob, failForGood } from '../support/claims-job.ts';
+import { rejection } from '../support/rejection.ts';
+import { openPlace, type Place, publishSmall } from './published-job.ts';
+import { submitJob, work } from './submitted-job.ts';
+
+/** `even` numbers fail for good, for two reasons; a gather counts. */
+const FAILING = `
+name: claims
+input: { split: { by: range, from: 1, to: 4 } }
+steps:
+  - { name: price, attempts: 1, run: 'read n; case $n in 2) echo bad row; exit 65;; 4) exit 1;; esac >&2; echo $n' }
+  - { name: total, gather: true, run: 'wc -l' }
+`;
+
+describe('skipping', function () {
+  this.timeout(30_000);
+  let place: Place;
+  let view: JobView;
+  beforeEach(async () => {
+    place = await openPlace();
+  });
+  afterEach(() => place.end());
+
+  const reread = () => mustReadView(place.platform.store, view.record.job);
+  const whats = async () => (await readEntries(place.platform.store, view.record.job)).map(({ what }) => what);
+  const without = async (names: readonly string[], options: Partial<SkipOptions> = {}) => {
+    const now = await reread();
+    const tasks = names.map((name) => parseTaskName(now, name));
+    return skip(place.platform, now, { tasks, causes: [], reason: 'agreed', undo: false, dryRun: false, ...options });
+  };
+  const stepsOf = async (now: JobView) => (await statusOf(place.platform, now)).steps;
+  const counts = ({ waiting, done, failed, skipped }: StepStatus) => ({ waiting, done, failed, skipped });
+  const marks = async () => {
+    const keys: string[] = [];
+    for await (const { key } of place.platform.store.list('open/')) keys.push(key);
+    return keys;
+  };
+  async function failedJob(yaml = FAILING): Promise<void> {
+    view = await submitJob(place, yaml, {});
+    await work(place.platform);
+    expect(stateOf(await reread())).to.equal('failed');
+  }
+
+  it('opens a closed job again; once nothing failed is left, the gather opens and the job succeeds', async () => {
+    await failedJob();
+    expect(stateOf((await without(['price/1'])).view)).to.equal('failed');
+    expect((await stepsOf(await reread())).map(counts)[0]).to.deep.equal({
+      waiting: 0,
+      done: 2,
+      failed: 1,
+      skipped: 1,
+    });
+    const { view: now, changed } = await without(['price/3']);
+    expect({ state: stateOf(now), changed }).to.deep.equal({ state: 'running', changed: true });
+    expect((await (await place.platform.ledger()).job(view.record.job))?.state).to.equal('running');
+    expect(await marks()).to.deep.equal([openMark(view.record.job, 2)]);
+    await work(place.platform);
+    const ended = await reread();
+    expect(stateOf(ended)).to.equal('succeeded');
+    expect(await marks()).to.deep.equal([]);
+    expect((await stepsOf(ended)).map(counts)).to.deep.equal([
+      { waiting: 0, done: 2, failed: 0, skipped: 2 },
+      { waiting: 0, done: 1, failed: 0, skipped: 0 },
+    ]);
+    expect(await whats()).to.deep.equal(['sent', 'close', 'skip', 'close', 'skip', 'close']);
+    const opened = await place.platform.store.read(openedKey(view.record.job, 'total'));
+    expect(JSON.parse(Buffer.from(opened ?? []).toString())).to.include({ count: 2, leftOut: '1,3' });
+  });
+
+  it('skips the tasks of a cause, and of no other', async () => {
+    await failedJob();
+    const id = causeId({ step: 'price', reason: 'exit', exitCode: 65, error: 'bad row' });
+    const { choice } = await without([], { causes: [id] });
+    expect(choice).to.deep.include({ tasks: { price: '1' }, failed: { price: '1' }, count: 1 });
+    expect((await without([], { causes: [id.slice(0, 4)] })).choice).to.include({ count: 0, already: 1 });
+    expect(await rejection(without([], { causes: ['nosuch'] }))).to.include({ kind: 'notFound' });
+  });
+
+  it('writes the same skip once, and nothing in a dry run', async () => {
+    await failedJob();
+    expect((await without(['price/1'], { dryRun: true })).choice.count).to.equal(1);
+    expect(await whats()).to.deep.equal(['sent', 'close']);
+    await without(['price/1']);
+    const again = await without(['price/1']);
+    expect({ changed: again.changed, already: again.choice.already }).to.deep.equal({ changed: false, already: 1 });
+    expect(await whats()).to.deep.equal(['sent', 'close', 'skip', 'close']);
+  });
+
+  it('refuses what is published, and what nothing asks for', async () => {
+    await failedJob();
+    for (const name of ['price/0', 'total/0']) {
+      expect(await rejection(without([name])), name).to.include({ kind: 'refused' });
+    }
+    expect(await whats()).to.deep.equal(['sent', 'close']);
+  });
+
+  it('goes without a task that is still waiting; its undo sends it', async () => {
+    view = await submitJob(place, claimsJob(0), {});
+    for (const n of [0, 1]) await publishSmall({ platform: place.platform, view }, 'price', n, 'x');
+    await without(['price/2', 'price/3']);
+    expect((await whats()).slice(1)).to.deep.equal(['skip']);
+    const opened = await reread();
+    expect((await stepsOf(opened)).map(({ skipped }) => skipped)).to.deep.equal([2, 0]);
+    // The gather opened without them: too late.
+    const error = await rejection(without(['price/3'], { undo: true }));
+    expect(error).to.include({ kind: 'refused' });
+    expect(error.message).to.include('price/3');
+  });
+
+  it('takes a skip back while nothing has opened without it: a failed task counts again, a waiting one is sent', async () => {
+    view = await submitJob(place, claimsJob(0), {});
+    const { job } = view.record;
+    await failForGood(place.platform, job, 'price', 0);
+    await without(['price/0', 'price/1']);
+    const queue = await place.platform.queue('default');
+    await queue.purge({});
+    const undone = await without(['price/0', 'price/1'], { undo: true });
+    expect(undone).to.include({ changed: true, sent: 1 });
+    expect([0, 1].map((n) => isSkipped(undone.view, 0, n))).to.deep.equal([false, false]);
+    expect((await queue.backlog()).visible).to.equal(1);
+    expect((await without(['price/1'], { undo: true })).changed).to.equal(false);
+  });
+
+  it('opens no gather of a paused job', async () => {
+    view = await submitJob(place, claimsJob(0), {});
+    for (const n of [0, 1, 2]) await publishSmall({ platform: place.platform, view }, 'price', n, 'x');
+    await pause(place.platform, view, { now: false });
+    expect(stateOf((await without(['price/3'])).view)).to.equal('paused');
+    expect(await place.platform.store.read(openedKey(view.record.job, 'total'))).to.equal(null);
+  });
+
+  it('of all that stopped a job lets the rest go on', async () => {
+    await failedJob(FAILING.replace('name: claims', 'name: claims\nonFailure: stop'));
+    const { view: now } = await without(['price/1', 'price/3']);
+    expect(now.stopped).to.equal(null);
+    await work(place.platform);
+    expect(stateOf(await reread())).to.equal('succeeded');
+  });
+
+  it('is refused to a retry that names the task, until it is taken back', async () => {
+    await failedJob();
+    await without(['price/1']);
+    const asked = { tasks: [parseTaskName(await reread(), 'price/1')], canaries: null, overrides: {}, dryRun: false };
+    const error = await rejection(retry(place.platform, await reread(), asked));
+    expect(error).to.include({ kind: 'refused' });
+    expect(isOurs(error) ? error.hint : '').to.include('--undo');
+    await without(['price/1'], { undo: true });
+    expect((await retry(place.platform, await reread(), asked)).choice.tasks).to.deep.equal({ price: '1' });
+  });
+
+  it('and a close at the same moment leave no open job without a mark', async () => {
+    await failedJob();
+    // Another onlooker finishes the close that it saw, after the skip's mark and before its entry.
+    const closed = await reread();
+    let raced = false;
+    const store: Place['platform']['store'] = {
+      ...place.platform.store,
+      read: (key, options) => place.platform.store.read(key, options),
+      list: (prefix, options) => place.platform.store.list(prefix, options),
+      head: (key) => place.platform.store.head(key),
+      get: (key, options) => place.platform.store.get(key, options),
+      delete: (keys) => place.platform.store.delete(keys),
+      put: async (key, body, options) => {
+        if (!raced && key.includes('/journal/')) {
+          raced = true;
+          await look(place.platform, closed);
+        }
+        return place.platform.store.put(key, body, options);
+      },
+    };
+    const tasks = ['price/1', 'price/3'].map((name) => parseTaskName(closed, name));
+    const options = { tasks, causes: [], reason: 'agreed', undo: false, dryRun: false };
+    const { view: now } = await skip({ ...place.platform, store }, closed, options);
+    expect({ raced, state: stateOf(now) }).to.deep.equal({ raced: true, state: 'running' });
+    expect(await marks()).to.have.length(1);
+  });
+});

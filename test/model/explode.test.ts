@@ -1,0 +1,105 @@
+import { expect } from 'chai';
+import { countsSayDecided } from '../../src/model/counts.ts';
+import { standingOf } from '../../src/model/decide.ts';
+import { exceedsTolerance } from '../../src/model/exceeds-tolerance.ts';
+import { hasBarrier, sectionStart, takesFiles } from '../../src/model/job.ts';
+import type { EntryKind } from '../../src/model/journal.ts';
+import { knowsSize, sizingOf, stepSizes } from '../../src/model/step-sizes.ts';
+import { tasksWithout } from '../../src/model/task-set.ts';
+import { roundOf } from '../../src/model/view.ts';
+import { EXPLODES, factsOf, viewOf } from './job-of.ts';
+
+const SENT: EntryKind = { what: 'sent' };
+const view = viewOf([SENT], EXPLODES);
+const { steps } = view.record.spec;
+const shut = factsOf(0, []);
+const gather = factsOf(1, []);
+
+describe('a job that explodes', () => {
+  it('begins a section with the step that takes the files', () => {
+    expect(steps.map((_, index) => sectionStart(steps, index))).to.deep.equal([0, 1, 1, 3]);
+    expect(steps.map((_, index) => takesFiles(steps, index))).to.deep.equal([false, true, false, false]);
+    expect(steps.map((_, index) => hasBarrier(steps, index))).to.deep.equal([false, true, false, true]);
+  });
+
+  it('knows the sizes of its steps once the section is open', () => {
+    expect(stepSizes(sizingOf(view))).to.deep.equal([4, null, null, 1]);
+    expect([0, 1, 2, 3].map((index) => knowsSize(view, index))).to.deep.equal([true, false, false, false]);
+    const open = { ...view, exploded: new Map([[1, 7]]) };
+    expect(stepSizes(sizingOf(open))).to.deep.equal([4, 7, 7, 1]);
+    expect([0, 1, 2, 3].every((index) => knowsSize(open, index))).to.equal(true);
+  });
+
+  it('opens the section without the chains that failed, and asks for none of its tasks before', () => {
+    const { next, steps: stands } = standingOf(view, [factsOf(4, [0, 1, 3], [2]), shut, shut, gather]);
+    expect(next).to.deep.equal({ move: 'open', step: 1, count: 3, leftOut: '2' });
+    expect(stands.map(({ undecided }) => undecided.count)).to.deep.equal([0, 0, 0, 0]);
+  });
+
+  it('waits for each file behind it, through all its steps, and tolerates failures there anew', () => {
+    const split = factsOf(4, [0, 1, 3], [2]);
+    const open = factsOf(5, [0, 1, 2, 3], [4], '2');
+    const waiting = standingOf(view, [split, open, factsOf(5, [0, 1, 2]), gather]);
+    expect(waiting.next).to.deep.equal({ move: 'wait' });
+    expect([...(waiting.steps[2]?.undecided ?? [])]).to.deep.equal([3]);
+    const done = standingOf(view, [split, open, factsOf(5, [0, 1, 2, 3]), gather]);
+    expect(done.next).to.deep.equal({ move: 'open', step: 3, count: 4, leftOut: '4' });
+    const beyond = standingOf(view, [split, open, factsOf(5, [0, 1, 2], [3]), gather]);
+    expect(beyond.next).to.include({ move: 'close', state: 'failed', reason: 'failures' });
+  });
+
+  it('without any file the section is over as it opens', () => {
+    const empty = factsOf(0, [], [], '');
+    const { next } = standingOf(view, [factsOf(4, [0, 1, 2, 3]), empty, shut, gather]);
+    expect(next).to.deep.equal({ move: 'open', step: 3, count: 0, leftOut: '' });
+  });
+
+  it('opens nothing again for which too many files were counted, until a new round asks', () => {
+    const facts = [factsOf(4, [0, 1, 2, 3]), shut, shut, gather];
+    const close: EntryKind = { what: 'close', state: 'failed', reason: 'maxTasks', round: 0 };
+    expect(standingOf(viewOf([SENT, close], EXPLODES), facts).next).to.deep.equal({ move: 'wait' });
+    const skip: EntryKind = { what: 'skip', tasks: { split: '0' }, reason: 'x' };
+    expect(standingOf(viewOf([SENT, close, skip], EXPLODES), facts).next).to.include({ move: 'open' });
+  });
+
+  it('takes equal numbers before and behind it for different tasks', () => {
+    const retry: EntryKind = {
+      what: 'retry',
+      round: 1,
+      tasks: { split: '2', count: '0' },
+      canaries: null,
+      overrides: {},
+    };
+    const retried = viewOf([SENT, retry], EXPLODES);
+    expect([0, 2].map((n) => [0, 1, 2].map((step) => roundOf(retried, step, n)))).to.deep.equal([
+      [0, 1, 1],
+      [1, 0, 0],
+    ]);
+  });
+
+  it('counters say that it is time to look: when all made their files, and when all files are done', () => {
+    const counts = (...done: number[]): { step: string; done: number; failed: number }[] =>
+      done.map((n, index) => ({ step: steps[index]?.name ?? '', done: n, failed: 0 }));
+    const say = (behind: number, ...done: number[]): boolean =>
+      countsSayDecided(steps, [4, behind, behind, 1], counts(...done));
+    expect(say(0, 3)).to.equal(false);
+    expect(say(0, 4)).to.equal(true);
+    // open, and nothing of it done yet: there is nothing to look for
+    expect(say(5, 4)).to.equal(false);
+    expect(say(5, 4, 5, 4)).to.equal(false);
+    expect(say(5, 4, 5, 5)).to.equal(true);
+  });
+
+  it('counts failures by section against what is tolerated', () => {
+    const sizes = [4, 5, 5, 1];
+    expect(exceedsTolerance(view, sizes, [1, 1, 0, 0])).to.equal(false);
+    expect(exceedsTolerance(view, sizes, [0, 1, 1, 0])).to.equal(true);
+    expect(exceedsTolerance(view, sizes, [2, 0, 0, 0])).to.equal(true);
+  });
+
+  it('takes every task that is not left out', () => {
+    expect([...tasksWithout('0-1,4', 6)]).to.deep.equal([2, 3, 5]);
+    expect([...tasksWithout('', 2)]).to.deep.equal([0, 1]);
+    expect([...tasksWithout('3-9', 5)]).to.deep.equal([0, 1, 2]);
+  });
+});

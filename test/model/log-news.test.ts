@@ -1,0 +1,42 @@
+import { expect } from 'chai';
+import { NOTHING_SHOWN, newIn, shownOf } from '../../src/model/log-news.ts';
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+const text = (some: Uint8Array): string => new TextDecoder().decode(some);
+const news = (before: string, after: string): string => text(newIn(shownOf(bytes(before)), bytes(after)));
+
+describe('what is new in a log', () => {
+  it('is all of it at first', () => {
+    expect(text(newIn(NOTHING_SHOWN, bytes('one\n')))).to.equal('one\n');
+  });
+
+  it('is what was added at its end', () => {
+    expect(news('one\n', 'one\n')).to.equal('');
+    expect(news('one\n', 'one\ntwo\n')).to.equal('two\n');
+    expect(news('o', 'one\n')).to.equal('ne\n');
+  });
+
+  it('is found in a log whose beginning was cut meanwhile', () => {
+    const lines = Array.from({ length: 2_000 }, (_, n) => `line ${n}\n`);
+    const cut = `[batchctl: 999 bytes cut here]\n${lines.slice(1_200).join('')}`;
+    expect(news(lines.slice(0, 1_500).join(''), cut)).to.equal(lines.slice(1_500).join(''));
+  });
+
+  it('is the whole of a cut log when what was shown last is gone from it', () => {
+    const after = '[batchctl: 999 bytes cut here]\nlater\n';
+    expect(news('earlier\n'.repeat(300), after)).to.equal(after);
+  });
+
+  it('is nothing lost and nothing twice, however a growing log is looked at', () => {
+    const whole = Array.from({ length: 500 }, (_, n) => `${n % 7} same\n`).join('');
+    let shown = NOTHING_SHOWN;
+    let seen = '';
+    for (let at = 0; at <= whole.length; at += 1 + ((at * 31) % 97)) {
+      const log = bytes(whole.slice(0, at));
+      seen += text(newIn(shown, log));
+      shown = shownOf(log);
+    }
+    expect(whole.startsWith(seen)).to.equal(true);
+    expect(seen.length).to.be.at.least(whole.length - 97);
+  });
+});

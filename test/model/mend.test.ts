@@ -1,0 +1,92 @@
+import { expect } from 'chai';
+import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
+import type { JobRecord } from '../../src/model/job.ts';
+import type { Overrides } from '../../src/model/journal.ts';
+import { mendOf } from '../../src/model/mend.ts';
+import { viewOf } from './job-of.ts';
+
+const FILE = `
+name: claims
+params: { region: EU, day: "1" }
+input: { from: a.csv, split: { by: csv, size: 32MB } }
+tolerate: 1
+labels: { team: finance }
+steps:
+  - { name: price, run: [cat], timeout: 10m }
+  - { name: totals, gather: true, run: [cat] }
+`;
+const ACCEPTED: JobRecord = viewOf([], FILE).record;
+
+const mended = (file: string, before: Overrides = {}, record: JobRecord = ACCEPTED) =>
+  mendOf(record, before, parseJobFile(file, { file: 'job.yaml' }));
+
+describe('a mended job file', () => {
+  it('carries what a worker reads at each attempt', () => {
+    const { overrides, refused } = mended(
+      FILE.replace('run: [cat], timeout: 10m', 'run: [cat, -n], timeout: 20m, attempts: 5, needs: { memory: 2GB }'),
+    );
+    expect(refused).to.deep.equal([]);
+    expect(overrides).to.deep.include({
+      timeout: null,
+      steps: {
+        price: { run: ['cat', '-n'], timeout: 1_200, attempts: 5, needs: { slots: 1, memory: 2 * 10 ** 9, disk: 0 } },
+      },
+    });
+  });
+
+  it('that says the same changes nothing', () => {
+    expect(mended(FILE)).to.deep.equal({
+      overrides: { timeout: null, steps: {}, defaults: {}, params: {} },
+      refused: [],
+    });
+  });
+
+  const REFUSED: Readonly<Record<string, (file: string) => string>> = {
+    name: (file) => file.replace('name: claims', 'name: other'),
+    'input.from': (file) => file.replace('a.csv', 'b.csv'),
+    'input.split': (file) => file.replace('32MB', '16MB'),
+    tolerate: (file) => file.replace('tolerate: 1', 'tolerate: 2'),
+    'labels.team': (file) => file.replace('finance', 'sales'),
+    'params.day': (file) => file.replace(', day: "1"', ''),
+    steps: (file) => file.replace('name: price', 'name: prices'),
+    'steps.price.output': (file) => file.replace('run: [cat], timeout', 'run: [cat], output: file, timeout'),
+    'steps.price.group': (file) => file.replace('run: [cat], timeout', 'run: [cat], group: gpu, timeout'),
+    expect: (file) => `${file}expect: [price.records == input.records]\n`,
+    onFailure: (file) => `${file}onFailure: stop\n`,
+    halt: (file) => `${file}halt: 5%\n`,
+    maxRunning: (file) => `${file}maxRunning: 2\n`,
+  };
+  for (const [field, change] of Object.entries(REFUSED)) {
+    it(`that changes ${field} is refused by that name`, () => {
+      const { refused } = mended(change(FILE));
+      expect(refused.map((difference) => difference.field)).to.deep.equal([field]);
+    });
+  }
+
+  it('is not compared where flags had the say', () => {
+    const record = { ...ACCEPTED, given: { input: true, params: ['region'], labels: ['team'] } };
+    const { refused, overrides } = mended(
+      FILE.replace('a.csv', 'b.csv').replace('EU', 'FR').replace('finance', 'sales'),
+      {},
+      record,
+    );
+    expect(refused).to.deep.equal([]);
+    expect(overrides.defaults).to.deep.equal({});
+  });
+
+  it('brings new defaults and new parameters, and keeps what --set once said of those that it did not change', () => {
+    const before = { params: { region: 'US', day: '7' } };
+    const { overrides } = mended(FILE.replace('day: "1"', 'day: "2", extra: x'), before);
+    expect(overrides).to.deep.include({ defaults: { day: '2', extra: 'x' }, params: { region: 'US' } });
+  });
+
+  it('takes a change of an earlier file back', () => {
+    const before = { steps: { price: { timeout: 60 } }, defaults: { day: '2' }, timeout: 5 };
+    expect(mended(FILE, before).overrides).to.deep.equal({ timeout: null, steps: {}, defaults: {}, params: {} });
+  });
+
+  it('leaves --timeout of an earlier round alone, unless it changes a timeout', () => {
+    expect(mended(FILE, { timeout: 5 }).overrides.timeout).to.equal(5);
+    expect(mended(FILE.replace('10m', '11m'), { timeout: 5 }).overrides.timeout).to.equal(null);
+  });
+});

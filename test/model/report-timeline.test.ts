@@ -1,0 +1,111 @@
+import { expect } from 'chai';
+import type { AttemptFacts } from '../../src/model/report/attempt-facts.ts';
+import { attempt, measuredOf, T0 } from './report-attempts.ts';
+
+const known = (slots: number, seenAt: number, alive = false) => ({ host: 'desk', slots, seenAt, alive });
+
+/** Attempts of a second each, one after another, on so many workers with so many slots. */
+function* work(workers: number, slots: number, rounds: number): Generator<AttemptFacts> {
+  for (let task = 0; task < workers * slots * rounds; task += 1) {
+    const at = T0 + Math.floor(task / (workers * slots)) * 1_000;
+    const place = task % (workers * slots);
+    const worker = `w${Math.floor(place / slots)}`;
+    yield attempt({ task, worker, slot: place % slots, startedAt: at, endedAt: at + 1_000 });
+  }
+}
+
+describe('the timeline of a report', () => {
+  it('has a row a slot with the attempts as bars while both are few', () => {
+    const { timeline } = measuredOf([
+      attempt({ task: 1 }),
+      attempt({ task: 2, slot: 1, outcome: 'failed', startedAt: T0 + 500, endedAt: T0 + 750 }),
+    ]);
+    expect(timeline.rows.map(({ label, slots }) => [label, slots])).to.deep.equal([
+      ['w1 slot 0', 1],
+      ['w1 slot 1', 1],
+    ]);
+    const begin = Date.parse(timeline.from ?? '');
+    const offset = (T0 - begin) / 1_000;
+    expect(timeline.rows[1]?.bars).to.deep.equal([
+      { start: offset + 0.5, end: offset + 0.75, task: 'price/2', outcome: 'failed' },
+    ]);
+    expect(timeline.rows[1]?.shares).to.equal(null);
+    expect(timeline.rows[0]?.busy).to.be.closeTo(1 / timeline.seconds, 0.01);
+  });
+
+  it('has busy shares in place of bars where a row has many attempts', () => {
+    const { timeline } = measuredOf(work(1, 2, 1_500));
+    expect(timeline.rows).to.have.length(2);
+    for (const { bars, shares, busy } of timeline.rows) {
+      expect(bars).to.deep.equal([]);
+      expect(shares?.length).to.be.within(120, 240);
+      expect(shares?.slice(1, -2).every((share) => share === 1)).to.equal(true);
+      expect(busy).to.be.above(0.98);
+    }
+  });
+
+  it('has a row a worker when there are more than 64 slots, and bundles of workers when there are more of those', () => {
+    const many = measuredOf(work(20, 4, 3)).timeline;
+    expect(many.rows).to.have.length(20);
+    expect(many.rows.every(({ slots, worker, busy }) => slots === 4 && worker !== null && busy > 0.9)).to.equal(true);
+    const crowd = measuredOf(work(500, 2, 2)).timeline;
+    expect(crowd.rows.length).to.be.within(32, 64);
+    expect(crowd.rows.reduce((sum, { slots }) => sum + slots, 0)).to.equal(1_000);
+    expect(crowd.rows[0]).to.include({ worker: null });
+    expect(crowd.hidden).to.equal(0);
+  });
+
+  it('never has more than 64 rows and 2,000 bars', () => {
+    for (const [workers, slots, rounds] of [
+      [1, 1, 3_000],
+      [30, 2, 40],
+      [64, 1, 40],
+      [2_200, 2, 1],
+    ] as const) {
+      const { rows } = measuredOf(work(workers, slots, rounds)).timeline;
+      expect(rows.length).to.be.at.most(64);
+      expect(rows.reduce((sum, { bars }) => sum + bars.length, 0)).to.be.at.most(2_000);
+    }
+  });
+
+  it('shows a task that holds the whole worker in each of its slots, and counts it so', () => {
+    const workers = new Map([['w1', known(4, T0 + 9_000)]]);
+    const measured = measuredOf([attempt({ step: 'totals' })], { workers, slots: () => 'all' });
+    expect(measured.timeline.rows.map(({ bars }) => bars.length)).to.deep.equal([1, 1, 1, 1]);
+    expect([measured.busySeconds, measured.slotSeconds]).to.deep.equal([4, 4]);
+  });
+
+  it('sees more slots than a forgotten worker said, when it did more at once', () => {
+    const { workers } = measuredOf([1, 2, 3].map((task) => attempt({ task, endedAt: T0 + 60_000 })));
+    expect(workers[0]).to.include({ slots: 3, host: null, busySeconds: 180 });
+  });
+});
+
+describe('an attempt whose end nobody recorded', () => {
+  const begun = attempt({ attempt: 'a', outcome: 'running', endedAt: null });
+
+  it('runs, while the job is open, its worker lives and no other attempt came after it', () => {
+    const workers = new Map([['w1', known(1, T0 + 5_000, true)]]);
+    const measured = measuredOf([begun], { now: T0 + 6_000, closedAt: null, workers });
+    expect(measured.timeline.rows[0]?.bars[0]).to.include({ outcome: 'running' });
+    expect([measured.lostSeconds, measured.steps.get('price')?.interrupted]).to.deep.equal([6, 0]);
+  });
+
+  it("was interrupted when its worker vanished, at the worker's last sign of life", () => {
+    const workers = new Map([['w1', known(1, T0 + 4_000)]]);
+    const measured = measuredOf([begun], { now: T0 + 60_000, closedAt: null, workers });
+    expect([measured.lostSeconds, measured.steps.get('price')?.interrupted]).to.deep.equal([4, 1]);
+  });
+
+  it('ended at the latest when the next attempt of its task began', () => {
+    const workers = new Map([['w1', known(1, T0 + 9_000, true)]]);
+    const next = attempt({ attempt: 'b', worker: 'w2', startedAt: T0 + 3_000, endedAt: T0 + 3_500 });
+    const measured = measuredOf([begun, next], { workers });
+    expect([measured.lostSeconds, measured.usefulSeconds]).to.deep.equal([3, 0.5]);
+    expect(measured.workers.find(({ worker }) => worker === 'w1')).to.include({ interrupted: 1 });
+  });
+
+  it('takes no time that nobody can vouch for when its worker is forgotten', () => {
+    expect(measuredOf([begun])).to.include({ lostSeconds: 0, attempts: 1 });
+  });
+});

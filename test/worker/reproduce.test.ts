@@ -1,0 +1,223 @@
+import { spawnSync } from 'node:child_process';
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { readView } from '../../src/jobs/journal.ts';
+import { retry } from '../../src/jobs/retry.ts';
+import { parseTaskName } from '../../src/jobs/task-name.ts';
+import type { JobView } from '../../src/model/view.ts';
+import { type Reproduced, reproduce } from '../../src/worker/reproduce.ts';
+import { isAsRecorded, type Recorded, recordedOf } from '../../src/worker/reproduce-recorded.ts';
+import { type ReproducedRun, runReproduced } from '../../src/worker/reproduce-run.ts';
+import { openPlace, type Place } from '../jobs/published-job.ts';
+import { submitJob, work } from '../jobs/submitted-job.ts';
+import { rejection } from '../support/rejection.ts';
+
+const CSV = 'id,rate\n1,3\n2,x\n3,5\n';
+const PRICE = `import { appendFileSync, readFileSync } from 'node:fs';
+const rows = readFileSync(0, 'utf8').trim().split('\\n').slice(1);
+appendFileSync(process.env.BATCHCTL_COUNTERS, \`rows \${rows.length}\\n\`);
+for (const row of rows) {
+  if (row.endsWith('x')) { console.error(\`row \${row.split(',')[0]} has no rate\`); process.exit(3); }
+  console.log(row);
+}
+`;
+const JOB = `
+name: claims
+files: [price.mjs]
+input: { from: a.csv, split: { by: csv, every: 1, header: true } }
+tolerate: 1
+steps:
+  - { name: price, run: [node, price.mjs], attempts: 1 }
+  - { name: check, run: "tr , ' ' | tee /dev/stderr" }
+  - { name: totals, gather: true, run: [cat] }
+`;
+const never = new AbortController().signal;
+
+describe('reproduce', () => {
+  let place: Place;
+  beforeEach(async () => {
+    place = await openPlace();
+  });
+  afterEach(() => place.end());
+
+  const at = (name: string): string => join(place.directory, name);
+  const text = (made: Reproduced, name: string): string => readFileSync(join(made.directory, name), 'utf8');
+  const files = (directory: string): readonly string[] => readdirSync(directory).sort();
+
+  async function done(yaml: string, inputs: Readonly<Record<string, string>>): Promise<JobView> {
+    const view = await submitJob(place, yaml, inputs);
+    await work(place.platform);
+    return (await readView(place.platform.store, view.record.job)) ?? view;
+  }
+
+  const claims = (): Promise<JobView> => {
+    writeFileSync(at('price.mjs'), PRICE);
+    return done(JOB, { 'a.csv': CSV });
+  };
+
+  function lay(view: JobView, task: string, directory = at('here')): Promise<Reproduced> {
+    return reproduce(place.platform, view, { task: parseTaskName(view, task), directory, signal: never });
+  }
+
+  async function ran(made: Reproduced): Promise<ReproducedRun & { recorded: Recorded; same: boolean | null }> {
+    const run = await runReproduced(made, never);
+    const recorded = await recordedOf(place.platform.store, made.task);
+    return { ...run, recorded, same: isAsRecorded(made.task.message.step, recorded, run.failure) };
+  }
+
+  it('lays out the exact input, the files and a script, and fails here as it failed there', async () => {
+    const made = await lay(await claims(), 'price/1');
+    expect(files(made.directory)).to.deep.equal(['env', 'input', 'run.sh', 'work']);
+    expect(text(made, 'input')).to.equal('id,rate\n2,x\n');
+    expect(text(made, 'work/price.mjs')).to.equal(PRICE);
+    const { failure, recorded, same, tail } = await ran(made);
+    expect(failure).to.deep.equal({ reason: 'exit', exitCode: 3, error: 'row 2 has no rate' });
+    expect(recorded).to.have.nested.property('failure.error', 'row 2 has no rate');
+    expect([recorded.state, same]).to.deep.equal(['failed', true]);
+    expect(tail).to.deep.equal(['row 2 has no rate']);
+    expect(text(made, 'counters')).to.equal('rows 1\n');
+  });
+
+  it('succeeds here once the program is mended, and says that this is not as recorded', async () => {
+    const made = await lay(await claims(), 'price/1');
+    writeFileSync(join(made.directory, 'work/price.mjs'), PRICE.replace("endsWith('x')", "endsWith('y')"));
+    const { failure, same } = await ran(made);
+    expect([failure, same]).to.deep.equal([null, false]);
+    expect(text(made, 'output')).to.equal('2,x\n');
+  });
+
+  it('is moved, and run by hand from anywhere', async () => {
+    const laid = await lay(await claims(), 'price/0');
+    const made = { ...laid, directory: at("a dir's") };
+    renameSync(laid.directory, made.directory);
+    const { status, stdout, stderr } = spawnSync(join(made.directory, 'run.sh'), { cwd: '/', encoding: 'utf8' });
+    expect([status, stdout, stderr]).to.deep.equal([0, 'exit code 0\n', '']);
+    expect(text(made, 'output')).to.equal('1,3\n');
+  });
+
+  it("takes the step before's output, and a gather's joined ones", async () => {
+    const view = await claims();
+    const check = await lay(view, 'check/2', at('check'));
+    expect(text(check, 'input')).to.equal('3,5\n');
+    const { failure, same, tail } = await ran(check);
+    expect([failure, same, tail]).to.deep.equal([null, true, ['3 5']]);
+    const totals = await lay(view, 'totals/0', at('totals'));
+    expect(text(totals, 'input')).to.equal('1 3\n3 5\n');
+    expect((await ran(totals)).failure).to.equal(null);
+    expect(text(totals, 'output')).to.equal('1 3\n3 5\n');
+  });
+
+  it('refuses a task whose input is not there yet, naming what it waits for', async () => {
+    const view = await claims();
+    const late = await rejection(lay(view, 'check/1'));
+    expect(late).to.include({ kind: 'notFound' });
+    expect(late.message).to.contain("price/1 isn't done");
+    const fresh = await submitJob(place, JOB.replace('claims', 'again'), {});
+    expect(await rejection(lay(fresh, 'totals/0'))).to.include({ kind: 'notFound' });
+    expect(existsSync(at('here'))).to.equal(false);
+  });
+
+  it('lays out what a retry changed: its parameters and timeout', async () => {
+    const yaml = `
+name: claims
+params: { region: EU }
+input: { split: { by: range, from: 1, to: 2 } }
+steps:
+  - { name: price, run: [sh, -c, "echo {region} $BATCHCTL_PARAM_REGION $BATCHCTL_ROUND >&2; exit 3"], attempts: 1 }
+`;
+    const view = await done(yaml, {});
+    const options = { canaries: null, dryRun: false, overrides: { timeout: 90, params: { region: 'US' } } };
+    const retried = await retry(place.platform, view, { tasks: [parseTaskName(view, 'price/0')], ...options });
+    const mended = await lay(retried.view, 'price/0', at('mended'));
+    expect(mended.task.step.timeout).to.equal(90);
+    expect(await ran(mended)).to.deep.include({ tail: ['US US 1'], same: null, recorded: { state: 'none' } });
+    expect(await ran(await lay(retried.view, 'price/1'))).to.deep.include({ tail: ['EU EU 0'], same: true });
+  });
+
+  it('passes any argument and variable unharmed, and nothing of the shell around it', async () => {
+    const show = `import { writeFileSync } from 'node:fs';
+const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^(ODD|SECONDS|PWD|MY_OWN)/.test(name)));
+writeFileSync(process.env.BATCHCTL_OUTPUT, JSON.stringify({ argv: process.argv.slice(2), env, cwd: process.cwd() }));
+`;
+    const odd = `it's "$HOME" \`id\` \\n *\nand a line`;
+    const yaml = JSON.stringify({
+      name: 'odd',
+      files: ['show.mjs'],
+      input: { split: { by: 'range', from: 1, to: 1 } },
+      steps: [{ name: 'show', run: ['node', 'show.mjs', odd, ''], output: 'file', env: { ODD: odd, SECONDS: odd } }],
+    });
+    writeFileSync(at('show.mjs'), show);
+    const made = await lay(await done(yaml, {}), 'show/0');
+    const { status } = spawnSync(join(made.directory, 'run.sh'), { env: { ...process.env, MY_OWN: 'x', ODD: 'y' } });
+    expect(status).to.equal(0);
+    const { argv, env, cwd } = JSON.parse(text(made, 'output')) as { argv: string[]; env: object; cwd: string };
+    expect(argv).to.deep.equal([odd, '']);
+    expect(env).to.deep.equal({ ODD: odd, SECONDS: odd });
+    expect(cwd).to.equal(join(made.directory, 'work'));
+  });
+
+  it('writes no secret down, and reads it where the step says', async () => {
+    const yaml = `
+name: secret
+input: { split: { by: range, from: 1, to: 1 } }
+steps:
+  - name: show
+    run: 'printf "%s|%s|" "$TOKEN" "$KEY"; echo "token $TOKEN" >&2'
+    output: stdout
+    secrets: { TOKEN: "env:REPRODUCE_TOKEN", KEY: "file:${at('key')}" }
+`;
+    writeFileSync(at('key'), 'line one\n\n');
+    process.env.REPRODUCE_TOKEN = 'hunter2';
+    try {
+      const made = await lay(await done(yaml, {}), 'show/0');
+      for (const name of ['env', 'run.sh'])
+        expect(text(made, name)).to.not.contain('hunter2').and.not.contain('line one');
+      expect((await ran(made)).tail).to.deep.equal(['token ****']);
+      expect(text(made, 'output')).to.equal('hunter2|line one\n|');
+      const { REPRODUCE_TOKEN, ...without } = process.env;
+      const { status, stderr } = spawnSync(join(made.directory, 'run.sh'), { env: without, encoding: 'utf8' });
+      expect([status, stderr]).to.deep.equal([3, "secret TOKEN: can't be read from env:REPRODUCE_TOKEN\n"]);
+      expect(REPRODUCE_TOKEN).to.equal('hunter2');
+    } finally {
+      delete process.env.REPRODUCE_TOKEN;
+    }
+  });
+
+  it('gives many files a directory, and starts each run with an empty one', async () => {
+    const yaml = `
+name: files
+input: { split: { by: range, from: 1, to: 1 } }
+steps:
+  - { name: cut, run: 'ls "$BATCHCTL_OUTPUT_DIR"; echo a > "$BATCHCTL_OUTPUT_DIR/a.txt"', output: files }
+`;
+    const made = await lay(await done(yaml, {}), 'cut/0');
+    for (let times = 0; times < 2; times += 1) {
+      expect((await ran(made)).failure).to.equal(null);
+      expect(files(join(made.directory, 'output'))).to.deep.equal(['a.txt']);
+    }
+  });
+
+  it("ends what runs longer than the step's timeout", async () => {
+    const yaml = `
+name: slow
+input: { split: { by: range, from: 1, to: 1 } }
+steps:
+  - { name: wait, run: [sleep, "600"], timeout: 1s, attempts: 1 }
+`;
+    const { failure, same } = await ran(await lay(await done(yaml, {}), 'wait/0'));
+    expect(failure?.reason).to.equal('timeout');
+    expect(same).to.equal(true);
+  });
+
+  it('refuses a directory in use, and leaves nothing half made when an input has changed', async () => {
+    const view = await claims();
+    mkdirSync(at('here'));
+    await lay(view, 'price/0');
+    expect(await rejection(lay(view, 'price/0'))).to.include({ kind: 'refused' });
+    appendFileSync(at('a.csv'), '4,5\n');
+    const before = files(place.directory);
+    expect(await rejection(lay(view, 'price/2', at('other')))).to.include({ kind: 'changed' });
+    expect(files(place.directory)).to.deep.equal(before);
+  });
+});
