@@ -3,7 +3,7 @@ import type { CauseExample } from '../jobs/failures/example.ts';
 import { stepTotals } from '../jobs/listing.ts';
 import type { JobView } from '../model/view.ts';
 import type { Context } from './context.ts';
-import { formatCount, formatInstant, formatMany } from './format.ts';
+import { formatCount, formatDistance, formatInstant, formatMany } from './format.ts';
 import { renderTable } from './render-table.ts';
 
 /** So much of a set of tasks is shown to people; `--json` has all of it. */
@@ -25,14 +25,14 @@ export function headline(view: JobView, causes: readonly Cause[]): string {
 }
 
 /** One line a cause. */
-export function causesTable(ctx: Context, causes: readonly Cause[], zone: string): Promise<string> {
+export function causesTable(ctx: Context, causes: readonly Cause[]): Promise<string> {
   return renderTable(ctx, causes, [
     { title: 'cause', value: ({ id }) => id },
     { title: 'step', value: ({ step }) => step },
     { title: 'exit', value: ({ exitCode }) => String(exitCode ?? ''), align: 'right' },
     { title: 'reason', value: ({ reason }) => reason },
     { title: 'tasks', value: countText, align: 'right', tint: ({ tasks }) => (tasks.count > 0 ? 'bad' : 'faint') },
-    { title: 'since', value: ({ first }) => (first === null ? '' : formatInstant(first, zone)), min: 20 },
+    { title: 'since', value: ({ first }) => (first === null ? '' : formatDistance(first - ctx.clock.now())) },
     { title: 'error', value: errorText },
   ]);
 }

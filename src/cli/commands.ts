@@ -1,16 +1,7 @@
-import type { CommandDefinition } from './command.ts';
-import type { Context } from './context.ts';
+import type { CommandEntry, CommandGroup } from './command-entry.ts';
+import { GRID_COMMANDS } from './grid-commands.ts';
 
-export type CommandGroup = 'Start' | 'Data' | 'Jobs' | 'Grid' | 'Service' | 'Infrastructure';
-
-/** A command as the overview knows it: nothing is loaded before it is asked for. */
-export interface CommandEntry {
-  /** One word, or with its parent's: `config show`. */
-  readonly name: string;
-  readonly group: CommandGroup;
-  readonly summary: string;
-  readonly load: () => Promise<(ctx: Context) => CommandDefinition>;
-}
+export type { CommandEntry, CommandGroup };
 
 /** Every command, in the order of the overview. */
 export const COMMANDS: readonly CommandEntry[] = [
@@ -224,60 +215,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'how a job went: durations, waiting, throughput, causes; html too',
     load: async () => (await import('./commands/report.ts')).reportCommand,
   },
-  {
-    name: 'scale',
-    group: 'Grid',
-    summary: 'set or show the size of a worker group',
-    load: async () => (await import('./commands/scale.ts')).scaleCommand,
-  },
-  {
-    name: 'workers',
-    group: 'Grid',
-    summary: 'one line a worker: what it runs and ran, when it was seen',
-    load: async () => (await import('./commands/workers.ts')).workersCommand,
-  },
-  {
-    name: 'workers drain',
-    group: 'Grid',
-    summary: 'tell a worker to finish what it runs and leave',
-    load: async () => (await import('./commands/workers-order.ts')).workersDrainCommand,
-  },
-  {
-    name: 'workers stop',
-    group: 'Grid',
-    summary: 'tell a worker to give its tasks back and leave now',
-    load: async () => (await import('./commands/workers-order.ts')).workersStopCommand,
-  },
-  {
-    name: 'workers logs',
-    group: 'Grid',
-    summary: "a worker's own log, and what it said as it started",
-    load: async () => (await import('./commands/workers-logs.ts')).workersLogsCommand,
-  },
-  {
-    name: 'worker',
-    group: 'Grid',
-    summary: 'the task loop: takes tasks and runs them',
-    load: async () => (await import('./commands/worker.ts')).workerCommand,
-  },
-  {
-    name: 'queue',
-    group: 'Grid',
-    summary: 'how much waits, is leased, delayed and dead',
-    load: async () => (await import('./commands/queue.ts')).queueCommand,
-  },
-  {
-    name: 'queue redrive',
-    group: 'Grid',
-    summary: 'send dead letters back',
-    load: async () => (await import('./commands/queue-redrive.ts')).queueRedriveCommand,
-  },
-  {
-    name: 'queue purge',
-    group: 'Grid',
-    summary: 'delete what waits in a queue',
-    load: async () => (await import('./commands/queue-purge.ts')).queuePurgeCommand,
-  },
+  ...GRID_COMMANDS,
 ];
 
 /** What batchctl starts by itself: found by name, shown nowhere. */

@@ -23,6 +23,19 @@ export function prometheusText(status: JobStatus): string {
     "# HELP batchctl_workers Workers of the job's groups that are up.",
     '# TYPE batchctl_workers gauge',
     `batchctl_workers{${job}} ${status.workers.running}`,
+    ...instant('batchctl_job_finish_by_seconds', 'When the job should have ended, Unix time.', status.finishBy, job),
+    ...instant(
+      'batchctl_job_projected_seconds',
+      'When it will have ended at its rate, Unix time.',
+      status.projected,
+      job,
+    ),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+/** A gauge of an instant; none where it is unknown. */
+function instant(name: string, help: string, iso: string | null, job: string): readonly string[] {
+  if (iso === null) return [];
+  return [`# HELP ${name} ${help}`, `# TYPE ${name} gauge`, `${name}{${job}} ${Math.round(Date.parse(iso) / 1_000)}`];
 }

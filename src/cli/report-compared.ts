@@ -16,12 +16,9 @@ export async function comparedText(ctx: Context, compared: Comparison): Promise<
     { title: 'now', value: (figure) => formatFigure(figure.now, figure), align: 'right' },
     { title: 'change', value: formatChange, align: 'right', tint: tintOf },
   ]);
-  const sizes = perTask ? '; the two differ in size, so what grows with it is compared per task' : '';
-  const lines = [
-    `compared with ${job}, of ${formatInstant(Date.parse(createdAt), await ctx.zone())}${sizes}`,
-    '',
-    table,
-  ];
+  const when = formatInstant(Date.parse(createdAt), await ctx.zone());
+  const sizes = perTask ? ['the two differ in size: what grows with it is compared per task'] : [];
+  const lines = [`compared with ${job}, of ${when}`, ...sizes, '', table];
   if (regressions.length > 0) lines.push('', ...regressions.map((text) => `${paint('bad', 'worse:')} ${text}`));
   return lines.join('\n');
 }

@@ -1,5 +1,6 @@
 import { formatDuration, formatSize } from '../lib/units.ts';
-import type { Report, StepReport } from '../model/report/report.ts';
+import { jobPrefix } from '../model/keys.ts';
+import type { Report, SlowTask, StepReport } from '../model/report/report.ts';
 import { type Paint, paintFor } from './colors.ts';
 import type { Context } from './context.ts';
 import { formatCount, formatInstant, formatMany, formatRate } from './format.ts';
@@ -42,12 +43,14 @@ function head(report: Report, zone: string, paint: Paint): string {
     `in ${formatDuration(report.seconds)}`,
     ...(totals.rate === null ? [] : [formatRate(totals.rate)]),
   ];
+  const doubts = doubt(report);
   const began = Date.parse(report.startedAt ?? report.createdAt);
   return [
     `${report.job}: ${paint(tint, state)}${reason}${round}${key}`,
     counts.join(', '),
-    `began ${formatInstant(began, zone)}, by ${report.createdBy}; ${proofWords(report)}`,
-    ...(doubt(report) === null ? [] : [paint('doubtful', doubt(report) ?? '')]),
+    `began ${formatInstant(began, zone)}, by ${report.createdBy}`,
+    proofWords(report),
+    ...(doubts === null ? [] : [paint('doubtful', doubts)]),
   ].join('\n');
 }
 
@@ -56,11 +59,15 @@ function proofWords({ proof, job, state }: Report): string {
   return state === 'succeeded' || state === 'failed' ? `not proven: batchctl verify ${job}` : 'not proven';
 }
 
-/** What the ledger doesn't know, and what would mend it. */
-function doubt({ exact, closedAt, job, totals }: Report): string | null {
+/** What the ledger doesn't know of a job that is over, and what would mend it. */
+function doubt({ exact, closedAt, job, state, totals, steps, decisions }: Report): string | null {
   if (exact || closedAt === null) return null;
-  const done = totals.attempts === 0 ? 'no attempt' : 'not every attempt';
-  return `the ledger knows ${done} of this job, so these figures fall short: batchctl ledger rebuild, or batchctl verify ${job} --repair`;
+  if (decisions.at(-1)?.what === 'prune') return 'it was pruned: what its attempts told is gone';
+  const measured = steps.reduce((sum, { duration }) => sum + (duration?.count ?? 0), 0);
+  const short = state === 'succeeded' && totals.done + totals.failed + totals.skipped < totals.tasks;
+  if (totals.attempts > 0 && measured >= totals.done && !short) return null;
+  const known = totals.attempts === 0 ? 'no attempt' : 'not every attempt';
+  return `the ledger knows ${known} of this job: these figures fall short.\nbatchctl verify ${job} --repair rebuilds it from the store`;
 }
 
 async function stepTable(ctx: Context, { steps }: Report): Promise<string> {
@@ -109,11 +116,13 @@ function facts({ totals, workers, timeline, steps }: Report): string {
       `slots    ${formatShare(totals.utilisation)} busy, ${formatMany(slots, 'slot')} of ${formatMany(workers.length, 'worker')}`,
     );
   }
-  const lost = totals.lostSeconds > 0 ? `, ${formatDuration(totals.lostSeconds)} in attempts that did not win` : '';
-  if (totals.attempts > 0)
+  if (totals.attempts > 0) {
+    const { attempts, retried, interrupted, usefulSeconds, lostSeconds } = totals;
     lines.push(
-      `attempts ${formatCount(totals.attempts)}, ${formatCount(totals.retried)} retried, ${formatCount(totals.interrupted)} interrupted; ${formatDuration(totals.usefulSeconds)} useful${lost}`,
+      `attempts ${formatCount(attempts)}, ${formatCount(retried)} retried, ${formatCount(interrupted)} interrupted`,
+      `time     ${formatDuration(usefulSeconds)} in attempts that won, ${formatDuration(lostSeconds)} in others`,
     );
+  }
   const cpu = totals.cpuSeconds === null ? '' : `, CPU ${formatDuration(totals.cpuSeconds)}`;
   const peaks = steps.flatMap(({ peakMemory }) => peakMemory ?? []);
   const peak = peaks.length === 0 ? '' : `, peak memory ${formatSize(Math.max(...peaks))}`;
@@ -145,17 +154,22 @@ async function causes(ctx: Context, { causes: all }: Report): Promise<string> {
   return withMore(table, all.length, 'cause');
 }
 
-async function slowest(ctx: Context, { slowest: all }: Report): Promise<string> {
-  if (all.length === 0) return '';
+async function slowest(ctx: Context, { job, slowest: all }: Report): Promise<string> {
+  const [first] = all;
+  if (first === undefined) return '';
+  const under = `${jobPrefix(job)}steps/`;
+  const { stdout } = ctx.io;
+  const narrow = stdout.isTTY === true && (stdout.columns ?? 80) < WIDEST;
   const table = await renderTable(ctx, all.slice(0, SHOWN), [
     { title: 'slowest', value: ({ task }) => task, min: 8 },
     { title: 'took', value: ({ seconds }) => formatDuration(seconds), align: 'right' },
-    { title: 'x median', value: ({ times }) => times.toFixed(1), align: 'right' },
-    { title: 'attempts', value: ({ attempts }) => formatCount(attempts), align: 'right' },
-    { title: 'worker', value: ({ worker }) => worker, min: 8 },
-    { title: 'log', value: ({ log }) => log, min: 10 },
+    { title: 'x p50', value: ({ times }) => times.toFixed(1), align: 'right' },
+    { title: 'tries', value: ({ attempts }) => formatCount(attempts), align: 'right' },
+    // The key of a log is of use only when it is whole.
+    ...(narrow ? [] : [{ title: 'worker', value: ({ worker }: SlowTask) => worker }]),
+    { title: 'log', value: ({ log }) => log.replace(under, ''), min: 10 },
   ]);
-  return withMore(table, all.length, 'task');
+  return `${withMore(table, all.length, 'task')}\nlogs lie under ${under}\nbatchctl logs ${job} ${first.task}`;
 }
 
 function withMore(table: string, count: number, noun: string): string {

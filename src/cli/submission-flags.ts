@@ -10,7 +10,9 @@ import { parseTime } from './times.ts';
 
 /** The flags that `submit`, `run` and `plan` share. */
 export const SUBMISSION_FLAGS = {
-  '--input <input>': repeated("what to read, in place of the job file's: a file, a pattern, store:KEY, job:JOB/STEP, or - for stdin"),
+  '--input <input>': repeated(
+    "what to read, in place of the job file's: a file, a pattern, store:KEY, job:JOB/STEP, or - for stdin",
+  ),
   '--set <name=value>': repeated("a parameter's value"),
   '--run-key <key>': 'the name that makes this run happen once; {period} in it is the period',
   '--existing': 'the key has other content: answer its job all the same',

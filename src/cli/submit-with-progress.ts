@@ -39,7 +39,7 @@ export async function submitPrepared(
   const lines = new Map<'cut' | 'send', Progress>();
   const opening = new Map<'cut' | 'send', Promise<Progress>>();
   try {
-    return await submit(platform, prepared, {
+    const submitted = await submit(platform, prepared, {
       mode,
       notBefore: null,
       signal: ctx.signal,
@@ -59,9 +59,21 @@ export async function submitPrepared(
         }
       },
     });
+    sayDeadlineStays(ctx, prepared, submitted);
+    return submitted;
   } finally {
     for (const line of await Promise.all(opening.values())) line.done();
   }
+}
+
+/** A job that was there already keeps its deadline: who gave another one is told how to change it. */
+function sayDeadlineStays(ctx: Context, { request }: Prepared, { view, created }: Submitted): void {
+  const wanted = request.finishBy ?? null;
+  if (created || wanted === null || wanted === view.finishBy) return;
+  const { job } = view.record;
+  ctx.notice(
+    `job ${job} keeps its deadline (${view.finishBy ?? 'none'}): batchctl adjust ${job} --finish-by ${wanted} changes it`,
+  );
 }
 
 /** Less than this is done before a line could be read: bytes to cut, tasks to send. */

@@ -11,9 +11,9 @@ const SET = 60;
 /** What was asked for again, by whom, and what was changed for it: a line each. */
 export function roundLines({ rounds }: Evidence, zone: string): readonly string[] {
   return rounds.map((round) => {
-    const what = round.what === 'retry' ? `round ${round.round}: ${setsText(round)} again` : 'resumed';
     const changes = changesText(round.changed);
-    return `${what}${changes === '' ? '' : ` with ${changes}`}, by ${round.who} ${at(round.when, zone)}`;
+    const how = changes === '' ? '' : ` with ${changes}`;
+    return `round ${round.round}: ${setsText(round)} again${how}, by ${round.who} ${at(round.when, zone)}`;
   });
 }
 
@@ -45,7 +45,7 @@ function madeText({ round, code, outputs }: StepEvidence['made'][number], submit
 }
 
 function setsText({ tasks }: RoundEvidence): string {
-  const text = Object.entries(tasks ?? {})
+  const text = Object.entries(tasks)
     .map(([step, set]) => `${step}/${set}`)
     .join(' ');
   return text.length > SET ? `${text.slice(0, SET)}...` : text;

@@ -75,6 +75,7 @@ export const EVIDENCE: JsonSchema = {
       skipped: set('gone without'),
     }),
     gathers: list({ step: text, took: { ...count, description: 'outputs or files' }, leftOut: set('gone without') }),
+    files: list({ step: text, count, root }, 'files that steps behind an explode took for their tasks'),
     tolerance: object({
       value: { ...text, description: 'a count or a percentage' },
       who: text,
@@ -85,13 +86,12 @@ export const EVIDENCE: JsonSchema = {
       {
         round: count,
         entry: count,
-        what: { enum: ['retry', 'resume'] },
         who: text,
         when: text,
-        tasks: { type: ['object', 'null'], description: 'sets by step', additionalProperties: text },
+        tasks: { type: 'object', description: 'sets by step', additionalProperties: text },
         changed,
       },
-      'retries, and resumes that changed something',
+      'retries',
     ),
     decisions: object({
       count,

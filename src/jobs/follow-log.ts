@@ -6,6 +6,7 @@ import { isSkipped, type JobView, roundOf, stateOf } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import { refreshView } from './journal.ts';
+import { refusePruned } from './pruned.ts';
 import type { TaskName } from './task-name.ts';
 
 /** What an attempt wrote since it was looked at last. */
@@ -21,7 +22,8 @@ const LONGEST_POLL_MS = 5_000;
 
 /**
  * What a task's attempts wrote to stderr so far, and then what they write, as their workers put it (every third of a
- * lease, at most every 30 s): of the attempt that runs and of those after it, until the task is decided.
+ * lease, at most every 30 s): of the attempt that runs and of those after it, until the task is decided. Throws `notFound`
+ * for a pruned job.
  */
 export async function* followLog(
   platform: Platform,
@@ -29,6 +31,7 @@ export async function* followLog(
   task: TaskName,
   signal: AbortSignal,
 ): AsyncGenerator<LogPiece, LogEnd> {
+  refusePruned(seen, 'its logs');
   const { store, clock, leaseSeconds } = platform;
   const pollMs = Math.min(LONGEST_POLL_MS, (leaseSeconds * 1_000) / 6);
   const reader = new LogReader(store, logKey(seen.record.job, task.name, task.task, ''));

@@ -1,5 +1,5 @@
 import { BatchctlError } from '../errors.ts';
-import { type Change, same } from '../model/changes.ts';
+import type { Change } from '../model/changes.ts';
 import type { JobSpec } from '../model/job.ts';
 import type { Overrides } from '../model/journal.ts';
 import { codeKey } from '../model/keys.ts';
@@ -7,7 +7,7 @@ import { mendOf } from '../model/mend.ts';
 import { substitute } from '../model/substitute.ts';
 import type { JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
-import { type CodeArchive, filesInArchive, packCode } from './code-archive.ts';
+import { type CodeArchive, packCode } from './code-archive.ts';
 
 /** A mended job file with its files, read and packed; nothing of it is stored yet. */
 export interface Mend {
@@ -45,26 +45,6 @@ export function overridesOfMend(view: JobView, { spec, code }: Mend): Overrides 
 /** Puts the mended program, named by its content: before the entry that names it, so that no worker finds it missing. */
 export async function putMend(store: ObjectStore, { code }: Mend): Promise<void> {
   if (code !== null) await store.put(codeKey(code.sha256), code.gzip);
-}
-
-/** The files that tasks which last ran one archive and will run another find added, removed or changed; by their hashes. */
-export async function fileChanges(
-  store: ObjectStore,
-  from: string | null,
-  to: string | null,
-  mend: Mend | null,
-): Promise<readonly Change[]> {
-  if (from === to) return [];
-  const files = async (sha256: string | null): Promise<ReadonlyMap<string, string>> => {
-    if (sha256 === null) return new Map();
-    const gzip = mend?.code?.sha256 === sha256 ? mend.code.gzip : await store.read(codeKey(sha256));
-    return gzip === null ? new Map() : filesInArchive(gzip);
-  };
-  const [then, now] = [await files(from), await files(to)];
-  return [...new Set([...then.keys(), ...now.keys()])]
-    .sort()
-    .map((name) => ({ field: `files/${name}`, from: then.get(name) ?? null, to: now.get(name) ?? null }))
-    .filter((change) => !same(change.from, change.to));
 }
 
 /** Inputs as a submission of the file would name them, with the job's own parameters. */

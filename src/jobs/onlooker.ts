@@ -1,5 +1,5 @@
 import { isKind } from '../errors.ts';
-import { countsSayDecided } from '../model/counts.ts';
+import { countsSayDecided, withSkipped } from '../model/counts.ts';
 import { OPEN, openOf } from '../model/keys.ts';
 import { emptyView, type JobView } from '../model/view.ts';
 import type { StepCounts } from '../ports/ledger.ts';
@@ -149,7 +149,8 @@ export class Onlooker {
     const { listed } = memory;
     const stale = listed === null || now - listed.at >= Math.min(60_000, 2 * this.#leaseMs);
     const moved = listed === null || listed.counts !== text;
-    const decided = countsSayDecided(memory.view.record.spec.steps, stepTotals(memory.view), counts);
+    const ended = withSkipped(memory.view, counts);
+    const decided = countsSayDecided(memory.view.record.spec.steps, stepTotals(memory.view), ended);
     // After a retry old failures keep saying decided: fruitless listings take at most a tenth of the time.
     if (!stale && !(moved && decided && now >= memory.quietUntil)) return false;
     memory.listed = { counts: text, at: now };

@@ -1,9 +1,10 @@
 import { BatchctlError } from '../errors.ts';
-import { same } from '../model/changes.ts';
+import { type Change, same } from '../model/changes.ts';
 import { standingOf } from '../model/decide.ts';
 import { isAlready } from '../model/legal.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
+import { changesFor } from './changes-for.ts';
 import { append, refreshView } from './journal.ts';
 import { mustBeLegal } from './legal.ts';
 import { listFacts } from './listing.ts';
@@ -15,6 +16,8 @@ import { askAgain } from './retry.ts';
 import { sendUndecided, undecidedSets } from './send.ts';
 
 export interface Resumed extends Changed {
+  /** What a mended job file changes for the tasks that are not decided yet. */
+  readonly changes: readonly Change[];
   /** Messages sent. */
   readonly sent: number;
 }
@@ -27,7 +30,7 @@ export interface Resumed extends Changed {
  * Throws `refused` for a closed job, for a running one that is to be mended, and for a file that is another job's.
  */
 export async function resume(platform: Platform, seen: JobView, mend: Mend | null = null): Promise<Resumed> {
-  const view = mend === null ? seen : await askMended(platform, seen, mend);
+  const { view, changes } = mend === null ? { view: seen, changes: [] } : await askMended(platform, seen, mend);
   const by = { who: platform.who, now: platform.clock.now() };
   const { view: after, appended } = await append(platform.store, view, by, (now) => {
     if (isAlready(now, 'resume')) return null;
@@ -40,11 +43,11 @@ export async function resume(platform: Platform, seen: JobView, mend: Mend | nul
   const sent = after.stopped === null ? await sendUndecided(platform, after, standing) : 0;
   // Nothing may be left to send: then what waited for the resume (a gather to open, a close) is done here.
   const found = await look(platform, after);
-  return { view: found.view, changed: appended, sent };
+  return { view: found.view, changed: appended, changes, sent };
 }
 
 /** Throws `refused` unless the job's undecided tasks can be asked for with a mended file: it runs, or is closed. */
-export function mustBeMendable(view: JobView): void {
+function mustBeMendable(view: JobView): void {
   if (stateOf(view) !== 'running') {
     mustBeLegal(view, 'resume');
     return;
@@ -55,17 +58,30 @@ export function mustBeMendable(view: JobView): void {
   });
 }
 
-async function askMended(platform: Platform, seen: JobView, mend: Mend): Promise<JobView> {
+/** What `resume` with a mended job file would change. Throws as it does. */
+export async function wouldMend(platform: Platform, seen: JobView, mend: Mend): Promise<readonly Change[]> {
+  mustBeMendable(seen);
+  const tasks = undecidedSets(standingOf(seen, await listFacts(platform.store, seen)));
+  return changesFor(platform.store, seen, tasks, overridesOfMend(seen, mend), mend);
+}
+
+interface Asked {
+  readonly view: JobView;
+  readonly changes: readonly Change[];
+}
+
+async function askMended(platform: Platform, seen: JobView, mend: Mend): Promise<Asked> {
   let view = await refreshView(platform.store, seen);
   for (;;) {
     const overrides = overridesOfMend(view, mend);
     // The same command died after its resume, or is said twice: what it asked for runs so.
-    if (stateOf(view) === 'running' && same(view.overrides, overrides)) return view;
+    if (stateOf(view) === 'running' && same(view.overrides, overrides)) return { view, changes: [] };
     mustBeMendable(view);
     const tasks = undecidedSets(standingOf(view, await listFacts(platform.store, view)));
+    const changes = await changesFor(platform.store, view, tasks, overrides, mend);
     await putMend(platform.store, mend);
     const { view: after, round } = await askAgain(platform, view, { tasks, canaries: null }, overrides);
-    if (round !== null) return after;
+    if (round !== null) return { view: after, changes };
     view = after;
   }
 }

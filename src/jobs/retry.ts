@@ -1,20 +1,20 @@
 import { BatchctlError } from '../errors.ts';
 import { TaskBits } from '../model/bits.ts';
-import { type Change, changesOf } from '../model/changes.ts';
+import type { Change } from '../model/changes.ts';
 import { type StepFacts, standingOf } from '../model/decide.ts';
-import { stepIndex } from '../model/job.ts';
 import type { Overrides, TaskSets } from '../model/journal.ts';
 import { openMark } from '../model/keys.ts';
-import { changedCode, foldOverrides } from '../model/overrides.ts';
+import { foldOverrides } from '../model/overrides.ts';
 import { chooseRetry, type RetryChoice } from '../model/retry-choice.ts';
 import { tasksIn } from '../model/task-set.ts';
-import { type JobView, overridesOf, roundOf } from '../model/view.ts';
+import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
+import { changesFor } from './changes-for.ts';
 import { tasksOfCauses } from './failures/tasks-of-causes.ts';
 import { append, refreshView } from './journal.ts';
 import { mustBeLegal } from './legal.ts';
 import { listFacts } from './listing.ts';
-import { fileChanges, type Mend, overridesOfMend, putMend } from './mend.ts';
+import { type Mend, overridesOfMend, putMend } from './mend.ts';
 import { recordView } from './remember.ts';
 import { sendTasks } from './send.ts';
 import type { TaskName } from './task-name.ts';
@@ -58,7 +58,7 @@ export async function retry(platform: Platform, seen: JobView, options: RetryOpt
     const choice = chooseRetry(view, await listFacts(platform.store, view), { ...options, among });
     refuseOthers(view, choice, options.tasks.length > 0, among !== null);
     const overrides = overridesFor(view, options);
-    const changes = await changesFor(platform, view, choice, overrides, options.mend ?? null);
+    const changes = await changesFor(platform.store, view, choice.tasks, overrides, options.mend ?? null);
     if (choice.count === 0 || options.dryRun) return { view, round: null, choice, changes, sent: 0 };
     if (options.mend) await putMend(platform.store, options.mend);
     const { view: after, round } = await askAgain(platform, view, choice, overrides);
@@ -75,31 +75,6 @@ export async function retry(platform: Platform, seen: JobView, options: RetryOpt
 /** A mended file takes the place of what earlier rounds changed; flags are put on top. */
 function overridesFor(view: JobView, { overrides, mend }: RetryOptions): Overrides {
   return mend ? foldOverrides(overridesOfMend(view, mend), overrides) : overrides;
-}
-
-async function changesFor(
-  platform: Platform,
-  view: JobView,
-  { tasks }: RetryChoice,
-  overrides: Overrides,
-  mend: Mend | null,
-): Promise<readonly Change[]> {
-  if (Object.keys(overrides).length === 0 || Object.keys(tasks).length === 0) return [];
-  const before = new Map<number, Overrides>();
-  let first = view.record.spec.steps.length;
-  for (const [name, set] of Object.entries(tasks)) {
-    const step = stepIndex(view.record.spec, name);
-    first = Math.min(first, step);
-    for (const task of tasksIn(set)) {
-      const round = roundOf(view, step, task);
-      if (!before.has(round)) before.set(round, overridesOf(view, step, task));
-    }
-  }
-  const rounds = [...before].sort(([a], [b]) => b - a).map(([, each]) => each);
-  const after = foldOverrides(view.overrides, overrides);
-  const changes = changesOf(view.record, rounds, after, first);
-  const [from, to] = [changedCode(view.record, rounds[0] ?? {}), changedCode(view.record, after)];
-  return [...changes, ...(await fileChanges(platform.store, from, to, mend))];
 }
 
 /** Begins a round: its mark, then its entry, if the journal still says what `view` does; else null for the round. */

@@ -1,4 +1,12 @@
 import { type StepSpec, sectionStart, takesFiles } from './job.ts';
+import { countIn } from './ranges.ts';
+import type { JobView } from './view.ts';
+
+interface Ended {
+  readonly step: string;
+  readonly done: number;
+  readonly failed: number;
+}
 
 /**
  * Whether the ledger's counters say that it may be time to look exactly (law 11): every step that was reached
@@ -7,7 +15,7 @@ import { type StepSpec, sectionStart, takesFiles } from './job.ts';
 export function countsSayDecided(
   steps: readonly StepSpec[],
   totals: readonly number[],
-  counts: readonly { readonly step: string; readonly done: number; readonly failed: number }[],
+  counts: readonly Ended[],
 ): boolean {
   const of = (index: number): { done: number; failed: number } => {
     const found = counts.find((count) => count.step === steps[index]?.name);
@@ -23,4 +31,15 @@ export function countsSayDecided(
     if (done + failed < asked) return false;
   }
   return true;
+}
+
+/** Counters with what a person went without, and did not count as failed for good before, as ended. */
+export function withSkipped(view: JobView, counts: readonly Ended[]): readonly Ended[] {
+  if (view.skipped.length === 0) return counts;
+  return view.record.spec.steps.map(({ name: step }, index) => {
+    const { done, failed } = counts.find((count) => count.step === step) ?? { done: 0, failed: 0 };
+    const all = Number.MAX_SAFE_INTEGER;
+    const waiting = countIn(view.skipped[0]?.get(index), all) - countIn(view.skippedFailed.get(index), all);
+    return { step, done, failed: failed + waiting };
+  });
 }

@@ -7,11 +7,6 @@ export class TaskRanges {
     return this.#count;
   }
 
-  /** The lowest number in it; null when it is empty. */
-  get first(): number | null {
-    return this.#bounds[0] ?? null;
-  }
-
   /** Adds a number above all that are in it; another one is a RangeError. */
   add(n: number): void {
     const last = this.#bounds.at(-1) ?? -2;

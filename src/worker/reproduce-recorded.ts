@@ -38,6 +38,8 @@ export function isAsRecorded(step: string, recorded: Recorded, failure: Failure 
   if (recorded.state === 'none') return null;
   if (recorded.state === 'done' || failure === null) return (recorded.state === 'done') === (failure === null);
   const there = recorded.failure;
+  // What is ended for its time ends by whatever code it likes.
+  if (there.reason === 'timeout' || there.reason === 'stall') return failure.reason === there.reason;
   const bySignal = there.reason === 'signal' || there.reason === 'memory';
   if (bySignal && failure.exitCode === there.exitCode) return true;
   return causeText({ step, ...there }) === causeText({ step, ...failure });

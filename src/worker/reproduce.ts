@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { BatchctlError, hasCode } from '../errors.ts';
 import { unpackCode } from '../jobs/code-archive.ts';
 import { readOpened } from '../jobs/listing.ts';
+import { refusePruned } from '../jobs/pruned.ts';
 import type { TaskName } from '../jobs/task-name.ts';
 import { randomId } from '../lib/id.ts';
 import { hasBarrier, sectionStart } from '../model/job.ts';
@@ -38,7 +39,7 @@ export interface ReproduceOptions {
 /**
  * Lays a task out in a directory as its next attempt would find it: `input`, the job's files (the mended ones, if a
  * retry brought some) in `work`, `env`, and `run.sh`, which runs it. The directory is there whole or not at all.
- * Throws `refused` for a directory that isn't empty and for a pruned job, `notFound` for a task whose input isn't there
+ * Throws `refused` for a directory that isn't empty, `notFound` for a pruned job and for a task whose input isn't there
  * yet, `changed` for an input that isn't what the job was accepted with.
  */
 export async function reproduce(platform: Platform, view: JobView, options: ReproduceOptions): Promise<Reproduced> {
@@ -62,11 +63,7 @@ export async function reproduce(platform: Platform, view: JobView, options: Repr
 function runnable(view: JobView, { step: index, name, task }: TaskName): Runnable {
   const accepted = view.record.spec.steps[index];
   if (accepted === undefined) throw new BatchctlError('notFound', `job ${view.record.job} has no step ${name}`);
-  if (view.pruned !== null) {
-    throw new BatchctlError('refused', `job ${view.record.job} was pruned: its inputs are gone`, {
-      hint: 'submit it again, and reproduce the task of the new job',
-    });
-  }
+  refusePruned(view, 'its inputs');
   const overrides = overridesOf(view, index, task);
   const message = { job: view.record.job, step: name, task, round: roundOf(view, index, task) };
   return { message, view, overrides, step: changedStep(accepted, overrides), index, number: 1 };

@@ -41,6 +41,10 @@ export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): 
     case 'published':
     case 'twin':
       await ctx.record(doneEvent(ctx, item, outcome.meta));
+      if (lostToTwin(item, outcome.meta)) {
+        // Its start may have been told: without an end it would seem to run for ever.
+        await ctx.record(eventOf(ctx, item, 'interrupted', { reason: 'twin', exitCode: null, error: null }));
+      }
       ctx.passed('record');
       await chain(item, send);
       ctx.passed('chain');
@@ -93,6 +97,11 @@ export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): 
     default:
       return outcome satisfies never;
   }
+}
+
+/** True when an attempt ran here to its end, and another one's output stood by then. */
+function lostToTwin({ attempt, result }: Settling, meta: OutputMeta): boolean {
+  return result !== null && attempt !== null && attempt !== meta.attempt;
 }
 
 /** A published output of a map step is the next map step's task at once; a gather is opened by whoever looks. */

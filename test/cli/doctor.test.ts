@@ -103,15 +103,15 @@ describe('doctor', function () {
   it('a root on a read-only file system, on one that is full: fails', async function () {
     mkdirSync(root());
     // Only root may mount, and not in every container.
-    if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=32m,mode=700', 'tmpfs', root()]).status !== 0) this.skip();
+    if (spawnSync('sh', ['-c', `mount -t tmpfs -o size=32m,mode=700 tmpfs ${root()}`]).status !== 0) this.skip();
     try {
       expect((await examine()).of('diskSpace')).to.include({ status: 'fail' });
-      spawnSync('mount', ['-o', 'remount,ro', root()]);
+      spawnSync('sh', ['-c', `mount -o remount,ro ${root()}`]);
       const { code, of } = await examine();
       expect(code).to.equal(3);
       expect(of('root').message).to.include('read-only');
     } finally {
-      spawnSync('umount', ['-l', root()]);
+      spawnSync('sh', ['-c', `umount -l ${root()}`]);
     }
   });
 

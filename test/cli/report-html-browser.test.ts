@@ -5,7 +5,8 @@ import { renderReportHtml } from '../../src/cli/report-html/render.ts';
 import { compareReports } from '../../src/model/report/compare.ts';
 import type { Report } from '../../src/model/report/report.ts';
 import { openBrowser, screenshotPath } from '../support/browser.ts';
-import { million, notBegun, tenTasks, twoThousand } from '../support/sample-reports.ts';
+import { crowded, million } from '../support/large-reports.ts';
+import { notBegun, tenTasks, twoThousand, underWay } from '../support/sample-reports.ts';
 
 const ADDRESS = 'http://report.invalid/';
 /** As text, and not as what a compiler made of it: it runs in the page. */
@@ -44,32 +45,34 @@ describe('the HTML report in a browser', function () {
   const render = (report: Report): string =>
     renderReportHtml(report, { zone: 'Europe/London', compared: compareReports(tenTasks(), report, 0.2) });
   const samples = [
-    { name: '10-tasks', make: tenTasks },
-    { name: '2000-tasks', make: twoThousand },
-    { name: '1000000-tasks', make: million },
-    { name: 'not-begun', make: notBegun },
+    { name: '10-tasks', make: tenTasks, few: false },
+    { name: '2000-tasks', make: twoThousand, few: false },
+    { name: '1000000-tasks', make: million, few: false },
+    { name: 'crowded', make: crowded, few: true },
+    { name: 'under-way', make: underWay, few: true },
+    { name: 'not-begun', make: notBegun, few: true },
   ];
   const screens = [
-    { name: '1280', viewport: { width: 1280, height: 900 } },
-    { name: '700', viewport: { width: 700, height: 900 } },
-    { name: '390', viewport: { width: 390, height: 844 } },
-  ];
+    { width: 1280, colorScheme: 'dark' },
+    { width: 641, colorScheme: 'light' },
+    { width: 390, colorScheme: 'light' },
+    { width: 390, colorScheme: 'dark' },
+    { width: 1280, colorScheme: 'light' },
+  ] as const;
 
-  for (const { name, make } of samples) {
-    for (const screen of screens) {
-      for (const colorScheme of ['light', 'dark'] as const) {
-        it(`reads well: ${name}, ${screen.name} wide, ${colorScheme}`, async () => {
-          const { page, heard } = await open(render(make()), { viewport: screen.viewport, colorScheme });
-          expect(await page.evaluate(`${FAULTS}; pageFaults()`)).to.deep.equal([]);
-          expect(heard).to.deep.equal([]);
-          await page.screenshot({
-            ...{ path: screenshotPath(`report-${name}-${screen.name}-${colorScheme}.png`), fullPage: true },
-            // Hiding the caret would add a style, which the page refuses.
-            caret: 'initial',
-          });
-          await page.context().close();
+  for (const { name, make, few } of samples) {
+    for (const { width, colorScheme } of few ? screens.slice(-2) : screens) {
+      it(`reads well: ${name}, ${width} wide, ${colorScheme}`, async () => {
+        const { page, heard } = await open(render(make()), { viewport: { width, height: 900 }, colorScheme });
+        expect(await page.evaluate(`${FAULTS}; pageFaults()`)).to.deep.equal([]);
+        expect(heard).to.deep.equal([]);
+        await page.screenshot({
+          ...{ path: screenshotPath(`report-${name}-${width}-${colorScheme}.png`), fullPage: true },
+          // Hiding the caret would add a style, which the page refuses.
+          caret: 'initial',
         });
-      }
+        await page.context().close();
+      });
     }
   }
 

@@ -4,15 +4,12 @@ import { look } from '../../src/jobs/look.ts';
 import { readOutput } from '../../src/jobs/output.ts';
 import { retry } from '../../src/jobs/retry.ts';
 import { statusOf } from '../../src/jobs/status.ts';
-import { openedKey, stepPartShard, stepPartsPrefix } from '../../src/model/keys.ts';
-import type { FilePart } from '../../src/model/part.ts';
+import { openedKey, stepPartsPrefix } from '../../src/model/keys.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
-import type { Platform } from '../../src/ports/platform.ts';
 import { addEntry, failForGood } from '../support/claims-job.ts';
-import { EXPLODING, explodingJob, publishFiles, publishRest } from '../support/exploding-job.ts';
-import { wrapStore } from '../support/wrap-store.ts';
+import { EXPLODING, explodingJob, partsOf, publishFiles, publishRest, queuedIn } from '../support/exploding-job.ts';
 import { type Place, publishManifest } from './published-job.ts';
-import { openAgain, work } from './submitted-job.ts';
+import { work } from './submitted-job.ts';
 
 const RETRY = { tasks: [], canaries: null, overrides: {}, dryRun: false };
 
@@ -25,16 +22,9 @@ describe('explode', function () {
   };
   afterEach(() => place.end());
 
-  const parts = async (step = 'count'): Promise<readonly FilePart[]> => {
-    const bytes = await place.platform.store.read(stepPartShard(view.record.job, step, 0));
-    const lines = new TextDecoder().decode(bytes ?? new Uint8Array()).split('\n');
-    return lines.filter(Boolean).map((line) => JSON.parse(line) as FilePart);
-  };
+  const parts = () => partsOf(place, view);
   const names = async (): Promise<readonly string[]> => (await parts()).map(({ from, name }) => `${from} ${name}`);
-  const queued = async ({ platform }: Place = place): Promise<number> => {
-    const { visible, leased, delayed } = await (await platform.queue('default')).backlog();
-    return visible + leased + delayed;
-  };
+  const queued = () => queuedIn(place);
 
   const publishNothing = async (): Promise<void> => {
     for (const task of [0, 1, 2]) await publishManifest({ platform: place.platform, view }, 'split', task, {});
@@ -123,53 +113,6 @@ describe('explode', function () {
     expect(stateOf(view)).to.equal('succeeded');
   });
 
-  it('two onlookers at once open it once and send each task once', async () => {
-    await setUp();
-    await publishFiles(place, view);
-    const before = await queued();
-    const second = await openAgain(place.directory);
-    try {
-      const looks = await Promise.all([look(place.platform, view), look(second, view), look(place.platform, view)]);
-      for (const { standing } of looks) expect(standing.steps[1]?.total).to.equal(5);
-    } finally {
-      await second.close();
-    }
-    expect((await queued()) - before).to.equal(5);
-    expect(await parts()).to.have.length(5);
-  });
-
-  it('the next look writes the shards that whoever opened it died before', async () => {
-    await setUp();
-    await publishFiles(place, view);
-    await expectDeath(look(dyingAt(place.platform, '/parts/'), view));
-    expect(await parts()).to.have.length(0);
-    const ledger = await place.platform.ledger();
-    await ledger.recordJob({ ...(await mustBe(ledger.job(view.record.job))), steps: [] });
-    const { did } = await look(place.platform, view);
-    expect(did).to.deep.equal([]);
-    expect(await parts()).to.have.length(5);
-    expect((await ledger.job(view.record.job))?.steps[1]?.total).to.equal(5);
-  });
-
-  it('a worker writes the shards that are missing, once for all its tasks', async () => {
-    await setUp();
-    await publishFiles(place, view);
-    await look(place.platform, view);
-    const key = stepPartShard(view.record.job, 'count', 0);
-    await place.platform.store.delete([key]);
-    let puts = 0;
-    const store = wrapStore(place.platform.store, {
-      put: (at, body, options) => {
-        if (at === key) puts += 1;
-        return place.platform.store.put(at, body, options);
-      },
-    });
-    await work({ ...place.platform, store });
-    view = await refreshView(place.platform.store, view);
-    expect(stateOf(view)).to.equal('succeeded');
-    expect(puts).to.equal(1);
-  });
-
   it('without any file the gather opens with nothing', async () => {
     await setUp();
     await publishNothing();
@@ -201,25 +144,6 @@ describe('explode', function () {
     expect(again.view.next).to.equal(view.next);
   });
 
-  it('a skip while the files are counted decides anew what is taken', async () => {
-    await setUp(EXPLODING.replace('tolerate: 1', 'tolerate: 3'));
-    await publishFiles(place, view, [0, 1]);
-    await failForGood(place.platform, view.record.job, 'split', 2);
-    let skipped = false;
-    const store = wrapStore(place.platform.store, {
-      read: async (key, options) => {
-        if (key.includes('/split/out/') && !skipped) {
-          skipped = true;
-          await addEntry(place.platform, view, { what: 'skip', tasks: { split: '2' }, reason: 'x' });
-        }
-        return place.platform.store.read(key, options);
-      },
-    });
-    const { did } = await look({ ...place.platform, store }, view);
-    expect(did).to.deep.equal(['open', 'open']);
-    expect(await parts()).to.have.length(3);
-  });
-
   it('explodes again behind an explode, and behind a gather', async () => {
     await setUp(`name: words
 input: { split: { by: range, from: 1, to: 3 } }
@@ -247,31 +171,3 @@ steps:
     expect(shards).to.equal(0);
   });
 });
-
-/** A platform whose process dies at its first write of a key that holds `at`. */
-function dyingAt(platform: Platform, at: string): Platform {
-  const { store } = platform;
-  return {
-    ...platform,
-    store: wrapStore(store, {
-      put: (key, body, options) => {
-        if (key.includes(at)) throw new Error('dead');
-        return store.put(key, body, options);
-      },
-    }),
-  };
-}
-
-async function expectDeath(doomed: Promise<unknown>): Promise<void> {
-  const error = await doomed.then(
-    () => null,
-    (thrown: unknown) => thrown,
-  );
-  expect(String(error)).to.equal('Error: dead');
-}
-
-async function mustBe<T>(found: Promise<T | null>): Promise<T> {
-  const value = await found;
-  if (value === null) throw new Error('nothing was found');
-  return value;
-}

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { causesOf, tasksOfCause } from '../../src/jobs/failures/causes.ts';
+import { causesOf, matching } from '../../src/jobs/failures/causes.ts';
 import { exampleOf } from '../../src/jobs/failures/example.ts';
 import { append } from '../../src/jobs/journal.ts';
 import { causeId } from '../../src/model/cause.ts';
@@ -7,7 +7,6 @@ import type { FailureRecord } from '../../src/model/failure.ts';
 import { failedKey, logKey } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import type { AttemptEvent } from '../../src/ports/ledger.ts';
-import { rejection } from '../support/rejection.ts';
 import { openPlace, type Place, publishSmall, putJob, STEPS } from './published-job.ts';
 
 const PARTS = 40;
@@ -124,9 +123,6 @@ describe("a job's causes", () => {
       ['', '9'],
     ]);
     expect(causes[0]?.example.task).to.equal(4);
-    const id = causes[0]?.id ?? '';
-    expect((await tasksOfCause(place.platform, view, id)).map(({ task }) => task)).to.deep.equal([4, 5]);
-    expect((await tasksOfCause(place.platform, view, id, 'skipped')).map(({ task }) => task)).to.deep.equal([3]);
   });
 
   it('are named by a unique beginning; another one is an error that names those there are', async () => {
@@ -134,13 +130,24 @@ describe("a job's causes", () => {
     await fail(4, { error: 'other' });
     const causes = await causesOf(place.platform, view);
     const [one = '', two = ''] = causes.map(({ id }) => id);
-    expect(await tasksOfCause(place.platform, view, one.slice(0, 3))).to.deep.equal([
-      { step: 0, name: 'price', task: 3 },
-    ]);
-    const missing = await rejection(tasksOfCause(place.platform, view, 'zzzzzz'));
-    expect(missing).to.include({ kind: 'notFound' });
-    expect(missing.message).to.contain(one).and.to.contain(two);
-    expect(await rejection(tasksOfCause(place.platform, view, ''))).to.include({ kind: 'notFound' });
+    expect(matching(causes, one.slice(0, 3), 'job').map(({ id }) => id)).to.deep.equal([one]);
+    expect(() => matching(causes, 'zzzzzz', 'job'))
+      .to.throw(`${one}, ${two}`)
+      .with.property('kind', 'notFound');
+    expect(() => matching(causes, '', 'job'))
+      .to.throw()
+      .with.property('kind', 'notFound');
+    const alike = causes.map((cause, at) => ({ ...cause, id: `aaaaa${at}` }));
+    expect(() => matching(alike, 'AA', 'job'))
+      .to.throw('aaaaa0, aaaaa1')
+      .with.property('kind', 'usage');
+    expect(
+      matching(
+        alike.map((cause) => ({ ...cause, id: 'aaaaaa' })),
+        'a',
+        'job',
+      ),
+    ).to.have.length(2);
   });
 
   it('come with the log of one of their tasks, its last lines', async () => {

@@ -98,7 +98,6 @@ describe('the evidence of a proof', () => {
     expect(rounds).to.have.length(1);
     expect(rounds[0]).to.deep.include({
       round: 1,
-      what: 'retry',
       who: 'ann@desk',
       tasks: { price: '1' },
       changed: { timeout: 60 },

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { countsSayDecided } from '../../src/model/counts.ts';
+import { countsSayDecided, withSkipped } from '../../src/model/counts.ts';
 import { viewOf } from './job-of.ts';
 
 describe('what counters say', () => {
@@ -38,4 +38,11 @@ describe('what counters say', () => {
       expect(says(...counts)).to.equal(decided);
     });
   }
+
+  it('take what a person went without as ended, once', () => {
+    const counts = [{ step: 'price', done: 2, failed: 1 }];
+    const skip = { what: 'skip', tasks: { price: '0,3' }, failed: { price: '0' }, reason: 'x' } as const;
+    expect(withSkipped(viewOf([]), counts)).to.equal(counts);
+    expect(withSkipped(viewOf([skip]), counts)[0]).to.deep.equal({ step: 'price', done: 2, failed: 2 });
+  });
 });

@@ -65,6 +65,19 @@ describe('the sums of a report', () => {
     );
   });
 
+  it('have fewer bins over time when there are few attempts, and never more than 240', () => {
+    const bins = (count: number): number =>
+      measuredOf(
+        Array.from({ length: count }, (_, task) =>
+          attempt({ task, startedAt: T0 + task * 1_000, endedAt: T0 + task * 1_000 + 500 }),
+        ),
+      ).throughput.bins.length;
+    expect(bins(1)).to.be.within(1, 24);
+    expect(bins(100)).to.be.within(13, 24);
+    expect(bins(600)).to.be.within(50, 100);
+    expect(bins(6_000)).to.be.within(120, 240);
+  });
+
   it('name the twenty slowest, slowest first', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(100_000), { maxLength: 60 }), (times) => {

@@ -105,6 +105,13 @@ describe('an attempt whose end nobody recorded', () => {
     expect(measured.workers.find(({ worker }) => worker === 'w1')).to.include({ interrupted: 1 });
   });
 
+  it('ended at the latest when a twin of it was done, which is when it gave up', () => {
+    const workers = new Map([['w1', known(1, T0 + 900_000, true)]]);
+    const twin = attempt({ attempt: 'b', worker: 'w2', startedAt: T0 - 1_000, endedAt: T0 + 2_000 });
+    const measured = measuredOf([begun, twin], { workers });
+    expect([measured.lostSeconds, measured.usefulSeconds]).to.deep.equal([2, 3]);
+  });
+
   it('takes no time that nobody can vouch for when its worker is forgotten', () => {
     expect(measuredOf([begun])).to.include({ lostSeconds: 0, attempts: 1 });
   });

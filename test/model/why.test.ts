@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { foldJournal } from '../../src/model/view.ts';
 import { CAUSE_CODES, type Cause, SEVERITIES } from '../../src/model/why/cause.ts';
@@ -20,7 +21,7 @@ const { record } = view;
 const STEP = 'price';
 
 const step: StepSeen = {
-  ...{ name: STEP, group: 'default', gather: false, opened: true },
+  ...{ name: STEP, group: 'default', opened: false },
   ...{ total: 10, published: 0, failed: 0, skipped: 0, undecided: 10, some: [0, 1, 2] },
 };
 const worker: WorkerSeen = {
@@ -73,6 +74,12 @@ describe('why, as a function of what was seen', () => {
     expect(ranked.map(({ code }) => code)).to.deep.equal([
       ...['paused', 'noWorker', 'failing', 'straggler', 'backoff', 'ledgerBehind'],
     ]);
+  });
+
+  it('has every code in docs/json.md', () => {
+    const page = readFileSync(new URL('../../docs/json.md', import.meta.url), 'utf8');
+    const [, listed = ''] = /^Codes: ([^.]+)\./m.exec(page) ?? [];
+    expect(listed.split(/,\s+/)).to.deep.equal([...CAUSE_CODES]);
   });
 
   it('has every code and severity once', () => {

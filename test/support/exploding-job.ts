@@ -1,4 +1,6 @@
 import { look } from '../../src/jobs/look.ts';
+import { stepPartShard } from '../../src/model/keys.ts';
+import type { FilePart } from '../../src/model/part.ts';
 import type { JobView } from '../../src/model/view.ts';
 import { openPlace, type Place, publishManifest, publishSmall } from '../jobs/published-job.ts';
 import { submitJob } from '../jobs/submitted-job.ts';
@@ -42,4 +44,17 @@ export async function publishRest({ platform }: Place, view: JobView, count: num
   await look(platform, view);
   await publishSmall({ platform, view }, 'total', 0, `${count}\n`);
   return (await look(platform, view)).view;
+}
+
+/** The parts of the step `count` that stand in its first shard; none while it isn't there. */
+export async function partsOf({ platform }: Place, view: JobView): Promise<readonly FilePart[]> {
+  const bytes = await platform.store.read(stepPartShard(view.record.job, 'count', 0));
+  const lines = new TextDecoder().decode(bytes ?? new Uint8Array()).split('\n');
+  return lines.filter(Boolean).map((line) => JSON.parse(line) as FilePart);
+}
+
+/** Messages of the group `default`: waiting, leased or delayed. */
+export async function queuedIn({ platform }: Place): Promise<number> {
+  const { visible, leased, delayed } = await (await platform.queue('default')).backlog();
+  return visible + leased + delayed;
 }

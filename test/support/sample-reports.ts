@@ -1,5 +1,5 @@
 import type { CauseReport, Distribution, Report, StepReport } from '../../src/model/report/report.ts';
-import { type Attempt, randomOf, simulate } from './simulated-run.ts';
+import { type Attempt, simulate } from './simulated-run.ts';
 
 /** Reports as real runs leave them, of any size, and always the same. */
 
@@ -17,6 +17,25 @@ export function tenTasks(): Report {
 /** 2,000 tasks of which 21 failed for good for three reasons; retries, a straggler, an interrupted worker, a skip. */
 export function twoThousand(): Report {
   return runOf({ name: 'claims', tasks: 2000, workers: 3, slots: 4, median: 9, troubles: true });
+}
+
+/** In the middle of it: an attempt under way in each slot. */
+export function underWay(): Report {
+  const done = tenTasks();
+  const { timeline } = done;
+  return {
+    ...done,
+    ...{ state: 'running', endedAt: null, closedAt: null, exact: false, proof: null },
+    totals: { ...done.totals, done: 6 },
+    timeline: {
+      ...timeline,
+      rows: timeline.rows.map((row) => ({
+        ...row,
+        bars: row.bars.map((bar, i) => (i + 1 < row.bars.length ? bar : { ...bar, outcome: 'running' as const })),
+      })),
+    },
+    expectations: done.expectations.map((one) => ({ ...one, ok: null, left: null })),
+  };
 }
 
 /** Accepted, and nothing of it has begun: most is not known. */
@@ -48,67 +67,6 @@ export function notBegun(): Report {
     throughput: { from: null, seconds: 0, bins: [] },
     timeline: { from: null, seconds: 0, rows: [], hidden: 0 },
     expectations: done.expectations.map((one) => ({ ...one, ok: null, left: null, right: null })),
-  };
-}
-
-/** A million tasks over nine hours on 480 slots, binned, with every list as long as it may be. */
-export function million(): Report {
-  const small = twoThousand();
-  const random = randomOf(7);
-  const durations = Array.from({ length: 20_000 }, () => Math.exp(random.normal() * 0.5) * 14);
-  const spread = distributionOf(durations);
-  const many = (one: Distribution): Distribution => ({
-    ...one,
-    ...{ count: 1_000_000, sum: one.sum * 50, bins: one.bins.map((bin) => ({ ...bin, count: bin.count * 50 })) },
-  });
-  const ramp = (i: number): number => Math.min(1, (i + 1) / 12, (241 - i) / 20) * (i > 120 && i < 128 ? 0.2 : 1);
-  const bins = Array.from({ length: 240 }, (_, i) => ({
-    done: Math.round(4400 * ramp(i) * (0.94 + random.next() * 0.12)),
-    retried: random.next() < 0.4 ? Math.round(random.next() * 9) : 0,
-    failed: random.next() < 0.1 ? 1 + Math.round(random.next() * 3) : 0,
-    interrupted: i === 121 ? 96 : 0,
-    running: 478 * ramp(i),
-  }));
-  const rows = Array.from({ length: 64 }, (_, i) => ({
-    label: `workers ${i * 2 + 1} to ${i * 2 + 2}`,
-    ...{ worker: null, slots: 8, busy: 0.93 - i * 0.003, bars: [] },
-    shares: Array.from({ length: 240 }, (_, bin) => Math.max(0, Math.min(1, ramp(bin) * (0.8 + random.next() * 0.3)))),
-  }));
-  const [price, total] = small.steps;
-  if (price === undefined || total === undefined) throw new Error('the small one has two steps');
-  return {
-    ...small,
-    ...{
-      job: 'claims-20261130-1830-k7m2q',
-      parts: 1_000_000,
-      seconds: 33_000,
-      endedAt: at(32_990),
-      closedAt: at(33_000),
-    },
-    steps: [{ ...price, tasks: 1_000_000, done: 999_979, duration: many(spread), wait: many(spread) }, total],
-    totals: { ...small.totals, tasks: 1_000_001, done: 999_980, attempts: 1_000_950, rate: 30.4, utilisation: 0.91 },
-    throughput: { from: at(2), seconds: 137.5, bins },
-    timeline: { from: at(2), seconds: 33_000, rows, hidden: 12 },
-    workers: Array.from({ length: 120 }, (_, i) => ({
-      ...{ worker: `ip-10-0-${i}-17-4f${i}`, host: `ip-10-0-${i}-17`, slots: 4, from: at(i), to: at(32_900 - i) },
-      ...{ done: 8300 - i, failedAttempts: i % 9, interrupted: i % 40 === 0 ? 4 : 0, busySeconds: 120_000 },
-    })),
-    causes: Array.from({ length: 100 }, (_, i) => ({ ...causeOf(i), error: `${causeOf(i).error} ${'x'.repeat(900)}` })),
-    slowest: Array.from({ length: 100 }, (_, i) => ({
-      ...{
-        task: `price/${i * 997}`,
-        seconds: 900 - i,
-        times: 60 - i / 2,
-        attempts: 1,
-        worker: `ip-10-0-${i}-17-4f${i}`,
-      },
-      ...{ bytesIn: 32e6, peakMemory: i % 2 === 0 ? 512e6 : null, log: `jobs/claims/steps/price/log/${i}.a${i}` },
-    })),
-    decisions: Array.from({ length: 100 }, (_, i) => ({
-      ...{ when: at(i * 60), who: 'ana@ops-1', what: 'retry', text: 'a reason that goes on and on '.repeat(30) },
-    })),
-    late: Array.from({ length: 100 }, (_, i) => `price/${i}`),
-    labels: Object.fromEntries(Array.from({ length: 80 }, (_, i) => [`label-${i}`, 'v'.repeat(2000)])),
   };
 }
 
@@ -161,7 +119,7 @@ function runOf(shape: Shape): Report {
     when: at(end * 0.9),
     who: 'ana@ops-1',
     what: 'skip',
-    text: 'price/1777: the insurer withdrew the file',
+    text: 'skipped price/1777: the insurer withdrew the file',
   };
   return {
     ...{ format: 1, job: `${name}-20261130-1830-k7m2q`, name, runKey: troubles ? 'month-end-2026-11' : null },
@@ -245,7 +203,7 @@ const ERRORS = [
   ['exit', 137, 'Killed', 'memory'],
 ] as const;
 
-function causeOf(i: number): CauseReport {
+export function causeOf(i: number): CauseReport {
   const [reason, exitCode, error, detail] = ERRORS[i % 3] ?? ERRORS[0];
   return {
     ...{ cause: ['c7f31', 'c09ab', 'ce512'][i] ?? `c${1000 + i}`, step: 'price', reason, exitCode, error },

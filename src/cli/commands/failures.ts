@@ -43,10 +43,10 @@ export async function failures({ ctx, job, cause }: FailuresOptions): Promise<vo
   const causes = cause === undefined ? all : matching(all, cause, view.record.job);
   if (ctx.flags.json) return printDocuments(ctx, view, causes);
   if (causes.length === 0) return ctx.notice(`nothing of ${view.record.job} has failed for good`);
-  const zone = await ctx.zone();
   if (cause === undefined) {
-    await print(ctx, `${headline(view, causes)}\n\n${await causesTable(ctx, causes, zone)}\n`);
+    await print(ctx, `${headline(view, causes)}\n\n${await causesTable(ctx, causes)}\n`);
   } else {
+    const zone = await ctx.zone();
     for await (const { of, example } of withExamples(ctx, view, causes)) {
       await print(ctx, `${causeText(of, example, { zone, now: ctx.clock.now() })}\n`);
     }

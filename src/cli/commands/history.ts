@@ -2,8 +2,9 @@ import { type HistoryLine, historyOf } from '../../jobs/history.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatInstant } from '../format.ts';
+import { columns } from '../help.ts';
 import { JOB_TEXT, jobMeant } from '../job-argument.ts';
-import { answerList } from '../render.ts';
+import { answerList, print } from '../render.ts';
 
 const sets = { type: 'object', additionalProperties: { type: 'string' }, description: 'by step: 0-4,17' };
 
@@ -60,8 +61,10 @@ export interface HistoryOptions {
 export async function history({ ctx, job }: HistoryOptions): Promise<void> {
   const view = await jobMeant(ctx, job);
   const zone = await ctx.zone();
+  const rows = await historyOf((await ctx.platform()).store, view);
+  if (ctx.io.stdout.isTTY === true && !ctx.flags.json) return print(ctx, wrapped(ctx, rows, zone));
   await answerList<HistoryLine>(ctx, {
-    rows: await historyOf((await ctx.platform()).store, view),
+    rows,
     json: ({ number, when, who, what, text, entry }) => ({ number, when, who, what, text, ...entry }),
     columns: [
       { title: 'when', value: ({ when }) => formatInstant(Date.parse(when), zone), min: 20 },
@@ -70,4 +73,14 @@ export async function history({ ctx, job }: HistoryOptions): Promise<void> {
     ],
     empty: 'nothing',
   });
+}
+
+/** On a terminal the words are whole, on as many lines as they need. */
+function wrapped(ctx: Context, rows: readonly HistoryLine[], zone: string): string {
+  const most = Math.max(...rows.map(({ who }) => who.length));
+  const terms = rows.map(({ when, who, text }): readonly [string, string] => [
+    `${formatInstant(Date.parse(when), zone)}  ${who.padEnd(most)}`,
+    text.replace(/\p{Cc}+/gu, ' '),
+  ]);
+  return `${columns(terms, ctx.io.stdout.columns ?? 80)}\n`;
 }

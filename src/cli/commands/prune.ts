@@ -177,7 +177,10 @@ async function textOf(ctx: Context, { jobs, leftovers, total }: Pruned, choice: 
     });
   if (others.length > 0) blocks.push(others.join('\n'));
   const did = ctx.flags.dryRun ? 'would remove' : 'removed';
-  const kept = choice.spared.length === 0 ? '' : `; ${formatMany(choice.spared.length, 'job')} stay`;
+  const kept =
+    choice.spared.length === 0
+      ? ''
+      : `; ${formatMany(choice.spared.length, 'job')} ${choice.spared.length === 1 ? 'stays' : 'stay'}`;
   blocks.push(
     total.objects === 0
       ? `nothing to remove${kept}`

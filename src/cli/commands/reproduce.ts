@@ -1,4 +1,5 @@
 import { relative, resolve } from 'node:path';
+import { refusePruned } from '../../jobs/pruned.ts';
 import { parseTaskName } from '../../jobs/task-name.ts';
 import { formatDuration, formatSize } from '../../lib/units.ts';
 import type { Reproduced } from '../../worker/reproduce.ts';
@@ -66,8 +67,8 @@ export function reproduceCommand(ctx: Context): CommandDefinition {
       exitCodes: [
         [0, 'laid out; with --run: it ended, well or not'],
         [3, "a secret can't be read here"],
-        [4, 'no such job or task, or it has no input yet'],
-        [7, 'refused: the directory is in use, or the job was pruned'],
+        [4, 'no such job or task, or it has no input, not yet or no more'],
+        [7, 'refused: the directory is in use'],
         [9, 'the input is not what the job was accepted with'],
       ],
       related: ['failures', 'logs', 'retry', 'tasks'],
@@ -88,6 +89,7 @@ export interface ReproduceOptions {
 export async function reproduce({ ctx, job, task, output, run }: ReproduceOptions): Promise<void> {
   const platform = await ctx.platform();
   const view = await jobMeant(ctx, job);
+  refusePruned(view, 'its input, code and failures');
   const named = parseTaskName(view, task);
   const directory = resolve(ctx.io.cwd, output ?? `${view.record.job}-${named.name}-${named.task}`);
   const [{ reproduce: layOut }, { recordedOf, isAsRecorded }] = await Promise.all([
@@ -138,7 +140,7 @@ function textOf(
   const shown = here.startsWith('..') ? directory : `./${here}`;
   const lines = [
     `${step}/${n} of ${job}${round === 0 ? '' : `, round ${round}`}: ${shown}, ${formatSize(bytes)} of input`,
-    `recorded: ${recordedText(recorded)}`,
+    `recorded: ${recordedText(recorded)}${recorded.state === 'none' && round > 0 ? ` in round ${round}` : ''}`,
   ];
   if (ran === null) return [...lines, `run it:   ${shown}/run.sh`].join('\n');
   const how = ran.failure === null ? 'succeeded' : failureText(ran.failure);

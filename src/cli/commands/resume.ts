@@ -1,8 +1,9 @@
 import { mustBeLegal } from '../../jobs/legal.ts';
-import { overridesOfMend } from '../../jobs/mend.ts';
-import { mustBeMendable, resume as resumeJob } from '../../jobs/resume.ts';
+import { resume as resumeJob, wouldMend } from '../../jobs/resume.ts';
+import type { Change } from '../../model/changes.ts';
 import { isAlready } from '../../model/legal.ts';
 import { stateOf } from '../../model/view.ts';
+import { CHANGES_SCHEMA, changesText } from '../change-lines.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatMany } from '../format.ts';
@@ -18,11 +19,12 @@ export function resumeCommand(ctx: Context): CommandDefinition {
     writes: true,
     output: {
       type: 'object',
-      required: ['job', 'state', 'changed', 'sent'],
+      required: ['job', 'state', 'changed', 'changes', 'sent'],
       properties: {
         job: { type: 'string' },
         state: STATE_SCHEMA,
         changed: { type: 'boolean' },
+        changes: CHANGES_SCHEMA,
         sent: { type: 'integer', minimum: 0, description: 'messages' },
       },
     },
@@ -56,17 +58,23 @@ export async function resume({ ctx, job, with: file }: ResumeOptions): Promise<v
   const found = await jobMeant(ctx, job);
   const id = found.record.job;
   if (ctx.flags.dryRun) {
-    if (mend !== null) {
-      mustBeMendable(found);
-      overridesOfMend(found, mend);
-    } else if (!isAlready(found, 'resume')) mustBeLegal(found, 'resume');
+    const changes = mend === null ? [] : await wouldMend(platform, found, mend);
+    if (!isAlready(found, 'resume')) mustBeLegal(found, 'resume');
     const changed = !isAlready(found, 'resume');
-    await answer(ctx, { json: { job: id, state: stateOf(found), changed, sent: 0 }, text: `would resume ${id}` });
+    const json = { job: id, state: stateOf(found), changed, changes, sent: 0 };
+    await answer(ctx, { json, text: () => textOf(ctx, `would resume ${id}`, changes) });
     return;
   }
-  const { view, changed, sent } = await resumeJob(platform, found, mend);
+  const { view, changed, changes, sent } = await resumeJob(platform, found, mend);
   const state = stateOf(view);
   const how = changed ? `${id} is ${state}` : `${id} was not paused`;
-  await answer(ctx, { json: { job: id, state, changed, sent }, text: `${how}: ${formatMany(sent, 'task')} sent` });
+  await answer(ctx, {
+    json: { job: id, state, changed, changes, sent },
+    text: () => textOf(ctx, `${how}: ${formatMany(sent, 'task')} sent`, changes),
+  });
   if (sent > 0) await hintWork(ctx, view);
+}
+
+async function textOf(ctx: Context, line: string, changes: readonly Change[]): Promise<string> {
+  return changes.length === 0 ? line : `${line}\n\n${await changesText(ctx, changes)}`;
 }

@@ -2,6 +2,7 @@ import { refusePruned } from '../../jobs/pruned.ts';
 import { mustHaveStep, parseTaskName } from '../../jobs/task-name.ts';
 import { listTasks } from '../../jobs/tasks.ts';
 import { formatDuration } from '../../lib/units.ts';
+import { causeId } from '../../model/cause.ts';
 import type { JobView } from '../../model/view.ts';
 import type { AttemptEvent, LedgerTask } from '../../ports/ledger.ts';
 import { type CommandDefinition, choice, defineCommand, parsed, wholeNumber } from '../command.ts';
@@ -27,7 +28,9 @@ export function tasksCommand(ctx: Context): CommandDefinition {
     writes: false,
     output: {
       type: 'object',
-      required: ['step', 'task', 'state', 'round', 'worker', 'startedAt', 'endedAt', 'exitCode', 'reason', 'error'],
+      required: [
+        ...['step', 'task', 'state', 'round', 'worker', 'startedAt', 'endedAt', 'exitCode', 'reason', 'error', 'cause'],
+      ],
       properties: {
         step: { type: 'string' },
         task: { type: 'integer' },
@@ -44,6 +47,7 @@ export function tasksCommand(ctx: Context): CommandDefinition {
         exitCode: { type: ['integer', 'null'] },
         reason: textOrNull,
         error: { ...textOrNull, description: 'the last line of stderr' },
+        cause: { ...textOrNull, description: 'the id that failures gives it; null of what did not fail' },
       },
     },
     help: {
@@ -53,7 +57,7 @@ export function tasksCommand(ctx: Context): CommandDefinition {
         [0, 'also when there is none'],
         [4, 'no such job, step or task'],
       ],
-      related: ['logs', 'retry', 'tasks kill', 'status'],
+      related: ['failures', 'logs', 'reproduce', 'retry', 'tasks kill', 'status'],
     },
     run: (input) => tasks({ ctx, ...input }),
   });
@@ -86,7 +90,12 @@ export async function tasks({ ctx, job, task, step, state, limit = 1_000, after 
   }
   const count = await answerList<LedgerTask>(ctx, {
     rows: rows(),
-    json: (row) => ({ ...row, startedAt: iso(row.startedAt), endedAt: iso(row.endedAt) }),
+    json: (row) => ({
+      ...row,
+      startedAt: iso(row.startedAt),
+      endedAt: iso(row.endedAt),
+      cause: row.state === 'failed' ? causeOf(row) : null,
+    }),
     columns: [
       { title: 'task', value: (row) => `${row.step}/${row.task}` },
       { title: 'state', value: (row) => row.state },
@@ -122,7 +131,12 @@ function attemptDocument(event: AttemptEvent): unknown {
   const { step, task, round, attempt, number, worker, exitCode, reason, error, cpuSeconds, peakMemory } = event;
   const times = { startedAt: iso(event.startedAt), endedAt: iso(event.endedAt) };
   const what = { step, task, state: event.outcome, round, attempt, number, worker, ...times };
-  return { ...what, exitCode, reason, error, cpuSeconds, peakMemory };
+  const failed = event.outcome === 'failed' || event.outcome === 'failedAttempt';
+  return { ...what, exitCode, reason, error, cause: failed ? causeOf(event) : null, cpuSeconds, peakMemory };
+}
+
+function causeOf({ step, exitCode, reason, error }: Ended & { readonly step: string }): string {
+  return causeId({ step, exitCode, reason: reason ?? 'unknown', error });
 }
 
 type Ended = Pick<LedgerTask, 'worker' | 'startedAt' | 'endedAt' | 'exitCode' | 'reason' | 'error'>;

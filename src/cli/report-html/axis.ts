@@ -19,7 +19,7 @@ export function widthOf(text: string): number {
 
 /** How many labels of so many characters a plot has room for. */
 export function roomFor(pixels: number, characters: number): number {
-  return Math.max(2, Math.floor(pixels / (characters * 7.8 + 26)));
+  return Math.max(2, Math.floor(pixels / (characters * 7.8 + 18)));
 }
 
 /** Lines across with their values to the left of the plot. */

@@ -70,7 +70,7 @@ export function decisionsSection({ decisions }: Report, zone: string): Html {
 
 /** What exactly ran, on what, and how that is known. */
 export function originSection(report: Report, zone: string): Html {
-  const { inputs, parts, proof, late, cost } = report;
+  const { inputs, proof, late, cost } = report;
   const when = (instant: string | null): Insert => known(instant, (value) => formatWhen(value, zone));
   return section('origin', 'What ran, and how that is known', null, [
     facts([
@@ -86,10 +86,7 @@ export function originSection(report: Report, zone: string): Html {
       ['First attempt', report.startedAt === null ? 'none yet' : when(report.startedAt)],
       ['Last attempt ended', report.endedAt === null ? 'none yet' : when(report.endedAt)],
       ['Closed', report.closedAt === null ? 'still open' : when(report.closedAt)],
-      [
-        'Input',
-        `${formatMany(inputs.count, 'object')}, ${formatSize(inputs.bytes)} (${formatMany(inputs.bytes, 'byte')}), in ${formatMany(parts, 'part')}`,
-      ],
+      ['Input', inputText(report)],
       ['Records of input', known(inputs.records, formatCount)],
       ['Digest of job and inputs', code(report.digest)],
       ['Code', report.code === null ? 'no files were shipped' : code(report.code)],
@@ -110,6 +107,12 @@ export function originSection(report: Report, zone: string): Html {
         late.length === 1 ? 'it' : 'them'
       }, kept and not used: ${late.slice(0, 20).join(', ')}${late.length > 20 && ' and more'}.</p>`,
   ]);
+}
+
+function inputText({ inputs, parts }: Report): string {
+  if (inputs.count === 0) return `no objects: ${formatMany(parts, 'part')} made by the job file`;
+  const size = `${formatSize(inputs.bytes)} (${formatMany(inputs.bytes, 'byte')})`;
+  return `${formatMany(inputs.count, 'object')}, ${size}, in ${formatMany(parts, 'part')}`;
 }
 
 function pairs(kind: string, values: Readonly<Record<string, string>>): readonly (readonly [string, Insert])[] {

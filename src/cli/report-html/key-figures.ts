@@ -25,7 +25,7 @@ function figuresOf({ totals, seconds, closedAt, startedAt, inputs }: Report): re
     {
       name: closedAt === null ? 'Duration so far' : 'Duration',
       value: formatSeconds(seconds),
-      note: startedAt === null ? 'nothing has started yet' : 'from acceptance to the end',
+      note: durationNote(startedAt, closedAt),
     },
     {
       name: 'Tasks done',
@@ -59,4 +59,9 @@ function lostNote(useful: number, lost: number): string {
   return lost / (useful + lost) < 0.0005
     ? 'all of it useful work'
     : `${formatShare(lost / (useful + lost))} of it lost to attempts that did not count`;
+}
+
+function durationNote(startedAt: string | null, closedAt: string | null): string {
+  if (startedAt === null) return 'nothing has started yet';
+  return closedAt === null ? 'since it was accepted' : 'from acceptance to the end';
 }

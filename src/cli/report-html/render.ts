@@ -79,23 +79,29 @@ ${slowestSection(report)}
 ${workersSection(report, zone)}`;
 }
 
-function throughputSection({ throughput, workers }: Report, zone: string): Html {
+function throughputSection(report: Report, zone: string): Html {
+  const { throughput, workers } = report;
   const slots = workers.reduce((sum, worker) => sum + worker.slots, 0);
   const chart = throughputChart(throughput, slots, zone);
   return section(
     'throughput',
     'Work over time',
     chart !== null ? 'What was done, what went wrong, and how much ran at once.' : null,
-    chart ?? html`<p class="note">Nothing has run yet.</p>`,
+    chart ?? notDrawn(report),
   );
 }
 
-function timelineSection({ timeline, slowest }: Report, zone: string): Html {
+function timelineSection(report: Report, zone: string): Html {
+  const { timeline, slowest } = report;
   const chart = timelineChart(timeline, slowest, zone);
   return section(
     'timeline',
     'Who was busy when',
     chart === null ? null : 'Gaps are idle time: a row that ends early had nothing left to do.',
-    chart ?? html`<p class="note">Nothing has run yet.</p>`,
+    chart ?? notDrawn(report),
   );
+}
+
+function notDrawn({ startedAt }: Report): Html {
+  return html`<p class="note">${startedAt === null ? 'Nothing has run yet.' : 'What ran is not known well enough to draw it.'}</p>`;
 }

@@ -63,6 +63,11 @@ const STEPS = [
 const HALF_HOUR = 1800;
 const DAY = 86_400;
 
+/** The characters of the longest label on a time axis over so many seconds: `18:30:05`, `30 Nov`, `+0.25s`. */
+export function timeCharacters(seconds: number): number {
+  return seconds < 10 || seconds >= 600 ? 6 : 8;
+}
+
 /**
  * At most `count` + 1 marks on the wall clock of the zone from an instant (milliseconds) on; a span below ten seconds
  * counts from its start. Midnight shows its date.

@@ -9,9 +9,11 @@ main{padding-top:40px}
 footer{padding-top:16px;padding-bottom:40px;margin-top:48px;color:var(--muted);font-size:13px}
 footer::before{content:"";display:block;border-top:1px solid var(--line);margin-bottom:16px}
 code{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;font-size:.88em;overflow-wrap:anywhere}
+small code{font-size:12px}
 small{display:block;font-size:13px;color:var(--muted);font-weight:400}
 .muted,.note,.lead{color:var(--muted)}
-.lead,.note,.verdict p,.alarm{text-wrap:pretty}
+.lead{text-wrap:balance}
+.note,.verdict p,.alarm{text-wrap:pretty}
 .unknown{color:var(--muted);font-style:italic;font-weight:400}
 .good{color:var(--good)}
 .bad{color:var(--bad)}
@@ -61,9 +63,9 @@ tbody th{font-weight:600;overflow-wrap:anywhere;min-width:9em}
 thead .number{white-space:normal}
 .fit{width:auto;min-width:min(100%,640px)}
 .fit th,.fit td{padding-top:5px;padding-bottom:5px}
-.fit .judged{display:inline-block;width:7.2em;text-align:left;padding-left:.8em}
-.compare thead .number:last-child{padding-right:7.75em}
-.fit .name{padding-right:24px}
+.fit .judged{display:inline-block;width:8em;text-align:left;padding-left:.8em}
+.compare thead .number:last-child{padding-right:8.6em}
+.fit .name{padding-right:12px;overflow-wrap:break-word}
 .when{white-space:nowrap}
 .error{display:block;min-width:22em;max-width:52em;overflow-wrap:anywhere;white-space:pre-wrap}
 .words{overflow-wrap:anywhere;display:block;min-width:14em}
@@ -140,10 +142,10 @@ tbody th{min-width:0}
 .fit .judged{display:block;width:auto;padding:0;font-size:13px;text-align:right}
 .cards,.cards tbody{display:block}
 .cards thead{display:none}
-.cards tr{display:grid;grid-template-columns:repeat(auto-fill,minmax(76px,1fr));gap:6px 12px;padding:12px 0;border-bottom:1px solid var(--line)}
+.cards tr{display:grid;align-items:end;grid-template-columns:repeat(auto-fill,minmax(76px,1fr));gap:6px 12px;padding:12px 0;border-bottom:1px solid var(--line)}
 .cards th,.cards td{display:block;padding:0;border:0;text-align:left}
 .cards th,.cards .text{grid-column:1/-1}
-.cards td::before{content:attr(data-label);display:block;font-size:13px;color:var(--muted)}
+.cards td::before{content:attr(data-label);display:block;white-space:normal;line-height:1.25;font-size:13px;color:var(--muted)}
 }
 `;
 

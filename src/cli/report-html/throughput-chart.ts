@@ -3,7 +3,7 @@ import { formatMany } from '../format.ts';
 import { baseAxis, roomFor, rules, valueAxis } from './axis.ts';
 import { type Html, html, type Insert } from './html.ts';
 import { legend } from './legend.ts';
-import { niceTicks, type Tick, timeTicks } from './scale.ts';
+import { niceTicks, type Tick, timeCharacters, timeTicks } from './scale.ts';
 import { chart, columns, n, stretched, tip, x } from './svg.ts';
 import { clockOf, formatPace, formatSeconds, formatShort, rateUnit } from './words.ts';
 
@@ -27,7 +27,7 @@ export function throughputChart(throughput: Throughput, slots: number, zone: str
   if (from === null || bins.length === 0 || seconds <= 0) return null;
   const start = Date.parse(from);
   const ticksFor = (pixels: number): readonly Tick[] =>
-    timeTicks(start, bins.length * seconds, zone, roomFor(pixels, 8));
+    timeTicks(start, bins.length * seconds, zone, roomFor(pixels, timeCharacters(bins.length * seconds)));
   const troubled = bins.some((bin) => troubleOf(bin) > 0);
   return html`<div class="panels">${donePanel(throughput, ticksFor, zone)}${
     troubled

@@ -3,12 +3,12 @@ import { formatMany } from '../format.ts';
 import { baseAxis, roomFor, rules } from './axis.ts';
 import { type Html, html } from './html.ts';
 import { type LegendEntry, legend } from './legend.ts';
-import { type Tick, timeTicks } from './scale.ts';
+import { type Tick, timeCharacters, timeTicks } from './scale.ts';
 import { type Bar, FILLS, kindOf, type Look, RULES, rowChart, SPECIAL, WORDS } from './timeline-row.ts';
 import { formatSeconds, formatShare, lastOf, shorten } from './words.ts';
 
-/** A task that took so many times its step's median holds others up. */
-const STRAGGLER = 4;
+/** A straggler took so many times its step's median, and so much of the whole time. */
+const STRAGGLER = { times: 4, share: 0.02 };
 /** Above these, bars have no words of their own and trouble no marks: the page stays small and can be read. */
 const TIPS = 400;
 const MARKS = 200;
@@ -22,8 +22,13 @@ export function timelineChart(timeline: Timeline, slowest: readonly SlowTask[], 
   const { from, seconds, rows, hidden } = timeline;
   if (from === null || rows.length === 0 || seconds <= 0) return null;
   const start = Date.parse(from);
-  const ticksFor = (pixels: number): readonly Tick[] => timeTicks(start, seconds, zone, roomFor(pixels * PLOT, 8));
-  const slow = new Set(slowest.filter(({ times }) => times >= STRAGGLER).map(({ task }) => task));
+  const ticksFor = (pixels: number): readonly Tick[] =>
+    timeTicks(start, seconds, zone, roomFor(pixels * PLOT, timeCharacters(seconds)));
+  const slow = new Set(
+    slowest
+      .filter((task) => task.times >= STRAGGLER.times && task.seconds >= seconds * STRAGGLER.share)
+      .map(({ task }) => task),
+  );
   const bars = rows.flatMap((row) => row.bars);
   const look: Look = {
     seconds,

@@ -6,7 +6,8 @@ import { andMore, code, section, table } from './tables.ts';
 import { betweenOf, clip, formatSeconds, known } from './words.ts';
 
 const CAUSES = 20;
-const SLOWEST = 20;
+const SLOWEST = 10;
+const WORKERS = 20;
 
 /** Why attempts failed: each cause once, with one example to look at. */
 export function causesSection({ job, causes }: Report, zone: string): Html {
@@ -17,7 +18,7 @@ export function causesSection({ job, causes }: Report, zone: string): Html {
   return section(
     'causes',
     'Why attempts failed',
-    'Failures that share step, exit code and error line, with numbers, ids and times in the line folded.',
+    html`Failures that share step, exit code and error line, with numbers, ids and times in the line folded. ${logsLie(job)}`,
     [
       table('Causes of failed attempts', shown, [
         {
@@ -31,7 +32,7 @@ export function causesSection({ job, causes }: Report, zone: string): Html {
           value: ({ error, example }) =>
             html`<code class="error">${error === '' ? '(nothing)' : clip(error)}</code><small>such as ${example.task}${
               example.error !== null && example.error !== error && html`: ${clip(example.error, 160)}`
-            }</small><small>log ${code(example.log)}</small>`,
+            }</small><small>log ${logOf(job, example.log)}</small>`,
           as: 'text',
         },
         { title: 'attempts', value: ({ attempts }) => formatCount(attempts), as: 'number' },
@@ -54,17 +55,17 @@ export function causesSection({ job, causes }: Report, zone: string): Html {
 }
 
 /** The tasks that took longest, with what may explain it. */
-export function slowestSection({ slowest }: Report): Html {
+export function slowestSection({ job, slowest }: Report): Html {
   if (slowest.length === 0) {
     return section('slowest', 'Slowest tasks', null, html`<p class="note">No task is done yet.</p>`);
   }
   const shown = slowest.slice(0, SLOWEST);
-  return section('slowest', 'Slowest tasks', null, [
+  return section('slowest', 'Slowest tasks', logsLie(job), [
     table('Slowest tasks', shown, [
       {
         title: 'task',
         value: ({ task, log, worker }) =>
-          html`${task}<small>on ${worker}; ${log === '' ? 'no log: it wrote nothing' : html`log ${code(log)}`}</small>`,
+          html`${task}<small>on ${worker}; ${log === '' ? 'no log: it wrote nothing' : html`log ${logOf(job, log)}`}</small>`,
         as: 'name',
       },
       { title: 'took', value: ({ seconds }) => formatSeconds(seconds), as: 'number' },
@@ -79,7 +80,7 @@ export function slowestSection({ slowest }: Report): Html {
 
 /** Who worked, when, and how much of it. */
 export function workersSection({ workers }: Report, zone: string): Html {
-  const shown = workers.slice(0, SLOWEST);
+  const shown = workers.slice(0, WORKERS);
   const slots = workers.reduce((sum, worker) => sum + worker.slots, 0);
   return section(
     'workers',
@@ -109,4 +110,17 @@ export function workersSection({ workers }: Report, zone: string): Html {
       andMore(workers.length, shown.length, 'worker'),
     ],
   );
+}
+
+/** Where a job's logs lie, so that each need not say it. */
+function below(job: string): string {
+  return `jobs/${job}/steps/`;
+}
+
+function logsLie(job: string): Html {
+  return html`Logs lie in the store below ${code(below(job))}`;
+}
+
+function logOf(job: string, key: string): Html {
+  return code(key.startsWith(below(job)) ? key.slice(below(job).length) : key);
 }

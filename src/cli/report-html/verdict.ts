@@ -94,11 +94,11 @@ function tasksSentence({ totals }: Report): string {
 function skipSentences({ decisions, totals }: Report): readonly string[] {
   if (totals.skipped === 0) return [];
   const skips = decisions.filter(({ what }) => what === 'skip');
+  const [only, ...others] = skips;
+  if (only === undefined) return [];
+  if (others.length === 0) return [`By ${only.who}: ${clip(only.text, 160)}.`];
   const who = [...new Set(skips.map((skip) => skip.who))];
-  if (who.length === 0) return [];
-  const last = skips.at(-1);
-  const why = skips.length === 1 && last !== undefined ? `: ${clip(last.text, 160)}` : ', as listed under decisions';
-  return [`Skipped by ${who.slice(0, 3).join(', ')}${who.length > 3 ? ' and others' : ''}${why}.`];
+  return [`Skipped by ${who.slice(0, 3).join(', ')}${who.length > 3 ? ' and others' : ''}, as listed under decisions.`];
 }
 
 function totalsSentences({ expectations }: Report): readonly string[] {

@@ -43,13 +43,19 @@ function nodeCheck(version: string): Finding {
 /** A TZ that means nothing is taken for UTC without a word. */
 function zoneCheck({ env, tz }: Machine): Finding {
   const { TZ } = env;
-  const zone = tz ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const zone = tz ?? systemZone();
   if (tz === null && TZ !== undefined && TZ !== '' && !isZone(TZ.replace(/^:/, '')))
     return warn(
       `TZ is ${TZ}, which names no zone that is known: times are read and shown in ${zone}`,
       'set TZ, or "tz" of the profile, to a name such as Europe/London',
     );
   return pass(`times are read and shown in ${zone}`);
+}
+
+/** Node knows no name for a TZ that it can't read, and takes it for UTC. */
+function systemZone(): string {
+  const found: string | undefined = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  return found ?? 'UTC';
 }
 
 function isZone(name: string): boolean {

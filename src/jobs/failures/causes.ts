@@ -4,7 +4,7 @@ import { foldError } from '../../model/fold-error.ts';
 import { TaskRanges } from '../../model/task-ranges.ts';
 import { isSkipped, type JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
-import type { TaskName } from '../task-name.ts';
+import { refusePruned } from '../pruned.ts';
 import { failedTasks } from './failed-tasks.ts';
 import { failuresOf, type TaskFailure } from './failures.ts';
 
@@ -44,6 +44,7 @@ export async function causesOf(
   view: JobView,
   onProgress: (failures: number) => void = () => undefined,
 ): Promise<readonly Cause[]> {
+  refusePruned(view, 'its failures');
   const all: Gathering[] = [];
   let seen = 0;
   for (const [step, { name }] of view.record.spec.steps.entries()) {
@@ -66,24 +67,9 @@ export async function causesOf(
 }
 
 /**
- * The tasks of a cause, by its id or a unique beginning of one: those that count, or with `skipped` those that a person
- * skipped. Throws `notFound`, naming the causes there are, and `usage` for a beginning that fits several.
+ * The cause that an id, or a unique beginning of one, names; a list, as two causes may share an id. Throws `notFound`,
+ * naming the causes there are, and `usage` for a beginning that fits several.
  */
-export async function tasksOfCause(
-  platform: Platform,
-  view: JobView,
-  id: string,
-  which: 'failed' | 'skipped' = 'failed',
-): Promise<readonly TaskName[]> {
-  const causes = await causesOf(platform, view);
-  const steps = view.record.spec.steps.map(({ name }) => name);
-  return matching(causes, id, view.record.job).flatMap((cause) => {
-    const step = steps.indexOf(cause.step);
-    return Array.from(which === 'failed' ? cause.tasks : cause.skipped, (task) => ({ step, name: cause.step, task }));
-  });
-}
-
-/** The causes that an id, or a unique beginning of one, names. Throws as `tasksOfCause` does. */
 export function matching(causes: readonly Cause[], id: string, job: string): readonly Cause[] {
   const wanted = id.toLowerCase();
   const found = wanted === '' ? [] : causes.filter((cause) => cause.id.startsWith(wanted));

@@ -18,7 +18,7 @@ export async function failedTasks(store: ObjectStore, view: JobView, step: numbe
   const name = spec.steps[step]?.name ?? '';
   const size = stepTotals(view)[step] ?? 0;
   const candidates = new TaskBits(size);
-  for await (const { key } of store.list(failedPrefix(job, name))) {
+  for await (const key of store.keys(failedPrefix(job, name))) {
     const named = taskOfFailed(key);
     if (named !== null && named.round === roundOf(view, step, named.task)) candidates.add(named.task);
   }

@@ -84,8 +84,9 @@ export async function readFailed(
 async function readFailure(platform: Platform, view: JobView, step: number, task: number): Promise<TaskFailure> {
   const record = await readFailed(platform, view, step, task);
   if (record === null) return { task, reason: 'unknown', exitCode: null, error: null, worker: null, endedAt: null };
-  const { reason, exitCode, error, worker, endedAt } = record;
-  return { task, reason, exitCode, error, worker, endedAt: Date.parse(endedAt) };
+  const { exitCode, error, worker } = record;
+  const endedAt = Date.parse(record.endedAt);
+  return { task, reason: record.reason, exitCode, error, worker, endedAt: Number.isNaN(endedAt) ? null : endedAt };
 }
 
 function failureIn({ task, reason, exitCode, error, worker, endedAt }: LedgerTask): TaskFailure {

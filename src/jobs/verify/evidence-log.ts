@@ -1,7 +1,7 @@
 import { VERSION } from '../../lib/version.ts';
 import type { JobRecord } from '../../model/job.ts';
 import type { JournalEntry } from '../../model/journal.ts';
-import type { Part } from '../../model/part.ts';
+import type { FilePart, Part } from '../../model/part.ts';
 import type { Evidence } from '../../model/verify/evidence.ts';
 import type { DecisionLine, EndLine, InputLine, OpenedLine } from '../../model/verify/evidence-lines.ts';
 import type { StepTotals } from '../totals.ts';
@@ -71,7 +71,16 @@ export class EvidenceLog {
     this.#sum.endStep(totals);
   }
 
+  /** A file that a step behind an `explode` took for a task; told after the ends of all steps. */
+  file(step: string, part: FilePart): void {
+    const line = { line: 'file', step, ...part } as const;
+    const text = JSON.stringify(line);
+    this.#sum.file(line, text);
+    this.#file?.line(line, text);
+  }
+
   finish(): Evidence {
+    this.#sum.endFiles();
     return this.#sum.finish(this.#record);
   }
 }

@@ -4,7 +4,14 @@ import type { JobRecord } from '../../model/job.ts';
 import type { JournalEntry } from '../../model/journal.ts';
 import { roundsOf, toleranceOf } from '../../model/verify/decisions.ts';
 import type { DecisionEvidence, Evidence, InputEvidence, StepEvidence } from '../../model/verify/evidence.ts';
-import type { DecisionLine, EndLine, InputLine, OpenedLine, ShardLine } from '../../model/verify/evidence-lines.ts';
+import type {
+  DecisionLine,
+  EndLine,
+  FileLine,
+  InputLine,
+  OpenedLine,
+  ShardLine,
+} from '../../model/verify/evidence-lines.ts';
 import type { StepTotals } from '../totals.ts';
 import { RootDigest } from './root-digest.ts';
 import { StepEnds } from './step-ends.ts';
@@ -30,6 +37,8 @@ export class EvidenceSum {
   readonly #roots = { inputs: '', decisions: '', parts: '' };
   #inputBytes = 0;
   #step: StepEnds | null = null;
+  readonly #files: Evidence['files'][number][] = [];
+  #exploded: { readonly step: string; readonly root: RootDigest } | null = null;
 
   /** `tell` is told the digest of each shard as it ends. */
   constructor(tell: (shard: ShardLine) => void) {
@@ -91,6 +100,20 @@ export class EvidenceSum {
     this.#step = null;
   }
 
+  /** A file that a step took for a task; the steps come one after another. */
+  file({ step, n }: FileLine, text: string): void {
+    if (this.#exploded?.step !== step) this.endFiles();
+    this.#exploded ??= { step, root: new RootDigest(`files of ${step}`, this.#tell) };
+    this.#exploded.root.add(n, text);
+  }
+
+  endFiles(): void {
+    if (this.#exploded === null) return;
+    const { step, root } = this.#exploded;
+    this.#files.push({ step, root: root.finish(), count: root.lines });
+    this.#exploded = null;
+  }
+
   /** All that was told; `record` without its inputs. */
   finish(record: Omit<JobRecord, 'inputs'>): Evidence {
     const { createdBy: who, createdAt: when, host, version } = record;
@@ -107,6 +130,7 @@ export class EvidenceSum {
       parts: { count: this.#parts.lines, root: this.#roots.parts },
       steps: this.#steps,
       gathers: this.#gathers,
+      files: this.#files,
       tolerance: toleranceOf(record, this.#entries),
       rounds: roundsOf(this.#entries),
       decisions: { count: this.#decisions.lines, root: this.#roots.decisions, listed: this.#listedDecisions },

@@ -32,6 +32,7 @@ async function scanStep(ctx: Verifying, index: number, opened: OpenedGather): Pr
   try {
     for await (const expected of fileParts({ ...step, leftOut: opened.leftOut })) {
       files += 1;
+      ctx.evidence?.file(step.taker, expected);
       if (files % TURN === 0) ctx.looked(TURN);
       for (let done: 'line' | 'part' | 'both' = 'line'; done === 'line'; ) {
         done = line === undefined ? 'part' : check.compare(line.text, line.where, expected);

@@ -91,8 +91,7 @@ function stepsSeen(view: JobView, facts: readonly StepFacts[], standing: Standin
     return {
       name: step.name,
       group: spec?.group ?? 'default',
-      gather: spec?.gather ?? false,
-      opened: facts[index]?.opened !== null,
+      opened: (facts[index]?.opened ?? null) !== null,
       total: step.total,
       published: step.published,
       failed: step.failed,

@@ -41,18 +41,18 @@ export interface EndingContext {
 /**
  * Gives each attempt of one task its end. An attempt whose end nobody recorded either runs, or its worker vanished
  * with it (killed, lost): then it counts as interrupted, and ended at its worker's last sign of life, but not after
- * the next attempt began.
+ * the next attempt began, nor after another one was done: that is when a twin gave up.
  */
 export function endAttempts(attempts: readonly AttemptFacts[], context: EndingContext): readonly EndedAttempt[] {
-  const done = attempts.some(({ outcome }) => outcome === 'done');
+  const won = attempts.find(({ outcome }) => outcome === 'done')?.endedAt ?? null;
   return attempts.map((facts): EndedAttempt => {
     const { outcome, startedAt, endedAt } = facts;
     if (outcome !== 'running') return { facts, outcome, end: Math.max(startedAt, endedAt ?? startedAt) };
     const worker = context.worker(facts.worker);
     const next = Math.min(...attempts.map((other) => (other.startedAt > startedAt ? other.startedAt : context.now)));
-    const runs = context.closedAt === null && !done && next === context.now && worker?.alive === true;
+    const runs = context.closedAt === null && won === null && next === context.now && worker?.alive === true;
     if (runs) return { facts, outcome, end: Math.max(startedAt, context.now) };
-    const last = Math.min(next, context.closedAt ?? context.now, worker?.seenAt ?? startedAt);
+    const last = Math.min(next, won ?? context.now, context.closedAt ?? context.now, worker?.seenAt ?? startedAt);
     return { facts, outcome: 'interrupted', end: Math.max(startedAt, last) };
   });
 }

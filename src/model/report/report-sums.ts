@@ -37,6 +37,9 @@ export interface Measured {
   readonly slowest: readonly SlowTask[];
 }
 
+const ATTEMPTS_A_BIN = 6;
+const FEWEST_BINS = 24;
+
 /** Series of the throughput, one an outcome. */
 type Counted = Exclude<AttemptFacts['outcome'], 'running'>;
 
@@ -160,9 +163,11 @@ export class ReportSums {
   }
 
   #throughput(): Throughput {
-    const view = this.#grid.view();
+    // With a handful of attempts a bin, the line is no comb of ones and zeros.
+    const most = Math.max(FEWEST_BINS, Math.floor(this.#attempts / ATTEMPTS_A_BIN));
+    const view = this.#grid.view(most);
     if (view === null) return { from: null, seconds: 0, bins: [] };
-    const of = (series: Series): readonly number[] => this.#grid.values(series);
+    const of = (series: Series): readonly number[] => this.#grid.values(series, most);
     const [done, retried] = [of(this.#counted.done), of(this.#counted.failedAttempt)];
     const [failed, interrupted] = [of(this.#counted.failed), of(this.#counted.interrupted)];
     return {

@@ -130,7 +130,7 @@ export interface TotalsReport {
   readonly rate: number | null;
 }
 
-/** Equal bins from the first start (or just before it) to the last end; at most 240. */
+/** Equal bins from the first start (or just before it) to the last end; at most 240, and fewer for few attempts. */
 export interface Throughput {
   readonly from: string | null;
   /** Width of a bin, seconds. */

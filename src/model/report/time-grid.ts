@@ -64,17 +64,17 @@ export class TimeGrid {
     }
   }
 
-  /** The bins to show; null when nothing was reached. */
-  view(): GridView | null {
+  /** The bins to show, at most `most`; null when nothing was reached. */
+  view(most = SHOWN): GridView | null {
     if (this.#last < this.#first) return null;
     const count = this.#last - this.#first + 1;
-    const joined = Math.ceil(count / SHOWN);
+    const joined = Math.ceil(count / Math.min(most, SHOWN));
     return { from: this.#first * this.#width, width: joined * this.#width, count: Math.ceil(count / joined) };
   }
 
-  /** A series' sums over the shown bins. */
-  values(series: Series): number[] {
-    const shown = this.view();
+  /** A series' sums over the bins that `view` of the same `most` names. */
+  values(series: Series, most = SHOWN): number[] {
+    const shown = this.view(most);
     if (shown === null) return [];
     const joined = shown.width / this.#width;
     const values = new Array<number>(shown.count).fill(0);

@@ -9,7 +9,7 @@ export function roundsOf(entries: readonly JournalEntry[]): readonly RoundEviden
   return entries.flatMap((entry, n): readonly RoundEvidence[] => {
     if (entry.what !== 'retry') return [];
     const { who, when, round, tasks, overrides } = entry;
-    return [{ round, entry: n, what: 'retry', who, when, tasks, changed: overrides }];
+    return [{ round, entry: n, who, when, tasks, changed: overrides }];
   });
 }
 

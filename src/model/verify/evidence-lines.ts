@@ -1,6 +1,6 @@
 import type { JobInput, JobRecord } from '../job.ts';
 import type { OutputMeta } from '../output.ts';
-import type { Part } from '../part.ts';
+import type { FilePart, Part } from '../part.ts';
 import type { InputEvidence } from './evidence.ts';
 
 /** The lines of an evidence file, in the order in which they stand there (docs/proof.md). One JSON document each. */
@@ -11,6 +11,7 @@ export type EvidenceLine =
   | PartLine
   | OpenedLine
   | EndLine
+  | FileLine
   | ShardLine
   | ProofLine
   | SealLine;
@@ -77,10 +78,13 @@ export interface PublishedEnd
   readonly late?: true;
 }
 
+/** A task of a step behind an `explode`: the file that is its part. */
+export type FileLine = { readonly line: 'file'; readonly step: string } & FilePart;
+
 /** After the lines of a shard: the SHA-256 (hex) of those lines, each with its newline. */
 export interface ShardLine {
   readonly line: 'shard';
-  /** `inputs`, `decisions`, `parts`, or `ends of STEP`. */
+  /** `inputs`, `decisions`, `parts`, `ends of STEP` or `files of STEP`. */
   readonly of: string;
   readonly shard: number;
   readonly lines: number;

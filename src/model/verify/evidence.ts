@@ -28,8 +28,10 @@ export interface Evidence {
   readonly parts: { readonly count: number; readonly root: string };
   readonly steps: readonly StepEvidence[];
   readonly gathers: readonly { readonly step: string; readonly took: number; readonly leftOut: string }[];
+  /** The files that steps behind an `explode` took for their tasks. */
+  readonly files: readonly { readonly step: string; readonly count: number; readonly root: string }[];
   readonly tolerance: ToleranceEvidence;
-  /** Retries, and resumes that changed something. */
+  /** Retries. */
   readonly rounds: readonly RoundEvidence[];
   readonly decisions: {
     readonly count: number;
@@ -84,11 +86,10 @@ export interface ToleranceEvidence {
 export interface RoundEvidence {
   readonly round: number;
   readonly entry: number;
-  readonly what: 'retry' | 'resume';
   readonly who: string;
   readonly when: string;
-  /** What was asked for again; null for a resume. */
-  readonly tasks: TaskSets | null;
+  /** What was asked for again. */
+  readonly tasks: TaskSets;
   /** What was changed from then on. */
   readonly changed: Overrides;
 }

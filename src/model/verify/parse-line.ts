@@ -28,6 +28,10 @@ function isLine(value: Fields, text: string): value is Fields & EvidenceLine {
       return isText(value.step) && isText(value.id) && isCount(value.count) && isText(value.leftOut);
     case 'end':
       return isText(value.step) && isCount(value.n) && isEnd(value);
+    case 'file':
+      return (
+        isCount(value.n) && isText(value.from) && [value.step, value.key, value.name, value.checksum].every(isText)
+      );
     case 'shard':
       return isText(value.of) && isCount(value.shard) && isCount(value.lines) && isText(value.sha256);
     case 'proof':

@@ -1,4 +1,5 @@
 import type { LedgerTask } from '../../ports/ledger.ts';
+import { hasBarrier } from '../job.ts';
 import type { Cause } from './cause.ts';
 import { busyWith, shouldRun, since, undecidedIn } from './facts.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -52,8 +53,10 @@ function stragglerOf(seen: Snapshot, step: string, tasks: readonly LedgerTask[],
     const title = `${many(tasks.length, 'task')} of ${step} ${are(tasks.length)} far slower than the rest: ${name} has run for ${ran}${versus}`;
     return { code: 'slowTasks', severity: 'slows', title, evidence, mend };
   }
-  const gather = (seen.steps ?? []).find((known) => known.gather && !known.opened)?.name;
-  const title = `${gather ?? "the job's end"} waits for ${count}: it has run for ${ran} on ${first?.worker}${versus}`;
+  const barrier = (seen.steps ?? []).find(
+    (known, index) => !known.opened && hasBarrier(seen.view.record.spec.steps, index),
+  )?.name;
+  const title = `${barrier ?? "the job's end"} waits for ${count}: it has run for ${ran} on ${first?.worker}${versus}`;
   return { code: 'straggler', severity: 'slows', title, evidence, mend };
 }
 

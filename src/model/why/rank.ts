@@ -1,5 +1,7 @@
 import { CAUSE_CODES, type Cause, SEVERITIES } from './cause.ts';
 import { decidedCauses } from './causes-decided.ts';
+import { failedCauses } from './causes-failed.ts';
+import { lossCauses } from './causes-lost.ts';
 import { paceCauses } from './causes-pace.ts';
 import { serviceCauses } from './causes-service.ts';
 import { taskCauses } from './causes-tasks.ts';
@@ -11,7 +13,9 @@ export function causesOf(seen: Snapshot): readonly Cause[] {
   const found = [
     ...serviceCauses(seen),
     ...decidedCauses(seen),
+    ...failedCauses(seen),
     ...workerCauses(seen),
+    ...lossCauses(seen),
     ...taskCauses(seen),
     ...paceCauses(seen),
   ];

@@ -42,7 +42,7 @@ export const RUNNING_SEEN = 1_000;
 export interface StepSeen {
   readonly name: string;
   readonly group: string;
-  readonly gather: boolean;
+  /** Of a step with a barrier: whether it may begin. False for all others. */
   readonly opened: boolean;
   readonly total: number;
   readonly published: number;

@@ -6,6 +6,7 @@ import type {
   DecisionLine,
   EndLine,
   EvidenceLine,
+  FileLine,
   HeaderLine,
   InputLine,
 } from '../../../model/verify/evidence-lines.ts';
@@ -14,10 +15,11 @@ import { PartsCheck } from '../../../model/verify/parts-check.ts';
 import { emptyView, foldJournal, type JobView } from '../../../model/view.ts';
 import { EvidenceSum } from '../evidence-sum.ts';
 import { EndsCheck } from './ends-check.ts';
+import { type FilesCheck, filesChecks } from './files-check.ts';
 import { ShardCheck } from './shard-check.ts';
 
 /** The kinds of lines before the proof, in the order in which they stand in a file. */
-const ORDER = ['evidence', 'input', 'decision', 'part', 'opened', 'end'] as const;
+const ORDER = ['evidence', 'input', 'decision', 'part', 'opened', 'end', 'file'] as const;
 type Body = Exclude<EvidenceLine, { readonly line: 'proof' | 'seal' }>;
 
 /** What the lines of a file come to, by themselves. */
@@ -46,6 +48,7 @@ export class EvidenceCheck {
   #partLines = 0;
   #opened: (OpenedGather | null)[] = [];
   #ends: EndsCheck[] = [];
+  #files: readonly (FilesCheck | null)[] = [];
 
   constructor(findings: LocatedFindings) {
     this.#findings = findings;
@@ -114,6 +117,9 @@ export class EvidenceCheck {
       case 'end':
         this.#end(line, text);
         return;
+      case 'file':
+        this.#file(line, text);
+        return;
       default:
         line satisfies never;
     }
@@ -135,7 +141,8 @@ export class EvidenceCheck {
       this.#sum.endParts();
       this.#parts?.finish();
     } else if (phase === 'opened') this.#beginEnds();
-    else if (phase === 'end') while (this.#ends.length > 0 && this.#nextStep());
+    else if (phase === 'end') this.#endEnds();
+    else if (phase === 'file') this.#endFiles();
   }
 
   #input({ n, name, size, source, records, compression }: InputLine, text: string): void {
@@ -177,6 +184,25 @@ export class EvidenceCheck {
     while (this.#ends.length - 1 < index) this.#nextStep();
     this.#ends.at(-1)?.take(line);
     this.#sum.end(line, text);
+  }
+
+  #file(line: FileLine, text: string): void {
+    const check = this.#view === null ? null : this.#files[stepIndex(this.#view.record.spec, line.step)];
+    if (check === null || check === undefined) this.#findings.add('files', `step ${line.step} took no files`);
+    check?.take(line);
+    this.#sum.file(line, text);
+  }
+
+  #endEnds(): void {
+    while (this.#ends.length > 0 && this.#nextStep());
+    if (this.#view === null) return;
+    const published = this.#ends.map(({ facts }) => facts.published);
+    this.#files = filesChecks(this.#view, this.#opened, published, this.#findings);
+  }
+
+  #endFiles(): void {
+    this.#sum.endFiles();
+    for (const check of this.#files) check?.finish();
   }
 
   /** Ends a step and begins the next; false when there is none. */

@@ -1,0 +1,63 @@
+import { TaskBits } from '../../../model/bits.ts';
+import type { OpenedGather } from '../../../model/decide.ts';
+import { takesFiles } from '../../../model/job.ts';
+import { tasksIn } from '../../../model/task-set.ts';
+import type { FileLine } from '../../../model/verify/evidence-lines.ts';
+import type { Findings } from '../../../model/verify/findings.ts';
+import type { JobView } from '../../../model/view.ts';
+
+/** Checks the files that one step took for its tasks, as a file tells them: each once, from outputs that were published. */
+export class FilesCheck {
+  readonly #step: string;
+  readonly #from: string;
+  readonly #count: number;
+  readonly #published: TaskBits;
+  readonly #leftOut: TaskBits;
+  readonly #findings: Findings;
+  #next = 0;
+  #maker = 0;
+
+  /** `published`: of the step before. */
+  constructor(view: JobView, index: number, opened: OpenedGather, published: TaskBits, findings: Findings) {
+    const { steps } = view.record.spec;
+    this.#step = steps[index]?.name ?? '';
+    this.#from = `${steps[index - 1]?.name ?? ''}/`;
+    this.#count = opened.count;
+    this.#published = published;
+    this.#leftOut = new TaskBits(published.size);
+    for (const n of tasksIn(opened.leftOut)) this.#leftOut.add(n);
+    this.#findings = findings;
+  }
+
+  take({ n, from }: FileLine): void {
+    if (n !== this.#next) this.#say(`file ${this.#next} of ${this.#step} was expected, found ${n}`);
+    this.#next = n + 1;
+    const maker = from.startsWith(this.#from) ? Number(from.slice(this.#from.length)) : Number.NaN;
+    if (!this.#published.has(maker) || this.#leftOut.has(maker) || maker < this.#maker)
+      this.#say(`file ${n} of ${this.#step} is said to be from ${from}, which made none that count`);
+    else this.#maker = maker;
+  }
+
+  finish(): void {
+    if (this.#next !== this.#count)
+      this.#say(`step ${this.#step} was opened with ${this.#count} files; ${this.#next} are named`);
+  }
+
+  #say(message: string): void {
+    this.#findings.add('files', message);
+  }
+}
+
+/** One check for each step that took files; null for the others. */
+export function filesChecks(
+  view: JobView,
+  opened: readonly (OpenedGather | null)[],
+  published: readonly TaskBits[],
+  findings: Findings,
+): readonly (FilesCheck | null)[] {
+  return opened.map((found, index) => {
+    const before = published[index - 1];
+    if (found === null || before === undefined || !takesFiles(view.record.spec.steps, index)) return null;
+    return new FilesCheck(view, index, found, before, findings);
+  });
+}

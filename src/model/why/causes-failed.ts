@@ -1,0 +1,117 @@
+import { TOO_MANY } from '../decide.ts';
+import { hasBarrier, sectionStart, toleratedOf } from '../job.ts';
+import type { Cause } from './cause.ts';
+import type { FailureSeen, Snapshot } from './snapshot.ts';
+import { tooManyFiles } from './too-many-files.ts';
+import { are, many, some } from './words.ts';
+
+/** So many causes of failures are told here; `failures` has them all. */
+const FAILURES_TOLD = 5;
+
+/** What failed for good, and what that holds back. */
+export function failedCauses(seen: Snapshot): readonly Cause[] {
+  return [
+    expectUnmet(seen),
+    tooManyFiles(seen),
+    ...failing(seen),
+    failedUnseen(seen),
+    gatherBlocked(seen),
+    canaries(seen),
+  ].filter((cause) => cause !== null);
+}
+
+function expectUnmet({ view }: Snapshot): Cause | null {
+  if (view.closed?.reason !== 'expect') return null;
+  return {
+    code: 'expectUnmet',
+    severity: 'fails',
+    title: `every task ended, and a control total does not add up: ${some(view.record.spec.expect)}`,
+    evidence: [`closed at ${view.closed.when}`],
+    mend: `batchctl verify ${view.record.job} shows both sides of each equation`,
+  };
+}
+
+function failing({ view, failures }: Snapshot): readonly Cause[] {
+  const { job } = view.record;
+  return failures.slice(0, FAILURES_TOLD).map((failure): Cause => {
+    const retry = `batchctl retry ${job}${failure.id === null ? '' : ` --cause ${failure.id}`}`;
+    const skip = `batchctl skip ${job} ${failure.id === null ? '--task T' : `--cause ${failure.id}`} --reason TEXT`;
+    const evidence = [
+      `for one, ${failure.example}: batchctl logs ${job} ${failure.example}`,
+      ...(failure.id === null ? [] : [`cause ${failure.id}`]),
+    ];
+    return {
+      code: 'failing',
+      severity: 'fails',
+      title: `${many(failure.count, 'task')} of ${failure.step} failed for good: ${saidOf(failure)}`,
+      evidence,
+      mend: `${retry}, once it is mended (--with JOBFILE brings a mended program); ${skip} goes without`,
+    };
+  });
+}
+
+/** A job that failed, of whose failures nothing can be seen any more. */
+function failedUnseen({ view, failures, steps, troubles }: Snapshot): Cause | null {
+  const { closed, pruned, record } = view;
+  if (closed?.state !== 'failed' || closed.reason === 'expect' || closed.reason === TOO_MANY || failures.length > 0)
+    return null;
+  if (view.stopped !== null || steps === null || troubles.length > 0) return null;
+  return {
+    code: 'failing',
+    severity: 'fails',
+    title: `it failed (${closed.reason ?? 'no reason is known'})${pruned === null ? '' : '; what failed was pruned'}`,
+    evidence: [`closed at ${closed.when}`],
+    mend: `batchctl history ${record.job}; batchctl retry ${record.job}`,
+  };
+}
+
+function saidOf({ reason, exitCode, error }: FailureSeen): string {
+  const how = reason === 'exit' && exitCode !== null ? `exit ${exitCode}` : reason;
+  return error === null ? how : `${how}, "${error}"`;
+}
+
+/** A section in which more chains failed than are tolerated: what comes after it can't begin. */
+function gatherBlocked({ view, steps }: Snapshot): Cause | null {
+  if (steps === null || view.cancelled) return null;
+  const specs = view.record.spec.steps;
+  for (const [index, step] of steps.entries()) {
+    if (!hasBarrier(specs, index) || step.opened || index === 0) continue;
+    const start = sectionStart(specs, index - 1);
+    const failed = steps.slice(start, index).reduce((sum, { failed: here }) => sum + here, 0);
+    const tolerated = specs[start]?.gather ? 0 : toleratedOf(view.tolerance, steps[start]?.total ?? 0);
+    if (failed <= tolerated) continue;
+    const { job } = view.record;
+    return {
+      code: 'gatherBlocked',
+      severity: 'fails',
+      title: `${step.name} can't begin: ${many(failed, 'chain')} before it failed for good, ${tolerated} ${are(tolerated)} tolerated`,
+      evidence: steps
+        .slice(start, index)
+        .filter(({ failed: here }) => here > 0)
+        .map(({ name, failed: here, total }) => `${name}: ${here} of ${many(total, 'task')} failed`),
+      mend: `batchctl retry ${job}, once what failed is mended; or go without: batchctl skip ${job} --cause C --reason TEXT`,
+    };
+  }
+  return null;
+}
+
+function canaries({ view, canaries: seen }: Snapshot): Cause | null {
+  if (seen === null || view.cancelled) return null;
+  const { job } = view.record;
+  if (seen.failed.length > 0) {
+    return {
+      code: 'canaryHeld',
+      severity: 'stops',
+      title: `round ${seen.round} is held back: of its ${many(seen.all, 'canary').replace('canarys', 'canaries')}, ${some(seen.failed)} failed for good again`,
+      evidence: [`${seen.published} of ${seen.all} succeeded`, `batchctl logs ${job} ${seen.failed[0] ?? ''}`],
+      mend: `mend it, then batchctl retry ${job} --canary ${seen.all}; or batchctl retry ${job} for all at once`,
+    };
+  }
+  return {
+    code: 'canaryRunning',
+    severity: 'waits',
+    title: `round ${seen.round} waits for its canaries: ${seen.published} of ${seen.all} succeeded by now`,
+    evidence: ['the rest is asked for once all of them have'],
+    mend: `wait; or batchctl retry ${job} for all at once`,
+  };
+}

@@ -1,0 +1,71 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { expect } from 'chai';
+import { openSqlLedger } from '../../../src/adapters/sql/sql-ledger.ts';
+import type { Ledger, LedgerWorker } from '../../../src/ports/ledger.ts';
+
+describe("a worker's memory and disk in the SQL ledger", () => {
+  let directory: string;
+  let file: string;
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'batchctl-resources-'));
+    file = join(directory, 'ledger.db');
+  });
+  afterEach(() => rmSync(directory, { recursive: true }));
+
+  const within = async <T>(use: (ledger: Ledger) => Promise<T>): Promise<T> => {
+    const ledger = openSqlLedger({ dialect: 'sqlite', file, durability: 'process', writer: 'w' });
+    try {
+      await ledger.open();
+      return await use(ledger);
+    } finally {
+      await ledger.close();
+    }
+  };
+  const raw = (statements: string): void => {
+    const db = new Database(file);
+    db.exec(statements);
+    db.close();
+  };
+  const worker: LedgerWorker = {
+    ...{ worker: 'w-1', group: 'default', host: 'h', pid: 1, version: '1', state: 'idle', slots: 2, busy: [] },
+    ...{ done: 0, failed: 0, startedAt: 1, seenAt: 1 },
+  };
+  /** The tables as schema version 1 had them. */
+  const BACK = `alter table workers drop column memory; alter table workers drop column disk;
+    delete from ledger_schema where version = 2`;
+
+  it('are kept as they were said, and absent where they were not', async () => {
+    await within(async (ledger) => {
+      await ledger.heartbeat({ ...worker, memory: 64e9, disk: 2e12 });
+      await ledger.heartbeat({ ...worker, worker: 'w-2' });
+      const [one, two] = [...(await ledger.workers({}))].sort((a, b) => (a.worker < b.worker ? -1 : 1));
+      expect(one).to.deep.equal({ ...worker, memory: 64e9, disk: 2e12 });
+      expect(two).to.deep.equal({ ...worker, worker: 'w-2' });
+    });
+  });
+
+  it('are added to a ledger of schema version 1, and what it knew stays', async () => {
+    await within((ledger) => ledger.heartbeat(worker));
+    raw(BACK);
+    await within(async (ledger) => {
+      expect(await ledger.workers({})).to.deep.equal([worker]);
+      await ledger.heartbeat({ ...worker, seenAt: 2, memory: 5 });
+      expect(await ledger.workers({})).to.deep.equal([{ ...worker, seenAt: 2, memory: 5 }]);
+    });
+  });
+
+  it('are left alone by older code, which goes on writing to the new tables', async () => {
+    await within((ledger) => ledger.heartbeat({ ...worker, memory: 5 }));
+    raw(`insert into workers (worker, group_name, host, pid, version, state, slots, busy, done, failed, started_at, seen_at)
+      values ('w-old', 'default', 'h', 1, '0', 'idle', 1, '[]', 0, 0, 1, 3)`);
+    await within(async (ledger) => {
+      expect((await ledger.workers({})).map((seen) => [seen.worker, seen.memory])).to.deep.equal([
+        ['w-old', undefined],
+        ['w-1', 5],
+      ]);
+    });
+  });
+});

@@ -1,0 +1,75 @@
+import { expect } from 'chai';
+import { csvHeader, csvLine } from '../../src/cli/report-csv.ts';
+import { formatChange, formatFigure, formatShare, sparkline } from '../../src/cli/report-figures.ts';
+import type { Figure } from '../../src/model/report/compare.ts';
+import { event, T0 } from '../contracts/ledger-events.ts';
+
+const figure = (more: Partial<Figure>): Figure => ({
+  ...{ code: 'failed', name: 'failed', step: null, unit: 'count', perTask: false, before: 1, now: 1, change: 0 },
+  ...{ better: 'less', matters: true, regressed: false },
+  ...more,
+});
+
+describe("a report's figures for people", () => {
+  it('read as what they are', () => {
+    const shown = (value: number | null, unit: Figure['unit'], perTask = false) =>
+      formatFigure(value, { unit, perTask });
+    expect(shown(null, 'seconds')).to.equal('-');
+    expect([shown(90, 'seconds'), shown(1e6, 'bytes'), shown(0.5, 'perSecond')]).to.deep.equal([
+      '1m30s',
+      '1MB',
+      '0.5/s',
+    ]);
+    expect([shown(12.5, 'usd'), shown(1234, 'count'), shown(0.0374, 'count', true)]).to.deep.equal([
+      '$12.50',
+      '1,234',
+      '3.7%',
+    ]);
+    expect([formatShare(0), formatShare(0.001), formatShare(0.934)]).to.deep.equal(['0%', '0.1%', '93%']);
+  });
+
+  it('tell a change in percent, from nothing, of nothing, and one too small to say', () => {
+    expect(formatChange(figure({ before: 2, now: 3, change: 0.5 }))).to.equal('+50%');
+    expect(formatChange(figure({ before: 0.001, now: 12, change: 11_999 }))).to.equal('+1,199,900%');
+    expect(formatChange(figure({ before: 0, now: 3, change: null }))).to.equal('new');
+    expect(formatChange(figure({ before: null, change: null }))).to.equal('');
+    expect([formatChange(figure({})), formatChange(figure({ change: 0.001 }))]).to.deep.equal(['=', '~']);
+  });
+
+  it('draw a series within the width, its highest value highest', () => {
+    expect(sparkline([0, 1, 4, 8], 10)).to.equal(' ▂▅█');
+    expect(
+      sparkline(
+        Array.from({ length: 240 }, (_, n) => n),
+        40,
+      ),
+    ).to.have.length(40);
+    expect(sparkline([0, 0], 10)).to.equal('  ');
+  });
+});
+
+describe('an attempt as a line of CSV', () => {
+  it('quotes what needs it, leaves the unknown empty, and lets no text be a formula', () => {
+    const failed = event('failedAttempt', 7, {
+      exitCode: 3,
+      reason: 'exit',
+      error: '=1+1, "no" rate',
+      waitSeconds: 1.5,
+    });
+    const [line, ...rest] = csvLine(failed, ['claims']).split('\r\n');
+    expect(rest).to.deep.equal(['']);
+    const at = new Date(T0).toISOString();
+    const end = new Date(T0 + 1_000).toISOString();
+    expect(line).to.equal(
+      `claims-1,price,7,0,1,t7,failedAttempt,w1,0,${at},${end},1,1.5,3,exit,"'=1+1, ""no"" rate",,,,,` +
+        'jobs/claims-1/steps/price/log/000000007.t7,',
+    );
+  });
+
+  it('has as many cells as the header has columns', () => {
+    const counters = ['claims', 'amount'];
+    const line = csvLine(event('running', 1, { counters: { amount: '0.10' } }), counters);
+    expect(line.split(',')).to.have.length(csvHeader(counters).split(',').length);
+    expect(line.endsWith(',,0.10\r\n')).to.equal(true);
+  });
+});

@@ -1,0 +1,51 @@
+import { createHash } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { checkFile } from '../../src/jobs/verify/check/check-file.ts';
+import { openPlace, type Place } from '../jobs/published-job.ts';
+import { submitJob, work } from '../jobs/submitted-job.ts';
+import { runCli } from './fake-io.ts';
+
+const YAML = `
+name: boxes
+input: { split: { by: range, from: 1, to: 2 } }
+steps:
+  - { name: open, run: "for i in 1 2 3; do echo $i > $BATCHCTL_OUTPUT_DIR/$i; done", output: files, explode: true }
+  - { name: price, run: [cat] }
+`;
+
+describe('verify --check of a job that explodes', () => {
+  let place: Place;
+  before(async () => {
+    place = await openPlace();
+  });
+  after(() => place.end());
+
+  it('holds each file to a published output, and finds one that was dropped, moved or made up', async () => {
+    const { record } = await submitJob(place, YAML, {});
+    await work(place.platform);
+    const world = { cwd: place.directory, env: { HOME: place.directory } };
+    const { code, stderr } = await runCli(['--profile', 'local', 'verify', record.job, '-o', 'e.ndjson'], world);
+    expect(code, stderr).to.equal(0);
+    const path = join(place.directory, 'e.ndjson');
+    expect((await checkFile(path)).mismatches).to.deep.equal([]);
+    const lines = readFileSync(path, 'utf8').split('\n').slice(0, -2);
+    const files = lines.filter((line) => line.includes('"line":"file"'));
+    expect(files.map((line) => (JSON.parse(line) as { from: string }).from)).to.deep.equal([
+      ...['open/0', 'open/0', 'open/0', 'open/1', 'open/1', 'open/1'],
+    ]);
+    const codesWith = async (change: (line: string) => readonly string[]): Promise<readonly string[]> => {
+      const body = lines.flatMap((line) => (line === files[2] ? change(line) : [line]));
+      const text = body.map((line) => `${line}\n`).join('');
+      const sha256 = createHash('sha256').update(text).digest('hex');
+      writeFileSync(path, `${text}${JSON.stringify({ line: 'seal', lines: body.length, sha256 })}\n`);
+      return (await checkFile(path)).mismatches.map((finding) => finding.code);
+    };
+    expect(await codesWith((line) => [line])).to.deep.equal([]);
+    expect(await codesWith(() => [])).to.include.members(['shard', 'files', 'stated']);
+    expect(await codesWith((line) => [line, line])).to.include.members(['shard', 'files', 'stated']);
+    expect(await codesWith((line) => [line.replace('open/0', 'open/9')])).to.include.members(['shard', 'files']);
+    expect(await codesWith((line) => [line.replace('"size":2', '"size":3')])).to.include.members(['shard', 'stated']);
+  });
+});

@@ -1,0 +1,117 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { causeId } from '../../src/model/cause.ts';
+import { runCli } from '../cli/fake-io.ts';
+import { openPlace, type Place } from './published-job.ts';
+import { submitJob, work } from './submitted-job.ts';
+
+const FAIL = `case $BATCHCTL_TASK in
+  1|3|4) echo "reading" >&2; echo "row $((BATCHCTL_TASK * 7)) of /in/$BATCHCTL_TASK.csv: no rate" >&2; exit 1;;
+  5) echo "the only one of 5" >&2; exit 2;;
+esac
+cat
+`;
+const JOB = `
+name: claims
+files: [fail.sh]
+input: { split: { by: range, from: 1, to: 8 } }
+steps:
+  - { name: price, run: [sh, fail.sh], attempts: 1 }
+`;
+const NO_RATE = causeId({ step: 'price', reason: 'exit', exitCode: 1, error: 'row 7 of /in/1.csv: no rate' });
+
+describe('the verbs that tell what failed', () => {
+  let place: Place;
+  let job: string;
+  beforeEach(async () => {
+    place = await openPlace();
+    writeFileSync(join(place.directory, 'fail.sh'), FAIL);
+    job = (await submitJob(place, JOB, {})).record.job;
+    await work(place.platform);
+  });
+  afterEach(() => place.end());
+
+  const cli = (...words: string[]) =>
+    runCli([...words, '--profile', 'local', '--tz', 'UTC'], { cwd: place.directory, env: { HOME: place.directory } });
+  async function documents(...words: string[]): Promise<readonly Record<string, unknown>[]> {
+    const { code, stdout, stderr } = await cli(...words, '--json');
+    expect(code, stderr).to.equal(0);
+    return stdout.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Record<string, unknown>]));
+  }
+
+  it('failures says how many failed and why, and what to type next', async () => {
+    const { code, stdout, stderr } = await cli('failures');
+    expect(code).to.equal(0);
+    const lines = stdout.trimEnd().split('\n');
+    expect(lines[0]).to.equal(`${job}: 4 of 8 tasks failed for good, for 2 causes`);
+    expect(lines[3]).to.match(new RegExp(`^${NO_RATE}  price +1  exit +3  .* UTC  row <n> of <path>: no rate$`));
+    expect(lines[4]).to.match(/^[a-z2-7]{6} {2}price +2 {2}exit +1 {2}.* ago {2}the only one of 5$/);
+    expect(stderr).to.contain(`batchctl retry ${job} --cause ${NO_RATE}`);
+    expect(stderr).to.contain(`batchctl reproduce ${job} price/1 --run`);
+  });
+
+  it('failures --cause tells all about one, with the log of one of its tasks', async () => {
+    const { stdout } = await cli('failures', job, '--cause', NO_RATE.slice(0, 4));
+    expect(stdout)
+      .to.match(/^tasks {4}3: price\/1,3-4$/m)
+      .and.match(/^reason {3}exit \(exit code 1\)$/m);
+    expect(stdout).to.contain('\n    reading\n    row 7 of /in/1.csv: no rate\n');
+    const { code, stderr } = await cli('failures', job, '--cause', 'zzz');
+    expect(code).to.equal(4);
+    expect(stderr).to.contain(NO_RATE);
+  });
+
+  it('failures --json has the tasks and an example with its log', async () => {
+    const [first, second, ...others] = await documents('failures', job);
+    expect(others).to.deep.equal([]);
+    expect(first).to.deep.include({ job, cause: NO_RATE, count: 3, tasks: '1,3-4', skipped: '', workers: 1 });
+    expect(first).to.have.nested.property('example.error', 'row 7 of /in/1.csv: no rate');
+    expect(first).to.have.nested.property('example.tail').that.deep.equals(['reading', 'row 7 of /in/1.csv: no rate']);
+    expect(second).to.include({ count: 1, exitCode: 2 });
+  });
+
+  it('failures says so when nothing failed', async () => {
+    const { record } = await submitJob(place, JOB.replace('claims', 'other'), {});
+    const { code, stdout, stderr } = await cli('failures', record.job);
+    expect([code, stdout]).to.deep.equal([0, '']);
+    expect(stderr).to.contain('has failed for good');
+  });
+
+  it('tasks --json names the cause of what failed, and none of what did not', async () => {
+    const rows = await documents('tasks', job);
+    expect(
+      rows.map(({ task, cause }) => (cause === NO_RATE ? task : null)).filter((task) => task !== null),
+    ).to.deep.equal([1, 3, 4]);
+    expect(rows.filter(({ state }) => state === 'done').map(({ cause }) => cause)).to.deep.equal([
+      null,
+      null,
+      null,
+      null,
+    ]);
+    expect((await documents('tasks', job, '--task', 'price/1'))[0]).to.include({ cause: NO_RATE });
+  });
+
+  it('history tells who decided what, from the acceptance on', async () => {
+    expect((await cli('skip', job, '--task', 'price/5', '--reason', 'no data')).code).to.equal(0);
+    const { stdout } = await cli('history', job);
+    const [title, ...lines] = stdout.trimEnd().split('\n');
+    expect(title).to.match(/^WHEN +WHO +WHAT$/);
+    expect(lines[0]).to.match(/UTC +\S+ +accepted: 8 parts, steps price/);
+    expect(lines.find((line) => line.includes('skipped'))).to.match(/skipped price\/5: no data/);
+    const entries = await documents('history', job);
+    expect(entries[0]).to.include({ number: null, what: 'accepted' });
+    expect(entries[1]).to.include({ number: 0, what: 'sent', text: 'sent its first tasks', format: 1 });
+    expect(entries.find(({ what }) => what === 'skip')).to.deep.include({ tasks: { price: '5' }, reason: 'no data' });
+  });
+
+  it('reproduce --run says that a task fails here as it did there', async () => {
+    const { code, stdout } = await cli('reproduce', job, 'price/3', '--run', '-o', 'here');
+    expect(code).to.equal(0);
+    expect(stdout).to.match(/^here: +exit code 1, "row 21 of \/in\/3\.csv: no rate" after .*, as recorded$/m);
+    const [document] = await documents('reproduce', job, 'price/0', '--run');
+    expect(document).to.deep.include({ task: 'price/0', round: 0, bytes: 2 });
+    expect(document).to.have.nested.property('run.asRecorded', true);
+    expect(document).to.have.property('directory', join(place.directory, `${job}-price-0`));
+  });
+});

@@ -1,0 +1,43 @@
+import { expect } from 'chai';
+import { outKey } from '../../src/model/keys.ts';
+import { encodeMessage } from '../../src/model/message.ts';
+import type { Report } from '../../src/model/report/report.ts';
+import { until } from '../support/until.ts';
+import { Workspace } from '../support/workspace.ts';
+
+describe('report of a task that two workers ran at once', () => {
+  let at: Workspace;
+  beforeEach(() => {
+    at = new Workspace();
+  });
+  afterEach(() => at.remove());
+
+  it('counts the attempt that lost as interrupted, and as ended', async function () {
+    this.timeout(60_000);
+    const slow = `[ $BATCHCTL_WORKER_ID != w-slow ] || while [ ! -e "$HOME/go" ]; do sleep 0.02; done`;
+    at.write('job.json', {
+      name: 'one',
+      input: { split: { by: 'range', from: 1, to: 1 } },
+      steps: [{ name: 'only', run: `echo run >> "$HOME/ran"; ${slow}; echo x` }],
+    });
+    const job = await at.submit();
+    const platform = await at.platform();
+    const first = at.start(['worker', '--slots', '1', '--until-empty'], { BATCHCTL_SUPERVISED_ID: 'w-slow' });
+    await until('the first runs', () => at.lines('ran').length === 1, 30_000);
+    const queue = await platform.queue('default');
+    await queue.send([{ body: encodeMessage({ job, step: 'only', task: 0, round: 0 }), tenant: job }]);
+    const second = at.work({ BATCHCTL_SUPERVISED_ID: 'w-quick' });
+    await until('the second was done', () => platform.store.head(outKey(job, 'only', 0)), 30_000);
+    at.write('go', '');
+    await Promise.all([first.ended, second]);
+    const attempts = await (await platform.ledger()).attempts(job, 'only', 0);
+    const lost = attempts.find(({ worker }) => worker === 'w-slow');
+    expect(lost).to.include({ outcome: 'interrupted' });
+    // On a machine so busy that its lease ended first, that is the reason.
+    expect(lost?.reason).to.be.oneOf(['twin', 'lease']);
+    expect(lost?.endedAt).to.be.a('number');
+    const found = JSON.parse((await at.run(['report', job, '--json'])).stdout) as Report;
+    expect(found.totals).to.include({ done: 1, interrupted: 1, attempts: 2, failed: 0 });
+    expect(found.totals.lostSeconds).to.be.above(0);
+  });
+});

@@ -1,0 +1,84 @@
+import { expect } from 'chai';
+import { RecentRate } from '../../src/jobs/rate.ts';
+import { compose } from '../../src/jobs/status.ts';
+import type { LedgerWorker, StepCounts } from '../../src/ports/ledger.ts';
+import { viewOf } from '../model/job-of.ts';
+
+const now = Date.parse('2026-11-30T07:00:00.000Z');
+const SENT = { what: 'sent' } as const;
+
+function countsOf(step: string, counts: Partial<StepCounts>): StepCounts {
+  const none = { running: 0, done: 0, failed: 0, retried: 0, interrupted: 0, bytesIn: 0, bytesOut: 0, seconds: 0 };
+  return { step, ...none, counters: {}, movedAt: now, exact: false, ...counts };
+}
+
+function workerOf(facts: Partial<LedgerWorker>): LedgerWorker {
+  const who = { worker: 'w-1', group: 'default', host: 'here', pid: 1, version: '0.1.0' };
+  return { ...who, state: 'busy', slots: 2, busy: [], done: 0, failed: 0, startedAt: now, seenAt: now, ...facts };
+}
+
+describe('a status', () => {
+  const price = (counts: Partial<StepCounts>, entries: Parameters<typeof viewOf>[0]) => {
+    const [step] = compose(viewOf([SENT, ...entries]), [countsOf('price', counts)], [], now).steps;
+    const { waiting, running, done, failed, skipped } = step ?? {};
+    return { waiting, running, done, failed, skipped };
+  };
+
+  it('counts a failed task that was skipped once', () => {
+    const skip = { what: 'skip', tasks: { price: '0,3' }, failed: { price: '0' }, reason: 'x' } as const;
+    expect(price({ done: 2, failed: 1 }, [skip])).to.deep.equal({
+      waiting: 0,
+      running: 0,
+      done: 2,
+      failed: 0,
+      skipped: 2,
+    });
+    expect(price({ done: 1, failed: 2 }, [skip])).to.deep.equal({
+      waiting: 0,
+      running: 0,
+      done: 1,
+      failed: 1,
+      skipped: 2,
+    });
+  });
+
+  it('counts one that failed after it was skipped once, and hides no other failure', () => {
+    const skip = { what: 'skip', tasks: { price: '3' }, failed: {}, reason: 'x' } as const;
+    expect(price({ done: 3, failed: 1 }, [skip])).to.deep.equal({
+      waiting: 0,
+      running: 0,
+      done: 3,
+      failed: 0,
+      skipped: 1,
+    });
+    expect(price({ done: 1, failed: 2 }, [skip])).to.deep.equal({
+      waiting: 0,
+      running: 0,
+      done: 1,
+      failed: 2,
+      skipped: 1,
+    });
+  });
+
+  it('projects the end from what the workers of now have done', () => {
+    const view = viewOf([SENT, { what: 'adjust', finishBy: '2026-11-30T08:00:00.000Z' }]);
+    const worker = workerOf({ done: 2, startedAt: now - 20_000 });
+    // The job waited an hour for its worker: that says nothing of its pace.
+    const status = compose(view, [countsOf('price', { done: 2 })], [worker], now);
+    expect(status).to.include({ rate: 0.1, eta: 70, finishBy: '2026-11-30T08:00:00.000Z' });
+    expect(status.projected).to.equal('2026-11-30T07:01:10.000Z');
+    expect(compose(view, [countsOf('price', { done: 2 })], [], now)).to.include({
+      rate: null,
+      eta: null,
+      projected: null,
+    });
+  });
+
+  it('of a follower has the rate of the last minute', () => {
+    const recent = new RecentRate();
+    expect([recent.add(0, 0), recent.add(5_000, 50)]).to.deep.equal([null, null]);
+    expect(recent.add(10_000, 100)).to.equal(10);
+    for (let second = 11; second <= 100; second += 1) recent.add(second * 1_000, 100);
+    expect(recent.add(101_000, 100)).to.equal(0);
+  });
+});

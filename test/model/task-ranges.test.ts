@@ -1,0 +1,25 @@
+import { expect } from 'chai';
+import { TaskRanges } from '../../src/model/task-ranges.ts';
+import { formatTaskSet } from '../../src/model/task-set.ts';
+
+function rangesOf(numbers: readonly number[]): TaskRanges {
+  const ranges = new TaskRanges();
+  for (const n of numbers) ranges.add(n);
+  return ranges;
+}
+
+describe('a growing set of tasks', () => {
+  for (const numbers of [[], [0], [7], [0, 1, 2], [0, 2, 4], [3, 17, 18, 19, 40]]) {
+    it(`holds ${JSON.stringify(numbers)} and is written as any set of tasks is`, () => {
+      const ranges = rangesOf(numbers);
+      expect([...ranges]).to.deep.equal(numbers);
+      expect(ranges.count).to.equal(numbers.length);
+      expect(String(ranges)).to.equal(formatTaskSet(numbers));
+    });
+  }
+
+  it('takes no number twice and none below the last', () => {
+    expect(() => rangesOf([3, 3])).to.throw(RangeError);
+    expect(() => rangesOf([3, 2])).to.throw(RangeError);
+  });
+});

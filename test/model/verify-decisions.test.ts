@@ -1,0 +1,97 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
+import type { JobRecord } from '../../src/model/job.ts';
+import type { EntryKind, JournalEntry } from '../../src/model/journal.ts';
+import { formatTaskSet } from '../../src/model/task-set.ts';
+import { roundsOf, skipsOf, toleranceOf } from '../../src/model/verify/decisions.ts';
+import { differences } from '../../src/model/verify/differences.ts';
+import { parseLine } from '../../src/model/verify/parse-line.ts';
+import { TaskSetWriter } from '../../src/model/verify/task-set-writer.ts';
+import { emptyView, foldJournal } from '../../src/model/view.ts';
+
+const YAML =
+  'name: a\ninput: { split: { by: range, from: 1, to: 20 } }\ntolerate: 0.3%\nsteps: [{ name: price, run: [cat] }]';
+const RECORD: JobRecord = {
+  ...{ format: 1, job: 'a-20261130-0600-abcde', spec: parseJobFile(YAML, { file: 'job.yaml' }), parts: 20 },
+  ...{ runKey: null, runNumber: null, period: null, inputs: [], records: null, digest: 'sha256:0', code: null },
+  ...{ createdAt: '2026-11-30T06:00:00.000Z', createdBy: 'me@here', host: 'here', version: '0.1.0', notBefore: null },
+};
+const entries = (...kinds: readonly EntryKind[]): readonly JournalEntry[] =>
+  kinds.map((kind, n) => ({ format: 1, id: `${n}`, when: `2026-11-30T0${n}:00:00.000Z`, who: 'ann@desk', ...kind }));
+
+describe('what a proof says of the decisions', () => {
+  it('names the tolerance of the job file, or of the last adjustment of it, and whose it is', () => {
+    expect(toleranceOf(RECORD, [])).to.deep.equal({
+      value: '0.3%',
+      who: 'me@here',
+      when: RECORD.createdAt,
+      entry: null,
+    });
+    const adjusted = entries({ what: 'adjust', tolerate: '2' }, { what: 'adjust', maxRunning: 3 });
+    expect(toleranceOf(RECORD, adjusted)).to.deep.include({ value: '2', who: 'ann@desk', entry: 0 });
+  });
+
+  it('tells the retries, with what each changed', () => {
+    const journal = entries(
+      { what: 'sent' },
+      { what: 'resume' },
+      { what: 'retry', round: 1, tasks: { price: '3' }, canaries: null, overrides: {} },
+      { what: 'retry', round: 2, tasks: { price: '4' }, canaries: null, overrides: { timeout: 9 } },
+    );
+    expect(roundsOf(journal).map(({ entry, round, changed }) => [entry, round, changed])).to.deep.equal([
+      [2, 1, {}],
+      [3, 2, { timeout: 9 }],
+    ]);
+  });
+
+  it('leaves out of the skips what was taken back since', () => {
+    const journal = entries(
+      { what: 'skip', tasks: { price: '3-7' }, reason: 'bad' },
+      { what: 'skip', tasks: { price: '9' }, reason: 'worse' },
+      { what: 'unskip', tasks: { price: '5,9' } },
+    );
+    const skips = skipsOf(foldJournal(emptyView(RECORD), journal), journal);
+    expect(skips.map(({ tasks, reason }) => [tasks, reason])).to.deep.equal([['3-4,6-7', 'bad']]);
+  });
+});
+
+describe('the pieces of an evidence file', () => {
+  it('writes a set of tasks as it comes, as it is written at once', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.nat(60)), (numbers) => {
+        const sorted = numbers.sort((a, b) => a - b);
+        const writer = new TaskSetWriter();
+        for (const n of sorted) writer.add(n);
+        expect(writer.text()).to.equal(formatTaskSet(sorted));
+      }),
+    );
+  });
+
+  it('finds where two documents differ, and nothing where they do not', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        expect([...differences(value, structuredClone(value))]).to.deep.equal([]);
+      }),
+    );
+    const found = [...differences({ a: [1, { b: 2 }], c: null }, { a: [1, { b: 3 }], d: 1 })].map(({ path }) => path);
+    expect(found).to.deep.equal(['a[1].b', 'c', 'd']);
+    expect([...differences([1], [1, 2])][0]?.path).to.equal('.length');
+  });
+
+  it('takes nothing for a line that is none, whatever it is', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          fc.jsonValue().map((value) => JSON.stringify(value)),
+        ),
+        (text) => {
+          expect(parseLine(text)).to.equal(null);
+        },
+      ),
+    );
+    for (const line of ['evidence', 'input', 'decision', 'part', 'opened', 'end', 'shard', 'proof', 'seal'])
+      expect(parseLine(JSON.stringify({ line })), line).to.equal(null);
+  });
+});
