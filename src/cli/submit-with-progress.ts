@@ -5,6 +5,7 @@ import { type Submitted, submit } from '../jobs/submit/submit.ts';
 import { killPoints } from '../lib/kill-point.ts';
 import type { JobSpec } from '../model/job.ts';
 import type { Context } from './context.ts';
+import { formatInstant } from './format.ts';
 import { type Progress, startProgress } from './render-progress.ts';
 import { modeOf, type SubmissionInput, submissionOf } from './submission-flags.ts';
 
@@ -59,7 +60,7 @@ export async function submitPrepared(
         }
       },
     });
-    sayDeadlineStays(ctx, prepared, submitted);
+    await sayDeadlineStays(ctx, prepared, submitted);
     return submitted;
   } finally {
     for (const line of await Promise.all(opening.values())) line.done();
@@ -67,13 +68,12 @@ export async function submitPrepared(
 }
 
 /** A job that was there already keeps its deadline: who gave another one is told how to change it. */
-function sayDeadlineStays(ctx: Context, { request }: Prepared, { view, created }: Submitted): void {
+async function sayDeadlineStays(ctx: Context, { request }: Prepared, { view, created }: Submitted): Promise<void> {
   const wanted = request.finishBy ?? null;
   if (created || wanted === null || wanted === view.finishBy) return;
   const { job } = view.record;
-  ctx.notice(
-    `job ${job} keeps its deadline (${view.finishBy ?? 'none'}): batchctl adjust ${job} --finish-by ${wanted} changes it`,
-  );
+  const kept = view.finishBy === null ? 'none' : formatInstant(Date.parse(view.finishBy), await ctx.zone());
+  ctx.notice(`job ${job} keeps its deadline (${kept}): batchctl adjust ${job} --finish-by TIME changes it`);
 }
 
 /** Less than this is done before a line could be read: bytes to cut, tasks to send. */

@@ -45,7 +45,10 @@ export async function checkText(
   // The zone of this machine: a check opens no configuration.
   const zone = ctx.flags.tz ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (good) text.push(...(await resultLines(ctx, proof.result, zone)));
-  text.push('', `proved by ${proof.who} ${at(proof.when, zone)}, with batchctl ${proof.version}`);
+  text.push(
+    '',
+    `${good ? 'proved' : 'said to be proved'} by ${proof.who} ${at(proof.when, zone)}, with batchctl ${proof.version}`,
+  );
   if (key !== null) text.push(`proof ${key}`, `${checksum}`);
   return text.join('\n');
 }

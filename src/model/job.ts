@@ -1,3 +1,5 @@
+import type { Rehearsal } from './rehearsal.ts';
+
 export type JobState = 'submitted' | 'running' | 'paused' | 'succeeded' | 'failed' | 'cancelled';
 
 /** True for a state that only a person's retry, skip or a late output leaves. */
@@ -142,6 +144,8 @@ export interface JobRecord {
   readonly maxCost?: number | null;
   /** What flags said in place of the job file, so that a mended file is compared with what the file had said. */
   readonly given?: GivenByFlags;
+  /** Set for a job on a sample of its parts; null or absent for a real one. */
+  readonly rehearsal?: Rehearsal | null;
 }
 
 export interface GivenByFlags {

@@ -2,6 +2,7 @@ import { type Change, STEP_FIELDS, same } from './changes.ts';
 import type { JobRecord, JobSpec, StepSpec } from './job.ts';
 import type { Overrides, StepChange } from './journal.ts';
 import { changedStep } from './overrides.ts';
+import { toleranceText } from './tolerance.ts';
 
 /** What a mended job file changes: what a round can carry, and what it can't. */
 export interface MendFound {
@@ -12,17 +13,7 @@ export interface MendFound {
 }
 
 /** Of a job: what its parts, its verdict and its name are made of. `tolerate` and `maxRunning` are for `adjust`. */
-const FIXED = [
-  'name',
-  'tolerate',
-  'onFailure',
-  'halt',
-  'expect',
-  'maxRunning',
-  'maxTasks',
-  'deliver',
-  'notify',
-] as const;
+const FIXED = ['name', 'onFailure', 'halt', 'expect', 'maxRunning', 'maxTasks', 'deliver', 'notify'] as const;
 /** Of a step: how its tasks chain, what their outputs are, and on which queue they lie. */
 const STEP_FIXED = ['gather', 'output', 'explode', 'group', 'interruptions', 'fallback'] as const;
 
@@ -37,6 +28,7 @@ export function mendOf(record: JobRecord, before: Overrides, mended: JobSpec): M
     if (!same(from, to)) refused.push({ field, from, to });
   };
   for (const field of FIXED) refuse(field, accepted[field], mended[field]);
+  refuse('tolerate', toleranceText(accepted.tolerate), toleranceText(mended.tolerate));
   if (record.given?.input !== true) refuse('input.from', accepted.input?.from, mended.input?.from);
   refuse('input.split', accepted.input?.split, mended.input?.split);
   for (const name of namesIn(accepted.labels, mended.labels)) {

@@ -48,7 +48,8 @@ export function chooseParts(parts: number, count: number, largest: number): read
   if (size < 3 || chosen.includes(largest)) return chosen;
   // The largest takes the place of its neighbour; both ends stay.
   const nearest = chosen.reduce(
-    (best, n, i) => (i > 0 && i < size - 1 && Math.abs(n - largest) < Math.abs((chosen[best] ?? 0) - largest) ? i : best),
+    (best, n, i) =>
+      i > 0 && i < size - 1 && Math.abs(n - largest) < Math.abs((chosen[best] ?? 0) - largest) ? i : best,
     1,
   );
   chosen[nearest] = largest;

@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { mustReadView } from '../../src/jobs/journal.ts';
 import { journalKey } from '../../src/model/keys.ts';
 import { until } from '../support/until.ts';
-import { WAITS, whyJobFile } from '../support/why-job.ts';
+import { waitsIn, whyJobFile } from '../support/why-job.ts';
 import { type Ended, Workspace } from '../support/workspace.ts';
 
 interface Line {
@@ -148,7 +148,7 @@ describe('doctor', function () {
   });
 
   it('an open job on which nobody works warns; a worker that vanished warns', async () => {
-    workspace.write('job.json', whyJobFile(2, WAITS));
+    workspace.write('job.json', whyJobFile(2, waitsIn(workspace)));
     const job = await workspace.submit();
     const alone = await examine();
     expect(alone.unwell).to.deep.equal(['openJobs']);

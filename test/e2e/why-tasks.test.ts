@@ -3,11 +3,12 @@ import { expect } from 'chai';
 import { begunKey } from '../../src/model/keys.ts';
 import { startInside } from '../support/inside-worker.ts';
 import { until } from '../support/until.ts';
-import { causeOf, codesOf, WAITS, whyJobFile } from '../support/why-job.ts';
+import { causeOf, codesOf, waitsIn, whyJobFile } from '../support/why-job.ts';
 import { Workspace } from '../support/workspace.ts';
 
 /** Task 0 waits for `go`, all others are quick. */
-const ONE_WAITS = `[ "$BATCHCTL_TASK" != 0 ] || ${WAITS.replace('; echo done', '')}; echo done`;
+const oneWaits = (workspace: Workspace, others = 'echo done'): string =>
+  `[ "$BATCHCTL_TASK" != 0 ] || ${waitsIn(workspace).replace('; echo done', '')}; ${others}`;
 
 describe('why: tasks that do not end', function () {
   this.timeout(60_000);
@@ -18,7 +19,7 @@ describe('why: tasks that do not end', function () {
   afterEach(() => workspace.remove());
 
   it('a gather waits for one straggler: which, how long, on whom, against the median', async () => {
-    workspace.write('job.json', whyJobFile(6, ONE_WAITS, { gather: true }));
+    workspace.write('job.json', whyJobFile(6, oneWaits(workspace), { gather: true }));
     const job = await workspace.submit();
     const worker = workspace.start(['worker', '--until-empty', '--slots', '2']);
     const platform = await workspace.platform();
@@ -30,7 +31,7 @@ describe('why: tasks that do not end', function () {
   });
 
   it('a task far slower than its fellows is named while others still wait', async () => {
-    workspace.write('job.json', whyJobFile(120, ONE_WAITS.replace('; echo done', '; sleep 0.1; echo done')));
+    workspace.write('job.json', whyJobFile(120, oneWaits(workspace, 'sleep 0.1; echo done')));
     const job = await workspace.submit();
     const worker = workspace.start(['worker', '--until-empty', '--slots', '2']);
     const cause = await causeOf(await workspace.platform(), job, 'slowTasks');
@@ -66,7 +67,7 @@ describe('why: tasks that do not end', function () {
   });
 
   it('maxRunning is reached: by what, and how many wait', async () => {
-    workspace.write('job.json', whyJobFile(4, WAITS, { job: { maxRunning: 1 } }));
+    workspace.write('job.json', whyJobFile(4, waitsIn(workspace), { job: { maxRunning: 1 } }));
     const job = await workspace.submit();
     const worker = workspace.start(['worker', '--until-empty', '--slots', '3']);
     const cause = await causeOf(await workspace.platform(), job, 'maxRunning');
@@ -76,7 +77,7 @@ describe('why: tasks that do not end', function () {
   });
 
   it('maxRunning of a step is told apart from the job’s', async () => {
-    workspace.write('job.json', whyJobFile(4, WAITS, { step: { maxRunning: 1 } }));
+    workspace.write('job.json', whyJobFile(4, waitsIn(workspace), { step: { maxRunning: 1 } }));
     const job = await workspace.submit();
     const worker = workspace.start(['worker', '--until-empty', '--slots', '3']);
     const cause = await causeOf(await workspace.platform(), job, 'maxRunning');
@@ -86,7 +87,7 @@ describe('why: tasks that do not end', function () {
   });
 
   it('a worker that was killed: its task waits for the lease; killed again and again, the task is named', async () => {
-    workspace.write('job.json', whyJobFile(1, WAITS));
+    workspace.write('job.json', whyJobFile(1, waitsIn(workspace)));
     const job = await workspace.submit();
     const platform = await workspace.platform();
     const ledger = await platform.ledger();
@@ -160,7 +161,7 @@ describe('why: tasks that do not end', function () {
   });
 
   it('an attempt whose lease was lost is told, with the worker it ran on', async () => {
-    workspace.write('job.json', whyJobFile(1, WAITS));
+    workspace.write('job.json', whyJobFile(1, waitsIn(workspace)));
     const job = await workspace.submit();
     const platform = await workspace.platform('w-frozen');
     void startInside(workspace, platform, { slots: 1, untilEmpty: false });

@@ -4,7 +4,7 @@ import { encodeMessage } from '../../src/model/message.ts';
 import { startInside } from '../support/inside-worker.ts';
 import { rejection } from '../support/rejection.ts';
 import { until } from '../support/until.ts';
-import { causeOf, codesOf, WAITS, whyJobFile } from '../support/why-job.ts';
+import { causeOf, codesOf, waitsIn, whyJobFile } from '../support/why-job.ts';
 import { Workspace } from '../support/workspace.ts';
 
 describe('why: nobody takes the tasks', function () {
@@ -32,7 +32,7 @@ describe('why: nobody takes the tasks', function () {
   });
 
   it('a healthy job, and one that succeeded, have no cause: exit 0', async () => {
-    workspace.write('job.json', whyJobFile(4, WAITS));
+    workspace.write('job.json', whyJobFile(4, waitsIn(workspace)));
     const job = await workspace.submit();
     const worker = workspace.start(['worker', '--until-empty', '--slots', '4']);
     await until('nothing is wrong', async () => (await codesOf(await workspace.platform(), job)).length === 0);
@@ -49,7 +49,7 @@ describe('why: nobody takes the tasks', function () {
     const job = await workspace.submit();
     const platform = await workspace.platform();
     await platform.store.put('groups/default.json', size(2));
-    workspace.write('job.json', whyJobFile(1, WAITS));
+    workspace.write('job.json', whyJobFile(1, waitsIn(workspace)));
     const supervisor = workspace.start(['worker-supervisor', '--group', 'default']);
     await until('its workers are up', async () => (await (await platform.ledger()).workers({})).length === 2);
     const later = await workspace.submit();
@@ -78,7 +78,7 @@ describe('why: nobody takes the tasks', function () {
   });
 
   it('all slots run another job: which, and what makes room', async () => {
-    workspace.write('job.json', whyJobFile(3, WAITS));
+    workspace.write('job.json', whyJobFile(3, waitsIn(workspace)));
     const first = await workspace.submit();
     const platform = await workspace.platform('w-only');
     void startInside(workspace, platform, { slots: 1, untilEmpty: false });
@@ -100,7 +100,7 @@ describe('why: nobody takes the tasks', function () {
   });
 
   it('the last worker is leaving while tasks wait', async () => {
-    workspace.write('job.json', whyJobFile(3, WAITS));
+    workspace.write('job.json', whyJobFile(3, waitsIn(workspace)));
     const job = await workspace.submit();
     const platform = await workspace.platform('w-leaver');
     const worker = startInside(workspace, platform, { slots: 1, untilEmpty: false });
@@ -132,7 +132,7 @@ describe('why: nobody takes the tasks', function () {
   });
 
   it('workers older than the batchctl that submitted the job are noted', async () => {
-    workspace.write('job.json', whyJobFile(1, WAITS));
+    workspace.write('job.json', whyJobFile(1, waitsIn(workspace)));
     const job = await workspace.submit();
     const platform = await workspace.platform('w-ancient');
     void startInside(workspace, platform, { slots: 1, untilEmpty: false });

@@ -2,6 +2,7 @@ import { whyJob } from '../../src/jobs/why/why.ts';
 import type { Cause, CauseCode } from '../../src/model/why/cause.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { until } from './until.ts';
+import type { Workspace } from './workspace.ts';
 
 /** The codes that `why` finds now, the weightiest first. */
 export async function codesOf(platform: Platform, job: string): Promise<readonly CauseCode[]> {
@@ -32,5 +33,6 @@ export const whyJobFile = (
   ...more.job,
 });
 
-/** A command that waits for the file `go` in the workspace. */
-export const WAITS = 'until [ -e "$HOME/go" ]; do sleep 0.02; done; echo done';
+/** A command that waits for the file `go` in the workspace, whoever's home that is. */
+export const waitsIn = (workspace: Workspace): string =>
+  `until [ -e "${workspace.path('go')}" ]; do sleep 0.02; done; echo done`;

@@ -145,6 +145,7 @@ tbody th{min-width:0}
 .cards tr{display:grid;align-items:end;grid-template-columns:repeat(auto-fill,minmax(76px,1fr));gap:6px 12px;padding:12px 0;border-bottom:1px solid var(--line)}
 .cards th,.cards td{display:block;padding:0;border:0;text-align:left}
 .cards th,.cards .text{grid-column:1/-1}
+.cards .extra{display:none}
 .cards td::before{content:attr(data-label);display:block;white-space:normal;line-height:1.25;font-size:13px;color:var(--muted)}
 }
 `;

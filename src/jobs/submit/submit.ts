@@ -5,6 +5,7 @@ import { VERSION } from '../../lib/version.ts';
 import { standingOf } from '../../model/decide.ts';
 import type { JobRecord } from '../../model/job.ts';
 import { codeKey, jobKey, openMark, runKeyClaim } from '../../model/keys.ts';
+import type { Rehearsal } from '../../model/rehearsal.ts';
 import { emptyView, type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { discardJob } from '../discard.ts';
@@ -13,7 +14,7 @@ import { listFacts } from '../listing.ts';
 import { Onlooker } from '../onlooker.ts';
 import { recordView } from '../remember.ts';
 import { sendTasks, sendUndecided } from '../send.ts';
-import { cut } from './cut.ts';
+import { type CutParts, cut } from './cut.ts';
 import { existingRun } from './existing-run.ts';
 import { closeInputs } from './inputs.ts';
 import type { Prepared } from './prepare.ts';
@@ -32,6 +33,16 @@ export interface SubmitOptions {
     readonly total: number | null;
   }) => void;
   readonly passed?: (point: SubmitPoint) => void;
+  /** Of a rehearsal: keeps a sample of the parts that were cut under the job, and says which. */
+  readonly sample?: (job: string, parts: CutParts) => Promise<SampledParts>;
+}
+
+export interface SampledParts {
+  /** Parts that are left, numbered from 0. */
+  readonly count: number;
+  /** In them; null where the split didn't count. */
+  readonly records: number | null;
+  readonly rehearsal: Rehearsal;
 }
 
 export interface Submitted {
@@ -88,6 +99,7 @@ async function write(
       hint: '--allow-empty accepts that',
     });
   }
+  const sampled = await options.sample?.(job, parts);
   const record: JobRecord = {
     format: 1,
     job,
@@ -96,8 +108,8 @@ async function write(
     runNumber,
     period: request.period,
     inputs: parts.inputs,
-    parts: parts.count,
-    records: parts.records,
+    parts: sampled?.count ?? parts.count,
+    records: sampled === undefined ? parts.records : sampled.records,
     digest: prepared.digest,
     code: code?.sha256 ?? null,
     createdAt: now.toISOString(),
@@ -112,6 +124,7 @@ async function write(
       params: Object.keys(request.params),
       labels: Object.keys(request.labels),
     },
+    rehearsal: sampled?.rehearsal ?? null,
   };
   await store.put(openMark(job, 0), '{"format":1}');
   options.passed?.('open');

@@ -78,7 +78,7 @@ async function verifyClosed({ store }: Platform, view: JobView, options: VerifyO
   ctx.looked(0);
   return composeResult({
     ...ctx,
-    ...{ chains, scanned, expectations, evidence: evidence.finish(), skips: skipsOf(view, entriesOf(decisions)) },
+    ...{ chains, scanned, expectations, evidence: evidence.finish(), skips: skipsOf(entriesOf(decisions)) },
   });
 }
 

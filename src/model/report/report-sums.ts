@@ -3,7 +3,8 @@ import { CauseSums } from './cause-sums.ts';
 import type { CauseReport, SlowTask, Throughput, Timeline, WorkerReport } from './report.ts';
 import { Slowest } from './slowest.ts';
 import { StepSums } from './step-sums.ts';
-import { type Series, TimeGrid } from './time-grid.ts';
+import { ThroughputSums } from './throughput-sums.ts';
+import { TimeGrid } from './time-grid.ts';
 import { TimelineSums } from './timeline-sums.ts';
 import { type KnownWorker, WorkerSums } from './worker-sums.ts';
 
@@ -37,12 +38,6 @@ export interface Measured {
   readonly slowest: readonly SlowTask[];
 }
 
-const ATTEMPTS_A_BIN = 6;
-const FEWEST_BINS = 24;
-
-/** Series of the throughput, one an outcome. */
-type Counted = Exclude<AttemptFacts['outcome'], 'running'>;
-
 /**
  * All figures of a report, in one pass over the attempts of a job: they must come with those of one task together
  * (`Ledger.attemptsOfJob`). Memory is bounded, whatever their number.
@@ -52,8 +47,7 @@ export class ReportSums {
   readonly #ending: EndingContext;
   readonly #grid = new TimeGrid();
   readonly #timeline = new TimelineSums(this.#grid);
-  readonly #counted: Readonly<Record<Counted, Series>>;
-  readonly #running: Series;
+  readonly #throughput = new ThroughputSums(this.#grid);
   readonly #workers: WorkerSums;
   readonly #causes = new CauseSums();
   readonly #slowest = new Slowest();
@@ -73,9 +67,6 @@ export class ReportSums {
       worker: (id) => context.workers.get(id),
     };
     this.#workers = new WorkerSums(context.workers);
-    const series = (): Series => this.#grid.series();
-    this.#counted = { done: series(), failedAttempt: series(), failed: series(), interrupted: series() };
-    this.#running = series();
   }
 
   add(attempt: AttemptFacts): void {
@@ -105,7 +96,7 @@ export class ReportSums {
       lostSeconds: this.#lost / 1_000,
       ...this.#workers.reports(slotsOf),
       steps: this.#steps,
-      throughput: this.#throughput(),
+      throughput: this.#throughput.throughput(),
       timeline: this.#timeline.timeline(slotsOf),
       causes: this.#causes.reports(this.#context.logOf),
       slowest: this.#slowTasks(),
@@ -134,8 +125,7 @@ export class ReportSums {
     if (startedAt < this.#first) this.#first = startedAt;
     if (end > this.#last) this.#last = end;
     this.#grid.reach(startedAt, end);
-    this.#grid.cover(this.#running, startedAt, end);
-    if (outcome !== 'running') this.#grid.add(this.#counted[outcome], end, 1);
+    this.#throughput.add(attempt);
     if (outcome === 'done') {
       this.#useful += end - startedAt;
       this.#slowest.add(facts, end - startedAt, ofTask);
@@ -160,27 +150,6 @@ export class ReportSums {
       ? undefined
       : failures.findLast(({ outcome, facts }) => outcome === 'failed' && facts.round === asked);
     for (const failure of failures) this.#causes.add(failure.facts, failure.end, failure === standing);
-  }
-
-  #throughput(): Throughput {
-    // With a handful of attempts a bin, the line is no comb of ones and zeros.
-    const most = Math.max(FEWEST_BINS, Math.floor(this.#attempts / ATTEMPTS_A_BIN));
-    const view = this.#grid.view(most);
-    if (view === null) return { from: null, seconds: 0, bins: [] };
-    const of = (series: Series): readonly number[] => this.#grid.values(series, most);
-    const [done, retried] = [of(this.#counted.done), of(this.#counted.failedAttempt)];
-    const [failed, interrupted] = [of(this.#counted.failed), of(this.#counted.interrupted)];
-    return {
-      from: new Date(view.from).toISOString(),
-      seconds: view.width / 1_000,
-      bins: of(this.#running).map((milliseconds, at) => ({
-        done: done[at] ?? 0,
-        retried: retried[at] ?? 0,
-        failed: failed[at] ?? 0,
-        interrupted: interrupted[at] ?? 0,
-        running: Math.round((milliseconds / view.width) * 100) / 100,
-      })),
-    };
   }
 
   #slowTasks(): readonly SlowTask[] {

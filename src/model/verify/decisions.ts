@@ -1,6 +1,8 @@
-import type { JobRecord, Tolerance } from '../job.ts';
+import type { JobRecord } from '../job.ts';
 import type { JournalEntry } from '../journal.ts';
-import type { JobView } from '../view.ts';
+import { without } from '../ranges.ts';
+import { parseTaskSet } from '../task-set.ts';
+import { toleranceText } from '../tolerance.ts';
 import type { RoundEvidence, ToleranceEvidence } from './evidence.ts';
 import type { SkipProof } from './verify-result.ts';
 
@@ -28,21 +30,18 @@ export function toleranceOf(record: Omit<JobRecord, 'inputs'>, entries: readonly
   return tolerance;
 }
 
-function toleranceText(tolerance: Tolerance): string {
-  if (tolerance.kind === 'count') return String(tolerance.count);
-  return `${Number((tolerance.share * 100).toPrecision(12))}%`;
-}
-
 /** Who goes without which tasks, and why; what was taken back since is left out. */
-export function skipsOf(view: JobView, entries: readonly JournalEntry[]): readonly SkipProof[] {
-  const skips = entries.filter((entry): entry is JournalEntry & { readonly what: 'skip' } => entry.what === 'skip');
-  return skips.flatMap(({ tasks, who, when, reason }, index) =>
-    Object.keys(tasks).flatMap((step): readonly SkipProof[] => {
-      const at = view.record.spec.steps.findIndex(({ name }) => name === step);
-      const left = rangesText(view.skipped[index]?.get(at) ?? []);
-      return left === '' ? [] : [{ step, tasks: left, who, when, reason }];
-    }),
-  );
+export function skipsOf(entries: readonly JournalEntry[]): readonly SkipProof[] {
+  return entries.flatMap((entry, n): readonly SkipProof[] => {
+    if (entry.what !== 'skip') return [];
+    const { tasks, who, when, reason } = entry;
+    return Object.entries(tasks).flatMap(([step, set]): readonly SkipProof[] => {
+      const left = entries.slice(n + 1).reduce((ranges, later) => {
+        return later.what === 'unskip' ? without(ranges, parseTaskSet(later.tasks[step] ?? '')) : ranges;
+      }, parseTaskSet(set));
+      return left.length === 0 ? [] : [{ step, tasks: rangesText(left), who, when, reason }];
+    });
+  });
 }
 
 function rangesText(ranges: readonly (readonly [number, number])[]): string {

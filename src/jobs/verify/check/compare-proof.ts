@@ -10,7 +10,7 @@ import type { VerifyResult } from '../../../model/verify/verify-result.ts';
 import type { JobView } from '../../../model/view.ts';
 import { concludeState, concludeTotals } from '../conclude.ts';
 import { proofChecksum, proofNumber, type StoredProof } from '../proof-chain.ts';
-import type { Claimed } from './evidence-check.ts';
+import type { Claimed } from './claimed.ts';
 
 /** Longer values are cut where a difference is told. */
 const SHOWN = 60;
@@ -44,7 +44,7 @@ export function resultOf(
   return composeResult({
     ...{ view, chains, scanned, expectations, findings, warnings: new Findings() },
     ...{ deep: stated.deep, altered: stated.altered },
-    ...{ evidence: sum.finish(record), skips: skipsOf(view, sum.entries) },
+    ...{ evidence: sum.finish(record), skips: skipsOf(sum.entries) },
   });
 }
 

@@ -2,33 +2,15 @@ import { bytesChecksum } from '../../../lib/file-checksum.ts';
 import type { OpenedGather } from '../../../model/decide.ts';
 import { type JobInput, type JobRecord, stepIndex, takesFiles } from '../../../model/job.ts';
 import type { JournalEntry } from '../../../model/journal.ts';
-import type {
-  DecisionLine,
-  EndLine,
-  EvidenceLine,
-  FileLine,
-  HeaderLine,
-  InputLine,
-} from '../../../model/verify/evidence-lines.ts';
+import type { DecisionLine, EndLine, FileLine, HeaderLine, InputLine } from '../../../model/verify/evidence-lines.ts';
 import type { LocatedFindings } from '../../../model/verify/located-findings.ts';
 import { PartsCheck } from '../../../model/verify/parts-check.ts';
 import { emptyView, foldJournal, type JobView } from '../../../model/view.ts';
 import { EvidenceSum } from '../evidence-sum.ts';
+import { type BodyLine, type Claimed, ORDER } from './claimed.ts';
 import { EndsCheck } from './ends-check.ts';
 import { type FilesCheck, filesChecks } from './files-check.ts';
 import { ShardCheck } from './shard-check.ts';
-
-/** The kinds of lines before the proof, in the order in which they stand in a file. */
-const ORDER = ['evidence', 'input', 'decision', 'part', 'opened', 'end', 'file'] as const;
-type Body = Exclude<EvidenceLine, { readonly line: 'proof' | 'seal' }>;
-
-/** What the lines of a file come to, by themselves. */
-export interface Claimed {
-  readonly view: JobView;
-  readonly sum: EvidenceSum;
-  readonly scanned: { readonly parts: number; readonly inputs: number; readonly bytes: number };
-  readonly ends: readonly EndsCheck[];
-}
 
 /**
  * Takes an evidence file's lines in their order and does again what `verify` did with the store: the digests, the parts
@@ -57,7 +39,7 @@ export class EvidenceCheck {
   }
 
   /** Takes a line: what it says, its text, its number in the file. */
-  take(line: Body, text: string, number: number): void {
+  take(line: BodyLine, text: string, number: number): void {
     if (line.line === 'shard') {
       this.#shards.told(line, number);
       return;
@@ -87,7 +69,7 @@ export class EvidenceCheck {
     return { view, sum: this.#sum, scanned, ends: this.#ends };
   }
 
-  #takeBody(line: Exclude<Body, { readonly line: 'shard' }>, text: string): void {
+  #takeBody(line: Exclude<BodyLine, { readonly line: 'shard' }>, text: string): void {
     switch (line.line) {
       case 'evidence':
         return;

@@ -1,0 +1,161 @@
+import type { JobSpec } from '../job.ts';
+import { sectionStart, takesFiles } from '../job.ts';
+import { estimateOf } from './estimate.ts';
+import type { PartSizes } from './part-sizes.ts';
+import { normal, oneOf, type Random, resample, seededRandom } from './random.ts';
+import type { Estimate, Observation, SampleRun } from './sample.ts';
+import { type ScheduledStep, sectionSeconds } from './schedule.ts';
+import { drawOne, drawStep, partsSection, plainSection, type SectionSize, type StepDraw } from './section.ts';
+
+export interface ForecastInput {
+  readonly spec: Pick<JobSpec, 'steps' | 'maxRunning'>;
+  /** Of the whole input. */
+  readonly parts: PartSizes;
+  /** The jobs that were seen, newest first; at least one. */
+  readonly runs: readonly SampleRun[];
+  /** For each of these numbers of slots a time is told. */
+  readonly slots: readonly number[];
+  readonly seed: number;
+}
+
+/** What a whole job will take. Steps that no run has got to are `unseen`, and counted nowhere. */
+export interface Forecast {
+  readonly times: readonly { readonly slots: number; readonly seconds: Estimate }[];
+  readonly tasks: Estimate;
+  /** What its tasks read and wrote, all steps together. */
+  readonly bytesIn: Estimate;
+  readonly bytesOut: Estimate;
+  /** Null where it wasn't measured. */
+  readonly cpuSeconds: Estimate | null;
+  readonly peakMemory: Estimate | null;
+  readonly steps: readonly StepForecast[];
+  readonly unseen: readonly string[];
+}
+
+export interface StepForecast {
+  readonly name: string;
+  readonly tasks: Estimate;
+  /** Of one task, on average. */
+  readonly taskSeconds: Estimate;
+  readonly bytesOut: Estimate;
+}
+
+const DRAWS = 300;
+/** How much one run as a whole is faster or slower than the next: the deviation of its logarithm. */
+const DRIFT = 0.05;
+
+/** One draw: how the whole may go. */
+interface Drawn {
+  readonly seconds: readonly number[];
+  readonly steps: readonly (StepDraw & { readonly tasks: number })[];
+}
+
+/**
+ * Forecasts a whole job from tasks that were seen, by drawing some hundred runs of it: the tasks anew with putting back,
+ * scaled to the sizes of the real parts, scheduled on the slots. What differs between the draws is the error. The same
+ * for the same seed.
+ */
+export function forecast(input: ForecastInput): Forecast {
+  const random = seededRandom(input.seed);
+  const draws = Array.from({ length: DRAWS }, () => drawRun(input, random));
+  const over = (of: (drawn: Drawn) => number): Estimate => estimateOf(draws.map(of));
+  const sum = (of: (step: Drawn['steps'][number]) => number): Estimate =>
+    over(({ steps }) => steps.reduce((total, step) => total + of(step), 0));
+  const { steps } = input.spec;
+  const seen = (index: number): boolean => observed(input.runs, index).length > 0;
+  const all = (of: (step: StepDraw) => number | null): boolean =>
+    draws.every((drawn) => drawn.steps.every((step) => of(step) !== null));
+  return {
+    times: input.slots.map((slots, at) => ({ slots, seconds: over(({ seconds }) => seconds[at] ?? 0) })),
+    tasks: sum(({ tasks }) => tasks),
+    bytesIn: sum(({ bytesIn }) => bytesIn),
+    bytesOut: sum(({ bytesOut }) => bytesOut),
+    cpuSeconds: all(({ cpuSeconds }) => cpuSeconds) ? sum(({ cpuSeconds }) => cpuSeconds ?? 0) : null,
+    peakMemory: all(({ peakMemory }) => peakMemory)
+      ? over((drawn) => drawn.steps.reduce((most, { peakMemory }) => Math.max(most, peakMemory ?? 0), 0))
+      : null,
+    steps: steps.flatMap(({ name }, index) => {
+      if (!seen(index)) return [];
+      const of = (value: (step: Drawn['steps'][number]) => number): Estimate =>
+        over((drawn) => {
+          const step = drawn.steps[index];
+          return step === undefined ? 0 : value(step);
+        });
+      const taskSeconds = of(({ work, tasks }) => (tasks === 0 ? 0 : work / tasks));
+      return [{ name, tasks: of(({ tasks }) => tasks), taskSeconds, bytesOut: of(({ bytesOut }) => bytesOut) }];
+    }),
+    unseen: steps.flatMap(({ name }, index) => (seen(index) ? [] : [name])),
+  };
+}
+
+const NOTHING: StepDraw = {
+  ...{ seconds: new Float64Array(), work: 0, bytesIn: 0, bytesOut: 0, files: 0 },
+  ...{ cpuSeconds: 0, peakMemory: 0 },
+};
+
+function drawRun({ spec, parts, runs, slots }: ForecastInput, random: Random): Drawn {
+  const some = resample(runs, random);
+  const drift = Math.exp(DRIFT * normal(random));
+  const overhead = oneOf(runs, random);
+  const times = slots.map(() => overhead.before + overhead.after);
+  const drawn: Drawn['steps'][number][] = [];
+  for (let start = 0; start < spec.steps.length; ) {
+    const kind = start === 0 ? 'parts' : takesFiles(spec.steps, start) ? 'files' : 'one';
+    const size =
+      kind === 'parts' ? partsSection(parts, random) : plainSection(kind === 'one' ? 1 : (drawn.at(-1)?.files ?? 0));
+    const from = start;
+    for (; start < spec.steps.length && sectionStart(spec.steps, start) === from; start += 1) {
+      const seen = observed(some, start);
+      const draw =
+        seen.length === 0 || size.count === 0
+          ? NOTHING
+          : kind === 'one'
+            ? drawOneOf(seen, drawn.at(-1), { random, drift })
+            : drawStep(seen, size, { random, drift, sized: kind === 'parts' });
+      drawn.push({ ...draw, tasks: seen.length === 0 ? 0 : size.count });
+    }
+    for (const [at, count] of slots.entries())
+      times[at] = (times[at] ?? 0) + secondsOf(spec, from, drawn.slice(from), size, count);
+  }
+  return { seconds: times, steps: drawn };
+}
+
+function drawOneOf(
+  seen: readonly Observation[],
+  before: StepDraw | undefined,
+  options: { readonly random: Random; readonly drift: number },
+): StepDraw {
+  const one = oneOf(seen, options.random);
+  const grown = one.bytesIn > 0 && before !== undefined ? before.bytesOut / one.bytesIn : 1;
+  return drawOne(one, grown, options);
+}
+
+function secondsOf(
+  { steps, maxRunning }: ForecastInput['spec'],
+  from: number,
+  draws: readonly StepDraw[],
+  size: SectionSize,
+  slots: number,
+): number {
+  const most = Math.min(slots, maxRunning ?? slots);
+  const wide = (index: number): number => {
+    const needs = steps[from + index]?.needs.slots ?? 1;
+    return needs === 'all' ? most : Math.min(most, needs);
+  };
+  const scheduled = draws.flatMap(({ seconds }, index): ScheduledStep[] =>
+    seconds.length === 0 ? [] : [{ seconds, slots: wide(index), most: steps[from + index]?.maxRunning ?? slots }],
+  );
+  if (scheduled.length === 0) return 0;
+  const rest = draws.reduce((sum, { work, seconds }, index) => {
+    const here = seconds.reduce((total, each) => total + each, 0);
+    return sum + Math.max(0, work - here) * wide(index);
+  }, 0);
+  const limits = draws.map(
+    ({ work }, index) => work / Math.max(1, steps[from + index]?.maxRunning ?? Number.POSITIVE_INFINITY),
+  );
+  return Math.max(sectionSeconds(scheduled, most, size.count === size.sizes.length ? 0 : rest / most), ...limits);
+}
+
+function observed(runs: readonly SampleRun[], index: number): readonly Observation[] {
+  return runs.flatMap(({ steps }) => steps[index] ?? []);
+}

@@ -1,0 +1,125 @@
+import type { PartSizes } from './part-sizes.ts';
+import { type Random, resample } from './random.ts';
+import type { Observation } from './sample.ts';
+import { fitSizes, mean } from './size-model.ts';
+
+/** So many chains are scheduled one by one; of more, the first ones are taken as work that keeps all slots busy. */
+const SCHEDULED = 1_500;
+
+/** How many tasks a section has, and how large: of parts, their sizes; of files and the like, only how many. */
+export interface SectionSize {
+  readonly count: number;
+  /** Sizes of the chains that are scheduled one by one. */
+  readonly sizes: Float64Array;
+  /** The whole's bins: one of size 0 where size is no matter. */
+  readonly bins: readonly { readonly count: number; readonly size: number }[];
+}
+
+/** The parts of an input, in an order drawn by lot. */
+export function partsSection(parts: PartSizes, random: Random): SectionSize {
+  const bins = parts.bins();
+  const sizes = new Float64Array(Math.min(parts.count, SCHEDULED));
+  if (parts.count <= SCHEDULED) {
+    let at = 0;
+    for (const { count, size } of bins) for (let i = 0; i < count; i += 1) sizes[at++] = size;
+    shuffle(sizes, random);
+  } else for (let i = 0; i < sizes.length; i += 1) sizes[i] = drawn(bins, random() * parts.count);
+  return { count: parts.count, sizes, bins };
+}
+
+/** Tasks whose size is no matter. */
+export function plainSection(count: number): SectionSize {
+  return { count, sizes: new Float64Array(Math.min(count, SCHEDULED)), bins: [{ count, size: 0 }] };
+}
+
+/** What one draw says of a step of many tasks. */
+export interface StepDraw {
+  /** Of the chains that are scheduled one by one. */
+  readonly seconds: Float64Array;
+  /** Of all tasks together. */
+  readonly work: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly files: number;
+  readonly cpuSeconds: number | null;
+  readonly peakMemory: number | null;
+}
+
+/**
+ * Draws what a step takes for a whole section, from tasks that were seen: they are drawn anew with putting back, so that
+ * what a small sample can't know shows as spread. `drift`: how much slower everything is this time.
+ */
+export function drawStep(
+  seen: readonly Observation[],
+  { count, sizes, bins }: SectionSize,
+  { random, drift, sized }: { readonly random: Random; readonly drift: number; readonly sized: boolean },
+): StepDraw {
+  const some = resample(seen, random);
+  const size = (at: Observation): number => (sized ? at.size : 0);
+  const fitted = (value: (at: Observation) => number) =>
+    fitSizes(some.map((at) => ({ size: size(at), value: value(at) })));
+  const total = (value: (at: Observation) => number): number => {
+    const { predict } = fitted(value);
+    return bins.reduce((sum, bin) => sum + bin.count * predict(bin.size), 0);
+  };
+  const time = fitted((at) => at.seconds);
+  const seconds = sizes.map(
+    (bytes) => time.predict(bytes) * (time.ratios[Math.floor(random() * some.length)] ?? 1) * drift,
+  );
+  const work = bins.reduce((sum, bin) => sum + bin.count * time.predict(bin.size), 0) * drift;
+  const scheduled = seconds.reduce((sum, each) => sum + each, 0);
+  const busy = mean(some.map((at) => at.seconds));
+  const cpu = some.every((at) => at.cpuSeconds !== null) ? mean(some.map((at) => at.cpuSeconds ?? 0)) : null;
+  const memory = some.flatMap((at) => at.peakMemory ?? []);
+  return {
+    seconds,
+    work: count === sizes.length ? scheduled : Math.max(work, scheduled),
+    bytesIn: total((at) => at.bytesIn),
+    bytesOut: total((at) => at.bytesOut),
+    files: Math.round(total((at) => at.files ?? 0)),
+    cpuSeconds: cpu === null ? null : busy === 0 ? cpu * count : (cpu / busy) * work,
+    peakMemory: memory.length === 0 ? null : Math.max(...memory),
+  };
+}
+
+/**
+ * Draws what a step of one task takes, when it is given `grown` times as much as the one that was seen. How much of it
+ * grows with its input and how much doesn't, one task can't tell: anything between is as likely.
+ */
+export function drawOne(
+  seen: Observation,
+  grown: number,
+  { random, drift }: { readonly random: Random; readonly drift: number },
+): StepDraw {
+  const scaled = (value: number): number => {
+    const fixed = random();
+    return value * (fixed + (1 - fixed) * grown);
+  };
+  const work = scaled(seen.seconds) * drift;
+  return {
+    seconds: Float64Array.of(work),
+    work,
+    bytesIn: seen.bytesIn * grown,
+    bytesOut: scaled(seen.bytesOut),
+    files: Math.round(scaled(seen.files ?? 0)),
+    cpuSeconds:
+      seen.cpuSeconds === null ? null : seen.seconds === 0 ? seen.cpuSeconds : (seen.cpuSeconds / seen.seconds) * work,
+    peakMemory: seen.peakMemory === null ? null : scaled(seen.peakMemory),
+  };
+}
+
+function drawn(bins: SectionSize['bins'], at: number): number {
+  let left = at;
+  for (const { count, size } of bins) {
+    if (left < count) return size;
+    left -= count;
+  }
+  return bins.at(-1)?.size ?? 0;
+}
+
+function shuffle(values: Float64Array, random: Random): void {
+  for (let i = values.length - 1; i > 0; i -= 1) {
+    const j = Math.floor(random() * (i + 1));
+    [values[i], values[j]] = [values[j] ?? 0, values[i] ?? 0];
+  }
+}
