@@ -178,7 +178,8 @@ export interface OwnWorkers {
 export interface OwnWorkersOptions {
   readonly groups: readonly string[];
   readonly slots: number | null;
-  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Of the worker that is started as the so-manieth, from 0. */
+  readonly env: (start: number) => Readonly<Record<string, string | undefined>>;
   /** A worker died; another is started after a while. */
   readonly onTrouble: (what: string) => void;
 }
@@ -216,11 +217,12 @@ export async function startOwnWorkers(
     throw new BatchctlError('config', `profile ${profile.name} has no workers of its own on this machine`);
   const log = join(profile.root, 'work', `run-${process.pid}.log`);
   const argv = workerArgv(config, options.groups, options.slots);
+  let starts = 0;
   const supervisor = superviseWorkers({
     group: options.groups.join(','),
     size: 1,
     newId: newWorkerId,
-    spawnWorker: () => ({ argv, env: options.env, log }),
+    spawnWorker: () => ({ argv, env: options.env(starts++), log }),
     onDeath: async ({ worker, code, signal }) => {
       await releaseDead(platform, options.groups, worker);
       if (code !== 0) options.onTrouble(`worker ${worker} ended (${signal ?? `exit ${code}`}); its log: ${log}`);

@@ -200,7 +200,7 @@ class Workers {
     return startOwnWorkers(config, platform, {
       groups,
       slots: this.#slots,
-      env: ctx.io.env,
+      env: () => ctx.io.env,
       onTrouble: (what) => ctx.warn(what),
     });
   }

@@ -45,6 +45,11 @@ export const STATUS_OUTPUT: JsonSchema = {
     createdAt: { type: 'string', format: 'date-time' },
     closedAt: { ...textOrNull, format: 'date-time' },
     prunedAt: { ...textOrNull, format: 'date-time', description: 'when its outputs, parts and logs were removed' },
+    rehearsal: {
+      type: ['object', 'null'],
+      description: 'of a rehearsal: how many parts it runs on, of how many; null of a real job',
+      properties: { parts: count, of: count },
+    },
     created: { type: 'boolean', description: 'only of run: false for a job that was there' },
     output: { ...textOrNull, description: 'only of run: where the outputs are' },
   },

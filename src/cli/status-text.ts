@@ -1,6 +1,7 @@
 import type { JobStatus } from '../jobs/status.ts';
 import { formatDuration } from '../lib/units.ts';
 import { TOO_MANY } from '../model/decide.ts';
+import { rehearsalText } from '../model/rehearsal.ts';
 import type { Context } from './context.ts';
 import { deadlineText } from './deadline-text.ts';
 import { formatCount, formatRate } from './format.ts';
@@ -52,7 +53,9 @@ function headline(status: JobStatus): string {
   const round = status.round === 0 ? '' : `, round ${status.round}`;
   const key = status.runKey === null ? '' : `, run key ${status.runKey}`;
   const pruned = status.prunedAt === null ? '' : `, pruned ${status.prunedAt.slice(0, 10)}`;
-  return `${status.job}: ${status.state}${reason}${round}${key}${pruned}`;
+  const { rehearsal } = status;
+  const what = rehearsal === null ? '' : `, ${rehearsalText(rehearsal.parts, rehearsal.of)}`;
+  return `${status.job}: ${status.state}${reason}${round}${key}${pruned}${what}`;
 }
 
 /** The part of a status that the live view draws. */

@@ -33,6 +33,11 @@ export const VERIFY_OUTPUT: JsonSchema = {
       type: ['object', 'null'],
       properties: { parts: count, inputs: count, bytes: { ...count, description: 'decompressed' }, outputs: count },
     },
+    rehearsal: {
+      type: 'object',
+      description: 'only of a rehearsal: the parts of its sample, of the whole input; the whole is not claimed',
+      properties: { parts: count, of: count },
+    },
     steps: {
       type: 'array',
       items: {

@@ -4,6 +4,7 @@ import type { Repaired } from '../jobs/verify/repair.ts';
 import { bytesChecksum } from '../lib/file-checksum.ts';
 import { formatSize } from '../lib/units.ts';
 import type { Finding } from '../model/verify/findings.ts';
+import { rehearsalText } from '../model/rehearsal.ts';
 import type { StepProof, VerifyResult } from '../model/verify/verify-result.ts';
 import { paintFor } from './colors.ts';
 import type { Context } from './context.ts';
@@ -65,6 +66,7 @@ async function resultLines(ctx: Context, result: VerifyResult, zone: string): Pr
     number('missing', (step) => step.missing, true),
   ]);
   const lines = [`${result.job}: ${paint(tint, result.verdict)} (${result.state})`];
+  if (result.rehearsal !== undefined) lines.push(rehearsalText(result.rehearsal.parts, result.rehearsal.of));
   if (result.verdict !== 'unfinished') lines.push(checkedLine(result));
   lines.push('', table);
   const named = [...changedLines(result, zone), ...namedLines(result, zone)];

@@ -1,5 +1,6 @@
 import { BatchctlError } from '../errors.ts';
 import { JOBS, jobKey, NAME, RUN_KEY } from '../model/keys.ts';
+import { isRehearsal } from '../model/rehearsal.ts';
 import { emptyView, type JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
@@ -61,17 +62,21 @@ async function jobsBeginning(platform: Platform, prefix: string): Promise<readon
   return found;
 }
 
-/** The job that was accepted last (ids tell only the minute): the ledger's newest, or the store's if it knows none. */
+/**
+ * The job that was accepted last (ids tell only the minute): the ledger's newest, or the store's if it knows none. A
+ * rehearsal is never meant: whoever wants one names it.
+ */
 async function latest(platform: Platform, name: string | null): Promise<JobView | null> {
   const ledger = await platform.ledger();
-  for (const { job } of await ledger.jobs({ limit: LATEST, ...(name === null ? {} : { name }) })) {
+  for (const { job, steps } of await ledger.jobs({ limit: LATEST, ...(name === null ? {} : { name }) })) {
+    if (isRehearsal(steps)) continue;
     const view = await readView(platform.store, job);
     if (view !== null) return view;
   }
   let newest: JobView | null = null;
   for await (const job of storedJobs(platform, name === null ? '' : `${name}-`)) {
     const record = await readJob(platform.store, job);
-    if (record === null || (name !== null && record.spec.name !== name)) continue;
+    if (record === null || record.rehearsal || (name !== null && record.spec.name !== name)) continue;
     if (newest === null || record.createdAt > newest.record.createdAt) newest = emptyView(record);
   }
   return newest === null ? null : refreshView(platform.store, newest);

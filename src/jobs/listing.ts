@@ -50,7 +50,7 @@ export async function readOpened(store: ObjectStore, job: string, step: string):
 
 export async function listPublished(store: ObjectStore, job: string, step: string, size: number): Promise<TaskBits> {
   const bits = new TaskBits(size);
-  for await (const { key } of store.list(outPrefix(job, step))) {
+  for await (const key of store.keys(outPrefix(job, step))) {
     const task = taskOfOut(key);
     if (task !== null) bits.add(task);
   }
@@ -65,7 +65,7 @@ export async function listFailed(
 ): Promise<TaskBits> {
   const bits = new TaskBits(published.size);
   const name = view.record.spec.steps[step]?.name ?? '';
-  for await (const { key } of store.list(failedPrefix(view.record.job, name))) {
+  for await (const key of store.keys(failedPrefix(view.record.job, name))) {
     const named = taskOfFailed(key);
     if (named === null || published.has(named.task)) continue;
     if (named.round === roundOf(view, step, named.task)) bits.add(named.task);

@@ -35,6 +35,8 @@ export interface JobStatus {
   readonly closedAt: string | null;
   /** When its outputs, parts and logs were removed; null for a job that is whole. */
   readonly prunedAt: string | null;
+  /** The parts that it runs on, and those of the whole input; null for a real job. */
+  readonly rehearsal: { readonly parts: number; readonly of: number } | null;
 }
 
 export interface StepStatus {
@@ -118,6 +120,7 @@ export function compose(
     createdAt: record.createdAt,
     closedAt: view.closed?.when ?? null,
     prunedAt: view.pruned?.when ?? null,
+    rehearsal: record.rehearsal ? { parts: record.parts, of: record.rehearsal.of.parts } : null,
   };
 }
 

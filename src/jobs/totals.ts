@@ -62,9 +62,11 @@ async function readMeta(store: ObjectStore, job: string, step: string, task: num
 /** What `input.<name>` means in an equation. */
 export function inputTotals(record: JobRecord): Readonly<Record<string, string>> {
   const bytes = record.inputs.reduce((sum, input) => sum + input.size, 0);
+  // A rehearsal's equations are about its sample.
+  const { rehearsal } = record;
   return {
-    bytes: String(bytes),
-    files: String(record.inputs.length),
+    bytes: String(rehearsal?.bytes ?? bytes),
+    files: String(rehearsal?.inputs ?? record.inputs.length),
     ...(record.records === null ? {} : { records: String(record.records) }),
   };
 }

@@ -31,6 +31,17 @@ export const rehearsalGroup = (id: string): string => `rehearsal-${id}`;
 /** True for a group that a rehearsal made for itself; a job file may not name such a group. */
 export const isRehearsalGroup = (group: string): boolean => GROUP.test(group);
 
+/** True for the steps of a rehearsal: by its group a ledger, which knows no more, tells it from a job. */
+export function isRehearsal(steps: readonly { readonly group: string }[]): boolean {
+  return steps[0] !== undefined && isRehearsalGroup(steps[0].group);
+}
+
+/** `a rehearsal: 20 of 2,000 parts` */
+export function rehearsalText(parts: number, of: number): string {
+  const grouped = (count: number): string => String(count).replace(/\B(?=(\d{3})+$)/g, ',');
+  return `a rehearsal: ${grouped(parts)} of ${grouped(of)} parts`;
+}
+
 /** How many of `parts` a sample takes: a share of them and no fewer than 20, or the count that was asked for. */
 export function sampleSize(sample: number, parts: number): number {
   const wanted = sample >= 1 ? sample : Math.max(LEAST, Math.ceil(sample * parts - 1e-9));

@@ -68,11 +68,18 @@ export async function runAttempt(ctx: WorkerContext, task: Admitted, options: At
     const code = codeOf(task);
     if (code !== null) await options.code.layInto(code, directory.cwd);
     ctx.passed('stage');
-    end = await withTail(run, () => execute(run, staged));
-    // Of a command that never started, the file is the last attempt's.
-    const ran = end.how !== 'aborted' || end.code !== null;
-    if (ran) await keepLog(ctx.platform.store, task.message, options.attempt, directory.stderr, run.secrets);
-    outcome = await judge(run, end, staged.bytes);
+    const injected = ctx.faults?.fails(task.message, task.number) ?? null;
+    if (injected !== null) {
+      outcome = judgeFailure(task, injected);
+    } else {
+      const doomed = ctx.faults?.begun() ?? null;
+      end = await withTail(run, () => execute(run, staged));
+      if (doomed !== null) await doomed;
+      // Of a command that never started, the file is the last attempt's.
+      const ran = end.how !== 'aborted' || end.code !== null;
+      if (ran) await keepLog(ctx.platform.store, task.message, options.attempt, directory.stderr, run.secrets);
+      outcome = await judge(run, end, staged.bytes);
+    }
   } catch (error) {
     outcome = outcomeOfError(ctx, task, error, options.signal);
   }

@@ -3,6 +3,7 @@ import type { Platform } from '../ports/platform.ts';
 import type { Executor } from './executor.ts';
 import type { Resources } from './fit.ts';
 import type { JobCache } from './job-cache.ts';
+import type { OwnFaults } from './own-faults.ts';
 
 /** What every room of the worker is given. */
 export interface WorkerContext {
@@ -20,6 +21,8 @@ export interface WorkerContext {
   readonly log: WorkerLog;
   /** Fault points of the crash tests: called by name right after each step that must survive a kill. */
   readonly passed: (point: FaultPoint) => void;
+  /** Only in a rehearsal's worker: what it does to its own attempts. */
+  readonly faults: OwnFaults | null;
 }
 
 export type FaultPoint = 'stage' | 'publish' | 'record' | 'chain' | 'ack' | 'tries' | 'failed' | 'bury' | 'release';

@@ -1,6 +1,7 @@
 import type { FaultPoint } from './context.ts';
 import type { Executor } from './executor.ts';
 import type { Resources } from './fit.ts';
+import type { OwnFaults } from './own-faults.ts';
 
 /** What a worker is to do, and until when. */
 export interface WorkerOptions {
@@ -24,4 +25,6 @@ export interface WorkerOptions {
   /** From SIGTERM to SIGKILL for a command that is ended, milliseconds; 10,000 unless said. */
   readonly graceMs?: number;
   readonly passed?: (point: FaultPoint) => void;
+  /** Only in a rehearsal's worker. */
+  readonly faults?: OwnFaults | null;
 }

@@ -81,6 +81,7 @@ class Worker {
       log: this.#log,
       graceMs: options.graceMs ?? GRACE_MS,
       passed: options.passed ?? (() => undefined),
+      faults: options.faults ?? null,
     };
     this.#dispatcher = new Dispatcher(this.#ctx, {
       code: new CodeCache(platform.store, join(scratch, 'code')),

@@ -1,4 +1,5 @@
 import { parseDuration } from '../../lib/units.ts';
+import { isRehearsal } from '../../model/rehearsal.ts';
 import type { JobFilter, LedgerJob } from '../../ports/ledger.ts';
 import { type CommandDefinition, choice, defineCommand, parsed, repeated } from '../command.ts';
 import type { Context } from '../context.ts';
@@ -48,6 +49,7 @@ export function jobsCommand(ctx: Context): CommandDefinition {
         labels: { type: 'object', additionalProperties: { type: 'string' } },
         tasks: { type: 'integer', description: 'of all steps' },
         pruned: { type: 'boolean', description: 'its outputs, parts and logs were removed' },
+        rehearsal: { type: 'boolean', description: 'it ran on a sample of its parts' },
       },
     },
     help: {
@@ -114,12 +116,13 @@ function documentOf(job: LedgerJob): unknown {
     labels: job.labels,
     tasks: tasksOf(job),
     pruned: job.pruned === true,
+    rehearsal: isRehearsal(job.steps),
   };
 }
 
-function stateText({ state, reason, pruned }: LedgerJob): string {
+function stateText({ state, reason, pruned, steps }: LedgerJob): string {
   const why = reason === null ? '' : ` (${reason})`;
-  return `${state}${why}${pruned === true ? ', pruned' : ''}`;
+  return `${state}${why}${pruned === true ? ', pruned' : ''}${isRehearsal(steps) ? ', a rehearsal' : ''}`;
 }
 
 const tasksOf = ({ steps }: LedgerJob): number => steps.reduce((sum, { total }) => sum + total, 0);

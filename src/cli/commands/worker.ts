@@ -5,6 +5,7 @@ import { parseDuration } from '../../lib/units.ts';
 import { VERSION } from '../../lib/version.ts';
 import { NAME } from '../../model/keys.ts';
 import { heedSupervisor, newWorkerId, openPlatform } from '../../platform.ts';
+import { faultsOf, withFaults } from '../../platform/rehearsed.ts';
 import { type CommandDefinition, defineCommand, parsed, repeated, wholeNumber } from '../command.ts';
 import type { Context } from '../context.ts';
 import { localResources } from '../local-resources.ts';
@@ -59,7 +60,8 @@ export async function worker({ ctx, ...options }: WorkerCommandOptions): Promise
       throw new BatchctlError('usage', `--group ${group}: expected a name like default or gpu-large`);
   }
   const id = ctx.io.env.BATCHCTL_SUPERVISED_ID ?? newWorkerId();
-  const platform = await openPlatform(config, { role: 'worker', who: id });
+  const faults = faultsOf(ctx.io.env);
+  const platform = await withFaults(await openPlatform(config, { role: 'worker', who: id }), faults);
   const [drain, stop] = [new AbortController(), new AbortController()];
   if (ctx.signal.aborted) drain.abort();
   if (ctx.stopNow.aborted) stop.abort();
@@ -85,6 +87,7 @@ export async function worker({ ctx, ...options }: WorkerCommandOptions): Promise
       makeExecutor: createShellExecutor,
       say: (line) => ctx.notice(line),
       passed: killPoints(ctx.io.env),
+      faults: faults === null ? null : (await import('../../worker/own-faults.ts')).ownFaults(faults),
     });
   } finally {
     unlisten?.();

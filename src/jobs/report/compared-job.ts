@@ -1,4 +1,5 @@
 import { BatchctlError } from '../../errors.ts';
+import { isRehearsal } from '../../model/rehearsal.ts';
 import type { JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { findJob } from '../find.ts';
@@ -24,8 +25,8 @@ async function lastBefore(platform: Platform, { record }: JobView): Promise<JobV
   const { name } = record.spec;
   const ledger = await platform.ledger();
   const before = Date.parse(record.createdAt);
-  for (const { job, createdAt } of await ledger.jobs({ name, states: ['succeeded', 'failed'], limit: LATEST })) {
-    if (job === record.job || createdAt > before) continue;
+  for (const { job, createdAt, steps } of await ledger.jobs({ name, states: ['succeeded', 'failed'], limit: LATEST })) {
+    if (job === record.job || createdAt > before || isRehearsal(steps)) continue;
     const view = await readView(platform.store, job);
     if (view !== null && view.pruned === null) return view;
   }

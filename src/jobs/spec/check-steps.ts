@@ -1,3 +1,4 @@
+import { isRehearsalGroup } from '../../model/rehearsal.ts';
 import type { Problem } from '../../lib/problems.ts';
 import { entriesOf, type Loose } from './loose.ts';
 
@@ -40,6 +41,8 @@ export function checkSteps(steps: readonly (Loose | null)[]): Problem[] {
     if (step.interruptions !== undefined && step.fallback === undefined) {
       report('interruptions', 'needs fallback: the group that takes what was interrupted so often', true);
     }
+    if (typeof step.group === 'string' && isRehearsalGroup(step.group))
+      report('group', `found ${JSON.stringify(step.group)}, as only rehearsals name theirs; allowed: any other name`);
     if (typeof step.fallback === 'string' && step.fallback === (step.group ?? 'default')) {
       report('fallback', `found ${JSON.stringify(step.fallback)}, the step's own group; allowed: another group`);
     }

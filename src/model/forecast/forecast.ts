@@ -111,7 +111,7 @@ function drawRun({ spec, parts, runs, slots }: ForecastInput, random: Random): D
           ? NOTHING
           : kind === 'one'
             ? drawOneOf(seen, drawn.at(-1), { random, drift })
-            : drawStep(seen, size, { random, drift, sized: kind === 'parts' });
+            : drawStep(seen, size, { random, drift, sized: kind === 'parts' && parts.bytes > 0 });
       drawn.push({ ...draw, tasks: seen.length === 0 ? 0 : size.count });
     }
     for (const [at, count] of slots.entries())

@@ -23,6 +23,7 @@ export interface Verified {
 export function composeResult(verified: Verified): VerifyResult {
   const { view, chains, findings } = verified;
   const state = stateOf(view);
+  const { rehearsal } = view.record;
   return {
     format: 1,
     job: view.record.job,
@@ -34,6 +35,7 @@ export function composeResult(verified: Verified): VerifyResult {
     verdict: !isClosed(state) ? 'unfinished' : findings.any ? 'failed' : 'proven',
     deep: verified.deep,
     checked: { ...verified.scanned, outputs: chains.steps.reduce((sum, step) => sum + step.published, 0) },
+    ...(rehearsal && { rehearsal: { parts: view.record.parts, of: rehearsal.of.parts } }),
     steps: chains.steps,
     chains: chains.chains,
     failed: chains.failed,

@@ -16,6 +16,8 @@ export class PartsCheck {
   #inputs = 0;
   #bytes = 0;
   #at: InputCheck | null = null;
+  /** Inputs before this one were seen in a sample. */
+  #sampledTo = 0;
 
   constructor(record: JobRecord, findings: Findings) {
     this.#record = record;
@@ -41,6 +43,7 @@ export class PartsCheck {
     const by = this.#split?.by ?? 'no split';
     if (!fits(part, this.#split))
       this.#findings.add('partKind', `part ${part.n} is a ${part.kind}, which ${by} doesn't make`);
+    else if (this.#record.rehearsal) this.#sampled(part);
     else if (part.kind === 'params') this.#params(part.n, part.params);
     else this.#ofInput(part);
   }
@@ -51,12 +54,29 @@ export class PartsCheck {
     if (this.#next < parts) this.#missing(this.#next, parts);
     if (this.#next > parts)
       this.#findings.add('partExtra', `the job was accepted with ${parts} parts, and there are ${this.#next}`);
+    // A sample never holds all of its inputs: that is not claimed.
+    if (this.#record.rehearsal) return;
     this.#moveTo(inputs.length);
     const split = this.#split;
     if (split?.by !== 'range' && split?.by !== 'grid') return;
     const made = countParams(split);
     if (made !== parts)
       this.#findings.add('partMissing', `the split makes ${made} parts, the job was accepted with ${parts}`);
+  }
+
+  /** Of a rehearsal's part only its bytes are counted, and the inputs that parts are of. */
+  #sampled(part: Part): void {
+    if (part.kind === 'params') return;
+    const known = this.#record.inputs[part.input];
+    if (known === undefined) {
+      this.#findings.add('partInput', `part ${part.n} is of input ${part.input}, which the job doesn't have`);
+      return;
+    }
+    if (part.input >= this.#sampledTo) this.#inputs += 1;
+    this.#sampledTo = Math.max(this.#sampledTo, part.input + 1);
+    if (part.kind === 'range') this.#bytes += part.length;
+    else if (part.kind === 'piece') this.#bytes += part.size - (part.header ?? 0);
+    else if (part.kind === 'whole') this.#bytes += known.size;
   }
 
   #missing(from: number, to: number): void {

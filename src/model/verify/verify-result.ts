@@ -24,6 +24,8 @@ export interface VerifyResult {
     readonly bytes: number;
     readonly outputs: number;
   };
+  /** Only of a rehearsal: the parts of its sample, and of the whole input, which is not claimed to be covered. */
+  readonly rehearsal?: { readonly parts: number; readonly of: number };
   readonly steps: readonly StepProof[];
   /** How many chains failed for good, or were given up, and how many may. */
   readonly chains: { readonly failed: number; readonly tolerated: number };

@@ -1,0 +1,35 @@
+import { FAULTS_VARIABLE, type WorkerFaults } from '../model/faults.ts';
+import type { Platform } from '../ports/platform.ts';
+import type { TaskQueue } from '../ports/task-queue.ts';
+
+/** The faults that this worker is to do to itself; null for every process but a rehearsal's worker. */
+export function faultsOf(env: Readonly<Record<string, string | undefined>>): WorkerFaults | null {
+  const text = env[FAULTS_VARIABLE];
+  return text === undefined ? null : (JSON.parse(text) as WorkerFaults);
+}
+
+/** The same platform with a slow store and messages sent twice, as far as the faults ask for it. */
+export async function withFaults(platform: Platform, faults: WorkerFaults | null): Promise<Platform> {
+  if (faults === null) return platform;
+  const [{ slowStore }, { twiceQueue }, { tallyInto }] = await Promise.all([
+    import('../adapters/faults/slow-store.ts'),
+    import('../adapters/faults/twice-queue.ts'),
+    import('../adapters/faults/tally.ts'),
+  ]);
+  const tally = tallyInto(faults.tally);
+  const queues = new Map<string, Promise<TaskQueue>>();
+  const twice = (group: string): Promise<TaskQueue> => {
+    const queue =
+      queues.get(group) ??
+      platform.queue(group).then((real) => twiceQueue(real, (messages) => tally('duplicate', messages)));
+    queues.set(group, queue);
+    queue.catch(() => queues.delete(group));
+    return queue;
+  };
+  return {
+    ...platform,
+    store:
+      faults.slowMs > 0 ? slowStore(platform.store, faults.slowMs, () => tally('slow-disk')) : platform.store,
+    queue: faults.duplicate ? twice : platform.queue,
+  };
+}

@@ -1,0 +1,38 @@
+import { appendFileSync } from 'node:fs';
+import type { Failure } from '../model/failure.ts';
+import { failsByLot, type WorkerFaults } from '../model/faults.ts';
+import type { TaskMessage } from '../model/message.ts';
+
+/** What a rehearsal's worker does to its own attempts; see `model/faults.ts`. */
+export interface OwnFaults {
+  /** Why this attempt fails without running, by lot; null: it runs. */
+  fails(message: TaskMessage, number: number): Failure | null;
+  /**
+   * An attempt begins. Null, or a promise that never resolves: by then this process is killed. Whoever waits for it once the
+   * command has ended makes sure that nothing is published.
+   */
+  begun(): Promise<never> | null;
+}
+
+/** So long the command may run before its worker is killed, milliseconds. */
+const KILL_AFTER = 20;
+
+export function ownFaults(faults: WorkerFaults): OwnFaults {
+  let begun = 0;
+  const tally = (fault: string): void => appendFileSync(faults.tally, `${fault}\n`);
+  return {
+    fails: ({ step, task, round }, number) => {
+      if (!failsByLot(faults, { step, task, round, number })) return null;
+      tally('fail');
+      return { reason: 'rehearsal', exitCode: null, error: 'failed on purpose: a rehearsal with --faults fail' };
+    },
+    begun: () => {
+      begun += 1;
+      if (begun !== faults.killAt) return null;
+      tally('kill');
+      return new Promise<never>(() => {
+        setTimeout(() => process.kill(process.pid, 'SIGKILL'), KILL_AFTER);
+      });
+    },
+  };
+}
