@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Today, and the length of a month. POSIX sh and one call of `date`: no arithmetic with `date -d`, which is GNU's alone,
 # takes 31 March less a month for 3 March, and refuses times that the clocks skip.
 

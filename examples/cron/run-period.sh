@@ -46,8 +46,13 @@ compare() {
     4) return ;; # the first of its name
   esac
   if [ "$compared" -eq 0 ]; then return; fi
-  printf '%s %s on %s: done and proven, but beside the run before (exit %s):\n\n' "$name" "$period" "$(uname -n)" "$compared"
-  cat "$said.compared"
+  if [ "$compared" -ne 11 ]; then
+    cat "$said.compared"
+  else
+    printf '%s %s on %s: done and proven, but worse than the run before (exit 11)\n\n' "$name" "$period" "$(uname -n)"
+    grep '^worse:' "$said.compared"
+    printf '\nAll figures: %s/%s.compared.txt\n' "$PWD" "$out"
+  fi
   if [ "$code" -eq 0 ]; then code=$compared; fi
 }
 
@@ -98,10 +103,12 @@ case $code in
     mail 'the job failed, or was cancelled'
     echo
     batchctl failures "$key" --quiet 2>&1
-    then_do "What is done stays done. Look:     batchctl failures $key, batchctl logs $key --failed
-Mend the data or program, then:    batchctl retry $key    (--cause C for one; --with JOBFILE for a mended program)
-or go without, by name:            batchctl skip $key --cause C --reason TEXT
-And then finish it:"
+    then_do "What is done stays done. Look:   batchctl failures $key, batchctl logs $key --failed
+The program was wrong: mend it,  batchctl retry $key --with $file
+It was passing, try again:       batchctl retry $key
+Go without, by name:             batchctl skip $key --cause C --reason TEXT
+The data was wrong: mend it,     batchctl run $file --period $period --run-key '$name-{period}' --again -o $out.csv" \
+      'Then finish it, with the report:'
     ;;
   6)
     mail "not finished after ${LIMIT:-6h}"
@@ -110,11 +117,20 @@ And then finish it:"
     then_do 'Nothing is lost, and nobody works on it now. The same line goes on where it was:'
     ;;
   7)
-    mail 'refused, or paused'
-    if [ "$there" = yes ]; then echo && batchctl why "$key" --quiet 2>&1; fi
-    then_do "Paused: batchctl resume $key. The input or the program changed since the period was run: batchctl verify $key
-proves the old result; ask for a second run on purpose with batchctl run $file --period $period
---run-key '$name-{period}' --again -o $out.csv. Then:"
+    case $(batchctl status "$key" --json --quiet 2>/dev/null) in
+      *'"state":"paused"'*)
+        mail 'the job is paused'
+        echo
+        batchctl why "$key" --quiet 2>&1
+        then_do "Nothing is lost. When it may go on: batchctl resume $key. Then:"
+        ;;
+      *)
+        mail 'refused'
+        then_do "Nothing was begun. Was the input, the job file or the program changed after the period was run? Then either put the
+old one back, or ask for a second run on purpose:
+batchctl run $file --period $period --run-key '$name-{period}' --again -o $out.csv" 'Then:'
+        ;;
+    esac
     ;;
   8)
     mail 'a service stayed away: a full disk, a locked database'

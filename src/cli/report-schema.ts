@@ -44,6 +44,7 @@ export const REPORT_OUTPUT: JsonSchema = {
     ...{ format: { const: 1 }, job: text, name: text, runKey: textOrNull, period: textOrNull },
     state: { enum: ['submitted', 'running', 'paused', 'succeeded', 'failed', 'cancelled'] },
     ...{ reason: textOrNull, round: count, labels: map, params: map },
+    rehearsal: object({ parts: count, of: count }),
     ...{ createdBy: text, host: text, version: text, digest: text, code: textOrNull },
     ...{ createdAt: time, startedAt: timeOrNull, endedAt: timeOrNull, closedAt: timeOrNull, seconds: number },
     exact: { type: 'boolean' },

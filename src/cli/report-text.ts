@@ -1,5 +1,6 @@
 import { formatDuration, formatSize } from '../lib/units.ts';
 import { jobPrefix } from '../model/keys.ts';
+import { rehearsalText } from '../model/rehearsal.ts';
 import type { Report, SlowTask, StepReport } from '../model/report/report.ts';
 import { type Paint, paintFor } from './colors.ts';
 import type { Context } from './context.ts';
@@ -31,7 +32,7 @@ export async function reportText(ctx: Context, report: Report): Promise<string> 
 }
 
 function head(report: Report, zone: string, paint: Paint): string {
-  const { totals, state } = report;
+  const { totals, state, rehearsal } = report;
   const tint = state === 'succeeded' ? 'good' : state === 'failed' || state === 'cancelled' ? 'bad' : 'doubtful';
   const reason = report.reason === null ? '' : ` (${report.reason})`;
   const round = report.round === 0 ? '' : `, round ${report.round}`;
@@ -47,6 +48,7 @@ function head(report: Report, zone: string, paint: Paint): string {
   const began = Date.parse(report.startedAt ?? report.createdAt);
   return [
     `${report.job}: ${paint(tint, state)}${reason}${round}${key}`,
+    ...(rehearsal === undefined ? [] : [rehearsalText(rehearsal.parts, rehearsal.of)]),
     counts.join(', '),
     `began ${formatInstant(began, zone)}, by ${report.createdBy}`,
     proofWords(report),

@@ -1,6 +1,7 @@
 import { isKind } from '../errors.ts';
 import { eachParallel } from '../lib/each-parallel.ts';
 import { TaskBits } from '../model/bits.ts';
+import { heldRounds } from '../model/held-rounds.ts';
 import type { JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import { readOutput } from './output.ts';
@@ -8,7 +9,7 @@ import { readOutput } from './output.ts';
 const IN_FLIGHT = 16;
 
 /**
- * Of a step's canaries that hold the rest of a retry back, those whose output their round (or a later one) made: an
+ * Of a step's canaries that hold the rest of their rounds back, those whose output their round (or a later one) made: an
  * output that an attempt of an earlier round published late says nothing of what the retry changed. Null when nothing
  * is held back. One small read a published canary.
  */
@@ -18,15 +19,17 @@ export async function provenCanaries(
   step: number,
   published: TaskBits,
 ): Promise<TaskBits | null> {
-  const asked = view.asked.at(-1);
-  if (asked === undefined || asked.released || asked.canaries === null) return null;
+  const held = heldRounds(view);
+  if (held.length === 0) return null;
   const proven = new TaskBits(published.size);
   const name = view.record.spec.steps[step]?.name ?? '';
-  const candidates = numbers(asked.canaries.get(step) ?? [], published);
-  await eachParallel(candidates, IN_FLIGHT, async (task) => {
+  const candidates = held.flatMap(({ round, canaries }) =>
+    [...numbers(canaries.get(step) ?? [], published)].map((task) => ({ round, task })),
+  );
+  await eachParallel(candidates, IN_FLIGHT, async ({ round, task }) => {
     try {
       const output = await readOutput(store, view.record.job, name, task);
-      if (output !== null && output.meta.round >= asked.round) proven.add(task);
+      if (output !== null && output.meta.round >= round) proven.add(task);
     } catch (error) {
       // What no attempt published proves nothing.
       if (!isKind(error, 'corrupt')) throw error;

@@ -96,6 +96,8 @@ async function openGather(platform: Platform, view: JobView, move: NextMove & { 
 }
 
 async function askForRest(platform: Platform, view: JobView, round: number): Promise<JobView> {
+  // A canary that was published after the close opens the job again: onlookers must find it.
+  if (view.closed !== null) await platform.store.put(openMark(view.record.job, view.round), '{"format":1}');
   const { view: after, appended } = await append(platform.store, view, by(platform), (now) =>
     now.asked.some((asked) => asked.round === round && !asked.released) ? { what: 'retry-rest', round } : null,
   );

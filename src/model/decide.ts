@@ -1,4 +1,5 @@
 import { TaskBits } from './bits.ts';
+import { canaryTasks, heldRounds } from './held-rounds.ts';
 import { hasBarrier, sectionStart, toleratedOf } from './job.ts';
 import { formatTaskSet } from './task-set.ts';
 import { isSkipped, type JobView } from './view.ts';
@@ -136,15 +137,14 @@ function openMove(facts: readonly StepFacts[], end: number, step: number): NextM
 
 /** Once every canary has an output of its round's asking, the rest is asked for. A canary that failed holds it back. */
 function canaryMove(view: JobView, facts: readonly StepFacts[]): NextMove | null {
-  const asked = view.asked.at(-1);
-  if (asked === undefined || asked.released || asked.canaries === null) return null;
-  for (const [step, ranges] of asked.canaries) {
-    for (const [from, to] of ranges) {
-      const { canaries, published } = factOf(facts, step);
-      for (let n = from; n <= to; n += 1) if (!(canaries ?? published).has(n)) return null;
+  const passed = heldRounds(view).find(({ canaries }) => {
+    for (const [step, task] of canaryTasks(canaries)) {
+      const fact = factOf(facts, step);
+      if (!(fact.canaries ?? fact.published).has(task)) return false;
     }
-  }
-  return { move: 'retry-rest', round: asked.round };
+    return true;
+  });
+  return passed === undefined ? null : { move: 'retry-rest', round: passed.round };
 }
 
 /** A close that says again what the journal says already is no move. */

@@ -1,26 +1,4 @@
-/** What a rehearsal's workers do to themselves. */
-export interface Faults {
-  /** A worker kills itself in the middle of an attempt; its supervisor starts another. */
-  readonly kill: boolean;
-  /** Each message is sent twice. */
-  readonly duplicate: boolean;
-  /** The share of attempts that fail without running, 0..1. */
-  readonly fail: number;
-  /** Milliseconds that each read and write of the store takes longer. */
-  readonly slowMs: number;
-}
-
-/** The variable that holds a worker's own faults, and nothing else sets: a `WorkerFaults` as JSON. */
-export const FAULTS_VARIABLE = 'BATCHCTL_REHEARSAL_FAULTS';
-
-/** What one worker process is told. */
-export interface WorkerFaults extends Faults {
-  readonly seed: number;
-  /** It kills itself in the attempt that it begins as the so-manieth, from 1; null: never. */
-  readonly killAt: number | null;
-  /** A file of this machine to which a line is added for each fault, before it happens. */
-  readonly tally: string;
-}
+import type { Faults, WorkerFaults } from '../ports/worker-faults.ts';
 
 export const FAULT_KINDS = ['kill', 'duplicate', 'fail', 'slow-disk'] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
@@ -65,7 +43,12 @@ export function faultNames({ kill, duplicate, fail, slowMs }: Faults): readonly 
 /** True when an attempt is to fail, by lot: the same for the same seed. A retry that a person asks for never does. */
 export function failsByLot(
   { fail, seed }: Pick<WorkerFaults, 'fail' | 'seed'>,
-  { step, task, round, number }: { readonly step: string; readonly task: number; readonly round: number; readonly number: number },
+  {
+    step,
+    task,
+    round,
+    number,
+  }: { readonly step: string; readonly task: number; readonly round: number; readonly number: number },
 ): boolean {
   return fail > 0 && round === 0 && hashed(`${seed}/${step}/${task}/${number}`) < fail;
 }

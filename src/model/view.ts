@@ -177,6 +177,7 @@ function applyEntry(before: JobView, entry: JournalEntry): JobView {
     case 'retry-rest':
       return {
         ...view,
+        closed: null,
         asked: view.asked.map((asked) => (asked.round === entry.round ? { ...asked, released: true } : asked)),
       };
     case 'close':

@@ -1,6 +1,6 @@
-import { FAULTS_VARIABLE, type WorkerFaults } from '../model/faults.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { TaskQueue } from '../ports/task-queue.ts';
+import { FAULTS_VARIABLE, type WorkerFaults } from '../ports/worker-faults.ts';
 
 /** The faults that this worker is to do to itself; null for every process but a rehearsal's worker. */
 export function faultsOf(env: Readonly<Record<string, string | undefined>>): WorkerFaults | null {

@@ -1,9 +1,10 @@
 import { appendFileSync } from 'node:fs';
 import type { Failure } from '../model/failure.ts';
-import { failsByLot, type WorkerFaults } from '../model/faults.ts';
+import { failsByLot } from '../model/faults.ts';
 import type { TaskMessage } from '../model/message.ts';
+import type { WorkerFaults } from '../ports/worker-faults.ts';
 
-/** What a rehearsal's worker does to its own attempts; see `model/faults.ts`. */
+/** What a rehearsal's worker does to its own attempts; see `ports/worker-faults.ts`. */
 export interface OwnFaults {
   /** Why this attempt fails without running, by lot; null: it runs. */
   fails(message: TaskMessage, number: number): Failure | null;

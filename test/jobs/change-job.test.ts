@@ -134,6 +134,32 @@ describe('changing a job', () => {
     expect(await visible()).to.equal(3);
   });
 
+  it('asks for the rest of a round whose canary succeeds after a later round asked for other tasks', async () => {
+    await failedJob([0, 1, 2]);
+    await again({
+      tasks: [parseTaskName(await reread(), 'price/0'), parseTaskName(await reread(), 'price/1')],
+      canaries: 1,
+    });
+    const { view } = await again({ tasks: [parseTaskName(await reread(), 'price/2')] });
+    expect(view.round).to.equal(2);
+    await publish(view, 0);
+    await publish(view, 2);
+    const found = await look(place.platform, await reread());
+    expect(found.did).to.deep.equal(['retry-rest']);
+    expect([0, 1, 2].map((task) => roundOf(found.view, 0, task))).to.deep.equal([1, 1, 2]);
+  });
+
+  it('never asks for the rest of a round whose canary failed and was asked for again by another', async () => {
+    await failedJob([0, 1]);
+    await again({ canaries: 1 });
+    await failForGood(0, 1);
+    await look(place.platform, await reread());
+    const { view } = await again({ tasks: [parseTaskName(await reread(), 'price/0')] });
+    await publish(view, 0);
+    expect((await look(place.platform, await reread())).did).to.deep.equal(['close']);
+    expect(roundOf(await reread(), 0, 1)).to.equal(0);
+  });
+
   it('refuses to retry what an opened gather went without, and tasks that did not fail', async () => {
     await failedJob([1], GATHERED);
     const view = await reread();

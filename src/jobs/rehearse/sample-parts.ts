@@ -1,4 +1,3 @@
-import { createInterface } from 'node:readline';
 import { BatchctlError } from '../../errors.ts';
 import { PartSizes } from '../../model/forecast/part-sizes.ts';
 import type { JobInput } from '../../model/job.ts';
@@ -10,6 +9,8 @@ import type { ObjectStore } from '../../ports/object-store.ts';
 import { removeListed } from '../remove-listed.ts';
 import type { CutParts } from '../submit/cut.ts';
 import type { SampledParts } from '../submit/submit.ts';
+
+const NEWLINE = 0x0a;
 
 /** What a rehearsal was asked to be. */
 export type RehearsalWish = Pick<Rehearsal, 'sample' | 'faults' | 'seed'>;
@@ -70,13 +71,23 @@ async function* readParts(store: ObjectStore, job: string, count: number): Async
   const shards = count === 0 ? 0 : shardOf(count - 1) + 1;
   for (let shard = 0; shard < shards; shard += 1) {
     const key = partShard(job, shard);
-    const found = await store.get(key);
-    if (found === null) throw new BatchctlError('corrupt', `${key} is gone, just after it was written`);
-    for await (const line of createInterface({ input: found.body, crlfDelay: Number.POSITIVE_INFINITY })) {
+    const bytes = await store.read(key);
+    if (bytes === null) throw new BatchctlError('corrupt', `${key} is gone, just after it was written`);
+    for (const line of linesOf(bytes)) {
       const part = parsePart(line);
       if (part === null) throw new BatchctlError('corrupt', `${key} holds a line that is no part`);
       yield part;
     }
+  }
+}
+
+/** Of a shard's bytes, one after the other: as one text, lists of long lines would not fit. */
+function* linesOf(bytes: Uint8Array): Generator<string> {
+  const decoder = new TextDecoder();
+  let from = 0;
+  for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, from)) {
+    yield decoder.decode(bytes.subarray(from, at));
+    from = at + 1;
   }
 }
 
@@ -108,7 +119,8 @@ class Keeper {
     this.#lines.push(JSON.stringify({ ...part, n: this.count }));
     this.count += 1;
     this.bytes += part.kind === 'range' ? part.length : sizeOf(part, this.#sizes);
-    this.records += part.kind === 'item' ? 1 : 'records' in part && part.records !== undefined ? part.records : Number.NaN;
+    this.records +=
+      part.kind === 'item' ? 1 : 'records' in part && part.records !== undefined ? part.records : Number.NaN;
     if (this.#lines.length === PARTS_PER_SHARD) await this.#flush();
   }
 
@@ -117,8 +129,14 @@ class Keeper {
     await this.#flush();
     const shards = this.count === 0 ? 0 : shardOf(this.count - 1) + 1;
     const end = partShard(this.#job, shards);
-    await removeListed(this.#store, this.#listed(partsPrefix(this.#job), (key) => key >= end));
-    await removeListed(this.#store, this.#listed(piecesPrefix(this.#job), (key) => !this.#pieces.has(key)));
+    await removeListed(
+      this.#store,
+      this.#listed(partsPrefix(this.#job), (key) => key >= end),
+    );
+    await removeListed(
+      this.#store,
+      this.#listed(piecesPrefix(this.#job), (key) => !this.#pieces.has(key)),
+    );
   }
 
   async #flush(): Promise<void> {

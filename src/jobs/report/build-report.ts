@@ -69,6 +69,7 @@ function identityOf({ record, round }: JobView, { state, reason }: JobStatus) {
   return {
     ...({ format: 1, job, name, runKey, period, state, reason, round, labels, params } as const),
     ...{ createdBy, host, version, digest, code, createdAt },
+    ...(record.rehearsal && { rehearsal: { parts: record.parts, of: record.rehearsal.of.parts } }),
   };
 }
 

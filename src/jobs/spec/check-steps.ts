@@ -1,5 +1,5 @@
-import { isRehearsalGroup } from '../../model/rehearsal.ts';
 import type { Problem } from '../../lib/problems.ts';
+import { isRehearsalGroup } from '../../model/rehearsal.ts';
 import { entriesOf, type Loose } from './loose.ts';
 
 /** What must hold between a step's fields, and between steps. A null is no step at all, which is reported elsewhere. */

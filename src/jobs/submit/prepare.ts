@@ -71,7 +71,7 @@ export async function prepare(
     await closeInputs(inputs);
     throw error;
   }
-  return { request, spec, runKey, code, inputs, digest: digestOf(spec, code, inputs) };
+  return { request, spec, runKey, code, inputs, digest: digestOf(spec, code?.sha256 ?? null, inputs) };
 }
 
 function mergeParams({ spec, params }: SubmissionRequest): Readonly<Record<string, string>> {
@@ -156,12 +156,12 @@ function checkInputs(
  * SHA-256 over the spec, the code's hash, and each input's name, size and checksum. A file read in place has no
  * checksum: its time of change stands for it, so that a key can be answered without reading gigabytes.
  */
-function digestOf(spec: JobSpec, code: CodeArchive | null, inputs: readonly FoundInput[]): string {
+export function digestOf(spec: JobSpec, code: string | null, inputs: readonly FoundInput[]): string {
   const facts = inputs.map(({ input: { name, size, checksum, source } }) => {
     if (source.kind === 'file') return { name, size, mark: source.pin.mtimeNs };
     return { name, size, mark: checksum ?? (source.kind === 'store' ? source.etag : null) };
   });
-  const text = canonicalJson({ spec, code: code?.sha256 ?? null, inputs: facts });
+  const text = canonicalJson({ spec, code, inputs: facts });
   return `sha256:${createHash('sha256').update(text).digest('hex')}`;
 }
 

@@ -17,6 +17,7 @@ import { sendTasks, sendUndecided } from '../send.ts';
 import { type CutParts, cut } from './cut.ts';
 import { existingRun } from './existing-run.ts';
 import { closeInputs } from './inputs.ts';
+import { isMendedSince } from './mended-since.ts';
 import type { Prepared } from './prepare.ts';
 
 /** Each of these is passed right after what it names was written: where the crash tests stop the submission. */
@@ -168,7 +169,8 @@ async function takeUp(
   found: RunKeyClaim,
   options: SubmitOptions,
 ): Promise<Submitted> {
-  if (found.digest !== prepared.digest && options.mode === 'new') {
+  const view = await mustReadView(platform.store, found.job);
+  if (found.digest !== prepared.digest && options.mode === 'new' && !isMendedSince(view, prepared)) {
     throw new BatchctlError(
       'refused',
       `the run key ${prepared.runKey} is job ${found.job}'s, with other content (job file, code or input)`,
@@ -177,7 +179,7 @@ async function takeUp(
       },
     );
   }
-  return { view: await finishSending(platform, await mustReadView(platform.store, found.job)), created: false };
+  return { view: await finishSending(platform, view), created: false };
 }
 
 /** Sends what is missing of a committed job whose sending was never recorded as done. */

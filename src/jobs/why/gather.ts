@@ -1,5 +1,6 @@
 import { VERSION } from '../../lib/version.ts';
 import { type Standing, type StepFacts, standingOf } from '../../model/decide.ts';
+import { canaryTasks, heldRounds } from '../../model/held-rounds.ts';
 import { isClosed } from '../../model/job.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import {
@@ -129,19 +130,15 @@ async function failuresSeen(platform: Platform, view: JobView): Promise<readonly
 
 /** How a retry's canaries stand while they hold the rest of it back. */
 function canariesSeen(view: JobView, facts: readonly StepFacts[]): CanariesSeen | null {
-  const asked = view.asked.at(-1);
-  if (asked === undefined || asked.released || asked.canaries === null) return null;
+  const held = heldRounds(view).at(-1);
+  if (held === undefined) return null;
   let [all, published] = [0, 0];
   const failed: string[] = [];
-  for (const [step, ranges] of asked.canaries) {
-    for (const [from, to] of ranges) {
-      for (let task = from; task <= to; task += 1) {
-        all += 1;
-        if (facts[step]?.published.has(task)) published += 1;
-        else if (facts[step]?.failed.has(task) && failed.length < CANARIES_NAMED)
-          failed.push(`${view.record.spec.steps[step]?.name}/${task}`);
-      }
-    }
+  for (const [step, task] of canaryTasks(held.canaries)) {
+    all += 1;
+    if (facts[step]?.published.has(task)) published += 1;
+    else if (facts[step]?.failed.has(task) && failed.length < CANARIES_NAMED)
+      failed.push(`${view.record.spec.steps[step]?.name}/${task}`);
   }
-  return { round: asked.round, all, published, failed };
+  return { round: held.round, all, published, failed };
 }

@@ -15,6 +15,8 @@ export interface Report {
   /** A stable code: failures, stopped, expect, halt ...; null for none. */
   readonly reason: string | null;
   readonly round: number;
+  /** Only of a rehearsal: the parts of its sample, and of the whole input. */
+  readonly rehearsal?: { readonly parts: number; readonly of: number };
   readonly labels: Readonly<Record<string, string>>;
   readonly params: Readonly<Record<string, string>>;
   readonly createdBy: string;

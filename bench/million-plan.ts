@@ -1,0 +1,100 @@
+import type { CommandEnd } from '../src/worker/executor.ts';
+
+/** What would have happened: how long each attempt took, where it ran and how it ended. The same for the same seed. */
+
+/** Workers, and slots in each. */
+export const WORKERS = 8;
+export const SLOTS = 4;
+/** One task in so many takes very long; fails once; is given back once; fails for good. */
+const STRAGGLER = 2_000;
+const FLAKY = 100;
+const INTERRUPTED = 500;
+export const FAILING = 1_000;
+/** The median of the others, seconds. */
+const MEDIAN = 1.5;
+
+export interface PlannedAttempt {
+  readonly end: 'done' | 'interrupted' | Failing;
+  readonly seconds: number;
+}
+
+interface Failing {
+  readonly how: CommandEnd['how'];
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stderr: string;
+}
+
+/** The attempts of a task, in order; the last one decides. */
+export function attemptsOf(task: number, seed: number): readonly PlannedAttempt[] {
+  const random = randomOf(seed + task * 7_919);
+  const long = task % STRAGGLER === STRAGGLER - 1;
+  const seconds = MEDIAN * Math.exp(0.6 * normal(random)) * (long ? 40 : 1);
+  if (task % FAILING === FAILING / 2 - 1) return failing(task, random, seconds);
+  const done: PlannedAttempt = { end: 'done', seconds };
+  if (task % FLAKY === FLAKY / 2) return [{ end: unreachable(random), seconds: 30 + random() }, done];
+  if (task % INTERRUPTED === INTERRUPTED / 2 + 1) return [{ end: 'interrupted', seconds: seconds / 2 }, done];
+  return [done];
+}
+
+/** One of three reasons: a bad record (no retry mends it), a service that can't be reached, too little memory. */
+function failing(task: number, random: () => number, seconds: number): readonly PlannedAttempt[] {
+  const reason = Math.floor(task / FAILING) % 3;
+  if (reason === 0) {
+    const stderr = `line ${1 + Math.floor(random() * 900)} of claim ${task}: expected an amount, found "12,5O"`;
+    return [{ end: { how: 'exit', code: 65, signal: null, stderr }, seconds }];
+  }
+  if (reason === 1) return [0, 1, 2].map(() => ({ end: unreachable(random), seconds: 30 + random() }));
+  const end = { how: 'signal', code: null, signal: 'SIGKILL', stderr: '' } as const;
+  return [0, 1, 2].map(() => ({ end, seconds: seconds * 3 }));
+}
+
+function unreachable(random: () => number): Failing {
+  const stderr = `connect ETIMEDOUT 10.0.3.${Math.floor(random() * 250)}:5432 after ${Math.floor(30_000 + random() * 99)} ms`;
+  return { how: 'exit', code: 1, signal: null, stderr };
+}
+
+/** Slots in turns: each attempt goes to the one that is free first, as in a queue that never runs dry. */
+export class Slots {
+  /** When each is free, milliseconds since the epoch. */
+  readonly #free: Float64Array;
+
+  constructor(start: number) {
+    // Workers come up one after another.
+    this.#free = Float64Array.from({ length: WORKERS * SLOTS }, (_, lane) => start + (lane % WORKERS) * 1_200);
+  }
+
+  take(seconds: number): { readonly worker: number; readonly slot: number; readonly from: number; readonly to: number } {
+    let lane = 0;
+    for (let at = 1; at < this.#free.length; at += 1) if (this.#at(at) < this.#at(lane)) lane = at;
+    const from = this.#at(lane);
+    const to = from + seconds * 1_000;
+    // Receiving, publishing, settling.
+    this.#free[lane] = to + 8;
+    return { worker: lane % WORKERS, slot: Math.floor(lane / WORKERS), from: Math.round(from), to: Math.round(to) };
+  }
+
+  /** When the last one is free. */
+  get end(): number {
+    return Math.ceil(Math.max(...this.#free));
+  }
+
+  #at(lane: number): number {
+    return this.#free[lane] ?? 0;
+  }
+}
+
+/** Mulberry32: numbers from 0 to 1, the same on every machine. */
+function randomOf(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+function normal(random: () => number): number {
+  return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+}
