@@ -2,10 +2,9 @@
 // Real are the submission, the queue, and what a worker does with a delivery: admit, publish, judge, keep the log, settle
 // (store, ledger, queue) and the closing look. Not run are commands, and the clock is a simulated one: `million-plan.ts` says
 // when attempts began and how they ended. What would be given back to the queue is tried again at once.
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { rmSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { loadConfig } from '../src/config.ts';
-import { refreshView } from '../src/jobs/journal.ts';
 import { look } from '../src/jobs/look.ts';
 import { parseJobFile } from '../src/jobs/spec/job-file.ts';
 import { prepare } from '../src/jobs/submit/prepare.ts';
@@ -17,11 +16,11 @@ import { type JobView, stateOf } from '../src/model/view.ts';
 import { openPlatform } from '../src/platform.ts';
 import type { AttemptEvent } from '../src/ports/ledger.ts';
 import type { Platform } from '../src/ports/platform.ts';
-import type { Delivery } from '../src/ports/task-queue.ts';
 import { type Admitted, admit } from '../src/worker/admit.ts';
 import type { AttemptResult } from '../src/worker/attempt.ts';
 import type { WorkerContext } from '../src/worker/context.ts';
 import { freshDirectory, type SlotDirectory } from '../src/worker/directory.ts';
+import type { CommandEnd } from '../src/worker/executor.ts';
 import { JobCache } from '../src/worker/job-cache.ts';
 import { failureOf, judgeFailure } from '../src/worker/judge.ts';
 import type { Outcome } from '../src/worker/outcome.ts';
@@ -29,7 +28,7 @@ import { publish } from '../src/worker/publish.ts';
 import { QueueClient } from '../src/worker/queue-client.ts';
 import { settle } from '../src/worker/settle.ts';
 import { keepLog, lastLine } from '../src/worker/stderr.ts';
-import { attemptsOf, type PlannedAttempt, Slots, SLOTS, WORKERS } from './million-plan.ts';
+import { attemptsOf, type Place, type PlannedAttempt, SLOTS, Slots, WORKERS } from './million-plan.ts';
 
 /** When the job was submitted. */
 const START = Date.parse('2026-03-31T16:00:00Z');
@@ -37,82 +36,191 @@ const START = Date.parse('2026-03-31T16:00:00Z');
 const IN_FLIGHT = 4_000;
 const RECEIVE = 256;
 
-interface Sim {
-  /** Milliseconds since the epoch, wherever the platform asks for the time. */
-  now: number;
-}
-
-/** What would be given back is tried again here, at once. */
+/** A queue that is only ever asked to settle; what would be given back is tried again here. */
 class PatientQueue extends QueueClient {
   override async release(): Promise<void> {}
 }
 
-interface Place {
+interface Worker {
   readonly ctx: WorkerContext;
-  readonly slots: readonly SlotDirectory[];
-  readonly recorder: Batcher<AttemptEvent>;
-  readonly queue: PatientQueue;
+  readonly directory: SlotDirectory;
   done: number;
   failed: number;
 }
 
-/** Makes the job; answers its id and how long that took. */
-async function makeJob(directory: string, tasks: number, seed: number) {
+/** One attempt with its place and time. */
+interface Placed extends Omit<Place, 'worker'> {
+  readonly planned: PlannedAttempt;
+  readonly worker: Worker;
+  readonly number: number;
+}
+
+/** Runs a job's deliveries by the plan. */
+class Simulation {
+  readonly #platform: Platform;
+  readonly #queue: PatientQueue;
+  readonly #workers: readonly Worker[];
+  readonly #slots = new Slots(START + 2_000);
+  readonly #seed: number;
+  readonly #settling = new Set<Promise<void>>();
+  #failure: { readonly error: unknown } | null = null;
+  /** Publishing one after another, as all attempts of a worker share a directory here. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(platform: Platform, queue: PatientQueue, workers: readonly Worker[], seed: number) {
+    this.#platform = platform;
+    this.#queue = queue;
+    this.#workers = workers;
+    this.#seed = seed;
+  }
+
+  /** When the last attempt ended, milliseconds since the epoch. */
+  get end(): number {
+    return this.#slots.end;
+  }
+
+  /** Receives and runs whatever waits in the queue. */
+  async work(): Promise<void> {
+    const jobs = new JobCache(this.#platform.store, 600_000);
+    while (this.#failure === null) {
+      const deliveries = await this.#queue.receive({ max: RECEIVE, waitSeconds: 0 });
+      if (deliveries.length === 0) break;
+      for (const received of deliveries) {
+        const delivery = { ...received, sentAt: START + 1_000 };
+        const admitted = await admit(this.#platform.store, jobs, delivery, START);
+        if (admitted.kind === 'refused') throw new Error(`refused: ${JSON.stringify(admitted.outcome)}`);
+        await this.#begin(admitted);
+      }
+    }
+    await Promise.all(this.#settling);
+    if (this.#failure !== null) throw this.#failure.error;
+  }
+
+  async #begin(task: Admitted): Promise<void> {
+    const attempts = attemptsOf(task.message.task, this.#seed).map((planned, at): Placed => {
+      const { worker, ...place } = this.#slots.take(planned.seconds);
+      return { ...place, planned, worker: this.#workers[worker] as Worker, number: at + 1 };
+    });
+    const settled: Promise<void> = this.#run(task, attempts)
+      .catch((error: unknown) => {
+        this.#failure ??= { error };
+      })
+      .finally(() => this.#settling.delete(settled));
+    this.#settling.add(settled);
+    if (this.#settling.size >= IN_FLIGHT) await Promise.race(this.#settling);
+  }
+
+  async #run(task: Admitted, attempts: readonly Placed[]): Promise<void> {
+    for (const placed of attempts) {
+      const attempt = randomId(16);
+      const numbered: Admitted = { ...task, number: placed.number };
+      const outcome = await this.#inTurn(() => outcomeOf(numbered, placed, attempt));
+      if (outcome.kind === 'published') placed.worker.done += 1;
+      if (outcome.kind === 'failed') placed.worker.failed += 1;
+      const result = resultOf(placed);
+      const of = { queue: this.#queue, delivery: task.delivery, task: numbered, attempt, result, outcome };
+      await settle(placed.worker.ctx, { ...of, number: placed.number, slot: placed.slot }, async () => undefined);
+    }
+  }
+
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#turn.then(work);
+    this.#turn = mine.catch(() => undefined);
+    return mine;
+  }
+}
+
+/** What comes after the command: its output is published, or its log kept and its failure judged. */
+async function outcomeOf(task: Admitted, placed: Placed, attempt: string): Promise<Outcome> {
+  const { end: planned } = placed.planned;
+  const { ctx, directory } = placed.worker;
+  if (planned === 'interrupted') return { kind: 'interrupted', why: 'drain', delay: 0 };
+  const { store } = ctx.platform;
+  const { message } = task;
+  if (planned !== 'done') {
+    writeFileSync(directory.stderr, `claim ${message.task}: begun\n${planned.stderr}\n`);
+    await keepLog(store, message, attempt, directory.stderr, {});
+    const line = planned.stderr === '' ? null : lastLine(directory.stderr, {});
+    return judgeFailure(task, failureOf({ ...planned, ...usageOf(placed), strays: 0 }, line));
+  }
+  const amount = ((message.task * 37) % 100_000) / 100;
+  writeFileSync(directory.stdout, `${message.task},claim-${message.task},${amount.toFixed(2)},EUR\n`);
+  const { meta } = await publish(store, task, directory, {
+    ...{ format: 1, attempt, number: placed.number, round: message.round, worker: ctx.worker },
+    startedAt: new Date(placed.from).toISOString(),
+    endedAt: new Date(placed.to).toISOString(),
+    ...{ ...usageOf(placed), bytesIn: 0, counters: { claims: '1', amount: amount.toFixed(2) }, code: null },
+  });
+  return { kind: 'published', meta };
+}
+
+function usageOf({ planned: { seconds } }: Placed): Pick<CommandEnd, 'seconds' | 'cpuSeconds' | 'peakMemory'> {
+  const cpuSeconds = Math.round(seconds * 70) / 100;
+  return { seconds: Math.round(seconds * 1_000) / 1_000, cpuSeconds, peakMemory: 40 * 2 ** 20 };
+}
+
+function resultOf(placed: Placed): Omit<AttemptResult, 'outcome'> {
+  const end: CommandEnd = { how: 'exit', code: 0, signal: null, strays: 0, ...usageOf(placed) };
+  return { startedAt: placed.from, endedAt: placed.to, end, bytesIn: 0 };
+}
+
+/** Makes the job in a directory that has a configuration; says how long it took, in seconds. */
+async function makeJob(directory: string, tasks: number, seed: number): Promise<object> {
   const began = performance.now();
   const config = await loadConfig({ cwd: directory, env: { HOME: directory }, flags: { profile: 'local' } });
-  const sim: Sim = { now: START };
-  const platform = timed(await openPlatform(config, { role: 'cli', who: 'bench@here', leaseSeconds: 600 }), sim);
-  const submitted = await submitJob(platform, directory, tasks);
-  const sent = performance.now();
-  const places: Place[] = [];
-  for (let n = 0; n < WORKERS; n += 1) {
-    const worker = `w-bench${String(n).padStart(5, '0')}`;
-    places.push(await openWorker(timed(await openPlatform(config, { role: 'worker', who: worker, leaseSeconds: 600 }), sim), worker));
-  }
-  const slots = new Slots(START + 2_000);
-  await work(places, slots, sim, seed);
-  sim.now = slots.end;
-  await look(platform, await refreshView(platform.store, submitted));
-  await work(places, slots, sim, seed);
-  sim.now = slots.end;
-  const { view } = await look(platform, await refreshView(platform.store, submitted));
-  if (stateOf(view) !== 'succeeded') throw new Error(`the job is ${stateOf(view)}`);
-  for (const place of places) await leave(place, sim.now);
+  const time = { now: START };
+  const clock = { now: () => time.now, monotonic: () => performance.now() };
+  const open = async (who: string): Promise<Platform> => ({
+    ...(await openPlatform(config, { role: 'worker', who, leaseSeconds: 600 })),
+    clock,
+  });
+  const platform = await open('bench@here');
+  const view = await submitJob(platform, directory, tasks);
+  const submitted = performance.now();
+  const names = Array.from({ length: WORKERS }, (_, n) => `w-bench${String(n).padStart(5, '0')}`);
+  const workers = await Promise.all(names.map(async (name) => openWorker(await open(name), name)));
+  const simulation = new Simulation(platform, new PatientQueue(await platform.queue('default'), LEASES), workers, seed);
+  await simulation.work();
+  time.now = simulation.end;
+  await look(platform, view);
+  await simulation.work();
+  time.now = simulation.end + 1_000;
+  const { view: after } = await look(platform, view);
+  if (stateOf(after) !== 'succeeded') throw new Error(`the job is ${stateOf(after)}`);
+  for (const worker of workers) await leave(worker);
   await platform.close();
-  const seconds = (performance.now() - began) / 1_000;
-  return { job: view.record.job, tasks, seconds, submitSeconds: (sent - began) / 1_000, rate: tasks / seconds };
+  const [submitSeconds, seconds] = [(submitted - began) / 1_000, (performance.now() - began) / 1_000];
+  return { job: view.record.job, tasks, submitSeconds, seconds };
 }
 
-/** The platform with the simulated time. */
-function timed(platform: Platform, sim: Sim): Platform {
-  return { ...platform, clock: { now: () => sim.now, monotonic: () => performance.now() } };
-}
+/** Nothing runs long enough here to lose a lease. */
+const LEASES = {
+  hold: () => undefined,
+  drop: () => undefined,
+  settling: async () => undefined,
+  close: async () => undefined,
+};
 
 async function submitJob(platform: Platform, directory: string, tasks: number): Promise<JobView> {
-  const spec = parseJobFile(
-    JSON.stringify({
-      name: 'claims',
-      input: { split: { by: 'range', from: 1, to: tasks } },
-      steps: [
-        { name: 'price', run: ['node', 'price.mjs'], permanent: [65] },
-        { name: 'total', run: ['node', 'total.mjs'], gather: true },
-      ],
-      tolerate: '0.1%',
-      maxTasks: tasks,
-      labels: { team: 'finance' },
-    }),
-    { file: 'job.json' },
-  );
+  const text = JSON.stringify({
+    name: 'claims',
+    input: { split: { by: 'range', from: 1, to: tasks } },
+    steps: [
+      { name: 'price', run: ['node', 'price.mjs'], permanent: [65] },
+      { name: 'total', run: ['node', 'total.mjs'], gather: true },
+    ],
+    tolerate: '0.1%',
+    labels: { team: 'finance' },
+  });
   const request = {
-    ...{ spec, directory, inputs: [], inputDirectory: directory, stdin: null, params: {}, labels: {} },
-    ...{ period: null, runKey: null, expectInputs: null, allowEmpty: false },
+    ...{ spec: parseJobFile(text, { file: 'job.json' }), directory, inputs: [], inputDirectory: directory },
+    ...{ stdin: null, params: {}, labels: {}, period: null, runKey: null, expectInputs: null, allowEmpty: false },
   };
   return (await submit(platform, await prepare(request, platform.store), { mode: 'new', notBefore: null })).view;
 }
 
-async function openWorker(platform: Platform, worker: string): Promise<Place> {
+async function openWorker(platform: Platform, worker: string): Promise<Worker> {
   const scratch = await platform.scratch(worker);
-  const leases = { hold: () => undefined, drop: () => undefined, settling: async () => undefined, close: async () => undefined };
   const recorder = new Batcher<AttemptEvent>({
     ...{ max: 500, lingerMs: 4, busyMs: 20 },
     flush: async (events) => (await platform.ledger()).record(events),
@@ -120,35 +228,30 @@ async function openWorker(platform: Platform, worker: string): Promise<Place> {
   const ctx: WorkerContext = {
     ...{ platform, worker, scratch, graceMs: 0, total: { slots: SLOTS, memory: 2 ** 33, disk: 2 ** 36 } },
     jobs: new JobCache(platform.store, 600_000),
-    executor: { run: () => Promise.reject(new Error('nothing is run')), close: async () => undefined },
+    executor: { run: () => Promise.reject(new Error('nothing is run here')), close: async () => undefined },
     record: (event) => recorder.add(event),
     log: { info: () => undefined, warn: () => undefined },
     passed: () => undefined,
+    faults: null,
   };
-  const slots = Array.from({ length: SLOTS }, (_, slot) => freshDirectory(scratch, slot));
-  const queue = new PatientQueue(await platform.queue('default'), leases);
-  return { ctx, slots, recorder, queue, done: 0, failed: 0 };
+  return { ctx, directory: freshDirectory(scratch, 0), done: 0, failed: 0 };
 }
 
-/** Receives and runs whatever waits in the queue. */
-async function work(places: readonly Place[], slots: Slots, sim: Sim, seed: number): Promise<void> {
-  const settling = new Set<Promise<void>>();
-  let failure: { readonly error: unknown } | null = null;
-  for (let turn = 0; failure === null; turn += 1) {
-    const taker = places[turn % places.length];
-    const deliveries = (await taker?.queue.receive({ max: RECEIVE, waitSeconds: 0 })) ?? [];
-    if (deliveries.length === 0) break;
-    for (const delivery of deliveries) {
-      const settled: Promise<void> = deliver(places, taker as Place, delivery, slots, sim, seed)
-        .catch((error: unknown) => {
-          failure ??= { error };
-        })
-        .finally(() => settling.delete(settled));
-      settling.add(settled);
-      if (settling.size >= IN_FLIGHT) await Promise.race(settling);
-    }
-  }
-  await Promise.all(settling);
-  const first = failure as { readonly error: unknown } | null;
-  if (first !== null) throw first.error;
+/** Its last sign of life. */
+async function leave({ ctx, done, failed }: Worker): Promise<void> {
+  const { platform, worker, scratch } = ctx;
+  await (await platform.ledger()).heartbeat({
+    ...{ worker, group: 'default', host: 'bench', pid: process.pid, version: VERSION, state: 'gone', slots: SLOTS },
+    ...{ busy: [], done, failed, startedAt: START + 2_000, seenAt: platform.clock.now() },
+  });
+  await platform.close();
+  rmSync(scratch, { recursive: true, force: true });
+}
+
+const [directory = '', tasks = '', seed = '1'] = process.argv.slice(2);
+if (directory === '' || !/^[1-9]\d*$/.test(tasks)) {
+  console.error('usage: node --import tsx bench/million-job.ts DIRECTORY TASKS [SEED]');
+  process.exitCode = 2;
+} else {
+  console.log(JSON.stringify(await makeJob(resolve(directory), Number(tasks), Number(seed))));
 }

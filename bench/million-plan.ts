@@ -9,7 +9,7 @@ export const SLOTS = 4;
 const STRAGGLER = 2_000;
 const FLAKY = 100;
 const INTERRUPTED = 500;
-export const FAILING = 1_000;
+const FAILING = 1_000;
 /** The median of the others, seconds. */
 const MEDIAN = 1.5;
 
@@ -21,7 +21,7 @@ export interface PlannedAttempt {
 interface Failing {
   readonly how: CommandEnd['how'];
   readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
+  readonly signal: string | null;
   readonly stderr: string;
 }
 
@@ -54,6 +54,14 @@ function unreachable(random: () => number): Failing {
   return { how: 'exit', code: 1, signal: null, stderr };
 }
 
+/** Where and when an attempt ran: milliseconds since the epoch. */
+export interface Place {
+  readonly worker: number;
+  readonly slot: number;
+  readonly from: number;
+  readonly to: number;
+}
+
 /** Slots in turns: each attempt goes to the one that is free first, as in a queue that never runs dry. */
 export class Slots {
   /** When each is free, milliseconds since the epoch. */
@@ -64,7 +72,7 @@ export class Slots {
     this.#free = Float64Array.from({ length: WORKERS * SLOTS }, (_, lane) => start + (lane % WORKERS) * 1_200);
   }
 
-  take(seconds: number): { readonly worker: number; readonly slot: number; readonly from: number; readonly to: number } {
+  take(seconds: number): Place {
     let lane = 0;
     for (let at = 1; at < this.#free.length; at += 1) if (this.#at(at) < this.#at(lane)) lane = at;
     const from = this.#at(lane);

@@ -19,7 +19,7 @@ import type { ExitCode } from './exit-codes.ts';
  * The definition only parses: building it must open nothing and import nothing heavy. `run` may answer an exit
  * code (else 0), or throw a BatchctlError. The types of `input` follow from the keys of `arguments` and `options`:
  * `<x>` is a string, `[x]` a string or undefined, `<x...>` a list; `--max-tasks <n>` is `maxTasks`, without a value
- * it is a boolean; `--no-scale` is `scale`, true unless given.
+ * it is a boolean, `--faults [list]` may stand alone and is then true; `--no-scale` is `scale`, true unless given.
  */
 export interface CommandDefinition {
   readonly arguments: ArgumentSpecs;
@@ -84,7 +84,9 @@ type OptionValue<S extends string, V> = S extends `${string}<${string}`
   ? V extends { readonly repeat: true }
     ? readonly Parsed<V>[]
     : Parsed<V> | undefined
-  : boolean;
+  : S extends `${string}[${string}`
+    ? Parsed<V> | true | undefined
+    : boolean;
 
 /** What `run` is given: the arguments and options by name, and what follows `--` where that is asked for. */
 export type CommandInput<A extends ArgumentSpecs, O extends OptionSpecs> = {

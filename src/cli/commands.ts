@@ -78,6 +78,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/plan.ts')).planCommand,
   },
   {
+    name: 'rehearse',
+    group: 'Jobs',
+    summary: 'run the job on a sample, with faults on request, and forecast the whole',
+    load: async () => (await import('./commands/rehearse.ts')).rehearseCommand,
+  },
+  {
     name: 'submit',
     group: 'Jobs',
     summary: 'cut the input into tasks and send them',

@@ -33,7 +33,9 @@ export async function statusText(ctx: Context, status: JobStatus): Promise<strin
     ...(status.state === 'running' ? [`${status.workers.running} workers, ${status.workers.slots} slots`] : []),
   ];
   if (facts.length > 0) lines.push('', facts.join(', '));
-  const deadline = deadlineText(status, { zone: await ctx.zone(), now: ctx.clock.now() });
+  // Only who has a deadline pays for the zone: 10 ms.
+  const deadline =
+    status.finishBy === null ? null : deadlineText(status, { zone: await ctx.zone(), now: ctx.clock.now() });
   if (deadline !== null) lines.push(...(facts.length > 0 ? [] : ['']), deadline);
   for (const [step, counters] of Object.entries(status.counters)) {
     lines.push(

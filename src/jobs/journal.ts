@@ -20,10 +20,14 @@ export interface RunKeyClaim {
  * Throws `newer` or `corrupt` for a job.json that can't be read.
  */
 export async function readJob(store: ObjectStore, job: string): Promise<JobRecord | null> {
+  const record = await readRecord(store, job);
+  return record !== null && (await isCommitted(store, record)) ? record : null;
+}
+
+/** A job.json, committed or not; null if there provably is none. Throws as `readJob` does. */
+export async function readRecord(store: ObjectStore, job: string): Promise<JobRecord | null> {
   const bytes = await store.read(jobKey(job));
-  if (bytes === null) return null;
-  const record = parseStored<JobRecord>(jobKey(job), bytes);
-  return (await isCommitted(store, record)) ? record : null;
+  return bytes === null ? null : parseStored<JobRecord>(jobKey(job), bytes);
 }
 
 /** Whether the job's submission was committed. */
@@ -80,8 +84,8 @@ export async function readEntry(store: ObjectStore, job: string, n: number): Pro
 
 /**
  * Appends what `decide` says, given the journal as it is at that moment; null from it appends nothing.
- * An append that loses its number reads again and decides again (law 2). Answers the view after it,
- * and whether this call appended.
+ * An append that loses its number reads again and decides again (law 2). Nothing is appended to a pruned job, whatever
+ * `decide` says. Answers the view after it, and whether this call appended.
  */
 export async function append(
   store: ObjectStore,
@@ -93,7 +97,7 @@ export async function append(
   const id = randomId(16);
   for (;;) {
     const kind = decide(now);
-    if (kind === null) return { view: now, appended: false };
+    if (kind === null || now.pruned !== null) return { view: now, appended: false };
     const entry: JournalEntry = { format: 1, id, when: new Date(by.now).toISOString(), who: by.who, ...kind };
     const key = journalKey(view.record.job, now.next);
     const { created } = await store.put(key, JSON.stringify(entry), { ifAbsent: true });

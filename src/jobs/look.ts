@@ -31,6 +31,8 @@ export async function look(platform: Platform, seen: JobView): Promise<Look> {
   let view = await refreshView(platform.store, seen);
   for (;;) {
     const facts = await listFacts(platform.store, view);
+    // What a listing says while objects are removed decides nothing.
+    if (view.pruned !== null) return { view, standing: standingOf(view, facts), did };
     await completeShards(platform, view, facts);
     const standing = standingOf(view, facts);
     const move = standing.next;
@@ -96,10 +98,10 @@ async function openGather(platform: Platform, view: JobView, move: NextMove & { 
 }
 
 async function askForRest(platform: Platform, view: JobView, round: number): Promise<JobView> {
-  // A canary that was published after the close opens the job again: onlookers must find it.
-  if (view.closed !== null) await platform.store.put(openMark(view.record.job, view.round), '{"format":1}');
   const { view: after, appended } = await append(platform.store, view, by(platform), (now) =>
-    now.asked.some((asked) => asked.round === round && !asked.released) ? { what: 'retry-rest', round } : null,
+    now.closed === null && now.asked.some((asked) => asked.round === round && !asked.released)
+      ? { what: 'retry-rest', round }
+      : null,
   );
   if (appended) {
     // Listed anew: what failed in the round before is asked for now.

@@ -1,7 +1,7 @@
 import { isKind } from '../errors.ts';
 import { ahead } from '../lib/ahead.ts';
 import type { JournalEntry } from '../model/journal.ts';
-import { JOBS, proofsPrefix } from '../model/keys.ts';
+import { JOBS, jobPrefix, proofsPrefix } from '../model/keys.ts';
 import { emptyView, foldJournal, type JobView, stateOf } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
@@ -32,8 +32,8 @@ export interface PruneChoice {
   readonly spared: readonly Spared[];
   /** Below `jobs/`, but never committed. */
   readonly uncommitted: readonly string[];
-  /** Hashes of the code that jobs which are whole name. */
-  readonly code: ReadonlySet<string>;
+  /** Hashes of the code that jobs which are whole name; null while a job can't be read: nobody knows which it names. */
+  readonly code: ReadonlySet<string> | null;
 }
 
 /** Jobs looked at ahead. */
@@ -61,7 +61,7 @@ export async function choosePrunable(platform: Platform, olderThan: number): Pro
     else {
       const { view, proof } = seen;
       const { job } = view.record;
-      const why = view.pruned === null ? sparedBecause(view, now - olderThan, read.get(job)) : null;
+      const why = sparedBecause(view, now - olderThan, read.get(job));
       if (why === null) jobs.push({ view, proof, begun: view.pruned !== null });
       else {
         spared.push({ job, ...why });
@@ -69,11 +69,13 @@ export async function choosePrunable(platform: Platform, olderThan: number): Pro
       }
     }
   }
-  return { jobs, spared, uncommitted, code };
+  const known = spared.every(({ why }) => why !== 'unreadable');
+  return { jobs, spared, uncommitted, code: known ? code : null };
 }
 
 function sparedBecause(view: JobView, before: number, reader: string | undefined): Omit<Spared, 'job'> | null {
   const { closed } = view;
+  if (view.pruned !== null) return reader === undefined ? null : { why: 'read', detail: reader };
   if (closed === null) return { why: 'open', detail: stateOf(view) };
   if (Date.parse(closed.when) > before) return { why: 'recent', detail: closed.when };
   return reader === undefined ? null : { why: 'read', detail: reader };
@@ -104,10 +106,16 @@ async function hasAny(store: ObjectStore, prefix: string): Promise<boolean> {
   return false;
 }
 
+/** An open job that reads the job's outputs; null without. */
+export async function readerOf(store: ObjectStore, job: string): Promise<string | null> {
+  const [reader] = (await openReaders(store, (key) => key.startsWith(jobPrefix(job)), { uncommitted: true })).values();
+  return reader ?? null;
+}
+
 /** The jobs whose outputs open jobs read, each with such a reader. */
 async function readByOpenJobs(store: ObjectStore): Promise<ReadonlyMap<string, string>> {
   const sources = new Map<string, string>();
-  for (const [key, reader] of await openReaders(store, (key) => key.startsWith(JOBS))) {
+  for (const [key, reader] of await openReaders(store, (key) => key.startsWith(JOBS), { uncommitted: true })) {
     const source = key.split('/')[1];
     if (source !== undefined) sources.set(source, reader);
   }

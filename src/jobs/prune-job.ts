@@ -1,9 +1,10 @@
-import { jobKey, jobPrefix, journalPrefix, OPEN, proofsPrefix, prunedKey } from '../model/keys.ts';
+import { jobKey, jobPrefix, journalPrefix, OPEN, openedKey, proofsPrefix, prunedKey } from '../model/keys.ts';
 import type { JobView } from '../model/view.ts';
 import type { ExactCounts } from '../ports/ledger.ts';
 import type { ObjectEntry } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import { append } from './journal.ts';
+import { readerOf } from './prune-choice.ts';
 import { type PrunedMark, readPrunedMark } from './pruned.ts';
 import { recordView } from './remember.ts';
 import { type Removed, type RemoveOptions, removeListed } from './remove-listed.ts';
@@ -14,14 +15,22 @@ import { rebuildLedger } from './verify/rebuild-ledger.ts';
  * journal says so: from that entry on nothing can open the job again, and workers drop its messages. Then what its steps
  * came to is kept beside it, then objects go. Whoever dies in between leaves a job that says it is pruned, and the next
  * prune goes on; several may do so at once. Null when another entry came first: the job isn't to be pruned any more.
+ * Removes nothing while an open job, which it names, reads the outputs.
  */
-export async function pruneJob(platform: Platform, seen: JobView, options: RemoveOptions): Promise<Removed | null> {
-  if (options.dryRun === true) return removeListed(platform.store, removable(platform, seen.record.job), options);
+export async function pruneJob(
+  platform: Platform,
+  seen: JobView,
+  options: RemoveOptions,
+): Promise<Removed | { readonly readBy: string } | null> {
+  if (options.dryRun === true) return removeListed(platform.store, removable(platform, seen), options);
   const view = await decide(platform, seen);
   if (view.pruned === null) return null;
   const { job } = view.record;
   const mark = (await readPrunedMark(platform.store, job)) ?? (await keepMark(platform, view, view.pruned));
-  const removed = await removeListed(platform.store, removable(platform, job), options);
+  // An input of a job that was submitted while this was decided: it goes once that one is closed.
+  const readBy = await readerOf(platform.store, job);
+  if (readBy !== null) return { readBy };
+  const removed = await removeListed(platform.store, removable(platform, view), options);
   if (mark.finished && removed.objects === 0) return removed;
   await removeListed(platform.store, platform.store.list(`${OPEN}${job}.`));
   await forgetPruned(platform, view, mark);
@@ -67,17 +76,11 @@ async function countsOf(platform: Platform, view: JobView): Promise<readonly Exa
   }));
 }
 
-async function* removable({ store }: Platform, job: string): AsyncGenerator<ObjectEntry> {
-  for await (const entry of store.list(jobPrefix(job))) if (!isKept(job, entry.key)) yield entry;
-}
-
-/** opened.json says how many tasks a step had, and what it went without. */
-function isKept(job: string, key: string): boolean {
-  return (
-    key === jobKey(job) ||
-    key === prunedKey(job) ||
-    key.startsWith(journalPrefix(job)) ||
-    key.startsWith(proofsPrefix(job)) ||
-    key.endsWith('/opened.json')
-  );
+async function* removable({ store }: Platform, { record: { job, spec } }: JobView): AsyncGenerator<ObjectEntry> {
+  // opened.json says how many tasks a step had, and what it went without.
+  const kept = new Set([jobKey(job), prunedKey(job), ...spec.steps.map(({ name }) => openedKey(job, name))]);
+  const below = [journalPrefix(job), proofsPrefix(job)];
+  for await (const entry of store.list(jobPrefix(job))) {
+    if (!kept.has(entry.key) && !below.some((prefix) => entry.key.startsWith(prefix))) yield entry;
+  }
 }

@@ -27,7 +27,8 @@ export async function pruneLeftovers(
   const before = now - Math.max(olderThan, ABANDONED_MS);
   return {
     submissions: await abandoned(store, choice.uncommitted, now - ABANDONED_MS, options),
-    code: await removeListed(store, unusedCode(store, choice.code, now - ABANDONED_MS), options),
+    // One at a time: what a submission puts again between the last look and the removal would be lost.
+    code: await removeListed(store, unusedCode(store, choice.code, now - ABANDONED_MS), { ...options, batch: 1 }),
     workers: await removeListed(store, goneWorkers(platform, before), options),
     keepers: await removeListed(store, olderOf(store, KEEPERS, before), options),
     notices: await removeListed(store, olderOf(store, NOTICES, before), options),
@@ -67,7 +68,12 @@ async function summed(store: ObjectStore, prefix: string): Promise<Removed & { r
 }
 
 /** A submission puts its code again before anything else, so what was put long ago is nobody's that is under way. */
-async function* unusedCode(store: ObjectStore, used: ReadonlySet<string>, before: number): AsyncGenerator<ObjectEntry> {
+async function* unusedCode(
+  store: ObjectStore,
+  used: ReadonlySet<string> | null,
+  before: number,
+): AsyncGenerator<ObjectEntry> {
+  if (used === null) return;
   const scheduled = await scheduledCode(store);
   for await (const entry of store.list(CODE)) {
     const hash = codeOf(entry.key);

@@ -38,6 +38,7 @@ export async function prune(
     options.signal?.throwIfAborted();
     const removed = await pruneJob(platform, view, options);
     if (removed === null) spared.push({ job: view.record.job, why: 'open', detail: 'it was opened again meanwhile' });
+    else if ('readBy' in removed) spared.push({ job: view.record.job, why: 'read', detail: removed.readBy });
     // Swept once more, and nothing was there: not worth a line.
     else if (!begun || removed.objects > 0) jobs.push(prunedJob(view, proof, removed));
   }

@@ -12,6 +12,8 @@ export interface RemoveOptions {
   /** True only counts. */
   readonly dryRun?: boolean;
   readonly signal?: AbortSignal;
+  /** Keys deleted at a time (1,000). */
+  readonly batch?: number;
   /** Called with how many more objects are gone. */
   readonly onRemoved?: (objects: number) => void;
 }
@@ -28,7 +30,7 @@ const AT_ONCE = 4;
 export async function removeListed(
   store: Pick<ObjectStore, 'delete'>,
   entries: AsyncIterable<Pick<ObjectEntry, 'key' | 'size'>>,
-  { dryRun = false, signal, onRemoved }: RemoveOptions = {},
+  { dryRun = false, signal, batch: most = BATCH, onRemoved }: RemoveOptions = {},
 ): Promise<Removed> {
   const running = new Set<Promise<void>>();
   let failure: { readonly error: unknown } | null = null;
@@ -54,7 +56,7 @@ export async function removeListed(
     batch.push(key);
     objects += 1;
     bytes += size;
-    if (batch.length >= BATCH) await flush();
+    if (batch.length >= most) await flush();
   }
   if (failure === null && signal?.aborted !== true) await flush();
   await Promise.all(running);

@@ -135,8 +135,13 @@ function openMove(facts: readonly StepFacts[], end: number, step: number): NextM
   return { move: 'open', step, count: published.count, leftOut };
 }
 
-/** Once every canary has an output of its round's asking, the rest is asked for. A canary that failed holds it back. */
+/**
+ * Once every canary has an output of its round's asking, the rest is asked for. A canary that failed holds it back, and
+ * the job closes. One that is published after the close doesn't open it again: whoever closed it may be deleting the
+ * round's open mark just then, and a job without a mark is watched by nobody. A person's retry has a mark of its own.
+ */
 function canaryMove(view: JobView, facts: readonly StepFacts[]): NextMove | null {
+  if (view.closed !== null) return null;
   const passed = heldRounds(view).find(({ canaries }) => {
     for (const [step, task] of canaryTasks(canaries)) {
       const fact = factOf(facts, step);

@@ -53,6 +53,24 @@ export function failsByLot(
   return fail > 0 && round === 0 && hashed(`${seed}/${step}/${task}/${number}`) < fail;
 }
 
+/**
+ * The first seed from `seed` on by which at least one first attempt of a small sample's tasks fails: who asks for faults
+ * wants to see one.
+ */
+export function seedThatFails(fail: number, seed: number, step: string, tasks: number): number {
+  const some = Math.min(tasks, 1_000);
+  const fails = (tried: number): boolean => {
+    for (let task = 0; task < some; task += 1)
+      if (failsByLot({ fail, seed: tried }, { step, task, round: 0, number: 1 })) return true;
+    return false;
+  };
+  if (fail <= 0 || tasks === 0) return seed;
+  for (let tried = seed; tried < seed + TRIES; tried += 1) if (fails(tried)) return tried;
+  return seed;
+}
+
+const TRIES = 10_000;
+
 /** FNV-1a, then mixed: 0 to below 1. */
 function hashed(text: string): number {
   let hash = 0x811c9dc5;

@@ -1,3 +1,4 @@
+import { BatchctlError } from '../errors.ts';
 import { type JobRecord, type JobState, type StepSpec, sectionStart, stepIndex, type Tolerance } from './job.ts';
 import type { JournalEntry, Overrides } from './journal.ts';
 import { foldOverrides } from './overrides.ts';
@@ -104,7 +105,7 @@ export function emptyView(record: JobRecord): JobView {
   };
 }
 
-/** Applies entries, in their order, to a view. */
+/** Applies entries, in their order, to a view. Throws `newer` for an entry of a kind that this version doesn't know. */
 export function foldJournal(view: JobView, entries: readonly JournalEntry[]): JobView {
   return entries.reduce(applyEntry, view);
 }
@@ -185,8 +186,15 @@ function applyEntry(before: JobView, entry: JournalEntry): JobView {
     case 'prune':
       return { ...view, pruned: { who: entry.who, when: entry.when } };
     default:
-      return entry satisfies never;
+      return unknownEntry(entry satisfies never);
   }
+}
+
+/** A later version's entry may say that the job is paused, or over: whoever passes over it decides wrongly. */
+function unknownEntry({ what }: { readonly what: string }): never {
+  throw new BatchctlError('newer', `the journal has an entry "${what}", which this version doesn't know`, {
+    hint: 'install the batchctl that wrote it, or a newer one',
+  });
 }
 
 /**

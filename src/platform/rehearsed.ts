@@ -28,8 +28,7 @@ export async function withFaults(platform: Platform, faults: WorkerFaults | null
   };
   return {
     ...platform,
-    store:
-      faults.slowMs > 0 ? slowStore(platform.store, faults.slowMs, () => tally('slow-disk')) : platform.store,
+    store: faults.slowMs > 0 ? slowStore(platform.store, faults.slowMs, () => tally('slow-disk')) : platform.store,
     queue: faults.duplicate ? twice : platform.queue,
   };
 }

@@ -22,7 +22,7 @@ export interface WorkerContext {
   /** Fault points of the crash tests: called by name right after each step that must survive a kill. */
   readonly passed: (point: FaultPoint) => void;
   /** Only in a rehearsal's worker: what it does to its own attempts. */
-  readonly faults: OwnFaults | null;
+  readonly faults?: OwnFaults | null;
 }
 
 export type FaultPoint = 'stage' | 'publish' | 'record' | 'chain' | 'ack' | 'tries' | 'failed' | 'bury' | 'release';

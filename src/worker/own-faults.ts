@@ -20,10 +20,14 @@ const KILL_AFTER = 20;
 
 export function ownFaults(faults: WorkerFaults): OwnFaults {
   let begun = 0;
+  // A message that came twice begins its task's count of attempts anew: it does not draw the same lot again.
+  const failed = new Set<string>();
   const tally = (fault: string): void => appendFileSync(faults.tally, `${fault}\n`);
   return {
     fails: ({ step, task, round }, number) => {
-      if (!failsByLot(faults, { step, task, round, number })) return null;
+      const name = `${step}/${task}/${number}`;
+      if (failed.has(name) || !failsByLot(faults, { step, task, round, number })) return null;
+      failed.add(name);
       tally('fail');
       return { reason: 'rehearsal', exitCode: null, error: 'failed on purpose: a rehearsal with --faults fail' };
     },

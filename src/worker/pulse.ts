@@ -1,3 +1,4 @@
+import { isKind } from '../errors.ts';
 import { readEntries } from '../jobs/journal.ts';
 import { ordersPrefix } from '../model/keys.ts';
 import { taskSetHas } from '../model/task-set.ts';
@@ -10,22 +11,36 @@ import type { WorkerOptions } from './worker-options.ts';
 
 /**
  * Reads the journals of the jobs that run here, as every heartbeat does, and ends the attempts that a person ended:
- * of a cancelled job, of one paused at once, and of killed tasks.
+ * of a cancelled job, of one paused at once, and of killed tasks. A journal that can't be read (damaged, or of a later
+ * version) is told to `onTrouble`: what others decided of other jobs is heeded all the same.
  */
-export async function heedJournals(store: ObjectStore, jobs: JobCache, dispatcher: Dispatcher): Promise<void> {
+export async function heedJournals(
+  store: ObjectStore,
+  jobs: JobCache,
+  dispatcher: Dispatcher,
+  onTrouble: (job: string, error: unknown) => void = () => undefined,
+): Promise<void> {
   const oldest = new Map<string, JobView>();
   for (const { task } of dispatcher.running()) {
     const known = oldest.get(task.message.job);
     if (known === undefined || task.view.next < known.next) oldest.set(task.message.job, task.view);
   }
   for (const [job, view] of oldest) {
-    const now = await jobs.refresh(view);
-    if (now.next === view.next) continue;
-    const ofJob = (attempt: RunningAttempt): boolean => attempt.task.message.job === job;
-    if (now.cancelled) dispatcher.end('cancel', ofJob);
-    else if (now.paused?.now === true) dispatcher.end('pause', ofJob);
-    else await heedKills(store, view, dispatcher, ofJob);
+    try {
+      await heedJournal(store, await jobs.refresh(view), view, dispatcher);
+    } catch (error) {
+      if (!isKind(error, 'newer', 'corrupt')) throw error;
+      onTrouble(job, error);
+    }
   }
+}
+
+async function heedJournal(store: ObjectStore, now: JobView, seen: JobView, dispatcher: Dispatcher): Promise<void> {
+  if (now.next === seen.next) return;
+  const ofJob = (attempt: RunningAttempt): boolean => attempt.task.message.job === seen.record.job;
+  if (now.cancelled) dispatcher.end('cancel', ofJob);
+  else if (now.paused?.now === true) dispatcher.end('pause', ofJob);
+  else await heedKills(store, seen, dispatcher, ofJob);
 }
 
 /** Each attempt heeds the kills that came after the journal it was admitted by: by number, so that no clock counts. */

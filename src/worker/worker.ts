@@ -220,7 +220,9 @@ class Worker {
 
   async #beat(): Promise<void> {
     const { store } = this.#platform;
-    await heedJournals(store, this.#ctx.jobs, this.#dispatcher);
+    await heedJournals(store, this.#ctx.jobs, this.#dispatcher, (job, error) =>
+      this.#log.warn(`heartbeat: job ${job}: ${messageOf(error)}`),
+    );
     const order = await readOrders(store, this.#options.worker);
     if (order !== null) this.#leave(`ordered to ${order}`);
     if (order === 'stop') this.#dispatcher.end('drain');

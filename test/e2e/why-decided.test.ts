@@ -165,7 +165,7 @@ describe('why: services that do not answer', function () {
     const refuse = (prefix: string): never => {
       throw new BatchctlError('unavailable', `can't list ${prefix}: input/output error`, { hint: 'check the disk' });
     };
-    const store = wrapStore(platform.store, { list: refuse });
+    const store = wrapStore(platform.store, { list: refuse, keys: refuse });
     const cause = await causeOf({ ...platform, store }, job, 'storeUnreachable');
     expect(cause).to.deep.include({ severity: 'stops', mend: 'check the disk' });
   });

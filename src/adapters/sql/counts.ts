@@ -2,6 +2,7 @@ import Big from 'big.js';
 import { CompiledQuery, type Kysely, sql, type Transaction } from 'kysely';
 import type { ExactCounts, StepCounts } from '../../ports/ledger.ts';
 import { addDecimals, type DecimalSums, decimalTexts } from './decimals.ts';
+import type { SqlLocks } from './dialect.ts';
 import { type Cells, EXACT_WRITER, type Tables } from './tables.ts';
 import type { Delta } from './transitions.ts';
 import type { CompiledStatements, UpsertPlan } from './upsert.ts';
@@ -27,6 +28,7 @@ export interface StepKey {
 
 export interface RecordContext {
   readonly transaction: Transaction<Tables>;
+  readonly locks: SqlLocks | undefined;
   readonly statements: CompiledStatements;
   readonly writer: string;
   /** Milliseconds since the epoch. */
@@ -140,6 +142,7 @@ export async function writeExact(
   exact: ExactCounts,
 ): Promise<void> {
   const { transaction, statements, now } = context;
+  await context.locks?.job(transaction, job, 'alone');
   const rows = await transaction
     .selectFrom('step_counts')
     .selectAll()

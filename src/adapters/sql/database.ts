@@ -1,17 +1,23 @@
 import { Kysely, type Transaction } from 'kysely';
-import { BatchctlError } from '../../errors.ts';
+import { isOurs } from '../../errors.ts';
 import { wait } from '../../lib/wait.ts';
-import type { SqlDialect } from './dialect.ts';
+import type { SqlDialect, SqlLocks } from './dialect.ts';
 import { migrate } from './schema.ts';
 import type { Tables } from './tables.ts';
 import { CompiledStatements } from './upsert.ts';
 
-/** A try after another writer was in the way waits this long at least and at most, milliseconds, with jitter. */
-const RETRY_MS = { first: 1, last: 25 } as const;
+/** Milliseconds between tries, doubled from the first to the last, with jitter. */
+const RETRY_MS = {
+  /** After another writer was in the way. */
+  busy: { first: 1, last: 25 },
+  /** After the server went away: all its clients come back at once, and each of them costs it a handshake. */
+  lost: { first: 50, last: 1000 },
+} as const;
 
-/** The connected database: runs reads and transactions, again while it is busy, and translates what they throw. */
+/** The connected database: runs reads and transactions, again while it is busy or lost, and translates what they throw. */
 export class SqlDatabase {
   readonly statements: CompiledStatements;
+  readonly locks: SqlLocks | undefined;
   readonly #db: Kysely<Tables>;
   readonly #dialect: SqlDialect;
   readonly #lockWaitMs: number;
@@ -20,12 +26,13 @@ export class SqlDatabase {
     this.#db = db;
     this.#dialect = dialect;
     this.#lockWaitMs = lockWaitMs;
-    this.statements = new CompiledStatements(db, dialect.onConflict);
+    this.statements = new CompiledStatements(db, dialect);
+    this.locks = dialect.locks;
   }
 
   /** Connects and brings the tables up to date. `now` in milliseconds since the epoch. */
   static async open(dialect: SqlDialect, lockWaitMs: number, now: number): Promise<SqlDatabase> {
-    return await retryBusy(dialect, lockWaitMs, async () => {
+    return await retrying(dialect, lockWaitMs, async () => {
       const db = new Kysely<Tables>({ dialect: await dialect.connect() });
       try {
         await migrate(db, dialect, now);
@@ -38,12 +45,12 @@ export class SqlDatabase {
   }
 
   read<T>(work: (db: Kysely<Tables>) => Promise<T>): Promise<T> {
-    return retryBusy(this.#dialect, this.#lockWaitMs, () => work(this.#db));
+    return retrying(this.#dialect, this.#lockWaitMs, () => work(this.#db));
   }
 
   /** All of the work or none of it. It may run again from its beginning, so it must have no effect elsewhere. */
   write<T>(work: (transaction: Transaction<Tables>) => Promise<T>): Promise<T> {
-    return retryBusy(this.#dialect, this.#lockWaitMs, () => this.#db.transaction().execute(work));
+    return retrying(this.#dialect, this.#lockWaitMs, () => this.#db.transaction().execute(work));
   }
 
   async close(): Promise<void> {
@@ -52,17 +59,19 @@ export class SqlDatabase {
 }
 
 /** Between tries the event loop is free, and the jitter gives every process its turn. */
-async function retryBusy<T>(dialect: SqlDialect, lockWaitMs: number, work: () => Promise<T>): Promise<T> {
+async function retrying<T>(dialect: SqlDialect, lockWaitMs: number, work: () => Promise<T>): Promise<T> {
   const start = performance.now();
-  let pause: number = RETRY_MS.first;
-  for (;;) {
+  for (let tries = 0; ; tries += 1) {
+    let why: keyof typeof RETRY_MS;
     try {
       return await work();
     } catch (error) {
-      if (error instanceof BatchctlError) throw error;
-      if (!dialect.isBusy(error) || performance.now() - start >= lockWaitMs) throw dialect.translate(error);
+      if (isOurs(error)) throw error;
+      const again = dialect.isBusy(error) ? 'busy' : dialect.isLost(error) ? 'lost' : undefined;
+      if (again === undefined || performance.now() - start >= lockWaitMs) throw dialect.translate(error);
+      why = again;
     }
-    await wait(pause * (0.5 + Math.random()));
-    pause = Math.min(pause * 2, RETRY_MS.last);
+    const { first, last } = RETRY_MS[why];
+    await wait(Math.min(first * 2 ** tries, last) * (0.5 + Math.random()));
   }
 }

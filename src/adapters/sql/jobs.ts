@@ -1,8 +1,9 @@
-import { type Kysely, sql, type Transaction } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import { isClosed, type JobState } from '../../model/job.ts';
 import type { JobFilter, LedgerJob } from '../../ports/ledger.ts';
+import type { RecordContext } from './counts.ts';
 import type { JobRow, Tables } from './tables.ts';
-import type { CompiledStatements, UpsertPlan } from './upsert.ts';
+import type { UpsertPlan } from './upsert.ts';
 
 const JOBS: UpsertPlan = {
   table: 'jobs',
@@ -43,11 +44,8 @@ function stage(state: JobState): number {
   return state === 'submitted' ? 0 : 1;
 }
 
-export async function writeJob(
-  transaction: Transaction<Tables>,
-  statements: CompiledStatements,
-  job: LedgerJob,
-): Promise<void> {
+export async function writeJob({ transaction, locks, statements }: RecordContext, job: LedgerJob): Promise<void> {
+  await locks?.job(transaction, job.job, 'alone');
   const row = await transaction.selectFrom('jobs').selectAll().where('job', '=', job.job).executeTakeFirst();
   if (row !== undefined && !supersedes(jobOf(row), job)) return;
   const { round, createdAt, closedAt, createdBy, labels, steps } = job;

@@ -1,4 +1,4 @@
-import { CompiledQuery, sql } from 'kysely';
+import { CompiledQuery, type RawBuilder, sql } from 'kysely';
 import type { AttemptEvent } from '../../ports/ledger.ts';
 import { addCounts, countedRounds, type RecordContext } from './counts.ts';
 import { ATTEMPT_COLUMNS, type AttemptRow, attemptCells, attemptOf, type Cells, TASK_STATES } from './tables.ts';
@@ -62,7 +62,12 @@ function groupByStep(events: readonly AttemptEvent[]): StepEvents[] {
     if (known === undefined) group.tasks.set(event.task, [event]);
     else known.push(event);
   }
-  return [...groups.values()];
+  return [...groups].sort(byKey).map(([, group]) => ({ ...group, tasks: new Map([...group.tasks].sort(byKey)) }));
+}
+
+/** All writers lock and write in one order, so that no two of them wait for each other. */
+function byKey<K extends string | number>([a]: readonly [K, unknown], [b]: readonly [K, unknown]): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /** What was forgotten stays so: a late event doesn't bring a pruned job's tasks back. */
@@ -70,6 +75,7 @@ async function prunedAmong(context: RecordContext, groups: readonly StepEvents[]
   const text = context.statements.text('pruned', () => sql`select job from jobs where job = ${''} and pruned = 1`);
   const pruned = new Set<string>();
   for (const job of new Set(groups.map((group) => group.job))) {
+    await context.locks?.job(context.transaction, job, 'shared');
     const { rows } = await context.transaction.executeQuery(CompiledQuery.raw(text, [job]));
     if (rows.length > 0) pruned.add(job);
   }
@@ -77,12 +83,14 @@ async function prunedAmong(context: RecordContext, groups: readonly StepEvents[]
 }
 
 async function recordStep(context: RecordContext, group: StepEvents): Promise<void> {
-  const { transaction, statements } = context;
+  const { transaction, statements, locks } = context;
+  const locked = locks === undefined ? undefined : await lockTasks(context, group);
   const known = await knownAttempts(context, group);
   const rounds = await countedRounds(context, group);
   const delta = noDelta();
   const attemptRows: Cells[] = [];
   const taskRows: Cells[] = [];
+  const newRows: Cells[] = [];
   for (const [task, events] of group.tasks) {
     const attempts = known.get(task) ?? new Map<string, AttemptEvent>();
     const before = standingOf(attempts.values());
@@ -91,11 +99,14 @@ async function recordStep(context: RecordContext, group: StepEvents): Promise<vo
     const after = standingOf(attempts.values());
     addTransition(delta, before, after, rounds.exact);
     attemptRows.push(...changed.map(attemptCells));
-    taskRows.push(taskCells(group, task, after));
+    const rows = locked === undefined || locked.has(task) ? taskRows : newRows;
+    rows.push(taskCells(group, task, after));
   }
-  if (taskRows.length === 0) return;
-  await statements.upsert(transaction, ATTEMPTS, attemptRows);
+  if (attemptRows.length === 0) return;
+  // Another writer may have begun the same new task: this fails then, and the transaction runs again, and finds it.
+  await statements.insert(transaction, TASKS, newRows);
   await statements.upsert(transaction, TASKS, taskRows);
+  await statements.upsert(transaction, ATTEMPTS, attemptRows);
   if (delta.counted) await addCounts(context, group, delta, rounds.own);
 }
 
@@ -124,38 +135,55 @@ function mergeAll(
   return changed;
 }
 
+/** Locks those of the group's tasks that are there, and answers which these are. */
+async function lockTasks(context: RecordContext, group: StepEvents): Promise<ReadonlySet<number>> {
+  const rows = await lookUp<{ task: number }>(context, group, 'tasks', sql`task`, sql`order by task for update`);
+  return new Set(rows.map(({ task }) => task));
+}
+
 /** Every attempt recorded of the group's tasks, by task and id. */
 async function knownAttempts(
   context: RecordContext,
   group: StepEvents,
 ): Promise<Map<number, Map<string, AttemptEvent>>> {
-  const { transaction, statements } = context;
   const known = new Map<number, Map<string, AttemptEvent>>();
+  const columns = sql.join(ATTEMPT_COLUMNS.map((column) => sql.ref(column)));
+  for (const row of await lookUp<AttemptRow>(context, group, 'attempts', columns, sql``)) {
+    const attempt = attemptOf(row, row.job, row.step);
+    const ofTask = known.get(attempt.task);
+    if (ofTask === undefined) known.set(attempt.task, new Map([[attempt.attempt, attempt]]));
+    else ofTask.set(attempt.attempt, attempt);
+  }
+  return known;
+}
+
+/** The rows of the group's tasks in a table. */
+async function lookUp<Row>(
+  context: RecordContext,
+  group: StepEvents,
+  table: 'attempts' | 'tasks',
+  columns: RawBuilder<unknown>,
+  ending: RawBuilder<unknown>,
+): Promise<readonly Row[]> {
+  const { transaction, statements } = context;
+  const found: Row[] = [];
   const tasks = [...group.tasks.keys()];
   const largest = LOOKUPS[LOOKUPS.length - 1] ?? 1;
   for (let at = 0; at < tasks.length; at += largest) {
     const wanted = tasks.slice(at, at + largest);
     const size = LOOKUPS.find((each) => each >= wanted.length) ?? largest;
-    const text = statements.text(`attempts ${size}`, () => attemptsQuery(size));
+    const text = statements.text(`${table} ${size}`, () => {
+      const list = sql.join(Array.from({ length: size }, () => sql.value(0)));
+      return sql`select ${columns} from ${sql.table(table)} where job = ${''} and step = ${''} and task in (${list}) ${ending}`;
+    });
     const last = wanted[wanted.length - 1] ?? 0;
     while (wanted.length < size) wanted.push(last);
-    const { rows } = await transaction.executeQuery<AttemptRow>(
+    const { rows } = await transaction.executeQuery<Row>(
       CompiledQuery.raw(text, [group.job, group.step, ...wanted]),
     );
-    for (const row of rows) {
-      const attempt = attemptOf(row, row.job, row.step);
-      const ofTask = known.get(attempt.task);
-      if (ofTask === undefined) known.set(attempt.task, new Map([[attempt.attempt, attempt]]));
-      else ofTask.set(attempt.attempt, attempt);
-    }
+    for (const row of rows) found.push(row);
   }
-  return known;
-}
-
-function attemptsQuery(size: number) {
-  const tasks = sql.join(Array.from({ length: size }, () => sql.value(0)));
-  const columns = sql.join(ATTEMPT_COLUMNS.map((column) => sql.ref(column)));
-  return sql`select ${columns} from attempts where job = ${''} and step = ${''} and task in (${tasks})`;
+  return found;
 }
 
 function taskCells(group: StepEvents, task: number, { state, round, attempts, by }: Standing): Cells {

@@ -1,4 +1,4 @@
-import { type Kysely, sql, type Transaction } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import { BatchctlError } from '../../errors.ts';
 import type { SqlDialect } from './dialect.ts';
 import type { Tables } from './tables.ts';
@@ -10,7 +10,7 @@ interface Migration {
    * what older code ignores, and what nothing uses any more goes only with a later version.
    */
   readonly compatible: number;
-  up(transaction: Transaction<Tables>, dialect: SqlDialect): Promise<void>;
+  up(db: Kysely<Tables>, dialect: SqlDialect): Promise<void>;
 }
 
 const MIGRATIONS: readonly Migration[] = [
@@ -24,22 +24,38 @@ const CURRENT = MIGRATIONS.at(-1)?.version ?? 0;
  * migration reads the version again inside its own transaction. Throws `newer` for a schema this code can't work on.
  */
 export async function migrate(db: Kysely<Tables>, dialect: SqlDialect, now: number): Promise<void> {
-  await db.schema
-    .createTable('ledger_schema')
-    .ifNotExists()
-    .addColumn('version', 'integer', (column) => column.primaryKey())
-    .addColumn('compatible', 'integer', (column) => column.notNull())
-    .addColumn('applied_at', 'bigint', (column) => column.notNull())
-    .execute();
-  if ((await versionOf(db, dialect)) >= CURRENT) return;
-  for (const migration of MIGRATIONS) {
-    await db.transaction().execute(async (transaction) => {
-      if ((await versionOf(transaction, dialect)) >= migration.version) return;
-      await migration.up(transaction, dialect);
-      const { version, compatible } = migration;
-      await transaction.insertInto('ledger_schema').values({ version, compatible, applied_at: now }).execute();
-    });
+  if ((await presentVersion(db, dialect)) >= CURRENT) return;
+  await dialect.migrateAlone(db, async (alone) => {
+    const versions = alone.schema
+      .createTable('ledger_schema')
+      .ifNotExists()
+      .addColumn('version', 'integer', (column) => column.primaryKey())
+      .addColumn('compatible', 'integer', (column) => column.notNull())
+      .addColumn('applied_at', 'bigint', (column) => column.notNull());
+    await versions.execute();
+    for (const migration of MIGRATIONS) {
+      await inTransaction(alone, async (transaction) => {
+        if ((await versionOf(transaction, dialect)) >= migration.version) return;
+        await migration.up(transaction, dialect);
+        const { version, compatible } = migration;
+        await transaction.insertInto('ledger_schema').values({ version, compatible, applied_at: now }).execute();
+      });
+    }
+  });
+}
+
+/** 0 where there are no tables yet. A look needs no right to create any, so a worker's user may have none. */
+async function presentVersion(db: Kysely<Tables>, dialect: SqlDialect): Promise<number> {
+  try {
+    return await versionOf(db, dialect);
+  } catch (error) {
+    if (dialect.isMissingTable(error)) return 0;
+    throw error;
   }
+}
+
+function inTransaction(db: Kysely<Tables>, work: (db: Kysely<Tables>) => Promise<void>): Promise<void> {
+  return db.isTransaction ? work(db) : db.transaction().execute(work);
 }
 
 async function versionOf(db: Kysely<Tables>, dialect: SqlDialect): Promise<number> {
@@ -60,13 +76,13 @@ async function versionOf(db: Kysely<Tables>, dialect: SqlDialect): Promise<numbe
   return found.version;
 }
 
-async function createTables(transaction: Transaction<Tables>, dialect: SqlDialect): Promise<void> {
-  await createJobTables(transaction, dialect);
-  await createTaskTables(transaction, dialect);
-  await createCountTables(transaction, dialect);
+async function createTables(db: Kysely<Tables>, dialect: SqlDialect): Promise<void> {
+  await createJobTables(db, dialect);
+  await createTaskTables(db, dialect);
+  await createCountTables(db, dialect);
 }
 
-async function createJobTables({ schema }: Transaction<Tables>, dialect: SqlDialect): Promise<void> {
+async function createJobTables({ schema }: Kysely<Tables>, dialect: SqlDialect): Promise<void> {
   const jobs = schema
     .createTable('jobs')
     .addColumn('job', 'varchar(64)', (column) => column.notNull())
@@ -82,18 +98,18 @@ async function createJobTables({ schema }: Transaction<Tables>, dialect: SqlDial
     .addColumn('steps', 'text', (column) => column.notNull())
     .addColumn('pruned', 'integer', (column) => column.notNull())
     .addPrimaryKeyConstraint('jobs_key', ['job']);
-  await dialect.clustered(jobs).execute();
-  await schema.createIndex('jobs_by_creation').on('jobs').columns(['created_at', 'job']).execute();
+  await dialect.define(dialect.clustered(jobs));
+  await dialect.define(schema.createIndex('jobs_by_creation').on('jobs').columns(['created_at', 'job']));
   const labels = schema
     .createTable('job_labels')
     .addColumn('job', 'varchar(64)', (column) => column.notNull())
     .addColumn('name', 'varchar(128)', (column) => column.notNull())
     .addColumn('value', 'varchar(255)', (column) => column.notNull())
     .addPrimaryKeyConstraint('job_labels_key', ['job', 'name']);
-  await dialect.clustered(labels).execute();
+  await dialect.define(dialect.clustered(labels));
 }
 
-async function createTaskTables({ schema }: Transaction<Tables>, dialect: SqlDialect): Promise<void> {
+async function createTaskTables({ schema }: Kysely<Tables>, dialect: SqlDialect): Promise<void> {
   const attempts = schema
     .createTable('attempts')
     .addColumn('job', 'varchar(64)', (column) => column.notNull())
@@ -117,7 +133,7 @@ async function createTaskTables({ schema }: Transaction<Tables>, dialect: SqlDia
     .addColumn('bytes_out', 'bigint')
     .addColumn('counters', 'text')
     .addPrimaryKeyConstraint('attempts_key', ['job', 'step', 'task', 'attempt']);
-  await dialect.clustered(attempts).execute();
+  await dialect.define(dialect.clustered(attempts));
   const tasks = schema
     .createTable('tasks')
     .addColumn('job', 'varchar(64)', (column) => column.notNull())
@@ -133,11 +149,11 @@ async function createTaskTables({ schema }: Transaction<Tables>, dialect: SqlDia
     .addColumn('reason', 'varchar(64)')
     .addColumn('error', 'text')
     .addPrimaryKeyConstraint('tasks_key', ['job', 'step', 'task']);
-  await dialect.clustered(tasks).execute();
-  await schema.createIndex('tasks_by_state').on('tasks').columns(['job', 'step', 'state', 'task']).execute();
+  await dialect.define(dialect.clustered(tasks));
+  await dialect.define(schema.createIndex('tasks_by_state').on('tasks').columns(['job', 'step', 'state', 'task']));
 }
 
-async function createCountTables({ schema }: Transaction<Tables>, dialect: SqlDialect): Promise<void> {
+async function createCountTables({ schema }: Kysely<Tables>, dialect: SqlDialect): Promise<void> {
   let counts = schema
     .createTable('step_counts')
     .addColumn('job', 'varchar(64)', (column) => column.notNull())
@@ -147,7 +163,7 @@ async function createCountTables({ schema }: Transaction<Tables>, dialect: SqlDi
     .addPrimaryKeyConstraint('step_counts_key', ['job', 'step', 'writer']);
   const sums = ['running', 'done', 'failed', 'retried', 'interrupted', 'bytes_in', 'bytes_out', 'millis', 'moved_at'];
   for (const name of sums) counts = counts.addColumn(name, 'bigint', (column) => column.notNull());
-  await dialect.clustered(counts).execute();
+  await dialect.define(dialect.clustered(counts));
   const counters = schema
     .createTable('counter_sums')
     .addColumn('job', 'varchar(64)', (column) => column.notNull())
@@ -156,7 +172,7 @@ async function createCountTables({ schema }: Transaction<Tables>, dialect: SqlDi
     .addColumn('name', 'varchar(64)', (column) => column.notNull())
     .addColumn('total', 'text', (column) => column.notNull())
     .addPrimaryKeyConstraint('counter_sums_key', ['job', 'step', 'writer', 'name']);
-  await dialect.clustered(counters).execute();
+  await dialect.define(dialect.clustered(counters));
   const workers = schema
     .createTable('workers')
     .addColumn('worker', 'varchar(128)', (column) => column.notNull())
@@ -172,10 +188,12 @@ async function createCountTables({ schema }: Transaction<Tables>, dialect: SqlDi
     .addColumn('started_at', 'bigint', (column) => column.notNull())
     .addColumn('seen_at', 'bigint', (column) => column.notNull())
     .addPrimaryKeyConstraint('workers_key', ['worker']);
-  await dialect.clustered(workers).execute();
+  await dialect.define(dialect.clustered(workers));
 }
 
 /** What a worker's tasks may use; older code leaves it null. */
-async function addWorkerResources({ schema }: Transaction<Tables>): Promise<void> {
-  for (const column of ['memory', 'disk']) await schema.alterTable('workers').addColumn(column, 'bigint').execute();
+async function addWorkerResources({ schema }: Kysely<Tables>, dialect: SqlDialect): Promise<void> {
+  for (const column of ['memory', 'disk']) {
+    await dialect.define(schema.alterTable('workers').addColumn(column, 'bigint'));
+  }
 }

@@ -68,7 +68,7 @@ class SqlLedger implements Ledger {
   }
 
   recordJob(job: LedgerJob): Promise<void> {
-    return this.#write(({ transaction, statements }) => writeJob(transaction, statements, job));
+    return this.#write((context) => writeJob(context, job));
   }
 
   async record(events: readonly AttemptEvent[]): Promise<void> {
@@ -78,7 +78,7 @@ class SqlLedger implements Ledger {
   }
 
   heartbeat(worker: LedgerWorker): Promise<void> {
-    return this.#write(({ transaction, statements }) => writeWorker(transaction, statements, worker));
+    return this.#write((context) => writeWorker(context, worker));
   }
 
   job(id: string): Promise<LedgerJob | null> {
@@ -143,9 +143,9 @@ class SqlLedger implements Ledger {
 
   async #write(work: (context: RecordContext) => Promise<void>): Promise<void> {
     const database = this.#opened();
-    const { statements } = database;
+    const { statements, locks } = database;
     const { writer } = this.#options;
-    await database.write((transaction) => work({ transaction, statements, writer, now: this.#clock.now() }));
+    await database.write((transaction) => work({ transaction, locks, statements, writer, now: this.#clock.now() }));
   }
 
   #opened(): SqlDatabase {

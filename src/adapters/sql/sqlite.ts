@@ -6,7 +6,6 @@ import {
   type CreateTableBuilder,
   type DatabaseConnection,
   type Dialect,
-  type RawBuilder,
   SqliteAdapter,
   SqliteDriver,
   SqliteIntrospector,
@@ -16,7 +15,7 @@ import {
 } from 'kysely';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import type { SqlDialect } from './dialect.ts';
-import type { UpsertPlan } from './upsert.ts';
+import { onConflict } from './on-conflict.ts';
 
 export interface SqliteOptions {
   /** Its directory is created. */
@@ -34,10 +33,16 @@ const MAX_STATEMENTS = 100;
 export function sqliteDialect(options: SqliteOptions): SqlDialect {
   return {
     name: `SQLite ${options.file}`,
+    chunks: [64, 8, 1],
+    locks: undefined,
     connect: async () => connect(options),
     onConflict,
     clustered: withoutRowid,
+    migrateAlone: (db, work) => work(db),
+    define: async (statement) => void (await statement.execute()),
+    isMissingTable: (error) => error instanceof Error && error.message.startsWith('no such table'),
     isBusy: (error) => isBusyCode(codeOf(error)),
+    isLost: () => false,
     translate: (error) => translate(options.file, error),
   };
 }
@@ -95,17 +100,6 @@ function keepPrepared(database: Database.Database): { close(): void; prepare(tex
       return statement;
     },
   };
-}
-
-function onConflict(plan: UpsertPlan): RawBuilder<unknown> {
-  const sets = plan.columns
-    .filter((column) => !plan.keys.includes(column))
-    .map((column) =>
-      plan.adds?.includes(column)
-        ? sql`${sql.ref(column)} = ${sql.ref(`${plan.table}.${column}`)} + ${sql.ref(`excluded.${column}`)}`
-        : sql`${sql.ref(column)} = ${sql.ref(`excluded.${column}`)}`,
-    );
-  return sql`on conflict (${sql.join(plan.keys.map((key) => sql.ref(key)))}) do update set ${sql.join(sets)}`;
 }
 
 /** Rows stored in their primary key: half the pages, and a task's attempts lie together. */

@@ -108,9 +108,10 @@ export async function readAttemptsOfJob(
 
 /** Marks the job first, so that no late event brings a task back, then deletes by chunks; killed, it can go on. */
 export async function forgetTasks(database: SqlDatabase, job: string): Promise<void> {
-  await database.write((transaction) =>
-    transaction.updateTable('jobs').set({ pruned: 1 }).where('job', '=', job).execute(),
-  );
+  await database.write(async (transaction) => {
+    await database.locks?.job(transaction, job, 'alone');
+    await transaction.updateTable('jobs').set({ pruned: 1 }).where('job', '=', job).execute();
+  });
   for (const step of await database.read((db) => stepsOf(db, job))) {
     while (await forgetChunk(database, job, step));
   }

@@ -1,4 +1,5 @@
 import { CompiledQuery, type Kysely, type RawBuilder, sql, type Transaction } from 'kysely';
+import type { SqlDialect } from './dialect.ts';
 import type { Cells, Tables } from './tables.ts';
 
 export interface UpsertPlan {
@@ -10,29 +11,40 @@ export interface UpsertPlan {
   readonly adds?: readonly string[];
 }
 
-/** Rows a statement. Few sizes, so that few statements are compiled, whatever the number of rows. */
-const CHUNKS = [64, 8, 1] as const;
-
 /**
  * Multi-row upserts and lookups whose SQL is compiled once a chunk size: compiling costs Kysely more than running
  * costs the database.
  */
 export class CompiledStatements {
   readonly #db: Kysely<Tables>;
-  readonly #onConflict: (plan: UpsertPlan) => RawBuilder<unknown>;
+  readonly #dialect: Pick<SqlDialect, 'onConflict' | 'chunks'>;
   readonly #texts = new Map<string, string>();
 
-  constructor(db: Kysely<Tables>, onConflict: (plan: UpsertPlan) => RawBuilder<unknown>) {
+  constructor(db: Kysely<Tables>, dialect: Pick<SqlDialect, 'onConflict' | 'chunks'>) {
     this.#db = db;
-    this.#onConflict = onConflict;
+    this.#dialect = dialect;
   }
 
   /** Writes rows; no two of them may have the same key. */
-  async upsert(transaction: Transaction<Tables>, plan: UpsertPlan, rows: readonly Cells[]): Promise<void> {
+  upsert(transaction: Transaction<Tables>, plan: UpsertPlan, rows: readonly Cells[]): Promise<void> {
+    return this.#write(transaction, 'upsert', plan, rows);
+  }
+
+  /** Writes rows that aren't there; one that is, since another writer was faster, is an error. */
+  insert(transaction: Transaction<Tables>, plan: UpsertPlan, rows: readonly Cells[]): Promise<void> {
+    return this.#write(transaction, 'insert', plan, rows);
+  }
+
+  async #write(
+    transaction: Transaction<Tables>,
+    how: 'insert' | 'upsert',
+    plan: UpsertPlan,
+    rows: readonly Cells[],
+  ): Promise<void> {
     let at = 0;
-    for (const size of CHUNKS) {
+    for (const size of this.#dialect.chunks) {
       for (; rows.length - at >= size; at += size) {
-        const text = this.text(`upsert ${plan.table} ${size}`, () => this.#upsertOf(plan, size));
+        const text = this.text(`${how} ${plan.table} ${size}`, () => this.#insertOf(plan, size, how));
         await transaction.executeQuery(CompiledQuery.raw(text, rows.slice(at, at + size).flat()));
       }
     }
@@ -48,10 +60,11 @@ export class CompiledStatements {
     return text;
   }
 
-  #upsertOf(plan: UpsertPlan, size: number): RawBuilder<unknown> {
+  #insertOf(plan: UpsertPlan, size: number, how: 'insert' | 'upsert'): RawBuilder<unknown> {
     const row = sql`(${sql.join(plan.columns.map(() => sql.value(null)))})`;
     const columns = sql.join(plan.columns.map((column) => sql.ref(column)));
     const rows = sql.join(Array.from({ length: size }, () => row));
-    return sql`insert into ${sql.table(plan.table)} (${columns}) values ${rows} ${this.#onConflict(plan)}`;
+    const insert = sql`insert into ${sql.table(plan.table)} (${columns}) values ${rows}`;
+    return how === 'insert' ? insert : sql`${insert} ${this.#dialect.onConflict(plan)}`;
   }
 }

@@ -1,7 +1,8 @@
-import type { Kysely, Transaction } from 'kysely';
+import type { Kysely } from 'kysely';
 import type { LedgerWorker, WorkerState } from '../../ports/ledger.ts';
+import type { RecordContext } from './counts.ts';
 import type { Tables, WorkerRow } from './tables.ts';
-import type { CompiledStatements, UpsertPlan } from './upsert.ts';
+import type { UpsertPlan } from './upsert.ts';
 
 const WORKERS: UpsertPlan = {
   table: 'workers',
@@ -25,15 +26,13 @@ const WORKERS: UpsertPlan = {
 };
 
 /** Keeps a worker's sign of life, unless a later one is known. */
-export async function writeWorker(
-  transaction: Transaction<Tables>,
-  statements: CompiledStatements,
-  worker: LedgerWorker,
-): Promise<void> {
+export async function writeWorker(context: RecordContext, worker: LedgerWorker): Promise<void> {
+  const { transaction, statements } = context;
   const known = await transaction
     .selectFrom('workers')
     .select('seen_at')
     .where('worker', '=', worker.worker)
+    .$if(context.locks !== undefined, (query) => query.forUpdate())
     .executeTakeFirst();
   if (known !== undefined && Number(known.seen_at) > worker.seenAt) return;
   await statements.upsert(transaction, WORKERS, [

@@ -71,7 +71,12 @@ async function doneAttempts(
     const task = total <= looks ? i : Math.round((i * (total - 1)) / (looks - 1));
     if (found.has(task)) continue;
     // No attempt's id comes after it: the page begins with this task.
-    take(await ledger.attemptsOfJob(job, { after: { step, task: task - 1, attempt: '~' }, limit: total <= looks ? 4 * PAGE : PAGE }));
+    take(
+      await ledger.attemptsOfJob(job, {
+        after: { step, task: task - 1, attempt: '~' },
+        limit: total <= looks ? 4 * PAGE : PAGE,
+      }),
+    );
   }
   return [...found.values()].sort((a, b) => a.task - b.task);
 }

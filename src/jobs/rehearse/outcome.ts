@@ -3,6 +3,8 @@ import { rm } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { hasCode } from '../../errors.ts';
 import { FAULT_KINDS, type FaultKind } from '../../model/faults.ts';
+import { stepIndex } from '../../model/job.ts';
+import type { JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { TaskName } from '../task-name.ts';
 
@@ -26,7 +28,7 @@ export async function countFaults(file: string): Promise<FaultCounts> {
 /** Of a closed job's tasks that failed for good: those that only faults failed, and how many failed by themselves. */
 export async function failedByFaults(
   platform: Platform,
-  job: string,
+  { record: { job, spec } }: JobView,
 ): Promise<{ readonly injected: readonly TaskName[]; readonly others: number }> {
   const ledger = await platform.ledger();
   const injected: TaskName[] = [];
@@ -36,7 +38,8 @@ export async function failedByFaults(
     for (const { step, task } of page) {
       const attempts = await ledger.attempts(job, step, task);
       const failed = attempts.filter(({ outcome }) => outcome === 'failed' || outcome === 'failedAttempt');
-      if (failed.every(({ reason }) => reason === INJECTED)) injected.push({ step, task });
+      if (failed.every(({ reason }) => reason === INJECTED))
+        injected.push({ step: stepIndex(spec, step), name: step, task });
       else others += 1;
     }
     const last = page.at(-1);

@@ -19,6 +19,7 @@ import { existingRun } from './existing-run.ts';
 import { closeInputs } from './inputs.ts';
 import { isMendedSince } from './mended-since.ts';
 import type { Prepared } from './prepare.ts';
+import { mustStillBeThere } from './still-there.ts';
 
 /** Each of these is passed right after what it names was written: where the crash tests stop the submission. */
 export type SubmitPoint = 'code' | 'parts' | 'open' | 'job' | 'claim' | 'send' | 'sent';
@@ -131,6 +132,12 @@ async function write(
   options.passed?.('open');
   await store.put(jobKey(job), JSON.stringify(record));
   options.passed?.('job');
+  try {
+    await mustStillBeThere(store, record, code);
+  } catch (error) {
+    if (isKind(error, 'notFound')) await discardJob(store, job);
+    throw error;
+  }
   return record;
 }
 

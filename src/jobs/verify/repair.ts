@@ -47,6 +47,7 @@ export async function repairJob(platform: Platform, seen: JobView, options: Repa
   const { events, exact } = await rebuildLedger(platform, view, options);
   for (let round = 0; round < TRIES; round += 1) {
     const found = await look(platform, view);
+    refusePruned(found.view, 'its parts');
     const plan = { ...planned(found.view, found.standing), recorded: events };
     if (found.standing.settled && view.closed !== null && found.view.closed !== null && !found.view.cancelled)
       await (await platform.ledger()).recordExact(view.record.job, found.view.closed.round, exact);

@@ -42,7 +42,7 @@ export interface StepForecast {
 
 const DRAWS = 300;
 /** How much one run as a whole is faster or slower than the next: the deviation of its logarithm. */
-const DRIFT = 0.05;
+const DRIFT = 0.1;
 
 /** One draw: how the whole may go. */
 interface Drawn {

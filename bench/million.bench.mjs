@@ -1,0 +1,108 @@
+// The verbs of the day after, on finished jobs of some and of very many tasks: `node bench/million.bench.mjs [--small|--full]`.
+// 1,000 and 100,000 tasks; 200 and 2,000 (--small); 1,000, 100,000 and 1,000,000 (--full: 40 minutes, 15 GB of disk).
+// Judged is what must not depend on the size: the time of `status`, and each verb's peak memory.
+import { spawnSync } from 'node:child_process';
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { BATCHCTL, detail, environment, inTurns, report, Scratch, SMALL, secondsText } from './measure.mjs';
+
+const FULL = process.argv.includes('--full');
+const SIZES = SMALL ? [200, 2_000] : FULL ? [1_000, 100_000, 1_000_000] : [1_000, 100_000];
+const MAKER = join(import.meta.dirname, 'million-job.ts');
+const MEMORY = join(import.meta.dirname, 'peak-memory.mjs');
+/** Memory is flat while the large job's peak is within so many times the small one's, and so much more. */
+const FLAT = { times: 1.25, more: 32 * 2 ** 20 };
+
+/** In this order: the last ones change the job. What `made` names is looked at afterwards. */
+const VERBS = [
+  { name: 'status', argv: ['status', 'last'] },
+  { name: 'jobs', argv: ['jobs'] },
+  { name: 'tasks --limit 20', argv: ['tasks', 'last', '--limit', '20'] },
+  { name: 'failures', argv: ['failures', 'last'] },
+  { name: 'why', argv: ['why', 'last'], codes: [0, 11] },
+  { name: 'report', argv: ['report', 'last'] },
+  { name: 'report, html', argv: ['report', 'last', '--format', 'html', '-o', 'report.html'], made: 'report.html' },
+  { name: 'fetch -o FILE', argv: ['fetch', 'last', '--step', 'price', '-o', 'all.csv'], made: 'all.csv' },
+  { name: 'fetch -o DIR/', argv: ['fetch', 'last', '--step', 'price', '-o', 'outputs/'] },
+  { name: 'verify', argv: ['verify', 'last'] },
+  { name: 'verify -o FILE', argv: ['verify', 'last', '-o', 'proof.ndjson'], made: 'proof.ndjson' },
+  { name: 'verify --check', argv: ['verify', '--check', 'proof.ndjson'] },
+  { name: 'ledger rebuild', argv: ['ledger', 'rebuild'] },
+  { name: 'prune', argv: ['prune', '--all', '--older-than', '0s', '--yes'] },
+];
+
+const scratch = new Scratch();
+try {
+  const places = SIZES.map((tasks) => {
+    const cwd = scratch.workspace();
+    const { seconds } = JSON.parse(run(['--import', 'tsx', MAKER, cwd, String(tasks)], cwd, [0], import.meta.dirname));
+    detail(`${tasks.toLocaleString('en')} tasks made in ${secondsText(seconds)}`);
+    return { tasks, cwd };
+  });
+  await judgeStatus(places);
+  for (const verb of VERBS) {
+    const found = places.map(({ tasks, cwd }) => ({ tasks, ...measure(verb, cwd) }));
+    for (const { tasks, seconds, cpu, peak, bytes } of found) {
+      const made = bytes === null ? '' : `, ${megabytes(bytes)}`;
+      const figures = `${secondsText(seconds)}, ${secondsText(cpu)} of CPU, ${megabytes(peak)} at most${made}`;
+      detail(`${verb.name.padEnd(17)} ${tasks.toLocaleString('en').padStart(9)} tasks: ${figures}`);
+    }
+    judgeMemory(verb.name, found);
+  }
+} finally {
+  scratch.remove();
+}
+
+/** In turns, without a shell, and without what measures memory. */
+async function judgeStatus(places) {
+  const [small, large] = [places[0], places.at(-1)];
+  const timed = ({ cwd }) => {
+    const begun = performance.now();
+    run([BATCHCTL, 'status', 'last'], cwd, [0]);
+    return { seconds: (performance.now() - begun) / 1_000 };
+  };
+  const found = await inTurns(SMALL ? 3 : 21, { small: () => timed(small), large: () => timed(large) });
+  const times = found.large.seconds / found.small.seconds;
+  report({
+    what: `status of ${large.tasks.toLocaleString('en')} tasks`,
+    ours: secondsText(found.large.seconds),
+    peer: `of ${small.tasks.toLocaleString('en')} ${secondsText(found.small.seconds)}`,
+    goal: `within 1.2 times (found ${times.toFixed(2)})`,
+    met: times <= 1.2,
+  });
+}
+
+function judgeMemory(name, found) {
+  const [small, large] = [found[0], found.at(-1)];
+  report({
+    what: `memory of ${name}, ${large.tasks.toLocaleString('en')} tasks`,
+    ours: megabytes(large.peak),
+    peer: `${small.tasks.toLocaleString('en')} tasks ${megabytes(small.peak)}`,
+    goal: `${FLAT.times} times and ${megabytes(FLAT.more)} more`,
+    met: large.peak <= small.peak * FLAT.times + FLAT.more,
+  });
+}
+
+function measure({ argv, codes = [0], made }, cwd) {
+  const usage = join(cwd, 'usage.json');
+  const begun = performance.now();
+  run(['--import', MEMORY, BATCHCTL, ...argv], cwd, codes, cwd, { BENCH_USAGE: usage });
+  const seconds = (performance.now() - begun) / 1_000;
+  const bytes = made === undefined ? null : statSync(join(cwd, made)).size;
+  return { seconds, ...JSON.parse(readFileSync(usage, 'utf8')), bytes };
+}
+
+/** Runs Node in `from`, the workspace unless given, and answers what it printed. */
+function run(argv, cwd, codes, from = cwd, env = {}) {
+  const options = { cwd: from, env: { ...environment(cwd), ...env }, encoding: 'utf8', maxBuffer: 2 ** 28 };
+  const { status, stdout, stderr } = spawnSync(process.execPath, argv, {
+    ...options,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  if (!codes.includes(status)) throw new Error(`${argv.join(' ')} ended with exit code ${status}: ${stderr}`);
+  return stdout;
+}
+
+function megabytes(bytes) {
+  return `${(bytes / 2 ** 20).toFixed(bytes < 10 * 2 ** 20 ? 1 : 0)} MB`;
+}

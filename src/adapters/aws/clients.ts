@@ -1,0 +1,168 @@
+import type { Agent } from 'node:http';
+import type { S3Client } from '@aws-sdk/client-s3';
+import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import type { SQSClient } from '@aws-sdk/client-sqs';
+import type { SSMClient } from '@aws-sdk/client-ssm';
+import type { STSClient } from '@aws-sdk/client-sts';
+import { type Credentials, credentialChain } from './credentials.ts';
+import { type HttpLimits, RoutedHandler } from './http-handler.ts';
+import { PatientRetries } from './retries.ts';
+
+/** Plain data, so that a thread can make clients of its own. */
+export interface AwsClientsOptions {
+  readonly region: string;
+  /** Of ~/.aws/config; null: the SDK's chain without one. */
+  readonly profile: string | null;
+  /** The only account that may be written to; null: any. */
+  readonly account: string | null;
+  /** Where a service is, in place of AWS (an emulator, a VPC endpoint); keys as in the configuration. */
+  readonly endpoints: Readonly<Partial<Record<Service, string>>>;
+  /** Proxies and the CA file; the process's own unless given. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+type Service = 's3' | 'sqs' | 'sts' | 'ssm' | 'secretsmanager' | 'simpledb';
+
+/**
+ * What a client is for. Each has sockets and attempts of its own, so that no upload ever delays a heartbeat:
+ * `bulk` large bodies · `poll` long polls · `heartbeat` leases · `control` all that is small.
+ */
+export type ClientUse = 'bulk' | 'poll' | 'heartbeat' | 'control';
+
+interface Limits extends HttpLimits {
+  readonly attempts: number;
+}
+
+const LIMITS: Readonly<Record<ClientUse, Limits>> = {
+  // No limit on the whole: 64 MiB may take minutes. Silence is limited instead.
+  bulk: { connect: 10_000, idle: 60_000, sockets: 256, attempts: 8 },
+  // A poll waits 20 s at most (SQS ReceiveMessage); what is 10 s late never comes.
+  poll: { connect: 5_000, answer: 30_000, idle: 30_000, sockets: 64, attempts: 3 },
+  // Three attempts fit well into the third of a lease after which the next heartbeat is due.
+  heartbeat: { connect: 2_000, answer: 4_000, idle: 4_000, sockets: 16, attempts: 3 },
+  control: { connect: 5_000, answer: 30_000, idle: 30_000, sockets: 64, attempts: 6 },
+};
+
+/**
+ * The one place that builds SDK clients. Nothing of the SDK is loaded, and no credentials are looked for, before a
+ * client is asked for; each service is loaded alone. A client is made once for each use.
+ */
+export class AwsClients {
+  readonly region: string;
+  readonly profile: string | null;
+  readonly account: string | null;
+  /** The SDK's chain, for what is signed by hand. */
+  readonly credentials: Credentials;
+  readonly #endpoints: AwsClientsOptions['endpoints'];
+  readonly #env: Readonly<Record<string, string | undefined>>;
+  readonly #handlers = new Map<ClientUse, RoutedHandler>();
+  readonly #clients = new Map<string, Promise<{ destroy(): void }>>();
+
+  constructor(options: AwsClientsOptions) {
+    this.region = options.region;
+    this.profile = options.profile;
+    this.account = options.account;
+    this.#endpoints = options.endpoints;
+    this.#env = options.env ?? process.env;
+    const credentials: { chain?: Credentials } = {};
+    this.credentials = (properties) => {
+      credentials.chain ??= credentialChain({
+        profile: options.profile,
+        region: options.region,
+        handler: this.#handler('control'),
+      });
+      return credentials.chain(properties);
+    };
+  }
+
+  /** The endpoint that stands in for AWS's own; undefined where none does. */
+  endpoint(service: Service): string | undefined {
+    return this.#endpoints[service];
+  }
+
+  s3(use: ClientUse = 'bulk'): Promise<S3Client> {
+    return this.#client(`s3 ${use}`, async () => {
+      const { S3Client } = await import('@aws-sdk/client-s3');
+      const overridden = this.#endpoints.s3 !== undefined;
+      // The store checks whole bodies itself, over resumptions too.
+      return new S3Client({
+        ...this.#config('s3', use),
+        forcePathStyle: overridden,
+        responseChecksumValidation: 'WHEN_REQUIRED',
+      });
+    });
+  }
+
+  sqs(use: ClientUse): Promise<SQSClient> {
+    return this.#client(`sqs ${use}`, async () => {
+      const { SQSClient } = await import('@aws-sdk/client-sqs');
+      return new SQSClient(this.#config('sqs', use));
+    });
+  }
+
+  sts(): Promise<STSClient> {
+    return this.#client('sts', async () => {
+      const { STSClient } = await import('@aws-sdk/client-sts');
+      return new STSClient(this.#config('sts', 'control'));
+    });
+  }
+
+  ssm(): Promise<SSMClient> {
+    return this.#client('ssm', async () => {
+      const { SSMClient } = await import('@aws-sdk/client-ssm');
+      return new SSMClient(this.#config('ssm', 'control'));
+    });
+  }
+
+  secretsManager(): Promise<SecretsManagerClient> {
+    return this.#client('secretsmanager', async () => {
+      const { SecretsManagerClient } = await import('@aws-sdk/client-secrets-manager');
+      return new SecretsManagerClient(this.#config('secretsmanager', 'control'));
+    });
+  }
+
+  /** For requests that are made without the SDK: the agent that goes by the same proxy, with the same certificates. */
+  agentFor(url: URL, use: ClientUse): Agent {
+    return this.#handler(use).agentFor(url);
+  }
+
+  /** Closes the sockets. Requests in flight fail. */
+  async close(): Promise<void> {
+    const clients = await Promise.allSettled(this.#clients.values());
+    this.#clients.clear();
+    for (const client of clients) if (client.status === 'fulfilled') client.value.destroy();
+    for (const handler of this.#handlers.values()) handler.destroy();
+    this.#handlers.clear();
+  }
+
+  #config(service: Service, use: ClientUse) {
+    const endpoint = this.#endpoints[service];
+    const { attempts } = LIMITS[use];
+    return {
+      region: this.region,
+      credentials: this.credentials,
+      maxAttempts: attempts,
+      retryStrategy: new PatientRetries(attempts),
+      requestHandler: this.#handler(use),
+      ...(endpoint !== undefined && { endpoint }),
+    };
+  }
+
+  #handler(use: ClientUse): RoutedHandler {
+    const known = this.#handlers.get(use);
+    if (known !== undefined) return known;
+    const handler = new RoutedHandler(LIMITS[use], this.#env);
+    this.#handlers.set(use, handler);
+    return handler;
+  }
+
+  #client<C extends { destroy(): void }>(name: string, make: () => Promise<C>): Promise<C> {
+    const known = this.#clients.get(name);
+    // The name says the class: each is made by one method.
+    if (known !== undefined) return known as Promise<C>;
+    const made = make();
+    this.#clients.set(name, made);
+    made.catch(() => this.#clients.delete(name));
+    return made;
+  }
+}

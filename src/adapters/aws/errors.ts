@@ -1,0 +1,204 @@
+import { BatchctlError, hasCode, isOurs } from '../../errors.ts';
+
+/** What was being done, for the operator who reads that it failed. */
+export interface Doing {
+  /** In words that follow "could not": `put jobs/a/job.json`. */
+  readonly what: string;
+  /** The IAM action that it takes: `s3:PutObject`. */
+  readonly action: string;
+  /** What it is done to: an ARN. */
+  readonly resource: string;
+  /** The profile of ~/.aws/config that signed; null: the SDK's chain without one. */
+  readonly profile: string | null;
+}
+
+/** Names by which the services say one thing. */
+const ENDED = new Set([
+  'ExpiredToken',
+  'ExpiredTokenException',
+  'TokenRefreshRequired',
+  'RequestExpired',
+  'TokenProviderError',
+  'UnauthorizedException',
+]);
+const NOT_ACCEPTED = new Set([
+  'InvalidAccessKeyId',
+  'InvalidClientTokenId',
+  'InvalidToken',
+  'UnrecognizedClientException',
+  'AuthFailure',
+  'SignatureDoesNotMatch',
+  'IncompleteSignature',
+  'InvalidSignatureException',
+  'MissingAuthenticationToken',
+]);
+const DENIED = new Set([
+  'AccessDenied',
+  'AccessDeniedException',
+  'AuthorizationError',
+  'UnauthorizedOperation',
+  'Forbidden',
+  'AllAccessDisabled',
+  'KMS.AccessDeniedException',
+  'KmsAccessDenied',
+]);
+const MISSING = new Set([
+  'NoSuchBucket',
+  'NoSuchDomain',
+  'QueueDoesNotExist',
+  'AWS.SimpleQueueService.NonExistentQueue',
+  'ResourceNotFoundException',
+  'ParameterNotFound',
+]);
+const THROTTLED =
+  /^(SlowDown|Throttl\w*|Request(Throttled|LimitExceeded)\w*|TooManyRequests\w*|OverLimit|KMS\.ThrottlingException|KmsThrottled|ServiceUnavailable|BandwidthLimitExceeded)$/;
+const ELSEWHERE = new Set([
+  'PermanentRedirect',
+  'TemporaryRedirect',
+  'AuthorizationHeaderMalformed',
+  'IllegalLocationConstraintException',
+]);
+const NETWORK = [
+  'ECONNRESET',
+  'ECONNREFUSED',
+  'ECONNABORTED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENETDOWN',
+  'ERR_STREAM_PREMATURE_CLOSE',
+];
+const CERTIFICATE = /^(CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO_SELF_SIGNED|ERR_TLS_)/;
+
+/** The HTTP status of a service's answer; null for what was no answer. */
+export function statusOf(error: unknown): number | null {
+  if (!(error instanceof Error) || !('$metadata' in error)) return null;
+  const { $metadata: metadata } = error;
+  if (typeof metadata !== 'object' || metadata === null || !('httpStatusCode' in metadata)) return null;
+  return typeof metadata.httpStatusCode === 'number' ? metadata.httpStatusCode : null;
+}
+
+/** True for what may pass: throttled, an answer of 5xx, a lost or refused connection, a timeout. */
+export function isTransient(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const status = statusOf(error);
+  if (status === 429 || status === 500 || status === 502 || status === 503 || status === 504) return true;
+  if (error.name === 'TimeoutError' || error.name === 'RequestTimeout' || THROTTLED.test(error.name)) return true;
+  return hasCode(error, ...NETWORK) || (error.cause !== undefined && isTransient(error.cause));
+}
+
+/** True for the two errors by which a request ends when its signal aborts. */
+export function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError';
+}
+
+/**
+ * The project's error for one of the SDK's: `credentials` (none, ended, not accepted, or an action denied), `notFound`,
+ * `config` (another region, an untrusted certificate, a wrong clock), `unavailable` (after all attempts), `full`, else
+ * `unexpected`. What has a kind already, and what an aborted signal threw, comes back as it is.
+ */
+export function translateAwsError(error: unknown, doing: Doing): Error {
+  if (!(error instanceof Error)) return ours('unexpected', doing, String(error), undefined, error);
+  if (isOurs(error) || isAbort(error)) return error;
+  return ofCredentials(error, doing) ?? ofPlace(error, doing) ?? ofTrouble(error, doing) ?? fallback(error, doing);
+}
+
+function ofCredentials(error: Error, doing: Doing): Error | null {
+  const { name, message } = error;
+  if (ENDED.has(name) || /(token|session|credentials)[^.]* (has |is |have |are )?expired/i.test(message)) {
+    return ours('credentials', doing, `the credentials have ended (${name})`, signInAgain(doing), error);
+  }
+  if (name === 'CredentialsProviderError' || name === 'ProviderError') {
+    return ours('credentials', doing, `no AWS credentials were found: ${firstLine(message)}`, signIn(doing), error);
+  }
+  if (NOT_ACCEPTED.has(name)) {
+    const hint = `${signInAgain(doing)}; check also this machine's clock`;
+    return ours('credentials', doing, `AWS does not accept the credentials (${name})`, hint, error);
+  }
+  const status = statusOf(error);
+  if (DENIED.has(name) || status === 403 || status === 401) {
+    const said = firstLine(message);
+    const detail = said === '' || /^(UnknownError|Unknown|Forbidden)$/.test(said) ? '' : `: ${said}`;
+    const hint = `let the policy allow ${doing.action} on ${doing.resource} (batchctl infra policies)`;
+    return ours('credentials', doing, `${doing.action} on ${doing.resource} is denied${detail}`, hint, error);
+  }
+  return null;
+}
+
+function ofPlace(error: Error, doing: Doing): Error | null {
+  const { name } = error;
+  if (MISSING.has(name)) {
+    return ours('notFound', doing, `${doing.resource} does not exist (${name})`, 'batchctl infra up makes it', error);
+  }
+  const status = statusOf(error);
+  if (ELSEWHERE.has(name) || status === 301 || status === 307) {
+    const hint = 'set `region` of the profile to the one where it is';
+    return ours('config', doing, `${doing.resource} is in another region than the profile's (${name})`, hint, error);
+  }
+  if (name === 'RequestTimeTooSkewed') {
+    return ours('config', doing, "this machine's clock is wrong by more than 15 minutes", 'set the clock', error);
+  }
+  const code = codeOf(error);
+  if (code !== null && CERTIFICATE.test(code)) {
+    const hint = 'set AWS_CA_BUNDLE to a file with the certificates of your proxy or endpoint';
+    return ours('config', doing, `the certificate is not trusted (${code})`, hint, error);
+  }
+  return null;
+}
+
+function ofTrouble(error: Error, doing: Doing): Error | null {
+  const status = statusOf(error);
+  if (status === 507 || error.name === 'QuotaExceeded' || error.name === 'InsufficientStorage') {
+    return ours('full', doing, `the store is full (${error.name})`, 'make room there', error);
+  }
+  if (/^Bad response: 407/.test(error.message)) {
+    return ours('config', doing, 'the proxy wants a user name and password', 'write them into HTTPS_PROXY', error);
+  }
+  if (!isTransient(error) && !/^(Bad response: |Proxy timeout)/.test(error.message)) return null;
+  const answer = status === null ? firstLine(error.message) : `${error.name}, HTTP ${status}`;
+  const what = THROTTLED.test(error.name) ? 'AWS asks to slow down' : 'the service is unreachable or failing';
+  return ours('unavailable', doing, `${what} (${answer})${attemptsOf(error)}`, 'batchctl doctor', error);
+}
+
+function fallback(error: Error, doing: Doing): Error {
+  const refused = /checksum|trailer/i.test(error.message) && (statusOf(error) ?? 0) >= 400;
+  const hint = refused
+    ? 'an endpoint that knows no checksums: set AWS_REQUEST_CHECKSUM_CALCULATION=WHEN_REQUIRED'
+    : undefined;
+  return ours('unexpected', doing, `${error.name}: ${firstLine(error.message)}`, hint, error);
+}
+
+function ours(
+  kind: ConstructorParameters<typeof BatchctlError>[0],
+  doing: Doing,
+  found: string,
+  hint: string | undefined,
+  cause: unknown,
+): BatchctlError {
+  return new BatchctlError(kind, `could not ${doing.what}: ${found}`, { ...(hint !== undefined && { hint }), cause });
+}
+
+const profileFlag = ({ profile }: Doing): string => (profile === null ? '' : ` --profile ${profile}`);
+
+const signInAgain = (doing: Doing): string =>
+  `aws sso login${profileFlag(doing)} (or however you get credentials), then the same command again`;
+
+const signIn = (doing: Doing): string =>
+  doing.profile === null
+    ? 'aws sso login, or name a profile in `aws.profile`, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY'
+    : `aws sso login${profileFlag(doing)}; aws configure list${profileFlag(doing)} shows what is there`;
+
+function attemptsOf(error: Error): string {
+  const metadata = '$metadata' in error ? error.$metadata : null;
+  if (typeof metadata !== 'object' || metadata === null || !('attempts' in metadata)) return '';
+  return Number(metadata.attempts) > 1 ? `, after ${metadata.attempts} attempts` : '';
+}
+
+function codeOf(error: Error): string | null {
+  return 'code' in error && typeof error.code === 'string' ? error.code : null;
+}
+
+const firstLine = (text: string): string => text.split('\n')[0]?.trim().slice(0, 300) ?? '';

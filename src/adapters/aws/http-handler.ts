@@ -1,0 +1,135 @@
+import { readFileSync } from 'node:fs';
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { HttpProxyAgent, HttpsProxyAgent } from 'hpagent';
+import { BatchctlError } from '../../errors.ts';
+import { proxyFor } from './proxy.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+type Request = Parameters<NodeHttpHandler['handle']>[0];
+type Options = Parameters<NodeHttpHandler['handle']>[1];
+type Answer = ReturnType<NodeHttpHandler['handle']>;
+
+interface Agents {
+  readonly httpAgent: HttpAgent;
+  readonly httpsAgent: HttpsAgent;
+}
+
+/** Milliseconds, and sockets to one host. A timeout that is left out never comes. */
+export interface HttpLimits {
+  /** Until the connection stands; waiting for a free socket counts. */
+  readonly connect: number;
+  /** Until the answer begins; its body is not counted. For requests whose body is small. */
+  readonly answer?: number;
+  /** Without a byte in either direction. */
+  readonly idle: number;
+  readonly sockets: number;
+}
+
+/**
+ * Sends each request straight or by the proxy that the environment names for its host (`proxyFor`), and trusts the
+ * certificates of AWS_CA_BUNDLE where that is set. Its timeouts end a request with a TimeoutError.
+ */
+export class RoutedHandler {
+  readonly metadata = { handlerProtocol: 'http/1.1' };
+  readonly #limits: HttpLimits;
+  readonly #env: Environment;
+  readonly #routes = new Map<string, NodeHttpHandler>();
+  readonly #made = new Map<string, Agents>();
+  readonly #ca: string | undefined;
+
+  /** Throws `config` when AWS_CA_BUNDLE can't be read. */
+  constructor(limits: HttpLimits, env: Environment) {
+    this.#limits = limits;
+    this.#env = env;
+    this.#ca = caBundle(env);
+  }
+
+  handle(request: Request, options?: Options): Answer {
+    const proxy = proxyFor(request, this.#env);
+    return this.#route(proxy).handle(request, options);
+  }
+
+  /** The agent for whoever makes requests without the SDK (SimpleDB); the same proxies and certificates. */
+  agentFor(url: URL): HttpAgent {
+    const port = url.port === '' ? undefined : Number(url.port);
+    const proxy = proxyFor({ protocol: url.protocol, hostname: url.hostname, port }, this.#env);
+    const { httpAgent, httpsAgent } = this.#agents(proxy);
+    return url.protocol === 'https:' ? httpsAgent : httpAgent;
+  }
+
+  destroy(): void {
+    for (const route of this.#routes.values()) route.destroy();
+    for (const { httpAgent, httpsAgent } of this.#made.values()) {
+      httpAgent.destroy();
+      httpsAgent.destroy();
+    }
+    this.#routes.clear();
+    this.#made.clear();
+  }
+
+  /** The SDK's runtime extensions ask for these two; nothing of ours is set that way. */
+  updateHttpClientConfig(): void {}
+
+  httpHandlerConfigs(): Record<string, never> {
+    return {};
+  }
+
+  #route(proxy: string | null): NodeHttpHandler {
+    const known = this.#routes.get(proxy ?? '');
+    if (known !== undefined) return known;
+    const { connect, answer, idle } = this.#limits;
+    const route = new NodeHttpHandler({
+      ...this.#agents(proxy),
+      connectionTimeout: connect,
+      socketTimeout: idle,
+      // Without the flag a late answer is only warned of.
+      ...(answer !== undefined && { requestTimeout: answer, throwOnRequestTimeout: true }),
+      // Its only lines are warnings about busy sockets, which are for no operator.
+      logger: SILENT,
+    });
+    this.#routes.set(proxy ?? '', route);
+    return route;
+  }
+
+  #agents(proxy: string | null): Agents {
+    const known = this.#made.get(proxy ?? '');
+    if (known !== undefined) return known;
+    const options = { keepAlive: true, maxSockets: this.#limits.sockets, ...(this.#ca && { ca: this.#ca }) };
+    const made =
+      proxy === null
+        ? { httpAgent: new HttpAgent(options), httpsAgent: new HttpsAgent(options) }
+        : viaProxy(proxy, options, this.#ca);
+    this.#made.set(proxy ?? '', made);
+    return made;
+  }
+}
+
+function viaProxy(proxy: string, options: object, ca: string | undefined): Agents {
+  try {
+    const own = { ...options, proxy: new URL(proxy), ...(ca && { proxyRequestOptions: { ca: [ca] } }) };
+    return { httpAgent: new HttpProxyAgent(own), httpsAgent: new HttpsProxyAgent(own) };
+  } catch (cause) {
+    throw new BatchctlError('config', 'Expected HTTPS_PROXY and HTTP_PROXY to be URLs, found one that is not', {
+      hint: 'set it like http://proxy.example.com:3128, or unset it',
+      cause,
+    });
+  }
+}
+
+function caBundle(env: Environment): string | undefined {
+  const path = env.AWS_CA_BUNDLE;
+  if (path === undefined || path === '') return undefined;
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new BatchctlError('config', `AWS_CA_BUNDLE: expected a file of certificates, ${path} can't be read`, {
+      hint: 'correct or unset AWS_CA_BUNDLE',
+      cause,
+    });
+  }
+}
+
+const nothing = (): void => undefined;
+const SILENT = { trace: nothing, debug: nothing, info: nothing, warn: nothing, error: nothing };

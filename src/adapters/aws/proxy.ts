@@ -1,0 +1,57 @@
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Where instances and containers get their credentials; no proxy ever sees those, whatever the environment says.
+ * (EC2: userguide/instancedata-data-retrieval; ECS: task-iam-roles; EKS: pod-id-how-it-works.)
+ */
+const CREDENTIAL_HOSTS: ReadonlySet<string> = new Set([
+  '169.254.169.254',
+  'fd00:ec2::254',
+  '169.254.170.2',
+  '169.254.170.23',
+  'fd00:ec2::23',
+]);
+
+/** This machine itself, where a proxy would find another one. */
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
+
+/**
+ * The proxy that a request to this place goes by, or null for none: HTTPS_PROXY for https, HTTP_PROXY for http, unless
+ * NO_PROXY names the host (`*`, a host, a domain with all below it, each with or without a port). The lower-case names
+ * come first, as with curl.
+ */
+export function proxyFor(
+  target: { readonly protocol: string; readonly hostname: string; readonly port?: number | undefined },
+  env: Environment,
+): string | null {
+  const secure = target.protocol === 'https:';
+  const proxy = secure ? set(env.https_proxy, env.HTTPS_PROXY) : set(env.http_proxy, env.HTTP_PROXY);
+  if (proxy === null) return null;
+  const host = target.hostname.replace(/^\[|\]$/g, '').toLowerCase();
+  if (CREDENTIAL_HOSTS.has(host) || LOOPBACK.test(host)) return null;
+  const port = target.port ?? (secure ? 443 : 80);
+  if (isExcluded(host, port, set(env.no_proxy, env.NO_PROXY) ?? '')) return null;
+  return /^[a-z]+:\/\//i.test(proxy) ? proxy : `http://${proxy}`;
+}
+
+function isExcluded(host: string, port: number, list: string): boolean {
+  return list
+    .split(/[\s,]+/)
+    .filter((entry) => entry !== '')
+    .some((entry) => {
+      if (entry === '*') return true;
+      const [, name = '', only] = /^(.*?)(?::(\d+))?$/.exec(bare(entry)) ?? [];
+      if (only !== undefined && Number(only) !== port) return false;
+      const domain = name.replace(/^\*?\./, '').toLowerCase();
+      return host === domain || (domain !== '' && host.endsWith(`.${domain}`));
+    });
+}
+
+/** `[::1]:80` and `::1` both name the address; only the first may have a port. */
+function bare(entry: string): string {
+  const bracketed = /^\[(.*)\](:\d+)?$/.exec(entry);
+  return bracketed === null ? entry : `${bracketed[1]}`;
+}
+
+const set = (...values: readonly (string | undefined)[]): string | null =>
+  values.find((value) => value !== undefined && value !== '') ?? null;

@@ -1,0 +1,100 @@
+import type { S3Client } from '@aws-sdk/client-s3';
+import { BatchctlError } from '../../errors.ts';
+import type { Metadata } from '../../ports/object-store.ts';
+import { type Doing, statusOf, translateAwsError } from './errors.ts';
+
+/** The part of the SDK that is loaded with the first store. */
+export type S3Sdk = typeof import('@aws-sdk/client-s3');
+
+/** One bucket as a profile sees it: what every request to it says. */
+export interface S3Bucket {
+  readonly sdk: S3Sdk;
+  readonly client: S3Client;
+  readonly name: string;
+  /** Begins every key; empty, or with a slash at its end. */
+  readonly prefix: string;
+  /** The account that must own the bucket; null: whoever does. */
+  readonly owner: string | null;
+  /** Encrypts what is put; null: as the bucket is set up. */
+  readonly kmsKey: string | null;
+  /** The profile of ~/.aws/config, for hints. */
+  readonly profile: string | null;
+  /** False where the endpoint refuses checksums (AWS_REQUEST_CHECKSUM_CALCULATION=WHEN_REQUIRED). */
+  readonly checksums: boolean;
+}
+
+/** S3's limit on a key, bytes of UTF-8 (userguide/object-keys). */
+const LONGEST_KEY = 1_024;
+/** S3's limit on all metadata of an object, bytes of keys and values (userguide/UsingMetadata). */
+const MOST_METADATA = 2_048;
+const PRINTABLE = /^[\x20-\x7e]*$/;
+const METADATA_KEY = /^[a-z0-9._-]+$/;
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+/** The key in the bucket. Throws `usage` for one that is empty, too long, or no valid Unicode. */
+export function fullKey(bucket: S3Bucket, key: string): string {
+  const full = bucket.prefix + key;
+  const bytes = Buffer.byteLength(full);
+  if (key !== '' && bytes <= LONGEST_KEY && !LONE_SURROGATE.test(key)) return full;
+  const found = key === '' ? 'an empty one' : `${bytes} bytes: ${JSON.stringify(key.slice(0, 60))}...`;
+  throw new BatchctlError('usage', `A key must be 1 to ${LONGEST_KEY} bytes of valid Unicode; found ${found}`, {
+    hint: 'Use a shorter or another name.',
+  });
+}
+
+/** Bucket and owner, as every request names them. */
+export function target(bucket: S3Bucket): { readonly Bucket: string; readonly ExpectedBucketOwner?: string } {
+  return { Bucket: bucket.name, ...(bucket.owner !== null && { ExpectedBucketOwner: bucket.owner }) };
+}
+
+/** How what is written is to be encrypted; nothing where the bucket's own setting rules. */
+export function encryption(bucket: S3Bucket): {
+  readonly ServerSideEncryption?: 'aws:kms';
+  readonly SSEKMSKeyId?: string;
+} {
+  return bucket.kmsKey === null ? {} : { ServerSideEncryption: 'aws:kms', SSEKMSKeyId: bucket.kmsKey };
+}
+
+/** Throws `usage` for metadata that a header can't carry as it is, or that is too much. */
+export function checkMetadata(key: string, metadata: Metadata): void {
+  const entries = Object.entries(metadata);
+  const size = entries.flat().reduce((sum, text) => sum + text.length, 0);
+  const wrong = entries.find(
+    ([name, value]) => !METADATA_KEY.test(name) || !PRINTABLE.test(value) || value.trim() !== value,
+  );
+  if (wrong === undefined && size <= MOST_METADATA) return;
+  const found = wrong === undefined ? `${size} bytes` : JSON.stringify(Object.fromEntries([wrong])).slice(0, 200);
+  throw new BatchctlError(
+    'usage',
+    `${key}: metadata must be printable ASCII, at most ${MOST_METADATA} bytes; found ${found}`,
+    { hint: 'put what is longer into the object itself' },
+  );
+}
+
+/** Entity tags travel in quotes; the port's have none. */
+export const withoutQuotes = (etag: string | undefined): string => (etag ?? '').replace(/^"|"$/g, '');
+export const inQuotes = (etag: string): string => `"${etag}"`;
+
+/** For `translateAwsError`: an act on one key, or on the bucket itself (key ''). */
+export function doing(bucket: S3Bucket, action: string, key: string, what: string): Doing {
+  const path = key === '' ? '' : `/${bucket.prefix}${key}`;
+  return { what, action, resource: `arn:aws:s3:::${bucket.name}${path}`, profile: bucket.profile };
+}
+
+/** Runs one act; its error is the project's. */
+export async function translated<T>(about: Doing, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    throw translateAwsError(error, about);
+  }
+}
+
+/** Told 412: another object holds the key, or it is no longer the one that was pinned. */
+export const isPrecondition = (error: unknown): boolean => statusOf(error) === 412;
+
+/** Told 409: another write to this key is under way; this one was not done. */
+export const isConflict = (error: unknown): boolean => statusOf(error) === 409;
+
+/** The service said, in words, that there is no object of this name. A bare 404 is no proof: the bucket may be gone. */
+export const isNoSuchKey = (error: unknown): boolean => error instanceof Error && error.name === 'NoSuchKey';

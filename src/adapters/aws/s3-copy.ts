@@ -1,0 +1,143 @@
+import { BatchctlError } from '../../errors.ts';
+import { eachParallel } from '../../lib/each-parallel.ts';
+import type { ObjectInfo, PutResult } from '../../ports/object-store.ts';
+import { backOff } from './backoff.ts';
+import {
+  doing,
+  encryption,
+  fullKey,
+  inQuotes,
+  isConflict,
+  isNoSuchKey,
+  isPrecondition,
+  type S3Bucket,
+  target,
+  translated,
+  withoutQuotes,
+} from './s3-bucket.ts';
+import { changed } from './s3-get.ts';
+
+export interface CopySource {
+  readonly bucket: S3Bucket;
+  /** As `head` answered: the copy is of this version alone. */
+  readonly info: ObjectInfo;
+}
+
+export interface CopyOptions {
+  readonly ifAbsent: boolean;
+  /** Bytes; what is larger is copied in slices of `slice`. S3 copies at most 5 GiB at once (S3API/API_CopyObject). */
+  readonly largest?: number;
+  readonly slice?: number;
+}
+
+const GIB = 1024 ** 3;
+const CONFLICTS = 12;
+const AT_ONCE = 8;
+
+/** Copies an object by S3 itself, metadata included. Throws `changed` when the source is no longer the one of `info`. */
+export async function copyObject(
+  source: CopySource,
+  bucket: S3Bucket,
+  key: string,
+  options: CopyOptions,
+): Promise<PutResult> {
+  const { largest = 5 * GIB, ifAbsent } = options;
+  const about = doing(bucket, 's3:PutObject', key, `copy ${source.info.key} to ${key}`);
+  return translated(about, async () => {
+    for (let conflicts = 0; ; conflicts += 1) {
+      try {
+        return source.info.size > largest
+          ? await copyInSlices(source, bucket, key, options)
+          : await copyWhole(source, bucket, key, ifAbsent);
+      } catch (error) {
+        // The client answers the same for both conditions: the one on the source and the one on the target.
+        if (isPrecondition(error) && ifAbsent && (await isTaken(bucket, key))) return { created: false, etag: '' };
+        if (isPrecondition(error)) throw changed(source.info.key, source.info.etag, 'another');
+        if (isNoSuchKey(error)) throw gone(source.info.key);
+        if (!isConflict(error) || conflicts === CONFLICTS) throw error;
+        await backOff(conflicts);
+      }
+    }
+  });
+}
+
+export const gone = (key: string): BatchctlError =>
+  new BatchctlError('notFound', `Expected the object ${key} to copy, found none`);
+
+async function isTaken(bucket: S3Bucket, key: string): Promise<boolean> {
+  try {
+    await bucket.client.send(new bucket.sdk.HeadObjectCommand({ ...target(bucket), Key: fullKey(bucket, key) }));
+    return true;
+  } catch {
+    // Then the next look says what is wrong.
+    return false;
+  }
+}
+
+const conditions = ({ bucket, info }: CopySource) => ({
+  CopySource: [bucket.name, ...fullKey(bucket, info.key).split('/')].map(encodeURIComponent).join('/'),
+  CopySourceIfMatch: inQuotes(info.etag),
+  ...(bucket.owner !== null && { ExpectedSourceBucketOwner: bucket.owner }),
+});
+
+async function copyWhole(source: CopySource, bucket: S3Bucket, key: string, ifAbsent: boolean): Promise<PutResult> {
+  const { CopyObjectResult } = await bucket.client.send(
+    new bucket.sdk.CopyObjectCommand({
+      ...target(bucket),
+      ...encryption(bucket),
+      ...conditions(source),
+      Key: fullKey(bucket, key),
+      ...(ifAbsent && { IfNoneMatch: '*' }),
+    }),
+  );
+  return { created: true, etag: withoutQuotes(CopyObjectResult?.ETag) };
+}
+
+async function copyInSlices(
+  source: CopySource,
+  bucket: S3Bucket,
+  key: string,
+  { ifAbsent, slice = GIB }: CopyOptions,
+): Promise<PutResult> {
+  const { sdk, client } = bucket;
+  const at = { ...target(bucket), Key: fullKey(bucket, key) };
+  const { size, metadata } = source.info;
+  // At most 10,000 of them (userguide/qfacts).
+  const length = Math.max(slice, Math.ceil(size / 10_000));
+  const { UploadId } = await client.send(
+    new sdk.CreateMultipartUploadCommand({ ...at, ...encryption(bucket), Metadata: { ...metadata } }),
+  );
+  try {
+    const etags: string[] = [];
+    const numbers = Array.from({ length: Math.ceil(size / length) }, (_, index) => index);
+    await eachParallel(numbers, AT_ONCE, async (index, signal) => {
+      const last = Math.min(size, (index + 1) * length) - 1;
+      const { CopyPartResult } = await client.send(
+        new sdk.UploadPartCopyCommand({
+          ...at,
+          ...conditions(source),
+          UploadId,
+          PartNumber: index + 1,
+          CopySourceRange: `bytes=${index * length}-${last}`,
+        }),
+        { abortSignal: signal },
+      );
+      etags[index] = CopyPartResult?.ETag ?? '';
+    });
+    const Parts = etags.map((ETag, index) => ({ ETag, PartNumber: index + 1 }));
+    const { ETag } = await client.send(
+      new sdk.CompleteMultipartUploadCommand({
+        ...at,
+        UploadId,
+        MpuObjectSize: size,
+        MultipartUpload: { Parts },
+        ...(ifAbsent && { IfNoneMatch: '*' }),
+      }),
+    );
+    return { created: true, etag: withoutQuotes(ETag) };
+  } catch (error) {
+    // The bucket's lifecycle rule removes what this doesn't.
+    await client.send(new sdk.AbortMultipartUploadCommand({ ...at, UploadId })).catch(() => undefined);
+    throw error;
+  }
+}

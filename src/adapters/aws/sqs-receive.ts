@@ -1,0 +1,161 @@
+import { type Message, ReceiveMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
+import type { Delivery, ReceiveOptions } from '../../ports/task-queue.ts';
+import { TEN } from './sqs-batch.ts';
+import { isPassing, sqsError } from './sqs-errors.ts';
+import { releaseLeases } from './sqs-leases.ts';
+import { Patience } from './sqs-patience.ts';
+import type { SqsPlace } from './sqs-place.ts';
+import { makeReceipt } from './sqs-receipt.ts';
+
+/** A poll that is so much later than it was to last, milliseconds, never comes: a silent network drop looks like that. */
+const LATE_MS = 10_000;
+/** The polls that follow the first one wait for nothing; what they bring after so long is given back. */
+const REST_MS = 2_000;
+/** Polls in flight at once. */
+const LANES = 8;
+
+/**
+ * Asks again under both names: `AttributeNames` is the older one, and the only one that moto heeds.
+ * Their values come as texts (SQS: ReceiveMessage).
+ */
+const ATTRIBUTES: ('ApproximateReceiveCount' | 'SentTimestamp')[] = ['ApproximateReceiveCount', 'SentTimestamp'];
+
+export interface SqsPollsOptions {
+  /** Whom polls go to: sockets of their own. */
+  readonly poll: () => Promise<SQSClient>;
+  /** Where to give back what nobody waits for any more. */
+  readonly place: SqsPlace;
+  readonly leaseSeconds: number;
+}
+
+/**
+ * Receives. A poll that the server has is never cut off: SQS would go on to hide messages for it. It is let finish, and
+ * what it brings when nobody waits for it any more is given back at once.
+ */
+export class SqsPolls {
+  readonly #o: SqsPollsOptions;
+  readonly #patience: Patience;
+  readonly #left = new Set<Promise<void>>();
+
+  constructor(options: SqsPollsOptions) {
+    this.#o = options;
+    this.#patience = new Patience(options.place.patienceMs);
+  }
+
+  /**
+   * One long poll for the first ten, then short ones, eight at a time, for what more was asked: fewer may come than
+   * there are. A wait is of whole seconds. Throws `unavailable` when no poll has succeeded for the patience's time.
+   */
+  async receive({ max, waitSeconds, signal }: ReceiveOptions): Promise<readonly Delivery[]> {
+    if (max <= 0 || signal?.aborted) return [];
+    const ask = Math.min(TEN, Math.floor(max));
+    const first = await this.#unlessLeft(this.#poll(ask, Math.ceil(waitSeconds), signal), signal);
+    if (first.length < TEN || max === TEN || signal?.aborted) return first;
+    return [...first, ...(await this.#rest(max - first.length, signal))];
+  }
+
+  /** Resolves when no poll is in flight and everything was given back: at most half a minute after an abort. */
+  async idle(): Promise<void> {
+    while (this.#left.size > 0) await Promise.all(this.#left);
+  }
+
+  async #rest(max: number, signal: AbortSignal | undefined): Promise<readonly Delivery[]> {
+    const late = AbortSignal.timeout(REST_MS);
+    const ends = signal === undefined ? late : AbortSignal.any([signal, late]);
+    const found: Delivery[] = [];
+    let wanted = max;
+    const lane = async (): Promise<void> => {
+      while (wanted > 0 && !ends.aborted) {
+        const ask = Math.min(TEN, wanted);
+        wanted -= ask;
+        const more = await this.#unlessLeft(this.#poll(ask, 0, ends), ends);
+        found.push(...more);
+        // Fewer than asked: there is little left, or little where this poll looked.
+        if (more.length < ask) return;
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(LANES, Math.ceil(max / TEN)) }, lane));
+    return found;
+  }
+
+  /** What the poll brings, or nothing once the signal aborts: then what it brings is given back. */
+  async #unlessLeft(
+    poll: Promise<readonly Delivery[]>,
+    signal: AbortSignal | undefined,
+  ): Promise<readonly Delivery[]> {
+    if (signal === undefined) return await poll;
+    let leave = (): void => undefined;
+    const left = new Promise<'left'>((resolve) => {
+      leave = () => resolve('left');
+      signal.addEventListener('abort', leave, { once: true });
+    });
+    const outcome = await Promise.race([poll, left]).finally(() => signal.removeEventListener('abort', leave));
+    if (outcome !== 'left') return outcome;
+    this.#giveBack(poll);
+    return [];
+  }
+
+  #giveBack(poll: Promise<readonly Delivery[]>): void {
+    const given = poll
+      .then((deliveries) =>
+        releaseLeases(
+          this.#o.place,
+          deliveries.map(({ receipt }) => ({ receipt, delay: 0 })),
+        ),
+      )
+      // What can't be given back comes back by itself when its lease ends.
+      .catch(() => undefined)
+      .finally(() => this.#left.delete(given));
+    this.#left.add(given);
+  }
+
+  /** One poll; one that fails for now is tried again while there is time to wait, and then brings nothing. */
+  async #poll(max: number, waitSeconds: number, signal: AbortSignal | undefined): Promise<readonly Delivery[]> {
+    const end = performance.now() + waitSeconds * 1_000;
+    const { place } = this.#o;
+    for (;;) {
+      try {
+        const messages = await this.#ask(max, waitSeconds);
+        this.#patience.reset();
+        return messages.flatMap(deliveryOf);
+      } catch (error) {
+        if (signal?.aborted) return [];
+        if (!isPassing(error) || !(await this.#patience.pause(signal)))
+          throw sqsError(error, { what: 'receive messages', action: 'sqs:ReceiveMessage', place });
+        if (signal?.aborted || performance.now() >= end) return [];
+      }
+    }
+  }
+
+  async #ask(max: number, waitSeconds: number): Promise<readonly Message[]> {
+    const { poll, place, leaseSeconds } = this.#o;
+    const command = new ReceiveMessageCommand({
+      QueueUrl: place.url,
+      MaxNumberOfMessages: max,
+      WaitTimeSeconds: waitSeconds,
+      VisibilityTimeout: Math.ceil(leaseSeconds),
+      AttributeNames: ATTRIBUTES,
+      MessageSystemAttributeNames: ATTRIBUTES,
+    });
+    const client = await poll();
+    const late = AbortSignal.timeout(waitSeconds * 1_000 + LATE_MS);
+    try {
+      const { Messages = [] } = await client.send(command, { abortSignal: late });
+      return Messages;
+    } catch (error) {
+      throw late.aborted ? late.reason : error;
+    }
+  }
+}
+
+function deliveryOf({ ReceiptHandle, Body, Attributes }: Message): Delivery[] {
+  if (ReceiptHandle === undefined) return [];
+  return [
+    {
+      receipt: makeReceipt(ReceiptHandle),
+      body: Body ?? '',
+      receiveCount: Number(Attributes?.ApproximateReceiveCount ?? 1),
+      sentAt: Number(Attributes?.SentTimestamp ?? 0),
+    },
+  ];
+}

@@ -1,0 +1,120 @@
+import { SendMessageBatchCommand } from '@aws-sdk/client-sqs';
+import { BatchctlError } from '../../errors.ts';
+import type { OutgoingMessage } from '../../ports/task-queue.ts';
+import { inBatches, type Refused } from './sqs-batch.ts';
+import { isGroupRefused, refusedError, type SqsDoing } from './sqs-errors.ts';
+import type { SqsPlace } from './sqs-place.ts';
+
+/** SQS: SendMessage. */
+const MAX_DELAY_SECONDS = 900;
+/** What SQS takes in a body or an attribute (SendMessage); half a surrogate pair is no character. */
+const ILLEGAL = /[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu;
+/** SQS: SendMessage.MessageGroupId. A tenant that doesn't fit goes without. */
+const GROUP = /^[\x21-\x7e]{1,128}$/;
+/** The message attribute that says why a dead letter was buried. */
+export const REASON = 'batchctl-reason';
+/** What an attribute takes beside its value: its name and its type. */
+/** A reason is a line for a person. */
+const REASON_MOST = 2_048;
+const REASON_BYTES = REASON.length + 'String'.length;
+
+export interface SqsMessage extends Omit<OutgoingMessage, 'tenant'> {
+  /** Whom it is for; null for nobody in particular. */
+  readonly tenant: string | null;
+  /** Why it was buried, of a dead letter. */
+  readonly reason?: string;
+}
+
+/** Sends messages in batches, each with its tenant as message group, so that SQS is fair among them (fair queues). */
+export class SqsSender {
+  readonly #place: SqsPlace;
+  readonly #mostBytes: () => Promise<number>;
+  #grouped = true;
+
+  /** @param mostBytes the queue's own limit of a message; also kept by each batch, whose limit is never smaller. */
+  constructor(place: SqsPlace, mostBytes: () => Promise<number>) {
+    this.#place = place;
+    this.#mostBytes = mostBytes;
+  }
+
+  /** Throws `unexpected` before anything is sent for a message that SQS would refuse; the service's kinds after. */
+  async send(messages: readonly SqsMessage[]): Promise<void> {
+    if (messages.length === 0) return;
+    const most = await this.#mostBytes();
+    for (const message of messages) check(message, most);
+    const refused = await this.#batches(messages, most);
+    const again = refused.filter(isGroupRefused).map(({ item }) => item);
+    const other = refused.find((refusal) => !isGroupRefused(refusal));
+    if (other !== undefined) throw refusedError(other, this.#doing);
+    if (again.length === 0) return;
+    // This endpoint knows no groups on standard queues: it does without from now on.
+    this.#grouped = false;
+    const [left] = await this.#batches(again, most);
+    if (left !== undefined) throw refusedError(left, this.#doing);
+  }
+
+  async #batches(messages: readonly SqsMessage[], most: number): Promise<readonly Refused<SqsMessage>[]> {
+    return await inBatches(messages, {
+      doing: this.#doing,
+      patienceMs: this.#place.patienceMs,
+      bytes: { of: bytesOf, most },
+      call: async (items) => {
+        const Entries = items.map((item, id) => this.#entry(item, String(id)));
+        const client = await this.#place.client();
+        return await client.send(new SendMessageBatchCommand({ QueueUrl: this.#place.url, Entries }));
+      },
+    });
+  }
+
+  #entry({ body, tenant, delay, reason }: SqsMessage, Id: string) {
+    return {
+      Id,
+      MessageBody: body,
+      ...(delay !== undefined && { DelaySeconds: Math.ceil(delay) }),
+      ...(reason !== undefined && { MessageAttributes: { [REASON]: { DataType: 'String', StringValue: reason } } }),
+      ...(this.#grouped && tenant !== null && GROUP.test(tenant) && { MessageGroupId: tenant }),
+    };
+  }
+
+  get #doing(): SqsDoing {
+    return { what: 'send messages', action: 'sqs:SendMessage', place: this.#place };
+  }
+}
+
+/** The text as SQS takes it as an attribute beside this body, in a message of so many bytes at most; null if no room is left. */
+export function fitReason(reason: string, body: string, most: number): string | null {
+  const room = Math.min(REASON_MOST, most - Buffer.byteLength(body) - REASON_BYTES);
+  const legal = reason.replace(ILLEGAL, '\uFFFD');
+  const text = Buffer.byteLength(legal) <= room ? legal : cut(legal, room);
+  return text === '' ? null : text;
+}
+
+/** As many whole characters as fit. */
+function cut(text: string, bytes: number): string {
+  let size = 0;
+  let end = 0;
+  for (const character of text) {
+    size += Buffer.byteLength(character);
+    if (size > bytes) break;
+    end += character.length;
+  }
+  return text.slice(0, end);
+}
+
+function bytesOf({ body, reason }: SqsMessage): number {
+  return Buffer.byteLength(body) + (reason === undefined ? 0 : REASON_BYTES + Buffer.byteLength(reason));
+}
+
+function check(message: SqsMessage, most: number): void {
+  const { body, delay = 0 } = message;
+  if (!(delay >= 0 && delay <= MAX_DELAY_SECONDS)) {
+    throw new BatchctlError('unexpected', `a message's delay is 0 to ${MAX_DELAY_SECONDS} s, not ${delay}`);
+  }
+  const size = bytesOf(message);
+  if (size === 0 || size > most) {
+    throw new BatchctlError('unexpected', `a message has 1 to ${most} bytes, not ${size}`);
+  }
+  if (body.search(ILLEGAL) >= 0) {
+    throw new BatchctlError('unexpected', 'a message has a character that SQS does not take (SendMessage)');
+  }
+}

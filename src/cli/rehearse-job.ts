@@ -1,0 +1,192 @@
+import { randomInt } from 'node:crypto';
+import { cancel } from '../jobs/cancel.ts';
+import { follow } from '../jobs/follow.ts';
+import { pruneJob } from '../jobs/prune-job.ts';
+import { observe } from '../jobs/rehearse/observe.ts';
+import { clearGroup, countFaults, type FaultCounts, failedByFaults } from '../jobs/rehearse/outcome.ts';
+import { rehearsedSpec, type SubmittedRehearsal, submitRehearsal } from '../jobs/rehearse/submit-rehearsal.ts';
+import { retry } from '../jobs/retry.ts';
+import { type JobStatus, statusOf } from '../jobs/status.ts';
+import { keepProof } from '../jobs/verify/proof.ts';
+import { verifyJob } from '../jobs/verify/verify-job.ts';
+import { randomId } from '../lib/id.ts';
+import { faultNames, seedThatFails } from '../model/faults.ts';
+import { type Outlook, outlook } from '../model/forecast/outlook.ts';
+import type { JobSpec } from '../model/job.ts';
+import { rehearsalGroup, sampleSize } from '../model/rehearsal.ts';
+import type { VerifyResult } from '../model/verify/verify-result.ts';
+import { type JobView, stateOf } from '../model/view.ts';
+import { withFaults } from '../platform/rehearsed.ts';
+import type { OwnWorkers } from '../platform.ts';
+import type { Faults } from '../ports/worker-faults.ts';
+import type { Context } from './context.ts';
+import { refuseUnended } from './job-exit.ts';
+import { localResources, refuseTooLarge } from './local-resources.ts';
+import { startRehearsalWorkers, tallyFile } from './rehearsal-workers.ts';
+import { liveView } from './render-live.ts';
+import { liveOf } from './status-text.ts';
+import type { SubmissionInput } from './submission-flags.ts';
+import { prepareSubmission } from './submit-with-progress.ts';
+
+export interface RehearseWork {
+  /** A share of the parts below 1, or a count of them. */
+  readonly sample: number;
+  readonly faults: Faults;
+  readonly seed: number | null;
+  readonly slots: number | null;
+  readonly keep: boolean;
+  /** Seconds. */
+  readonly timeout: number | null;
+}
+
+/** How a rehearsal went. */
+export interface Rehearsed {
+  readonly status: JobStatus;
+  readonly seed: number;
+  readonly asked: Faults;
+  readonly faults: FaultCounts;
+  /** Tasks that faults alone failed for good: asked for again, without faults. */
+  readonly mended: readonly string[];
+  readonly verify: VerifyResult | null;
+  /** Null when the sample didn't succeed. */
+  readonly forecast: Outlook | null;
+  /** The whole input. */
+  readonly of: { readonly parts: number; readonly bytes: number; readonly records: number | null };
+  readonly kept: boolean;
+}
+
+/** What one rehearsal is made with. */
+interface Stage {
+  readonly ctx: Context;
+  readonly group: string;
+  readonly tally: string;
+  readonly seed: number;
+  readonly work: RehearseWork;
+}
+
+/** Runs a job on a sample of its parts, on workers of its own, and forecasts the whole. Leaves nothing that runs. */
+export async function rehearseJob(
+  ctx: Context,
+  spec: JobSpec,
+  jobFile: string,
+  input: SubmissionInput,
+  work: RehearseWork,
+): Promise<Rehearsed> {
+  const [{ profile }, platform] = await Promise.all([ctx.config(), ctx.platform()]);
+  if (profile.backend === 'local') refuseTooLarge(spec, localResources(profile, work.slots));
+  const group = rehearsalGroup(randomId(5));
+  const prepared = await prepareSubmission(ctx, rehearsedSpec(spec, group), jobFile, input);
+  const stage: Stage = { ctx, group, work, tally: await tallyFile(ctx, group), seed: seedOf(spec, work) };
+  // What is sent from here is sent twice as well; the store is slow for the workers alone.
+  const sending = await withFaults(platform, {
+    ...work.faults,
+    slowMs: 0,
+    seed: stage.seed,
+    killAt: null,
+    tally: stage.tally,
+  });
+  const wish = { sample: work.sample, faults: faultNames(work.faults), seed: stage.seed };
+  const submitted = await submitRehearsal(sending, prepared, wish, { signal: ctx.signal });
+  const { job, parts, rehearsal } = submitted.view.record;
+  ctx.notice(`rehearsal ${job}: ${parts} of ${rehearsal?.of.parts ?? parts} parts`);
+  let ended: JobView | null = null;
+  try {
+    const { view, mended } = await runSample(stage, submitted.view);
+    ended = view;
+    const status = await statusOf(platform, view);
+    const verify = stateOf(view) === 'succeeded' ? await verifyJob(platform, view, { deep: true }) : null;
+    if (verify !== null) await keepProof(platform, verify);
+    return {
+      ...{ status, seed: stage.seed, asked: work.faults, faults: await countFaults(stage.tally), mended, verify },
+      forecast: verify?.verdict === 'proven' ? await outlookOf(stage, submitted, view) : null,
+      of: rehearsal?.of ?? { parts, bytes: 0, records: null },
+      kept: keeps(work, view),
+    };
+  } finally {
+    await leave(stage, ended ?? submitted.view, ended !== null);
+  }
+}
+
+/** A sample that failed, or that a guard paused, is kept: its logs are what its operator needs next. */
+const keeps = ({ keep }: RehearseWork, view: JobView): boolean => keep || ['failed', 'paused'].includes(stateOf(view));
+
+function seedOf({ steps }: JobSpec, { seed, faults, sample }: RehearseWork): number {
+  if (seed !== null) return seed;
+  const tasks = sample >= 1 ? sample : sampleSize(sample, 1_000);
+  return seedThatFails(faults.fail, randomInt(1, 1_000_000), steps[0]?.name ?? '', tasks);
+}
+
+/** Runs it to its end; tasks that only faults failed for good are asked for once more, and then left in peace. */
+async function runSample(
+  stage: Stage,
+  view: JobView,
+): Promise<{ readonly view: JobView; readonly mended: readonly string[] }> {
+  const { ctx, group, work, tally, seed } = stage;
+  const platform = await ctx.platform();
+  const { steps } = view.record.spec;
+  const tasks = steps.filter(({ gather }) => !gather).length === 0 ? 1 : view.record.parts;
+  const workers = await startRehearsalWorkers(ctx, {
+    group,
+    slots: work.slots,
+    faults: work.faults,
+    seed,
+    tasks,
+    tally,
+  });
+  try {
+    const ended = await followSample(stage, view, workers);
+    const { injected, others } =
+      stateOf(ended) === 'failed' && work.faults.fail > 0
+        ? await failedByFaults(platform, ended)
+        : { injected: [], others: 0 };
+    const mends = injected.length > 0 && others === 0;
+    const retried = mends
+      ? await retry(platform, ended, { tasks: injected, canaries: null, overrides: {}, dryRun: false })
+      : null;
+    const done = retried === null ? ended : await followSample(stage, retried.view, workers);
+    await workers.drain();
+    return { view: done, mended: mends ? injected.map(({ name, task }) => `${name}/${task}`) : [] };
+  } finally {
+    await workers.stop();
+  }
+}
+
+async function followSample({ ctx, work }: Stage, view: JobView, workers: OwnWorkers): Promise<JobView> {
+  const live = liveView(ctx);
+  ctx.stopNow.addEventListener('abort', () => void workers.stop(), { once: true });
+  try {
+    const { end, view: now } = await follow(await ctx.platform(), view, {
+      signal: ctx.signal,
+      timeout: work.timeout,
+      watching: !ctx.flags.quiet,
+      onStatus: (status) => live.show(liveOf(status)),
+    });
+    live.close();
+    refuseUnended(
+      end,
+      view.record.job,
+      'the rehearsal was ended and cleared away; rehearse again, with a longer --timeout or a smaller --sample',
+    );
+    return now;
+  } finally {
+    live.close();
+  }
+}
+
+async function outlookOf({ ctx, work }: Stage, { sizes }: SubmittedRehearsal, view: JobView): Promise<Outlook> {
+  const { profile } = await ctx.config();
+  const slots = profile.backend === 'local' ? localResources(profile, work.slots).slots : (work.slots ?? 1);
+  const { spec, rehearsal, inputs } = view.record;
+  const run = await observe(await ctx.platform(), view, { commandsOnly: work.faults.slowMs > 0, signal: ctx.signal });
+  const cutOut = inputs.some(({ compression, source }) => compression !== null || source.kind === 'pipe');
+  const pieces = cutOut && spec.input?.split.by !== 'file' ? Math.max(sizes.bytes, rehearsal?.of.bytes ?? 0) : 0;
+  return outlook({ spec, parts: sizes, runs: [run], slots, pieces });
+}
+
+/** Whatever became of it: it is closed, its queue is empty and, unless it is kept, what it wrote is gone. */
+async function leave({ ctx, group, tally, work }: Stage, view: JobView, ended: boolean): Promise<void> {
+  const platform = await ctx.platform();
+  const closed = ended && stateOf(view) !== 'paused' ? view : (await cancel(platform, view)).view;
+  await clearGroup(platform, group, tally);
+  if (!keeps(work, view)) await pruneJob(platform, closed, {});
+}

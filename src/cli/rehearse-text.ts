@@ -1,0 +1,86 @@
+import { formatSize } from '../lib/units.ts';
+import { FAULT_KINDS, type FaultKind, faultNames } from '../model/faults.ts';
+import { rehearsalText } from '../model/rehearsal.ts';
+import { paintFor } from './colors.ts';
+import type { Context } from './context.ts';
+import { forecastText } from './forecast-text.ts';
+import { formatCount, formatMany } from './format.ts';
+import type { Rehearsed } from './rehearse-job.ts';
+import { renderTable } from './render-table.ts';
+
+/** A rehearsal for people: how the sample went, what was done to it, and what the whole will take. */
+export async function rehearseText(ctx: Context, rehearsed: Rehearsed): Promise<string> {
+  const { status, verify, forecast, of, kept } = rehearsed;
+  const paint = paintFor(ctx, ctx.io.stdout);
+  const tint = status.state === 'succeeded' ? 'good' : 'bad';
+  const reason = status.reason === null ? '' : ` (${status.reason})`;
+  const { job } = status;
+  const table = await renderTable(ctx, status.steps, [
+    { title: 'step', value: ({ name }) => name, min: 6 },
+    { title: 'tasks', value: ({ total }) => (total === null ? '?' : formatCount(total)), align: 'right' },
+    { title: 'done', value: ({ done }) => formatCount(done), align: 'right' },
+    {
+      title: 'failed',
+      value: ({ failed }) => formatCount(failed),
+      align: 'right',
+      tint: ({ failed }) => (failed > 0 ? 'bad' : null),
+    },
+    {
+      title: 'attempts',
+      value: (step) => formatCount(step.done + step.failed + step.retried + step.interrupted),
+      align: 'right',
+    },
+    { title: 'failed attempts', value: ({ retried }) => formatCount(retried), align: 'right' },
+  ]);
+  const lines = [
+    `${job}: ${paint(tint, `${status.state}${reason}`)}, ${rehearsalText(status.rehearsal?.parts ?? 0, of.parts)}`,
+    '',
+    table,
+    '',
+    ...faultLines(rehearsed),
+    ...(verify === null ? [] : [verdictLine(rehearsed, paint)]),
+    keptLine(status.state, job, kept),
+  ];
+  if (forecast !== null) {
+    const whole = `${formatMany(of.parts, 'part')}${of.bytes === 0 ? '' : `, ${formatSize(of.bytes)} of input`}`;
+    lines.push('', `the whole, ${whole}:`, await forecastText(ctx, forecast));
+  }
+  return lines.join('\n');
+}
+
+const WORDS: Readonly<Record<FaultKind, (count: number) => string>> = {
+  kill: (count) => `${formatMany(count, 'worker')} killed in the middle of an attempt`,
+  duplicate: (count) => `${formatMany(count, 'message')} sent twice`,
+  fail: (count) => `${formatMany(count, 'attempt')} failed on purpose`,
+  'slow-disk': (count) => `${formatMany(count, 'read')} and writes of the store slowed`,
+};
+
+function faultLines({ asked, faults, seed, mended, status }: Rehearsed): readonly string[] {
+  const names = faultNames(asked);
+  if (names.length === 0) return ['no faults (--faults rehearses them)'];
+  const kinds = FAULT_KINDS.filter((kind) => names.some((name) => name.split(':')[0] === kind));
+  const survived = status.state === 'succeeded' ? ': all survived' : '';
+  const some = mended.slice(0, 5).join(', ');
+  return [
+    `faults, seed ${seed}${survived}`,
+    ...kinds.map((kind) => `  ${WORDS[kind](faults[kind])}`),
+    ...(mended.length === 0
+      ? []
+      : [
+          `  ${formatMany(mended.length, 'task')} failed for good by these faults alone (${some}${mended.length > 5 ? ', ...' : ''}), and ran when asked again: more attempts in the job file would have mended that`,
+        ]),
+  ];
+}
+
+function verdictLine({ verify }: Rehearsed, paint: ReturnType<typeof paintFor>): string {
+  if (verify?.verdict === 'proven')
+    return `${paint('good', 'proven')}: of the sample nothing is missing, nothing is there twice, every byte read`;
+  return `${paint('bad', 'not proven')}: ${verify?.problems[0]?.message ?? ''}`;
+}
+
+function keptLine(state: string, job: string, kept: boolean): string {
+  if (kept && state !== 'succeeded') return `kept, to look into: batchctl failures ${job}; then batchctl prune`;
+  return kept
+    ? `kept: batchctl fetch ${job}; batchctl prune removes it`
+    : 'its outputs and parts are removed (--keep keeps them)';
+}

@@ -1,0 +1,123 @@
+import { expect } from 'chai';
+import { append, mustReadView, readEntries } from '../../src/jobs/journal.ts';
+import { look } from '../../src/jobs/look.ts';
+import { prune } from '../../src/jobs/prune.ts';
+import { choosePrunable } from '../../src/jobs/prune-choice.ts';
+import { repairJob } from '../../src/jobs/verify/repair.ts';
+import { standingOf } from '../../src/model/decide.ts';
+import { codeKey, journalKey, outPrefix, stagedPrefix } from '../../src/model/keys.ts';
+import type { JobView } from '../../src/model/view.ts';
+import type { Platform } from '../../src/ports/platform.ts';
+import { openPlace, type Place, putJob } from '../jobs/published-job.ts';
+import { publishAll, submitJob } from '../jobs/submitted-job.ts';
+import { factsOf, viewOf } from '../model/job-of.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { rejection } from '../support/rejection.ts';
+import { wrapStore } from '../support/wrap-store.ts';
+
+const YAML = `
+name: claims
+files: [a.csv]
+input: { from: a.csv, split: { by: lines, every: 1 } }
+steps:
+  - { name: price, run: [cat] }
+  - { name: totals, gather: true, run: [cat] }
+`;
+const DAY = 24 * 3_600_000;
+
+describe('review: fences', () => {
+  let place: Place;
+  beforeEach(async () => {
+    place = await openPlace();
+  });
+  afterEach(() => place.end());
+  const finished = async (): Promise<JobView> =>
+    publishAll(place.platform, await submitJob(place, YAML, { 'a.csv': '1\n2\n' }));
+  const whats = async (view: JobView) =>
+    (await readEntries(place.platform.store, view.record.job)).map(({ what }) => what);
+  const pruneAll = async (platform: Platform = place.platform) =>
+    prune(platform, await choosePrunable(platform, 0), 0, {});
+
+  it('an entry of a kind that this version does not know is newer, not folded', async () => {
+    const view = await putJob(place.platform, [{ name: 'a' }]);
+    const entry = { format: 1, id: 'x', when: '2026-11-30T06:00:00.000Z', who: 'me', what: 'freeze' };
+    await place.platform.store.put(journalKey(view.record.job, 0), JSON.stringify(entry));
+    expect(await rejection(mustReadView(place.platform.store, view.record.job))).to.include({ kind: 'newer' });
+  });
+
+  it('nothing follows a prune that comes while a repair looks', async () => {
+    const view = await finished();
+    const { store } = place.platform;
+    let pruned = false;
+    const racing = wrapStore(store, {
+      put: async (key, body, options) => store.put(key, body, options),
+      keys: async function* (prefix, options) {
+        if (!pruned && prefix === outPrefix(view.record.job, 'price')) {
+          pruned = true;
+          await pruneAll();
+        }
+        yield* store.keys(prefix, options);
+      },
+      list: async function* (prefix, options) {
+        if (!pruned && prefix === outPrefix(view.record.job, 'price')) {
+          pruned = true;
+          await pruneAll();
+        }
+        yield* store.list(prefix, options);
+      },
+    });
+    await repairJob({ ...place.platform, store: racing }, view).catch(() => undefined);
+    expect(pruned).to.equal(true);
+    expect((await whats(view)).at(-1)).to.equal('prune');
+  });
+
+  it('appends nothing to a pruned job, whatever is decided', async () => {
+    const view = await finished();
+    await pruneAll();
+    const by = { who: 'me', now: 0 };
+    const { appended } = await append(place.platform.store, view, by, () => ({ what: 'retry-rest', round: 1 }));
+    expect(appended).to.equal(false);
+    const found = await look(place.platform, view);
+    expect(found.did).to.deep.equal([]);
+    expect((await whats(view)).at(-1)).to.equal('prune');
+  });
+
+  it('prune keeps the code of a job that it cannot read', async () => {
+    const view = await finished();
+    const code = codeKey(view.record.code ?? '');
+    const entry = { format: 2, id: 'x', when: '2026-11-30T06:00:00.000Z', who: 'me', what: 'close' };
+    await place.platform.store.put(journalKey(view.record.job, view.next), JSON.stringify(entry));
+    const later = { ...place.platform, clock: new FakeClock(Date.now() + 3 * DAY) };
+    const { store } = place.platform;
+    // The store's clock is the files' own: they are made to look old.
+    const old = wrapStore(store, {
+      list: async function* (prefix, options) {
+        for await (const each of store.list(prefix, options)) yield { ...each, modified: each.modified - 3 * DAY };
+      },
+      head: async (key) => {
+        const info = await store.head(key);
+        return info === null || key.endsWith('clock') ? info : { ...info, modified: info.modified - 3 * DAY };
+      },
+    });
+    await pruneAll({ ...later, store: old });
+    expect(await store.head(code)).not.to.equal(null);
+  });
+
+  it('prune removes an output file that is called opened.json', async () => {
+    const view = await finished();
+    const key = `${stagedPrefix(view.record.job, 'price', 0, 'abcdefghijklmnop')}files/opened.json`;
+    await place.platform.store.put(key, '{}');
+    await pruneAll();
+    expect(await place.platform.store.head(key)).to.equal(null);
+  });
+
+  it('asks for nothing that canaries held back once the job is closed', () => {
+    const view = viewOf([
+      { what: 'sent' },
+      { what: 'retry', round: 1, tasks: { price: '0-2' }, canaries: { price: '0' }, overrides: {} },
+      { what: 'close', state: 'failed', reason: 'failures', round: 1 },
+    ]);
+    const facts = [factsOf(4, [0, 3], [1, 2]), factsOf(4, [0, 3]), factsOf(1, [])];
+    expect(standingOf(view, facts).next.move).to.equal('wait');
+  });
+});

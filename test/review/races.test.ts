@@ -1,0 +1,96 @@
+import { expect } from 'chai';
+import { mustReadView, readEntries } from '../../src/jobs/journal.ts';
+import { prune } from '../../src/jobs/prune.ts';
+import { choosePrunable } from '../../src/jobs/prune-choice.ts';
+import { jobKey, journalKey, outKey } from '../../src/model/keys.ts';
+import type { JobView } from '../../src/model/view.ts';
+import type { Platform } from '../../src/ports/platform.ts';
+import { JobCache } from '../../src/worker/job-cache.ts';
+import { heedJournals } from '../../src/worker/pulse.ts';
+import { openPlace, type Place, putJob } from '../jobs/published-job.ts';
+import { publishAll, submitJob } from '../jobs/submitted-job.ts';
+import { rejection } from '../support/rejection.ts';
+import { wrapStore } from '../support/wrap-store.ts';
+
+const YAML = `
+name: claims
+input: { from: a.csv, split: { by: lines, every: 1 } }
+steps:
+  - { name: price, run: [cat] }
+`;
+
+describe('review: races', () => {
+  let place: Place;
+  beforeEach(async () => {
+    place = await openPlace();
+  });
+  afterEach(() => place.end());
+  const finished = async (): Promise<JobView> =>
+    publishAll(place.platform, await submitJob(place, YAML, { 'a.csv': '1\n2\n' }));
+  const pruneAll = async (platform: Platform = place.platform) =>
+    prune(platform, await choosePrunable(platform, 0), 0, {});
+  const reading = (source: JobView) => YAML.replace('a.csv, split', `"job:${source.record.job}/price", split`);
+
+  it('a submission that reads a job which is pruned before job.json is there is refused, and leaves nothing', async () => {
+    const source = await finished();
+    const { store } = place.platform;
+    let pruned = false;
+    const racing = wrapStore(store, {
+      put: async (key, body, options) => {
+        if (!pruned && key.endsWith('/job.json')) {
+          pruned = true;
+          await pruneAll();
+        }
+        return store.put(key, body, options);
+      },
+    });
+    const late = { ...place, platform: { ...place.platform, store: racing } };
+    expect(await rejection(submitJob(late, reading(source), {}))).to.include({ kind: 'notFound' });
+    const left: string[] = [];
+    for await (const { key } of store.list('jobs/')) if (!key.includes(source.record.job)) left.push(key);
+    for await (const { key } of store.list('open/')) left.push(key);
+    expect(left).to.deep.equal([]);
+  });
+
+  it('a prune that has chosen a job removes nothing that a job submitted meanwhile reads, until that one is closed', async () => {
+    const source = await finished();
+    const choice = await choosePrunable(place.platform, 0);
+    const reader = await submitJob(place, reading(source), {});
+    // The reader was committed before the decision: it looked too early to see it.
+    await prune(place.platform, choice, 0, {});
+    const out = outKey(source.record.job, 'price', 0);
+    expect(await place.platform.store.head(out)).not.to.equal(null);
+    const { spared } = await pruneAll();
+    expect(spared.map(({ job, why }) => [job, why])).to.deep.include([source.record.job, 'read']);
+    expect(await place.platform.store.head(out)).not.to.equal(null);
+    await publishAll(place.platform, reader);
+    await pruneAll();
+    expect(await place.platform.store.head(out)).to.equal(null);
+    expect((await readEntries(place.platform.store, source.record.job)).at(-1)?.what).to.equal('prune');
+    expect(await place.platform.store.head(jobKey(source.record.job))).not.to.equal(null);
+  });
+
+  it("a journal of a later version doesn't keep a worker from heeding another job's cancel", async () => {
+    const { store } = place.platform;
+    const newer = await putJob(place.platform, [{ name: 'a' }], { job: 'aaa-20261130-0600-abcde' });
+    const other = await putJob(place.platform, [{ name: 'a' }], { job: 'bbb-20261130-0600-abcde' });
+    const base = { format: 1, id: 'x', when: '2026-11-30T06:00:00.000Z', who: 'me' };
+    await store.put(journalKey(newer.record.job, 0), JSON.stringify({ ...base, what: 'freeze' }));
+    await store.put(journalKey(other.record.job, 0), JSON.stringify({ ...base, what: 'cancel' }));
+    const running = [newer, other].map((view) => ({
+      task: { message: { job: view.record.job, step: 'price', task: 0, round: 0 }, view, index: 0 },
+    }));
+    const ended: string[] = [];
+    const dispatcher = {
+      running: () => running,
+      end: (why: string, which: (a: unknown) => boolean) => {
+        for (const a of running) if (which(a)) ended.push(`${a.task.message.job} ${why}`);
+      },
+    };
+    const troubled: string[] = [];
+    await heedJournals(store, new JobCache(store, 1), dispatcher as never, (job) => troubled.push(job));
+    expect(ended).to.deep.equal([`${other.record.job} cancel`]);
+    expect(troubled).to.deep.equal([newer.record.job]);
+    expect(await rejection(mustReadView(store, newer.record.job))).to.include({ kind: 'newer' });
+  });
+});

@@ -1,0 +1,154 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { CronEntry, Crontab } from './crontab.ts';
+import { LEASE } from './workspace.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+/** The built program; another build of it is tested with `BATCHCTL_TEST_BIN`. */
+const BIN = process.env.BATCHCTL_TEST_BIN ?? join(ROOT, 'bin/batchctl.js');
+/** Where the page's crontab has the scripts. */
+const HOME_OF_SCRIPTS = '/srv/claims';
+
+const LEASES = { BATCHCTL_TEST_LEASE_SECONDS: String(LEASE) };
+/** Tasks of milliseconds vary too much for a share that operators would set. */
+const NO_MAIL = '100000%';
+
+/** What a firing said, which cron would mail, and how it ended. */
+export interface Fired {
+  readonly code: number | null;
+  readonly mail: string;
+}
+
+export interface Firing {
+  readonly ended: Promise<Fired>;
+  /** Kills all of it at once, as a power cut would. */
+  kill(): void;
+}
+
+export interface FireOptions {
+  /** What the clock shows when it begins; it goes on from there. */
+  readonly at: Date;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** The examples' scripts in a directory of their own, whose crontab lines are fired as cron would, at a time of one's choice. */
+export class CronDesk {
+  readonly #dir = mkdtempSync(join(tmpdir(), 'batchctl-cron-'));
+  readonly #bin = join(this.#dir, 'bin');
+  readonly #calls = join(this.#dir, 'calls');
+  readonly #crontab: Crontab;
+  readonly #running = new Set<ChildProcess>();
+
+  /** `recording`: in place of batchctl a program that notes how it was called, and knows no job. */
+  constructor(crontab: Crontab, program: 'batchctl' | 'recording') {
+    this.#crontab = crontab;
+    cpSync(join(ROOT, 'examples/cron'), this.path(), { recursive: true });
+    for (const directory of [this.#bin, this.path('in')]) mkdirSync(directory);
+    const text = program === 'batchctl' ? `exec "${process.execPath}" "${BIN}" "$@"` : recording(this.#calls);
+    writeFileSync(join(this.#bin, 'batchctl'), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+  }
+
+  /** A path in the scripts' directory. */
+  path(...names: readonly string[]): string {
+    return join(this.#dir, 'claims', ...names);
+  }
+
+  write(name: string, text: string): void {
+    writeFileSync(this.path(name), text);
+  }
+
+  read(name: string): string {
+    return readFileSync(this.path(name), 'utf8');
+  }
+
+  /** The command of a line, for the scripts that lie here. */
+  commandOf({ command }: CronEntry): string {
+    return command.replaceAll(HOME_OF_SCRIPTS, this.path());
+  }
+
+  /** The environment that cron gives the crontab's commands. */
+  env(): Readonly<Record<string, string>> {
+    const { PATH = '/usr/bin:/bin', ...settings } = this.#crontab.env;
+    return { HOME: this.#dir, LOGNAME: 'claims', SHELL: '/bin/sh', ...settings, PATH: `${this.#bin}:${PATH}` };
+  }
+
+  /** Starts a command as cron does: its environment, no terminal, no input, stdout and stderr into the mail. */
+  start(what: CronEntry | string, { at, env = {} }: FireOptions): Firing {
+    const command = typeof what === 'string' ? what : this.commandOf(what);
+    const clock = ['faketime', `@${at.getTime() / 1000}`, '/bin/sh', '-c', `exec 2>&1\n${command}`];
+    const child = spawn('/usr/bin/env', clock, {
+      cwd: this.#dir,
+      // The clock that measures durations stays true: waits, heartbeats and time limits take what they take.
+      env: { ...this.env(), FAKETIME_DONT_FAKE_MONOTONIC: '1', REGRESS: NO_MAIL, ...LEASES, ...env },
+      stdio: ['ignore', 'pipe', 'inherit'],
+      detached: true,
+    });
+    this.#running.add(child);
+    let mail = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      mail += chunk.toString();
+    });
+    const ended = new Promise<Fired>((resolve, reject) => {
+      child.on('error', reject);
+      child.on('close', (code) => {
+        this.#running.delete(child);
+        resolve({ code, mail });
+      });
+    });
+    return { ended, kill: () => killGroup(child) };
+  }
+
+  fire(what: CronEntry | string, options: FireOptions): Promise<Fired> {
+    return this.start(what, options).ended;
+  }
+
+  /** The periods that `batchctl run` was called for so far; forgets them. */
+  takePeriods(): readonly string[] {
+    const calls = existsSync(this.#calls) ? readFileSync(this.#calls, 'utf8').split('\n') : [];
+    rmSync(this.#calls, { force: true });
+    return calls.flatMap((call) => /^run \S+ --period (\S+) /.exec(call)?.[1] ?? []);
+  }
+
+  /** batchctl here, to its end; its stdout. Throws when it fails. */
+  batchctl(...args: readonly string[]): string {
+    return execFileSync(process.execPath, [BIN, ...args], {
+      cwd: this.path(),
+      env: { ...this.env(), ...LEASES },
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+  }
+
+  /** The jobs there are, newest first. */
+  jobs(): readonly { readonly job: string; readonly runKey: string; readonly state: string }[] {
+    const lines = this.batchctl('jobs', '--json').split('\n').filter(Boolean);
+    return lines.map((line) => JSON.parse(line) as { job: string; runKey: string; state: string });
+  }
+
+  async remove(): Promise<void> {
+    const gone = [...this.#running].map((child) => new Promise((resolve) => child.on('close', resolve)));
+    for (const child of this.#running) killGroup(child);
+    await Promise.all(gone);
+    rmSync(this.#dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+  }
+}
+
+/** The instant at which the clocks of a zone show a time such as `2026-11-30 18:30`. */
+export function instantOf(time: string, zone: string): Date {
+  const seconds = execFileSync('date', ['-d', time, '+%s'], { env: { TZ: zone, PATH: process.env.PATH } });
+  return new Date(Number(seconds) * 1000);
+}
+
+const recording = (calls: string): string =>
+  [`echo "$*" >>"${calls}"`, 'case "$*" in status* | *--compare*) exit 4 ;; esac'].join('\n');
+
+function killGroup({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It ended by itself.
+  }
+}
