@@ -29,6 +29,8 @@ export interface OptionFacts {
   readonly short: string | null;
   /** What it takes, `file`; null for a flag that takes nothing. */
   readonly value: string | null;
+  /** True for a flag that may stand without its value: `--faults [list]`. */
+  readonly optional: boolean;
   readonly choices: readonly string[];
   readonly repeat: boolean;
   readonly text: string;
@@ -54,9 +56,10 @@ function factsOf(definition: CommandDefinition): Omit<CommandFacts, 'name' | 'gr
       text,
     })),
     options: Object.entries(definition.options).map(([flags, spec]) => {
-      const [, short, long = '', value] = /^(?:(-\w), )?(--[\w-]+)(?: <([^>]+)>)?$/.exec(flags) ?? [];
+      const [, short, long = '', value] = /^(?:(-\w), )?(--[\w-]+)(?: [<[]([^>\]]+)[>\]])?$/.exec(flags) ?? [];
       const { text, choices = [], repeat = false } = typeof spec === 'string' ? { text: spec } : spec;
-      return { long, short: short ?? null, value: value ?? null, choices: choices.map(String), repeat, text };
+      const takes = { value: value ?? null, optional: flags.endsWith(']'), choices: choices.map(String), repeat };
+      return { long, short: short ?? null, ...takes, text };
     }),
     ...{ passThrough, writes, output, help },
   };

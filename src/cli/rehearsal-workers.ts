@@ -15,12 +15,12 @@ export interface RehearsalWorkersOptions {
   readonly tally: string;
 }
 
-/** The file to which a rehearsal's workers add a line for each fault; its directory is made. */
-export async function tallyFile(ctx: Context, group: string): Promise<string> {
+/** The files to which rehearsals' workers add a line for each fault, by group; their directory is made. */
+export async function tallyFiles(ctx: Context): Promise<(group: string) => string> {
   const { profile } = await ctx.config();
   const directory = join(profile.backend === 'local' ? profile.root : ctx.io.cwd, 'work');
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  return join(directory, `${group}.faults`);
+  return (group) => join(directory, `${group}.faults`);
 }
 
 /** Starts the workers of a rehearsal: they alone are told of its faults. One that a fault kills is followed by the next. */

@@ -1,9 +1,9 @@
 import { randomInt } from 'node:crypto';
-import { cancel } from '../jobs/cancel.ts';
-import { follow } from '../jobs/follow.ts';
-import { pruneJob } from '../jobs/prune-job.ts';
+import { BatchctlError } from '../errors.ts';
+import { type FollowEnd, follow } from '../jobs/follow.ts';
+import { clearAbandoned, leaveRehearsal } from '../jobs/rehearse/leave.ts';
 import { observe } from '../jobs/rehearse/observe.ts';
-import { clearGroup, countFaults, type FaultCounts, failedByFaults } from '../jobs/rehearse/outcome.ts';
+import { countFaults, type FaultCounts, failedByFaults } from '../jobs/rehearse/outcome.ts';
 import { rehearsedSpec, type SubmittedRehearsal, submitRehearsal } from '../jobs/rehearse/submit-rehearsal.ts';
 import { retry } from '../jobs/retry.ts';
 import { type JobStatus, statusOf } from '../jobs/status.ts';
@@ -20,13 +20,12 @@ import { withFaults } from '../platform/rehearsed.ts';
 import type { OwnWorkers } from '../platform.ts';
 import type { Faults } from '../ports/worker-faults.ts';
 import type { Context } from './context.ts';
-import { refuseUnended } from './job-exit.ts';
 import { localResources, refuseTooLarge } from './local-resources.ts';
-import { startRehearsalWorkers, tallyFile } from './rehearsal-workers.ts';
+import { startRehearsalWorkers, tallyFiles } from './rehearsal-workers.ts';
 import { liveView } from './render-live.ts';
 import { liveOf } from './status-text.ts';
 import type { SubmissionInput } from './submission-flags.ts';
-import { prepareSubmission } from './submit-with-progress.ts';
+import { prepareSubmission, withSubmitProgress } from './submit-with-progress.ts';
 
 export interface RehearseWork {
   /** A share of the parts below 1, or a count of them. */
@@ -74,9 +73,12 @@ export async function rehearseJob(
 ): Promise<Rehearsed> {
   const [{ profile }, platform] = await Promise.all([ctx.config(), ctx.platform()]);
   if (profile.backend === 'local') refuseTooLarge(spec, localResources(profile, work.slots));
+  const tally = await tallyFiles(ctx);
+  for (const job of await clearAbandoned(platform, tally))
+    ctx.notice(`cleared away ${job}, a rehearsal that was killed`);
   const group = rehearsalGroup(randomId(5));
   const prepared = await prepareSubmission(ctx, rehearsedSpec(spec, group), jobFile, input);
-  const stage: Stage = { ctx, group, work, tally: await tallyFile(ctx, group), seed: seedOf(spec, work) };
+  const stage: Stage = { ctx, group, work, tally: tally(group), seed: seedOf(spec, work) };
   // What is sent from here is sent twice as well; the store is slow for the workers alone.
   const sending = await withFaults(platform, {
     ...work.faults,
@@ -86,7 +88,9 @@ export async function rehearseJob(
     tally: stage.tally,
   });
   const wish = { sample: work.sample, faults: faultNames(work.faults), seed: stage.seed };
-  const submitted = await submitRehearsal(sending, prepared, wish, { signal: ctx.signal });
+  const submitted = await withSubmitProgress(ctx, (onProgress) =>
+    submitRehearsal(sending, prepared, wish, { signal: ctx.signal, onProgress }),
+  );
   const { job, parts, rehearsal } = submitted.view.record;
   ctx.notice(`rehearsal ${job}: ${parts} of ${rehearsal?.of.parts ?? parts} parts`);
   let ended: JobView | null = null;
@@ -103,7 +107,8 @@ export async function rehearseJob(
       kept: keeps(work, view),
     };
   } finally {
-    await leave(stage, ended ?? submitted.view, ended !== null);
+    const left = ended ?? submitted.view;
+    await leaveRehearsal(platform, left, { keep: keeps(work, left), tally });
   }
 }
 
@@ -162,11 +167,7 @@ async function followSample({ ctx, work }: Stage, view: JobView, workers: OwnWor
       onStatus: (status) => live.show(liveOf(status)),
     });
     live.close();
-    refuseUnended(
-      end,
-      view.record.job,
-      'the rehearsal was ended and cleared away; rehearse again, with a longer --timeout or a smaller --sample',
-    );
+    refuseUnended(end, view.record.job);
     return now;
   } finally {
     live.close();
@@ -183,10 +184,11 @@ async function outlookOf({ ctx, work }: Stage, { sizes }: SubmittedRehearsal, vi
   return outlook({ spec, parts: sizes, runs: [run], slots, pieces });
 }
 
-/** Whatever became of it: it is closed, its queue is empty and, unless it is kept, what it wrote is gone. */
-async function leave({ ctx, group, tally, work }: Stage, view: JobView, ended: boolean): Promise<void> {
-  const platform = await ctx.platform();
-  const closed = ended && stateOf(view) !== 'paused' ? view : (await cancel(platform, view)).view;
-  await clearGroup(platform, group, tally);
-  if (!keeps(work, view)) await pruneJob(platform, closed, {});
+/** Throws `notFinished`, `interrupted`: unlike a job, a rehearsal doesn't go on without its caller. */
+function refuseUnended(end: FollowEnd, job: string): void {
+  if (end !== 'timeout' && end !== 'interrupted') return;
+  const kind = end === 'timeout' ? 'notFinished' : 'interrupted';
+  throw new BatchctlError(kind, `the rehearsal ${job} did not finish, and was cleared away`, {
+    hint: 'rehearse again, with a smaller --sample or a longer --timeout',
+  });
 }

@@ -13,40 +13,46 @@ export interface Progress {
   failed(): void;
 }
 
+/** Milliseconds between two texts on a terminal: whoever tells of each of a million items pays for few. */
+const REDRAW_MS = 50;
+
 /** Begins to show progress on stderr. `unit` bytes shows sizes, anything else counts. */
 export async function startProgress(ctx: Context, label: string, unit: 'bytes' | 'items' = 'items'): Promise<Progress> {
   if (ctx.flags.quiet) return { update: () => {}, done: () => {}, failed: () => {} };
   const begun = ctx.clock.monotonic();
   const line = (done: number, total: number | null): string =>
     progressText(label, unit, done, total, (ctx.clock.monotonic() - begun) / 1000);
-  let last = label;
+  let last = (): string => label;
   if (ctx.io.stderr.isTTY !== true) {
     let due = begun + PLAIN_INTERVAL_MS;
     return {
       update(done, total) {
-        last = line(done, total);
+        last = () => line(done, total);
         if (ctx.clock.monotonic() < due) return;
         due = ctx.clock.monotonic() + PLAIN_INTERVAL_MS;
-        ctx.io.stderr.write(`${last}\n`);
+        ctx.io.stderr.write(`${last()}\n`);
       },
       done: (text) => {
-        ctx.io.stderr.write(`${text ?? last}\n`);
+        ctx.io.stderr.write(`${text ?? last()}\n`);
       },
       failed: () => {},
     };
   }
   const { default: ora } = await import('ora');
   const spinner = ora({ text: label, stream: ctx.io.stderr as NodeJS.WritableStream, discardStdin: false }).start();
+  let due = begun;
   return {
     update(done, total) {
-      last = line(done, total);
-      spinner.text = last;
+      last = () => line(done, total);
+      if (ctx.clock.monotonic() < due) return;
+      due = ctx.clock.monotonic() + REDRAW_MS;
+      spinner.text = last();
     },
     done: (text) => {
-      spinner.succeed(text ?? last);
+      spinner.succeed(text ?? last());
     },
     failed: () => {
-      spinner.fail(last);
+      spinner.fail(last());
     },
   };
 }

@@ -1,7 +1,7 @@
 import { findJob } from '../jobs/find.ts';
 import { awaitInputs } from '../jobs/submit/await-inputs.ts';
 import { type Prepared, prepare } from '../jobs/submit/prepare.ts';
-import { type Submitted, submit } from '../jobs/submit/submit.ts';
+import { type SubmitOptions, type Submitted, submit } from '../jobs/submit/submit.ts';
 import { killPoints } from '../lib/kill-point.ts';
 import type { JobSpec } from '../model/job.ts';
 import type { Context } from './context.ts';
@@ -37,34 +37,14 @@ export async function submitPrepared(
   mode: 'new' | 'existing' | 'again',
 ): Promise<Submitted> {
   const platform = await ctx.platform();
-  const lines = new Map<'cut' | 'send', Progress>();
-  const opening = new Map<'cut' | 'send', Promise<Progress>>();
-  try {
+  return withSubmitProgress(ctx, async (onProgress) => {
+    const passed = killPoints(ctx.io.env);
     const submitted = await submit(platform, prepared, {
-      mode,
-      notBefore: null,
-      signal: ctx.signal,
-      passed: killPoints(ctx.io.env),
-      onProgress: ({ phase, done, total }) => {
-        const line = lines.get(phase);
-        if (line !== undefined) line.update(done, total);
-        else if (!opening.has(phase) && (total === null || total > SHORT[phase])) {
-          const label = phase === 'cut' ? 'cutting' : 'sending';
-          opening.set(
-            phase,
-            startProgress(ctx, label, phase === 'cut' ? 'bytes' : 'items').then((made) => {
-              lines.set(phase, made);
-              return made;
-            }),
-          );
-        }
-      },
+      ...{ mode, notBefore: null, signal: ctx.signal, passed, onProgress },
     });
     await sayDeadlineStays(ctx, prepared, submitted);
     return submitted;
-  } finally {
-    for (const line of await Promise.all(opening.values())) line.done();
-  }
+  });
 }
 
 /** A job that was there already keeps its deadline: who gave another one is told how to change it. */
@@ -74,6 +54,33 @@ async function sayDeadlineStays(ctx: Context, { request }: Prepared, { view, cre
   const { job } = view.record;
   const kept = view.finishBy === null ? 'none' : formatInstant(Date.parse(view.finishBy), await ctx.zone());
   ctx.notice(`job ${job} keeps its deadline (${kept}): batchctl adjust ${job} --finish-by TIME changes it`);
+}
+
+/** Shows how far a submission is, where it takes long enough to be read. */
+export async function withSubmitProgress<T>(
+  ctx: Context,
+  work: (onProgress: NonNullable<SubmitOptions['onProgress']>) => Promise<T>,
+): Promise<T> {
+  const lines = new Map<'cut' | 'send', Progress>();
+  const opening = new Map<'cut' | 'send', Promise<Progress>>();
+  try {
+    return await work(({ phase, done, total }) => {
+      const line = lines.get(phase);
+      if (line !== undefined) line.update(done, total);
+      else if (!opening.has(phase) && (total === null || total > SHORT[phase])) {
+        const label = phase === 'cut' ? 'cutting' : 'sending';
+        opening.set(
+          phase,
+          startProgress(ctx, label, phase === 'cut' ? 'bytes' : 'items').then((made) => {
+            lines.set(phase, made);
+            return made;
+          }),
+        );
+      }
+    });
+  } finally {
+    for (const line of await Promise.all(opening.values())) line.done();
+  }
 }
 
 /** Less than this is done before a line could be read: bytes to cut, tasks to send. */

@@ -93,8 +93,10 @@ async function openGather(platform: Platform, view: JobView, move: NextMove & { 
   const { created } = await platform.store.put(openedKey(view.record.job, step.name), JSON.stringify(opened), {
     ifAbsent: true,
   });
-  if (created) await sendTasks(platform, view, move.step, [0]);
-  return refreshView(platform.store, view);
+  // A retry that came in the same moment asks for the gather too: a message of the round before would be dropped.
+  const after = await refreshView(platform.store, view);
+  if (created) await sendTasks(platform, after, move.step, [0]);
+  return after;
 }
 
 async function askForRest(platform: Platform, view: JobView, round: number): Promise<JobView> {

@@ -1,6 +1,13 @@
+import { type Outlook, outlook } from '../model/forecast/outlook.ts';
+import { PartSizes } from '../model/forecast/part-sizes.ts';
+import type { JobInput } from '../model/job.ts';
+import { partsPrefix, shardOf } from '../model/keys.ts';
 import { stepSizes } from '../model/step-sizes.ts';
-import type { ObjectStore } from '../ports/object-store.ts';
+import { parsePart } from '../model/verify/parse-part.ts';
+import type { ObjectStore, PutResult } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
+import { historyOf } from './rehearse/history.ts';
+import { sizeOf } from './rehearse/sample-parts.ts';
 import { cut } from './submit/cut.ts';
 import { existingRun } from './submit/existing-run.ts';
 import type { Prepared } from './submit/prepare.ts';
@@ -32,15 +39,33 @@ export interface Plan {
   readonly tasks: number;
   /** Messages on queues when every such task runs once. */
   readonly messages: number;
+  /** About how many requests that makes to the store and the queues, if nothing fails. */
+  readonly requests: { readonly store: number; readonly queue: number };
   /** Files shipped to the workers. */
   readonly files: readonly string[];
+  /** What earlier runs of the same job let expect; null when there is none. */
+  readonly forecast: Outlook | null;
 }
 
-/** Cuts the inputs for the number of parts, keeping none. Closes them. */
-export async function planOf(platform: Platform, prepared: Prepared, signal?: AbortSignal): Promise<Plan> {
+export interface PlanOptions {
+  /** Tasks at a time, for the forecast. */
+  readonly slots: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Requests that a task makes: its part's line, its input, a look for a twin, its output, its log; sent, received, acked. */
+const TASK_REQUESTS = { store: 5, queue: 3 } as const;
+/** Requests that a job makes besides: code, open mark, job.json, run key, journal, proof, and looks at them. */
+const JOB_REQUESTS = 20;
+
+/** Cuts the inputs for the number and the sizes of parts, keeping none. Closes them. */
+export async function planOf(platform: Platform, prepared: Prepared, options: PlanOptions): Promise<Plan> {
   const existing = prepared.runKey === null ? null : await existingRun(platform, prepared.runKey);
-  const parts = await cut(nowhere, 'plan', prepared, signal === undefined ? {} : { signal });
-  const { steps } = prepared.spec;
+  const cutting = new PlannedParts(prepared.inputs.map(({ input }) => input));
+  const { slots, signal } = options;
+  const parts = await cut(cutting, PLANNED, prepared, signal === undefined ? {} : { signal });
+  const { spec } = prepared;
+  const { steps } = spec;
   const sizes = stepSizes({ steps, parts: parts.count, exploded: new Map() });
   const planned = steps.map((step, index) => ({
     name: step.name,
@@ -48,6 +73,7 @@ export async function planOf(platform: Platform, prepared: Prepared, signal?: Ab
     tasks: sizes[index] ?? null,
     gather: step.gather,
   }));
+  const runs = parts.count === 0 ? [] : await historyOf(platform, spec, signal);
   const tasks = planned.reduce((sum, step) => sum + (step.tasks ?? 0), 0);
   return {
     name: prepared.spec.name,
@@ -61,12 +87,45 @@ export async function planOf(platform: Platform, prepared: Prepared, signal?: Ab
     steps: planned,
     tasks,
     messages: tasks,
+    requests: {
+      store: tasks * TASK_REQUESTS.store + shardsOf(parts.count) + JOB_REQUESTS,
+      queue: tasks * TASK_REQUESTS.queue,
+    },
     files: prepared.code?.files ?? [],
+    forecast: runs.length === 0 ? null : outlook({ spec, parts: cutting.sizes, runs, slots, pieces: cutting.pieces }),
   };
 }
 
-/** Where a plan's parts and pieces go. */
-const nowhere: Pick<ObjectStore, 'put' | 'uploadFile'> = {
-  put: async () => ({ created: true, etag: '' }),
-  uploadFile: async () => ({ created: true, etag: '' }),
-};
+const PLANNED = 'plan';
+
+const shardsOf = (parts: number): number => (parts === 0 ? 0 : shardOf(parts - 1) + 1);
+
+/** Where a plan's parts and pieces go: only their sizes are kept. */
+class PlannedParts implements Pick<ObjectStore, 'put' | 'uploadFile'> {
+  readonly sizes = new PartSizes();
+  readonly #inputs: readonly Pick<JobInput, 'size'>[];
+  /** Bytes of pieces that would be stored. */
+  pieces = 0;
+
+  constructor(inputs: readonly Pick<JobInput, 'size'>[]) {
+    this.#inputs = inputs;
+  }
+
+  async put(key: string, body: Uint8Array | string): Promise<PutResult> {
+    if (!key.startsWith(partsPrefix(PLANNED))) return WRITTEN;
+    const lines = (typeof body === 'string' ? body : new TextDecoder().decode(body)).split('\n');
+    for (const part of lines.map(parsePart)) {
+      if (part === null) continue;
+      const size = sizeOf(part, this.#inputs);
+      this.sizes.add(size);
+      if (part.kind === 'piece') this.pieces += size;
+    }
+    return WRITTEN;
+  }
+
+  async uploadFile(): Promise<PutResult> {
+    return WRITTEN;
+  }
+}
+
+const WRITTEN: PutResult = { created: true, etag: '' };

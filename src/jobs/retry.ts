@@ -16,7 +16,7 @@ import { mustBeLegal } from './legal.ts';
 import { listFacts } from './listing.ts';
 import { type Mend, overridesOfMend, putMend } from './mend.ts';
 import { recordView } from './remember.ts';
-import { sendTasks } from './send.ts';
+import { sendTasks, sendUndecided } from './send.ts';
 import type { TaskName } from './task-name.ts';
 
 export interface RetryOptions {
@@ -61,13 +61,20 @@ export async function retry(platform: Platform, seen: JobView, options: RetryOpt
     const changes = await changesFor(platform.store, view, choice.tasks, overrides, options.mend ?? null);
     if (choice.count === 0 || options.dryRun) return { view, round: null, choice, changes, sent: 0 };
     if (options.mend) await putMend(platform.store, options.mend);
+    const { stopped } = view;
     const { view: after, round } = await askAgain(platform, view, choice, overrides);
     view = after;
     // Another's entry came first: what failed may be asked for already, so choose again.
     if (round === null) continue;
     await recordView(platform, view);
     const facts = await listFacts(platform.store, view);
-    const sent = view.paused === null ? await sendAsked(platform, view, facts, choice.canaries ?? choice.tasks) : 0;
+    const asked = choice.canaries ?? choice.tasks;
+    // A retry ends a `stop`: what was given up goes on as well, also where only some of it was named.
+    const send = (): Promise<number> =>
+      stopped === null
+        ? sendAsked(platform, view, facts, asked)
+        : sendUndecided(platform, view, standingOf(view, facts));
+    const sent = view.paused === null ? await send() : 0;
     return { view, round, choice, changes, sent };
   }
 }

@@ -105,7 +105,11 @@ export function compose(
     round: view.round,
     state: stateOf(view),
     reason: reasonOf(view),
-    exact: counts.some(({ exact }) => exact) && counts.every(({ exact, movedAt }) => exact || movedAt === null),
+    // Of a job that is open again they were taken at its last close: what has run since need not be in them.
+    exact:
+      view.closed !== null &&
+      counts.some(({ exact }) => exact) &&
+      counts.every(({ exact, movedAt }) => exact || movedAt === null),
     steps,
     rate: open ? rate : null,
     eta,

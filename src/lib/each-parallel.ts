@@ -1,8 +1,12 @@
 import { setMaxListeners } from 'node:events';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
+/** Items between two turns of the event loop. */
+const TURN = 200;
 
 /**
  * Does `work` for each item, at most `limit` at a time. The first that fails aborts the signal that the others were
- * given; once all have ended, it is thrown.
+ * given; once all have ended, it is thrown. Signals and progress have their turn, also where no work ever waits.
  */
 export async function eachParallel<T>(
   items: Iterable<T>,
@@ -15,11 +19,14 @@ export async function eachParallel<T>(
   setMaxListeners(0, ends); // one for each that is in flight is no leak
   const iterator = items[Symbol.iterator]();
   let failure: { readonly error: unknown } | null = null;
+  let count = 0;
   const lane = async (): Promise<void> => {
     try {
       for (let next = iterator.next(); !next.done && failure === null; next = iterator.next()) {
         ends.throwIfAborted();
         await work(next.value, ends);
+        count += 1;
+        if (count % TURN === 0) await nextTurn();
       }
     } catch (error) {
       failure ??= { error };

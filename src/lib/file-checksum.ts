@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, readSync } from 'node:fs';
 
 const CHUNK = 2 ** 20;
 
@@ -25,4 +25,19 @@ export async function fileChecksum(
 /** `sha256:<hex>` of bytes. */
 export function bytesChecksum(bytes: Uint8Array): string {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+}
+
+/** `sha256:<hex>` of a short stretch of an open file, read at once. One that passes the file's end is cut there. */
+export function stretchChecksum(
+  fd: number,
+  { offset, length }: { readonly offset: number; readonly length: number },
+): string {
+  const bytes = Buffer.allocUnsafe(length);
+  let done = 0;
+  while (done < length) {
+    const got = readSync(fd, bytes, done, length - done, offset + done);
+    if (got === 0) break;
+    done += got;
+  }
+  return bytesChecksum(bytes.subarray(0, done));
 }

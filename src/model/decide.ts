@@ -1,5 +1,5 @@
 import { TaskBits } from './bits.ts';
-import { canaryTasks, heldRounds } from './held-rounds.ts';
+import { canaryTasks, heldRounds, isHeldBack } from './held-rounds.ts';
 import { hasBarrier, sectionStart, toleratedOf } from './job.ts';
 import { formatTaskSet } from './task-set.ts';
 import { isSkipped, type JobView } from './view.ts';
@@ -39,7 +39,7 @@ export interface StepStanding {
   readonly name: string;
   readonly total: number;
   readonly published: number;
-  /** Failed for good; those that a person skipped apart. */
+  /** Failed for good, or given up and held back by canaries since; those that a person skipped apart. */
   readonly failed: number;
   readonly skipped: number;
   /** Asked for, and neither published, failed for good nor skipped: running, waiting, or missing. */
@@ -70,12 +70,14 @@ function stepStanding(view: JobView, facts: readonly StepFacts[], index: number,
   // What a person decided to go without fails no job, whether it failed before that or never ended.
   const wentWithout = view.skipped.length === 0 ? 0 : countOf(fact.failed, (n) => isSkipped(view, index, n));
   let skipped = wentWithout;
+  let heldBack = 0;
   for (const n of askedOf(view, facts, index)) {
     if (fact.published.has(n) || fact.failed.has(n)) continue;
     if (isSkipped(view, index, n)) skipped += 1;
+    else if (isHeldBack(view, index, n)) heldBack += 1;
     else undecided.add(n);
   }
-  const failed = fact.failed.count - wentWithout;
+  const failed = fact.failed.count - wentWithout + heldBack;
   return { name, total: fact.size, published: fact.published.count, failed, skipped, undecided };
 }
 

@@ -69,6 +69,24 @@ export const SCHEDULES = 'schedules/';
 export const GROUPS = 'groups/';
 export const groupKey = (group: string): string => `${GROUPS}${group}.json`;
 
+/** The `store` ledger: jobs newest first, each job's sums (one object a writer) and attempts, workers. */
+export const LEDGER_JOBS = 'ledger/jobs/';
+export const LEDGER_WORKERS = 'ledger/workers/';
+export const ledgerCreatedKey = (job: string): string => `ledger/created/${job}`;
+/** A job's statements: later `createdAt`s (milliseconds) come first. */
+export const ledgerJobPrefix = (job: string, createdAt: number): string =>
+  `${LEDGER_JOBS}${pad(9_999_999_999_999 - createdAt, 13)}.${job}/`;
+export const ledgerSumsPrefix = (job: string): string => `ledger/tasks/${job}/sums/`;
+export const ledgerTotalsKey = (job: string, writer: string): string => `${ledgerSumsPrefix(job)}t.${writer}.json`;
+export const ledgerExactKey = (job: string, round: number, id: string): string =>
+  `${ledgerSumsPrefix(job)}x.${pad(round, 6)}.${id}.json`;
+export const ledgerPrunedKey = (job: string): string => `${ledgerSumsPrefix(job)}pruned.json`;
+export const ledgerAttemptsPrefix = (job: string): string => `ledger/tasks/${job}/attempts/`;
+export const ledgerAttemptsKey = (job: string, writer: string, n: number): string =>
+  `${ledgerAttemptsPrefix(job)}${writer}/${pad(n, 6)}.ndjson`;
+export const ledgerWorkerKey = (worker: string, group: string, seenAt: number): string =>
+  `${LEDGER_WORKERS}${worker}/${pad(seenAt, 13)}.${group}`;
+
 /** Shard and line of a part. */
 export const shardOf = (n: number): number => Math.floor(n / PARTS_PER_SHARD);
 

@@ -11,6 +11,8 @@ export interface Rehearsal {
   /** The faults that its workers do to themselves, as written: `kill`, `fail:5%`. */
   readonly faults: readonly string[];
   readonly seed: number;
+  /** The process that leads it, on the host that submitted it: once that is gone, the rehearsal is abandoned. */
+  readonly pid: number;
 }
 
 export interface RehearsedWhole {

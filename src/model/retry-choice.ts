@@ -1,4 +1,5 @@
 import type { StepFacts } from './decide.ts';
+import { isHeldBack } from './held-rounds.ts';
 import { hasBarrier, sectionStart } from './job.ts';
 import type { TaskSets } from './journal.ts';
 import { inRanges, type Ranges } from './ranges.ts';
@@ -71,7 +72,7 @@ function isEndedWithout(view: JobView, facts: readonly StepFacts[], step: number
   const fact = facts[step];
   if (fact === undefined || fact.published.has(task)) return false;
   if (fact.failed.has(task)) return true;
-  return view.stopped !== null && canRun(view, facts, step, task);
+  return (view.stopped !== null || isHeldBack(view, step, task)) && canRun(view, facts, step, task);
 }
 
 function canRun(view: JobView, facts: readonly StepFacts[], step: number, task: number): boolean {

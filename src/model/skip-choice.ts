@@ -1,4 +1,5 @@
 import { type StepFacts, standingOf } from './decide.ts';
+import { isHeldBack } from './held-rounds.ts';
 import { sectionStart, toleratedOf } from './job.ts';
 import type { TaskSets } from './journal.ts';
 import { inRanges, type Ranges } from './ranges.ts';
@@ -50,7 +51,7 @@ export function chooseSkip(view: JobView, facts: readonly StepFacts[], asked: Sk
       else if (fact?.failed.has(n)) {
         chosen[step]?.push(n);
         failed[step]?.push(n);
-      } else if (standing.steps[step]?.undecided.has(n)) chosen[step]?.push(n);
+      } else if (standing.steps[step]?.undecided.has(n) || isHeldBack(view, step, n)) chosen[step]?.push(n);
       else found.unasked.push(`${name}/${n}`);
     }
   }

@@ -2,6 +2,7 @@ import { stepTotals } from '../jobs/listing.ts';
 import { readOutput } from '../jobs/output.ts';
 import { parseStored } from '../lib/json.ts';
 import type { Failure, FailureRecord } from '../model/failure.ts';
+import { isHeldBack } from '../model/held-rounds.ts';
 import { type StepSpec, stepIndex } from '../model/job.ts';
 import type { Overrides } from '../model/journal.ts';
 import { failedKey, isBegun, outKey, triesOfRound } from '../model/keys.ts';
@@ -129,6 +130,8 @@ function dropReason(
   if (view.paused !== null) return 'paused';
   if (view.stopped !== null) return 'stopped';
   if (message.round !== roundOf(view, index, message.task)) return 'stale';
+  // Given up once, and asked for again behind canaries: its old messages may lie there still.
+  if (isHeldBack(view, index, message.task)) return 'stale';
   return isSkipped(view, index, message.task) ? 'skipped' : null;
 }
 

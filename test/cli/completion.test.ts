@@ -79,6 +79,15 @@ describe('completion', function () {
       expect(bash('batchctl completion ')).to.deep.equal(['bash', 'zsh', 'fish']);
     });
 
+    it('quotes a key of the store that a shell would take for more than a word', async () => {
+      const name = 'zz;touch pwned $(id).csv';
+      workspace.write(name, 'x');
+      await workspace.run(['upload', name, '--to', 'odd']);
+      const [word = ''] = bash('batchctl ls odd/');
+      const { stdout } = shell('bash', ['--norc', '-c', `printf '%s|' ${word}`]);
+      expect(stdout).to.equal(`odd/${name}|`);
+    });
+
     it('knows jobs by id, name and run key, also where bash breaks the word', () => {
       expect(bash('batchctl status ')).to.deep.equal([job, 'last']);
       expect(bash('batchctl status mix')).to.deep.equal([job]);

@@ -100,8 +100,8 @@ function argumentRow({ name, required, repeat, text }: ArgumentFacts): readonly 
   return [`\`${name.toUpperCase()}\``, cell([text, ...notes].join('; '))];
 }
 
-function optionRow({ long, short, value, choices, repeat, text }: OptionFacts): readonly [string, string] {
-  const flag = `${short === null ? '' : `${short}, `}${long}${value === null ? '' : ` ${value.toUpperCase()}`}`;
+function optionRow({ long, short, value, optional, choices, repeat, text }: OptionFacts): readonly [string, string] {
+  const flag = `${short === null ? '' : `${short}, `}${long}${value === null ? '' : ` ${optional ? `[${value.toUpperCase()}]` : value.toUpperCase()}`}`;
   const words = choices.map((choice) => `\`${choice}\``).join(', ');
   const notes = [...(choices.length > 0 ? [`one of ${words}`] : []), ...(repeat ? ['may be repeated'] : [])];
   return [`\`${flag}\``, [cell(text), ...notes].join('; ')];

@@ -12,6 +12,7 @@ import { openedKey, openMark } from '../../src/model/keys.ts';
 import { isSkipped, type JobView, stateOf } from '../../src/model/view.ts';
 import { claimsJob, failForGood } from '../support/claims-job.ts';
 import { rejection } from '../support/rejection.ts';
+import { wrapStore } from '../support/wrap-store.ts';
 import { openPlace, type Place, publishSmall } from './published-job.ts';
 import { submitJob, work } from './submitted-job.ts';
 
@@ -165,13 +166,7 @@ describe('skipping', function () {
     // Another onlooker finishes the close that it saw, after the skip's mark and before its entry.
     const closed = await reread();
     let raced = false;
-    const store: Place['platform']['store'] = {
-      ...place.platform.store,
-      read: (key, options) => place.platform.store.read(key, options),
-      list: (prefix, options) => place.platform.store.list(prefix, options),
-      head: (key) => place.platform.store.head(key),
-      get: (key, options) => place.platform.store.get(key, options),
-      delete: (keys) => place.platform.store.delete(keys),
+    const store = wrapStore(place.platform.store, {
       put: async (key, body, options) => {
         if (!raced && key.includes('/journal/')) {
           raced = true;
@@ -179,7 +174,7 @@ describe('skipping', function () {
         }
         return place.platform.store.put(key, body, options);
       },
-    };
+    });
     const tasks = ['price/1', 'price/3'].map((name) => parseTaskName(closed, name));
     const options = { tasks, causes: [], reason: 'agreed', undo: false, dryRun: false };
     const { view: now } = await skip({ ...place.platform, store }, closed, options);

@@ -119,7 +119,8 @@ function ofCredentials(error: Error, doing: Doing): Error | null {
     return ours('credentials', doing, `AWS does not accept the credentials (${name})`, hint, error);
   }
   const status = statusOf(error);
-  if (DENIED.has(name) || status === 403 || status === 401) {
+  // SQS throttles with 403 (RequestThrottled).
+  if (DENIED.has(name) || ((status === 403 || status === 401) && !THROTTLED.test(name))) {
     const said = firstLine(message);
     const detail = said === '' || /^(UnknownError|Unknown|Forbidden)$/.test(said) ? '' : `: ${said}`;
     const hint = `let the policy allow ${doing.action} on ${doing.resource} (batchctl infra policies)`;

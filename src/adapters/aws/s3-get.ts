@@ -59,11 +59,23 @@ export async function openBody(
   }
 }
 
-/** A stream of those bytes. Destroying it ends the request at once. */
+/** A stream of those bytes. Destroying it aborts the request, which `abort` must be able to, and waits for nothing. */
 export function streamOf(open: OpenBody, abort: AbortController): Readable {
-  const stream = Readable.from(open.bytes(), { objectMode: false, highWaterMark: 256 * 1024 });
-  stream.once('close', () => abort.abort());
-  return stream;
+  const bytes = open.bytes();
+  return new Readable({
+    highWaterMark: 256 * 1024,
+    read() {
+      bytes.next().then(
+        ({ done, value }) => this.push(done ? null : value),
+        (error: Error) => this.destroy(error),
+      );
+    },
+    destroy(error, done) {
+      abort.abort();
+      bytes.return(undefined).catch(() => undefined);
+      done(error);
+    },
+  });
 }
 
 interface Reading {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { ObjectEntry } from '../../ports/object-store.ts';
 import type { S3Bucket } from './s3-bucket.ts';
 import { compareKeys, justBefore, listPage, type Page } from './s3-pages.ts';
@@ -47,6 +48,7 @@ export async function* listNumbered(
   // Those that were asked for in vain need no answer.
   const vain = new AbortController();
   const ends = signal === undefined ? vain.signal : AbortSignal.any([signal, vain.signal]);
+  setMaxListeners(0, ends); // one for each request ahead is no leak
   const asked: Range[] = [];
   let behind: string | null = listing.after;
   let cursor = listing.number;

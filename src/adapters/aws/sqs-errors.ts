@@ -36,7 +36,7 @@ export function isLeaseLost({ code, message }: Refusal): boolean {
 }
 
 /** True when an endpoint refused a message for its group alone: SQS itself takes them on every queue. */
-export function isGroupRefused({ message }: Refusal): boolean {
+export function isGroupRefused({ message }: Pick<Refusal, 'message'>): boolean {
   return message.includes('MessageGroupId');
 }
 

@@ -16,6 +16,10 @@ export interface SqsPlace {
 /** The ARN of a queue of the profile's; `*` for an account that isn't known yet. */
 export function queueArn(clients: AwsClients, name: string, url?: string): string {
   const account = /\/(\d{12})\/[^/]+$/.exec(url ?? '')?.[1] ?? clients.account ?? '*';
-  const partition = clients.region.startsWith('cn-') ? 'aws-cn' : clients.region.startsWith('us-gov-') ? 'aws-us-gov' : 'aws';
+  const partition = clients.region.startsWith('cn-')
+    ? 'aws-cn'
+    : clients.region.startsWith('us-gov-')
+      ? 'aws-us-gov'
+      : 'aws';
   return `arn:${partition}:sqs:${clients.region}:${account}:${name}`;
 }

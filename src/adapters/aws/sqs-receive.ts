@@ -14,10 +14,7 @@ const REST_MS = 2_000;
 /** Polls in flight at once. */
 const LANES = 8;
 
-/**
- * Asks again under both names: `AttributeNames` is the older one, and the only one that moto heeds.
- * Their values come as texts (SQS: ReceiveMessage).
- */
+/** Their values come as texts (SQS: ReceiveMessage). */
 const ATTRIBUTES: ('ApproximateReceiveCount' | 'SentTimestamp')[] = ['ApproximateReceiveCount', 'SentTimestamp'];
 
 export interface SqsPollsOptions {
@@ -26,6 +23,8 @@ export interface SqsPollsOptions {
   /** Where to give back what nobody waits for any more. */
   readonly place: SqsPlace;
   readonly leaseSeconds: number;
+  /** The longest that one poll lasts, seconds: so long may it take to leave. */
+  readonly pollSeconds: number;
 }
 
 /**
@@ -47,11 +46,17 @@ export class SqsPolls {
    * there are. A wait is of whole seconds. Throws `unavailable` when no poll has succeeded for the patience's time.
    */
   async receive({ max, waitSeconds, signal }: ReceiveOptions): Promise<readonly Delivery[]> {
-    if (max <= 0 || signal?.aborted) return [];
-    const ask = Math.min(TEN, Math.floor(max));
-    const first = await this.#unlessLeft(this.#poll(ask, Math.ceil(waitSeconds), signal), signal);
-    if (first.length < TEN || max === TEN || signal?.aborted) return first;
-    return [...first, ...(await this.#rest(max - first.length, signal))];
+    if (max <= 0) return [];
+    const end = performance.now() + Math.ceil(waitSeconds) * 1_000;
+    for (let left = Math.ceil(waitSeconds); !signal?.aborted; ) {
+      const ask = Math.min(TEN, Math.floor(max));
+      const poll = this.#poll(ask, Math.min(left, this.#o.pollSeconds), signal);
+      const first = await this.#unlessLeft(poll, signal);
+      if (first.length === TEN && max > TEN) return [...first, ...(await this.#rest(max - TEN, signal))];
+      left = Math.round((end - performance.now()) / 1_000);
+      if (first.length > 0 || left <= 0) return first;
+    }
+    return [];
   }
 
   /** Resolves when no poll is in flight and everything was given back: at most half a minute after an abort. */
@@ -68,7 +73,9 @@ export class SqsPolls {
       while (wanted > 0 && !ends.aborted) {
         const ask = Math.min(TEN, wanted);
         wanted -= ask;
-        const more = await this.#unlessLeft(this.#poll(ask, 0, ends), ends);
+        // What fails here is told by the next receive: what came before is worth more than the error.
+        const poll = this.#poll(ask, 0, ends).catch(() => []);
+        const more = await this.#unlessLeft(poll, ends);
         found.push(...more);
         // Fewer than asked: there is little left, or little where this poll looked.
         if (more.length < ask) return;
@@ -79,10 +86,7 @@ export class SqsPolls {
   }
 
   /** What the poll brings, or nothing once the signal aborts: then what it brings is given back. */
-  async #unlessLeft(
-    poll: Promise<readonly Delivery[]>,
-    signal: AbortSignal | undefined,
-  ): Promise<readonly Delivery[]> {
+  async #unlessLeft(poll: Promise<readonly Delivery[]>, signal: AbortSignal | undefined): Promise<readonly Delivery[]> {
     if (signal === undefined) return await poll;
     let leave = (): void => undefined;
     const left = new Promise<'left'>((resolve) => {
@@ -134,7 +138,6 @@ export class SqsPolls {
       MaxNumberOfMessages: max,
       WaitTimeSeconds: waitSeconds,
       VisibilityTimeout: Math.ceil(leaseSeconds),
-      AttributeNames: ATTRIBUTES,
       MessageSystemAttributeNames: ATTRIBUTES,
     });
     const client = await poll();
@@ -155,7 +158,7 @@ function deliveryOf({ ReceiptHandle, Body, Attributes }: Message): Delivery[] {
       receipt: makeReceipt(ReceiptHandle),
       body: Body ?? '',
       receiveCount: Number(Attributes?.ApproximateReceiveCount ?? 1),
-      sentAt: Number(Attributes?.SentTimestamp ?? 0),
+      sentAt: Number(Attributes?.SentTimestamp ?? Date.now()),
     },
   ];
 }

@@ -1,7 +1,7 @@
 import { SendMessageBatchCommand } from '@aws-sdk/client-sqs';
 import { BatchctlError } from '../../errors.ts';
 import type { OutgoingMessage } from '../../ports/task-queue.ts';
-import { inBatches, type Refused } from './sqs-batch.ts';
+import { type BatchResult, inBatches, type Refused } from './sqs-batch.ts';
 import { isGroupRefused, refusedError, type SqsDoing } from './sqs-errors.ts';
 import type { SqsPlace } from './sqs-place.ts';
 
@@ -28,11 +28,11 @@ export interface SqsMessage extends Omit<OutgoingMessage, 'tenant'> {
 /** Sends messages in batches, each with its tenant as message group, so that SQS is fair among them (fair queues). */
 export class SqsSender {
   readonly #place: SqsPlace;
-  readonly #mostBytes: () => Promise<number>;
+  readonly #mostBytes: number;
   #grouped = true;
 
   /** @param mostBytes the queue's own limit of a message; also kept by each batch, whose limit is never smaller. */
-  constructor(place: SqsPlace, mostBytes: () => Promise<number>) {
+  constructor(place: SqsPlace, mostBytes: number) {
     this.#place = place;
     this.#mostBytes = mostBytes;
   }
@@ -40,7 +40,7 @@ export class SqsSender {
   /** Throws `unexpected` before anything is sent for a message that SQS would refuse; the service's kinds after. */
   async send(messages: readonly SqsMessage[]): Promise<void> {
     if (messages.length === 0) return;
-    const most = await this.#mostBytes();
+    const most = this.#mostBytes;
     for (const message of messages) check(message, most);
     const refused = await this.#batches(messages, most);
     const again = refused.filter(isGroupRefused).map(({ item }) => item);
@@ -58,12 +58,22 @@ export class SqsSender {
       doing: this.#doing,
       patienceMs: this.#place.patienceMs,
       bytes: { of: bytesOf, most },
-      call: async (items) => {
-        const Entries = items.map((item, id) => this.#entry(item, String(id)));
-        const client = await this.#place.client();
-        return await client.send(new SendMessageBatchCommand({ QueueUrl: this.#place.url, Entries }));
-      },
+      call: (items) => this.#call(items),
     });
+  }
+
+  /** Once more without groups where an endpoint refuses the whole call for them. */
+  async #call(items: readonly SqsMessage[]): Promise<BatchResult> {
+    const grouped = this.#grouped;
+    const Entries = items.map((item, id) => this.#entry(item, String(id)));
+    const client = await this.#place.client();
+    try {
+      return await client.send(new SendMessageBatchCommand({ QueueUrl: this.#place.url, Entries }));
+    } catch (error) {
+      if (!grouped || !(error instanceof Error) || !isGroupRefused(error)) throw error;
+      this.#grouped = false;
+      return await this.#call(items);
+    }
   }
 
   #entry({ body, tenant, delay, reason }: SqsMessage, Id: string) {

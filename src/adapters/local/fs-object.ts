@@ -70,12 +70,15 @@ export interface OpenObject {
   readonly size: number;
   readonly etag: string;
   readonly modified: number;
-  /** The length of the metadata's line. */
-  readonly lineLength: number;
+  /** The line with the metadata. */
+  readonly line: string;
+  /** Which filling of the probe holds its bytes; 0: none does. */
+  readonly filling: number;
 }
 
-// Shared by all reads, which is safe as none of them awaits between filling and using it.
+// Shared by all reads: what it holds of an object is used only while nothing else has filled it.
 const probe = Buffer.allocUnsafe(PROBE);
+let fillings = 0;
 
 /**
  * Opens an object's file and reads its facts; null if it provably isn't there.
@@ -98,8 +101,10 @@ export function openObject(path: string, key: string): OpenObject | null {
 }
 
 function readFacts(fd: number, path: string, key: string): OpenObject {
+  fillings += 1;
   let held = readSync(fd, probe, 0, PROBE, 0);
   let fileSize = held;
+  const filling = held < PROBE ? fillings : 0;
   if (held === PROBE) {
     fileSize = fstatSync(fd).size;
     held = readSync(fd, probe, 0, PROBE, Math.max(0, fileSize - PROBE));
@@ -113,15 +118,22 @@ function readFacts(fd: number, path: string, key: string): OpenObject {
   if (size + lineLength + TRAILER !== fileSize || facts?.[1] === undefined || facts[2] === undefined) {
     throw corrupt(path, key, `its trailer says ${size} + ${lineLength} bytes, but the file has ${fileSize}`);
   }
-  return { fd, size, lineLength, modified: Number(facts[1]), etag: facts[2] };
+  const from = end - TRAILER - lineLength;
+  const line = from < 0 ? longLine(fd, size, lineLength) : probe.toString('latin1', from, end - TRAILER);
+  return { fd, size, line, filling, modified: Number(facts[1]), etag: facts[2] };
+}
+
+/** One that the probe does not hold: metadata of very many short names. */
+function longLine(fd: number, size: number, lineLength: number): string {
+  const line = Buffer.allocUnsafe(lineLength);
+  readFully(fd, line, size);
+  return line.toString('latin1');
 }
 
 /** Everything about an open object; parses the metadata. */
 export function infoOf(object: OpenObject, path: string, key: string): ObjectInfo {
-  const line = Buffer.allocUnsafe(object.lineLength);
-  readFully(object.fd, line, object.size);
-  const { size, etag, modified } = object;
-  return { key, size, etag, modified, metadata: parseLine(line.toString('latin1'), path, key) };
+  const { size, etag, modified, line } = object;
+  return { key, size, etag, modified, metadata: parseLine(line, path, key) };
 }
 
 function parseLine(line: string, path: string, key: string): Metadata {
@@ -151,8 +163,14 @@ function isMetadata(value: unknown): value is Metadata {
   );
 }
 
+/** Fills `into` with an open object's bytes from `position`: with no further read where opening it read them. */
+export function readBytes({ fd, filling }: OpenObject, into: Uint8Array, position: number): void {
+  if (filling === fillings) probe.copy(into, 0, position, position + into.length);
+  else readFully(fd, into, position);
+}
+
 /** Fills `into` from `position`; answers how much there was. */
-export function readFully(fd: number, into: Uint8Array, position: number): number {
+function readFully(fd: number, into: Uint8Array, position: number): number {
   let done = 0;
   while (done < into.length) {
     const got = readSync(fd, into, done, into.length - done, position + done);

@@ -19,7 +19,7 @@ import type {
 import { translateFsError, translating } from './fs-errors.ts';
 import { pathOfKey } from './fs-keys.ts';
 import { type ListedFile, walkObjects } from './fs-list.ts';
-import { infoOf, type OpenObject, openObject, readFully } from './fs-object.ts';
+import { infoOf, type OpenObject, openObject, readBytes } from './fs-object.ts';
 import { removeFile } from './fs-publish.ts';
 import { openRoot, removeStaleFiles } from './fs-root.ts';
 import { FsWriter } from './fs-writer.ts';
@@ -91,7 +91,7 @@ export class FsStore implements ObjectStore {
     try {
       const { start, length } = cutRange(object, options.range);
       const into = Buffer.allocUnsafe(length);
-      if (length <= BRIEF) readFully(object.fd, into, start);
+      if (length <= BRIEF) readBytes(object, into, start);
       else await readLong(object.fd, into, start, options.signal);
       return into;
     } catch (error) {

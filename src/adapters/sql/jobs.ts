@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely';
-import { isClosed, type JobState } from '../../model/job.ts';
+import type { JobState } from '../../model/job.ts';
+import { supersedes } from '../../model/ledger/supersedes.ts';
 import type { JobFilter, LedgerJob } from '../../ports/ledger.ts';
 import type { RecordContext } from './counts.ts';
 import type { JobRow, Tables } from './tables.ts';
@@ -24,25 +25,6 @@ const JOBS: UpsertPlan = {
   keys: ['job'],
 };
 const LABELS: UpsertPlan = { table: 'job_labels', columns: ['job', 'name', 'value'], keys: ['job', 'name'] };
-
-/**
- * Whether what is said of a job now replaces what was said before: a higher round does, a lower one doesn't; within a
- * round a submitted job moves on to running or paused, these change as they like, and closed states stay, or change
- * for one closed later.
- */
-export function supersedes(
-  before: Pick<LedgerJob, 'state' | 'round' | 'closedAt'>,
-  now: Pick<LedgerJob, 'state' | 'round' | 'closedAt'>,
-): boolean {
-  if (now.round !== before.round) return now.round > before.round;
-  if (isClosed(now.state) && isClosed(before.state)) return (now.closedAt ?? 0) >= (before.closedAt ?? 0);
-  return stage(now.state) >= stage(before.state);
-}
-
-function stage(state: JobState): number {
-  if (isClosed(state)) return 2;
-  return state === 'submitted' ? 0 : 1;
-}
 
 export async function writeJob({ transaction, locks, statements }: RecordContext, job: LedgerJob): Promise<void> {
   await locks?.job(transaction, job.job, 'alone');

@@ -1,7 +1,4 @@
 import { CompiledQuery, type RawBuilder, sql } from 'kysely';
-import type { AttemptEvent } from '../../ports/ledger.ts';
-import { addCounts, countedRounds, type RecordContext } from './counts.ts';
-import { ATTEMPT_COLUMNS, type AttemptRow, attemptCells, attemptOf, type Cells, TASK_STATES } from './tables.ts';
 import {
   addOutcome,
   addTransition,
@@ -10,7 +7,10 @@ import {
   noDelta,
   type Standing,
   standingOf,
-} from './transitions.ts';
+} from '../../model/ledger/transitions.ts';
+import type { AttemptEvent } from '../../ports/ledger.ts';
+import { addCounts, countedRounds, type RecordContext } from './counts.ts';
+import { ATTEMPT_COLUMNS, type AttemptRow, attemptCells, attemptOf, type Cells, TASK_STATES } from './tables.ts';
 import type { UpsertPlan } from './upsert.ts';
 
 const ATTEMPTS: UpsertPlan = { table: 'attempts', columns: ATTEMPT_COLUMNS, keys: ['job', 'step', 'task', 'attempt'] };
@@ -178,9 +178,7 @@ async function lookUp<Row>(
     });
     const last = wanted[wanted.length - 1] ?? 0;
     while (wanted.length < size) wanted.push(last);
-    const { rows } = await transaction.executeQuery<Row>(
-      CompiledQuery.raw(text, [group.job, group.step, ...wanted]),
-    );
+    const { rows } = await transaction.executeQuery<Row>(CompiledQuery.raw(text, [group.job, group.step, ...wanted]));
     for (const row of rows) found.push(row);
   }
   return found;

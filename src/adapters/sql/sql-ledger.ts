@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import { BatchctlError } from '../../errors.ts';
 import { type Clock, systemClock } from '../../lib/clock.ts';
+import { checkCounters } from '../../model/ledger/decimals.ts';
 import type {
   AttemptEvent,
   AttemptPage,
@@ -15,31 +16,33 @@ import type {
 } from '../../ports/ledger.ts';
 import { noCounts, type RecordContext, readCounts, writeExact } from './counts.ts';
 import { SqlDatabase } from './database.ts';
-import { checkCounters } from './decimals.ts';
 import type { SqlDialect } from './dialect.ts';
 import { readJob, readJobs, writeJob } from './jobs.ts';
 import { recordEvents } from './record.ts';
+import type { ServerOptions } from './server-options.ts';
+import type { SqliteOptions } from './sqlite.ts';
 import type { Tables } from './tables.ts';
 import { forgetTasks, readAttempts, readAttemptsOfJob, readTasks, stepsOf } from './tasks.ts';
 import { readWorkers, writeWorker } from './workers.ts';
 
-export interface SqlLedgerOptions {
-  readonly dialect: 'sqlite';
-  /** The database's file; it and its directory are created. */
-  readonly file: string;
-  /** `process`: what is recorded survives any kill; `power`: also the loss of power. */
-  readonly durability: 'process' | 'power';
+/** Which database: a file of SQLite, or a server. */
+type Place =
+  | ({ readonly dialect: 'sqlite' } & SqliteOptions)
+  | ({ readonly dialect: 'postgres' | 'mysql' } & ServerOptions);
+
+export type SqlLedgerOptions = Place & {
   /** Whose counts these are: the worker's id, or who acts. At most 128 characters, not empty. */
   readonly writer: string;
   readonly clock?: Clock;
-  /** How long another writer is waited for, milliseconds; then `unavailable`. 10,000 unless given. */
+  /** How long another writer, or a server that went away, is waited for, milliseconds; then `unavailable`. 10,000 unless given. */
   readonly lockWaitMs?: number;
-}
+};
 
 /**
  * A ledger in a SQL database. Nothing is loaded or touched before `open`. Its methods throw `unavailable` when the
  * database stays locked or can't be reached, `full` when its disk is, `corrupt` when it is damaged, `newer` when a
- * later version made it.
+ * later version made it; on a server `credentials` when it lets the user not in or not write, and `config` for a wrong
+ * URL, database or certificate.
  */
 export function openSqlLedger(options: SqlLedgerOptions): Ledger {
   if (options.writer === '') {
@@ -157,11 +160,15 @@ class SqlLedger implements Ledger {
 }
 
 /** Each database's driver is loaded only where it is used. */
-async function loadDialect(options: SqlLedgerOptions): Promise<SqlDialect> {
+async function loadDialect(options: Place): Promise<SqlDialect> {
   switch (options.dialect) {
     case 'sqlite':
       return (await import('./sqlite.ts')).sqliteDialect(options);
+    case 'postgres':
+      return (await import('./postgres.ts')).postgresDialect(options);
+    case 'mysql':
+      return (await import('./mysql.ts')).mysqlDialect(options);
     default:
-      return options.dialect satisfies never;
+      return options satisfies never;
   }
 }

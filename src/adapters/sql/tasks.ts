@@ -39,18 +39,20 @@ async function readStepTasks(
   states: TaskFilter['states'],
   limit: number,
 ): Promise<readonly LedgerTask[]> {
-  const query = db
-    .selectFrom('tasks')
-    .selectAll()
-    .where('job', '=', job)
-    .where('step', '=', step)
-    .where('task', '>', after)
-    .orderBy('task')
-    .limit(limit);
-  if (states === undefined) return (await query.execute()).map(taskOf);
+  const some = db.selectFrom('tasks').where('job', '=', job).where('step', '=', step).where('task', '>', after);
+  if (states === undefined) return (await some.selectAll().orderBy('task').limit(limit).execute()).map(taskOf);
   const found: LedgerTask[] = [];
   for (const state of new Set(states)) {
-    found.push(...(await query.where('state', '=', TASK_STATES.indexOf(state)).execute()).map(taskOf));
+    // The numbers first: those the index holds. Asked for whole rows, SQLite would rather read all tasks of the step.
+    const numbers = some.select('task as number').where('state', '=', TASK_STATES.indexOf(state));
+    const rows = await db
+      .selectFrom(numbers.orderBy('task').limit(limit).as('page'))
+      .innerJoin('tasks', (join) => join.onRef('tasks.task', '=', 'page.number'))
+      .selectAll('tasks')
+      .where('tasks.job', '=', job)
+      .where('tasks.step', '=', step)
+      .execute();
+    found.push(...rows.map(taskOf));
   }
   return found.sort((a, b) => a.task - b.task).slice(0, limit);
 }
@@ -129,13 +131,12 @@ function forgetChunk(database: SqlDatabase, job: string, step: string): Promise<
       .offset(FORGET_CHUNK)
       .limit(1)
       .executeTakeFirst();
-    const end = next?.task ?? Number.MAX_SAFE_INTEGER;
     for (const table of ['attempts', 'tasks'] as const) {
       await transaction
         .deleteFrom(table)
         .where('job', '=', job)
         .where('step', '=', step)
-        .where('task', '<', end)
+        .$if(next !== undefined, (query) => query.where('task', '<', next?.task ?? 0))
         .execute();
     }
     return next !== undefined;

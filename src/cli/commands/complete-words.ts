@@ -32,8 +32,9 @@ export async function completeWords({ ctx, kind, rest }: CompleteWordsOptions): 
   try {
     const { valuesOf } = await import('../completion/values.ts');
     const typed = words.at(-1)?.replace(/^--[\w-]+=/, '') ?? '';
-    const found = (await valuesOf(asked.ctx, kind as Parameters<typeof valuesOf>[1], asked.words)).filter(([word]) =>
-      word.startsWith(typed),
+    const found = (await valuesOf(asked.ctx, kind as Parameters<typeof valuesOf>[1], asked.words)).filter(
+      // A line break in a word would make two of it, or one that the shell's script takes for its own.
+      ([word]) => word.startsWith(typed) && !/\p{Cc}/u.test(word),
     );
     const lines = found.map(([word, text]) => `${word}\t${text.replace(/\s+/g, ' ').slice(0, 100)}\n`);
     await print(ctx, lines.join(''));

@@ -3,7 +3,10 @@ import { formatSize } from '../../lib/units.ts';
 import type { JobSpec } from '../../model/job.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
+import { FORECAST_SCHEMA } from '../forecast-schema.ts';
+import { expectedTime } from '../forecast-text.ts';
 import { formatCount, formatMany } from '../format.ts';
+import { localResources } from '../local-resources.ts';
 import { openJobFile } from '../open-job-file.ts';
 import { answer } from '../render.ts';
 import { renderTable } from '../render-table.ts';
@@ -31,11 +34,14 @@ export function planCommand(ctx: Context): CommandDefinition {
         steps: { type: 'array', items: { type: 'object' } },
         tasks: { ...count, type: ['integer', 'null'], description: 'null behind an explode' },
         messages: count,
+        requests: { type: 'object', description: 'about', properties: { store: count, queue: count } },
+        forecast: { ...FORECAST_SCHEMA, description: 'from earlier runs of the job; null when there is none' },
         files: { type: 'array', items: { type: 'string' } },
       },
     },
     help: {
-      about: 'What submit would do: inputs, parts, tasks, messages, files. Writes nothing.',
+      about:
+        'What submit would do: inputs, parts, tasks, messages, files; and, where the job has run before, how long it will take. Writes nothing.',
       examples: ['batchctl plan job.yaml', 'batchctl plan job.yaml --input claims.csv --json'],
       exitCodes: [
         0,
@@ -43,7 +49,7 @@ export function planCommand(ctx: Context): CommandDefinition {
         [4, 'an input matches nothing'],
         [7, 'more tasks than maxTasks'],
       ],
-      related: ['submit', 'run'],
+      related: ['submit', 'run', 'rehearse'],
     },
     run: (input) => plan({ ctx, ...input }),
   });
@@ -67,13 +73,15 @@ export async function planSpec(
   input: SubmissionInput,
 ): Promise<void> {
   const prepared = await prepareSubmission(ctx, spec, jobfile, input);
-  const found = await planOf(await ctx.platform(), prepared, ctx.signal);
-  await answer(ctx, { json: found, text: () => planText(ctx, found) });
+  const [platform, { profile }] = await Promise.all([ctx.platform(), ctx.config()]);
+  const slots = profile.backend === 'local' ? localResources(profile, null).slots : 1;
+  const found = await planOf(platform, prepared, { slots, signal: ctx.signal });
+  await answer(ctx, { json: found, text: () => planText(ctx, found, jobfile) });
 }
 
 const INPUTS_SHOWN = 20;
 
-async function planText(ctx: Context, found: Plan): Promise<string> {
+async function planText(ctx: Context, found: Plan, jobfile: string | null): Promise<string> {
   const inputs = await renderTable(ctx, found.inputs.slice(0, INPUTS_SHOWN), [
     { title: 'input', value: ({ name }) => name, min: 12 },
     { title: 'size', value: ({ size }) => formatSize(size), align: 'right' },
@@ -103,6 +111,21 @@ async function planText(ctx: Context, found: Plan): Promise<string> {
     ...(found.inputs.length > INPUTS_SHOWN ? [`and ${formatCount(found.inputs.length - INPUTS_SHOWN)} more`] : []),
     '',
     steps,
-    ...(found.files.length === 0 ? [] : ['', `files: ${found.files.join(', ')}`]),
+    '',
+    ...(found.files.length === 0 ? [] : [`files: ${found.files.join(', ')}`]),
+    `requests, about: ${formatCount(found.requests.store)} to the store, ${formatCount(found.requests.queue)} to queues`,
+    ...expectedLines(found, jobfile),
   ].join('\n');
+}
+
+function expectedLines({ forecast, name }: Plan, jobfile: string | null): readonly string[] {
+  if (forecast === null) {
+    const how = jobfile === null ? '' : `; batchctl rehearse ${jobfile} forecasts it from a sample`;
+    return [`expected: nobody knows, as no ${name} has succeeded here yet${how}`];
+  }
+  const { unseen } = forecast;
+  return [
+    `expected: ${expectedTime(forecast)}, from ${formatMany(forecast.runs, 'earlier run')}; ${expectedTime(forecast.doubled)}`,
+    ...(unseen.length === 0 ? [] : [`not in it, as nothing was seen of them: ${unseen.join(', ')}`]),
+  ];
 }

@@ -57,7 +57,7 @@ export function rehearseCommand(ctx: Context): CommandDefinition {
       '--sample <share>': parsed('how many parts: a share such as 1% (the default; at least 20), or a count', sampleOf),
       '--faults [list]': parsed(
         `what its workers do to themselves: a list of ${ALL_FAULTS}; alone, all of these`,
-        parseFaults,
+        faultsOf,
       ),
       '--seed <n>': parsed('draw the same faults again', wholeNumber(0)),
       '--slots <n>': parsed('how many tasks at a time (default: the processors)', wholeNumber(1)),
@@ -138,6 +138,16 @@ function documentOf(rehearsed: Rehearsed) {
     faults: { asked: faultNames(asked), seed, kill, duplicate, fail, slowDisk },
     ...{ mended, verdict: verify?.verdict ?? null, kept, forecast },
   };
+}
+
+/** Throws a RangeError. */
+function faultsOf(said: string): Faults {
+  try {
+    return parseFaults(said);
+  } catch (error) {
+    // Most likely the job file: what follows the flag is taken for its list.
+    throw error instanceof RangeError ? new RangeError(`${error.message}; alone it stands behind the job file`) : error;
+  }
 }
 
 /** A share below 1, or a count. Throws a RangeError. */

@@ -3,6 +3,7 @@ import { type Retried, retry as retryJob } from '../../jobs/retry.ts';
 import { parseTaskName } from '../../jobs/task-name.ts';
 import { parseDuration } from '../../lib/units.ts';
 import type { Overrides } from '../../model/journal.ts';
+import { changedParams } from '../../model/overrides.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import { CHANGES_SCHEMA, changesText } from '../change-lines.ts';
 import { type CommandDefinition, defineCommand, parsed, repeated, wholeNumber } from '../command.ts';
@@ -116,7 +117,8 @@ function flagsOf(
   added: readonly string[],
 ): Overrides {
   const params = pairs('--set', set ?? []);
-  const known = [...new Set([...Object.keys(view.record.spec.params), ...added])];
+  // Those that an earlier mended file brought are the job's by now.
+  const known = [...new Set([...Object.keys(changedParams(view.record, view.overrides)), ...added])];
   for (const name of Object.keys(params)) {
     if (known.includes(name)) continue;
     throw new BatchctlError('usage', `--set ${name}: job ${view.record.job} has no parameter of that name`, {

@@ -13,11 +13,16 @@ complete -F _batchctl batchctl
 
 const DRIVER = String.raw`_batchctl_add() {
   local word
-  while IFS= read -r word; do COMPREPLY+=("\${word#"$strip"}"); done
+  while IFS= read -r word; do
+    word=\${word#"$strip"}
+    # Only file names does bash quote by itself: a key of the store may hold anything, and Enter would run it.
+    if [[ -n $quote && $word == *[!A-Za-z0-9_./:=@%+,-]* ]]; then printf -v word '%q' "$word"; fi
+    COMPREPLY+=("$word")
+  done
 }
 
 _batchctl() {
-  local _batchctl_program=$1 i piece n=0 joined match strip line
+  local _batchctl_program=$1 i piece n=0 joined match strip line quote=''
   joined=()
   # bash breaks words at : and =, so key:month-end comes in three pieces.
   for ((i = 1; i <= COMP_CWORD; i++)); do
@@ -53,7 +58,11 @@ _batchctl() {
           for piece in yaml yml json; do compgen -f -X "!*.$piece" -- "$match"; done
         )
         ;;
-      "$match"*) _batchctl_add <<<"\${line%%$'\t'*}" ;;
+      "$match"*)
+        quote=1
+        _batchctl_add <<<"\${line%%$'\t'*}"
+        quote=''
+        ;;
     esac
   done < <(_batchctl_plan "\${joined[@]}")
 }`.replaceAll('\\${', '${');

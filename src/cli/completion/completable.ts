@@ -79,7 +79,9 @@ export function completable({ name, summary, arguments: operands, options }: Com
   };
 }
 
-function flagOf({ long, short, text, value, choices }: OptionFacts): CompletableFlag {
+function flagOf({ long, short, text, value, optional, choices }: OptionFacts): CompletableFlag {
+  // What follows a flag that may stand alone is most likely the next word, and no value of it.
+  if (optional) return { long, short, text, value: null };
   return { long, short, text, value: value === null ? null : { kind: kindOf(long, value), choices } };
 }
 

@@ -5,8 +5,9 @@ import { type JobView, roundOf } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import { listPublished, stepTotals } from '../listing.ts';
 
-/** Up to so many failures, each task is asked whether it is published; above, all that is published is listed. */
+/** Up to so many failures, or one of so many tasks, each is asked whether it is published; else all that is, is listed. */
 const ASKED = 512;
+const ASKED_OF = 200;
 const IN_FLIGHT = 16;
 
 /**
@@ -23,8 +24,9 @@ export async function failedTasks(store: ObjectStore, view: JobView, step: numbe
     if (named !== null && named.round === roundOf(view, step, named.task)) candidates.add(named.task);
   }
   if (candidates.count === 0) return candidates;
-  const published = candidates.count > ASKED ? await listPublished(store, job, name, size) : new TaskBits(size);
-  if (candidates.count <= ASKED) {
+  const few = candidates.count <= Math.max(ASKED, size / ASKED_OF);
+  const published = few ? new TaskBits(size) : await listPublished(store, job, name, size);
+  if (few) {
     await eachParallel(candidates, IN_FLIGHT, async (task) => {
       if ((await store.head(outKey(job, name, task))) !== null) published.add(task);
     });

@@ -1,5 +1,5 @@
-import { constants } from 'node:fs';
-import { chmod, copyFile, lstat, mkdir, open, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { constants, lstatSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { chmod, copyFile, mkdir, open, readdir, rename, rm, truncate } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hasCode } from '../../errors.ts';
 import { eachParallel } from '../../lib/each-parallel.ts';
@@ -36,6 +36,7 @@ export async function fetchIntoDirectory(options: IntoDirectory): Promise<void> 
   const taken = new Map<string, number>();
   await makeDirectory(directory);
   await removeStaleDrafts(directory, options.platform.clock.now());
+  const fresh = (await readdir(directory)).length === 0; // then nobody needs to look for each file
   const one = async (task: number, signal: AbortSignal): Promise<void> => {
     const output = await verifiedOutput(source, task);
     let kept = output.files.length > 0;
@@ -43,7 +44,7 @@ export async function fetchIntoDirectory(options: IntoDirectory): Promise<void> 
       const name = await nameOf(task, file.name);
       if (!distinct) claim(taken, name, task);
       const path = join(directory, name);
-      if (!(await isThere(path, file, signal))) {
+      if (fresh || !(await isThere(path, file, signal))) {
         kept = false;
         await fetchFile(options, task, file, path, signal);
       }
@@ -56,10 +57,10 @@ export async function fetchIntoDirectory(options: IntoDirectory): Promise<void> 
 
 async function isThere(path: string, file: OutputFile, signal: AbortSignal): Promise<boolean> {
   try {
-    const stats = await lstat(path);
+    const stats = lstatSync(path);
     if (!stats.isFile() || stats.size !== file.size) return false;
-    const small = file.size <= SMALL; // then a stream would cost more than the reading
-    const found = small ? bytesChecksum(await readFile(path)) : await fileChecksum(path, { signal });
+    const small = file.size <= SMALL; // then anything but reading it at once would cost more than the reading
+    const found = small ? bytesChecksum(readFileSync(path)) : await fileChecksum(path, { signal });
     return found === file.checksum;
   } catch (error) {
     if (hasCode(error, 'ENOENT', 'ENOTDIR', 'EACCES')) return false;
@@ -74,17 +75,29 @@ async function fetchFile(
   path: string,
   signal: AbortSignal,
 ): Promise<void> {
-  await makeDirectory(dirname(path));
   const draft = draftIn(directory);
   try {
-    if (file.size <= SMALL) await writeFile(draft, await verifiedBytes(source, task, file), { flag: 'wx' });
-    else if (!(await cloneVerified(platform, source, task, file, draft, signal))) {
+    if (file.size <= SMALL) return placeSmall(draft, path, await verifiedBytes(source, task, file));
+    await mkdir(dirname(path), { recursive: true });
+    if (!(await cloneVerified(platform, source, task, file, draft, signal))) {
       await streamInto(draft, verifiedChunks(source, task, file, signal));
     }
     await rename(draft, path);
   } catch (error) {
     await rm(draft, { force: true });
     throw unwritable(path, error);
+  }
+}
+
+/** Short calls that block, as in the store: of a million files, each trip to the thread pool and back would cost more. */
+function placeSmall(draft: string, path: string, bytes: Uint8Array): void {
+  writeFileSync(draft, bytes, { flag: 'wx' });
+  try {
+    renameSync(draft, path);
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error;
+    mkdirSync(dirname(path), { recursive: true });
+    renameSync(draft, path);
   }
 }
 

@@ -1,9 +1,11 @@
+import { closeSync, openSync } from 'node:fs';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { hasCode } from '../../errors.ts';
 import { ahead } from '../../lib/ahead.ts';
-import { fileChecksum } from '../../lib/file-checksum.ts';
+import { fileChecksum, stretchChecksum } from '../../lib/file-checksum.ts';
 import { FirstLineDropper } from '../../lib/first-line-dropper.ts';
+import { PieceCollector } from '../../lib/piece-collector.ts';
 import type { Output } from '../output.ts';
 import { draftIn, removeStaleDrafts } from './draft.ts';
 import type { Tally } from './tally.ts';
@@ -27,6 +29,7 @@ type Sink = (bytes: Uint8Array) => Promise<void>;
 /** Writes the outputs, in task order, one after another. Throws `proof`, naming the task, for an altered one. */
 export async function joinOutputs(joining: Joining, write: Sink): Promise<void> {
   const { source, header, tally, signal } = joining;
+  const pieces = new PieceCollector(write);
   let first = true;
   for await (const { output, bytes } of ahead(joining.tasks, AHEAD, (task) => readAhead(source, task))) {
     for (const file of output.files) {
@@ -37,12 +40,13 @@ export async function joinOutputs(joining: Joining, write: Sink): Promise<void> 
         signal?.throwIfAborted();
         const left = dropper === null ? chunk : dropper.take(chunk);
         if (left.length === 0) continue;
-        await write(left);
+        await pieces.add(left);
         tally.add({ bytes: left.length });
       }
     }
     tally.add({ outputs: 1 });
   }
+  await pieces.flush();
 }
 
 interface Ready {
@@ -90,19 +94,29 @@ export async function joinIntoFile(joining: Joining, path: string, now: number):
 async function isJoined({ source, tasks, tally, signal }: Joining, path: string): Promise<boolean> {
   const size = await sizeOf(path);
   if (size === null) return false;
-  const counted = [...tasks];
-  let offset = 0;
-  for await (const output of ahead(counted, AHEAD, (task) => verifiedOutput(source, task))) {
-    signal?.throwIfAborted();
-    for (const file of output.files) {
-      if (offset + file.size > size) return false;
-      const found = await fileChecksum(path, { offset, length: file.size, ...(signal && { signal }) });
-      if (found !== file.checksum) return false;
-      offset += file.size;
+  const fd = openSync(path, 'r');
+  let [outputs, offset] = [0, 0];
+  try {
+    for await (const output of ahead(tasks, AHEAD, (task) => verifiedOutput(source, task))) {
+      signal?.throwIfAborted();
+      for (const file of output.files) {
+        if (offset + file.size > size) return false;
+        const stretch = { offset, length: file.size };
+        // A small one is read at once: a stream would cost more than the reading.
+        const small = file.size <= SMALL;
+        const found = small
+          ? stretchChecksum(fd, stretch)
+          : await fileChecksum(path, { ...stretch, ...(signal && { signal }) });
+        if (found !== file.checksum) return false;
+        offset += file.size;
+      }
+      outputs += 1;
     }
+  } finally {
+    closeSync(fd);
   }
   if (offset !== size) return false;
-  tally.add({ outputs: counted.length, kept: counted.length, bytes: size });
+  tally.add({ outputs, kept: outputs, bytes: size });
   return true;
 }
 

@@ -44,7 +44,7 @@ export async function sampleParts(
   const bytes = inputs.reduce((sum, { size }) => sum + size, 0);
   const rehearsal: Rehearsal = {
     ...{ of: { parts: count, bytes, records }, bytes: kept.bytes, inputs: kept.inputs },
-    ...{ sample: wish.sample, faults: wish.faults, seed: wish.seed },
+    ...{ sample: wish.sample, faults: wish.faults, seed: wish.seed, pid: process.pid },
   };
   return { count: kept.count, records: Number.isNaN(kept.records) ? null : kept.records, rehearsal, sizes };
 }

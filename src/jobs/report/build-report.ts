@@ -32,6 +32,7 @@ export async function buildReport(platform: Platform, view: JobView, options: Re
   const status = compose(view, counts, [], now);
   const measured = await measure(platform, view, now, progressOf(options, counts));
   const proof = await standingProof(platform, record.job, view.next - 1);
+  const late = proof === null ? await lateOutputs(store, view) : proof.result.late.slice(0, 100);
   const steps = stepReports(view, status, counts, measured);
   // A job that was told to begin later did not take longer for it.
   const begun = Math.max(Date.parse(record.createdAt), record.notBefore === null ? 0 : Date.parse(record.notBefore));
@@ -56,9 +57,9 @@ export async function buildReport(platform: Platform, view: JobView, options: Re
     workers: measured.workers,
     causes: measured.causes,
     slowest: measured.slowest,
-    expectations: await expectations(platform, view, { status, counts, proof }),
+    expectations: await expectations(platform, view, { status, counts, proof, late: late.length > 0 }),
     decisions: decisionsIn(view, await readEntries(store, record.job)),
-    late: proof === null ? await lateOutputs(store, view) : proof.result.late.slice(0, 100),
+    late,
     cost: null,
   };
 }
@@ -96,12 +97,15 @@ async function expectations(
     readonly status: JobStatus;
     readonly counts: readonly StepCounts[];
     readonly proof: StoredProof | null;
+    /** The ledger's sums hold outputs that no equation is about. */
+    readonly late: boolean;
   },
 ): Promise<Report['expectations']> {
-  const { status, counts, proof } = known;
+  const { status, counts, proof, late } = known;
   if (view.record.spec.expect.length === 0) return [];
   if (proof !== null) return proof.result.expectations;
-  if (view.closed !== null && !status.exact && view.pruned === null) return expectationsOf(platform.store, view);
+  if (view.closed !== null && (late || !status.exact) && view.pruned === null)
+    return expectationsOf(platform.store, view);
   const totals = new Map(counts.map((each) => [each.step, { ...each, outputs: each.done }]));
   const found = evaluateAll(view, totals);
   return view.closed === null || !status.exact ? found.map((each) => ({ ...each, ok: null })) : found;

@@ -3,6 +3,7 @@ import { ahead } from '../../lib/ahead.ts';
 import { parseStored } from '../../lib/json.ts';
 import { TaskBits } from '../../model/bits.ts';
 import type { FailureRecord } from '../../model/failure.ts';
+import { isHeldBack } from '../../model/held-rounds.ts';
 import { hasBarrier } from '../../model/job.ts';
 import { failedPrefix, taskOfFailed } from '../../model/keys.ts';
 import type { TaskEnd } from '../../model/verify/evidence-lines.ts';
@@ -70,7 +71,8 @@ export class Unpublished {
     const barrier = hasBarrier(view.record.spec.steps, this.#index);
     const asked = barrier ? (opened[this.#index] ?? null) !== null : this.#before === null || this.#before.has(n);
     if (!asked) return null;
-    return view.stopped === null ? { end: 'missing' } : { end: 'givenUp' };
+    const givenUp = view.stopped !== null || isHeldBack(view, this.#index, n);
+    return givenUp ? { end: 'givenUp' } : { end: 'missing' };
   }
 }
 

@@ -1,5 +1,3 @@
-import type { StepSpec } from '../job.ts';
-
 /** What one published task took, and what it was given. */
 export interface Observation {
   readonly task: number;
@@ -30,6 +28,3 @@ export interface Estimate {
   readonly expected: number;
   readonly high: number;
 }
-
-/** What of a step decides how it is scheduled. */
-export type ForecastStep = Pick<StepSpec, 'name' | 'gather' | 'explode' | 'needs' | 'maxRunning'>;

@@ -1,4 +1,5 @@
 import { type Standing, type StepFacts, standingOf } from '../decide.ts';
+import { isHeldBack } from '../held-rounds.ts';
 import { hasBarrier, sectionStart, takesFiles, toleratedOf } from '../job.ts';
 import { parseTaskSet, tasksIn } from '../task-set.ts';
 import { isSkipped, type JobView } from '../view.ts';
@@ -30,6 +31,7 @@ export function checkChains(view: JobView, facts: readonly StepFacts[], findings
     const before = { failed: failed.count, skipped: skipped.count, missing: missing.count };
     for (const n of fact.failed) if (!isSkipped(view, index, n)) failed.add(step.name, n);
     for (const n of step.undecided) (givenUp ? failed : missing).add(step.name, n);
+    for (const n of heldBackIn(view, fact, index)) failed.add(step.name, n);
     addSkipped(view, fact, index, skipped);
     return {
       name: step.name,
@@ -54,6 +56,15 @@ export function checkChains(view: JobView, facts: readonly StepFacts[], findings
     missing: missing.names,
     late: late.names,
   };
+}
+
+/** What canaries hold back and nothing has decided: `standingOf` counts it as failed. */
+function* heldBackIn(view: JobView, { size, published, failed }: StepFacts, index: number): Generator<number> {
+  if (view.asked.every(({ released }) => released)) return;
+  for (let n = 0; n < size; n += 1) {
+    const decided = published.has(n) || failed.has(n) || isSkipped(view, index, n);
+    if (!decided && isHeldBack(view, index, n)) yield n;
+  }
 }
 
 /** Failures count within each section, as they did when its gather was opened. Answers the worst section. */

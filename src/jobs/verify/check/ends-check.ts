@@ -1,5 +1,6 @@
 import { TaskBits } from '../../../model/bits.ts';
 import type { OpenedGather, StepFacts } from '../../../model/decide.ts';
+import { isHeldBack } from '../../../model/held-rounds.ts';
 import { tasksIn } from '../../../model/task-set.ts';
 import type { EndLine } from '../../../model/verify/evidence-lines.ts';
 import type { Findings } from '../../../model/verify/findings.ts';
@@ -72,7 +73,8 @@ export class EndsCheck {
         return;
       case 'givenUp':
         this.#ended.failed += 1;
-        if (this.#view.stopped === null) this.#say('end', `no decision gave ${this.#name}/${n} up`);
+        if (this.#view.stopped === null && !isHeldBack(this.#view, this.#index, n))
+          this.#say('end', `no decision gave ${this.#name}/${n} up`);
         return;
       case 'altered':
         this.#published.add(n);

@@ -6,7 +6,7 @@ import {
   mergeAttempt,
   noDelta,
   standingOf,
-} from '../../../src/adapters/sql/transitions.ts';
+} from '../../../src/model/ledger/transitions.ts';
 import type { AttemptEvent, TaskState } from '../../../src/ports/ledger.ts';
 import { event, T0 } from '../../contracts/ledger-events.ts';
 

@@ -1,12 +1,14 @@
-import type { AttemptEvent, AttemptOutcome } from '../../ports/ledger.ts';
+import type { AttemptEvent, AttemptOutcome, TaskState } from '../../ports/ledger.ts';
 import { addDecimals, type DecimalSums } from './decimals.ts';
-import type { KnownTaskState } from './tables.ts';
 
 /**
  * What events do to a task and to its step's counts: pure. A task's standing is a function of the set of its merged
  * attempts, so that events may come in any order, late or twice: the same set gives the same standing, and a change
  * of counts is the difference of two standings.
  */
+
+/** States of a task that a ledger can know from attempts. */
+export type KnownTaskState = Exclude<TaskState, 'skipped'>;
 
 /** How far an attempt has come: a later one of these replaces an earlier one, whatever the order they arrive in. */
 const RANK: Readonly<Record<AttemptOutcome, number>> = {
@@ -192,7 +194,12 @@ function winnerOf(standing: Standing): AttemptEvent | undefined {
   return standing.state === 'done' ? standing.by : undefined;
 }
 
-function addTotals(delta: Delta, winner: AttemptEvent, by: 1 | -1): void {
+/** Adds (or with -1 takes away) what a winning attempt gives to its step's sums. */
+export function addTotals(
+  delta: Pick<Delta, 'bytesIn' | 'bytesOut' | 'millis' | 'counters'>,
+  winner: AttemptEvent,
+  by: 1 | -1,
+): void {
   delta.bytesIn += by * (winner.bytesIn ?? 0);
   delta.bytesOut += by * (winner.bytesOut ?? 0);
   // Whole milliseconds: sums of them are exact, so that what is taken back is what was added.

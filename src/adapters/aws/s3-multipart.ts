@@ -1,0 +1,202 @@
+import { BatchctlError } from '../../errors.ts';
+import { eachParallel } from '../../lib/each-parallel.ts';
+import type { PutResult, UploadOptions } from '../../ports/object-store.ts';
+import { backOff } from './backoff.ts';
+import { base64Crc, joinCrcs } from './crc32.ts';
+import { isTransient } from './errors.ts';
+import { encryption, fullKey, isConflict, isPrecondition, type S3Bucket, target, withoutQuotes } from './s3-bucket.ts';
+import { type Chunk, chunkLength, chunksOf, MARK_NUMBER } from './s3-chunks.ts';
+import { type Begun, findBegun, isTrusted, markOf } from './s3-resume.ts';
+import type { UploadSource } from './s3-source.ts';
+import type { UploadTools } from './s3-upload.ts';
+
+/** Chunks of one upload at a time; of all uploads together, the permits say. */
+const AT_ONCE = 8;
+/** Tries of a chunk that is streamed: those the client doesn't repeat. */
+const STREAM_TRIES = 8;
+
+interface Sent {
+  readonly etag: string;
+  readonly crc: number;
+  readonly length: number;
+}
+
+/** One multipart upload of a file, new or taken up. It is left as it is when it ends in the middle. */
+export class MultipartUpload {
+  readonly #bucket: S3Bucket;
+  readonly #key: string;
+  readonly #source: UploadSource;
+  readonly #options: UploadOptions;
+  readonly #tools: UploadTools;
+  readonly #sent: Sent[] = [];
+  readonly #at: { readonly Bucket: string; readonly Key: string };
+  #safe = 0;
+
+  constructor(bucket: S3Bucket, key: string, source: UploadSource, options: UploadOptions, tools: UploadTools) {
+    this.#bucket = bucket;
+    this.#key = key;
+    this.#source = source;
+    this.#options = options;
+    this.#tools = tools;
+    this.#at = { ...target(bucket), Key: fullKey(bucket, key) };
+  }
+
+  /** `again`: this upload is of no use any more, and a new one is to be made. */
+  async run(mayResume: boolean): Promise<PutResult | 'again'> {
+    const { signal, metadata = {} } = this.#options;
+    const { size } = this.#source;
+    const { rules } = this.#tools;
+    const mark = markOf(size, chunkLength(size, rules), metadata, this.#bucket.kmsKey);
+    const found = mayResume ? await findBegun(this.#bucket, this.#key, mark, signal) : null;
+    const begun = found ?? (await this.#begin(mark));
+    try {
+      const chunks = chunksOf(size, rules);
+      await eachParallel(
+        chunks,
+        AT_ONCE,
+        (chunk, ends) => this.#tools.permits.with(() => this.#send(begun, chunk, ends)),
+        signal,
+      );
+      await this.#source.requireUnchanged();
+      return await this.#complete(begun.uploadId);
+    } catch (error) {
+      if (isNoSuchUpload(error)) return this.#wasCompleted();
+      if (error instanceof BatchctlError && error.kind === 'changed') await this.#abort(begun.uploadId);
+      throw error;
+    }
+  }
+
+  async #begin(mark: Buffer): Promise<Begun> {
+    const { sdk, client, checksums } = this.#bucket;
+    const { UploadId: uploadId = '' } = await client.send(
+      new sdk.CreateMultipartUploadCommand({
+        ...this.#at,
+        ...encryption(this.#bucket),
+        Metadata: { ...this.#options.metadata },
+        // Of the whole object: S3 then compares it when the upload is completed, and tells it to whoever reads.
+        ...(checksums && { ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' }),
+      }),
+      this.#signal(this.#options.signal),
+    );
+    await client.send(
+      new sdk.UploadPartCommand({ ...this.#at, UploadId: uploadId, PartNumber: MARK_NUMBER, Body: mark }),
+      this.#signal(this.#options.signal),
+    );
+    return { uploadId, parts: new Map() };
+  }
+
+  async #send({ uploadId, parts }: Begun, chunk: Chunk, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const left = parts.get(chunk.number);
+    const { crc, md5, body } = await this.#source.chunk(chunk, this.#tools.rules.held, left?.crc === null);
+    const { length, number } = chunk;
+    const trusted = left !== undefined && isTrusted(left, length, { crc, md5 });
+    const etag = trusted ? left.etag : await this.#put(uploadId, chunk, { crc, body }, signal);
+    this.#sent[number - 1] = { etag, crc, length };
+    this.#safe += length;
+    // The last call is the caller's, once the object stands.
+    if (this.#safe < this.#source.size) this.#options.onProgress?.(this.#safe);
+  }
+
+  async #put(
+    UploadId: string,
+    { number, length }: Chunk,
+    { crc, body }: { readonly crc: number; body(): Buffer | NodeJS.ReadableStream },
+    signal: AbortSignal,
+  ): Promise<string> {
+    const { sdk, client, checksums } = this.#bucket;
+    for (let tries = 1; ; tries += 1) {
+      const Body = body() as Buffer;
+      try {
+        const { ETag } = await client.send(
+          new sdk.UploadPartCommand({
+            ...this.#at,
+            UploadId,
+            PartNumber: number,
+            Body,
+            ContentLength: length,
+            ...(checksums && { ChecksumCRC32: base64Crc(crc) }),
+          }),
+          this.#signal(signal),
+        );
+        return withoutQuotes(ETag);
+      } catch (error) {
+        // Bytes in memory the client has sent again itself.
+        if (length <= this.#tools.rules.held || !isTransient(error) || tries === STREAM_TRIES) throw error;
+        await backOff(tries, signal);
+      }
+    }
+  }
+
+  async #complete(UploadId: string): Promise<PutResult | 'again'> {
+    const { sdk, client, checksums } = this.#bucket;
+    const { ifAbsent = false, signal } = this.#options;
+    const whole = this.#sent.reduce((crc, chunk) => joinCrcs(crc, chunk.crc, chunk.length), 0);
+    const Parts = this.#sent.map(({ etag, crc }, index) => ({
+      PartNumber: index + 1,
+      ETag: `"${etag}"`,
+      ...(checksums && { ChecksumCRC32: base64Crc(crc) }),
+    }));
+    try {
+      const { ETag } = await client.send(
+        new sdk.CompleteMultipartUploadCommand({
+          ...this.#at,
+          UploadId,
+          MultipartUpload: { Parts },
+          MpuObjectSize: this.#source.size,
+          ...(checksums && { ChecksumCRC32: base64Crc(whole), ChecksumType: 'FULL_OBJECT' }),
+          ...(ifAbsent && { IfNoneMatch: '*' }),
+        }),
+        this.#signal(signal),
+      );
+      return { created: true, etag: withoutQuotes(ETag) };
+    } catch (error) {
+      if (isPrecondition(error)) {
+        await this.#abort(UploadId);
+        return { created: false, etag: '' };
+      }
+      // S3 wants a new upload then, with every chunk sent again (S3API/API_CompleteMultipartUpload). InvalidPart: another
+      // process took the same upload up, for other bytes.
+      if (isConflict(error) || (error instanceof Error && error.name === 'InvalidPart')) {
+        await this.#abort(UploadId);
+        return 'again';
+      }
+      if (error instanceof Error && error.name === 'BadDigest') {
+        await this.#abort(UploadId);
+        throw new BatchctlError('corrupt', `What arrived of ${this.#key} is not what the file holds`, {
+          hint: 'upload it again',
+          cause: error,
+        });
+      }
+      throw error;
+    }
+  }
+
+  /**
+   * The upload is gone. A completion whose answer was lost leaves the object; so does a twin that took the same upload up.
+   * Anything else (a lifecycle rule) leaves nothing, or another object.
+   */
+  async #wasCompleted(): Promise<PutResult | 'again'> {
+    const { metadata = {}, ifAbsent = false } = this.#options;
+    const there = await this.#tools.head(this.#key);
+    if (there === null) return 'again';
+    if (ifAbsent) return { created: false, etag: there.etag };
+    const same = Object.entries(metadata).every(([name, value]) => there.metadata[name] === value);
+    const chunked = there.etag.endsWith(`-${this.#sent.length}`);
+    return same && chunked && there.size === this.#source.size && this.#sent.length > 0
+      ? { created: true, etag: there.etag }
+      : 'again';
+  }
+
+  async #abort(UploadId: string): Promise<void> {
+    // What is left is removed by the bucket's lifecycle rule.
+    const { sdk, client } = this.#bucket;
+    await client.send(new sdk.AbortMultipartUploadCommand({ ...this.#at, UploadId })).catch(() => undefined);
+  }
+
+  #signal(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {
+    return signal === undefined ? {} : { abortSignal: signal };
+  }
+}
+
+const isNoSuchUpload = (error: unknown): boolean => error instanceof Error && error.name === 'NoSuchUpload';

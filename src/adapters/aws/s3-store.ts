@@ -1,0 +1,159 @@
+import { Readable } from 'node:stream';
+import { Permits } from '../../lib/permits.ts';
+import type {
+  ListOptions,
+  ObjectEntry,
+  ObjectInfo,
+  ObjectStore,
+  ObjectStream,
+  PutOptions,
+  PutResult,
+  ReadOptions,
+  UploadOptions,
+} from '../../ports/object-store.ts';
+import type { AwsClients, ClientUse } from './clients.ts';
+import { doing, type S3Bucket, translated } from './s3-bucket.ts';
+import { CHUNK_RULES, type ChunkRules } from './s3-chunks.ts';
+import { copyObject, gone } from './s3-copy.ts';
+import { deleteObjects } from './s3-delete.ts';
+import { changed, type OpenBody, openBody, streamOf } from './s3-get.ts';
+import { HeadObjects } from './s3-head.ts';
+import { listObjects } from './s3-list.ts';
+import { placeOf } from './s3-place.ts';
+import { presignedUrl } from './s3-presign.ts';
+import { putObject } from './s3-put.ts';
+import { uploadFile } from './s3-upload.ts';
+
+export interface S3StoreOptions {
+  readonly clients: AwsClients;
+  readonly bucket: string;
+  /** Begins every key: empty, or with a slash at its end. */
+  readonly prefix: string;
+  /** An ARN; null: as the bucket is set up. */
+  readonly kmsKey: string | null;
+  /** The account that must own the bucket; the clients' own unless given. */
+  readonly owner?: string | null;
+  readonly use?: ClientUse;
+  /** Bytes: what is larger is copied in slices of `slice`. S3's own limit unless given. */
+  readonly copies?: { readonly largest: number; readonly slice: number };
+  /** How files become chunks; as suits S3 unless given. */
+  readonly chunks?: ChunkRules;
+}
+
+/** Chunks of uploads in memory at once, in all: 128 MiB at most. */
+const CHUNKS_HELD = 8;
+
+/** The object store in an S3 bucket. Makes no request: `doctor` and the first use say what is wrong with the bucket. */
+export async function createS3Store(options: S3StoreOptions): Promise<S3Store> {
+  const { clients, prefix, kmsKey } = options;
+  const [sdk, client] = await Promise.all([import('@aws-sdk/client-s3'), clients.s3(options.use ?? 'bulk')]);
+  const checksums = (await client.config.requestChecksumCalculation()) !== 'WHEN_REQUIRED';
+  const owner = options.owner === undefined ? clients.account : options.owner;
+  const { profile } = clients;
+  const bucket: S3Bucket = { sdk, client, name: options.bucket, prefix, owner, kmsKey, profile, checksums };
+  return new S3Store(bucket, options);
+}
+
+/** Each verb is a file of its own; this one only leads to them. */
+export class S3Store implements ObjectStore {
+  readonly location: string;
+  readonly #bucket: S3Bucket;
+  readonly #heads: HeadObjects;
+  readonly #permits = new Permits(CHUNKS_HELD);
+  readonly #copies: S3StoreOptions['copies'];
+  readonly #rules: ChunkRules;
+
+  constructor(bucket: S3Bucket, { copies, chunks = CHUNK_RULES }: Pick<S3StoreOptions, 'copies' | 'chunks'>) {
+    this.location = `s3://${bucket.name}/${bucket.prefix}`.replace(/\/$/, '');
+    this.#bucket = bucket;
+    this.#heads = new HeadObjects(bucket);
+    this.#copies = copies;
+    this.#rules = chunks;
+  }
+
+  put(key: string, body: Uint8Array | string, options: PutOptions = {}): Promise<PutResult> {
+    return putObject(this.#bucket, key, body, options);
+  }
+
+  async read(key: string, options: ReadOptions = {}): Promise<Uint8Array | null> {
+    const open = await this.#open(key, options);
+    if (open === null) return null;
+    const into = Buffer.allocUnsafe(open.length);
+    let done = 0;
+    for await (const chunk of open.bytes()) {
+      into.set(chunk, done);
+      done += chunk.length;
+    }
+    return into;
+  }
+
+  async get(key: string, options: ReadOptions = {}): Promise<ObjectStream | null> {
+    const abort = new AbortController();
+    const signal = options.signal === undefined ? abort.signal : AbortSignal.any([options.signal, abort.signal]);
+    const open = await this.#open(key, { ...options, signal });
+    if (open === null) return null;
+    return { info: open.info, body: open.length === 0 ? EMPTY() : streamOf(open, abort) };
+  }
+
+  head(key: string): Promise<ObjectInfo | null> {
+    return this.#heads.head(key);
+  }
+
+  list(prefix: string, options: ListOptions = {}): AsyncIterable<ObjectEntry> {
+    return listObjects(this.#bucket, prefix, options);
+  }
+
+  async *keys(prefix: string, options: ListOptions = {}): AsyncIterable<string> {
+    for await (const { key } of this.list(prefix, options)) yield key;
+  }
+
+  delete(keys: readonly string[]): Promise<void> {
+    return deleteObjects(this.#bucket, keys);
+  }
+
+  async copy(from: string, to: string, options: { readonly ifAbsent?: boolean } = {}): Promise<PutResult> {
+    const { ifAbsent = false } = options;
+    // Some endpoints heed no condition on a copy; on S3 the condition itself decides between racers.
+    const [info, there] = await Promise.all([this.head(from), ifAbsent ? this.head(to) : null]);
+    if (info === null) throw gone(from);
+    if (there !== null) return { created: false, etag: there.etag };
+    return copyObject({ bucket: this.#bucket, info }, this.#bucket, to, { ifAbsent, ...this.#copies });
+  }
+
+  /** It ends with the credentials that signed it, if that is sooner. A put by it is encrypted as the bucket is set up. */
+  async presign(key: string, method: 'get' | 'put', seconds: number): Promise<string | null> {
+    const bucket = this.#bucket;
+    const action = method === 'get' ? 's3:GetObject' : 's3:PutObject';
+    return translated(doing(bucket, action, key, `sign a URL of ${key}`), async () => {
+      const [url, region, credentials] = await Promise.all([
+        placeOf(bucket, key),
+        bucket.client.config.region(),
+        bucket.client.config.credentials(),
+      ]);
+      const verb = method === 'get' ? 'GET' : 'PUT';
+      return presignedUrl({ method: verb, url, region, seconds, now: Date.now(), credentials });
+    });
+  }
+
+  uploadFile(path: string, key: string, options: UploadOptions = {}): Promise<PutResult> {
+    const tools = { permits: this.#permits, rules: this.#rules, head: (of: string) => this.head(of) };
+    return uploadFile(this.#bucket, path, key, options, tools);
+  }
+
+  /** As `openBody`; a range that holds nothing of the object is answered by a look at it. */
+  async #open(key: string, options: ReadOptions): Promise<OpenBody | null> {
+    if (options.range?.length !== 0) {
+      const open = await openBody(this.#bucket, key, options);
+      if (open !== 'beyond') return open;
+    }
+    options.signal?.throwIfAborted();
+    const info = await this.head(key);
+    if (info === null) return null;
+    if (options.etag !== undefined && options.etag !== info.etag) throw changed(key, options.etag, info.etag);
+    return { info, length: 0, bytes: nothing };
+  }
+}
+
+const EMPTY = (): Readable => Readable.from([], { objectMode: false });
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}

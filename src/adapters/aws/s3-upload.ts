@@ -1,0 +1,75 @@
+import { rm } from 'node:fs/promises';
+import { BatchctlError } from '../../errors.ts';
+import type { Permits } from '../../lib/permits.ts';
+import type { ObjectInfo, PutResult, UploadOptions } from '../../ports/object-store.ts';
+import { translateAwsError } from './errors.ts';
+import { checkMetadata, doing, fullKey, type S3Bucket } from './s3-bucket.ts';
+import { type ChunkRules, isTooLarge } from './s3-chunks.ts';
+import { MultipartUpload } from './s3-multipart.ts';
+import { putObject } from './s3-put.ts';
+import { UploadSource } from './s3-source.ts';
+
+export interface UploadTools {
+  /** Bounds the chunks in memory, of all uploads together. */
+  readonly permits: Permits;
+  readonly rules: ChunkRules;
+  head(key: string): Promise<ObjectInfo | null>;
+}
+
+/** New uploads of one file: one may be aborted by a lifecycle rule, or lose a race with another write to the key. */
+const UPLOADS = 4;
+
+/**
+ * Puts a file: a small one in one request, a larger one in chunks, of which those of an earlier, unfinished try are kept
+ * whose size and checksum are the file's. What ends in the middle can be taken up again.
+ */
+export async function uploadFile(
+  bucket: S3Bucket,
+  path: string,
+  key: string,
+  options: UploadOptions,
+  tools: UploadTools,
+): Promise<PutResult> {
+  const { metadata = {}, signal } = options;
+  signal?.throwIfAborted();
+  checkMetadata(key, metadata);
+  fullKey(bucket, key);
+  const about = doing(bucket, 's3:PutObject', key, `upload ${path} as ${key}`);
+  const source = await UploadSource.open(path);
+  try {
+    const result = source.size < tools.rules.from ? await small() : await large();
+    if (result.created && options.consume) await rm(path);
+    if (result.created) options.onProgress?.(source.size);
+    return result;
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason;
+    throw translateAwsError(error, about);
+  } finally {
+    await source.close();
+  }
+
+  async function small(): Promise<PutResult> {
+    const bytes = await source.whole();
+    await source.requireUnchanged();
+    return putObject(bucket, key, bytes, options);
+  }
+
+  async function large(): Promise<PutResult> {
+    if (isTooLarge(source.size)) {
+      throw new BatchctlError('usage', `${path} has ${source.size} bytes, more than an object can have`, {
+        hint: 'split it into several files',
+      });
+    }
+    for (let uploads = 1; ; uploads += 1) {
+      // Not only to spare the bytes: some endpoints heed no condition when an upload is completed.
+      if (options.ifAbsent && (await tools.head(key)) !== null) return { created: false, etag: '' };
+      const outcome = await new MultipartUpload(bucket, key, source, options, tools).run(uploads === 1);
+      if (outcome !== 'again') return outcome;
+      if (uploads === UPLOADS) {
+        throw new BatchctlError('unavailable', `could not upload ${path} as ${key}: its uploads keep being ended`, {
+          hint: 'does another process write the same key, or a lifecycle rule abort uploads? Then upload again',
+        });
+      }
+    }
+  }
+}

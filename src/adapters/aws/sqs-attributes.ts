@@ -1,0 +1,120 @@
+import { GetQueueAttributesCommand, type QueueAttributeName } from '@aws-sdk/client-sqs';
+import { isPassing, sqsError } from './sqs-errors.ts';
+import { Patience } from './sqs-patience.ts';
+import type { SqsPlace } from './sqs-place.ts';
+
+/** SQS: SendMessage. A queue made before August 2025 may take less. */
+export const MESSAGE_BYTES = 1_048_576;
+/** The longest that SQS keeps a message, seconds (SQS: CreateQueue): month-end work may wait over a holiday. */
+const RETENTION = 1_209_600;
+/** A last net only: deliveries also grow with drains and lost leases; burying is the worker's act, with a reason. */
+const MAX_RECEIVES = 1_000;
+
+/** Attributes by name, all texts. */
+export type QueueAttributes = Readonly<Partial<Record<QueueAttributeName, string>>>;
+
+/** What a group's queue has. */
+export function queueAttributes(leaseSeconds: number, deadArn: string): QueueAttributes {
+  return {
+    VisibilityTimeout: String(Math.ceil(leaseSeconds)),
+    MessageRetentionPeriod: String(RETENTION),
+    MaximumMessageSize: String(MESSAGE_BYTES),
+    DelaySeconds: '0',
+    ReceiveMessageWaitTimeSeconds: '20',
+    RedrivePolicy: JSON.stringify({ deadLetterTargetArn: deadArn, maxReceiveCount: MAX_RECEIVES }),
+  };
+}
+
+/** What its dead letters' queue has. Letters keep the age that they had: with less retention some would never be seen. */
+export function deadAttributes(): QueueAttributes {
+  return { MessageRetentionPeriod: String(RETENTION), MaximumMessageSize: String(MESSAGE_BYTES), DelaySeconds: '0' };
+}
+
+/** What goes wrong with a value other than ours. */
+const WHY: readonly (readonly [QueueAttributeName, string])[] = [
+  ['VisibilityTimeout', "it isn't the lease of the configuration"],
+  ['MessageRetentionPeriod', 'messages that are older are deleted unseen'],
+  ['MaximumMessageSize', 'long messages are refused'],
+  ['DelaySeconds', 'every message waits so long before it is seen'],
+  ['RedrivePolicy', 'messages would move to the dead letters by themselves, without a reason, or to another queue'],
+];
+
+/** One line for each attribute that differs from what is wanted, and matters to who sends or receives. */
+export function attributeWarnings(name: string, found: QueueAttributes, wanted: QueueAttributes): readonly string[] {
+  return WHY.flatMap(([attribute, why]) => {
+    const should = plain(attribute, wanted[attribute]);
+    const is = plain(attribute, found[attribute]);
+    if (should === null || is === should) return [];
+    return [
+      `queue ${name}: expected ${attribute} ${should}, found ${is ?? 'none'}: ${why} (batchctl infra up mends it)`,
+    ];
+  });
+}
+
+/** A policy's text may have its fields in any order, and its number as a text. */
+function plain(attribute: string, value: string | undefined): string | null {
+  if (value === undefined || attribute !== 'RedrivePolicy') return value ?? null;
+  const policy: { deadLetterTargetArn?: string; maxReceiveCount?: number | string } = JSON.parse(value);
+  return `${policy.maxReceiveCount} to ${policy.deadLetterTargetArn}`;
+}
+
+export interface ReadAttributes {
+  readonly attributes: QueueAttributes;
+  /** When SQS answered, by its own clock, to the second; milliseconds since the epoch. */
+  readonly at: number;
+}
+
+/** Throws `notFound`, `credentials`, `unavailable`. */
+export async function readAttributes(
+  place: SqsPlace,
+  names: readonly QueueAttributeName[] = ['All'],
+): Promise<ReadAttributes> {
+  const patience = new Patience(place.patienceMs);
+  for (;;) {
+    const command = new GetQueueAttributesCommand({ QueueUrl: place.url, AttributeNames: [...names] });
+    let at = Number.NaN;
+    command.middlewareStack.add(
+      (next) => async (args) => {
+        const result = await next(args);
+        at = dateOf(result.response);
+        return result;
+      },
+      { step: 'deserialize', priority: 'low' },
+    );
+    try {
+      const { Attributes = {} } = await (await place.client()).send(command);
+      return { attributes: Attributes, at: Number.isNaN(at) ? Date.now() : at };
+    } catch (error) {
+      if (!isPassing(error) || !(await patience.pause()))
+        throw sqsError(error, { what: "read the queue's attributes", action: 'sqs:GetQueueAttributes', place });
+    }
+  }
+}
+
+function dateOf(response: unknown): number {
+  if (typeof response !== 'object' || response === null || !('headers' in response)) return Number.NaN;
+  const { headers } = response;
+  if (typeof headers !== 'object' || headers === null || !('date' in headers)) return Number.NaN;
+  return Date.parse(String(headers.date));
+}
+
+export interface MessageCounts {
+  readonly visible: number;
+  readonly leased: number;
+  readonly delayed: number;
+}
+
+/** SQS's counts: approximate, and as late as a minute (SQS: GetQueueAttributes); and when it told them. */
+export async function countMessages(place: SqsPlace): Promise<{ readonly counts: MessageCounts; readonly at: number }> {
+  const { attributes, at } = await readAttributes(place, [
+    'ApproximateNumberOfMessages',
+    'ApproximateNumberOfMessagesNotVisible',
+    'ApproximateNumberOfMessagesDelayed',
+  ]);
+  const counts = {
+    visible: Number(attributes.ApproximateNumberOfMessages ?? 0),
+    leased: Number(attributes.ApproximateNumberOfMessagesNotVisible ?? 0),
+    delayed: Number(attributes.ApproximateNumberOfMessagesDelayed ?? 0),
+  };
+  return { counts, at };
+}

@@ -1,0 +1,131 @@
+import { type Message, ReceiveMessageCommand } from '@aws-sdk/client-sqs';
+import { BatchctlError } from '../../errors.ts';
+import { TEN } from './sqs-batch.ts';
+import { isNamed, isPassing, sqsError } from './sqs-errors.ts';
+import { changeVisibility } from './sqs-leases.ts';
+import { Patience } from './sqs-patience.ts';
+import type { SqsPlace } from './sqs-place.ts';
+import { REASON } from './sqs-send.ts';
+
+/** How long a message that was looked at stays hidden if this process dies, seconds. */
+const HIDE_SECONDS = 60;
+/** Seconds: a long poll asks all of SQS's servers, a short one some of them (SQS: ReceiveMessage). */
+const WAIT_SECONDS = 1;
+/** Receives in flight at once. */
+const LANES = 8;
+/** Rounds in a row that find nothing before a queue counts as looked through; one is enough once all counted were seen. */
+const EMPTY_ROUNDS = 3;
+/** SQS gives no more than about 120,000 messages out at a time (SQS: ChangeMessageVisibility); workers need some too. */
+const MOST_HELD = 100_000;
+
+/** A message as a sweep found it. */
+export interface Swept {
+  readonly id: string;
+  readonly handle: string;
+  readonly body: string;
+  /** Milliseconds since the epoch, by SQS's clock. */
+  readonly sentAt: number;
+  /** Why it was buried; null for what batchctl didn't bury. */
+  readonly reason: string | null;
+}
+
+/**
+ * Looks at every message of a queue that can be received, each once. SQS can't be read: so they are received, and those
+ * that weren't settled are given back when the sweep ends, however it ends.
+ */
+export class Sweep {
+  readonly #place: SqsPlace;
+  readonly #expected: number;
+  readonly #held = new Map<string, string>();
+  readonly #patience: Patience;
+  #seen = 0;
+
+  /** @param expected how many messages SQS counts, about. */
+  constructor(place: SqsPlace, expected: number) {
+    this.#place = place;
+    this.#expected = expected;
+    this.#patience = new Patience(place.patienceMs);
+  }
+
+  /** Throws `unavailable` once it holds 100,000 messages that were not settled: SQS shows none behind them. */
+  async *pages(): AsyncGenerator<readonly Swept[]> {
+    let empty = 0;
+    let lanes = 1;
+    try {
+      while (empty < (this.#seen >= this.#expected ? 1 : EMPTY_ROUNDS)) {
+        const page = (await Promise.all(Array.from({ length: lanes }, () => this.#receive()))).flat();
+        lanes = page.length >= lanes * TEN ? LANES : 1;
+        const fresh = page.filter((message) => this.#isFresh(message));
+        empty = fresh.length === 0 ? empty + 1 : 0;
+        this.#seen += fresh.length;
+        if (fresh.length > 0) yield fresh.sort((a, b) => a.sentAt - b.sentAt);
+        if (this.#held.size >= MOST_HELD) throw tooMany(this.#place);
+      }
+    } finally {
+      await this.#giveBack();
+    }
+  }
+
+  /** These are gone: deleted, and not to be given back. */
+  settled(messages: readonly Swept[]): void {
+    for (const { id } of messages) this.#held.delete(id);
+  }
+
+  /** One that is held and comes again was hidden for too short a time; its newer receipt counts. */
+  #isFresh({ id, handle }: Swept): boolean {
+    const known = this.#held.has(id);
+    this.#held.set(id, handle);
+    return !known;
+  }
+
+  async #receive(): Promise<readonly Swept[]> {
+    const { client, url } = this.#place;
+    const command = new ReceiveMessageCommand({
+      QueueUrl: url,
+      MaxNumberOfMessages: TEN,
+      WaitTimeSeconds: WAIT_SECONDS,
+      VisibilityTimeout: HIDE_SECONDS,
+      MessageSystemAttributeNames: ['SentTimestamp'],
+      MessageAttributeNames: [REASON],
+    });
+    for (;;) {
+      try {
+        const { Messages = [] } = await (await client()).send(command);
+        this.#patience.reset();
+        return Messages.flatMap(sweptOf);
+      } catch (error) {
+        if (isNamed(error, 'OverLimit')) throw tooMany(this.#place);
+        if (!isPassing(error) || !(await this.#patience.pause()))
+          throw sqsError(error, { what: 'look through the queue', action: 'sqs:ReceiveMessage', place: this.#place });
+      }
+    }
+  }
+
+  async #giveBack(): Promise<void> {
+    const changes = [...this.#held.values()].map((handle) => ({ handle, seconds: 0 }));
+    this.#held.clear();
+    // What can't be given back now comes back by itself in a minute.
+    await changeVisibility(this.#place, changes).catch(() => undefined);
+  }
+}
+
+function sweptOf({ MessageId, ReceiptHandle, Body, Attributes, MessageAttributes }: Message): Swept[] {
+  if (MessageId === undefined || ReceiptHandle === undefined) return [];
+  return [
+    {
+      id: MessageId,
+      handle: ReceiptHandle,
+      body: Body ?? '',
+      sentAt: Number(Attributes?.SentTimestamp ?? 0),
+      reason: MessageAttributes?.[REASON]?.StringValue ?? null,
+    },
+  ];
+}
+
+function tooMany({ arn }: SqsPlace): BatchctlError {
+  return new BatchctlError(
+    'unavailable',
+    `Expected to look through ${arn}, found more messages than SQS gives out at a time (about 120,000)`,
+    { hint: 'let workers take some, or say --limit, then the same command again' },
+  );
+}

@@ -1,0 +1,118 @@
+import { BatchctlError, isOurs } from '../../errors.ts';
+import type { ServerAddress } from './server-url.ts';
+
+/** What went wrong, in the words that all database servers share. */
+export type ServerTrouble =
+  | 'busy'
+  | 'lost'
+  | 'password'
+  | 'rights'
+  | 'database'
+  | 'tls'
+  | 'host'
+  | 'full'
+  | 'corrupt'
+  | 'other';
+
+const LOST = new Set([
+  ...['ECONNRESET', 'ECONNREFUSED', 'ECONNABORTED', 'ETIMEDOUT', 'EPIPE'],
+  ...['EHOSTUNREACH', 'ENETUNREACH', 'ENETDOWN', 'EHOSTDOWN', 'EAI_AGAIN'],
+]);
+const TLS = new Set([
+  ...['SELF_SIGNED_CERT_IN_CHAIN', 'DEPTH_ZERO_SELF_SIGNED_CERT', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
+  ...['UNABLE_TO_GET_ISSUER_CERT', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID'],
+  ...['CERT_SIGNATURE_FAILURE', 'CERT_UNTRUSTED', 'CERT_REVOKED', 'INVALID_CA', 'ERR_TLS_CERT_ALTNAME_INVALID'],
+]);
+
+/** The trouble that a code of Node's network or TLS names, if it is one. */
+export function networkTrouble(code: string): ServerTrouble | undefined {
+  if (LOST.has(code)) return 'lost';
+  if (TLS.has(code) || code.startsWith('ERR_SSL_')) return 'tls';
+  return code === 'ENOTFOUND' ? 'host' : undefined;
+}
+
+/** An error's `code`, or ''. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+
+export interface ServerNames {
+  /** `PostgreSQL db.example.com:5432/batchctl`. */
+  readonly name: string;
+  readonly address: ServerAddress;
+  /** Where the password came from; undefined where none was given. */
+  readonly passwordFrom: string | undefined;
+}
+
+/** The error for whoever called. Messages name server, database and user, and never hold a password: none gets here. */
+export function translateTrouble(names: ServerNames, trouble: ServerTrouble, error: unknown): BatchctlError {
+  if (isOurs(error)) return error;
+  const { name, address, passwordFrom } = names;
+  // An address with several numbers fails with an error that has a code and no text.
+  const said = error instanceof Error && error.message !== '' ? error.message : codeOf(error) || String(error);
+  const found = said.replace(/\s+/g, ' ').slice(0, 300);
+  const make = (kind: BatchctlError['kind'], message: string, hint: string): BatchctlError =>
+    new BatchctlError(kind, message, { cause: error, hint });
+  switch (trouble) {
+    case 'busy':
+      return make(
+        'unavailable',
+        `expected the ledger ${name} to be free, found it busy: ${found}`,
+        'look for long transactions on the database, then run it again',
+      );
+    case 'lost':
+      return make(
+        'unavailable',
+        `expected to reach the ledger ${name} and write there, found: ${found}`,
+        'check that the server is up and that its security group lets this machine in; `batchctl doctor` looks closer',
+      );
+    case 'host':
+      return make(
+        'unavailable',
+        `expected the ledger's host ${address.host} to have an address, found none`,
+        'check ledger.url, and that this machine resolves names of that network',
+      );
+    case 'password':
+      return make(
+        'credentials',
+        `expected the ledger ${name} to let ${address.user} in, found: ${found}`,
+        passwordFrom === undefined
+          ? 'name the variable that holds the password in ledger.passwordEnv, or set ledger.iam'
+          : `the password came from ${passwordFrom}: check that it is of ${address.user}, and current`,
+      );
+    case 'rights':
+      return make(
+        'credentials',
+        `expected ${address.user} to have the rights it needs on the ledger ${name}, found: ${found}`,
+        `grant ${address.user} select, insert, update and delete there; and create, for the first start of each version`,
+      );
+    case 'database':
+      return make(
+        'config',
+        `expected a database ${address.database} on ${address.host}, found none`,
+        `create it (create database ${address.database}), or mend ledger.url`,
+      );
+    case 'tls':
+      return make(
+        'config',
+        `expected ${address.host} to prove its name by a certificate, found: ${found}`,
+        'set ledger.ca to the authority of the database (RDS: its global bundle), and use the name in the certificate',
+      );
+    case 'full':
+      return make(
+        'full',
+        `expected room in the ledger ${name}, found its disk full`,
+        'give the database more storage (`batchctl prune` removes finished jobs), then run it again',
+      );
+    case 'corrupt':
+      return make(
+        'corrupt',
+        `expected the ledger ${name} to be whole, found: ${found}`,
+        'restore the database, or make an empty one and run `batchctl ledger rebuild`: the store has all that matters',
+      );
+    case 'other':
+      return make('unexpected', `the ledger ${name} failed: ${found}`, 'run it again; if it stays, report it');
+    default:
+      return trouble satisfies never;
+  }
+}

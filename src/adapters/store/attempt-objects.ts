@@ -1,0 +1,94 @@
+import { eachParallel } from '../../lib/each-parallel.ts';
+import { ledgerAttemptsKey } from '../../model/keys.ts';
+import type { AttemptEvent } from '../../ports/ledger.ts';
+import type { ObjectStore } from '../../ports/object-store.ts';
+import { attemptOfLine } from './attempt-line.ts';
+import type { Totals } from './totals.ts';
+
+/** Objects of attempts kept in memory, bytes: pages that follow each other read the same ones. */
+const CACHE_BYTES = 48 * 1024 * 1024;
+/** Objects read at once. */
+const READS = 16;
+
+/** An object's bytes, and where the lines of each task lie. */
+interface Lines {
+  readonly bytes: Buffer;
+  readonly offsets: ReadonlyMap<string, ReadonlyMap<number, readonly [number, number]>>;
+}
+
+/** Reads attempts of tasks out of writers' objects, which never change once a writer's totals name them. */
+export class AttemptObjects {
+  readonly #store: ObjectStore;
+  readonly #cache = new Map<string, Lines>();
+  #cached = 0;
+
+  constructor(store: ObjectStore) {
+    this.#store = store;
+  }
+
+  /** What one writer recorded of these tasks of a step: lines in the order of their writing, so one attempt may have several. */
+  async read(job: string, totals: Totals, step: string, tasks: ReadonlySet<number>): Promise<readonly AttemptEvent[]> {
+    const wanted = totals.objects.filter(({ tasks: spans }) => {
+      const span = spans[step];
+      return span !== undefined && hasWithin(tasks, span);
+    });
+    const found: AttemptEvent[][] = wanted.map(() => []);
+    await eachParallel(wanted.entries(), READS, async ([index, { n }]) => {
+      const { bytes, offsets } = await this.#lines(ledgerAttemptsKey(job, totals.writer, n));
+      for (const task of tasks) {
+        const span = offsets.get(step)?.get(task);
+        if (span === undefined) continue;
+        for (const line of bytes.toString('utf8', ...span).split('\n'))
+          if (line !== '') found[index]?.push(attemptOfLine(job, line));
+      }
+    });
+    const recent = linesOf(totals.recent)
+      .map((line) => attemptOfLine(job, line))
+      .filter((event) => event.step === step && tasks.has(event.task));
+    return [...found.flat(), ...recent];
+  }
+
+  async #lines(key: string): Promise<Lines> {
+    const known = this.#cache.get(key);
+    if (known !== undefined) {
+      this.#cache.delete(key);
+      this.#cache.set(key, known);
+      return known;
+    }
+    // An object that is gone was pruned meanwhile.
+    const bytes = Buffer.from((await this.#store.read(key)) ?? []);
+    const lines: Lines = { bytes, offsets: indexOf(bytes) };
+    this.#cache.set(key, lines);
+    this.#cached += bytes.length;
+    for (const [old, { bytes: oldBytes }] of this.#cache) {
+      if (this.#cached <= CACHE_BYTES) break;
+      this.#cache.delete(old);
+      this.#cached -= oldBytes.length;
+    }
+    return lines;
+  }
+}
+
+/** The lines are in the order of steps and tasks, so those of a task lie together. */
+function indexOf(bytes: Buffer): Lines['offsets'] {
+  const offsets = new Map<string, Map<number, readonly [number, number]>>();
+  for (let from = 0; from < bytes.length; ) {
+    const newline = bytes.indexOf(10, from);
+    const to = newline < 0 ? bytes.length : newline + 1;
+    const { step, task } = JSON.parse(bytes.toString('utf8', from, to)) as Pick<AttemptEvent, 'step' | 'task'>;
+    const ofStep = offsets.get(step) ?? new Map<number, readonly [number, number]>();
+    offsets.set(step, ofStep);
+    ofStep.set(task, [ofStep.get(task)?.[0] ?? from, to]);
+    from = to;
+  }
+  return offsets;
+}
+
+function hasWithin(tasks: ReadonlySet<number>, [first, last]: readonly [number, number]): boolean {
+  for (const task of tasks) if (task >= first && task <= last) return true;
+  return false;
+}
+
+export function linesOf(text: string): readonly string[] {
+  return text.split('\n').filter((line) => line !== '');
+}

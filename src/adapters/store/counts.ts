@@ -1,0 +1,89 @@
+import { decimalTexts } from '../../model/ledger/decimals.ts';
+import { addDecimals, type DecimalSums } from '../../model/ledger/decimals.ts';
+import { addShare, type SumsByRound } from '../../model/ledger/shares.ts';
+import { type KnownTaskState, standingOf } from '../../model/ledger/transitions.ts';
+import type { AttemptEvent, StepCounts } from '../../ports/ledger.ts';
+import type { AttemptObjects } from './attempt-objects.ts';
+import { readAttempts } from './reader.ts';
+import type { Snapshot } from './snapshot.ts';
+import { STATE_CODES } from './task-states.ts';
+import { addRounds, latest, sumRounds } from './totals.ts';
+
+/** Disputed tasks looked into at once: their attempts are all that is held in memory. */
+const DISPUTED = 5000;
+const NAMES: readonly (KnownTaskState | null)[] = [null, 'waiting', 'running', 'failed', 'done'];
+
+type Standings = Record<KnownTaskState, number>;
+
+/** What `counts` answers for a step of a job at which nothing happened yet. */
+export function noCounts(step: string): StepCounts {
+  return {
+    ...{ step, running: 0, done: 0, failed: 0, retried: 0, interrupted: 0, bytesIn: 0, bytesOut: 0 },
+    ...{ counters: {}, seconds: 0, movedAt: null, exact: false },
+  };
+}
+
+/**
+ * A step's counts: exact totals, where they were taken, and all that writers counted in later rounds. The writers' sets
+ * of tasks are laid over each other, so that no task counts twice, whoever recorded it; the attempts of disputed ones
+ * are read.
+ */
+export async function countStep(
+  objects: AttemptObjects,
+  snapshot: Snapshot,
+  job: string,
+  step: string,
+): Promise<StepCounts> {
+  const exact = snapshot.exact.get(step);
+  const view = snapshot.step(step);
+  const base = exact?.counts ?? noCounts(step);
+  const after = exact?.round ?? -1;
+  if (view.round <= after) return exact === undefined ? base : { ...base, exact: true };
+  const states: Standings = { waiting: 0, running: 0, failed: 0, done: 0 };
+  for (let task = 0; task < view.end; task += 1) {
+    if (view.roundOf(task) <= after || view.isDisputed(task)) continue;
+    addState(states, NAMES[view.codeBefore(task)] ?? null, -1);
+    addState(states, NAMES[view.code(task)] ?? null, 1);
+  }
+  const rounds: SumsByRound = new Map();
+  for (const totals of snapshot.totals) addRounds(rounds, totals.steps[step]?.rounds ?? {}, after);
+  const disputed = view.disputed();
+  for (let at = 0; at < disputed.length; at += DISPUTED) {
+    const tasks = new Set(disputed.slice(at, at + DISPUTED));
+    for (const { merged, byWriter } of (await readAttempts(objects, snapshot, { job, step }, tasks)).values()) {
+      for (const own of byWriter) addShare(rounds, own, -1);
+      addShare(rounds, merged, 1);
+      addDisputed(states, merged, after);
+    }
+  }
+  const sum = sumRounds(rounds, after);
+  const counters: DecimalSums = sum.counters;
+  addDecimals(counters, base.counters, 1);
+  return {
+    step,
+    running: base.running + states.running,
+    done: base.done + states.done,
+    failed: base.failed + states.failed,
+    retried: base.retried + sum.retried,
+    interrupted: base.interrupted + sum.interrupted,
+    bytesIn: base.bytesIn + sum.bytesIn,
+    bytesOut: base.bytesOut + sum.bytesOut,
+    counters: decimalTexts(counters),
+    seconds: base.seconds + sum.millis / 1000,
+    movedAt: latest(base.movedAt, sum.movedAt),
+    exact: false,
+  };
+}
+
+function addDisputed(states: Standings, attempts: readonly AttemptEvent[], after: number): void {
+  const standing = standingOf(attempts);
+  if (standing.round <= after) return;
+  const before = standingOf(attempts.filter(({ round }) => round <= after)).state;
+  // Exact totals know no running tasks.
+  addState(states, before === 'running' ? null : before, -1);
+  addState(states, standing.state, 1);
+}
+
+function addState(states: Standings, state: KnownTaskState | null, by: 1 | -1): void {
+  if (state !== null) states[state] += by;
+}

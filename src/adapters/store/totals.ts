@@ -1,0 +1,94 @@
+import { addDecimals, type DecimalSums, decimalTexts } from '../../model/ledger/decimals.ts';
+import { type RoundSums, type SumsByRound, sumsOf } from '../../model/ledger/shares.ts';
+import type { StepCounts } from '../../ports/ledger.ts';
+import type { TaskSets } from './task-states.ts';
+
+/**
+ * What one writer knows of a job: one object, put whole at each flush. So a flush is there or not, and sums, tasks and
+ * attempts agree whatever is killed when.
+ */
+export interface Totals {
+  readonly format: 1;
+  readonly writer: string;
+  /** Objects of attempts that were moved out of `recent`. */
+  readonly objects: readonly AttemptsObject[];
+  /** The newest attempts, as lines (`attemptLine`); a later line of an attempt has all that earlier ones had. */
+  readonly recent: string;
+  readonly steps: Readonly<Record<string, StepTotals>>;
+}
+
+export interface AttemptsObject {
+  readonly n: number;
+  /** First and last task of each step in it. */
+  readonly tasks: Readonly<Record<string, readonly [number, number]>>;
+}
+
+export interface StepTotals {
+  /** By round. */
+  readonly rounds: Readonly<Record<string, RoundTotals>>;
+  /** Tasks of which the writer recorded attempts of others, as text (`eachTaskRun`). */
+  readonly others?: string;
+}
+
+export interface RoundTotals extends Omit<RoundSums, 'counters'> {
+  readonly counters: Readonly<Record<string, string>>;
+  readonly tasks: TaskSets;
+}
+
+/** Exact totals of some of a job's steps, taken when it closed in `round`: an object that is never changed. */
+export interface ExactTotals {
+  readonly format: 1;
+  readonly round: number;
+  readonly steps: readonly StepCounts[];
+}
+
+/** What a pruned job's counts were. */
+export interface PrunedCounts {
+  readonly format: 1;
+  readonly counts: readonly StepCounts[];
+}
+
+export function roundTotals(sums: RoundSums, tasks: TaskSets): RoundTotals {
+  return { ...sums, counters: decimalTexts(sums.counters), tasks };
+}
+
+/** Adds a writer's sums of rounds after `after` to `sums`. */
+export function addRounds(sums: SumsByRound, rounds: StepTotals['rounds'], after: number): void {
+  for (const [key, totals] of Object.entries(rounds)) {
+    if (Number(key) <= after) continue;
+    const sum = sumsOf(sums, Number(key));
+    sum.retried += totals.retried;
+    sum.interrupted += totals.interrupted;
+    sum.bytesIn += totals.bytesIn;
+    sum.bytesOut += totals.bytesOut;
+    sum.millis += totals.millis;
+    sum.movedAt = latest(sum.movedAt, totals.movedAt);
+    addDecimals(sum.counters, totals.counters, 1);
+  }
+}
+
+/** What rounds after `after` add to a step's counts, and when they moved. */
+export function sumRounds(rounds: SumsByRound, after: number): RoundSums {
+  const all: SumsByRound = new Map();
+  const sum = sumsOf(all, 0);
+  for (const [round, part] of rounds) {
+    if (round <= after) continue;
+    sum.retried += part.retried;
+    sum.interrupted += part.interrupted;
+    sum.bytesIn += part.bytesIn;
+    sum.bytesOut += part.bytesOut;
+    sum.millis += part.millis;
+    sum.movedAt = latest(sum.movedAt, part.movedAt);
+    for (const [name, value] of part.counters) addTo(sum.counters, name, value);
+  }
+  return sum;
+}
+
+function addTo(counters: DecimalSums, name: string, value: Parameters<DecimalSums['set']>[1]): void {
+  counters.set(name, counters.get(name)?.plus(value) ?? value);
+}
+
+export function latest(a: number | null, b: number | null): number | null {
+  if (a === null || b === null) return a ?? b;
+  return Math.max(a, b);
+}

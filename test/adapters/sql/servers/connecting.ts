@@ -1,0 +1,75 @@
+import { expect } from 'chai';
+import { event } from '../../../contracts/ledger-events.ts';
+import type { DatabaseServer } from '../../../support/servers/database-server.ts';
+import { freePort } from '../../../support/servers/program.ts';
+import { failure, type LedgerOfTest, Ledgers } from './open-ledger.ts';
+
+/** Who is let in, by what proof, and what is said to who isn't. */
+export function connectingTests(server: () => DatabaseServer): void {
+  describe('connecting', () => {
+    const ledgers = new Ledgers(server);
+    afterEach(() => ledgers.close());
+
+    const refused = async (options: LedgerOfTest): Promise<string> => {
+      const { kind, text } = await failure(ledgers.open({ lockWaitMs: 50, ...options }));
+      expect(text).not.to.contain(server().password).and.not.contain('wrong-one');
+      return `${kind}: ${text}`;
+    };
+
+    it('says whose password is wrong, where it came from, and never what it is', async () => {
+      const said = await refused({ password: async () => 'wrong-one' });
+      expect(said).to.match(/^credentials: .*batchctl.*the variable DB_PASSWORD/);
+    });
+
+    it('says which database is missing', async () => {
+      expect(
+        await refused({
+          url: server()
+            .url()
+            .replace(/ledger$/, 'nowhere'),
+        }),
+      ).to.match(server().kind === 'postgres' ? /^config: .*database nowhere/ : /^(config|credentials): .*nowhere/);
+    });
+
+    it('is encrypted, to a server that proves its name by the authority that was given', async () => {
+      const ledger = await ledgers.open({ url: server().url('localhost'), ca: server().ca });
+      await ledger.record([event('done', 1)]);
+      expect(await server().encrypted()).to.equal(true);
+    });
+
+    it('does not take a certificate of another authority, or none that Node trusts, or of another name', async () => {
+      const url = server().url('localhost');
+      expect(await refused({ url, ca: server().otherCa })).to.match(/^config: .*localhost.*certificate.*ledger.ca/);
+      expect(await refused({ url: `${url}?sslmode=verify-full` })).to.match(/^config: .*certificate/);
+      expect(await refused({ ca: server().ca })).to.match(/^config: .*certificate/);
+    });
+
+    it('says when the file of the authority is not there, or holds none', async () => {
+      const url = server().url('localhost');
+      expect(await refused({ url, ca: '/nowhere/rds.pem' })).to.match(/^config: .*\/nowhere\/rds.pem/);
+      expect(await refused({ url, ca: new URL(import.meta.url).pathname })).to.match(/^config: .*no PEM certificate/);
+    });
+
+    it('is unavailable where nothing listens, and where the host has no address', async () => {
+      const port = await freePort();
+      const url = server()
+        .url()
+        .replace(/:\d+\//, `:${port}/`);
+      expect(await refused({ url })).to.match(/^unavailable: .*ECONNREFUSED/);
+      const nowhere = server().url('db.invalid');
+      expect(await refused({ url: `${nowhere}?sslmode=disable` })).to.match(/^unavailable: .*db.invalid/);
+    });
+
+    it('asks for the password at each connection, so that a token may end', async () => {
+      let asked = 0;
+      const password = async (): Promise<string> => {
+        asked += 1;
+        return server().password;
+      };
+      const ledger = await ledgers.open({ password });
+      await server().cutAll();
+      await ledger.record([event('done', 2)]);
+      expect(asked).to.be.at.least(2);
+    });
+  });
+}

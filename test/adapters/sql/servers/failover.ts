@@ -1,0 +1,65 @@
+import { expect } from 'chai';
+import { event } from '../../../contracts/ledger-events.ts';
+import type { DatabaseServer } from '../../../support/servers/database-server.ts';
+import { failure, Ledgers } from './open-ledger.ts';
+
+/** What a worker's ledger does while the server under it goes away, or turns into a reader. */
+export function failoverTests(server: () => DatabaseServer): void {
+  describe('through a failover', () => {
+    const ledgers = new Ledgers(server);
+    beforeEach(() => server().empty());
+    afterEach(() => ledgers.close());
+
+    it('goes on when the server is stopped in the middle and comes back, and counts each task once', async function () {
+      this.timeout(60_000);
+      const ledger = await ledgers.open({ lockWaitMs: 40_000 });
+      const flushes = Array.from({ length: 60 }, (_, n) =>
+        Array.from({ length: 20 }, (_, at) => event('done', n * 20 + at, { bytesIn: 2, counters: { sum: '0.1' } })),
+      );
+      let halted: Promise<void> | undefined;
+      for (const [n, flush] of flushes.entries()) {
+        const recorded = ledger.record(flush);
+        if (n === 20)
+          halted = server()
+            .halt()
+            .then((start) => start());
+        await recorded;
+      }
+      await halted;
+      expect((await ledger.counts('claims-1'))[0]).to.deep.include({
+        ...{ done: 1200, bytesIn: 2400, seconds: 1200, counters: { sum: '120' } },
+      });
+      expect(await ledger.tasks('claims-1', { limit: 2000 })).to.have.length(1200);
+    });
+
+    it('leaves connections that turned read-only for new ones, which write', async () => {
+      const readOnly = await server().readOnlySessions();
+      const ledger = await ledgers.open();
+      expect(await ledger.counts('claims-1')).to.deep.equal([]);
+      await readOnly.end();
+      // Sessions that began before stay read-only: SELECTs pass there, and every write fails.
+      await ledger.record([event('done', 1)]);
+      expect((await ledger.counts('claims-1'))[0]).to.include({ done: 1 });
+    });
+
+    it('is unavailable when the server stays read-only, and writes when it no longer is', async () => {
+      const ledger = await ledgers.open({ lockWaitMs: 200 });
+      const readOnly = await server().readOnlySessions();
+      await server().cutAll();
+      const { kind, text } = await failure(ledger.record([event('done', 1)]));
+      expect(`${kind}: ${text}`).to.match(/^unavailable: .*read.?only/i);
+      await readOnly.end();
+      await ledger.record([event('done', 1)]);
+      expect((await ledger.counts('claims-1'))[0]).to.include({ done: 1 });
+    });
+
+    it('does not notice when its idle connections are cut', async () => {
+      const ledger = await ledgers.open();
+      for (let n = 0; n < 3; n += 1) {
+        await ledger.record([event('done', n)]);
+        await server().cutAll();
+      }
+      expect((await ledger.counts('claims-1'))[0]).to.include({ done: 3 });
+    });
+  });
+}

@@ -1,0 +1,71 @@
+import { expect } from 'chai';
+import { event, job, worker } from '../../../contracts/ledger-events.ts';
+import type { DatabaseServer } from '../../../support/servers/database-server.ts';
+import { TABLES } from '../../../support/servers/database-server.ts';
+import { failure, Ledgers } from './open-ledger.ts';
+
+/** How the tables come to be, and to newer versions. */
+export function migrationTests(server: () => DatabaseServer): void {
+  describe('its tables', () => {
+    const ledgers = new Ledgers(server);
+    const drop = (...tables: readonly string[]) =>
+      server().tables(...tables.map((table) => `drop table if exists ${table}`));
+    beforeEach(() => drop(...TABLES, 'ledger_schema'));
+    afterEach(() => ledgers.close());
+
+    it('are made once by six processes at once, and none of their records is lost', async () => {
+      const opened = Array.from({ length: 6 }, (_, n) => ledgers.make({ writer: `w${n}` }));
+      await Promise.all(
+        opened.map(async (ledger, n) => {
+          await ledger.open();
+          await ledger.record([event('done', n)]);
+        }),
+      );
+      expect((await opened[0]?.counts('claims-1'))?.[0]).to.include({ done: 6 });
+      const versions = await server().tables('select version from ledger_schema order by version');
+      expect(versions.map(({ version }) => version)).to.deep.equal([1, 2]);
+    });
+
+    it('are completed after a migration that was killed half-way', async () => {
+      await (await ledgers.open()).record([event('done', 1)]);
+      const noColumn = 'alter table workers drop column disk';
+      const noIndex = server().kind === 'mysql' ? 'drop index tasks_by_state on tasks' : 'drop index tasks_by_state';
+      // A server that keeps definitions in transactions leaves no halves: there all goes, or nothing.
+      if (server().kind === 'postgres') await drop(...TABLES);
+      else await server().tables(noColumn, noIndex, 'drop table job_labels');
+      await server().tables('delete from ledger_schema');
+      const ledger = await ledgers.open();
+      await ledger.recordJob(job({ labels: { team: 'finance' } }));
+      await ledger.heartbeat(worker({ disk: 5 }));
+      expect(await ledger.workers({})).to.deep.equal([worker({ disk: 5 })]);
+      const left = server().kind === 'postgres' ? undefined : 1;
+      expect((await ledger.counts('claims-1'))[0]?.done).to.equal(left ?? 0);
+    });
+
+    it('may be newer than the code, if they say that it can work on them, and what is new in them stays', async () => {
+      const older = await ledgers.open();
+      await server().tables(
+        'alter table workers add column mood varchar(20)',
+        'insert into ledger_schema (version, compatible, applied_at) values (7, 1, 0)',
+      );
+      await older.heartbeat(worker());
+      await server().tables("update workers set mood = 'good'");
+      await older.heartbeat(worker({ seenAt: worker().seenAt + 1 }));
+      await (await ledgers.open()).heartbeat(worker({ seenAt: worker().seenAt + 2 }));
+      expect(await server().tables('select mood from workers')).to.deep.equal([{ mood: 'good' }]);
+      await server().tables('update ledger_schema set compatible = 5 where version = 7');
+      expect((await failure(ledgers.open())).kind).to.equal('newer');
+    });
+
+    it('need no right to make tables once they are up to date', async () => {
+      await ledgers.open();
+      await server().asReader(async (url) => {
+        const ledger = await ledgers.open({ url });
+        expect(await ledger.counts('claims-1')).to.deep.equal([]);
+        const { kind, text } = await failure(ledger.record([event('done', 1)]));
+        expect(kind).to.equal('credentials');
+        expect(text).to.contain('grant reader select, insert, update and delete');
+      });
+    });
+  });
+}

@@ -1,0 +1,53 @@
+import { openSqlLedger } from '../../../../src/adapters/sql/sql-ledger.ts';
+import type { Ledger } from '../../../../src/ports/ledger.ts';
+import type { DatabaseServer } from '../../../support/servers/database-server.ts';
+
+export interface LedgerOfTest {
+  readonly writer?: string;
+  readonly url?: string;
+  readonly ca?: string | null;
+  readonly password?: () => Promise<string>;
+  readonly lockWaitMs?: number;
+}
+
+/** Ledgers on a server that close when a test ends, and its tables' removal. */
+export class Ledgers {
+  readonly #server: () => DatabaseServer;
+  readonly #opened: Ledger[] = [];
+
+  constructor(server: () => DatabaseServer) {
+    this.#server = server;
+  }
+
+  /** One that isn't open yet. */
+  make({ password, ...more }: LedgerOfTest = {}): Ledger {
+    const server = this.#server();
+    const source = { from: 'the variable DB_PASSWORD', get: password ?? (async () => server.password) };
+    const options = { dialect: server.kind, url: server.url(), writer: 'w1', password: source, ...more };
+    const ledger = openSqlLedger(options);
+    this.#opened.push(ledger);
+    return ledger;
+  }
+
+  async open(options: LedgerOfTest = {}): Promise<Ledger> {
+    const ledger = this.make(options);
+    await ledger.open();
+    return ledger;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#opened.splice(0).map((ledger) => ledger.close()));
+  }
+}
+
+/** What a rejected promise was rejected with, by its kind: the test runner may load the errors' module twice. */
+export async function failure(work: Promise<unknown>): Promise<{ kind: string; text: string }> {
+  try {
+    await work;
+    return { kind: 'none', text: '' };
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    const kind = 'kind' in error ? String(error.kind) : 'no kind';
+    return { kind, text: `${error.message} ${'hint' in error ? String(error.hint) : ''}` };
+  }
+}

@@ -1,0 +1,112 @@
+import { expect } from 'chai';
+import type { Ledger } from '../../../../src/ports/ledger.ts';
+import { event, job } from '../../../contracts/ledger-events.ts';
+import type { DatabaseServer } from '../../../support/servers/database-server.ts';
+import { Ledgers } from './open-ledger.ts';
+
+/** Writers at once: what SQLite rules out, since there each is the only one. */
+export function writersTests(server: () => DatabaseServer): void {
+  describe('several writers at once', () => {
+    const ledgers = new Ledgers(server);
+    beforeEach(() => server().empty());
+    afterEach(() => ledgers.close());
+
+    const writers = (count: number): Promise<Ledger[]> =>
+      Promise.all(Array.from({ length: count }, (_, n) => ledgers.open({ writer: `w${n}`, lockWaitMs: 60_000 })));
+
+    it('record 50,000 events of their own tasks without a deadlock', async function () {
+      this.timeout(120_000);
+      const before = await server().deadlocks();
+      const both = await writers(2);
+      await Promise.all(
+        both.map(async (ledger, w) => {
+          for (let from = 0; from < 12_500; from += 500) {
+            // Each writer's tasks lie between the other's, as they do when both take from one queue.
+            const tasks = Array.from({ length: 500 }, (_, n) => (from + n) * 2 + w);
+            await ledger.record(tasks.map((task) => event('running', task)));
+            await ledger.record(tasks.reverse().map((task) => event('done', task, { bytesIn: 3 })));
+          }
+        }),
+      );
+      expect((await both[0]?.counts('claims-1'))?.[0]).to.include({ running: 0, done: 25_000, bytesIn: 75_000 });
+      expect((await server().deadlocks()) - before).to.equal(0);
+    });
+
+    it('count a task once when twins of it end in the same moment, in any order of tasks', async function () {
+      this.timeout(60_000);
+      const four = await writers(4);
+      const tasks = Array.from({ length: 60 }, (_, n) => n);
+      for (let round = 0; round < 8; round += 1) {
+        await Promise.all(
+          four.map((ledger, w) => {
+            const from = round * 30;
+            const mine = tasks.map((task) => ((task * ([7, 11, 13, 17][w] ?? 1)) % 60) + from);
+            return ledger.record(mine.map((task) => event('done', task, { attempt: `t${task}.${w}`, bytesIn: 5 })));
+          }),
+        );
+      }
+      const total = 7 * 30 + 60;
+      expect((await four[0]?.counts('claims-1'))?.[0]).to.include({ done: total, bytesIn: total * 5, seconds: total });
+      const found = await four[1]?.tasks('claims-1', { limit: 1000 });
+      expect(found?.filter(({ attempts }) => attempts !== 4)).to.deep.equal([]);
+    });
+
+    it('leave exact totals alone that were taken while they recorded', async function () {
+      this.timeout(60_000);
+      const three = await writers(3);
+      const exact = { step: 'price', done: 900, failed: 0, bytesIn: 1, bytesOut: 0, seconds: 1, counters: {} };
+      let left = 3;
+      const recorded = three.map(async (ledger, w) => {
+        for (let from = 0; from < 300; from += 10) {
+          const mine = Array.from({ length: 10 }, (_, n) => event('done', w * 300 + from + n));
+          await ledger.record(mine);
+        }
+        left -= 1;
+      });
+      const closer = await ledgers.open({ writer: 'closer', lockWaitMs: 60_000 });
+      while (left > 0) await closer.recordExact('claims-1', 0, [exact]);
+      await Promise.all(recorded);
+      expect((await closer.counts('claims-1'))[0]).to.include({ done: 900, bytesIn: 1, running: 0, exact: true });
+    });
+
+    it('bring nothing back of a job that is forgotten meanwhile', async function () {
+      this.timeout(60_000);
+      const three = await writers(3);
+      await three[0]?.recordJob(job());
+      let forgotten = false;
+      const recording = three.map(async (ledger, w) => {
+        for (let n = 0; !forgotten; n += 1) await ledger.record([event('done', n * 3 + w)]);
+      });
+      const closer = await ledgers.open({ writer: 'closer', lockWaitMs: 60_000 });
+      await closer.forget('claims-1');
+      forgotten = true;
+      await Promise.all(recording);
+      expect(await closer.tasks('claims-1', { limit: 10 })).to.deep.equal([]);
+      expect(await server().tables('select count(*) as n from attempts')).to.deep.equal([
+        { n: server().kind === 'mysql' ? 0 : '0' },
+      ]);
+    });
+
+    it('of one name, in two processes, lose nothing that they counted', async () => {
+      const twins = await Promise.all([ledgers.open({ writer: 'ann' }), ledgers.open({ writer: 'ann' })]);
+      await Promise.all(
+        twins.map(async (ledger, w) => {
+          for (let n = 0; n < 25; n += 1) await ledger.record([event('done', n * 2 + w, { counters: { sum: '0.1' } })]);
+        }),
+      );
+      expect((await twins[0]?.counts('claims-1'))?.[0]).to.deep.include({ done: 50, counters: { sum: '5' } });
+    });
+
+    it('keep text of any script, zeros in it, and what is longer than 64 KiB', async () => {
+      const ledger = await ledgers.open();
+      const error = `Größe ${String.fromCodePoint(0x1f4a5)} it's "\\n" a\0b ?`;
+      await ledger.record([event('failed', 1, { error, counters: { 'sum \\ \' "': '1' } })]);
+      const [found] = await ledger.attempts('claims-1', 'price', 1);
+      expect(found?.error?.replace('\u{fffd}', '\0')).to.equal(error);
+      expect(found?.counters).to.deep.equal({ 'sum \\ \' "': '1' });
+      const steps = Array.from({ length: 2000 }, (_, n) => ({ name: `step-${n}`, group: 'default', total: 1_000_000 }));
+      await ledger.recordJob(job({ steps }));
+      expect(await ledger.job('claims-1')).to.deep.equal(job({ steps }));
+    });
+  });
+}

@@ -1,0 +1,90 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { mustReadView } from '../../src/jobs/journal.ts';
+import { readMend } from '../../src/jobs/mend.ts';
+import { retry } from '../../src/jobs/retry.ts';
+import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
+import { prepare } from '../../src/jobs/submit/prepare.ts';
+import { type Submitted, submit } from '../../src/jobs/submit/submit.ts';
+import { stateOf } from '../../src/model/view.ts';
+import { rejection } from '../support/rejection.ts';
+import { openPlace, type Place } from './published-job.ts';
+import { work } from './submitted-job.ts';
+
+const FILE = `
+name: claims
+files: [price.sh]
+params: { region: EU }
+input: { from: claims.csv, split: { by: lines, every: 1 } }
+steps:
+  - { name: price, attempts: 1, run: [sh, price.sh] }
+`;
+const MENDED_FILE = FILE.replace('attempts: 1', 'attempts: 2').replace('region: EU', 'region: FR');
+
+describe('a run key whose job was mended', function () {
+  this.timeout(30_000);
+  let place: Place;
+  let first: Submitted;
+  beforeEach(async () => {
+    place = await openPlace();
+    write('claims.csv', '1\n2\n');
+    write('price.sh', 'exit 65\n');
+    first = await submitAs(FILE);
+    await work(place.platform);
+    write('price.sh', 'cat\n');
+  });
+  afterEach(() => place.end());
+
+  const write = (name: string, text: string) => writeFileSync(join(place.directory, name), text);
+  const specOf = (yaml: string) => parseJobFile(yaml, { file: 'job.yaml' });
+  async function submitAs(yaml: string): Promise<Submitted> {
+    const request = {
+      ...{ spec: specOf(yaml), directory: place.directory, inputs: [], inputDirectory: place.directory, stdin: null },
+      ...{ params: {}, labels: {}, period: null, runKey: 'claims-2026-11', expectInputs: null, allowEmpty: false },
+    };
+    const prepared = await prepare(request, place.platform.store);
+    return submit(place.platform, prepared, { mode: 'new', notBefore: null });
+  }
+  async function mendWith(yaml: string): Promise<void> {
+    const view = await mustReadView(place.platform.store, first.view.record.job);
+    const mend = await readMend(specOf(yaml), place.directory);
+    await retry(place.platform, view, { tasks: [], canaries: null, overrides: {}, dryRun: false, mend });
+  }
+  const isRefused = async (yaml: string) => {
+    const error = await rejection(submitAs(yaml));
+    expect(error).to.include({ kind: 'refused' });
+    expect(error.message).to.contain('with other content');
+  };
+
+  it('is answered for the mended program, while it runs and after', async () => {
+    await isRefused(MENDED_FILE);
+    await mendWith(MENDED_FILE);
+    const { job } = first.view.record;
+    expect((await submitAs(MENDED_FILE)).view.record.job).to.equal(job);
+    await work(place.platform);
+    const again = await submitAs(MENDED_FILE);
+    expect([again.created, again.view.record.job, stateOf(again.view)]).to.deep.equal([false, job, 'succeeded']);
+  });
+
+  it('is still answered for what it was submitted as', async () => {
+    await mendWith(MENDED_FILE);
+    write('price.sh', 'exit 65\n');
+    expect((await submitAs(FILE)).created).to.equal(false);
+  });
+
+  it('is refused for any other program, job file or input', async () => {
+    await mendWith(MENDED_FILE);
+    await isRefused(FILE);
+    await isRefused(MENDED_FILE.replace('region: FR', 'region: US'));
+    await isRefused(MENDED_FILE.replace('attempts: 2', 'attempts: 3'));
+    await isRefused(`${MENDED_FILE}tolerate: 1\n`);
+    await isRefused(`${MENDED_FILE}labels: { team: finance }\n`);
+    write('price.sh', 'cat; :\n');
+    await isRefused(MENDED_FILE);
+    write('price.sh', 'cat\n');
+    await submitAs(MENDED_FILE);
+    write('claims.csv', '1\n2\n3\n');
+    await isRefused(MENDED_FILE);
+  });
+});

@@ -1,0 +1,86 @@
+import { expect } from 'chai';
+import { append, mustReadView } from '../../src/jobs/journal.ts';
+import { listFacts } from '../../src/jobs/listing.ts';
+import { look } from '../../src/jobs/look.ts';
+import { retry } from '../../src/jobs/retry.ts';
+import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
+import { standingOf } from '../../src/model/decide.ts';
+import { failedKey, outKey } from '../../src/model/keys.ts';
+import { encodeMessage } from '../../src/model/message.ts';
+import { roundOf, stateOf } from '../../src/model/view.ts';
+import { admit } from '../../src/worker/admit.ts';
+import { JobCache } from '../../src/worker/job-cache.ts';
+import { openPlace, type Place } from '../jobs/published-job.ts';
+import { submitJob, work } from '../jobs/submitted-job.ts';
+
+const YAML = `
+name: claims
+onFailure: stop
+input: { from: a.csv, split: { by: lines, every: 1 } }
+steps:
+  - { name: price, run: 'echo $BATCHCTL_ROUND' }
+`;
+
+describe('review: what canaries hold back', () => {
+  let place: Place;
+  beforeEach(async () => {
+    place = await openPlace();
+  });
+  afterEach(() => place.end());
+  /** Task 0 failed for good, which stopped the job before the others ran. */
+  async function stopped(): Promise<string> {
+    const view = await submitJob(place, YAML, { 'a.csv': '0\n1\n2\n3\n4\n5\n' });
+    const { job } = view.record;
+    await failForGood(job, 0);
+    await append(place.platform.store, view, { who: 'w', now: 0 }, () => ({ what: 'stop', cause: '1 failed' }));
+    const { view: closed } = await look(place.platform, view);
+    expect([stateOf(closed), closed.closed?.reason]).to.deep.equal(['failed', 'stopped']);
+    return job;
+  }
+  async function failForGood(job: string, round: number): Promise<void> {
+    const record = { format: 1, reason: 'exit', exitCode: 9, error: null, attempt: 'none', number: 1, worker: 'w' };
+    await place.platform.store.put(failedKey(job, 'price', 0, round), JSON.stringify(record));
+  }
+  const again = async (job: string, more: object) =>
+    retry(place.platform, await mustReadView(place.platform.store, job), {
+      ...{ tasks: [], canaries: null, overrides: {}, dryRun: false },
+      ...more,
+    });
+
+  it('of a stopped job, what was given up waits for them too, and is given up still when they fail', async function () {
+    this.timeout(60_000);
+    const job = await stopped();
+    const { view, choice } = await again(job, { canaries: 1 });
+    expect([choice.count, choice.canaries]).to.deep.equal([6, { price: '0' }]);
+    const standing = standingOf(view, await listFacts(place.platform.store, view));
+    expect([...(standing.steps[0]?.undecided ?? [])]).to.deep.equal([0]);
+    // A message of the first round that nobody had taken yet.
+    const delivery = {
+      ...{ receipt: 'r', receiveCount: 1, sentAt: 0 },
+      body: encodeMessage({ job, step: 'price', task: 5, round: 0 }),
+    };
+    const admitted = await admit(place.platform.store, new JobCache(place.platform.store, 1), delivery as never, 0);
+    expect(admitted).to.deep.include({ kind: 'refused', outcome: { kind: 'dropped', why: 'stale' } });
+    await failForGood(job, 1);
+    const found = await look(place.platform, view);
+    expect([found.did, stateOf(found.view)]).to.deep.equal([['close'], 'failed']);
+    const result = await verifyJob(place.platform, found.view);
+    expect([result.steps[0]?.failed, result.steps[0]?.missing]).to.deep.equal([6, 0]);
+    expect((await again(job, { dryRun: true })).choice.tasks).to.deep.equal({ price: '0-5' });
+  });
+
+  it('and runs once they succeed, in their round', async function () {
+    this.timeout(60_000);
+    const job = await stopped();
+    await again(job, { canaries: 1 });
+    await work(place.platform);
+    const view = await mustReadView(place.platform.store, job);
+    expect(stateOf(view)).to.equal('succeeded');
+    expect([0, 1, 2, 3, 4, 5].map((task) => roundOf(view, 0, task))).to.deep.equal([1, 1, 1, 1, 1, 1]);
+    for (let task = 0; task < 6; task += 1) {
+      expect(Buffer.from((await place.platform.store.read(outKey(job, 'price', task))) ?? []).toString()).to.equal(
+        '1\n',
+      );
+    }
+  });
+});

@@ -1,0 +1,83 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/**
+ * Mounts are this process's alone: cron finds our crontab and no other, keeps its pid file to itself, and hands mails to
+ * our sendmail. The machine's own crontabs and cron are left alone. (unix_chkpwd: PAM asks it whether root may.)
+ */
+const SCRIPT = `
+set -e
+dir=$1
+mount -t tmpfs none /run
+mount --bind "$dir/spool" /var/spool/cron/crontabs
+mount --bind "$dir/empty" /etc/cron.d
+mount --bind /dev/null /etc/crontab
+cp -p /usr/sbin/cron /usr/sbin/unix_chkpwd "$dir/sbin"
+mount --bind "$dir/sbin" /usr/sbin
+export LD_PRELOAD="$2" FAKETIME="$3" FAKETIME_DONT_FAKE_MONOTONIC=1 TZ=Europe/London
+exec /usr/sbin/cron -f
+`;
+
+/** Whether this machine lets us: it takes root, to mount in a namespace of our own. */
+export const mayRunCron = spawnSync('unshare', ['-m', 'true']).status === 0;
+
+/** The real cron with one crontab, in a directory of its own. */
+export class RealCron {
+  readonly #dir: string;
+  #child: ChildProcess | null = null;
+  #said = '';
+
+  constructor(dir: string) {
+    this.#dir = dir;
+    for (const name of ['spool', 'empty', 'sbin', 'mails']) mkdirSync(join(dir, name), { recursive: true });
+    writeFileSync(join(dir, 'sbin/sendmail'), `#!/bin/sh\nexec cat >"${dir}/mails/$$"\n`, { mode: 0o755 });
+  }
+
+  /** Starts it with its clock at `at`. Commands have the same clock, and `settings` besides the crontab's own. */
+  start(crontab: string, at: Date): void {
+    const clock = `${at.getTime() > Date.now() ? '+' : ''}${Math.round((at.getTime() - Date.now()) / 1000)}s`;
+    const library = faketimeLibrary();
+    const settings = [`LD_PRELOAD=${library}`, `FAKETIME=${clock}`, 'FAKETIME_DONT_FAKE_MONOTONIC=1'];
+    writeFileSync(join(this.#dir, 'spool/root'), `${settings.join('\n')}\n${crontab}`, { mode: 0o600 });
+    const child = spawn('unshare', ['-m', 'sh', '-c', SCRIPT, 'cron', this.#dir, library, clock], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      this.#said += chunk.toString();
+    });
+    this.#child = child;
+  }
+
+  /** What it has mailed. Throws when it ended by itself. */
+  mails(): readonly string[] {
+    if (this.#child !== null && this.#child.exitCode !== null) throw new Error(`cron ended: ${this.#said}`);
+    const dir = join(this.#dir, 'mails');
+    return readdirSync(dir).map((name) => readable(readFileSync(join(dir, name), 'latin1')));
+  }
+
+  async stop(): Promise<void> {
+    const child = this.#child;
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((resolve) => child.on('close', resolve));
+    child.kill('SIGKILL');
+    await gone;
+  }
+}
+
+/** Where Debian's package `faketime` has its library. */
+function faketimeLibrary(): string {
+  const found = readdirSync('/usr/lib')
+    .map((name) => `/usr/lib/${name}/faketime/libfaketime.so.1`)
+    .find((path) => existsSync(path));
+  if (found === undefined) throw new Error("expected libfaketime, Debian's package faketime");
+  return found;
+}
+
+/** Quoted-printable as text. */
+function readable(mail: string): string {
+  const bytes = mail.replaceAll('=\n', '').replace(/=([0-9A-F]{2})/g, (_, hex: string) => {
+    return String.fromCharCode(Number.parseInt(hex, 16));
+  });
+  return Buffer.from(bytes, 'latin1').toString('utf8');
+}

@@ -1,0 +1,37 @@
+// fauxqs on 127.0.0.1 alone, with a clock that a test can move: `node fauxqs-server.mjs PORT CONTROL-PORT`.
+// GET /pass/SECONDS on the control port lets so many seconds pass for the queues.
+import { createServer, ServerResponse } from 'node:http';
+import { Server } from 'node:net';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const [port, controlPort] = process.argv.slice(2).map(Number);
+
+// It asks to listen on every address of the machine, and has no option for another.
+const listen = Server.prototype.listen;
+Server.prototype.listen = function (options, ...rest) {
+  return listen.call(this, { port: options.port, host: '127.0.0.1' }, ...rest);
+};
+
+const systemNow = Date.now;
+let offset = 0;
+Date.now = () => systemNow() + offset;
+
+const writeHead = ServerResponse.prototype.writeHead;
+ServerResponse.prototype.writeHead = function (...args) {
+  this.setHeader('date', new Date(Date.now()).toUTCString());
+  return writeHead.apply(this, args);
+};
+
+// It takes every character beyond the first plane for an illegal one (SendMessage: #x10000 to #x10FFFF are legal).
+const types = join(dirname(fileURLToPath(import.meta.resolve('fauxqs'))), 'sqs', 'sqsTypes.js');
+const { INVALID_MESSAGE_BODY_CHAR } = await import(types);
+INVALID_MESSAGE_BODY_CHAR.test = (text) => /[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/u.test(text);
+
+const { startFauxqs } = await import('fauxqs');
+await startFauxqs({ port, logger: false });
+
+createServer((request, answer) => {
+  offset += 1_000 * Number(/^\/pass\/([\d.]+)$/.exec(request.url)?.[1] ?? 0);
+  answer.end();
+}).listen({ port: controlPort });
