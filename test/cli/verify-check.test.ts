@@ -162,6 +162,12 @@ describe('verify --check', () => {
     }
   });
 
+  it('is not kept busy by a file that claims more parts than there can be', async function () {
+    this.timeout(10_000);
+    const claim = (line: string) => [line.replace(/"parts":6\b/, '"parts":9000000000000000')];
+    expect(await forged(/"line":"evidence"/, claim)).to.include('line');
+  });
+
   it('finds what was changed and sealed anew: inputs, decisions, parts, ends, the record, the proof', async () => {
     const swap = (from: string | RegExp, to: string) => (line: string) => [line.replace(from, to)];
     expect(

@@ -221,11 +221,13 @@ describe('batchctl plan, of a job that ran before', function () {
 
   it('says that nobody knows, and then how long it will take', async () => {
     expect((await here.run(['plan', 'job.json'])).stdout).to.include('batchctl rehearse job.json');
-    await here.run(['rehearse', 'job.json', '--sample', '3', '--keep']);
+    const { stdout } = await here.run(['rehearse', 'job.json', '--json', '--sample', '6', '--slots', '2', '--keep']);
+    const rehearsed = (JSON.parse(stdout) as Answer).forecast;
     expect((await plan()).forecast, 'a rehearsal is no history').to.equal(null);
     const began = performance.now();
     expect((await here.run(['run', 'job.json', '--slots', '2', '--quiet'])).code).to.equal(0);
     const took = (performance.now() - began) / 1_000;
+    expect(rehearsed?.seconds.expected, `it took ${took} s`).to.be.within(took / 4, took * 2.5);
     const { forecast, requests } = await plan();
     expect(forecast).to.deep.include({ runs: 1 });
     expect(forecast?.tasks.expected).to.equal(20);

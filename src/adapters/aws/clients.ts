@@ -5,7 +5,7 @@ import type { SQSClient } from '@aws-sdk/client-sqs';
 import type { SSMClient } from '@aws-sdk/client-ssm';
 import type { STSClient } from '@aws-sdk/client-sts';
 import { type Credentials, credentialChain } from './credentials.ts';
-import { type HttpLimits, RoutedHandler } from './http-handler.ts';
+import { type HttpLimits, RoutedHandler, SILENT } from './http-handler.ts';
 import { PatientRetries } from './retries.ts';
 
 /** Plain data, so that a thread can make clients of its own. */
@@ -144,6 +144,7 @@ export class AwsClients {
       maxAttempts: attempts,
       retryStrategy: new PatientRetries(attempts),
       requestHandler: this.#handler(use),
+      logger: SILENT,
       ...(endpoint !== undefined && { endpoint }),
     };
   }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { S3ClientConfig } from '@aws-sdk/client-s3';
-import type { RoutedHandler } from './http-handler.ts';
+import { type RoutedHandler, SILENT } from './http-handler.ts';
 
 export type Credentials = Extract<NonNullable<S3ClientConfig['credentials']>, () => unknown>;
 
@@ -24,6 +24,7 @@ export function credentialChain({ profile, region, handler }: CredentialsOptions
     return defaultProvider({
       ...(profile !== null && { profile }),
       ...(isEc2() ? ON_EC2 : ELSEWHERE),
+      logger: SILENT,
       clientConfig: { requestHandler: handler },
       parentClientConfig: { region, requestHandler: handler },
     });

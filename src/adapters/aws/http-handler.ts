@@ -86,7 +86,6 @@ export class RoutedHandler {
       socketTimeout: idle,
       // Without the flag a late answer is only warned of.
       ...(answer !== undefined && { requestTimeout: answer, throwOnRequestTimeout: true }),
-      // Its only lines are warnings about busy sockets, which are for no operator.
       logger: SILENT,
     });
     this.#routes.set(proxy ?? '', route);
@@ -132,4 +131,5 @@ function caBundle(env: Environment): string | undefined {
 }
 
 const nothing = (): void => undefined;
-const SILENT = { trace: nothing, debug: nothing, info: nothing, warn: nothing, error: nothing };
+/** Only the command line prints: the SDK's warnings are for no operator. */
+export const SILENT = { trace: nothing, debug: nothing, info: nothing, warn: nothing, error: nothing };

@@ -1,5 +1,4 @@
-import { decimalTexts } from '../../model/ledger/decimals.ts';
-import { addDecimals, type DecimalSums } from '../../model/ledger/decimals.ts';
+import { addDecimals, type DecimalSums, decimalTexts } from '../../model/ledger/decimals.ts';
 import { addShare, type SumsByRound } from '../../model/ledger/shares.ts';
 import { type KnownTaskState, standingOf } from '../../model/ledger/transitions.ts';
 import type { AttemptEvent, StepCounts } from '../../ports/ledger.ts';

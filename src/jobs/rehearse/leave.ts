@@ -1,11 +1,11 @@
 import { hostname } from 'node:os';
-import { hasCode } from '../../errors.ts';
+import { hasCode, isKind } from '../../errors.ts';
 import { isClosed } from '../../model/job.ts';
-import { isRehearsal } from '../../model/rehearsal.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { cancel } from '../cancel.ts';
 import { readView } from '../journal.ts';
+import { Onlooker } from '../onlooker.ts';
 import { pruneJob } from '../prune-job.ts';
 import { clearGroup } from './outcome.ts';
 
@@ -26,17 +26,26 @@ export async function leaveRehearsal(
 
 /** Clears away what rehearsals left that were killed on this machine; answers their ids. */
 export async function clearAbandoned(platform: Platform, tally: (group: string) => string): Promise<readonly string[]> {
-  const ledger = await platform.ledger();
   const cleared: string[] = [];
-  for (const { job, steps } of await ledger.jobs({ states: ['submitted', 'running', 'paused'] })) {
-    if (!isRehearsal(steps)) continue;
-    const view = await readView(platform.store, job);
+  // By their marks: one that was killed early the ledger may not know.
+  for (const job of await new Onlooker(platform, platform.leaseSeconds).openJobs()) {
+    const view = await readableView(platform, job);
     const { rehearsal, host } = view?.record ?? {};
     if (view === null || !rehearsal || host !== hostname() || isAlive(rehearsal.pid)) continue;
     await leaveRehearsal(platform, view, { keep: false, tally });
     cleared.push(job);
   }
   return cleared;
+}
+
+/** Another job that is damaged, or of a newer format, is no reason to rehearse none. */
+async function readableView({ store }: Platform, job: string): Promise<JobView | null> {
+  try {
+    return await readView(store, job);
+  } catch (error) {
+    if (isKind(error, 'corrupt', 'newer')) return null;
+    throw error;
+  }
 }
 
 function isAlive(pid: number): boolean {

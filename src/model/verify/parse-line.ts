@@ -25,7 +25,7 @@ function isLine(value: Fields, text: string): value is Fields & EvidenceLine {
     case 'part':
       return parsePart(text) !== null;
     case 'opened':
-      return isText(value.step) && isText(value.id) && isCount(value.count) && isText(value.leftOut);
+      return isText(value.step) && isText(value.id) && isSize(value.count) && isText(value.leftOut);
     case 'end':
       return isText(value.step) && isCount(value.n) && isEnd(value);
     case 'file':
@@ -58,7 +58,7 @@ function isEnd(value: Fields): boolean {
 
 /** The fields of job.json that every look at it needs. */
 function isRecord(value: unknown): value is Fields {
-  if (!isFields(value) || !isFields(value.spec) || !isText(value.job) || !isCount(value.parts)) return false;
+  if (!isFields(value) || !isFields(value.spec) || !isText(value.job) || !isSize(value.parts)) return false;
   const { steps, expect, tolerate } = value.spec;
   return Array.isArray(steps) && steps.every(isStep) && Array.isArray(expect) && isFields(tolerate);
 }
@@ -74,6 +74,9 @@ function isFields(value: unknown): value is Fields {
 function isText(value: unknown): value is string {
   return typeof value === 'string';
 }
+
+/** Tasks are numbered by nine digits: what claims more would be counted for days. */
+const isSize = (value: unknown): boolean => isCount(value) && value < 1e9;
 
 function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;

@@ -6,6 +6,7 @@ python3 moto-sqs.py PORT CLOCK-FILE: the file holds how many seconds its clock i
 import sys
 import time
 from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler
 
 from moto.core import utils
 from moto.sqs import constants, models, responses
@@ -68,16 +69,19 @@ def get_renamed_param(self, param_name, if_none=None):
 
 responses.SQSResponse._get_param = get_renamed_param
 
-# The time of an answer is that of its clock, in GMT.
+# One header tells when it answered, by its clock: not a second one that is local time.
 setup_class = responses.SQSResponse.setup_class
 
 
 def setup_with_clock(self, *args, **kwargs):
     setup_class(self, *args, **kwargs)
-    self.response_headers["date"] = formatdate(time.time() + ahead(), usegmt=True)
+    del self.response_headers["date"]
 
 
 responses.SQSResponse.setup_class = setup_with_clock
+BaseHTTPRequestHandler.date_time_string = lambda self, timestamp=None: formatdate(
+    time.time() + ahead() if timestamp is None else timestamp, usegmt=True
+)
 
 from moto.server import main  # noqa: E402
 

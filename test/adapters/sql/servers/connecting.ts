@@ -32,6 +32,7 @@ export function connectingTests(server: () => DatabaseServer): void {
     });
 
     it('is encrypted, to a server that proves its name by the authority that was given', async () => {
+      expect(await server().encrypted()).to.equal(false);
       const ledger = await ledgers.open({ url: server().url('localhost'), ca: server().ca });
       await ledger.record([event('done', 1)]);
       expect(await server().encrypted()).to.equal(true);

@@ -1,0 +1,37 @@
+import { addDecimals, type DecimalSums, decimalTexts } from '../../model/ledger/decimals.ts';
+import type { ExactCounts, StepCounts } from '../../ports/ledger.ts';
+import type { Snapshot } from './snapshot.ts';
+
+/**
+ * What a step's counts become by exact totals taken in `round`; null when they are older news: a newer round was counted
+ * already, or exact totals of the same round know of more tasks. What only attempts tell stays as it was counted.
+ */
+export function replaceByExact(
+  snapshot: Snapshot,
+  counted: StepCounts,
+  round: number,
+  exact: ExactCounts,
+  now: number,
+): StepCounts | null {
+  const known = snapshot.exact.get(exact.step);
+  if (snapshot.step(exact.step).round > round) return null;
+  if (known !== undefined) {
+    if (known.round > round) return null;
+    if (known.round === round && known.counts.done + known.counts.failed >= exact.done + exact.failed) {
+      if (known.counts.done + known.counts.failed > exact.done + exact.failed || isSame(known.counts, exact))
+        return null;
+    }
+  }
+  const counters: DecimalSums = new Map();
+  addDecimals(counters, exact.counters, 1);
+  const { step, done, failed, bytesIn, bytesOut, seconds } = exact;
+  const { retried, interrupted, movedAt } = counted;
+  return {
+    ...{ step, running: 0, done, failed, retried, interrupted, bytesIn, bytesOut },
+    ...{ counters: decimalTexts(counters), seconds, movedAt: movedAt ?? now, exact: true },
+  };
+}
+
+function isSame(known: StepCounts, exact: ExactCounts): boolean {
+  return known.done === exact.done && known.failed === exact.failed;
+}

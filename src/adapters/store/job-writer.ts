@@ -1,0 +1,182 @@
+import { ledgerAttemptsKey, ledgerTotalsKey } from '../../model/keys.ts';
+import { addShare, mergeAll, type SumsByRound, statesByRound, sumsOf } from '../../model/ledger/shares.ts';
+import { mergeAttempt } from '../../model/ledger/transitions.ts';
+import type { AttemptEvent } from '../../ports/ledger.ts';
+import type { ObjectStore } from '../../ports/object-store.ts';
+import { attemptLine, byTask } from './attempt-line.ts';
+import type { AttemptObjects } from './attempt-objects.ts';
+import { readAttempts } from './reader.ts';
+import type { Snapshot } from './snapshot.ts';
+import { TaskStates } from './task-states.ts';
+import { type AttemptsObject, roundTotals, type Totals } from './totals.ts';
+
+/** Recent attempts are moved to an object of their own from this many characters on: each flush puts all of them. */
+const RECENT_CHARACTERS = 64 * 1024;
+
+/** What this writer knows of a step: bits and sums; of each task with a recent or running attempt also its attempts. */
+interface StepState {
+  readonly sums: SumsByRound;
+  readonly states: Map<number, TaskStates>;
+  /** Tasks of which it recorded attempts of others. */
+  readonly others: TaskStates;
+  readonly attempts: Map<number, readonly AttemptEvent[]>;
+}
+
+/** What one writer records of one job. Calls must not overlap. */
+export class JobWriter {
+  readonly #store: ObjectStore;
+  readonly #objects: AttemptObjects;
+  readonly #job: string;
+  readonly #writer: string;
+  readonly #worker: string;
+  readonly #steps = new Map<string, StepState>();
+  readonly #moved: AttemptsObject[] = [];
+  #recent = new Map<string, AttemptEvent>();
+  #isDirty = false;
+
+  /** `worker`: whose attempts are this writer's own; `writer`: its name in keys, which nobody else uses. */
+  constructor(
+    store: ObjectStore,
+    objects: AttemptObjects,
+    of: { readonly job: string; readonly writer: string; readonly worker: string },
+  ) {
+    this.#store = store;
+    this.#objects = objects;
+    this.#job = of.job;
+    this.#writer = of.writer;
+    this.#worker = of.worker;
+  }
+
+  /**
+   * Records events of this job; `snapshot` is asked for only where others may know of them already. When the put fails
+   * the events are still known here, and the next flush puts them.
+   */
+  async record(events: readonly AttemptEvent[], now: number, snapshot: () => Promise<Snapshot>): Promise<void> {
+    for (const [step, tasks] of byStep(await this.#news(events, snapshot))) {
+      const state = this.#step(step);
+      await this.#load(step, state, [...tasks.keys()]);
+      for (const [task, of] of tasks) this.#add(state, task, of, now);
+    }
+    if (this.#isDirty) await this.#flush();
+  }
+
+  /** Without the events of others that are known, from whomever: a rebuild tells what workers told before. */
+  async #news(events: readonly AttemptEvent[], snapshot: () => Promise<Snapshot>): Promise<readonly AttemptEvent[]> {
+    const foreign = events.filter((event) => event.worker !== this.#worker);
+    if (foreign.length === 0) return events;
+    const seen = await snapshot();
+    const known = new Set<AttemptEvent>();
+    for (const [step, tasks] of byStep(foreign)) {
+      const view = seen.step(step);
+      const shared = new Set([...tasks.keys()].filter((task) => view.code(task) !== 0));
+      const attempts = await readAttempts(this.#objects, seen, { job: this.#job, step }, shared);
+      for (const [task, of] of tasks) {
+        const merged = new Map(attempts.get(task)?.merged.map((each) => [each.attempt, each]));
+        for (const event of of) {
+          const before = merged.get(event.attempt);
+          if (before !== undefined && mergeAttempt(before, event) === before) known.add(event);
+        }
+      }
+    }
+    return events.filter((event) => !known.has(event));
+  }
+
+  #step(step: string): StepState {
+    const state = this.#steps.get(step) ?? {
+      ...{ sums: new Map(), states: new Map(), others: new TaskStates(), attempts: new Map() },
+    };
+    this.#steps.set(step, state);
+    return state;
+  }
+
+  /** Reads again what this writer moved out of memory. */
+  async #load(step: string, state: StepState, tasks: readonly number[]): Promise<void> {
+    const absent = tasks.filter(
+      (task) => !state.attempts.has(task) && [...state.states.values()].some((states) => states.get(task) !== 0),
+    );
+    if (absent.length === 0) return;
+    const wanted = new Set(absent);
+    const events = await this.#objects.read(this.#job, this.#totals(''), step, wanted);
+    for (const [task, of] of byTaskNumber(events)) state.attempts.set(task, mergeAll(of));
+  }
+
+  #add(state: StepState, task: number, events: readonly AttemptEvent[], now: number): void {
+    const before = state.attempts.get(task) ?? [];
+    const old = new Map(before.map((each) => [each.attempt, each]));
+    const after = mergeAll([...before, ...events]);
+    const changed = after.filter((each) => old.get(each.attempt) !== each);
+    if (changed.length === 0) return;
+    this.#isDirty = true;
+    addShare(state.sums, before, -1);
+    addShare(state.sums, after, 1);
+    state.attempts.set(task, after);
+    for (const attempt of changed) {
+      this.#recent.set(`${attempt.step}/${task}/${attempt.attempt}`, attempt);
+      sumsOf(state.sums, attempt.round).movedAt = now;
+      if (attempt.worker !== this.#worker) state.others.set(task, 'waiting');
+    }
+    for (const [round, standing] of statesByRound(after)) {
+      const states = state.states.get(round) ?? new TaskStates();
+      state.states.set(round, states);
+      states.set(task, standing);
+    }
+  }
+
+  /** The totals' object is the commit. What was moved before is named by it, and until then still in the older one. */
+  async #flush(): Promise<void> {
+    let recent = linesText(this.#recent.values());
+    if (recent.length > RECENT_CHARACTERS) {
+      await this.#move([...this.#recent.values()].sort(byTask));
+      recent = '';
+    }
+    await this.#store.put(ledgerTotalsKey(this.#job, this.#writer), JSON.stringify(this.#totals(recent)));
+    this.#isDirty = false;
+  }
+
+  async #move(attempts: readonly AttemptEvent[]): Promise<void> {
+    const n = this.#moved.length;
+    await this.#store.put(ledgerAttemptsKey(this.#job, this.#writer, n), linesText(attempts));
+    const tasks: Record<string, [number, number]> = {};
+    for (const { step, task } of attempts) tasks[step] = [tasks[step]?.[0] ?? task, task];
+    this.#moved.push({ n, tasks });
+    this.#recent = new Map();
+    for (const state of this.#steps.values()) {
+      for (const [task, of] of state.attempts)
+        if (of.every(({ outcome }) => outcome !== 'running')) state.attempts.delete(task);
+    }
+  }
+
+  #totals(recent: string): Totals {
+    const steps: Record<string, Totals['steps'][string]> = {};
+    for (const [step, { sums, states, others }] of this.#steps) {
+      const rounds = [...sums].map(([round, sum]) => [round, roundTotals(sum, states.get(round)?.sets() ?? {})]);
+      const { waiting } = others.sets();
+      steps[step] = { rounds: Object.fromEntries(rounds), ...(waiting !== undefined && { others: waiting }) };
+    }
+    return { format: 1, writer: this.#writer, objects: this.#moved, recent, steps };
+  }
+}
+
+function linesText(attempts: Iterable<AttemptEvent>): string {
+  return [...attempts].map((each) => `${attemptLine(each)}\n`).join('');
+}
+
+function byStep(events: readonly AttemptEvent[]): ReadonlyMap<string, ReadonlyMap<number, readonly AttemptEvent[]>> {
+  const steps = new Map<string, AttemptEvent[]>();
+  for (const event of events) {
+    const of = steps.get(event.step);
+    if (of === undefined) steps.set(event.step, [event]);
+    else of.push(event);
+  }
+  return new Map([...steps].map(([step, of]) => [step, byTaskNumber(of)]));
+}
+
+function byTaskNumber(events: readonly AttemptEvent[]): ReadonlyMap<number, readonly AttemptEvent[]> {
+  const tasks = new Map<number, AttemptEvent[]>();
+  for (const event of events) {
+    const of = tasks.get(event.task);
+    if (of === undefined) tasks.set(event.task, [event]);
+    else of.push(event);
+  }
+  return tasks;
+}

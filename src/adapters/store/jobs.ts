@@ -1,0 +1,151 @@
+import { ahead } from '../../lib/ahead.ts';
+import { parseStored } from '../../lib/json.ts';
+import { LEDGER_JOBS, ledgerCreatedKey, ledgerJobPrefix } from '../../model/keys.ts';
+import { stage, supersedes } from '../../model/ledger/supersedes.ts';
+import type { JobFilter, JobState, LedgerJob } from '../../ports/ledger.ts';
+import type { ObjectStore } from '../../ports/object-store.ts';
+
+/** Jobs read at once. */
+const READS = 16;
+const STATEMENT = /^(\d{6})\.(\d)\.(\d{15})\.(\d{15})\.([a-z]+)$/;
+const PRUNED = 'pruned';
+
+/**
+ * What was said of a job: each statement is an object that nobody changes, and its key tells how far it is, so that
+ * whoever speaks late can't undo a close. A listing begins with the newest job.
+ */
+interface Statements {
+  readonly directory: string;
+  readonly job: string;
+  /** Keys' last words, ascending: the last one holds. */
+  readonly names: readonly string[];
+  readonly pruned: boolean;
+}
+
+/** Writes what is said of a job, unless what is known supersedes it, and deletes what that supersedes. */
+export async function writeJob(store: ObjectStore, job: LedgerJob, now: number): Promise<void> {
+  const known = await statementsOf(store, job.job);
+  const latest = known === null ? null : await read(store, known);
+  if (latest !== null) {
+    if (!supersedes(latest, job)) return;
+    if (JSON.stringify(kept(latest)) === JSON.stringify(kept(job))) return;
+  }
+  const directory = known?.directory ?? (await create(store, job));
+  const stamp = Math.max(now, Number(STATEMENT.exec(known?.names.at(-1) ?? '')?.[4] ?? -1) + 1);
+  const name = [pad(job.round, 6), stage(job.state), pad(closed(job), 15), pad(stamp, 15), job.state].join('.');
+  await store.put(`${directory}${name}`, JSON.stringify({ format: 1, ...kept(job) }));
+  await store.delete((known?.names ?? []).filter((old) => old < name).map((old) => `${directory}${old}`));
+}
+
+export async function readJob(store: ObjectStore, id: string): Promise<LedgerJob | null> {
+  const known = await statementsOf(store, id);
+  return known === null ? null : await read(store, known);
+}
+
+/**
+ * Newest first. States, times and prefixes are told by keys; only jobs that these leave are read, and no more than
+ * `limit` asks for.
+ */
+export async function readJobs(store: ObjectStore, filter: JobFilter): Promise<readonly LedgerJob[]> {
+  const { limit = Number.POSITIVE_INFINITY } = filter;
+  const found: LedgerJob[] = [];
+  if (limit < 1) return found;
+  for await (const job of ahead(listed(store, filter), Math.min(READS, limit), (each) => read(store, each))) {
+    if (job === null || !matches(job, filter)) continue;
+    found.push(job);
+    if (found.length >= limit) break;
+  }
+  return found;
+}
+
+/** Marks a job as pruned, for good; nothing, for one that was never recorded. */
+export async function markPruned(store: ObjectStore, id: string): Promise<void> {
+  const known = await statementsOf(store, id);
+  if (known !== null) await store.put(`${known.directory}${PRUNED}`, '', { ifAbsent: true });
+}
+
+/** The job's directory; the first who says when the job was created decides. */
+async function create(store: ObjectStore, { job, createdAt }: LedgerJob): Promise<string> {
+  const key = ledgerCreatedKey(job);
+  await store.put(key, JSON.stringify({ format: 1, createdAt }), { ifAbsent: true });
+  return (await directoryOf(store, job)) ?? ledgerJobPrefix(job, createdAt);
+}
+
+async function directoryOf(store: ObjectStore, job: string): Promise<string | null> {
+  const key = ledgerCreatedKey(job);
+  const bytes = await store.read(key);
+  if (bytes === null) return null;
+  return ledgerJobPrefix(job, parseStored<{ format: number; createdAt: number }>(key, bytes).createdAt);
+}
+
+async function statementsOf(store: ObjectStore, job: string): Promise<Statements | null> {
+  const directory = await directoryOf(store, job);
+  if (directory === null) return null;
+  for await (const known of grouped(store.keys(directory))) return known;
+  return null;
+}
+
+async function* listed(store: ObjectStore, filter: JobFilter): AsyncGenerator<Statements> {
+  const { states, prefix, since } = filter;
+  // Later ones come first, so all that is older than `since` lies behind this.
+  const to = since === undefined ? undefined : ledgerJobPrefix('', since - 1).replace(/\.\/$/, '');
+  for await (const known of grouped(store.keys(LEDGER_JOBS, to === undefined ? {} : { to }))) {
+    const state = STATEMENT.exec(known.names.at(-1) ?? '')?.[5];
+    if (states !== undefined && !states.includes(state as JobState)) continue;
+    if (prefix !== undefined && !known.job.startsWith(prefix)) continue;
+    yield known;
+  }
+}
+
+async function* grouped(keys: AsyncIterable<string>): AsyncGenerator<Statements> {
+  let directory = '';
+  let names: string[] = [];
+  let pruned = false;
+  const end = (): Statements => ({ directory, names, pruned, job: directory.slice(LEDGER_JOBS.length + 14, -1) });
+  for await (const key of keys) {
+    const at = key.lastIndexOf('/') + 1;
+    if (key.slice(0, at) !== directory) {
+      if (names.length > 0) yield end();
+      directory = key.slice(0, at);
+      names = [];
+      pruned = false;
+    }
+    if (STATEMENT.test(key.slice(at))) names.push(key.slice(at));
+    else if (key.slice(at) === PRUNED) pruned = true;
+  }
+  if (names.length > 0) yield end();
+}
+
+/** The statement that holds; should it be superseded and deleted meanwhile, the one that is there now. */
+async function read(store: ObjectStore, known: Statements): Promise<LedgerJob | null> {
+  for (let at: Statements | null = known, tries = 0; at !== null && tries < 5; tries += 1) {
+    const key = `${at.directory}${at.names.at(-1)}`;
+    const bytes = await store.read(key);
+    if (bytes !== null) {
+      const { format, ...job } = parseStored<LedgerJob & { format: number }>(key, bytes);
+      return { ...job, ...(at.pruned && { pruned: true }) };
+    }
+    at = await statementsOf(store, known.job);
+  }
+  return null;
+}
+
+function matches(job: LedgerJob, { name, createdBy, labels }: JobFilter): boolean {
+  if (name !== undefined && job.name !== name) return false;
+  if (createdBy !== undefined && job.createdBy !== createdBy) return false;
+  return Object.entries(labels ?? {}).every(([label, value]) => job.labels[label] === value);
+}
+
+/** What a statement keeps: all but the mark that only `forget` sets. */
+function kept(job: LedgerJob): LedgerJob {
+  const { job: id, name, runKey, state, reason, round, createdAt, closedAt, createdBy, labels, steps } = job;
+  return { job: id, name, runKey, state, reason, round, createdAt, closedAt, createdBy, labels, steps };
+}
+
+function closed(job: LedgerJob): number {
+  return stage(job.state) === 2 ? (job.closedAt ?? 0) : 0;
+}
+
+function pad(n: number, width: number): string {
+  return String(n).padStart(width, '0');
+}

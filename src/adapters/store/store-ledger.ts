@@ -1,0 +1,211 @@
+import { BatchctlError } from '../../errors.ts';
+import { type Clock, systemClock } from '../../lib/clock.ts';
+import { randomId } from '../../lib/id.ts';
+import { ledgerAttemptsPrefix, ledgerExactKey, ledgerPrunedKey, ledgerSumsPrefix } from '../../model/keys.ts';
+import { checkCounters } from '../../model/ledger/decimals.ts';
+import type {
+  AttemptEvent,
+  AttemptPage,
+  ExactCounts,
+  JobFilter,
+  Ledger,
+  LedgerJob,
+  LedgerTask,
+  LedgerWorker,
+  StepCounts,
+  TaskFilter,
+} from '../../ports/ledger.ts';
+import type { ObjectStore } from '../../ports/object-store.ts';
+import { AttemptObjects } from './attempt-objects.ts';
+import { countStep, noCounts } from './counts.ts';
+import { replaceByExact } from './exact.ts';
+import { JobWriter } from './job-writer.ts';
+import { markPruned, readJob, readJobs, writeJob } from './jobs.ts';
+import { pageOfAttempts, pageOfTasks, readAttempts } from './reader.ts';
+import { type Snapshot, Snapshots } from './snapshot.ts';
+import type { ExactTotals, PrunedCounts } from './totals.ts';
+import { WorkerSigns } from './workers.ts';
+
+export interface StoreLedgerOptions {
+  readonly store: ObjectStore;
+  /** Who writes: the worker's id, or who acts. Its attempts are those that name it as their worker. */
+  readonly writer: string;
+  readonly clock?: Clock;
+}
+
+/** Keys deleted at once. */
+const DELETES = 1000;
+
+/**
+ * A ledger in the object store: needs nothing else, and costs nothing while nobody works. Each writer puts its own
+ * objects alone, so there is no lock, no condition and no lost update (docs/adr/0010-store-ledger.md).
+ *
+ * - `record` is one put a job, of what this writer counted and its recent attempts; events of others' attempts are looked
+ *   up first, so that what is known is not said twice.
+ * - `counts` is one listing and a read of each writer's object that changed: two to three bytes a task, no call a task.
+ *   A task that two writers know counts once; where their words differ, its attempts are read.
+ * - A closed job's counts are one listing and one small object.
+ * - Pages of tasks and attempts read the objects that may hold them: more the more writers there were at that time.
+ */
+export function openStoreLedger(options: StoreLedgerOptions): Ledger {
+  if (options.writer === '')
+    throw new BatchctlError('unexpected', "expected the ledger's writer to have a name, found none");
+  return new StoreLedger(options);
+}
+
+class StoreLedger implements Ledger {
+  readonly #store: ObjectStore;
+  readonly #worker: string;
+  readonly #writer: string;
+  readonly #clock: Clock;
+  readonly #objects: AttemptObjects;
+  readonly #snapshots: Snapshots;
+  readonly #signs: WorkerSigns;
+  /** Null: the job is pruned, and nothing is recorded of it any more. */
+  readonly #writers = new Map<string, JobWriter | null>();
+  #recording: Promise<unknown> = Promise.resolve();
+
+  constructor({ store, writer, clock = systemClock }: StoreLedgerOptions) {
+    this.#store = store;
+    this.#worker = writer;
+    // Two processes of one person have the same name, and nobody else may write this one's objects.
+    this.#writer = `${writer.replaceAll(/[^A-Za-z0-9@-]/g, '_')}.${randomId(8)}`;
+    this.#clock = clock;
+    this.#objects = new AttemptObjects(store);
+    this.#snapshots = new Snapshots(store);
+    this.#signs = new WorkerSigns(store);
+  }
+
+  async open(): Promise<void> {}
+
+  recordJob(job: LedgerJob): Promise<void> {
+    return writeJob(this.#store, job, this.#clock.now());
+  }
+
+  async record(events: readonly AttemptEvent[]): Promise<void> {
+    for (const event of events) checkCounters(event.counters);
+    await this.#inTurn(async () => {
+      for (const [job, own] of byJob(events)) {
+        const writer = await this.#writerOf(job);
+        await writer?.record(own, this.#clock.now(), () => this.#snapshots.of(job));
+      }
+    });
+  }
+
+  heartbeat(worker: LedgerWorker): Promise<void> {
+    return this.#signs.write(worker);
+  }
+
+  job(id: string): Promise<LedgerJob | null> {
+    return readJob(this.#store, id);
+  }
+
+  jobs(filter: JobFilter): Promise<readonly LedgerJob[]> {
+    return readJobs(this.#store, filter);
+  }
+
+  async counts(job: string): Promise<readonly StepCounts[]> {
+    const [snapshot, record] = await Promise.all([this.#snapshots.of(job), this.job(job)]);
+    if (snapshot.pruned !== null) return snapshot.pruned;
+    const steps = stepsOf(record, snapshot);
+    return await Promise.all(steps.map((step) => countStep(this.#objects, snapshot, job, step)));
+  }
+
+  async recordExact(job: string, round: number, steps: readonly ExactCounts[]): Promise<void> {
+    for (const step of steps) checkCounters(step.counters);
+    const snapshot = await this.#snapshots.of(job);
+    const replaced: StepCounts[] = [];
+    for (const step of steps) {
+      const counted = await countStep(this.#objects, snapshot, job, step.step);
+      const counts = replaceByExact(snapshot, counted, round, step, this.#clock.now());
+      if (counts !== null) replaced.push(counts);
+    }
+    if (replaced.length === 0) return;
+    const exact: ExactTotals = { format: 1, round, steps: replaced };
+    await this.#store.put(ledgerExactKey(job, round, randomId(8)), JSON.stringify(exact));
+  }
+
+  async tasks(job: string, filter: TaskFilter): Promise<readonly LedgerTask[]> {
+    const found = await this.#found(job);
+    return found === null ? [] : await pageOfTasks(this.#objects, found.snapshot, job, found.steps, filter);
+  }
+
+  async attempts(job: string, step: string, task: number): Promise<readonly AttemptEvent[]> {
+    const found = await this.#found(job);
+    if (found === null) return [];
+    const attempts = await readAttempts(this.#objects, found.snapshot, { job, step }, new Set([task]));
+    return [...(attempts.get(task)?.merged ?? [])].sort(
+      (a, b) => a.startedAt - b.startedAt || (a.attempt < b.attempt ? -1 : 1),
+    );
+  }
+
+  async attemptsOfJob(job: string, page: AttemptPage): Promise<readonly AttemptEvent[]> {
+    const found = await this.#found(job);
+    return found === null ? [] : await pageOfAttempts(this.#objects, found.snapshot, job, found.steps, page);
+  }
+
+  workers(filter: { readonly group?: string; readonly since?: number }): Promise<readonly LedgerWorker[]> {
+    return this.#signs.read(filter);
+  }
+
+  /** The mark comes first: from then on readers answer what it says, whatever is still there or comes late. */
+  async forget(job: string): Promise<void> {
+    const pruned: PrunedCounts = { format: 1, counts: await this.counts(job) };
+    await this.#store.put(ledgerPrunedKey(job), JSON.stringify(pruned), { ifAbsent: true });
+    await markPruned(this.#store, job);
+    await this.#inTurn(async () => void this.#writers.set(job, null));
+    for (const prefix of [ledgerSumsPrefix(job), ledgerAttemptsPrefix(job)]) {
+      let keys: string[] = [];
+      for await (const key of this.#store.keys(prefix)) {
+        if (key !== ledgerPrunedKey(job)) keys.push(key);
+        if (keys.length < DELETES) continue;
+        await this.#store.delete(keys);
+        keys = [];
+      }
+      await this.#store.delete(keys);
+    }
+    this.#snapshots.forget(job);
+  }
+
+  async close(): Promise<void> {
+    await this.#recording;
+  }
+
+  async #found(job: string): Promise<{ readonly snapshot: Snapshot; readonly steps: readonly string[] } | null> {
+    const [snapshot, record] = await Promise.all([this.#snapshots.of(job), this.job(job)]);
+    return snapshot.pruned === null ? { snapshot, steps: stepsOf(record, snapshot) } : null;
+  }
+
+  /** A job's pruning is looked for once: readers heed the mark anyway. */
+  async #writerOf(job: string): Promise<JobWriter | null> {
+    const known = this.#writers.get(job);
+    if (known !== undefined) return known;
+    const { pruned } = await this.#snapshots.of(job);
+    const of = { job, writer: this.#writer, worker: this.#worker };
+    const writer = pruned === null ? new JobWriter(this.#store, this.#objects, of) : null;
+    this.#writers.set(job, writer);
+    return writer;
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const turn = this.#recording.then(work);
+    this.#recording = turn.catch(() => undefined);
+    return turn;
+  }
+}
+
+/** A job's steps in the job's order; those that only counts know come last, by name. */
+function stepsOf(job: LedgerJob | null, snapshot: Snapshot): readonly string[] {
+  const known = job?.steps.map(({ name }) => name) ?? [];
+  return [...known, ...snapshot.steps.filter((step) => !known.includes(step)).sort()];
+}
+
+function byJob(events: readonly AttemptEvent[]): ReadonlyMap<string, readonly AttemptEvent[]> {
+  const jobs = new Map<string, AttemptEvent[]>();
+  for (const event of events) {
+    const of = jobs.get(event.job);
+    if (of === undefined) jobs.set(event.job, [event]);
+    else of.push(event);
+  }
+  return jobs;
+}

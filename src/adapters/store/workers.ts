@@ -1,0 +1,64 @@
+import { eachParallel } from '../../lib/each-parallel.ts';
+import { parseStored } from '../../lib/json.ts';
+import { LEDGER_WORKERS, ledgerWorkerKey } from '../../model/keys.ts';
+import type { LedgerWorker } from '../../ports/ledger.ts';
+import type { ObjectStore } from '../../ports/object-store.ts';
+
+/** Workers read at once. */
+const READS = 16;
+const SIGN = /^ledger\/workers\/(.+)\/(\d{13})\.(.+)$/;
+
+/**
+ * Workers' signs of life: each is an object whose key tells worker, time and group, so that one listing finds the latest
+ * of those who live, and only these are read. A newer sign deletes the older one.
+ */
+export class WorkerSigns {
+  readonly #store: ObjectStore;
+  readonly #last = new Map<string, string>();
+
+  constructor(store: ObjectStore) {
+    this.#store = store;
+  }
+
+  async write(worker: LedgerWorker): Promise<void> {
+    const key = ledgerWorkerKey(worker.worker, worker.group, worker.seenAt);
+    await this.#store.put(key, JSON.stringify({ format: 1, ...worker }));
+    const last = this.#last.get(worker.worker);
+    if (last !== undefined && last > key) return;
+    this.#last.set(worker.worker, key);
+    if (last !== undefined && last !== key) await this.#store.delete([last]);
+  }
+
+  async read(filter: { readonly group?: string; readonly since?: number }): Promise<readonly LedgerWorker[]> {
+    const latest = new Map<string, string>();
+    // In the order of their time, so the last key of a worker is its latest.
+    for await (const key of this.#store.keys(LEDGER_WORKERS)) {
+      const [, worker, seenAt, group] = SIGN.exec(key) ?? [];
+      if (worker === undefined || seenAt === undefined) continue;
+      latest.delete(worker);
+      if (filter.group !== undefined && group !== filter.group) continue;
+      if (filter.since !== undefined && Number(seenAt) < filter.since) continue;
+      latest.set(worker, key);
+    }
+    const found: LedgerWorker[] = [];
+    await eachParallel(latest.entries(), READS, async ([worker, key]) => {
+      const sign = (await this.#parsed(key)) ?? (await this.#newest(worker));
+      if (sign !== null) found.push(sign);
+    });
+    return found.sort((a, b) => b.seenAt - a.seenAt || (a.worker < b.worker ? -1 : 1));
+  }
+
+  /** For one that sent a newer sign since it was listed. */
+  async #newest(worker: string): Promise<LedgerWorker | null> {
+    let last: string | null = null;
+    for await (const key of this.#store.keys(`${LEDGER_WORKERS}${worker}/`)) last = key;
+    return last === null ? null : await this.#parsed(last);
+  }
+
+  async #parsed(key: string): Promise<LedgerWorker | null> {
+    const bytes = await this.#store.read(key);
+    if (bytes === null) return null;
+    const { format, ...worker } = parseStored<LedgerWorker & { format: number }>(key, bytes);
+    return worker;
+  }
+}
