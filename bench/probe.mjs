@@ -19,7 +19,7 @@ export async function makeProbe(name, program) {
     bundle: true,
     platform: 'node',
     format: 'esm',
-    external: ['better-sqlite3'],
+    external: ['better-sqlite3', 'pg', 'mysql2', '@aws-sdk/*', '@smithy/*', 'hpagent', 'sqs-consumer'],
     logLevel: 'error',
   });
   return (...args) =>

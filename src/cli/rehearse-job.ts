@@ -20,6 +20,7 @@ import { withFaults } from '../platform/rehearsed.ts';
 import type { OwnWorkers } from '../platform.ts';
 import type { Faults } from '../ports/worker-faults.ts';
 import type { Context } from './context.ts';
+import { formatCount, formatMany } from './format.ts';
 import { localResources, refuseTooLarge } from './local-resources.ts';
 import { startRehearsalWorkers, tallyFiles } from './rehearsal-workers.ts';
 import { liveView } from './render-live.ts';
@@ -92,7 +93,7 @@ export async function rehearseJob(
     submitRehearsal(sending, prepared, wish, { signal: ctx.signal, onProgress }),
   );
   const { job, parts, rehearsal } = submitted.view.record;
-  ctx.notice(`rehearsal ${job}: ${parts} of ${rehearsal?.of.parts ?? parts} parts`);
+  ctx.notice(`rehearsal ${job}: ${formatCount(parts)} of ${formatMany(rehearsal?.of.parts ?? parts, 'part')}`);
   let ended: JobView | null = null;
   try {
     const { view, mended } = await runSample(stage, submitted.view);

@@ -87,6 +87,13 @@ export const ledgerAttemptsKey = (job: string, writer: string, n: number): strin
 export const ledgerWorkerKey = (worker: string, group: string, seenAt: number): string =>
   `${LEDGER_WORKERS}${worker}/${pad(seenAt, 13)}.${group}`;
 
+/** A value of a `simpledb` ledger's item that doesn't fit into it. */
+export const ledgerLargeKey = (key: string, id: string): string => `ledger/large/${key.slice('ledger/'.length)}.${id}`;
+/** The job whose tasks a key of the ledger is about; null for what is kept of all jobs together. */
+export const ledgerScope = (key: string): string | null => /^ledger\/(?:tasks|created)\/([^/]+)/.exec(key)?.[1] ?? null;
+/** True for objects of attempts, and their prefix: many, large, and never changed. */
+export const isLedgerBulk = (key: string): boolean => /^ledger\/tasks\/[^/]+\/attempts\//.test(key);
+
 /** Shard and line of a part. */
 export const shardOf = (n: number): number => Math.floor(n / PARTS_PER_SHARD);
 

@@ -46,7 +46,7 @@ export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): 
         await ctx.record(eventOf(ctx, item, 'interrupted', { reason: 'twin', exitCode: null, error: null }));
       }
       ctx.passed('record');
-      await chain(item, send);
+      await chain(ctx, item, send);
       ctx.passed('chain');
       await queue.ack(delivery.receipt);
       ctx.passed('ack');
@@ -104,13 +104,19 @@ function lostToTwin({ attempt, result }: Settling, meta: OutputMeta): boolean {
   return result !== null && attempt !== null && attempt !== meta.attempt;
 }
 
-/** A published output of a map step is the next map step's task at once; a gather is opened by whoever looks. */
-async function chain({ task }: Settling, send: SendTo): Promise<void> {
+/**
+ * A published output of a map step is the next map step's task at once; a gather is opened by whoever looks. It carries
+ * the round that the job is in by now: an attempt that ends late was admitted by an older journal, and a message of that
+ * round would be dropped, of a closed job for good.
+ */
+async function chain(ctx: WorkerContext, { task }: Settling, send: SendTo): Promise<void> {
   if (task === null) return;
   const { view, index, step, message } = task;
   const next = view.record.spec.steps[index + 1];
   if (next === undefined || next.gather || step.explode) return;
-  const round = roundOf(view, index + 1, message.task);
+  const known = await ctx.jobs.get(message.job);
+  const now = known === null || known === 'gone' ? view : known;
+  const round = roundOf(now, index + 1, message.task);
   const body = encodeMessage({ job: message.job, step: next.name, task: message.task, round });
   await send(next.group, body, message.job);
 }

@@ -195,7 +195,7 @@ describe('batchctl rehearse', function () {
   it('ends with its caller, who is told, and leaves nothing open', async () => {
     here.write('job.json', { ...JOB, steps: [{ name: 'price', run: 'sleep 30' }] });
     const { code, stderr } = await here.run(['rehearse', 'job.json', '--sample', '2', '--timeout', '1s']);
-    expect([code, stderr.includes('rehearse again')]).to.deep.equal([6, true]);
+    expect([code, stderr.includes('rehearse again')], stderr).to.deep.equal([6, true]);
     const { stdout } = await here.run(['jobs', '--json']);
     expect(JSON.parse(stdout)).to.deep.include({ state: 'cancelled', rehearsal: true, pruned: true });
   });

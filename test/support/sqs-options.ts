@@ -3,6 +3,7 @@ import { randomId } from '../../src/lib/id.ts';
 
 /** Options of a queue that no other test has, at an endpoint that takes any credentials. */
 export function sqsOptions(endpoint: string, options: Partial<SqsOptions> = {}): SqsOptions {
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
   process.env.AWS_ACCESS_KEY_ID ??= 'test';
   process.env.AWS_SECRET_ACCESS_KEY ??= 'test';
   return {

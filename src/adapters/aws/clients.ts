@@ -55,6 +55,7 @@ export class AwsClients {
   readonly credentials: Credentials;
   readonly #endpoints: AwsClientsOptions['endpoints'];
   readonly #env: Readonly<Record<string, string | undefined>>;
+  #chain: Credentials | null = null;
   readonly #handlers = new Map<ClientUse, RoutedHandler>();
   readonly #clients = new Map<string, Promise<{ destroy(): void }>>();
 
@@ -64,14 +65,13 @@ export class AwsClients {
     this.account = options.account;
     this.#endpoints = options.endpoints;
     this.#env = options.env ?? process.env;
-    const credentials: { chain?: Credentials } = {};
-    this.credentials = (properties) => {
-      credentials.chain ??= credentialChain({
-        profile: options.profile,
-        region: options.region,
+    this.credentials = () => {
+      this.#chain ??= credentialChain({
+        region: this.region,
+        profile: this.profile,
         handler: this.#handler('control'),
       });
-      return credentials.chain(properties);
+      return this.#chain();
     };
   }
 

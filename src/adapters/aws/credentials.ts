@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs';
 import type { S3ClientConfig } from '@aws-sdk/client-s3';
 import { type RoutedHandler, SILENT } from './http-handler.ts';
 
+/** The SDK's own interface: answers a key, its secret, and when they end. */
 export type Credentials = Extract<NonNullable<S3ClientConfig['credentials']>, () => unknown>;
+type Identity = Awaited<ReturnType<Credentials>>;
 
 export interface CredentialsOptions {
   /** A profile of ~/.aws/config; null: the environment, the default profile, the container, the instance. */
@@ -16,21 +18,51 @@ export interface CredentialsOptions {
 const ON_EC2 = { timeout: 5_000, maxRetries: 3 };
 /** Elsewhere nothing answers at that address, and a person waits for the error. */
 const ELSEWHERE = { timeout: 1_000, maxRetries: 0 };
+/** Milliseconds before their end from which the SDK asks for new ones. */
+const EARLY = 300_000;
+/** Milliseconds after which session credentials that don't tell their end are read again: someone may have renewed them. */
+const READ_AGAIN = EARLY + 300_000;
 
-/** The SDK's own chain; looks for nothing before it is called. */
+/**
+ * The SDK's own chain; looks for nothing before it is called. All clients share what it found. Credentials that near
+ * their end are looked for from scratch, files included, so that a long run takes up a new sign-in within five minutes.
+ */
 export function credentialChain({ profile, region, handler }: CredentialsOptions): Credentials {
-  const load = once(async () => {
+  let current: Identity | null = null;
+  let loading: Promise<Identity> | null = null;
+
+  const load = async (): Promise<Identity> => {
     const { defaultProvider } = await import('@aws-sdk/credential-provider-node');
-    return defaultProvider({
+    const found: Identity = await defaultProvider({
       ...(profile !== null && { profile }),
       ...(isEc2() ? ON_EC2 : ELSEWHERE),
+      ignoreCache: true,
       logger: SILENT,
       clientConfig: { requestHandler: handler },
       parentClientConfig: { region, requestHandler: handler },
+    })();
+    const untold = found.expiration === undefined && found.sessionToken !== undefined;
+    return untold ? { ...found, expiration: new Date(Date.now() + READ_AGAIN) } : found;
+  };
+
+  return async () => {
+    if (current !== null && leftOf(current) > EARLY) return current;
+    loading ??= load().finally(() => {
+      loading = null;
     });
-  });
-  return async (properties) => (await load())(properties);
+    try {
+      current = await loading;
+    } catch (error) {
+      // Where they come from may be away for a while; they still hold.
+      if (current === null || leftOf(current) <= 0) throw error;
+    }
+    return current;
+  };
 }
+
+/** Milliseconds until they end. */
+const leftOf = ({ expiration }: Identity): number =>
+  expiration === undefined ? Number.POSITIVE_INFINITY : expiration.getTime() - Date.now();
 
 function isEc2(): boolean {
   try {
@@ -38,12 +70,4 @@ function isEc2(): boolean {
   } catch {
     return false;
   }
-}
-
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | null = null;
-  return () => {
-    made ??= make();
-    return made;
-  };
 }

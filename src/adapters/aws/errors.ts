@@ -103,7 +103,7 @@ export function isAbort(error: unknown): boolean {
 export function translateAwsError(error: unknown, doing: Doing): Error {
   if (!(error instanceof Error)) return ours('unexpected', doing, String(error), undefined, error);
   if (isOurs(error) || isAbort(error)) return error;
-  return ofCredentials(error, doing) ?? ofPlace(error, doing) ?? ofTrouble(error, doing) ?? fallback(error, doing);
+  return ofPlace(error, doing) ?? ofCredentials(error, doing) ?? ofTrouble(error, doing) ?? fallback(error, doing);
 }
 
 function ofCredentials(error: Error, doing: Doing): Error | null {
@@ -132,7 +132,8 @@ function ofCredentials(error: Error, doing: Doing): Error | null {
 function ofPlace(error: Error, doing: Doing): Error | null {
   const { name } = error;
   if (MISSING.has(name)) {
-    return ours('notFound', doing, `${doing.resource} does not exist (${name})`, 'batchctl infra up makes it', error);
+    const what = name === 'NoSuchBucket' ? doing.resource.replace(/\/.*/, '') : doing.resource;
+    return ours('notFound', doing, `${what} does not exist (${name})`, 'batchctl infra up makes it', error);
   }
   const status = statusOf(error);
   if (ELSEWHERE.has(name) || status === 301 || status === 307) {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { BatchctlError } from '../../errors.ts';
 import { eachParallel } from '../../lib/each-parallel.ts';
 import type { PutResult, UploadOptions } from '../../ports/object-store.ts';
@@ -174,18 +175,26 @@ export class MultipartUpload {
 
   /**
    * The upload is gone. A completion whose answer was lost leaves the object; so does a twin that took the same upload up.
-   * Anything else (a lifecycle rule) leaves nothing, or another object.
+   * Anything else (a lifecycle rule) leaves nothing, or another object. In doubt it is sent again.
    */
   async #wasCompleted(): Promise<PutResult | 'again'> {
     const { metadata = {}, ifAbsent = false } = this.#options;
     const there = await this.#tools.head(this.#key);
     if (there === null) return 'again';
     if (ifAbsent) return { created: false, etag: there.etag };
-    const same = Object.entries(metadata).every(([name, value]) => there.metadata[name] === value);
-    const chunked = there.etag.endsWith(`-${this.#sent.length}`);
-    return same && chunked && there.size === this.#source.size && this.#sent.length > 0
-      ? { created: true, etag: there.etag }
-      : 'again';
+    const entries = Object.entries(metadata);
+    const same = entries.length > 0 && entries.every(([name, value]) => there.metadata[name] === value);
+    const isOurs = there.size === this.#source.size && (there.etag === this.#expectedEtag() || same);
+    return isOurs ? { created: true, etag: there.etag } : 'again';
+  }
+
+  /** The entity tag of an object of these chunks: the MD5 of theirs, and their number. Null when a chunk is missing. */
+  #expectedEtag(): string | null {
+    const etags = Array.from(this.#sent, (sent) => sent?.etag ?? '');
+    if (etags.length === 0 || etags.some((etag) => !/^[0-9a-f]{32}$/.test(etag))) return null;
+    const hash = createHash('md5');
+    for (const etag of etags) hash.update(Buffer.from(etag, 'hex'));
+    return `${hash.digest('hex')}-${etags.length}`;
   }
 
   async #abort(UploadId: string): Promise<void> {

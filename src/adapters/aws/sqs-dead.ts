@@ -7,7 +7,7 @@ import { extendLeases } from './sqs-leases.ts';
 import type { SqsPlace } from './sqs-place.ts';
 import { handleOf } from './sqs-receipt.ts';
 import { fitReason, type SqsSender } from './sqs-send.ts';
-import { Sweep } from './sqs-sweep.ts';
+import { Sweep, type Swept } from './sqs-sweep.ts';
 
 /** What SQS moves itself has no reason: its count of receives went past the queue's limit. */
 const MOVED = 'SQS moved it: received more often than the queue allows';
@@ -80,10 +80,14 @@ export class SqsDead {
     let sent = 0;
     if (limit <= 0) return sent;
     const { counts, at } = await countMessages(dead);
-    const last = at + CLOCK_MS;
+    const gone = new Set<string>();
+    // What is buried around that moment counts as new if this very run sent it back.
+    const isNew = ({ body, sentAt }: Swept): boolean =>
+      sentAt > at + CLOCK_MS || (sentAt > at - CLOCK_MS && gone.has(body));
     const sweep = new Sweep(dead, counts.visible);
     for await (const page of sweep.pages()) {
-      const back = page.filter(({ body, sentAt }) => sentAt <= last && match(body)).slice(0, limit - sent);
+      const back = page.filter((letter) => match(letter.body) && !isNew(letter)).slice(0, limit - sent);
+      for (const { body } of back) gone.add(body);
       await toQueue.send(back.map(({ body }) => ({ body, tenant: tenantOf(body) })));
       await deleteMessages(
         dead,

@@ -7,7 +7,7 @@ import { Patience } from './sqs-patience.ts';
 import type { SqsPlace } from './sqs-place.ts';
 import { makeReceipt } from './sqs-receipt.ts';
 
-/** A poll that is so much later than it was to last, milliseconds, never comes: a silent network drop looks like that. */
+/** Milliseconds by which a poll may be late: one that is later never comes, as after a silent network drop. */
 const LATE_MS = 10_000;
 /** The polls that follow the first one wait for nothing; what they bring after so long is given back. */
 const REST_MS = 2_000;
@@ -25,6 +25,8 @@ export interface SqsPollsOptions {
   readonly leaseSeconds: number;
   /** The longest that one poll lasts, seconds: so long may it take to leave. */
   readonly pollSeconds: number;
+  /** Milliseconds by which a poll may be late; ten seconds unless given. */
+  readonly lateMs?: number;
 }
 
 /**
@@ -132,7 +134,7 @@ export class SqsPolls {
   }
 
   async #ask(max: number, waitSeconds: number): Promise<readonly Message[]> {
-    const { poll, place, leaseSeconds } = this.#o;
+    const { poll, place, leaseSeconds, lateMs = LATE_MS } = this.#o;
     const command = new ReceiveMessageCommand({
       QueueUrl: place.url,
       MaxNumberOfMessages: max,
@@ -141,7 +143,7 @@ export class SqsPolls {
       MessageSystemAttributeNames: ATTRIBUTES,
     });
     const client = await poll();
-    const late = AbortSignal.timeout(waitSeconds * 1_000 + LATE_MS);
+    const late = AbortSignal.timeout(waitSeconds * 1_000 + lateMs);
     try {
       const { Messages = [] } = await client.send(command, { abortSignal: late });
       return Messages;

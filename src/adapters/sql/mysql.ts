@@ -91,7 +91,7 @@ function onConflict({ columns, keys, adds }: UpsertPlan): RawBuilder<unknown> {
 
 async function connect(options: ServerOptions, address: ServerAddress): Promise<ServerConnection> {
   const { host, port, user, database } = address;
-  const password = await options.password?.get();
+  const password = await options.password?.get(address);
   const connection = await createConnection({
     ...{ host, port, user, database, charset: 'utf8mb4', timezone: 'Z' },
     ...{ connectTimeout: CONNECT_MS, enableKeepAlive: true, stringifyObjects: true },

@@ -72,7 +72,7 @@ async function connect(options: ServerOptions, address: ServerAddress): Promise<
   const client = new Client({
     ...{ host, port, user, database, application_name: 'batchctl' },
     ...{ connectionTimeoutMillis: CONNECT_MS, keepAlive: true },
-    password: await options.password?.get(),
+    password: await options.password?.get(address),
     ssl: tls ? { rejectUnauthorized: true, ...(ca !== undefined && { ca }) } : false,
     types: {
       // Sums and instants are exact up to 2^53; as text they would be joined where they should be added.

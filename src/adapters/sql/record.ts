@@ -75,7 +75,7 @@ async function prunedAmong(context: RecordContext, groups: readonly StepEvents[]
   const text = context.statements.text('pruned', () => sql`select job from jobs where job = ${''} and pruned = 1`);
   const pruned = new Set<string>();
   for (const job of new Set(groups.map((group) => group.job))) {
-    
+    await context.locks?.job(context.transaction, job, 'shared');
     const { rows } = await context.transaction.executeQuery(CompiledQuery.raw(text, [job]));
     if (rows.length > 0) pruned.add(job);
   }

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { BatchctlError } from '../../errors.ts';
+import type { ServerAddress } from './server-url.ts';
 
 /** A ledger on a database server. */
 export interface ServerOptions {
@@ -16,7 +17,7 @@ export interface ServerOptions {
 export interface PasswordSource {
   /** For messages: `the variable BATCHCTL_DB_PASSWORD`, `an IAM token`. */
   readonly from: string;
-  readonly get: () => Promise<string>;
+  readonly get: (address: ServerAddress) => Promise<string>;
 }
 
 /** A connection that isn't there after this long is given up, milliseconds. */

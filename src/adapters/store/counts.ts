@@ -5,17 +5,17 @@ import type { AttemptEvent, StepCounts } from '../../ports/ledger.ts';
 import type { AttemptObjects } from './attempt-objects.ts';
 import { readAttempts } from './reader.ts';
 import type { Snapshot } from './snapshot.ts';
-import { STATE_CODES } from './task-states.ts';
 import { addRounds, latest, sumRounds } from './totals.ts';
 
 /** Disputed tasks looked into at once: their attempts are all that is held in memory. */
 const DISPUTED = 5000;
+/** States by their codes (`STATE_CODES`). */
 const NAMES: readonly (KnownTaskState | null)[] = [null, 'waiting', 'running', 'failed', 'done'];
 
 type Standings = Record<KnownTaskState, number>;
 
 /** What `counts` answers for a step of a job at which nothing happened yet. */
-export function noCounts(step: string): StepCounts {
+function noCounts(step: string): StepCounts {
   return {
     ...{ step, running: 0, done: 0, failed: 0, retried: 0, interrupted: 0, bytesIn: 0, bytesOut: 0 },
     ...{ counters: {}, seconds: 0, movedAt: null, exact: false },

@@ -17,7 +17,7 @@ import type {
 } from '../../ports/ledger.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import { AttemptObjects } from './attempt-objects.ts';
-import { countStep, noCounts } from './counts.ts';
+import { countStep } from './counts.ts';
 import { replaceByExact } from './exact.ts';
 import { JobWriter } from './job-writer.ts';
 import { markPruned, readJob, readJobs, writeJob } from './jobs.ts';
@@ -27,7 +27,7 @@ import type { ExactTotals, PrunedCounts } from './totals.ts';
 import { WorkerSigns } from './workers.ts';
 
 export interface StoreLedgerOptions {
-  readonly store: ObjectStore;
+  readonly store: LedgerObjects;
   /** Who writes: the worker's id, or who acts. Its attempts are those that name it as their worker. */
   readonly writer: string;
   readonly clock?: Clock;
@@ -38,13 +38,12 @@ const DELETES = 1000;
 
 /**
  * A ledger in the object store: needs nothing else, and costs nothing while nobody works. Each writer puts its own
- * objects alone, so there is no lock, no condition and no lost update (docs/adr/0010-store-ledger.md).
+ * objects alone, so there is no lock, no condition and no lost update.
  *
  * - `record` is one put a job, of what this writer counted and its recent attempts; events of others' attempts are looked
  *   up first, so that what is known is not said twice.
  * - `counts` is one listing and a read of each writer's object that changed: two to three bytes a task, no call a task.
  *   A task that two writers know counts once; where their words differ, its attempts are read.
- * - A closed job's counts are one listing and one small object.
  * - Pages of tasks and attempts read the objects that may hold them: more the more writers there were at that time.
  */
 export function openStoreLedger(options: StoreLedgerOptions): Ledger {

@@ -12,6 +12,8 @@ const LOOKED_AT = 600;
 /** Attempts of a task that a page is to reach past: those that failed before it was done. */
 const PAGE = 8;
 const IN_FLIGHT = 16;
+/** With fewer left, a step's first attempts are taken as they are. */
+const ENOUGH = 6;
 /** Seconds from the last attempt to the close, where not every attempt was looked at. */
 const CLOSING = 0.5;
 
@@ -29,21 +31,20 @@ export async function observe(platform: Platform, view: JobView, options: Observ
   const ledger = await platform.ledger();
   const { job, spec, createdAt } = view.record;
   const totals = stepSizes(sizingOf(view));
+  const done: (readonly AttemptEvent[])[] = [];
+  for (const [index, { name }] of spec.steps.entries())
+    done.push(await doneAttempts(ledger, job, name, totals[index] ?? 0, options.signal));
+  const whole = totals.every((total) => (total ?? 0) <= LOOKED_AT);
+  const sizes = new Map((done[0] ?? []).map(({ task, bytesIn }) => [task, bytesIn ?? 0]));
+  const cold = whole ? firstOfSlots(done.flat()) : new Set<string>();
   const steps: (readonly Observation[])[] = [];
-  const sizes = new Map<number, number>();
-  let [first, last, whole] = [Number.POSITIVE_INFINITY, 0, true];
-  for (const [index, { name }] of spec.steps.entries()) {
-    const total = totals[index] ?? 0;
-    whole &&= total <= LOOKED_AT;
-    const done = await doneAttempts(ledger, job, name, total, options.signal);
-    for (const { startedAt, endedAt } of done) {
-      first = Math.min(first, startedAt);
-      last = Math.max(last, endedAt ?? 0);
-    }
-    if (index === 0) for (const { task, bytesIn } of done) sizes.set(task, bytesIn ?? 0);
+  for (const [index, all] of done.entries()) {
+    const warm = all.filter(({ attempt }) => !cold.has(attempt));
     const begun = sectionStart(spec.steps, index) === 0 ? sizes : null;
-    steps.push(await observations(platform, view, index, done, begun, options));
+    steps.push(await observations(platform, view, index, warm.length < ENOUGH ? all : warm, begun, options));
   }
+  const first = done.flat().reduce((least, { startedAt }) => Math.min(least, startedAt), Number.POSITIVE_INFINITY);
+  const last = done.flat().reduce((most, { endedAt }) => Math.max(most, endedAt ?? 0), 0);
   const counts = await ledger.counts(job);
   const closed = view.closed === null ? last : Date.parse(view.closed.when);
   return {
@@ -52,6 +53,17 @@ export async function observe(platform: Platform, view: JobView, options: Observ
     before: Number.isFinite(first) ? Math.max(0, first - Date.parse(createdAt)) / 1_000 : 0,
     after: whole ? Math.max(0, closed - last) / 1_000 : CLOSING,
   };
+}
+
+/** Each slot's first attempt pays for its shell, and for the job's files: a whole job hardly feels that, a sample does. */
+function firstOfSlots(attempts: readonly AttemptEvent[]): ReadonlySet<string> {
+  const firsts = new Map<string, AttemptEvent>();
+  for (const event of attempts) {
+    const slot = `${event.worker}/${event.slot}`;
+    const known = firsts.get(slot);
+    if (known === undefined || event.startedAt < known.startedAt) firsts.set(slot, event);
+  }
+  return new Set([...firsts.values()].map(({ attempt }) => attempt));
 }
 
 async function doneAttempts(

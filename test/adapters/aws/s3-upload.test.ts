@@ -159,10 +159,20 @@ describe('uploading a large file to S3', () => {
     proxy.fail(1, { kind: 'lost' }, isComplete);
     // What S3 says to the second try.
     proxy.fail(1, { kind: 'answer', status: 404, code: 'NoSuchUpload' }, isComplete);
-    const { created, etag } = await at.store.uploadFile(path, 'big', { metadata: { a: 'b' } });
+    const { created, etag } = await at.store.uploadFile(path, 'big');
     expect(created).to.equal(true);
     expect(etag).to.equal((await at.store.head('big'))?.etag);
     expect(sentChunks()).to.have.length(3);
+    expect(await isThere(bytes)).to.equal(true);
+  });
+
+  it('takes no older object of the same size for its own', async () => {
+    const bytes = fileOf(2 * 5 * MIB);
+    await at.store.uploadFile(path, 'big');
+    bytes.writeUInt8(7, 3);
+    writeFileSync(path, bytes);
+    proxy.fail(1, { kind: 'answer', status: 404, code: 'NoSuchUpload' }, isComplete);
+    await at.store.uploadFile(path, 'big');
     expect(await isThere(bytes)).to.equal(true);
   });
 

@@ -1,0 +1,148 @@
+import { type Agent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import { text } from 'node:stream/consumers';
+import { BatchctlError } from '../../errors.ts';
+import { backOff } from './backoff.ts';
+import { isTransient, translateAwsError } from './errors.ts';
+import { canonicalForm, type SimpleDbCredentials, signSimpleDb } from './simpledb-signature.ts';
+import { childText, type Element, parseXml } from './simpledb-xml.ts';
+
+export interface SimpleDbOptions {
+  readonly region: string;
+  /** In place of AWS's own; undefined: that of the region. */
+  readonly endpoint?: string | undefined;
+  readonly credentials: () => Promise<SimpleDbCredentials>;
+  /** By which way a request goes: proxies, certificates (`AwsClients.agentFor`). */
+  readonly agentFor: (url: URL) => Agent;
+  /** The profile of ~/.aws/config that signs, for hints; null: the SDK's chain without one. */
+  readonly profile: string | null;
+}
+
+/** A clock that is wrong by more than this is corrected; SimpleDB accepts about 15 minutes. Milliseconds. */
+const SKEW = 240_000;
+const ATTEMPTS = 8;
+/** Milliseconds until an answer is there with its body: a select takes 5 s at most (SDBLimits). */
+const ANSWER = 15_000;
+
+/** The error that SimpleDB answered, named by its code. */
+class SimpleDbError extends Error {
+  readonly $metadata: { readonly httpStatusCode: number; attempts: number };
+  /** By how much this machine's clock is behind, milliseconds. */
+  readonly skew: number;
+
+  constructor(code: string, message: string, status: number, skew: number) {
+    super(message);
+    this.name = code;
+    this.$metadata = { httpStatusCode: status, attempts: 1 };
+    this.skew = skew;
+  }
+}
+
+/** The code by which SimpleDB said no; null for any other error. */
+export function simpleDbCode(error: unknown): string | null {
+  const cause = error instanceof BatchctlError ? error.cause : error;
+  return cause instanceof SimpleDbError ? cause.name : null;
+}
+
+/** Sends requests to SimpleDB: signs each try, retries what may pass with full jitter, and reads the answers. */
+export class SimpleDbHttp {
+  readonly #options: SimpleDbOptions;
+  readonly #url: URL;
+  #skew = 0;
+
+  constructor(options: SimpleDbOptions) {
+    this.#options = options;
+    this.#url = new URL(options.endpoint ?? hostOf(options.region));
+  }
+
+  /**
+   * The answer's root element. Throws `credentials`, `notFound` (no such domain), `config`, `unavailable` after all
+   * attempts, else `unexpected`; `simpleDbCode` tells the code of what it threw.
+   */
+  async call(action: string, parameters: Readonly<Record<string, string>>): Promise<Element> {
+    const { region, profile } = this.#options;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#try({ ...parameters, Action: action });
+      } catch (error) {
+        if (attempt < ATTEMPTS && (this.#corrected(error) || isPassing(error))) {
+          await backOff(attempt);
+          continue;
+        }
+        if (error instanceof SimpleDbError) error.$metadata.attempts = attempt;
+        const domain = parameters.DomainName ?? '*';
+        throw translateAwsError(error, {
+          ...{ what: `ask SimpleDB (${action} on ${domain})`, action: `sdb:${action}`, profile },
+          resource: `arn:aws:sdb:${region}:*:domain/${domain}`,
+        });
+      }
+    }
+  }
+
+  /** True when the error came of a clock that is corrected now. */
+  #corrected(error: unknown): boolean {
+    if (!(error instanceof SimpleDbError) || Math.abs(error.skew - this.#skew) < SKEW) return false;
+    this.#skew = error.skew;
+    return true;
+  }
+
+  async #try(parameters: Readonly<Record<string, string>>): Promise<Element> {
+    const credentials = await this.#options.credentials();
+    const now = Date.now() + this.#skew;
+    const body = canonicalForm(signSimpleDb(parameters, { host: this.#url.host, credentials, now }));
+    const answer = await this.#post(body);
+    const status = answer.message.statusCode ?? 0;
+    const date = Date.parse(answer.message.headers.date ?? '');
+    const skew = Number.isNaN(date) ? 0 : date - Date.now();
+    if (status === 200) return parseXml(answer.body).root;
+    throw errorOf(answer.body, status, skew);
+  }
+
+  #post(body: string): Promise<{ readonly message: IncomingMessage; readonly body: string }> {
+    const send = this.#url.protocol === 'https:' ? httpsRequest : httpRequest;
+    return new Promise((resolve, reject) => {
+      const request = send(this.#url, {
+        method: 'POST',
+        agent: this.#options.agentFor(this.#url),
+        signal: AbortSignal.timeout(ANSWER),
+        headers: {
+          'content-type': 'application/x-www-form-urlencoded; charset=utf-8',
+          'content-length': Buffer.byteLength(body),
+          'user-agent': `batchctl region/${this.#options.region}`,
+        },
+      });
+      request.on('error', (error) => reject(request.destroyed && error.name === 'AbortError' ? timedOut(error) : error));
+      request.on('response', (message) => {
+        text(message).then((answer) => resolve({ message, body: answer }), reject);
+      });
+      request.end(body);
+    });
+  }
+}
+
+/** SimpleDB's endpoints (botocore's endpoints.json): us-east-1 has no region in its name. */
+function hostOf(region: string): string {
+  return region === 'us-east-1' ? 'https://sdb.amazonaws.com' : `https://sdb.${region}.amazonaws.com`;
+}
+
+function timedOut(cause: Error): Error {
+  const error = new Error(`no answer within ${ANSWER / 1000} s`, { cause });
+  error.name = 'TimeoutError';
+  return error;
+}
+
+function isPassing(error: unknown): boolean {
+  const slow = error instanceof SimpleDbError && error.$metadata.httpStatusCode === 408;
+  return slow || isTransient(error);
+}
+
+/** Errors come as `<Response><Errors><Error><Code>`; from what stands between, as anything. */
+function errorOf(body: string, status: number, skew: number): SimpleDbError {
+  let error: Element | undefined;
+  try {
+    error = parseXml(body).root.children.get('Errors')?.[0]?.children.get('Error')?.[0];
+  } catch {
+    error = undefined;
+  }
+  return new SimpleDbError(childText(error, 'Code') || `HTTP ${status}`, childText(error, 'Message'), status, skew);
+}

@@ -1,0 +1,165 @@
+import { createHash } from 'node:crypto';
+import { eachParallel } from '../../lib/each-parallel.ts';
+import { randomId } from '../../lib/id.ts';
+import { isLedgerBulk, ledgerLargeKey, ledgerScope } from '../../model/keys.ts';
+import type { ListOptions, ObjectEntry, ObjectStore, PutOptions, PutResult, ReadOptions } from '../../ports/object-store.ts';
+import { SimpleDbClient } from './simpledb-client.ts';
+import { type SimpleDbOptions, simpleDbCode } from './simpledb-http.ts';
+
+export interface SimpleDbObjectsOptions extends SimpleDbOptions {
+  /** Domains are named `<stack>-0`, `<stack>-1` ... */
+  readonly stack: string;
+  /** How many; a job's items are all in one of them. Changing it loses sight of what was written before. */
+  readonly domains: number;
+  /** For what doesn't fit: values over 1,024 bytes, and objects of attempts. */
+  readonly store: ObjectStore;
+}
+
+/** Bytes of an attribute's value (SDBLimits), less one for its first character. */
+const LONGEST = 1023;
+/** First character of a value: it is here, or an object of the store. */
+const HERE = '=';
+const LARGE = '@';
+/** Items of a page, at most (SDBLimits). */
+const PAGE = 2500;
+/** Domains, or items, asked at once: many more are throttled. */
+const PARALLEL = 4;
+/** How often a value is looked for that is replaced by another while it is read. */
+const LOOKS = 5;
+
+/**
+ * A ledger's objects as items of SimpleDB: an item's name is the object's key, `e` its entity tag, `v` what it holds or
+ * where that is. Each item has one writer, as the objects have; a put replaces it whole.
+ */
+export class SimpleDbObjects implements Pick<ObjectStore, 'put' | 'read' | 'list' | 'keys' | 'delete'> {
+  readonly #client: SimpleDbClient;
+  readonly #store: ObjectStore;
+  readonly #domains: readonly string[];
+  /** Of items that this process put: which large value is theirs. */
+  readonly #large = new Map<string, string>();
+
+  constructor(options: SimpleDbObjectsOptions) {
+    this.#client = new SimpleDbClient(options);
+    this.#store = options.store;
+    this.#domains = Array.from({ length: options.domains }, (_, n) => `${options.stack}-${n}`);
+  }
+
+  /** Creates the domains that lack; safe to call by two processes at once, and again. */
+  async open(): Promise<void> {
+    const known = new Set<string>();
+    for await (const domain of this.#client.listDomains()) known.add(domain);
+    const absent = this.#domains.filter((domain) => !known.has(domain));
+    await eachParallel(absent, PARALLEL, (domain) => this.#client.createDomain(domain));
+  }
+
+  async put(key: string, body: Uint8Array | string, options: PutOptions = {}): Promise<PutResult> {
+    if (isLedgerBulk(key)) return await this.#store.put(key, body, options);
+    const etag = randomId(16);
+    const bytes = Buffer.from(body);
+    const isLarge = bytes.length > LONGEST;
+    // The value comes first: an item never names what isn't there.
+    if (isLarge) await this.#store.put(ledgerLargeKey(key, etag), bytes);
+    const value = isLarge ? `${LARGE}${etag}` : `${HERE}${bytes.toString('utf8')}`;
+    const item = { name: key, attributes: { e: etag, v: value } };
+    try {
+      await this.#client.put(this.#domain(key), item, options.ifAbsent === true ? 'e' : undefined);
+    } catch (error) {
+      if (simpleDbCode(error) !== 'ConditionalCheckFailed') throw error;
+      const there = await this.#client.get(this.#domain(key), key);
+      // It may be one's own first try, whose answer was lost.
+      if (there?.e !== etag) {
+        if (isLarge) await this.#store.delete([ledgerLargeKey(key, etag)]);
+        return { created: false, etag: there?.e ?? '' };
+      }
+    }
+    await this.#replaceLarge(key, isLarge ? etag : null);
+    return { created: true, etag };
+  }
+
+  async read(key: string, options: ReadOptions = {}): Promise<Uint8Array | null> {
+    if (isLedgerBulk(key)) return await this.#store.read(key, options);
+    for (let looks = 0; looks < LOOKS; looks += 1) {
+      const value = (await this.#client.get(this.#domain(key), key))?.v;
+      if (value === undefined) return null;
+      if (!value.startsWith(LARGE)) return Buffer.from(value.slice(1));
+      const bytes = await this.#store.read(ledgerLargeKey(key, value.slice(1)));
+      if (bytes !== null) return bytes;
+    }
+    return null;
+  }
+
+  /** Sizes and times are not kept: both are 0. */
+  async *list(prefix: string, options: ListOptions = {}): AsyncGenerator<ObjectEntry> {
+    if (isLedgerBulk(prefix)) {
+      yield* this.#store.list(prefix, options);
+      return;
+    }
+    let condition = `itemName() >= ${quoted(options.from ?? prefix)}`;
+    const end = [behind(prefix), options.to ?? behind(prefix)].sort()[0] ?? '';
+    for (let token = ''; ; ) {
+      const domain = this.#domain(prefix).replaceAll('`', '``');
+      const expression = `select e from \`${domain}\` where ${condition} and itemName() < ${quoted(end)} order by itemName() limit ${PAGE}`;
+      const page = await this.#client.select(expression, token).catch((error: unknown) => {
+        // A token that is too old: the listing goes on behind the last key.
+        if (token !== '' && /^(Invalid|Unsupported)NextToken$/.test(simpleDbCode(error) ?? '')) return null;
+        throw error;
+      });
+      for (const { name, attributes } of page?.items ?? []) {
+        options.signal?.throwIfAborted();
+        condition = `itemName() > ${quoted(name)}`;
+        if (name.startsWith(prefix)) yield { key: name, etag: attributes.e ?? '', size: 0, modified: 0 };
+      }
+      // A token belongs to its own expression, and the condition has moved on: the next page is asked for by that.
+      if (page !== null && page.token === '') return;
+      token = page !== null && page.items.length === 0 ? page.token : '';
+    }
+  }
+
+  async *keys(prefix: string, options: ListOptions = {}): AsyncGenerator<string> {
+    if (isLedgerBulk(prefix)) yield* this.#store.keys(prefix, options);
+    else for await (const { key } of this.list(prefix, options)) yield key;
+  }
+
+  /** The items go first: what they named is then nobody's. */
+  async delete(keys: readonly string[]): Promise<void> {
+    const bulk = keys.filter(isLedgerBulk);
+    if (bulk.length > 0) await this.#store.delete(bulk);
+    const byDomain = Map.groupBy(
+      keys.filter((key) => !isLedgerBulk(key)),
+      (key) => this.#domain(key),
+    );
+    for (const [domain, names] of byDomain) {
+      const large: string[] = [];
+      await eachParallel(names, PARALLEL, async (name) => {
+        const value = (await this.#client.get(domain, name))?.v ?? '';
+        if (value.startsWith(LARGE)) large.push(ledgerLargeKey(name, value.slice(1)));
+      });
+      await this.#client.deleteAll(domain, names);
+      if (large.length > 0) await this.#store.delete(large);
+      for (const name of names) this.#large.delete(name);
+    }
+  }
+
+  async #replaceLarge(key: string, etag: string | null): Promise<void> {
+    const old = this.#large.get(key);
+    if (etag === null) this.#large.delete(key);
+    else this.#large.set(key, etag);
+    if (old !== undefined) await this.#store.delete([ledgerLargeKey(key, old)]);
+  }
+
+  /** By the job whose tasks the key is about; what is listed over all jobs lies in the first domain. */
+  #domain(key: string): string {
+    const scope = ledgerScope(key);
+    const n = scope === null ? 0 : createHash('sha256').update(scope).digest().readUInt32BE() % this.#domains.length;
+    return this.#domains[n] ?? '';
+  }
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+/** The first key behind all that begin with the prefix: its last character, which is ASCII, one higher. */
+function behind(prefix: string): string {
+  return prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);
+}

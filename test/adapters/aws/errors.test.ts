@@ -1,0 +1,53 @@
+import { expect } from 'chai';
+import { translateAwsError } from '../../../src/adapters/aws/errors.ts';
+import { BatchctlError, type ErrorKind, isKind } from '../../../src/errors.ts';
+
+const DOING = { what: 'put k', action: 's3:PutObject', resource: 'arn:aws:s3:::b/k', profile: 'acme-prod' };
+const failure = (name: string, status: number | null, more: object = {}): Error =>
+  Object.assign(new Error(`said ${name}`), { name, ...(status && { $metadata: { httpStatusCode: status } }), ...more });
+
+const CASES: readonly (readonly [Error, ErrorKind, RegExp])[] = [
+  [failure('ExpiredToken', 400), 'credentials', /have ended.*aws sso login --profile acme-prod/],
+  [failure('CredentialsProviderError', null), 'credentials', /no AWS credentials/],
+  [
+    Object.assign(failure('CredentialsProviderError', null), { message: 'The SSO session has expired' }),
+    'credentials',
+    /have ended/,
+  ],
+  [failure('SignatureDoesNotMatch', 403), 'credentials', /does not accept.*clock/],
+  [failure('AccessDenied', 403), 'credentials', /s3:PutObject on arn:aws:s3:::b\/k is denied.*infra policies/],
+  [failure('Forbidden', 403), 'credentials', /denied/],
+  [failure('NoSuchBucket', 404), 'notFound', /arn:aws:s3:::b does not exist.*infra up/],
+  [failure('PermanentRedirect', 301), 'config', /another region.*`region`/],
+  [failure('RequestTimeTooSkewed', 403), 'config', /clock/],
+  [failure('SlowDown', 503), 'unavailable', /asks to slow down/],
+  [
+    failure('InternalError', 500, { $metadata: { httpStatusCode: 500, attempts: 8 } }),
+    'unavailable',
+    /after 8 attempts/,
+  ],
+  [failure('TimeoutError', null), 'unavailable', /unreachable/],
+  [failure('Error', null, { code: 'ECONNREFUSED' }), 'unavailable', /unreachable/],
+  [failure('Error', null, { code: 'SELF_SIGNED_CERT_IN_CHAIN' }), 'config', /not trusted.*AWS_CA_BUNDLE/],
+  [new Error('Bad response: 407'), 'config', /proxy wants a user name/],
+  [new Error('Bad response: 502'), 'unavailable', /unreachable/],
+  [failure('InvalidArgument', 400), 'unexpected', /InvalidArgument: said/],
+];
+
+describe('an error of AWS, as the operator reads it', () => {
+  for (const [error, kind, text] of CASES) {
+    it(`${error.name} (${error.message}) is of the kind ${kind}`, () => {
+      const ours = translateAwsError(error, DOING);
+      expect(isKind(ours, kind), String(ours)).to.equal(true);
+      expect(`${ours.message} ${ours instanceof BatchctlError ? ours.hint : ''}`).to.match(text);
+      expect(ours.cause).to.equal(error);
+    });
+  }
+
+  it('leaves alone what has a kind, and what an aborted signal threw', () => {
+    const own = new BatchctlError('changed', 'x');
+    const abort = failure('AbortError', null);
+    expect(translateAwsError(own, DOING)).to.equal(own);
+    expect(translateAwsError(abort, DOING)).to.equal(abort);
+  });
+});

@@ -1,0 +1,62 @@
+import { crc32 } from 'node:zlib';
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { base64Crc, joinCrcs } from '../../../src/adapters/aws/crc32.ts';
+import { CHUNK_RULES, chunkLength, chunksOf } from '../../../src/adapters/aws/s3-chunks.ts';
+import { presignedUrl } from '../../../src/adapters/aws/s3-presign.ts';
+
+const MIB = 1024 * 1024;
+
+describe('what S3 is told of bytes and requests', () => {
+  it('signs a URL as AWS’s published example does (S3API/sigv4-query-string-auth)', () => {
+    const url = presignedUrl({
+      method: 'GET',
+      url: new URL('https://examplebucket.s3.amazonaws.com/test.txt'),
+      region: 'us-east-1',
+      seconds: 86_400,
+      now: Date.UTC(2013, 4, 24),
+      credentials: {
+        accessKeyId: 'AKIAIOSFODNN7EXAMPLE',
+        secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
+      },
+    });
+    expect(url).to.equal(
+      'https://examplebucket.s3.amazonaws.com/test.txt?X-Amz-Algorithm=AWS4-HMAC-SHA256' +
+        '&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request' +
+        '&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host' +
+        '&X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404',
+    );
+  });
+
+  it('joins the checksums of chunks into that of the whole', () => {
+    const bytes = fc.uint8Array({ maxLength: 300 });
+    fc.assert(
+      fc.property(bytes, bytes, (one, other) => {
+        const whole = crc32(Buffer.concat([one, other]));
+        expect(joinCrcs(crc32(one), crc32(other), other.length)).to.equal(whole);
+      }),
+    );
+    const zeros = crc32(Buffer.alloc(8 * MIB));
+    expect(joinCrcs(zeros, crc32(Buffer.from('end')), 3)).to.equal(crc32('end', zeros));
+    // As of 600 GiB, whose length in bits passes 32 of them.
+    const gib = 1024 * MIB;
+    const twice = joinCrcs(joinCrcs(7, 5, 300 * gib), 9, 300 * gib);
+    expect(joinCrcs(7, joinCrcs(5, 9, 300 * gib), 600 * gib)).to.equal(twice);
+    expect(base64Crc(crc32('abc'))).to.equal('NSRBwg==');
+  });
+
+  it('cuts any file into at most 9,000 chunks of 8 MiB or more, that cover it', () => {
+    for (const size of [16 * MIB, 16 * MIB + 1, 70 * 1024 * MIB, 5 * 1024 ** 4, 40 * 1024 ** 4]) {
+      const length = chunkLength(size);
+      const count = Math.ceil(size / length);
+      expect(length).to.be.within(8 * MIB, 5 * 1024 * MIB);
+      expect(count).to.be.at.most(9_000);
+    }
+    const chunks = [...chunksOf(20 * MIB + 5, CHUNK_RULES)];
+    expect(chunks.map(({ number, offset, length }) => [number, offset, length])).to.deep.equal([
+      [1, 0, 8 * MIB],
+      [2, 8 * MIB, 8 * MIB],
+      [3, 16 * MIB, 4 * MIB + 5],
+    ]);
+  });
+});

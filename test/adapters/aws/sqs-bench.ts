@@ -1,0 +1,62 @@
+import { createQueues, openSqsQueue, type SqsQueueOptions } from '../../../src/adapters/aws/sqs-queue.ts';
+import type { Delivery, TaskQueue } from '../../../src/ports/task-queue.ts';
+import { FaultProxy } from '../../support/servers/fault-proxy.ts';
+import { type Fauxqs, startFauxqs } from '../../support/servers/fauxqs.ts';
+import { sqsOptions } from '../../support/sqs-options.ts';
+
+/** What tests of the SQS adapter stand on: fauxqs, a proxy that loses things before it, and queues of each test's own. */
+export class SqsBench {
+  readonly server: Fauxqs;
+  readonly proxy: FaultProxy;
+  readonly #opened: TaskQueue[] = [];
+
+  private constructor(server: Fauxqs, proxy: FaultProxy) {
+    this.server = server;
+    this.proxy = proxy;
+  }
+
+  static async start(): Promise<SqsBench> {
+    const server = await startFauxqs();
+    return new SqsBench(server, await FaultProxy.start(server.url));
+  }
+
+  /** A new queue, by the proxy; `past` is the same queue without it. */
+  async open(
+    options: Partial<SqsQueueOptions> = {},
+  ): Promise<{ readonly queue: TaskQueue; readonly past: TaskQueue; readonly options: SqsQueueOptions }> {
+    const straight = { ...sqsOptions(this.server.url), ...options };
+    const proxied = { ...straight, clients: { ...straight.clients, endpoints: { sqs: this.proxy.url } } };
+    await createQueues(straight);
+    const [queue, past] = [await openSqsQueue(proxied), await openSqsQueue(straight)];
+    this.#opened.push(queue, past);
+    return { queue, past, options: proxied };
+  }
+
+  /** For `afterEach`. */
+  async closeQueues(): Promise<void> {
+    this.proxy.heal();
+    for (const queue of this.#opened.splice(0)) await queue.close();
+  }
+
+  async stop(): Promise<void> {
+    await this.proxy.close();
+    await this.server.stop();
+  }
+}
+
+export function messages(count: number, prefix = 'message'): { readonly body: string; readonly tenant: string }[] {
+  return Array.from({ length: count }, (_, n) => ({ body: `${prefix} ${n}`, tenant: 'job-a' }));
+}
+
+/** All that can be received now. */
+export async function takeAll(queue: TaskQueue): Promise<Delivery[]> {
+  const taken: Delivery[] = [];
+  for (;;) {
+    const more = await queue.receive({ max: 50, waitSeconds: 0 });
+    if (more.length === 0) return taken;
+    taken.push(...more);
+  }
+}
+
+export const bodiesOf = (deliveries: readonly { readonly body: string }[]): string[] =>
+  deliveries.map(({ body }) => body).sort();

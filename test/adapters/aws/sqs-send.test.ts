@@ -1,0 +1,82 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import { expect } from 'chai';
+import { AwsClients } from '../../../src/adapters/aws/clients.ts';
+import { SqsSender } from '../../../src/adapters/aws/sqs-send.ts';
+import { sqsOptions } from '../../support/sqs-options.ts';
+
+interface Entry {
+  readonly Id: string;
+  readonly MessageBody: string;
+  readonly MessageGroupId?: string;
+}
+
+describe('what is sent to SQS', () => {
+  let server: Server;
+  let clients: AwsClients;
+  let sender: SqsSender;
+  let refuses: boolean;
+  let batches: (readonly Entry[])[];
+
+  beforeEach(async () => {
+    refuses = false;
+    batches = [];
+    server = createServer(async (request, answer) => {
+      let body = '';
+      for await (const chunk of request) body += String(chunk);
+      const { Entries }: { Entries: readonly Entry[] } = JSON.parse(body);
+      batches.push(Entries);
+      const bad = refuses && Entries.some(({ MessageGroupId }) => MessageGroupId !== undefined);
+      const said = bad
+        ? { __type: 'InvalidParameterValue', message: 'Value job-a for parameter MessageGroupId is invalid.' }
+        : { Successful: Entries.map(({ Id }) => ({ Id, MessageId: Id })) };
+      answer.writeHead(bad ? 400 : 200, { 'content-type': 'application/x-amz-json-1.0' }).end(JSON.stringify(said));
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    if (address === null || typeof address === 'string') throw new Error('the server has no port');
+    const url = `http://127.0.0.1:${address.port}`;
+    clients = new AwsClients(sqsOptions(url).clients);
+    // Its answers name no checksum, as those of services on FIPS hosts.
+    const client = async () => {
+      const made = await clients.sqs('control');
+      Object.assign(made.config, { md5: false });
+      return made;
+    };
+    const place = { client, url: `${url}/1/q`, arn: 'arn:aws:sqs:us-east-1:*:q', profile: null, patienceMs: 0 };
+    sender = new SqsSender(place, 1_000);
+  });
+  afterEach(async () => {
+    await clients.close();
+    server.close();
+    await once(server, 'close');
+  });
+
+  it('has its job as message group, unless SQS takes no such group', async () => {
+    const tenants = ['job-a', 'x'.repeat(129), 'mit Leerzeichen', null];
+    await sender.send(tenants.map((tenant) => ({ body: '{}', tenant })));
+    expect(batches[0]?.map(({ MessageGroupId }) => MessageGroupId)).to.deep.equal([
+      'job-a',
+      ...Array(3).fill(undefined),
+    ]);
+  });
+
+  it('goes without groups from then on where an endpoint refuses them', async () => {
+    refuses = true;
+    await sender.send([{ body: 'a', tenant: 'job-a' }]);
+    await sender.send([{ body: 'b', tenant: 'job-a' }]);
+    const seen = batches.flat().map(({ MessageBody, MessageGroupId }) => [MessageBody, MessageGroupId]);
+    expect(seen).to.deep.equal([
+      ['a', 'job-a'],
+      ['a', undefined],
+      ['b', undefined],
+    ]);
+  });
+
+  it('comes in batches of ten and of no more bytes than the queue takes in a message', async () => {
+    await sender.send(Array.from({ length: 12 }, () => ({ body: 'ä'.repeat(200), tenant: null })));
+    await sender.send(Array.from({ length: 12 }, () => ({ body: 'a', tenant: null })));
+    expect(batches.map((batch) => batch.length).sort()).to.deep.equal([10, 2, 2, 2, 2, 2, 2, 2].sort());
+  });
+});

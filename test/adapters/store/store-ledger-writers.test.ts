@@ -1,0 +1,250 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { openStoreLedger } from '../../../src/adapters/store/store-ledger.ts';
+import { mergeAll } from '../../../src/model/ledger/shares.ts';
+import { standingOf } from '../../../src/model/ledger/transitions.ts';
+import type { AttemptEvent, Ledger } from '../../../src/ports/ledger.ts';
+import type { ObjectStore } from '../../../src/ports/object-store.ts';
+import { event, job, T0 } from '../../contracts/ledger-events.ts';
+import { MemoryStore } from '../../support/memory-store.ts';
+import { rejection } from '../../support/rejection.ts';
+import { wrapStore } from '../../support/wrap-store.ts';
+
+const open = (store: ObjectStore, writer: string): Ledger => openStoreLedger({ store, writer });
+
+/** Attempts of a few tasks by three workers, each told by its own worker, and of some also by another one. */
+const told = fc.array(
+  fc.record({
+    task: fc.nat(3),
+    round: fc.nat(2),
+    number: fc.integer({ min: 1, max: 3 }),
+    worker: fc.nat(2),
+    told: fc.nat(2),
+    outcome: fc.constantFrom('running', 'interrupted', 'failedAttempt', 'failed', 'done'),
+    started: fc.nat(9),
+    bytesIn: fc.nat(100),
+  }),
+  { maxLength: 16 },
+);
+
+describe('the store ledger, with several writers', () => {
+  it('counts each task once, though workers that record at the same moment know nothing of each other', async function () {
+    this.timeout(60_000);
+    await fc.assert(
+      fc.asyncProperty(told, async (attempts) => {
+        const store = new MemoryStore();
+        const ledgers = [0, 1, 2].map((n) => open(store, `w${n}`));
+        const events = attempts.map(({ outcome, task, started, told: _, worker, ...facts }, index) =>
+          event(outcome, task, {
+            ...facts,
+            ...{ attempt: `a${index}`, worker: `w${worker}`, startedAt: T0 + started },
+            endedAt: outcome === 'running' ? null : T0 + 10,
+          }),
+        );
+        // All at once, and then what each heard of others.
+        const own = (n: number) => events.filter(({ worker }) => worker === `w${n}`);
+        const heard = (n: number) => events.filter((_, index) => attempts[index]?.told === n);
+        await Promise.all(ledgers.map((ledger, n) => ledger.record([...own(n), ...heard(n)])));
+        const counts = (await open(store, 'cli').counts('claims-1'))[0];
+        if (events.length === 0) return;
+        const tasks = [0, 1, 2, 3].map((task) => mergeAll(events.filter((each) => each.task === task)));
+        const states = tasks.map((of) => standingOf(of));
+        const count = (state: string): number => states.filter((standing) => standing.state === state).length;
+        const ended = (outcome: AttemptEvent['outcome']): number => events.filter((e) => e.outcome === outcome).length;
+        expect(counts).to.include({
+          ...{ running: count('running'), done: count('done'), failed: count('failed') },
+          ...{ retried: ended('failedAttempt'), interrupted: ended('interrupted') },
+          bytesIn: states.reduce((sum, { state, by }) => sum + (state === 'done' ? (by?.bytesIn ?? 0) : 0), 0),
+        });
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  it('gives back thousands of attempts by pages, after most were moved out of the totals', async () => {
+    const store = new MemoryStore();
+    const ledgers = ['w0', 'w1', 'w2'].map((writer) => open(store, writer));
+    for (let first = 0; first < 3000; first += 150) {
+      await Promise.all(
+        ledgers.map((ledger, n) =>
+          ledger.record(
+            Array.from({ length: 50 }, (_, k) => first + k * 3 + n).flatMap((task) => [
+              event('running', task, { worker: `w${n}`, attempt: `x${task}` }),
+              event(task % 7 === 0 ? 'failedAttempt' : 'done', task, { worker: `w${n}`, attempt: `x${task}` }),
+            ]),
+          ),
+        ),
+      );
+    }
+    // What failed elsewhere is done by another worker.
+    const again = Array.from({ length: 429 }, (_, n) => n * 7);
+    await ledgers[0]?.record(
+      again.map((task) => event('done', task, { worker: 'w0', attempt: `y${task}`, number: 2 })),
+    );
+    const reader = open(store, 'cli');
+    expect((await reader.counts('claims-1'))[0]).to.include({ done: 3000, retried: 429, running: 0, seconds: 3000 });
+    const seen: string[] = [];
+    for (let after: { step: string; task: number; attempt: string } | undefined; ; ) {
+      const page = await reader.attemptsOfJob('claims-1', { limit: 700, ...(after && { after }) });
+      seen.push(...page.map(({ attempt }) => attempt));
+      after = page.at(-1);
+      if (after === undefined) break;
+    }
+    const expected = Array.from({ length: 3000 }, (_, n) => (n % 7 === 0 ? [`x${n}`, `y${n}`] : [`x${n}`])).flat();
+    expect(seen).to.deep.equal(expected);
+    const page = await reader.tasks('claims-1', { limit: 5, states: ['done'], after: { step: 'price', task: 2103 } });
+    expect(page.map(({ task, attempts }) => [task, attempts])).to.deep.equal([
+      [2104, 1],
+      [2105, 1],
+      [2106, 1],
+      [2107, 2],
+      [2108, 1],
+    ]);
+  });
+
+  it('remembers an attempt that it moved out of memory when its end is told again', async () => {
+    const store = new MemoryStore();
+    const ledger = open(store, 'w1');
+    await ledger.record([event('done', 0, { bytesIn: 3 })]);
+    await ledger.record(Array.from({ length: 900 }, (_, n) => event('done', n + 1, { error: 'x'.repeat(100) })));
+    await ledger.record([event('done', 0, { bytesIn: 3 }), event('failedAttempt', 0, { attempt: 'late' })]);
+    expect((await ledger.counts('claims-1'))[0]).to.include({ done: 901, bytesIn: 3, retried: 1 });
+    expect(await ledger.attempts('claims-1', 'price', 0)).to.have.length(2);
+  });
+
+  it('does not tell again what the workers told: a rebuild of a whole ledger writes nothing', async () => {
+    const store = new MemoryStore();
+    const events = Array.from({ length: 600 }, (_, n) => event('done', n));
+    await open(store, 'w1').record(events);
+    const keys = async (): Promise<number> => {
+      let count = 0;
+      for await (const _ of store.keys('ledger/')) count += 1;
+      return count;
+    };
+    const before = await keys();
+    await open(store, 'ann@desk').record(events);
+    expect(await keys()).to.equal(before);
+  });
+
+  it('keeps the processes of one person apart', async () => {
+    const store = new MemoryStore();
+    await open(store, 'ann@desk').record([event('done', 1)]);
+    await open(store, 'ann@desk').record([event('done', 2)]);
+    expect((await open(store, 'bob').counts('claims-1'))[0]).to.include({ done: 2 });
+  });
+});
+
+describe('the store ledger, when puts fail', () => {
+  it('puts a flush that failed together with the next one, once each', async () => {
+    const memory = new MemoryStore();
+    let fails = true;
+    const store = wrapStore(memory, {
+      put: async (key, body, options) => {
+        if (fails) throw new Error('no network');
+        return await memory.put(key, body, options);
+      },
+    });
+    const ledger = open(store, 'w1');
+    await rejection(ledger.record([event('done', 1, { bytesIn: 2 })]));
+    fails = false;
+    await ledger.record([event('done', 1, { bytesIn: 2 })]);
+    expect((await open(store, 'cli').counts('claims-1'))[0]).to.include({ done: 1, bytesIn: 2 });
+  });
+
+  it('neither loses nor doubles anything, wherever between two puts the writer was killed', async () => {
+    for (let last = 0; last < 12; last += 1) {
+      const memory = new MemoryStore();
+      let puts = 0;
+      const store = wrapStore(memory, {
+        put: async (key, body, options) => {
+          puts += 1;
+          if (puts > last) throw new Error('killed');
+          return await memory.put(key, body, options);
+        },
+      });
+      const ledger = open(store, 'w1');
+      let recorded = 0;
+      for (let first = 0; first < 1200; first += 200) {
+        const flush = Array.from({ length: 200 }, (_, n) => event('done', first + n, { error: 'x'.repeat(100) }));
+        const error = await ledger.record(flush).catch(() => 'killed');
+        if (error === 'killed') break;
+        recorded = first + 200;
+      }
+      const reader = open(memory, 'cli');
+      const done = (await reader.counts('claims-1'))[0]?.done ?? 0;
+      expect(done).to.equal(recorded);
+      expect(await reader.attemptsOfJob('claims-1', { limit: 10_000 })).to.have.length(recorded);
+    }
+  });
+});
+
+describe('what reading the store ledger costs', () => {
+  it('is one listing, and a read of each object that changed, whatever the number of tasks', async () => {
+    const memory = new MemoryStore();
+    const calls: string[] = [];
+    const store = wrapStore(memory, {
+      read: (key, options) => {
+        calls.push(key);
+        return memory.read(key, options);
+      },
+    });
+    const workers = ['w0', 'w1'].map((writer) => open(memory, writer));
+    const record = (n: number, from: number) =>
+      workers[n]?.record(
+        Array.from({ length: 2000 }, (_, k) => event('done', from + k, { worker: `w${n}`, attempt: `${from + k}` })),
+      );
+    await record(0, 0);
+    await record(1, 2000);
+    const reader = open(store, 'cli');
+    const sums = () => calls.splice(0).filter((key) => key.includes('/tasks/')).length;
+    expect((await reader.counts('claims-1'))[0]).to.include({ done: 4000 });
+    expect(sums()).to.equal(2);
+    await reader.counts('claims-1');
+    expect(sums()).to.equal(0);
+    await record(1, 4000);
+    expect((await reader.counts('claims-1'))[0]).to.include({ done: 6000 });
+    expect(sums()).to.equal(1);
+  });
+
+  it('lists the newest jobs without reading older ones, and those of a state without reading others', async () => {
+    const memory = new MemoryStore();
+    const ledger = open(memory, 'cli');
+    for (let n = 0; n < 60; n += 1) {
+      const state = n % 30 === 0 ? 'failed' : 'running';
+      await ledger.recordJob(
+        job({ job: `claims-${n}`, createdAt: T0 + n, state, closedAt: state === 'failed' ? T0 : null }),
+      );
+    }
+    let reads = 0;
+    const store = wrapStore(memory, {
+      read: (key, options) => {
+        reads += 1;
+        return memory.read(key, options);
+      },
+    });
+    const listed = await open(store, 'cli').jobs({ limit: 2 });
+    expect(listed.map((each) => each.job)).to.deep.equal(['claims-59', 'claims-58']);
+    expect(reads).to.be.at.most(3);
+    reads = 0;
+    const failed = await open(store, 'cli').jobs({ states: ['failed'] });
+    expect(failed.map((each) => each.job)).to.deep.equal(['claims-30', 'claims-0']);
+    expect(reads).to.equal(2);
+  });
+
+  it('lets a close stand against one who looked before and speaks later', async () => {
+    const memory = new MemoryStore();
+    await open(memory, 'a').recordJob(job({ state: 'submitted' }));
+    let isLate = true;
+    const late = wrapStore(memory, {
+      put: async (key, body, options) => {
+        if (isLate) {
+          isLate = false;
+          await open(memory, 'b').recordJob(job({ state: 'succeeded', closedAt: T0 + 9 }));
+        }
+        return await memory.put(key, body, options);
+      },
+    });
+    await open(late, 'c').recordJob(job({ state: 'running' }));
+    expect((await open(memory, 'd').job('claims-1'))?.state).to.equal('succeeded');
+  });
+});
