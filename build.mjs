@@ -4,7 +4,12 @@ import { basename, join, resolve } from 'node:path';
 import { build } from 'esbuild';
 
 /** What is started or imported by its own name. The name of each file is its name in dist/. */
-const ENTRIES = ['src/cli/main.ts', 'src/worker/lease-thread.ts', 'src/adapters/local/sqlite-queue.ts'];
+const ENTRIES = [
+  'src/cli/main.ts',
+  'src/worker/lease-thread.ts',
+  'src/adapters/local/sqlite-queue.ts',
+  'src/adapters/aws/sqs-heartbeat.ts',
+];
 
 /** What can't be bundled: native code. */
 const SQLITE = 'better-sqlite3/build/Release/better_sqlite3.node';
@@ -57,6 +62,8 @@ const { metafile } = await build({
   platform: 'node',
   target: 'node20',
   external: [SQLITE],
+  // The AWS SDK loads parts of itself by name, as we load it: in its CommonJS form these would have no names.
+  mainFields: ['module', 'main'],
   banner: { js: REQUIRE },
   minifyWhitespace: true,
   // Linked, and read only by `node --enable-source-maps`.

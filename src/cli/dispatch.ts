@@ -83,10 +83,18 @@ async function runCommand(
     const all = apart === null && rest !== null ? [...words, '--', ...rest] : words;
     const input = { ...parseCommand(entry, definition, all), rest: apart };
     return await perform(ctx, definition, input);
+  } catch (error) {
+    throw withHint(error, `see batchctl ${entry.name} --help`);
   } finally {
     stops.end();
     await ctx.close();
   }
+}
+
+/** A usage error that says no more itself names the page that does. */
+function withHint(error: unknown, hint: string): unknown {
+  if (!(error instanceof BatchctlError) || error.kind !== 'usage' || error.hint !== undefined) return error;
+  return new BatchctlError('usage', error.message, { hint, cause: error });
 }
 
 async function perform(

@@ -17,6 +17,11 @@ export function formatRate(perSecond: number): string {
   return perSecond < 9.95 ? `${perSecond.toFixed(1)}/s` : `${formatCount(Math.round(perSecond))}/s`;
 }
 
+/** `4m left`; never less than `1s left`: what is nearly done isn't done. Seconds. */
+export function formatLeft(seconds: number): string {
+  return `${formatDuration(Math.max(1, seconds))} left`;
+}
+
 /**
  * An instant with zone and distance: `2026-11-30 18:30 UTC (in 6h)`; without `now` the distance is left out.
  * Instants are milliseconds since the epoch.

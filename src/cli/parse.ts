@@ -1,14 +1,19 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { BatchctlError } from '../errors.ts';
+import { closest } from '../lib/closest.ts';
 import type { CommandDefinition, OptionSpec, RawInput } from './command.ts';
 import type { CommandEntry } from './commands.ts';
 import { EXIT_MEANINGS } from './exit-codes.ts';
-import { columns, wrap } from './help.ts';
+import { columns, GLOBAL_FLAGS, wrap } from './help.ts';
 
 /** The input that the words are for this command. Throws `usage` with what was expected, and a suggestion. */
 export function parseCommand(entry: CommandEntry, definition: CommandDefinition, words: readonly string[]): RawInput {
   const command = build(entry, definition);
-  usageErrors(`batchctl ${entry.name} --help`, () => command.parse([...words], { from: 'user' }));
+  usageErrors(
+    `batchctl ${entry.name} --help`,
+    () => command.parse([...words], { from: 'user' }),
+    () => flagsOf(command),
+  );
   const named = Object.entries(command.opts());
   const operands = Object.keys(definition.arguments).map((spec, i) => [argumentName(spec), command.processedArgs[i]]);
   return Object.fromEntries([...operands, ...named]);
@@ -83,13 +88,20 @@ function quiet(command: Command): Command {
     .configureOutput({ writeOut: () => {}, writeErr: () => {} });
 }
 
-function usageErrors(help: string, parse: () => void): void {
+function flagsOf(command: Command): readonly string[] {
+  const own = command.options.flatMap(({ long }) => (long == null ? [] : [long]));
+  return [...own, ...Object.keys(GLOBAL_FLAGS).map((flag) => flag.split(' ')[0] ?? '')];
+}
+
+function usageErrors(help: string, parse: () => void, flags: () => readonly string[]): void {
   try {
     parse();
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    const [first = '', suggestion] = error.message.replace(/^error: /, '').split('\n');
-    const meant = suggestion === undefined ? '' : `${suggestion.replace(/^\(|\)$/g, '')} `;
+    const [first = ''] = error.message.replace(/^error: /, '').split('\n');
+    const unknown = /^unknown option '(-[^']*)'/.exec(first)?.[1];
+    const flag = unknown === undefined ? null : closest(unknown, flags());
+    const meant = flag === null ? '' : `did you mean ${flag}? `;
     throw new BatchctlError('usage', first.replace(/\.$/, ''), { hint: `${meant}see ${help}`, cause: error });
   }
 }

@@ -1,6 +1,6 @@
-import { formatDuration, formatSize } from '../lib/units.ts';
+import { formatSize } from '../lib/units.ts';
 import type { Context } from './context.ts';
-import { formatCount, formatRate } from './format.ts';
+import { formatCount, formatLeft, formatRate } from './format.ts';
 import { PLAIN_INTERVAL_MS } from './render-live.ts';
 
 /** One long act: a spinner on a terminal, lines at intervals elsewhere, nothing with `--quiet`. */
@@ -70,6 +70,6 @@ export function progressText(
   const pieces = [`${label} ${amount(done)}`];
   if (total !== null) pieces[0] += ` of ${amount(total)} (${total === 0 ? 100 : Math.floor((done / total) * 100)}%)`;
   if (rate > 0) pieces.push(unit === 'bytes' ? `${formatSize(rate)}/s` : formatRate(rate));
-  if (rate > 0 && total !== null && done < total) pieces.push(`${formatDuration((total - done) / rate)} left`);
+  if (rate > 0 && total !== null && done < total) pieces.push(formatLeft((total - done) / rate));
   return pieces.join(', ');
 }

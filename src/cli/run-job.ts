@@ -9,6 +9,7 @@ import { finishSending } from '../jobs/submit/submit.ts';
 import { isClosed, type JobSpec } from '../model/job.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import type { OwnWorkers } from '../platform.ts';
+import { tellNext } from './after-job.ts';
 import type { Context } from './context.ts';
 import { jobExit, refuseUnended } from './job-exit.ts';
 import { localResources, refuseTooLarge } from './local-resources.ts';
@@ -46,6 +47,7 @@ export async function runJob(ctx: Context, what: RunWhat, work: RunWork): Promis
     // The status last: by then the worker that closed the job has told the ledger the exact counts.
     const status = await statusOf(await ctx.platform(), ended);
     if (work.output !== '-') await report(ctx, status, created, output);
+    tellNext(ctx, status);
     return jobExit(status);
   } finally {
     await workers.stop();

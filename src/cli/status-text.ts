@@ -1,10 +1,9 @@
 import type { JobStatus } from '../jobs/status.ts';
-import { formatDuration } from '../lib/units.ts';
 import { TOO_MANY } from '../model/decide.ts';
 import { rehearsalText } from '../model/rehearsal.ts';
 import type { Context } from './context.ts';
 import { deadlineText } from './deadline-text.ts';
-import { formatCount, formatRate } from './format.ts';
+import { formatCount, formatLeft, formatMany, formatRate } from './format.ts';
 import { renderTable } from './render-table.ts';
 import type { LiveStatus } from './step-lines.ts';
 
@@ -29,8 +28,8 @@ export async function statusText(ctx: Context, status: JobStatus): Promise<strin
   const lines = [headline(status), ...(status.reason === TOO_MANY ? [TOO_MANY_TEXT] : []), '', table];
   const facts = [
     ...(status.rate === null ? [] : [formatRate(status.rate)]),
-    ...(status.eta === null ? [] : [`${formatDuration(status.eta)} left`]),
-    ...(status.state === 'running' ? [`${status.workers.running} workers, ${status.workers.slots} slots`] : []),
+    ...(status.eta === null ? [] : [formatLeft(status.eta)]),
+    ...(status.state === 'running' ? [workersText(status)] : []),
   ];
   if (facts.length > 0) lines.push('', facts.join(', '));
   // Only who has a deadline pays for the zone: 10 ms.
@@ -45,6 +44,13 @@ export async function statusText(ctx: Context, status: JobStatus): Promise<strin
     );
   }
   return lines.join('\n');
+}
+
+function workersText({ job, workers, steps }: JobStatus): string {
+  if (workers.running > 0 || !steps.some(({ waiting }) => waiting > 0)) {
+    return `${formatMany(workers.running, 'worker')}, ${formatMany(workers.slots, 'slot')}`;
+  }
+  return `no worker takes its tasks: batchctl why ${job}`;
 }
 
 const TOO_MANY_TEXT =

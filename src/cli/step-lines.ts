@@ -1,6 +1,5 @@
-import { formatDuration } from '../lib/units.ts';
 import { type Paint, plain } from './colors.ts';
-import { formatCount, formatRate } from './format.ts';
+import { formatCount, formatLeft, formatRate } from './format.ts';
 import { clip, displayWidth, pad } from './width.ts';
 
 /** A step's counts as `status` has them; `total` is null while nobody can know it (behind an `explode`). */
@@ -106,7 +105,7 @@ function barOf(step: StepCount, width: number, paint: Paint): string {
 function footOf(status: LiveStatus, notes: readonly string[]): string {
   return [
     status.rate === null ? '' : formatRate(status.rate),
-    status.etaSeconds === null ? '' : `${formatDuration(status.etaSeconds)} left`,
+    status.etaSeconds === null ? '' : formatLeft(status.etaSeconds),
     ...notes,
   ]
     .filter((piece) => piece !== '')

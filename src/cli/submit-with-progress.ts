@@ -1,8 +1,10 @@
 import { findJob } from '../jobs/find.ts';
 import { awaitInputs } from '../jobs/submit/await-inputs.ts';
+import { FileChecksums } from '../jobs/submit/file-checksums.ts';
 import { type Prepared, prepare } from '../jobs/submit/prepare.ts';
 import { type SubmitOptions, type Submitted, submit } from '../jobs/submit/submit.ts';
 import { killPoints } from '../lib/kill-point.ts';
+import { formatSize } from '../lib/units.ts';
 import type { JobSpec } from '../model/job.ts';
 import type { Context } from './context.ts';
 import { formatInstant } from './format.ts';
@@ -19,8 +21,10 @@ export async function prepareSubmission(
   const platform = await ctx.platform();
   const { store, clock } = platform;
   const request = await submissionOf(ctx, spec, jobFile, input);
+  const checksums = platform.remote === true ? new FileChecksums(sayLarge(ctx)) : null;
+  const find = (text: string): ReturnType<typeof findJob> => findJob(platform, text);
   let said = '';
-  return awaitInputs(() => prepare(request, store, (text) => findJob(platform, text)), input.awaitInput ?? 0, {
+  return awaitInputs(() => prepare(request, store, find, checksums), input.awaitInput ?? 0, {
     clock,
     signal: ctx.signal,
     onWait: (why) => {
@@ -61,17 +65,16 @@ export async function withSubmitProgress<T>(
   ctx: Context,
   work: (onProgress: NonNullable<SubmitOptions['onProgress']>) => Promise<T>,
 ): Promise<T> {
-  const lines = new Map<'cut' | 'send', Progress>();
-  const opening = new Map<'cut' | 'send', Promise<Progress>>();
+  const lines = new Map<Phase, Progress>();
+  const opening = new Map<Phase, Promise<Progress>>();
   try {
     return await work(({ phase, done, total }) => {
       const line = lines.get(phase);
       if (line !== undefined) line.update(done, total);
       else if (!opening.has(phase) && (total === null || total > SHORT[phase])) {
-        const label = phase === 'cut' ? 'cutting' : 'sending';
         opening.set(
           phase,
-          startProgress(ctx, label, phase === 'cut' ? 'bytes' : 'items').then((made) => {
+          startProgress(ctx, LABELS[phase], phase === 'send' ? 'items' : 'bytes').then((made) => {
             lines.set(phase, made);
             return made;
           }),
@@ -83,8 +86,17 @@ export async function withSubmitProgress<T>(
   }
 }
 
-/** Less than this is done before a line could be read: bytes to cut, tasks to send. */
-const SHORT = { cut: 256 * 2 ** 20, send: 50_000 } as const;
+type Phase = 'upload' | 'cut' | 'send';
+
+const LABELS: Readonly<Record<Phase, string>> = { upload: 'uploading', cut: 'cutting', send: 'sending' };
+
+/** Less than this is done before a line could be read: bytes to put and to cut, tasks to send. */
+const SHORT: Readonly<Record<Phase, number>> = { upload: 8 * 2 ** 20, cut: 256 * 2 ** 20, send: 50_000 };
+
+const sayLarge =
+  (ctx: Context) =>
+  (path: string, size: number): void =>
+    ctx.notice(`reading ${path} (${formatSize(size)}) for its checksum`);
 
 export async function submitWithProgress(
   ctx: Context,

@@ -29,15 +29,28 @@ export async function checkEvidence(ctx: Context, file: string, job: string | un
   });
   progress?.done();
   const mismatches = [...checked.mismatches, ...(job === undefined ? [] : await compareWithStore(ctx, checked, job))];
+  const unproven = statesFailure(checked, mismatches);
   await answer(ctx, {
     json: documentOf(file, checked, mismatches),
-    text: () => checkText(ctx, file, checked, mismatches),
+    text: () => checkText(ctx, file, checked, mismatches, unproven),
   });
   const [first] = mismatches;
   if (first === undefined) return;
+  if (unproven) {
+    throw new BatchctlError('proof', `${file} is whole, and says that its job was not proven: ${first.message}`, {
+      hint: 'once the job is mended: batchctl verify JOB -o FILE',
+    });
+  }
   throw new BatchctlError('proof', `${file} does not prove what it states: ${first.message}`, {
     hint: 'get the file again from whoever made it: batchctl verify JOB -o FILE',
   });
+}
+
+/** True for a file in which nothing is amiss but the job itself: its problems are those that the proof states. */
+function statesFailure({ proof }: FileChecked, mismatches: readonly Finding[]): boolean {
+  if (proof?.result.verdict !== 'failed' || !mismatches.some(({ code }) => code === 'notProven')) return false;
+  const stated = new Set((proof.result.problems ?? []).map(({ message }) => message));
+  return mismatches.every(({ code, message }) => code === 'notProven' || stated.has(message));
 }
 
 /** Whether the store still keeps the proof that the file holds, byte for byte. */
@@ -50,6 +63,7 @@ async function compareWithStore(ctx: Context, checked: FileChecked, job: string)
   const { record } = await findJob(platform, job);
   const of = checked.proof?.result.job;
   if (of !== record.job) return [{ code: 'job', message: `the file is of job ${of ?? '?'}, not of ${record.job}` }];
+  if (checked.key === null && checked.proof?.result.verdict === 'failed') return []; // only one that holds is kept
   const bytes = checked.key === null ? null : await platform.store.read(checked.key);
   if (bytes === null)
     return [{ code: 'notKept', message: `the store keeps no proof at ${checked.key ?? 'any place'}` }];

@@ -12,6 +12,13 @@ import { formatCount, formatMany } from './format.ts';
 import { type Column, renderTable } from './render-table.ts';
 import { at, madeLines, roundLines, toleranceLine } from './verify-changes.ts';
 
+/** Said of a job that is `failed` too, a second "failed" would tell nobody which of the two is meant. */
+const VERDICTS: Readonly<Record<VerifyResult['verdict'], string>> = {
+  proven: 'proven',
+  failed: 'not proven',
+  unfinished: 'unfinished',
+};
+
 const number = (title: string, of: (step: StepProof) => number, bad = false): Column<StepProof> => ({
   title,
   value: (step) => formatCount(of(step)),
@@ -30,25 +37,26 @@ export async function verifyText(
   return lines.join('\n');
 }
 
-/** A check of a file for people: whether it holds together, and the proof in it. */
+/** A check of a file for people: whether it holds together, and the proof in it; `unproven`: it says that the job failed. */
 export async function checkText(
   ctx: Context,
   file: string,
   { lines, proof, key, checksum }: FileChecked,
   mismatches: readonly Finding[],
+  unproven: boolean,
 ): Promise<string> {
   const paint = paintFor(ctx, ctx.io.stdout);
-  const good = mismatches.length === 0;
+  const good = mismatches.length === 0 || unproven;
   const verdict = good ? paint('good', 'holds together') : paint('bad', 'does not hold together');
   const text = [`${file}: ${verdict}, ${formatMany(lines, 'line')}`];
-  text.push(...mismatches.map(({ message }) => `${paint('bad', 'mismatch:')} ${message}`));
+  if (!unproven) text.push(...mismatches.map(({ message }) => `${paint('bad', 'mismatch:')} ${message}`));
   if (proof === null || (!good && typeof proof.result?.job !== 'string')) return text.join('\n');
   // The zone of this machine: a check opens no configuration.
   const zone = ctx.flags.tz ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (good) text.push(...(await resultLines(ctx, proof.result, zone)));
   text.push(
     '',
-    `${good ? 'proved' : 'said to be proved'} by ${proof.who} ${at(proof.when, zone)}, with batchctl ${proof.version}`,
+    `${unproven ? 'verified' : good ? 'proved' : 'said to be proved'} by ${proof.who} ${at(proof.when, zone)}, with batchctl ${proof.version}`,
   );
   if (key !== null) text.push(`proof ${key}`, `${checksum}`);
   return text.join('\n');
@@ -65,7 +73,7 @@ async function resultLines(ctx: Context, result: VerifyResult, zone: string): Pr
     number('skipped', (step) => step.skipped),
     number('missing', (step) => step.missing, true),
   ]);
-  const lines = [`${result.job}: ${paint(tint, result.verdict)} (${result.state})`];
+  const lines = [`${result.job}: ${paint(tint, VERDICTS[result.verdict])} (${result.state})`];
   if (result.rehearsal !== undefined) lines.push(rehearsalText(result.rehearsal.parts, result.rehearsal.of));
   if (result.verdict !== 'unfinished') lines.push(checkedLine(result));
   lines.push('', table);

@@ -1,10 +1,10 @@
 import type { Why } from '../jobs/why/why.ts';
-import { formatDuration } from '../lib/units.ts';
 import type { Cause, Severity } from '../model/why/cause.ts';
 import { type Paint, paintFor, type Tint } from './colors.ts';
 import type { Context } from './context.ts';
-import { formatCount, formatInstant, formatMany, formatRate } from './format.ts';
+import { formatCount, formatInstant, formatLeft, formatMany, formatRate } from './format.ts';
 import { wrap } from './help.ts';
+import { mendLines } from './mend-lines.ts';
 
 const TINTS: Readonly<Record<Severity, Tint>> = {
   stops: 'bad',
@@ -14,6 +14,7 @@ const TINTS: Readonly<Record<Severity, Tint>> = {
   note: 'faint',
 };
 const INDENT = '   ';
+const MEND = 'mend: ';
 
 /** Causes for people: each with its facts, what it was seen by, and what mends it. */
 export function whyText(ctx: Context, found: Why, zone: string): string {
@@ -49,7 +50,9 @@ function causeText(
     first,
     `${INDENT}${paint('strong', indented(zoned(title), INDENT))}`,
     ...evidence.map((line) => `${INDENT}- ${indented(zoned(line), `${INDENT}  `)}`),
-    `${INDENT}mend: ${mend}`,
+    ...mendLines(mend, room - INDENT.length - MEND.length).map(
+      (line, at) => `${INDENT}${at === 0 ? MEND : ' '.repeat(MEND.length)}${line}`,
+    ),
   ].join('\n');
 }
 
@@ -66,7 +69,7 @@ function healthyText({ job, state, running, waiting, rate, eta }: Why): string {
     `${formatCount(running ?? 0)} running`,
     `${formatCount(waiting ?? 0)} waiting`,
     ...(rate === null ? [] : [formatRate(rate)]),
-    ...(eta === null ? [] : [`${formatDuration(eta)} left`]),
+    ...(eta === null ? [] : [formatLeft(eta)]),
   ];
   return `${job}: ${state}, nothing is wrong: ${facts.join(', ')}`;
 }

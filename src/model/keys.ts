@@ -10,6 +10,9 @@ export const JOBS = 'jobs/';
 
 export const taskNumber = (n: number): string => pad(n, 9);
 export const dataKey = (key: string): string => `${DATA}${key}`;
+/** Inputs that a submission put for workers elsewhere, below `data/`: known by what is in them. */
+export const INPUTS = `${DATA}inputs/`;
+export const inputKey = (sha256: string, name: string): string => `${INPUTS}${sha256}/${name}`;
 export const CODE = 'code/';
 export const codeKey = (sha256: string): string => `${CODE}${sha256}.tar.gz`;
 export const runsPrefix = (runKey: string): string => `runs/${runKey}/`;

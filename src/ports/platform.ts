@@ -24,6 +24,10 @@ export interface Platform {
   localFile(key: string): { readonly path: string; readonly size: number } | null;
   /** What the backend tells of itself; absent where it can't. */
   readonly insight?: Insight;
+  /** Workers may run on other machines, which can't read this one's files: a job's local inputs are put into the store. */
+  readonly remote?: true;
+  /** Throws `config` where the profile forbids to write here. Each write asks by itself; to ask early spares work. */
+  mayWrite?(): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -38,7 +38,13 @@ describe('the verbs that change a job, with --json', () => {
     expect(await document('pause', JOB, '--dry-run')).to.deep.equal({ job: JOB, state: 'running', changed: true });
     expect(await document('pause', 'last')).to.deep.equal({ job: JOB, state: 'paused', changed: true });
     expect(await document('pause', 'last')).to.include({ changed: false });
-    expect(await document('resume', JOB)).to.deep.equal({ job: JOB, state: 'running', changed: true, sent: 2 });
+    expect(await document('resume', JOB)).to.deep.equal({
+      job: JOB,
+      state: 'running',
+      changed: true,
+      changes: [],
+      sent: 2,
+    });
     expect((await cli('cancel', JOB)).code).to.equal(7);
     expect(await document('cancel', JOB, '--yes')).to.deep.equal({ job: JOB, state: 'cancelled', changed: true });
     expect(await document('cancel', JOB, '--yes')).to.include({ changed: false });

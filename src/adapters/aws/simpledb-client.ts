@@ -1,4 +1,4 @@
-import { type SimpleDbOptions, SimpleDbHttp } from './simpledb-http.ts';
+import { SimpleDbHttp, type SimpleDbOptions } from './simpledb-http.ts';
 import { childText, type Element } from './simpledb-xml.ts';
 
 /** Attributes of one value each, by name. */
@@ -37,8 +37,10 @@ export class SimpleDbClient {
       const answer = await this.#http.call('ListDomains', token === '' ? {} : { NextToken: token });
       const result = answer.children.get('ListDomainsResult')?.[0];
       for (const { text } of result?.children.get('DomainName') ?? []) yield text;
-      token = childText(result, 'NextToken');
-      if (token === '') return;
+      const next = childText(result, 'NextToken');
+      // Moto gives the token `None` for ever.
+      if (next === '' || next === token) return;
+      token = next;
     }
   }
 

@@ -111,7 +111,9 @@ export class SimpleDbHttp {
           'user-agent': `batchctl region/${this.#options.region}`,
         },
       });
-      request.on('error', (error) => reject(request.destroyed && error.name === 'AbortError' ? timedOut(error) : error));
+      request.on('error', (error) =>
+        reject(request.destroyed && error.name === 'AbortError' ? timedOut(error) : error),
+      );
       request.on('response', (message) => {
         text(message).then((answer) => resolve({ message, body: answer }), reject);
       });

@@ -2,7 +2,14 @@ import { createHash } from 'node:crypto';
 import { eachParallel } from '../../lib/each-parallel.ts';
 import { randomId } from '../../lib/id.ts';
 import { isLedgerBulk, ledgerLargeKey, ledgerScope } from '../../model/keys.ts';
-import type { ListOptions, ObjectEntry, ObjectStore, PutOptions, PutResult, ReadOptions } from '../../ports/object-store.ts';
+import type {
+  ListOptions,
+  ObjectEntry,
+  ObjectStore,
+  PutOptions,
+  PutResult,
+  ReadOptions,
+} from '../../ports/object-store.ts';
 import { SimpleDbClient } from './simpledb-client.ts';
 import { type SimpleDbOptions, simpleDbCode } from './simpledb-http.ts';
 
@@ -94,24 +101,26 @@ export class SimpleDbObjects implements Pick<ObjectStore, 'put' | 'read' | 'list
       yield* this.#store.list(prefix, options);
       return;
     }
-    let condition = `itemName() >= ${quoted(options.from ?? prefix)}`;
+    const domain = this.#domain(prefix).replaceAll('`', '``');
     const end = [behind(prefix), options.to ?? behind(prefix)].sort()[0] ?? '';
+    const from = (condition: string): string =>
+      `select e from \`${domain}\` where ${condition} and itemName() < ${quoted(end)} order by itemName() limit ${PAGE}`;
+    let last = options.from === undefined || options.from < prefix ? prefix : options.from;
+    let expression = from(`itemName() >= ${quoted(last)}`);
     for (let token = ''; ; ) {
-      const domain = this.#domain(prefix).replaceAll('`', '``');
-      const expression = `select e from \`${domain}\` where ${condition} and itemName() < ${quoted(end)} order by itemName() limit ${PAGE}`;
-      const page = await this.#client.select(expression, token).catch((error: unknown) => {
-        // A token that is too old: the listing goes on behind the last key.
-        if (token !== '' && /^(Invalid|Unsupported)NextToken$/.test(simpleDbCode(error) ?? '')) return null;
-        throw error;
-      });
-      for (const { name, attributes } of page?.items ?? []) {
-        options.signal?.throwIfAborted();
-        condition = `itemName() > ${quoted(name)}`;
-        if (name.startsWith(prefix)) yield { key: name, etag: attributes.e ?? '', size: 0, modified: 0 };
+      options.signal?.throwIfAborted();
+      const page = await this.#page(expression, token);
+      if (page === null) {
+        expression = from(`itemName() > ${quoted(last)}`);
+        token = '';
+        continue;
       }
-      // A token belongs to its own expression, and the condition has moved on: the next page is asked for by that.
-      if (page !== null && page.token === '') return;
-      token = page !== null && page.items.length === 0 ? page.token : '';
+      for (const { name, attributes } of page.items) {
+        last = name;
+        yield { key: name, etag: attributes.e ?? '', size: 0, modified: 0 };
+      }
+      token = page.token;
+      if (token === '') return;
     }
   }
 
@@ -124,11 +133,9 @@ export class SimpleDbObjects implements Pick<ObjectStore, 'put' | 'read' | 'list
   async delete(keys: readonly string[]): Promise<void> {
     const bulk = keys.filter(isLedgerBulk);
     if (bulk.length > 0) await this.#store.delete(bulk);
-    const byDomain = Map.groupBy(
-      keys.filter((key) => !isLedgerBulk(key)),
-      (key) => this.#domain(key),
-    );
-    for (const [domain, names] of byDomain) {
+    for (const domain of this.#domains) {
+      const names = keys.filter((key) => !isLedgerBulk(key) && this.#domain(key) === domain);
+      if (names.length === 0) continue;
       const large: string[] = [];
       await eachParallel(names, PARALLEL, async (name) => {
         const value = (await this.#client.get(domain, name))?.v ?? '';
@@ -137,6 +144,16 @@ export class SimpleDbObjects implements Pick<ObjectStore, 'put' | 'read' | 'list
       await this.#client.deleteAll(domain, names);
       if (large.length > 0) await this.#store.delete(large);
       for (const name of names) this.#large.delete(name);
+    }
+  }
+
+  /** Null for a token that is too old: then the listing goes on behind its last key. */
+  async #page(expression: string, token: string): Promise<Awaited<ReturnType<SimpleDbClient['select']>> | null> {
+    try {
+      return await this.#client.select(expression, token);
+    } catch (error) {
+      if (token !== '' && /^(Invalid|Unsupported)NextToken$/.test(simpleDbCode(error) ?? '')) return null;
+      throw error;
     }
   }
 

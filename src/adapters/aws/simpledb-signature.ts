@@ -41,8 +41,5 @@ export function canonicalForm(parameters: Readonly<Record<string, string>>): str
 
 /** encodeURIComponent leaves ! ' ( ) * bare, RFC 3986 doesn't. */
 function encode(text: string): string {
-  return encodeURIComponent(text).replace(
-    /[!'()*]/g,
-    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
+  return encodeURIComponent(text).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
 }

@@ -14,7 +14,7 @@ import { Patience } from './sqs-patience.ts';
 /** Entries a call (SQS: SendMessageBatch and its sisters). */
 export const TEN = 10;
 /** Calls in flight at once for one verb. */
-const LANES = 8;
+const LANES = 16;
 
 export interface BatchCall<T> {
   /** Does it for up to ten items; each entry's `Id` is the place of its item. */
@@ -39,7 +39,7 @@ export interface Refused<T> extends Refusal {
 }
 
 /**
- * Does a call for any number of items, ten at a time, eight calls in flight. What fails for now is tried again, item by
+ * Does a call for any number of items, ten at a time, sixteen calls in flight. What fails for now is tried again, item by
  * item; what SQS refuses is answered. Throws the kind of the first call that failed for good, or for too long.
  */
 export async function inBatches<T>(items: readonly T[], options: BatchCall<T>): Promise<readonly Refused<T>[]> {

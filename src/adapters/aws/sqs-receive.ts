@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { type Message, ReceiveMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import type { Delivery, ReceiveOptions } from '../../ports/task-queue.ts';
 import { TEN } from './sqs-batch.ts';
@@ -9,10 +10,10 @@ import { makeReceipt } from './sqs-receipt.ts';
 
 /** Milliseconds by which a poll may be late: one that is later never comes, as after a silent network drop. */
 const LATE_MS = 10_000;
-/** The polls that follow the first one wait for nothing; what they bring after so long is given back. */
-const REST_MS = 2_000;
+/** Polls side by side wait for nothing; what they bring after so long, milliseconds, is given back. */
+const SHORT_MS = 2_000;
 /** Polls in flight at once. */
-const LANES = 8;
+const LANES = 16;
 
 /** Their values come as texts (SQS: ReceiveMessage). */
 const ATTRIBUTES: ('ApproximateReceiveCount' | 'SentTimestamp')[] = ['ApproximateReceiveCount', 'SentTimestamp'];
@@ -37,6 +38,8 @@ export class SqsPolls {
   readonly #o: SqsPollsOptions;
   readonly #patience: Patience;
   readonly #left = new Set<Promise<void>>();
+  /** Whether the last polls side by side brought all that was asked. */
+  #plenty = false;
 
   constructor(options: SqsPollsOptions) {
     this.#o = options;
@@ -44,17 +47,22 @@ export class SqsPolls {
   }
 
   /**
-   * One long poll for the first ten, then short ones, eight at a time, for what more was asked: fewer may come than
-   * there are. A wait is of whole seconds. Throws `unavailable` when no poll has succeeded for the patience's time.
+   * One long poll for the first ten, then short ones side by side for what more was asked: fewer may come than there
+   * are. While there is plenty, the long poll is left out. A wait is of whole seconds. Throws `unavailable` when no
+   * poll has succeeded for the patience's time.
    */
   async receive({ max, waitSeconds, signal }: ReceiveOptions): Promise<readonly Delivery[]> {
-    if (max <= 0) return [];
+    if (max <= 0 || signal?.aborted) return [];
+    if (this.#plenty) {
+      const found = await this.#sideBySide(max, signal);
+      if (found.length > 0) return found;
+    }
     const end = performance.now() + Math.ceil(waitSeconds) * 1_000;
     for (let left = Math.ceil(waitSeconds); !signal?.aborted; ) {
       const ask = Math.min(TEN, Math.floor(max));
       const poll = this.#poll(ask, Math.min(left, this.#o.pollSeconds), signal);
       const first = await this.#unlessLeft(poll, signal);
-      if (first.length === TEN && max > TEN) return [...first, ...(await this.#rest(max - TEN, signal))];
+      if (first.length === TEN && max > TEN) return [...first, ...(await this.#sideBySide(max - TEN, signal))];
       left = Math.round((end - performance.now()) / 1_000);
       if (first.length > 0 || left <= 0) return first;
     }
@@ -66,9 +74,10 @@ export class SqsPolls {
     while (this.#left.size > 0) await Promise.all(this.#left);
   }
 
-  async #rest(max: number, signal: AbortSignal | undefined): Promise<readonly Delivery[]> {
-    const late = AbortSignal.timeout(REST_MS);
+  async #sideBySide(max: number, signal: AbortSignal | undefined): Promise<readonly Delivery[]> {
+    const late = AbortSignal.timeout(SHORT_MS);
     const ends = signal === undefined ? late : AbortSignal.any([signal, late]);
+    setMaxListeners(0, ends); // one for each poll in flight is no leak
     const found: Delivery[] = [];
     let wanted = max;
     const lane = async (): Promise<void> => {
@@ -84,6 +93,7 @@ export class SqsPolls {
       }
     };
     await Promise.all(Array.from({ length: Math.min(LANES, Math.ceil(max / TEN)) }, lane));
+    this.#plenty = found.length >= max;
     return found;
   }
 

@@ -1,7 +1,7 @@
 import type { CreateTableBuilder, Dialect, Kysely, RawBuilder, Transaction } from 'kysely';
 import type { BatchctlError } from '../../errors.ts';
 import type { Tables } from './tables.ts';
-import type { UpsertPlan } from './upsert.ts';
+import type { LookUpPlan, UpsertPlan } from './upsert.ts';
 
 /**
  * All that differs between databases. Everything else in this directory is plain SQL by Kysely.
@@ -25,6 +25,9 @@ export interface SqlDialect {
 
   /** What follows the values of an insert, to make it replace or add to the row that has the same key. */
   onConflict(plan: UpsertPlan): RawBuilder<unknown>;
+
+  /** Finds the rows of given tasks, at a cost that grows with these and not with the step; see `CompiledStatements`. */
+  lookUp(plan: LookUpPlan): RawBuilder<unknown>;
 
   /** Table options, where the database has some that help. */
   clustered<T extends string, C extends string>(table: CreateTableBuilder<T, C>): CreateTableBuilder<T, C>;

@@ -11,6 +11,7 @@ import { type ConnectionOptions, createConnection } from 'mysql2/promise';
 import { BatchctlError } from '../../errors.ts';
 import { farewell, type ServerConnection } from './connection-pool.ts';
 import type { SqlDialect } from './dialect.ts';
+import { lookUp } from './look-up.ts';
 import { isMissingTable, isPresent, mysqlTrouble } from './mysql-errors.ts';
 import { lockJob, migrateAlone } from './mysql-locks.ts';
 import { ServerDriver } from './server-driver.ts';
@@ -51,6 +52,7 @@ export function mysqlDialect(options: ServerOptions): SqlDialect {
       createQueryCompiler: () => new LongTextCompiler(),
     }),
     onConflict,
+    lookUp,
     clustered,
     migrateAlone,
     define: async (statement) => {

@@ -1,4 +1,4 @@
-import { CompiledQuery, type RawBuilder, sql } from 'kysely';
+import { CompiledQuery, sql } from 'kysely';
 import {
   addOutcome,
   addTransition,
@@ -137,7 +137,7 @@ function mergeAll(
 
 /** Locks those of the group's tasks that are there, and answers which these are. */
 async function lockTasks(context: RecordContext, group: StepEvents): Promise<ReadonlySet<number>> {
-  const rows = await lookUp<{ task: number }>(context, group, 'tasks', sql`task`, sql`order by task for update`);
+  const rows = await lookUp<{ task: number }>(context, group, 'tasks', ['task'], true);
   return new Set(rows.map(({ task }) => task));
 }
 
@@ -147,8 +147,7 @@ async function knownAttempts(
   group: StepEvents,
 ): Promise<Map<number, Map<string, AttemptEvent>>> {
   const known = new Map<number, Map<string, AttemptEvent>>();
-  const columns = sql.join(ATTEMPT_COLUMNS.map((column) => sql.ref(column)));
-  for (const row of await lookUp<AttemptRow>(context, group, 'attempts', columns, sql``)) {
+  for (const row of await lookUp<AttemptRow>(context, group, 'attempts', ATTEMPT_COLUMNS, false)) {
     const attempt = attemptOf(row, row.job, row.step);
     const ofTask = known.get(attempt.task);
     if (ofTask === undefined) known.set(attempt.task, new Map([[attempt.attempt, attempt]]));
@@ -162,8 +161,8 @@ async function lookUp<Row>(
   context: RecordContext,
   group: StepEvents,
   table: 'attempts' | 'tasks',
-  columns: RawBuilder<unknown>,
-  ending: RawBuilder<unknown>,
+  columns: readonly string[],
+  locks: boolean,
 ): Promise<readonly Row[]> {
   const { transaction, statements } = context;
   const found: Row[] = [];
@@ -172,13 +171,10 @@ async function lookUp<Row>(
   for (let at = 0; at < tasks.length; at += largest) {
     const wanted = tasks.slice(at, at + largest);
     const size = LOOKUPS.find((each) => each >= wanted.length) ?? largest;
-    const text = statements.text(`${table} ${size}`, () => {
-      const list = sql.join(Array.from({ length: size }, () => sql.value(0)));
-      return sql`select ${columns} from ${sql.table(table)} where job = ${''} and step = ${''} and task in (${list}) ${ending}`;
-    });
+    const text = statements.text(`${table} ${size}`, () => statements.lookUp({ table, columns, size, locks }));
     const last = wanted[wanted.length - 1] ?? 0;
     while (wanted.length < size) wanted.push(last);
-    const { rows } = await transaction.executeQuery<Row>(CompiledQuery.raw(text, [group.job, group.step, ...wanted]));
+    const { rows } = await transaction.executeQuery<Row>(CompiledQuery.raw(text, [...wanted, group.job, group.step]));
     for (const row of rows) found.push(row);
   }
   return found;

@@ -15,6 +15,7 @@ import {
 } from 'kysely';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import type { SqlDialect } from './dialect.ts';
+import { lookUp } from './look-up.ts';
 import { onConflict } from './on-conflict.ts';
 
 export interface SqliteOptions {
@@ -37,6 +38,7 @@ export function sqliteDialect(options: SqliteOptions): SqlDialect {
     locks: undefined,
     connect: async () => connect(options),
     onConflict,
+    lookUp,
     clustered: withoutRowid,
     migrateAlone: (db, work) => work(db),
     define: async (statement) => void (await statement.execute()),

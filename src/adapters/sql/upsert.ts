@@ -11,16 +11,25 @@ export interface UpsertPlan {
   readonly adds?: readonly string[];
 }
 
+export interface LookUpPlan {
+  readonly table: 'attempts' | 'tasks';
+  readonly columns: readonly string[];
+  /** How many tasks are looked up. */
+  readonly size: number;
+  /** Whether the rows that are found stay locked until the transaction ends. */
+  readonly locks: boolean;
+}
+
 /**
  * Multi-row upserts and lookups whose SQL is compiled once a chunk size: compiling costs Kysely more than running
  * costs the database.
  */
 export class CompiledStatements {
   readonly #db: Kysely<Tables>;
-  readonly #dialect: Pick<SqlDialect, 'onConflict' | 'chunks'>;
+  readonly #dialect: Pick<SqlDialect, 'onConflict' | 'chunks' | 'lookUp'>;
   readonly #texts = new Map<string, string>();
 
-  constructor(db: Kysely<Tables>, dialect: Pick<SqlDialect, 'onConflict' | 'chunks'>) {
+  constructor(db: Kysely<Tables>, dialect: Pick<SqlDialect, 'onConflict' | 'chunks' | 'lookUp'>) {
     this.#db = db;
     this.#dialect = dialect;
   }
@@ -48,6 +57,11 @@ export class CompiledStatements {
         await transaction.executeQuery(CompiledQuery.raw(text, rows.slice(at, at + size).flat()));
       }
     }
+  }
+
+  /** The rows of a step's tasks: the parameters are the numbers of the tasks, then job and step. */
+  lookUp(plan: LookUpPlan): RawBuilder<unknown> {
+    return this.#dialect.lookUp(plan);
   }
 
   /** The SQL of a statement, built at its first use. */

@@ -1,8 +1,8 @@
 import { eachParallel } from '../../lib/each-parallel.ts';
 import { ledgerAttemptsKey } from '../../model/keys.ts';
 import type { AttemptEvent } from '../../ports/ledger.ts';
-import type { ObjectStore } from '../../ports/object-store.ts';
 import { attemptOfLine } from './attempt-line.ts';
+import type { LedgerObjects } from './ledger-objects.ts';
 import type { Totals } from './totals.ts';
 
 /** Objects of attempts kept in memory, bytes: pages that follow each other read the same ones. */
@@ -18,11 +18,11 @@ interface Lines {
 
 /** Reads attempts of tasks out of writers' objects, which never change once a writer's totals name them. */
 export class AttemptObjects {
-  readonly #store: ObjectStore;
+  readonly #store: LedgerObjects;
   readonly #cache = new Map<string, Lines>();
   #cached = 0;
 
-  constructor(store: ObjectStore) {
+  constructor(store: LedgerObjects) {
     this.#store = store;
   }
 

@@ -2,9 +2,9 @@ import { ledgerAttemptsKey, ledgerTotalsKey } from '../../model/keys.ts';
 import { addShare, mergeAll, type SumsByRound, statesByRound, sumsOf } from '../../model/ledger/shares.ts';
 import { mergeAttempt } from '../../model/ledger/transitions.ts';
 import type { AttemptEvent } from '../../ports/ledger.ts';
-import type { ObjectStore } from '../../ports/object-store.ts';
 import { attemptLine, byTask } from './attempt-line.ts';
 import type { AttemptObjects } from './attempt-objects.ts';
+import type { LedgerObjects } from './ledger-objects.ts';
 import { readAttempts } from './reader.ts';
 import type { Snapshot } from './snapshot.ts';
 import { TaskStates } from './task-states.ts';
@@ -24,7 +24,7 @@ interface StepState {
 
 /** What one writer records of one job. Calls must not overlap. */
 export class JobWriter {
-  readonly #store: ObjectStore;
+  readonly #store: LedgerObjects;
   readonly #objects: AttemptObjects;
   readonly #job: string;
   readonly #writer: string;
@@ -36,7 +36,7 @@ export class JobWriter {
 
   /** `worker`: whose attempts are this writer's own; `writer`: its name in keys, which nobody else uses. */
   constructor(
-    store: ObjectStore,
+    store: LedgerObjects,
     objects: AttemptObjects,
     of: { readonly job: string; readonly writer: string; readonly worker: string },
   ) {

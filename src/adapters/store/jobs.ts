@@ -3,7 +3,7 @@ import { parseStored } from '../../lib/json.ts';
 import { LEDGER_JOBS, ledgerCreatedKey, ledgerJobPrefix } from '../../model/keys.ts';
 import { stage, supersedes } from '../../model/ledger/supersedes.ts';
 import type { JobFilter, JobState, LedgerJob } from '../../ports/ledger.ts';
-import type { ObjectStore } from '../../ports/object-store.ts';
+import type { LedgerObjects } from './ledger-objects.ts';
 
 /** Jobs read at once. */
 const READS = 16;
@@ -23,7 +23,7 @@ interface Statements {
 }
 
 /** Writes what is said of a job, unless what is known supersedes it, and deletes what that supersedes. */
-export async function writeJob(store: ObjectStore, job: LedgerJob, now: number): Promise<void> {
+export async function writeJob(store: LedgerObjects, job: LedgerJob, now: number): Promise<void> {
   const known = await statementsOf(store, job.job);
   const latest = known === null ? null : await read(store, known);
   if (latest !== null) {
@@ -37,7 +37,7 @@ export async function writeJob(store: ObjectStore, job: LedgerJob, now: number):
   await store.delete((known?.names ?? []).filter((old) => old < name).map((old) => `${directory}${old}`));
 }
 
-export async function readJob(store: ObjectStore, id: string): Promise<LedgerJob | null> {
+export async function readJob(store: LedgerObjects, id: string): Promise<LedgerJob | null> {
   const known = await statementsOf(store, id);
   return known === null ? null : await read(store, known);
 }
@@ -46,7 +46,7 @@ export async function readJob(store: ObjectStore, id: string): Promise<LedgerJob
  * Newest first. States, times and prefixes are told by keys; only jobs that these leave are read, and no more than
  * `limit` asks for.
  */
-export async function readJobs(store: ObjectStore, filter: JobFilter): Promise<readonly LedgerJob[]> {
+export async function readJobs(store: LedgerObjects, filter: JobFilter): Promise<readonly LedgerJob[]> {
   const { limit = Number.POSITIVE_INFINITY } = filter;
   const found: LedgerJob[] = [];
   if (limit < 1) return found;
@@ -59,33 +59,33 @@ export async function readJobs(store: ObjectStore, filter: JobFilter): Promise<r
 }
 
 /** Marks a job as pruned, for good; nothing, for one that was never recorded. */
-export async function markPruned(store: ObjectStore, id: string): Promise<void> {
+export async function markPruned(store: LedgerObjects, id: string): Promise<void> {
   const known = await statementsOf(store, id);
   if (known !== null) await store.put(`${known.directory}${PRUNED}`, '', { ifAbsent: true });
 }
 
 /** The job's directory; the first who says when the job was created decides. */
-async function create(store: ObjectStore, { job, createdAt }: LedgerJob): Promise<string> {
+async function create(store: LedgerObjects, { job, createdAt }: LedgerJob): Promise<string> {
   const key = ledgerCreatedKey(job);
   await store.put(key, JSON.stringify({ format: 1, createdAt }), { ifAbsent: true });
   return (await directoryOf(store, job)) ?? ledgerJobPrefix(job, createdAt);
 }
 
-async function directoryOf(store: ObjectStore, job: string): Promise<string | null> {
+async function directoryOf(store: LedgerObjects, job: string): Promise<string | null> {
   const key = ledgerCreatedKey(job);
   const bytes = await store.read(key);
   if (bytes === null) return null;
   return ledgerJobPrefix(job, parseStored<{ format: number; createdAt: number }>(key, bytes).createdAt);
 }
 
-async function statementsOf(store: ObjectStore, job: string): Promise<Statements | null> {
+async function statementsOf(store: LedgerObjects, job: string): Promise<Statements | null> {
   const directory = await directoryOf(store, job);
   if (directory === null) return null;
   for await (const known of grouped(store.keys(directory))) return known;
   return null;
 }
 
-async function* listed(store: ObjectStore, filter: JobFilter): AsyncGenerator<Statements> {
+async function* listed(store: LedgerObjects, filter: JobFilter): AsyncGenerator<Statements> {
   const { states, prefix, since } = filter;
   // Later ones come first, so all that is older than `since` lies behind this.
   const to = since === undefined ? undefined : ledgerJobPrefix('', since - 1).replace(/\.\/$/, '');
@@ -117,7 +117,7 @@ async function* grouped(keys: AsyncIterable<string>): AsyncGenerator<Statements>
 }
 
 /** The statement that holds; should it be superseded and deleted meanwhile, the one that is there now. */
-async function read(store: ObjectStore, known: Statements): Promise<LedgerJob | null> {
+async function read(store: LedgerObjects, known: Statements): Promise<LedgerJob | null> {
   for (let at: Statements | null = known, tries = 0; at !== null && tries < 5; tries += 1) {
     const key = `${at.directory}${at.names.at(-1)}`;
     const bytes = await store.read(key);

@@ -2,7 +2,7 @@ import { eachParallel } from '../../lib/each-parallel.ts';
 import { parseStored } from '../../lib/json.ts';
 import { ledgerPrunedKey, ledgerSumsPrefix, ledgerTotalsKey } from '../../model/keys.ts';
 import type { StepCounts } from '../../ports/ledger.ts';
-import type { ObjectStore } from '../../ports/object-store.ts';
+import type { LedgerObjects } from './ledger-objects.ts';
 import { StepView } from './step-view.ts';
 import type { ExactTotals, PrunedCounts, Totals } from './totals.ts';
 
@@ -31,10 +31,10 @@ interface Kept {
 
 /** Reads jobs' sums: one listing, and a read of each object that changed since the last one. */
 export class Snapshots {
-  readonly #store: ObjectStore;
+  readonly #store: LedgerObjects;
   readonly #jobs = new Map<string, Kept>();
 
-  constructor(store: ObjectStore) {
+  constructor(store: LedgerObjects) {
     this.#store = store;
   }
 

@@ -15,12 +15,12 @@ import type {
   StepCounts,
   TaskFilter,
 } from '../../ports/ledger.ts';
-import type { ObjectStore } from '../../ports/object-store.ts';
 import { AttemptObjects } from './attempt-objects.ts';
 import { countStep } from './counts.ts';
 import { replaceByExact } from './exact.ts';
 import { JobWriter } from './job-writer.ts';
 import { markPruned, readJob, readJobs, writeJob } from './jobs.ts';
+import type { LedgerObjects } from './ledger-objects.ts';
 import { pageOfAttempts, pageOfTasks, readAttempts } from './reader.ts';
 import { type Snapshot, Snapshots } from './snapshot.ts';
 import type { ExactTotals, PrunedCounts } from './totals.ts';
@@ -53,7 +53,7 @@ export function openStoreLedger(options: StoreLedgerOptions): Ledger {
 }
 
 class StoreLedger implements Ledger {
-  readonly #store: ObjectStore;
+  readonly #store: LedgerObjects;
   readonly #worker: string;
   readonly #writer: string;
   readonly #clock: Clock;

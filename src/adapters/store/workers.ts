@@ -2,7 +2,7 @@ import { eachParallel } from '../../lib/each-parallel.ts';
 import { parseStored } from '../../lib/json.ts';
 import { LEDGER_WORKERS, ledgerWorkerKey } from '../../model/keys.ts';
 import type { LedgerWorker } from '../../ports/ledger.ts';
-import type { ObjectStore } from '../../ports/object-store.ts';
+import type { LedgerObjects } from './ledger-objects.ts';
 
 /** Workers read at once. */
 const READS = 16;
@@ -13,10 +13,10 @@ const SIGN = /^ledger\/workers\/(.+)\/(\d{13})\.(.+)$/;
  * of those who live, and only these are read. A newer sign deletes the older one.
  */
 export class WorkerSigns {
-  readonly #store: ObjectStore;
+  readonly #store: LedgerObjects;
   readonly #last = new Map<string, string>();
 
-  constructor(store: ObjectStore) {
+  constructor(store: LedgerObjects) {
     this.#store = store;
   }
 

@@ -10,7 +10,7 @@ const sets = { type: 'object', additionalProperties: { type: 'string' }, descrip
 
 export function historyCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    arguments: { '<job>': JOB_TEXT },
+    arguments: { '[job]': `${JOB_TEXT}; the latest unless given` },
     writes: false,
     output: {
       type: 'object',
@@ -54,7 +54,7 @@ export function historyCommand(ctx: Context): CommandDefinition {
 
 export interface HistoryOptions {
   readonly ctx: Context;
-  readonly job: string;
+  readonly job: string | undefined;
 }
 
 /** Lists what was decided about a job. Throws `notFound`, `usage`. */

@@ -86,7 +86,7 @@ export async function run(options: RunOptions): Promise<number> {
     return runJob(ctx, { kind: 'spec', spec, jobFile: null, input: options }, work);
   }
   if (rest !== null) throw new BatchctlError('usage', 'a job file and a command after -- exclude each other');
-  if (!existsSync(resolve(ctx.io.cwd, jobfile)) && /^(key:|last$|[a-z][a-z0-9-]*-\d{8}-\d{4}-)/.test(jobfile)) {
+  if (!existsSync(resolve(ctx.io.cwd, jobfile)) && /^(key:|name:|last$|[a-z][a-z0-9-]*-\d{8}-\d{4}-)/.test(jobfile)) {
     return runJob(ctx, { kind: 'job', job: jobfile }, work);
   }
   await requireSaidProfile(ctx);

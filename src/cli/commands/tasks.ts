@@ -17,7 +17,7 @@ const numberOrNull = { type: ['number', 'null'] };
 
 export function tasksCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    arguments: { '<job>': JOB_TEXT },
+    arguments: { '[job]': `${JOB_TEXT}; the latest unless given` },
     options: {
       '--task <task>': 'all attempts of this one: <step>/<n>',
       '--step <step>': 'only tasks of this step',
@@ -65,7 +65,7 @@ export function tasksCommand(ctx: Context): CommandDefinition {
 
 export interface TasksOptions {
   readonly ctx: Context;
-  readonly job: string;
+  readonly job: string | undefined;
   readonly task: string | undefined;
   readonly step: string | undefined;
   readonly state: (typeof STATES)[number] | undefined;

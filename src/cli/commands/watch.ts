@@ -1,6 +1,7 @@
 import { findJob } from '../../jobs/find.ts';
 import { follow } from '../../jobs/follow.ts';
 import { statusOf } from '../../jobs/status.ts';
+import { tellNext } from '../after-job.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { jobExit, refuseUnended } from '../job-exit.ts';
@@ -53,6 +54,7 @@ export async function watch({ ctx, job }: WatchOptions): Promise<number> {
     refuseUnended(followed.end, view.record.job, `batchctl watch ${view.record.job}`);
     const status = await statusOf(platform, followed.view);
     await answer(ctx, { json: status, text: () => statusText(ctx, status) });
+    tellNext(ctx, status);
     return jobExit(status);
   } finally {
     live.close();

@@ -44,6 +44,12 @@ export async function loadJobFile(path: string): Promise<JobSpec> {
         cause: error,
       });
     }
+    if (hasCode(error, 'EISDIR')) {
+      throw new BatchctlError('jobFile', `expected a job file, found a directory: ${path}`, {
+        hint: `batchctl init ${path} writes an example into it`,
+        cause: error,
+      });
+    }
     const why = error instanceof Error ? error.message : String(error);
     throw new BatchctlError('jobFile', `can't read the job file ${path}: ${why}`, { hint: HINT, cause: error });
   }

@@ -7,16 +7,20 @@ import { ahead } from '../../lib/ahead.ts';
 import type { JobInput, SplitSpec } from '../../model/job.ts';
 import { dataKey } from '../../model/keys.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
-import { openFileSource, statFileSource } from '../split/file-source.ts';
+import { type FileSource, openFileSource, statFileSource } from '../split/file-source.ts';
 import { openPipeSource } from '../split/pipe-source.ts';
 import type { SplitSource } from '../split/split-source.ts';
 import { openStoreSource } from '../split/store-source.ts';
+import type { FileChecksums } from './file-checksums.ts';
 import { type FindSource, findOutputs } from './job-outputs.ts';
+import { uploadedInput } from './upload-inputs.ts';
 
 /** An input found, open for cutting. */
 export interface FoundInput {
   readonly source: SplitSource;
   readonly input: Omit<JobInput, 'records'>;
+  /** The file that is yet to be put where its `input.source` says; absent for what is read where it is. */
+  readonly path?: string;
 }
 
 export interface InputPlace {
@@ -26,6 +30,8 @@ export interface InputPlace {
   readonly stdin: Readable | null;
   /** True where inputs are taken whole: then nothing is opened, however many there are. */
   readonly whole: boolean;
+  /** Where workers can't read this machine's files: the checksums by which those are put. Null: they are read in place. */
+  readonly checksums: FileChecksums | null;
   /** Finds the job that `job:JOB/STEP` means. */
   readonly findSource: FindSource;
 }
@@ -143,6 +149,7 @@ async function open(target: Target, index: number, place: InputPlace): Promise<F
       const source = place.whole
         ? statFileSource(index, target.at, target.name)
         : openFileSource(index, target.at, target.name);
+      if (place.checksums !== null) return toUpload(target, source, place.checksums);
       return {
         source,
         input: { ...base(source, target.name), source: { kind: 'file', path: target.at, pin: source.pin } },
@@ -166,6 +173,22 @@ async function open(target: Target, index: number, place: InputPlace): Promise<F
     }
     default:
       return target satisfies never;
+  }
+}
+
+/** A file that workers elsewhere read: cut here, and put before the job counts. */
+async function toUpload(
+  { at, name }: { readonly at: string; readonly name: string },
+  source: FileSource,
+  checksums: FileChecksums,
+): Promise<FoundInput> {
+  try {
+    const checksum = await checksums.of(at, source.pin);
+    await source.check();
+    return { source, path: at, input: { ...base(source, name), checksum, source: uploadedInput(at, checksum) } };
+  } catch (error) {
+    await source.close();
+    throw error;
   }
 }
 

@@ -8,7 +8,8 @@ import { substitute } from '../../model/substitute.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import { type CodeArchive, packCode } from '../code-archive.ts';
 import { mustReadView } from '../journal.ts';
-import { closeInputs, type FoundInput, findInputs, needsNoInput } from './inputs.ts';
+import type { FileChecksums } from './file-checksums.ts';
+import { closeInputs, type FoundInput, findInputs, type InputPlace, needsNoInput } from './inputs.ts';
 import type { FindSource } from './job-outputs.ts';
 
 export interface SubmissionRequest {
@@ -44,12 +45,14 @@ export interface Prepared {
 /**
  * Looks first: parameters, files, inputs, digest. Throws `usage` for what doesn't go together, `jobFile` for unknown
  * parameters, `notFound` for inputs that match nothing, `refused` for another number of them than expected.
- * `findSource` finds the job of an input `job:JOB/STEP`; without it JOB is an id.
+ * `findSource` finds the job of an input `job:JOB/STEP`; without it JOB is an id. With `checksums` local inputs are to be
+ * put into the store, as workers run elsewhere.
  */
 export async function prepare(
   request: SubmissionRequest,
   store: ObjectStore,
   findSource: FindSource = (job) => mustReadView(store, job),
+  checksums: FileChecksums | null = null,
 ): Promise<Prepared> {
   refuseUnbuilt(request.spec);
   const params = mergeParams(request);
@@ -64,7 +67,7 @@ export async function prepare(
   };
   const runKey = runKeyOf(request, fill);
   const code = await packCode(request.directory, spec.files);
-  const inputs = await inputsOf(request, spec, store, findSource);
+  const inputs = await inputsOf(request, spec, { store, findSource, checksums });
   try {
     checkInputs(request, spec, runKey, inputs);
   } catch (error) {
@@ -111,8 +114,7 @@ function runKeyOf({ runKey }: SubmissionRequest, fill: (text: string, field: str
 async function inputsOf(
   request: SubmissionRequest,
   spec: JobSpec,
-  store: ObjectStore,
-  findSource: FindSource,
+  place: Pick<InputPlace, 'store' | 'findSource' | 'checksums'>,
 ): Promise<readonly FoundInput[]> {
   if (spec.input === null) {
     throw new BatchctlError('jobFile', 'the job has no input: field, which says how to split', {
@@ -126,7 +128,7 @@ async function inputsOf(
   const given = request.inputs.length > 0;
   const directory = given ? request.inputDirectory : request.directory;
   const stdin = given ? request.stdin : null;
-  return findInputs(from, { store, directory, stdin, whole: split.by === 'file', findSource });
+  return findInputs(from, { ...place, directory, stdin, whole: split.by === 'file' });
 }
 
 function checkInputs(

@@ -20,9 +20,10 @@ import { closeInputs } from './inputs.ts';
 import { isMendedSince } from './mended-since.ts';
 import type { Prepared } from './prepare.ts';
 import { mustStillBeThere } from './still-there.ts';
+import { uploadInputs } from './upload-inputs.ts';
 
 /** Each of these is passed right after what it names was written: where the crash tests stop the submission. */
-export type SubmitPoint = 'code' | 'parts' | 'open' | 'job' | 'claim' | 'send' | 'sent';
+export type SubmitPoint = 'code' | 'inputs' | 'parts' | 'open' | 'job' | 'claim' | 'send' | 'sent';
 
 export interface SubmitOptions {
   /** `existing`: other content under the key is fine, its job is answered; `again`: a deliberate further run. */
@@ -30,7 +31,7 @@ export interface SubmitOptions {
   readonly notBefore: string | null;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: {
-    readonly phase: 'cut' | 'send';
+    readonly phase: 'upload' | 'cut' | 'send';
     readonly done: number;
     readonly total: number | null;
   }) => void;
@@ -90,10 +91,17 @@ async function write(
   const job = jobId(spec.name, now);
   if (code !== null) await store.put(codeKey(code.sha256), code.gzip);
   options.passed?.('code');
-  const parts = await cut(store, job, prepared, {
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
-    onProgress: (done) => options.onProgress?.({ phase: 'cut', done, total: totalBytes(prepared) }),
-  });
+  const inputs = await putInputs(platform, prepared, options);
+  options.passed?.('inputs');
+  const parts = await cut(
+    store,
+    job,
+    { ...prepared, inputs },
+    {
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+      onProgress: (done) => options.onProgress?.({ phase: 'cut', done, total: totalBytes(prepared) }),
+    },
+  );
   options.passed?.('parts');
   if (parts.count === 0 && !request.allowEmpty) {
     await discardJob(platform.store, job);
@@ -139,6 +147,24 @@ async function write(
     throw error;
   }
   return record;
+}
+
+/** Local inputs go where workers elsewhere can read them. */
+async function putInputs(
+  { store }: Platform,
+  { inputs }: Prepared,
+  { signal, onProgress }: SubmitOptions,
+): Promise<Prepared['inputs']> {
+  if (!inputs.some(({ path }) => path !== undefined)) return inputs;
+  try {
+    return await uploadInputs(store, inputs, {
+      ...(signal !== undefined && { signal }),
+      onProgress: (done, total) => onProgress?.({ phase: 'upload', done, total }),
+    });
+  } catch (error) {
+    await closeInputs(inputs);
+    throw error;
+  }
 }
 
 /** The commit: claims the run key. Answers the claim that stands if it isn't this job's. */

@@ -55,6 +55,6 @@ export interface Cause {
   readonly title: string;
   /** What it was seen by, a few lines. Instants are ISO-8601 UTC. */
   readonly evidence: readonly string[];
-  /** The command, or the act, that mends it. */
+  /** What mends it: acts apart by `; `, each a command, then `, ` and when or what for; or a sentence. */
   readonly mend: string;
 }

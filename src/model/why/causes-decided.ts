@@ -23,7 +23,7 @@ function cancelled({ view, cancelledBy, ...seen }: Snapshot): Cause | null {
     severity: 'stops',
     title: `it was cancelled${by}${ago}`,
     evidence: cancelledBy === null ? [] : [`the journal says so at ${cancelledBy.when}`],
-    mend: `nothing takes a cancel back; its outputs are kept: batchctl fetch ${view.record.job}, or submit it again`,
+    mend: `nothing takes a cancel back: submit it again; batchctl fetch ${view.record.job} -o DIR/, for the outputs that it has`,
   };
 }
 
@@ -39,7 +39,7 @@ function paused(seen: Snapshot): Cause | null {
       severity: 'stops',
       title: `the guard "halt" paused it ${ago} ago: too many of its tasks failed${share}`,
       evidence: [`at ${pause.when}, by ${pause.who}`],
-      mend: `see what failed (batchctl failures ${record.job}), mend it, then ${mend}`,
+      mend: `batchctl failures ${record.job}, to see what failed; ${mend}, once it is mended`,
     };
   }
   const why = pause.reason === '' || pause.reason === 'person' ? '' : `: ${pause.reason}`;
@@ -59,7 +59,7 @@ function stopped({ view }: Snapshot): Cause | null {
     severity: 'stops',
     title: `"onFailure: stop" gave up the rest of it: ${view.stopped}`,
     evidence: ['the job file has onFailure: stop'],
-    mend: `mend what failed, then batchctl retry ${view.record.job}`,
+    mend: `batchctl retry ${view.record.job}, once what failed is mended`,
   };
 }
 
@@ -71,7 +71,7 @@ function notDue(seen: Snapshot): Cause | null {
     severity: 'waits',
     title: `it begins in ${span((Date.parse(notBefore) - seen.now) / 1_000)}: it was submitted with --at`,
     evidence: [`not before ${notBefore}`],
-    mend: `wait, or batchctl cancel ${job} and submit it without --at`,
+    mend: `wait; batchctl cancel ${job}, to submit it again without --at`,
   };
 }
 
@@ -87,6 +87,6 @@ function unfinished(seen: Snapshot): Cause | null {
     severity: young ? 'waits' : 'stops',
     title: `its submission, begun ${span(age)} ago, ${young ? 'is not finished yet' : 'did not finish'}: not all of ${many(parts, 'task')} are known to be sent`,
     evidence: [`submitted at ${createdAt} by ${createdBy} on ${host}; the journal has no "sent"`],
-    mend: `batchctl verify ${job} --repair sends the rest now; any worker or batchctl watch ${job} does after a while`,
+    mend: `batchctl verify ${job} --repair, to send the rest now; batchctl watch ${job}, to send it after a while, as any worker does`,
   };
 }

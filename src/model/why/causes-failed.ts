@@ -27,7 +27,7 @@ function expectUnmet({ view }: Snapshot): Cause | null {
     severity: 'fails',
     title: `every task ended, and a control total does not add up: ${some(view.record.spec.expect)}`,
     evidence: [`closed at ${view.closed.when}`],
-    mend: `batchctl verify ${view.record.job} shows both sides of each equation`,
+    mend: `batchctl verify ${view.record.job}, to see both sides of each equation`,
   };
 }
 
@@ -45,7 +45,7 @@ function failing({ view, failures }: Snapshot): readonly Cause[] {
       severity: 'fails',
       title: `${many(failure.count, 'task')} of ${failure.step} failed for good: ${saidOf(failure)}`,
       evidence,
-      mend: `${retry}, once it is mended (--with JOBFILE brings a mended program); ${skip} goes without`,
+      mend: `${retry}, once it is mended (--with JOBFILE: by a mended program); ${skip}, to go without`,
     };
   });
 }
@@ -89,7 +89,7 @@ function gatherBlocked({ view, steps }: Snapshot): Cause | null {
         .slice(start, index)
         .filter(({ failed: here }) => here > 0)
         .map(({ name, failed: here, total }) => `${name}: ${here} of ${many(total, 'task')} failed`),
-      mend: `batchctl retry ${job}, once what failed is mended; or go without: batchctl skip ${job} --cause C --reason TEXT`,
+      mend: `batchctl retry ${job}, once what failed is mended; batchctl skip ${job} --cause C --reason TEXT, to go without`,
     };
   }
   return null;
@@ -104,7 +104,7 @@ function canaries({ view, canaries: seen }: Snapshot): Cause | null {
       severity: 'stops',
       title: `round ${seen.round} is held back: of its ${many(seen.all, 'canary').replace('canarys', 'canaries')}, ${some(seen.failed)} failed for good again`,
       evidence: [`${seen.published} of ${seen.all} succeeded`, `batchctl logs ${job} ${seen.failed[0] ?? ''}`],
-      mend: `mend it, then batchctl retry ${job} --canary ${seen.all}; or batchctl retry ${job} for all at once`,
+      mend: `batchctl retry ${job} --canary ${seen.all}, once it is mended; batchctl retry ${job}, for all at once`,
     };
   }
   return {
@@ -112,6 +112,6 @@ function canaries({ view, canaries: seen }: Snapshot): Cause | null {
     severity: 'waits',
     title: `round ${seen.round} waits for its canaries: ${seen.published} of ${seen.all} succeeded by now`,
     evidence: ['the rest is asked for once all of them have'],
-    mend: `wait; or batchctl retry ${job} for all at once`,
+    mend: `wait; batchctl retry ${job}, for all at once`,
   };
 }

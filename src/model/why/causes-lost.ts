@@ -22,7 +22,7 @@ function killsWorkers(seen: Snapshot): Cause | null {
     evidence: deadly
       .slice(0, 3)
       .map((task) => `${nameOf(task)}: ${many(task.begun, 'attempt')} without an end; at five it fails for good`),
-    mend: `batchctl tasks ${job} --task ${nameOf(worst)}; then batchctl tasks kill ${job} ${nameOf(worst)} --fail goes on without it`,
+    mend: `batchctl tasks ${job} --task ${nameOf(worst)}, to see its attempts; batchctl tasks kill ${job} ${nameOf(worst)} --fail, to go on without it`,
   };
 }
 
@@ -57,7 +57,7 @@ function leasesExpiring(seen: Snapshot): Cause | null {
       ...worst.losses.slice(-3).map((attempt) => lossText(attempt, workersById(seen))),
       ...(memory > 0 ? [`other attempts of it used up to ${size(memory)} of memory`] : []),
     ],
-    mend: `batchctl workers logs ${last.worker}; if it is memory, say so in the job file (needs: { memory: 4GB }); batchctl tasks ${job} --task ${nameOf(worst.history)} has every attempt`,
+    mend: `batchctl workers logs ${last.worker}, to see why; batchctl tasks ${job} --task ${nameOf(worst.history)}, for every attempt; if it is memory, say so in the job file (needs: { memory: 4GB })`,
   };
 }
 
@@ -95,7 +95,7 @@ function workerLost(seen: Snapshot): Cause | null {
     severity: 'waits',
     title: `${many(orphans.length, 'task')} ran on a worker that is gone (${first.worker}, last seen ${span(since(seen, worker?.seenAt ?? seen.now))} ago)`,
     evidence: [`${some(orphans.map(taskName))}: ${again}`],
-    mend: `wait: no attempt is spent; batchctl workers logs ${first.worker} may say why it died`,
+    mend: `wait: no attempt is spent; batchctl workers logs ${first.worker}, for why it died`,
   };
 }
 

@@ -48,7 +48,7 @@ function stragglerOf(seen: Snapshot, step: string, tasks: readonly LedgerTask[],
   const evidence = oldest
     .slice(0, 3)
     .map((task) => `${step}/${task.task} on ${task.worker}, begun at ${iso(task.startedAt ?? 0)}`);
-  const mend = `batchctl logs ${job} ${name} --follow; if it hangs: batchctl tasks kill ${job} ${name} --requeue`;
+  const mend = `batchctl logs ${job} ${name} --follow, to see what it does; batchctl tasks kill ${job} ${name} --requeue, if it hangs`;
   if (!last) {
     const title = `${many(tasks.length, 'task')} of ${step} ${are(tasks.length)} far slower than the rest: ${name} has run for ${ran}${versus}`;
     return { code: 'slowTasks', severity: 'slows', title, evidence, mend };
@@ -106,6 +106,6 @@ function ledgerBehind(seen: Snapshot): Cause | null {
     severity: 'note',
     title: `the ledger is behind the store: status, tasks and report show less than was done (${some(behind, 1)})`,
     evidence: behind,
-    mend: `batchctl verify ${view.record.job} --repair, or batchctl ledger rebuild`,
+    mend: `batchctl verify ${view.record.job} --repair, for this job; batchctl ledger rebuild, for all`,
   };
 }

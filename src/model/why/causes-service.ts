@@ -39,7 +39,7 @@ export function ofTrouble({ service, group, kind, message, hint }: Trouble): Cau
     return { code: 'diskFull', severity: 'stops', title: `${where} has no room left`, evidence, mend };
   }
   const severity = service === 'ledger' ? 'slows' : 'stops';
-  const mend = hint ?? 'batchctl doctor says more';
+  const mend = hint ?? 'batchctl doctor, to see more';
   return { code: CODES[service], severity, title: `${where} can't be reached`, evidence, mend };
 }
 
@@ -67,7 +67,7 @@ function newerMessages({ groups, version }: Snapshot): readonly Cause[] {
     const versions = [...new Set(workers.filter(({ state }) => state !== 'gone').map((worker) => worker.version))];
     const known = versions.length === 0 ? '' : `; its workers are batchctl ${some(versions)}`;
     const title = `messages in group ${group} have format ${newerFormat}, which batchctl ${version} can't read${known}`;
-    const mend = `update the workers: batchctl scale 0${groupFlag(group)}, install the batchctl that submitted the job, batchctl scale 1${groupFlag(group)}`;
+    const mend = `batchctl scale 0${groupFlag(group)}; install the batchctl that submitted the job; batchctl scale 1${groupFlag(group)}`;
     const evidence = ['they are given back unrun, and delivered again after a minute'];
     return [{ code: 'newerFormat', severity: 'stops', title, evidence, mend }];
   });
@@ -81,7 +81,7 @@ function olderWorkers({ view, groups }: Snapshot): readonly Cause[] {
     if (older.length === 0) return [];
     const title = `${many(older.length, 'worker')} of group ${group} ${are(older.length)} older than the batchctl ${view.record.version} that submitted the job`;
     const evidence = older.slice(0, 3).map(({ worker, version }) => `${worker}: batchctl ${version}`);
-    const mend = `batchctl workers drain ${older[0]?.worker ?? 'WORKER'}, and start one of the newer version`;
+    const mend = `batchctl workers drain ${older[0]?.worker ?? 'WORKER'}, then start one of the newer version`;
     return [{ code: 'olderWorkers', severity: 'note', title, evidence, mend }];
   });
 }

@@ -34,7 +34,7 @@ function deadLetters({ deadLetters: letters, view }: Snapshot): Cause | null {
     severity: 'stops',
     title: `${many(letters.length, 'task')} of it lie among the dead letters of group ${first.group}, and did not fail for good: ${first.reason}`,
     evidence: letters.slice(0, 3).map(({ step, task, reason }) => `${step}/${task}: ${reason}`),
-    mend: `mend what it says, then batchctl queue redrive --group ${first.group} --job ${job}`,
+    mend: `batchctl queue redrive --group ${first.group} --job ${job}, once what it says is mended`,
   };
 }
 
@@ -95,7 +95,7 @@ function backoff(seen: Snapshot, { group, mine, newerFormat }: GroupSeen): Cause
     severity: 'waits',
     title: `all ${many(mine.delayed, 'task')} in group ${group} wait ${why}: the first is due in ${span((mine.nextDue - seen.now) / 1_000)}${last}`,
     evidence: failed.slice(0, 3).map(({ task, last: attempt }) => attemptText(task, attempt)),
-    mend: first === undefined ? 'wait' : `wait, or look at what fails: batchctl logs ${job} ${nameOf(first.task)}`,
+    mend: first === undefined ? 'wait' : `wait; batchctl logs ${job} ${nameOf(first.task)}, to see what fails`,
   };
 }
 

@@ -37,7 +37,7 @@ function noTaker(seen: Snapshot, group: GroupSeen): Cause | null {
   }
   if (desired === 0) {
     const title = `no worker serves group ${group.group}, and its size is 0${wantedSize === null ? '' : ` (${wantedSize.mode})`}`;
-    const mend = `batchctl scale 1${flag}, or batchctl worker${flag} --until-empty`;
+    const mend = `batchctl scale 1${flag}, to keep one up; batchctl worker${flag} --until-empty, to work here and now`;
     return { code: 'noWorker', severity: 'stops', title, evidence, mend };
   }
   if (supervisor !== null && !supervisor.alive) {
@@ -94,7 +94,7 @@ function doesNotFit(seen: Snapshot, group: GroupSeen): Cause | null {
       evidence: workers.slice(0, 3).map(describe),
       mend:
         first === 'slots'
-          ? `batchctl scale ${Math.max(1, group.size?.desired ?? 1)}${groupFlag(group.group)} --slots ${needed}, or batchctl worker${groupFlag(group.group)} --slots ${needed}`
+          ? `batchctl scale ${Math.max(1, group.size?.desired ?? 1)}${groupFlag(group.group)} --slots ${needed}; batchctl worker${groupFlag(group.group)} --slots ${needed}, to work here and now`
           : `start a worker with more ${first} in group ${group.group}, or lower needs.${first} in the job file and submit it again`,
     };
   }
@@ -143,6 +143,6 @@ function busyElsewhere(seen: Snapshot, group: GroupSeen): Cause | null {
     severity: 'slows',
     title: `${slots === 1 ? 'the only slot' : `all ${slots} slots`} of group ${group.group} ${are(slots)} busy with other jobs: ${names}`,
     evidence: workers.slice(0, 3).map(({ worker, busy }) => `${worker} runs ${some(busy, 2)}`),
-    mend: `batchctl scale ${workers.length + 1}${groupFlag(group.group)}; or batchctl pause ${jobs[0]?.[0] ?? 'JOB'} --now`,
+    mend: `batchctl scale ${workers.length + 1}${groupFlag(group.group)}; batchctl pause ${jobs[0]?.[0] ?? 'JOB'} --now, to let this one go first`,
   };
 }

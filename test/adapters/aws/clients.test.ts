@@ -16,6 +16,7 @@ import { createS3Store, type S3Store } from '../../../src/adapters/aws/s3-store.
 import { failsWith, rejection } from '../../contracts/store-bench.ts';
 import { startConnectProxy } from '../../support/servers/connect-proxy.ts';
 import { type Moto, startMoto } from '../../support/servers/moto.ts';
+import { findProgram, needProgram } from '../../support/servers/program.ts';
 import { HttpRequest } from './http-request.ts';
 import { clientsOf, makeBucket, REGION } from './s3-bench.ts';
 
@@ -117,13 +118,14 @@ describe('AWS clients', () => {
   });
 
   describe('over TLS', () => {
-    it('trust the certificates of AWS_CA_BUNDLE, straight and through a proxy, and no unknown one', async () => {
+    it('trust the certificates of AWS_CA_BUNDLE, straight and through a proxy, and no unknown one', async function () {
+      const openssl = needProgram(this, findProgram('openssl'), 'openssl');
       const directory = mkdtempSync(join(tmpdir(), 'batchctl-tls-'));
       closing.push(() => rmSync(directory, { recursive: true, force: true }));
       const [key, cert] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
       const names = 'subjectAltName=DNS:faraway,DNS:localhost';
       const subject = ['-subj', '/CN=test', '-addext', names, '-keyout', key, '-out', cert];
-      execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', ...subject], {
+      execFileSync(openssl, ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', ...subject], {
         stdio: 'ignore',
       });
       const server = createTlsServer({ key: readFileSync(key), cert: readFileSync(cert) });

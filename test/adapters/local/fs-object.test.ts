@@ -76,6 +76,28 @@ describe('an object’s file', () => {
     }
   });
 
+  it('is read as it is, whatever its size and metadata, also when many are read at once', async () => {
+    // 2,048 bytes of metadata in short names: as JSON it is longer than the end of a file that is read at first.
+    const letters = [...'abcdefghijklmnopqrstuvwxyz0123456789'];
+    const names = letters.flatMap((one) => letters.map((other) => one + other)).slice(0, 1_024);
+    const long = Object.fromEntries(names.map((name) => [name, '']));
+    const objects = [0, 1, 7_900, 8_050, 8_192, 20_000].flatMap((size) => [
+      { key: `a${size}`, bytes: Buffer.alloc(size, `a${size} `), metadata: { a: 'b' } },
+      { key: `b${size}`, bytes: Buffer.alloc(size, `b${size} `), metadata: long },
+    ]);
+    for (const { key, bytes, metadata } of objects) await store.put(key, bytes, { metadata });
+    const range = { offset: 3, length: 5 };
+    const read = await Promise.all(
+      objects.map(async ({ key }) => [await store.read(key), await store.head(key), await store.read(key, { range })]),
+    );
+    for (const [n, { bytes, metadata }] of objects.entries()) {
+      const [all, info, some] = read[n] ?? [];
+      expect(Buffer.from(all as Uint8Array).equals(bytes)).to.equal(true);
+      expect(info).to.deep.include({ size: bytes.length, metadata });
+      expect(Buffer.from(some as Uint8Array).equals(bytes.subarray(3, 8))).to.equal(true);
+    }
+  });
+
   it('whose middle is missing, or whose metadata is no JSON, is corrupt', async () => {
     await store.put('k', 'x'.repeat(1_000), { metadata: { a: 'b' } });
     const path = fileOf('k');

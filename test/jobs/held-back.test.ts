@@ -10,8 +10,8 @@ import { encodeMessage } from '../../src/model/message.ts';
 import { roundOf, stateOf } from '../../src/model/view.ts';
 import { admit } from '../../src/worker/admit.ts';
 import { JobCache } from '../../src/worker/job-cache.ts';
-import { openPlace, type Place } from '../jobs/published-job.ts';
-import { submitJob, work } from '../jobs/submitted-job.ts';
+import { openPlace, type Place } from './published-job.ts';
+import { submitJob, work } from './submitted-job.ts';
 
 const YAML = `
 name: claims
@@ -21,7 +21,7 @@ steps:
   - { name: price, run: 'echo $BATCHCTL_ROUND' }
 `;
 
-describe('review: what canaries hold back', () => {
+describe('what canaries hold back', () => {
   let place: Place;
   beforeEach(async () => {
     place = await openPlace();

@@ -7,10 +7,10 @@ import type { JobView } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { JobCache } from '../../src/worker/job-cache.ts';
 import { heedJournals } from '../../src/worker/pulse.ts';
-import { openPlace, type Place, putJob } from '../jobs/published-job.ts';
-import { publishAll, submitJob } from '../jobs/submitted-job.ts';
 import { rejection } from '../support/rejection.ts';
 import { wrapStore } from '../support/wrap-store.ts';
+import { openPlace, type Place, putJob } from './published-job.ts';
+import { publishAll, submitJob } from './submitted-job.ts';
 
 const YAML = `
 name: claims
@@ -19,7 +19,7 @@ steps:
   - { name: price, run: [cat] }
 `;
 
-describe('review: races', () => {
+describe('prune and a submission at once', () => {
   let place: Place;
   beforeEach(async () => {
     place = await openPlace();

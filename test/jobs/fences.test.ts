@@ -8,12 +8,12 @@ import { standingOf } from '../../src/model/decide.ts';
 import { codeKey, journalKey, outPrefix, stagedPrefix } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
-import { openPlace, type Place, putJob } from '../jobs/published-job.ts';
-import { publishAll, submitJob } from '../jobs/submitted-job.ts';
 import { factsOf, viewOf } from '../model/job-of.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { rejection } from '../support/rejection.ts';
 import { wrapStore } from '../support/wrap-store.ts';
+import { openPlace, type Place, putJob } from './published-job.ts';
+import { publishAll, submitJob } from './submitted-job.ts';
 
 const YAML = `
 name: claims
@@ -25,7 +25,7 @@ steps:
 `;
 const DAY = 24 * 3_600_000;
 
-describe('review: fences', () => {
+describe('fences of the journal', () => {
   let place: Place;
   beforeEach(async () => {
     place = await openPlace();

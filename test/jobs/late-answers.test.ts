@@ -11,8 +11,8 @@ import { outKey } from '../../src/model/keys.ts';
 import { META } from '../../src/model/output.ts';
 import type { JobView } from '../../src/model/view.ts';
 import { stateOf } from '../../src/model/view.ts';
-import { openPlace, type Place } from '../jobs/published-job.ts';
-import { submitJob } from '../jobs/submitted-job.ts';
+import { openPlace, type Place } from './published-job.ts';
+import { submitJob } from './submitted-job.ts';
 
 const YAML = `
 name: claims
@@ -23,7 +23,7 @@ steps:
 expect: [price.n == totals.n]
 `;
 
-describe('review: answers', () => {
+describe('answers about late outputs and undone skips', () => {
   let place: Place;
   beforeEach(async () => {
     place = await openPlace();

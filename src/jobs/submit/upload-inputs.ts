@@ -1,0 +1,110 @@
+import { basename } from 'node:path';
+import { BatchctlError } from '../../errors.ts';
+import { eachParallel } from '../../lib/each-parallel.ts';
+import type { JobInput, JobRecord } from '../../model/job.ts';
+import { INPUTS, inputKey } from '../../model/keys.ts';
+import type { ObjectStore } from '../../ports/object-store.ts';
+import { dataChecksum, dataMetadata } from '../data-key.ts';
+import type { FoundInput } from './inputs.ts';
+
+/** Files, and lookups, in flight. */
+const PARALLEL = 8;
+
+/** Where a local input goes for workers that can't read it here: named by its content, so that it is put once. */
+export function uploadedInput(path: string, checksum: string): JobInput['source'] {
+  const name = basename(path)
+    .replaceAll(/[^\w.+=@~-]/g, '_')
+    .slice(-100);
+  return { kind: 'store', key: inputKey(checksum.slice('sha256:'.length), name), etag: '' };
+}
+
+export interface UploadInputsOptions {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/**
+ * Puts the local inputs that workers elsewhere will read, and answers all inputs with what they are pinned by. What is
+ * there already is left as it is; an upload that was interrupted is taken up by submitting again. Throws `changed` for a
+ * file that is written to meanwhile.
+ */
+export async function uploadInputs(
+  store: Pick<ObjectStore, 'head' | 'uploadFile' | 'delete'>,
+  inputs: readonly FoundInput[],
+  { signal, onProgress }: UploadInputsOptions,
+): Promise<readonly FoundInput[]> {
+  const total = inputs.reduce((sum, { path, input }) => sum + (path === undefined ? 0 : input.size), 0);
+  const safe = new Map<number, number>();
+  let done = 0;
+  const at = (index: number, bytes: number): void => {
+    done += bytes - (safe.get(index) ?? 0);
+    safe.set(index, bytes);
+    onProgress?.(done, total);
+  };
+  const pinned = [...inputs];
+  await eachParallel(
+    inputs.entries(),
+    PARALLEL,
+    async ([index, found], ends) => {
+      if (found.path === undefined) return;
+      pinned[index] = await uploadInput(store, found, { signal: ends, onProgress: (bytes) => at(index, bytes) });
+      at(index, found.input.size);
+    },
+    signal,
+  );
+  return pinned;
+}
+
+async function uploadInput(
+  store: Pick<ObjectStore, 'head' | 'uploadFile' | 'delete'>,
+  found: FoundInput,
+  options: { readonly signal: AbortSignal; readonly onProgress: (bytes: number) => void },
+): Promise<FoundInput> {
+  const { input, path, source } = found;
+  const { checksum, size } = input;
+  if (path === undefined || checksum === null || input.source.kind !== 'store') return found;
+  const { key } = input.source;
+  const look = async (): Promise<FoundInput | null> => {
+    const there = await store.head(key);
+    if (there === null || there.size !== size || dataChecksum(there.metadata) !== checksum) return null;
+    return { ...found, input: { ...input, source: { kind: 'store', key, etag: there.etag } } };
+  };
+  const before = await look();
+  if (before !== null) return before;
+  // Never over another's: an open job may have pinned that one.
+  const { created, etag } = await store.uploadFile(path, key, {
+    ifAbsent: true,
+    metadata: dataMetadata(checksum),
+    ...options,
+  });
+  const after = await look();
+  try {
+    // What was read for the checksum is what was put, as far as the file's pin tells.
+    await source.check();
+    if (after === null) throw altered(key);
+  } catch (error) {
+    if (created && after?.input.source.kind === 'store' && after.input.source.etag === etag) await store.delete([key]);
+    throw error;
+  }
+  return after;
+}
+
+/** Looks whether the inputs that were put are still there, once job.json names them. Throws `notFound` if one isn't. */
+export async function uploadedMustBeThere(
+  store: Pick<ObjectStore, 'head'>,
+  { inputs }: Pick<JobRecord, 'inputs'>,
+): Promise<void> {
+  await eachParallel(inputs, PARALLEL, async ({ name, source }) => {
+    if (source.kind !== 'store' || !source.key.startsWith(INPUTS)) return;
+    if ((await store.head(source.key))?.etag === source.etag) return;
+    throw new BatchctlError('notFound', `the input ${name} was removed from the store while the job was submitted`, {
+      hint: 'submit the job again: it is put again',
+    });
+  });
+}
+
+function altered(key: string): BatchctlError {
+  return new BatchctlError('corrupt', `expected ${key} to hold what its name says, found something else`, {
+    hint: `batchctl rm ${key.slice('data/'.length)}, then the same command again`,
+  });
+}

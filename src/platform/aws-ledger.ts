@@ -1,0 +1,92 @@
+import type { AwsClients } from '../adapters/aws/clients.ts';
+import type { PasswordSource } from '../adapters/sql/server-options.ts';
+import type { AwsLedger, AwsProfile } from '../config.ts';
+import { BatchctlError } from '../errors.ts';
+import type { Ledger } from '../ports/ledger.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
+import type { Allowed } from './account-guard.ts';
+
+export interface AwsLedgerParts {
+  readonly profile: AwsProfile;
+  readonly clients: AwsClients;
+  readonly store: ObjectStore;
+  readonly writer: string;
+  readonly allowed: Allowed;
+}
+
+/** Opens the ledger of the profile's kind. Throws `config` for a password that isn't there, else as the adapters do. */
+export async function openAwsLedger(parts: AwsLedgerParts): Promise<Ledger> {
+  const { profile, store, writer } = parts;
+  const { ledger } = profile;
+  switch (ledger.kind) {
+    case 'store':
+      return (await import('../adapters/store/store-ledger.ts')).openStoreLedger({ store, writer });
+    case 'simpledb':
+      return openSimpleDb(parts, ledger.domains);
+    case 'postgres':
+    case 'mysql':
+      return openServer(parts, ledger);
+    default:
+      return ledger satisfies never;
+  }
+}
+
+async function openSimpleDb(parts: AwsLedgerParts, domains: number): Promise<Ledger> {
+  const { profile, clients, store, writer, allowed } = parts;
+  const [{ SimpleDbObjects }, { openStoreLedger }] = await Promise.all([
+    import('../adapters/aws/simpledb-objects.ts'),
+    import('../adapters/store/store-ledger.ts'),
+    // Opening makes the domains that lack.
+    allowed(),
+  ]);
+  const objects = new SimpleDbObjects({
+    region: profile.region,
+    endpoint: clients.endpoint('simpledb'),
+    credentials: clients.credentials,
+    agentFor: (url) => clients.agentFor(url, 'control'),
+    profile: profile.aws.profile,
+    stack: profile.stack,
+    domains,
+    store,
+  });
+  await objects.open();
+  return openStoreLedger({ store: objects, writer });
+}
+
+type ServerLedger = Extract<AwsLedger, { kind: 'postgres' | 'mysql' }>;
+
+async function openServer({ profile, clients, writer }: AwsLedgerParts, server: ServerLedger): Promise<Ledger> {
+  const { openSqlLedger } = await import('../adapters/sql/sql-ledger.ts');
+  const password = await passwordOf(profile, clients, server);
+  const ledger = openSqlLedger({
+    dialect: server.kind,
+    url: server.url,
+    ca: server.ca,
+    writer,
+    ...(password !== null && { password }),
+  });
+  await ledger.open();
+  return ledger;
+}
+
+async function passwordOf(
+  profile: AwsProfile,
+  clients: AwsClients,
+  server: ServerLedger,
+): Promise<PasswordSource | null> {
+  if (server.kind === 'postgres' && server.iam) {
+    const { rdsTokens } = await import('../adapters/aws/rds-token.ts');
+    const { region, aws } = profile;
+    const get = rdsTokens({ region, credentials: clients.credentials, profile: aws.profile });
+    return { from: 'an IAM token', get };
+  }
+  const { passwordEnv: name } = server;
+  if (name === null) return null;
+  const password = process.env[name];
+  if (password === undefined || password === '') {
+    throw new BatchctlError('config', `expected the password of the ledger in ${name}, found no such variable`, {
+      hint: `export ${name}=..., or name another variable in ledger.passwordEnv`,
+    });
+  }
+  return { from: `the variable ${name}`, get: async () => password };
+}

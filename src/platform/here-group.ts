@@ -1,0 +1,65 @@
+import { BatchctlError } from '../errors.ts';
+import { orderKey, ordersPrefix } from '../model/keys.ts';
+import type { LedgerWorker } from '../ports/ledger.ts';
+import type { Platform } from '../ports/platform.ts';
+import type { GroupStatus, WorkerGroup } from '../ports/worker-group.ts';
+
+/** A worker counts as up while its last sign of life is younger than so many leases. */
+const ALIVE_LEASES = 2;
+
+/**
+ * A group whose workers are started one by one, by `worker --here` or by whatever starts machines: they are counted
+ * and ordered, and nothing here starts or ends one.
+ */
+export class HereGroup implements WorkerGroup {
+  readonly group: string;
+  readonly #platform: Pick<Platform, 'store' | 'clock' | 'ledger' | 'leaseSeconds'>;
+  readonly #max: number;
+
+  constructor(group: string, max: number, platform: Pick<Platform, 'store' | 'clock' | 'ledger' | 'leaseSeconds'>) {
+    this.group = group;
+    this.#max = max;
+    this.#platform = platform;
+  }
+
+  async describe(): Promise<GroupStatus> {
+    const running = (await this.#up()).length;
+    return { group: this.group, desired: 0, min: 0, max: this.#max, mode: 'manual', running, until: null };
+  }
+
+  /** Throws `refused`: nobody would meet the size. */
+  async resize(): Promise<GroupStatus> {
+    throw new BatchctlError(
+      'refused',
+      `this version can't change the size of group ${this.group}: it has no Auto Scaling group yet`,
+      { hint: `start workers with batchctl worker --here --group ${this.group}` },
+    );
+  }
+
+  /** Of no effect, as in every group that is manual. */
+  raise(): Promise<GroupStatus> {
+    return this.describe();
+  }
+
+  async order(worker: string, order: 'drain' | 'stop'): Promise<void> {
+    const { store, clock } = this.#platform;
+    if (!(await this.#up()).some((known) => known.worker === worker)) {
+      throw new BatchctlError('notFound', `group ${this.group} has no worker ${worker}`, {
+        hint: `batchctl workers --group ${this.group} lists them`,
+      });
+    }
+    const body = JSON.stringify({ format: 1, order, when: clock.now() });
+    let next = 0;
+    for await (const _ of store.list(ordersPrefix(worker))) next += 1;
+    while (!(await store.put(orderKey(worker, next), body, { ifAbsent: true })).created) next += 1;
+  }
+
+  /** Of no effect: nothing here ends a worker that didn't drain. */
+  async protect(): Promise<void> {}
+
+  async #up(): Promise<readonly LedgerWorker[]> {
+    const { clock, leaseSeconds, ledger } = this.#platform;
+    const seen = await (await ledger()).workers({ since: clock.now() - ALIVE_LEASES * leaseSeconds * 1_000 });
+    return seen.filter(({ group, state }) => state !== 'gone' && group.split(',').includes(this.group));
+  }
+}

@@ -1,0 +1,108 @@
+import type { AwsClientsOptions } from '../adapters/aws/clients.ts';
+import type { AwsGroup, AwsProfile } from '../config.ts';
+import { BatchctlError } from '../errors.ts';
+import { systemClock } from '../lib/clock.ts';
+import { person } from '../lib/person.ts';
+import type { Ledger } from '../ports/ledger.ts';
+import type { Platform } from '../ports/platform.ts';
+import type { TaskQueue } from '../ports/task-queue.ts';
+import { askedOnce, guardedStore, hasNoAccounts } from './account-guard.ts';
+import { openAwsLedger } from './aws-ledger.ts';
+import { HereGroup } from './here-group.ts';
+import { withKills } from './kill-faults.ts';
+import { moduleUrl } from './module-url.ts';
+import { Opened } from './opened.ts';
+import { leaseFromEnvironment, type PlatformOptions } from './options.ts';
+import { makeScratch, temporaryRoot } from './scratch.ts';
+
+/** A worker leaves as slowly as its last poll ends, and a spot instance has two minutes. */
+const POLL_SECONDS = 10;
+/** Seconds: the default of a group's `visibility`; no sign of life comes later than one of a third of it. */
+const LEASE = 120;
+
+/**
+ * The four ports on S3, SQS and the profile's ledger. Nothing is asked of AWS before it is used, and nothing written
+ * before the credentials have proven to be the account's that the profile names.
+ */
+export async function openAws(profile: AwsProfile, options: PlatformOptions): Promise<Platform> {
+  const { region, account, stack, endpoints, bucket, kmsKey } = profile;
+  const who = options.who ?? person();
+  const lease = options.leaseSeconds ?? leaseFromEnvironment();
+  const at: AwsClientsOptions = { region, account, endpoints, profile: profile.aws.profile };
+  const [{ AwsClients }, { createS3Store }, { requireAccount }] = await Promise.all([
+    import('../adapters/aws/clients.ts'),
+    import('../adapters/aws/s3-store.ts'),
+    import('../adapters/aws/account.ts'),
+  ]);
+  const clients = new AwsClients(at);
+  const allowed = askedOnce(async () => {
+    if (!hasNoAccounts(profile)) await requireAccount(clients);
+  });
+  const { name, prefix } = bucket;
+  const s3 = await createS3Store({ clients, bucket: name, prefix, kmsKey });
+  const store = await withKills(guardedStore(s3, allowed));
+  const leaseOf = (group: string): number => {
+    const { visibility } = groupOf(profile, group);
+    return lease ?? visibility;
+  };
+  const queueOptions = (group: string) => ({
+    clients: at,
+    group,
+    name: `${stack}-${group}`,
+    leaseSeconds: leaseOf(group),
+    pollSeconds: POLL_SECONDS,
+  });
+  const queues = new Opened<TaskQueue>(async (group) => {
+    const { openSqsQueue } = await import('../adapters/aws/sqs-queue.ts');
+    const { onWarning } = options;
+    const opening = openSqsQueue({ ...queueOptions(group), ...(onWarning !== undefined && { onWarning }) });
+    const [queue, answer] = await Promise.allSettled([opening, allowed()]);
+    if (queue.status === 'rejected') throw queue.reason;
+    if (answer.status === 'fulfilled') return queue.value;
+    await queue.value.close();
+    throw answer.reason;
+  });
+  const ledgers = new Opened<Ledger>(() => openAwsLedger({ profile, clients, store, writer: who, allowed }));
+  const platform: Platform = {
+    store,
+    clock: systemClock,
+    who,
+    leaseSeconds: lease ?? shortestLease(profile),
+    remote: true,
+    mayWrite: allowed,
+    ledger: () => ledgers.get('ledger'),
+    queue: (group) => queues.get(group),
+    group: async (group) => new HereGroup(group, groupOf(profile, group).max, platform),
+    queueModule: (group) => ({
+      module: moduleUrl('adapters/aws/sqs-heartbeat'),
+      exportName: 'openSqsHeartbeat',
+      options: queueOptions(group),
+    }),
+    scratch: async (worker) => makeScratch(temporaryRoot(), worker),
+    localFile: () => null,
+    close: async () => {
+      await queues.close();
+      await ledgers.close();
+      await clients.close();
+    },
+  };
+  return platform;
+}
+
+/**
+ * What workers' signs of life and onlookers' patience go by: all processes of a profile agree on it, and the shortest
+ * lets a pause be heeded soon. A delivery's own lease is its queue's.
+ */
+function shortestLease({ groups }: AwsProfile): number {
+  return Math.min(LEASE, ...Object.values(groups).map(({ visibility }) => visibility));
+}
+
+function groupOf({ name, groups }: AwsProfile, group: string): AwsGroup {
+  const found = groups[group];
+  if (found !== undefined) return found;
+  throw new BatchctlError(
+    'config',
+    `expected a group of profile ${name} (${Object.keys(groups).join(', ')}), found ${group}`,
+    { hint: `add ${group} to its groups, or correct the step's group in the job file` },
+  );
+}

@@ -1,0 +1,77 @@
+import { dirname, join } from 'node:path';
+import type { Config, LocalProfile } from '../config.ts';
+import { systemClock } from '../lib/clock.ts';
+import { person } from '../lib/person.ts';
+import type { Ledger } from '../ports/ledger.ts';
+import type { Platform } from '../ports/platform.ts';
+import type { TaskQueue } from '../ports/task-queue.ts';
+import type { WorkerGroup } from '../ports/worker-group.ts';
+import { withKills } from './kill-faults.ts';
+import { localInsight } from './local-insight.ts';
+import { moduleUrl } from './module-url.ts';
+import { Opened } from './opened.ts';
+import { leaseFromEnvironment, type PlatformOptions } from './options.ts';
+import { programArgv } from './program-argv.ts';
+import { makeScratch } from './scratch.ts';
+
+/** Leases of the local profile, seconds: short, as heartbeats cost nothing here. */
+const LOCAL_LEASE = 15;
+
+/** The four ports on files, SQLite and processes of this machine. */
+export async function openLocal(config: Config, profile: LocalProfile, options: PlatformOptions): Promise<Platform> {
+  const { root, durability } = profile;
+  const leaseSeconds = options.leaseSeconds ?? leaseFromEnvironment() ?? LOCAL_LEASE;
+  const who = options.who ?? person();
+  const { createFsStore } = await import('../adapters/local/fs-store.ts');
+  const files = await createFsStore({ root, durability });
+  const store = await withKills(files);
+  const queueOptions = (group: string) => ({ root, group, holder: who, leaseSeconds, durability });
+  const queues = new Opened<TaskQueue>(async (group) => {
+    const { openSqliteQueue } = await import('../adapters/local/sqlite-queue.ts');
+    return openSqliteQueue(queueOptions(group));
+  });
+  const ledgers = new Opened<Ledger>(() => openLedger(root, durability, who));
+  const ledger = (): Promise<Ledger> => ledgers.get('ledger');
+  return {
+    store,
+    clock: systemClock,
+    who,
+    leaseSeconds,
+    ledger,
+    queue: (group) => queues.get(group),
+    group: async (name) => openGroup(name, config, profile, store, ledger),
+    queueModule: (group) => ({
+      module: moduleUrl('adapters/local/sqlite-queue'),
+      exportName: 'openSqliteQueue',
+      options: queueOptions(group),
+    }),
+    scratch: async (worker) => makeScratch(join(root, 'work'), worker),
+    localFile: (key) => files.localFile(key),
+    insight: localInsight(root),
+    close: async () => {
+      await queues.close();
+      await ledgers.close();
+    },
+  };
+}
+
+async function openLedger(root: string, durability: LocalProfile['durability'], writer: string): Promise<Ledger> {
+  const { openSqlLedger } = await import('../adapters/sql/sql-ledger.ts');
+  const ledger = openSqlLedger({ dialect: 'sqlite', file: join(root, 'ledger.db'), durability, writer });
+  await ledger.open();
+  return ledger;
+}
+
+async function openGroup(
+  name: string,
+  config: Config,
+  profile: LocalProfile,
+  store: Platform['store'],
+  ledger: () => Promise<Ledger>,
+): Promise<WorkerGroup> {
+  const { openProcessGroup } = await import('../adapters/local/open-process-group.ts');
+  // Without a file the configuration is told by where one stands: beside the root.
+  const cwd = config.file === null ? dirname(profile.root) : undefined;
+  const argv = programArgv(config, 'worker-supervisor', '--group', name);
+  return openProcessGroup({ group: name, root: profile.root, store, ledger, supervisor: { argv, cwd } });
+}

@@ -1,0 +1,31 @@
+/** Things that are opened once for each name. One that could not be opened is tried again by whoever asks next. */
+export class Opened<T extends { close(): Promise<void> }> {
+  readonly #open: (name: string) => Promise<T>;
+  readonly #known = new Map<string, Promise<T>>();
+
+  constructor(open: (name: string) => Promise<T>) {
+    this.#open = open;
+  }
+
+  get(name: string): Promise<T> {
+    const known = this.#known.get(name);
+    if (known !== undefined) return known;
+    const opening = this.#open(name);
+    this.#known.set(name, opening);
+    opening.catch(() => this.#known.delete(name));
+    return opening;
+  }
+
+  /** Closes what is open, and waits for what is being opened. */
+  async close(): Promise<void> {
+    const known = [...this.#known.values()];
+    this.#known.clear();
+    await Promise.all(
+      known.map(async (opening) => {
+        // What could not be opened was told to whoever asked.
+        const open = await opening.catch(() => null);
+        await open?.close();
+      }),
+    );
+  }
+}

@@ -1,0 +1,111 @@
+import { Agent } from 'node:http';
+import { expect } from 'chai';
+import { SimpleDbObjects } from '../../../src/adapters/aws/simpledb-objects.ts';
+import { openStoreLedger } from '../../../src/adapters/store/store-ledger.ts';
+import { ledgerContract } from '../../contracts/ledger.ts';
+import { event, T0, worker } from '../../contracts/ledger-events.ts';
+import { MemoryStore } from '../../support/memory-store.ts';
+import { type SimpleDbServer, startSimpleDb } from '../../support/servers/simpledb-server.ts';
+import { simpleDbOptions } from '../../support/simpledb.ts';
+
+describe('the ledger on SimpleDB', () => {
+  const agent = new Agent({ keepAlive: true });
+  let server: SimpleDbServer;
+  let places = 0;
+  before(async () => {
+    server = await startSimpleDb();
+  });
+  after(async () => {
+    await server.close();
+    agent.destroy();
+  });
+
+  const objectsOf = async (store: MemoryStore, stack: string): Promise<SimpleDbObjects> => {
+    const objects = new SimpleDbObjects({ ...simpleDbOptions(server.url, agent), stack, domains: 2, store });
+    await objects.open();
+    return objects;
+  };
+
+  ledgerContract('items of SimpleDB', async () => {
+    const store = new MemoryStore();
+    places += 1;
+    const stack = `place${places}`;
+    return {
+      open: async (writer, clock) => {
+        const objects = await objectsOf(store, stack);
+        const ledger = openStoreLedger({ store: objects, writer, ...(clock && { clock }) });
+        await ledger.open();
+        return ledger;
+      },
+      end: async () => {
+        for (const n of [0, 1]) server.domains.remove(`${stack}-${n}`);
+      },
+    };
+  });
+
+  it('keeps what is over 1,024 bytes in the store, whole, and deletes what was replaced', async () => {
+    const store = new MemoryStore();
+    const objects = await objectsOf(store, 'large');
+    const key = 'ledger/tasks/claims-1/sums/t.w1.json';
+    const large = async (): Promise<number> => {
+      let count = 0;
+      for await (const _ of store.keys('ledger/large/')) count += 1;
+      return count;
+    };
+    for (const size of [1022, 1023, 1024, 50_000]) {
+      await objects.put(key, 'ä'.repeat(size / 2));
+      expect(Buffer.from((await objects.read(key)) ?? []).toString()).to.equal('ä'.repeat(size / 2));
+      expect(await large()).to.equal(size > 1023 ? 1 : 0);
+    }
+    await objects.delete([key]);
+    expect(await objects.read(key)).to.equal(null);
+    expect(await large()).to.equal(0);
+  });
+
+  it('lets one of twenty create an item, though answers are lost', async () => {
+    const store = new MemoryStore();
+    const racers = await Promise.all(Array.from({ length: 20 }, () => objectsOf(store, 'racers')));
+    const results = await Promise.all(
+      racers.map((objects, n) => objects.put('ledger/created/claims-1', `${n}`, { ifAbsent: true })),
+    );
+    expect(results.filter(({ created }) => created)).to.have.length(1);
+    const winner = results.findIndex(({ created }) => created);
+    expect(Buffer.from((await racers[0]?.read('ledger/created/claims-1')) ?? []).toString()).to.equal(`${winner}`);
+  });
+
+  it('spreads jobs over the domains, and lists each listing whole and in order', async () => {
+    const store = new MemoryStore();
+    const objects = await objectsOf(store, 'spread');
+    server.domains.pageCut = 7;
+    server.domains.emptyPages = 1;
+    try {
+      const ledger = openStoreLedger({ store: objects, writer: 'w1' });
+      for (let n = 0; n < 20; n += 1) await ledger.record([event('done', n, { job: `claims-${n}` })]);
+      for (let n = 0; n < 20; n += 1) await ledger.heartbeat(worker({ worker: `w${n}`, seenAt: T0 + n }));
+      const used = new Set(server.asked.map(({ parameters }) => parameters.get('DomainName')));
+      expect([...used]).to.include.members(['spread-0', 'spread-1']);
+      expect((await ledger.workers({})).map((each) => each.worker)).to.deep.equal(
+        Array.from({ length: 20 }, (_, n) => `w${19 - n}`),
+      );
+      for (let n = 0; n < 20; n += 1) expect((await ledger.counts(`claims-${n}`))[0]).to.include({ done: 1 });
+    } finally {
+      server.domains.pageCut = Number.POSITIVE_INFINITY;
+    }
+  });
+
+  it('goes on behind the last key when a token is too old', async () => {
+    const objects = await objectsOf(new MemoryStore(), 'tokens');
+    for (let n = 0; n < 9; n += 1) await objects.put(`ledger/workers/w${n}/0.default`, '{}');
+    server.domains.pageCut = 4;
+    try {
+      const seen: string[] = [];
+      for await (const key of objects.keys('ledger/workers/')) {
+        seen.push(key);
+        if (seen.length === 3) server.expireTokens();
+      }
+      expect(seen).to.deep.equal(Array.from({ length: 9 }, (_, n) => `ledger/workers/w${n}/0.default`));
+    } finally {
+      server.domains.pageCut = Number.POSITIVE_INFINITY;
+    }
+  });
+});

@@ -1,0 +1,27 @@
+import { expect } from 'chai';
+import { PieceCollector } from '../../src/lib/piece-collector.ts';
+
+describe('pieces that are collected', () => {
+  it('are written in their order, many at once, and the last ones when it is flushed', async () => {
+    const writes: string[] = [];
+    const pieces = new PieceCollector(async (bytes) => {
+      writes.push(Buffer.from(bytes).toString());
+    });
+    const given = Array.from({ length: 50_000 }, (_, n) => `line ${n}\n`);
+    for (const line of given) await pieces.add(Buffer.from(line));
+    await pieces.flush();
+    await pieces.flush();
+    expect(writes.join('')).to.equal(given.join(''));
+    expect(writes.length).to.be.within(2, 4);
+  });
+
+  it('go before a large one that comes after them', async () => {
+    const writes: number[] = [];
+    const pieces = new PieceCollector(async (bytes) => {
+      writes.push(bytes.length);
+    });
+    await pieces.add(Buffer.from('abc'));
+    await pieces.add(Buffer.alloc(2 ** 20));
+    expect(writes).to.deep.equal([3, 2 ** 20]);
+  });
+});

@@ -1,0 +1,100 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { expect } from 'chai';
+import { findProgram, needProgram } from './program.ts';
+import { SDB_KEY, SDB_SECRET, type SimpleDbServer, startSimpleDb } from './simpledb-server.ts';
+
+const run = promisify(execFile);
+
+/** The test server, asked by a client that we did not write: `aws sdb`. It starts slowly, so one test asks much. */
+describe('the SimpleDB test server, asked by the aws command line', () => {
+  let server: SimpleDbServer;
+  let command: string;
+  before(async function () {
+    command = needProgram(this, findProgram('/usr/bin/aws', 'aws'), 'awscli');
+    server = await startSimpleDb();
+  });
+  after(() => server?.close());
+
+  const aws = async (secret: string, ...words: readonly string[]): Promise<unknown> => {
+    const { stdout } = await run(command, ['sdb', ...words, '--endpoint-url', server.url, '--output', 'json'], {
+      env: {
+        PATH: process.env.PATH ?? '',
+        HOME: '/nonexistent',
+        AWS_ACCESS_KEY_ID: SDB_KEY,
+        AWS_SECRET_ACCESS_KEY: secret,
+        AWS_DEFAULT_REGION: 'us-east-1',
+        AWS_MAX_ATTEMPTS: '1',
+      },
+    });
+    return stdout.trim() === '' ? null : JSON.parse(stdout);
+  };
+  const sdb = (...words: readonly string[]): Promise<unknown> => aws(SDB_SECRET, ...words);
+  const refusal = async (...words: readonly string[]): Promise<string> => {
+    try {
+      await sdb(...words);
+    } catch (error) {
+      return /\((\w+)\)/.exec(String(error))?.[1] ?? String(error);
+    }
+    return 'none';
+  };
+
+  it('understands its signature, and refuses a wrong one', async function () {
+    this.timeout(60_000);
+    await sdb('create-domain', '--domain-name', 'acme-0');
+    expect(await sdb('list-domains')).to.deep.equal({ DomainNames: ['acme-0'] });
+    const wrong = await aws('wrong', 'list-domains').then(String, String);
+    expect(wrong).to.include('SignatureDoesNotMatch');
+  });
+
+  it('puts, conditions, batches, selects and pages as that client expects', async function () {
+    this.timeout(180_000);
+    const at = ['--domain-name', 'acme-0'];
+    const put = (item: string, attributes: string, ...more: string[]) =>
+      ['put-attributes', ...at, '--item-name', item, '--attributes', attributes, ...more] as const;
+    await sdb(...put("it's & <1>", 'Name=v,Value=ä & <b>,Replace=true'));
+    await sdb(...put("it's & <1>", 'Name=v,Value=second'));
+    expect(await sdb('get-attributes', ...at, '--item-name', "it's & <1>")).to.deep.equal({
+      Attributes: [
+        { Name: 'v', Value: 'ä & <b>' },
+        { Name: 'v', Value: 'second' },
+      ],
+    });
+    expect(await refusal(...put("it's & <1>", 'Name=e,Value=1', '--expected', 'Name=v,Exists=false'))).to.equal(
+      'ConditionalCheckFailed',
+    );
+    expect(await refusal(...put("it's & <1>", 'Name=e,Value=1', '--expected', 'Name=v,Value=second'))).to.equal(
+      'MultiValuedAttribute',
+    );
+    expect(await refusal(...put('b', 'Name=e,Value=1', '--expected', 'Name=v,Value=1'))).to.equal(
+      'AttributeDoesNotExist',
+    );
+    const items = (count: number) =>
+      JSON.stringify(
+        Array.from({ length: count }, (_, n) => ({
+          Name: `n${String(n).padStart(2, '0')}`,
+          Attributes: [{ Name: 'n', Value: String(n % 5), Replace: true }],
+        })),
+      );
+    await sdb('batch-put-attributes', ...at, '--items', items(25));
+    expect(await refusal('batch-put-attributes', ...at, '--items', items(26))).to.equal('NumberSubmittedItemsExceeded');
+    const select = (expression: string) => sdb('select', '--select-expression', expression, '--consistent-read');
+    // That client reads all pages itself.
+    const paged = await select(
+      "select itemName() from `acme-0` where n = '3' and itemName() > 'a' order by itemName() desc limit 2",
+    );
+    expect(paged).to.deep.equal({ Items: ['n23', 'n18', 'n13', 'n08', 'n03'].map((Name) => ({ Name })) });
+    expect(await select("select count(*) from `acme-0` where itemName() like 'n%' and not n in ('1', '2')"))
+      .to.have.nested.property('Items[0].Attributes[0]')
+      .that.deep.equals({ Name: 'Count', Value: '15' });
+    expect(await refusal('select', '--select-expression', 'select * from `acme-0` order by n')).to.equal(
+      'InvalidSortExpression',
+    );
+    expect(await refusal('select', '--select-expression', 'select * from acme-0')).to.equal('InvalidQueryExpression');
+    await sdb('batch-delete-attributes', ...at, '--items', '[{"Name":"n00"},{"Name":"n01"}]');
+    expect(await select('select count(*) from `acme-0` where n is not null'))
+      .to.have.nested.property('Items[0].Attributes[0].Value')
+      .that.equals('23');
+    expect(await refusal('select', '--select-expression', 'select * from `none`')).to.equal('NoSuchDomain');
+  });
+});

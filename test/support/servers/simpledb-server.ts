@@ -1,0 +1,184 @@
+import { createHmac } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { type Parameters, SdbDomains } from './simpledb-domains.ts';
+import { SdbError } from './simpledb-errors.ts';
+
+/** The only credentials that the server knows. */
+export const SDB_KEY = 'AKIDEXAMPLE';
+export const SDB_SECRET = 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY';
+
+/** Milliseconds by which a request's time may differ (HMACAuth). */
+const SKEW = 15 * 60_000;
+
+/** A small SimpleDB over real HTTP, for what moto lacks: select, batches, conditions, limits, checked signatures. */
+export interface SimpleDbServer {
+  readonly url: string;
+  readonly domains: SdbDomains;
+  /** Actions as they were asked for. */
+  readonly asked: { readonly action: string; readonly parameters: Parameters }[];
+  /** So many requests from now on are answered 503 ServiceUnavailable, which is how SimpleDB throttles (APIError). */
+  throttle(requests: number): void;
+  /** By how much its clock is ahead of this machine's, milliseconds. */
+  setClock(ahead: number): void;
+  /** Every token that was given so far is refused from now on. */
+  expireTokens(): void;
+  close(): Promise<void>;
+}
+
+export async function startSimpleDb(): Promise<SimpleDbServer> {
+  const domains = new SdbDomains();
+  const asked: SimpleDbServer['asked'] = [];
+  const state = { throttled: 0, ahead: 0, tokens: 0 };
+  const server = createServer((request, response) => {
+    void answer(request, response);
+  });
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const now = Date.now() + state.ahead;
+    response.setHeader('date', new Date(now).toUTCString());
+    response.setHeader('content-type', 'text/xml');
+    try {
+      const parameters = await parametersOf(request);
+      if (state.throttled > 0) {
+        state.throttled -= 1;
+        throw new SdbError('ServiceUnavailable', 503, 'Service AmazonSimpleDB is currently unavailable.');
+      }
+      checkSignature(request, parameters, now);
+      const action = parameters.get('Action') ?? '';
+      asked.push({ action, parameters });
+      const result = act(domains, action, parameters, state);
+      const metadata = '<ResponseMetadata><RequestId>r</RequestId><BoxUsage>0.0000219907</BoxUsage></ResponseMetadata>';
+      const xmlns = 'xmlns="http://sdb.amazonaws.com/doc/2009-04-15/"';
+      response.end(`<?xml version="1.0"?>\n<${action}Response ${xmlns}>${result}${metadata}</${action}Response>`);
+    } catch (error) {
+      const { code, status, message } =
+        error instanceof SdbError ? error : new SdbError('InternalError', 500, String(error));
+      const one = `<Error><Code>${code}</Code><Message>${xml(message)}</Message><BoxUsage>0.00002</BoxUsage></Error>`;
+      response.writeHead(status);
+      response.end(`<?xml version="1.0"?>\n<Response><Errors>${one}</Errors><RequestID>r</RequestID></Response>`);
+    }
+  };
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the server has no port');
+  return {
+    ...{ url: `http://127.0.0.1:${address.port}`, domains, asked },
+    throttle: (requests) => {
+      state.throttled = requests;
+    },
+    setClock: (ahead) => {
+      state.ahead = ahead;
+    },
+    expireTokens: () => {
+      state.tokens += 1;
+    },
+    close: async () => {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+function act(domains: SdbDomains, action: string, parameters: Parameters, state: { readonly tokens: number }): string {
+  const domain = parameters.get('DomainName') ?? '';
+  const token = tokenFrom(parameters.get('NextToken') ?? '', state.tokens);
+  const toToken = (text: string): string => (text === '' ? '' : tag('NextToken', `${state.tokens}.${text}`));
+  switch (action) {
+    case 'CreateDomain':
+      domains.create(domain);
+      return '';
+    case 'DeleteDomain':
+      domains.remove(domain);
+      return '';
+    case 'ListDomains': {
+      const { names, next } = domains.list(Number(token), Number(parameters.get('MaxNumberOfDomains') ?? 100));
+      const all = names.map((name) => tag('DomainName', name)).join('');
+      return `<ListDomainsResult>${all}${toToken(next === null ? '' : String(next))}</ListDomainsResult>`;
+    }
+    case 'PutAttributes':
+      domains.put(parameters);
+      return '';
+    case 'BatchPutAttributes':
+      domains.putBatch(parameters);
+      return '';
+    case 'DeleteAttributes':
+      domains.delete(parameters);
+      return '';
+    case 'BatchDeleteAttributes':
+      domains.deleteBatch(parameters);
+      return '';
+    case 'GetAttributes':
+      return `<GetAttributesResult>${attributesXml(domains.get(parameters))}</GetAttributesResult>`;
+    case 'Select': {
+      const page = domains.select(parameters.get('SelectExpression') ?? '', token);
+      const items = page.items.map(
+        ({ name, attributes }) => `<Item>${tag('Name', name)}${attributesXml(attributes)}</Item>`,
+      );
+      return `<SelectResult>${items.join('')}${toToken(page.token)}</SelectResult>`;
+    }
+    default:
+      throw new SdbError('InvalidAction', 400, `The action ${action} is not valid`);
+  }
+}
+
+function tokenFrom(text: string, generation: number): string {
+  if (text === '') return '';
+  const [given, rest] = [text.slice(0, text.indexOf('.')), text.slice(text.indexOf('.') + 1)];
+  if (given !== String(generation))
+    throw new SdbError('InvalidNextToken', 400, 'The specified next token is not valid.');
+  return rest;
+}
+
+/** A form in the body, or the query of a GET. */
+async function parametersOf(request: IncomingMessage): Promise<Parameters> {
+  const body = await text(request);
+  const query = request.method === 'POST' ? body : (request.url ?? '').split('?')[1];
+  return new Map(new URLSearchParams(query));
+}
+
+/** Signature Version 2, made here a second time and from the words of the guide (HMACAuth), for the client's to meet. */
+function checkSignature(request: IncomingMessage, parameters: Parameters, now: number): void {
+  if (parameters.get('AWSAccessKeyId') !== SDB_KEY) throw new SdbError('InvalidClientTokenId', 403);
+  if (parameters.get('SignatureVersion') !== '2' || parameters.get('SignatureMethod') !== 'HmacSHA256')
+    throw new SdbError('InvalidParameterValue', 400, 'SignatureVersion');
+  const said = Date.parse(parameters.get('Timestamp') ?? '');
+  if (!(Math.abs(said - now) <= SKEW)) throw new SdbError('RequestExpired', 400, 'Request has expired.');
+  const canonical = [...parameters]
+    .filter(([name]) => name !== 'Signature')
+    .sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+    .map(([name, value]) => `${percent(name)}=${percent(value)}`)
+    .join('&');
+  const toSign = `${request.method}\n${request.headers.host?.toLowerCase()}\n/\n${canonical}`;
+  const expected = createHmac('sha256', SDB_SECRET).update(toSign, 'utf8').digest('base64');
+  if (expected !== parameters.get('Signature')) throw new SdbError('SignatureDoesNotMatch', 403);
+}
+
+/** Every byte but the unreserved ones of RFC 3986. */
+function percent(value: string): string {
+  return [...Buffer.from(value)]
+    .map((byte) => {
+      const char = String.fromCharCode(byte);
+      return /[A-Za-z0-9\-_.~]/.test(char) ? char : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+    })
+    .join('');
+}
+
+function attributesXml(attributes: readonly (readonly [string, string])[]): string {
+  return attributes
+    .map(([name, value]) => `<Attribute>${tag('Name', name)}${tag('Value', value)}</Attribute>`)
+    .join('');
+}
+
+/** What XML can't hold goes as base64 (InvalidCharacters). */
+function tag(name: string, value: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+  if (!/[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/.test(value)) return `<${name}>${xml(value)}</${name}>`;
+  return `<${name} encoding="base64">${Buffer.from(value).toString('base64')}</${name}>`;
+}
+
+function xml(value: string): string {
+  return value.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('\r', '&#13;');
+}

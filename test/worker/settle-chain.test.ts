@@ -1,0 +1,55 @@
+import { expect } from 'chai';
+import { append } from '../../src/jobs/journal.ts';
+import { stepIndex } from '../../src/model/job.ts';
+import type { TaskMessage } from '../../src/model/message.ts';
+import { JobCache } from '../../src/worker/job-cache.ts';
+import { settle } from '../../src/worker/settle.ts';
+import { openPlace, type Place } from '../jobs/published-job.ts';
+import { submitJob } from '../jobs/submitted-job.ts';
+
+const YAML = `
+name: claims
+input: { from: a.csv, split: { by: lines, every: 1 } }
+steps:
+  - { name: price, run: [cat] }
+  - { name: check, run: [cat] }
+`;
+
+describe('chaining', () => {
+  let place: Place;
+  beforeEach(async () => {
+    place = await openPlace();
+  });
+  afterEach(() => place.end());
+
+  it('of an attempt that a retry overtook carries the round of now: one of the old round would be dropped', async () => {
+    const { platform } = place;
+    const view = await submitJob(place, YAML, { 'a.csv': '1\n2\n' });
+    const { job, spec } = view.record;
+    const by = { who: 'me@here', now: 0 };
+    const tasks = { price: '0' };
+    await append(platform.store, view, by, () => ({ what: 'retry', round: 1, tasks, canaries: null, overrides: {} }));
+    const ctx = {
+      ...{ platform, worker: 'w', jobs: new JobCache(platform.store, 1), scratch: '/' },
+      ...{ record: async () => undefined, log: { warn: () => undefined }, passed: () => undefined },
+    };
+    const message: TaskMessage = { job, step: 'price', task: 0, round: 0 };
+    const delivery = { receipt: 'r', body: '{}', receiveCount: 1, sentAt: 0 };
+    const index = stepIndex(spec, 'price');
+    const task = { delivery, message, view, overrides: {}, step: spec.steps[index], index };
+    const when = '2026-11-30T06:00:00.000Z';
+    const meta = { attempt: 'a', round: 0, startedAt: when, endedAt: when, counters: {} };
+    const sent: unknown[] = [];
+    await settle(
+      ctx as never,
+      {
+        ...{ queue: { ack: async () => undefined }, delivery, task, number: 1, slot: 0, attempt: 'a', result: null },
+        outcome: { kind: 'published', meta },
+      } as never,
+      async (_, body) => {
+        sent.push(JSON.parse(body));
+      },
+    );
+    expect(sent).to.deep.equal([{ format: 1, job, step: 'check', task: 0, round: 1 }]);
+  });
+});
