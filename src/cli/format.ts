@@ -42,6 +42,13 @@ export function formatInstant(instant: number, zone: string, now?: number): stri
   return now === undefined ? text : `${text} (${formatDistance(instant - now)})`;
 }
 
+/** A text in which instants stand as ISO-8601 UTC, with these as `formatInstant` shows them. */
+export function withInstants(text: string, zone: string, now?: number): string {
+  return text.replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, (instant) =>
+    formatInstant(Date.parse(instant), zone, now),
+  );
+}
+
 /** `in 6h`, `3m ago`, `now` (within a second). */
 export function formatDistance(milliseconds: number): string {
   if (Math.abs(milliseconds) < 1000) return 'now';

@@ -11,6 +11,7 @@ import { type JobView, stateOf } from '../model/view.ts';
 import type { OwnWorkers } from '../platform.ts';
 import { tellNext } from './after-job.ts';
 import type { Context } from './context.ts';
+import { formatMany } from './format.ts';
 import { jobExit, refuseUnended } from './job-exit.ts';
 import { localResources, refuseTooLarge } from './local-resources.ts';
 import { answer, print } from './render.ts';
@@ -124,7 +125,7 @@ async function prove(ctx: Context, view: JobView): Promise<void> {
   const { recordProof, standingProof } = await import('../jobs/verify/proof.ts');
   const before = await standingProof(await ctx.platform(), view.record.job, view.next - 1);
   if (before !== null) {
-    ctx.notice(`verified at ${before.when}: ${before.result.checked.outputs} outputs, nothing missing, nothing twice`);
+    ctx.notice(`verified at ${before.when}: ${formatMany(before.result.checked.outputs, 'output')}, nothing missing, nothing twice`);
     return;
   }
   const { verifyJob } = await import('../jobs/verify/verify-job.ts');
@@ -132,7 +133,7 @@ async function prove(ctx: Context, view: JobView): Promise<void> {
   if (result.verdict === 'proven') {
     await recordProof(await ctx.platform(), result);
     ctx.notice(
-      `verified: ${result.checked.parts} parts, ${result.checked.outputs} outputs, nothing missing, nothing twice`,
+      `verified: ${formatMany(result.checked.parts, 'part')}, ${formatMany(result.checked.outputs, 'output')}, nothing missing, nothing twice`,
     );
     return;
   }

@@ -7,12 +7,13 @@ const numberOrNull = { type: ['number', 'null'] };
 /** What `status --json` prints; `run` and `watch` print the same. */
 export const STATUS_OUTPUT: JsonSchema = {
   type: 'object',
-  required: ['job', 'name', 'runKey', 'round', 'state', 'reason', 'exact', 'steps'],
+  required: ['job', 'name', 'runKey', 'round', 'asked', 'state', 'reason', 'exact', 'steps'],
   properties: {
     job: { type: 'string' },
     name: { type: 'string' },
     runKey: textOrNull,
     round: count,
+    asked: { ...count, description: 'tasks that this round asks for again; among the failed until they run' },
     state: { enum: ['submitted', 'running', 'paused', 'succeeded', 'failed', 'cancelled'] },
     reason: { ...textOrNull, description: 'a stable code: failures, stopped, expect, halt; or why a person paused it' },
     exact: { type: 'boolean', description: 'the counts are known to equal what the store says' },

@@ -32,9 +32,10 @@ export async function statusText(ctx: Context, status: JobStatus): Promise<strin
     ...(status.state === 'running' ? [workersText(status)] : []),
   ];
   if (facts.length > 0) lines.push('', facts.join(', '));
+  if (status.asked > 0 && status.state === 'running') lines.push(...(facts.length > 0 ? [] : ['']), askedText(status));
   // Only who has a deadline pays for the zone: 10 ms.
   const deadline =
-    status.finishBy === null ? null : deadlineText(status, { zone: await ctx.zone(), now: ctx.clock.now() });
+    status.finishBy === null || status.state === 'cancelled' ? null : deadlineText(status, { zone: await ctx.zone(), now: ctx.clock.now() });
   if (deadline !== null) lines.push(...(facts.length > 0 ? [] : ['']), deadline);
   for (const [step, counters] of Object.entries(status.counters)) {
     lines.push(
@@ -51,6 +52,10 @@ function workersText({ job, workers, steps }: JobStatus): string {
     return `${formatMany(workers.running, 'worker')}, ${formatMany(workers.slots, 'slot')}`;
   }
   return `no worker takes its tasks: batchctl why ${job}`;
+}
+
+function askedText({ round, asked }: JobStatus): string {
+  return `round ${round} asks for ${formatMany(asked, 'task')} again; until they run, FAILED counts them`;
 }
 
 const TOO_MANY_TEXT =

@@ -2,7 +2,7 @@ import type { Why } from '../jobs/why/why.ts';
 import type { Cause, Severity } from '../model/why/cause.ts';
 import { type Paint, paintFor, type Tint } from './colors.ts';
 import type { Context } from './context.ts';
-import { formatCount, formatInstant, formatLeft, formatMany, formatRate } from './format.ts';
+import { formatCount, formatInstant, formatLeft, formatMany, formatRate, withInstants } from './format.ts';
 import { wrap } from './help.ts';
 import { mendLines } from './mend-lines.ts';
 
@@ -24,7 +24,7 @@ export function whyText(ctx: Context, found: Why, zone: string): string {
   const now = ctx.clock.now();
   const terminal = ctx.io.stdout.isTTY === true;
   const room = terminal ? Math.max(40, ctx.io.stdout.columns ?? 80) : Number.POSITIVE_INFINITY;
-  const zoned = (text: string): string => inZone(text, zone, now);
+  const zoned = (text: string): string => withInstants(text, zone, now);
   const head =
     found.job === null
       ? 'the job can not be looked at'
@@ -54,13 +54,6 @@ function causeText(
       (line, at) => `${INDENT}${at === 0 ? MEND : ' '.repeat(MEND.length)}${line}`,
     ),
   ].join('\n');
-}
-
-/** Instants of causes are UTC; a person reads them in the zone asked for, with their distance. */
-function inZone(text: string, zone: string, now: number): string {
-  return text.replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, (instant) =>
-    formatInstant(Date.parse(instant), zone, now),
-  );
 }
 
 function healthyText({ job, state, running, waiting, rate, eta }: Why): string {

@@ -12,6 +12,8 @@ export interface JobStatus {
   readonly name: string;
   readonly runKey: string | null;
   readonly round: number;
+  /** How many tasks that round asks for again; 0 in round 0. Until they run they are among the failed ones. */
+  readonly asked: number;
   readonly state: JobState;
   /** A stable code, or null: failures, stopped, expect, halt, a person's reason for a pause. */
   readonly reason: string | null;
@@ -103,6 +105,7 @@ export function compose(
     name: record.spec.name,
     runKey: record.runKey,
     round: view.round,
+    asked: askedIn(view, totals),
     state: stateOf(view),
     reason: reasonOf(view),
     // Of a job that is open again they were taken at its last close: what has run since need not be in them.
@@ -126,6 +129,13 @@ export function compose(
     prunedAt: view.pruned?.when ?? null,
     rehearsal: record.rehearsal ? { parts: record.parts, of: record.rehearsal.of.parts } : null,
   };
+}
+
+/** Behind canaries no task is asked for until they succeed. */
+function askedIn(view: JobView, totals: readonly (number | null)[]): number {
+  const asked = view.asked.find(({ round }) => round === view.round);
+  const tasks = asked?.released === false ? asked.canaries : asked?.tasks;
+  return [...(tasks ?? [])].reduce((sum, [step, ranges]) => sum + countIn(ranges, totals[step] ?? 0), 0);
 }
 
 /** In step order: a chain that ended at one step of a section waits at none after it. */

@@ -131,7 +131,6 @@ export const EXACT_WRITER = '';
 
 /** States of a task that the ledger knows, by their place forward. */
 export const TASK_STATES = ['waiting', 'running', 'failed', 'done'] as const satisfies readonly TaskState[];
-export type KnownTaskState = (typeof TASK_STATES)[number];
 
 export type Cells = readonly (string | number | null)[];
 

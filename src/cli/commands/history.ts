@@ -1,7 +1,7 @@
 import { type HistoryLine, historyOf } from '../../jobs/history.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
-import { formatInstant } from '../format.ts';
+import { formatInstant, withInstants } from '../format.ts';
 import { columns } from '../help.ts';
 import { JOB_TEXT, jobMeant } from '../job-argument.ts';
 import { answerList, print } from '../render.ts';
@@ -69,7 +69,7 @@ export async function history({ ctx, job }: HistoryOptions): Promise<void> {
     columns: [
       { title: 'when', value: ({ when }) => formatInstant(Date.parse(when), zone), min: 20 },
       { title: 'who', value: ({ who }) => who },
-      { title: 'what', value: ({ text }) => text, min: 30 },
+      { title: 'what', value: ({ text }) => withInstants(text, zone), min: 30 },
     ],
     empty: 'nothing',
   });
@@ -80,7 +80,7 @@ function wrapped(ctx: Context, rows: readonly HistoryLine[], zone: string): stri
   const most = Math.max(...rows.map(({ who }) => who.length));
   const terms = rows.map(({ when, who, text }): readonly [string, string] => [
     `${formatInstant(Date.parse(when), zone)}  ${who.padEnd(most)}`,
-    text.replace(/\p{Cc}+/gu, ' '),
+    withInstants(text, zone).replace(/\p{Cc}+/gu, ' '),
   ]);
   return `${columns(terms, ctx.io.stdout.columns ?? 80)}\n`;
 }

@@ -32,6 +32,7 @@ function expectUnmet({ view }: Snapshot): Cause | null {
 }
 
 function failing({ view, failures }: Snapshot): readonly Cause[] {
+  if (view.cancelled) return []; // nothing mends them any more
   const { job } = view.record;
   return failures.slice(0, FAILURES_TOLD).map((failure): Cause => {
     const retry = `batchctl retry ${job}${failure.id === null ? '' : ` --cause ${failure.id}`}`;

@@ -2,6 +2,8 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { findProgram, needProgram } from './program.ts';
+import { SdbDomains } from './simpledb-domains.ts';
+import { SdbError } from './simpledb-errors.ts';
 import { SDB_KEY, SDB_SECRET, type SimpleDbServer, startSimpleDb } from './simpledb-server.ts';
 
 const run = promisify(execFile);
@@ -40,7 +42,7 @@ describe('the SimpleDB test server, asked by the aws command line', () => {
   };
 
   it('understands its signature, and refuses a wrong one', async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     await sdb('create-domain', '--domain-name', 'acme-0');
     expect(await sdb('list-domains')).to.deep.equal({ DomainNames: ['acme-0'] });
     const wrong = await aws('wrong', 'list-domains').then(String, String);
@@ -48,7 +50,7 @@ describe('the SimpleDB test server, asked by the aws command line', () => {
   });
 
   it('puts, conditions, batches, selects and pages as that client expects', async function () {
-    this.timeout(180_000);
+    this.timeout(240_000);
     const at = ['--domain-name', 'acme-0'];
     const put = (item: string, attributes: string, ...more: string[]) =>
       ['put-attributes', ...at, '--item-name', item, '--attributes', attributes, ...more] as const;
@@ -62,12 +64,6 @@ describe('the SimpleDB test server, asked by the aws command line', () => {
     });
     expect(await refusal(...put("it's & <1>", 'Name=e,Value=1', '--expected', 'Name=v,Exists=false'))).to.equal(
       'ConditionalCheckFailed',
-    );
-    expect(await refusal(...put("it's & <1>", 'Name=e,Value=1', '--expected', 'Name=v,Value=second'))).to.equal(
-      'MultiValuedAttribute',
-    );
-    expect(await refusal(...put('b', 'Name=e,Value=1', '--expected', 'Name=v,Value=1'))).to.equal(
-      'AttributeDoesNotExist',
     );
     const items = (count: number) =>
       JSON.stringify(
@@ -87,14 +83,67 @@ describe('the SimpleDB test server, asked by the aws command line', () => {
     expect(await select("select count(*) from `acme-0` where itemName() like 'n%' and not n in ('1', '2')"))
       .to.have.nested.property('Items[0].Attributes[0]')
       .that.deep.equals({ Name: 'Count', Value: '15' });
-    expect(await refusal('select', '--select-expression', 'select * from `acme-0` order by n')).to.equal(
-      'InvalidSortExpression',
-    );
-    expect(await refusal('select', '--select-expression', 'select * from acme-0')).to.equal('InvalidQueryExpression');
     await sdb('batch-delete-attributes', ...at, '--items', '[{"Name":"n00"},{"Name":"n01"}]');
-    expect(await select('select count(*) from `acme-0` where n is not null'))
-      .to.have.nested.property('Items[0].Attributes[0].Value')
-      .that.equals('23');
-    expect(await refusal('select', '--select-expression', 'select * from `none`')).to.equal('NoSuchDomain');
+    expect(await sdb('get-attributes', ...at, '--item-name', 'n01')).to.equal(null);
+  });
+});
+
+describe('the rules of the SimpleDB test server', () => {
+  const domains = new SdbDomains();
+  domains.create('acme-0');
+  const parameters = (more: Record<string, string>) => new Map(Object.entries({ DomainName: 'acme-0', ...more }));
+  const put = (ItemName: string, more: Record<string, string>) => domains.put(parameters({ ItemName, ...more }));
+  const names = (expression: string): string[] => domains.select(expression, '').items.map(({ name }) => name);
+  const code = (work: () => unknown): string => {
+    try {
+      work();
+      return 'none';
+    } catch (error) {
+      return error instanceof SdbError ? error.code : String(error);
+    }
+  };
+  const one = (value: string) => ({ 'Attribute.1.Name': 'v', 'Attribute.1.Value': value });
+  before(() => {
+    put('both', one('1'));
+    put('both', one('2'));
+    put('b', { ...one('1'), 'Attribute.1.Replace': 'true' });
+    put('c', one("it's"));
+  });
+
+  it('are one condition on one attribute of one value (ConditionalPut)', () => {
+    const expected = (item: string, more: Record<string, string>) =>
+      code(() => put(item, { ...one('9'), 'Expected.Name': 'v', ...more }));
+    expect(expected('both', { 'Expected.Value': '1' })).to.equal('MultiValuedAttribute');
+    expect(expected('none', { 'Expected.Value': '1' })).to.equal('AttributeDoesNotExist');
+    expect(expected('b', { 'Expected.Value': '2' })).to.equal('ConditionalCheckFailed');
+    expect(expected('b', { 'Expected.Exists': 'false' })).to.equal('ConditionalCheckFailed');
+    expect(expected('b', { 'Expected.Exists': 'false', 'Expected.Value': '1' })).to.equal('ExistsAndExpectedValue');
+    expect(expected('b', { 'Expected.Exists': 'true' })).to.equal('IncompleteExpectedExpression');
+  });
+
+  it('are sorting by what a predicate speaks of alone (SortingDataSelect)', () => {
+    expect(code(() => names('select * from `acme-0` order by v'))).to.equal('InvalidSortExpression');
+    expect(code(() => names('select * from `acme-0` where v is null order by v'))).to.equal('InvalidSortExpression');
+    expect(names('select * from `acme-0` where v is not null order by v desc')[0]).to.equal('c');
+  });
+
+  it('are quotes around values, and around names that need them (QuotingRulesSelect)', () => {
+    expect(code(() => names('select * from acme-0'))).to.equal('InvalidQueryExpression');
+    expect(names("select * from `acme-0` where v = 'it''s'")).to.deep.equal(['c']);
+    expect(names("select * from `acme-0` where v = \"it's\" or `v` like '%2'")).to.deep.equal(['both', 'c']);
+  });
+
+  it('are that any value of several matches, and every() asks for all (RangeValueQueriesSelect)', () => {
+    expect(names("select * from `acme-0` where v = '1'")).to.deep.equal(['b', 'both']);
+    expect(names("select * from `acme-0` where every(v) = '1'")).to.deep.equal(['b']);
+  });
+
+  it('are 20 comparisons, 2,500 items a page and 256 values an item (SDBLimits)', () => {
+    const many = Array.from({ length: 21 }, (_, n) => `v = '${n}'`).join(' or ');
+    expect(code(() => names(`select * from \`acme-0\` where ${many}`))).to.equal('InvalidNumberPredicates');
+    expect(code(() => names('select * from `acme-0` limit 2501'))).to.equal('InvalidNumberValueTests');
+    for (let n = 0; n < 256; n += 1) put('full', one(`${n}`));
+    expect(code(() => put('full', one('256')))).to.equal('NumberItemAttributesExceeded');
+    expect(code(() => names('select * from `none`'))).to.equal('NoSuchDomain');
   });
 });
