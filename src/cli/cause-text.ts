@@ -4,6 +4,7 @@ import { stepTotals } from '../jobs/listing.ts';
 import type { JobView } from '../model/view.ts';
 import type { Context } from './context.ts';
 import { formatCount, formatDistance, formatInstant, formatMany } from './format.ts';
+import { actLines } from './mend-lines.ts';
 import { renderTable } from './render-table.ts';
 
 /** So much of a set of tasks is shown to people; `--json` has all of it. */
@@ -85,8 +86,8 @@ function shown(step: string, set: string): string {
     : `${step}/${set.slice(0, set.lastIndexOf(',', SET_SHOWN))},... (all: --json)`;
 }
 
-/** What a person may do next, with the ids that are there. */
-export function nextCommands(view: JobView, causes: readonly Cause[], one: boolean): string {
+/** What a person may do next, with the ids that are there; `room` in columns. */
+export function nextCommands(view: JobView, causes: readonly Cause[], one: boolean, room: number): string {
   const { job } = view.record;
   const [first] = causes;
   if (first === undefined) return '';
@@ -103,8 +104,10 @@ export function nextCommands(view: JobView, causes: readonly Cause[], one: boole
           [`batchctl skip ${cause} --reason TEXT`, 'go without them'],
         ] as const)),
   ];
-  const width = Math.max(...next.map(([command]) => command.length));
-  return next.map(([command, text]) => `${command.padEnd(width)}  ${text}`).join('\n');
+  return actLines(
+    next.map(([command, remark]) => ({ command, remark })),
+    room,
+  ).join('\n');
 }
 
 /** A cause as `--json` has it. */

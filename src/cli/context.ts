@@ -43,11 +43,14 @@ export interface ContextParts {
 }
 
 export function openContext({ io, flags, signal, stopNow, closed, clock = systemClock }: ContextParts): Context {
+  const warn = (text: string): void => {
+    io.stderr.write(`warning: ${text}\n`);
+  };
   const config = once(async () => (await import('../config.ts')).loadConfig({ cwd: io.cwd, env: io.env, flags }));
   let opened: Promise<Platform> | null = null;
   const platform = once(() => {
     opened = Promise.all([config(), import('../platform.ts')]).then(([loaded, { openPlatform }]) =>
-      openPlatform(loaded, { role: 'cli' }),
+      openPlatform(loaded, { role: 'cli', onWarning: warn }),
     );
     return opened;
   });
@@ -68,11 +71,13 @@ export function openContext({ io, flags, signal, stopNow, closed, clock = system
       if (flags.quiet) return;
       const { profile, file } = await config();
       line(whereLine(profile, file, io.cwd));
+      // Before anything is looked up: the wrong account is told at once, and not after an hour's reading.
+      if (profile.backend === 'aws') await (await platform()).mayWrite?.();
     }),
     notice: (text) => {
       if (!flags.quiet) line(text);
     },
-    warn: (text) => line(`warning: ${text}`),
+    warn,
     detail: (text) => {
       if (flags.verbose) line(text);
     },

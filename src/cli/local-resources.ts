@@ -1,18 +1,31 @@
 import { statfsSync } from 'node:fs';
-import { availableParallelism, totalmem } from 'node:os';
-import type { LocalProfile } from '../config.ts';
+import { availableParallelism, tmpdir, totalmem } from 'node:os';
+import type { AwsProfile, LocalProfile } from '../config.ts';
 import { BatchctlError } from '../errors.ts';
 import type { JobSpec } from '../model/job.ts';
 import { fits, needsHere, type Resources } from '../worker/fit.ts';
 
-/** What one worker of this machine has: slots as asked for (default: the processors), all memory, the disk's room. */
-export function localResources(profile: LocalProfile, slots: number | null): Resources {
-  const disk = statfsSync(profile.root);
+/**
+ * What one worker of this machine has: slots as asked for (default: the profile's, of AWS its groups'; else the
+ * processors), all memory, the disk's room.
+ */
+export function localResources(
+  profile: LocalProfile | AwsProfile,
+  slots: number | null,
+  groups: readonly string[] = [],
+): Resources {
+  const disk = statfsSync(profile.backend === 'local' ? profile.root : tmpdir());
   return {
-    slots: slots ?? profile.slots ?? availableParallelism(),
+    slots: slots ?? slotsOf(profile, groups) ?? availableParallelism(),
     memory: totalmem(),
     disk: Number(disk.bavail) * Number(disk.bsize),
   };
+}
+
+function slotsOf(profile: LocalProfile | AwsProfile, groups: readonly string[]): number | null {
+  if (profile.backend === 'local') return profile.slots;
+  const said = groups.flatMap((group) => profile.groups[group]?.slots ?? []);
+  return said.length === 0 ? null : Math.max(...said);
 }
 
 /** Throws `refused` for a step that needs more than a worker has: its tasks would wait for ever. */

@@ -1,12 +1,22 @@
 import { wrap } from './help.ts';
 
-/**
- * What mends something, one act a line. A command stands alone at the line's beginning, to be copied; when or what for
- * it is stands beside it where all fit `room` columns, else below it. Only the words of people are wrapped.
- */
+/** What a person may do: a command, and when or what for it is. Either may be empty. */
+export interface Act {
+  readonly command: string;
+  readonly remark: string;
+}
+
+/** What mends something, one act a line: the acts of `MEND; COMMAND, REMARK; COMMAND`. */
 export function mendLines(mend: string, room: number): readonly string[] {
-  const acts = mend.split('; ').map(actOf);
-  const width = Math.max(...acts.map(({ command }) => command.length));
+  return actLines(mend.split('; ').map(actOf), room);
+}
+
+/**
+ * One act a line. A command stands whole at the line's beginning, to be copied; its remark beside it where all remarks
+ * fit `room` columns, else below it. Only remarks are wrapped.
+ */
+export function actLines(acts: readonly Act[], room: number): readonly string[] {
+  const width = Math.max(0, ...acts.map(({ command }) => command.length));
   const beside = acts.every(({ command, remark }) => command === '' || width + 2 + remark.length <= room);
   return acts.flatMap(({ command, remark }): readonly string[] => {
     if (command === '') return wrap(remark, room);
@@ -14,12 +24,6 @@ export function mendLines(mend: string, room: number): readonly string[] {
     if (beside) return [`${command.padEnd(width)}  ${remark}`];
     return [command, ...wrap(remark, room - 2).map((line) => `  ${line}`)];
   });
-}
-
-interface Act {
-  /** Empty for an act that is no command. */
-  readonly command: string;
-  readonly remark: string;
 }
 
 function actOf(act: string): Act {

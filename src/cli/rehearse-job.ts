@@ -73,7 +73,12 @@ export async function rehearseJob(
   work: RehearseWork,
 ): Promise<Rehearsed> {
   const [{ profile }, platform] = await Promise.all([ctx.config(), ctx.platform()]);
-  if (profile.backend === 'local') refuseTooLarge(spec, localResources(profile, work.slots));
+  if (profile.backend !== 'local') {
+    throw new BatchctlError('refused', `rehearsals run on the local profile only; ${profile.name} is another`, {
+      hint: 'batchctl --profile local rehearse ...: steps, code and inputs are the same there',
+    });
+  }
+  refuseTooLarge(spec, localResources(profile, work.slots));
   const tally = await tallyFiles(ctx);
   for (const job of await clearAbandoned(platform, tally))
     ctx.notice(`cleared away ${job}, a rehearsal that was killed`);

@@ -19,6 +19,7 @@ import { liveView } from './render-live.ts';
 import { liveOf, statusText } from './status-text.ts';
 import { modeOf, type SubmissionInput } from './submission-flags.ts';
 import { prepareSubmission, submitPrepared } from './submit-with-progress.ts';
+import { worksHere } from './works-here.ts';
 
 /** What to run: a spec that is to be submitted, or a job that is there. */
 export type RunWhat =
@@ -27,6 +28,8 @@ export type RunWhat =
 
 export interface RunWork {
   readonly slots: number | null;
+  /** Work on it from this machine, whatever the profile. */
+  readonly here: boolean;
   readonly output: string | null;
   readonly header: 'once' | null;
   /** Seconds. */
@@ -36,7 +39,7 @@ export interface RunWork {
 /** Submits or takes up a job, works on it with workers of its own, watches, verifies and fetches. Exits as the job did. */
 export async function runJob(ctx: Context, what: RunWhat, work: RunWork): Promise<number> {
   await ctx.announce();
-  const workers = new Workers(ctx, work.slots);
+  const workers = new Workers(ctx, work);
   try {
     const { view, created } = await begin(ctx, what, workers);
     const { job } = view.record;
@@ -125,7 +128,9 @@ async function prove(ctx: Context, view: JobView): Promise<void> {
   const { recordProof, standingProof } = await import('../jobs/verify/proof.ts');
   const before = await standingProof(await ctx.platform(), view.record.job, view.next - 1);
   if (before !== null) {
-    ctx.notice(`verified at ${before.when}: ${formatMany(before.result.checked.outputs, 'output')}, nothing missing, nothing twice`);
+    ctx.notice(
+      `verified at ${before.when}: ${formatMany(before.result.checked.outputs, 'output')}, nothing missing, nothing twice`,
+    );
     return;
   }
   const { verifyJob } = await import('../jobs/verify/verify-job.ts');
@@ -167,11 +172,13 @@ async function report(ctx: Context, status: JobStatus, created: boolean, output:
 class Workers {
   readonly #ctx: Context;
   readonly #slots: number | null;
-  #started: Promise<OwnWorkers> | null = null;
+  readonly #here: boolean;
+  #started: Promise<OwnWorkers | null> | null = null;
 
-  constructor(ctx: Context, slots: number | null) {
+  constructor(ctx: Context, { slots, here }: RunWork) {
     this.#ctx = ctx;
     this.#slots = slots;
+    this.#here = here;
   }
 
   /** Throws `refused` before anything is written, where these workers could never run a step. */
@@ -193,8 +200,13 @@ class Workers {
     await (await this.#started?.catch(() => null))?.stop();
   }
 
-  async #start(groups: readonly string[]): Promise<OwnWorkers> {
+  /** Null where the profile's own workers do it. */
+  async #start(groups: readonly string[]): Promise<OwnWorkers | null> {
     const ctx = this.#ctx;
+    if (!worksHere((await ctx.config()).profile, this.#here)) {
+      ctx.notice(`workers of ${groups.join(', ')} take it; --here works on it from this machine too`);
+      return null;
+    }
     const [config, platform, { startOwnWorkers }] = await Promise.all([
       ctx.config(),
       ctx.platform(),

@@ -47,8 +47,8 @@ export async function statusText(ctx: Context, status: JobStatus): Promise<strin
   return lines.join('\n');
 }
 
-function workersText({ job, workers, steps }: JobStatus): string {
-  if (workers.running > 0 || !steps.some(({ waiting }) => waiting > 0)) {
+function workersText({ job, workers, steps, asked }: JobStatus): string {
+  if (workers.running > 0 || (asked === 0 && !steps.some(({ waiting }) => waiting > 0))) {
     return `${formatMany(workers.running, 'worker')}, ${formatMany(workers.slots, 'slot')}`;
   }
   return `no worker takes its tasks: batchctl why ${job}`;

@@ -1,4 +1,5 @@
 import { dirname, resolve } from 'node:path';
+import type { Profile } from '../config.ts';
 import { BatchctlError } from '../errors.ts';
 import type { SubmissionRequest } from '../jobs/submit/prepare.ts';
 import { parseDuration } from '../lib/units.ts';
@@ -56,6 +57,7 @@ export async function submissionOf(
   const names = input.input ?? [];
   if (names.filter((name) => name === '-').length > 1) throw new BatchctlError('usage', '--input - can be given once');
   if (input.maxCost !== undefined) await refuseCost(ctx);
+  refuseUnknownGroups((await ctx.config()).profile, spec);
   return {
     spec,
     finishBy: input.finishBy === undefined ? null : await deadlineOf(ctx, input.finishBy),
@@ -71,6 +73,20 @@ export async function submissionOf(
     expectInputs: input.expectInputs ?? null,
     allowEmpty: input.allowEmpty,
   };
+}
+
+/** On the local profile every group exists; elsewhere a group has a queue, and one that the profile lacks has none. */
+function refuseUnknownGroups(profile: Profile, spec: JobSpec): void {
+  if (profile.backend !== 'aws') return;
+  for (const { name, group } of spec.steps) {
+    if (Object.hasOwn(profile.groups, group)) continue;
+    const groups = Object.keys(profile.groups).join(', ');
+    throw new BatchctlError(
+      'config',
+      `step ${name} runs in group ${group}, which profile ${profile.name} has not (${groups})`,
+      { hint: `add ${group} to the profile's groups, or correct the step's group` },
+    );
+  }
 }
 
 /** A deadline as ISO-8601 UTC. Throws `usage` for a text that is no time, and for a time that has passed. */

@@ -80,7 +80,8 @@ export const ledgerCreatedKey = (job: string): string => `ledger/created/${job}`
 export const ledgerJobPrefix = (job: string, createdAt: number): string =>
   `${LEDGER_JOBS}${pad(9_999_999_999_999 - createdAt, 13)}.${job}/`;
 export const ledgerSumsPrefix = (job: string): string => `ledger/tasks/${job}/sums/`;
-export const ledgerTotalsKey = (job: string, writer: string): string => `${ledgerSumsPrefix(job)}t.${writer}.json`;
+export const ledgerTotalsPrefix = (job: string): string => `${ledgerSumsPrefix(job)}t.`;
+export const ledgerTotalsKey = (job: string, writer: string): string => `${ledgerTotalsPrefix(job)}${writer}.json`;
 export const ledgerExactKey = (job: string, round: number, id: string): string =>
   `${ledgerSumsPrefix(job)}x.${pad(round, 6)}.${id}.json`;
 export const ledgerPrunedKey = (job: string): string => `${ledgerSumsPrefix(job)}pruned.json`;

@@ -182,7 +182,7 @@ describe('doctor', function () {
     const [delivery] = await queue.receive({ max: 1, waitSeconds: 5 });
     if (delivery === undefined) throw new Error('nothing was delivered');
     await queue.bury([{ delivery, reason: 'damaged' }]);
-    expect((await examine()).of('deadLetters').message).to.include(`1 dead letters of the open job ${job}`);
+    expect((await examine()).of('deadLetters').message).to.include(`1 dead letter of the open job ${job}`);
     await workspace.run(['cancel', job, '--yes']);
     await workspace.work();
     expect((await examine()).of('deadLetters')).to.include({ status: 'pass' });

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import type { S3ClientConfig } from '@aws-sdk/client-s3';
+import { isEc2 } from '../../lib/is-ec2.ts';
 import { type RoutedHandler, SILENT } from './http-handler.ts';
 
 /** The SDK's own interface: answers a key, its secret, and when they end. */
@@ -63,11 +63,3 @@ export function credentialChain({ profile, region, handler }: CredentialsOptions
 /** Milliseconds until they end. */
 const leftOf = ({ expiration }: Identity): number =>
   expiration === undefined ? Number.POSITIVE_INFINITY : expiration.getTime() - Date.now();
-
-function isEc2(): boolean {
-  try {
-    return readFileSync('/sys/class/dmi/id/sys_vendor', 'utf8').startsWith('Amazon EC2');
-  } catch {
-    return false;
-  }
-}

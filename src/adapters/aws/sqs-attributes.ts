@@ -1,5 +1,6 @@
 import { GetQueueAttributesCommand, type QueueAttributeName } from '@aws-sdk/client-sqs';
-import { isPassing, sqsError } from './sqs-errors.ts';
+import { isTransient } from './errors.ts';
+import { sqsError } from './sqs-errors.ts';
 import { Patience } from './sqs-patience.ts';
 import type { SqsPlace } from './sqs-place.ts';
 
@@ -85,7 +86,7 @@ export async function readAttributes(
       const { Attributes = {} } = await (await place.client()).send(command);
       return { attributes: Attributes, at: Number.isNaN(at) ? Date.now() : at };
     } catch (error) {
-      if (!isPassing(error) || !(await patience.pause()))
+      if (!isTransient(error) || !(await patience.pause()))
         throw sqsError(error, { what: "read the queue's attributes", action: 'sqs:GetQueueAttributes', place });
     }
   }

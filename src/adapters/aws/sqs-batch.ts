@@ -1,14 +1,7 @@
 import type { BatchResultErrorEntry } from '@aws-sdk/client-sqs';
 import { eachParallel } from '../../lib/each-parallel.ts';
-import {
-  isPassing,
-  isPassingRefusal,
-  type Refusal,
-  refusalOf,
-  refusedError,
-  type SqsDoing,
-  sqsError,
-} from './sqs-errors.ts';
+import { isTransient } from './errors.ts';
+import { isPassingRefusal, type Refusal, refusalOf, refusedError, type SqsDoing, sqsError } from './sqs-errors.ts';
 import { Patience } from './sqs-patience.ts';
 
 /** Entries a call (SQS: SendMessageBatch and its sisters). */
@@ -79,7 +72,7 @@ async function settleBatch<T>(items: readonly T[], options: BatchCall<T>): Promi
     try {
       answer = await call(left);
     } catch (error) {
-      if (!isPassing(error) || !(await patience.pause())) throw sqsError(error, doing);
+      if (!isTransient(error) || !(await patience.pause())) throw sqsError(error, doing);
       continue;
     }
     const { open, final, passing } = sortOut(left, answer);

@@ -40,15 +40,7 @@ export function isGroupRefused({ message }: Pick<Refusal, 'message'>): boolean {
   return message.includes('MessageGroupId');
 }
 
-/**
- * True for a call that may do better in a moment. Of these the SDK tries OverLimit and KmsThrottled but once; a body that
- * arrived other than it was sent is the SDK's own finding.
- */
-export function isPassing(error: unknown): boolean {
-  return isTransient(error) || (error instanceof Error && error.message.startsWith('Invalid MD5 checksum'));
-}
-
-/** As `isPassing`, for one entry of a batch. */
+/** As `isTransient`, for one entry of a batch. The SDK tries none of these again, nor a call's OverLimit and KmsThrottled. */
 export function isPassingRefusal(refusal: Refusal): boolean {
   return isTransient(asError(refusal));
 }

@@ -1,7 +1,8 @@
 import { CreateQueueCommand, GetQueueUrlCommand } from '@aws-sdk/client-sqs';
 import { AwsClients, type AwsClientsOptions } from './clients.ts';
+import { isTransient } from './errors.ts';
 import { deadAttributes, type QueueAttributes, queueAttributes, readAttributes } from './sqs-attributes.ts';
-import { isPassing, sqsError } from './sqs-errors.ts';
+import { sqsError } from './sqs-errors.ts';
 import { Patience } from './sqs-patience.ts';
 import { queueArn, type SqsPlace } from './sqs-place.ts';
 
@@ -40,7 +41,7 @@ export async function findQueue(
       const { QueueUrl = '' } = await (await client()).send(new GetQueueUrlCommand({ QueueName: name }));
       return { ...place, url: QueueUrl, arn: queueArn(clients, name, QueueUrl) };
     } catch (error) {
-      if (!isPassing(error) || !(await patience.pause()))
+      if (!isTransient(error) || !(await patience.pause()))
         throw sqsError(error, { what: `find the queue ${name}`, action: 'sqs:GetQueueUrl', place });
     }
   }

@@ -1,7 +1,8 @@
 import { PurgeQueueCommand } from '@aws-sdk/client-sqs';
+import { isTransient } from './errors.ts';
 import { countMessages } from './sqs-attributes.ts';
 import { deleteMessages } from './sqs-delete.ts';
-import { isNamed, isPassing, sqsError } from './sqs-errors.ts';
+import { isNamed, sqsError } from './sqs-errors.ts';
 import { Patience } from './sqs-patience.ts';
 import type { SqsPlace } from './sqs-place.ts';
 import { Sweep } from './sqs-sweep.ts';
@@ -20,7 +21,7 @@ export async function purgeAll(place: SqsPlace): Promise<void> {
       await (await place.client()).send(new PurgeQueueCommand({ QueueUrl: place.url }));
       return;
     } catch (error) {
-      const passing = isNamed(error, 'PurgeQueueInProgress') || isPassing(error);
+      const passing = isNamed(error, 'PurgeQueueInProgress') || isTransient(error);
       if (!passing || !(await patience.pause()))
         throw sqsError(error, { what: 'purge the queue', action: 'sqs:PurgeQueue', place });
     }

@@ -1,8 +1,9 @@
 import { setMaxListeners } from 'node:events';
 import { type Message, ReceiveMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import type { Delivery, ReceiveOptions } from '../../ports/task-queue.ts';
+import { isTransient } from './errors.ts';
 import { TEN } from './sqs-batch.ts';
-import { isPassing, sqsError } from './sqs-errors.ts';
+import { sqsError } from './sqs-errors.ts';
 import { releaseLeases } from './sqs-leases.ts';
 import { Patience } from './sqs-patience.ts';
 import type { SqsPlace } from './sqs-place.ts';
@@ -136,7 +137,7 @@ export class SqsPolls {
         return messages.flatMap(deliveryOf);
       } catch (error) {
         if (signal?.aborted) return [];
-        if (!isPassing(error) || !(await this.#patience.pause(signal)))
+        if (!isTransient(error) || !(await this.#patience.pause(signal)))
           throw sqsError(error, { what: 'receive messages', action: 'sqs:ReceiveMessage', place });
         if (signal?.aborted || performance.now() >= end) return [];
       }

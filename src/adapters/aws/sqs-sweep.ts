@@ -1,7 +1,8 @@
 import { type Message, ReceiveMessageCommand } from '@aws-sdk/client-sqs';
 import { BatchctlError } from '../../errors.ts';
+import { isTransient } from './errors.ts';
 import { TEN } from './sqs-batch.ts';
-import { isNamed, isPassing, sqsError } from './sqs-errors.ts';
+import { isNamed, sqsError } from './sqs-errors.ts';
 import { changeVisibility } from './sqs-leases.ts';
 import { Patience } from './sqs-patience.ts';
 import type { SqsPlace } from './sqs-place.ts';
@@ -95,7 +96,7 @@ export class Sweep {
         return Messages.flatMap(sweptOf);
       } catch (error) {
         if (isNamed(error, 'OverLimit')) throw tooMany(this.#place);
-        if (!isPassing(error) || !(await this.#patience.pause()))
+        if (!isTransient(error) || !(await this.#patience.pause()))
           throw sqsError(error, { what: 'look through the queue', action: 'sqs:ReceiveMessage', place: this.#place });
       }
     }

@@ -1,6 +1,6 @@
 import { eachParallel } from '../../lib/each-parallel.ts';
 import { parseStored } from '../../lib/json.ts';
-import { ledgerPrunedKey, ledgerSumsPrefix, ledgerTotalsKey } from '../../model/keys.ts';
+import { ledgerPrunedKey, ledgerSumsPrefix, ledgerTotalsPrefix } from '../../model/keys.ts';
 import type { StepCounts } from '../../ports/ledger.ts';
 import type { LedgerObjects } from './ledger-objects.ts';
 import { StepView } from './step-view.ts';
@@ -14,6 +14,8 @@ const JOBS_KEPT = 4;
 /** All writers' sums of a job, as one listing found them. */
 export interface Snapshot {
   readonly totals: readonly Totals[];
+  /** Of each of these, its key and tag. */
+  readonly tags: ReadonlyMap<Totals, string>;
   /** By step: those taken in the latest round, and of these the ones that know of the most tasks. */
   readonly exact: ReadonlyMap<string, { readonly round: number; readonly counts: StepCounts }>;
   /** What the counts were when the job was pruned; null unless it was. */
@@ -26,8 +28,11 @@ export interface Snapshot {
 type Sums = Totals | ExactTotals | PrunedCounts;
 interface Kept {
   readonly objects: Map<string, { readonly etag: string; readonly value: Sums }>;
-  snapshot: Snapshot | null;
+  readonly snapshots: Map<Want, Snapshot>;
 }
+
+/** `sums`: writers whose objects exact totals replace are left out, so only counts can be taken of it. */
+type Want = 'all' | 'sums';
 
 /** Reads jobs' sums: one listing, and a read of each object that changed since the last one. */
 export class Snapshots {
@@ -38,33 +43,46 @@ export class Snapshots {
     this.#store = store;
   }
 
-  async of(job: string): Promise<Snapshot> {
+  async of(job: string, want: Want = 'all'): Promise<Snapshot> {
     const kept = this.#kept(job);
-    const listed = new Set<string>();
-    const changed: { readonly key: string; readonly etag: string }[] = [];
-    for await (const { key, etag } of this.#store.list(ledgerSumsPrefix(job))) {
-      listed.add(key);
-      if (kept.objects.get(key)?.etag !== etag) changed.push({ key, etag });
-    }
-    let same = changed.length === 0 && kept.objects.size === listed.size;
-    for (const key of [...kept.objects.keys()]) if (!listed.has(key)) kept.objects.delete(key);
-    await eachParallel(changed, READS, async ({ key, etag }) => {
-      const bytes = await this.#store.read(key);
-      if (bytes === null) kept.objects.delete(key);
-      else kept.objects.set(key, { etag, value: parseStored<Sums>(key, bytes) });
-    });
-    same &&= kept.snapshot !== null;
-    if (same && kept.snapshot !== null) return kept.snapshot;
-    kept.snapshot = snapshotOf(job, kept.objects);
-    return kept.snapshot;
+    const listed = new Map<string, string>();
+    for await (const { key, etag } of this.#store.list(ledgerSumsPrefix(job))) listed.set(key, etag);
+    for (const key of [...kept.objects.keys()]) if (!listed.has(key)) this.#drop(kept, key);
+    const changed = [...listed].filter(([key, etag]) => kept.objects.get(key)?.etag !== etag);
+    const isTotals = ([key]: readonly [string, string]): boolean => key.startsWith(ledgerTotalsPrefix(job));
+    await this.#read(
+      kept,
+      changed.filter((each) => !isTotals(each)),
+    );
+    const replaced = want === 'all' ? new Set<string>() : replacedBy(kept.objects);
+    await this.#read(
+      kept,
+      changed.filter((each) => isTotals(each) && !replaced.has(each.join(' '))),
+    );
+    const snapshot = kept.snapshots.get(want) ?? snapshotOf(job, kept.objects);
+    kept.snapshots.set(want, snapshot);
+    return snapshot;
   }
 
   forget(job: string): void {
     this.#jobs.delete(job);
   }
 
+  async #read(kept: Kept, changed: readonly (readonly [string, string])[]): Promise<void> {
+    await eachParallel(changed, READS, async ([key, etag]) => {
+      const bytes = await this.#store.read(key);
+      this.#drop(kept, key);
+      if (bytes !== null) kept.objects.set(key, { etag, value: parseStored<Sums>(key, bytes) });
+    });
+  }
+
+  #drop(kept: Kept, key: string): void {
+    kept.objects.delete(key);
+    kept.snapshots.clear();
+  }
+
   #kept(job: string): Kept {
-    const kept = this.#jobs.get(job) ?? { objects: new Map(), snapshot: null };
+    const kept = this.#jobs.get(job) ?? { objects: new Map(), snapshots: new Map() };
     this.#jobs.delete(job);
     this.#jobs.set(job, kept);
     for (const [old] of this.#jobs) if (this.#jobs.size > JOBS_KEPT) this.#jobs.delete(old);
@@ -72,20 +90,37 @@ export class Snapshots {
   }
 }
 
+/** Totals, as key and tag, that exact totals took account of. */
+function replacedBy(objects: Kept['objects']): ReadonlySet<string> {
+  return new Set([...objects.values()].flatMap(({ value }) => ('replaces' in value ? value.replaces : [])));
+}
+
+/** Writers' totals whose steps and rounds these exact totals have in them, as key and tag. */
+export function replacedTotals(snapshot: Snapshot, round: number, steps: ReadonlySet<string>): readonly string[] {
+  const isCovered = (each: Totals): boolean =>
+    Object.entries(each.steps).every(
+      ([step, { rounds }]) => steps.has(step) && Object.keys(rounds).every((own) => Number(own) <= round),
+    );
+  return snapshot.totals.filter(isCovered).flatMap((each) => snapshot.tags.get(each) ?? []);
+}
+
 function snapshotOf(job: string, objects: Kept['objects']): Snapshot {
   const totals: Totals[] = [];
+  const tags = new Map<Totals, string>();
   const exact = new Map<string, { readonly round: number; readonly counts: StepCounts }>();
   let pruned: readonly StepCounts[] | null = null;
   // By key, not in the order of reading: who comes first among equals must be the same for every reader.
-  for (const [key, { value }] of [...objects].sort(([a], [b]) => (a < b ? -1 : 1))) {
+  for (const [key, { value, etag }] of [...objects].sort(([a], [b]) => (a < b ? -1 : 1))) {
     if (key === ledgerPrunedKey(job)) pruned = (value as PrunedCounts).counts;
-    else if (key === ledgerTotalsKey(job, (value as Totals).writer)) totals.push(value as Totals);
-    else if ('round' in value) for (const counts of value.steps) keepBest(exact, value.round, counts);
+    else if ('writer' in value) {
+      totals.push(value);
+      tags.set(value, `${key} ${etag}`);
+    } else if ('round' in value) for (const counts of value.steps) keepBest(exact, value.round, counts);
   }
   const steps = new Set([...exact.keys(), ...totals.flatMap((each) => Object.keys(each.steps))]);
   const views = new Map<string, StepView>();
   return {
-    ...{ totals, exact, pruned, steps: [...steps] },
+    ...{ totals, tags, exact, pruned, steps: [...steps] },
     step: (name) => {
       const view = views.get(name) ?? new StepView(totals, name, exact.get(name)?.round ?? -1);
       views.set(name, view);

@@ -22,7 +22,7 @@ import { JobWriter } from './job-writer.ts';
 import { markPruned, readJob, readJobs, writeJob } from './jobs.ts';
 import type { LedgerObjects } from './ledger-objects.ts';
 import { pageOfAttempts, pageOfTasks, readAttempts } from './reader.ts';
-import { type Snapshot, Snapshots } from './snapshot.ts';
+import { replacedTotals, type Snapshot, Snapshots } from './snapshot.ts';
 import type { ExactTotals, PrunedCounts } from './totals.ts';
 import { WorkerSigns } from './workers.ts';
 
@@ -44,6 +44,7 @@ const DELETES = 1000;
  *   up first, so that what is known is not said twice.
  * - `counts` is one listing and a read of each writer's object that changed: two to three bytes a task, no call a task.
  *   A task that two writers know counts once; where their words differ, its attempts are read.
+ * - A closed job's counts are one listing and one small object, until a newer round begins.
  * - Pages of tasks and attempts read the objects that may hold them: more the more writers there were at that time.
  */
 export function openStoreLedger(options: StoreLedgerOptions): Ledger {
@@ -104,7 +105,7 @@ class StoreLedger implements Ledger {
   }
 
   async counts(job: string): Promise<readonly StepCounts[]> {
-    const [snapshot, record] = await Promise.all([this.#snapshots.of(job), this.job(job)]);
+    const [snapshot, record] = await Promise.all([this.#snapshots.of(job, 'sums'), this.job(job)]);
     if (snapshot.pruned !== null) return snapshot.pruned;
     const steps = stepsOf(record, snapshot);
     return await Promise.all(steps.map((step) => countStep(this.#objects, snapshot, job, step)));
@@ -120,7 +121,9 @@ class StoreLedger implements Ledger {
       if (counts !== null) replaced.push(counts);
     }
     if (replaced.length === 0) return;
-    const exact: ExactTotals = { format: 1, round, steps: replaced };
+    const covered = new Set(replaced.map(({ step }) => step));
+    const replaces = replacedTotals(snapshot, round, covered);
+    const exact: ExactTotals = { format: 1, round, steps: replaced, replaces };
     await this.#store.put(ledgerExactKey(job, round, randomId(8)), JSON.stringify(exact));
   }
 

@@ -40,6 +40,8 @@ export interface ExactTotals {
   readonly format: 1;
   readonly round: number;
   readonly steps: readonly StepCounts[];
+  /** Writers' totals that add nothing to these, as key and tag: counts needn't read them. */
+  readonly replaces: readonly string[];
 }
 
 /** What a pruned job's counts were. */

@@ -2,6 +2,7 @@ import type { CheckResult } from '../../jobs/doctor/run-checks.ts';
 import { paintFor, type Tint } from '../colors.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
+import { mendLines } from '../mend-lines.ts';
 import { print } from '../render.ts';
 import { startProgress } from '../render-progress.ts';
 
@@ -41,6 +42,12 @@ export interface DoctorOptions {
 
 const TINTS: Readonly<Record<CheckResult['status'], Tint>> = { pass: 'good', warn: 'doubtful', fail: 'bad' };
 
+/** Under its check, an act a line; `room`: of the whole line. */
+function mendText(mend: string, indent: number, room: number): string {
+  const [first = '', ...more] = mendLines(mend, Math.max(30, room - indent - 6));
+  return [`\n${' '.repeat(indent)}mend: ${first}`, ...more.map((line) => ' '.repeat(indent + 6) + line)].join('\n');
+}
+
 /** Prints each check; answers 3 if any failed, 11 if any warns and `strict` is asked for. */
 export async function doctor({ ctx, strict }: DoctorOptions): Promise<number> {
   const { examine } = await import('../doctor-checks.ts');
@@ -48,10 +55,12 @@ export async function doctor({ ctx, strict }: DoctorOptions): Promise<number> {
   const results = await examine(ctx).finally(() => progress?.done('examined'));
   const paint = paintFor(ctx, ctx.io.stdout);
   const width = Math.max(...results.map(({ check }) => check.length));
+  const { isTTY, columns } = ctx.io.stdout;
+  const room = isTTY === true ? (columns ?? 80) : Number.POSITIVE_INFINITY;
   for (const result of results) {
     const { check, status, message, mend } = result;
     const line = `${paint(TINTS[status], status)}  ${check.padEnd(width)}  ${message}`;
-    const mended = mend === null ? '' : `\n${' '.repeat(8 + width)}mend: ${mend}`;
+    const mended = mend === null ? '' : mendText(mend, 8 + width, room);
     await print(ctx, ctx.flags.json ? `${JSON.stringify(result)}\n` : `${line}${mended}\n`);
   }
   const some = (status: CheckResult['status']): number => results.filter((result) => result.status === status).length;

@@ -51,7 +51,9 @@ export async function failures({ ctx, job, cause }: FailuresOptions): Promise<vo
       await print(ctx, `${causeText(of, example, { zone, now: ctx.clock.now() })}\n`);
     }
   }
-  ctx.notice(`\n${nextCommands(view, causes, cause !== undefined)}`);
+  const { isTTY, columns } = ctx.io.stderr;
+  const room = isTTY === true ? (columns ?? 80) : Number.POSITIVE_INFINITY;
+  ctx.notice(`\n${nextCommands(view, causes, cause !== undefined, room)}`);
 }
 
 async function printDocuments(ctx: Context, view: JobView, causes: readonly Cause[]): Promise<void> {

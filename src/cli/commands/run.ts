@@ -18,6 +18,7 @@ export function runCommand(ctx: Context): CommandDefinition {
     options: {
       ...SUBMISSION_FLAGS,
       '--slots <n>': parsed('how many tasks at a time (default: the processors)', wholeNumber(1)),
+      '--here': "on an AWS profile, work on it from this machine too; else the groups' own workers do",
       '-o, --output <where>': 'fetch the outputs: DIR/ a file a task, FILE or - joined in task order',
       '--header <header>': choice('joined outputs: keep only the first header line', ['once']),
       '--timeout <duration>': parsed('stop waiting after so long; the job can be taken up again', parseDuration),
@@ -59,6 +60,7 @@ export interface RunOptions extends SubmissionInput {
   readonly jobfile: string | undefined;
   readonly rest: readonly string[] | null;
   readonly slots: number | undefined;
+  readonly here: boolean;
   readonly output: string | undefined;
   readonly header: 'once' | undefined;
   readonly timeout: number | undefined;
@@ -72,6 +74,7 @@ export async function run(options: RunOptions): Promise<number> {
   const { ctx, jobfile, rest } = options;
   const work = {
     slots: options.slots ?? null,
+    here: options.here,
     output: options.output ?? null,
     header: options.header ?? null,
     timeout: options.timeout ?? null,

@@ -5,6 +5,7 @@ import { answer, print } from '../render.ts';
 import { requireSaidProfile } from '../said-profile.ts';
 import { SUBMISSION_FLAGS, type SubmissionInput } from '../submission-flags.ts';
 import { submitWithProgress } from '../submit-with-progress.ts';
+import { hintWork } from '../work-hint.ts';
 
 export function submitCommand(ctx: Context): CommandDefinition {
   return defineCommand({
@@ -60,9 +61,6 @@ export async function submit({ ctx, jobfile, ...input }: SubmitCommandOptions): 
   }
   if (ctx.flags.quiet && !ctx.flags.json) await print(ctx, `${job}\n`);
   else await answer(ctx, { json: { job, runKey, created }, text: `${job}${created ? '' : ' (was there already)'}` });
-  const groups = [...new Set(spec.steps.map(({ group }) => group))];
-  ctx.notice(
-    `work on it: batchctl worker ${groups.map((group) => `--group ${group} `).join('')}--until-empty, or batchctl scale 1`,
-  );
+  await hintWork(ctx, view);
   return undefined;
 }

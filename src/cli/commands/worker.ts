@@ -9,6 +9,7 @@ import { heedSupervisor, newWorkerId, openPlatform } from '../../platform.ts';
 import { type CommandDefinition, defineCommand, parsed, repeated, wholeNumber } from '../command.ts';
 import type { Context } from '../context.ts';
 import { localResources } from '../local-resources.ts';
+import { requireHere } from '../works-here.ts';
 
 export function workerCommand(ctx: Context): CommandDefinition {
   return defineCommand({
@@ -46,14 +47,16 @@ export interface WorkerCommandOptions {
   readonly untilEmpty: boolean;
   readonly idleExit: number | undefined;
   readonly maxFailures: number | undefined;
+  readonly here: boolean;
 }
 
 /** Runs one worker until it has drained or is done. */
 export async function worker({ ctx, ...options }: WorkerCommandOptions): Promise<void> {
   const config = await ctx.config();
   const { profile } = config;
-  if (profile.backend !== 'local')
-    throw new BatchctlError('config', `profile ${profile.name}: workers of this backend are not built yet`);
+  if (profile.backend === 'manager')
+    throw new BatchctlError('config', `profile ${profile.name} asks a manager: it has no queue to work on`);
+  requireHere(profile, options.here);
   const groups = options.group === undefined || options.group.length === 0 ? ['default'] : options.group;
   for (const group of groups) {
     if (!NAME.test(group))
@@ -61,7 +64,10 @@ export async function worker({ ctx, ...options }: WorkerCommandOptions): Promise
   }
   const id = ctx.io.env.BATCHCTL_SUPERVISED_ID ?? newWorkerId();
   const faults = faultsOf(ctx.io.env);
-  const platform = await withFaults(await openPlatform(config, { role: 'worker', who: id }), faults);
+  const platform = await withFaults(
+    await openPlatform(config, { role: 'worker', who: id, onWarning: ctx.warn }),
+    faults,
+  );
   const [drain, stop] = [new AbortController(), new AbortController()];
   if (ctx.signal.aborted) drain.abort();
   if (ctx.stopNow.aborted) stop.abort();
@@ -78,7 +84,7 @@ export async function worker({ ctx, ...options }: WorkerCommandOptions): Promise
       groups: [...new Set(groups)],
       host: hostname(),
       version: VERSION,
-      total: localResources(profile, options.slots ?? null),
+      total: localResources(profile, options.slots ?? null, groups),
       untilEmpty: options.untilEmpty,
       idleExit: options.idleExit ?? null,
       maxFailures: options.maxFailures ?? null,

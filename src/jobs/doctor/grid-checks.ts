@@ -1,3 +1,4 @@
+import { formatSize } from '../../lib/units.ts';
 import { VERSION } from '../../lib/version.ts';
 import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
 import type { Platform } from '../../ports/platform.ts';
@@ -55,14 +56,14 @@ async function spaceCheck({ insight }: Platform): Promise<Finding> {
     const nearly = free < Math.min(NEARLY.bytes, total / 4) || free < NEARLY.share * total || files < NEARLY.files;
     if (full) worst = 'fail';
     else if (nearly && worst === 'pass') worst = 'warn';
-    const left = freeFiles === null ? '' : `, ${freeFiles} files`;
-    texts.push(`${path} (${what}): ${Math.round(free / 1e6)} of ${Math.round(total / 1e6)} MB free${left}`);
+    const left = freeFiles === null ? '' : `, room for ${freeFiles.toLocaleString('en')} files`;
+    texts.push(`${path} (${what}): ${formatSize(free)} of ${formatSize(total)} free${left}`);
   }
   const message = texts.length === 0 ? 'not known on this backend' : texts.join('; ');
   return {
     status: worst,
     message,
-    mend: worst === 'pass' ? null : 'make room: batchctl prune removes what finished jobs left',
+    mend: worst === 'pass' ? null : 'batchctl prune --older-than 30d, to remove what finished jobs left',
   };
 }
 

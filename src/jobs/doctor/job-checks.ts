@@ -80,7 +80,7 @@ export async function openJobsCheck(platform: Platform, { views, uncommitted }: 
     const others = running.length === 1 ? '' : ` and ${running.length - 1} more`;
     return warn(
       `nobody works on or looks at ${first.record.job}${others}: no worker is up`,
-      'batchctl scale 1, or batchctl worker --until-empty',
+      'batchctl scale 1, to keep one up; batchctl worker --until-empty, to work here and now',
     );
   }
   const texts = [`${running.length} running`, `${paused.length} paused`];
@@ -104,13 +104,13 @@ export async function deadLettersCheck(platform: Platform, { views }: OpenJobs):
   const [first] = open;
   if (first !== undefined)
     return warn(
-      `${first[1]} dead letters of the open job ${first[0]}`,
-      `batchctl why ${first[0]}, batchctl failures ${first[0]}`,
+      `${first[1]} dead ${first[1] === 1 ? 'letter' : 'letters'} of the open job ${first[0]}`,
+      `batchctl failures ${first[0]}, to see why; batchctl why ${first[0]}, where it says nothing`,
     );
   if (unreadable > 0)
     return warn(
-      `${unreadable} dead letters that are no messages of batchctl`,
-      'find who sends to this queue; batchctl queue shows them',
+      `${unreadable} dead ${unreadable === 1 ? 'letter is no message' : 'letters are no messages'} of batchctl`,
+      'find who sends to this queue; batchctl queue, to see how many there are',
     );
   return pass(closed === 0 ? 'none' : `${closed}, all of jobs that are closed`);
 }

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { freemem, totalmem } from 'node:os';
 import { promisify } from 'node:util';
+import { formatSize } from '../../lib/units.ts';
 import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
 
 const run = promisify(execFile);
@@ -103,7 +104,7 @@ function memoryCheck(): Finding {
   const constrained = process.constrainedMemory();
   const total = constrained > 0 && constrained < totalmem() ? constrained : totalmem();
   const free = Math.min(availableMemory(), total);
-  const text = `${Math.round(free / 2 ** 20)} of ${Math.round(total / 2 ** 20)} MiB of memory are free`;
+  const text = `${formatSize(free)} of ${formatSize(total)} of memory are free`;
   if (free < LITTLE_MEMORY)
     return warn(text, 'end what uses it, or give workers fewer slots (--slots): a command may be killed for it');
   return pass(text);

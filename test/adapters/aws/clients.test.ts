@@ -15,8 +15,9 @@ import { PatientRetries } from '../../../src/adapters/aws/retries.ts';
 import { createS3Store, type S3Store } from '../../../src/adapters/aws/s3-store.ts';
 import { failsWith, rejection } from '../../contracts/store-bench.ts';
 import { startConnectProxy } from '../../support/servers/connect-proxy.ts';
-import { type Moto, startMoto } from '../../support/servers/moto.ts';
+import type { Moto } from '../../support/servers/moto.ts';
 import { findProgram, needProgram } from '../../support/servers/program.ts';
+import { sharedMoto } from '../../support/servers/shared-moto.ts';
 import { HttpRequest } from './http-request.ts';
 import { clientsOf, makeBucket, REGION } from './s3-bench.ts';
 
@@ -34,10 +35,9 @@ describe('AWS clients', () => {
   const closing: (() => unknown)[] = [];
 
   before(async function () {
-    moto = await startMoto(this);
+    moto = await sharedMoto(this);
     bucket = await makeBucket(moto.url);
   });
-  after(() => moto?.stop());
   afterEach(async () => {
     for (const close of closing.splice(0).reverse()) await close();
   });

@@ -6,7 +6,8 @@ import { base64Crc } from '../../../src/adapters/aws/crc32.ts';
 import { isKind } from '../../../src/errors.ts';
 import { failsWith, rejection } from '../../contracts/store-bench.ts';
 import { FaultProxy, type Seen } from '../../support/servers/fault-proxy.ts';
-import { type Moto, startMoto } from '../../support/servers/moto.ts';
+import type { Moto } from '../../support/servers/moto.ts';
+import { sharedMoto } from '../../support/servers/shared-moto.ts';
 import { until } from '../../support/until.ts';
 import { openBench, type S3Bench } from './s3-bench.ts';
 
@@ -37,12 +38,11 @@ describe('S3 over a network that fails', () => {
   let at: S3Bench;
 
   before(async function () {
-    moto = await startMoto(this);
+    moto = await sharedMoto(this);
     proxy = await FaultProxy.start(moto.url);
   });
   after(async () => {
     await proxy?.close();
-    await moto?.stop();
   });
   beforeEach(async () => {
     at = await openBench(moto.url, proxy.url, { use: 'control' });

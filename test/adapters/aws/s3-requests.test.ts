@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { failsWith } from '../../contracts/store-bench.ts';
 import { FaultProxy } from '../../support/servers/fault-proxy.ts';
-import { type Moto, startMoto } from '../../support/servers/moto.ts';
+import type { Moto } from '../../support/servers/moto.ts';
+import { sharedMoto } from '../../support/servers/shared-moto.ts';
 import { openBench, type S3Bench } from './s3-bench.ts';
 
 const MIB = 1024 * 1024;
@@ -18,14 +19,13 @@ describe('what an S3 store asks for', () => {
   const opened: S3Bench[] = [];
 
   before(async function () {
-    moto = await startMoto(this);
+    moto = await sharedMoto(this);
     proxy = await FaultProxy.start(moto.url);
     scratch = mkdtempSync(join(tmpdir(), 'batchctl-s3-'));
   });
   after(async () => {
     rmSync(scratch, { recursive: true, force: true });
     await proxy?.close();
-    await moto?.stop();
   });
   afterEach(async () => {
     for (const { clients } of opened.splice(0)) await clients.close();

@@ -1,14 +1,14 @@
 import { createS3Store } from '../../../src/adapters/aws/s3-store.ts';
 import { objectStoreContract } from '../../contracts/object-store.ts';
-import { type Moto, startMoto } from '../../support/servers/moto.ts';
+import type { Moto } from '../../support/servers/moto.ts';
+import { sharedMoto } from '../../support/servers/shared-moto.ts';
 import { clientsOf, openBench } from './s3-bench.ts';
 
 describe('S3', () => {
   let moto: Moto;
   before(async function () {
-    moto = await startMoto(this);
+    moto = await sharedMoto(this);
   });
-  after(() => moto?.stop());
 
   objectStoreContract('S3, on moto', async () => {
     const { store, clients, bucket } = await openBench(moto.url);

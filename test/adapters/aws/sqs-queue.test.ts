@@ -5,7 +5,7 @@ import { openSqsQueue } from '../../../src/adapters/aws/sqs-queue.ts';
 import { SqsPolls } from '../../../src/adapters/aws/sqs-receive.ts';
 import type { Receipt } from '../../../src/ports/task-queue.ts';
 import { rejection } from '../../support/rejection.ts';
-import { isAction } from '../../support/sqs-faults.ts';
+import { isAction, sqsFault } from '../../support/sqs-faults.ts';
 import { sqsOptions } from '../../support/sqs-options.ts';
 import { until } from '../../support/until.ts';
 import { bodiesOf, messages, SqsBench, takeAll } from './sqs-bench.ts';
@@ -122,6 +122,14 @@ describe('the SQS queue', function () {
       `queue ${options.name}: expected DelaySeconds 0, found 60`,
       `queue ${options.name}-dead: expected MessageRetentionPeriod 1209600, found 345600`,
     ]);
+  });
+
+  it('purges all, after another purge that is under way', async () => {
+    const { queue } = await bench.open();
+    await queue.send(messages(5));
+    bench.proxy.fail(2, sqsFault(403, 'PurgeQueueInProgress'), isAction('PurgeQueue'));
+    expect(await queue.purge({}), 'SQS does not say how many').to.equal(null);
+    expect((await queue.backlog()).visible).to.equal(0);
   });
 
   it('purges what matches, and leaves the rest receivable', async () => {

@@ -206,6 +206,30 @@ describe('what reading the store ledger costs', () => {
     expect(sums()).to.equal(1);
   });
 
+  it('is one small object once exact totals were taken, and all again in a newer round', async () => {
+    const memory = new MemoryStore();
+    let read: string[] = [];
+    const store = wrapStore(memory, {
+      read: (key, options) => {
+        if (key.includes('/sums/')) read.push(key);
+        return memory.read(key, options);
+      },
+    });
+    const workers = ['w0', 'w1', 'w2'].map((writer) => open(memory, writer));
+    for (const [n, ledger] of workers.entries())
+      await ledger.record([event('failed', n, { worker: `w${n}`, attempt: `${n}` })]);
+    const exact = { step: 'price', done: 0, failed: 3, bytesIn: 0, bytesOut: 0, seconds: 0, counters: {} };
+    await open(memory, 'closer').recordExact('claims-1', 0, [exact]);
+    expect((await open(store, 'cli').counts('claims-1'))[0]).to.include({ failed: 3, exact: true });
+    expect(read).to.have.length(1);
+    await workers[1]?.record([event('done', 1, { worker: 'w1', attempt: 'again', round: 1 })]);
+    await workers[2]?.record([event('done', 0, { worker: 'w2', attempt: 'other', round: 1 })]);
+    read = [];
+    const reader = open(store, 'cli');
+    expect((await reader.counts('claims-1'))[0]).to.include({ failed: 1, done: 2, exact: false });
+    expect(await reader.tasks('claims-1', { limit: 9, states: ['failed'] })).to.have.length(1);
+  });
+
   it('lists the newest jobs without reading older ones, and those of a state without reading others', async () => {
     const memory = new MemoryStore();
     const ledger = open(memory, 'cli');

@@ -1,0 +1,71 @@
+import { mkdirSync } from 'node:fs';
+import { createQueues } from '../../src/adapters/aws/sqs-queue.ts';
+import { randomId } from '../../src/lib/id.ts';
+import { type Ended, type Running, Workspace } from './workspace.ts';
+
+export interface AwsPlaces {
+  /** An S3 that is right about create-if-absent, and STS: moto. */
+  readonly s3: string;
+  /** An SQS that is right about leases: fauxqs. */
+  readonly sqs: string;
+  readonly simpledb?: string;
+  readonly ledger?: Readonly<Record<string, unknown>>;
+  /** What these processes need besides: the ledger's password. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Of a workspace on the same bucket and queues, by another way. */
+  readonly stack?: string;
+}
+
+/** The account that moto answers for. */
+export const ACCOUNT = '123456789012';
+
+/** A directory with a profile `lab` on emulators, in which the built program runs. */
+export class AwsWorkspace extends Workspace {
+  readonly stack: string;
+  readonly #env: Readonly<Record<string, string>>;
+
+  private constructor(stack: string, env: Readonly<Record<string, string>>) {
+    super();
+    this.stack = stack;
+    this.#env = env;
+  }
+
+  /** With a bucket and queues of its own. */
+  static async make({ s3, sqs, simpledb, ledger, env = {}, ...known }: AwsPlaces): Promise<AwsWorkspace> {
+    const stack = known.stack ?? `lab-${randomId(6)}`;
+    const credentials = { AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' };
+    const made = new AwsWorkspace(stack, { BATCHCTL_PROFILE: 'lab', TMPDIR: '', ...credentials, ...env });
+    mkdirSync(made.path('tmp'));
+    if (known.stack === undefined) {
+      Object.assign(process.env, { ...credentials, AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' });
+      const answer = await fetch(`${s3}/${stack}`, { method: 'PUT' });
+      if (!answer.ok) throw new Error(`the bucket ${stack} was not made: ${answer.status} ${await answer.text()}`);
+      const clients = { region: 'us-east-1', profile: null, account: null, endpoints: { sqs }, env: {} };
+      await createQueues({ clients, group: 'default', name: `${stack}-default`, leaseSeconds: 30 });
+    }
+    made.write('batchctl.config.json', {
+      profile: 'lab',
+      profiles: {
+        lab: {
+          ...{ backend: 'aws', region: 'us-east-1', account: ACCOUNT, stack },
+          bucket: { name: stack, prefix: 'batchctl/' },
+          endpoints: { s3, sqs, sts: s3, ...(simpledb !== undefined && { simpledb }) },
+          groups: { default: { visibility: '30s', slots: 2 } },
+          ...(ledger !== undefined && { ledger }),
+        },
+      },
+    });
+    return made;
+  }
+
+  override start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
+    return super.start(args, { ...this.#env, TMPDIR: this.path('tmp'), ...env });
+  }
+
+  /** Runs to its end, and fails with what it said unless it ends well. */
+  async well(...args: readonly string[]): Promise<Ended> {
+    const ended = await this.run(args);
+    if (ended.code !== 0) throw new Error(`batchctl ${args.join(' ')} exited with ${ended.code}: ${ended.stderr}`);
+    return ended;
+  }
+}
