@@ -83,7 +83,7 @@ async function begin(
 async function workOn(ctx: Context, view: JobView, workers: Workers, work: RunWork): Promise<JobView> {
   const platform = await ctx.platform();
   const { job } = view.record;
-  const takeUp = `batchctl run ${job}`;
+  const takeUp = takeUpCommand(job, work);
   if (stateOf(view) === 'paused') {
     throw new BatchctlError('refused', `job ${job} is paused (${view.paused?.reason})`, {
       hint: `batchctl resume ${job}, then ${takeUp}`,
@@ -107,6 +107,12 @@ async function workOn(ctx: Context, view: JobView, workers: Workers, work: RunWo
   } finally {
     live.close();
   }
+}
+
+/** What goes on where this run left, and leaves the outputs where it was to leave them. */
+function takeUpCommand(job: string, { output, header }: RunWork): string {
+  if (output === null) return `batchctl run ${job}`;
+  return `batchctl run ${job} -o ${shellWord(output)}${header === null ? '' : ` --header ${header}`}`;
 }
 
 /** Proves and fetches what succeeded. Answers where the outputs are, if they were fetched. */

@@ -35,7 +35,9 @@ export async function statusText(ctx: Context, status: JobStatus): Promise<strin
   if (status.asked > 0 && status.state === 'running') lines.push(...(facts.length > 0 ? [] : ['']), askedText(status));
   // Only who has a deadline pays for the zone: 10 ms.
   const deadline =
-    status.finishBy === null || status.state === 'cancelled' ? null : deadlineText(status, { zone: await ctx.zone(), now: ctx.clock.now() });
+    status.finishBy === null || status.state === 'cancelled'
+      ? null
+      : deadlineText(status, { zone: await ctx.zone(), now: ctx.clock.now() });
   if (deadline !== null) lines.push(...(facts.length > 0 ? [] : ['']), deadline);
   for (const [step, counters] of Object.entries(status.counters)) {
     lines.push(

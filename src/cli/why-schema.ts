@@ -23,7 +23,10 @@ export const WHY_OUTPUT: JsonSchema = {
           },
           title: { type: 'string', description: 'a sentence with the facts' },
           evidence: { type: 'array', items: { type: 'string' } },
-          mend: { type: 'string', description: 'the command, or the act, that mends it' },
+          mend: {
+            type: 'string',
+            description: 'acts apart by "; ", each a command, then ", " and what for; or a sentence',
+          },
         },
       },
     },

@@ -2,7 +2,7 @@ import type { Why } from '../jobs/why/why.ts';
 import type { Cause, Severity } from '../model/why/cause.ts';
 import { type Paint, paintFor, type Tint } from './colors.ts';
 import type { Context } from './context.ts';
-import { formatCount, formatInstant, formatLeft, formatMany, formatRate, withInstants } from './format.ts';
+import { formatCount, formatLeft, formatMany, formatRate, withInstants } from './format.ts';
 import { wrap } from './help.ts';
 import { mendLines } from './mend-lines.ts';
 

@@ -9,3 +9,6 @@ export function shellQuote(text: string): string {
   }
   return text.includes("'") ? `'${text.replaceAll("'", "'\\''")}'` : `'${text}'`;
 }
+
+/** The same for people to paste: quoted only where it must be. Throws `usage` for a NUL. */
+export const shellWord = (text: string): string => (/^[\w./@%+=:,-]+$/.test(text) ? text : shellQuote(text));

@@ -189,7 +189,7 @@ describe('doctor', function () {
     await queue.send([{ body: 'hello', tenant: 'x' }]);
     await workspace.submit();
     await workspace.work();
-    expect((await examine()).of('deadLetters').message).to.include('no messages of batchctl');
+    expect((await examine()).of('deadLetters').message).to.include('no message of batchctl');
   });
 
   it('few open files warn, and too few fail', async () => {

@@ -64,7 +64,7 @@ describe('the command line', () => {
     ['an unknown command', ['confg'], "unknown command 'confg'", 'did you mean config?'],
     ['a group without its command', ['config'], 'config show', 'batchctl config --help'],
     ['an unknown command of a group', ['config', 'shw'], 'config show', 'batchctl config --help'],
-    ['an unknown flag', ['init', '--form', 'x'], "unknown option '--form'", 'Did you mean --from?'],
+    ['an unknown flag', ['init', '--form', 'x'], "unknown option '--form'", 'did you mean --from?'],
     ['a flag without its value', ['init', '--from'], "option '--from <file>' argument missing", 'batchctl init --help'],
     ['too many arguments', ['init', 'a', 'b'], 'too many arguments', 'batchctl init --help'],
     ['a missing argument', ['schema'], "missing required argument 'command'", 'batchctl schema --help'],
@@ -86,7 +86,7 @@ describe('the command line', () => {
       error: {
         kind: 'usage',
         message: "unknown option '--form'",
-        hint: 'Did you mean --from? see batchctl init --help',
+        hint: 'did you mean --from? see batchctl init --help',
       },
     });
   });

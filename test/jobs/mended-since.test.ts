@@ -38,10 +38,15 @@ describe('a run key whose job was mended', function () {
 
   const write = (name: string, text: string) => writeFileSync(join(place.directory, name), text);
   const specOf = (yaml: string) => parseJobFile(yaml, { file: 'job.yaml' });
-  async function submitAs(yaml: string): Promise<Submitted> {
+  async function submitAs(
+    yaml: string,
+    params: Readonly<Record<string, string>> = {},
+    labels: Readonly<Record<string, string>> = {},
+    runKey = 'claims-2026-11',
+  ): Promise<Submitted> {
     const request = {
       ...{ spec: specOf(yaml), directory: place.directory, inputs: [], inputDirectory: place.directory, stdin: null },
-      ...{ params: {}, labels: {}, period: null, runKey: 'claims-2026-11', expectInputs: null, allowEmpty: false },
+      ...{ params, labels, period: null, runKey, expectInputs: null, allowEmpty: false },
     };
     const prepared = await prepare(request, place.platform.store);
     return submit(place.platform, prepared, { mode: 'new', notBefore: null });
@@ -65,6 +70,21 @@ describe('a run key whose job was mended', function () {
     await work(place.platform);
     const again = await submitAs(MENDED_FILE);
     expect([again.created, again.view.record.job, stateOf(again.view)]).to.deep.equal([false, job, 'succeeded']);
+  });
+
+  it('is refused where --set or --label say something else than they did', async () => {
+    const { created } = await submitAs(FILE, { region: 'US' }, { team: 'a' }, 'given');
+    expect(created).to.equal(true);
+    const others = [
+      [{ region: 'FR' }, { team: 'a' }],
+      [{ region: 'US' }, { team: 'b' }],
+      [{}, { team: 'a' }],
+    ] as const;
+    for (const [params, labels] of others) {
+      const error = await rejection(submitAs(FILE, params, labels, 'given'));
+      expect(error, JSON.stringify([params, labels])).to.include({ kind: 'refused' });
+    }
+    expect((await submitAs(FILE, { region: 'US' }, { team: 'a' }, 'given')).created).to.equal(false);
   });
 
   it('is still answered for what it was submitted as', async () => {

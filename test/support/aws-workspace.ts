@@ -16,6 +16,9 @@ export interface AwsPlaces {
   readonly stack?: string;
 }
 
+/** Seconds: short, and long enough for heartbeats through an emulator on a busy machine. */
+export const AWS_LEASE = 5;
+
 /** The account that moto answers for. */
 export const ACCOUNT = '123456789012';
 
@@ -33,8 +36,11 @@ export class AwsWorkspace extends Workspace {
   /** With a bucket and queues of its own. */
   static async make({ s3, sqs, simpledb, ledger, env = {}, ...known }: AwsPlaces): Promise<AwsWorkspace> {
     const stack = known.stack ?? `lab-${randomId(6)}`;
-    const credentials = { AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' };
-    const made = new AwsWorkspace(stack, { BATCHCTL_PROFILE: 'lab', TMPDIR: '', ...credentials, ...env });
+    const credentials = {
+      AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
+      AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY',
+    };
+    const made = new AwsWorkspace(stack, { BATCHCTL_PROFILE: 'lab', ...credentials, ...env });
     mkdirSync(made.path('tmp'));
     if (known.stack === undefined) {
       Object.assign(process.env, { ...credentials, AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' });
@@ -59,7 +65,12 @@ export class AwsWorkspace extends Workspace {
   }
 
   override start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
-    return super.start(args, { ...this.#env, TMPDIR: this.path('tmp'), ...env });
+    return super.start(args, {
+      ...this.#env,
+      BATCHCTL_TEST_LEASE_SECONDS: String(AWS_LEASE),
+      TMPDIR: this.path('tmp'),
+      ...env,
+    });
   }
 
   /** Runs to its end, and fails with what it said unless it ends well. */

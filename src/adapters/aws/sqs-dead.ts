@@ -86,7 +86,7 @@ export class SqsDead {
       sentAt > at + CLOCK_MS || (sentAt > at - CLOCK_MS && gone.has(body));
     const sweep = new Sweep(dead, counts.visible);
     for await (const page of sweep.pages()) {
-      const back = page.filter((letter) => match(letter.body)).slice(0, limit - sent);
+      const back = page.filter((letter) => match(letter.body) && !isNew(letter)).slice(0, limit - sent);
       for (const { body } of back) gone.add(body);
       await toQueue.send(back.map(({ body }) => ({ body, tenant: tenantOf(body) })));
       await deleteMessages(

@@ -54,11 +54,16 @@ export class Snapshots {
       kept,
       changed.filter((each) => !isTotals(each)),
     );
+    const totals = changed.filter(isTotals);
     const replaced = want === 'all' ? new Set<string>() : replacedBy(kept.objects);
+    const isReplaced = (each: readonly [string, string]): boolean => replaced.has(each.join(' '));
     await this.#read(
       kept,
-      changed.filter((each) => isTotals(each) && !replaced.has(each.join(' '))),
+      totals.filter((each) => !isReplaced(each)),
     );
+    // A newer round began: what it changes can be told only beside what was there before.
+    const rest = totals.filter(isReplaced);
+    if (rest.length > 0 && hasNewerRounds(job, kept.objects)) await this.#read(kept, rest);
     const snapshot = kept.snapshots.get(want) ?? snapshotOf(job, kept.objects);
     kept.snapshots.set(want, snapshot);
     return snapshot;
@@ -93,6 +98,11 @@ export class Snapshots {
 /** Totals, as key and tag, that exact totals took account of. */
 function replacedBy(objects: Kept['objects']): ReadonlySet<string> {
   return new Set([...objects.values()].flatMap(({ value }) => ('replaces' in value ? value.replaces : [])));
+}
+
+function hasNewerRounds(job: string, objects: Kept['objects']): boolean {
+  const { steps, exact, step } = snapshotOf(job, objects);
+  return steps.some((name) => step(name).round > (exact.get(name)?.round ?? -1));
 }
 
 /** Writers' totals whose steps and rounds these exact totals have in them, as key and tag. */

@@ -5,7 +5,7 @@ import { formatDuration, formatSize } from '../../lib/units.ts';
 import type { Reproduced } from '../../worker/reproduce.ts';
 import type { Recorded } from '../../worker/reproduce-recorded.ts';
 import type { ReproducedRun } from '../../worker/reproduce-run.ts';
-import { shellQuote } from '../../worker/shell-quote.ts';
+import { shellWord } from '../../worker/shell-quote.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { JOB_TEXT, jobMeant } from '../job-argument.ts';
@@ -143,16 +143,13 @@ function textOf(
     `${step}/${n} of ${job}${round === 0 ? '' : `, round ${round}`}: ${shown}, ${formatSize(bytes)} of input`,
     `recorded: ${recordedText(recorded)}${recorded.state === 'none' && round > 0 ? ` in round ${round}` : ''}`,
   ];
-  if (ran === null) return [...lines, `run it:   ${pasted(`${shown}/run.sh`)}`].join('\n');
+  if (ran === null) return [...lines, `run it:   ${shellWord(`${shown}/run.sh`)}`].join('\n');
   const how = ran.failure === null ? 'succeeded' : failureText(ran.failure);
   const same = { true: ', as recorded', false: ', NOT as recorded', null: '' }[`${asRecorded}`];
   lines.push(`here:     ${how} after ${formatDuration(ran.end.seconds)}${same}`);
   if (ran.tail.length > 0) lines.push('', ...ran.tail.map((line) => `    ${line.replace(/\p{Cc}+/gu, ' ')}`));
-  return [...lines, '', `again:    ${pasted(`${shown}/run.sh`)}`].join('\n');
+  return [...lines, '', `again:    ${shellWord(`${shown}/run.sh`)}`].join('\n');
 }
-
-/** A path as a shell takes it. */
-const pasted = (path: string): string => (/^[\w./@%+=:,-]+$/.test(path) ? path : shellQuote(path));
 
 function recordedText(recorded: Recorded): string {
   switch (recorded.state) {

@@ -1,0 +1,77 @@
+import { expect } from 'chai';
+import { Workspace } from '../support/workspace.ts';
+
+const JOB = {
+  name: 'claims',
+  params: { bad: '2' },
+  input: { split: { by: 'range', from: 1, to: 3 } },
+  steps: [
+    {
+      name: 'price',
+      attempts: 1,
+      run: 'read n; [ "$n" != "$BATCHCTL_PARAM_BAD" ] || { echo "bad $n" >&2; exit 65; }; echo "$n"',
+    },
+  ],
+};
+
+describe('after a job failed', function () {
+  this.timeout(60_000);
+  let workspace: Workspace;
+  before(() => {
+    workspace = new Workspace();
+    workspace.write('job.json', JOB);
+  });
+  after(() => workspace.remove());
+
+  it('run ends with the command that says why', async () => {
+    const { code, stderr } = await workspace.run(['run', 'job.json', '-o', '-', '--profile', 'local']);
+    expect(code).to.equal(5);
+    expect(stderr).to.match(/next: batchctl failures (claims-\S+)\n$/);
+  });
+
+  it('tasks, history and failures mean the latest job where none is named, and say which', async () => {
+    for (const words of [['tasks', '--state', 'failed'], ['history'], ['failures']]) {
+      const { code, stdout, stderr } = await workspace.run(words);
+      expect(code, stderr).to.equal(0);
+      expect(stderr).to.match(/^job claims-/);
+      expect(stdout).to.match(/price\/1|failed/);
+    }
+  });
+
+  it('a proof that says so holds together as a file, and proves nothing', async () => {
+    const made = await workspace.run(['verify', 'last', '-o', 'proof.ndjson']);
+    expect(made.code).to.equal(9);
+    expect(made.stdout).to.include(': not proven (failed)');
+    for (const words of [
+      ['verify', '--check', 'proof.ndjson'],
+      ['verify', 'last', '--check', 'proof.ndjson'],
+    ]) {
+      const { code, stdout, stderr } = await workspace.run(words);
+      expect(code).to.equal(9);
+      expect(stdout).to.include('holds together').and.not.include('mismatch');
+      expect(stderr).to.include('is whole, and says that its job was not proven');
+    }
+    const json = await workspace.run(['verify', '--check', 'proof.ndjson', '--json']);
+    expect(JSON.parse(json.stdout)).to.deep.include({ verdict: 'failed' });
+  });
+
+  it('status says what a retry asked for, and that nobody works on it; run takes it up by name', async () => {
+    const asked = await workspace.run(['retry', 'last', '--set', 'bad=none']);
+    expect(asked.code, asked.stderr).to.equal(0);
+    const { stdout } = await workspace.run(['status']);
+    expect(stdout).to.match(/no worker takes its tasks: batchctl why claims-/);
+    expect(stdout).to.include('round 1 asks for 1 task again');
+    expect(JSON.parse((await workspace.run(['status', '--json'])).stdout)).to.include({ round: 1, asked: 1 });
+    const ended = await workspace.run(['run', 'name:claims', '-o', '-']);
+    expect([ended.code, ended.stdout]).to.deep.equal([0, '1\n2\n3\n']);
+    expect(ended.stderr).to.not.include('next:');
+    expect((await workspace.run(['status'])).stdout).to.not.include('asks for');
+  });
+
+  it('a flag that is nearly one is recognised, and a wrong value names the page that says more', async () => {
+    expect((await workspace.run(['status', '--jsn'])).stderr).to.include('did you mean --json?');
+    expect((await workspace.run(['tasks', '--lmit', '3'])).stderr).to.include('did you mean --limit?');
+    expect((await workspace.run(['tasks', '--limit', '0'])).stderr).to.include('hint: see batchctl tasks --help');
+    expect((await workspace.run(['run', '.'])).stderr).to.include('expected a job file, found a directory');
+  });
+});
