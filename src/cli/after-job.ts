@@ -1,4 +1,5 @@
 import type { JobStatus } from '../jobs/status.ts';
+import { shellWord } from '../worker/shell-quote.ts';
 import type { Context } from './context.ts';
 
 /** What a person looks at next after a job that did not succeed, on stderr: one command. Nothing for one that did. */
@@ -12,4 +13,13 @@ function nextCommand({ job, state, reason, steps }: Pick<JobStatus, 'job' | 'sta
   if (state !== 'failed') return null;
   if (reason === 'expect') return `batchctl verify ${job}`;
   return steps.some(({ failed }) => failed > 0) ? `batchctl failures ${job}` : `batchctl why ${job}`;
+}
+
+/** What goes on where a run ended early, and leaves the outputs where it was to leave them. */
+export function takeUpCommand(
+  job: string,
+  { output, header }: { readonly output: string | null; readonly header: 'once' | null },
+): string {
+  if (output === null) return `batchctl run ${job}`;
+  return `batchctl run ${job} -o ${shellWord(output)}${header === null ? '' : ` --header ${header}`}`;
 }

@@ -9,7 +9,7 @@ import { finishSending } from '../jobs/submit/submit.ts';
 import { isClosed, type JobSpec } from '../model/job.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import type { OwnWorkers } from '../platform.ts';
-import { tellNext } from './after-job.ts';
+import { takeUpCommand, tellNext } from './after-job.ts';
 import type { Context } from './context.ts';
 import { formatMany } from './format.ts';
 import { jobExit, refuseUnended } from './job-exit.ts';
@@ -107,12 +107,6 @@ async function workOn(ctx: Context, view: JobView, workers: Workers, work: RunWo
   } finally {
     live.close();
   }
-}
-
-/** What goes on where this run left, and leaves the outputs where it was to leave them. */
-function takeUpCommand(job: string, { output, header }: RunWork): string {
-  if (output === null) return `batchctl run ${job}`;
-  return `batchctl run ${job} -o ${shellWord(output)}${header === null ? '' : ` --header ${header}`}`;
 }
 
 /** Proves and fetches what succeeded. Answers where the outputs are, if they were fetched. */

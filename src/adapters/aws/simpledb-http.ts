@@ -111,11 +111,10 @@ export class SimpleDbHttp {
           'user-agent': `batchctl region/${this.#options.region}`,
         },
       });
-      request.on('error', (error) =>
-        reject(request.destroyed && error.name === 'AbortError' ? timedOut(error) : error),
-      );
+      const fail = (error: Error): void => reject(error.name === 'AbortError' ? timedOut(error) : error);
+      request.on('error', fail);
       request.on('response', (message) => {
-        text(message).then((answer) => resolve({ message, body: answer }), reject);
+        text(message).then((answer) => resolve({ message, body: answer }), fail);
       });
       request.end(body);
     });

@@ -106,6 +106,7 @@ describe('the SimpleDB client', () => {
       const through = clientOf({}, proxy.url);
       proxy.fail(1, { kind: 'reset' });
       proxy.fail(1, { kind: 'lost' });
+      proxy.fail(1, { kind: 'cut', after: 10 });
       proxy.fail(1, { kind: 'answer', status: 502, body: '<html>bad gateway' });
       await through.put('acme-0', { name: 'a', attributes: { e: '1' } });
       expect(await through.get('acme-0', 'a')).to.deep.equal({ e: '1' });
