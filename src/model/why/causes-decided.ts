@@ -39,7 +39,7 @@ function paused(seen: Snapshot): Cause | null {
       severity: 'stops',
       title: `the guard "halt" paused it ${ago} ago: too many of its tasks failed${share}`,
       evidence: [`at ${pause.when}, by ${pause.who}`],
-      mend: `batchctl failures ${record.job}, to see what failed; ${mend}, once it is mended`,
+      mend: `batchctl failures ${record.job}, to see what failed; ${mend}, once it is mended (--with JOBFILE: by a mended program)`,
     };
   }
   const why = pause.reason === '' || pause.reason === 'person' ? '' : `: ${pause.reason}`;
