@@ -4,7 +4,8 @@ import { rehearsalText } from '../model/rehearsal.ts';
 import type { Report, SlowTask, StepReport } from '../model/report/report.ts';
 import { type Paint, paintFor } from './colors.ts';
 import type { Context } from './context.ts';
-import { formatCount, formatInstant, formatMany, formatRate } from './format.ts';
+import { formatCount, formatInstant, formatMany, formatRate, withInstants } from './format.ts';
+import { wrap } from './help.ts';
 import { type Column, renderTable } from './render-table.ts';
 import { formatShare, sparkline } from './report-figures.ts';
 import { clip } from './width.ts';
@@ -26,7 +27,7 @@ export async function reportText(ctx: Context, report: Report): Promise<string> 
     facts(report),
     await causes(ctx, report),
     await slowest(ctx, report),
-    named(report, zone, paint).join('\n'),
+    named(report, { zone, width }, paint).join('\n'),
   ];
   return blocks.filter((block) => block !== '').join('\n\n');
 }
@@ -42,7 +43,7 @@ function head(report: Report, zone: string, paint: Paint): string {
     ...(totals.failed > 0 ? [paint('bad', `${formatCount(totals.failed)} failed`)] : []),
     ...(totals.skipped > 0 ? [`${formatCount(totals.skipped)} skipped`] : []),
     `in ${formatDuration(report.seconds)}`,
-    ...(totals.rate === null ? [] : [formatRate(totals.rate)]),
+    ...(totals.rate === null || totals.done === 0 ? [] : [formatRate(totals.rate)]),
   ];
   const doubts = doubt(report);
   const began = Date.parse(report.startedAt ?? report.createdAt);
@@ -103,7 +104,7 @@ async function stepTable(ctx: Context, { steps }: Report): Promise<string> {
 
 function throughput({ throughput: { bins, seconds } }: Report, width: number): string {
   const done = bins.map((bin) => bin.done / seconds);
-  if (done.length < 2) return '';
+  if (done.length < 2 || done.every((rate) => rate === 0)) return '';
   const label = 'done/s   ';
   const most = Math.max(...done);
   const note = ` top ${formatRate(most)}`;
@@ -178,7 +179,11 @@ function withMore(table: string, count: number, noun: string): string {
   return count > SHOWN ? `${table}\nand ${formatMany(count - SHOWN, noun)} more (--json names them)` : table;
 }
 
-function named({ expectations, decisions, late }: Report, zone: string, paint: Paint): readonly string[] {
+function named(
+  { expectations, decisions, late }: Report,
+  { zone, width }: { readonly zone: string; readonly width: number },
+  paint: Paint,
+): readonly string[] {
   const words = (ok: boolean | null): string =>
     ok === null ? 'not yet known' : ok ? 'holds' : paint('bad', 'does not hold');
   return [
@@ -187,7 +192,10 @@ function named({ expectations, decisions, late }: Report, zone: string, paint: P
     ),
     ...decisions
       .slice(-SHOWN)
-      .map(({ when, who, text }) => clip(`${formatInstant(Date.parse(when), zone)} ${who}: ${text}`, 160)),
+      .map(({ when, who, text }) =>
+        clip(`${formatInstant(Date.parse(when), zone)} ${who}: ${withInstants(text, zone)}`, 160),
+      )
+      .map((line) => wrap(line, width - 2).join('\n  ')),
     ...(late.length === 0 ? [] : [`late, kept and not used: ${late.slice(0, 10).join(', ')}`]),
   ];
 }
