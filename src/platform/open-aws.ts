@@ -1,4 +1,5 @@
 import type { AwsClientsOptions } from '../adapters/aws/clients.ts';
+import { HereGroup } from '../adapters/aws/here-group.ts';
 import type { AwsGroup, AwsProfile } from '../config.ts';
 import { BatchctlError } from '../errors.ts';
 import { systemClock } from '../lib/clock.ts';
@@ -8,7 +9,6 @@ import type { Platform } from '../ports/platform.ts';
 import type { TaskQueue } from '../ports/task-queue.ts';
 import { askedOnce, guardedStore, hasNoAccounts } from './account-guard.ts';
 import { openAwsLedger } from './aws-ledger.ts';
-import { HereGroup } from './here-group.ts';
 import { withKills } from './kill-faults.ts';
 import { moduleUrl } from './module-url.ts';
 import { Opened } from './opened.ts';

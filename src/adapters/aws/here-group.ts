@@ -1,8 +1,8 @@
-import { BatchctlError } from '../errors.ts';
-import { orderKey, ordersPrefix } from '../model/keys.ts';
-import type { LedgerWorker } from '../ports/ledger.ts';
-import type { Platform } from '../ports/platform.ts';
-import type { GroupStatus, WorkerGroup } from '../ports/worker-group.ts';
+import { BatchctlError } from '../../errors.ts';
+import { orderKey, ordersPrefix } from '../../model/keys.ts';
+import type { LedgerWorker } from '../../ports/ledger.ts';
+import type { Platform } from '../../ports/platform.ts';
+import type { GroupStatus, WorkerGroup } from '../../ports/worker-group.ts';
 
 /** A worker counts as up while its last sign of life is younger than so many leases. */
 const ALIVE_LEASES = 2;

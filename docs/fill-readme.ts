@@ -1,0 +1,28 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Desk } from '../test/docs/desk.ts';
+import { markedBlocks } from '../test/docs/readme-blocks.ts';
+
+/** Writes what the README's commands print into the README, after a change of either: `npm run docs:readme`. */
+const README = join(import.meta.dirname, '../README.md');
+const page = readFileSync(README, 'utf8');
+const lines: (string | null)[] = page.split('\n');
+const printed = new Map<number, readonly string[]>();
+const desk = new Desk();
+try {
+  for (const block of markedBlocks(page)) {
+    if (block.kind === 'file') desk.write(block.name, block.text);
+    if (block.kind === 'script') desk.sh(block.text);
+    if (block.kind !== 'session') continue;
+    for (const { line, text, output } of block.commands) {
+      const { code, lines: now } = desk.sh(text);
+      if (code !== 0) throw new Error(`line ${line}: ${text} ended with ${code}:\n${now.join('\n')}`);
+      lines.fill(null, line, line + output.length);
+      printed.set(line - 1, now[0] === '' && now.length === 1 ? [] : now);
+    }
+  }
+} finally {
+  await desk.remove();
+}
+const filled = lines.flatMap((line, at) => (line === null ? [] : [line, ...(printed.get(at) ?? [])]));
+writeFileSync(README, filled.join('\n'));
