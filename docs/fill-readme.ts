@@ -1,10 +1,26 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { Desk } from '../test/docs/desk.ts';
 import { markedBlocks } from '../test/docs/readme-blocks.ts';
+import { openBrowser } from '../test/support/browser.ts';
 
-/** Writes what the README's commands print into the README, after a change of either: `npm run docs:readme`. */
+/**
+ * Writes what the README's commands print into the README, and the picture of its report beside this file, after a
+ * change of either: `npm run docs:readme`.
+ */
 const README = join(import.meta.dirname, '../README.md');
+const PICTURE = join(import.meta.dirname, 'report.png');
+
+async function takePicture(html: string): Promise<void> {
+  const browser = await openBrowser();
+  if (browser === null) throw new Error('expected chromium on the PATH: apt-get install chromium');
+  const page = await browser.newPage({ viewport: { width: 1280, height: 1700 }, colorScheme: 'light' });
+  await page.goto(pathToFileURL(html).href);
+  await page.screenshot({ path: PICTURE });
+  await browser.close();
+}
+
 const page = readFileSync(README, 'utf8');
 const lines: (string | null)[] = page.split('\n');
 const printed = new Map<number, readonly string[]>();
@@ -21,6 +37,7 @@ try {
       printed.set(line - 1, now[0] === '' && now.length === 1 ? [] : now);
     }
   }
+  await takePicture(join(desk.work, 'report.html'));
 } finally {
   await desk.remove();
 }
