@@ -113,7 +113,7 @@ describe('the lease keeper', () => {
 
   it('counts an extension that hangs as one that was refused, by the lease’s end', async () => {
     keep(3, { takesMs: 60_000 }).hold(receipts('a'));
-    await until(() => lost.length > 0);
+    await until(() => lost.length > 0 && errors.length > 0);
     expect(errors[0]).to.match(/took longer than/);
   });
 
