@@ -20,11 +20,18 @@ describe('decisions that race workers', function () {
   });
   afterEach(() => workspace.remove());
 
-  /** `count` short tasks of one step, each of which says in the file `ran` that it runs. */
+  /** `count` short tasks of one step, each of which says in the file `ran` that it runs; no decision comes too late. */
   const shortTasks = (count: number, rest: object = {}, command = 'sleep 0.03; cat'): object => ({
     name: 'short',
     input: { split: { by: 'range', from: 1, to: count } },
-    steps: [{ name: 'only', permanent: [65], run: `echo $BATCHCTL_TASK >> ${workspace.path('ran')}; ${command}` }],
+    steps: [
+      {
+        name: 'only',
+        attempts: 20,
+        permanent: [65],
+        run: `echo $BATCHCTL_TASK >> ${workspace.path('ran')}; ${command}`,
+      },
+    ],
     ...rest,
   });
 
