@@ -4,7 +4,7 @@
 const ROOMS = {
   cli: ['jobs', 'worker', 'manager', 'infra', 'platform', 'config', 'model', 'ports'],
   platform: ['config', 'adapters', 'ports'],
-  infra: ['config', 'model', 'adapters/aws/clients'],
+  infra: ['config', 'model', 'adapters/aws'],
   manager: ['jobs', 'model', 'ports'],
   worker: ['jobs', 'model', 'ports'],
   jobs: ['model', 'ports'],

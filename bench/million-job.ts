@@ -26,6 +26,7 @@ import { failureOf, judgeFailure } from '../src/worker/judge.ts';
 import type { Outcome } from '../src/worker/outcome.ts';
 import { publish } from '../src/worker/publish.ts';
 import { QueueClient } from '../src/worker/queue-client.ts';
+import { SecretReader } from '../src/worker/secret-reader.ts';
 import { settle } from '../src/worker/settle.ts';
 import { keepLog, lastLine } from '../src/worker/stderr.ts';
 import { attemptsOf, type Place, type PlannedAttempt, SLOTS, Slots, WORKERS } from './million-plan.ts';
@@ -228,6 +229,7 @@ async function openWorker(platform: Platform, worker: string): Promise<Worker> {
   const ctx: WorkerContext = {
     ...{ platform, worker, scratch, graceMs: 0, total: { slots: SLOTS, memory: 2 ** 33, disk: 2 ** 36 } },
     jobs: new JobCache(platform.store, 600_000),
+    secrets: new SecretReader({ source: null }),
     executor: { run: () => Promise.reject(new Error('nothing is run here')), close: async () => undefined },
     record: (event) => recorder.add(event),
     log: { info: () => undefined, warn: () => undefined },

@@ -48,12 +48,22 @@ export class BatchctlError extends Error {
   readonly kind: ErrorKind;
   /** What to type or change, or undefined where nothing would help. */
   readonly hint: string | undefined;
+  /** Of credentials that were good and have ended: what to type for new ones, after which the work goes on. */
+  readonly signIn: string | undefined;
+  /** Of what a policy denies: `s3:PutObject on arn:aws:s3:::b/k`. */
+  readonly denied: string | undefined;
 
-  constructor(kind: ErrorKind, message: string, options: { hint?: string; cause?: unknown } = {}) {
+  constructor(
+    kind: ErrorKind,
+    message: string,
+    options: { hint?: string; signIn?: string; denied?: string; cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'BatchctlError';
     this.kind = kind;
     this.hint = options.hint;
+    this.signIn = options.signIn;
+    this.denied = options.denied;
   }
 }
 

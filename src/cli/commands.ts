@@ -1,5 +1,6 @@
 import type { CommandEntry, CommandGroup } from './command-entry.ts';
 import { GRID_COMMANDS } from './grid-commands.ts';
+import { INFRA_COMMANDS } from './infra-commands.ts';
 
 export type { CommandEntry, CommandGroup };
 
@@ -222,6 +223,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/report.ts')).reportCommand,
   },
   ...GRID_COMMANDS,
+  ...INFRA_COMMANDS,
 ];
 
 /** What batchctl starts by itself: found by name, shown nowhere. */

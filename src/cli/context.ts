@@ -4,6 +4,7 @@ import type { Platform } from '../ports/platform.ts';
 import { whereLine } from './announce.ts';
 import type { GlobalFlags } from './global-flags.ts';
 import type { Io } from './io.ts';
+import { machineZone } from './zone.ts';
 
 /** What a command is given: its world, and thunks that open things only when asked (`--help` asks for nothing). */
 export interface Context {
@@ -20,7 +21,7 @@ export interface Context {
   config(): Promise<Config>;
   /** The profile's ports, opened once and closed by the frame. */
   platform(): Promise<Platform>;
-  /** The zone of times read and shown: `--tz`, the profile's, this machine's. */
+  /** The zone of times read and shown: `--tz`, the profile's, this machine's; UTC, with one warning, for a TZ that names none. */
   zone(): Promise<string>;
   /** Says on stderr where this command will write, once; nothing with `--quiet`. */
   announce(): Promise<void>;
@@ -66,7 +67,15 @@ export function openContext({ io, flags, signal, stopNow, closed, clock = system
     closed,
     config,
     platform,
-    zone: async () => flags.tz ?? (await config()).profile.tz ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
+    zone: once(async () => {
+      const said = flags.tz ?? (await config()).profile.tz;
+      if (said !== null) return said;
+      const { TZ } = io.env;
+      const { zone, understood } = machineZone(TZ);
+      if (!understood)
+        warn(`TZ is "${TZ}", which names no time zone that is known: times are read and shown in ${zone}`);
+      return zone;
+    }),
     announce: once(async () => {
       if (flags.quiet) return;
       const { profile, file } = await config();

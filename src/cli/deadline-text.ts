@@ -22,7 +22,8 @@ export function deadlineText(
   return `deadline ${at(deadline)}, in ${formatDuration(left)}`;
 }
 
-function distanceText(milliseconds: number): string {
+/** `20m early`, `5m late`, `just in time`: how far before a deadline something is. */
+export function distanceText(milliseconds: number): string {
   const seconds = Math.round(Math.abs(milliseconds) / 1_000);
   if (seconds === 0) return 'just in time';
   // To the minute where that says enough.

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { relative } from 'node:path';
-import type { Config } from '../config.ts';
+import type { AwsProfile, Config, LocalProfile } from '../config.ts';
 import { isOurs } from '../errors.ts';
 import { machineChecks } from '../jobs/doctor/machine-checks.ts';
 import { type CheckResult, runChecks } from '../jobs/doctor/run-checks.ts';
@@ -34,11 +34,62 @@ export async function examine(ctx: Context): Promise<readonly CheckResult[]> {
   return [configuration, ...(await machine), ...profile];
 }
 
-async function checkProfile(ctx: Context, { profile }: Config): Promise<readonly CheckResult[]> {
-  if (profile.backend !== 'local') {
-    const message = `profile ${profile.name} has the backend ${profile.backend}, which this version does not run yet`;
-    return [{ check: 'backend', status: 'fail', message, mend: 'use --profile local' }];
+async function checkProfile(ctx: Context, config: Config): Promise<readonly CheckResult[]> {
+  const { profile } = config;
+  switch (profile.backend) {
+    case 'local':
+      return checkLocal(ctx, profile);
+    case 'aws':
+      return checkAws(config, profile).catch((error: unknown) => [
+        failed('services', error, 'mend what it names, and look again'),
+      ]);
+    case 'manager': {
+      const message = `profile ${profile.name} asks a manager, which this version does not do yet`;
+      return [{ check: 'backend', status: 'fail', message, mend: 'use another profile: --profile local' }];
+    }
+    default:
+      return profile satisfies never;
   }
+}
+
+/**
+ * The services first; what is set up on the bucket once that is there; and then, by the same platform as all verbs, what
+ * jobs stand on, as far as nothing that it takes has failed. Nothing is put with another account's credentials.
+ */
+async function checkAws(config: Config, profile: AwsProfile): Promise<readonly CheckResult[]> {
+  const [{ awsChecks }, { openPlatform }, { gridChecks }] = await Promise.all([
+    import('../platform/aws-checks.ts'),
+    import('../platform.ts'),
+    import('../jobs/doctor/grid-checks.ts'),
+  ]);
+  const checks = await awsChecks(profile);
+  try {
+    const services = await runChecks(checks.services);
+    const failed = new Set(services.flatMap(({ check, status }) => (status === 'fail' ? [check] : [])));
+    if (failed.has('bucket') || failed.has('identity')) return services;
+    const settings = await runChecks(checks.settings);
+    if (failed.has('account')) return [...services, ...settings];
+    // Without a listener: what differs of a queue is said by its check.
+    const platform = await openPlatform(config, { role: 'cli' });
+    try {
+      const grid = gridChecks(platform).filter(({ check }) => (NEEDS[check] ?? []).every((need) => !failed.has(need)));
+      return [...services, ...settings, ...(await runChecks([...grid, ...checks.encryption(platform.store)]))];
+    } finally {
+      await platform.close();
+    }
+  } finally {
+    await checks.close();
+  }
+}
+
+/** What a check takes besides the store: where that failed, it would only fail of the same. */
+const NEEDS: Readonly<Record<string, readonly string[]>> = {
+  workers: ['ledger'],
+  openJobs: ['ledger'],
+  deadLetters: ['queue'],
+};
+
+async function checkLocal(ctx: Context, profile: LocalProfile): Promise<readonly CheckResult[]> {
   const { diskAnswers, localChecks } = await import('../platform/local-checks.ts');
   const disk = await runChecks([diskAnswers(profile)]);
   if (disk.some(({ status }) => status === 'fail')) return disk;

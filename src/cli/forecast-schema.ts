@@ -27,6 +27,11 @@ export const FORECAST_SCHEMA = {
     peakMemory: unknown('of the largest task'),
     cost: { type: ['number', 'null'], description: 'USD' },
     runs: { ...count, description: 'jobs that it was learnt from' },
+    load: {
+      type: ['object', 'null'],
+      description: 'where the machine had more to do than processors, its own workers apart; the bars are wider for it',
+      properties: { average: number, cores: count },
+    },
     steps: {
       type: 'array',
       items: {

@@ -10,6 +10,13 @@ export function expectedTime({ seconds, slots }: Pick<Outlook, 'seconds' | 'slot
   return `${range(seconds, shortDuration)} on ${formatMany(slots, 'slot')}`;
 }
 
+/** That the machine had more to do than processors when a forecast was made: a line, or none. */
+export function loadLines({ load }: Pick<Outlook, 'load'>): readonly string[] {
+  if (load === null) return [];
+  const [average, cores] = [load.average.toFixed(1), formatMany(load.cores, 'processor')];
+  return [`this machine was busy when that was made (load ${average} on ${cores}): its error bars are wider for it`];
+}
+
 /** A forecast for people: one line a figure, then a table of its steps. */
 export async function forecastText(ctx: Context, found: Outlook): Promise<string> {
   const facts: readonly (readonly [string, string])[] = [
@@ -29,7 +36,13 @@ export async function forecastText(ctx: Context, found: Outlook): Promise<string
     { title: 'writes', value: ({ bytesOut }) => range(bytesOut, size), align: 'right' },
   ]);
   const unseen = found.unseen.length === 0 ? [] : [`not seen, and not in these figures: ${found.unseen.join(', ')}`];
-  return [...facts.map(([name, text]) => `${name.padEnd(width)}  ${text}`), ...unseen, '', table].join('\n');
+  return [
+    ...facts.map(([name, text]) => `${name.padEnd(width)}  ${text}`),
+    ...loadLines(found),
+    ...unseen,
+    '',
+    table,
+  ].join('\n');
 }
 
 /** The middle, and both ends where they read otherwise. */

@@ -1,4 +1,4 @@
-import { BatchctlError } from '../errors.ts';
+import { BatchctlError, isKind } from '../errors.ts';
 import type { FollowEnd } from '../jobs/follow.ts';
 import type { JobStatus } from '../jobs/status.ts';
 
@@ -30,4 +30,25 @@ export function refuseUnended(end: FollowEnd, job: string, takeUp: string): void
     throw new BatchctlError('notFinished', `job ${job} is not finished; it goes on`, { hint: takeUp });
   }
   if (end === 'interrupted') throw new BatchctlError('interrupted', `job ${job} is not finished`, { hint: takeUp });
+}
+
+/**
+ * Does what follows a job that is accepted. Credentials that end meanwhile end the following, not the job: `notFinished`
+ * is thrown for them. `goOn` is the command that goes on where this one ended.
+ */
+export async function following<T>(job: string, goOn: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw unfinished(error, `job ${job} is not finished`, goOn);
+  }
+}
+
+/** For credentials that have ended: that `what`, and what to type to go on. Any other error as it is. */
+export function unfinished(error: unknown, what: string, goOn: string): unknown {
+  if (!isKind(error, 'credentials') || error.signIn === undefined) return error;
+  return new BatchctlError('notFinished', `${what}: ${error.message}`, {
+    hint: `${error.signIn}, then ${goOn}`,
+    cause: error,
+  });
 }

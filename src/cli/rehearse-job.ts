@@ -10,7 +10,9 @@ import { type JobStatus, statusOf } from '../jobs/status.ts';
 import { keepProof } from '../jobs/verify/proof.ts';
 import { verifyJob } from '../jobs/verify/verify-job.ts';
 import { randomId } from '../lib/id.ts';
+import { machineLoad } from '../lib/machine-load.ts';
 import { faultNames, seedThatFails } from '../model/faults.ts';
+import type { MachineLoad } from '../model/forecast/load.ts';
 import { type Outlook, outlook } from '../model/forecast/outlook.ts';
 import type { JobSpec } from '../model/job.ts';
 import { rehearsalGroup, sampleSize } from '../model/rehearsal.ts';
@@ -79,6 +81,7 @@ export async function rehearseJob(
     });
   }
   refuseTooLarge(spec, localResources(profile, work.slots));
+  const before = machineLoad();
   const tally = await tallyFiles(ctx);
   for (const job of await clearAbandoned(platform, tally))
     ctx.notice(`cleared away ${job}, a rehearsal that was killed`);
@@ -108,7 +111,7 @@ export async function rehearseJob(
     if (verify !== null) await keepProof(platform, verify);
     return {
       ...{ status, seed: stage.seed, asked: work.faults, faults: await countFaults(stage.tally), mended, verify },
-      forecast: verify?.verdict === 'proven' ? await outlookOf(stage, submitted, view) : null,
+      forecast: verify?.verdict === 'proven' ? await outlookOf(stage, submitted, view, before) : null,
       of: rehearsal?.of ?? { parts, bytes: 0, records: null },
       kept: keeps(work, view),
     };
@@ -180,14 +183,21 @@ async function followSample({ ctx, work }: Stage, view: JobView, workers: OwnWor
   }
 }
 
-async function outlookOf({ ctx, work }: Stage, { sizes }: SubmittedRehearsal, view: JobView): Promise<Outlook> {
+async function outlookOf(
+  { ctx, work }: Stage,
+  { sizes }: SubmittedRehearsal,
+  view: JobView,
+  before: MachineLoad,
+): Promise<Outlook> {
   const { profile } = await ctx.config();
   const slots = profile.backend === 'local' ? localResources(profile, work.slots).slots : (work.slots ?? 1);
   const { spec, rehearsal, inputs } = view.record;
+  // Who came while it ran is seen in its end; its own tasks are no burden.
+  const load = { ...before, average: Math.max(before.average, machineLoad().average - slots) };
   const run = await observe(await ctx.platform(), view, { commandsOnly: work.faults.slowMs > 0, signal: ctx.signal });
   const cutOut = inputs.some(({ compression, source }) => compression !== null || source.kind === 'pipe');
   const pieces = cutOut && spec.input?.split.by !== 'file' ? Math.max(sizes.bytes, rehearsal?.of.bytes ?? 0) : 0;
-  return outlook({ spec, parts: sizes, runs: [run], slots, pieces });
+  return outlook({ spec, parts: sizes, runs: [run], slots, load, pieces });
 }
 
 /** Throws `notFinished`, `interrupted`: unlike a job, a rehearsal doesn't go on without its caller. */

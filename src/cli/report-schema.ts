@@ -55,12 +55,12 @@ export const REPORT_OUTPUT: JsonSchema = {
     totals: object({
       ...{ tasks: count, done: count, failed: count, skipped: count, attempts: count },
       ...{ retried: count, interrupted: count, bytesIn: count, bytesOut: count, cpuSeconds: numberOrNull },
-      ...{ usefulSeconds: number, lostSeconds: number, slotSeconds: number },
+      ...{ usefulSeconds: number, lostSeconds: number, slots: count, slotSeconds: number },
       ...{ utilisation: numberOrNull, rate: numberOrNull },
     }),
     throughput: object({
       ...{ from: timeOrNull, seconds: number },
-      bins: list({ done: count, retried: count, failed: count, interrupted: count, running: number }),
+      bins: list({ done: count, retried: count, failed: count, interrupted: count, running: number, slots: number }),
     }),
     timeline: object({
       ...{ from: timeOrNull, seconds: number, hidden: count },

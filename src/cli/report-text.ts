@@ -114,9 +114,8 @@ function throughput({ throughput: { bins, seconds } }: Report, width: number): s
 function facts({ totals, workers, timeline, steps }: Report): string {
   const lines: string[] = [];
   if (totals.utilisation !== null) {
-    const slots = workers.reduce((sum, worker) => sum + worker.slots, 0);
     lines.push(
-      `slots    ${formatShare(totals.utilisation)} busy, ${formatMany(slots, 'slot')} of ${formatMany(workers.length, 'worker')}`,
+      `slots    ${formatShare(totals.utilisation)} busy, at most ${formatMany(totals.slots, 'slot')} at once, of ${formatMany(workers.length, 'worker')}`,
     );
   }
   if (totals.attempts > 0) {

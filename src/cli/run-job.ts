@@ -11,8 +11,9 @@ import { type JobView, stateOf } from '../model/view.ts';
 import type { OwnWorkers } from '../platform.ts';
 import { takeUpCommand, tellNext } from './after-job.ts';
 import type { Context } from './context.ts';
+import { deliverJob } from './deliver-job.ts';
 import { formatMany } from './format.ts';
-import { jobExit, refuseUnended } from './job-exit.ts';
+import { following, jobExit, refuseUnended } from './job-exit.ts';
 import { localResources, refuseTooLarge } from './local-resources.ts';
 import { answer, print } from './render.ts';
 import { liveView } from './render-live.ts';
@@ -45,14 +46,16 @@ export async function runJob(ctx: Context, what: RunWhat, work: RunWork): Promis
     const { job } = view.record;
     if (created) ctx.notice(`job ${job}`);
     else ctx.notice(`job ${job} was there already (${stateOf(view)})`);
-    const ended = isClosed(stateOf(view)) ? view : await workOn(ctx, view, workers, work);
-    // A closed job has all its outputs: they are verified and fetched while the worker takes its leave.
-    const [output] = await Promise.all([conclude(ctx, ended, work), workers.drain()]);
-    // The status last: by then the worker that closed the job has told the ledger the exact counts.
-    const status = await statusOf(await ctx.platform(), ended);
-    if (work.output !== '-') await report(ctx, status, created, output);
-    tellNext(ctx, status);
-    return jobExit(status);
+    return await following(job, takeUpCommand(job, work), async () => {
+      const ended = isClosed(stateOf(view)) ? view : await workOn(ctx, view, workers, work);
+      // A closed job has all its outputs: they are verified and fetched while the worker takes its leave.
+      const [{ output, view: last }] = await Promise.all([conclude(ctx, ended, work), workers.drain()]);
+      // The status last: by then the worker that closed the job has told the ledger the exact counts.
+      const status = await statusOf(await ctx.platform(), last);
+      if (work.output !== '-') await report(ctx, status, created, output);
+      tellNext(ctx, status);
+      return jobExit(status);
+    });
   } finally {
     await workers.stop();
   }
@@ -109,18 +112,26 @@ async function workOn(ctx: Context, view: JobView, workers: Workers, work: RunWo
   }
 }
 
-/** Proves and fetches what succeeded. Answers where the outputs are, if they were fetched. */
-async function conclude(ctx: Context, view: JobView, work: RunWork): Promise<string | null> {
-  if (stateOf(view) !== 'succeeded') return null;
+interface Concluded {
+  readonly output: string | null;
+  readonly view: JobView;
+}
+
+/** Proves, fetches and delivers what succeeded. Answers where the outputs are, if they were fetched. */
+async function conclude(ctx: Context, view: JobView, work: RunWork): Promise<Concluded> {
+  if (stateOf(view) !== 'succeeded') return { output: null, view };
   if (view.pruned !== null) {
     if (work.output !== null) refusePruned(view, 'its outputs');
     ctx.notice(`job ${view.record.job} succeeded, and was ${prunedText(view.pruned)}`);
-    return null;
+    return { output: null, view };
   }
   await prove(ctx, view);
-  if (work.output !== null) return fetchTo(ctx, view, work.output, work.header);
-  ctx.notice(`fetch the outputs: batchctl fetch ${view.record.job} -o DIR/`);
-  return null;
+  const output = work.output === null ? null : await fetchTo(ctx, view, work.output, work.header);
+  const delivered = await deliverJob(ctx, view);
+  if (output === null && view.record.spec.deliver === null) {
+    ctx.notice(`fetch the outputs: batchctl fetch ${view.record.job} -o DIR/`);
+  }
+  return { output, view: delivered };
 }
 
 /** A run that says it succeeded has proven it. */
@@ -157,7 +168,12 @@ async function fetchTo(ctx: Context, view: JobView, text: string, header: 'once'
     import('../jobs/fetch/target.ts'),
   ]);
   const target = parseTarget(text, { cwd: ctx.io.cwd, write: (bytes) => print(ctx, bytes) });
-  const result = await fetchOutputs(await ctx.platform(), view, { target, header, signal: ctx.signal });
+  const result = await fetchOutputs(await ctx.platform(), view, {
+    target,
+    header,
+    replace: ctx.flags.yes,
+    signal: ctx.signal,
+  });
   return result.output;
 }
 

@@ -4,6 +4,43 @@ const count = { type: 'integer', minimum: 0 };
 const textOrNull = { type: ['string', 'null'] };
 const numberOrNull = { type: ['number', 'null'] };
 
+/** Whether a job's outputs are where they are to be delivered. */
+export const DELIVERY: JsonSchema = {
+  type: ['object', 'null'],
+  description: 'null of a job that delivers nothing',
+  properties: {
+    to: { type: 'string' },
+    host: { ...textOrNull, description: 'the machine whose directory it is; null of a bucket' },
+    state: {
+      enum: ['waiting', 'none', 'due', 'failing', 'givenUp', 'delivered'],
+      description:
+        'none: the job ended otherwise; failing: tried again after a while; givenUp: only by watch, wait, run',
+    },
+    delivered: {
+      type: ['object', 'null'],
+      properties: {
+        to: { type: 'string' },
+        when: { type: 'string', format: 'date-time' },
+        who: { type: 'string' },
+        outputs: count,
+        bytes: count,
+      },
+    },
+    failed: {
+      type: ['object', 'null'],
+      description: 'the last try that failed',
+      properties: {
+        tries: count,
+        when: { type: 'string', format: 'date-time' },
+        who: { type: 'string' },
+        kind: { type: 'string' },
+        message: { type: 'string' },
+        hint: textOrNull,
+      },
+    },
+  },
+};
+
 /** What `status --json` prints; `run` and `watch` print the same. */
 export const STATUS_OUTPUT: JsonSchema = {
   type: 'object',
@@ -15,7 +52,10 @@ export const STATUS_OUTPUT: JsonSchema = {
     round: count,
     asked: { ...count, description: 'tasks that this round asks for again; among the failed until they run' },
     state: { enum: ['submitted', 'running', 'paused', 'succeeded', 'failed', 'cancelled'] },
-    reason: { ...textOrNull, description: 'a stable code: failures, stopped, expect, halt; or why a person paused it' },
+    reason: {
+      ...textOrNull,
+      description: 'a stable code: failures, stopped, expect, halt, secret; or why a person paused it',
+    },
     exact: { type: 'boolean', description: 'the counts are known to equal what the store says' },
     steps: {
       type: 'array',
@@ -46,6 +86,7 @@ export const STATUS_OUTPUT: JsonSchema = {
     createdAt: { type: 'string', format: 'date-time' },
     closedAt: { ...textOrNull, format: 'date-time' },
     prunedAt: { ...textOrNull, format: 'date-time', description: 'when its outputs, parts and logs were removed' },
+    delivery: DELIVERY,
     rehearsal: {
       type: ['object', 'null'],
       description: 'of a rehearsal: how many parts it runs on, of how many; null of a real job',

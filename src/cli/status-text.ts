@@ -1,3 +1,4 @@
+import { deliveryLine } from '../jobs/deliver/delivery-line.ts';
 import type { JobStatus } from '../jobs/status.ts';
 import { TOO_MANY } from '../model/decide.ts';
 import { rehearsalText } from '../model/rehearsal.ts';
@@ -39,6 +40,8 @@ export async function statusText(ctx: Context, status: JobStatus): Promise<strin
       ? null
       : deadlineText(status, { zone: await ctx.zone(), now: ctx.clock.now() });
   if (deadline !== null) lines.push(...(facts.length > 0 ? [] : ['']), deadline);
+  const delivery = deliveryText(status);
+  if (delivery !== null) lines.push(...(facts.length > 0 ? [] : ['']), delivery);
   for (const [step, counters] of Object.entries(status.counters)) {
     lines.push(
       `${step}: ${Object.entries(counters)
@@ -58,6 +61,13 @@ function workersText({ job, workers, steps, asked }: JobStatus): string {
 
 function askedText({ round, asked }: JobStatus): string {
   return `round ${round} asks for ${formatMany(asked, 'task')} again; until they run, FAILED counts them`;
+}
+
+function deliveryText({ job, delivery }: JobStatus): string | null {
+  if (delivery === null) return null;
+  const line = deliveryLine(delivery);
+  const stands = delivery.state === 'failing' || delivery.state === 'givenUp';
+  return stands ? `${line}; batchctl watch ${job} tries again now` : line;
 }
 
 const TOO_MANY_TEXT =

@@ -19,12 +19,12 @@ export async function prepareSubmission(
   input: SubmissionInput,
 ): Promise<Prepared> {
   const platform = await ctx.platform();
-  const { store, clock } = platform;
+  const { store, bucket, clock } = platform;
   const request = await submissionOf(ctx, spec, jobFile, input);
   const checksums = platform.remote === true ? new FileChecksums(sayLarge(ctx)) : null;
   const find = (text: string): ReturnType<typeof findJob> => findJob(platform, text);
   let said = '';
-  return awaitInputs(() => prepare(request, store, find, checksums), input.awaitInput ?? 0, {
+  return awaitInputs(() => prepare(request, store, find, checksums, bucket), input.awaitInput ?? 0, {
     clock,
     signal: ctx.signal,
     onWait: (why) => {

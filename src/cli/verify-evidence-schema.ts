@@ -15,11 +15,13 @@ const list = (properties: Record<string, unknown>, description?: string) => ({
 
 const source = {
   ...object({
-    kind: { enum: ['file', 'store', 'pipe'] },
+    kind: { enum: ['file', 'store', 's3', 'pipe'] },
     path: text,
     pin: object({ inode: text, size: count, mtimeNs: text }),
+    bucket: text,
     key: text,
     etag: text,
+    version: textOrNull,
   }),
   description: 'the version that was read',
 };

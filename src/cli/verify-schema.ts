@@ -1,4 +1,5 @@
 import type { JsonSchema } from './command.ts';
+import { DELIVERY } from './status-schema.ts';
 import { EVIDENCE } from './verify-evidence-schema.ts';
 
 const count = { type: 'integer', minimum: 0 };
@@ -38,6 +39,7 @@ export const VERIFY_OUTPUT: JsonSchema = {
       description: 'only of a rehearsal: the parts of its sample, of the whole input; the whole is not claimed',
       properties: { parts: count, of: count },
     },
+    delivery: DELIVERY,
     steps: {
       type: 'array',
       items: {

@@ -38,6 +38,30 @@ export function wallTime(instant: number, zone: string): WallTime {
   };
 }
 
+/** This machine's zone, and whether its TZ said so: what names no zone is taken for UTC, as Node and libc do. */
+export interface MachineZone {
+  readonly zone: string;
+  readonly understood: boolean;
+}
+
+/** Reads the zone of a machine whose environment has `tz` as TZ. A leading colon is POSIX's, and part of no name. */
+export function machineZone(tz: string | undefined): MachineZone {
+  const named: string | undefined = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (named !== undefined && isZone(named)) return { zone: named, understood: true };
+  const written = (tz ?? '').replace(/^:/, '');
+  if (isZone(written)) return { zone: written, understood: true };
+  return { zone: 'UTC', understood: /^(UTC|GMT)?0?$/.test(written) };
+}
+
+function isZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * The instants at which a zone's wall clock shows a time, ascending: one; two in the hour that is repeated when
  * summer time ends; in the hour that is skipped when it begins, the first instant after the gap.

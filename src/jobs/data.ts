@@ -64,7 +64,8 @@ export async function findRemovable(store: ObjectStore, texts: readonly string[]
     for (const entry of entries) found.set(entry.key, entry);
   }
   const entries = [...found.values()];
-  await refuseWhatIsRead(store, entries);
+  // Nothing may be written yet, so this machine's clock has to do.
+  await refuseWhatIsRead(store, entries, async () => Date.now());
   return entries;
 }
 
@@ -87,9 +88,13 @@ export async function removeData(store: ObjectStore, entries: readonly DataEntry
   }
 }
 
-async function refuseWhatIsRead(store: ObjectStore, entries: readonly DataEntry[]): Promise<void> {
+async function refuseWhatIsRead(
+  store: ObjectStore,
+  entries: readonly DataEntry[],
+  now?: () => Promise<number>,
+): Promise<void> {
   const keys = new Set(entries.map(({ key }) => dataKey(key)));
-  for (const [key, job] of await openReaders(store, (read) => keys.has(read))) {
+  for (const [key, job] of await openReaders(store, (read) => keys.has(read), now && { now })) {
     throw refuseRead(shownKey(key), job, 'remove');
   }
 }

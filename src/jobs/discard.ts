@@ -1,7 +1,7 @@
 import { jobKey, jobPrefix, journalKey, OPEN, workersPrefix } from '../model/keys.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
-import { removeListed } from './remove-listed.ts';
+import { removeKeys } from './remove-listed.ts';
 
 /** A submission that was never committed is left alone for a day: its submitter may still be cutting. */
 export const ABANDONED_MS = 24 * 3_600_000;
@@ -9,8 +9,8 @@ export const ABANDONED_MS = 24 * 3_600_000;
 /** Deletes what lies under a job that was never committed: job.json first, so that nothing half-deleted counts. */
 export async function discardJob(store: ObjectStore, job: string): Promise<void> {
   await store.delete([jobKey(job)]);
-  await removeListed(store, store.list(jobPrefix(job)));
-  await removeListed(store, store.list(`${OPEN}${job}.`));
+  await removeKeys(store, store.keys(jobPrefix(job)));
+  await removeKeys(store, store.keys(`${OPEN}${job}.`));
 }
 
 /** What an onlooker does with an open mark that has no committed job: after a day, its remains are deleted. */
@@ -29,7 +29,7 @@ export async function discardAbandoned(platform: Platform, job: string): Promise
 }
 
 /** The store's own time: instants that are compared come from one clock. */
-export async function storeTime({ store, who }: Platform): Promise<number> {
+export async function storeTime({ store, who }: Pick<Platform, 'store' | 'who'>): Promise<number> {
   const key = `${workersPrefix(who)}clock`;
   await store.put(key, '{"format":1}');
   const info = await store.head(key);

@@ -94,7 +94,7 @@ export async function* storedIds(store: ObjectStore, prefix = ''): AsyncGenerato
   let from = `${JOBS}${prefix}`;
   for (;;) {
     let job: string | null = null;
-    for await (const { key } of store.list(`${JOBS}${prefix}`, { from })) {
+    for await (const key of store.keys(`${JOBS}${prefix}`, { from })) {
       job = key.slice(JOBS.length).split('/')[0] ?? null;
       break;
     }

@@ -1,9 +1,11 @@
 import { standingOf } from '../model/decide.ts';
 import { exceedsTolerance } from '../model/exceeds-tolerance.ts';
+import { SECRET } from '../model/journal.ts';
 import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import { append, refreshView } from './journal.ts';
 import { listFacts, stepTotals } from './listing.ts';
+import { recordView } from './remember.ts';
 
 /** So many tasks must have ended before `halt` speaks. */
 const HALT_AFTER = 20;
@@ -39,6 +41,21 @@ export async function guardFailures(platform: Platform, view: JobView): Promise<
       return null;
     },
   );
+  return after;
+}
+
+/**
+ * A secret that can't be read pauses the job: every task of its step would fail of it, by the thousand, and none of them
+ * is at fault. `resume` goes on once a person has mended it. Answers the view afterwards.
+ */
+export async function pauseForSecret(platform: Platform, view: JobView, detail: string): Promise<JobView> {
+  const by = { who: platform.who, now: platform.clock.now() };
+  const { view: after, appended } = await append(platform.store, view, by, (now) =>
+    now.cancelled || now.closed !== null || now.paused !== null || now.stopped !== null
+      ? null
+      : { what: 'pause', now: false, reason: SECRET, detail },
+  );
+  if (appended) await recordView(platform, after);
   return after;
 }
 

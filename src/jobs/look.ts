@@ -6,11 +6,12 @@ import type { EntryKind } from '../model/journal.ts';
 import { OPEN, openedKey, openMark, openOf } from '../model/keys.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
+import { marksDelivery, putDueMark } from './deliver/due-mark.ts';
 import { recordExactCounts } from './exact.ts';
 import { expectationsOf } from './expectations.ts';
 import { completeShards, openExploded } from './explode/explode.ts';
 import { append, refreshView } from './journal.ts';
-import { listFacts } from './listing.ts';
+import { listFacts, readOpened } from './listing.ts';
 import { recordView } from './remember.ts';
 import { claimId, sendTasks, sendUndecided } from './send.ts';
 
@@ -41,11 +42,14 @@ export async function look(platform: Platform, seen: JobView): Promise<Look> {
       return { view, standing, did };
     }
     did.push(move.move);
-    view = await makeMove(platform, view, facts, move);
-    if (move.move === 'close' && view.closed !== null && view.closed.round === view.round) {
-      await platform.store.delete(await marksOfClose(platform, view));
-      return { view, standing, did };
-    }
+    if (move.move === 'close') {
+      const closed = await close(platform, view, facts, move);
+      view = closed.view;
+      if (closed.appended) {
+        await platform.store.delete(await marksOfClose(platform, view));
+        return { view, standing, did };
+      }
+    } else view = await makeMove(platform, view, facts, move);
     if (did.length > 100)
       throw new BatchctlError('unexpected', `job ${view.record.job} makes no headway: ${did.slice(-3).join(', ')}`);
   }
@@ -55,15 +59,13 @@ async function makeMove(
   platform: Platform,
   view: JobView,
   facts: readonly StepFacts[],
-  move: Exclude<NextMove, { move: 'wait' }>,
+  move: Exclude<NextMove, { move: 'wait' | 'close' }>,
 ): Promise<JobView> {
   switch (move.move) {
     case 'open':
       return open(platform, view, facts, move);
     case 'retry-rest':
       return askForRest(platform, view, move.round);
-    case 'close':
-      return close(platform, view, facts, move);
     default:
       return move satisfies never;
   }
@@ -77,7 +79,7 @@ async function open(
 ): Promise<JobView> {
   if (!takesFiles(view.record.spec.steps, move.step)) return openGather(platform, view, move);
   const after = await openExploded(platform, view, move);
-  return after === 'tooMany' ? close(platform, view, facts, TOO_MANY_FILES) : after;
+  return after === 'tooMany' ? (await close(platform, view, facts, TOO_MANY_FILES)).view : after;
 }
 
 const TOO_MANY_FILES = { move: 'close', state: 'failed', reason: TOO_MANY } as const;
@@ -89,13 +91,14 @@ async function openGather(platform: Platform, view: JobView, move: NextMove & { 
   // A skip, an undo or an adjusted tolerance since the listing decides anew what the gather takes.
   const now = await refreshView(platform.store, view);
   if (now.next !== view.next) return now;
+  const { job } = view.record;
   const opened = { format: 1, id: claimId(), count: move.count, leftOut: move.leftOut };
-  const { created } = await platform.store.put(openedKey(view.record.job, step.name), JSON.stringify(opened), {
-    ifAbsent: true,
-  });
+  const { created } = await platform.store.put(openedKey(job, step.name), JSON.stringify(opened), { ifAbsent: true });
+  // Told that it is there, it may be one's own first try, whose answer was lost (law 2).
+  const mine = created || (await readOpened(platform.store, job, step.name))?.id === opened.id;
   // A retry that came in the same moment asks for the gather too: a message of the round before would be dropped.
   const after = await refreshView(platform.store, view);
-  if (created) await sendTasks(platform, after, move.step, [0]);
+  if (mine) await sendTasks(platform, after, move.step, [0]);
   return after;
 }
 
@@ -113,22 +116,30 @@ async function askForRest(platform: Platform, view: JobView, round: number): Pro
   return after;
 }
 
-/** States the end in the journal, then in the ledger, then deletes the open marks of this round and older ones. */
+/**
+ * States the end in the journal, then in the ledger; the open marks of this round and older ones go after that. Where
+ * another entry came first nothing is told: this listing is that of an older journal.
+ */
 async function close(
   platform: Platform,
   view: JobView,
   facts: readonly StepFacts[],
   move: NextMove & { move: 'close' },
-): Promise<JobView> {
+): Promise<{ readonly view: JobView; readonly appended: boolean }> {
   const ending = await endingOf(platform, view, move);
-  const { view: after } = await append(platform.store, view, by(platform), (now) => {
+  if (ending.state === 'succeeded' && marksDelivery(platform, view)) {
+    await putDueMark(platform, view, view.next, false);
+  }
+  const { view: after, appended } = await append(platform.store, view, by(platform), (now) => {
     // Whatever came since the listing may decide otherwise: then it is listed again.
     if (now.next !== view.next) return null;
     return ending;
   });
-  await recordView(platform, after);
-  await recordExactCounts(platform, after, facts);
-  return after;
+  if (appended) {
+    await recordView(platform, after);
+    await recordExactCounts(platform, after, facts);
+  }
+  return { view: after, appended };
 }
 
 async function endingOf(
@@ -162,7 +173,7 @@ export async function finishClose(platform: Platform, view: JobView, facts?: rea
 async function marksOfClose(platform: Platform, view: JobView): Promise<readonly string[]> {
   const marks: string[] = [];
   if (view.closed === null) return marks;
-  for await (const { key } of platform.store.list(`${OPEN}${view.record.job}.`)) {
+  for await (const key of platform.store.keys(`${OPEN}${view.record.job}.`)) {
     const mark = openOf(key);
     if (mark !== null && mark.round <= view.closed.round) marks.push(openMark(mark.job, mark.round));
   }

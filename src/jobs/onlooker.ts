@@ -8,6 +8,7 @@ import { discardAbandoned } from './discard.ts';
 import { append, readJob, refreshView } from './journal.ts';
 import { stepTotals } from './listing.ts';
 import { finishClose, isOpen, type Look, look } from './look.ts';
+import { dropUnreached } from './round-marks.ts';
 import { sendUndecided, undecidedSets } from './send.ts';
 
 /** What an onlooker remembers of a job between two glances. */
@@ -48,7 +49,7 @@ export class Onlooker {
   /** Ids of jobs with an open mark, whether committed or not. */
   async openJobs(): Promise<readonly string[]> {
     const jobs = new Set<string>();
-    for await (const { key } of this.#platform.store.list(OPEN)) {
+    for await (const key of this.#platform.store.keys(OPEN)) {
       const mark = openOf(key);
       if (mark !== null) jobs.add(mark.job);
     }
@@ -115,6 +116,7 @@ export class Onlooker {
         if (glanced === null) await discardAbandoned(this.#platform, job);
         else if (glanced.look !== null) looks.set(job, glanced.look);
         else if (glanced.view.closed !== null) await finishClose(this.#platform, glanced.view);
+        if (glanced !== null && glanced.view.closed !== null) await dropUnreached(this.#platform, glanced.view);
       } catch (error) {
         this.#passOver(job, error);
       }

@@ -1,42 +1,70 @@
 import { BatchctlError } from '../errors.ts';
+import { randomId } from '../lib/id.ts';
 import type { JobRecord } from '../model/job.ts';
 import { OPEN, openOf } from '../model/keys.ts';
 import { emptyView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
+import { storeTime } from './discard.ts';
 import { readJob, readRecord, refreshView } from './journal.ts';
+import { isUnreached, type RoundMark } from './round-marks.ts';
 
-/**
- * The keys (whole ones) that open jobs read, of those that `wanted` answers true for, each with such a job's id; with
- * `uncommitted` also what a submission will read that has written its job.json, and not claimed its run key yet.
- */
+export interface ReadersOptions {
+  /** True: also what a submission will read that has written its job.json, and not claimed its run key yet. */
+  readonly uncommitted?: boolean;
+  /** The store's time, asked for only where a mark's age matters; by default the store itself, by a put. */
+  readonly now?: () => Promise<number>;
+}
+
+/** The keys (whole ones) that open jobs read, of those that `wanted` answers true for, each with such a job's id. */
 export async function openReaders(
   store: ObjectStore,
   wanted: (key: string) => boolean,
-  { uncommitted = false }: { readonly uncommitted?: boolean } = {},
+  { uncommitted = false, now = () => storeTime({ store, who: `reader-${randomId(8)}` }) }: ReadersOptions = {},
 ): Promise<ReadonlyMap<string, string>> {
-  const rounds = new Map<string, number>();
-  for await (const { key } of store.list(OPEN)) {
+  const marks = new Map<string, RoundMark[]>();
+  for await (const { key, modified } of store.list(OPEN)) {
     const mark = openOf(key);
-    if (mark !== null) rounds.set(mark.job, Math.max(mark.round, rounds.get(mark.job) ?? 0));
+    if (mark === null) continue;
+    const of = marks.get(mark.job) ?? [];
+    marks.set(mark.job, of);
+    of.push({ key, round: mark.round, modified });
   }
   const readers = new Map<string, string>();
-  for (const [job, round] of rounds) {
+  for (const [job, its] of marks) {
     const record = await (uncommitted ? readRecord(store, job) : readJob(store, job));
-    const read = keysRead(record).filter(wanted);
-    if (record === null || read.length === 0 || (await isClosedSince(store, record, round))) continue;
+    const read = keysRead(record, store.location).filter(wanted);
+    if (record === null || read.length === 0 || !(await isOpenBy(store, record, its, now))) continue;
     for (const key of read) readers.set(key, job);
   }
   return readers;
 }
 
-function keysRead(record: JobRecord | null): readonly string[] {
-  return (record?.inputs ?? []).flatMap(({ source }) => (source.kind === 'store' ? [source.key] : []));
+/** An input that was named whole may lie in this very store: `location` is where that is. */
+function keysRead(record: JobRecord | null, location: string): readonly string[] {
+  return (record?.inputs ?? []).flatMap(({ source }) => {
+    if (source.kind === 'store') return [source.key];
+    const whole = source.kind === 's3' ? `s3://${source.bucket}/${source.key}` : '';
+    return whole.startsWith(`${location}/`) ? [whole.slice(location.length + 1)] : [];
+  });
 }
 
-/** A mark may outlive the close that should have deleted it; a retry's mark is there before its entry. */
-async function isClosedSince(store: ObjectStore, record: JobRecord, round: number): Promise<boolean> {
-  const { closed } = await refreshView(store, emptyView(record));
-  return closed !== null && closed.round >= round;
+/**
+ * A mark may outlive the close that should have deleted it. A retry's is there before its entry, and counts as open;
+ * unless that entry never came, as the retry died in between.
+ */
+async function isOpenBy(
+  store: ObjectStore,
+  record: JobRecord,
+  marks: readonly RoundMark[],
+  now: () => Promise<number>,
+): Promise<boolean> {
+  const view = await refreshView(store, emptyView(record));
+  const { closed } = view;
+  if (closed === null) return true;
+  const later = marks.filter(({ round }) => round > closed.round);
+  if (later.length === 0) return false;
+  const at = await now();
+  return later.some((mark) => !isUnreached(view, mark, at));
 }
 
 /** The refusal to change what a job reads. `act` is what was asked: `replace`, `remove`. */

@@ -1,5 +1,5 @@
 import { isAlready } from '../model/legal.ts';
-import type { JobView } from '../model/view.ts';
+import { type JobView, stateOf } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import { append } from './journal.ts';
 import { mustBeLegal } from './legal.ts';
@@ -23,8 +23,8 @@ export async function pause(platform: Platform, view: JobView, { now, reason }: 
   const by = { who: platform.who, now: platform.clock.now() };
   const { view: after, appended } = await append(platform.store, view, by, (seen) => {
     if (isAlready(seen, 'pause', now)) return null;
-    // A pause may become a pause at once.
-    if (seen.paused === null) mustBeLegal(seen, 'pause');
+    // A pause may become a pause at once; a job that was cancelled while it was paused may not.
+    if (stateOf(seen) !== 'paused') mustBeLegal(seen, 'pause');
     return { what: 'pause', now, reason: reason ?? 'person' };
   });
   await recordView(platform, after);

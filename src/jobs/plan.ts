@@ -1,3 +1,4 @@
+import type { MachineLoad } from '../model/forecast/load.ts';
 import { type Outlook, outlook } from '../model/forecast/outlook.ts';
 import { PartSizes } from '../model/forecast/part-sizes.ts';
 import type { JobInput } from '../model/job.ts';
@@ -45,11 +46,19 @@ export interface Plan {
   readonly files: readonly string[];
   /** What earlier runs of the same job let expect; null when there is none. */
   readonly forecast: Outlook | null;
+  /** The deadline that the job would be given, ISO-8601 UTC; null without one. */
+  readonly finishBy: string | null;
+  /** USD; null without a limit. */
+  readonly maxCost: number | null;
+  /** When it would end if it were submitted now, by the forecast: ISO-8601 UTC. Null without a forecast. */
+  readonly projected: { readonly low: string; readonly expected: string; readonly high: string } | null;
 }
 
 export interface PlanOptions {
   /** Tasks at a time, for the forecast. */
   readonly slots: number;
+  /** How busy the machine is that would run them. */
+  readonly load: MachineLoad;
   readonly signal?: AbortSignal;
 }
 
@@ -62,7 +71,7 @@ const JOB_REQUESTS = 20;
 export async function planOf(platform: Platform, prepared: Prepared, options: PlanOptions): Promise<Plan> {
   const existing = prepared.runKey === null ? null : await existingRun(platform, prepared.runKey);
   const cutting = new PlannedParts(prepared.inputs.map(({ input }) => input));
-  const { slots, signal } = options;
+  const { slots, load, signal } = options;
   const parts = await cut(cutting, PLANNED, prepared, signal === undefined ? {} : { signal });
   const { spec } = prepared;
   const { steps } = spec;
@@ -75,6 +84,8 @@ export async function planOf(platform: Platform, prepared: Prepared, options: Pl
   }));
   const runs = parts.count === 0 ? [] : await historyOf(platform, spec, signal);
   const tasks = planned.reduce((sum, step) => sum + (step.tasks ?? 0), 0);
+  const forecast =
+    runs.length === 0 ? null : outlook({ spec, parts: cutting.sizes, runs, slots, load, pieces: cutting.pieces });
   return {
     name: prepared.spec.name,
     runKey: prepared.runKey,
@@ -92,8 +103,16 @@ export async function planOf(platform: Platform, prepared: Prepared, options: Pl
       queue: tasks * TASK_REQUESTS.queue,
     },
     files: prepared.code?.files ?? [],
-    forecast: runs.length === 0 ? null : outlook({ spec, parts: cutting.sizes, runs, slots, pieces: cutting.pieces }),
+    forecast,
+    finishBy: prepared.request.finishBy ?? null,
+    maxCost: prepared.request.maxCost ?? null,
+    projected: forecast === null ? null : projectedEnd(platform.clock.now(), forecast.seconds),
   };
+}
+
+function projectedEnd(now: number, { low, expected, high }: Outlook['seconds']): NonNullable<Plan['projected']> {
+  const after = (seconds: number): string => new Date(now + seconds * 1_000).toISOString();
+  return { low: after(low), expected: after(expected), high: after(high) };
 }
 
 const PLANNED = 'plan';

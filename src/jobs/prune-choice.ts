@@ -1,29 +1,36 @@
 import { isKind } from '../errors.ts';
 import { ahead } from '../lib/ahead.ts';
+import { deliveryOf } from '../model/delivery.ts';
+import type { JobState } from '../model/job.ts';
 import type { JournalEntry } from '../model/journal.ts';
 import { JOBS, jobPrefix, proofsPrefix } from '../model/keys.ts';
 import { emptyView, foldJournal, type JobView, stateOf } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
+import { marksDelivery } from './deliver/due-mark.ts';
 import { storedIds } from './find.ts';
 import { readEntries, readJob } from './journal.ts';
 import { openReaders } from './open-readers.ts';
 import { readPrunedMark } from './pruned.ts';
 
-/** A job that prune may remove the outputs of. */
+/** A job that prune may remove the outputs of: no more of it than names it, as there may be many. */
 export interface Prunable {
-  readonly view: JobView;
+  readonly job: string;
+  /** Its journal's next entry, when it was chosen: one that has moved since was not chosen. */
+  readonly next: number;
+  readonly state: JobState;
+  readonly parts: number;
   /** True when a proof is kept of it. */
   readonly proof: boolean;
   /** An earlier prune began it: nobody is asked again. */
   readonly begun: boolean;
 }
 
-/** A job that stays as it is, and why: `open`, `recent`, `read` by an open job, `unreadable`. */
+/** A job that stays as it is, and why: `open`, `recent`, `undelivered`, `read` by an open job, `unreadable`. */
 export interface Spared {
   readonly job: string;
-  readonly why: 'open' | 'recent' | 'read' | 'unreadable';
-  /** The job that reads it, or what is wrong with it. */
+  readonly why: 'open' | 'recent' | 'undelivered' | 'read' | 'unreadable';
+  /** The job that reads it, where it is to be delivered, or what is wrong with it. */
   readonly detail: string | null;
 }
 
@@ -47,11 +54,14 @@ type Seen =
   | { readonly kind: 'unreadable'; readonly job: string; readonly detail: string }
   | { readonly kind: 'job'; readonly view: JobView; readonly code: readonly string[]; readonly proof: boolean };
 
-/** Looks at every job in the store: which closed longer than `olderThan` milliseconds ago, and may go. */
+/**
+ * Looks at every job in the store: which closed longer than `olderThan` milliseconds ago, and may go. A few jobs' records
+ * and journals are held at a time; what is answered is a line a job.
+ */
 export async function choosePrunable(platform: Platform, olderThan: number): Promise<PruneChoice> {
   const { store, clock } = platform;
   const now = clock.now();
-  const read = await readByOpenJobs(store);
+  const read = await readByOpenJobs(store, now);
   const code = new Set<string>();
   const [jobs, spared, uncommitted]: [Prunable[], Spared[], string[]] = [[], [], []];
   for await (const seen of ahead(storedIds(store), AHEAD, (job) => lookAt(store, job, now))) {
@@ -61,8 +71,8 @@ export async function choosePrunable(platform: Platform, olderThan: number): Pro
     else {
       const { view, proof } = seen;
       const { job } = view.record;
-      const why = sparedBecause(view, now - olderThan, read.get(job));
-      if (why === null) jobs.push({ view, proof, begun: view.pruned !== null });
+      const why = sparedBecause(view, now - olderThan, read.get(job)) ?? undelivered(platform, view);
+      if (why === null) jobs.push(prunableOf(view, proof));
       else {
         spared.push({ job, ...why });
         for (const hash of seen.code) code.add(hash);
@@ -73,12 +83,26 @@ export async function choosePrunable(platform: Platform, olderThan: number): Pro
   return { jobs, spared, uncommitted, code: known ? code : null };
 }
 
+function prunableOf(view: JobView, proof: boolean): Prunable {
+  const { record, next, pruned } = view;
+  return { job: record.job, next, state: stateOf(view), parts: record.parts, proof, begun: pruned !== null };
+}
+
 function sparedBecause(view: JobView, before: number, reader: string | undefined): Omit<Spared, 'job'> | null {
   const { closed } = view;
   if (view.pruned !== null) return reader === undefined ? null : { why: 'read', detail: reader };
   if (closed === null) return { why: 'open', detail: stateOf(view) };
   if (Date.parse(closed.when) > before) return { why: 'recent', detail: closed.when };
   return reader === undefined ? null : { why: 'read', detail: reader };
+}
+
+/** Outputs that onlookers still try to deliver; what they have given up, or can't do, holds back no prune for ever. */
+function undelivered(platform: Platform, view: JobView): Omit<Spared, 'job'> | null {
+  const delivery = deliveryOf(view);
+  const tried = delivery?.state === 'due' || delivery?.state === 'failing';
+  return delivery !== null && tried && marksDelivery(platform, view)
+    ? { why: 'undelivered', detail: delivery.to }
+    : null;
 }
 
 async function lookAt(store: ObjectStore, job: string, now: number): Promise<Seen> {
@@ -102,7 +126,7 @@ function codeOfEntry(entry: JournalEntry): string | null {
 }
 
 async function hasAny(store: ObjectStore, prefix: string): Promise<boolean> {
-  for await (const _ of store.list(prefix)) return true;
+  for await (const _ of store.keys(prefix)) return true;
   return false;
 }
 
@@ -113,9 +137,11 @@ export async function readerOf(store: ObjectStore, job: string): Promise<string 
 }
 
 /** The jobs whose outputs open jobs read, each with such a reader. */
-async function readByOpenJobs(store: ObjectStore): Promise<ReadonlyMap<string, string>> {
+async function readByOpenJobs(store: ObjectStore, now: number): Promise<ReadonlyMap<string, string>> {
   const sources = new Map<string, string>();
-  for (const [key, reader] of await openReaders(store, (key) => key.startsWith(JOBS), { uncommitted: true })) {
+  // Nothing is written for a choice, so this machine's clock has to do; the removal asks again, by the store's.
+  const options = { uncommitted: true, now: async () => now };
+  for (const [key, reader] of await openReaders(store, (key) => key.startsWith(JOBS), options)) {
     const source = key.split('/')[1];
     if (source !== undefined) sources.set(source, reader);
   }

@@ -7,7 +7,7 @@ import { append } from './journal.ts';
 import { readerOf } from './prune-choice.ts';
 import { type PrunedMark, readPrunedMark } from './pruned.ts';
 import { recordView } from './remember.ts';
-import { type Removed, type RemoveOptions, removeListed } from './remove-listed.ts';
+import { type Removed, type RemoveOptions, removeKeys, removeListed } from './remove-listed.ts';
 import { rebuildLedger } from './verify/rebuild-ledger.ts';
 
 /**
@@ -32,7 +32,7 @@ export async function pruneJob(
   if (readBy !== null) return { readBy };
   const removed = await removeListed(platform.store, removable(platform, view), options);
   if (mark.finished && removed.objects === 0) return removed;
-  await removeListed(platform.store, platform.store.list(`${OPEN}${job}.`));
+  await removeKeys(platform.store, platform.store.keys(`${OPEN}${job}.`));
   await forgetPruned(platform, view, mark);
   await platform.store.put(prunedKey(job), JSON.stringify({ ...mark, finished: true } satisfies PrunedMark));
   return removed;

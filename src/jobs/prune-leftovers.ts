@@ -1,12 +1,26 @@
-import { CODE, codeOf, jobPrefix, journalKey, KEEPERS, NOTICES, OPEN, SCHEDULES, WORKERS } from '../model/keys.ts';
+import { isKind } from '../errors.ts';
+import {
+  CODE,
+  codeOf,
+  jobPrefix,
+  journalKey,
+  KEEPERS,
+  NOTICES,
+  OPEN,
+  openOf,
+  SCHEDULES,
+  WORKERS,
+} from '../model/keys.ts';
 import type { ObjectEntry, ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import { ABANDONED_MS, discardJob, storeTime } from './discard.ts';
+import { readView } from './journal.ts';
 import type { PruneChoice } from './prune-choice.ts';
 import { addRemoved, NOTHING_REMOVED, type Removed, type RemoveOptions, removeListed } from './remove-listed.ts';
+import { dropUnreached, unreachedMarks } from './round-marks.ts';
 
 /** What lies about besides finished jobs. */
-export type LeftoverKind = 'submissions' | 'code' | 'workers' | 'keepers' | 'notices';
+export type LeftoverKind = 'submissions' | 'code' | 'workers' | 'keepers' | 'notices' | 'marks';
 export type Leftovers = Readonly<Record<LeftoverKind, Removed>>;
 
 /** So long ago a worker may have been heard of last, and is alive. */
@@ -32,7 +46,33 @@ export async function pruneLeftovers(
     workers: await removeListed(store, goneWorkers(platform, before), options),
     keepers: await removeListed(store, olderOf(store, KEEPERS, before), options),
     notices: await removeListed(store, olderOf(store, NOTICES, before), options),
+    marks: await marks(platform, now, options),
   };
+}
+
+/** Marks of rounds that never began: whoever put one died right after it. A job that can't be read keeps its own. */
+async function marks(platform: Platform, now: number, options: RemoveOptions): Promise<Removed> {
+  const { store } = platform;
+  const jobs = new Set<string>();
+  for await (const key of store.keys(OPEN)) {
+    const mark = openOf(key);
+    if (mark !== null && mark.round > 0) jobs.add(mark.job);
+  }
+  let removed = NOTHING_REMOVED;
+  for (const job of jobs) {
+    options.signal?.throwIfAborted();
+    const view = await readView(store, job).catch(nullIfUnreadable);
+    if (view === null) continue;
+    const gone = options.dryRun === true ? await unreachedMarks(store, view, now) : await dropUnreached(platform, view);
+    for (const { size } of gone) removed = addRemoved(removed, { objects: 1, bytes: size });
+    options.onRemoved?.(gone.length);
+  }
+  return removed;
+}
+
+function nullIfUnreadable(error: unknown): null {
+  if (isKind(error, 'corrupt', 'newer')) return null;
+  throw error;
 }
 
 /** Its newest object tells whether a submitter is still cutting. */
@@ -87,7 +127,7 @@ async function* unusedCode(
 /** Whatever looks like a hash in a schedule is kept. */
 async function scheduledCode(store: ObjectStore): Promise<ReadonlySet<string>> {
   const hashes = new Set<string>();
-  for await (const { key } of store.list(SCHEDULES)) {
+  for await (const key of store.keys(SCHEDULES)) {
     const text = new TextDecoder().decode((await store.read(key)) ?? new Uint8Array());
     for (const [hash] of text.matchAll(/[0-9a-f]{64}/g)) hashes.add(hash);
   }

@@ -1,13 +1,14 @@
-import { type JobView, stateOf } from '../model/view.ts';
+import type { JobState } from '../model/job.ts';
 import type { Platform } from '../ports/platform.ts';
-import type { PruneChoice, Spared } from './prune-choice.ts';
+import { readView } from './journal.ts';
+import type { Prunable, PruneChoice, Spared } from './prune-choice.ts';
 import { pruneJob } from './prune-job.ts';
 import { type Leftovers, pruneLeftovers } from './prune-leftovers.ts';
 import { addRemoved, type Removed, type RemoveOptions } from './remove-listed.ts';
 
 export interface PrunedJob extends Removed {
   readonly job: string;
-  readonly state: ReturnType<typeof stateOf>;
+  readonly state: JobState;
   /** ISO-8601 UTC. */
   readonly closedAt: string | null;
   /** True when a proof is kept of it. */
@@ -34,19 +35,28 @@ export async function prune(
 ): Promise<Pruned> {
   const jobs: PrunedJob[] = [];
   const spared = [...choice.spared];
-  for (const { view, proof, begun } of choice.jobs) {
+  for (const chosen of choice.jobs) {
     options.signal?.throwIfAborted();
-    const removed = await pruneJob(platform, view, options);
-    if (removed === null) spared.push({ job: view.record.job, why: 'open', detail: 'it was opened again meanwhile' });
-    else if ('readBy' in removed) spared.push({ job: view.record.job, why: 'read', detail: removed.readBy });
+    const removed = await pruneChosen(platform, chosen, options);
+    const { job, state, proof, begun } = chosen;
+    if (removed === null) spared.push({ job, why: 'open', detail: 'it was opened again meanwhile' });
+    else if ('readBy' in removed) spared.push({ job, why: 'read', detail: removed.readBy });
     // Swept once more, and nothing was there: not worth a line.
-    else if (!begun || removed.objects > 0) jobs.push(prunedJob(view, proof, removed));
+    else if (!begun || removed.objects > 0) jobs.push({ job, state, proof, ...removed });
   }
   const leftovers = await pruneLeftovers(platform, choice, olderThan, options);
   const total = [...jobs, ...Object.values(leftovers)].reduce<Removed>(addRemoved, { objects: 0, bytes: 0 });
   return { jobs, spared, leftovers, total };
 }
 
-function prunedJob(view: JobView, proof: boolean, removed: Removed): PrunedJob {
-  return { job: view.record.job, state: stateOf(view), closedAt: view.closed?.when ?? null, proof, ...removed };
+/** Null for a job whose journal has moved since it was chosen, unless another prune moved it. */
+async function pruneChosen(
+  platform: Platform,
+  { job, next }: Prunable,
+  options: RemoveOptions,
+): Promise<(Removed & { readonly closedAt: string | null }) | { readonly readBy: string } | null> {
+  const view = await readView(platform.store, job);
+  if (view === null || (view.next !== next && view.pruned === null)) return null;
+  const removed = await pruneJob(platform, view, options);
+  return removed === null || 'readBy' in removed ? removed : { ...removed, closedAt: view.closed?.when ?? null };
 }

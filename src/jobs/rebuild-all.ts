@@ -1,5 +1,6 @@
 import { isKind } from '../errors.ts';
 import { standingOf } from '../model/decide.ts';
+import type { Finding } from '../model/verify/findings.ts';
 import type { Platform } from '../ports/platform.ts';
 import { storedIds } from './find.ts';
 import { readView } from './journal.ts';
@@ -17,6 +18,8 @@ export interface RebuiltAll {
   readonly exact: number;
   /** Jobs that can't be read, and why. */
   readonly unreadable: readonly { readonly job: string; readonly why: string }[];
+  /** Failures that can't be read, or not wholly: told all the same. A few of each job in words, the rest counted. */
+  readonly damaged: readonly { readonly job: string; readonly why: string }[];
 }
 
 export interface RebuildOptions {
@@ -39,6 +42,7 @@ export async function rebuildAll(platform: Platform, options: RebuildOptions): P
   let [jobs, attempts, exact] = [0, 0, 0];
   const looked = { before: 0 };
   const unreadable: { job: string; why: string }[] = [];
+  const damaged: { job: string; why: string }[] = [];
   for await (const job of storedIds(platform.store)) {
     options.signal?.throwIfAborted();
     try {
@@ -47,12 +51,13 @@ export async function rebuildAll(platform: Platform, options: RebuildOptions): P
       jobs += 1;
       attempts += rebuilt.attempts;
       if (rebuilt.exact) exact += 1;
+      for (const { message } of rebuilt.damaged ?? []) damaged.push({ job, why: message });
     } catch (error) {
       if (!isKind(error, 'corrupt', 'newer')) throw error;
       unreadable.push({ job, why: error.message });
     }
   }
-  return { jobs, attempts, exact, unreadable };
+  return { jobs, attempts, exact, unreadable, damaged };
 }
 
 /** Null for what is no job, or too old to be asked for. */
@@ -61,7 +66,7 @@ async function rebuildJob(
   job: string,
   { since, dryRun, signal, onProgress }: RebuildOptions,
   looked: { before: number },
-): Promise<{ readonly attempts: number; readonly exact: boolean } | null> {
+): Promise<{ readonly attempts: number; readonly exact: boolean; readonly damaged?: readonly Finding[] } | null> {
   const view = await readView(platform.store, job);
   if (view === null || (since !== null && Date.parse(view.record.createdAt) < since)) return null;
   if (dryRun) return { attempts: 0, exact: false };
@@ -72,7 +77,7 @@ async function rebuildJob(
     else await forgetPruned(platform, view, mark);
     return { attempts: 0, exact: mark !== null };
   }
-  const { events, exact } = await rebuildLedger(platform, view, {
+  const { events, exact, damaged } = await rebuildLedger(platform, view, {
     ...(signal === undefined ? {} : { signal }),
     onProgress: (done) => onProgress?.(looked.before + done, null),
   });
@@ -81,5 +86,5 @@ async function rebuildJob(
   if (view.closed !== null && settled) {
     await (await platform.ledger()).recordExact(job, view.closed.round, exact);
   }
-  return { attempts: events, exact: settled };
+  return { attempts: events, exact: settled, damaged };
 }

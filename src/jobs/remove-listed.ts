@@ -66,6 +66,15 @@ export async function removeListed(
   return { objects, bytes };
 }
 
+/** The same for keys alone, where nobody asks how many bytes they held. */
+export async function removeKeys(store: Pick<ObjectStore, 'delete'>, keys: AsyncIterable<string>): Promise<void> {
+  await removeListed(store, unsized(keys));
+}
+
+async function* unsized(keys: AsyncIterable<string>): AsyncGenerator<Pick<ObjectEntry, 'key' | 'size'>> {
+  for await (const key of keys) yield { key, size: 0 };
+}
+
 export function addRemoved(a: Removed, b: Removed): Removed {
   return { objects: a.objects + b.objects, bytes: a.bytes + b.bytes };
 }

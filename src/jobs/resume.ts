@@ -1,6 +1,6 @@
 import { BatchctlError } from '../errors.ts';
 import { type Change, same } from '../model/changes.ts';
-import { standingOf } from '../model/decide.ts';
+import { type StepFacts, standingOf } from '../model/decide.ts';
 import { isAlready } from '../model/legal.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
@@ -26,7 +26,8 @@ export interface Resumed extends Changed {
  * Lets a paused job go on, or finishes the sending of one whose submitter died. It appends first, then computes, then
  * sends: a task dropped during the pause is undecided then, and one dropped later is not dropped. Resuming a running
  * job sends what is undecided once more: so a resume that died between its entry and its sending is made good.
- * With a mended job file, what is undecided is asked for in a new round first, so that no worker runs it as it was.
+ * With a mended job file, what is undecided is asked for in a new round first, so that no worker runs it as it was; what
+ * failed for good stays so until a retry.
  * Throws `refused` for a closed job, for a running one that is to be mended, and for a file that is another job's.
  */
 export async function resume(platform: Platform, seen: JobView, mend: Mend | null = null): Promise<Resumed> {
@@ -65,6 +66,12 @@ export async function wouldMend(platform: Platform, seen: JobView, mend: Mend): 
   return changesFor(platform.store, seen, tasks, overridesOfMend(seen, mend), mend);
 }
 
+/** What is open has its tasks named where they are undecided: one that failed for good is for a retry. */
+function openedIn({ record: { spec } }: JobView, facts: readonly StepFacts[]): { readonly opened?: readonly string[] } {
+  const opened = spec.steps.filter((_, index) => facts[index]?.opened).map(({ name }) => name);
+  return opened.length === 0 ? {} : { opened };
+}
+
 interface Asked {
   readonly view: JobView;
   readonly changes: readonly Change[];
@@ -77,10 +84,16 @@ async function askMended(platform: Platform, seen: JobView, mend: Mend): Promise
     // The same command died after its resume, or is said twice: what it asked for runs so.
     if (stateOf(view) === 'running' && same(view.overrides, overrides)) return { view, changes: [] };
     mustBeMendable(view);
-    const tasks = undecidedSets(standingOf(view, await listFacts(platform.store, view)));
+    const facts = await listFacts(platform.store, view);
+    const tasks = undecidedSets(standingOf(view, facts));
     const changes = await changesFor(platform.store, view, tasks, overrides, mend);
     await putMend(platform.store, mend);
-    const { view: after, round } = await askAgain(platform, view, { tasks, canaries: null }, overrides);
+    const { view: after, round } = await askAgain(
+      platform,
+      view,
+      { tasks, canaries: null, ...openedIn(view, facts) },
+      overrides,
+    );
     if (round !== null) return { view: after, changes };
     view = after;
   }

@@ -3,7 +3,6 @@ import { TaskBits } from '../model/bits.ts';
 import type { Change } from '../model/changes.ts';
 import { type StepFacts, standingOf } from '../model/decide.ts';
 import type { Overrides, TaskSets } from '../model/journal.ts';
-import { openMark } from '../model/keys.ts';
 import { foldOverrides } from '../model/overrides.ts';
 import { chooseRetry, type RetryChoice } from '../model/retry-choice.ts';
 import { tasksIn } from '../model/task-set.ts';
@@ -11,11 +10,12 @@ import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import { changesFor } from './changes-for.ts';
 import { tasksOfCauses } from './failures/tasks-of-causes.ts';
-import { append, refreshView } from './journal.ts';
+import { refreshView } from './journal.ts';
 import { mustBeLegal } from './legal.ts';
 import { listFacts } from './listing.ts';
 import { type Mend, overridesOfMend, putMend } from './mend.ts';
 import { recordView } from './remember.ts';
+import { beginRound } from './round-marks.ts';
 import { sendTasks, sendUndecided } from './send.ts';
 import type { TaskName } from './task-name.ts';
 
@@ -88,15 +88,12 @@ function overridesFor(view: JobView, { overrides, mend }: RetryOptions): Overrid
 export async function askAgain(
   platform: Platform,
   view: JobView,
-  { tasks, canaries }: Pick<RetryChoice, 'tasks' | 'canaries'>,
+  { tasks, canaries, opened }: Pick<RetryChoice, 'tasks' | 'canaries'> & { readonly opened?: readonly string[] },
   overrides: Overrides,
 ): Promise<{ readonly view: JobView; readonly round: number | null }> {
   const round = view.round + 1;
-  await platform.store.put(openMark(view.record.job, round), '{"format":1}');
-  const by = { who: platform.who, now: platform.clock.now() };
-  const { view: after, appended } = await append(platform.store, view, by, (now) =>
-    now.next === view.next ? { what: 'retry', round, tasks, canaries, overrides } : null,
-  );
+  const entry = { what: 'retry', round, tasks, canaries, overrides, ...(opened && { opened }) } as const;
+  const { view: after, appended } = await beginRound(platform, view, entry);
   return { view: after, round: appended ? round : null };
 }
 

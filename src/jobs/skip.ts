@@ -2,10 +2,9 @@ import { BatchctlError } from '../errors.ts';
 import { TaskBits } from '../model/bits.ts';
 import { type StepFacts, standingOf } from '../model/decide.ts';
 import { hasBarrier, isClosed, stepIndex } from '../model/job.ts';
-import type { EntryKind } from '../model/journal.ts';
-import { openMark } from '../model/keys.ts';
+import type { EntryKind, TaskSets } from '../model/journal.ts';
 import { chooseSkip, isTolerated, type SkipChoice } from '../model/skip-choice.ts';
-import { tasksIn } from '../model/task-set.ts';
+import { formatTaskSet, tasksIn } from '../model/task-set.ts';
 import { foldJournal, type JobView, stateOf } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import { tasksOfCauses } from './failures/tasks-of-causes.ts';
@@ -14,6 +13,7 @@ import { mustBeLegal } from './legal.ts';
 import { listFacts } from './listing.ts';
 import { look } from './look.ts';
 import { recordView } from './remember.ts';
+import { beginRound } from './round-marks.ts';
 import { sendTasks, sendUndecided } from './send.ts';
 import type { TaskName } from './task-name.ts';
 
@@ -28,6 +28,8 @@ export interface SkipOptions {
   readonly dryRun: boolean;
 }
 
+type SkipEntry = EntryKind & { readonly what: 'skip' | 'unskip' };
+
 export interface Skipped {
   readonly view: JobView;
   readonly choice: SkipChoice;
@@ -40,7 +42,8 @@ export interface Skipped {
 /**
  * Goes without tasks that failed for good or are undecided, by name; or takes that back. A closed job is open again, in
  * a round of its own: its mark first, then the entry, so that a close which another is finishing deletes older marks
- * only, and whoever finds this one can finish what is begun here. Then one look: a gather that can open does.
+ * only, and whoever finds this one can finish what is begun here. So is what an undo asks for: a worker's news of an older
+ * round would not count. Then one look: a gather that can open does.
  * Throws `refused` for a cancelled job, a published task, one that nothing asks for, and the undo of a skip that an
  * opened gather heeded.
  */
@@ -57,11 +60,7 @@ export async function skip(platform: Platform, seen: JobView, options: SkipOptio
     // A skip that died between its entry and its look is made good by the look.
     if (choice.count === 0) return { view: (await look(platform, view)).view, choice, changed: false, sent: 0 };
     const entry = entryOf(view, facts, choice, options);
-    if (entry.round !== undefined) await platform.store.put(openMark(view.record.job, entry.round), '{"format":1}');
-    const by = { who: platform.who, now: platform.clock.now() };
-    const { view: after, appended } = await append(platform.store, view, by, (now) =>
-      now.next === view.next ? entry : null,
-    );
+    const { view: after, appended } = await appendSkip(platform, view, entry);
     view = after;
     // Another's entry came first: what was chosen may be decided otherwise.
     if (!appended) continue;
@@ -71,27 +70,51 @@ export async function skip(platform: Platform, seen: JobView, options: SkipOptio
   }
 }
 
+/** A closed job is open again, in a round of its own. */
+function appendSkip(
+  platform: Platform,
+  view: JobView,
+  entry: SkipEntry,
+): Promise<{ readonly view: JobView; readonly appended: boolean }> {
+  const { round } = entry;
+  if (round !== undefined) return beginRound(platform, view, { ...entry, round });
+  const by = { who: platform.who, now: platform.clock.now() };
+  return append(platform.store, view, by, (now) => (now.next === view.next ? entry : null));
+}
+
 function entryOf(
   view: JobView,
   facts: readonly StepFacts[],
   { tasks, failed }: SkipChoice,
   { undo, reason }: SkipOptions,
-): EntryKind & { readonly what: 'skip' | 'unskip' } {
+): SkipEntry {
   const round = isClosed(stateOf(view)) ? { round: view.round + 1 } : {};
-  if (undo) return { what: 'unskip', tasks, ...round };
+  if (undo) {
+    const asked = askedAfter(view, facts, tasks);
+    return asked === null
+      ? { what: 'unskip', tasks, ...round }
+      : { what: 'unskip', tasks, round: view.round + 1, asked };
+  }
   const entry = { what: 'skip', tasks, reason, failed, ...round } as const;
   if (view.stopped === null) return entry;
   const after = foldJournal(view, [{ format: 1, id: '', when: '', who: '', ...entry }]);
   return isTolerated(after, facts) ? { ...entry, unstop: true } : entry;
 }
 
+/** Those of the tasks that nothing has decided, once their skip is taken back; null for none. */
+function askedAfter(view: JobView, facts: readonly StepFacts[], tasks: TaskSets): TaskSets | null {
+  const after = foldJournal(view, [{ format: 1, id: '', when: '', who: '', what: 'unskip', tasks }]);
+  const asked: Record<string, string> = {};
+  for (const { name, undecided } of standingOf(after, facts).steps) {
+    const wanted = new TaskBits(undecided.size);
+    for (const task of tasksIn(tasks[name] ?? '')) if (undecided.has(task)) wanted.add(task);
+    if (wanted.count > 0) asked[name] = formatTaskSet(wanted);
+  }
+  return Object.keys(asked).length === 0 ? null : asked;
+}
+
 /** An undo asks for what is undecided again; a skip that ends a `stop`, for all that was given up. */
-async function sendWanted(
-  platform: Platform,
-  view: JobView,
-  { tasks }: SkipChoice,
-  entry: EntryKind & { readonly what: 'skip' | 'unskip' },
-): Promise<number> {
+async function sendWanted(platform: Platform, view: JobView, { tasks }: SkipChoice, entry: SkipEntry): Promise<number> {
   const all = entry.what === 'skip' && entry.unstop === true;
   if (view.paused !== null || view.stopped !== null || (entry.what === 'skip' && !all)) return 0;
   const standing = standingOf(view, await listFacts(platform.store, view));

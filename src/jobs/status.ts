@@ -1,3 +1,4 @@
+import { type DeliveryStatus, deliveryOf } from '../model/delivery.ts';
 import { type JobState, sectionStart } from '../model/job.ts';
 import { countIn } from '../model/ranges.ts';
 import { sizingOf, stepSizes } from '../model/step-sizes.ts';
@@ -37,6 +38,8 @@ export interface JobStatus {
   readonly closedAt: string | null;
   /** When its outputs, parts and logs were removed; null for a job that is whole. */
   readonly prunedAt: string | null;
+  /** Whether its outputs are where they are to be delivered; null for a job that delivers nothing. */
+  readonly delivery: DeliveryStatus | null;
   /** The parts that it runs on, and those of the whole input; null for a real job. */
   readonly rehearsal: { readonly parts: number; readonly of: number } | null;
 }
@@ -127,6 +130,7 @@ export function compose(
     createdAt: record.createdAt,
     closedAt: view.closed?.when ?? null,
     prunedAt: view.pruned?.when ?? null,
+    delivery: deliveryOf(view),
     rehearsal: record.rehearsal ? { parts: record.parts, of: record.rehearsal.of.parts } : null,
   };
 }

@@ -101,12 +101,13 @@ function nextMove(view: JobView, facts: readonly StepFacts[], standings: readonl
   const canary = canaryMove(view, facts);
   if (canary !== null) return canary;
   const { steps } = view.record.spec;
+  const givenUp = view.stopped !== null;
+  // Also behind a section that fails by now, as its tolerance was lowered once its gather was open: no close leaves any.
+  if (!givenUp && standings.some((step) => step.undecided.count > 0)) return { move: 'wait' };
   for (let start = 0; start < steps.length; ) {
     const end = sectionEnd(view, start);
-    const givenUp = view.stopped !== null;
     const section = standings.slice(start, end + 1);
     const undecided = section.reduce((sum, step) => sum + step.undecided.count, 0);
-    if (undecided > 0 && !givenUp) return { move: 'wait' };
     const chains = factOf(facts, start).size;
     const failed = section.reduce((sum, step) => sum + step.failed, 0) + undecided;
     const last = end === steps.length - 1;

@@ -1,5 +1,6 @@
 import { inRanges } from './ranges.ts';
-import { type AskedRound, type JobView, roundOf, type StepRanges } from './view.ts';
+import type { StepRanges } from './step-ranges.ts';
+import { type AskedRound, type JobView, roundOf } from './view.ts';
 
 /** A round that asked for its canaries and holds the rest back until each has an output of it. */
 export interface HeldRound {

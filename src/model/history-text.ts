@@ -26,7 +26,7 @@ export function historyText(entry: JournalEntry, before: JobView): string {
     case 'resend':
       return `sent again what was missing: ${tasksText(entry.tasks)}`;
     case 'pause':
-      return `paused${entry.now ? ' at once, what ran was given back' : ''}${pauseReason(entry.reason)}`;
+      return `paused${entry.now ? ' at once, what ran was given back' : ''}${pauseReason(entry)}`;
     case 'resume':
       return 'resumed';
     case 'cancel':
@@ -44,7 +44,9 @@ export function historyText(entry: JournalEntry, before: JobView): string {
         entry.unstop === true ? '; what was given up goes on' : ''
       }`;
     case 'unskip':
-      return `took back the skip of ${tasksText(entry.tasks)}${reopened(entry.round)}`;
+      return `took back the skip of ${tasksText(entry.tasks)}${
+        before.closed === null && entry.round !== undefined ? `, round ${entry.round}` : reopened(entry.round)
+      }`;
     case 'retry':
       return retryText(entry, before);
     case 'retry-rest':
@@ -53,6 +55,10 @@ export function historyText(entry: JournalEntry, before: JobView): string {
       return `closed: ${entry.state}${entry.reason === null ? '' : ` (${entry.reason})`}${
         entry.round === 0 ? '' : `, round ${entry.round}`
       }`;
+    case 'delivered':
+      return `delivered ${many(entry.outputs, 'output')} to ${entry.to}`;
+    case 'undelivered':
+      return `not delivered to ${entry.to}: ${entry.message}`;
     case 'prune':
       return 'pruned: its parts, outputs and logs were removed';
     default:
@@ -108,8 +114,9 @@ function adjustments(entry: Extract<EntryKind, { what: 'adjust' }>): string {
     .join(', ');
 }
 
-function pauseReason(reason: string): string {
+function pauseReason({ reason, detail }: Extract<EntryKind, { what: 'pause' }>): string {
   if (reason === 'person') return '';
+  if (detail !== undefined) return `: ${detail}`;
   return reason === 'halt' ? ' by its halt limit: too many have failed for good' : `: ${reason}`;
 }
 

@@ -95,10 +95,20 @@ export interface JobInput {
   /** What was asked for, for people. */
   readonly name: string;
   readonly size: number;
-  /** `file:` a local file read in place, pinned by inode, size and mtime; `store:` an object, by its etag. */
+  /**
+   * `file:` a local file read in place, pinned by inode, size and mtime; `store:` an object, by its etag; `s3:` an object
+   * of a bucket that is named whole, by its version where the bucket keeps versions, and by its etag.
+   */
   readonly source:
     | { readonly kind: 'file'; readonly path: string; readonly pin: FilePin }
     | { readonly kind: 'store'; readonly key: string; readonly etag: string }
+    | {
+        readonly kind: 's3';
+        readonly bucket: string;
+        readonly key: string;
+        readonly etag: string;
+        readonly version: string | null;
+      }
     /** Read once, as it came; all of it lies in pieces. */
     | { readonly kind: 'pipe' };
   /** `sha256:<hex>` of all bytes, or null where it was not computed. */
@@ -144,8 +154,17 @@ export interface JobRecord {
   readonly maxCost?: number | null;
   /** What flags said in place of the job file, so that a mended file is compared with what the file had said. */
   readonly given?: GivenByFlags;
+  /** Where its outputs are delivered when it succeeds; null or absent: nowhere. */
+  readonly deliverTo?: DeliverTo | null;
   /** Set for a job on a sample of its parts; null or absent for a real one. */
   readonly rehearsal?: Rehearsal | null;
+}
+
+export interface DeliverTo {
+  /** `s3://BUCKET/PREFIX/`, or a directory's whole path. */
+  readonly place: string;
+  /** The machine whose directory it is; null for a bucket. */
+  readonly host: string | null;
 }
 
 export interface GivenByFlags {

@@ -57,7 +57,8 @@ export type StepChange = Partial<
 export type EntryKind =
   | { readonly what: 'sent' }
   | { readonly what: 'resend'; readonly tasks: TaskSets; readonly after: number }
-  | { readonly what: 'pause'; readonly now: boolean; readonly reason: string }
+  /** `detail`: what a guard that paused it found, in words. */
+  | { readonly what: 'pause'; readonly now: boolean; readonly reason: string; readonly detail?: string }
   | { readonly what: 'resume' }
   | { readonly what: 'cancel' }
   /** `onFailure: stop` fired: what is not decided by then is given up. */
@@ -83,7 +84,14 @@ export type EntryKind =
       /** True: what `onFailure: stop` gave up goes on, as no more failed than is tolerated. */
       readonly unstop?: boolean;
     }
-  | { readonly what: 'unskip'; readonly tasks: TaskSets; readonly round?: number }
+  | {
+      readonly what: 'unskip';
+      readonly tasks: TaskSets;
+      /** A closed job is open again, or tasks are asked for, in this round. */
+      readonly round?: number;
+      /** Those of them that nothing has decided: the round asks for them. Those that failed count as failed again. */
+      readonly asked?: TaskSets;
+    }
   | {
       readonly what: 'retry';
       readonly round: number;
@@ -91,6 +99,8 @@ export type EntryKind =
       readonly tasks: TaskSets;
       readonly canaries: TaskSets | null;
       readonly overrides: Overrides;
+      /** Steps behind a barrier that were open and are none of this round's, unless tasks of them are named. */
+      readonly opened?: readonly string[];
     }
   | { readonly what: 'retry-rest'; readonly round: number }
   | {
@@ -99,7 +109,27 @@ export type EntryKind =
       readonly reason: string | null;
       readonly round: number;
     }
+  /** What the close of that number left is delivered: all of it lies at `to`, manifest and marker too. */
+  | {
+      readonly what: 'delivered';
+      readonly after: number;
+      readonly to: string;
+      readonly outputs: number;
+      readonly bytes: number;
+    }
+  /** It could not be; onlookers wait before they try again. `kind` is the error's. */
+  | {
+      readonly what: 'undelivered';
+      readonly after: number;
+      readonly to: string;
+      readonly kind: string;
+      readonly message: string;
+      readonly hint: string | null;
+    }
   /** What the job wrote is removed from now on; nothing follows it. */
   | { readonly what: 'prune' };
+
+/** The reason of a pause because a secret can't be read. */
+export const SECRET = 'secret';
 
 export type EntryWhat = EntryKind['what'];

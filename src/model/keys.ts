@@ -7,6 +7,8 @@ const pad = (n: number, width: number): string => String(n).padStart(width, '0')
 export const DATA = 'data/';
 export const OPEN = 'open/';
 export const JOBS = 'jobs/';
+/** Marks of deliveries that are due. */
+export const DUE = 'due/';
 
 export const taskNumber = (n: number): string => pad(n, 9);
 export const dataKey = (key: string): string => `${DATA}${key}`;
@@ -17,6 +19,8 @@ export const CODE = 'code/';
 export const codeKey = (sha256: string): string => `${CODE}${sha256}.tar.gz`;
 export const runsPrefix = (runKey: string): string => `runs/${runKey}/`;
 export const runKeyClaim = (runKey: string, number: number): string => `${runsPrefix(runKey)}${pad(number, 4)}.json`;
+/** The delivery of what the journal's entry `after`, a close, left of a job. */
+export const dueMark = (job: string, after: number): string => `${DUE}${job}.${after}`;
 export const openMark = (job: string, round: number): string => `${OPEN}${job}.${round}`;
 
 export const jobPrefix = (job: string): string => `${JOBS}${job}/`;
@@ -119,6 +123,12 @@ export function taskOfFailed(key: string): { task: number; round: number } | nul
 export function openOf(key: string): { job: string; round: number } | null {
   const match = /^open\/(.+)\.(\d+)$/.exec(key);
   return match?.[1] === undefined || match[2] === undefined ? null : { job: match[1], round: Number(match[2]) };
+}
+
+/** Job and close of a delivery's mark; null for a foreign object. */
+export function dueOf(key: string): { job: string; after: number } | null {
+  const match = /^due\/(.+)\.(\d+)$/.exec(key);
+  return match?.[1] === undefined || match[2] === undefined ? null : { job: match[1], after: Number(match[2]) };
 }
 
 /** The hash that a `code/` key names; null for a foreign object. */

@@ -1,9 +1,10 @@
 import { BatchctlError } from '../errors.ts';
+import { type DeliveryFacts, deliveryAfter } from './delivery.ts';
 import { type JobRecord, type JobState, type StepSpec, sectionStart, stepIndex, type Tolerance } from './job.ts';
 import type { JournalEntry, Overrides } from './journal.ts';
 import { foldOverrides } from './overrides.ts';
-import { inRanges, type Ranges, unionOf, without } from './ranges.ts';
-import { parseTaskSet } from './task-set.ts';
+import { inRanges, unionOf, without } from './ranges.ts';
+import { combineRanges, type StepRanges, stepRanges } from './step-ranges.ts';
 
 /** A job as its journal tells it: what `foldJournal` makes of the record and its entries. */
 export interface JobView {
@@ -14,6 +15,8 @@ export interface JobView {
   readonly paused: {
     readonly now: boolean;
     readonly reason: string;
+    /** What a guard that paused it found, in words. */
+    readonly detail: string | null;
     readonly who: string;
     readonly when: string;
   } | null;
@@ -49,12 +52,11 @@ export interface JobView {
    * written once. A step that isn't in it isn't open yet, and nobody can know its tasks.
    */
   readonly exploded: ReadonlyMap<number, number>;
+  /** Of what the last close left; null while the job is open. */
+  readonly delivery: DeliveryFacts | null;
   /** Who removed its parts, outputs and logs, and when (ISO-8601 UTC); null for a job that is whole. */
   readonly pruned: { readonly who: string; readonly when: string } | null;
 }
-
-/** Ranges of tasks by step index. */
-export type StepRanges = ReadonlyMap<number, Ranges>;
 
 export interface AskedRound {
   readonly round: number;
@@ -63,6 +65,8 @@ export interface AskedRound {
   readonly canaries: StepRanges | null;
   /** False while canaries hold the rest back. */
   readonly released: boolean;
+  /** Steps behind a barrier, by index, that it asks for only where it names their tasks: they were open already. */
+  readonly opened: readonly number[];
   /** What this round and those before it changed. */
   readonly overrides: Overrides;
 }
@@ -101,6 +105,7 @@ export function emptyView(record: JobRecord): JobView {
     overrides: {},
     resends: 0,
     exploded: new Map(),
+    delivery: null,
     pruned: null,
   };
 }
@@ -111,15 +116,21 @@ export function foldJournal(view: JobView, entries: readonly JournalEntry[]): Jo
 }
 
 function applyEntry(before: JobView, entry: JournalEntry): JobView {
-  const view = { ...before, next: before.next + 1 };
-  const ranges = (sets: Readonly<Record<string, string>>): StepRanges => toRanges(view.record, sets);
+  const view = { ...before, next: before.next + 1, delivery: deliveryAfter(before, entry) };
+  const ranges = (sets: Readonly<Record<string, string>>): StepRanges => stepRanges(view.record, sets);
   switch (entry.what) {
     case 'sent':
       return { ...view, sent: true };
     case 'resend':
       return { ...view, sent: true, resends: view.resends + 1 };
     case 'pause':
-      return { ...view, paused: { now: entry.now, reason: entry.reason, who: entry.who, when: entry.when } };
+      return {
+        ...view,
+        paused: {
+          ...{ now: entry.now, reason: entry.reason, detail: entry.detail ?? null },
+          ...{ who: entry.who, when: entry.when },
+        },
+      };
     case 'resume':
       return { ...view, sent: true, paused: null };
     case 'cancel':
@@ -144,16 +155,17 @@ function applyEntry(before: JobView, entry: JournalEntry): JobView {
         closed: null,
         stopped: entry.unstop === true ? null : view.stopped,
         round: entry.round ?? view.round,
-        skipped: listOf(combine(view.skipped[0], ranges(entry.tasks), unionOf)),
-        skippedFailed: combine(view.skippedFailed, ranges(entry.failed ?? {}), unionOf),
+        skipped: listOf(combineRanges(view.skipped[0], ranges(entry.tasks), unionOf)),
+        skippedFailed: combineRanges(view.skippedFailed, ranges(entry.failed ?? {}), unionOf),
       };
     case 'unskip':
       return {
         ...view,
         closed: null,
         round: entry.round ?? view.round,
-        skipped: listOf(combine(view.skipped[0], ranges(entry.tasks), without)),
-        skippedFailed: combine(view.skippedFailed, ranges(entry.tasks), without),
+        skipped: listOf(combineRanges(view.skipped[0], ranges(entry.tasks), without)),
+        skippedFailed: combineRanges(view.skippedFailed, ranges(entry.tasks), without),
+        asked: unskippedRound(view, entry),
       };
     case 'retry': {
       const overrides = foldOverrides(view.overrides, entry.overrides);
@@ -170,6 +182,7 @@ function applyEntry(before: JobView, entry: JournalEntry): JobView {
             tasks: ranges(entry.tasks),
             canaries: entry.canaries === null ? null : ranges(entry.canaries),
             released: entry.canaries === null,
+            opened: (entry.opened ?? []).map((step) => stepIndex(view.record.spec, step)),
             overrides,
           },
         ],
@@ -183,11 +196,23 @@ function applyEntry(before: JobView, entry: JournalEntry): JobView {
       };
     case 'close':
       return { ...view, closed: { state: entry.state, reason: entry.reason, round: entry.round, when: entry.when } };
+    case 'delivered':
+    case 'undelivered':
+      return view;
     case 'prune':
       return { ...view, pruned: { who: entry.who, when: entry.when } };
     default:
       return unknownEntry(entry satisfies never);
   }
+}
+
+/** What a skip held back is asked for in a round of its own: counters that were exact before are told of its ends. */
+function unskippedRound(view: JobView, entry: JournalEntry & { readonly what: 'unskip' }): JobView['asked'] {
+  const { round, asked } = entry;
+  if (round === undefined || asked === undefined) return view.asked;
+  const tasks = stepRanges(view.record, asked);
+  const { overrides } = view;
+  return [...view.asked, { round, tasks, canaries: null, released: true, opened: [], overrides }];
 }
 
 /** A later version's entry may say that the job is paused, or over: whoever passes over it decides wrongly. */
@@ -209,7 +234,9 @@ export function roundOf(view: JobView, step: number, task: number): number {
     const tasks = asked.released ? asked.tasks : asked.canaries;
     if (tasks === null) continue;
     const { steps } = view.record.spec;
-    if (sectionHas(steps, tasks, step, task) || onlyBefore(tasks, sectionStart(steps, step))) return asked.round;
+    if (sectionHas(steps, tasks, step, task)) return asked.round;
+    const start = sectionStart(steps, step);
+    if (onlyBefore(tasks, start) && !asked.opened.includes(start)) return asked.round;
   }
   return 0;
 }
@@ -245,21 +272,6 @@ export function isKilled(view: JobView, step: number, task: number): boolean {
   if (view.killed.length === 0) return false;
   const round = roundOf(view, step, task);
   return view.killed.some((kill) => kill.round >= round && inRanges(kill.tasks.get(step), task));
-}
-
-function toRanges(record: JobRecord, sets: Readonly<Record<string, string>>): StepRanges {
-  const out = new Map<number, Ranges>();
-  for (const [step, text] of Object.entries(sets)) out.set(stepIndex(record.spec, step), parseTaskSet(text));
-  return out;
-}
-
-function combine(a: StepRanges | undefined, b: StepRanges, how: (x: Ranges, y: Ranges) => Ranges): StepRanges {
-  const out = new Map<number, Ranges>();
-  for (const step of new Set([...(a?.keys() ?? []), ...b.keys()])) {
-    const ranges = how(a?.get(step) ?? [], b.get(step) ?? []);
-    if (ranges.length > 0) out.set(step, ranges);
-  }
-  return out;
 }
 
 const listOf = (set: StepRanges): readonly StepRanges[] => (set.size === 0 ? [] : [set]);

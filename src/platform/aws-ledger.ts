@@ -1,5 +1,6 @@
-import type { AwsClients } from '../adapters/aws/clients.ts';
-import type { PasswordSource } from '../adapters/sql/server-options.ts';
+import type { AwsClients, ClientUse } from '../adapters/aws/clients.ts';
+import type { SimpleDbOptions } from '../adapters/aws/simpledb-http.ts';
+import type { PasswordSource, ServerOptions } from '../adapters/sql/server-options.ts';
 import type { AwsLedger, AwsProfile } from '../config.ts';
 import { BatchctlError } from '../errors.ts';
 import type { Ledger } from '../ports/ledger.ts';
@@ -40,11 +41,7 @@ async function openSimpleDb(parts: AwsLedgerParts, domains: number): Promise<Led
     allowed(),
   ]);
   const objects = new SimpleDbObjects({
-    region: profile.region,
-    endpoint: clients.endpoint('simpledb'),
-    credentials: clients.credentials,
-    agentFor: (url) => clients.agentFor(url, 'control'),
-    profile: profile.aws.profile,
+    ...simpleDbOptions(profile, clients, 'control'),
     stack: profile.stack,
     domains,
     store,
@@ -53,20 +50,34 @@ async function openSimpleDb(parts: AwsLedgerParts, domains: number): Promise<Led
   return openStoreLedger({ store: objects, writer });
 }
 
+export function simpleDbOptions(profile: AwsProfile, clients: AwsClients, use: ClientUse): SimpleDbOptions {
+  return {
+    region: profile.region,
+    endpoint: clients.endpoint('simpledb'),
+    credentials: clients.credentials,
+    agentFor: (url) => clients.agentFor(url, use),
+    profile: profile.aws.profile,
+  };
+}
+
 type ServerLedger = Extract<AwsLedger, { kind: 'postgres' | 'mysql' }>;
 
 async function openServer({ profile, clients, writer }: AwsLedgerParts, server: ServerLedger): Promise<Ledger> {
   const { openSqlLedger } = await import('../adapters/sql/sql-ledger.ts');
-  const password = await passwordOf(profile, clients, server);
-  const ledger = openSqlLedger({
-    dialect: server.kind,
-    url: server.url,
-    ca: server.ca,
-    writer,
-    ...(password !== null && { password }),
-  });
+  const ledger = openSqlLedger({ ...(await serverOptions(profile, clients, server)), writer });
   await ledger.open();
   return ledger;
+}
+
+/** Where a ledger on a server is, and how it is let in. Throws `config` for a password that isn't there. */
+export async function serverOptions(
+  profile: AwsProfile,
+  clients: AwsClients,
+  server: ServerLedger,
+): Promise<{ readonly dialect: 'postgres' | 'mysql' } & ServerOptions> {
+  const { kind: dialect, url, ca } = server;
+  const password = await passwordOf(profile, clients, server);
+  return { dialect, url, ca, ...(password !== null && { password }) };
 }
 
 async function passwordOf(

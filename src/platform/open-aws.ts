@@ -8,15 +8,19 @@ import type { Ledger } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { TaskQueue } from '../ports/task-queue.ts';
 import { askedOnce, guardedStore, hasNoAccounts } from './account-guard.ts';
+import { awsInsight } from './aws-insight.ts';
 import { openAwsLedger } from './aws-ledger.ts';
 import { withKills } from './kill-faults.ts';
 import { moduleUrl } from './module-url.ts';
 import { Opened } from './opened.ts';
 import { leaseFromEnvironment, type PlatformOptions } from './options.ts';
 import { makeScratch, temporaryRoot } from './scratch.ts';
+import { awsSecrets } from './secrets.ts';
 
 /** A worker leaves as slowly as its last poll ends, and a spot instance has two minutes. */
 const POLL_SECONDS = 10;
+/** Of a group that the profile doesn't know: nobody works there. */
+const NO_SETTINGS = { env: {}, secrets: {} };
 /** Seconds: the default of a group's `visibility`; no sign of life comes later than one of a third of it. */
 const LEASE = 120;
 
@@ -29,9 +33,10 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
   const who = options.who ?? person();
   const lease = options.leaseSeconds ?? leaseFromEnvironment();
   const at: AwsClientsOptions = { region, account, endpoints, profile: profile.aws.profile };
-  const [{ AwsClients }, { createS3Store }, { requireAccount }] = await Promise.all([
+  const [{ AwsClients }, { createS3Store }, { S3Buckets }, { requireAccount, requireLasting }] = await Promise.all([
     import('../adapters/aws/clients.ts'),
     import('../adapters/aws/s3-store.ts'),
+    import('../adapters/aws/s3-buckets.ts'),
     import('../adapters/aws/account.ts'),
   ]);
   const clients = new AwsClients(at);
@@ -41,6 +46,7 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
   const { name, prefix } = bucket;
   const s3 = await createS3Store({ clients, bucket: name, prefix, kmsKey });
   const store = await withKills(guardedStore(s3, allowed));
+  const buckets = new S3Buckets({ clients: at, own: { name, store: s3 }, allowed });
   const leaseOf = (group: string): number => {
     const { visibility } = groupOf(profile, group);
     return lease ?? visibility;
@@ -51,6 +57,7 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
     name: `${stack}-${group}`,
     leaseSeconds: leaseOf(group),
     pollSeconds: POLL_SECONDS,
+    ...(options.patienceMs !== undefined && { patienceMs: options.patienceMs }),
   });
   const queues = new Opened<TaskQueue>(async (group) => {
     const { openSqsQueue } = await import('../adapters/aws/sqs-queue.ts');
@@ -65,11 +72,13 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
   const ledgers = new Opened<Ledger>(() => openAwsLedger({ profile, clients, store, writer: who, allowed }));
   const platform: Platform = {
     store,
+    bucket: (called) => buckets.open(called),
     clock: systemClock,
     who,
     leaseSeconds: lease ?? shortestLease(profile),
     remote: true,
     mayWrite: allowed,
+    requireAccess: (seconds) => requireLasting(clients, seconds),
     ledger: () => ledgers.get('ledger'),
     queue: (group) => queues.get(group),
     group: async (group) => new HereGroup(group, groupOf(profile, group).max, platform),
@@ -80,9 +89,13 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
     }),
     scratch: async (worker) => makeScratch(temporaryRoot(), worker),
     localFile: () => null,
+    insight: awsInsight(clients),
+    secrets: awsSecrets(clients),
+    commandSettings: (group) => profile.groups[group] ?? NO_SETTINGS,
     close: async () => {
       await queues.close();
       await ledgers.close();
+      await buckets.close();
       await clients.close();
     },
   };

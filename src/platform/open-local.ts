@@ -7,13 +7,17 @@ import type { Platform } from '../ports/platform.ts';
 import type { TaskQueue } from '../ports/task-queue.ts';
 import type { WorkerGroup } from '../ports/worker-group.ts';
 import { withKills } from './kill-faults.ts';
+import { localBuckets } from './local-buckets.ts';
 import { localInsight } from './local-insight.ts';
 import { moduleUrl } from './module-url.ts';
 import { Opened } from './opened.ts';
 import { leaseFromEnvironment, type PlatformOptions } from './options.ts';
 import { programArgv } from './program-argv.ts';
 import { makeScratch } from './scratch.ts';
+import { localSecrets } from './secrets.ts';
 
+/** Of a group that the configuration doesn't name. */
+const NO_SETTINGS = { env: {}, secrets: {} };
 /** Leases of the local profile, seconds: short, as heartbeats cost nothing here. */
 const LOCAL_LEASE = 15;
 
@@ -32,8 +36,11 @@ export async function openLocal(config: Config, profile: LocalProfile, options: 
   });
   const ledgers = new Opened<Ledger>(() => openLedger(root, durability, who));
   const ledger = (): Promise<Ledger> => ledgers.get('ledger');
+  const buckets = localBuckets();
+  const secrets = localSecrets();
   return {
     store,
+    bucket: buckets.open,
     clock: systemClock,
     who,
     leaseSeconds,
@@ -48,9 +55,13 @@ export async function openLocal(config: Config, profile: LocalProfile, options: 
     scratch: async (worker) => makeScratch(join(root, 'work'), worker),
     localFile: (key) => files.localFile(key),
     insight: localInsight(root),
+    secrets: secrets.source,
+    commandSettings: (group) => profile.groups[group] ?? NO_SETTINGS,
     close: async () => {
       await queues.close();
       await ledgers.close();
+      await buckets.close();
+      await secrets.close();
     },
   };
 }

@@ -2,8 +2,10 @@
 export interface Insight {
   /** The file systems that this profile writes to, of this machine. */
   disks(): Promise<readonly DiskSpace[]>;
-  /** The process that keeps a group's workers up. */
-  supervisor(group: string): Promise<SupervisorFacts>;
+  /** The process that keeps a group's workers up; null where none of this machine does. */
+  supervisor(group: string): Promise<SupervisorFacts | null>;
+  /** What signs requests from here; absent where nothing does. Throws `credentials` when there are none. */
+  credentials?(): Promise<CredentialsFacts>;
 }
 
 export interface DiskSpace {
@@ -15,6 +17,15 @@ export interface DiskSpace {
   readonly total: number;
   /** Files that can still be made; null where the file system doesn't count them. */
   readonly freeFiles: number | null;
+}
+
+export interface CredentialsFacts {
+  /** When they end, milliseconds since the epoch; null where they have no end, or don't tell it. */
+  readonly endsAt: number | null;
+  /** This machine gets new ones by itself: an instance, a container. */
+  readonly renewed: boolean;
+  /** What a person types for new ones. */
+  readonly signIn: string;
 }
 
 export interface SupervisorFacts {

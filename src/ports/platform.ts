@@ -1,13 +1,17 @@
 import type { Clock } from '../lib/clock.ts';
+import type { OpenBucket } from './bucket.ts';
 import type { Insight } from './insight.ts';
 import type { Ledger } from './ledger.ts';
 import type { ObjectStore } from './object-store.ts';
+import type { SecretSource } from './secret-source.ts';
 import type { TaskQueue } from './task-queue.ts';
 import type { WorkerGroup } from './worker-group.ts';
 
 /** The four ports of a profile, opened lazily: what every verb and worker is given. */
 export interface Platform {
   readonly store: ObjectStore;
+  /** A bucket named whole, `s3://NAME/...`: where inputs may lie and outputs go. */
+  readonly bucket: OpenBucket;
   readonly clock: Clock;
   /** Who acts: `user@host`, or the worker's id. */
   readonly who: string;
@@ -24,11 +28,23 @@ export interface Platform {
   localFile(key: string): { readonly path: string; readonly size: number } | null;
   /** What the backend tells of itself; absent where it can't. */
   readonly insight?: Insight;
+  /** Secrets that a service keeps; absent where none is asked. */
+  readonly secrets?: SecretSource;
+  /** What the profile gives the commands of a group besides their step's own; absent: nothing. */
+  commandSettings?(group: string): CommandSettings;
   /** Workers may run on other machines, which can't read this one's files: a job's local inputs are put into the store. */
   readonly remote?: true;
   /** Throws `config` where the profile forbids to write here. Each write asks by itself; to ask early spares work. */
   mayWrite?(): Promise<void>;
+  /** Throws `credentials` when what lets this process in ends within so many seconds, and nothing follows it. */
+  requireAccess?(seconds: number): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface CommandSettings {
+  readonly env: Readonly<Record<string, string>>;
+  /** Names to references. */
+  readonly secrets: Readonly<Record<string, string>>;
 }
 
 /** A queue that a thread makes for itself: `await (await import(module))[exportName](options)`. */

@@ -31,6 +31,8 @@ export interface GroupStatus {
   readonly mode: 'auto' | 'manual';
   /** Workers that are up now, as far as the group knows. */
   readonly running: number;
+  /** Its workers are started one by one: it has no size that could be set. */
+  readonly byHand?: true;
   /** When a temporary size (`--for`) ends, milliseconds since the epoch; null if it doesn't. */
   readonly until: number | null;
 }

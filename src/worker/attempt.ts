@@ -8,12 +8,13 @@ import type { WorkerContext } from './context.ts';
 import { parseCounters } from './counters.ts';
 import { freshDirectory, type SlotDirectory } from './directory.ts';
 import { diskIsFull } from './disk.ts';
-import { commandOf, environmentOf } from './environment.ts';
+import { commandOf, environmentOf, secretsOf } from './environment.ts';
 import type { CommandEnd } from './executor.ts';
 import { type EndReason, endedFromOutside, failureOf, failureOfError, judgeFailure, messageOf } from './judge.ts';
 import type { Outcome } from './outcome.ts';
 import { publish } from './publish.ts';
-import { resolveSecrets } from './secrets.ts';
+import { SecretRefused } from './secret-reader.ts';
+import { maskSecrets, type Secrets } from './secrets.ts';
 import { type StagedInput, stageIn } from './stage-in.ts';
 import { keepLog, lastLine } from './stderr.ts';
 import { StderrTail } from './stderr-tail.ts';
@@ -31,6 +32,8 @@ export interface AttemptResult {
 export interface AttemptOptions {
   readonly attempt: string;
   readonly slot: number;
+  /** The worker group whose queue delivered the task. */
+  readonly group: string;
   readonly leaseSeconds: number;
   readonly code: CodeCache;
   /** Aborted with an `EndReason`. */
@@ -43,7 +46,8 @@ interface Run {
   readonly task: Admitted;
   readonly options: AttemptOptions;
   readonly directory: SlotDirectory;
-  readonly secrets: Readonly<Record<string, string>>;
+  /** The values. */
+  readonly secrets: Secrets;
   readonly startedAt: number;
   /** Monotonic. */
   readonly started: number;
@@ -59,10 +63,12 @@ export async function runAttempt(ctx: WorkerContext, task: Admitted, options: At
   let end: CommandEnd | null = null;
   let bytesIn: number | null = null;
   let outcome: Outcome;
+  let secrets: Secrets = {};
   try {
     if (task.delivery.receiveCount > OFTEN) await ctx.platform.store.put(begunMark(task, options.attempt), '');
     const directory = freshDirectory(ctx.scratch, options.slot);
-    const run: Run = { ctx, task, options, directory, secrets: resolveSecrets(task.step.secrets), startedAt, started };
+    secrets = await ctx.secrets.read(secretsOf(ctx.platform, options.group, task.step), options.signal);
+    const run: Run = { ctx, task, options, directory, secrets, startedAt, started };
     const staged = await stageIn(ctx, task, directory, options.signal);
     bytesIn = staged.bytes;
     const code = codeOf(task);
@@ -83,7 +89,7 @@ export async function runAttempt(ctx: WorkerContext, task: Admitted, options: At
   } catch (error) {
     outcome = outcomeOfError(ctx, task, error, options.signal);
   }
-  return { outcome, startedAt, endedAt: clock.now(), end, bytesIn };
+  return { outcome: masked(outcome, secrets), startedAt, endedAt: clock.now(), end, bytesIn };
 }
 
 /** Shows what the command writes to stderr while it runs; its whole log is kept only once nothing is being put. */
@@ -110,6 +116,7 @@ function execute(run: Run, staged: StagedInput): Promise<CommandEnd> {
     leaseSeconds: options.leaseSeconds,
     deadline: run.startedAt + timeout,
     secrets: run.secrets,
+    groupEnv: ctx.platform.commandSettings?.(options.group).env ?? {},
   });
   const outputs = { stdout: [], file: [directory.outputFile], files: [directory.outputDirectory] }[step.output];
   return ctx.executor.run(
@@ -178,11 +185,18 @@ function codeOf(task: Admitted): string | null {
 /** An error of the input or of what the command wrote fails the task; one of a service gives it back. */
 function outcomeOfError(ctx: WorkerContext, task: Admitted, error: unknown, signal: AbortSignal): Outcome {
   if (signal.aborted) return endedFromOutside(task, signal.reason as EndReason);
+  if (error instanceof SecretRefused) return { kind: 'secretRefused', error: messageOf(error) };
   const failure = failureOfError(error);
   if (failure !== null) return judgeFailure(task, failure);
   const { job, step, task: number } = task.message;
   ctx.log.warn(`${job}/${step}/${number} is given back: ${messageOf(error)}`);
   return { kind: 'interrupted', why: 'service', delay: 5 };
+}
+
+/** A command may have written a secret where an error quotes it: into its counters, or as the name of a file. */
+function masked(outcome: Outcome, secrets: Secrets): Outcome {
+  if ((outcome.kind !== 'retry' && outcome.kind !== 'failed') || outcome.failure.error === null) return outcome;
+  return { ...outcome, failure: { ...outcome.failure, error: maskSecrets(outcome.failure.error, secrets) } };
 }
 
 function readIfThere(path: string): string {

@@ -1,9 +1,11 @@
+import type { PlacePoint } from '../jobs/fetch/fill-place.ts';
 import type { AttemptEvent } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { Executor } from './executor.ts';
 import type { Resources } from './fit.ts';
 import type { JobCache } from './job-cache.ts';
 import type { OwnFaults } from './own-faults.ts';
+import type { SecretReader } from './secret-reader.ts';
 
 /** What every room of the worker is given. */
 export interface WorkerContext {
@@ -11,6 +13,7 @@ export interface WorkerContext {
   readonly worker: string;
   readonly jobs: JobCache;
   readonly executor: Executor;
+  readonly secrets: SecretReader;
   /** Where attempts have their directories, on the store's file system where there is one. */
   readonly scratch: string;
   readonly total: Resources;
@@ -25,7 +28,17 @@ export interface WorkerContext {
   readonly faults?: OwnFaults | null;
 }
 
-export type FaultPoint = 'stage' | 'publish' | 'record' | 'chain' | 'ack' | 'tries' | 'failed' | 'bury' | 'release';
+export type FaultPoint =
+  | 'stage'
+  | 'publish'
+  | 'record'
+  | 'chain'
+  | 'ack'
+  | 'tries'
+  | 'failed'
+  | 'bury'
+  | 'release'
+  | PlacePoint;
 
 export interface WorkerLog {
   info(message: string): void;

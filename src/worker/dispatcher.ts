@@ -217,6 +217,7 @@ export class Dispatcher {
     const result = await runAttempt(this.#ctx, task, {
       attempt: running.attempt,
       slot,
+      group: queue.queue.group,
       leaseSeconds,
       code,
       signal: end.signal,

@@ -1,7 +1,10 @@
+import type { StepSpec } from '../model/job.ts';
 import { changedParams } from '../model/overrides.ts';
 import { substituteRun } from '../model/substitute.ts';
+import type { Platform } from '../ports/platform.ts';
 import type { Runnable } from './admit.ts';
 import type { SlotDirectory } from './directory.ts';
+import type { Secrets } from './secrets.ts';
 import type { StagedInput } from './stage-in.ts';
 
 /** What a command inherits of the worker's own environment: where programs are, who it is, language and zone. */
@@ -32,7 +35,10 @@ export interface EnvironmentFacts {
   readonly leaseSeconds: number;
   /** Milliseconds since the epoch. */
   readonly deadline: number;
-  readonly secrets: Readonly<Record<string, string>>;
+  /** The values. */
+  readonly secrets: Secrets;
+  /** What the profile sets in every command of the group. */
+  readonly groupEnv: Readonly<Record<string, string>>;
 }
 
 /** A task's parameters: the job's, as overridden by retries, the period, and what its part brings. */
@@ -54,7 +60,7 @@ export function environmentOf(
     env[`BATCHCTL_PARAM_${name.toUpperCase().replaceAll('-', '_')}`] = value;
   }
   const { message, number, step } = task;
-  Object.assign(env, step.env, facts.secrets);
+  Object.assign(env, facts.groupEnv, step.env, facts.secrets);
   env.BATCHCTL_JOB = message.job;
   env.BATCHCTL_STEP = message.step;
   env.BATCHCTL_TASK = String(message.task);
@@ -70,6 +76,16 @@ export function environmentOf(
   if (step.output === 'file') env.BATCHCTL_OUTPUT = directory.outputFile;
   if (step.output === 'files') env.BATCHCTL_OUTPUT_DIR = directory.outputDirectory;
   return env;
+}
+
+/** The references of what a command may keep secret: its group's and its step's. The step's own words win. */
+export function secretsOf(
+  platform: Pick<Platform, 'commandSettings'>,
+  group: string,
+  { env, secrets }: Pick<StepSpec, 'env' | 'secrets'>,
+): Secrets {
+  const ofGroup = Object.entries(platform.commandSettings?.(group).secrets ?? {});
+  return { ...Object.fromEntries(ofGroup.filter(([name]) => !Object.hasOwn(env, name))), ...secrets };
 }
 
 /** The command as it is run: parameters put into its arguments; a shell string is left to its environment. */

@@ -1,4 +1,5 @@
 import { BatchctlError } from '../errors.ts';
+import type { Deliveries } from '../jobs/deliver/deliveries.ts';
 import type { Onlooker } from '../jobs/onlooker.ts';
 import { Gate } from '../lib/gate.ts';
 import { wait } from '../lib/wait.ts';
@@ -16,6 +17,7 @@ export interface IntakeOptions {
   };
   readonly dispatcher: Dispatcher;
   readonly onlooker: Onlooker;
+  readonly deliveries: Deliveries;
   readonly client: (group: string) => Promise<QueueClient>;
   /** Resolves when nothing that ran here is left to settle. */
   readonly settled: () => Promise<void>;
@@ -151,6 +153,8 @@ export class Intake {
 
   /** The store says done. Counts that aren't zero by then are waited for one lease at most: they may lag. */
   async #leaveIfEmpty(now: number): Promise<void> {
+    // A job's outputs are where it says before its last worker leaves.
+    if ((await this.#o.deliveries.round()) > 0) return;
     this.#emptySince ??= now;
     let waiting = 0;
     for (const group of this.#groups) {

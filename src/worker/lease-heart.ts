@@ -7,8 +7,8 @@ const PATIENCE = 0.5;
 const FIRST_RETRY_MS = 100;
 
 export interface LeaseHeartOptions {
-  /** What extends leases; it may still be on its way. */
-  readonly queue: Promise<Pick<TaskQueue, 'extend'>>;
+  /** Answers what extends leases; asked for each extension. */
+  readonly open: () => Promise<Pick<TaskQueue, 'extend'>>;
   readonly leaseMs: number;
   /** Monotonic milliseconds. */
   readonly now: () => number;
@@ -100,7 +100,7 @@ export class LeaseHeart {
   async #request(receipts: readonly Receipt[]): Promise<void> {
     if (receipts.length === 0) return;
     try {
-      const queue = await this.#options.queue;
+      const queue = await this.#options.open();
       const asked = this.#options.now();
       const verdicts = await withinMs(queue.extend(receipts), this.#options.leaseMs * PATIENCE);
       this.#failures = 0;

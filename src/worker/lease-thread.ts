@@ -1,5 +1,5 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { BatchctlError } from '../errors.ts';
+import { BatchctlError, isKind } from '../errors.ts';
 import type { QueueModule } from '../ports/platform.ts';
 import type { TaskQueue } from '../ports/task-queue.ts';
 import { LeaseHeart } from './lease-heart.ts';
@@ -12,9 +12,22 @@ function main(): void {
   const data: LeaseThreadData = workerData;
   const busy = new Int32Array(data.busy);
   const say = (message: FromThread) => port.postMessage(message);
-  const queue = makeQueue(data.queue);
+  let opening: Promise<TaskQueue> | null = null;
+  const open = async (): Promise<TaskQueue> => {
+    opening ??= makeQueue(data.queue);
+    try {
+      return await opening;
+    } catch (error) {
+      opening = null;
+      // A service that is away is asked again, as long as leases hold. Anything else ends this thread, and so all leases.
+      if (!isKind(error, 'unavailable')) setImmediate(() => raise(error));
+      throw error;
+    }
+  };
+  // Most of a first extension's time; what fails here is told by the extension.
+  open().catch(() => undefined);
   const heart = new LeaseHeart({
-    queue,
+    open,
     leaseMs: data.leaseMs,
     now: sharedMonotonic,
     onLost: (receipts) => say({ kind: 'lost', receipts }),
@@ -51,13 +64,17 @@ function main(): void {
   const close = async () => {
     await heart.stop();
     try {
-      await (await queue).close();
+      await (await opening)?.close();
     } finally {
       // Ends this thread alone, whatever its queue left open.
       process.exit(0);
     }
   };
   port.on('message', hear);
+}
+
+function raise(error: unknown): never {
+  throw error;
 }
 
 async function makeQueue({ module, exportName, options }: QueueModule): Promise<TaskQueue> {

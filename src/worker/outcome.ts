@@ -11,6 +11,8 @@ export type Outcome =
   /** It failed for good before, in this round. */
   | { readonly kind: 'failedBefore'; readonly record: FailureRecord }
   | { readonly kind: 'interrupted'; readonly why: 'drain' | 'pause' | 'kill' | 'service'; readonly delay: number }
+  /** A secret that its command needs can't be read; `error` names it and says why, never its value. */
+  | { readonly kind: 'secretRefused'; readonly error: string }
   | { readonly kind: 'leaseLost' }
   /** Not to be run: the job is paused or cancelled, was stopped or pruned, or a newer round asks for the task. */
   | { readonly kind: 'dropped'; readonly why: 'paused' | 'cancelled' | 'stopped' | 'stale' | 'skipped' | 'gone' }

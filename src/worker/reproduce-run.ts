@@ -6,7 +6,8 @@ import type { Failure } from '../model/failure.ts';
 import type { CommandEnd, Executor } from './executor.ts';
 import { failureOf } from './judge.ts';
 import type { Reproduced } from './reproduce.ts';
-import { maskSecrets, resolveSecrets } from './secrets.ts';
+import type { SecretReader } from './secret-reader.ts';
+import { maskSecrets, type Secrets } from './secrets.ts';
 import { createShellExecutor } from './shell-executor.ts';
 import { lastLine } from './stderr.ts';
 
@@ -29,15 +30,19 @@ const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
  * Runs a reproduced task's `run.sh` as a worker runs a command: with the step's timeout and stall limit, its whole
  * process group ended when the signal aborts or this process dies. Throws `config` for a secret that can't be read here.
  */
-export async function runReproduced(reproduced: Reproduced, signal: AbortSignal): Promise<ReproducedRun> {
-  const { directory, task } = reproduced;
-  const secrets = resolveSecrets(task.step.secrets);
+export async function runReproduced(
+  reproduced: Reproduced,
+  reader: SecretReader,
+  signal: AbortSignal,
+): Promise<ReproducedRun> {
+  const { directory } = reproduced;
+  const secrets = await reader.read(reproduced.secrets, signal);
   const scratch = mkdtempSync(join(tmpdir(), 'batchctl-reproduce-'));
   const worker = `reproduce-${randomId(10)}`;
   const executor = createShellExecutor({ slots: 1, worker, directory: scratch });
   const stderr = join(directory, 'stderr');
   try {
-    const end = await execute(executor, reproduced, { stdout: join(scratch, 'said'), stderr, signal });
+    const end = await execute(executor, reproduced, secrets, { stdout: join(scratch, 'said'), stderr, signal });
     signal.throwIfAborted();
     const failed = end.how !== 'exit' || end.code !== 0;
     return {
@@ -53,12 +58,15 @@ export async function runReproduced(reproduced: Reproduced, signal: AbortSignal)
 
 function execute(
   executor: Executor,
-  { directory, task: { step } }: Reproduced,
+  { directory, task: { step }, secrets: references }: Reproduced,
+  secrets: Secrets,
   { stdout, stderr, signal }: { readonly stdout: string; readonly stderr: string; readonly signal: AbortSignal },
 ): Promise<CommandEnd> {
   const inherited = Object.entries(process.env).flatMap(([name, value]) =>
     value !== undefined && VARIABLE.test(name) && !name.startsWith('BATCHCTL_REPRODUCE') ? [[name, value]] : [],
   );
+  // What a service keeps, run.sh takes from its own environment.
+  const kept = Object.entries(secrets).filter(([name]) => !/^(env|file):/.test(references[name] ?? ''));
   const command = {
     ...{
       attempt: 'reproduce',
@@ -68,7 +76,7 @@ function execute(
       stdout,
       stderr,
     },
-    env: Object.fromEntries(inherited) as Record<string, string>,
+    env: Object.fromEntries([...inherited, ...kept]) as Record<string, string>,
     outputs: [join(directory, 'output')],
     timeoutMs: step.timeout * 1_000,
     stallMs: step.stall === null ? null : step.stall * 1_000,

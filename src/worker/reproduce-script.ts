@@ -11,7 +11,7 @@ export interface ReproducedCommand {
   readonly env: Readonly<Record<string, string>>;
   /** Variables that name something beside `run.sh`: name to file name. */
   readonly places: Readonly<Record<string, string>>;
-  /** Name to reference (`env:NAME`, `file:/path`). */
+  /** Name to reference (`env:NAME`, `file:/path`, `ssm:NAME`, `secretsmanager:NAME`). */
   readonly secrets: Readonly<Record<string, string>>;
   readonly output: 'stdout' | 'file' | 'files';
   /** False: an empty stdin. */
@@ -33,7 +33,8 @@ export function envText({ title, env, places, secrets }: ReproducedCommand): str
   }
   for (const [name, place] of Object.entries(places)) lines.push(`${name}="$here/${place}"`);
   for (const [name, reference] of Object.entries(secrets)) {
-    lines.push(`# ${name} is a secret: run.sh takes it from ${reference}`);
+    const from = isKept(reference) ? `its own environment, where ${reference} is to be` : reference;
+    lines.push(`# ${name} is a secret: run.sh takes it from ${from}`);
   }
   return `${lines.join('\n')}\n`;
 }
@@ -83,9 +84,14 @@ function words(command: ReproducedCommand): string {
 const passed = (name: string): string => `\${${name}+${name}="$${name}"}`;
 
 function inheritedSecrets(secrets: ReproducedCommand['secrets']): readonly string[] {
-  const names = Object.values(secrets).flatMap((reference) => /^env:(.+)$/.exec(reference)?.[1] ?? []);
+  const names = Object.entries(secrets).flatMap(([name, reference]) =>
+    isKept(reference) ? name : (/^env:(.+)$/.exec(reference)?.[1] ?? []),
+  );
   return [...new Set(names)].filter((name) => !INHERITED.some((known) => known === name));
 }
+
+/** A service keeps it: only who may ask that service has it. */
+const isKept = (reference: string): boolean => !/^(env|file):/.test(reference);
 
 function secretLines(name: string, reference: string): readonly string[] {
   const [, scheme, rest = ''] = /^(env|file):(.*)$/s.exec(reference) ?? [];
@@ -104,7 +110,8 @@ function secretLines(name: string, reference: string): readonly string[] {
       `${name}=\${${name}%x}; ${name}=\${${name}%"\n"}; export ${name}`,
     ];
   }
-  return [missing];
+  const told = `secret ${name}: export ${name} first, with what ${reference} holds (or: batchctl reproduce --run)`;
+  return [`[ -n "\${${name}+set}" ] || { echo ${shellQuote(told)} >&2; exit 3; }`, `export ${name}`];
 }
 
 /** ISO-8601 UTC, so many seconds from now, by GNU's date or BSD's. */

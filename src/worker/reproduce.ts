@@ -14,9 +14,10 @@ import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { Runnable } from './admit.ts';
 import type { SlotDirectory } from './directory.ts';
-import { commandOf, environmentOf, INHERITED } from './environment.ts';
+import { commandOf, environmentOf, INHERITED, secretsOf } from './environment.ts';
 import { JobCache } from './job-cache.ts';
 import { envText, type ReproducedCommand, runScript } from './reproduce-script.ts';
+import type { Secrets } from './secrets.ts';
 import { type StagedInput, stageIn } from './stage-in.ts';
 
 /** A task laid out on this machine. */
@@ -27,6 +28,8 @@ export interface Reproduced {
   readonly bytes: number;
   /** SHA-256 of the code's archive that lies in `work`; null for a job without files. */
   readonly code: string | null;
+  /** References of the secrets that its command gets: the step's, and what the profile gives its group. */
+  readonly secrets: Secrets;
 }
 
 export interface ReproduceOptions {
@@ -91,16 +94,17 @@ async function layOut(
   task: Runnable,
   directory: string,
   signal: AbortSignal,
-): Promise<Pick<Reproduced, 'bytes' | 'code'>> {
+): Promise<Pick<Reproduced, 'bytes' | 'code' | 'secrets'>> {
   const slot = slotIn(directory);
   const staged = await stageIn({ platform, jobs: new JobCache(platform.store, 60_000) }, task, slot, signal);
   const code = changedCode(task.view.record, task.overrides);
   if (code !== null) await layCode(platform.store, code, slot.cwd);
-  const command = commandIn(task, staged, slot, platform.leaseSeconds);
+  const secrets = secretsOf(platform, task.step.group, task.step);
+  const command = commandIn(platform, task, { staged, slot, secrets });
   writeFileSync(join(directory, 'env'), envText(command), { mode: 0o600 });
   writeFileSync(join(directory, 'run.sh'), runScript(command));
   chmodSync(join(directory, 'run.sh'), 0o755);
-  return { bytes: staged.bytes, code };
+  return { bytes: staged.bytes, code, secrets };
 }
 
 async function layCode(store: ObjectStore, sha256: string, directory: string): Promise<void> {
@@ -119,21 +123,27 @@ function slotIn(directory: string): SlotDirectory {
 }
 
 /** The command with its variables: those that are paths of the slot by the name of what they name. */
-function commandIn(task: Runnable, staged: StagedInput, slot: SlotDirectory, leaseSeconds: number): ReproducedCommand {
+function commandIn(
+  platform: Platform,
+  task: Runnable,
+  { staged, slot, secrets }: { readonly staged: StagedInput; readonly slot: SlotDirectory; readonly secrets: Secrets },
+): ReproducedCommand {
   const { job, step, task: n, round } = task.message;
-  const facts = { worker: '', attempt: '', leaseSeconds, deadline: 0, secrets: {} };
+  const { leaseSeconds } = platform;
+  const groupEnv = platform.commandSettings?.(task.step.group).env ?? {};
+  const facts = { worker: '', attempt: '', leaseSeconds, deadline: 0, secrets: {}, groupEnv };
   const all = environmentOf(task, staged, slot, facts);
   const [env, places]: [Record<string, string>, Record<string, string>] = [{}, {}];
   const paths = new Map([slot.stdin, slot.counters, slot.outputFile].map((path) => [path, basename(path)]));
   for (const [name, value] of Object.entries(all)) {
     const place = paths.get(value);
     if (place !== undefined) places[name] = place;
-    else if (name in task.step.env || isOwn(name)) env[name] = value;
+    else if (name in task.step.env || name in groupEnv || isOwn(name)) env[name] = value;
   }
   return {
     title: `${step}/${n} of ${job}, round ${round}`,
     run: commandOf(task, staged),
-    ...{ env, places, secrets: task.step.secrets, output: task.step.output },
+    ...{ env, places, secrets, output: task.step.output },
     ...{ stdin: staged.stdin !== null, timeout: task.step.timeout },
   };
 }

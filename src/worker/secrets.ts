@@ -1,41 +1,34 @@
-import { readFileSync } from 'node:fs';
-import { BatchctlError } from '../errors.ts';
+/** Names to values; in a job file, to references. */
+export type Secrets = Readonly<Record<string, string>>;
 
-/**
- * Resolves a step's secrets at an attempt: `env:NAME` of the worker, `file:/path` (a last newline is dropped).
- * Throws `config`, naming the reference and never the value.
- */
-export function resolveSecrets(secrets: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(secrets).map(([name, reference]) => [name, resolve(name, reference)]));
-}
-
-function resolve(name: string, reference: string): string {
-  const [scheme, rest] = [reference.slice(0, reference.indexOf(':')), reference.slice(reference.indexOf(':') + 1)];
-  if (scheme === 'env') {
-    const value = process.env[rest];
-    if (value !== undefined) return value;
-    throw unresolved(name, reference, `the worker's environment has no ${rest}`);
-  }
-  if (scheme === 'file') {
-    try {
-      return readFileSync(rest, 'utf8').replace(/\r?\n$/, '');
-    } catch (cause) {
-      throw unresolved(name, reference, `the worker can't read ${rest}`, cause);
-    }
-  }
-  throw unresolved(name, reference, 'this backend resolves env: and file: only');
-}
-
-function unresolved(name: string, reference: string, why: string, cause?: unknown): BatchctlError {
-  return new BatchctlError('config', `secret ${name} (${reference}): ${why}`, {
-    hint: 'start the worker where the secret can be read, or change the reference in the job file',
-    ...(cause === undefined ? {} : { cause }),
-  });
-}
+/** Shorter values are found in too many places to be told from other text. */
+const SHORTEST = 4;
 
 /** Replaces every secret's value (of four characters or more) in a text by stars. */
-export function maskSecrets(text: string, secrets: Readonly<Record<string, string>>): string {
-  // A secret of several lines (a key file) is masked line by line too: a log may hold one of them.
-  const values = Object.values(secrets).flatMap((value) => [value, ...value.split(/\r?\n/)]);
-  return values.reduce((masked, value) => (value.length < 4 ? masked : masked.replaceAll(value, '****')), text);
+export function maskSecrets(text: string, secrets: Secrets): string {
+  const values = new Set(Object.values(secrets).flatMap(tellingParts));
+  // The longest first: what holds another one must not be told by the rest of it.
+  const sorted = [...values].filter((value) => value.length >= SHORTEST).sort((a, b) => b.length - a.length);
+  return sorted.reduce((masked, value) => masked.replaceAll(value, '****'), text);
+}
+
+/**
+ * What a log may hold of a value: all of it; one line of a key file; one field of a JSON document, which is what
+ * Secrets Manager keeps.
+ */
+function tellingParts(value: string): readonly string[] {
+  return [value, value.trim(), ...value.split(/\r?\n/), ...(value.trimStart().startsWith('{') ? fieldsOf(value) : [])];
+}
+
+function fieldsOf(value: string): readonly string[] {
+  try {
+    return texts(JSON.parse(value));
+  } catch {
+    return [];
+  }
+}
+
+function texts(value: unknown): readonly string[] {
+  if (typeof value === 'string') return [value, ...value.split(/\r?\n/)];
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(texts) : [];
 }

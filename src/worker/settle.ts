@@ -1,4 +1,4 @@
-import { guardFailures } from '../jobs/guards.ts';
+import { guardFailures, pauseForSecret } from '../jobs/guards.ts';
 import { causeText } from '../model/cause.ts';
 import type { Failure, FailureRecord } from '../model/failure.ts';
 import { failedKey, tryKey } from '../model/keys.ts';
@@ -12,6 +12,9 @@ import { type AttemptResult, begunMark } from './attempt.ts';
 import type { WorkerContext } from './context.ts';
 import type { Outcome } from './outcome.ts';
 import type { QueueClient } from './queue-client.ts';
+
+/** Seconds until a task whose secret can't be read is delivered again: by then its job is paused. */
+const SECRET_DELAY = 5;
 
 /** A delivery with what was read of its task; `attempt` is null where nothing ran. */
 export interface Settling {
@@ -76,6 +79,12 @@ export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): 
       await ctx.record(eventOf(ctx, item, 'interrupted', { reason: outcome.why, exitCode: null, error: null }));
       await queue.release(delivery.receipt, outcome.delay);
       ctx.passed('release');
+      return;
+    case 'secretRefused':
+      // Nothing was begun, and no attempt is spent: what one can't read, most likely none can.
+      await ctx.record(eventOf(ctx, item, 'interrupted', { reason: 'secret', exitCode: null, error: outcome.error }));
+      if (task !== null) await ctx.jobs.refresh(await pauseForSecret(ctx.platform, task.view, outcome.error));
+      await queue.release(delivery.receipt, SECRET_DELAY);
       return;
     case 'leaseLost':
       if (task !== null)

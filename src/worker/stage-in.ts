@@ -55,7 +55,8 @@ async function stageFirst(
 ): Promise<StagedInput> {
   const part = await ctx.jobs.part(task.message.job, task.message.task);
   const input = 'input' in part ? (task.view.record.inputs[part.input] ?? null) : null;
-  const { bytes } = await stagePart(part, { input, store: ctx.platform.store, target: directory.stdin, signal });
+  const { store, bucket } = ctx.platform;
+  const { bytes } = await stagePart(part, { input, store, bucket, target: directory.stdin, signal });
   const params = part.kind === 'item' ? { item: part.item } : part.kind === 'params' ? part.params : {};
   return { ...asInput(task, directory.stdin, bytes, params), inputName: input?.name ?? null };
 }

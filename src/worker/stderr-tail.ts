@@ -1,7 +1,8 @@
 import { statSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import type { ObjectStore } from '../ports/object-store.ts';
-import { maskLog, type Secrets } from './stderr.ts';
+import type { Secrets } from './secrets.ts';
+import { maskLog } from './stderr.ts';
 
 export interface StderrTailOptions {
   readonly store: Pick<ObjectStore, 'put'>;

@@ -2,9 +2,7 @@ import { closeSync, openSync, readFileSync, readSync, statSync, writeFileSync } 
 import { logKey } from '../model/keys.ts';
 import type { TaskMessage } from '../model/message.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
-import { maskSecrets } from './secrets.ts';
-
-export type Secrets = Readonly<Record<string, string>>;
+import { maskSecrets, type Secrets } from './secrets.ts';
 
 /** Puts what an attempt wrote to stderr into the store, secrets masked; nothing if it wrote nothing. */
 export async function keepLog(

@@ -1,8 +1,10 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { BatchctlError, isKind } from '../errors.ts';
+import { Deliveries } from '../jobs/deliver/deliveries.ts';
 import { Onlooker } from '../jobs/onlooker.ts';
 import { Batcher } from '../lib/batcher.ts';
+import { isEc2 } from '../lib/is-ec2.ts';
 import { jitter, wait } from '../lib/wait.ts';
 import type { AttemptEvent, LedgerWorker } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
@@ -16,6 +18,7 @@ import { messageOf } from './judge.ts';
 import { LeaseKeeper } from './lease.ts';
 import { countElsewhere, heedJournals, readOrders, signOf } from './pulse.ts';
 import { QueueClient } from './queue-client.ts';
+import { SecretReader } from './secret-reader.ts';
 import { type Settling, settle, startEvent } from './settle.ts';
 import { Tally } from './tally.ts';
 import { StoredLog } from './worker-log.ts';
@@ -24,6 +27,8 @@ import type { WorkerOptions } from './worker-options.ts';
 /** Attempts that run this long are told to the ledger as running, milliseconds. */
 const ANNOUNCE_MS = 200;
 const GRACE_MS = 10_000;
+/** For so long a new instance's role may not be known everywhere, milliseconds. */
+const NEW_ROLE_MS = 60_000;
 
 /**
  * The task loop (law 6: stop taking, then stop working). Resolves when the worker has drained or is done; throws
@@ -40,6 +45,7 @@ class Worker {
   readonly #ctx: WorkerContext;
   readonly #log: StoredLog;
   readonly #onlooker: Onlooker;
+  readonly #deliveries: Deliveries;
   readonly #dispatcher: Dispatcher;
   readonly #recorder: Batcher<AttemptEvent>;
   readonly #clients = new Map<string, QueueClient>();
@@ -60,6 +66,7 @@ class Worker {
     this.#onlooker = new Onlooker(platform, platform.leaseSeconds, (job, error) =>
       this.#log.warn(`job ${job}: ${messageOf(error)}`),
     );
+    this.#deliveries = new Deliveries(platform, this.#drain.signal, this.#log, options.passed);
     this.#glances = new Glances(
       (job, published) => this.#onlooker.afterOutcome(job, published),
       (error) => this.#giveUp(error),
@@ -75,6 +82,7 @@ class Worker {
       worker: options.worker,
       jobs: new JobCache(platform.store, (platform.leaseSeconds * 1_000) / 3),
       executor: options.makeExecutor({ slots: options.total.slots, worker: options.worker, directory: scratch }),
+      secrets: new SecretReader({ source: platform.secrets ?? null, patienceMs: isEc2() ? NEW_ROLE_MS : 0 }),
       scratch,
       total: options.total,
       record: (event) => this.#recorder.add(event),
@@ -95,6 +103,7 @@ class Worker {
       options,
       dispatcher: this.#dispatcher,
       onlooker: this.#onlooker,
+      deliveries: this.#deliveries,
       client: (group) => this.#client(group),
       settled: () => this.#settled(),
       drain: this.#drain.signal,
@@ -117,6 +126,7 @@ class Worker {
     this.#log.info(
       `worker ${this.#options.worker} starts: ${this.#options.total.slots} slots, groups ${this.#options.groups.join(', ')}`,
     );
+    await this.#requireAccess();
     const ended = new AbortController();
     const pulse = this.#pulse(ended.signal);
     try {
@@ -126,6 +136,7 @@ class Worker {
       while (this.#dispatcher.busy) await this.#intake.change();
       await this.#settled();
       await this.#glances.idle();
+      await this.#deliveries.idle();
     } catch (error) {
       this.#giveUp(error);
     } finally {
@@ -220,6 +231,7 @@ class Worker {
 
   async #beat(): Promise<void> {
     const { store } = this.#platform;
+    await this.#requireAccess();
     await heedJournals(store, this.#ctx.jobs, this.#dispatcher, (job, error) =>
       this.#log.warn(`heartbeat: job ${job}: ${messageOf(error)}`),
     );
@@ -232,8 +244,20 @@ class Worker {
     await this.#log.flush();
     // What ran elsewhere may have ended, or a person may have raised the limit.
     this.#dispatcher.reconsider();
-    if (!this.#dispatcher.busy && !this.#drain.signal.aborted && !this.#options.untilEmpty)
-      await this.#onlooker.round();
+    if (this.#drain.signal.aborted || this.#options.untilEmpty) return;
+    if (!this.#dispatcher.busy) await this.#onlooker.round();
+    await this.#deliveries.look(this.#dispatcher.busy);
+  }
+
+  /** Credentials that end: what runs is given back while they still hold. Later it could only lose its leases. */
+  async #requireAccess(): Promise<void> {
+    const { leaseSeconds, requireAccess } = this.#platform;
+    try {
+      await requireAccess?.((2 / 3) * leaseSeconds + this.#ctx.graceMs / 1_000);
+    } catch (error) {
+      this.#giveUp(error);
+      this.#dispatcher.end('drain');
+    }
   }
 
   /** Tells the ledger of attempts that have run for a while. Short ones are told of when they end. */

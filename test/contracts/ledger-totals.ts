@@ -140,5 +140,13 @@ export function ledgerTotalsContract(place: () => Promise<LedgerPlace>): void {
       await ledger.recordExact('claims-1', 1, [exact({ done: 9 })]);
       expect(await only()).to.include({ running: 1, done: 8, exact: false });
     });
+
+    it('of one round know more with more done: what failed for good may be published late', async () => {
+      await ledger.recordExact('claims-1', 1, [exact({ done: 7, failed: 4 })]);
+      await ledger.recordExact('claims-1', 1, [exact({ done: 9, failed: 1 })]);
+      expect(await only()).to.include({ done: 9, failed: 1, exact: true });
+      await ledger.recordExact('claims-1', 1, [exact({ done: 8, failed: 3 })]);
+      expect(await only()).to.include({ done: 9, failed: 1, exact: true });
+    });
   });
 }

@@ -1,100 +1,147 @@
 import { expect } from 'chai';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
-import { CHAINS, CHAINS_OUTPUTS, CHAINS_RAN } from '../support/crash-jobs.ts';
-import { factsOf, type JobFacts, SUCCEEDED } from '../support/job-facts.ts';
-import { printedSeed, randomFrom } from '../support/sampling.ts';
-import { FaultProxy } from '../support/servers/fault-proxy.ts';
+import { CHAINS, CHAINS_RAN, FAILING, FAILING_OUTPUTS, LARGE } from '../support/crash-jobs.ts';
+import { SUCCEEDED } from '../support/job-facts.ts';
+import {
+  answerOf,
+  expectWhole,
+  type Finished,
+  killThenFinish,
+  killThenSubmit,
+  type Submitted,
+} from '../support/killed-runs.ts';
+import { inBackground, printedSeed, randomFrom } from '../support/sampling.ts';
 import { type Fauxqs, startFauxqs } from '../support/servers/fauxqs.ts';
-import { type Moto, startMoto } from '../support/servers/moto.ts';
+import { sharedMoto } from '../support/servers/shared-moto.ts';
+import type { Ended, Workspace } from '../support/workspace.ts';
 
-/** Everything is there once, whatever happened on the way. */
-function expectWhole(facts: JobFacts): void {
-  expect(facts).to.deep.include({ ...SUCCEEDED, dead: [] });
-  expect(facts.outputs).to.deep.equal(CHAINS_OUTPUTS);
-  expect(facts.counted).to.deep.equal({ twice: 4, more: 4, total: 1 });
-  expect(facts.journal.filter((what) => what !== 'resend')).to.deep.equal(['sent', 'close']);
-}
-
-describe('trouble on AWS', function () {
+/**
+ * The crash matrix of the local profile, on S3 and SQS: the same points, with the adapters' own orders of requests. The
+ * seed says which passing of a point it is, and whether it is before or after, submitted again or left to onlookers.
+ */
+describe('kill -9 on AWS', function () {
   this.timeout(120_000);
-  let s3: Moto;
+  const random = randomFrom(printedSeed('which passing of each point'));
+  const nth = (most: number): number => 1 + Math.floor(random() * most);
+  const chains = ['stage', 'publish', 'record', 'chain', 'ack'].map((point) => `${point}:${nth(9)}`);
+  const either = <T>(one: T, other: T): T => (random() < 0.5 ? one : other);
+  const ends = ['opengather', 'journal', 'close', 'unmark'].map((point) => either(`before-${point}:1`, `${point}:1`));
+  const whole = [...chains, ...ends];
+  const staging = ['before-stagefile:2', 'stagefile:1', 'publish:1'];
+  const failures = ['tries:1', 'release:1', 'failed:1', 'bury:1', 'before-opengather:1', 'before-close:1'];
+  const uncommitted = ['code', 'parts', 'open', 'job'];
+  const committed = ['claim', 'send', 'before-journal', 'journal', 'sent'];
+  const again = new Set([...uncommitted, ...committed.filter(() => random() < 0.5)]);
+  const alone = committed.filter((point) => !again.has(point));
   let sqs: Fauxqs;
-  const random = randomFrom(printedSeed('which passing of each point, and which requests'));
+  const finished = new Map<string, Promise<Finished>>();
+  const submitted = new Map<string, Promise<Submitted>>();
 
   before(async function () {
-    s3 = await startMoto(this);
+    const s3 = await sharedMoto(this);
     sqs = await startFauxqs();
+    const make = (): Promise<Workspace> => AwsWorkspace.make({ s3: s3.url, sqs: sqs.url });
+    // Most of each is waiting for a lease to end.
+    const works = [
+      ...whole.map((kill) => ({ of: `CHAINS ${kill}`, work: () => killThenFinish(make, CHAINS, kill) })),
+      ...staging.map((kill) => ({ of: `LARGE ${kill}`, work: () => killThenFinish(make, LARGE, kill) })),
+      ...failures.map((kill) => ({ of: `FAILING ${kill}`, work: () => killThenFinish(make, FAILING, kill) })),
+    ];
+    const submissions = [
+      ...[...uncommitted, ...committed].map((point) => ({
+        of: point,
+        work: () => killThenSubmit(make, point, again.has(point)),
+      })),
+    ];
+    const [finishes, submits] = [
+      inBackground(
+        3,
+        works.map(({ work }) => work),
+      ),
+      inBackground(
+        2,
+        submissions.map(({ work }) => work),
+      ),
+    ];
+    for (const [place, { of }] of works.entries()) set(finished, of, finishes[place]);
+    for (const [place, { of }] of submissions.entries()) set(submitted, of, submits[place]);
   });
 
   after(async () => {
-    await Promise.all([s3?.stop(), sqs?.stop()]);
+    await Promise.allSettled([...finished.values(), ...submitted.values()]);
+    await sqs?.stop();
   });
 
-  for (const point of ['stage', 'publish', 'record', 'chain', 'ack']) {
-    const kill = `${point}:${1 + Math.floor(random() * 9)}`;
+  const finishedOf = async (name: string): Promise<Finished> => {
+    const outcome = await finished.get(name);
+    if (outcome === undefined) throw new Error(`${name} was not run`);
+    expectKilled(outcome.killed);
+    expect(outcome.finished.code, outcome.finished.stderr).to.equal(0);
+    return outcome;
+  };
 
-    it(`kill -9 of a worker at ${kill}: every output is there once, one close`, async () => {
-      const workspace = await AwsWorkspace.make({ s3: s3.url, sqs: sqs.url });
-      try {
-        workspace.write('job.json', CHAINS);
-        const job = await workspace.submit();
-        const killed = await workspace.work({ BATCHCTL_TEST_KILL: kill }, '--slots', '1');
-        expect(killed.signal, killed.stderr).to.equal('SIGKILL');
-        const finished = await workspace.work({}, '--slots', '1');
-        expect(finished.code, finished.stderr).to.equal(0);
-        expectWhole(await factsOf(await workspace.platform(), job));
-        const ran = workspace.lines('ran');
-        expect([...new Set(ran)].sort()).to.deep.equal(CHAINS_RAN);
-        expect(ran.length).to.be.at.most(CHAINS_RAN.length + 1);
-      } finally {
-        await workspace.remove();
-      }
+  for (const kill of whole) {
+    it(`of a worker at ${kill}: every output is there once, one close`, async () => {
+      const { facts, ran } = await finishedOf(`CHAINS ${kill}`);
+      expectWhole(facts);
+      expect(facts.journal.filter((what) => what !== 'resend')).to.deep.equal(['sent', 'close']);
+      expect([...new Set(ran)].sort()).to.deep.equal(CHAINS_RAN);
+      // What is published never runs again: only the one task that ran at the kill may run twice.
+      expect(ran.length).to.be.at.most(CHAINS_RAN.length + 1);
     });
   }
 
-  it('kill -9 of a submission after its claim: whoever looks finishes the sending', async () => {
-    const workspace = await AwsWorkspace.make({ s3: s3.url, sqs: sqs.url });
-    try {
-      workspace.write('job.json', CHAINS);
-      const submit = ['submit', 'job.json', '--json', '--run-key', 'once'];
-      const killed = await workspace.run(submit, { BATCHCTL_TEST_KILL: 'claim:1' });
-      expect(killed.signal, killed.stderr).to.equal('SIGKILL');
-      const { stdout } = await workspace.well(...submit);
-      const { job, created } = JSON.parse(stdout);
-      expect(created).to.equal(false);
-      const worked = await workspace.work();
-      expect(worked.code, worked.stderr).to.equal(0);
-      expectWhole(await factsOf(await workspace.platform(), job));
-    } finally {
-      await workspace.remove();
-    }
-  });
+  for (const kill of staging) {
+    it(`of a worker at ${kill}, with outputs that are staged: a later attempt publishes them, whole`, async () => {
+      const { facts } = await finishedOf(`LARGE ${kill}`);
+      expect(facts).to.deep.include({ ...SUCCEEDED, dead: [], journal: ['sent', 'close'] });
+      expect(facts.outputs).to.deep.equal({ only: { 0: '[9000000 bytes]', 1: '[9000000 bytes]' } });
+    });
+  }
 
-  it('loses nothing when one request in ten fails on the way', async () => {
-    const proxies = await Promise.all([FaultProxy.start(s3.url), FaultProxy.start(sqs.url)]);
-    const [toS3, toSqs] = proxies;
-    const workspace = await AwsWorkspace.make({ s3: s3.url, sqs: sqs.url });
-    const troubled = await AwsWorkspace.make({ s3: toS3.url, sqs: toSqs.url, stack: workspace.stack });
-    try {
-      const lost = [{ kind: 'reset' }, { kind: 'lost' }] as const;
-      toS3.failShare(0.1, random, [
-        ...lost,
-        { kind: 'answer', status: 503, code: 'SlowDown' },
-        { kind: 'cut', after: 20 },
-      ]);
-      toSqs.failShare(0.1, random, [...lost, { kind: 'answer', status: 503, body: '{"__type":"ServiceUnavailable"}' }]);
-      troubled.write('job.json', CHAINS);
-      const job = await troubled.submit();
-      const workers = await Promise.all([troubled.work(), troubled.work(), troubled.work()]);
-      for (const { code, stderr } of workers) expect(code, stderr).to.equal(0);
-      const failed = proxies.map((proxy) => proxy.seen.length);
-      expect(Math.min(...failed)).to.be.above(20);
-      expectWhole(await factsOf(await workspace.platform(), job));
-      expect([...new Set(troubled.lines('ran'))].sort()).to.deep.equal(CHAINS_RAN);
-    } finally {
-      await troubled.remove();
-      await workspace.remove();
-      await Promise.all(proxies.map((proxy) => proxy.close()));
-    }
-  });
+  for (const kill of failures) {
+    it(`of a worker at ${kill}, with a task that fails for good: it does in two attempts`, async () => {
+      const { facts, ran } = await finishedOf(`FAILING ${kill}`);
+      expect(facts).to.deep.include(SUCCEEDED);
+      expect(facts.outputs).to.deep.equal(FAILING_OUTPUTS);
+      expect(facts.dead).to.have.length(1);
+      expect(facts.journal.filter((what) => what !== 'resend')).to.deep.equal(['sent', 'close']);
+      expect(ran.filter((task) => task === 'twice/2')).to.have.length(2);
+    });
+  }
+
+  const submittedOf = async (name: string): Promise<Submitted> => {
+    const outcome = await submitted.get(name);
+    if (outcome === undefined) throw new Error(`${name} was not run`);
+    expectKilled(outcome.killed);
+    expect(outcome.worked.code, outcome.worked.stderr).to.equal(0);
+    return outcome;
+  };
+
+  for (const point of again) {
+    const before = uncommitted.includes(point);
+    it(`of a submission at ${point}: again, it ${before ? 'makes the one job' : 'answers the job that is there'}`, async () => {
+      const { again: second, third, facts } = await submittedOf(point);
+      if (second === null) throw new Error('it was not submitted again');
+      expect(answerOf(second).created).to.equal(before);
+      expect(answerOf(third)).to.deep.include({ job: answerOf(second).job, created: false });
+      expectWhole(facts);
+    });
+  }
+
+  for (const point of alone) {
+    it(`of a submission at ${point}, and nobody submits again: an onlooker sends what is missing`, async () => {
+      const { third, facts } = await submittedOf(point);
+      expect(answerOf(third).created).to.equal(false);
+      expectWhole(facts);
+    });
+  }
 });
+
+function set<T>(all: Map<string, Promise<T>>, name: string, work: Promise<T> | undefined): void {
+  if (work !== undefined) all.set(name, work);
+}
+
+function expectKilled({ signal, stderr }: Ended): void {
+  expect(signal, stderr).to.equal('SIGKILL');
+}

@@ -1,70 +1,30 @@
 import { expect } from 'chai';
-import { CHAINS, CHAINS_OUTPUTS } from '../support/crash-jobs.ts';
-import { factsOf, type JobFacts, SUCCEEDED } from '../support/job-facts.ts';
+import { factsOf } from '../support/job-facts.ts';
+import {
+  answerOf,
+  expectWhole,
+  killThenSubmit,
+  SUBMIT,
+  type Submitted,
+  writeSubmission,
+} from '../support/killed-runs.ts';
 import { inBackground } from '../support/sampling.ts';
 import { type Ended, Workspace } from '../support/workspace.ts';
 
-const SUBMIT = ['submit', 'job.json', '--json', '--run-key', 'month-2026-11'] as const;
-
-/** A job with files of its own and an input that is cut, so that every step of a submission has something to write. */
-function writeJob(workspace: Workspace): void {
-  workspace.write('numbers.txt', '1\n2\n3\n4\n');
-  workspace.write('rates.csv', 'x\n');
-  workspace.write('job.json', {
-    ...CHAINS,
-    files: ['rates.csv'],
-    input: { from: 'numbers.txt', split: { by: 'lines', every: 1 } },
-  });
-}
-
-interface Outcome {
-  readonly killed: Ended;
-  readonly again: Ended | null;
-  readonly third: Ended;
-  readonly worked: Ended;
-  readonly facts: JobFacts;
-}
-
-/** Kills the submission at a point; submits again (or leaves it to onlookers); works; submits a third time. */
-async function killThenSubmit(point: string, submitsAgain: boolean): Promise<Outcome> {
-  const workspace = new Workspace();
-  try {
-    writeJob(workspace);
-    const killed = await workspace.run(SUBMIT, { BATCHCTL_TEST_KILL: `${point}:1` });
-    const again = submitsAgain ? await workspace.run(SUBMIT) : null;
-    const worked = await workspace.work();
-    const third = await workspace.run(SUBMIT);
-    const { job } = JSON.parse(third.stdout) as { job: string };
-    return { killed, again, worked, third, facts: await factsOf(await workspace.platform(), job) };
-  } finally {
-    await workspace.remove();
-  }
-}
-
-const answerOf = ({ stdout, stderr, code }: Ended): { job: string; created: boolean } => {
-  expect(code, stderr).to.equal(0);
-  return JSON.parse(stdout) as { job: string; created: boolean };
-};
-
-function expectWhole(facts: JobFacts): void {
-  expect(facts).to.deep.include({ ...SUCCEEDED, dead: [] });
-  expect(facts.outputs).to.deep.equal(CHAINS_OUTPUTS);
-  expect(facts.counted).to.deep.equal({ twice: 4, more: 4, total: 1 });
-  expect(facts.journal.filter((what) => what === 'close')).to.have.length(1);
-}
+const local = async (): Promise<Workspace> => new Workspace();
 
 describe('kill -9 of a submission', function () {
   this.timeout(60_000);
   const uncommitted = ['code', 'parts', 'open', 'job'];
   const committed = ['claim', 'send', 'before-journal', 'journal', 'sent'];
-  let again: readonly Promise<Outcome>[] = [];
-  let alone: readonly Promise<Outcome>[] = [];
+  let again: readonly Promise<Submitted>[] = [];
+  let alone: readonly Promise<Submitted>[] = [];
 
   before(() => {
     const points = [...uncommitted, ...committed];
     const all = inBackground(4, [
-      ...points.map((point) => () => killThenSubmit(point, true)),
-      ...committed.map((point) => () => killThenSubmit(point, false)),
+      ...points.map((point) => () => killThenSubmit(local, point, true)),
+      ...committed.map((point) => () => killThenSubmit(local, point, false)),
     ]);
     again = all.slice(0, points.length);
     alone = all.slice(points.length);
@@ -73,7 +33,7 @@ describe('kill -9 of a submission', function () {
   for (const [index, point] of [...uncommitted, ...committed].entries()) {
     const before = index < uncommitted.length;
     it(`at ${point}: the same submission again ${before ? 'makes the one job' : 'answers the job that is there'}`, async () => {
-      const outcome = (await again[index]) as Outcome;
+      const outcome = (await again[index]) as Submitted;
       expect(outcome.killed.signal, outcome.killed.stderr).to.equal('SIGKILL');
       expect(answerOf(outcome.again as Ended).created).to.equal(before);
       expect(answerOf(outcome.third)).to.deep.include({ job: answerOf(outcome.again as Ended).job, created: false });
@@ -84,7 +44,7 @@ describe('kill -9 of a submission', function () {
 
   for (const [index, point] of committed.entries()) {
     it(`at ${point}, and nobody submits again: an onlooker sends what is missing`, async () => {
-      const outcome = (await alone[index]) as Outcome;
+      const outcome = (await alone[index]) as Submitted;
       expect(outcome.killed.signal, outcome.killed.stderr).to.equal('SIGKILL');
       expect(outcome.worked.code, outcome.worked.stderr).to.equal(0);
       expect(answerOf(outcome.third).created).to.equal(false);
@@ -99,7 +59,7 @@ describe('run keys', function () {
 
   beforeEach(() => {
     workspace = new Workspace();
-    writeJob(workspace);
+    writeSubmission(workspace);
   });
   afterEach(() => workspace.remove());
 

@@ -1,30 +1,11 @@
 import { expect } from 'chai';
 import { CHAINS, CHAINS_OUTPUTS, CHAINS_RAN, FAILING, FAILING_OUTPUTS, LARGE } from '../support/crash-jobs.ts';
-import { factsOf, type JobFacts, SUCCEEDED } from '../support/job-facts.ts';
+import { SUCCEEDED } from '../support/job-facts.ts';
+import { type Finished, killThenFinish } from '../support/killed-runs.ts';
 import { inBackground, printedSeed, randomFrom } from '../support/sampling.ts';
-import { type Ended, Workspace } from '../support/workspace.ts';
+import { Workspace } from '../support/workspace.ts';
 
-/** What a worker that was killed and one that took over left behind. */
-interface Outcome {
-  readonly killed: Ended;
-  readonly finished: Ended;
-  readonly facts: JobFacts;
-  readonly ran: readonly string[];
-}
-
-/** Kills a worker (of one slot, so that one task runs at a time) at a point's nth passing, and lets another finish. */
-async function killThenFinish(job: unknown, kill: string): Promise<Outcome> {
-  const workspace = new Workspace();
-  try {
-    workspace.write('job.json', job);
-    const id = await workspace.submit();
-    const killed = await workspace.work({ BATCHCTL_TEST_KILL: kill }, '--slots', '1');
-    const finished = await workspace.work({}, '--slots', '1');
-    return { killed, finished, facts: await factsOf(await workspace.platform(), id), ran: workspace.lines('ran') };
-  } finally {
-    await workspace.remove();
-  }
-}
+const local = async (): Promise<Workspace> => new Workspace();
 
 describe('kill -9 of a worker', function () {
   this.timeout(60_000);
@@ -35,15 +16,15 @@ describe('kill -9 of a worker', function () {
   const failures = ['tries:1', 'release:1', 'failed:1', 'bury:1', 'before-opengather:1', 'before-close:1'];
   const staging = ['before-stagefile:2', 'stagefile:1', 'publish:1'];
   const wholeKills = [...chains, ...ends];
-  let whole: readonly Promise<Outcome>[] = [];
-  let large: readonly Promise<Outcome>[] = [];
-  let failing: readonly Promise<Outcome>[] = [];
+  let whole: readonly Promise<Finished>[] = [];
+  let large: readonly Promise<Finished>[] = [];
+  let failing: readonly Promise<Finished>[] = [];
 
   before(() => {
     const all = inBackground(4, [
-      ...wholeKills.map((kill) => () => killThenFinish(CHAINS, kill)),
-      ...staging.map((kill) => () => killThenFinish(LARGE, kill)),
-      ...failures.map((kill) => () => killThenFinish(FAILING, kill)),
+      ...wholeKills.map((kill) => () => killThenFinish(local, CHAINS, kill)),
+      ...staging.map((kill) => () => killThenFinish(local, LARGE, kill)),
+      ...failures.map((kill) => () => killThenFinish(local, FAILING, kill)),
     ]);
     whole = all.slice(0, wholeKills.length);
     large = all.slice(wholeKills.length, wholeKills.length + staging.length);
@@ -52,7 +33,7 @@ describe('kill -9 of a worker', function () {
 
   for (const [index, kill] of wholeKills.entries()) {
     it(`at ${kill}: every output is there once, one close`, async () => {
-      const { killed, finished, facts, ran } = (await whole[index]) as Outcome;
+      const { killed, finished, facts, ran } = (await whole[index]) as Finished;
       expect(killed.signal, killed.stderr).to.equal('SIGKILL');
       expect(finished.code, finished.stderr).to.equal(0);
       expect(facts).to.deep.include({ ...SUCCEEDED, dead: [] });
@@ -67,7 +48,7 @@ describe('kill -9 of a worker', function () {
 
   for (const [index, kill] of staging.entries()) {
     it(`at ${kill}, with outputs that are staged: they are published by a later attempt, whole`, async () => {
-      const { killed, finished, facts } = (await large[index]) as Outcome;
+      const { killed, finished, facts } = (await large[index]) as Finished;
       expect(killed.signal, killed.stderr).to.equal('SIGKILL');
       expect(finished.code, finished.stderr).to.equal(0);
       expect(facts).to.deep.include({ ...SUCCEEDED, dead: [], journal: ['sent', 'close'] });
@@ -77,7 +58,7 @@ describe('kill -9 of a worker', function () {
 
   for (const [index, kill] of failures.entries()) {
     it(`at ${kill}, with a task that fails for good: it fails in two attempts, the others are there once`, async () => {
-      const { killed, finished, facts, ran } = (await failing[index]) as Outcome;
+      const { killed, finished, facts, ran } = (await failing[index]) as Finished;
       expect(killed.signal, killed.stderr).to.equal('SIGKILL');
       expect(finished.code, finished.stderr).to.equal(0);
       expect(facts).to.deep.include(SUCCEEDED);

@@ -92,6 +92,14 @@ describe('changing a job', () => {
     }
   });
 
+  it('refuses to pause a job at once that was cancelled while it was paused', async () => {
+    const view = await sentJob();
+    await pause(place.platform, view, { now: false });
+    await cancel(place.platform, view);
+    expect(await rejection(pause(place.platform, view, { now: true }))).to.include({ kind: 'refused' });
+    expect(await whats()).to.deep.equal(['sent', 'pause', 'cancel', 'close']);
+  });
+
   it('refuses to cancel a job that ended otherwise', async () => {
     await failedJob([]);
     const error = await rejection(cancel(place.platform, await reread()));

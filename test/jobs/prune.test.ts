@@ -14,7 +14,7 @@ import type { Platform } from '../../src/ports/platform.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { rejection } from '../support/rejection.ts';
 import { wrapStore } from '../support/wrap-store.ts';
-import { openPlace, type Place, publishSmall } from './published-job.ts';
+import { openPlace, type Place, publishSmall, putJob } from './published-job.ts';
 import { publishAll, submitJob, work } from './submitted-job.ts';
 
 const DAY = 24 * 3_600_000;
@@ -220,6 +220,16 @@ describe('prune', () => {
     for (const key of [unused, jobKey(whole.job), openMark('lost-20261130-0600-abcde', 0)]) {
       expect(await isThere(key), key).to.equal(false);
     }
+  });
+
+  it('is chosen by what names a job: a line of it, however many inputs it has', async () => {
+    const inputs = Array.from({ length: 500 }, (_, n) => ({ name: `part-${n}.csv` }));
+    const view = await putJob(place.platform, inputs, {});
+    const close = { what: 'close', state: 'succeeded', reason: null, round: 0 } as const;
+    await append(place.platform.store, view, { who: 'me@here', now: 0 }, () => close);
+    const { jobs } = await choosePrunable(place.platform, 0);
+    expect(jobs.map(({ job }) => job)).to.deep.equal([view.record.job]);
+    expect(JSON.stringify(jobs).length).to.be.below(200);
   });
 
   it('looks no more at jobs that were pruned long ago', async () => {

@@ -12,6 +12,7 @@ import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import { codeKey } from '../../src/model/keys.ts';
 import type { OutputMeta } from '../../src/model/output.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
+import { failForGood } from '../support/claims-job.ts';
 import { rejection } from '../support/rejection.ts';
 import { openPlace, type Place, publishSmall } from './published-job.ts';
 import { submitJob, work } from './submitted-job.ts';
@@ -150,6 +151,19 @@ describe('a mended program', function () {
     await pause(place.platform, view, { now: false });
     await resume(place.platform, await reread(), await mendOf(FILE.replace('cat', 'wc -l')));
     await work(place.platform);
+    expect((await outputOf('total', 0)).text).to.equal('EU\n3\n');
+  });
+
+  it('leaves to a retry what failed for good, a gather too', async () => {
+    const { platform } = place;
+    for (const n of [0, 1, 2]) await publishSmall({ platform, view }, 'price', n, `${n}\n`);
+    await look(platform, await reread());
+    await pause(platform, view, { now: false });
+    await failForGood(platform, view.record.job, 'total', 0);
+    const resumed = await resume(platform, await reread(), await mendOf(FILE.replace('cat', 'wc -l')));
+    expect([resumed.sent, stateOf(resumed.view)]).to.deep.equal([0, 'failed']);
+    expect(await again({ mend: await mendOf(FILE.replace('cat', 'wc -l')) })).to.include({ round: 2, sent: 1 });
+    await work(platform);
     expect((await outputOf('total', 0)).text).to.equal('EU\n3\n');
   });
 

@@ -134,6 +134,31 @@ describe('skipping', function () {
     expect((await without(['price/1'], { undo: true })).changed).to.equal(false);
   });
 
+  it("taken back, has counters that tell at once what becomes of a task, though the job's close had made them exact", async () => {
+    view = await submitJob(place, FAILING.replace(/ {2}- \{ name: total.*\n/, ''), {});
+    for (const n of [0, 1, 2]) await publishSmall({ platform: place.platform, view }, 'price', n, 'x');
+    await (await place.platform.queue('default')).purge({});
+    expect(stateOf((await without(['price/3'])).view)).to.equal('succeeded');
+    expect((await statusOf(place.platform, await reread())).exact).to.equal(true);
+    const undone = await without(['price/3'], { undo: true });
+    expect([undone.sent, stateOf(undone.view)]).to.deep.equal([1, 'running']);
+    expect((await stepsOf(undone.view)).map(counts)).to.deep.equal([{ waiting: 1, done: 3, failed: 0, skipped: 0 }]);
+    const [{ body } = { body: '' }] = await (await place.platform.queue('default')).receive({ max: 1, waitSeconds: 0 });
+    const { job, step, task, round } = JSON.parse(body) as { job: string; step: string; task: number; round: number };
+    await (await place.platform.ledger()).record([
+      {
+        ...{ job, step, task, round, attempt: 'a', number: 1, worker: 'w', slot: 0, outcome: 'done' },
+        ...{ startedAt: 1, endedAt: 2, waitSeconds: null, exitCode: 0, reason: null, error: null },
+        ...{ cpuSeconds: null, peakMemory: null, bytesIn: 1, bytesOut: 1, counters: {} },
+      },
+    ]);
+    expect((await stepsOf(undone.view)).map(counts)).to.deep.equal([{ waiting: 0, done: 4, failed: 0, skipped: 0 }]);
+    await publishSmall({ platform: place.platform, view: undone.view }, 'price', 3, 'x');
+    await look(place.platform, undone.view);
+    expect(stateOf(await reread())).to.equal('succeeded');
+    expect(await marks()).to.deep.equal([]);
+  });
+
   it('opens no gather of a paused job', async () => {
     view = await submitJob(place, claimsJob(0), {});
     for (const n of [0, 1, 2]) await publishSmall({ platform: place.platform, view }, 'price', n, 'x');

@@ -25,6 +25,15 @@ describe('where a job stands', () => {
     expect(next).to.include({ move: 'close', state: 'failed', reason: 'failures' });
   });
 
+  it('closes only once the open gather is decided, also where a lowered tolerance fails the chains before it', () => {
+    const view = viewOf([SENT, { what: 'adjust', tolerate: '0' }]);
+    const chains = [factsOf(4, [0, 1, 2], [3]), factsOf(4, [0, 1, 2])];
+    const opened = { format: 1, id: 'a', count: 3, leftOut: '3' } as const;
+    expect(standingOf(view, [...chains, { ...none, opened }]).next).to.deep.equal({ move: 'wait' });
+    const { next } = standingOf(view, [...chains, { ...factsOf(1, [0]), opened }]);
+    expect(next).to.include({ move: 'close', state: 'failed', reason: 'failures' });
+  });
+
   it('counts no skipped task as failed, whether it had failed or was undecided', () => {
     const view = viewOf([SENT, skip({ price: '2-3' }), skip({ check: '0' })]);
     const { next, steps } = standingOf(view, [factsOf(4, [0, 1], [2]), factsOf(4, [1]), none]);

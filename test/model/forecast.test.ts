@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import { type Forecast, forecast } from '../../src/model/forecast/forecast.ts';
+import { type Outlook, outlook } from '../../src/model/forecast/outlook.ts';
 import { PartSizes } from '../../src/model/forecast/part-sizes.ts';
 import { normal, type Random, seededRandom } from '../../src/model/forecast/random.ts';
 import type { Observation, SampleRun } from '../../src/model/forecast/sample.ts';
@@ -85,6 +86,23 @@ describe('a forecast', () => {
       return (high - low) / expected;
     };
     expect(bar(8)).to.be.greaterThan(1.5 * bar(200));
+  });
+
+  it('is wider when it was made on a busy machine, whose load it tells, and as wide as ever on another', () => {
+    const seen = Array.from({ length: SAMPLE }, (_, n) => observation(n, 1 + (n % 3) / 10));
+    const made = (load: { average: number; cores: number }) =>
+      outlook({ ...base, parts: sizesOf(Array(PARTS).fill(0)), runs: [runOf(seen)], slots: SLOTS, pieces: 0, load });
+    const width = ({ seconds: { low, high } }: Outlook): number => high / low;
+    const [idle, full, busy] = [
+      made({ average: 0.2, cores: 2 }),
+      made({ average: 2, cores: 2 }),
+      made({ average: 8, cores: 2 }),
+    ];
+    expect([idle.load, full.load, busy.load]).to.deep.equal([null, null, { average: 8, cores: 2 }]);
+    expect(full.seconds).to.deep.equal(idle.seconds);
+    // Four times the processors' load: tasks may have been four times too slow.
+    expect(width(busy)).to.be.above(2 * width(idle));
+    expect(width(made({ average: 1e6, cores: 2 }))).to.be.below(100);
   });
 
   it('goes by the sizes of the real parts, not by those of the sample', () => {

@@ -21,6 +21,7 @@ export function measuredOf(attempts: Iterable<AttemptFacts>, more: Partial<Repor
     workers: new Map(),
     slots: () => 1,
     askedRound: () => 0,
+    skipped: () => false,
     logOf: ({ step, task, attempt: id }) => `log/${step}/${task}.${id}`,
     ...more,
   });

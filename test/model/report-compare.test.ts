@@ -27,7 +27,15 @@ function report(totals: Partial<Report['totals']> = {}, more: Partial<Report> = 
     steps: [step()],
     totals: {
       ...{ tasks: 100, done: 100, failed: 0, skipped: 0, attempts: 100, retried: 0, interrupted: 0 },
-      ...{ bytesIn: 1_000, bytesOut: 100, cpuSeconds: 50, usefulSeconds: 100, lostSeconds: 0, slotSeconds: 120 },
+      ...{
+        bytesIn: 1_000,
+        bytesOut: 100,
+        cpuSeconds: 50,
+        usefulSeconds: 100,
+        lostSeconds: 0,
+        slots: 2,
+        slotSeconds: 120,
+      },
       ...{ utilisation: 0.8, rate: 1 },
       ...totals,
     },

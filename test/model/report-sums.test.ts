@@ -143,6 +143,12 @@ describe('the sums of a report', () => {
     expect(cause?.example).to.deep.equal({ task: 'price/1', error: 'row 7: bad', log: 'log/price/1.a' });
   });
 
+  it('count a failure for good no more once its task is skipped', () => {
+    const fails = [1, 2].map((task) => attempt({ task, outcome: 'failed', reason: 'exit', exitCode: 3, error: 'bad' }));
+    const [cause] = measuredOf(fails, { skipped: (step, task) => step === 'price' && task === 2 }).causes;
+    expect(cause).to.include({ attempts: 2, forGood: 1 });
+  });
+
   it('keep a bounded number of causes when every failure says something else', () => {
     const word = (n: number): string => [...String(n)].map((digit) => 'abcdefghij'[Number(digit)]).join('');
     const all = Array.from({ length: 1_500 }, (_, task) =>

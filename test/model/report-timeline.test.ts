@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import type { AttemptFacts } from '../../src/model/report/attempt-facts.ts';
 import { attempt, measuredOf, T0 } from './report-attempts.ts';
 
-const known = (slots: number, seenAt: number, alive = false) => ({ host: 'desk', slots, seenAt, alive });
+const known = (slots: number, seenAt: number, alive = false) => ({ host: 'desk', slots, startedAt: T0, seenAt, alive });
 
 /** Attempts of a second each, one after another, on so many workers with so many slots. */
 function* work(workers: number, slots: number, rounds: number): Generator<AttemptFacts> {
@@ -78,6 +78,43 @@ describe('the timeline of a report', () => {
   it('sees more slots than a forgotten worker said, when it did more at once', () => {
     const { workers } = measuredOf([1, 2, 3].map((task) => attempt({ task, endedAt: T0 + 60_000 })));
     expect(workers[0]).to.include({ slots: 3, host: null, busySeconds: 180 });
+  });
+});
+
+describe('the slots of a report', () => {
+  const of = (worker: string, from: number, to: number): AttemptFacts =>
+    attempt({ worker, attempt: worker, task: from, startedAt: T0 + from * 1_000, endedAt: T0 + to * 1_000 });
+  const was = (from: number, to: number, alive = false) => [
+    { ...known(2, T0 + to * 1_000, alive), startedAt: T0 + from * 1_000 },
+  ];
+
+  it('are those that were there at once: a worker that came after another takes its place', () => {
+    const workers = new Map([
+      ...was(-60, 50).map((one) => ['w1', one] as const),
+      ...was(50, 900).map((one) => ['w2', one] as const),
+    ]);
+    const measured = measuredOf([of('w1', 0, 40), of('w2', 60, 100)], { workers });
+    expect(measured.mostSlots).to.equal(2);
+    expect(measured.slotSeconds).to.equal(200);
+    expect(measured.throughput.bins.map(({ slots }) => slots)).to.satisfy((all: number[]) => all.every((n) => n === 2));
+  });
+
+  it('are known over time: from the start of each worker to its last sign of life', () => {
+    const workers = new Map([
+      ...was(0, 100, true).map((one) => ['w1', one] as const),
+      ...was(25, 75).map((one) => ['w2', one] as const),
+    ]);
+    const measured = measuredOf([of('w1', 0, 100), of('w2', 30, 60)], { workers });
+    expect([measured.mostSlots, measured.slotSeconds]).to.deep.equal([4, 2 * 100 + 2 * 50]);
+    const { bins, from, seconds } = measured.throughput;
+    const at = (second: number) =>
+      bins[Math.floor((T0 / 1_000 + second - Date.parse(from ?? '') / 1_000) / seconds)]?.slots;
+    expect([10, 50, 90].map(at)).to.deep.equal([2, 4, 2]);
+  });
+
+  it('of a worker that nobody remembers were there while it is known to have worked', () => {
+    const measured = measuredOf([of('w1', 0, 40), of('w2', 60, 100)]);
+    expect([measured.mostSlots, measured.slotSeconds]).to.deep.equal([1, 80]);
   });
 });
 

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { foldJournal } from '../../src/model/view.ts';
 import { CAUSE_CODES, type Cause, SEVERITIES } from '../../src/model/why/cause.ts';
 import { causesOf, rank } from '../../src/model/why/rank.ts';
-import type { GroupSeen, Snapshot, StepSeen, WorkerSeen } from '../../src/model/why/snapshot.ts';
+import type { GroupSeen, Snapshot, StepSeen, Trouble, WorkerSeen } from '../../src/model/why/snapshot.ts';
 import { size, some, span } from '../../src/model/why/words.ts';
 import type { LedgerTask } from '../../src/ports/ledger.ts';
 import type { GroupStatus } from '../../src/ports/worker-group.ts';
@@ -44,7 +44,7 @@ const group: GroupSeen = {
 const seen: Snapshot = {
   ...{ now: NOW, leaseSeconds: 15, version: '0.1.0', view, cancelledBy: null, steps: [step], counts: [], running: [] },
   ...{ histories: [], groups: [group], deadLetters: [], failures: [], canaries: null, durations: new Map() },
-  ...{ earlier: null, disks: [], troubles: [] },
+  ...{ earlier: null, disks: [], credentials: null, troubles: [] },
 };
 const codes = (change: Partial<Snapshot>): readonly string[] =>
   causesOf({ ...seen, ...change }).map(({ code }) => code);
@@ -53,6 +53,11 @@ const sized: GroupStatus = {
   ...{ group: 'default', desired: 2, min: 0, max: 4, running: 0, until: null },
   mode: 'manual',
 };
+
+const trouble = (change: Partial<Trouble>): Trouble => ({
+  ...{ service: 'queue', group: null, kind: 'unavailable', message: 'EIO', hint: null, denied: null },
+  ...change,
+});
 
 describe('why, as a function of what was seen', () => {
   it('finds nothing where tasks run and more wait', () => {
@@ -148,9 +153,34 @@ describe('why, as a function of what was seen', () => {
       what: 'an unreachable service goes before all else',
       change: {
         ...inGroup({ workers: [] }),
-        troubles: [{ service: 'store', group: null, kind: 'unavailable', message: 'EIO', hint: null }] as const,
+        troubles: [trouble({ service: 'store', kind: 'unavailable' })],
       },
       expected: ['storeUnreachable', 'noWorker'],
+    },
+    {
+      what: 'a queue that is gone',
+      change: { troubles: [trouble({ group: 'default', kind: 'notFound' })] },
+      expected: ['queueGone'],
+    },
+    {
+      what: 'credentials that are not taken',
+      change: { troubles: [trouble({ kind: 'credentials' })] },
+      expected: ['credentialsRefused'],
+    },
+    {
+      what: 'an action that a policy denies',
+      change: { troubles: [trouble({ kind: 'credentials', denied: 'sqs:GetQueueUrl on arn:aws:sqs:x' })] },
+      expected: ['accessDenied'],
+    },
+    {
+      what: 'credentials that end within the hour',
+      change: { credentials: { endsAt: NOW + 600_000, renewed: false, signIn: 'aws sso login' } },
+      expected: ['credentialsEnding'],
+    },
+    {
+      what: 'credentials that end within the hour and are renewed',
+      change: { credentials: { endsAt: NOW + 600_000, renewed: true, signIn: '' } },
+      expected: [],
     },
   ]) {
     it(`${what}: ${expected.join(', ') || 'nothing'}`, () => {
@@ -165,6 +195,13 @@ describe('why, as a function of what was seen', () => {
       ...inGroup({ workers: [], size: sized, supervisor: { alive: true, log: 'l', said } }),
     });
     expect(cause).to.include({ code: 'workerStarting', severity: 'stops', mend: 'batchctl workers logs w-9' });
+  });
+
+  it('names the machine that is to start one, where a group has no size', () => {
+    const byHand = { ...sized, desired: 0, byHand: true } as const;
+    const [cause] = causesOf({ ...seen, ...inGroup({ workers: [], size: byHand }) });
+    expect(cause).to.include({ code: 'noWorker', title: 'no worker serves group default' });
+    expect(cause?.mend).to.match(/^batchctl worker --here --until-empty, on any machine/);
   });
 
   it('tells nothing of workers for a job that is paused', () => {

@@ -10,6 +10,12 @@ export interface AwsPlaces {
   readonly sqs: string;
   readonly simpledb?: string;
   readonly ledger?: Readonly<Record<string, unknown>>;
+  /** In place of the S3 server's own; null: none is named, as with emulators that know no accounts. */
+  readonly sts?: string | null;
+  /** The account that the profile names; the emulators' unless given. */
+  readonly account?: string;
+  /** Further fields of the profile. */
+  readonly profile?: Readonly<Record<string, unknown>>;
   /** What these processes need besides: the ledger's password. */
   readonly env?: Readonly<Record<string, string>>;
   /** Of a workspace on the same bucket and queues, by another way. */
@@ -35,6 +41,7 @@ export class AwsWorkspace extends Workspace {
 
   /** With a bucket and queues of its own. */
   static async make({ s3, sqs, simpledb, ledger, env = {}, ...known }: AwsPlaces): Promise<AwsWorkspace> {
+    const { sts = s3, account = ACCOUNT } = known;
     const stack = known.stack ?? `lab-${randomId(6)}`;
     const credentials = {
       AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
@@ -47,17 +54,18 @@ export class AwsWorkspace extends Workspace {
       const answer = await fetch(`${s3}/${stack}`, { method: 'PUT' });
       if (!answer.ok) throw new Error(`the bucket ${stack} was not made: ${answer.status} ${await answer.text()}`);
       const clients = { region: 'us-east-1', profile: null, account: null, endpoints: { sqs }, env: {} };
-      await createQueues({ clients, group: 'default', name: `${stack}-default`, leaseSeconds: 30 });
+      await createQueues({ clients, group: 'default', name: `${stack}-default`, leaseSeconds: AWS_LEASE });
     }
     made.write('batchctl.config.json', {
       profile: 'lab',
       profiles: {
         lab: {
-          ...{ backend: 'aws', region: 'us-east-1', account: ACCOUNT, stack },
+          ...{ backend: 'aws', region: 'us-east-1', account, stack },
           bucket: { name: stack, prefix: 'batchctl/' },
-          endpoints: { s3, sqs, sts: s3, ...(simpledb !== undefined && { simpledb }) },
+          endpoints: { s3, sqs, ...(sts !== null && { sts }), ...(simpledb !== undefined && { simpledb }) },
           groups: { default: { visibility: '30s', slots: 2 } },
           ...(ledger !== undefined && { ledger }),
+          ...known.profile,
         },
       },
     });

@@ -8,6 +8,8 @@ export interface FakeLeaseQueueOptions {
   readonly log: string;
   /** Receipts that begin with one of these are refused. */
   readonly refuse?: readonly string[];
+  /** The queue can't be opened while this file doesn't exist, as one whose service is away. */
+  readonly awayUntil?: string;
   /** Extensions fail while this file doesn't exist. */
   readonly failUntil?: string;
   /** How long an extension takes. */
@@ -16,6 +18,11 @@ export interface FakeLeaseQueueOptions {
 
 export function fakeLeaseQueue(options: FakeLeaseQueueOptions) {
   const write = (entry: object) => appendFileSync(options.log, `${JSON.stringify({ at: Date.now(), ...entry })}\n`);
+  if (options.awayUntil !== undefined && !existsSync(options.awayUntil)) {
+    write({ call: 'away' });
+    // By name, as adapters' errors are known; their class would make this thread start later.
+    throw Object.assign(new Error('the service is away'), { name: 'BatchctlError', kind: 'unavailable' });
+  }
   return {
     async extend(receipts: readonly Receipt[]) {
       write({ call: 'extend', receipts });

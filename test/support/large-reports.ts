@@ -19,6 +19,7 @@ export function million(): Report {
     failed: random.next() < 0.1 ? 1 + Math.round(random.next() * 3) : 0,
     interrupted: i === 121 ? 96 : 0,
     running: 478 * ramp(i),
+    slots: 480 * Math.min(1, ramp(i) * 1.1),
   }));
   const rows = Array.from({ length: 64 }, (_, i) => ({
     label: `workers ${i * 2 + 1} to ${i * 2 + 2}`,
@@ -37,7 +38,15 @@ export function million(): Report {
       closedAt: at(33_000),
     },
     steps: [{ ...price, tasks: 1_000_000, done: 999_979, duration: many(spread), wait: many(spread) }, total],
-    totals: { ...small.totals, tasks: 1_000_001, done: 999_980, attempts: 1_000_950, rate: 30.4, utilisation: 0.91 },
+    totals: {
+      ...small.totals,
+      tasks: 1_000_001,
+      done: 999_980,
+      attempts: 1_000_950,
+      rate: 30.4,
+      slots: 480,
+      utilisation: 0.91,
+    },
     throughput: { from: at(2), seconds: 137.5, bins },
     timeline: { from: at(2), seconds: 33_000, rows, hidden: 12 },
     workers: Array.from({ length: 120 }, (_, i) => ({

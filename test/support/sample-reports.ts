@@ -62,7 +62,7 @@ export function notBegun(): Report {
     totals: {
       ...done.totals,
       ...{ done: 0, attempts: 0, bytesIn: 0, bytesOut: 0, cpuSeconds: null, usefulSeconds: 0, lostSeconds: 0 },
-      ...{ slotSeconds: 0, utilisation: null, rate: null },
+      ...{ slots: 0, slotSeconds: 0, utilisation: null, rate: null },
     },
     throughput: { from: null, seconds: 0, bins: [] },
     timeline: { from: null, seconds: 0, rows: [], hidden: 0 },
@@ -134,12 +134,20 @@ function runOf(shape: Shape): Report {
     totals: {
       ...{ tasks: tasks + 1, done: won.length + 1, failed, skipped: price.skipped, attempts: attempts.length + 1 },
       ...{ retried: price.retried, interrupted: price.interrupted, bytesIn: price.bytesIn, bytesOut: price.bytesOut },
-      ...{ cpuSeconds: price.cpuSeconds, usefulSeconds: useful, lostSeconds: all - useful, slotSeconds },
+      ...{
+        cpuSeconds: price.cpuSeconds,
+        usefulSeconds: useful,
+        lostSeconds: all - useful,
+        slots: workers * slots,
+        slotSeconds,
+      },
       ...{ utilisation: all / slotSeconds, rate: won.length / end },
     },
     throughput: {
       ...{ from: at(0), seconds: width },
-      bins: Array.from({ length: Math.ceil(end / width) }, (_, i) => binOf(attempts, i * width, width)),
+      bins: Array.from({ length: Math.ceil(end / width) }, (_, i) =>
+        binOf(attempts, { from: i * width, seconds: width, slots: workers * slots }),
+      ),
     },
     timeline: { from: at(0), seconds: end, rows, hidden: 0 },
     workers: Array.from({ length: workers }, (_, i) => workerOf(attempts, i, slots, end)),
@@ -172,7 +180,10 @@ function runOf(shape: Shape): Report {
   };
 }
 
-function binOf(attempts: readonly Attempt[], from: number, seconds: number): Report['throughput']['bins'][number] {
+function binOf(
+  attempts: readonly Attempt[],
+  { from, seconds, slots }: { readonly from: number; readonly seconds: number; readonly slots: number },
+): Report['throughput']['bins'][number] {
   const to = from + seconds;
   const ended = (outcome: Attempt['outcome']): number =>
     attempts.filter((one) => one.outcome === outcome && one.end > from && one.end <= to).length;
@@ -182,7 +193,7 @@ function binOf(attempts: readonly Attempt[], from: number, seconds: number): Rep
   );
   return {
     ...{ done: ended('done'), retried: ended('failedAttempt'), failed: ended('failed') },
-    ...{ interrupted: ended('interrupted'), running: busy / seconds },
+    ...{ interrupted: ended('interrupted'), running: busy / seconds, slots },
   };
 }
 

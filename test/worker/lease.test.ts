@@ -9,7 +9,7 @@ import type { FakeLeaseQueueOptions } from '../support/fake-lease-queue.ts';
 
 interface LogLine {
   readonly at: number;
-  readonly call: 'extend' | 'extended' | 'close';
+  readonly call: 'extend' | 'extended' | 'away' | 'close';
   readonly receipts?: readonly string[];
 }
 
@@ -90,6 +90,16 @@ describe('the lease keeper', () => {
     await until(() => calls('extended').length >= 2);
     expect(lost).to.deep.equal([]);
     expect(errors).to.include('the queue is away');
+  });
+
+  it('opens its queue again when its service was away, and loses nothing when it is back in time', async () => {
+    const back = join(directory, 'back');
+    keep(3, { awayUntil: back }).hold(receipts('a'));
+    await until(() => calls('away').length >= 2);
+    writeFileSync(back, '');
+    await until(() => calls('extended').length >= 2);
+    expect(lost).to.deep.equal([]);
+    expect(errors).to.include('the service is away');
   });
 
   it('tells of a lease that was not confirmed by its end, once, and not before', async () => {

@@ -4,6 +4,7 @@ import { encodeMessage } from '../../src/model/message.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
 import { admit } from '../../src/worker/admit.ts';
 import { JobCache } from '../../src/worker/job-cache.ts';
+import { SecretReader } from '../../src/worker/secret-reader.ts';
 import { createShellExecutor } from '../../src/worker/shell-executor.ts';
 import { openPlace, type Place } from '../jobs/published-job.ts';
 import { submitJob, work } from '../jobs/submitted-job.ts';
@@ -111,6 +112,7 @@ describe('worker', function () {
       worker: 'w',
       jobs: new JobCache(platform.store, 5_000),
       executor,
+      secrets: new SecretReader({ source: null }),
       scratch,
       total: { slots: 1, memory: 1, disk: 1 },
       record: async () => undefined,
@@ -120,6 +122,7 @@ describe('worker', function () {
     await runAttempt(ctx as never, found, {
       attempt: 'aaaa',
       slot: 0,
+      group: 'default',
       leaseSeconds: 15,
       code: {} as never,
       signal: end.signal,

@@ -9,6 +9,7 @@ import type { JobView } from '../../src/model/view.ts';
 import { type Reproduced, reproduce } from '../../src/worker/reproduce.ts';
 import { isAsRecorded, type Recorded, recordedOf } from '../../src/worker/reproduce-recorded.ts';
 import { type ReproducedRun, runReproduced } from '../../src/worker/reproduce-run.ts';
+import { SecretReader } from '../../src/worker/secret-reader.ts';
 import { openPlace, type Place } from '../jobs/published-job.ts';
 import { submitJob, work } from '../jobs/submitted-job.ts';
 import { rejection } from '../support/rejection.ts';
@@ -61,7 +62,7 @@ describe('reproduce', () => {
   }
 
   async function ran(made: Reproduced): Promise<ReproducedRun & { recorded: Recorded; same: boolean | null }> {
-    const run = await runReproduced(made, never);
+    const run = await runReproduced(made, new SecretReader({ source: null }), never);
     const recorded = await recordedOf(place.platform.store, made.task);
     return { ...run, recorded, same: isAsRecorded(made.task.message.step, recorded, run.failure) };
   }

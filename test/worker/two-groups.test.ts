@@ -95,6 +95,7 @@ describe('a worker of two groups', () => {
       platform,
       options: { groups: ['a', 'b'], untilEmpty: false, idleExit: null },
       dispatcher,
+      deliveries: null as never,
       onlooker: {} as never,
       client: client as never,
       settled: async () => undefined,

@@ -1,6 +1,6 @@
 import { BatchctlError } from '../../errors.ts';
-import type { AwsClients } from './clients.ts';
-import { translateAwsError } from './errors.ts';
+import type { AwsClients, ClientUse } from './clients.ts';
+import { endedError, translateAwsError } from './errors.ts';
 
 /** Who signs the requests. */
 export interface Identity {
@@ -9,9 +9,9 @@ export interface Identity {
 }
 
 /** Asks STS who one is. Throws `credentials`, `unavailable` as `translateAwsError`. */
-export async function identityOf(clients: AwsClients): Promise<Identity> {
+export async function identityOf(clients: AwsClients, use: ClientUse = 'control'): Promise<Identity> {
   try {
-    const [{ GetCallerIdentityCommand }, client] = await Promise.all([import('@aws-sdk/client-sts'), clients.sts()]);
+    const [{ GetCallerIdentityCommand }, client] = await Promise.all([import('@aws-sdk/client-sts'), clients.sts(use)]);
     const { Account = '', Arn = '' } = await client.send(new GetCallerIdentityCommand({}));
     return { account: Account, arn: Arn };
   } catch (error) {
@@ -35,4 +35,22 @@ export async function requireAccount(clients: AwsClients): Promise<void> {
         ? 'name a profile of ~/.aws/config in `aws.profile`, or correct `account`'
         : `correct \`account\` or \`aws.profile\` (${profile})`,
   });
+}
+
+/** Throws `credentials` when those that sign end within so many seconds, and a new search finds none that last. */
+export async function requireLasting(clients: AwsClients, seconds: number): Promise<void> {
+  const { profile } = clients;
+  const expiration = await clients.credentials().then(
+    (identity) => identity.expiration,
+    (error: unknown) => {
+      throw translateAwsError(error, {
+        what: 'find credentials',
+        action: 'sts:GetCallerIdentity',
+        resource: '*',
+        profile,
+      });
+    },
+  );
+  if (expiration === undefined || expiration.getTime() - Date.now() > seconds * 1_000) return;
+  throw endedError({ profile }, `the credentials end at ${expiration.toISOString()}, and there are no others`);
 }

@@ -4,7 +4,7 @@ import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { SQSClient } from '@aws-sdk/client-sqs';
 import type { SSMClient } from '@aws-sdk/client-ssm';
 import type { STSClient } from '@aws-sdk/client-sts';
-import { type Credentials, credentialChain } from './credentials.ts';
+import { type Credentials, credentialChain, findCredentials } from './credentials.ts';
 import { type HttpLimits, RoutedHandler, SILENT } from './http-handler.ts';
 import { PatientRetries } from './retries.ts';
 
@@ -25,9 +25,10 @@ type Service = 's3' | 'sqs' | 'sts' | 'ssm' | 'secretsmanager' | 'simpledb';
 
 /**
  * What a client is for. Each has sockets and attempts of its own, so that no upload ever delays a heartbeat:
- * `bulk` large bodies · `poll` long polls · `heartbeat` leases · `control` all that is small.
+ * `bulk` large bodies · `poll` long polls · `heartbeat` leases · `control` all that is small · `probe` a look by
+ * `doctor`, which rather says that a service is slow than waits for it.
  */
-export type ClientUse = 'bulk' | 'poll' | 'heartbeat' | 'control';
+export type ClientUse = 'bulk' | 'poll' | 'heartbeat' | 'control' | 'probe';
 
 interface Limits extends HttpLimits {
   readonly attempts: number;
@@ -41,6 +42,8 @@ const LIMITS: Readonly<Record<ClientUse, Limits>> = {
   // Three attempts fit well into the third of a lease after which the next heartbeat is due.
   heartbeat: { connect: 2_000, answer: 4_000, idle: 4_000, sockets: 16, attempts: 3 },
   control: { connect: 5_000, answer: 30_000, idle: 30_000, sockets: 64, attempts: 6 },
+  // Both attempts fit into the five seconds that a check gets.
+  probe: { connect: 1_500, answer: 2_000, idle: 2_000, sockets: 64, attempts: 2 },
 };
 
 /**
@@ -75,6 +78,11 @@ export class AwsClients {
     };
   }
 
+  /** The chain asked from scratch, so that it tells their own end. Throws as the chain does. */
+  foundCredentials(): ReturnType<Credentials> {
+    return findCredentials({ region: this.region, profile: this.profile, handler: this.#handler('control') });
+  }
+
   /** The endpoint that stands in for AWS's own; undefined where none does. */
   endpoint(service: Service): string | undefined {
     return this.#endpoints[service];
@@ -101,10 +109,10 @@ export class AwsClients {
     });
   }
 
-  sts(): Promise<STSClient> {
-    return this.#client('sts', async () => {
+  sts(use: ClientUse = 'control'): Promise<STSClient> {
+    return this.#client(`sts ${use}`, async () => {
       const { STSClient } = await import('@aws-sdk/client-sts');
-      return new STSClient(this.#config('sts', 'control'));
+      return new STSClient(this.#config('sts', use));
     });
   }
 

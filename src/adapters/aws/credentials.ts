@@ -22,42 +22,61 @@ const ELSEWHERE = { timeout: 1_000, maxRetries: 0 };
 const EARLY = 300_000;
 /** Milliseconds after which session credentials that don't tell their end are read again: someone may have renewed them. */
 const READ_AGAIN = EARLY + 300_000;
+/** Milliseconds between two looks for what comes after credentials that near their end: each may cost a request. */
+const LOOK_AGAIN = 10_000;
 
 /**
  * The SDK's own chain; looks for nothing before it is called. All clients share what it found. Credentials that near
  * their end are looked for from scratch, files included, so that a long run takes up a new sign-in within five minutes.
  */
-export function credentialChain({ profile, region, handler }: CredentialsOptions): Credentials {
+export function credentialChain(options: CredentialsOptions): Credentials {
   let current: Identity | null = null;
+  let lookedAt = Number.NEGATIVE_INFINITY;
   let loading: Promise<Identity> | null = null;
 
   const load = async (): Promise<Identity> => {
-    const { defaultProvider } = await import('@aws-sdk/credential-provider-node');
-    const found: Identity = await defaultProvider({
-      ...(profile !== null && { profile }),
-      ...(isEc2() ? ON_EC2 : ELSEWHERE),
-      ignoreCache: true,
-      logger: SILENT,
-      clientConfig: { requestHandler: handler },
-      parentClientConfig: { region, requestHandler: handler },
-    })();
+    const found = await findCredentials(options);
     const untold = found.expiration === undefined && found.sessionToken !== undefined;
     return untold ? { ...found, expiration: new Date(Date.now() + READ_AGAIN) } : found;
   };
 
   return async () => {
     if (current !== null && leftOf(current) > EARLY) return current;
+    if (current !== null && leftOf(current) > 0 && performance.now() - lookedAt < LOOK_AGAIN) return current;
     loading ??= load().finally(() => {
       loading = null;
+      lookedAt = performance.now();
     });
     try {
       current = await loading;
     } catch (error) {
       // Where they come from may be away for a while; they still hold.
-      if (current === null || leftOf(current) <= 0) throw error;
+      if (current === null) throw error;
+      if (leftOf(current) <= 0) throw endedNow(error);
     }
     return current;
   };
+}
+
+/** One search from scratch; the end of what it finds is their own, undefined where they have none or don't tell it. */
+export async function findCredentials({ profile, region, handler }: CredentialsOptions): Promise<Identity> {
+  const { defaultProvider } = await import('@aws-sdk/credential-provider-node');
+  return await defaultProvider({
+    ...(profile !== null && { profile }),
+    ...(isEc2() ? ON_EC2 : ELSEWHERE),
+    ignoreCache: true,
+    logger: SILENT,
+    clientConfig: { requestHandler: handler },
+    parentClientConfig: { region, requestHandler: handler },
+  })();
+}
+
+/** There were some, they have ended, and nothing gives others: `translateAwsError` knows it by its name. */
+function endedNow(cause: unknown): Error {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return Object.assign(new Error(`they have ended, and there are no others: ${why}`, { cause }), {
+    name: 'CredentialsEnded',
+  });
 }
 
 /** Milliseconds until they end. */

@@ -10,6 +10,8 @@ export interface Doing {
   readonly resource: string;
   /** The profile of ~/.aws/config that signed; null: the SDK's chain without one. */
   readonly profile: string | null;
+  /** True for a bucket that is not the profile's own. */
+  readonly foreign?: true;
 }
 
 /** Names by which the services say one thing. */
@@ -17,6 +19,7 @@ const ENDED = new Set([
   'ExpiredToken',
   'ExpiredTokenException',
   'TokenRefreshRequired',
+  'CredentialsEnded',
   'RequestExpired',
   'TokenProviderError',
   'UnauthorizedException',
@@ -109,7 +112,7 @@ export function translateAwsError(error: unknown, doing: Doing): Error {
 function ofCredentials(error: Error, doing: Doing): Error | null {
   const { name, message } = error;
   if (ENDED.has(name) || /(token|session|credentials)[^.]* (has |is |have |are )?expired/i.test(message)) {
-    return ours('credentials', doing, `the credentials have ended (${name})`, signInAgain(doing), error);
+    return endedError(doing, `could not ${doing.what}: the credentials have ended (${name})`, error);
   }
   if (name === 'CredentialsProviderError' || name === 'ProviderError') {
     return ours('credentials', doing, `no AWS credentials were found: ${firstLine(message)}`, signIn(doing), error);
@@ -123,8 +126,9 @@ function ofCredentials(error: Error, doing: Doing): Error | null {
   if (DENIED.has(name) || ((status === 403 || status === 401) && !THROTTLED.test(name))) {
     const said = firstLine(message);
     const detail = said === '' || /^(UnknownError|Unknown|Forbidden)$/.test(said) ? '' : `: ${said}`;
-    const hint = `let the policy allow ${doing.action} on ${doing.resource} (batchctl infra policies)`;
-    return ours('credentials', doing, `${doing.action} on ${doing.resource} is denied${detail}`, hint, error);
+    const denied = `${doing.action} on ${doing.resource}`;
+    const text = `could not ${doing.what}: ${denied} is denied${detail}`;
+    return new BatchctlError('credentials', text, { hint: allowHint(doing), denied, cause: error });
   }
   return null;
 }
@@ -133,7 +137,8 @@ function ofPlace(error: Error, doing: Doing): Error | null {
   const { name } = error;
   if (MISSING.has(name)) {
     const what = name === 'NoSuchBucket' ? doing.resource.replace(/\/.*/, '') : doing.resource;
-    return ours('notFound', doing, `${what} does not exist (${name})`, 'batchctl infra up makes it', error);
+    const hint = doing.foreign ? 'correct the name of the bucket' : 'batchctl infra up makes it';
+    return ours('notFound', doing, `${what} does not exist (${name})`, hint, error);
   }
   const status = statusOf(error);
   if (ELSEWHERE.has(name) || status === 301 || status === 307) {
@@ -183,10 +188,29 @@ function ours(
   return new BatchctlError(kind, `could not ${doing.what}: ${found}`, { ...(hint !== undefined && { hint }), cause });
 }
 
-const profileFlag = ({ profile }: Doing): string => (profile === null ? '' : ` --profile ${profile}`);
+/** Another account's bucket must allow it too. Of what one mayn't list, S3 says 403 even where there is nothing. */
+function allowHint({ action, resource, foreign }: Doing): string {
+  if (!foreign) return `let the policy allow ${action} on ${resource} (batchctl infra policies)`;
+  const bucket = resource.replace(/\/.*/s, '');
+  const unlisted = action.startsWith('s3:GetObject')
+    ? ` (without s3:ListBucket on ${bucket}, what is missing looks denied)`
+    : '';
+  return `let your policy, and the bucket's own if another account owns it, allow ${action} on ${resource}${unlisted}`;
+}
 
-const signInAgain = (doing: Doing): string =>
-  `aws sso login${profileFlag(doing)} (or however you get credentials), then the same command again`;
+/** Our error for credentials that have ended, or are about to: it says how to get new ones. */
+export function endedError({ profile }: Pick<Doing, 'profile'>, message: string, cause?: unknown): BatchctlError {
+  const signIn = signInText(profile);
+  return new BatchctlError('credentials', message, { hint: `${signIn}, then the same command again`, signIn, cause });
+}
+
+const profileFlag = ({ profile }: Pick<Doing, 'profile'>): string => (profile === null ? '' : ` --profile ${profile}`);
+
+/** What to type for new credentials. */
+export const signInText = (profile: string | null): string =>
+  `aws sso login${profileFlag({ profile })} (or however you get credentials)`;
+
+const signInAgain = ({ profile }: Doing): string => `${signInText(profile)}, then the same command again`;
 
 const signIn = (doing: Doing): string =>
   doing.profile === null

@@ -21,6 +21,8 @@ export interface S3Bucket {
   readonly profile: string | null;
   /** False where the endpoint refuses checksums (AWS_REQUEST_CHECKSUM_CALCULATION=WHEN_REQUIRED). */
   readonly checksums: boolean;
+  /** Named whole by a job or on the command line: another account may own it. */
+  readonly foreign?: true;
 }
 
 /** S3's limit on a key, bytes of UTF-8 (userguide/object-keys). */
@@ -78,7 +80,8 @@ export const inQuotes = (etag: string): string => `"${etag}"`;
 /** For `translateAwsError`: an act on one key, or on the bucket itself (key ''). */
 export function doing(bucket: S3Bucket, action: string, key: string, what: string): Doing {
   const path = key === '' ? '' : `/${bucket.prefix}${key}`;
-  return { what, action, resource: `arn:aws:s3:::${bucket.name}${path}`, profile: bucket.profile };
+  const resource = `arn:aws:s3:::${bucket.name}${path}`;
+  return { what, action, resource, profile: bucket.profile, ...(bucket.foreign && { foreign: true }) };
 }
 
 /** Runs one act; its error is the project's. */
@@ -97,4 +100,5 @@ export const isPrecondition = (error: unknown): boolean => statusOf(error) === 4
 export const isConflict = (error: unknown): boolean => statusOf(error) === 409;
 
 /** The service said, in words, that there is no object of this name. A bare 404 is no proof: the bucket may be gone. */
-export const isNoSuchKey = (error: unknown): boolean => error instanceof Error && error.name === 'NoSuchKey';
+export const isNoSuchKey = (error: unknown): boolean =>
+  error instanceof Error && (error.name === 'NoSuchKey' || error.name === 'NoSuchVersion');

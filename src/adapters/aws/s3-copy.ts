@@ -1,6 +1,6 @@
 import { BatchctlError } from '../../errors.ts';
 import { eachParallel } from '../../lib/each-parallel.ts';
-import type { ObjectInfo, PutResult } from '../../ports/object-store.ts';
+import type { Metadata, ObjectInfo, PutResult } from '../../ports/object-store.ts';
 import { backOff } from './backoff.ts';
 import {
   doing,
@@ -28,6 +28,9 @@ export interface CopyOptions {
   /** Bytes; what is larger is copied in slices of `slice`. S3 copies at most 5 GiB at once (S3API/API_CopyObject). */
   readonly largest?: number;
   readonly slice?: number;
+  /** In place of the source's own; its tags stay behind then, too. */
+  readonly metadata?: Metadata;
+  readonly signal?: AbortSignal;
 }
 
 const GIB = 1024 ** 3;
@@ -48,14 +51,14 @@ export async function copyObject(
       try {
         return source.info.size > largest
           ? await copyInSlices(source, bucket, key, options)
-          : await copyWhole(source, bucket, key, ifAbsent);
+          : await copyWhole(source, bucket, key, options);
       } catch (error) {
         // The client answers the same for both conditions: the one on the source and the one on the target.
         if (isPrecondition(error) && ifAbsent && (await isTaken(bucket, key))) return { created: false, etag: '' };
         if (isPrecondition(error)) throw changed(source.info.key, source.info.etag, 'another');
         if (isNoSuchKey(error)) throw gone(source.info.key);
         if (!isConflict(error) || conflicts === CONFLICTS) throw error;
-        await backOff(conflicts);
+        await backOff(conflicts, options.signal);
       }
     }
   });
@@ -80,7 +83,11 @@ const conditions = ({ bucket, info }: CopySource) => ({
   ...(bucket.owner !== null && { ExpectedSourceBucketOwner: bucket.owner }),
 });
 
-async function copyWhole(source: CopySource, bucket: S3Bucket, key: string, ifAbsent: boolean): Promise<PutResult> {
+const sending = ({ signal }: CopyOptions): { abortSignal?: AbortSignal } =>
+  signal === undefined ? {} : { abortSignal: signal };
+
+async function copyWhole(source: CopySource, bucket: S3Bucket, key: string, options: CopyOptions): Promise<PutResult> {
+  const { ifAbsent, metadata } = options;
   const { CopyObjectResult } = await bucket.client.send(
     new bucket.sdk.CopyObjectCommand({
       ...target(bucket),
@@ -88,7 +95,13 @@ async function copyWhole(source: CopySource, bucket: S3Bucket, key: string, ifAb
       ...conditions(source),
       Key: fullKey(bucket, key),
       ...(ifAbsent && { IfNoneMatch: '*' }),
+      ...(metadata !== undefined && {
+        Metadata: { ...metadata },
+        MetadataDirective: 'REPLACE' as const,
+        TaggingDirective: 'REPLACE' as const,
+      }),
     }),
+    sending(options),
   );
   return { created: true, etag: withoutQuotes(CopyObjectResult?.ETag) };
 }
@@ -97,11 +110,13 @@ async function copyInSlices(
   source: CopySource,
   bucket: S3Bucket,
   key: string,
-  { ifAbsent, slice = GIB }: CopyOptions,
+  options: CopyOptions,
 ): Promise<PutResult> {
+  const { ifAbsent, slice = GIB } = options;
   const { sdk, client } = bucket;
   const at = { ...target(bucket), Key: fullKey(bucket, key) };
-  const { size, metadata } = source.info;
+  const { size } = source.info;
+  const metadata = options.metadata ?? source.info.metadata;
   // At most 10,000 of them (userguide/qfacts).
   const length = Math.max(slice, Math.ceil(size / 10_000));
   const { UploadId } = await client.send(
@@ -110,7 +125,7 @@ async function copyInSlices(
   try {
     const etags: string[] = [];
     const numbers = Array.from({ length: Math.ceil(size / length) }, (_, index) => index);
-    await eachParallel(numbers, AT_ONCE, async (index, signal) => {
+    const copySlice = async (index: number, signal: AbortSignal): Promise<void> => {
       const last = Math.min(size, (index + 1) * length) - 1;
       const { CopyPartResult } = await client.send(
         new sdk.UploadPartCopyCommand({
@@ -123,7 +138,8 @@ async function copyInSlices(
         { abortSignal: signal },
       );
       etags[index] = CopyPartResult?.ETag ?? '';
-    });
+    };
+    await eachParallel(numbers, AT_ONCE, copySlice, options.signal);
     const Parts = etags.map((ETag, index) => ({ ETag, PartNumber: index + 1 }));
     const { ETag } = await client.send(
       new sdk.CompleteMultipartUploadCommand({

@@ -2,10 +2,11 @@ import { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
 import type { GetObjectCommandOutput } from '@aws-sdk/client-s3';
 import { BatchctlError } from '../../errors.ts';
-import type { ObjectInfo, ReadOptions } from '../../ports/object-store.ts';
+import type { BucketReadOptions } from '../../ports/bucket.ts';
+import type { ObjectInfo } from '../../ports/object-store.ts';
 import { backOff } from './backoff.ts';
 import { base64Crc } from './crc32.ts';
-import { isAbort, isTransient, statusOf, translateAwsError } from './errors.ts';
+import { type Doing, isAbort, isTransient, statusOf, translateAwsError } from './errors.ts';
 import {
   doing,
   fullKey,
@@ -36,9 +37,9 @@ const FRUITLESS = 6;
 export async function openBody(
   bucket: S3Bucket,
   key: string,
-  options: ReadOptions,
+  options: BucketReadOptions,
 ): Promise<OpenBody | null | 'beyond'> {
-  const about = doing(bucket, 's3:GetObject', key, `read ${key}`);
+  const about = aboutRead(bucket, key, options);
   options.signal?.throwIfAborted();
   try {
     const first = await request(bucket, key, options);
@@ -83,13 +84,13 @@ interface Reading {
   readonly body: Readable;
   readonly info: ObjectInfo;
   readonly length: number;
-  readonly options: ReadOptions;
+  readonly options: BucketReadOptions;
 }
 
 async function* resumed(bucket: S3Bucket, key: string, reading: Reading): AsyncGenerator<Uint8Array> {
   const { first, info, length, options } = reading;
   const { signal, range } = options;
-  const about = doing(bucket, 's3:GetObject', key, `read ${key}`);
+  const about = aboutRead(bucket, key, options);
   const expected = wholeChecksum(first, options);
   let body = reading.body;
   let crc = 0;
@@ -122,7 +123,7 @@ async function* resumed(bucket: S3Bucket, key: string, reading: Reading): AsyncG
   }
 }
 
-async function reopen(bucket: S3Bucket, key: string, options: ReadOptions): Promise<Readable> {
+async function reopen(bucket: S3Bucket, key: string, options: BucketReadOptions): Promise<Readable> {
   try {
     const answer = await request(bucket, key, options);
     const body = bodyOf(answer);
@@ -131,18 +132,19 @@ async function reopen(bucket: S3Bucket, key: string, options: ReadOptions): Prom
     throw changed(key, options.etag ?? '', withoutQuotes(answer.ETag));
   } catch (error) {
     if (isPrecondition(error) || isNoSuchKey(error)) throw changed(key, options.etag ?? '', 'another, or none');
-    const about = doing(bucket, 's3:GetObject', key, `read ${key}`);
+    const about = aboutRead(bucket, key, options);
     throw asAbort(error, options.signal) ?? translateAwsError(error, about);
   }
 }
 
-async function request(bucket: S3Bucket, key: string, options: ReadOptions): Promise<GetObjectCommandOutput> {
-  const { range, etag, signal } = options;
+async function request(bucket: S3Bucket, key: string, options: BucketReadOptions): Promise<GetObjectCommandOutput> {
+  const { range, etag, version = null, signal } = options;
   const command = new bucket.sdk.GetObjectCommand({
     ...target(bucket),
     Key: fullKey(bucket, key),
     ...(range && { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` }),
     ...(etag !== undefined && { IfMatch: inQuotes(etag) }),
+    ...(version !== null && { VersionId: version }),
   });
   if (range === undefined && bucket.checksums) askForChecksum(command);
   return bucket.client.send(command, signal === undefined ? {} : { abortSignal: signal });
@@ -163,7 +165,7 @@ function askForChecksum(command: InstanceType<S3Bucket['sdk']['GetObjectCommand'
 }
 
 /** The CRC-32 over all bytes that S3 holds of this object; null where it holds none, or of the chunks alone (`...-5`). */
-function wholeChecksum(answer: GetObjectCommandOutput, { range }: ReadOptions): string | null {
+function wholeChecksum(answer: GetObjectCommandOutput, { range }: BucketReadOptions): string | null {
   const { ChecksumCRC32: crc } = answer;
   return range !== undefined || crc === undefined || crc.includes('-') ? null : crc;
 }
@@ -185,6 +187,10 @@ function infoOf(key: string, answer: GetObjectCommandOutput): ObjectInfo {
     metadata: answer.Metadata ?? {},
   };
 }
+
+/** A version that is named takes another permission than the object as it is. */
+const aboutRead = (bucket: S3Bucket, key: string, { version = null }: BucketReadOptions): Doing =>
+  doing(bucket, version === null ? 's3:GetObject' : 's3:GetObjectVersion', key, `read ${key}`);
 
 /** What to throw when it was the caller who ended it; null otherwise. */
 function asAbort(error: unknown, signal: AbortSignal | undefined): unknown {

@@ -1,3 +1,6 @@
+import type { HeadObjectCommandOutput } from '@aws-sdk/client-s3';
+import { BatchctlError } from '../../errors.ts';
+import type { BucketObject } from '../../ports/bucket.ts';
 import type { ObjectInfo } from '../../ports/object-store.ts';
 import { statusOf } from './errors.ts';
 import { doing, fullKey, type S3Bucket, target, translated, withoutQuotes } from './s3-bucket.ts';
@@ -19,31 +22,47 @@ export class HeadObjects {
 
   /** Null: it provably isn't there. 403 is an error, as S3 answers so for what is missing too when it mayn't be listed. */
   async head(key: string): Promise<ObjectInfo | null> {
+    const found = await this.#ask(key, {});
+    return found === null ? null : infoOf(key, found);
+  }
+
+  /** The same of one version, or of the object as it is, with all that pins it. Throws `refused` for an archived one. */
+  async facts(key: string, version: string | null): Promise<BucketObject | null> {
+    const found = await this.#ask(key, {
+      ...(version !== null && { VersionId: version }),
+      ...(this.#bucket.checksums && { ChecksumMode: 'ENABLED' }),
+    });
+    if (found === null) return null;
+    if (isArchived(found)) throw archived(this.#bucket.name, key, found.StorageClass);
+    return { ...infoOf(key, found), version: versionOf(found), checksum: checksumOf(found) };
+  }
+
+  async #ask(
+    key: string,
+    more: { readonly VersionId?: string; readonly ChecksumMode?: 'ENABLED' },
+  ): Promise<HeadObjectCommandOutput | null> {
     const bucket = this.#bucket;
-    const command = new bucket.sdk.HeadObjectCommand({ ...target(bucket), Key: fullKey(bucket, key) });
-    return translated(doing(bucket, 's3:GetObject', key, `look at ${key}`), async () => {
+    const command = new bucket.sdk.HeadObjectCommand({ ...target(bucket), Key: fullKey(bucket, key), ...more });
+    const action = more.VersionId === undefined ? 's3:GetObject' : 's3:GetObjectVersion';
+    return translated(doing(bucket, action, key, `look at ${key}`), async () => {
       try {
         const found = await bucket.client.send(command);
         this.#existedAt = performance.now();
-        return {
-          key,
-          size: found.ContentLength ?? 0,
-          etag: withoutQuotes(found.ETag),
-          modified: found.LastModified?.getTime() ?? 0,
-          metadata: found.Metadata ?? {},
-        };
+        return found;
       } catch (error) {
         if (statusOf(error) !== 404) throw error;
-        await this.#proveBucket();
+        await this.#proveBucket(key);
         return null;
       }
     });
   }
 
-  async #proveBucket(): Promise<void> {
+  async #proveBucket(key: string): Promise<void> {
     if (performance.now() - this.#existedAt < TRUSTED) return;
     const bucket = this.#bucket;
-    const command = new bucket.sdk.ListObjectsV2Command({ ...target(bucket), Prefix: bucket.prefix, MaxKeys: 1 });
+    // Of another's bucket one may be allowed to list but a part.
+    const Prefix = bucket.prefix + (bucket.foreign ? key : '');
+    const command = new bucket.sdk.ListObjectsV2Command({ ...target(bucket), Prefix, MaxKeys: 1 });
     // Not HeadBucket: its 404 has no words either.
     await translated(doing(bucket, 's3:ListBucket', '', `find the bucket ${bucket.name}`), () =>
       bucket.client.send(command),
@@ -51,3 +70,29 @@ export class HeadObjects {
     this.#existedAt = performance.now();
   }
 }
+
+const infoOf = (key: string, found: HeadObjectCommandOutput): ObjectInfo => ({
+  key,
+  size: found.ContentLength ?? 0,
+  etag: withoutQuotes(found.ETag),
+  modified: found.LastModified?.getTime() ?? 0,
+  metadata: found.Metadata ?? {},
+});
+
+/** Where versions were suspended it is `null`, in so many letters: the next write takes that one's place. */
+const versionOf = ({ VersionId }: HeadObjectCommandOutput): string | null =>
+  VersionId === undefined || VersionId === 'null' ? null : VersionId;
+
+/** Of chunks alone (`...-5`) it says nothing of the whole. */
+const checksumOf = ({ ChecksumSHA256: sha256 }: HeadObjectCommandOutput): string | null =>
+  sha256 === undefined || sha256.includes('-') ? null : `sha256:${Buffer.from(sha256, 'base64').toString('hex')}`;
+
+/** `Restore: ongoing-request="false", expiry-date=...`: a copy can be read for a while (S3API/API_HeadObject). */
+const isArchived = ({ StorageClass, Restore }: HeadObjectCommandOutput): boolean =>
+  (StorageClass === 'GLACIER' || StorageClass === 'DEEP_ARCHIVE') &&
+  !(Restore ?? '').includes('ongoing-request="false"');
+
+const archived = (bucket: string, key: string, storageClass: string | undefined): BatchctlError =>
+  new BatchctlError('refused', `s3://${bucket}/${key} is archived (${storageClass}) and can't be read as it is`, {
+    hint: `aws s3api restore-object --bucket ${bucket} --key '${key}' --restore-request Days=7, and wait until it is done`,
+  });

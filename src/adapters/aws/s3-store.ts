@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { Permits } from '../../lib/permits.ts';
+import type { BucketObject, BucketReadOptions, CopyAs } from '../../ports/bucket.ts';
 import type {
   ListOptions,
   ObjectEntry,
@@ -8,7 +9,6 @@ import type {
   ObjectStream,
   PutOptions,
   PutResult,
-  ReadOptions,
   UploadOptions,
 } from '../../ports/object-store.ts';
 import type { AwsClients, ClientUse } from './clients.ts';
@@ -34,6 +34,8 @@ export interface S3StoreOptions {
   /** The account that must own the bucket; the clients' own unless given. */
   readonly owner?: string | null;
   readonly use?: ClientUse;
+  /** True for a bucket that is named whole, and is not the profile's own. */
+  readonly foreign?: boolean;
   /** Bytes: what is larger is copied in slices of `slice`. S3's own limit unless given. */
   readonly copies?: { readonly largest: number; readonly slice: number };
   /** How files become chunks; as suits S3 unless given. */
@@ -50,7 +52,8 @@ export async function createS3Store(options: S3StoreOptions): Promise<S3Store> {
   const checksums = (await client.config.requestChecksumCalculation()) !== 'WHEN_REQUIRED';
   const owner = options.owner === undefined ? clients.account : options.owner;
   const { profile } = clients;
-  const bucket: S3Bucket = { sdk, client, name: options.bucket, prefix, owner, kmsKey, profile, checksums };
+  const foreign = options.foreign === true ? { foreign: true as const } : {};
+  const bucket: S3Bucket = { sdk, client, name: options.bucket, prefix, owner, kmsKey, profile, checksums, ...foreign };
   return new S3Store(bucket, options);
 }
 
@@ -75,7 +78,7 @@ export class S3Store implements ObjectStore {
     return putObject(this.#bucket, key, body, options);
   }
 
-  async read(key: string, options: ReadOptions = {}): Promise<Uint8Array | null> {
+  async read(key: string, options: BucketReadOptions = {}): Promise<Uint8Array | null> {
     const open = await this.#open(key, options);
     if (open === null) return null;
     const into = Buffer.allocUnsafe(open.length);
@@ -87,7 +90,7 @@ export class S3Store implements ObjectStore {
     return into;
   }
 
-  async get(key: string, options: ReadOptions = {}): Promise<ObjectStream | null> {
+  async get(key: string, options: BucketReadOptions = {}): Promise<ObjectStream | null> {
     const abort = new AbortController();
     const signal = options.signal === undefined ? abort.signal : AbortSignal.any([options.signal, abort.signal]);
     const open = await this.#open(key, { ...options, signal });
@@ -140,14 +143,30 @@ export class S3Store implements ObjectStore {
     return uploadFile(this.#bucket, path, key, options, tools);
   }
 
+  /** As `head`, with all that pins an object; or of one of its versions. */
+  facts(key: string, version: string | null): Promise<BucketObject | null> {
+    return this.#heads.facts(key, version);
+  }
+
+  /** Copies from another bucket's store, or this one's, by S3 itself. Null: there is no such object. */
+  async copyFrom(other: S3Store, from: string, to: string, as: CopyAs): Promise<PutResult | null> {
+    const info = await other.head(from);
+    if (info === null) return null;
+    if (info.size !== as.size) throw changed(from, `of ${as.size} bytes`, `one of ${info.size}`);
+    const { metadata, signal } = as;
+    const how = { ifAbsent: false, metadata, ...(signal && { signal }), ...this.#copies };
+    return copyObject({ bucket: other.#bucket, info }, this.#bucket, to, how);
+  }
+
   /** As `openBody`; a range that holds nothing of the object is answered by a look at it. */
-  async #open(key: string, options: ReadOptions): Promise<OpenBody | null> {
+  async #open(key: string, options: BucketReadOptions): Promise<OpenBody | null> {
     if (options.range?.length !== 0) {
       const open = await openBody(this.#bucket, key, options);
       if (open !== 'beyond') return open;
     }
     options.signal?.throwIfAborted();
-    const info = await this.head(key);
+    const version = options.version ?? null;
+    const info = version === null ? await this.head(key) : await this.facts(key, version);
     if (info === null) return null;
     if (options.etag !== undefined && options.etag !== info.etag) throw changed(key, options.etag, info.etag);
     return { info, length: 0, bytes: nothing };

@@ -16,6 +16,8 @@ export interface SimpleDbOptions {
   readonly agentFor: (url: URL) => Agent;
   /** The profile of ~/.aws/config that signs, for hints; null: the SDK's chain without one. */
   readonly profile: string | null;
+  /** How often a request is tried in all; 8 unless given. */
+  readonly attempts?: number;
 }
 
 /** A clock that is wrong by more than this is corrected; SimpleDB accepts about 15 minutes. Milliseconds. */
@@ -60,12 +62,12 @@ export class SimpleDbHttp {
    * attempts, else `unexpected`; `simpleDbCode` tells the code of what it threw.
    */
   async call(action: string, parameters: Readonly<Record<string, string>>): Promise<Element> {
-    const { region, profile } = this.#options;
+    const { region, profile, attempts = ATTEMPTS } = this.#options;
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await this.#try({ ...parameters, Action: action });
       } catch (error) {
-        if (attempt < ATTEMPTS && (this.#corrected(error) || isPassing(error))) {
+        if (attempt < attempts && (this.#corrected(error) || isPassing(error))) {
           await backOff(attempt);
           continue;
         }

@@ -52,9 +52,20 @@ export function attributeWarnings(name: string, found: QueueAttributes, wanted: 
   });
 }
 
+/** In words, each attribute that is wanted and has another value. */
+export function differingAttributes(found: QueueAttributes, wanted: QueueAttributes): readonly string[] {
+  return Object.entries(wanted).flatMap(([attribute, value]) => {
+    const is = plain(attribute, found[attribute as QueueAttributeName]);
+    const should = plain(attribute, value);
+    return is === should ? [] : [`${attribute} ${is ?? 'none'} → ${should}`];
+  });
+}
+
 /** A policy's text may have its fields in any order, and its number as a text. */
 function plain(attribute: string, value: string | undefined): string | null {
-  if (value === undefined || attribute !== 'RedrivePolicy') return value ?? null;
+  // Some endpoints tell a policy that was taken away as an empty one.
+  if (value === undefined || value === '') return null;
+  if (attribute !== 'RedrivePolicy') return value;
   const policy: { deadLetterTargetArn?: string; maxReceiveCount?: number | string } = JSON.parse(value);
   return `${policy.maxReceiveCount} to ${policy.deadLetterTargetArn}`;
 }

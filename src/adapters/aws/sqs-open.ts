@@ -30,7 +30,7 @@ export const deadName = (name: string): string => `${name}-dead`;
 export async function findQueue(
   clients: AwsClients,
   name: string,
-  use: 'control' | 'heartbeat',
+  use: 'control' | 'heartbeat' | 'probe',
   patienceMs: number = PATIENCE_MS,
 ): Promise<SqsPlace> {
   const client = () => clients.sqs(use);

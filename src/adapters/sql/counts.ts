@@ -1,6 +1,7 @@
 import Big from 'big.js';
 import { CompiledQuery, type Kysely, sql, type Transaction } from 'kysely';
 import { addDecimals, type DecimalSums, decimalTexts } from '../../model/ledger/decimals.ts';
+import { compareExact } from '../../model/ledger/exact-order.ts';
 import type { Delta } from '../../model/ledger/transitions.ts';
 import type { ExactCounts, StepCounts } from '../../ports/ledger.ts';
 import type { SqlLocks } from './dialect.ts';
@@ -151,8 +152,8 @@ export async function writeExact(
     .execute();
   if (rows.some((row) => row.round > round)) return;
   const known = rows.find((row) => row.writer === EXACT_WRITER && row.round === round);
-  if (known !== undefined && rows.length === 1 && Number(known.done) + Number(known.failed) > exact.done + exact.failed)
-    return;
+  const before = { done: Number(known?.done), failed: Number(known?.failed) };
+  if (known !== undefined && rows.length === 1 && compareExact(before, exact) > 0) return;
   const sum = (column: 'retried' | 'interrupted'): number =>
     rows.reduce((total, row) => total + Number(row[column]), 0);
   const moved = rows.length === 0 ? now : Math.max(...rows.map((row) => Number(row.moved_at)));

@@ -44,6 +44,14 @@ export async function migrate(db: Kysely<Tables>, dialect: SqlDialect, now: numb
   });
 }
 
+/** What version the tables have, 0 where there are none, and what they would get. Throws `newer`. Changes nothing. */
+export async function schemaStanding(
+  db: Kysely<Tables>,
+  dialect: SqlDialect,
+): Promise<{ readonly found: number; readonly current: number }> {
+  return { found: await presentVersion(db, dialect), current: CURRENT };
+}
+
 /** 0 where there are no tables yet. A look needs no right to create any, so a worker's user may have none. */
 async function presentVersion(db: Kysely<Tables>, dialect: SqlDialect): Promise<number> {
   try {

@@ -160,7 +160,7 @@ class SqlLedger implements Ledger {
 }
 
 /** Each database's driver is loaded only where it is used. */
-async function loadDialect(options: Place): Promise<SqlDialect> {
+export async function loadDialect(options: Place): Promise<SqlDialect> {
   switch (options.dialect) {
     case 'sqlite':
       return (await import('./sqlite.ts')).sqliteDialect(options);

@@ -1,4 +1,5 @@
 import { addDecimals, type DecimalSums, decimalTexts } from '../../model/ledger/decimals.ts';
+import { compareExact } from '../../model/ledger/exact-order.ts';
 import type { ExactCounts, StepCounts } from '../../ports/ledger.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -17,10 +18,7 @@ export function replaceByExact(
   if (snapshot.step(exact.step).round > round) return null;
   if (known !== undefined) {
     if (known.round > round) return null;
-    if (known.round === round && known.counts.done + known.counts.failed >= exact.done + exact.failed) {
-      if (known.counts.done + known.counts.failed > exact.done + exact.failed || isSame(known.counts, exact))
-        return null;
-    }
+    if (known.round === round && compareExact(known.counts, exact) >= 0) return null;
   }
   const counters: DecimalSums = new Map();
   addDecimals(counters, exact.counters, 1);
@@ -30,8 +28,4 @@ export function replaceByExact(
     ...{ step, running: 0, done, failed, retried, interrupted, bytesIn, bytesOut },
     ...{ counters: decimalTexts(counters), seconds, movedAt: movedAt ?? now, exact: true },
   };
-}
-
-function isSame(known: StepCounts, exact: ExactCounts): boolean {
-  return known.done === exact.done && known.failed === exact.failed;
 }

@@ -1,6 +1,7 @@
 import { eachParallel } from '../../lib/each-parallel.ts';
 import { parseStored } from '../../lib/json.ts';
 import { ledgerPrunedKey, ledgerSumsPrefix, ledgerTotalsPrefix } from '../../model/keys.ts';
+import { compareExact } from '../../model/ledger/exact-order.ts';
 import type { StepCounts } from '../../ports/ledger.ts';
 import type { LedgerObjects } from './ledger-objects.ts';
 import { StepView } from './step-view.ts';
@@ -142,8 +143,6 @@ function snapshotOf(job: string, objects: Kept['objects']): Snapshot {
 function keepBest(exact: Map<string, { round: number; counts: StepCounts }>, round: number, counts: StepCounts): void {
   const best = exact.get(counts.step);
   const worse =
-    best === undefined ||
-    best.round < round ||
-    (best.round === round && best.counts.done + best.counts.failed < counts.done + counts.failed);
+    best === undefined || best.round < round || (best.round === round && compareExact(best.counts, counts) < 0);
   if (worse) exact.set(counts.step, { round, counts });
 }

@@ -22,7 +22,7 @@ export function doctorCommand(ctx: Context): CommandDefinition {
     },
     help: {
       about:
-        'Checks what jobs stand on: the configuration, this machine, the root and its file system, ledger and queue, workers and what keeps them up, open jobs. All at once, within seconds; a check that hangs is given up. It leaves nothing behind.',
+        'Checks what jobs stand on: the configuration, this machine, workers and open jobs; on the local profile the root and its file system, ledger and queue; on AWS whose credentials these are and when they end, bucket, lifecycle rules, create-if-absent, queues, ledger, clock and proxy. All at once, within seconds; a check that hangs is given up. It leaves nothing behind.',
       examples: ['batchctl doctor', 'batchctl doctor --strict --json'],
       exitCodes: [
         [0, 'no check failed'],

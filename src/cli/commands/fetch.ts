@@ -1,9 +1,11 @@
 import { BatchctlError } from '../../errors.ts';
-import type { FetchTarget } from '../../jobs/fetch/target.ts';
+import { type FetchTarget, hasNames } from '../../jobs/fetch/target.ts';
+import { killPoints } from '../../lib/kill-point.ts';
 import { formatSize } from '../../lib/units.ts';
 import type { JobView } from '../../model/view.ts';
 import { type CommandDefinition, choice, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
+import { deliverJob } from '../deliver-job.ts';
 import { formatCount, formatMany } from '../format.ts';
 import { answer, print } from '../render.ts';
 import { startProgress } from '../render-progress.ts';
@@ -13,8 +15,10 @@ export function fetchCommand(ctx: Context): CommandDefinition {
     arguments: { '[job]': 'id, prefix, key:RUN-KEY, name:NAME or last; the latest unless given' },
     options: {
       '--step <step>': 'the outputs of this step; of the last one unless given',
-      '-o, --output <target>': 'DIR/ (or a directory that exists): one file a task; FILE or -: joined in task order',
-      '--name <pattern>': 'how files in DIR/ are named: {task}, {input} (its base name), {step}, {job}, {name}',
+      '-o, --output <target>':
+        'DIR/ (or a directory that exists) or s3://BUCKET/PREFIX/: one file a task; FILE, - or s3://BUCKET/KEY: joined in task order',
+      '--name <pattern>':
+        'how files in DIR/, or below PREFIX/, are named: {task}, {input} (its base name), {step}, {job}, {name}',
       '--header <which>': choice('once: of the joined outputs only the first keeps its first line', ['once']),
     },
     writes: false,
@@ -33,16 +37,18 @@ export function fetchCommand(ctx: Context): CommandDefinition {
     },
     help: {
       about:
-        'Each output is compared with the checksum that it was published with. Files appear whole or not at all; those that are there and right are kept, so an interrupted fetch is taken up by the same command. In DIR/ files are named {task} (nine digits), after a gather {step}; the files of a step with `output: files` lie below, as {task}/{name}. Of a job that is not finished it fetches what there is. Without -o a step with one output is written to stdout. What went to stdout before an altered output was found is not taken back.',
+        'Each output is compared with the checksum that it was published with. Files appear whole or not at all; those that are there and right are kept, so an interrupted fetch is taken up by the same command. In DIR/ files are named {task} (nine digits), after a gather {step}; the files of a step with `output: files` lie below, as {task}/{name}. Of a job that is not finished it fetches what there is. Without -o a step with one output is written to stdout. Below s3://BUCKET/PREFIX/ objects of a store in S3 are copied by S3 itself, which compares their size and entity tag and reads no byte (`verify --deep` does); then come _manifest.json (job, step, each file with size and checksum) and, last, _SUCCESS. A prefix that holds the outputs of another job, or of another step, is refused without --yes. What went to stdout before an altered output was found is not taken back.',
       examples: [
         'batchctl fetch last -o results/',
         'batchctl fetch key:month-end-2026-11 --step price -o priced.csv --header once',
         'batchctl fetch -o results/ --name {input}',
+        'batchctl fetch key:month-end-2026-11 -o s3://acme-reports/claims/2026-11/ --name totals-{task}.csv',
       ],
       exitCodes: [
         [0, 'fetched; stderr says how many outputs are missing'],
         [4, 'no such job or step, or no output yet'],
-        [7, "the target can't be written"],
+        [3, 'no credentials for the bucket, or it is denied'],
+        [7, "the target can't be written, or holds another job's outputs"],
         [9, 'an output was altered after it was published'],
       ],
       related: ['run', 'status', 'verify'],
@@ -80,6 +86,8 @@ export async function fetchVerb({ ctx, job, step, output, name, header }: FetchV
       target,
       header: header ?? null,
       name,
+      replace: ctx.flags.yes,
+      passed: killPoints(ctx.io.env),
       signal: ctx.signal,
       onProgress: ({ bytes }) => progress?.update(bytes, null),
     });
@@ -88,6 +96,7 @@ export async function fetchVerb({ ctx, job, step, output, name, header }: FetchV
     progress?.done(target.kind === 'stream' ? line : undefined);
     const missing = missingLine(view, result);
     if (missing !== null) ctx.warn(missing);
+    await deliverJob(ctx, view);
     if (target.kind !== 'stream') await answer(ctx, { json: result, text: line });
   } catch (error) {
     progress?.failed();
@@ -126,12 +135,12 @@ function checkFlags(
       hint: 'give -o DIR/ or -o FILE, or leave --json out',
     });
   }
-  if (target.kind === 'directory' && header !== undefined) {
-    throw new BatchctlError('usage', `--header once is for joined outputs, and ${target.text} is a directory`, {
+  if (hasNames(target) && header !== undefined) {
+    throw new BatchctlError('usage', `--header once is for joined outputs, and ${target.text} takes a file a task`, {
       hint: 'give -o FILE or -o -',
     });
   }
-  if (target.kind !== 'directory' && name !== undefined) {
+  if (!hasNames(target) && name !== undefined) {
     throw new BatchctlError('usage', `--name is for files in a directory, and ${target.text} is none`, {
       hint: 'give -o DIR/',
     });

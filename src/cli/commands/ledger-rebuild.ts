@@ -13,13 +13,18 @@ export function ledgerRebuildCommand(ctx: Context): CommandDefinition {
     writes: true,
     output: {
       type: 'object',
-      required: ['jobs', 'attempts', 'exact', 'unreadable', 'dryRun'],
+      required: ['jobs', 'attempts', 'exact', 'unreadable', 'damaged', 'dryRun'],
       properties: {
         jobs: { ...count, description: 'jobs that were told of' },
         attempts: { ...count, description: 'attempts that were told of, known before or not' },
         exact: { ...count, description: 'jobs whose counts are known to equal what the store says' },
         unreadable: {
           type: 'array',
+          items: { type: 'object', properties: { job: { type: 'string' }, why: { type: 'string' } } },
+        },
+        damaged: {
+          type: 'array',
+          description: 'failures that can not be read, or not wholly; they were told of as what is known of them',
           items: { type: 'object', properties: { job: { type: 'string' }, why: { type: 'string' } } },
         },
         dryRun: { type: 'boolean', description: 'true: nothing was told' },
@@ -29,7 +34,7 @@ export function ledgerRebuildCommand(ctx: Context): CommandDefinition {
       about:
         'Tells the ledger what the store says of every job. Only adds: it deletes nothing, may run while workers work, and be run again. The store keeps no record of workers, of waiting times and of attempts that were given back: those stay unknown.',
       examples: ['batchctl ledger rebuild', 'batchctl ledger rebuild --since 7d'],
-      exitCodes: [[0, 'done; jobs that can not be read are named']],
+      exitCodes: [[0, 'done; jobs and failures that can not be read are named']],
       related: ['verify', 'jobs', 'status', 'report'],
     },
     run: (input) => ledgerRebuild({ ctx, ...input }),
@@ -59,6 +64,7 @@ export async function ledgerRebuild({ ctx, since }: LedgerRebuildOptions): Promi
   });
   progress.done(`looked at ${formatMany(rebuilt.jobs, 'job')}`);
   for (const { job, why } of rebuilt.unreadable) ctx.warn(`${job} was passed over: ${why}`);
+  for (const { job, why } of rebuilt.damaged) ctx.warn(`${job} has a failure that can't be read wholly: ${why}`);
   const { jobs, attempts, exact } = rebuilt;
   const text = dryRun
     ? `would tell the ledger of ${formatMany(jobs, 'job')}`

@@ -1,11 +1,13 @@
 import { type Plan, planOf } from '../../jobs/plan.ts';
+import { machineLoad } from '../../lib/machine-load.ts';
 import { formatSize } from '../../lib/units.ts';
 import type { JobSpec } from '../../model/job.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
+import { distanceText } from '../deadline-text.ts';
 import { FORECAST_SCHEMA } from '../forecast-schema.ts';
-import { expectedTime } from '../forecast-text.ts';
-import { formatCount, formatMany } from '../format.ts';
+import { expectedTime, loadLines } from '../forecast-text.ts';
+import { formatCount, formatInstant, formatMany } from '../format.ts';
 import { localResources } from '../local-resources.ts';
 import { openJobFile } from '../open-job-file.ts';
 import { answer } from '../render.ts';
@@ -14,6 +16,7 @@ import { SUBMISSION_FLAGS, type SubmissionInput } from '../submission-flags.ts';
 import { prepareSubmission } from '../submit-with-progress.ts';
 
 const count = { type: 'integer', minimum: 0 };
+const time = { type: 'string', format: 'date-time' };
 
 export function planCommand(ctx: Context): CommandDefinition {
   return defineCommand({
@@ -36,13 +39,24 @@ export function planCommand(ctx: Context): CommandDefinition {
         messages: count,
         requests: { type: 'object', description: 'about', properties: { store: count, queue: count } },
         forecast: { ...FORECAST_SCHEMA, description: 'from earlier runs of the job; null when there is none' },
+        finishBy: { type: ['string', 'null'], format: 'date-time', description: 'the deadline that it would be given' },
+        maxCost: { type: ['number', 'null'], description: 'USD' },
+        projected: {
+          type: ['object', 'null'],
+          description: 'when it would end if it were submitted now, by the forecast',
+          properties: { low: time, expected: time, high: time },
+        },
         files: { type: 'array', items: { type: 'string' } },
       },
     },
     help: {
       about:
-        'What submit would do: inputs, parts, tasks, messages, files; and, where the job has run before, how long it will take. Writes nothing.',
-      examples: ['batchctl plan job.yaml', 'batchctl plan job.yaml --input claims.csv --json'],
+        'What submit would do: inputs, parts, tasks, messages, files, deadline; and, where the job has run before, how long it will take and whether that is in time. Writes nothing.',
+      examples: [
+        'batchctl plan job.yaml',
+        'batchctl plan job.yaml --finish-by "tomorrow 06:00"',
+        'batchctl plan job.yaml --input claims.csv --json',
+      ],
       exitCodes: [
         0,
         [3, 'the job file is not valid'],
@@ -75,13 +89,18 @@ export async function planSpec(
   const prepared = await prepareSubmission(ctx, spec, jobfile, input);
   const [platform, { profile }] = await Promise.all([ctx.platform(), ctx.config()]);
   const slots = profile.backend === 'local' ? localResources(profile, null).slots : 1;
-  const found = await planOf(platform, prepared, { slots, signal: ctx.signal });
-  await answer(ctx, { json: found, text: () => planText(ctx, found, jobfile) });
+  const found = await planOf(platform, prepared, { slots, load: machineLoad(), signal: ctx.signal });
+  await answer(ctx, { json: found, text: () => planText(ctx, found, { jobFile: jobfile, again: input.again }) });
 }
 
 const INPUTS_SHOWN = 20;
 
-async function planText(ctx: Context, found: Plan, jobfile: string | null): Promise<string> {
+interface Asked {
+  readonly jobFile: string | null;
+  readonly again: boolean;
+}
+
+async function planText(ctx: Context, found: Plan, asked: Asked): Promise<string> {
   const inputs = await renderTable(ctx, found.inputs.slice(0, INPUTS_SHOWN), [
     { title: 'input', value: ({ name }) => name, min: 12 },
     { title: 'size', value: ({ size }) => formatSize(size), align: 'right' },
@@ -114,7 +133,8 @@ async function planText(ctx: Context, found: Plan, jobfile: string | null): Prom
     '',
     ...(found.files.length === 0 ? [] : [`files: ${found.files.join(', ')}`]),
     `requests, about: ${formatCount(found.requests.store)} to the store, ${formatCount(found.requests.queue)} to queues`,
-    ...expectedLines(found, jobfile),
+    ...expectedLines(found, asked.jobFile),
+    ...(await limitLines(ctx, found, asked)),
   ].join('\n');
 }
 
@@ -126,6 +146,32 @@ function expectedLines({ forecast, name }: Plan, jobfile: string | null): readon
   const { unseen } = forecast;
   return [
     `expected: ${expectedTime(forecast)}, from ${formatMany(forecast.runs, 'earlier run')}; ${expectedTime(forecast.doubled)}`,
+    ...loadLines(forecast),
     ...(unseen.length === 0 ? [] : [`not in it, as nothing was seen of them: ${unseen.join(', ')}`]),
   ];
+}
+
+/** The limits that the job would be given, and how it stands to its deadline. A job that is there keeps its own. */
+async function limitLines(
+  ctx: Context,
+  { finishBy, maxCost, projected, existing }: Plan,
+  { again }: Asked,
+): Promise<readonly string[]> {
+  const [zone, now] = [await ctx.zone(), ctx.clock.now()];
+  const lines: string[] = [];
+  if (finishBy !== null) {
+    const deadline = Date.parse(finishBy);
+    lines.push(`finish by: ${formatInstant(deadline, zone, now)}`);
+    if (projected !== null) lines.push(`projected: ${lateness(projected, deadline, zone)}`);
+  }
+  if (maxCost !== null) lines.push(`at most $${maxCost.toFixed(2)}; what it will cost is not known here`);
+  if (existing === null || again || lines.length === 0) return lines;
+  return [...lines, `job ${existing.job} keeps the limits it has: batchctl adjust ${existing.job} changes them`];
+}
+
+function lateness({ expected, high }: NonNullable<Plan['projected']>, deadline: number, zone: string): string {
+  const [middle, end] = [Date.parse(expected), Date.parse(high)];
+  const text = `${formatInstant(middle, zone)}, ${distanceText(deadline - middle)}`;
+  if (middle > deadline || end <= deadline) return text;
+  return `${text}; one in ten runs would end after ${formatInstant(end, zone)}, ${distanceText(deadline - end)}`;
 }

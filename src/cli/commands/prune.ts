@@ -20,6 +20,7 @@ const LEFTOVERS: Readonly<Record<LeftoverKind, string>> = {
   workers: 'logs and orders of workers long gone',
   keepers: 'old marks of keepers',
   notices: 'old marks of notifications',
+  marks: 'open marks of retries that never began',
 };
 
 const PRUNE_OUTPUT: JsonSchema = {
@@ -45,7 +46,7 @@ const PRUNE_OUTPUT: JsonSchema = {
         type: 'object',
         properties: {
           job: { type: 'string' },
-          why: { enum: ['open', 'recent', 'read', 'unreadable'] },
+          why: { enum: ['open', 'recent', 'undelivered', 'read', 'unreadable'] },
           detail: { type: ['string', 'null'], description: 'its state, when it closed, who reads it, what is wrong' },
         },
       },
@@ -82,7 +83,7 @@ export function pruneCommand(ctx: Context): CommandDefinition {
     output: PRUNE_OUTPUT,
     help: {
       about:
-        "Removes closed jobs' outputs, parts, failures and logs; keeps job.json, journal, proofs and run keys, so that status, verify and history still answer and a run key is not run twice. Also removes submissions that were never committed, code that no job names, and what workers long gone left. Jobs that are open, or whose outputs an open job reads, stay. Asks first; --yes answers, --dry-run shows what would go.",
+        "Removes closed jobs' outputs, parts, failures and logs; keeps job.json, journal, proofs and run keys, so that status, verify and history still answer and a run key is not run twice. Also removes submissions that were never committed, code that no job names, and what workers long gone left. Jobs that are open, that are yet to be delivered, or whose outputs an open job reads, stay. Asks first; --yes answers, --dry-run shows what would go.",
       examples: ['batchctl prune --dry-run', 'batchctl prune --older-than 90d --yes', 'batchctl prune --all'],
       exitCodes: [
         [0, 'removed, or there was nothing to remove'],
@@ -113,13 +114,13 @@ export async function prune({ ctx, olderThan, all }: PruneOptions): Promise<void
   const choice = await choosePrunable(platform, age);
   const asked = choice.jobs.filter(({ begun }) => !begun);
   if (asked.length > 0) {
-    const unproven = asked.filter(({ view, proof }) => !proof && view.closed?.state === 'succeeded').length;
+    const unproven = asked.filter(({ state, proof }) => !proof && state === 'succeeded').length;
     if (unproven > 0)
       ctx.warn(`${formatMany(unproven, 'job')} succeeded without a proof: batchctl verify JOB keeps one`);
     await confirm(ctx, question(asked, platform.store.location));
   }
   const { dryRun } = ctx.flags;
-  const tasks = choice.jobs.reduce((sum, { view }) => sum + view.record.parts, 0);
+  const tasks = choice.jobs.reduce((sum, { parts }) => sum + parts, 0);
   const progress = tasks > LONG ? await startProgress(ctx, dryRun ? 'counting' : 'removing') : null;
   let done = 0;
   const pruned = await jobs
@@ -141,7 +142,7 @@ export async function prune({ ctx, olderThan, all }: PruneOptions): Promise<void
 }
 
 function question(jobs: readonly Prunable[], location: string): string {
-  const named = jobs.slice(0, 3).map(({ view }) => view.record.job);
+  const named = jobs.slice(0, 3).map(({ job }) => job);
   const names = jobs.length > named.length ? `${named.join(', ')}, ...` : named.join(', ');
   return `remove outputs, parts and logs of ${formatMany(jobs.length, 'closed job')} (${names}) from ${location}?`;
 }
@@ -193,6 +194,7 @@ async function textOf(ctx: Context, { jobs, leftovers, total }: Pruned, choice: 
 function warnSpared(ctx: Context, { spared }: Pruned): void {
   for (const { job, why, detail } of spared) {
     if (why === 'read') ctx.warn(`${job} stays: the open job ${detail} reads its outputs`);
+    if (why === 'undelivered') ctx.warn(`${job} stays: it is not delivered to ${detail} yet (batchctl why ${job})`);
     if (why === 'unreadable') ctx.warn(`${job} stays: ${detail}`);
   }
 }

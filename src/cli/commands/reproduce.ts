@@ -102,8 +102,11 @@ export async function reproduce({ ctx, job, task, output, run }: ReproduceOption
   let ran: ReproducedRun | null = null;
   if (run) {
     ctx.notice(`running ${named.name}/${named.task}, for at most ${formatDuration(made.task.step.timeout)}`);
-    const { runReproduced } = await import('../../worker/reproduce-run.ts');
-    ran = await runReproduced(made, ctx.signal);
+    const [{ runReproduced }, { SecretReader }] = await Promise.all([
+      import('../../worker/reproduce-run.ts'),
+      import('../../worker/secret-reader.ts'),
+    ]);
+    ran = await runReproduced(made, new SecretReader({ source: platform.secrets ?? null }), ctx.signal);
   }
   const asRecorded = ran === null ? null : isAsRecorded(named.name, recorded, ran.failure);
   await answer(ctx, {

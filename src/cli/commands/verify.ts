@@ -1,11 +1,13 @@
 import { resolve } from 'node:path';
 import { BatchctlError } from '../../errors.ts';
+import { deliveryLine } from '../../jobs/deliver/delivery-line.ts';
 import { findJob } from '../../jobs/find.ts';
 import { EvidenceFile } from '../../jobs/verify/evidence-file.ts';
 import { keepProof, proofLine } from '../../jobs/verify/proof.ts';
 import type { KeptProof } from '../../jobs/verify/proof-chain.ts';
 import { type Repaired, repairJob } from '../../jobs/verify/repair.ts';
 import { type VerifyOptions as VerifyJobOptions, verifyJob } from '../../jobs/verify/verify-job.ts';
+import { deliveryOf } from '../../model/delivery.ts';
 import type { VerifyResult } from '../../model/verify/verify-result.ts';
 import type { JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
@@ -81,8 +83,10 @@ export async function verify(options: VerifyOptions): Promise<void> {
   const { result, kept } = await prove(options, platform, view, long);
   const document = {
     ...{ ...result, proof: kept?.key ?? null, repair: repaired === null ? null : repairJson(repaired), check: null },
+    delivery: deliveryOf(view),
   };
   await answer(ctx, { json: document, text: () => verifyText(ctx, result, kept) });
+  if (document.delivery !== null && result.verdict === 'proven') ctx.notice(deliveryLine(document.delivery));
   refuseUnproven(result, ctx.flags.dryRun ? null : repaired);
 
   async function repairing(options: VerifyJobOptions): Promise<Repaired> {

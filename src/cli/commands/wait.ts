@@ -6,7 +6,8 @@ import { parseDuration } from '../../lib/units.ts';
 import { type CommandDefinition, defineCommand, parsed } from '../command.ts';
 import type { Context } from '../context.ts';
 import { deadlineText } from '../deadline-text.ts';
-import { jobExit, refuseUnended } from '../job-exit.ts';
+import { deliverJob } from '../deliver-job.ts';
+import { following, jobExit, refuseUnended } from '../job-exit.ts';
 import { Lateness } from '../lateness.ts';
 import { answer } from '../render.ts';
 import { STATUS_OUTPUT } from '../status-schema.ts';
@@ -21,7 +22,8 @@ export function waitCommand(ctx: Context): CommandDefinition {
     writes: false,
     output: STATUS_OUTPUT,
     help: {
-      about: 'Waits in silence until the job ends or is paused, and exits as it did: for scripts and cron.',
+      about:
+        'Waits in silence until the job ends or is paused, and exits as it did: for scripts and cron. A job with `deliver` has ended once its outputs are where it says.',
       examples: [
         'batchctl wait last',
         'batchctl wait key:month-end-2026-11 --timeout 6h',
@@ -31,7 +33,7 @@ export function waitCommand(ctx: Context): CommandDefinition {
         [0, 'the job succeeded'],
         [4, 'no such job'],
         [5, 'it failed or was cancelled'],
-        [6, 'not finished when --timeout passed, or late with --until-late'],
+        [6, 'not finished when --timeout passed or the credentials ended, or late with --until-late'],
         [7, 'it is paused'],
         10,
         130,
@@ -60,16 +62,19 @@ export async function waitFor({ ctx, job, timeout, untilLate }: WaitOptions): Pr
     });
   }
   const late = new AbortController();
+  const begun = ctx.clock.monotonic();
   const lateness = new Lateness(platform.leaseSeconds * 1_000);
-  const followed = await follow(platform, view, {
-    signal: AbortSignal.any([ctx.signal, late.signal]),
-    timeout: timeout ?? null,
-    watching: untilLate,
-    onStatus: (status) => {
-      if (lateness.isLate(status, ctx.clock.now())) late.abort();
-    },
+  const { followed, status } = await following(id, `batchctl wait ${id}`, async () => {
+    const to = await follow(platform, view, {
+      signal: AbortSignal.any([ctx.signal, late.signal]),
+      timeout: timeout ?? null,
+      watching: untilLate,
+      onStatus: (seen) => {
+        if (lateness.isLate(seen, ctx.clock.now())) late.abort();
+      },
+    });
+    return { followed: to, status: await statusOf(platform, to.view) };
   });
-  const status = await statusOf(platform, followed.view);
   if (followed.end === 'interrupted' && late.signal.aborted && !ctx.signal.aborted) {
     const when = deadlineText(lateness.seen ?? status, { zone: await ctx.zone(), now: ctx.clock.now() });
     throw new BatchctlError('notFinished', `job ${id} is late: ${when}; it goes on`, {
@@ -77,6 +82,9 @@ export async function waitFor({ ctx, job, timeout, untilLate }: WaitOptions): Pr
     });
   }
   refuseUnended(followed.end, id, `batchctl wait ${id}`);
-  await answer(ctx, { json: status, text: '' });
-  return jobExit(status);
+  const left = timeout === undefined ? null : timeout - (ctx.clock.monotonic() - begun) / 1_000;
+  const last = await deliverJob(ctx, followed.view, left);
+  const ended = last === followed.view ? status : await statusOf(platform, last);
+  await answer(ctx, { json: ended, text: '' });
+  return jobExit(ended);
 }

@@ -1,10 +1,13 @@
 import { findJob } from '../../jobs/find.ts';
 import { follow } from '../../jobs/follow.ts';
 import { statusOf } from '../../jobs/status.ts';
+import type { JobView } from '../../model/view.ts';
+import type { Platform } from '../../ports/platform.ts';
 import { tellNext } from '../after-job.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
-import { jobExit, refuseUnended } from '../job-exit.ts';
+import { deliverJob } from '../deliver-job.ts';
+import { following, jobExit, refuseUnended } from '../job-exit.ts';
 import { answer } from '../render.ts';
 import { liveView } from '../render-live.ts';
 import { STATUS_OUTPUT } from '../status-schema.ts';
@@ -16,12 +19,14 @@ export function watchCommand(ctx: Context): CommandDefinition {
     writes: false,
     output: STATUS_OUTPUT,
     help: {
-      about: 'Status, live, until the job ends or a guard pauses it. Ctrl-C ends the watching; the job goes on.',
+      about:
+        'Status, live, until the job ends or a guard pauses it; then its outputs are delivered, where the job says so and nobody has yet. Ctrl-C ends the watching; the job goes on.',
       examples: ['batchctl watch', 'batchctl watch last --json'],
       exitCodes: [
         [0, 'the job succeeded'],
         [4, 'no such job'],
         [5, 'it failed or was cancelled'],
+        [6, 'the credentials ended; the job goes on'],
         [7, 'it is paused'],
         10,
         130,
@@ -41,7 +46,12 @@ export interface WatchOptions {
 export async function watch({ ctx, job }: WatchOptions): Promise<number> {
   const platform = await ctx.platform();
   const view = await findJob(platform, job);
-  ctx.notice(`watching ${view.record.job}`);
+  const id = view.record.job;
+  ctx.notice(`watching ${id}`);
+  return await following(id, `batchctl watch ${id}`, () => watchTo(ctx, platform, view));
+}
+
+async function watchTo(ctx: Context, platform: Platform, view: JobView): Promise<number> {
   const live = liveView(ctx);
   try {
     const followed = await follow(platform, view, {
@@ -52,7 +62,7 @@ export async function watch({ ctx, job }: WatchOptions): Promise<number> {
     });
     live.close();
     refuseUnended(followed.end, view.record.job, `batchctl watch ${view.record.job}`);
-    const status = await statusOf(platform, followed.view);
+    const status = await statusOf(platform, await deliverJob(ctx, followed.view));
     await answer(ctx, { json: status, text: () => statusText(ctx, status) });
     tellNext(ctx, status);
     return jobExit(status);

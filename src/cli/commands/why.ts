@@ -1,3 +1,4 @@
+import type { Platform } from '../../ports/platform.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { JOB_TEXT } from '../job-argument.ts';
@@ -13,7 +14,7 @@ export function whyCommand(ctx: Context): CommandDefinition {
     output: WHY_OUTPUT,
     help: {
       about:
-        'Why a job is slow, stuck or failing: looks at its journal and outputs, the queues, the workers and what keeps them up, the ledger and the disks. The weightiest cause comes first, each with the command that mends it. Changes nothing.',
+        'Why a job is slow, stuck or failing: looks at its journal and outputs, the queues, the workers and what keeps them up, the ledger, the disks and the credentials. The weightiest cause comes first, each with the command that mends it. Changes nothing.',
       examples: ['batchctl why', 'batchctl why last --json'],
       exitCodes: [
         [0, 'nothing is wrong: it runs as it should, or it succeeded'],
@@ -33,19 +34,30 @@ export interface WhyOptions {
 
 /** Above this many tasks it takes long enough to say that it is at work. */
 const LONG = 20_000;
+const PATIENCE_MS = 3_000;
 
 /** Prints why a job doesn't do what it should; answers 11 if it found anything. Throws `notFound`, `usage`. */
 export async function why({ ctx, job }: WhyOptions): Promise<number> {
-  const { whyJob } = await import('../../jobs/why/why.ts');
+  const [{ whyJob }, { openPlatform }] = await Promise.all([
+    import('../../jobs/why/why.ts'),
+    import('../../platform.ts'),
+  ]);
+  const config = await ctx.config();
+  // One of its own: whoever asks why wants to hear that a service is away, and not to wait for it.
+  const opened: Platform[] = [];
+  const open = async (): Promise<Platform> => {
+    const platform = await openPlatform(config, { role: 'cli', onWarning: ctx.warn, patienceMs: PATIENCE_MS });
+    opened.push(platform);
+    return platform;
+  };
   const long = { progress: null as Awaited<ReturnType<typeof startProgress>> | null };
-  const found = await whyJob(
-    () => ctx.platform(),
-    job,
-    async ({ record }) => {
-      if (record.parts > LONG && ctx.io.stderr.isTTY === true)
-        long.progress = await startProgress(ctx, `looking at ${record.job}`);
-    },
-  ).finally(() => long.progress?.done());
+  const found = await whyJob(open, job, async ({ record }) => {
+    if (record.parts > LONG && ctx.io.stderr.isTTY === true)
+      long.progress = await startProgress(ctx, `looking at ${record.job}`);
+  }).finally(async () => {
+    long.progress?.done();
+    for (const platform of opened) await platform.close();
+  });
   const zone = await ctx.zone();
   await answer(ctx, { json: found, text: () => whyText(ctx, found, zone) });
   return found.causes.length === 0 ? 0 : 11;

@@ -8,6 +8,7 @@ import { faultsOf, withFaults } from '../../platform/rehearsed.ts';
 import { heedSupervisor, newWorkerId, openPlatform } from '../../platform.ts';
 import { type CommandDefinition, defineCommand, parsed, repeated, wholeNumber } from '../command.ts';
 import type { Context } from '../context.ts';
+import { unfinished } from '../job-exit.ts';
 import { localResources } from '../local-resources.ts';
 import { requireHere } from '../works-here.ts';
 
@@ -30,7 +31,7 @@ export function workerCommand(ctx: Context): CommandDefinition {
       examples: ['batchctl worker --until-empty', 'batchctl worker --group gpu --slots 4'],
       exitCodes: [
         [0, 'drained, or done'],
-        [6, 'upstream work that no worker takes'],
+        [6, 'upstream work that no worker takes, or the credentials ended'],
         [7, '--max-failures'],
         [8, 'gave up on a service'],
       ],
@@ -95,6 +96,8 @@ export async function worker({ ctx, ...options }: WorkerCommandOptions): Promise
       passed: killPoints(ctx.io.env),
       faults: faults === null ? null : (await import('../../worker/own-faults.ts')).ownFaults(faults),
     });
+  } catch (error) {
+    throw unfinished(error, `worker ${id} leaves its work to others`, 'the same command again');
   } finally {
     unlisten?.();
     await platform.close();

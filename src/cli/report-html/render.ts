@@ -80,9 +80,7 @@ ${workersSection(report, zone)}`;
 }
 
 function throughputSection(report: Report, zone: string): Html {
-  const { throughput, workers } = report;
-  const slots = workers.reduce((sum, worker) => sum + worker.slots, 0);
-  const chart = throughputChart(throughput, slots, zone);
+  const chart = throughputChart(report.throughput, report.totals.slots, zone);
   return section(
     'throughput',
     'Work over time',

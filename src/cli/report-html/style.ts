@@ -99,7 +99,7 @@ figcaption{display:flex;flex-wrap:wrap;gap:2px 18px;align-items:baseline;margin-
 .bar{stroke:var(--ground);stroke-width:1}
 path.bar{vector-effect:non-scaling-stroke}
 .bar.running{fill:none;stroke:var(--running);stroke-width:2}
-.limit{stroke:var(--text);stroke-width:1.5;stroke-dasharray:5 3}
+.limit{fill:none;stroke:var(--text);stroke-width:1.5;stroke-dasharray:5 3;vector-effect:non-scaling-stroke}
 .hit,.hits{fill:transparent}
 .hit:hover,.hits rect:hover{fill:var(--text);fill-opacity:.14}
 .mark-ground{fill:var(--ground);stroke:var(--line)}

@@ -56,6 +56,18 @@ export function columns(values: readonly number[], height: number, from = 0, wid
   return trusted(open ? `${path}H${left(values.length)}V${n(height)}Z` : '');
 }
 
+/** Equal steps next to each other as one line; values are shares of the height, 0 to 1. */
+export function steps(values: readonly number[], height: number): Html {
+  const y = (value: number): number => n(height - Math.min(1, value) * height);
+  const left = (i: number): number => Math.round((i * WIDE) / values.length);
+  const path = values.map((value, i) => {
+    const before = values[i - 1];
+    if (before === undefined) return `M0 ${y(value)}`;
+    return y(before) === y(value) ? '' : `H${left(i)}V${y(value)}`;
+  });
+  return trusted(values.length === 0 ? '' : `${path.join('')}H${WIDE}`);
+}
+
 /** A reader's word for a drawing: shown while the pointer rests on it. */
 export function tip(text: string): Html {
   return html`<title>${text}</title>`;

@@ -4,7 +4,7 @@ import { baseAxis, roomFor, rules, valueAxis } from './axis.ts';
 import { type Html, html, type Insert } from './html.ts';
 import { legend } from './legend.ts';
 import { niceTicks, type Tick, timeCharacters, timeTicks } from './scale.ts';
-import { chart, columns, n, stretched, tip, x } from './svg.ts';
+import { chart, columns, n, steps, stretched, tip, x } from './svg.ts';
 import { clockOf, formatPace, formatSeconds, formatShort, rateUnit } from './words.ts';
 
 type Bin = Throughput['bins'][number];
@@ -20,7 +20,8 @@ const TROUBLES = [
 
 /**
  * What happened over time, in panels above each other that share their time axis: tasks done; what did not end well, on a
- * scale of its own so that one failure among thousands is seen; attempts under way.
+ * scale of its own so that one failure among thousands is seen; attempts under way, below the slots that were there, of
+ * which there were at most `slots` at once.
  */
 export function throughputChart(throughput: Throughput, slots: number, zone: string): Html | null {
   const { bins, seconds, from } = throughput;
@@ -118,16 +119,17 @@ function runningPanel({ bins }: Throughput, slots: number, ticksFor: TicksFor): 
   const peak = Math.max(...bins.map(({ running }) => running));
   const ticks = niceTicks(Math.max(peak, slots), 2, true);
   const max = ticks.at(-1) ?? 1;
-  const line = n(TOP + height - (slots / max) * height);
   return panel(
     'Attempts running',
-    slots > 0 ? legend([{ swatch: { kind: 'limit' }, words: `${formatMany(slots, 'slot')} of all workers` }]) : null,
+    slots > 0
+      ? legend([{ swatch: { kind: 'limit' }, words: `slots of the workers there, at most ${n(slots)}` }])
+      : null,
     [
       chart(
         {
           id: 'throughput-running',
           title: 'Attempts running, over time',
-          text: `At most ${n(peak)} on average over a bin; ${formatMany(slots, 'slot')}.`,
+          text: `At most ${n(peak)} on average over a bin; at most ${formatMany(slots, 'slot')} at once.`,
           height: TOP + height + BASE,
         },
         [
@@ -139,9 +141,14 @@ function runningPanel({ bins }: Throughput, slots: number, ticksFor: TicksFor): 
             html`<path class="running area" d="${columns(
               bins.map(({ running }) => running / max),
               height,
-            )}"/>`,
+            )}"/>${
+              slots > 0 &&
+              html`<path class="limit" d="${steps(
+                bins.map((bin) => bin.slots / max),
+                height,
+              )}"/>`
+            }`,
           ),
-          slots > 0 && html`<line class="limit" x1="0" x2="100%" y1="${line}" y2="${line}"/>`,
         ],
       ),
     ],

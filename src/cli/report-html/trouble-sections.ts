@@ -79,13 +79,14 @@ export function slowestSection({ job, slowest }: Report): Html {
 }
 
 /** Who worked, when, and how much of it. */
-export function workersSection({ workers }: Report, zone: string): Html {
+export function workersSection({ workers, totals }: Report, zone: string): Html {
   const shown = workers.slice(0, WORKERS);
-  const slots = workers.reduce((sum, worker) => sum + worker.slots, 0);
   return section(
     'workers',
     'Workers',
-    workers.length === 0 ? null : `${formatMany(workers.length, 'worker')}, ${formatMany(slots, 'slot')}.`,
+    workers.length === 0
+      ? null
+      : `${formatMany(workers.length, 'worker')}, at most ${formatMany(totals.slots, 'slot')} at once.`,
     [
       shown.length === 0
         ? html`<p class="note">No worker has taken any of it yet.</p>`

@@ -1,3 +1,4 @@
+import { randomId } from '../../lib/id.ts';
 import { formatSize } from '../../lib/units.ts';
 import { VERSION } from '../../lib/version.ts';
 import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
@@ -17,21 +18,29 @@ export function gridChecks(platform: Platform): readonly Check[] {
   open.catch(() => undefined);
   return [
     { check: 'createIfAbsent', run: () => createCheck(platform) },
-    { check: 'diskSpace', run: () => spaceCheck(platform) },
-    { check: 'ledger', run: () => ledgerCheck(platform) },
-    { check: 'queue', run: () => queueCheck(platform) },
+    ...(platform.remote === true ? [] : localServices(platform)),
     { check: 'workers', run: () => workersCheck(platform) },
-    { check: 'supervisors', run: () => supervisorsCheck(platform) },
+    ...(platform.remote === true ? [] : [{ check: 'supervisors', run: () => supervisorsCheck(platform) }]),
     { check: 'versions', run: async () => versionsCheck(await open) },
     { check: 'openJobs', run: async () => openJobsCheck(platform, await open) },
     { check: 'deadLetters', run: async () => deadLettersCheck(platform, await open) },
   ];
 }
 
+/** Elsewhere the services are looked at before any of this, one by one. */
+function localServices(platform: Platform): readonly Check[] {
+  return [
+    { check: 'diskSpace', run: () => spaceCheck(platform) },
+    { check: 'ledger', run: () => ledgerCheck(platform) },
+    { check: 'queue', run: () => queueCheck(platform) },
+  ];
+}
+
 /** The primitive on which everything stands (law 2): of two puts of a name, one is told that it made it. */
-async function createCheck({ store, who }: Platform): Promise<Finding> {
-  const key = `workers/doctor-${who.replace(/[^A-Za-z0-9-]/g, '-')}-${process.pid}/probe`;
-  const mend = 'use a root on a local disk: two workers could publish the same task';
+async function createCheck({ store, who, remote }: Platform): Promise<Finding> {
+  // No other process's, nor what one left that was killed.
+  const key = `workers/doctor-${who.replace(/[^A-Za-z0-9-]/g, '-')}-${randomId(10)}/probe`;
+  const mend = `use ${remote === true ? 'AWS itself, or an endpoint that heeds If-None-Match' : 'a root on a local disk'}: two workers could publish the same task`;
   try {
     const first = await store.put(key, 'one', { ifAbsent: true });
     const second = await store.put(key, 'two', { ifAbsent: true });

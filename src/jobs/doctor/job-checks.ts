@@ -80,7 +80,9 @@ export async function openJobsCheck(platform: Platform, { views, uncommitted }: 
     const others = running.length === 1 ? '' : ` and ${running.length - 1} more`;
     return warn(
       `nobody works on or looks at ${first.record.job}${others}: no worker is up`,
-      'batchctl scale 1, to keep one up; batchctl worker --until-empty, to work here and now',
+      platform.remote === true
+        ? 'batchctl worker --here --until-empty, on any machine that may reach the queues'
+        : 'batchctl scale 1, to keep one up; batchctl worker --until-empty, to work here and now',
     );
   }
   const texts = [`${running.length} running`, `${paused.length} paused`];

@@ -37,7 +37,8 @@ const WORKERS = 1_000;
 
 /**
  * The causes of a job's failures as the job stands, the most frequent first. Memory is that of the causes and of
- * their runs of tasks, never an object a task. Throws `newer` and `corrupt` for a `failed/` that can't be read.
+ * their runs of tasks, never an object a task. A `failed/` that can't be read
+ * has a cause of its own, which names it. Throws `newer` for one of a later version.
  */
 export async function causesOf(
   platform: Platform,

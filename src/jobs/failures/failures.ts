@@ -1,11 +1,11 @@
 import { ahead } from '../../lib/ahead.ts';
-import { parseStored } from '../../lib/json.ts';
 import type { TaskBits } from '../../model/bits.ts';
-import type { Failure, FailureRecord } from '../../model/failure.ts';
+import type { Failure } from '../../model/failure.ts';
 import { failedKey } from '../../model/keys.ts';
 import { type JobView, roundOf } from '../../model/view.ts';
 import type { LedgerTask } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
+import { type FailureFound, readFailureObject } from '../failure-object.ts';
 
 /** One task's failure for good, as far as it is remembered. */
 export interface TaskFailure extends Failure {
@@ -68,25 +68,21 @@ async function* failedInLedger(platform: Platform, view: JobView, step: number):
   }
 }
 
-/** A `failed/` object of the task's own round; null if it provably is gone. Throws `newer`, `corrupt`. */
+/** A `failed/` object of the task's own round, as far as it can be read; null if it provably is gone. Throws `newer`. */
 export async function readFailed(
   platform: Platform,
   view: JobView,
   step: number,
   task: number,
-): Promise<FailureRecord | null> {
+): Promise<FailureFound | null> {
   const name = view.record.spec.steps[step]?.name ?? '';
-  const key = failedKey(view.record.job, name, task, roundOf(view, step, task));
-  const bytes = await platform.store.read(key);
-  return bytes === null ? null : parseStored<FailureRecord>(key, bytes);
+  return readFailureObject(platform.store, failedKey(view.record.job, name, task, roundOf(view, step, task)));
 }
 
 async function readFailure(platform: Platform, view: JobView, step: number, task: number): Promise<TaskFailure> {
-  const record = await readFailed(platform, view, step, task);
-  if (record === null) return { task, reason: 'unknown', exitCode: null, error: null, worker: null, endedAt: null };
-  const { exitCode, error, worker } = record;
-  const endedAt = Date.parse(record.endedAt);
-  return { task, reason: record.reason, exitCode, error, worker, endedAt: Number.isNaN(endedAt) ? null : endedAt };
+  const found = await readFailed(platform, view, step, task);
+  const { reason = null, exitCode = null, error = null, worker = null, endedAt = null } = found ?? {};
+  return { task, reason: reason ?? 'unknown', exitCode, error, worker, endedAt };
 }
 
 function failureIn({ task, reason, exitCode, error, worker, endedAt }: LedgerTask): TaskFailure {

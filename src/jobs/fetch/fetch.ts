@@ -1,8 +1,13 @@
+import { BatchctlError } from '../../errors.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
+import { BucketPlace } from './bucket-place.ts';
 import { type ChosenStep, chooseStep, publishedTasks } from './choose.ts';
+import { fillPlace, type PlacePoint } from './fill-place.ts';
 import { fetchIntoDirectory } from './into-directory.ts';
 import { type Joining, joinIntoFile, joinOutputs } from './join.ts';
+import { joinIntoObject } from './join-into-object.ts';
+import { MARKER, type PlaceManifest } from './manifest.ts';
 import { checkDistinct, fileNamer } from './names.ts';
 import { type FetchProgress, Tally } from './tally.ts';
 import type { FetchTarget } from './target.ts';
@@ -15,7 +20,11 @@ export interface FetchOptions {
   readonly header: 'once' | null;
   /** How files in a directory are named: `{task}`, `{input}`, `{step}`, `{job}`, `{name}`. */
   readonly name?: string | undefined;
+  /** True: outputs of another job in the same place of a bucket may be replaced. */
+  readonly replace?: boolean;
   readonly signal?: AbortSignal;
+  /** For crash tests. */
+  readonly passed?: (point: PlacePoint) => void;
   /** Called as outputs are written. */
   readonly onProgress?: (progress: FetchProgress) => void;
 }
@@ -54,6 +63,20 @@ export async function fetchOutputs(platform: Platform, view: JobView, options: F
       await fetchIntoDirectory({ ...joining, platform, directory: target.path, nameOf, distinct });
       break;
     }
+    case 'bucket': {
+      await checkDistinct(pattern, nameOf, tasks);
+      const distinct = pattern.includes('{task}') || chosen.total <= 1;
+      const place = new BucketPlace(target.text, await platform.bucket(target.bucket), target.prefix, source);
+      await fillPlace({
+        ...{ ...joining, place, nameOf, distinct, marker: MARKER, passed: options.passed },
+        of: manifestHead(view, chosen.step.name),
+        mayReplace: (standing) => (options.replace === true ? null : refuseOther(target.text, standing)),
+      });
+      break;
+    }
+    case 'object':
+      await joinIntoObject(joining, await platform.bucket(target.bucket), target.key);
+      break;
     case 'file':
       await joinIntoFile(joining, target.path, platform.clock.now());
       break;
@@ -66,6 +89,18 @@ export async function fetchOutputs(platform: Platform, view: JobView, options: F
   const { outputs, bytes, kept } = tally.now;
   const missing = chosen.total - outputs;
   return { job, step: chosen.step.name, outputs, missing, bytes, output: target.text, kept };
+}
+
+/** Whose outputs these are, for the manifest of a place. */
+export function manifestHead({ record, round }: JobView, step: string) {
+  const { job, spec, createdAt } = record;
+  return { job, name: spec.name, step, round, createdAt };
+}
+
+function refuseOther(place: string, { job, step }: PlaceManifest): BatchctlError {
+  return new BatchctlError('refused', `${place} holds the outputs of ${step} of job ${job}`, {
+    hint: 'name another place; or say --yes: they are replaced, and those that this job has no such file for removed',
+  });
 }
 
 /** What is told of outputs that aren't there, in a line; null when all are. */

@@ -55,7 +55,12 @@ export async function fetchIntoDirectory(options: IntoDirectory): Promise<void> 
   await eachParallel(options.tasks, IN_FLIGHT, one, options.signal);
 }
 
-async function isThere(path: string, file: OutputFile, signal: AbortSignal): Promise<boolean> {
+/** True when the file is there, with the right size and checksum. */
+export async function isThere(
+  path: string,
+  file: Pick<OutputFile, 'size' | 'checksum'>,
+  signal: AbortSignal,
+): Promise<boolean> {
   try {
     const stats = lstatSync(path);
     if (!stats.isFile() || stats.size !== file.size) return false;
@@ -68,8 +73,9 @@ async function isThere(path: string, file: OutputFile, signal: AbortSignal): Pro
   }
 }
 
-async function fetchFile(
-  { platform, source, directory }: IntoDirectory,
+/** Fetches one file: it appears at `path` whole, and right. `directory` takes the draft. */
+export async function fetchFile(
+  { platform, source, directory }: Pick<IntoDirectory, 'platform' | 'source' | 'directory'>,
   task: number,
   file: OutputFile,
   path: string,
@@ -135,7 +141,7 @@ async function streamInto(draft: string, chunks: AsyncIterable<Uint8Array>): Pro
   }
 }
 
-async function makeDirectory(path: string): Promise<void> {
+export async function makeDirectory(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true });
   } catch (error) {

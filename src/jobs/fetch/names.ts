@@ -26,7 +26,7 @@ export function fileNamer(
 ): { readonly nameOf: FileNamer; readonly pattern: string } {
   const many = chosen.step.output === 'files';
   const whole = given ?? (chosen.gathered ? '{step}' : '{task}');
-  checkPattern(whole, chosen, many);
+  checkNamePattern(whole, chosen);
   const pattern = many && !whole.includes('{name}') ? `${whole}/{name}` : whole;
   const inputOf = pattern.includes('{input}') ? namesOfInputs(store, view, chosen) : null;
   const nameOf: FileNamer = async (task, file) => {
@@ -48,7 +48,9 @@ function namesOfInputs(store: ObjectStore, view: JobView, { index }: ChosenStep)
   return takesFiles(steps, start) ? fileNames(store, view, start) : inputNames(store, view);
 }
 
-function checkPattern(pattern: string, chosen: ChosenStep, many: boolean): void {
+/** Throws `usage` for a pattern that can't name the outputs of such a step. */
+export function checkNamePattern(pattern: string, chosen: Pick<ChosenStep, 'step' | 'gathered'>): void {
+  const many = chosen.step.output === 'files';
   const wrong = (why: string, hint: string): BatchctlError =>
     new BatchctlError('usage', `--name ${pattern}: ${why}`, { hint });
   for (const [text, name = ''] of pattern.matchAll(PLACEHOLDER)) {

@@ -1,11 +1,16 @@
 import { realpathSync, type Stats, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { BatchctlError, hasCode } from '../../errors.ts';
+import { isS3Uri, parseS3Uri } from '../../model/s3-uri.ts';
 
 /** Where fetched outputs go. */
 export type FetchTarget =
   /** One file a task. */
   | { readonly kind: 'directory'; readonly path: string; readonly text: string }
+  /** The same below a prefix of a bucket (empty, or with a slash at its end), with a manifest and a marker. */
+  | { readonly kind: 'bucket'; readonly bucket: string; readonly prefix: string; readonly text: string }
+  /** Joined in task order, in one object. */
+  | { readonly kind: 'object'; readonly bucket: string; readonly key: string; readonly text: string }
   /** Joined in task order; appears whole or not at all. */
   | { readonly kind: 'file'; readonly path: string; readonly text: string }
   /** Joined in task order, as it comes: `write` resolves when more may come. */
@@ -19,14 +24,15 @@ export interface TargetPlace {
 }
 
 /**
- * What `-o` says: `-` is stdout; a text that ends in `/`, or a directory that exists, is a directory; else a file.
+ * What `-o` says: `-` is stdout; `s3://` a bucket; a text that ends in `/`, or a directory that exists, is a directory; else a file.
  * Opens and writes nothing. Throws `usage` for an empty text, `config` for a place that this profile can't write to.
  */
 export function parseTarget(text: string, place: TargetPlace): FetchTarget {
   if (text === '-') return { kind: 'stream', write: place.write, text };
+  if (isS3Uri(text)) return bucketTarget(text);
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) {
-    throw new BatchctlError('config', `-o ${text}: this profile fetches to files and to stdout`, {
-      hint: 'give a directory (DIR/), a file or -',
+    throw new BatchctlError('config', `-o ${text}: outputs are fetched to files, to stdout and to s3://`, {
+      hint: 'give a directory (DIR/), a file, - or s3://BUCKET/PREFIX/',
     });
   }
   if (text === '' || text.includes('\0')) {
@@ -44,6 +50,21 @@ export function parseTarget(text: string, place: TargetPlace): FetchTarget {
   // A link to a file stays a link: what it names is replaced.
   return { kind: 'file', path: stats === null ? path : realpathSync(path), text };
 }
+
+function bucketTarget(text: string): FetchTarget {
+  const uri = parseS3Uri(text);
+  if (uri === null) {
+    throw new BatchctlError('usage', `-o ${text}: expected s3://BUCKET/PREFIX/ or s3://BUCKET/KEY`, {
+      hint: 'with / at its end each output is an object of its own; without, they are joined into one',
+    });
+  }
+  const { bucket, key } = uri;
+  if (key === '' || key.endsWith('/')) return { kind: 'bucket', bucket, prefix: key, text };
+  return { kind: 'object', bucket, key, text };
+}
+
+/** True where each output keeps a name of its own. */
+export const hasNames = ({ kind }: Pick<FetchTarget, 'kind'>): boolean => kind === 'directory' || kind === 'bucket';
 
 /** True for what can't be replaced by a rename: a device, a pipe (`/dev/null`). */
 export function isSpecial(path: string): boolean {

@@ -85,7 +85,7 @@ function progressOf({ signal, onProgress }: ReportOptions, counts: readonly Step
 
 async function proofOf({ store }: Platform, job: string, proof: StoredProof): Promise<Report['proof']> {
   let key = '';
-  for await (const found of store.list(proofsPrefix(job))) key = found.key;
+  for await (const found of store.keys(proofsPrefix(job))) key = found;
   return { key, when: proof.when, deep: proof.result.deep };
 }
 

@@ -5,10 +5,10 @@ import { emptyView, foldJournal, type JobView } from '../../model/view.ts';
 
 /** So many of the newest are told. */
 const TOLD = 100;
-/** What people and guards decide; the rest follows from the job's own course. */
+/** What people and guards decide, and where the outputs went; the rest follows from the job's own course. */
 const DECIDED: readonly EntryWhat[] = [
   ...(['pause', 'resume', 'cancel', 'stop', 'adjust', 'kill'] as const),
-  ...(['skip', 'unskip', 'retry', 'prune'] as const),
+  ...(['skip', 'unskip', 'retry', 'delivered', 'undelivered', 'prune'] as const),
 ];
 
 /** What was decided of a job, oldest first, in the words of `history`. */

@@ -1,7 +1,7 @@
 import { logKey } from '../../model/keys.ts';
 import { type Measured, ReportSums } from '../../model/report/report-sums.ts';
 import type { KnownWorker } from '../../model/report/worker-sums.ts';
-import { type JobView, roundOf } from '../../model/view.ts';
+import { isSkipped, type JobView, roundOf } from '../../model/view.ts';
 import type { LedgerWorker } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { attemptPages } from './attempts.ts';
@@ -33,6 +33,7 @@ export async function measure(
     workers: new Map(seen.map((worker) => [worker.worker, known(worker, aliveSince)])),
     slots: (step) => spec.steps[indexes.get(step) ?? -1]?.needs.slots ?? 1,
     askedRound: (step, task) => roundOf(view, indexes.get(step) ?? -1, task),
+    skipped: (step, task) => isSkipped(view, indexes.get(step) ?? -1, task),
     logOf: ({ step, task, attempt }) => logKey(job, step, task, attempt),
   });
   let read = 0;
@@ -44,6 +45,6 @@ export async function measure(
   return sums.measured();
 }
 
-function known({ host, slots, seenAt, state }: LedgerWorker, aliveSince: number): KnownWorker {
-  return { host, slots, seenAt, alive: state !== 'gone' && seenAt >= aliveSince };
+function known({ host, slots, startedAt, seenAt, state }: LedgerWorker, aliveSince: number): KnownWorker {
+  return { host, slots, startedAt, seenAt, alive: state !== 'gone' && seenAt >= aliveSince };
 }

@@ -37,7 +37,7 @@ export function stepReports(
 
 /** The sums over all steps. */
 export function totalsReport(steps: readonly StepReport[], measured: Measured): TotalsReport {
-  const { attempts, usefulSeconds, lostSeconds, slotSeconds, busySeconds, startedAt, endedAt } = measured;
+  const { attempts, usefulSeconds, lostSeconds, slotSeconds, mostSlots, busySeconds, startedAt, endedAt } = measured;
   const sum = (of: (step: StepReport) => number): number => steps.reduce((total, step) => total + of(step), 0);
   const done = sum((step) => step.done);
   const span = startedAt === null || endedAt === null ? 0 : (endedAt - startedAt) / 1_000;
@@ -53,7 +53,7 @@ export function totalsReport(steps: readonly StepReport[], measured: Measured): 
     bytesIn: sum((step) => step.bytesIn),
     bytesOut: sum((step) => step.bytesOut),
     cpuSeconds: cpu.length === 0 ? null : rounded(cpu.reduce((total, seconds) => total + seconds, 0)),
-    ...{ usefulSeconds, lostSeconds, slotSeconds },
+    ...{ usefulSeconds, lostSeconds, slots: mostSlots, slotSeconds },
     utilisation: slotSeconds === 0 ? null : Math.min(1, rounded(busySeconds / slotSeconds)),
     rate: span === 0 ? null : rounded(done / span),
   };

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import { closeSync, constants, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import { BatchctlError, hasCode } from '../../errors.ts';
+import { BatchctlError, hasCode, isKind } from '../../errors.ts';
 import type { FilePin, JobInput } from '../../model/job.ts';
 import type { FilePart, Part, PiecePart } from '../../model/part.ts';
+import type { OpenBucket } from '../../ports/bucket.ts';
 import type { ObjectStore, ReadOptions } from '../../ports/object-store.ts';
+import { versionReader } from './bucket-source.ts';
 import { checkPin } from './file-pin.ts';
 import { changedInput } from './split-source.ts';
 
@@ -12,6 +14,8 @@ export interface StageOptions {
   /** The part's input as the job was accepted with it; null for parts without one. */
   readonly input: JobInput | null;
   readonly store: Pick<ObjectStore, 'read' | 'get'>;
+  /** For inputs that lie in buckets named whole. */
+  readonly bucket?: OpenBucket;
   /** A file that is created, or written over; void after an error. */
   readonly target: string;
   readonly signal?: AbortSignal;
@@ -51,11 +55,11 @@ export async function stagePart(part: Part | FilePart, options: StageOptions): P
       `part ${part.n} is a range of ${input.name}, a pipe, of which only pieces are kept`,
     );
   }
-  const bytes =
-    source.kind === 'file'
-      ? await copyFileRanges(input.name, source.path, source.pin, ranges, options)
-      : await copyObjectRanges(input.name, source.key, source.etag, ranges, options);
-  return { bytes };
+  if (source.kind === 'file') {
+    return { bytes: await copyFileRanges(input.name, source.path, source.pin, ranges, options) };
+  }
+  const at = source.kind === 'store' ? options : { ...options, store: await readerOf(source, options) };
+  return { bytes: await copyObjectRanges(input.name, source, ranges, at) };
 }
 
 /** What a part that holds no bytes gives its command as stdin: an item's line, a range's index, a grid's JSON. */
@@ -117,17 +121,26 @@ function openInput(name: string, path: string): number {
   }
 }
 
+async function readerOf(
+  { bucket, version }: Extract<JobInput['source'], { kind: 's3' }>,
+  { bucket: open }: StageOptions,
+): Promise<StageOptions['store']> {
+  if (open === undefined) throw new BatchctlError('config', `s3://${bucket} can't be reached from here`);
+  return versionReader(await open(bucket), version);
+}
+
 async function copyObjectRanges(
   name: string,
-  key: string,
-  etag: string,
+  source: Extract<JobInput['source'], { etag: string }>,
   ranges: readonly Range[],
   options: StageOptions,
 ): Promise<number> {
+  const { key, etag } = source;
+  const place = source.kind === 's3' ? source.bucket : '';
   return withTarget(options.target, async (write) => {
     for (const range of ranges) {
       const isHeader = ranges.length === 2 && range === ranges[0];
-      const cacheKey = `${key} ${etag} ${range.length}`;
+      const cacheKey = `${place} ${key} ${etag} ${range.length}`;
       const cached = isHeader ? options.headers?.get(cacheKey) : undefined;
       if (cached !== undefined) {
         write(cached);
@@ -137,6 +150,8 @@ async function copyObjectRanges(
       const got = await readObject(key, { range, etag }, range.length, options, (bytes) => {
         write(bytes);
         if (isHeader) kept.push(bytes);
+      }).catch((error: unknown) => {
+        throw isKind(error, 'changed') ? changedInput(name, 'it was written again', error) : error;
       });
       if (got === null) throw changedInput(name, 'it is gone');
       if (got !== range.length) throw changedInput(name, `it ends at byte ${range.offset + got}`);

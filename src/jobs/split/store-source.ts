@@ -1,6 +1,6 @@
 import { PassThrough, type Readable } from 'node:stream';
 import { BatchctlError } from '../../errors.ts';
-import type { ObjectStore } from '../../ports/object-store.ts';
+import type { ObjectInfo, ObjectStore } from '../../ports/object-store.ts';
 import { changedInput, detectCompression, type RandomAccess, type SplitSource } from './split-source.ts';
 
 /** An object that is cut in place. */
@@ -13,14 +13,15 @@ export interface StoreSource extends SplitSource {
 /** How many ranges asked for ahead are kept. */
 const BLOCKS = 32;
 
-/** An object of the store, pinned by its entity tag. Throws `notFound` if there is none. */
+/** An object of the store, pinned by its entity tag; `known`: what a look told of it. Throws `notFound` if there is none. */
 export async function openStoreSource(
   index: number,
   store: Pick<ObjectStore, 'head' | 'read' | 'get'>,
   key: string,
   name = `store:${key}`,
+  known: ObjectInfo | null = null,
 ): Promise<StoreSource> {
-  const info = await store.head(key);
+  const info = known ?? (await store.head(key));
   if (info === null) {
     throw new BatchctlError('notFound', `the input ${name} does not exist`, { hint: 'see `batchctl ls`' });
   }

@@ -6,11 +6,15 @@ import { BatchctlError, hasCode } from '../../errors.ts';
 import { ahead } from '../../lib/ahead.ts';
 import type { JobInput, SplitSpec } from '../../model/job.ts';
 import { dataKey } from '../../model/keys.ts';
+import { isS3Uri } from '../../model/s3-uri.ts';
+import type { OpenBucket } from '../../ports/bucket.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
+import { openBucketSource } from '../split/bucket-source.ts';
 import { type FileSource, openFileSource, statFileSource } from '../split/file-source.ts';
 import { openPipeSource } from '../split/pipe-source.ts';
 import type { SplitSource } from '../split/split-source.ts';
 import { openStoreSource } from '../split/store-source.ts';
+import { type BucketTarget, bucketTargets } from './bucket-inputs.ts';
 import type { FileChecksums } from './file-checksums.ts';
 import { type FindSource, findOutputs } from './job-outputs.ts';
 import { uploadedInput } from './upload-inputs.ts';
@@ -25,6 +29,8 @@ export interface FoundInput {
 
 export interface InputPlace {
   readonly store: ObjectStore;
+  /** Opens the buckets that `s3://` names. */
+  readonly bucket: OpenBucket;
   /** Bare paths are relative to it. */
   readonly directory: string;
   readonly stdin: Readable | null;
@@ -43,7 +49,7 @@ export function needsNoInput(split: SplitSpec): boolean {
 
 /**
  * Finds every input that the names mean, in their order: a path, a pattern, a directory (all files below it), `store:KEY`
- * (a prefix when it ends in `/` or `*`), `job:JOB/STEP` (a job's outputs), `-` for stdin. Throws `notFound` for a name that
+ * or `s3://BUCKET/KEY` (a prefix when it ends in `/` or `*`), `job:JOB/STEP` (a job's outputs), `-` for stdin. Throws `notFound` for a name that
  * matches nothing, `refused` for a job that has not succeeded.
  */
 export async function findInputs(names: readonly string[], place: InputPlace): Promise<readonly FoundInput[]> {
@@ -52,7 +58,7 @@ export async function findInputs(names: readonly string[], place: InputPlace): P
     for (const name of names) {
       const targets = await targetsOf(name, place);
       // A file that is open is one to close, so files are opened one by one; objects are looked up ahead.
-      const atOnce = targets.every(({ kind }) => kind === 'store') ? AHEAD : 1;
+      const atOnce = targets.every(({ kind }) => kind === 'store' || kind === 's3') ? AHEAD : 1;
       const numbered = targets.map((target, at) => ({ target, index: found.length + at }));
       for await (const input of ahead(numbered, atOnce, ({ target, index }) => open(target, index, place))) {
         found.push(input);
@@ -76,6 +82,7 @@ type Target =
   | { readonly kind: 'file'; readonly at: string; readonly name: string }
   /** `checksum` where it is known. */
   | { readonly kind: 'store'; readonly at: string; readonly name: string; readonly checksum: string | null }
+  | BucketTarget
   | { readonly kind: 'pipe' };
 
 async function targetsOf(name: string, place: InputPlace): Promise<readonly Target[]> {
@@ -85,9 +92,10 @@ async function targetsOf(name: string, place: InputPlace): Promise<readonly Targ
     const outputs = await findOutputs(name, place.store, place.findSource);
     return outputs.map(({ key, ...known }) => ({ kind: 'store', at: key, ...known }));
   }
-  if (/^(s3|https?):/.test(name)) {
-    throw new BatchctlError('config', `the input ${name} can't be read with this profile`, {
-      hint: 'name a local file, or store:KEY for one that batchctl upload put',
+  if (isS3Uri(name)) return bucketTargets(name, place.bucket);
+  if (/^https?:/.test(name)) {
+    throw new BatchctlError('config', `the input ${name} can't be read: batchctl reads no web addresses`, {
+      hint: 'download it first; or name s3://BUCKET/KEY, or store:KEY for what batchctl upload put',
     });
   }
   return fileTargets(name, place.directory);
@@ -165,6 +173,12 @@ async function open(target: Target, index: number, place: InputPlace): Promise<F
           source: { kind: 'store', key: target.at, etag: source.etag },
         },
       };
+    }
+    case 's3': {
+      const { bucket, key, name } = target;
+      const source = await openBucketSource(index, await place.bucket(bucket), key, name);
+      const { etag, version, checksum } = source;
+      return { source, input: { ...base(source, name), checksum, source: { kind: 's3', bucket, key, etag, version } } };
     }
     case 'pipe': {
       if (place.stdin === null) throw new BatchctlError('usage', 'the input - can be given once, and only by --input');

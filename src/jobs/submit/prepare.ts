@@ -5,9 +5,12 @@ import { canonicalJson } from '../../model/digest.ts';
 import type { JobSpec } from '../../model/job.ts';
 import { RUN_KEY } from '../../model/keys.ts';
 import { substitute } from '../../model/substitute.ts';
+import type { OpenBucket } from '../../ports/bucket.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import { type CodeArchive, packCode } from '../code-archive.ts';
+import { deliverPlace } from '../deliver/deliver-to.ts';
 import { mustReadView } from '../journal.ts';
+import { noBuckets } from './bucket-inputs.ts';
 import type { FileChecksums } from './file-checksums.ts';
 import { closeInputs, type FoundInput, findInputs, type InputPlace, needsNoInput } from './inputs.ts';
 import type { FindSource } from './job-outputs.ts';
@@ -40,6 +43,8 @@ export interface Prepared {
   readonly code: CodeArchive | null;
   readonly inputs: readonly FoundInput[];
   readonly digest: string;
+  /** Where its outputs are to be delivered, but for `{job}`; null: nowhere. */
+  readonly deliverPlace: string | null;
 }
 
 /**
@@ -53,6 +58,7 @@ export async function prepare(
   store: ObjectStore,
   findSource: FindSource = (job) => mustReadView(store, job),
   checksums: FileChecksums | null = null,
+  bucket: OpenBucket = noBuckets,
 ): Promise<Prepared> {
   refuseUnbuilt(request.spec);
   const params = mergeParams(request);
@@ -66,15 +72,17 @@ export async function prepare(
     input: inputOf(request, fill),
   };
   const runKey = runKeyOf(request, fill);
+  const place = deliverPlace(spec, request.directory, { ...params, ...period });
   const code = await packCode(request.directory, spec.files);
-  const inputs = await inputsOf(request, spec, { store, findSource, checksums });
+  const inputs = await inputsOf(request, spec, { store, bucket, findSource, checksums });
   try {
     checkInputs(request, spec, runKey, inputs);
   } catch (error) {
     await closeInputs(inputs);
     throw error;
   }
-  return { request, spec, runKey, code, inputs, digest: digestOf(spec, code?.sha256 ?? null, inputs) };
+  const digest = digestOf(spec, code?.sha256 ?? null, inputs);
+  return { request, spec, runKey, code, inputs, digest, deliverPlace: place };
 }
 
 function mergeParams({ spec, params }: SubmissionRequest): Readonly<Record<string, string>> {
@@ -114,7 +122,7 @@ function runKeyOf({ runKey }: SubmissionRequest, fill: (text: string, field: str
 async function inputsOf(
   request: SubmissionRequest,
   spec: JobSpec,
-  place: Pick<InputPlace, 'store' | 'findSource' | 'checksums'>,
+  place: Pick<InputPlace, 'store' | 'bucket' | 'findSource' | 'checksums'>,
 ): Promise<readonly FoundInput[]> {
   if (spec.input === null) {
     throw new BatchctlError('jobFile', 'the job has no input: field, which says how to split', {
@@ -161,7 +169,7 @@ function checkInputs(
 export function digestOf(spec: JobSpec, code: string | null, inputs: readonly FoundInput[]): string {
   const facts = inputs.map(({ input: { name, size, checksum, source } }) => {
     if (source.kind === 'file') return { name, size, mark: source.pin.mtimeNs };
-    return { name, size, mark: checksum ?? (source.kind === 'store' ? source.etag : null) };
+    return { name, size, mark: checksum ?? (source.kind === 'pipe' ? null : source.etag) };
   });
   const text = canonicalJson({ spec, code, inputs: facts });
   return `sha256:${createHash('sha256').update(text).digest('hex')}`;
@@ -170,7 +178,6 @@ export function digestOf(spec: JobSpec, code: string | null, inputs: readonly Fo
 /** What a job file may say and this version does not do: refused, so that nothing is quietly left out. */
 function refuseUnbuilt(spec: JobSpec): void {
   const unbuilt = [
-    ...(spec.deliver === null ? [] : ['deliver']),
     ...(spec.notify.length === 0 ? [] : ['notify']),
     ...spec.steps.filter(({ fallback }) => fallback !== null).map(({ name }) => `fallback (step ${name})`),
   ];

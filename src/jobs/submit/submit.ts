@@ -8,6 +8,7 @@ import { codeKey, jobKey, openMark, runKeyClaim } from '../../model/keys.ts';
 import type { Rehearsal } from '../../model/rehearsal.ts';
 import { emptyView, type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
+import { recordedPlace } from '../deliver/deliver-to.ts';
 import { discardJob } from '../discard.ts';
 import { append, mustReadView, type RunKeyClaim, readClaim, readJob } from '../journal.ts';
 import { listFacts } from '../listing.ts';
@@ -61,7 +62,10 @@ export interface Submitted {
  */
 export async function submit(platform: Platform, prepared: Prepared, options: SubmitOptions): Promise<Submitted> {
   const { runKey } = prepared;
-  const existing = runKey === null ? null : await existingRun(platform, runKey);
+  const [existing] = await Promise.all([
+    runKey === null ? null : existingRun(platform, runKey),
+    requireQueues(platform, prepared),
+  ]);
   if (existing !== null && options.mode !== 'again') {
     await closeInputs(prepared.inputs);
     return takeUp(platform, prepared, existing.claim, options);
@@ -76,6 +80,11 @@ export async function submit(platform: Platform, prepared: Prepared, options: Su
     return takeUp(platform, prepared, winner, options);
   }
   return { view: await send(platform, emptyView(record), options), created: true };
+}
+
+/** A step whose group has no queue would never run: that is told before anything is written. */
+async function requireQueues(platform: Platform, { spec }: Prepared): Promise<void> {
+  await Promise.all([...new Set(spec.steps.map(({ group }) => group))].map((group) => platform.queue(group)));
 }
 
 /** Steps 1 to 3: everything the job needs is in the store, and nobody runs it yet. */
@@ -134,6 +143,8 @@ async function write(
       params: Object.keys(request.params),
       labels: Object.keys(request.labels),
     },
+    // A sample's outputs are nobody's to have.
+    deliverTo: sampled === undefined ? recordedPlace(prepared.deliverPlace, job, hostname()) : null,
     rehearsal: sampled?.rehearsal ?? null,
   };
   await store.put(openMark(job, 0), '{"format":1}');

@@ -6,7 +6,7 @@ const IN_MEMORY = 1024 * 1024;
 
 /** `sha256:<hex>` of an object's bytes as they are now, and how many; null if it provably isn't there. */
 export async function hashObject(
-  store: ObjectStore,
+  store: Pick<ObjectStore, 'read' | 'get'>,
   key: string,
   size: number,
   signal?: AbortSignal,

@@ -67,8 +67,8 @@ export async function checkProofs(
 ): Promise<void> {
   let before: { readonly number: number; readonly checksum: string | null } = { number: -1, checksum: null };
   try {
-    for await (const entry of store.list(proofsPrefix(record.job))) {
-      const kept = await readProof(store, entry.key);
+    for await (const found of store.keys(proofsPrefix(record.job))) {
+      const kept = await readProof(store, found);
       if (kept === null) continue;
       const { key, number, bytes, proof } = kept;
       if (number !== before.number + 1) findings.add('proofMissing', `the proof before ${key} is gone`);

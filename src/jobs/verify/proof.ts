@@ -1,6 +1,7 @@
 import { bytesChecksum } from '../../lib/file-checksum.ts';
 import { VERSION } from '../../lib/version.ts';
 import { canonicalJson } from '../../model/digest.ts';
+import type { EntryWhat } from '../../model/journal.ts';
 import { journalKey, proofKey, proofsPrefix } from '../../model/keys.ts';
 import type { ProofLine } from '../../model/verify/evidence-lines.ts';
 import type { VerifyResult } from '../../model/verify/verify-result.ts';
@@ -65,18 +66,23 @@ async function makeProof(
 
 /**
  * The last proof that is stored of a job, if nothing was decided of the job since: made at the same journal entry, or
- * before the job was pruned.
+ * before the job was delivered or pruned.
  */
 export async function standingProof(platform: Platform, job: string, entry: number): Promise<StoredProof | null> {
   const last = await lastProof(platform, job);
   if (last === null || last.proof.result.verdict !== 'proven') return null;
-  const at = last.proof.entry;
-  const stands = at === entry || (at === entry - 1 && (await readEntry(platform.store, job, entry))?.what === 'prune');
-  return stands ? last.proof : null;
+  for (let n = last.proof.entry + 1; n <= entry; n += 1) {
+    const what = (await readEntry(platform.store, job, n))?.what;
+    if (what === undefined || !DECIDES_NOTHING.includes(what)) return null;
+  }
+  return last.proof.entry <= entry ? last.proof : null;
 }
+
+/** What is proven stays so, wherever the outputs went since. */
+const DECIDES_NOTHING: readonly EntryWhat[] = ['delivered', 'undelivered', 'prune'];
 
 async function lastProof({ store }: Platform, job: string): Promise<KeptProof | null> {
   let key: string | null = null;
-  for await (const entry of store.list(proofsPrefix(job))) if (proofNumber(entry.key) !== null) key = entry.key;
+  for await (const found of store.keys(proofsPrefix(job))) if (proofNumber(found) !== null) key = found;
   return key === null ? null : readProof(store, key);
 }

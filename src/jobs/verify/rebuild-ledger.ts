@@ -1,14 +1,14 @@
-import { parseStored } from '../../lib/json.ts';
 import type { TaskBits } from '../../model/bits.ts';
-import type { FailureRecord } from '../../model/failure.ts';
+import type { JobRecord } from '../../model/job.ts';
 import { failedPrefix, isBegun, taskOfFailed, triesPrefix } from '../../model/keys.ts';
 import type { OutputMeta } from '../../model/output.ts';
-import { Findings } from '../../model/verify/findings.ts';
+import { type Finding, Findings } from '../../model/verify/findings.ts';
 import type { JobView } from '../../model/view.ts';
 import type { AttemptEvent, ExactCounts, Ledger } from '../../ports/ledger.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { exactOf } from '../exact.ts';
+import { instantIn, readFailureObject, UNREADABLE } from '../failure-object.ts';
 import { ledgerJob } from '../remember.ts';
 import { scanStep } from './scan-outputs.ts';
 import { TotalsSum } from './totals-sum.ts';
@@ -19,6 +19,8 @@ export interface Rebuilt {
   readonly events: number;
   /** What the store says of each step: exact for a job that is closed and settled. */
   readonly exact: readonly ExactCounts[];
+  /** Failures that can't be read, or not wholly: they count, and what they should tell is unknown. */
+  readonly damaged: readonly Finding[];
 }
 
 /** Events of one group commit. */
@@ -28,7 +30,8 @@ const TRY = /\/tries\/(\d{9})\.(\d+)\.([a-z0-9]+)$/;
 
 /**
  * Tells the ledger all that the store knows of a job: each published output, each failed attempt, each failure for good.
- * Idempotent, and it only moves forward (law 1). Memory is that of one group of events.
+ * Idempotent, and it only moves forward (law 1). Memory is that of one group of events. A failure that can't be read is
+ * told all the same, as what is known of it.
  */
 export async function rebuildLedger(platform: Platform, view: JobView, options: VerifyOptions = {}): Promise<Rebuilt> {
   const { store } = platform;
@@ -36,13 +39,15 @@ export async function rebuildLedger(platform: Platform, view: JobView, options: 
   await ledger.recordJob(ledgerJob(view));
   const writer = new EventWriter(ledger);
   const exact: ExactCounts[] = [];
+  const damaged = new Findings();
   let done = 0;
   let before: TaskBits | null = null;
   const opened = await readAllOpened(store, view);
   for (const [index, step] of view.record.spec.steps.entries()) {
     const name = step.name;
     const ctx = {
-      ...{ store, view, opened, deep: false, signal: options.signal, altered: [], evidence: null },
+      ...{ store, bucket: platform.bucket, view, opened, deep: false, altered: [], evidence: null },
+      signal: options.signal,
       ...{ findings: new Findings(), warnings: new Findings() },
       looked: (count: number) => {
         done += count;
@@ -52,14 +57,14 @@ export async function rebuildLedger(platform: Platform, view: JobView, options: 
     const sum = new TotalsSum();
     const { facts } = await scanStep(ctx, index, before, (task, meta) => {
       sum.add(meta);
-      return writer.add(doneEvent(view.record.job, name, task, meta));
+      return writer.add(doneEvent(view.record, name, task, meta));
     });
-    for await (const event of failures(store, view.record.job, name)) await writer.add(event);
+    for await (const event of failures(platform, view.record.job, name, damaged)) await writer.add(event);
     exact.push(exactOf(name, facts, sum.totals()));
     before = facts.published;
   }
   await writer.flush();
-  return { events: writer.count, exact };
+  return { events: writer.count, exact, damaged: damaged.list() };
 }
 
 class EventWriter {
@@ -85,46 +90,66 @@ class EventWriter {
 }
 
 /** Failed attempts first: the one that failed for good replaces its own. */
-async function* failures(store: ObjectStore, job: string, step: string): AsyncGenerator<AttemptEvent> {
-  for await (const { key } of store.list(triesPrefix(job, step))) {
-    const named = TRY.exec(key);
-    if (named === null || isBegun(key)) continue;
-    const event = await failureEvent(store, key, { job, step, task: Number(named[1]), round: Number(named[2]) });
+async function* failures(
+  platform: Platform,
+  job: string,
+  step: string,
+  damaged: Findings,
+): AsyncGenerator<AttemptEvent> {
+  const { store } = platform;
+  const ledger = await platform.ledger();
+  for await (const key of store.keys(triesPrefix(job, step))) {
+    const [, task, round, attempt] = TRY.exec(key) ?? [];
+    if (attempt === undefined || isBegun(key)) continue;
+    const of = { job, step, task: Number(task), round: Number(round), attempt };
+    const event = await failureEvent(store, key, of, damaged);
     if (event !== null) yield { ...event, outcome: 'failedAttempt' };
   }
-  for await (const { key } of store.list(failedPrefix(job, step))) {
+  for await (const key of store.keys(failedPrefix(job, step))) {
     const named = taskOfFailed(key);
     if (named === null) continue;
-    const event = await failureEvent(store, key, { job, step, ...named });
-    if (event !== null) yield { ...event, outcome: 'failed' };
+    const event = await failureEvent(store, key, { job, step, ...named, attempt: NO_ATTEMPT }, damaged);
+    if (event === null) continue;
+    if (event.attempt !== NO_ATTEMPT || !(await isKnown(ledger, event))) yield { ...event, outcome: 'failed' };
   }
+}
+
+/** What a worker says where nothing ran; and here, where nobody can read which attempt it was. */
+const NO_ATTEMPT = 'none';
+
+/** A ledger that knows a task's failure needs no second one of an attempt that nobody can name. */
+async function isKnown(ledger: Ledger, { job, step, task, round }: Omit<AttemptEvent, 'outcome'>): Promise<boolean> {
+  const known = await ledger.attempts(job, step, task);
+  return known.some((each) => each.outcome === 'failed' && each.round === round && each.attempt !== NO_ATTEMPT);
 }
 
 async function failureEvent(
   store: ObjectStore,
   key: string,
-  of: Pick<AttemptEvent, 'job' | 'step' | 'task' | 'round'>,
+  of: Pick<AttemptEvent, 'job' | 'step' | 'task' | 'round' | 'attempt'>,
+  damaged: Findings,
 ): Promise<Omit<AttemptEvent, 'outcome'> | null> {
-  const bytes = await store.read(key);
-  if (bytes === null) return null;
-  const { attempt, number, worker, startedAt, endedAt, exitCode, reason, error } = parseStored<FailureRecord>(
-    key,
-    bytes,
-  );
+  const found = await readFailureObject(store, key);
+  if (found === null) return null;
+  const { attempt, number, worker, exitCode, reason, error, problem } = found;
+  if (problem !== null) damaged.add('failureUnreadable', problem);
+  const told = found.startedAt ?? found.endedAt;
+  // When it was written is when it ended, nearly.
+  const ended = found.endedAt ?? told ?? (await store.head(key))?.modified ?? 0;
   return {
-    ...{ ...of, ...UNKNOWN, attempt, number, worker, exitCode, reason, error },
-    startedAt: Date.parse(startedAt),
-    endedAt: Date.parse(endedAt),
+    ...{ ...of, ...UNKNOWN, attempt: attempt ?? of.attempt, number: number ?? 1, worker: worker ?? 'unknown' },
+    ...{ exitCode, reason: reason ?? UNREADABLE, error, startedAt: told ?? ended, endedAt: ended },
   };
 }
 
-function doneEvent(job: string, step: string, task: number, meta: OutputMeta): AttemptEvent {
+function doneEvent({ job, createdAt }: JobRecord, step: string, task: number, meta: OutputMeta): AttemptEvent {
   const { round, attempt, number, worker, cpuSeconds, peakMemory, bytesIn, bytesOut, counters } = meta;
+  const ended = instantIn(meta.endedAt) ?? instantIn(meta.startedAt) ?? Date.parse(createdAt);
   return {
     ...{ ...UNKNOWN, job, step, task, round, attempt, number, worker, outcome: 'done', exitCode: 0 },
     ...{ cpuSeconds, peakMemory, bytesIn, bytesOut, counters },
-    startedAt: Date.parse(meta.startedAt),
-    endedAt: Date.parse(meta.endedAt),
+    startedAt: instantIn(meta.startedAt) ?? ended,
+    endedAt: ended,
   };
 }
 

@@ -1,7 +1,6 @@
 import { BatchctlError } from '../../errors.ts';
 import { type Standing, standingOf } from '../../model/decide.ts';
 import { sectionStart } from '../../model/job.ts';
-import { openMark } from '../../model/keys.ts';
 import type { JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { append, refreshView } from '../journal.ts';
@@ -9,6 +8,7 @@ import { listFacts } from '../listing.ts';
 import { type Look, look } from '../look.ts';
 import { refusePruned } from '../pruned.ts';
 import { recordView } from '../remember.ts';
+import { beginRound } from '../round-marks.ts';
 import { sendTasks, undecidedSets } from '../send.ts';
 import { rebuildLedger } from './rebuild-ledger.ts';
 import type { VerifyOptions } from './verify-context.ts';
@@ -90,12 +90,8 @@ async function resend(platform: Platform, { view, standing }: Look): Promise<Job
 /** The open mark stands before the entry, so that a job which is open again has one whatever happens in between. */
 async function reopen(platform: Platform, { view, standing }: Look): Promise<JobView | null> {
   const round = view.round + 1;
-  await platform.store.put(openMark(view.record.job, round), '{"format":1}');
-  const { view: after, appended } = await append(platform.store, view, by(platform), (now) =>
-    now.next === view.next
-      ? { what: 'retry', round, tasks: undecidedSets(standing), canaries: null, overrides: {} }
-      : null,
-  );
+  const entry = { what: 'retry', round, tasks: undecidedSets(standing), canaries: null, overrides: {} } as const;
+  const { view: after, appended } = await beginRound(platform, view, entry);
   if (!appended) return null;
   await recordView(platform, after);
   return after;

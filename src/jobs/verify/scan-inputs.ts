@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { fileChecksum } from '../../lib/file-checksum.ts';
 import type { JobInput } from '../../model/job.ts';
 import { inputLine } from '../../model/verify/evidence-lines.ts';
+import { pinBroken, versionReader } from '../split/bucket-source.ts';
 import { filePin } from '../split/file-pin.ts';
 import { hashObject } from './hash-object.ts';
 import type { Verifying } from './verify-context.ts';
@@ -54,6 +55,10 @@ async function changeOf(ctx: Verifying, { source }: JobInput): Promise<string | 
       if (info === null) return `${source.key} is gone`;
       return info.etag === source.etag ? null : `${source.key} was written again`;
     }
+    case 's3': {
+      const { bucket, key, etag, version } = source;
+      return pinBroken(await (await ctx.bucket(bucket)).head(key, version), etag, `s3://${bucket}/${key}`);
+    }
     case 'file': {
       const stat = statSync(source.path, { bigint: true, throwIfNoEntry: false });
       if (stat === undefined) return `there is no ${source.path} any more`;
@@ -67,8 +72,12 @@ async function changeOf(ctx: Verifying, { source }: JobInput): Promise<string | 
   }
 }
 
-async function checksumOf({ store, signal }: Verifying, { source, size }: JobInput): Promise<string | null> {
+async function checksumOf({ store, bucket, signal }: Verifying, { source, size }: JobInput): Promise<string | null> {
   if (source.kind === 'pipe') return null;
   if (source.kind === 'store') return (await hashObject(store, source.key, size, signal))?.checksum ?? null;
+  if (source.kind === 's3') {
+    const reader = versionReader(await bucket(source.bucket), source.version);
+    return (await hashObject(reader, source.key, size, signal))?.checksum ?? null;
+  }
   return fileChecksum(source.path, signal === undefined ? { length: size } : { length: size, signal });
 }

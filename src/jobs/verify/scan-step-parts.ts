@@ -74,7 +74,7 @@ async function* linesOf(
       from = end + 1;
     }
   }
-  for await (const { key } of store.list(stepPartsPrefix(job, step.taker))) {
+  for await (const key of store.keys(stepPartsPrefix(job, step.taker))) {
     if (!known.has(key)) findings.add('foreign', `${key} is no part shard of step ${step.taker}`);
   }
   return undefined;

@@ -1,13 +1,11 @@
-import { isKind } from '../../errors.ts';
 import { ahead } from '../../lib/ahead.ts';
-import { parseStored } from '../../lib/json.ts';
 import { TaskBits } from '../../model/bits.ts';
-import type { FailureRecord } from '../../model/failure.ts';
 import { isHeldBack } from '../../model/held-rounds.ts';
 import { hasBarrier } from '../../model/job.ts';
 import { failedPrefix, taskOfFailed } from '../../model/keys.ts';
 import type { TaskEnd } from '../../model/verify/evidence-lines.ts';
 import { isSkipped, roundOf } from '../../model/view.ts';
+import { readFailureObject } from '../failure-object.ts';
 import { stepTotals } from '../listing.ts';
 import type { Verifying } from './verify-context.ts';
 
@@ -97,13 +95,8 @@ const UNREAD = { attempt: null, reason: null, exitCode: null, error: null } as c
 /** What the store keeps of a failure; it counts even where that can't be read. */
 async function readFailure(ctx: Verifying, { key, task, round }: Named): Promise<Failure> {
   if (ctx.evidence === null) return { task, end: { end: 'failed', round, ...UNREAD } };
-  try {
-    const bytes = await ctx.store.read(key);
-    const record = bytes === null ? null : parseStored<FailureRecord>(key, bytes);
-    const { attempt = null, reason = null, exitCode = null, error = null } = record ?? UNREAD;
-    return { task, end: { end: 'failed', round, attempt, reason, exitCode, error } };
-  } catch (error) {
-    if (!isKind(error, 'corrupt')) throw error;
-    return { task, end: { end: 'failed', round, ...UNREAD, error: error.message } };
-  }
+  const found = await readFailureObject(ctx.store, key);
+  if (found?.problem) ctx.warnings.add('failureUnreadable', found.problem);
+  const { attempt, reason, exitCode, error } = found ?? UNREAD;
+  return { task, end: { end: 'failed', round, attempt, reason, exitCode, error } };
 }

@@ -2,6 +2,7 @@ import type { OpenedGather } from '../../model/decide.ts';
 import { hasBarrier } from '../../model/job.ts';
 import type { Findings } from '../../model/verify/findings.ts';
 import type { JobView } from '../../model/view.ts';
+import type { OpenBucket } from '../../ports/bucket.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import { readOpened } from '../listing.ts';
 import type { EvidenceFile } from './evidence-file.ts';
@@ -20,6 +21,7 @@ export interface VerifyOptions {
 /** What the passes of one verification share. */
 export interface Verifying {
   readonly store: ObjectStore;
+  readonly bucket: OpenBucket;
   readonly view: JobView;
   /** What was opened, by step; null for a step that begins without an opened.json, or that isn't open. */
   readonly opened: readonly (OpenedGather | null)[];

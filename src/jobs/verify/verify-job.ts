@@ -59,9 +59,10 @@ async function unfinished({ store }: Platform, view: JobView, options: VerifyOpt
   });
 }
 
-async function verifyClosed({ store }: Platform, view: JobView, options: VerifyOptions): Promise<VerifyResult> {
+async function verifyClosed(platform: Platform, view: JobView, options: VerifyOptions): Promise<VerifyResult> {
+  const { store } = platform;
   const evidence = new EvidenceLog(view.record, options.evidence ?? null);
-  const ctx = await begin(store, view, evidence, options);
+  const ctx = await begin(platform, view, evidence, options);
   await scanInputs(ctx);
   const decisions = await readDecisions(store, view);
   for (const { line, entry } of decisions) evidence.decision(line, entry);
@@ -100,7 +101,7 @@ async function scanSteps(ctx: Verifying, evidence: EvidenceLog): Promise<readonl
 }
 
 async function begin(
-  store: Platform['store'],
+  { store, bucket }: Platform,
   view: JobView,
   evidence: EvidenceLog,
   options: VerifyOptions,
@@ -109,6 +110,7 @@ async function begin(
   let done = 0;
   return {
     store,
+    bucket,
     view,
     opened: await readAllOpened(store, view),
     deep: options.deep === true,

@@ -42,7 +42,7 @@ export async function gather(platform: Platform, view: JobView): Promise<Snapsho
   ]);
   const standing = facts === null ? null : standingOf(view, facts);
   const steps = facts === null || standing === null ? null : stepsSeen(view, facts, standing);
-  const groups = await lookAtGroups(at, platform, view, standing, ledger);
+  const groups = await lookAtGroups(at, platform, view, standing, { ledger, counts: told?.counts ?? null });
   const undecided = open && standing !== null && !standing.settled;
   const [histories, deadLetters, durations, earlier] = await Promise.all([
     undecided && steps !== null && ledger !== null
@@ -70,6 +70,8 @@ export async function gather(platform: Platform, view: JobView): Promise<Snapsho
     durations: durations ?? new Map(),
     earlier,
     disks: (await at.try('disk', null, async () => (await platform.insight?.disks()) ?? [])) ?? [],
+    credentials:
+      (await at.try('credentials', null, async () => (await platform.insight?.credentials?.()) ?? null)) ?? null,
     troubles: at.troubles,
   };
 }

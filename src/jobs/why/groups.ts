@@ -3,12 +3,15 @@ import { standingOf } from '../../model/decide.ts';
 import { parseMessage } from '../../model/message.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { GroupSeen, WorkerSeen } from '../../model/why/snapshot.ts';
-import type { Ledger } from '../../ports/ledger.ts';
+import type { Ledger, StepCounts } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { Backlog, TenantBacklog } from '../../ports/task-queue.ts';
 import { listWorkers } from '../grid/workers.ts';
 import { listFacts } from '../listing.ts';
 import type { LookAt } from './look-at.ts';
+
+/** Milliseconds, with what sending takes. */
+const COUNTS_LATE_MS = 120_000;
 
 /** What serves a job's groups and what their queues hold of it, group by group. */
 export async function lookAtGroups(
@@ -16,7 +19,7 @@ export async function lookAtGroups(
   platform: Platform,
   view: JobView,
   standing: Standing | null,
-  ledger: Ledger | null,
+  { ledger, counts }: { readonly ledger: Ledger | null; readonly counts: readonly StepCounts[] | null },
 ): Promise<readonly GroupSeen[]> {
   const groups = [...new Set(view.record.spec.steps.map(({ group }) => group))];
   const workers =
@@ -34,7 +37,7 @@ export async function lookAtGroups(
       return { group, undecided, size, supervisor, workers: serving satisfies readonly WorkerSeen[], queue };
     }),
   );
-  const missing = standing === null ? null : await missingOf(at, platform, view, standing, seen);
+  const missing = standing === null ? null : await missingOf(at, platform, view, standing, seen, counts);
   return seen.map(({ queue, ...facts }) => ({
     ...facts,
     backlog: queue?.backlog ?? null,
@@ -72,9 +75,11 @@ async function missingOf(
   view: JobView,
   standing: Standing,
   seen: readonly { readonly group: string; readonly undecided: number; readonly queue: Messages | null }[],
+  counts: readonly StepCounts[] | null,
 ): Promise<ReadonlyMap<string, number>> {
   const state = stateOf(view);
   if (state !== 'running' && state !== 'submitted') return new Map();
+  if (platform.remote === true && movedLately(platform, view, counts)) return new Map();
   const short = seen.filter(({ undecided, queue }) => queue !== null && undecided > held(queue));
   if (short.length === 0) return new Map();
   const facts = await at.try('store', null, () => listFacts(platform.store, view));
@@ -86,6 +91,12 @@ async function missingOf(
     if (queue !== null && undecided > held(queue)) missing.set(group, undecided - held(queue));
   }
   return missing;
+}
+
+/** A service's counts may be a minute late (SQS: GetQueueAttributes): of a job that moved since they tell nothing. */
+function movedLately({ clock }: Platform, { record }: JobView, counts: readonly StepCounts[] | null): boolean {
+  const moves = (counts ?? []).map(({ movedAt }) => movedAt ?? 0);
+  return clock.now() - Math.max(Date.parse(record.createdAt), ...moves) < COUNTS_LATE_MS;
 }
 
 /** The job's messages; where the queue can't tell whose they are, all of the group's. */

@@ -1,3 +1,4 @@
+import { eachParallel } from '../../lib/each-parallel.ts';
 import { isBegun, triesOfRound } from '../../model/keys.ts';
 import { type JobView, roundOf } from '../../model/view.ts';
 import type { StepSeen, TaskHistory } from '../../model/why/snapshot.ts';
@@ -6,6 +7,8 @@ import type { Platform } from '../../ports/platform.ts';
 
 /** So many running, and so many undecided tasks of each step, are looked at one by one. */
 const LOOKED_AT = 50;
+/** Each is two requests to a service. */
+const PARALLEL = 16;
 
 /**
  * A few undecided tasks with all their attempts: those that run, and the first ones of each step. The queue delivers
@@ -25,12 +28,17 @@ export async function historiesOf(
     for (const task of some.slice(0, LOOKED_AT)) names.set(`${step}/${task}`, { step, task });
   }
   const histories: TaskHistory[] = [];
-  for (const { step, task } of names.values()) {
-    const attempts = await ledger.attempts(view.record.job, step, task);
-    const begun = await begunMarks(platform, view, step, task);
+  await eachParallel(names.values(), PARALLEL, async ({ step, task }) => {
+    const [attempts, begun] = await Promise.all([
+      ledger.attempts(view.record.job, step, task),
+      begunMarks(platform, view, step, task),
+    ]);
     if (attempts.length > 0 || begun > 0) histories.push({ step, task, attempts, begun });
-  }
-  return histories.sort((a, b) => b.begun - a.begun || b.attempts.length - a.attempts.length);
+  });
+  return histories.sort(
+    (a, b) =>
+      b.begun - a.begun || b.attempts.length - a.attempts.length || a.task - b.task || (a.step < b.step ? -1 : 1),
+  );
 }
 
 /** Attempts of an often delivered task that began and never got an outcome, in its round. */
@@ -38,6 +46,6 @@ async function begunMarks({ store }: Platform, view: JobView, step: string, task
   const index = view.record.spec.steps.findIndex(({ name }) => name === step);
   const prefix = triesOfRound(view.record.job, step, task, roundOf(view, index, task));
   let begun = 0;
-  for await (const { key } of store.list(prefix)) if (isBegun(key)) begun += 1;
+  for await (const key of store.keys(prefix)) if (isBegun(key)) begun += 1;
   return begun;
 }

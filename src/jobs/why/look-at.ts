@@ -23,5 +23,6 @@ export class LookAt {
 /** What an error says of a service. An error without a kind is a bug, and is thrown again. */
 export function troubleOf(error: unknown, service: Trouble['service'], group: string | null): Trouble {
   if (!isOurs(error)) throw error;
-  return { service, group, kind: error.kind, message: error.message, hint: error.hint ?? null };
+  const { kind, message, hint = null, denied = null } = error;
+  return { service, group, kind, message, hint, denied };
 }

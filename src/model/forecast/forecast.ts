@@ -16,6 +16,8 @@ export interface ForecastInput {
   /** For each of these numbers of slots a time is told. */
   readonly slots: readonly number[];
   readonly seed: number;
+  /** How many times slower than alone tasks may be, as the machine was busy (1): so much less is known. */
+  readonly slowdown?: number;
 }
 
 /** What a whole job will take. Steps that no run has got to are `unseen`, and counted nowhere. */
@@ -93,9 +95,10 @@ const NOTHING: StepDraw = {
   ...{ cpuSeconds: 0, peakMemory: 0 },
 };
 
-function drawRun({ spec, parts, runs, slots }: ForecastInput, random: Random): Drawn {
+function drawRun({ spec, parts, runs, slots, slowdown = 1 }: ForecastInput, random: Random): Drawn {
   const some = resample(runs, random);
-  const drift = Math.exp(DRIFT * normal(random));
+  // Two deviations reach as far as tasks may have been slowed down, or may be.
+  const drift = Math.exp(Math.hypot(DRIFT, Math.log(slowdown) / 2) * normal(random));
   const overhead = oneOf(runs, random);
   const times = slots.map(() => overhead.before + overhead.after);
   const drawn: Drawn['steps'][number][] = [];

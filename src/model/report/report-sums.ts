@@ -6,7 +6,7 @@ import { StepSums } from './step-sums.ts';
 import { ThroughputSums } from './throughput-sums.ts';
 import { TimeGrid } from './time-grid.ts';
 import { TimelineSums } from './timeline-sums.ts';
-import { type KnownWorker, WorkerSums } from './worker-sums.ts';
+import { type KnownWorker, mostSlots, slotTime, WorkerSums } from './worker-sums.ts';
 
 /** What a report needs besides the attempts. */
 export interface ReportContext extends Pick<EndingContext, 'now' | 'closedAt'> {
@@ -15,6 +15,8 @@ export interface ReportContext extends Pick<EndingContext, 'now' | 'closedAt'> {
   readonly slots: (step: string) => number | 'all';
   /** The round that last asked for a task. */
   readonly askedRound: (step: string, task: number) => number;
+  /** True for a task that a person decided to go without. */
+  readonly skipped: (step: string, task: number) => boolean;
   /** Spells the key of an attempt's log. */
   readonly logOf: (facts: AttemptFacts) => string;
 }
@@ -28,6 +30,8 @@ export interface Measured {
   readonly usefulSeconds: number;
   readonly lostSeconds: number;
   readonly slotSeconds: number;
+  /** The most slots that were there at once. */
+  readonly mostSlots: number;
   /** Seconds times slots held. */
   readonly busySeconds: number;
   readonly steps: ReadonlyMap<string, StepSums>;
@@ -88,15 +92,19 @@ export class ReportSums {
       return known;
     };
     const began = this.#attempts > 0;
+    const span = { from: this.#first, to: this.#last };
+    const presences = this.#workers.presences(slotsOf, span);
     return {
       startedAt: began ? this.#first : null,
       endedAt: began ? this.#last : null,
       attempts: this.#attempts,
       usefulSeconds: this.#useful / 1_000,
       lostSeconds: this.#lost / 1_000,
+      slotSeconds: slotTime(presences) / 1_000,
+      mostSlots: mostSlots(presences),
       ...this.#workers.reports(slotsOf),
       steps: this.#steps,
-      throughput: this.#throughput.throughput(),
+      throughput: this.#throughput.throughput(presences, span),
       timeline: this.#timeline.timeline(slotsOf),
       causes: this.#causes.reports(this.#context.logOf),
       slowest: this.#slowTasks(),
@@ -139,14 +147,15 @@ export class ReportSums {
     else this.#timeline.add(attempt, facts.slot);
   }
 
-  /** A task stands failed by its last failure for good, in the round that last asked for it, unless it is done. */
+  /** A task stands failed by its last failure for good, in the round that last asked for it, unless done or skipped. */
   #addFailures(attempts: readonly EndedAttempt[]): void {
     const failures = attempts.filter(({ outcome }) => outcome === 'failed' || outcome === 'failedAttempt');
     const [first] = failures;
     if (first === undefined) return;
     const done = attempts.some(({ outcome }) => outcome === 'done');
     const asked = this.#context.askedRound(first.facts.step, first.facts.task);
-    const standing = done
+    const decided = done || this.#context.skipped(first.facts.step, first.facts.task);
+    const standing = decided
       ? undefined
       : failures.findLast(({ outcome, facts }) => outcome === 'failed' && facts.round === asked);
     for (const failure of failures) this.#causes.add(failure.facts, failure.end, failure === standing);

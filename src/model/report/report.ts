@@ -124,7 +124,9 @@ export interface TotalsReport {
   /** Seconds in which attempts ran, summed; those that won apart from the rest. */
   readonly usefulSeconds: number;
   readonly lostSeconds: number;
-  /** Slots times the time they were there (from a worker's first attempt to its last). */
+  /** The most slots that were there at once, of workers that ran any of it; a later worker takes an earlier one's place. */
+  readonly slots: number;
+  /** Slots times the time they were there: from their worker's start to its last sign of life, while anything ran. */
   readonly slotSeconds: number;
   /** The share of slotSeconds in which attempts held the slots; null when nothing ran. */
   readonly utilisation: number | null;
@@ -144,6 +146,8 @@ export interface Throughput {
     readonly interrupted: number;
     /** Attempts under way, on average over the bin. */
     readonly running: number;
+    /** Slots that were there, on average over the bin. */
+    readonly slots: number;
   }[];
 }
 
@@ -190,7 +194,7 @@ export interface WorkerReport {
   readonly busySeconds: number;
 }
 
-/** As `failures` groups them, over all attempts that failed: `forGood` are tasks that failed for good, as it stands. */
+/** As `failures` groups them, over all attempts that failed: `forGood` are tasks that failed for good, as it stands, skipped ones apart. */
 export interface CauseReport {
   readonly cause: string;
   readonly step: string;

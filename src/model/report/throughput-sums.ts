@@ -1,6 +1,7 @@
 import type { AttemptFacts, EndedAttempt } from './attempt-facts.ts';
 import type { Throughput } from './report.ts';
 import type { Series, TimeGrid } from './time-grid.ts';
+import type { Presence } from './worker-sums.ts';
 
 /** With a handful of attempts a bin, a line over them is no comb of ones and zeros. */
 const ATTEMPTS_A_BIN = 6;
@@ -11,6 +12,7 @@ export class ThroughputSums {
   readonly #grid: TimeGrid;
   readonly #ended: Readonly<Record<Exclude<AttemptFacts['outcome'], 'running'>, Series>>;
   readonly #running: Series;
+  readonly #slots: Series;
   #attempts = 0;
 
   constructor(grid: TimeGrid) {
@@ -20,6 +22,7 @@ export class ThroughputSums {
       ...{ failed: grid.series(), interrupted: grid.series() },
     };
     this.#running = grid.series();
+    this.#slots = grid.series();
   }
 
   /** An attempt, whose time the grid has reached. */
@@ -29,13 +32,19 @@ export class ThroughputSums {
     if (outcome !== 'running') this.#grid.add(this.#ended[outcome], end, 1);
   }
 
-  throughput(): Throughput {
+  /** What was added; `presences` are those of its workers, within `span`: from the first start to the last end. */
+  throughput(presences: readonly Presence[], span: Pick<Presence, 'from' | 'to'>): Throughput {
+    for (const { from, to, slots } of presences) this.#grid.cover(this.#slots, from, to, slots);
     const most = Math.max(FEWEST_BINS, Math.floor(this.#attempts / ATTEMPTS_A_BIN));
     const view = this.#grid.view(most);
     if (view === null) return { from: null, seconds: 0, bins: [] };
     const of = (series: Series): readonly number[] => this.#grid.values(series, most);
     const [done, retried] = [of(this.#ended.done), of(this.#ended.failedAttempt)];
     const [failed, interrupted] = [of(this.#ended.failed), of(this.#ended.interrupted)];
+    const slots = of(this.#slots);
+    // The first and the last bin lie only partly within the time in which anything ran.
+    const within = (at: number): number =>
+      Math.min(span.to, view.from + (at + 1) * view.width) - Math.max(span.from, view.from + at * view.width);
     return {
       from: new Date(view.from).toISOString(),
       seconds: view.width / 1_000,
@@ -44,8 +53,11 @@ export class ThroughputSums {
         retried: retried[at] ?? 0,
         failed: failed[at] ?? 0,
         interrupted: interrupted[at] ?? 0,
-        running: Math.round((milliseconds / view.width) * 100) / 100,
+        running: hundredths(milliseconds / view.width),
+        slots: within(at) <= 0 ? 0 : hundredths((slots[at] ?? 0) / within(at)),
       })),
     };
   }
 }
+
+const hundredths = (value: number): number => Math.round(value * 100) / 100;

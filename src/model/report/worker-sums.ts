@@ -6,8 +6,16 @@ export interface KnownWorker {
   readonly host: string;
   readonly slots: number;
   /** Milliseconds since the epoch. */
+  readonly startedAt: number;
   readonly seenAt: number;
   readonly alive: boolean;
+}
+
+/** That a worker was there, with so many slots: milliseconds since the epoch. */
+export interface Presence {
+  readonly from: number;
+  readonly to: number;
+  readonly slots: number;
 }
 
 /** So many workers are reported, the busiest first. */
@@ -55,17 +63,29 @@ export class WorkerSums {
     return Math.max(this.#known.get(worker)?.slots ?? 0, seen);
   }
 
-  /** The busiest first; and over all workers, slots times the time they were there, and how much of it was busy. */
+  /**
+   * When each worker was there, within the time in which anything ran: from its start to its last sign of life. One that
+   * nobody remembers was there from its first attempt to the end of its last.
+   */
+  presences(slotsOf: (worker: string) => number, span: Pick<Presence, 'from' | 'to'>): readonly Presence[] {
+    return [...this.#sums].map(([worker, sum]) => {
+      const known = this.#known.get(worker);
+      const left = known === undefined ? sum.to : known.alive ? span.to : known.seenAt;
+      return {
+        from: Math.max(span.from, Math.min(sum.from, known?.startedAt ?? sum.from)),
+        to: Math.min(span.to, Math.max(sum.to, left)),
+        slots: slotsOf(worker),
+      };
+    });
+  }
+
+  /** The busiest first, and how much of their slots' time was busy over all. */
   reports(slotsOf: (worker: string) => number): {
     readonly workers: readonly WorkerReport[];
-    readonly slotSeconds: number;
     readonly busySeconds: number;
   } {
-    let [there, busy] = [0, 0];
-    for (const [worker, sum] of this.#sums) {
-      there += (sum.to - sum.from) * slotsOf(worker);
-      busy += sum.busy;
-    }
+    let busy = 0;
+    for (const sum of this.#sums.values()) busy += sum.busy;
     const workers = [...this.#sums]
       .sort(([, a], [, b]) => b.busy - a.busy)
       .slice(0, SHOWN)
@@ -77,6 +97,27 @@ export class WorkerSums {
         to: new Date(to).toISOString(),
         ...{ done, failedAttempts, interrupted, busySeconds: milliseconds / 1_000 },
       }));
-    return { workers, slotSeconds: there / 1_000, busySeconds: busy / 1_000 };
+    return { workers, busySeconds: busy / 1_000 };
   }
+}
+
+/** Slots times the time they were there, milliseconds. */
+export function slotTime(presences: readonly Presence[]): number {
+  return presences.reduce((sum, { from, to, slots }) => sum + (to - from) * slots, 0);
+}
+
+/** The most slots that were there at once. */
+export function mostSlots(presences: readonly Presence[]): number {
+  const changes = presences.flatMap(({ from, to, slots }) => [
+    { at: from, by: slots },
+    { at: to, by: -slots },
+  ]);
+  // One that comes as another leaves takes its place.
+  changes.sort((a, b) => a.at - b.at || a.by - b.by);
+  let [now, most] = [0, 0];
+  for (const { by } of changes) {
+    now += by;
+    most = Math.max(most, now);
+  }
+  return most;
 }

@@ -3,6 +3,9 @@ export const CAUSE_CODES = [
   'storeUnreachable',
   'queueUnreachable',
   'ledgerUnreachable',
+  'accessDenied',
+  'credentialsRefused',
+  'queueGone',
   'damaged',
   'newerFormat',
   'olderWorkers',
@@ -11,10 +14,12 @@ export const CAUSE_CODES = [
   'cancelled',
   'paused',
   'halted',
+  'secretRefused',
   'stopped',
   'submissionUnfinished',
   'notDue',
   'expectUnmet',
+  'notDelivered',
   'tooManyFiles',
   'failing',
   'gatherBlocked',
@@ -37,6 +42,7 @@ export const CAUSE_CODES = [
   'slowTasks',
   'slowStep',
   'ledgerBehind',
+  'credentialsEnding',
 ] as const;
 
 export type CauseCode = (typeof CAUSE_CODES)[number];

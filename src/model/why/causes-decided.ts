@@ -1,3 +1,4 @@
+import { SECRET } from '../journal.ts';
 import { stateOf } from '../view.ts';
 import type { Cause } from './cause.ts';
 import { isDue, since } from './facts.ts';
@@ -40,6 +41,15 @@ function paused(seen: Snapshot): Cause | null {
       title: `the guard "halt" paused it ${ago} ago: too many of its tasks failed${share}`,
       evidence: [`at ${pause.when}, by ${pause.who}`],
       mend: `batchctl failures ${record.job}, to see what failed; ${mend}, once it is mended (--with JOBFILE: by a mended program)`,
+    };
+  }
+  if (pause.reason === SECRET) {
+    return {
+      code: 'secretRefused',
+      severity: 'stops',
+      title: `a secret can't be read, so its tasks wait since ${ago}: no attempt is spent`,
+      evidence: [pause.detail ?? 'which one, the journal does not say', `at ${pause.when}, by ${pause.who}`],
+      mend: `let the worker read it, or correct the reference in the job file; ${mend}, then (--with JOBFILE: by the corrected file)`,
     };
   }
   const why = pause.reason === '' || pause.reason === 'person' ? '' : `: ${pause.reason}`;

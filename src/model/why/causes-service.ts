@@ -1,6 +1,6 @@
 import type { Cause, CauseCode } from './cause.ts';
 import type { Snapshot, Trouble } from './snapshot.ts';
-import { are, groupFlag, many, size, some } from './words.ts';
+import { are, groupFlag, iso, many, size, some, span } from './words.ts';
 
 /** Less free space than this is a full disk to a task that writes, bytes. */
 const FULL_BELOW = 2 ** 20;
@@ -8,10 +8,18 @@ const FULL_BELOW = 2 ** 20;
 const NEARLY_SHARE = 0.05;
 const NEARLY_BELOW = 10e9;
 const NEARLY_FILES = 10_000;
+/** Credentials that end sooner are told of, milliseconds. */
+const ENDS_SOON = 3_600_000;
 
 /** Services that don't answer, disks without room, versions that don't fit. */
 export function serviceCauses(seen: Snapshot): readonly Cause[] {
-  return [...seen.troubles.map(ofTrouble), ...diskCauses(seen), ...newerMessages(seen), ...olderWorkers(seen)];
+  return [
+    ...seen.troubles.map(ofTrouble),
+    ...diskCauses(seen),
+    ...newerMessages(seen),
+    ...olderWorkers(seen),
+    ...credentialsEnding(seen),
+  ];
 }
 
 const CODES: Readonly<Record<Trouble['service'], CauseCode>> = {
@@ -20,10 +28,11 @@ const CODES: Readonly<Record<Trouble['service'], CauseCode>> = {
   ledger: 'ledgerUnreachable',
   group: 'storeUnreachable',
   disk: 'storeUnreachable',
+  credentials: 'credentialsRefused',
 };
 
 /** The cause that an error is: of a format, of damage, of a full disk, or of a service that does not answer. */
-export function ofTrouble({ service, group, kind, message, hint }: Trouble): Cause {
+export function ofTrouble({ service, group, kind, message, hint, denied }: Trouble): Cause {
   const where = group === null ? `the ${service}` : `the ${service} of group ${group}`;
   const evidence = [message];
   if (kind === 'newer') {
@@ -40,7 +49,39 @@ export function ofTrouble({ service, group, kind, message, hint }: Trouble): Cau
   }
   const severity = service === 'ledger' ? 'slows' : 'stops';
   const mend = hint ?? 'batchctl doctor, to see more';
+  if (denied !== null) {
+    const title = `${denied} is denied to whoever asks here${service === 'credentials' ? '' : `: ${where} can't be used`}`;
+    return { code: 'accessDenied', severity, title, evidence, mend };
+  }
+  if (kind === 'credentials') {
+    return {
+      code: 'credentialsRefused',
+      severity,
+      title: `${where} ${service === 'credentials' ? "aren't there" : 'takes no credentials from here'}`,
+      evidence,
+      mend,
+    };
+  }
+  if (kind === 'notFound' && service === 'queue') {
+    return { code: 'queueGone', severity, title: `${where} does not exist`, evidence, mend };
+  }
   return { code: CODES[service], severity, title: `${where} can't be reached`, evidence, mend };
+}
+
+/** Of whoever looks: a worker that was started with the same ones stops at that moment. */
+function credentialsEnding({ credentials, now }: Snapshot): readonly Cause[] {
+  if (credentials === null || credentials.endsAt === null || credentials.renewed) return [];
+  const left = credentials.endsAt - now;
+  if (left > ENDS_SOON) return [];
+  return [
+    {
+      code: 'credentialsEnding',
+      severity: left > 0 ? 'note' : 'stops',
+      title: `the credentials of this machine ${left > 0 ? `end in ${span(left / 1_000)}` : 'have ended'}`,
+      evidence: [`at ${iso(credentials.endsAt)}; what runs with them gives its tasks back then, unharmed`],
+      mend: credentials.signIn,
+    },
+  ];
 }
 
 function diskCauses({ disks }: Snapshot): readonly Cause[] {
@@ -62,12 +103,14 @@ function diskCauses({ disks }: Snapshot): readonly Cause[] {
 
 /** Messages that this version can't read are given back for a minute, each time. */
 function newerMessages({ groups, version }: Snapshot): readonly Cause[] {
-  return groups.flatMap(({ group, newerFormat, workers }): Cause[] => {
+  return groups.flatMap(({ group, newerFormat, workers, size: groupSize }): Cause[] => {
     if (newerFormat === null) return [];
     const versions = [...new Set(workers.filter(({ state }) => state !== 'gone').map((worker) => worker.version))];
     const known = versions.length === 0 ? '' : `; its workers are batchctl ${some(versions)}`;
     const title = `messages in group ${group} have format ${newerFormat}, which batchctl ${version} can't read${known}`;
-    const mend = `batchctl scale 0${groupFlag(group)}; install the batchctl that submitted the job; batchctl scale 1${groupFlag(group)}`;
+    const mend = groupSize?.byHand
+      ? 'end its workers, and start some of the batchctl that submitted the job'
+      : `batchctl scale 0${groupFlag(group)}; install the batchctl that submitted the job; batchctl scale 1${groupFlag(group)}`;
     const evidence = ['they are given back unrun, and delivered again after a minute'];
     return [{ code: 'newerFormat', severity: 'stops', title, evidence, mend }];
   });

@@ -1,6 +1,6 @@
 import { stepIndex } from '../job.ts';
 import type { Cause } from './cause.ts';
-import { busyWith, shouldRun, since, stepsOf, taking, wanted } from './facts.ts';
+import { busyWith, shouldRun, since, startOne, stepsOf, taking, wanted } from './facts.ts';
 import type { GroupSeen, Snapshot, WorkerSeen } from './snapshot.ts';
 import { are, groupFlag, many, size, some, span } from './words.ts';
 
@@ -33,12 +33,18 @@ function noTaker(seen: Snapshot, group: GroupSeen): Cause | null {
   if (leaving.length > 0 && desired === 0) {
     const names = some(leaving.map(({ worker }) => worker));
     const title = `the last ${many(leaving.length, 'worker')} of group ${group.group} ${are(leaving.length)} leaving: ${names}`;
-    return { code: 'workersLeaving', severity: 'stops', title, evidence, mend: `batchctl scale 1${flag}` };
+    return {
+      code: 'workersLeaving',
+      severity: 'stops',
+      title,
+      evidence,
+      mend: wantedSize?.byHand ? startOne(group) : `batchctl scale 1${flag}`,
+    };
   }
   if (desired === 0) {
-    const title = `no worker serves group ${group.group}, and its size is 0${wantedSize === null ? '' : ` (${wantedSize.mode})`}`;
-    const mend = `batchctl scale 1${flag}, to keep one up; batchctl worker${flag} --until-empty, to work here and now`;
-    return { code: 'noWorker', severity: 'stops', title, evidence, mend };
+    const none = wantedSize?.byHand ? '' : `, and its size is 0${wantedSize === null ? '' : ` (${wantedSize.mode})`}`;
+    const title = `no worker serves group ${group.group}${none}`;
+    return { code: 'noWorker', severity: 'stops', title, evidence, mend: startOne(group) };
   }
   if (supervisor !== null && !supervisor.alive) {
     const title = `no worker serves group ${group.group}: its size is ${desired}, but the process that keeps them up is dead`;
@@ -94,7 +100,7 @@ function doesNotFit(seen: Snapshot, group: GroupSeen): Cause | null {
       evidence: workers.slice(0, 3).map(describe),
       mend:
         first === 'slots'
-          ? `batchctl scale ${Math.max(1, group.size?.desired ?? 1)}${groupFlag(group.group)} --slots ${needed}; batchctl worker${groupFlag(group.group)} --slots ${needed}, to work here and now`
+          ? startOne(group, ` --slots ${needed}`)
           : `start a worker with more ${first} in group ${group.group}, or lower needs.${first} in the job file and submit it again`,
     };
   }
@@ -143,6 +149,6 @@ function busyElsewhere(seen: Snapshot, group: GroupSeen): Cause | null {
     severity: 'slows',
     title: `${slots === 1 ? 'the only slot' : `all ${slots} slots`} of group ${group.group} ${are(slots)} busy with other jobs: ${names}`,
     evidence: workers.slice(0, 3).map(({ worker, busy }) => `${worker} runs ${some(busy, 2)}`),
-    mend: `batchctl scale ${workers.length + 1}${groupFlag(group.group)}; batchctl pause ${jobs[0]?.[0] ?? 'JOB'} --now, to let this one go first`,
+    mend: `${group.size?.byHand ? startOne(group) : `batchctl scale ${workers.length + 1}${groupFlag(group.group)}`}; batchctl pause ${jobs[0]?.[0] ?? 'JOB'} --now, to let this one go first`,
   };
 }

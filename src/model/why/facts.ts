@@ -1,5 +1,6 @@
 import { stateOf } from '../view.ts';
 import type { GroupSeen, Snapshot, StepSeen, WorkerSeen } from './snapshot.ts';
+import { groupFlag } from './words.ts';
 
 /** What several causes ask of a snapshot. */
 
@@ -43,6 +44,13 @@ export function stepsOf(seen: Snapshot, group: string): readonly StepSeen[] {
 
 export const undecidedIn = (seen: Snapshot): number =>
   (seen.steps ?? []).reduce((sum, { undecided }) => sum + undecided, 0);
+
+/** What gets a worker for a group: an act or two. */
+export function startOne({ group, size }: GroupSeen, flags = ''): string {
+  const flag = groupFlag(group) + flags;
+  if (size?.byHand) return `batchctl worker --here${flag} --until-empty, on any machine that may reach the queues`;
+  return `batchctl scale ${Math.max(1, size?.desired ?? 1)}${flag}, to keep one up; batchctl worker${flag} --until-empty, to work here and now`;
+}
 
 /** Seconds since an instant, never less than none. */
 export const since = ({ now }: Snapshot, instant: number): number => Math.max(0, now - instant) / 1_000;

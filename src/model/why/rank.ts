@@ -1,5 +1,6 @@
 import { CAUSE_CODES, type Cause, SEVERITIES } from './cause.ts';
 import { decidedCauses } from './causes-decided.ts';
+import { deliveryCauses } from './causes-delivery.ts';
 import { failedCauses } from './causes-failed.ts';
 import { lossCauses } from './causes-lost.ts';
 import { paceCauses } from './causes-pace.ts';
@@ -14,6 +15,7 @@ export function causesOf(seen: Snapshot): readonly Cause[] {
     ...serviceCauses(seen),
     ...decidedCauses(seen),
     ...failedCauses(seen),
+    ...deliveryCauses(seen),
     ...workerCauses(seen),
     ...lossCauses(seen),
     ...taskCauses(seen),

@@ -1,4 +1,4 @@
-import type { DiskSpace, SupervisorFacts } from '../../ports/insight.ts';
+import type { CredentialsFacts, DiskSpace, SupervisorFacts } from '../../ports/insight.ts';
 import type { AttemptEvent, LedgerTask, LedgerWorker, StepCounts } from '../../ports/ledger.ts';
 import type { Backlog, TenantBacklog } from '../../ports/task-queue.ts';
 import type { GroupStatus } from '../../ports/worker-group.ts';
@@ -33,6 +33,8 @@ export interface Snapshot {
   /** Mean seconds a task by step, of the latest earlier run of the same job; null if there is none. */
   readonly earlier: { readonly job: string; readonly means: ReadonlyMap<string, number> } | null;
   readonly disks: readonly DiskSpace[];
+  /** What signs requests from where `why` looks; null where nothing does. */
+  readonly credentials: CredentialsFacts | null;
   /** What could not be looked at. */
   readonly troubles: readonly Trouble[];
 }
@@ -119,9 +121,11 @@ export interface DurationsSeen {
 }
 
 export interface Trouble {
-  readonly service: 'store' | 'queue' | 'ledger' | 'group' | 'disk';
+  readonly service: 'store' | 'queue' | 'ledger' | 'group' | 'disk' | 'credentials';
   readonly group: string | null;
   readonly kind: string;
   readonly message: string;
   readonly hint: string | null;
+  /** What a policy denies: `sqs:ReceiveMessage on arn:...`; null for any other trouble. */
+  readonly denied: string | null;
 }

@@ -105,7 +105,7 @@ describe('stagePart', () => {
     const part: Part = { n: 0, kind: 'range', input: 0, offset: 0, length: 2 };
     const input = await storeInput('a\nb\n');
     await storeInput('c\nd\n');
-    await expectError(stage(part, input), 'changed', 'data/input');
+    await expectError(stage(part, input), 'changed', 'it was written again');
     await (await bench.store()).delete(['data/input']);
     await expectError(stage(part, input), 'changed', 'it is gone');
   });

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import {
+  type ClientRequest,
   createServer,
   Agent as HttpAgent,
   type IncomingHttpHeaders,
@@ -27,6 +28,8 @@ export type Fault =
   | { readonly kind: 'lost' }
   /** The answer's body is cut after so many bytes, and the connection reset. */
   | { readonly kind: 'cut'; readonly after: number }
+  /** So many bytes of the request's body reach the server; then both connections are reset. */
+  | { readonly kind: 'broken'; readonly after: number }
   /** One byte of the answer's body is another one; with headers that the server did not send. */
   | { readonly kind: 'alter'; readonly at: number; readonly headers?: Readonly<Record<string, string>> }
   /** Nothing is ever answered. */
@@ -44,6 +47,8 @@ interface Rule {
 export class FaultProxy {
   readonly url: string;
   readonly seen: Seen[] = [];
+  /** Faults as requests met them. */
+  readonly met: Fault[] = [];
   readonly #server: Server;
   readonly #target: URL;
   readonly #agent = new HttpAgent({ keepAlive: true });
@@ -116,6 +121,7 @@ export class FaultProxy {
     const seen = { method: incoming.method ?? '', url: incoming.url ?? '', headers: incoming.headers };
     this.seen.push(seen);
     const fault = this.#faultFor(seen);
+    if (fault !== null) this.met.push(fault);
     switch (fault?.kind) {
       case 'hang':
         break;
@@ -143,6 +149,10 @@ export class FaultProxy {
       headers: seen.headers,
     });
     outgoing.on('error', () => answer.destroy());
+    if (fault?.kind === 'broken') {
+      breakOff(incoming, outgoing, fault.after);
+      return;
+    }
     outgoing.on('response', (back) => {
       back.on('error', () => answer.destroy());
       if (fault?.kind === 'lost') {
@@ -157,6 +167,20 @@ export class FaultProxy {
     });
     incoming.pipe(outgoing);
   }
+}
+
+function breakOff(incoming: IncomingMessage, outgoing: ClientRequest, after: number): void {
+  let passed = 0;
+  const both = (): void => {
+    outgoing.destroy();
+    incoming.socket.resetAndDestroy();
+  };
+  incoming.on('data', (chunk: Buffer) => {
+    if (passed < after) outgoing.write(chunk.subarray(0, after - passed), () => passed >= after && both());
+    passed += chunk.length;
+  });
+  // A shorter one is broken off all the same.
+  incoming.on('end', both);
 }
 
 function answerItself(

@@ -1,0 +1,201 @@
+import { randomId } from '../../lib/id.ts';
+import { formatDuration } from '../../lib/units.ts';
+import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
+import type { ObjectStore } from '../../ports/object-store.ts';
+import { judgeLifecycle } from './check-lifecycle.ts';
+import type { AwsClients } from './clients.ts';
+import { statusOf } from './errors.ts';
+import { doing, type S3Bucket, target, translated } from './s3-bucket.ts';
+
+/** Seconds by which this machine's clock may be wrong: from the second on requests may be refused (S3 takes 15 minutes). */
+const SKEW = { doubtful: 30, wrong: 300 };
+
+/** What a look at the bucket itself brought. */
+interface Headed {
+  readonly error: unknown;
+  /** Where S3 says that it is; null where it doesn't. */
+  readonly region: string | null;
+  /** This machine's clock less S3's, milliseconds; null where there was no answer. */
+  readonly skew: number | null;
+}
+
+/** A bucket as `doctor` asks it: at once, or not at all. */
+export async function probeBucket(
+  clients: AwsClients,
+  { name, prefix, kmsKey }: { readonly name: string; readonly prefix: string; readonly kmsKey: string | null },
+): Promise<S3Bucket> {
+  const [sdk, client] = await Promise.all([import('@aws-sdk/client-s3'), clients.s3('probe')]);
+  const { account: owner, profile } = clients;
+  return { sdk, client, name, prefix, owner, kmsKey, profile, checksums: true };
+}
+
+/** Whether the bucket is there, where it should be, and what time it is. */
+export function bucketChecks(bucket: S3Bucket, region: string): readonly Check[] {
+  const headed = headBucket(bucket);
+  return [
+    { check: 'bucket', run: async () => bucketFinding(bucket, region, await headed) },
+    { check: 'clock', run: async () => clockFinding((await headed).skew) },
+  ];
+}
+
+/** What is set up on a bucket that is there. */
+export function bucketSettings(bucket: S3Bucket): readonly Check[] {
+  return [
+    { check: 'publicAccess', run: () => publicAccess(bucket) },
+    { check: 'versioning', run: () => versioning(bucket) },
+    { check: 'lifecycle', run: () => lifecycle(bucket) },
+  ];
+}
+
+/** Whether what the store puts is encrypted with the profile's key, and can be read again. */
+export function keyCheck(bucket: S3Bucket, kmsKey: string, store: ObjectStore): Check {
+  const run = async (): Promise<Finding> => {
+    const key = `workers/doctor-${randomId(10)}/key`;
+    try {
+      await store.put(key, 'one', { ifAbsent: true });
+      const found = await store.read(key);
+      const at = { ...target(bucket), Key: bucket.prefix + key };
+      const { SSEKMSKeyId: used } = await bucket.client.send(new bucket.sdk.HeadObjectCommand(at));
+      if (found === null || used !== kmsKey) {
+        return fail(
+          `what is put is encrypted with ${used ?? 'no key of KMS'}, not with ${kmsKey}`,
+          'correct `kmsKey` of the profile: the ARN of a key',
+        );
+      }
+      return pass(`${kmsKey} encrypts and decrypts`);
+    } finally {
+      await store.delete([key]);
+    }
+  };
+  return { check: 'kmsKey', run };
+}
+
+async function headBucket(bucket: S3Bucket): Promise<Headed> {
+  const command = new bucket.sdk.HeadBucketCommand(target(bucket));
+  let headers: Record<string, string> = {};
+  let skew: number | null = null;
+  command.middlewareStack.add(
+    (next) => async (args) => {
+      const before = Date.now();
+      const result = await next(args);
+      headers = headersOf(result.response);
+      // Its clock shows whole seconds: the middle of that one, against the middle of the request.
+      const theirs = Date.parse(headers.date ?? '') + 500;
+      skew = Number.isNaN(theirs) ? null : (before + Date.now()) / 2 - theirs;
+      return result;
+    },
+    { step: 'deserialize', priority: 'low' },
+  );
+  try {
+    const { BucketRegion } = await bucket.client.send(command);
+    return { error: null, region: BucketRegion ?? headers['x-amz-bucket-region'] ?? null, skew };
+  } catch (error) {
+    return { error, region: headers['x-amz-bucket-region'] ?? null, skew };
+  }
+}
+
+async function bucketFinding(bucket: S3Bucket, expected: string, { error, region }: Headed): Promise<Finding> {
+  const { name, owner } = bucket;
+  if (statusOf(error) === 404) {
+    return fail(`the bucket ${name} does not exist`, 'batchctl infra up makes it; or correct `bucket` of the profile');
+  }
+  const found = region ?? (error === null ? await locationOf(bucket) : null);
+  if (found !== null && found !== expected) {
+    return fail(
+      `the bucket ${name} is in ${found}, and the profile in ${expected}`,
+      `"region": "${found}" in the profile`,
+    );
+  }
+  if (statusOf(error) === 403) {
+    const owned = owner === null ? '' : `, or the bucket belongs to another account than ${owner}`;
+    return fail(
+      `s3:ListBucket on arn:aws:s3:::${name} is denied${owned}`,
+      `let the policy allow s3:ListBucket on it${owner === null ? '' : '; correct `bucket` or `account` of the profile, if it is another one'}`,
+    );
+  }
+  // Anything else, by its kind.
+  await translated(doing(bucket, 's3:ListBucket', '', `look at the bucket ${name}`), async () => {
+    if (error !== null) throw error;
+  });
+  const whose = owner === null ? '' : `, of the account ${owner}`;
+  return pass(`${name} is there, in ${found ?? expected}${whose}`);
+}
+
+async function locationOf(bucket: S3Bucket): Promise<string | null> {
+  const command = new bucket.sdk.GetBucketLocationCommand(target(bucket));
+  const answer = await bucket.client.send(command).catch(() => null);
+  // None is us-east-1, and EU is what eu-west-1 was called (S3: GetBucketLocation).
+  if (answer === null) return null;
+  const { LocationConstraint: place } = answer;
+  return place === undefined ? 'us-east-1' : place === 'EU' ? 'eu-west-1' : place;
+}
+
+function clockFinding(skew: number | null): Finding {
+  if (skew === null) return warn("not known: S3 didn't say what time it is", 'mend bucket first');
+  return judgeClock(skew / 1_000);
+}
+
+/** What it means that this machine's clock is so many seconds ahead of S3's. */
+export function judgeClock(skew: number): Finding {
+  const off = Math.abs(skew);
+  const text = `this machine's clock is ${formatDuration(off)} ${skew > 0 ? 'ahead of' : 'behind'} S3's`;
+  const mend = 'set the clock: chronyd or systemd-timesyncd (timedatectl set-ntp true)';
+  if (off > SKEW.wrong) return fail(`${text}: requests are refused at 15 minutes, and times and ages are wrong`, mend);
+  if (off > SKEW.doubtful) return warn(text, mend);
+  return pass("this machine's clock agrees with S3's");
+}
+
+async function publicAccess(bucket: S3Bucket): Promise<Finding> {
+  const { sdk, client, name } = bucket;
+  const mend = `aws s3api put-public-access-block --bucket ${name} --public-access-block-configuration BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true`;
+  const status = await client.send(new sdk.GetBucketPolicyStatusCommand(target(bucket))).catch(() => null);
+  if (status?.PolicyStatus?.IsPublic === true) return fail(`the policy of ${name} makes it public`, mend);
+  return setting(bucket, 'the public access block', 's3:GetBucketPublicAccessBlock', async () => {
+    const asked = client.send(new sdk.GetPublicAccessBlockCommand(target(bucket)));
+    const block = (await ifSet(asked, 'NoSuchPublicAccessBlockConfiguration'))?.PublicAccessBlockConfiguration;
+    const closed = block?.BlockPublicAcls && block.IgnorePublicAcls && block.BlockPublicPolicy;
+    if (closed && block.RestrictPublicBuckets) return pass('public access is blocked');
+    return warn(`public access to ${name} is not blocked as a whole: one wrong policy would show all its data`, mend);
+  });
+}
+
+function versioning(bucket: S3Bucket): Promise<Finding> {
+  return setting(bucket, 'versioning', 's3:GetBucketVersioning', async () => {
+    const { Status } = await bucket.client.send(new bucket.sdk.GetBucketVersioningCommand(target(bucket)));
+    if (Status === 'Enabled') {
+      return pass('versioning is on: what prune deletes stays, and is paid for, until a rule ends older versions');
+    }
+    return pass(`versioning is ${Status === 'Suspended' ? 'suspended' : 'off'}: what is deleted is gone`);
+  });
+}
+
+function lifecycle(bucket: S3Bucket): Promise<Finding> {
+  return setting(bucket, 'the lifecycle rules', 's3:GetLifecycleConfiguration', async () => {
+    const asked = bucket.client.send(new bucket.sdk.GetBucketLifecycleConfigurationCommand(target(bucket)));
+    return judgeLifecycle((await ifSet(asked, 'NoSuchLifecycleConfiguration'))?.Rules ?? [], bucket.prefix);
+  });
+}
+
+/** An operator need not be allowed to look at settings: then that is said, and is no failure. */
+async function setting(bucket: S3Bucket, what: string, action: string, look: () => Promise<Finding>): Promise<Finding> {
+  try {
+    return await translated(doing(bucket, action, '', `look at ${what} of ${bucket.name}`), look);
+  } catch (error) {
+    if (!(error instanceof Error) || statusOf(error.cause) !== 403) throw error;
+    return warn(error.message, `let the policy allow ${action}, so that doctor can look at ${what}`);
+  }
+}
+
+/** Null where the bucket has no such setting, which S3 says by an error of that name. */
+async function ifSet<T>(answer: Promise<T>, none: string): Promise<T | null> {
+  return await answer.catch((error: unknown) => {
+    if (error instanceof Error && error.name === none) return null;
+    throw error;
+  });
+}
+
+function headersOf(response: unknown): Record<string, string> {
+  if (typeof response !== 'object' || response === null || !('headers' in response)) return {};
+  const { headers } = response;
+  return typeof headers === 'object' && headers !== null ? { ...headers } : {};
+}

@@ -1,0 +1,84 @@
+import { isKind } from '../../errors.ts';
+import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
+import type { AwsClients } from './clients.ts';
+import {
+  attributeWarnings,
+  deadAttributes,
+  type QueueAttributes,
+  queueAttributes,
+  readAttributes,
+} from './sqs-attributes.ts';
+import { deadName, findQueue } from './sqs-open.ts';
+
+export interface CheckedQueue {
+  readonly group: string;
+  readonly name: string;
+  /** Seconds: the group's `visibility`. */
+  readonly visibility: number;
+}
+
+/** Fewer receives than this are spent by drains and lost leases alone (law 8 counts attempts; SQS doesn't). */
+const FEW_RECEIVES = 20;
+const MEND = 'batchctl infra up mends it';
+
+/** Whether each group's queue and its dead letters' queue are there, and as they should be. */
+export function queueChecks(clients: AwsClients, queues: readonly CheckedQueue[]): readonly Check[] {
+  return queues.map((queue) => ({ check: 'queue', run: () => checkQueue(clients, queue) }));
+}
+
+async function checkQueue(clients: AwsClients, { group, name, visibility }: CheckedQueue): Promise<Finding> {
+  const [main, dead] = await Promise.all([name, deadName(name)].map((each) => attributesOf(clients, each)));
+  const missing = [main === null ? name : null, dead === null ? deadName(name) : null].filter((each) => each !== null);
+  if (main === undefined || main === null || dead === undefined || dead === null) {
+    const [is, them] = missing.length === 1 ? ['does', 'it'] : ['do', 'them'];
+    return fail(
+      `group ${group}: ${missing.join(' and ')} ${is} not exist`,
+      `batchctl infra up makes ${them}; or correct \`stack\`, \`region\` or \`groups\` of the profile`,
+    );
+  }
+  const grave = graveFaults(name, main, dead);
+  if (grave.length > 0) return fail(`group ${group}: ${grave.join('; ')}`, MEND);
+  const doubtful = [
+    ...attributeWarnings(name, main, queueAttributes(visibility, dead.QueueArn ?? '')),
+    ...attributeWarnings(deadName(name), dead, deadAttributes()),
+  ].map((line) => line.replace(/ \(batchctl infra up mends it\)$/, ''));
+  if (doubtful.length > 0) return warn(`group ${group}: ${doubtful.join('; ')}`, MEND);
+  return pass(`group ${group}: ${name} and ${deadName(name)} are as they should be; a lease lasts ${visibility} s`);
+}
+
+/** What makes work or letters vanish, or the queue unusable. */
+function graveFaults(name: string, main: QueueAttributes, dead: QueueAttributes): readonly string[] {
+  const found: string[] = [];
+  if (main.FifoQueue === 'true') found.push(`${name} is a FIFO queue, and a standard one is needed`);
+  const [kept, keptDead] = [Number(main.MessageRetentionPeriod), Number(dead.MessageRetentionPeriod)];
+  if (keptDead < kept) {
+    found.push(
+      `${deadName(name)} keeps letters for ${days(keptDead)}, ${name} messages for ${days(kept)}: letters keep their age, and some are deleted unseen`,
+    );
+  }
+  const redrive = main.RedrivePolicy;
+  if (redrive === undefined || redrive === '') return found;
+  const policy: { deadLetterTargetArn?: string; maxReceiveCount?: number | string } = JSON.parse(redrive);
+  if (policy.deadLetterTargetArn !== dead.QueueArn) {
+    found.push(`${name} sends its dead letters to ${policy.deadLetterTargetArn}, where nobody looks`);
+  }
+  if (Number(policy.maxReceiveCount) < FEW_RECEIVES) {
+    found.push(
+      `${name} buries a message that was received ${policy.maxReceiveCount} times: drains and lost leases count too (1,000 is right)`,
+    );
+  }
+  return found;
+}
+
+const days = (seconds: number): string =>
+  seconds % 86_400 === 0 ? `${seconds / 86_400} d` : `${Math.round(seconds / 360) / 10} h`;
+
+/** Null where there is no such queue. */
+async function attributesOf(clients: AwsClients, name: string): Promise<QueueAttributes | null> {
+  try {
+    return (await readAttributes(await findQueue(clients, name, 'probe', 0))).attributes;
+  } catch (error) {
+    if (isKind(error, 'notFound')) return null;
+    throw error;
+  }
+}

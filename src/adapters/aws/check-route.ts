@@ -1,0 +1,88 @@
+import { connect } from 'node:net';
+import { type Check, type Finding, fail, pass } from '../../ports/check.ts';
+import { proxyFor } from './proxy.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A service, and where requests to it go. */
+export interface Place {
+  readonly service: string;
+  readonly url: URL;
+}
+
+const CONNECT_MS = 2_000;
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/;
+
+/** Where AWS itself answers for a service; the bucket's own name before it changes nothing of the way there. */
+export function placeOf(service: string, region: string, endpoint: string | undefined): Place {
+  const domain = region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com';
+  const host = service === 'simpledb' ? 'sdb' : service;
+  return { service, url: new URL(endpoint ?? `https://${host}.${region}.${domain}`) };
+}
+
+/** By which way requests go, and whether they are encrypted. */
+export function routeChecks(places: readonly Place[], env: Environment): readonly Check[] {
+  return [
+    { check: 'proxy', run: (signal) => proxyFinding(places, env, signal) },
+    { check: 'tls', run: () => tlsFinding(places) },
+  ];
+}
+
+async function proxyFinding(places: readonly Place[], env: Environment, signal: AbortSignal): Promise<Finding> {
+  const ways = new Map<string, string[]>();
+  const straight: string[] = [];
+  for (const { service, url } of places) {
+    const port = url.port === '' ? undefined : Number(url.port);
+    const proxy = proxyFor({ protocol: url.protocol, hostname: url.hostname, port }, env);
+    if (proxy === null) straight.push(service);
+    else ways.set(proxy, [...(ways.get(proxy) ?? []), service]);
+  }
+  if (ways.size === 0) return pass('requests go straight: no proxy');
+  for (const [proxy, services] of ways) {
+    const why = await unanswered(proxy, signal);
+    if (why === null) continue;
+    return fail(
+      `the proxy ${shown(proxy)} of ${services.join(', ')} does not answer: ${why}`,
+      'correct or unset HTTPS_PROXY and HTTP_PROXY, or name the hosts in NO_PROXY that need none',
+    );
+  }
+  const told = [...ways].map(([proxy, services]) => `${services.join(', ')} by ${shown(proxy)}`);
+  return pass([...told, ...(straight.length === 0 ? [] : [`${straight.join(', ')} straight`])].join('; '));
+}
+
+/** Without the password that may be in it. */
+function shown(proxy: string): string {
+  const url = URL.canParse(proxy) ? new URL(proxy) : null;
+  return url === null ? 'of the environment' : `${url.protocol}//${url.host}`;
+}
+
+/** Why nothing could be connected to there; null where something answers. */
+function unanswered(proxy: string, signal: AbortSignal): Promise<string | null> {
+  if (!URL.canParse(proxy)) return Promise.resolve('it is no URL');
+  const { protocol, hostname, port } = new URL(proxy);
+  return new Promise((resolve) => {
+    const socket = connect({
+      host: hostname.replace(/^\[|\]$/g, ''),
+      port: port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port),
+      signal,
+      timeout: CONNECT_MS,
+    });
+    const end = (why: string | null): void => {
+      socket.destroy();
+      resolve(why);
+    };
+    socket.on('connect', () => end(null));
+    socket.on('timeout', () => end(`no answer within ${CONNECT_MS / 1_000} s`));
+    socket.on('error', (error: NodeJS.ErrnoException) => end(error.code ?? error.message));
+  });
+}
+
+function tlsFinding(places: readonly Place[]): Finding {
+  const plain = places.filter(({ url }) => url.protocol === 'http:' && !LOOPBACK.test(url.hostname));
+  if (plain.length === 0) return pass('requests are encrypted, or stay on this machine');
+  const names = plain.map(({ service, url }) => `${service} (${url.host})`);
+  return fail(
+    `requests to ${names.join(', ')} go over http: whoever is on the way reads data and secrets`,
+    'use https:// in `endpoints`',
+  );
+}

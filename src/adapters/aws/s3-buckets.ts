@@ -1,0 +1,128 @@
+import type { Bucket, BucketObject, BucketReadOptions, CopyAs } from '../../ports/bucket.ts';
+import type {
+  ListOptions,
+  ObjectEntry,
+  ObjectStream,
+  PutOptions,
+  PutResult,
+  UploadOptions,
+} from '../../ports/object-store.ts';
+import { AwsClients, type AwsClientsOptions } from './clients.ts';
+import { gone } from './s3-copy.ts';
+import { regionOf } from './s3-region.ts';
+import { createS3Store, type S3Store } from './s3-store.ts';
+
+export interface S3BucketsOptions {
+  readonly clients: AwsClientsOptions;
+  /** The profile's own bucket: its store, and who must own it. Null: the profile's store is not in S3. */
+  readonly own: { readonly name: string; readonly store: S3Store } | null;
+  /** Asked before the first write; throws why nothing may be written. */
+  readonly allowed?: () => Promise<void>;
+  /** Bytes: what is larger is copied in slices of `slice`. S3's own limit unless given. */
+  readonly copies?: { readonly largest: number; readonly slice: number };
+}
+
+/** Buckets by name, each asked in its own region; where an endpoint stands in for S3, all are asked there. */
+export class S3Buckets {
+  readonly #options: S3BucketsOptions;
+  readonly #clients = new Map<string, AwsClients>();
+  readonly #known = new Map<string, Promise<Bucket>>();
+
+  constructor(options: S3BucketsOptions) {
+    this.#options = options;
+  }
+
+  /** Throws `notFound`, `credentials` and `unavailable` as the search for the bucket's region does. */
+  open(name: string): Promise<Bucket> {
+    const known = this.#known.get(name);
+    if (known !== undefined) return known;
+    const opening = this.#open(name);
+    this.#known.set(name, opening);
+    opening.catch(() => this.#known.delete(name));
+    return opening;
+  }
+
+  async close(): Promise<void> {
+    this.#known.clear();
+    const clients = [...this.#clients.values()];
+    this.#clients.clear();
+    await Promise.all(clients.map((each) => each.close()));
+  }
+
+  async #open(name: string): Promise<Bucket> {
+    const { clients, own, allowed = async () => undefined, copies } = this.#options;
+    const isOwn = own?.name === name;
+    const here = this.#clientsFor(clients.region);
+    const region = isOwn || clients.endpoints.s3 !== undefined ? clients.region : await regionOf(here, name);
+    const store = await createS3Store({
+      ...{ clients: this.#clientsFor(region), bucket: name, prefix: '', kmsKey: null },
+      // Of another bucket nobody has said whose it is.
+      owner: isOwn ? clients.account : null,
+      foreign: !isOwn,
+      ...(copies && { copies }),
+    });
+    return new S3NamedBucket(store, own?.store ?? null, allowed);
+  }
+
+  #clientsFor(region: string): AwsClients {
+    const known = this.#clients.get(region);
+    if (known !== undefined) return known;
+    const made = new AwsClients({ ...this.#options.clients, region });
+    this.#clients.set(region, made);
+    return made;
+  }
+}
+
+/** One bucket, its keys whole. */
+class S3NamedBucket implements Bucket {
+  readonly location: string;
+  readonly #store: S3Store;
+  readonly #own: S3Store | null;
+  readonly #allowed: () => Promise<void>;
+
+  constructor(store: S3Store, own: S3Store | null, allowed: () => Promise<void>) {
+    this.location = store.location;
+    this.#store = store;
+    this.#own = own;
+    this.#allowed = allowed;
+  }
+
+  head(key: string, version: string | null = null): Promise<BucketObject | null> {
+    return this.#store.facts(key, version);
+  }
+
+  read(key: string, options: BucketReadOptions = {}): Promise<Uint8Array | null> {
+    return this.#store.read(key, options);
+  }
+
+  get(key: string, options: BucketReadOptions = {}): Promise<ObjectStream | null> {
+    return this.#store.get(key, options);
+  }
+
+  list(prefix: string, options: ListOptions = {}): AsyncIterable<ObjectEntry> {
+    return this.#store.list(prefix, options);
+  }
+
+  async put(key: string, body: Uint8Array | string, options: PutOptions = {}): Promise<PutResult> {
+    await this.#allowed();
+    return this.#store.put(key, body, options);
+  }
+
+  async delete(keys: readonly string[]): Promise<void> {
+    await this.#allowed();
+    await this.#store.delete(keys);
+  }
+
+  async uploadFile(path: string, key: string, options: UploadOptions = {}): Promise<PutResult> {
+    await this.#allowed();
+    return this.#store.uploadFile(path, key, options);
+  }
+
+  async copyFromStore(from: string, to: string, as: CopyAs): Promise<PutResult | null> {
+    if (this.#own === null) return null;
+    await this.#allowed();
+    const copied = await this.#store.copyFrom(this.#own, from, to, as);
+    if (copied === null) throw gone(from);
+    return copied;
+  }
+}

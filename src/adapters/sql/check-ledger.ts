@@ -1,0 +1,57 @@
+import { Kysely } from 'kysely';
+import { isOurs } from '../../errors.ts';
+import { type Finding, pass, warn } from '../../ports/check.ts';
+import type { SqlDialect } from './dialect.ts';
+import { schemaStanding } from './schema.ts';
+import type { ServerOptions } from './server-options.ts';
+import { loadDialect } from './sql-ledger.ts';
+import type { Tables } from './tables.ts';
+
+/** Thrown to roll a transaction back. */
+class Undo extends Error {}
+
+/**
+ * Whether a ledger on a server answers, has its tables, and lets its user write. Makes no table, and leaves no row.
+ * Throws as a ledger does that can't be opened, at once: nothing is waited for.
+ */
+export async function checkLedger(
+  options: { readonly dialect: 'postgres' | 'mysql' } & ServerOptions,
+): Promise<Finding> {
+  const dialect = await loadDialect(options);
+  const db = new Kysely<Tables>({ dialect: await dialect.connect() });
+  try {
+    return await look(db, dialect);
+  } catch (error) {
+    throw isOurs(error) ? error : dialect.translate(error);
+  } finally {
+    await db.destroy();
+  }
+}
+
+async function look(db: Kysely<Tables>, dialect: SqlDialect): Promise<Finding> {
+  const { found, current } = await schemaStanding(db, dialect);
+  if (found === 0) return pass(`${dialect.name} answers; its tables are made at their first use`);
+  await probe(db);
+  if (found > current)
+    return pass(`${dialect.name} takes writes; its schema ${found} is newer, and works with ${current}`);
+  if (found === current) return pass(`${dialect.name} takes writes; its schema is ${current}, the newest`);
+  return warn(
+    `${dialect.name} has schema ${found}, and this version wants ${current}`,
+    'batchctl jobs brings it up to date, as a user who may create tables; older workers go on',
+  );
+}
+
+async function probe(db: Kysely<Tables>): Promise<void> {
+  const row = {
+    ...{ worker: `doctor-${process.pid}`, group_name: '', host: '', pid: process.pid, version: '', state: 'gone' },
+    ...{ slots: 0, busy: '[]', done: 0, failed: 0, started_at: 0, seen_at: 0 },
+  };
+  try {
+    await db.transaction().execute(async (transaction) => {
+      await transaction.insertInto('workers').values(row).execute();
+      throw new Undo();
+    });
+  } catch (error) {
+    if (!(error instanceof Undo)) throw error;
+  }
+}

@@ -1,0 +1,14 @@
+import type { AwsProfile } from '../config.ts';
+import { BatchctlError } from '../errors.ts';
+import type { Context } from './context.ts';
+
+/** The profile, which is one on AWS. Throws `config` for another. */
+export async function awsProfile(ctx: Context): Promise<AwsProfile> {
+  const { profile } = await ctx.config();
+  if (profile.backend === 'aws') return profile;
+  throw new BatchctlError(
+    'config',
+    `expected a profile with "backend": "aws", found ${profile.name}: ${profile.backend} needs no infrastructure`,
+    { hint: 'name one with --profile, or see docs/configuration.md for how to write one' },
+  );
+}

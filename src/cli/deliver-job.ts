@@ -1,0 +1,39 @@
+import { BatchctlError } from '../errors.ts';
+import { killPoints } from '../lib/kill-point.ts';
+import { deliveryOf, isDeliveryDue } from '../model/delivery.ts';
+import type { JobView } from '../model/view.ts';
+import type { Context } from './context.ts';
+
+/**
+ * Delivers the outputs of a job that succeeded, where that is due and this is the machine for it. Answers the view after
+ * it. Throws as `deliver` does: the job did what it was to do, and whoever reads the exit code is told that its outputs
+ * are not there. `seconds`: wait no longer, then throw `notFinished`.
+ */
+export async function deliverJob(ctx: Context, view: JobView, seconds: number | null = null): Promise<JobView> {
+  if (!isDeliveryDue(view)) return view;
+  const [{ deliversHere }, { deliverNow }, { deliveryLine }] = await Promise.all([
+    import('../jobs/deliver/deliver.ts'),
+    import('../jobs/deliver/deliver-now.ts'),
+    import('../jobs/deliver/delivery-line.ts'),
+  ]);
+  const { job } = view.record;
+  const say = (of: JobView, more = ''): void => {
+    const delivery = deliveryOf(of);
+    if (delivery !== null) ctx.notice(`job ${job}: ${deliveryLine(delivery)}${more}`);
+  };
+  if (!deliversHere(view)) {
+    say(view, `; batchctl watch ${job} does it there`);
+    return view;
+  }
+  const late = seconds === null ? null : AbortSignal.timeout(Math.max(0, seconds * 1_000));
+  const signal = late === null ? ctx.signal : AbortSignal.any([ctx.signal, late]);
+  const options = { signal, passed: killPoints(ctx.io.env) };
+  const done = await deliverNow(await ctx.platform(), view, options).catch((error: unknown) => {
+    if (late?.aborted !== true || ctx.signal.aborted) throw error;
+    throw new BatchctlError('notFinished', `job ${job} succeeded, and is not delivered yet`, {
+      hint: `batchctl wait ${job}: what is there by then is kept`,
+    });
+  });
+  say(done);
+  return done;
+}

@@ -1,0 +1,66 @@
+import type { AwsProfile } from '../config.ts';
+import { deadQueueName, domainName, partitionOf, queueName } from '../model/stack.ts';
+
+/** The ARNs of what belongs to a profile; `*` stands for an account that it doesn't name. */
+export class Arns {
+  readonly #profile: AwsProfile;
+  readonly #partition: string;
+
+  constructor(profile: AwsProfile) {
+    this.#profile = profile;
+    this.#partition = partitionOf(profile.region);
+  }
+
+  get bucket(): string {
+    return this.bucketNamed(this.#profile.bucket.name);
+  }
+
+  bucketNamed(name: string): string {
+    return `arn:${this.#partition}:s3:::${name}`;
+  }
+
+  /** Objects of the bucket below the profile's prefix: `*` may stand for any part of a key. */
+  objects(...keys: readonly string[]): readonly string[] {
+    return keys.map((key) => `${this.bucket}/${this.#profile.bucket.prefix}${key}`);
+  }
+
+  /** Each group's queue and that of its dead letters. */
+  get queues(): readonly string[] {
+    const { stack, groups } = this.#profile;
+    const names = Object.keys(groups).map((group) => queueName(stack, group));
+    return names.flatMap((name) => [name, deadQueueName(name)]).map((name) => this.queue(name));
+  }
+
+  queue(name: string): string {
+    return this.#of('sqs', name);
+  }
+
+  /** None but with the ledger in SimpleDB. */
+  get domains(): readonly string[] {
+    const { stack, ledger } = this.#profile;
+    if (ledger.kind !== 'simpledb') return [];
+    return Array.from({ length: ledger.domains }, (_, n) => this.#of('sdb', `domain/${domainName(stack, n)}`));
+  }
+
+  /** The database's user; none but with IAM tokens. RDS names an instance by an id that no URL tells. */
+  get databaseUsers(): readonly string[] {
+    const { ledger } = this.#profile;
+    if (ledger.kind !== 'postgres' || !ledger.iam) return [];
+    return [this.#of('rds-db', `dbuser:*/${decodeURIComponent(new URL(ledger.url).username)}`)];
+  }
+
+  /** SSM's parameter of a name, with or without its first slash. */
+  parameter(name: string): string {
+    return this.#of('ssm', `parameter/${name.replace(/^\//, '')}`);
+  }
+
+  /** A secret of Secrets Manager, which ends every ARN with six characters of its own. */
+  secret(name: string): string {
+    return name.startsWith('arn:') ? name : this.#of('secretsmanager', `secret:${name}-??????`);
+  }
+
+  #of(service: string, resource: string): string {
+    const { region, account } = this.#profile;
+    return `arn:${this.#partition}:${service}:${region}:${account ?? '*'}:${resource}`;
+  }
+}

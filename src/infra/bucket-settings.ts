@@ -1,0 +1,137 @@
+import type * as sdk from '@aws-sdk/client-s3';
+import type { S3Client } from '@aws-sdk/client-s3';
+
+/** What a bucket's settings are made from. */
+export interface BucketFacts {
+  readonly sdk: typeof sdk;
+  readonly client: S3Client;
+  /** Names the bucket and its owner in every request. */
+  readonly at: { readonly Bucket: string; readonly ExpectedBucketOwner?: string };
+  readonly arn: string;
+  readonly prefix: string;
+  readonly kmsKey: string | null;
+}
+
+/** One setting of a bucket. */
+export interface BucketSetting {
+  /** In words, what it lacks; null: it is as it should be. */
+  look(): Promise<string | null>;
+  apply(): Promise<void>;
+  /** A command line that does what `apply` does. */
+  readonly mend: string;
+}
+
+/** Days after which what died uploads left is removed: no upload takes as long. */
+const UNFINISHED_DAYS = 7;
+const RULE = 'batchctl-unfinished-uploads';
+
+export function publicAccessSetting({ sdk, client, at }: BucketFacts): BucketSetting {
+  const wanted = {
+    BlockPublicAcls: true,
+    IgnorePublicAcls: true,
+    BlockPublicPolicy: true,
+    RestrictPublicBuckets: true,
+  };
+  return {
+    mend: `aws s3api put-public-access-block --bucket ${at.Bucket} --public-access-block-configuration BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true`,
+    look: async () => {
+      const asked = client.send(new sdk.GetPublicAccessBlockCommand(at));
+      const found = (await ifSet(asked, 'NoSuchPublicAccessBlockConfiguration'))?.PublicAccessBlockConfiguration;
+      const blocked = Object.keys(wanted).every((name) => found?.[name as keyof typeof wanted] === true);
+      return blocked ? null : 'public access is not blocked';
+    },
+    apply: async () => {
+      await client.send(new sdk.PutPublicAccessBlockCommand({ ...at, PublicAccessBlockConfiguration: wanted }));
+    },
+  };
+}
+
+export function encryptionSetting({ sdk, client, at, kmsKey }: BucketFacts): BucketSetting {
+  const byDefault: sdk.ServerSideEncryptionByDefault =
+    kmsKey === null ? { SSEAlgorithm: 'AES256' } : { SSEAlgorithm: 'aws:kms', KMSMasterKeyID: kmsKey };
+  // Without a bucket key every object is a request to KMS, with its price and its limit.
+  const Rules = [{ ApplyServerSideEncryptionByDefault: byDefault, BucketKeyEnabled: kmsKey !== null }];
+  const configuration = { Rules };
+  return {
+    mend: `aws s3api put-bucket-encryption --bucket ${at.Bucket} --server-side-encryption-configuration '${JSON.stringify(configuration)}'`,
+    look: async () => {
+      const asked = client.send(new sdk.GetBucketEncryptionCommand(at));
+      const found = await ifSet(asked, 'ServerSideEncryptionConfigurationNotFoundError');
+      const [rule] = found?.ServerSideEncryptionConfiguration?.Rules ?? [];
+      const { SSEAlgorithm, KMSMasterKeyID } = rule?.ApplyServerSideEncryptionByDefault ?? {};
+      if (kmsKey === null) return SSEAlgorithm === undefined ? 'objects are not encrypted by default' : null;
+      if (SSEAlgorithm === 'aws:kms' && KMSMasterKeyID === kmsKey && rule?.BucketKeyEnabled === true) return null;
+      return `objects are not encrypted with ${kmsKey} by default`;
+    },
+    apply: async () => {
+      await client.send(
+        new sdk.PutBucketEncryptionCommand({ ...at, ServerSideEncryptionConfiguration: configuration }),
+      );
+    },
+  };
+}
+
+export function unfinishedUploadsSetting({ sdk, client, at, prefix }: BucketFacts): BucketSetting {
+  const rule: sdk.LifecycleRule = {
+    ID: RULE,
+    Status: 'Enabled',
+    Filter: { Prefix: prefix },
+    AbortIncompleteMultipartUpload: { DaysAfterInitiation: UNFINISHED_DAYS },
+  };
+  const rules = async (): Promise<readonly sdk.LifecycleRule[]> => {
+    const asked = client.send(new sdk.GetBucketLifecycleConfigurationCommand(at));
+    return (await ifSet(asked, 'NoSuchLifecycleConfiguration'))?.Rules ?? [];
+  };
+  return {
+    mend: `add to the rules that aws s3api get-bucket-lifecycle-configuration --bucket ${at.Bucket} tells: ${JSON.stringify(rule)}`,
+    look: async () => {
+      const covered = (await rules()).some(
+        ({ Status, Filter, Prefix, AbortIncompleteMultipartUpload: abort }) =>
+          Status === 'Enabled' && abort !== undefined && prefix.startsWith(Filter?.Prefix ?? Prefix ?? ''),
+      );
+      return covered ? null : 'no rule removes what unfinished uploads left';
+    },
+    apply: async () => {
+      const Rules = [...(await rules()).filter(({ ID }) => ID !== RULE), rule];
+      await client.send(new sdk.PutBucketLifecycleConfigurationCommand({ ...at, LifecycleConfiguration: { Rules } }));
+    },
+  };
+}
+
+export function tlsOnlySetting({ sdk, client, at, arn }: BucketFacts): BucketSetting {
+  const statement = {
+    Sid: 'BatchctlTlsOnly',
+    Effect: 'Deny',
+    Principal: '*',
+    Action: 's3:*',
+    Resource: [arn, `${arn}/*`],
+    Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+  };
+  const statements = async (): Promise<readonly (typeof statement)[]> => {
+    const found = await ifSet(client.send(new sdk.GetBucketPolicyCommand(at)), 'NoSuchBucketPolicy');
+    const policy: { Statement?: readonly (typeof statement)[] } = JSON.parse(found?.Policy ?? '{}');
+    return policy.Statement ?? [];
+  };
+  return {
+    mend: `add to the policy that aws s3api get-bucket-policy --bucket ${at.Bucket} tells: ${JSON.stringify(statement)}`,
+    look: async () => {
+      const denied = (await statements()).some(
+        ({ Effect, Condition }) => Effect === 'Deny' && Condition?.Bool?.['aws:SecureTransport'] === 'false',
+      );
+      return denied ? null : 'requests without TLS are let in';
+    },
+    apply: async () => {
+      const others = (await statements()).filter(({ Sid }) => Sid !== statement.Sid);
+      const Policy = JSON.stringify({ Version: '2012-10-17', Statement: [...others, statement] });
+      await client.send(new sdk.PutBucketPolicyCommand({ ...at, Policy }));
+    },
+  };
+}
+
+/** Null where the bucket has no such setting, which S3 says by an error of that name. */
+export async function ifSet<T>(answer: Promise<T>, none: string): Promise<T | null> {
+  return await answer.catch((error: unknown) => {
+    if (error instanceof Error && error.name === none) return null;
+    throw error;
+  });
+}

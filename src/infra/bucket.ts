@@ -1,0 +1,130 @@
+import type { AwsClients } from '../adapters/aws/clients.ts';
+import { statusOf, translateAwsError } from '../adapters/aws/errors.ts';
+import type { AwsProfile } from '../config.ts';
+import { BatchctlError } from '../errors.ts';
+import { Arns } from './arns.ts';
+import {
+  type BucketFacts,
+  type BucketSetting,
+  encryptionSetting,
+  ifSet,
+  publicAccessSetting,
+  tlsOnlySetting,
+  unfinishedUploadsSetting,
+} from './bucket-settings.ts';
+import type { Found, Resource } from './resource.ts';
+import { onceSettled } from './settled.ts';
+import { STACK_TAG, tagDifferences, tagsOf } from './tags.ts';
+
+/**
+ * The stack's bucket: public access blocked, encrypted, TLS only, and unfinished uploads removed. One that is said to
+ * be `existing` is never changed.
+ */
+export class BucketResource implements Resource {
+  readonly part = 'data';
+  readonly kind = 'bucket';
+  readonly name: string;
+  readonly #profile: AwsProfile;
+  readonly #clients: AwsClients;
+
+  constructor(profile: AwsProfile, clients: AwsClients) {
+    this.name = profile.bucket.name;
+    this.#profile = profile;
+    this.#clients = clients;
+  }
+
+  async look(): Promise<Found> {
+    const facts = await this.#facts();
+    return this.#translated('look at', 's3:ListBucket', async () => {
+      if (!(await isThere(facts))) return { state: 'absent' };
+      const { existing } = this.#profile.bucket;
+      const tags = existing ? [] : await this.#tagsThatLack(facts);
+      const settings = this.#settings(facts);
+      const looked = await Promise.all(settings.map((setting) => setting.look()));
+      if (existing) {
+        const lacks = looked.flatMap((what, at) => (what === null ? [] : [{ what, mend: settings[at]?.mend ?? '' }]));
+        return lacks.length === 0 ? { state: 'asItShould' } : { state: 'lacks', lacks };
+      }
+      const differences = [...looked.filter((what) => what !== null), ...tags];
+      return differences.length === 0 ? { state: 'asItShould' } : { state: 'differs', differences };
+    });
+  }
+
+  async apply(): Promise<void> {
+    const facts = await this.#facts();
+    await this.#translated('make', 's3:CreateBucket', async () => {
+      const { sdk, client, at } = facts;
+      if (!(await isThere(facts))) await this.#create(facts);
+      // The tags first: from here on the bucket is known to be the stack's.
+      const wanted = { ...(await tagsThere(facts)), ...tagsOf(this.#profile) };
+      const TagSet = Object.entries(wanted).map(([Key, Value]) => ({ Key, Value }));
+      await onceSettled(() => client.send(new sdk.PutBucketTaggingCommand({ ...at, Tagging: { TagSet } })));
+      for (const setting of this.#settings(facts)) {
+        if ((await onceSettled(() => setting.look())) !== null) await onceSettled(() => setting.apply());
+      }
+    });
+  }
+
+  async #create({ sdk, client, at: { Bucket } }: BucketFacts): Promise<void> {
+    const { region } = this.#profile;
+    // us-east-1 has no name here (S3: CreateBucket).
+    const place = region === 'us-east-1' ? {} : { CreateBucketConfiguration: { LocationConstraint: region as never } };
+    await client.send(new sdk.CreateBucketCommand({ Bucket, ...place })).catch((error: unknown) => {
+      // Another `up` was quicker.
+      if (!(error instanceof Error) || error.name !== 'BucketAlreadyOwnedByYou') throw error;
+    });
+  }
+
+  /** Throws `refused` for a bucket that holds something and that this stack did not make. */
+  async #tagsThatLack(facts: BucketFacts): Promise<readonly string[]> {
+    const tags = await tagsThere(facts);
+    if (tags[STACK_TAG] === this.#profile.stack) return tagDifferences(tags, tagsOf(this.#profile));
+    const { sdk, client, at } = facts;
+    // An empty one without the tag may be one that a killed `up` had just made.
+    const { KeyCount = 0 } = await client.send(new sdk.ListObjectsV2Command({ ...at, MaxKeys: 1 }));
+    if (tags[STACK_TAG] === undefined && KeyCount === 0) return tagDifferences(tags, tagsOf(this.#profile));
+    const whose = tags[STACK_TAG] === undefined ? 'was not made by batchctl' : `is of the stack ${tags[STACK_TAG]}`;
+    throw new BatchctlError('refused', `the bucket ${this.name} is there, and ${whose}`, {
+      hint: `to use it as it is, say so in the profile: "bucket": { "name": "${this.name}", "existing": true, "prefix": "..." }; or name another`,
+    });
+  }
+
+  #settings(facts: BucketFacts): readonly BucketSetting[] {
+    const settings = [publicAccessSetting(facts), encryptionSetting(facts), unfinishedUploadsSetting(facts)];
+    // Over plain HTTP the policy would lock out who puts it: an emulator's place.
+    const encrypted = this.#clients.endpoint('s3')?.startsWith('http:') !== true;
+    return encrypted ? [...settings, tlsOnlySetting(facts)] : settings;
+  }
+
+  async #facts(): Promise<BucketFacts> {
+    const [sdk, client] = await Promise.all([import('@aws-sdk/client-s3'), this.#clients.s3('control')]);
+    const { account, kmsKey, bucket } = this.#profile;
+    const at = { Bucket: bucket.name, ...(account !== null && { ExpectedBucketOwner: account }) };
+    return { sdk, client, at, arn: new Arns(this.#profile).bucket, prefix: bucket.prefix, kmsKey };
+  }
+
+  async #translated<T>(verb: string, action: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      const { profile } = this.#clients;
+      const resource = new Arns(this.#profile).bucket;
+      throw translateAwsError(error, { what: `${verb} the bucket ${this.name}`, action, resource, profile });
+    }
+  }
+}
+
+async function isThere({ sdk, client, at }: BucketFacts): Promise<boolean> {
+  try {
+    await client.send(new sdk.HeadBucketCommand(at));
+    return true;
+  } catch (error) {
+    if (statusOf(error) === 404) return false;
+    throw error;
+  }
+}
+
+async function tagsThere({ sdk, client, at }: BucketFacts): Promise<Readonly<Record<string, string>>> {
+  const found = await onceSettled(() => ifSet(client.send(new sdk.GetBucketTaggingCommand(at)), 'NoSuchTagSet'));
+  return Object.fromEntries((found?.TagSet ?? []).map(({ Key = '', Value = '' }) => [Key, Value]));
+}

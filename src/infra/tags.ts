@@ -1,0 +1,19 @@
+import type { AwsProfile } from '../config.ts';
+
+/** On all that a stack made: what has it is ours to change and to remove. */
+export const STACK_TAG = 'batchctl:stack';
+
+/** The tags of all that is made: the profile's own, and the stack's name. */
+export function tagsOf({ tags, stack }: Pick<AwsProfile, 'tags' | 'stack'>): Readonly<Record<string, string>> {
+  return { ...tags, [STACK_TAG]: stack };
+}
+
+/** In words, each tag that is wanted and lacks. */
+export function tagDifferences(
+  found: Readonly<Record<string, string | undefined>>,
+  wanted: Readonly<Record<string, string>>,
+): readonly string[] {
+  return Object.entries(wanted).flatMap(([name, value]) =>
+    found[name] === value ? [] : [`tag ${name} ${found[name] === undefined ? '' : `${found[name]} → `}${value}`],
+  );
+}

@@ -1,0 +1,58 @@
+import { resolve } from 'node:path';
+import { BatchctlError } from '../../errors.ts';
+import { type DeliverTo, type JobSpec, sectionStart } from '../../model/job.ts';
+import { isS3Uri, parseS3Uri } from '../../model/s3-uri.ts';
+import { substitute } from '../../model/substitute.ts';
+import { MANIFEST } from '../fetch/manifest.ts';
+import { checkNamePattern } from '../fetch/names.ts';
+
+/**
+ * Where a job's outputs are to be delivered, `{period}` and parameters filled in; `{job}` stays, as nobody knows the id
+ * yet. Null for a job that delivers nothing. Throws `jobFile` for what could only fail once the job is done.
+ */
+export function deliverPlace(
+  spec: JobSpec,
+  directory: string,
+  params: Readonly<Record<string, string>>,
+): string | null {
+  if (spec.deliver === null) return null;
+  const { to, name, marker } = spec.deliver;
+  const place = substitute(to, { ...params, job: '{job}' }, { field: 'deliver.to', unknown: 'error' });
+  checkNames(spec, name);
+  if (marker === MANIFEST) throw wrong('marker', `${MANIFEST} is batchctl's own`, 'name it _SUCCESS');
+  if (isS3Uri(place)) {
+    if (parseS3Uri(place) === null) throw wrong('to', `expected s3://BUCKET/PREFIX, found ${place}`, 'correct it');
+    return place.endsWith('/') ? place : `${place}/`;
+  }
+  if (/^[a-z][a-z0-9+.-]*:/.test(place)) {
+    throw wrong('to', `expected a directory or s3://BUCKET/PREFIX, found ${place}`, 'outputs go to no other place');
+  }
+  return resolve(directory, place);
+}
+
+/** The place as job.json keeps it: of one job, and for a directory with the machine that has it. */
+export function recordedPlace(place: string | null, job: string, host: string): DeliverTo | null {
+  if (place === null) return null;
+  return { place: place.replaceAll('{job}', job), host: isS3Uri(place) ? null : host };
+}
+
+function checkNames(spec: JobSpec, pattern: string): void {
+  const index = spec.steps.length - 1;
+  const step = spec.steps[index];
+  if (step === undefined) return;
+  const gathered = spec.steps[sectionStart(spec.steps, index)]?.gather === true;
+  try {
+    checkNamePattern(pattern, { step, gathered });
+  } catch (cause) {
+    if (!(cause instanceof Error)) throw cause;
+    throw new BatchctlError('jobFile', `deliver.name: ${cause.message}`, {
+      hint: 'see docs/job-file.md, deliver',
+      cause,
+    });
+  }
+  if (gathered || /\{(task|input|name)\}/.test(pattern)) return;
+  throw wrong('name', `${pattern} gives all outputs of ${step.name} one name`, 'add {task} to it');
+}
+
+const wrong = (field: string, found: string, hint: string): BatchctlError =>
+  new BatchctlError('jobFile', `deliver.${field}: ${found}`, { hint });

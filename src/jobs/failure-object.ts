@@ -1,0 +1,66 @@
+import { isKind } from '../errors.ts';
+import { parseStored } from '../lib/json.ts';
+import type { FailureRecord } from '../model/failure.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
+
+/** What a `failed/` or `tries/` object tells; null for what it should tell and doesn't. */
+export interface FailureFound {
+  readonly attempt: string | null;
+  readonly number: number | null;
+  readonly worker: string | null;
+  readonly reason: string | null;
+  readonly exitCode: number | null;
+  readonly error: string | null;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number | null;
+  readonly endedAt: number | null;
+  /** What of it can't be read, naming its key; null for nothing. */
+  readonly problem: string | null;
+}
+
+/**
+ * Reads a failure as far as it can be read: that it is there decides, and what is in it only explains. Null if it
+ * provably is gone. Throws `newer` for a format of a later version.
+ */
+export async function readFailureObject(store: ObjectStore, key: string): Promise<FailureFound | null> {
+  const bytes = await store.read(key);
+  if (bytes === null) return null;
+  try {
+    return foundIn(key, parseStored<FailureRecord>(key, bytes));
+  } catch (error) {
+    if (!isKind(error, 'corrupt')) throw error;
+    return { ...NOTHING, reason: UNREADABLE, error: error.message, problem: error.message };
+  }
+}
+
+/** The reason of a failure that nobody can read. */
+export const UNREADABLE = 'unreadable';
+
+const NOTHING = {
+  ...{ attempt: null, number: null, worker: null, reason: null, exitCode: null, error: null },
+  ...{ startedAt: null, endedAt: null },
+} as const;
+
+function foundIn(key: string, record: { readonly [field in keyof FailureRecord]?: unknown }): FailureFound {
+  const { attempt, number, worker, reason, exitCode, error, startedAt, endedAt } = record;
+  const found = {
+    ...{ attempt: textIn(attempt), worker: textIn(worker), reason: textIn(reason), error: textIn(error) },
+    ...{ number: countIn(number), exitCode: countIn(exitCode) },
+    ...{ startedAt: instantIn(startedAt), endedAt: instantIn(endedAt) },
+  };
+  const needed = ['attempt', 'number', 'worker', 'reason', 'startedAt', 'endedAt'] as const;
+  const lost = needed.filter((field) => found[field] === null);
+  const words = lost.map((field) => `${field} (${JSON.stringify(record[field] ?? null).slice(0, 40)})`);
+  return { ...found, problem: lost.length === 0 ? null : `${key} has no ${words.join(', ')} that can be read` };
+}
+
+const textIn = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value : null);
+
+const countIn = (value: unknown): number | null =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null;
+
+/** ISO-8601 text as milliseconds since the epoch; null for what is no date. */
+export function instantIn(value: unknown): number | null {
+  const instant = typeof value === 'string' ? Date.parse(value) : Number.NaN;
+  return Number.isNaN(instant) ? null : instant;
+}

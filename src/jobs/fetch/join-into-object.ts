@@ -1,0 +1,59 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp, open, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ahead } from '../../lib/ahead.ts';
+import type { Bucket } from '../../ports/bucket.ts';
+import { type Joining, joinOutputs } from './join.ts';
+import { verifiedOutput } from './verified.ts';
+
+/** The metadata's key that says which outputs an object was joined from, and how. */
+const JOINED = 'batchctl-joined';
+const AHEAD = 16;
+
+/**
+ * Joins the outputs into one object, which appears whole. They pass through a file here, in `TMPDIR`: so an upload that
+ * was broken off is taken up by the same command. An object that was joined from these very outputs is kept.
+ */
+export async function joinIntoObject(joining: Joining, bucket: Bucket, key: string): Promise<void> {
+  const recipe = await recipeOf(joining);
+  const { tally, signal } = joining;
+  const there = await bucket.head(key);
+  if (there?.metadata[JOINED] === recipe.text) {
+    tally.add({ outputs: recipe.outputs, kept: recipe.outputs, bytes: there.size });
+    return;
+  }
+  const directory = await mkdtemp(join(tmpdir(), 'batchctl-join-'));
+  try {
+    const path = join(directory, 'joined');
+    const file = await open(path, 'wx');
+    const hash = createHash('sha256');
+    try {
+      await joinOutputs(joining, async (bytes) => {
+        hash.update(bytes);
+        await file.writeFile(bytes);
+      });
+    } finally {
+      await file.close();
+    }
+    const metadata = { sha256: hash.digest('hex'), [JOINED]: recipe.text };
+    await bucket.uploadFile(path, key, { metadata, ...(signal && { signal }) });
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** What is joined, from the outputs' checksums alone. */
+async function recipeOf({
+  source,
+  tasks,
+  header,
+}: Joining): Promise<{ readonly text: string; readonly outputs: number }> {
+  const hash = createHash('sha256').update(`${header ?? 'all'}\n`);
+  let outputs = 0;
+  for await (const { files } of ahead(tasks, AHEAD, (task) => verifiedOutput(source, task))) {
+    for (const { checksum, size } of files) hash.update(`${checksum} ${size}\n`);
+    outputs += 1;
+  }
+  return { text: hash.digest('hex'), outputs };
+}

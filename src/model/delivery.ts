@@ -1,0 +1,118 @@
+import type { JournalEntry } from './journal.ts';
+import type { JobView } from './view.ts';
+
+/** What the journal tells of the delivery of what the last close left. */
+export interface DeliveryFacts {
+  /** The number of the close's entry. */
+  readonly after: number;
+  readonly delivered: Delivered | null;
+  /** The last try that failed; null without one, and once it is delivered. */
+  readonly failed: DeliveryFailure | null;
+}
+
+export interface Delivered {
+  readonly to: string;
+  /** ISO-8601 UTC. */
+  readonly when: string;
+  readonly who: string;
+  readonly outputs: number;
+  readonly bytes: number;
+}
+
+export interface DeliveryFailure {
+  /** Tries that the journal tells of. */
+  readonly tries: number;
+  readonly when: string;
+  readonly who: string;
+  readonly kind: string;
+  readonly message: string;
+  readonly hint: string | null;
+}
+
+/**
+ * `waiting`: the job goes on · `none`: it ended otherwise than succeeded, and nothing is delivered · `due`: it succeeded
+ * · `failing`: onlookers try again after a while · `givenUp`: they don't any more · `delivered`
+ */
+export type DeliveryState = 'waiting' | 'none' | 'due' | 'failing' | 'givenUp' | 'delivered';
+
+/** A job's delivery, for people. */
+export interface DeliveryStatus {
+  readonly to: string;
+  /** The machine whose directory it is; null for a bucket. */
+  readonly host: string | null;
+  readonly state: DeliveryState;
+  readonly delivered: Delivered | null;
+  readonly failed: DeliveryFailure | null;
+}
+
+/** After so many failed tries onlookers leave it to a person. */
+const MOST_TRIES = 8;
+const FIRST_WAIT_MS = 60_000;
+const LONGEST_WAIT_MS = 3_600_000;
+/** A failure that says the same again is noted at most so often. */
+const NOTED_MS = 30_000;
+
+/** Null for a job that delivers nothing. */
+export function deliveryOf(view: JobView): DeliveryStatus | null {
+  const { deliverTo = null } = view.record;
+  if (deliverTo === null) return null;
+  const { place: to, host } = deliverTo;
+  const { delivered = null, failed = null } = view.delivery ?? {};
+  return { to, host, state: stateOfDelivery(view), delivered, failed };
+}
+
+function stateOfDelivery(view: JobView): DeliveryState {
+  const { closed, delivery } = view;
+  if (view.cancelled) return 'none';
+  if (closed === null || delivery === null) return 'waiting';
+  if (closed.state !== 'succeeded') return 'none';
+  if (delivery.delivered !== null) return 'delivered';
+  if (view.pruned !== null) return 'none';
+  if (delivery.failed === null) return 'due';
+  return delivery.failed.tries >= MOST_TRIES ? 'givenUp' : 'failing';
+}
+
+/** True for a job that succeeded, and whose outputs are yet to be delivered. */
+export function isDeliveryDue(view: JobView): boolean {
+  const state = deliveryOf(view)?.state;
+  return state === 'due' || state === 'failing' || state === 'givenUp';
+}
+
+/** When an onlooker may try again (milliseconds since the epoch); null: not by itself. */
+export function nextTry({ failed }: Pick<DeliveryFacts, 'failed'>): number | null {
+  if (failed === null) return 0;
+  if (failed.tries >= MOST_TRIES) return null;
+  return Date.parse(failed.when) + Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (failed.tries - 1));
+}
+
+/** Whether another failure is worth an entry: who tries again and again, by hand or by cron, fills no journal. */
+export function isNews({ failed }: Pick<DeliveryFacts, 'failed'>, message: string, now: number): boolean {
+  if (failed === null || failed.message !== message) return true;
+  return failed.tries < MOST_TRIES && now - Date.parse(failed.when) >= NOTED_MS;
+}
+
+/** The facts after an entry that is the journal's `number`-th. Whatever opens a job again ends its delivery. */
+export function deliveryAfter(before: JobView, entry: JournalEntry): DeliveryFacts | null {
+  const facts = before.delivery;
+  switch (entry.what) {
+    case 'close':
+      return { after: before.next, delivered: null, failed: null };
+    case 'retry':
+    case 'retry-rest':
+    case 'skip':
+    case 'unskip':
+      return null;
+    case 'delivered': {
+      if (facts === null || facts.after !== entry.after) return facts;
+      const { to, when, who, outputs, bytes } = entry;
+      return { ...facts, delivered: { to, when, who, outputs, bytes }, failed: null };
+    }
+    case 'undelivered': {
+      if (facts === null || facts.after !== entry.after || facts.delivered !== null) return facts;
+      const { when, who, kind, message, hint } = entry;
+      return { ...facts, failed: { tries: (facts.failed?.tries ?? 0) + 1, when, who, kind, message, hint } };
+    }
+    default:
+      return facts;
+  }
+}

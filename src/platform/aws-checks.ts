@@ -1,0 +1,70 @@
+import type { AwsClients } from '../adapters/aws/clients.ts';
+import type { AwsProfile } from '../config.ts';
+import { type Check, type Finding, pass } from '../ports/check.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
+import { hasNoAccounts } from './account-guard.ts';
+import { serverOptions, simpleDbOptions } from './aws-ledger.ts';
+
+/** What `doctor` asks of an AWS profile's services, in the order in which it builds on each other. */
+export interface AwsChecks {
+  /** Where requests go, who asks, and whether bucket, queues and ledger are there. */
+  readonly services: readonly Check[];
+  /** What is set up on the bucket; to be asked where it is there. */
+  readonly settings: readonly Check[];
+  /** Whether the profile's key encrypts what is put; it puts a probe, and deletes it. */
+  readonly encryption: (store: ObjectStore) => readonly Check[];
+  close(): Promise<void>;
+}
+
+/** Makes no request before the checks are run but for one: a look at the bucket. */
+export async function awsChecks(profile: AwsProfile): Promise<AwsChecks> {
+  const [{ AwsClients }, identity, route, bucket, queues] = await Promise.all([
+    import('../adapters/aws/clients.ts'),
+    import('../adapters/aws/check-identity.ts'),
+    import('../adapters/aws/check-route.ts'),
+    import('../adapters/aws/check-bucket.ts'),
+    import('../adapters/aws/check-queues.ts'),
+  ]);
+  const { region, account, endpoints, stack, groups } = profile;
+  const clients = new AwsClients({ region, account, endpoints, profile: profile.aws.profile });
+  const services = (['s3', 'sqs', 'sts', 'simpledb'] as const).filter(
+    (service) => service !== 'simpledb' || profile.ledger.kind === 'simpledb',
+  );
+  const places = services.map((service) => route.placeOf(service, region, clients.endpoint(service)));
+  const checked = Object.entries(groups).map(([group, { visibility }]) => ({
+    ...{ group, name: `${stack}-${group}`, visibility },
+  }));
+  const probed = await bucket.probeBucket(clients, { ...profile.bucket, kmsKey: profile.kmsKey });
+  return {
+    services: [
+      ...route.routeChecks(places, process.env),
+      ...identity.identityChecks(clients, !hasNoAccounts(profile)),
+      ...bucket.bucketChecks(probed, region),
+      ...queues.queueChecks(clients, checked),
+      { check: 'ledger', run: () => ledgerFinding(profile, clients) },
+    ],
+    settings: bucket.bucketSettings(probed),
+    encryption: (store) => (profile.kmsKey === null ? [] : [bucket.keyCheck(probed, profile.kmsKey, store)]),
+    close: () => clients.close(),
+  };
+}
+
+async function ledgerFinding(profile: AwsProfile, clients: AwsClients): Promise<Finding> {
+  const { ledger, stack } = profile;
+  switch (ledger.kind) {
+    case 'store':
+      return pass('it is in the bucket');
+    case 'simpledb': {
+      const { checkSimpleDb } = await import('../adapters/aws/check-simpledb.ts');
+      const domains = Array.from({ length: ledger.domains }, (_, n) => `${stack}-${n}`);
+      return await checkSimpleDb(simpleDbOptions(profile, clients, 'probe'), domains);
+    }
+    case 'postgres':
+    case 'mysql': {
+      const { checkLedger } = await import('../adapters/sql/check-ledger.ts');
+      return await checkLedger(await serverOptions(profile, clients, ledger));
+    }
+    default:
+      return ledger satisfies never;
+  }
+}

@@ -1,0 +1,11 @@
+import type { AwsClients } from '../adapters/aws/clients.ts';
+import type { Insight } from '../ports/insight.ts';
+
+/** What an AWS profile tells of itself. Its workers' disks and what keeps them up are on other machines. */
+export function awsInsight(clients: AwsClients): Insight {
+  return {
+    disks: async () => [],
+    supervisor: async () => null,
+    credentials: async () => (await import('../adapters/aws/credentials-facts.ts')).credentialsFacts(clients),
+  };
+}

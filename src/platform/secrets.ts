@@ -1,0 +1,53 @@
+import type { AwsClients } from '../adapters/aws/clients.ts';
+import { BatchctlError } from '../errors.ts';
+import type { SecretSource } from '../ports/secret-source.ts';
+
+/** Secrets by a profile's own clients. Nothing is loaded before the first is asked for. */
+export function awsSecrets(clients: AwsClients): SecretSource {
+  return {
+    read: async (reference) => new (await import('../adapters/aws/secrets.ts')).AwsSecrets(clients).read(reference),
+  };
+}
+
+/**
+ * Secrets for a profile that has nothing else to do with AWS, so that a job runs here as it runs there. Credentials,
+ * region and endpoints are those of the environment, as the AWS CLI has them; an ARN names its own region.
+ */
+export function localSecrets(env: Readonly<Record<string, string | undefined>> = process.env): {
+  readonly source: SecretSource;
+  readonly close: () => Promise<void>;
+} {
+  const made = new Map<string, Promise<AwsClients>>();
+  const clientsIn = (region: string): Promise<AwsClients> => {
+    const known = made.get(region) ?? openClients(region, env);
+    made.set(region, known);
+    return known;
+  };
+  return {
+    source: {
+      read: async (reference) => awsSecrets(await clientsIn(regionOf(reference, env))).read(reference),
+    },
+    close: async () => {
+      for (const clients of made.values()) await (await clients).close();
+    },
+  };
+}
+
+function regionOf(reference: string, env: Readonly<Record<string, string | undefined>>): string {
+  const [, ofArn] = /^[a-z]+:arn:[^:]+:[^:]+:([^:]+):/.exec(reference) ?? [];
+  const region = ofArn ?? set(env.AWS_REGION) ?? set(env.AWS_DEFAULT_REGION);
+  if (region !== undefined) return region;
+  throw new BatchctlError('config', 'expected the region where it is kept in AWS_REGION, found none', {
+    hint: 'export AWS_REGION=eu-west-1 (or whichever), or use env: or file: on this profile',
+  });
+}
+
+async function openClients(region: string, env: Readonly<Record<string, string | undefined>>): Promise<AwsClients> {
+  const { AwsClients } = await import('../adapters/aws/clients.ts');
+  const ssm = set(env.AWS_ENDPOINT_URL_SSM) ?? set(env.AWS_ENDPOINT_URL);
+  const secretsmanager = set(env.AWS_ENDPOINT_URL_SECRETS_MANAGER) ?? set(env.AWS_ENDPOINT_URL);
+  const endpoints = { ...(ssm !== undefined && { ssm }), ...(secretsmanager !== undefined && { secretsmanager }) };
+  return new AwsClients({ region, profile: null, account: null, endpoints });
+}
+
+const set = (value: string | undefined): string | undefined => (value === '' ? undefined : value);

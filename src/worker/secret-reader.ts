@@ -1,0 +1,136 @@
+import { readFileSync } from 'node:fs';
+import { BatchctlError, isKind, isOurs } from '../errors.ts';
+import { wait } from '../lib/wait.ts';
+import type { SecretSource } from '../ports/secret-source.ts';
+import type { Secrets } from './secrets.ts';
+
+/** A value that a service gave is used for so long, milliseconds: a rotated one is taken after a minute at most. */
+const KEPT_MS = 60_000;
+/** Milliseconds between two tries while a refusal may pass. */
+const AGAIN_MS = 5_000;
+
+export interface SecretReaderOptions {
+  /** Null: this profile asks no service. */
+  readonly source: SecretSource | null;
+  /** Milliseconds from now in which a service's refusal may pass: a new instance's role takes a while to be known. */
+  readonly patienceMs?: number;
+  readonly againMs?: number;
+  readonly monotonic?: () => number;
+}
+
+/** A secret that can't be read, which only a person can mend. Its message names the reference and never the value. */
+export class SecretRefused extends BatchctlError {
+  constructor(name: string, reference: string, why: string, hint: string | undefined) {
+    super('config', `secret ${name} (${reference}): ${why}`, {
+      hint: hint ?? 'start the worker where the secret can be read, or change the reference in the job file',
+    });
+  }
+}
+
+/** Reads the secrets of attempts. Attempts that ask at once share one request. */
+export class SecretReader {
+  readonly #source: SecretSource | null;
+  readonly #againMs: number;
+  readonly #monotonic: () => number;
+  readonly #patientUntil: number;
+  readonly #known = new Map<string, { readonly value: string; readonly readAt: number }>();
+  readonly #asking = new Map<string, Promise<string>>();
+
+  constructor({
+    source,
+    patienceMs = 0,
+    againMs = AGAIN_MS,
+    monotonic = () => performance.now(),
+  }: SecretReaderOptions) {
+    this.#source = source;
+    this.#againMs = againMs;
+    this.#monotonic = monotonic;
+    this.#patientUntil = monotonic() + patienceMs;
+  }
+
+  /**
+   * The values by name: `env:NAME` of this process, `file:/path` (a last newline is dropped), `ssm:` and
+   * `secretsmanager:` by the source. Throws `SecretRefused`; `unavailable` where trying again may help; the signal's
+   * reason once it aborts.
+   */
+  async read(references: Secrets, signal?: AbortSignal): Promise<Secrets> {
+    const entries = Object.entries(references);
+    return Object.fromEntries(
+      await Promise.all(entries.map(async ([name, reference]) => [name, await this.#one(name, reference, signal)])),
+    );
+  }
+
+  async #one(name: string, reference: string, signal: AbortSignal | undefined): Promise<string> {
+    const rest = reference.slice(reference.indexOf(':') + 1);
+    if (reference.startsWith('env:')) return ofEnvironment(name, reference, rest);
+    if (reference.startsWith('file:')) return ofFile(name, reference, rest);
+    const { readAt, value } = this.#known.get(reference) ?? {};
+    if (value !== undefined && this.#monotonic() - (readAt ?? 0) < KEPT_MS) return value;
+    for (;;) {
+      try {
+        return await orAborted(this.#ask(reference), signal);
+      } catch (error) {
+        if (!isKind(error, 'config', 'credentials', 'notFound')) throw error;
+        if (this.#monotonic() >= this.#patientUntil)
+          throw new SecretRefused(name, reference, error.message, error.hint);
+      }
+      await wait(this.#againMs, signal);
+    }
+  }
+
+  #ask(reference: string): Promise<string> {
+    const asking = this.#asking.get(reference);
+    if (asking !== undefined) return asking;
+    const ask = this.#fromSource(reference).finally(() => this.#asking.delete(reference));
+    this.#asking.set(reference, ask);
+    return ask;
+  }
+
+  async #fromSource(reference: string): Promise<string> {
+    if (this.#source === null) throw new BatchctlError('config', 'this backend resolves env: and file: only');
+    // It is as old as the question, not as the answer.
+    const readAt = this.#monotonic();
+    try {
+      const value = await this.#source.read(reference);
+      this.#known.set(reference, { value, readAt });
+      return value;
+    } catch (error) {
+      this.#known.delete(reference);
+      if (isOurs(error)) throw error;
+      throw new BatchctlError('unexpected', `could not read ${reference}: ${error instanceof Error ? error.name : ''}`);
+    }
+  }
+}
+
+function ofEnvironment(name: string, reference: string, variable: string): string {
+  const value = process.env[variable];
+  if (value !== undefined) return value;
+  throw new SecretRefused(name, reference, `the worker's environment has no ${variable}`, undefined);
+}
+
+function ofFile(name: string, reference: string, path: string): string {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+  } catch {
+    throw new SecretRefused(name, reference, `the worker can't read ${path}`, undefined);
+  }
+  if (!text.includes('\0')) return text;
+  throw new SecretRefused(name, reference, `${path} holds binary data, which no variable can hold`, undefined);
+}
+
+/** What is asked for goes on for the others that wait for it. */
+async function orAborted<T>(asked: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return asked;
+  const ended = new AbortController();
+  const aborted = wait(2 ** 31 - 1, AbortSignal.any([signal, ended.signal])).then(() => {
+    signal.throwIfAborted();
+    return asked;
+  });
+  aborted.catch(() => undefined);
+  try {
+    return await Promise.race([asked, aborted]);
+  } finally {
+    ended.abort();
+  }
+}

@@ -1,0 +1,64 @@
+import { expect } from 'chai';
+import { loadLines } from '../../src/cli/forecast-text.ts';
+import { Workspace } from '../support/workspace.ts';
+
+interface Answer {
+  readonly finishBy: string | null;
+  readonly maxCost: number | null;
+  readonly projected: { readonly low: string; readonly expected: string; readonly high: string } | null;
+  readonly forecast: { readonly seconds: { readonly expected: number } } | null;
+}
+
+describe('batchctl plan, of a job with a deadline', function () {
+  this.timeout(60_000);
+  let here: Workspace;
+  before(async () => {
+    here = new Workspace();
+    here.write('job.json', {
+      name: 'claims',
+      input: { split: { by: 'range', from: 1, to: 20 } },
+      steps: [{ name: 'price', run: 'sleep 0.2; cat' }],
+    });
+  });
+  after(() => here.remove());
+
+  const text = async (...flags: readonly string[]): Promise<string> => {
+    const { code, stdout, stderr } = await here.run(['plan', 'job.json', '--tz', 'UTC', ...flags]);
+    expect(code, stderr).to.equal(0);
+    return stdout;
+  };
+  const json = async (...flags: readonly string[]): Promise<Answer> => JSON.parse(await text('--json', ...flags));
+
+  it('repeats it with zone and distance, and says how far before it the job will end once that is known', async () => {
+    expect(await text('--finish-by', 'in 6h')).to.match(
+      /^finish by: \d{4}-\d\d-\d\d \d\d:\d\d UTC \(in (6h|5h\d+m.*)\)$/m,
+    );
+    expect(await text()).not.to.include('finish by');
+    expect(await json()).to.include({ finishBy: null, maxCost: null, projected: null });
+    expect((await here.run(['run', 'job.json', '--slots', '2', '--quiet'])).code).to.equal(0);
+    expect(await text('--finish-by', 'in 6h')).to.match(/^projected: .* UTC, (6h|5h\d+m) early$/m);
+    expect(await text('--finish-by', 'in 1s')).to.match(/^projected: .* UTC, .* late$/m);
+    const { finishBy, projected, forecast } = await json('--finish-by', '2099-11-30T06:00Z');
+    expect(finishBy).to.equal('2099-11-30T06:00:00.000Z');
+    expect(Date.parse(projected?.expected ?? '')).to.be.closeTo(
+      Date.now() + (forecast?.seconds.expected ?? 0) * 1_000,
+      10_000,
+    );
+  });
+
+  it("says that a job which has the run key keeps its own, and that it doesn't with --again", async () => {
+    await here.submit('--run-key', 'month-end-2026-11');
+    const flags = ['--run-key', 'month-end-2026-11', '--finish-by', 'in 6h'];
+    expect(await text(...flags)).to.match(/job claims-\S+ keeps the limits it has: batchctl adjust/);
+    expect(await text(...flags, '--again')).not.to.include('keeps the limits');
+  });
+});
+
+describe("a forecast's words", () => {
+  it('say how busy the machine was, where it was', () => {
+    expect(loadLines({ load: null })).to.deep.equal([]);
+    expect(loadLines({ load: { average: 7.48, cores: 2 } })).to.deep.equal([
+      'this machine was busy when that was made (load 7.5 on 2 processors): its error bars are wider for it',
+    ]);
+  });
+});

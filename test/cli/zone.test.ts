@@ -1,0 +1,50 @@
+import { expect } from 'chai';
+import { machineZone } from '../../src/cli/zone.ts';
+import { Workspace } from '../support/workspace.ts';
+
+const JOB = { name: 'claims', input: { split: { by: 'range', from: 1, to: 2 } }, steps: [{ name: 'one', run: 'cat' }] };
+
+describe("this machine's zone", function () {
+  this.timeout(60_000);
+  let workspace: Workspace;
+  before(async () => {
+    workspace = new Workspace();
+    workspace.write('job.json', JOB);
+    await workspace.submit('--finish-by', '2099-11-30T06:00Z');
+  });
+  after(() => workspace.remove());
+
+  const warnings = (stderr: string): readonly string[] =>
+    stderr.split('\n').filter((line) => line.startsWith('warning:'));
+
+  it('is UTC for a TZ that names none, and one warning says so', async () => {
+    const { code, stdout, stderr } = await workspace.run(['history', 'last'], { TZ: 'Mars/Olympus' });
+    expect(code, stderr).to.equal(0);
+    expect(stdout).to.include('UTC');
+    expect(warnings(stderr)).to.deep.equal([
+      'warning: TZ is "Mars/Olympus", which names no time zone that is known: times are read and shown in UTC',
+    ]);
+    const said = await workspace.run(['history', 'last', '--tz', 'Europe/Berlin'], { TZ: 'Mars/Olympus' });
+    expect(warnings(said.stderr)).to.deep.equal([]);
+  });
+
+  it('is what a TZ in the forms of POSIX names, without a warning', async () => {
+    for (const [tz, shown] of [
+      ['', 'UTC'],
+      ['UTC0', 'UTC'],
+      [':Asia/Tokyo', 'GMT+9'],
+      ['Asia/Tokyo', 'GMT+9'],
+    ] as const) {
+      const { stdout, stderr } = await workspace.run(['history', 'last'], { TZ: tz });
+      expect(stdout, tz).to.include(shown);
+      expect(warnings(stderr), tz).to.deep.equal([]);
+    }
+  });
+
+  it('is known by name where nothing is said', () => {
+    expect(machineZone(undefined)).to.deep.equal({
+      zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+      understood: true,
+    });
+  });
+});

@@ -1,0 +1,58 @@
+import { expect } from 'chai';
+import { mustReadView, readEntries } from '../../src/jobs/journal.ts';
+import { look } from '../../src/jobs/look.ts';
+import { retry } from '../../src/jobs/retry.ts';
+import { skip } from '../../src/jobs/skip.ts';
+import { outKey } from '../../src/model/keys.ts';
+import { stateOf } from '../../src/model/view.ts';
+import { failForGood } from '../support/claims-job.ts';
+import { wrapStore } from '../support/wrap-store.ts';
+import { openPlace, type Place, publishSmall } from './published-job.ts';
+import { submitJob } from './submitted-job.ts';
+
+const YAML = `
+name: claims
+input: { split: { by: range, from: 1, to: 4 } }
+tolerate: 2
+steps:
+  - { name: price, run: [cat] }
+`;
+
+describe('a close that another entry came before', () => {
+  let place: Place;
+  beforeEach(async () => {
+    place = await openPlace();
+  });
+  afterEach(() => place.end());
+
+  it('tells the ledger nothing of the listing that it rested on: the journal is another by then', async () => {
+    const { platform } = place;
+    const view = await submitJob(place, YAML, {});
+    const { job } = view.record;
+    for (const task of [0, 1]) await publishSmall({ platform, view }, 'price', task, `${task}\n`);
+    for (const task of [2, 3]) await failForGood(platform, job, 'price', task);
+    const task = { step: 0, name: 'price', task: 3 };
+    // In the moment before the close, a person asks for a task again, and goes without it after all.
+    let raced = false;
+    const store = wrapStore(platform.store, {
+      put: async (key, body, options) => {
+        if (!raced && String(body).includes('"close"')) {
+          raced = true;
+          const seen = await mustReadView(platform.store, job);
+          const options = { tasks: [task], canaries: null, overrides: {}, dryRun: false };
+          const { view: asked } = await retry(platform, seen, options);
+          await skip(platform, asked, { tasks: [task], causes: [], reason: 'bad', undo: false, dryRun: false });
+        }
+        return platform.store.put(key, body, options);
+      },
+    });
+    await look({ ...platform, store }, view);
+    expect((await readEntries(platform.store, job)).map(({ what }) => what)).to.deep.equal([
+      ...['sent', 'retry', 'skip', 'close'],
+    ]);
+    expect(stateOf(await mustReadView(platform.store, job))).to.equal('succeeded');
+    expect(await platform.store.head(outKey(job, 'price', 3))).to.equal(null);
+    const [counts] = await (await platform.ledger()).counts(job);
+    expect(counts).to.include({ done: 2, failed: 1, exact: true });
+  });
+});

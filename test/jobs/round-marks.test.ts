@@ -1,0 +1,115 @@
+import { expect } from 'chai';
+import { cancel } from '../../src/jobs/cancel.ts';
+import { findRemovable, removeData } from '../../src/jobs/data.ts';
+import { append, refreshView } from '../../src/jobs/journal.ts';
+import { Onlooker } from '../../src/jobs/onlooker.ts';
+import { prune } from '../../src/jobs/prune.ts';
+import { choosePrunable } from '../../src/jobs/prune-choice.ts';
+import { beginRound, dropUnreached } from '../../src/jobs/round-marks.ts';
+import type { EntryKind } from '../../src/model/journal.ts';
+import { dataKey, OPEN, openMark } from '../../src/model/keys.ts';
+import { type JobView, stateOf } from '../../src/model/view.ts';
+import type { ObjectStore } from '../../src/ports/object-store.ts';
+import type { Platform } from '../../src/ports/platform.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { rejection } from '../support/rejection.ts';
+import { wrapStore } from '../support/wrap-store.ts';
+import { openPlace, type Place, putJob } from './published-job.ts';
+
+const DAY = 24 * 3_600_000;
+const KEY = 'in/2';
+const RETRY = { what: 'retry', round: 1, tasks: { price: '0' }, canaries: null, overrides: {} } as const;
+
+describe('a mark whose round never began', () => {
+  let place: Place;
+  let view: JobView;
+  const store = (): ObjectStore => place.platform.store;
+  const add = async (entry: EntryKind): Promise<void> => {
+    view = (await append(store(), view, { who: 'me', now: 0 }, () => entry)).view;
+  };
+  beforeEach(async () => {
+    place = await openPlace();
+    await store().put(dataKey(KEY), 'x');
+    const source = { kind: 'store', key: dataKey(KEY), etag: 'x' } as const;
+    view = await putJob(place.platform, [{ name: `store:${KEY}`, source }]);
+    await add({ what: 'sent' });
+    await add({ what: 'close', state: 'failed', reason: 'failures', round: 0 });
+    // The retry was killed between its mark and its entry.
+    await store().put(openMark(view.record.job, 1), '{"format":1}');
+  });
+  afterEach(() => place.end());
+
+  /** The same store, as it is two days later. */
+  const aged = (): ObjectStore =>
+    wrapStore(store(), {
+      list: async function* (prefix, options) {
+        for await (const entry of store().list(prefix, options)) yield { ...entry, modified: entry.modified - 2 * DAY };
+      },
+    });
+  const older = (): Platform => ({ ...place.platform, store: aged() });
+  const marks = async (): Promise<readonly string[]> => {
+    const found: string[] = [];
+    for await (const key of store().keys(OPEN)) found.push(key);
+    return found;
+  };
+  const remove = async (from: ObjectStore) => removeData(from, await findRemovable(from, [KEY]));
+
+  it('keeps its data from being removed for a day, and no longer', async () => {
+    expect(await rejection(remove(store()))).to.include({ kind: 'refused' });
+    await remove(aged());
+    expect(await store().head(dataKey(KEY))).to.equal(null);
+  });
+
+  it('is deleted by the next onlooker after a day, by the clock of the store', async () => {
+    await new Onlooker(place.platform, 15).round();
+    const fast = { ...place.platform, clock: new FakeClock(Date.now() + 2 * DAY) };
+    await new Onlooker(fast, 15).round();
+    expect(await marks()).to.have.length(1);
+    await new Onlooker(older(), 15).round();
+    expect(await marks()).to.deep.equal([]);
+  });
+
+  it('is deleted by a prune that has nothing else to remove, and counted', async () => {
+    const pruned = async (dryRun: boolean) => {
+      const choice = await choosePrunable(older(), 365_000 * DAY);
+      return (await prune(older(), choice, 365_000 * DAY, { dryRun })).leftovers.marks;
+    };
+    expect(await pruned(true)).to.deep.equal({ objects: 1, bytes: 12 });
+    expect(await marks()).to.have.length(1);
+    expect(await pruned(false)).to.deep.equal({ objects: 1, bytes: 12 });
+    expect(await marks()).to.deep.equal([]);
+  });
+
+  it('of a job that was cancelled counts no more at once', async () => {
+    const other = await putJob(place.platform, [{ name: 'a' }], { job: 'other-20261130-0600-abcde' });
+    const { view: gone } = await cancel(place.platform, other);
+    await store().put(openMark(gone.record.job, 1), '{"format":1}');
+    await dropUnreached(place.platform, gone);
+    expect(await marks()).to.deep.equal([openMark(view.record.job, 1)]);
+  });
+
+  it('is put again by a round that begins all the same', async () => {
+    // A machine that slept for days between the mark and the entry: an onlooker took its mark.
+    const slept = wrapStore(store(), {
+      put: async (key, body, options) => {
+        if (key.includes('/journal/')) await dropUnreached(older(), view);
+        return store().put(key, body, options);
+      },
+    });
+    const begun = await beginRound({ ...place.platform, store: slept }, view, RETRY);
+    expect(stateOf(begun.view)).to.equal('running');
+    expect(await marks()).to.deep.equal([openMark(view.record.job, 1)]);
+  });
+
+  it('is given back by whoever deletes it in the moment that its round begins', async () => {
+    const racing = wrapStore(aged(), {
+      delete: async (keys) => {
+        await append(store(), view, { who: 'me', now: 0 }, () => RETRY);
+        await store().delete(keys);
+      },
+    });
+    await dropUnreached({ ...place.platform, store: racing }, view);
+    expect(stateOf(await refreshView(store(), view))).to.equal('running');
+    expect(await marks()).to.deep.equal([openMark(view.record.job, 1)]);
+  });
+});

@@ -1,0 +1,106 @@
+import { expect } from 'chai';
+import { causesOf } from '../../src/jobs/failures/causes.ts';
+import { exampleOf } from '../../src/jobs/failures/example.ts';
+import { look } from '../../src/jobs/look.ts';
+import { rebuildAll } from '../../src/jobs/rebuild-all.ts';
+import { buildReport } from '../../src/jobs/report/build-report.ts';
+import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
+import { failedKey, tryKey } from '../../src/model/keys.ts';
+import type { JobView } from '../../src/model/view.ts';
+import { failForGood } from '../support/claims-job.ts';
+import { openPlace, type Place, publishSmall, putJob } from './published-job.ts';
+
+const YAML = `
+name: claims
+input: { from: a.csv, split: { by: file } }
+steps:
+  - { name: price, run: [cat] }
+tolerate: 3
+`;
+
+describe('failures that nobody can read', () => {
+  let place: Place;
+  let view: JobView;
+  beforeEach(async () => {
+    place = await openPlace();
+    const { platform } = place;
+    const inputs = ['a', 'b', 'c', 'd'].map((name) => ({ name }));
+    view = await putJob(platform, inputs, { yaml: YAML });
+    const { job } = view.record;
+    await publishSmall({ platform, view }, 'price', 0, 'fine\n');
+    await failForGood(platform, job, 'price', 1);
+    await platform.store.put(failedKey(job, 'price', 2, 0), 'half a rec');
+    await failForGood(platform, job, 'price', 3);
+    const whole = JSON.parse(
+      new TextDecoder().decode((await platform.store.read(failedKey(job, 'price', 3, 0))) ?? undefined),
+    );
+    const dateless = JSON.stringify({ ...whole, reason: 'timeout', startedAt: 'soon', endedAt: null, worker: 7 });
+    await platform.store.put(failedKey(job, 'price', 3, 0), dateless);
+    await platform.store.put(tryKey(job, 'price', 0, 0, 'lost'), '[]');
+    ({ view } = await look(platform, view));
+  });
+  afterEach(() => place.end());
+
+  const rebuild = () => rebuildAll(place.platform, { since: null, dryRun: false });
+
+  it('are told to the ledger by a rebuild as what is known of them, and named', async () => {
+    const { damaged, ...rebuilt } = await rebuild();
+    expect(rebuilt).to.deep.equal({ jobs: 1, attempts: 5, exact: 1, unreadable: [] });
+    expect(damaged.map(({ why }) => why)).to.deep.equal([
+      'jobs/claims-20261130-0600-abcde/steps/price/tries/000000000.0.lost has no format number',
+      'jobs/claims-20261130-0600-abcde/steps/price/failed/000000002.0 is not JSON',
+      'jobs/claims-20261130-0600-abcde/steps/price/failed/000000003.0 has no worker (7), startedAt ("soon"), endedAt (null) that can be read',
+    ]);
+    const ledger = await place.platform.ledger();
+    const failed = await ledger.tasks(view.record.job, { states: ['failed'], limit: 10 });
+    expect(failed.map(({ task, reason }) => `${task} ${reason}`)).to.deep.equal([
+      '1 exit',
+      '2 unreadable',
+      '3 timeout',
+    ]);
+    for (const { endedAt } of failed.slice(1)) expect(endedAt).to.be.closeTo(Date.now(), 60_000);
+  });
+
+  it('are told once, also by a rebuild of a ledger that knew better', async () => {
+    const ledger = await place.platform.ledger();
+    await rebuild();
+    await rebuild();
+    expect(await ledger.attempts(view.record.job, 'price', 2)).to.have.length(1);
+    const [of] = await ledger.attempts(view.record.job, 'price', 1);
+    if (of === undefined) throw new Error('the failure of price/1 is unknown');
+    await place.platform.store.put(failedKey(view.record.job, 'price', 1, 0), '{');
+    await rebuild();
+    expect(await ledger.attempts(view.record.job, 'price', 1)).to.deep.equal([of]);
+  });
+
+  it('are causes of their own, which name them', async () => {
+    const causes = await causesOf(place.platform, view);
+    expect(causes.map(({ reason, tasks }) => `${reason} ${tasks}`)).to.have.members([
+      'exit 1',
+      'unreadable 2',
+      'timeout 3',
+    ]);
+    const unreadable = causes.find(({ reason }) => reason === 'unreadable');
+    if (unreadable === undefined) throw new Error('no such cause');
+    expect((await exampleOf(place.platform, view, unreadable)).error).to.include('failed/000000002.0 is not JSON');
+  });
+
+  it('count in a proof, which warns of each', async () => {
+    const result = await verifyJob(place.platform, view);
+    expect(result.verdict).to.equal('proven');
+    expect(result.failed).to.deep.equal(['price/1', 'price/2', 'price/3']);
+    expect(result.warnings.map(({ code, message }) => `${code} ${/failed.\d+/.exec(message)?.[0]}`)).to.deep.equal([
+      'failureUnreadable failed/000000002',
+      'failureUnreadable failed/000000003',
+    ]);
+  });
+
+  it('are in the report of a ledger that was rebuilt from them', async () => {
+    await rebuild();
+    const report = await buildReport(place.platform, view);
+    expect(report.totals).to.include({ done: 1, failed: 3, retried: 1 });
+    expect(report.causes.map(({ reason, forGood }) => `${reason} ${forGood}`)).to.have.members([
+      ...['exit 1', 'unreadable 1', 'timeout 1', 'unreadable 0'],
+    ]);
+  });
+});

@@ -1,0 +1,72 @@
+import { expect } from 'chai';
+import { type DeliveryState, deliveryOf, isDeliveryDue, isNews, nextTry } from '../../src/model/delivery.ts';
+import type { EntryKind } from '../../src/model/journal.ts';
+import type { JobView } from '../../src/model/view.ts';
+import { viewOf } from './job-of.ts';
+
+const TO = 's3://acme-reports/claims/';
+const WHEN = Date.parse('2026-11-30T06:00:00.000Z');
+const close = (state: 'succeeded' | 'failed' = 'succeeded', round = 0): EntryKind => ({
+  ...{ what: 'close', state, reason: null, round },
+});
+const delivered = (after: number): EntryKind => ({ what: 'delivered', after, to: TO, outputs: 1, bytes: 7 });
+const undelivered = (after: number, message = 'denied'): EntryKind => ({
+  ...{ what: 'undelivered', after, to: TO, kind: 'credentials', message, hint: null },
+});
+const retry: EntryKind = { what: 'retry', round: 1, tasks: { price: '0' }, canaries: null, overrides: {} };
+
+function viewAfter(...entries: readonly EntryKind[]): JobView {
+  const view = viewOf(entries);
+  return { ...view, record: { ...view.record, deliverTo: { place: TO, host: null } } };
+}
+
+describe('the delivery of a job', () => {
+  const cases: readonly (readonly [string, readonly EntryKind[], DeliveryState])[] = [
+    ['waits while the job runs', [{ what: 'sent' }], 'waiting'],
+    ['is due once it succeeded', [{ what: 'sent' }, close()], 'due'],
+    ['is none of a job that failed', [{ what: 'sent' }, close('failed')], 'none'],
+    ['is none of a cancelled job', [{ what: 'sent' }, { what: 'cancel' }], 'none'],
+    ['is done', [{ what: 'sent' }, close(), delivered(1)], 'delivered'],
+    ['stays done when the job is pruned', [{ what: 'sent' }, close(), delivered(1), { what: 'prune' }], 'delivered'],
+    ['is none when it was pruned before', [{ what: 'sent' }, close(), { what: 'prune' }], 'none'],
+    ['fails', [{ what: 'sent' }, close(), undelivered(1)], 'failing'],
+    ['is done after a failure', [{ what: 'sent' }, close(), undelivered(1), delivered(1)], 'delivered'],
+    ['stays done whatever a slower twin says', [{ what: 'sent' }, close(), delivered(1), undelivered(1)], 'delivered'],
+    ['waits again after a retry', [{ what: 'sent' }, close(), delivered(1), retry], 'waiting'],
+    ['is due anew after that', [{ what: 'sent' }, close(), delivered(1), retry, close('succeeded', 1)], 'due'],
+    ['is due anew after a later output closed it again', [close('failed'), close()], 'due'],
+    ['heeds no delivery of an earlier close', [close(), retry, close('succeeded', 1), delivered(0)], 'due'],
+    ['is given up in the end', [close(), ...Array.from({ length: 8 }, () => undelivered(0))], 'givenUp'],
+  ];
+  for (const [name, entries, state] of cases) {
+    it(name, () => {
+      const view = viewAfter(...entries);
+      expect(deliveryOf(view)).to.include({ to: TO, host: null, state });
+      expect(isDeliveryDue(view)).to.equal(['due', 'failing', 'givenUp'].includes(state));
+    });
+  }
+
+  it('is nothing of a job that delivers nothing', () => {
+    expect(deliveryOf(viewOf([close()]))).to.equal(null);
+    expect(isDeliveryDue(viewOf([close()]))).to.equal(false);
+  });
+
+  it('is tried again after a minute, then after twice as long each time, an hour at most, eight times in all', () => {
+    const waits = [0, 1, 2, 3, 7, 8].map((tries) => {
+      const view = viewAfter(close(), ...Array.from({ length: tries }, () => undelivered(0)));
+      const next = nextTry(view.delivery ?? { failed: null });
+      return next === null || next === 0 ? next : (next - WHEN) / 60_000;
+    });
+    expect(waits).to.deep.equal([0, 1, 2, 4, 60, null]);
+  });
+
+  it('notes a failure that says something else, or the same after a while, and never for ever', () => {
+    const once = viewAfter(close(), undelivered(0)).delivery ?? { failed: null };
+    expect(isNews({ failed: null }, 'denied', WHEN)).to.equal(true);
+    expect(isNews(once, 'full', WHEN)).to.equal(true);
+    expect(isNews(once, 'denied', WHEN + 1_000)).to.equal(false);
+    expect(isNews(once, 'denied', WHEN + 60_000)).to.equal(true);
+    const often = viewAfter(close(), ...Array.from({ length: 8 }, () => undelivered(0))).delivery ?? { failed: null };
+    expect(isNews(often, 'denied', WHEN + 86_400_000)).to.equal(false);
+  });
+});

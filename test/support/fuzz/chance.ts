@@ -1,0 +1,43 @@
+/** Choices that look random and are the same for the same seed (mulberry32). */
+export class Chance {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = seed >>> 0;
+  }
+
+  /** From 0 to below 1. */
+  next(): number {
+    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  }
+
+  /** A whole number from `from` to `to`, both included. */
+  whole(from: number, to: number): number {
+    return from + Math.floor(this.next() * (to - from + 1));
+  }
+
+  /** True with that probability. */
+  is(probability: number): boolean {
+    return this.next() < probability;
+  }
+
+  /** One of them. Throws for none. */
+  pick<T>(from: readonly T[]): T {
+    const picked = from[Math.floor(this.next() * from.length)];
+    if (picked === undefined) throw new RangeError('nothing to pick from');
+    return picked;
+  }
+
+  /** One of them, each as likely as its weight. */
+  weighted<T>(from: readonly (readonly [weight: number, what: T])[]): T {
+    let left = this.next() * from.reduce((sum, [weight]) => sum + weight, 0);
+    for (const [weight, what] of from) {
+      left -= weight;
+      if (left < 0) return what;
+    }
+    return this.pick(from)[1];
+  }
+}

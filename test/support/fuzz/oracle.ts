@@ -1,0 +1,188 @@
+import type { JournalEntry, TaskSets } from '../../../src/model/journal.ts';
+import { membersOf, type RawJob, type RawStep } from './raw-job.ts';
+
+/** What the laws say of a job, by its raw keys alone. Tasks are named `step/n`. */
+export interface Truth {
+  readonly state: 'submitted' | 'running' | 'paused' | 'succeeded' | 'failed' | 'cancelled';
+  readonly pruned: boolean;
+  readonly round: number;
+  readonly stopped: boolean;
+  /** Failed for good in the round that last asked for them, held back or given up since; nobody skipped them. */
+  readonly failed: readonly string[];
+  readonly skipped: readonly string[];
+  /** Asked for, and neither published nor failed nor skipped nor given up. */
+  readonly missing: readonly string[];
+  /** Published after a gather was opened without them. */
+  readonly late: readonly string[];
+  /** How the job has to end as it stands: `wait` while something is missing, or a gather has to be opened. */
+  readonly due: 'succeeded' | 'failed' | 'wait';
+  /** Tasks that failed and that an opened gather, or an opened step behind an explode, went without. */
+  readonly tooLate: readonly string[];
+}
+
+type Retry = Extract<JournalEntry, { what: 'retry' }>;
+
+export function truthOf(raw: RawJob): Truth {
+  const { steps } = raw;
+  const journal = readJournal(raw);
+  const names = { failed: [], skipped: [], missing: [], late: [], tooLate: [] } as Record<
+    'failed' | 'skipped' | 'missing' | 'late' | 'tooLate',
+    string[]
+  >;
+  const failedIn = new Map<number, number>();
+  const undecidedIn = new Map<number, number>();
+  for (const [index, step] of steps.entries()) {
+    for (let task = 0; task < step.size; task += 1) {
+      const name = `${step.name}/${task}`;
+      if (step.out.has(task)) {
+        if (leftOut(steps, index, task) && isLastOfSection(steps, index)) names.late.push(name);
+        continue;
+      }
+      const skipped = journal.skipped.get(step.name)?.has(task) === true;
+      const failed = step.failed.has(`${task}.${roundOf(raw, index, task)}`);
+      const asked = canRun(steps, index, task);
+      const held = isHeld(raw, index, task);
+      if (skipped) names.skipped.push(name);
+      else if (failed || (asked && (held || journal.stopped))) {
+        names.failed.push(name);
+        failedIn.set(step.start, (failedIn.get(step.start) ?? 0) + 1);
+        if (leftOut(steps, index, task)) names.tooLate.push(name);
+      } else if (asked) {
+        names.missing.push(name);
+        undecidedIn.set(step.start, (undecidedIn.get(step.start) ?? 0) + 1);
+      }
+    }
+  }
+  const { state, pruned, round, stopped } = journal;
+  return { state, pruned, round, stopped, ...names, due: due(raw, journal.tolerate, failedIn, undecidedIn) };
+}
+
+/** Sections in order: one ends badly with more failed than tolerated, and is gone behind once nothing of it is undecided. */
+function due(
+  { steps, record }: RawJob,
+  tolerate: (chains: number) => number,
+  failedIn: ReadonlyMap<number, number>,
+  undecidedIn: ReadonlyMap<number, number>,
+): Truth['due'] {
+  if ([...undecidedIn.values()].some((count) => count > 0)) return 'wait';
+  for (const start of new Set(steps.map((step) => step.start))) {
+    const first = steps[start];
+    if (first === undefined) throw new RangeError(`no step ${start} in ${record.job}`);
+    if (first.barrier && first.opened === null) return 'wait';
+    if ((failedIn.get(start) ?? 0) > (first.gather ? 0 : tolerate(first.size))) return 'failed';
+  }
+  return 'succeeded';
+}
+
+/** The task's input is there. */
+function canRun(steps: readonly RawStep[], index: number, task: number): boolean {
+  const step = steps[index];
+  if (step?.barrier) return step.opened !== null;
+  return index === 0 || steps[index - 1]?.out.has(task) === true;
+}
+
+function isLastOfSection(steps: readonly RawStep[], index: number): boolean {
+  return steps[index + 1]?.barrier === true;
+}
+
+/** The chain's section ends at something that was opened without the chain. */
+function leftOut(steps: readonly RawStep[], index: number, task: number): boolean {
+  const next = steps.slice(index + 1).find((step) => step.barrier);
+  return next?.opened?.leftOut.has(task) === true;
+}
+
+/** The round that last asked for a task: for it, for an earlier step of its chain, or for what its gather waits for. */
+export function roundOf(raw: RawJob, index: number, task: number): number {
+  let round = 0;
+  for (const entry of raw.entries) {
+    if (entry.what === 'retry') {
+      const asked = isReleased(raw, entry) ? entry.tasks : (entry.canaries ?? {});
+      if (asksFor(raw.steps, { asked, opened: entry.opened ?? [] }, index, task)) round = entry.round;
+    } else if (entry.what === 'unskip' && entry.asked !== undefined && entry.round !== undefined) {
+      if (asksFor(raw.steps, { asked: entry.asked, opened: [] }, index, task)) round = entry.round;
+    }
+  }
+  return round;
+}
+
+function asksFor(
+  steps: readonly RawStep[],
+  { asked, opened }: { readonly asked: TaskSets; readonly opened: readonly string[] },
+  index: number,
+  task: number,
+): boolean {
+  const start = steps[index]?.start ?? 0;
+  const places = Object.keys(asked).map((name) => steps.findIndex((step) => step.name === name));
+  if (start > 0 && places.every((place) => place < start) && !opened.includes(steps[start]?.name ?? '')) return true;
+  return places.some(
+    (place) => place >= start && place <= index && membersOf(asked[steps[place]?.name ?? ''] ?? '').has(task),
+  );
+}
+
+/** Asked for by a round whose canaries hold it back, and by none since. */
+function isHeld(raw: RawJob, index: number, task: number): boolean {
+  const name = raw.steps[index]?.name ?? '';
+  return retriesOf(raw).some(
+    (retry) =>
+      retry.canaries !== null &&
+      !isReleased(raw, retry) &&
+      membersOf(retry.tasks[name] ?? '').has(task) &&
+      roundOf(raw, index, task) < retry.round,
+  );
+}
+
+function retriesOf({ entries }: RawJob): readonly Retry[] {
+  return entries.filter((entry): entry is JournalEntry & Retry => entry.what === 'retry');
+}
+
+function isReleased({ entries }: RawJob, { canaries, round }: Retry): boolean {
+  return canaries === null || entries.some((entry) => entry.what === 'retry-rest' && entry.round === round);
+}
+
+interface Journal extends Pick<Truth, 'state' | 'pruned' | 'round' | 'stopped'> {
+  readonly skipped: ReadonlyMap<string, ReadonlySet<number>>;
+  readonly tolerate: (chains: number) => number;
+}
+
+function readJournal({ entries, record }: RawJob): Journal {
+  const skipped = new Map<string, Set<number>>();
+  let [closed, paused, cancelled, sent, stopped, pruned] = [
+    '' as '' | 'succeeded' | 'failed',
+    false,
+    false,
+    false,
+    false,
+    false,
+  ];
+  let round = 0;
+  const { tolerate: accepted } = record.spec;
+  let tolerate = accepted.kind === 'count' ? `${accepted.count}` : `${accepted.share * 100}%`;
+  for (const entry of entries) {
+    const { what } = entry;
+    if (what === 'sent' || what === 'resend' || what === 'resume') sent = true;
+    if (what === 'pause' || what === 'resume') paused = what === 'pause';
+    if (what === 'cancel') cancelled = true;
+    if (what === 'prune') pruned = true;
+    if (what === 'stop') stopped = true;
+    if (what === 'adjust') tolerate = entry.tolerate ?? tolerate;
+    if (what === 'close' && entry.state !== 'cancelled') closed = entry.state;
+    if (what === 'retry' || what === 'skip' || what === 'unskip' || what === 'retry-rest') closed = '';
+    if (what === 'retry' || what === 'skip' || what === 'unskip') round = entry.round ?? round;
+    if (what === 'retry' || (what === 'skip' && entry.unstop === true)) stopped = false;
+    if (what !== 'skip' && what !== 'unskip') continue;
+    for (const [step, set] of Object.entries(entry.tasks)) {
+      const tasks = skipped.get(step) ?? new Set();
+      skipped.set(step, tasks);
+      for (const task of membersOf(set)) {
+        if (what === 'skip') tasks.add(task);
+        else tasks.delete(task);
+      }
+    }
+  }
+  const state = cancelled ? 'cancelled' : closed !== '' ? closed : paused ? 'paused' : sent ? 'running' : 'submitted';
+  return { state, pruned, round, stopped, skipped, tolerate: (chains) => toleratedOf(tolerate, chains) };
+}
+
+function toleratedOf(text: string, chains: number): number {
+  return text.endsWith('%') ? Math.floor((Number(text.slice(0, -1)) * chains) / 100) : Number(text);
+}

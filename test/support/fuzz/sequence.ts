@@ -1,0 +1,242 @@
+import { Onlooker } from '../../../src/jobs/onlooker.ts';
+import { prepare } from '../../../src/jobs/submit/prepare.ts';
+import { submit } from '../../../src/jobs/submit/submit.ts';
+import type { Platform } from '../../../src/ports/platform.ts';
+import { FuzzWorker } from './fuzz-worker.ts';
+import { type JobFile, makeJob } from './job-maker.ts';
+import type { Actor } from './loom.ts';
+import { mayEnd, VERBS, type Verb } from './operators.ts';
+import { LEASE, type World } from './world.ts';
+
+const RUN_KEY = 'fuzz';
+/** Operators at once. */
+const OPERATORS = 3;
+/** Rounds of everybody doing all they can, until nothing moves any more. */
+const MOST_ROUNDS = 100;
+/** The longest delay of a message, seconds (model/retry.ts). */
+const LONGEST_DELAY = 310;
+
+/** What people, machines and accidents do to one job, in an order that the world's seed decides. */
+export class Sequence {
+  readonly #world: World;
+  readonly #file: JobFile;
+  readonly #keeper: { readonly actor: Actor; readonly onlooker: Onlooker };
+  #workers: FuzzWorker[] = [];
+  #operators: Actor[] = [];
+  #job = '';
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#file = makeJob(world.chance);
+    const { actor, platform } = world.arrive('keeper');
+    this.#keeper = {
+      actor,
+      onlooker: new Onlooker(platform, LEASE, (_, error) => actor.fail(error)),
+    };
+  }
+
+  get job(): string {
+    return this.#job;
+  }
+
+  get file(): JobFile {
+    return this.#file;
+  }
+
+  /** Submits the job: as often as its submitter dies. */
+  async submit(): Promise<void> {
+    const world = this.#world;
+    for (let n = 0; ; n += 1) {
+      const { actor, platform } = world.arrive('submitter');
+      if (n < 3 && world.chance.is(0.3)) actor.dieAt = world.chance.whole(1, 25);
+      actor.begin(() => this.#submitBy(platform));
+      await world.loom.drain((one) => one === actor);
+      const claim = await world.store.read(`runs/${RUN_KEY}/0000.json`);
+      if (claim === null) continue;
+      this.#job = (JSON.parse(Buffer.from(claim).toString()) as { job: string }).job;
+      world.tell(`submitted ${this.#job}${actor.dead ? ', whose submitter died' : ''}`);
+      return;
+    }
+  }
+
+  async #submitBy(platform: Platform): Promise<void> {
+    const { directory } = this.#world.desk;
+    const request = {
+      ...{ spec: this.#file(0), directory, inputs: [], inputDirectory: directory, stdin: null, params: {}, labels: {} },
+      ...{ period: null, runKey: RUN_KEY, expectInputs: null, allowEmpty: false },
+    };
+    await submit(platform, await prepare(request, platform.store), { mode: 'new', notBefore: null });
+  }
+
+  /** So many things happen. */
+  async happen(actions: number): Promise<void> {
+    const { chance, loom, desk } = this.#world;
+    for (let n = 0; n < actions; n += 1) {
+      const act = chance.weighted<() => unknown>([
+        [40, async () => this.#steps(chance.whole(1, 20))],
+        [20, () => this.#operate()],
+        [8, () => this.#progress()],
+        [14, async () => (await this.#someWorker()).poll()],
+        [6, async () => (await this.#someWorker()).beat()],
+        [3, async () => (await this.#someWorker()).look(chance.is(0.5))],
+        [3, () => this.#keeper.actor.begin(() => this.#keeper.onlooker.round(chance.is(0.5)))],
+        [5, () => desk.clock.pass(chance.whole(1, 8))],
+        [2, () => desk.clock.pass(chance.whole(LEASE, 5 * LEASE))],
+        [3, () => this.#freeze()],
+        [3, () => this.#thaw()],
+        [2, () => this.#killWorker()],
+        [1, () => this.#loseMessage()],
+        [0.3, () => this.#loseLedger()],
+      ]);
+      await act();
+    }
+    await this.#steps(chance.whole(0, 60));
+    this.#world.tell(`so much happened in ${loom.acts} acts`);
+  }
+
+  /** Says a verb, to its end if nobody kills it. Answers what it threw, or null. */
+  async say(name: string, verb: Verb, dieAt: number | null = null): Promise<unknown> {
+    const actor = this.#begin(name, verb);
+    actor.dieAt = dieAt;
+    await this.#world.loom.drain((one) => one === actor);
+    await this.#world.loom.quiet(actor);
+    return actor.ended;
+  }
+
+  /** Everybody does what they can until nothing moves any more; false if it never comes to rest. */
+  async rest(): Promise<boolean> {
+    const { loom, desk } = this.#world;
+    for (const actor of loom.actors) actor.frozen = false;
+    let [last, still] = ['', 0];
+    for (let round = 0; round < MOST_ROUNDS; round += 1) {
+      await loom.drain();
+      if (this.#workers.every(({ actor }) => actor.dead)) this.#workers = [await FuzzWorker.start(this.#world)];
+      await this.#workAll();
+      this.#keeper.actor.begin(() => this.#keeper.onlooker.round(true));
+      await loom.drain();
+      const { text, resends, queued } = await this.#fingerprint();
+      still = text === last && queued === 0 ? still + 1 : 0;
+      if (still === 3) return true;
+      last = text;
+      desk.clock.pass(LONGEST_DELAY + 2 * LEASE * 2 ** Math.min(resends, 10));
+    }
+    return false;
+  }
+
+  /** Workers take and do what there is, or much of it. */
+  async #progress(): Promise<void> {
+    const { chance, desk } = this.#world;
+    if (chance.is(0.5)) desk.clock.pass(chance.whole(1, 5));
+    for (let n = chance.whole(1, 3); n > 0; n -= 1) {
+      (await this.#someWorker()).poll();
+      await this.#steps(chance.whole(20, 150));
+    }
+  }
+
+  async #workAll(): Promise<void> {
+    const { loom, desk } = this.#world;
+    for (const worker of this.#workers) worker.beat();
+    await loom.drain();
+    for (let polls = 0; polls < 50 && (await desk.queue.backlog()).visible > 0; polls += 1) {
+      for (const worker of this.#workers) worker.poll();
+      await loom.drain();
+    }
+  }
+
+  async #fingerprint(): Promise<{ readonly text: string; readonly resends: number; readonly queued: number }> {
+    const { store, desk } = this.#world;
+    let [text, resends] = ['', 0];
+    for await (const key of store.keys('jobs/')) if (!/\/(log|proofs)\//.test(key)) text += `${key}\n`;
+    for await (const key of store.keys('open/')) text += `${key}\n`;
+    for await (const key of store.keys(`jobs/${this.#job}/journal/`)) {
+      if (Buffer.from((await store.read(key)) ?? []).includes('"what":"resend"')) resends += 1;
+    }
+    const { visible, leased, delayed } = await desk.queue.backlog();
+    return { text, resends, queued: visible + leased + delayed };
+  }
+
+  async #steps(count: number): Promise<void> {
+    for (let n = 0; n < count; n += 1) if (!(await this.#world.loom.step())) return;
+  }
+
+  #operate(): void {
+    const { chance } = this.#world;
+    this.#operators = this.#operators.filter((actor) => actor.busy());
+    if (this.#operators.length >= OPERATORS) return;
+    const [, name, verb] = chance.weighted(VERBS.map((entry) => [entry[0], entry] as const));
+    const actor = this.#begin(name, verb);
+    if (chance.is(0.25)) actor.dieAt = chance.whole(1, 40);
+    this.#operators.push(actor);
+  }
+
+  #begin(name: string, verb: Verb): Actor {
+    const world = this.#world;
+    const { actor, platform } = world.arrive('op');
+    world.tell(`${actor.name}: ${name}`);
+    const said = { platform, store: world.store, job: this.#job, file: this.#file, chance: world.chance };
+    actor.begin(async () => {
+      try {
+        await verb(said);
+        world.tell(`${actor.name} is done`);
+      } catch (error) {
+        world.tell(`${actor.name} says ${error instanceof Error ? error.message : String(error)}`);
+        actor.ended = error;
+        throw error;
+      }
+    }, mayEnd);
+    return actor;
+  }
+
+  async #someWorker(): Promise<FuzzWorker> {
+    const { chance } = this.#world;
+    const alive = this.#workers.filter(({ actor }) => !actor.dead && !actor.frozen);
+    if (alive.length === 0 || (alive.length < 3 && chance.is(0.1))) {
+      const worker = await FuzzWorker.start(this.#world);
+      this.#workers.push(worker);
+      return worker;
+    }
+    return chance.pick(alive);
+  }
+
+  #freeze(): void {
+    const { chance, desk, loom } = this.#world;
+    const busy = loom.actors.filter((actor) => !actor.dead && !actor.frozen && actor.held.length > 0);
+    if (busy.length === 0) return;
+    const actor = chance.pick(busy);
+    actor.frozen = true;
+    this.#world.tell(`${actor.name} stands still at ${actor.held.map(({ label }) => label).join(', ')}`);
+    if (chance.is(0.7)) desk.clock.pass(LEASE + 1);
+  }
+
+  #thaw(): void {
+    const { chance, loom } = this.#world;
+    const frozen = loom.actors.filter((actor) => actor.frozen);
+    if (frozen.length === 0) return;
+    const actor = chance.pick(frozen);
+    actor.frozen = false;
+    this.#world.tell(`${actor.name} goes on`);
+    const worker = this.#workers.find((one) => one.actor === actor);
+    if (chance.is(0.5)) worker?.beat();
+  }
+
+  #killWorker(): void {
+    const { chance } = this.#world;
+    const alive = this.#workers.filter(({ actor }) => !actor.dead);
+    if (alive.length === 0) return;
+    const { actor } = chance.pick(alive);
+    this.#world.tell(`${actor.name} is killed at ${actor.held.map(({ label }) => label).join(', ')}`);
+    actor.kill();
+  }
+
+  async #loseMessage(): Promise<void> {
+    const { chance, desk } = this.#world;
+    const task = chance.whole(0, 3);
+    const lost = await desk.queue.purge({ match: (body) => body.includes(`"task":${task}`) });
+    this.#world.tell(`${lost} messages of tasks ${task} are lost`);
+  }
+
+  async #loseLedger(): Promise<void> {
+    this.#world.ledger = await this.#world.desk.newLedger();
+    this.#world.tell('the ledger is lost');
+  }
+}

@@ -1,0 +1,137 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openSqliteQueue } from '../../../src/adapters/local/sqlite-queue.ts';
+import { openSqlLedger } from '../../../src/adapters/sql/sql-ledger.ts';
+import type { Ledger } from '../../../src/ports/ledger.ts';
+import type { ObjectStore } from '../../../src/ports/object-store.ts';
+import type { Platform } from '../../../src/ports/platform.ts';
+import type { TaskQueue } from '../../../src/ports/task-queue.ts';
+import { FakeClock } from '../fake-clock.ts';
+import { MemoryStore } from '../memory-store.ts';
+import { wrapStore } from '../wrap-store.ts';
+import { Chance } from './chance.ts';
+import { gatedLedger } from './gated-ledger.ts';
+import { gatedQueue } from './gated-queue.ts';
+import { gatedStore } from './gated-store.ts';
+import { type Actor, Loom } from './loom.ts';
+import { Programs } from './programs.ts';
+
+/** Seconds. */
+export const LEASE = 15;
+
+/** What the sequences of one run share, as opening it costs more than a sequence: SQLite's queue and ledger, a clock. */
+export interface Desk {
+  readonly directory: string;
+  readonly clock: FakeClock;
+  readonly queue: TaskQueue;
+  /** The ledger of the last sequence, which knows of other jobs. */
+  readonly ledger: () => Ledger;
+  /** A new ledger that knows nothing. */
+  newLedger(): Promise<Ledger>;
+  close(): Promise<void>;
+}
+
+export async function openDesk(): Promise<Desk> {
+  const directory = mkdtempSync(join(tmpdir(), 'batchctl-fuzz-'));
+  const clock = new FakeClock();
+  const queue = await openSqliteQueue({
+    root: directory,
+    group: 'default',
+    holder: 'fuzz',
+    leaseSeconds: LEASE,
+    clock,
+  });
+  const ledgers: Ledger[] = [];
+  const newLedger = async (): Promise<Ledger> => {
+    const file = join(directory, `ledger-${ledgers.length}.db`);
+    const ledger = openSqlLedger({ dialect: 'sqlite', file, durability: 'process', writer: 'fuzz', clock });
+    await ledger.open();
+    ledgers.push(ledger);
+    return ledger;
+  };
+  let last = await newLedger();
+  return {
+    ...{ directory, clock, queue },
+    ledger: () => last,
+    newLedger: async () => {
+      last = await newLedger();
+      return last;
+    },
+    close: async () => {
+      for (const ledger of ledgers) await ledger.close();
+      await queue.close();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The world of one sequence: what is there, and who acts in it. */
+export class World {
+  readonly chance: Chance;
+  readonly loom: Loom;
+  readonly programs: Programs;
+  readonly desk: Desk;
+  /** As it is, past every gate. */
+  readonly store: ObjectStore;
+  ledger: Ledger;
+  /** When (in acts) an object was put first. */
+  readonly putAt = new Map<string, number>();
+  /** What nobody may do, as it was seen. */
+  readonly offences: string[] = [];
+  /** What happened, one line each. */
+  readonly story: string[] = [];
+  #names = 0;
+
+  constructor(desk: Desk, seed: number) {
+    this.desk = desk;
+    this.ledger = desk.ledger();
+    this.chance = new Chance(seed);
+    this.loom = new Loom(this.chance);
+    this.programs = new Programs(this.chance);
+    const memory = new MemoryStore(() => desk.clock.now());
+    this.store = wrapStore(memory, {
+      put: async (key, body, options) => {
+        const result = await memory.put(key, body, options);
+        if (result.created && !this.putAt.has(key)) this.putAt.set(key, this.loom.acts);
+        return result;
+      },
+    });
+  }
+
+  /** Somebody new, with a way of their own to everything. */
+  arrive(kind: string): { readonly actor: Actor; readonly platform: Platform } {
+    this.#names += 1;
+    const actor = this.loom.actor(`${kind}-${this.#names}`);
+    return { actor, platform: this.#platform(actor) };
+  }
+
+  tell(line: string): void {
+    this.story.push(`${this.loom.acts}: ${line}`);
+  }
+
+  #platform(actor: Actor): Platform {
+    const queue = gatedQueue(this.desk.queue, actor, this.chance);
+    const ledger = gatedLedger(() => this.ledger, actor);
+    return {
+      store: gatedStore(this.store, actor, this.chance),
+      bucket: () => Promise.reject(new Error('nobody asks for a bucket here')),
+      clock: this.desk.clock,
+      who: actor.name,
+      leaseSeconds: LEASE,
+      ledger: async () => ledger,
+      queue: async () => queue,
+      group: () => Promise.reject(new Error('nobody asks for a group here')),
+      queueModule: () => {
+        throw new Error('nobody asks for a thread here');
+      },
+      scratch: async (worker) => {
+        const scratch = join(this.desk.directory, worker);
+        mkdirSync(scratch, { recursive: true });
+        return scratch;
+      },
+      localFile: () => null,
+      close: async () => undefined,
+    };
+  }
+}

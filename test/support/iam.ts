@@ -1,0 +1,107 @@
+import type { PolicyDocument, Statement } from '../../src/infra/policy.ts';
+import type { Recorded } from './servers/call-recorder.ts';
+
+/** A call as IAM judges it. */
+export interface Call {
+  readonly action: string;
+  readonly resource: string;
+  /** Keys of the request's context: `s3:prefix`. */
+  readonly context: Readonly<Record<string, string>>;
+}
+
+/** Whether a document of Allow statements allows a call; knows the operators that the project uses. */
+export function allows({ Statement: statements }: PolicyDocument, call: Call): boolean {
+  return statements.some((statement) => matches(statement, call));
+}
+
+function matches({ Action, Resource, Condition = {} }: Statement, { action, resource, context }: Call): boolean {
+  if (!Action.includes(action) || !Resource.some((pattern) => isLike(pattern, resource))) return false;
+  return Object.entries(Condition).every(([operator, keys]) => {
+    if (operator !== 'StringLikeIfExists') throw new Error(`the evaluator knows no ${operator}`);
+    return Object.entries(keys).every(([key, patterns]) => {
+      const value = context[key];
+      return value === undefined || patterns.some((pattern) => isLike(pattern, value));
+    });
+  });
+}
+
+/** `*` any characters, `?` one, as in ARNs and StringLike. */
+function isLike(pattern: string, text: string): boolean {
+  const source = pattern
+    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replaceAll('*', '.*')
+    .replaceAll('?', '.');
+  return new RegExp(`^${source}$`, 's').test(text);
+}
+
+/** The same document without one action, wherever it stands. */
+export function without(document: PolicyDocument, action: string): PolicyDocument {
+  const statements = document.Statement.map((one) => ({
+    ...one,
+    Action: one.Action.filter((each) => each !== action),
+  }));
+  return { ...document, Statement: statements };
+}
+
+export const actionsOf = ({ Statement: statements }: PolicyDocument): readonly string[] => [
+  ...new Set(statements.flatMap(({ Action }) => Action)),
+];
+
+/** What a request to S3 (path style), SQS (JSON), SimpleDB (form) or STS needs to be allowed. */
+export function callsOf(recorded: Recorded, account: string): readonly Call[] {
+  const target = recorded.headers['x-amz-target'];
+  if (typeof target === 'string') return [sqsCall(target, recorded.body, account)];
+  const form = new URLSearchParams(recorded.body);
+  const action = recorded.method === 'POST' && recorded.url.pathname === '/' ? form.get('Action') : null;
+  // Needs no permission at all (STS: GetCallerIdentity).
+  if (action === 'GetCallerIdentity') return [];
+  if (action !== null) {
+    const domain = form.get('DomainName') ?? /from `([^`]+)`/.exec(form.get('SelectExpression') ?? '')?.[1];
+    const resource = domain === undefined ? '*' : `arn:aws:sdb:us-east-1:${account}:domain/${domain}`;
+    return [{ action: `sdb:${action}`, resource, context: {} }];
+  }
+  return s3Calls(recorded);
+}
+
+/** SQS judges a batch as its single message (SQS: API permissions reference). */
+function sqsCall(target: string, body: string, account: string): Call {
+  const action = target.replace(/^AmazonSQS\./, '').replace(/Batch$/, '');
+  const { QueueUrl = '', QueueName }: { QueueUrl?: string; QueueName?: string } = JSON.parse(body);
+  const name = QueueName ?? QueueUrl.slice(QueueUrl.lastIndexOf('/') + 1);
+  return { action: `sqs:${action}`, resource: `arn:aws:sqs:us-east-1:${account}:${name}`, context: {} };
+}
+
+/** Subresources of a bucket, by the action that reads them. */
+const OF_BUCKET: Readonly<Record<string, string>> = {
+  lifecycle: 's3:GetLifecycleConfiguration',
+  versioning: 's3:GetBucketVersioning',
+  uploads: 's3:ListBucketMultipartUploads',
+  location: 's3:GetBucketLocation',
+  encryption: 's3:GetEncryptionConfiguration',
+  publicAccessBlock: 's3:GetBucketPublicAccessBlock',
+  policyStatus: 's3:GetBucketPolicyStatus',
+};
+
+function s3Calls({ method, url, body, headers }: Recorded): readonly Call[] {
+  const [, bucket = '', ...rest] = decodeURIComponent(url.pathname).split('/');
+  const key = rest.join('/');
+  const query = url.searchParams;
+  const arn = `arn:aws:s3:::${bucket}`;
+  const one = (action: string, resource = `${arn}/${key}`, context = {}): Call => ({ action, resource, context });
+  if (key === '') {
+    if (method === 'POST' && query.has('delete')) {
+      return [...body.matchAll(/<Key>([^<]*)<\/Key>/g)].map((match) => one('s3:DeleteObject', `${arn}/${match[1]}`));
+    }
+    const subresource = Object.keys(OF_BUCKET).find((name) => query.has(name));
+    if (subresource !== undefined) return [one(OF_BUCKET[subresource] ?? '', arn)];
+    const prefix = query.get('prefix');
+    return [one('s3:ListBucket', arn, prefix === null ? {} : { 's3:prefix': prefix })];
+  }
+  const source = headers['x-amz-copy-source'];
+  const from = typeof source === 'string' ? decodeURIComponent(source).replace(/^\//, '').replace(/\?.*$/, '') : null;
+  const read = from === null ? [] : [one('s3:GetObject', `arn:aws:s3:::${from}`)];
+  if (method === 'PUT' || method === 'POST') return [one('s3:PutObject'), ...read];
+  if (method === 'DELETE') return [one(query.has('uploadId') ? 's3:AbortMultipartUpload' : 's3:DeleteObject')];
+  if (query.has('uploadId')) return [one('s3:ListMultipartUploadParts')];
+  return [one(query.has('versionId') ? 's3:GetObjectVersion' : 's3:GetObject')];
+}

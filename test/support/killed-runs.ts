@@ -1,0 +1,81 @@
+import { expect } from 'chai';
+import { CHAINS, CHAINS_OUTPUTS } from './crash-jobs.ts';
+import { factsOf, type JobFacts, SUCCEEDED } from './job-facts.ts';
+import type { Ended, Workspace } from './workspace.ts';
+
+/** A workspace of its own for each run: on this machine, or on AWS. */
+export type MakeWorkspace = () => Promise<Workspace>;
+
+/** What a worker that was killed and one that took over left behind. */
+export interface Finished {
+  readonly killed: Ended;
+  readonly finished: Ended;
+  readonly facts: JobFacts;
+  readonly ran: readonly string[];
+}
+
+/** Kills a worker (of one slot, so that one task runs at a time) at a point's nth passing, and lets another finish. */
+export async function killThenFinish(make: MakeWorkspace, job: unknown, kill: string): Promise<Finished> {
+  const workspace = await make();
+  try {
+    workspace.write('job.json', job);
+    const id = await workspace.submit();
+    const killed = await workspace.work({ BATCHCTL_TEST_KILL: kill }, '--slots', '1');
+    const finished = await workspace.work({}, '--slots', '1');
+    return { killed, finished, facts: await factsOf(await workspace.platform(), id), ran: workspace.lines('ran') };
+  } finally {
+    await workspace.remove();
+  }
+}
+
+export const SUBMIT = ['submit', 'job.json', '--json', '--run-key', 'month-2026-11'] as const;
+
+/** A job with files of its own and an input that is cut, so that every step of a submission has something to write. */
+export function writeSubmission(workspace: Workspace): void {
+  workspace.write('numbers.txt', '1\n2\n3\n4\n');
+  workspace.write('rates.csv', 'x\n');
+  workspace.write('job.json', {
+    ...CHAINS,
+    files: ['rates.csv'],
+    input: { from: 'numbers.txt', split: { by: 'lines', every: 1 } },
+  });
+}
+
+/** What became of a submission that was killed. */
+export interface Submitted {
+  readonly killed: Ended;
+  readonly again: Ended | null;
+  readonly third: Ended;
+  readonly worked: Ended;
+  readonly facts: JobFacts;
+}
+
+/** Kills the submission at a point; submits again (or leaves it to onlookers); works; submits a third time. */
+export async function killThenSubmit(make: MakeWorkspace, point: string, submitsAgain: boolean): Promise<Submitted> {
+  const workspace = await make();
+  try {
+    writeSubmission(workspace);
+    const killed = await workspace.run(SUBMIT, { BATCHCTL_TEST_KILL: `${point}:1` });
+    const again = submitsAgain ? await workspace.run(SUBMIT) : null;
+    const worked = await workspace.work();
+    const third = await workspace.run(SUBMIT);
+    const { job } = answerOf(third);
+    return { killed, again, worked, third, facts: await factsOf(await workspace.platform(), job) };
+  } finally {
+    await workspace.remove();
+  }
+}
+
+/** What a submission with `--json` answered. */
+export function answerOf({ stdout, stderr, code }: Ended): { readonly job: string; readonly created: boolean } {
+  expect(code, stderr).to.equal(0);
+  return JSON.parse(stdout) as { job: string; created: boolean };
+}
+
+/** `CHAINS` is done, each output is there and counted once, and nothing is left. */
+export function expectWhole(facts: JobFacts): void {
+  expect(facts).to.deep.include({ ...SUCCEEDED, dead: [] });
+  expect(facts.outputs).to.deep.equal(CHAINS_OUTPUTS);
+  expect(facts.counted).to.deep.equal({ twice: 4, more: 4, total: 1 });
+  expect(facts.journal.filter((what) => what === 'close')).to.have.length(1);
+}

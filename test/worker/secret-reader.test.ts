@@ -1,0 +1,126 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { BatchctlError } from '../../src/errors.ts';
+import type { SecretSource } from '../../src/ports/secret-source.ts';
+import { SecretReader, SecretRefused } from '../../src/worker/secret-reader.ts';
+import { maskSecrets } from '../../src/worker/secrets.ts';
+import { rejection } from '../support/rejection.ts';
+
+/** A service that counts what it is asked, and answers what a test says. */
+class Service implements SecretSource {
+  asked = 0;
+  answer: () => Promise<string> = async () => 'hunter2';
+
+  read(): Promise<string> {
+    this.asked += 1;
+    return this.answer();
+  }
+}
+
+const denied = (): Promise<string> =>
+  Promise.reject(new BatchctlError('credentials', 'ssm:GetParameter on arn:x is denied', { hint: 'let it' }));
+
+describe('secrets of an attempt', () => {
+  const wanted = { TOKEN: 'ssm:/prod/token' };
+  let service: Service;
+  let now: number;
+  beforeEach(() => {
+    service = new Service();
+    now = 1_000;
+  });
+  const reader = (patienceMs = 0): SecretReader =>
+    new SecretReader({ source: service, patienceMs, againMs: 1, monotonic: () => now });
+
+  it('are asked for once by attempts that begin at once, and again after a minute: a rotated one is taken', async () => {
+    const secrets = reader();
+    expect(await Promise.all([secrets.read(wanted), secrets.read(wanted)])).to.deep.equal([
+      { TOKEN: 'hunter2' },
+      { TOKEN: 'hunter2' },
+    ]);
+    service.answer = async () => 'hunter3';
+    now += 59_999;
+    expect(await secrets.read(wanted)).to.deep.equal({ TOKEN: 'hunter2' });
+    now += 1;
+    expect(await secrets.read(wanted)).to.deep.equal({ TOKEN: 'hunter3' });
+    expect(service.asked).to.equal(2);
+  });
+
+  it('one that is refused says which and why; nothing old is used in its place', async () => {
+    const secrets = reader();
+    await secrets.read(wanted);
+    now += 60_000;
+    service.answer = denied;
+    const error = await rejection(secrets.read(wanted));
+    expect(error).to.be.instanceOf(SecretRefused);
+    expect(error.message).to.equal('secret TOKEN (ssm:/prod/token): ssm:GetParameter on arn:x is denied');
+    expect(error).to.include({ kind: 'config', hint: 'let it' });
+    service.answer = async () => 'again';
+    expect(await secrets.read(wanted)).to.deep.equal({ TOKEN: 'again' });
+  });
+
+  it('a refusal is waited out on a machine whose role is new, and no longer', async () => {
+    service.answer = async () => (service.asked < 3 ? denied() : 'hunter2');
+    expect(await reader(60_000).read(wanted)).to.deep.equal({ TOKEN: 'hunter2' });
+    service.answer = async () => {
+      now += 30_000;
+      return denied();
+    };
+    expect(await rejection(reader(60_000).read(wanted))).to.be.instanceOf(SecretRefused);
+  });
+
+  it('a service that is away is no refusal', async () => {
+    service.answer = () => Promise.reject(new BatchctlError('unavailable', 'AWS asks to slow down'));
+    const error = await rejection(reader().read(wanted));
+    expect(error).to.not.be.instanceOf(SecretRefused);
+    expect(error).to.include({ kind: 'unavailable' });
+  });
+
+  it('an attempt that is ended waits no longer, and the others go on', async () => {
+    let answer: (value: string) => void = () => undefined;
+    service.answer = () =>
+      new Promise((resolve) => {
+        answer = resolve;
+      });
+    const [secrets, end] = [reader(), new AbortController()];
+    const [ended, other] = [secrets.read(wanted, end.signal), secrets.read(wanted)];
+    end.abort(new Error('drain'));
+    expect((await rejection(ended)).message).to.equal('drain');
+    answer('hunter2');
+    expect(await other).to.deep.equal({ TOKEN: 'hunter2' });
+  });
+
+  it('come from the environment and from files too, and the error never quotes a file', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'batchctl-secret-'));
+    try {
+      writeFileSync(join(directory, 'key'), 'line\n\n');
+      writeFileSync(join(directory, 'binary'), 'hun\0ter2');
+      process.env.BATCHCTL_SECRET_TEST = 'of env';
+      const references = { A: 'env:BATCHCTL_SECRET_TEST', B: `file:${join(directory, 'key')}` };
+      expect(await reader().read(references)).to.deep.equal({ A: 'of env', B: 'line\n' });
+      for (const [reference, why] of [
+        ['env:BATCHCTL_NO_SUCH', 'has no BATCHCTL_NO_SUCH'],
+        [`file:${join(directory, 'none')}`, "can't read"],
+        [`file:${join(directory, 'binary')}`, 'binary'],
+      ] as const) {
+        const error = await rejection(reader().read({ A: reference }));
+        expect(error).to.be.instanceOf(SecretRefused);
+        expect(error.message).to.include(why).and.not.include('ter2');
+      }
+    } finally {
+      delete process.env.BATCHCTL_SECRET_TEST;
+      rmSync(directory, { recursive: true });
+    }
+  });
+
+  it('what an unexpected error says is not repeated: it may hold the value', async () => {
+    service.answer = () => Promise.reject(new Error('Unexpected token in "hunter2"'));
+    expect((await rejection(reader().read(wanted))).message).to.not.include('hunter2');
+  });
+
+  it('are masked whole, line by line, and field by field of a JSON document; the longest first', () => {
+    const secrets = { A: 'hunter2', B: 'hunter2-longer', C: '{"user":"ana","nested":{"password":"pa55word"}}' };
+    expect(maskSecrets('hunter2-longer hunter2 ana pa55word', secrets)).to.equal('**** **** ana ****');
+  });
+});
