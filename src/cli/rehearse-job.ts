@@ -86,7 +86,7 @@ export async function rehearseJob(
   for (const job of await clearAbandoned(platform, tally))
     ctx.notice(`cleared away ${job}, a rehearsal that was killed`);
   const group = rehearsalGroup(randomId(5));
-  const prepared = await prepareSubmission(ctx, rehearsedSpec(spec, group), jobFile, input);
+  const prepared = await prepareSubmission(ctx, rehearsedSpec(spec, group, platform.commandSettings), jobFile, input);
   const stage: Stage = { ctx, group, work, tally: tally(group), seed: seedOf(spec, work) };
   // What is sent from here is sent twice as well; the store is slow for the workers alone.
   const sending = await withFaults(platform, {

@@ -2,8 +2,8 @@ import type { AwsProfile } from '../config.ts';
 import { Arns } from './arns.ts';
 import { allow, type PolicyDocument, policyOf, type Statement } from './policy.ts';
 
-export const POLICY_ROLES = ['operator', 'worker'] as const;
-/** Who a policy is for: a person who submits jobs and looks after them, or a worker's instance. */
+export const POLICY_ROLES = ['admin', 'operator', 'worker'] as const;
+/** Who a policy is for: who makes the stack, who submits jobs and looks after them, or a worker's instance. */
 export type PolicyRole = (typeof POLICY_ROLES)[number];
 
 /** A worker reads no token and no schedule. */
@@ -15,6 +15,8 @@ const DELETE = [
   ...['open/*', 'due/*', 'ledger/*', 'jobs/*/steps/*/files/*', 'jobs/*/steps/*/tries/*'],
   ...['jobs/*/job.json', 'jobs/*/parts/*', 'jobs/*/pieces/*'],
 ];
+/** A bucket's settings, as IAM's actions call them. */
+const SETTINGS = ['BucketPublicAccessBlock', 'EncryptionConfiguration', 'LifecycleConfiguration', 'BucketPolicy'];
 /** To take up an upload that was cut off, and to end one whose file changed. */
 const RESUME = ['s3:ListMultipartUploadParts', 's3:AbortMultipartUpload'];
 const CONSUME = ['sqs:GetQueueUrl', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessage', 'sqs:DeleteMessage'];
@@ -30,6 +32,7 @@ const LOOK = [
 /** The least that a role needs, for exactly the profile's bucket and prefix, queues, ledger and keys. */
 export function policyFor(role: PolicyRole, profile: AwsProfile): PolicyDocument {
   const arns = new Arns(profile);
+  if (role === 'admin') return policyOf(ofAdmin(profile, arns));
   const own = role === 'worker' ? ofWorker(profile, arns) : ofOperator(arns);
   return policyOf([
     ...own,
@@ -39,6 +42,27 @@ export function policyFor(role: PolicyRole, profile: AwsProfile): PolicyDocument
     allow('Database', ['rds-db:connect'], arns.databaseUsers),
     ...encryption(profile),
   ]);
+}
+
+/** What `infra up` and `infra plan` ask for; not the objects. */
+function ofAdmin({ bucket: { existing } }: AwsProfile, arns: Arns): readonly Statement[] {
+  return [
+    allow('LookAtBucket', ['s3:ListBucket', ...SETTINGS.map((setting) => `s3:Get${setting}`)], [arns.bucket]),
+    allow(
+      'MakeBucket',
+      [
+        's3:CreateBucket',
+        's3:GetBucketTagging',
+        's3:PutBucketTagging',
+        ...SETTINGS.map((setting) => `s3:Put${setting}`),
+      ],
+      existing ? [] : [arns.bucket],
+    ),
+    allow('LookAtQueues', ['sqs:GetQueueUrl', 'sqs:GetQueueAttributes', 'sqs:ListQueueTags'], arns.queues),
+    allow('MakeQueues', ['sqs:CreateQueue', 'sqs:SetQueueAttributes', 'sqs:TagQueue'], arns.queues),
+    allow('MakeDomains', ['sdb:CreateDomain'], arns.domains),
+    allow('Domains', ['sdb:ListDomains'], arns.domains.length === 0 ? [] : ['*']),
+  ];
 }
 
 function ofWorker({ groups }: AwsProfile, arns: Arns): readonly Statement[] {

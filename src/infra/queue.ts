@@ -8,6 +8,16 @@ import type { Found, Resource } from './resource.ts';
 import { onceSettled } from './settled.ts';
 import { STACK_TAG, tagDifferences, tagsOf } from './tags.ts';
 
+export interface QueueParts {
+  readonly name: string;
+  /** The queue of its dead letters; null for one that holds such letters. */
+  readonly dead: string | null;
+  /** What it should have, given the ARN of its dead letters' queue. */
+  readonly attributes: (deadArn: string) => QueueAttributes;
+  readonly profile: AwsProfile;
+  readonly clients: AwsClients;
+}
+
 /** A queue of the stack, or that of its dead letters. Made with its tags, so that it is known to be the stack's at once. */
 export class QueueResource implements Resource {
   readonly part = 'data';
@@ -15,25 +25,27 @@ export class QueueResource implements Resource {
   readonly name: string;
   readonly #profile: AwsProfile;
   readonly #clients: AwsClients;
-  readonly #attributes: QueueAttributes;
+  readonly #dead: string | null;
+  readonly #attributes: (deadArn: string) => QueueAttributes;
 
-  constructor(name: string, attributes: QueueAttributes, profile: AwsProfile, clients: AwsClients) {
-    this.name = name;
-    this.#attributes = withKey(attributes, profile.kmsKey);
-    this.#profile = profile;
-    this.#clients = clients;
+  constructor(parts: QueueParts) {
+    this.name = parts.name;
+    this.#dead = parts.dead;
+    this.#attributes = parts.attributes;
+    this.#profile = parts.profile;
+    this.#clients = parts.clients;
   }
 
   async look(): Promise<Found> {
     return this.#translated('look at', 'sqs:GetQueueAttributes', async () => {
-      const url = await this.#url();
+      const url = await this.#url(this.name);
       if (url === null) return { state: 'absent' };
       const [{ GetQueueAttributesCommand, ListQueueTagsCommand }, client] = await this.#sqs();
       const [{ Attributes = {} }, { Tags = {} }] = await Promise.all([
         client.send(new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ['All'] })),
         client.send(new ListQueueTagsCommand({ QueueUrl: url })),
       ]);
-      const differences = differingAttributes(Attributes, this.#attributes);
+      const differences = differingAttributes(Attributes, await this.#wanted());
       const owner = Tags[STACK_TAG];
       if (owner === this.#profile.stack) {
         const all = [...differences, ...tagDifferences(Tags, tagsOf(this.#profile))];
@@ -52,8 +64,8 @@ export class QueueResource implements Resource {
     await this.#translated('make', 'sqs:CreateQueue', async () => {
       const [sdk, client] = await this.#sqs();
       const tags = { ...tagsOf(this.#profile) };
-      const Attributes = { ...this.#attributes };
-      const url = await this.#url();
+      const Attributes = { ...(await this.#wanted()) };
+      const url = await this.#url(this.name);
       if (url === null) {
         await onceSettled(() => client.send(new sdk.CreateQueueCommand({ QueueName: this.name, Attributes, tags })));
         return;
@@ -64,14 +76,28 @@ export class QueueResource implements Resource {
   }
 
   /** Null where there is no such queue. */
-  async #url(): Promise<string | null> {
+  async #url(name: string): Promise<string | null> {
     const [{ GetQueueUrlCommand }, client] = await this.#sqs();
     try {
-      return (await client.send(new GetQueueUrlCommand({ QueueName: this.name }))).QueueUrl ?? null;
+      return (await client.send(new GetQueueUrlCommand({ QueueName: name }))).QueueUrl ?? null;
     } catch (error) {
       if (error instanceof Error && /NonExistentQueue$|^QueueDoesNotExist$/.test(error.name)) return null;
       throw error;
     }
+  }
+
+  async #wanted(): Promise<QueueAttributes> {
+    const { kmsKey } = this.#profile;
+    return withKey(this.#attributes(this.#dead === null ? '' : await this.#arnOf(this.#dead)), kmsKey);
+  }
+
+  /** As the queue tells it, or as it will be. */
+  async #arnOf(name: string): Promise<string> {
+    const url = await this.#url(name);
+    if (url === null) return new Arns(this.#profile).queue(name);
+    const [{ GetQueueAttributesCommand }, client] = await this.#sqs();
+    const asked = new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ['QueueArn'] });
+    return (await client.send(asked)).Attributes?.QueueArn ?? '';
   }
 
   #sqs() {

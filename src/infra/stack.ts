@@ -2,7 +2,6 @@ import type { AwsClients } from '../adapters/aws/clients.ts';
 import { deadAttributes, queueAttributes } from '../adapters/aws/sqs-attributes.ts';
 import type { AwsProfile } from '../config.ts';
 import { deadQueueName, queueName } from '../model/stack.ts';
-import { Arns } from './arns.ts';
 import { BucketResource } from './bucket.ts';
 import { LedgerResource } from './ledger.ts';
 import { QueueResource } from './queue.ts';
@@ -18,13 +17,12 @@ export interface StackParts {
 /** All that a profile's stack has in its account, in the order in which it is made. */
 export function resourcesOf({ profile, clients, openLedger }: StackParts): readonly Resource[] {
   const { stack, groups } = profile;
-  const arns = new Arns(profile);
   const queues = Object.entries(groups).flatMap(([group, { visibility }]) => {
     const name = queueName(stack, group);
     const dead = deadQueueName(name);
     return [
-      new QueueResource(dead, deadAttributes(), profile, clients),
-      new QueueResource(name, queueAttributes(visibility, arns.queue(dead)), profile, clients),
+      new QueueResource({ name: dead, dead: null, attributes: deadAttributes, profile, clients }),
+      new QueueResource({ name, dead, attributes: (arn) => queueAttributes(visibility, arn), profile, clients }),
     ];
   });
   const ledger = profile.ledger.kind === 'store' ? [] : [new LedgerResource(profile.ledger, profile.stack, openLedger)];

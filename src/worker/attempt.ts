@@ -185,10 +185,13 @@ function codeOf(task: Admitted): string | null {
 /** An error of the input or of what the command wrote fails the task; one of a service gives it back. */
 function outcomeOfError(ctx: WorkerContext, task: Admitted, error: unknown, signal: AbortSignal): Outcome {
   if (signal.aborted) return endedFromOutside(task, signal.reason as EndReason);
-  if (error instanceof SecretRefused) return { kind: 'secretRefused', error: messageOf(error) };
+  const { job, step, task: number } = task.message;
+  if (error instanceof SecretRefused) {
+    ctx.log.warn(`${job}/${step}/${number} is given back, and the job paused: ${messageOf(error)}`);
+    return { kind: 'secretRefused', error: messageOf(error) };
+  }
   const failure = failureOfError(error);
   if (failure !== null) return judgeFailure(task, failure);
-  const { job, step, task: number } = task.message;
   ctx.log.warn(`${job}/${step}/${number} is given back: ${messageOf(error)}`);
   return { kind: 'interrupted', why: 'service', delay: 5 };
 }

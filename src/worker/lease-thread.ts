@@ -19,8 +19,8 @@ function main(): void {
       return await opening;
     } catch (error) {
       opening = null;
-      // A service that is away is asked again, as long as leases hold. Anything else ends this thread, and so all leases.
-      if (!isKind(error, 'unavailable')) setImmediate(() => raise(error));
+      // What may pass is tried again, as long as leases hold. Anything else ends this thread, and so all leases.
+      if (!isKind(error, 'unavailable', 'credentials')) setImmediate(() => raise(error));
       throw error;
     }
   };

@@ -5,11 +5,12 @@ import { AWS_LEASE } from '../support/aws-workspace.ts';
 import { CHAINS, CHAINS_RAN } from '../support/crash-jobs.ts';
 import { factsOf, type JobFacts, SUCCEEDED } from '../support/job-facts.ts';
 import { answerOf, expectWhole, SUBMIT } from '../support/killed-runs.ts';
-import { inBackground, printedSeed, randomFrom } from '../support/sampling.ts';
+import { printedSeed, randomFrom } from '../support/sampling.ts';
 import type { Seen } from '../support/servers/fault-proxy.ts';
 import { type Fauxqs, startFauxqs } from '../support/servers/fauxqs.ts';
 import { sharedMoto } from '../support/servers/shared-moto.ts';
 import { isAction, sqsAnswer, sqsFault } from '../support/sqs-faults.ts';
+import { declareTrials } from '../support/trials.ts';
 import { until } from '../support/until.ts';
 import type { Ended } from '../support/workspace.ts';
 
@@ -18,9 +19,8 @@ interface Outcome {
   readonly facts: JobFacts;
   readonly worked: Ended;
   readonly ran: readonly string[];
-  /** Attempts that were counted as failed, and as interrupted. */
+  /** Attempts that were counted as failed. */
   readonly retried: number;
-  readonly interrupted: number;
   /** Faults that were met. */
   readonly met: number;
   /** Seconds that the worker took. */
@@ -143,137 +143,129 @@ const WAITING = {
   steps: [{ name: 'only', run: 'echo run >> "$HOME/ran"; while [ ! -e "$HOME/go" ]; do sleep 0.05; done; cat' }],
 };
 
+const random = randomFrom(printedSeed('which requests fail'));
+
+const TRIALS: Readonly<Record<string, (trouble: Trouble) => Promise<void>>> = {
+  'connections are reset in mid-body, of gets and of puts: every byte is right': async ({ workspace, past, s3 }) => {
+    const lines = Array.from({ length: 600_000 }, (_, n) => `${n * 7919}\n`).join('');
+    workspace.write('numbers.txt', lines);
+    workspace.write('job.json', {
+      name: 'large',
+      input: { from: 'numbers.txt', split: { by: 'lines', size: '3MB' } },
+      steps: [
+        { name: 'thrice', run: "awk '{ print; print; print }'" },
+        { name: 'all', gather: true, run: 'cat' },
+      ],
+    });
+    // Whole puts, and chunks of a multipart upload.
+    s3.fail(2, { kind: 'broken', after: 200_000 }, isPut('/data/', false));
+    s3.fail(2, { kind: 'broken', after: 200_000 }, ({ url }) => /partNumber=\d&/.test(url));
+    const job = await workspace.submit();
+    for (const part of ['/data/', '/files/']) {
+      s3.fail(3, { kind: 'cut', after: 100_000 }, ({ method, url }) => method === 'GET' && url.includes(part));
+    }
+    const worked = await workspace.work();
+    expect(worked.code, worked.stderr).to.equal(0);
+    expect(s3.met.filter(({ kind }) => kind === 'broken').length).to.be.at.least(3);
+    expect(s3.met.filter(({ kind }) => kind === 'cut').length).to.be.at.least(5);
+    const facts = await factsOf(await past.platform(), job);
+    expect(facts).to.deep.include({ ...SUCCEEDED, dead: [] });
+    const { stdout } = await past.well('fetch', job, '-o', '-', '--step', 'all');
+    const hash = (text: string): string => createHash('sha256').update(text).digest('hex');
+    expect(hash(stdout)).to.equal(hash(lines.replaceAll(/.*\n/g, '$&$&$&')));
+  },
+  'SQS is away for longer than a lease and comes back: the attempts end, and run again': async ({
+    workspace,
+    past,
+    sqs: toSqs,
+  }) => {
+    workspace.write('job.json', WAITING);
+    const job = await workspace.submit();
+    const working = workspace.start(['worker', '--until-empty', '--slots', '2']);
+    await until('both tasks run', () => workspace.lines('ran').length === 2, 30_000);
+    toSqs.fail(FOR_ALL, { kind: 'reset' });
+    const back = performance.now() + AWS_LEASE * 1_000 + 2_000;
+    await until('a lease and more has passed', () => performance.now() > back, 30_000);
+    toSqs.heal();
+    await until('both run again', () => workspace.lines('ran').length === 4, 60_000);
+    workspace.write('go', '');
+    const worked = await working.ended;
+    expect(worked.code, worked.stderr).to.equal(0);
+    await expectWaited(past, job);
+  },
+  'S3 is away for longer than a lease and comes back: what could not be published runs again': async ({
+    workspace,
+    past,
+    s3: toS3,
+  }) => {
+    workspace.write('job.json', WAITING);
+    const job = await workspace.submit();
+    const working = workspace.start(['worker', '--until-empty', '--slots', '2']);
+    await until('both tasks run', () => workspace.lines('ran').length === 2, 30_000);
+    toS3.fail(FOR_ALL, { kind: 'reset' });
+    workspace.write('go', '');
+    const back = performance.now() + AWS_LEASE * 1_000 + 2_000;
+    await until('a lease and more has passed', () => performance.now() > back, 30_000);
+    toS3.heal();
+    const worked = await working.ended;
+    // It may have given up on the service: whoever comes next goes on.
+    expect([0, 8], worked.stderr).to.include(worked.code);
+    expect((await workspace.work()).code).to.equal(0);
+    await expectWaited(past, job);
+  },
+  'one request in ten fails, one way or another: nothing is lost': async ({ workspace, past, s3, sqs: toSqs }) => {
+    const lost = [{ kind: 'reset' }, { kind: 'lost' }] as const;
+    s3.failShare(0.1, random, [...lost, busy, { kind: 'cut', after: 20 }]);
+    toSqs.failShare(0.1, random, [...lost, sqsFault(503, 'ServiceUnavailable')]);
+    workspace.write('job.json', CHAINS);
+    const job = await workspace.submit();
+    const workers = await Promise.all([workspace.work(), workspace.work(), workspace.work()]);
+    for (const { code, stderr } of workers) expect(code, stderr).to.equal(0);
+    expect(Math.min(s3.met.length, toSqs.met.length)).to.be.above(2);
+    expectWhole(await factsOf(await past.platform(), job));
+    expect([...new Set(workspace.lines('ran'))].sort()).to.deep.equal(CHAINS_RAN);
+  },
+};
+
 describe('trouble on AWS', function () {
   this.timeout(180_000);
   let sqs: Fauxqs;
   let places: { readonly s3: string; readonly sqs: string };
-  let outcomes: readonly Promise<Outcome>[] = [];
-  const random = randomFrom(printedSeed('which requests fail'));
 
   before(async function () {
     const moto = await sharedMoto(this);
     sqs = await startFauxqs();
     places = { s3: moto.url, sqs: sqs.url };
-    // Each waits for something most of its time.
-    outcomes = inBackground(
-      3,
-      SCENARIOS.map(
-        ({ faults }) =>
-          () =>
-            withTrouble((trouble) => outcomeOf(trouble, faults)),
-      ),
-    );
   });
 
-  after(async () => {
-    await Promise.allSettled(outcomes);
-    await sqs?.stop();
-  });
-
-  async function withTrouble<T>(use: (trouble: Trouble) => Promise<T>): Promise<T> {
+  const withTrouble = (use: (trouble: Trouble) => Promise<void>) => async (): Promise<void> => {
     const trouble = await Trouble.make(places);
     try {
-      return await use(trouble);
+      await use(trouble);
     } finally {
       await trouble.remove();
     }
-  }
+  };
+  const scenarios = SCENARIOS.map((scenario): [string, (trouble: Trouble) => Promise<void>] => [
+    `${scenario.name}: every output is there once`,
+    (trouble) => meet(trouble, scenario),
+  ]);
+  const trials = [...scenarios, ...Object.entries(TRIALS)];
+  declareTrials(4, Object.fromEntries(trials.map(([name, trial]) => [name, withTrouble(trial)])));
 
-  for (const [place, { name, met, also }] of SCENARIOS.entries()) {
-    it(`${name}: every output is there once`, async () => {
-      const outcome = (await outcomes[place]) as Outcome;
-      expect(outcome.met).to.be.at.least(met);
-      expect(outcome.worked.code, outcome.worked.stderr).to.equal(0);
-      expectWhole(outcome.facts);
-      expect([...new Set(outcome.ran)].sort()).to.deep.equal(CHAINS_RAN);
-      expect(outcome.retried, 'no attempt is spent on it').to.equal(0);
-      also?.(outcome);
-    });
-  }
-
-  it('connections are reset in mid-body, of gets and of puts: every byte is right', async () => {
-    await withTrouble(async ({ workspace, past, s3 }) => {
-      const lines = Array.from({ length: 600_000 }, (_, n) => `${n * 7919}\n`).join('');
-      workspace.write('numbers.txt', lines);
-      workspace.write('job.json', {
-        name: 'large',
-        input: { from: 'numbers.txt', split: { by: 'lines', size: '3MB' } },
-        steps: [
-          { name: 'thrice', run: "awk '{ print; print; print }'" },
-          { name: 'all', gather: true, run: 'cat' },
-        ],
-      });
-      // Whole puts, and chunks of a multipart upload.
-      s3.fail(2, { kind: 'broken', after: 200_000 }, isPut('/data/', false));
-      s3.fail(2, { kind: 'broken', after: 200_000 }, ({ url }) => /partNumber=\d&/.test(url));
-      const job = await workspace.submit();
-      for (const part of ['/data/', '/files/']) {
-        s3.fail(3, { kind: 'cut', after: 100_000 }, ({ method, url }) => method === 'GET' && url.includes(part));
-      }
-      const worked = await workspace.work();
-      expect(worked.code, worked.stderr).to.equal(0);
-      expect(s3.met.filter(({ kind }) => kind === 'broken').length).to.be.at.least(3);
-      expect(s3.met.filter(({ kind }) => kind === 'cut').length).to.be.at.least(5);
-      const facts = await factsOf(await past.platform(), job);
-      expect(facts).to.deep.include({ ...SUCCEEDED, dead: [] });
-      const { stdout } = await past.well('fetch', job, '-o', '-', '--step', 'all');
-      const hash = (text: string): string => createHash('sha256').update(text).digest('hex');
-      expect(hash(stdout)).to.equal(hash(lines.replaceAll(/.*\n/g, '$&$&$&')));
-    });
-  });
-
-  it('SQS is away for longer than a lease and comes back: the attempts end, and run again', async () => {
-    await withTrouble(async ({ workspace, past, sqs: toSqs }) => {
-      workspace.write('job.json', WAITING);
-      const job = await workspace.submit();
-      const working = workspace.start(['worker', '--until-empty', '--slots', '2']);
-      await until('both tasks run', () => workspace.lines('ran').length === 2, 30_000);
-      toSqs.fail(FOR_ALL, { kind: 'reset' });
-      const back = performance.now() + AWS_LEASE * 1_000 + 2_000;
-      await until('a lease and more has passed', () => performance.now() > back, 30_000);
-      toSqs.heal();
-      await until('both run again', () => workspace.lines('ran').length === 4, 60_000);
-      workspace.write('go', '');
-      const worked = await working.ended;
-      expect(worked.code, worked.stderr).to.equal(0);
-      await expectWaited(past, job);
-    });
-  });
-
-  it('S3 is away for longer than a lease and comes back: what could not be published runs again', async () => {
-    await withTrouble(async ({ workspace, past, s3: toS3 }) => {
-      workspace.write('job.json', WAITING);
-      const job = await workspace.submit();
-      const working = workspace.start(['worker', '--until-empty', '--slots', '2']);
-      await until('both tasks run', () => workspace.lines('ran').length === 2, 30_000);
-      toS3.fail(FOR_ALL, { kind: 'reset' });
-      workspace.write('go', '');
-      const back = performance.now() + AWS_LEASE * 1_000 + 2_000;
-      await until('a lease and more has passed', () => performance.now() > back, 30_000);
-      toS3.heal();
-      const worked = await working.ended;
-      // It may have given up on the service: whoever comes next goes on.
-      expect([0, 8], worked.stderr).to.include(worked.code);
-      expect((await workspace.work()).code).to.equal(0);
-      await expectWaited(past, job);
-    });
-  });
-
-  it('one request in ten fails, one way or another: nothing is lost', async () => {
-    await withTrouble(async ({ workspace, past, s3, sqs: toSqs }) => {
-      const lost = [{ kind: 'reset' }, { kind: 'lost' }] as const;
-      s3.failShare(0.1, random, [...lost, busy, { kind: 'cut', after: 20 }]);
-      toSqs.failShare(0.1, random, [...lost, sqsFault(503, 'ServiceUnavailable')]);
-      workspace.write('job.json', CHAINS);
-      const job = await workspace.submit();
-      const workers = await Promise.all([workspace.work(), workspace.work(), workspace.work()]);
-      for (const { code, stderr } of workers) expect(code, stderr).to.equal(0);
-      expect(Math.min(s3.met.length, toSqs.met.length)).to.be.above(2);
-      expectWhole(await factsOf(await past.platform(), job));
-      expect([...new Set(workspace.lines('ran'))].sort()).to.deep.equal(CHAINS_RAN);
-    });
-  });
+  after(() => sqs?.stop());
 });
+
+/** A job that is submitted and worked on while requests fail as the scenario says. */
+async function meet(trouble: Trouble, { faults, met, also }: Scenario): Promise<void> {
+  const outcome = await outcomeOf(trouble, faults);
+  expect(outcome.met).to.be.at.least(met);
+  expect(outcome.worked.code, outcome.worked.stderr).to.equal(0);
+  expectWhole(outcome.facts);
+  expect([...new Set(outcome.ran)].sort()).to.deep.equal(CHAINS_RAN);
+  expect(outcome.retried, 'no attempt is spent on it').to.equal(0);
+  also?.(outcome);
+}
 
 async function outcomeOf(trouble: Trouble, faults: Scenario['faults']): Promise<Outcome> {
   const { workspace, past, s3, sqs } = trouble;
@@ -286,11 +278,8 @@ async function outcomeOf(trouble: Trouble, faults: Scenario['faults']): Promise<
   const platform = await past.platform();
   const facts = await factsOf(platform, job);
   const counted = await (await platform.ledger()).counts(job);
-  const sum = (of: 'retried' | 'interrupted'): number => counted.reduce((all, step) => all + step[of], 0);
-  return {
-    ...{ facts, worked, ran: workspace.lines('ran'), seconds, met: s3.met.length + sqs.met.length },
-    ...{ retried: sum('retried'), interrupted: sum('interrupted') },
-  };
+  const retried = counted.reduce((all, step) => all + step.retried, 0);
+  return { facts, worked, ran: workspace.lines('ran'), retried, seconds, met: s3.met.length + sqs.met.length };
 }
 
 /** `WAITING` is done, and no attempt was counted as failed. */

@@ -1,8 +1,10 @@
 import { expect } from 'chai';
+import type { StepCounts } from '../../src/ports/ledger.ts';
 import { AWS_LEASE, AwsWorkspace } from '../support/aws-workspace.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { type Fauxqs, startFauxqs } from '../support/servers/fauxqs.ts';
 import { sharedMoto } from '../support/servers/shared-moto.ts';
+import { declareTrials } from '../support/trials.ts';
 import { until } from '../support/until.ts';
 
 /** Each run of a task says when, and by whom, in the file `ran`; it ends once the file `go` is there. */
@@ -23,31 +25,22 @@ const SHORT = {
   steps: [{ name: 'only', run: 'echo $(date +%s%3N) >> "$HOME/ran"; sleep 0.2' }],
 };
 
-describe('handing back on AWS', function () {
-  this.timeout(120_000);
-  let sqs: Fauxqs;
-  let workspace: AwsWorkspace;
-  let s3: string;
+const startedAt = (line: string | undefined): number => Number(line?.split(' ')[0] ?? Number.NaN);
 
-  before(async function () {
-    s3 = (await sharedMoto(this)).url;
-    sqs = await startFauxqs();
-  });
-  beforeEach(async () => {
-    workspace = await AwsWorkspace.make({ s3, sqs: sqs.url });
-  });
-  afterEach(() => workspace.remove());
-  after(() => sqs?.stop());
+const runs = (workspace: AwsWorkspace, count: number) =>
+  until(`${count} runs`, () => workspace.lines('ran').length >= count, 30_000);
 
-  const startedAt = (line: string | undefined): number => Number(line?.split(' ')[0] ?? Number.NaN);
-  const runs = (count: number) => until(`${count} runs`, () => workspace.lines('ran').length >= count, 30_000);
-  const countsOf = async (job: string) => (await (await (await workspace.platform()).ledger()).counts(job))[0];
+async function countsOf(workspace: AwsWorkspace, job: string): Promise<StepCounts | undefined> {
+  const ledger = await (await workspace.platform()).ledger();
+  return (await ledger.counts(job))[0];
+}
 
-  it('a pause is heeded within a lease: what runs ends well, and no more is taken', async () => {
+const TRIALS: Readonly<Record<string, (workspace: AwsWorkspace) => Promise<void>>> = {
+  'a pause is heeded within a lease: what runs ends well, and no more is taken': async (workspace) => {
     workspace.write('job.json', SHORT);
     const job = await workspace.submit();
     const working = workspace.start(['worker', '--slots', '2', '--idle-exit', `${AWS_LEASE}s`]);
-    await runs(4);
+    await runs(workspace, 4);
     await workspace.well('pause', job, '--yes');
     const paused = Date.now();
     // It leaves once it has had nothing to do for a lease.
@@ -56,26 +49,26 @@ describe('handing back on AWS', function () {
     const ran = workspace.lines('ran');
     expect(ran.length).to.be.below(200);
     expect(startedAt(ran.at(-1)) - paused).to.be.below(AWS_LEASE * 1_000);
-    expect(await countsOf(job)).to.include({ done: ran.length, failed: 0, retried: 0, interrupted: 0 });
-  });
-
-  it('a pause --now gives back what runs within a lease, as interruptions; resume goes on', async () => {
+    expect(await countsOf(workspace, job)).to.include({ done: ran.length, failed: 0, retried: 0, interrupted: 0 });
+  },
+  'a pause --now gives back what runs within a lease, as interruptions; resume goes on': async (workspace) => {
     workspace.write('job.json', waiting(2));
     const job = await workspace.submit();
-    const working = workspace.start(['worker', '--slots', '2']);
-    await runs(2);
+    workspace.start(['worker', '--slots', '2']);
+    await runs(workspace, 2);
     await workspace.well('pause', job, '--now', '--yes');
-    await until('both are interrupted', async () => (await countsOf(job))?.interrupted === 2, AWS_LEASE * 1_000);
+    await until(
+      'both are interrupted',
+      async () => (await countsOf(workspace, job))?.interrupted === 2,
+      AWS_LEASE * 1_000,
+    );
     workspace.write('go', '');
     await workspace.well('resume', job);
     await workspace.well('wait', job);
-    working.child.kill('SIGTERM');
-    expect((await working.ended).code).to.equal(0);
-    expect(await countsOf(job)).to.include({ done: 2, failed: 0, retried: 0, interrupted: 2 });
+    expect(await countsOf(workspace, job)).to.include({ done: 2, failed: 0, retried: 0, interrupted: 2 });
     expect(await factsOf(await workspace.platform(), job)).to.deep.include({ ...SUCCEEDED, dead: [] });
-  });
-
-  it('of twins, as when a lease is lost, one wins: the late one publishes nothing', async () => {
+  },
+  'of twins, as when a lease is lost, one wins: the late one publishes nothing': async (workspace) => {
     workspace.write('job.json', {
       name: 'one',
       input: { split: { by: 'range', from: 1, to: 1 } },
@@ -88,10 +81,10 @@ describe('handing back on AWS', function () {
     });
     const job = await workspace.submit();
     const first = workspace.start(['worker', '--slots', '1'], { BATCHCTL_SUPERVISED_ID: 'w-first' });
-    await runs(1);
+    await runs(workspace, 1);
     first.child.kill('SIGSTOP');
     const second = workspace.work({ BATCHCTL_SUPERVISED_ID: 'w-second' });
-    await runs(2);
+    await runs(workspace, 2);
     workspace.write('go', '');
     expect((await second).code).to.equal(0);
     first.child.kill('SIGCONT');
@@ -100,30 +93,30 @@ describe('handing back on AWS', function () {
     const facts = await factsOf(await workspace.platform(), job);
     expect(facts).to.deep.include({ ...SUCCEEDED, dead: [], counted: { only: 1 }, journal: ['sent', 'close'] });
     expect(facts.outputs).to.deep.equal({ only: { 0: 'w-second\n' } });
-  });
-
-  it('SIGTERM drains: what runs is finished, and what waits for a slot is there for others at once', async () => {
+  },
+  'SIGTERM drains: what runs is finished, and what waits for a slot is there for others at once': async (workspace) => {
     workspace.write('job.json', waiting(6));
     const job = await workspace.submit();
     const first = workspace.start(['worker', '--slots', '1'], { BATCHCTL_SUPERVISED_ID: 'w-first' });
-    await runs(1);
+    await runs(workspace, 1);
     first.child.kill('SIGTERM');
     const second = workspace.start(['worker', '--slots', '5', '--until-empty'], { BATCHCTL_SUPERVISED_ID: 'w-second' });
-    await runs(6);
+    await runs(workspace, 6);
     workspace.write('go', '');
     const ends = await Promise.all([first.ended, second.ended]);
     for (const { code, stderr } of ends) expect(code, stderr).to.equal(0);
-    expect(await countsOf(job)).to.include({ done: 6, failed: 0, retried: 0, interrupted: 0 });
+    expect(await countsOf(workspace, job)).to.include({ done: 6, failed: 0, retried: 0, interrupted: 0 });
     expect(workspace.lines('ran').filter((line) => line.endsWith('w-first'))).to.have.length(1);
     expect(await factsOf(await workspace.platform(), job)).to.deep.include({ ...SUCCEEDED, dead: [] });
-  });
-
-  it('a second SIGTERM gives back what runs, with visibility 0: an interruption, and others take it at once', async () => {
+  },
+  'a second SIGTERM gives back what runs, with visibility 0: an interruption, and others take it at once': async (
+    workspace,
+  ) => {
     workspace.write('job.json', waiting(1));
     const job = await workspace.submit();
     const first = workspace.start(['worker', '--slots', '1'], { BATCHCTL_SUPERVISED_ID: 'w-first' });
-    await runs(1);
-    const second = workspace.start(['worker', '--slots', '1'], { BATCHCTL_SUPERVISED_ID: 'w-second' });
+    await runs(workspace, 1);
+    workspace.start(['worker', '--slots', '1'], { BATCHCTL_SUPERVISED_ID: 'w-second' });
     await until('the second is up', async () => {
       const workers = await (await (await workspace.platform()).ledger()).workers({});
       return workers.some(({ worker }) => worker === 'w-second');
@@ -132,7 +125,7 @@ describe('handing back on AWS', function () {
     await until('the first drains', () => first.said().includes('takes no more'));
     const began = Date.now();
     first.child.kill('SIGTERM');
-    await runs(2);
+    await runs(workspace, 2);
     const [, taken] = workspace.lines('ran');
     expect(taken).to.match(/w-second$/);
     // Its lease had been extended a moment ago: had it not been given back, it would have lasted.
@@ -140,8 +133,29 @@ describe('handing back on AWS', function () {
     expect((await first.ended).code).to.equal(0);
     workspace.write('go', '');
     await workspace.well('wait', job);
-    second.child.kill('SIGTERM');
-    expect((await second.ended).code).to.equal(0);
-    expect(await countsOf(job)).to.include({ done: 1, failed: 0, retried: 0, interrupted: 1 });
+    expect(await countsOf(workspace, job)).to.include({ done: 1, failed: 0, retried: 0, interrupted: 1 });
+  },
+};
+
+describe('handing back on AWS', function () {
+  this.timeout(120_000);
+  let sqs: Fauxqs;
+  let s3: string;
+
+  before(async function () {
+    s3 = (await sharedMoto(this)).url;
+    sqs = await startFauxqs();
   });
+
+  const inWorkspace = (use: (workspace: AwsWorkspace) => Promise<void>) => async (): Promise<void> => {
+    const workspace = await AwsWorkspace.make({ s3, sqs: sqs.url });
+    try {
+      await use(workspace);
+    } finally {
+      await workspace.remove();
+    }
+  };
+  declareTrials(3, Object.fromEntries(Object.entries(TRIALS).map(([name, trial]) => [name, inWorkspace(trial)])));
+
+  after(() => sqs?.stop());
 });

@@ -55,6 +55,8 @@ describe('inputs that are read in s3:// in place', function () {
     const proof = JSON.parse((await workspace.well('verify', id, '--deep', '--json')).stdout);
     expect(proof).to.deep.include({ verdict: 'proven', warnings: [] });
     expect(proof.evidence.inputs.listed[0].source).to.include({ kind: 's3', bucket: bucket.name, version: null });
+    await workspace.well('verify', id, '-o', 'evidence');
+    await workspace.well('verify', '--check', 'evidence');
     const here = await workspace.run(['reproduce', id, 'upper/1', '-o', 'again', '--run']);
     expect(here.code, here.stderr).to.equal(0);
     expect(workspace.lines('again/input')).to.deep.equal(['c', 'd']);
@@ -70,6 +72,14 @@ describe('inputs that are read in s3:// in place', function () {
     expect(JSON.parse(planned.stdout)).to.include({ parts: 2 });
     const id = await submitted(JOB, '--input', bucket.uri('in/'));
     expect((await worked(id)).output).to.equal('A\nB\nC\nD\n');
+  });
+
+  it('takes each object whole, an empty one too', async () => {
+    const bucket = await RawBucket.make(s3.url);
+    await bucket.put('in/a', 'one');
+    await bucket.put('in/b', '');
+    const id = await submitted({ ...JOB, input: { from: bucket.uri('in/*'), split: { by: 'file' } } });
+    expect((await worked(id)).output).to.equal('ONE');
   });
 
   async function workspaceRun(args: readonly string[], job: unknown) {

@@ -17,7 +17,6 @@ const LARGE = 20 * 1024 * 1024;
 
 interface Received {
   readonly Body: string;
-  readonly Attributes?: Readonly<Record<string, string>>;
   readonly MessageAttributes?: Readonly<Record<string, { readonly StringValue: string }>>;
 }
 
@@ -62,7 +61,7 @@ describe('the aws command line as a peer', function () {
   const queueUrl = async (name: string): Promise<string> =>
     (await aws('sqs', 'get-queue-url', '--queue-name', name, '--query', 'QueueUrl', '--output', 'text')).trim();
   const receive = async (url: string): Promise<readonly Received[]> => {
-    const asked = ['--max-number-of-messages', '10', '--attribute-names', 'All', '--message-attribute-names', 'All'];
+    const asked = ['--max-number-of-messages', '10', '--message-attribute-names', 'All'];
     const text = await aws('sqs', 'receive-message', '--queue-url', url, ...asked, '--output', 'json');
     return text.trim() === '' ? [] : (JSON.parse(text) as { Messages: readonly Received[] }).Messages;
   };
@@ -112,14 +111,11 @@ describe('the aws command line as a peer', function () {
     const job = await workspace.submit();
     const url = await queueUrl(`${workspace.stack}-default`);
     const messages = await receive(url);
-    const bodies = messages
-      .map(({ Body }) => JSON.parse(Body) as { task: number; at?: object })
-      .sort((a, b) => a.task - b.task);
-    for (const [task, { at, ...body }] of bodies.entries()) {
-      expect(body).to.deep.equal({ format: 1, job, step: 'only', task, round: 0 });
-      expect(at).to.have.keys(['offset', 'length']);
+    const bodies = messages.map(({ Body }) => JSON.parse(Body) as { task: number }).sort((a, b) => a.task - b.task);
+    // A worker goes by these five; a hint may stand beside them.
+    for (const [task, body] of bodies.entries()) {
+      expect(body).to.deep.include({ format: 1, job, step: 'only', task, round: 0 });
     }
-    expect(messages.map(({ Attributes }) => Attributes?.MessageGroupId)).to.deep.equal([job, job]);
     // All are lost, as if somebody had purged the queue; copies are sent by hand, one of them twice, and one is nonsense.
     await aws('sqs', 'purge-queue', '--queue-url', url);
     const copies = [...messages.map(({ Body }) => Body), messages[0]?.Body ?? '', 'nonsense'];

@@ -50,6 +50,9 @@ describe('deliver to a directory', function () {
     expect((await workspace.run(['status', 'last'])).stdout).to.include(`delivered to ${place}`);
     expect((await workspace.run(['verify', 'last'])).stderr).to.include(`delivered to ${place}`);
     expect((await workspace.run(['history', 'last'])).stdout).to.include(`delivered 4 outputs to ${place}`);
+    expect((await workspace.run(['verify', 'last', '-o', 'evidence'])).code).to.equal(0);
+    const checked = await workspace.run(['verify', '--check', 'evidence']);
+    expect(checked.code, checked.stderr).to.equal(0);
     const report = JSON.parse((await workspace.run(['report', 'last', '--format', 'json'])).stdout);
     expect(report.decisions.at(-1)).to.have.property('text', `delivered 4 outputs to ${place}`);
   });
@@ -189,6 +192,38 @@ describe('deliver to a directory', function () {
     expect(other.code).to.equal(7);
     expect(other.stderr).to.include('the outputs of another job are there: count-');
     expect(files(at)).to.include('_SUCCESS');
+  });
+
+  it('takes the marker away before it touches what another job has left', async () => {
+    const job = (last: number) => ({
+      ...JOB,
+      deliver: { to: 'latest' },
+      input: { split: { by: 'range', from: 1, to: last } },
+    });
+    const at = workspace.path('latest');
+    workspace.write('job.json', job(2));
+    expect((await workspace.run(['run', 'job.json'])).code).to.equal(0);
+    expect(files(at)).to.include('_SUCCESS');
+    workspace.write('job.json', job(3));
+    const killed = await workspace.run(['run', 'job.json'], { BATCHCTL_TEST_KILL: 'place-file:1' });
+    expect(killed.signal, killed.stderr).to.equal('SIGKILL');
+    expect(files(at)).to.not.include('_SUCCESS');
+    const waited = await workspace.run(['wait', 'last']);
+    expect(waited.code, waited.stderr).to.equal(0);
+    expect(files(at)).to.include('_SUCCESS').and.have.length(5);
+  });
+
+  it('an earlier job, late, takes nothing from a later one', async () => {
+    writeFileSync(workspace.path('latest'), 'a file is in the way');
+    workspace.write('job.json', { ...JOB, deliver: { to: 'latest' } });
+    expect((await workspace.run(['run', 'job.json', '--run-key', 'first'])).code).to.equal(7);
+    rmSync(workspace.path('latest'));
+    const second = await workspace.run(['run', 'job.json', '--run-key', 'second']);
+    expect(second.code, second.stderr).to.equal(0);
+    const late = await workspace.run(['wait', 'key:first']);
+    expect(late.code).to.equal(7);
+    expect(late.stderr).to.include('the outputs of a later job are there');
+    expect(files(workspace.path('latest'))).to.include('_SUCCESS');
   });
 
   it('refuses what could only fail once the job is done', async () => {

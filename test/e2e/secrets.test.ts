@@ -155,6 +155,25 @@ describe('secrets, with the built program', function () {
       expect(spent).to.deep.equal([]);
     }));
 
+  it("a group's settings reach its commands in a rehearsal too, which runs in another group", async () => {
+    const workspace = new Workspace();
+    try {
+      const groups = { default: { env: { REGIONAL: 'yes' }, secrets: { GROUP: 'env:GROUP_TOKEN' } } };
+      workspace.write('batchctl.config.json', { profiles: { local: { backend: 'local', groups } } });
+      const run = `[ "$GROUP$REGIONAL" = "${TOKEN}yes" ] && echo well`;
+      workspace.write('job.json', {
+        ...{ name: 'claims', input: { split: { by: 'range', from: 1, to: 3 } } },
+        steps: [{ name: 'price', run, attempts: 1 }],
+      });
+      for (const verb of ['run', 'rehearse']) {
+        const ended = await workspace.run([verb, 'job.json', '--json'], { GROUP_TOKEN: TOKEN });
+        expect(ended.code, ended.stderr).to.equal(0);
+      }
+    } finally {
+      await workspace.remove();
+    }
+  });
+
   it('on the local profile they come from the same services, with the credentials of the environment', async () => {
     const workspace = new Workspace();
     try {

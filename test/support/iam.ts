@@ -50,7 +50,7 @@ export const actionsOf = ({ Statement: statements }: PolicyDocument): readonly s
 /** What a request to S3 (path style), SQS (JSON), SimpleDB (form) or STS needs to be allowed. */
 export function callsOf(recorded: Recorded, account: string): readonly Call[] {
   const target = recorded.headers['x-amz-target'];
-  if (typeof target === 'string') return [sqsCall(target, recorded.body, account)];
+  if (typeof target === 'string') return sqsCalls(target, recorded.body, account);
   const form = new URLSearchParams(recorded.body);
   const action = recorded.method === 'POST' && recorded.url.pathname === '/' ? form.get('Action') : null;
   // Needs no permission at all (STS: GetCallerIdentity).
@@ -63,23 +63,26 @@ export function callsOf(recorded: Recorded, account: string): readonly Call[] {
   return s3Calls(recorded);
 }
 
-/** SQS judges a batch as its single message (SQS: API permissions reference). */
-function sqsCall(target: string, body: string, account: string): Call {
+/** SQS judges a batch as its single message, and a queue made with tags as tagged too (SQS: API permissions reference). */
+function sqsCalls(target: string, body: string, account: string): readonly Call[] {
   const action = target.replace(/^AmazonSQS\./, '').replace(/Batch$/, '');
-  const { QueueUrl = '', QueueName }: { QueueUrl?: string; QueueName?: string } = JSON.parse(body);
+  const { QueueUrl = '', QueueName, tags }: { QueueUrl?: string; QueueName?: string; tags?: object } = JSON.parse(body);
   const name = QueueName ?? QueueUrl.slice(QueueUrl.lastIndexOf('/') + 1);
-  return { action: `sqs:${action}`, resource: `arn:aws:sqs:us-east-1:${account}:${name}`, context: {} };
+  const resource = `arn:aws:sqs:us-east-1:${account}:${name}`;
+  const actions = tags === undefined ? [action] : [action, 'TagQueue'];
+  return actions.map((each) => ({ action: `sqs:${each}`, resource, context: {} }));
 }
 
-/** Subresources of a bucket, by the action that reads them. */
+/** Subresources of a bucket, by what IAM calls reading and putting them. */
 const OF_BUCKET: Readonly<Record<string, string>> = {
-  lifecycle: 's3:GetLifecycleConfiguration',
-  versioning: 's3:GetBucketVersioning',
-  uploads: 's3:ListBucketMultipartUploads',
-  location: 's3:GetBucketLocation',
-  encryption: 's3:GetEncryptionConfiguration',
-  publicAccessBlock: 's3:GetBucketPublicAccessBlock',
-  policyStatus: 's3:GetBucketPolicyStatus',
+  lifecycle: 'LifecycleConfiguration',
+  versioning: 'BucketVersioning',
+  location: 'BucketLocation',
+  encryption: 'EncryptionConfiguration',
+  publicAccessBlock: 'BucketPublicAccessBlock',
+  policy: 'BucketPolicy',
+  policyStatus: 'BucketPolicyStatus',
+  tagging: 'BucketTagging',
 };
 
 function s3Calls({ method, url, body, headers }: Recorded): readonly Call[] {
@@ -93,7 +96,9 @@ function s3Calls({ method, url, body, headers }: Recorded): readonly Call[] {
       return [...body.matchAll(/<Key>([^<]*)<\/Key>/g)].map((match) => one('s3:DeleteObject', `${arn}/${match[1]}`));
     }
     const subresource = Object.keys(OF_BUCKET).find((name) => query.has(name));
-    if (subresource !== undefined) return [one(OF_BUCKET[subresource] ?? '', arn)];
+    if (subresource !== undefined) return [one(`s3:${method === 'PUT' ? 'Put' : 'Get'}${OF_BUCKET[subresource]}`, arn)];
+    if (query.has('uploads')) return [one('s3:ListBucketMultipartUploads', arn)];
+    if (method === 'PUT') return [one('s3:CreateBucket', arn)];
     const prefix = query.get('prefix');
     return [one('s3:ListBucket', arn, prefix === null ? {} : { 's3:prefix': prefix })];
   }

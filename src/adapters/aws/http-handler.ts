@@ -38,6 +38,7 @@ export class RoutedHandler {
   readonly #routes = new Map<string, NodeHttpHandler>();
   readonly #made = new Map<string, Agents>();
   readonly #ca: string | undefined;
+  #destroyed = false;
 
   /** Throws `config` when AWS_CA_BUNDLE can't be read. */
   constructor(limits: HttpLimits, env: Environment) {
@@ -46,9 +47,11 @@ export class RoutedHandler {
     this.#ca = caBundle(env);
   }
 
-  handle(request: Request, options?: Options): Answer {
+  async handle(request: Request, options?: Options): Answer {
+    // A request in flight fails as its socket goes, and its client would try again, and keep the process.
+    if (this.#destroyed) throw Object.assign(new Error('the client was closed'), { name: 'AbortError' });
     const proxy = proxyFor(request, this.#env);
-    return this.#route(proxy).handle(request, options);
+    return await this.#route(proxy).handle(request, options);
   }
 
   /** The agent for whoever makes requests without the SDK (SimpleDB); the same proxies and certificates. */
@@ -60,6 +63,7 @@ export class RoutedHandler {
   }
 
   destroy(): void {
+    this.#destroyed = true;
     for (const route of this.#routes.values()) route.destroy();
     for (const { httpAgent, httpsAgent } of this.#made.values()) {
       httpAgent.destroy();

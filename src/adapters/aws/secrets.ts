@@ -1,4 +1,5 @@
 import { BatchctlError, isKind } from '../../errors.ts';
+import { partitionOf } from '../../model/stack.ts';
 import type { SecretSource } from '../../ports/secret-source.ts';
 import type { AwsClients } from './clients.ts';
 import { type Doing, statusOf, translateAwsError } from './errors.ts';
@@ -95,11 +96,11 @@ function documentOf(text: string): Record<string, unknown> | null {
 }
 
 function secretArn({ region, account }: AwsClients, name: string): string {
-  return name.startsWith('arn:') ? name : `arn:aws:secretsmanager:${region}:${account ?? '*'}:secret:${name}`;
+  return name.startsWith('arn:') ? name : `arn:${partitionOf(region)}:secretsmanager:${region}:${account ?? '*'}:secret:${name}`;
 }
 
 function parameterArn({ region, account }: AwsClients, name: string): string {
   if (name.startsWith('arn:')) return name;
   const plain = name.replace(/^\//, '').replace(/:[^/]*$/, '');
-  return `arn:aws:ssm:${region}:${account ?? '*'}:parameter/${plain}`;
+  return `arn:${partitionOf(region)}:ssm:${region}:${account ?? '*'}:parameter/${plain}`;
 }

@@ -18,7 +18,8 @@ export function pauseCommand(ctx: Context): CommandDefinition {
       properties: { job: { type: 'string' }, state: STATE_SCHEMA, changed: { type: 'boolean' } },
     },
     help: {
-      about: 'No task of the job is taken until it is resumed. An attempt given back is no failure.',
+      about:
+        'No task of the job is taken until it is resumed: workers heed it within a third of a lease. An attempt given back is no failure.',
       examples: ['batchctl pause last', 'batchctl pause key:month-end-2026-11 --now'],
       exitCodes: [
         [0, 'paused, or was already'],

@@ -13,9 +13,25 @@ export interface SubmittedRehearsal {
   readonly sizes: PartSizes;
 }
 
-/** The job with all its steps in the rehearsal's own group, where no other worker takes them. */
-export function rehearsedSpec(spec: JobSpec, group: string): JobSpec {
-  return { ...spec, steps: spec.steps.map((step) => ({ ...step, group })) };
+/**
+ * The job with all its steps in the rehearsal's own group, where no other worker takes them. What the profile gives the
+ * commands of their groups goes along with the steps; the steps' own words win.
+ */
+export function rehearsedSpec(
+  spec: JobSpec,
+  group: string,
+  settingsOf: Platform['commandSettings'] = () => ({ env: {}, secrets: {} }),
+): JobSpec {
+  const steps = spec.steps.map((step) => {
+    const { env, secrets } = settingsOf(step.group);
+    const others = Object.entries(secrets).filter(([name]) => !Object.hasOwn(step.env, name));
+    return {
+      ...{ ...step, group },
+      env: { ...env, ...step.env },
+      secrets: { ...Object.fromEntries(others), ...step.secrets },
+    };
+  });
+  return { ...spec, steps };
 }
 
 /**

@@ -47,7 +47,7 @@ function paused(seen: Snapshot): Cause | null {
     return {
       code: 'secretRefused',
       severity: 'stops',
-      title: `a secret can't be read, so its tasks wait since ${ago}: no attempt is spent`,
+      title: `a secret can't be read, so its tasks have waited for ${ago}: no attempt is spent`,
       evidence: [pause.detail ?? 'which one, the journal does not say', `at ${pause.when}, by ${pause.who}`],
       mend: `let the worker read it, or correct the reference in the job file; ${mend}, then (--with JOBFILE: by the corrected file)`,
     };

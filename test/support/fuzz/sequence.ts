@@ -9,6 +9,8 @@ import { mayEnd, VERBS, type Verb } from './operators.ts';
 import { LEASE, type World } from './world.ts';
 
 const RUN_KEY = 'fuzz';
+/** Acts that decide something. */
+const DECIDING = /^put .*(\/(journal|out|failed)\/|opened\.json|open\/)|^(send|ack|bury)/;
 /** Operators at once. */
 const OPERATORS = 3;
 /** Rounds of everybody doing all they can, until nothing moves any more. */
@@ -82,8 +84,8 @@ export class Sequence {
         [3, () => this.#keeper.actor.begin(() => this.#keeper.onlooker.round(chance.is(0.5)))],
         [5, () => desk.clock.pass(chance.whole(1, 8))],
         [2, () => desk.clock.pass(chance.whole(LEASE, 5 * LEASE))],
-        [3, () => this.#freeze()],
-        [3, () => this.#thaw()],
+        [6, () => this.#freeze()],
+        [4, () => this.#thaw()],
         [2, () => this.#killWorker()],
         [1, () => this.#loseMessage()],
         [0.3, () => this.#loseLedger()],
@@ -202,7 +204,9 @@ export class Sequence {
     const { chance, desk, loom } = this.#world;
     const busy = loom.actors.filter((actor) => !actor.dead && !actor.frozen && actor.held.length > 0);
     if (busy.length === 0) return;
-    const actor = chance.pick(busy);
+    // Best right before what decides something, so that others decide otherwise meanwhile.
+    const deciding = busy.filter(({ held }) => held.some(({ label }) => DECIDING.test(label)));
+    const actor = chance.pick(deciding.length > 0 && chance.is(0.7) ? deciding : busy);
     actor.frozen = true;
     this.#world.tell(`${actor.name} stands still at ${actor.held.map(({ label }) => label).join(', ')}`);
     if (chance.is(0.7)) desk.clock.pass(LEASE + 1);

@@ -20,6 +20,9 @@ import { Programs } from './programs.ts';
 /** Seconds. */
 export const LEASE = 15;
 
+/** What decides stays as it was written first. */
+const WRITTEN_ONCE = /\/(out|journal|failed|proofs)\/[^/]+$|\/(opened|job)\.json$/;
+
 /** What the sequences of one run share, as opening it costs more than a sequence: SQLite's queue and ledger, a clock. */
 export interface Desk {
   readonly directory: string;
@@ -92,6 +95,8 @@ export class World {
     const memory = new MemoryStore(() => desk.clock.now());
     this.store = wrapStore(memory, {
       put: async (key, body, options) => {
+        if (WRITTEN_ONCE.test(key) && options?.ifAbsent !== true && (await memory.head(key)) !== null)
+          this.offences.push(`${key} was written over`);
         const result = await memory.put(key, body, options);
         if (result.created && !this.putAt.has(key)) this.putAt.set(key, this.loom.acts);
         return result;

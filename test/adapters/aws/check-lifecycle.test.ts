@@ -1,0 +1,59 @@
+import type { LifecycleRule } from '@aws-sdk/client-s3';
+import { expect } from 'chai';
+import { judgeLifecycle } from '../../../src/adapters/aws/check-lifecycle.ts';
+
+const PREFIX = 'batchctl/month-end/';
+const aborts: LifecycleRule = {
+  ...{ Status: 'Enabled', Filter: { Prefix: '' }, AbortIncompleteMultipartUpload: { DaysAfterInitiation: 7 } },
+};
+const expires = (days: number, filter: LifecycleRule['Filter'], more: Partial<LifecycleRule> = {}): LifecycleRule => ({
+  ...{ ID: 'tidy', Status: 'Enabled', Filter: filter, Expiration: { Days: days } },
+  ...more,
+});
+
+describe('lifecycle rules, as doctor judges them', () => {
+  for (const [what, rules, status, said] of [
+    ['none that takes anything', [aborts], 'pass', 'after 7 days'],
+    ['one for all objects', [aborts, expires(30, { Prefix: '' })], 'fail', '"tidy" deletes'],
+    ['one in the older form', [aborts, { ...expires(30, undefined), Prefix: 'batchctl/' }], 'fail', 'batchctl/'],
+    ['one for the results of one job', [aborts, expires(30, { Prefix: `${PREFIX}jobs/claims-` })], 'fail', 'claims-'],
+    ['one below a prefix and a size', [aborts, expires(30, { And: { Prefix: PREFIX } })], 'fail', PREFIX],
+    ['one after a year', [aborts, expires(365, { Prefix: PREFIX })], 'warn', '365 days'],
+    ['the soonest of several', [aborts, expires(365, { Prefix: '' }), expires(3, { Prefix: '' })], 'fail', '3 days'],
+    [
+      'one at a day that has passed',
+      [aborts, { ...expires(0, {}), Expiration: { Date: new Date(0) } }],
+      'fail',
+      '0 days',
+    ],
+    [
+      'one that archives',
+      [aborts, { ...expires(0, {}), Expiration: {}, Transitions: [{ Days: 30, StorageClass: 'DEEP_ARCHIVE' }] }],
+      'fail',
+      'archives (DEEP_ARCHIVE)',
+    ],
+    [
+      'one that moves to where it can be read at once',
+      [aborts, { ...expires(0, {}), Expiration: {}, Transitions: [{ Days: 30, StorageClass: 'GLACIER_IR' }] }],
+      'pass',
+      'no rule takes',
+    ],
+    ['one for other keys', [aborts, expires(1, { Prefix: 'logs/' })], 'pass', 'no rule takes'],
+    ['one for what no job needs', [aborts, expires(1, { Prefix: `${PREFIX}notices/` })], 'pass', 'no rule takes'],
+    ['one for tagged objects', [aborts, expires(1, { Tag: { Key: 'a', Value: 'b' } })], 'pass', 'no rule takes'],
+    ['one that is off', [aborts, expires(1, { Prefix: '' }, { Status: 'Disabled' })], 'pass', 'no rule takes'],
+    [
+      'one that ends unfinished uploads elsewhere',
+      [{ ...aborts, Filter: { Prefix: 'other/' } }],
+      'warn',
+      'no rule removes what uploads left',
+    ],
+    ['none at all', [], 'warn', 'no rule removes what uploads left'],
+  ] as const satisfies readonly (readonly [string, readonly LifecycleRule[], string, string])[]) {
+    it(`${what}: ${status}`, () => {
+      const found = judgeLifecycle(rules, PREFIX);
+      expect(found).to.include({ status });
+      expect(found.message).to.include(said);
+    });
+  }
+});

@@ -1,0 +1,128 @@
+import { readFileSync } from 'node:fs';
+import { expect } from 'chai';
+import { createQueues } from '../../src/adapters/aws/sqs-queue.ts';
+import { AwsWorkspace } from './aws-workspace.ts';
+import { FaultProxy } from './servers/fault-proxy.ts';
+import type { Fauxqs } from './servers/fauxqs.ts';
+import type { Moto } from './servers/moto.ts';
+import type { Ended } from './workspace.ts';
+
+/** A line of `doctor --json`. */
+export interface DoctorLine {
+  readonly check: string;
+  readonly status: 'pass' | 'warn' | 'fail';
+  readonly message: string;
+  readonly mend: string | null;
+}
+
+export interface Examined extends Ended {
+  readonly seconds: number;
+  readonly lines: readonly DoctorLine[];
+  readonly unwell: readonly DoctorLine[];
+  /** `bucket fail`, of all that is not well. */
+  readonly names: readonly string[];
+  /** The first line of a check. */
+  of(check: string): DoctorLine;
+}
+
+const ABORT =
+  '<Rule><ID>abort</ID><Filter><Prefix></Prefix></Filter><Status>Enabled</Status><AbortIncompleteMultipartUpload><DaysAfterInitiation>7</DaysAfterInitiation></AbortIncompleteMultipartUpload></Rule>';
+
+/** A profile on emulators of which all is as it should be, until a test makes one thing wrong. */
+export class DoctorDesk {
+  readonly workspace: AwsWorkspace;
+  /** Before S3 and STS. */
+  readonly proxy: FaultProxy;
+  /** The profile as it stands; a test changes it before it examines. */
+  readonly profile: Record<string, unknown>;
+  readonly #moto: Moto;
+  readonly #sqs: Fauxqs;
+
+  private constructor(workspace: AwsWorkspace, proxy: FaultProxy, moto: Moto, sqs: Fauxqs) {
+    this.workspace = workspace;
+    this.proxy = proxy;
+    this.#moto = moto;
+    this.#sqs = sqs;
+    this.profile = JSON.parse(readFileSync(workspace.path('batchctl.config.json'), 'utf8')).profiles.lab;
+    this.profile.endpoints = { s3: proxy.url, sqs: sqs.url, sts: proxy.url };
+    this.profile.groups = { default: { visibility: '30s' } };
+  }
+
+  static async make(moto: Moto, sqs: Fauxqs): Promise<DoctorDesk> {
+    const workspace = await AwsWorkspace.make({ s3: moto.url, sqs: sqs.url });
+    const desk = new DoctorDesk(workspace, await FaultProxy.start(moto.url), moto, sqs);
+    await desk.setAttributes(`${workspace.stack}-default`, { VisibilityTimeout: '30' });
+    const blocked = ['BlockPublicAcls', 'IgnorePublicAcls', 'BlockPublicPolicy', 'RestrictPublicBuckets'];
+    const block = blocked.map((name) => `<${name}>true</${name}>`).join('');
+    await desk.#put('publicAccessBlock', `<PublicAccessBlockConfiguration>${block}</PublicAccessBlockConfiguration>`);
+    await desk.lifecycle('');
+    return desk;
+  }
+
+  /** Sets the bucket's rules: that which ends unfinished uploads unless told otherwise, and more. */
+  lifecycle(more: string, abort = ABORT): Promise<void> {
+    return this.#put('lifecycle', `<LifecycleConfiguration>${abort}${more}</LifecycleConfiguration>`);
+  }
+
+  async #put(what: string, xml: string): Promise<void> {
+    const answer = await fetch(`${this.#moto.url}/${this.workspace.stack}?${what}`, { method: 'PUT', body: xml });
+    if (!answer.ok) throw new Error(`${what}: ${answer.status} ${await answer.text()}`);
+  }
+
+  /** Queues of another stack, with attributes as the test wants them. */
+  async queues(change: (name: string) => Promise<void>): Promise<void> {
+    const stack = `${this.workspace.stack}x`;
+    const clients = { region: 'us-east-1', profile: null, account: null, endpoints: { sqs: this.#sqs.url }, env: {} };
+    await createQueues({ clients, group: 'default', name: `${stack}-default`, leaseSeconds: 30 });
+    await change(`${stack}-default`);
+    this.profile.stack = stack;
+  }
+
+  async setAttributes(name: string, attributes: Readonly<Record<string, string>>): Promise<void> {
+    const { QueueUrl } = await this.#ask('GetQueueUrl', { QueueName: name });
+    await this.#ask('SetQueueAttributes', { QueueUrl, Attributes: attributes });
+  }
+
+  async #ask(action: string, body: object): Promise<{ readonly QueueUrl?: string }> {
+    const answer = await fetch(this.#sqs.url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-amz-json-1.0', 'x-amz-target': `AmazonSQS.${action}` },
+      body: JSON.stringify(body),
+    });
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`${action}: ${text}`);
+    return text === '' ? {} : JSON.parse(text);
+  }
+
+  async examine(env: Readonly<Record<string, string>> = {}): Promise<Examined> {
+    this.workspace.write('batchctl.config.json', { profile: 'lab', profiles: { lab: this.profile } });
+    const began = performance.now();
+    const ended = await this.workspace.run(['doctor', '--json'], env);
+    const seconds = (performance.now() - began) / 1_000;
+    const written = ended.stdout.split('\n').filter((line) => line !== '');
+    const lines = written.map((line) => JSON.parse(line) as DoctorLine);
+    const unwell = lines.filter(({ status }) => status !== 'pass');
+    const of = (check: string): DoctorLine => {
+      const found = lines.find((line) => line.check === check);
+      if (found === undefined) throw new Error(`no check ${check}: ${ended.stdout}${ended.stderr}`);
+      return found;
+    };
+    return { ...ended, seconds, lines, unwell, names: unwell.map(({ check, status }) => `${check} ${status}`), of };
+  }
+
+  /** Examines, and expects just these to be unwell; answers the first of them. */
+  async finds(names: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<DoctorLine> {
+    const found = await this.examine(env);
+    expect(found.names, `${found.stdout}${found.stderr}`).to.deep.equal(names);
+    expect(found.code).to.equal(names.some((name) => name.endsWith(' fail')) ? 3 : 0);
+    const [first] = found.unwell;
+    if (first === undefined) throw new Error('all is well');
+    expect(first.mend).to.be.a('string').and.not.equal('');
+    return first;
+  }
+
+  async remove(): Promise<void> {
+    await this.workspace.remove();
+    await this.proxy.close();
+  }
+}
