@@ -174,6 +174,7 @@ async function followSample({ ctx, work }: Stage, view: JobView, workers: OwnWor
       timeout: work.timeout,
       watching: !ctx.flags.quiet,
       onStatus: (status) => live.show(liveOf(status)),
+      onAway: ({ message }) => ctx.warn(`${message}; asking again`),
     });
     live.close();
     refuseUnended(end, view.record.job);

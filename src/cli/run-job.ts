@@ -101,6 +101,7 @@ async function workOn(ctx: Context, view: JobView, workers: Workers, work: RunWo
       timeout: work.timeout,
       watching: !ctx.flags.quiet,
       onStatus: (status) => live.show(liveOf(status)),
+      onAway: ({ message }) => ctx.warn(`${message}; asking again`),
     });
     live.close();
     if (followed.end === 'interrupted') ctx.notice('letting what runs finish; Ctrl-C again gives it back now');

@@ -1,5 +1,5 @@
 import type { AwsProfile } from '../config.ts';
-import { deadQueueName, domainName, partitionOf, queueName } from '../model/stack.ts';
+import { deadQueueName, domainName, partitionOf, queueName } from '../lib/stack-names.ts';
 
 /** The ARNs of what belongs to a profile; `*` stands for an account that it doesn't name. */
 export class Arns {

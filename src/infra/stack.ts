@@ -1,7 +1,7 @@
 import type { AwsClients } from '../adapters/aws/clients.ts';
 import { deadAttributes, queueAttributes } from '../adapters/aws/sqs-attributes.ts';
 import type { AwsProfile } from '../config.ts';
-import { deadQueueName, queueName } from '../model/stack.ts';
+import { deadQueueName, queueName } from '../lib/stack-names.ts';
 import { BucketResource } from './bucket.ts';
 import { LedgerResource } from './ledger.ts';
 import { QueueResource } from './queue.ts';

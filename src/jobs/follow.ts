@@ -1,3 +1,5 @@
+import { isKind } from '../errors.ts';
+import type { Clock } from '../lib/clock.ts';
 import { wait } from '../lib/wait.ts';
 import { isClosed } from '../model/job.ts';
 import { type JobView, stateOf } from '../model/view.ts';
@@ -16,13 +18,19 @@ export interface FollowOptions {
   readonly onStatus?: (status: JobStatus) => void;
   /** True: a status is read at each look, for a picture; false: only as the job ends. */
   readonly watching: boolean;
+  /** Told as a service stays away: once, until it is back. */
+  readonly onAway?: (error: Error) => void;
 }
 
 /** Looks begin quickly, for short jobs, and slow down to a second. */
 const LOOK_MS = { first: 20, last: 1_000, growth: 1.05 } as const;
 const PICTURE_MS = 250;
+/** The job goes on without whoever follows it: a service that is away is asked again for so long. */
+const AWAY_MS = 5 * 60_000;
+/** Between two looks while it is. */
+const AGAIN_MS = 1_000;
 
-/** Follows a job until it is closed or paused, as one of its onlookers (law 9). */
+/** Follows a job until it is closed or paused, as one of its onlookers (law 9). Throws `unavailable` after five minutes of it. */
 export async function follow(
   platform: Platform,
   view: JobView,
@@ -33,11 +41,12 @@ export async function follow(
   const until = options.timeout === null ? Number.POSITIVE_INFINITY : clock.monotonic() + options.timeout * 1_000;
   const { job } = view.record;
   const recent = new RecentRate();
+  const away = new Away(platform, options.onAway);
   let now = view;
   let pause: number = LOOK_MS.first;
   let pictureAt = 0;
   let roundAt = clock.monotonic() + platform.leaseSeconds * 1_000;
-  for (;;) {
+  const look = async (): Promise<FollowEnd | null> => {
     now = (await onlooker.glance(job))?.view ?? now;
     const state = stateOf(now);
     const end = isClosed(state) ? 'closed' : state === 'paused' ? 'paused' : null;
@@ -45,15 +54,56 @@ export async function follow(
       options.onStatus?.(await statusOf(platform, now, recent));
       pictureAt = clock.monotonic() + PICTURE_MS;
     }
+    return end;
+  };
+  for (;;) {
+    const end = await away.unless(look);
     if (end !== null) return { end, view: now };
     if (options.signal?.aborted) return { end: 'interrupted', view: now };
     if (clock.monotonic() >= until) return { end: 'timeout', view: now };
     if (clock.monotonic() >= roundAt) {
       // Other open jobs share the queue: what is missing there decides whether anything is sent again here.
-      await onlooker.round();
+      await away.unless(() => onlooker.round());
       roundAt = clock.monotonic() + platform.leaseSeconds * 1_000;
     }
-    await wait(Math.min(pause, until - clock.monotonic()), options.signal);
+    await wait(Math.min(away.lasts ? AGAIN_MS : pause, until - clock.monotonic()), options.signal);
     pause = Math.min(LOOK_MS.last, pause * LOOK_MS.growth);
+  }
+}
+
+/** Bears with a service that is away, for a while. */
+class Away {
+  readonly #clock: Clock;
+  readonly #mostMs: number;
+  readonly #tell: (error: Error) => void;
+  /** Monotonic milliseconds; null while it is there. */
+  #since: number | null = null;
+
+  constructor({ clock, remote }: Platform, tell: (error: Error) => void = () => undefined) {
+    this.#clock = clock;
+    // What this machine can't do now it won't do in a minute.
+    this.#mostMs = remote ? AWAY_MS : 0;
+    this.#tell = tell;
+  }
+
+  get lasts(): boolean {
+    return this.#since !== null;
+  }
+
+  /** What `work` answers; null where a service that it needs is away, and has not been for long. */
+  async unless<T>(work: () => Promise<T>): Promise<T | null> {
+    try {
+      const done = await work();
+      this.#since = null;
+      return done;
+    } catch (error) {
+      if (!isKind(error, 'unavailable')) throw error;
+      const now = this.#clock.monotonic();
+      const since = this.#since ?? now;
+      if (now - since >= this.#mostMs) throw error;
+      if (this.#since === null) this.#tell(error);
+      this.#since = since;
+      return null;
+    }
   }
 }

@@ -1,5 +1,6 @@
 import type { AwsClients } from '../adapters/aws/clients.ts';
 import type { AwsProfile } from '../config.ts';
+import { domainName, queueName } from '../lib/stack-names.ts';
 import { type Check, type Finding, pass } from '../ports/check.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import { hasNoAccounts } from './account-guard.ts';
@@ -32,7 +33,7 @@ export async function awsChecks(profile: AwsProfile): Promise<AwsChecks> {
   );
   const places = services.map((service) => route.placeOf(service, region, clients.endpoint(service)));
   const checked = Object.entries(groups).map(([group, { visibility }]) => ({
-    ...{ group, name: `${stack}-${group}`, visibility },
+    ...{ group, name: queueName(stack, group), visibility },
   }));
   const probed = await bucket.probeBucket(clients, { ...profile.bucket, kmsKey: profile.kmsKey });
   return {
@@ -56,7 +57,7 @@ async function ledgerFinding(profile: AwsProfile, clients: AwsClients): Promise<
       return pass('it is in the bucket');
     case 'simpledb': {
       const { checkSimpleDb } = await import('../adapters/aws/check-simpledb.ts');
-      const domains = Array.from({ length: ledger.domains }, (_, n) => `${stack}-${n}`);
+      const domains = Array.from({ length: ledger.domains }, (_, n) => domainName(stack, n));
       return await checkSimpleDb(simpleDbOptions(profile, clients, 'probe'), domains);
     }
     case 'postgres':

@@ -4,6 +4,7 @@ import type { AwsGroup, AwsProfile } from '../config.ts';
 import { BatchctlError } from '../errors.ts';
 import { systemClock } from '../lib/clock.ts';
 import { person } from '../lib/person.ts';
+import { queueName } from '../lib/stack-names.ts';
 import type { Ledger } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { TaskQueue } from '../ports/task-queue.ts';
@@ -54,7 +55,7 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
   const queueOptions = (group: string) => ({
     clients: at,
     group,
-    name: `${stack}-${group}`,
+    name: queueName(stack, group),
     leaseSeconds: leaseOf(group),
     pollSeconds: POLL_SECONDS,
     ...(options.patienceMs !== undefined && { patienceMs: options.patienceMs }),

@@ -33,6 +33,17 @@ export interface Bucket {
   uploadFile(path: string, key: string, options?: UploadOptions): Promise<PutResult>;
 
   /**
+   * Puts `size` bytes as they come, large ones in chunks that are held in memory; a broken off upload of the same bytes is
+   * taken up. `open` begins them anew where the whole upload must be. Throws `changed` for another number of bytes.
+   */
+  uploadStream(
+    key: string,
+    size: number,
+    open: () => AsyncIterable<Uint8Array>,
+    options?: UploadOptions,
+  ): Promise<PutResult>;
+
+  /**
    * Copies an object of the profile's store to here without the bytes passing through, with other metadata. Null where
    * the store is not in S3. Throws `notFound` when there is no such object, `changed` when it has another size.
    */

@@ -1,7 +1,9 @@
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { until } from '../support/until.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -14,7 +16,10 @@ export class Desk {
   readonly work = join(this.#dir, 'month-end');
   readonly #bin = join(this.#dir, 'bin');
 
-  constructor() {
+  readonly #env: Readonly<Record<string, string>>;
+
+  constructor(env: Readonly<Record<string, string>> = {}) {
+    this.#env = env;
     for (const directory of [this.work, this.#bin]) mkdirSync(directory);
     writeFileSync(join(this.#bin, 'batchctl'), `#!/bin/sh\nexec "${process.execPath}" "${BIN}" "$@"\n`, {
       mode: 0o755,
@@ -22,14 +27,16 @@ export class Desk {
   }
 
   /** Runs a line as a shell does; stdout and stderr together, as on a terminal. */
-  sh(script: string): { readonly code: number | null; readonly lines: readonly string[] } {
-    const { status, stdout } = spawnSync('/bin/sh', ['-c', `{ ${script}\n} 2>&1`], {
+  async sh(script: string): Promise<{ readonly code: number | null; readonly lines: readonly string[] }> {
+    const child = spawn('/bin/sh', ['-c', `{ ${script}\n} 2>&1`], {
       cwd: this.work,
-      env: { PATH: `${this.#bin}:${process.env.PATH}`, HOME: this.#dir, TZ: 'UTC' },
-      encoding: 'utf8',
+      env: { PATH: `${this.#bin}:${process.env.PATH}`, HOME: this.#dir, TZ: 'UTC', ...this.#env },
       stdio: ['ignore', 'pipe', 'ignore'],
     });
-    return { code: status, lines: stdout.replace(/\n$/, '').split('\n') };
+    const ended = once(child, 'close');
+    const stdout = await text(child.stdout);
+    const [code]: (number | null)[] = await ended;
+    return { code: code ?? null, lines: stdout.replace(/\n$/, '').split('\n') };
   }
 
   write(name: string, text: string): void {
@@ -39,8 +46,8 @@ export class Desk {
   /** Workers that the page, or a failed test, left up go first: they would make their directory again. */
   async remove(): Promise<void> {
     if (existsSync(join(this.work, '.batchctl'))) {
-      this.sh('batchctl scale 0');
-      await until('all workers have left', () => this.sh('batchctl scale --json').lines.every(isAtRest));
+      await this.sh('batchctl scale 0');
+      await until('all workers have left', async () => (await this.sh('batchctl scale --json')).lines.every(isAtRest));
     }
     rmSync(this.#dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }

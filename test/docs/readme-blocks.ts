@@ -60,8 +60,11 @@ const VOLATILE: readonly (readonly [RegExp, string])[] = [
   [/\bw-[a-z2-7]{10}\b/g, 'WORKER'],
   [/\bsha256:[0-9a-f]{64}\b/g, 'HASH'],
   [/\b\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?( [A-Z]+)?/g, 'TIME'],
+  [/\b\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME'],
+  [/\b\d+ slots?\b/g, 'SLOTS'],
   [/\S+@\S+/g, 'WHO'],
   [/\b\d+(\.\d+)?(ms|s|m|h|d)\b( ago)?/g, 'DURATION'],
+  [/\b\d+(\.\d+)?[kMG]?B\/s/g, 'RATE'],
   [/\s+/g, ' '],
 ];
 const PROGRESS = /^[\w-]+ [\d,]+\/[\d,]+( \(.*?\))?(, [\w-]+ [\d,]+\/[\d,]+( \(.*?\))?)*( · .*)?$/;

@@ -202,15 +202,21 @@ const TRIALS: Readonly<Record<string, (trouble: Trouble) => Promise<void>>> = {
     const job = await workspace.submit();
     const working = workspace.start(['worker', '--until-empty', '--slots', '2']);
     await until('both tasks run', () => workspace.lines('ran').length === 2, 30_000);
+    const watching = workspace.start(['watch', job]);
+    await until('the job is watched', () => watching.said().includes('watching'), 30_000);
     toS3.fail(FOR_ALL, { kind: 'reset' });
     workspace.write('go', '');
-    const back = performance.now() + AWS_LEASE * 1_000 + 2_000;
+    // Longer than a request is tried again, too.
+    const back = performance.now() + 15_000;
     await until('a lease and more has passed', () => performance.now() > back, 30_000);
     toS3.heal();
     const worked = await working.ended;
     // It may have given up on the service: whoever comes next goes on.
     expect([0, 8], worked.stderr).to.include(worked.code);
     expect((await workspace.work()).code).to.equal(0);
+    const watched = await watching.ended;
+    expect(watched.code, watched.stderr).to.equal(0);
+    expect(watched.stderr).to.include('asking again');
     await expectWaited(past, job);
   },
   'one request in ten fails, one way or another: nothing is lost': async ({ workspace, past, s3, sqs: toSqs }) => {
@@ -251,7 +257,7 @@ describe('trouble on AWS', function () {
     (trouble) => meet(trouble, scenario),
   ]);
   const trials = [...scenarios, ...Object.entries(TRIALS)];
-  declareTrials(4, Object.fromEntries(trials.map(([name, trial]) => [name, withTrouble(trial)])));
+  declareTrials(5, Object.fromEntries(trials.map(([name, trial]) => [name, withTrouble(trial)])));
 
   after(() => sqs?.stop());
 });

@@ -129,6 +129,19 @@ describe('fetch -o s3://', function () {
     expect(await bucket.read('all.txt')).to.equal('1\n2\n3\n');
   });
 
+  it('joins with the first header line alone', async () => {
+    const id = await done(jobOf(3, [{ name: 'rows', run: 'echo head; cat' }]));
+    await fetched(id, '-o', bucket.uri('all.csv'), '--header', 'once');
+    expect(await bucket.read('all.csv')).to.equal('head\n1\n2\n3\n');
+  });
+
+  it('refuses a target that names nothing before a run begins', async () => {
+    workspace.write('job.json', jobOf(1));
+    const ran = await workspace.run(['run', 'job.json', '-o', 's3://Not_A_Bucket/x']);
+    expect(ran.code).to.equal(2);
+    expect(ran.stderr).to.include('expected s3://BUCKET').and.not.include('job count');
+  });
+
   it('says 4 for a bucket that does not exist, and writes nothing', async () => {
     const id = await done(jobOf(1));
     const ended = await workspace.run(['fetch', id, '-o', 's3://no-such-bucket-at-all/out/']);

@@ -27,6 +27,10 @@ const SHORT = {
 
 const startedAt = (line: string | undefined): number => Number(line?.split(' ')[0] ?? Number.NaN);
 
+/** An id of its own: a worker that ends sweeps away what carries its id, and several of these tests are under way. */
+const idOf = (workspace: AwsWorkspace, name: string): string => `${name}-${workspace.stack}`;
+const named = (workspace: AwsWorkspace, name: string) => ({ BATCHCTL_SUPERVISED_ID: idOf(workspace, name) });
+
 const runs = (workspace: AwsWorkspace, count: number) =>
   until(`${count} runs`, () => workspace.lines('ran').length >= count, 30_000);
 
@@ -80,10 +84,10 @@ const TRIALS: Readonly<Record<string, (workspace: AwsWorkspace) => Promise<void>
       ],
     });
     const job = await workspace.submit();
-    const first = workspace.start(['worker', '--slots', '1'], { BATCHCTL_SUPERVISED_ID: 'w-first' });
+    const first = workspace.start(['worker', '--slots', '1'], named(workspace, 'w-first'));
     await runs(workspace, 1);
     first.child.kill('SIGSTOP');
-    const second = workspace.work({ BATCHCTL_SUPERVISED_ID: 'w-second' });
+    const second = workspace.work(named(workspace, 'w-second'));
     await runs(workspace, 2);
     workspace.write('go', '');
     expect((await second).code).to.equal(0);
@@ -92,21 +96,21 @@ const TRIALS: Readonly<Record<string, (workspace: AwsWorkspace) => Promise<void>
     expect((await first.ended).code).to.equal(0);
     const facts = await factsOf(await workspace.platform(), job);
     expect(facts).to.deep.include({ ...SUCCEEDED, dead: [], counted: { only: 1 }, journal: ['sent', 'close'] });
-    expect(facts.outputs).to.deep.equal({ only: { 0: 'w-second\n' } });
+    expect(facts.outputs).to.deep.equal({ only: { 0: `${idOf(workspace, 'w-second')}\n` } });
   },
   'SIGTERM drains: what runs is finished, and what waits for a slot is there for others at once': async (workspace) => {
     workspace.write('job.json', waiting(6));
     const job = await workspace.submit();
-    const first = workspace.start(['worker', '--slots', '1'], { BATCHCTL_SUPERVISED_ID: 'w-first' });
+    const first = workspace.start(['worker', '--slots', '1'], named(workspace, 'w-first'));
     await runs(workspace, 1);
     first.child.kill('SIGTERM');
-    const second = workspace.start(['worker', '--slots', '5', '--until-empty'], { BATCHCTL_SUPERVISED_ID: 'w-second' });
+    const second = workspace.start(['worker', '--slots', '5', '--until-empty'], named(workspace, 'w-second'));
     await runs(workspace, 6);
     workspace.write('go', '');
     const ends = await Promise.all([first.ended, second.ended]);
     for (const { code, stderr } of ends) expect(code, stderr).to.equal(0);
     expect(await countsOf(workspace, job)).to.include({ done: 6, failed: 0, retried: 0, interrupted: 0 });
-    expect(workspace.lines('ran').filter((line) => line.endsWith('w-first'))).to.have.length(1);
+    expect(workspace.lines('ran').filter((line) => line.endsWith(idOf(workspace, 'w-first')))).to.have.length(1);
     expect(await factsOf(await workspace.platform(), job)).to.deep.include({ ...SUCCEEDED, dead: [] });
   },
   'a second SIGTERM gives back what runs, with visibility 0: an interruption, and others take it at once': async (
@@ -114,12 +118,12 @@ const TRIALS: Readonly<Record<string, (workspace: AwsWorkspace) => Promise<void>
   ) => {
     workspace.write('job.json', waiting(1));
     const job = await workspace.submit();
-    const first = workspace.start(['worker', '--slots', '1'], { BATCHCTL_SUPERVISED_ID: 'w-first' });
+    const first = workspace.start(['worker', '--slots', '1'], named(workspace, 'w-first'));
     await runs(workspace, 1);
-    workspace.start(['worker', '--slots', '1'], { BATCHCTL_SUPERVISED_ID: 'w-second' });
+    workspace.start(['worker', '--slots', '1'], named(workspace, 'w-second'));
     await until('the second is up', async () => {
       const workers = await (await (await workspace.platform()).ledger()).workers({});
-      return workers.some(({ worker }) => worker === 'w-second');
+      return workers.some(({ worker }) => worker === idOf(workspace, 'w-second'));
     });
     first.child.kill('SIGTERM');
     await until('the first drains', () => first.said().includes('takes no more'));
@@ -127,7 +131,7 @@ const TRIALS: Readonly<Record<string, (workspace: AwsWorkspace) => Promise<void>
     first.child.kill('SIGTERM');
     await runs(workspace, 2);
     const [, taken] = workspace.lines('ran');
-    expect(taken).to.match(/w-second$/);
+    expect(taken?.endsWith(idOf(workspace, 'w-second'))).to.equal(true);
     // Its lease had been extended a moment ago: had it not been given back, it would have lasted.
     expect(startedAt(taken) - began).to.be.below((AWS_LEASE * 1_000 * 2) / 3);
     expect((await first.ended).code).to.equal(0);

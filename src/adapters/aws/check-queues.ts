@@ -1,4 +1,5 @@
 import { isKind } from '../../errors.ts';
+import { deadQueueName } from '../../lib/stack-names.ts';
 import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
 import type { AwsClients } from './clients.ts';
 import {
@@ -8,7 +9,7 @@ import {
   queueAttributes,
   readAttributes,
 } from './sqs-attributes.ts';
-import { deadName, findQueue } from './sqs-open.ts';
+import { findQueue } from './sqs-open.ts';
 
 export interface CheckedQueue {
   readonly group: string;
@@ -27,8 +28,10 @@ export function queueChecks(clients: AwsClients, queues: readonly CheckedQueue[]
 }
 
 async function checkQueue(clients: AwsClients, { group, name, visibility }: CheckedQueue): Promise<Finding> {
-  const [main, dead] = await Promise.all([name, deadName(name)].map((each) => attributesOf(clients, each)));
-  const missing = [main === null ? name : null, dead === null ? deadName(name) : null].filter((each) => each !== null);
+  const [main, dead] = await Promise.all([name, deadQueueName(name)].map((each) => attributesOf(clients, each)));
+  const missing = [main === null ? name : null, dead === null ? deadQueueName(name) : null].filter(
+    (each) => each !== null,
+  );
   if (main === undefined || main === null || dead === undefined || dead === null) {
     const [is, them] = missing.length === 1 ? ['does', 'it'] : ['do', 'them'];
     return fail(
@@ -40,10 +43,12 @@ async function checkQueue(clients: AwsClients, { group, name, visibility }: Chec
   if (grave.length > 0) return fail(`group ${group}: ${grave.join('; ')}`, MEND);
   const doubtful = [
     ...attributeWarnings(name, main, queueAttributes(visibility, dead.QueueArn ?? '')),
-    ...attributeWarnings(deadName(name), dead, deadAttributes()),
+    ...attributeWarnings(deadQueueName(name), dead, deadAttributes()),
   ].map((line) => line.replace(/ \(batchctl infra up mends it\)$/, ''));
   if (doubtful.length > 0) return warn(`group ${group}: ${doubtful.join('; ')}`, MEND);
-  return pass(`group ${group}: ${name} and ${deadName(name)} are as they should be; a lease lasts ${visibility} s`);
+  return pass(
+    `group ${group}: ${name} and ${deadQueueName(name)} are as they should be; a lease lasts ${visibility} s`,
+  );
 }
 
 /** What makes work or letters vanish, or the queue unusable. */
@@ -53,7 +58,7 @@ function graveFaults(name: string, main: QueueAttributes, dead: QueueAttributes)
   const [kept, keptDead] = [Number(main.MessageRetentionPeriod), Number(dead.MessageRetentionPeriod)];
   if (keptDead < kept) {
     found.push(
-      `${deadName(name)} keeps letters for ${days(keptDead)}, ${name} messages for ${days(kept)}: letters keep their age, and some are deleted unseen`,
+      `${deadQueueName(name)} keeps letters for ${days(keptDead)}, ${name} messages for ${days(kept)}: letters keep their age, and some are deleted unseen`,
     );
   }
   const redrive = main.RedrivePolicy;

@@ -42,10 +42,10 @@ export function credentialChain(options: CredentialsOptions): Credentials {
 
   return async () => {
     if (current !== null && leftOf(current) > EARLY) return current;
-    if (current !== null && leftOf(current) > 0 && performance.now() - lookedAt < LOOK_AGAIN) return current;
+    if (current !== null && leftOf(current) > 0 && Date.now() - lookedAt < LOOK_AGAIN) return current;
     loading ??= load().finally(() => {
       loading = null;
-      lookedAt = performance.now();
+      lookedAt = Date.now();
     });
     try {
       current = await loading;

@@ -24,7 +24,16 @@ export class HereGroup implements WorkerGroup {
 
   async describe(): Promise<GroupStatus> {
     const running = (await this.#up()).length;
-    return { group: this.group, desired: 0, min: 0, max: this.#max, mode: 'manual', running, byHand: true, until: null };
+    return {
+      group: this.group,
+      desired: 0,
+      min: 0,
+      max: this.#max,
+      mode: 'manual',
+      running,
+      byHand: true,
+      until: null,
+    };
   }
 
   /** Throws `refused`: nobody would meet the size. */

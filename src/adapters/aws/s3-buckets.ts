@@ -118,6 +118,16 @@ class S3NamedBucket implements Bucket {
     return this.#store.uploadFile(path, key, options);
   }
 
+  async uploadStream(
+    key: string,
+    size: number,
+    open: () => AsyncIterable<Uint8Array>,
+    options: UploadOptions = {},
+  ): Promise<PutResult> {
+    await this.#allowed();
+    return this.#store.uploadStream(key, size, open, options);
+  }
+
   async copyFromStore(from: string, to: string, as: CopyAs): Promise<PutResult | null> {
     if (this.#own === null) return null;
     await this.#allowed();

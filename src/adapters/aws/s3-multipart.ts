@@ -8,7 +8,7 @@ import { isTransient } from './errors.ts';
 import { encryption, fullKey, isConflict, isPrecondition, type S3Bucket, target, withoutQuotes } from './s3-bucket.ts';
 import { type Chunk, chunkLength, chunksOf, MARK_NUMBER } from './s3-chunks.ts';
 import { type Begun, findBegun, isTrusted, markOf } from './s3-resume.ts';
-import type { UploadSource } from './s3-source.ts';
+import type { ChunkSource } from './s3-source.ts';
 import type { UploadTools } from './s3-upload.ts';
 
 /** Chunks of one upload at a time; of all uploads together, the permits say. */
@@ -26,14 +26,14 @@ interface Sent {
 export class MultipartUpload {
   readonly #bucket: S3Bucket;
   readonly #key: string;
-  readonly #source: UploadSource;
+  readonly #source: ChunkSource;
   readonly #options: UploadOptions;
   readonly #tools: UploadTools;
   readonly #sent: Sent[] = [];
   readonly #at: { readonly Bucket: string; readonly Key: string };
   #safe = 0;
 
-  constructor(bucket: S3Bucket, key: string, source: UploadSource, options: UploadOptions, tools: UploadTools) {
+  constructor(bucket: S3Bucket, key: string, source: ChunkSource, options: UploadOptions, tools: UploadTools) {
     this.#bucket = bucket;
     this.#key = key;
     this.#source = source;

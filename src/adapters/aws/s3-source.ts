@@ -17,10 +17,20 @@ export interface ChunkBody extends Sums {
   body(): Buffer | NodeJS.ReadableStream;
 }
 
+/** What an upload is made of: a file, or bytes that come once. */
+export interface ChunkSource {
+  /** Bytes. */
+  readonly size: number;
+  chunk(chunk: Chunk, held: number, withMd5: boolean): Promise<ChunkBody>;
+  whole(): Promise<Buffer>;
+  requireUnchanged(): Promise<void>;
+  close(): Promise<void>;
+}
+
 const PIECE = 1024 * 1024;
 
 /** A file that is being uploaded: opened once, so that every chunk is of the same file, and none of another in its place. */
-export class UploadSource {
+export class UploadSource implements ChunkSource {
   readonly size: number;
   readonly #path: string;
   readonly #file: FileHandle;

@@ -22,7 +22,8 @@ import { listObjects } from './s3-list.ts';
 import { placeOf } from './s3-place.ts';
 import { presignedUrl } from './s3-presign.ts';
 import { putObject } from './s3-put.ts';
-import { uploadFile } from './s3-upload.ts';
+import { StreamSource } from './s3-stream-source.ts';
+import { upload, uploadFile } from './s3-upload.ts';
 
 export interface S3StoreOptions {
   readonly clients: AwsClients;
@@ -156,6 +157,13 @@ export class S3Store implements ObjectStore {
     const { metadata, signal } = as;
     const how = { ifAbsent: false, metadata, ...(signal && { signal }), ...this.#copies };
     return copyObject({ bucket: other.#bucket, info }, this.#bucket, to, how);
+  }
+
+  /** Puts bytes that come once, `size` of them; `open` begins them anew where an upload has to be. */
+  uploadStream(key: string, size: number, open: () => AsyncIterable<Uint8Array>, options: UploadOptions) {
+    const tools = { permits: this.#permits, rules: this.#rules, head: (of: string) => this.head(of) };
+    const what = { name: `${size} bytes`, open: async () => new StreamSource(size, open()) };
+    return upload(this.#bucket, key, what, options, tools);
   }
 
   /** As `openBody`; a range that holds nothing of the object is answered by a look at it. */

@@ -7,7 +7,7 @@ import { checkMetadata, doing, fullKey, type S3Bucket } from './s3-bucket.ts';
 import { type ChunkRules, isTooLarge } from './s3-chunks.ts';
 import { MultipartUpload } from './s3-multipart.ts';
 import { putObject } from './s3-put.ts';
-import { UploadSource } from './s3-source.ts';
+import { type ChunkSource, UploadSource } from './s3-source.ts';
 
 export interface UploadTools {
   /** Bounds the chunks in memory, of all uploads together. */
@@ -30,46 +30,75 @@ export async function uploadFile(
   options: UploadOptions,
   tools: UploadTools,
 ): Promise<PutResult> {
+  const result = await upload(bucket, key, { name: path, open: () => UploadSource.open(path) }, options, tools);
+  if (result.created && options.consume) await rm(path);
+  return result;
+}
+
+/** What is uploaded: opened anew for each upload of it. */
+export interface Uploadable {
+  /** For people. */
+  readonly name: string;
+  open(): Promise<ChunkSource>;
+}
+
+/** The same of anything. */
+export async function upload(
+  bucket: S3Bucket,
+  key: string,
+  what: Uploadable,
+  options: UploadOptions,
+  tools: UploadTools,
+): Promise<PutResult> {
   const { metadata = {}, signal } = options;
   signal?.throwIfAborted();
   checkMetadata(key, metadata);
   fullKey(bucket, key);
-  const about = doing(bucket, 's3:PutObject', key, `upload ${path} as ${key}`);
-  const source = await UploadSource.open(path);
+  const about = doing(bucket, 's3:PutObject', key, `upload ${what.name} as ${key}`);
   try {
-    const result = source.size < tools.rules.from ? await small() : await large();
-    if (result.created && options.consume) await rm(path);
-    if (result.created) options.onProgress?.(source.size);
-    return result;
+    for (let uploads = 1; ; uploads += 1) {
+      const outcome = await once(uploads === 1);
+      if (outcome !== 'again') return outcome;
+      if (uploads === UPLOADS) {
+        throw new BatchctlError(
+          'unavailable',
+          `could not upload ${what.name} as ${key}: its uploads keep being ended`,
+          {
+            hint: 'does another process write the same key, or a lifecycle rule abort uploads? Then upload again',
+          },
+        );
+      }
+    }
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
     throw translateAwsError(error, about);
-  } finally {
-    await source.close();
   }
 
-  async function small(): Promise<PutResult> {
+  async function once(mayResume: boolean): Promise<PutResult | 'again'> {
+    const source = await what.open();
+    try {
+      const result = source.size < tools.rules.from ? await small(source) : await large(source, mayResume);
+      if (result !== 'again' && result.created) options.onProgress?.(source.size);
+      return result;
+    } finally {
+      await source.close();
+    }
+  }
+
+  async function small(source: ChunkSource): Promise<PutResult> {
     const bytes = await source.whole();
     await source.requireUnchanged();
     return putObject(bucket, key, bytes, options);
   }
 
-  async function large(): Promise<PutResult> {
+  async function large(source: ChunkSource, mayResume: boolean): Promise<PutResult | 'again'> {
     if (isTooLarge(source.size)) {
-      throw new BatchctlError('usage', `${path} has ${source.size} bytes, more than an object can have`, {
+      throw new BatchctlError('usage', `${what.name} has ${source.size} bytes, more than an object can have`, {
         hint: 'split it into several files',
       });
     }
-    for (let uploads = 1; ; uploads += 1) {
-      // Not only to spare the bytes: some endpoints heed no condition when an upload is completed.
-      if (options.ifAbsent && (await tools.head(key)) !== null) return { created: false, etag: '' };
-      const outcome = await new MultipartUpload(bucket, key, source, options, tools).run(uploads === 1);
-      if (outcome !== 'again') return outcome;
-      if (uploads === UPLOADS) {
-        throw new BatchctlError('unavailable', `could not upload ${path} as ${key}: its uploads keep being ended`, {
-          hint: 'does another process write the same key, or a lifecycle rule abort uploads? Then upload again',
-        });
-      }
-    }
+    // Not only to spare the bytes: some endpoints heed no condition when an upload is completed.
+    if (options.ifAbsent && (await tools.head(key)) !== null) return { created: false, etag: '' };
+    return new MultipartUpload(bucket, key, source, options, tools).run(mayResume);
   }
 }

@@ -1,5 +1,5 @@
 import { BatchctlError, isKind } from '../../errors.ts';
-import { partitionOf } from '../../model/stack.ts';
+import { partitionOf } from '../../lib/stack-names.ts';
 import type { SecretSource } from '../../ports/secret-source.ts';
 import type { AwsClients } from './clients.ts';
 import { type Doing, statusOf, translateAwsError } from './errors.ts';
@@ -96,7 +96,9 @@ function documentOf(text: string): Record<string, unknown> | null {
 }
 
 function secretArn({ region, account }: AwsClients, name: string): string {
-  return name.startsWith('arn:') ? name : `arn:${partitionOf(region)}:secretsmanager:${region}:${account ?? '*'}:secret:${name}`;
+  return name.startsWith('arn:')
+    ? name
+    : `arn:${partitionOf(region)}:secretsmanager:${region}:${account ?? '*'}:secret:${name}`;
 }
 
 function parameterArn({ region, account }: AwsClients, name: string): string {

@@ -1,4 +1,5 @@
 import { CreateQueueCommand, GetQueueUrlCommand } from '@aws-sdk/client-sqs';
+import { deadQueueName } from '../../lib/stack-names.ts';
 import { AwsClients, type AwsClientsOptions } from './clients.ts';
 import { isTransient } from './errors.ts';
 import { deadAttributes, type QueueAttributes, queueAttributes, readAttributes } from './sqs-attributes.ts';
@@ -22,9 +23,6 @@ export interface SqsOptions {
   /** How long what fails is tried again, milliseconds, on top of the clients' own attempts: a minute unless given. */
   readonly patienceMs?: number;
 }
-
-/** The name of a queue's dead letters. */
-export const deadName = (name: string): string => `${name}-dead`;
 
 /** Finds a queue by its name. Throws `notFound`, `credentials`, `unavailable`. */
 export async function findQueue(
@@ -54,7 +52,7 @@ export async function findQueue(
 export async function createQueues({ clients: options, name, leaseSeconds }: SqsOptions): Promise<void> {
   const clients = new AwsClients(options);
   try {
-    const dead = await create(clients, deadName(name), deadAttributes());
+    const dead = await create(clients, deadQueueName(name), deadAttributes());
     const { attributes } = await readAttributes(dead, ['QueueArn']);
     await create(clients, name, queueAttributes(leaseSeconds, attributes.QueueArn ?? dead.arn));
   } finally {

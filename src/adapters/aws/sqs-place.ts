@@ -1,4 +1,5 @@
 import type { SQSClient } from '@aws-sdk/client-sqs';
+import { partitionOf } from '../../lib/stack-names.ts';
 import type { AwsClients } from './clients.ts';
 
 /** Where one queue is, by whom it is asked, and for how long what fails there is tried again. */
@@ -16,10 +17,5 @@ export interface SqsPlace {
 /** The ARN of a queue of the profile's; `*` for an account that isn't known yet. */
 export function queueArn(clients: AwsClients, name: string, url?: string): string {
   const account = /\/(\d{12})\/[^/]+$/.exec(url ?? '')?.[1] ?? clients.account ?? '*';
-  const partition = clients.region.startsWith('cn-')
-    ? 'aws-cn'
-    : clients.region.startsWith('us-gov-')
-      ? 'aws-us-gov'
-      : 'aws';
-  return `arn:${partition}:sqs:${clients.region}:${account}:${name}`;
+  return `arn:${partitionOf(clients.region)}:sqs:${clients.region}:${account}:${name}`;
 }

@@ -1,3 +1,4 @@
+import { deadQueueName } from '../../lib/stack-names.ts';
 import type {
   Backlog,
   DeadLetter,
@@ -20,7 +21,7 @@ import {
 import { SqsDead } from './sqs-dead.ts';
 import { deleteMessages } from './sqs-delete.ts';
 import { extendLeases, releaseLeases } from './sqs-leases.ts';
-import { deadName, findQueue, type SqsOptions } from './sqs-open.ts';
+import { findQueue, type SqsOptions } from './sqs-open.ts';
 import type { SqsPlace } from './sqs-place.ts';
 import { purgeAll, purgeMatching } from './sqs-purge.ts';
 import { handleOf } from './sqs-receipt.ts';
@@ -40,7 +41,7 @@ export async function openSqsQueue(options: SqsQueueOptions): Promise<TaskQueue>
   const clients = new AwsClients(options.clients);
   try {
     const [queue, dead] = await Promise.all(
-      [name, deadName(name)].map((each) => findQueue(clients, each, 'control', patienceMs)),
+      [name, deadQueueName(name)].map((each) => findQueue(clients, each, 'control', patienceMs)),
     );
     if (queue === undefined || dead === undefined) throw new RangeError('two names give two queues');
     const [{ attributes: found }, { attributes: foundDead }] = await Promise.all([
@@ -58,7 +59,7 @@ export async function openSqsQueue(options: SqsQueueOptions): Promise<TaskQueue>
 function warn({ name, leaseSeconds, onWarning }: SqsQueueOptions, found: QueueAttributes, dead: QueueAttributes): void {
   const lines = [
     ...attributeWarnings(name, found, queueAttributes(leaseSeconds, dead.QueueArn ?? '')),
-    ...attributeWarnings(deadName(name), dead, deadAttributes()),
+    ...attributeWarnings(deadQueueName(name), dead, deadAttributes()),
   ];
   for (const line of lines) onWarning?.(line);
 }

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { BatchctlError } from '../../errors.ts';
 import { parseDuration } from '../../lib/units.ts';
 import type { JobSpec } from '../../model/job.ts';
+import { isS3Uri } from '../../model/s3-uri.ts';
 import { type CommandDefinition, choice, defineCommand, parsed, wholeNumber } from '../command.ts';
 import type { Context } from '../context.ts';
 import { inlineJob } from '../inline-job.ts';
@@ -19,7 +20,8 @@ export function runCommand(ctx: Context): CommandDefinition {
       ...SUBMISSION_FLAGS,
       '--slots <n>': parsed('how many tasks at a time (default: the processors)', wholeNumber(1)),
       '--here': "on an AWS profile, work on it from this machine too; else the groups' own workers do",
-      '-o, --output <where>': 'fetch the outputs: DIR/ a file a task, FILE or - joined in task order',
+      '-o, --output <where>':
+        'fetch the outputs: DIR/ or s3://BUCKET/PREFIX/ a file a task; FILE, - or s3://BUCKET/KEY joined in task order',
       '--header <header>': choice('joined outputs: keep only the first header line', ['once']),
       '--timeout <duration>': parsed('stop waiting after so long; the job can be taken up again', parseDuration),
       '--split <split>': 'without a job file: csv:32MB, lines:100, jsonl:16MB, file, list, range:1-500',
@@ -72,6 +74,11 @@ export interface RunOptions extends SubmissionInput {
 /** Runs a job to its end on workers of this process, and exits as it did. */
 export async function run(options: RunOptions): Promise<number> {
   const { ctx, jobfile, rest } = options;
+  // A mistake in it is told now, and not once the job is done.
+  if (options.output !== undefined && isS3Uri(options.output)) {
+    const { parseTarget } = await import('../../jobs/fetch/target.ts');
+    parseTarget(options.output, { cwd: ctx.io.cwd, write: async () => undefined });
+  }
   const work = {
     slots: options.slots ?? null,
     here: options.here,

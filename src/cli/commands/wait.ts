@@ -69,6 +69,7 @@ export async function waitFor({ ctx, job, timeout, untilLate }: WaitOptions): Pr
       signal: AbortSignal.any([ctx.signal, late.signal]),
       timeout: timeout ?? null,
       watching: untilLate,
+      onAway: ({ message }) => ctx.warn(`${message}; asking again`),
       onStatus: (seen) => {
         if (lateness.isLate(seen, ctx.clock.now())) late.abort();
       },

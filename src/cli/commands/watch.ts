@@ -59,6 +59,7 @@ async function watchTo(ctx: Context, platform: Platform, view: JobView): Promise
       timeout: null,
       watching: true,
       onStatus: (status) => live.show(liveOf(status)),
+      onAway: ({ message }) => ctx.warn(`${message}; asking again`),
     });
     live.close();
     refuseUnended(followed.end, view.record.job, `batchctl watch ${view.record.job}`);

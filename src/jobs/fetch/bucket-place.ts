@@ -1,6 +1,4 @@
-import { mkdtemp, open, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { isKind } from '../../errors.ts';
 import type { OutputFile } from '../../model/output.ts';
 import type { Bucket } from '../../ports/bucket.ts';
@@ -8,7 +6,7 @@ import { dataChecksum, dataMetadata } from '../data-key.ts';
 import type { Place } from './place.ts';
 import { checkFound, type OutputSource, verifiedBytes, verifiedChunks } from './verified.ts';
 
-/** Put in one request up to this size; a larger one goes by a file, as an upload that can be taken up again. */
+/** Put in one request up to this size; a larger one as an upload that can be taken up again. */
 const AT_ONCE = 8 * 2 ** 20;
 
 /**
@@ -40,7 +38,7 @@ export class BucketPlace implements Place {
 
   async write(name: string, bytes: Uint8Array): Promise<void> {
     if (bytes.length <= AT_ONCE) await this.#bucket.put(this.#prefix + name, bytes);
-    else await uploadBytes(this.#bucket, this.#prefix + name, [bytes], {});
+    else await this.#bucket.uploadStream(this.#prefix + name, bytes.length, () => Readable.from([bytes]));
   }
 
   remove(name: string): Promise<void> {
@@ -63,28 +61,9 @@ export class BucketPlace implements Place {
     if (copied !== null) return;
     if (file.size <= AT_ONCE) {
       await this.#bucket.put(key, await verifiedBytes(this.#source, task, file), { metadata });
-    } else await uploadBytes(this.#bucket, key, verifiedChunks(this.#source, task, file, signal), { metadata, signal });
-  }
-}
-
-/** Uploads what comes in pieces, by a file: so that a later try finds the chunks that are there already. */
-export async function uploadBytes(
-  bucket: Bucket,
-  key: string,
-  pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-  options: Parameters<Bucket['uploadFile']>[2],
-): Promise<void> {
-  const directory = await mkdtemp(join(tmpdir(), 'batchctl-upload-'));
-  try {
-    const path = join(directory, 'body');
-    const file = await open(path, 'wx');
-    try {
-      for await (const piece of pieces) await file.writeFile(piece);
-    } finally {
-      await file.close();
+    } else {
+      const open = () => verifiedChunks(this.#source, task, file, signal);
+      await this.#bucket.uploadStream(key, file.size, open, { metadata, signal });
     }
-    await bucket.uploadFile(path, key, options);
-  } finally {
-    await rm(directory, { recursive: true, force: true });
   }
 }

@@ -28,8 +28,14 @@ type Sink = (bytes: Uint8Array) => Promise<void>;
 
 /** Writes the outputs, in task order, one after another. Throws `proof`, naming the task, for an altered one. */
 export async function joinOutputs(joining: Joining, write: Sink): Promise<void> {
-  const { source, header, tally, signal } = joining;
   const pieces = new PieceCollector(write);
+  for await (const chunk of joinedChunks(joining)) await pieces.add(chunk);
+  await pieces.flush();
+}
+
+/** The same as they come; for who asks for them. */
+export async function* joinedChunks(joining: Joining): AsyncGenerator<Uint8Array> {
+  const { source, header, tally, signal } = joining;
   let first = true;
   for await (const { output, bytes } of ahead(joining.tasks, AHEAD, (task) => readAhead(source, task))) {
     for (const file of output.files) {
@@ -40,13 +46,12 @@ export async function joinOutputs(joining: Joining, write: Sink): Promise<void> 
         signal?.throwIfAborted();
         const left = dropper === null ? chunk : dropper.take(chunk);
         if (left.length === 0) continue;
-        await pieces.add(left);
+        yield left;
         tally.add({ bytes: left.length });
       }
     }
     tally.add({ outputs: 1 });
   }
-  await pieces.flush();
 }
 
 interface Ready {

@@ -7,8 +7,10 @@ import { regionOf } from '../../../src/adapters/aws/s3-region.ts';
 import { randomId } from '../../../src/lib/id.ts';
 import type { Bucket } from '../../../src/ports/bucket.ts';
 import { rejection } from '../../support/rejection.ts';
+import { FaultProxy } from '../../support/servers/fault-proxy.ts';
 import type { Moto } from '../../support/servers/moto.ts';
 import { sharedMoto } from '../../support/servers/shared-moto.ts';
+import { until } from '../../support/until.ts';
 import { openBench } from './s3-bench.ts';
 
 const text = (bytes: Uint8Array | null): string | null => (bytes === null ? null : Buffer.from(bytes).toString());
@@ -17,6 +19,7 @@ describe('buckets that are named whole', () => {
   let moto: Moto;
   let bench: Awaited<ReturnType<typeof openBench>>;
   let buckets: S3Buckets;
+  let proxy: FaultProxy;
   const MIB = 2 ** 20;
 
   before(async function () {
@@ -24,13 +27,20 @@ describe('buckets that are named whole', () => {
     bench = await openBench(moto.url);
     const clients = { region: 'us-east-1', profile: null, account: null, endpoints: { s3: moto.url } };
     const own = { name: bench.bucket, store: bench.store };
-    buckets = new S3Buckets({ clients, own, copies: { largest: 6 * MIB, slice: 5 * MIB } });
+    proxy = await FaultProxy.start(moto.url);
+    const through = { ...clients, endpoints: { s3: proxy.url } };
+    buckets = new S3Buckets({ clients: through, own, copies: { largest: 6 * MIB, slice: 5 * MIB } });
   });
 
   after(async () => {
     await buckets?.close();
+    await proxy?.close();
     await bench?.clients.close();
   });
+
+  /** Chunks that were sent so far; the one that marks an upload apart. */
+  const partsPut = async (): Promise<number> =>
+    proxy.seen.filter(({ method, url }) => method === 'PUT' && /partNumber=\d{1,4}(&|$)/.test(url)).length;
 
   async function make(versions: boolean): Promise<Bucket> {
     const name = `other-${randomId(8)}`;
@@ -83,6 +93,41 @@ describe('buckets that are named whole', () => {
     expect(await rejection(bucket.copyFromStore('jobs/none', 'to/one', { size: 4, metadata }))).to.include({
       kind: 'notFound',
     });
+  });
+
+  it('uploads what comes in pieces, and takes a broken off upload up', async () => {
+    const bucket = await make(false);
+    const bytes = Buffer.alloc(40 * MIB);
+    for (let at = 0; at < bytes.length; at += 4_096) bytes.writeUInt32LE(at, at);
+    const pieces = async function* (end: number) {
+      for (let at = 0; at < end; at += 300_001) yield bytes.subarray(at, Math.min(end, at + 300_001));
+      if (end === bytes.length) return;
+      await until('four chunks are safe', () => safe >= 32 * MIB);
+      throw new Error('broken off');
+    };
+    let safe = 0;
+    const onProgress = (now: number): void => {
+      safe = now;
+    };
+    const upload = (end: number) => bucket.uploadStream('big', bytes.length, () => pieces(end), { onProgress });
+    expect((await rejection(upload(36 * MIB))).message).to.include('broken off');
+    expect(await bucket.head('big')).to.equal(null);
+    const before = await partsPut();
+    await upload(bytes.length);
+    expect(Buffer.compare(Buffer.from((await bucket.read('big')) ?? []), bytes)).to.equal(0);
+    expect((await partsPut()) - before, 'of five chunks four were there').to.equal(1);
+    await bucket.uploadStream('small', 6, async function* () {
+      yield Buffer.from('one');
+      yield Buffer.from('two');
+    });
+    expect(text(await bucket.read('small'))).to.equal('onetwo');
+    for (const size of [5, 7]) {
+      const wrong = bucket.uploadStream('wrong', size, async function* () {
+        yield Buffer.from('sixsix');
+      });
+      expect(await rejection(wrong)).to.include({ kind: 'changed' });
+    }
+    expect(await bucket.head('wrong')).to.equal(null);
   });
 
   it('answers null for a copy where the store is not in S3', async () => {

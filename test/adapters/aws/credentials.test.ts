@@ -1,0 +1,53 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { requireLasting } from '../../../src/adapters/aws/account.ts';
+import { AwsClients } from '../../../src/adapters/aws/clients.ts';
+import { rejection } from '../../support/rejection.ts';
+
+/** What to type for new credentials of the profile acme. */
+const SIGN_IN = 'aws sso login --profile acme (or however you get credentials)';
+
+describe('credentials that end', () => {
+  const closing: (() => unknown)[] = [];
+  afterEach(async () => {
+    for (const close of closing.splice(0)) await close();
+  });
+
+  it('are looked for again near their end, and not for each request; once they have ended, that is said', async () => {
+    const home = mkdtempSync(join(tmpdir(), 'batchctl-home-'));
+    closing.push(() => rmSync(home, { recursive: true, force: true }));
+    const kept = { ...process.env };
+    const { now } = Date;
+    closing.push(() => {
+      process.env = kept;
+      Date.now = now;
+    });
+    const [looks, session] = [join(home, 'looks'), join(home, 'session.json')];
+    writeFileSync(
+      session,
+      JSON.stringify({
+        ...{ Version: 1, AccessKeyId: 'a', SecretAccessKey: 's', SessionToken: 't' },
+        Expiration: new Date(Date.now() + 60_000).toISOString(),
+      }),
+    );
+    writeFileSync(join(home, 'config'), `[profile acme]\ncredential_process = echo >> ${looks}; cat ${session}\n`);
+    process.env = { ...kept, AWS_CONFIG_FILE: join(home, 'config'), AWS_SHARED_CREDENTIALS_FILE: join(home, 'none') };
+    delete process.env.AWS_ACCESS_KEY_ID;
+    const of = new AwsClients({ region: 'us-east-1', profile: 'acme', account: null, endpoints: {} });
+    closing.push(() => of.close());
+    for (let request = 0; request < 3; request += 1) await of.credentials();
+    expect(readFileSync(looks, 'utf8')).to.have.length(1);
+    await requireLasting(of, 30);
+    Date.now = () => now() + 40_000;
+    const nearing = await rejection(requireLasting(of, 30));
+    expect(nearing).to.include({ kind: 'credentials', signIn: SIGN_IN });
+    expect(readFileSync(looks, 'utf8')).to.have.length(2);
+    Date.now = () => now() + 61_000;
+    rmSync(session);
+    const over = await rejection(requireLasting(of, 30));
+    expect(over).to.include({ kind: 'credentials', signIn: SIGN_IN });
+    expect(over.message).to.include('have ended');
+  });
+});
