@@ -8,8 +8,8 @@ import { DATA } from './bench-csv.mjs';
 /** The absolute path of a module below src/, for an import statement. */
 export const source = (path) => join(import.meta.dirname, '..', 'src', path);
 
-/** Bundles a program; answers what runs it with arguments, and gives the JSON that it prints last. */
-export async function makeProbe(name, program) {
+/** Bundles a program; answers the file to run. */
+export async function bundleProbe(name, program) {
   mkdirSync(DATA, { recursive: true });
   const [entry, outfile] = [join(DATA, `${name}.ts`), join(DATA, `${name}.mjs`)];
   writeFileSync(entry, program);
@@ -22,6 +22,12 @@ export async function makeProbe(name, program) {
     external: ['better-sqlite3', 'pg', 'mysql2', '@aws-sdk/*', '@smithy/*', 'hpagent', 'sqs-consumer'],
     logLevel: 'error',
   });
+  return outfile;
+}
+
+/** The same; answers what runs it with arguments, and gives the JSON that it prints last. */
+export async function makeProbe(name, program) {
+  const file = await bundleProbe(name, program);
   return (...args) =>
-    JSON.parse(execFileSync(process.execPath, [outfile, ...args], { encoding: 'utf8', maxBuffer: 2 ** 30 }));
+    JSON.parse(execFileSync(process.execPath, [file, ...args], { encoding: 'utf8', maxBuffer: 2 ** 30 }));
 }

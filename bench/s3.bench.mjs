@@ -1,0 +1,231 @@
+// Upload and download against moto on this machine: `node bench/s3.bench.mjs [--small]`. The peers: `aws s3 cp`, rclone, and a
+// plain script on the SDK. Client and server share the processors, so only the ratios mean something.
+import { spawn } from 'node:child_process';
+import { randomFillSync } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { clientUsage } from './client-usage.mjs';
+import { batchctl, detail, inTurns, report, Scratch, SMALL, secondsText } from './measure.mjs';
+import { bundleProbe, source } from './probe.mjs';
+
+const LARGE = (SMALL ? 24 : 512) * 2 ** 20;
+const FILES = SMALL ? 50 : 1_000;
+const FILE = 64 * 2 ** 10;
+const RUNS = SMALL ? 1 : 3;
+
+const port = await freePort();
+const url = `http://127.0.0.1:${port}`;
+const ENV = {
+  AWS_ACCESS_KEY_ID: 'bench',
+  AWS_SECRET_ACCESS_KEY: 'bench',
+  AWS_REGION: 'us-east-1',
+  AWS_DEFAULT_REGION: 'us-east-1',
+  AWS_ENDPOINT_URL: url,
+  AWS_EC2_METADATA_DISABLED: 'true',
+  AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
+  RCLONE_CONFIG_BENCH_TYPE: 's3',
+  RCLONE_CONFIG_BENCH_PROVIDER: 'Other',
+  RCLONE_CONFIG_BENCH_ENV_AUTH: 'true',
+  RCLONE_CONFIG_BENCH_ENDPOINT: url,
+  RCLONE_CONFIG_BENCH_NO_CHECK_BUCKET: 'true',
+};
+
+/** Uploads and downloads as a programmer would write them: several requests at once, bodies streamed from and to files. */
+const PLAIN = await bundleProbe(
+  's3-plain-probe',
+  `
+import { createReadStream, createWriteStream, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { CompleteMultipartUploadCommand, CreateMultipartUploadCommand, GetObjectCommand, ListObjectsV2Command, PutObjectCommand,
+  S3Client, UploadPartCommand } from '@aws-sdk/client-s3';
+const [verb, path, Bucket, key] = process.argv.slice(2);
+const client = new S3Client({ forcePathStyle: true });
+const each = async (items, lanes, work) => {
+  let next = 0;
+  await Promise.all(Array.from({ length: lanes }, async () => {
+    while (next < items.length) await work(items[next++]);
+  }));
+};
+const get = async (Key, file) => {
+  const { Body } = await client.send(new GetObjectCommand({ Bucket, Key }));
+  await pipeline(Body, createWriteStream(file));
+};
+if (verb === 'up' && statSync(path).isDirectory()) {
+  await each(readdirSync(path), 16, (name) => client.send(new PutObjectCommand({
+    Bucket, Key: key + name, Body: createReadStream(join(path, name)), ContentLength: statSync(join(path, name)).size })));
+} else if (verb === 'up') {
+  const PART = 8 * 2 ** 20;
+  const { UploadId } = await client.send(new CreateMultipartUploadCommand({ Bucket, Key: key }));
+  const Parts = [];
+  const file = await open(path);
+  const parts = Array.from({ length: Math.ceil(statSync(path).size / PART) }, (_, n) => n);
+  await each(parts, 8, async (n) => {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(PART), 0, PART, n * PART);
+    const part = { Bucket, Key: key, UploadId, PartNumber: n + 1, Body: buffer.subarray(0, bytesRead) };
+    const { ETag, ChecksumCRC32 } = await client.send(new UploadPartCommand(part));
+    Parts[n] = { ETag, PartNumber: n + 1, ...(ChecksumCRC32 && { ChecksumCRC32 }) };
+  });
+  await file.close();
+  await client.send(new CompleteMultipartUploadCommand({ Bucket, Key: key, UploadId, MultipartUpload: { Parts } }));
+} else if (key.endsWith('/')) {
+  mkdirSync(path, { recursive: true });
+  const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket, Prefix: key }));
+  await each(Contents.map(({ Key }) => Key), 16, (Key) => get(Key, join(path, Key.slice(key.length))));
+} else await get(key, path);
+process.exit(0);
+`,
+);
+/** Ours has no command that downloads raw data: the adapter's own reads, as workers and fetch make them. */
+const OURS = await bundleProbe(
+  's3-ours-probe',
+  `
+import { createWriteStream, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { AwsClients } from '${source('adapters/aws/clients.ts')}';
+import { createS3Store } from '${source('adapters/aws/s3-store.ts')}';
+import { eachParallel } from '${source('lib/each-parallel.ts')}';
+const [path, bucket, key, endpoint] = process.argv.slice(2);
+const clients = new AwsClients({ region: 'us-east-1', profile: null, account: null, endpoints: { s3: endpoint } });
+const store = await createS3Store({ clients, bucket, prefix: '', kmsKey: null });
+const get = async (from, file) => pipeline((await store.get(from)).body, createWriteStream(file));
+if (key.endsWith('/')) {
+  mkdirSync(path, { recursive: true });
+  await eachParallel(store.keys(key), 16, (name) => get(name, join(path, name.slice(key.length))));
+} else await get(key, path);
+process.exit(0);
+`,
+);
+
+const scratch = new Scratch();
+const server = spawn('/usr/bin/moto_server', ['-H', '127.0.0.1', '-p', String(port)], { stdio: 'ignore' });
+try {
+  const profile = { backend: 'aws', region: 'us-east-1', bucket: 'bench', groups: { default: {} } };
+  const config = { profile: 'bench', profiles: { bench: { ...profile, endpoints: { s3: url, sqs: url } } } };
+  const cwd = scratch.workspace({ 'batchctl.config.json': JSON.stringify(config) });
+  const large = join(cwd, 'large.bin');
+  writeFileSync(large, randomFillSync(Buffer.alloc(LARGE)));
+  const many = join(cwd, 'many');
+  mkdirSync(many);
+  for (let n = 0; n < FILES; n += 1)
+    writeFileSync(join(many, `${n}`.padStart(4, '0')), randomFillSync(Buffer.alloc(FILE)));
+  await serves();
+  await fetch(`${url}/bench`, { method: 'PUT' });
+
+  let names = 0;
+  const name = (what) => {
+    names += 1;
+    return `${what}-${names}`;
+  };
+  const use = (argv) => clientUsage(argv, { cwd, env: ENV });
+  // moto keeps all that it is given in memory: each round begins with none of it.
+  const cleared = (measure) => async () => {
+    await fetch(`${url}/moto-api/reset`, { method: 'POST' });
+    await fetch(`${url}/bench`, { method: 'PUT' });
+    return measure();
+  };
+  const sized = `${LARGE / 2 ** 20} MiB`;
+  const counted = `${FILES.toLocaleString('en')} x 64 KiB`;
+
+  compare(
+    `upload ${sized}`,
+    await inTurns(RUNS, {
+      ours: cleared(() => use([...batchctl('upload', large, '--to', name('up'), '--quiet')])),
+      aws: cleared(() => use(['/usr/bin/aws', 's3', 'cp', '--quiet', large, `s3://bench/${name('aws')}`])),
+      rclone: cleared(() => use(['rclone', 'copyto', large, `bench:bench/${name('rclone')}`])),
+      sdk: cleared(() => use([process.execPath, PLAIN, 'up', large, 'bench', name('sdk')])),
+    }),
+    { goal: 'ahead of aws s3 cp in wall', peers: ['aws'], figures: ['seconds'] },
+  );
+  compare(
+    `upload ${counted}`,
+    await inTurns(RUNS, {
+      ours: cleared(() => use([...batchctl('upload', many, '--to', name('up'), '--quiet')])),
+      aws: cleared(() =>
+        use(['/usr/bin/aws', 's3', 'cp', '--quiet', '--recursive', many, `s3://bench/${name('aws')}/`]),
+      ),
+      rclone: cleared(() => use(['rclone', 'copy', many, `bench:bench/${name('rclone')}`])),
+      sdk: cleared(() => use([process.execPath, PLAIN, 'up', many, 'bench', `${name('sdk')}/`])),
+    }),
+    {
+      goal: 'ahead of aws s3 cp in wall and CPU, level with rclone',
+      peers: ['aws', 'rclone'],
+      figures: ['seconds', 'cpu'],
+    },
+  );
+
+  await cleared(async () => undefined)();
+  use(['rclone', 'copyto', large, 'bench:bench/large']);
+  compare(
+    `download ${sized}`,
+    await inTurns(RUNS, {
+      ours: () => use([process.execPath, OURS, join(cwd, name('got')), 'bench', 'large', url]),
+      aws: () => use(['/usr/bin/aws', 's3', 'cp', '--quiet', 's3://bench/large', join(cwd, name('got'))]),
+      rclone: () => use(['rclone', 'copyto', 'bench:bench/large', join(cwd, name('got'))]),
+      sdk: () => use([process.execPath, PLAIN, 'down', join(cwd, name('got')), 'bench', 'large']),
+    }),
+    { goal: 'ahead of aws s3 cp in wall', peers: ['aws'], figures: ['seconds'] },
+  );
+  await cleared(async () => undefined)();
+  use(['rclone', 'copy', many, 'bench:bench/many']);
+  compare(
+    `download ${counted}`,
+    await inTurns(RUNS, {
+      ours: () => use([process.execPath, OURS, join(cwd, name('got')), 'bench', 'many/', url]),
+      aws: () =>
+        use(['/usr/bin/aws', 's3', 'cp', '--quiet', '--recursive', 's3://bench/many/', join(cwd, name('got'))]),
+      rclone: () => use(['rclone', 'copy', 'bench:bench/many', join(cwd, name('got'))]),
+      sdk: () => use([process.execPath, PLAIN, 'down', join(cwd, name('got')), 'bench', 'many/']),
+    }),
+    {
+      goal: 'ahead of aws s3 cp in wall and CPU, level with rclone',
+      peers: ['aws', 'rclone'],
+      figures: ['seconds', 'cpu'],
+    },
+  );
+} finally {
+  server.kill('SIGKILL');
+  scratch.remove();
+}
+
+/** Level is within a tenth. */
+function compare(what, found, { goal, peers, figures }) {
+  for (const [name, { seconds, cpu, peak }] of Object.entries(found)) {
+    detail(`${what}, ${name}: ${secondsText(seconds)}, ${secondsText(cpu)} of CPU, ${peak.toFixed(0)} MB at most`);
+  }
+  const ahead = (peer, figure) => found.ours[figure] <= found[peer][figure] * (peer === 'rclone' ? 1.1 : 1);
+  const text = ({ seconds, cpu }) => `${secondsText(seconds)} (CPU ${secondsText(cpu)})`;
+  report({
+    what,
+    ours: text(found.ours),
+    peer: Object.keys(found)
+      .filter((name) => name !== 'ours')
+      .map((name) => `${name} ${text(found[name])}`)
+      .join(', '),
+    goal,
+    met: peers.every((peer) => figures.every((figure) => ahead(peer, figure))),
+  });
+}
+
+async function serves() {
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return await fetch(`${url}/moto-api/`);
+    } catch (error) {
+      if (tries === 300 || server.exitCode !== null) throw error;
+      await new Promise((next) => setTimeout(next, 100));
+    }
+  }
+}
+
+function freePort() {
+  return new Promise((resolve) => {
+    const probe = createServer().listen(0, '127.0.0.1', () => {
+      const { port: found } = probe.address();
+      probe.close(() => resolve(found));
+    });
+  });
+}
