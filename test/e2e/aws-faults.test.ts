@@ -227,7 +227,8 @@ const TRIALS: Readonly<Record<string, (trouble: Trouble) => Promise<void>>> = {
     const job = await workspace.submit();
     const workers = await Promise.all([workspace.work(), workspace.work(), workspace.work()]);
     for (const { code, stderr } of workers) expect(code, stderr).to.equal(0);
-    expect(Math.min(s3.met.length, toSqs.met.length)).to.be.above(2);
+    expect(s3.met.length).to.be.above(10);
+    expect(toSqs.met.length).to.be.above(0);
     expectWhole(await factsOf(await past.platform(), job));
     expect([...new Set(workspace.lines('ran'))].sort()).to.deep.equal(CHAINS_RAN);
   },

@@ -43,6 +43,15 @@ interface Rule {
   readonly matches: (seen: Seen) => boolean;
 }
 
+interface Share {
+  readonly every: number;
+  readonly random: () => number;
+  readonly faults: readonly Fault[];
+  passed: number;
+  /** The place in these `every` requests of the one that fails. */
+  next: number;
+}
+
 /** Stands between a client and a server, and loses, delays or alters what a test says. */
 export class FaultProxy {
   readonly url: string;
@@ -53,7 +62,7 @@ export class FaultProxy {
   readonly #target: URL;
   readonly #agent = new HttpAgent({ keepAlive: true });
   #rules: Rule[] = [];
-  #share: { readonly of: number; readonly random: () => number; readonly faults: readonly Fault[] } | null = null;
+  #share: Share | null = null;
 
   private constructor(server: Server, port: number, target: string) {
     this.#server = server;
@@ -82,9 +91,9 @@ export class FaultProxy {
     this.#rules.push({ left: times, fault, matches });
   }
 
-  /** From now on this share of the requests meets one of the faults in turn. */
+  /** From now on this share of the requests, one at random of each so many, meets one of the faults at random. */
   failShare(of: number, random: () => number, faults: readonly Fault[]): void {
-    this.#share = { of, random, faults };
+    this.#share = { every: Math.round(1 / of), random, faults, passed: 0, next: 0 };
   }
 
   /** All is well again; forgets what it saw. */
@@ -112,9 +121,13 @@ export class FaultProxy {
       rule.left -= 1;
       return rule.fault;
     }
-    if (this.#share === null || this.#share.random() >= this.#share.of) return null;
-    const { faults, random } = this.#share;
-    return faults[Math.floor(random() * faults.length)] ?? null;
+    const share = this.#share;
+    if (share === null) return null;
+    const { every, random, faults } = share;
+    const place = share.passed % every;
+    if (place === 0) share.next = Math.floor(random() * every);
+    share.passed += 1;
+    return place === share.next ? (faults[Math.floor(random() * faults.length)] ?? null) : null;
   }
 
   #pass(incoming: IncomingMessage, answer: ServerResponse): void {
