@@ -22,6 +22,8 @@ const ENV = {
   AWS_REGION: 'us-east-1',
   AWS_DEFAULT_REGION: 'us-east-1',
   AWS_ENDPOINT_URL: url,
+  // Of no use without TLS, and rclone stumbles over one.
+  AWS_CA_BUNDLE: undefined,
   AWS_EC2_METADATA_DISABLED: 'true',
   AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
   RCLONE_CONFIG_BENCH_TYPE: 's3',
@@ -94,7 +96,9 @@ const store = await createS3Store({ clients, bucket, prefix: '', kmsKey: null })
 const get = async (from, file) => pipeline((await store.get(from)).body, createWriteStream(file));
 if (key.endsWith('/')) {
   mkdirSync(path, { recursive: true });
-  await eachParallel(store.keys(key), 16, (name) => get(name, join(path, name.slice(key.length))));
+  const names = [];
+  for await (const name of store.keys(key)) names.push(name);
+  await eachParallel(names, 16, (name) => get(name, join(path, name.slice(key.length))));
 } else await get(key, path);
 process.exit(0);
 `,

@@ -89,10 +89,12 @@ export class MultipartUpload {
   async #send({ uploadId, parts }: Begun, chunk: Chunk, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const left = parts.get(chunk.number);
-    const { crc, md5, body } = await this.#source.chunk(chunk, this.#tools.rules.held, left?.crc === null);
+    const { crc, md5, body, done } = await this.#source.chunk(chunk, this.#tools.rules.held, left?.crc === null);
     const { length, number } = chunk;
     const trusted = left !== undefined && isTrusted(left, length, { crc, md5 });
     const etag = trusted ? left.etag : await this.#put(uploadId, chunk, { crc, body }, signal);
+    // Not after an error: a request that failed may still hold them.
+    done();
     this.#sent[number - 1] = { etag, crc, length };
     this.#safe += length;
     // The last call is the caller's, once the object stands.

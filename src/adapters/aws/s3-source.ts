@@ -15,6 +15,8 @@ export interface Sums {
 export interface ChunkBody extends Sums {
   /** Held in memory, or a fresh stream at each call. */
   body(): Buffer | NodeJS.ReadableStream;
+  /** Nothing asks for the bytes any more: their memory holds the next chunk. */
+  done(): void;
 }
 
 /** What an upload is made of: a file, or bytes that come once. */
@@ -35,6 +37,8 @@ export class UploadSource implements ChunkSource {
   readonly #path: string;
   readonly #file: FileHandle;
   readonly #modified: number;
+  /** Memory of chunks that were sent: new memory for each would grow far beyond what is held at once. */
+  readonly #spare: Buffer[] = [];
 
   private constructor(path: string, file: FileHandle, size: number, modified: number) {
     this.#path = path;
@@ -62,9 +66,11 @@ export class UploadSource implements ChunkSource {
   /** A chunk with its sums; one of more bytes than may be `held` is read once for these, and again when it is sent. */
   async chunk(chunk: Chunk, held: number, withMd5: boolean): Promise<ChunkBody> {
     if (chunk.length <= held) {
-      const bytes = await this.#read(chunk);
+      const memory = this.#spare.pop() ?? Buffer.allocUnsafeSlow(chunk.length);
+      // Only the last chunk is shorter than the others.
+      const bytes = memory.length < chunk.length ? await this.#read(chunk) : await this.#read(chunk, memory);
       const md5 = withMd5 ? createHash('md5').update(bytes).digest('hex') : null;
-      return { crc: crc32(bytes), md5, body: () => bytes };
+      return { crc: crc32(bytes), md5, body: () => bytes, done: () => void this.#spare.push(memory) };
     }
     const hash = withMd5 ? createHash('md5') : null;
     let crc = 0;
@@ -80,7 +86,8 @@ export class UploadSource implements ChunkSource {
     }
     const { offset, length } = chunk;
     const range = { start: offset, end: offset + length - 1, highWaterMark: PIECE, autoClose: false };
-    return { crc, md5: hash?.digest('hex') ?? null, body: () => this.#file.createReadStream(range) };
+    const body = () => this.#file.createReadStream(range);
+    return { crc, md5: hash?.digest('hex') ?? null, body, done: () => undefined };
   }
 
   /** Throws `changed` when the file was written to since it was opened. */
@@ -94,8 +101,8 @@ export class UploadSource implements ChunkSource {
     await this.#file.close();
   }
 
-  async #read({ offset, length }: Chunk): Promise<Buffer> {
-    const into = Buffer.allocUnsafe(length);
+  async #read({ offset, length }: Chunk, memory: Buffer = Buffer.allocUnsafe(length)): Promise<Buffer> {
+    const into = memory.subarray(0, length);
     for (let done = 0; done < length; ) {
       const { bytesRead } = await this.#file.read(into, done, length - done, offset + done);
       if (bytesRead === 0) throw this.#changed();

@@ -27,7 +27,7 @@ export class StreamSource implements ChunkSource {
     try {
       const bytes = await this.#take(length);
       const md5 = withMd5 ? createHash('md5').update(bytes).digest('hex') : null;
-      return { crc: crc32(bytes), md5, body: () => bytes };
+      return { crc: crc32(bytes), md5, body: () => bytes, done: () => undefined };
     } finally {
       // Also after an error: who waits then meets it too.
       this.#position = offset + length;

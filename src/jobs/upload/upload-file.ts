@@ -13,6 +13,8 @@ const HELD = 8 * 2 ** 20;
 export interface UploadFileOptions {
   /** Only looks whether it would be uploaded. */
   readonly dryRun: boolean;
+  /** The key was just seen to hold nothing: it need not be asked for. */
+  readonly isNew: boolean;
   readonly signal?: AbortSignal | undefined;
   /** Called with the bytes of this file that are safe so far. */
   readonly onProgress?: (bytes: number) => void;
@@ -25,10 +27,10 @@ export interface UploadFileOptions {
 export async function uploadFile(
   store: ObjectStore,
   file: FoundFile,
-  { dryRun, signal, onProgress }: UploadFileOptions,
+  { dryRun, isNew, signal, onProgress }: UploadFileOptions,
 ): Promise<'uploaded' | 'skipped'> {
   const pin = await pinOf(file.path);
-  const there = await store.head(file.key);
+  const there = isNew ? null : await store.head(file.key);
   const bytes = pin.size <= HELD ? await reading(file.path, () => readFile(file.path)) : null;
   const checksum = bytes === null ? await checksumOf(file.path, signal) : bytesChecksum(bytes);
   await checkUnchanged(file.path, pin);

@@ -4,6 +4,7 @@ import type { ObjectStore } from '../../ports/object-store.ts';
 import { parseDataPrefix, shownKey } from '../data-key.ts';
 import { openReaders, refuseRead } from '../open-readers.ts';
 import { type FoundFile, findFiles } from './find-files.ts';
+import { presentKeys } from './present-keys.ts';
 import { isUploaded, uploadFile } from './upload-file.ts';
 
 /** Files in flight unless said otherwise. */
@@ -63,12 +64,14 @@ export async function upload(store: ObjectStore, options: UploadOptions): Promis
     ...(onIgnored && { onIgnored }),
   });
   await refuseWhatIsRead(store, files, signal);
+  const present = await presentKeys(store, new Set(files.map(({ key }) => key)));
   const progress = new ByteProgress(files, options.onProgress);
   let uploaded = 0;
   let uploadedBytes = 0;
   const one = async (file: FoundFile, ends: AbortSignal): Promise<void> => {
     const how = await uploadFile(store, file, {
       dryRun: options.dryRun ?? false,
+      isNew: present?.has(file.key) === false,
       signal: ends,
       onProgress: (bytes) => progress.at(file, bytes),
     });
