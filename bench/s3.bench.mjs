@@ -3,11 +3,11 @@
 import { spawn } from 'node:child_process';
 import { randomFillSync } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { clientUsage } from './client-usage.mjs';
 import { batchctl, detail, inTurns, report, Scratch, SMALL, secondsText } from './measure.mjs';
 import { bundleProbe, source } from './probe.mjs';
+import { freePort, serves } from './server.mjs';
 
 const LARGE = (SMALL ? 24 : 512) * 2 ** 20;
 const FILES = SMALL ? 50 : 1_000;
@@ -116,7 +116,7 @@ try {
   mkdirSync(many);
   for (let n = 0; n < FILES; n += 1)
     writeFileSync(join(many, `${n}`.padStart(4, '0')), randomFillSync(Buffer.alloc(FILE)));
-  await serves();
+  await serves(`${url}/moto-api/`, server);
   await fetch(`${url}/bench`, { method: 'PUT' });
 
   let names = 0;
@@ -211,25 +211,5 @@ function compare(what, found, { goal, peers, figures }) {
       .join(', '),
     goal,
     met: peers.every((peer) => figures.every((figure) => ahead(peer, figure))),
-  });
-}
-
-async function serves() {
-  for (let tries = 0; ; tries += 1) {
-    try {
-      return await fetch(`${url}/moto-api/`);
-    } catch (error) {
-      if (tries === 300 || server.exitCode !== null) throw error;
-      await new Promise((next) => setTimeout(next, 100));
-    }
-  }
-}
-
-function freePort() {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const { port: found } = probe.address();
-      probe.close(() => resolve(found));
-    });
   });
 }

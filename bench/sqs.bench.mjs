@@ -2,10 +2,10 @@
 // The peers: a bare loop of SendMessageBatch with 8 in flight, and eight of sqs-consumer. Figures of the emulator's rate,
 // as client and server share the processors: only the ratios mean something.
 import { spawn } from 'node:child_process';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { detail, inTurns, rateText, report, SMALL } from './measure.mjs';
 import { makeProbe, source } from './probe.mjs';
+import { freePort, serves } from './server.mjs';
 
 const SENT = SMALL ? 2_000 : 100_000;
 const CONSUMED = SMALL ? 2_000 : 20_000;
@@ -118,7 +118,7 @@ const port = await freePort();
 const server = spawn(process.execPath, [FAUXQS, String(port), String(await freePort())], { stdio: 'ignore' });
 try {
   const url = `http://127.0.0.1:${port}`;
-  await serves(url);
+  await serves(`${url}/health`, server);
   let names = 0;
   const run = (probe, count) => () => {
     names += 1;
@@ -161,24 +161,4 @@ try {
   });
 } finally {
   server.kill('SIGKILL');
-}
-
-async function serves(url) {
-  for (let tries = 0; ; tries += 1) {
-    try {
-      return await fetch(`${url}/health`);
-    } catch (error) {
-      if (tries === 100 || server.exitCode !== null) throw error;
-      await new Promise((next) => setTimeout(next, 100));
-    }
-  }
-}
-
-function freePort() {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const { port: found } = probe.address();
-      probe.close(() => resolve(found));
-    });
-  });
 }

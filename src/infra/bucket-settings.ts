@@ -1,5 +1,6 @@
 import type * as sdk from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
+import { ifSet } from '../adapters/aws/errors.ts';
 
 /** What a bucket's settings are made from. */
 export interface BucketFacts {
@@ -126,12 +127,4 @@ export function tlsOnlySetting({ sdk, client, at, arn }: BucketFacts): BucketSet
       await client.send(new sdk.PutBucketPolicyCommand({ ...at, Policy }));
     },
   };
-}
-
-/** Null where the bucket has no such setting, which S3 says by an error of that name. */
-export async function ifSet<T>(answer: Promise<T>, none: string): Promise<T | null> {
-  return await answer.catch((error: unknown) => {
-    if (error instanceof Error && error.name === none) return null;
-    throw error;
-  });
 }

@@ -1,5 +1,6 @@
+import type { BucketLocationConstraint } from '@aws-sdk/client-s3';
 import type { AwsClients } from '../adapters/aws/clients.ts';
-import { statusOf, translateAwsError } from '../adapters/aws/errors.ts';
+import { ifSet, statusOf, translateAwsError } from '../adapters/aws/errors.ts';
 import type { AwsProfile } from '../config.ts';
 import { BatchctlError } from '../errors.ts';
 import { Arns } from './arns.ts';
@@ -7,7 +8,6 @@ import {
   type BucketFacts,
   type BucketSetting,
   encryptionSetting,
-  ifSet,
   publicAccessSetting,
   tlsOnlySetting,
   unfinishedUploadsSetting,
@@ -68,7 +68,10 @@ export class BucketResource implements Resource {
   async #create({ sdk, client, at: { Bucket } }: BucketFacts): Promise<void> {
     const { region } = this.#profile;
     // us-east-1 has no name here (S3: CreateBucket).
-    const place = region === 'us-east-1' ? {} : { CreateBucketConfiguration: { LocationConstraint: region as never } };
+    const place =
+      region === 'us-east-1'
+        ? {}
+        : { CreateBucketConfiguration: { LocationConstraint: region as BucketLocationConstraint } };
     await client.send(new sdk.CreateBucketCommand({ Bucket, ...place })).catch((error: unknown) => {
       // Another `up` was quicker.
       if (!(error instanceof Error) || error.name !== 'BucketAlreadyOwnedByYou') throw error;

@@ -19,12 +19,9 @@ export interface PlannedStep {
 
 /** Looks at all resources at once. Throws the first error in their order, after all have been looked at. */
 export async function planStack(resources: readonly Resource[]): Promise<readonly PlannedStep[]> {
-  const looked = await Promise.allSettled(resources.map((resource) => resource.look()));
-  return looked.map((result, at) => {
-    if (result.status === 'rejected') throw result.reason;
-    const resource = resources[at] as Resource;
-    return { resource, step: stepOf(resource, result.value) };
-  });
+  const looks = resources.map(async (resource) => ({ resource, step: stepOf(resource, await resource.look()) }));
+  await Promise.allSettled(looks);
+  return Promise.all(looks);
 }
 
 function stepOf({ part, kind, name }: Resource, found: Found): Step {

@@ -4,7 +4,7 @@ import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts
 import type { ObjectStore } from '../../ports/object-store.ts';
 import { judgeLifecycle } from './check-lifecycle.ts';
 import type { AwsClients } from './clients.ts';
-import { statusOf } from './errors.ts';
+import { ifSet, statusOf } from './errors.ts';
 import { doing, type S3Bucket, target, translated } from './s3-bucket.ts';
 
 /** Seconds by which this machine's clock may be wrong: from the second on requests may be refused (S3 takes 15 minutes). */
@@ -184,14 +184,6 @@ async function setting(bucket: S3Bucket, what: string, action: string, look: () 
     if (!(error instanceof Error) || statusOf(error.cause) !== 403) throw error;
     return warn(error.message, `let the policy allow ${action}, so that doctor can look at ${what}`);
   }
-}
-
-/** Null where the bucket has no such setting, which S3 says by an error of that name. */
-async function ifSet<T>(answer: Promise<T>, none: string): Promise<T | null> {
-  return await answer.catch((error: unknown) => {
-    if (error instanceof Error && error.name === none) return null;
-    throw error;
-  });
 }
 
 function headersOf(response: unknown): Record<string, string> {

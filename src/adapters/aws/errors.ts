@@ -84,6 +84,14 @@ export function statusOf(error: unknown): number | null {
   return typeof metadata.httpStatusCode === 'number' ? metadata.httpStatusCode : null;
 }
 
+/** Null where there is no such setting, which a service says by an error of that name. */
+export async function ifSet<T>(answer: Promise<T>, none: string): Promise<T | null> {
+  return await answer.catch((error: unknown) => {
+    if (error instanceof Error && error.name === none) return null;
+    throw error;
+  });
+}
+
 /** True for what may pass: throttled, an answer of 5xx, a lost or refused connection, a timeout. */
 export function isTransient(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
