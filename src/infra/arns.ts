@@ -49,9 +49,9 @@ export class Arns {
     return [this.#of('rds-db', `dbuser:*/${decodeURIComponent(new URL(ledger.url).username)}`)];
   }
 
-  /** SSM's parameter of a name, with or without its first slash. */
+  /** SSM's parameter of a reference: an ARN, or a name with or without its first slash; a version or label is no part of it. */
   parameter(name: string): string {
-    return this.#of('ssm', `parameter/${name.replace(/^\//, '')}`);
+    return name.startsWith('arn:') ? name : this.#of('ssm', `parameter/${name.replace(/^\//, '').replace(/:.*$/, '')}`);
   }
 
   /** A secret of Secrets Manager, which ends every ARN with six characters of its own. */

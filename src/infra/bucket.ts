@@ -36,8 +36,17 @@ export class BucketResource implements Resource {
   async look(): Promise<Found> {
     const facts = await this.#facts();
     return this.#translated('look at', 's3:ListBucket', async () => {
-      if (!(await isThere(facts))) return { state: 'absent' };
       const { existing } = this.#profile.bucket;
+      if (!(await isThere(facts))) {
+        if (!existing) return { state: 'absent' };
+        throw new BatchctlError(
+          'notFound',
+          `the profile says that the bucket ${this.name} is existing, and it is not`,
+          {
+            hint: 'correct `bucket.name`, or leave `existing` out to have infra up make it',
+          },
+        );
+      }
       const tags = existing ? [] : await this.#tagsThatLack(facts);
       const settings = this.#settings(facts);
       const looked = await Promise.all(settings.map((setting) => setting.look()));

@@ -9,7 +9,7 @@ import {
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
-import { GetQueueUrlCommand, SetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { CreateQueueCommand, GetQueueUrlCommand, SetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { expect } from 'chai';
 import { randomId } from '../../src/lib/id.ts';
 import { ACCOUNT } from '../support/aws-workspace.ts';
@@ -163,12 +163,29 @@ describe('infra up', function () {
     expect(await asItIs()).to.deep.equal(before);
   });
 
-  it('refuses a bucket and a queue that somebody else made', async () => {
+  it('refuses a bucket that somebody else made', async () => {
     await fetch(`${moto.url}/${stack}`, { method: 'PUT' });
     await s3.send(new PutObjectCommand({ Bucket: stack, Key: 'theirs', Body: 'data' }));
     const refused = await run('infra', 'up', '--yes');
     expect(refused.code).to.equal(7);
     expect(refused.stderr).to.include('was not made by batchctl').and.include('"existing": true');
+    expect(changes()).to.equal(0);
+  });
+
+  it('refuses a queue that somebody else made otherwise', async () => {
+    const Attributes = { VisibilityTimeout: '5' };
+    await sqs.send(new CreateQueueCommand({ QueueName: `${stack}-gpu`, Attributes }));
+    const refused = await run('infra', 'up', '--yes');
+    expect(refused.code).to.equal(7);
+    expect(refused.stderr).to.include(`the queue ${stack}-gpu`).and.include('VisibilityTimeout 5 → 90');
+    expect(changes()).to.equal(0);
+  });
+
+  it('makes no bucket that is said to be existing', async () => {
+    configure({ bucket: { name: stack, existing: true } });
+    const missing = await run('infra', 'up', '--yes');
+    expect(missing.code).to.equal(4);
+    expect(missing.stderr).to.include(`the bucket ${stack} is existing, and it is not`);
     expect(changes()).to.equal(0);
   });
 

@@ -12,7 +12,13 @@ export function infraPlanCommand(ctx: Context): CommandDefinition {
       about:
         'What infra up would make or change, a line each; makes nothing. A bucket that the profile says is existing is only looked at: what it lacks is a warning with the command that mends it. This version makes the data part of a stack: bucket, queues, ledger.',
       examples: ['batchctl infra plan', 'batchctl infra plan --profile prod --json'],
-      exitCodes: [0, 3, [7, 'something of that name was made by someone else'], 8],
+      exitCodes: [
+        0,
+        3,
+        [4, 'a bucket that is said to be existing is not'],
+        [7, 'something of that name was made by someone else'],
+        8,
+      ],
       related: ['infra up', 'doctor', 'infra policies'],
     },
     run: () => infraPlan({ ctx }),

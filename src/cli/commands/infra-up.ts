@@ -14,7 +14,13 @@ export function infraUpCommand(ctx: Context): CommandDefinition {
       about:
         "Makes what a profile needs in its account, and brings into line what it made: bucket (no public access, encrypted, TLS only), each group's queue and that of its dead letters, the ledger's domains or tables; all of it tagged. Looks at everything first. Cut off anywhere, the same command goes on. What is existing, or someone else's, is never changed. Roles and instances are not made by this version: infra policies prints what a role needs, and worker --here works on any machine.",
       examples: ['batchctl infra up', 'batchctl infra up --yes --profile prod'],
-      exitCodes: [0, 3, [7, 'something of that name was made by someone else, or it was not confirmed'], 8],
+      exitCodes: [
+        0,
+        3,
+        [4, 'a bucket that is said to be existing is not'],
+        [7, 'something of that name was made by someone else, or it was not confirmed'],
+        8,
+      ],
       related: ['infra plan', 'doctor', 'infra policies', 'worker'],
     },
     run: () => infraUp({ ctx }),
