@@ -75,7 +75,11 @@ function normalizeAws(name: string, file: AwsFile, dir: string): AwsProfile {
       securityGroups: file.network?.securityGroups ?? [],
       publicIp: file.network?.publicIp ?? true,
     },
-    iam: { permissionsBoundary: file.iam?.permissionsBoundary ?? null },
+    iam: {
+      permissionsBoundary: file.iam?.permissionsBoundary ?? null,
+      workerProfile: file.iam?.workerProfile ?? null,
+      managerProfile: file.iam?.managerProfile ?? null,
+    },
     kmsKey: file.kmsKey ?? null,
     tags: file.tags ?? {},
     manager:
@@ -104,7 +108,8 @@ function normalizeGroup(group: NonNullable<AwsFile['groups']>[string], dir: stri
     setupTimeout: parseDuration(required(group.setupTimeout)),
     packages: required(group.packages),
     read: required(group.read),
-    commandRole: group.commandRole ?? null,
+    write: required(group.write),
+    commandRole: required(group.commandRole),
   };
 }
 

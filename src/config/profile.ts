@@ -36,7 +36,12 @@ export interface AwsProfile extends ProfileBase {
     readonly securityGroups: readonly string[];
     readonly publicIp: boolean;
   };
-  readonly iam: { readonly permissionsBoundary: string | null };
+  /** Instance profiles that are there already, by name; null: `infra up` makes them. */
+  readonly iam: {
+    readonly permissionsBoundary: string | null;
+    readonly workerProfile: string | null;
+    readonly managerProfile: string | null;
+  };
   readonly kmsKey: string | null;
   readonly tags: Readonly<Record<string, string>>;
   /** Null: none is made. */
@@ -84,7 +89,9 @@ export interface AwsGroup extends CommandSettings {
   readonly setupTimeout: number;
   readonly packages: readonly string[];
   readonly read: readonly string[];
-  readonly commandRole: string | null;
+  readonly write: readonly string[];
+  /** Whether commands may use the instance's role. */
+  readonly commandRole: boolean;
 }
 
 /** A manager that is asked in place of AWS. */

@@ -25,6 +25,7 @@ const httpUrl = () => text('a URL such as http://127.0.0.1:5000', /^https?:\/\/[
 const variable = () => text('the name of an environment variable', /^[A-Za-z_][A-Za-z0-9_]*$/);
 const dollars = () => z.number({ error: 'USD, a number over 0' }).positive({ error: 'USD, a number over 0' });
 const instanceType = () => text('an instance type such as c7g.large', /^[a-z0-9-]+\.[a-z0-9-]+$/);
+const instanceProfile = () => text('the name of an instance profile', /^[\w+=,.@-]{1,128}$/);
 const cidr = () =>
   text(
     'a CIDR block such as 203.0.113.0/24',
@@ -81,7 +82,8 @@ const group = {
   setupTimeout: duration(),
   packages: listOf(text('a package name', /^[A-Za-z0-9][A-Za-z0-9.+_-]*$/), 'a list of package names'),
   read: listOf(text('s3://BUCKET/PREFIX', /^s3:\/\/[^/\s]+(\/\S*)?$/), 'a list of s3:// prefixes'),
-  commandRole: arn('iam'),
+  write: listOf(text('s3://BUCKET/PREFIX', /^s3:\/\/[^/\s]+(\/\S*)?$/), 'a list of s3:// prefixes'),
+  commandRole: yesOrNo(),
   ...command,
 };
 
@@ -139,7 +141,14 @@ const aws = {
     },
     'a map with subnets, securityGroups, publicIp',
   ),
-  iam: fields({ permissionsBoundary: arn('iam').optional() }, 'a map with permissionsBoundary'),
+  iam: fields(
+    {
+      permissionsBoundary: arn('iam').optional(),
+      workerProfile: instanceProfile().optional(),
+      managerProfile: instanceProfile().optional(),
+    },
+    'a map with permissionsBoundary, workerProfile, managerProfile',
+  ),
   kmsKey: arn('kms'),
   tags: mapOf(
     text('a tag name', /^(?!aws:)[^\0]{1,128}$/),

@@ -3,6 +3,7 @@ import type { AwsClients } from '../adapters/aws/clients.ts';
 import { ifSet, statusOf, translateAwsError } from '../adapters/aws/errors.ts';
 import type { AwsProfile } from '../config.ts';
 import { BatchctlError } from '../errors.ts';
+import { STACK_TAG } from '../lib/stack-names.ts';
 import { Arns } from './arns.ts';
 import {
   type BucketFacts,
@@ -14,7 +15,7 @@ import {
 } from './bucket-settings.ts';
 import type { Found, Resource } from './resource.ts';
 import { onceSettled } from './settled.ts';
-import { STACK_TAG, tagDifferences, tagsOf } from './tags.ts';
+import { tagDifferences, tagsOf } from './tags.ts';
 
 /**
  * The stack's bucket: public access blocked, encrypted, TLS only, and unfinished uploads removed. One that is said to

@@ -3,10 +3,11 @@ import { translateAwsError } from '../adapters/aws/errors.ts';
 import { differingAttributes, type QueueAttributes } from '../adapters/aws/sqs-attributes.ts';
 import type { AwsProfile } from '../config.ts';
 import { BatchctlError } from '../errors.ts';
+import { STACK_TAG } from '../lib/stack-names.ts';
 import { Arns } from './arns.ts';
 import type { Found, Resource } from './resource.ts';
 import { onceSettled } from './settled.ts';
-import { STACK_TAG, tagDifferences, tagsOf } from './tags.ts';
+import { tagDifferences, tagsOf } from './tags.ts';
 
 export interface QueueParts {
   readonly name: string;

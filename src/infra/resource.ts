@@ -1,5 +1,6 @@
 /** Which part of a stack something belongs to: what one person may be allowed to make, and another not. */
-export type Part = 'data';
+export const PARTS = ['data', 'iam', 'grid', 'manager'] as const;
+export type Part = (typeof PARTS)[number];
 
 /** What a look at something brought. */
 export type Found =
@@ -18,13 +19,30 @@ export interface Lack {
   readonly mend: string;
 }
 
+export const KINDS = [
+  ...['bucket', 'queue', 'domain', 'tables', 'role', 'profile', 'release', 'securityGroup', 'launchTemplate'],
+  ...['group', 'address'],
+] as const;
+/** `profile` is an instance profile, `group` an Auto Scaling group, `address` an Elastic IP, `release` the workers' bundle. */
+export type Kind = (typeof KINDS)[number];
+
+/** What a removal left, and why. */
+export interface Left {
+  readonly why: string;
+}
+
 /** Something that a stack has in its account. */
 export interface Resource {
   readonly part: Part;
-  readonly kind: 'bucket' | 'queue' | 'domain' | 'tables';
+  readonly kind: Kind;
   readonly name: string;
   /** Looks, and changes nothing. Throws `refused` for what was made by someone else and isn't said to be. */
   look(): Promise<Found>;
   /** Makes it, or brings it into line. May be cut off after any call, and made again. */
   apply(): Promise<void>;
+  /**
+   * Removes it, if it is the stack's own; absent is as good as removed. Answers what stays, null if nothing does: what
+   * is existing, or holds data. May be cut off after any call, and done again.
+   */
+  remove(): Promise<Left | null>;
 }

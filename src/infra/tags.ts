@@ -1,7 +1,6 @@
 import type { AwsProfile } from '../config.ts';
+import { STACK_TAG } from '../lib/stack-names.ts';
 
-/** On all that a stack made: what has it is ours to change and to remove. */
-export const STACK_TAG = 'batchctl:stack';
 
 /** The tags of all that is made: the profile's own, and the stack's name. */
 export function tagsOf({ tags, stack }: Pick<AwsProfile, 'tags' | 'stack'>): Readonly<Record<string, string>> {

@@ -2,6 +2,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { OpenBucket } from './bucket.ts';
 import type { Insight } from './insight.ts';
 import type { Ledger } from './ledger.ts';
+import type { Machine } from './machine.ts';
 import type { ObjectStore } from './object-store.ts';
 import type { SecretSource } from './secret-source.ts';
 import type { TaskQueue } from './task-queue.ts';
@@ -22,6 +23,8 @@ export interface Platform {
   group(name: string): Promise<WorkerGroup>;
   /** How a thread of its own opens the same queue, for heartbeats that nothing blocks. */
   queueModule(group: string): QueueModule;
+  /** The machine that this worker runs on, where a group started it; absent, or null, elsewhere. */
+  machine?(group: string): Promise<Machine | null>;
   /** Makes a directory for a worker's attempts, on the store's file system where it has one. */
   scratch(worker: string): Promise<string>;
   /** The file that holds an object's bytes (its first `size`), where the store has files; else null. */

@@ -18,8 +18,11 @@ export interface WorkerGroup {
   /** Tells a worker to finish what it runs and leave, or (`stop`) to give its tasks back now. */
   order(worker: string, order: 'drain' | 'stop'): Promise<void>;
 
-  /** Marks a worker as busy, so that scaling in never takes it. Of no effect where nothing scales in by itself. */
-  protect(worker: string, busy: boolean): Promise<void>;
+  /** The machines that the group holds; none where workers are processes, or are started by hand. */
+  machines(): Promise<readonly MachineSeen[]>;
+
+  /** Why the group's last launches failed, newest first, each reason once. Empty where nothing is launched. */
+  launchTroubles(): Promise<readonly LaunchTrouble[]>;
 }
 
 export interface GroupStatus {
@@ -33,8 +36,40 @@ export interface GroupStatus {
   readonly running: number;
   /** Its workers are started one by one: it has no size that could be set. */
   readonly byHand?: true;
+  /** What the group's service says of its machines; absent where there are none. */
+  readonly machines?: MachineCounts;
   /** When a temporary size (`--for`) ends, milliseconds since the epoch; null if it doesn't. */
   readonly until: number | null;
+}
+
+export interface MachineCounts {
+  readonly inService: number;
+  readonly pending: number;
+  readonly terminating: number;
+  /** Those in service that scaling in does not take. */
+  readonly protected: number;
+}
+
+/** A machine as its group's service sees it. */
+export interface MachineSeen {
+  readonly instance: string;
+  readonly type: string;
+  readonly zone: string;
+  /** The service's own word: `InService`, `Terminating:Wait`. It may be one that this version doesn't know. */
+  readonly state: string;
+  readonly healthy: boolean;
+  readonly protected: boolean;
+  /** The launch template's version that it was started from; null if it isn't said. */
+  readonly version: string | null;
+}
+
+export interface LaunchTrouble {
+  /** `setup`: its instances ended themselves. `other`: see the message. */
+  readonly code: 'capacity' | 'quota' | 'price' | 'key' | 'image' | 'permission' | 'network' | 'setup' | 'other';
+  /** As the service says it. */
+  readonly message: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
 }
 
 export interface GroupChange {

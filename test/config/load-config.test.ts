@@ -158,7 +158,8 @@ describe('the configuration', () => {
       setupTimeout: 900,
       packages: [],
       read: [],
-      commandRole: null,
+      write: [],
+      commandRole: false,
       env: {},
       secrets: {},
     });

@@ -91,10 +91,9 @@ export function workerGroupContract(name: string, open: () => Promise<GroupHarne
       expect(await kindOf(group.order('nobody', 'stop'))).to.equal('notFound');
     });
 
-    it('takes the mark of a busy worker, again and back', async () => {
-      await group.protect(harness.worker, true);
-      await group.protect(harness.worker, true);
-      await group.protect(harness.worker, false);
+    it('tells of its machines, if it has any, and of no launch that failed', async () => {
+      expect(await group.machines()).to.be.an('array');
+      expect(await group.launchTroubles()).to.be.an('array');
     });
   });
 }

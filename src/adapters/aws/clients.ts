@@ -1,4 +1,7 @@
 import type { Agent } from 'node:http';
+import type { AutoScalingClient } from '@aws-sdk/client-auto-scaling';
+import type { EC2Client } from '@aws-sdk/client-ec2';
+import type { IAMClient } from '@aws-sdk/client-iam';
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { SQSClient } from '@aws-sdk/client-sqs';
@@ -21,7 +24,7 @@ export interface AwsClientsOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
-type Service = 's3' | 'sqs' | 'sts' | 'ssm' | 'secretsmanager' | 'simpledb';
+type Service = 's3' | 'sqs' | 'ec2' | 'autoscaling' | 'iam' | 'ssm' | 'sts' | 'simpledb' | 'secretsmanager';
 
 /**
  * What a client is for. Each has sockets and attempts of its own, so that no upload ever delays a heartbeat:
@@ -113,6 +116,27 @@ export class AwsClients {
     return this.#client(`sts ${use}`, async () => {
       const { STSClient } = await import('@aws-sdk/client-sts');
       return new STSClient(this.#config('sts', use));
+    });
+  }
+
+  ec2(): Promise<EC2Client> {
+    return this.#client('ec2', async () => {
+      const { EC2Client } = await import('@aws-sdk/client-ec2');
+      return new EC2Client(this.#config('ec2', 'control'));
+    });
+  }
+
+  autoScaling(): Promise<AutoScalingClient> {
+    return this.#client('autoscaling', async () => {
+      const { AutoScalingClient } = await import('@aws-sdk/client-auto-scaling');
+      return new AutoScalingClient(this.#config('autoscaling', 'control'));
+    });
+  }
+
+  iam(): Promise<IAMClient> {
+    return this.#client('iam', async () => {
+      const { IAMClient } = await import('@aws-sdk/client-iam');
+      return new IAMClient(this.#config('iam', 'control'));
     });
   }
 

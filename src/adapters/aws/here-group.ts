@@ -2,7 +2,7 @@ import { BatchctlError } from '../../errors.ts';
 import { orderKey, ordersPrefix } from '../../model/keys.ts';
 import type { LedgerWorker } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
-import type { GroupStatus, WorkerGroup } from '../../ports/worker-group.ts';
+import type { GroupStatus, LaunchTrouble, MachineSeen, WorkerGroup } from '../../ports/worker-group.ts';
 
 /** A worker counts as up while its last sign of life is younger than so many leases. */
 const ALIVE_LEASES = 2;
@@ -63,8 +63,13 @@ export class HereGroup implements WorkerGroup {
     while (!(await store.put(orderKey(worker, next), body, { ifAbsent: true })).created) next += 1;
   }
 
-  /** Of no effect: nothing here ends a worker that didn't drain. */
-  async protect(): Promise<void> {}
+  async machines(): Promise<readonly MachineSeen[]> {
+    return [];
+  }
+
+  async launchTroubles(): Promise<readonly LaunchTrouble[]> {
+    return [];
+  }
 
   async #up(): Promise<readonly LedgerWorker[]> {
     const { clock, leaseSeconds, ledger } = this.#platform;

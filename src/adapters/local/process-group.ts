@@ -4,7 +4,7 @@ import { type Clock, systemClock } from '../../lib/clock.ts';
 import { parseStored } from '../../lib/json.ts';
 import { groupKey, orderKey, ordersPrefix } from '../../model/keys.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
-import type { GroupChange, GroupStatus, WorkerGroup } from '../../ports/worker-group.ts';
+import type { GroupChange, GroupStatus, LaunchTrouble, MachineSeen, WorkerGroup } from '../../ports/worker-group.ts';
 import { changeSize, type GroupSize, sizeAt } from './group-size.ts';
 
 export interface ProcessGroupOptions {
@@ -75,8 +75,13 @@ export class ProcessGroup implements WorkerGroup {
     while (!(await this.#options.store.put(orderKey(worker, next), body, { ifAbsent: true })).created) next += 1;
   }
 
-  /** Of no effect: nothing here ends a worker that didn't drain. */
-  async protect(): Promise<void> {}
+  async machines(): Promise<readonly MachineSeen[]> {
+    return [];
+  }
+
+  async launchTroubles(): Promise<readonly LaunchTrouble[]> {
+    return [];
+  }
 
   async #status(size: GroupSize): Promise<GroupStatus> {
     const { desired, min, max, mode, until } = size;
