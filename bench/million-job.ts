@@ -88,7 +88,7 @@ class Simulation {
       if (deliveries.length === 0) break;
       for (const received of deliveries) {
         const delivery = { ...received, sentAt: START + 1_000 };
-        const admitted = await admit(this.#platform.store, jobs, delivery, START);
+        const admitted = await admit(this.#platform.store, jobs, delivery, { group: 'default', now: START });
         if (admitted.kind === 'refused') throw new Error(`refused: ${JSON.stringify(admitted.outcome)}`);
         await this.#begin(admitted);
       }

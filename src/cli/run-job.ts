@@ -6,7 +6,7 @@ import { prunedText, refusePruned } from '../jobs/pruned.ts';
 import { type JobStatus, statusOf } from '../jobs/status.ts';
 import { existingRun } from '../jobs/submit/existing-run.ts';
 import { finishSending } from '../jobs/submit/submit.ts';
-import { isClosed, type JobSpec } from '../model/job.ts';
+import { groupsOf, isClosed, type JobSpec } from '../model/job.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import type { OwnWorkers } from '../platform.ts';
 import { takeUpCommand, tellNext } from './after-job.ts';
@@ -15,6 +15,7 @@ import { deliverJob } from './deliver-job.ts';
 import { formatMany } from './format.ts';
 import { following, jobExit, refuseUnended } from './job-exit.ts';
 import { localResources, refuseTooLarge } from './local-resources.ts';
+import { raiseWork, tellRaised } from './raise-work.ts';
 import { answer, print } from './render.ts';
 import { liveView } from './render-live.ts';
 import { liveOf, statusText } from './status-text.ts';
@@ -35,6 +36,8 @@ export interface RunWork {
   readonly header: 'once' | null;
   /** Seconds. */
   readonly timeout: number | null;
+  /** Raise the groups of a profile that has machines. */
+  readonly scale: boolean;
 }
 
 /** Submits or takes up a job, works on it with workers of its own, watches, verifies and fetches. Exits as the job did. */
@@ -46,6 +49,7 @@ export async function runJob(ctx: Context, what: RunWhat, work: RunWork): Promis
     const { job } = view.record;
     if (created) ctx.notice(`job ${job}`);
     else ctx.notice(`job ${job} was there already (${stateOf(view)})`);
+    await raise(ctx, view, created, work);
     return await following(job, takeUpCommand(job, work), async () => {
       const ended = isClosed(stateOf(view)) ? view : await workOn(ctx, view, workers, work);
       // A closed job has all its outputs: they are verified and fetched while the worker takes its leave.
@@ -59,6 +63,13 @@ export async function runJob(ctx: Context, what: RunWhat, work: RunWork): Promis
   } finally {
     await workers.stop();
   }
+}
+
+/** Where machines can be had they are asked for: this process's own workers, if there are any, are only a few slots. */
+async function raise(ctx: Context, view: JobView, created: boolean, { scale }: RunWork): Promise<void> {
+  const state = stateOf(view);
+  if ((await ctx.platform()).remote !== true || isClosed(state) || state === 'paused') return;
+  await raiseWork(ctx, view, { scale, fresh: created });
 }
 
 async function begin(
@@ -100,6 +111,8 @@ async function workOn(ctx: Context, view: JobView, workers: Workers, work: RunWo
       signal: ctx.signal,
       timeout: work.timeout,
       watching: !ctx.flags.quiet,
+      scale: work.scale,
+      onRaised: (raised) => tellRaised(ctx, raised),
       onStatus: (status) => live.show(liveOf(status)),
       onAway: ({ message }) => ctx.warn(`${message}; asking again`),
     });
@@ -205,7 +218,7 @@ class Workers {
   }
 
   start(spec: JobSpec): void {
-    this.#started ??= this.#start([...new Set(spec.steps.map(({ group }) => group))]);
+    this.#started ??= this.#start(groupsOf(spec));
     this.#started.catch(() => undefined); // told to whoever drains
   }
 

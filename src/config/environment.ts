@@ -15,6 +15,7 @@ const ENDPOINT_VARIABLES: Readonly<Record<string, string>> = {
   sts: 'STS',
   simpledb: 'SIMPLEDB',
   secretsmanager: 'SECRETS_MANAGER',
+  kms: 'KMS',
   sns: 'SNS',
   cloudwatch: 'CLOUDWATCH',
 };

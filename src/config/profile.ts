@@ -118,6 +118,7 @@ export const ENDPOINTS = [
   'sts',
   'simpledb',
   'secretsmanager',
+  'kms',
   'sns',
   'cloudwatch',
 ] as const;

@@ -1,3 +1,5 @@
+import { ENDPOINTS } from './profile.ts';
+
 /** One field of the configuration: what it may be, what it is when no one says, and what it is for. */
 export interface ConfigField {
   /** Where: `*` is any name. */
@@ -207,8 +209,8 @@ export const CONFIG_TABLE: readonly ConfigField[] = [
     {},
     "other servers than AWS's own; AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_<SERVICE> beat it",
   ),
-  ...['s3', 'sqs', 'ec2', 'autoscaling', 'iam', 'ssm', 'sts', 'simpledb', 'secretsmanager', 'sns', 'cloudwatch'].map(
-    (service) => field(AWS, `endpoints.${service}`, 'an http: or https: URL', null, `the server for ${service}`),
+  ...ENDPOINTS.map((service) =>
+    field(AWS, `endpoints.${service}`, 'an http: or https: URL', null, `the server for ${service}`),
   ),
 
   field(MANAGER, 'url', 'an https: URL', null, "the manager's address"),

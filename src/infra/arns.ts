@@ -1,5 +1,5 @@
 import type { AwsProfile } from '../config.ts';
-import { deadQueueName, domainName, partitionOf, queueName } from '../lib/stack-names.ts';
+import { deadQueueName, domainName, gridName, partitionOf, queueName } from '../lib/stack-names.ts';
 
 /** The ARNs of what belongs to a profile; `*` stands for an account that it doesn't name. */
 export class Arns {
@@ -57,6 +57,31 @@ export class Arns {
   /** A secret of Secrets Manager, which ends every ARN with six characters of its own. */
   secret(name: string): string {
     return name.startsWith('arn:') ? name : this.#of('secretsmanager', `secret:${name}-??????`);
+  }
+
+  /** Each worker group's Auto Scaling group; a service's own id is a part of its ARN. */
+  get groups(): readonly string[] {
+    const { stack, groups } = this.#profile;
+    return Object.keys(groups).map((group) => this.group(gridName(stack, group)));
+  }
+
+  group(name: string): string {
+    return this.#of('autoscaling', `autoScalingGroup:*:autoScalingGroupName/${name}`);
+  }
+
+  /** Something of EC2: `volume/*`. */
+  ec2(resource: string): string {
+    return this.#of('ec2', resource);
+  }
+
+  /** Images, and parameters of AWS's own, are of no account. */
+  public(service: 'ec2' | 'ssm', resource: string): string {
+    return `arn:${this.#partition}:${service}:${this.#profile.region}::${resource}`;
+  }
+
+  /** Something of IAM, which knows no regions: `role/prod-worker`. */
+  iam(resource: string): string {
+    return `arn:${this.#partition}:iam::${this.#profile.account ?? '*'}:${resource}`;
   }
 
   #of(service: string, resource: string): string {

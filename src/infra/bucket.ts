@@ -13,7 +13,8 @@ import {
   tlsOnlySetting,
   unfinishedUploadsSetting,
 } from './bucket-settings.ts';
-import type { Found, Resource } from './resource.ts';
+import { emptyPrefix, holdsAnything } from './bucket-removal.ts';
+import type { Found, Left, Removal, Resource } from './resource.ts';
 import { onceSettled } from './settled.ts';
 import { tagDifferences, tagsOf } from './tags.ts';
 
@@ -73,6 +74,48 @@ export class BucketResource implements Resource {
         if ((await onceSettled(() => setting.look())) !== null) await onceSettled(() => setting.apply());
       }
     });
+  }
+
+  async remove({ deleteData, note }: Removal): Promise<Left | null> {
+    const facts = await this.#facts();
+    return this.#translated('remove', 's3:DeleteBucket', async () => {
+      if (!(await isThere(facts))) return null;
+      const { name, existing, prefix } = this.#profile.bucket;
+      const told = async (): Promise<void> => {
+        await emptyPrefix(facts, (deleted) => note(`bucket ${name}: ${deleted} objects deleted`));
+      };
+      if (existing) {
+        if (!deleteData) return (await holdsAnything(facts)) ? { why: 'it holds data, and is existing' } : null;
+        // Without one, what is the stack's can't be told from what is somebody else's.
+        if (prefix === '') return { why: 'it is existing, and the stack has no prefix of its own in it' };
+        await told();
+        return null;
+      }
+      const tags = await tagsThere(facts);
+      const owner = tags[STACK_TAG];
+      // One that holds nothing, with no tag at all, may be one that a killed `up` had just made.
+      const justMade = Object.keys(tags).length === 0 && !(await holdsAnything({ ...facts, prefix: '' }));
+      if (owner !== this.#profile.stack && !justMade) {
+        return { why: owner === undefined ? 'it was not made by batchctl' : `it is of the stack ${owner}` };
+      }
+      if (deleteData) await told();
+      if (await holdsAnything({ ...facts, prefix: '' })) {
+        return { why: deleteData ? `it holds what is not below ${prefix}` : 'it holds data' };
+      }
+      return (await this.#deleted(facts)) ? null : { why: 'it holds data that was put just now' };
+    });
+  }
+
+  /** False when something has come into it. */
+  async #deleted({ sdk, client, at }: BucketFacts): Promise<boolean> {
+    try {
+      await client.send(new sdk.DeleteBucketCommand(at));
+      return true;
+    } catch (error) {
+      if (error instanceof Error && error.name === 'BucketNotEmpty') return false;
+      if (statusOf(error) === 404) return true;
+      throw error;
+    }
   }
 
   async #create({ sdk, client, at: { Bucket } }: BucketFacts): Promise<void> {

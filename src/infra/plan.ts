@@ -32,7 +32,7 @@ function stepOf({ part, kind, name }: Resource, found: Found): Step {
     case 'asItShould':
       return { ...same, action: 'keep' };
     case 'differs':
-      return { ...same, action: 'change', changes: found.differences };
+      return { ...same, action: 'change', changes: [...found.differences, ...(found.newer ?? [])] };
     case 'lacks':
       return { ...same, action: 'keep', lacks: found.lacks };
     case 'unknown':

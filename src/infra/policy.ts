@@ -13,11 +13,21 @@ export interface Statement {
   readonly Condition?: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
 }
 
-export function allow(Sid: string, Action: readonly string[], Resource: readonly string[]): Statement {
-  return { Sid, Effect: 'Allow', Action, Resource };
+export function allow(
+  Sid: string,
+  Action: readonly string[],
+  Resource: readonly string[],
+  Condition?: Statement['Condition'],
+): Statement {
+  return { Sid, Effect: 'Allow', Action, Resource, ...(Condition !== undefined && { Condition }) };
 }
+
+/** Only where a key of the request's context has this very value. */
+export const equals = (key: string, ...values: readonly string[]): NonNullable<Statement['Condition']> => ({
+  StringEquals: { [key]: values },
+});
 
 /** A document of those statements that are about something. */
 export function policyOf(statements: readonly Statement[]): PolicyDocument {
-  return { Version: '2012-10-17', Statement: statements.filter(({ Resource }) => Resource.length > 0) };
+  return { Version: '2012-10-17', Statement: statements.filter(({ Action, Resource }) => Action.length * Resource.length > 0) };
 }

@@ -5,12 +5,14 @@ import type { AwsProfile } from '../config.ts';
 import { BatchctlError } from '../errors.ts';
 import { STACK_TAG } from '../lib/stack-names.ts';
 import { Arns } from './arns.ts';
-import type { Found, Resource } from './resource.ts';
+import type { Found, Left, Removal, Resource } from './resource.ts';
 import { onceSettled } from './settled.ts';
 import { tagDifferences, tagsOf } from './tags.ts';
 
 export interface QueueParts {
   readonly name: string;
+  /** Whose queue it is. */
+  readonly group: string;
   /** The queue of its dead letters; null for one that holds such letters. */
   readonly dead: string | null;
   /** What it should have, given the ARN of its dead letters' queue. */
@@ -24,6 +26,7 @@ export class QueueResource implements Resource {
   readonly part = 'data';
   readonly kind = 'queue';
   readonly name: string;
+  readonly group: string;
   readonly #profile: AwsProfile;
   readonly #clients: AwsClients;
   readonly #dead: string | null;
@@ -31,6 +34,7 @@ export class QueueResource implements Resource {
 
   constructor(parts: QueueParts) {
     this.name = parts.name;
+    this.group = parts.group;
     this.#dead = parts.dead;
     this.#attributes = parts.attributes;
     this.#profile = parts.profile;
@@ -76,13 +80,38 @@ export class QueueResource implements Resource {
     });
   }
 
+  /** Its messages go with it: no job is open, and of what failed for good the store knows all. */
+  async remove({ note }: Removal): Promise<Left | null> {
+    return this.#translated('remove', 'sqs:DeleteQueue', async () => {
+      const url = await this.#url(this.name);
+      if (url === null) return null;
+      const [sdk, client] = await this.#sqs();
+      const [{ Tags = {} }, { Attributes = {} }] = await Promise.all([
+        client.send(new sdk.ListQueueTagsCommand({ QueueUrl: url })),
+        client.send(new sdk.GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: [COUNT] })),
+      ]);
+      const owner = Tags[STACK_TAG];
+      if (owner !== this.#profile.stack) {
+        return { why: owner === undefined ? 'it was not made by batchctl' : `it is of the stack ${owner}` };
+      }
+      const letters = Number(Attributes[COUNT] ?? 0);
+      if (this.#dead === null && letters > 0) {
+        note(`queue ${this.name}: ${letters} dead letters go with it; the store keeps what their tasks failed of`);
+      }
+      await client.send(new sdk.DeleteQueueCommand({ QueueUrl: url })).catch((error: unknown) => {
+        if (!isMissing(error)) throw error;
+      });
+      return null;
+    });
+  }
+
   /** Null where there is no such queue. */
   async #url(name: string): Promise<string | null> {
     const [{ GetQueueUrlCommand }, client] = await this.#sqs();
     try {
       return (await client.send(new GetQueueUrlCommand({ QueueName: name }))).QueueUrl ?? null;
     } catch (error) {
-      if (error instanceof Error && /NonExistentQueue$|^QueueDoesNotExist$/.test(error.name)) return null;
+      if (isMissing(error)) return null;
       throw error;
     }
   }
@@ -115,6 +144,11 @@ export class QueueResource implements Resource {
     }
   }
 }
+
+const COUNT = 'ApproximateNumberOfMessages';
+
+const isMissing = (error: unknown): boolean =>
+  error instanceof Error && /NonExistentQueue$|^QueueDoesNotExist$/.test(error.name);
 
 /** Without a key of the customer's, SQS encrypts with its own (SQS: SqsManagedSseEnabled, on by default). */
 function withKey(attributes: QueueAttributes, kmsKey: string | null): QueueAttributes {

@@ -12,16 +12,26 @@ const PASSING = new Set([
   'QueueDoesNotExist',
   'QueueDeletedRecently',
   'NoSuchDomain',
+  'NoSuchEntity',
+  'ConcurrentModification',
+  'EntityTemporarilyUnmodifiable',
 ]);
 
-/** Does something again for as long as AWS says that what was made before isn't everywhere yet; two minutes at most. */
-export async function onceSettled<T>(attempt: () => Promise<T>): Promise<T> {
+/**
+ * Does something again for as long as AWS says that what was made before isn't everywhere yet; two minutes at most.
+ * `also` are further errors that pass, by their names or by what their messages match.
+ */
+export async function onceSettled<T>(attempt: () => Promise<T>, also: readonly (string | RegExp)[] = []): Promise<T> {
   const end = performance.now() + PATIENCE_MS;
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
     try {
       return await attempt();
     } catch (error) {
-      const passes = error instanceof Error && PASSING.has(error.name);
+      // The SDK names IAM's errors by their code with `Exception` behind it.
+      const name = error instanceof Error ? error.name.replace(/Exception$/, '') : '';
+      const message = error instanceof Error ? error.message : '';
+      const passes =
+        PASSING.has(name) || also.some((one) => (typeof one === 'string' ? one === name : one.test(message)));
       if (!passes || performance.now() + pause > end) throw error;
       await sleep(pause);
     }

@@ -3,28 +3,50 @@ import { deadAttributes, queueAttributes } from '../adapters/aws/sqs-attributes.
 import type { AwsProfile } from '../config.ts';
 import { deadQueueName, queueName } from '../lib/stack-names.ts';
 import { BucketResource } from './bucket.ts';
-import { LedgerResource } from './ledger.ts';
+import { DomainsResource, type SqlTables, TablesResource } from './ledger.ts';
+import { GivenProfileResource, InstanceProfileResource } from './profile.ts';
 import { QueueResource } from './queue.ts';
-import type { Resource } from './resource.ts';
+import type { Part, Resource } from './resource.ts';
+import { RoleResource } from './role.ts';
 
 export interface StackParts {
   readonly profile: AwsProfile;
   readonly clients: AwsClients;
-  /** Opens the profile's ledger, which makes its domains or its tables. */
-  readonly openLedger: () => Promise<unknown>;
+  readonly tables: SqlTables;
 }
 
-/** All that a profile's stack has in its account, in the order in which it is made. */
-export function resourcesOf({ profile, clients, openLedger }: StackParts): readonly Resource[] {
-  const { stack, groups } = profile;
+/** All that a profile's stack has in its account, in the order in which it is made; or one part of it. */
+export function resourcesOf(parts: StackParts, only: Part | null = null): readonly Resource[] {
+  const all = [...dataOf(parts), ...iamOf(parts)];
+  return only === null ? all : all.filter(({ part }) => part === only);
+}
+
+function dataOf({ profile, clients, tables }: StackParts): readonly Resource[] {
+  const { stack, groups, ledger } = profile;
   const queues = Object.entries(groups).flatMap(([group, { visibility }]) => {
     const name = queueName(stack, group);
     const dead = deadQueueName(name);
+    const shared = { group, profile, clients };
     return [
-      new QueueResource({ name: dead, dead: null, attributes: deadAttributes, profile, clients }),
-      new QueueResource({ name, dead, attributes: (arn) => queueAttributes(visibility, arn), profile, clients }),
+      new QueueResource({ ...shared, name: dead, dead: null, attributes: deadAttributes }),
+      new QueueResource({ ...shared, name, dead, attributes: (arn) => queueAttributes(visibility, arn) }),
     ];
   });
-  const ledger = profile.ledger.kind === 'store' ? [] : [new LedgerResource(profile.ledger, profile.stack, openLedger)];
-  return [new BucketResource(profile, clients), ...queues, ...ledger];
+  return [new BucketResource(profile, clients), ...queues, ...ledgerOf()];
+
+  function ledgerOf(): readonly Resource[] {
+    if (ledger.kind === 'store') return [];
+    if (ledger.kind === 'simpledb') return [new DomainsResource(stack, ledger.domains, clients)];
+    return [new TablesResource(ledger.url, tables)];
+  }
+}
+
+/** The manager's only where there is to be one. */
+function iamOf({ profile, clients }: StackParts): readonly Resource[] {
+  const { workerProfile, managerProfile } = profile.iam;
+  const of = (who: 'worker' | 'manager', given: string | null): readonly Resource[] =>
+    given === null
+      ? [new RoleResource(who, profile, clients), new InstanceProfileResource(who, profile, clients)]
+      : [new GivenProfileResource(given, who, profile, clients)];
+  return [...of('worker', workerProfile), ...(profile.manager === null ? [] : of('manager', managerProfile))];
 }

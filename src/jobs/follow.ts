@@ -5,6 +5,7 @@ import { isClosed } from '../model/job.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import { Onlooker } from './onlooker.ts';
+import { type GroupRaise, Raiser } from './raise.ts';
 import { RecentRate } from './rate.ts';
 import { type JobStatus, statusOf } from './status.ts';
 
@@ -20,6 +21,10 @@ export interface FollowOptions {
   readonly watching: boolean;
   /** Told as a service stays away: once, until it is back. */
   readonly onAway?: (error: Error) => void;
+  /** False: the sizes of groups are left as they are. */
+  readonly scale?: boolean;
+  /** Told, once a minute at most, what became of raising the job's groups. */
+  readonly onRaised?: (raised: readonly GroupRaise[]) => void;
 }
 
 /** Looks begin quickly, for short jobs, and slow down to a second. */
@@ -37,7 +42,9 @@ export async function follow(
   options: FollowOptions,
 ): Promise<{ readonly end: FollowEnd; readonly view: JobView }> {
   const { clock } = platform;
-  const onlooker = new Onlooker(platform, platform.leaseSeconds);
+  const scales = options.scale ?? true;
+  const onlooker = new Onlooker(platform, platform.leaseSeconds, undefined, { raises: scales });
+  const raiser = scales ? new Raiser(platform) : null;
   const until = options.timeout === null ? Number.POSITIVE_INFINITY : clock.monotonic() + options.timeout * 1_000;
   const { job } = view.record;
   const recent = new RecentRate();
@@ -61,6 +68,8 @@ export async function follow(
     if (end !== null) return { end, view: now };
     if (options.signal?.aborted) return { end: 'interrupted', view: now };
     if (clock.monotonic() >= until) return { end: 'timeout', view: now };
+    const raised = await away.unless(async () => (await raiser?.round([now])) ?? []);
+    if (raised !== null && raised.length > 0) options.onRaised?.(raised);
     if (clock.monotonic() >= roundAt) {
       // Other open jobs share the queue: what is missing there decides whether anything is sent again here.
       await away.unless(() => onlooker.round());

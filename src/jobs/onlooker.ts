@@ -1,13 +1,16 @@
 import { isKind } from '../errors.ts';
 import { countsSayDecided, withSkipped } from '../model/counts.ts';
+import { groupsOf } from '../model/job.ts';
 import { OPEN, openOf } from '../model/keys.ts';
 import { emptyView, type JobView } from '../model/view.ts';
 import type { StepCounts } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
 import { discardAbandoned } from './discard.ts';
 import { append, readJob, refreshView } from './journal.ts';
+import { linkedGroups } from './linked-groups.ts';
 import { stepTotals } from './listing.ts';
 import { finishClose, isOpen, type Look, look } from './look.ts';
+import { Raiser } from './raise.ts';
 import { dropUnreached } from './round-marks.ts';
 import { sendUndecided, undecidedSets } from './send.ts';
 
@@ -34,16 +37,22 @@ export class Onlooker {
   readonly #leaseMs: number;
   readonly #onTrouble: (job: string, error: unknown) => void;
   readonly #jobs = new Map<string, Memory>();
+  /** Null: it leaves the sizes of groups as they are. */
+  readonly #raiser: Raiser | null;
+  /** What was told already of groups that can't be raised. */
+  readonly #told = new Set<string>();
 
-  /** `onTrouble` is told of a job that can't be looked at, while the others go on. */
+  /** `onTrouble` is told of a job that can't be looked at, or whose group can't be raised, while the others go on. */
   constructor(
     platform: Platform,
     leaseSeconds: number,
     onTrouble: (job: string, error: unknown) => void = () => undefined,
+    { raises = true }: { readonly raises?: boolean } = {},
   ) {
     this.#platform = platform;
     this.#onTrouble = onTrouble;
     this.#leaseMs = leaseSeconds * 1_000;
+    this.#raiser = raises ? new Raiser(platform) : null;
   }
 
   /** Ids of jobs with an open mark, whether committed or not. */
@@ -122,7 +131,22 @@ export class Onlooker {
       }
     }
     await this.#resendDue();
+    await this.#raiseWaiting();
     return looks;
+  }
+
+  /** Work waits in a group that has too few instances, or none (law 9): a next step's, say. Once a minute. */
+  async #raiseWaiting(): Promise<void> {
+    const now = this.#platform.clock.now();
+    const views = [...this.#jobs.values()].map(({ view }) => view).filter((view) => resendable(view, now));
+    for (const raised of (await this.#raiser?.round(views)) ?? []) {
+      if (raised.outcome !== 'failed') continue;
+      const { group, error } = raised;
+      const job = views.find(({ record }) => groupsOf(record.spec).includes(group))?.record.job ?? '';
+      if (this.#told.has(error.message)) continue;
+      this.#told.add(error.message);
+      this.#onTrouble(job, error);
+    }
   }
 
   async #remember(job: string): Promise<Memory | null> {
@@ -195,12 +219,17 @@ export class Onlooker {
   }
 
   async #queueHoldsLess(found: Look, standing: readonly Memory[]): Promise<boolean> {
+    const counted = standing.filter(({ view }) => resendable(view, this.#platform.clock.now()));
+    const specs = counted.map(({ view }) => view.record.spec);
     for (const [index, step] of found.standing.steps.entries()) {
       if (step.undecided.count === 0) continue;
-      const group = found.view.record.spec.steps[index]?.group ?? 'default';
-      const { visible, leased, delayed } = await (await this.#platform.queue(group)).backlog();
-      const counted = standing.filter(({ view }) => resendable(view, this.#platform.clock.now()));
-      if (visible + leased + delayed < missingIn(group, counted)) return true;
+      const groups = linkedGroups(found.view.record.spec.steps[index]?.group ?? 'default', specs);
+      let held = 0;
+      for (const group of groups) {
+        const { visible, leased, delayed } = await (await this.#platform.queue(group)).backlog();
+        held += visible + leased + delayed;
+      }
+      if (held < missingIn(groups, counted)) return true;
     }
     return false;
   }
@@ -210,11 +239,11 @@ export class Onlooker {
   }
 }
 
-function missingIn(group: string, standing: readonly Memory[]): number {
+function missingIn(groups: readonly string[], standing: readonly Memory[]): number {
   let missing = 0;
   for (const { stood } of standing) {
     for (const [index, step] of stood?.look.standing.steps.entries() ?? []) {
-      if (stood?.look.view.record.spec.steps[index]?.group === group) missing += step.undecided.count;
+      if (groups.includes(stood?.look.view.record.spec.steps[index]?.group ?? '')) missing += step.undecided.count;
     }
   }
   return missing;

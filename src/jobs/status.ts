@@ -1,5 +1,5 @@
 import { type DeliveryStatus, deliveryOf } from '../model/delivery.ts';
-import { type JobState, sectionStart } from '../model/job.ts';
+import { groupsOf, type JobState, sectionStart } from '../model/job.ts';
 import { countIn } from '../model/ranges.ts';
 import { sizingOf, stepSizes } from '../model/step-sizes.ts';
 import { type JobView, reasonOf, stateOf } from '../model/view.ts';
@@ -96,7 +96,7 @@ export function compose(
   const totals = stepSizes(sizingOf(view));
   const byName = new Map(counts.map((count) => [count.step, count]));
   const steps = stepStatuses(view, totals, byName);
-  const groups = new Set(record.spec.steps.map(({ group }) => group));
+  const groups = new Set(groupsOf(record.spec));
   const mine = workers.filter(({ group }) => group.split(',').some((name) => groups.has(name)));
   const rate = recent ?? rateOf(view, counts, mine, now);
   const left = steps.reduce((sum, step) => sum + step.waiting + step.running, 0);

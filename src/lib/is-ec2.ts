@@ -1,10 +1,20 @@
 import { readFileSync } from 'node:fs';
 
-/** Whether this machine is an instance of EC2 (EC2: identify_ec2_instances; Nitro tells it by its vendor). */
-export function isEc2(): boolean {
+/**
+ * Whether this machine is an instance of EC2 (EC2: identify_ec2_instances): Nitro tells it by its vendor, Xen by its
+ * uuid. One whose metadata service is named says so by that.
+ */
+export function isEc2(env: Readonly<Record<string, string | undefined>> = process.env): boolean {
+  if ((env.AWS_EC2_METADATA_SERVICE_ENDPOINT ?? '') !== '') return true;
+  return (
+    textOf('/sys/class/dmi/id/sys_vendor').startsWith('Amazon EC2') || textOf('/sys/hypervisor/uuid').startsWith('ec2')
+  );
+}
+
+function textOf(path: string): string {
   try {
-    return readFileSync('/sys/class/dmi/id/sys_vendor', 'utf8').startsWith('Amazon EC2');
+    return readFileSync(path, 'utf8');
   } catch {
-    return false;
+    return '';
   }
 }

@@ -12,6 +12,11 @@ export const MANAGER_GROUP = 'manager';
 export const roleName = (stack: string, who: 'worker' | 'manager'): string => `${stack}-${who}`;
 /** The hook that holds an instance that is to end until its worker has drained. */
 export const DRAIN_HOOK = 'batchctl-drain';
+/**
+ * Seconds that the hook waits for a sign of its worker. A hundred signs at most (Auto Scaling: API_LifecycleHook): 16 h,
+ * more than any lease; and the longest time for which an instance whose worker is dead is paid for in vain.
+ */
+export const DRAIN_HOOK_SECONDS = 600;
 /** On all that a stack made: what has it is ours to change and to remove. */
 export const STACK_TAG = 'batchctl:stack';
 /** On what belongs to one group. */

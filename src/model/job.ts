@@ -80,6 +80,12 @@ export interface StepSpec {
   readonly fallback: string | null;
 }
 
+/** The groups that a job's tasks may come to: its steps' own, then those that take over what spot keeps ending. */
+export function groupsOf({ steps }: Pick<JobSpec, 'steps'>): readonly string[] {
+  const fallbacks = steps.flatMap(({ fallback }) => (fallback === null ? [] : [fallback]));
+  return [...new Set([...steps.map(({ group }) => group), ...fallbacks])];
+}
+
 export type Tolerance =
   | { readonly kind: 'count'; readonly count: number }
   /** A share (0..1) of all chains, rounded down. */

@@ -53,6 +53,12 @@ export const tryKey = (job: string, step: string, task: number, round: number, a
 export const begunKey = (job: string, step: string, task: number, round: number, attempt: string): string =>
   `${triesOfRound(job, step, task, round)}begun-${attempt}`;
 export const isBegun = (key: string): boolean => /\.begun-[a-z0-9]+$/.test(key);
+/** Attempts that ended because spot took their machine; written only where the step has a fallback group. */
+export const interruptionsPrefix = (job: string, step: string): string => `${stepPrefix(job, step)}interruptions/`;
+export const interruptionsOfRound = (job: string, step: string, task: number, round: number): string =>
+  `${interruptionsPrefix(job, step)}${taskNumber(task)}.${round}.`;
+export const interruptionKey = (job: string, step: string, task: number, round: number, attempt: string): string =>
+  `${interruptionsOfRound(job, step, task, round)}${attempt}`;
 export const failedPrefix = (job: string, step: string): string => `${stepPrefix(job, step)}failed/`;
 export const failedKey = (job: string, step: string, task: number, round: number): string =>
   `${failedPrefix(job, step)}${taskNumber(task)}.${round}`;
@@ -114,6 +120,14 @@ export function taskOfOut(key: string): number | null {
 /** What a `failed/` key names; null for a foreign object. */
 export function taskOfFailed(key: string): { task: number; round: number } | null {
   const match = /\/failed\/(\d{9})\.(\d+)$/.exec(key);
+  return match?.[1] === undefined || match[2] === undefined
+    ? null
+    : { task: Number(match[1]), round: Number(match[2]) };
+}
+
+/** What an `interruptions/` key names; null for a foreign object. */
+export function taskOfInterruption(key: string): { task: number; round: number } | null {
+  const match = /\/interruptions\/(\d{9})\.(\d+)\.[^/]+$/.exec(key);
   return match?.[1] === undefined || match[2] === undefined
     ? null
     : { task: Number(match[1]), round: Number(match[2]) };

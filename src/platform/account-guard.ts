@@ -20,9 +20,17 @@ export function askedOnce(ask: () => Promise<void>): Allowed {
  * True where an emulator stands in for the store and none for STS: it knows no accounts, and AWS would be asked with
  * credentials that aren't meant for it.
  */
-export function hasNoAccounts({ endpoints }: Pick<AwsProfile, 'endpoints'>): boolean {
-  const { s3, sts } = endpoints;
-  return sts === undefined && s3 !== undefined && !/\.amazonaws\.com(\.cn)?$/.test(new URL(s3).hostname);
+export function hasNoAccounts(profile: Pick<AwsProfile, 'endpoints'>): boolean {
+  return isEmulatedWithout(profile, 'sts');
+}
+
+/** True where an emulator stands in for the store, and none for that service. An endpoint in a VPC is AWS itself. */
+export function isEmulatedWithout(
+  { endpoints }: Pick<AwsProfile, 'endpoints'>,
+  without: keyof AwsProfile['endpoints'],
+): boolean {
+  const { s3 } = endpoints;
+  return endpoints[without] === undefined && s3 !== undefined && !/\.amazonaws\.com(\.cn)?$/.test(new URL(s3).hostname);
 }
 
 /** The same store, which writes nothing before `allowed` has answered. */

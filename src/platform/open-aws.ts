@@ -1,14 +1,16 @@
-import type { AwsClientsOptions } from '../adapters/aws/clients.ts';
+import type { AwsClients, AwsClientsOptions } from '../adapters/aws/clients.ts';
 import { HereGroup } from '../adapters/aws/here-group.ts';
 import type { AwsGroup, AwsProfile } from '../config.ts';
 import { BatchctlError } from '../errors.ts';
 import { systemClock } from '../lib/clock.ts';
+import { isEc2 } from '../lib/is-ec2.ts';
 import { person } from '../lib/person.ts';
-import { queueName } from '../lib/stack-names.ts';
+import { gridName, queueName } from '../lib/stack-names.ts';
 import type { Ledger } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { TaskQueue } from '../ports/task-queue.ts';
-import { askedOnce, guardedStore, hasNoAccounts } from './account-guard.ts';
+import type { WorkerGroup } from '../ports/worker-group.ts';
+import { type Allowed, askedOnce, guardedStore, hasNoAccounts, isEmulatedWithout } from './account-guard.ts';
 import { awsInsight } from './aws-insight.ts';
 import { openAwsLedger } from './aws-ledger.ts';
 import { withKills } from './kill-faults.ts';
@@ -71,6 +73,11 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
     throw answer.reason;
   });
   const ledgers = new Opened<Ledger>(() => openAwsLedger({ profile, clients, store, writer: who, allowed }));
+  const machines = new Opened(async () => {
+    const { openMachine } = await import('../adapters/aws/machine-open.ts');
+    const machine = await openMachine(clients);
+    return { machine, close: async () => machine?.close() };
+  });
   const platform: Platform = {
     store,
     bucket: (called) => buckets.open(called),
@@ -82,12 +89,17 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
     requireAccess: (seconds) => requireLasting(clients, seconds),
     ledger: () => ledgers.get('ledger'),
     queue: (group) => queues.get(group),
-    group: async (group) => new HereGroup(group, groupOf(profile, group).max, platform),
+    group: async (group) => openGroup(group, profile, { clients, allowed, platform }),
+    groups: Object.keys(profile.groups).sort(),
     queueModule: (group) => ({
       module: moduleUrl('adapters/aws/sqs-heartbeat'),
       exportName: 'openSqsHeartbeat',
       options: queueOptions(group),
     }),
+    machine: async () => {
+      if (options.role !== 'worker' || !isEc2()) return null;
+      return (await machines.get('machine')).machine;
+    },
     scratch: async (worker) => makeScratch(temporaryRoot(), worker),
     localFile: () => null,
     insight: awsInsight(clients),
@@ -96,11 +108,36 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
     close: async () => {
       await queues.close();
       await ledgers.close();
+      await machines.close();
       await buckets.close();
       await clients.close();
     },
   };
   return platform;
+}
+
+/** A group on Auto Scaling; only workers started by hand where an emulator stands in for the store and none for that. */
+async function openGroup(
+  group: string,
+  profile: AwsProfile,
+  {
+    clients,
+    allowed,
+    platform,
+  }: { readonly clients: AwsClients; readonly allowed: Allowed; readonly platform: Platform },
+): Promise<WorkerGroup> {
+  const { instances, max, slots } = groupOf(profile, group);
+  const here = new HereGroup(group, max, platform);
+  if (isEmulatedWithout(profile, 'autoscaling')) return here;
+  const [{ ScalingGroup }, { processorsOf }] = await Promise.all([
+    import('../adapters/aws/scaling-group.ts'),
+    import('../adapters/aws/instance-types.ts'),
+  ]);
+  const processors = instances.map(processorsOf).filter((count) => count !== null);
+  return new ScalingGroup({
+    ...{ group, name: gridName(profile.stack, group), clients, here, allowed, clock: platform.clock },
+    slots: slots ?? (processors.length === 0 ? null : Math.min(...processors)),
+  });
 }
 
 /**

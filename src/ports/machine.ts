@@ -18,7 +18,7 @@ export interface Machine {
 
   /**
    * Marks it as one that scaling in never takes, or not. Answers false when it is too late: the group ends it already.
-   * Idempotent; asks the service only when it changes.
+   * Idempotent; asks the service only when it changes. Throws `unavailable` also while it is not in service yet.
    */
   protect(on: boolean): Promise<boolean>;
 
@@ -31,8 +31,9 @@ export interface Machine {
   /**
    * Ends this machine through its group. `takePlace`: the group's size goes down by it (law 9); else it is replaced.
    * Answers false when the group may not get smaller (its minimum), or a person holds its size: the worker stays.
+   * `ordered`: a person said so, who may take a place of a size that a person holds.
    */
-  leave(takePlace: boolean): Promise<boolean>;
+  leave(takePlace: boolean, ordered?: boolean): Promise<boolean>;
 }
 
 export interface Notice {

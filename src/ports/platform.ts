@@ -21,10 +21,12 @@ export interface Platform {
   ledger(): Promise<Ledger>;
   queue(group: string): Promise<TaskQueue>;
   group(name: string): Promise<WorkerGroup>;
+  /** Its groups, where the profile says which there are; absent: any that a job names. */
+  readonly groups?: readonly string[];
   /** How a thread of its own opens the same queue, for heartbeats that nothing blocks. */
   queueModule(group: string): QueueModule;
   /** The machine that this worker runs on, where a group started it; absent, or null, elsewhere. */
-  machine?(group: string): Promise<Machine | null>;
+  machine?(): Promise<Machine | null>;
   /** Makes a directory for a worker's attempts, on the store's file system where it has one. */
   scratch(worker: string): Promise<string>;
   /** The file that holds an object's bytes (its first `size`), where the store has files; else null. */

@@ -12,7 +12,10 @@ export interface WorkerGroup {
   /** Sets size, bounds or mode; one request, whatever the difference. What is undefined stays as it is. */
   resize(change: GroupChange): Promise<GroupStatus>;
 
-  /** Asks for at least `size` workers, unless the group is manual or asks for as many already (law 9). */
+  /**
+   * Asks for at least `size` workers, unless the group is manual or asks for as many already (law 9). A temporary size
+   * whose time is over ends with it: whoever asks, if only for 0, brings back the size before.
+   */
   raise(size: number): Promise<GroupStatus>;
 
   /** Tells a worker to finish what it runs and leave, or (`stop`) to give its tasks back now. */
@@ -36,7 +39,11 @@ export interface GroupStatus {
   readonly running: number;
   /** Its workers are started one by one: it has no size that could be set. */
   readonly byHand?: true;
-  /** What the group's service says of its machines; absent where there are none. */
+  /** It is by hand because what would start its machines is not there: `infra up` makes that. */
+  readonly missing?: true;
+  /** Tasks at once on each of its machines, as far as that is known before one is up. */
+  readonly slots?: number;
+  /** What the group's service says of its machines, as of before a change; absent where there are none. */
   readonly machines?: MachineCounts;
   /** When a temporary size (`--for`) ends, milliseconds since the epoch; null if it doesn't. */
   readonly until: number | null;
@@ -61,6 +68,8 @@ export interface MachineSeen {
   readonly protected: boolean;
   /** The launch template's version that it was started from; null if it isn't said. */
   readonly version: string | null;
+  /** When the service began to launch it, milliseconds since the epoch; null where that is long ago, or not said. */
+  readonly launchedAt: number | null;
 }
 
 export interface LaunchTrouble {

@@ -1,3 +1,4 @@
+import { belongsToFallback, hasFallback } from '../jobs/interruptions.ts';
 import { stepTotals } from '../jobs/listing.ts';
 import { readOutput } from '../jobs/output.ts';
 import { parseStored } from '../lib/json.ts';
@@ -55,13 +56,14 @@ const LONGEST_DELAY = 900;
 
 /**
  * Decides whether a delivery is to be run, from the message, the journal and the store, in that order.
- * A job is only ever dropped by a read of its journal that began after the delivery was received.
+ * A job is only ever dropped by a read of its journal that began after the delivery was received. `group` is whose queue
+ * delivered it: the step's own, or its fallback.
  */
 export async function admit(
   store: ObjectStore,
   jobs: JobCache,
   delivery: Delivery,
-  now: number,
+  { group, now }: { readonly group: string; readonly now: number },
 ): Promise<Admitted | Refused> {
   const refuse = (outcome: Outcome, admitted: Refused['admitted'] = null): Refused => ({
     kind: 'refused',
@@ -100,7 +102,11 @@ export async function admit(
   }
   const decided = await decidedAlready(store, view, index, message);
   if (decided !== null) return refuse(decided, base);
-  const { tries, begun } = await triesSoFar(store, view, message, delivery);
+  const again = mayBeSecond(view, delivery);
+  if (again && hasFallback(step) && group !== step.fallback && (await belongsToFallback(store, step, message))) {
+    return refuse({ kind: 'handedOver', to: step.fallback }, base);
+  }
+  const { tries, begun } = again ? await triesSoFar(store, message) : NEVER_TRIED;
   if (begun >= DEADLY) return refuse({ kind: 'failed', failure: KILLS_WORKERS, attempts: tries.length }, base);
   const last = tries.at(-1);
   if (tries.length >= step.attempts && last !== undefined) {
@@ -161,18 +167,24 @@ async function decidedAlready(
 }
 
 /**
- * The failed attempts of this round (law 8). They are listed only when there can be any: the message was delivered
- * before, or the journal says that it may be a second message of its task.
+ * Whether attempts in this round can have left anything: only then is it listed. The message was delivered before, or the
+ * journal says that it may be a second message of its task.
  */
-async function triesSoFar(
-  store: ObjectStore,
-  view: JobView,
-  message: TaskMessage,
-  delivery: Delivery,
-): Promise<{ readonly tries: readonly FailureRecord[]; readonly begun: number }> {
+function mayBeSecond(view: JobView, delivery: Delivery): boolean {
+  return delivery.receiveCount > 1 || view.next > 1;
+}
+
+interface Tries {
+  readonly tries: readonly FailureRecord[];
+  readonly begun: number;
+}
+
+const NEVER_TRIED: Tries = { tries: [], begun: 0 };
+
+/** The failed attempts of this round (law 8). */
+async function triesSoFar(store: ObjectStore, message: TaskMessage): Promise<Tries> {
   const tries: FailureRecord[] = [];
   let begun = 0;
-  if (delivery.receiveCount <= 1 && view.next <= 1) return { tries, begun };
   for await (const { key } of store.list(triesOfRound(message.job, message.step, message.task, message.round))) {
     if (isBegun(key)) {
       begun += 1;

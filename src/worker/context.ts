@@ -38,6 +38,8 @@ export type FaultPoint =
   | 'failed'
   | 'bury'
   | 'release'
+  | 'interruption'
+  | 'handover'
   | PlacePoint;
 
 export interface WorkerLog {

@@ -141,7 +141,8 @@ export class Dispatcher {
 
   async #admit(queue: QueueClient, delivery: Delivery): Promise<void> {
     const { platform, jobs, total } = this.#ctx;
-    const found = await admit(platform.store, jobs, delivery, platform.clock.now()).catch((error: unknown) =>
+    const here = { group: queue.queue.group, now: platform.clock.now() };
+    const found = await admit(platform.store, jobs, delivery, here).catch((error: unknown) =>
       this.#unadmitted(delivery, error),
     );
     if (this.#lostEarly.delete(delivery.receipt)) return;

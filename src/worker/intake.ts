@@ -1,5 +1,6 @@
 import { BatchctlError } from '../errors.ts';
 import type { Deliveries } from '../jobs/deliver/deliveries.ts';
+import { tasksOfFallbacks } from '../jobs/interruptions.ts';
 import type { Onlooker } from '../jobs/onlooker.ts';
 import { Gate } from '../lib/gate.ts';
 import { wait } from '../lib/wait.ts';
@@ -144,7 +145,8 @@ export class Intake {
     const mine = { groups: this.#groups, unfit: this.unfit };
     let upstream: ReturnType<typeof leftFor> = { left: 'nothing' };
     for (const { view, standing } of (await onlooker.round(true)).values()) {
-      const left = leftFor(view, standing, mine, platform.clock.now());
+      const ofFallbacks = await tasksOfFallbacks(platform.store, view, standing);
+      const left = leftFor(view, standing, ofFallbacks, mine, platform.clock.now());
       if (left.left === 'work') return left;
       if (left.left === 'upstream') upstream = left;
     }

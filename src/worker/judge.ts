@@ -6,7 +6,7 @@ import type { CommandEnd } from './executor.ts';
 import type { Outcome } from './outcome.ts';
 
 /** Why an attempt was ended from outside: the abort signal's reason. */
-export type EndReason = 'drain' | 'pause' | 'kill' | 'killFail' | 'cancel' | 'lease';
+export type EndReason = 'drain' | 'spot' | 'pause' | 'kill' | 'killFail' | 'cancel' | 'lease';
 
 const ERROR_LENGTH = 512;
 
@@ -37,6 +37,7 @@ export function endedFromOutside(task: Pick<Admitted, 'number'>, reason: EndReas
       };
     case 'pause':
     case 'drain':
+    case 'spot':
     case 'kill':
       return { kind: 'interrupted', why: reason, delay: 0 };
     default:

@@ -10,7 +10,14 @@ export type Outcome =
   | { readonly kind: 'failed'; readonly failure: Failure; readonly attempts: number }
   /** It failed for good before, in this round. */
   | { readonly kind: 'failedBefore'; readonly record: FailureRecord }
-  | { readonly kind: 'interrupted'; readonly why: 'drain' | 'pause' | 'kill' | 'service'; readonly delay: number }
+  /** `spot`: EC2 took the machine back. Where its step says so, a task that this ends often goes to another group. */
+  | {
+      readonly kind: 'interrupted';
+      readonly why: 'drain' | 'spot' | 'pause' | 'kill' | 'service';
+      readonly delay: number;
+    }
+  /** Spot ended it too often: the group that takes it over gets it, unrun. */
+  | { readonly kind: 'handedOver'; readonly to: string }
   /** A secret that its command needs can't be read; `error` names it and says why, never its value. */
   | { readonly kind: 'secretRefused'; readonly error: string }
   | { readonly kind: 'leaseLost' }

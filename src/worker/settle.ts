@@ -10,6 +10,7 @@ import type { Delivery } from '../ports/task-queue.ts';
 import { type Admitted, OFTEN } from './admit.ts';
 import { type AttemptResult, begunMark } from './attempt.ts';
 import type { WorkerContext } from './context.ts';
+import { handOver, noteInterruption } from './hand-over.ts';
 import type { Outcome } from './outcome.ts';
 import type { QueueClient } from './queue-client.ts';
 
@@ -75,10 +76,18 @@ export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): 
       if (task !== null) await guardFailures(ctx.platform, task.view);
       await queue.bury(delivery, 'failed for good before');
       return;
-    case 'interrupted':
-      await ctx.record(eventOf(ctx, item, 'interrupted', { reason: outcome.why, exitCode: null, error: null }));
+    case 'interrupted': {
+      const fallback = await noteInterruption(ctx, item);
+      const reason = fallback === null ? outcome.why : 'fallback';
+      const error = fallback === null ? null : `spot took its machine too often: group ${fallback} takes it over`;
+      await ctx.record(eventOf(ctx, item, 'interrupted', { reason, exitCode: null, error }));
+      if (fallback !== null && task !== null) return handOver(ctx, item, task, fallback, send);
       await queue.release(delivery.receipt, outcome.delay);
       ctx.passed('release');
+      return;
+    }
+    case 'handedOver':
+      if (task !== null) await handOver(ctx, item, task, outcome.to, send);
       return;
     case 'secretRefused':
       // Nothing was begun, and no attempt is spent: what one can't read, most likely none can.

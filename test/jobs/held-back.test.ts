@@ -59,7 +59,8 @@ describe('what canaries hold back', () => {
       ...{ receipt: 'r', receiveCount: 1, sentAt: 0 },
       body: encodeMessage({ job, step: 'price', task: 5, round: 0 }),
     };
-    const admitted = await admit(place.platform.store, new JobCache(place.platform.store, 1), delivery as never, 0);
+    const { store } = place.platform;
+    const admitted = await admit(store, new JobCache(store, 1), delivery as never, { group: 'default', now: 0 });
     expect(admitted).to.deep.include({ kind: 'refused', outcome: { kind: 'dropped', why: 'stale' } });
     await failForGood(job, 1);
     const found = await look(place.platform, view);

@@ -120,7 +120,7 @@ describe('verdicts', function () {
       platform.store,
       jobs,
       delivered(encodeMessage({ job, step: 'price', task: 3, round: 1 })),
-      Date.now(),
+      { group: 'default', now: Date.now() },
     );
     expect(found.kind === 'refused' ? found.outcome : found.kind).to.equal('admitted');
   });
@@ -137,7 +137,7 @@ describe('verdicts', function () {
       platform.store,
       jobs,
       delivered(encodeMessage({ job, step: 'price', task: 3, round: 0 })),
-      Date.now(),
+      { group: 'default', now: Date.now() },
     );
     expect(found.kind === 'refused' ? found.outcome : found.kind).to.equal('admitted');
   });

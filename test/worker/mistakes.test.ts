@@ -102,7 +102,7 @@ describe('worker', function () {
       platform.store,
       new JobCache(platform.store, 5_000),
       delivered(encodeMessage({ job, step: 'price', task: 0, round: 0 })),
-      Date.now(),
+      { group: 'default', now: Date.now() },
     );
     if (found.kind !== 'admitted') throw new Error('not admitted');
     const end = new AbortController();

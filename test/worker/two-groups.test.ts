@@ -75,6 +75,7 @@ describe('a worker of two groups', () => {
     let polls = 0;
     let looked = false;
     const client = async (group: string) => ({
+      queue: { group },
       receive: async ({ signal }: { signal: AbortSignal }) => {
         if (group === 'b' && polls++ === 0) {
           await until('a is admitting', () => dispatcher.busy);

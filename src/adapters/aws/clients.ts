@@ -2,6 +2,7 @@ import type { Agent } from 'node:http';
 import type { AutoScalingClient } from '@aws-sdk/client-auto-scaling';
 import type { EC2Client } from '@aws-sdk/client-ec2';
 import type { IAMClient } from '@aws-sdk/client-iam';
+import type { KMSClient } from '@aws-sdk/client-kms';
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { SQSClient } from '@aws-sdk/client-sqs';
@@ -24,7 +25,7 @@ export interface AwsClientsOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
-type Service = 's3' | 'sqs' | 'ec2' | 'autoscaling' | 'iam' | 'ssm' | 'sts' | 'simpledb' | 'secretsmanager';
+type Service = 's3' | 'sqs' | 'ec2' | 'autoscaling' | 'iam' | 'ssm' | 'sts' | 'simpledb' | 'secretsmanager' | 'kms';
 
 /**
  * What a client is for. Each has sockets and attempts of its own, so that no upload ever delays a heartbeat:
@@ -137,6 +138,13 @@ export class AwsClients {
     return this.#client('iam', async () => {
       const { IAMClient } = await import('@aws-sdk/client-iam');
       return new IAMClient(this.#config('iam', 'control'));
+    });
+  }
+
+  kms(): Promise<KMSClient> {
+    return this.#client('kms', async () => {
+      const { KMSClient } = await import('@aws-sdk/client-kms');
+      return new KMSClient(this.#config('kms', 'control'));
     });
   }
 

@@ -8,7 +8,7 @@ import type { GroupStatus, LaunchTrouble, MachineSeen, WorkerGroup } from '../..
 const ALIVE_LEASES = 2;
 
 /**
- * A group whose workers are started one by one, by `worker --here` or by whatever starts machines: they are counted
+ * A group whose workers are started one by one, by `worker --here`: they are counted
  * and ordered, and nothing here starts or ends one.
  */
 export class HereGroup implements WorkerGroup {
@@ -38,11 +38,9 @@ export class HereGroup implements WorkerGroup {
 
   /** Throws `refused`: nobody would meet the size. */
   async resize(): Promise<GroupStatus> {
-    throw new BatchctlError(
-      'refused',
-      `this version can't change the size of group ${this.group}: it has no Auto Scaling group yet`,
-      { hint: `start workers with batchctl worker --here --group ${this.group}` },
-    );
+    throw new BatchctlError('refused', `group ${this.group} has no Auto Scaling group, so it has no size`, {
+      hint: `batchctl infra up makes it; batchctl worker --here --group ${this.group} works for it from any machine`,
+    });
   }
 
   /** Of no effect, as in every group that is manual. */

@@ -2,10 +2,10 @@ import { availableParallelism } from 'node:os';
 import { BatchctlError } from '../../errors.ts';
 import { type Clock, systemClock } from '../../lib/clock.ts';
 import { parseStored } from '../../lib/json.ts';
+import { changeSize, type GroupSize, sizeAt } from '../../model/group-size.ts';
 import { groupKey, orderKey, ordersPrefix } from '../../model/keys.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { GroupChange, GroupStatus, LaunchTrouble, MachineSeen, WorkerGroup } from '../../ports/worker-group.ts';
-import { changeSize, type GroupSize, sizeAt } from './group-size.ts';
 
 export interface ProcessGroupOptions {
   readonly group: string;

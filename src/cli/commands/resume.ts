@@ -9,13 +9,16 @@ import type { Context } from '../context.ts';
 import { formatMany } from '../format.ts';
 import { JOB_TEXT, jobMeant, STATE_SCHEMA } from '../job-argument.ts';
 import { openMend } from '../open-mend.ts';
+import { raiseWork } from '../raise-work.ts';
 import { answer } from '../render.ts';
-import { hintWork } from '../work-hint.ts';
 
 export function resumeCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     arguments: { '<job>': JOB_TEXT },
-    options: { '--with <jobfile>': 'the mended job file: for every task that is not decided yet' },
+    options: {
+      '--with <jobfile>': 'the mended job file: for every task that is not decided yet',
+      '--no-scale': 'leave the size of groups as it is',
+    },
     writes: true,
     output: {
       type: 'object',
@@ -48,10 +51,11 @@ export interface ResumeOptions {
   readonly ctx: Context;
   readonly job: string;
   readonly with: string | undefined;
+  readonly scale: boolean;
 }
 
 /** Resumes a job. Throws `notFound`, `refused`, `jobFile`. */
-export async function resume({ ctx, job, with: file }: ResumeOptions): Promise<void> {
+export async function resume({ ctx, job, with: file, scale }: ResumeOptions): Promise<void> {
   const mend = await openMend(ctx, file);
   await ctx.announce();
   const platform = await ctx.platform();
@@ -72,7 +76,7 @@ export async function resume({ ctx, job, with: file }: ResumeOptions): Promise<v
     json: { job: id, state, changed, changes, sent },
     text: () => textOf(ctx, `${how}: ${formatMany(sent, 'task')} sent`, changes),
   });
-  if (sent > 0) await hintWork(ctx, view);
+  if (sent > 0) await raiseWork(ctx, view, { scale, fresh: true });
 }
 
 async function textOf(ctx: Context, line: string, changes: readonly Change[]): Promise<string> {

@@ -2,8 +2,10 @@ import { BatchctlError } from '../../errors.ts';
 import { type Retried, retry as retryJob } from '../../jobs/retry.ts';
 import { parseTaskName } from '../../jobs/task-name.ts';
 import { parseDuration } from '../../lib/units.ts';
-import type { Overrides } from '../../model/journal.ts';
+import type { Overrides, TaskSets } from '../../model/journal.ts';
 import { changedParams } from '../../model/overrides.ts';
+import { countIn } from '../../model/ranges.ts';
+import { stepRanges } from '../../model/step-ranges.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import { CHANGES_SCHEMA, changesText } from '../change-lines.ts';
 import { type CommandDefinition, defineCommand, parsed, repeated, wholeNumber } from '../command.ts';
@@ -11,10 +13,10 @@ import type { Context } from '../context.ts';
 import { formatMany } from '../format.ts';
 import { JOB_TEXT, jobMeant, STATE_SCHEMA } from '../job-argument.ts';
 import { openMend } from '../open-mend.ts';
+import { raiseWork } from '../raise-work.ts';
 import { answer } from '../render.ts';
 import { pairs } from '../submission-flags.ts';
 import { SETS_SCHEMA, setsText } from '../task-sets.ts';
-import { hintWork } from '../work-hint.ts';
 
 const count = { type: 'integer', minimum: 0 };
 
@@ -28,6 +30,7 @@ export function retryCommand(ctx: Context): CommandDefinition {
       '--with <jobfile>': 'the mended job file: its commands, files, parameters and limits for these tasks',
       '--timeout <duration>': parsed('a longer (or shorter) limit for each attempt', parseDuration),
       '--set <name=value>': repeated("another value of one of the job's parameters"),
+      '--no-scale': 'leave the size of groups as it is',
     },
     writes: true,
     output: {
@@ -75,6 +78,7 @@ export interface RetryOptions {
   readonly with: string | undefined;
   readonly timeout: number | undefined;
   readonly set: readonly string[] | undefined;
+  readonly scale: boolean;
 }
 
 /** Retries what failed for good. Throws `notFound`, `refused`, `usage`, `jobFile`. */
@@ -108,7 +112,13 @@ export async function retry({ ctx, job, task, cause, canary, ...more }: RetryOpt
   if (Object.keys(leftOut).length > 0) ctx.warn(`too late for ${setsText(leftOut)}: a gather opened without`);
   if (round === null) return;
   if (view.paused !== null) ctx.notice(`it is paused: batchctl resume ${view.record.job} sends them`);
-  else await hintWork(ctx, view);
+  else await raiseWork(ctx, view, { scale: more.scale, fresh: true, again: countsOf(view, canaries ?? tasks) });
+}
+
+/** How many tasks of each step. */
+function countsOf(view: JobView, sets: TaskSets): ReadonlyMap<number, number> {
+  const all = Number.MAX_SAFE_INTEGER;
+  return new Map([...stepRanges(view.record, sets)].map(([step, ranges]) => [step, countIn(ranges, all)]));
 }
 
 function flagsOf(

@@ -20,6 +20,7 @@ export function runCommand(ctx: Context): CommandDefinition {
       ...SUBMISSION_FLAGS,
       '--slots <n>': parsed('how many tasks at a time (default: the processors)', wholeNumber(1)),
       '--here': "on an AWS profile, work on it from this machine too; else the groups' own workers do",
+      '--no-scale': 'leave the size of groups as it is',
       '-o, --output <where>':
         'fetch the outputs: DIR/ or s3://BUCKET/PREFIX/ a file a task; FILE, - or s3://BUCKET/KEY joined in task order',
       '--header <header>': choice('joined outputs: keep only the first header line', ['once']),
@@ -63,6 +64,7 @@ export interface RunOptions extends SubmissionInput {
   readonly rest: readonly string[] | null;
   readonly slots: number | undefined;
   readonly here: boolean;
+  readonly scale: boolean;
   readonly output: string | undefined;
   readonly header: 'once' | undefined;
   readonly timeout: number | undefined;
@@ -82,6 +84,7 @@ export async function run(options: RunOptions): Promise<number> {
   const work = {
     slots: options.slots ?? null,
     here: options.here,
+    scale: options.scale,
     output: options.output ?? null,
     header: options.header ?? null,
     timeout: options.timeout ?? null,

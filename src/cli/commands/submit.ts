@@ -1,11 +1,13 @@
+import { isClosed } from '../../model/job.ts';
+import { stateOf } from '../../model/view.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { openJobFile } from '../open-job-file.ts';
+import { raiseWork } from '../raise-work.ts';
 import { answer, print } from '../render.ts';
 import { requireSaidProfile } from '../said-profile.ts';
 import { SUBMISSION_FLAGS, type SubmissionInput } from '../submission-flags.ts';
 import { submitWithProgress } from '../submit-with-progress.ts';
-import { hintWork } from '../work-hint.ts';
 
 export function submitCommand(ctx: Context): CommandDefinition {
   return defineCommand({
@@ -23,7 +25,7 @@ export function submitCommand(ctx: Context): CommandDefinition {
     },
     help: {
       about:
-        'Cuts the input into parts and sends a task for each. The same --run-key again is the same job, and sends nothing. With --quiet it prints the id alone.',
+        'Cuts the input into parts and sends a task for each, and raises the groups that run them (those in auto; once). The same --run-key again is the same job, and sends nothing. With --quiet it prints the id alone.',
       examples: ['batchctl submit job.yaml', 'batchctl submit job.yaml --run-key month-end-2026-11 --input claims.csv'],
       exitCodes: [
         [0, 'submitted, or there already'],
@@ -31,7 +33,7 @@ export function submitCommand(ctx: Context): CommandDefinition {
         [4, 'an input matches nothing'],
         [7, 'refused: other content under the key'],
       ],
-      related: ['run', 'plan', 'status', 'watch', 'worker'],
+      related: ['run', 'plan', 'status', 'watch', 'scale', 'worker'],
     },
     run: (input) => submit({ ctx, ...input }),
   });
@@ -41,9 +43,10 @@ export interface SubmitCommandOptions extends SubmissionInput {
   readonly ctx: Context;
   readonly jobfile: string;
   readonly watch: boolean;
+  readonly scale: boolean;
 }
 
-/** Submits a job, and says which command works on it. */
+/** Submits a job, and raises its groups, or says which command works on it. */
 export async function submit({ ctx, jobfile, ...input }: SubmitCommandOptions): Promise<number | undefined> {
   await requireSaidProfile(ctx);
   const spec = await openJobFile(ctx, jobfile);
@@ -56,11 +59,12 @@ export async function submit({ ctx, jobfile, ...input }: SubmitCommandOptions): 
   const { view, created } = await submitWithProgress(ctx, spec, jobfile, input);
   const { job, runKey } = view.record;
   if (input.watch) {
+    if (created) await raiseWork(ctx, view, { scale: input.scale, fresh: true });
     const { watch } = await import('./watch.ts');
-    return watch({ ctx, job });
+    return watch({ ctx, job, scale: input.scale });
   }
   if (ctx.flags.quiet && !ctx.flags.json) await print(ctx, `${job}\n`);
   else await answer(ctx, { json: { job, runKey, created }, text: `${job}${created ? '' : ' (was there already)'}` });
-  await hintWork(ctx, view);
+  if (!isClosed(stateOf(view))) await raiseWork(ctx, view, { scale: input.scale, fresh: created });
   return undefined;
 }

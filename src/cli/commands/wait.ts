@@ -18,6 +18,7 @@ export function waitCommand(ctx: Context): CommandDefinition {
     options: {
       '--timeout <duration>': parsed('wait no longer', parseDuration),
       '--until-late': 'return 6 once the projection has passed --finish-by for a while, or the time itself has',
+      '--no-scale': 'leave the size of groups as it is; else they are raised as the work needs',
     },
     writes: false,
     output: STATUS_OUTPUT,
@@ -49,10 +50,11 @@ export interface WaitOptions {
   readonly job: string;
   readonly timeout: number | undefined;
   readonly untilLate: boolean;
+  readonly scale: boolean;
 }
 
 /** Waits for a job's end; prints nothing but, with `--json`, its status. Throws `notFound`, `notFinished`, `interrupted`. */
-export async function waitFor({ ctx, job, timeout, untilLate }: WaitOptions): Promise<number> {
+export async function waitFor({ ctx, job, timeout, untilLate, scale }: WaitOptions): Promise<number> {
   const platform = await ctx.platform();
   const view = await findJob(platform, job);
   const id = view.record.job;
@@ -69,6 +71,7 @@ export async function waitFor({ ctx, job, timeout, untilLate }: WaitOptions): Pr
       signal: AbortSignal.any([ctx.signal, late.signal]),
       timeout: timeout ?? null,
       watching: untilLate,
+      scale,
       onAway: ({ message }) => ctx.warn(`${message}; asking again`),
       onStatus: (seen) => {
         if (lateness.isLate(seen, ctx.clock.now())) late.abort();

@@ -8,6 +8,7 @@ import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { deliverJob } from '../deliver-job.ts';
 import { following, jobExit, refuseUnended } from '../job-exit.ts';
+import { tellRaised } from '../raise-work.ts';
 import { answer } from '../render.ts';
 import { liveView } from '../render-live.ts';
 import { STATUS_OUTPUT } from '../status-schema.ts';
@@ -16,6 +17,7 @@ import { liveOf, statusText } from '../status-text.ts';
 export function watchCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     arguments: { '[job]': 'id, prefix, key:RUN-KEY, name:NAME or last; the latest unless given' },
+    options: { '--no-scale': 'leave the size of groups as it is; else they are raised as the work needs' },
     writes: false,
     output: STATUS_OUTPUT,
     help: {
@@ -40,24 +42,27 @@ export function watchCommand(ctx: Context): CommandDefinition {
 export interface WatchOptions {
   readonly ctx: Context;
   readonly job: string | undefined;
+  readonly scale: boolean;
 }
 
 /** Shows a job until it ends, and exits as it did. Throws `notFound`, `interrupted`. */
-export async function watch({ ctx, job }: WatchOptions): Promise<number> {
+export async function watch({ ctx, job, scale }: WatchOptions): Promise<number> {
   const platform = await ctx.platform();
   const view = await findJob(platform, job);
   const id = view.record.job;
   ctx.notice(`watching ${id}`);
-  return await following(id, `batchctl watch ${id}`, () => watchTo(ctx, platform, view));
+  return await following(id, `batchctl watch ${id}`, () => watchTo(ctx, platform, view, scale));
 }
 
-async function watchTo(ctx: Context, platform: Platform, view: JobView): Promise<number> {
+async function watchTo(ctx: Context, platform: Platform, view: JobView, scale: boolean): Promise<number> {
   const live = liveView(ctx);
   try {
     const followed = await follow(platform, view, {
       signal: ctx.signal,
       timeout: null,
       watching: true,
+      scale,
+      onRaised: (raised) => tellRaised(ctx, raised),
       onStatus: (status) => live.show(liveOf(status)),
       onAway: ({ message }) => ctx.warn(`${message}; asking again`),
     });

@@ -1,9 +1,11 @@
+import { groupsOf } from '../../model/job.ts';
 import { GROUPS, groupOf, OPEN, openOf } from '../../model/keys.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { readJob } from '../journal.ts';
 
-/** Groups that there are, by name: those with a size, those that open jobs name, and `default`. */
-export async function knownGroups({ store }: Platform): Promise<readonly string[]> {
+/** Groups that there are, by name: the profile's; else those with a size, those that open jobs name, and `default`. */
+export async function knownGroups({ store, groups: own }: Platform): Promise<readonly string[]> {
+  if (own !== undefined) return own;
   const groups = new Set(['default']);
   for await (const { key } of store.list(GROUPS)) {
     const group = groupOf(key);
@@ -15,7 +17,7 @@ export async function knownGroups({ store }: Platform): Promise<readonly string[
     if (mark !== null) jobs.add(mark.job);
   }
   for (const job of jobs) {
-    for (const { group } of (await readJob(store, job))?.spec.steps ?? []) groups.add(group);
+    for (const group of groupsOf((await readJob(store, job))?.spec ?? { steps: [] })) groups.add(group);
   }
   return [...groups].sort();
 }

@@ -26,7 +26,7 @@ export function rehearsedSpec(
     const { env, secrets } = settingsOf(step.group);
     const others = Object.entries(secrets).filter(([name]) => !Object.hasOwn(step.env, name));
     return {
-      ...{ ...step, group },
+      ...{ ...step, group, interruptions: null, fallback: null },
       env: { ...env, ...step.env },
       secrets: { ...Object.fromEntries(others), ...step.secrets },
     };

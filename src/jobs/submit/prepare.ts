@@ -177,10 +177,7 @@ export function digestOf(spec: JobSpec, code: string | null, inputs: readonly Fo
 
 /** What a job file may say and this version does not do: refused, so that nothing is quietly left out. */
 function refuseUnbuilt(spec: JobSpec): void {
-  const unbuilt = [
-    ...(spec.notify.length === 0 ? [] : ['notify']),
-    ...spec.steps.filter(({ fallback }) => fallback !== null).map(({ name }) => `fallback (step ${name})`),
-  ];
+  const unbuilt = spec.notify.length === 0 ? [] : ['notify'];
   if (unbuilt.length === 0) return;
   throw new BatchctlError('jobFile', `this version of batchctl does not do ${unbuilt.join(', ')} yet`, {
     hint: 'take it out of the job file',

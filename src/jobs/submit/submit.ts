@@ -3,7 +3,7 @@ import { BatchctlError, isKind } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
 import { VERSION } from '../../lib/version.ts';
 import { standingOf } from '../../model/decide.ts';
-import type { JobRecord } from '../../model/job.ts';
+import { groupsOf, type JobRecord } from '../../model/job.ts';
 import { codeKey, jobKey, openMark, runKeyClaim } from '../../model/keys.ts';
 import type { Rehearsal } from '../../model/rehearsal.ts';
 import { emptyView, type JobView, stateOf } from '../../model/view.ts';
@@ -84,7 +84,7 @@ export async function submit(platform: Platform, prepared: Prepared, options: Su
 
 /** A step whose group has no queue would never run: that is told before anything is written. */
 async function requireQueues(platform: Platform, { spec }: Prepared): Promise<void> {
-  await Promise.all([...new Set(spec.steps.map(({ group }) => group))].map((group) => platform.queue(group)));
+  await Promise.all(groupsOf(spec).map((group) => platform.queue(group)));
 }
 
 /** Steps 1 to 3: everything the job needs is in the store, and nobody runs it yet. */

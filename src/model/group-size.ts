@@ -1,7 +1,7 @@
-import { BatchctlError } from '../../errors.ts';
-import type { GroupChange } from '../../ports/worker-group.ts';
+import { BatchctlError } from '../errors.ts';
+import type { GroupChange } from '../ports/worker-group.ts';
 
-/** What is wanted of a local group, as stored. */
+/** What is wanted of a group, as its adapter stores it. */
 export interface GroupSize {
   readonly desired: number;
   readonly min: number;

@@ -1,0 +1,122 @@
+import { Agent, request } from 'node:http';
+import { BatchctlError } from '../../errors.ts';
+import { jitter, wait } from '../../lib/wait.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Seconds that a token holds: the most there is (EC2: instancedata-data-retrieval). */
+const TOKEN_SECONDS = 21_600;
+/** Milliseconds: the service is on the machine's own host, yet one that is loaded may take a second. */
+const ANSWER_MS = 2_000;
+const TRIES = 3;
+const AGAIN_MS = 200;
+const IPV4 = 'http://169.254.169.254';
+/** Nitro instances only (EC2: instancedata-data-retrieval). */
+const IPV6 = 'http://[fd00:ec2::254]';
+
+/**
+ * The metadata service's address, as the SDK reads it: AWS_EC2_METADATA_SERVICE_ENDPOINT, or by the mode. Null where
+ * AWS_EC2_METADATA_DISABLED says that there is none. Throws `config`.
+ */
+export function imdsEndpoint(env: Environment = process.env): string | null {
+  if (env.AWS_EC2_METADATA_DISABLED?.toLowerCase() === 'true') return null;
+  const named = env.AWS_EC2_METADATA_SERVICE_ENDPOINT ?? '';
+  if (named !== '') {
+    if (/^https?:\/\//.test(named) && URL.canParse(named)) return named.replace(/\/+$/, '');
+    throw new BatchctlError('config', `AWS_EC2_METADATA_SERVICE_ENDPOINT: expected a URL, found ${named}`, {
+      hint: `unset it, or set it like ${IPV4}`,
+    });
+  }
+  const mode = env.AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE ?? '';
+  if (mode === '' || mode === 'IPv4') return IPV4;
+  if (mode === 'IPv6') return IPV6;
+  throw new BatchctlError('config', `AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE: expected IPv4 or IPv6, found ${mode}`);
+}
+
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
+/** The instance metadata service, version 2: each question carries a token, which is asked for anew when it is refused. */
+export class Imds {
+  readonly #endpoint: string;
+  readonly #tries: number;
+  /** Its own, so that no proxy of the environment is ever between. */
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 4 });
+  #token: Promise<string> | null = null;
+
+  constructor(endpoint: string, { tries = TRIES }: { readonly tries?: number } = {}) {
+    this.#endpoint = endpoint;
+    this.#tries = tries;
+  }
+
+  /** What stands at `/latest/<path>`; null where there is nothing (404). Throws `unavailable` after three tries. */
+  async get(path: string): Promise<string | null> {
+    let trouble: unknown;
+    for (let tried = 0; tried < this.#tries; tried += 1) {
+      if (tried > 0) await wait(jitter(AGAIN_MS * 2 ** tried));
+      this.#token ??= this.#newToken();
+      const token = this.#token;
+      try {
+        const { status, text } = await this.#send('GET', path, { 'x-aws-ec2-metadata-token': await token });
+        if (status === 200) return text;
+        if (status === 404) return null;
+        if (status === 401) this.#forget(token);
+        trouble = new Error(`HTTP ${status}`);
+      } catch (error) {
+        if (
+          await token.then(
+            () => false,
+            () => true,
+          )
+        )
+          this.#forget(token);
+        trouble = error;
+      }
+    }
+    const why = trouble instanceof Error ? trouble.message : String(trouble);
+    throw new BatchctlError('unavailable', `the instance's metadata service did not tell ${path}: ${why}`, {
+      hint: 'the launch template must leave HttpEndpoint enabled; in a container it needs HttpPutResponseHopLimit 2',
+      cause: trouble,
+    });
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  /** Unless another question got a new one meanwhile. */
+  #forget(token: Promise<string>): void {
+    if (this.#token === token) this.#token = null;
+  }
+
+  async #newToken(): Promise<string> {
+    const { status, text } = await this.#send('PUT', 'api/token', {
+      'x-aws-ec2-metadata-token-ttl-seconds': String(TOKEN_SECONDS),
+    });
+    if (status !== 200) throw new Error(`no token: HTTP ${status}`);
+    return text;
+  }
+
+  #send(method: 'GET' | 'PUT', path: string, headers: Readonly<Record<string, string>>): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const signal = AbortSignal.timeout(ANSWER_MS);
+      const asked = request(
+        `${this.#endpoint}/latest/${path}`,
+        { method, headers, agent: this.#agent, signal },
+        (answer) => {
+          let text = '';
+          answer.setEncoding('utf8');
+          answer.on('data', (chunk: string) => {
+            text += chunk;
+          });
+          answer.on('error', reject);
+          answer.on('end', () => resolve({ status: answer.statusCode ?? 0, text }));
+        },
+      );
+      asked.on('error', (error) => reject(signal.aborted ? new Error(`no answer in ${ANSWER_MS} ms`) : error));
+      asked.end();
+    });
+  }
+}

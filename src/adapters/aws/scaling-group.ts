@@ -1,0 +1,118 @@
+import { BatchctlError } from '../../errors.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { changeSize, type GroupSize, sizeAt } from '../../model/group-size.ts';
+import type { GroupChange, GroupStatus, LaunchTrouble, MachineSeen, WorkerGroup } from '../../ports/worker-group.ts';
+import type { AwsClients } from './clients.ts';
+import type { HereGroup } from './here-group.ts';
+import { ScalingRequests } from './scaling-requests.ts';
+import { changedTags, countsOf, machineOf, sizeOf } from './scaling-state.ts';
+import { launchTimes, troublesOf } from './scaling-troubles.ts';
+
+export interface ScalingGroupOptions {
+  readonly group: string;
+  /** The Auto Scaling group's. */
+  readonly name: string;
+  readonly clients: AwsClients;
+  /** Counts and orders its workers; and is all that there is of the group until it is made. */
+  readonly here: HereGroup;
+  /** Tasks at once on an instance; null where neither the profile nor the types tell. */
+  readonly slots: number | null;
+  readonly clock: Clock;
+  /** Resolves when something may be written (the account is the profile's). */
+  readonly allowed: () => Promise<void>;
+}
+
+/**
+ * A group of EC2 instances that Auto Scaling starts and ends. What is wanted of it is all with the service: its size and
+ * bounds, and in its tags its mode and when a temporary size ends. Instances are protected while they work, so a smaller
+ * size ends none that does.
+ */
+export class ScalingGroup implements WorkerGroup {
+  readonly group: string;
+  readonly #options: ScalingGroupOptions;
+  readonly #requests: ScalingRequests;
+
+  constructor(options: ScalingGroupOptions) {
+    this.group = options.group;
+    this.#options = options;
+    this.#requests = new ScalingRequests(options.clients, options.name);
+  }
+
+  async describe(): Promise<GroupStatus> {
+    return (await this.#look()).status;
+  }
+
+  /**
+   * Throws `usage` for a size outside the bounds, bounds that cross, or slots, which a running instance can't change;
+   * `refused` where the group isn't made yet.
+   */
+  async resize(change: GroupChange): Promise<GroupStatus> {
+    if (change.slots !== undefined) {
+      throw new BatchctlError('usage', `an instance of group ${this.group} has as many slots as the profile says`, {
+        hint: `set groups.${this.group}.slots, then batchctl infra up, then batchctl infra release --roll`,
+      });
+    }
+    const { size, status } = await this.#look();
+    if (size === null) return await this.#options.here.resize();
+    const wanted = changeSize(this.group, sizeAt(size, this.#options.clock.now()), change);
+    await this.#change(size, wanted);
+    return withSize(status, wanted);
+  }
+
+  async raise(least: number): Promise<GroupStatus> {
+    const { size, status } = await this.#look();
+    if (size === null) return status;
+    const now = sizeAt(size, this.#options.clock.now());
+    const desired = now.mode === 'manual' ? now.desired : Math.max(now.desired, Math.min(least, now.max));
+    const wanted = { ...now, desired };
+    await this.#change(size, wanted);
+    return withSize(status, wanted);
+  }
+
+  order(worker: string, order: 'drain' | 'stop'): Promise<void> {
+    return this.#options.here.order(worker, order);
+  }
+
+  async machines(): Promise<readonly MachineSeen[]> {
+    const found = await this.#requests.read();
+    const instances = found?.Instances ?? [];
+    const times = instances.length === 0 ? new Map<string, number>() : launchTimes(await this.#requests.activities());
+    return instances.map((instance) => machineOf(instance, times));
+  }
+
+  async launchTroubles(): Promise<readonly LaunchTrouble[]> {
+    return (await this.#requests.read()) === null ? [] : troublesOf(await this.#requests.activities());
+  }
+
+  /** Its size as the service has it, null where there is no group. */
+  async #look(): Promise<{ readonly size: GroupSize | null; readonly status: GroupStatus }> {
+    const { here, slots } = this.#options;
+    const [found, byHand] = await Promise.all([this.#requests.read(), here.describe()]);
+    const known = slots === null ? {} : { slots };
+    if (found === null) return { size: null, status: { ...byHand, ...known, missing: true } };
+    const size = sizeOf(found);
+    const { running } = byHand;
+    const status = { group: this.group, ...sizes(size), running, machines: countsOf(found), ...known };
+    return { size, status };
+  }
+
+  /**
+   * One request for the size, whatever the difference, and one for tags that differ. A temporary size is written down
+   * before it is set, and struck off after the size before is back: killed between, the next one sees what is left to do.
+   */
+  async #change(from: GroupSize, to: GroupSize): Promise<void> {
+    const tags = changedTags(this.#options.name, from, to);
+    const resized = from.min !== to.min || from.max !== to.max || from.desired !== to.desired;
+    if (tags.length === 0 && !resized) return;
+    await this.#options.allowed();
+    const tagsFirst = to.until !== null || from.mode !== to.mode;
+    if (tagsFirst && tags.length > 0) await this.#requests.setTags(tags);
+    if (from.min !== to.min || from.max !== to.max) await this.#requests.setBounds(to);
+    else if (resized) await this.#requests.setSize(to.desired);
+    if (!tagsFirst && tags.length > 0) await this.#requests.setTags(tags);
+  }
+}
+
+const sizes = ({ desired, min, max, mode, until }: GroupSize) => ({ desired, min, max, mode, until });
+
+const withSize = (status: GroupStatus, size: GroupSize): GroupStatus => ({ ...status, ...sizes(size) });

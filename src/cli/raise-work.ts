@@ -1,0 +1,49 @@
+import { type GroupRaise, type RaiseOptions, raiseGroups } from '../jobs/raise.ts';
+import { PACE, UNKNOWN_SECONDS } from '../model/capacity.ts';
+import type { JobView } from '../model/view.ts';
+import { isRehearsal } from '../model/rehearsal.ts';
+import type { Context } from './context.ts';
+import { formatMany } from './format.ts';
+import { hintWork } from './work-hint.ts';
+
+/** Raises the groups of a job whose tasks were sent, once, and says what came of it. Where nothing works by itself: who does. */
+export async function raiseWork(
+  ctx: Context,
+  view: JobView,
+  { scale, ...options }: RaiseOptions & { readonly scale: boolean },
+): Promise<void> {
+  const platform = await ctx.platform();
+  const raised = scale ? await raiseGroups(platform, [view], options) : [];
+  tellRaised(ctx, raised);
+  // On local a group is manual, and at 0, until somebody says otherwise.
+  const local = platform.remote !== true && !raised.some(({ outcome }) => outcome === 'raised');
+  if (local || raised.some((each) => isByHand(each) && !each.status.missing)) await hintWork(ctx, view);
+}
+
+/** What became of raising groups: news on stderr. Nothing for a group that has what it needs. */
+export function tellRaised(ctx: Context, raised: readonly GroupRaise[]): void {
+  for (const each of raised) {
+    const flag = each.group === 'default' ? '' : ` --group ${each.group}`;
+    if (each.outcome === 'raised') ctx.notice(raisedText(each));
+    else if (each.outcome === 'failed') {
+      const { message, hint } = each.error;
+      ctx.warn(`group ${each.group} was not raised: ${message}${hint === undefined ? '' : `; ${hint}`}`);
+    } else if (isByHand(each) && each.status.missing) {
+      ctx.warn(
+        `group ${each.group} has no Auto Scaling group: nothing works on it; batchctl infra up makes it, or batchctl worker --here${flag} --until-empty`,
+      );
+    } else if (each.outcome === 'manual' && each.status.machines !== undefined && each.status.desired === 0) {
+      ctx.notice(`group ${each.group} is manual, at 0: batchctl scale 1${flag} starts one, --auto lets work raise it`);
+    }
+  }
+}
+
+const isByHand = (each: GroupRaise): each is Extract<GroupRaise, { readonly outcome: 'byHand' | 'enough' | 'manual' }> =>
+  each.outcome === 'byHand';
+
+function raisedText({ group, before, status, need }: Extract<GroupRaise, { readonly outcome: 'raised' }>): string {
+  const capped = need.unbounded > status.max ? `, its maximum; the work would take ${need.unbounded}` : '';
+  const assumed = need.assumed ? `, taking ${UNKNOWN_SECONDS}s a task: no run tells yet` : '';
+  const aim = `to be done within ${span(PACE.target)}`;
+  return `group ${group}: asked for ${formatMany(status.desired, 'instance')} (${before} before)${capped}, ${aim}${assumed}`;
+}

@@ -1,0 +1,49 @@
+import type { AwsClients } from '../adapters/aws/clients.ts';
+import { translateAwsError } from '../adapters/aws/errors.ts';
+import type { AwsProfile } from '../config.ts';
+import { partitionOf } from '../lib/stack-names.ts';
+
+export interface GridPlace {
+  readonly profile: AwsProfile;
+  readonly clients: AwsClients;
+}
+
+/** Asks EC2, Auto Scaling or IAM; what it throws is ours. `resource` is the end of an ARN: `security-group/*`. */
+export async function asked<T>(
+  { profile, clients }: GridPlace,
+  { what, action, resource }: { readonly what: string; readonly action: string; readonly resource: string },
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const service = action.slice(0, action.indexOf(':'));
+    const { region, account } = profile;
+    const arn = `arn:${partitionOf(region)}:${service}:${region}:${account ?? '*'}:${resource}`;
+    throw translateAwsError(error, { what, action, resource: arn, profile: clients.profile });
+  }
+}
+
+/** Null where there is no such thing, which EC2 says by an error of one of these names. */
+export async function ifKnown<T>(answer: Promise<T>, ...names: readonly string[]): Promise<T | null> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof Error && names.includes(error.name)) return null;
+    throw error;
+  }
+}
+
+/** A thing looked for once: what is asked again gets the same answer, unless that was an error. */
+export function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let known: Promise<T> | null = null;
+  return () => {
+    if (known !== null) return known;
+    const asking = work();
+    known = asking;
+    asking.catch(() => {
+      known = null;
+    });
+    return asking;
+  };
+}

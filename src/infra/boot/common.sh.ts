@@ -1,0 +1,194 @@
+/**
+ * What every instance of a stack does at its first boot, and may do again. Every path is below `BATCHCTL_ROOT`, which is
+ * empty on an instance. What differs stands in variables before it (`user-data.ts`), `boot` and `ready` behind it.
+ */
+export const COMMON = `
+ROOT=\${BATCHCTL_ROOT:-}
+LOG=$ROOT/var/log/batchctl-boot.log
+STATE=$ROOT/var/lib/batchctl
+# Seconds: a new role is not known everywhere at once, and a program that fails does so soon.
+PATIENCE=\${BATCHCTL_TEST_BOOT_PATIENCE:-60}
+SETTLE=\${BATCHCTL_TEST_BOOT_SETTLE:-5}
+IMDS=\${AWS_EC2_METADATA_SERVICE_ENDPOINT:-http://169.254.169.254}
+export AWS_REGION=$REGION AWS_DEFAULT_REGION=$REGION AWS_PAGER=
+export HOME=\${HOME:-/root}
+umask 022
+
+say() { echo "batchctl: $*"; }
+# What is done now: a failed boot names it.
+at() {
+  echo "$1" >"$STATE/boot-step"
+  say "$1"
+}
+
+# IMDSv2 (EC2: instance metadata). Never by a proxy.
+meta() {
+  local token
+  token=$(curl -sf -m 5 --retry 5 --noproxy '*' -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 300' "\${IMDS%/}/latest/api/token")
+  curl -sf -m 5 --retry 5 --noproxy '*' -H "X-aws-ec2-metadata-token: $token" "\${IMDS%/}/latest/meta-data/$1"
+}
+
+install_packages() {
+  if [[ $# -eq 0 ]] || rpm -q "$@" >/dev/null 2>&1; then return 0; fi
+  if ! command -v dnf >/dev/null; then
+    say "this image has no dnf to install $* with: name an image that has them"
+    return 1
+  fi
+  local try
+  for try in 1 2 3 4 5; do
+    if dnf install -y "$@"; then return 0; fi
+    if [[ $try -lt 5 ]]; then sleep "$((try * PATIENCE / 10))"; fi
+  done
+  say "dnf could not install $*"
+  return 1
+}
+
+# Of Node's binaries the first that is new enough. AL2023 names them apart (AL2023 guide: nodejs).
+find_node() {
+  local each
+  for each in /usr/bin/node-22 /usr/bin/node-24 "$(command -v node || true)"; do
+    if [[ -x $each ]] && "$each" -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)'; then
+      echo "$each"
+      return 0
+    fi
+  done
+  return 1
+}
+
+# Fetches an object of the store into a file.
+fetch() {
+  local end=$((SECONDS + PATIENCE))
+  until aws s3 cp --only-show-errors "$STORE$1" "$2"; do
+    if [[ $SECONDS -ge $end ]]; then
+      say "$STORE$1 could not be fetched"
+      return 1
+    fi
+    sleep 2
+  done
+}
+
+put() { aws s3 cp --only-show-errors "\${SSE[@]}" "$1" "$STORE$2"; }
+
+# A file of the release, by its checksum.
+fetch_file() {
+  fetch "releases/$1-$2" "$3.part"
+  if ! echo "$2  $3.part" | sha256sum -c --quiet; then
+    say "releases/$1-$2 has another checksum: it is not used"
+    return 1
+  fi
+  mv "$3.part" "$3"
+}
+
+# The program, by the checksum of its archive before compression, as gzip's own versions differ.
+fetch_program() {
+  PROGRAM=$ROOT/opt/batchctl/\${RELEASE:0:12}
+  if [[ -e $PROGRAM/package.json ]]; then return 0; fi
+  local archive=$STATE/bundle.tar.gz found
+  fetch "releases/$RELEASE.tar.gz" "$archive"
+  found=$(gzip -dc "$archive" | sha256sum | cut -d' ' -f1) || true
+  if [[ $found != "$RELEASE" ]]; then
+    say "the bundle $RELEASE has the checksum $found: it is not used"
+    return 1
+  fi
+  rm -rf "$PROGRAM.part" "$PROGRAM"
+  mkdir -p "$PROGRAM.part"
+  tar -xzf "$archive" -C "$PROGRAM.part" --no-same-owner
+  mv -T "$PROGRAM.part" "$PROGRAM"
+  rm -f "$archive"
+}
+
+start_unit() {
+  systemctl daemon-reload
+  systemctl enable "$UNIT.service"
+  systemctl start "$UNIT.service"
+  sleep "$SETTLE"
+  local state
+  state=$(systemctl is-active "$UNIT.service") || true
+  case $state in
+    failed | activating)
+      systemctl status --no-pager -n 50 "$UNIT.service" || true
+      say "$UNIT does not run: it is $state"
+      return 1
+      ;;
+  esac
+}
+
+# The newest marks of this group's boots, oldest first. None is as good as a boot that went well.
+last_boots() { aws s3 ls "\${STORE}groups/$GROUP/boots/" 2>/dev/null | sort | tail -n 3 || true; }
+
+boot_failed() {
+  local step line
+  step=$(cat "$STATE/boot-step" 2>/dev/null || echo start)
+  line=$(grep -v '^[[:space:]]*$' "$LOG" | tail -n 1 | tr -cd '[:print:]' | sed 's/["\\\\]/./g' | cut -c1-300)
+  printf '{"format":1,"what":"failed","instance":"%s","group":"%s","release":"%s","step":"%s","code":%d,"line":"%s"}\\n' \\
+    "$INSTANCE" "$GROUP" "$RELEASE" "$step" "$1" "$line" >"$STATE/boot-mark"
+  put "$STATE/boot-mark" "groups/$GROUP/boots/$INSTANCE.failed" || true
+  systemctl disable --now "$UNIT.service" >/dev/null 2>&1 || true
+  leave
+}
+
+# Ends this instance through its group, the group's size lowered by it. A group at its minimum replaces it, twice:
+# then this instance stays, so that nothing is started for ever.
+leave() {
+  local how=--should-decrement-desired-capacity said end=$((SECONDS + 5 * PATIENCE))
+  until said=$(aws autoscaling terminate-instance-in-auto-scaling-group --instance-id "$INSTANCE" "$how" 2>&1); do
+    say "$said"
+    if [[ $said == *ValidationError* && $said =~ [Mm]in\\ ?[Ss]ize ]]; then
+      if [[ $(last_boots | grep -c '[.]failed$') -ge 3 ]]; then
+        say "three boots in a row failed: this instance stays, and does nothing"
+        return 0
+      fi
+      how=--no-should-decrement-desired-capacity
+    elif [[ $SECONDS -ge $end ]]; then
+      say "this instance can't end itself: it stays, and does nothing"
+      return 0
+    else
+      sleep 5
+    fi
+  done
+  say "this instance ends"
+  # Nothing drains here: the hook need not wait.
+  end=$((SECONDS + PATIENCE))
+  until aws autoscaling complete-lifecycle-action --lifecycle-hook-name "$HOOK" --auto-scaling-group-name "$SCALING_GROUP" \\
+    --instance-id "$INSTANCE" --lifecycle-action-result CONTINUE 2>/dev/null; do
+    if [[ $SECONDS -ge $end ]]; then return 0; fi
+    sleep 2
+  done
+}
+
+boot_went_well() {
+  if [[ $(last_boots | tail -n 1) != *.failed ]]; then return 0; fi
+  printf '{"format":1,"what":"booted","instance":"%s","group":"%s","release":"%s"}\\n' "$INSTANCE" "$GROUP" "$RELEASE" >"$STATE/boot-mark"
+  put "$STATE/boot-mark" "groups/$GROUP/boots/$INSTANCE.booted"
+}
+`;
+
+/** Runs `boot`, and says how it went. The machine's own shutdown is no failure of it. */
+export const MAIN = `
+ended() {
+  INSTANCE=$(cat "$STATE/instance" 2>/dev/null)
+  if [[ $1 -eq 0 ]]; then say "$UNIT runs"; else say "the boot failed (exit code $1): $UNIT does not run"; fi
+  if [[ -z $INSTANCE ]]; then return 0; fi
+  put "$LOG" "workers/$INSTANCE/boot.log"
+  if [[ $1 -eq 0 ]]; then boot_went_well; else boot_failed "$1"; fi
+}
+
+trap 'exit 143' TERM
+mkdir -p "$STATE" "$ROOT/opt/batchctl" "$ROOT/var/log"
+touch "$LOG"
+chmod 0640 "$LOG"
+# The console, and cloud-init's log, show it too. What a setup leaves running holds neither.
+tail -n 0 -s 0.2 -f --pid=$$ "$LOG" &
+echo start >"$STATE/boot-step"
+set +e
+(
+  set -e
+  at instance
+  INSTANCE=$(meta instance-id)
+  echo "$INSTANCE" >"$STATE/instance"
+  boot
+) >>"$LOG" 2>&1 </dev/null
+code=$?
+ended "$code" >>"$LOG" 2>&1 </dev/null
+exit "$code"
+`;

@@ -1,0 +1,67 @@
+/** How an instance becomes the stack's manager. */
+export const MANAGER = `
+UNIT=batchctl-manager
+
+# The address goes with its instance's end. Until then it is that one's: associating anew would take it from a manager
+# that lives (EC2: AssociateAddress, AllowReassociation).
+take_address() {
+  local holder said last=''
+  while :; do
+    holder=$(aws ec2 describe-addresses --allocation-ids "$ADDRESS" --query 'Addresses[0].InstanceId' --output text) || holder='?'
+    if [[ $holder == "$INSTANCE" ]]; then return 0; fi
+    if said=$(aws ec2 associate-address --allocation-id "$ADDRESS" --instance-id "$INSTANCE" --no-allow-reassociation 2>&1); then return 0; fi
+    if [[ $holder != "$last" ]]; then say "waiting for the address $ADDRESS, which $holder has: $said"; fi
+    last=$holder
+    sleep "$((PATIENCE / 4 + 1))"
+  done
+}
+
+write_unit() {
+  mkdir -p "$ROOT/etc/systemd/system"
+  cat >"$ROOT/etc/systemd/system/$UNIT.service" <<UNIT
+[Unit]
+Description=batchctl manager of stack $STACK
+Wants=network-online.target
+After=network-online.target
+StartLimitIntervalSec=600
+StartLimitBurst=10
+
+[Service]
+ExecStart=$NODE $PROGRAM/bin/batchctl.js manager --profile $PROFILE
+WorkingDirectory=$STATE
+Environment=BATCHCTL_CONFIG=$ROOT/etc/batchctl/config.json
+Environment=AWS_REGION=$REGION
+EnvironmentFile=-$ROOT/etc/batchctl/environment
+Restart=on-failure
+RestartSec=5
+KillMode=mixed
+TimeoutStopSec=110
+LimitNOFILE=65536
+
+[Install]
+WantedBy=multi-user.target
+UNIT
+}
+
+boot() {
+  at node
+  if ! NODE=$(find_node); then
+    install_packages nodejs22
+    NODE=$(find_node)
+  fi
+  if ! command -v aws >/dev/null; then install_packages awscli-2; fi
+  # Before all else: the connections that are open break as the address changes.
+  at address
+  take_address
+  at bundle
+  fetch_program
+  at config
+  mkdir -p "$ROOT/etc/batchctl"
+  chmod 0750 "$ROOT/etc/batchctl"
+  write_config
+  if [[ -n $CA ]]; then fetch_file ca "$CA" "$ROOT/etc/batchctl/ca.pem"; fi
+  at start
+  write_unit
+  start_unit
+}
+`;

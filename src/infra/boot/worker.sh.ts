@@ -1,0 +1,127 @@
+/** How an instance becomes a worker of its group. */
+export const WORKER = `
+UNIT=batchctl-worker
+
+# Commands run as a user who does not reach the instance's metadata, and so has no role: the kernel finds no way there
+# for packets of that user (ip-rule(8): uidrange; EC2: "Limit access to the Instance Metadata Service").
+fence() {
+  local uid
+  if ! id "$COMMAND_USER" >/dev/null 2>&1; then
+    useradd --system --no-create-home --shell /usr/sbin/nologin "$COMMAND_USER"
+  fi
+  uid=$(id -u "$COMMAND_USER")
+  cat >"$ROOT/opt/batchctl/fence" <<FENCE
+#!/bin/bash
+# Keeps the user $COMMAND_USER from the instance's metadata. Run before each start of the worker.
+set -euo pipefail
+forbid() {
+  local said
+  if ! said=\\$(ip "\\$1" rule add priority 100 uidrange "$uid-$uid" to "\\$2" prohibit 2>&1); then
+    [[ \\$said == *'File exists'* ]] || { echo "\\$said" >&2; exit 1; }
+  fi
+}
+forbid -4 169.254.169.254
+if [[ -e /proc/sys/net/ipv6 ]]; then forbid -6 fd00:ec2::254; fi
+FENCE
+  chmod 0755 "$ROOT/opt/batchctl/fence"
+  "$ROOT/opt/batchctl/fence"
+}
+
+# Once an instance, as root.
+setup() {
+  local script=$STATE/setup-\${SETUP:0:12} code=0
+  if [[ -e $script.done ]]; then return 0; fi
+  fetch_file setup "$SETUP" "$script"
+  chmod 0700 "$script"
+  (
+    cd "$STATE"
+    export BATCHCTL_GROUP=$GROUP BATCHCTL_STACK=$STACK
+    setup_env
+    exec timeout --kill-after=10 "$SETUP_SECONDS" "$script"
+  ) || code=$?
+  case $code in
+    0) touch "$script.done" ;;
+    124 | 137)
+      say "the setup took longer than $SETUP_SECONDS s"
+      return "$code"
+      ;;
+    *)
+      say "the setup failed with exit code $code"
+      return "$code"
+      ;;
+  esac
+}
+
+write_unit() {
+  local before='' user=''
+  if [[ -n $COMMAND_USER ]]; then
+    before="ExecStartPre=$ROOT/opt/batchctl/fence"
+    user="Environment=BATCHCTL_COMMAND_USER=$COMMAND_USER"
+  fi
+  mkdir -p "$ROOT/etc/systemd/system"
+  cat >"$ROOT/etc/systemd/system/$UNIT.service" <<UNIT
+[Unit]
+Description=batchctl worker of group $GROUP, stack $STACK
+Wants=network-online.target
+After=network-online.target
+StartLimitIntervalSec=600
+StartLimitBurst=10
+
+[Service]
+$before
+ExecStart=$NODE $PROGRAM/bin/batchctl.js worker --group $GROUP --profile $PROFILE
+WorkingDirectory=$STATE
+Environment=BATCHCTL_CONFIG=$ROOT/etc/batchctl/config.json
+Environment=TMPDIR=$STATE/tmp
+Environment=AWS_REGION=$REGION
+$user
+EnvironmentFile=-$ROOT/etc/batchctl/environment
+Restart=on-failure
+RestartSec=5
+# It took itself out (--max-failures): another start would undo that.
+RestartPreventExitStatus=7
+# The first SIGTERM drains. A spot instance has two minutes (EC2: spot instance termination notices).
+KillMode=mixed
+TimeoutStopSec=110
+LimitNOFILE=65536
+OOMPolicy=continue
+
+[Install]
+WantedBy=multi-user.target
+UNIT
+}
+
+boot() {
+  at node
+  if ! NODE=$(find_node); then
+    install_packages nodejs22
+    NODE=$(find_node)
+  fi
+  if ! command -v aws >/dev/null; then install_packages awscli-2; fi
+  if [[ \${#PACKAGES[@]} -gt 0 ]]; then
+    at packages
+    install_packages "\${PACKAGES[@]}"
+  fi
+  at bundle
+  fetch_program
+  at config
+  mkdir -p "$ROOT/etc/batchctl"
+  chmod 0750 "$ROOT/etc/batchctl"
+  write_config
+  if [[ -n $CA ]]; then fetch_file ca "$CA" "$ROOT/etc/batchctl/ca.pem"; fi
+  # Amazon Linux 2023 holds /tmp in memory; attempts work on the disk.
+  mkdir -p "$STATE/tmp"
+  chmod 1777 "$STATE/tmp"
+  if [[ -n $COMMAND_USER ]]; then
+    at user
+    fence
+  fi
+  if [[ -n $SETUP ]]; then
+    at setup
+    setup
+  fi
+  at start
+  write_unit
+  start_unit
+}
+`;

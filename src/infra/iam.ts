@@ -1,0 +1,71 @@
+import type * as sdk from '@aws-sdk/client-iam';
+import type { IAMClient, Tag } from '@aws-sdk/client-iam';
+import type { AwsClients } from '../adapters/aws/clients.ts';
+import { translateAwsError } from '../adapters/aws/errors.ts';
+import { BatchctlError } from '../errors.ts';
+import type { Left } from './resource.ts';
+
+/** How IAM is asked for one role or instance profile, and its errors told. */
+export class Iam {
+  readonly #clients: AwsClients;
+  readonly #kind: 'role' | 'profile';
+  readonly #name: string;
+
+  constructor(clients: AwsClients, { kind, name }: { readonly kind: 'role' | 'profile'; readonly name: string }) {
+    this.#clients = clients;
+    this.#kind = kind;
+    this.#name = name;
+  }
+
+  open(): Promise<readonly [typeof sdk, IAMClient]> {
+    return Promise.all([import('@aws-sdk/client-iam'), this.#clients.iam()]);
+  }
+
+  get what(): string {
+    return `the ${this.#kind === 'role' ? 'role' : 'instance profile'} ${this.#name}`;
+  }
+
+  /** Null where IAM knows no such thing. */
+  async ifThere<T>(answer: Promise<T>): Promise<T | null> {
+    return await answer.catch((error: unknown) => {
+      if (isGone(error)) return null;
+      throw error;
+    });
+  }
+
+  /** Gone already is as good as removed. */
+  async unlessGone(answer: Promise<unknown>): Promise<void> {
+    await this.ifThere(answer);
+  }
+
+  refused(owner: string | undefined): BatchctlError {
+    const field = this.#name.endsWith('-manager') ? 'managerProfile' : 'workerProfile';
+    return new BatchctlError('refused', `${this.what} is there, and ${this.foreign(owner).why.replace(/^it /, '')}`, {
+      hint: `name another stack in the profile, or an instance profile that you made: "iam": { "${field}": "..." }`,
+    });
+  }
+
+  foreign(owner: string | undefined): Left {
+    return { why: owner === undefined ? 'it was not made by batchctl' : `it is of the stack ${owner}` };
+  }
+
+  async translated<T>(verb: string, action: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      const resource = `${this.#kind === 'role' ? 'role' : 'instance-profile'}/${this.#name}`;
+      const { profile } = this.#clients;
+      throw translateAwsError(error, { what: `${verb} ${this.what}`, action, resource, profile });
+    }
+  }
+}
+
+const isGone = (error: unknown): boolean => error instanceof Error && error.name.startsWith('NoSuchEntity');
+
+export function tagsFrom(tags: readonly Tag[] | undefined): Readonly<Record<string, string>> {
+  return Object.fromEntries((tags ?? []).map(({ Key = '', Value = '' }) => [Key, Value]));
+}
+
+export function iamTags(tags: Readonly<Record<string, string>>): Tag[] {
+  return Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
+}

@@ -1,0 +1,93 @@
+import { BatchctlError } from '../errors.ts';
+import { asked, type GridPlace, ifKnown } from './asked.ts';
+import type { Architecture } from './machine-types.ts';
+
+export interface ImageFacts {
+  readonly id: string;
+  /** The name of its root device: `/dev/xvda`. */
+  readonly rootDevice: string;
+  /** GiB of the root volume's snapshot: no root volume may be smaller. */
+  readonly rootSize: number;
+  /** Whether it is said by a parameter, and may be another tomorrow. */
+  readonly moves: boolean;
+}
+
+/** Amazon Linux 2023 as its parameter names it (SSM: public parameters of AL2023). */
+const newestLinux = (architecture: Architecture): string =>
+  `/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-${architecture}`;
+
+/** The images of a stack, each looked up once. */
+export class Images {
+  readonly #place: GridPlace;
+  readonly #known = new Map<string, Promise<ImageFacts>>();
+
+  constructor(place: GridPlace) {
+    this.#place = place;
+  }
+
+  /**
+   * A group's image: its `ami`, or the newest Amazon Linux 2023. `where` says whose: `groups.gpu`. Throws `config` for an
+   * image or a parameter that isn't there, one of another architecture, and a `disk` (bytes) that it doesn't fit on.
+   */
+  async of(where: string, ami: string | null, architecture: Architecture, disk: number): Promise<ImageFacts> {
+    const said = ami ?? `ssm:${newestLinux(architecture)}`;
+    const key = `${said} ${architecture}`;
+    const image = this.#known.get(key) ?? this.#lookUp(where, said, architecture);
+    this.#known.set(key, image);
+    image.catch(() => this.#known.delete(key));
+    const found = await image;
+    if (volumeSize(disk) >= found.rootSize) return found;
+    throw new BatchctlError(
+      'config',
+      `${where}.disk is ${volumeSize(disk)} GiB, and the image ${found.id} needs ${found.rootSize} GiB`,
+      { hint: `set ${where}.disk to ${found.rootSize}GiB or more` },
+    );
+  }
+
+  async #lookUp(where: string, said: string, architecture: Architecture): Promise<ImageFacts> {
+    const moves = said.startsWith('ssm:');
+    const id = moves ? await this.#parameter(where, said.slice('ssm:'.length)) : said;
+    const doing = { what: `look at the image ${id}`, action: 'ec2:DescribeImages', resource: `image/${id}` };
+    const image = await asked(this.#place, doing, async () => {
+      const [sdk, client] = await Promise.all([import('@aws-sdk/client-ec2'), this.#place.clients.ec2()]);
+      const answer = client.send(new sdk.DescribeImagesCommand({ ImageIds: [id] }));
+      const known = await ifKnown(answer, 'InvalidAMIID.NotFound', 'InvalidAMIID.Unavailable', 'InvalidAMIID.Malformed');
+      return known?.Images?.[0] ?? null;
+    });
+    const { region } = this.#place.profile;
+    if (image === null) {
+      throw new BatchctlError('config', `${where}.ami: there is no image ${id} in ${region}, or it isn't shared with you`, {
+        hint: `set ${where}.ami to an image of ${region}, or leave it out for Amazon Linux 2023`,
+      });
+    }
+    if (image.Architecture !== architecture) {
+      throw new BatchctlError(
+        'config',
+        `${where}.ami: the image ${id} is ${image.Architecture}, and the instance types are ${architecture}`,
+        { hint: `choose an image of ${architecture}, or other instances` },
+      );
+    }
+    const rootDevice = image.RootDeviceName ?? '/dev/xvda';
+    const root = image.BlockDeviceMappings?.find(({ DeviceName }) => DeviceName === rootDevice);
+    return { id, rootDevice, rootSize: root?.Ebs?.VolumeSize ?? 0, moves };
+  }
+
+  async #parameter(where: string, name: string): Promise<string> {
+    const resource = `parameter/${name.replace(/^\//, '')}`;
+    const doing = { what: `look up the image in ${name}`, action: 'ssm:GetParameter', resource };
+    const found = await asked(this.#place, doing, async () => {
+      const [sdk, client] = await Promise.all([import('@aws-sdk/client-ssm'), this.#place.clients.ssm()]);
+      const answer = client.send(new sdk.GetParameterCommand({ Name: name }));
+      return await ifKnown(answer, 'ParameterNotFound', 'ParameterVersionNotFound');
+    });
+    const value = found?.Parameter?.Value ?? '';
+    if (/^ami-[0-9a-f]+$/.test(value)) return value;
+    const what = found === null ? 'is not there' : `holds ${JSON.stringify(value)}, and no image's id`;
+    throw new BatchctlError('config', `${where}.ami: the parameter ${name} ${what}`, {
+      hint: `set ${where}.ami to ami-... or to ssm: and a parameter that holds an image's id`,
+    });
+  }
+}
+
+/** Whole GiB that hold so many bytes: EC2 sizes volumes so. */
+export const volumeSize = (bytes: number): number => Math.ceil(bytes / 2 ** 30);

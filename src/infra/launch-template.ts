@@ -1,0 +1,215 @@
+import type { LaunchTemplate, LaunchTemplateVersion, RequestLaunchTemplateData } from '@aws-sdk/client-ec2';
+import { BatchctlError } from '../errors.ts';
+import { gridName, STACK_TAG } from '../lib/stack-names.ts';
+import { asked, type GridPlace, ifKnown } from './asked.ts';
+import { ec2Tags, tagsOfEc2 } from './ec2-tags.ts';
+import type { Images } from './image.ts';
+import type { MachineTypes } from './machine-types.ts';
+import type { Found, Left, Resource } from './resource.ts';
+import { onceSettled } from './settled.ts';
+import { tagDifferences, tagsOf } from './tags.ts';
+import { type Boot, templateData, templateDifferences } from './template-data.ts';
+
+/** So many versions stay: what a group goes back to, and what a person looks up. */
+const VERSIONS_KEPT = 5;
+/** In one call (EC2: DeleteLaunchTemplateVersions). */
+const DELETED_AT_ONCE = 200;
+/** Until the security group, or the address, is made. */
+const TO_BE_MADE = 'to be made';
+
+export interface TemplateParts {
+  readonly part: 'grid' | 'manager';
+  /** The worker group, or `manager`. */
+  readonly group: string;
+  /** The field of the configuration that says so: `groups.gpu`. */
+  readonly where: string;
+  readonly instances: readonly string[];
+  readonly ami: string | null;
+  /** Bytes. */
+  readonly disk: number;
+  readonly instanceProfile: string;
+  /** Null while one is to be made. */
+  readonly securityGroups: () => Promise<readonly string[] | null>;
+  /** Null while it can't be told: the manager's address is to be made. */
+  readonly boot: () => Promise<Boot | null>;
+  readonly types: MachineTypes;
+  readonly images: Images;
+}
+
+/**
+ * What a group's instances are made of. A change makes a new version, and the group names the number of one: what
+ * runs, and what is started meanwhile, stays as it was.
+ */
+export class LaunchTemplateResource implements Resource {
+  readonly part: 'grid' | 'manager';
+  readonly kind = 'launchTemplate';
+  readonly name: string;
+  readonly group?: string;
+  readonly #parts: TemplateParts;
+  readonly #place: GridPlace;
+
+  constructor(place: GridPlace, parts: TemplateParts) {
+    this.part = parts.part;
+    this.name = gridName(place.profile.stack, parts.group);
+    if (parts.part === 'grid') this.group = parts.group;
+    this.#parts = parts;
+    this.#place = place;
+  }
+
+  async look(): Promise<Found> {
+    const template = await this.#find();
+    if (template === null) return { state: 'absent' };
+    this.#requireOurs(template);
+    const { drift, tags } = await this.#drift(template, await this.#wanted());
+    const differences = [...drift.differences, ...tags];
+    const newer = drift.newer === null ? [] : [drift.newer];
+    if (differences.length + newer.length === 0) return { state: 'asItShould' };
+    return { state: 'differs', differences, newer };
+  }
+
+  async apply(): Promise<void> {
+    const wanted = await this.#wanted();
+    if (JSON.stringify(wanted).includes(TO_BE_MADE)) {
+      throw new BatchctlError('notFound', `the launch template ${this.name} needs a security group and an address first`, {
+        hint: 'batchctl infra up makes them before it',
+      });
+    }
+    const template = await this.#find();
+    if (template === null) return this.#create(wanted);
+    this.#requireOurs(template);
+    const { drift, tags } = await this.#drift(template, wanted);
+    if (drift.newer !== null || drift.differences.length > 0) await this.#addVersion(template, wanted);
+    if (tags.length === 0) return;
+    await this.#asked('tag', 'CreateTags', async () => {
+      const [sdk, client] = await this.#ec2();
+      const Resources = [template.LaunchTemplateId ?? ''];
+      await client.send(new sdk.CreateTagsCommand({ Resources, Tags: ec2Tags(tagsOf(this.#place.profile)) }));
+    });
+  }
+
+  async remove(): Promise<Left | null> {
+    const template = await this.#find();
+    if (template === null) return null;
+    const owner = tagsOfEc2(template.Tags)[STACK_TAG];
+    if (owner !== this.#place.profile.stack) return { why: whose(owner) };
+    await this.#asked('remove', 'DeleteLaunchTemplate', async () => {
+      const [sdk, client] = await this.#ec2();
+      const asked = new sdk.DeleteLaunchTemplateCommand({ LaunchTemplateId: template.LaunchTemplateId });
+      await ifKnown(client.send(asked), 'InvalidLaunchTemplateId.NotFound');
+    });
+    return null;
+  }
+
+  /** Its newest version, which the group is to name; null while there is no template. */
+  async newest(): Promise<{ readonly id: string; readonly version: string } | null> {
+    const template = await this.#find();
+    const id = template?.LaunchTemplateId;
+    return id === undefined ? null : { id, version: String(template?.LatestVersionNumber ?? 1) };
+  }
+
+  /** Deletes old versions, but for the newest five, the default, which EC2 doesn't delete, and the one that is named. */
+  async forgetOld(named: string): Promise<void> {
+    const template = await this.#find();
+    if (template === null || (template.LatestVersionNumber ?? 1) <= VERSIONS_KEPT + 1) return;
+    const LaunchTemplateId = template.LaunchTemplateId ?? '';
+    await this.#asked('delete old versions of', 'DeleteLaunchTemplateVersions', async () => {
+      const [sdk, client] = await this.#ec2();
+      const MaxVersion = String((template.LatestVersionNumber ?? 1) - VERSIONS_KEPT);
+      const old: string[] = [];
+      const pages = sdk.paginateDescribeLaunchTemplateVersions({ client }, { LaunchTemplateId, MaxVersion });
+      for await (const { LaunchTemplateVersions = [] } of pages) {
+        for (const { VersionNumber, DefaultVersion } of LaunchTemplateVersions) {
+          if (DefaultVersion !== true && String(VersionNumber) !== named) old.push(String(VersionNumber));
+        }
+      }
+      for (let from = 0; from < old.length; from += DELETED_AT_ONCE) {
+        const Versions = old.slice(from, from + DELETED_AT_ONCE);
+        await client.send(new sdk.DeleteLaunchTemplateVersionsCommand({ LaunchTemplateId, Versions }));
+      }
+    });
+  }
+
+  async #wanted(): Promise<RequestLaunchTemplateData> {
+    const { where, group, instances, ami, disk, instanceProfile, types, images } = this.#parts;
+    const facts = await types.of(`${where}.instances`, instances);
+    const image = await images.of(where, ami, facts.architecture, disk);
+    const [securityGroups, boot] = await Promise.all([this.#parts.securityGroups(), this.#parts.boot()]);
+    return templateData(
+      {
+        ...{ name: this.name, group, image, types: facts, disk, instanceProfile },
+        securityGroups: securityGroups ?? [TO_BE_MADE],
+        boot: boot ?? { text: TO_BE_MADE, release: TO_BE_MADE },
+      },
+      this.#place.profile,
+    );
+  }
+
+  async #drift(template: LaunchTemplate, wanted: RequestLaunchTemplateData) {
+    const version = await this.#version(template);
+    const { image, differences } = templateDifferences(version.LaunchTemplateData ?? {}, wanted);
+    const tags = tagDifferences(tagsOfEc2(template.Tags), tagsOf(this.#place.profile));
+    // A parameter names another image every few weeks: nothing has drifted.
+    const moved = image !== null && (this.#parts.ami ?? 'ssm:').startsWith('ssm:');
+    const drift = moved
+      ? { newer: `${image} (newer)`, differences }
+      : { newer: null, differences: image === null ? differences : [image, ...differences] };
+    return { drift, tags };
+  }
+
+  async #create(LaunchTemplateData: RequestLaunchTemplateData): Promise<void> {
+    await this.#asked('make', 'CreateLaunchTemplate', async () => {
+      const [sdk, client] = await this.#ec2();
+      const Tags = ec2Tags(tagsOf(this.#place.profile));
+      const TagSpecifications = [{ ResourceType: 'launch-template' as const, Tags }];
+      const asked = { LaunchTemplateName: this.name, LaunchTemplateData, TagSpecifications };
+      await client.send(new sdk.CreateLaunchTemplateCommand(asked));
+    });
+  }
+
+  async #addVersion(template: LaunchTemplate, LaunchTemplateData: RequestLaunchTemplateData): Promise<void> {
+    await this.#asked('change', 'CreateLaunchTemplateVersion', async () => {
+      const [sdk, client] = await this.#ec2();
+      const asked = { LaunchTemplateId: template.LaunchTemplateId, LaunchTemplateData };
+      await client.send(new sdk.CreateLaunchTemplateVersionCommand(asked));
+    });
+  }
+
+  async #version({ LaunchTemplateId, LatestVersionNumber }: LaunchTemplate): Promise<LaunchTemplateVersion> {
+    return this.#asked('look at', 'DescribeLaunchTemplateVersions', async () => {
+      const [sdk, client] = await this.#ec2();
+      const Versions = [String(LatestVersionNumber ?? 1)];
+      const asked = new sdk.DescribeLaunchTemplateVersionsCommand({ LaunchTemplateId, Versions });
+      const answer = await onceSettled(() => client.send(asked), ['InvalidLaunchTemplateId.VersionNotFound']);
+      return answer.LaunchTemplateVersions?.[0] ?? {};
+    });
+  }
+
+  #requireOurs({ Tags }: LaunchTemplate): void {
+    const owner = tagsOfEc2(Tags)[STACK_TAG];
+    if (owner === this.#place.profile.stack) return;
+    throw new BatchctlError('refused', `the launch template ${this.name} is there, and ${whose(owner)}`, {
+      hint: 'name another stack in the profile',
+    });
+  }
+
+  async #find(): Promise<LaunchTemplate | null> {
+    return this.#asked('look at', 'DescribeLaunchTemplates', async () => {
+      const [sdk, client] = await this.#ec2();
+      const answer = client.send(new sdk.DescribeLaunchTemplatesCommand({ LaunchTemplateNames: [this.name] }));
+      const found = await ifKnown(answer, 'InvalidLaunchTemplateName.NotFoundException');
+      return found?.LaunchTemplates?.[0] ?? null;
+    });
+  }
+
+  #asked<T>(verb: string, action: string, work: () => Promise<T>): Promise<T> {
+    const what = `${verb} the launch template ${this.name}`;
+    return asked(this.#place, { what, action: `ec2:${action}`, resource: 'launch-template/*' }, work);
+  }
+
+  #ec2() {
+    return Promise.all([import('@aws-sdk/client-ec2'), this.#place.clients.ec2()]);
+  }
+}
+
+const whose = (owner: string | undefined): string =>
+  owner === undefined ? 'was not made by batchctl' : `is of the stack ${owner}`;

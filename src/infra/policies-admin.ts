@@ -1,0 +1,95 @@
+import type { AwsProfile } from '../config.ts';
+import { roleName } from '../lib/stack-names.ts';
+import type { Arns } from './arns.ts';
+import { gridPolicy } from './policies-grid.ts';
+import { encryption, ofStack } from './policies-shared.ts';
+import { allow, equals, type Statement } from './policy.ts';
+
+/** A bucket's settings, as IAM's actions call them. */
+const SETTINGS = ['BucketPublicAccessBlock', 'EncryptionConfiguration', 'LifecycleConfiguration', 'BucketPolicy'];
+/** What a role, or an instance profile, is seen and changed by. */
+const LOOK_AT_ROLE = ['iam:GetRole', 'iam:GetRolePolicy', 'iam:ListRolePolicies', 'iam:ListAttachedRolePolicies'];
+const ROLE = [
+  ...['iam:UpdateAssumeRolePolicy', 'iam:TagRole', 'iam:DetachRolePolicy', 'iam:DeleteRolePolicy', 'iam:DeleteRole'],
+];
+/** What only someone who keeps to the boundary may do (IAM: permissions boundaries, delegating). */
+const BOUNDED = ['iam:CreateRole', 'iam:PutRolePolicy'];
+const INSTANCE_PROFILE = [
+  ...['iam:CreateInstanceProfile', 'iam:TagInstanceProfile', 'iam:DeleteInstanceProfile'],
+  ...['iam:AddRoleToInstanceProfile', 'iam:RemoveRoleFromInstanceProfile'],
+];
+
+/** What `infra plan`, `up`, `status`, `release` and `down` ask for. */
+export function adminPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
+  return [...bucket(profile, arns), ...queues(profile, arns), ...iam(profile, arns), ...gridPolicy(profile, arns)];
+}
+
+function bucket(profile: AwsProfile, arns: Arns): readonly Statement[] {
+  const { existing } = profile.bucket;
+  const settings = (verb: 'Get' | 'Put'): readonly string[] => SETTINGS.map((setting) => `s3:${verb}${setting}`);
+  return [
+    allow(
+      'LookAtBucket',
+      ['s3:ListBucket', 's3:ListBucketVersions', 's3:ListBucketMultipartUploads', ...settings('Get')],
+      [arns.bucket],
+    ),
+    allow(
+      'MakeBucket',
+      ['s3:CreateBucket', 's3:GetBucketTagging', 's3:PutBucketTagging', ...settings('Put'), 's3:DeleteBucket'],
+      existing ? [] : [arns.bucket],
+    ),
+    allow('OpenJobs', ['s3:GetObject'], arns.objects('jobs/*')),
+    allow('Releases', ['s3:GetObject', 's3:PutObject'], arns.objects('releases/*')),
+    allow('DeleteData', ['s3:DeleteObject', 's3:DeleteObjectVersion', 's3:AbortMultipartUpload'], arns.objects('*')),
+    ...encryption(profile),
+  ];
+}
+
+function queues(profile: AwsProfile, arns: Arns): readonly Statement[] {
+  // A group that left the configuration has queues still.
+  const all = [arns.queue(`${profile.stack}-*`)];
+  return [
+    allow('LookAtQueues', ['sqs:GetQueueUrl', 'sqs:GetQueueAttributes', 'sqs:ListQueueTags'], all),
+    allow('FindQueues', ['sqs:ListQueues'], ['*']),
+    allow('MakeQueues', ['sqs:CreateQueue', 'sqs:SetQueueAttributes', 'sqs:TagQueue'], arns.queues),
+    allow('DeleteQueues', ['sqs:DeleteQueue'], all, ofStack(profile)),
+    allow('MakeDomains', ['sdb:CreateDomain', 'sdb:DeleteDomain'], arns.domains),
+    allow('Domains', ['sdb:ListDomains'], arns.domains.length === 0 ? [] : ['*']),
+  ];
+}
+
+function iam(profile: AwsProfile, arns: Arns): readonly Statement[] {
+  const { permissionsBoundary: boundary, workerProfile, managerProfile } = profile.iam;
+  const made = [
+    ...(workerProfile === null ? [roleName(profile.stack, 'worker')] : []),
+    ...(profile.manager !== null && managerProfile === null ? [roleName(profile.stack, 'manager')] : []),
+  ];
+  const given = [workerProfile, ...(profile.manager === null ? [] : [managerProfile])].filter((name) => name !== null);
+  const roles = made.map((name) => arns.iam(`role/${name}`));
+  const profiles = made.map((name) => arns.iam(`instance-profile/${name}`));
+  // The role of a profile that is given has a name that the configuration doesn't tell.
+  const passed = given.length === 0 ? roles : [arns.iam('role/*')];
+  const kept = boundary === null ? undefined : equals('iam:PermissionsBoundary', boundary);
+  const bounded = boundary === null ? BOUNDED : [...BOUNDED, 'iam:PutRolePermissionsBoundary'];
+  return [
+    allow('LookAtRoles', LOOK_AT_ROLE, passed),
+    allow('MakeRoles', ROLE, roles),
+    allow('MakeRolesInBounds', bounded, roles, kept),
+    allow('LookAtProfiles', ['iam:GetInstanceProfile'], [
+      ...profiles,
+      ...given.map((name) => arns.iam(`instance-profile/${name}`)),
+    ]),
+    allow('LookAtPolicies', ['iam:GetPolicy', 'iam:GetPolicyVersion'], given.length === 0 ? [] : ['*']),
+    allow('MakeProfiles', INSTANCE_PROFILE, profiles),
+    allow('PassRoles', ['iam:PassRole'], passed, equals('iam:PassedToService', profile.region.startsWith('cn-') ? 'ec2.amazonaws.com.cn' : 'ec2.amazonaws.com')),
+    // The first group, or spot request, of an account makes these (EC2 Auto Scaling, EC2 Spot: service-linked roles).
+    ...['autoscaling', 'spot'].map((service) =>
+      allow(
+        `LinkedRole${service === 'spot' ? 'Spot' : 'AutoScaling'}`,
+        ['iam:CreateServiceLinkedRole'],
+        [arns.iam(`role/aws-service-role/${service}.amazonaws.com/*`)],
+        equals('iam:AWSServiceName', `${service}.amazonaws.com`),
+      ),
+    ),
+  ];
+}

@@ -1,0 +1,69 @@
+import type { AwsProfile } from '../config.ts';
+import { STACK_TAG } from '../lib/stack-names.ts';
+import type { Arns } from './arns.ts';
+import { allow, equals, type Statement } from './policy.ts';
+
+/** To take up an upload that was cut off, and to end one whose file changed. */
+export const RESUME = ['s3:ListMultipartUploadParts', 's3:AbortMultipartUpload'];
+const CONSUME = ['sqs:GetQueueUrl', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessage', 'sqs:DeleteMessage'];
+export const QUEUE = [...CONSUME, 'sqs:ChangeMessageVisibility', 'sqs:SendMessage'];
+const LEDGER = ['sdb:Select', 'sdb:GetAttributes', 'sdb:PutAttributes', 'sdb:BatchDeleteAttributes'];
+
+/** What the stack's own tag says of a thing that is there. */
+export const ofStack = ({ stack }: AwsProfile) => equals(`aws:ResourceTag/${STACK_TAG}`, stack);
+/** What is made must get it. */
+export const forStack = ({ stack }: AwsProfile) => equals(`aws:RequestTag/${STACK_TAG}`, stack);
+
+/** What whoever works on jobs needs: listings, the ledger, other buckets that groups name, and the key. */
+export function working(profile: AwsProfile, arns: Arns): readonly Statement[] {
+  return [
+    listing(profile, arns),
+    ...elsewhere(profile, arns),
+    allow('Ledger', LEDGER, arns.domains),
+    allow('Domains', ['sdb:ListDomains'], arns.domains.length === 0 ? [] : ['*']),
+    allow('Database', ['rds-db:connect'], arns.databaseUsers),
+    ...encryption(profile),
+  ];
+}
+
+/**
+ * Listing, and the right to learn that an object is absent: without it S3 answers 403 where there is nothing. That
+ * question names no prefix, hence IfExists.
+ */
+function listing({ bucket: { prefix } }: AwsProfile, arns: Arns): Statement {
+  const only = { StringLikeIfExists: { 's3:prefix': [`${prefix}*`] } };
+  return allow('List', ['s3:ListBucket'], [arns.bucket], prefix === '' ? undefined : only);
+}
+
+/** What the groups' `read` and `write` name of other buckets: jobs read there in place, and deliver there. */
+function elsewhere({ groups }: AwsProfile, arns: Arns): readonly Statement[] {
+  const all = Object.values(groups);
+  const read = placesOf(
+    all.flatMap((group) => group.read),
+    arns,
+  );
+  const write = placesOf(
+    all.flatMap((group) => group.write),
+    arns,
+  );
+  return [
+    allow('ReadInputs', ['s3:GetObject', 's3:GetObjectVersion'], read.keys),
+    allow('ListInputs', ['s3:ListBucket'], read.buckets),
+    // The marker of a delivery is deleted before it is made anew.
+    allow('Deliver', ['s3:GetObject', 's3:PutObject', 's3:DeleteObject', ...RESUME], write.keys),
+    allow('ListDelivered', ['s3:ListBucket', 's3:ListBucketMultipartUploads'], write.buckets),
+  ];
+}
+
+function placesOf(urls: readonly string[], arns: Arns): { readonly keys: string[]; readonly buckets: string[] } {
+  const places = [...new Set(urls)].map((url) => new URL(url));
+  return {
+    keys: places.map(({ host, pathname }) => `${arns.bucketNamed(host)}${pathname === '' ? '/' : pathname}*`),
+    buckets: [...new Set(places.map(({ host }) => arns.bucketNamed(host)))],
+  };
+}
+
+/** What a customer's key asks for besides: who puts has data keys made, who gets has them opened. */
+export function encryption({ kmsKey }: AwsProfile): readonly Statement[] {
+  return [allow('Key', ['kms:Decrypt', 'kms:GenerateDataKey'], kmsKey === null ? [] : [kmsKey])];
+}

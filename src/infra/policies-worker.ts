@@ -1,0 +1,48 @@
+import type { AwsProfile } from '../config.ts';
+import type { Arns } from './arns.ts';
+import { QUEUE, working } from './policies-shared.ts';
+import { allow, type Statement } from './policy.ts';
+
+/** A worker reads no token and no schedule. */
+const READ = ['data/*', 'code/*', 'jobs/*', 'runs/*', 'open/*', 'due/*', 'workers/*', 'ledger/*', 'releases/*'];
+/** It puts no program, no job, no run key and no proof. */
+const PUT = ['jobs/*/steps/*', 'jobs/*/journal/*', 'open/*', 'due/*', 'workers/*', 'ledger/*'];
+/** It deletes no output, no journal and no proof: marks, what attempts staged, and submissions that were never committed. */
+const DELETE = [
+  ...['open/*', 'due/*', 'ledger/*', 'jobs/*/steps/*/files/*', 'jobs/*/steps/*/tries/*'],
+  ...['jobs/*/job.json', 'jobs/*/parts/*', 'jobs/*/pieces/*'],
+];
+/**
+ * A worker's own instance: kept from scaling in, held while it drains, ended with its place. Auto Scaling knows no
+ * narrower resource than the group, so that a worker could do it to another one (service authorization reference).
+ */
+const SELF = [
+  ...['autoscaling:SetInstanceProtection', 'autoscaling:RecordLifecycleActionHeartbeat'],
+  ...['autoscaling:CompleteLifecycleAction', 'autoscaling:TerminateInstanceInAutoScalingGroup'],
+];
+
+export function workerPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
+  const references = Object.values(profile.groups).flatMap(({ secrets }) => Object.values(secrets));
+  const named = (kind: string): readonly string[] =>
+    references.filter((text) => text.startsWith(kind)).map((text) => text.slice(kind.length).replace(/#.*$/, ''));
+  return [
+    allow('Read', ['s3:GetObject'], arns.objects(...READ)),
+    allow('Put', ['s3:PutObject'], arns.objects(...PUT)),
+    allow('Delete', ['s3:DeleteObject'], arns.objects(...DELETE)),
+    allow('Queues', QUEUE, arns.queues),
+    allow(
+      'Parameters',
+      ['ssm:GetParameter'],
+      named('ssm:').map((name) => arns.parameter(name)),
+    ),
+    allow(
+      'Secrets',
+      ['secretsmanager:GetSecretValue'],
+      named('secretsmanager:').map((name) => arns.secret(name)),
+    ),
+    // Whoever looks on raises the group that waiting work needs.
+    allow('Self', [...SELF, 'autoscaling:SetDesiredCapacity'], arns.groups),
+    allow('LookAtGroups', ['autoscaling:DescribeAutoScalingGroups', 'autoscaling:DescribeAutoScalingInstances'], ['*']),
+    ...working(profile, arns),
+  ];
+}

@@ -1,0 +1,135 @@
+import type { InstanceProfile } from '@aws-sdk/client-iam';
+import type { AwsClients } from '../adapters/aws/clients.ts';
+import type { AwsProfile } from '../config.ts';
+import { BatchctlError } from '../errors.ts';
+import { roleName, STACK_TAG } from '../lib/stack-names.ts';
+import { Iam, iamTags, tagsFrom } from './iam.ts';
+import type { Found, Left, Resource } from './resource.ts';
+import { roleLacks } from './role-lacks.ts';
+import { onceSettled } from './settled.ts';
+import { tagDifferences, tagsOf } from './tags.ts';
+
+/** The instance profile by which instances take on their role: it holds exactly one (IAM: AddRoleToInstanceProfile). */
+export class InstanceProfileResource implements Resource {
+  readonly part = 'iam';
+  readonly kind = 'profile';
+  readonly name: string;
+  readonly #profile: AwsProfile;
+  readonly #iam: Iam;
+
+  constructor(who: 'worker' | 'manager', profile: AwsProfile, clients: AwsClients) {
+    this.name = roleName(profile.stack, who);
+    this.#profile = profile;
+    this.#iam = new Iam(clients, { kind: 'profile', name: this.name });
+  }
+
+  async look(): Promise<Found> {
+    return this.#iam.translated('look at', 'iam:GetInstanceProfile', async () => {
+      const found = await instanceProfile(this.#iam, this.name);
+      if (found === null) return { state: 'absent' };
+      const owner = tagsFrom(found.Tags)[STACK_TAG];
+      if (owner !== this.#profile.stack) throw this.#iam.refused(owner);
+      const held = found.Roles?.[0]?.RoleName ?? null;
+      const differences = [
+        ...(held === this.name ? [] : [`role ${held ?? 'none'} → ${this.name}`]),
+        ...tagDifferences(tagsFrom(found.Tags), tagsOf(this.#profile)),
+      ];
+      return differences.length === 0 ? { state: 'asItShould' } : { state: 'differs', differences };
+    });
+  }
+
+  async apply(): Promise<void> {
+    await this.#iam.translated('make', 'iam:CreateInstanceProfile', async () => {
+      const [sdk, client] = await this.#iam.open();
+      const at = { InstanceProfileName: this.name };
+      const Tags = iamTags(tagsOf(this.#profile));
+      if ((await instanceProfile(this.#iam, this.name)) === null) {
+        await client.send(new sdk.CreateInstanceProfileCommand({ ...at, Tags })).catch((error: unknown) => {
+          // Another `up` was quicker.
+          if (!(error instanceof Error) || !error.name.startsWith('EntityAlreadyExists')) throw error;
+        });
+      }
+      const { InstanceProfile: found } = await onceSettled(() => client.send(new sdk.GetInstanceProfileCommand(at)));
+      if (tagDifferences(tagsFrom(found?.Tags), tagsOf(this.#profile)).length > 0) {
+        await onceSettled(() => client.send(new sdk.TagInstanceProfileCommand({ ...at, Tags })));
+      }
+      const held = found?.Roles?.[0]?.RoleName;
+      if (held === this.name) return;
+      if (held !== undefined) {
+        await client.send(new sdk.RemoveRoleFromInstanceProfileCommand({ ...at, RoleName: held }));
+      }
+      const add = new sdk.AddRoleToInstanceProfileCommand({ ...at, RoleName: this.name });
+      await onceSettled(() => client.send(add)).catch((error: unknown) => {
+        // It holds one already: another `up` was quicker, or one's own first try was.
+        if (!(error instanceof Error) || !error.name.startsWith('LimitExceeded')) throw error;
+      });
+    });
+  }
+
+  async remove(): Promise<Left | null> {
+    return this.#iam.translated('remove', 'iam:DeleteInstanceProfile', async () => {
+      const found = await instanceProfile(this.#iam, this.name);
+      if (found === null) return null;
+      const owner = tagsFrom(found.Tags)[STACK_TAG];
+      if (owner !== this.#profile.stack) return this.#iam.foreign(owner);
+      const [sdk, client] = await this.#iam.open();
+      const at = { InstanceProfileName: this.name };
+      for (const { RoleName } of found.Roles ?? []) {
+        await this.#iam.unlessGone(client.send(new sdk.RemoveRoleFromInstanceProfileCommand({ ...at, RoleName })));
+      }
+      const gone = onceSettled(() => client.send(new sdk.DeleteInstanceProfileCommand(at)), ['DeleteConflict']);
+      await this.#iam.unlessGone(gone);
+      return null;
+    });
+  }
+}
+
+/** An instance profile that somebody else made, by its name. It is looked at, and never changed nor removed. */
+export class GivenProfileResource implements Resource {
+  readonly part = 'iam';
+  readonly kind = 'profile';
+  readonly name: string;
+  readonly #who: 'worker' | 'manager';
+  readonly #profile: AwsProfile;
+  readonly #iam: Iam;
+
+  constructor(name: string, who: 'worker' | 'manager', profile: AwsProfile, clients: AwsClients) {
+    this.name = name;
+    this.#who = who;
+    this.#profile = profile;
+    this.#iam = new Iam(clients, { kind: 'profile', name });
+  }
+
+  async look(): Promise<Found> {
+    return this.#iam.translated('look at', 'iam:GetInstanceProfile', async () => {
+      const found = await instanceProfile(this.#iam, this.name);
+      const field = `iam.${this.#who}Profile`;
+      if (found === null) {
+        throw new BatchctlError('notFound', `expected the instance profile ${this.name} (${field}), found none`, {
+          hint: `correct ${field}, or leave it out to have infra up make one`,
+        });
+      }
+      const role = found.Roles?.[0]?.RoleName;
+      if (role === undefined) {
+        const mend = `aws iam add-role-to-instance-profile --instance-profile-name ${this.name} --role-name ROLE`;
+        return { state: 'lacks', lacks: [{ what: 'it holds no role', mend }] };
+      }
+      const lacks = await roleLacks(this.#iam, role, this.#who, this.#profile);
+      return lacks.length === 0 ? { state: 'asItShould' } : { state: 'lacks', lacks };
+    });
+  }
+
+  async apply(): Promise<void> {
+    // It is somebody else's: what it lacks has been said.
+  }
+
+  async remove(): Promise<Left | null> {
+    return null;
+  }
+}
+
+async function instanceProfile(iam: Iam, name: string): Promise<InstanceProfile | null> {
+  const [{ GetInstanceProfileCommand }, client] = await iam.open();
+  const asked = new GetInstanceProfileCommand({ InstanceProfileName: name });
+  return (await iam.ifThere(client.send(asked)))?.InstanceProfile ?? null;
+}

@@ -1,0 +1,171 @@
+import type * as sdk from '@aws-sdk/client-iam';
+import type { IAMClient, Role } from '@aws-sdk/client-iam';
+import type { AwsClients } from '../adapters/aws/clients.ts';
+import type { AwsProfile } from '../config.ts';
+import { BatchctlError } from '../errors.ts';
+import { roleName, STACK_TAG } from '../lib/stack-names.ts';
+import { Iam, iamTags, tagsFrom } from './iam.ts';
+import { policyFor } from './policies.ts';
+import type { PolicyDocument } from './policy.ts';
+import type { Found, Left, Resource } from './resource.ts';
+import { onceSettled } from './settled.ts';
+import { tagDifferences, tagsOf } from './tags.ts';
+
+/** Characters of all inline policies of a role, white space apart (IAM: quotas). */
+const POLICY_LIMIT = 10_240;
+/** Its inline policy. */
+const POLICY = 'batchctl';
+/** The same in every partition, China's too (IAM: service principals; only the ARNs differ). */
+const TRUST = {
+  Version: '2012-10-17',
+  Statement: [{ Effect: 'Allow', Principal: { Service: 'ec2.amazonaws.com' }, Action: 'sts:AssumeRole' }],
+};
+
+/** What the workers, or the manager, may do: exactly their policy, under the boundary if there is one. */
+export class RoleResource implements Resource {
+  readonly part = 'iam';
+  readonly kind = 'role';
+  readonly name: string;
+  readonly #who: 'worker' | 'manager';
+  readonly #profile: AwsProfile;
+  readonly #iam: Iam;
+
+  constructor(who: 'worker' | 'manager', profile: AwsProfile, clients: AwsClients) {
+    this.name = roleName(profile.stack, who);
+    this.#who = who;
+    this.#profile = profile;
+    this.#iam = new Iam(clients, { kind: 'role', name: this.name });
+  }
+
+  async look(): Promise<Found> {
+    const policy = this.#policy();
+    return this.#iam.translated('look at', 'iam:GetRole', async () => {
+      const role = await this.#role();
+      if (role === null) return { state: 'absent' };
+      const owner = tagsFrom(role.Tags)[STACK_TAG];
+      if (owner !== this.#profile.stack) throw this.#iam.refused(owner);
+      const differences = [
+        ...(sameJson(role.AssumeRolePolicyDocument, TRUST) ? [] : ['who may take it on']),
+        ...this.#boundaryDifference(role),
+        ...(sameJson(await this.#policyThere(), policy) ? [] : ['its policy']),
+        ...tagDifferences(tagsFrom(role.Tags), tagsOf(this.#profile)),
+      ];
+      return differences.length === 0 ? { state: 'asItShould' } : { state: 'differs', differences };
+    });
+  }
+
+  async apply(): Promise<void> {
+    const policy = this.#policy();
+    await this.#iam.translated('make', 'iam:CreateRole', async () => {
+      const [commands, client] = await this.#iam.open();
+      const at = { RoleName: this.name };
+      const role = (await this.#role()) ?? (await this.#create(commands, client));
+      if (!sameJson(role.AssumeRolePolicyDocument, TRUST)) {
+        const PolicyDocument = JSON.stringify(TRUST);
+        await client.send(new commands.UpdateAssumeRolePolicyCommand({ ...at, PolicyDocument }));
+      }
+      if (this.#boundaryDifference(role).length > 0) {
+        const PermissionsBoundary = this.#profile.iam.permissionsBoundary ?? undefined;
+        await client.send(new commands.PutRolePermissionsBoundaryCommand({ ...at, PermissionsBoundary }));
+      }
+      if (tagDifferences(tagsFrom(role.Tags), tagsOf(this.#profile)).length > 0) {
+        await client.send(new commands.TagRoleCommand({ ...at, Tags: iamTags(tagsOf(this.#profile)) }));
+      }
+      if (sameJson(await this.#policyThere(), policy)) return;
+      const put = { ...at, PolicyName: POLICY, PolicyDocument: JSON.stringify(policy) };
+      await onceSettled(() => client.send(new commands.PutRolePolicyCommand(put)));
+    });
+  }
+
+  /** With what others put on it: a role goes only once it has nothing (IAM: DeleteRole). */
+  async remove(): Promise<Left | null> {
+    return this.#iam.translated('remove', 'iam:DeleteRole', async () => {
+      const role = await this.#role();
+      if (role === null) return null;
+      const owner = tagsFrom(role.Tags)[STACK_TAG];
+      if (owner !== this.#profile.stack) return this.#iam.foreign(owner);
+      const [commands, client] = await this.#iam.open();
+      const at = { RoleName: this.name };
+      const attached = commands.paginateListAttachedRolePolicies({ client }, at);
+      for await (const { AttachedPolicies = [] } of attached) {
+        for (const { PolicyArn } of AttachedPolicies) {
+          await this.#iam.unlessGone(client.send(new commands.DetachRolePolicyCommand({ ...at, PolicyArn })));
+        }
+      }
+      for await (const { PolicyNames = [] } of commands.paginateListRolePolicies({ client }, at)) {
+        for (const PolicyName of PolicyNames) {
+          await this.#iam.unlessGone(client.send(new commands.DeleteRolePolicyCommand({ ...at, PolicyName })));
+        }
+      }
+      await this.#iam.unlessGone(onceSettled(() => client.send(new commands.DeleteRoleCommand(at)), ['DeleteConflict']));
+      return null;
+    });
+  }
+
+  async #create(commands: typeof sdk, client: IAMClient): Promise<Role> {
+    const { permissionsBoundary } = this.#profile.iam;
+    const asked = new commands.CreateRoleCommand({
+      RoleName: this.name,
+      AssumeRolePolicyDocument: JSON.stringify(TRUST),
+      Description: `batchctl: the ${this.#who === 'worker' ? 'workers' : 'manager'} of the stack ${this.#profile.stack}`,
+      Tags: iamTags(tagsOf(this.#profile)),
+      ...(permissionsBoundary !== null && { PermissionsBoundary: permissionsBoundary }),
+    });
+    try {
+      // The answer leaves out tags and boundary now and then.
+      await client.send(asked);
+    } catch (error) {
+      // Another `up` was quicker.
+      if (!(error instanceof Error) || !error.name.startsWith('EntityAlreadyExists')) throw error;
+    }
+    return await onceSettled(async () => {
+      const { Role: made } = await client.send(new commands.GetRoleCommand({ RoleName: this.name }));
+      if (made === undefined) throw new Error('IAM answered no role');
+      return made;
+    });
+  }
+
+  /** One that the profile doesn't name is left: taking it away is for who set it. */
+  #boundaryDifference({ PermissionsBoundary: found }: Role): readonly string[] {
+    const wanted = this.#profile.iam.permissionsBoundary;
+    const is = found?.PermissionsBoundaryArn ?? null;
+    return wanted === null || is === wanted ? [] : [`permissions boundary ${is ?? 'none'} → ${wanted}`];
+  }
+
+  /** Throws `config` when IAM would not take it. */
+  #policy(): PolicyDocument {
+    const policy = policyFor(this.#who, this.#profile);
+    const length = JSON.stringify(policy).length;
+    if (length <= POLICY_LIMIT) return policy;
+    throw new BatchctlError(
+      'config',
+      `the policy of ${this.name} has ${length} characters, and IAM takes ${POLICY_LIMIT} for a role`,
+      { hint: 'name fewer places in read, write and secrets of the groups: common prefixes, or make the groups two stacks' },
+    );
+  }
+
+  async #role(): Promise<Role | null> {
+    const [{ GetRoleCommand }, client] = await this.#iam.open();
+    return (await this.#iam.ifThere(client.send(new GetRoleCommand({ RoleName: this.name }))))?.Role ?? null;
+  }
+
+  async #policyThere(): Promise<string | undefined> {
+    const [{ GetRolePolicyCommand }, client] = await this.#iam.open();
+    const asked = new GetRolePolicyCommand({ RoleName: this.name, PolicyName: POLICY });
+    return (await this.#iam.ifThere(client.send(asked)))?.PolicyDocument;
+  }
+}
+
+/** A document as IAM tells it, percent-encoded (IAM: GetRole, GetRolePolicy), says the same as ours. */
+function sameJson(found: string | undefined, wanted: unknown): boolean {
+  if (found === undefined) return false;
+  return JSON.stringify(sorted(JSON.parse(decodeURIComponent(found)))) === JSON.stringify(sorted(wanted));
+}
+
+/** Fields by name; IAM keeps the order of lists. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  const fields = Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1));
+  return Object.fromEntries(fields.map(([name, field]) => [name, sorted(field)]));
+}

@@ -1,0 +1,175 @@
+import type { IpPermission, SecurityGroup } from '@aws-sdk/client-ec2';
+import { BatchctlError } from '../errors.ts';
+import { roleName, STACK_TAG } from '../lib/stack-names.ts';
+import { asked, type GridPlace, ifKnown } from './asked.ts';
+import { canonicalCidr } from './cidr.ts';
+import { ec2Tags, tagsOfEc2 } from './ec2-tags.ts';
+import type { Network } from './network.ts';
+import type { Found, Left, Resource } from './resource.ts';
+import { EVERYTHING, EVERYTHING_V6, type Rule, rulesOf, tcpRule } from './security-rules.ts';
+import { onceSettled } from './settled.ts';
+import { tagDifferences, tagsOf } from './tags.ts';
+
+/** Where the manager listens. */
+const MANAGER_PORT = 443;
+
+/**
+ * Who may reach the workers: no one; or the manager: the profile's `manager.allow`, at its port. Both reach everything.
+ * Rules that anybody else puts into it are taken out.
+ */
+export class SecurityGroupResource implements Resource {
+  readonly part: 'grid' | 'manager';
+  readonly kind = 'securityGroup';
+  readonly name: string;
+  readonly #who: 'worker' | 'manager';
+  readonly #place: GridPlace;
+  readonly #network: Network;
+
+  constructor(who: 'worker' | 'manager', place: GridPlace, network: Network) {
+    this.part = who === 'worker' ? 'grid' : 'manager';
+    this.name = roleName(place.profile.stack, who);
+    this.#who = who;
+    this.#place = place;
+    this.#network = network;
+  }
+
+  async look(): Promise<Found> {
+    const found = await this.#find();
+    if (found === null) return { state: 'absent' };
+    this.#requireOurs(found);
+    const { opened, closed } = this.#drift(found);
+    const differences = [
+      ...opened.map(({ direction, rule }) => `${direction} rule ${rule.text} is missing`),
+      ...closed.map(({ direction, rule }) => `${direction} rule ${rule.text} is not ours`),
+      ...tagDifferences(tagsOfEc2(found.Tags), tagsOf(this.#place.profile)),
+    ];
+    return differences.length === 0 ? { state: 'asItShould' } : { state: 'differs', differences };
+  }
+
+  async apply(): Promise<void> {
+    const found = (await this.#find()) ?? (await this.#create());
+    this.#requireOurs(found);
+    const { opened, closed } = this.#drift(found);
+    for (const { direction, rule } of opened) await this.#change(found, direction, rule, 'Authorize');
+    for (const { direction, rule } of closed) await this.#change(found, direction, rule, 'Revoke');
+    const tags = tagsOf(this.#place.profile);
+    if (tagDifferences(tagsOfEc2(found.Tags), tags).length === 0) return;
+    await this.#asked('tag', 'CreateTags', async () => {
+      const [sdk, client] = await this.#ec2();
+      await client.send(new sdk.CreateTagsCommand({ Resources: [found.GroupId ?? ''], Tags: ec2Tags(tags) }));
+    });
+  }
+
+  /** An interface that is just going still holds it (EC2: DeleteSecurityGroup, DependencyViolation). */
+  async remove(): Promise<Left | null> {
+    // In whichever VPC: subnets that have changed since keep nothing alive.
+    const all = await this.#search([]);
+    const theirs = all.filter(({ Tags }) => tagsOfEc2(Tags)[STACK_TAG] !== this.#place.profile.stack);
+    for (const { GroupId } of all.filter((each) => !theirs.includes(each))) {
+      await this.#asked('remove', 'DeleteSecurityGroup', async () => {
+        const [sdk, client] = await this.#ec2();
+        const sent = onceSettled(
+          () => client.send(new sdk.DeleteSecurityGroupCommand({ GroupId })),
+          ['DependencyViolation'],
+        );
+        await ifKnown(sent, 'InvalidGroup.NotFound');
+      });
+    }
+    const [other] = theirs;
+    return other === undefined ? null : { why: whose(tagsOfEc2(other.Tags)[STACK_TAG]) };
+  }
+
+  /** Its id; null while there is none. */
+  async id(): Promise<string | null> {
+    return (await this.#find())?.GroupId ?? null;
+  }
+
+  #drift(found: SecurityGroup): { readonly opened: readonly Change[]; readonly closed: readonly Change[] } {
+    const { manager } = this.#place.profile;
+    const allow = this.#who === 'manager' ? new Set((manager?.allow ?? []).map(canonicalCidr)) : new Set<string>();
+    const incoming = [...allow].map((cidr) => tcpRule(MANAGER_PORT, cidr, 'manager.allow'));
+    const [inward, outward] = [rulesOf(found.IpPermissions ?? []), rulesOf(found.IpPermissionsEgress ?? [])];
+    const both = (wanted: readonly Rule[], is: readonly Rule[], direction: Direction, alsoFine: string | null) => ({
+      opened: wanted.filter(({ text }) => !is.some((rule) => rule.text === text)).map((rule) => ({ direction, rule })),
+      closed: is
+        .filter(({ text }) => text !== alsoFine && !wanted.some((rule) => rule.text === text))
+        .map((rule) => ({ direction, rule })),
+    });
+    const into = both(incoming, inward, 'incoming', null);
+    const out = both([EVERYTHING], outward, 'outgoing', EVERYTHING_V6);
+    return { opened: [...into.opened, ...out.opened], closed: [...into.closed, ...out.closed] };
+  }
+
+  /** A rule that another `up` has put or taken already is as good as done. */
+  async #change(found: SecurityGroup, direction: Direction, rule: Rule, verb: 'Authorize' | 'Revoke'): Promise<void> {
+    const way = direction === 'incoming' ? 'Ingress' : 'Egress';
+    await this.#asked('set rules of', `${verb}SecurityGroup${way}`, async () => {
+      const [sdk, client] = await this.#ec2();
+      const at = { GroupId: found.GroupId, IpPermissions: [rule.permission] satisfies IpPermission[] };
+      const changes = {
+        AuthorizeIngress: () => client.send(new sdk.AuthorizeSecurityGroupIngressCommand(at)),
+        AuthorizeEgress: () => client.send(new sdk.AuthorizeSecurityGroupEgressCommand(at)),
+        RevokeIngress: () => client.send(new sdk.RevokeSecurityGroupIngressCommand(at)),
+        RevokeEgress: () => client.send(new sdk.RevokeSecurityGroupEgressCommand(at)),
+      };
+      const sent = onceSettled<unknown>(changes[`${verb}${way}`], verb === 'Authorize' ? ['InvalidGroup.NotFound'] : []);
+      await ifKnown(sent, 'InvalidPermission.Duplicate', 'InvalidPermission.NotFound');
+    });
+  }
+
+  /** With its tags from the start, and with EC2's own first rule: everything out (EC2: CreateSecurityGroup). */
+  async #create(): Promise<SecurityGroup> {
+    const { vpc } = await this.#network.facts();
+    return this.#asked('make', 'CreateSecurityGroup', async () => {
+      const [sdk, client] = await this.#ec2();
+      const { stack } = this.#place.profile;
+      const Description = `batchctl: the ${this.#who === 'worker' ? 'workers' : 'manager'} of the stack ${stack}`;
+      const Tags = ec2Tags(tagsOf(this.#place.profile));
+      const TagSpecifications = [{ ResourceType: 'security-group' as const, Tags }];
+      const asked = { GroupName: this.name, Description, VpcId: vpc, TagSpecifications };
+      const made = await client.send(new sdk.CreateSecurityGroupCommand(asked));
+      return { ...made, Tags, IpPermissionsEgress: [EVERYTHING.permission] };
+    });
+  }
+
+  #requireOurs(found: SecurityGroup): void {
+    const owner = tagsOfEc2(found.Tags)[STACK_TAG];
+    if (owner === this.#place.profile.stack) return;
+    throw new BatchctlError('refused', `the security group ${this.name} is there, and ${whose(owner)}`, {
+      hint: 'name your own in network.securityGroups, or name another stack in the profile',
+    });
+  }
+
+  async #find(): Promise<SecurityGroup | null> {
+    const { vpc } = await this.#network.facts();
+    return (await this.#search([{ Name: 'vpc-id', Values: [vpc] }]))[0] ?? null;
+  }
+
+  async #search(filters: readonly { Name: string; Values: string[] }[]): Promise<readonly SecurityGroup[]> {
+    return this.#asked('look at', 'DescribeSecurityGroups', async () => {
+      const [sdk, client] = await this.#ec2();
+      const Filters = [{ Name: 'group-name', Values: [this.name] }, ...filters];
+      const { SecurityGroups = [] } = await client.send(new sdk.DescribeSecurityGroupsCommand({ Filters }));
+      return SecurityGroups;
+    });
+  }
+
+  #asked<T>(verb: string, action: string, work: () => Promise<T>): Promise<T> {
+    const what = `${verb} the security group ${this.name}`;
+    return asked(this.#place, { what, action: `ec2:${action}`, resource: 'security-group/*' }, work);
+  }
+
+  #ec2() {
+    return Promise.all([import('@aws-sdk/client-ec2'), this.#place.clients.ec2()]);
+  }
+}
+
+type Direction = 'incoming' | 'outgoing';
+
+interface Change {
+  readonly direction: Direction;
+  readonly rule: Rule;
+}
+
+const whose = (owner: string | undefined): string =>
+  owner === undefined ? 'was not made by batchctl' : `is of the stack ${owner}`;

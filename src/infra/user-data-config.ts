@@ -1,0 +1,61 @@
+import type { AwsGroup, AwsProfile } from '../config.ts';
+
+/** Whose configuration it is: a worker of any group, or the manager, which also sizes them. */
+export type Reader = 'worker' | 'manager';
+
+/**
+ * The profile as an instance reads it (`/etc/batchctl/config.json`): what it needs, and nothing that only makes a stack.
+ * Secrets are in it as references only. A worker gets every group, as it sends tasks to other groups' queues, and runs
+ * those that another group hands over to its own.
+ */
+export function instanceConfig(profile: AwsProfile, reader: Reader, ca: string | null): unknown {
+  const { name, region, account, stack, bucket, groups, kmsKey, tz, endpoints } = profile;
+  const elsewhere = Object.entries(endpoints).filter(([, url]) => url !== undefined && !isLoopback(url));
+  return {
+    profile: name,
+    profiles: {
+      [name]: {
+        ...{ backend: 'aws', region, stack },
+        ...(account !== null && { account }),
+        bucket: { name: bucket.name, existing: bucket.existing, prefix: bucket.prefix },
+        ledger: ledgerOf(profile, ca),
+        groups: Object.fromEntries(Object.entries(groups).map(([group, of]) => [group, groupOf(of, reader)])),
+        ...(kmsKey !== null && { kmsKey }),
+        ...(tz !== null && { tz }),
+        ...(elsewhere.length > 0 && { endpoints: Object.fromEntries(elsewhere) }),
+        ...(reader === 'manager' && ofManager(profile)),
+      },
+    },
+  };
+}
+
+function groupOf({ visibility, min, max, slots, env, secrets, ...group }: AwsGroup, reader: Reader): unknown {
+  return {
+    ...{ visibility: `${visibility}s`, min, max },
+    ...(slots !== null && { slots }),
+    ...(reader === 'worker' && Object.keys(env).length > 0 && { env }),
+    ...(reader === 'worker' && Object.keys(secrets).length > 0 && { secrets }),
+    ...(reader === 'manager' && { instances: group.instances, spot: group.spot, onDemandBase: group.onDemandBase }),
+  };
+}
+
+function ofManager({ budget: { month, job }, notify, manager }: AwsProfile): object {
+  return {
+    budget: { ...(month !== null && { month }), ...(job !== null && { job }) },
+    ...(notify.length > 0 && { notify }),
+    ...(manager !== null && { manager }),
+  };
+}
+
+/** The authority's certificate lies beside the file. A password never does: it comes by the unit's environment. */
+function ledgerOf({ ledger }: AwsProfile, ca: string | null): unknown {
+  if (ledger.kind === 'store' || ledger.kind === 'simpledb') return ledger;
+  const { passwordEnv, ca: _path, ...rest } = ledger;
+  return { ...rest, ...(passwordEnv !== null && { passwordEnv }), ...(ca !== null && { ca: 'ca.pem' }) };
+}
+
+/** An endpoint of the machine that this is made on (a tunnel, an emulator) is none on an instance. */
+export function isLoopback(url: string): boolean {
+  const { hostname } = new URL(url);
+  return hostname === 'localhost' || hostname === '[::1]' || /^127[.]/.test(hostname);
+}

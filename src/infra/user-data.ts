@@ -1,0 +1,125 @@
+import type { AwsProfile } from '../config.ts';
+import { BatchctlError } from '../errors.ts';
+import { DRAIN_HOOK, gridName, MANAGER_GROUP } from '../lib/stack-names.ts';
+import { COMMON, MAIN } from './boot/common.sh.ts';
+import { MANAGER } from './boot/manager.sh.ts';
+import { WORKER } from './boot/worker.sh.ts';
+import { instanceConfig, isLoopback, type Reader } from './user-data-config.ts';
+
+/** What new instances run: all of it lies below `releases/` in the store, named by its SHA-256. */
+export interface BootRelease {
+  /** Of the bundle's archive before compression. */
+  readonly sha256: string;
+  /** Each group's setup script; null of a group without. */
+  readonly setups: Readonly<Record<string, string | null>>;
+  /** The certificate authority of the ledger's server; null without. */
+  readonly ca: string | null;
+}
+
+/** The user that commands run as, unless their group says `commandRole`. */
+const COMMAND_USER = 'batchctl-task';
+
+/** Bytes, before base64 (EC2: user-data). */
+const LARGEST = 16_384;
+
+/** Services that the script itself asks, as the AWS CLI's variables call them. */
+const ASKED = { s3: 'S3', autoscaling: 'AUTO_SCALING', ec2: 'EC2' } as const;
+
+export interface UserDataParts {
+  readonly profile: AwsProfile;
+  readonly group: string;
+  readonly release: BootRelease;
+}
+
+/**
+ * The script by which an instance becomes a worker of a group at its first boot. No secret is in it: whoever may describe
+ * the instance reads it. Throws `config` where it would be too long for EC2.
+ */
+export function userDataFor({ profile, group, release }: UserDataParts): string {
+  const settings = profile.groups[group];
+  if (settings === undefined) {
+    throw new BatchctlError('notFound', `the profile ${profile.name} has no group ${group}`, {
+      hint: `it has ${Object.keys(profile.groups).join(', ')}`,
+    });
+  }
+  const setup = release.setups[group] ?? null;
+  const env = Object.entries(settings.env).map(([name, value]) => `  export ${name}=${word(value)}`);
+  return scriptOf(profile, `a worker of group ${group}`, [
+    ...common(profile, group, release),
+    `PACKAGES=(${settings.packages.map(word).join(' ')})`,
+    `SETUP=${word(setup ?? '')}`,
+    `SETUP_SECONDS=${settings.setupTimeout}`,
+    `COMMAND_USER=${word(settings.commandRole ? '' : COMMAND_USER)}`,
+    `setup_env() {\n${setup === null || env.length === 0 ? '  :' : env.join('\n')}\n}`,
+    configFunction(profile, 'worker', release),
+    COMMON,
+    WORKER,
+    MAIN,
+  ]);
+}
+
+export interface ManagerUserDataParts {
+  readonly profile: AwsProfile;
+  readonly release: BootRelease;
+  /** The allocation id of the Elastic IP that it takes. */
+  readonly allocation: string;
+}
+
+/** The script by which an instance becomes the stack's manager, once its address is free. */
+export function managerUserData({ profile, release, allocation }: ManagerUserDataParts): string {
+  return scriptOf(profile, 'the manager', [
+    ...common(profile, MANAGER_GROUP, release),
+    `ADDRESS=${word(allocation)}`,
+    configFunction(profile, 'manager', release),
+    COMMON,
+    MANAGER,
+    MAIN,
+  ]);
+}
+
+function common({ name, stack, region, bucket, kmsKey, endpoints }: AwsProfile, group: string, release: BootRelease) {
+  const others = Object.entries(ASKED).flatMap(([service, variable]) => {
+    const url = endpoints[service as keyof typeof ASKED];
+    return url === undefined || isLoopback(url) ? [] : [`export AWS_ENDPOINT_URL_${variable}=${word(url)}`];
+  });
+  return [
+    `STACK=${word(stack)}`,
+    `GROUP=${word(group)}`,
+    `SCALING_GROUP=${word(gridName(stack, group))}`,
+    `HOOK=${word(DRAIN_HOOK)}`,
+    `PROFILE=${word(name)}`,
+    `REGION=${word(region)}`,
+    `STORE=${word(`s3://${bucket.name}/${bucket.prefix}`)}`,
+    `SSE=(${kmsKey === null ? '' : `--sse aws:kms --sse-kms-key-id ${word(kmsKey)}`})`,
+    `RELEASE=${word(release.sha256)}`,
+    `CA=${word(release.ca ?? '')}`,
+    ...others,
+  ];
+}
+
+/** A line of JSON is never the word that ends it. */
+function configFunction(profile: AwsProfile, reader: Reader, { ca }: BootRelease): string {
+  const config = JSON.stringify(instanceConfig(profile, reader, ca), null, 1);
+  return `write_config() {\n  cat >"$ROOT/etc/batchctl/config.json" <<'CONFIG'\n${config}\nCONFIG\n}`;
+}
+
+function scriptOf({ stack }: AwsProfile, what: string, lines: readonly string[]): string {
+  const text = [
+    '#!/bin/bash',
+    `# Makes this instance ${what}, stack ${stack}. Made by batchctl; safe to run twice.`,
+    '# It says what it does in /var/log/batchctl-boot.log and, once it is done, in the store: batchctl workers logs INSTANCE',
+    'set -euo pipefail',
+    ...lines,
+  ].join('\n');
+  const size = Buffer.byteLength(text);
+  if (size <= LARGEST) return text;
+  throw new BatchctlError(
+    'config',
+    `the user-data of ${what} would have ${size} bytes, and EC2 takes at most ${LARGEST}`,
+    { hint: 'shorten what groups say in env, secrets and packages; a setup script is fetched, and may be of any length' },
+  );
+}
+
+/** A word that bash reads back as exactly these characters. */
+const word = (text: string): string =>
+  /^[\w./@%+=:,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;

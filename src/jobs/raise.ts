@@ -1,0 +1,111 @@
+import { type BatchctlError, isOurs } from '../errors.ts';
+import { instancesFor, type Need } from '../model/capacity.ts';
+import type { StepLoad } from '../model/demand.ts';
+import { groupsOf } from '../model/job.ts';
+import type { JobView } from '../model/view.ts';
+import type { Platform } from '../ports/platform.ts';
+import type { GroupStatus } from '../ports/worker-group.ts';
+import { loadsIn, loadsOf } from './grid/demand.ts';
+
+/**
+ * What became of raising one group. `enough`: it has what its work needs, or nothing waits · `manual`: a person sets its
+ * size · `byHand`: it has none · `held`: its instances can't be set up, and none is started until somebody lifts that.
+ */
+export type GroupRaise =
+  | {
+      readonly group: string;
+      readonly outcome: 'raised';
+      readonly before: number;
+      readonly status: GroupStatus;
+      readonly need: Need;
+    }
+  | { readonly group: string; readonly outcome: 'enough' | 'manual' | 'byHand'; readonly status: GroupStatus }
+  | { readonly group: string; readonly outcome: 'failed'; readonly error: BatchctlError };
+
+export interface RaiseOptions {
+  /** Tasks were sent this moment: the queues' counts may not have them yet. */
+  readonly fresh: boolean;
+  /** Of what was sent: tasks that are asked for again, by their step's index. */
+  readonly again?: ReadonlyMap<number, number>;
+}
+
+/**
+ * Raises each group of the jobs to what its work needs, each by one request at most; it never lowers one (law 9). A
+ * group that can't be asked, or raised, is an outcome: nothing that was submitted fails for it.
+ */
+export async function raiseGroups(
+  platform: Platform,
+  views: readonly JobView[],
+  options: RaiseOptions,
+): Promise<readonly GroupRaise[]> {
+  const groups = [...new Set(views.flatMap(({ record }) => groupsOf(record.spec)))];
+  // Read once for all groups, and only where some group can be raised.
+  let loads: Promise<readonly StepLoad[]> | null = null;
+  const ready = (): Promise<readonly StepLoad[]> => {
+    loads ??= loadsOf(platform, views, options.again);
+    return loads;
+  };
+  return Promise.all(
+    groups.map(async (group): Promise<GroupRaise> => {
+      try {
+        return await raiseGroup(platform, group, ready, options);
+      } catch (error) {
+        if (!isOurs(error)) throw error;
+        return { group, outcome: 'failed', error };
+      }
+    }),
+  );
+}
+
+async function raiseGroup(
+  platform: Platform,
+  name: string,
+  ready: () => Promise<readonly StepLoad[]>,
+  { fresh }: RaiseOptions,
+): Promise<GroupRaise> {
+  const group = await platform.group(name);
+  const status = await group.describe();
+  if (status.byHand) return { group: name, outcome: 'byHand', status };
+  const over = status.until !== null && status.until <= platform.clock.now();
+  if (status.mode === 'manual' && !over) return { group: name, outcome: 'manual', status };
+  const [loads, backlog, slots] = await Promise.all([
+    ready(),
+    platform.queue(name).then((queue) => queue.backlog()),
+    status.slots ?? slotsSeen(platform, name),
+  ]);
+  const { desired: current, min, max } = status;
+  const need = instancesFor(loadsIn(name, loads, backlog, fresh), { slots, current, min, max });
+  if (need.instances <= current && !over) return { group: name, outcome: 'enough', status };
+  const after = await group.raise(need.instances);
+  return after.desired > current
+    ? { group: name, outcome: 'raised', before: current, status: after, need }
+    : { group: name, outcome: 'enough', status: after };
+}
+
+/** The fewest slots that a worker of the group had lately; 1 before any was seen. */
+async function slotsSeen(platform: Platform, group: string): Promise<number> {
+  const workers = await (await platform.ledger()).workers({});
+  const slots = workers.filter((worker) => worker.group.split(',').includes(group)).map((worker) => worker.slots);
+  return slots.length === 0 ? 1 : Math.min(...slots);
+}
+
+/** How often who follows a job, and an idle worker, looks whether groups must be raised: milliseconds. */
+const EVERY_MS = 60_000;
+
+/** Raises groups again and again, once a minute at most, where machines can be had: what is local starts no process. */
+export class Raiser {
+  readonly #platform: Platform;
+  #at = Number.NEGATIVE_INFINITY;
+
+  constructor(platform: Platform) {
+    this.#platform = platform;
+  }
+
+  /** Answers what it did; nothing where it isn't time. */
+  async round(views: readonly JobView[]): Promise<readonly GroupRaise[]> {
+    const now = this.#platform.clock.monotonic();
+    if (this.#platform.remote !== true || views.length === 0 || now - this.#at < EVERY_MS) return [];
+    this.#at = now;
+    return raiseGroups(this.#platform, views, { fresh: false });
+  }
+}

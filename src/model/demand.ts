@@ -1,0 +1,63 @@
+import type { StepCounts } from '../ports/ledger.ts';
+import type { Load } from './capacity.ts';
+import { hasBarrier } from './job.ts';
+import { sizingOf, stepSizes } from './step-sizes.ts';
+import type { JobView } from './view.ts';
+
+/** What a job's step has ready for a group's workers. */
+export interface StepLoad extends Load {
+  readonly group: string;
+}
+
+export interface Known {
+  /** The ledger's counters; they may lag. */
+  readonly counts: readonly StepCounts[];
+  /** Mean seconds a task by step, of an earlier run; where this one has done none yet. */
+  readonly means: ReadonlyMap<string, number>;
+  /** Tasks that were asked for again this moment, by the step's index: by the counters they have ended. */
+  readonly again: ReadonlyMap<number, number>;
+}
+
+/**
+ * What is ready to run of each step, by counters: what the step before it has done and it has not ended; of a gather
+ * nothing, since only its queue tells whether it is open. A fallback group may be sent any of it.
+ */
+export function readyLoads(view: JobView, { counts, means, again }: Known): readonly StepLoad[] {
+  const { steps } = view.record.spec;
+  const sizes = stepSizes(sizingOf(view));
+  const of = (index: number): StepCounts | undefined => counts.find(({ step }) => step === steps[index]?.name);
+  return steps.flatMap((step, index): StepLoad[] => {
+    const mine = of(index);
+    const sent =
+      index === 0 ? view.record.parts : hasBarrier(steps, index) ? openedSize(view, index, sizes) : of(index - 1)?.done;
+    const ready = Math.max(0, (sent ?? 0) - (mine?.done ?? 0) - (mine?.failed ?? 0)) + (again.get(index) ?? 0);
+    const load = {
+      seconds: mine !== undefined && mine.done > 0 ? mine.seconds / mine.done : (means.get(step.name) ?? null),
+      slots: step.needs.slots,
+      atOnce: leastOf(step.maxRunning, view.maxRunning),
+    };
+    const fallback = step.fallback === null ? [] : [{ ...load, group: step.fallback, tasks: 0 }];
+    return [{ ...load, group: step.group, tasks: ready }, ...fallback];
+  });
+}
+
+/** What an opened `explode` has; a gather's one task is seen in its queue. */
+const openedSize = (view: JobView, index: number, sizes: readonly (number | null)[]): number =>
+  view.exploded.has(index) ? (sizes[index] ?? 0) : 0;
+
+/**
+ * The same loads as so many tasks: by the queue, which knows of other jobs' tasks too, and not of ones that were just
+ * sent. `fresh`: these were sent this moment, and the queue's counts may not have them yet (SQS: up to a minute).
+ */
+export function fitLoads(loads: readonly Load[], backlog: number | null, fresh: boolean): readonly Load[] {
+  const known = loads.reduce((sum, { tasks }) => sum + tasks, 0);
+  const total = backlog === null ? known : fresh ? Math.max(known, backlog) : backlog;
+  if (total === 0) return [];
+  if (known > 0) return loads.map((load) => ({ ...load, tasks: (load.tasks * total) / known }));
+  const seconds = loads.map((load) => load.seconds).filter((each) => each !== null);
+  return [{ tasks: total, seconds: seconds.length === 0 ? null : Math.max(...seconds), slots: 1, atOnce: null }];
+}
+
+function leastOf(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.min(a, b);
+}

@@ -1,0 +1,45 @@
+import { belongsToFallback, hasFallback, putInterruption } from '../jobs/interruptions.ts';
+import { encodeMessage } from '../model/message.ts';
+import type { Admitted } from './admit.ts';
+import type { WorkerContext } from './context.ts';
+import type { SendTo, Settling } from './settle.ts';
+
+/**
+ * Notes that spot took an attempt's machine, where its step has a fallback group, and answers that group once the task
+ * is to go there; else null. The store knows first: after a crash the next delivery is handed over unrun.
+ * What is interrupted in the fallback group itself stays there.
+ */
+export async function noteInterruption(ctx: WorkerContext, item: Settling): Promise<string | null> {
+  const { task, attempt, result, queue, outcome } = item;
+  if (outcome.kind !== 'interrupted' || outcome.why !== 'spot' || task === null || attempt === null) return null;
+  const { step, message } = task;
+  if (!hasFallback(step) || queue.queue.group === step.fallback) return null;
+  const { store, clock } = ctx.platform;
+  const iso = (ms: number): string => new Date(ms).toISOString();
+  await putInterruption(store, message, attempt, {
+    format: 1,
+    number: item.number,
+    worker: ctx.worker,
+    startedAt: iso(result?.startedAt ?? clock.now()),
+    endedAt: iso(result?.endedAt ?? clock.now()),
+  });
+  ctx.passed('interruption');
+  return (await belongsToFallback(store, step, message)) ? step.fallback : null;
+}
+
+/**
+ * Sends a task to the group that takes it over, and acks it here, in that order: a crash in between leaves two messages,
+ * never none (docs/adr/0018-fallback.md).
+ */
+export async function handOver(
+  ctx: WorkerContext,
+  { queue, delivery }: Pick<Settling, 'queue' | 'delivery'>,
+  { message }: Pick<Admitted, 'message'>,
+  group: string,
+  send: SendTo,
+): Promise<void> {
+  await send(group, encodeMessage(message), message.job);
+  ctx.passed('handover');
+  await queue.ack(delivery.receipt);
+  ctx.passed('ack');
+}

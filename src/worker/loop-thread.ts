@@ -1,0 +1,35 @@
+import { writeSync } from 'node:fs';
+import { workerData } from 'node:worker_threads';
+import { sharedMonotonic } from './lease-messages.ts';
+import type { LoopThreadData } from './loop-watch.ts';
+
+/** The entry of the thread that ends a process whose loop hangs. Started by `LoopWatch`. */
+function main({ due, parts, limitMs }: LoopThreadData): void {
+  const signs = new BigInt64Array(due);
+  const everyMs = limitMs / 10;
+  let looked = sharedMonotonic();
+  let patientUntil = 0;
+  setInterval(() => {
+    const now = sharedMonotonic();
+    // This thread did not run either: the process or its machine was stopped for a while, and gets a whole limit anew.
+    if (now - looked > 3 * everyMs) patientUntil = now + limitMs;
+    looked = now;
+    if (now < patientUntil) return;
+    const late = parts.findIndex((_, part) => {
+      const by = Number(Atomics.load(signs, part));
+      return by !== 0 && by < now;
+    });
+    if (late !== -1) end(`${parts[late]} gave no sign of life for ${Math.round(limitMs / 1_000)} s and more`);
+  }, everyMs);
+}
+
+/** What runs here is given back by its leases' end; its commands end with this process (law 5). */
+function end(why: string): void {
+  try {
+    writeSync(2, `${new Date().toISOString()} the worker hangs and is ended: ${why}\n`);
+  } finally {
+    process.kill(process.pid, 'SIGKILL');
+  }
+}
+
+main(workerData);

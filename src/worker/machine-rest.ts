@@ -1,0 +1,117 @@
+import { isKind } from '../errors.ts';
+import { Gate } from '../lib/gate.ts';
+import { jitter, wait } from '../lib/wait.ts';
+import type { Machine } from '../ports/machine.ts';
+import type { WorkerLog } from './context.ts';
+import { messageOf } from './judge.ts';
+import type { MachineTimes } from './machine-times.ts';
+
+export interface RestOptions {
+  readonly machine: Pick<Machine, 'protect'>;
+  readonly times: Pick<MachineTimes, 'restMs' | 'lookMs'>;
+  readonly log: WorkerLog;
+  readonly monotonic: () => number;
+  /** Since when nothing runs here and nothing came, monotonic; null: something runs. */
+  readonly idleSince: () => number | null;
+  /** True while the machine is held aside: it takes nothing. */
+  readonly isAside: () => boolean;
+  /** How much waits, about, in the queues of the worker's groups. Throws as they do. */
+  readonly backlog: () => Promise<number>;
+  /** Called at each look: is it time to leave? */
+  readonly consider: () => Promise<void>;
+  /** The group ends this machine already. */
+  readonly onTooLate: () => void;
+  /** Aborted: the worker takes no more. */
+  readonly signal: AbortSignal;
+  /** A new role's refusals pass. */
+  readonly mayPass: (error: unknown) => boolean;
+}
+
+/**
+ * Protection follows work: nothing is received by a machine that scaling in could take. One without work for a minute
+ * rests: it is let go of, looks at the backlog every few seconds, and is protected again before it receives.
+ */
+export class Rest {
+  readonly #o: RestOptions;
+  readonly #exits = new Gate();
+  #inside = 0;
+  #resting: Promise<void> | null = null;
+  #wokeAt = Number.NEGATIVE_INFINITY;
+  #warned = '';
+
+  constructor(options: RestOptions) {
+    this.#o = options;
+  }
+
+  /** Resolves when something may be received, and then `exit` must follow; false: the worker takes no more. */
+  async enter(): Promise<boolean> {
+    const { signal, isAside, times } = this.#o;
+    while (!signal.aborted) {
+      if (isAside()) await wait(times.lookMs, signal);
+      else if (this.#resting !== null || this.#isDue()) await this.#restOnce();
+      else {
+        this.#inside += 1;
+        if ((await this.#protect(true)) && !signal.aborted) return true;
+        this.exit();
+      }
+    }
+    return false;
+  }
+
+  /** What was received is in hand, or nothing came. */
+  exit(): void {
+    this.#inside -= 1;
+    this.#exits.open();
+  }
+
+  #isDue(): boolean {
+    const { idleSince, monotonic, times } = this.#o;
+    const since = idleSince();
+    return since !== null && monotonic() - Math.max(since, this.#wokeAt) >= times.restMs;
+  }
+
+  #restOnce(): Promise<void> {
+    this.#resting ??= this.#rest().finally(() => {
+      this.#resting = null;
+    });
+    return this.#resting;
+  }
+
+  async #rest(): Promise<void> {
+    const { signal, backlog, consider, isAside, log, monotonic, times } = this.#o;
+    while (this.#inside > 0 && !signal.aborted) {
+      const moment = new AbortController();
+      await Promise.race([this.#exits.next(), wait(times.lookMs, AbortSignal.any([signal, moment.signal]))]);
+      moment.abort();
+    }
+    // A poll that was still under way may have brought something.
+    if (signal.aborted || !this.#isDue()) return;
+    if (!(await this.#protect(false))) return;
+    log.info('idle: scaling in may take this machine');
+    while (!signal.aborted && !isAside()) {
+      await consider();
+      if (signal.aborted || (await backlog()) > 0) break;
+      await wait(jitter(times.lookMs), signal);
+    }
+    this.#wokeAt = monotonic();
+  }
+
+  /** False when it could not be done: tried again at the next look, or the group ends the machine. */
+  async #protect(on: boolean): Promise<boolean> {
+    const { machine, onTooLate, mayPass, log, signal, times } = this.#o;
+    try {
+      const protectedNow = await machine.protect(on);
+      if (!protectedNow) onTooLate();
+      this.#warned = '';
+      return protectedNow;
+    } catch (error) {
+      if (!isKind(error, 'unavailable') && !mayPass(error)) throw error;
+      // Said once, however long it lasts.
+      const warning = messageOf(error);
+      if (warning !== this.#warned) log.warn(warning);
+      this.#warned = warning;
+      await wait(jitter(times.lookMs), signal);
+      return false;
+    }
+  }
+}

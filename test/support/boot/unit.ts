@@ -1,0 +1,40 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** What systemd would run of a unit. */
+export interface Unit {
+  /** Run before each start; the unit fails with it. */
+  readonly before: readonly string[];
+  readonly argv: readonly string[];
+  readonly cwd: string;
+  /** The unit's own, and that of its environment file. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly restart: string;
+  /** Exit codes after which it is not started again, besides 0. */
+  readonly noRestart: readonly number[];
+  readonly restartSeconds: number;
+}
+
+/** A unit of a directory that `bootIn` booted; null until it was asked to start. */
+export function readUnit(directory: string, name = 'batchctl-worker.service'): Unit | null {
+  if (!existsSync(join(directory, `${name}.started`))) return null;
+  const lines = readFileSync(join(directory, 'etc/systemd/system', name), 'utf8').split('\n');
+  const all = (field: string): readonly string[] =>
+    lines.filter((line) => line.startsWith(`${field}=`)).map((line) => line.slice(field.length + 1));
+  const one = (field: string): string => all(field)[0] ?? '';
+  const file = one('EnvironmentFile').replace(/^-/, '');
+  const more = existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter((line) => line.includes('=')) : [];
+  const env = [...all('Environment'), ...more].map((line): [string, string] => {
+    const at = line.indexOf('=');
+    return [line.slice(0, at), line.slice(at + 1)];
+  });
+  return {
+    before: all('ExecStartPre'),
+    argv: one('ExecStart').split(' '),
+    cwd: one('WorkingDirectory'),
+    env: Object.fromEntries(env),
+    restart: one('Restart'),
+    noRestart: one('RestartPreventExitStatus').split(' ').filter(Boolean).map(Number),
+    restartSeconds: Number(one('RestartSec')),
+  };
+}

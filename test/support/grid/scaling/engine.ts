@@ -1,0 +1,262 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { failureMessage, failureStatus, isLaunchFailure, type LaunchFailure } from './failures.ts';
+import { type Launcher, tagsFor } from './launcher.ts';
+import { type Planned, planLaunch, templateOf } from './plan-launch.ts';
+import { type Activity, active, type Group, type Member } from './state.ts';
+import { Timers } from './timers.ts';
+
+export interface Pace {
+  /** Milliseconds that a second of the service's own timers lasts: a hook's heartbeat timeout. */
+  readonly second: number;
+  /** From an instance's start until it is in service. */
+  readonly boot: number;
+  /** From `Terminating` until it waits for a hook. */
+  readonly wait: number;
+  /** From an instance's end until the group forgets it. */
+  readonly end: number;
+  /** Until the group notices that an instance is gone. */
+  readonly notice: number;
+  /** Before a failed launch is tried again; doubles each time. */
+  readonly retry: number;
+}
+
+/** `terminate`: EC2 ends it, its system gets a signal first. `kill`: it is gone at once. */
+export type EndKind = 'terminate' | 'kill';
+
+export interface Watchers {
+  onLaunch(member: Member): void;
+  onEnd(member: Member, how: EndKind): void;
+}
+
+/** Which launches fail: all, or those of a group or of a kind. */
+export interface Refusal {
+  readonly code: LaunchFailure | string;
+  readonly message: string | undefined;
+  readonly group: string | undefined;
+  readonly lifeCycle: 'spot' | 'on-demand' | undefined;
+}
+
+/** Brings what a group holds to what it should hold, one step after another for each group. */
+export class Engine {
+  readonly pace: Pace;
+  readonly timers = new Timers();
+  refusal: Refusal | null = null;
+  readonly #launcher: Launcher;
+  readonly #watchers: Watchers;
+  /** Groups at work; true: look again afterwards. */
+  readonly #working = new Map<Group, boolean>();
+
+  constructor(launcher: Launcher, watchers: Watchers, pace: Pace) {
+    this.#launcher = launcher;
+    this.#watchers = watchers;
+    this.pace = pace;
+  }
+
+  /** Soon: whoever asked gets the answer first. */
+  kick(group: Group): void {
+    if (this.#working.has(group)) {
+      this.#working.set(group, true);
+      return;
+    }
+    this.#working.set(group, false);
+    this.timers.after(0, () => void this.#work(group));
+  }
+
+  record(group: Group, description: string, code = 'InProgress'): Activity {
+    const made: Activity = {
+      ...{ id: randomUUID(), group, description, cause: group.cause, start: new Date(), code },
+      ...{ end: undefined, message: undefined },
+    };
+    group.activities.unshift(made);
+    return made;
+  }
+
+  finish(activity: Activity, code: string, message?: string): void {
+    Object.assign(activity, { code, message, end: new Date() });
+  }
+
+  /** The way out of a group: the hook first, unless it is skipped, then EC2. Answers the activity. */
+  end(member: Member, skipHook = false): Activity {
+    const { group } = member;
+    if (member.state.startsWith('Terminat')) return member.activity;
+    member.state = 'Terminating';
+    member.target = 'Terminated';
+    member.activity = this.record(group, `Terminating EC2 instance: ${member.id}`);
+    const hook = [...group.hooks.values()].find(({ transition }) => transition === TERMINATING);
+    if (hook === undefined || skipHook) this.timers.after(this.pace.wait, () => void this.#terminate(member));
+    else this.timers.after(this.pace.wait, () => this.#hold(member, hook.timeout));
+    return member.activity;
+  }
+
+  /** EC2 has ended it, or it was lost: the group replaces it (Health checks: an instance that is not running). */
+  lost(member: Member, how: EndKind): void {
+    if (member.gone) return;
+    member.gone = true;
+    this.#watchers.onEnd(member, how);
+    void this.#launcher.end(member.group.region, member.id).catch(() => undefined);
+    this.timers.after(this.pace.notice, () => {
+      member.healthy = false;
+      this.replace(member, 'an instance was taken out of service in response to an EC2 health check indicating it has been terminated or stopped.');
+    });
+  }
+
+  replace(member: Member, why: string): void {
+    member.group.cause = `At ${new Date().toISOString()} ${why}`;
+    this.end(member);
+    this.kick(member.group);
+  }
+
+  /** Waits for the hook: to its timeout, each heartbeat anew, or until it is let go (Lifecycle hooks: how they work). */
+  #hold(member: Member, seconds: number): void {
+    if (member.state !== 'Terminating') return;
+    member.state = 'Terminating:Wait';
+    member.activity.code = 'MidLifecycleAction';
+    const release = (): void => {
+      stop();
+      member.hold = null;
+      member.state = 'Terminating:Proceed';
+      void this.#terminate(member);
+    };
+    // CONTINUE and ABANDON both end it (Lifecycle hooks: DefaultResult).
+    const start = (): (() => void) => this.timers.after(seconds * this.pace.second, release);
+    let stop = start();
+    const renew = (): void => {
+      stop();
+      stop = start();
+    };
+    member.hold = { activity: member.activity, renew, release };
+  }
+
+  async #terminate(member: Member): Promise<void> {
+    const { group } = member;
+    if (!member.gone) {
+      member.gone = true;
+      this.#watchers.onEnd(member, 'terminate');
+      await this.#launcher.end(group.region, member.id).catch(() => undefined);
+    }
+    this.timers.after(this.pace.end, () => {
+      member.state = 'Terminated';
+      group.members.delete(member.id);
+      this.finish(member.activity, 'Successful');
+      this.kick(group);
+    });
+  }
+
+  async #work(group: Group): Promise<void> {
+    for (let again = true; again && group.status === undefined; ) {
+      this.#working.set(group, false);
+      const short = group.desired - active(group).length;
+      if (short > 0 && !group.suspended.has('Launch')) {
+        again = await this.#launch(group, short);
+      } else {
+        again = short < 0 && !group.suspended.has('Terminate') && this.#scaleIn(group, -short);
+      }
+      again ||= this.#working.get(group) === true;
+    }
+    this.#working.delete(group);
+  }
+
+  async #launch(group: Group, count: number): Promise<boolean> {
+    for (const alike of planLaunch(group, count).values()) {
+      const [first] = alike;
+      if (first !== undefined && !(await this.#launchAlike(group, first, alike.length))) {
+        this.timers.after(group.patience, () => this.kick(group));
+        group.patience = Math.min(group.patience * 2, 60_000);
+        return false;
+      }
+    }
+    group.patience = this.pace.retry;
+    return true;
+  }
+
+  async #launchAlike(group: Group, planned: Planned, count: number): Promise<boolean> {
+    const refuse = (code: string, message: string): false => {
+      const failed = this.record(group, `Launching a new EC2 instance.  Status Reason: ${message}`);
+      this.finish(failed, failureStatus(code), message);
+      return false;
+    };
+    const template = templateOf(group);
+    try {
+      const version = await this.#launcher.version(group.region, template);
+      const data = version.LaunchTemplateData ?? {};
+      const [zone = ''] = await this.#launcher.zones(group.region, [planned.subnet]);
+      const type = planned.type ?? data.InstanceType ?? 'm1.small';
+      const { refusal } = this;
+      if (refusal !== null && meets(refusal, group, planned)) {
+        const launch = { ...planned, type, zone, image: data.ImageId ?? '' };
+        const { code, message = isLaunchFailure(code) ? failureMessage(code, launch) : code } = refusal;
+        return refuse(code, message);
+      }
+      const tags = this.#tagsOf(group, version.LaunchTemplateId ?? '', String(version.VersionNumber), tagsFor(data, 'instance'));
+      const { region } = group;
+      const profile = data.IamInstanceProfile?.Name ?? data.IamInstanceProfile?.Arn?.split('/').at(-1);
+      const role = profile === undefined ? null : ((await this.#launcher.roleOf(profile)) ?? null);
+      const started = await this.#launcher.run({ ...planned, region, version, type, tags, count });
+      for (const { id, zone, address } of started) {
+        const member: Member = {
+          ...{ id, group, type, zone, address, role, template, tags: { ...tags } },
+          ...{ subnet: planned.subnet, lifeCycle: planned.lifeCycle, version: String(version.VersionNumber) },
+          image: data.ImageId ?? '',
+          userData: Buffer.from(data.UserData ?? '', 'base64').toString('utf8'),
+          accessKeyId: `ASIA${createHash('sha256').update(id).digest('hex').slice(0, 16).toUpperCase()}`,
+          launchedAt: Date.now(),
+          tagsInMetadata: data.MetadataOptions?.InstanceMetadataTags === 'enabled',
+          ...{ state: 'Pending', protected: false, healthy: true, target: 'InService' },
+          ...{ interruptedAt: null, rebalancedAt: null, gone: false, hold: null },
+          activity: this.record(group, `Launching a new EC2 instance: ${id}`, 'PreInService'),
+        };
+        group.members.set(id, member);
+        this.#watchers.onLaunch(member);
+        this.timers.after(this.pace.boot, () => this.#serve(member));
+      }
+      return true;
+    } catch (error) {
+      const message = `${error instanceof Error ? error.message : error}. Launching EC2 instance failed.`;
+      return refuse('other', message);
+    }
+  }
+
+  /** New instances are protected as they come into service (Instance scale-in protection). */
+  #serve(member: Member): void {
+    if (member.state !== 'Pending') return;
+    member.state = 'InService';
+    member.protected = member.group.protectNew;
+    this.finish(member.activity, 'Successful');
+    this.kick(member.group);
+  }
+
+  /** What the service itself tags instances with, and the group's tags that propagate: those win (Tag Auto Scaling groups). */
+  #tagsOf(group: Group, template: string, version: string, own: readonly { Key?: string; Value?: string }[]) {
+    const spread = [...group.tags.values()].filter(({ propagate }) => propagate);
+    return {
+      ...Object.fromEntries(own.map(({ Key = '', Value = '' }) => [Key, Value])),
+      ...Object.fromEntries(spread.map(({ key, value }) => [key, value])),
+      'aws:autoscaling:groupName': group.name,
+      'aws:ec2launchtemplate:id': template,
+      'aws:ec2launchtemplate:version': version,
+    };
+  }
+
+  /** Takes unprotected ones in service, the oldest first; what is protected stays, whatever is desired. */
+  #scaleIn(group: Group, count: number): boolean {
+    const serving = active(group).filter(({ state }) => state === 'InService');
+    const victims = serving.filter((one) => !one.protected).slice(0, count);
+    for (const victim of victims) this.end(victim);
+    if (victims.length < count && serving.length === active(group).length) this.#say(group);
+    return victims.length > 0;
+  }
+
+  #say(group: Group): void {
+    const text = 'Could not scale to desired capacity because all remaining instances are protected from scale-in.';
+    // Once, until something else happens.
+    if (group.activities[0]?.description === text) return;
+    this.finish(this.record(group, text), 'Failed', text);
+  }
+}
+
+const TERMINATING = 'autoscaling:EC2_INSTANCE_TERMINATING';
+
+function meets(refusal: Refusal, group: Group, planned: Planned): boolean {
+  if (refusal.group !== undefined && refusal.group !== group.name) return false;
+  return refusal.lifeCycle === undefined || refusal.lifeCycle === planned.lifeCycle;
+}

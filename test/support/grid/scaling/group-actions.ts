@@ -1,0 +1,207 @@
+import { randomUUID } from 'node:crypto';
+import { type Form, invalid, QueryError } from '../query.ts';
+import { putHook } from './hook-actions.ts';
+import { groupShape, readMixed, readTags, readTemplate } from './read-group.ts';
+import type { Actions, Estate } from './scaling.ts';
+import { active, type Group, type TemplateRef } from './state.ts';
+
+const METRICS = [
+  ...['GroupMinSize', 'GroupMaxSize', 'GroupDesiredCapacity', 'GroupInServiceInstances', 'GroupPendingInstances'],
+  ...['GroupStandbyInstances', 'GroupTerminatingInstances', 'GroupTotalInstances'],
+];
+const PROCESSES = [
+  ...['Launch', 'Terminate', 'AddToLoadBalancer', 'AlarmNotification', 'AZRebalance', 'HealthCheck', 'InstanceRefresh'],
+  ...['ReplaceUnhealthy', 'ScheduledActions'],
+];
+
+/** Actions on groups (Auto Scaling API Reference, by the name of each). */
+export const groupActions: Actions = {
+  async CreateAutoScalingGroup(estate, form, region) {
+    const name = form.need('AutoScalingGroupName');
+    const known = estate.groups.get(name);
+    if (known !== undefined) {
+      const pending = known.status === undefined ? '' : ' and is pending delete';
+      throw new QueryError('AlreadyExists', `AutoScalingGroup by this name already exists - A group with the name ${name} already exists${pending}`);
+    }
+    const [min, max] = [Number(form.need('MinSize')), Number(form.need('MaxSize'))];
+    const group: Group = {
+      ...{ name, region, min, max, desired: form.number('DesiredCapacity') ?? min, created: new Date() },
+      arn: `arn:aws:autoscaling:${region}:${estate.account}:autoScalingGroup:${randomUUID()}:autoScalingGroupName/${name}`,
+      ...{ members: new Map(), hooks: new Map(), tags: new Map(), suspended: new Set(), metrics: new Set() },
+      ...{ activities: [], template: null, mixed: null, subnets: [], protectNew: false, capacityRebalance: false },
+      // 300 s unless given; the grace period is 0 by the API (CreateAutoScalingGroup).
+      ...{ cooldown: 300, graceSeconds: 0, healthCheck: 'EC2', warmup: undefined, maxLifetime: undefined },
+      serviceRole: `arn:aws:iam::${estate.account}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling`,
+      ...{ policies: ['Default'], status: undefined, cause: '', patience: estate.engine.pace.retry },
+    };
+    if (form.text('VPCZoneIdentifier') === undefined && form.list('AvailabilityZones').length === 0) {
+      throw invalid('At least one Availability Zone or VPC Subnet is required.');
+    }
+    if (!form.at('MixedInstancesPolicy') && !form.at('LaunchTemplate')) {
+      throw invalid('Valid requests must contain either LaunchTemplate, LaunchConfigurationName, InstanceId or MixedInstancesPolicy parameter.');
+    }
+    checkSizes(group.min, group.max, group.desired);
+    await settings(estate, group, form);
+    for (const tag of readTags(form)) group.tags.set(tag.key, tag);
+    for (const hook of form.each('LifecycleHookSpecificationList')) putHook(group, hook);
+    group.cause = changed(group, 0);
+    estate.groups.set(name, group);
+    estate.engine.kick(group);
+  },
+
+  async UpdateAutoScalingGroup(estate, form) {
+    const group = estate.need(form);
+    const [min, max] = [form.number('MinSize') ?? group.min, form.number('MaxSize') ?? group.max];
+    // A desired capacity outside the new bounds follows them unless one is given (UpdateAutoScalingGroup: MinSize, MaxSize).
+    const desired = form.number('DesiredCapacity') ?? Math.min(max, Math.max(min, group.desired));
+    checkSizes(min, max, desired);
+    await settings(estate, group, form);
+    resize(estate, Object.assign(group, { min, max }), desired);
+  },
+
+  SetDesiredCapacity(estate, form) {
+    const group = estate.need(form);
+    const desired = Number(form.need('DesiredCapacity'));
+    if (desired < group.min) throw invalid(`New SetDesiredCapacity value ${desired} is below min value ${group.min} for the AutoScalingGroup.`);
+    if (desired > group.max) throw invalid(`New SetDesiredCapacity value ${desired} is above max value ${group.max} for the AutoScalingGroup.`);
+    resize(estate, group, desired);
+  },
+
+  DeleteAutoScalingGroup(estate, form) {
+    const group = estate.need(form);
+    const force = form.flag('ForceDelete') === true;
+    if (!force && group.members.size > 0) {
+      throw new QueryError('ResourceInUse', 'You cannot delete an AutoScalingGroup while there are instances or pending Spot instance request(s) still in the group.');
+    }
+    group.status = 'Delete in progress';
+    Object.assign(group, { min: 0, max: 0, desired: 0 });
+    // With force no hook is waited for (DeleteAutoScalingGroup: ForceDelete).
+    for (const member of group.members.values()) {
+      if (member.hold !== null) member.hold.release();
+      else estate.engine.end(member, true);
+    }
+    const forget = (): void => {
+      if (group.members.size > 0) estate.engine.timers.after(estate.engine.pace.end, forget);
+      else if (estate.groups.get(group.name) === group) estate.groups.delete(group.name);
+    };
+    if (force) estate.engine.timers.after(estate.engine.pace.end, forget);
+    else forget();
+  },
+
+  async DescribeAutoScalingGroups(estate, form) {
+    const names = form.list('AutoScalingGroupNames');
+    const found = [...estate.groups.values()].filter(
+      (group) => (names.length === 0 || names.includes(group.name)) && form.each('Filters').every((one) => meets(group, one)),
+    );
+    // 50 a page, 100 at most (DescribeAutoScalingGroups: MaxRecords).
+    const { items, NextToken } = page(found, form, 50);
+    const zones = async (group: Group) => new Set(await estate.launcher.zones(group.region, group.subnets).catch(() => []));
+    const shapes = items.map(async (group) => groupShape(group, [...(await zones(group))]));
+    return { AutoScalingGroups: await Promise.all(shapes), NextToken };
+  },
+
+  EnableMetricsCollection(estate, form) {
+    if (form.need('Granularity') !== '1Minute') throw invalid('Granularity must be 1Minute');
+    const asked = form.list('Metrics');
+    for (const metric of asked.length > 0 ? asked : METRICS) estate.need(form).metrics.add(metric);
+  },
+
+  DisableMetricsCollection(estate, form) {
+    const asked = form.list('Metrics');
+    for (const metric of asked.length > 0 ? asked : METRICS) estate.need(form).metrics.delete(metric);
+  },
+
+  SuspendProcesses(estate, form) {
+    const asked = form.list('ScalingProcesses');
+    for (const process of asked) if (!PROCESSES.includes(process)) throw invalid(`${process} is not a valid process.`);
+    for (const process of asked.length > 0 ? asked : PROCESSES) estate.need(form).suspended.add(process);
+  },
+
+  ResumeProcesses(estate, form) {
+    const group = estate.need(form);
+    const asked = form.list('ScalingProcesses');
+    for (const process of asked.length > 0 ? asked : PROCESSES) group.suspended.delete(process);
+    estate.engine.kick(group);
+  },
+};
+
+export function resize(estate: Estate, group: Group, desired: number): void {
+  const before = group.desired;
+  group.desired = desired;
+  group.cause = changed(group, before);
+  // A person's word starts anew what failed before.
+  group.patience = estate.engine.pace.retry;
+  estate.engine.kick(group);
+}
+
+export function page<T>(all: readonly T[], form: Form, most: number): { readonly items: readonly T[]; readonly NextToken: string | undefined } {
+  const start = Number(form.text('NextToken') ?? 0);
+  if (!Number.isInteger(start)) throw new QueryError('InvalidNextToken', 'The NextToken value is not valid.');
+  const end = start + Math.min(form.number('MaxRecords') ?? most, 100);
+  return { items: all.slice(start, end), NextToken: end < all.length ? String(end) : undefined };
+}
+
+/** What creating and changing a group have in common. */
+async function settings(estate: Estate, group: Group, form: Form): Promise<void> {
+  const subnets = form.text('VPCZoneIdentifier')?.split(',').map((one) => one.trim());
+  if (subnets !== undefined) await estate.launcher.zones(group.region, subnets);
+  const mixed = form.at('MixedInstancesPolicy');
+  const alone = form.at('LaunchTemplate');
+  const full = (template: TemplateRef): Promise<TemplateRef> => checkTemplate(estate, group.region, template);
+  if (mixed !== undefined) {
+    const read = readMixed(mixed);
+    Object.assign(group, { mixed: { ...read, template: await full(read.template) }, template: null });
+  } else if (alone !== undefined) {
+    Object.assign(group, { template: await full(readTemplate(alone)), mixed: null });
+  }
+  const policies = form.list('TerminationPolicies');
+  Object.assign(group, {
+    subnets: subnets ?? group.subnets,
+    cooldown: form.number('DefaultCooldown') ?? group.cooldown,
+    graceSeconds: form.number('HealthCheckGracePeriod') ?? group.graceSeconds,
+    healthCheck: form.text('HealthCheckType') ?? group.healthCheck,
+    // Those that are there stay as they are (UpdateAutoScalingGroup: NewInstancesProtectedFromScaleIn).
+    protectNew: form.flag('NewInstancesProtectedFromScaleIn') ?? group.protectNew,
+    capacityRebalance: form.flag('CapacityRebalance') ?? group.capacityRebalance,
+    warmup: form.number('DefaultInstanceWarmup') ?? group.warmup,
+    maxLifetime: form.number('MaxInstanceLifetime') ?? group.maxLifetime,
+    serviceRole: form.text('ServiceLinkedRoleARN') ?? group.serviceRole,
+    policies: policies.length > 0 ? policies : group.policies,
+  });
+}
+
+/** The group's creator must name what can be launched: a version that is there, a profile that EC2 knows by now. */
+async function checkTemplate(estate: Estate, region: string, template: TemplateRef): Promise<TemplateRef> {
+  const version = await estate.launcher.version(region, template);
+  const profile = version.LaunchTemplateData?.IamInstanceProfile;
+  const name = profile?.Name ?? profile?.Arn?.split('/').at(-1);
+  // A new profile isn't known everywhere at once (IAM: eventual consistency; as the Terraform provider retries it).
+  if (name !== undefined && (estate.isNewProfile(name) || !(await estate.launcher.roleOf(name)))) {
+    throw invalid(`You must use a valid fully-formed launch template. Value (${name}) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name`);
+  }
+  return { id: version.LaunchTemplateId ?? '', name: version.LaunchTemplateName ?? '', version: template.version };
+}
+
+function checkSizes(min: number, max: number, desired: number): void {
+  if (min > max) throw invalid(`Min bound, ${min}, must be less than or equal to max bound, ${max}`);
+  if (desired < min || desired > max) {
+    throw invalid(`Desired capacity:${desired} must be between the specified min size:${min} and max size:${max}`);
+  }
+}
+
+function changed({ min, max, desired, members }: Group, before: number): string {
+  const at = new Date().toISOString();
+  const change = before === desired ? '' : ` changing the desired capacity from ${before} to ${desired}`;
+  const there = active({ members } as Group).length;
+  return `At ${at} a user request update of AutoScalingGroup constraints to min: ${min}, max: ${max}, desired: ${desired}${change}.  At ${at} an instance was started in response to a difference between desired and actual capacity, increasing the capacity from ${there} to ${desired}.`;
+}
+
+function meets(group: Group, filter: Form): boolean {
+  const [name, values] = [filter.need('Name'), filter.list('Values')];
+  const tags = [...group.tags.values()];
+  if (name === 'tag-key') return tags.some(({ key }) => values.includes(key));
+  if (name === 'tag-value') return tags.some(({ value }) => values.includes(value));
+  if (name.startsWith('tag:')) return values.includes(group.tags.get(name.slice(4))?.value ?? '');
+  throw invalid(`Filter type ${name} is not correct. Allowed Filter types are: tag-key, tag-value, tag:<key>`);
+}
+

@@ -1,0 +1,99 @@
+import { randomUUID } from 'node:crypto';
+import { escapeXml, Form, invalid, QueryError, type Shape, toXml } from '../query.ts';
+import { Engine, type Pace, type Watchers } from './engine.ts';
+import { groupActions } from './group-actions.ts';
+import { hookActions } from './hook-actions.ts';
+import { Launcher } from './launcher.ts';
+import { memberActions } from './member-actions.ts';
+import type { Group } from './state.ts';
+import { tagActions } from './tag-actions.ts';
+
+/** What an action works on. */
+export interface Estate {
+  readonly account: string;
+  readonly groups: Map<string, Group>;
+  readonly engine: Engine;
+  readonly launcher: Launcher;
+  /** The group that `AutoScalingGroupName` names. */
+  need(form: Form): Group;
+  needNamed(name: string): Group;
+  /** Whether EC2 doesn't know a profile yet, though IAM does. */
+  isNewProfile(name: string): boolean;
+}
+
+export type Actions = Readonly<
+  Record<string, (estate: Estate, form: Form, region: string) => Shape | void | Promise<Shape | void>>
+>;
+
+const ACTIONS: Actions = { ...groupActions, ...memberActions, ...hookActions, ...tagActions };
+
+export interface ScalingOptions {
+  /** Of the EC2 and IAM behind it. */
+  readonly url: string;
+  readonly account: string;
+  readonly pace: Pace;
+  readonly watchers: Watchers;
+  isNewProfile(name: string): boolean;
+}
+
+export interface QueryAnswer {
+  readonly status: number;
+  readonly body: string;
+}
+
+/** Amazon EC2 Auto Scaling, by its query API of 2011-01-01. */
+export class Scaling implements Estate {
+  readonly account: string;
+  readonly groups = new Map<string, Group>();
+  readonly engine: Engine;
+  readonly launcher: Launcher;
+  readonly isNewProfile: (name: string) => boolean;
+
+  constructor({ url, account, pace, watchers, isNewProfile }: ScalingOptions) {
+    this.account = account;
+    this.launcher = new Launcher(url);
+    this.engine = new Engine(this.launcher, watchers, pace);
+    this.isNewProfile = isNewProfile;
+  }
+
+  need(form: Form): Group {
+    return this.needNamed(form.need('AutoScalingGroupName'));
+  }
+
+  needNamed(name: string): Group {
+    const group = this.groups.get(name);
+    if (group === undefined) throw invalid(`AutoScalingGroup name not found - AutoScalingGroup '${name}' not found`);
+    return group;
+  }
+
+  async answer(body: string, region: string): Promise<QueryAnswer> {
+    const form = Form.parse(body);
+    const name = form.text('Action') ?? '';
+    try {
+      const action = ACTIONS[name];
+      if (action === undefined) throw new QueryError('InvalidAction', `The action ${name} is not valid for this endpoint.`);
+      const result = (await action(this, form, region)) ?? {};
+      return { status: 200, body: wrap(`${name}Response`, `<${name}Result>${toXml(result)}</${name}Result>${metadata()}`) };
+    } catch (error) {
+      if (!(error instanceof QueryError)) throw error;
+      return { status: error.status, body: errorXml(error.code, error.message) };
+    }
+  }
+
+  close(): void {
+    this.engine.timers.close();
+    this.launcher.close();
+  }
+}
+
+/** An error as services of the query protocol write it. */
+export const errorXml = (code: string, message: string): string =>
+  wrap(
+    'ErrorResponse',
+    `<Error><Type>Sender</Type><Code>${code}</Code><Message>${escapeXml(message)}</Message></Error><RequestId>${randomUUID()}</RequestId>`,
+  );
+
+const wrap = (root: string, inner: string): string =>
+  `<${root} xmlns="http://autoscaling.amazonaws.com/doc/2011-01-01/">${inner}</${root}>`;
+
+const metadata = (): string => `<ResponseMetadata><RequestId>${randomUUID()}</RequestId></ResponseMetadata>`;
