@@ -37,16 +37,17 @@ module.exports = {
     ...rooms,
     {
       name: 'model-is-pure',
-      comment: 'model imports nothing but the types of ports, errors, and big.js (exact decimals)',
+      comment:
+        'model imports nothing but the types of ports, errors, big.js (exact decimals) and croner (cron patterns)',
       severity: 'error',
       from: { path: '^src/model/' },
-      to: { pathNot: '^src/(model/|errors[.]ts$)|node_modules/big[.]js/', dependencyTypesNot: ['type-only'] },
+      to: { pathNot: '^src/(model/|errors[.]ts$)|node_modules/(big[.]js|croner)/', dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'model-types-from-ports-only',
       severity: 'error',
       from: { path: '^src/model/' },
-      to: { pathNot: '^src/(model/|ports/|errors[.]ts$)|node_modules/(@types/)?big[.]js/' },
+      to: { pathNot: '^src/(model/|ports/|errors[.]ts$)|node_modules/((@types/)?big[.]js|croner)/' },
     },
     {
       name: 'errors-import-nothing',

@@ -1,7 +1,7 @@
 import type { JobStatus } from '../jobs/status.ts';
 import { formatDuration } from '../lib/units.ts';
+import { wallTime } from '../model/wall-time.ts';
 import { formatInstant } from './format.ts';
-import { wallTime } from './zone.ts';
 
 /** `projected 05:40, deadline 06:00, 20m early`: how a job stands to its deadline; null for one without. */
 export function deadlineText(

@@ -11,13 +11,37 @@ export const INFRA_COMMANDS: readonly CommandEntry[] = [
   {
     name: 'infra up',
     group: 'Infrastructure',
-    summary: 'make the bucket, the queues and the ledger of a profile',
+    summary: 'make what a profile needs in its account, or bring it into line',
     load: async () => (await import('./commands/infra-up.ts')).infraUpCommand,
+  },
+  {
+    name: 'infra status',
+    group: 'Infrastructure',
+    summary: 'what exists of a stack, and what drifted',
+    load: async () => (await import('./commands/infra-status.ts')).infraStatusCommand,
+  },
+  {
+    name: 'infra down',
+    group: 'Infrastructure',
+    summary: 'remove a stack, or one of its groups',
+    load: async () => (await import('./commands/infra-down.ts')).infraDownCommand,
+  },
+  {
+    name: 'infra release',
+    group: 'Infrastructure',
+    summary: 'what workers run: put it, roll it out, take it back',
+    load: async () => (await import('./commands/infra-release.ts')).infraReleaseCommand,
+  },
+  {
+    name: 'infra user-data',
+    group: 'Infrastructure',
+    summary: 'the script that instances of a group boot with',
+    load: async () => (await import('./commands/infra-user-data.ts')).infraUserDataCommand,
   },
   {
     name: 'infra policies',
     group: 'Infrastructure',
-    summary: 'the IAM policy that an operator or a worker needs',
+    summary: 'the IAM policy that whoever makes, uses or runs a stack needs',
     load: async () => (await import('./commands/infra-policies.ts')).infraPoliciesCommand,
   },
 ];

@@ -1,42 +1,59 @@
 import type { Step } from '../infra/plan.ts';
-import type { JsonSchema } from './command.ts';
+import { KINDS, PARTS } from '../infra/resource.ts';
+import { choice, type JsonSchema } from './command.ts';
 import type { Column } from './render-table.ts';
+
+/** Of two people with two roles, each does a part. */
+export const ONLY = { '--only <part>': choice('one part alone; nothing else is asked of AWS', PARTS) } as const;
+
+/** What somebody else's resource lacks. */
+export const LACKS: JsonSchema = {
+  type: 'array',
+  description: "what somebody else's resource lacks: batchctl doesn't change it",
+  items: {
+    type: 'object',
+    required: ['what', 'mend'],
+    properties: { what: { type: 'string' }, mend: { type: 'string', description: 'a command that mends it' } },
+  },
+};
+
+export const NOTES: JsonSchema = {
+  type: 'array',
+  items: { type: 'string' },
+  description: 'what a person chose otherwise than the configuration, and is left so',
+};
 
 /** A line of `infra plan` and `infra up`. */
 export const STEP_OUTPUT: JsonSchema = {
   type: 'object',
-  required: ['part', 'kind', 'name', 'action', 'changes', 'lacks'],
+  required: ['part', 'kind', 'name', 'action', 'changes', 'notes', 'lacks'],
   properties: {
-    part: { enum: ['data'] },
-    kind: { enum: ['bucket', 'queue', 'domain', 'tables'] },
+    part: { enum: PARTS },
+    kind: { enum: KINDS },
     name: { type: 'string' },
     action: {
       enum: ['create', 'change', 'open', 'keep'],
       description: 'open: what lacks is made as the ledger is opened',
     },
     changes: { type: 'array', items: { type: 'string' }, description: 'what it changes' },
-    lacks: {
-      type: 'array',
-      description: "what somebody else's resource lacks: batchctl doesn't change it",
-      items: {
-        type: 'object',
-        required: ['what', 'mend'],
-        properties: { what: { type: 'string' }, mend: { type: 'string', description: 'a command that mends it' } },
-      },
-    },
+    notes: NOTES,
+    lacks: LACKS,
   },
 };
 
 export const STEP_COLUMNS: readonly Column<Step>[] = [
+  { title: 'part', value: ({ part }) => part },
   { title: 'kind', value: ({ kind }) => kind },
   { title: 'name', value: ({ name }) => name },
   { title: 'action', value: ({ action }) => action },
-  { title: 'changes', value: ({ changes }) => changes.join('; ') },
+  { title: 'changes', value: ({ changes, notes }) => [...changes, ...notes].join('; ') },
 ];
 
 /** What a person is to mend, a line each. */
-export function lackLines(steps: readonly Step[]): readonly string[] {
-  return steps.flatMap(({ kind, name, lacks }) =>
+export function lackLines(
+  rows: readonly (Pick<Step, 'name' | 'lacks'> & { readonly kind: string })[],
+): readonly string[] {
+  return rows.flatMap(({ kind, name, lacks }) =>
     lacks.map(({ what, mend }) => `${kind} ${name}: ${what}; it is yours, so this mends it: ${mend}`),
   );
 }

@@ -1,9 +1,10 @@
 import { type GroupRaise, type RaiseOptions, raiseGroups } from '../jobs/raise.ts';
+import { formatDuration } from '../lib/units.ts';
 import { PACE, UNKNOWN_SECONDS } from '../model/capacity.ts';
 import type { JobView } from '../model/view.ts';
-import { isRehearsal } from '../model/rehearsal.ts';
 import type { Context } from './context.ts';
 import { formatMany } from './format.ts';
+import { heldText } from './group-rows.ts';
 import { hintWork } from './work-hint.ts';
 
 /** Raises the groups of a job whose tasks were sent, once, and says what came of it. Where nothing works by itself: who does. */
@@ -28,6 +29,8 @@ export function tellRaised(ctx: Context, raised: readonly GroupRaise[]): void {
     else if (each.outcome === 'failed') {
       const { message, hint } = each.error;
       ctx.warn(`group ${each.group} was not raised: ${message}${hint === undefined ? '' : `; ${hint}`}`);
+    } else if (each.outcome === 'held') {
+      ctx.warn(heldText(each.hold));
     } else if (isByHand(each) && each.status.missing) {
       ctx.warn(
         `group ${each.group} has no Auto Scaling group: nothing works on it; batchctl infra up makes it, or batchctl worker --here${flag} --until-empty`,
@@ -38,12 +41,13 @@ export function tellRaised(ctx: Context, raised: readonly GroupRaise[]): void {
   }
 }
 
-const isByHand = (each: GroupRaise): each is Extract<GroupRaise, { readonly outcome: 'byHand' | 'enough' | 'manual' }> =>
-  each.outcome === 'byHand';
+const isByHand = (
+  each: GroupRaise,
+): each is Extract<GroupRaise, { readonly outcome: 'byHand' | 'enough' | 'manual' }> => each.outcome === 'byHand';
 
 function raisedText({ group, before, status, need }: Extract<GroupRaise, { readonly outcome: 'raised' }>): string {
   const capped = need.unbounded > status.max ? `, its maximum; the work would take ${need.unbounded}` : '';
   const assumed = need.assumed ? `, taking ${UNKNOWN_SECONDS}s a task: no run tells yet` : '';
-  const aim = `to be done within ${span(PACE.target)}`;
+  const aim = `to be done within ${formatDuration(PACE.target)}`;
   return `group ${group}: asked for ${formatMany(status.desired, 'instance')} (${before} before)${capped}, ${aim}${assumed}`;
 }

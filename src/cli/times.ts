@@ -1,6 +1,6 @@
 import { BatchctlError } from '../errors.ts';
 import { parseDuration } from '../lib/units.ts';
-import { instantsOf, isWallTime, onDay, type WallTime, wallTime } from './zone.ts';
+import { instantsOf, isWallTime, onDay, type WallTime, wallTime } from '../model/wall-time.ts';
 
 export interface TimeContext {
   /** Milliseconds since the epoch. */

@@ -16,7 +16,7 @@ import {
 import { emptyPrefix, holdsAnything } from './bucket-removal.ts';
 import type { Found, Left, Removal, Resource } from './resource.ts';
 import { onceSettled } from './settled.ts';
-import { tagDifferences, tagsOf } from './tags.ts';
+import { tagDifferences, tagsOf, whose } from './tags.ts';
 
 /**
  * The stack's bucket: public access blocked, encrypted, TLS only, and unfinished uploads removed. One that is said to
@@ -96,13 +96,26 @@ export class BucketResource implements Resource {
       // One that holds nothing, with no tag at all, may be one that a killed `up` had just made.
       const justMade = Object.keys(tags).length === 0 && !(await holdsAnything({ ...facts, prefix: '' }));
       if (owner !== this.#profile.stack && !justMade) {
-        return { why: owner === undefined ? 'it was not made by batchctl' : `it is of the stack ${owner}` };
+        return { why: whose(owner) };
       }
       if (deleteData) await told();
       if (await holdsAnything({ ...facts, prefix: '' })) {
         return { why: deleteData ? `it holds what is not below ${prefix}` : 'it holds data' };
       }
       return (await this.#deleted(facts)) ? null : { why: 'it holds data that was put just now' };
+    });
+  }
+
+  /** What the stack has here, without a look at how it is set up. `below`: where what it holds lies. */
+  async holdings(): Promise<{ readonly isOurs: boolean; readonly below: string | null }> {
+    const facts = await this.#facts();
+    return this.#translated('look at', 's3:ListBucketVersions', async () => {
+      if (!(await isThere(facts))) return { isOurs: false, below: null };
+      const { existing, prefix } = this.#profile.bucket;
+      const isOurs = !existing && (await tagsThere(facts))[STACK_TAG] === this.#profile.stack;
+      // Without a prefix, what lies in an existing one may be anybody's; jobs are the stack's.
+      const below = existing && prefix === '' ? 'jobs/' : prefix;
+      return { isOurs, below: (await holdsAnything({ ...facts, prefix: below })) ? below : null };
     });
   }
 
@@ -139,8 +152,7 @@ export class BucketResource implements Resource {
     // An empty one without the tag may be one that a killed `up` had just made.
     const { KeyCount = 0 } = await client.send(new sdk.ListObjectsV2Command({ ...at, MaxKeys: 1 }));
     if (tags[STACK_TAG] === undefined && KeyCount === 0) return tagDifferences(tags, tagsOf(this.#profile));
-    const whose = tags[STACK_TAG] === undefined ? 'was not made by batchctl' : `is of the stack ${tags[STACK_TAG]}`;
-    throw new BatchctlError('refused', `the bucket ${this.name} is there, and ${whose}`, {
+    throw new BatchctlError('refused', `the bucket ${this.name} is there, and ${whose(tags[STACK_TAG])}`, {
       hint: `to use it as it is, say so in the profile: "bucket": { "name": "${this.name}", "existing": true, "prefix": "..." }; or name another`,
     });
   }

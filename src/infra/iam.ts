@@ -1,9 +1,10 @@
 import type * as sdk from '@aws-sdk/client-iam';
-import type { IAMClient, Tag } from '@aws-sdk/client-iam';
+import type { IAMClient } from '@aws-sdk/client-iam';
 import type { AwsClients } from '../adapters/aws/clients.ts';
 import { translateAwsError } from '../adapters/aws/errors.ts';
 import { BatchctlError } from '../errors.ts';
 import type { Left } from './resource.ts';
+import { whose } from './tags.ts';
 
 /** How IAM is asked for one role or instance profile, and its errors told. */
 export class Iam {
@@ -40,13 +41,13 @@ export class Iam {
 
   refused(owner: string | undefined): BatchctlError {
     const field = this.#name.endsWith('-manager') ? 'managerProfile' : 'workerProfile';
-    return new BatchctlError('refused', `${this.what} is there, and ${this.foreign(owner).why.replace(/^it /, '')}`, {
+    return new BatchctlError('refused', `${this.what} is there, and ${whose(owner)}`, {
       hint: `name another stack in the profile, or an instance profile that you made: "iam": { "${field}": "..." }`,
     });
   }
 
   foreign(owner: string | undefined): Left {
-    return { why: owner === undefined ? 'it was not made by batchctl' : `it is of the stack ${owner}` };
+    return { why: whose(owner) };
   }
 
   async translated<T>(verb: string, action: string, work: () => Promise<T>): Promise<T> {
@@ -61,11 +62,3 @@ export class Iam {
 }
 
 const isGone = (error: unknown): boolean => error instanceof Error && error.name.startsWith('NoSuchEntity');
-
-export function tagsFrom(tags: readonly Tag[] | undefined): Readonly<Record<string, string>> {
-  return Object.fromEntries((tags ?? []).map(({ Key = '', Value = '' }) => [Key, Value]));
-}
-
-export function iamTags(tags: Readonly<Record<string, string>>): Tag[] {
-  return Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
-}

@@ -1,13 +1,13 @@
 import type { LaunchTemplate, LaunchTemplateVersion, RequestLaunchTemplateData } from '@aws-sdk/client-ec2';
 import { BatchctlError } from '../errors.ts';
-import { gridName, STACK_TAG } from '../lib/stack-names.ts';
+import { GROUP_TAG, gridName, STACK_TAG } from '../lib/stack-names.ts';
 import { asked, type GridPlace, ifKnown } from './asked.ts';
 import { ec2Tags, tagsOfEc2 } from './ec2-tags.ts';
 import type { Images } from './image.ts';
 import type { MachineTypes } from './machine-types.ts';
 import type { Found, Left, Resource } from './resource.ts';
 import { onceSettled } from './settled.ts';
-import { tagDifferences, tagsOf } from './tags.ts';
+import { tagDifferences, tagsOf, whose } from './tags.ts';
 import { type Boot, templateData, templateDifferences } from './template-data.ts';
 
 /** So many versions stay: what a group goes back to, and what a person looks up. */
@@ -83,7 +83,7 @@ export class LaunchTemplateResource implements Resource {
     await this.#asked('tag', 'CreateTags', async () => {
       const [sdk, client] = await this.#ec2();
       const Resources = [template.LaunchTemplateId ?? ''];
-      await client.send(new sdk.CreateTagsCommand({ Resources, Tags: ec2Tags(tagsOf(this.#place.profile)) }));
+      await client.send(new sdk.CreateTagsCommand({ Resources, Tags: ec2Tags(this.#tags()) }));
     });
   }
 
@@ -147,7 +147,7 @@ export class LaunchTemplateResource implements Resource {
   async #drift(template: LaunchTemplate, wanted: RequestLaunchTemplateData) {
     const version = await this.#version(template);
     const { image, differences } = templateDifferences(version.LaunchTemplateData ?? {}, wanted);
-    const tags = tagDifferences(tagsOfEc2(template.Tags), tagsOf(this.#place.profile));
+    const tags = tagDifferences(tagsOfEc2(template.Tags), this.#tags());
     // A parameter names another image every few weeks: nothing has drifted.
     const moved = image !== null && (this.#parts.ami ?? 'ssm:').startsWith('ssm:');
     const drift = moved
@@ -159,7 +159,7 @@ export class LaunchTemplateResource implements Resource {
   async #create(LaunchTemplateData: RequestLaunchTemplateData): Promise<void> {
     await this.#asked('make', 'CreateLaunchTemplate', async () => {
       const [sdk, client] = await this.#ec2();
-      const Tags = ec2Tags(tagsOf(this.#place.profile));
+      const Tags = ec2Tags(this.#tags());
       const TagSpecifications = [{ ResourceType: 'launch-template' as const, Tags }];
       const asked = { LaunchTemplateName: this.name, LaunchTemplateData, TagSpecifications };
       await client.send(new sdk.CreateLaunchTemplateCommand(asked));
@@ -182,6 +182,10 @@ export class LaunchTemplateResource implements Resource {
       const answer = await onceSettled(() => client.send(asked), ['InvalidLaunchTemplateId.VersionNotFound']);
       return answer.LaunchTemplateVersions?.[0] ?? {};
     });
+  }
+
+  #tags(): Readonly<Record<string, string>> {
+    return { ...tagsOf(this.#place.profile), [GROUP_TAG]: this.#parts.group };
   }
 
   #requireOurs({ Tags }: LaunchTemplate): void {
@@ -210,6 +214,3 @@ export class LaunchTemplateResource implements Resource {
     return Promise.all([import('@aws-sdk/client-ec2'), this.#place.clients.ec2()]);
   }
 }
-
-const whose = (owner: string | undefined): string =>
-  owner === undefined ? 'was not made by batchctl' : `is of the stack ${owner}`;

@@ -83,8 +83,9 @@ export class TablesResource implements Resource {
   }
 }
 
-function simpleDb(clients: AwsClients): SimpleDbClient {
+/** `attempts`: how often a request is tried in all; the client's own number unless given. */
+export function simpleDb(clients: AwsClients, attempts?: number): SimpleDbClient {
   const { region, credentials, profile } = clients;
   const agentFor = (url: URL) => clients.agentFor(url, 'control');
-  return new SimpleDbClient({ region, endpoint: clients.endpoint('simpledb'), credentials, agentFor, profile });
+  return new SimpleDbClient({ region, endpoint: clients.endpoint('simpledb'), credentials, agentFor, profile, ...(attempts !== undefined && { attempts }) });
 }

@@ -1,13 +1,11 @@
 import { identityOf, requireAccount } from '../adapters/aws/account.ts';
 import { AwsClients } from '../adapters/aws/clients.ts';
 import type { AwsProfile } from '../config.ts';
-import type { Resource } from './resource.ts';
-import { resourcesOf } from './stack.ts';
+import type { StackParts } from './stack.ts';
 
-/** A stack as it can be looked at and made. */
-export interface OpenStack {
+/** A stack as it can be looked at, made and removed. The profile's account is known. */
+export interface OpenStack extends StackParts {
   readonly account: string;
-  readonly resources: readonly Resource[];
   close(): Promise<void>;
 }
 
@@ -15,15 +13,17 @@ export interface OpenStack {
  * Finds out in which account the stack is; nothing else is asked yet. Throws `config` for another account than the
  * profile's, `credentials`, `unavailable`.
  */
-export async function openStack(profile: AwsProfile, openLedger: () => Promise<unknown>): Promise<OpenStack> {
+export async function openStack(
+  profile: AwsProfile,
+  given: Pick<StackParts, 'tables' | 'releases'>,
+): Promise<OpenStack> {
   const { region, endpoints, aws } = profile;
   const clients = new AwsClients({ region, endpoints, profile: aws.profile, account: profile.account });
   try {
     await requireAccount(clients);
     // A queue names its dead letters' queue by an ARN, with the account in it.
     const account = profile.account ?? (await identityOf(clients)).account;
-    const resources = resourcesOf({ profile: { ...profile, account }, clients, openLedger });
-    return { account, resources, close: () => clients.close() };
+    return { account, profile: { ...profile, account }, clients, ...given, close: () => clients.close() };
   } catch (error) {
     await clients.close();
     throw error;

@@ -1,4 +1,10 @@
+import { BatchctlError } from '../errors.ts';
+import { requireValid, warningsOf } from './finding.ts';
+import { gridFacts } from './grid.ts';
+import type { OpenStack } from './open-stack.ts';
 import type { Found, Lack, Part, Resource } from './resource.ts';
+import { resourcesOf } from './stack.ts';
+import { validateStack } from './validate.ts';
 
 /** What `up` would do with one resource. */
 export interface Step {
@@ -8,6 +14,8 @@ export interface Step {
   readonly action: 'create' | 'change' | 'open' | 'keep';
   /** What it changes. */
   readonly changes: readonly string[];
+  /** What a person chose otherwise than the configuration, and is left so. */
+  readonly notes: readonly string[];
   /** What somebody else's resource lacks: a person mends it. */
   readonly lacks: readonly Lack[];
 }
@@ -17,20 +25,32 @@ export interface PlannedStep {
   readonly resource: Resource;
 }
 
-/** Looks at all resources at once. Throws the first error in their order, after all have been looked at. */
-export async function planStack(resources: readonly Resource[]): Promise<readonly PlannedStep[]> {
+export interface Plan {
+  readonly steps: readonly PlannedStep[];
+  /** What a person should know before it is done. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Looks at everything, or at one part of it, all at once, and validates what is to be made; makes nothing. Throws
+ * `config` with all that stands against it; else the first error in the order of the resources, after all have been
+ * looked at.
+ */
+export async function planStack(stack: OpenStack, only: Part | null): Promise<Plan> {
+  const resources = resourcesOf(stack, only, 'wanted');
   const looks = resources.map(async (resource) => ({ resource, step: stepOf(resource, await resource.look()) }));
-  await Promise.allSettled(looks);
-  return Promise.all(looks);
+  const [found] = await Promise.all([validateStack(stack, gridFacts(stack), only), Promise.allSettled(looks)]);
+  requireValid(found);
+  return { steps: await Promise.all(looks), warnings: warningsOf(found) };
 }
 
 function stepOf({ part, kind, name }: Resource, found: Found): Step {
-  const same = { part, kind, name, changes: [], lacks: [] };
+  const same = { part, kind, name, changes: [], notes: [], lacks: [] };
   switch (found.state) {
     case 'absent':
       return { ...same, action: 'create' };
     case 'asItShould':
-      return { ...same, action: 'keep' };
+      return { ...same, action: 'keep', notes: found.notes ?? [] };
     case 'differs':
       return { ...same, action: 'change', changes: [...found.differences, ...(found.newer ?? [])] };
     case 'lacks':
@@ -42,10 +62,22 @@ function stepOf({ part, kind, name }: Resource, found: Found): Step {
   }
 }
 
-/** Does what the steps say, in their order, and tells of each that was done. Cut off, the next `up` goes on. */
-export async function applySteps(steps: readonly PlannedStep[], done: (step: Step) => void): Promise<void> {
+/**
+ * Does what the steps say, in their order, and tells of each that was done. Cut off, the next `up` goes on; the signal
+ * is heeded between two.
+ */
+export async function applySteps(
+  steps: readonly PlannedStep[],
+  done: (step: Step) => void,
+  signal: AbortSignal,
+): Promise<void> {
   for (const { step, resource } of steps) {
     if (step.action === 'keep') continue;
+    if (signal.aborted) {
+      throw new BatchctlError('interrupted', `stopped before ${step.kind} ${step.name}`, {
+        hint: 'batchctl infra up goes on from here',
+      });
+    }
     await resource.apply();
     done(step);
   }

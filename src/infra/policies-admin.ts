@@ -2,7 +2,7 @@ import type { AwsProfile } from '../config.ts';
 import { roleName } from '../lib/stack-names.ts';
 import type { Arns } from './arns.ts';
 import { gridPolicy } from './policies-grid.ts';
-import { encryption, ofStack } from './policies-shared.ts';
+import { ec2Service, encryption, ofStack } from './policies-shared.ts';
 import { allow, equals, type Statement } from './policy.ts';
 
 /** A bucket's settings, as IAM's actions call them. */
@@ -81,7 +81,7 @@ function iam(profile: AwsProfile, arns: Arns): readonly Statement[] {
     ]),
     allow('LookAtPolicies', ['iam:GetPolicy', 'iam:GetPolicyVersion'], given.length === 0 ? [] : ['*']),
     allow('MakeProfiles', INSTANCE_PROFILE, profiles),
-    allow('PassRoles', ['iam:PassRole'], passed, equals('iam:PassedToService', profile.region.startsWith('cn-') ? 'ec2.amazonaws.com.cn' : 'ec2.amazonaws.com')),
+    allow('PassRoles', ['iam:PassRole'], passed, equals('iam:PassedToService', ec2Service(profile.region))),
     // The first group, or spot request, of an account makes these (EC2 Auto Scaling, EC2 Spot: service-linked roles).
     ...['autoscaling', 'spot'].map((service) =>
       allow(

@@ -46,7 +46,7 @@ export function gridPolicy(profile: AwsProfile, arns: Arns): readonly Statement[
     // A group that starts instances from a template asks whether who makes it may (EC2 Auto Scaling: launch templates).
     allow('StartInstances', ['ec2:RunInstances'], INSTANCE.map((of) => arns.ec2(of)), forStack(profile)),
     allow('StartFrom', ['ec2:RunInstances'], [
-      ...['launch-template/*', 'subnet/*', 'security-group/*', 'network-interface/*'].map((of) => arns.ec2(of)),
+      ...['launch-template/*', 'subnet/*', 'security-group/*'].map((of) => arns.ec2(of)),
       arns.public('ec2', 'image/*'),
     ]),
     allow('TagInstances', ['ec2:CreateTags'], INSTANCE.map((of) => arns.ec2(of)), {

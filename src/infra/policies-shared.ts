@@ -9,6 +9,9 @@ const CONSUME = ['sqs:GetQueueUrl', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessag
 export const QUEUE = [...CONSUME, 'sqs:ChangeMessageVisibility', 'sqs:SendMessage'];
 const LEDGER = ['sdb:Select', 'sdb:GetAttributes', 'sdb:PutAttributes', 'sdb:BatchDeleteAttributes'];
 
+/** EC2 as roles name it: in China's regions with another ending (IAM: service principals in China). */
+export const ec2Service = (region: string): string => `ec2.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`;
+
 /** What the stack's own tag says of a thing that is there. */
 export const ofStack = ({ stack }: AwsProfile) => equals(`aws:ResourceTag/${STACK_TAG}`, stack);
 /** What is made must get it. */

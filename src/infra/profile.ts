@@ -3,7 +3,8 @@ import type { AwsClients } from '../adapters/aws/clients.ts';
 import type { AwsProfile } from '../config.ts';
 import { BatchctlError } from '../errors.ts';
 import { roleName, STACK_TAG } from '../lib/stack-names.ts';
-import { Iam, iamTags, tagsFrom } from './iam.ts';
+import { ec2Tags, tagsOfEc2 } from './ec2-tags.ts';
+import { Iam } from './iam.ts';
 import type { Found, Left, Resource } from './resource.ts';
 import { roleLacks } from './role-lacks.ts';
 import { onceSettled } from './settled.ts';
@@ -27,12 +28,12 @@ export class InstanceProfileResource implements Resource {
     return this.#iam.translated('look at', 'iam:GetInstanceProfile', async () => {
       const found = await instanceProfile(this.#iam, this.name);
       if (found === null) return { state: 'absent' };
-      const owner = tagsFrom(found.Tags)[STACK_TAG];
+      const owner = tagsOfEc2(found.Tags)[STACK_TAG];
       if (owner !== this.#profile.stack) throw this.#iam.refused(owner);
       const held = found.Roles?.[0]?.RoleName ?? null;
       const differences = [
         ...(held === this.name ? [] : [`role ${held ?? 'none'} → ${this.name}`]),
-        ...tagDifferences(tagsFrom(found.Tags), tagsOf(this.#profile)),
+        ...tagDifferences(tagsOfEc2(found.Tags), tagsOf(this.#profile)),
       ];
       return differences.length === 0 ? { state: 'asItShould' } : { state: 'differs', differences };
     });
@@ -42,7 +43,7 @@ export class InstanceProfileResource implements Resource {
     await this.#iam.translated('make', 'iam:CreateInstanceProfile', async () => {
       const [sdk, client] = await this.#iam.open();
       const at = { InstanceProfileName: this.name };
-      const Tags = iamTags(tagsOf(this.#profile));
+      const Tags = ec2Tags(tagsOf(this.#profile));
       if ((await instanceProfile(this.#iam, this.name)) === null) {
         await client.send(new sdk.CreateInstanceProfileCommand({ ...at, Tags })).catch((error: unknown) => {
           // Another `up` was quicker.
@@ -50,7 +51,7 @@ export class InstanceProfileResource implements Resource {
         });
       }
       const { InstanceProfile: found } = await onceSettled(() => client.send(new sdk.GetInstanceProfileCommand(at)));
-      if (tagDifferences(tagsFrom(found?.Tags), tagsOf(this.#profile)).length > 0) {
+      if (tagDifferences(tagsOfEc2(found?.Tags), tagsOf(this.#profile)).length > 0) {
         await onceSettled(() => client.send(new sdk.TagInstanceProfileCommand({ ...at, Tags })));
       }
       const held = found?.Roles?.[0]?.RoleName;
@@ -70,7 +71,7 @@ export class InstanceProfileResource implements Resource {
     return this.#iam.translated('remove', 'iam:DeleteInstanceProfile', async () => {
       const found = await instanceProfile(this.#iam, this.name);
       if (found === null) return null;
-      const owner = tagsFrom(found.Tags)[STACK_TAG];
+      const owner = tagsOfEc2(found.Tags)[STACK_TAG];
       if (owner !== this.#profile.stack) return this.#iam.foreign(owner);
       const [sdk, client] = await this.#iam.open();
       const at = { InstanceProfileName: this.name };

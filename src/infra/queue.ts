@@ -7,7 +7,7 @@ import { STACK_TAG } from '../lib/stack-names.ts';
 import { Arns } from './arns.ts';
 import type { Found, Left, Removal, Resource } from './resource.ts';
 import { onceSettled } from './settled.ts';
-import { tagDifferences, tagsOf } from './tags.ts';
+import { tagDifferences, tagsOf, whose } from './tags.ts';
 
 export interface QueueParts {
   readonly name: string;
@@ -59,7 +59,7 @@ export class QueueResource implements Resource {
       if (differences.length === 0) return { state: 'asItShould' };
       throw new BatchctlError(
         'refused',
-        `the queue ${this.name} is there, ${owner === undefined ? 'was not made by batchctl' : `is of the stack ${owner}`}, and differs: ${differences.join(', ')}`,
+        `the queue ${this.name} is there, ${whose(owner)}, and differs: ${differences.join(', ')}`,
         { hint: 'set these attributes by hand, or name another stack in the profile' },
       );
     });
@@ -92,7 +92,7 @@ export class QueueResource implements Resource {
       ]);
       const owner = Tags[STACK_TAG];
       if (owner !== this.#profile.stack) {
-        return { why: owner === undefined ? 'it was not made by batchctl' : `it is of the stack ${owner}` };
+        return { why: whose(owner) };
       }
       const letters = Number(Attributes[COUNT] ?? 0);
       if (this.#dead === null && letters > 0) {

@@ -4,8 +4,10 @@ import type { AwsClients } from '../adapters/aws/clients.ts';
 import type { AwsProfile } from '../config.ts';
 import { BatchctlError } from '../errors.ts';
 import { roleName, STACK_TAG } from '../lib/stack-names.ts';
-import { Iam, iamTags, tagsFrom } from './iam.ts';
+import { ec2Tags, tagsOfEc2 } from './ec2-tags.ts';
+import { Iam } from './iam.ts';
 import { policyFor } from './policies.ts';
+import { ec2Service } from './policies-shared.ts';
 import type { PolicyDocument } from './policy.ts';
 import type { Found, Left, Resource } from './resource.ts';
 import { onceSettled } from './settled.ts';
@@ -15,11 +17,6 @@ import { tagDifferences, tagsOf } from './tags.ts';
 const POLICY_LIMIT = 10_240;
 /** Its inline policy. */
 const POLICY = 'batchctl';
-/** The same in every partition, China's too (IAM: service principals; only the ARNs differ). */
-const TRUST = {
-  Version: '2012-10-17',
-  Statement: [{ Effect: 'Allow', Principal: { Service: 'ec2.amazonaws.com' }, Action: 'sts:AssumeRole' }],
-};
 
 /** What the workers, or the manager, may do: exactly their policy, under the boundary if there is one. */
 export class RoleResource implements Resource {
@@ -42,13 +39,13 @@ export class RoleResource implements Resource {
     return this.#iam.translated('look at', 'iam:GetRole', async () => {
       const role = await this.#role();
       if (role === null) return { state: 'absent' };
-      const owner = tagsFrom(role.Tags)[STACK_TAG];
+      const owner = tagsOfEc2(role.Tags)[STACK_TAG];
       if (owner !== this.#profile.stack) throw this.#iam.refused(owner);
       const differences = [
-        ...(sameJson(role.AssumeRolePolicyDocument, TRUST) ? [] : ['who may take it on']),
+        ...(sameJson(role.AssumeRolePolicyDocument, this.#trust()) ? [] : ['who may take it on']),
         ...this.#boundaryDifference(role),
         ...(sameJson(await this.#policyThere(), policy) ? [] : ['its policy']),
-        ...tagDifferences(tagsFrom(role.Tags), tagsOf(this.#profile)),
+        ...tagDifferences(tagsOfEc2(role.Tags), tagsOf(this.#profile)),
       ];
       return differences.length === 0 ? { state: 'asItShould' } : { state: 'differs', differences };
     });
@@ -60,16 +57,16 @@ export class RoleResource implements Resource {
       const [commands, client] = await this.#iam.open();
       const at = { RoleName: this.name };
       const role = (await this.#role()) ?? (await this.#create(commands, client));
-      if (!sameJson(role.AssumeRolePolicyDocument, TRUST)) {
-        const PolicyDocument = JSON.stringify(TRUST);
+      if (!sameJson(role.AssumeRolePolicyDocument, this.#trust())) {
+        const PolicyDocument = JSON.stringify(this.#trust());
         await client.send(new commands.UpdateAssumeRolePolicyCommand({ ...at, PolicyDocument }));
       }
       if (this.#boundaryDifference(role).length > 0) {
         const PermissionsBoundary = this.#profile.iam.permissionsBoundary ?? undefined;
         await client.send(new commands.PutRolePermissionsBoundaryCommand({ ...at, PermissionsBoundary }));
       }
-      if (tagDifferences(tagsFrom(role.Tags), tagsOf(this.#profile)).length > 0) {
-        await client.send(new commands.TagRoleCommand({ ...at, Tags: iamTags(tagsOf(this.#profile)) }));
+      if (tagDifferences(tagsOfEc2(role.Tags), tagsOf(this.#profile)).length > 0) {
+        await client.send(new commands.TagRoleCommand({ ...at, Tags: ec2Tags(tagsOf(this.#profile)) }));
       }
       if (sameJson(await this.#policyThere(), policy)) return;
       const put = { ...at, PolicyName: POLICY, PolicyDocument: JSON.stringify(policy) };
@@ -82,7 +79,7 @@ export class RoleResource implements Resource {
     return this.#iam.translated('remove', 'iam:DeleteRole', async () => {
       const role = await this.#role();
       if (role === null) return null;
-      const owner = tagsFrom(role.Tags)[STACK_TAG];
+      const owner = tagsOfEc2(role.Tags)[STACK_TAG];
       if (owner !== this.#profile.stack) return this.#iam.foreign(owner);
       const [commands, client] = await this.#iam.open();
       const at = { RoleName: this.name };
@@ -102,13 +99,18 @@ export class RoleResource implements Resource {
     });
   }
 
+  #trust() {
+    const Principal = { Service: ec2Service(this.#profile.region) };
+    return { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Principal, Action: 'sts:AssumeRole' }] };
+  }
+
   async #create(commands: typeof sdk, client: IAMClient): Promise<Role> {
     const { permissionsBoundary } = this.#profile.iam;
     const asked = new commands.CreateRoleCommand({
       RoleName: this.name,
-      AssumeRolePolicyDocument: JSON.stringify(TRUST),
+      AssumeRolePolicyDocument: JSON.stringify(this.#trust()),
       Description: `batchctl: the ${this.#who === 'worker' ? 'workers' : 'manager'} of the stack ${this.#profile.stack}`,
-      Tags: iamTags(tagsOf(this.#profile)),
+      Tags: ec2Tags(tagsOf(this.#profile)),
       ...(permissionsBoundary !== null && { PermissionsBoundary: permissionsBoundary }),
     });
     try {

@@ -8,7 +8,7 @@ import type { Network } from './network.ts';
 import type { Found, Left, Resource } from './resource.ts';
 import { EVERYTHING, EVERYTHING_V6, type Rule, rulesOf, tcpRule } from './security-rules.ts';
 import { onceSettled } from './settled.ts';
-import { tagDifferences, tagsOf } from './tags.ts';
+import { tagDifferences, tagsOf, whose } from './tags.ts';
 
 /** Where the manager listens. */
 const MANAGER_PORT = 443;
@@ -170,6 +170,3 @@ interface Change {
   readonly direction: Direction;
   readonly rule: Rule;
 }
-
-const whose = (owner: string | undefined): string =>
-  owner === undefined ? 'was not made by batchctl' : `is of the stack ${owner}`;

@@ -3,21 +3,50 @@ import { deadAttributes, queueAttributes } from '../adapters/aws/sqs-attributes.
 import type { AwsProfile } from '../config.ts';
 import { deadQueueName, queueName } from '../lib/stack-names.ts';
 import { BucketResource } from './bucket.ts';
+import { gridFacts, gridResources, managerResources } from './grid.ts';
 import { DomainsResource, type SqlTables, TablesResource } from './ledger.ts';
 import { GivenProfileResource, InstanceProfileResource } from './profile.ts';
 import { QueueResource } from './queue.ts';
+import { type ReleaseSource, releaseResource } from './release.ts';
 import type { Part, Resource } from './resource.ts';
 import { RoleResource } from './role.ts';
+import type { BootRelease } from './user-data.ts';
 
 export interface StackParts {
   readonly profile: AwsProfile;
   readonly clients: AwsClients;
   readonly tables: SqlTables;
+  readonly releases: StackReleases;
 }
 
-/** All that a profile's stack has in its account, in the order in which it is made; or one part of it. */
-export function resourcesOf(parts: StackParts, only: Part | null = null): readonly Resource[] {
-  const all = [...dataOf(parts), ...iamOf(parts)];
+/** A stack's releases, and which one new instances are to run. */
+export interface StackReleases extends ReleaseSource {
+  /** As `up` makes it. */
+  wanted(): Promise<BootRelease>;
+  /** As it is. */
+  inForce(): Promise<BootRelease>;
+}
+
+/**
+ * All that a profile's stack has in its account, in the order in which it is made; or one part of it. `boots` tells
+ * which release templates are to name.
+ */
+export function resourcesOf(
+  parts: StackParts,
+  only: Part | null,
+  boots: 'wanted' | 'inForce',
+): readonly Resource[] {
+  const { profile, clients, releases } = parts;
+  const grid = { profile, clients, release: () => releases[boots]() };
+  const facts = gridFacts(grid);
+  const all = [
+    ...dataOf(parts),
+    ...iamOf(parts),
+    // Before the templates that name it.
+    releaseResource(releases),
+    ...gridResources(grid, facts),
+    ...managerResources(grid, facts),
+  ];
   return only === null ? all : all.filter(({ part }) => part === only);
 }
 

@@ -116,10 +116,11 @@ function scriptOf({ stack }: AwsProfile, what: string, lines: readonly string[])
   throw new BatchctlError(
     'config',
     `the user-data of ${what} would have ${size} bytes, and EC2 takes at most ${LARGEST}`,
-    { hint: 'shorten what groups say in env, secrets and packages; a setup script is fetched, and may be of any length' },
+    {
+      hint: 'shorten what groups say in env, secrets and packages; a setup script is fetched, and may be of any length',
+    },
   );
 }
 
 /** A word that bash reads back as exactly these characters. */
-const word = (text: string): string =>
-  /^[\w./@%+=:,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+const word = (text: string): string => (/^[\w./@%+=:,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);

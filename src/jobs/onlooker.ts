@@ -10,7 +10,7 @@ import { append, readJob, refreshView } from './journal.ts';
 import { linkedGroups } from './linked-groups.ts';
 import { stepTotals } from './listing.ts';
 import { finishClose, isOpen, type Look, look } from './look.ts';
-import { Raiser } from './raise.ts';
+import { type GroupRaise, Raiser } from './raise.ts';
 import { dropUnreached } from './round-marks.ts';
 import { sendUndecided, undecidedSets } from './send.ts';
 
@@ -23,6 +23,19 @@ interface Memory {
   quietUntil: number;
   /** Where the job stood, exactly, when it last moved, and since when it stands so. */
   stood: { readonly at: string; readonly since: number; readonly look: Look } | null;
+}
+
+/** Where a job stood, exactly, and since when (monotonic ms). */
+export interface Stood {
+  readonly at: string;
+  readonly since: number;
+}
+
+export interface OnlookerOptions {
+  /** False: the sizes of groups are left as they are. */
+  readonly raises?: boolean;
+  readonly stood?: ReadonlyMap<string, Stood>;
+  readonly onRaised?: (raised: readonly GroupRaise[]) => void;
 }
 
 /** After a listing that found nothing to do, the next one for the counters' sake waits at least so long. */
@@ -39,16 +52,24 @@ export class Onlooker {
   readonly #jobs = new Map<string, Memory>();
   /** Null: it leaves the sizes of groups as they are. */
   readonly #raiser: Raiser | null;
+  readonly #onRaised: ((raised: readonly GroupRaise[]) => void) | null;
   /** What was told already of groups that can't be raised. */
   readonly #told = new Set<string>();
+  /** Where jobs stood when an earlier process looked. */
+  readonly #recalled: ReadonlyMap<string, Stood>;
 
-  /** `onTrouble` is told of a job that can't be looked at, or whose group can't be raised, while the others go on. */
+  /**
+   * `onTrouble` is told of a job that can't be looked at, or whose group can't be raised, while the others go on; with
+   * `onRaised` what became of raising is told there. `stood` is what `stood()` of an earlier process answered.
+   */
   constructor(
     platform: Platform,
     leaseSeconds: number,
     onTrouble: (job: string, error: unknown) => void = () => undefined,
-    { raises = true }: { readonly raises?: boolean } = {},
+    { raises = true, stood = new Map(), onRaised }: OnlookerOptions = {},
   ) {
+    this.#recalled = stood;
+    this.#onRaised = onRaised ?? null;
     this.#platform = platform;
     this.#onTrouble = onTrouble;
     this.#leaseMs = leaseSeconds * 1_000;
@@ -139,7 +160,9 @@ export class Onlooker {
   async #raiseWaiting(): Promise<void> {
     const now = this.#platform.clock.now();
     const views = [...this.#jobs.values()].map(({ view }) => view).filter((view) => resendable(view, now));
-    for (const raised of (await this.#raiser?.round(views)) ?? []) {
+    const all = (await this.#raiser?.round(views)) ?? [];
+    if (this.#onRaised !== null) return this.#onRaised(all);
+    for (const raised of all) {
       if (raised.outcome !== 'failed') continue;
       const { group, error } = raised;
       const job = views.find(({ record }) => groupsOf(record.spec).includes(group))?.record.job ?? '';
@@ -188,8 +211,17 @@ export class Onlooker {
       found.view.next,
       ...found.standing.steps.map((step) => `${step.published}/${step.failed}/${step.undecided.count}`),
     ].join(' ');
-    if (memory.stood?.at === at) memory.stood = { ...memory.stood, look: found };
-    else memory.stood = { at, since: this.#platform.clock.monotonic(), look: found };
+    const recalled = this.#recalled.get(found.view.record.job);
+    const before = memory.stood ?? recalled;
+    const since = before?.at === at ? before.since : this.#platform.clock.monotonic();
+    memory.stood = { at, since, look: found };
+  }
+
+  /** Where the open jobs stand that it looked at exactly: for a process that comes after this one. */
+  stood(): ReadonlyMap<string, Stood> {
+    const stood = new Map<string, Stood>();
+    for (const [job, memory] of this.#jobs) if (memory.stood !== null && isOpen(memory.view)) stood.set(job, memory.stood);
+    return stood;
   }
 
   /** Resends what stood missing for two leases (doubled with each resend) while the queue holds less than is missing. */

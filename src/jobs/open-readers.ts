@@ -52,7 +52,7 @@ function keysRead(record: JobRecord | null, location: string): readonly string[]
  * A mark may outlive the close that should have deleted it. A retry's is there before its entry, and counts as open;
  * unless that entry never came, as the retry died in between.
  */
-async function isOpenBy(
+export async function isOpenBy(
   store: ObjectStore,
   record: JobRecord,
   marks: readonly RoundMark[],

@@ -6,6 +6,7 @@ import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { GroupStatus } from '../ports/worker-group.ts';
 import { loadsIn, loadsOf } from './grid/demand.ts';
+import { type Hold, readHold } from './grid/failed-boots.ts';
 
 /**
  * What became of raising one group. `enough`: it has what its work needs, or nothing waits · `manual`: a person sets its
@@ -20,6 +21,7 @@ export type GroupRaise =
       readonly need: Need;
     }
   | { readonly group: string; readonly outcome: 'enough' | 'manual' | 'byHand'; readonly status: GroupStatus }
+  | { readonly group: string; readonly outcome: 'held'; readonly status: GroupStatus; readonly hold: Hold }
   | { readonly group: string; readonly outcome: 'failed'; readonly error: BatchctlError };
 
 export interface RaiseOptions {
@@ -76,6 +78,9 @@ async function raiseGroup(
   const { desired: current, min, max } = status;
   const need = instancesFor(loadsIn(name, loads, backlog, fresh), { slots, current, min, max });
   if (need.instances <= current && !over) return { group: name, outcome: 'enough', status };
+  // Asked only where something is to be started: it is a listing.
+  const hold = need.instances > current ? await readHold(platform.store, name) : null;
+  if (hold !== null) return { group: name, outcome: 'held', status, hold };
   const after = await group.raise(need.instances);
   return after.desired > current
     ? { group: name, outcome: 'raised', before: current, status: after, need }

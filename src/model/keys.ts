@@ -79,8 +79,21 @@ export const bootLogKey = (worker: string): string => `${workersPrefix(worker)}b
 export const KEEPERS = 'keepers/';
 export const NOTICES = 'notices/';
 export const SCHEDULES = 'schedules/';
+export const keeperKey = (id: string): string => `${KEEPERS}${id}.json`;
+export const schedulePrefix = (name: string): string => `${SCHEDULES}${name}/`;
+export const scheduleKey = (name: string, n: number): string => `${schedulePrefix(name)}${pad(n, 4)}.json`;
 export const GROUPS = 'groups/';
 export const groupKey = (group: string): string => `${GROUPS}${group}.json`;
+/** How instances of a group began: a mark each for boots that failed, and what came after them. */
+export const bootsPrefix = (group: string): string => `${GROUPS}${group}/boots/`;
+export const bootMark = (group: string, who: string, what: BootMark): string => `${bootsPrefix(group)}${who}.${what}`;
+/** `lifted`: a person, or a new release, takes it that the next boot goes better. */
+export type BootMark = 'failed' | 'booted' | 'lifted';
+/** Bundles of the program for workers, the files that their boots need, and which bundle is current. */
+export const RELEASES = 'releases/';
+export const bundleKey = (sha256: string): string => `${RELEASES}${sha256}.tar.gz`;
+export const bootFileKey = (kind: 'setup' | 'ca', sha256: string): string => `${RELEASES}${kind}-${sha256}`;
+export const releaseKey = (n: number): string => `${RELEASES}${pad(n, 4)}.json`;
 
 /** The `store` ledger: jobs newest first, each job's sums (one object a writer) and attempts, workers. */
 export const LEDGER_JOBS = 'ledger/jobs/';
@@ -153,6 +166,33 @@ export function codeOf(key: string): string | null {
 /** The group whose size a key holds; null for a foreign object. */
 export function groupOf(key: string): string | null {
   return /^groups\/([a-z][a-z0-9-]{0,39})\.json$/.exec(key)?.[1] ?? null;
+}
+
+/** What a mark of a boot says, and of whom; null for a foreign object. */
+export function bootOf(key: string): { who: string; what: BootMark } | null {
+  const match = /\/boots\/([^/]+)\.(failed|booted|lifted)$/.exec(key);
+  return match?.[1] === undefined ? null : { who: match[1], what: match[2] as BootMark };
+}
+
+/** The number of a release; null for a foreign object. */
+export function releaseOf(key: string): number | null {
+  const match = /^releases\/(\d{4,})\.json$/.exec(key);
+  return match?.[1] === undefined ? null : Number(match[1]);
+}
+
+/** The schedule whose journal an entry is of; null for a foreign object. */
+export function scheduleOf(key: string): string | null {
+  return /^schedules\/([a-z][a-z0-9-]{0,39})\/\d{4,}\.json$/.exec(key)?.[1] ?? null;
+}
+
+/** The keeper whose mark a key holds; null for a foreign object. */
+export function keeperOf(key: string): string | null {
+  return /^keepers\/([a-z0-9-]+)\.json$/.exec(key)?.[1] ?? null;
+}
+
+/** The run key that a claim is of; null for a foreign object. */
+export function runOf(key: string): string | null {
+  return /^runs\/([^/]+)\/\d{4,}\.json$/.exec(key)?.[1] ?? null;
 }
 
 /** Names of jobs, steps, groups and schedules. */

@@ -8,7 +8,8 @@ export const GIVEN_PARAMS = ['period', 'item', 'index'] as const;
 /**
  * Replaces `{name}` by a parameter's value. Only names that exist are replaced, so that `{print $1}` and `{{.State}}`
  * of other languages stay as they are; `{{name}` is the text `{name}`.
- * With `unknown: 'error'` (inputs) a name that doesn't exist throws `jobFile`, naming it and those that exist.
+ * With `unknown: 'error'` (inputs) a name that doesn't exist throws `jobFile`, naming it and those that exist; `usage` for a
+ * period that nobody gave.
  */
 export function substitute(
   text: string,
@@ -22,7 +23,7 @@ export function substitute(
     if (where.unknown === 'keep') return whole;
     const names = Object.keys(params);
     throw new BatchctlError(
-      'jobFile',
+      name === 'period' ? 'usage' : 'jobFile',
       `${where.field}: no parameter {${name}} (${names.length === 0 ? 'the job has none' : `known: ${names.join(', ')}`})`,
       {
         hint:

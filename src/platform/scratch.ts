@@ -25,7 +25,8 @@ export function temporaryRoot(): string {
   const root = join(tmpdir(), `batchctl-${uid < 0 ? username : uid}`);
   mkdirSync(root, { recursive: true, mode: 0o700 });
   const found = lstatSync(root);
-  const ours = found.isDirectory() && (uid < 0 || (found.uid === uid && (found.mode & 0o077) === 0));
+  // To pass through to a name that one knows is allowed where commands have a user of their own.
+  const ours = found.isDirectory() && (uid < 0 || (found.uid === uid && (found.mode & 0o066) === 0));
   if (ours) return root;
   throw new BatchctlError('refused', `expected ${root} to be a directory of ${username}'s alone, found another`, {
     hint: 'remove it, or set TMPDIR to a directory of your own',

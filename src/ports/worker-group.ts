@@ -18,8 +18,11 @@ export interface WorkerGroup {
    */
   raise(size: number): Promise<GroupStatus>;
 
-  /** Tells a worker to finish what it runs and leave, or (`stop`) to give its tasks back now. */
-  order(worker: string, order: 'drain' | 'stop'): Promise<void>;
+  /**
+   * Tells a worker to finish what it runs and leave, or (`stop`) to give its tasks back now. It takes its place with it,
+   * but with `replace`: then the group starts another.
+   */
+  order(worker: string, order: WorkerOrder): Promise<void>;
 
   /** The machines that the group holds; none where workers are processes, or are started by hand. */
   machines(): Promise<readonly MachineSeen[]>;
@@ -27,6 +30,8 @@ export interface WorkerGroup {
   /** Why the group's last launches failed, newest first, each reason once. Empty where nothing is launched. */
   launchTroubles(): Promise<readonly LaunchTrouble[]>;
 }
+
+export type WorkerOrder = 'drain' | 'stop' | 'replace';
 
 export interface GroupStatus {
   readonly group: string;

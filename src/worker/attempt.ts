@@ -4,6 +4,7 @@ import { begunKey, logKey } from '../model/keys.ts';
 import { changedCode } from '../model/overrides.ts';
 import { type Admitted, OFTEN } from './admit.ts';
 import type { CodeCache } from './code.ts';
+import { giveTo } from './command-user.ts';
 import type { WorkerContext } from './context.ts';
 import { parseCounters } from './counters.ts';
 import { freshDirectory, type SlotDirectory } from './directory.ts';
@@ -66,7 +67,7 @@ export async function runAttempt(ctx: WorkerContext, task: Admitted, options: At
   let secrets: Secrets = {};
   try {
     if (task.delivery.receiveCount > OFTEN) await ctx.platform.store.put(begunMark(task, options.attempt), '');
-    const directory = freshDirectory(ctx.scratch, options.slot);
+    const directory = freshDirectory(ctx.scratch, options.slot, ctx.executor.owner?.(options.slot) ?? null);
     secrets = await ctx.secrets.read(secretsOf(ctx.platform, options.group, task.step), options.signal);
     const run: Run = { ctx, task, options, directory, secrets, startedAt, started };
     const staged = await stageIn(ctx, task, directory, options.signal);
@@ -110,6 +111,10 @@ function execute(run: Run, staged: StagedInput): Promise<CommandEnd> {
   const { step } = task;
   const timeout = step.timeout * 1_000;
   if (step.output === 'files') mkdirSync(directory.outputDirectory, { mode: 0o700 });
+  if (directory.own !== undefined) {
+    const { stdin, inputDirectory, outputDirectory, cwd } = directory;
+    for (const path of [stdin, inputDirectory, outputDirectory, cwd]) giveTo(directory.own.owner, path);
+  }
   const env = environmentOf(task, staged, directory, {
     worker: ctx.worker,
     attempt: options.attempt,

@@ -25,6 +25,8 @@ export interface ScriptContext {
   readonly fifo: string;
   /** What begins the line that reports the exit status. */
   readonly mark: string;
+  /** Words before the command's that have it run as another user; null: as the worker's own. */
+  readonly as: string | null;
 }
 
 /**
@@ -44,14 +46,17 @@ export function commandScript(command: Command, context: ScriptContext): string 
     else assignments += word;
   }
   assignments += `${ATTEMPT_VARIABLE}=${shellQuote(command.attempt)} `;
-  if (own !== '') {
+  let words = shellQuote(context.program);
+  if (own !== '' || context.as !== null) {
     const worker = `${WORKER_VARIABLE}=${shellQuote(context.worker)} `;
-    assignments = `/usr/bin/env -i ${own}${assignments}${worker}`;
+    // Set last: what gives up the worker's rights still has them, and must not heed a job's LD_PRELOAD.
+    assignments = `${context.as ?? ''} /usr/bin/env -i ${own}${assignments}${worker}`;
+    // env(1) takes a word with = for a variable.
+    if (context.program.includes('=')) words = `/bin/sh -c 'exec "$0" "$@"' ${words}`;
   }
   const stdout = file(command.stdout);
   const stderr = file(command.stderr);
   const stdin = command.stdin === null ? '/dev/null' : file(command.stdin);
-  let words = shellQuote(context.program);
   const argv = argvOf(command);
   for (let index = 1; index < argv.length; index += 1) words += ` ${shellQuote(argv[index] ?? '')}`;
   // Opened twice: `>` empties the file, `>>` makes every write append, so that it can be cut while it is written.

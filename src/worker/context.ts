@@ -38,7 +38,6 @@ export type FaultPoint =
   | 'failed'
   | 'bury'
   | 'release'
-  | 'interruption'
   | 'handover'
   | PlacePoint;
 

@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasCode } from '../errors.ts';
+import { ownDirectory, type SlotOwner } from './command-user.ts';
 
 /** The files of one slot, on the store's file system, so that publishing is one link. */
 export interface SlotDirectory {
@@ -15,13 +16,18 @@ export interface SlotDirectory {
   readonly outputDirectory: string;
   /** `input: dir`. */
   readonly inputDirectory: string;
+  /** The user that the command runs as, and a home for it; absent where it is the worker's own. */
+  readonly own?: { readonly owner: SlotOwner; readonly home: string };
 }
 
 /** What an attempt leaves and the next one writes over. */
 const KEPT: readonly string[] = ['run', 'in', 'err'];
 
-/** Makes a slot's directory, or makes it fresh: what the last attempt left is removed, an empty one is kept. */
-export function freshDirectory(scratch: string, slot: number): SlotDirectory {
+/**
+ * Makes a slot's directory, or makes it fresh: what the last attempt left is removed, an empty one is kept. With an owner
+ * nothing is kept, as a command may have given its files a second name.
+ */
+export function freshDirectory(scratch: string, slot: number, owner: SlotOwner | null = null): SlotDirectory {
   const base = join(scratch, String(slot));
   const directory: SlotDirectory = {
     cwd: `${base}/run`,
@@ -33,11 +39,23 @@ export function freshDirectory(scratch: string, slot: number): SlotDirectory {
     outputDirectory: `${base}/outputs`,
     inputDirectory: `${base}/inputs`,
   };
+  if (owner !== null) return ownedDirectory(base, directory, owner);
   emptyOrMake(directory.cwd);
   // Also stdout: should a publish have failed after its link, the file is the published object itself.
   for (const name of readdirSync(base))
     if (!KEPT.includes(name)) rmSync(`${base}/${name}`, { recursive: true, force: true });
   return directory;
+}
+
+/** What the command makes itself, under whatever name and by whatever detour, it makes in a directory of its own. */
+function ownedDirectory(base: string, shared: SlotDirectory, owner: SlotOwner): SlotDirectory {
+  const [made, home] = [`${base}/made`, `${base}/home`];
+  rmSync(base, { recursive: true, force: true });
+  ownDirectory(base, owner, {
+    directories: [shared.cwd, made, home],
+    files: [shared.stdout, shared.stderr, shared.counters],
+  });
+  return { ...shared, outputFile: `${made}/output`, own: { owner, home } };
 }
 
 function emptyOrMake(path: string): void {

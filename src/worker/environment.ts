@@ -55,7 +55,7 @@ export function environmentOf(
   directory: SlotDirectory,
   facts: EnvironmentFacts,
 ): Readonly<Record<string, string>> {
-  const env: Record<string, string> = { ...inherited };
+  const env: Record<string, string> = { ...inherited, ...homeOf(directory) };
   for (const [name, value] of Object.entries(paramsOf(task, staged))) {
     env[`BATCHCTL_PARAM_${name.toUpperCase().replaceAll('-', '_')}`] = value;
   }
@@ -76,6 +76,13 @@ export function environmentOf(
   if (step.output === 'file') env.BATCHCTL_OUTPUT = directory.outputFile;
   if (step.output === 'files') env.BATCHCTL_OUTPUT_DIR = directory.outputDirectory;
   return env;
+}
+
+/** A user of its own has no home that its commands may write to, and none of the worker's. */
+function homeOf({ own }: SlotDirectory): Readonly<Record<string, string>> {
+  if (own === undefined) return {};
+  const { home, owner } = own;
+  return { HOME: home, TMPDIR: home, USER: owner.name, LOGNAME: owner.name, SHELL: '/bin/sh' };
 }
 
 /** The references of what a command may keep secret: its group's and its step's. The step's own words win. */

@@ -1,3 +1,5 @@
+import type { SlotOwner } from './command-user.ts';
+
 /** What runs commands for the worker's slots: one command a slot at a time, never outliving this process (law 5). */
 export interface Executor {
   /**
@@ -5,6 +7,9 @@ export interface Executor {
    * When the signal aborts, the whole process group is ended: SIGTERM, after `graceMs` SIGKILL.
    */
   run(slot: number, command: Command, signal: AbortSignal): Promise<CommandEnd>;
+
+  /** Who owns what runs in a slot, where commands run as another user than the worker; absent, or null, where not. */
+  owner?(slot: number): SlotOwner | null;
 
   /** Ends what still runs, and the helpers. */
   close(): Promise<void>;

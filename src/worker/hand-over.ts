@@ -23,7 +23,6 @@ export async function noteInterruption(ctx: WorkerContext, item: Settling): Prom
     startedAt: iso(result?.startedAt ?? clock.now()),
     endedAt: iso(result?.endedAt ?? clock.now()),
   });
-  ctx.passed('interruption');
   return (await belongsToFallback(store, step, message)) ? step.fallback : null;
 }
 

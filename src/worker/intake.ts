@@ -5,8 +5,13 @@ import type { Onlooker } from '../jobs/onlooker.ts';
 import { Gate } from '../lib/gate.ts';
 import { wait } from '../lib/wait.ts';
 import type { Platform } from '../ports/platform.ts';
+import type { Delivery } from '../ports/task-queue.ts';
+import type { WorkerLog } from './context.ts';
 import type { Dispatcher } from './dispatcher.ts';
+import { messageOf } from './judge.ts';
 import { leftFor } from './leaving.ts';
+import type { LoopWatch } from './loop-watch.ts';
+import type { Rest } from './machine-rest.ts';
 import type { QueueClient } from './queue-client.ts';
 
 export interface IntakeOptions {
@@ -23,12 +28,24 @@ export interface IntakeOptions {
   /** Resolves when nothing that ran here is left to settle. */
   readonly settled: () => Promise<void>;
   readonly drain: AbortSignal;
+  readonly log: WorkerLog;
+  /** Where the polls give their signs of life: one part a group, in their order. */
+  readonly watch: LoopWatch;
+  /** On a group's machine: received is only what it lets in. */
+  readonly rest: Rest | null;
+  /** Idle for so long as `idleExit` says: may this worker leave? Asked again after as long. */
+  readonly mayLeave: () => Promise<boolean>;
+  /** A new role's refusals pass. */
+  readonly mayPass: (error: unknown) => boolean;
 }
 
 /** The most that one receive asks for. */
 const MOST = 256;
 const LONG_POLL = 20;
 const SHORT_POLL = 0.25;
+/** Between two polls while a new role is refused, and between two signs of life while there is no room, milliseconds. */
+const REFUSED_MS = 2_000;
+const FULL_MS = 10_000;
 /** How long work upstream may lie in a group without a worker before it is named (law 7). */
 const UPSTREAM_MS = 5 * 60_000;
 
@@ -42,6 +59,8 @@ export class Intake {
   readonly #left = new AbortController();
   readonly #room = new Gate();
   #workedAt: number;
+  /** When it last asked to leave. */
+  #askedAt = Number.NEGATIVE_INFINITY;
   #checkedAt = Number.NEGATIVE_INFINITY;
   #emptySince: number | null = null;
   #upstreamSince: number | null = null;
@@ -54,15 +73,31 @@ export class Intake {
     options.drain.addEventListener('abort', () => this.#stop(), { once: true });
   }
 
-  /** There may be room for more. */
+  /** Something ended here, and there may be room for more. */
   wake(): void {
+    this.#workedAt = this.#o.platform.clock.monotonic();
     this.#room.open();
+  }
+
+  /** Since when nothing runs here and nothing came, monotonic; null: something runs. */
+  get idleSince(): number | null {
+    return this.#o.dispatcher.busy ? null : this.#workedAt;
+  }
+
+  /** Looks whether to leave, as after a poll that brought nothing. */
+  consider(): Promise<void> {
+    this.#checking ??= this.#check().finally(() => {
+      this.#checking = null;
+    });
+    return this.#checking;
   }
 
   /** Resolves when the worker is to leave: drained, done (`--until-empty`), or idle for too long. */
   async run(): Promise<void> {
     if (this.#o.drain.aborted) return;
-    const polls = [...this.#groups].map((group) => this.#poll(group));
+    const polls = [...this.#groups].map((group, part) =>
+      this.#poll(group, part).finally(() => this.#o.watch.done(part)),
+    );
     try {
       await Promise.all(polls);
     } finally {
@@ -72,36 +107,62 @@ export class Intake {
   }
 
   /** Resolves when an attempt has ended, or after a moment. */
-  async change(): Promise<void> {
+  async change(ms = 250): Promise<void> {
     const moment = new AbortController();
-    await Promise.race([this.#room.next(), wait(250, moment.signal)]);
+    await Promise.race([this.#room.next(), wait(ms, moment.signal)]);
     moment.abort();
   }
 
   #stop(): void {
     this.#left.abort();
-    this.wake();
+    this.#room.open();
   }
 
-  async #poll(group: string): Promise<void> {
+  async #poll(group: string, part: number): Promise<void> {
+    const { dispatcher, watch } = this.#o;
+    watch.mark(part, 'work');
     const client = await this.#o.client(group);
     const { signal } = this.#left;
     while (!signal.aborted) {
-      const room = Math.min(MOST, this.#o.dispatcher.room);
-      if (room === 0) {
-        await this.#room.next();
+      watch.mark(part, 'poll');
+      if (dispatcher.room === 0) {
+        await this.change(FULL_MS);
         continue;
       }
-      const deliveries = await client.receive({ max: room, waitSeconds: this.#patience(), signal });
+      const deliveries = await this.#receive(client, part);
+      watch.mark(part, 'work');
       if (deliveries.length > 0) {
         this.#idle.delete(group);
         this.#workedAt = this.#o.platform.clock.monotonic();
         this.#emptySince = null;
-        await this.#o.dispatcher.offer(client, deliveries);
+        await dispatcher.offer(client, deliveries);
       } else {
         this.#idle.add(group);
-        if (this.#idle.size === this.#groups.size && !this.#o.dispatcher.busy) await this.#consider();
+        if (this.#idle.size === this.#groups.size && !dispatcher.busy) await this.consider();
       }
+    }
+  }
+
+  /** What comes; nothing when the worker is to take no more. */
+  async #receive(client: QueueClient, part: number): Promise<readonly Delivery[]> {
+    const { dispatcher, rest, watch, mayPass, log } = this.#o;
+    const { signal } = this.#left;
+    if (rest !== null) {
+      // A rest may be long, and gives signs of its own.
+      watch.done(part);
+      if (!(await rest.enter())) return [];
+      watch.mark(part, 'poll');
+    }
+    try {
+      const max = Math.min(MOST, dispatcher.room);
+      return await client.receive({ max, waitSeconds: this.#patience(), signal });
+    } catch (error) {
+      if (!mayPass(error)) throw error;
+      log.warn(messageOf(error));
+      await wait(REFUSED_MS, signal);
+      return [];
+    } finally {
+      rest?.exit();
     }
   }
 
@@ -112,19 +173,13 @@ export class Intake {
   }
 
   /** Nothing came and nothing runs: is it time to leave? An empty receive alone never says so (law 7). */
-  #consider(): Promise<void> {
-    this.#checking ??= this.#check().finally(() => {
-      this.#checking = null;
-    });
-    return this.#checking;
-  }
-
   async #check(): Promise<void> {
-    const { options, platform, settled } = this.#o;
+    const { mayLeave, options, platform, settled } = this.#o;
     await settled();
     const now = platform.clock.monotonic();
-    if (options.idleExit !== null && now - this.#workedAt >= options.idleExit * 1_000) {
-      this.#stop();
+    if (options.idleExit !== null && now - Math.max(this.#workedAt, this.#askedAt) >= options.idleExit * 1_000) {
+      this.#askedAt = now;
+      if (await mayLeave()) this.#stop();
       return;
     }
     if (!options.untilEmpty) return;

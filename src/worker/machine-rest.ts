@@ -19,6 +19,8 @@ export interface RestOptions {
   readonly backlog: () => Promise<number>;
   /** Called at each look: is it time to leave? */
   readonly consider: () => Promise<void>;
+  /** Called at each look too: a sign of life. */
+  readonly onLook: () => void;
   /** The group ends this machine already. */
   readonly onTooLate: () => void;
   /** Aborted: the worker takes no more. */
@@ -78,7 +80,7 @@ export class Rest {
   }
 
   async #rest(): Promise<void> {
-    const { signal, backlog, consider, isAside, log, monotonic, times } = this.#o;
+    const { signal, backlog, consider, isAside, log, monotonic, onLook, times } = this.#o;
     while (this.#inside > 0 && !signal.aborted) {
       const moment = new AbortController();
       await Promise.race([this.#exits.next(), wait(times.lookMs, AbortSignal.any([signal, moment.signal]))]);
@@ -86,9 +88,11 @@ export class Rest {
     }
     // A poll that was still under way may have brought something.
     if (signal.aborted || !this.#isDue()) return;
-    if (!(await this.#protect(false))) return;
-    log.info('idle: scaling in may take this machine');
-    while (!signal.aborted && !isAside()) {
+    const free = await this.#protect(false);
+    if (free) log.info('idle: scaling in may take this machine');
+    // One that can't be let go of now polls on, and is let go of a while later.
+    while (free && !signal.aborted && !isAside()) {
+      onLook();
       await consider();
       if (signal.aborted || (await backlog()) > 0) break;
       await wait(jitter(times.lookMs), signal);

@@ -2,17 +2,37 @@ import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } fr
 
 /** Beyond so many candidates, listing all processes is cheaper. */
 const MOST_CANDIDATES = 300;
-/** Ids remembered of other commands' processes. */
-const MOST_OTHERS = 10_000;
+/** Ids remembered of processes. */
+const MOST_KNOWN = 10_000;
 
-/** The ids of the processes that have `NAME=value` in their environment, this one apart. None where there is no /proc. */
-export function markedProcesses(marker: string): readonly number[] {
-  return allProcesses().filter((pid) => pid !== process.pid && hasMark(pid, marker));
+/** By what a command's processes are known. */
+export interface ProcessMark {
+  /** `NAME=value` in their environment, which they may have cleared. */
+  readonly variable: string;
+  /** A user group that is only theirs, and that they can't leave; null where they have none. */
+  readonly group: number | null;
 }
 
-/** Whether a process runs that has `NAME=value` in its environment. False for a zombie, and for another user's. */
-export function hasMark(pid: number, marker: string): boolean {
-  return environmentOf(pid).includes(`\0${marker}\0`);
+/** The ids of the processes that have the mark, this one apart. None where there is no /proc. */
+export function markedProcesses(mark: ProcessMark): readonly number[] {
+  return allProcesses().filter((pid) => pid !== process.pid && hasMark(pid, mark));
+}
+
+/** Whether a process runs that has the mark. False for a zombie, and, but for its group, for another user's. */
+export function hasMark(pid: number, { variable, group }: ProcessMark): boolean {
+  return (group !== null && groupOf(pid) === group) || environmentOf(pid).includes(`\0${variable}\0`);
+}
+
+/** A process's real user group; null for one that is gone, or a zombie. Nothing that it does hides that from others. */
+function groupOf(pid: number): number | null {
+  let status: string;
+  try {
+    status = readFileSync(`/proc/${pid}/status`, 'latin1');
+  } catch {
+    return null;
+  }
+  const group = /^State:\s+[ZX]/m.test(status) ? undefined : /^Gid:\s+(\d+)/m.exec(status)?.[1];
+  return group === undefined ? null : Number(group);
 }
 
 /** A process's variables, a NUL before and after each; nothing for one that is gone or another user's. */
@@ -41,8 +61,8 @@ function allProcesses(): readonly number[] {
 export class PidClock {
   readonly #fd: number | null;
   readonly #buffer = Buffer.alloc(64);
-  /** Processes that were seen with the same variable and another value: what runs beside this command, most of all. */
-  readonly #others = new Set<number>();
+  /** Processes that were seen with the variable, and its value: what runs beside this command, most of all. */
+  readonly #known = new Map<number, string>();
   #last = 0;
 
   constructor() {
@@ -58,23 +78,33 @@ export class PidClock {
   }
 
   /** The marked processes that began after `from` was answered by `now`. */
-  markedSince(from: number | null, marker: string): readonly number[] {
+  markedSince(from: number | null, mark: ProcessMark): readonly number[] {
     const last = this.now();
     if (from === null || last === null) return [];
     // An id names another process only once the ids began again at the bottom.
-    if (last < this.#last || this.#others.size > MOST_OTHERS) this.#others.clear();
+    if (last < this.#last || this.#known.size > MOST_KNOWN) this.#known.clear();
     this.#last = last;
     // The ids began again at the bottom, or there were many.
-    if (last < from || last - from > MOST_CANDIDATES) return markedProcesses(marker);
-    const name = marker.slice(0, marker.indexOf('=') + 1);
+    if (last < from || last - from > MOST_CANDIDATES) return markedProcesses(mark);
     const marked: number[] = [];
     for (let pid = from + 1; pid <= last; pid += 1) {
-      if (this.#others.has(pid) || !exists(pid)) continue;
-      const environment = environmentOf(pid);
-      if (environment.includes(`\0${marker}\0`)) marked.push(pid);
-      else if (environment.includes(`\0${name}`)) this.#others.add(pid);
+      if (!exists(pid)) continue;
+      if (mark.group !== null ? hasMark(pid, mark) : this.#variableOf(pid, mark.variable) === mark.variable)
+        marked.push(pid);
     }
     return marked;
+  }
+
+  /** A process's `NAME=value`, of the name that `variable` has; remembered, as reading an environment takes a while. */
+  #variableOf(pid: number, variable: string): string | null {
+    const known = this.#known.get(pid);
+    if (known !== undefined) return known;
+    const environment = environmentOf(pid);
+    const at = environment.indexOf(`\0${variable.slice(0, variable.indexOf('=') + 1)}`);
+    if (at < 0) return null;
+    const found = environment.slice(at + 1, environment.indexOf('\0', at + 1));
+    this.#known.set(pid, found);
+    return found;
   }
 
   close(): void {

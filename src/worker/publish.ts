@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, type Dirent, lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { createReadStream, type Dirent, lchownSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { BatchctlError, hasCode } from '../errors.ts';
 import { readOutput } from '../jobs/output.ts';
@@ -37,7 +37,7 @@ export async function publish(
 ): Promise<Published> {
   if (task.step.output === 'files') return publishFiles(store, task, directory, base);
   const path = task.step.output === 'file' ? directory.outputFile : directory.stdout;
-  const found = sizeOf(path);
+  const found = sizeOf(path, '$BATCHCTL_OUTPUT', directory);
   const size = found ?? 0;
   const checksum = size === 0 ? EMPTY : await checksumOf(path, size);
   const meta: OutputMeta = { ...base, bytesOut: size, checksum };
@@ -66,7 +66,7 @@ async function publishFiles(
   const lines = createHash('sha256');
   for (const name of outputNames(directory.outputDirectory)) {
     const path = join(directory.outputDirectory, name);
-    const size = statSync(path).size;
+    const size = sizeOf(path, `${name} in $BATCHCTL_OUTPUT_DIR`, directory) ?? 0;
     const checksum = size === 0 ? EMPTY : await checksumOf(path, size);
     lines.update(`${checksum} ${size} ${name}\n`);
     files.push(await stage(store, task, base.attempt, { name, path, size, checksum }));
@@ -141,11 +141,17 @@ async function deleteStaged(store: ObjectStore, task: Admitted, attempt: string)
 
 const EMPTY = `sha256:${createHash('sha256').digest('hex')}`;
 
-/** Null when there is no file. */
-function sizeOf(path: string): number | null {
+/**
+ * Null when there is no file. Throws `jobFailed` for what is none, or, where commands have a user of their own, for a file
+ * of somebody else's by another name: this process may read what the command may not. Its own it can't write any more.
+ */
+function sizeOf(path: string, name: string, { own }: SlotDirectory): number | null {
   const stat = lstatSync(path, { throwIfNoEntry: false });
   if (stat === undefined) return null;
-  if (!stat.isFile()) throw new BatchctlError('jobFailed', `$BATCHCTL_OUTPUT is no regular file`);
+  if (!stat.isFile()) throw new BatchctlError('jobFailed', `${name} is no regular file`);
+  if (own === undefined) return stat.size;
+  if (stat.uid !== own.owner.uid) throw new BatchctlError('jobFailed', `${name} is not the command's own file`);
+  lchownSync(path, process.getuid?.() ?? 0, process.getgid?.() ?? 0);
   return stat.size;
 }
 

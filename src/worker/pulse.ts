@@ -60,14 +60,19 @@ async function heedKills(
   }
 }
 
-/** The strongest order that a person gave this worker; null if none. */
-export async function readOrders(store: ObjectStore, worker: string): Promise<'drain' | 'stop' | null> {
-  let strongest: 'drain' | 'stop' | null = null;
+/** What a person, or a release, tells a worker: leave now, finish and leave, finish and be replaced. */
+export type Order = 'stop' | 'drain' | 'replace';
+const ORDERS: readonly Order[] = ['replace', 'drain', 'stop'];
+
+/** The strongest order that this worker was given; null if none. One of a later version drains it. */
+export async function readOrders(store: ObjectStore, worker: string): Promise<Order | null> {
+  let strongest: Order | null = null;
   for await (const { key } of store.list(ordersPrefix(worker))) {
     const bytes = await store.read(key);
     if (bytes === null) continue;
-    const { order } = JSON.parse(new TextDecoder().decode(bytes)) as { order: 'drain' | 'stop' };
-    if (order === 'stop' || strongest === null) strongest = order;
+    const { order }: { order?: unknown } = JSON.parse(new TextDecoder().decode(bytes));
+    const known = ORDERS.find((one) => one === order) ?? 'drain';
+    if (strongest === null || ORDERS.indexOf(known) > ORDERS.indexOf(strongest)) strongest = known;
   }
   return strongest;
 }

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { BatchctlError } from '../errors.ts';
-import { argvOf, commandScript, WORKER_VARIABLE } from './command-script.ts';
+import { ATTEMPT_VARIABLE, argvOf, commandScript, WORKER_VARIABLE } from './command-script.ts';
+import { type CommandUser, givingUp, openWay, ownerOf, type SlotOwner } from './command-user.ts';
 import { CommandWatch } from './command-watch.ts';
 import type { Command, CommandEnd, Executor } from './executor.ts';
 import { findProgram } from './find-program.ts';
@@ -20,6 +21,8 @@ export interface ShellExecutorOptions {
   readonly directory: string;
   /** The POSIX shell that runs commands; default `/bin/sh`. */
   readonly shell?: string;
+  /** Whom commands run as; absent, or null: the worker's own user. Then each slot has a group of its own. */
+  readonly user?: CommandUser | null;
 }
 
 const LOOK_MS = 250;
@@ -37,6 +40,7 @@ class ShellExecutor implements Executor {
   readonly #options: ShellExecutorOptions;
   readonly #watchdog: Watchdog;
   readonly #shells: readonly SlotShell[];
+  readonly #owners: readonly SlotOwner[];
   readonly #running = new Map<number, { readonly watch: CommandWatch; readonly done: Promise<CommandEnd> }>();
   readonly #pids = new PidClock();
   #fifos: readonly StrayFifo[] = [];
@@ -52,10 +56,20 @@ class ShellExecutor implements Executor {
       );
     }
     this.#options = options;
-    this.#watchdog = new Watchdog(`${WORKER_VARIABLE}=${options.worker}`);
+    const { user = null } = options;
+    if (user !== null) openWay(user, resolve(options.directory));
+    const slots = Array.from({ length: options.slots }, (_, slot) => slot);
+    this.#owners = user === null ? [] : slots.map((slot) => ownerOf(user, slot));
+    const groups = this.#owners.map(({ gid }) => gid);
+    this.#watchdog = new Watchdog(`${WORKER_VARIABLE}=${options.worker}`, groups);
     const mark = `@${randomBytes(6).toString('hex')}`;
-    const shell = { path: options.shell ?? '/bin/sh', worker: options.worker, watchdog: this.#watchdog, mark };
-    this.#shells = Array.from({ length: options.slots }, () => new SlotShell(shell));
+    const { worker, shell: path = '/bin/sh' } = options;
+    const shell = { path, worker, watchdog: this.#watchdog, mark, expendable: user !== null };
+    this.#shells = slots.map(() => new SlotShell(shell));
+  }
+
+  owner(slot: number): SlotOwner | null {
+    return this.#owners[slot] ?? null;
   }
 
   run(slot: number, command: Command, signal: AbortSignal): Promise<CommandEnd> {
@@ -94,7 +108,10 @@ class ShellExecutor implements Executor {
       return Promise.resolve(neverStarted('missing'));
     }
     const fifo = this.#fifo(slot);
-    const script = commandScript(command, { program, worker: this.#options.worker, fifo: fifo.path, mark: shell.mark });
+    const { worker, user = null } = this.#options;
+    const owner = this.owner(slot);
+    const as = user === null || owner === null ? null : givingUp(user, owner);
+    const script = commandScript(command, { program, worker, fifo: fifo.path, mark: shell.mark, as });
     const firstPid = this.#pids.now();
     const startedAt = performance.now();
     const report = shell.run(script);
@@ -114,7 +131,8 @@ class ShellExecutor implements Executor {
       const cpuSeconds = report.status === null ? null : (watch.usage?.cpuSeconds() ?? null);
       const peakMemory = watch.usage?.peakMemory() ?? null;
       watch.stop();
-      const strays = await endStrays({ ...run, attempt: command.attempt, pids: this.#pids, seconds });
+      const mark = { variable: `${ATTEMPT_VARIABLE}=${command.attempt}`, group: this.owner(slot)?.gid ?? null };
+      const strays = await endStrays({ ...run, mark, pids: this.#pids, seconds });
       return { ...judge(command, run.program, watch.endedBy, report), seconds, cpuSeconds, peakMemory, strays };
     } finally {
       watch.stop();

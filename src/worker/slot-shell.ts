@@ -19,6 +19,8 @@ type Shell = ChildProcessByStdio<Writable, null, Readable>;
  * report; a trap, unlike ignoring, isn't inherited by the command.
  */
 const PROLOGUE = 'exec >&2; unset PWD OLDPWD SHLVL; trap : HUP INT QUIT TERM USR1 USR2 ALRM\n';
+/** When memory is short the kernel takes what has a higher score first (proc(5): oom_score_adj); children inherit it. */
+const EXPENDABLE = '{ echo 500 >/proc/$$/oom_score_adj; } 2>/dev/null\n';
 
 /**
  * The long-lived shell of one slot: it leads a session and a process group of its own, in which its commands run.
@@ -31,15 +33,18 @@ export class SlotShell {
   readonly #path: string;
   readonly #worker: string;
   readonly #watchdog: Watchdog;
+  readonly #expendable: boolean;
   #shell: Shell | null = null;
   #text = '';
   #report: ((report: ShellReport) => void) | null = null;
   #gone: Promise<void> = Promise.resolve();
 
-  constructor(options: { path: string; worker: string; watchdog: Watchdog; mark: string }) {
+  /** `expendable`: rather than this process its commands are to be ended when memory is short. */
+  constructor(options: { path: string; worker: string; watchdog: Watchdog; mark: string; expendable: boolean }) {
     this.#path = options.path;
     this.#worker = options.worker;
     this.#watchdog = options.watchdog;
+    this.#expendable = options.expendable;
     this.mark = options.mark;
   }
 
@@ -103,7 +108,7 @@ export class SlotShell {
     });
     shell.stdin.on('error', () => undefined); // EPIPE: 'exit' tells
     shell.stderr.on('data', (chunk: Buffer) => this.#hear(shell, chunk));
-    shell.stdin.write(PROLOGUE);
+    shell.stdin.write(this.#expendable ? PROLOGUE + EXPENDABLE : PROLOGUE);
     return shell;
   }
 

@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { ATTEMPT_VARIABLE } from './command-script.ts';
-import { hasMark, markedProcesses, type PidClock } from './process-marks.ts';
+import { hasMark, markedProcesses, type PidClock, type ProcessMark } from './process-marks.ts';
 import type { SlotShell } from './slot-shell.ts';
 import type { StrayFifo } from './stray-fifo.ts';
 
@@ -15,7 +14,8 @@ const POLL_MS = 5;
 const SHORT_SECONDS = 0.005;
 
 export interface EndedCommand {
-  readonly attempt: string;
+  /** By what its processes are known. */
+  readonly mark: ProcessMark;
   readonly shell: SlotShell;
   readonly fifo: StrayFifo;
   readonly pids: PidClock;
@@ -27,24 +27,27 @@ export interface EndedCommand {
 /**
  * Ends whatever a command left behind, and answers how many processes that were (at least; 1 where they can't be counted).
  * Afterwards nobody writes to the command's files any more. A child is found by the FIFO that it holds or by the attempt's
- * id in its environment, so one that gave up both and left the group is not found; without /proc only the group is ended.
+ * id in its environment, so one that gave up both and left the process group is not found; where the slot has a user group
+ * of its own, that is. Without /proc only the process group is ended.
  */
 export async function endStrays(command: EndedCommand): Promise<number> {
-  const { fifo, shell, pids, firstPid } = command;
-  const marker = `${ATTEMPT_VARIABLE}=${command.attempt}`;
+  const { fifo, shell, pids, firstPid, mark } = command;
   const held = fifo.held();
-  if (!held && command.seconds < SHORT_SECONDS) return 0;
-  const found = new Set(held ? [] : pids.markedSince(firstPid, marker));
+  if (!held && mark.group === null && command.seconds < SHORT_SECONDS) return 0;
+  const found = new Set(held ? [] : pids.markedSince(firstPid, mark));
   if (!held && found.size === 0) return 0;
-  const left = () => fifo.held() || [...found].some((pid) => hasMark(pid, marker));
+  // In a group of its own also what it starts meanwhile, and what holds nothing, can't slip away.
+  const alive = () =>
+    mark.group === null ? [...found].some((pid) => hasMark(pid, mark)) : pids.markedSince(firstPid, mark).length > 0;
+  const left = () => fifo.held() || alive();
   if (await ended(left, COURTESY_MS)) return 0;
   shell.signal('SIGTERM');
   found.clear();
-  signalMarked(marker, 'SIGTERM', found);
+  signalMarked(mark, 'SIGTERM', found);
   if (!(await ended(left, TERM_MS))) {
     await shell.kill();
     const deadline = performance.now() + KILL_MS;
-    do signalMarked(marker, 'SIGKILL', found);
+    do signalMarked(mark, 'SIGKILL', found);
     while (!(await ended(left, COURTESY_MS)) && performance.now() < deadline);
   }
   return Math.max(1, found.size);
@@ -59,10 +62,10 @@ async function ended(left: () => boolean, withinMs: number): Promise<boolean> {
   return true;
 }
 
-function signalMarked(marker: string, signal: 'SIGTERM' | 'SIGKILL', found: Set<number>): void {
-  for (const pid of markedProcesses(marker)) {
+function signalMarked(mark: ProcessMark, signal: 'SIGTERM' | 'SIGKILL', found: Set<number>): void {
+  for (const pid of markedProcesses(mark)) {
     // Looked at once more just before, so that the id can hardly have come to name another process.
-    if (pid <= 1 || !hasMark(pid, marker)) continue;
+    if (pid <= 1 || !hasMark(pid, mark)) continue;
     found.add(pid);
     try {
       process.kill(pid, signal);

@@ -11,13 +11,18 @@ const RESTART_MS = 50;
  */
 export class Watchdog {
   readonly #marker: string;
+  readonly #userGroups: readonly number[];
   readonly #groups = new Set<number>();
   #process: ChildProcess | null = null;
   #closed = false;
 
-  /** The marker is `NAME=value`, in the environment of every process that must not outlive this one. */
-  constructor(marker: string) {
+  /**
+   * The marker is `NAME=value`, in the environment of every process that must not outlive this one. Nor must any whose
+   * user group is one of `userGroups`.
+   */
+  constructor(marker: string, userGroups: readonly number[] = []) {
     this.#marker = marker;
+    this.#userGroups = userGroups;
   }
 
   /** From now on the group ends with this process. Returns once that is certain. */
@@ -40,7 +45,8 @@ export class Watchdog {
 
   #start(): void {
     // Its stdin is close-on-exec on this side: no other child can keep it open after this process's end.
-    const child = spawn('/bin/sh', ['-c', WATCHDOG_SCRIPT, 'watchdog', this.#marker], {
+    const groups = this.#userGroups.length === 0 ? '' : `^Gid:[[:space:]]+(${this.#userGroups.join('|')})[[:space:]]`;
+    const child = spawn('/bin/sh', ['-c', WATCHDOG_SCRIPT, 'watchdog', this.#marker, groups], {
       detached: true,
       cwd: '/',
       env: {},

@@ -1,12 +1,10 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { BatchctlError, isKind } from '../errors.ts';
+import { BatchctlError } from '../errors.ts';
 import { Deliveries } from '../jobs/deliver/deliveries.ts';
 import { Onlooker } from '../jobs/onlooker.ts';
 import { Batcher } from '../lib/batcher.ts';
-import { isEc2 } from '../lib/is-ec2.ts';
-import { jitter, wait } from '../lib/wait.ts';
-import type { AttemptEvent, LedgerWorker } from '../ports/ledger.ts';
+import type { AttemptEvent } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
 import { CodeCache } from './code.ts';
 import type { WorkerContext } from './context.ts';
@@ -14,21 +12,22 @@ import { Dispatcher } from './dispatcher.ts';
 import { Glances } from './glances.ts';
 import { Intake } from './intake.ts';
 import { JobCache } from './job-cache.ts';
-import { messageOf } from './judge.ts';
-import { LeaseKeeper } from './lease.ts';
-import { countElsewhere, heedJournals, readOrders, signOf } from './pulse.ts';
-import { QueueClient } from './queue-client.ts';
+import { type EndReason, messageOf } from './judge.ts';
+import { LoopWatch } from './loop-watch.ts';
+import { Duty } from './machine-duty.ts';
+import { findGround, type Ground } from './machine-ground.ts';
+import { Health } from './machine-health.ts';
+import { Rest } from './machine-rest.ts';
+import type { Order } from './pulse.ts';
+import { Pulse } from './pulse-beat.ts';
+import { QueueClients } from './queue-clients.ts';
 import { SecretReader } from './secret-reader.ts';
-import { type Settling, settle, startEvent } from './settle.ts';
+import { type Settling, settle } from './settle.ts';
 import { Tally } from './tally.ts';
 import { StoredLog } from './worker-log.ts';
 import type { WorkerOptions } from './worker-options.ts';
 
-/** Attempts that run this long are told to the ledger as running, milliseconds. */
-const ANNOUNCE_MS = 200;
 const GRACE_MS = 10_000;
-/** For so long a new instance's role may not be known everywhere, milliseconds. */
-const NEW_ROLE_MS = 60_000;
 
 /**
  * The task loop (law 6: stop taking, then stop working). Resolves when the worker has drained or is done; throws
@@ -36,7 +35,7 @@ const NEW_ROLE_MS = 60_000;
  * `maxFailures`. Whatever it held is given back by then.
  */
 export async function runWorker(platform: Platform, options: WorkerOptions): Promise<void> {
-  await new Worker(platform, options, await platform.scratch(options.worker)).run();
+  await new Worker(platform, await findGround(platform, options)).run();
 }
 
 class Worker {
@@ -48,20 +47,28 @@ class Worker {
   readonly #deliveries: Deliveries;
   readonly #dispatcher: Dispatcher;
   readonly #recorder: Batcher<AttemptEvent>;
-  readonly #clients = new Map<string, QueueClient>();
+  readonly #clients: QueueClients;
   readonly #settling = new Set<Promise<void>>();
   readonly #drain = new AbortController();
-  readonly #startedAt: number;
   readonly #tally: Tally;
   readonly #glances: Glances;
-  #elsewhere: readonly LedgerWorker[] = [];
+  readonly #pulse: Pulse;
+  readonly #intake: Intake;
+  readonly #watch: LoopWatch;
+  /** Null without a machine that a group could end. */
+  readonly #duty: Duty | null;
+  /** Null where a worker that fails leaves by itself. */
+  readonly #health: Health | null;
   #failure: BatchctlError | null = null;
 
-  constructor(platform: Platform, options: WorkerOptions, scratch: string) {
+  constructor(platform: Platform, ground: Ground) {
     this.#platform = platform;
+    const { options, role, machine, times, inGroup, scratch } = ground;
+    const { maxFailures } = options;
     this.#options = options;
-    this.#startedAt = platform.clock.now();
-    this.#tally = new Tally(options.maxFailures, platform.leaseSeconds * 1_000);
+    this.#tally = new Tally(inGroup ? null : maxFailures, platform.leaseSeconds * 1_000);
+    this.#health = inGroup && maxFailures !== null ? new Health(maxFailures, () => platform.ledger()) : null;
+    this.#watch = new LoopWatch([...options.groups, 'a rest', 'the drain'], times.loopMs);
     this.#log = new StoredLog(platform.store, options.worker, () => platform.clock.now(), options.say);
     this.#onlooker = new Onlooker(platform, platform.leaseSeconds, (job, error) =>
       this.#log.warn(`job ${job}: ${messageOf(error)}`),
@@ -82,7 +89,7 @@ class Worker {
       worker: options.worker,
       jobs: new JobCache(platform.store, (platform.leaseSeconds * 1_000) / 3),
       executor: options.makeExecutor({ slots: options.total.slots, worker: options.worker, directory: scratch }),
-      secrets: new SecretReader({ source: platform.secrets ?? null, patienceMs: isEc2() ? NEW_ROLE_MS : 0 }),
+      secrets: new SecretReader({ source: platform.secrets ?? null, patienceMs: role.patienceMs }),
       scratch,
       total: options.total,
       record: (event) => this.#recorder.add(event),
@@ -91,27 +98,64 @@ class Worker {
       passed: options.passed ?? (() => undefined),
       faults: options.faults ?? null,
     };
-    this.#dispatcher = new Dispatcher(this.#ctx, {
+    const dispatcher = new Dispatcher(this.#ctx, {
       code: new CodeCache(platform.store, join(scratch, 'code')),
       leaseSeconds: platform.leaseSeconds,
       settle: (item) => this.#settle(item),
-      runningElsewhere: (job, step) => countElsewhere(this.#elsewhere, options.worker, job, step),
-      onRoom: () => intake.wake(),
+      runningElsewhere: (job, step) => this.#pulse.runningElsewhere(job, step),
+      onRoom: () => this.#intake.wake(),
     });
-    const intake = new Intake({
+    this.#dispatcher = dispatcher;
+    this.#clients = new QueueClients({
       platform,
-      options,
-      dispatcher: this.#dispatcher,
-      onlooker: this.#onlooker,
-      deliveries: this.#deliveries,
-      client: (group) => this.#client(group),
-      settled: () => this.#settled(),
-      drain: this.#drain.signal,
+      onLost: (receipt) => dispatcher.lost(receipt),
+      onError: (message) => this.#log.warn(`heartbeat: ${message}`),
     });
-    this.#intake = intake;
+    const parts = { log: this.#log, dispatcher, onlooker: this.#onlooker, deliveries: this.#deliveries };
+    const { graceMs } = this.#ctx;
+    const leave = (why: string): void => this.#leave(why);
+    const end = (reason: EndReason): void => dispatcher.end(reason);
+    const duty =
+      machine === null
+        ? null
+        : new Duty({
+            ...parts,
+            machine,
+            times,
+            clock: platform.clock,
+            graceMs,
+            leave,
+            end,
+            busy: () => dispatcher.busy,
+          });
+    this.#duty = duty;
+    const rest =
+      machine === null || duty === null
+        ? null
+        : new Rest({
+            ...{ machine, times, log: this.#log, mayPass: role.mayPass, isAside: duty.isAside },
+            monotonic: () => platform.clock.monotonic(),
+            idleSince: () => this.#intake.idleSince,
+            backlog: () => this.#waiting(),
+            consider: () => this.#intake.consider(),
+            onLook: () => this.#watch.mark(options.groups.length, 'work'),
+            onTooLate: () => leave('its group ends this machine'),
+            signal: this.#drain.signal,
+          });
+    this.#intake = new Intake({
+      ...{ ...parts, platform, options, rest, watch: this.#watch, mayPass: role.mayPass, drain: this.#drain.signal },
+      client: (group) => this.#clients.get(group),
+      settled: () => this.#settled(),
+      mayLeave: async () => duty === null || (await duty.mayLeave()),
+    });
+    this.#pulse = new Pulse({
+      ...{ ...parts, ctx: this.#ctx, options, tally: this.#tally, mayPass: role.mayPass, drain: this.#drain.signal },
+      record: this.#ctx.record,
+      onOrder: (order) => this.#heedOrder(order),
+      onBeat: () => this.#checkHealth(),
+      giveUp: (error) => this.#giveUp(error),
+    });
   }
-
-  readonly #intake: Intake;
 
   async run(): Promise<void> {
     const { drain, stop } = this.#options;
@@ -126,14 +170,17 @@ class Worker {
     this.#log.info(
       `worker ${this.#options.worker} starts: ${this.#options.total.slots} slots, groups ${this.#options.groups.join(', ')}`,
     );
-    await this.#requireAccess();
+    await this.#pulse.requireAccess();
     const ended = new AbortController();
-    const pulse = this.#pulse(ended.signal);
+    // A machine that is to end, or held aside, takes nothing from the start.
+    await this.#duty?.look();
+    const beside = [this.#pulse.run(ended.signal), this.#duty?.watch(ended.signal)];
     try {
       await this.#intake.run().catch((error: unknown) => this.#giveUp(error));
+      if (!this.#drain.signal.aborted) this.#duty?.part('done');
       // Also when it gives up: what runs is published or given back, whatever the service still takes.
       this.#dispatcher.stopTaking();
-      while (this.#dispatcher.busy) await this.#intake.change();
+      await this.#drained();
       await this.#settled();
       await this.#glances.idle();
       await this.#deliveries.idle();
@@ -143,10 +190,26 @@ class Worker {
       ended.abort();
       drain.removeEventListener('abort', onDrain);
       stop.removeEventListener('abort', onStop);
-      await pulse;
+      await Promise.all(beside);
       await this.#close();
+      await this.#duty?.finish().catch((error: unknown) => this.#giveUp(error));
     }
     if (this.#failure !== null) throw this.#failure;
+  }
+
+  async #drained(): Promise<void> {
+    const part = this.#options.groups.length + 1;
+    while (this.#dispatcher.busy) {
+      this.#watch.mark(part, 'poll');
+      await this.#intake.change();
+    }
+    this.#watch.done(part);
+  }
+
+  #heedOrder(order: Order): void {
+    this.#duty?.part(order === 'replace' ? 'replace' : 'ordered');
+    this.#leave(`ordered to ${order}`);
+    if (order === 'stop') this.#dispatcher.end('drain');
   }
 
   #leave(why: string): void {
@@ -163,7 +226,9 @@ class Worker {
   }
 
   #settle(item: Settling): void {
-    const work = settle(this.#ctx, item, (group, body, tenant) => this.#send(group, body, tenant))
+    const work = settle(this.#ctx, item, async (group, body, tenant) =>
+      (await this.#clients.get(group)).send({ body, tenant }),
+    )
       .then(() => this.#noteOutcome(item))
       .catch(async (error: unknown) => {
         this.#giveUp(error);
@@ -176,6 +241,8 @@ class Worker {
   #noteOutcome({ outcome, task, queue, delivery }: Settling): void {
     const reason = this.#tally.note(outcome, this.#platform.clock.monotonic());
     if (reason !== null) this.#giveUp(reason);
+    this.#health?.note({ outcome, task });
+    void this.#checkHealth();
     if (outcome.kind === 'leaseLost') queue.forget(delivery.receipt);
     if (task === null) return;
     if (outcome.kind === 'declined' && outcome.why === 'unfit') {
@@ -187,114 +254,37 @@ class Worker {
     if (decided) this.#glances.soon(task.message.job, outcome.kind === 'published' || outcome.kind === 'twin');
   }
 
-  async #send(group: string, body: string, tenant: string): Promise<void> {
-    await (await this.#client(group)).send({ body, tenant });
+  /** A machine on which tasks fail that succeed elsewhere is taken out. */
+  async #checkHealth(): Promise<void> {
+    const reason = (await this.#health?.verdict()) ?? null;
+    if (reason === null) return;
+    this.#duty?.part('sick');
+    this.#giveUp(reason);
   }
 
-  async #client(group: string): Promise<QueueClient> {
-    const known = this.#clients.get(group);
-    if (known !== undefined) return known;
-    const queue = await this.#platform.queue(group);
-    const leases = new LeaseKeeper({
-      queue: this.#platform.queueModule(group),
-      leaseSeconds: queue.leaseSeconds,
-      onLost: (receipt) => this.#dispatcher.lost(receipt),
-      onError: (message) => this.#log.warn(`heartbeat: ${message}`),
-    });
-    const client = this.#clients.get(group) ?? new QueueClient(queue, leases);
-    this.#clients.set(group, client);
-    return client;
+  /** How many messages wait for this worker's groups, about. */
+  async #waiting(): Promise<number> {
+    let waiting = 0;
+    for (const group of this.#options.groups) waiting += (await (await this.#platform.queue(group)).backlog()).visible;
+    return waiting;
   }
 
   async #settled(): Promise<void> {
     while (this.#settling.size > 0) await Promise.all(this.#settling);
   }
 
-  /** Every third of a lease: journals, orders, a sign of life, and a round over the open jobs when idle. */
-  async #pulse(signal: AbortSignal): Promise<void> {
-    const everyMs = (this.#platform.leaseSeconds * 1_000) / 3;
-    let next = this.#platform.clock.monotonic();
-    while (!signal.aborted) {
-      this.#announce();
-      if (this.#platform.clock.monotonic() >= next) {
-        next = this.#platform.clock.monotonic() + jitter(everyMs);
-        try {
-          await this.#beat();
-        } catch (error) {
-          this.#log.warn(`heartbeat: ${messageOf(error)}`);
-          if (!isKind(error, 'unavailable', 'full', 'newer', 'corrupt')) this.#giveUp(error);
-        }
-      }
-      await wait(Math.min(ANNOUNCE_MS, everyMs), signal);
-    }
-  }
-
-  async #beat(): Promise<void> {
-    const { store } = this.#platform;
-    await this.#requireAccess();
-    await heedJournals(store, this.#ctx.jobs, this.#dispatcher, (job, error) =>
-      this.#log.warn(`heartbeat: job ${job}: ${messageOf(error)}`),
-    );
-    const order = await readOrders(store, this.#options.worker);
-    if (order !== null) this.#leave(`ordered to ${order}`);
-    if (order === 'stop') this.#dispatcher.end('drain');
-    const ledger = await this.#platform.ledger();
-    await ledger.heartbeat(this.#sign(null));
-    this.#elsewhere = await ledger.workers({ since: this.#platform.clock.now() - 4_000 * this.#platform.leaseSeconds });
-    await this.#log.flush();
-    // What ran elsewhere may have ended, or a person may have raised the limit.
-    this.#dispatcher.reconsider();
-    if (this.#drain.signal.aborted || this.#options.untilEmpty) return;
-    if (!this.#dispatcher.busy) await this.#onlooker.round();
-    await this.#deliveries.look(this.#dispatcher.busy);
-  }
-
-  /** Credentials that end: what runs is given back while they still hold. Later it could only lose its leases. */
-  async #requireAccess(): Promise<void> {
-    const { leaseSeconds, requireAccess } = this.#platform;
-    try {
-      await requireAccess?.((2 / 3) * leaseSeconds + this.#ctx.graceMs / 1_000);
-    } catch (error) {
-      this.#giveUp(error);
-      this.#dispatcher.end('drain');
-    }
-  }
-
-  /** Tells the ledger of attempts that have run for a while. Short ones are told of when they end. */
-  #announce(): void {
-    const now = this.#platform.clock.now();
-    for (const running of this.#dispatcher.running()) {
-      if (running.announced || now - running.startedAt < ANNOUNCE_MS) continue;
-      running.announced = true;
-      const { queue, task, attempt, slots } = running;
-      const event = startEvent(
-        this.#ctx,
-        { queue, delivery: task.delivery, task, number: task.number, slot: slots[0] ?? 0, attempt },
-        running.startedAt,
-      );
-      this.#recorder.add(event).catch((error: unknown) => this.#giveUp(error));
-    }
-  }
-
-  #sign(state: LedgerWorker['state'] | null): LedgerWorker {
-    const { done, failed } = this.#tally;
-    const times = { startedAt: this.#startedAt, seenAt: this.#platform.clock.now() };
-    const sign = signOf(this.#options, this.#dispatcher, { done, failed, ...times });
-    if (state !== null) return { ...sign, state };
-    return this.#drain.signal.aborted ? { ...sign, state: 'draining' } : sign;
-  }
-
   async #close(): Promise<void> {
+    await this.#watch.close();
     await this.#ctx.executor.close();
     rmSync(this.#ctx.scratch, { recursive: true, force: true });
-    for (const client of this.#clients.values()) await client.close();
+    await this.#clients.close();
     await this.#recorder.idle();
     this.#log.info(
       `worker ${this.#options.worker} leaves: ${this.#tally.done} done, ${this.#tally.failed} failed for good`,
     );
     await Promise.allSettled([
       this.#log.flush(),
-      this.#platform.ledger().then((ledger) => ledger.heartbeat(this.#sign('gone'))),
+      this.#platform.ledger().then((ledger) => ledger.heartbeat(this.#pulse.sign('gone'))),
     ]);
   }
 }

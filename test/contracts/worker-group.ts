@@ -53,8 +53,10 @@ export function workerGroupContract(name: string, open: () => Promise<GroupHarne
     });
 
     it('answers the same to the same resize again', async () => {
-      const first = await group.resize({ desired: 3, min: 1, max: 6 });
-      expect(await group.resize({ desired: 3, min: 1, max: 6 })).to.deep.equal(first);
+      // How many machines are up may have changed meanwhile.
+      const { machines: _, ...first } = await group.resize({ desired: 3, min: 1, max: 6 });
+      const { machines: __, ...again } = await group.resize({ desired: 3, min: 1, max: 6 });
+      expect(again).to.deep.equal(first);
     });
 
     it('refuses a size outside the bounds, and bounds that cross, and keeps what it had', async () => {

@@ -46,7 +46,7 @@ describe('infra policies', function () {
     });
     const as = (role: PolicyRole): void => {
       const asked = recorders.flatMap((recorder) => recorder.take());
-      calls[role].push(...asked.flatMap((recorded) => callsOf(recorded, ACCOUNT)));
+      calls[role].push(...asked.flatMap((recorded) => callsOf(recorded, { account: ACCOUNT, stack: workspace.stack })));
     };
     /** Begins to upload a file, and does `then` to the file while chunks of it are on their way. */
     const cutOff = async (then: (() => void) | null): Promise<void> => {

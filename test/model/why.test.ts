@@ -39,7 +39,7 @@ const mine = {
 };
 const group: GroupSeen = {
   ...{ group: 'default', undecided: 10, size: null, supervisor: null, backlog: null, mine, missing: 0 },
-  ...{ newerFormat: null, workers: [worker] },
+  ...{ newerFormat: null, workers: [worker], machines: [], launchTroubles: [], hold: null },
 };
 const seen: Snapshot = {
   ...{ now: NOW, leaseSeconds: 15, version: '0.1.0', view, cancelledBy: null, steps: [step], counts: [], running: [] },

@@ -2,6 +2,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { CommandUser } from '../../src/worker/command-user.ts';
+import { freshDirectory, type SlotDirectory } from '../../src/worker/directory.ts';
 import type { Command, CommandEnd, Executor } from '../../src/worker/executor.ts';
 import { createShellExecutor } from '../../src/worker/shell-executor.ts';
 
@@ -15,14 +17,23 @@ export function fixture(name: string): string {
 
 /** An executor with a directory of its own, and what tests ask of it. */
 export class ExecutorBench {
-  readonly directory = mkdtempSync(join(tmpdir(), 'batchctl-executor-'));
+  readonly directory: string;
   readonly executor: Executor;
+  readonly #directories: SlotDirectory[] = [];
   #attempts = 0;
 
-  constructor(slots = 1, shell = '/bin/sh') {
+  /** With a user, commands run as that user; `directory` is then where. */
+  constructor(slots = 1, shell = '/bin/sh', user: CommandUser | null = null, directory: string | null = null) {
     benches += 1;
+    this.directory = directory ?? mkdtempSync(join(tmpdir(), 'batchctl-executor-'));
     const worker = `w-test-${process.pid}-${benches}`;
-    this.executor = createShellExecutor({ slots, worker, directory: this.directory, shell });
+    this.executor = createShellExecutor({ slots, worker, directory: this.directory, shell, user });
+  }
+
+  /** A slot's files, made as a worker makes them when they are first asked for. */
+  slot(slot: number): Pick<SlotDirectory, 'cwd' | 'stdin' | 'stdout' | 'stderr'> {
+    this.#directories[slot] ??= freshDirectory(this.directory, slot, this.executor.owner?.(slot) ?? null);
+    return this.#directories[slot];
   }
 
   command(run: Command['run'], changes: Partial<Command> = {}): Command {

@@ -1,4 +1,5 @@
 import type { PolicyDocument, Statement } from '../../src/infra/policy.ts';
+import { type Asking, queryCalls } from './iam-query.ts';
 import type { Recorded } from './servers/call-recorder.ts';
 
 /** A call as IAM judges it. */
@@ -17,10 +18,13 @@ export function allows({ Statement: statements }: PolicyDocument, call: Call): b
 function matches({ Action, Resource, Condition = {} }: Statement, { action, resource, context }: Call): boolean {
   if (!Action.includes(action) || !Resource.some((pattern) => isLike(pattern, resource))) return false;
   return Object.entries(Condition).every(([operator, keys]) => {
-    if (operator !== 'StringLikeIfExists') throw new Error(`the evaluator knows no ${operator}`);
-    return Object.entries(keys).every(([key, patterns]) => {
+    if (operator !== 'StringLikeIfExists' && operator !== 'StringEquals') {
+      throw new Error(`the evaluator knows no ${operator}`);
+    }
+    return Object.entries(keys).every(([key, values]) => {
       const value = context[key];
-      return value === undefined || patterns.some((pattern) => isLike(pattern, value));
+      if (value === undefined) return operator.endsWith('IfExists');
+      return operator === 'StringEquals' ? values.includes(value) : values.some((pattern) => isLike(pattern, value));
     });
   });
 }
@@ -47,14 +51,24 @@ export const actionsOf = ({ Statement: statements }: PolicyDocument): readonly s
   ...new Set(statements.flatMap(({ Action }) => Action)),
 ];
 
-/** What a request to S3 (path style), SQS (JSON), SimpleDB (form) or STS needs to be allowed. */
-export function callsOf(recorded: Recorded, account: string): readonly Call[] {
+/**
+ * What a request needs to be allowed: to S3 (path style), SQS and SSM (JSON), SimpleDB, EC2, Auto Scaling and IAM
+ * (forms), STS.
+ */
+export function callsOf(recorded: Recorded, asking: Asking): readonly Call[] {
+  const { account } = asking;
   const target = recorded.headers['x-amz-target'];
-  if (typeof target === 'string') return sqsCalls(target, recorded.body, account);
+  if (typeof target === 'string') {
+    return target.startsWith('AmazonSSM.')
+      ? parameterCalls(recorded.body, account)
+      : sqsCalls(target, recorded.body, asking);
+  }
   const form = new URLSearchParams(recorded.body);
   const action = recorded.method === 'POST' && recorded.url.pathname === '/' ? form.get('Action') : null;
   // Needs no permission at all (STS: GetCallerIdentity).
   if (action === 'GetCallerIdentity') return [];
+  const service = /Credential=[^/]+\/\d+\/[^/]+\/([^/]+)\//.exec(recorded.headers.authorization ?? '')?.[1];
+  if (service === 'ec2' || service === 'autoscaling' || service === 'iam') return queryCalls(service, form, asking);
   if (action !== null) {
     const domain = form.get('DomainName') ?? /from `([^`]+)`/.exec(form.get('SelectExpression') ?? '')?.[1];
     const resource = domain === undefined ? '*' : `arn:aws:sdb:us-east-1:${account}:domain/${domain}`;
@@ -63,14 +77,23 @@ export function callsOf(recorded: Recorded, account: string): readonly Call[] {
   return s3Calls(recorded);
 }
 
+/** AWS's own parameters are of no account. */
+function parameterCalls(body: string, account: string): readonly Call[] {
+  const { Name = '' }: { Name?: string } = JSON.parse(body);
+  const of = Name.startsWith('/aws/service/') ? '' : account;
+  const resource = `arn:aws:ssm:us-east-1:${of}:parameter/${Name.replace(/^\//, '')}`;
+  return [{ action: 'ssm:GetParameter', resource, context: {} }];
+}
+
 /** SQS judges a batch as its single message, and a queue made with tags as tagged too (SQS: API permissions reference). */
-function sqsCalls(target: string, body: string, account: string): readonly Call[] {
+function sqsCalls(target: string, body: string, { account, stack }: Asking): readonly Call[] {
   const action = target.replace(/^AmazonSQS\./, '').replace(/Batch$/, '');
   const { QueueUrl = '', QueueName, tags }: { QueueUrl?: string; QueueName?: string; tags?: object } = JSON.parse(body);
   const name = QueueName ?? QueueUrl.slice(QueueUrl.lastIndexOf('/') + 1);
-  const resource = `arn:aws:sqs:us-east-1:${account}:${name}`;
+  const resource = name === '' ? '*' : `arn:aws:sqs:us-east-1:${account}:${name}`;
+  const context = { 'aws:ResourceTag/batchctl:stack': stack };
   const actions = tags === undefined ? [action] : [action, 'TagQueue'];
-  return actions.map((each) => ({ action: `sqs:${each}`, resource, context: {} }));
+  return actions.map((each) => ({ action: `sqs:${each}`, resource, context }));
 }
 
 /** Subresources of a bucket, by what IAM calls reading and putting them. */
@@ -93,12 +116,16 @@ function s3Calls({ method, url, body, headers }: Recorded): readonly Call[] {
   const one = (action: string, resource = `${arn}/${key}`, context = {}): Call => ({ action, resource, context });
   if (key === '') {
     if (method === 'POST' && query.has('delete')) {
-      return [...body.matchAll(/<Key>([^<]*)<\/Key>/g)].map((match) => one('s3:DeleteObject', `${arn}/${match[1]}`));
+      return [...body.matchAll(/<Key>([^<]*)<\/Key>(<VersionId>)?/g)].map(([, each, version]) =>
+        one(version === undefined ? 's3:DeleteObject' : 's3:DeleteObjectVersion', `${arn}/${each}`),
+      );
     }
     const subresource = Object.keys(OF_BUCKET).find((name) => query.has(name));
     if (subresource !== undefined) return [one(`s3:${method === 'PUT' ? 'Put' : 'Get'}${OF_BUCKET[subresource]}`, arn)];
+    if (query.has('versions')) return [one('s3:ListBucketVersions', arn)];
     if (query.has('uploads')) return [one('s3:ListBucketMultipartUploads', arn)];
     if (method === 'PUT') return [one('s3:CreateBucket', arn)];
+    if (method === 'DELETE') return [one('s3:DeleteBucket', arn)];
     const prefix = query.get('prefix');
     return [one('s3:ListBucket', arn, prefix === null ? {} : { 's3:prefix': prefix })];
   }
@@ -106,7 +133,10 @@ function s3Calls({ method, url, body, headers }: Recorded): readonly Call[] {
   const from = typeof source === 'string' ? decodeURIComponent(source).replace(/^\//, '').replace(/\?.*$/, '') : null;
   const read = from === null ? [] : [one('s3:GetObject', `arn:aws:s3:::${from}`)];
   if (method === 'PUT' || method === 'POST') return [one('s3:PutObject'), ...read];
-  if (method === 'DELETE') return [one(query.has('uploadId') ? 's3:AbortMultipartUpload' : 's3:DeleteObject')];
+  if (method === 'DELETE') {
+    if (query.has('uploadId')) return [one('s3:AbortMultipartUpload')];
+    return [one(query.has('versionId') ? 's3:DeleteObjectVersion' : 's3:DeleteObject')];
+  }
   if (query.has('uploadId')) return [one('s3:ListMultipartUploadParts')];
   return [one(query.has('versionId') ? 's3:GetObjectVersion' : 's3:GetObject')];
 }

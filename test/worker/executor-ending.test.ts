@@ -1,5 +1,5 @@
-import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -91,6 +91,25 @@ describe('ending commands', () => {
     expect(alive(pid())).to.equal(false);
     expect(await bench.run(['echo', 'again'])).to.include({ how: 'exit', code: 0 });
     expect(bench.text('out')).to.equal('again\n');
+  });
+
+  it('ends what a command left behind though another command’s end saw it first', async () => {
+    const both = new ExecutorBench(2);
+    try {
+      execFileSync('mkfifo', [both.path('wait')]);
+      const beside = both.run(['sleep', '0.5'], { stdout: both.path('out1'), stderr: both.path('err1') }, undefined, 1);
+      const leaving = both.run(
+        "setsid sh -c 'exec 9>&- >/dev/null 2>&1 </dev/null; echo $$ >far; sleep 60; :' & until [ -e end ]; do read x <wait; done",
+      );
+      await until(() => both.text('far') !== '');
+      await beside;
+      writeFileSync(both.path('end'), '');
+      writeFileSync(both.path('wait'), 'on\n');
+      expect((await leaving).strays).to.be.greaterThan(0);
+      expect(alive(Number(both.text('far')))).to.equal(false);
+    } finally {
+      await both.close();
+    }
   });
 
   it('works again after an idle shell was killed or signalled', async () => {

@@ -2,7 +2,7 @@ import { BatchctlError } from '../../errors.ts';
 import { orderKey, ordersPrefix } from '../../model/keys.ts';
 import type { LedgerWorker } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
-import type { GroupStatus, LaunchTrouble, MachineSeen, WorkerGroup } from '../../ports/worker-group.ts';
+import type { GroupStatus, LaunchTrouble, MachineSeen, WorkerGroup, WorkerOrder } from '../../ports/worker-group.ts';
 
 /** A worker counts as up while its last sign of life is younger than so many leases. */
 const ALIVE_LEASES = 2;
@@ -48,7 +48,7 @@ export class HereGroup implements WorkerGroup {
     return this.describe();
   }
 
-  async order(worker: string, order: 'drain' | 'stop'): Promise<void> {
+  async order(worker: string, order: WorkerOrder): Promise<void> {
     const { store, clock } = this.#platform;
     if (!(await this.#up()).some((known) => known.worker === worker)) {
       throw new BatchctlError('notFound', `group ${this.group} has no worker ${worker}`, {

@@ -1,7 +1,7 @@
 import { BatchctlError } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { changeSize, type GroupSize, sizeAt } from '../../model/group-size.ts';
-import type { GroupChange, GroupStatus, LaunchTrouble, MachineSeen, WorkerGroup } from '../../ports/worker-group.ts';
+import type { GroupChange, GroupStatus, LaunchTrouble, MachineSeen, WorkerGroup, WorkerOrder } from '../../ports/worker-group.ts';
 import type { AwsClients } from './clients.ts';
 import type { HereGroup } from './here-group.ts';
 import { ScalingRequests } from './scaling-requests.ts';
@@ -69,7 +69,7 @@ export class ScalingGroup implements WorkerGroup {
     return withSize(status, wanted);
   }
 
-  order(worker: string, order: 'drain' | 'stop'): Promise<void> {
+  order(worker: string, order: WorkerOrder): Promise<void> {
     return this.#options.here.order(worker, order);
   }
 

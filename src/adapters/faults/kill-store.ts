@@ -4,7 +4,7 @@ import type { ObjectStore } from '../../ports/object-store.ts';
  * For the crash tests: a store that passes a fault point just before and right after each write that decides something.
  * Points: `journal` (any entry), `close` (the entry that closes a job), `opengather` (opened.json), `unmark` (open marks
  * deleted), `due` (a delivery is marked), `mark` (one is put), `putcode` (a code archive is put), `stagefile` (a file of a large output), `stepshard`
- * (parts behind an `explode`); each also as `before-...`. Whoever is told of a point may kill this process there.
+ * (parts behind an `explode`), `interruption` (spot ended an attempt); each also as `before-...`. Whoever is told of a point may kill this process there.
  */
 export function killStore(store: ObjectStore, passed: (point: string) => void): ObjectStore {
   const around = async <T>(points: readonly string[], write: () => Promise<T>): Promise<T> => {
@@ -37,6 +37,7 @@ function pointsOf(key: string, body: Uint8Array | string): readonly string[] {
   if (key.startsWith('due/')) return ['due'];
   if (key.startsWith('code/')) return ['putcode'];
   if (/\/steps\/[^/]+\/parts\/\d+\.ndjson$/.test(key)) return ['stepshard'];
+  if (/\/steps\/[^/]+\/interruptions\//.test(key)) return ['interruption'];
   if (!/\/journal\/\d+\.json$/.test(key)) return [];
   return String(body).includes('"what":"close"') ? ['journal', 'close'] : ['journal'];
 }

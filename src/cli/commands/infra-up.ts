@@ -1,58 +1,73 @@
-import { awsProfile } from '../aws-profile.ts';
+import type { Part } from '../../infra/resource.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import { confirm } from '../confirm.ts';
 import type { Context } from '../context.ts';
 import { formatMany } from '../format.ts';
-import { lackLines, STEP_COLUMNS, STEP_OUTPUT } from '../infra-steps.ts';
+import { withStack } from '../infra-stack.ts';
+import { lackLines, ONLY, STEP_COLUMNS, STEP_OUTPUT } from '../infra-steps.ts';
 import { answerList } from '../render.ts';
+import { startProgress } from '../render-progress.ts';
 
 export function infraUpCommand(ctx: Context): CommandDefinition {
   return defineCommand({
+    options: ONLY,
     writes: true,
     output: STEP_OUTPUT,
     help: {
       about:
-        "Makes what a profile needs in its account, and brings into line what it made: bucket (no public access, encrypted, TLS only), each group's queue and that of its dead letters, the ledger's domains or tables; all of it tagged. Looks at everything first. Cut off anywhere, the same command goes on. What is existing, or someone else's, is never changed. Roles and instances are not made by this version: infra policies prints what a role needs, and worker --here works on any machine.",
-      examples: ['batchctl infra up', 'batchctl infra up --yes --profile prod'],
+        "Makes what a profile needs in its account, and brings into line what it made, all of it tagged. Data: bucket (no public access, encrypted, TLS only), each group's queue and that of its dead letters, the ledger's domains or tables. Iam: roles and instance profiles. Grid: the workers' bundle, security group, launch templates, Auto Scaling groups. Manager: its group, and its address. Looks at everything and validates it first. Cut off anywhere, the same command goes on. What is existing, or someone else's, is never changed.",
+      examples: ['batchctl infra up', 'batchctl infra up --only iam --yes', 'batchctl infra up --yes --profile prod'],
       exitCodes: [
         0,
-        3,
-        [4, 'a bucket that is said to be existing is not'],
+        [3, 'the configuration, or the account, is not fit for it'],
+        [4, 'what is said to be existing is not'],
         [7, 'something of that name was made by someone else, or it was not confirmed'],
         8,
       ],
-      related: ['infra plan', 'doctor', 'infra policies', 'worker'],
+      related: ['infra plan', 'infra status', 'infra down', 'doctor', 'infra policies'],
     },
-    run: () => infraUp({ ctx }),
+    run: (input) => infraUp({ ctx, ...input }),
   });
 }
 
 export interface InfraUpOptions {
   readonly ctx: Context;
+  readonly only: Part | undefined;
 }
 
 /** Makes what lacks, once confirmed; answers what was done. */
-export async function infraUp({ ctx }: InfraUpOptions): Promise<void> {
-  const [profile, { openStack }, { applySteps, planStack }] = await Promise.all([
-    awsProfile(ctx),
-    import('../../infra/open-stack.ts'),
-    import('../../infra/plan.ts'),
-  ]);
-  const stack = await openStack(profile, async () => (await ctx.platform()).ledger());
-  try {
-    const steps = await planStack(stack.resources);
+export function infraUp({ ctx, only }: InfraUpOptions): Promise<void> {
+  return withStack(ctx, async (stack) => {
+    const { applySteps, planStack } = await import('../../infra/plan.ts');
+    const { steps, warnings } = await planStack(stack, only ?? null);
     const rows = steps.map(({ step }) => step);
+    for (const line of warnings) ctx.warn(line);
     const todo = rows.filter(({ action }) => action !== 'keep');
-    const { dryRun } = ctx.flags;
     if (todo.some(({ action }) => action !== 'open')) {
       await confirm(ctx, `make or change ${formatMany(todo.length, 'resource')} in the account ${stack.account}?`);
     }
-    if (!dryRun) await applySteps(steps, ({ kind, name, action }) => ctx.notice(`${DID[action]} ${kind} ${name}`));
+    if (!ctx.flags.dryRun && todo.length > 0) {
+      const progress = await startProgress(ctx, 'infra up');
+      let done = 0;
+      try {
+        await applySteps(
+          steps,
+          ({ kind, name, action }) => {
+            done += 1;
+            ctx.detail(`${DID[action]} ${kind} ${name}`);
+            progress.update(done, todo.length);
+          },
+          ctx.signal,
+        );
+      } catch (error) {
+        progress.failed();
+        throw error;
+      }
+      progress.done(`${formatMany(done, 'resource')} made or changed`);
+    }
     await answerList(ctx, { rows, json: (row) => row, columns: STEP_COLUMNS, empty: 'nothing to make' });
     for (const line of lackLines(rows)) ctx.warn(line);
-  } finally {
-    await stack.close();
-  }
+  });
 }
 
 const DID = { create: 'made', change: 'changed', open: 'opened', keep: 'kept' } as const;

@@ -1,10 +1,12 @@
 import { BatchctlError } from '../../errors.ts';
 import { parseDuration } from '../../lib/units.ts';
-import type { GroupChange, GroupStatus } from '../../ports/worker-group.ts';
+import type { Platform } from '../../ports/platform.ts';
+import type { GroupChange } from '../../ports/worker-group.ts';
 import { type CommandDefinition, defineCommand, parsed, wholeNumber } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatInstant } from '../format.ts';
 import { groupFlag } from '../group-flag.ts';
+import { GROUP_OUTPUT, groupColumns, groupJson, tellOfGroups } from '../group-rows.ts';
 import { answer, answerList } from '../render.ts';
 
 export function scaleCommand(ctx: Context): CommandDefinition {
@@ -17,28 +19,24 @@ export function scaleCommand(ctx: Context): CommandDefinition {
       '--auto': 'let waiting work raise the size',
       '--manual': 'only a person changes the size',
       '--for <duration>': parsed('the size before comes back after so long', parseDuration),
-      '--slots <n>': parsed('how many tasks at a time each new worker runs', wholeNumber(1)),
+      '--slots <n>': parsed(
+        'how many tasks at a time each new worker runs (local; on AWS: groups.*.slots)',
+        wholeNumber(1),
+      ),
     },
     writes: false,
-    output: {
-      type: 'object',
-      required: ['group', 'desired', 'min', 'max', 'mode', 'running', 'until'],
-      properties: {
-        group: { type: 'string' },
-        desired: { type: 'integer' },
-        min: { type: 'integer' },
-        max: { type: 'integer' },
-        mode: { enum: ['auto', 'manual'] },
-        running: { type: 'integer', description: 'workers that are up, by their heartbeats' },
-        until: { type: ['string', 'null'], format: 'date-time', description: 'when a temporary size ends' },
-      },
-    },
+    output: GROUP_OUTPUT,
     help: {
       about:
-        'One request for the size needed. Workers that are too many finish what they run and leave. On the local profile they are processes of this machine, kept up until the size is 0.',
+        'One request for the size needed, whatever it is. Workers that are too many finish what they run and leave. Without a size: what each group has, what waits for it, and why its launches fail. On AWS a worker is an instance of an Auto Scaling group; on the local profile a process of this machine, kept up until the size is 0.',
       examples: ['batchctl scale', 'batchctl scale 4', 'batchctl scale 0', 'batchctl scale 8 --max 8 --for 4h --auto'],
-      exitCodes: [0, [2, 'a size outside --min and --max'], [8, 'the workers could not be started']],
-      related: ['workers', 'queue', 'worker'],
+      exitCodes: [
+        0,
+        [2, 'a size outside --min and --max'],
+        [7, 'the group has no size: infra up has not made it'],
+        [8, 'the workers could not be started'],
+      ],
+      related: ['workers', 'queue', 'worker', 'why', 'infra up'],
     },
     run: (input) => scale({ ctx, ...input }),
   });
@@ -62,15 +60,25 @@ export async function scale({ ctx, ...options }: ScaleOptions): Promise<void> {
   const change = changeOf(options, ctx.clock.now());
   if (change === null) return show(ctx, options.group);
   await ctx.announce();
-  const group = await (await ctx.platform()).group(options.group ?? 'default');
+  const platform = await ctx.platform();
+  const name = options.group ?? 'default';
+  const group = await platform.group(name);
+  if (!ctx.flags.dryRun && (change.desired ?? 0) > 0) await lift(ctx, platform, name);
   const status = ctx.flags.dryRun ? { ...(await group.describe()), ...change } : await group.resize(change);
   const zone = await ctx.zone();
   const now = ctx.clock.now();
   const until = status.until === null ? '' : `, until ${formatInstant(status.until, zone, now)}`;
   await answer(ctx, {
-    json: jsonOf(status),
+    json: groupJson(status),
     text: `group ${status.group}: ${ctx.flags.dryRun ? 'would be ' : ''}${status.desired} (${status.min} to ${status.max}, ${status.mode}${until}); ${status.running} up now`,
   });
+}
+
+/** A person who asks for instances takes it that they can be set up now. */
+async function lift(ctx: Context, { store, who, remote }: Platform, group: string): Promise<void> {
+  if (remote !== true) return;
+  const { liftHold } = await import('../../jobs/grid/failed-boots.ts');
+  if (await liftHold(store, group, who)) ctx.notice(`group ${group} was held, as its boots failed: it is tried again`);
 }
 
 /** What the flags ask for; null when they ask for nothing. Throws `usage`. */
@@ -101,37 +109,13 @@ function sizeOf(text: string): number {
 }
 
 async function show(ctx: Context, only: string | undefined): Promise<void> {
-  const { knownGroups } = await import('../../jobs/grid/groups.ts');
+  const [{ knownGroups }, { viewGroups }] = await Promise.all([
+    import('../../jobs/grid/groups.ts'),
+    import('../../jobs/grid/sizes.ts'),
+  ]);
   const platform = await ctx.platform();
-  const names = only === undefined ? await knownGroups(platform) : [only];
-  const rows = await Promise.all(names.map(async (name) => (await platform.group(name)).describe()));
+  const rows = await viewGroups(platform, only === undefined ? await knownGroups(platform) : [only]);
   const [zone, now] = [await ctx.zone(), ctx.clock.now()];
-  await answerList(ctx, {
-    rows,
-    json: jsonOf,
-    columns: [
-      { title: 'group', value: (row) => row.group },
-      { title: 'desired', value: (row) => String(row.desired), align: 'right' },
-      { title: 'min', value: (row) => String(row.min), align: 'right' },
-      { title: 'max', value: (row) => String(row.max), align: 'right' },
-      { title: 'mode', value: (row) => row.mode },
-      {
-        title: 'running',
-        value: (row) => String(row.running),
-        align: 'right',
-        tint: (row) => (row.running < row.desired ? 'doubtful' : null),
-      },
-      { title: 'until', value: (row) => (row.until === null ? '-' : formatInstant(row.until, zone, now)) },
-    ],
-    empty: 'no groups',
-  });
-  // Nothing starts a supervisor that was killed, or ended with its machine, until somebody asks for the size again.
-  for (const { group, running, desired } of rows.filter((row) => row.running < row.desired)) {
-    const again = `batchctl scale ${desired} --group ${group}`;
-    ctx.notice(`group ${group}: ${running} of ${desired} workers are up; if it stays so: ${again}`);
-  }
-}
-
-function jsonOf({ group, desired, min, max, mode, running, until }: GroupStatus): unknown {
-  return { group, desired, min, max, mode, running, until: until === null ? null : new Date(until).toISOString() };
+  await answerList(ctx, { rows, json: groupJson, columns: groupColumns(rows, zone, now), empty: 'no groups' });
+  tellOfGroups(ctx, rows);
 }

@@ -18,8 +18,14 @@ export function workerCommand(ctx: Context): CommandDefinition {
       '--group <group>': repeated('a group to serve (default: default); several are served in turn'),
       '--slots <n>': parsed('how many tasks at a time (default: the processors)', wholeNumber(1)),
       '--until-empty': 'leave once no open job has work for these groups',
-      '--idle-exit <duration>': parsed('leave after so long without work', parseDuration),
-      '--max-failures <n>': parsed('leave after so many failed attempts in a row', wholeNumber(1)),
+      '--idle-exit <duration>': parsed(
+        'leave after so long without work (default: 5m on a machine of an Auto Scaling group, else never)',
+        parseDuration,
+      ),
+      '--max-failures <n>': parsed(
+        'leave after so many failed attempts in a row; in an Auto Scaling group only if such tasks succeed elsewhere',
+        wholeNumber(1),
+      ),
       '--here': 'on an AWS profile, run outside EC2',
     },
     writes: true,
@@ -27,7 +33,7 @@ export function workerCommand(ctx: Context): CommandDefinition {
     output: null,
     help: {
       about:
-        'The task loop, for a shell, systemd and EC2 user-data. The first SIGTERM or Ctrl-C drains; the second gives back what runs.',
+        'The task loop, for a shell, systemd and EC2 user-data. The first SIGTERM or Ctrl-C drains; the second gives back what runs. On EC2 it heeds what its instance is told, and leaves through its Auto Scaling group.',
       examples: ['batchctl worker --until-empty', 'batchctl worker --group gpu --slots 4'],
       exitCodes: [
         [0, 'drained, or done'],
@@ -63,6 +69,8 @@ export async function worker({ ctx, ...options }: WorkerCommandOptions): Promise
     if (!NAME.test(group))
       throw new BatchctlError('usage', `--group ${group}: expected a name like default or gpu-large`);
   }
+  const { commandUserOf } = await import('../../worker/command-user.ts');
+  const user = commandUserOf(ctx.io.env);
   const id = ctx.io.env.BATCHCTL_SUPERVISED_ID ?? newWorkerId();
   const faults = faultsOf(ctx.io.env);
   const platform = await withFaults(
@@ -91,7 +99,7 @@ export async function worker({ ctx, ...options }: WorkerCommandOptions): Promise
       maxFailures: options.maxFailures ?? null,
       drain: drain.signal,
       stop: stop.signal,
-      makeExecutor: createShellExecutor,
+      makeExecutor: (slots) => createShellExecutor({ ...slots, user }),
       say: (line) => ctx.notice(line),
       passed: killPoints(ctx.io.env),
       faults: faults === null ? null : (await import('../../worker/own-faults.ts')).ownFaults(faults),

@@ -4,7 +4,9 @@ import { answer } from '../render.ts';
 
 export function workersLogsCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    arguments: { '<worker>': "a worker's id, or its beginning, as batchctl workers --all shows it" },
+    arguments: {
+      '<worker>': "a worker's id, or its beginning, or an instance's id, as batchctl workers --all shows them",
+    },
     writes: false,
     output: {
       type: 'object',
@@ -16,7 +18,8 @@ export function workersLogsCommand(ctx: Context): CommandDefinition {
       },
     },
     help: {
-      about: "A worker's own log and its boot log, also of one that is gone. What tasks wrote: batchctl logs.",
+      about:
+        "A worker's own log and its boot log, also of one that is gone; of an instance without a worker, what it said as it booted. What tasks wrote: batchctl logs.",
       examples: ['batchctl workers logs w-3k5m7p2q4r'],
       exitCodes: [0, [4, 'no such worker, or it has no log yet']],
       related: ['workers', 'logs'],

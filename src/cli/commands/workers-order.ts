@@ -12,7 +12,7 @@ export function workersStopCommand(ctx: Context): CommandDefinition {
 
 function orderCommand(ctx: Context, order: 'drain' | 'stop', about: string): CommandDefinition {
   return defineCommand({
-    arguments: { '<worker>': "a worker's id, or its beginning, as batchctl workers shows it" },
+    arguments: { '<worker>': "a worker's id, or its beginning, or its instance's id, as batchctl workers shows them" },
     writes: true,
     output: {
       type: 'object',

@@ -1,9 +1,9 @@
-import type { SeenWorker } from '../../jobs/grid/workers.ts';
+import type { WorkerRow } from '../../jobs/grid/worker-rows.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
-import { formatDistance } from '../format.ts';
 import { groupFlag } from '../group-flag.ts';
 import { answerList } from '../render.ts';
+import { WORKER_OUTPUT, workerColumns, workerJson } from '../worker-rows.ts';
 
 export function workersCommand(ctx: Context): CommandDefinition {
   return defineCommand({
@@ -12,42 +12,10 @@ export function workersCommand(ctx: Context): CommandDefinition {
       '--all': 'also those that left within a day',
     },
     writes: false,
-    output: {
-      type: 'object',
-      required: [
-        'worker',
-        'group',
-        'host',
-        'pid',
-        'version',
-        'state',
-        'slots',
-        'busy',
-        'done',
-        'failed',
-        'seen',
-        'since',
-      ],
-      properties: {
-        worker: { type: 'string' },
-        group: { type: 'string', description: 'several are separated by commas' },
-        host: { type: 'string' },
-        pid: { type: 'integer' },
-        version: { type: 'string' },
-        state: {
-          enum: ['starting', 'idle', 'busy', 'draining', 'gone', 'lost'],
-          description: 'lost: not seen for four heartbeats, and it did not say that it left',
-        },
-        slots: { type: 'integer' },
-        busy: { type: 'array', items: { type: 'string' }, description: 'what it runs: JOB/STEP/N, 64 at most' },
-        done: { type: 'integer' },
-        failed: { type: 'integer', description: 'tasks that failed for good here' },
-        seen: { type: 'string', format: 'date-time' },
-        since: { type: 'string', format: 'date-time' },
-      },
-    },
+    output: WORKER_OUTPUT,
     help: {
-      about: 'Workers as their heartbeats tell. "gone?" was not seen for four heartbeats and did not say that it left.',
+      about:
+        'Workers as their heartbeats tell, with the instances that their groups hold. "gone?" was not seen for four heartbeats and did not say that it left, or its instance is gone. An instance without a worker boots, or failed to: workers logs takes its id too.',
       examples: ['batchctl workers', 'batchctl workers --group gpu', 'batchctl workers --all --json'],
       exitCodes: [[0, 'listed, if only to say that there is none']],
       related: ['workers logs', 'workers drain', 'workers stop', 'scale'],
@@ -62,41 +30,18 @@ export interface WorkersOptions {
   readonly all: boolean;
 }
 
-/** Lists workers. */
+/** Lists workers, and machines without one. */
 export async function workers({ ctx, group, all }: WorkersOptions): Promise<void> {
-  const { listWorkers } = await import('../../jobs/grid/workers.ts');
-  const rows = await listWorkers(await ctx.platform(), { group, left: all });
-  const now = ctx.clock.now();
-  await answerList<SeenWorker>(ctx, {
+  const { joinWorkers } = await import('../../jobs/grid/worker-rows.ts');
+  const { rows, unread } = await joinWorkers(await ctx.platform(), { group, left: all });
+  await answerList<WorkerRow>(ctx, {
     rows,
-    json: ({ startedAt, seenAt, ...row }) => ({
-      ...row,
-      seen: new Date(seenAt).toISOString(),
-      since: new Date(startedAt).toISOString(),
-    }),
-    columns: [
-      { title: 'worker', value: (row) => row.worker, min: 12 },
-      { title: 'group', value: (row) => row.group },
-      { title: 'instance', value: (row) => `${row.host}:${row.pid}` },
-      { title: 'version', value: (row) => row.version },
-      {
-        title: 'state',
-        value: (row) => (row.state === 'lost' ? 'gone?' : row.state),
-        tint: (row) => (row.state === 'lost' ? 'bad' : null),
-      },
-      { title: 'slots', value: (row) => String(row.slots), align: 'right' },
-      { title: 'busy with', value: busyText, min: 16 },
-      { title: 'done', value: (row) => String(row.done), align: 'right' },
-      { title: 'failed', value: (row) => String(row.failed), align: 'right' },
-      { title: 'seen', value: (row) => formatDistance(row.seenAt - now) },
-      { title: 'since', value: (row) => formatDistance(row.startedAt - now) },
-    ],
+    json: workerJson,
+    columns: workerColumns(rows, ctx.clock.now()),
     empty: group === undefined ? 'no workers; batchctl scale 2 starts two' : `no workers in group ${group}`,
   });
-}
-
-function busyText({ busy }: SeenWorker): string {
-  const [first] = busy;
-  if (first === undefined) return '-';
-  return busy.length === 1 ? first : `${busy.length}: ${first} ...`;
+  for (const { group: name, error } of unread)
+    ctx.warn(`group ${name}: its instances are not listed: ${error.message}`);
+  const idle = rows.find((row) => row.worker === null && row.state === 'noWorker');
+  if (idle?.machine) ctx.notice(`an instance without a worker: batchctl workers logs ${idle.machine.instance}`);
 }

@@ -1,4 +1,4 @@
-import { instantsOf, onDay, wallTime } from '../zone.ts';
+import { instantsOf, onDay, wallTime } from '../../model/wall-time.ts';
 import { clockOf, dayOf, formatSeconds } from './words.ts';
 
 /** A mark of an axis: where (a share of its length, 0 to 1) and what it says. */

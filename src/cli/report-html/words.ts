@@ -1,6 +1,6 @@
 import { formatDuration } from '../../lib/units.ts';
+import { wallTime } from '../../model/wall-time.ts';
 import { formatCount } from '../format.ts';
-import { wallTime } from '../zone.ts';
 import { type Html, html } from './html.ts';
 
 /** How figures read in the report; what isn't known says so and is never shown as 0. */

@@ -13,7 +13,7 @@ import { marksDelivery, readDueMark } from './due-mark.ts';
 const SELDOM_MS = 60_000;
 
 /** A mark as it was seen first. */
-interface Seen {
+export interface Seen {
   readonly text: string;
   /** Monotonic milliseconds. */
   readonly at: number;
@@ -30,18 +30,23 @@ export class Deliveries {
   readonly #log: { info(line: string): void; warn(line: string): void };
   readonly #passed: ((point: PlacePoint) => void) | undefined;
   readonly #queue = new Map<string, JobView>();
-  #seen = new Map<string, Seen>();
+  #seen: ReadonlyMap<string, Seen>;
   #running: Promise<void> | null = null;
   #current: string | null = null;
   #lookedAt = Number.NEGATIVE_INFINITY;
 
-  /** Aborted, `signal` leaves what is being delivered as it is: others finish it. `passed` is for crash tests. */
+  /**
+   * Aborted, `signal` leaves what is being delivered as it is: others finish it. `passed` is for crash tests. `seen` is
+   * what `seen()` of an earlier process answered.
+   */
   constructor(
     platform: Platform,
     signal: AbortSignal,
     log: { info(line: string): void; warn(line: string): void },
     passed?: (point: PlacePoint) => void,
+    seen: ReadonlyMap<string, Seen> = new Map(),
   ) {
+    this.#seen = seen;
     this.#platform = platform;
     this.#signal = signal;
     this.#log = log;
@@ -69,6 +74,11 @@ export class Deliveries {
     }
     this.#seen = seen;
     return left;
+  }
+
+  /** The marks of the last round, for a process that comes after this one. */
+  seen(): ReadonlyMap<string, Seen> {
+    return this.#seen;
   }
 
   /** Resolves when nothing is being delivered here. Never rejects. */

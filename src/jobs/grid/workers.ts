@@ -32,9 +32,15 @@ function asSeen(worker: LedgerWorker, now: number, leaseSeconds: number): SeenWo
   return lost ? { ...worker, state: 'lost' } : worker;
 }
 
-/** The worker with that id, or whose id alone begins so. Throws `notFound`, and `usage` where several do. */
+/**
+ * The worker with that id, or whose id alone begins so; or the one of that instance: its last, where it had several.
+ * Throws `notFound`, and `usage` where several begin so.
+ */
 export async function findWorker(platform: Platform, text: string): Promise<LedgerWorker> {
   const workers = await (await platform.ledger()).workers({});
+  const there = workers.filter(({ host }) => host === text && /^i-[0-9a-f]+$/.test(text));
+  const last = there.find(({ state }) => state !== 'gone') ?? there[0];
+  if (last !== undefined) return last;
   const begin = workers.filter(({ worker }) => text !== '' && worker.startsWith(text));
   const found = workers.find(({ worker }) => worker === text) ?? begin[0];
   if (found === undefined) {

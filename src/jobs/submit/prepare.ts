@@ -29,6 +29,10 @@ export interface SubmissionRequest {
   readonly runKey: string | null;
   readonly expectInputs: number | null;
   readonly allowEmpty: boolean;
+  /** The job's files, packed already; absent: they are packed from `directory`. */
+  readonly code?: CodeArchive | null;
+  /** ISO-8601 UTC: no task begins before it. No part of the digest. */
+  readonly notBefore?: string | null;
   /** ISO-8601 UTC. No part of the digest: the same job with another deadline is the same job. */
   readonly finishBy?: string | null;
   /** USD. */
@@ -60,6 +64,29 @@ export async function prepare(
   checksums: FileChecksums | null = null,
   bucket: OpenBucket = noBuckets,
 ): Promise<Prepared> {
+  const { spec, runKey, place } = settleSpec(request);
+  const code = request.code === undefined ? await packCode(request.directory, spec.files) : request.code;
+  const inputs = await inputsOf(request, spec, { store, bucket, findSource, checksums });
+  try {
+    checkInputs(request, spec, runKey, inputs);
+  } catch (error) {
+    await closeInputs(inputs);
+    throw error;
+  }
+  const digest = digestOf(spec, code?.sha256 ?? null, inputs);
+  return { request, spec, runKey, code, inputs, digest, deliverPlace: place };
+}
+
+/** What a request comes to before anything is looked up. */
+export interface Settled {
+  readonly spec: JobSpec;
+  readonly runKey: string | null;
+  /** Where outputs are to be delivered, but for `{job}`; null: nowhere. */
+  readonly place: string | null;
+}
+
+/** Fills in parameters and the period. Throws as `prepare` does for what doesn't go together. */
+export function settleSpec(request: SubmissionRequest): Settled {
   refuseUnbuilt(request.spec);
   const params = mergeParams(request);
   const period: Record<string, string> = request.period === null ? {} : { period: request.period };
@@ -73,16 +100,7 @@ export async function prepare(
   };
   const runKey = runKeyOf(request, fill);
   const place = deliverPlace(spec, request.directory, { ...params, ...period });
-  const code = await packCode(request.directory, spec.files);
-  const inputs = await inputsOf(request, spec, { store, bucket, findSource, checksums });
-  try {
-    checkInputs(request, spec, runKey, inputs);
-  } catch (error) {
-    await closeInputs(inputs);
-    throw error;
-  }
-  const digest = digestOf(spec, code?.sha256 ?? null, inputs);
-  return { request, spec, runKey, code, inputs, digest, deliverPlace: place };
+  return { spec, runKey, place };
 }
 
 function mergeParams({ spec, params }: SubmissionRequest): Readonly<Record<string, string>> {

@@ -2,10 +2,12 @@ import type { Standing } from '../../model/decide.ts';
 import { standingOf } from '../../model/decide.ts';
 import { parseMessage } from '../../model/message.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
-import type { GroupSeen, WorkerSeen } from '../../model/why/snapshot.ts';
+import type { GroupSeen, HoldSeen, WorkerSeen } from '../../model/why/snapshot.ts';
 import type { Ledger, StepCounts } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { Backlog, TenantBacklog } from '../../ports/task-queue.ts';
+import { readBoots } from '../grid/boots.ts';
+import type { Hold } from '../grid/failed-boots.ts';
 import { listWorkers } from '../grid/workers.ts';
 import { listFacts } from '../listing.ts';
 import type { LookAt } from './look-at.ts';
@@ -34,7 +36,16 @@ export async function lookAtGroups(
         ledger === null ? null : await at.try('group', group, async () => (await platform.group(group)).describe());
       const supervisor = await at.try('group', group, async () => (await platform.insight?.supervisor(group)) ?? null);
       const queue = await at.try('queue', group, () => messagesOf(platform, view, group));
-      return { group, undecided, size, supervisor, workers: serving satisfies readonly WorkerSeen[], queue };
+      const machines = size?.machines === undefined ? NO_MACHINES : await machinesOf(at, platform, group);
+      return {
+        group,
+        undecided,
+        size,
+        supervisor,
+        workers: serving satisfies readonly WorkerSeen[],
+        queue,
+        ...machines,
+      };
     }),
   );
   const missing = standing === null ? null : await missingOf(at, platform, view, standing, seen, counts);
@@ -46,6 +57,32 @@ export async function lookAtGroups(
     newerFormat: newestFormat(queue?.mine?.delayedBodies ?? []),
   }));
 }
+
+const NO_MACHINES: Pick<GroupSeen, 'machines' | 'launchTroubles' | 'hold'> = {
+  ...{ machines: [], launchTroubles: [], hold: null },
+};
+
+async function machinesOf(at: LookAt, platform: Platform, name: string): Promise<typeof NO_MACHINES> {
+  const [machines, launches, boots] = await Promise.all([
+    at.try('group', name, async () => (await platform.group(name)).machines()),
+    at.try('group', name, async () => (await platform.group(name)).launchTroubles()),
+    at.try('store', null, () => readBoots(platform, name)),
+  ]);
+  const { hold = null, trouble = null } = boots ?? {};
+  return {
+    machines: machines ?? [],
+    launchTroubles: [...(launches ?? []), ...(trouble === null ? [] : [trouble])],
+    hold: hold && heldAs(hold),
+  };
+}
+
+const heldAs = ({ failed, last: { instance, at, step, line } }: Hold): HoldSeen => ({
+  failed,
+  instance,
+  at,
+  step,
+  line,
+});
 
 interface Messages {
   readonly backlog: Backlog;

@@ -26,7 +26,7 @@ const CODES: Readonly<Record<Trouble['service'], CauseCode>> = {
   store: 'storeUnreachable',
   queue: 'queueUnreachable',
   ledger: 'ledgerUnreachable',
-  group: 'storeUnreachable',
+  group: 'groupUnreachable',
   disk: 'storeUnreachable',
   credentials: 'credentialsRefused',
 };

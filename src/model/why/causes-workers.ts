@@ -61,7 +61,8 @@ function starting(seen: Snapshot, group: GroupSeen, desired: number, before: rea
   const worker = /worker (\S+) ended/.exec(deaths.at(-1) ?? '')?.[1];
   if (worker === undefined) {
     const title = `${many(desired, 'worker')} of group ${group.group} ${are(desired)} starting`;
-    return { code: 'workerStarting', severity: 'waits', title, evidence, mend: 'wait some seconds' };
+    const mend = group.size?.machines === undefined ? 'wait some seconds' : 'wait: an instance takes a minute or two';
+    return { code: 'workerStarting', severity: 'waits', title, evidence, mend };
   }
   const title = `the workers of group ${group.group} die as they start`;
   return { code: 'workerStarting', severity: 'stops', title, evidence, mend: `batchctl workers logs ${worker}` };

@@ -48,6 +48,7 @@ export const undecidedIn = (seen: Snapshot): number =>
 /** What gets a worker for a group: an act or two. */
 export function startOne({ group, size }: GroupSeen, flags = ''): string {
   const flag = groupFlag(group) + flags;
+  if (size?.machines !== undefined) return `batchctl scale ${Math.max(1, size.desired)}${flag}`;
   if (size?.byHand) return `batchctl worker --here${flag} --until-empty, on any machine that may reach the queues`;
   return `batchctl scale ${Math.max(1, size?.desired ?? 1)}${flag}, to keep one up; batchctl worker${flag} --until-empty, to work here and now`;
 }

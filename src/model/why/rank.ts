@@ -2,6 +2,7 @@ import { CAUSE_CODES, type Cause, SEVERITIES } from './cause.ts';
 import { decidedCauses } from './causes-decided.ts';
 import { deliveryCauses } from './causes-delivery.ts';
 import { failedCauses } from './causes-failed.ts';
+import { gridCauses } from './causes-grid.ts';
 import { lossCauses } from './causes-lost.ts';
 import { paceCauses } from './causes-pace.ts';
 import { serviceCauses } from './causes-service.ts';
@@ -16,6 +17,7 @@ export function causesOf(seen: Snapshot): readonly Cause[] {
     ...decidedCauses(seen),
     ...failedCauses(seen),
     ...deliveryCauses(seen),
+    ...gridCauses(seen),
     ...workerCauses(seen),
     ...lossCauses(seen),
     ...taskCauses(seen),
@@ -31,10 +33,21 @@ export function rank(causes: readonly Cause[]): readonly Cause[] {
   return [...causes].sort((a, b) => weight(a) - weight(b));
 }
 
+/** What keeps a group's machines from having workers: then there is none, and that is no cause of its own. */
+const GRID_STOPS = [
+  'groupMissing',
+  'groupHeld',
+  'launchFailed',
+  'instancesWithoutWorkers',
+  'groupManualAtZero',
+] as const;
+
 /** A cause that another one explains is left out: what waits for a fitting worker, say, is also "all delayed". */
 function explained(causes: readonly Cause[]): readonly Cause[] {
   const has = new Set(causes.map(({ code }) => code));
+  const grid = GRID_STOPS.some((code) => has.has(code));
   return causes.filter(({ code, severity }) => {
+    if (code === 'noWorker' || (code === 'workerStarting' && severity === 'waits')) return !grid;
     if (code === 'backoff') return !has.has('doesNotFit') && !has.has('newerFormat') && !has.has('noWorker');
     if (code === 'missingTasks') return !has.has('deadLetters') && !has.has('submissionUnfinished');
     if (code === 'workerLost') return !has.has('leasesExpiring');

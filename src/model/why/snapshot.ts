@@ -1,7 +1,7 @@
 import type { CredentialsFacts, DiskSpace, SupervisorFacts } from '../../ports/insight.ts';
 import type { AttemptEvent, LedgerTask, LedgerWorker, StepCounts } from '../../ports/ledger.ts';
 import type { Backlog, TenantBacklog } from '../../ports/task-queue.ts';
-import type { GroupStatus } from '../../ports/worker-group.ts';
+import type { GroupStatus, LaunchTrouble, MachineSeen } from '../../ports/worker-group.ts';
 import type { JobView } from '../view.ts';
 
 /** All that was seen of a job at one moment, bounded in size whatever the job's: what the causes are worked out from. */
@@ -71,6 +71,23 @@ export interface GroupSeen {
   readonly newerFormat: number | null;
   /** Workers that serve it, live, draining, lost and lately gone. */
   readonly workers: readonly WorkerSeen[];
+  /** The machines that it holds; empty where its workers are processes, or started by hand. */
+  readonly machines: readonly MachineSeen[];
+  /** Why its last launches failed: each reason once. */
+  readonly launchTroubles: readonly LaunchTrouble[];
+  /** So many boots in a row failed that none is started by itself; null where it isn't held. */
+  readonly hold: HoldSeen | null;
+}
+
+export interface HoldSeen {
+  readonly failed: number;
+  /** Of the last one. */
+  readonly instance: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  /** What failed, and the last line that it wrote, as far as it is known. */
+  readonly step: string | null;
+  readonly line: string | null;
 }
 
 export interface WorkerSeen extends Omit<LedgerWorker, 'state'> {

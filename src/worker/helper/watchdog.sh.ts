@@ -1,15 +1,26 @@
 /**
- * The watchdog's program (law 5), for `/bin/sh -c` with the worker's marker (`NAME=value`) as $1.
+ * The watchdog's program (law 5), for `/bin/sh -c` with the worker's marker (`NAME=value`) as $1 and, where commands run
+ * in user groups of their own, an expression for their lines in /proc/PID/status as $2; else $2 is empty.
  * It is told process groups on stdin (`add N`, `del N`); the end of its stdin says that the worker is gone, by whatever means.
- * Then it kills those groups at once, and next every process that has the marker in its environment, which finds also
- * those that left their group. A number that isn't one greater than 1 is never killed: `kill -9 -1` would end everything.
+ * Then it kills those groups at once, and next every process that has the marker in its environment, or such a user group,
+ * which finds also those that left their process group. A number that isn't one greater than 1 is never killed: `kill -9 -1` would end everything.
  */
 export const WATCHDOG_SCRIPT = `
 trap '' HUP INT QUIT TERM
 PATH=/usr/bin:/bin
+marker=$1
+users=$2
 groups=' '
 safe() {
   case $1 in '' | *[!0-9]* | 0* | 1) return 1 ;; esac
+}
+marked() {
+  grep -lzxF -e "$marker" /proc/[0-9]*/environ
+  [ -z "$users" ] || grep -lE -e "$users" /proc/[0-9]*/status
+} 2>/dev/null
+belongs() {
+  grep -qzxF -e "$marker" "/proc/$1/environ" && return 0
+  [ -n "$users" ] && grep -qE -e "$users" "/proc/$1/status"
 }
 while read -r verb id; do
   safe "$id" || continue
@@ -25,13 +36,13 @@ done 2>/dev/null
 round=0
 while [ $round -lt 5 ]; do
   round=$((round + 1))
-  found=$(grep -lzxF -e "$1" /proc/[0-9]*/environ 2>/dev/null)
+  found=$(marked)
   [ -n "$found" ] || break
   for path in $found; do
     id=\${path#/proc/}
-    id=\${id%/environ}
+    id=\${id%/*}
     safe "$id" || continue
-    grep -qzxF -e "$1" "/proc/$id/environ" && kill -9 "$id"
+    belongs "$id" && kill -9 "$id"
   done 2>/dev/null
 done
 exit 0

@@ -23,7 +23,11 @@ export function readUnit(directory: string, name = 'batchctl-worker.service'): U
     lines.filter((line) => line.startsWith(`${field}=`)).map((line) => line.slice(field.length + 1));
   const one = (field: string): string => all(field)[0] ?? '';
   const file = one('EnvironmentFile').replace(/^-/, '');
-  const more = existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter((line) => line.includes('=')) : [];
+  const more = existsSync(file)
+    ? readFileSync(file, 'utf8')
+        .split('\n')
+        .filter((line) => line.includes('='))
+    : [];
   const env = [...all('Environment'), ...more].map((line): [string, string] => {
     const at = line.indexOf('=');
     return [line.slice(0, at), line.slice(at + 1)];

@@ -5,10 +5,12 @@ python3 moto-grid.py PORT
 
 import sys
 from xml.etree import ElementTree
+from xml.etree import ElementTree
 
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import elastic_ip_addresses, launch_templates, security_groups
 from moto.ec2.models.instances import Instance
+from moto.ec2.responses import launch_templates as launch_template_responses
 from moto.ec2.responses.launch_templates import LaunchTemplates, pretty_xml, xml_root, xml_serialize
 
 PORT = sys.argv[1]
@@ -87,10 +89,23 @@ def of_request(self):
     return template_by_name(self.ec2_backend, name) if name else template_by_id(self.ec2_backend, self._get_param("LaunchTemplateId"))
 
 
+def serialize(tree, key, value):
+    # An interface's groups are a groupSet of groupId (LaunchTemplateInstanceNetworkInterfaceSpecification).
+    if key != "GroupIds":
+        return serialize_plainly(tree, key, value)
+    node = ElementTree.SubElement(tree, "groupSet")
+    for each in value:
+        ElementTree.SubElement(node, "groupId").text = each
+
+
+serialize_plainly = xml_serialize
+launch_template_responses.xml_serialize = xml_serialize = serialize
+
+
 def shown(data):
-    """Template data as the answer spells it: an interface's groups are a groupSet."""
+    """Template data as the answer spells it."""
     nics = [
-        {("Group" if key == "SecurityGroupId" else key): value for key, value in nic.items()}
+        {("GroupIds" if key == "SecurityGroupId" else key): value for key, value in nic.items()}
         for nic in data.get("NetworkInterface", [])
     ]
     return {**data, **({"NetworkInterface": nics} if nics else {})}
@@ -134,7 +149,7 @@ def answer(name, facts):
 
 def create_launch_template_version(self):
     template = of_request(self)
-    data = self._get_multi_param_dict("LaunchTemplateData")
+    data = self._get_multi_param_dict("LaunchTemplateData") or {}
     source = self._get_param("SourceVersion")
     if source:
         # Parameters of the new version take the place of the source's (CreateLaunchTemplateVersion: SourceVersion).
@@ -275,6 +290,27 @@ def terminate_all(self):
 
 
 Instance.terminate = terminate_all
+# An instance's groups are those of its first interface (Instance: SecurityGroups).
+Instance.dynamic_group_list = property(lambda self: self.security_groups or self.nics[0].group_set)
+
+# --- A default VPC reaches the internet: a gateway, and a route to it in the main table (VPC guide: default VPC components).
+
+from moto.ec2.models import EC2Backend  # noqa: E402
+
+make_backend = EC2Backend.__init__
+
+
+def with_internet(self, region_name, account_id):
+    make_backend(self, region_name, account_id)
+    vpc = self.get_default_vpc()
+    if vpc is None:
+        return
+    gateway = self.create_internet_gateway()
+    self.attach_internet_gateway(gateway.id, vpc.id)
+    self.create_route(self.get_main_route_table(vpc.id).id, "0.0.0.0/0", gateway_id=gateway.id)
+
+
+EC2Backend.__init__ = with_internet
 
 from moto.server import main  # noqa: E402
 

@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
+import type { Tag } from '@aws-sdk/client-ec2';
 import { failureMessage, failureStatus, isLaunchFailure, type LaunchFailure } from './failures.ts';
 import { type Launcher, tagsFor } from './launcher.ts';
 import { type Planned, planLaunch, templateOf } from './plan-launch.ts';
@@ -24,8 +25,8 @@ export interface Pace {
 export type EndKind = 'terminate' | 'kill';
 
 export interface Watchers {
-  onLaunch(member: Member): void;
-  onEnd(member: Member, how: EndKind): void;
+  onLaunched(member: Member): void;
+  onEnded(member: Member, how: EndKind): void;
 }
 
 /** Which launches fail: all, or those of a group or of a kind. */
@@ -92,11 +93,14 @@ export class Engine {
   lost(member: Member, how: EndKind): void {
     if (member.gone) return;
     member.gone = true;
-    this.#watchers.onEnd(member, how);
+    this.#watchers.onEnded(member, how);
     void this.#launcher.end(member.group.region, member.id).catch(() => undefined);
     this.timers.after(this.pace.notice, () => {
       member.healthy = false;
-      this.replace(member, 'an instance was taken out of service in response to an EC2 health check indicating it has been terminated or stopped.');
+      this.replace(
+        member,
+        'an instance was taken out of service in response to an EC2 health check indicating it has been terminated or stopped.',
+      );
     });
   }
 
@@ -131,7 +135,7 @@ export class Engine {
     const { group } = member;
     if (!member.gone) {
       member.gone = true;
-      this.#watchers.onEnd(member, 'terminate');
+      this.#watchers.onEnded(member, 'terminate');
       await this.#launcher.end(group.region, member.id).catch(() => undefined);
     }
     this.timers.after(this.pace.end, () => {
@@ -187,7 +191,12 @@ export class Engine {
         const { code, message = isLaunchFailure(code) ? failureMessage(code, launch) : code } = refusal;
         return refuse(code, message);
       }
-      const tags = this.#tagsOf(group, version.LaunchTemplateId ?? '', String(version.VersionNumber), tagsFor(data, 'instance'));
+      const tags = this.#tagsOf(
+        group,
+        version.LaunchTemplateId ?? '',
+        String(version.VersionNumber),
+        tagsFor(data, 'instance'),
+      );
       const { region } = group;
       const profile = data.IamInstanceProfile?.Name ?? data.IamInstanceProfile?.Arn?.split('/').at(-1);
       const role = profile === undefined ? null : ((await this.#launcher.roleOf(profile)) ?? null);
@@ -206,7 +215,7 @@ export class Engine {
           activity: this.record(group, `Launching a new EC2 instance: ${id}`, 'PreInService'),
         };
         group.members.set(id, member);
-        this.#watchers.onLaunch(member);
+        this.#watchers.onLaunched(member);
         this.timers.after(this.pace.boot, () => this.#serve(member));
       }
       return true;
@@ -226,7 +235,7 @@ export class Engine {
   }
 
   /** What the service itself tags instances with, and the group's tags that propagate: those win (Tag Auto Scaling groups). */
-  #tagsOf(group: Group, template: string, version: string, own: readonly { Key?: string; Value?: string }[]) {
+  #tagsOf(group: Group, template: string, version: string, own: readonly Tag[]) {
     const spread = [...group.tags.values()].filter(({ propagate }) => propagate);
     return {
       ...Object.fromEntries(own.map(({ Key = '', Value = '' }) => [Key, Value])),

@@ -21,7 +21,10 @@ export const groupActions: Actions = {
     const known = estate.groups.get(name);
     if (known !== undefined) {
       const pending = known.status === undefined ? '' : ' and is pending delete';
-      throw new QueryError('AlreadyExists', `AutoScalingGroup by this name already exists - A group with the name ${name} already exists${pending}`);
+      throw new QueryError(
+        'AlreadyExists',
+        `AutoScalingGroup by this name already exists - A group with the name ${name} already exists${pending}`,
+      );
     }
     const [min, max] = [Number(form.need('MinSize')), Number(form.need('MaxSize'))];
     const group: Group = {
@@ -38,7 +41,9 @@ export const groupActions: Actions = {
       throw invalid('At least one Availability Zone or VPC Subnet is required.');
     }
     if (!form.at('MixedInstancesPolicy') && !form.at('LaunchTemplate')) {
-      throw invalid('Valid requests must contain either LaunchTemplate, LaunchConfigurationName, InstanceId or MixedInstancesPolicy parameter.');
+      throw invalid(
+        'Valid requests must contain either LaunchTemplate, LaunchConfigurationName, InstanceId or MixedInstancesPolicy parameter.',
+      );
     }
     checkSizes(group.min, group.max, group.desired);
     await settings(estate, group, form);
@@ -62,8 +67,14 @@ export const groupActions: Actions = {
   SetDesiredCapacity(estate, form) {
     const group = estate.need(form);
     const desired = Number(form.need('DesiredCapacity'));
-    if (desired < group.min) throw invalid(`New SetDesiredCapacity value ${desired} is below min value ${group.min} for the AutoScalingGroup.`);
-    if (desired > group.max) throw invalid(`New SetDesiredCapacity value ${desired} is above max value ${group.max} for the AutoScalingGroup.`);
+    if (desired < group.min)
+      throw invalid(
+        `New SetDesiredCapacity value ${desired} is below min value ${group.min} for the AutoScalingGroup.`,
+      );
+    if (desired > group.max)
+      throw invalid(
+        `New SetDesiredCapacity value ${desired} is above max value ${group.max} for the AutoScalingGroup.`,
+      );
     resize(estate, group, desired);
   },
 
@@ -71,7 +82,10 @@ export const groupActions: Actions = {
     const group = estate.need(form);
     const force = form.flag('ForceDelete') === true;
     if (!force && group.members.size > 0) {
-      throw new QueryError('ResourceInUse', 'You cannot delete an AutoScalingGroup while there are instances or pending Spot instance request(s) still in the group.');
+      throw new QueryError(
+        'ResourceInUse',
+        'You cannot delete an AutoScalingGroup while there are instances or pending Spot instance request(s) still in the group.',
+      );
     }
     group.status = 'Delete in progress';
     Object.assign(group, { min: 0, max: 0, desired: 0 });
@@ -91,11 +105,13 @@ export const groupActions: Actions = {
   async DescribeAutoScalingGroups(estate, form) {
     const names = form.list('AutoScalingGroupNames');
     const found = [...estate.groups.values()].filter(
-      (group) => (names.length === 0 || names.includes(group.name)) && form.each('Filters').every((one) => meets(group, one)),
+      (group) =>
+        (names.length === 0 || names.includes(group.name)) && form.each('Filters').every((one) => meets(group, one)),
     );
     // 50 a page, 100 at most (DescribeAutoScalingGroups: MaxRecords).
     const { items, NextToken } = page(found, form, 50);
-    const zones = async (group: Group) => new Set(await estate.launcher.zones(group.region, group.subnets).catch(() => []));
+    const zones = async (group: Group) =>
+      new Set(await estate.launcher.zones(group.region, group.subnets).catch(() => []));
     const shapes = items.map(async (group) => groupShape(group, [...(await zones(group))]));
     return { AutoScalingGroups: await Promise.all(shapes), NextToken };
   },
@@ -134,7 +150,11 @@ export function resize(estate: Estate, group: Group, desired: number): void {
   estate.engine.kick(group);
 }
 
-export function page<T>(all: readonly T[], form: Form, most: number): { readonly items: readonly T[]; readonly NextToken: string | undefined } {
+export function page<T>(
+  all: readonly T[],
+  form: Form,
+  most: number,
+): { readonly items: readonly T[]; readonly NextToken: string | undefined } {
   const start = Number(form.text('NextToken') ?? 0);
   if (!Number.isInteger(start)) throw new QueryError('InvalidNextToken', 'The NextToken value is not valid.');
   const end = start + Math.min(form.number('MaxRecords') ?? most, 100);
@@ -143,7 +163,10 @@ export function page<T>(all: readonly T[], form: Form, most: number): { readonly
 
 /** What creating and changing a group have in common. */
 async function settings(estate: Estate, group: Group, form: Form): Promise<void> {
-  const subnets = form.text('VPCZoneIdentifier')?.split(',').map((one) => one.trim());
+  const subnets = form
+    .text('VPCZoneIdentifier')
+    ?.split(',')
+    .map((one) => one.trim());
   if (subnets !== undefined) await estate.launcher.zones(group.region, subnets);
   const mixed = form.at('MixedInstancesPolicy');
   const alone = form.at('LaunchTemplate');
@@ -177,7 +200,9 @@ async function checkTemplate(estate: Estate, region: string, template: TemplateR
   const name = profile?.Name ?? profile?.Arn?.split('/').at(-1);
   // A new profile isn't known everywhere at once (IAM: eventual consistency; as the Terraform provider retries it).
   if (name !== undefined && (estate.isNewProfile(name) || !(await estate.launcher.roleOf(name)))) {
-    throw invalid(`You must use a valid fully-formed launch template. Value (${name}) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name`);
+    throw invalid(
+      `You must use a valid fully-formed launch template. Value (${name}) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name`,
+    );
   }
   return { id: version.LaunchTemplateId ?? '', name: version.LaunchTemplateName ?? '', version: template.version };
 }
@@ -204,4 +229,3 @@ function meets(group: Group, filter: Form): boolean {
   if (name.startsWith('tag:')) return values.includes(group.tags.get(name.slice(4))?.value ?? '');
   throw invalid(`Filter type ${name} is not correct. Allowed Filter types are: tag-key, tag-value, tag:<key>`);
 }
-

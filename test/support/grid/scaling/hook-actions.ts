@@ -69,4 +69,3 @@ function waiting(estate: Estate, form: Form): Member & { readonly hold: NonNulla
   if (member?.hold == null) throw invalid(`No active Lifecycle Action found with instance ID ${id}`);
   return Object.assign(member, { hold: member.hold });
 }
-

@@ -152,7 +152,9 @@ function network(data: ResponseLaunchTemplateData, subnet: string): Partial<RunI
 
 /** What a template puts on one kind of resource. */
 export function tagsFor(data: ResponseLaunchTemplateData, kind: string): Tag[] {
-  return (data.TagSpecifications ?? []).filter(({ ResourceType }) => ResourceType === kind).flatMap((one) => one.Tags ?? []);
+  return (data.TagSpecifications ?? [])
+    .filter(({ ResourceType }) => ResourceType === kind)
+    .flatMap((one) => one.Tags ?? []);
 }
 
 const toTags = (tags: Readonly<Record<string, string>>): Tag[] =>

@@ -48,12 +48,14 @@ export const memberActions: Actions = {
   SetInstanceHealth(estate, form) {
     const member = needMember(estate, form.need('InstanceId'));
     const status = form.need('HealthStatus');
-    if (status !== 'Healthy' && status !== 'Unhealthy') throw invalid('Valid instance health states are: [Healthy, Unhealthy].');
+    if (status !== 'Healthy' && status !== 'Unhealthy')
+      throw invalid('Valid instance health states are: [Healthy, Unhealthy].');
     // Within the grace period it is not heard, unless told otherwise (SetInstanceHealth: ShouldRespectGracePeriod).
     const within = Date.now() < member.launchedAt + member.group.graceSeconds * 1_000;
     if (within && form.flag('ShouldRespectGracePeriod') !== false) return;
     member.healthy = status === 'Healthy';
-    if (!member.healthy) estate.engine.replace(member, 'an instance was taken out of service in response to a user health-check.');
+    if (!member.healthy)
+      estate.engine.replace(member, 'an instance was taken out of service in response to a user health-check.');
   },
 
   DescribeAutoScalingInstances(estate, form) {

@@ -36,7 +36,11 @@ export function readTags(form: Form): readonly GroupTag[] {
 }
 
 const templateShape = ({ id, name, version }: TemplateRef): Shape => ({
-  ...{ LaunchTemplateId: id === '' ? undefined : id, LaunchTemplateName: name === '' ? undefined : name, Version: version },
+  ...{
+    LaunchTemplateId: id === '' ? undefined : id,
+    LaunchTemplateName: name === '' ? undefined : name,
+    Version: version,
+  },
 });
 
 const mixedShape = (mixed: MixedPolicy): Shape => ({
@@ -54,7 +58,13 @@ const mixedShape = (mixed: MixedPolicy): Shape => ({
 });
 
 export const tagShape = (group: Group, { key, value, propagate }: GroupTag): Shape => ({
-  ...{ ResourceId: group.name, ResourceType: 'auto-scaling-group', Key: key, Value: value, PropagateAtLaunch: propagate },
+  ...{
+    ResourceId: group.name,
+    ResourceType: 'auto-scaling-group',
+    Key: key,
+    Value: value,
+    PropagateAtLaunch: propagate,
+  },
 });
 
 export const memberShape = (member: Member): { readonly [name: string]: Shape } => ({
@@ -75,7 +85,10 @@ export function groupShape(group: Group, zones: readonly string[]): Shape {
     TargetGroupARNs: [],
     ...{ HealthCheckType: group.healthCheck, HealthCheckGracePeriod: group.graceSeconds },
     Instances: [...group.members.values()].map(memberShape),
-    SuspendedProcesses: [...group.suspended].map((ProcessName) => ({ ProcessName, SuspensionReason: 'User suspended' })),
+    SuspendedProcesses: [...group.suspended].map((ProcessName) => ({
+      ProcessName,
+      SuspensionReason: 'User suspended',
+    })),
     VPCZoneIdentifier: group.subnets.join(','),
     EnabledMetrics: [...group.metrics].map((Metric) => ({ Metric, Granularity: '1Minute' })),
     Status: group.status,

@@ -21,9 +21,7 @@ export interface Estate {
   isNewProfile(name: string): boolean;
 }
 
-export type Actions = Readonly<
-  Record<string, (estate: Estate, form: Form, region: string) => Shape | void | Promise<Shape | void>>
->;
+export type Actions = Readonly<Record<string, (estate: Estate, form: Form, region: string) => Shape | Promise<Shape>>>;
 
 const ACTIONS: Actions = { ...groupActions, ...memberActions, ...hookActions, ...tagActions };
 
@@ -71,9 +69,13 @@ export class Scaling implements Estate {
     const name = form.text('Action') ?? '';
     try {
       const action = ACTIONS[name];
-      if (action === undefined) throw new QueryError('InvalidAction', `The action ${name} is not valid for this endpoint.`);
+      if (action === undefined)
+        throw new QueryError('InvalidAction', `The action ${name} is not valid for this endpoint.`);
       const result = (await action(this, form, region)) ?? {};
-      return { status: 200, body: wrap(`${name}Response`, `<${name}Result>${toXml(result)}</${name}Result>${metadata()}`) };
+      return {
+        status: 200,
+        body: wrap(`${name}Response`, `<${name}Result>${toXml(result)}</${name}Result>${metadata()}`),
+      };
     } catch (error) {
       if (!(error instanceof QueryError)) throw error;
       return { status: error.status, body: errorXml(error.code, error.message) };

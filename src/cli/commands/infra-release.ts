@@ -1,0 +1,163 @@
+import type { AwsProfile } from '../../config.ts';
+import { BatchctlError } from '../../errors.ts';
+import type { Release } from '../../jobs/release/releases.ts';
+import type { BootChoice, StackRelease } from '../../jobs/release/stack-release.ts';
+import { parseDuration } from '../../lib/units.ts';
+import { awsProfile } from '../aws-profile.ts';
+import { type CommandDefinition, defineCommand, type JsonSchema, parsed } from '../command.ts';
+import { confirm } from '../confirm.ts';
+import type { Context } from '../context.ts';
+import { openReleases } from '../infra-releases.ts';
+import { answer } from '../render.ts';
+import { pointGroups, rollGroups, textOf } from '../roll-groups.ts';
+
+const RELEASE: JsonSchema = {
+  type: ['object', 'null'],
+  required: ['number', 'sha256', 'version', 'at', 'by'],
+  properties: {
+    number: { type: 'integer' },
+    sha256: { type: 'string', description: "of the bundle's archive before compression" },
+    version: { type: 'string' },
+    at: { type: 'string', format: 'date-time' },
+    by: { type: 'string' },
+  },
+};
+
+export function infraReleaseCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    options: {
+      '--new-only': 'only for instances that start from now on (the default)',
+      '--roll': 'replace the instances that run, a quarter of each group at a time',
+      '--rollback': 'take the current release back: the one before it becomes current',
+      '--timeout <duration>': parsed(
+        'with --roll: stop waiting after so long; the same command goes on',
+        parseDuration,
+      ),
+    },
+    writes: true,
+    output: {
+      type: 'object',
+      required: ['release', 'before', 'rolled', 'dryRun', 'groups'],
+      properties: {
+        release: { ...RELEASE, description: 'what is current now; null in a dry run that would make the first' },
+        before: { ...RELEASE, description: 'what was current before; null: nothing was' },
+        rolled: { type: 'boolean' },
+        dryRun: { type: 'boolean', description: 'true: nothing was changed' },
+        groups: {
+          type: 'array',
+          items: {
+            type: 'object',
+            required: ['group', 'state', 'version', 'changes', 'old', 'replaced'],
+            properties: {
+              group: { type: 'string', description: 'manager: the instance of the manager' },
+              state: { enum: ['pointed', 'absent'], description: 'absent: infra up has not made it yet' },
+              version: { type: ['string', 'null'], description: "of its launch template: new instances'" },
+              changes: { type: 'array', items: { type: 'string' }, description: 'what was changed for new instances' },
+              old: { type: 'integer', description: 'instances of an older version that still run' },
+              replaced: { type: 'integer', description: 'instances that were replaced' },
+            },
+          },
+        },
+      },
+    },
+    help: {
+      about:
+        'Puts this program into the store as the bundle of the workers, makes it the current release, and has each group start new instances with it. --roll also replaces those that run: each finishes what it runs first, so no attempt is spent; a quarter of the group goes at a time, and the next waits until new workers have taken its place. It stops when a new instance cannot be set up. Cut off anywhere, the same command goes on. infra up makes a release too where the program differs, and replaces nothing.',
+      examples: [
+        'batchctl infra release',
+        'batchctl infra release --roll --yes',
+        'batchctl infra release --rollback --roll',
+      ],
+      exitCodes: [
+        0,
+        3,
+        [6, '--timeout passed: the same command goes on'],
+        [7, 'not confirmed, no release to go back to, or a new instance could not be set up'],
+        8,
+      ],
+      related: ['infra up', 'infra status', 'workers', 'infra user-data'],
+    },
+    run: (input) => infraRelease({ ctx, ...input }),
+  });
+}
+
+export interface InfraReleaseOptions {
+  readonly ctx: Context;
+  readonly newOnly: boolean;
+  readonly roll: boolean;
+  readonly rollback: boolean;
+  readonly timeout: number | undefined;
+}
+
+/** Makes a release, or takes one back; then has the groups use it. Throws `refused`, `notFinished`. */
+export async function infraRelease({ ctx, newOnly, roll, rollback, timeout }: InfraReleaseOptions): Promise<void> {
+  if (newOnly && roll) throw new BatchctlError('usage', 'expected --new-only or --roll, found both');
+  if (timeout !== undefined && !roll) throw new BatchctlError('usage', 'expected --roll with --timeout, found none');
+  const { dryRun } = ctx.flags;
+  const profile = await awsProfile(ctx);
+  const releases = await openReleases(ctx, profile);
+  const before = await releases.current();
+  const goesBack = rollback && !(await wasCutOff(profile, releases, before));
+  const target = goesBack ? (await releases.before()).before : before;
+  const what =
+    rollback && target !== null ? `have new instances run release ${nameOf(target)}` : 'release this program';
+  await confirm(ctx, `${what}${roll ? ', and replace the instances that run' : ''}?`);
+  const release = dryRun ? before : await madeCurrent(releases, { rollback, goesBack, before });
+  if (release !== null && release.number !== before?.number) ctx.notice(`release ${nameOf(release)} is current`);
+
+  const { openReleaseGrid } = await import('../../infra/release-grid.ts');
+  const grid = await openReleaseGrid(profile, () => runNext(releases, { rollback, dryRun, target }));
+  try {
+    let groups = await pointGroups(ctx, grid);
+    if (roll && !dryRun) groups = await rollGroups(ctx, grid, groups, timeout);
+    const json = { release: shown(release), before: shown(before), rolled: roll && !dryRun, dryRun, groups };
+    await answer(ctx, { json, text: textOf(groups, dryRun) });
+  } finally {
+    await grid.close();
+  }
+}
+
+interface Going {
+  readonly rollback: boolean;
+  readonly goesBack: boolean;
+  readonly before: Release | null;
+}
+
+function madeCurrent(releases: StackRelease, { rollback, goesBack, before }: Going): Promise<Release> | Release | null {
+  if (!rollback) return releases.make({ anew: true });
+  return goesBack ? releases.takeBack() : before;
+}
+
+/** What new instances are to run after it. */
+async function runNext(
+  releases: StackRelease,
+  {
+    rollback,
+    dryRun,
+    target,
+  }: { readonly rollback: boolean; readonly dryRun: boolean; readonly target: Release | null },
+): Promise<BootChoice> {
+  if (!dryRun) return releases.inForce();
+  return rollback && target !== null ? releases.chosen(target) : releases.wanted({ anew: true });
+}
+
+/** Whether taking back was cut off before all groups had what it went back to: then it goes on, and not back further. */
+async function wasCutOff(profile: AwsProfile, releases: StackRelease, current: Release | null): Promise<boolean> {
+  if (current === null || current.tookBack === null) return false;
+  const { openReleaseGrid } = await import('../../infra/release-grid.ts');
+  const grid = await openReleaseGrid(profile, () => releases.inForce());
+  try {
+    const looks = await Promise.all(grid.groups.map((group) => grid.look(group)));
+    return looks.some(({ state }) => state === 'toPoint');
+  } finally {
+    await grid.close();
+  }
+}
+
+const nameOf = ({ number, version, sha256 }: Release): string => `${number}: ${version} (${sha256.slice(0, 12)})`;
+
+function shown(release: Release | null) {
+  if (release === null) return null;
+  const { number, sha256, version, at, by } = release;
+  return { number, sha256, version, at: new Date(at).toISOString(), by };
+}

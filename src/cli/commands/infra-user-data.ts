@@ -1,0 +1,70 @@
+import { BatchctlError } from '../../errors.ts';
+import { MANAGER_GROUP } from '../../lib/stack-names.ts';
+import { awsProfile } from '../aws-profile.ts';
+import { type CommandDefinition, defineCommand } from '../command.ts';
+import type { Context } from '../context.ts';
+import { groupFlag } from '../group-flag.ts';
+import { openReleases } from '../infra-releases.ts';
+import { answer } from '../render.ts';
+
+export function infraUserDataCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    options: {
+      '--group <group>': groupFlag('the group whose instances run it (default: default)'),
+      '--address <allocation>': `for --group ${MANAGER_GROUP}: the Elastic IP that it takes, by its allocation id`,
+    },
+    writes: false,
+    output: {
+      type: 'object',
+      required: ['group', 'release', 'userData'],
+      properties: {
+        group: { type: 'string' },
+        release: { type: 'string', description: 'the SHA-256 of the bundle that it fetches' },
+        userData: { type: 'string' },
+      },
+    },
+    help: {
+      about:
+        'Prints the script that instances of a group run at their first boot: it installs Node, fetches the current release and verifies it, runs the setup of the group, and starts the worker. There is no secret in it, and it may be run twice. To read, or for instances that something else starts: they need the role of infra policies --for worker.',
+      examples: [
+        'batchctl infra user-data --group default',
+        'batchctl infra user-data > boot.sh && shellcheck boot.sh',
+      ],
+      exitCodes: [0, 3, [4, 'no such group, or no release yet'], 8],
+      related: ['infra release', 'infra up', 'workers logs', 'infra policies'],
+    },
+    run: (input) => infraUserData({ ctx, ...input }),
+  });
+}
+
+export interface InfraUserDataOptions {
+  readonly ctx: Context;
+  readonly group: string | undefined;
+  readonly address: string | undefined;
+}
+
+/** Prints the user-data of a group, of the release that is current. */
+export async function infraUserData({ ctx, group = 'default', address }: InfraUserDataOptions): Promise<void> {
+  const profile = await awsProfile(ctx);
+  const isManager = group === MANAGER_GROUP && profile.groups[group] === undefined;
+  if (isManager && address === undefined) {
+    throw new BatchctlError('usage', "expected --address with the manager's user-data, found none", {
+      hint: 'aws ec2 describe-addresses tells the allocation id of the Elastic IP',
+    });
+  }
+  const [{ userDataFor, managerUserData }, releases] = await Promise.all([
+    import('../../infra/user-data.ts'),
+    openReleases(ctx, profile),
+  ]);
+  if ((await releases.current()) === null) {
+    throw new BatchctlError('notFound', `the stack ${profile.stack} has no release yet`, {
+      hint: 'batchctl infra release makes one',
+    });
+  }
+  const release = await releases.inForce();
+  const userData =
+    isManager && address !== undefined
+      ? managerUserData({ profile, release, allocation: address })
+      : userDataFor({ profile, group, release });
+  await answer(ctx, { json: { group, release: release.sha256, userData }, text: userData });
+}

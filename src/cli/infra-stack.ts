@@ -1,0 +1,54 @@
+import type { AwsProfile } from '../config.ts';
+import { isKind } from '../errors.ts';
+import type { OpenStack } from '../infra/open-stack.ts';
+import type { StackReleases } from '../infra/stack.ts';
+import type { StackRelease } from '../jobs/release/stack-release.ts';
+import { awsProfile } from './aws-profile.ts';
+import type { Context } from './context.ts';
+
+/** Opens the profile's stack for `work`, and closes it. Throws `config` for a profile that isn't on AWS. */
+export async function withStack<T>(ctx: Context, work: (stack: OpenStack) => Promise<T>): Promise<T> {
+  const [profile, { openStack }] = await Promise.all([awsProfile(ctx), import('../infra/open-stack.ts')]);
+  const tables = {
+    open: async () => (await ctx.platform()).ledger(),
+    drop: async () => (await import('../platform/sql-tables.ts')).dropTables(profile, await ctx.platform()),
+  };
+  const stack = await openStack(profile, { tables, releases: releasesOf(ctx, profile) });
+  try {
+    return await work(stack);
+  } finally {
+    await stack.close();
+  }
+}
+
+/** Opened when first asked: of someone who makes roles alone, the store may know nothing. */
+function releasesOf(ctx: Context, profile: AwsProfile): StackReleases {
+  let opened: Promise<StackRelease> | null = null;
+  const release = (): Promise<StackRelease> => {
+    opened ??= openRelease(ctx, profile);
+    return opened;
+  };
+  return {
+    look: async () => (await release()).look(),
+    make: async () => (await release()).make(),
+    remove: async () => {
+      try {
+        await (await release()).remove();
+      } catch (error) {
+        // Its bucket has gone before.
+        if (!isKind(error, 'notFound')) throw error;
+      }
+    },
+    wanted: async () => (await release()).wanted(),
+    inForce: async () => (await release()).inForce(),
+  };
+}
+
+async function openRelease(ctx: Context, { groups, ledger }: AwsProfile): Promise<StackRelease> {
+  const [{ StackRelease }, { store, clock, who }] = await Promise.all([
+    import('../jobs/release/stack-release.ts'),
+    ctx.platform(),
+  ]);
+  const setups = Object.fromEntries(Object.entries(groups).map(([group, { setup }]) => [group, setup]));
+  return new StackRelease({ store, clock, who, paths: { setups, ca: 'ca' in ledger ? ledger.ca : null } });
+}

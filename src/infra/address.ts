@@ -1,0 +1,104 @@
+import type { Address } from '@aws-sdk/client-ec2';
+import { gridName, GROUP_TAG, MANAGER_GROUP, STACK_TAG } from '../lib/stack-names.ts';
+import { asked, type GridPlace, ifKnown } from './asked.ts';
+import { ec2Tags, tagsOfEc2 } from './ec2-tags.ts';
+import type { Found, Left, Resource } from './resource.ts';
+import { tagDifferences, tagsOf } from './tags.ts';
+
+/**
+ * The manager's Elastic IP: what its instance takes at boot, so that one that takes its place is found where it was.
+ * It has no name but its tags, and nobody else's is ever meant.
+ */
+export class AddressResource implements Resource {
+  readonly part = 'manager';
+  readonly kind = 'address';
+  readonly name: string;
+  readonly #place: GridPlace;
+
+  constructor(place: GridPlace) {
+    this.name = gridName(place.profile.stack, MANAGER_GROUP);
+    this.#place = place;
+  }
+
+  async look(): Promise<Found> {
+    const [address, ...spare] = await this.#find();
+    if (address === undefined) return { state: 'absent' };
+    const differences = [
+      ...spare.map(({ PublicIp }) => `${PublicIp} is one too many`),
+      ...tagDifferences(tagsOfEc2(address.Tags), this.#tags()),
+    ];
+    return differences.length === 0 ? { state: 'asItShould' } : { state: 'differs', differences };
+  }
+
+  /** An allocation whose answer was lost is asked for again (EC2: AllocateAddress has no token): spare ones go. */
+  async apply(): Promise<void> {
+    const [address, ...spare] = await this.#find();
+    const Tags = ec2Tags(this.#tags());
+    if (address === undefined) {
+      const TagSpecifications = [{ ResourceType: 'elastic-ip' as const, Tags }];
+      await this.#asked('allocate', 'AllocateAddress', async () => {
+        const [sdk, client] = await this.#ec2();
+        await client.send(new sdk.AllocateAddressCommand({ Domain: 'vpc', TagSpecifications }));
+      });
+      return;
+    }
+    for (const each of spare) await this.#release(each);
+    if (tagDifferences(tagsOfEc2(address.Tags), this.#tags()).length === 0) return;
+    await this.#asked('tag', 'CreateTags', async () => {
+      const [sdk, client] = await this.#ec2();
+      await client.send(new sdk.CreateTagsCommand({ Resources: [address.AllocationId ?? ''], Tags }));
+    });
+  }
+
+  async remove(): Promise<Left | null> {
+    for (const address of await this.#find()) await this.#release(address);
+    return null;
+  }
+
+  /** By which the manager takes it; null while there is none. */
+  async allocation(): Promise<string | null> {
+    return (await this.#find())[0]?.AllocationId ?? null;
+  }
+
+  /** One that is associated can't be released (EC2: InvalidIPAddress.InUse). */
+  async #release({ AllocationId, AssociationId }: Address): Promise<void> {
+    if (AssociationId !== undefined && AssociationId !== '') {
+      await this.#asked('take from its instance', 'DisassociateAddress', async () => {
+        const [sdk, client] = await this.#ec2();
+        const answer = client.send(new sdk.DisassociateAddressCommand({ AssociationId }));
+        await ifKnown(answer, 'InvalidAssociationID.NotFound');
+      });
+    }
+    await this.#asked('release', 'ReleaseAddress', async () => {
+      const [sdk, client] = await this.#ec2();
+      await ifKnown(client.send(new sdk.ReleaseAddressCommand({ AllocationId })), 'InvalidAllocationID.NotFound');
+    });
+  }
+
+  /** All that are the stack's, the one in use first. */
+  async #find(): Promise<readonly Address[]> {
+    return this.#asked('look at', 'DescribeAddresses', async () => {
+      const [sdk, client] = await this.#ec2();
+      const Filters = [
+        { Name: `tag:${STACK_TAG}`, Values: [this.#place.profile.stack] },
+        { Name: `tag:${GROUP_TAG}`, Values: [MANAGER_GROUP] },
+      ];
+      const { Addresses = [] } = await client.send(new sdk.DescribeAddressesCommand({ Filters }));
+      const rank = ({ AssociationId, AllocationId }: Address) => `${AssociationId ? 0 : 1} ${AllocationId}`;
+      return Addresses.sort((one, other) => (rank(one) < rank(other) ? -1 : 1));
+    });
+  }
+
+  #tags(): Readonly<Record<string, string>> {
+    return { Name: this.name, ...tagsOf(this.#place.profile), [GROUP_TAG]: MANAGER_GROUP };
+  }
+
+  #asked<T>(verb: string, action: string, work: () => Promise<T>): Promise<T> {
+    const what = `${verb} the Elastic IP of ${this.name}`;
+    return asked(this.#place, { what, action: `ec2:${action}`, resource: 'elastic-ip/*' }, work);
+  }
+
+  #ec2() {
+    return Promise.all([import('@aws-sdk/client-ec2'), this.#place.clients.ec2()]);
+  }
+}

@@ -1,0 +1,169 @@
+import type { AwsGroup, AwsProfile } from '../config.ts';
+import { BatchctlError } from '../errors.ts';
+import { formatDuration } from '../lib/units.ts';
+import { jitter, wait } from '../lib/wait.ts';
+import { drainGroups } from './drain-groups.ts';
+import { type Item, takeInventory } from './inventory.ts';
+import { instances } from './inventory-grid.ts';
+import type { OpenStack } from './open-stack.ts';
+import type { Left, Removal, Resource } from './resource.ts';
+import { resourcesOf } from './stack.ts';
+
+export interface DownOptions {
+  readonly stack: OpenStack;
+  /** One worker group with its queue; null: all of the stack. */
+  readonly group: string | null;
+  readonly deleteData: boolean;
+  /** How long workers may take to drain. */
+  readonly timeoutMs: number;
+  /** Throws `refused` while jobs need what goes. */
+  readonly requireIdle: () => Promise<void>;
+  readonly note: (text: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** What became of something. */
+export interface Gone {
+  readonly kind: Item['kind'];
+  readonly name: string;
+  /** `kept`: it holds data, or is somebody else's. `left`: it should have gone, and has not. */
+  readonly outcome: 'removed' | 'kept' | 'left';
+  readonly why: string | null;
+}
+
+/** How long instances that have been ended may take to be gone, milliseconds: they hold their security group. */
+const ENDING_MS = 600_000;
+/** How long what was deleted may still be told of. */
+const SETTLING_MS = 90_000;
+const LOOK_MS = 5_000;
+
+/** What `takeDown` would remove, if it is there and the stack's. */
+export async function whatGoesDown(
+  stack: OpenStack,
+  group: string | null,
+): Promise<{ readonly profile: AwsProfile; readonly resources: readonly Resource[]; readonly items: readonly Item[] }> {
+  const items = (await takeInventory(stack)).filter((item) => group === null || isOf(item, group));
+  const profile = widened(stack.profile, items, group);
+  const resources = resourcesOf({ ...stack, profile }, null, 'inForce').filter((each) => group === null || each.group === group);
+  return { profile, resources, items };
+}
+
+/**
+ * Removes a stack, or one group of it, in an order in which nothing is in use any more: first its workers drain, then
+ * the groups go and what they were made of, at the end what holds data. Cut off anywhere, it is done again. Answers
+ * what became of each thing, with what an inventory finds at the end. Throws `refused` while jobs are open.
+ */
+export async function takeDown(options: DownOptions): Promise<readonly Gone[]> {
+  const { stack, group, deleteData, note } = options;
+  await options.requireIdle();
+  const { resources, items } = await whatGoesDown(stack, group);
+  const force = !(await drained(options, items));
+  // What was submitted meanwhile finds no worker, and keeps all that it needs.
+  await options.requireIdle();
+  const found = new Set(items.map(({ kind, name }) => `${kind} ${name}`));
+  const gone: Gone[] = [];
+  const how: Removal = { deleteData, force, note };
+  let ended = false;
+  for (const resource of [...resources].reverse()) {
+    if (!ended && resource.kind !== 'group') {
+      ended = true;
+      await instancesGone(options);
+    }
+    const left = await resource.remove(how);
+    const outcome = outcomeOf(resource, left, found);
+    if (outcome === null) continue;
+    gone.push(outcome);
+    if (outcome.outcome === 'removed') note(`removed ${resource.kind} ${resource.name}`);
+  }
+  return [...gone, ...(await inventoryAtEnd(options, gone))];
+}
+
+/** What is there still. What has just gone is told of for a while: a deleted queue for a minute (SQS: DeleteQueue). */
+async function inventoryAtEnd(options: DownOptions, gone: readonly Gone[]): Promise<readonly Gone[]> {
+  const { stack, group, note, signal } = options;
+  const end = performance.now() + SETTLING_MS;
+  for (;;) {
+    const items = (await takeInventory(stack)).filter((item) => group === null || isOf(item, group));
+    const found = items.flatMap((item) => leftOver(item, gone, options));
+    const left = found.filter(({ outcome }) => outcome === 'left');
+    if (left.length === 0 || performance.now() > end) return found;
+    note(`still told of: ${left.map(({ kind, name }) => `${kind} ${name}`).join(', ')}`);
+    await wait(jitter(LOOK_MS), signal);
+    signal.throwIfAborted();
+  }
+}
+
+/** Null for what was not there. */
+function outcomeOf({ kind, name }: Resource, left: Left | null, found: ReadonlySet<string>): Gone | null {
+  if (left !== null) return { kind, name, outcome: 'kept', why: left.why };
+  return found.has(`${kind} ${name}`) ? { kind, name, outcome: 'removed', why: null } : null;
+}
+
+/** What is there still and was not said to stay. */
+function leftOver({ kind, name, costs }: Item, gone: readonly Gone[], { deleteData }: DownOptions): readonly Gone[] {
+  if (gone.some((each) => each.kind === kind && each.name === name && each.outcome === 'kept')) return [];
+  const isData = kind === 'objects' || kind === 'domain';
+  if (isData && !deleteData) return [{ kind, name, outcome: 'kept', why: 'data: --delete-data removes it' }];
+  return [{ kind, name, outcome: 'left', why: costs ? 'AWS charges for it' : null }];
+}
+
+/** False when the workers did not leave in time. */
+async function drained({ stack, timeoutMs, note, signal }: DownOptions, items: readonly Item[]): Promise<boolean> {
+  const groups = items.filter(({ kind }) => kind === 'group').map(({ name }) => name);
+  const left = await drainGroups({
+    place: stack,
+    groups,
+    timeoutMs,
+    progress: (count) => note(`${count} instances are draining`),
+    signal,
+  });
+  if (left === 0) return true;
+  const waited = formatDuration(Math.round(timeoutMs / 1_000));
+  note(`after ${waited} ${left} instances have not left: they are ended with their groups; their tasks are not lost`);
+  return false;
+}
+
+async function instancesGone({ stack, group, note, signal }: DownOptions): Promise<void> {
+  const end = performance.now() + ENDING_MS;
+  for (;;) {
+    const alive = (await instances(stack)).filter((item) => group === null || item.group === group);
+    if (alive.length === 0) return;
+    if (performance.now() > end) {
+      throw new BatchctlError('notFinished', `${alive.length} instances have not ended: ${alive[0]?.name}, ...`, {
+        hint: 'the same command again goes on from here',
+      });
+    }
+    note(`${alive.length} instances are ending`);
+    await wait(jitter(LOOK_MS), signal);
+    signal.throwIfAborted();
+  }
+}
+
+const isOf = ({ kind, group }: Item, wanted: string): boolean =>
+  group === wanted || (kind === 'queue' && group === `${wanted}-dead`);
+
+/**
+ * The profile as it may once have been: with the groups whose things are there still, a manager, and roles and security
+ * groups of its own. What of it is not there needs no removal, and what is somebody else's stays.
+ */
+function widened(profile: AwsProfile, items: readonly Item[], only: string | null): AwsProfile {
+  const known = (name: string): boolean => name in profile.groups || items.some(({ group }) => group === name);
+  const named = items.flatMap((item) => (item.group === null ? [] : [item.group]));
+  // A queue tells its group by its name alone, as that of a group's dead letters does.
+  const names = named.filter((name) => !name.endsWith('-dead') || !known(name.slice(0, -'-dead'.length)));
+  const groups = Object.fromEntries([...names, ...(only === null ? [] : [only])].map((name) => [name, SOME]));
+  return {
+    ...profile,
+    groups: { ...groups, ...profile.groups },
+    network: { ...profile.network, securityGroups: [] },
+    iam: { ...profile.iam, workerProfile: null, managerProfile: null },
+    manager: profile.manager ?? { instance: 't4g.small', allow: [] },
+  };
+}
+
+/** By names alone is anything removed: how a group was set up is of no matter. */
+const SOME: AwsGroup = {
+  ...{ instances: ['c7g.large'], spot: true, onDemandBase: 0, min: 0, max: 1, slots: null, visibility: 120 },
+  ...{ disk: 30e9, ami: null, setup: null, setupTimeout: 900, packages: [], read: [], write: [], commandRole: false },
+  ...{ env: {}, secrets: {} },
+};

@@ -1,0 +1,100 @@
+import { identityOf, requireAccount } from '../adapters/aws/account.ts';
+import { AwsClients } from '../adapters/aws/clients.ts';
+import type { AwsProfile } from '../config.ts';
+import { MANAGER_GROUP } from '../lib/stack-names.ts';
+import { asked } from './asked.ts';
+import { gridResources, managerResources } from './grid.ts';
+import { LaunchTemplateResource } from './launch-template.ts';
+import type { Found, Resource } from './resource.ts';
+import type { BootRelease } from './user-data.ts';
+
+/** A group as a release finds it. `absent`: infra up has not made it yet. */
+export interface GroupToPoint {
+  readonly group: string;
+  readonly state: 'absent' | 'toPoint' | 'points';
+  /** What pointing it changes, in words. */
+  readonly changes: readonly string[];
+}
+
+/** The part of a grid that a release changes: what new instances are made of. */
+export class ReleaseGrid {
+  readonly account: string;
+  readonly #profile: AwsProfile;
+  readonly #clients: AwsClients;
+  readonly #resources: readonly Resource[];
+
+  constructor(account: string, profile: AwsProfile, clients: AwsClients, release: () => Promise<BootRelease>) {
+    this.account = account;
+    this.#profile = profile;
+    this.#clients = clients;
+    const parts = { profile, clients, release };
+    this.#resources = [...gridResources(parts), ...managerResources(parts)].filter(isPointed);
+  }
+
+  /** Each group, and the manager's where there is one. */
+  get groups(): readonly string[] {
+    return [...Object.keys(this.#profile.groups), ...(this.#profile.manager === null ? [] : [MANAGER_GROUP])];
+  }
+
+  async look(group: string): Promise<GroupToPoint> {
+    const found = await Promise.all(this.#of(group).map((resource) => resource.look()));
+    if (found.some(({ state }) => state === 'absent')) return { group, state: 'absent', changes: [] };
+    const changes = [...new Set(found.flatMap(changesOf))];
+    return { group, state: changes.length > 0 ? 'toPoint' : 'points', changes };
+  }
+
+  /** Makes a new version of the group's template, if it differs, and has the group name it. Cut off, it is done again. */
+  async point(group: string): Promise<void> {
+    for (const resource of this.#of(group)) await resource.apply();
+  }
+
+  /** The version of its template that a group's new instances have; null while there is none. */
+  async version(group: string): Promise<string | null> {
+    const template = this.#of(group).find((resource) => resource instanceof LaunchTemplateResource);
+    return (await template?.newest())?.version ?? null;
+  }
+
+  /** Ends an instance through its group, which starts another. One that goes already is as good. */
+  async end(instance: string): Promise<void> {
+    const [sdk, client] = await Promise.all([import('@aws-sdk/client-auto-scaling'), this.#clients.autoScaling()]);
+    const ask = { InstanceId: instance, ShouldDecrementDesiredCapacity: false };
+    const action = 'autoscaling:TerminateInstanceInAutoScalingGroup';
+    const doing = { what: `end the instance ${instance}`, action, resource: 'autoScalingGroup:*' };
+    await asked({ profile: this.#profile, clients: this.#clients }, doing, async () => {
+      try {
+        await client.send(new sdk.TerminateInstanceInAutoScalingGroupCommand(ask));
+      } catch (error) {
+        // It is not there any more, or is ending (Auto Scaling answers both so).
+        if (!(error instanceof Error) || !/^(ValidationError|ScalingActivityInProgress)/.test(error.name)) throw error;
+      }
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#clients.close();
+  }
+
+  #of(group: string): readonly Resource[] {
+    return this.#resources.filter((resource) => (resource.group ?? MANAGER_GROUP) === group);
+  }
+}
+
+/** Opens it, and makes sure of the account. Throws `config` for another than the profile's, `credentials`, `unavailable`. */
+export async function openReleaseGrid(profile: AwsProfile, release: () => Promise<BootRelease>): Promise<ReleaseGrid> {
+  const { region, endpoints, aws } = profile;
+  const clients = new AwsClients({ region, endpoints, profile: aws.profile, account: profile.account });
+  try {
+    await requireAccount(clients);
+    const account = profile.account ?? (await identityOf(clients)).account;
+    return new ReleaseGrid(account, { ...profile, account }, clients, release);
+  } catch (error) {
+    await clients.close();
+    throw error;
+  }
+}
+
+const isPointed = ({ kind }: Resource): boolean => kind === 'launchTemplate' || kind === 'group';
+
+function changesOf(found: Found): readonly string[] {
+  return found.state === 'differs' ? [...found.differences, ...(found.newer ?? [])] : [];
+}

@@ -1,0 +1,241 @@
+import type { AutoScalingGroup, Tag } from '@aws-sdk/client-auto-scaling';
+import { BatchctlError } from '../errors.ts';
+import { BOUNDS_TAG, GROUP_TAG, gridName, MODE_TAG, STACK_TAG } from '../lib/stack-names.ts';
+import type { GridPlace } from './asked.ts';
+import { tagsOfEc2 } from './ec2-tags.ts';
+import { type Bounds, boundsText, chooseBounds } from './group-bounds.ts';
+import { GroupAccess, hasMetrics, isGoing } from './group-access.ts';
+import type { LaunchTemplateResource } from './launch-template.ts';
+import type { Found, Left, Removal, Resource } from './resource.ts';
+import {
+  drainHook,
+  type GroupPlan,
+  groupDifferences,
+  groupFields,
+  hookDifferences,
+  namedVersion,
+  rebalances,
+  suspendedByOthers,
+  suspendRebalance,
+} from './scaling-request.ts';
+import { onceSettled } from './settled.ts';
+import { tagDifferences, tagsOf, whose } from './tags.ts';
+
+const STILL_THERE = 'StillThere';
+
+export interface ScalingGroupParts extends Omit<GroupPlan, 'name' | 'template' | 'subnets'>, Bounds {
+  readonly part: 'grid' | 'manager';
+  /** The worker group, or `manager`. */
+  readonly group: string;
+  readonly template: LaunchTemplateResource;
+  readonly subnets: () => Promise<readonly string[]>;
+}
+
+/** A group's Auto Scaling group. Its size is the operators', workers' and keepers': `up` never lowers it. */
+export class ScalingGroupResource implements Resource {
+  readonly part: 'grid' | 'manager';
+  readonly kind = 'group';
+  readonly name: string;
+  readonly group?: string;
+  readonly #parts: ScalingGroupParts;
+  readonly #place: GridPlace;
+  readonly #access: GroupAccess;
+
+  constructor(place: GridPlace, parts: ScalingGroupParts) {
+    this.part = parts.part;
+    this.name = gridName(place.profile.stack, parts.group);
+    if (parts.part === 'grid') this.group = parts.group;
+    this.#parts = parts;
+    this.#place = place;
+    this.#access = new GroupAccess(place, this.name);
+  }
+
+  async look(): Promise<Found> {
+    const group = await this.#access.find();
+    if (group === null || isGoing(group)) return { state: 'absent' };
+    this.#requireOurs(group);
+    const newest = await this.#parts.template.newest();
+    const { bounds, note } = this.#bounds(group);
+    const hooks = await this.#access.hooks();
+    const template = await this.#templateDrift(group, newest);
+    const differences = [
+      ...template.differences,
+      ...groupDifferences(group, groupFields(await this.#plan(newest ?? { id: '', version: '' }), bounds)),
+      ...(this.#parts.drains ? hookDifferences(hooks, this.name) : []),
+      ...(rebalances(group) ? ['zones are rebalanced'] : []),
+      ...(hasMetrics(group) ? [] : ['its metrics are not collected']),
+      ...this.#tagDrift(group),
+    ];
+    if (differences.length + template.newer.length > 0) {
+      return { state: 'differs', differences, newer: template.newer };
+    }
+    const suspended = suspendedByOthers(group).map((process) => `${process} is suspended`);
+    const notes = [...(note === null ? [] : [note]), ...suspended];
+    return { state: 'asItShould', ...(notes.length > 0 && { notes }) };
+  }
+
+  async apply(): Promise<void> {
+    const newest = await this.#parts.template.newest();
+    if (newest === null) {
+      const hint = 'batchctl infra up makes it before the group';
+      throw new BatchctlError('notFound', `the launch template of ${this.name} is not there`, { hint });
+    }
+    const plan = await this.#plan(newest);
+    const group = (await this.#unlessGoing()) ?? (await this.#create(plan));
+    this.#requireOurs(group);
+    const { bounds } = this.#bounds(group);
+    const fields = groupFields(plan, bounds);
+    const pointed = namedVersion(group, newest.id) === newest.version;
+    if (!pointed || groupDifferences(group, fields).length > 0) {
+      await this.#access.send('change', 'UpdateAutoScalingGroup', (client, sdk) => client.send(new sdk.UpdateAutoScalingGroupCommand(fields)));
+    }
+    if (this.#parts.drains && hookDifferences(await this.#access.hooks(), this.name).length > 0) {
+      const hook = drainHook(this.name);
+      await this.#access.send('put a hook on', 'PutLifecycleHook', (client, sdk) => client.send(new sdk.PutLifecycleHookCommand(hook)));
+    }
+    if (rebalances(group)) {
+      const suspend = suspendRebalance(this.name);
+      await this.#access.send('set', 'SuspendProcesses', (client, sdk) => client.send(new sdk.SuspendProcessesCommand(suspend)));
+    }
+    if (!hasMetrics(group)) {
+      const metrics = { AutoScalingGroupName: this.name, Granularity: '1Minute' };
+      const action = 'EnableMetricsCollection';
+      await this.#access.send('measure', action, (client, sdk) => client.send(new sdk.EnableMetricsCollectionCommand(metrics)));
+    }
+    // Last: with the tag it is said that the bounds are set.
+    if (this.#tagDrift(group).length > 0) {
+      const Tags = this.#tags(this.#boundsTag(group));
+      await this.#access.send('tag', 'CreateOrUpdateTags', (client, sdk) =>
+        client.send(new sdk.CreateOrUpdateTagsCommand({ Tags })),
+      );
+    }
+    await this.#parts.template.forgetOld(newest.version);
+  }
+
+  async remove({ force }: Removal): Promise<Left | null> {
+    const group = await this.#access.find();
+    if (group === null) return null;
+    const owner = tagsOfEc2(group.Tags)[STACK_TAG];
+    if (owner !== this.#place.profile.stack) return { why: whose(owner) };
+    const left = isGoing(group) ? null : await this.#delete(group, force);
+    if (left === null) await this.#gone();
+    return left;
+  }
+
+  async #delete(group: AutoScalingGroup, ForceDelete: boolean): Promise<Left | null> {
+    const asked = { AutoScalingGroupName: this.name, ForceDelete };
+    try {
+      await this.#access.send('delete', 'DeleteAutoScalingGroup', (client, sdk) => client.send(new sdk.DeleteAutoScalingGroupCommand(asked)));
+      return null;
+    } catch (error) {
+      const { cause } = error instanceof Error ? error : { cause: null };
+      const name = cause instanceof Error ? cause.name : '';
+      if (!name.startsWith('ResourceInUse')) throw error;
+      const held = group.Instances?.length ?? 0;
+      return { why: held === 1 ? 'one instance is in it' : `${held} instances are in it` };
+    }
+  }
+
+  /** Its instances go first, which takes a minute or two (Auto Scaling: DeleteAutoScalingGroup). */
+  async #gone(): Promise<void> {
+    try {
+      await onceSettled(async () => {
+        if ((await this.#access.find()) === null) return;
+        throw Object.assign(new Error('still there'), { name: STILL_THERE });
+      }, [STILL_THERE]);
+    } catch (error) {
+      if (!(error instanceof Error) || error.name !== STILL_THERE) throw error;
+      throw new BatchctlError('notFinished', `the Auto Scaling group ${this.name} is still being deleted`, {
+        hint: 'the same command again goes on',
+      });
+    }
+  }
+
+  /** One of the same name that is being deleted is waited for. */
+  async #unlessGoing(): Promise<AutoScalingGroup | null> {
+    const group = await this.#access.find();
+    if (group === null || !isGoing(group)) return group;
+    await this.#gone();
+    return null;
+  }
+
+  /** With its hook and its tags from the start, so that no instance of it was ever without. */
+  async #create(plan: GroupPlan): Promise<AutoScalingGroup> {
+    const { min, max, drains } = this.#parts;
+    const { AutoScalingGroupName: _, ...hook } = drainHook(this.name);
+    const asked = {
+      ...groupFields(plan, { min, max }),
+      AutoScalingGroupName: this.name,
+      MinSize: min,
+      MaxSize: max,
+      DesiredCapacity: min,
+      ...(drains && { LifecycleHookSpecificationList: [hook] }),
+      Tags: [...this.#tags(boundsText({ min, max })), this.#tag(MODE_TAG, 'auto', false)],
+    };
+    await this.#access.send('make', 'CreateAutoScalingGroup', (client, sdk) => client.send(new sdk.CreateAutoScalingGroupCommand(asked)));
+    return onceSettled(async () => {
+      const made = await this.#access.find();
+      if (made !== null) return made;
+      throw Object.assign(new Error(`the Auto Scaling group ${this.name} was made, and is not there`), {
+        name: STILL_THERE,
+      });
+    }, [STILL_THERE]);
+  }
+
+  async #templateDrift(
+    group: AutoScalingGroup,
+    newest: { readonly id: string; readonly version: string } | null,
+  ): Promise<{ readonly differences: readonly string[]; readonly newer: readonly string[] }> {
+    const named = newest === null ? null : namedVersion(group, newest.id);
+    const change = (to: string): string => `launch template's version ${named ?? 'none'} → ${to}`;
+    const template = await this.#parts.template.look();
+    if (template.state === 'asItShould') {
+      const version = newest?.version ?? '';
+      return { differences: named === version ? [] : [change(version)], newer: [] };
+    }
+    const moved = template.state === 'differs' && template.differences.length === 0 && named === newest?.version;
+    return moved ? { differences: [], newer: [change('the next')] } : { differences: [change('the next')], newer: [] };
+  }
+
+  async #plan(template: { readonly id: string; readonly version: string }): Promise<GroupPlan> {
+    const { instances, spot, onDemandBase, drains, subnets } = this.#parts;
+    return { name: this.name, template, instances, spot, onDemandBase, drains, subnets: await subnets() };
+  }
+
+  #bounds({ MinSize = 0, MaxSize = 0, DesiredCapacity = 0, Tags }: AutoScalingGroup) {
+    const found = { min: MinSize, max: MaxSize, desired: DesiredCapacity };
+    return chooseBounds(this.#parts, found, tagsOfEc2(Tags)[BOUNDS_TAG]);
+  }
+
+  #tagDrift(group: AutoScalingGroup): readonly string[] {
+    return tagDifferences(tagsOfEc2(group.Tags), { ...this.#propagated(), [BOUNDS_TAG]: this.#boundsTag(group) });
+  }
+
+  /** What the configuration says, once it has been set; a person's bounds don't change that. */
+  #boundsTag(group: AutoScalingGroup): string {
+    const configured = boundsText(this.#parts);
+    return tagsOfEc2(group.Tags)[BOUNDS_TAG] === configured ? configured : boundsText(this.#bounds(group).bounds);
+  }
+
+  /** Tags of the group; those of its instances too, but for the bounds. */
+  #tags(lastSet: string): Tag[] {
+    const own = Object.entries(this.#propagated()).map(([key, value]) => this.#tag(key, value, true));
+    return [...own, this.#tag(BOUNDS_TAG, lastSet, false)];
+  }
+
+  #propagated(): Readonly<Record<string, string>> {
+    return { ...tagsOf(this.#place.profile), [GROUP_TAG]: this.#parts.group };
+  }
+
+  #tag(Key: string, Value: string, PropagateAtLaunch: boolean): Tag {
+    return { ResourceId: this.name, ResourceType: 'auto-scaling-group', Key, Value, PropagateAtLaunch };
+  }
+
+  #requireOurs({ Tags }: AutoScalingGroup): void {
+    const owner = tagsOfEc2(Tags)[STACK_TAG];
+    if (owner === this.#place.profile.stack) return;
+    throw new BatchctlError('refused', `the Auto Scaling group ${this.name} is there, and ${whose(owner)}`, {
+      hint: 'name another stack in the profile',
+    });
+  }
+}

@@ -1,0 +1,124 @@
+import type { AutoScalingGroup, LifecycleHook, UpdateAutoScalingGroupCommandInput } from '@aws-sdk/client-auto-scaling';
+import { DRAIN_HOOK, DRAIN_HOOK_SECONDS } from '../lib/stack-names.ts';
+import type { Bounds } from './group-bounds.ts';
+
+/** What an Auto Scaling group should be, apart from its size and its tags. */
+export interface GroupPlan {
+  readonly name: string;
+  readonly template: { readonly id: string; readonly version: string };
+  readonly instances: readonly string[];
+  readonly spot: boolean;
+  readonly onDemandBase: number;
+  readonly subnets: readonly string[];
+  /** Whether its workers drain: protected from scaling in until they are idle, and waited for. */
+  readonly drains: boolean;
+}
+
+/** Seconds until a new instance's health counts: it boots meanwhile. */
+const GRACE = 300;
+/** Processes that a person may have suspended: said, and left so. */
+const OURS_SUSPENDED = 'AZRebalance';
+
+/** The fields that creating and updating share. */
+export function groupFields(plan: GroupPlan, { min, max }: Bounds): UpdateAutoScalingGroupCommandInput {
+  const { name, template, instances, spot, onDemandBase, subnets, drains } = plan;
+  return {
+    AutoScalingGroupName: name,
+    MinSize: min,
+    MaxSize: max,
+    MixedInstancesPolicy: {
+      LaunchTemplate: {
+        LaunchTemplateSpecification: { LaunchTemplateId: template.id, Version: template.version },
+        Overrides: instances.map((InstanceType) => ({ InstanceType })),
+      },
+      // Without a percentage it would be 100: on demand alone (Auto Scaling: InstancesDistribution).
+      InstancesDistribution: {
+        OnDemandAllocationStrategy: 'prioritized',
+        OnDemandBaseCapacity: spot ? onDemandBase : 0,
+        OnDemandPercentageAboveBaseCapacity: spot ? 0 : 100,
+        SpotAllocationStrategy: 'price-capacity-optimized',
+      },
+    },
+    VPCZoneIdentifier: [...subnets].sort().join(','),
+    NewInstancesProtectedFromScaleIn: drains,
+    HealthCheckType: 'EC2',
+    HealthCheckGracePeriod: GRACE,
+    // A warm-up would count new instances late; nothing here scales by metrics.
+    DefaultInstanceWarmup: 0,
+    // It would end instances before any notice (ec2-auto-scaling-capacity-rebalancing): workers heed notices themselves.
+    CapacityRebalance: false,
+  };
+}
+
+/** Holds an instance that is to end until its worker has drained, or gives no sign any more. */
+export function drainHook(name: string) {
+  return {
+    AutoScalingGroupName: name,
+    LifecycleHookName: DRAIN_HOOK,
+    LifecycleTransition: 'autoscaling:EC2_INSTANCE_TERMINATING',
+    HeartbeatTimeout: DRAIN_HOOK_SECONDS,
+    DefaultResult: 'CONTINUE',
+  };
+}
+
+/** What differs, in words; the launch template's version apart. */
+export function groupDifferences(
+  found: AutoScalingGroup,
+  wanted: UpdateAutoScalingGroupCommandInput,
+): readonly string[] {
+  const is = wordsOf(found);
+  return [...wordsOf(wanted)].flatMap(([what, should]) =>
+    is.get(what) === should ? [] : [`${what} ${is.get(what)} → ${should}`],
+  );
+}
+
+/** The template's version that the group names; null for another template, or `$Latest`. */
+export function namedVersion(found: AutoScalingGroup, template: string): string | null {
+  const named = found.MixedInstancesPolicy?.LaunchTemplate?.LaunchTemplateSpecification;
+  return named?.LaunchTemplateId === template ? (named.Version ?? null) : null;
+}
+
+export function hookDifferences(hooks: readonly LifecycleHook[], name: string): readonly string[] {
+  const hook = hooks.find(({ LifecycleHookName }) => LifecycleHookName === DRAIN_HOOK);
+  if (hook === undefined) return [`lifecycle hook ${DRAIN_HOOK} is missing`];
+  const wanted = drainHook(name);
+  const same =
+    hook.LifecycleTransition === wanted.LifecycleTransition &&
+    hook.HeartbeatTimeout === wanted.HeartbeatTimeout &&
+    hook.DefaultResult === wanted.DefaultResult;
+  return same ? [] : [`lifecycle hook ${DRAIN_HOOK} differs`];
+}
+
+/** Balancing zones would end busy workers (Auto Scaling: AZRebalance); protection doesn't hold it back everywhere. */
+export function rebalances({ SuspendedProcesses = [] }: AutoScalingGroup): boolean {
+  return !SuspendedProcesses.some(({ ProcessName }) => ProcessName === OURS_SUSPENDED);
+}
+
+export const suspendRebalance = (name: string) => ({
+  AutoScalingGroupName: name,
+  ScalingProcesses: [OURS_SUSPENDED],
+});
+
+export const suspendedByOthers = ({ SuspendedProcesses = [] }: AutoScalingGroup): readonly string[] =>
+  SuspendedProcesses.flatMap(({ ProcessName = '' }) => (ProcessName === OURS_SUSPENDED ? [] : [ProcessName]));
+
+function wordsOf(group: AutoScalingGroup | UpdateAutoScalingGroupCommandInput): ReadonlyMap<string, string> {
+  const { LaunchTemplate, InstancesDistribution: split } = group.MixedInstancesPolicy ?? {};
+  const types = (LaunchTemplate?.Overrides ?? []).map(({ InstanceType }) => InstanceType);
+  const subnets = (group.VPCZoneIdentifier ?? '').split(',').sort();
+  return new Map([
+    ['min', String(group.MinSize)],
+    ['max', String(group.MaxSize)],
+    ['instance types', types.join(' ') || 'none'],
+    ['on-demand base', String(split?.OnDemandBaseCapacity ?? 0)],
+    ['on-demand percentage above it', String(split?.OnDemandPercentageAboveBaseCapacity ?? 100)],
+    ['on-demand strategy', String(split?.OnDemandAllocationStrategy)],
+    ['spot strategy', String(split?.SpotAllocationStrategy)],
+    ['subnets', subnets.join(' ')],
+    ['new instances protected', String(group.NewInstancesProtectedFromScaleIn ?? false)],
+    ['health check', String(group.HealthCheckType)],
+    ['health check grace', String(group.HealthCheckGracePeriod)],
+    ['instance warm-up', String(group.DefaultInstanceWarmup ?? 'none')],
+    ['capacity rebalance', String(group.CapacityRebalance ?? false)],
+  ]);
+}

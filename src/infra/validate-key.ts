@@ -1,0 +1,99 @@
+import type { AwsProfile } from '../config.ts';
+import { partitionOf } from '../lib/stack-names.ts';
+import { asked, type GridPlace, ifKnown } from './asked.ts';
+import { type Finding, failing, warning } from './finding.ts';
+
+/** What Auto Scaling's role does with the key of encrypted volumes (ASG: key-policy-requirements-EBS-encryption). */
+const OPERATIONS = [
+  ...['Encrypt', 'Decrypt', 'ReEncryptFrom', 'ReEncryptTo', 'GenerateDataKey', 'GenerateDataKeyWithoutPlaintext'],
+  ...['DescribeKey', 'CreateGrant'],
+];
+
+/**
+ * Whether instances with volumes encrypted by the profile's key can start: Auto Scaling starts them by a role of its own,
+ * which the key's policy or a grant must admit. Else each ends at once, with Client.InternalError.
+ */
+export async function validateKey(place: GridPlace): Promise<readonly Finding[]> {
+  const { kmsKey } = place.profile;
+  if (kmsKey === null) return [];
+  const key = await describe(place, kmsKey);
+  if (key === null) return [failing(`there is no key ${kmsKey}`, 'correct kmsKey of the profile')];
+  // AWS's own keys admit whoever may use the service.
+  if (key.KeyManager === 'AWS') return [];
+  if (key.KeyState !== 'Enabled') {
+    return [failing(`the key ${kmsKey} is ${key.KeyState}`, `aws kms enable-key --key-id ${kmsKey}`)];
+  }
+  const role = scalingRole(place.profile);
+  const seen = await Promise.all([policyAdmits(place, kmsKey, role), grantAdmits(place, kmsKey, role)]);
+  if (seen.includes('yes')) return [];
+  const mend = grantCommand(place.profile, kmsKey, role);
+  if (seen.includes('hidden')) {
+    return [warning(`it can't be seen whether ${kmsKey} admits Auto Scaling: without, no instance starts`, mend)];
+  }
+  return [failing(`the key ${kmsKey} doesn't admit Auto Scaling's role: no instance would start`, mend)];
+}
+
+type Seen = 'yes' | 'no' | 'hidden';
+
+const scalingRole = ({ region, account }: AwsProfile): string =>
+  `arn:${partitionOf(region)}:iam::${account}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling`;
+
+const grantCommand = ({ region }: AwsProfile, key: string, role: string): string =>
+  `aws kms create-grant --region ${region} --key-id ${key} --grantee-principal ${role} --operations ${OPERATIONS.join(' ')}`;
+
+async function describe(place: GridPlace, KeyId: string) {
+  return asked(place, { what: `look at the key ${KeyId}`, action: 'kms:DescribeKey', resource: 'key/*' }, async () => {
+    const [sdk, client] = await kms(place);
+    const found = await ifKnown(client.send(new sdk.DescribeKeyCommand({ KeyId })), 'NotFoundException');
+    return found?.KeyMetadata ?? null;
+  });
+}
+
+interface KeyStatement {
+  readonly Effect?: string;
+  readonly Principal?: '*' | { readonly AWS?: string | readonly string[] };
+  readonly Action?: string | readonly string[];
+}
+
+/** That the account's root is named admits the account's users by their policies, and no role of a service. */
+async function policyAdmits(place: GridPlace, KeyId: string, role: string): Promise<Seen> {
+  return unlessHidden(async () => {
+    const [sdk, client] = await kms(place);
+    const { Policy = '{}' } = await client.send(new sdk.GetKeyPolicyCommand({ KeyId, PolicyName: 'default' }));
+    const { Statement = [] }: { Statement?: KeyStatement | readonly KeyStatement[] } = JSON.parse(Policy);
+    return listed(Statement).some(({ Effect, Principal, Action }) => {
+      const who = Principal === '*' ? ['*'] : listed(Principal?.AWS ?? []);
+      const what = listed(Action ?? []);
+      const admits = who.includes(role) || who.includes('*');
+      return Effect === 'Allow' && admits && ['kms:CreateGrant', 'kms:*', '*'].some((action) => what.includes(action));
+    });
+  });
+}
+
+async function grantAdmits(place: GridPlace, KeyId: string, role: string): Promise<Seen> {
+  return unlessHidden(async () => {
+    const [sdk, client] = await kms(place);
+    for await (const { Grants = [] } of sdk.paginateListGrants({ client }, { KeyId })) {
+      for (const { GranteePrincipal, Operations = [] } of Grants) {
+        const operations: readonly string[] = Operations;
+        const does = ['CreateGrant', 'Decrypt', 'GenerateDataKeyWithoutPlaintext'];
+        if (GranteePrincipal === role && does.every((one) => operations.includes(one))) return true;
+      }
+    }
+    return false;
+  });
+}
+
+/** Another account's key shows neither its policy nor its grants (KMS: GetKeyPolicy, cross-account use). */
+async function unlessHidden(look: () => Promise<boolean>): Promise<Seen> {
+  try {
+    return (await look()) ? 'yes' : 'no';
+  } catch (error) {
+    if (error instanceof Error && /AccessDenied|NotFound/.test(error.name)) return 'hidden';
+    throw error;
+  }
+}
+
+const listed = <T>(value: T | readonly T[]): readonly T[] => (Array.isArray(value) ? value : [value as T]);
+
+const kms = ({ clients }: GridPlace) => Promise.all([import('@aws-sdk/client-kms'), clients.kms()]);

@@ -1,0 +1,156 @@
+import { roleName } from '../lib/stack-names.ts';
+import { isKind } from '../errors.ts';
+import { asked, type GridPlace, ifKnown } from './asked.ts';
+import { type Finding, failing, findings, warning } from './finding.ts';
+import { type GridFacts, MANAGER_DISK } from './grid.ts';
+import { simpleDb } from './ledger.ts';
+import type { Part } from './resource.ts';
+import { validateKey } from './validate-key.ts';
+import { validateSecurityGroups, validateWays } from './validate-network.ts';
+
+/** Elastic IPs of a region, unless more were asked for (EC2: quotas). */
+const ADDRESSES = 5;
+/** A region without SimpleDB has no such host: that is soon known. */
+const SIMPLEDB_ATTEMPTS = 3;
+
+/**
+ * What would not work, or might not, of the parts that are to be made. Changes nothing. Throws `unavailable`, and
+ * `credentials` that have ended.
+ */
+export async function validateStack(
+  place: GridPlace,
+  facts: GridFacts,
+  only: Part | null,
+): Promise<readonly Finding[]> {
+  const makes = (part: Part): boolean => only === null || only === part;
+  const { profile } = place;
+  const machines = [
+    ...(makes('grid') ? Object.entries(profile.groups).map(([group, settings]) => workers(group, settings)) : []),
+    ...(makes('manager') && profile.manager !== null ? [manager(profile.manager)] : []),
+  ];
+  const found = await Promise.all([
+    ...(makes('data') ? [findings(() => validateSimpleDb(place))] : []),
+    ...(makes('iam') ? [findings(() => validateBoundary(place))] : []),
+    ...(machines.length > 0 ? [network(place, facts), findings(() => validateKey(place))] : []),
+    ...machines.map((machine) => findings(() => validateMachines(facts, machine))),
+    ...(only === 'grid' ? [findings(() => profileThere(place, 'worker'))] : []),
+    ...(only === 'manager' && profile.manager !== null ? [findings(() => profileThere(place, 'manager'))] : []),
+    ...(makes('manager') && profile.manager !== null ? [findings(() => validateAddress(place))] : []),
+  ]);
+  return found.flat();
+}
+
+/** Machines of one sort. */
+interface Machines {
+  /** The field that says so. */
+  readonly where: string;
+  readonly instances: readonly string[];
+  readonly ami: string | null;
+  /** Bytes. */
+  readonly disk: number;
+}
+
+const workers = (group: string, { instances, ami, disk }: Omit<Machines, 'where'>): Machines => ({
+  ...{ where: `groups.${group}`, instances, ami, disk },
+});
+
+const manager = ({ instance }: { readonly instance: string }): Machines => ({
+  ...{ where: 'manager', instances: [instance], ami: null, disk: MANAGER_DISK },
+});
+
+/** All that follows needs the subnets: without them there is one finding. */
+async function network(place: GridPlace, { network: net }: GridFacts): Promise<readonly Finding[]> {
+  return findings(async () => {
+    const known = await net.facts();
+    const looks = [validateSecurityGroups, validateWays].map((look) => findings(() => look(place, known)));
+    return (await Promise.all(looks)).flat();
+  });
+}
+
+/** Its types, its image, and whether they are to be had where the subnets are. */
+async function validateMachines({ network: net, types, images }: GridFacts, machines: Machines) {
+  const { where, instances, ami, disk } = machines;
+  const { architecture } = await types.of(`${where}.instances`, instances);
+  await images.of(where, ami, architecture, disk);
+  // Subnets that are not there are a finding of their own.
+  const known = await net.facts().catch((error: unknown) => {
+    if (isKind(error, 'config')) return null;
+    throw error;
+  });
+  if (known === null) return [];
+  const zones = await types.zones();
+  const offered = (type: string): boolean => known.subnets.some(({ zone }) => zones.get(type)?.has(zone) === true);
+  const nowhere = instances.filter((type) => !offered(type));
+  const list = [...new Set(known.subnets.map(({ zone }) => zone))].join(', ');
+  if (nowhere.length === instances.length) {
+    const message = `${where}.instances: none of ${nowhere.join(', ')} is offered in ${list}`;
+    return [failing(message, `name other types, or subnets of other zones (${zonesOf(nowhere, zones) || 'none has them'})`)];
+  }
+  const bare = known.subnets.filter(({ zone }) => !instances.some((type) => zones.get(type)?.has(zone) === true));
+  return [
+    ...(nowhere.length === 0
+      ? []
+      : [warning(`${where}.instances: ${nowhere.join(', ')} are not offered in ${list}`, 'name other types')]),
+    ...(bare.length === 0 || !known.named
+      ? []
+      : [warning(`${where}: no instance starts in ${bare.map(({ id }) => id).join(', ')}: none of its types is there`, null)]),
+  ];
+}
+
+function zonesOf(types: readonly string[], zones: ReadonlyMap<string, ReadonlySet<string>>): string {
+  return [...new Set(types.flatMap((type) => [...(zones.get(type) ?? [])]))].sort().join(', ');
+}
+
+/** It is in few regions, and new accounts may have none. */
+async function validateSimpleDb({ profile, clients }: GridPlace): Promise<readonly Finding[]> {
+  if (profile.ledger.kind !== 'simpledb') return [];
+  try {
+    await simpleDb(clients, SIMPLEDB_ATTEMPTS).listDomains().next();
+    return [];
+  } catch (error) {
+    if (!isKind(error, 'unavailable', 'unexpected')) throw error;
+    const message = `SimpleDB doesn't answer in ${profile.region}: ${error.message}`;
+    return [failing(message, 'set ledger to { "kind": "store" }, which needs nothing but the bucket')];
+  }
+}
+
+async function validateBoundary(place: GridPlace): Promise<readonly Finding[]> {
+  const { permissionsBoundary } = place.profile.iam;
+  if (permissionsBoundary === null) return [];
+  const what = 'look at the permissions boundary';
+  const resource = permissionsBoundary.slice(permissionsBoundary.lastIndexOf(':') + 1);
+  const found = await asked(place, { what, action: 'iam:GetPolicy', resource }, async () => {
+    const [sdk, client] = await Promise.all([import('@aws-sdk/client-iam'), place.clients.iam()]);
+    const answer = client.send(new sdk.GetPolicyCommand({ PolicyArn: permissionsBoundary }));
+    return await ifKnown(answer, 'NoSuchEntityException', 'NoSuchEntity');
+  });
+  if (found !== null) return [];
+  return [failing(`iam.permissionsBoundary: there is no policy ${permissionsBoundary}`, 'correct it, or make the policy')];
+}
+
+/** Who makes the grid alone needs what another makes: without it the group would be waited for in vain. */
+async function profileThere(place: GridPlace, who: 'worker' | 'manager'): Promise<readonly Finding[]> {
+  const { iam, stack } = place.profile;
+  const name = iam[`${who}Profile`] ?? roleName(stack, who);
+  const doing = { what: `look at the instance profile ${name}`, action: 'iam:GetInstanceProfile' };
+  const found = await asked(place, { ...doing, resource: `instance-profile/${name}` }, async () => {
+    const [sdk, client] = await Promise.all([import('@aws-sdk/client-iam'), place.clients.iam()]);
+    const answer = client.send(new sdk.GetInstanceProfileCommand({ InstanceProfileName: name }));
+    return await ifKnown(answer, 'NoSuchEntityException', 'NoSuchEntity');
+  });
+  if ((found?.InstanceProfile?.Roles ?? []).length > 0) return [];
+  const what = found === null ? `there is no instance profile ${name}` : `the instance profile ${name} has no role`;
+  return [failing(what, 'batchctl infra up --only iam makes it: let someone who may run it')];
+}
+
+async function validateAddress(place: GridPlace): Promise<readonly Finding[]> {
+  const doing = { what: 'look at the Elastic IPs', action: 'ec2:DescribeAddresses', resource: 'elastic-ip/*' };
+  const found = await asked(place, doing, async () => {
+    const [sdk, client] = await Promise.all([import('@aws-sdk/client-ec2'), place.clients.ec2()]);
+    return (await client.send(new sdk.DescribeAddressesCommand({}))).Addresses ?? [];
+  });
+  const ours = found.some(({ Tags = [] }) => Tags.some(({ Value }) => Value === place.profile.stack));
+  if (ours || found.length < ADDRESSES) return [];
+  const message = `the region has ${found.length} Elastic IPs already, and allows ${ADDRESSES} unless more were asked for`;
+  return [warning(message, 'release one, or ask AWS for more: quota L-0263D0A3 of ec2')];
+}

@@ -1,0 +1,21 @@
+import { isKind } from '../../errors.ts';
+import { type JobView, stateOf } from '../../model/view.ts';
+import type { Platform } from '../../ports/platform.ts';
+import { readView } from '../journal.ts';
+import { Onlooker } from '../onlooker.ts';
+
+/** The jobs whose tasks run now, or wait to. One that can't be read is left out. */
+export async function runningViews(platform: Platform): Promise<readonly JobView[]> {
+  const jobs = await new Onlooker(platform, platform.leaseSeconds).openJobs();
+  const views = await Promise.all(jobs.map((job) => readable(platform, job)));
+  return views.filter((view) => view !== null).filter((view) => stateOf(view) === 'running');
+}
+
+async function readable({ store }: Platform, job: string): Promise<JobView | null> {
+  try {
+    return await readView(store, job);
+  } catch (error) {
+    if (isKind(error, 'newer', 'corrupt')) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,96 @@
+import { type BatchctlError, isOurs } from '../../errors.ts';
+import { secondsToDrain } from '../../model/capacity.ts';
+import type { StepLoad } from '../../model/demand.ts';
+import type { Platform } from '../../ports/platform.ts';
+import type { Backlog } from '../../ports/task-queue.ts';
+import type { GroupStatus, LaunchTrouble } from '../../ports/worker-group.ts';
+import { type Boots, readBoots } from './boots.ts';
+import { loadsIn, loadsOf } from './demand.ts';
+import type { Hold } from './failed-boots.ts';
+import { runningViews } from './open-views.ts';
+import { listWorkers, type SeenWorker } from './workers.ts';
+
+/** A group as `scale` shows it. */
+export interface GroupView extends GroupStatus {
+  /** What its queue holds, about; null where that can't be read. */
+  readonly backlog: Backlog | null;
+  /** Seconds until that is done by the workers that are up, as far as anybody knows; null where nobody does. */
+  readonly drain: number | null;
+  /** Why its last launches failed: each reason once. */
+  readonly troubles: readonly LaunchTrouble[];
+  /** Its boots fail: none is started by itself; null where it isn't held. */
+  readonly hold: Hold | null;
+  /** What could not be read of it. */
+  readonly unread: readonly BatchctlError[];
+}
+
+/** Groups with what waits for them. Throws what `describe` throws; anything else that can't be read is told with the group. */
+export async function viewGroups(platform: Platform, names: readonly string[]): Promise<readonly GroupView[]> {
+  const statuses = await Promise.all(names.map(async (name) => settled(platform, name)));
+  const queues = await Promise.all(names.map((name) => read(async () => (await platform.queue(name)).backlog())));
+  const anything = queues.some(({ found }) => found !== null && heldIn(found) > 0);
+  const loads = anything ? await loadsOf(platform, await runningViews(platform)) : [];
+  const workers = anything ? await listWorkers(platform, { group: undefined, left: false }) : [];
+  return Promise.all(
+    statuses.map(async (status, index): Promise<GroupView> => {
+      const queue = queues[index] ?? { found: null, error: null };
+      const launches = await troublesIn(platform, status);
+      const boots: Read<Boots> =
+        status.machines === undefined ? NOTHING : await read(() => readBoots(platform, status.group));
+      return {
+        ...status,
+        backlog: queue.found,
+        drain: queue.found === null ? null : drainOf(status.group, queue.found, loads, workers),
+        troubles: [...(launches.found ?? []), ...(boots.found?.trouble ? [boots.found.trouble] : [])],
+        hold: boots.found?.hold ?? null,
+        unread: [queue.error, launches.error, boots.error].filter((error) => error !== null),
+      };
+    }),
+  );
+}
+
+/** A temporary size that is over is ended by whoever sees it, if he may. */
+async function settled(platform: Platform, name: string): Promise<GroupStatus> {
+  const group = await platform.group(name);
+  const status = await group.describe();
+  if (status.until === null || status.until > platform.clock.now()) return status;
+  return (await read(() => group.raise(0))).found ?? status;
+}
+
+/** A launch that failed is of interest while instances are missing. */
+async function troublesIn(platform: Platform, { group, machines, desired }: GroupStatus) {
+  if (machines === undefined || machines.inService >= desired) return { found: [], error: null };
+  return read(async () => (await platform.group(group)).launchTroubles());
+}
+
+function drainOf(
+  group: string,
+  backlog: Backlog,
+  loads: readonly StepLoad[],
+  workers: readonly SeenWorker[],
+): number | null {
+  if (heldIn(backlog) === 0) return 0;
+  const up = workers.filter(({ state }) => state === 'idle' || state === 'busy' || state === 'starting');
+  const mine = up.filter((worker) => worker.group.split(',').includes(group));
+  const slots = mine.reduce((sum, worker) => sum + worker.slots, 0);
+  return secondsToDrain(loadsIn(group, loads, backlog, false), mine.length, slots / Math.max(1, mine.length));
+}
+
+const heldIn = ({ visible, leased, delayed }: Backlog): number => visible + leased + delayed;
+
+const NOTHING = { found: null, error: null };
+
+interface Read<T> {
+  readonly found: T | null;
+  readonly error: BatchctlError | null;
+}
+
+/** What a service answered, or why it did not. */
+async function read<T>(ask: () => Promise<T>): Promise<Read<T>> {
+  try {
+    return { found: await ask(), error: null };
+  } catch (error) {
+    if (!isOurs(error)) throw error;
+    return { found: null, error };
+  }
+}

@@ -1,0 +1,145 @@
+import { BatchctlError, isKind } from '../../errors.ts';
+import { wait } from '../../lib/wait.ts';
+import type { LedgerWorker } from '../../ports/ledger.ts';
+import type { Platform } from '../../ports/platform.ts';
+import type { LaunchTrouble, MachineSeen } from '../../ports/worker-group.ts';
+import { failedBoots } from '../grid/failed-boots.ts';
+
+/** A worker counts as up while its last sign of life is younger than so many leases. */
+const ALIVE_LEASES = 2;
+/** Milliseconds between two looks: each is two requests, and a new instance takes a minute or two. */
+const LOOK_MS = 5_000;
+const QUARTERS = 4;
+
+export interface RollOptions {
+  readonly platform: Platform;
+  readonly group: string;
+  /** Of the group's launch template: instances of another version are old. */
+  readonly version: string;
+  /** Ends an instance without a worker through its group, which starts another. */
+  readonly end: (instance: string) => Promise<void>;
+  readonly onProgress: (progress: RollProgress) => void;
+  readonly signal: AbortSignal;
+  readonly lookMs?: number;
+}
+
+export interface RollProgress {
+  readonly group: string;
+  /** Instances of an older version that are not on their way out. */
+  readonly old: number;
+  /** Those that this quarter replaces and that still are there. */
+  readonly leaving: number;
+  /** New ones in service whose worker was seen. */
+  readonly ready: number;
+  /** How many of those the group is to have before the next quarter. */
+  readonly awaited: number;
+  /** Why none is started, as far as the service says it. */
+  readonly trouble: LaunchTrouble | null;
+}
+
+/** What a look shows. */
+interface Seen {
+  readonly old: readonly MachineSeen[];
+  readonly ready: number;
+  readonly desired: number;
+  readonly workerOf: ReadonlyMap<string, LedgerWorker>;
+}
+
+/**
+ * Replaces a group's old instances a quarter at a time, and spends no attempt: their workers finish what they run, and
+ * leave their place to a new instance. The next quarter waits until the group is whole again: as many new instances in
+ * service, and their workers seen, as its size leaves to them. Done again, it goes on. Answers how many it replaced.
+ * Throws `refused` as soon as a new instance fails to boot, and the signal's reason once it aborts.
+ */
+export async function rollGroup(options: RollOptions): Promise<number> {
+  const { platform, group, signal } = options;
+  const failedBefore = new Set((await failedBoots(platform.store, group)).map(({ instance }) => instance));
+  let replaced = 0;
+  for (;;) {
+    const seen = await lookAt(options);
+    if (seen.old.length === 0) break;
+    const size = Math.max(1, Math.ceil(Math.max(seen.desired, seen.old.length) / QUARTERS));
+    const batch = chosen(seen, size).map(({ instance }) => instance);
+    for (const instance of batch) await replace(options, instance, seen.workerOf.get(instance));
+    await untilWhole(options, new Set(batch), failedBefore);
+    replaced += batch.length;
+    signal.throwIfAborted();
+  }
+  await untilWhole(options, new Set(), failedBefore);
+  return replaced;
+}
+
+/** Who is on the way out already comes first, so that a roll that was cut off goes on; then who has the least to finish. */
+function chosen({ old, workerOf }: Seen, size: number): readonly MachineSeen[] {
+  const rank = ({ instance }: MachineSeen): number => {
+    const worker = workerOf.get(instance);
+    if (worker?.state === 'draining') return -2;
+    return worker === undefined ? -1 : worker.busy.length;
+  };
+  return [...old].sort((a, b) => rank(a) - rank(b)).slice(0, size);
+}
+
+async function replace({ platform, group, end }: RollOptions, instance: string, worker: LedgerWorker | undefined) {
+  if (worker?.state === 'draining') return;
+  if (worker === undefined) return end(instance);
+  try {
+    await (await platform.group(group)).order(worker.worker, 'replace');
+  } catch (error) {
+    // It left, or fell silent, this moment.
+    if (!isKind(error, 'notFound')) throw error;
+    await end(instance);
+  }
+}
+
+async function untilWhole(options: RollOptions, batch: ReadonlySet<string>, failedBefore: ReadonlySet<string>) {
+  const { platform, group, onProgress, signal, lookMs = LOOK_MS } = options;
+  for (;;) {
+    signal.throwIfAborted();
+    await refuseFailed(platform, group, failedBefore);
+    const seen = await lookAt(options);
+    const leaving = seen.old.filter(({ instance }) => batch.has(instance));
+    const silent = leaving.filter(({ instance }) => !seen.workerOf.has(instance));
+    const awaited = Math.max(0, seen.desired - (seen.old.length - leaving.length));
+    if (leaving.length === 0 && seen.ready >= awaited) return;
+    // Its worker has gone, or was killed, before it could end it: nothing runs there any more.
+    for (const { instance } of silent) await options.end(instance);
+    const [trouble = null] = leaving.length > 0 ? [] : await (await platform.group(group)).launchTroubles();
+    const old = seen.old.length - leaving.length;
+    onProgress({ group, old, leaving: leaving.length, ready: seen.ready, awaited, trouble });
+    await wait(lookMs, signal);
+  }
+}
+
+async function lookAt({ platform, group, version }: RollOptions): Promise<Seen> {
+  const { clock, leaseSeconds } = platform;
+  const of = await platform.group(group);
+  const since = clock.now() - ALIVE_LEASES * leaseSeconds * 1_000;
+  const [{ desired }, machines, workers] = await Promise.all([
+    of.describe(),
+    of.machines(),
+    platform.ledger().then((ledger) => ledger.workers({ since })),
+  ]);
+  const workerOf = new Map<string, LedgerWorker>();
+  for (const worker of workers) if (worker.state !== 'gone') workerOf.set(worker.host, worker);
+  const here = machines.filter(({ state }) => !/^(Terminat|Detach)/.test(state));
+  return {
+    old: here.filter((machine) => machine.version !== version),
+    ready: here.filter((each) => each.version === version && each.state === 'InService' && workerOf.has(each.instance))
+      .length,
+    desired,
+    workerOf,
+  };
+}
+
+async function refuseFailed(platform: Platform, group: string, before: ReadonlySet<string>): Promise<void> {
+  const failed = (await failedBoots(platform.store, group)).find(({ instance }) => !before.has(instance));
+  if (failed === undefined) return;
+  const { instance, step, line } = failed;
+  throw new BatchctlError(
+    'refused',
+    `a new instance of group ${group}, ${instance}, could not be set up (${step ?? 'boot'}${line === null ? '' : `: ${line}`}): the others stay as they are`,
+    {
+      hint: `batchctl workers logs ${instance} says more; batchctl infra release --rollback --roll goes back, infra release --roll goes on`,
+    },
+  );
+}

@@ -1,0 +1,120 @@
+import { isKind } from '../../errors.ts';
+import { wait } from '../../lib/wait.ts';
+import { dueFirings, lapsedFirings, type Schedule } from '../../model/schedule.ts';
+import type { Firing } from '../../model/schedule-times.ts';
+import type { JobView } from '../../model/view.ts';
+import type { Platform } from '../../ports/platform.ts';
+import type { Prepared } from '../submit/prepare.ts';
+import { type SubmitPoint, submit } from '../submit/submit.ts';
+import { dropPrepared, prepareFiring } from './fire.ts';
+import { ranAlready } from './ran.ts';
+
+/** What became of a firing. `due`: nobody was asked to fire it · `waiting`: for its input, in silence. */
+export type Fired = {
+  readonly schedule: string;
+  readonly period: string;
+  readonly at: number;
+} & (
+  | { readonly outcome: 'fired'; readonly view: JobView }
+  | { readonly outcome: 'due' }
+  | { readonly outcome: 'waiting'; readonly why: string }
+  | { readonly outcome: 'failed'; readonly error: unknown }
+);
+
+export interface FireDueOptions {
+  /** True: says what is due, and fires nothing. */
+  readonly dryRun?: boolean;
+  readonly signal?: AbortSignal;
+  readonly passed?: (point: SubmitPoint) => void;
+}
+
+/** So many firings of one schedule are made in a round: a host that was down for a day has a backlog of its own. */
+const MOST_A_ROUND = 100;
+/** An input that is waited for must stand still for so long. */
+const STILL_MS = 1_000;
+
+/**
+ * Fires what is due of the schedules and did not run, each schedule's oldest first. One that fails is an outcome, tried
+ * again by the next round until its catch-up ends, and keeps no other from being fired.
+ */
+export async function fireDue(
+  platform: Platform,
+  schedules: readonly Schedule[],
+  options: FireDueOptions = {},
+): Promise<readonly Fired[]> {
+  const fired: Fired[] = [];
+  for (const schedule of schedules) {
+    const due = dueFirings(schedule, platform.clock.now());
+    const ran = await ranAlready(platform.store, schedule, due);
+    for (const firing of due.filter(({ period }) => !ran.has(period)).slice(0, MOST_A_ROUND)) {
+      if (options.signal?.aborted === true) return fired;
+      const what = { schedule: schedule.name, period: firing.period, at: firing.at };
+      if (options.dryRun === true) fired.push({ ...what, outcome: 'due' });
+      else {
+        const outcome = await fireOne(platform, schedule, firing, options);
+        if (outcome !== null) fired.push({ ...what, ...outcome });
+      }
+    }
+  }
+  return fired;
+}
+
+type Outcome =
+  | { readonly outcome: 'fired'; readonly view: JobView }
+  | { readonly outcome: 'waiting'; readonly why: string }
+  | { readonly outcome: 'failed'; readonly error: unknown };
+
+/** Null for a firing that somebody else made meanwhile. */
+async function fireOne(
+  platform: Platform,
+  schedule: Schedule,
+  firing: Firing,
+  { signal, passed }: FireDueOptions,
+): Promise<Outcome | null> {
+  const awaited = firing.at + schedule.job.awaitInput * 1_000 > platform.clock.now();
+  try {
+    const prepared = await prepareFiring(platform, schedule, firing);
+    if (awaited && !(await standsStill(platform, schedule, firing, prepared, signal))) {
+      await dropPrepared(prepared);
+      return { outcome: 'waiting', why: 'the input is being written' };
+    }
+    // Whoever was first may have seen another program, or another input: the period has run all the same.
+    const { view, created } = await submit(platform, prepared, {
+      ...{ mode: 'existing', notBefore: null, ...(signal && { signal }), ...(passed && { passed }) },
+    });
+    return created ? { outcome: 'fired', view } : null;
+  } catch (error) {
+    if (signal?.aborted === true) return null;
+    const missing = isKind(error, 'notFound', 'refused');
+    return awaited && missing ? { outcome: 'waiting', why: error.message } : { outcome: 'failed', error };
+  }
+}
+
+async function standsStill(
+  platform: Platform,
+  schedule: Schedule,
+  firing: Firing,
+  { digest }: Prepared,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  await wait(STILL_MS, signal);
+  const again = await prepareFiring(platform, schedule, firing);
+  await dropPrepared(again);
+  return again.digest === digest;
+}
+
+/** Firings that nobody made in time: their catch-up ended after one instant, up to another. At most `most` a schedule. */
+export async function missedFirings(
+  { store }: Pick<Platform, 'store'>,
+  schedules: readonly Schedule[],
+  { from, until, most }: { readonly from: number; readonly until: number; readonly most: number },
+): Promise<readonly { readonly schedule: string; readonly firing: Firing }[]> {
+  const missed: { readonly schedule: string; readonly firing: Firing }[] = [];
+  for (const schedule of schedules) {
+    const lapsed = lapsedFirings(schedule, from, until);
+    const ran = await ranAlready(store, schedule, lapsed);
+    const left = lapsed.filter(({ period }) => !ran.has(period)).slice(-most);
+    missed.push(...left.map((firing) => ({ schedule: schedule.name, firing })));
+  }
+  return missed;
+}

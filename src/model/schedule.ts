@@ -1,0 +1,144 @@
+import { calendarText } from './calendar.ts';
+import { canonicalJson } from './digest.ts';
+import type { JobSpec } from './job.ts';
+import { type Cadence, type Firing, firingsBetween } from './schedule-times.ts';
+import { instantsOf, onDay, wallTime } from './wall-time.ts';
+
+/** When a job that a schedule fires should have ended: so long after it was due, or at a time of day after that. */
+export type FinishBy =
+  | { readonly kind: 'after'; readonly seconds: number }
+  /** `06:00`, at the earliest so many days on. */
+  | { readonly kind: 'time'; readonly time: string; readonly days: 0 | 1 };
+
+/** What a schedule fires, and when: whole, so that whoever fires it needs neither the job file nor its directory. */
+export interface ScheduleSpec {
+  readonly cadence: Cadence;
+  /** An IANA zone. */
+  readonly zone: string;
+  /** Seconds for which a firing that nobody made is made up for. */
+  readonly catchUp: number;
+  readonly job: ScheduledJob;
+}
+
+export interface ScheduledJob {
+  readonly spec: JobSpec;
+  /** The hash of its files, which lie in the store; null for none. */
+  readonly code: string | null;
+  /** The job file, as it was named: for people. */
+  readonly file: string;
+  /** What bare paths are relative to; they are this machine's, and so only of a store on it. */
+  readonly directory: string;
+  /** In place of the spec's, relative to `inputDirectory`. */
+  readonly inputs: readonly string[];
+  readonly inputDirectory: string;
+  readonly params: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly expectInputs: number | null;
+  readonly allowEmpty: boolean;
+  readonly finishBy: FinishBy | null;
+  /** USD. */
+  readonly maxCost: number | null;
+  /** Seconds after it is due for which a missing input is waited for in silence. */
+  readonly awaitInput: number;
+}
+
+/** An entry of a schedule's journal. */
+export type ScheduleEntry = {
+  readonly format: 1;
+  readonly id: string;
+  readonly when: string;
+  readonly who: string;
+} & ScheduleChange;
+
+export type ScheduleChange =
+  | { readonly what: 'add'; readonly schedule: ScheduleSpec }
+  | { readonly what: 'pause' }
+  | { readonly what: 'resume' }
+  | { readonly what: 'rm' };
+
+/** A schedule as its journal tells it. */
+export interface Schedule extends ScheduleSpec {
+  readonly name: string;
+  /** Nothing that was due before is its own: when it was made, or its times were changed (milliseconds since the epoch). */
+  readonly since: number;
+  /** Who wrote what it fires now, and when. */
+  readonly who: string;
+  readonly when: string;
+  readonly paused: { readonly who: string; readonly when: string } | null;
+  /** While it was paused; an open end for one that is. */
+  readonly pauses: readonly { readonly from: number; readonly until: number }[];
+}
+
+/** What a journal's entries leave: null for none, or one that was removed. A name may be used again. */
+export function foldSchedule(name: string, entries: readonly ScheduleEntry[]): Schedule | null {
+  let schedule: Schedule | null = null;
+  for (const entry of entries) schedule = after(name, schedule, entry);
+  return schedule;
+}
+
+function after(name: string, before: Schedule | null, entry: ScheduleEntry): Schedule | null {
+  const at = Date.parse(entry.when);
+  const { who, when } = entry;
+  switch (entry.what) {
+    case 'add': {
+      const kept = before !== null && timesOf(before) === timesOf(entry.schedule) ? before.since : at;
+      const { paused = null, pauses = [] } = before ?? {};
+      return { ...entry.schedule, name, since: kept, who, when, paused, pauses };
+    }
+    case 'pause':
+      if (before === null || before.paused !== null) return before;
+      return { ...before, paused: { who, when }, pauses: [...before.pauses, { from: at, until: OPEN_END }] };
+    case 'resume': {
+      if (before === null || before.paused === null) return before;
+      const pauses = before.pauses.map((pause) => (pause.until === OPEN_END ? { ...pause, until: at } : pause));
+      return { ...before, paused: null, pauses };
+    }
+    case 'rm':
+      return null;
+    default:
+      return entry satisfies never;
+  }
+}
+
+const OPEN_END = Number.POSITIVE_INFINITY;
+
+const timesOf = ({ cadence, zone }: ScheduleSpec): string => canonicalJson({ cadence, zone });
+
+/** The run key of a firing: whoever fires it, it runs once. */
+export const runKeyOf = (schedule: Pick<Schedule, 'name'>, { period }: Pick<Firing, 'period'>): string =>
+  `${schedule.name}@${period}`;
+
+/** What is due: everything since the catch-up begins, but nothing from before it was made or while it was paused. */
+export function dueFirings(schedule: Schedule, now: number): readonly Firing[] {
+  return standing(schedule, Math.max(schedule.since, now - schedule.catchUp * 1_000), now);
+}
+
+/** What was due, and whose catch-up ended after one instant up to another: whether it ran, the store says. */
+export function lapsedFirings(schedule: Schedule, from: number, until: number): readonly Firing[] {
+  const late = schedule.catchUp * 1_000;
+  return standing(schedule, Math.max(schedule.since, from - late), until - late);
+}
+
+/** True for a firing that fell into a pause: it is nobody's to make up for. */
+export function fellIntoPause({ pauses }: Pick<Schedule, 'pauses'>, { at }: Firing): boolean {
+  return pauses.some(({ from, until }) => at > from && at <= until);
+}
+
+function standing(schedule: Schedule, from: number, until: number): readonly Firing[] {
+  return firingsBetween(schedule, from, until).filter((firing) => !fellIntoPause(schedule, firing));
+}
+
+/** The deadline of a firing that was due at an instant; both in milliseconds since the epoch. */
+export function deadlineOf(finishBy: FinishBy, at: number, zone: string): number {
+  if (finishBy.kind === 'after') return at + finishBy.seconds * 1_000;
+  const [hour = 0, minute = 0] = finishBy.time.split(':').map(Number);
+  const day = wallTime(at, zone);
+  const on = (days: number): number => instantsOf(onDay(day, days, { hour, minute, second: 0 }), zone)[0];
+  return on(finishBy.days) > at ? on(finishBy.days) : on(finishBy.days + 1);
+}
+
+/** `0 6 * * *`, `last-business-day 18:00`: when it fires, in a few words. */
+export function cadenceText(cadence: Cadence): string {
+  if (cadence.kind === 'cron') return cadence.pattern;
+  return `${calendarText(cadence.day)} ${cadence.time}${cadence.monthBefore ? ', for the month before' : ''}`;
+}

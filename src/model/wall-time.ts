@@ -1,0 +1,97 @@
+/** A local date and time, as a clock on the wall shows it. */
+export interface WallTime {
+  readonly year: number;
+  /** 1 to 12. */
+  readonly month: number;
+  readonly day: number;
+  readonly hour: number;
+  readonly minute: number;
+  readonly second: number;
+}
+
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+/** What the wall clock of a zone shows at an instant (milliseconds since the epoch). */
+export function wallTime(instant: number, zone: string): WallTime {
+  const format =
+    formats.get(zone) ??
+    new Intl.DateTimeFormat('en-GB', {
+      timeZone: zone,
+      hourCycle: 'h23',
+      year: 'numeric',
+      month: 'numeric',
+      day: 'numeric',
+      hour: 'numeric',
+      minute: 'numeric',
+      second: 'numeric',
+    });
+  formats.set(zone, format);
+  const parts = format.formatToParts(instant);
+  const of = (type: string): number => Number(parts.find((part) => part.type === type)?.value);
+  return {
+    year: of('year'),
+    month: of('month'),
+    day: of('day'),
+    hour: of('hour'),
+    minute: of('minute'),
+    second: of('second'),
+  };
+}
+
+/**
+ * The instants at which a zone's wall clock shows a time, ascending: one; two in the hour that is repeated when
+ * summer time ends; in the hour that is skipped when it begins, the first instant after the gap.
+ */
+export function instantsOf(wall: WallTime, zone: string): readonly [number, ...number[]] {
+  const asUtc = utcOf(wall);
+  // The offset a day before and a day after: zones don't change twice within two days.
+  const offsets = [...new Set([offsetAt(asUtc - DAY, zone), offsetAt(asUtc + DAY, zone)])];
+  const found = offsets
+    .map((offset) => asUtc - offset)
+    .filter((instant) => utcOf(wallTime(instant, zone)) === asUtc)
+    .sort((a, b) => a - b);
+  const [first, ...others] = found;
+  if (first !== undefined) return [first, ...others];
+  return [firstAfterGap(asUtc, zone)];
+}
+
+/** The wall time's date moved by whole days, at the given time of day. */
+export function onDay(wall: WallTime, days: number, time: Pick<WallTime, 'hour' | 'minute' | 'second'>): WallTime {
+  const date = new Date(Date.UTC(wall.year, wall.month - 1, wall.day + days));
+  return { year: date.getUTCFullYear(), month: date.getUTCMonth() + 1, day: date.getUTCDate(), ...time };
+}
+
+/** True for a date and time that a calendar has (no 31 April, no 25:00). */
+export function isWallTime(wall: WallTime): boolean {
+  const date = new Date(utcOf(wall));
+  return (
+    date.getUTCMonth() + 1 === wall.month &&
+    date.getUTCDate() === wall.day &&
+    date.getUTCHours() === wall.hour &&
+    date.getUTCMinutes() === wall.minute &&
+    date.getUTCSeconds() === wall.second
+  );
+}
+
+const DAY = 86_400_000;
+
+function utcOf(wall: WallTime): number {
+  return Date.UTC(wall.year, wall.month - 1, wall.day, wall.hour, wall.minute, wall.second);
+}
+
+function offsetAt(instant: number, zone: string): number {
+  return utcOf(wallTime(instant, zone)) - Math.floor(instant / 1000) * 1000;
+}
+
+/** Halves the two days around the gap until the instant where the offset changes is known to the second. */
+function firstAfterGap(asUtc: number, zone: string): number {
+  let low = asUtc - DAY;
+  let high = asUtc + DAY;
+  const before = offsetAt(low, zone);
+  while (high - low > 1000) {
+    const middle = Math.floor((low + high) / 2000) * 1000;
+    if (offsetAt(middle, zone) === before) low = middle;
+    else high = middle;
+  }
+  return high;
+}

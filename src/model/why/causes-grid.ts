@@ -1,0 +1,178 @@
+import type { MachineSeen } from '../../ports/worker-group.ts';
+import { instancesFor, PACE } from '../capacity.ts';
+import { fitLoads, readyLoads } from '../demand.ts';
+import type { Cause } from './cause.ts';
+import { shouldRun, since, taking, wanted } from './facts.ts';
+import { mendOfLaunch } from './launch-mends.ts';
+import type { GroupSeen, Snapshot } from './snapshot.ts';
+import { are, groupFlag, iso, many, some, span } from './words.ts';
+
+/** An instance should have a worker so many milliseconds after its launch began. */
+const BOOT_MS = 600_000;
+/** A storm: so many attempts interrupted, and such a share of all that ended. */
+const STORM = { attempts: 10, share: 0.2 } as const;
+
+/** Whether the machines of groups are there, start and have workers. */
+export function gridCauses(seen: Snapshot): readonly Cause[] {
+  if (!shouldRun(seen)) return [];
+  const groups = wanted(seen).flatMap((group) => [
+    ...missing(group),
+    ...held(seen, group),
+    ...launches(group),
+    ...withoutWorkers(seen, group),
+    ...manualAtZero(group),
+    ...atMax(seen, group),
+    ...allProtected(group),
+  ]);
+  return [...groups, ...storms(seen)];
+}
+
+/** Nothing of a group goes on where nobody takes its tasks. */
+const severityOf = (group: GroupSeen): 'stops' | 'slows' => (taking(group).length === 0 ? 'stops' : 'slows');
+
+function missing(group: GroupSeen): readonly Cause[] {
+  if (!group.size?.missing || taking(group).length > 0) return [];
+  return [
+    {
+      code: 'groupMissing',
+      severity: 'stops',
+      title: `group ${group.group} has no Auto Scaling group, and no worker that was started by hand`,
+      evidence: [`${many(group.undecided, 'task')} ${group.undecided === 1 ? 'waits' : 'wait'} in it`],
+      mend: `batchctl infra up, to make it; batchctl worker --here${groupFlag(group.group)} --until-empty, to work here and now`,
+    },
+  ];
+}
+
+function held(seen: Snapshot, group: GroupSeen): readonly Cause[] {
+  const { hold } = group;
+  if (hold === null) return [];
+  const what = hold.line === null ? (hold.step ?? 'its boot log says why') : hold.line;
+  return [
+    {
+      code: 'groupHeld',
+      severity: severityOf(group),
+      title: `group ${group.group} is held: its last ${many(hold.failed, 'instance')} could not be set up, so no other is started`,
+      evidence: [`${hold.instance}, ${span(since(seen, hold.at))} ago: ${what}`],
+      mend: `batchctl workers logs ${hold.instance}, for what its setup said; batchctl infra up, once it is mended; batchctl scale 1${groupFlag(group.group)}, to try again`,
+    },
+  ];
+}
+
+function launches(group: GroupSeen): readonly Cause[] {
+  const { machines: counts, desired = 0 } = group.size ?? {};
+  if (counts === undefined) return [];
+  const failing = group.launchTroubles.filter(({ code }) => code === 'setup' || counts.inService < desired);
+  return failing.map(({ code, message, at }) => ({
+    code: code === 'setup' ? 'setupFailed' : 'launchFailed',
+    severity: severityOf(group),
+    title:
+      code === 'setup'
+        ? `the last instance of group ${group.group} could not be set up, and ended itself`
+        : `instances of group ${group.group} fail to launch (${code}): ${counts.inService} of ${desired} ${are(counts.inService)} in service`,
+    evidence: [`${iso(at)}: ${message}`],
+    mend: mendOfLaunch(code, group.group),
+  }));
+}
+
+function withoutWorkers(seen: Snapshot, group: GroupSeen): readonly Cause[] {
+  const mute = group.machines.filter((machine) => isMute(seen, group, machine));
+  const [first] = mute;
+  if (first === undefined) return [];
+  return [
+    {
+      code: 'instancesWithoutWorkers',
+      severity: severityOf(group),
+      title: `${many(mute.length, 'instance')} of group ${group.group} ${are(mute.length)} in service without a worker: ${some(mute.map(({ instance }) => instance))}`,
+      evidence: mute.slice(0, 3).map(({ instance, type, zone, launchedAt }) => {
+        const age = launchedAt === null ? 'a while ago' : `${span(since(seen, launchedAt))} ago`;
+        return `${instance} (${type}, ${zone}) was launched ${age}`;
+      }),
+      mend: `batchctl workers logs ${first.instance}, for what it said as it booted; batchctl infra status, for what was changed by others`,
+    },
+  ];
+}
+
+function isMute({ now }: Snapshot, { workers }: GroupSeen, machine: MachineSeen): boolean {
+  const young = machine.launchedAt !== null && now - machine.launchedAt < BOOT_MS;
+  if (machine.state !== 'InService' || young) return false;
+  return !workers.some(({ host, state }) => host === machine.instance && state !== 'gone' && state !== 'lost');
+}
+
+function manualAtZero(group: GroupSeen): readonly Cause[] {
+  const { size } = group;
+  const manual = size?.machines !== undefined && size.mode === 'manual' && size.desired === 0;
+  if (!manual || taking(group).length > 0) return [];
+  const flag = groupFlag(group.group);
+  return [
+    {
+      code: 'groupManualAtZero',
+      severity: 'stops',
+      title: `group ${group.group} is at 0, and manual: only a person raises it`,
+      evidence: [`${many(group.undecided, 'task')} ${group.undecided === 1 ? 'waits' : 'wait'} in it`],
+      mend: `batchctl scale 1${flag}, to start one; batchctl scale --auto${flag}, to let waiting work raise it`,
+    },
+  ];
+}
+
+/** As large as it may be, and the work would take more to be done in time. */
+function atMax(seen: Snapshot, group: GroupSeen): readonly Cause[] {
+  const { size, backlog, workers } = group;
+  if (size?.machines === undefined || size.desired < size.max || backlog === null || seen.counts === null) return [];
+  const means = seen.earlier?.means ?? new Map<string, number>();
+  const loads = readyLoads(seen.view, { counts: seen.counts, means, again: new Map() });
+  const held = backlog.visible + backlog.leased + backlog.delayed;
+  const mine = fitLoads(
+    loads.filter((load) => load.group === group.group),
+    held,
+    false,
+  );
+  const slots = size.slots ?? workers[0]?.slots ?? 1;
+  const need = instancesFor(mine, { slots, current: size.desired, min: size.min, max: size.max });
+  if (need.assumed || need.unbounded <= size.max) return [];
+  return [
+    {
+      code: 'groupAtMax',
+      severity: 'slows',
+      title: `group ${group.group} has ${many(size.desired, 'instance')}, its maximum; what waits would take ${need.unbounded} to be done in ${span(PACE.target)}`,
+      evidence: [`${many(held, 'message')} in its queue`],
+      mend: `batchctl scale ${need.unbounded} --max ${need.unbounded}${groupFlag(group.group)}`,
+    },
+  ];
+}
+
+function allProtected({ group, size }: GroupSeen): readonly Cause[] {
+  const { machines, desired = 0 } = size ?? {};
+  if (machines === undefined || machines.inService <= desired || machines.protected < machines.inService) return [];
+  return [
+    {
+      code: 'allProtected',
+      severity: 'note',
+      title: `group ${group} is to have ${desired}, and keeps ${many(machines.inService, 'instance')}: all are protected while they work`,
+      evidence: ['each ends itself once it has nothing to do'],
+      mend: `batchctl workers --group ${group}, to see what they run; batchctl workers stop WORKER, to end one now`,
+    },
+  ];
+}
+
+function storms({ counts, view, groups }: Snapshot): readonly Cause[] {
+  return (counts ?? []).flatMap(({ step, interrupted, done, failed, retried }): Cause[] => {
+    const spec = view.record.spec.steps.find(({ name }) => name === step);
+    const group = groups.find((known) => known.group === spec?.group);
+    const ended = interrupted + done + failed + retried;
+    if (spec === undefined || group?.size?.machines === undefined) return [];
+    if (interrupted < STORM.attempts || interrupted < STORM.share * ended) return [];
+    const fallback =
+      spec.fallback === null
+        ? `interruptions: 3 and fallback: GROUP in the job file's step, a group with spot: false`
+        : `groups.${group.group}.onDemandBase, so that some are on demand`;
+    return [
+      {
+        code: 'interruptionStorm',
+        severity: 'slows',
+        title: `${many(interrupted, 'attempt')} of ${step} were interrupted, of ${ended} that ended: instances are taken back, or drained`,
+        evidence: ['interrupted attempts are given back unharmed, and cost what they had done'],
+        mend: `set ${fallback}; batchctl workers --all${groupFlag(group.group)}, for which instances left`,
+      },
+    ];
+  });
+}

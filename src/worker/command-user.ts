@@ -1,0 +1,141 @@
+import { execFileSync } from 'node:child_process';
+import { chmodSync, chownSync, lchownSync, lstatSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { BatchctlError } from '../errors.ts';
+import { findProgram } from './find-program.ts';
+import { shellQuote } from './shell-quote.ts';
+
+/** The user that a worker's commands run as, where it isn't the worker's own. */
+export interface CommandUser {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+  /** The path of setpriv(1). */
+  readonly setpriv: string;
+}
+
+/** Whose the files and processes of a slot's command are: the user's, in a group of this slot's alone. */
+export interface SlotOwner {
+  readonly name: string;
+  readonly uid: number;
+  /** No other process has it, and without privileges none can take it on or give it up. */
+  readonly gid: number;
+}
+
+const VARIABLE = 'BATCHCTL_COMMAND_USER';
+const SYSTEM_PATH = '/usr/bin:/bin:/usr/sbin:/sbin';
+/** From here to 2^32 - 2 no system hands out ids (systemd: UIDS-GIDS). */
+const FIRST_GID = 2 ** 31;
+/** Linux's process ids are below 2^22 (proc(5): pid_max). */
+const SLOTS_A_PROCESS = 256;
+
+/**
+ * The user that `BATCHCTL_COMMAND_USER` names; null where it isn't set. Throws `config` when commands can't be run as
+ * that user: such a worker must not start, as it would run them with more rights than was asked for.
+ */
+export function commandUserOf(env: Readonly<Record<string, string | undefined>>): CommandUser | null {
+  const name = env[VARIABLE] ?? '';
+  if (name === '') return null;
+  if (process.platform !== 'linux' || process.getuid?.() !== 0) {
+    throw refused(name, 'only root on Linux can run commands as another user', 'run the worker as root');
+  }
+  const [uid, gid] = [idOf('-u', name), idOf('-g', name)];
+  if (uid === 0)
+    throw refused(name, 'that is root itself', 'name a user without rights: useradd --system batchctl-task');
+  const setpriv = findProgram('setpriv', SYSTEM_PATH, '/');
+  if (setpriv === null) throw refused(name, 'there is no setpriv here', 'install util-linux');
+  return { name, uid, gid, setpriv };
+}
+
+/** The owner of what runs in a slot of this process. */
+export function ownerOf({ name, uid }: CommandUser, slot: number): SlotOwner {
+  if (slot >= SLOTS_A_PROCESS) {
+    throw new BatchctlError('config', `${VARIABLE} goes with at most ${SLOTS_A_PROCESS} slots`, {
+      hint: `--slots ${SLOTS_A_PROCESS}`,
+    });
+  }
+  return { name, uid, gid: FIRST_GID + process.pid * SLOTS_A_PROCESS + slot };
+}
+
+/**
+ * The words that, before a command's, give up every right but the user's, for good: no other group than its own, no
+ * capability, and no program that would bring some back (setuid, file capabilities).
+ */
+export function givingUp({ setpriv, gid }: CommandUser, owner: SlotOwner): string {
+  const ids = ['--reuid', owner.uid, '--regid', owner.gid, '--groups', gid];
+  const none = ['--no-new-privs', '--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all', '--'];
+  return [setpriv, ...ids, ...none].map((word) => shellQuote(String(word))).join(' ');
+}
+
+/**
+ * Lets the user pass through a worker's own directory and the one above it, which nobody else may list. Throws `config`
+ * where a directory higher up is closed to it.
+ */
+export function openWay(user: CommandUser, directory: string): void {
+  for (const path of [directory, dirname(directory)]) chmodSync(path, (statSync(path).mode & 0o7777) | 0o011);
+  const owner = ownerOf(user, 0);
+  try {
+    const probe = `${givingUp(user, owner)} /bin/sh -c 'cd "$0"' ${shellQuote(directory)}`;
+    execFileSync('/bin/sh', ['-c', probe], { cwd: '/', env: {}, stdio: ['ignore', 'ignore', 'pipe'] });
+  } catch (cause) {
+    const closed = closedAbove(directory);
+    if (closed === null) throw refused(user.name, saidBy(cause), 'look at what setpriv says', cause);
+    const hint = `chmod o+x ${closed} lets it pass, and list nothing; or set TMPDIR to another place (local profile: root)`;
+    throw refused(user.name, `${closed} is closed to it, on the way to ${directory}`, hint, cause);
+  }
+}
+
+/** Makes a slot's directory anew: the owner may pass through it, but make or replace nothing in it. */
+export function ownDirectory(
+  base: string,
+  owner: SlotOwner,
+  entries: Record<'directories' | 'files', readonly string[]>,
+): void {
+  mkdirSync(base, { recursive: true });
+  chownSync(base, process.getuid?.() ?? 0, owner.gid);
+  chmodSync(base, 0o710);
+  for (const path of entries.directories) {
+    mkdirSync(path);
+    chownSync(path, owner.uid, owner.gid);
+    chmodSync(path, 0o700);
+  }
+  for (const path of entries.files) {
+    writeFileSync(path, '');
+    chownSync(path, owner.uid, owner.gid);
+  }
+}
+
+/** Gives a file, or a directory with all below it, to the owner; what isn't there is passed over. */
+export function giveTo(owner: SlotOwner, path: string): void {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) return;
+  lchownSync(path, owner.uid, owner.gid);
+  if (stat.isDirectory()) for (const name of readdirSync(path)) giveTo(owner, join(path, name));
+}
+
+function idOf(which: '-u' | '-g', name: string): number {
+  try {
+    const env = { PATH: SYSTEM_PATH };
+    return Number(
+      execFileSync('id', [which, '--', name], { encoding: 'utf8', env, stdio: ['ignore', 'pipe', 'ignore'] }),
+    );
+  } catch (cause) {
+    throw refused(name, 'there is no such user', 'useradd --system batchctl-task', cause);
+  }
+}
+
+/** The first directory from the root on that others may not pass through. */
+function closedAbove(directory: string): string | null {
+  const above = dirname(directory);
+  const closed = above === directory ? null : closedAbove(above);
+  return closed ?? ((statSync(directory).mode & 0o001) === 0 ? directory : null);
+}
+
+function saidBy(cause: unknown): string {
+  const said = typeof cause === 'object' && cause !== null && 'stderr' in cause ? String(cause.stderr).trim() : '';
+  return said === '' ? 'a program could not be started so' : said;
+}
+
+function refused(name: string, why: string, hint: string, cause?: unknown): BatchctlError {
+  return new BatchctlError('config', `${VARIABLE}=${name}: commands can't run as that user: ${why}`, { hint, cause });
+}

@@ -1,0 +1,69 @@
+import { isKind } from '../errors.ts';
+import type { Clock } from '../lib/clock.ts';
+import { isEc2 } from '../lib/is-ec2.ts';
+import { jitter, wait } from '../lib/wait.ts';
+import { ordersPrefix, workerLogKey } from '../model/keys.ts';
+import type { Machine } from '../ports/machine.ts';
+import type { Platform } from '../ports/platform.ts';
+import { messageOf } from './judge.ts';
+import type { WorkerOptions } from './worker-options.ts';
+
+/** For so long a new instance's role may not be known everywhere, milliseconds (IAM: troubleshoot_general, eventual consistency). */
+const NEW_ROLE_MS = 60_000;
+const AGAIN_MS = 2_000;
+
+/** Whether a refusal may pass by itself: that of a role which was made with its instance. */
+export class NewRole {
+  /** Milliseconds from now; 0 where roles aren't new. */
+  readonly patienceMs = isEc2() ? NEW_ROLE_MS : 0;
+  readonly #until: number;
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#until = clock.monotonic() + this.patienceMs;
+  }
+
+  readonly mayPass = (error: unknown): boolean => isKind(error, 'credentials') && this.#clock.monotonic() < this.#until;
+
+  /** Does it again while it is refused, and that may pass. */
+  async patiently<T>(work: () => Promise<T>, onRefused: (error: unknown) => void, signal: AbortSignal): Promise<T> {
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!this.mayPass(error) || signal.aborted) throw error;
+        onRefused(error);
+      }
+      await wait(jitter(AGAIN_MS), signal);
+    }
+  }
+}
+
+/**
+ * What a worker runs on; null where no group's machine is under it. On EC2 each service is asked first, so that a role
+ * that isn't known everywhere yet delays the worker and does not end it.
+ */
+export async function findMachine(platform: Platform, options: WorkerOptions, role: NewRole): Promise<Machine | null> {
+  let said = '';
+  const say = (error: unknown): void => {
+    const line = messageOf(error);
+    if (line !== said) options.say(`waits for its role to be known: ${line}`);
+    said = line;
+  };
+  const first = async (): Promise<Machine | null> => {
+    const machine = (await platform.machine?.()) ?? null;
+    if (role.patienceMs > 0) await askServices(platform, options);
+    return machine;
+  };
+  return role.patiently(first, say, options.drain);
+}
+
+async function askServices(platform: Platform, { worker, groups }: WorkerOptions): Promise<void> {
+  const { store } = platform;
+  for await (const _ of store.list(ordersPrefix(worker))) break;
+  // The worker's log begins here, and takes its place.
+  await store.put(workerLogKey(worker), `${new Date(platform.clock.now()).toISOString()} worker ${worker} starts\n`);
+  await platform.ledger();
+  for (const group of groups) await (await platform.queue(group)).backlog();
+}

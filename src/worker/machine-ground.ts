@@ -1,0 +1,31 @@
+import type { Machine } from '../ports/machine.ts';
+import type { Platform } from '../ports/platform.ts';
+import { findMachine, NewRole } from './machine-boot.ts';
+import { type MachineTimes, machineTimes } from './machine-times.ts';
+import type { WorkerOptions } from './worker-options.ts';
+
+/** What a worker runs on. */
+export interface Ground {
+  readonly role: NewRole;
+  /** Null where none tells of itself. */
+  readonly machine: Machine | null;
+  /** Whether a group holds the machine, and would replace it. */
+  readonly inGroup: boolean;
+  readonly times: MachineTimes;
+  /** Where attempts have their directories. */
+  readonly scratch: string;
+  /** As given, with what the machine decides. */
+  readonly options: WorkerOptions;
+}
+
+/** Throws `unavailable`, `credentials`: then there is nothing to work with. */
+export async function findGround(platform: Platform, given: WorkerOptions): Promise<Ground> {
+  const role = new NewRole(platform.clock);
+  const machine = await findMachine(platform, given, role);
+  const inGroup = machine?.inGroup === true;
+  const times = machineTimes();
+  // A machine of a group costs as long as it is up. With --until-empty something else says when to leave.
+  const idleExit = given.idleExit ?? (inGroup && !given.untilEmpty ? times.idleExit : null);
+  const options = { ...given, host: machine?.instance ?? given.host, idleExit };
+  return { role, machine, inGroup, times, scratch: await platform.scratch(given.worker), options };
+}

@@ -1,0 +1,132 @@
+import { isKind } from '../errors.ts';
+import type { Deliveries } from '../jobs/deliver/deliveries.ts';
+import type { Onlooker } from '../jobs/onlooker.ts';
+import { jitter, wait } from '../lib/wait.ts';
+import type { AttemptEvent, LedgerWorker } from '../ports/ledger.ts';
+import type { WorkerContext } from './context.ts';
+import type { Dispatcher } from './dispatcher.ts';
+import { messageOf } from './judge.ts';
+import { countElsewhere, heedJournals, type Order, readOrders, signOf } from './pulse.ts';
+import { startEvent } from './settle.ts';
+import type { Tally } from './tally.ts';
+import type { WorkerOptions } from './worker-options.ts';
+
+/** Attempts that run this long are told to the ledger as running, milliseconds. */
+const ANNOUNCE_MS = 200;
+
+export interface PulseOptions {
+  readonly ctx: Omit<WorkerContext, 'log'>;
+  readonly log: WorkerContext['log'] & { flush(): Promise<void> };
+  readonly options: WorkerOptions;
+  readonly dispatcher: Dispatcher;
+  readonly onlooker: Onlooker;
+  readonly deliveries: Deliveries;
+  readonly tally: Tally;
+  readonly drain: AbortSignal;
+  readonly record: (event: AttemptEvent) => Promise<void>;
+  readonly onOrder: (order: Order) => void;
+  readonly giveUp: (error: unknown) => void;
+  /** A new role's refusals pass. */
+  readonly mayPass: (error: unknown) => boolean;
+  /** Called with each beat. */
+  readonly onBeat: () => Promise<void>;
+}
+
+/** A worker's heartbeat, every third of a lease: journals, orders, a sign of life, and a round over the open jobs when idle. */
+export class Pulse {
+  readonly #o: PulseOptions;
+  readonly #startedAt: number;
+  #elsewhere: readonly LedgerWorker[] = [];
+
+  constructor(options: PulseOptions) {
+    this.#o = options;
+    this.#startedAt = options.ctx.platform.clock.now();
+  }
+
+  /** How many attempts of a job, or of one of its steps, run in other workers, about. */
+  runningElsewhere(job: string, step: string | null): number {
+    return countElsewhere(this.#elsewhere, this.#o.options.worker, job, step);
+  }
+
+  /** Beats until the signal aborts. Never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, leaseSeconds } = this.#o.ctx.platform;
+    const everyMs = (leaseSeconds * 1_000) / 3;
+    let next = clock.monotonic();
+    while (!signal.aborted) {
+      this.#announce();
+      if (clock.monotonic() >= next) {
+        next = clock.monotonic() + jitter(everyMs);
+        try {
+          await this.#beat();
+        } catch (error) {
+          this.#o.log.warn(`heartbeat: ${messageOf(error)}`);
+          const passes = isKind(error, 'unavailable', 'full', 'newer', 'corrupt') || this.#o.mayPass(error);
+          if (!passes) this.#o.giveUp(error);
+        }
+      }
+      await wait(Math.min(ANNOUNCE_MS, everyMs), signal);
+    }
+  }
+
+  /** Credentials that end: what runs is given back while they still hold. Later it could only lose its leases. */
+  async requireAccess(): Promise<void> {
+    const { ctx, giveUp, mayPass, dispatcher } = this.#o;
+    const { leaseSeconds, requireAccess } = ctx.platform;
+    try {
+      await requireAccess?.((2 / 3) * leaseSeconds + ctx.graceMs / 1_000);
+    } catch (error) {
+      if (mayPass(error)) return;
+      giveUp(error);
+      dispatcher.end('drain');
+    }
+  }
+
+  /** What the ledger is told of this worker. */
+  sign(state: LedgerWorker['state'] | null): LedgerWorker {
+    const { ctx, dispatcher, drain, options, tally } = this.#o;
+    const { done, failed } = tally;
+    const times = { startedAt: this.#startedAt, seenAt: ctx.platform.clock.now() };
+    const sign = signOf(options, dispatcher, { done, failed, ...times });
+    if (state !== null) return { ...sign, state };
+    return drain.aborted ? { ...sign, state: 'draining' } : sign;
+  }
+
+  async #beat(): Promise<void> {
+    const { ctx, deliveries, dispatcher, drain, log, onBeat, onlooker, onOrder, options } = this.#o;
+    const { clock, leaseSeconds, store, ...platform } = ctx.platform;
+    await this.requireAccess();
+    await heedJournals(store, ctx.jobs, dispatcher, (job, error) =>
+      log.warn(`heartbeat: job ${job}: ${messageOf(error)}`),
+    );
+    const order = await readOrders(store, options.worker);
+    if (order !== null) onOrder(order);
+    const ledger = await platform.ledger();
+    await ledger.heartbeat(this.sign(null));
+    this.#elsewhere = await ledger.workers({ since: clock.now() - 4_000 * leaseSeconds });
+    await log.flush();
+    // What ran elsewhere may have ended, or a person may have raised the limit.
+    dispatcher.reconsider();
+    await onBeat();
+    if (drain.aborted || options.untilEmpty) return;
+    if (!dispatcher.busy) await onlooker.round();
+    await deliveries.look(dispatcher.busy);
+  }
+
+  /** Tells the ledger of attempts that have run for a while. Short ones are told of when they end. */
+  #announce(): void {
+    const { ctx, dispatcher, giveUp, log, record } = this.#o;
+    const now = ctx.platform.clock.now();
+    for (const running of dispatcher.running()) {
+      if (running.announced || now - running.startedAt < ANNOUNCE_MS) continue;
+      running.announced = true;
+      const { queue, task, attempt, slots } = running;
+      const event = startEvent(
+        { ...ctx, log },
+        { queue, delivery: task.delivery, task, number: task.number, slot: slots[0] ?? 0, attempt },
+        running.startedAt,
+      );
+      record(event).catch(giveUp);
+    }
+  }
+}

@@ -1,0 +1,111 @@
+import { AutoScalingClient, DeleteLifecycleHookCommand, SetDesiredCapacityCommand } from '@aws-sdk/client-auto-scaling';
+import {
+  AuthorizeSecurityGroupIngressCommand,
+  DescribeSecurityGroupsCommand,
+  EC2Client,
+  RevokeSecurityGroupEgressCommand,
+} from '@aws-sdk/client-ec2';
+import {
+  AttachRolePolicyCommand,
+  CreatePolicyCommand,
+  IAMClient,
+  PutRolePermissionsBoundaryCommand,
+  PutRolePolicyCommand,
+  UpdateAssumeRolePolicyCommand,
+} from '@aws-sdk/client-iam';
+import { CreateMultipartUploadCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { expect } from 'chai';
+import { roleName } from '../../src/lib/stack-names.ts';
+import type { PolicyDocument } from '../../src/infra/policy.ts';
+import { type Cloud, startCloud } from '../support/grid/cloud.ts';
+import { actionsOf, allows, type Call, callsOf, without } from '../support/iam.ts';
+import { type SimpleDbServer, startSimpleDb } from '../support/servers/simpledb-server.ts';
+import { until } from '../support/until.ts';
+import { StackDesk } from './stack-desk.ts';
+
+/** Not asked for here: over plain HTTP the policy that asks for TLS is left out. */
+const ONLY_WITH_TLS = ['s3:GetBucketPolicy', 's3:PutBucketPolicy'];
+
+describe("the administrator's policy", function () {
+  this.timeout(120_000);
+  let cloud: Cloud;
+  let simpledb: SimpleDbServer;
+  let desk: StackDesk;
+  let calls: readonly Call[];
+  let policy: PolicyDocument;
+
+  before(async () => {
+    process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
+    simpledb = await startSimpleDb();
+    cloud = await startCloud({ simpledb: simpledb.url, pace: { second: 20 } });
+    desk = new StackDesk(cloud);
+    const at = { region: 'us-east-1', endpoint: cloud.url, credentials: { accessKeyId: 'AKIDOTHER', secretAccessKey: 's' } };
+    const [iam, ec2, scaling] = [new IAMClient(at), new EC2Client(at), new AutoScalingClient(at)];
+    const s3 = new S3Client({ ...at, forcePathStyle: true });
+    const document = JSON.stringify({ Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }] });
+    const made = async (PolicyName: string): Promise<string> =>
+      (await iam.send(new CreatePolicyCommand({ PolicyName, PolicyDocument: document }))).Policy?.Arn ?? '';
+    const [permissionsBoundary, other] = await Promise.all([made('boundary'), made('other')]);
+    const profile = {
+      ledger: { kind: 'simpledb', domains: 2 },
+      iam: { permissionsBoundary },
+      manager: { allow: ['203.0.113.0/24'] },
+    };
+    desk.configure(profile);
+    const { stack } = desk;
+    await desk.lines(['infra', 'plan']);
+    await desk.up();
+    await desk.lines(['infra', 'status']);
+    // What others do to it.
+    const RoleName = roleName(stack, 'worker');
+    await iam.send(new UpdateAssumeRolePolicyCommand({ RoleName, PolicyDocument: document }));
+    await iam.send(new PutRolePermissionsBoundaryCommand({ RoleName, PermissionsBoundary: other }));
+    await iam.send(new PutRolePolicyCommand({ RoleName, PolicyName: 'batchctl', PolicyDocument: document }));
+    await iam.send(new AttachRolePolicyCommand({ RoleName, PolicyArn: other }));
+    const GroupNames = [RoleName];
+    const Filters = [{ Name: 'group-name', Values: GroupNames }];
+    const { SecurityGroups = [] } = await ec2.send(new DescribeSecurityGroupsCommand({ Filters }));
+    const GroupId = SecurityGroups[0]?.GroupId;
+    const IpPermissions = [{ IpProtocol: 'tcp', FromPort: 22, ToPort: 22, IpRanges: [{ CidrIp: '0.0.0.0/0' }] }];
+    await ec2.send(new AuthorizeSecurityGroupIngressCommand({ GroupId, IpPermissions }));
+    const all = SecurityGroups[0]?.IpPermissionsEgress ?? [];
+    await ec2.send(new RevokeSecurityGroupEgressCommand({ GroupId, IpPermissions: all }));
+    const AutoScalingGroupName = `${stack}-default`;
+    const LifecycleHookName = 'batchctl-drain';
+    await scaling.send(new DeleteLifecycleHookCommand({ AutoScalingGroupName, LifecycleHookName }));
+    const groups = { default: { visibility: '90s', instances: ['m7g.large'] }, gpu: { instances: ['g5.xlarge'] } };
+    desk.configure({ ...profile, groups, tags: { team: 'claims' } }, stack);
+    await desk.lines(['infra', 'status'], 11);
+    await desk.up();
+    // Something runs, and something is stored.
+    await scaling.send(new SetDesiredCapacityCommand({ AutoScalingGroupName, DesiredCapacity: 1 }));
+    await until('an instance is in service', () => cloud.grid.instances().some(({ state }) => state === 'InService'));
+    await s3.send(new PutObjectCommand({ Bucket: stack, Key: 'data/one', Body: 'one' }));
+    await s3.send(new CreateMultipartUploadCommand({ Bucket: stack, Key: 'data/two' }));
+    await desk.down('--delete-data', '--timeout', '1s');
+    const { stdout } = await desk.run(['infra', 'policies', '--for', 'admin']);
+    policy = JSON.parse(stdout);
+    const asked = cloud.takeCalls().filter(({ accessKeyId }) => accessKeyId !== 'AKIDOTHER');
+    const asking = { account: cloud.account, stack, boundary: permissionsBoundary };
+    calls = asked.flatMap((call) => callsOf(call, asking));
+    for (const client of [iam, ec2, scaling, s3]) client.destroy();
+  });
+  after(async () => {
+    await desk?.remove();
+    await cloud?.close();
+    await simpledb?.close();
+  });
+
+  it('allows all that plan, up, status and down ask for', () => {
+    expect(calls.filter((call) => !allows(policy, call))).to.deep.equal([]);
+    expect(calls.length).to.be.above(200);
+  });
+
+  it('allows no action that none of them asked for', () => {
+    const idle = actionsOf(policy).filter((action) => {
+      const less = without(policy, action);
+      return calls.every((call) => allows(less, call) || !allows(policy, call));
+    });
+    expect(idle).to.deep.equal(ONLY_WITH_TLS);
+  });
+});

@@ -1,0 +1,69 @@
+import { randomId } from '../../src/lib/id.ts';
+import type { Cloud } from '../support/grid/cloud.ts';
+import { type Ended, Workspace } from '../support/workspace.ts';
+
+/** A line of `infra plan`, `up`, `status` or `down`. */
+export interface Line {
+  readonly part: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly action: string;
+  readonly state: string;
+  readonly outcome: string;
+  readonly why: string | null;
+  readonly changes: readonly string[];
+  readonly differences: readonly string[];
+  readonly lacks: readonly { readonly what: string; readonly mend: string }[];
+}
+
+/** Somebody who makes stacks in an emulated account, with the built program. */
+export class StackDesk extends Workspace {
+  readonly cloud: Cloud;
+  stack = '';
+
+  constructor(cloud: Cloud) {
+    super();
+    this.cloud = cloud;
+    this.configure();
+  }
+
+  /** The same person with another configuration; a new stack unless told. */
+  configure(profile: object = {}, stack = `st-${randomId(6)}`): void {
+    this.stack = stack;
+    const lab = {
+      ...{ backend: 'aws', region: 'us-east-1', account: this.cloud.account, stack, bucket: stack },
+      groups: { default: { visibility: '60s' }, gpu: { instances: ['g5.xlarge'], visibility: '90s' } },
+    };
+    this.write('batchctl.config.json', { profile: 'lab', profiles: { lab: { ...lab, ...profile } } });
+  }
+
+  override start(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+    return super.start(args, {
+      ...{ BATCHCTL_PROFILE: 'lab', AWS_ENDPOINT_URL: this.cloud.url },
+      ...{ AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' },
+      ...env,
+    });
+  }
+
+  /** What it answers; throws unless it ends with `code`. */
+  async lines(args: readonly string[], code = 0): Promise<readonly Line[]> {
+    const ended = await this.run([...args, '--json']);
+    if (ended.code !== code) throw new Error(`infra ${args.join(' ')} exited with ${ended.code}: ${ended.stderr}`);
+    return linesOf(ended);
+  }
+
+  up(...args: readonly string[]): Promise<readonly Line[]> {
+    return this.lines(['infra', 'up', '--yes', ...args]);
+  }
+
+  down(...args: readonly string[]): Promise<readonly Line[]> {
+    return this.lines(['infra', 'down', '--confirm', this.stack, ...args]);
+  }
+}
+
+export function linesOf({ stdout }: Ended): readonly Line[] {
+  return stdout
+    .split('\n')
+    .filter(Boolean)
+    .map((line): Line => JSON.parse(line));
+}

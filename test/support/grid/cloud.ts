@@ -1,0 +1,109 @@
+import { startFauxqs } from '../servers/fauxqs.ts';
+import type { Cut, CutKind, Match } from './faults.ts';
+import { Faults } from './faults.ts';
+import { type CloudCall, Front } from './front.ts';
+import { Grid } from './grid.ts';
+import { startMotoGrid } from './moto-grid.ts';
+import type { Pace } from './scaling/engine.ts';
+import { Scaling } from './scaling/scaling.ts';
+
+export interface CloudOptions {
+  /** Who answers for SQS: fauxqs, right about leases and volume (unless given), or moto. */
+  readonly sqs?: 'fauxqs' | 'moto';
+  /** How fast things go; a hook's timeouts take real seconds unless given. */
+  readonly pace?: Partial<Pace>;
+  /** Milliseconds during which EC2 doesn't know a new instance profile. */
+  readonly profileDelay?: number;
+  /** A SimpleDB in place of moto's, which knows little of it. */
+  readonly simpledb?: string;
+}
+
+/** An emulated AWS account on this machine: every service at one address. */
+export interface Cloud {
+  /** For AWS_ENDPOINT_URL. */
+  readonly url: string;
+  readonly account: string;
+  readonly grid: Grid;
+  /** Every request that was answered, oldest first. Those of the emulation itself are not among them. */
+  readonly calls: readonly CloudCall[];
+  /** The requests since the last time. */
+  takeCalls(): readonly CloudCall[];
+  /** Nothing goes through after so many further requests, until its `end`. */
+  cutAfter(requests: number, kind?: CutKind): Cut;
+  /** Answers the next requests that match (`ec2:DeleteSecurityGroup`, or a function) with an error, and does nothing. */
+  failNext(match: Match, status: number, code: string, message?: string, times?: number): void;
+  /** Requests that are kept without an answer now. */
+  held(): number;
+  /** What moto wrote: where an answer makes no sense, its traceback. */
+  motoLog(): string;
+  close(): Promise<void>;
+}
+
+/** The account that moto answers for. */
+const ACCOUNT = '123456789012';
+
+const PACE: Pace = { second: 1_000, boot: 5, wait: 5, end: 5, notice: 5, retry: 250 };
+
+/**
+ * moto answers for most (mended: moto-grid.py), fauxqs for SQS, and Auto Scaling is emulated here, since moto's groups
+ * know no lifecycle, no protection, no bounds and no failure. Takes some seconds to start.
+ */
+export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
+  const [moto, sqs] = await Promise.all([startMotoGrid(), options.sqs === 'moto' ? null : startFauxqs()]);
+  const profiles = new Map<string, number>();
+  const calls: CloudCall[] = [];
+  const faults = new Faults((accessKeyId) => grid.partitioned.has(accessKeyId));
+  const grid: Grid = new Grid(
+    () => scaling,
+    ACCOUNT,
+    (accessKeyId) => faults.drop((call) => call.accessKeyId === accessKeyId),
+  );
+  const scaling = new Scaling({
+    ...{ url: moto.url, account: ACCOUNT, watchers: grid, pace: { ...PACE, ...options.pace } },
+    isNewProfile: (name) =>
+      performance.now() < (profiles.get(name) ?? Number.NEGATIVE_INFINITY) + (options.profileDelay ?? 0),
+  });
+  const front = await Front.start({
+    faults,
+    backendOf: ({ service }) => {
+      if (service === 'sqs' && sqs !== null) return sqs.url;
+      if (service === 'sdb' && options.simpledb !== undefined) return options.simpledb;
+      if (service !== 'autoscaling') return moto.url;
+      return async (call) => {
+        const { status, body } = await scaling.answer(call.body, call.region);
+        return { status, headers: { 'content-type': 'text/xml' }, body: Buffer.from(body) };
+      };
+    },
+    onAnswer: (call) => {
+      calls.push(call);
+      if (call.status < 300) notice(call);
+    },
+  });
+  /** What others do to what groups hold, or launch with. */
+  const notice = ({ service, action, body }: CloudCall): void => {
+    if (service !== 'ec2' && service !== 'iam') return;
+    const form = new URLSearchParams(body);
+    if (action === 'AddRoleToInstanceProfile') profiles.set(form.get('InstanceProfileName') ?? '', performance.now());
+    if (action !== 'TerminateInstances') return;
+    for (const [name, value] of form) if (name.startsWith('InstanceId.')) grid.ended(value);
+  };
+  let taken = 0;
+  return {
+    ...{ url: front.url, account: ACCOUNT, grid, calls },
+    takeCalls: () => {
+      const fresh = calls.slice(taken);
+      taken = calls.length;
+      return fresh;
+    },
+    cutAfter: (requests, kind = 'refuse') => faults.cutAfter(requests, kind),
+    failNext: (match, status, code, message = code, times = 1) => faults.failNext(match, status, code, message, times),
+    held: () => faults.held,
+    motoLog: () => moto.log(),
+    close: async () => {
+      scaling.close();
+      await grid.close();
+      await front.close();
+      await Promise.all([moto.stop(), sqs?.stop()]);
+    },
+  };
+}

@@ -1,0 +1,168 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { bootIn } from '../boot/boot-in.ts';
+import { readUnit, type Unit } from '../boot/unit.ts';
+
+export interface HostOptions {
+  readonly id: string;
+  readonly directory: string;
+  readonly userData: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+const UNITS = ['batchctl-worker.service', 'batchctl-manager.service'] as const;
+/** In the environment of all that runs on a host: what is found by it ends with the host. */
+const MARK = 'BATCHCTL_TEST_HOST';
+/** systemd waits for seconds before it starts a unit again; here it is sooner. */
+const RESTART_SHARE = 0.1;
+
+/** One instance: its boot, then its units as systemd runs them. */
+export class Host {
+  /** How often a unit's program was started. */
+  starts = 0;
+  readonly #options: HostOptions;
+  readonly #ended = new AbortController();
+  #console = '';
+  #main: ChildProcess | null = null;
+  #running: Promise<void> | null = null;
+
+  constructor(options: HostOptions) {
+    this.#options = options;
+    mkdirSync(options.directory, { mode: 0o755 });
+  }
+
+  console(): string {
+    return this.#console;
+  }
+
+  /** Resolves when nothing of it runs any more. */
+  run(): Promise<void> {
+    this.#running ??= this.#boot();
+    return this.#running;
+  }
+
+  /** Its system gets a signal, and after so many milliseconds it is gone, whatever runs. */
+  async end(grace: number): Promise<void> {
+    this.#ended.abort();
+    const main = this.#main;
+    if (grace > 0 && main !== null && main.exitCode === null && main.signalCode === null) {
+      const over = once(main, 'exit');
+      // KillMode=mixed: the first signal is the main process' alone (systemd.kill).
+      main.kill('SIGTERM');
+      await Promise.race([over, sleep(grace)]);
+    }
+    for (let left = this.#processes(); left.length > 0; left = this.#processes()) {
+      for (const pid of left) kill(pid);
+      await sleep(5);
+    }
+    await this.#running;
+  }
+
+  async #boot(): Promise<void> {
+    const { directory, userData, env, id } = this.#options;
+    const { child, ended } = bootIn(directory, userData, { ...env, [MARK]: id });
+    child.stdout?.on('data', (chunk: Buffer) => this.#say(chunk));
+    child.stderr?.on('data', (chunk: Buffer) => this.#say(chunk));
+    let booting = true;
+    const over = ended.finally(() => {
+      booting = false;
+    });
+    // A unit starts while the boot goes on.
+    while (this.#started() === null && booting && !this.#ended.signal.aborted) await sleep(20);
+    const started = this.#started();
+    if (started !== null) await this.#serve(started);
+    await over;
+  }
+
+  #started(): string | null {
+    return UNITS.find((name) => readUnit(this.#options.directory, name) !== null) ?? null;
+  }
+
+  /** Until it ends well, or is not to be started again (systemd.service: Restart=on-failure). */
+  async #serve(name: string): Promise<void> {
+    const state = (word: string): void => writeFileSync(join(this.#options.directory, `${name}.state`), `${word}\n`);
+    while (!this.#ended.signal.aborted) {
+      // Stopped meanwhile, or written anew by another boot.
+      const unit = readUnit(this.#options.directory, name);
+      if (unit === null) return;
+      state('active');
+      const code = await this.#start(unit);
+      this.#say(`unit ${name} ended: ${code}\n`);
+      const failed = code !== 0 && !(typeof code === 'number' && unit.noRestart.includes(code));
+      if (unit.restart !== 'on-failure' || !failed) return state('inactive');
+      state('activating');
+      await sleep(unit.restartSeconds * 1_000 * RESTART_SHARE, undefined, { signal: this.#ended.signal }).catch(
+        () => 0,
+      );
+    }
+  }
+
+  async #start(unit: Unit): Promise<number | string> {
+    for (const before of unit.before) {
+      const code = await this.#exec(before.split(' '), unit);
+      if (code !== 0) return code;
+    }
+    this.starts += 1;
+    return this.#exec(unit.argv, unit);
+  }
+
+  async #exec([command = '', ...args]: readonly string[], { cwd, env }: Unit): Promise<number | string> {
+    if (this.#ended.signal.aborted) return 'SIGKILL';
+    const child = spawn(command, args, {
+      ...{ cwd, detached: true, stdio: ['ignore', 'pipe', 'pipe'] },
+      env: { ...this.#environment(), ...env, ...commandUser(env) },
+    });
+    this.#main = child;
+    child.stdout?.on('data', (chunk: Buffer) => this.#say(chunk));
+    child.stderr?.on('data', (chunk: Buffer) => this.#say(chunk));
+    const [code, signal]: [number | null, string | null] = await new Promise((resolve, reject) => {
+      child.on('error', reject);
+      child.on('exit', (...how) => resolve(how));
+    });
+    return code ?? signal ?? 'unknown';
+  }
+
+  /** What systemd gives every program, and where this instance's services are. */
+  #environment(): Readonly<Record<string, string>> {
+    const { directory, env, id } = this.#options;
+    const path = `${join(import.meta.dirname, '../boot/bin')}:${process.env.PATH}`;
+    return { PATH: path, HOME: join(directory, 'root'), BATCHCTL_ROOT: directory, ...env, [MARK]: id };
+  }
+
+  #say(chunk: Buffer | string): void {
+    this.#console = (this.#console + chunk.toString()).slice(-200_000);
+  }
+
+  #processes(): readonly number[] {
+    const mark = `${MARK}=${this.#options.id}\0`;
+    return readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number)
+      .filter((pid) => isMarked(pid, mark));
+  }
+}
+
+/** No user was made here: whom the stand-in for `id` names takes its place, if this process may. */
+function commandUser(env: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  if (env.BATCHCTL_COMMAND_USER === undefined) return {};
+  return { BATCHCTL_COMMAND_USER: process.getuid?.() === 0 ? 'nobody' : '' };
+}
+
+function isMarked(pid: number, mark: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'latin1').includes(mark);
+  } catch {
+    return false;
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended meanwhile.
+  }
+}

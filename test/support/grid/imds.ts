@@ -1,0 +1,146 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Member } from './scaling/state.ts';
+
+interface Reply {
+  readonly status: number;
+  readonly text: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+const TTL = 'x-aws-ec2-metadata-token-ttl-seconds';
+
+/** The metadata service of one instance, version 2 alone (EC2 User Guide: Use the Instance Metadata Service). */
+export class Imds {
+  readonly url: string;
+  /** Requests that were answered with data, by path. */
+  readonly asked: string[] = [];
+  /** Answers nothing while true. */
+  silent = false;
+  readonly #server: Server;
+  readonly #member: Member;
+  readonly #account: string;
+  readonly #tokens = new Map<string, number>();
+
+  private constructor(server: Server, url: string, member: Member, account: string) {
+    this.#server = server;
+    this.url = url;
+    this.#member = member;
+    this.#account = account;
+  }
+
+  static async start(member: Member, account: string): Promise<Imds> {
+    const server = createServer();
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    if (address === null || typeof address === 'string') throw new Error('the metadata server has no port');
+    const imds = new Imds(server, `http://127.0.0.1:${address.port}`, member, account);
+    server.on('request', (request, answer) => imds.#answer(request, answer));
+    return imds;
+  }
+
+  /** Tokens that were given are good for nothing any more. */
+  expireTokens(): void {
+    this.#tokens.clear();
+  }
+
+  async close(): Promise<void> {
+    this.#server.closeAllConnections();
+    this.#server.close();
+    await once(this.#server, 'close');
+  }
+
+  #answer(request: IncomingMessage, answer: ServerResponse): void {
+    request.resume();
+    if (this.silent) return;
+    const { status, text, headers = {} } = this.#reply(request);
+    answer.writeHead(status, { 'content-type': 'text/plain', ...headers });
+    answer.end(text);
+  }
+
+  #reply({ method, url = '', headers }: IncomingMessage): Reply {
+    const path = url.replace(/\?.*$/, '');
+    if (path === '/latest/api/token') {
+      // A token isn't given through a proxy, and lives 1 s to 6 h.
+      if (method !== 'PUT') return { status: 405, text: '' };
+      if (headers['x-forwarded-for'] !== undefined) return { status: 403, text: '' };
+      return this.#token(Number(headers[TTL]));
+    }
+    const token = headers['x-aws-ec2-metadata-token'];
+    const end = typeof token === 'string' ? this.#tokens.get(token) : undefined;
+    if (end === undefined || end < performance.now()) return { status: 401, text: 'Unauthorized' };
+    if (method !== 'GET') return { status: 405, text: '' };
+    const text = this.#look(path.replace(/^\/latest\//, ''));
+    if (text === null) return { status: 404, text: 'Not Found' };
+    this.asked.push(path);
+    return { status: 200, text };
+  }
+
+  #token(ttl: number): Reply {
+    if (!(ttl >= 1 && ttl <= 21_600)) return { status: 400, text: 'Bad Request' };
+    const token = randomBytes(40).toString('base64');
+    this.#tokens.set(token, performance.now() + ttl * 1_000);
+    return { status: 200, text: token, headers: { [TTL]: String(ttl) } };
+  }
+
+  #look(path: string): string | null {
+    const tags = /^meta-data\/tags\/instance(?:\/(.*))?$/.exec(path);
+    if (tags !== null) return this.#tag(decodeURIComponent(tags[1] ?? ''));
+    const role = /^meta-data\/iam\/security-credentials\/(.+)$/.exec(path)?.[1];
+    if (role !== undefined) return role === this.#member.role ? credentials(this.#member) : null;
+    return FACTS[path]?.(this.#member, this.#account) ?? null;
+  }
+
+  /** Only if the launch template says so (InstanceMetadataTags: disabled unless given). */
+  #tag(key: string): string | null {
+    const { tags, tagsInMetadata } = this.#member;
+    if (!tagsInMetadata) return null;
+    return key === '' ? Object.keys(tags).join('\n') : (tags[key] ?? null);
+  }
+}
+
+/** What is there by path; null is a 404, as for what hasn't come yet. */
+const FACTS: Readonly<Record<string, (member: Member, account: string) => string | null>> = {
+  'meta-data/instance-id': ({ id }) => id,
+  'meta-data/instance-type': ({ type }) => type,
+  'meta-data/ami-id': ({ image }) => image,
+  'meta-data/local-ipv4': ({ address }) => address,
+  'meta-data/instance-life-cycle': ({ lifeCycle }) => lifeCycle,
+  'meta-data/placement/region': ({ group }) => group.region,
+  'meta-data/placement/availability-zone': ({ zone }) => zone,
+  'meta-data/services/domain': () => 'amazonaws.com',
+  'meta-data/services/partition': () => 'aws',
+  // Where the group moves it; 404 before the group said so (Retrieve the target lifecycle state).
+  'meta-data/autoscaling/target-lifecycle-state': ({ target }) => target,
+  // 404 until the notice comes (Spot interruption notices).
+  'meta-data/spot/instance-action': ({ interruptedAt }) =>
+    interruptedAt && JSON.stringify({ action: 'terminate', time: whole(interruptedAt) }),
+  'meta-data/spot/termination-time': ({ interruptedAt }) => interruptedAt && whole(interruptedAt),
+  // 404 until it comes (EC2 instance rebalance recommendations).
+  'meta-data/events/recommendations/rebalance': ({ rebalancedAt }) =>
+    rebalancedAt && JSON.stringify({ noticeTime: whole(rebalancedAt) }),
+  'meta-data/iam/security-credentials/': ({ role }) => role,
+  'meta-data/iam/security-credentials': ({ role }) => role,
+  'meta-data/iam/info': ({ role }, account) =>
+    role && JSON.stringify({ Code: 'Success', InstanceProfileArn: `arn:aws:iam::${account}:instance-profile/${role}` }),
+  'user-data': ({ userData }) => (userData === '' ? null : userData),
+  'dynamic/instance-identity/document': (member, account) =>
+    JSON.stringify({
+      ...{ accountId: account, region: member.group.region, availabilityZone: member.zone, instanceId: member.id },
+      ...{ instanceType: member.type, imageId: member.image, privateIp: member.address, architecture: 'x86_64' },
+      ...{ pendingTime: whole(new Date(member.launchedAt)), version: '2017-09-30' },
+    }),
+};
+
+/** Of an instance's role, for six hours; the key's id is the instance's own, so that a caller is known by it. */
+const credentials = ({ accessKeyId }: Member): string =>
+  JSON.stringify({
+    ...{ Code: 'Success', Type: 'AWS-HMAC', LastUpdated: whole(new Date()) },
+    ...{ AccessKeyId: accessKeyId, SecretAccessKey: `secret-of-${accessKeyId}`, Token: `token-of-${accessKeyId}` },
+    Expiration: whole(new Date(Date.now() + 6 * 3_600_000)),
+  });
+
+/** To the second, as the service writes its times. */
+const whole = (at: Date): string => at.toISOString().replace(/\.\d+Z$/, 'Z');

@@ -1,0 +1,142 @@
+import type { Call } from './iam.ts';
+
+/** Whose request it is, and what the recorder can't see. */
+export interface Asking {
+  readonly account: string;
+  /** Of whose tag all that is asked about is. */
+  readonly stack: string;
+  /** The boundary of its roles. */
+  readonly boundary?: string;
+  /** The Auto Scaling group that holds an instance. */
+  readonly groupOf?: (instance: string) => string;
+}
+
+const REGION = 'us-east-1';
+
+/** What a request to EC2, Auto Scaling or IAM, a form, needs to be allowed (service authorization reference). */
+export function queryCalls(service: 'ec2' | 'autoscaling' | 'iam', form: URLSearchParams, asking: Asking): Call[] {
+  const action = form.get('Action') ?? '';
+  // Auto Scaling and EC2 describe everything, or nothing.
+  if (service !== 'iam' && action.startsWith('Describe')) {
+    return [{ action: `${service}:${action}`, resource: '*', context: {} }];
+  }
+  if (service === 'ec2') return ec2Calls(action, form, asking);
+  return service === 'iam' ? iamCalls(action, form, asking) : scalingCalls(action, form, asking);
+}
+
+const tagged = (kind: 'Resource' | 'Request', stack: string) => ({ [`aws:${kind}Tag/batchctl:stack`]: stack });
+
+const ec2Arn = ({ account }: Asking, resource: string): string =>
+  resource.startsWith('image/') ? `arn:aws:ec2:${REGION}::${resource}` : `arn:aws:ec2:${REGION}:${account}:${resource}`;
+
+/** What is made, by the request that makes it. */
+const MADE: Readonly<Record<string, string>> = {
+  CreateLaunchTemplate: 'launch-template',
+  CreateSecurityGroup: 'security-group',
+  AllocateAddress: 'elastic-ip',
+};
+const KINDS: Readonly<Record<string, string>> = { sg: 'security-group', lt: 'launch-template', eipalloc: 'elastic-ip' };
+
+function ec2Calls(action: string, form: URLSearchParams, asking: Asking): Call[] {
+  const made = MADE[action];
+  if (made !== undefined) {
+    const request = requestTags(form);
+    const resource = ec2Arn(asking, `${made}/*`);
+    const vpc = form.get('VpcId');
+    return [
+      { action: `ec2:${action}`, resource, context: request },
+      ...(vpc === null ? [] : [{ action: `ec2:${action}`, resource: ec2Arn(asking, `vpc/${vpc}`), context: {} }]),
+      { action: 'ec2:CreateTags', resource, context: { ...request, 'ec2:CreateAction': action } },
+    ];
+  }
+  const ids = [...form].flatMap(([name, value]) =>
+    /^(GroupId|LaunchTemplateId|AllocationId|InstanceId|NetworkInterfaceId|ResourceId\.\d+)$/.test(name) ? [value] : [],
+  );
+  const resources = ids.map((id) => {
+    const kind = id.slice(0, id.indexOf('-'));
+    return `${KINDS[kind] ?? (kind === 'i' ? 'instance' : 'network-interface')}/${id}`;
+  });
+  if (resources.length === 0) resources.push(action === 'DisassociateAddress' ? 'elastic-ip/*' : 'launch-template/*');
+  const context = tagged('Resource', asking.stack);
+  return resources.map((resource) => ({ action: `ec2:${action}`, resource: ec2Arn(asking, resource), context }));
+}
+
+/** Tags that are asked for, of whatever is made. */
+function requestTags(form: URLSearchParams): Record<string, string> {
+  const context: Record<string, string> = {};
+  for (const [name, key] of form) {
+    const value = form.get(name.replace(/\.Key$/, '.Value'));
+    if (name.endsWith('.Key') && value !== null) context[`aws:RequestTag/${key}`] = value;
+  }
+  return context;
+}
+
+function scalingCalls(action: string, form: URLSearchParams, asking: Asking): Call[] {
+  const { account, stack, groupOf } = asking;
+  const instance = form.get('InstanceId') ?? '';
+  const named = form.get('AutoScalingGroupName') ?? form.get('Tags.member.1.ResourceId');
+  const group = named ?? groupOf?.(instance) ?? `${stack}-default`;
+  const resource = `arn:aws:autoscaling:${REGION}:${account}:autoScalingGroup:1-2:autoScalingGroupName/${group}`;
+  const isNew = action === 'CreateAutoScalingGroup';
+  const context = isNew ? requestTags(form) : tagged('Resource', stack);
+  const own: Call = { action: `autoscaling:${action}`, resource, context };
+  const launches = [...form.keys()].some((name) => name.includes('LaunchTemplate'));
+  return [
+    own,
+    ...(isNew ? [{ ...own, action: 'autoscaling:CreateOrUpdateTags' }, ...linkedRoles(form, account)] : []),
+    ...(launches ? launchCalls(group, asking) : []),
+  ];
+}
+
+/** Whoever makes a group from a template must be allowed what it launches (EC2 Auto Scaling: launch templates). */
+function launchCalls(group: string, asking: Asking): Call[] {
+  const run = (resource: string, context = {}): Call => ({
+    ...{ action: 'ec2:RunInstances', resource: ec2Arn(asking, resource), context },
+  });
+  const tags = tagged('Request', asking.stack);
+  const instance = ['instance/*', 'volume/*', 'network-interface/*'];
+  const who = group === `${asking.stack}-manager` ? 'manager' : 'worker';
+  return [
+    ...instance.map((resource) => run(resource, tags)),
+    ...['launch-template/lt-1', 'image/ami-1', 'subnet/subnet-1', 'security-group/sg-1'].map((each) => run(each)),
+    ...instance.map((resource) => ({
+      action: 'ec2:CreateTags',
+      resource: ec2Arn(asking, resource),
+      context: { ...tags, 'ec2:CreateAction': 'RunInstances' },
+    })),
+    passRole(`${asking.stack}-${who}`, asking),
+  ];
+}
+
+function linkedRoles(form: URLSearchParams, account: string): Call[] {
+  const isMixed = [...form.keys()].some((name) => name.startsWith('MixedInstancesPolicy'));
+  return ['autoscaling', ...(isMixed ? ['spot'] : [])].map((service) => ({
+    action: 'iam:CreateServiceLinkedRole',
+    resource: `arn:aws:iam::${account}:role/aws-service-role/${service}.amazonaws.com/AWSServiceRoleFor`,
+    context: { 'iam:AWSServiceName': `${service}.amazonaws.com` },
+  }));
+}
+
+const passRole = (role: string, { account }: Asking): Call => ({
+  action: 'iam:PassRole',
+  resource: `arn:aws:iam::${account}:role/${role}`,
+  context: { 'iam:PassedToService': 'ec2.amazonaws.com' },
+});
+
+function iamCalls(action: string, form: URLSearchParams, asking: Asking): Call[] {
+  const { account, boundary } = asking;
+  const [role, profile, policy] = ['RoleName', 'InstanceProfileName', 'PolicyArn'].map((name) => form.get(name));
+  const path = profile !== null ? `instance-profile/${profile}` : `role/${role}`;
+  const isOfPolicy = /^Get(Policy|PolicyVersion)$/.test(action);
+  const resource = isOfPolicy ? (policy ?? '') : `arn:aws:iam::${account}:${path}`;
+  const set = form.get('PermissionsBoundary') ?? (action === 'CreateRole' ? undefined : boundary);
+  const context = set === undefined ? {} : { 'iam:PermissionsBoundary': set };
+  const own: Call = { action: `iam:${action}`, resource, context };
+  const isTagged = form.has('Tags.member.1.Key');
+  const tagging = { CreateRole: 'iam:TagRole', CreateInstanceProfile: 'iam:TagInstanceProfile' }[action];
+  return [
+    own,
+    ...(isTagged && tagging !== undefined ? [{ ...own, action: tagging }] : []),
+    ...(action === 'AddRoleToInstanceProfile' ? [passRole(role ?? '', asking)] : []),
+  ];
+}

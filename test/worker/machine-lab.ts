@@ -1,0 +1,153 @@
+import type { CreateAutoScalingGroupCommandInput } from '@aws-sdk/client-auto-scaling';
+import { DescribeAutoScalingGroupsCommand } from '@aws-sdk/client-auto-scaling';
+import { DRAIN_HOOK, DRAIN_HOOK_SECONDS } from '../../src/lib/stack-names.ts';
+import type { AttemptEvent, LedgerWorker, StepCounts } from '../../src/ports/ledger.ts';
+import { AwsWorkspace } from '../support/aws-workspace.ts';
+import type { Cloud, CloudOptions } from '../support/grid/cloud.ts';
+import type { GridInstance } from '../support/grid/grid.ts';
+import { type GridDesk, openGridDesk } from '../support/grid/grid-desk.ts';
+import { until } from '../support/until.ts';
+import type { Running } from '../support/workspace.ts';
+
+/** The times that a worker on a machine goes by, seconds: short, and the rest long enough to be busy in between. */
+const TIMES = {
+  BATCHCTL_TEST_NOTICE_SECONDS: '0.2',
+  BATCHCTL_TEST_REST_SECONDS: '60',
+  BATCHCTL_TEST_HOLD_SECONDS: '0.3',
+  BATCHCTL_TEST_IDLE_SECONDS: '300',
+};
+
+/** Each run of a task says by whom, in the file `ran`; it ends once the file `go` is there. */
+export const WAITING =
+  'echo $BATCHCTL_WORKER_ID >> "$HOME/ran"; while [ ! -e "$HOME/go" ]; do sleep 0.05; done; echo done';
+
+/** A stack of its own in the emulated cloud, with a group whose machines run real workers. */
+export class MachineLab {
+  readonly workspace: AwsWorkspace;
+  readonly desk: GridDesk;
+  readonly group: string;
+
+  private constructor(desk: GridDesk, workspace: AwsWorkspace) {
+    this.desk = desk;
+    this.workspace = workspace;
+    this.group = `${workspace.stack}-default`;
+  }
+
+  static async open(desk: GridDesk): Promise<MachineLab> {
+    const { url } = desk.cloud;
+    const endpoints = { s3: url, sqs: url, sts: url, autoscaling: url, ec2: url };
+    return new MachineLab(desk, await AwsWorkspace.make({ s3: url, sqs: url, profile: { endpoints } }));
+  }
+
+  get cloud(): Cloud {
+    return this.desk.cloud;
+  }
+
+  /** The group, as `infra up` makes it, with so many instances in service. */
+  machines(size: number, fields: Partial<CreateAutoScalingGroupCommandInput> = {}): Promise<readonly GridInstance[]> {
+    return this.desk.makeGroup(this.group, size, {
+      LifecycleHookSpecificationList: [
+        {
+          ...{ LifecycleHookName: DRAIN_HOOK, LifecycleTransition: 'autoscaling:EC2_INSTANCE_TERMINATING' },
+          ...{ HeartbeatTimeout: DRAIN_HOOK_SECONDS, DefaultResult: 'CONTINUE' },
+        },
+      ],
+      ...fields,
+    });
+  }
+
+  /** A worker on an instance. */
+  async work(
+    instance: GridInstance,
+    args: readonly string[] = [],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<Running> {
+    const AWS_EC2_METADATA_SERVICE_ENDPOINT = await this.cloud.grid.imdsUrl(instance);
+    const running = this.workspace.start(['worker', '--slots', '1', ...args], {
+      ...TIMES,
+      AWS_EC2_METADATA_SERVICE_ENDPOINT,
+      ...env,
+    });
+    await until(`${instance.id} has a worker`, () => / starts: | waits for its role/.test(running.said()), 30_000);
+    return running;
+  }
+
+  /** Submits a job of so many tasks that run this. */
+  async submit(run: string, tasks = 1, step: Readonly<Record<string, unknown>> = {}): Promise<string> {
+    const steps = [{ name: 'only', run, ...step }];
+    this.workspace.write('job.json', { name: 'lab', input: { split: { by: 'range', from: 1, to: tasks } }, steps });
+    return this.workspace.submit('--no-scale');
+  }
+
+  /** Lets tasks of `WAITING` end. */
+  go(): void {
+    this.workspace.write('go', '');
+  }
+
+  runs(count: number): Promise<true> {
+    return until(`${count} runs`, () => this.workspace.lines('ran').length >= count, 30_000);
+  }
+
+  async size(): Promise<number | undefined> {
+    const command = new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [this.group] });
+    return (await this.desk.scaling.send(command)).AutoScalingGroups?.[0]?.DesiredCapacity;
+  }
+
+  gone(instance: GridInstance): Promise<true> {
+    return until(`${instance.id} is gone`, () => this.cloud.grid.instance(instance).gone, 30_000);
+  }
+
+  /** How often an action of Auto Scaling was asked for this lab's group or the instance. */
+  asked(action: string, instance?: GridInstance): number {
+    const calls = this.cloud.calls.filter((call) => call.service === 'autoscaling' && call.action === action);
+    return calls.filter(({ body }) => body.includes(instance?.id ?? this.group)).length;
+  }
+
+  async ledgerWorkers(): Promise<readonly LedgerWorker[]> {
+    return (await this.#ledger()).workers({});
+  }
+
+  async counts(job: string): Promise<StepCounts | undefined> {
+    return (await (await this.#ledger()).counts(job))[0];
+  }
+
+  async attempts(job: string, task = 0): Promise<readonly AttemptEvent[]> {
+    return (await this.#ledger()).attempts(job, 'only', task);
+  }
+
+  /** The attempts that the store counts as failed (law 8). */
+  async tries(job: string): Promise<number> {
+    let count = 0;
+    for await (const _ of (await this.workspace.platform()).store.keys(`jobs/${job}/steps/only/tries/`)) count += 1;
+    return count;
+  }
+
+  async close(): Promise<void> {
+    await this.workspace.remove();
+  }
+
+  async #ledger() {
+    return (await this.workspace.platform()).ledger();
+  }
+}
+
+/** A cloud for all tests of a file, and a lab for each. */
+export function labs(options: CloudOptions = {}): { readonly lab: MachineLab } {
+  let desk: GridDesk | null = null;
+  let lab: MachineLab | null = null;
+  before(async function () {
+    this.timeout(60_000);
+    desk = await openGridDesk(options);
+  });
+  beforeEach(async () => {
+    if (desk !== null) lab = await MachineLab.open(desk);
+  });
+  afterEach(() => lab?.close());
+  after(() => desk?.close());
+  return {
+    get lab() {
+      if (lab === null) throw new Error('the lab is not open');
+      return lab;
+    },
+  };
+}
