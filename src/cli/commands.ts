@@ -1,6 +1,7 @@
 import type { CommandEntry, CommandGroup } from './command-entry.ts';
 import { GRID_COMMANDS } from './grid-commands.ts';
 import { INFRA_COMMANDS } from './infra-commands.ts';
+import { SERVICE_COMMANDS } from './service-commands.ts';
 
 export type { CommandEntry, CommandGroup };
 
@@ -223,6 +224,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/report.ts')).reportCommand,
   },
   ...GRID_COMMANDS,
+  ...SERVICE_COMMANDS,
   ...INFRA_COMMANDS,
 ];
 

@@ -4,7 +4,7 @@ import { TOO_MANY } from '../model/decide.ts';
 import { rehearsalText } from '../model/rehearsal.ts';
 import type { Context } from './context.ts';
 import { deadlineText } from './deadline-text.ts';
-import { formatCount, formatLeft, formatMany, formatRate } from './format.ts';
+import { formatCount, formatInstant, formatLeft, formatMany, formatRate } from './format.ts';
 import { renderTable } from './render-table.ts';
 import type { LiveStatus } from './step-lines.ts';
 
@@ -40,6 +40,8 @@ export async function statusText(ctx: Context, status: JobStatus): Promise<strin
       ? null
       : deadlineText(status, { zone: await ctx.zone(), now: ctx.clock.now() });
   if (deadline !== null) lines.push(...(facts.length > 0 ? [] : ['']), deadline);
+  const kept = await keptText(ctx, status);
+  if (kept !== null) lines.push(...(facts.length > 0 ? [] : ['']), kept);
   const delivery = deliveryText(status);
   if (delivery !== null) lines.push(...(facts.length > 0 ? [] : ['']), delivery);
   for (const [step, counters] of Object.entries(status.counters)) {
@@ -57,6 +59,15 @@ function workersText({ job, workers, steps, asked }: JobStatus): string {
     return `${formatMany(workers.running, 'worker')}, ${formatMany(workers.slots, 'slot')}`;
   }
   return `no worker takes its tasks: batchctl why ${job}`;
+}
+
+/** Of an open job: that it waits for its time, and who looks after it. */
+async function keptText(ctx: Context, { state, notBefore, keeper }: JobStatus): Promise<string | null> {
+  const now = ctx.clock.now();
+  const waits = notBefore !== null && Date.parse(notBefore) > now;
+  if (!['submitted', 'running', 'paused'].includes(state) || (!waits && keeper === null)) return null;
+  const looks = keeper === null ? 'no keeper looks after it' : `${keeper} looks after it`;
+  return waits ? `begins ${formatInstant(Date.parse(notBefore), await ctx.zone(), now)}; ${looks}` : looks;
 }
 
 function askedText({ round, asked }: JobStatus): string {

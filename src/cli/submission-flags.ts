@@ -28,6 +28,11 @@ export const SUBMISSION_FLAGS = {
   '--allow-empty': 'accept input that makes no part at all',
 } as const;
 
+/** Of those that submit: a rehearsal begins at once. */
+export const AT_FLAG = {
+  '--at <time>': 'no task begins before it: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z',
+} as const;
+
 export interface SubmissionInput {
   readonly input: readonly string[] | undefined;
   readonly set: readonly string[] | undefined;
@@ -36,6 +41,7 @@ export interface SubmissionInput {
   readonly again: boolean;
   readonly period: string | undefined;
   readonly label: readonly string[] | undefined;
+  readonly at?: string | undefined;
   readonly finishBy: string | undefined;
   readonly maxCost: number | undefined;
   readonly expectInputs: number | undefined;
@@ -58,9 +64,13 @@ export async function submissionOf(
   if (names.filter((name) => name === '-').length > 1) throw new BatchctlError('usage', '--input - can be given once');
   if (input.maxCost !== undefined) await refuseCost(ctx);
   refuseUnknownGroups((await ctx.config()).profile, spec);
+  const notBefore = input.at === undefined ? null : await timeToCome(ctx, '--at', input.at);
+  const finishBy = input.finishBy === undefined ? null : await deadlineOf(ctx, input.finishBy);
+  if (notBefore !== null && finishBy !== null && finishBy <= notBefore) {
+    throw new BatchctlError('usage', `--finish-by ${input.finishBy}: expected a time after --at ${input.at}`);
+  }
   return {
-    spec,
-    finishBy: input.finishBy === undefined ? null : await deadlineOf(ctx, input.finishBy),
+    ...{ spec, notBefore, finishBy },
     maxCost: input.maxCost ?? null,
     directory: jobFile === null ? ctx.io.cwd : dirname(resolve(ctx.io.cwd, jobFile)),
     inputs: names,
@@ -90,13 +100,17 @@ function refuseUnknownGroups(profile: Profile, spec: JobSpec): void {
 }
 
 /** A deadline as ISO-8601 UTC. Throws `usage` for a text that is no time, and for a time that has passed. */
-export async function deadlineOf(ctx: Context, text: string): Promise<string> {
+export function deadlineOf(ctx: Context, text: string): Promise<string> {
+  return timeToCome(ctx, '--finish-by', text);
+}
+
+async function timeToCome(ctx: Context, flag: string, text: string): Promise<string> {
   const [zone, now] = [await ctx.zone(), ctx.clock.now()];
   const instant = parseTime(text, { now, zone });
   if (instant <= now) {
     throw new BatchctlError(
       'usage',
-      `--finish-by ${text}: expected a time to come, found ${formatInstant(instant, zone, now)}`,
+      `${flag} ${text}: expected a time to come, found ${formatInstant(instant, zone, now)}`,
       {
         hint: 'say "in 6h", "tomorrow 06:00", or a date and time to come',
       },

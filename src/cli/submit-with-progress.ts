@@ -8,6 +8,7 @@ import { formatSize } from '../lib/units.ts';
 import type { JobSpec } from '../model/job.ts';
 import type { Context } from './context.ts';
 import { formatInstant } from './format.ts';
+import { requireKeeper } from './keeper-guard.ts';
 import { type Progress, startProgress } from './render-progress.ts';
 import { modeOf, type SubmissionInput, submissionOf } from './submission-flags.ts';
 
@@ -44,7 +45,7 @@ export async function submitPrepared(
   return withSubmitProgress(ctx, async (onProgress) => {
     const passed = killPoints(ctx.io.env);
     const submitted = await submit(platform, prepared, {
-      ...{ mode, notBefore: null, signal: ctx.signal, passed, onProgress },
+      ...{ mode, notBefore: prepared.request.notBefore ?? null, signal: ctx.signal, passed, onProgress },
     });
     await sayDeadlineStays(ctx, prepared, submitted);
     return submitted;
@@ -98,11 +99,18 @@ const sayLarge =
   (path: string, size: number): void =>
     ctx.notice(`reading ${path} (${formatSize(size)}) for its checksum`);
 
+/** `stays`: whoever submits looks on until the job ends. Throws `refused` where nobody will, and somebody has to. */
 export async function submitWithProgress(
   ctx: Context,
   spec: JobSpec,
   jobFile: string | null,
-  input: SubmissionInput,
+  { stays, ...input }: SubmissionInput & { readonly stays: boolean },
 ): Promise<Submitted> {
-  return submitPrepared(ctx, await prepareSubmission(ctx, spec, jobFile, input), modeOf(input));
+  let prepared: Promise<Prepared> | null = null;
+  const prepareOnce = (): Promise<Prepared> => {
+    prepared ??= prepareSubmission(ctx, spec, jobFile, input);
+    return prepared;
+  };
+  if (!stays) await requireKeeper(ctx, input, prepareOnce);
+  return submitPrepared(ctx, await prepareOnce(), modeOf(input));
 }

@@ -30,6 +30,11 @@ export async function checkProfile(found: FoundFile, name: string, merged: Merge
   }
 }
 
+/** Characters (SQS: queue names). */
+const QUEUE_NAME = 80;
+/** A resource has 50 at most (EC2: CreateTags), some of them ours. */
+const TAGS = 40;
+
 /** What an AWS profile's fields must be to each other. */
 function checkAws({ value }: Merged): Problem[] {
   const problems: Problem[] = [];
@@ -39,7 +44,10 @@ function checkAws({ value }: Merged): Problem[] {
     const message = 'is missing, needed: a bucket name, or account to name one <stack>-<account>-<region>';
     problems.push({ path: ['bucket'], message });
   }
-  for (const [group, settings] of Object.entries(isMap(value.groups) ? value.groups : {})) {
+  problems.push(...checkTags(value.tags));
+  const groups = isMap(value.groups) ? value.groups : {};
+  problems.push(...Object.keys(groups).flatMap((group) => checkGroupName(group, groups, value.stack)));
+  for (const [group, settings] of Object.entries(groups)) {
     if (!isMap(settings)) continue;
     const { min = 0, max = 20, onDemandBase = 0 } = settings;
     const path = ['groups', group];
@@ -54,6 +62,32 @@ function checkAws({ value }: Merged): Problem[] {
     }
   }
   return problems;
+}
+
+/** Names that would be taken twice, or are too long. */
+function checkGroupName(group: string, groups: Record<string, unknown>, stack: unknown): Problem[] {
+  const problem = (message: string): Problem => ({ path: ['groups', group], message, key: true });
+  if (group === 'manager') return [problem("is the manager's own name, needed: another")];
+  const [, other] = /^(.+)-dead$/.exec(group) ?? [];
+  if (other !== undefined && Object.hasOwn(groups, other)) {
+    return [problem(`has the queue that holds the dead letters of ${other}, needed: another name`)];
+  }
+  const queue = `${typeof stack === 'string' ? stack : 'batchctl'}-${group}-dead`;
+  if (queue.length <= QUEUE_NAME) return [];
+  return [problem(`makes a queue's name of ${queue.length} characters (${queue}), allowed: ${QUEUE_NAME}`)];
+}
+
+/** Tags are for what is made besides: ours are known by theirs. */
+function checkTags(tags: unknown): Problem[] {
+  if (!isMap(tags)) return [];
+  const names = Object.keys(tags);
+  const many = { path: ['tags'], message: `found ${names.length} tags, allowed: ${TAGS}` };
+  return [
+    ...(names.length > TAGS ? [many] : []),
+    ...names.filter((name) => name.startsWith('batchctl:')).map((name) => ({
+      ...{ path: ['tags', name], message: 'begins as the tags of batchctl itself do, needed: another name', key: true },
+    })),
+  ];
 }
 
 const isMap = (value: unknown): value is Record<string, unknown> =>

@@ -1,5 +1,5 @@
 import type { Address } from '@aws-sdk/client-ec2';
-import { gridName, GROUP_TAG, MANAGER_GROUP, STACK_TAG } from '../lib/stack-names.ts';
+import { GROUP_TAG, gridName, MANAGER_GROUP, STACK_TAG } from '../lib/stack-names.ts';
 import { asked, type GridPlace, ifKnown } from './asked.ts';
 import { ec2Tags, tagsOfEc2 } from './ec2-tags.ts';
 import type { Found, Left, Resource } from './resource.ts';

@@ -5,6 +5,7 @@ import type { AwsProfile } from '../config.ts';
 import { BatchctlError } from '../errors.ts';
 import { STACK_TAG } from '../lib/stack-names.ts';
 import { Arns } from './arns.ts';
+import { emptyPrefix, holdsAnything } from './bucket-removal.ts';
 import {
   type BucketFacts,
   type BucketSetting,
@@ -13,7 +14,6 @@ import {
   tlsOnlySetting,
   unfinishedUploadsSetting,
 } from './bucket-settings.ts';
-import { emptyPrefix, holdsAnything } from './bucket-removal.ts';
 import type { Found, Left, Removal, Resource } from './resource.ts';
 import { onceSettled } from './settled.ts';
 import { tagDifferences, tagsOf, whose } from './tags.ts';

@@ -11,7 +11,8 @@ function networkOf4(address: string, bits: number): string {
 
 function networkOf6(address: string, bits: number): string {
   const [head = '', tail] = address.split('::');
-  const words = (text: string): number[] => (text === '' ? [] : text.split(':').map((word) => Number.parseInt(word, 16)));
+  const words = (text: string): number[] =>
+    text === '' ? [] : text.split(':').map((word) => Number.parseInt(word, 16));
   const first = words(head);
   const last = tail === undefined ? [] : words(tail);
   const zeros = tail === undefined ? 0 : Math.max(0, 8 - first.length - last.length);

@@ -44,7 +44,9 @@ export async function whatGoesDown(
 ): Promise<{ readonly profile: AwsProfile; readonly resources: readonly Resource[]; readonly items: readonly Item[] }> {
   const items = (await takeInventory(stack)).filter((item) => group === null || isOf(item, group));
   const profile = widened(stack.profile, items, group);
-  const resources = resourcesOf({ ...stack, profile }, null, 'inForce').filter((each) => group === null || each.group === group);
+  const resources = resourcesOf({ ...stack, profile }, null, 'inForce').filter(
+    (each) => group === null || each.group === group,
+  );
   return { profile, resources, items };
 }
 

@@ -1,6 +1,6 @@
 import type { AutoScalingGroup } from '@aws-sdk/client-auto-scaling';
-import { jitter, wait } from '../lib/wait.ts';
 import { BOUNDS_TAG } from '../lib/stack-names.ts';
+import { jitter, wait } from '../lib/wait.ts';
 import { asked, ifKnown } from './asked.ts';
 import { boundsText } from './group-bounds.ts';
 import type { InventoryPlace } from './inventory.ts';

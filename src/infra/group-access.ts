@@ -41,7 +41,11 @@ export class GroupAccess {
   }
 
   /** Sends a change, again for as long as what it needs is not known everywhere; two minutes at most. */
-  async send(verb: string, action: string, change: (client: AutoScalingClient, commands: typeof sdk) => Promise<unknown>) {
+  async send(
+    verb: string,
+    action: string,
+    change: (client: AutoScalingClient, commands: typeof sdk) => Promise<unknown>,
+  ) {
     await this.#asked(verb, action, (commands, client) => onceSettled(() => change(client, commands), UNSETTLED));
   }
 

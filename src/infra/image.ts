@@ -51,14 +51,23 @@ export class Images {
     const image = await asked(this.#place, doing, async () => {
       const [sdk, client] = await Promise.all([import('@aws-sdk/client-ec2'), this.#place.clients.ec2()]);
       const answer = client.send(new sdk.DescribeImagesCommand({ ImageIds: [id] }));
-      const known = await ifKnown(answer, 'InvalidAMIID.NotFound', 'InvalidAMIID.Unavailable', 'InvalidAMIID.Malformed');
+      const known = await ifKnown(
+        answer,
+        'InvalidAMIID.NotFound',
+        'InvalidAMIID.Unavailable',
+        'InvalidAMIID.Malformed',
+      );
       return known?.Images?.[0] ?? null;
     });
     const { region } = this.#place.profile;
     if (image === null) {
-      throw new BatchctlError('config', `${where}.ami: there is no image ${id} in ${region}, or it isn't shared with you`, {
-        hint: `set ${where}.ami to an image of ${region}, or leave it out for Amazon Linux 2023`,
-      });
+      throw new BatchctlError(
+        'config',
+        `${where}.ami: there is no image ${id} in ${region}, or it isn't shared with you`,
+        {
+          hint: `set ${where}.ami to an image of ${region}, or leave it out for Amazon Linux 2023`,
+        },
+      );
     }
     if (image.Architecture !== architecture) {
       throw new BatchctlError(

@@ -17,7 +17,13 @@ export async function gridInventory(place: InventoryPlace): Promise<readonly Ite
 }
 
 /** What `kind` a found thing is, with its tags. The manager's is told by its name. */
-function itemOf({ profile: { stack } }: InventoryPlace, kind: Item['kind'], name: string, tags: Tags, costs: boolean): Item {
+function itemOf(
+  { profile: { stack } }: InventoryPlace,
+  kind: Item['kind'],
+  name: string,
+  tags: Tags,
+  costs: boolean,
+): Item {
   const group = tagsOfEc2(tags)[GROUP_TAG] ?? null;
   const managers = [gridName(stack, MANAGER_GROUP), roleName(stack, 'manager')];
   const part = group === MANAGER_GROUP || managers.includes(name) || kind === 'address' ? 'manager' : 'grid';
@@ -61,7 +67,8 @@ async function volumes(place: InventoryPlace): Promise<readonly Item[]> {
     const [sdk, client] = await ec2(place);
     const found: Item[] = [];
     for await (const page of sdk.paginateDescribeVolumes({ client }, { Filters: [byTag(place)] })) {
-      for (const { VolumeId = '', Tags } of page.Volumes ?? []) found.push(itemOf(place, 'volume', VolumeId, Tags, true));
+      for (const { VolumeId = '', Tags } of page.Volumes ?? [])
+        found.push(itemOf(place, 'volume', VolumeId, Tags, true));
     }
     return found;
   });

@@ -70,12 +70,16 @@ export class LaunchTemplateResource implements Resource {
   async apply(): Promise<void> {
     const wanted = await this.#wanted();
     if (JSON.stringify(wanted).includes(TO_BE_MADE)) {
-      throw new BatchctlError('notFound', `the launch template ${this.name} needs a security group and an address first`, {
-        hint: 'batchctl infra up makes them before it',
-      });
+      throw new BatchctlError(
+        'notFound',
+        `the launch template ${this.name} needs a security group and an address first`,
+        {
+          hint: 'batchctl infra up makes them before it',
+        },
+      );
     }
-    const template = await this.#find();
-    if (template === null) return this.#create(wanted);
+    const template = (await this.#find()) ?? (await this.#create(wanted));
+    if (template === null) return;
     this.#requireOurs(template);
     const { drift, tags } = await this.#drift(template, wanted);
     if (drift.newer !== null || drift.differences.length > 0) await this.#addVersion(template, wanted);
@@ -156,13 +160,16 @@ export class LaunchTemplateResource implements Resource {
     return { drift, tags };
   }
 
-  async #create(LaunchTemplateData: RequestLaunchTemplateData): Promise<void> {
-    await this.#asked('make', 'CreateLaunchTemplate', async () => {
+  /** Null once it is made; the one that is there, if another `up` was quicker. */
+  async #create(LaunchTemplateData: RequestLaunchTemplateData): Promise<LaunchTemplate | null> {
+    return this.#asked('make', 'CreateLaunchTemplate', async () => {
       const [sdk, client] = await this.#ec2();
       const Tags = ec2Tags(this.#tags());
       const TagSpecifications = [{ ResourceType: 'launch-template' as const, Tags }];
       const asked = { LaunchTemplateName: this.name, LaunchTemplateData, TagSpecifications };
-      await client.send(new sdk.CreateLaunchTemplateCommand(asked));
+      const answer = client.send(new sdk.CreateLaunchTemplateCommand(asked));
+      const made = await ifKnown(answer, 'InvalidLaunchTemplateName.AlreadyExistsException');
+      return made === null ? await this.#find() : null;
     });
   }
 

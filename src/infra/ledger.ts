@@ -1,5 +1,5 @@
-import { SimpleDbClient } from '../adapters/aws/simpledb-client.ts';
 import type { AwsClients } from '../adapters/aws/clients.ts';
+import { SimpleDbClient } from '../adapters/aws/simpledb-client.ts';
 import { eachParallel } from '../lib/each-parallel.ts';
 import { domainName } from '../lib/stack-names.ts';
 import type { Found, Left, Removal, Resource } from './resource.ts';
@@ -87,5 +87,12 @@ export class TablesResource implements Resource {
 export function simpleDb(clients: AwsClients, attempts?: number): SimpleDbClient {
   const { region, credentials, profile } = clients;
   const agentFor = (url: URL) => clients.agentFor(url, 'control');
-  return new SimpleDbClient({ region, endpoint: clients.endpoint('simpledb'), credentials, agentFor, profile, ...(attempts !== undefined && { attempts }) });
+  return new SimpleDbClient({
+    region,
+    endpoint: clients.endpoint('simpledb'),
+    credentials,
+    agentFor,
+    profile,
+    ...(attempts !== undefined && { attempts }),
+  });
 }

@@ -57,7 +57,9 @@ export class MachineTypes {
         hint: 'make a group of each architecture: an image, and what a setup script installs, is for one',
       });
     }
-    const ebsOptimized = found.every(({ EbsInfo }) => (EbsInfo?.EbsOptimizedSupport ?? 'unsupported') !== 'unsupported');
+    const ebsOptimized = found.every(
+      ({ EbsInfo }) => (EbsInfo?.EbsOptimizedSupport ?? 'unsupported') !== 'unsupported',
+    );
     return { architecture, ebsOptimized };
   }
 

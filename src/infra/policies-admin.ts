@@ -21,7 +21,15 @@ const INSTANCE_PROFILE = [
 
 /** What `infra plan`, `up`, `status`, `release` and `down` ask for. */
 export function adminPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
-  return [...bucket(profile, arns), ...queues(profile, arns), ...iam(profile, arns), ...gridPolicy(profile, arns)];
+  return [
+    ...[...bucket(profile, arns), ...queues(profile, arns), ...iam(profile, arns), ...gridPolicy(profile, arns)],
+    // Whether the key lets Auto Scaling start encrypted instances.
+    allow(
+      'LookAtKey',
+      ['kms:DescribeKey', 'kms:GetKeyPolicy', 'kms:ListGrants'],
+      profile.kmsKey === null ? [] : [profile.kmsKey],
+    ),
+  ];
 }
 
 function bucket(profile: AwsProfile, arns: Arns): readonly Statement[] {
@@ -75,10 +83,13 @@ function iam(profile: AwsProfile, arns: Arns): readonly Statement[] {
     allow('LookAtRoles', LOOK_AT_ROLE, passed),
     allow('MakeRoles', ROLE, roles),
     allow('MakeRolesInBounds', bounded, roles, kept),
-    allow('LookAtProfiles', ['iam:GetInstanceProfile'], [
-      ...profiles,
-      ...given.map((name) => arns.iam(`instance-profile/${name}`)),
-    ]),
+    allow(
+      'LookAtProfiles',
+      ['iam:GetInstanceProfile'],
+      [...profiles, ...given.map((name) => arns.iam(`instance-profile/${name}`))],
+    ),
+    allow('LookAtBoundary', ['iam:GetPolicy'], boundary === null ? [] : [boundary]),
+    // What the role of a given profile lacks is told from its policies, whichever they are.
     allow('LookAtPolicies', ['iam:GetPolicy', 'iam:GetPolicyVersion'], given.length === 0 ? [] : ['*']),
     allow('MakeProfiles', INSTANCE_PROFILE, profiles),
     allow('PassRoles', ['iam:PassRole'], passed, equals('iam:PassedToService', ec2Service(profile.region))),

@@ -6,7 +6,7 @@ import { allow, type Statement } from './policy.ts';
 /** EC2 and Auto Scaling know no resource of these (service authorization reference). */
 const LOOK = [
   ...['Subnets', 'Vpcs', 'SecurityGroups', 'LaunchTemplates', 'LaunchTemplateVersions', 'Images', 'InstanceTypes'],
-  ...['Instances', 'Volumes', 'NetworkInterfaces', 'Addresses'],
+  ...['InstanceTypeOfferings', 'RouteTables', 'VpcEndpoints', 'Instances', 'Volumes', 'NetworkInterfaces', 'Addresses'],
 ].map((what) => `ec2:Describe${what}`);
 const LOOK_AT_GROUPS = ['AutoScalingGroups', 'LifecycleHooks'].map((what) => `autoscaling:Describe${what}`);
 /** What is made with the stack's tag, and by which action it is made. */
@@ -18,7 +18,7 @@ const MADE = [
 const CHANGE = [
   ...['ec2:AuthorizeSecurityGroupIngress', 'ec2:AuthorizeSecurityGroupEgress', 'ec2:RevokeSecurityGroupIngress'],
   ...['ec2:RevokeSecurityGroupEgress', 'ec2:DeleteSecurityGroup'],
-  ...['ec2:CreateLaunchTemplateVersion', 'ec2:ModifyLaunchTemplate', 'ec2:DeleteLaunchTemplate'],
+  ...['ec2:CreateLaunchTemplateVersion', 'ec2:DeleteLaunchTemplateVersions', 'ec2:DeleteLaunchTemplate'],
   ...['ec2:DisassociateAddress', 'ec2:ReleaseAddress'],
 ];
 const GROUP = [
@@ -44,14 +44,28 @@ export function gridPolicy(profile: AwsProfile, arns: Arns): readonly Statement[
     // Making the group, its tags are judged as tags too; there is none yet that the group could be known by.
     allow('TagGroups', ['autoscaling:CreateOrUpdateTags'], groups),
     // A group that starts instances from a template asks whether who makes it may (EC2 Auto Scaling: launch templates).
-    allow('StartInstances', ['ec2:RunInstances'], INSTANCE.map((of) => arns.ec2(of)), forStack(profile)),
-    allow('StartFrom', ['ec2:RunInstances'], [
-      ...['launch-template/*', 'subnet/*', 'security-group/*'].map((of) => arns.ec2(of)),
-      arns.public('ec2', 'image/*'),
-    ]),
-    allow('TagInstances', ['ec2:CreateTags'], INSTANCE.map((of) => arns.ec2(of)), {
-      StringEquals: { 'ec2:CreateAction': ['RunInstances'] },
-    }),
+    allow(
+      'StartInstances',
+      ['ec2:RunInstances'],
+      INSTANCE.map((of) => arns.ec2(of)),
+      forStack(profile),
+    ),
+    allow(
+      'StartFrom',
+      ['ec2:RunInstances'],
+      [
+        ...['launch-template/*', 'subnet/*', 'security-group/*'].map((of) => arns.ec2(of)),
+        arns.public('ec2', 'image/*'),
+      ],
+    ),
+    allow(
+      'TagInstances',
+      ['ec2:CreateTags'],
+      INSTANCE.map((of) => arns.ec2(of)),
+      {
+        StringEquals: { 'ec2:CreateAction': ['RunInstances'] },
+      },
+    ),
     ...images(profile, arns),
   ];
 }
@@ -64,10 +78,14 @@ function images({ groups }: AwsProfile, arns: Arns): readonly Statement[] {
   const own = amis.flatMap((ami) => (ami?.startsWith('ssm:') ? [ami.slice('ssm:'.length)] : []));
   const public_ = own.filter((name) => name.startsWith('/aws/service/'));
   return [
-    allow('Images', ['ssm:GetParameter'], [
-      arns.public('ssm', 'parameter/aws/service/ami-amazon-linux-latest/*'),
-      ...public_.map((name) => arns.public('ssm', `parameter${name}`)),
-      ...own.filter((name) => !public_.includes(name)).map((name) => arns.parameter(name)),
-    ]),
+    allow(
+      'Images',
+      ['ssm:GetParameter'],
+      [
+        arns.public('ssm', 'parameter/aws/service/ami-amazon-linux-latest/*'),
+        ...public_.map((name) => arns.public('ssm', `parameter${name}`)),
+        ...own.filter((name) => !public_.includes(name)).map((name) => arns.parameter(name)),
+      ],
+    ),
   ];
 }

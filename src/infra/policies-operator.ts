@@ -9,7 +9,11 @@ const LOOK = [
   ...['s3:GetLifecycleConfiguration', 's3:GetBucketVersioning', 's3:GetBucketPublicAccessBlock'],
   ...['s3:GetBucketPolicyStatus', 's3:ListBucketMultipartUploads'],
 ];
-const SCALE = ['autoscaling:SetDesiredCapacity', 'autoscaling:UpdateAutoScalingGroup', 'autoscaling:CreateOrUpdateTags'];
+const SCALE = [
+  'autoscaling:SetDesiredCapacity',
+  'autoscaling:UpdateAutoScalingGroup',
+  'autoscaling:CreateOrUpdateTags',
+];
 const LOOK_AT_GROUPS = ['autoscaling:DescribeAutoScalingGroups', 'autoscaling:DescribeScalingActivities'];
 
 export function operatorPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {

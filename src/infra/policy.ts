@@ -29,5 +29,8 @@ export const equals = (key: string, ...values: readonly string[]): NonNullable<S
 
 /** A document of those statements that are about something. */
 export function policyOf(statements: readonly Statement[]): PolicyDocument {
-  return { Version: '2012-10-17', Statement: statements.filter(({ Action, Resource }) => Action.length * Resource.length > 0) };
+  return {
+    Version: '2012-10-17',
+    Statement: statements.filter(({ Action, Resource }) => Action.length * Resource.length > 0),
+  };
 }

@@ -94,7 +94,9 @@ export class RoleResource implements Resource {
           await this.#iam.unlessGone(client.send(new commands.DeleteRolePolicyCommand({ ...at, PolicyName })));
         }
       }
-      await this.#iam.unlessGone(onceSettled(() => client.send(new commands.DeleteRoleCommand(at)), ['DeleteConflict']));
+      await this.#iam.unlessGone(
+        onceSettled(() => client.send(new commands.DeleteRoleCommand(at)), ['DeleteConflict']),
+      );
       return null;
     });
   }
@@ -142,7 +144,9 @@ export class RoleResource implements Resource {
     throw new BatchctlError(
       'config',
       `the policy of ${this.name} has ${length} characters, and IAM takes ${POLICY_LIMIT} for a role`,
-      { hint: 'name fewer places in read, write and secrets of the groups: common prefixes, or make the groups two stacks' },
+      {
+        hint: 'name fewer places in read, write and secrets of the groups: common prefixes, or make the groups two stacks',
+      },
     );
   }
 

@@ -1,10 +1,10 @@
 import type { AutoScalingGroup, Tag } from '@aws-sdk/client-auto-scaling';
 import { BatchctlError } from '../errors.ts';
 import { BOUNDS_TAG, GROUP_TAG, gridName, MODE_TAG, STACK_TAG } from '../lib/stack-names.ts';
-import type { GridPlace } from './asked.ts';
+import { type GridPlace, ifKnown } from './asked.ts';
 import { tagsOfEc2 } from './ec2-tags.ts';
-import { type Bounds, boundsText, chooseBounds } from './group-bounds.ts';
 import { GroupAccess, hasMetrics, isGoing } from './group-access.ts';
+import { type Bounds, boundsText, chooseBounds } from './group-bounds.ts';
 import type { LaunchTemplateResource } from './launch-template.ts';
 import type { Found, Left, Removal, Resource } from './resource.ts';
 import {
@@ -87,20 +87,28 @@ export class ScalingGroupResource implements Resource {
     const fields = groupFields(plan, bounds);
     const pointed = namedVersion(group, newest.id) === newest.version;
     if (!pointed || groupDifferences(group, fields).length > 0) {
-      await this.#access.send('change', 'UpdateAutoScalingGroup', (client, sdk) => client.send(new sdk.UpdateAutoScalingGroupCommand(fields)));
+      await this.#access.send('change', 'UpdateAutoScalingGroup', (client, sdk) =>
+        client.send(new sdk.UpdateAutoScalingGroupCommand(fields)),
+      );
     }
     if (this.#parts.drains && hookDifferences(await this.#access.hooks(), this.name).length > 0) {
       const hook = drainHook(this.name);
-      await this.#access.send('put a hook on', 'PutLifecycleHook', (client, sdk) => client.send(new sdk.PutLifecycleHookCommand(hook)));
+      await this.#access.send('put a hook on', 'PutLifecycleHook', (client, sdk) =>
+        client.send(new sdk.PutLifecycleHookCommand(hook)),
+      );
     }
     if (rebalances(group)) {
       const suspend = suspendRebalance(this.name);
-      await this.#access.send('set', 'SuspendProcesses', (client, sdk) => client.send(new sdk.SuspendProcessesCommand(suspend)));
+      await this.#access.send('set', 'SuspendProcesses', (client, sdk) =>
+        client.send(new sdk.SuspendProcessesCommand(suspend)),
+      );
     }
     if (!hasMetrics(group)) {
       const metrics = { AutoScalingGroupName: this.name, Granularity: '1Minute' };
       const action = 'EnableMetricsCollection';
-      await this.#access.send('measure', action, (client, sdk) => client.send(new sdk.EnableMetricsCollectionCommand(metrics)));
+      await this.#access.send('measure', action, (client, sdk) =>
+        client.send(new sdk.EnableMetricsCollectionCommand(metrics)),
+      );
     }
     // Last: with the tag it is said that the bounds are set.
     if (this.#tagDrift(group).length > 0) {
@@ -125,7 +133,9 @@ export class ScalingGroupResource implements Resource {
   async #delete(group: AutoScalingGroup, ForceDelete: boolean): Promise<Left | null> {
     const asked = { AutoScalingGroupName: this.name, ForceDelete };
     try {
-      await this.#access.send('delete', 'DeleteAutoScalingGroup', (client, sdk) => client.send(new sdk.DeleteAutoScalingGroupCommand(asked)));
+      await this.#access.send('delete', 'DeleteAutoScalingGroup', (client, sdk) =>
+        client.send(new sdk.DeleteAutoScalingGroupCommand(asked)),
+      );
       return null;
     } catch (error) {
       const { cause } = error instanceof Error ? error : { cause: null };
@@ -172,7 +182,11 @@ export class ScalingGroupResource implements Resource {
       ...(drains && { LifecycleHookSpecificationList: [hook] }),
       Tags: [...this.#tags(boundsText({ min, max })), this.#tag(MODE_TAG, 'auto', false)],
     };
-    await this.#access.send('make', 'CreateAutoScalingGroup', (client, sdk) => client.send(new sdk.CreateAutoScalingGroupCommand(asked)));
+    await this.#access.send('make', 'CreateAutoScalingGroup', async (client, sdk) => {
+      // One of its own first try, whose answer was lost, or of another `up`.
+      const answer = client.send(new sdk.CreateAutoScalingGroupCommand(asked));
+      await ifKnown(answer, 'AlreadyExistsFault', 'AlreadyExists');
+    });
     return onceSettled(async () => {
       const made = await this.#access.find();
       if (made !== null) return made;

@@ -112,7 +112,10 @@ export class SecurityGroupResource implements Resource {
         RevokeIngress: () => client.send(new sdk.RevokeSecurityGroupIngressCommand(at)),
         RevokeEgress: () => client.send(new sdk.RevokeSecurityGroupEgressCommand(at)),
       };
-      const sent = onceSettled<unknown>(changes[`${verb}${way}`], verb === 'Authorize' ? ['InvalidGroup.NotFound'] : []);
+      const sent = onceSettled<unknown>(
+        changes[`${verb}${way}`],
+        verb === 'Authorize' ? ['InvalidGroup.NotFound'] : [],
+      );
       await ifKnown(sent, 'InvalidPermission.Duplicate', 'InvalidPermission.NotFound');
     });
   }
@@ -127,8 +130,11 @@ export class SecurityGroupResource implements Resource {
       const Tags = ec2Tags(tagsOf(this.#place.profile));
       const TagSpecifications = [{ ResourceType: 'security-group' as const, Tags }];
       const asked = { GroupName: this.name, Description, VpcId: vpc, TagSpecifications };
-      const made = await client.send(new sdk.CreateSecurityGroupCommand(asked));
-      return { ...made, Tags, IpPermissionsEgress: [EVERYTHING.permission] };
+      const answer = client.send(new sdk.CreateSecurityGroupCommand(asked));
+      // Of one's own first try, whose answer was lost, or of another `up`.
+      const made = await ifKnown(answer, 'InvalidGroup.Duplicate');
+      if (made !== null) return { ...made, Tags, IpPermissionsEgress: [EVERYTHING.permission] };
+      return onceSettled(async () => (await this.#find()) ?? raise(NOT_SEEN), [NOT_SEEN]);
     });
   }
 
@@ -162,6 +168,12 @@ export class SecurityGroupResource implements Resource {
   #ec2() {
     return Promise.all([import('@aws-sdk/client-ec2'), this.#place.clients.ec2()]);
   }
+}
+
+const NOT_SEEN = 'NotSeen';
+
+function raise(name: string): never {
+  throw Object.assign(new Error('it was made, and is not seen'), { name });
 }
 
 type Direction = 'incoming' | 'outgoing';

@@ -31,11 +31,7 @@ export interface StackReleases extends ReleaseSource {
  * All that a profile's stack has in its account, in the order in which it is made; or one part of it. `boots` tells
  * which release templates are to name.
  */
-export function resourcesOf(
-  parts: StackParts,
-  only: Part | null,
-  boots: 'wanted' | 'inForce',
-): readonly Resource[] {
+export function resourcesOf(parts: StackParts, only: Part | null, boots: 'wanted' | 'inForce'): readonly Resource[] {
   const { profile, clients, releases } = parts;
   const grid = { profile, clients, release: () => releases[boots]() };
   const facts = gridFacts(grid);

@@ -84,7 +84,10 @@ function instanceTags({ name, group, boot }: Launch, profile: AwsProfile): Reado
 const fitsMetadata = (key: string): boolean => /^[A-Za-z0-9+\-=.,_:@]+$/.test(key) && !/^(\.|\.\.|_index)$/.test(key);
 
 /** What differs, in words. What EC2 adds of its own to a part is no difference; a field that nobody asked for is. */
-export function templateDifferences(found: ResponseLaunchTemplateData, wanted: RequestLaunchTemplateData): TemplateDrift {
+export function templateDifferences(
+  found: ResponseLaunchTemplateData,
+  wanted: RequestLaunchTemplateData,
+): TemplateDrift {
   const [is, should] = [wordsOf(found), wordsOf(wanted)];
   const differences = [...new Set([...should.keys(), ...is.keys()])]
     .filter((what) => is.get(what) !== should.get(what))

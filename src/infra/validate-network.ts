@@ -32,18 +32,14 @@ function managersReach({ manager }: AwsProfile, ways: readonly Way[]): readonly 
   return [warning(message, 'name subnets that have one, or reach the manager by its private address')];
 }
 
-async function lacking(
-  place: GridPlace,
-  { vpc }: NetworkFacts,
-  closed: readonly Way[],
-): Promise<readonly Finding[]> {
+async function lacking(place: GridPlace, { vpc }: NetworkFacts, closed: readonly Way[]): Promise<readonly Finding[]> {
   const endpoints = await endpointsOf(place, vpc);
   const { region } = place.profile;
   return servicesOf(place.profile).flatMap((service) => {
     const without = closed.filter((way) => !endpoints.some((endpoint) => serves(endpoint, service, way)));
     if (without.length === 0) return [];
     const subnets = without.map(({ subnet }) => subnet);
-    const message = `${subnets.join(', ')}: no way to ${service}`;
+    const message = `${subnets.join(', ')}: no way to ${service}, neither by NAT nor by an endpoint`;
     if (service === 'sdb') {
       return [failing(message, 'SimpleDB has no VPC endpoints: add a route 0.0.0.0/0 to a NAT gateway')];
     }
@@ -53,7 +49,7 @@ async function lacking(
       service === 's3'
         ? `${make} --vpc-endpoint-type Gateway --route-table-ids ${tables}`
         : `${make} --vpc-endpoint-type Interface --private-dns-enabled --subnet-ids ${subnets.join(' ')}`;
-    return [failing(message, `${mend} (or a route 0.0.0.0/0 to a NAT gateway, for all services)`)];
+    return [failing(message, mend)];
   });
 }
 

@@ -1,5 +1,5 @@
-import { roleName } from '../lib/stack-names.ts';
 import { isKind } from '../errors.ts';
+import { roleName } from '../lib/stack-names.ts';
 import { asked, type GridPlace, ifKnown } from './asked.ts';
 import { type Finding, failing, findings, warning } from './finding.ts';
 import { type GridFacts, MANAGER_DISK } from './grid.ts';
@@ -84,7 +84,9 @@ async function validateMachines({ network: net, types, images }: GridFacts, mach
   const list = [...new Set(known.subnets.map(({ zone }) => zone))].join(', ');
   if (nowhere.length === instances.length) {
     const message = `${where}.instances: none of ${nowhere.join(', ')} is offered in ${list}`;
-    return [failing(message, `name other types, or subnets of other zones (${zonesOf(nowhere, zones) || 'none has them'})`)];
+    return [
+      failing(message, `name other types, or subnets of other zones (${zonesOf(nowhere, zones) || 'none has them'})`),
+    ];
   }
   const bare = known.subnets.filter(({ zone }) => !instances.some((type) => zones.get(type)?.has(zone) === true));
   return [
@@ -93,7 +95,12 @@ async function validateMachines({ network: net, types, images }: GridFacts, mach
       : [warning(`${where}.instances: ${nowhere.join(', ')} are not offered in ${list}`, 'name other types')]),
     ...(bare.length === 0 || !known.named
       ? []
-      : [warning(`${where}: no instance starts in ${bare.map(({ id }) => id).join(', ')}: none of its types is there`, null)]),
+      : [
+          warning(
+            `${where}: no instance starts in ${bare.map(({ id }) => id).join(', ')}: none of its types is there`,
+            null,
+          ),
+        ]),
   ];
 }
 
@@ -125,7 +132,9 @@ async function validateBoundary(place: GridPlace): Promise<readonly Finding[]> {
     return await ifKnown(answer, 'NoSuchEntityException', 'NoSuchEntity');
   });
   if (found !== null) return [];
-  return [failing(`iam.permissionsBoundary: there is no policy ${permissionsBoundary}`, 'correct it, or make the policy')];
+  return [
+    failing(`iam.permissionsBoundary: there is no policy ${permissionsBoundary}`, 'correct it, or make the policy'),
+  ];
 }
 
 /** Who makes the grid alone needs what another makes: without it the group would be waited for in vain. */

@@ -4,6 +4,7 @@ import { wait } from '../lib/wait.ts';
 import { isClosed } from '../model/job.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
+import { KeeperWatch } from './keeper.ts';
 import { Onlooker } from './onlooker.ts';
 import { type GroupRaise, Raiser } from './raise.ts';
 import { RecentRate } from './rate.ts';
@@ -48,6 +49,7 @@ export async function follow(
   const until = options.timeout === null ? Number.POSITIVE_INFINITY : clock.monotonic() + options.timeout * 1_000;
   const { job } = view.record;
   const recent = new RecentRate();
+  const keepers = new KeeperWatch(platform);
   const away = new Away(platform, options.onAway);
   let now = view;
   let pause: number = LOOK_MS.first;
@@ -58,7 +60,7 @@ export async function follow(
     const state = stateOf(now);
     const end = isClosed(state) ? 'closed' : state === 'paused' ? 'paused' : null;
     if (options.watching && (end !== null || clock.monotonic() >= pictureAt)) {
-      options.onStatus?.(await statusOf(platform, now, recent));
+      options.onStatus?.(await statusOf(platform, now, recent, keepers));
       pictureAt = clock.monotonic() + PICTURE_MS;
     }
     return end;

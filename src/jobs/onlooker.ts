@@ -12,6 +12,7 @@ import { stepTotals } from './listing.ts';
 import { finishClose, isOpen, type Look, look } from './look.ts';
 import { type GroupRaise, Raiser } from './raise.ts';
 import { dropUnreached } from './round-marks.ts';
+import type { Seen } from './seen.ts';
 import { sendUndecided, undecidedSets } from './send.ts';
 
 /** What an onlooker remembers of a job between two glances. */
@@ -22,19 +23,13 @@ interface Memory {
   /** No listing for the counters' sake before then (monotonic ms): the last one found nothing to do. */
   quietUntil: number;
   /** Where the job stood, exactly, when it last moved, and since when it stands so. */
-  stood: { readonly at: string; readonly since: number; readonly look: Look } | null;
-}
-
-/** Where a job stood, exactly, and since when (monotonic ms). */
-export interface Stood {
-  readonly at: string;
-  readonly since: number;
+  stood: { readonly is: string; readonly since: number; readonly look: Look } | null;
 }
 
 export interface OnlookerOptions {
   /** False: the sizes of groups are left as they are. */
   readonly raises?: boolean;
-  readonly stood?: ReadonlyMap<string, Stood>;
+  readonly stood?: ReadonlyMap<string, Seen>;
   readonly onRaised?: (raised: readonly GroupRaise[]) => void;
 }
 
@@ -56,7 +51,7 @@ export class Onlooker {
   /** What was told already of groups that can't be raised. */
   readonly #told = new Set<string>();
   /** Where jobs stood when an earlier process looked. */
-  readonly #recalled: ReadonlyMap<string, Stood>;
+  readonly #recalled: ReadonlyMap<string, Seen>;
 
   /**
    * `onTrouble` is told of a job that can't be looked at, or whose group can't be raised, while the others go on; with
@@ -207,20 +202,21 @@ export class Onlooker {
   }
 
   #noteStanding(memory: Memory, found: Look): void {
-    const at = [
+    const is = [
       found.view.next,
       ...found.standing.steps.map((step) => `${step.published}/${step.failed}/${step.undecided.count}`),
     ].join(' ');
     const recalled = this.#recalled.get(found.view.record.job);
     const before = memory.stood ?? recalled;
-    const since = before?.at === at ? before.since : this.#platform.clock.monotonic();
-    memory.stood = { at, since, look: found };
+    const since = before?.is === is ? before.since : this.#platform.clock.monotonic();
+    memory.stood = { is, since, look: found };
   }
 
   /** Where the open jobs stand that it looked at exactly: for a process that comes after this one. */
-  stood(): ReadonlyMap<string, Stood> {
-    const stood = new Map<string, Stood>();
-    for (const [job, memory] of this.#jobs) if (memory.stood !== null && isOpen(memory.view)) stood.set(job, memory.stood);
+  stood(): ReadonlyMap<string, Seen> {
+    const stood = new Map<string, Seen>();
+    for (const [job, memory] of this.#jobs)
+      if (memory.stood !== null && isOpen(memory.view)) stood.set(job, memory.stood);
     return stood;
   }
 

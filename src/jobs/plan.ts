@@ -46,11 +46,13 @@ export interface Plan {
   readonly files: readonly string[];
   /** What earlier runs of the same job let expect; null when there is none. */
   readonly forecast: Outlook | null;
+  /** No task would begin before it, ISO-8601 UTC; null to begin at once. */
+  readonly notBefore: string | null;
   /** The deadline that the job would be given, ISO-8601 UTC; null without one. */
   readonly finishBy: string | null;
   /** USD; null without a limit. */
   readonly maxCost: number | null;
-  /** When it would end if it were submitted now, by the forecast: ISO-8601 UTC. Null without a forecast. */
+  /** When it would end if it were submitted now and begun at once, or at `notBefore`, by the forecast: ISO-8601 UTC. Null without a forecast. */
   readonly projected: { readonly low: string; readonly expected: string; readonly high: string } | null;
 }
 
@@ -83,6 +85,8 @@ export async function planOf(platform: Platform, prepared: Prepared, options: Pl
     gather: step.gather,
   }));
   const runs = parts.count === 0 ? [] : await historyOf(platform, spec, signal);
+  const { notBefore = null } = prepared.request;
+  const begins = Math.max(platform.clock.now(), notBefore === null ? 0 : Date.parse(notBefore));
   const tasks = planned.reduce((sum, step) => sum + (step.tasks ?? 0), 0);
   const forecast =
     runs.length === 0 ? null : outlook({ spec, parts: cutting.sizes, runs, slots, load, pieces: cutting.pieces });
@@ -104,9 +108,10 @@ export async function planOf(platform: Platform, prepared: Prepared, options: Pl
     },
     files: prepared.code?.files ?? [],
     forecast,
+    notBefore,
     finishBy: prepared.request.finishBy ?? null,
     maxCost: prepared.request.maxCost ?? null,
-    projected: forecast === null ? null : projectedEnd(platform.clock.now(), forecast.seconds),
+    projected: forecast === null ? null : projectedEnd(begins, forecast.seconds),
   };
 }
 

@@ -40,11 +40,14 @@ export async function raiseGroups(
   views: readonly JobView[],
   options: RaiseOptions,
 ): Promise<readonly GroupRaise[]> {
-  const groups = [...new Set(views.flatMap(({ record }) => groupsOf(record.spec)))];
+  const now = platform.clock.now();
+  // What is yet to begin needs nobody before its time.
+  const due = views.filter(({ record: { notBefore } }) => notBefore === null || Date.parse(notBefore) <= now);
+  const groups = [...new Set(due.flatMap(({ record }) => groupsOf(record.spec)))];
   // Read once for all groups, and only where some group can be raised.
   let loads: Promise<readonly StepLoad[]> | null = null;
   const ready = (): Promise<readonly StepLoad[]> => {
-    loads ??= loadsOf(platform, views, options.again);
+    loads ??= loadsOf(platform, due, options.again);
     return loads;
   };
   return Promise.all(

@@ -5,6 +5,7 @@ import { sizingOf, stepSizes } from '../model/step-sizes.ts';
 import { type JobView, reasonOf, stateOf } from '../model/view.ts';
 import type { LedgerWorker, StepCounts } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
+import { KeeperWatch } from './keeper.ts';
 import { type RecentRate, rateOf } from './rate.ts';
 
 /** What `status` answers: the same cost at any size (law 11). */
@@ -33,7 +34,10 @@ export interface JobStatus {
   /** Counters by step, exact decimals as text. */
   readonly counters: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly workers: { readonly running: number; readonly slots: number };
+  /** The id of the manager or `tick` that left its mark last, within 15 minutes; null for none. */
   readonly keeper: string | null;
+  /** No task begins before it, ISO-8601 UTC; null for a job that was to begin at once. */
+  readonly notBefore: string | null;
   readonly createdAt: string;
   readonly closedAt: string | null;
   /** When its outputs, parts and logs were removed; null for a job that is whole. */
@@ -64,12 +68,18 @@ const ALIVE_LEASES = 2;
 
 /**
  * Reads a job's status from the ledger's counters; its state is the journal's. Who looks again and again gives the same
- * `recent` each time: the rate is then that of the last minute.
+ * `recent` each time: the rate is then that of the last minute; and the same `keepers`, which are not asked for each time.
  */
-export async function statusOf(platform: Platform, view: JobView, recent?: RecentRate): Promise<JobStatus> {
+export async function statusOf(
+  platform: Platform,
+  view: JobView,
+  recent?: RecentRate,
+  keepers = new KeeperWatch(platform),
+): Promise<JobStatus> {
   const ledger = await platform.ledger();
   const now = platform.clock.now();
-  const [counts, workers] = await Promise.all([
+  const [keeper, counts, workers] = await Promise.all([
+    keepers.id(),
     ledger.counts(view.record.job),
     ledger.workers({ since: now - ALIVE_LEASES * platform.leaseSeconds * 1_000 }),
   ]);
@@ -79,6 +89,7 @@ export async function statusOf(platform: Platform, view: JobView, recent?: Recen
     workers.filter(({ state }) => state !== 'gone'),
     now,
     recent?.add(platform.clock.monotonic(), doneOf(counts)) ?? null,
+    keeper,
   );
 }
 
@@ -91,6 +102,7 @@ export function compose(
   workers: readonly LedgerWorker[],
   now: number,
   recent: number | null = null,
+  keeper: string | null = null,
 ): JobStatus {
   const { record } = view;
   const totals = stepSizes(sizingOf(view));
@@ -126,7 +138,8 @@ export function compose(
       counts.filter(({ counters }) => Object.keys(counters).length > 0).map(({ step, counters }) => [step, counters]),
     ),
     workers: { running: mine.length, slots: mine.reduce((sum, { slots }) => sum + slots, 0) },
-    keeper: null,
+    keeper,
+    notBefore: record.notBefore,
     createdAt: record.createdAt,
     closedAt: view.closed?.when ?? null,
     prunedAt: view.pruned?.when ?? null,

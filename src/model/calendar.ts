@@ -12,9 +12,13 @@ export function parseCalendar(text: string): BusinessDay {
   if (text === 'last-business-day') return 'last';
   const n = Number(/^nth-business-day:(\d{1,2})$/.exec(text)?.[1] ?? 0);
   if (n >= 1 && n <= MOST) return n;
-  throw new BatchctlError('usage', `expected last-business-day or nth-business-day:N with N from 1 to ${MOST}, found "${text}"`, {
-    hint: '--calendar nth-business-day:3 is the third',
-  });
+  throw new BatchctlError(
+    'usage',
+    `expected last-business-day or nth-business-day:N with N from 1 to ${MOST}, found "${text}"`,
+    {
+      hint: '--calendar nth-business-day:3 is the third',
+    },
+  );
 }
 
 export function calendarText(day: BusinessDay): string {
@@ -46,7 +50,11 @@ function businessDays(year: number, month: number, holidays: ReadonlySet<string>
 export function parseHolidays(text: string, file: string): readonly string[] {
   const dates = new Set<string>();
   for (const [index, line] of text.split(/\r?\n/).entries()) {
-    const [date = ''] = line.replace(/^\uFEFF/, '').replace(/#.*/, '').trim().split(/\s/);
+    const [date = ''] = line
+      .replace(/^\uFEFF/, '')
+      .replace(/#.*/, '')
+      .trim()
+      .split(/\s/);
     if (date === '') continue;
     if (!isDate(date)) {
       throw new BatchctlError('usage', `${file}:${index + 1}: expected a date such as 2026-12-25, found "${date}"`, {

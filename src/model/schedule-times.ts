@@ -53,7 +53,12 @@ export function checkCron(pattern: string): string {
 }
 
 /** Firings after one instant up to another (inclusive), oldest first; at most `most`. */
-export function firingsBetween(when: When, after: number, until: number, most = Number.POSITIVE_INFINITY): readonly Firing[] {
+export function firingsBetween(
+  when: When,
+  after: number,
+  until: number,
+  most = Number.POSITIVE_INFINITY,
+): readonly Firing[] {
   const found: Firing[] = [];
   for (const firing of firingsFrom(when, after)) {
     if (firing.at > until || found.length >= most) break;

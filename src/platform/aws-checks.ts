@@ -1,9 +1,9 @@
 import type { AwsClients } from '../adapters/aws/clients.ts';
 import type { AwsProfile } from '../config.ts';
-import { domainName, queueName } from '../lib/stack-names.ts';
+import { domainName, gridName, queueName } from '../lib/stack-names.ts';
 import { type Check, type Finding, pass } from '../ports/check.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
-import { hasNoAccounts } from './account-guard.ts';
+import { hasNoAccounts, isEmulatedWithout } from './account-guard.ts';
 import { serverOptions, simpleDbOptions } from './aws-ledger.ts';
 
 /** What `doctor` asks of an AWS profile's services, in the order in which it builds on each other. */
@@ -19,12 +19,13 @@ export interface AwsChecks {
 
 /** Makes no request before the checks are run but for one: a look at the bucket. */
 export async function awsChecks(profile: AwsProfile): Promise<AwsChecks> {
-  const [{ AwsClients }, identity, route, bucket, queues] = await Promise.all([
+  const [{ AwsClients }, identity, route, bucket, queues, scaling] = await Promise.all([
     import('../adapters/aws/clients.ts'),
     import('../adapters/aws/check-identity.ts'),
     import('../adapters/aws/check-route.ts'),
     import('../adapters/aws/check-bucket.ts'),
     import('../adapters/aws/check-queues.ts'),
+    import('../adapters/aws/check-groups.ts'),
   ]);
   const { region, account, endpoints, stack, groups } = profile;
   const clients = new AwsClients({ region, account, endpoints, profile: profile.aws.profile });
@@ -35,6 +36,7 @@ export async function awsChecks(profile: AwsProfile): Promise<AwsChecks> {
   const checked = Object.entries(groups).map(([group, { visibility }]) => ({
     ...{ group, name: queueName(stack, group), visibility },
   }));
+  const scaled = Object.keys(groups).map((group) => ({ group, name: gridName(stack, group) }));
   const probed = await bucket.probeBucket(clients, { ...profile.bucket, kmsKey: profile.kmsKey });
   return {
     services: [
@@ -42,6 +44,7 @@ export async function awsChecks(profile: AwsProfile): Promise<AwsChecks> {
       ...identity.identityChecks(clients, !hasNoAccounts(profile)),
       ...bucket.bucketChecks(probed, region),
       ...queues.queueChecks(clients, checked),
+      ...(isEmulatedWithout(profile, 'autoscaling') ? [] : scaling.groupChecks(clients, scaled)),
       { check: 'ledger', run: () => ledgerFinding(profile, clients) },
     ],
     settings: bucket.bucketSettings(probed),

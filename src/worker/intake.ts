@@ -155,7 +155,11 @@ export class Intake {
     }
     try {
       const max = Math.min(MOST, dispatcher.room);
-      return await client.receive({ max, waitSeconds: this.#patience(), signal });
+      const deliveries = await client.receive({ max, waitSeconds: this.#patience(), signal });
+      if (rest?.isAside() !== true) return deliveries;
+      // The poll was under way when the machine was held aside.
+      await Promise.all(deliveries.map(({ receipt }) => client.release(receipt, 0)));
+      return [];
     } catch (error) {
       if (!mayPass(error)) throw error;
       log.warn(messageOf(error));
@@ -169,7 +173,8 @@ export class Intake {
   #patience(): number {
     const { untilEmpty, idleExit } = this.#o.options;
     if (untilEmpty) return SHORT_POLL;
-    return idleExit === null ? LONG_POLL : Math.min(LONG_POLL, Math.max(SHORT_POLL, idleExit / 4));
+    const wanted = Math.min(LONG_POLL, idleExit === null ? LONG_POLL : idleExit / 4);
+    return Math.max(SHORT_POLL, Math.min(wanted, this.#o.rest?.longestPoll ?? LONG_POLL));
   }
 
   /** Nothing came and nothing runs: is it time to leave? An empty receive alone never says so (law 7). */

@@ -45,6 +45,16 @@ export class Rest {
     this.#o = options;
   }
 
+  /** The longest that a poll should wait, seconds: so much later than it might does a rest begin. */
+  get longestPoll(): number {
+    return this.#o.times.restMs / 4_000;
+  }
+
+  /** True while the machine takes nothing. */
+  isAside(): boolean {
+    return this.#o.isAside();
+  }
+
   /** Resolves when something may be received, and then `exit` must follow; false: the worker takes no more. */
   async enter(): Promise<boolean> {
     const { signal, isAside, times } = this.#o;

@@ -1,9 +1,13 @@
 import { AutoScalingClient, DeleteLifecycleHookCommand, SetDesiredCapacityCommand } from '@aws-sdk/client-auto-scaling';
 import {
+  AssociateAddressCommand,
+  AuthorizeSecurityGroupEgressCommand,
   AuthorizeSecurityGroupIngressCommand,
+  DescribeAddressesCommand,
   DescribeSecurityGroupsCommand,
   EC2Client,
   RevokeSecurityGroupEgressCommand,
+  RunInstancesCommand,
 } from '@aws-sdk/client-ec2';
 import {
   AttachRolePolicyCommand,
@@ -15,8 +19,8 @@ import {
 } from '@aws-sdk/client-iam';
 import { CreateMultipartUploadCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
-import { roleName } from '../../src/lib/stack-names.ts';
 import type { PolicyDocument } from '../../src/infra/policy.ts';
+import { roleName } from '../../src/lib/stack-names.ts';
 import { type Cloud, startCloud } from '../support/grid/cloud.ts';
 import { actionsOf, allows, type Call, callsOf, without } from '../support/iam.ts';
 import { type SimpleDbServer, startSimpleDb } from '../support/servers/simpledb-server.ts';
@@ -39,10 +43,17 @@ describe("the administrator's policy", function () {
     simpledb = await startSimpleDb();
     cloud = await startCloud({ simpledb: simpledb.url, pace: { second: 20 } });
     desk = new StackDesk(cloud);
-    const at = { region: 'us-east-1', endpoint: cloud.url, credentials: { accessKeyId: 'AKIDOTHER', secretAccessKey: 's' } };
+    const at = {
+      region: 'us-east-1',
+      endpoint: cloud.url,
+      credentials: { accessKeyId: 'AKIDOTHER', secretAccessKey: 's' },
+    };
     const [iam, ec2, scaling] = [new IAMClient(at), new EC2Client(at), new AutoScalingClient(at)];
     const s3 = new S3Client({ ...at, forcePathStyle: true });
-    const document = JSON.stringify({ Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }] });
+    const document = JSON.stringify({
+      Version: '2012-10-17',
+      Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }],
+    });
     const made = async (PolicyName: string): Promise<string> =>
       (await iam.send(new CreatePolicyCommand({ PolicyName, PolicyDocument: document }))).Policy?.Arn ?? '';
     const [permissionsBoundary, other] = await Promise.all([made('boundary'), made('other')]);
@@ -58,7 +69,8 @@ describe("the administrator's policy", function () {
     await desk.lines(['infra', 'status']);
     // What others do to it.
     const RoleName = roleName(stack, 'worker');
-    await iam.send(new UpdateAssumeRolePolicyCommand({ RoleName, PolicyDocument: document }));
+    const trust = document.replace('"Action":"*","Resource":"*"', '"Action":"sts:AssumeRole","Principal":{"AWS":"*"}');
+    await iam.send(new UpdateAssumeRolePolicyCommand({ RoleName, PolicyDocument: trust }));
     await iam.send(new PutRolePermissionsBoundaryCommand({ RoleName, PermissionsBoundary: other }));
     await iam.send(new PutRolePolicyCommand({ RoleName, PolicyName: 'batchctl', PolicyDocument: document }));
     await iam.send(new AttachRolePolicyCommand({ RoleName, PolicyArn: other }));
@@ -70,6 +82,7 @@ describe("the administrator's policy", function () {
     await ec2.send(new AuthorizeSecurityGroupIngressCommand({ GroupId, IpPermissions }));
     const all = SecurityGroups[0]?.IpPermissionsEgress ?? [];
     await ec2.send(new RevokeSecurityGroupEgressCommand({ GroupId, IpPermissions: all }));
+    await ec2.send(new AuthorizeSecurityGroupEgressCommand({ GroupId, IpPermissions }));
     const AutoScalingGroupName = `${stack}-default`;
     const LifecycleHookName = 'batchctl-drain';
     await scaling.send(new DeleteLifecycleHookCommand({ AutoScalingGroupName, LifecycleHookName }));
@@ -77,11 +90,26 @@ describe("the administrator's policy", function () {
     desk.configure({ ...profile, groups, tags: { team: 'claims' } }, stack);
     await desk.lines(['infra', 'status'], 11);
     await desk.up();
+    // So many versions of a template that the first ones go.
+    for (const disk of ['31GB', '32GB', '33GB', '34GB', '35GB']) {
+      desk.configure({ ...profile, groups: { ...groups, gpu: { ...groups.gpu, disk } } }, stack);
+      await desk.up('--only', 'grid');
+    }
     // Something runs, and something is stored.
     await scaling.send(new SetDesiredCapacityCommand({ AutoScalingGroupName, DesiredCapacity: 1 }));
-    await until('an instance is in service', () => cloud.grid.instances().some(({ state }) => state === 'InService'));
+    await until('an instance is in service', () =>
+      cloud.grid.instances().some(({ group, state }) => group === AutoScalingGroupName && state === 'InService'),
+    );
+    // A person has the address borrowed.
+    const theirs = await ec2.send(new RunInstancesCommand({ ImageId: 'ami-12c6146b', MinCount: 1, MaxCount: 1 }));
+    const InstanceId = theirs.Instances?.[0]?.InstanceId;
+    const { Addresses: [{ AllocationId } = {}] = [] } = await ec2.send(new DescribeAddressesCommand({}));
+    await ec2.send(new AssociateAddressCommand({ AllocationId, InstanceId }));
     await s3.send(new PutObjectCommand({ Bucket: stack, Key: 'data/one', Body: 'one' }));
     await s3.send(new CreateMultipartUploadCommand({ Bucket: stack, Key: 'data/two' }));
+    desk.configure({ ...profile, groups, network: { publicIp: false } }, stack);
+    await desk.lines(['infra', 'plan'], 3);
+    desk.configure({ ...profile, groups, tags: { team: 'claims' } }, stack);
     await desk.down('--delete-data', '--timeout', '1s');
     const { stdout } = await desk.run(['infra', 'policies', '--for', 'admin']);
     policy = JSON.parse(stdout);

@@ -1,6 +1,7 @@
 import { randomId } from '../../src/lib/id.ts';
+import { runCli } from '../cli/fake-io.ts';
 import type { Cloud } from '../support/grid/cloud.ts';
-import { type Ended, Workspace } from '../support/workspace.ts';
+import { Workspace } from '../support/workspace.ts';
 
 /** A line of `infra plan`, `up`, `status` or `down`. */
 export interface Line {
@@ -15,6 +16,17 @@ export interface Line {
   readonly differences: readonly string[];
   readonly lacks: readonly { readonly what: string; readonly mend: string }[];
 }
+
+export interface Answered {
+  readonly code: number;
+  readonly stderr: string;
+  readonly lines: readonly Line[];
+}
+
+const KEYS = {
+  AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
+  AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY',
+};
 
 /** Somebody who makes stacks in an emulated account, with the built program. */
 export class StackDesk extends Workspace {
@@ -38,18 +50,22 @@ export class StackDesk extends Workspace {
   }
 
   override start(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    return super.start(args, {
-      ...{ BATCHCTL_PROFILE: 'lab', AWS_ENDPOINT_URL: this.cloud.url },
-      ...{ AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' },
-      ...env,
-    });
+    return super.start(args, { BATCHCTL_PROFILE: 'lab', AWS_ENDPOINT_URL: this.cloud.url, ...KEYS, ...env });
+  }
+
+  /** The same in this process: quicker, for many. */
+  async here(...args: readonly string[]): Promise<Answered> {
+    Object.assign(process.env, KEYS);
+    const env = { AWS_ENDPOINT_URL: this.cloud.url };
+    const { code, stdout, stderr } = await runCli([...args, '--json'], { cwd: this.dir, env });
+    return { code, stderr, lines: linesOf(stdout) };
   }
 
   /** What it answers; throws unless it ends with `code`. */
   async lines(args: readonly string[], code = 0): Promise<readonly Line[]> {
     const ended = await this.run([...args, '--json']);
     if (ended.code !== code) throw new Error(`infra ${args.join(' ')} exited with ${ended.code}: ${ended.stderr}`);
-    return linesOf(ended);
+    return linesOf(ended.stdout);
   }
 
   up(...args: readonly string[]): Promise<readonly Line[]> {
@@ -61,7 +77,7 @@ export class StackDesk extends Workspace {
   }
 }
 
-export function linesOf({ stdout }: Ended): readonly Line[] {
+function linesOf(stdout: string): readonly Line[] {
   return stdout
     .split('\n')
     .filter(Boolean)

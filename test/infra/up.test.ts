@@ -26,6 +26,9 @@ const ENV = {
   AWS_SECRET_ACCESS_KEY: KEYS.secretAccessKey,
 };
 
+/** Whoever may make data alone asks for nothing else. */
+const DATA = ['--only', 'data'];
+
 interface Line {
   readonly kind: string;
   readonly name: string;
@@ -34,7 +37,7 @@ interface Line {
   readonly lacks: readonly { readonly what: string; readonly mend: string }[];
 }
 
-describe('infra up', function () {
+describe('infra up of the data part', function () {
   this.timeout(120_000);
   let moto: Moto;
   let fauxqs: Fauxqs;
@@ -83,7 +86,8 @@ describe('infra up', function () {
     toSqs.heal();
   };
   const changes = (): number => toS3.count(isChange) + toSqs.count(isChange);
-  const run = (...args: readonly string[]): Promise<Ended> => here.run(args, ENV);
+  const run = (...args: readonly string[]): Promise<Ended> =>
+    here.run(args[0] === 'infra' ? [...args, ...DATA] : args, ENV);
   const lines = async (...args: readonly string[]): Promise<readonly Line[]> => {
     const { code, stdout, stderr } = await run(...args, '--json');
     expect(code, stderr).to.equal(0);
@@ -128,7 +132,7 @@ describe('infra up', function () {
       for (const proxy of [toS3, toSqs]) {
         proxy.fail(1, { kind: 'late', ms: 60_000 }, (request) => isChange(request) && ++seen === call + 1);
       }
-      const up = here.start(['infra', 'up', '--yes'], ENV);
+      const up = here.start(['infra', 'up', '--yes', ...DATA], ENV);
       const ended = once(up.child, 'close');
       await until('the call was made', () => changes() > call || up.child.exitCode !== null);
       up.child.kill('SIGKILL');
@@ -196,7 +200,7 @@ describe('infra up', function () {
     const plan = await lines('infra', 'plan');
     expect(plan.filter(({ action }) => action !== 'keep')).to.deep.equal([
       {
-        ...{ part: 'data', kind: 'queue', name: `${stack}-gpu`, action: 'change', lacks: [] },
+        ...{ part: 'data', kind: 'queue', name: `${stack}-gpu`, action: 'change', notes: [], lacks: [] },
         changes: ['VisibilityTimeout 5 → 90'],
       },
     ]);

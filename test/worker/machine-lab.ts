@@ -97,6 +97,12 @@ export class MachineLab {
     return until(`${instance.id} is gone`, () => this.cloud.grid.instance(instance).gone, 30_000);
   }
 
+  /** What was asked of this lab's queue and group since the last time, in order; refused ones too if it is said. */
+  takeActions(refused = false): readonly string[] {
+    const own = this.cloud.takeCalls().filter(({ body }) => body.includes(this.group));
+    return own.filter(({ status }) => refused || status < 300).map(({ action }) => action);
+  }
+
   /** How often an action of Auto Scaling was asked for this lab's group or the instance. */
   asked(action: string, instance?: GridInstance): number {
     const calls = this.cloud.calls.filter((call) => call.service === 'autoscaling' && call.action === action);

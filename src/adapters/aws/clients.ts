@@ -127,10 +127,10 @@ export class AwsClients {
     });
   }
 
-  autoScaling(): Promise<AutoScalingClient> {
-    return this.#client('autoscaling', async () => {
+  autoScaling(use: ClientUse = 'control'): Promise<AutoScalingClient> {
+    return this.#client(`autoscaling ${use}`, async () => {
       const { AutoScalingClient } = await import('@aws-sdk/client-auto-scaling');
-      return new AutoScalingClient(this.#config('autoscaling', 'control'));
+      return new AutoScalingClient(this.#config('autoscaling', use));
     });
   }
 

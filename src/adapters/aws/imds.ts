@@ -55,15 +55,18 @@ export class Imds {
   async get(path: string): Promise<string | null> {
     let trouble: unknown;
     for (let tried = 0; tried < this.#tries; tried += 1) {
-      if (tried > 0) await wait(jitter(AGAIN_MS * 2 ** tried));
       this.#token ??= this.#newToken();
       const token = this.#token;
       try {
         const { status, text } = await this.#send('GET', path, { 'x-aws-ec2-metadata-token': await token });
         if (status === 200) return text;
         if (status === 404) return null;
-        if (status === 401) this.#forget(token);
         trouble = new Error(`HTTP ${status}`);
+        // The token is over: with another one it is asked again at once.
+        if (status === 401) {
+          this.#forget(token);
+          continue;
+        }
       } catch (error) {
         if (
           await token.then(
@@ -74,6 +77,7 @@ export class Imds {
           this.#forget(token);
         trouble = error;
       }
+      if (tried < this.#tries - 1) await wait(jitter(AGAIN_MS * 2 ** tried));
     }
     const why = trouble instanceof Error ? trouble.message : String(trouble);
     throw new BatchctlError('unavailable', `the instance's metadata service did not tell ${path}: ${why}`, {

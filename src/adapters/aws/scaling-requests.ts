@@ -1,7 +1,7 @@
 import type { Activity, AutoScalingClient, AutoScalingGroup, Tag } from '@aws-sdk/client-auto-scaling';
 import { BatchctlError } from '../../errors.ts';
 import { partitionOf } from '../../lib/stack-names.ts';
-import type { AwsClients } from './clients.ts';
+import type { AwsClients, ClientUse } from './clients.ts';
 import { translateAwsError } from './errors.ts';
 
 /** So many activities tell what happened lately (Auto Scaling: DescribeScalingActivities, at most 100 an answer). */
@@ -11,10 +11,12 @@ const ACTIVITIES = 100;
 export class ScalingRequests {
   readonly name: string;
   readonly #clients: AwsClients;
+  readonly #use: ClientUse;
 
-  constructor(clients: AwsClients, name: string) {
+  constructor(clients: AwsClients, name: string, use: ClientUse = 'control') {
     this.#clients = clients;
     this.name = name;
+    this.#use = use;
   }
 
   /** Null where there is no such group, or it is being deleted. */
@@ -37,6 +39,14 @@ export class ScalingRequests {
       client.send(command),
     );
     return answer.Activities ?? [];
+  }
+
+  /** Names of its lifecycle hooks. */
+  async hooks(): Promise<readonly string[]> {
+    const { DescribeLifecycleHooksCommand } = await import('@aws-sdk/client-auto-scaling');
+    const command = new DescribeLifecycleHooksCommand({ AutoScalingGroupName: this.name });
+    const answer = await this.#ask('read the hooks of', 'DescribeLifecycleHooks', (client) => client.send(command));
+    return (answer.LifecycleHooks ?? []).map(({ LifecycleHookName = '' }) => LifecycleHookName);
   }
 
   async setSize(desired: number): Promise<void> {
@@ -64,7 +74,7 @@ export class ScalingRequests {
   }
 
   async #ask<T>(what: string, action: string, send: (client: AutoScalingClient) => Promise<T>): Promise<T> {
-    const client = await this.#clients.autoScaling();
+    const client = await this.#clients.autoScaling(this.#use);
     try {
       return await send(client);
     } catch (error) {

@@ -13,7 +13,7 @@ import type { Column } from '../render-table.ts';
 export function infraDownCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     options: {
-      '--group <group>': "one group alone, with its queue; also one that the configuration names no more",
+      '--group <group>': 'one group alone, with its queue; also one that the configuration names no more',
       '--timeout <duration>': parsed('how long workers may take to drain (15m); then they are ended', parseDuration),
       '--delete-data': "the stack's objects, all versions of them, its bucket and its ledger go too",
       '--confirm <stack>': "the stack's name again; --yes is not enough",
@@ -27,7 +27,8 @@ export function infraDownCommand(ctx: Context): CommandDefinition {
         name: { type: 'string' },
         outcome: {
           enum: ['removed', 'kept', 'left'],
-          description: "kept: data, or somebody else's; left: it should have gone. With --dry-run removed is what would be",
+          description:
+            "kept: data, or somebody else's; left: it should have gone. With --dry-run removed is what would be",
         },
         why: { type: ['string', 'null'] },
       },

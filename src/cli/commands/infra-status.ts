@@ -37,7 +37,7 @@ export function infraStatusCommand(ctx: Context): CommandDefinition {
         3,
         [4, 'what is said to be existing is not'],
         8,
-        [11, 'something is missing, differs, is left over, or is somebody else\'s'],
+        [11, "something is missing, differs, is left over, or is somebody else's"],
       ],
       related: ['infra plan', 'infra up', 'infra down', 'doctor'],
     },

@@ -12,7 +12,7 @@ import { localResources } from '../local-resources.ts';
 import { openJobFile } from '../open-job-file.ts';
 import { answer } from '../render.ts';
 import { renderTable } from '../render-table.ts';
-import { SUBMISSION_FLAGS, type SubmissionInput } from '../submission-flags.ts';
+import { AT_FLAG, SUBMISSION_FLAGS, type SubmissionInput } from '../submission-flags.ts';
 import { prepareSubmission } from '../submit-with-progress.ts';
 
 const count = { type: 'integer', minimum: 0 };
@@ -21,7 +21,7 @@ const time = { type: 'string', format: 'date-time' };
 export function planCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     arguments: { '<jobfile>': 'the job, YAML or JSON' },
-    options: SUBMISSION_FLAGS,
+    options: { ...SUBMISSION_FLAGS, ...AT_FLAG },
     writes: false,
     output: {
       type: 'object',
@@ -39,11 +39,12 @@ export function planCommand(ctx: Context): CommandDefinition {
         messages: count,
         requests: { type: 'object', description: 'about', properties: { store: count, queue: count } },
         forecast: { ...FORECAST_SCHEMA, description: 'from earlier runs of the job; null when there is none' },
+        notBefore: { type: ['string', 'null'], format: 'date-time', description: 'no task would begin before it' },
         finishBy: { type: ['string', 'null'], format: 'date-time', description: 'the deadline that it would be given' },
         maxCost: { type: ['number', 'null'], description: 'USD' },
         projected: {
           type: ['object', 'null'],
-          description: 'when it would end if it were submitted now, by the forecast',
+          description: 'when it would end by the forecast, if it were submitted now and begun at once, or at --at',
           properties: { low: time, expected: time, high: time },
         },
         files: { type: 'array', items: { type: 'string' } },
@@ -154,11 +155,12 @@ function expectedLines({ forecast, name }: Plan, jobfile: string | null): readon
 /** The limits that the job would be given, and how it stands to its deadline. A job that is there keeps its own. */
 async function limitLines(
   ctx: Context,
-  { finishBy, maxCost, projected, existing }: Plan,
+  { notBefore, finishBy, maxCost, projected, existing }: Plan,
   { again }: Asked,
 ): Promise<readonly string[]> {
   const [zone, now] = [await ctx.zone(), ctx.clock.now()];
   const lines: string[] = [];
+  if (notBefore !== null) lines.push(`begins: ${formatInstant(Date.parse(notBefore), zone, now)}`);
   if (finishBy !== null) {
     const deadline = Date.parse(finishBy);
     lines.push(`finish by: ${formatInstant(deadline, zone, now)}`);

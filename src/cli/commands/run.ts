@@ -11,13 +11,14 @@ import { openJobFile } from '../open-job-file.ts';
 import { runJob } from '../run-job.ts';
 import { requireSaidProfile } from '../said-profile.ts';
 import { STATUS_OUTPUT } from '../status-schema.ts';
-import { SUBMISSION_FLAGS, type SubmissionInput } from '../submission-flags.ts';
+import { AT_FLAG, SUBMISSION_FLAGS, type SubmissionInput } from '../submission-flags.ts';
 
 export function runCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     arguments: { '[jobfile]': 'the job, YAML or JSON; or the id of a job that is to be taken up again' },
     options: {
       ...SUBMISSION_FLAGS,
+      ...AT_FLAG,
       '--slots <n>': parsed('how many tasks at a time (default: the processors)', wholeNumber(1)),
       '--here': "on an AWS profile, work on it from this machine too; else the groups' own workers do",
       '--no-scale': 'leave the size of groups as it is',

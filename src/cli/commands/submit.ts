@@ -2,11 +2,12 @@ import { isClosed } from '../../model/job.ts';
 import { stateOf } from '../../model/view.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
+import { formatInstant } from '../format.ts';
 import { openJobFile } from '../open-job-file.ts';
 import { raiseWork } from '../raise-work.ts';
 import { answer, print } from '../render.ts';
 import { requireSaidProfile } from '../said-profile.ts';
-import { SUBMISSION_FLAGS, type SubmissionInput } from '../submission-flags.ts';
+import { AT_FLAG, SUBMISSION_FLAGS, type SubmissionInput } from '../submission-flags.ts';
 import { submitWithProgress } from '../submit-with-progress.ts';
 
 export function submitCommand(ctx: Context): CommandDefinition {
@@ -14,6 +15,7 @@ export function submitCommand(ctx: Context): CommandDefinition {
     arguments: { '<jobfile>': 'the job, YAML or JSON' },
     options: {
       ...SUBMISSION_FLAGS,
+      ...AT_FLAG,
       '--no-scale': 'leave the size of groups as it is',
       '--watch': 'then watch it until it ends',
     },
@@ -25,15 +27,22 @@ export function submitCommand(ctx: Context): CommandDefinition {
     },
     help: {
       about:
-        'Cuts the input into parts and sends a task for each, and raises the groups that run them (those in auto; once). The same --run-key again is the same job, and sends nothing. With --quiet it prints the id alone.',
-      examples: ['batchctl submit job.yaml', 'batchctl submit job.yaml --run-key month-end-2026-11 --input claims.csv'],
+        'Cuts the input into parts and sends a task for each, and raises the groups that run them (those in auto; once). The same --run-key again is the same job, and sends nothing. With --quiet it prints the id alone. What is to begin, or to be in time, when nobody waits for it needs a keeper: batchctl tick from cron, or --watch.',
+      examples: [
+        'batchctl submit job.yaml',
+        'batchctl submit job.yaml --run-key month-end-2026-11 --input claims.csv',
+        'batchctl submit job.yaml --at "tomorrow 02:00"',
+      ],
       exitCodes: [
         [0, 'submitted, or there already'],
         [3, 'the job file is not valid'],
         [4, 'an input matches nothing'],
-        [7, 'refused: other content under the key'],
+        [
+          7,
+          'refused: other content under the key; or --at (on AWS --finish-by, --max-cost too), and no keeper is there',
+        ],
       ],
-      related: ['run', 'plan', 'status', 'watch', 'scale', 'worker'],
+      related: ['run', 'plan', 'status', 'watch', 'schedule add', 'tick', 'scale', 'worker'],
     },
     run: (input) => submit({ ctx, ...input }),
   });
@@ -56,8 +65,11 @@ export async function submit({ ctx, jobfile, ...input }: SubmitCommandOptions): 
     return undefined;
   }
   await ctx.announce();
-  const { view, created } = await submitWithProgress(ctx, spec, jobfile, input);
-  const { job, runKey } = view.record;
+  const { view, created } = await submitWithProgress(ctx, spec, jobfile, { ...input, stays: input.watch });
+  const { job, runKey, notBefore } = view.record;
+  if (notBefore !== null && Date.parse(notBefore) > ctx.clock.now()) {
+    ctx.notice(`job ${job} begins ${formatInstant(Date.parse(notBefore), await ctx.zone(), ctx.clock.now())}`);
+  }
   if (input.watch) {
     if (created) await raiseWork(ctx, view, { scale: input.scale, fresh: true });
     const { watch } = await import('./watch.ts');

@@ -5,19 +5,13 @@ import type { JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { PlacePoint } from '../fetch/fill-place.ts';
 import { readView } from '../journal.ts';
+import type { Seen } from '../seen.ts';
 import { deliver, deliversHere } from './deliver.ts';
 import { deliveryLine } from './delivery-line.ts';
 import { marksDelivery, readDueMark } from './due-mark.ts';
 
 /** Between two looks of a busy process. */
 const SELDOM_MS = 60_000;
-
-/** A mark as it was seen first. */
-export interface Seen {
-  readonly text: string;
-  /** Monotonic milliseconds. */
-  readonly at: number;
-}
 
 /**
  * Deliveries by an onlooker, one after another, beside all that it does otherwise. A delivery that nobody has begun it
@@ -30,6 +24,7 @@ export class Deliveries {
   readonly #log: { info(line: string): void; warn(line: string): void };
   readonly #passed: ((point: PlacePoint) => void) | undefined;
   readonly #queue = new Map<string, JobView>();
+  /** Marks as they were seen first. */
   #seen: ReadonlyMap<string, Seen>;
   #running: Promise<void> | null = null;
   #current: string | null = null;
@@ -104,10 +99,10 @@ export class Deliveries {
       if (over || givenUp) await store.delete([key]);
       if (view === null || !due || !this.#mayTry(view)) return false;
       const known = this.#seen.get(key);
-      const first = known?.text === mark.text ? known : { text: mark.text, at: clock.monotonic() };
+      const first = known?.is === mark.text ? known : { is: mark.text, since: clock.monotonic() };
       seen.set(key, first);
       const patience = mark.begun ? 2_000 * this.#platform.leaseSeconds : 0;
-      if (first === known && clock.monotonic() - first.at >= patience) this.#begin(job, view);
+      if (first === known && clock.monotonic() - first.since >= patience) this.#begin(job, view);
       return true;
     } catch (error) {
       if (isKind(error, 'unavailable', 'full', 'credentials')) throw error;

@@ -1,10 +1,12 @@
 import { randomId } from '../../lib/id.ts';
-import { formatSize } from '../../lib/units.ts';
+import { formatDuration, formatSize } from '../../lib/units.ts';
 import { VERSION } from '../../lib/version.ts';
 import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { knownGroups } from '../grid/groups.ts';
 import { listWorkers } from '../grid/workers.ts';
+import { freshKeeper, latestKeeper } from '../keeper.ts';
+import { listSchedules } from '../schedules/schedule-journal.ts';
 import { deadLettersCheck, openJobsCheck, readOpenJobs, versionsCheck } from './job-checks.ts';
 
 /** Free space below which a disk is nearly full, and as good as full: bytes, and files. */
@@ -21,6 +23,7 @@ export function gridChecks(platform: Platform): readonly Check[] {
     ...(platform.remote === true ? [] : localServices(platform)),
     { check: 'workers', run: () => workersCheck(platform) },
     ...(platform.remote === true ? [] : [{ check: 'supervisors', run: () => supervisorsCheck(platform) }]),
+    { check: 'keeper', run: () => keeperCheck(platform) },
     { check: 'versions', run: async () => versionsCheck(await open) },
     { check: 'openJobs', run: async () => openJobsCheck(platform, await open) },
     { check: 'deadLetters', run: async () => deadLettersCheck(platform, await open) },
@@ -115,6 +118,33 @@ async function workersCheck(platform: Platform): Promise<Finding> {
   }
   return pass(alive.length === 0 ? 'none is running' : `${count(alive.length, 'worker')} alive, of version ${VERSION}`);
 }
+
+/** Whether somebody fires schedules and begins jobs that wait for their time. */
+async function keeperCheck(platform: Platform): Promise<Finding> {
+  const unreadable: string[] = [];
+  const [keeper, schedules] = await Promise.all([
+    latestKeeper(platform),
+    listSchedules(platform.store, (name) => unreadable.push(name)),
+  ]);
+  const now = platform.clock.now();
+  if (unreadable.length > 0) {
+    return fail(
+      `schedules that can't be read: ${unreadable.join(', ')}`,
+      `batchctl schedule show ${unreadable[0]} says why`,
+    );
+  }
+  const active = schedules.filter(({ paused }) => paused === null);
+  if (keeper !== null && freshKeeper(keeper, now) !== null)
+    return pass(`${keeper.id} left its mark ${age(keeper.at, now)} ago`);
+  const found = keeper === null ? 'no keeper was ever here' : `${keeper.id} was here last, ${age(keeper.at, now)} ago`;
+  if (active.length === 0) return pass(`${found}; none is needed, as no schedule is to be fired`);
+  return warn(
+    `${found}: nobody fires ${active.map(({ name }) => name).join(', ')}`,
+    'batchctl tick, each minute, from a crontab: docs/schedules.md has the line',
+  );
+}
+
+const age = (at: number, now: number): string => formatDuration(Math.max(0, Math.round((now - at) / 1_000)));
 
 async function supervisorsCheck(platform: Platform): Promise<Finding> {
   const wanted: string[] = [];

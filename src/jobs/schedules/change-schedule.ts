@@ -19,7 +19,11 @@ export interface ChangedSchedule {
 export async function addSchedule(
   platform: Platform,
   name: string,
-  { spec, code, replace }: { readonly spec: ScheduleSpec; readonly code: CodeArchive | null; readonly replace: boolean },
+  {
+    spec,
+    code,
+    replace,
+  }: { readonly spec: ScheduleSpec; readonly code: CodeArchive | null; readonly replace: boolean },
 ): Promise<ChangedSchedule> {
   if (code !== null) await platform.store.put(codeKey(code.sha256), code.gzip);
   const { schedule, changed } = await changeSchedule(platform, name, (before) => {
@@ -72,5 +76,7 @@ async function change(
 }
 
 function gone(name: string): never {
-  throw new BatchctlError('notFound', `the schedule ${name} was removed in this moment`, { hint: 'batchctl schedule ls' });
+  throw new BatchctlError('notFound', `the schedule ${name} was removed in this moment`, {
+    hint: 'batchctl schedule ls',
+  });
 }

@@ -10,13 +10,14 @@ import { findJob } from '../find.ts';
 import { FileChecksums } from '../submit/file-checksums.ts';
 import { closeInputs } from '../submit/inputs.ts';
 import { type Prepared, prepare, type SubmissionRequest } from '../submit/prepare.ts';
-import { type SubmitPoint, type Submitted, submit } from '../submit/submit.ts';
+import { type SubmitOptions, type SubmitPoint, type Submitted, submit } from '../submit/submit.ts';
 
 export interface FireOptions {
   /** How a run key with other content is answered: see `SubmitOptions`. */
   readonly mode: 'new' | 'existing' | 'again';
   readonly signal?: AbortSignal;
   readonly passed?: (point: SubmitPoint) => void;
+  readonly onProgress?: SubmitOptions['onProgress'];
 }
 
 /** Submits the job of one period. The run key makes it one job, whoever fires it, and however often. */
@@ -24,9 +25,10 @@ export async function fire(
   platform: Platform,
   schedule: Schedule,
   firing: Firing,
-  options: FireOptions,
+  { onProgress, ...options }: FireOptions,
 ): Promise<Submitted> {
-  return submit(platform, await prepareFiring(platform, schedule, firing), { ...options, notBefore: null });
+  const prepared = await prepareFiring(platform, schedule, firing);
+  return submit(platform, prepared, { ...options, notBefore: null, ...(onProgress && { onProgress }) });
 }
 
 /** Finds the inputs of one period. Throws `notFound` for one that isn't there (yet). */

@@ -4,7 +4,7 @@ import { type RunKeyClaim, readClaim } from '../journal.ts';
 
 /** What the latest run of a key is, if any. Cheap: asked before anything is prepared further. */
 export async function existingRun(
-  platform: Platform,
+  platform: Pick<Platform, 'store'>,
   runKey: string,
 ): Promise<{ readonly claim: RunKeyClaim; readonly number: number } | null> {
   let latest: number | null = null;

@@ -13,6 +13,7 @@ import {
 import type { Ledger, LedgerTask, StepCounts } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { causesOf } from '../failures/causes.ts';
+import { tasksOfFallbacks } from '../interruptions.ts';
 import { readEntries } from '../journal.ts';
 import { listFacts } from '../listing.ts';
 import { deadLettersOf } from './dead-letters.ts';
@@ -41,8 +42,8 @@ export async function gather(platform: Platform, view: JobView): Promise<Snapsho
     ledger === null ? null : at.try('ledger', null, () => readLedger(ledger, job, open)),
   ]);
   const standing = facts === null ? null : standingOf(view, facts);
-  const steps = facts === null || standing === null ? null : stepsSeen(view, facts, standing);
-  const groups = await lookAtGroups(at, platform, view, standing, { ledger, counts: told?.counts ?? null });
+  const steps = facts === null || standing === null ? null : await stepsSeen(at, platform, view, { facts, standing });
+  const groups = await lookAtGroups(at, platform, view, { standing, steps, ledger, counts: told?.counts ?? null });
   const undecided = open && standing !== null && !standing.settled;
   const [histories, deadLetters, durations, earlier] = await Promise.all([
     undecided && steps !== null && ledger !== null
@@ -88,9 +89,17 @@ async function readLedger(
   return { counts, running };
 }
 
-function stepsSeen(view: JobView, facts: readonly StepFacts[], standing: Standing): readonly StepSeen[] {
+async function stepsSeen(
+  at: LookAt,
+  { store }: Platform,
+  view: JobView,
+  { facts, standing }: { readonly facts: readonly StepFacts[]; readonly standing: Standing },
+): Promise<readonly StepSeen[]> {
+  const ofFallbacks = await at.try('store', null, () => tasksOfFallbacks(store, view, standing));
   return standing.steps.map((step, index): StepSeen => {
     const spec = view.record.spec.steps[index];
+    const tasks = ofFallbacks?.get(index)?.count ?? 0;
+    const fallback = spec?.fallback ?? null;
     return {
       name: step.name,
       group: spec?.group ?? 'default',
@@ -100,6 +109,7 @@ function stepsSeen(view: JobView, facts: readonly StepFacts[], standing: Standin
       failed: step.failed,
       skipped: step.skipped,
       undecided: step.undecided.count,
+      ...(fallback !== null && tasks > 0 && { handedOver: { group: fallback, tasks } }),
       some: firstOf(step.undecided, NAMED),
     };
   });

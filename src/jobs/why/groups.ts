@@ -1,36 +1,45 @@
 import type { Standing } from '../../model/decide.ts';
 import { standingOf } from '../../model/decide.ts';
+import { groupsOf } from '../../model/job.ts';
 import { parseMessage } from '../../model/message.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
-import type { GroupSeen, HoldSeen, WorkerSeen } from '../../model/why/snapshot.ts';
+import { undecidedFor } from '../../model/why/facts.ts';
+import type { GroupSeen, HoldSeen, StepSeen, WorkerSeen } from '../../model/why/snapshot.ts';
 import type { Ledger, StepCounts } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { Backlog, TenantBacklog } from '../../ports/task-queue.ts';
 import { readBoots } from '../grid/boots.ts';
 import type { Hold } from '../grid/failed-boots.ts';
 import { listWorkers } from '../grid/workers.ts';
+import { linkedGroups } from '../linked-groups.ts';
 import { listFacts } from '../listing.ts';
 import type { LookAt } from './look-at.ts';
 
 /** Milliseconds, with what sending takes. */
 const COUNTS_LATE_MS = 120_000;
 
+export interface GroupsOf {
+  readonly standing: Standing | null;
+  readonly steps: readonly StepSeen[] | null;
+  readonly ledger: Ledger | null;
+  readonly counts: readonly StepCounts[] | null;
+}
+
 /** What serves a job's groups and what their queues hold of it, group by group. */
 export async function lookAtGroups(
   at: LookAt,
   platform: Platform,
   view: JobView,
-  standing: Standing | null,
-  { ledger, counts }: { readonly ledger: Ledger | null; readonly counts: readonly StepCounts[] | null },
+  { standing, steps, ledger, counts }: GroupsOf,
 ): Promise<readonly GroupSeen[]> {
-  const groups = [...new Set(view.record.spec.steps.map(({ group }) => group))];
+  const groups = groupsOf(view.record.spec);
   const workers =
     ledger === null
       ? []
       : ((await at.try('ledger', null, () => listWorkers(platform, { group: undefined, left: true }))) ?? []);
   const seen = await Promise.all(
     groups.map(async (group) => {
-      const undecided = undecidedOf(view, standing, group);
+      const undecided = (steps ?? []).reduce((sum, step) => sum + undecidedFor(step, group), 0);
       const serving = workers.filter((worker) => worker.group.split(',').includes(group));
       const size =
         ledger === null ? null : await at.try('group', group, async () => (await platform.group(group)).describe());
@@ -94,16 +103,8 @@ async function messagesOf(platform: Platform, view: JobView, group: string): Pro
   return { backlog: await queue.backlog(), mine: (await queue.ofTenant?.(view.record.job)) ?? null };
 }
 
-function undecidedOf(view: JobView, standing: Standing | null, group: string): number {
-  let count = 0;
-  for (const [index, step] of standing?.steps.entries() ?? []) {
-    if (view.record.spec.steps[index]?.group === group) count += step.undecided.count;
-  }
-  return count;
-}
-
 /**
- * Undecided tasks without a message. A task that moves is for a moment in neither place: what seems missing counts only
+ * Undecided tasks without a message, by the first of the groups in whose queues one may lie. A task that moves is for a moment in neither place: what seems missing counts only
  * when a second look finds the job where it stood, and not more messages than before.
  */
 async function missingOf(
@@ -111,23 +112,53 @@ async function missingOf(
   platform: Platform,
   view: JobView,
   standing: Standing,
-  seen: readonly { readonly group: string; readonly undecided: number; readonly queue: Messages | null }[],
+  seen: readonly Pooled[],
   counts: readonly StepCounts[] | null,
 ): Promise<ReadonlyMap<string, number>> {
   const state = stateOf(view);
   if (state !== 'running' && state !== 'submitted') return new Map();
   if (platform.remote === true && movedLately(platform, view, counts)) return new Map();
-  const short = seen.filter(({ undecided, queue }) => queue !== null && undecided > held(queue));
+  const short = poolsOf(view, seen).filter((pool) => lackOf(pool) > 0);
   if (short.length === 0) return new Map();
   const facts = await at.try('store', null, () => listFacts(platform.store, view));
   const again = facts === null ? null : standingOf(view, facts);
   if (again === null || signature(again) !== signature(standing)) return new Map();
   const missing = new Map<string, number>();
-  for (const { group, undecided } of short) {
-    const queue = await at.try('queue', group, () => messagesOf(platform, view, group));
-    if (queue !== null && undecided > held(queue)) missing.set(group, undecided - held(queue));
+  for (const pool of short) {
+    const now: Pooled[] = [];
+    for (const { group, undecided } of pool) {
+      now.push({ group, undecided, queue: await at.try('queue', group, () => messagesOf(platform, view, group)) });
+    }
+    const lack = lackOf(now);
+    if (lack > 0) missing.set(now.find(({ undecided }) => undecided > 0)?.group ?? '', lack);
   }
   return missing;
+}
+
+interface Pooled {
+  readonly group: string;
+  readonly undecided: number;
+  readonly queue: Messages | null;
+}
+
+/** The groups, those together that hand tasks over. */
+function poolsOf({ record }: JobView, seen: readonly Pooled[]): readonly (readonly Pooled[])[] {
+  const first = new Map<string, Pooled[]>();
+  for (const group of seen) {
+    const [name = group.group] = [...linkedGroups(group.group, [record.spec])].sort();
+    first.set(name, [...(first.get(name) ?? []), group]);
+  }
+  return [...first.values()];
+}
+
+/** How many messages a pool's queues lack; none where one can't be asked. */
+function lackOf(pool: readonly Pooled[]): number {
+  let lack = 0;
+  for (const { undecided, queue } of pool) {
+    if (queue === null) return 0;
+    lack += undecided - held(queue);
+  }
+  return lack;
 }
 
 /** A service's counts may be a minute late (SQS: GetQueueAttributes): of a job that moved since they tell nothing. */

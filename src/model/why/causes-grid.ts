@@ -161,17 +161,17 @@ function storms({ counts, view, groups }: Snapshot): readonly Cause[] {
     const ended = interrupted + done + failed + retried;
     if (spec === undefined || group?.size?.machines === undefined) return [];
     if (interrupted < STORM.attempts || interrupted < STORM.share * ended) return [];
-    const fallback =
+    const spared =
       spec.fallback === null
-        ? `interruptions: 3 and fallback: GROUP in the job file's step, a group with spot: false`
-        : `groups.${group.group}.onDemandBase, so that some are on demand`;
+        ? `give ${step} interruptions: 3 and fallback: GROUP in the job file, a group with spot: false`
+        : `set groups.${group.group}.onDemandBase, so that some instances are on demand`;
     return [
       {
         code: 'interruptionStorm',
         severity: 'slows',
         title: `${many(interrupted, 'attempt')} of ${step} were interrupted, of ${ended} that ended: instances are taken back, or drained`,
         evidence: ['interrupted attempts are given back unharmed, and cost what they had done'],
-        mend: `set ${fallback}; batchctl workers --all${groupFlag(group.group)}, for which instances left`,
+        mend: `${spared}; batchctl workers --all${groupFlag(group.group)}, for which instances left`,
       },
     ];
   });

@@ -39,7 +39,13 @@ export function wanted(seen: Snapshot): readonly GroupSeen[] {
 
 /** Steps with something to do, of one group. */
 export function stepsOf(seen: Snapshot, group: string): readonly StepSeen[] {
-  return (seen.steps ?? []).filter((step) => step.group === group && step.undecided > 0);
+  return (seen.steps ?? []).filter((step) => undecidedFor(step, group) > 0);
+}
+
+/** How many of a step's undecided tasks a group is to take. */
+export function undecidedFor({ group: own, undecided, handedOver }: StepSeen, group: string): number {
+  const others = handedOver?.tasks ?? 0;
+  return (own === group ? undecided - others : 0) + (handedOver?.group === group ? others : 0);
 }
 
 export const undecidedIn = (seen: Snapshot): number =>

@@ -38,6 +38,7 @@ const GRID_STOPS = [
   'groupMissing',
   'groupHeld',
   'launchFailed',
+  'setupFailed',
   'instancesWithoutWorkers',
   'groupManualAtZero',
 ] as const;

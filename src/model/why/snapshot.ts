@@ -52,6 +52,8 @@ export interface StepSeen {
   readonly failed: number;
   readonly skipped: number;
   readonly undecided: number;
+  /** Of the undecided: what spot kept ending, and another group takes over by now. Absent: none. */
+  readonly handedOver?: { readonly group: string; readonly tasks: number };
   /** The first few undecided tasks. */
   readonly some: readonly number[];
 }

@@ -300,14 +300,13 @@ from moto.ec2.models import EC2Backend  # noqa: E402
 make_backend = EC2Backend.__init__
 
 
-def with_internet(self, region_name, account_id):
-    make_backend(self, region_name, account_id)
-    vpc = self.get_default_vpc()
-    if vpc is None:
-        return
+def with_internet(self, *args, **options):
+    make_backend(self, *args, **options)
+    vpc = self.default_vpc
     gateway = self.create_internet_gateway()
     self.attach_internet_gateway(gateway.id, vpc.id)
-    self.create_route(self.get_main_route_table(vpc.id).id, "0.0.0.0/0", gateway_id=gateway.id)
+    [table] = [one for one in self.route_tables.values() if one.vpc_id == vpc.id]
+    self.create_route(table.id, "0.0.0.0/0", gateway_id=gateway.id)
 
 
 EC2Backend.__init__ = with_internet

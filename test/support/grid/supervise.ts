@@ -47,6 +47,11 @@ export class Supervisor {
     return this.#hosts.get(instance)?.console() ?? '';
   }
 
+  /** Every instance's console, by its id, in the order of their launches. */
+  get said(): readonly (readonly [string, string])[] {
+    return [...this.#hosts].map(([id, host]) => [id, host.console()]);
+  }
+
   /** What went wrong in running instances, not on them. */
   get troubles(): readonly unknown[] {
     return this.#troubles;

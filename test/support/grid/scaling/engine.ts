@@ -216,6 +216,8 @@ export class Engine {
         };
         group.members.set(id, member);
         this.#watchers.onLaunched(member);
+        // Its group was deleted meanwhile (DeleteAutoScalingGroup: ForceDelete takes pending launches too).
+        if (group.status !== undefined) this.end(member, true);
         this.timers.after(this.pace.boot, () => this.#serve(member));
       }
       return true;

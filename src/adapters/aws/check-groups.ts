@@ -1,0 +1,67 @@
+import { isKind } from '../../errors.ts';
+import { DRAIN_HOOK } from '../../lib/stack-names.ts';
+import { type Check, type Finding, pass, warn } from '../../ports/check.ts';
+import type { AwsClients } from './clients.ts';
+import { ScalingRequests } from './scaling-requests.ts';
+import { countsOf, sizeOf } from './scaling-state.ts';
+import { troublesOf } from './scaling-troubles.ts';
+
+export interface CheckedGroup {
+  readonly group: string;
+  /** The Auto Scaling group's. */
+  readonly name: string;
+}
+
+/** Whether each group's Auto Scaling group is there, may have instances, lets them drain, and can launch them. */
+export function groupChecks(clients: AwsClients, groups: readonly CheckedGroup[]): readonly Check[] {
+  return groups.map((group) => ({ check: 'group', run: () => checkGroup(clients, group) }));
+}
+
+async function checkGroup(clients: AwsClients, { group, name }: CheckedGroup): Promise<Finding> {
+  try {
+    return await findingOf(new ScalingRequests(clients, name, 'probe'), group);
+  } catch (error) {
+    // Who only submits needs no rights to look at groups.
+    if (!isKind(error, 'credentials') || error.denied === undefined) throw error;
+    return warn(`group ${group}: ${error.denied} is denied`, error.hint ?? 'batchctl infra policies');
+  }
+}
+
+async function findingOf(requests: ScalingRequests, group: string): Promise<Finding> {
+  const found = await requests.read();
+  if (found === null) {
+    return warn(
+      `group ${group}: the Auto Scaling group ${requests.name} does not exist: only workers started by hand serve it`,
+      'batchctl infra up makes it',
+    );
+  }
+  const size = sizeOf(found);
+  const counts = countsOf(found);
+  const flag = group === 'default' ? '' : ` --group ${group}`;
+  if (size.max === 0) {
+    return warn(`group ${group}: its maximum is 0: it never has an instance`, `batchctl scale --max 20${flag}`);
+  }
+  if (!(await requests.hooks()).includes(DRAIN_HOOK)) {
+    return warn(
+      `group ${group}: it lacks the hook ${DRAIN_HOOK}: an instance that it ends has no time to drain, and its tasks wait for their leases`,
+      'batchctl infra up mends it',
+    );
+  }
+  const [trouble] = counts.inService < size.desired ? troublesOf(await requests.activities()) : [];
+  if (trouble !== undefined) {
+    return warn(`group ${group}: launches fail (${trouble.code}): ${trouble.message}`, `batchctl scale${flag}`);
+  }
+  const version = (found.MixedInstancesPolicy?.LaunchTemplate?.LaunchTemplateSpecification ?? found.LaunchTemplate)
+    ?.Version;
+  const older = (found.Instances ?? []).filter(
+    ({ LaunchTemplate }) => /^\d+$/.test(version ?? '') && (LaunchTemplate?.Version ?? version) !== version,
+  );
+  if (older.length > 0) {
+    return warn(
+      `group ${group}: ${older.length} of ${counts.inService} instances run another version of the launch template than ${version}`,
+      'batchctl infra release --roll replaces them, a quarter at a time',
+    );
+  }
+  const { desired, min, max, mode } = size;
+  return pass(`group ${group}: ${counts.inService} of ${desired} in service (${min} to ${max}, ${mode})`);
+}

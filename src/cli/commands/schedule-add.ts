@@ -1,0 +1,105 @@
+import { freshKeeper, latestKeeper } from '../../jobs/keeper.ts';
+import { addSchedule, isSame, taken } from '../../jobs/schedules/change-schedule.ts';
+import { readSchedule } from '../../jobs/schedules/schedule-journal.ts';
+import type { ScheduleSpec } from '../../model/schedule.ts';
+import { firingsAfter } from '../../model/schedule-times.ts';
+import { type CommandDefinition, defineCommand } from '../command.ts';
+import type { Context } from '../context.ts';
+import { crontabLine } from '../keeper-guard.ts';
+import { answer } from '../render.ts';
+import { requireSaidProfile } from '../said-profile.ts';
+import { firingText, iso, tellHolidaysEnd } from '../schedule-document.ts';
+import { CADENCE_FLAGS, type CadenceInput, cadenceOf, DEFAULT_CATCH_UP, scheduleName } from '../schedule-flags.ts';
+import { type ScheduledInput, scheduledJob } from '../scheduled-job.ts';
+import { SUBMISSION_FLAGS } from '../submission-flags.ts';
+
+const {
+  '--run-key <key>': _runKey,
+  '--existing': _existing,
+  '--again': _again,
+  '--period <period>': _period,
+  ...JOB_FLAGS
+} = SUBMISSION_FLAGS;
+
+export function scheduleAddCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    arguments: {
+      '<name>': "the schedule's: a run's key is <name>@<period>",
+      '<jobfile>': 'the job, YAML or JSON; it and its files are taken as they are now',
+    },
+    options: {
+      ...CADENCE_FLAGS,
+      ...JOB_FLAGS,
+      '--finish-by <time>': 'each firing\'s deadline: "in 6h", 06:00 (the next one after it was due), "tomorrow 06:00"',
+      '--await-input <duration>': JOB_FLAGS['--await-input <duration>'],
+      '--replace': 'change the schedule of that name',
+    },
+    writes: true,
+    output: {
+      type: 'object',
+      required: ['schedule', 'changed', 'next'],
+      properties: {
+        schedule: { type: 'string' },
+        changed: { type: 'boolean', description: 'false: it was there already, just so' },
+        next: {
+          type: 'object',
+          properties: { period: { type: 'string' }, at: { type: 'string', format: 'date-time' } },
+        },
+      },
+    },
+    help: {
+      about:
+        "Puts a job, its files and its times into the store, from where whoever comes fires it: batchctl tick, on any host. Each period runs once, as its run key is claimed once. {period} in inputs, --input and deliver.to is 2026-11 for a calendar, 2026-11-30T06:00 for cron. Times are those of --tz, or the profile's zone: a time that the clocks skip runs at the first instant after, one that comes twice runs once.",
+      examples: [
+        'batchctl schedule add month-end claims.yaml --calendar last-business-day --holidays holidays',
+        "batchctl schedule add nightly job.yaml --cron '15 4 * * 1-5' --input 'store:increments/' --finish-by 07:00",
+        'batchctl schedule add closing close.yaml --calendar nth-business-day:3 --time 06:00 --month-before --replace',
+      ],
+      exitCodes: [
+        [0, 'made, changed, or there already just so'],
+        [3, 'the job file is not valid'],
+        [4, 'a file of it, or the holidays, is not there'],
+        [7, 'refused: another schedule has that name'],
+      ],
+      related: ['schedule next', 'schedule ls', 'schedule run', 'schedule rm', 'tick', 'submit'],
+    },
+    run: (input) => scheduleAdd({ ctx, ...input }),
+  });
+}
+
+export interface ScheduleAddOptions extends CadenceInput, ScheduledInput {
+  readonly ctx: Context;
+  readonly name: string;
+  readonly jobfile: string;
+  readonly catchUp: number | undefined;
+  readonly replace: boolean;
+}
+
+/** Makes a schedule, or replaces one. Throws as a submission does; `refused` for a name that is taken. */
+export async function scheduleAdd({ ctx, jobfile, replace, ...input }: ScheduleAddOptions): Promise<void> {
+  await requireSaidProfile(ctx);
+  const name = scheduleName(input.name);
+  const when = { cadence: await cadenceOf(ctx, input), zone: await ctx.zone() };
+  const { job, code } = await scheduledJob(ctx, jobfile, input, { name, when });
+  const spec: ScheduleSpec = { ...when, catchUp: input.catchUp ?? DEFAULT_CATCH_UP, job };
+  await ctx.announce();
+  const platform = await ctx.platform();
+  let changed: boolean;
+  if (ctx.flags.dryRun) {
+    const before = await readSchedule(platform.store, name);
+    changed = before === null || !isSame(before, spec);
+    if (before !== null && changed && !replace) throw taken(before);
+  } else changed = (await addSchedule(platform, name, { spec, code, replace })).changed;
+  const now = ctx.clock.now();
+  const [next] = firingsAfter(when, now, 1);
+  const did = !changed ? 'was there already' : ctx.flags.dryRun ? 'would be there' : 'is there';
+  await answer(ctx, {
+    json: { schedule: name, changed, next: next === undefined ? null : { period: next.period, at: iso(next.at) } },
+    text: `${name} ${did}; next: ${next === undefined ? 'never' : firingText(next, when.zone, now)}`,
+  });
+  tellHolidaysEnd(ctx, when, now + YEAR_MS);
+  if (freshKeeper(await latestKeeper(platform), now) !== null) return;
+  ctx.notice(`nobody fires it yet; add to a crontab: ${await crontabLine(ctx)}`);
+}
+
+const YEAR_MS = 365 * 86_400_000;

@@ -1,0 +1,80 @@
+import { type ChangedSchedule, pauseSchedule, resumeSchedule } from '../../jobs/schedules/change-schedule.ts';
+import { mustReadSchedule } from '../../jobs/schedules/schedule-journal.ts';
+import { type CommandDefinition, defineCommand, type JsonSchema } from '../command.ts';
+import type { Context } from '../context.ts';
+import { answer } from '../render.ts';
+
+const OUTPUT: JsonSchema = {
+  type: 'object',
+  required: ['schedule', 'state', 'changed'],
+  properties: {
+    schedule: { type: 'string' },
+    state: { enum: ['active', 'paused'] },
+    changed: { type: 'boolean', description: 'false: it was so already' },
+  },
+};
+
+export function schedulePauseCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    arguments: { '<name>': "the schedule's" },
+    writes: true,
+    output: OUTPUT,
+    help: {
+      about:
+        'Nobody fires it until it is resumed, and what falls due meanwhile is not made up for then: schedule run does that, by name. Jobs that it fired go on.',
+      examples: ['batchctl schedule pause month-end'],
+      exitCodes: [
+        [0, 'paused, or was already'],
+        [4, 'no such schedule'],
+      ],
+      related: ['schedule resume', 'schedule run', 'schedule rm', 'pause'],
+    },
+    run: (input) => schedulePause({ ctx, ...input }),
+  });
+}
+
+export function scheduleResumeCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    arguments: { '<name>': "the schedule's" },
+    writes: true,
+    output: OUTPUT,
+    help: {
+      about: 'It fires again, from its next time on. What fell due while it was paused: schedule run, a period each.',
+      examples: ['batchctl schedule resume month-end'],
+      exitCodes: [
+        [0, 'resumed, or was not paused'],
+        [4, 'no such schedule'],
+      ],
+      related: ['schedule pause', 'schedule next', 'schedule run', 'resume'],
+    },
+    run: (input) => scheduleResume({ ctx, ...input }),
+  });
+}
+
+export interface SchedulePauseOptions {
+  readonly ctx: Context;
+  readonly name: string;
+}
+
+/** Pauses a schedule. Throws `notFound`. */
+export async function schedulePause({ ctx, name }: SchedulePauseOptions): Promise<void> {
+  const { changed } = await change(ctx, name, 'paused');
+  const did = !changed ? 'was paused already' : ctx.flags.dryRun ? 'would be paused' : 'is paused';
+  await answer(ctx, { json: { schedule: name, state: 'paused', changed }, text: `${name} ${did}` });
+}
+
+/** Lets a schedule fire again. Throws `notFound`. */
+export async function scheduleResume({ ctx, name }: SchedulePauseOptions): Promise<void> {
+  const { changed } = await change(ctx, name, 'active');
+  const did = !changed ? 'was not paused' : ctx.flags.dryRun ? 'would fire again' : 'fires again';
+  await answer(ctx, { json: { schedule: name, state: 'active', changed }, text: `${name} ${did}` });
+}
+
+async function change(ctx: Context, name: string, to: 'paused' | 'active'): Promise<ChangedSchedule> {
+  const platform = await ctx.platform();
+  if (!ctx.flags.dryRun) {
+    return to === 'paused' ? pauseSchedule(platform, name) : resumeSchedule(platform, name);
+  }
+  const schedule = await mustReadSchedule(platform.store, name);
+  return { schedule, changed: (schedule.paused === null) === (to === 'paused') };
+}

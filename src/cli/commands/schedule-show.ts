@@ -1,0 +1,75 @@
+import { mustReadSchedule } from '../../jobs/schedules/schedule-journal.ts';
+import { formatDuration } from '../../lib/units.ts';
+import { cadenceText } from '../../model/schedule.ts';
+import { type CommandDefinition, defineCommand } from '../command.ts';
+import type { Context } from '../context.ts';
+import { formatInstant } from '../format.ts';
+import { answer } from '../render.ts';
+import { renderTable } from '../render-table.ts';
+import {
+  firingText,
+  inputsOf,
+  periodDocument,
+  SHOWN_OUTPUT,
+  type ShownSchedule,
+  scheduleDocument,
+  showSchedule,
+  tellHolidaysEnd,
+} from '../schedule-document.ts';
+
+/** So many of its last periods are shown. */
+const RECENT = 10;
+
+export function scheduleShowCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    arguments: { '<name>': "the schedule's" },
+    writes: false,
+    output: SHOWN_OUTPUT,
+    help: {
+      about:
+        'What it fires and when, and what became of its last ten periods: missed is one that nobody fired in time, which schedule run makes up for.',
+      examples: ['batchctl schedule show month-end', 'batchctl schedule show month-end --json'],
+      exitCodes: [0, [4, 'no such schedule']],
+      related: ['schedule ls', 'schedule next', 'schedule run', 'status'],
+    },
+    run: (input) => scheduleShow({ ctx, ...input }),
+  });
+}
+
+export interface ScheduleShowOptions {
+  readonly ctx: Context;
+  readonly name: string;
+}
+
+/** Shows a schedule. Throws `notFound`. */
+export async function scheduleShow({ ctx, name }: ScheduleShowOptions): Promise<void> {
+  const { store } = await ctx.platform();
+  const shown = await showSchedule(ctx, await mustReadSchedule(store, name), RECENT);
+  await answer(ctx, {
+    json: { ...scheduleDocument(shown), recent: shown.recent.map(periodDocument) },
+    text: () => shownText(ctx, shown),
+  });
+  tellHolidaysEnd(ctx, shown.schedule, ctx.clock.now());
+}
+
+async function shownText(ctx: Context, { schedule, next, recent }: ShownSchedule): Promise<string> {
+  const { name, cadence, zone, catchUp, job, paused, who, when } = schedule;
+  const now = ctx.clock.now();
+  const state =
+    paused === null ? '' : `, paused by ${paused.who} since ${formatInstant(Date.parse(paused.when), zone)}`;
+  const holidays =
+    cadence.kind === 'calendar' && cadence.holidays.length > 0 ? `, ${cadence.holidays.length} holidays` : '';
+  const inputs = inputsOf(schedule);
+  const table = await renderTable(ctx, recent, [
+    { title: 'period', value: ({ period }) => period },
+    { title: 'due', value: ({ at }) => formatInstant(at, zone, now) },
+    { title: 'state', value: (period) => period.state, tint: (period) => (period.state === 'missed' ? 'bad' : null) },
+    { title: 'job', value: (period) => period.job ?? '' },
+  ]);
+  return [
+    `${name}: ${cadenceText(cadence)}, ${zone}${holidays}; made up for within ${formatDuration(catchUp)}${state}`,
+    `fires ${job.spec.name} (${job.file})${inputs.length === 0 ? '' : ` on ${inputs.join(' ')}`}, by ${who} since ${formatInstant(Date.parse(when), zone)}`,
+    `next: ${next === null ? 'none' : firingText(next, zone, now)}`,
+    ...(recent.length === 0 ? [] : ['', table]),
+  ].join('\n');
+}

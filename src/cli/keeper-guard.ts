@@ -1,0 +1,54 @@
+import { BatchctlError } from '../errors.ts';
+import { freshKeeper, latestKeeper } from '../jobs/keeper.ts';
+import { existingRun } from '../jobs/submit/existing-run.ts';
+import type { Prepared } from '../jobs/submit/prepare.ts';
+import type { Context } from './context.ts';
+import type { SubmissionInput } from './submission-flags.ts';
+
+/** A line that keeps this profile looked after: each minute one round, silent unless something is wrong. */
+export async function crontabLine(ctx: Context): Promise<string> {
+  const { profile, file } = await ctx.config();
+  const config = file === null ? '' : ` --config ${quoted(file)}`;
+  const root = file === null ? `cd ${quoted(ctx.io.cwd)} && ` : '';
+  return `* * * * *  ${root}batchctl tick --quiet --profile ${profile.name}${config}`;
+}
+
+/** As /bin/sh takes it, and cron, which ends a command at `%`. */
+function quoted(path: string): string {
+  const plain = /^[\w./@:+-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
+  return plain.replaceAll('%', String.raw`\%`);
+}
+
+/**
+ * For a submission that nobody waits for: what is promised for later needs somebody who looks on then. Throws `refused`
+ * where no keeper left its mark lately; not for a job that is there already (`prepared` tells, and is asked for only then).
+ */
+export async function requireKeeper(
+  ctx: Context,
+  input: SubmissionInput,
+  prepared: () => Promise<Prepared>,
+): Promise<void> {
+  const flags = await promises(ctx, input);
+  if (flags.length === 0) return;
+  const platform = await ctx.platform();
+  if (freshKeeper(await latestKeeper(platform), platform.clock.now()) !== null) return;
+  const { runKey } = input.runKey === undefined || input.again ? { runKey: null } : await prepared();
+  if (runKey !== null && (await existingRun(platform, runKey)) !== null) return;
+  const [verb, it] = flags.length === 1 ? ['needs', 'it'] : ['need', 'them'];
+  throw new BatchctlError(
+    'refused',
+    `${flags.join(' and ')} ${verb} somebody who sees to ${it}: no keeper has left its mark in the last 15 minutes`,
+    { hint: `add to a crontab: ${await crontabLine(ctx)}    or say --watch, and stay` },
+  );
+}
+
+/** On this machine a deadline is only told of; where machines cost money somebody must see to it. */
+async function promises(ctx: Context, { at, finishBy, maxCost }: SubmissionInput): Promise<readonly string[]> {
+  const later = at === undefined ? [] : ['--at'];
+  if ((await ctx.config()).profile.backend === 'local') return later;
+  return [
+    ...later,
+    ...(finishBy === undefined ? [] : ['--finish-by']),
+    ...(maxCost === undefined ? [] : ['--max-cost']),
+  ];
+}

@@ -1,0 +1,59 @@
+import type { CommandEntry } from './command-entry.ts';
+
+/** The commands that are about jobs which begin without a person. */
+export const SERVICE_COMMANDS: readonly CommandEntry[] = [
+  {
+    name: 'schedule add',
+    group: 'Service',
+    summary: 'have a job run at times, each period once',
+    load: async () => (await import('./commands/schedule-add.ts')).scheduleAddCommand,
+  },
+  {
+    name: 'schedule ls',
+    group: 'Service',
+    summary: 'the schedules: when each fires next, and what became of the last',
+    load: async () => (await import('./commands/schedule-ls.ts')).scheduleLsCommand,
+  },
+  {
+    name: 'schedule show',
+    group: 'Service',
+    summary: 'one schedule, and what became of its last periods',
+    load: async () => (await import('./commands/schedule-show.ts')).scheduleShowCommand,
+  },
+  {
+    name: 'schedule next',
+    group: 'Service',
+    summary: 'the coming ten firings',
+    load: async () => (await import('./commands/schedule-next.ts')).scheduleNextCommand,
+  },
+  {
+    name: 'schedule pause',
+    group: 'Service',
+    summary: 'fire a schedule no more, until it is resumed',
+    load: async () => (await import('./commands/schedule-pause.ts')).schedulePauseCommand,
+  },
+  {
+    name: 'schedule resume',
+    group: 'Service',
+    summary: 'let a paused schedule fire again',
+    load: async () => (await import('./commands/schedule-pause.ts')).scheduleResumeCommand,
+  },
+  {
+    name: 'schedule rm',
+    group: 'Service',
+    summary: 'remove a schedule; its jobs stay',
+    load: async () => (await import('./commands/schedule-rm.ts')).scheduleRmCommand,
+  },
+  {
+    name: 'schedule run',
+    group: 'Service',
+    summary: 'fire one period by hand',
+    load: async () => (await import('./commands/schedule-run.ts')).scheduleRunCommand,
+  },
+  {
+    name: 'tick',
+    group: 'Service',
+    summary: 'one round: fire what is due, look on at open jobs',
+    load: async () => (await import('./commands/tick.ts')).tickCommand,
+  },
+];

@@ -1,0 +1,63 @@
+import type { JobState } from '../../model/job.ts';
+import { fellIntoPause, runKeyOf, type Schedule } from '../../model/schedule.ts';
+import { type Firing, firingsAfter, firingsBefore } from '../../model/schedule-times.ts';
+import { stateOf } from '../../model/view.ts';
+import type { Platform } from '../../ports/platform.ts';
+import { readView } from '../journal.ts';
+import { existingRun } from '../submit/existing-run.ts';
+import { ranAlready } from './ran.ts';
+
+/** What became of a period: its job's state; or, of one without a job: the next round fires it, nobody did, it fell into a pause. */
+export type PeriodState = JobState | 'due' | 'missed' | 'paused';
+
+export interface Period extends Firing {
+  readonly state: PeriodState;
+  /** Null for one that has none, and for one whose job was removed. */
+  readonly job: string | null;
+}
+
+/** The last `count` periods of a schedule, latest first: those since it was made, and earlier ones that a person ran. */
+export async function recentPeriods(
+  platform: Pick<Platform, 'store' | 'clock'>,
+  schedule: Schedule,
+  count: number,
+): Promise<readonly Period[]> {
+  const now = platform.clock.now();
+  const firings = firingsBefore(schedule, now, count);
+  const ran = await ranAlready(platform.store, schedule, firings);
+  const known = firings.filter(({ period, at }) => ran.has(period) || at > schedule.since);
+  return Promise.all(
+    known.map(async (firing): Promise<Period> => {
+      if (ran.has(firing.period)) return { ...firing, ...(await jobOf(platform, schedule, firing)) };
+      if (fellIntoPause(schedule, firing)) return { ...firing, state: 'paused', job: null };
+      const late = now - firing.at >= schedule.catchUp * 1_000;
+      return { ...firing, state: late ? 'missed' : 'due', job: null };
+    }),
+  );
+}
+
+async function jobOf(
+  { store }: Pick<Platform, 'store'>,
+  schedule: Schedule,
+  firing: Firing,
+): Promise<Pick<Period, 'state' | 'job'>> {
+  const run = await existingRun({ store }, runKeyOf(schedule, firing));
+  const view = run === null ? null : await readView(store, run.claim.job);
+  return { state: view === null ? 'submitted' : stateOf(view), job: run?.claim.job ?? null };
+}
+
+/** The coming `count` periods; null as the job of those that nobody ran before their time. */
+export async function comingPeriods(
+  { store, clock }: Pick<Platform, 'store' | 'clock'>,
+  schedule: Schedule,
+  count: number,
+): Promise<readonly (Firing & { readonly job: string | null })[]> {
+  const coming = firingsAfter(schedule, clock.now(), count);
+  const ran = await ranAlready(store, schedule, coming);
+  return Promise.all(
+    coming.map(async (firing) => {
+      const run = ran.has(firing.period) ? await existingRun({ store }, runKeyOf(schedule, firing)) : null;
+      return { ...firing, job: run?.claim.job ?? null };
+    }),
+  );
+}

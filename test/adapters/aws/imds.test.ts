@@ -1,0 +1,152 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { expect } from 'chai';
+import { Imds, imdsEndpoint } from '../../../src/adapters/aws/imds.ts';
+import { noticeOf } from '../../../src/adapters/aws/machine-notice.ts';
+import { rejection } from '../../support/rejection.ts';
+
+/** A metadata service whose tokens a test can end. */
+class Service {
+  readonly asked: string[] = [];
+  readonly facts: Record<string, string> = { 'meta-data/instance-id': 'i-1' };
+  token = 'first';
+  silent = 0;
+  readonly #server: Server;
+
+  private constructor(server: Server) {
+    this.#server = server;
+    server.on('request', (request: IncomingMessage, answer) => {
+      const { method = '', url = '', headers } = request;
+      request.resume();
+      this.asked.push(`${method} ${url}`);
+      if (this.silent > 0) {
+        this.silent -= 1;
+        return request.socket.destroy();
+      }
+      if (url === '/latest/api/token') {
+        const good = method === 'PUT' && headers['x-aws-ec2-metadata-token-ttl-seconds'] === '21600';
+        return answer.writeHead(good ? 200 : 400).end(this.token);
+      }
+      if (headers['x-aws-ec2-metadata-token'] !== this.token) return answer.writeHead(401).end();
+      const fact = this.facts[url.replace('/latest/', '')];
+      return fact === undefined ? answer.writeHead(404).end('<html>') : answer.writeHead(200).end(fact);
+    });
+  }
+
+  static async start(): Promise<Service> {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return new Service(server);
+  }
+
+  get url(): string {
+    const address = this.#server.address();
+    if (address === null || typeof address === 'string') throw new Error('no port');
+    return `http://127.0.0.1:${address.port}`;
+  }
+
+  async close(): Promise<void> {
+    this.#server.closeAllConnections();
+    this.#server.close();
+    await once(this.#server, 'close');
+  }
+}
+
+describe('the instance metadata service', () => {
+  let service: Service;
+  let imds: Imds;
+  beforeEach(async () => {
+    service = await Service.start();
+    imds = new Imds(service.url);
+  });
+  afterEach(async () => {
+    imds.close();
+    await service.close();
+  });
+
+  it('is asked with one token for many questions, at once or one after another', async () => {
+    const answers = await Promise.all([imds.get('meta-data/instance-id'), imds.get('meta-data/instance-id')]);
+    expect(answers).to.deep.equal(['i-1', 'i-1']);
+    expect(await imds.get('meta-data/spot/instance-action')).to.equal(null);
+    expect(service.asked.filter((line) => line.startsWith('PUT'))).to.have.length(1);
+  });
+
+  it('is asked for a new token when it refuses the old one', async () => {
+    await imds.get('meta-data/instance-id');
+    service.token = 'second';
+    const answers = await Promise.all([imds.get('meta-data/instance-id'), imds.get('meta-data/instance-id')]);
+    expect(answers).to.deep.equal(['i-1', 'i-1']);
+    expect(service.asked.filter((line) => line.startsWith('PUT'))).to.have.length(2);
+  });
+
+  it('is asked again when it does not answer, the token too, and given up after three tries', async () => {
+    service.silent = 2;
+    expect(await imds.get('meta-data/instance-id')).to.equal('i-1');
+    service.silent = Number.POSITIVE_INFINITY;
+    const error = await rejection(imds.get('meta-data/instance-id'));
+    expect(error).to.include({ kind: 'unavailable' });
+    expect(error.message).to.include('meta-data/instance-id');
+  });
+
+  it('is never asked by a proxy', async () => {
+    const proxied = { ...process.env };
+    Object.assign(process.env, { HTTP_PROXY: 'http://127.0.0.1:1', http_proxy: 'http://127.0.0.1:1' });
+    try {
+      expect(await imds.get('meta-data/instance-id')).to.equal('i-1');
+    } finally {
+      process.env = proxied;
+    }
+  });
+
+  it('is where the SDK looks for it too', async () => {
+    expect(imdsEndpoint({})).to.equal('http://169.254.169.254');
+    expect(imdsEndpoint({ AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE: 'IPv6' })).to.equal('http://[fd00:ec2::254]');
+    const named = { AWS_EC2_METADATA_SERVICE_ENDPOINT: 'http://127.0.0.1:99/' };
+    expect(imdsEndpoint(named)).to.equal('http://127.0.0.1:99');
+    expect(imdsEndpoint({ ...named, AWS_EC2_METADATA_DISABLED: 'true' })).to.equal(null);
+    for (const bad of [
+      { AWS_EC2_METADATA_SERVICE_ENDPOINT: 'localhost' },
+      { AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE: '6' },
+    ]) {
+      expect(await rejection(Promise.resolve().then(() => imdsEndpoint(bad)))).to.include({ kind: 'config' });
+    }
+  });
+});
+
+describe('what stands against an instance', () => {
+  const now = Date.parse('2026-11-26T08:00:00Z');
+  const none = { action: null, target: null, rebalance: null };
+  const at = Date.parse('2026-11-26T08:02:00Z');
+  const action = (word: string) => JSON.stringify({ action: word, time: '2026-11-26T08:02:00Z' });
+  const cases = [
+    ['nothing', none, null],
+    ['nothing in service', { ...none, target: 'InService' }, null],
+    ['an interruption, and its time', { ...none, action: action('terminate') }, { kind: 'interruption', at }],
+    ['a stop', { ...none, action: action('stop') }, { kind: 'interruption', at }],
+    [
+      'a hibernation, which begins at once',
+      { ...none, action: action('hibernate') },
+      { kind: 'interruption', at: now },
+    ],
+    ['an interruption that it cannot read', { ...none, action: 'soon' }, { kind: 'interruption', at: null }],
+    ['its group, which ends it', { ...none, target: 'Terminated' }, { kind: 'terminating', at: null }],
+    ['its warm pool, which ends it', { ...none, target: 'Warmed:Terminated' }, { kind: 'terminating', at: null }],
+    ['a warm pool', { ...none, target: 'Warmed:Stopped' }, { kind: 'stopping', at: null }],
+    ['a stand-by', { ...none, target: 'Standby' }, { kind: 'stopping', at: null }],
+    ['a state of a later year', { ...none, target: 'Resting' }, { kind: 'stopping', at: null }],
+    ['a recommendation', { ...none, rebalance: '{}' }, { kind: 'rebalance', at: null }],
+    [
+      'the end before the recommendation',
+      { ...none, rebalance: '{}', target: 'Terminated' },
+      { kind: 'terminating', at: null },
+    ],
+    [
+      'EC2 before its group',
+      { target: 'Terminated', rebalance: '{}', action: action('terminate') },
+      { kind: 'interruption', at },
+    ],
+  ] as const;
+  for (const [what, said, expected] of cases) {
+    it(`is told: ${what}`, () => expect(noticeOf(said, now)).to.deep.equal(expected));
+  }
+});

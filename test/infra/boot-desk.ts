@@ -1,0 +1,133 @@
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { AwsClients } from '../../src/adapters/aws/clients.ts';
+import { createS3Store } from '../../src/adapters/aws/s3-store.ts';
+import { type AwsProfile, loadConfig } from '../../src/config.ts';
+import { type Bundle, packProgram } from '../../src/jobs/release/bundle.ts';
+import { DRAIN_HOOK, gridName } from '../../src/lib/stack-names.ts';
+import { bootFileKey, bundleKey } from '../../src/model/keys.ts';
+import type { ObjectStore } from '../../src/ports/object-store.ts';
+import { type Boot, bootIn } from '../support/boot/boot-in.ts';
+import type { GridInstance } from '../support/grid/grid.ts';
+import { type GridDesk, openGridDesk } from '../support/grid/grid-desk.ts';
+
+/** An emulated account with a stack's store in it, whose instances are booted in directories of this machine. */
+export class BootDesk {
+  readonly desk: GridDesk;
+  readonly dir = mkdtempSync(join(tmpdir(), 'batchctl-boot-'));
+  readonly bundle: Bundle;
+  #number = 0;
+
+  private constructor(desk: GridDesk, bundle: Bundle) {
+    this.desk = desk;
+    this.bundle = bundle;
+    Object.assign(process.env, {
+      AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
+      AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY',
+    });
+  }
+
+  static async open(): Promise<BootDesk> {
+    const bundle = await packProgram();
+    return new BootDesk(await openGridDesk({ pace: { retry: 30 } }), bundle);
+  }
+
+  async close(): Promise<void> {
+    await this.desk.close();
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  /** A stack of its own, with a bucket that holds the bundle, and a group of `size` instances. */
+  async stack(size: number, fields: Readonly<Record<string, unknown>> = {}, min = 0): Promise<BootStack> {
+    this.#number += 1;
+    const name = `boot-${this.#number}`;
+    const { url } = this.desk.cloud;
+    await fetch(`${url}/${name}`, { method: 'PUT', headers: SIGNED });
+    const profile = await this.profile(name, fields);
+    const clients = new AwsClients({ region: 'us-east-1', profile: null, account: null, endpoints: { s3: url } });
+    const store = await createS3Store({ clients, bucket: name, prefix: 'b/', kmsKey: null });
+    await store.put(bundleKey(this.bundle.sha256), this.bundle.gzip);
+    const hook = { LifecycleHookName: DRAIN_HOOK, LifecycleTransition: 'autoscaling:EC2_INSTANCE_TERMINATING' };
+    const instances = await this.desk.makeGroup(gridName(name, 'default'), size, {
+      MinSize: min,
+      LifecycleHookSpecificationList: [{ ...hook, HeartbeatTimeout: 7_200, DefaultResult: 'CONTINUE' }],
+    });
+    return new BootStack(this, profile, store, clients, instances);
+  }
+
+  /** Of a configuration file of its own. */
+  async profile(stack: string, fields: Readonly<Record<string, unknown>> = {}): Promise<AwsProfile> {
+    const dir = mkdtempSync(join(this.dir, 'config-'));
+    const { group = {}, ...others } = fields;
+    const lab = {
+      ...{ backend: 'aws', region: 'us-east-1', account: '123456789012', stack, bucket: { name: stack, prefix: 'b/' } },
+      groups: { default: group },
+      ...others,
+    };
+    writeFileSync(join(dir, 'batchctl.config.json'), JSON.stringify({ profile: 'lab', profiles: { lab } }));
+    const { profile } = await loadConfig({ env: {}, cwd: dir, home: '', etc: '' });
+    if (profile.backend !== 'aws') throw new Error('the profile is none of AWS');
+    return profile;
+  }
+}
+
+export class BootStack {
+  readonly profile: AwsProfile;
+  readonly store: ObjectStore;
+  readonly instances: readonly GridInstance[];
+  readonly #at: BootDesk;
+  readonly #clients: AwsClients;
+
+  constructor(
+    at: BootDesk,
+    profile: AwsProfile,
+    store: ObjectStore,
+    clients: AwsClients,
+    instances: readonly GridInstance[],
+  ) {
+    this.#at = at;
+    this.profile = profile;
+    this.store = store;
+    this.#clients = clients;
+    this.instances = instances;
+  }
+
+  /** Puts a file of the release; answers its checksum. */
+  async putFile(kind: 'setup' | 'ca', text: string): Promise<string> {
+    const sha256 = createHash('sha256').update(text).digest('hex');
+    await this.store.put(bootFileKey(kind, sha256), text);
+    return sha256;
+  }
+
+  /** The directory that stands for an instance's root. */
+  root(instance: GridInstance): string {
+    return join(this.#at.dir, instance.id);
+  }
+
+  async boot(instance: GridInstance, userData: string, env: Readonly<Record<string, string>> = {}): Promise<Boot> {
+    const { cloud } = this.#at.desk;
+    return bootIn(this.root(instance), userData, {
+      AWS_ENDPOINT_URL: cloud.url,
+      AWS_EC2_METADATA_SERVICE_ENDPOINT: await cloud.grid.imdsUrl(instance),
+      ...env,
+    });
+  }
+
+  /** Null for what isn't there. */
+  async read(key: string): Promise<string | null> {
+    const bytes = await this.store.read(key);
+    return bytes === null ? null : new TextDecoder().decode(bytes);
+  }
+
+  close(): Promise<void> {
+    return this.#clients.close();
+  }
+}
+
+/** Of nobody; an emulator only looks whether there is one. */
+const SIGNED = {
+  authorization:
+    'AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261126/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0',
+};

@@ -1,0 +1,223 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DescribeAutoScalingGroupsCommand } from '@aws-sdk/client-auto-scaling';
+import { expect } from 'chai';
+import { loadConfig } from '../../src/config.ts';
+import { userDataFor } from '../../src/infra/user-data.ts';
+import { failedBoots, liftHold, readHold } from '../../src/jobs/grid/failed-boots.ts';
+import { bootLogKey, bundleKey } from '../../src/model/keys.ts';
+import { bootLog, callsOf } from '../support/boot/boot-in.ts';
+import { readUnit } from '../support/boot/unit.ts';
+import type { GridInstance } from '../support/grid/grid.ts';
+import { until } from '../support/until.ts';
+import { BootDesk, type BootStack } from './boot-desk.ts';
+
+describe('the first boot of an instance', function () {
+  this.timeout(90_000);
+  let desk: BootDesk;
+  const stacks: BootStack[] = [];
+
+  before(async () => {
+    desk = await BootDesk.open();
+  });
+  after(async () => {
+    for (const stack of stacks) await stack.close();
+    await desk?.close();
+  });
+
+  const stackOf = async (...how: Parameters<BootDesk['stack']>): Promise<BootStack> => {
+    const stack = await desk.stack(...how);
+    stacks.push(stack);
+    return stack;
+  };
+  const scriptOf = ({ profile }: BootStack, setup: string | null = null, ca: string | null = null): string =>
+    userDataFor({ profile, group: 'default', release: { sha256: desk.bundle.sha256, setups: { default: setup }, ca } });
+  const boot = async (stack: BootStack, instance: GridInstance, script: string, env = {}): Promise<number | null> =>
+    (await (await stack.boot(instance, script, env)).ended).code;
+  const desiredOf = async (stack: string): Promise<number> => {
+    const asked = new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [`${stack}-default`] });
+    return (await desk.desk.scaling.send(asked)).AutoScalingGroups?.[0]?.DesiredCapacity ?? -1;
+  };
+  const only = (stack: BootStack): GridInstance => {
+    const [instance] = stack.instances;
+    if (instance === undefined) throw new Error('the group has no instance');
+    return instance;
+  };
+  const isEnded = (instance: GridInstance) =>
+    until(`${instance.id} is gone`, () => desk.desk.cloud.grid.instance(instance).gone);
+
+  it('makes a worker of it, and does nothing twice', async () => {
+    const stack = await stackOf(1, { group: { packages: ['ffmpeg'], env: { SPACE: "it's $HOME", N: 3 }, slots: 2 } });
+    const setup = await stack.putFile(
+      'setup',
+      '#!/bin/sh\necho "set up $BATCHCTL_GROUP with $SPACE" | tee -a setup.out\n',
+    );
+    const instance = only(stack);
+    const root = stack.root(instance);
+    const script = scriptOf(stack, setup);
+    const first = await (await stack.boot(instance, script)).ended;
+    expect(first.code, bootLog(root)).to.equal(0);
+    expect(first.console).to.include('set up default with').and.include('batchctl-worker runs');
+
+    const unit = readUnit(root);
+    const program = join(root, 'opt/batchctl', desk.bundle.sha256.slice(0, 12), 'bin/batchctl.js');
+    expect(unit?.argv.slice(1)).to.deep.equal([program, 'worker', '--group', 'default', '--profile', 'lab']);
+    expect(unit?.before).to.deep.equal([join(root, 'opt/batchctl/fence')]);
+    expect(unit?.env).to.include({
+      BATCHCTL_COMMAND_USER: 'batchctl-task',
+      TMPDIR: join(root, 'var/lib/batchctl/tmp'),
+    });
+    expect(unit).to.include({ restart: 'on-failure', restartSeconds: 5 });
+    expect(await stack.read(bootLogKey(instance.id))).to.equal(bootLog(root));
+
+    const calls = (): readonly string[] => ['dnf', 'useradd', 'ip'].flatMap((name) => callsOf(root, name));
+    const before = calls();
+    expect(before).to.deep.equal([
+      'install -y ffmpeg',
+      '--system --no-create-home --shell /usr/sbin/nologin batchctl-task',
+      '-4 rule add priority 100 uidrange 65534-65534 to 169.254.169.254 prohibit',
+      '-6 rule add priority 100 uidrange 65534-65534 to fd00:ec2::254 prohibit',
+    ]);
+    expect(await boot(stack, instance, script), bootLog(root)).to.equal(0);
+    expect(calls()).to.deep.equal(
+      [...before, 'install -y ffmpeg'].sort((a, b) => before.indexOf(a) - before.indexOf(b)),
+    );
+    expect(readFileSync(join(root, 'var/lib/batchctl/setup.out'), 'utf8')).to.equal("set up default with it's $HOME\n");
+    expect(readUnit(root)).to.deep.equal(unit);
+    expect(await desiredOf(stack.profile.stack)).to.equal(1);
+  });
+
+  it('writes the configuration as the worker reads it, with references and no secret', async () => {
+    const ledger = {
+      kind: 'postgres',
+      url: 'postgres://b@db.example.com/b',
+      passwordEnv: 'DB_PASSWORD',
+      ca: 'rds.pem',
+    };
+    const secrets = { TOKEN: 'ssm:/acme/token' };
+    const groups = { default: { secrets, slots: 3, visibility: '90s' }, gpu: { env: { A: '1' }, max: 4 } };
+    const stack = await stackOf(1, { ledger, groups, kmsKey: 'arn:aws:kms:us-east-1:123456789012:key/1' });
+    const ca = await stack.putFile('ca', 'PEM\n');
+    const instance = only(stack);
+    const root = stack.root(instance);
+    process.env.DB_PASSWORD = 'hunter2';
+    const script = scriptOf(stack, null, ca);
+    delete process.env.DB_PASSWORD;
+    expect(script).not.to.include('hunter2');
+    expect(await boot(stack, instance, script), bootLog(root)).to.equal(0);
+    const { profile } = await loadConfig({
+      env: {},
+      cwd: join(root, 'etc/batchctl'),
+      home: '',
+      flags: { config: join(root, 'etc/batchctl/config.json') },
+    });
+    if (profile.backend !== 'aws') throw new Error('it is a profile of AWS');
+    const { stack: name, account, region, bucket, kmsKey } = stack.profile;
+    expect(profile).to.deep.include({ name: 'lab', stack: name, account, region, bucket, kmsKey });
+    expect(profile.ledger).to.deep.equal({ ...stack.profile.ledger, ca: join(root, 'etc/batchctl/ca.pem') });
+    expect(readFileSync(join(root, 'etc/batchctl/ca.pem'), 'utf8')).to.equal('PEM\n');
+    expect(profile.groups.default).to.deep.include({ secrets, slots: 3, visibility: 90 });
+    expect(profile.groups.gpu).to.deep.include({ env: { A: '1' }, max: 4 });
+  });
+
+  it('refuses a bundle of another checksum, says so in the store, and ends the instance in good order', async () => {
+    const stack = await stackOf(1);
+    const instance = only(stack);
+    await stack.store.put(bundleKey(desk.bundle.sha256), desk.bundle.gzip.subarray(0, 1000));
+    expect(await boot(stack, instance, scriptOf(stack))).not.to.equal(0);
+    await isEnded(instance);
+    expect(await desiredOf(stack.profile.stack)).to.equal(0);
+    expect(callsOf(stack.root(instance), 'systemctl')).not.to.include('start batchctl-worker.service');
+    expect(await stack.read(bootLogKey(instance.id))).to.match(
+      /the bundle [0-9a-f]{64} has the checksum [0-9a-f]{64}: it is not used/,
+    );
+    const [failed] = await failedBoots(stack.store, 'default');
+    expect(failed).to.include({ instance: instance.id, step: 'bundle', code: 1 });
+  });
+
+  it('ends an instance whose setup fails, hangs or has another checksum; three in a row hold the group', async () => {
+    const stack = await stackOf(3, { group: { setupTimeout: '1s' } });
+    const scripts = ['#!/bin/sh\necho \'no "gpu" here\' >&2\nexit 3\n', '#!/bin/sh\nsleep 600\n', '#!/bin/sh\n'];
+    const sums = await Promise.all(scripts.map((script) => stack.putFile('setup', script)));
+    await stack.store.put(`releases/setup-${sums[2]}`, 'something else');
+    const ends: (number | null)[] = [];
+    for (const [at, instance] of stack.instances.entries()) {
+      expect(await readHold(stack.store, 'default')).to.equal(null);
+      ends.push(await boot(stack, instance, scriptOf(stack, sums[at] ?? '')));
+      await isEnded(instance);
+    }
+    expect(ends).to.deep.equal([3, 124, 1]);
+    expect(await desiredOf(stack.profile.stack)).to.equal(0);
+    const failed = await failedBoots(stack.store, 'default');
+    const seen = [...failed]
+      .sort((a, b) => (a.code ?? 0) - (b.code ?? 0))
+      .map(({ step, code, line }) => ({ step, code, line }));
+    expect(seen).to.have.lengthOf(3);
+    expect(seen[1]).to.deep.include({ step: 'setup', code: 3 });
+    expect(await stack.read(bootLogKey(stack.instances[0]?.id ?? ''))).to.include('no "gpu" here');
+    expect(await readHold(stack.store, 'default')).to.deep.include({ group: 'default', failed: 3 });
+    expect(await liftHold(stack.store, 'default', 'test@here')).to.equal(true);
+    expect(await readHold(stack.store, 'default')).to.equal(null);
+  });
+
+  it('takes a boot that went well as the end of those that failed', async () => {
+    const stack = await stackOf(2);
+    const [bad, good] = stack.instances;
+    if (bad === undefined || good === undefined) throw new Error('the group has two');
+    const setup = await stack.putFile('setup', '#!/bin/sh\nexit 1\n');
+    expect(await boot(stack, bad, scriptOf(stack, setup))).to.equal(1);
+    expect(await failedBoots(stack.store, 'default')).to.have.lengthOf(1);
+    expect(await boot(stack, good, scriptOf(stack))).to.equal(0);
+    expect(await failedBoots(stack.store, 'default')).to.deep.equal([]);
+  });
+
+  it('is replaced twice by a group at its minimum, and the third one stays', async () => {
+    const stack = await stackOf(1, {}, 1);
+    const setup = await stack.putFile('setup', '#!/bin/sh\nexit 1\n');
+    const script = scriptOf(stack, setup);
+    let instance = only(stack);
+    for (const number of [1, 2, 3]) {
+      expect(await boot(stack, instance, script), `boot ${number}`).to.equal(1);
+      if (number === 3) break;
+      await isEnded(instance);
+      [instance = instance] = await desk.desk.serves(`${stack.profile.stack}-default`, 1);
+    }
+    expect(bootLog(stack.root(instance))).to.include('three boots in a row failed: this instance stays');
+    expect(desk.desk.cloud.grid.instance(instance).state).to.equal('InService');
+  });
+
+  it('fails where the worker does not go on running', async () => {
+    const stack = await stackOf(1);
+    const instance = only(stack);
+    const root = stack.root(instance);
+    await stack.boot(instance, 'exit 0').then(({ ended }) => ended);
+    writeFileSync(join(root, 'batchctl-worker.service.state'), 'activating\n');
+    expect(await boot(stack, instance, scriptOf(stack))).to.equal(1);
+    await isEnded(instance);
+    expect((await failedBoots(stack.store, 'default'))[0]).to.include({ step: 'start' });
+    expect(readUnit(root)).to.equal(null);
+  });
+
+  it('fails where a package is not to be had, and tells which', async () => {
+    const stack = await stackOf(1, { group: { packages: ['no-such-package'] } });
+    const instance = only(stack);
+    expect(await boot(stack, instance, scriptOf(stack), { BATCHCTL_TEST_BOOT_PATIENCE: '1' })).to.equal(1);
+    await isEnded(instance);
+    expect(callsOf(stack.root(instance), 'dnf')).to.have.lengthOf(5);
+    expect((await failedBoots(stack.store, 'default'))[0]).to.include({ step: 'packages', line: null });
+  });
+
+  it('leaves no mark when the machine is shut down meanwhile', async () => {
+    const stack = await stackOf(1);
+    const setup = await stack.putFile('setup', '#!/bin/sh\necho waiting\nsleep 600\n');
+    const instance = only(stack);
+    const root = stack.root(instance);
+    const { child, ended } = await stack.boot(instance, scriptOf(stack, setup));
+    await until('the setup runs', () => bootLog(root).includes('waiting'), 30_000);
+    // As systemd ends a unit: every process of it.
+    process.kill(-(child.pid ?? 0), 'SIGTERM');
+    await ended;
+    expect(await failedBoots(stack.store, 'default')).to.deep.equal([]);
+    expect(await desiredOf(stack.profile.stack)).to.equal(1);
+  });
+});

@@ -1,0 +1,75 @@
+import { expect } from 'chai';
+import { putInterruption, tasksOfFallbacks } from '../../src/jobs/interruptions.ts';
+import { refreshView } from '../../src/jobs/journal.ts';
+import { linkedGroups } from '../../src/jobs/linked-groups.ts';
+import { look } from '../../src/jobs/look.ts';
+import { Onlooker } from '../../src/jobs/onlooker.ts';
+import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
+import { openPlace, type Place, publishSmall } from '../jobs/published-job.ts';
+import { submitJob } from '../jobs/submitted-job.ts';
+
+const JOB = `
+name: claims
+input: { split: { by: range, from: 1, to: 3 } }
+steps:
+  - { name: price, run: [cat], interruptions: 2, fallback: steady }
+`;
+const MARK = {
+  format: 1,
+  number: 1,
+  worker: 'w-1',
+  startedAt: '2026-11-30T06:00:00.000Z',
+  endedAt: '2026-11-30T06:00:01.000Z',
+} as const;
+
+describe('tasks that spot keeps ending', () => {
+  let place: Place;
+  beforeEach(async () => {
+    place = await openPlace();
+  });
+  afterEach(() => place.end());
+
+  it('are their fallback’s with as many marks in their round, one an attempt; others’ and decided ones are not', async () => {
+    const { platform } = place;
+    const view = await submitJob(place, JOB, {});
+    const mark = (task: number, attempt: string, round = 0) =>
+      putInterruption(platform.store, { job: view.record.job, step: 'price', task, round }, attempt, MARK);
+    for (const attempt of ['a', 'a', 'b']) await mark(0, attempt);
+    await mark(1, 'c');
+    await mark(1, 'd', 7);
+    for (const attempt of ['e', 'f']) await mark(2, attempt);
+    await publishSmall({ platform, view }, 'price', 2, 'x');
+    const { standing } = await look(platform, view);
+    const found = await tasksOfFallbacks(platform.store, view, standing);
+    expect([...(found.get(0) ?? [])]).to.deep.equal([0]);
+  });
+
+  it('are not missing while the fallback’s queue has them, and are sent again when neither has', async () => {
+    const { platform } = place;
+    const view = await submitJob(place, JOB, {});
+    const [own, steady] = [await platform.queue('default'), await platform.queue('steady')];
+    const messages = await own.receive({ max: 10, waitSeconds: 0 });
+    await steady.send(messages.map(({ body }) => ({ body, tenant: view.record.job })));
+    await own.ack(messages.map(({ receipt }) => receipt));
+    let mono = 0;
+    const onlooker = new Onlooker({ ...platform, clock: { now: () => Date.now(), monotonic: () => mono } }, 15);
+    const lookAt = async (times: readonly number[]): Promise<number> => {
+      for (mono of times) await onlooker.round(true);
+      return (await refreshView(platform.store, view)).resends;
+    };
+    expect(await lookAt([0, 31_000, 62_000])).to.equal(0);
+    const [lost] = await steady.receive({ max: 1, waitSeconds: 0 });
+    await steady.ack(lost === undefined ? [] : [lost.receipt]);
+    expect(await lookAt([93_000])).to.equal(1);
+  });
+
+  it('link their groups, over all jobs, and no other', () => {
+    const spec = (steps: string) => parseJobFile(`name: x\nsteps:\n${steps}`, { file: 'x.yaml' });
+    const specs = [
+      spec('  - { name: a, run: x, group: one, fallback: two }\n  - { name: b, run: x, group: four }\n'),
+      spec('  - { name: c, run: x, group: two, fallback: three }\n'),
+    ];
+    expect([...linkedGroups('three', specs)].sort()).to.deep.equal(['one', 'three', 'two']);
+    expect(linkedGroups('four', specs)).to.deep.equal(['four']);
+  });
+});

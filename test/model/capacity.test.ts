@@ -1,0 +1,131 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import {
+  type Fleet,
+  instancesFor,
+  type Load,
+  PACE,
+  secondsToDrain,
+  UNKNOWN_SECONDS,
+} from '../../src/model/capacity.ts';
+
+const load = (change: Partial<Load> = {}): Load => ({ tasks: 100, seconds: 60, slots: 1, atOnce: null, ...change });
+const fleet = (change: Partial<Fleet> = {}): Fleet => ({ slots: 2, current: 0, min: 0, max: 1_000, ...change });
+
+describe('how many instances a group needs', () => {
+  for (const { what, loads, of = {}, expected } of [
+    { what: 'nothing waits: the minimum', loads: [], of: { min: 2 }, expected: 2 },
+    { what: 'one task: one', loads: [load({ tasks: 1, seconds: 1 })], expected: 1 },
+    // 2,000 x 60 s on 2 slots, in 1,800 s of which 90 pass with booting: 120,000 / 3,420 = 35.1
+    { what: '2,000 minutes from zero: done in half an hour', loads: [load({ tasks: 2_000 })], expected: 36 },
+    // What is up needs no boot: 120,000 / 3,600 = 33.3
+    { what: 'the same, with enough up', loads: [load({ tasks: 2_000 })], of: { current: 40 }, expected: 34 },
+    // 10 do 36,000 of it in time; the rest takes 84,000 / 3,420 = 24.6 more
+    { what: 'the same, with some up', loads: [load({ tasks: 2_000 })], of: { current: 10 }, expected: 35 },
+    { what: 'long tasks: one each, and no more', loads: [load({ tasks: 10, seconds: 36_000 })], expected: 5 },
+    {
+      what: 'tasks that take a whole instance',
+      loads: [load({ tasks: 10, seconds: 36_000, slots: 'all' })],
+      expected: 10,
+    },
+    {
+      what: 'tasks of two slots on four',
+      loads: [load({ tasks: 9, seconds: 9e5, slots: 2 })],
+      of: { slots: 4 },
+      expected: 5,
+    },
+    { what: 'so many at once alone', loads: [load({ tasks: 500, seconds: 9e5, atOnce: 6 })], expected: 3 },
+    { what: 'never above the maximum', loads: [load({ tasks: 1e6 })], of: { max: 20 }, expected: 20 },
+    { what: 'never below the minimum', loads: [load({ tasks: 1 })], of: { min: 3 }, expected: 3 },
+    {
+      what: 'kinds of tasks add up',
+      loads: [load({ tasks: 1_000 }), load({ tasks: 100, seconds: 600 })],
+      expected: 36,
+    },
+  ] satisfies { what: string; loads: Load[]; of?: Partial<Fleet>; expected: number }[]) {
+    it(what, () => {
+      expect(instancesFor(loads, fleet(of)).instances).to.equal(expected);
+    });
+  }
+
+  it('takes a minute for a task of which nothing is known, and says so', () => {
+    const [unknown, known] = [null, UNKNOWN_SECONDS].map((seconds) => instancesFor([load({ seconds })], fleet()));
+    expect(unknown).to.deep.equal({ ...known, assumed: true });
+    expect(known?.assumed).to.equal(false);
+  });
+
+  it('says what it would take without the maximum', () => {
+    expect(instancesFor([load({ tasks: 2_000 })], fleet({ max: 20 }))).to.include({ instances: 20, unbounded: 36 });
+  });
+
+  const loads = fc.array(
+    fc.record({
+      tasks: fc.integer({ min: 0, max: 100_000 }),
+      seconds: fc.option(fc.double({ min: 0.001, max: 40_000, noNaN: true })),
+      slots: fc.oneof(fc.integer({ min: 1, max: 8 }), fc.constant('all' as const)),
+      atOnce: fc.option(fc.integer({ min: 1, max: 1_000 })),
+    }),
+    { maxLength: 4 },
+  );
+  const fleets = fc
+    .record({
+      slots: fc.integer({ min: 1, max: 64 }),
+      current: fc.integer({ min: 0, max: 500 }),
+      min: fc.integer({ min: 0, max: 50 }),
+      more: fc.integer({ min: 0, max: 500 }),
+    })
+    .map(({ more, ...rest }): Fleet => ({ ...rest, max: Math.max(1, rest.min + more) }));
+  const paces = fc.record({ target: fc.integer({ min: 60, max: 86_400 }), boot: fc.integer({ min: 0, max: 600 }) });
+
+  it('stays within the bounds, has one where something waits, and none without a task', () => {
+    fc.assert(
+      fc.property(loads, fleets, paces, (some, of, pace) => {
+        const { instances } = instancesFor(some, of, pace);
+        const tasks = some.reduce((sum, each) => sum + each.tasks, 0);
+        expect(instances).to.be.within(of.min, of.max);
+        if (tasks > 0) expect(instances).to.be.at.least(1);
+        const width = some.map(({ tasks: n, slots }) => n * (slots === 'all' ? of.slots : Math.min(slots, of.slots)));
+        const most = Math.ceil(width.reduce((sum, each) => sum + each, 0) / of.slots);
+        expect(instances).to.be.at.most(Math.max(of.min, most));
+      }),
+    );
+  });
+
+  it('never asks for fewer as more waits', () => {
+    fc.assert(
+      fc.property(loads, fleets, paces, fc.nat({ max: 50_000 }), fc.nat(3), (some, of, pace, more, which) => {
+        const grown = some.map((each, index) => (index === which ? { ...each, tasks: each.tasks + more } : each));
+        expect(instancesFor(grown, of, pace).instances).to.be.at.least(instancesFor(some, of, pace).instances);
+      }),
+    );
+  });
+
+  it('has the work done in time, where bounds and widths let it', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 1e6 }),
+        fc.double({ min: 0.1, max: 600, noNaN: true }),
+        (tasks, seconds) => {
+          const of = fleet({ max: 1e9 });
+          const { instances } = instancesFor([load({ tasks, seconds })], of);
+          const each = (tasks * seconds) / (instances * of.slots);
+          // Whoever has one task each can't be quicker than it.
+          const onePerSlot = instances * of.slots >= tasks;
+          expect(onePerSlot || each <= PACE.target - PACE.boot + 1e-6, `${each}`).to.equal(true);
+        },
+      ),
+    );
+  });
+});
+
+describe('how long a group takes for its work', () => {
+  it('is work over slots', () => {
+    expect(secondsToDrain([load({ tasks: 100, seconds: 6 })], 3, 2)).to.equal(100);
+    expect(secondsToDrain([load({ tasks: 4, seconds: 10, slots: 'all' })], 2, 2)).to.equal(20);
+  });
+
+  it('is not known without a worker, or without a duration', () => {
+    expect(secondsToDrain([load()], 0, 2)).to.equal(null);
+    expect(secondsToDrain([load({ seconds: null })], 1, 2)).to.equal(null);
+  });
+});

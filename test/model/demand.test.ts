@@ -1,0 +1,85 @@
+import { expect } from 'chai';
+import { fitLoads, type Known, readyLoads } from '../../src/model/demand.ts';
+import type { StepCounts } from '../../src/ports/ledger.ts';
+import { viewOf } from './job-of.ts';
+
+const JOB = `name: claims
+input: { from: a.csv, split: { by: file } }
+maxRunning: 50
+steps:
+  - { name: price, run: [cat], interruptions: 3, fallback: steady }
+  - { name: check, run: [cat], group: large, maxRunning: 5, needs: { slots: 2 } }
+  - { name: all, run: [cat], gather: true, needs: { slots: all } }
+`;
+const counted = (step: string, change: Partial<StepCounts>): StepCounts => ({
+  ...{ step, running: 0, done: 0, failed: 0, retried: 0, interrupted: 0, bytesIn: 0, bytesOut: 0, counters: {} },
+  ...{ seconds: 0, movedAt: null, exact: false },
+  ...change,
+});
+
+describe('what jobs have ready', () => {
+  const view = viewOf([{ what: 'sent' }], JOB);
+  const { parts } = view.record;
+  const none: Known = { counts: [], means: new Map(), again: new Map() };
+  const ready = (change: Partial<Known>) =>
+    readyLoads(view, { ...none, ...change }).map(({ group, tasks, seconds }) => ({ group, tasks, seconds }));
+
+  it('all parts at the first step at first, and nothing behind it', () => {
+    expect(ready({})).to.deep.equal([
+      { group: 'default', tasks: parts, seconds: null },
+      { group: 'steady', tasks: 0, seconds: null },
+      { group: 'large', tasks: 0, seconds: null },
+      { group: 'default', tasks: 0, seconds: null },
+    ]);
+  });
+
+  it('what the step before has done, with the mean of what was done', () => {
+    const counts = [counted('price', { done: 3, failed: 1, seconds: 30 }), counted('check', { done: 1, seconds: 100 })];
+    expect(ready({ counts })).to.deep.include.members([
+      { group: 'default', tasks: parts - 4, seconds: 10 },
+      { group: 'large', tasks: 2, seconds: 100 },
+    ]);
+  });
+
+  it('with what an earlier run took, and what is asked for again', () => {
+    const counts = [counted('price', { failed: parts })];
+    const found = ready({ counts, means: new Map([['price', 7]]), again: new Map([[0, 2]]) });
+    expect(found[0]).to.deep.equal({ group: 'default', tasks: 2, seconds: 7 });
+  });
+
+  it('keeps slots and limits of a step and its job', () => {
+    const loads = readyLoads(view, none);
+    expect(loads.map(({ slots, atOnce }) => ({ slots, atOnce }))).to.deep.equal([
+      { slots: 1, atOnce: 50 },
+      { slots: 1, atOnce: 50 },
+      { slots: 2, atOnce: 5 },
+      { slots: 'all', atOnce: 50 },
+    ]);
+  });
+
+  describe('as the queue holds it', () => {
+    const loads = [
+      { tasks: 30, seconds: 10, slots: 1, atOnce: null },
+      { tasks: 10, seconds: 50, slots: 2, atOnce: null },
+    ] as const;
+    const tasks = (backlog: number | null, fresh: boolean) => fitLoads(loads, backlog, fresh).map((each) => each.tasks);
+
+    it('is what the queue says, in the same proportions', () => {
+      expect(tasks(80, false)).to.deep.equal([60, 20]);
+      expect(tasks(4, false)).to.deep.equal([3, 1]);
+      expect(tasks(0, false)).to.deep.equal([]);
+    });
+
+    it('is not less than what was just sent, and no more than known where the queue can not be asked', () => {
+      expect(tasks(4, true)).to.deep.equal([30, 10]);
+      expect(tasks(80, true)).to.deep.equal([60, 20]);
+      expect(tasks(null, false)).to.deep.equal([30, 10]);
+    });
+
+    it('is tasks as long as the longest step where the counters know of none', () => {
+      const idle = loads.map((each) => ({ ...each, tasks: 0 }));
+      expect(fitLoads(idle, 5, false)).to.deep.equal([{ tasks: 5, seconds: 50, slots: 1, atOnce: null }]);
+      expect(fitLoads([], 5, false)).to.deep.equal([{ tasks: 5, seconds: null, slots: 1, atOnce: null }]);
+    });
+  });
+});

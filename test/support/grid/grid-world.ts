@@ -1,0 +1,105 @@
+import { EC2Client, TerminateInstancesCommand } from '@aws-sdk/client-ec2';
+import { paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
+import { randomId } from '../../../src/lib/id.ts';
+import { type Ended, Workspace } from '../workspace.ts';
+import { type Cloud, startCloud } from './cloud.ts';
+import { Supervisor } from './supervise.ts';
+
+const KEYS = { accessKeyId: 'AKIDOPERATOR', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' };
+
+/** Seconds: short, and long enough for heartbeats of many workers on a busy machine. */
+const LEASE = 6;
+
+/** An account whose instances really run, and somebody with the built program and a profile `lab` of a stack there. */
+export class GridWorld extends Workspace {
+  readonly cloud: Cloud;
+  readonly supervisor: Supervisor;
+  readonly stack = `grid-${randomId(6)}`;
+  /** The Auto Scaling group of the worker group `default`. */
+  readonly group = `${this.stack}-default`;
+  readonly #ec2: EC2Client;
+  readonly #s3: S3Client;
+
+  private constructor(cloud: Cloud, supervisor: Supervisor) {
+    super();
+    this.cloud = cloud;
+    this.supervisor = supervisor;
+    process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
+    const client = { region: 'us-east-1', endpoint: cloud.url, credentials: KEYS };
+    this.#ec2 = new EC2Client(client);
+    this.#s3 = new S3Client({ ...client, forcePathStyle: true });
+  }
+
+  /** Idle workers leave after so many seconds. */
+  static async open(idle: number, profile: object = {}): Promise<GridWorld> {
+    // A hook's second lasts 20 ms: what ends without its worker's word is gone soon.
+    const cloud = await startCloud({ pace: { second: 20, boot: 50, wait: 20, end: 50, notice: 100 } });
+    const supervisor = new Supervisor({
+      cloud,
+      env: {
+        BATCHCTL_TEST_LEASE_SECONDS: String(LEASE),
+        BATCHCTL_TEST_NOTICE_SECONDS: '0.5',
+        BATCHCTL_TEST_REST_SECONDS: '2',
+        BATCHCTL_TEST_HOLD_SECONDS: '1',
+        BATCHCTL_TEST_IDLE_SECONDS: String(idle),
+        AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
+      },
+    });
+    const world = new GridWorld(cloud, supervisor);
+    world.write('batchctl.config.json', {
+      profile: 'lab',
+      profiles: {
+        lab: {
+          ...{ backend: 'aws', region: 'us-east-1', account: cloud.account, stack: world.stack, bucket: world.stack },
+          groups: {
+            default: { instances: ['c7g.large', 'm7g.large'], spot: true, max: 8, slots: 2, visibility: '30s' },
+          },
+          ...profile,
+        },
+      },
+    });
+    return world;
+  }
+
+  override start(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+    return super.start(args, {
+      ...{ BATCHCTL_PROFILE: 'lab', AWS_ENDPOINT_URL: this.cloud.url, BATCHCTL_TEST_LEASE_SECONDS: String(LEASE) },
+      ...{ AWS_ACCESS_KEY_ID: KEYS.accessKeyId, AWS_SECRET_ACCESS_KEY: KEYS.secretAccessKey },
+      ...env,
+    });
+  }
+
+  /** Runs to its end, and fails with what it said unless it ends well. */
+  async well(...args: readonly string[]): Promise<Ended> {
+    const ended = await this.run(args);
+    if (ended.code !== 0) throw new Error(`batchctl ${args.join(' ')} exited with ${ended.code}: ${ended.stderr}`);
+    return ended;
+  }
+
+  /** Ends an instance in EC2, past its group. */
+  async terminate(instance: string): Promise<void> {
+    await this.#ec2.send(new TerminateInstancesCommand({ InstanceIds: [instance] }));
+  }
+
+  /** What the stack's store holds below a prefix. */
+  async keys(prefix: string): Promise<readonly string[]> {
+    const keys: string[] = [];
+    for await (const page of paginateListObjectsV2({ client: this.#s3 }, { Bucket: this.stack, Prefix: prefix })) {
+      for (const { Key } of page.Contents ?? []) if (Key !== undefined) keys.push(Key);
+    }
+    return keys;
+  }
+
+  /** What the instances said last, for a test that failed. */
+  consoles(): string {
+    return this.supervisor.said.map(([id, text]) => `--- ${id}\n${text.slice(-3_000)}`).join('\n');
+  }
+
+  override async remove(): Promise<void> {
+    await super.remove();
+    this.#ec2.destroy();
+    this.#s3.destroy();
+    await this.supervisor.close();
+    await this.cloud.close();
+  }
+}

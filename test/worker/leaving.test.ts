@@ -1,0 +1,61 @@
+import { expect } from 'chai';
+import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
+import { TaskBits } from '../../src/model/bits.ts';
+import type { Standing } from '../../src/model/decide.ts';
+import { emptyView, type JobView } from '../../src/model/view.ts';
+import { leftFor } from '../../src/worker/leaving.ts';
+
+const SPEC = parseJobFile(
+  `
+name: claims
+input: { split: { by: range, from: 1, to: 4 } }
+steps:
+  - { name: price, run: [cat], group: spot, fallback: steady }
+  - { name: total, run: [cat], group: after }
+`,
+  { file: 'job.yaml' },
+);
+const VIEW: JobView = emptyView({ job: 'claims-1', spec: SPEC, parts: 4, notBefore: null } as never);
+
+function bits(...tasks: readonly number[]): TaskBits {
+  const set = new TaskBits(4);
+  for (const task of tasks) set.add(task);
+  return set;
+}
+
+function left(
+  group: string,
+  undecided: readonly number[],
+  handedOver: readonly number[],
+  unfit: readonly string[] = [],
+) {
+  const steps = [bits(...undecided), bits()].map((set) => ({ undecided: set }));
+  const mine = { groups: new Set([group]), unfit: new Set(unfit) };
+  return leftFor(VIEW, { steps } as unknown as Standing, new Map([[0, bits(...handedOver)]]), mine, 0);
+}
+
+describe('what a worker has left to wait for, of a step with a fallback group', () => {
+  const upstream = (group: string) => ({ left: 'upstream', step: 'price', group });
+
+  it('is work to its own group as long as a task was not handed over, and then nothing', () => {
+    expect(left('spot', [0, 1], [])).to.deep.equal({ left: 'work' });
+    expect(left('spot', [0, 1], [0])).to.deep.equal({ left: 'work' });
+    expect(left('spot', [0, 1], [0, 1])).to.deep.equal({ left: 'nothing' });
+  });
+
+  it('is work to the fallback group once a task was handed over, and may come until then', () => {
+    expect(left('steady', [0, 1], [0])).to.deep.equal({ left: 'work' });
+    expect(left('steady', [0, 1], [])).to.deep.equal(upstream('spot'));
+    expect(left('steady', [], [])).to.deep.equal({ left: 'nothing' });
+  });
+
+  it('is upstream of later steps, in the group that has it by now', () => {
+    expect(left('after', [0], [])).to.deep.equal(upstream('spot'));
+    expect(left('after', [0], [0])).to.deep.equal(upstream('steady'));
+  });
+
+  it('is nothing to a worker that it does not fit, and nothing to others', () => {
+    expect(left('steady', [0], [0], ['claims-1/price'])).to.deep.equal({ left: 'nothing' });
+    expect(left('elsewhere', [0], [0])).to.deep.equal({ left: 'nothing' });
+  });
+});
