@@ -5,6 +5,7 @@ import type { StackReleases } from '../infra/stack.ts';
 import type { StackRelease } from '../jobs/release/stack-release.ts';
 import { awsProfile } from './aws-profile.ts';
 import type { Context } from './context.ts';
+import { openReleases } from './infra-releases.ts';
 
 /** Opens the profile's stack for `work`, and closes it. Throws `config` for a profile that isn't on AWS. */
 export async function withStack<T>(ctx: Context, work: (stack: OpenStack) => Promise<T>): Promise<T> {
@@ -25,7 +26,7 @@ export async function withStack<T>(ctx: Context, work: (stack: OpenStack) => Pro
 function releasesOf(ctx: Context, profile: AwsProfile): StackReleases {
   let opened: Promise<StackRelease> | null = null;
   const release = (): Promise<StackRelease> => {
-    opened ??= openRelease(ctx, profile);
+    opened ??= openReleases(ctx, profile);
     return opened;
   };
   return {
@@ -42,13 +43,4 @@ function releasesOf(ctx: Context, profile: AwsProfile): StackReleases {
     wanted: async () => (await release()).wanted(),
     inForce: async () => (await release()).inForce(),
   };
-}
-
-async function openRelease(ctx: Context, { groups, ledger }: AwsProfile): Promise<StackRelease> {
-  const [{ StackRelease }, { store, clock, who }] = await Promise.all([
-    import('../jobs/release/stack-release.ts'),
-    ctx.platform(),
-  ]);
-  const setups = Object.fromEntries(Object.entries(groups).map(([group, { setup }]) => [group, setup]));
-  return new StackRelease({ store, clock, who, paths: { setups, ca: 'ca' in ledger ? ledger.ca : null } });
 }

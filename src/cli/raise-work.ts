@@ -49,5 +49,5 @@ function raisedText({ group, before, status, need }: Extract<GroupRaise, { reado
   const capped = need.unbounded > status.max ? `, its maximum; the work would take ${need.unbounded}` : '';
   const assumed = need.assumed ? `, taking ${UNKNOWN_SECONDS}s a task: no run tells yet` : '';
   const aim = `to be done within ${formatDuration(PACE.target)}`;
-  return `group ${group}: asked for ${formatMany(status.desired, 'instance')} (${before} before)${capped}, ${aim}${assumed}`;
+  return `group ${group}: asked for ${formatMany(status.desired, status.machines === undefined ? 'worker' : 'instance')} (${before} before)${capped}, ${aim}${assumed}`;
 }

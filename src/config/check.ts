@@ -84,9 +84,15 @@ function checkTags(tags: unknown): Problem[] {
   const many = { path: ['tags'], message: `found ${names.length} tags, allowed: ${TAGS}` };
   return [
     ...(names.length > TAGS ? [many] : []),
-    ...names.filter((name) => name.startsWith('batchctl:')).map((name) => ({
-      ...{ path: ['tags', name], message: 'begins as the tags of batchctl itself do, needed: another name', key: true },
-    })),
+    ...names
+      .filter((name) => name.startsWith('batchctl:'))
+      .map((name) => ({
+        ...{
+          path: ['tags', name],
+          message: 'begins as the tags of batchctl itself do, needed: another name',
+          key: true,
+        },
+      })),
   ];
 }
 

@@ -1,5 +1,6 @@
 import type { ObjectIdentifier } from '@aws-sdk/client-s3';
 import { isTransient } from '../adapters/aws/errors.ts';
+import { BatchctlError } from '../errors.ts';
 import { eachParallel } from '../lib/each-parallel.ts';
 import type { BucketFacts } from './bucket-settings.ts';
 
@@ -16,18 +17,30 @@ const NOT_IN_XML = /[\x00-\x1f\x7f-\x9f\ufffe\uffff]/;
  * `progress` is told how many objects went so far.
  */
 export async function emptyPrefix(facts: BucketFacts, progress: (deleted: number) => void): Promise<void> {
-  for (;;) {
+  // Always from the beginning: what is deleted is listed no more (S3 lists are strongly consistent).
+  for (let last = ''; ; ) {
     const uploads = await uploadsBelow(facts, BATCH);
-    if (uploads.length === 0) break;
+    const [first] = uploads;
+    if (first === undefined) break;
+    last = movedOn(last, `the upload ${first.UploadId} of ${first.Key}`);
     await eachParallel(uploads, AT_ONCE, (upload) => abortUpload(facts, upload));
   }
-  for (let deleted = 0; ; progress(deleted)) {
-    // Always from the beginning: what is deleted is listed no more (S3 lists are strongly consistent).
+  for (let [deleted, last] = [0, '']; ; progress(deleted)) {
     const versions = await versionsBelow(facts, BATCH);
-    if (versions.length === 0) return;
+    const [first] = versions;
+    if (first === undefined) return;
+    last = movedOn(last, `the version ${first.VersionId} of ${first.Key}`);
     await deleteVersions(facts, versions);
     deleted += versions.length;
   }
+}
+
+/** Answers what is first now. Throws when that was first before, and was deleted. */
+function movedOn(last: string, first: string): string {
+  if (first !== last) return first;
+  throw new BatchctlError('unavailable', `S3 answered that it deleted ${first}, and lists it still`, {
+    hint: 'the same command again goes on from here',
+  });
 }
 
 /** Whether anything lies below the prefix: a version, a delete marker, an unfinished upload. */
@@ -37,10 +50,10 @@ export async function holdsAnything(facts: BucketFacts): Promise<boolean> {
 }
 
 async function versionsBelow({ sdk, client, at, prefix }: BucketFacts, most: number): Promise<ObjectIdentifier[]> {
-  const { Versions = [], DeleteMarkers = [] } = await client.send(
+  const { Versions = [], DeleteMarkers = [], EncodingType } = await client.send(
     new sdk.ListObjectVersionsCommand({ ...at, Prefix: prefix, MaxKeys: most, EncodingType: 'url' }),
   );
-  const found = [...Versions, ...DeleteMarkers].map(({ Key, VersionId }) => ({ Key: decoded(Key), VersionId }));
+  const found = [...Versions, ...DeleteMarkers].map(({ Key, VersionId }) => ({ Key: decoded(Key, EncodingType), VersionId }));
   // A server that didn't heed the prefix would have all of the bucket deleted.
   return found.filter(({ Key }) => Key.startsWith(prefix));
 }
@@ -51,10 +64,10 @@ interface Upload {
 }
 
 async function uploadsBelow({ sdk, client, at, prefix }: BucketFacts, most: number): Promise<readonly Upload[]> {
-  const { Uploads = [] } = await client.send(
+  const { Uploads = [], EncodingType } = await client.send(
     new sdk.ListMultipartUploadsCommand({ ...at, Prefix: prefix, MaxUploads: most, EncodingType: 'url' }),
   );
-  const found = Uploads.map(({ Key, UploadId }) => ({ Key: decoded(Key), UploadId }));
+  const found = Uploads.map(({ Key, UploadId }) => ({ Key: decoded(Key, EncodingType), UploadId }));
   return found.filter(({ Key }) => Key.startsWith(prefix));
 }
 
@@ -90,12 +103,7 @@ function errorOf(code: string, message: string): Error {
   return Object.assign(new Error(message), { name: code, $metadata: { httpStatusCode: status } });
 }
 
-/** S3 writes a space as `+`. An endpoint that encodes nothing may send what can't be decoded: that is the key then. */
-function decoded(key = ''): string {
-  if (!/[%+]/.test(key)) return key;
-  try {
-    return decodeURIComponent(key.replaceAll('+', ' '));
-  } catch {
-    return key;
-  }
+/** S3 says whether it encoded the keys as it was asked to, and writes a space as `+`. */
+function decoded(key = '', encoding?: string): string {
+  return encoding === 'url' ? decodeURIComponent(key.replaceAll('+', ' ')) : key;
 }

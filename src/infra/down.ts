@@ -1,10 +1,10 @@
 import type { AwsGroup, AwsProfile } from '../config.ts';
 import { BatchctlError } from '../errors.ts';
 import { formatDuration } from '../lib/units.ts';
-import { jitter, wait } from '../lib/wait.ts';
 import { drainGroups } from './drain-groups.ts';
 import { type Item, takeInventory } from './inventory.ts';
 import { instances } from './inventory-grid.ts';
+import { lookUntil } from './look-until.ts';
 import type { OpenStack } from './open-stack.ts';
 import type { Left, Removal, Resource } from './resource.ts';
 import { resourcesOf } from './stack.ts';
@@ -35,7 +35,6 @@ export interface Gone {
 const ENDING_MS = 600_000;
 /** How long what was deleted may still be told of. */
 const SETTLING_MS = 90_000;
-const LOOK_MS = 5_000;
 
 /** What `takeDown` would remove, if it is there and the stack's. */
 export async function whatGoesDown(
@@ -62,7 +61,7 @@ export async function takeDown(options: DownOptions): Promise<readonly Gone[]> {
   const force = !(await drained(options, items));
   // What was submitted meanwhile finds no worker, and keeps all that it needs.
   await options.requireIdle();
-  const found = new Set(items.map(({ kind, name }) => `${kind} ${name}`));
+  const found = new Set(items.map(keyOf));
   const gone: Gone[] = [];
   const how: Removal = { deleteData, force, note };
   let ended = false;
@@ -82,23 +81,24 @@ export async function takeDown(options: DownOptions): Promise<readonly Gone[]> {
 
 /** What is there still. What has just gone is told of for a while: a deleted queue for a minute (SQS: DeleteQueue). */
 async function inventoryAtEnd(options: DownOptions, gone: readonly Gone[]): Promise<readonly Gone[]> {
-  const { stack, group, note, signal } = options;
-  const end = performance.now() + SETTLING_MS;
-  for (;;) {
+  const { stack, group, signal } = options;
+  let found: readonly Gone[] = [];
+  const look = async (): Promise<boolean> => {
     const items = (await takeInventory(stack)).filter((item) => group === null || isOf(item, group));
-    const found = items.flatMap((item) => leftOver(item, gone, options));
-    const left = found.filter(({ outcome }) => outcome === 'left');
-    if (left.length === 0 || performance.now() > end) return found;
-    note(`still told of: ${left.map(({ kind, name }) => `${kind} ${name}`).join(', ')}`);
-    await wait(jitter(LOOK_MS), signal);
-    signal.throwIfAborted();
-  }
+    found = items.flatMap((item) => leftOver(item, gone, options));
+    return found.every(({ outcome }) => outcome !== 'left');
+  };
+  await lookUntil(look, { timeoutMs: SETTLING_MS, signal });
+  return found;
 }
+
+/** An address is found by its number, and has no other name. */
+const keyOf = ({ kind, name }: Pick<Item, 'kind' | 'name'>): string => (kind === 'address' ? kind : `${kind} ${name}`);
 
 /** Null for what was not there. */
 function outcomeOf({ kind, name }: Resource, left: Left | null, found: ReadonlySet<string>): Gone | null {
   if (left !== null) return { kind, name, outcome: 'kept', why: left.why };
-  return found.has(`${kind} ${name}`) ? { kind, name, outcome: 'removed', why: null } : null;
+  return found.has(keyOf({ kind, name })) ? { kind, name, outcome: 'removed', why: null } : null;
 }
 
 /** What is there still and was not said to stay. */
@@ -116,30 +116,29 @@ async function drained({ stack, timeoutMs, note, signal }: DownOptions, items: r
     place: stack,
     groups,
     timeoutMs,
-    progress: (count) => note(`${count} instances are draining`),
+    progress: (count) => note(`${formatMany(count)} draining`),
     signal,
   });
   if (left === 0) return true;
   const waited = formatDuration(Math.round(timeoutMs / 1_000));
-  note(`after ${waited} ${left} instances have not left: they are ended with their groups; their tasks are not lost`);
+  note(`after ${waited} ${formatMany(left)} had not left, and are ended with their groups: no task is lost by it`);
   return false;
 }
 
 async function instancesGone({ stack, group, note, signal }: DownOptions): Promise<void> {
-  const end = performance.now() + ENDING_MS;
-  for (;;) {
-    const alive = (await instances(stack)).filter((item) => group === null || item.group === group);
-    if (alive.length === 0) return;
-    if (performance.now() > end) {
-      throw new BatchctlError('notFinished', `${alive.length} instances have not ended: ${alive[0]?.name}, ...`, {
-        hint: 'the same command again goes on from here',
-      });
-    }
-    note(`${alive.length} instances are ending`);
-    await wait(jitter(LOOK_MS), signal);
-    signal.throwIfAborted();
-  }
+  let alive: readonly Item[] = [];
+  const look = async (): Promise<boolean> => {
+    alive = (await instances(stack)).filter((item) => group === null || item.group === group);
+    if (alive.length > 0) note(`${formatMany(alive.length)} ending`);
+    return alive.length === 0;
+  };
+  if (await lookUntil(look, { timeoutMs: ENDING_MS, signal })) return;
+  throw new BatchctlError('notFinished', `${formatMany(alive.length)} have not ended: ${alive[0]?.name}, ...`, {
+    hint: 'the same command again goes on from here',
+  });
 }
+
+const formatMany = (count: number): string => (count === 1 ? 'one instance' : `${count} instances`);
 
 const isOf = ({ kind, group }: Item, wanted: string): boolean =>
   group === wanted || (kind === 'queue' && group === `${wanted}-dead`);

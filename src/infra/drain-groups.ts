@@ -1,14 +1,12 @@
 import type { AutoScalingGroup } from '@aws-sdk/client-auto-scaling';
 import { BOUNDS_TAG } from '../lib/stack-names.ts';
-import { jitter, wait } from '../lib/wait.ts';
 import { asked, ifKnown } from './asked.ts';
 import { boundsText } from './group-bounds.ts';
 import type { InventoryPlace } from './inventory.ts';
+import { lookUntil } from './look-until.ts';
 
 /** Instances whose protection one request sets (Auto Scaling: SetInstanceProtection); groups that one names. */
 const BATCH = 50;
-/** Milliseconds between two looks. */
-const LOOK_MS = 5_000;
 
 export interface DrainOptions {
   readonly place: InventoryPlace;
@@ -24,18 +22,19 @@ export interface DrainOptions {
  * their hook, and waits until none is left. Answers how many are after `timeoutMs`. Throws when the signal aborts.
  */
 export async function drainGroups({ place, groups, timeoutMs, progress, signal }: DrainOptions): Promise<number> {
-  const end = performance.now() + timeoutMs;
   for (const name of groups) await close(place, name);
-  for (;;) {
+  let left = 0;
+  const look = async (): Promise<boolean> => {
     const found = await describe(place, groups);
-    const left = found.reduce((sum, { Instances = [] }) => sum + Instances.length, 0);
-    if (left === 0 || performance.now() >= end) return left;
+    left = found.reduce((sum, { Instances = [] }) => sum + Instances.length, 0);
+    if (left === 0) return true;
     progress(left);
     // A worker that looks for work protects itself anew.
     for (const group of found) await unprotect(place, group);
-    await wait(Math.min(jitter(LOOK_MS), Math.max(end - performance.now(), 0)), signal);
-    signal.throwIfAborted();
-  }
+    return false;
+  };
+  await lookUntil(look, { timeoutMs, signal });
+  return left;
 }
 
 async function close(place: InventoryPlace, name: string): Promise<void> {

@@ -98,7 +98,10 @@ export function managerResources(parts: GridParts, facts: GridFacts = gridFacts(
 }
 
 /** Of a default VPC, those in zones that offer one of the types: in some zones the newer ones lack. */
-async function subnetsFor({ network, types }: GridFacts, instances: readonly string[]): Promise<readonly string[]> {
+export async function subnetsFor(
+  { network, types }: GridFacts,
+  instances: readonly string[],
+): Promise<readonly string[]> {
   const { subnets, named } = await network.facts();
   const all = subnets.map(({ id }) => id);
   if (named) return all;

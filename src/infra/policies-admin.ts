@@ -47,7 +47,8 @@ function bucket(profile: AwsProfile, arns: Arns): readonly Statement[] {
       existing ? [] : [arns.bucket],
     ),
     allow('OpenJobs', ['s3:GetObject'], arns.objects('jobs/*')),
-    allow('Releases', ['s3:GetObject', 's3:PutObject'], arns.objects('releases/*')),
+    // A new release lifts what boots that failed hold.
+    allow('Releases', ['s3:GetObject', 's3:PutObject'], arns.objects('releases/*', 'groups/*/boots/*')),
     allow('DeleteData', ['s3:DeleteObject', 's3:DeleteObjectVersion', 's3:AbortMultipartUpload'], arns.objects('*')),
     ...encryption(profile),
   ];

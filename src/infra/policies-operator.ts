@@ -35,8 +35,12 @@ export function managerPolicy(profile: AwsProfile, arns: Arns): readonly Stateme
     allow('Queues', QUEUE, arns.queues),
     allow('Scale', SCALE, arns.groups),
     allow('LookAtGroups', LOOK_AT_GROUPS, ['*']),
-    // Of a manager that is to end, so that the next one comes soon.
-    allow('Self', ['autoscaling:CompleteLifecycleAction'], [arns.group(gridName(profile.stack, MANAGER_GROUP))]),
+    // Of a manager that is to end, so that the next one comes soon; and of one that can't be set up.
+    allow(
+      'Self',
+      ['autoscaling:CompleteLifecycleAction', 'autoscaling:TerminateInstanceInAutoScalingGroup'],
+      [arns.group(gridName(profile.stack, MANAGER_GROUP))],
+    ),
     allow('LookAtAddress', ['ec2:DescribeAddresses', 'ec2:DescribeInstances'], ['*']),
     allow(
       'TakeAddress',

@@ -4,9 +4,12 @@ import { QUEUE, working } from './policies-shared.ts';
 import { allow, type Statement } from './policy.ts';
 
 /** A worker reads no token and no schedule. */
-const READ = ['data/*', 'code/*', 'jobs/*', 'runs/*', 'open/*', 'due/*', 'workers/*', 'ledger/*', 'releases/*'];
+const READ = [
+  ...['data/*', 'code/*', 'jobs/*', 'runs/*', 'open/*', 'due/*', 'workers/*', 'ledger/*', 'releases/*'],
+  'groups/*/boots/*',
+];
 /** It puts no program, no job, no run key and no proof. */
-const PUT = ['jobs/*/steps/*', 'jobs/*/journal/*', 'open/*', 'due/*', 'workers/*', 'ledger/*'];
+const PUT = ['jobs/*/steps/*', 'jobs/*/journal/*', 'open/*', 'due/*', 'workers/*', 'ledger/*', 'groups/*/boots/*'];
 /** It deletes no output, no journal and no proof: marks, what attempts staged, and submissions that were never committed. */
 const DELETE = [
   ...['open/*', 'due/*', 'ledger/*', 'jobs/*/steps/*/files/*', 'jobs/*/steps/*/tries/*'],

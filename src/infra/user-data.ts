@@ -50,7 +50,7 @@ export function userDataFor({ profile, group, release }: UserDataParts): string 
     `SETUP=${word(setup ?? '')}`,
     `SETUP_SECONDS=${settings.setupTimeout}`,
     `COMMAND_USER=${word(settings.commandRole ? '' : COMMAND_USER)}`,
-    `setup_env() {\n${setup === null || env.length === 0 ? '  :' : env.join('\n')}\n}`,
+    `# shellcheck disable=SC1003,SC2016 # values as they are written\nsetup_env() {\n${setup === null || env.length === 0 ? '  :' : env.join('\n')}\n}`,
     configFunction(profile, 'worker', release),
     COMMON,
     WORKER,

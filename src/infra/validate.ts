@@ -92,7 +92,7 @@ async function validateMachines({ network: net, types, images }: GridFacts, mach
   return [
     ...(nowhere.length === 0
       ? []
-      : [warning(`${where}.instances: ${nowhere.join(', ')} are not offered in ${list}`, 'name other types')]),
+      : [warning(`${where}.instances: ${listed(nowhere)} not offered in ${list}`, 'name other types')]),
     ...(bare.length === 0 || !known.named
       ? []
       : [
@@ -103,6 +103,8 @@ async function validateMachines({ network: net, types, images }: GridFacts, mach
         ]),
   ];
 }
+
+const listed = (names: readonly string[]): string => `${names.join(', ')} ${names.length === 1 ? 'is' : 'are'}`;
 
 function zonesOf(types: readonly string[], zones: ReadonlyMap<string, ReadonlySet<string>>): string {
   return [...new Set(types.flatMap((type) => [...(zones.get(type) ?? [])]))].sort().join(', ');

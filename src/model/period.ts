@@ -25,9 +25,9 @@ export function parseMonthPeriod(text: string): Month | null {
   return match !== null && month >= 1 && month <= 12 ? { year, month } : null;
 }
 
-/** `2026-11-30T06:00`: what a firing by a cron pattern is named by: the clock's time, without offset. */
-export function timePeriod({ year, month, day, hour, minute }: WallTime): string {
-  return `${pad(year, 4)}-${pad(month)}-${pad(day)}T${pad(hour)}:${pad(minute)}`;
+/** `2026-11-30T06:00`: what a firing by a cron pattern is named by: the clock's time, as if it were UTC. */
+export function timePeriod(nominal: number): string {
+  return new Date(nominal).toISOString().slice(0, 'yyyy-mm-ddThh:mm'.length);
 }
 
 /** The wall time of a period; null for a text that names none. */

@@ -92,7 +92,7 @@ export function firingOf(when: When, period: string): Firing | null {
   if (wall === null) return null;
   const nominal = asUtc(wall);
   const next = cronOf(when.cadence.pattern).nextRun(new Date(nominal - 1));
-  return next?.getTime() === nominal ? cronFiring(when, nominal) : null;
+  return next?.getTime() === nominal ? cronFirings(when.zone)(nominal) : null;
 }
 
 /** From before an instant on, in order. The two days' room is for zones that skip a whole day. */
@@ -106,8 +106,9 @@ function* firingsFrom(when: When, after: number): Generator<Firing> {
     return;
   }
   const cron = cronOf(cadence.pattern);
+  const firing = cronFirings(zone);
   let at = cron.nextRun(new Date(nominalOf(after, zone) - room(after, zone) - 1));
-  for (; at !== null; at = cron.nextRun(at)) yield cronFiring(when, at.getTime());
+  for (; at !== null; at = cron.nextRun(at)) yield firing(at.getTime());
 }
 
 /** From after an instant back, latest first. */
@@ -122,11 +123,12 @@ function* firingsBack(when: When, until: number): Generator<Firing> {
     return;
   }
   const cron = cronOf(cadence.pattern);
+  const firing = cronFirings(zone);
   let at = new Date(nominalOf(until, zone) + room(until, zone) + 1);
   for (;;) {
     const [before] = cron.previousRuns(1, at);
     if (before === undefined) return;
-    yield cronFiring(when, before.getTime());
+    yield firing(before.getTime());
     at = before;
   }
 }
@@ -143,9 +145,20 @@ function cronOf(pattern: string): Cron {
 }
 
 /** A time that comes twice is the first, one that is skipped the first instant after: `instantsOf`. */
-function cronFiring({ zone }: When, nominal: number): Firing {
-  const wall = wallTime(nominal, 'UTC');
-  return { period: timePeriod(wall), at: instantsOf(wall, zone)[0] };
+function cronFirings(zone: string): (nominal: number) => Firing {
+  let even: { readonly day: number; readonly offset: number | null } | null = null;
+  return (nominal) => {
+    const day = Math.floor(nominal / DAY);
+    if (even?.day !== day) even = { day, offset: evenOffset(day * DAY, zone) };
+    const at = even.offset === null ? instantsOf(wallTime(nominal, 'UTC'), zone)[0] : nominal - even.offset;
+    return { period: timePeriod(nominal), at };
+  };
+}
+
+/** How far a zone's clock is ahead all through a day of it; null where it changes then, or about then. */
+function evenOffset(dayStart: number, zone: string): number | null {
+  const offsets = [dayStart - DAY, dayStart + 2 * DAY].map((instant) => nominalOf(instant, zone) - instant);
+  return offsets[0] === offsets[1] ? (offsets[0] ?? null) : null;
 }
 
 function calendarFiring({ cadence, zone }: When, month: Month): Firing | null {

@@ -43,9 +43,8 @@ export interface IntakeOptions {
 const MOST = 256;
 const LONG_POLL = 20;
 const SHORT_POLL = 0.25;
-/** Between two polls while a new role is refused, and between two signs of life while there is no room, milliseconds. */
+/** Between two polls while a new role is refused, milliseconds. */
 const REFUSED_MS = 2_000;
-const FULL_MS = 10_000;
 /** How long work upstream may lie in a group without a worker before it is named (law 7). */
 const UPSTREAM_MS = 5 * 60_000;
 
@@ -126,7 +125,7 @@ export class Intake {
     while (!signal.aborted) {
       watch.mark(part, 'poll');
       if (dispatcher.room === 0) {
-        await this.change(FULL_MS);
+        await this.change(watch.everyMs);
         continue;
       }
       const deliveries = await this.#receive(client, part);

@@ -27,6 +27,8 @@ const LIMITS = {
  * thread. The watching is done in a thread too, so that a blocked event loop is found as well.
  */
 export class LoopWatch {
+  /** Who waits for something gives a sign so often, milliseconds. */
+  readonly everyMs: number;
   readonly #due: BigInt64Array;
   readonly #limitMs: number;
   readonly #beat: NodeJS.Timeout;
@@ -36,6 +38,7 @@ export class LoopWatch {
   /** @param limitMs milliseconds, longer than any poll. */
   constructor(parts: readonly string[], limitMs: number) {
     this.#limitMs = limitMs;
+    this.everyMs = limitMs / 30;
     const due = new SharedArrayBuffer(8 * (parts.length + 1));
     this.#due = new BigInt64Array(due);
     const data: LoopThreadData = { due, parts: ['the event loop', ...parts], limitMs };

@@ -6,20 +6,20 @@ import { ordersPrefix, workerLogKey } from '../model/keys.ts';
 import type { Machine } from '../ports/machine.ts';
 import type { Platform } from '../ports/platform.ts';
 import { messageOf } from './judge.ts';
+import type { MachineTimes } from './machine-times.ts';
 import type { WorkerOptions } from './worker-options.ts';
 
-/** For so long a new instance's role may not be known everywhere, milliseconds (IAM: troubleshoot_general, eventual consistency). */
-const NEW_ROLE_MS = 60_000;
 const AGAIN_MS = 2_000;
 
 /** Whether a refusal may pass by itself: that of a role which was made with its instance. */
 export class NewRole {
   /** Milliseconds from now; 0 where roles aren't new. */
-  readonly patienceMs = isEc2() ? NEW_ROLE_MS : 0;
+  readonly patienceMs: number;
   readonly #until: number;
   readonly #clock: Clock;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, { newRoleMs }: Pick<MachineTimes, 'newRoleMs'>) {
+    this.patienceMs = isEc2() ? newRoleMs : 0;
     this.#clock = clock;
     this.#until = clock.monotonic() + this.patienceMs;
   }

@@ -20,10 +20,10 @@ export interface Ground {
 
 /** Throws `unavailable`, `credentials`: then there is nothing to work with. */
 export async function findGround(platform: Platform, given: WorkerOptions): Promise<Ground> {
-  const role = new NewRole(platform.clock);
+  const times = machineTimes();
+  const role = new NewRole(platform.clock, times);
   const machine = await findMachine(platform, given, role);
   const inGroup = machine?.inGroup === true;
-  const times = machineTimes();
   // A machine of a group costs as long as it is up. With --until-empty something else says when to leave.
   const idleExit = given.idleExit ?? (inGroup && !given.untilEmpty ? times.idleExit : null);
   const options = { ...given, host: machine?.instance ?? given.host, idleExit };

@@ -12,6 +12,8 @@ export interface MachineTimes {
   readonly holdMs: number;
   /** The longest that the hook holds it, with ten minutes left to give back what runs. */
   readonly longestHoldMs: number;
+  /** For so long a new instance's role may not be known everywhere (IAM: troubleshoot_general, eventual consistency). */
+  readonly newRoleMs: number;
   /** A loop that gives no sign for so long hangs: longer than any poll and its tries take. */
   readonly loopMs: number;
   /** Seconds without work after which a group's worker leaves. */
@@ -21,7 +23,7 @@ export interface MachineTimes {
 /** A hundred signs, and 48 hours, are the most there is (Auto Scaling: API_LifecycleHook). */
 const LONGEST_HOLD = Math.min(48 * 3_600, 100 * DRAIN_HOOK_SECONDS);
 
-/** The times; tests shorten them: `BATCHCTL_TEST_NOTICE_SECONDS`, `_REST_`, `_HOLD_`, `_LOOP_`, `_IDLE_`. */
+/** The times; tests shorten them: `BATCHCTL_TEST_NOTICE_SECONDS`, `_REST_`, `_HOLD_`, `_ROLE_`, `_LOOP_`, `_IDLE_`. */
 export function machineTimes(env: Readonly<Record<string, string | undefined>> = process.env): MachineTimes {
   const seconds = (name: string, usual: number): number => Number(env[`BATCHCTL_TEST_${name}_SECONDS`] ?? usual);
   const noticeMs = seconds('NOTICE', 5) * 1_000;
@@ -31,6 +33,7 @@ export function machineTimes(env: Readonly<Record<string, string | undefined>> =
     lookMs: noticeMs,
     holdMs: seconds('HOLD', DRAIN_HOOK_SECONDS / 3) * 1_000,
     longestHoldMs: (LONGEST_HOLD - 600) * 1_000,
+    newRoleMs: seconds('ROLE', 60) * 1_000,
     loopMs: seconds('LOOP', 300) * 1_000,
     idleExit: seconds('IDLE', 300),
   };

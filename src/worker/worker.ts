@@ -68,7 +68,10 @@ class Worker {
     this.#options = options;
     this.#tally = new Tally(inGroup ? null : maxFailures, platform.leaseSeconds * 1_000);
     this.#health = inGroup && maxFailures !== null ? new Health(maxFailures, () => platform.ledger()) : null;
-    this.#watch = new LoopWatch([...options.groups, 'a rest', 'the drain'], times.loopMs);
+    this.#watch = new LoopWatch(
+      [...options.groups.map((group) => `the poll of ${group}`), 'a rest', 'the drain'],
+      times.loopMs,
+    );
     this.#log = new StoredLog(platform.store, options.worker, () => platform.clock.now(), options.say);
     this.#onlooker = new Onlooker(platform, platform.leaseSeconds, (job, error) =>
       this.#log.warn(`job ${job}: ${messageOf(error)}`),

@@ -136,7 +136,13 @@ const table: readonly (readonly [what: string, text: string, at: string, field: 
     'profiles.p.manager.allow[0]',
     'CIDR',
   ],
-  ["a group of the manager's name", aws('"groups": {"manager": {}}'), '2:31', 'profiles.p.groups.manager', "manager's own"],
+  [
+    "a group of the manager's name",
+    aws('"groups": {"manager": {}}'),
+    '2:31',
+    'profiles.p.groups.manager',
+    "manager's own",
+  ],
   [
     'a group that is named as the dead letters of another',
     aws('"groups": {"x": {}, "x-dead": {}}'),
@@ -158,7 +164,13 @@ const table: readonly (readonly [what: string, text: string, at: string, field: 
     'profiles.p.tags',
     'found 41 tags, allowed: 40',
   ],
-  ["a tag of batchctl's own", aws('"tags": {"batchctl:stack": "x"}'), '2:29', 'profiles.p.tags["batchctl:stack"]', 'another name'],
+  [
+    "a tag of batchctl's own",
+    aws('"tags": {"batchctl:stack": "x"}'),
+    '2:29',
+    'profiles.p.tags["batchctl:stack"]',
+    'another name',
+  ],
   ['a budget of nothing', aws('"budget": {"job": 0}'), '2:38', 'profiles.p.budget.job', 'over 0'],
   [
     'a manager over plain http',

@@ -90,8 +90,12 @@ describe('what spot keeps ending goes to the fallback group', function () {
     expect(second.code, second.stderr).to.equal(0);
     expect([await backlogOf('default'), await backlogOf('steady'), await marksOf(job)]).to.deep.equal([0, 1, 2]);
     const why = await workspace.run(['why', job, '--json']);
-    const { causes } = JSON.parse(why.stdout) as { causes: readonly { readonly code: string; readonly title: string }[] };
-    expect(causes.map(({ code, title }) => `${code} ${title}`)).to.deep.equal(['noWorker no worker serves group steady, and its size is 0 (manual)']);
+    const { causes } = JSON.parse(why.stdout) as {
+      causes: readonly { readonly code: string; readonly title: string }[];
+    };
+    expect(causes.map(({ code, title }) => `${code} ${title}`)).to.deep.equal([
+      'noWorker no worker serves group steady, and its size is 0 (manual)',
+    ]);
     // Its own group has nothing left to wait for.
     const own = await workspace.work({}, '--slots', '1');
     expect(own.code, own.stderr).to.equal(0);

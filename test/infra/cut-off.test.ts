@@ -3,12 +3,12 @@ import { type Cloud, startCloud } from '../support/grid/cloud.ts';
 import { type Others, othersIn, remainsOf } from './remains.ts';
 import { StackDesk } from './stack-desk.ts';
 
-const MANAGED = { manager: { allow: ['203.0.113.0/24'] } };
+const MANAGED = { groups: { default: {} }, manager: { allow: ['203.0.113.0/24'] } };
 /** What changes nothing. */
 const LOOK = /^(Get|List|Describe|HEAD)/;
 
 describe('infra up and infra down, cut off', function () {
-  this.timeout(300_000);
+  this.timeout(900_000);
   let cloud: Cloud;
   let others: Others;
   let desk: StackDesk;

@@ -156,11 +156,7 @@ describe('a grid that somebody changed', function () {
         () => groups.send(new ResumeProcessesCommand({ ...at, ScalingProcesses: ['AZRebalance'] })),
         ['zones are rebalanced'],
       ],
-      [
-        'no metrics',
-        () => groups.send(new DisableMetricsCollectionCommand(at)),
-        ['its metrics are not collected'],
-      ],
+      ['no metrics', () => groups.send(new DisableMetricsCollectionCommand(at)), ['its metrics are not collected']],
       [
         'a tag of the group',
         () => groups.send(new CreateOrUpdateTagsCommand({ Tags: [tag('team', 'theirs')] })),
@@ -250,7 +246,11 @@ describe('a grid that somebody changed', function () {
     expect(await sizeNow()).to.deep.equal([1, 400, 1]);
     expect(await desk.grid[2]?.look()).to.deep.equal({ ...asItShould, notes: [note] });
     await again({ groups: { default: { min: 0, max: 12 } }, tags: { team: 'ours' } });
-    expect(differing(await looks(desk.grid))).to.include.members(['min 1 → 0', 'max 400 → 12', 'tag batchctl:bounds 0 9 → 0 12']);
+    expect(differing(await looks(desk.grid))).to.include.members([
+      'min 1 → 0',
+      'max 400 → 12',
+      'tag batchctl:bounds 0 9 → 0 12',
+    ]);
     await up(desk.grid);
     expect(await sizeNow()).to.deep.equal([0, 12, 1]);
   });
@@ -296,7 +296,10 @@ describe('a grid that somebody changed', function () {
       },
     };
     await (await scaling()).send(new CreateAutoScalingGroupCommand(theirs));
-    for (const refused of [await rejection(desk.grid[2]?.look() ?? Promise.resolve()), await rejection(up(desk.grid))]) {
+    for (const refused of [
+      await rejection(desk.grid[2]?.look() ?? Promise.resolve()),
+      await rejection(up(desk.grid)),
+    ]) {
       expect(refused).to.include({ kind: 'refused' });
     }
     expect(await down(desk.grid.slice(2))).to.deep.equal([`group ${name()}: was not made by batchctl`]);

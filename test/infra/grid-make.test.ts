@@ -10,10 +10,10 @@ import {
   RunInstancesCommand,
 } from '@aws-sdk/client-ec2';
 import { expect } from 'chai';
-import { until } from '../support/until.ts';
 import { type Cloud, startCloud } from '../support/grid/cloud.ts';
 import { down, type GridDesk, gridDesk, looks, up } from '../support/grid-desk.ts';
 import { rejection } from '../support/rejection.ts';
+import { until } from '../support/until.ts';
 
 /** What makes, changes or removes something. */
 const isChange = ({ action }: { readonly action: string }): boolean => !/^(Describe|Get|List)/.test(action);
@@ -69,7 +69,12 @@ describe('the grid that up makes', function () {
     expect(await looks(all)).to.deep.equal(all.map(() => asItShould));
     cloud.takeCalls();
     for (const each of all) await each.apply();
-    expect(cloud.takeCalls().filter(isChange).map(({ action }) => action)).to.deep.equal([]);
+    expect(
+      cloud
+        .takeCalls()
+        .filter(isChange)
+        .map(({ action }) => action),
+    ).to.deep.equal([]);
   });
 
   it('has a template with an encrypted volume of the disk, tokens for metadata, a role, tags, and no key', async () => {
@@ -85,9 +90,7 @@ describe('the grid that up makes', function () {
         ...{ HttpEndpoint: 'enabled', HttpTokens: 'required' },
         ...{ HttpPutResponseHopLimit: 1, InstanceMetadataTags: 'enabled' },
       },
-      NetworkInterfaces: [
-        { AssociatePublicIpAddress: true, DeleteOnTermination: true, DeviceIndex: 0, Groups: [id] },
-      ],
+      NetworkInterfaces: [{ AssociatePublicIpAddress: true, DeleteOnTermination: true, DeviceIndex: 0, Groups: [id] }],
       IamInstanceProfile: { Name: name('worker') },
       InstanceInitiatedShutdownBehavior: 'terminate',
       EbsOptimized: true,
@@ -204,9 +207,13 @@ describe('the grid that up makes', function () {
     const data = { ImageId: 'ami-03cf127a' };
     const LaunchTemplateName = name();
     await ec2.send(new CreateLaunchTemplateCommand({ LaunchTemplateName, LaunchTemplateData: data }));
-    for (const [at, what] of [[0, 'security group'], [1, 'launch template']] as const) {
+    for (const [at, what] of [
+      [0, 'security group'],
+      [1, 'launch template'],
+    ] as const) {
       const resource = desk.grid[at];
-      const refused = [await rejection(resource?.look()), await rejection(resource?.apply())];
+      if (resource === undefined) throw new Error('the grid has less than a group');
+      const refused = [await rejection(resource.look()), await rejection(resource.apply())];
       for (const error of refused) {
         expect(error).to.include({ kind: 'refused' });
         expect(error).to.have.property('message').that.includes(`the ${what}`).and.includes('was not made by batchctl');

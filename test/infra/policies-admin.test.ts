@@ -64,9 +64,9 @@ describe("the administrator's policy", function () {
     };
     desk.configure(profile);
     const { stack } = desk;
-    await desk.lines(['infra', 'plan']);
+    await desk.answer(['infra', 'plan']);
     await desk.up();
-    await desk.lines(['infra', 'status']);
+    await desk.answer(['infra', 'status']);
     // What others do to it.
     const RoleName = roleName(stack, 'worker');
     const trust = document.replace('"Action":"*","Resource":"*"', '"Action":"sts:AssumeRole","Principal":{"AWS":"*"}');
@@ -88,7 +88,7 @@ describe("the administrator's policy", function () {
     await scaling.send(new DeleteLifecycleHookCommand({ AutoScalingGroupName, LifecycleHookName }));
     const groups = { default: { visibility: '90s', instances: ['m7g.large'] }, gpu: { instances: ['g5.xlarge'] } };
     desk.configure({ ...profile, groups, tags: { team: 'claims' } }, stack);
-    await desk.lines(['infra', 'status'], 11);
+    await desk.answer(['infra', 'status'], 11);
     await desk.up();
     // So many versions of a template that the first ones go.
     for (const disk of ['31GB', '32GB', '33GB', '34GB', '35GB']) {
@@ -108,7 +108,7 @@ describe("the administrator's policy", function () {
     await s3.send(new PutObjectCommand({ Bucket: stack, Key: 'data/one', Body: 'one' }));
     await s3.send(new CreateMultipartUploadCommand({ Bucket: stack, Key: 'data/two' }));
     desk.configure({ ...profile, groups, network: { publicIp: false } }, stack);
-    await desk.lines(['infra', 'plan'], 3);
+    await desk.answer(['infra', 'plan'], 3);
     desk.configure({ ...profile, groups, tags: { team: 'claims' } }, stack);
     await desk.down('--delete-data', '--timeout', '1s');
     const { stdout } = await desk.run(['infra', 'policies', '--for', 'admin']);

@@ -5,6 +5,7 @@ import {
   DescribeLaunchTemplatesCommand,
   DescribeSecurityGroupsCommand,
   EC2Client,
+  type Tag,
 } from '@aws-sdk/client-ec2';
 import { IAMClient, ListInstanceProfilesCommand, ListRolesCommand } from '@aws-sdk/client-iam';
 import { ListBucketsCommand, S3Client } from '@aws-sdk/client-s3';
@@ -62,5 +63,5 @@ export async function remainsOf(stack: string, { s3, sqs, iam, ec2, scaling }: O
   return found.filter((text) => text.includes(` ${stack}`)).sort();
 }
 
-const valueOf = (tags: readonly { readonly Key?: string; readonly Value?: string }[] = []): string =>
+const valueOf = (tags: readonly Tag[] = []): string =>
   tags.find(({ Key }) => Key === 'batchctl:stack')?.Value ?? '';

@@ -62,18 +62,18 @@ export class StackDesk extends Workspace {
   }
 
   /** What it answers; throws unless it ends with `code`. */
-  async lines(args: readonly string[], code = 0): Promise<readonly Line[]> {
+  async answer(args: readonly string[], code = 0): Promise<readonly Line[]> {
     const ended = await this.run([...args, '--json']);
     if (ended.code !== code) throw new Error(`infra ${args.join(' ')} exited with ${ended.code}: ${ended.stderr}`);
     return linesOf(ended.stdout);
   }
 
   up(...args: readonly string[]): Promise<readonly Line[]> {
-    return this.lines(['infra', 'up', '--yes', ...args]);
+    return this.answer(['infra', 'up', '--yes', ...args]);
   }
 
   down(...args: readonly string[]): Promise<readonly Line[]> {
-    return this.lines(['infra', 'down', '--confirm', this.stack, ...args]);
+    return this.answer(['infra', 'down', '--confirm', this.stack, ...args]);
   }
 }
 

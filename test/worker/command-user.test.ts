@@ -37,16 +37,17 @@ describe('commands as another user', () => {
   });
 
   describe('run by root', () => {
-    const closed = mkdtempSync(join(tmpdir(), 'batchctl-closed-'));
+    let closed: string;
     let bench: ExecutorBench;
     before(function () {
       if (process.getuid?.() !== 0) this.skip();
+      closed = mkdtempSync(join(tmpdir(), 'batchctl-closed-'));
       writeFileSync(join(closed, 'secret'), 'key\n', { mode: 0o600 });
       bench = new ExecutorBench(2, '/bin/sh', commandUserOf(NOBODY));
     });
     after(async () => {
       await bench?.close();
-      rmSync(closed, { recursive: true, force: true });
+      if (closed !== undefined) rmSync(closed, { recursive: true, force: true });
     });
     const run = (what: Command['run'], changes: Partial<Command> = {}, slot = 0) =>
       bench.run(what, { ...bench.slot(slot), stdin: null, ...changes }, undefined, slot);

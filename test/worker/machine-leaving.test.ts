@@ -114,15 +114,15 @@ describe('a worker that is told to leave its group', function () {
 describe('a worker with --max-failures in a group', function () {
   this.timeout(90_000);
   const given = labs();
-  /** Fails where the worker's environment says that it is sick. */
-  const SICK = 'test -z "$SICK" || exit 3; sleep 0.1';
+  /** Fails where the worker's own id says that it is sick. */
+  const SICK = 'case $BATCHCTL_WORKER_ID in w-sick*) exit 3;; esac; sleep 0.1';
 
   it('takes itself out when its tasks succeed elsewhere, and says by what it knows', async () => {
     const { lab } = given;
     const [sick, sound] = await lab.machines(2);
     if (sick === undefined || sound === undefined) throw new Error('no instances');
     const job = await lab.submit(SICK, 40, { attempts: 20 });
-    const failing = await lab.work(sick, ['--max-failures', '3'], { SICK: 'yes' });
+    const failing = await lab.work(sick, ['--max-failures', '3'], { BATCHCTL_SUPERVISED_ID: `w-sick-${lab.group}` });
     await lab.work(sound);
     const { code, stderr } = await failing.ended;
     expect(code, stderr).to.equal(7);

@@ -101,6 +101,11 @@ describe('a worker of two groups', () => {
       client: client as never,
       settled: async () => undefined,
       drain: drain.signal,
+      log: ctx.log,
+      watch: { mark: () => undefined, done: () => undefined } as never,
+      rest: null,
+      mayLeave: async () => true,
+      mayPass: () => false,
     });
     const run = intake.run();
     await until('b looked', () => looked);

@@ -27,6 +27,16 @@ async function checkGroup(clients: AwsClients, { group, name }: CheckedGroup): P
   }
 }
 
+/** Null for who may not see them: that is an administrator's. */
+async function hooksOf(requests: ScalingRequests): Promise<readonly string[] | null> {
+  try {
+    return await requests.hooks();
+  } catch (error) {
+    if (isKind(error, 'credentials')) return null;
+    throw error;
+  }
+}
+
 async function findingOf(requests: ScalingRequests, group: string): Promise<Finding> {
   const found = await requests.read();
   if (found === null) {
@@ -41,7 +51,7 @@ async function findingOf(requests: ScalingRequests, group: string): Promise<Find
   if (size.max === 0) {
     return warn(`group ${group}: its maximum is 0: it never has an instance`, `batchctl scale --max 20${flag}`);
   }
-  if (!(await requests.hooks()).includes(DRAIN_HOOK)) {
+  if ((await hooksOf(requests))?.includes(DRAIN_HOOK) === false) {
     return warn(
       `group ${group}: it lacks the hook ${DRAIN_HOOK}: an instance that it ends has no time to drain, and its tasks wait for their leases`,
       'batchctl infra up mends it',

@@ -55,8 +55,7 @@ export class Imds {
   async get(path: string): Promise<string | null> {
     let trouble: unknown;
     for (let tried = 0; tried < this.#tries; tried += 1) {
-      this.#token ??= this.#newToken();
-      const token = this.#token;
+      const token = this.#tokenNow();
       try {
         const { status, text } = await this.#send('GET', path, { 'x-aws-ec2-metadata-token': await token });
         if (status === 200) return text;
@@ -68,13 +67,6 @@ export class Imds {
           continue;
         }
       } catch (error) {
-        if (
-          await token.then(
-            () => false,
-            () => true,
-          )
-        )
-          this.#forget(token);
         trouble = error;
       }
       if (tried < this.#tries - 1) await wait(jitter(AGAIN_MS * 2 ** tried));
@@ -88,6 +80,14 @@ export class Imds {
 
   close(): void {
     this.#agent.destroy();
+  }
+
+  #tokenNow(): Promise<string> {
+    if (this.#token !== null) return this.#token;
+    const asked = this.#newToken();
+    this.#token = asked;
+    asked.catch(() => this.#forget(asked));
+    return asked;
   }
 
   /** Unless another question got a new one meanwhile. */

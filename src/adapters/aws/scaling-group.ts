@@ -1,4 +1,4 @@
-import { BatchctlError } from '../../errors.ts';
+import { BatchctlError, isKind } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { changeSize, type GroupSize, sizeAt } from '../../model/group-size.ts';
 import type { GroupChange, GroupStatus, LaunchTrouble, MachineSeen, WorkerGroup, WorkerOrder } from '../../ports/worker-group.ts';
@@ -62,11 +62,17 @@ export class ScalingGroup implements WorkerGroup {
   async raise(least: number): Promise<GroupStatus> {
     const { size, status } = await this.#look();
     if (size === null) return status;
-    const now = sizeAt(size, this.#options.clock.now());
-    const desired = now.mode === 'manual' ? now.desired : Math.max(now.desired, Math.min(least, now.max));
-    const wanted = { ...now, desired };
-    await this.#change(size, wanted);
-    return withSize(status, wanted);
+    const settled = raisedTo(sizeAt(size, this.#options.clock.now()), least);
+    try {
+      await this.#change(size, settled);
+      return withSize(status, settled);
+    } catch (error) {
+      // Whoever may raise and not tag (a worker) leaves the end of a temporary size to others.
+      if (size.until === settled.until || !isKind(error, 'credentials')) throw error;
+    }
+    const raised = raisedTo(size, least);
+    await this.#change(size, raised);
+    return withSize(status, raised);
   }
 
   order(worker: string, order: WorkerOrder): Promise<void> {
@@ -98,7 +104,8 @@ export class ScalingGroup implements WorkerGroup {
 
   /**
    * One request for the size, whatever the difference, and one for tags that differ. A temporary size is written down
-   * before it is set, and struck off after the size before is back: killed between, the next one sees what is left to do.
+   * before it is set, and struck off after the size before is back: killed between, the next one sees what is left to
+   * do. Before a size is set that a tag is to follow, the tag is set as it is: who may not do that sets neither.
    */
   async #change(from: GroupSize, to: GroupSize): Promise<void> {
     const tags = changedTags(this.#options.name, from, to);
@@ -107,10 +114,16 @@ export class ScalingGroup implements WorkerGroup {
     await this.#options.allowed();
     const tagsFirst = to.until !== null || from.mode !== to.mode;
     if (tagsFirst && tags.length > 0) await this.#requests.setTags(tags);
+    else if (tags.length > 0 && resized) await this.#requests.setTags(changedTags(this.#options.name, to, from));
     if (from.min !== to.min || from.max !== to.max) await this.#requests.setBounds(to);
     else if (resized) await this.#requests.setSize(to.desired);
     if (!tagsFirst && tags.length > 0) await this.#requests.setTags(tags);
   }
+}
+
+/** The size with `least` workers asked for, unless a person sets it. */
+function raisedTo(size: GroupSize, least: number): GroupSize {
+  return size.mode === 'manual' ? size : { ...size, desired: Math.max(size.desired, Math.min(least, size.max)) };
 }
 
 const sizes = ({ desired, min, max, mode, until }: GroupSize) => ({ desired, min, max, mode, until });

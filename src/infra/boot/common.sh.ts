@@ -117,11 +117,10 @@ start_unit() {
 last_boots() { aws s3 ls "\${STORE}groups/$GROUP/boots/" 2>/dev/null | sort | tail -n 3 || true; }
 
 boot_failed() {
-  local step line
+  local step
   step=$(cat "$STATE/boot-step" 2>/dev/null || echo start)
-  line=$(grep -v '^[[:space:]]*$' "$LOG" | tail -n 1 | tr -cd '[:print:]' | sed 's/["\\\\]/./g' | cut -c1-300)
   printf '{"format":1,"what":"failed","instance":"%s","group":"%s","release":"%s","step":"%s","code":%d,"line":"%s"}\\n' \\
-    "$INSTANCE" "$GROUP" "$RELEASE" "$step" "$1" "$line" >"$STATE/boot-mark"
+    "$INSTANCE" "$GROUP" "$RELEASE" "$step" "$1" "$LAST" >"$STATE/boot-mark"
   put "$STATE/boot-mark" "groups/$GROUP/boots/$INSTANCE.failed" || true
   systemctl disable --now "$UNIT.service" >/dev/null 2>&1 || true
   leave
@@ -167,6 +166,7 @@ boot_went_well() {
 export const MAIN = `
 ended() {
   INSTANCE=$(cat "$STATE/instance" 2>/dev/null)
+  LAST=$(grep -v '^[[:space:]]*$' "$LOG" | tail -n 1 | tr -cd '[:print:]' | sed 's/["\\\\]/./g' | cut -c1-300)
   if [[ $1 -eq 0 ]]; then say "$UNIT runs"; else say "the boot failed (exit code $1): $UNIT does not run"; fi
   if [[ -z $INSTANCE ]]; then return 0; fi
   put "$LOG" "workers/$INSTANCE/boot.log"

@@ -132,7 +132,7 @@ describe('a group on Auto Scaling', function () {
       expect(await later.describe()).to.include({ desired: 4, until: ends });
       expect(changes()).to.deep.equal([]);
       expect(await later.raise(0)).to.include({ desired: 0, until: null });
-      expect(changes()).to.deep.equal(['SetDesiredCapacity', 'CreateOrUpdateTags']);
+      expect(changes()).to.deep.equal(['CreateOrUpdateTags', 'SetDesiredCapacity', 'CreateOrUpdateTags']);
       expect(await later.raise(0)).to.include({ desired: 0, until: null });
       expect(changes()).to.deep.equal([]);
     });
@@ -141,6 +141,22 @@ describe('a group on Auto Scaling', function () {
       const { group, stack } = await made({ desired: 1 });
       await group.resize({ desired: 4, until: Date.now() + HOUR });
       expect((await open(stack, { ms: 2 * HOUR }).raise(3)).desired).to.equal(3);
+    });
+
+    it('stays until somebody comes who may tag: who may only raise still raises', async () => {
+      const { group, stack } = await made();
+      await group.resize({ desired: 4, until: Date.now() + HOUR });
+      const worker = open(stack, { ms: 2 * HOUR });
+      for (const [least, desired] of [
+        [0, 4],
+        [6, 6],
+      ] as const) {
+        changes();
+        cloud.failNext('autoscaling:CreateOrUpdateTags', 403, 'AccessDenied', 'no');
+        expect((await worker.raise(least)).desired).to.equal(desired);
+        expect(changes().filter((action) => action === 'SetDesiredCapacity')).to.have.length(desired === 6 ? 1 : 0);
+      }
+      expect((await worker.raise(0)).desired).to.equal(0);
     });
 
     it('ends with any other size that a person sets', async () => {

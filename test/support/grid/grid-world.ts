@@ -1,3 +1,8 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFileSync, cpSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { EC2Client, TerminateInstancesCommand } from '@aws-sdk/client-ec2';
 import { paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
 import { randomId } from '../../../src/lib/id.ts';
@@ -19,6 +24,8 @@ export class GridWorld extends Workspace {
   readonly group = `${this.stack}-default`;
   readonly #ec2: EC2Client;
   readonly #s3: S3Client;
+  readonly #outputs = new Map<string, string[]>();
+  #seen = 0;
 
   private constructor(cloud: Cloud, supervisor: Supervisor) {
     super();
@@ -62,11 +69,7 @@ export class GridWorld extends Workspace {
   }
 
   override start(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    return super.start(args, {
-      ...{ BATCHCTL_PROFILE: 'lab', AWS_ENDPOINT_URL: this.cloud.url, BATCHCTL_TEST_LEASE_SECONDS: String(LEASE) },
-      ...{ AWS_ACCESS_KEY_ID: KEYS.accessKeyId, AWS_SECRET_ACCESS_KEY: KEYS.secretAccessKey },
-      ...env,
-    });
+    return super.start(args, { ...this.#env(), ...env });
   }
 
   /** Runs to its end, and fails with what it said unless it ends well. */
@@ -90,6 +93,42 @@ export class GridWorld extends Workspace {
     return keys;
   }
 
+  /** How many outputs of a job's step were published so far, in the order of the requests that were granted. */
+  published(job: string): readonly string[] {
+    const { calls } = this.cloud;
+    for (; this.#seen < calls.length; this.#seen += 1) {
+      const call = calls[this.#seen];
+      if (call?.service !== 's3' || call.method !== 'PUT' || call.status !== 200) continue;
+      const [, of, output] = /\/jobs\/([^/]+)\/steps\/[^/]+\/out\/(\d+)$/.exec(call.url.pathname) ?? [];
+      if (of !== undefined && output !== undefined) (this.#outputs.get(of) ?? this.#newOutputs(of)).push(output);
+    }
+    return this.#outputs.get(job) ?? [];
+  }
+
+  /** A batchctl of another release, which differs in its bytes alone, started here like `start`. */
+  async runNext(args: readonly string[]): Promise<Ended> {
+    const next = this.path('next');
+    if (!existsSync(next)) {
+      for (const part of ['bin', 'dist', 'package.json']) {
+        cpSync(fileURLToPath(new URL(`../../../${part}`, import.meta.url)), join(next, part), { recursive: true });
+      }
+      appendFileSync(join(next, 'bin', 'batchctl.js'), '// The next release.\n');
+    }
+    const child = spawn(process.execPath, [join(next, 'bin', 'batchctl.js'), ...args], {
+      ...{ cwd: this.dir, stdio: ['ignore', 'pipe', 'pipe'] },
+      env: { PATH: process.env.PATH, HOME: this.dir, ...this.#env() },
+    });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.on('data', (chunk: Buffer) => {
+      stdout += chunk.toString();
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    const [code, signal] = await once(child, 'close');
+    return { code, signal, stdout, stderr };
+  }
+
   /** What the instances said last, for a test that failed. */
   consoles(): string {
     return this.supervisor.said.map(([id, text]) => `--- ${id}\n${text.slice(-3_000)}`).join('\n');
@@ -101,5 +140,18 @@ export class GridWorld extends Workspace {
     this.#s3.destroy();
     await this.supervisor.close();
     await this.cloud.close();
+  }
+
+  #newOutputs(job: string): string[] {
+    const made: string[] = [];
+    this.#outputs.set(job, made);
+    return made;
+  }
+
+  #env(): Readonly<Record<string, string>> {
+    return {
+      ...{ BATCHCTL_PROFILE: 'lab', AWS_ENDPOINT_URL: this.cloud.url, BATCHCTL_TEST_LEASE_SECONDS: String(LEASE) },
+      ...{ AWS_ACCESS_KEY_ID: KEYS.accessKeyId, AWS_SECRET_ACCESS_KEY: KEYS.secretAccessKey },
+    };
   }
 }

@@ -1,0 +1,69 @@
+import { expect } from 'chai';
+import { canonicalCidr } from '../../src/infra/cidr.ts';
+import { chooseBounds } from '../../src/infra/group-bounds.ts';
+import { rulesOf, tcpRule } from '../../src/infra/security-rules.ts';
+
+describe('a CIDR block as EC2 keeps it', () => {
+  for (const [said, kept] of [
+    ['203.0.113.0/24', '203.0.113.0/24'],
+    ['203.0.113.77/24', '203.0.113.0/24'],
+    ['203.0.113.77/32', '203.0.113.77/32'],
+    ['203.0.113.77/27', '203.0.113.64/27'],
+    ['100.127.255.255/10', '100.64.0.0/10'],
+    ['1.2.3.4/0', '0.0.0.0/0'],
+    ['2001:DB8:0:0::1/32', '2001:db8::/32'],
+    ['2001:db8:1:ffff::/49', '2001:db8:1:8000::/49'],
+    ['::/0', '::/0'],
+    ['::1/128', '::1/128'],
+    ['1:2:3:4:5:6:7:8/128', '1:2:3:4:5:6:7:8/128'],
+  ] as const) {
+    it(`${said} is ${kept}`, () => expect(canonicalCidr(said)).to.equal(kept));
+  }
+});
+
+describe('the bounds of a group', () => {
+  const found = { min: 0, max: 20, desired: 5 };
+  for (const [what, wanted, is, lastSet, bounds, note] of [
+    ['are kept as configured', { min: 0, max: 20 }, found, '0 20', { min: 0, max: 20 }, false],
+    ['are kept as a person set them', { min: 0, max: 9 }, found, '0 9', { min: 0, max: 20 }, true],
+    ['are set where the configuration changed', { min: 1, max: 9 }, found, '0 20', { min: 1, max: 9 }, false],
+    ['are set where nothing tells who set them', { min: 1, max: 9 }, found, undefined, { min: 1, max: 9 }, false],
+    ['are never below what is wanted', { min: 0, max: 4 }, found, '0 20', { min: 0, max: 5 }, true],
+    ['wait for that', { min: 0, max: 4 }, { ...found, max: 5 }, '0 5', { min: 0, max: 5 }, true],
+  ] as const) {
+    it(what, () => {
+      const chosen = chooseBounds(wanted, is, lastSet);
+      expect(chosen.bounds).to.deep.equal(bounds);
+      expect(chosen.note !== null).to.equal(note);
+    });
+  }
+});
+
+describe('the rules of a security group', () => {
+  it('are told apart, each as it is taken out again', () => {
+    const pair = { GroupId: 'sg-1', UserId: '1' };
+    const rules = rulesOf([
+      {
+        ...{ IpProtocol: 'tcp', FromPort: 80, ToPort: 90 },
+        IpRanges: [{ CidrIp: '10.0.0.0/8', Description: 'theirs' }, { CidrIp: '10.1.0.0/16' }],
+        ...{ Ipv6Ranges: [{ CidrIpv6: '::/0' }], PrefixListIds: [{ PrefixListId: 'pl-1' }], UserIdGroupPairs: [pair] },
+      },
+      { IpProtocol: '-1', UserIdGroupPairs: [{ GroupId: 'sg-2' }] },
+      { IpProtocol: 'icmp', FromPort: -1, ToPort: -1, IpRanges: [{ CidrIp: '0.0.0.0/0' }] },
+    ]);
+    expect(rules.map(({ text }) => text)).to.deep.equal([
+      ...['tcp 80-90 10.0.0.0/8', 'tcp 80-90 10.1.0.0/16', 'tcp 80-90 ::/0', 'tcp 80-90 pl-1', 'tcp 80-90 sg-1'],
+      ...['all sg-2', 'icmp 0.0.0.0/0'],
+    ]);
+    const ports = { IpProtocol: 'tcp', FromPort: 80, ToPort: 90 };
+    expect(rules[0]?.permission).to.deep.equal({ ...ports, IpRanges: [{ CidrIp: '10.0.0.0/8' }] });
+    expect(rules[4]?.permission).to.deep.equal({ ...ports, UserIdGroupPairs: [pair] });
+  });
+
+  it('that we make are named as those that are told', () => {
+    for (const cidr of ['203.0.113.0/24', '2001:db8::/32']) {
+      const rule = tcpRule(443, cidr, 'ours');
+      expect(rulesOf([rule.permission]).map(({ text }) => text)).to.deep.equal([rule.text]);
+    }
+  });
+});

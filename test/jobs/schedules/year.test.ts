@@ -1,0 +1,116 @@
+import { expect } from 'chai';
+import { addSchedule } from '../../../src/jobs/schedules/change-schedule.ts';
+import { fire } from '../../../src/jobs/schedules/fire.ts';
+import { fireDue } from '../../../src/jobs/schedules/fire-due.ts';
+import { listSchedules, mustReadSchedule } from '../../../src/jobs/schedules/schedule-journal.ts';
+import { runOf } from '../../../src/model/keys.ts';
+import type { Schedule } from '../../../src/model/schedule.ts';
+import { type Cadence, firingsBetween } from '../../../src/model/schedule-times.ts';
+import type { Platform } from '../../../src/ports/platform.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { scheduleSpec } from '../../support/schedules.ts';
+import { openPlace, type Place } from '../published-job.ts';
+import { openAgain } from '../submitted-job.ts';
+
+const YEAR = { from: Date.parse('2026-01-01T00:00:00Z'), until: Date.parse('2027-01-01T00:00:00Z') };
+const SCHEDULES: Readonly<Record<string, Cadence>> = {
+  'month-end': { kind: 'calendar', day: 'last', time: '18:00', holidays: ['2026-12-31'], monthBefore: false },
+  closing: { kind: 'calendar', day: 3, time: '06:00', holidays: [], monthBefore: true },
+  weekly: { kind: 'cron', pattern: '0 7 * * 1' },
+  // In London's months of change: 01:30 is skipped in March, and comes twice in October.
+  nightly: { kind: 'cron', pattern: '30 1 * 3,10 *' },
+};
+
+/** The same numbers each time. */
+function dice(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32;
+    return state / 2 ** 32;
+  };
+}
+
+describe('a year of schedules', function () {
+  this.timeout(180_000);
+  let place: Place;
+  let other: Platform;
+  before(async () => {
+    place = await openPlace();
+    other = await openAgain(place.directory);
+  });
+  after(async () => {
+    await other.close();
+    await place.end();
+  });
+
+  it('fired by two hosts and a person, late, early and at once, runs each period exactly once', async () => {
+    const roll = dice(7);
+    const clock = new FakeClock(YEAR.from);
+    // The second host's clock is ahead.
+    const ahead = { now: () => clock.now() + 90_000, monotonic: () => clock.monotonic() };
+    const hosts = [
+      { ...place.platform, clock },
+      { ...other, clock: ahead },
+    ] as const;
+    for (const [name, cadence] of Object.entries(SCHEDULES)) {
+      const spec = scheduleSpec({ cadence, zone: 'Europe/London' });
+      await addSchedule(hosts[0], name, { spec, code: null, replace: false });
+    }
+    let told = 0;
+    let byHand = 0;
+    while (clock.now() < YEAR.until) {
+      // Never a whole day: what is due is caught up with for so long.
+      clock.pass(Math.min(23.9 * 3_600, 3_600 + roll() * 30 * 3_600));
+      const rounds = hosts.filter(() => roll() < 0.9);
+      const ticks = (rounds.length === 0 ? hosts : rounds).map(async (host) =>
+        fireDue(host, await listSchedules(host.store, fail)),
+      );
+      const person = roll() < 0.15 ? runByHand(hosts[0], roll) : Promise.resolve(false);
+      const fired = (await Promise.all(ticks)).flat();
+      for (const each of fired) expect(each.outcome, `${each.schedule} ${each.period}`).to.equal('fired');
+      told += fired.length;
+      if (await person) byHand += 1;
+    }
+    const schedules = await listSchedules(hosts[0].store, fail);
+    const expected = schedules.flatMap((schedule) => keysOf(schedule, YEAR.from, clock.now()));
+    const found = await runs(hosts[0]);
+    // A person may have been ahead of time at the year's end.
+    const early = schedules.flatMap((schedule) => keysOf(schedule, clock.now(), clock.now() + 40 * 86_400_000));
+    expect(found.filter((key) => !early.includes(key))).to.deep.equal(expected.sort());
+    expect(told + byHand, 'each is told of by the one who fired it').to.equal(found.length);
+    expect(byHand).to.be.greaterThan(5);
+    expect(await jobCount(hosts[0]), 'losers leave nothing').to.equal(found.length);
+    expect(expected.length).to.be.greaterThan(130);
+  });
+});
+
+const fail = (name: string, error: unknown): never => {
+  throw new Error(`${name}: ${error}`);
+};
+
+/** A period of some schedule that is about to come, or over; true if nobody had run it. */
+async function runByHand(platform: Platform, roll: () => number): Promise<boolean> {
+  const names = Object.keys(SCHEDULES);
+  const schedule = await mustReadSchedule(platform.store, names[Math.floor(roll() * names.length)] ?? '');
+  const now = platform.clock.now();
+  const near = firingsBetween(schedule, Math.max(YEAR.from, now - 86_400_000), now + 7 * 86_400_000);
+  const firing = near[Math.floor(roll() * near.length)];
+  if (firing === undefined) return false;
+  return (await fire(platform, schedule, firing, { mode: 'new' })).created;
+}
+
+const keysOf = (schedule: Schedule, from: number, until: number): readonly string[] =>
+  firingsBetween(schedule, from, until).map(({ period }) => `${schedule.name}@${period}`);
+
+/** The run keys that were claimed, each as often as it was. */
+async function runs({ store }: Platform): Promise<readonly string[]> {
+  const keys: string[] = [];
+  for await (const key of store.keys('runs/')) keys.push(runOf(key) ?? key);
+  return keys.sort();
+}
+
+async function jobCount({ store }: Platform): Promise<number> {
+  const jobs = new Set<string>();
+  for await (const key of store.keys('jobs/')) jobs.add(key.split('/')[1] ?? '');
+  return jobs.size;
+}

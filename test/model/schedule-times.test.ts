@@ -1,0 +1,351 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { parseCalendar, parseHolidays } from '../../src/model/calendar.ts';
+import {
+  type Cadence,
+  checkCron,
+  type Firing,
+  firingOf,
+  firingsAfter,
+  firingsBefore,
+  firingsBetween,
+  type When,
+} from '../../src/model/schedule-times.ts';
+
+const at = (text: string): number => Date.parse(text);
+const cron = (pattern: string, zone: string): When => ({ cadence: { kind: 'cron', pattern }, zone });
+const calendar = (over: Partial<Extract<Cadence, { kind: 'calendar' }>>, zone = 'Europe/London'): When => ({
+  cadence: { kind: 'calendar', day: 'last', time: '18:00', holidays: [], monthBefore: false, ...over },
+  zone,
+});
+const lines = (firings: readonly Firing[]): readonly string[] =>
+  firings.map((firing) => `${firing.period} ${new Date(firing.at).toISOString().slice(0, 16)}`);
+const between = (when: When, from: string, until: string): readonly string[] =>
+  lines(firingsBetween(when, at(from), at(until)));
+
+describe('when a cron pattern fires', () => {
+  // Each row: zone, pattern, a span in UTC, the firings in it as "period instant".
+  const rows: readonly (readonly [string, string, string, string, string, readonly string[]])[] = [
+    [
+      'a skipped time at the first instant after',
+      'Europe/London',
+      '30 1 * * *',
+      '2026-03-28T12:00Z',
+      '2026-03-30T12:00Z',
+      ['2026-03-29T01:30 2026-03-29T01:00', '2026-03-30T01:30 2026-03-30T00:30'],
+    ],
+    [
+      'a repeated time once, the first',
+      'Europe/London',
+      '30 1 * * *',
+      '2026-10-24T12:00Z',
+      '2026-10-26T12:00Z',
+      ['2026-10-25T01:30 2026-10-25T00:30', '2026-10-26T01:30 2026-10-26T01:30'],
+    ],
+    [
+      'each hour of the day that lacks one',
+      'Europe/London',
+      '0 * * * *',
+      '2026-03-28T23:30Z',
+      '2026-03-29T02:30Z',
+      [
+        '2026-03-29T00:00 2026-03-29T00:00',
+        '2026-03-29T01:00 2026-03-29T01:00',
+        '2026-03-29T02:00 2026-03-29T01:00',
+        '2026-03-29T03:00 2026-03-29T02:00',
+      ],
+    ],
+    [
+      'each hour of the day that has one twice',
+      'Europe/London',
+      '0 * * * *',
+      '2026-10-24T23:30Z',
+      '2026-10-25T02:30Z',
+      ['2026-10-25T01:00 2026-10-25T00:00', '2026-10-25T02:00 2026-10-25T02:00'],
+    ],
+    [
+      'New York, forward',
+      'America/New_York',
+      '30 2 * * *',
+      '2026-03-08T00:00Z',
+      '2026-03-09T12:00Z',
+      ['2026-03-08T02:30 2026-03-08T07:00', '2026-03-09T02:30 2026-03-09T06:30'],
+    ],
+    [
+      'New York, back',
+      'America/New_York',
+      '30 1 * * *',
+      '2026-11-01T00:00Z',
+      '2026-11-02T12:00Z',
+      ['2026-11-01T01:30 2026-11-01T05:30', '2026-11-02T01:30 2026-11-02T06:30'],
+    ],
+    [
+      'the southern half, forward',
+      'Pacific/Auckland',
+      '15 2 * * *',
+      '2026-09-25T12:00Z',
+      '2026-09-27T12:00Z',
+      ['2026-09-26T02:15 2026-09-25T14:15', '2026-09-27T02:15 2026-09-26T14:00'],
+    ],
+    [
+      'half an hour only',
+      'Australia/Lord_Howe',
+      '15 2 * * *',
+      '2026-10-03T00:00Z',
+      '2026-10-04T20:00Z',
+      ['2026-10-04T02:15 2026-10-03T15:30', '2026-10-05T02:15 2026-10-04T15:15'],
+    ],
+    [
+      'midnight is skipped',
+      'America/Santiago',
+      '0 0 * * *',
+      '2026-09-05T12:00Z',
+      '2026-09-07T12:00Z',
+      ['2026-09-06T00:00 2026-09-06T04:00', '2026-09-07T00:00 2026-09-07T03:00'],
+    ],
+    [
+      'a whole day is skipped',
+      'Pacific/Apia',
+      '0 6 * * *',
+      '2011-12-29T10:00Z',
+      '2011-12-31T20:00Z',
+      [
+        '2011-12-29T06:00 2011-12-29T16:00',
+        '2011-12-30T06:00 2011-12-30T10:00',
+        '2011-12-31T06:00 2011-12-30T16:00',
+        '2012-01-01T06:00 2011-12-31T16:00',
+      ],
+    ],
+    [
+      'no change of the clocks at all',
+      'Asia/Kolkata',
+      '0 6 * * *',
+      '2026-11-30T00:00Z',
+      '2026-12-01T12:00Z',
+      ['2026-11-30T06:00 2026-11-30T00:30', '2026-12-01T06:00 2026-12-01T00:30'],
+    ],
+    [
+      'the last day of months, in a leap year',
+      'UTC',
+      '30 18 L * *',
+      '2028-01-31T18:30Z',
+      '2028-04-30T18:30Z',
+      ['2028-02-29T18:30 2028-02-29T18:30', '2028-03-31T18:30 2028-03-31T18:30', '2028-04-30T18:30 2028-04-30T18:30'],
+    ],
+    [
+      'the 29th of February',
+      'UTC',
+      '0 0 29 2 *',
+      '2026-01-01T00:00Z',
+      '2033-01-01T00:00Z',
+      ['2028-02-29T00:00 2028-02-29T00:00', '2032-02-29T00:00 2032-02-29T00:00'],
+    ],
+    [
+      'the 31st, where there is one',
+      'UTC',
+      '0 0 31 * *',
+      '2026-01-31T00:00Z',
+      '2026-07-01T00:00Z',
+      ['2026-03-31T00:00 2026-03-31T00:00', '2026-05-31T00:00 2026-05-31T00:00'],
+    ],
+    [
+      'new year',
+      'Pacific/Kiritimati',
+      '59 23 31 12 *',
+      '2026-01-01T00:00Z',
+      '2027-01-01T00:00Z',
+      ['2026-12-31T23:59 2026-12-31T09:59'],
+    ],
+    [
+      'either day, as crontab(5) has it',
+      'UTC',
+      '0 0 13 * 5',
+      '2026-11-06T00:00Z',
+      '2026-11-20T00:00Z',
+      ['2026-11-13T00:00 2026-11-13T00:00', '2026-11-20T00:00 2026-11-20T00:00'],
+    ],
+    ['a nickname', 'UTC', '@monthly', '2026-11-30T00:00Z', '2026-12-31T00:00Z', ['2026-12-01T00:00 2026-12-01T00:00']],
+  ];
+  for (const [what, zone, pattern, from, until, expected] of rows) {
+    it(`${what}: ${pattern} in ${zone}`, () =>
+      expect(between(cron(pattern, zone), from, until)).to.deep.equal(expected));
+  }
+
+  it('is the same read forward, back, by the period, and however the time is cut', () => {
+    const zones = [
+      'Europe/London',
+      'America/New_York',
+      'Australia/Lord_Howe',
+      'Pacific/Apia',
+      'Africa/Casablanca',
+      'UTC',
+    ];
+    const minutes = fc.constantFrom('0', '30', '15,45', '*/20');
+    const hours = fc.constantFrom('*', '1', '2', '0-3', '23');
+    const start = at('2026-01-01T00:00Z');
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...zones),
+        fc.tuple(minutes, hours),
+        fc.integer({ min: 0, max: 365 * 24 }),
+        fc.integer({ min: 1, max: 90 }),
+        (zone, [minute, hour], hoursOn, cut) => {
+          const when = cron(`${minute} ${hour} * * *`, zone);
+          const [from, until] = [start + hoursOn * 3_600_000, start + (hoursOn + 75) * 3_600_000];
+          const whole = firingsBetween(when, from, until);
+          const middle = from + Math.floor(((until - from) * cut) / 91);
+          const halves = [...firingsBetween(when, from, middle), ...firingsBetween(when, middle, until)];
+          expect(halves).to.deep.equal(whole);
+          expect(new Set(whole.map(({ period }) => period)).size).to.equal(whole.length);
+          expect(whole.map((firing) => firing.at)).to.deep.equal(
+            whole.map((firing) => firing.at).sort((a, b) => a - b),
+          );
+          expect(firingsBefore(when, until, whole.length)).to.deep.equal([...whole].reverse());
+          for (const firing of whole) expect(firingOf(when, firing.period)).to.deep.equal(firing);
+        },
+      ),
+      { numRuns: 20 },
+    );
+  });
+
+  it('has no period that it does not fire at', () => {
+    const when = cron('0 6 * * 1-5', 'UTC');
+    expect(firingOf(when, '2026-11-30T06:00')?.at).to.equal(at('2026-11-30T06:00Z'));
+    for (const period of [
+      '2026-11-29T06:00',
+      '2026-11-30T06:01',
+      '2026-11-31T06:00',
+      '2026-11',
+      '2026-11-30 06:00',
+      '',
+    ]) {
+      expect(firingOf(when, period), period).to.equal(null);
+    }
+  });
+
+  it('is refused where it is none, has seconds, or never comes', () => {
+    for (const pattern of [
+      '',
+      'x',
+      '0 6 * *',
+      '0 0 6 * * *',
+      '60 6 * * *',
+      '@reboot',
+      '2026-11-30T06:00',
+      '0 0 30 2 *',
+    ]) {
+      expect(() => checkCron(pattern), pattern)
+        .to.throw('expected a cron pattern')
+        .with.property('kind', 'usage');
+    }
+    expect(checkCron('  30 18   L * * ')).to.equal('30 18 L * *');
+  });
+});
+
+describe('when a calendar fires', () => {
+  const periods = (when: When, from: string, count: number): readonly string[] =>
+    lines(firingsAfter(when, at(from), count));
+
+  it('on the last business day, past weekends, in the time of its zone', () => {
+    expect(periods(calendar({}), '2026-01-01T00:00Z', 12)).to.deep.equal([
+      ...[
+        '2026-01 2026-01-30T18:00',
+        '2026-02 2026-02-27T18:00',
+        '2026-03 2026-03-31T17:00',
+        '2026-04 2026-04-30T17:00',
+      ],
+      ...[
+        '2026-05 2026-05-29T17:00',
+        '2026-06 2026-06-30T17:00',
+        '2026-07 2026-07-31T17:00',
+        '2026-08 2026-08-31T17:00',
+      ],
+      ...[
+        '2026-09 2026-09-30T17:00',
+        '2026-10 2026-10-30T18:00',
+        '2026-11 2026-11-30T18:00',
+        '2026-12 2026-12-31T18:00',
+      ],
+    ]);
+  });
+
+  it('before holidays, however many they are, and never in another month', () => {
+    const holidays = ['2026-12-24', '2026-12-25', '2026-12-28', '2026-12-29', '2026-12-30', '2026-12-31'];
+    expect(periods(calendar({ holidays }), '2026-12-01T00:00Z', 2)).to.deep.equal([
+      '2026-12 2026-12-23T18:00',
+      '2027-01 2027-01-29T18:00',
+    ]);
+    const month = Array.from({ length: 31 }, (_, n) => `2026-12-${String(n + 1).padStart(2, '0')}`);
+    expect(periods(calendar({ holidays: month }), '2026-12-01T00:00Z', 1), 'a month without one').to.deep.equal([
+      '2027-01 2027-01-29T18:00',
+    ]);
+    expect(firingOf(calendar({ holidays: month }), '2026-12')).to.equal(null);
+  });
+
+  it('on the nth business day; for the month before, where that is meant', () => {
+    const third = calendar({ day: 3, time: '06:00', holidays: ['2027-01-01'] });
+    expect(periods(third, '2026-11-01T00:00Z', 3)).to.deep.equal([
+      '2026-11 2026-11-04T06:00',
+      '2026-12 2026-12-03T06:00',
+      '2027-01 2027-01-06T06:00',
+    ]);
+    const before = calendar({ day: 3, time: '06:00', holidays: ['2027-01-01'], monthBefore: true });
+    expect(periods(before, '2026-11-05T00:00Z', 2)).to.deep.equal([
+      '2026-11 2026-12-03T06:00',
+      '2026-12 2027-01-06T06:00',
+    ]);
+    expect(lines([firingOf(before, '2026-12') ?? { period: '', at: 0 }])).to.deep.equal(['2026-12 2027-01-06T06:00']);
+    expect(lines(firingsBefore(before, at('2027-01-06T06:00Z'), 2))).to.deep.equal([
+      '2026-12 2027-01-06T06:00',
+      '2026-11 2026-12-03T06:00',
+    ]);
+  });
+
+  it('where a month has not so many, not at all', () => {
+    const holidays = ['2026-02-16'];
+    expect(periods(calendar({ day: 20, holidays }, 'UTC'), '2026-01-31T00:00Z', 2)).to.deep.equal([
+      '2026-03 2026-03-27T18:00',
+      '2026-04 2026-04-28T18:00',
+    ]);
+  });
+
+  it('where its month is another one in UTC, and at a time that the clocks skip', () => {
+    expect(periods(calendar({ time: '23:30' }, 'America/Los_Angeles'), '2026-11-01T12:00Z', 1)).to.deep.equal([
+      '2026-11 2026-12-01T07:30',
+    ]);
+    expect(periods(calendar({ day: 1, time: '00:30' }, 'Pacific/Auckland'), '2026-11-15T12:00Z', 1)).to.deep.equal([
+      '2026-12 2026-11-30T11:30',
+    ]);
+    // Moscow's clocks went from 00:00 to 01:00 on Wednesday, 1 April 1981.
+    expect(periods(calendar({ day: 1, time: '00:30' }, 'Europe/Moscow'), '1981-03-15T00:00Z', 1)).to.deep.equal([
+      '1981-04 1981-03-31T21:00',
+    ]);
+  });
+
+  it('is read from last-business-day and nth-business-day:N alone', () => {
+    expect(parseCalendar('last-business-day')).to.equal('last');
+    expect(parseCalendar('nth-business-day:20')).to.equal(20);
+    for (const text of [
+      '',
+      'last',
+      'nth-business-day',
+      'nth-business-day:0',
+      'nth-business-day:21',
+      'nth-business-day:1.5',
+    ]) {
+      expect(() => parseCalendar(text), text)
+        .to.throw('expected last-business-day')
+        .with.property('kind', 'usage');
+    }
+  });
+
+  it('takes holidays as a date a line, with names and comments; a line that is no date is named', () => {
+    const text = '\uFEFF# of England\r\n2026-12-25 Christmas Day\n\n2026-12-28  # Boxing Day, substitute\n2026-12-25\n';
+    expect(parseHolidays(text, 'h')).to.deep.equal(['2026-12-25', '2026-12-28']);
+    for (const wrong of ['25/12/2026', '2026-02-30', '2026-13-01', '2026-12-251', 'Christmas']) {
+      expect(() => parseHolidays(`2026-12-25\n${wrong} x`, 'holidays')).to.throw(
+        `holidays:2: expected a date such as 2026-12-25, found "${wrong}"`,
+      );
+    }
+  });
+});

@@ -1,0 +1,115 @@
+import { expect } from 'chai';
+import {
+  deadlineOf,
+  dueFirings,
+  type FinishBy,
+  foldSchedule,
+  lapsedFirings,
+  type Schedule,
+  type ScheduleChange,
+  type ScheduleEntry,
+  type ScheduleSpec,
+} from '../../src/model/schedule.ts';
+import { scheduleSpec } from '../support/schedules.ts';
+
+const at = (time: string): number => Date.parse(`2026-11-${time}:00Z`);
+const SPEC = scheduleSpec({ cadence: { kind: 'cron', pattern: '0 * * * *' }, catchUp: 3 * 3_600 });
+
+/** A schedule by its journal: each change with its time. */
+function made(...changes: readonly (readonly [string, ScheduleChange])[]): Schedule {
+  const entries = changes.map(
+    ([time, change], n): ScheduleEntry => ({
+      ...{ format: 1, id: `e${n}`, who: 'ann@desk', when: new Date(at(time)).toISOString() },
+      ...change,
+    }),
+  );
+  const schedule = foldSchedule('hourly', entries);
+  if (schedule === null) throw new Error('it was removed');
+  return schedule;
+}
+
+const add = (spec: ScheduleSpec = SPEC): ScheduleChange => ({ what: 'add', schedule: spec });
+const due = (schedule: Schedule, now: string): readonly string[] =>
+  dueFirings(schedule, at(now)).map(({ period }) => period.slice('2026-11-'.length));
+
+describe('what is due of a schedule', () => {
+  it('is everything within its catch-up, the instant itself included', () => {
+    const schedule = made(['01T00:30', add()]);
+    expect(due(schedule, '10T06:00')).to.deep.equal(['10T04:00', '10T05:00', '10T06:00']);
+    expect(due(schedule, '10T06:59')).to.deep.equal(['10T04:00', '10T05:00', '10T06:00']);
+  });
+
+  it('is nothing from before it was made', () => {
+    const schedule = made(['10T05:30', add()]);
+    expect(due(schedule, '10T05:31')).to.deep.equal([]);
+    expect(due(schedule, '10T06:10')).to.deep.equal(['10T06:00']);
+  });
+
+  it('is nothing while it is paused, and nothing of a pause that is over', () => {
+    const paused = made(['01T00:00', add()], ['10T04:30', { what: 'pause' }]);
+    expect(due(paused, '10T05:10'), 'what fell due before it is made up for').to.deep.equal(['10T03:00', '10T04:00']);
+    const resumed = made(['01T00:00', add()], ['10T03:30', { what: 'pause' }], ['10T05:30', { what: 'resume' }]);
+    expect(due(resumed, '10T06:10')).to.deep.equal(['10T06:00']);
+  });
+
+  it('goes on where it is replaced by the same times, and begins anew with other ones', () => {
+    const again = scheduleSpec({ ...SPEC, job: { ...SPEC.job, params: { region: 'US' } } });
+    expect(due(made(['01T00:00', add()], ['10T05:30', add(again)]), '10T05:40')).to.deep.equal([
+      '10T03:00',
+      '10T04:00',
+      '10T05:00',
+    ]);
+    const other = scheduleSpec({ ...SPEC, cadence: { kind: 'cron', pattern: '10 * * * *' } });
+    const changed = made(['01T00:00', add()], ['10T05:30', add(other)]);
+    expect(due(changed, '10T06:20')).to.deep.equal(['10T06:10']);
+    expect(changed.job.params).to.deep.equal({});
+  });
+
+  it('stays paused when it is replaced, and begins anew when it was removed', () => {
+    const paused = made(['01T00:00', add()], ['10T01:30', { what: 'pause' }], ['10T02:30', add()]);
+    expect(paused.paused).to.deep.equal({ who: 'ann@desk', when: '2026-11-10T01:30:00.000Z' });
+    const anew = made(
+      ['01T00:00', add()],
+      ['10T01:30', { what: 'pause' }],
+      ['10T02:30', { what: 'rm' }],
+      ['10T05:30', add()],
+    );
+    expect(anew.paused).to.equal(null);
+    expect(due(anew, '10T06:30')).to.deep.equal(['10T06:00']);
+  });
+
+  it('is missed once, in the span in which its catch-up ends', () => {
+    const schedule = made(['01T00:00', add()]);
+    const lapsed = (from: string, until: string): readonly string[] =>
+      lapsedFirings(schedule, at(from), at(until)).map(({ period }) => period.slice('2026-11-'.length));
+    expect(lapsed('10T06:00', '10T06:30')).to.deep.equal([]);
+    expect(lapsed('10T06:00', '10T08:00')).to.deep.equal(['10T04:00', '10T05:00']);
+    expect(due(schedule, '10T08:00')).to.deep.equal(['10T06:00', '10T07:00', '10T08:00']);
+    expect(lapsed('01T00:00', '01T04:00'), 'nothing from before it was made').to.deep.equal(['01T01:00']);
+  });
+});
+
+describe('the deadline of a firing', () => {
+  const zone = 'Europe/London';
+  const rows: readonly (readonly [string, FinishBy, string, string])[] = [
+    ['so long after it was due', { kind: 'after', seconds: 6 * 3_600 }, '2026-11-30T18:00Z', '2026-12-01T00:00Z'],
+    [
+      'the same day, where that is to come',
+      { kind: 'time', time: '20:00', days: 0 },
+      '2026-11-30T18:00Z',
+      '2026-11-30T20:00Z',
+    ],
+    ['the next morning', { kind: 'time', time: '06:00', days: 0 }, '2026-11-30T18:00Z', '2026-12-01T06:00Z'],
+    ['tomorrow', { kind: 'time', time: '20:00', days: 1 }, '2026-11-30T18:00Z', '2026-12-01T20:00Z'],
+    [
+      'the next morning, which is in summer',
+      { kind: 'time', time: '06:00', days: 0 },
+      '2026-03-28T18:00Z',
+      '2026-03-29T05:00Z',
+    ],
+    ['its own time: a day later', { kind: 'time', time: '18:00', days: 0 }, '2026-11-30T18:00Z', '2026-12-01T18:00Z'],
+  ];
+  for (const [what, finishBy, from, expected] of rows) {
+    it(what, () => expect(deadlineOf(finishBy, Date.parse(from), zone)).to.equal(Date.parse(expected)));
+  }
+});
