@@ -1,7 +1,7 @@
 import { findJob } from '../jobs/find.ts';
 import { awaitInputs } from '../jobs/submit/await-inputs.ts';
 import { FileChecksums } from '../jobs/submit/file-checksums.ts';
-import { type Prepared, prepare } from '../jobs/submit/prepare.ts';
+import { type Prepared, prepare, settleSpec } from '../jobs/submit/prepare.ts';
 import { type SubmitOptions, type Submitted, submit } from '../jobs/submit/submit.ts';
 import { killPoints } from '../lib/kill-point.ts';
 import { formatSize } from '../lib/units.ts';
@@ -111,6 +111,10 @@ export async function submitWithProgress(
     prepared ??= prepareSubmission(ctx, spec, jobFile, input);
     return prepared;
   };
-  if (!stays) await requireKeeper(ctx, input, prepareOnce);
+  if (!stays) {
+    // A mistake in what is asked for is told before that nobody would see to it.
+    settleSpec(await submissionOf(ctx, spec, jobFile, input));
+    await requireKeeper(ctx, input, prepareOnce);
+  }
   return submitPrepared(ctx, await prepareOnce(), modeOf(input));
 }

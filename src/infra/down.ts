@@ -1,5 +1,6 @@
 import type { AwsGroup, AwsProfile } from '../config.ts';
-import { BatchctlError } from '../errors.ts';
+import { BatchctlError, isKind } from '../errors.ts';
+import { eachParallel } from '../lib/each-parallel.ts';
 import { formatDuration } from '../lib/units.ts';
 import { drainGroups } from './drain-groups.ts';
 import { type Item, takeInventory } from './inventory.ts';
@@ -31,6 +32,8 @@ export interface Gone {
   readonly why: string | null;
 }
 
+/** Groups asked to go at a time. */
+const AT_ONCE = 4;
 /** How long instances that have been ended may take to be gone, milliseconds: they hold their security group. */
 const ENDING_MS = 600_000;
 /** How long what was deleted may still be told of. */
@@ -62,21 +65,31 @@ export async function takeDown(options: DownOptions): Promise<readonly Gone[]> {
   // What was submitted meanwhile finds no worker, and keeps all that it needs.
   await options.requireIdle();
   const found = new Set(items.map(keyOf));
-  const gone: Gone[] = [];
   const how: Removal = { deleteData, force, note };
-  let ended = false;
-  for (const resource of [...resources].reverse()) {
-    if (!ended && resource.kind !== 'group') {
-      ended = true;
-      await instancesGone(options);
-    }
-    const left = await resource.remove(how);
-    const outcome = outcomeOf(resource, left, found);
+  const ordered = [...resources].reverse();
+  const isGroup = ({ kind }: Resource): boolean => kind === 'group';
+  // All groups first: until they have gone, their instances hold what the rest is made of.
+  await askGroupsToGo(ordered.filter(isGroup), how);
+  await instancesGone(options);
+  const gone: Gone[] = [];
+  for (const resource of [...ordered.filter(isGroup), ...ordered.filter((each) => !isGroup(each))]) {
+    const outcome = outcomeOf(resource, await resource.remove(how), found);
     if (outcome === null) continue;
     gone.push(outcome);
     if (outcome.outcome === 'removed') note(`removed ${resource.kind} ${resource.name}`);
   }
   return [...gone, ...(await inventoryAtEnd(options, gone))];
+}
+
+/** One whose instances take minutes to end is waited for with them, and then asked for once more. */
+async function askGroupsToGo(groups: readonly Resource[], how: Removal): Promise<void> {
+  await eachParallel(groups, AT_ONCE, async (group) => {
+    try {
+      await group.remove(how);
+    } catch (error) {
+      if (!isKind(error, 'notFinished')) throw error;
+    }
+  });
 }
 
 /** What is there still. What has just gone is told of for a while: a deleted queue for a minute (SQS: DeleteQueue). */

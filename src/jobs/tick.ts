@@ -11,7 +11,7 @@ import { listSchedules } from './schedules/schedule-journal.ts';
 import type { SubmitPoint } from './submit/submit.ts';
 
 /** Each of these is passed when what it names is done: where the crash tests stop a tick. */
-export type TickPoint = SubmitPoint | 'fired' | 'looked' | 'mark';
+export type TickPoint = SubmitPoint | 'fired' | 'looked' | 'kept';
 
 export interface TickOptions {
   /** True: says what is due, and does nothing. */
@@ -72,7 +72,7 @@ export async function tick(platform: Platform, options: TickOptions): Promise<Ti
   if (options.signal?.aborted !== true) {
     const { stood, due } = looked;
     await putMark(platform, { id, kind: 'tick', at: new Date(began).toISOString(), stood, due, told: troubles.told });
-    options.passed?.('mark');
+    options.passed?.('kept');
   }
   const { moved, raised, delivered } = looked;
   return { ...done, moved, raised, delivered, troubles: troubles.all };

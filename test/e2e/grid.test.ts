@@ -76,6 +76,17 @@ describe('the grid of this machine', function () {
     expect(waited.code, waited.stderr).to.equal(0);
   });
 
+  it('raises a group in auto as a job is submitted, and a manual one never', async () => {
+    oneTask('echo done');
+    const manual = await here.run(['submit', 'job.json'], LONG);
+    expect(manual.stderr).to.include('work on it: batchctl worker');
+    expect(await up()).to.deep.equal([]);
+    expect((await here.run(['scale', '--auto', '--max', '1'], LONG)).code).to.equal(0);
+    const auto = await here.run(['submit', 'job.json'], LONG);
+    expect(auto.stderr).to.include('group default: asked for 1 worker (0 before)').and.not.include('work on it');
+    await upAre(1);
+  });
+
   it('orders one worker to drain, which takes its place in the group with it', async () => {
     await here.run(['scale', '2', '--slots', '1']);
     const rows = await until('2 workers are up', async () => {

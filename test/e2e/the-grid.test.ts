@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { GridWorld } from '../support/grid/grid-world.ts';
 import { leftovers } from '../support/grid/leftovers.ts';
@@ -26,14 +27,14 @@ describe('the grid', function () {
 
   const there = () => world.cloud.grid.instances(world.group);
   const serving = () => there().filter(({ state }) => state === 'InService');
-  const submit = (name: string, tasks: number, command: string): Promise<string> => {
+  const submit = (name: string, tasks: number, command: string, ...flags: readonly string[]): Promise<string> => {
     world.write('job.json', {
       name,
       input: { split: { by: 'range', from: 1, to: tasks } },
       // One attempt: whoever charges an interruption to the task fails it.
       steps: [{ name: 'work', run: command, attempts: 1, timeout: '60s' }],
     });
-    return world.submit();
+    return world.submit(...flags);
   };
 
   /** The laws, on what the store and the services hold, and in what order it came there. */
@@ -94,18 +95,22 @@ describe('the grid', function () {
   });
 
   it('rolls a release out in the middle of a job, a quarter at a time, and spends no attempt', async () => {
-    const tasks = 600;
-    const job = await submit('roll', tasks, 'read n; sleep 0.2; echo "$n"');
+    const tasks = 1_500;
+    // There is work all the time: only once the release is out it goes fast.
+    const rolledOut = join(world.supervisor.directory, 'rolled-out');
+    const job = await submit('roll', tasks, `read n; [ -e '${rolledOut}' ] || sleep 0.5; echo "$n"`, '--no-scale');
     await world.well('scale', '4');
     await until('all four serve, and work', () => serving().length === 4 && world.published(job).length > 20, 180_000);
     const before = there().map(({ id }) => id);
     const others: number[] = [];
-    world.cloud.grid.onEnd(() => others.push(serving().length));
+    world.cloud.grid.onLaunch(() => others.push(serving().length));
     const rolled = await world.runNext(['infra', 'release', '--roll', '--yes']);
     expect(rolled.code, rolled.stderr).to.equal(0);
+    expect(world.published(job).length, 'the job goes on').to.be.below(tasks);
+    writeFileSync(rolledOut, '');
     expect(serving().filter(({ id }) => before.includes(id))).to.deep.equal([]);
     expect(new Set(there().map(({ tags }) => tags['batchctl:release'])).size).to.equal(1);
-    expect(Math.min(...others), 'a quarter at a time').to.equal(3);
+    expect(others, 'in service as each new one starts').to.deep.equal([3, 3, 3, 3]);
     const waited = await world.run(['wait', job, '--timeout', '4m']);
     expect(waited.code, waited.stderr).to.equal(0);
     await holds(job, tasks);

@@ -3,14 +3,13 @@ import { expect } from 'chai';
 import { loadConfig } from '../../src/config.ts';
 import { readJob } from '../../src/jobs/journal.ts';
 import { whyJob } from '../../src/jobs/why/why.ts';
-import { gridName } from '../../src/lib/stack-names.ts';
 import type { Cause } from '../../src/model/why/cause.ts';
 import { openPlatform } from '../../src/platform.ts';
 import type { AttemptEvent, LedgerWorker } from '../../src/ports/ledger.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import type { AwsWorkspace } from '../support/aws-workspace.ts';
 import { type Cloud, startCloud } from '../support/grid/cloud.ts';
-import { type MadeGroup, makeScalingGroup, scalingWorkspace } from '../support/scaling-lab.ts';
+import { inService, type MadeGroup, makeScalingGroup, scalingWorkspace } from '../support/scaling-lab.ts';
 import { until } from '../support/until.ts';
 import { whyJobFile } from '../support/why-job.ts';
 
@@ -43,12 +42,6 @@ describe('why, of groups on Auto Scaling', function () {
     return causes;
   }
   const codes = (causes: readonly Cause[]): readonly string[] => causes.map(({ code }) => code);
-  const inService = (count: number) =>
-    until(`${count} are in service`, () => {
-      const seen = cloud.grid.instances(gridName(workspace.stack, 'default'));
-      return seen.length === count && seen.every(({ state }) => state === 'InService') && seen;
-    });
-
   async function beat(host: string, change: Partial<LedgerWorker> = {}): Promise<void> {
     const platform = await workspace.platform();
     const now = platform.clock.now();
@@ -122,7 +115,7 @@ describe('why, of groups on Auto Scaling', function () {
     it(`launchFailed: ${code}, in the words of the service, with its mend`, async () => {
       await make({ desired: 1 });
       // Created a moment ago, it may have launched its first before launches began to fail.
-      await inService(1);
+      await inService(cloud, workspace, 1);
       cloud.grid.failLaunches(code);
       const job = await submit();
       expect((await workspace.run(['scale', '3'])).code).to.equal(0);
@@ -161,7 +154,7 @@ describe('why, of groups on Auto Scaling', function () {
 
   it('workerStarting while instances boot; instancesWithoutWorkers once they should have one', async () => {
     await make({ desired: 2 });
-    const [first] = await inService(2);
+    const [first] = await inService(cloud, workspace, 2);
     const job = await submit();
     expect(codes(await why(job))).to.deep.equal(['workerStarting']);
     const config = await loadConfig({ env: {}, cwd: workspace.dir, home: '', etc: '' });
@@ -182,7 +175,7 @@ describe('why, of groups on Auto Scaling', function () {
 
   it('groupAtMax: how many the work would take', async () => {
     await make({ desired: 1, max: 1 });
-    const [only] = await inService(1);
+    const [only] = await inService(cloud, workspace, 1);
     workspace.write('job.json', whyJobFile(100, 'echo done'));
     const job = await submit();
     expect((await readJob((await workspace.platform()).store, job))?.parts).to.equal(100);
@@ -195,7 +188,7 @@ describe('why, of groups on Auto Scaling', function () {
 
   it('interruptionStorm: how many attempts, and what spares them', async () => {
     await make({ desired: 1 });
-    const [only] = await inService(1);
+    const [only] = await inService(cloud, workspace, 1);
     const job = await submit();
     await beat(only?.id ?? '', { busy: [`${job}/price/1`] });
     await record(
@@ -210,7 +203,7 @@ describe('why, of groups on Auto Scaling', function () {
 
   it('allProtected: a smaller size waits for those that work', async () => {
     const name = await make({ desired: 2 });
-    const both = await inService(2);
+    const both = await inService(cloud, workspace, 2);
     const client = new AutoScalingClient({ region: 'us-east-1', endpoint: cloud.url });
     await client.send(
       new SetInstanceProtectionCommand({

@@ -1,4 +1,9 @@
-import { DescribeAutoScalingGroupsCommand, SetDesiredCapacityCommand } from '@aws-sdk/client-auto-scaling';
+import {
+  CompleteLifecycleActionCommand,
+  DescribeAutoScalingGroupsCommand,
+  SetDesiredCapacityCommand,
+  SetInstanceProtectionCommand,
+} from '@aws-sdk/client-auto-scaling';
 import { CreateLaunchTemplateCommand, CreateSecurityGroupCommand } from '@aws-sdk/client-ec2';
 import { CreateRoleCommand, DeleteRoleCommand } from '@aws-sdk/client-iam';
 import {
@@ -113,6 +118,36 @@ describe('infra down', function () {
     expect(lines.every(({ outcome }) => outcome === 'removed')).to.equal(true);
     const calls = cloud.takeCalls().map(({ action }) => action);
     expect(calls.indexOf('SetInstanceProtection')).to.be.within(0, calls.indexOf('DeleteAutoScalingGroup'));
+    expect(await remainsOf(desk.stack, others)).to.deep.equal([]);
+  });
+
+  it('waits for workers that drain, also for one that protects itself anew', async () => {
+    await up();
+    await start('default', 2);
+    const AutoScalingGroupName = `${desk.stack}-default`;
+    const [one] = cloud.grid.instances().filter(({ group, gone }) => group === AutoScalingGroupName && !gone);
+    cloud.takeCalls();
+    const going = down('--timeout', '1m');
+    const isWaiting = (each: { id: string; state: string }) => each.state === 'Terminating:Wait';
+    const ours = () => cloud.grid.instances().filter(({ group }) => group === AutoScalingGroupName);
+    // It is quicker than the group, or too late.
+    const protection = { AutoScalingGroupName, InstanceIds: [one?.id ?? ''], ProtectedFromScaleIn: true };
+    await others.scaling.send(new SetInstanceProtectionCommand(protection)).catch(() => undefined);
+    const drained = new Set<string>();
+    await until('both are let go', async () => {
+      for (const { id } of ours().filter((each) => isWaiting(each) && !drained.has(each.id))) {
+        drained.add(id);
+        const hook = { AutoScalingGroupName, LifecycleHookName: 'batchctl-drain', InstanceId: id };
+        const done = new CompleteLifecycleActionCommand({ ...hook, LifecycleActionResult: 'CONTINUE' });
+        await others.scaling.send(done);
+      }
+      return drained.size === 2;
+    });
+    const { code, stderr } = await going;
+    expect(code, stderr).to.equal(0);
+    expect(stderr).not.to.include('had not left');
+    const deletes = cloud.takeCalls().filter(({ action }) => action === 'DeleteAutoScalingGroup');
+    expect(deletes.every(({ body }) => !body.includes('ForceDelete=true'))).to.equal(true);
     expect(await remainsOf(desk.stack, others)).to.deep.equal([]);
   });
 

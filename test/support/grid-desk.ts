@@ -1,9 +1,11 @@
 import { AwsClients } from '../../src/adapters/aws/clients.ts';
 import { type AwsProfile, loadConfig } from '../../src/config.ts';
+import type { Finding } from '../../src/infra/finding.ts';
 import { type GridParts, gridFacts, gridResources, managerResources } from '../../src/infra/grid.ts';
 import { InstanceProfileResource } from '../../src/infra/profile.ts';
-import type { Found, Resource } from '../../src/infra/resource.ts';
+import type { Found, Part, Resource } from '../../src/infra/resource.ts';
 import { RoleResource } from '../../src/infra/role.ts';
+import { validateStack } from '../../src/infra/validate.ts';
 import { randomId } from '../../src/lib/id.ts';
 import type { Cloud } from './grid/cloud.ts';
 import { Workspace } from './workspace.ts';
@@ -71,3 +73,17 @@ export async function down(resources: readonly Resource[], force = true): Promis
 
 export const looks = (resources: readonly Resource[]): Promise<readonly Found[]> =>
   Promise.all(resources.map((resource) => resource.look()));
+
+/** What validating a profile of these settings finds, of all parts or of one. */
+export async function validated(
+  cloud: Cloud,
+  settings: Readonly<Record<string, unknown>>,
+  only: Part | null = null,
+): Promise<readonly Finding[]> {
+  const { parts, close } = await gridDesk(cloud, settings);
+  try {
+    return await validateStack(parts, gridFacts(parts), only);
+  } finally {
+    await close();
+  }
+}

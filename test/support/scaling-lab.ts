@@ -8,6 +8,7 @@ import { randomId } from '../../src/lib/id.ts';
 import { GROUP_TAG, gridName, MODE_TAG, STACK_TAG } from '../../src/lib/stack-names.ts';
 import { AwsWorkspace } from './aws-workspace.ts';
 import type { Cloud } from './grid/cloud.ts';
+import { until } from './until.ts';
 
 const KEYS = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' };
 
@@ -62,6 +63,13 @@ export async function scalingWorkspace(
   );
   return AwsWorkspace.make({ s3: cloud.url, sqs: cloud.url, profile: { endpoints, ...profile } });
 }
+
+/** Waits until a workspace's group has just so many instances, all in service. */
+export const inService = (cloud: Cloud, { stack }: Pick<AwsWorkspace, 'stack'>, count: number, group = 'default') =>
+  until(`${count} are in service`, () => {
+    const seen = cloud.grid.instances(gridName(stack, group));
+    return seen.length === count && seen.every(({ state }) => state === 'InService') && seen;
+  });
 
 /** A stack's name that nothing else has. */
 export const freshStack = (): string => `lab-${randomId(6)}`;

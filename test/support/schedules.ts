@@ -1,5 +1,6 @@
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import type { ScheduledJob, ScheduleSpec } from '../../src/model/schedule.ts';
+import type { Firing } from '../../src/model/schedule-times.ts';
 
 /** One task without an input: what a schedule fires in tests. */
 const ONE_TASK =
@@ -22,4 +23,9 @@ export function scheduleSpec({
       ...job,
     },
   };
+}
+
+/** Each firing as its period and its instant in UTC: `2026-11 2026-11-30T18:00`. */
+export function firingLines(firings: readonly Firing[]): readonly string[] {
+  return firings.map((firing) => `${firing.period} ${new Date(firing.at).toISOString().slice(0, 16)}`);
 }

@@ -109,7 +109,7 @@ export class GridWorld extends Workspace {
   async runNext(args: readonly string[]): Promise<Ended> {
     const next = this.path('next');
     if (!existsSync(next)) {
-      for (const part of ['bin', 'dist', 'package.json']) {
+      for (const part of ['bin', 'dist', 'package.json', 'LICENSE']) {
         cpSync(fileURLToPath(new URL(`../../../${part}`, import.meta.url)), join(next, part), { recursive: true });
       }
       appendFileSync(join(next, 'bin', 'batchctl.js'), '// The next release.\n');
