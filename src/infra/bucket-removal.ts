@@ -50,10 +50,17 @@ export async function holdsAnything(facts: BucketFacts): Promise<boolean> {
 }
 
 async function versionsBelow({ sdk, client, at, prefix }: BucketFacts, most: number): Promise<ObjectIdentifier[]> {
-  const { Versions = [], DeleteMarkers = [], EncodingType } = await client.send(
+  const {
+    Versions = [],
+    DeleteMarkers = [],
+    EncodingType,
+  } = await client.send(
     new sdk.ListObjectVersionsCommand({ ...at, Prefix: prefix, MaxKeys: most, EncodingType: 'url' }),
   );
-  const found = [...Versions, ...DeleteMarkers].map(({ Key, VersionId }) => ({ Key: decoded(Key, EncodingType), VersionId }));
+  const found = [...Versions, ...DeleteMarkers].map(({ Key, VersionId }) => ({
+    Key: decoded(Key, EncodingType),
+    VersionId,
+  }));
   // A server that didn't heed the prefix would have all of the bucket deleted.
   return found.filter(({ Key }) => Key.startsWith(prefix));
 }

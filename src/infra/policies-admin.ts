@@ -7,17 +7,14 @@ import { allow, equals, type Statement } from './policy.ts';
 
 /** A bucket's settings, as IAM's actions call them. */
 const SETTINGS = ['BucketPublicAccessBlock', 'EncryptionConfiguration', 'LifecycleConfiguration', 'BucketPolicy'];
-/** What a role, or an instance profile, is seen and changed by. */
-const LOOK_AT_ROLE = ['iam:GetRole', 'iam:GetRolePolicy', 'iam:ListRolePolicies', 'iam:ListAttachedRolePolicies'];
-const ROLE = [
-  ...['iam:UpdateAssumeRolePolicy', 'iam:TagRole', 'iam:DetachRolePolicy', 'iam:DeleteRolePolicy', 'iam:DeleteRole'],
-];
+/** What the role of a profile is seen by, and what ours is. */
+const LOOK_AT_ROLE = ['iam:GetRolePolicy', 'iam:ListRolePolicies', 'iam:ListAttachedRolePolicies'];
+const MAKE_ROLE = ['iam:UpdateAssumeRolePolicy', 'iam:TagRole'];
 /** What only someone who keeps to the boundary may do (IAM: permissions boundaries, delegating). */
 const BOUNDED = ['iam:CreateRole', 'iam:PutRolePolicy'];
-const INSTANCE_PROFILE = [
-  ...['iam:CreateInstanceProfile', 'iam:TagInstanceProfile', 'iam:DeleteInstanceProfile'],
-  ...['iam:AddRoleToInstanceProfile', 'iam:RemoveRoleFromInstanceProfile'],
-];
+const REMOVE_ROLE = ['iam:DetachRolePolicy', 'iam:DeleteRolePolicy', 'iam:DeleteRole'];
+const MAKE_PROFILE = ['iam:CreateInstanceProfile', 'iam:TagInstanceProfile', 'iam:AddRoleToInstanceProfile'];
+const CLEAR_PROFILE = ['iam:RemoveRoleFromInstanceProfile', 'iam:DeleteInstanceProfile'];
 
 /** What `infra plan`, `up`, `status`, `release` and `down` ask for. */
 export function adminPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
@@ -73,27 +70,33 @@ function iam(profile: AwsProfile, arns: Arns): readonly Statement[] {
     ...(workerProfile === null ? [roleName(profile.stack, 'worker')] : []),
     ...(profile.manager !== null && managerProfile === null ? [roleName(profile.stack, 'manager')] : []),
   ];
+  // What another configuration had made is looked for, and removed.
+  const known = (['worker', 'manager'] as const).map((who) => roleName(profile.stack, who));
   const given = [workerProfile, ...(profile.manager === null ? [] : [managerProfile])].filter((name) => name !== null);
-  const roles = made.map((name) => arns.iam(`role/${name}`));
-  const profiles = made.map((name) => arns.iam(`instance-profile/${name}`));
+  const roles = (names: readonly string[]) => names.map((name) => arns.iam(`role/${name}`));
+  const profiles = (names: readonly string[]) => names.map((name) => arns.iam(`instance-profile/${name}`));
   // The role of a profile that is given has a name that the configuration doesn't tell.
-  const passed = given.length === 0 ? roles : [arns.iam('role/*')];
+  const any = given.length === 0 ? [] : [arns.iam('role/*')];
   const kept = boundary === null ? undefined : equals('iam:PermissionsBoundary', boundary);
   const bounded = boundary === null ? BOUNDED : [...BOUNDED, 'iam:PutRolePermissionsBoundary'];
   return [
-    allow('LookAtRoles', LOOK_AT_ROLE, passed),
-    allow('MakeRoles', ROLE, roles),
-    allow('MakeRolesInBounds', bounded, roles, kept),
-    allow(
-      'LookAtProfiles',
-      ['iam:GetInstanceProfile'],
-      [...profiles, ...given.map((name) => arns.iam(`instance-profile/${name}`))],
-    ),
+    allow('FindRoles', ['iam:GetRole'], roles(known)),
+    allow('LookAtRoles', LOOK_AT_ROLE, any.length === 0 ? roles(known) : any),
+    allow('MakeRoles', MAKE_ROLE, roles(made)),
+    allow('MakeRolesInBounds', bounded, roles(made), kept),
+    allow('RemoveRoles', REMOVE_ROLE, roles(known)),
     allow('LookAtBoundary', ['iam:GetPolicy'], boundary === null ? [] : [boundary]),
     // What the role of a given profile lacks is told from its policies, whichever they are.
     allow('LookAtPolicies', ['iam:GetPolicy', 'iam:GetPolicyVersion'], given.length === 0 ? [] : ['*']),
-    allow('MakeProfiles', INSTANCE_PROFILE, profiles),
-    allow('PassRoles', ['iam:PassRole'], passed, equals('iam:PassedToService', ec2Service(profile.region))),
+    allow('LookAtProfiles', ['iam:GetInstanceProfile'], profiles([...known, ...given])),
+    allow('MakeProfiles', MAKE_PROFILE, profiles(made)),
+    allow('ClearProfiles', CLEAR_PROFILE, profiles(known)),
+    allow(
+      'PassRoles',
+      ['iam:PassRole'],
+      any.length === 0 ? roles(made) : any,
+      equals('iam:PassedToService', ec2Service(profile.region)),
+    ),
     // The first group, or spot request, of an account makes these (EC2 Auto Scaling, EC2 Spot: service-linked roles).
     ...['autoscaling', 'spot'].map((service) =>
       allow(

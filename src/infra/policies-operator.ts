@@ -13,6 +13,8 @@ const SCALE = [
   'autoscaling:SetDesiredCapacity',
   'autoscaling:UpdateAutoScalingGroup',
   'autoscaling:CreateOrUpdateTags',
+  // An instance without a worker, when a release is rolled out.
+  'autoscaling:TerminateInstanceInAutoScalingGroup',
 ];
 const LOOK_AT_GROUPS = ['autoscaling:DescribeAutoScalingGroups', 'autoscaling:DescribeScalingActivities'];
 

@@ -24,6 +24,10 @@ const SELF = [
   ...['autoscaling:CompleteLifecycleAction', 'autoscaling:TerminateInstanceInAutoScalingGroup'],
 ];
 
+const LOOK_AT_GROUPS = ['AutoScalingGroups', 'AutoScalingInstances', 'Tags'].map(
+  (what) => `autoscaling:Describe${what}`,
+);
+
 export function workerPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
   const references = Object.values(profile.groups).flatMap(({ secrets }) => Object.values(secrets));
   const named = (kind: string): readonly string[] =>
@@ -45,7 +49,8 @@ export function workerPolicy(profile: AwsProfile, arns: Arns): readonly Statemen
     ),
     // Whoever looks on raises the group that waiting work needs.
     allow('Self', [...SELF, 'autoscaling:SetDesiredCapacity'], arns.groups),
-    allow('LookAtGroups', ['autoscaling:DescribeAutoScalingGroups', 'autoscaling:DescribeAutoScalingInstances'], ['*']),
+    // Its tags say whether a person holds a group's size.
+    allow('LookAtGroups', LOOK_AT_GROUPS, ['*']),
     ...working(profile, arns),
   ];
 }

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { isKind } from '../errors.ts';
+import { isKind, isOurs } from '../errors.ts';
 import { parseStored } from '../lib/json.ts';
 import { VERSION } from '../lib/version.ts';
 import { KEEPERS, keeperKey, keeperOf } from '../model/keys.ts';
@@ -100,15 +100,20 @@ export class KeeperWatch {
     this.#platform = platform;
   }
 
-  /** The id of a keeper that left its mark lately; null for none. */
+  /** The id of a keeper that left its mark lately; null for none, and where the marks can't be listed: a status needs none. */
   async id(): Promise<string | null> {
     const { clock } = this.#platform;
     if (clock.monotonic() - this.#at >= EVERY_MS) {
-      this.#latest = await latestKeeper(this.#platform);
+      this.#latest = await latestKeeper(this.#platform).catch(nullIfOurs);
       this.#at = clock.monotonic();
     }
     return freshKeeper(this.#latest, clock.now())?.id ?? null;
   }
+}
+
+function nullIfOurs(error: unknown): null {
+  if (isOurs(error)) return null;
+  throw error;
 }
 
 /** What a process knows by its own monotonic clock, as a mark keeps it. */

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Fauxqs, startFauxqs } from '../support/servers/fauxqs.ts';
-import { type Moto, startMoto } from '../support/servers/moto.ts';
+import { type Cloud, startCloud } from '../support/grid/cloud.ts';
 import { Desk } from './desk.ts';
 import { onEmulators } from './on-emulators.ts';
 import { markedBlocks } from './readme-blocks.ts';
@@ -11,19 +10,17 @@ const PAGE = join(import.meta.dirname, '../../docs/aws.md');
 
 describe('docs/aws.md', function () {
   this.timeout(120_000);
-  let s3: Moto;
-  let sqs: Fauxqs;
+  let cloud: Cloud;
 
-  before(async function () {
-    s3 = await startMoto(this);
-    sqs = await startFauxqs();
+  before(async () => {
+    cloud = await startCloud();
   });
   after(async () => {
-    await Promise.all([s3?.stop(), sqs?.stop()]);
+    await cloud?.close();
   });
 
-  it('shows what happens: its files written and its commands typed, against emulators', async () => {
-    const desk = new Desk(onEmulators(s3.url, sqs.url));
+  it('shows what happens: its files written and its commands typed, against an emulated account', async () => {
+    const desk = new Desk(onEmulators(cloud.url));
     try {
       for (const block of markedBlocks(readFileSync(PAGE, 'utf8'))) await tryOut(desk, block);
     } finally {

@@ -115,6 +115,8 @@ describe('scale and submit on Auto Scaling', function () {
     workspace.write('job.json', whyJobFile(2, 'false'));
     const job = await workspace.submit('--no-scale');
     expect((await workspace.work({}, '--here')).code).to.equal(0);
+    // An onlooker may have raised it by then.
+    expect((await cli('scale', '0')).code).to.equal(0);
     changes();
     const retried = await cli('retry', job);
     expect(retried.stderr).to.include('group default: asked for 1 instance');
@@ -126,7 +128,7 @@ describe('scale and submit on Auto Scaling', function () {
     expect(changes()).to.deep.equal(['SetDesiredCapacity']);
   });
 
-  it('a next step’s group is raised from zero once its work waits, by who watches', async () => {
+  it('a next step’s group is raised from zero once its work waits, by whoever looks', async () => {
     const profile = { groups: { default: { visibility: '30s', slots: 2 }, second: { visibility: '30s', slots: 1 } } };
     const config = JSON.parse(readFileSync(workspace.path('batchctl.config.json'), 'utf8'));
     Object.assign(config.profiles.lab, profile);
@@ -157,10 +159,33 @@ describe('scale and submit on Auto Scaling', function () {
     await until('the second step waits', async () => (await sizes())[1].visible === 3);
     const watching = workspace.start(['watch', job]);
     await until('its group is raised', async () => (await sizes())[1].desired === 1);
-    expect(watching.said()).to.include('group second: asked for 1 instance (0 before)');
     watching.child.kill('SIGINT');
     worker.child.kill('SIGTERM');
     await Promise.all([watching.ended, worker.ended]);
+  });
+
+  it('run raises as submit does', async () => {
+    await make();
+    workspace.write('job.json', whyJobFile(3, 'echo done'));
+    const ran = await cli('run', 'job.json');
+    expect(ran.code, ran.stderr).to.equal(0);
+    expect(ran.stderr).to.include('group default: asked for 1 instance (0 before)');
+  });
+
+  it('who watches or waits raises, unless told not to', async () => {
+    await make();
+    const job = await workspace.submit('--no-scale');
+    const idle = await cli('wait', job, '--no-scale', '--timeout', '2s');
+    expect(idle.code).to.equal(6);
+    expect(changes()).to.deep.equal([]);
+    const watching = workspace.start(['watch', job]);
+    await until('it says so', () => watching.said().includes('group default: asked for 8 instances (0 before)'));
+    watching.child.kill('SIGINT');
+    await watching.ended;
+    expect(changes()).to.deep.equal(['SetDesiredCapacity']);
+    expect((await cli('scale', '0')).code).to.equal(0);
+    await cli('wait', job, '--timeout', '1s');
+    expect((await json<GroupRow>('scale')).desired).to.equal(8);
   });
 
   describe('scale', () => {

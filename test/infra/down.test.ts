@@ -29,7 +29,11 @@ const TRUST = JSON.stringify({
   Version: '2012-10-17',
   Statement: [{ Effect: 'Allow', Principal: { Service: 'ec2.amazonaws.com' }, Action: 'sts:AssumeRole' }],
 });
-const JOB = { name: 'echo', input: { split: { by: 'range', from: 1, to: 2 } }, steps: [{ name: 'one', run: ['true'] }] };
+const JOB = {
+  name: 'echo',
+  input: { split: { by: 'range', from: 1, to: 2 } },
+  steps: [{ name: 'one', run: ['true'] }],
+};
 
 describe('infra down', function () {
   this.timeout(120_000);
@@ -87,7 +91,7 @@ describe('infra down', function () {
     expect(await remainsOf(desk.stack, others)).to.deep.equal([]);
   });
 
-  it('takes a store that can\'t be read for an error, and not for one without jobs', async () => {
+  it("takes a store that can't be read for an error, and not for one without jobs", async () => {
     await up();
     cloud.failNext(({ service, action }) => service === 's3' && action === 'GET', 403, 'AccessDenied');
     const { code, stderr } = await down();
@@ -176,7 +180,9 @@ describe('infra down', function () {
     expect((await down()).code).not.to.equal(0);
     await up();
     const { AutoScalingGroups = [] } = await others.scaling.send(new DescribeAutoScalingGroupsCommand({}));
-    const sizes = AutoScalingGroups.filter(({ AutoScalingGroupName = '' }) => AutoScalingGroupName.startsWith(desk.stack));
+    const sizes = AutoScalingGroups.filter(({ AutoScalingGroupName = '' }) =>
+      AutoScalingGroupName.startsWith(desk.stack),
+    );
     expect(sizes.map(({ MaxSize }) => MaxSize)).to.deep.equal([20, 20]);
   });
 

@@ -21,9 +21,9 @@ export interface Others {
   readonly scaling: AutoScalingClient;
 }
 
-export function othersIn(cloud: Cloud): Others {
+export function othersIn(cloud: Cloud, region = 'us-east-1'): Others {
   const credentials = { accessKeyId: 'AKIDOTHER', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' };
-  const at = { region: 'us-east-1', endpoint: cloud.url, credentials };
+  const at = { region, endpoint: cloud.url, credentials };
   return {
     s3: new S3Client({ ...at, forcePathStyle: true }),
     sqs: new SQSClient(at),
@@ -54,14 +54,13 @@ export async function remainsOf(stack: string, { s3, sqs, iam, ec2, scaling }: O
     ...(templates.LaunchTemplates ?? []).map(({ LaunchTemplateName }) => `launchTemplate ${LaunchTemplateName}`),
     ...(security.SecurityGroups ?? []).map(({ GroupName }) => `securityGroup ${GroupName}`),
     ...(groups.AutoScalingGroups ?? []).map(({ AutoScalingGroupName }) => `group ${AutoScalingGroupName}`),
-    ...(addresses.Addresses ?? []).map(({ Tags }) => `address ${valueOf(Tags)}`),
+    ...(addresses.Addresses ?? []).map(({ Tags }) => `address ${stackOf(Tags)}`),
     ...(instances.Reservations ?? [])
       .flatMap(({ Instances = [] }) => Instances)
       .filter(({ State }) => State?.Name !== 'terminated')
-      .map(({ Tags }) => `instance ${valueOf(Tags)}`),
+      .map(({ Tags }) => `instance ${stackOf(Tags)}`),
   ];
   return found.filter((text) => text.includes(` ${stack}`)).sort();
 }
 
-const valueOf = (tags: readonly Tag[] = []): string =>
-  tags.find(({ Key }) => Key === 'batchctl:stack')?.Value ?? '';
+const stackOf = (tags: readonly Tag[] = []): string => tags.find(({ Key }) => Key === 'batchctl:stack')?.Value ?? '';

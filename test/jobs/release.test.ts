@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { failedBoots, readHold } from '../../src/jobs/grid/failed-boots.ts';
-import { StackRelease } from '../../src/jobs/release/stack-release.ts';
 import { claimRelease, currentRelease, releaseBefore } from '../../src/jobs/release/releases.ts';
+import { StackRelease } from '../../src/jobs/release/stack-release.ts';
 import { bootMark, bundleKey, releaseKey } from '../../src/model/keys.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { MemoryStore } from '../support/memory-store.ts';
@@ -40,7 +40,14 @@ describe('releases', () => {
   it('makes a program current once, and puts its bundle each time', async () => {
     expect((await program('a').look()).current).to.equal(null);
     const release = await program('a').make();
-    expect(release).to.include({ format: 1, number: 0, sha256: sum('a'), version: '0.a', by: 'test@here', restores: null });
+    expect(release).to.include({
+      format: 1,
+      number: 0,
+      sha256: sum('a'),
+      version: '0.a',
+      by: 'test@here',
+      restores: null,
+    });
     await store.delete([bundleKey(sum('a'))]);
     expect((await program('a').look()).differences).to.deep.equal(['the bundle aaaaaaaaaaaa is not in the store']);
     expect(await program('a').make()).to.deep.equal(release);

@@ -62,7 +62,7 @@ export function infraReleaseCommand(ctx: Context): CommandDefinition {
     },
     help: {
       about:
-        'Puts this program into the store as the bundle of the workers, makes it the current release, and has each group start new instances with it. --roll also replaces those that run: each finishes what it runs first, so no attempt is spent; a quarter of the group goes at a time, and the next waits until new workers have taken its place. It stops when a new instance cannot be set up. Cut off anywhere, the same command goes on. infra up makes a release too where the program differs, and replaces nothing.',
+        'Puts this program into the store as the bundle of the workers, makes it the current release, and has each group start new instances with it. --roll also replaces those that run: each finishes what it runs first, so no attempt is spent; a quarter of the group goes at a time, and the next waits until new workers have taken its place. It stops when a new instance cannot be set up. Cut off anywhere, the same command goes on. It needs the rights of infra policies --for admin, and --roll those of an operator besides. infra up makes a release too where the program differs, and replaces nothing.',
       examples: [
         'batchctl infra release',
         'batchctl infra release --roll --yes',
