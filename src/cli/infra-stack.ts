@@ -3,6 +3,7 @@ import { isKind } from '../errors.ts';
 import type { OpenStack } from '../infra/open-stack.ts';
 import type { StackReleases } from '../infra/stack.ts';
 import type { StackRelease } from '../jobs/release/stack-release.ts';
+import { jobKey } from '../model/keys.ts';
 import { awsProfile } from './aws-profile.ts';
 import type { Context } from './context.ts';
 import { openReleases } from './infra-releases.ts';
@@ -12,7 +13,10 @@ export async function withStack<T>(ctx: Context, work: (stack: OpenStack) => Pro
   const [profile, { openStack }] = await Promise.all([awsProfile(ctx), import('../infra/open-stack.ts')]);
   const tables = {
     open: async () => (await ctx.platform()).ledger(),
-    drop: async () => (await import('../platform/sql-tables.ts')).dropTables(profile, await ctx.platform()),
+    drop: async () => {
+      const [{ dropTables }, platform] = await Promise.all([import('../platform/sql-tables.ts'), ctx.platform()]);
+      return dropTables(profile, platform, async (job) => (await platform.store.head(jobKey(job))) !== null);
+    },
   };
   const stack = await openStack(profile, { tables, releases: releasesOf(ctx, profile) });
   try {

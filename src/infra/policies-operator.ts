@@ -17,6 +17,7 @@ const SCALE = [
   'autoscaling:TerminateInstanceInAutoScalingGroup',
 ];
 const LOOK_AT_GROUPS = ['autoscaling:DescribeAutoScalingGroups', 'autoscaling:DescribeScalingActivities'];
+const SELF = ['autoscaling:TerminateInstanceInAutoScalingGroup', 'autoscaling:CompleteLifecycleAction'];
 
 export function operatorPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
   return [

@@ -1,6 +1,5 @@
 import type { AwsProfile } from '../config.ts';
 import { eachParallel } from '../lib/each-parallel.ts';
-import { jobKey } from '../model/keys.ts';
 import type { Platform } from '../ports/platform.ts';
 import { serverOptions } from './aws-ledger.ts';
 
@@ -8,16 +7,20 @@ import { serverOptions } from './aws-ledger.ts';
 const AT_ONCE = 16;
 
 /**
- * Drops the tables of the profile's ledger on a server, unless they hold a job that its store doesn't know: then another
- * stack uses the database too. Answers why they stay; null once they are gone.
+ * Drops the tables of the profile's ledger on a server, unless they hold a job that `isKnown` denies: then another stack
+ * uses the database too. Answers why they stay; null once they are gone.
  */
-export async function dropTables(profile: AwsProfile, platform: Platform): Promise<{ readonly why: string } | null> {
+export async function dropTables(
+  profile: AwsProfile,
+  platform: Platform,
+  isKnown: (job: string) => Promise<boolean>,
+): Promise<{ readonly why: string } | null> {
   const { ledger: server } = profile;
   if (server.kind !== 'postgres' && server.kind !== 'mysql') return null;
   const ledger = await platform.ledger();
   const foreign: string[] = [];
   await eachParallel(await ledger.jobs({}), AT_ONCE, async ({ job }) => {
-    if (foreign.length === 0 && (await platform.store.head(jobKey(job))) === null) foreign.push(job);
+    if (foreign.length === 0 && !(await isKnown(job))) foreign.push(job);
   });
   const [other] = foreign;
   if (other !== undefined) return { why: `they hold ${other}, which is no job of this stack` };

@@ -92,6 +92,7 @@ describe('the grid', function () {
     await holds(job, TASKS);
     await backToZero();
     await nothingLeft();
+    expect(await world.unallowed()).to.deep.equal([]);
   });
 
   it('rolls a release out in the middle of a job, a quarter at a time, and spends no attempt', async () => {
@@ -114,5 +115,6 @@ describe('the grid', function () {
     const waited = await world.run(['wait', job, '--timeout', '4m']);
     expect(waited.code, waited.stderr).to.equal(0);
     await holds(job, tasks);
+    expect(await world.unallowed()).to.deep.equal([]);
   });
 });

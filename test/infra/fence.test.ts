@@ -47,7 +47,10 @@ describe('the fence around the metadata of an instance', function () {
     const { profile } = await loadConfig({ env: {}, cwd: root, home: '', etc: '' });
     if (profile.backend !== 'aws') throw new Error('it is a profile of AWS');
     const release = { sha256: 'a'.repeat(64), setups: {}, ca: null };
-    const [fence = ''] = /^fence\(\) \{\n.*?^ {2}"\$ROOT\/opt\/batchctl\/fence"\n\}$/ms.exec(userDataFor({ profile, group: 'default', release })) ?? [];
+    const [fence = ''] =
+      /^fence\(\) \{\n.*?^ {2}"\$ROOT\/opt\/batchctl\/fence"\n\}$/ms.exec(
+        userDataFor({ profile, group: 'default', release }),
+      ) ?? [];
     expect(fence).to.include('useradd');
     mkdirSync(join(root, 'opt/batchctl'), { recursive: true });
     // Users are stood in for; the kernel's rules are real.

@@ -150,11 +150,12 @@ describe('infra up of roles', function () {
   it('names the service of China in its own way', async () => {
     desk.configure({ region: 'cn-north-1' });
     await rows('up', '--yes');
-    const { Role } = await others.iam.send(new GetRoleCommand(worker()));
+    const china = othersIn(cloud, 'cn-north-1');
+    const { Role } = await china.iam.send(new GetRoleCommand(worker()));
     expect(decodeURIComponent(Role?.AssumeRolePolicyDocument ?? '')).to.include('"ec2.amazonaws.com.cn"');
-    expect(JSON.stringify(await policyThere()))
-      .to.include('arn:aws-cn:s3:::')
-      .and.not.include('arn:aws:');
+    const policy = JSON.stringify(await policyThere(china));
+    expect(policy).to.include('arn:aws-cn:s3:::').and.not.include('arn:aws:');
+    for (const client of Object.values(china)) client.destroy();
   });
 
   it('refuses a role of that name that somebody else made, and says how to go on', async () => {

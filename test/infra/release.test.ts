@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { appendFileSync, cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { DescribeAutoScalingGroupsCommand } from '@aws-sdk/client-auto-scaling';
@@ -59,23 +60,29 @@ describe('infra release', function () {
   const released = async (group: string): Promise<string> =>
     /^RELEASE=(\w+)$/m.exec(await userDataOf(group))?.[1] ?? '';
   /** What a program that differs by a line answers. */
-  const other = (...args: readonly string[]): Answer => {
+  const other = async (...args: readonly string[]): Promise<Answer> => {
     const next = desk.path('next');
-    for (const part of ['bin', 'dist', 'package.json', 'LICENSE'])
+    for (const part of ['bin', 'dist', 'package.json', 'LICENSE']) {
       cpSync(join(ROOT, part), join(next, part), { recursive: true });
+    }
     appendFileSync(join(next, 'bin/batchctl.js'), '// The next one.\n');
-    const { status, stdout, stderr } = spawnSync(
-      process.execPath,
-      [join(next, 'bin/batchctl.js'), ...args, '--yes', '--json'],
-      {
-        ...{ cwd: desk.dir, encoding: 'utf8' },
-        env: {
-          ...{ PATH: process.env.PATH, HOME: desk.dir, AWS_ENDPOINT_URL: grid.cloud.url },
-          ...{ AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: 'secret' },
-        },
+    const child = spawn(process.execPath, [join(next, 'bin/batchctl.js'), ...args, '--yes', '--json'], {
+      ...{ cwd: desk.dir, stdio: ['ignore', 'pipe', 'pipe'] },
+      env: {
+        ...{ PATH: process.env.PATH, HOME: desk.dir, AWS_ENDPOINT_URL: grid.cloud.url },
+        ...{ AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: 'secret' },
+        AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
       },
-    );
-    expect(status, stderr).to.equal(0);
+    });
+    let [stdout, stderr] = ['', ''];
+    child.stderr?.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    child.stdout?.on('data', (chunk: Buffer) => {
+      stdout += chunk.toString();
+    });
+    const [code] = await once(child, 'close');
+    expect(code, stderr).to.equal(0);
     return JSON.parse(stdout);
   };
 
@@ -105,13 +112,13 @@ describe('infra release', function () {
 
   it('gives new instances another program, and takes it back', async () => {
     const first = await released('default');
-    const answer = other('infra', 'release');
+    const answer = await other('infra', 'release');
     expect(answer.release?.number).to.equal(1);
     expect(answer.before?.number).to.equal(0);
     expect(answer.rolled).to.equal(false);
     expect(await released('default')).to.equal(answer.release?.sha256);
     expect(await released('gpu')).to.equal(answer.release?.sha256);
-    const back = other('infra', 'release', '--rollback');
+    const back = await other('infra', 'release', '--rollback');
     expect(back.release).to.include({ number: 2, sha256: first });
     expect(await released('default')).to.equal(first);
     const none = await cli('infra', 'release', '--rollback', '--yes');
@@ -120,7 +127,7 @@ describe('infra release', function () {
 
   it('goes on with a rollback that was cut off before the groups had it, and not back further', async () => {
     const first = await released('default');
-    other('infra', 'release');
+    await other('infra', 'release');
     grid.cloud.failNext('ec2:CreateLaunchTemplateVersion', 403, 'UnauthorizedOperation');
     const cut = await cli('infra', 'release', '--rollback', '--yes');
     expect(cut.code).to.equal(3);
@@ -143,13 +150,15 @@ describe('infra release', function () {
   });
 
   it('ends instances that have no worker, waits for new ones to be seen, and says how to go on', async () => {
-    await grid.resize(`${desk.stack}-default`, 1);
-    const [old] = await grid.serves(`${desk.stack}-default`, 1);
-    other('infra', 'release');
-    const { code, stderr } = await cli('infra', 'release', '--rollback', '--roll', '--timeout', '3s', '--yes');
-    expect(code, stderr).to.equal(0);
-    const rolled = await cli('infra', 'release', '--roll', '--timeout', '3s', '--yes');
+    const group = `${desk.stack}-default`;
+    await grid.resize(group, 1);
+    const [old] = await grid.serves(group, 1);
+    await other('infra', 'release');
+    const rolled = await cli('infra', 'release', '--rollback', '--roll', '--timeout', '3s', '--yes');
     expect(rolled.code, rolled.stderr).to.equal(6);
-    expect(old === undefined).to.equal(false);
+    expect(rolled.stderr).to.include('infra release --roll goes on').and.include('0 of 1 new ready');
+    expect(grid.cloud.grid.instance(old?.id ?? '').state).to.match(/^Terminat/);
+    const asked = new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [group] });
+    expect((await grid.scaling.send(asked)).AutoScalingGroups?.[0]?.DesiredCapacity).to.equal(1);
   });
 });

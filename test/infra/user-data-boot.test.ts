@@ -1,9 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DescribeAutoScalingGroupsCommand } from '@aws-sdk/client-auto-scaling';
+import { AllocateAddressCommand, AssociateAddressCommand, DescribeAddressesCommand } from '@aws-sdk/client-ec2';
 import { expect } from 'chai';
 import { loadConfig } from '../../src/config.ts';
-import { userDataFor } from '../../src/infra/user-data.ts';
+import { managerUserData, userDataFor } from '../../src/infra/user-data.ts';
 import { failedBoots, liftHold, readHold } from '../../src/jobs/grid/failed-boots.ts';
 import { bootLogKey, bootMark, bundleKey } from '../../src/model/keys.ts';
 import { bootLog, callsOf } from '../support/boot/boot-in.ts';
@@ -218,5 +219,32 @@ describe('the first boot of an instance', function () {
     await ended;
     expect(await failedBoots(stack.store, 'default')).to.deep.equal([]);
     expect(await desiredOf(stack.profile.stack)).to.equal(1);
+  });
+
+  it('makes a manager of it once its address is free, and takes it from nobody', async () => {
+    const { ec2, cloud } = desk.desk;
+    const stack = await stackOf(2);
+    const [manager, other] = stack.instances;
+    if (manager === undefined || other === undefined) throw new Error('the group has two');
+    const { AllocationId = '' } = await ec2.send(new AllocateAddressCommand({ Domain: 'vpc' }));
+    await ec2.send(new AssociateAddressCommand({ AllocationId, InstanceId: other.id }));
+    const release = { sha256: desk.bundle.sha256, setups: {}, ca: null };
+    const script = managerUserData({ profile: stack.profile, release, allocation: AllocationId });
+    const holder = async (): Promise<string | undefined> => {
+      const asked = new DescribeAddressesCommand({ AllocationIds: [AllocationId] });
+      return (await ec2.send(asked)).Addresses?.[0]?.InstanceId;
+    };
+    const root = stack.root(manager);
+    const { ended } = await stack.boot(manager, script, { BATCHCTL_TEST_BOOT_PATIENCE: '4' });
+    await until('it waits', () => bootLog(root).includes(`which ${other.id} has`), 60_000);
+    expect(await holder()).to.equal(other.id);
+    expect(readUnit(root, 'batchctl-manager.service')).to.equal(null);
+    cloud.grid.kill(other);
+    expect((await ended).code, bootLog(root)).to.equal(0);
+    expect(await holder()).to.equal(manager.id);
+    const unit = readUnit(root, 'batchctl-manager.service');
+    expect(unit?.argv.slice(2)).to.deep.equal(['manager', '--profile', 'lab']);
+    const taken = cloud.calls.filter(({ action }) => action === 'AssociateAddress').map(({ body }) => body);
+    expect(taken.slice(1).every((body) => body.includes('AllowReassociation=false'))).to.equal(true);
   });
 });

@@ -39,7 +39,9 @@ class SimulatedGroup {
   launch(version: string, worker: Simulated['worker'] = 'none'): string {
     this.#launched += 1;
     const instance = `i-${this.#launched}`;
-    const machine: MachineSeen = { launchedAt: 0, instance,
+    const machine: MachineSeen = {
+      launchedAt: 0,
+      instance,
       type: 'm7g.large',
       zone: 'a',
       state: 'InService',

@@ -1,7 +1,14 @@
 import { BatchctlError, isKind } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { changeSize, type GroupSize, sizeAt } from '../../model/group-size.ts';
-import type { GroupChange, GroupStatus, LaunchTrouble, MachineSeen, WorkerGroup, WorkerOrder } from '../../ports/worker-group.ts';
+import type {
+  GroupChange,
+  GroupStatus,
+  LaunchTrouble,
+  MachineSeen,
+  WorkerGroup,
+  WorkerOrder,
+} from '../../ports/worker-group.ts';
 import type { AwsClients } from './clients.ts';
 import type { HereGroup } from './here-group.ts';
 import { ScalingRequests } from './scaling-requests.ts';

@@ -38,7 +38,8 @@ export const JOB_FIELD_DOCS: Readonly<Record<string, string>> = {
   'steps.[].secrets': 'names and references, resolved by the worker at each attempt',
   'steps.[].permanent': 'exit codes that no retry can mend',
   'steps.[].maxRunning': 'at most so many tasks of the step at once, about',
-  'steps.[].interruptions': 'after so many interruptions by spot a task goes to the fallback group (default: 3 with fallback)',
+  'steps.[].interruptions':
+    'after so many interruptions by spot a task goes to the fallback group (default: 3 with fallback)',
   'steps.[].fallback': 'the group that takes what is interrupted so often',
   tolerate: 'chains that may fail for good and still let gathers open: a count, or "0.1%" (default: 0)',
   onFailure: 'finish: the other chains go on (default); stop: send no more',

@@ -8,9 +8,14 @@ import { paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
 import { randomId } from '../../../src/lib/id.ts';
 import { type Ended, Workspace } from '../workspace.ts';
 import { type Cloud, startCloud } from './cloud.ts';
+import { unallowed } from './rights.ts';
 import { Supervisor } from './supervise.ts';
 
-const KEYS = { accessKeyId: 'AKIDOPERATOR', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' };
+const SECRET = 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY';
+const AUDITOR = { accessKeyId: 'AKIDAUDITOR', secretAccessKey: SECRET };
+/** Whose credentials which verbs are given. */
+const ADMIN = 'AKIDADMIN';
+const OPERATOR = 'AKIDOPERATOR';
 
 /** Seconds: short, and long enough for heartbeats of many workers on a busy machine. */
 const LEASE = 6;
@@ -32,7 +37,7 @@ export class GridWorld extends Workspace {
     this.cloud = cloud;
     this.supervisor = supervisor;
     process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
-    const client = { region: 'us-east-1', endpoint: cloud.url, credentials: KEYS };
+    const client = { region: 'us-east-1', endpoint: cloud.url, credentials: AUDITOR };
     this.#ec2 = new EC2Client(client);
     this.#s3 = new S3Client({ ...client, forcePathStyle: true });
   }
@@ -69,7 +74,7 @@ export class GridWorld extends Workspace {
   }
 
   override start(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    return super.start(args, { ...this.#env(), ...env });
+    return super.start(args, { ...this.#env(args), ...env });
   }
 
   /** Runs to its end, and fails with what it said unless it ends well. */
@@ -116,7 +121,7 @@ export class GridWorld extends Workspace {
     }
     const child = spawn(process.execPath, [join(next, 'bin', 'batchctl.js'), ...args], {
       ...{ cwd: this.dir, stdio: ['ignore', 'pipe', 'pipe'] },
-      env: { PATH: process.env.PATH, HOME: this.dir, ...this.#env() },
+      env: { PATH: process.env.PATH, HOME: this.dir, ...this.#env(args) },
     });
     let [stdout, stderr] = ['', ''];
     child.stdout.on('data', (chunk: Buffer) => {
@@ -127,6 +132,18 @@ export class GridWorld extends Workspace {
     });
     const [code, signal] = await once(child, 'close');
     return { code, signal, stdout, stderr };
+  }
+
+  /** What was asked for that the policies of this stack don't allow to those who asked: none, if they are right. */
+  async unallowed(): Promise<readonly string[]> {
+    const asking = { account: this.cloud.account, stack: this.stack };
+    const roles = { worker: /^ASIA/, operator: new RegExp(OPERATOR), admin: new RegExp(ADMIN) };
+    const found = Object.entries(roles).map(async ([role, keys]) => {
+      const { stdout } = await this.well('infra', 'policies', '--for', role);
+      const calls = this.cloud.calls.filter(({ accessKeyId }) => keys.test(accessKeyId));
+      return unallowed(calls, JSON.parse(stdout), asking).map((what) => `${role}: ${what}`);
+    });
+    return (await Promise.all(found)).flat();
   }
 
   /** What the instances said last, for a test that failed. */
@@ -148,10 +165,10 @@ export class GridWorld extends Workspace {
     return made;
   }
 
-  #env(): Readonly<Record<string, string>> {
+  #env([verb]: readonly string[]): Readonly<Record<string, string>> {
     return {
       ...{ BATCHCTL_PROFILE: 'lab', AWS_ENDPOINT_URL: this.cloud.url, BATCHCTL_TEST_LEASE_SECONDS: String(LEASE) },
-      ...{ AWS_ACCESS_KEY_ID: KEYS.accessKeyId, AWS_SECRET_ACCESS_KEY: KEYS.secretAccessKey },
+      ...{ AWS_ACCESS_KEY_ID: verb === 'infra' ? ADMIN : OPERATOR, AWS_SECRET_ACCESS_KEY: SECRET },
     };
   }
 }
