@@ -27,7 +27,6 @@ const SELF = [
 const LOOK_AT_GROUPS = ['AutoScalingGroups', 'AutoScalingInstances', 'Tags'].map(
   (what) => `autoscaling:Describe${what}`,
 );
-const LOOK_AT_GROUPS = ['AutoScalingGroups', 'AutoScalingInstances', 'Tags'].map((of) => `autoscaling:Describe${of}`);
 
 export function workerPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
   const references = Object.values(profile.groups).flatMap(({ secrets }) => Object.values(secrets));
