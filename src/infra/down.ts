@@ -39,12 +39,18 @@ const ENDING_MS = 600_000;
 /** How long what was deleted may still be told of. */
 const SETTLING_MS = 90_000;
 
-/** What `takeDown` would remove, if it is there and the stack's. */
+/** What `takeDown` would remove, if it is there and the stack's. Throws `notFound` for a group that nothing is known of. */
 export async function whatGoesDown(
   stack: OpenStack,
   group: string | null,
 ): Promise<{ readonly profile: AwsProfile; readonly resources: readonly Resource[]; readonly items: readonly Item[] }> {
   const items = (await takeInventory(stack)).filter((item) => group === null || isOf(item, group));
+  if (group !== null && items.length === 0 && !(group in stack.profile.groups)) {
+    const known = Object.keys(stack.profile.groups).join(', ');
+    throw new BatchctlError('notFound', `the stack ${stack.profile.stack} has nothing of a group ${group}`, {
+      hint: `the profile's groups: ${known}; batchctl infra status tells of others`,
+    });
+  }
   const profile = widened(stack.profile, items, group);
   const resources = resourcesOf({ ...stack, profile }, null, 'inForce').filter(
     (each) => group === null || each.group === group,

@@ -17,7 +17,6 @@ const SCALE = [
   'autoscaling:TerminateInstanceInAutoScalingGroup',
 ];
 const LOOK_AT_GROUPS = ['autoscaling:DescribeAutoScalingGroups', 'autoscaling:DescribeScalingActivities'];
-const SELF = ['autoscaling:TerminateInstanceInAutoScalingGroup', 'autoscaling:CompleteLifecycleAction'];
 
 export function operatorPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
   return [
@@ -39,12 +38,8 @@ export function managerPolicy(profile: AwsProfile, arns: Arns): readonly Stateme
     allow('Scale', SCALE, arns.groups),
     allow('LookAtGroups', LOOK_AT_GROUPS, ['*']),
     // Of a manager that is to end, so that the next one comes soon; and of one that can't be set up.
-    allow(
-      'Self',
-      ['autoscaling:CompleteLifecycleAction', 'autoscaling:TerminateInstanceInAutoScalingGroup'],
-      [arns.group(gridName(profile.stack, MANAGER_GROUP))],
-    ),
-    allow('LookAtAddress', ['ec2:DescribeAddresses', 'ec2:DescribeInstances'], ['*']),
+    allow('Self', SELF, [arns.group(gridName(profile.stack, MANAGER_GROUP))]),
+    allow('LookAtAddress', ['ec2:DescribeAddresses'], ['*']),
     allow(
       'TakeAddress',
       ['ec2:AssociateAddress'],

@@ -174,6 +174,12 @@ describe('infra down', function () {
     expect(await desk.here('infra', 'status')).to.include({ code: 0 });
   });
 
+  it('finds nothing of a group that was mistyped', async () => {
+    const { code, stderr } = await down('--group', 'gpus');
+    expect(code).to.equal(4);
+    expect(stderr).to.include('nothing of a group gpus').and.include('default, gpu');
+  });
+
   it('an aborted one leaves groups that up opens again', async () => {
     await up();
     cloud.failNext('autoscaling:DeleteAutoScalingGroup', 400, 'ValidationError', 'no');

@@ -17,6 +17,7 @@ import {
   PutRolePolicyCommand,
   UpdateAssumeRolePolicyCommand,
 } from '@aws-sdk/client-iam';
+import { CreateKeyCommand, KMSClient } from '@aws-sdk/client-kms';
 import { CreateMultipartUploadCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
 import type { PolicyDocument } from '../../src/infra/policy.ts';
@@ -135,5 +136,28 @@ describe("the administrator's policy", function () {
       return calls.every((call) => allows(less, call) || !allows(policy, call));
     });
     expect(idle).to.deep.equal(ONLY_WITH_TLS);
+  });
+
+  it('lets one see whether a key admits Auto Scaling, and use it', async () => {
+    const credentials = { accessKeyId: 'AKIDOTHER', secretAccessKey: 's' };
+    const kms = new KMSClient({ region: 'us-east-1', endpoint: cloud.url, credentials });
+    const { KeyMetadata } = await kms.send(new CreateKeyCommand({}));
+    kms.destroy();
+    desk.configure({ kmsKey: KeyMetadata?.Arn });
+    cloud.takeCalls();
+    const { stderr } = await desk.here('infra', 'plan', '--only', 'grid');
+    expect(stderr).to.include("doesn't admit Auto Scaling");
+    const { stdout } = await desk.run(['infra', 'policies', '--for', 'admin']);
+    const document: PolicyDocument = JSON.parse(stdout);
+    const asking = { account: cloud.account, stack: desk.stack };
+    const asked = cloud.takeCalls().flatMap((call) => callsOf(call, asking));
+    const ofKey = asked.filter(({ action }) => action.startsWith('kms:') && action !== 'kms:CreateKey');
+    expect(ofKey.filter((call) => !allows(document, call))).to.deep.equal([]);
+    const look = ['kms:DescribeKey', 'kms:GetKeyPolicy', 'kms:ListGrants'];
+    expect([...new Set(ofKey.map(({ action }) => action))].sort()).to.deep.equal(look);
+    expect(actionsOf(document).filter((action) => action.startsWith('kms:'))).to.have.members([
+      ...look,
+      ...['kms:Decrypt', 'kms:GenerateDataKey'],
+    ]);
   });
 });

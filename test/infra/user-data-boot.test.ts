@@ -76,8 +76,8 @@ describe('the first boot of an instance', function () {
     expect(before).to.deep.equal([
       'install -y ffmpeg',
       '--system --no-create-home --shell /usr/sbin/nologin batchctl-task',
-      '-4 rule add priority 100 uidrange 65534-65534 to 169.254.169.254 prohibit',
-      '-6 rule add priority 100 uidrange 65534-65534 to fd00:ec2::254 prohibit',
+      '-4 rule add priority 100 protocol kernel uidrange 65534-65534 to 169.254.169.254 prohibit',
+      '-6 rule add priority 100 protocol kernel uidrange 65534-65534 to fd00:ec2::254 prohibit',
     ]);
     expect(await boot(stack, instance, script), bootLog(root)).to.equal(0);
     expect(calls()).to.deep.equal(
@@ -209,13 +209,13 @@ describe('the first boot of an instance', function () {
 
   it('leaves no mark when the machine is shut down meanwhile', async () => {
     const stack = await stackOf(1);
-    const setup = await stack.putFile('setup', '#!/bin/sh\necho waiting\nsleep 600\n');
+    const setup = await stack.putFile('setup', '#!/bin/sh\necho "waiting $PPID"\nsleep 600\n');
     const instance = only(stack);
     const root = stack.root(instance);
     const { child, ended } = await stack.boot(instance, scriptOf(stack, setup));
-    await until('the setup runs', () => bootLog(root).includes('waiting'), 30_000);
-    // As systemd ends a unit: every process of it.
-    process.kill(-(child.pid ?? 0), 'SIGTERM');
+    const leader = await until('the setup runs', () => /waiting (\d+)/.exec(bootLog(root))?.[1], 30_000);
+    // As systemd ends a unit: every process of it. `timeout` leads a group of its own.
+    for (const group of [child.pid ?? 0, Number(leader)]) process.kill(-group, 'SIGTERM');
     await ended;
     expect(await failedBoots(stack.store, 'default')).to.deep.equal([]);
     expect(await desiredOf(stack.profile.stack)).to.equal(1);

@@ -52,13 +52,14 @@ export const actionsOf = ({ Statement: statements }: PolicyDocument): readonly s
 ];
 
 /**
- * What a request needs to be allowed: to S3 (path style), SQS and SSM (JSON), SimpleDB, EC2, Auto Scaling and IAM
+ * What a request needs to be allowed: to S3 (path style), SQS, SSM and KMS (JSON), SimpleDB, EC2, Auto Scaling and IAM
  * (forms), STS.
  */
 export function callsOf(recorded: Recorded, asking: Asking): readonly Call[] {
   const { account } = asking;
   const target = recorded.headers['x-amz-target'];
   if (typeof target === 'string') {
+    if (target.startsWith('TrentService.')) return keyCalls(target, recorded.body, account);
     return target.startsWith('AmazonSSM.')
       ? parameterCalls(recorded.body, account)
       : sqsCalls(target, recorded.body, asking);
@@ -75,6 +76,13 @@ export function callsOf(recorded: Recorded, asking: Asking): readonly Call[] {
     return [{ action: `sdb:${action}`, resource, context: {} }];
   }
   return s3Calls(recorded);
+}
+
+/** KMS calls itself so. */
+function keyCalls(target: string, body: string, account: string): readonly Call[] {
+  const { KeyId = '' }: { KeyId?: string } = JSON.parse(body);
+  const resource = KeyId.startsWith('arn:') ? KeyId : `arn:aws:kms:us-east-1:${account}:key/${KeyId}`;
+  return [{ action: `kms:${target.replace(/^TrentService\./, '')}`, resource, context: {} }];
 }
 
 /** AWS's own parameters are of no account. */

@@ -44,6 +44,7 @@ export function infraDownCommand(ctx: Context): CommandDefinition {
       exitCodes: [
         [0, 'nothing is left, but for what was to be kept'],
         3,
+        [4, 'nothing is known of such a group'],
         [6, 'instances that were ended are there still'],
         [7, "--confirm isn't the stack's name, jobs are unfinished, or the profile is protected"],
         8,

@@ -14,9 +14,10 @@ fence() {
 #!/bin/bash
 # Keeps the user $COMMAND_USER from the instance's metadata. Run before each start of the worker.
 set -euo pipefail
+# A rule of protocol kernel is one that networkd leaves alone (networkd.conf(5): ManageForeignRoutingPolicyRules).
 forbid() {
   local said
-  if ! said=\\$(ip "\\$1" rule add priority 100 uidrange "$uid-$uid" to "\\$2" prohibit 2>&1); then
+  if ! said=\\$(ip "\\$1" rule add priority 100 protocol kernel uidrange "$uid-$uid" to "\\$2" prohibit 2>&1); then
     [[ \\$said == *'File exists'* ]] || { echo "\\$said" >&2; exit 1; }
   fi
 }

@@ -49,6 +49,7 @@ const PACE: Pace = { second: 1_000, boot: 5, wait: 5, end: 5, notice: 5, retry: 
  * know no lifecycle, no protection, no bounds and no failure. Takes some seconds to start.
  */
 export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
   const [moto, sqs] = await Promise.all([startMotoGrid(), options.sqs === 'moto' ? null : startFauxqs()]);
   const profiles = new Map<string, number>();
   const calls: CloudCall[] = [];

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { EC2Client, TerminateInstancesCommand } from '@aws-sdk/client-ec2';
 import { paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
+import type { PolicyDocument } from '../../../src/infra/policy.ts';
 import { randomId } from '../../../src/lib/id.ts';
 import { type Ended, Workspace } from '../workspace.ts';
 import { type Cloud, startCloud } from './cloud.ts';
@@ -16,6 +17,7 @@ const AUDITOR = { accessKeyId: 'AKIDAUDITOR', secretAccessKey: SECRET };
 /** Whose credentials which verbs are given. */
 const ADMIN = 'AKIDADMIN';
 const OPERATOR = 'AKIDOPERATOR';
+const ROLLER = 'AKIDROLLER';
 
 /** Seconds: short, and long enough for heartbeats of many workers on a busy machine. */
 const LEASE = 6;
@@ -36,7 +38,6 @@ export class GridWorld extends Workspace {
     super();
     this.cloud = cloud;
     this.supervisor = supervisor;
-    process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
     const client = { region: 'us-east-1', endpoint: cloud.url, credentials: AUDITOR };
     this.#ec2 = new EC2Client(client);
     this.#s3 = new S3Client({ ...client, forcePathStyle: true });
@@ -137,13 +138,21 @@ export class GridWorld extends Workspace {
   /** What was asked for that the policies of this stack don't allow to those who asked: none, if they are right. */
   async unallowed(): Promise<readonly string[]> {
     const asking = { account: this.cloud.account, stack: this.stack };
-    const roles = { worker: /^ASIA/, operator: new RegExp(OPERATOR), admin: new RegExp(ADMIN) };
-    const found = Object.entries(roles).map(async ([role, keys]) => {
-      const { stdout } = await this.well('infra', 'policies', '--for', role);
-      const calls = this.cloud.calls.filter(({ accessKeyId }) => keys.test(accessKeyId));
-      return unallowed(calls, JSON.parse(stdout), asking).map((what) => `${role}: ${what}`);
+    const policy = async (role: string): Promise<PolicyDocument> =>
+      JSON.parse((await this.well('infra', 'policies', '--for', role)).stdout);
+    const [worker, operator, admin] = await Promise.all(['worker', 'operator', 'admin'].map(policy));
+    if (!worker || !operator || !admin) throw new Error('a role has no policy');
+    const callers = [
+      { who: 'worker', key: /^ASIA/, policies: [worker] },
+      { who: OPERATOR, key: RegExp(OPERATOR), policies: [operator] },
+      { who: ADMIN, key: RegExp(ADMIN), policies: [admin] },
+      // To roll a release out takes both (infra release --help).
+      { who: ROLLER, key: RegExp(ROLLER), policies: [admin, operator] },
+    ];
+    return callers.flatMap(({ who, key, policies }) => {
+      const calls = this.cloud.calls.filter(({ accessKeyId }) => key.test(accessKeyId));
+      return unallowed(calls, policies, asking).map((what) => `${who}: ${what}`);
     });
-    return (await Promise.all(found)).flat();
   }
 
   /** What the instances said last, for a test that failed. */
@@ -165,10 +174,15 @@ export class GridWorld extends Workspace {
     return made;
   }
 
-  #env([verb]: readonly string[]): Readonly<Record<string, string>> {
+  #env(args: readonly string[]): Readonly<Record<string, string>> {
     return {
       ...{ BATCHCTL_PROFILE: 'lab', AWS_ENDPOINT_URL: this.cloud.url, BATCHCTL_TEST_LEASE_SECONDS: String(LEASE) },
-      ...{ AWS_ACCESS_KEY_ID: verb === 'infra' ? ADMIN : OPERATOR, AWS_SECRET_ACCESS_KEY: SECRET },
+      ...{ AWS_ACCESS_KEY_ID: keyFor(args), AWS_SECRET_ACCESS_KEY: SECRET },
     };
   }
+}
+
+function keyFor(args: readonly string[]): string {
+  if (args.includes('--roll')) return ROLLER;
+  return args[0] === 'infra' ? ADMIN : OPERATOR;
 }

@@ -55,7 +55,7 @@ export const groupActions: Actions = {
   },
 
   async UpdateAutoScalingGroup(estate, form) {
-    const group = estate.need(form);
+    const group = needLasting(estate, form);
     const [min, max] = [form.number('MinSize') ?? group.min, form.number('MaxSize') ?? group.max];
     // A desired capacity outside the new bounds follows them unless one is given (UpdateAutoScalingGroup: MinSize, MaxSize).
     const desired = form.number('DesiredCapacity') ?? Math.min(max, Math.max(min, group.desired));
@@ -65,7 +65,7 @@ export const groupActions: Actions = {
   },
 
   SetDesiredCapacity(estate, form) {
-    const group = estate.need(form);
+    const group = needLasting(estate, form);
     const desired = Number(form.need('DesiredCapacity'));
     if (desired < group.min)
       throw invalid(
@@ -140,6 +140,13 @@ export const groupActions: Actions = {
     estate.engine.kick(group);
   },
 };
+
+/** One that is being deleted takes no more changes (UpdateAutoScalingGroup: ScalingActivityInProgress). */
+function needLasting(estate: Estate, form: Form): Group {
+  const group = estate.need(form);
+  if (group.status === undefined) return group;
+  throw new QueryError('ScalingActivityInProgress', `The group ${group.name} is pending delete.`);
+}
 
 export function resize(estate: Estate, group: Group, desired: number): void {
   const before = group.desired;
