@@ -38,7 +38,11 @@ export function managerPolicy(profile: AwsProfile, arns: Arns): readonly Stateme
     allow('Scale', SCALE, arns.groups),
     allow('LookAtGroups', LOOK_AT_GROUPS, ['*']),
     // Of a manager that is to end, so that the next one comes soon; and of one that can't be set up.
-    allow('Self', SELF, [arns.group(gridName(profile.stack, MANAGER_GROUP))]),
+    allow(
+      'Self',
+      ['autoscaling:CompleteLifecycleAction', 'autoscaling:TerminateInstanceInAutoScalingGroup'],
+      [arns.group(gridName(profile.stack, MANAGER_GROUP))],
+    ),
     allow('LookAtAddress', ['ec2:DescribeAddresses'], ['*']),
     allow(
       'TakeAddress',
