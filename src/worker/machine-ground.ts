@@ -18,6 +18,9 @@ export interface Ground {
   readonly options: WorkerOptions;
 }
 
+/** Failed attempts in a row after which a group's worker asks whether its machine is to blame, unless it is told otherwise. */
+const MAX_FAILURES = 20;
+
 /** Throws `unavailable`, `credentials`: then there is nothing to work with. */
 export async function findGround(platform: Platform, given: WorkerOptions): Promise<Ground> {
   const times = machineTimes();
@@ -26,6 +29,7 @@ export async function findGround(platform: Platform, given: WorkerOptions): Prom
   const inGroup = machine?.inGroup === true;
   // A machine of a group costs as long as it is up. With --until-empty something else says when to leave.
   const idleExit = given.idleExit ?? (inGroup && !given.untilEmpty ? times.idleExit : null);
-  const options = { ...given, host: machine?.instance ?? given.host, idleExit };
+  const maxFailures = given.maxFailures ?? (inGroup ? MAX_FAILURES : null);
+  const options = { ...given, host: machine?.instance ?? given.host, idleExit, maxFailures };
   return { role, machine, inGroup, times, scratch: await platform.scratch(given.worker), options };
 }

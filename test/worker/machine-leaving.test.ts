@@ -134,6 +134,21 @@ describe('a worker with --max-failures in a group', function () {
     await lab.workspace.well('wait', job);
   });
 
+  it('does so after twenty where nothing else is said', async () => {
+    const { lab } = given;
+    const [sick, sound] = await lab.machines(2);
+    if (sick === undefined || sound === undefined) throw new Error('no instances');
+    const job = await lab.submit(SICK, 120, { attempts: 50 });
+    const failing = await lab.work(sick, [], { BATCHCTL_SUPERVISED_ID: `w-sick-${lab.group}` });
+    await lab.work(sound);
+    const { code, stderr } = await failing.ended;
+    expect(code, stderr).to.equal(7);
+    const [, inARow] = /(\d+) attempts in a row failed on this worker/.exec(stderr) ?? [];
+    expect(Number(inARow)).to.be.at.least(20);
+    await lab.gone(sick);
+    await lab.workspace.well('wait', job);
+  });
+
   it('stays where the tasks fail on others too, and where there are no others', async () => {
     const { lab } = given;
     const [first, second] = await lab.machines(2);

@@ -23,7 +23,7 @@ export function workerCommand(ctx: Context): CommandDefinition {
         parseDuration,
       ),
       '--max-failures <n>': parsed(
-        'leave after so many failed attempts in a row; in an Auto Scaling group only if such tasks succeed elsewhere',
+        'leave after so many failed attempts in a row; in an Auto Scaling group (default: 20) only if such tasks succeed elsewhere',
         wholeNumber(1),
       ),
       '--here': 'on an AWS profile, run outside EC2',
