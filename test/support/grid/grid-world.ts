@@ -16,8 +16,8 @@ const SECRET = 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY';
 const AUDITOR = { accessKeyId: 'AKIDAUDITOR', secretAccessKey: SECRET };
 /** Whose credentials which verbs are given. */
 const ADMIN = 'AKIDADMIN';
-const OPERATOR = 'AKIDOPERATOR';
-const ROLLER = 'AKIDROLLER';
+export const OPERATOR = 'AKIDOPERATOR';
+export const ROLLER = 'AKIDROLLER';
 
 /** Seconds: short, and long enough for heartbeats of many workers on a busy machine. */
 const LEASE = 6;
