@@ -16,7 +16,10 @@ const REMOVE_ROLE = ['iam:DetachRolePolicy', 'iam:DeleteRolePolicy', 'iam:Delete
 const MAKE_PROFILE = ['iam:CreateInstanceProfile', 'iam:TagInstanceProfile', 'iam:AddRoleToInstanceProfile'];
 const CLEAR_PROFILE = ['iam:RemoveRoleFromInstanceProfile', 'iam:DeleteInstanceProfile'];
 
-/** What `infra plan`, `up`, `status`, `release` and `down` ask for. */
+/**
+ * What `infra plan`, `up`, `status`, `release` and `down` ask for. `release --roll` takes an operator's rights besides: it
+ * reads the ledger and a group's activities, orders workers to leave, and ends instances without one.
+ */
 export function adminPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
   return [
     ...[...bucket(profile, arns), ...queues(profile, arns), ...iam(profile, arns), ...gridPolicy(profile, arns)],

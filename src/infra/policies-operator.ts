@@ -13,9 +13,8 @@ const SCALE = [
   'autoscaling:SetDesiredCapacity',
   'autoscaling:UpdateAutoScalingGroup',
   'autoscaling:CreateOrUpdateTags',
-  // An instance without a worker, when a release is rolled out.
-  'autoscaling:TerminateInstanceInAutoScalingGroup',
 ];
+const END_INSTANCE = 'autoscaling:TerminateInstanceInAutoScalingGroup';
 const LOOK_AT_GROUPS = ['autoscaling:DescribeAutoScalingGroups', 'autoscaling:DescribeScalingActivities'];
 
 export function operatorPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
@@ -23,13 +22,17 @@ export function operatorPolicy(profile: AwsProfile, arns: Arns): readonly Statem
     ...objects(arns),
     allow('Look', LOOK, [arns.bucket]),
     allow('Queues', [...QUEUE, 'sqs:PurgeQueue'], arns.queues),
-    allow('Scale', SCALE, arns.groups),
+    // Who rolls a release out ends instances that have no worker.
+    allow('Scale', [...SCALE, END_INSTANCE], arns.groups),
     allow('LookAtGroups', LOOK_AT_GROUPS, ['*']),
     ...working(profile, arns),
   ];
 }
 
-/** It does for people what they may do, but purges no queue; and takes the address that it is reached at. */
+/**
+ * It does for people what they may do, but purges no queue and rolls no release out; and takes the address that it is
+ * reached at.
+ */
 export function managerPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
   return [
     ...objects(arns),
@@ -37,12 +40,8 @@ export function managerPolicy(profile: AwsProfile, arns: Arns): readonly Stateme
     allow('Queues', QUEUE, arns.queues),
     allow('Scale', SCALE, arns.groups),
     allow('LookAtGroups', LOOK_AT_GROUPS, ['*']),
-    // Of a manager that is to end, so that the next one comes soon; and of one that can't be set up.
-    allow(
-      'Self',
-      ['autoscaling:CompleteLifecycleAction', 'autoscaling:TerminateInstanceInAutoScalingGroup'],
-      [arns.group(gridName(profile.stack, MANAGER_GROUP))],
-    ),
+    // One that can't be set up ends itself.
+    allow('Self', [END_INSTANCE], [arns.group(gridName(profile.stack, MANAGER_GROUP))]),
     allow('LookAtAddress', ['ec2:DescribeAddresses'], ['*']),
     allow(
       'TakeAddress',

@@ -19,6 +19,8 @@ import { until } from '../support/until.ts';
 import { BootDesk } from './boot-desk.ts';
 
 const MINUTE = 60_000;
+/** By whose credentials. */
+const [INSTANCES, OPERATORS, ROLLERS] = [/^ASIA/, RegExp(OPERATOR), RegExp(ROLLER)];
 
 /** What requests need to be allowed, each judged as of the group that holds the instance it names. */
 function needsOf({ grid, account }: Cloud, stack: string, calls: readonly CloudCall[]): readonly Call[] {
@@ -60,7 +62,7 @@ describe('the policies of a grid', function () {
   let world: GridWorld;
   let policies: Readonly<Record<'worker' | 'operator' | 'admin', PolicyDocument>>;
 
-  before(async function () {
+  before(async () => {
     const instances = { instances: ['c7g.large'], spot: false, max: 4, slots: 1, visibility: '30s' };
     const groups = { default: instances, full: instances, held: { ...instances, setup: 'setup.sh' } };
     world = await GridWorld.open(4, { groups });
@@ -79,16 +81,13 @@ describe('the policies of a grid', function () {
   });
   after(() => world?.remove());
 
-  const asked = (who: RegExp): readonly Call[] =>
-    needsOf(
-      world.cloud,
-      world.stack,
-      world.cloud.calls.filter(({ accessKeyId }) => who.test(accessKeyId)),
-    );
+  const callsBy = (who: RegExp): readonly CloudCall[] =>
+    world.cloud.calls.filter(({ accessKeyId }) => who.test(accessKeyId));
+  const asked = (who: RegExp): readonly Call[] => needsOf(world.cloud, world.stack, callsBy(who));
   const workerAsked = (action: string, times = 1): Promise<true> =>
     until(
       `a worker has asked for ${action} ${times} times`,
-      () => world.cloud.calls.filter((call) => call.action === action && call.status === 200).length >= times,
+      () => callsBy(INSTANCES).filter((call) => call.action === action && call.status === 200).length >= times,
       MINUTE,
     );
   const submit = (name: string, group: string, run: string, ...flags: readonly string[]): Promise<string> => {
@@ -126,11 +125,11 @@ describe('the policies of a grid', function () {
     await workerAsked('CompleteLifecycleAction');
     await world.well('wait', job);
     // Idle, it looks after the other groups, and leaves.
-    await workerAsked('TerminateInstanceInAutoScalingGroup', 2);
+    await workerAsked('TerminateInstanceInAutoScalingGroup');
     await workerAsked('CompleteLifecycleAction', 2);
-    expect(cloud.grid.instances(gridName(stack, 'default')).filter(({ gone }) => !gone)).to.deep.equal([]);
+    await until('both are gone', () => cloud.grid.instances(gridName(stack, 'default')).length === 0);
 
-    await world.well('why', full);
+    expect((await world.run(['why', full])).stdout).to.include('capacity');
     await world.well('workers');
     await world.well('scale', '--max', '3', '--group', 'full');
     await world.well('scale', '--manual', '--group', 'full');
@@ -152,7 +151,7 @@ describe('the policies of a grid', function () {
 
   it("allow a worker nothing on its grid that it hasn't asked for", () => {
     const { worker } = policies;
-    const calls = asked(/^ASIA/);
+    const calls = asked(INSTANCES);
     expect(idleOnGrid(worker, calls)).to.deep.equal([]);
     expect(idleKeys(worker, calls)).to.deep.equal([]);
     expect(actionsOf(worker).filter((action) => action.startsWith('autoscaling:'))).to.have.length(8);
@@ -161,8 +160,75 @@ describe('the policies of a grid', function () {
   it("allow an operator nothing on the grid that one hasn't asked for", () => {
     const { operator, admin } = policies;
     // Who rolls a release out has both roles: what an administrator's own rights do for is no operator's call.
-    const more = asked(RegExp(ROLLER)).filter((call) => !allows(admin, call));
-    expect(idleOnGrid(operator, [...asked(RegExp(OPERATOR)), ...more])).to.deep.equal([]);
+    const more = asked(ROLLERS).filter((call) => !allows(admin, call));
+    expect(idleOnGrid(operator, [...asked(OPERATORS), ...more])).to.deep.equal([]);
     expect(actionsOf(operator).filter((action) => action.startsWith('autoscaling:'))).to.have.length(6);
+  });
+});
+
+/** What the manager itself asks for, as it does for people what an operator does; the script of its boot doesn't. */
+const BY_THE_MANAGER = [
+  ...['s3:DeleteObject', 's3:ListMultipartUploadParts', 's3:AbortMultipartUpload', 's3:ListBucketMultipartUploads'],
+  ...['sqs:GetQueueUrl', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessage', 'sqs:DeleteMessage'],
+  ...['sqs:ChangeMessageVisibility', 'sqs:SendMessage'],
+  ...['autoscaling:SetDesiredCapacity', 'autoscaling:UpdateAutoScalingGroup', 'autoscaling:CreateOrUpdateTags'],
+  ...['autoscaling:DescribeAutoScalingGroups', 'autoscaling:DescribeScalingActivities'],
+];
+
+describe("the manager's policy", function () {
+  this.timeout(3 * MINUTE);
+  let desk: BootDesk;
+  let policy: PolicyDocument;
+  let operator: PolicyDocument;
+  let calls: readonly Call[];
+
+  before(async () => {
+    desk = await BootDesk.open();
+    const { cloud, ec2 } = desk.desk;
+    const stack = await desk.stack(0, { manager: { allow: ['203.0.113.0/24'] } });
+    const { profile } = stack;
+    const group = gridName(profile.stack, MANAGER_GROUP);
+    // As infra up makes it: no hook holds what it ends.
+    const [first] = await desk.desk.makeGroup(group, 1, {
+      ...{ MinSize: 1, MaxSize: 1, LifecycleHookSpecificationList: [], NewInstancesProtectedFromScaleIn: false },
+    });
+    if (first === undefined) throw new Error('the group has no instance');
+    const { AllocationId: allocation = '' } = await ec2.send(new AllocateAddressCommand({ Domain: 'vpc' }));
+    const scriptOf = (sha256: string): string =>
+      managerUserData({ profile, release: { sha256, setups: {}, ca: null }, allocation });
+    const boot = async (instance: GridInstance, script: string): Promise<number | null> =>
+      (await (await stack.boot(instance, script, { BATCHCTL_TEST_BOOT_PATIENCE: '4' })).ended).code;
+    const damaged = '0'.repeat(64);
+    await stack.store.put(bundleKey(damaged), 'something else');
+    cloud.takeCalls();
+    expect(await boot(first, scriptOf(damaged))).to.equal(1);
+    await until('it is gone', () => cloud.grid.instance(first).gone);
+    const [second = first] = await desk.desk.serves(group, 1);
+    const code = await boot(second, scriptOf(desk.bundle.sha256));
+    expect(code, bootLog(stack.root(second))).to.equal(0);
+    const asked = new DescribeAddressesCommand({ AllocationIds: [allocation] });
+    expect((await ec2.send(asked)).Addresses?.[0]?.InstanceId).to.equal(second.id);
+    calls = needsOf(
+      cloud,
+      profile.stack,
+      cloud.takeCalls().filter(({ accessKeyId }) => INSTANCES.test(accessKeyId)),
+    );
+    policy = policyFor('manager', profile);
+    operator = policyFor('operator', profile);
+    await stack.close();
+  });
+  after(() => desk?.close());
+
+  it('allows all that its boot asks for', () => {
+    expect(calls.filter((call) => !allows(policy, call))).to.deep.equal([]);
+  });
+
+  it("allows no more than that and a part of an operator's", () => {
+    const idle = actionsOf(policy).filter((action) => !isMissed(policy, without(policy, action), calls));
+    expect(idle).to.have.members(BY_THE_MANAGER);
+    expect(actionsOf(operator)).to.include.members(BY_THE_MANAGER);
+    // None of those stands in a second statement for nothing.
+    const unasked = idleOnGrid(policy, calls).map((each) => each.replace(/^\S+ /, ''));
+    expect(BY_THE_MANAGER).to.include.members(unasked);
   });
 });

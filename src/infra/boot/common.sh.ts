@@ -146,6 +146,7 @@ leave() {
     fi
   done
   say "this instance ends"
+  if [[ -z $HOOK ]]; then return 0; fi
   # Nothing drains here: the hook need not wait.
   end=$((SECONDS + PATIENCE))
   until aws autoscaling complete-lifecycle-action --lifecycle-hook-name "$HOOK" --auto-scaling-group-name "$SCALING_GROUP" \\
