@@ -1,0 +1,96 @@
+// Runs all tests, two mocha processes side by side: most of them wait for servers, clocks and children. Each takes the next
+// room of test/ as it ends one; what a room printed comes when it has ended. `npm test -- FILE...` runs just these files.
+// BATCHCTL_TEST_SUMMARY names a file for `N N N`: passed, failed, skipped. Under CI a skipped test is a failure.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const AT_ONCE = 2;
+/** The longest first. */
+const ROOMS = {
+  'e2e, g to z': /^e2e\/[g-z]/,
+  'e2e, a to f': /^e2e\/[a-f]/,
+  infra: /^infra\//,
+  jobs: /^jobs\//,
+  adapters: /^adapters\//,
+  docs: /^docs\//,
+  worker: /^worker\//,
+  'the rest': /^(?!(e2e|infra|jobs|adapters|docs|worker)\/)/,
+};
+
+const root = join(import.meta.dirname, '..');
+const summaries = mkdtempSync(join(tmpdir(), 'batchctl-tests-'));
+
+/** Runs files in a process of their own; one that dies without a word of its failures counts as a failure. */
+async function run(room, files) {
+  const summary = join(summaries, room.replaceAll(/\W/g, '-'));
+  const child = spawn(
+    process.execPath,
+    ['node_modules/mocha/bin/mocha.js', '--reporter', '.ci/reporter.cjs', ...files],
+    {
+      cwd: root,
+      env: { ...process.env, BATCHCTL_TEST_SUMMARY: summary },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
+  const said = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => said.push(chunk));
+  const code = await new Promise((resolve) => child.on('close', resolve));
+  const [passed, failed, skipped] = countsIn(summary);
+  const told = failed > 0 || (skipped > 0 && process.env.CI);
+  return { said: Buffer.concat(said), passed, failed: code !== 0 && !told ? failed + 1 : failed, skipped };
+}
+
+function countsIn(summary) {
+  try {
+    return readFileSync(summary, 'utf8').trim().split(' ').map(Number);
+  } catch {
+    return [0, 0, 0];
+  }
+}
+
+const given = process.argv.slice(2);
+const all = readdirSync(join(root, 'test'), { recursive: true }).filter((name) => name.endsWith('.test.ts'));
+const rooms =
+  given.length > 0
+    ? [['what was asked for', given]]
+    : Object.entries(ROOMS).map(([room, names]) => [
+        room,
+        all
+          .filter((name) => names.test(name))
+          .sort()
+          .map((name) => join('test', name)),
+      ]);
+
+const total = { passed: 0, failed: 0, skipped: 0 };
+const failing = [];
+const waiting = [...rooms];
+
+async function lane() {
+  for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+    const [room, files] = next;
+    const began = performance.now();
+    console.log(`-- ${room}: ${files.length} files ...`);
+    const { said, passed, failed, skipped } = await run(room, files);
+    const seconds = Math.round((performance.now() - began) / 1_000);
+    process.stdout.write(said);
+    console.log(`-- ${room}: ${passed} passed, ${failed} failed, ${skipped} skipped, ${seconds}s`);
+    total.passed += passed;
+    total.failed += failed;
+    total.skipped += skipped;
+    if (failed > 0) failing.push(room);
+  }
+}
+
+try {
+  await Promise.all(Array.from({ length: AT_ONCE }, lane));
+} finally {
+  rmSync(summaries, { recursive: true, force: true });
+}
+const { passed, failed, skipped } = total;
+if (failing.length > 0) console.log(`failures in: ${failing.join('; ')}`);
+console.log(`${passed} passing, ${failed} failing, ${skipped} skipped`);
+const { BATCHCTL_TEST_SUMMARY: summary, CI } = process.env;
+if (summary) writeFileSync(summary, `${passed} ${failed} ${skipped}\n`);
+process.exitCode = failed > 0 || (CI && skipped > 0) ? 1 : 0;
