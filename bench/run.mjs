@@ -10,9 +10,9 @@ const directory = mkdtempSync(join(tmpdir(), 'batchctl-benches-'));
 const file = join(directory, 'report');
 writeFileSync(file, '');
 const failed = [];
-for (const bench of readdirSync(HERE).filter((name) => name.endsWith('.bench.mjs'))) {
+for (const bench of readdirSync(HERE).filter((name) => /[.]bench[.](mjs|ts)$/.test(name))) {
   console.log(`== ${bench}`);
-  const argv = [join(HERE, bench), ...process.argv.slice(2)];
+  const argv = ['--import', 'tsx', join(HERE, bench), ...process.argv.slice(2)];
   const { status } = spawnSync(process.execPath, argv, {
     stdio: 'inherit',
     env: { ...process.env, BENCH_REPORT: file },

@@ -1,9 +1,12 @@
-import { type GroupRaise, type RaiseOptions, raiseGroups } from '../jobs/raise.ts';
+import { type GroupRaise, type LateJob, type RaiseOptions, raiseGroups } from '../jobs/raise.ts';
 import { formatDuration } from '../lib/units.ts';
-import { PACE, UNKNOWN_SECONDS } from '../model/capacity.ts';
+import { PACE } from '../model/capacity.ts';
+import { UNKNOWN_SECONDS } from '../model/load.ts';
 import type { JobView } from '../model/view.ts';
+import { groupFlag } from '../model/why/words.ts';
 import type { Context } from './context.ts';
-import { formatMany } from './format.ts';
+import { distanceText } from './deadline-text.ts';
+import { formatInstant, formatMany } from './format.ts';
 import { heldText } from './group-rows.ts';
 import { hintWork } from './work-hint.ts';
 
@@ -15,15 +18,16 @@ export async function raiseWork(
 ): Promise<void> {
   const platform = await ctx.platform();
   const raised = scale ? await raiseGroups(platform, [view], options) : [];
-  tellRaised(ctx, raised);
+  tellRaised(ctx, raised, await ctx.zone());
   // On local a group is manual, and at 0, until somebody says otherwise.
   const local = platform.remote !== true && !raised.some(({ outcome }) => outcome === 'raised');
   if (local || raised.some((each) => isByHand(each) && !each.status.missing)) await hintWork(ctx, view);
 }
 
 /** What became of raising groups: news on stderr. Nothing for a group that has what it needs. */
-export function tellRaised(ctx: Context, raised: readonly GroupRaise[]): void {
+export function tellRaised(ctx: Context, raised: readonly GroupRaise[], zone: string): void {
   for (const each of raised) {
+    if (isSized(each) && each.late !== null) ctx.warn(lateText(each, each.late, zone));
     const flag = each.group === 'default' ? '' : ` --group ${each.group}`;
     if (each.outcome === 'raised') ctx.notice(raisedText(each));
     else if (each.outcome === 'failed') {
@@ -41,13 +45,28 @@ export function tellRaised(ctx: Context, raised: readonly GroupRaise[]): void {
   }
 }
 
-const isByHand = (
-  each: GroupRaise,
-): each is Extract<GroupRaise, { readonly outcome: 'byHand' | 'enough' | 'manual' }> => each.outcome === 'byHand';
+const isByHand = (each: GroupRaise): each is Extract<GroupRaise, { readonly outcome: 'byHand' | 'manual' }> =>
+  each.outcome === 'byHand';
+
+type Sized = Extract<GroupRaise, { readonly outcome: 'raised' | 'enough' }>;
+
+const isSized = (each: GroupRaise): each is Sized => each.outcome === 'raised' || each.outcome === 'enough';
+
+/** `even with 20 instances, its maximum, job a ends about 06:25, 25m late`, and what mends that. */
+function lateText({ group, status }: Sized, { job, ends, deadline, max }: LateJob, zone: string): string {
+  const of = `${formatMany(status.desired, 'instance')}${max === null ? '' : ', its maximum'}`;
+  const when = `${formatInstant(ends, zone)}, ${distanceText(deadline - ends)} (deadline ${formatInstant(deadline, zone)})`;
+  const mend =
+    max === null ? 'more would not end it sooner' : `batchctl scale --max ${max}${groupFlag(group)} lets it grow`;
+  return `group ${group}: even with ${of}, job ${job} is projected to end ${when}; ${mend}`;
+}
 
 function raisedText({ group, before, status, need }: Extract<GroupRaise, { readonly outcome: 'raised' }>): string {
   const capped = need.unbounded > status.max ? `, its maximum; the work would take ${need.unbounded}` : '';
   const assumed = need.assumed ? `, taking ${UNKNOWN_SECONDS}s a task: no run tells yet` : '';
-  const aim = `to be done within ${formatDuration(PACE.target)}`;
+  const aim =
+    need.decides === null
+      ? `to be done within ${formatDuration(PACE.target)}`
+      : `for the deadline of job ${need.decides}`;
   return `group ${group}: asked for ${formatMany(status.desired, status.machines === undefined ? 'worker' : 'instance')} (${before} before)${capped}, ${aim}${assumed}`;
 }

@@ -103,6 +103,7 @@ async function workOn(ctx: Context, view: JobView, workers: Workers, work: RunWo
       hint: `batchctl resume ${job}, then ${takeUp}`,
     });
   }
+  const zone = await ctx.zone();
   workers.start(view.record.spec);
   const live = liveView(ctx);
   ctx.stopNow.addEventListener('abort', () => void workers.stop(), { once: true });
@@ -112,7 +113,7 @@ async function workOn(ctx: Context, view: JobView, workers: Workers, work: RunWo
       timeout: work.timeout,
       watching: !ctx.flags.quiet,
       scale: work.scale,
-      onRaised: (raised) => tellRaised(ctx, raised),
+      onRaised: (raised) => tellRaised(ctx, raised, zone),
       onStatus: (status) => live.show(liveOf(status)),
       onAway: ({ message }) => ctx.warn(`${message}; asking again`),
     });

@@ -16,7 +16,7 @@ const list = (properties: JsonSchema, description: string): JsonSchema => ({
 
 export const TICK_OUTPUT: JsonSchema = {
   type: 'object',
-  required: ['keeper', 'fired', 'waiting', 'missed', 'moved', 'raised', 'delivered', 'troubles', 'dryRun'],
+  required: ['keeper', 'fired', 'waiting', 'missed', 'moved', 'raised', 'lowered', 'delivered', 'troubles', 'dryRun'],
   properties: {
     keeper: { ...text, description: 'the id under which it left its mark' },
     fired: list(
@@ -27,6 +27,10 @@ export const TICK_OUTPUT: JsonSchema = {
     missed: list({ schedule: text, period: text, at: time }, 'whose catch-up ended since the last round of anybody'),
     moved: list({ job: text, move: { enum: ['open', 'retry-rest', 'close'] } }, 'what was due of open jobs'),
     raised: list({ group: text, from: { type: 'integer' }, to: { type: 'integer' } }, 'groups'),
+    lowered: list(
+      { group: text, from: { type: 'integer' }, to: { type: 'integer' } },
+      'groups whose launches hung with nothing to do for them',
+    ),
     delivered: { type: 'array', items: text, description: 'what became of deliveries, in words' },
     troubles: list(
       {
@@ -58,6 +62,7 @@ export function tickDocument(done: Ticked, dryRun: boolean): Readonly<Record<str
     raised: done.raised.flatMap((each) =>
       each.outcome === 'raised' ? [{ group: each.group, from: each.before, to: each.status.desired }] : [],
     ),
+    lowered: done.lowered,
     delivered: done.delivered,
     troubles: done.troubles.map(({ about, error, news }) => ({ about, ...errorDocument(error), news })),
     dryRun,
@@ -78,7 +83,10 @@ function errorDocument(error: unknown): {
 const MOVES = { open: 'opened its next step', 'retry-rest': 'asked for the rest, after its canaries', close: 'closed' };
 
 /** What a round did, a line each; nothing of one that found nothing to do. */
-export async function tickLines(ctx: Context, { fired, moved, delivered }: Ticked): Promise<readonly string[]> {
+export async function tickLines(
+  ctx: Context,
+  { fired, moved, lowered, delivered }: Ticked,
+): Promise<readonly string[]> {
   const zone = await ctx.zone();
   const now = ctx.clock.now();
   return [
@@ -99,6 +107,7 @@ export async function tickLines(ctx: Context, { fired, moved, delivered }: Ticke
       }
     }),
     ...moved.flatMap(({ job, move }) => (move === 'wait' ? [] : [`job ${job}: ${MOVES[move]}`])),
+    ...lowered.map(({ group, from, to }) => `group ${group}: asked for ${to} (${from} before): nothing waits for more`),
     ...delivered,
   ];
 }

@@ -14,6 +14,8 @@ export class AddressResource implements Resource {
   readonly kind = 'address';
   readonly name: string;
   readonly #place: GridPlace;
+  /** Of one that was allocated here, which EC2 may not tell of yet (EC2: eventual consistency). */
+  #made: string | null = null;
 
   constructor(place: GridPlace) {
     this.name = gridName(place.profile.stack, MANAGER_GROUP);
@@ -38,7 +40,8 @@ export class AddressResource implements Resource {
       const TagSpecifications = [{ ResourceType: 'elastic-ip' as const, Tags }];
       await this.#asked('allocate', 'AllocateAddress', async () => {
         const [sdk, client] = await this.#ec2();
-        await client.send(new sdk.AllocateAddressCommand({ Domain: 'vpc', TagSpecifications }));
+        const made = await client.send(new sdk.AllocateAddressCommand({ Domain: 'vpc', TagSpecifications }));
+        this.#made = made.AllocationId ?? null;
       });
       return;
     }
@@ -51,13 +54,14 @@ export class AddressResource implements Resource {
   }
 
   async remove(): Promise<Left | null> {
+    this.#made = null;
     for (const address of await this.#find()) await this.#release(address);
     return null;
   }
 
   /** By which the manager takes it; null while there is none. */
   async allocation(): Promise<string | null> {
-    return (await this.#find())[0]?.AllocationId ?? null;
+    return (await this.#find())[0]?.AllocationId ?? this.#made;
   }
 
   /** One that is associated can't be released (EC2: InvalidIPAddress.InUse). */

@@ -6,7 +6,8 @@ import { onceSettled } from './settled.ts';
 /** What Auto Scaling says of an instance profile, a template or a role of its own that is not known everywhere yet. */
 const UNSETTLED = [
   /Invalid IAM ?Instance ?Profile/i,
-  /launch template[^.]*does not exist/i,
+  /launch template[^.]*(does not exist|not found)/i,
+  /could not find launch template/i,
   /AWSServiceRoleForAutoScaling/,
   'ResourceContention',
   'ResourceContentionFault',

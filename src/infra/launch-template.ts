@@ -47,6 +47,8 @@ export class LaunchTemplateResource implements Resource {
   readonly group?: string;
   readonly #parts: TemplateParts;
   readonly #place: GridPlace;
+  /** What was made here, which EC2 may not tell of yet (EC2: eventual consistency). */
+  #made: { readonly id: string; readonly version: number } | null = null;
 
   constructor(place: GridPlace, parts: TemplateParts) {
     this.part = parts.part;
@@ -92,6 +94,7 @@ export class LaunchTemplateResource implements Resource {
   }
 
   async remove(): Promise<Left | null> {
+    this.#made = null;
     const template = await this.#find();
     if (template === null) return null;
     const owner = tagsOfEc2(template.Tags)[STACK_TAG];
@@ -107,8 +110,11 @@ export class LaunchTemplateResource implements Resource {
   /** Its newest version, which the group is to name; null while there is no template. */
   async newest(): Promise<{ readonly id: string; readonly version: string } | null> {
     const template = await this.#find();
-    const id = template?.LaunchTemplateId;
-    return id === undefined ? null : { id, version: String(template?.LatestVersionNumber ?? 1) };
+    const made = this.#made;
+    const id = template?.LaunchTemplateId ?? made?.id;
+    if (id === undefined) return null;
+    const known = template?.LatestVersionNumber ?? 1;
+    return { id, version: String(id === made?.id ? Math.max(known, made.version) : known) };
   }
 
   /** Deletes old versions, but for the newest five, the default, which EC2 doesn't delete, and the one that is named. */
@@ -169,7 +175,9 @@ export class LaunchTemplateResource implements Resource {
       const asked = { LaunchTemplateName: this.name, LaunchTemplateData, TagSpecifications };
       const answer = client.send(new sdk.CreateLaunchTemplateCommand(asked));
       const made = await ifKnown(answer, 'InvalidLaunchTemplateName.AlreadyExistsException');
-      return made === null ? await this.#find() : null;
+      if (made === null) return onceSettled(async () => (await this.#find()) ?? raise(NOT_SEEN), [NOT_SEEN]);
+      this.#made = { id: made.LaunchTemplate?.LaunchTemplateId ?? '', version: 1 };
+      return null;
     });
   }
 
@@ -177,7 +185,8 @@ export class LaunchTemplateResource implements Resource {
     await this.#asked('change', 'CreateLaunchTemplateVersion', async () => {
       const [sdk, client] = await this.#ec2();
       const asked = { LaunchTemplateId: template.LaunchTemplateId, LaunchTemplateData };
-      await client.send(new sdk.CreateLaunchTemplateVersionCommand(asked));
+      const { LaunchTemplateVersion: made } = await client.send(new sdk.CreateLaunchTemplateVersionCommand(asked));
+      this.#made = { id: template.LaunchTemplateId ?? '', version: made?.VersionNumber ?? 1 };
     });
   }
 
@@ -220,4 +229,10 @@ export class LaunchTemplateResource implements Resource {
   #ec2() {
     return Promise.all([import('@aws-sdk/client-ec2'), this.#place.clients.ec2()]);
   }
+}
+
+const NOT_SEEN = 'NotSeen';
+
+function raise(name: string): never {
+  throw Object.assign(new Error('it was made, and is not seen'), { name });
 }

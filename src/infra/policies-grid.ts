@@ -1,6 +1,6 @@
 import type { AwsProfile } from '../config.ts';
 import type { Arns } from './arns.ts';
-import { forStack, ofStack } from './policies-shared.ts';
+import { forStack, ofNoOther, ofStack } from './policies-shared.ts';
 import { allow, type Statement } from './policy.ts';
 
 /** EC2 and Auto Scaling know no resource of these (service authorization reference). */
@@ -41,8 +41,9 @@ export function gridPolicy(profile: AwsProfile, arns: Arns): readonly Statement[
     allow('ChangeGrid', [...CHANGE, 'ec2:CreateTags'], made, ofStack(profile)),
     allow('MakeGroups', ['autoscaling:CreateAutoScalingGroup'], groups, forStack(profile)),
     allow('ChangeGroups', GROUP, groups, ofStack(profile)),
-    // Making the group, its tags are judged as tags too; there is none yet that the group could be known by.
-    allow('TagGroups', ['autoscaling:CreateOrUpdateTags'], groups),
+    // Making the group, its tags are judged as tags too; there is none yet that the group could be known by. Groups of
+    // `month-end-2` have names that begin as those of `month-end`: who could tag them could have them.
+    allow('TagGroups', ['autoscaling:CreateOrUpdateTags'], groups, ofNoOther(profile)),
     // A group that starts instances from a template asks whether who makes it may (EC2 Auto Scaling: launch templates).
     allow(
       'StartInstances',

@@ -14,6 +14,10 @@ export const ec2Service = (region: string): string => `ec2.amazonaws.com${region
 
 /** What the stack's own tag says of a thing that is there. */
 export const ofStack = ({ stack }: AwsProfile) => equals(`aws:ResourceTag/${STACK_TAG}`, stack);
+/** What another stack made is out of reach; what has no tag yet, as it is just made, is not. */
+export const ofNoOther = ({ stack }: AwsProfile) => ({
+  StringLikeIfExists: { [`aws:ResourceTag/${STACK_TAG}`]: [stack] },
+});
 /** What is made must get it. */
 export const forStack = ({ stack }: AwsProfile) => equals(`aws:RequestTag/${STACK_TAG}`, stack);
 

@@ -56,6 +56,12 @@ export class QueueResource implements Resource {
         const all = [...differences, ...tagDifferences(Tags, tagsOf(this.#profile))];
         return all.length === 0 ? { state: 'asItShould' } : { state: 'differs', differences: all };
       }
+      if (owner !== undefined) {
+        // `a-b` with group `c` and `a` with group `b-c` have queues of one name: each would bury the other's tasks.
+        throw new BatchctlError('refused', `the queue ${this.name} is there, and ${whose(owner)}`, {
+          hint: 'name another stack in the profile, or another group',
+        });
+      }
       if (differences.length === 0) return { state: 'asItShould' };
       throw new BatchctlError(
         'refused',

@@ -24,6 +24,8 @@ export class SecurityGroupResource implements Resource {
   readonly #who: 'worker' | 'manager';
   readonly #place: GridPlace;
   readonly #network: Network;
+  /** Of one that was made here, which EC2 may not tell of yet (EC2: eventual consistency). */
+  #made: string | null = null;
 
   constructor(who: 'worker' | 'manager', place: GridPlace, network: Network) {
     this.part = who === 'worker' ? 'grid' : 'manager';
@@ -62,6 +64,7 @@ export class SecurityGroupResource implements Resource {
 
   /** An interface that is just going still holds it (EC2: DeleteSecurityGroup, DependencyViolation). */
   async remove(): Promise<Left | null> {
+    this.#made = null;
     // In whichever VPC: subnets that have changed since keep nothing alive.
     const all = await this.#search([]);
     const theirs = all.filter(({ Tags }) => tagsOfEc2(Tags)[STACK_TAG] !== this.#place.profile.stack);
@@ -81,7 +84,7 @@ export class SecurityGroupResource implements Resource {
 
   /** Its id; null while there is none. */
   async id(): Promise<string | null> {
-    return (await this.#find())?.GroupId ?? null;
+    return (await this.#find())?.GroupId ?? this.#made;
   }
 
   #drift(found: SecurityGroup): { readonly opened: readonly Change[]; readonly closed: readonly Change[] } {
@@ -133,6 +136,7 @@ export class SecurityGroupResource implements Resource {
       const answer = client.send(new sdk.CreateSecurityGroupCommand(asked));
       // Of one's own first try, whose answer was lost, or of another `up`.
       const made = await ifKnown(answer, 'InvalidGroup.Duplicate');
+      this.#made = made?.GroupId ?? null;
       if (made !== null) return { ...made, Tags, IpPermissionsEgress: [EVERYTHING.permission] };
       return onceSettled(async () => (await this.#find()) ?? raise(NOT_SEEN), [NOT_SEEN]);
     });

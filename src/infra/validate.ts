@@ -5,6 +5,7 @@ import { type Finding, failing, findings, warning } from './finding.ts';
 import { type GridFacts, MANAGER_DISK } from './grid.ts';
 import { simpleDb } from './ledger.ts';
 import type { Part } from './resource.ts';
+import { validateFormerGroups } from './validate-groups.ts';
 import { validateKey } from './validate-key.ts';
 import { validateSecurityGroups, validateWays } from './validate-network.ts';
 
@@ -31,6 +32,7 @@ export async function validateStack(
   const found = await Promise.all([
     ...(makes('data') ? [findings(() => validateSimpleDb(place))] : []),
     ...(makes('iam') ? [findings(() => validateBoundary(place))] : []),
+    ...(makes('grid') ? [findings(() => validateFormerGroups(place, makes('iam')))] : []),
     ...(machines.length > 0 ? [network(place, facts), findings(() => validateKey(place))] : []),
     ...machines.map((machine) => findings(() => validateMachines(facts, machine))),
     ...(only === 'grid' ? [findings(() => profileThere(place, 'worker'))] : []),

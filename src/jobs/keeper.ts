@@ -27,6 +27,8 @@ export interface KeeperMark {
   readonly stood: Readonly<Record<string, Noted>>;
   /** Marks of due deliveries, each since when it is as it is. */
   readonly due: Readonly<Record<string, Noted>>;
+  /** Groups that lack instances though nothing waits, each since when. */
+  readonly short?: Readonly<Record<string, Noted>>;
   /** Troubles that were told, each when: said again after an hour. */
   readonly told: Readonly<Record<string, string>>;
 }
@@ -55,7 +57,7 @@ export function tickId(host = hostname()): string {
 
 export async function putMark(
   { store, who }: Pick<Platform, 'store' | 'who'>,
-  mark: Pick<KeeperMark, 'id' | 'kind' | 'at' | 'stood' | 'due' | 'told'>,
+  mark: Pick<KeeperMark, 'id' | 'kind' | 'at' | 'stood' | 'due' | 'short' | 'told'>,
 ): Promise<void> {
   const body: KeeperMark = { format: 1, host: hostname(), who, version: VERSION, ...mark };
   await store.put(keeperKey(mark.id), JSON.stringify(body));

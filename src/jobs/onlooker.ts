@@ -6,6 +6,7 @@ import { emptyView, type JobView } from '../model/view.ts';
 import type { StepCounts } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
 import { discardAbandoned } from './discard.ts';
+import { anyWaits } from './grid/queues.ts';
 import { append, readJob, refreshView } from './journal.ts';
 import { linkedGroups } from './linked-groups.ts';
 import { stepTotals } from './listing.ts';
@@ -27,8 +28,8 @@ interface Memory {
 }
 
 export interface OnlookerOptions {
-  /** False: the sizes of groups are left as they are. */
-  readonly raises?: boolean;
+  /** False: the sizes of groups are left as they are; `waiting`: groups are asked for only while messages wait. */
+  readonly raises?: boolean | 'waiting';
   readonly stood?: ReadonlyMap<string, Seen>;
   readonly onRaised?: (raised: readonly GroupRaise[]) => void;
 }
@@ -47,6 +48,7 @@ export class Onlooker {
   readonly #jobs = new Map<string, Memory>();
   /** Null: it leaves the sizes of groups as they are. */
   readonly #raiser: Raiser | null;
+  readonly #onlyWaiting: boolean;
   readonly #onRaised: ((raised: readonly GroupRaise[]) => void) | null;
   /** What was told already of groups that can't be raised. */
   readonly #told = new Set<string>();
@@ -68,7 +70,8 @@ export class Onlooker {
     this.#platform = platform;
     this.#onTrouble = onTrouble;
     this.#leaseMs = leaseSeconds * 1_000;
-    this.#raiser = raises ? new Raiser(platform) : null;
+    this.#raiser = raises === false ? null : new Raiser(platform);
+    this.#onlyWaiting = raises === 'waiting';
   }
 
   /** Ids of jobs with an open mark, whether committed or not. */
@@ -155,7 +158,9 @@ export class Onlooker {
   async #raiseWaiting(): Promise<void> {
     const now = this.#platform.clock.now();
     const views = [...this.#jobs.values()].map(({ view }) => view).filter((view) => resendable(view, now));
-    const all = (await this.#raiser?.round(views)) ?? [];
+    const groups = new Set(views.flatMap(({ record }) => groupsOf(record.spec)));
+    if (this.#onlyWaiting && this.#platform.remote && !(await anyWaits(this.#platform, groups))) return;
+    const all = (await this.#raiser?.round(views, true)) ?? [];
     if (this.#onRaised !== null) return this.#onRaised(all);
     for (const raised of all) {
       if (raised.outcome !== 'failed') continue;

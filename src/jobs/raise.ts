@@ -7,6 +7,7 @@ import type { Platform } from '../ports/platform.ts';
 import type { GroupStatus } from '../ports/worker-group.ts';
 import { loadsIn, loadsOf } from './grid/demand.ts';
 import { type Hold, readHold } from './grid/failed-boots.ts';
+import { jobsSharing } from './grid/sharing.ts';
 
 /**
  * What became of raising one group. `enough`: it has what its work needs, or nothing waits · `manual`: a person sets its
@@ -19,14 +20,33 @@ export type GroupRaise =
       readonly before: number;
       readonly status: GroupStatus;
       readonly need: Need;
+      readonly late: LateJob | null;
     }
-  | { readonly group: string; readonly outcome: 'enough' | 'manual' | 'byHand'; readonly status: GroupStatus }
+  | {
+      readonly group: string;
+      readonly outcome: 'enough';
+      readonly status: GroupStatus;
+      readonly late: LateJob | null;
+    }
+  | { readonly group: string; readonly outcome: 'manual' | 'byHand'; readonly status: GroupStatus }
   | { readonly group: string; readonly outcome: 'held'; readonly status: GroupStatus; readonly hold: Hold }
   | { readonly group: string; readonly outcome: 'failed'; readonly error: BatchctlError };
+
+/** A job that ends after its deadline by what is known now, though its group has all that it may have or that would help. */
+export interface LateJob {
+  readonly job: string;
+  /** Milliseconds since the epoch. */
+  readonly deadline: number;
+  readonly ends: number;
+  /** The maximum that the group would need for it; null where more would not help. */
+  readonly max: number | null;
+}
 
 export interface RaiseOptions {
   /** Tasks were sent this moment: the queues' counts may not have them yet. */
   readonly fresh: boolean;
+  /** True: the jobs are all that run. Else the others are read: a queue's counts don't tell whose tasks it holds. */
+  readonly all?: boolean;
   /** Of what was sent: tasks that are asked for again, by their step's index. */
   readonly again?: ReadonlyMap<number, number>;
 }
@@ -47,7 +67,7 @@ export async function raiseGroups(
   // Read once for all groups, and only where some group can be raised.
   let loads: Promise<readonly StepLoad[]> | null = null;
   const ready = (): Promise<readonly StepLoad[]> => {
-    loads ??= loadsOf(platform, due, options.again);
+    loads ??= loadsHere(platform, due, options);
     return loads;
   };
   return Promise.all(
@@ -60,6 +80,21 @@ export async function raiseGroups(
       }
     }),
   );
+}
+
+/** What the jobs have ready, and those that share their groups. */
+async function loadsHere(
+  platform: Platform,
+  views: readonly JobView[],
+  { again, all = false }: RaiseOptions,
+): Promise<readonly StepLoad[]> {
+  const groups = new Set(views.flatMap(({ record }) => groupsOf(record.spec)));
+  const others = all ? [] : await jobsSharing(platform, groups, new Set(views.map(({ record }) => record.job)));
+  const [mine, theirs] = await Promise.all([
+    loadsOf(platform, views, { ...(again && { again }), spread: true }),
+    loadsOf(platform, others, { spread: true }),
+  ]);
+  return [...mine, ...theirs];
 }
 
 async function raiseGroup(
@@ -80,14 +115,22 @@ async function raiseGroup(
   ]);
   const { desired: current, min, max } = status;
   const need = instancesFor(loadsIn(name, loads, backlog, fresh), { slots, current, min, max });
-  if (need.instances <= current && !over) return { group: name, outcome: 'enough', status };
+  const late = lateJob(need, max, platform.clock.now());
+  if (need.instances <= current && !over) return { group: name, outcome: 'enough', status, late };
   // Asked only where something is to be started: it is a listing.
   const hold = need.instances > current ? await readHold(platform.store, name) : null;
   if (hold !== null) return { group: name, outcome: 'held', status, hold };
   const after = await group.raise(need.instances);
   return after.desired > current
-    ? { group: name, outcome: 'raised', before: current, status: after, need }
-    : { group: name, outcome: 'enough', status: after };
+    ? { group: name, outcome: 'raised', before: current, status: after, need, late }
+    : { group: name, outcome: 'enough', status: after, late };
+}
+
+/** Nobody is told of a lateness that is only assumed. */
+function lateJob({ late, assumed, unbounded }: Need, max: number, now: number): LateJob | null {
+  if (late === null || assumed) return null;
+  const ends = now + late.ends * 1_000;
+  return { job: late.job, ends, deadline: ends - late.by * 1_000, max: unbounded > max ? unbounded : null };
 }
 
 /** The fewest slots that a worker of the group had lately; 1 before any was seen. */
@@ -104,16 +147,27 @@ const EVERY_MS = 60_000;
 export class Raiser {
   readonly #platform: Platform;
   #at = Number.NEGATIVE_INFINITY;
+  /** Jobs of which it was told already that they end late. */
+  readonly #told = new Set<string>();
 
   constructor(platform: Platform) {
     this.#platform = platform;
   }
 
-  /** Answers what it did; nothing where it isn't time. */
-  async round(views: readonly JobView[]): Promise<readonly GroupRaise[]> {
+  /** Answers what it did; nothing where it isn't time. That a job ends late is told once. `all`: as in `RaiseOptions`. */
+  async round(views: readonly JobView[], all = false): Promise<readonly GroupRaise[]> {
     const now = this.#platform.clock.monotonic();
     if (this.#platform.remote !== true || views.length === 0 || now - this.#at < EVERY_MS) return [];
     this.#at = now;
-    return raiseGroups(this.#platform, views, { fresh: false });
+    const raised = await raiseGroups(this.#platform, views, { fresh: false, all });
+    return raised.map((each) => (this.#isOld(each) ? { ...each, late: null } : each));
+  }
+
+  #isOld(raised: GroupRaise): raised is Extract<GroupRaise, { readonly outcome: 'raised' | 'enough' }> {
+    if ((raised.outcome !== 'raised' && raised.outcome !== 'enough') || raised.late === null) return false;
+    const of = `${raised.group} ${raised.late.job} ${raised.late.deadline}`;
+    if (this.#told.has(of)) return true;
+    this.#told.add(of);
+    return false;
   }
 }

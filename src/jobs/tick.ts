@@ -1,11 +1,14 @@
+import { BatchctlError } from '../errors.ts';
 import type { NextMove } from '../model/decide.ts';
 import type { Schedule } from '../model/schedule.ts';
 import type { Firing } from '../model/schedule-times.ts';
+import { groupFlag } from '../model/why/words.ts';
 import type { Platform } from '../ports/platform.ts';
 import { Deliveries } from './deliver/deliveries.ts';
 import { type KeeperMark, latestKeeper, noted, putMark, readMark, recalled, tickId } from './keeper.ts';
+import { type GroupLower, lowerIdle } from './lower.ts';
 import { Onlooker } from './onlooker.ts';
-import { type GroupRaise, raiseGroups } from './raise.ts';
+import { type GroupRaise, type LateJob, raiseGroups } from './raise.ts';
 import { type Fired, fireDue, missedFirings } from './schedules/fire-due.ts';
 import { listSchedules } from './schedules/schedule-journal.ts';
 import type { SubmitPoint } from './submit/submit.ts';
@@ -37,6 +40,7 @@ export interface Ticked {
   /** What was found due of open jobs, and done. */
   readonly moved: readonly { readonly job: string; readonly move: NextMove['move'] }[];
   readonly raised: readonly GroupRaise[];
+  readonly lowered: readonly GroupLower[];
   /** What became of deliveries, in words. */
   readonly delivered: readonly string[];
   readonly troubles: readonly Trouble[];
@@ -65,17 +69,18 @@ export async function tick(platform: Platform, options: TickOptions): Promise<Ti
   options.passed?.('fired');
   const missed = await missedSince(platform, schedules, last, began);
   const done = { keeper: id, fired, missed };
-  if (options.dryRun) return { ...done, moved: [], raised: [], delivered: [], troubles: troubles.all };
+  if (options.dryRun) return { ...done, moved: [], raised: [], lowered: [], delivered: [], troubles: troubles.all };
   const looked = await lookOn(platform, { mark, fired, troubles, signal: options.signal });
   options.passed?.('looked');
   // One that was told to stop has not done its round.
   if (options.signal?.aborted !== true) {
-    const { stood, due } = looked;
-    await putMark(platform, { id, kind: 'tick', at: new Date(began).toISOString(), stood, due, told: troubles.told });
+    const { stood, due, short } = looked;
+    const at = new Date(began).toISOString();
+    await putMark(platform, { id, kind: 'tick', at, stood, due, short, told: troubles.told });
     options.passed?.('kept');
   }
-  const { moved, raised, delivered } = looked;
-  return { ...done, moved, raised, delivered, troubles: troubles.all };
+  const { moved, raised, lowered, delivered } = looked;
+  return { ...done, moved, raised, lowered, delivered, troubles: troubles.all };
 }
 
 /** When the last round of any keeper began, milliseconds since the epoch; null for none. */
@@ -95,7 +100,9 @@ async function missedSince(
   return missedFirings(platform, schedules, { from, until, most: MISSED.most });
 }
 
-interface Looked extends Pick<Ticked, 'moved' | 'raised' | 'delivered'>, Pick<KeeperMark, 'stood' | 'due'> {}
+interface Looked extends Pick<Ticked, 'moved' | 'raised' | 'lowered' | 'delivered'>, Pick<KeeperMark, 'stood' | 'due'> {
+  readonly short: NonNullable<KeeperMark['short']>;
+}
 
 interface LookOn {
   readonly mark: KeeperMark | null;
@@ -117,7 +124,14 @@ async function lookOn(platform: Platform, { mark, fired, troubles, signal }: Loo
     onRaised: (more) => raised.push(...more),
   });
   const looks = await onlooker.round();
-  for (const each of raised) if (each.outcome === 'failed') troubles.add(`group ${each.group}`, each.error);
+  for (const each of raised) {
+    if (each.outcome === 'failed') troubles.add(`group ${each.group}`, each.error);
+    if ((each.outcome === 'raised' || each.outcome === 'enough') && each.late !== null)
+      troubles.add(`group ${each.group}`, lateError(each.group, each.late));
+  }
+  const { lowered, short } = await lowerIdle(platform, recalled(clock, mark?.short ?? {}), (group, error) =>
+    troubles.add(`group ${group}`, error),
+  );
   const delivered: string[] = [];
   const deliveries = new Deliveries(
     platform,
@@ -130,11 +144,20 @@ async function lookOn(platform: Platform, { mark, fired, troubles, signal }: Loo
   await deliveries.idle();
   return {
     moved: [...looks].flatMap(([job, { did }]) => did.map((move) => ({ job, move }))),
-    raised,
-    delivered,
+    ...{ raised, lowered, delivered },
     stood: noted(clock, onlooker.stood()),
     due: noted(clock, deliveries.seen()),
+    short: noted(clock, short),
   };
+}
+
+/** The same words as long as the deadline is the same: when it would end is in the hint. */
+function lateError(group: string, { job, ends, deadline, max }: LateJob): BatchctlError {
+  const iso = (at: number): string => new Date(Math.round(at / 60_000) * 60_000).toISOString();
+  const mend = max === null ? '' : `; batchctl scale --max ${max}${groupFlag(group)} lets its group grow`;
+  return new BatchctlError('refused', `job ${job} is projected to end after its deadline, ${iso(deadline)}`, {
+    hint: `it ends about ${iso(ends)}${mend}`,
+  });
 }
 
 /** What went wrong in a round, and what of it was told lately. */

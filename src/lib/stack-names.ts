@@ -29,8 +29,18 @@ export const BOUNDS_TAG = 'batchctl:bounds';
 /** On an instance and its group's template: the bundle that it runs, by the first 12 digits of its checksum. */
 export const RELEASE_TAG = 'batchctl:release';
 
+/** The beginnings of regions' names, and their partitions; all others are of `aws` (AWS SDK: partitions). */
+const PARTITIONS = [
+  ['cn-', 'aws-cn'],
+  ['us-gov-', 'aws-us-gov'],
+  ['us-iso-', 'aws-iso'],
+  ['us-isob-', 'aws-iso-b'],
+  ['us-isof-', 'aws-iso-f'],
+  ['eu-isoe-', 'aws-iso-e'],
+  ['eusc-', 'aws-eusc'],
+] as const;
+
 /** The partition that a region belongs to, as ARNs begin with it. */
 export function partitionOf(region: string): string {
-  if (region.startsWith('cn-')) return 'aws-cn';
-  return region.startsWith('us-gov-') ? 'aws-us-gov' : 'aws';
+  return PARTITIONS.find(([beginning]) => region.startsWith(beginning))?.[1] ?? 'aws';
 }

@@ -1,13 +1,14 @@
-/** A kind of waiting or running task: how many there are, and what each takes. */
-export interface Load {
-  readonly tasks: number;
-  /** Seconds a task; null while nobody knows. */
-  readonly seconds: number | null;
-  /** Slots that a task holds; `all` is every slot of its instance. */
-  readonly slots: number | 'all';
-  /** So many of them may run at once; null: any number. */
-  readonly atOnce: number | null;
-}
+import {
+  type Claim,
+  claimsOf,
+  endsIn,
+  type Ground,
+  type Late,
+  LEAST_SECONDS,
+  latestOf,
+  secondsFor,
+} from './deadline.ts';
+import { heldBy, type Load, secondsEach, sum, widthOf, workOf } from './load.ts';
 
 export interface Fleet {
   /** Tasks at once on an instance. */
@@ -29,6 +30,10 @@ export interface Need {
   readonly instances: number;
   /** What the work alone would take, were there no maximum. */
   readonly unbounded: number;
+  /** The job whose deadline decides; null where the target does. */
+  readonly decides: string | null;
+  /** The job that ends the latest after its deadline even so; null where none does. */
+  readonly late: Late | null;
   /** True when some task's duration is `UNKNOWN_SECONDS`, for want of a better one. */
   readonly assumed: boolean;
 }
@@ -37,53 +42,60 @@ export interface Need {
 export const PACE: Pace = { target: 1_800, boot: 90 };
 
 /**
- * Seconds of a task of which nothing is known: short enough to start few instances for short tasks, long enough to
- * start some. A minute later the first ones have ended, and whoever looks asks for what is really needed.
- */
-export const UNKNOWN_SECONDS = 60;
-
-/**
- * How many instances a group needs for its work, so that it ends in time.
+ * How many instances a group needs for its work, so that it ends in time: jobs with a deadline by that, the others within
+ * the pace's target.
  *
  *     work   = sum of tasks x seconds x slots a task               (slot-seconds)
- *     there  = current x slots x target                            (what is up does in time)
- *     needed = work <= there ?  work / (slots x target)
- *                            :  current + (work - there) / (slots x (target - boot))
+ *     there  = current x slots x time                              (what is up does in time)
+ *     needed = work <= there ?  work / (slots x time)
+ *                            :  current + (work - there) / (slots x (time - boot))
  *
- * rounded up; never more than can have a task each (`width / slots`, where the width is what may run at once), at least
- * 1 when something waits, and within the bounds. It grows with the work and never jumps back. Nothing waits: `min`.
+ * rounded up, the most that a job or the target asks for; never more than can have a task each (`width / slots`, where
+ * the width is what may run at once), at least 1 when something waits, and within the bounds. It grows with the work and
+ * as a deadline comes nearer, and never jumps back. What is late gets as many as still help. Nothing waits: `min`.
  */
 export function instancesFor(loads: readonly Load[], fleet: Fleet, pace: Pace = PACE): Need {
   const { current, min, max } = fleet;
   const slots = Math.max(1, fleet.slots);
-  const waiting = loads.filter(({ tasks }) => tasks > 0);
-  const work = sum(waiting.map((load) => load.tasks * (load.seconds ?? UNKNOWN_SECONDS) * heldBy(load, slots)));
-  const width = sum(waiting.map((load) => Math.min(load.tasks, load.atOnce ?? load.tasks) * heldBy(load, slots)));
-  const there = current * slots * pace.target;
-  // An instance that takes as long to boot as there is time still does something in the end.
-  const useful = slots * Math.max(pace.target - pace.boot, pace.target / 10, 1);
-  const needed = work <= there ? work / (slots * pace.target) : current + (work - there) / useful;
-  const unbounded = waiting.length === 0 ? 0 : Math.max(1, Math.min(up(needed), up(width / slots)));
+  const waiting = loads.filter(({ tasks, due }) => tasks > 0 || due !== undefined);
+  const claims = claimsOf(waiting, slots);
+  const other = sum(waiting.filter(({ due }) => due === undefined).map((load) => workOf(load, slots)));
+  const asked = [
+    {
+      job: null,
+      work: other === 0 ? 0 : other + sum(claims.map(({ work }) => Math.min(work, other))),
+      time: pace.target,
+    },
+    ...claims.map((claim) => ({ job: claim.job, work: claim.shared, time: secondsFor(claim, pace.boot) })),
+  ].map(({ job, work, time }) => ({ job, needed: neededBy(work, time, { slots, current, boot: pace.boot }) }));
+  const most = asked.reduce((a, b) => (b.needed > a.needed ? b : a));
+  const width = sum(waiting.map((load) => widthOf(load, slots)));
+  const unbounded = width === 0 ? 0 : Math.max(1, Math.min(up(most.needed), up(width / slots)));
+  const instances = Math.min(Math.max(unbounded, min), max);
   return {
-    instances: Math.min(Math.max(unbounded, min), max),
-    unbounded,
-    assumed: waiting.some(({ seconds }) => seconds === null),
+    ...{ instances, unbounded, decides: most.needed > 0 ? most.job : null },
+    late: lateWith(claims, Math.max(instances, current), { slots, current, boot: pace.boot }),
+    assumed: waiting.some(({ tasks, seconds }) => tasks > 0 && seconds === null),
   };
 }
+
+function neededBy(work: number, time: number, { slots, current, boot }: Ground): number {
+  const there = current * slots * time;
+  // An instance that takes as long to boot as there is time still does something in the end.
+  const useful = slots * Math.max(time - boot, LEAST_SECONDS);
+  return work <= there ? work / (slots * time) : current + (work - there) / useful;
+}
+
+const lateWith = (claims: readonly Claim[], instances: number, ground: Ground): Late | null =>
+  latestOf(claims, (claim) => endsIn(claim, instances, ground));
 
 /** Seconds until a group's work is done by so many instances; null where none is there, or a duration isn't known. */
 export function secondsToDrain(loads: readonly Load[], up: number, slots: number): number | null {
   const waiting = loads.filter(({ tasks }) => tasks > 0);
   if (up <= 0 || waiting.some(({ seconds }) => seconds === null)) return null;
-  const work = waiting.map((load) => load.tasks * (load.seconds ?? 0) * heldBy(load, slots));
+  const work = waiting.map((load) => load.tasks * secondsEach(load) * heldBy(load, slots));
   return Math.ceil(sum(work) / (up * Math.max(1, slots)));
 }
-
-/** Slots of an instance that one of the tasks holds. */
-const heldBy = ({ slots: each }: Load, slots: number): number =>
-  each === 'all' ? slots : Math.min(Math.max(1, each), slots);
-
-const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
 
 /** Up to a whole number, but for what adding fractions leaves. */
 const up = (number: number): number => Math.ceil(number - 1e-9);

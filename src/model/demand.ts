@@ -1,6 +1,6 @@
 import type { StepCounts } from '../ports/ledger.ts';
-import type { Load } from './capacity.ts';
-import { hasBarrier } from './job.ts';
+import { hasBarrier, sectionStart } from './job.ts';
+import { type Due, type Load, UNKNOWN_SECONDS } from './load.ts';
 import { sizingOf, stepSizes } from './step-sizes.ts';
 import type { JobView } from './view.ts';
 
@@ -16,29 +16,64 @@ export interface Known {
   readonly means: ReadonlyMap<string, number>;
   /** Tasks that were asked for again this moment, by the step's index: by the counters they have ended. */
   readonly again: ReadonlyMap<number, number>;
+  /** Standard deviation of a step's seconds, by a sample; without one nobody knows. Asked of jobs with a deadline. */
+  readonly deviations: ReadonlyMap<string, number>;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
 }
 
 /**
  * What is ready to run of each step, by counters: what the step before it has done and it has not ended; of a gather
  * nothing, since only its queue tells whether it is open. A fallback group may be sent any of it.
  */
-export function readyLoads(view: JobView, { counts, means, again }: Known): readonly StepLoad[] {
+export function readyLoads(view: JobView, known: Known): readonly StepLoad[] {
+  const { counts, means, again } = known;
   const { steps } = view.record.spec;
   const sizes = stepSizes(sizingOf(view));
   const of = (index: number): StepCounts | undefined => counts.find(({ step }) => step === steps[index]?.name);
+  const seconds = steps.map((step, index) => {
+    const { done = 0, seconds: all = 0 } = of(index) ?? {};
+    return done > 0 ? all / done : (means.get(step.name) ?? null);
+  });
   return steps.flatMap((step, index): StepLoad[] => {
     const mine = of(index);
     const sent =
       index === 0 ? view.record.parts : hasBarrier(steps, index) ? openedSize(view, index, sizes) : of(index - 1)?.done;
     const ready = Math.max(0, (sent ?? 0) - (mine?.done ?? 0) - (mine?.failed ?? 0)) + (again.get(index) ?? 0);
     const load = {
-      seconds: mine !== undefined && mine.done > 0 ? mine.seconds / mine.done : (means.get(step.name) ?? null),
+      seconds: seconds[index] ?? null,
       slots: step.needs.slots,
       atOnce: leastOf(step.maxRunning, view.maxRunning),
+      ...dueOf(view, index, known, seconds),
     };
-    const fallback = step.fallback === null ? [] : [{ ...load, group: step.fallback, tasks: 0 }];
+    const fallback =
+      step.fallback === null ? [] : [{ ...load, ...nothingComing(load.due), group: step.fallback, tasks: 0 }];
     return [{ ...load, group: step.group, tasks: ready }, ...fallback];
   });
+}
+
+/** What the job's deadline asks of a step; nothing where it has none. */
+function dueOf(
+  view: JobView,
+  index: number,
+  { counts, deviations, now }: Known,
+  seconds: readonly (number | null)[],
+): { readonly due?: Due } {
+  if (view.finishBy === null) return {};
+  const { steps } = view.record.spec;
+  const start = sectionStart(steps, index);
+  const before = steps.slice(start, index).map(({ name }) => counts.find(({ step }) => step === name));
+  const ended = before.reduce((sum, each) => sum + (each?.failed ?? 0), before.at(-1)?.done ?? 0);
+  const size = stepSizes(sizingOf(view))[index] ?? 0;
+  const after = seconds.slice(index + 1).reduce((sum: number, each) => sum + (each ?? UNKNOWN_SECONDS), 0);
+  const due: Due = {
+    job: view.record.job,
+    in: (Date.parse(view.finishBy) - now) / 1_000,
+    coming: index === start ? 0 : Math.max(0, size - ended),
+    deviation: deviations.get(steps[index]?.name ?? '') ?? null,
+    after,
+  };
+  return { due };
 }
 
 /** What an opened `explode` has; a gather's one task is seen in its queue. */
@@ -55,8 +90,18 @@ export function fitLoads(loads: readonly Load[], backlog: number | null, fresh: 
   if (total === 0) return [];
   if (known > 0) return loads.map((load) => ({ ...load, tasks: (load.tasks * total) / known }));
   const seconds = loads.map((load) => load.seconds).filter((each) => each !== null);
-  return [{ tasks: total, seconds: seconds.length === 0 ? null : Math.max(...seconds), slots: 1, atOnce: null }];
+  const [first] = loads.flatMap(({ due }) => due ?? []).sort((a, b) => a.in - b.in);
+  return [
+    {
+      ...{ tasks: total, seconds: seconds.length === 0 ? null : Math.max(...seconds), slots: 1, atOnce: null },
+      ...nothingComing(first),
+    },
+  ];
 }
+
+/** Of a queue's tasks nobody knows whose they are: the first deadline counts for all. */
+const nothingComing = (due: Due | undefined): { readonly due?: Due } =>
+  due === undefined ? {} : { due: { ...due, coming: 0 } };
 
 function leastOf(a: number | null, b: number | null): number | null {
   return a === null || b === null ? (a ?? b) : Math.min(a, b);

@@ -1,7 +1,7 @@
 /**
  * A worker group's machines. It never ends work: a worker that leaves drains first, and takes its own place with it.
  *
- * Laws (`test/contracts/worker-group.ts`): `raise` never lowers, `resize` is idempotent, `drain` and `stop` of an
+ * Laws (`test/contracts/worker-group.ts`): `raise` never lowers, `lower` never raises, `resize` is idempotent, `drain` and `stop` of an
  * unknown worker fail with kind `notFound`, and a size survives the death of every process here.
  */
 export interface WorkerGroup {
@@ -17,6 +17,12 @@ export interface WorkerGroup {
    * whose time is over ends with it: whoever asks, if only for 0, brings back the size before.
    */
   raise(size: number): Promise<GroupStatus>;
+
+  /**
+   * Asks for no more workers than are in service, but for the minimum; of no effect where the size is no longer that of
+   * `seen`, where a person sets it, for a time too, and where launches can't hang. It ends nothing that works (law 9).
+   */
+  lower(seen: GroupStatus): Promise<GroupStatus>;
 
   /**
    * Tells a worker to finish what it runs and leave, or (`stop`) to give its tasks back now. It takes its place with it,

@@ -3,7 +3,7 @@ import type { Deliveries } from '../jobs/deliver/deliveries.ts';
 import { tasksOfFallbacks } from '../jobs/interruptions.ts';
 import type { Onlooker } from '../jobs/onlooker.ts';
 import { Gate } from '../lib/gate.ts';
-import { wait } from '../lib/wait.ts';
+import { jitter, wait } from '../lib/wait.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { Delivery } from '../ports/task-queue.ts';
 import type { WorkerLog } from './context.ts';
@@ -33,8 +33,8 @@ export interface IntakeOptions {
   readonly watch: LoopWatch;
   /** On a group's machine: received is only what it lets in. */
   readonly rest: Rest | null;
-  /** Idle for so long as `idleExit` says: may this worker leave? Asked again after as long. */
-  readonly mayLeave: () => Promise<boolean>;
+  /** Idle for so long as `idleExit` says: may this worker leave? Asked again after as long; where it's `unsure`, soon. */
+  readonly mayLeave: () => Promise<boolean | 'unsure'>;
   /** A new role's refusals pass. */
   readonly mayPass: (error: unknown) => boolean;
 }
@@ -43,6 +43,8 @@ export interface IntakeOptions {
 const MOST = 256;
 const LONG_POLL = 20;
 const SHORT_POLL = 0.25;
+/** Between two questions whether to leave that no service answers, milliseconds: an idle machine costs. */
+const UNSURE_MS = 30_000;
 /** Between two polls while a new role is refused, milliseconds. */
 const REFUSED_MS = 2_000;
 /** How long work upstream may lie in a group without a worker before it is named (law 7). */
@@ -183,7 +185,9 @@ export class Intake {
     const now = platform.clock.monotonic();
     if (options.idleExit !== null && now - Math.max(this.#workedAt, this.#askedAt) >= options.idleExit * 1_000) {
       this.#askedAt = now;
-      if (await mayLeave()) this.#stop();
+      const answer = await mayLeave();
+      if (answer === true) this.#stop();
+      else if (answer === 'unsure') this.#askedAt -= Math.max(0, options.idleExit * 1_000 - jitter(UNSURE_MS));
       return;
     }
     if (!options.untilEmpty) return;

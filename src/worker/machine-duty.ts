@@ -17,6 +17,8 @@ export interface DutyOptions {
   readonly leave: (why: string) => void;
   /** Give back what runs. */
   readonly end: (reason: EndReason) => void;
+  /** The worker has left, and perhaps its place with it: does anything wait for workers? Throws `unavailable`. */
+  readonly lookOnceMore: (tookPlace: boolean) => Promise<void>;
 }
 
 /** What becomes of the machine once its worker has left: `done` and `sick` take its place with it if that may be. */
@@ -34,6 +36,8 @@ export class Duty {
   #aside = false;
   /** The group, or EC2, ends this machine: nobody has to ask for it any more. */
   #ends = false;
+  /** The group is smaller by this machine. */
+  #tookPlace = false;
   #parting: Parting = 'stay';
   #seen: Notice['kind'] | null = null;
   #interruptedAt: number | null = null;
@@ -66,14 +70,19 @@ export class Duty {
     }
   }
 
-  /** Idle for long: ends the machine through its group, unless that may not get smaller. Never rejects. */
-  async mayLeave(): Promise<boolean> {
+  /**
+   * Idle for long: ends the machine through its group, unless that may not get smaller. `unsure`: the service doesn't
+   * say, and is to be asked again soon. Never rejects.
+   */
+  async mayLeave(): Promise<boolean | 'unsure'> {
     const { machine, log } = this.#o;
     if (!machine.inGroup) return true;
     try {
-      this.#ends ||= await machine.leave(true);
+      if (!this.#ends) this.#tookPlace = await machine.leave(true);
+      this.#ends ||= this.#tookPlace;
     } catch (error) {
       log.warn(messageOf(error));
+      if (!this.#ends) return 'unsure';
     }
     if (this.#ends) log.info('idle for long: this machine is ended, and its group gets smaller by it');
     return this.#ends;
@@ -90,7 +99,12 @@ export class Duty {
     const { machine, log } = this.#o;
     if (!machine.inGroup) return;
     this.#ends ||= await this.#leave();
-    if (this.#ends) return machine.letGo();
+    if (this.#ends) {
+      // The group replaces an instance that EC2 takes back, and one that is to be replaced.
+      const replaced = this.#interruptedAt !== null || this.#parting === 'replace';
+      if (this.#tookPlace || !replaced) await this.#o.lookOnceMore(this.#tookPlace);
+      return machine.letGo();
+    }
     // A machine without a worker is nothing to protect.
     await machine.protect(false).catch((error: unknown) => log.warn(messageOf(error)));
   }
@@ -101,14 +115,15 @@ export class Duty {
       case 'stay':
         return false;
       case 'done':
-        return machine.leave(true);
+        this.#tookPlace = await machine.leave(true);
+        return this.#tookPlace;
       case 'replace':
         return machine.leave(false);
       case 'sick':
       case 'ordered': {
-        const left = await machine.leave(true, this.#parting === 'ordered');
-        if (!left) log.info('the group may not get smaller: this machine is replaced');
-        return left || machine.leave(false);
+        this.#tookPlace = await machine.leave(true, this.#parting === 'ordered');
+        if (!this.#tookPlace) log.info('the group may not get smaller: this machine is replaced');
+        return this.#tookPlace || machine.leave(false);
       }
       default:
         return this.#parting satisfies never;

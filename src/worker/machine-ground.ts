@@ -1,3 +1,4 @@
+import { jitter } from '../lib/wait.ts';
 import type { Machine } from '../ports/machine.ts';
 import type { Platform } from '../ports/platform.ts';
 import { findMachine, NewRole } from './machine-boot.ts';
@@ -28,7 +29,8 @@ export async function findGround(platform: Platform, given: WorkerOptions): Prom
   const machine = await findMachine(platform, given, role);
   const inGroup = machine?.inGroup === true;
   // A machine of a group costs as long as it is up. With --until-empty something else says when to leave.
-  const idleExit = given.idleExit ?? (inGroup && !given.untilEmpty ? times.idleExit : null);
+  // A thousand that finish a job together leave over a minute: Auto Scaling's requests are limited (an account's limit).
+  const idleExit = given.idleExit ?? (inGroup && !given.untilEmpty ? jitter(times.idleExit) : null);
   const maxFailures = given.maxFailures ?? (inGroup ? MAX_FAILURES : null);
   const options = { ...given, host: machine?.instance ?? given.host, idleExit, maxFailures };
   return { role, machine, inGroup, times, scratch: await platform.scratch(given.worker), options };

@@ -29,6 +29,9 @@ export interface RestOptions {
   readonly mayPass: (error: unknown) => boolean;
 }
 
+/** Looks that pass at most between two tries to change a protection: a minute. */
+const LONGEST_LOOKS = 12;
+
 /**
  * Protection follows work: nothing is received by a machine that scaling in could take. One without work for a minute
  * rests: it is let go of, looks at the backlog every few seconds, and is protected again before it receives.
@@ -40,6 +43,8 @@ export class Rest {
   #resting: Promise<void> | null = null;
   #wokeAt = Number.NEGATIVE_INFINITY;
   #warned = '';
+  /** How often in a row protection could not be changed. */
+  #refused = 0;
 
   constructor(options: RestOptions) {
     this.#o = options;
@@ -117,6 +122,7 @@ export class Rest {
       const protectedNow = await machine.protect(on);
       if (!protectedNow) onTooLate();
       this.#warned = '';
+      this.#refused = 0;
       return protectedNow;
     } catch (error) {
       if (!isKind(error, 'unavailable') && !mayPass(error)) throw error;
@@ -124,7 +130,9 @@ export class Rest {
       const warning = messageOf(error);
       if (warning !== this.#warned) log.warn(warning);
       this.#warned = warning;
-      await wait(jitter(times.lookMs), signal);
+      // Where Auto Scaling is throttled, the whole account is: ever more seldom.
+      await wait(jitter(Math.min(times.lookMs * 2 ** this.#refused, LONGEST_LOOKS * times.lookMs)), signal);
+      this.#refused += 1;
       return false;
     }
   }

@@ -16,6 +16,8 @@ export interface MachineTimes {
   readonly newRoleMs: number;
   /** A loop that gives no sign for so long hangs: longer than any poll and its tries take. */
   readonly loopMs: number;
+  /** So late a queue may count what was sent (SQS: GetQueueAttributes, at least a minute). */
+  readonly lagMs: number;
   /** Seconds without work after which a group's worker leaves. */
   readonly idleExit: number;
 }
@@ -23,7 +25,7 @@ export interface MachineTimes {
 /** A hundred signs, and 48 hours, are the most there is (Auto Scaling: API_LifecycleHook). */
 const LONGEST_HOLD = Math.min(48 * 3_600, 100 * DRAIN_HOOK_SECONDS);
 
-/** The times; tests shorten them: `BATCHCTL_TEST_NOTICE_SECONDS`, `_REST_`, `_HOLD_`, `_ROLE_`, `_LOOP_`, `_IDLE_`. */
+/** The times; tests shorten them: `BATCHCTL_TEST_NOTICE_SECONDS`, `_REST_`, `_HOLD_`, `_ROLE_`, `_LOOP_`, `_LAG_`, `_IDLE_`. */
 export function machineTimes(env: Readonly<Record<string, string | undefined>> = process.env): MachineTimes {
   const seconds = (name: string, usual: number): number => Number(env[`BATCHCTL_TEST_${name}_SECONDS`] ?? usual);
   const noticeMs = seconds('NOTICE', 5) * 1_000;
@@ -35,6 +37,7 @@ export function machineTimes(env: Readonly<Record<string, string | undefined>> =
     longestHoldMs: (LONGEST_HOLD - 600) * 1_000,
     newRoleMs: seconds('ROLE', 60) * 1_000,
     loopMs: seconds('LOOP', 300) * 1_000,
+    lagMs: seconds('LAG', 60) * 1_000,
     idleExit: seconds('IDLE', 300),
   };
 }

@@ -5,15 +5,15 @@ import { jitter, wait } from '../lib/wait.ts';
 import type { AttemptEvent, LedgerWorker } from '../ports/ledger.ts';
 import type { WorkerContext } from './context.ts';
 import type { Dispatcher } from './dispatcher.ts';
+import { Elsewhere } from './elsewhere.ts';
 import { messageOf } from './judge.ts';
-import { countElsewhere, heedJournals, type Order, readOrders, signOf } from './pulse.ts';
+import { heedJournals, type Order, readOrders, signOf } from './pulse.ts';
 import { startEvent } from './settle.ts';
 import type { Tally } from './tally.ts';
 import type { WorkerOptions } from './worker-options.ts';
 
 /** Attempts that run this long are told to the ledger as running, milliseconds. */
 const ANNOUNCE_MS = 200;
-
 export interface PulseOptions {
   readonly ctx: Omit<WorkerContext, 'log'>;
   readonly log: WorkerContext['log'] & { flush(): Promise<void> };
@@ -36,16 +36,17 @@ export interface PulseOptions {
 export class Pulse {
   readonly #o: PulseOptions;
   readonly #startedAt: number;
-  #elsewhere: readonly LedgerWorker[] = [];
+  readonly #elsewhere: Elsewhere;
 
   constructor(options: PulseOptions) {
     this.#o = options;
     this.#startedAt = options.ctx.platform.clock.now();
+    this.#elsewhere = new Elsewhere(options.options.worker);
   }
 
   /** How many attempts of a job, or of one of its steps, run in other workers, about. */
   runningElsewhere(job: string, step: string | null): number {
-    return countElsewhere(this.#elsewhere, this.#o.options.worker, job, step);
+    return this.#elsewhere.running(job, step);
   }
 
   /** Beats until the signal aborts. Never rejects. */
@@ -103,7 +104,7 @@ export class Pulse {
     if (order !== null) onOrder(order);
     const ledger = await platform.ledger();
     await ledger.heartbeat(this.sign(null));
-    this.#elsewhere = await ledger.workers({ since: clock.now() - 4_000 * leaseSeconds });
+    await this.#elsewhere.refresh(() => ledger.workers({ since: clock.now() - 4_000 * leaseSeconds }));
     await log.flush();
     // What ran elsewhere may have ended, or a person may have raised the limit.
     dispatcher.reconsider();

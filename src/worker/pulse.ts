@@ -77,22 +77,6 @@ export async function readOrders(store: ObjectStore, worker: string): Promise<Or
   return strongest;
 }
 
-/** How many attempts of a job (or of one of its steps) run in other workers, by their last heartbeats. */
-export function countElsewhere(
-  workers: readonly LedgerWorker[],
-  self: string,
-  job: string,
-  step: string | null,
-): number {
-  const prefix = step === null ? `${job}/` : `${job}/${step}/`;
-  let count = 0;
-  for (const { worker, state, busy } of workers) {
-    if (worker === self || state === 'gone') continue;
-    count += busy.filter((task) => task.startsWith(prefix)).length;
-  }
-  return count;
-}
-
 /** So many of its tasks a sign of life names. */
 const BUSY_NAMED = 64;
 

@@ -13,6 +13,7 @@ import { Glances } from './glances.ts';
 import { Intake } from './intake.ts';
 import { JobCache } from './job-cache.ts';
 import { type EndReason, messageOf } from './judge.ts';
+import { lookOnceMore } from './last-look.ts';
 import { LoopWatch } from './loop-watch.ts';
 import { Duty } from './machine-duty.ts';
 import { findGround, type Ground } from './machine-ground.ts';
@@ -73,9 +74,8 @@ class Worker {
       times.loopMs,
     );
     this.#log = new StoredLog(platform.store, options.worker, () => platform.clock.now(), options.say);
-    this.#onlooker = new Onlooker(platform, platform.leaseSeconds, (job, error) =>
-      this.#log.warn(`job ${job}: ${messageOf(error)}`),
-    );
+    const onTrouble = (job: string, error: unknown): void => this.#log.warn(`job ${job}: ${messageOf(error)}`);
+    this.#onlooker = new Onlooker(platform, platform.leaseSeconds, onTrouble, { raises: 'waiting' });
     this.#deliveries = new Deliveries(platform, this.#drain.signal, this.#log, options.passed);
     this.#glances = new Glances(
       (job, published) => this.#onlooker.afterOutcome(job, published),
@@ -130,6 +130,8 @@ class Worker {
             leave,
             end,
             busy: () => dispatcher.busy,
+            lookOnceMore: (tookPlace) =>
+              lookOnceMore({ platform, groups: options.groups, log: this.#log, lagMs: times.lagMs, tookPlace }),
           });
     this.#duty = duty;
     const rest =

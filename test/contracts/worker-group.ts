@@ -72,6 +72,21 @@ export function workerGroupContract(name: string, open: () => Promise<GroupHarne
       expect((await group.raise(100)).desired).to.equal(8);
     });
 
+    it('lowers to what is up at most, never raises, and not below the minimum', async () => {
+      await group.resize({ desired: 4, min: 1 });
+      const { desired } = await group.lower(await group.describe());
+      expect(desired).to.be.within(1, 4);
+      expect((await (await harness.again()).describe()).desired).to.equal(desired);
+    });
+
+    it('lowers nothing that was asked for since, nor what a person set', async () => {
+      const seen = await group.describe();
+      await group.raise(3);
+      expect((await group.lower(seen)).desired).to.equal(3);
+      await group.resize({ mode: 'manual' });
+      expect((await group.lower(await group.describe())).desired).to.equal(3);
+    });
+
     it('raises nothing while a person sets the size', async () => {
       await group.resize({ mode: 'manual', desired: 1 });
       expect((await group.raise(4)).desired).to.equal(1);

@@ -6,7 +6,7 @@ import { gridFacts, subnetsFor } from '../../src/infra/grid.ts';
 import type { Part } from '../../src/infra/resource.ts';
 import { validateStack } from '../../src/infra/validate.ts';
 import { type Cloud, startCloud } from '../support/grid/cloud.ts';
-import { type GridDesk, gridDesk, validated } from '../support/grid-desk.ts';
+import { down, type GridDesk, gridDesk, up, validated } from '../support/grid-desk.ts';
 import { rejection } from '../support/rejection.ts';
 
 const _ROLE = 'role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling';
@@ -173,6 +173,23 @@ describe('what is validated before a grid is made', function () {
     const [missing] = await found({ iam: { workerProfile: 'theirs' } }, 'grid');
     expect(missing).to.include({ status: 'fail', message: 'there is no instance profile theirs' });
     expect(await found({}, 'grid')).to.deep.equal([]);
+  });
+
+  it('refuses to take their rights from workers of a group that the configuration names no more', async () => {
+    const before = await gridDesk(cloud, { groups: { default: {}, gpu: { min: 1 } } });
+    const { stack } = before.profile;
+    await up(before.grid);
+    const [one, ...others] = await found({ stack, groups: { default: {} } });
+    expect(others).to.deep.equal([]);
+    expect(one).to.include({ status: 'fail' });
+    expect(one?.message).to.include('names no group gpu any more, and it is still there, with one instance');
+    expect(one?.mend).to.include(`batchctl infra down --group gpu --confirm ${stack}`);
+    expect((await found({ stack, groups: { default: {} } }, 'grid')).map(({ status }) => status)).to.deep.equal([
+      'warn',
+    ]);
+    expect(await found({ stack, groups: { default: {}, gpu: {} } })).to.deep.equal([]);
+    await down(before.grid);
+    await before.close();
   });
 
   it('asks nothing of EC2 for who makes roles or data alone', async () => {

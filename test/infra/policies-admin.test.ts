@@ -138,6 +138,19 @@ describe("the administrator's policy", function () {
     expect(idle).to.deep.equal(ONLY_WITH_TLS);
   });
 
+  it("tags no group of another stack, whose name may begin as this one's", () => {
+    const group = (name: string, context: Readonly<Record<string, string>>): Call => ({
+      action: 'autoscaling:CreateOrUpdateTags',
+      resource: `arn:aws:autoscaling:us-east-1:${cloud.account}:autoScalingGroup:1:autoScalingGroupName/${name}`,
+      context,
+    });
+    const { stack } = desk;
+    const ofStack = (name: string) => ({ 'aws:ResourceTag/batchctl:stack': name });
+    expect(allows(policy, group(`${stack}-default`, {}))).to.equal(true);
+    expect(allows(policy, group(`${stack}-default`, ofStack(stack)))).to.equal(true);
+    expect(allows(policy, group(`${stack}-2-default`, ofStack(`${stack}-2`)))).to.equal(false);
+  });
+
   it('lets one see whether a key admits Auto Scaling, and use it', async () => {
     const credentials = { accessKeyId: 'AKIDOTHER', secretAccessKey: 's' };
     const kms = new KMSClient({ region: 'us-east-1', endpoint: cloud.url, credentials });

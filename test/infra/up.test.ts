@@ -9,7 +9,13 @@ import {
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
-import { CreateQueueCommand, GetQueueUrlCommand, SetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
+import {
+  CreateQueueCommand,
+  GetQueueUrlCommand,
+  SetQueueAttributesCommand,
+  SQSClient,
+  TagQueueCommand,
+} from '@aws-sdk/client-sqs';
 import { expect } from 'chai';
 import { randomId } from '../../src/lib/id.ts';
 import { ACCOUNT } from '../support/aws-workspace.ts';
@@ -183,6 +189,16 @@ describe('infra up of the data part', function () {
     expect(refused.code).to.equal(7);
     expect(refused.stderr).to.include(`the queue ${stack}-gpu`).and.include('VisibilityTimeout 5 → 90');
     expect(changes()).to.equal(0);
+  });
+
+  it("refuses another stack's queue, though it is as it should be: their names may be the same", async () => {
+    await lines('infra', 'up', '--yes');
+    const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: `${stack}-gpu` }));
+    // As that of a stack `a-b` with a group `c`, and of a stack `a` with a group `b-c`.
+    await sqs.send(new TagQueueCommand({ QueueUrl, Tags: { 'batchctl:stack': `${stack}-g` } }));
+    const refused = await run('infra', 'up', '--yes');
+    expect(refused.code).to.equal(7);
+    expect(refused.stderr).to.include(`the queue ${stack}-gpu is there, and is of the stack ${stack}-g`);
   });
 
   it('makes no bucket that is said to be existing', async () => {

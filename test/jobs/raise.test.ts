@@ -1,9 +1,11 @@
 import { expect } from 'chai';
 import { ProcessGroup } from '../../src/adapters/local/process-group.ts';
+import { adjust } from '../../src/jobs/adjust.ts';
 import { Onlooker } from '../../src/jobs/onlooker.ts';
 import { pause } from '../../src/jobs/pause.ts';
 import { Raiser, raiseGroups } from '../../src/jobs/raise.ts';
 import type { JobView } from '../../src/model/view.ts';
+import type { Ledger, StepCounts } from '../../src/ports/ledger.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import type { WorkerGroup } from '../../src/ports/worker-group.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -16,6 +18,11 @@ steps:
   - { name: one, run: [cat] }
   - { name: two, run: [cat], group: second }
 `;
+
+const NOTHING: Omit<StepCounts, 'step'> = {
+  ...{ running: 0, done: 0, failed: 0, retried: 0, interrupted: 0, bytesIn: 0, bytesOut: 0, counters: {} },
+  ...{ seconds: 0, movedAt: null, exact: false },
+};
 
 describe('raising groups', function () {
   this.timeout(30_000);
@@ -74,6 +81,70 @@ describe('raising groups', function () {
     expect((await raiseGroups(platform, [view], { fresh: true }))[0]?.outcome).to.equal('raised');
   });
 
+  describe('for a deadline', () => {
+    const due = (minutes: number): string => new Date(clock.now() + minutes * 60_000).toISOString();
+    const adjusted = async (minutes: number): Promise<JobView> =>
+      (await adjust(platform, view, { finishBy: due(minutes) }, { dryRun: false })).view;
+
+    it('asks for the fewest that meet it, and for more as it is brought forward', async () => {
+      // 18,000 s of work, a minute of the last task and one of the step behind it, 380 s for the longest, 90 of boot:
+      // 18,000 / (18,000 x 0.9 - 590) = 1.2
+      view = await adjusted(300);
+      const [raised] = await raiseGroups(platform, [view], { fresh: true });
+      expect(raised).to.deep.include({ outcome: 'raised', late: null });
+      expect(raised?.outcome === 'raised' && raised.need.decides).to.equal(view.record.job);
+      expect(await desired('default')).to.equal(2);
+      // Two do 5,480 s of it in the 2,740 that are left; the others have 2,650: 4.7
+      view = await adjusted(60);
+      await raiseGroups(platform, [view], { fresh: true });
+      expect(await desired('default')).to.equal(7);
+    });
+
+    it('says which maximum would meet it, once, where the group’s own can not', async () => {
+      await (await platform.group('default')).resize({ max: 4 });
+      const ledger = await platform.ledger();
+      const counts = [{ ...NOTHING, step: 'one', done: 20, seconds: 20 * 60 }];
+      const measured: Platform = {
+        ...platform,
+        ledger: async () =>
+          ({
+            ...{ counts: async () => counts, jobs: async () => [] },
+            workers: (filter: Parameters<Ledger['workers']>[0]) => ledger.workers(filter),
+          }) as unknown as Ledger,
+      };
+      view = await adjusted(60);
+      const raiser = new Raiser(measured);
+      const [raised] = await raiser.round([view]);
+      if (raised?.outcome !== 'raised' || raised.late === null) throw new Error(`it is ${JSON.stringify(raised)}`);
+      expect(raised.late).to.include({ job: view.record.job, deadline: Date.parse(due(60)) });
+      // 280 minutes on 4 slots, and a minute each for the last task and for the step behind it
+      expect((raised.late.ends - clock.now()) / 60_000).to.be.within(70, 85);
+      const { max } = raised.late;
+      clock.pass(60);
+      expect((await raiser.round([view]))[0]).to.deep.include({ outcome: 'enough', late: null });
+      await (await platform.group('default')).resize({ max: max ?? 0 });
+      clock.pass(60);
+      expect((await raiser.round([view]))[0]).to.deep.include({ outcome: 'raised', late: null });
+    });
+
+    it('does not take another job’s tasks for its own: what has time keeps it', async () => {
+      view = await adjusted(300);
+      await raiseGroups(platform, [view], { fresh: true });
+      const before = await desired('default');
+      const small = await submitJob(place, JOB.replace('to: 300', 'to: 10').replace('claims', 'small'), {});
+      await raiseGroups(platform, [small], { fresh: true });
+      // Ten minutes more in half an hour, of which the large job takes its half: not 310 in half an hour
+      expect(await desired('default')).to.be.within(before, before + 1);
+      expect((await raiseGroups(platform, [small], { fresh: true, all: true }))[0]?.outcome).to.equal('raised');
+    });
+
+    it('tells of no lateness while nobody knows how long a task takes', async () => {
+      await (await platform.group('default')).resize({ max: 1 });
+      const [raised] = await raiseGroups(platform, [await adjusted(10)], { fresh: true });
+      expect(raised).to.deep.include({ outcome: 'raised', late: null });
+    });
+  });
+
   describe('again and again', () => {
     it('looks once a minute, and not at all where nothing but processes could be started', async () => {
       const raiser = new Raiser(platform);
@@ -99,6 +170,18 @@ describe('raising groups', function () {
       await pause(platform, view, { now: true, reason: 'wait' });
       await new Onlooker(platform, 15).round();
       expect(await desired('default')).to.equal(0);
+    });
+
+    it('by an idle worker asks no group while no message waits, however many tasks run', async () => {
+      const queue = await platform.queue('default');
+      const held = await queue.receive({ max: 1_000, waitSeconds: 0, signal: new AbortController().signal });
+      const worker = new Onlooker(platform, 15, undefined, { raises: 'waiting' });
+      asked = [];
+      await worker.round();
+      expect([held.length, asked]).to.deep.equal([300, []]);
+      await queue.release(held.map(({ receipt }) => ({ receipt, delay: 0 })));
+      await worker.round();
+      expect(await desired('default')).to.equal(11);
     });
 
     it('tells once why a group can not be raised, and goes on', async () => {

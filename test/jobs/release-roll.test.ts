@@ -27,6 +27,8 @@ class SimulatedGroup {
   /** The fewest that had a worker at any time. */
   fewest = Number.POSITIVE_INFINITY;
   desired: number;
+  /** The version that the group starts. */
+  launches = NEW;
   readonly #machines = new Map<string, Simulated>();
   #launched = 0;
   onLook: () => void = () => undefined;
@@ -64,7 +66,7 @@ class SimulatedGroup {
       if (each.worker === 'draining') this.#machines.delete(instance);
       else if (each.worker === 'none' && each.machine.version === NEW) each.worker = 'up';
     }
-    while (this.#machines.size < this.desired) this.launch(NEW);
+    while (this.#machines.size < this.desired) this.launch(this.launches);
     this.fewest = Math.min(this.fewest, [...this.#machines.values()].filter(({ worker }) => worker === 'up').length);
   }
 
@@ -179,6 +181,15 @@ describe('rolling a release out', () => {
     const error = await rejection(group.roll());
     expect(error).to.include({ kind: 'refused' });
     expect(error.message).to.include('i-9, could not be set up (setup: no gpu)');
+    expect(group.told).to.have.length(2);
+  });
+
+  it('stops when another release has come meanwhile, whose instances it would replace for ever', async () => {
+    const group = new SimulatedGroup(8);
+    group.launches = '3';
+    const error = await rejection(group.roll());
+    expect(error).to.include({ kind: 'refused' });
+    expect(error).to.have.property('message').that.includes('version 3 by now');
     expect(group.told).to.have.length(2);
   });
 

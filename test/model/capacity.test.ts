@@ -1,13 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import {
-  type Fleet,
-  instancesFor,
-  type Load,
-  PACE,
-  secondsToDrain,
-  UNKNOWN_SECONDS,
-} from '../../src/model/capacity.ts';
+import { type Fleet, instancesFor, PACE, secondsToDrain } from '../../src/model/capacity.ts';
+import { type Load, UNKNOWN_SECONDS } from '../../src/model/load.ts';
 
 const load = (change: Partial<Load> = {}): Load => ({ tasks: 100, seconds: 60, slots: 1, atOnce: null, ...change });
 const fleet = (change: Partial<Fleet> = {}): Fleet => ({ slots: 2, current: 0, min: 0, max: 1_000, ...change });

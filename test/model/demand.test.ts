@@ -20,7 +20,7 @@ const counted = (step: string, change: Partial<StepCounts>): StepCounts => ({
 describe('what jobs have ready', () => {
   const view = viewOf([{ what: 'sent' }], JOB);
   const { parts } = view.record;
-  const none: Known = { counts: [], means: new Map(), again: new Map() };
+  const none: Known = { counts: [], means: new Map(), again: new Map(), deviations: new Map(), now: 0 };
   const ready = (change: Partial<Known>) =>
     readyLoads(view, { ...none, ...change }).map(({ group, tasks, seconds }) => ({ group, tasks, seconds }));
 
@@ -55,6 +55,40 @@ describe('what jobs have ready', () => {
       { slots: 2, atOnce: 5 },
       { slots: 'all', atOnce: 50 },
     ]);
+  });
+
+  describe('of a job with a deadline', () => {
+    const now = Date.parse('2026-11-30T04:00:00Z');
+    const late = viewOf([{ what: 'sent' }, { what: 'adjust', finishBy: '2026-11-30T06:00:00.000Z' }], JOB);
+
+    it('tells the time left, what comes later, and what the steps behind take', () => {
+      const counts = [
+        counted('price', { done: 3, failed: 1, seconds: 30 }),
+        counted('check', { done: 1, seconds: 100 }),
+      ];
+      const deviations = new Map([['price', 4]]);
+      const found = readyLoads(late, { ...none, counts, deviations, now }).map(({ due }) => due);
+      const { job } = late.record;
+      expect(found).to.deep.equal([
+        { job, in: 7_200, coming: 0, deviation: 4, after: 160 },
+        { job, in: 7_200, coming: 0, deviation: 4, after: 160 },
+        // Of its parts 3 came here and 1 never will.
+        { job, in: 7_200, coming: parts - 4, deviation: null, after: 60 },
+        { job, in: 7_200, coming: 0, deviation: null, after: 0 },
+      ]);
+    });
+
+    it('has nothing of that without one', () => {
+      expect(readyLoads(view, { ...none, now }).some((each) => 'due' in each)).to.equal(false);
+    });
+
+    it('counts tasks that only the queue knows as due first', () => {
+      const idle = [5, 2].map((left) => ({
+        ...{ tasks: 0, seconds: 10, slots: 1, atOnce: null },
+        due: { job: `in ${left}`, in: left, coming: 7, deviation: null, after: 0 },
+      }));
+      expect(fitLoads(idle, 3, false).map(({ due }) => due)).to.deep.equal([{ ...idle[1]?.due, coming: 0 }]);
+    });
   });
 
   describe('as the queue holds it', () => {

@@ -48,6 +48,10 @@ export class HereGroup implements WorkerGroup {
     return this.describe();
   }
 
+  lower(): Promise<GroupStatus> {
+    return this.describe();
+  }
+
   async order(worker: string, order: WorkerOrder): Promise<void> {
     const { store, clock } = this.#platform;
     if (!(await this.#up()).some((known) => known.worker === worker)) {

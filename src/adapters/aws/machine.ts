@@ -19,6 +19,8 @@ import { noticeOf } from './machine-notice.ts';
 /** How long an instance that ends is waited for until its hook holds it, and how often one looks, milliseconds. */
 const HELD_MS = 30_000;
 const LOOK_MS = 1_000;
+/** For so long a group may not know an instance that it holds (Auto Scaling tells late), milliseconds. */
+const UNKNOWN_MS = 60_000;
 
 export interface AwsMachineOptions {
   readonly clients: AwsClients;
@@ -27,6 +29,8 @@ export interface AwsMachineOptions {
   /** The Auto Scaling group that holds it; null: none does. */
   readonly scalingGroup: string | null;
   readonly now?: () => number;
+  /** For how long a group may not know its instance, milliseconds; a minute unless given. */
+  readonly unknownMs?: number;
 }
 
 /** An EC2 instance, and the Auto Scaling group that holds it. */
@@ -46,8 +50,12 @@ export class AwsMachine implements Machine {
   #protected: boolean | null = null;
   #changing: Promise<unknown> = Promise.resolve();
   #leaving = false;
+  readonly #unknownMs: number;
+  /** Since when the group doesn't know it, monotonic. */
+  #unknownSince: number | null = null;
 
-  constructor({ clients, imds, facts, scalingGroup, now = Date.now }: AwsMachineOptions) {
+  constructor({ clients, imds, facts, scalingGroup, now = Date.now, unknownMs = UNKNOWN_MS }: AwsMachineOptions) {
+    this.#unknownMs = unknownMs;
     this.instance = facts.instance;
     this.type = facts.type;
     this.zone = facts.zone;
@@ -121,7 +129,7 @@ export class AwsMachine implements Machine {
       await (await this.#clients.autoScaling()).send(new TerminateInstanceInAutoScalingGroupCommand(ending));
     } catch (error) {
       const refused = isValidation(error);
-      if (refused && isEnding(await this.#state())) return true;
+      if (refused && (await this.#isEnding())) return true;
       // Below the group's minimum (Auto Scaling: TerminateInstanceInAutoScalingGroup).
       if (refused && takePlace) return false;
       throw this.#translated(error, 'end this instance', 'TerminateInstanceInAutoScalingGroup');
@@ -141,16 +149,34 @@ export class AwsMachine implements Machine {
       await (await this.#clients.autoScaling()).send(new SetInstanceProtectionCommand(change));
     } catch (error) {
       if (!isValidation(error)) throw this.#translated(error, 'protect this instance', 'SetInstanceProtection');
-      const state = await this.#state();
-      if (isEnding(state)) return false;
+      if (await this.#isEnding()) return false;
       // Only what is in service can be protected (Auto Scaling: ec2-auto-scaling-instance-protection).
-      throw new BatchctlError('unavailable', `instance ${this.instance} is ${state}: its protection can't change yet`);
+      throw new BatchctlError(
+        'unavailable',
+        `instance ${this.instance} is not in service: its protection can't change`,
+      );
     }
     this.#protected = on;
     return true;
   }
 
-  /** Null once the group knows it no more. */
+  /**
+   * Whether the group ends it. Not known at all is no end at once: a worker that left for it would leave its machine
+   * behind, in service and protected. Throws `unavailable` meanwhile.
+   */
+  async #isEnding(): Promise<boolean> {
+    const state = await this.#state();
+    // Also states of later versions that begin so: `Terminating:Retained`.
+    if (state !== null) {
+      this.#unknownSince = null;
+      return state.startsWith('Terminat');
+    }
+    this.#unknownSince ??= performance.now();
+    if (performance.now() - this.#unknownSince >= this.#unknownMs) return true;
+    throw new BatchctlError('unavailable', `the group ${this.#group} does not know its instance ${this.instance}`);
+  }
+
+  /** Null where the group doesn't know it. */
   async #state(): Promise<string | null> {
     try {
       const { AutoScalingInstances: [found] = [] } = await (await this.#clients.autoScaling()).send(
@@ -182,6 +208,3 @@ export class AwsMachine implements Machine {
 }
 
 const isValidation = (error: unknown): boolean => error instanceof Error && error.name === 'ValidationError';
-
-/** Also states of later versions that begin so: `Terminating:Retained`. */
-const isEnding = (state: string | null): boolean => state === null || state.startsWith('Terminat');

@@ -67,7 +67,8 @@ export class ScalingGroup implements WorkerGroup {
   }
 
   async raise(least: number): Promise<GroupStatus> {
-    const { size, status } = await this.#look();
+    // Its workers aren't counted here: each is an object to read in the `store` ledger.
+    const { size, status } = await this.#look(false);
     if (size === null) return status;
     const settled = raisedTo(sizeAt(size, this.#options.clock.now()), least);
     try {
@@ -80,6 +81,16 @@ export class ScalingGroup implements WorkerGroup {
     const raised = raisedTo(size, least);
     await this.#change(size, raised);
     return withSize(status, raised);
+  }
+
+  async lower(seen: GroupStatus): Promise<GroupStatus> {
+    const { size, status } = await this.#look();
+    const { inService } = status.machines ?? {};
+    if (size === null || inService === undefined) return status;
+    if (size.mode === 'manual' || size.until !== null || size.desired !== seen.desired) return status;
+    const wanted = { ...size, desired: Math.min(size.desired, Math.max(size.min, inService)) };
+    await this.#change(size, wanted);
+    return withSize(status, wanted);
   }
 
   order(worker: string, order: WorkerOrder): Promise<void> {
@@ -98,14 +109,20 @@ export class ScalingGroup implements WorkerGroup {
   }
 
   /** Its size as the service has it, null where there is no group. */
-  async #look(): Promise<{ readonly size: GroupSize | null; readonly status: GroupStatus }> {
+  async #look(counted = true): Promise<{ readonly size: GroupSize | null; readonly status: GroupStatus }> {
     const { here, slots } = this.#options;
-    const [found, byHand] = await Promise.all([this.#requests.read(), here.describe()]);
+    const [found, up] = await Promise.all([this.#requests.read(), counted ? here.describe() : null]);
     const known = slots === null ? {} : { slots };
-    if (found === null) return { size: null, status: { ...byHand, ...known, missing: true } };
+    if (found === null) return { size: null, status: { ...(up ?? (await here.describe())), ...known, missing: true } };
     const size = sizeOf(found);
-    const { running } = byHand;
-    const status = { group: this.group, ...sizes(size), running, machines: countsOf(found), ...known };
+    const machines = countsOf(found);
+    const status = {
+      group: this.group,
+      ...sizes(size),
+      running: up?.running ?? machines.inService,
+      machines,
+      ...known,
+    };
     return { size, status };
   }
 

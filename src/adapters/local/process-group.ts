@@ -63,6 +63,11 @@ export class ProcessGroup implements WorkerGroup {
     return await this.resize({ desired });
   }
 
+  /** Of no effect: the supervisor starts a process at once, or says why it can't. */
+  lower(): Promise<GroupStatus> {
+    return this.describe();
+  }
+
   async order(worker: string, order: 'drain' | 'stop'): Promise<void> {
     if (!(await this.#options.isKnown(worker))) {
       throw new BatchctlError('notFound', `group ${this.group} has no worker ${worker}`, {

@@ -15,7 +15,7 @@ export function tickCommand(ctx: Context): CommandDefinition {
     output: TICK_OUTPUT,
     help: {
       about:
-        'One round: fires what is due of the schedules, looks on at open jobs (opens gathers, closes, raises groups, sends again what was lost, delivers), and leaves the mark of a keeper. For a crontab, each minute, on as many hosts as you like. With --quiet it is silent unless something is wrong, and says the same trouble again after an hour.',
+        'One round: fires what is due of the schedules, looks on at open jobs (opens gathers, closes, raises groups and lowers those whose launches hang for nothing, sends again what was lost, delivers), and leaves the mark of a keeper. For a crontab, each minute, on as many hosts as you like. With --quiet it is silent unless something is wrong, and says the same trouble again after an hour.',
       examples: ['batchctl tick', 'batchctl tick --quiet --profile local', 'batchctl tick --dry-run'],
       exitCodes: [
         [0, 'the round was made'],
@@ -47,7 +47,7 @@ export async function tick({ ctx }: TickOptions): Promise<number> {
   });
   const text = ctx.flags.quiet ? '' : (await tickLines(ctx, done)).join('\n');
   await answer(ctx, { json: tickDocument(done, ctx.flags.dryRun), text });
-  tell(ctx, done);
+  tell(ctx, done, await ctx.zone());
   if (ctx.signal.aborted)
     throw new BatchctlError('interrupted', 'stopped before the round was over: the next one does the rest');
   // A group that can't be raised fails nothing that was submitted: it is told, and tried again.
@@ -55,10 +55,12 @@ export async function tick({ ctx }: TickOptions): Promise<number> {
   return first === undefined ? 0 : exitCodeOf(first.error);
 }
 
-function tell(ctx: Context, { troubles, missed, raised }: Ticked): void {
+function tell(ctx: Context, { troubles, missed, raised }: Ticked, zone: string): void {
   tellRaised(
     ctx,
-    raised.filter(({ outcome }) => outcome === 'raised'),
+    // That a job ends late is among the troubles.
+    raised.flatMap((each) => (each.outcome === 'raised' ? [{ ...each, late: null }] : [])),
+    zone,
   );
   for (const { schedule, firing } of missed) {
     ctx.warn(

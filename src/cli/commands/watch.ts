@@ -55,6 +55,7 @@ export async function watch({ ctx, job, scale }: WatchOptions): Promise<number> 
 }
 
 async function watchTo(ctx: Context, platform: Platform, view: JobView, scale: boolean): Promise<number> {
+  const zone = await ctx.zone();
   const live = liveView(ctx);
   try {
     const followed = await follow(platform, view, {
@@ -62,7 +63,7 @@ async function watchTo(ctx: Context, platform: Platform, view: JobView, scale: b
       timeout: null,
       watching: true,
       scale,
-      onRaised: (raised) => tellRaised(ctx, raised),
+      onRaised: (raised) => tellRaised(ctx, raised, zone),
       onStatus: (status) => live.show(liveOf(status)),
       onAway: ({ message }) => ctx.warn(`${message}; asking again`),
     });

@@ -1,27 +1,42 @@
-import type { Load } from '../../model/capacity.ts';
 import { fitLoads, readyLoads, type StepLoad } from '../../model/demand.ts';
+import type { Load } from '../../model/load.ts';
 import type { JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { Backlog } from '../../ports/task-queue.ts';
-import { earlierRun } from '../why/durations.ts';
+import { deviationsOf, earlierRun } from '../why/durations.ts';
 
 const NONE: ReadonlyMap<number, number> = new Map();
+
+export interface LoadsAsked {
+  /** Tasks that were asked for again this moment, by the step's index. */
+  readonly again?: ReadonlyMap<number, number>;
+  /** True: of jobs with a deadline also how far their tasks' durations lie apart, by a few outputs. */
+  readonly spread?: boolean;
+}
 
 /** What jobs have ready to run, by step and group: a few reads of the ledger a job, whatever its size. */
 export async function loadsOf(
   platform: Platform,
   views: readonly JobView[],
-  again: ReadonlyMap<number, number> = NONE,
+  { again = NONE, spread = false }: LoadsAsked = {},
 ): Promise<readonly StepLoad[]> {
   const ledger = await platform.ledger();
+  const now = platform.clock.now();
   const loads = await Promise.all(
     views.map(async (view) => {
       const counts = await ledger.counts(view.record.job);
       const unknown = view.record.spec.steps.some(
         ({ name }) => !counts.some(({ step, done }) => step === name && done > 0),
       );
-      const means = unknown ? (await earlierRun(ledger, view))?.means : undefined;
-      return readyLoads(view, { counts, means: means ?? new Map(), again });
+      const earlier = unknown ? await earlierRun(ledger, view) : null;
+      const deviations = new Map<string, number>();
+      if (spread && view.finishBy !== null) {
+        const { store } = platform;
+        const before = earlier === null ? [] : await deviationsOf(store, earlier.job, await ledger.counts(earlier.job));
+        const mine = await deviationsOf(store, view.record.job, counts);
+        for (const [step, deviation] of [...before, ...mine]) deviations.set(step, deviation);
+      }
+      return readyLoads(view, { counts, means: earlier?.means ?? new Map(), again, deviations, now });
     }),
   );
   return loads.flat();

@@ -1,14 +1,18 @@
 import { isKind } from '../../errors.ts';
+import type { JobState } from '../../model/job.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { readView } from '../journal.ts';
 import { Onlooker } from '../onlooker.ts';
 
-/** The jobs whose tasks run now, or wait to. One that can't be read is left out. */
-export async function runningViews(platform: Platform): Promise<readonly JobView[]> {
+/** The jobs whose tasks run now, or wait to, or that are in one of the states. One that can't be read is left out. */
+export async function runningViews(
+  platform: Platform,
+  states: readonly JobState[] = ['running'],
+): Promise<readonly JobView[]> {
   const jobs = await new Onlooker(platform, platform.leaseSeconds).openJobs();
   const views = await Promise.all(jobs.map((job) => readable(platform, job)));
-  return views.filter((view) => view !== null).filter((view) => stateOf(view) === 'running');
+  return views.filter((view) => view !== null).filter((view) => states.includes(stateOf(view)));
 }
 
 async function readable({ store }: Platform, job: string): Promise<JobView | null> {

@@ -12,6 +12,18 @@ export async function readBacklogs(platform: Platform, groups: readonly string[]
 }
 
 /**
+ * Whether any of the groups has a message that waits for a worker. At the end of a job a thousand workers look on and none
+ * does: Auto Scaling, whose requests the whole account shares, isn't asked by them.
+ */
+export async function anyWaits(platform: Platform, groups: Iterable<string>): Promise<boolean> {
+  for (const group of groups) {
+    const { visible, delayed } = await (await platform.queue(group)).backlog();
+    if (visible + delayed > 0) return true;
+  }
+  return false;
+}
+
+/**
  * Deletes what waits in a group's queue (of one job, if given); what is leased stays. Answers how many, or null where
  * the service doesn't say. Nothing is lost: the undecided tasks of open jobs are missing then, and are sent again.
  */

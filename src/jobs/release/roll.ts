@@ -49,7 +49,8 @@ interface Seen {
  * Replaces a group's old instances a quarter at a time, and spends no attempt: their workers finish what they run, and
  * leave their place to a new instance. The next quarter waits until the group is whole again: as many new instances in
  * service, and their workers seen, as its size leaves to them. Done again, it goes on. Answers how many it replaced.
- * Throws `refused` as soon as a new instance fails to boot, and the signal's reason once it aborts.
+ * Throws `refused` as soon as a new instance fails to boot, or a newer version comes, and the signal's
+ * reason once it aborts.
  */
 export async function rollGroup(options: RollOptions): Promise<number> {
   const { platform, group, signal } = options;
@@ -122,6 +123,7 @@ async function lookAt({ platform, group, version }: RollOptions): Promise<Seen> 
   const workerOf = new Map<string, LedgerWorker>();
   for (const worker of workers) if (worker.state !== 'gone') workerOf.set(worker.host, worker);
   const here = machines.filter(({ state }) => !/^(Terminat|Detach)/.test(state));
+  refuseNewer(group, version, here);
   return {
     old: here.filter((machine) => machine.version !== version),
     ready: here.filter((each) => each.version === version && each.state === 'InService' && workerOf.has(each.instance))
@@ -129,6 +131,19 @@ async function lookAt({ platform, group, version }: RollOptions): Promise<Seen> 
     desired,
     workerOf,
   };
+}
+
+/** Somebody else released meanwhile: what replaces an old instance has that version, and would be replaced for ever. */
+function refuseNewer(group: string, version: string, machines: readonly MachineSeen[]): void {
+  const newer = machines.find((machine) => Number(machine.version) > Number(version));
+  if (newer === undefined) return;
+  throw new BatchctlError(
+    'refused',
+    `instances of group ${group} have version ${newer.version} by now, and this replaces those older than ${version}`,
+    {
+      hint: 'somebody else released meanwhile; batchctl infra release --roll, with the program that is wanted, goes on',
+    },
+  );
 }
 
 async function refuseFailed(platform: Platform, group: string, before: ReadonlySet<string>): Promise<void> {

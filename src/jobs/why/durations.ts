@@ -2,7 +2,8 @@ import { TaskBits } from '../../model/bits.ts';
 import type { StepFacts } from '../../model/decide.ts';
 import type { JobView } from '../../model/view.ts';
 import type { DurationsSeen, Snapshot } from '../../model/why/snapshot.ts';
-import type { Ledger } from '../../ports/ledger.ts';
+import type { Ledger, StepCounts } from '../../ports/ledger.ts';
+import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { totalsOf } from '../totals.ts';
 
@@ -29,6 +30,34 @@ export async function durationsOf(
     const [median, longest] = [seconds[seconds.length >> 1], seconds.at(-1)];
     if (median === undefined || longest === undefined) continue;
     found.set(name, { median, longest, sampled: seconds.length });
+  }
+  return found;
+}
+
+/** Outputs a step that are asked how far the tasks' durations lie apart: each minute, by everyone who looks. */
+const SPREAD_SAMPLE = 100;
+
+/**
+ * Standard deviations of the durations of each step's done tasks, by a few outputs among the first, which are mostly
+ * those that are done. A step without two of them is left out.
+ */
+export async function deviationsOf(
+  store: ObjectStore,
+  job: string,
+  counts: readonly StepCounts[],
+): Promise<ReadonlyMap<string, number>> {
+  const found = new Map<string, number>();
+  for (const { step, done } of counts) {
+    const sample = new TaskBits(done);
+    for (let n = 0; n < SPREAD_SAMPLE; n += 1) sample.add(Math.floor((n * done) / SPREAD_SAMPLE));
+    const seconds: number[] = [];
+    await totalsOf(store, job, step, sample, (_, meta) => {
+      seconds.push(meta.seconds);
+    });
+    if (seconds.length < 2) continue;
+    const mean = seconds.reduce((sum, each) => sum + each, 0) / seconds.length;
+    const squares = seconds.reduce((sum, each) => sum + (each - mean) ** 2, 0);
+    found.set(step, Math.sqrt(squares / (seconds.length - 1)));
   }
   return found;
 }

@@ -119,7 +119,9 @@ function atMax(seen: Snapshot, group: GroupSeen): readonly Cause[] {
   const { size, backlog, workers } = group;
   if (size?.machines === undefined || size.desired < size.max || backlog === null || seen.counts === null) return [];
   const means = seen.earlier?.means ?? new Map<string, number>();
-  const loads = readyLoads(seen.view, { counts: seen.counts, means, again: new Map() });
+  const loads = readyLoads(seen.view, {
+    ...{ counts: seen.counts, means, again: new Map(), deviations: new Map(), now: seen.now },
+  });
   const held = backlog.visible + backlog.leased + backlog.delayed;
   const mine = fitLoads(
     loads.filter((load) => load.group === group.group),
@@ -133,7 +135,7 @@ function atMax(seen: Snapshot, group: GroupSeen): readonly Cause[] {
     {
       code: 'groupAtMax',
       severity: 'slows',
-      title: `group ${group.group} has ${many(size.desired, 'instance')}, its maximum; what waits would take ${need.unbounded} to be done in ${span(PACE.target)}`,
+      title: `group ${group.group} has ${many(size.desired, 'instance')}, its maximum; what waits would take ${need.unbounded} to be done ${need.decides === null ? `in ${span(PACE.target)}` : 'by the deadline'}`,
       evidence: [`${many(held, 'message')} in its queue`],
       mend: `batchctl scale ${need.unbounded} --max ${need.unbounded}${groupFlag(group.group)}`,
     },

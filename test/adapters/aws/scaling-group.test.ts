@@ -89,6 +89,22 @@ describe('a group on Auto Scaling', function () {
     expect(changes()).to.deep.equal(['CreateOrUpdateTags']);
   });
 
+  it('asks for no more than is in service, once launches hang, and ends none of it', async () => {
+    const { group, stack } = await made({ desired: 2 });
+    await until('both are in service', async () => (await group.describe()).machines?.inService === 2);
+    cloud.grid.failLaunches('capacity');
+    await group.raise(7);
+    expect(changes()).to.deep.equal(['SetDesiredCapacity']);
+    expect((await group.lower(await group.describe())).desired).to.equal(2);
+    expect(changes()).to.deep.equal(['SetDesiredCapacity']);
+    expect((await group.lower(await group.describe())).desired).to.equal(2);
+    expect(changes()).to.deep.equal([]);
+    cloud.grid.failLaunches(null);
+    expect(cloud.grid.instances(gridName(stack, 'default')).map(({ state }) => state)).to.deep.equal(
+      Array(2).fill('InService'),
+    );
+  });
+
   it('tells what the service has of its machines, and when each was launched', async () => {
     const { group, stack } = await made({ desired: 3 });
     const name = gridName(stack, 'default');

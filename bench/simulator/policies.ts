@@ -1,0 +1,73 @@
+import { instancesFor, PACE } from '../../src/model/capacity.ts';
+import type { Load } from '../../src/model/load.ts';
+import type { Workload } from './workloads.ts';
+
+/** What a policy may know: of jobs what their counters say, never what is to come. */
+export interface Sight {
+  readonly now: number;
+  readonly desired: number;
+  readonly inService: number;
+  /** Messages that nobody holds. */
+  readonly visible: number;
+  readonly jobs: readonly {
+    readonly name: string;
+    /** Seconds until its deadline; null without. */
+    readonly in: number | null;
+    /** Tasks that are neither done nor yet to be sent. */
+    readonly ready: number;
+    /** Mean seconds a task: of this run, else of an earlier one. */
+    readonly seconds: number | null;
+    readonly deviation: number | null;
+  }[];
+}
+
+export interface Policy {
+  readonly name: string;
+  readonly min: number;
+  /** Seconds after which an idle instance leaves, and takes its place with it; null: it stays. */
+  readonly idleExit: number | null;
+  /** True: it is asked as jobs are submitted, not only each minute. */
+  readonly atOnce: boolean;
+  /** Instances that are to be; fewer than now end those that are idle (the others are protected). */
+  decide(sight: Sight): number;
+}
+
+/** What batchctl does: whoever looks raises, nobody lowers, and idle workers leave after five minutes. */
+export function ours({ slots, max }: Workload): Policy {
+  return {
+    ...{ name: 'batchctl', min: 0, idleExit: 300, atOnce: true },
+    decide: ({ desired, jobs }) => {
+      const loads = jobs.map(
+        ({ name, in: left, ready, seconds, deviation }): Load => ({
+          ...{ tasks: ready, seconds, slots: 1, atOnce: null },
+          ...(left === null ? {} : { due: { job: name, in: left, coming: 0, deviation, after: 0 } }),
+        }),
+      );
+      return Math.max(desired, instancesFor(loads, { slots, current: desired, min: 0, max }, PACE).instances);
+    },
+  };
+}
+
+/**
+ * What AWS recommends (Amazon EC2 Auto Scaling: scaling based on Amazon SQS): a target for the backlog per instance,
+ * which is the acceptable latency over the mean seconds of a message. Metrics come each minute; three of them above the
+ * target raise, fifteen below a tenth less lower (target tracking's alarms). Without an instance there is no
+ * metric, so one is kept; busy ones are protected.
+ */
+export function targetTracking({ slots, max, tuned }: Workload): Policy {
+  const target = (PACE.target / tuned) * slots;
+  let [above, below] = [0, 0];
+  return {
+    ...{ name: 'target tracking', min: 1, idleExit: null, atOnce: false },
+    decide: ({ desired, inService, visible }) => {
+      if (inService === 0) return desired;
+      const metric = visible / inService;
+      above = metric > target ? above + 1 : 0;
+      below = metric < 0.9 * target ? below + 1 : 0;
+      const wanted = Math.min(max, Math.max(1, Math.ceil((inService * metric) / target)));
+      if (above >= 3) return Math.max(desired, wanted);
+      if (below >= 15) return Math.min(desired, wanted);
+      return desired;
+    },
+  };
+}

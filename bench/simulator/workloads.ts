@@ -1,0 +1,125 @@
+import { normal, type Random, seededRandom } from '../../src/model/forecast/random.ts';
+
+/** A job as the simulator plays it. */
+export interface Job {
+  readonly name: string;
+  /** When it is submitted, seconds from the start. */
+  readonly at: number;
+  /** Seconds after that by which it should have ended; null without a deadline. */
+  readonly within: number | null;
+  readonly tasks: number;
+  /** Seconds of the tasks that one unit stands for: `unit` of them, one after the other. */
+  readonly units: Float64Array;
+  readonly unit: number;
+  /** Seconds of its longest task. */
+  readonly longest: number;
+  /** Seconds a task of an earlier run, and how far they lay apart; null for none. */
+  readonly earlier: { readonly mean: number; readonly deviation: number } | null;
+}
+
+export interface Workload {
+  readonly name: string;
+  readonly jobs: readonly Job[];
+  readonly slots: number;
+  readonly max: number;
+  /** Spot takes instances back: mean seconds of an instance's life within the storm. */
+  readonly storm: { readonly from: number; readonly until: number; readonly life: number } | null;
+  /** Mean seconds a task that the target tracking's metric was set up for. */
+  readonly tuned: number;
+}
+
+type Draw = (random: Random) => number;
+
+const lognormal =
+  (mean: number, sigma: number): Draw =>
+  (random) =>
+    mean * Math.exp(sigma * normal(random) - sigma ** 2 / 2);
+
+/** Pareto, from a least one; the longest are cut off. */
+const pareto =
+  (least: number, shape: number, most: number): Draw =>
+  (random) =>
+    Math.min(most, least / (1 - random()) ** (1 / shape));
+
+/** Of `one in` tasks one takes `times` as long. */
+const withSlow =
+  (draw: Draw, oneIn: number, times: number): Draw =>
+  (random) =>
+    draw(random) * (random() * oneIn < 1 ? times : 1);
+
+interface JobPlan {
+  readonly name?: string;
+  readonly at?: number;
+  readonly within?: number;
+  readonly tasks: number;
+  readonly draw: Draw;
+  readonly unit?: number;
+  readonly earlier?: number;
+}
+
+function jobOf({ name = 'job', at = 0, within, tasks, draw, unit = 1, earlier }: JobPlan, seed: number): Job {
+  const random = seededRandom(seed);
+  const units = new Float64Array(Math.ceil(tasks / unit));
+  let [longest, sum, squares] = [0, 0, 0];
+  for (let n = 0; n < tasks; n += 1) {
+    const seconds = draw(random);
+    longest = Math.max(longest, seconds);
+    sum += seconds;
+    squares += seconds ** 2;
+    const of = Math.floor(n / unit);
+    units[of] = (units[of] ?? 0) + seconds;
+  }
+  // An earlier run whose tasks were shorter had them less far apart, in proportion.
+  const relative = Math.sqrt(Math.max(0, (squares * tasks) / sum ** 2 - 1));
+  const before = earlier === undefined ? null : { mean: earlier, deviation: relative * earlier };
+  return { name, at, tasks, units, unit, longest, within: within ?? null, earlier: before };
+}
+
+const HOUR = 3_600;
+const SLOTS = { slots: 2, max: 400, storm: null, tuned: 60 };
+
+/** The workloads, by name; the same each time. `scale` 1 is the full size. */
+export function workloads(scale: number): readonly Workload[] {
+  const n = (tasks: number): number => Math.max(10, Math.round(tasks * scale));
+  const of = (name: string, plans: readonly JobPlan[], more: Partial<Workload> = {}): Workload => ({
+    ...{ name, ...SLOTS, jobs: plans.map((plan, index) => jobOf(plan, 1_000 * index + name.length)) },
+    ...more,
+  });
+  const usual = lognormal(60, 0.5);
+  return [
+    of('month end, due in 6 h', [{ tasks: n(20_000), draw: usual, within: 6 * HOUR, earlier: 60 }]),
+    of('month end, due in 25 min', [{ tasks: n(4_000), draw: usual, within: 25 * 60, earlier: 60 }]),
+    of('month end, no deadline', [{ tasks: n(8_000), draw: usual, earlier: 60 }]),
+    of('long tail, due in 4 h', [{ tasks: n(10_000), draw: pareto(20, 1.5, 2 * HOUR), within: 4 * HOUR, earlier: 58 }]),
+    of('1 in 50 takes 20 times, due in 2 h', [
+      { tasks: n(5_000), draw: withSlow(usual, 50, 20), within: 2 * HOUR, earlier: 83 },
+    ]),
+    of(
+      'interruption storm, due in 3 h',
+      [{ tasks: n(6_000), draw: lognormal(300, 0.5), within: 3 * HOUR, earlier: 300 }],
+      { storm: { from: 30 * 60, until: 90 * 60, life: 40 * 60 }, tuned: 300 },
+    ),
+    of(
+      'estimate 6 times too short, due in 3 h',
+      [{ tasks: n(5_000), draw: lognormal(120, 0.5), within: 3 * HOUR, earlier: 20 }],
+      { tuned: 20 },
+    ),
+    of(
+      'estimate 6 times too long, due in 3 h',
+      [{ tasks: n(5_000), draw: lognormal(60, 0.5), within: 3 * HOUR, earlier: 360 }],
+      { tuned: 360 },
+    ),
+    of('nothing known, due in 3 h', [{ tasks: n(5_000), draw: lognormal(120, 0.5), within: 3 * HOUR }]),
+    of(
+      'ten jobs, one each hour',
+      Array.from({ length: 10 }, (_, hour) => ({
+        ...{ name: `job ${hour}`, at: hour * HOUR, tasks: n(600), draw: usual, earlier: 60 },
+      })),
+    ),
+    of(
+      '10 million tasks, due in 10 h',
+      [{ tasks: n(10_000_000), draw: lognormal(2, 0.5), within: 10 * HOUR, unit: 100, earlier: 2 }],
+      { slots: 8, tuned: 2 },
+    ),
+  ];
+}

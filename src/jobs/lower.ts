@@ -1,0 +1,73 @@
+import { isOurs } from '../errors.ts';
+import type { Platform } from '../ports/platform.ts';
+import type { GroupStatus } from '../ports/worker-group.ts';
+import { loadsOf } from './grid/demand.ts';
+import { knownGroups } from './grid/groups.ts';
+import { runningViews } from './grid/open-views.ts';
+import type { Seen } from './seen.ts';
+
+/** A group of which less was asked for, because its launches hang and nothing waits for them. */
+export interface GroupLower {
+  readonly group: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface Lowered {
+  readonly lowered: readonly GroupLower[];
+  /** Groups that lack instances though nothing waits, each since when: for the next round. */
+  readonly short: ReadonlyMap<string, Seen>;
+}
+
+/**
+ * So long a group may lack instances with nothing to do for them, milliseconds: an idle worker stays about as long, and
+ * a queue's counts (SQS: about, up to a minute behind) have come right by then.
+ */
+const SHORT_MS = 10 * 60_000;
+
+/**
+ * Lowers desired to what is in service where nothing waits (law 9): else launches that hang for want of capacity go
+ * through hours later, for no work. Only a keeper does this: it takes two rounds of the same sight. It ends nothing.
+ */
+export async function lowerIdle(
+  platform: Platform,
+  before: ReadonlyMap<string, Seen>,
+  onTrouble: (group: string, error: unknown) => void,
+): Promise<Lowered> {
+  const [lowered, short]: [GroupLower[], Map<string, Seen>] = [[], new Map()];
+  if (platform.remote !== true) return { lowered, short };
+  const now = platform.clock.monotonic();
+  for (const name of await knownGroups(platform)) {
+    try {
+      const group = await platform.group(name);
+      // The size is read before the work: whoever raises it has submitted before.
+      const status = await group.describe();
+      if (!isShort(status) || !(await nothingWaits(platform, name))) continue;
+      const is = String(status.desired);
+      const known = before.get(name);
+      const since = known?.is === is ? known.since : now;
+      const after = now - since >= SHORT_MS ? await group.lower(status) : status;
+      if (after.desired < status.desired) lowered.push({ group: name, from: status.desired, to: after.desired });
+      else short.set(name, { is, since });
+    } catch (error) {
+      if (!isOurs(error)) throw error;
+      onTrouble(name, error);
+    }
+  }
+  return { lowered, short };
+}
+
+const isShort = ({ mode, until, desired, min, machines }: GroupStatus): boolean =>
+  mode === 'auto' && until === null && machines !== undefined && desired > Math.max(min, machines.inService);
+
+/** Neither its queue nor the ledger knows of a task for it. */
+async function nothingWaits(platform: Platform, group: string): Promise<boolean> {
+  const { visible, leased, delayed } = await (await platform.queue(group)).backlog();
+  if (visible + leased + delayed > 0) return false;
+  const now = platform.clock.now();
+  const views = (await runningViews(platform)).filter(
+    ({ record: { notBefore } }) => notBefore === null || Date.parse(notBefore) <= now,
+  );
+  const loads = await loadsOf(platform, views);
+  return !loads.some((load) => load.group === group && load.tasks > 0);
+}

@@ -1,0 +1,70 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import { expect } from 'chai';
+import { AwsClients } from '../../../src/adapters/aws/clients.ts';
+import { Imds } from '../../../src/adapters/aws/imds.ts';
+import { AwsMachine } from '../../../src/adapters/aws/machine.ts';
+import { rejection } from '../../support/rejection.ts';
+import { until } from '../../support/until.ts';
+
+/** An Auto Scaling that refuses what is asked of an instance, and says of its state what it is told to. */
+describe('a machine whose group tells late', () => {
+  let server: Server;
+  let clients: AwsClients;
+  let imds: Imds;
+  let state: string | null;
+
+  const member = () =>
+    state === null ? '' : `<member><InstanceId>i-1</InstanceId><LifecycleState>${state}</LifecycleState></member>`;
+  const found = () =>
+    `<DescribeAutoScalingInstancesResponse><DescribeAutoScalingInstancesResult><AutoScalingInstances>${member()}</AutoScalingInstances></DescribeAutoScalingInstancesResult></DescribeAutoScalingInstancesResponse>`;
+  const refusal =
+    '<ErrorResponse><Error><Code>ValidationError</Code><Message>Instance Id not found</Message></Error></ErrorResponse>';
+
+  beforeEach(async () => {
+    server = createServer(async (asked, answer) => {
+      const isLook = String(Buffer.concat(await asked.toArray())).includes('Action=DescribeAutoScalingInstances');
+      answer.writeHead(isLook ? 200 : 400, { 'content-type': 'text/xml' });
+      answer.end(isLook ? found() : refusal);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
+    process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
+    process.env.AWS_ACCESS_KEY_ID ??= 'AKIDEXAMPLE';
+    process.env.AWS_SECRET_ACCESS_KEY ??= 'none';
+    clients = new AwsClients({ region: 'us-east-1', profile: null, account: null, endpoints: { autoscaling: url } });
+    imds = new Imds(url);
+  });
+  afterEach(async () => {
+    imds.close();
+    await clients.close();
+    server.closeAllConnections();
+    server.close();
+  });
+
+  const machine = (unknownMs: number): AwsMachine => {
+    const facts = { instance: 'i-1', type: 'm7g.large', zone: 'a', lifeCycle: 'spot', release: null } as const;
+    return new AwsMachine({ clients, imds, facts, scalingGroup: 'g', unknownMs });
+  };
+
+  it('is not taken for one that ends while its group does not know it: its worker stays', async () => {
+    state = null;
+    const ours = machine(60_000);
+    expect(await rejection(ours.protect(true))).to.include({ kind: 'unavailable' });
+    expect(await rejection(ours.leave(false))).to.include({ kind: 'unavailable' });
+    state = 'Pending';
+    expect(await rejection(ours.protect(true))).to.include({ kind: 'unavailable' });
+  });
+
+  it('ends once that has lasted, and whatever a state that begins with Terminating is called', async () => {
+    state = 'Terminating:Retained';
+    expect(await machine(60_000).protect(true)).to.equal(false);
+    expect(await machine(60_000).leave(false)).to.equal(true);
+    state = null;
+    const ours = machine(1);
+    expect(await rejection(ours.protect(true))).to.include({ kind: 'unavailable' });
+    await until('it has lasted', async () => (await ours.protect(true).catch(() => null)) === false);
+  });
+});

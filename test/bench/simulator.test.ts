@@ -1,0 +1,95 @@
+import { expect } from 'chai';
+import { Agenda } from '../../bench/simulator/heap.ts';
+import { ours, type Policy, targetTracking } from '../../bench/simulator/policies.ts';
+import { perfect, regretOf } from '../../bench/simulator/regret.ts';
+import { type Played, simulate } from '../../bench/simulator/simulate.ts';
+import { type Workload, workloads } from '../../bench/simulator/workloads.ts';
+
+/** By how much of the perfect hours batchctl may do worse than target tracking: its idle instances stay five minutes. */
+const WORSE: Readonly<Record<string, number>> = {
+  '1 in 50 takes 20 times, due in 2 h': 0.06,
+  'month end, no deadline': 0.02,
+  'interruption storm, due in 3 h': 0.02,
+  'nothing known, due in 3 h': 0.02,
+  'ten jobs, one each hour': 0.09,
+};
+/** Those without a deadline are wanted within the target, which counts from when the machines are there. */
+const LATE = { due: 0, wanted: 180 };
+
+describe('the autoscaler, simulated', function () {
+  this.timeout(60_000);
+  const all = workloads(1).filter(({ name }) => !name.startsWith('10 million'));
+  const played = new Map<string, readonly [Played, Played]>();
+  const of = (workload: Workload): readonly [Played, Played] => {
+    const found = played.get(workload.name) ?? [
+      simulate(workload, ours(workload)),
+      simulate(workload, targetTracking(workload)),
+    ];
+    played.set(workload.name, found);
+    return found;
+  };
+
+  for (const workload of all) {
+    it(`meets its time: ${workload.name}`, () => {
+      const [mine] = of(workload);
+      const { late } = regretOf(workload, perfect(workload), mine);
+      const isDue = workload.jobs.every(({ within }) => within !== null);
+      expect(late).to.be.at.most(isDue ? LATE.due : LATE.wanted);
+      expect(mine.ended.size).to.equal(workload.jobs.length);
+    });
+
+    it(`has no more regret than target tracking, or little more: ${workload.name}`, () => {
+      const best = perfect(workload);
+      const [mine, theirs] = of(workload).map((each) => regretOf(workload, best, each).regret);
+      expect((mine ?? 0) - (theirs ?? 0)).to.be.at.most(WORSE[workload.name] ?? 0);
+    });
+  }
+
+  it('meets a deadline that target tracking misses, from zero, and is at zero again', () => {
+    const workload = all.find(({ name }) => name === 'month end, due in 25 min');
+    if (workload === undefined) throw new Error('no such workload');
+    const [mine, theirs] = of(workload).map((each) => regretOf(workload, perfect(workload), each).late);
+    expect(mine).to.be.at.most(0);
+    expect(theirs).to.be.greaterThan(0);
+  });
+
+  const small = workloads(0.02);
+  const named = (part: string): Workload => {
+    const found = small.find(({ name }) => name.includes(part));
+    if (found === undefined) throw new Error(part);
+    return found;
+  };
+
+  it('plays the same each time, and otherwise with another seed', () => {
+    const storm = named('storm');
+    expect(simulate(storm, ours(storm))).to.deep.equal(simulate(storm, ours(storm)));
+    expect(simulate(storm, ours(storm)).hours).not.to.equal(simulate(storm, ours(storm), 8).hours);
+  });
+
+  it('does every task, whatever is interrupted, and counts no hours that it has not paid', () => {
+    const storm = { ...named('storm'), storm: { from: 0, until: 7_200, life: 900 } };
+    const { ended, hours, interrupted } = simulate(storm, ours(storm));
+    expect(interrupted).to.be.greaterThan(0);
+    expect([...ended.values()].every((at) => at < 86_400)).to.equal(true);
+    expect(hours).to.be.greaterThan(perfect(storm).hours * 0.9);
+  });
+
+  it('never beats the perfect schedule without an interruption', () => {
+    for (const workload of small) {
+      if (workload.storm !== null) continue;
+      const fixed: Policy = { name: 'fixed', min: 0, idleExit: 1, atOnce: true, decide: () => 3 };
+      const three = simulate({ ...workload, max: 3 }, { ...fixed, decide: (sight) => (sight.jobs.length > 0 ? 3 : 0) });
+      const work = workload.jobs.flatMap(({ units }) => [...units]).reduce((sum, each) => sum + each, 0);
+      expect(three.hours, workload.name).to.be.at.least(work / workload.slots / 3_600);
+    }
+  });
+
+  it('takes what is due first first, and of equals the earlier', () => {
+    const agenda = new Agenda<number>();
+    const times = Array.from({ length: 500 }, (_, n) => (n * 7_919) % 50);
+    for (const [n, at] of times.entries()) agenda.put(at, n);
+    const expected = [...times.keys()].sort((a, b) => (times[a] ?? 0) - (times[b] ?? 0) || a - b);
+    expect(expected.map(() => agenda.take()?.what)).to.deep.equal(expected);
+    expect(agenda.take()).to.equal(null);
+  });
+});

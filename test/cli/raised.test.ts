@@ -1,0 +1,50 @@
+import { expect } from 'chai';
+import type { Context } from '../../src/cli/context.ts';
+import { tellRaised } from '../../src/cli/raise-work.ts';
+import type { GroupRaise } from '../../src/jobs/raise.ts';
+
+describe('what is told of raising groups', () => {
+  const DEADLINE = Date.parse('2026-11-30T06:00:00Z');
+  const status = { group: 'gpu', desired: 20, min: 0, max: 20, mode: 'auto', running: 0, until: null } as const;
+  const machines = { inService: 0, pending: 0, terminating: 0, protected: 0 };
+  const late = { job: 'claims-1', deadline: DEADLINE, ends: DEADLINE + 25 * 60_000, max: 34 };
+  const need = { instances: 20, unbounded: 34, decides: 'claims-1', late: null, assumed: false };
+
+  function told(...raised: readonly GroupRaise[]): readonly string[] {
+    const lines: string[] = [];
+    const say = (line: string): void => void lines.push(line);
+    tellRaised({ warn: say, notice: say } as unknown as Context, raised, 'UTC');
+    return lines;
+  }
+
+  it('whose deadline decides, when the job ends even so, and the maximum that would do', () => {
+    const group: GroupRaise = {
+      group: 'gpu',
+      outcome: 'raised',
+      before: 3,
+      status: { ...status, machines },
+      need,
+      late,
+    };
+    expect(told(group)).to.deep.equal([
+      'group gpu: even with 20 instances, its maximum, job claims-1 is projected to end 2026-11-30 06:25 UTC, 25m late (deadline 2026-11-30 06:00 UTC); batchctl scale --max 34 --group gpu lets it grow',
+      'group gpu: asked for 20 instances (3 before), its maximum; the work would take 34, for the deadline of job claims-1',
+    ]);
+  });
+
+  it('that more would not help, where it would not', () => {
+    const [line] = told({ group: 'default', outcome: 'enough', status, late: { ...late, max: null } });
+    expect(line).to.match(/^group default: even with 20 instances, job .* 25m late .*; more would not end it sooner$/);
+    expect(told({ group: 'default', outcome: 'enough', status, late: null })).to.deep.equal([]);
+  });
+
+  it('the target, where no deadline decides', () => {
+    const group: GroupRaise = {
+      ...{ group: 'gpu', outcome: 'raised', before: 0, status: { ...status, max: 50 }, late: null },
+      need: { ...need, decides: null, assumed: true },
+    };
+    expect(told(group)).to.deep.equal([
+      'group gpu: asked for 20 workers (0 before), to be done within 30m, taking 60s a task: no run tells yet',
+    ]);
+  });
+});

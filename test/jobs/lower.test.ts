@@ -1,0 +1,123 @@
+import { expect } from 'chai';
+import { type Lowered, lowerIdle } from '../../src/jobs/lower.ts';
+import { tick } from '../../src/jobs/tick.ts';
+import type { Platform } from '../../src/ports/platform.ts';
+import type { GroupStatus, WorkerGroup } from '../../src/ports/worker-group.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { openPlace, type Place } from './published-job.ts';
+import { submitJob } from './submitted-job.ts';
+
+const JOB = 'name: claims\ninput: { split: { by: range, from: 1, to: 3 } }\nsteps: [{ name: one, run: [cat] }]\n';
+const HUNG: GroupStatus = {
+  ...{ group: 'default', desired: 20, min: 0, max: 50, mode: 'auto', running: 0, until: null },
+  machines: { inService: 2, pending: 0, terminating: 0, protected: 0 },
+};
+
+describe('lowering a group whose launches hang', () => {
+  let place: Place;
+  let clock: FakeClock;
+  let status: GroupStatus;
+  let seen: Lowered;
+  const troubles: string[] = [];
+
+  beforeEach(async () => {
+    place = await openPlace();
+    clock = new FakeClock();
+    status = HUNG;
+    seen = { lowered: [], short: new Map() };
+    troubles.length = 0;
+  });
+  afterEach(() => place.end());
+
+  /** A keeper's round so many minutes later. */
+  async function round(minutes = 0): Promise<Lowered['lowered']> {
+    clock.pass(minutes * 60);
+    const group = {
+      group: 'default',
+      describe: async () => status,
+      lower: async (from: GroupStatus) => {
+        expect(from).to.equal(status);
+        return { ...from, desired: from.machines?.inService ?? 0 };
+      },
+    } as unknown as WorkerGroup;
+    const platform: Platform = {
+      ...place.platform,
+      remote: true,
+      clock,
+      groups: ['default'],
+      group: async () => group,
+    };
+    seen = await lowerIdle(platform, seen.short, (name, error) => troubles.push(`${name}: ${error}`));
+    return seen.lowered;
+  }
+
+  it('waits for ten minutes of the same sight', async () => {
+    expect(await round()).to.deep.equal([]);
+    expect(await round(9)).to.deep.equal([]);
+    expect(await round(1)).to.deep.equal([{ group: 'default', from: 20, to: 2 }]);
+    expect(seen.short.size).to.equal(0);
+  });
+
+  it('begins anew when another size was asked for meanwhile, or work came', async () => {
+    await round();
+    status = { ...HUNG, desired: 30 };
+    expect(await round(10)).to.deep.equal([]);
+    const queue = await place.platform.queue('default');
+    await queue.send([{ body: 'x', tenant: 'x' }]);
+    expect(await round(10)).to.deep.equal([]);
+    await queue.purge({});
+    expect(await round(10)).to.deep.equal([]);
+    expect(await round(10)).to.deep.equal([{ group: 'default', from: 30, to: 2 }]);
+  });
+
+  it('leaves it while an open job has a task for it, though its message is nowhere', async () => {
+    await submitJob(place, JOB, {});
+    await (await place.platform.queue('default')).purge({});
+    for (const minutes of [0, 10, 10]) expect(await round(minutes)).to.deep.equal([]);
+  });
+
+  for (const [what, change] of [
+    ['that has what it asks for', { desired: 2 }],
+    ['at its minimum', { desired: 3, min: 3 }],
+    ['that is manual', { mode: 'manual' }],
+    ['that has a size for a time', { until: Number.MAX_SAFE_INTEGER }],
+  ] as const) {
+    it(`leaves a group ${what}`, async () => {
+      status = { ...HUNG, ...change };
+      for (const minutes of [0, 10, 10]) expect(await round(minutes)).to.deep.equal([]);
+    });
+  }
+
+  it('is part of a tick, which remembers in its mark what the one before saw', async () => {
+    const asked: number[] = [];
+    const group = {
+      describe: async () => status,
+      lower: async (from: GroupStatus) => {
+        asked.push(from.desired);
+        return { ...from, desired: 2 };
+      },
+    } as unknown as WorkerGroup;
+    /** Another process each time: its monotonic clock begins anew. */
+    const later = (minutes: number): Platform => ({
+      ...{ ...place.platform, remote: true, groups: ['default'], group: async () => group },
+      clock: new FakeClock(clock.now() + minutes * 60_000),
+    });
+    expect((await tick(later(0), { dryRun: false })).lowered).to.deep.equal([]);
+    expect((await tick(later(5), { dryRun: false })).lowered).to.deep.equal([]);
+    expect((await tick(later(10), { dryRun: true })).lowered).to.deep.equal([]);
+    expect((await tick(later(10), { dryRun: false })).lowered).to.deep.equal([{ group: 'default', from: 20, to: 2 }]);
+    expect(asked).to.deep.equal([20]);
+  });
+
+  it('tells of a group that can not be asked', async () => {
+    const { BatchctlError } = await import('../../src/errors.ts');
+    status = { ...HUNG };
+    Object.defineProperty(status, 'mode', {
+      get: () => {
+        throw new BatchctlError('credentials', 'denied');
+      },
+    });
+    await round();
+    expect(troubles.join()).to.match(/^default: .*denied/);
+  });
+});

@@ -1,0 +1,162 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { type Fleet, instancesFor, PACE } from '../../src/model/capacity.ts';
+import { type Claim, claimsOf, endsIn, secondsFor } from '../../src/model/deadline.ts';
+import type { Due, Load } from '../../src/model/load.ts';
+
+const HOUR = 3_600;
+const due = (change: Partial<Due> = {}): Due => ({
+  ...{ job: 'a', in: 5 * HOUR, coming: 0, deviation: 0, after: 0 },
+  ...change,
+});
+const load = (change: Partial<Load> = {}): Load => ({ tasks: 6_000, seconds: 60, slots: 1, atOnce: null, ...change });
+const fleet = (change: Partial<Fleet> = {}): Fleet => ({ slots: 2, current: 0, min: 0, max: 10_000, ...change });
+
+describe('how many instances meet a deadline', () => {
+  for (const { what, loads, of = {}, expected } of [
+    // 360,000 slot-seconds in 18,000 x 0.9 - 60 of tail - 90 of boot = 16,050 s on 2 slots: 11.2
+    { what: 'the fewest that end in time', loads: [load({ due: due() })], expected: 12 },
+    { what: 'without one, half an hour', loads: [load()], expected: 106 },
+    // What is up has 16,140 s: 360,000 / 32,280 = 11.2
+    { what: 'what is up needs no boot', loads: [load({ due: due() })], of: { current: 12 }, expected: 12 },
+    // Of 6,000 tasks the longest may take 45 minutes more, which leaves 13,360 s: 13.5
+    { what: 'long tails take of the time', loads: [load({ due: due({ deviation: 120 }) })], expected: 14 },
+    { what: 'but no more than half', loads: [load({ due: due({ deviation: 600 }) })], expected: 23 },
+    { what: 'so do the steps behind it', loads: [load({ due: due({ after: 2 * HOUR }) })], expected: 21 },
+    {
+      what: 'what comes later is work already',
+      loads: [load({ due: due() }), load({ tasks: 0, due: due({ coming: 6_000 }) })],
+      expected: 23,
+    },
+    {
+      what: 'nothing is ready here: nobody waits for what comes',
+      loads: [load({ tasks: 0, due: due({ coming: 6_000 }) })],
+      expected: 0,
+    },
+    // 360,000 / (2 x 60) = 3,000, but not more than the tasks
+    { what: 'past: as many as still help', loads: [load({ due: due({ in: -HOUR }) })], expected: 3_000 },
+    {
+      what: 'past, and what is up ends it before another had booted: none',
+      loads: [load({ tasks: 20, due: due({ in: -HOUR }) })],
+      of: { current: 5 },
+      expected: 4,
+    },
+    { what: 'the maximum is the maximum', loads: [load({ due: due() })], of: { max: 5 }, expected: 5 },
+    {
+      what: 'a target and a deadline: the larger, and they share the slots',
+      loads: [load({ tasks: 1_200 }), load({ tasks: 6_000, due: due() })],
+      expected: 43,
+    },
+  ] satisfies { what: string; loads: Load[]; of?: Partial<Fleet>; expected: number }[]) {
+    it(what, () => {
+      expect(instancesFor(loads, fleet(of)).instances).to.equal(expected);
+    });
+  }
+
+  it('says who decides, and who is late even so', () => {
+    const loads = [load({ due: due() }), load({ tasks: 10, due: due({ job: 'b', in: 20 * HOUR }) })];
+    expect(instancesFor(loads, fleet())).to.deep.include({ decides: 'a', late: null });
+    const { late, unbounded } = instancesFor(loads, fleet({ max: 5 }));
+    expect(unbounded).to.equal(12);
+    expect(late?.job).to.equal('a');
+    // 360,600 on 10 slots, and a boot: 36,150 s, of which the deadline leaves 18,000
+    expect(late?.by).to.be.within(18_000, 18_400);
+    expect(instancesFor([load({ due: due({ in: -10 }) })], fleet()).late?.by).to.be.greaterThan(10);
+  });
+
+  const dues = fc.record({
+    job: fc.constantFrom('a', 'b', 'c'),
+    in: fc.integer({ min: -HOUR, max: 20 * HOUR }),
+    coming: fc.integer({ min: 0, max: 5_000 }),
+    deviation: fc.option(fc.double({ min: 0, max: 2_000, noNaN: true })),
+    after: fc.integer({ min: 0, max: HOUR }),
+  });
+  const loads = fc.array(
+    fc
+      .record({
+        tasks: fc.integer({ min: 0, max: 50_000 }),
+        seconds: fc.option(fc.double({ min: 0.01, max: 5_000, noNaN: true })),
+        slots: fc.oneof(fc.integer({ min: 1, max: 4 }), fc.constant('all' as const)),
+        atOnce: fc.option(fc.integer({ min: 1, max: 500 })),
+        due: fc.option(dues),
+      })
+      .map(({ due: of, ...rest }): Load => (of === null ? rest : { ...rest, due: of })),
+    { minLength: 1, maxLength: 5 },
+  );
+  const fleets = fc.record({
+    slots: fc.integer({ min: 1, max: 16 }),
+    current: fc.integer({ min: 0, max: 300 }),
+    min: fc.integer({ min: 0, max: 5 }),
+    max: fc.integer({ min: 5, max: 2_000 }),
+  });
+  const unlimited = fleets.map((of) => ({ ...of, max: 1e12 }));
+
+  const changed = (some: readonly Load[], which: number, change: (load: Load) => Load): readonly Load[] =>
+    some.map((each, index) => (index === which % some.length ? change(each) : each));
+
+  it('never asks for fewer as more waits, or is to come', () => {
+    fc.assert(
+      fc.property(loads, fleets, fc.nat(4), fc.nat({ max: 20_000 }), fc.boolean(), (some, of, which, more, coming) => {
+        const grown = changed(some, which, (each) =>
+          coming && each.due !== undefined
+            ? { ...each, due: { ...each.due, coming: each.due.coming + more } }
+            : { ...each, tasks: each.tasks + more },
+        );
+        expect(instancesFor(grown, of).instances).to.be.at.least(instancesFor(some, of).instances);
+      }),
+    );
+  });
+
+  it('never asks for fewer as a deadline comes nearer', () => {
+    fc.assert(
+      fc.property(loads, fleets, fc.nat(4), fc.nat({ max: 20 * HOUR }), (some, of, which, nearer) => {
+        const later = changed(some, which, (each) =>
+          each.due === undefined ? each : { ...each, due: { ...each.due, in: each.due.in - nearer } },
+        );
+        expect(instancesFor(later, of).instances).to.be.at.least(instancesFor(some, of).instances);
+      }),
+    );
+  });
+
+  it('stays within the bounds, asks for no more than have a task each, and for the minimum when nothing waits', () => {
+    fc.assert(
+      fc.property(loads, fleets, (some, of) => {
+        const { instances } = instancesFor(some, of);
+        expect(instances).to.be.within(of.min, of.max);
+        const tasks = some.reduce((sum, each) => sum + each.tasks, 0);
+        const held = some.map(({ tasks: n, slots }) => n * (slots === 'all' ? of.slots : Math.min(slots, of.slots)));
+        const most = Math.ceil(held.reduce((sum, each) => sum + each, 0) / of.slots);
+        expect(instances).to.be.at.most(Math.max(of.min, most));
+        if (tasks === 0) expect(instances).to.equal(of.min);
+        else expect(instances).to.be.at.least(1);
+      }),
+    );
+  });
+
+  /** The work that a claim shares is done within what is left of its time, with so many instances. */
+  const meets = (claim: Claim, instances: number, { slots, current }: Fleet, inexact: number): boolean => {
+    const time = secondsFor(claim, PACE.boot) + claim.tail;
+    return endsIn(claim, instances, { slots, current, boot: PACE.boot }) <= time * (1 + inexact);
+  };
+
+  it('meets each deadline that can be met, and with one fewer it would miss one', () => {
+    let smaller = 0;
+    fc.assert(
+      fc.property(loads, unlimited, (all, of) => {
+        const some = all.filter((each) => each.due !== undefined).map((each) => ({ ...each, atOnce: null }));
+        const { unbounded } = instancesFor(some, of);
+        if (unbounded === 0) return;
+        const claims = claimsOf(some, of.slots);
+        // A chain's next tasks can't begin before it has ended: no number of slots mends that.
+        const chained = claims.some(({ work, width, each }) => work / width > each * (1 + 1e-9));
+        if (!chained) for (const claim of claims) expect(meets(claim, unbounded, of, 1e-9)).to.equal(true);
+        if (unbounded > 1) {
+          smaller += 1;
+          expect(claims.every((claim) => meets(claim, unbounded - 1, of, -1e-9))).to.equal(false);
+        }
+      }),
+      { numRuns: 500 },
+    );
+    expect(smaller).to.be.greaterThan(100);
+  });
+});
