@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { faketimeLibrary, TRUE_CLOCK } from './moved-clock.ts';
 
 /**
  * Mounts are this process's alone: cron finds our crontab and no other, keeps its pid file to itself, and hands mails to
@@ -15,7 +16,7 @@ mount --bind "$dir/empty" /etc/cron.d
 mount --bind /dev/null /etc/crontab
 cp -p /usr/sbin/cron /usr/sbin/unix_chkpwd "$dir/sbin"
 mount --bind "$dir/sbin" /usr/sbin
-export LD_PRELOAD="$2" FAKETIME="$3" FAKETIME_DONT_FAKE_MONOTONIC=1 TZ=Europe/London
+export LD_PRELOAD="$2" FAKETIME="$3" FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME_DISABLE_SHM=1 TZ=Europe/London
 exec /usr/sbin/cron -f
 `;
 
@@ -38,7 +39,8 @@ export class RealCron {
   start(crontab: string, at: Date): void {
     const clock = `${at.getTime() > Date.now() ? '+' : ''}${Math.round((at.getTime() - Date.now()) / 1000)}s`;
     const library = faketimeLibrary();
-    const settings = [`LD_PRELOAD=${library}`, `FAKETIME=${clock}`, 'FAKETIME_DONT_FAKE_MONOTONIC=1'];
+    const kept = Object.entries(TRUE_CLOCK).map(([name, value]) => `${name}=${value}`);
+    const settings = [`LD_PRELOAD=${library}`, `FAKETIME=${clock}`, ...kept];
     writeFileSync(join(this.#dir, 'spool/root'), `${settings.join('\n')}\n${crontab}`, { mode: 0o600 });
     const child = spawn('unshare', ['-m', 'sh', '-c', SCRIPT, 'cron', this.#dir, library, clock], {
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -63,15 +65,6 @@ export class RealCron {
     child.kill('SIGKILL');
     await gone;
   }
-}
-
-/** Where Debian's package `faketime` has its library. */
-function faketimeLibrary(): string {
-  const found = readdirSync('/usr/lib')
-    .map((name) => `/usr/lib/${name}/faketime/libfaketime.so.1`)
-    .find((path) => existsSync(path));
-  if (found === undefined) throw new Error("expected libfaketime, Debian's package faketime");
-  return found;
 }
 
 /** Quoted-printable as text. */
