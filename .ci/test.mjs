@@ -1,6 +1,7 @@
 // Runs all tests, two mocha processes side by side: most of them wait for servers, clocks and children. Each takes the next
 // room of test/ as it ends one; what a room printed comes when it has ended. `npm test -- FILE...` runs just these files.
-// BATCHCTL_TEST_SUMMARY names a file for `N N N`: passed, failed, skipped. Under CI a skipped test is a failure.
+// BATCHCTL_TEST_SUMMARY names a file for `N N N`: passed, failed, skipped; `.failed` beside it says what failed. Under CI a
+// skipped test is a failure.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -39,15 +40,21 @@ async function run(room, files) {
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => said.push(chunk));
   const code = await new Promise((resolve) => child.on('close', resolve));
   const [passed, failed, skipped] = countsIn(summary);
+  failures.push(readIfThere(`${summary}.failed`));
   const told = failed > 0 || (skipped > 0 && process.env.CI);
   return { said: Buffer.concat(said), passed, failed: code !== 0 && !told ? failed + 1 : failed, skipped };
 }
 
 function countsIn(summary) {
+  const said = readIfThere(summary);
+  return said === '' ? [0, 0, 0] : said.trim().split(' ').map(Number);
+}
+
+function readIfThere(file) {
   try {
-    return readFileSync(summary, 'utf8').trim().split(' ').map(Number);
+    return readFileSync(file, 'utf8');
   } catch {
-    return [0, 0, 0];
+    return '';
   }
 }
 
@@ -64,6 +71,8 @@ const roomsOf = (rooms) =>
 
 const total = { passed: 0, failed: 0, skipped: 0 };
 const failing = [];
+/** What failed, a line each, as the reporter wrote it. */
+const failures = [];
 
 async function lane(waiting) {
   for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
@@ -92,5 +101,9 @@ const { passed, failed, skipped } = total;
 if (failing.length > 0) console.log(`failures in: ${failing.join('; ')}`);
 console.log(`${passed} passing, ${failed} failing, ${skipped} skipped`);
 const { BATCHCTL_TEST_SUMMARY: summary, CI } = process.env;
-if (summary) writeFileSync(summary, `${passed} ${failed} ${skipped}\n`);
+process.stdout.write(failures.join(''));
+if (summary) {
+  writeFileSync(summary, `${passed} ${failed} ${skipped}\n`);
+  writeFileSync(`${summary}.failed`, failures.join(''));
+}
 process.exitCode = failed > 0 || (CI && skipped > 0) ? 1 : 0;
