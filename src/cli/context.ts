@@ -41,15 +41,21 @@ export interface ContextParts {
   readonly stopNow: AbortSignal;
   readonly closed: AbortSignal;
   readonly clock?: Clock;
+  /** A configuration that is read already, and ports that are open and stay so: those of a manager, which runs verbs for others. */
+  readonly config?: Config;
+  readonly platform?: Platform;
 }
 
-export function openContext({ io, flags, signal, stopNow, closed, clock = systemClock }: ContextParts): Context {
+export function openContext({ io, flags, signal, stopNow, closed, clock = systemClock, ...given }: ContextParts): Context {
   const warn = (text: string): void => {
     io.stderr.write(`warning: ${text}\n`);
   };
-  const config = once(async () => (await import('../config.ts')).loadConfig({ cwd: io.cwd, env: io.env, flags }));
+  const config = once(
+    async () => given.config ?? (await import('../config.ts')).loadConfig({ cwd: io.cwd, env: io.env, flags }),
+  );
   let opened: Promise<Platform> | null = null;
   const platform = once(() => {
+    if (given.platform !== undefined) return Promise.resolve(given.platform);
     opened = Promise.all([config(), import('../platform.ts')]).then(([loaded, { openPlatform }]) =>
       openPlatform(loaded, { role: 'cli', onWarning: warn }),
     );

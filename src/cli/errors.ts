@@ -26,7 +26,11 @@ export function reportError(error: unknown, io: Io, flags: Pick<GlobalFlags, 'js
   return exitCodeOf(known);
 }
 
-function asKnown(error: unknown): BatchctlError {
+/** The exit code of what was thrown; 0 for a reader that left. */
+export const exitOf = (error: unknown): number => (error instanceof ClosedPipe ? 0 : exitCodeOf(asKnown(error)));
+
+/** Whatever was thrown, as an error with a kind. */
+export function asKnown(error: unknown): BatchctlError {
   if (error instanceof BatchctlError) return error;
   if (error instanceof Error && error.name === 'AbortError') {
     return new BatchctlError('interrupted', 'interrupted', { cause: error });

@@ -3,6 +3,12 @@ import type { CommandEntry } from './command-entry.ts';
 /** The commands that are about jobs which begin without a person. */
 export const SERVICE_COMMANDS: readonly CommandEntry[] = [
   {
+    name: 'manager',
+    group: 'Service',
+    summary: 'the job manager as a service: API, dashboard, schedules',
+    load: async () => (await import('./commands/manager.ts')).managerCommand,
+  },
+  {
     name: 'schedule add',
     group: 'Service',
     summary: 'have a job run at times, each period once',

@@ -1,0 +1,63 @@
+import type { Verb } from '../../ports/verbs.ts';
+import type { CommandDefinition, JsonSchema, OptionSpec } from '../command.ts';
+import { COMMANDS, type CommandEntry } from '../commands.ts';
+import type { Context } from '../context.ts';
+import { ROUTES, type Route } from './routes.ts';
+import { nameOf } from './words.ts';
+
+/** A verb, with what runs it. */
+export interface KnownVerb {
+  readonly verb: Verb;
+  readonly entry: CommandEntry;
+  readonly route: Route;
+  readonly make: (ctx: Context) => CommandDefinition;
+}
+
+/** Every verb that a manager offers, described by the command line's own definitions. `ctx` is opened by none of them. */
+export async function describeVerbs(ctx: Context): Promise<ReadonlyMap<string, KnownVerb>> {
+  const known = await Promise.all(
+    COMMANDS.flatMap((entry) => {
+      const route = ROUTES[entry.name];
+      return route === undefined ? [] : [describe(ctx, entry, route)];
+    }),
+  );
+  return new Map(known.map((each) => [each.verb.name, each]));
+}
+
+async function describe(ctx: Context, entry: CommandEntry, route: Route): Promise<KnownVerb> {
+  const make = await entry.load();
+  const definition = make(ctx);
+  const { name, summary } = entry;
+  const { scope, method, path, list } = route;
+  const about = definition.help.about ?? null;
+  const { writes, output } = definition;
+  const verb = { name, summary, about, scope, method, path, list, input: inputOf(definition, route), output, writes };
+  return { verb, entry, route, make };
+}
+
+function inputOf(definition: CommandDefinition, { without = [] }: Route): JsonSchema {
+  const operands = Object.entries(definition.arguments).map(([spec, text]): [string, JsonSchema] => [
+    nameOf(spec),
+    spec.includes('...')
+      ? { type: 'array', items: { type: 'string' }, description: text }
+      : { type: 'string', description: text },
+  ]);
+  const options = Object.entries(definition.options).map(([spec, option]): [string, JsonSchema] => [
+    nameOf(spec),
+    optionSchema(spec, option),
+  ]);
+  const properties = Object.fromEntries([...operands, ...options].filter(([name]) => !without.includes(name)));
+  const required = Object.keys(definition.arguments)
+    .filter((spec) => spec.startsWith('<'))
+    .map(nameOf);
+  return { type: 'object', additionalProperties: false, required, properties };
+}
+
+function optionSchema(spec: string, option: string | OptionSpec<unknown>): JsonSchema {
+  const description = typeof option === 'string' ? option : option.text;
+  if (!/[<[]/.test(spec)) return { type: 'boolean', description };
+  const choices = typeof option === 'string' ? undefined : option.choices;
+  const value: JsonSchema = choices === undefined ? { type: ['string', 'number'] } : { enum: choices };
+  if (typeof option !== 'string' && option.repeat === true) return { type: 'array', items: value, description };
+  return { ...value, description };
+}

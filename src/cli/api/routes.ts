@@ -1,0 +1,74 @@
+import type { Scope } from '../../model/api.ts';
+import type { Verb } from '../../ports/verbs.ts';
+
+export interface Route extends Pick<Verb, 'scope' | 'method' | 'path' | 'list'> {
+  /** Options that name files of the caller's machine, or mean its terminal: never taken from a caller. */
+  readonly without?: readonly string[];
+}
+
+const READ: Scope = 'read';
+const SUBMIT: Scope = 'submit';
+const OPERATE: Scope = 'operate';
+
+const one = (scope: Scope, line: string, without?: readonly string[]): Route => ({
+  ...endpoint(line),
+  ...{ scope, list: false },
+  ...(without && { without }),
+});
+const many = (scope: Scope, line: string, without?: readonly string[]): Route => ({
+  ...one(scope, line, without),
+  list: true,
+});
+/** Only for the command line: it streams for as long as it lasts. */
+const streamed = (scope: Scope): Route => ({ scope, method: 'POST', path: null, list: false });
+
+function endpoint(line: string): Pick<Route, 'method' | 'path'> {
+  const [method, path] = line.split(' ') as [Verb['method'], string];
+  return { method, path };
+}
+
+/** The verbs that a manager offers. What isn't here needs the caller's own machine, or its own rights in an account. */
+export const ROUTES: Readonly<Record<string, Route>> = {
+  submit: one(SUBMIT, 'POST /jobs', ['watch']),
+  plan: one(SUBMIT, 'POST /plans'),
+  jobs: many(READ, 'GET /jobs'),
+  status: one(READ, 'GET /jobs/{job}'),
+  watch: streamed(READ),
+  wait: streamed(READ),
+  tasks: many(READ, 'GET /jobs/{job}/tasks'),
+  'tasks kill': one(OPERATE, 'POST /jobs/{job}/kills'),
+  logs: many(READ, 'GET /jobs/{job}/logs'),
+  failures: many(READ, 'GET /jobs/{job}/failures'),
+  history: many(READ, 'GET /jobs/{job}/history'),
+  report: one(READ, 'GET /jobs/{job}/report', ['output']),
+  why: one(READ, 'GET /jobs/{job}/why'),
+  verify: one(SUBMIT, 'POST /jobs/{job}/proofs', ['output', 'check']),
+  retry: one(OPERATE, 'POST /jobs/{job}/retries'),
+  skip: one(OPERATE, 'POST /jobs/{job}/skips'),
+  pause: one(OPERATE, 'POST /jobs/{job}/pauses'),
+  resume: one(OPERATE, 'POST /jobs/{job}/resumptions'),
+  cancel: one(OPERATE, 'POST /jobs/{job}/cancellations'),
+  adjust: one(OPERATE, 'PATCH /jobs/{job}'),
+  prune: one(OPERATE, 'POST /prunings'),
+  'ledger rebuild': one(OPERATE, 'POST /rebuilds'),
+  ls: many(READ, 'GET /data'),
+  rm: one(OPERATE, 'POST /removals'),
+  workers: many(READ, 'GET /workers'),
+  'workers logs': one(READ, 'GET /workers/{worker}/logs'),
+  'workers drain': one(OPERATE, 'POST /workers/{worker}/drains'),
+  'workers stop': one(OPERATE, 'POST /workers/{worker}/stops'),
+  scale: many(OPERATE, 'POST /groups'),
+  queue: many(READ, 'GET /queues'),
+  'queue redrive': one(OPERATE, 'POST /redrives'),
+  'queue purge': one(OPERATE, 'POST /purges'),
+  'schedule add': one(OPERATE, 'POST /schedules'),
+  'schedule ls': many(READ, 'GET /schedules'),
+  'schedule show': one(READ, 'GET /schedules/{name}'),
+  'schedule next': many(READ, 'GET /firings'),
+  'schedule pause': one(OPERATE, 'POST /schedules/{name}/pauses'),
+  'schedule resume': one(OPERATE, 'POST /schedules/{name}/resumptions'),
+  'schedule rm': one(OPERATE, 'DELETE /schedules/{name}'),
+  'schedule run': one(OPERATE, 'POST /schedules/{name}/runs'),
+  doctor: many(READ, 'GET /checks'),
+  tick: one(OPERATE, 'POST /rounds'),
+};

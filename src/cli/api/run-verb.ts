@@ -1,0 +1,82 @@
+import { Readable } from 'node:stream';
+import type { Config } from '../../config.ts';
+import { BatchctlError } from '../../errors.ts';
+import type { Platform } from '../../ports/platform.ts';
+import type { VerbCall, VerbEnd, VerbRunner } from '../../ports/verbs.ts';
+import { type Context, openContext } from '../context.ts';
+import { asKnown, exitOf } from '../errors.ts';
+import type { GlobalFlags } from '../global-flags.ts';
+import type { Io, Output } from '../io.ts';
+import { parseCommand } from '../parse.ts';
+import { describeVerbs, type KnownVerb } from './describe-verbs.ts';
+import { wordsOf } from './words.ts';
+
+/** What runs verbs for others: the manager's own configuration and ports, each call with its caller's name. */
+export async function openVerbRunner(ctx: Context, config: Config, platform: Platform): Promise<VerbRunner> {
+  const known = await describeVerbs(ctx);
+  return {
+    verbs: [...known.values()].map(({ verb }) => verb),
+    run: (call) => {
+      const found = known.get(call.name);
+      if (found === undefined) throw new BatchctlError('usage', `a manager has no verb "${call.name}"`);
+      return runVerb(found, call, config, platform);
+    },
+  };
+}
+
+async function runVerb(known: KnownVerb, call: VerbCall, config: Config, platform: Platform): Promise<VerbEnd> {
+  const ctx = contextOf(call, config, platform);
+  try {
+    const definition = known.make(ctx);
+    const refused = (known.route.without ?? []).find((name) => call.input[name] !== undefined);
+    if (refused !== undefined) throw new BatchctlError('usage', `unknown field "${refused}"`);
+    const words = wordsOf(definition, call.input);
+    const input = { ...parseCommand(known.entry, definition, words), rest: null };
+    if (definition.writes) await ctx.announce();
+    return { exitCode: (await definition.run(input)) ?? 0, error: null };
+  } catch (error) {
+    const { kind, message, hint = null } = asKnown(error);
+    return { exitCode: exitOf(error), error: { kind, message, hint } };
+  } finally {
+    await ctx.close();
+  }
+}
+
+function contextOf(call: VerbCall, config: Config, platform: Platform): Context {
+  const flags: GlobalFlags = {
+    ...{ config: undefined, profile: config.profile.name, tz: call.flags.tz ?? undefined },
+    ...{ json: call.flags.json, quiet: call.flags.quiet, verbose: call.flags.verbose, yes: call.flags.yes },
+    ...{ color: call.terminal?.color ?? false, dryRun: call.flags.dryRun, help: false, version: false },
+  };
+  return openContext({
+    io: ioOf(call),
+    flags,
+    signal: call.signal,
+    stopNow: call.signal,
+    closed: new AbortController().signal,
+    config,
+    platform: actingAs(platform, call.who),
+  });
+}
+
+/** The same ports, used by another. */
+function actingAs(platform: Platform, who: string): Platform {
+  return Object.create(platform, { who: { value: who, enumerable: true } }) as Platform;
+}
+
+/** A caller has no files here, no environment and nothing to say on stdin. */
+function ioOf({ out, err, terminal }: VerbCall): Io {
+  return {
+    stdout: asOutput(out, terminal),
+    stderr: asOutput(err, terminal),
+    stdin: Readable.from([]),
+    env: {},
+    cwd: '/nonexistent',
+    onInterrupt: () => () => {},
+    exit: () => {},
+  };
+}
+
+function asOutput(stream: VerbCall['out'], terminal: VerbCall['terminal']): Output {
+  return terminal === null ? stream : Object.assign(stream, { isTTY: true, columns: terminal.columns });
+}

@@ -1,0 +1,50 @@
+import { BatchctlError } from '../../errors.ts';
+import type { CommandDefinition } from '../command.ts';
+
+/** An argument's or option's name as a caller gives it: `[job]` is job, `-o, --output <file>` output, `--no-scale` scale. */
+export function nameOf(spec: string): string {
+  const long = /--(?:no-)?([a-z][a-z-]*)/.exec(spec)?.[1] ?? spec.replace(/[<>[\].]/g, '');
+  return long.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/**
+ * The words that would be typed for an input of named values; each value is one word, whatever is in it. Throws `usage`
+ * for a name that the verb hasn't, and for a value of the wrong kind.
+ */
+export function wordsOf(definition: CommandDefinition, input: Readonly<Record<string, unknown>>): readonly string[] {
+  const left = new Map(Object.entries(input).filter(([, value]) => value !== undefined && value !== null));
+  const take = (name: string): unknown => {
+    const value = left.get(name);
+    left.delete(name);
+    return value;
+  };
+  const options = Object.keys(definition.options).flatMap((spec) => optionWords(spec, take(nameOf(spec))));
+  const operands = Object.keys(definition.arguments).flatMap((spec) => listOf(spec, take(nameOf(spec))));
+  const [unknown] = left.keys();
+  if (unknown !== undefined) throw new BatchctlError('usage', `unknown field "${unknown}"`);
+  return [...options, '--', ...operands];
+}
+
+function optionWords(spec: string, value: unknown): readonly string[] {
+  const long = /--[a-z][a-z-]*/.exec(spec)?.[0] ?? spec;
+  if (value === undefined) return [];
+  const takesValue = /[<[]/.test(spec);
+  if (long.startsWith('--no-')) return bool(spec, value) ? [] : [long];
+  if (!takesValue) return bool(spec, value) ? [long] : [];
+  if (value === true && spec.includes('[')) return [long];
+  return listOf(spec, value).map((text) => `${long}=${text}`);
+}
+
+function bool(spec: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value;
+  throw new BatchctlError('usage', `${nameOf(spec)}: expected true or false, found ${JSON.stringify(value)}`);
+}
+
+function listOf(spec: string, value: unknown): readonly string[] {
+  if (value === undefined) return [];
+  const values = Array.isArray(value) ? value : [value];
+  return values.map((each) => {
+    if (typeof each === 'string' || typeof each === 'number') return String(each);
+    throw new BatchctlError('usage', `${nameOf(spec)}: expected text or a number, found ${JSON.stringify(each)}`);
+  });
+}

@@ -1,0 +1,29 @@
+/** What the manager and those who ask it agree on. */
+
+export const API = '/api/v1';
+/** Each side tells its version; a manager that can't serve another's answers 426. */
+export const VERSION_HEADER = 'x-batchctl-version';
+/** The exit code that the verb would have had on the command line, beside a JSON answer. */
+export const EXIT_HEADER = 'x-batchctl-exit-code';
+/** How a verb's run is streamed to a command line: one `Frame` a line. */
+export const FRAMES_TYPE = 'application/x-ndjson';
+
+/** What a token lets its holder do; each includes those before it. */
+export const SCOPES = ['read', 'submit', 'operate'] as const;
+export type Scope = (typeof SCOPES)[number];
+
+export const covers = (held: Scope, needed: Scope): boolean => SCOPES.indexOf(held) >= SCOPES.indexOf(needed);
+
+/** What goes wrong, as the API and `--json` tell it. */
+export interface ApiError {
+  readonly kind: string;
+  readonly message: string;
+  readonly hint: string | null;
+}
+
+/** A piece of a verb's run: what it printed (UTF-8 text), that it is still there, or how it ended. */
+export type Frame =
+  | { readonly out: string }
+  | { readonly err: string }
+  | { readonly alive: true }
+  | { readonly exit: number; readonly error: ApiError | null };

@@ -1,0 +1,84 @@
+import type { Writable } from 'node:stream';
+import type { ApiError, Scope } from '../model/api.ts';
+
+type JsonSchema = Readonly<Record<string, unknown>>;
+
+/** One verb of the command line, as the manager offers it: `POST /api/v1/jobs/{job}/retries`. */
+export interface Verb {
+  /** `retry`, `schedule add`. */
+  readonly name: string;
+  readonly summary: string;
+  readonly about: string | null;
+  /** What a caller must be allowed to. */
+  readonly scope: Scope;
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** Below `/api/v1`, with `{name}` for arguments; null: only the command line asks for it, by frames. */
+  readonly path: string | null;
+  /** True: it answers JSON Lines, which the API answers as `{"items": [...]}`. */
+  readonly list: boolean;
+  /** Arguments and options by their camelCase names: a draft 2020-12 object schema. */
+  readonly input: JsonSchema;
+  /** Of the answer, or of one item of a list; null: none. */
+  readonly output: JsonSchema | null;
+  /** True: `dryRun` says what it would do. */
+  readonly writes: boolean;
+}
+
+/** What a command line sends along with a verb, as its files are not on the manager's machine. */
+export interface Attachments {
+  /** The job file that the verb names: the spec that it comes to, and the hash of its files, put before. */
+  readonly jobFile: { readonly path: string; readonly spec: unknown; readonly code: string | null } | null;
+  /** Local inputs that were put into the store before: under which name they were asked for, and where they are. */
+  readonly inputs: readonly AttachedInput[];
+}
+
+export interface AttachedInput {
+  /** As the job file, or `--input`, has it: a path, a pattern, a directory. */
+  readonly asked: string;
+  /** The file's own name among what that means. */
+  readonly name: string;
+  readonly key: string;
+  /** `sha256:...` */
+  readonly checksum: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
+export interface VerbCall {
+  readonly name: string;
+  /** Texts, numbers, true, or lists of them, by the names of the verb's `input`. */
+  readonly input: Readonly<Record<string, unknown>>;
+  /** Who acts, for the journal: `token:NAME`. */
+  readonly who: string;
+  readonly flags: VerbFlags;
+  /** The caller's terminal; null: what is printed goes to a file or a pipe. */
+  readonly terminal: { readonly columns: number; readonly color: boolean } | null;
+  readonly attachments: Attachments | null;
+  readonly out: Writable;
+  readonly err: Writable;
+  /** Aborted when the caller is gone, or asked the verb to stop. */
+  readonly signal: AbortSignal;
+}
+
+/** Those of the flags of every command that a caller may give. */
+export interface VerbFlags {
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  readonly yes: boolean;
+  readonly dryRun: boolean;
+  /** An IANA zone; null: the profile's. */
+  readonly tz: string | null;
+}
+
+/** Runs the command line's verbs for callers of the manager: one implementation for both (ADR 21). */
+export interface VerbRunner {
+  readonly verbs: readonly Verb[];
+  /** Never throws for what a verb throws: its error is part of how it ended. Throws `usage` for an unknown verb. */
+  run(call: VerbCall): Promise<VerbEnd>;
+}
+
+export interface VerbEnd {
+  readonly exitCode: number;
+  readonly error: ApiError | null;
+}
