@@ -7,7 +7,7 @@ import { build } from 'esbuild';
 const ENTRIES = [
   'src/cli/main.ts',
   'src/worker/lease-thread.ts',
-  'src/worker/loop-thread.ts',
+  'src/lib/loop-thread.ts',
   'src/adapters/local/sqlite-queue.ts',
   'src/adapters/aws/sqs-heartbeat.ts',
 ];

@@ -4,6 +4,7 @@
 // when attempts began and how they ended. What would be given back to the queue is tried again at once.
 import { rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { Streaks } from '../src/model/breaker.ts';
 import { loadConfig } from '../src/config.ts';
 import { look } from '../src/jobs/look.ts';
 import { parseJobFile } from '../src/jobs/spec/job-file.ts';
@@ -229,6 +230,7 @@ async function openWorker(platform: Platform, worker: string): Promise<Worker> {
   const ctx: WorkerContext = {
     ...{ platform, worker, scratch, graceMs: 0, total: { slots: SLOTS, memory: 2 ** 33, disk: 2 ** 36 } },
     jobs: new JobCache(platform.store, 600_000),
+    streaks: new Streaks(),
     secrets: new SecretReader({ source: null }),
     executor: { run: () => Promise.reject(new Error('nothing is run here')), close: async () => undefined },
     record: (event) => recorder.add(event),

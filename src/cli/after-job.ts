@@ -1,4 +1,5 @@
 import type { JobStatus } from '../jobs/status.ts';
+import { DEPLOYMENT } from '../model/journal.ts';
 import { shellWord } from '../worker/shell-quote.ts';
 import type { Context } from './context.ts';
 
@@ -9,7 +10,7 @@ export function tellNext(ctx: Context, status: Pick<JobStatus, 'job' | 'state' |
 }
 
 function nextCommand({ job, state, reason, steps }: Pick<JobStatus, 'job' | 'state' | 'reason' | 'steps'>) {
-  if (state === 'paused') return `batchctl why ${job}`;
+  if (state === 'paused') return reason === DEPLOYMENT ? `batchctl failures ${job}` : `batchctl why ${job}`;
   if (state !== 'failed') return null;
   if (reason === 'expect') return `batchctl verify ${job}`;
   return steps.some(({ failed }) => failed > 0) ? `batchctl failures ${job}` : `batchctl why ${job}`;

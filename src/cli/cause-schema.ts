@@ -8,7 +8,7 @@ export const FAILURES_OUTPUT: JsonSchema = {
   type: 'object',
   required: [
     ...['job', 'cause', 'step', 'exitCode', 'reason', 'error', 'count', 'tasks', 'skippedCount', 'skipped'],
-    ...['first', 'last', 'workers', 'example'],
+    ...['first', 'last', 'workers', 'badInput', 'example'],
   ],
   properties: {
     job: { type: 'string' },
@@ -24,6 +24,10 @@ export const FAILURES_OUTPUT: JsonSchema = {
     first: { ...dateOrNull, description: 'when the first of them failed' },
     last: dateOrNull,
     workers: { type: 'integer', description: 'on how many workers, counted up to 1,000' },
+    badInput: {
+      type: 'integer',
+      description: "tasks that used up their attempts on two workers or more, of the job's first 1,000 failures",
+    },
     example: {
       type: 'object',
       required: ['task', 'worker', 'attempt', 'error', 'log', 'tail'],

@@ -25,6 +25,12 @@ export function headline(view: JobView, causes: readonly Cause[]): string {
   return `${view.record.job}: ${formatCount(failed)} of ${formatMany(total, 'task')} failed for good${why}${without}`;
 }
 
+const BAD_INPUT = {
+  title: 'bad input',
+  value: ({ badInput }: Cause) => (badInput === 0 ? '' : formatCount(badInput)),
+  align: 'right',
+} as const;
+
 /** One line a cause. */
 export function causesTable(ctx: Context, causes: readonly Cause[]): Promise<string> {
   return renderTable(ctx, causes, [
@@ -33,6 +39,7 @@ export function causesTable(ctx: Context, causes: readonly Cause[]): Promise<str
     { title: 'exit', value: ({ exitCode }) => String(exitCode ?? ''), align: 'right' },
     { title: 'reason', value: ({ reason }) => reason },
     { title: 'tasks', value: countText, align: 'right', tint: ({ tasks }) => (tasks.count > 0 ? 'bad' : 'faint') },
+    ...(causes.some(({ badInput }) => badInput > 0) ? [BAD_INPUT] : []),
     { title: 'since', value: ({ first }) => (first === null ? '' : formatDistance(first - ctx.clock.now())) },
     { title: 'error', value: errorText },
   ]);
@@ -55,7 +62,7 @@ export function causeText(
   example: CauseExample,
   { zone, now }: { readonly zone: string; readonly now: number },
 ): string {
-  const { id, step, exitCode, reason, error, tasks, skipped, first, last, workers } = cause;
+  const { id, step, exitCode, reason, error, tasks, skipped, first, last, workers, badInput } = cause;
   const instant = (at: number | null): string => (at === null ? 'unknown' : formatInstant(at, zone, now));
   const facts: readonly (readonly [string, string | null])[] = [
     ['cause', id],
@@ -66,6 +73,7 @@ export function causeText(
     ['skipped', skipped.count === 0 ? null : `${formatCount(skipped.count)}: ${shown(step, String(skipped))}`],
     ['first', instant(first)],
     ['last', instant(last)],
+    ['input', badInput === 0 ? null : `bad: ${formatMany(badInput, 'task')} failed on two workers or more`],
     ['workers', workers === 1 ? (example.worker ?? '1') : formatCount(workers)],
     ['example', `${step}/${example.task}${example.attempt === null ? '' : `, attempt ${example.attempt}`}`],
     ['log', example.log ?? 'it wrote nothing to stderr'],
@@ -112,10 +120,11 @@ export function nextCommands(view: JobView, causes: readonly Cause[], one: boole
 
 /** A cause as `--json` has it. */
 export function causeDocument(job: string, cause: Cause, example: CauseExample): unknown {
-  const { id, step, exitCode, reason, error, tasks, skipped, first, last, workers } = cause;
+  const { id, step, exitCode, reason, error, tasks, skipped, first, last, workers, badInput } = cause;
   return {
     ...{ job, cause: id, step, exitCode, reason, error, count: tasks.count, tasks: String(tasks) },
-    ...{ skippedCount: skipped.count, skipped: String(skipped), first: iso(first), last: iso(last), workers, example },
+    ...{ skippedCount: skipped.count, skipped: String(skipped), first: iso(first), last: iso(last) },
+    ...{ workers, badInput, example },
   };
 }
 

@@ -46,7 +46,15 @@ export interface ContextParts {
   readonly platform?: Platform;
 }
 
-export function openContext({ io, flags, signal, stopNow, closed, clock = systemClock, ...given }: ContextParts): Context {
+export function openContext({
+  io,
+  flags,
+  signal,
+  stopNow,
+  closed,
+  clock = systemClock,
+  ...given
+}: ContextParts): Context {
   const warn = (text: string): void => {
     io.stderr.write(`warning: ${text}\n`);
   };

@@ -79,7 +79,7 @@ export const REPORT_OUTPUT: JsonSchema = {
     }),
     causes: list({
       ...{ cause: text, step: text, reason: text, exitCode: { type: ['integer', 'null'] }, error: text },
-      ...{ attempts: count, forGood: count, firstAt: time, lastAt: time },
+      ...{ attempts: count, forGood: count, badInput: count, firstAt: time, lastAt: time },
       example: object({ task: text, error: textOrNull, log: text }),
     }),
     slowest: list({

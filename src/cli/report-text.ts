@@ -149,6 +149,7 @@ async function causes(ctx: Context, { causes: all }: Report): Promise<string> {
       align: 'right',
       tint: ({ forGood }) => (forGood > 0 ? 'bad' : null),
     },
+    { title: 'bad input', value: ({ badInput }) => formatCount(badInput), align: 'right' },
     { title: 'how', value: ({ reason, exitCode }) => (exitCode === null ? reason : `${reason} ${exitCode}`), min: 6 },
     { title: 'error', value: ({ error }) => error, min: 12 },
     { title: 'example', value: ({ example }) => example.task, min: 8 },

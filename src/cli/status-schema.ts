@@ -54,8 +54,9 @@ export const STATUS_OUTPUT: JsonSchema = {
     state: { enum: ['submitted', 'running', 'paused', 'succeeded', 'failed', 'cancelled'] },
     reason: {
       ...textOrNull,
-      description: 'a stable code: failures, stopped, expect, halt, secret; or why a person paused it',
+      description: 'a stable code: failures, stopped, expect, halt, deployment, secret; or why a person paused it',
     },
+    detail: { ...textOrNull, description: 'what a guard found that has paused it, in words' },
     exact: { type: 'boolean', description: 'the counts are known to equal what the store says' },
     steps: {
       type: 'array',

@@ -26,7 +26,8 @@ export async function statusText(ctx: Context, status: JobStatus): Promise<strin
     { title: 'retried', value: (step) => formatCount(step.retried), align: 'right' },
     { title: 'interrupted', value: (step) => formatCount(step.interrupted), align: 'right' },
   ]);
-  const lines = [headline(status), ...(status.reason === TOO_MANY ? [TOO_MANY_TEXT] : []), '', table];
+  const why = status.reason === TOO_MANY ? TOO_MANY_TEXT : status.detail;
+  const lines = [headline(status), ...(why === null ? [] : [why]), '', table];
   const facts = [
     ...(status.rate === null ? [] : [formatRate(status.rate)]),
     ...(status.eta === null ? [] : [formatLeft(status.eta)]),

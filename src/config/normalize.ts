@@ -1,5 +1,6 @@
 import { isAbsolute, resolve } from 'node:path';
 import { parseDuration, parseSize } from '../lib/units.ts';
+import { type Notification, notificationsOf } from '../model/notify.ts';
 import type { Plain } from './merge.ts';
 import type {
   AwsGroup,
@@ -19,7 +20,7 @@ export type ProfileFile = LocalFile | AwsFile | ManagerFile;
 export function normalizeProfile(name: string, file: ProfileFile, dir: string, rootDir: string): Profile {
   switch (file.backend) {
     case 'local':
-      return normalizeLocal(name, file, rootDir);
+      return normalizeLocal(name, file, dir, rootDir);
     case 'aws':
       return normalizeAws(name, file, dir);
     case 'manager':
@@ -31,7 +32,7 @@ export function normalizeProfile(name: string, file: ProfileFile, dir: string, r
 
 const base = (name: string, file: ProfileFile) => ({ name, tz: file.tz ?? null, protect: file.protect ?? false });
 
-function normalizeLocal(name: string, file: LocalFile, rootDir: string): LocalProfile {
+function normalizeLocal(name: string, file: LocalFile, dir: string, rootDir: string): LocalProfile {
   return {
     ...base(name, file),
     backend: 'local',
@@ -39,7 +40,7 @@ function normalizeLocal(name: string, file: LocalFile, rootDir: string): LocalPr
     durability: file.durability ?? 'process',
     slots: file.slots ?? null,
     groups: mapValues(file.groups ?? {}, commandSettings),
-    notify: file.notify ?? [],
+    notify: told(file.notify, dir),
   };
 }
 
@@ -87,8 +88,9 @@ function normalizeAws(name: string, file: AwsFile, dir: string): AwsProfile {
         ? null
         : { instance: required(file.manager.instance), allow: required(file.manager.allow) },
     budget: { month: file.budget?.month ?? null, job: file.budget?.job ?? null },
+    prices: file.prices ?? {},
     endpoints: file.endpoints ?? {},
-    notify: file.notify ?? [],
+    notify: told(file.notify, dir),
   };
 }
 
@@ -136,6 +138,13 @@ function commandSettings(group: {
   secrets?: Readonly<Record<string, string>> | undefined;
 }): CommandSettings {
   return { env: mapValues(group.env ?? {}, String), secrets: group.secrets ?? {} };
+}
+
+/** Whom it tells: a program by its whole path. */
+function told(list: LocalFile['notify'], dir: string): readonly Notification[] {
+  return notificationsOf(list).map((one) =>
+    one.to.startsWith('exec:') ? { ...one, to: `exec:${resolve(dir, one.to.slice('exec:'.length))}` } : one,
+  );
 }
 
 /** A path as written, relative to the file that says it. */

@@ -1,3 +1,5 @@
+import type { Notification } from '../model/notify.ts';
+
 /** Where and how jobs run: one profile of the configuration, every default filled in, units resolved, paths absolute. */
 export type Profile = LocalProfile | AwsProfile | ManagerProfile;
 
@@ -48,6 +50,8 @@ export interface AwsProfile extends ProfileBase {
   readonly manager: { readonly instance: string; readonly allow: readonly string[] } | null;
   /** USD; null: no limit. */
   readonly budget: { readonly month: number | null; readonly job: number | null };
+  /** USD an hour by instance type: of on-demand instances, and of spot ones where no market tells. */
+  readonly prices: Readonly<Record<string, number>>;
   readonly endpoints: Readonly<Partial<Record<Endpoint, string>>>;
   readonly notify: readonly Notification[];
 }
@@ -101,11 +105,6 @@ export interface ManagerProfile extends ProfileBase {
   readonly url: string;
   readonly tokenEnv: string;
   readonly fingerprint: string | null;
-}
-
-export interface Notification {
-  readonly on: readonly string[];
-  readonly to: string;
 }
 
 export const ENDPOINTS = [

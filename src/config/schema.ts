@@ -160,6 +160,7 @@ const aws = {
     'a map with instance, allow',
   ),
   budget: fields({ month: dollars().optional(), job: dollars().optional() }, 'a map with month, job'),
+  prices: mapOf(instanceType(), dollars(), 'a map of instance types and USD an hour'),
   endpoints: fields(Object.fromEntries(ENDPOINTS.map((service) => [service, httpUrl().optional()])), 'a map of URLs'),
   notify: notifyList(),
 };

@@ -200,8 +200,15 @@ export const CONFIG_TABLE: readonly ConfigField[] = [
   field(AWS, 'manager.instance', 'an instance type', 't4g.small', "the manager's instance"),
   field(AWS, 'manager.allow', 'a list of CIDR blocks', [], 'who reaches its port; none: no one'),
   field(AWS, 'budget', 'a map', {}, 'guards against cost, in USD'),
-  field(AWS, 'budget.month', 'a number over 0', null, 'no submission past so much in a calendar month'),
+  field(AWS, 'budget.month', 'a number over 0', null, 'at so much in a calendar month (of tz, else of UTC) all jobs pause'),
   field(AWS, 'budget.job', 'a number over 0', null, 'a job pauses at so much, unless --max-cost says otherwise'),
+  field(
+    AWS,
+    'prices',
+    'a map of instance types and USD an hour',
+    {},
+    'what on-demand instances cost, and spot ones where the market does not tell',
+  ),
   field(
     AWS,
     'endpoints',

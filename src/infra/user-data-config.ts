@@ -9,7 +9,7 @@ export type Reader = 'worker' | 'manager';
  * those that another group hands over to its own.
  */
 export function instanceConfig(profile: AwsProfile, reader: Reader, ca: string | null): unknown {
-  const { name, region, account, stack, bucket, groups, kmsKey, tz, endpoints } = profile;
+  const { name, region, account, stack, bucket, groups, kmsKey, tz, endpoints, budget, prices } = profile;
   const elsewhere = Object.entries(endpoints).filter(([, url]) => url !== undefined && !isLoopback(url));
   return {
     profile: name,
@@ -22,6 +22,9 @@ export function instanceConfig(profile: AwsProfile, reader: Reader, ca: string |
         groups: Object.fromEntries(Object.entries(groups).map(([group, of]) => [group, groupOf(of, reader)])),
         ...(kmsKey !== null && { kmsKey }),
         ...(tz !== null && { tz }),
+        // Whoever looks on guards what jobs cost.
+        ...((budget.month !== null || budget.job !== null) && { budget: budgetOf(budget) }),
+        ...(Object.keys(prices).length > 0 && { prices }),
         ...(elsewhere.length > 0 && { endpoints: Object.fromEntries(elsewhere) }),
         ...(reader === 'manager' && ofManager(profile)),
       },
@@ -35,13 +38,18 @@ function groupOf({ visibility, min, max, slots, env, secrets, ...group }: AwsGro
     ...(slots !== null && { slots }),
     ...(reader === 'worker' && Object.keys(env).length > 0 && { env }),
     ...(reader === 'worker' && Object.keys(secrets).length > 0 && { secrets }),
-    ...(reader === 'manager' && { instances: group.instances, spot: group.spot, onDemandBase: group.onDemandBase }),
+    ...{ instances: group.instances, spot: group.spot },
+    ...(reader === 'manager' && { onDemandBase: group.onDemandBase }),
   };
 }
 
-function ofManager({ budget: { month, job }, notify, manager }: AwsProfile): object {
+const budgetOf = ({ month, job }: AwsProfile['budget']): object => ({
+  ...(month !== null && { month }),
+  ...(job !== null && { job }),
+});
+
+function ofManager({ notify, manager }: AwsProfile): object {
   return {
-    budget: { ...(month !== null && { month }), ...(job !== null && { job }) },
     ...(notify.length > 0 && { notify }),
     ...(manager !== null && { manager }),
   };

@@ -14,6 +14,10 @@ export interface FailureFound {
   /** Milliseconds since the epoch. */
   readonly startedAt: number | null;
   readonly endedAt: number | null;
+  /** Entries of the journal that its worker had read when it began. */
+  readonly entries: number | null;
+  /** Its attempts failed on at least two workers. */
+  readonly badInput: boolean;
   /** What of it can't be read, naming its key; null for nothing. */
   readonly problem: string | null;
 }
@@ -38,15 +42,16 @@ export const UNREADABLE = 'unreadable';
 
 const NOTHING = {
   ...{ attempt: null, number: null, worker: null, reason: null, exitCode: null, error: null },
-  ...{ startedAt: null, endedAt: null },
+  ...{ startedAt: null, endedAt: null, entries: null, badInput: false },
 } as const;
 
 function foundIn(key: string, record: { readonly [field in keyof FailureRecord]?: unknown }): FailureFound {
-  const { attempt, number, worker, reason, exitCode, error, startedAt, endedAt } = record;
+  const { attempt, number, worker, reason, exitCode, error, startedAt, endedAt, entries, badInput } = record;
   const found = {
     ...{ attempt: textIn(attempt), worker: textIn(worker), reason: textIn(reason), error: textIn(error) },
     ...{ number: countIn(number), exitCode: countIn(exitCode) },
     ...{ startedAt: instantIn(startedAt), endedAt: instantIn(endedAt) },
+    ...{ entries: countIn(entries), badInput: badInput === true },
   };
   const needed = ['attempt', 'number', 'worker', 'reason', 'startedAt', 'endedAt'] as const;
   const lost = needed.filter((field) => found[field] === null);

@@ -5,6 +5,7 @@ import { isClosed } from '../model/job.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import { KeeperWatch } from './keeper.ts';
+import { Teller } from './notify/teller.ts';
 import { Onlooker } from './onlooker.ts';
 import { type GroupRaise, Raiser } from './raise.ts';
 import { RecentRate } from './rate.ts';
@@ -22,6 +23,8 @@ export interface FollowOptions {
   readonly watching: boolean;
   /** Told as a service stays away: once, until it is back. */
   readonly onAway?: (error: Error) => void;
+  /** Told of people who could not be told of the job. */
+  readonly onUntold?: (line: string) => void;
   /** False: the sizes of groups are left as they are. */
   readonly scale?: boolean;
   /** Told, once a minute at most, what became of raising the job's groups. */
@@ -44,7 +47,13 @@ export async function follow(
 ): Promise<{ readonly end: FollowEnd; readonly view: JobView }> {
   const { clock } = platform;
   const scales = options.scale ?? true;
-  const onlooker = new Onlooker(platform, platform.leaseSeconds, undefined, { raises: scales });
+  const teller = new Teller(platform, {
+    signal: options.signal ?? new AbortController().signal,
+    warn: (line) => options.onUntold?.(line),
+    watchful: true,
+  });
+  const onSeen = (seen: JobView): void => teller.see(seen);
+  const onlooker = new Onlooker(platform, platform.leaseSeconds, undefined, { raises: scales, onSeen });
   const raiser = scales ? new Raiser(platform) : null;
   const until = options.timeout === null ? Number.POSITIVE_INFINITY : clock.monotonic() + options.timeout * 1_000;
   const { job } = view.record;
@@ -67,9 +76,14 @@ export async function follow(
   };
   for (;;) {
     const end = await away.unless(look);
-    if (end !== null) return { end, view: now };
-    if (options.signal?.aborted) return { end: 'interrupted', view: now };
-    if (clock.monotonic() >= until) return { end: 'timeout', view: now };
+    if (end !== null) {
+      await teller.idle();
+      return { end, view: now };
+    }
+    if (options.signal?.aborted || clock.monotonic() >= until) {
+      await teller.idle();
+      return { end: options.signal?.aborted ? 'interrupted' : 'timeout', view: now };
+    }
     const raised = await away.unless(async () => (await raiser?.round([now])) ?? []);
     if (raised !== null && raised.length > 0) options.onRaised?.(raised);
     if (clock.monotonic() >= roundAt) {

@@ -29,6 +29,8 @@ export interface KeeperMark {
   readonly due: Readonly<Record<string, Noted>>;
   /** Groups that lack instances though nothing waits, each since when. */
   readonly short?: Readonly<Record<string, Noted>>;
+  /** Jobs that are projected past their deadline, each since when. */
+  readonly late?: Readonly<Record<string, Noted>>;
   /** Troubles that were told, each when: said again after an hour. */
   readonly told: Readonly<Record<string, string>>;
 }
@@ -57,7 +59,7 @@ export function tickId(host = hostname()): string {
 
 export async function putMark(
   { store, who }: Pick<Platform, 'store' | 'who'>,
-  mark: Pick<KeeperMark, 'id' | 'kind' | 'at' | 'stood' | 'due' | 'short' | 'told'>,
+  mark: Pick<KeeperMark, 'id' | 'kind' | 'at' | 'stood' | 'due' | 'short' | 'late' | 'told'>,
 ): Promise<void> {
   const body: KeeperMark = { format: 1, host: hostname(), who, version: VERSION, ...mark };
   await store.put(keeperKey(mark.id), JSON.stringify(body));

@@ -11,6 +11,7 @@ import { recordExactCounts } from './exact.ts';
 import { expectationsOf } from './expectations.ts';
 import { completeShards, openExploded } from './explode/explode.ts';
 import { append, refreshView } from './journal.ts';
+import { putNewsMark } from './notify/news-mark.ts';
 import { listFacts, readOpened } from './listing.ts';
 import { recordView } from './remember.ts';
 import { claimId, sendTasks, sendUndecided } from './send.ts';
@@ -130,6 +131,7 @@ async function close(
   if (ending.state === 'succeeded' && marksDelivery(platform, view)) {
     await putDueMark(platform, view, view.next, false);
   }
+  await putNewsMark(platform, view, view.next);
   const { view: after, appended } = await append(platform.store, view, by(platform), (now) => {
     // Whatever came since the listing may decide otherwise: then it is listed again.
     if (now.next !== view.next) return null;

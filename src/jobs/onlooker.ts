@@ -32,6 +32,8 @@ export interface OnlookerOptions {
   readonly raises?: boolean | 'waiting';
   readonly stood?: ReadonlyMap<string, Seen>;
   readonly onRaised?: (raised: readonly GroupRaise[]) => void;
+  /** Told of each job as it is after a glance. */
+  readonly onSeen?: (view: JobView) => void;
 }
 
 /** After a listing that found nothing to do, the next one for the counters' sake waits at least so long. */
@@ -50,8 +52,10 @@ export class Onlooker {
   readonly #raiser: Raiser | null;
   readonly #onlyWaiting: boolean;
   readonly #onRaised: ((raised: readonly GroupRaise[]) => void) | null;
+  readonly #onSeen: (view: JobView) => void;
   /** What was told already of groups that can't be raised. */
   readonly #told = new Set<string>();
+  #open = 0;
   /** Where jobs stood when an earlier process looked. */
   readonly #recalled: ReadonlyMap<string, Seen>;
 
@@ -63,10 +67,11 @@ export class Onlooker {
     platform: Platform,
     leaseSeconds: number,
     onTrouble: (job: string, error: unknown) => void = () => undefined,
-    { raises = true, stood = new Map(), onRaised }: OnlookerOptions = {},
+    { raises = true, stood = new Map(), onRaised, onSeen = () => undefined }: OnlookerOptions = {},
   ) {
     this.#recalled = stood;
     this.#onRaised = onRaised ?? null;
+    this.#onSeen = onSeen;
     this.#platform = platform;
     this.#onTrouble = onTrouble;
     this.#leaseMs = leaseSeconds * 1_000;
@@ -91,6 +96,12 @@ export class Onlooker {
   async glance(job: string, exact = false): Promise<{ readonly view: JobView; readonly look: Look | null } | null> {
     const memory = await this.#remember(job);
     if (memory === null) return null;
+    const glanced = await this.#lookAt(memory, exact);
+    this.#onSeen(glanced.view);
+    return glanced;
+  }
+
+  async #lookAt(memory: Memory, exact: boolean): Promise<{ readonly view: JobView; readonly look: Look | null }> {
     // Nothing is left to list, so nothing may be decided of it.
     if (memory.view.pruned !== null) return { view: memory.view, look: null };
     if (!isOpen(memory.view) && memory.view.closed !== null && !exact) return { view: memory.view, look: null };
@@ -137,6 +148,7 @@ export class Onlooker {
   async round(exact = false): Promise<ReadonlyMap<string, Look>> {
     const looks = new Map<string, Look>();
     const open = new Set(await this.openJobs());
+    this.#open = open.size;
     for (const [job, { view }] of this.#jobs) if (!open.has(job) && !isOpen(view)) this.#jobs.delete(job);
     for (const job of open) {
       try {
@@ -152,6 +164,11 @@ export class Onlooker {
     await this.#resendDue();
     await this.#raiseWaiting();
     return looks;
+  }
+
+  /** How many open marks the last round found. */
+  get open(): number {
+    return this.#open;
   }
 
   /** Work waits in a group that has too few instances, or none (law 9): a next step's, say. Once a minute. */

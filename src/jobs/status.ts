@@ -17,8 +17,10 @@ export interface JobStatus {
   /** How many tasks that round asks for again; 0 in round 0. Until they run they are among the failed ones. */
   readonly asked: number;
   readonly state: JobState;
-  /** A stable code, or null: failures, stopped, expect, halt, a person's reason for a pause. */
+  /** A stable code, or null: failures, stopped, expect, halt, deployment, a person's reason for a pause. */
   readonly reason: string | null;
+  /** What a guard found that has paused it, in words; null where none did. */
+  readonly detail: string | null;
   /** True when the numbers are known to equal what the store says. */
   readonly exact: boolean;
   readonly steps: readonly StepStatus[];
@@ -123,6 +125,7 @@ export function compose(
     asked: askedIn(view, totals),
     state: stateOf(view),
     reason: reasonOf(view),
+    detail: stateOf(view) === 'paused' ? (view.paused?.detail ?? null) : null,
     // Of a job that is open again they were taken at its last close: what has run since need not be in them.
     exact:
       view.closed !== null &&

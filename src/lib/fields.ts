@@ -80,8 +80,9 @@ export const notifyList = () =>
           'sns:TOPIC, https://... or exec:./program',
           /^(sns:\S+|exec:[^\0]+|https:\/\/\S+|http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(\/\S*)?)$/,
         ),
+        secret: secretReference().optional(),
       },
-      'a map with on and to',
+      'a map with on, to, secret',
     ),
-    'a list of maps with on and to',
+    'a list of maps with on, to, secret',
   );

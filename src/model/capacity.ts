@@ -1,3 +1,4 @@
+import { USUAL_BOOT } from './boot-time.ts';
 import {
   type Claim,
   claimsOf,
@@ -39,7 +40,7 @@ export interface Need {
 }
 
 /** Half an hour: what a month end can wait for, and long beside the minute that an instance is paid for at least. */
-export const PACE: Pace = { target: 1_800, boot: 90 };
+export const PACE: Pace = { target: 1_800, boot: USUAL_BOOT };
 
 /**
  * How many instances a group needs for its work, so that it ends in time: jobs with a deadline by that, the others within

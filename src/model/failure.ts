@@ -18,4 +18,11 @@ export interface FailureRecord extends Failure {
   readonly endedAt: string;
   /** The folded cause, as text. */
   readonly cause: string;
+  /** How many entries of the job's journal its worker had read when it began; absent of older versions. */
+  readonly entries?: number;
+  /**
+   * True: bad input, as far as one can tell: the task used up its attempts, and they failed on at least two workers.
+   * Only in `failed/`; absent where it isn't so.
+   */
+  readonly badInput?: true;
 }

@@ -1,3 +1,4 @@
+import type { Notification } from './notify.ts';
 import type { Rehearsal } from './rehearsal.ts';
 
 export type JobState = 'submitted' | 'running' | 'paused' | 'succeeded' | 'failed' | 'cancelled';
@@ -27,7 +28,7 @@ export interface JobSpec {
   readonly maxRunning: number | null;
   readonly maxTasks: number;
   readonly deliver: { readonly to: string; readonly name: string; readonly marker: string } | null;
-  readonly notify: readonly { readonly on: readonly string[]; readonly to: string }[];
+  readonly notify: readonly Notification[];
 }
 
 export interface InputSpec {
@@ -162,6 +163,8 @@ export interface JobRecord {
   readonly given?: GivenByFlags;
   /** Where its outputs are delivered when it succeeds; null or absent: nowhere. */
   readonly deliverTo?: DeliverTo | null;
+  /** The directory that programs of its `notify` are relative to, on `host`; null or absent: it names none. */
+  readonly notifyFrom?: string | null;
   /** Set for a job on a sample of its parts; null or absent for a real one. */
   readonly rehearsal?: Rehearsal | null;
 }

@@ -1,3 +1,4 @@
+import type { Tripped } from './breaker.ts';
 import type { StepSpec } from './job.ts';
 
 /**
@@ -57,8 +58,14 @@ export type StepChange = Partial<
 export type EntryKind =
   | { readonly what: 'sent' }
   | { readonly what: 'resend'; readonly tasks: TaskSets; readonly after: number }
-  /** `detail`: what a guard that paused it found, in words. */
-  | { readonly what: 'pause'; readonly now: boolean; readonly reason: string; readonly detail?: string }
+  /** `detail`: what a guard that paused it found, in words; `tripped`: what it speaks of, where it is the breaker. */
+  | {
+      readonly what: 'pause';
+      readonly now: boolean;
+      readonly reason: string;
+      readonly detail?: string;
+      readonly tripped?: Tripped;
+    }
   | { readonly what: 'resume' }
   | { readonly what: 'cancel' }
   /** `onFailure: stop` fired: what is not decided by then is given up. */
@@ -128,6 +135,9 @@ export type EntryKind =
     }
   /** What the job wrote is removed from now on; nothing follows it. */
   | { readonly what: 'prune' };
+
+/** The reason of a pause because many tasks fail on many workers, and next to none succeeds. */
+export const DEPLOYMENT = 'deployment';
 
 /** The reason of a pause because a secret can't be read. */
 export const SECRET = 'secret';

@@ -75,9 +75,22 @@ export const ordersPrefix = (worker: string): string => `${workersPrefix(worker)
 export const orderKey = (worker: string, n: number): string => `${ordersPrefix(worker)}${pad(n, 4)}`;
 export const workerLogKey = (worker: string): string => `${workersPrefix(worker)}log`;
 export const bootLogKey = (worker: string): string => `${workersPrefix(worker)}boot.log`;
-/** Marks of managers and `tick`; notifications that were sent; schedules, with the code that they fire. */
+/** Marks of managers and `tick`; tries to tell people, and what they came to; schedules, with the code that they fire. */
 export const KEEPERS = 'keepers/';
 export const NOTICES = 'notices/';
+/** What nobody tries to tell any more. */
+export const LOST = `${NOTICES}lost/`;
+export const lostKey = (event: string, target: string): string => `${LOST}${event}.${target}`;
+export const noticesPrefix = (event: string): string => `${NOTICES}${event}/`;
+/** All notices of a job. */
+export const noticesOfJob = (job: string): string => `${NOTICES}${job}.`;
+export const noticeTry = (event: string, target: string, n: number): string =>
+  `${noticesPrefix(event)}${target}.${pad(n, 3)}`;
+export const noticeSent = (event: string, target: string): string => `${noticesPrefix(event)}${target}.sent`;
+/** Marks of what people are yet to be told: a close by its entry's number, or a firing that did not come. */
+export const NEWS = 'news/';
+export const newsMark = (job: string, entry: number): string => `${NEWS}${job}.${entry}`;
+export const firingNewsMark = (event: string): string => `${NEWS}${event}`;
 export const SCHEDULES = 'schedules/';
 export const keeperKey = (id: string): string => `${KEEPERS}${id}.json`;
 export const schedulePrefix = (name: string): string => `${SCHEDULES}${name}/`;
@@ -87,6 +100,8 @@ export const groupKey = (group: string): string => `${GROUPS}${group}.json`;
 /** How instances of a group began: a mark each for boots that failed, and what came after them. */
 export const bootsPrefix = (group: string): string => `${GROUPS}${group}/boots/`;
 export const bootMark = (group: string, who: string, what: BootMark): string => `${bootsPrefix(group)}${who}.${what}`;
+/** How long the group's latest boots took: overwritten. */
+export const bootTimesKey = (group: string): string => `${bootsPrefix(group)}times.json`;
 /** `lifted`: a person, or a new release, takes it that the next boot goes better. */
 export type BootMark = 'failed' | 'booted' | 'lifted';
 /** Bundles of the program for workers, the files that their boots need, and which bundle is current. */
@@ -94,6 +109,15 @@ export const RELEASES = 'releases/';
 export const bundleKey = (sha256: string): string => `${RELEASES}${sha256}.tar.gz`;
 export const bootFileKey = (kind: 'setup' | 'ca', sha256: string): string => `${RELEASES}${kind}-${sha256}`;
 export const releaseKey = (n: number): string => `${RELEASES}${pad(n, 4)}.json`;
+
+/** Who may call the manager, each by the SHA-256 of the token; and what is the manager's alone. */
+export const TOKENS = 'tokens/';
+export const tokenKey = (sha256: string): string => `${TOKENS}${sha256}.json`;
+export const MANAGERS = 'manager/';
+/** The manager's own certificate with its key. */
+export const CERTIFICATE = `${MANAGERS}tls.json`;
+/** True for what no job, no worker and no caller of the manager may read. */
+export const isSecret = (key: string): boolean => key.startsWith(TOKENS) || key.startsWith(MANAGERS);
 
 /** The `store` ledger: jobs newest first, each job's sums (one object a writer) and attempts, workers. */
 export const LEDGER_JOBS = 'ledger/jobs/';
@@ -138,6 +162,14 @@ export function taskOfFailed(key: string): { task: number; round: number } | nul
     : { task: Number(match[1]), round: Number(match[2]) };
 }
 
+/** What a `tries/` key names; null for a foreign object, and a mark of one that began. */
+export function taskOfTry(key: string): { task: number; round: number } | null {
+  const match = isBegun(key) ? null : /\/tries\/(\d{9})\.(\d+)\.[^/]+$/.exec(key);
+  return match?.[1] === undefined || match[2] === undefined
+    ? null
+    : { task: Number(match[1]), round: Number(match[2]) };
+}
+
 /** What an `interruptions/` key names; null for a foreign object. */
 export function taskOfInterruption(key: string): { task: number; round: number } | null {
   const match = /\/interruptions\/(\d{9})\.(\d+)\.[^/]+$/.exec(key);
@@ -156,6 +188,19 @@ export function openOf(key: string): { job: string; round: number } | null {
 export function dueOf(key: string): { job: string; after: number } | null {
   const match = /^due\/(.+)\.(\d+)$/.exec(key);
   return match?.[1] === undefined || match[2] === undefined ? null : { job: match[1], after: Number(match[2]) };
+}
+
+/** Job and close of a mark of news; null for a foreign object, and a firing's. */
+export function newsOf(key: string): { job: string; entry: number } | null {
+  const match = /^news\/([^@/]+)\.(\d+)$/.exec(key);
+  return match?.[1] === undefined || match[2] === undefined ? null : { job: match[1], entry: Number(match[2]) };
+}
+
+/** Event, receiver, and which try (null: that it was sent) a notice is; null for a foreign object. */
+export function noticeOf(key: string): { event: string; target: string; number: number | null } | null {
+  const match = /^notices\/([^/]+)\/([0-9a-f]{12})\.(\d{3}|sent)$/.exec(key);
+  if (match?.[1] === undefined || match[2] === undefined) return null;
+  return { event: match[1], target: match[2], number: match[3] === 'sent' ? null : Number(match[3]) };
 }
 
 /** The hash that a `code/` key names; null for a foreign object. */
@@ -188,6 +233,11 @@ export function scheduleOf(key: string): string | null {
 /** The keeper whose mark a key holds; null for a foreign object. */
 export function keeperOf(key: string): string | null {
   return /^keepers\/([a-z0-9-]+)\.json$/.exec(key)?.[1] ?? null;
+}
+
+/** The hash of the token that a key is of; null for a foreign object. */
+export function tokenOf(key: string): string | null {
+  return /^tokens\/([0-9a-f]{64})\.json$/.exec(key)?.[1] ?? null;
 }
 
 /** The run key that a claim is of; null for a foreign object. */

@@ -1,7 +1,9 @@
 import { BatchctlError } from '../errors.ts';
+import type { Tripped } from './breaker.ts';
 import { type DeliveryFacts, deliveryAfter } from './delivery.ts';
 import { type JobRecord, type JobState, type StepSpec, sectionStart, stepIndex, type Tolerance } from './job.ts';
 import type { JournalEntry, Overrides } from './journal.ts';
+import { type NewsFact, newsAfter } from './notify.ts';
 import { foldOverrides } from './overrides.ts';
 import { inRanges, unionOf, without } from './ranges.ts';
 import { combineRanges, type StepRanges, stepRanges } from './step-ranges.ts';
@@ -20,6 +22,10 @@ export interface JobView {
     readonly who: string;
     readonly when: string;
   } | null;
+  /** The number of the entry by which a person last resumed it; null before any. */
+  readonly resumedAt: number | null;
+  /** The pauses because its program seemed bad, oldest first. */
+  readonly tripped: readonly Tripped[];
   readonly cancelled: boolean;
   readonly stopped: string | null;
   readonly closed: {
@@ -54,6 +60,8 @@ export interface JobView {
   readonly exploded: ReadonlyMap<number, number>;
   /** Of what the last close left; null while the job is open. */
   readonly delivery: DeliveryFacts | null;
+  /** What people may be told of, oldest first. */
+  readonly news: readonly NewsFact[];
   /** Who removed its parts, outputs and logs, and when (ISO-8601 UTC); null for a job that is whole. */
   readonly pruned: { readonly who: string; readonly when: string } | null;
 }
@@ -90,6 +98,8 @@ export function emptyView(record: JobRecord): JobView {
     next: 0,
     sent: false,
     paused: null,
+    resumedAt: null,
+    tripped: [],
     cancelled: false,
     stopped: null,
     closed: null,
@@ -106,6 +116,7 @@ export function emptyView(record: JobRecord): JobView {
     resends: 0,
     exploded: new Map(),
     delivery: null,
+    news: [],
     pruned: null,
   };
 }
@@ -116,7 +127,7 @@ export function foldJournal(view: JobView, entries: readonly JournalEntry[]): Jo
 }
 
 function applyEntry(before: JobView, entry: JournalEntry): JobView {
-  const view = { ...before, next: before.next + 1, delivery: deliveryAfter(before, entry) };
+  const view = { ...before, next: before.next + 1, delivery: deliveryAfter(before, entry), news: newsAfter(before, entry) };
   const ranges = (sets: Readonly<Record<string, string>>): StepRanges => stepRanges(view.record, sets);
   switch (entry.what) {
     case 'sent':
@@ -130,9 +141,10 @@ function applyEntry(before: JobView, entry: JournalEntry): JobView {
           ...{ now: entry.now, reason: entry.reason, detail: entry.detail ?? null },
           ...{ who: entry.who, when: entry.when },
         },
+        tripped: entry.tripped === undefined ? view.tripped : [...view.tripped, entry.tripped],
       };
     case 'resume':
-      return { ...view, sent: true, paused: null };
+      return { ...view, sent: true, paused: null, resumedAt: before.next };
     case 'cancel':
       return { ...view, cancelled: true };
     case 'stop':

@@ -15,6 +15,7 @@ import { awsInsight } from './aws-insight.ts';
 import { openAwsLedger } from './aws-ledger.ts';
 import { withKills } from './kill-faults.ts';
 import { moduleUrl } from './module-url.ts';
+import { PricesOnce } from './prices-once.ts';
 import { Opened } from './opened.ts';
 import { leaseFromEnvironment, type PlatformOptions } from './options.ts';
 import { makeScratch, temporaryRoot } from './scratch.ts';
@@ -73,6 +74,7 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
     throw answer.reason;
   });
   const ledgers = new Opened<Ledger>(() => openAwsLedger({ profile, clients, store, writer: who, allowed }));
+  const prices = new PricesOnce(profile, clients);
   const machines = new Opened(async () => {
     const { openMachine } = await import('../adapters/aws/machine-open.ts');
     const machine = await openMachine(clients);
@@ -89,8 +91,9 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
     requireAccess: (seconds) => requireLasting(clients, seconds),
     ledger: () => ledgers.get('ledger'),
     queue: (group) => queues.get(group),
-    group: async (group) => openGroup(group, profile, { clients, allowed, platform }),
+    group: async (group) => openGroup(group, profile, { clients, allowed, platform, prices }),
     groups: Object.keys(profile.groups).sort(),
+    budget: { ...profile.budget, zone: profile.tz ?? 'UTC' },
     queueModule: (group) => ({
       module: moduleUrl('adapters/aws/sqs-heartbeat'),
       exportName: 'openSqsHeartbeat',
@@ -124,9 +127,15 @@ async function openGroup(
     clients,
     allowed,
     platform,
-  }: { readonly clients: AwsClients; readonly allowed: Allowed; readonly platform: Platform },
+    prices,
+  }: {
+    readonly clients: AwsClients;
+    readonly allowed: Allowed;
+    readonly platform: Platform;
+    readonly prices: PricesOnce;
+  },
 ): Promise<WorkerGroup> {
-  const { instances, max, slots } = groupOf(profile, group);
+  const { instances, max, slots, spot } = groupOf(profile, group);
   const here = new HereGroup(group, max, platform);
   if (isEmulatedWithout(profile, 'autoscaling')) return here;
   const [{ ScalingGroup }, { processorsOf }] = await Promise.all([
@@ -137,6 +146,7 @@ async function openGroup(
   return new ScalingGroup({
     ...{ group, name: gridName(profile.stack, group), clients, here, allowed, clock: platform.clock },
     slots: slots ?? (processors.length === 0 ? null : Math.min(...processors)),
+    prices: (also) => prices.forGroup(instances, { spot, also }),
   });
 }
 

@@ -205,4 +205,18 @@ export interface LedgerWorker {
   readonly failed: number;
   readonly startedAt: number;
   readonly seenAt: number;
+  /** The instance under it, where one is paid for; absent elsewhere, and of a worker that doesn't say. */
+  readonly machine?: WorkerMachine;
+  /**
+   * Slot-seconds that it gave to jobs, by job: of attempts however they ended, and of those that run, until `seenAt`. At
+   * most 64 jobs by name; what all others got is under the empty name.
+   */
+  readonly spent?: Readonly<Record<string, number>>;
+}
+
+/** What decides an instance's price. */
+export interface WorkerMachine {
+  readonly type: string;
+  readonly zone: string;
+  readonly lifeCycle: 'spot' | 'on-demand';
 }

@@ -8,6 +8,8 @@ export interface Machine {
   readonly type: string;
   readonly zone: string;
   readonly lifeCycle: 'spot' | 'on-demand';
+  /** When its launch began, milliseconds since the epoch, by the service's clock; null if it isn't said. */
+  readonly launchedAt: number | null;
   /** The bundle that it was started with, as its tags tell; null if they don't. */
   readonly release: string | null;
   /** Whether a group holds it: what is asked of the group below is of no effect without. */

@@ -3,6 +3,7 @@ import type { OpenBucket } from './bucket.ts';
 import type { Insight } from './insight.ts';
 import type { Ledger } from './ledger.ts';
 import type { Machine } from './machine.ts';
+import type { Notices } from './notifier.ts';
 import type { ObjectStore } from './object-store.ts';
 import type { SecretSource } from './secret-source.ts';
 import type { TaskQueue } from './task-queue.ts';
@@ -33,10 +34,14 @@ export interface Platform {
   localFile(key: string): { readonly path: string; readonly size: number } | null;
   /** What the backend tells of itself; absent where it can't. */
   readonly insight?: Insight;
+  /** How people are told of events, and whom the profile tells; absent: nobody is. */
+  readonly notices?: Notices;
   /** Secrets that a service keeps; absent where none is asked. */
   readonly secrets?: SecretSource;
   /** What the profile gives the commands of a group besides their step's own; absent: nothing. */
   commandSettings?(group: string): CommandSettings;
+  /** Limits on what its machines may cost; absent where none costs anything. */
+  readonly budget?: Budget;
   /** Workers may run on other machines, which can't read this one's files: a job's local inputs are put into the store. */
   readonly remote?: true;
   /** Throws `config` where the profile forbids to write here. Each write asks by itself; to ask early spares work. */
@@ -44,6 +49,16 @@ export interface Platform {
   /** Throws `credentials` when what lets this process in ends within so many seconds, and nothing follows it. */
   requireAccess?(seconds: number): Promise<void>;
   close(): Promise<void>;
+}
+
+/** US dollars; null: no limit. */
+export interface Budget {
+  /** Of all groups together, in a calendar month of the zone. */
+  readonly month: number | null;
+  /** Of a job without a limit of its own. */
+  readonly job: number | null;
+  /** IANA. */
+  readonly zone: string;
 }
 
 export interface CommandSettings {

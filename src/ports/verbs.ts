@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream';
-import type { ApiError, Scope } from '../model/api.ts';
+import { type ApiError, covers, type Scope } from '../model/api.ts';
 
 type JsonSchema = Readonly<Record<string, unknown>>;
 
@@ -11,9 +11,15 @@ export interface Verb {
   readonly about: string | null;
   /** What a caller must be allowed to. */
   readonly scope: Scope;
+  /** Fields that ask for more than `scope`, as they make another act of it: `verify` with `repair`. */
+  readonly scopeWith: Readonly<Record<string, Scope>>;
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Below `/api/v1`, with `{name}` for arguments; null: only the command line asks for it, by frames. */
   readonly path: string | null;
+  /** Where the same verb only shows, by GET, without the fields of `scopeWith`; null: nowhere. */
+  readonly shownAt: string | null;
+  /** The field that names a job file, which the API takes as `spec` and `code`; null: none. */
+  readonly jobFile: string | null;
   /** True: it answers JSON Lines, which the API answers as `{"items": [...]}`. */
   readonly list: boolean;
   /** Arguments and options by their camelCase names: a draft 2020-12 object schema. */
@@ -22,6 +28,12 @@ export interface Verb {
   readonly output: JsonSchema | null;
   /** True: `dryRun` says what it would do. */
   readonly writes: boolean;
+}
+
+/** What this call of a verb needs. */
+export function scopeOf({ scope, scopeWith }: Pick<Verb, 'scope' | 'scopeWith'>, input: Readonly<Record<string, unknown>>): Scope {
+  const asked = Object.entries(scopeWith).filter(([field]) => input[field] !== undefined && input[field] !== null && input[field] !== false);
+  return asked.reduce((needed, [, more]) => (covers(needed, more) ? needed : more), scope);
 }
 
 /** What a command line sends along with a verb, as its files are not on the manager's machine. */

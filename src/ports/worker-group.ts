@@ -35,6 +35,33 @@ export interface WorkerGroup {
 
   /** Why the group's last launches failed, newest first, each reason once. Empty where nothing is launched. */
   launchTroubles(): Promise<readonly LaunchTrouble[]>;
+
+  /**
+   * What an hour of its machines costs, as of some minutes ago, and of spot instances of other types that it had; absent
+   * where they cost nothing. Never throws: what can't be read isn't known.
+   */
+  prices?(others?: readonly string[]): Promise<GroupPrices>;
+}
+
+/** Prices of a group's machines, US dollars. */
+export interface GroupPrices {
+  /** Instance types that may be launched. */
+  readonly types: readonly string[];
+  /** What is launched, beyond what its base of on-demand instances asks for. */
+  readonly lifeCycle: 'spot' | 'on-demand';
+  /** What is known, of the group's types and of any other; what isn't in it, nobody knows. */
+  readonly hours: readonly HourPrice[];
+  /** Why spot prices could not be read, in words; null where they could, or need not be. */
+  readonly trouble: string | null;
+}
+
+export interface HourPrice {
+  readonly type: string;
+  /** `spot`: the market's. `configured`: the profile's, for on-demand instances and for what the market doesn't tell. */
+  readonly kind: 'spot' | 'configured';
+  /** Null: in every zone. */
+  readonly zone: string | null;
+  readonly usd: number;
 }
 
 export type WorkerOrder = 'drain' | 'stop' | 'replace';

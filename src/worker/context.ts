@@ -1,4 +1,5 @@
 import type { PlacePoint } from '../jobs/fetch/fill-place.ts';
+import type { Streaks } from '../model/breaker.ts';
 import type { AttemptEvent } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { Executor } from './executor.ts';
@@ -14,6 +15,8 @@ export interface WorkerContext {
   readonly jobs: JobCache;
   readonly executor: Executor;
   readonly secrets: SecretReader;
+  /** Failures in a row, by job and step. */
+  readonly streaks: Streaks;
   /** Where attempts have their directories, on the store's file system where there is one. */
   readonly scratch: string;
   readonly total: Resources;

@@ -12,6 +12,7 @@ import type { Outcome } from './outcome.ts';
 import { Pace } from './pace.ts';
 import type { QueueClient } from './queue-client.ts';
 import type { Settling } from './settle.ts';
+import { Spent } from './spent.ts';
 
 interface Ready {
   readonly queue: QueueClient;
@@ -48,6 +49,7 @@ const SERVICE_DELAY = 5;
 export class Dispatcher {
   readonly #ctx: WorkerContext;
   readonly #options: DispatcherOptions;
+  readonly spent = new Spent();
   readonly #ready: Ready[] = [];
   readonly #running = new Map<Receipt, RunningAttempt>();
   readonly #names = new Set<string>();
@@ -227,6 +229,7 @@ export class Dispatcher {
     this.#names.delete(nameOf(task));
     this.#freeSlots.push(...slots);
     this.#free = plus(this.#free, needs);
+    this.spent.note(task.message.job, ((result.endedAt - result.startedAt) / 1_000) * slots.length);
     this.#pace.took(result.endedAt - result.startedAt);
     this.#options.settle(settlingOf(queue, running, result));
     this.#pump();

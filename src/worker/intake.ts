@@ -3,6 +3,7 @@ import type { Deliveries } from '../jobs/deliver/deliveries.ts';
 import { tasksOfFallbacks } from '../jobs/interruptions.ts';
 import type { Onlooker } from '../jobs/onlooker.ts';
 import { Gate } from '../lib/gate.ts';
+import type { LoopWatch } from '../lib/loop-watch.ts';
 import { jitter, wait } from '../lib/wait.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { Delivery } from '../ports/task-queue.ts';
@@ -10,7 +11,6 @@ import type { WorkerLog } from './context.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { messageOf } from './judge.ts';
 import { leftFor } from './leaving.ts';
-import type { LoopWatch } from './loop-watch.ts';
 import type { Rest } from './machine-rest.ts';
 import type { QueueClient } from './queue-client.ts';
 

@@ -18,8 +18,3 @@ export type FromThread =
   | { readonly kind: 'lost'; readonly receipts: readonly Receipt[] }
   | { readonly kind: 'settled'; readonly id: number }
   | { readonly kind: 'error'; readonly message: string };
-
-/** Monotonic milliseconds that all threads of the process share; `performance.now()` begins anew in each. */
-export function sharedMonotonic(): number {
-  return Number(process.hrtime.bigint()) / 1e6;
-}

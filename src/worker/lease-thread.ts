@@ -1,9 +1,10 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { BatchctlError, isKind } from '../errors.ts';
+import { sharedMonotonic } from '../lib/shared-monotonic.ts';
 import type { QueueModule } from '../ports/platform.ts';
 import type { TaskQueue } from '../ports/task-queue.ts';
 import { LeaseHeart } from './lease-heart.ts';
-import { type FromThread, type LeaseThreadData, sharedMonotonic, type ToThread } from './lease-messages.ts';
+import type { FromThread, LeaseThreadData, ToThread } from './lease-messages.ts';
 
 /** The entry of the thread in which heartbeats run, where nothing else can block the loop. Started by `LeaseKeeper`. */
 function main(): void {

@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
+import { sharedMonotonic } from '../lib/shared-monotonic.ts';
+import { startThread } from '../lib/start-thread.ts';
 import type { QueueModule } from '../ports/platform.ts';
 import type { Receipt } from '../ports/task-queue.ts';
-import { type FromThread, type LeaseThreadData, sharedMonotonic, type ToThread } from './lease-messages.ts';
-import { startThread } from './start-thread.ts';
+import type { FromThread, LeaseThreadData, ToThread } from './lease-messages.ts';
 
 export interface LeaseKeeperOptions {
   /** How the thread makes a queue of its own. */
@@ -101,7 +102,7 @@ export class LeaseKeeper {
     const { queue, leaseSeconds } = this.#options;
     Atomics.store(this.#busy, 0, 0);
     const workerData: LeaseThreadData = { queue, leaseMs: leaseSeconds * 1_000, busy: this.#shared };
-    const thread = startThread('lease-thread', workerData);
+    const thread = startThread('lease-thread', workerData, import.meta.url);
     this.#gone = new Promise((resolve) => {
       thread.on('message', (message: FromThread) => this.#hear(message));
       thread.on('error', (error) => this.#options.onError?.(String(error)));

@@ -1,4 +1,7 @@
+import { isOurs } from '../errors.ts';
+import { noteBoot } from '../jobs/grid/boot-times.ts';
 import { jitter } from '../lib/wait.ts';
+import type { WorkerMachine } from '../ports/ledger.ts';
 import type { Machine } from '../ports/machine.ts';
 import type { Platform } from '../ports/platform.ts';
 import { findMachine, NewRole } from './machine-boot.ts';
@@ -32,6 +35,23 @@ export async function findGround(platform: Platform, given: WorkerOptions): Prom
   // A thousand that finish a job together leave over a minute: Auto Scaling's requests are limited (an account's limit).
   const idleExit = given.idleExit ?? (inGroup && !given.untilEmpty ? jitter(times.idleExit) : null);
   const maxFailures = given.maxFailures ?? (inGroup ? MAX_FAILURES : null);
-  const options = { ...given, host: machine?.instance ?? given.host, idleExit, maxFailures };
-  return { role, machine, inGroup, times, scratch: await platform.scratch(given.worker), options };
+  const host = machine?.instance ?? given.host;
+  const options = { ...given, host, machine: machine === null ? null : paidFor(machine), idleExit, maxFailures };
+  const ground = { role, machine, inGroup, times, scratch: await platform.scratch(given.worker), options };
+  if (machine !== null && inGroup) await tellBoot(platform, machine, given);
+  return ground;
 }
+
+/** Whoever raises the group next plans by it. It is only a memory: work doesn't wait for a service that refuses it. */
+async function tellBoot({ store, clock }: Platform, machine: Machine, { groups }: WorkerOptions): Promise<void> {
+  const { instance, launchedAt } = machine;
+  const [group] = groups;
+  if (launchedAt === null || group === undefined) return;
+  try {
+    await noteBoot(store, group, { instance, seconds: (clock.now() - launchedAt) / 1_000 });
+  } catch (error) {
+    if (!isOurs(error)) throw error;
+  }
+}
+
+const paidFor = ({ type, zone, lifeCycle }: Machine): WorkerMachine => ({ type, zone, lifeCycle });

@@ -1,4 +1,5 @@
 import { DRAIN_HOOK_SECONDS } from '../lib/stack-names.ts';
+import { IDLE_EXIT } from '../model/idle-exit.ts';
 
 /** How often and how long a worker on a group's machine looks, rests and waits, milliseconds. */
 export interface MachineTimes {
@@ -38,6 +39,6 @@ export function machineTimes(env: Readonly<Record<string, string | undefined>> =
     newRoleMs: seconds('ROLE', 60) * 1_000,
     loopMs: seconds('LOOP', 300) * 1_000,
     lagMs: seconds('LAG', 60) * 1_000,
-    idleExit: seconds('IDLE', 300),
+    idleExit: seconds('IDLE', IDLE_EXIT),
   };
 }

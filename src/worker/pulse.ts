@@ -82,13 +82,17 @@ const BUSY_NAMED = 64;
 
 /** A worker's sign of life, idle or busy as its dispatcher is. */
 export function signOf(
-  options: Pick<WorkerOptions, 'worker' | 'groups' | 'host' | 'version' | 'total'>,
+  options: Pick<WorkerOptions, 'worker' | 'groups' | 'host' | 'version' | 'total' | 'machine'>,
   dispatcher: Dispatcher,
   facts: Pick<LedgerWorker, 'done' | 'failed' | 'startedAt' | 'seenAt'>,
 ): LedgerWorker {
   const running = [...dispatcher.running()].slice(0, BUSY_NAMED);
   const busy = running.map(({ task: { message } }) => `${message.job}/${message.step}/${message.task}`);
-  const { worker, groups, host, version, total } = options;
+  const { worker, groups, host, version, total, machine } = options;
+  const runs = [...dispatcher.running()].map(({ task, slots, startedAt }): [string, number] => [
+    task.message.job,
+    (Math.max(0, facts.seenAt - startedAt) / 1_000) * slots.length,
+  ]);
   const state = busy.length > 0 ? 'busy' : 'idle';
   return {
     worker,
@@ -101,6 +105,8 @@ export function signOf(
     memory: total.memory,
     disk: total.disk,
     busy,
+    spent: dispatcher.spent.with(runs),
+    ...(machine && { machine }),
     ...facts,
   };
 }

@@ -1,3 +1,4 @@
+import { guardDeployment } from '../jobs/breaker.ts';
 import { guardFailures, pauseForSecret } from '../jobs/guards.ts';
 import { causeText } from '../model/cause.ts';
 import type { Failure, FailureRecord } from '../model/failure.ts';
@@ -9,6 +10,7 @@ import type { AttemptEvent, AttemptOutcome } from '../ports/ledger.ts';
 import type { Delivery } from '../ports/task-queue.ts';
 import { type Admitted, OFTEN } from './admit.ts';
 import { type AttemptResult, begunMark } from './attempt.ts';
+import { isBadInput } from './bad-input.ts';
 import type { WorkerContext } from './context.ts';
 import { handOver, noteInterruption } from './hand-over.ts';
 import type { Outcome } from './outcome.ts';
@@ -52,6 +54,7 @@ export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): 
       ctx.passed('record');
       await chain(ctx, item, send);
       ctx.passed('chain');
+      if (task !== null) ctx.streaks.succeeded(streakOf(task));
       await queue.ack(delivery.receipt);
       ctx.passed('ack');
       return;
@@ -61,14 +64,16 @@ export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): 
       await ctx.record(eventOf(ctx, item, 'failedAttempt', outcome.failure));
       await queue.release(delivery.receipt, outcome.delay);
       ctx.passed('release');
+      await guardStep(ctx, task);
       return;
     case 'failed':
-      await putFailure(ctx, item, outcome.failure, 'failed');
+      await putFailure(ctx, item, outcome.failure, 'failed', outcome.attempts);
       ctx.passed('failed');
       await ctx.record(eventOf(ctx, item, 'failed', outcome.failure));
       if (task !== null) await guardFailures(ctx.platform, task.view);
       await queue.bury(delivery, outcome.failure.error ?? outcome.failure.reason);
       ctx.passed('bury');
+      if (outcome.failure.reason !== 'killed') await guardStep(ctx, task);
       return;
     case 'failedBefore':
       // Whoever wrote `failed/` may have died before the rest of it (law 3).
@@ -117,6 +122,16 @@ export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): 
   }
 }
 
+const streakOf = ({ message: { job, step } }: Pick<Admitted, 'message'>): string => `${job}/${step}`;
+
+/** Failures in a row may mean that the program is bad: then the job pauses, and no other of its tasks is begun here. */
+async function guardStep({ platform, streaks, jobs }: WorkerContext, task: Settling['task']): Promise<void> {
+  if (task === null || !streaks.failed(streakOf(task))) return;
+  const { view, index, message } = task;
+  const after = await guardDeployment(platform, view, { index, round: message.round });
+  if (after.paused !== null) await jobs.refresh(after);
+}
+
 /** True when an attempt ran here to its end, and another one's output stood by then. */
 function lostToTwin({ attempt, result }: Settling, meta: OutputMeta): boolean {
   return result !== null && attempt !== null && attempt !== meta.attempt;
@@ -144,10 +159,13 @@ async function putFailure(
   item: Settling,
   failure: Failure,
   where: 'tries' | 'failed',
+  attempts = 0,
 ): Promise<void> {
   if (item.task === null) return;
   const { job, step, task, round } = item.task.message;
   const attempt = item.attempt ?? 'none';
+  const here = item.attempt === null ? null : ctx.worker;
+  const bad = where === 'failed' && (await isBadInput(ctx.platform.store, item.task, { attempts, failure, here }));
   const record: FailureRecord = {
     format: 1,
     reason: failure.reason,
@@ -159,6 +177,8 @@ async function putFailure(
     startedAt: iso(item.result?.startedAt ?? ctx.platform.clock.now()),
     endedAt: iso(item.result?.endedAt ?? ctx.platform.clock.now()),
     cause: causeText({ step, exitCode: failure.exitCode, reason: failure.reason, error: failure.error }),
+    entries: item.task.view.next,
+    ...(bad && { badInput: true }),
   };
   const key = where === 'tries' ? tryKey(job, step, task, round, attempt) : failedKey(job, step, task, round);
   await ctx.platform.store.put(key, JSON.stringify(record), { ifAbsent: true });

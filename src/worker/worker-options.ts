@@ -1,3 +1,4 @@
+import type { WorkerMachine } from '../ports/ledger.ts';
 import type { FaultPoint } from './context.ts';
 import type { Executor } from './executor.ts';
 import type { Resources } from './fit.ts';
@@ -10,6 +11,8 @@ export interface WorkerOptions {
   readonly host: string;
   readonly version: string;
   readonly total: Resources;
+  /** The instance that it runs on, as it is told of; absent, or null, elsewhere. */
+  readonly machine?: WorkerMachine | null;
   /** Leave once no open job has work for these groups (law 7). */
   readonly untilEmpty: boolean;
   /** Leave after so many seconds without work; null: never. */

@@ -4,6 +4,8 @@ import { BatchctlError } from '../errors.ts';
 import { Deliveries } from '../jobs/deliver/deliveries.ts';
 import { Onlooker } from '../jobs/onlooker.ts';
 import { Batcher } from '../lib/batcher.ts';
+import { LoopWatch } from '../lib/loop-watch.ts';
+import { Streaks } from '../model/breaker.ts';
 import type { AttemptEvent } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
 import { CodeCache } from './code.ts';
@@ -14,7 +16,6 @@ import { Intake } from './intake.ts';
 import { JobCache } from './job-cache.ts';
 import { type EndReason, messageOf } from './judge.ts';
 import { lookOnceMore } from './last-look.ts';
-import { LoopWatch } from './loop-watch.ts';
 import { Duty } from './machine-duty.ts';
 import { findGround, type Ground } from './machine-ground.ts';
 import { Health } from './machine-health.ts';
@@ -70,6 +71,7 @@ class Worker {
     this.#tally = new Tally(inGroup ? null : maxFailures, platform.leaseSeconds * 1_000);
     this.#health = inGroup && maxFailures !== null ? new Health(maxFailures, () => platform.ledger()) : null;
     this.#watch = new LoopWatch(
+      'the worker',
       [...options.groups.map((group) => `the poll of ${group}`), 'a rest', 'the drain'],
       times.loopMs,
     );
@@ -93,6 +95,7 @@ class Worker {
       jobs: new JobCache(platform.store, (platform.leaseSeconds * 1_000) / 3),
       executor: options.makeExecutor({ slots: options.total.slots, worker: options.worker, directory: scratch }),
       secrets: new SecretReader({ source: platform.secrets ?? null, patienceMs: role.patienceMs }),
+      streaks: new Streaks(),
       scratch,
       total: options.total,
       record: (event) => this.#recorder.add(event),

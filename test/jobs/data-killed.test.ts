@@ -88,4 +88,17 @@ describe('killed in the middle', () => {
     expect(drafts()).to.deep.equal([]);
     expect(readFileSync(join(place.directory, 'all.bin'))).to.have.length(6 + 2 * LARGE.length);
   });
+
+  it("a fetch leaves another's young draft alone, however far ahead this machine's clock is", async () => {
+    const view = await published();
+    runKilled('fetch', MIDDLE, view.record.job, 'all.bin');
+    const drafts = () => readdirSync(place.directory).filter((name) => name.endsWith('.part'));
+    const left = drafts();
+    expect(left).to.have.length(1);
+    const { clock } = place.platform;
+    const ahead = { ...place.platform, clock: { ...clock, now: () => Date.now() + 4 * 86_400_000 } };
+    const target = parseTarget('all.bin', { cwd: place.directory, write: async () => {} });
+    await fetchOutputs(ahead, view, { target, header: null });
+    expect(drafts()).to.deep.equal(left);
+  });
 });

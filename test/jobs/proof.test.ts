@@ -161,7 +161,7 @@ describe('the evidence of a proof', () => {
     const view = await publishAll(platform, await submitJob(place, PLAIN, { 'a.txt': 'a\nb\n' }));
     await platform.store.delete([outKey(view.record.job, 'price', 1)]);
     const path = join(place.directory, 'failed.ndjson');
-    const evidence = await EvidenceFile.create(path, 0);
+    const evidence = await EvidenceFile.create(path);
     const result = await verifyJob(platform, view, { evidence });
     evidence.line(await proofLine(platform, result, null));
     evidence.finish();
@@ -177,7 +177,7 @@ describe('the evidence of a proof', () => {
     const { platform } = place;
     const view = await publishAll(platform, await submitJob(place, yaml, {}));
     const path = join(place.directory, 'many.ndjson');
-    const evidence = await EvidenceFile.create(path, 0);
+    const evidence = await EvidenceFile.create(path);
     const result = await verifyJob(platform, view, { evidence });
     evidence.line(await proofLine(platform, result, await keepProof(platform, result)));
     evidence.finish();

@@ -218,7 +218,13 @@ export function causeOf(i: number): CauseReport {
   const [reason, exitCode, error, detail] = ERRORS[i % 3] ?? ERRORS[0];
   return {
     ...{ cause: ['c7f31', 'c09ab', 'ce512'][i] ?? `c${1000 + i}`, step: 'price', reason, exitCode, error },
-    ...{ attempts: [36, 18, 9][i] ?? 3, forGood: [12, 6, 3][i] ?? 1, firstAt: at(100 + i), lastAt: at(1200 + i) },
+    ...{
+      attempts: [36, 18, 9][i] ?? 3,
+      forGood: [12, 6, 3][i] ?? 1,
+      badInput: [2, 0][i] ?? 0,
+      firstAt: at(100 + i),
+      lastAt: at(1200 + i),
+    },
     example: {
       ...{ task: `price/${17 + i * 300}`, error: detail === '' ? null : `${error} ${detail}` },
       log: `jobs/claims-20261130-1830-k7m2q/steps/price/log/${String(17 + i * 300).padStart(9, '0')}.9m2x7c4vqa`,

@@ -39,6 +39,7 @@ export class AwsMachine implements Machine {
   readonly type: string;
   readonly zone: string;
   readonly lifeCycle: 'spot' | 'on-demand';
+  readonly launchedAt: number | null;
   readonly release: string | null;
   readonly inGroup: boolean;
   readonly #clients: AwsClients;
@@ -60,6 +61,7 @@ export class AwsMachine implements Machine {
     this.type = facts.type;
     this.zone = facts.zone;
     this.lifeCycle = facts.lifeCycle;
+    this.launchedAt = facts.launchedAt;
     this.release = facts.release;
     this.inGroup = scalingGroup !== null;
     this.#clients = clients;

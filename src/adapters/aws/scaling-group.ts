@@ -3,6 +3,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { changeSize, type GroupSize, sizeAt } from '../../model/group-size.ts';
 import type {
   GroupChange,
+  GroupPrices,
   GroupStatus,
   LaunchTrouble,
   MachineSeen,
@@ -25,6 +26,8 @@ export interface ScalingGroupOptions {
   /** Tasks at once on an instance; null where neither the profile nor the types tell. */
   readonly slots: number | null;
   readonly clock: Clock;
+  /** What its machines cost, and those of other types that it had; absent: nobody is asked. */
+  readonly prices?: (others: readonly string[]) => Promise<GroupPrices>;
   /** Resolves when something may be written (the account is the profile's). */
   readonly allowed: () => Promise<void>;
 }
@@ -106,6 +109,11 @@ export class ScalingGroup implements WorkerGroup {
 
   async launchTroubles(): Promise<readonly LaunchTrouble[]> {
     return (await this.#requests.read()) === null ? [] : troublesOf(await this.#requests.activities());
+  }
+
+  async prices(others: readonly string[] = []): Promise<GroupPrices> {
+    const none: GroupPrices = { types: [], lifeCycle: 'on-demand', hours: [], trouble: null };
+    return (await this.#options.prices?.(others)) ?? none;
   }
 
   /** Its size as the service has it, null where there is no group. */

@@ -16,6 +16,7 @@ interface Migration {
 const MIGRATIONS: readonly Migration[] = [
   { version: 1, compatible: 1, up: createTables },
   { version: 2, compatible: 1, up: addWorkerResources },
+  { version: 3, compatible: 1, up: addWorkerMachine },
 ];
 const CURRENT = MIGRATIONS.at(-1)?.version ?? 0;
 
@@ -204,5 +205,12 @@ async function createCountTables({ schema }: Kysely<Tables>, dialect: SqlDialect
 async function addWorkerResources({ schema }: Kysely<Tables>, dialect: SqlDialect): Promise<void> {
   for (const column of ['memory', 'disk']) {
     await dialect.define(schema.alterTable('workers').addColumn(column, 'bigint'));
+  }
+}
+
+/** What a worker runs on, and what it gave to which job, both JSON; older code leaves them null. */
+async function addWorkerMachine({ schema }: Kysely<Tables>, dialect: SqlDialect): Promise<void> {
+  for (const column of ['machine', 'spent']) {
+    await dialect.define(schema.alterTable('workers').addColumn(column, 'text'));
   }
 }

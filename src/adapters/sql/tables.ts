@@ -124,6 +124,9 @@ export interface WorkerRow {
   /** Null of a worker of schema version 1. */
   readonly memory: number | null;
   readonly disk: number | null;
+  /** JSON; null of a worker of schema version 2 or older. */
+  readonly machine: string | null;
+  readonly spent: string | null;
 }
 
 /** The writer of exact totals. */

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import type { LedgerWorker, WorkerState } from '../../ports/ledger.ts';
+import type { LedgerWorker, WorkerMachine, WorkerState } from '../../ports/ledger.ts';
 import type { RecordContext } from './counts.ts';
 import type { Tables, WorkerRow } from './tables.ts';
 import type { UpsertPlan } from './upsert.ts';
@@ -21,6 +21,8 @@ const WORKERS: UpsertPlan = {
     'seen_at',
     'memory',
     'disk',
+    'machine',
+    'spent',
   ],
   keys: ['worker'],
 };
@@ -51,6 +53,8 @@ export async function writeWorker(context: RecordContext, worker: LedgerWorker):
       worker.seenAt,
       worker.memory ?? null,
       worker.disk ?? null,
+      jsonOf(worker.machine),
+      jsonOf(worker.spent),
     ],
   ]);
 }
@@ -82,5 +86,9 @@ function workerOf(row: WorkerRow): LedgerWorker {
     seenAt: Number(row.seen_at),
     ...(row.memory === null ? {} : { memory: Number(row.memory) }),
     ...(row.disk === null ? {} : { disk: Number(row.disk) }),
+    ...(row.machine === null ? {} : { machine: JSON.parse(row.machine) as WorkerMachine }),
+    ...(row.spent === null ? {} : { spent: JSON.parse(row.spent) as Record<string, number> }),
   };
 }
+
+const jsonOf = (value: unknown): string | null => (value === undefined ? null : JSON.stringify(value));

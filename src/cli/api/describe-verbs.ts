@@ -28,14 +28,27 @@ async function describe(ctx: Context, entry: CommandEntry, route: Route): Promis
   const make = await entry.load();
   const definition = make(ctx);
   const { name, summary } = entry;
-  const { scope, method, path, list } = route;
+  const { scope, scopeWith = {}, method, path, shownAt = null, list } = route;
   const about = definition.help.about ?? null;
   const { writes, output } = definition;
-  const verb = { name, summary, about, scope, method, path, list, input: inputOf(definition, route), output, writes };
+  const input = inputOf(definition, route);
+  const jobFile = JOB_FILES.find((field) => Object.hasOwn(input.properties, field)) ?? null;
+  const verb = {
+    ...{ name, summary, about, scope, scopeWith, method, path, shownAt, jobFile },
+    ...{ list, input, output, writes },
+  };
   return { verb, entry, route, make };
 }
 
-function inputOf(definition: CommandDefinition, { without = [] }: Route): JsonSchema {
+/** Arguments and options that name a job file. */
+const JOB_FILES = ['jobfile', 'with'];
+
+interface InputSchema extends JsonSchema {
+  readonly properties: Readonly<Record<string, JsonSchema>>;
+}
+
+function inputOf(definition: CommandDefinition, { without = [], textOnly = [] }: Route): InputSchema {
+  const left = new Set([...without, ...textOnly]);
   const operands = Object.entries(definition.arguments).map(([spec, text]): [string, JsonSchema] => [
     nameOf(spec),
     spec.includes('...')
@@ -46,7 +59,7 @@ function inputOf(definition: CommandDefinition, { without = [] }: Route): JsonSc
     nameOf(spec),
     optionSchema(spec, option),
   ]);
-  const properties = Object.fromEntries([...operands, ...options].filter(([name]) => !without.includes(name)));
+  const properties = Object.fromEntries([...operands, ...options].filter(([name]) => !left.has(name)));
   const required = Object.keys(definition.arguments)
     .filter((spec) => spec.startsWith('<'))
     .map(nameOf);

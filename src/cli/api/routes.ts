@@ -4,6 +4,12 @@ import type { Verb } from '../../ports/verbs.ts';
 export interface Route extends Pick<Verb, 'scope' | 'method' | 'path' | 'list'> {
   /** Options that name files of the caller's machine, or mean its terminal: never taken from a caller. */
   readonly without?: readonly string[];
+  /** Options of no use to those who want one JSON document: another format, or an answer that goes on. */
+  readonly textOnly?: readonly string[];
+  /** Options by which the verb asks for more than its scope. */
+  readonly scopeWith?: Readonly<Record<string, Scope>>;
+  /** `GET` path of the same verb without those. */
+  readonly shownAt?: string;
 }
 
 const READ: Scope = 'read';
@@ -22,6 +28,11 @@ const many = (scope: Scope, line: string, without?: readonly string[]): Route =>
 /** Only for the command line: it streams for as long as it lasts. */
 const streamed = (scope: Scope): Route => ({ scope, method: 'POST', path: null, list: false });
 
+/** Without any of them `scale` shows. */
+const SIZES = Object.fromEntries(
+  ['n', 'min', 'max', 'auto', 'manual', 'for', 'slots'].map((name): [string, Scope] => [name, OPERATE]),
+);
+
 function endpoint(line: string): Pick<Route, 'method' | 'path'> {
   const [method, path] = line.split(' ') as [Verb['method'], string];
   return { method, path };
@@ -32,17 +43,17 @@ export const ROUTES: Readonly<Record<string, Route>> = {
   submit: one(SUBMIT, 'POST /jobs', ['watch']),
   plan: one(SUBMIT, 'POST /plans'),
   jobs: many(READ, 'GET /jobs'),
-  status: one(READ, 'GET /jobs/{job}'),
+  status: { ...one(READ, 'GET /jobs/{job}'), textOnly: ['format'] },
   watch: streamed(READ),
   wait: streamed(READ),
   tasks: many(READ, 'GET /jobs/{job}/tasks'),
   'tasks kill': one(OPERATE, 'POST /jobs/{job}/kills'),
-  logs: many(READ, 'GET /jobs/{job}/logs'),
+  logs: { ...many(READ, 'GET /jobs/{job}/logs'), textOnly: ['follow'] },
   failures: many(READ, 'GET /jobs/{job}/failures'),
   history: many(READ, 'GET /jobs/{job}/history'),
-  report: one(READ, 'GET /jobs/{job}/report', ['output']),
+  report: { ...one(READ, 'GET /jobs/{job}/report', ['output']), textOnly: ['format'] },
   why: one(READ, 'GET /jobs/{job}/why'),
-  verify: one(SUBMIT, 'POST /jobs/{job}/proofs', ['output', 'check']),
+  verify: { ...one(SUBMIT, 'POST /jobs/{job}/proofs', ['output', 'check']), scopeWith: { repair: OPERATE } },
   retry: one(OPERATE, 'POST /jobs/{job}/retries'),
   skip: one(OPERATE, 'POST /jobs/{job}/skips'),
   pause: one(OPERATE, 'POST /jobs/{job}/pauses'),
@@ -57,7 +68,7 @@ export const ROUTES: Readonly<Record<string, Route>> = {
   'workers logs': one(READ, 'GET /workers/{worker}/logs'),
   'workers drain': one(OPERATE, 'POST /workers/{worker}/drains'),
   'workers stop': one(OPERATE, 'POST /workers/{worker}/stops'),
-  scale: many(OPERATE, 'POST /groups'),
+  scale: { ...many(READ, 'POST /groups'), scopeWith: SIZES, shownAt: '/groups' },
   queue: many(READ, 'GET /queues'),
   'queue redrive': one(OPERATE, 'POST /redrives'),
   'queue purge': one(OPERATE, 'POST /purges'),

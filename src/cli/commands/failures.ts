@@ -76,6 +76,9 @@ async function* withExamples(
 /** Fewer failures are read before a progress line could be read. */
 const MANY = 5_000;
 
+/** Of so many failures it is looked up whether they are bad input. */
+const LOOKED_UP = 1_000;
+
 async function gather(ctx: Context, view: JobView): Promise<readonly Cause[]> {
   let starting: Promise<void> | null = null;
   let progress: Progress | null = null;
@@ -93,7 +96,7 @@ async function gather(ctx: Context, view: JobView): Promise<readonly Cause[]> {
     progress?.[how]();
   };
   try {
-    const causes = await causesOf(await ctx.platform(), view, onProgress);
+    const causes = await causesOf(await ctx.platform(), view, onProgress, LOOKED_UP);
     await end('done');
     return causes;
   } catch (error) {

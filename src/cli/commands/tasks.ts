@@ -1,10 +1,13 @@
+import { readFailureObject } from '../../jobs/failure-object.ts';
 import { refusePruned } from '../../jobs/pruned.ts';
 import { mustHaveStep, parseTaskName } from '../../jobs/task-name.ts';
 import { listTasks } from '../../jobs/tasks.ts';
 import { formatDuration } from '../../lib/units.ts';
 import { causeId } from '../../model/cause.ts';
+import { failedKey } from '../../model/keys.ts';
 import type { JobView } from '../../model/view.ts';
 import type { AttemptEvent, LedgerTask } from '../../ports/ledger.ts';
+import type { ObjectStore } from '../../ports/object-store.ts';
 import { type CommandDefinition, choice, defineCommand, parsed, wholeNumber } from '../command.ts';
 import type { Context } from '../context.ts';
 import { JOB_TEXT, jobMeant } from '../job-argument.ts';
@@ -48,6 +51,10 @@ export function tasksCommand(ctx: Context): CommandDefinition {
         reason: textOrNull,
         error: { ...textOrNull, description: 'the last line of stderr' },
         cause: { ...textOrNull, description: 'the id that failures gives it; null of what did not fail' },
+        badInput: {
+          type: 'boolean',
+          description: 'the task used up its attempts on two workers or more; only of an attempt that failed for good',
+        },
       },
     },
     help: {
@@ -111,10 +118,15 @@ export async function tasks({ ctx, job, task, step, state, limit = 1_000, after 
 
 async function attempts(ctx: Context, view: JobView, text: string): Promise<void> {
   const { name, task } = parseTaskName(view, text);
-  const ledger = await (await ctx.platform()).ledger();
+  const platform = await ctx.platform();
+  const rows = await (await platform.ledger()).attempts(view.record.job, name, task);
+  const bad = await badRounds(platform.store, view.record.job, rows);
   await answerList<AttemptEvent>(ctx, {
-    rows: await ledger.attempts(view.record.job, name, task),
-    json: attemptDocument,
+    rows,
+    json: (event) => ({
+      ...attemptDocument(event),
+      ...(event.outcome === 'failed' && { badInput: bad.has(event.round) }),
+    }),
     columns: [
       { title: 'attempt', value: ({ attempt }) => attempt },
       { title: 'number', value: ({ number }) => String(number), align: 'right' },
@@ -125,9 +137,24 @@ async function attempts(ctx: Context, view: JobView, text: string): Promise<void
     ],
     empty: `no attempt at ${name}/${task} has begun`,
   });
+  if (bad.size > 0) ctx.notice(`bad input: it used up its attempts on two workers or more`);
 }
 
-function attemptDocument(event: AttemptEvent): unknown {
+/** The rounds in which the task failed for good, and is marked as bad input. */
+async function badRounds(
+  store: ObjectStore,
+  job: string,
+  attempts: readonly AttemptEvent[],
+): Promise<ReadonlySet<number>> {
+  const bad = new Set<number>();
+  for (const { outcome, step, task, round } of attempts) {
+    if (outcome !== 'failed') continue;
+    if ((await readFailureObject(store, failedKey(job, step, task, round)))?.badInput) bad.add(round);
+  }
+  return bad;
+}
+
+function attemptDocument(event: AttemptEvent): Readonly<Record<string, unknown>> {
   const { step, task, round, attempt, number, worker, exitCode, reason, error, cpuSeconds, peakMemory } = event;
   const times = { startedAt: iso(event.startedAt), endedAt: iso(event.endedAt) };
   const what = { step, task, state: event.outcome, round, attempt, number, worker, ...times };

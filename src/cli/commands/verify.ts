@@ -103,7 +103,7 @@ async function prove(
   long: boolean,
 ): Promise<{ readonly result: VerifyResult; readonly kept: KeptProof | null }> {
   const path = output === undefined || ctx.flags.dryRun ? null : resolve(ctx.io.cwd, output);
-  const evidence = path === null ? null : await EvidenceFile.create(path, ctx.clock.now());
+  const evidence = path === null ? null : await EvidenceFile.create(path);
   try {
     const result = await withProgress(ctx, 'verifying', long, (options) =>
       verifyJob(platform, view, { ...options, deep, ...(evidence !== null && { evidence }) }),

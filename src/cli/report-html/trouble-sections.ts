@@ -29,8 +29,11 @@ export function causesSection({ job, causes }: Report, zone: string): Html {
         },
         {
           title: 'what it said',
-          value: ({ error, example }) =>
-            html`<code class="error">${error === '' ? '(nothing)' : clip(error)}</code><small>such as ${example.task}${
+          value: ({ error, example, badInput }) =>
+            html`<code class="error">${error === '' ? '(nothing)' : clip(error)}</code>${
+              badInput > 0 &&
+              html`<small>${formatMany(badInput, 'task')} failed on two workers or more: bad input?</small>`
+            }<small>such as ${example.task}${
               example.error !== null && example.error !== error && html`: ${clip(example.error, 160)}`
             }</small><small>log ${logOf(job, example.log)}</small>`,
           as: 'text',

@@ -6,7 +6,7 @@ import type { Platform } from '../../ports/platform.ts';
 import { knownGroups } from '../grid/groups.ts';
 import { listWorkers } from '../grid/workers.ts';
 import { freshKeeper, latestKeeper } from '../keeper.ts';
-import { listSchedules } from '../schedules/schedule-journal.ts';
+import { listSchedules } from '../schedules/schedule-reader.ts';
 import { deadLettersCheck, openJobsCheck, readOpenJobs, versionsCheck } from './job-checks.ts';
 
 /** Free space below which a disk is nearly full, and as good as full: bytes, and files. */

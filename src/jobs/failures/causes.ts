@@ -26,6 +26,8 @@ export interface Cause {
   readonly last: number | null;
   /** On how many workers; counted up to 1,000. */
   readonly workers: number;
+  /** How many of the tasks that count used up their attempts on at least two workers, of those that were looked up. */
+  readonly badInput: number;
   /** The lowest task, those that count first. */
   readonly example: { readonly task: number; readonly error: string | null; readonly worker: string | null };
 }
@@ -38,20 +40,26 @@ const WORKERS = 1_000;
 /**
  * The causes of a job's failures as the job stands, the most frequent first. Memory is that of the causes and of
  * their runs of tasks, never an object a task. A `failed/` that can't be read
- * has a cause of its own, which names it. Throws `newer` for one of a later version.
+ * has a cause of its own, which names it. Of so many failures as `lookUp` says it is looked up whether they are bad
+ * input: a small read each. Throws `newer` for one of a later version.
  */
 export async function causesOf(
   platform: Platform,
   view: JobView,
   onProgress: (failures: number) => void = () => undefined,
+  lookUp = 0,
 ): Promise<readonly Cause[]> {
   refusePruned(view, 'its failures');
   const all: Gathering[] = [];
-  let seen = 0;
+  let [seen, looked] = [0, 0];
+  const one = (): boolean => {
+    looked += 1;
+    return looked <= lookUp;
+  };
   for (const [step, { name }] of view.record.spec.steps.entries()) {
     const causes = new Map<string, Gathering>();
     const tasks = await failedTasks(platform.store, view, step);
-    for await (const failure of failuresOf(platform, view, step, tasks)) {
+    for await (const failure of failuresOf(platform, view, step, tasks, one)) {
       addTo(causeIn(causes, name, failure), failure, isSkipped(view, step, failure.task));
       seen += 1;
       onProgress(seen);
@@ -92,6 +100,7 @@ interface Gathering {
   readonly tasks: TaskRanges;
   readonly skipped: TaskRanges;
   readonly seenOn: Set<string>;
+  badInput: number;
   first: number | null;
   last: number | null;
   example: Cause['example'] | null;
@@ -108,13 +117,15 @@ function causeIn(causes: Map<string, Gathering>, step: string, { reason, exitCod
     tasks: new TaskRanges(),
     skipped: new TaskRanges(),
     seenOn: new Set<string>(),
-    ...{ first: null, last: null, example: null },
+    ...{ badInput: 0, first: null, last: null, example: null },
   };
   causes.set(text, made);
   return made;
 }
 
-function addTo(cause: Gathering, { task, error, worker, endedAt }: TaskFailure, skipped: boolean): void {
+function addTo(cause: Gathering, failure: TaskFailure, skipped: boolean): void {
+  const { task, error, worker, endedAt, badInput } = failure;
+  if (badInput === true && !skipped) cause.badInput += 1;
   // The lowest that counts; while there is none, the lowest of all.
   if (cause.example === null || (!skipped && cause.tasks.count === 0)) cause.example = { task, error, worker };
   (skipped ? cause.skipped : cause.tasks).add(task);

@@ -13,6 +13,8 @@ export interface TaskFailure extends Failure {
   readonly worker: string | null;
   /** Milliseconds since the epoch; null when unknown. */
   readonly endedAt: number | null;
+  /** It used up its attempts on at least two workers; null where that wasn't looked up. */
+  readonly badInput: boolean | null;
 }
 
 const PAGE = 1_000;
@@ -20,17 +22,21 @@ const IN_FLIGHT = 32;
 
 /**
  * What the ledger, or else the store, tells of each of a step's failed tasks, ascending: the ledger's pages and the set
- * run side by side, and an object is read only where the ledger has nothing of that task's round.
+ * run side by side, and an object is read only where the ledger has nothing of that task's round, and where `lookUp`
+ * says that what only the object knows is wanted of one more.
  */
 export async function* failuresOf(
   platform: Platform,
   view: JobView,
   step: number,
   tasks: TaskBits,
+  lookUp: () => boolean = () => false,
 ): AsyncGenerator<TaskFailure> {
-  yield* ahead(remembered(platform, view, step, tasks), IN_FLIGHT, async ({ task, known }) =>
-    known === null ? readFailure(platform, view, step, task) : failureIn(known),
-  );
+  yield* ahead(remembered(platform, view, step, tasks), IN_FLIGHT, async ({ task, known }) => {
+    if (known === null) return readFailure(platform, view, step, task);
+    const found = lookUp() ? await readFailed(platform, view, step, task) : null;
+    return failureIn(known, found?.badInput ?? null);
+  });
 }
 
 async function* remembered(
@@ -82,9 +88,10 @@ export async function readFailed(
 async function readFailure(platform: Platform, view: JobView, step: number, task: number): Promise<TaskFailure> {
   const found = await readFailed(platform, view, step, task);
   const { reason = null, exitCode = null, error = null, worker = null, endedAt = null } = found ?? {};
-  return { task, reason: reason ?? 'unknown', exitCode, error, worker, endedAt };
+  return { task, reason: reason ?? 'unknown', exitCode, error, worker, endedAt, badInput: found?.badInput ?? null };
 }
 
-function failureIn({ task, reason, exitCode, error, worker, endedAt }: LedgerTask): TaskFailure {
-  return { task, reason: reason ?? 'unknown', exitCode, error, worker, endedAt };
+function failureIn(known: LedgerTask, badInput: boolean | null): TaskFailure {
+  const { task, reason, exitCode, error, worker, endedAt } = known;
+  return { task, reason: reason ?? 'unknown', exitCode, error, worker, endedAt, badInput };
 }

@@ -24,7 +24,7 @@ export class DirectoryPlace implements Place {
   /** Throws `refused` for a place that can't be written. */
   static async open(path: string, platform: Platform, source: OutputSource): Promise<DirectoryPlace> {
     await makeDirectory(path);
-    await removeStaleDrafts(path, platform.clock.now());
+    await removeStaleDrafts(path);
     return new DirectoryPlace(path, platform, source);
   }
 

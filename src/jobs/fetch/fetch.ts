@@ -78,7 +78,7 @@ export async function fetchOutputs(platform: Platform, view: JobView, options: F
       await joinIntoObject(joining, await platform.bucket(target.bucket), target.key);
       break;
     case 'file':
-      await joinIntoFile(joining, target.path, platform.clock.now());
+      await joinIntoFile(joining, target.path);
       break;
     case 'stream':
       await joinOutputs(joining, target.write);

@@ -35,7 +35,7 @@ export async function fetchIntoDirectory(options: IntoDirectory): Promise<void> 
   const { source, directory, nameOf, distinct, tally } = options;
   const taken = new Map<string, number>();
   await makeDirectory(directory);
-  await removeStaleDrafts(directory, options.platform.clock.now());
+  await removeStaleDrafts(directory);
   const fresh = (await readdir(directory)).length === 0; // then nobody needs to look for each file
   const one = async (task: number, signal: AbortSignal): Promise<void> => {
     const output = await verifiedOutput(source, task);

@@ -69,10 +69,9 @@ async function readAhead(source: OutputSource, task: number): Promise<Ready> {
 
 /**
  * Joins the outputs into a file, which appears under its name once it is whole and every checksum was right.
- * A file that holds just these bytes is kept. A device or pipe is written to as it is. `now` is milliseconds since the
- * epoch.
+ * A file that holds just these bytes is kept. A device or pipe is written to as it is.
  */
-export async function joinIntoFile(joining: Joining, path: string, now: number): Promise<void> {
+export async function joinIntoFile(joining: Joining, path: string): Promise<void> {
   const special = isSpecial(path);
   const directory = dirname(path);
   if (!special && joining.header === null && (await isJoined(joining, path))) return;
@@ -80,7 +79,7 @@ export async function joinIntoFile(joining: Joining, path: string, now: number):
   try {
     if (!special) {
       await mkdir(directory, { recursive: true });
-      await removeStaleDrafts(directory, now);
+      await removeStaleDrafts(directory);
     }
     const target = await open(draft, special ? 'w' : 'wx');
     try {

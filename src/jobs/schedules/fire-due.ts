@@ -26,6 +26,10 @@ export interface FireDueOptions {
   readonly dryRun?: boolean;
   readonly signal?: AbortSignal;
   readonly passed?: (point: SubmitPoint) => void;
+  /** Called as a submission gets on. */
+  readonly onProgress?: () => void;
+  /** Periods that ran, by schedule, as an earlier call found them: one that ran stays so. Kept up to date. */
+  readonly ran?: Map<string, ReadonlySet<string>>;
 }
 
 /** So many firings of one schedule are made in a round: a host that was down for a day has a backlog of its own. */
@@ -44,9 +48,7 @@ export async function fireDue(
 ): Promise<readonly Fired[]> {
   const fired: Fired[] = [];
   for (const schedule of schedules) {
-    const due = dueFirings(schedule, platform.clock.now());
-    const ran = await ranAlready(platform.store, schedule, due);
-    for (const firing of due.filter(({ period }) => !ran.has(period)).slice(0, MOST_A_ROUND)) {
+    for (const firing of (await leftOf(platform, schedule, options.ran)).slice(0, MOST_A_ROUND)) {
       if (options.signal?.aborted === true) return fired;
       const what = { schedule: schedule.name, period: firing.period, at: firing.at };
       if (options.dryRun === true) fired.push({ ...what, outcome: 'due' });
@@ -59,6 +61,23 @@ export async function fireDue(
   return fired;
 }
 
+/** What is due of a schedule and did not run. */
+async function leftOf(
+  { store, clock }: Platform,
+  schedule: Schedule,
+  known: FireDueOptions['ran'],
+): Promise<readonly Firing[]> {
+  const due = dueFirings(schedule, clock.now());
+  const before = known?.get(schedule.name);
+  const open = due.filter(({ period }) => before?.has(period) !== true);
+  const ran = await ranAlready(store, schedule, open);
+  known?.set(
+    schedule.name,
+    new Set(due.map(({ period }) => period).filter((each) => before?.has(each) || ran.has(each))),
+  );
+  return open.filter(({ period }) => !ran.has(period));
+}
+
 type Outcome =
   | { readonly outcome: 'fired'; readonly view: JobView }
   | { readonly outcome: 'waiting'; readonly why: string }
@@ -69,7 +88,7 @@ async function fireOne(
   platform: Platform,
   schedule: Schedule,
   firing: Firing,
-  { signal, passed }: FireDueOptions,
+  { signal, passed, onProgress }: FireDueOptions,
 ): Promise<Outcome | null> {
   const awaited = firing.at + schedule.job.awaitInput * 1_000 > platform.clock.now();
   try {
@@ -81,6 +100,7 @@ async function fireOne(
     // Whoever was first may have seen another program, or another input: the period has run all the same.
     const { view, created } = await submit(platform, prepared, {
       ...{ mode: 'existing', notBefore: null, ...(signal && { signal }), ...(passed && { passed }) },
+      ...(onProgress && { onProgress }),
     });
     return created ? { outcome: 'fired', view } : null;
   } catch (error) {

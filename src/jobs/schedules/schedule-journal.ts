@@ -1,7 +1,7 @@
 import { BatchctlError } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
 import { parseStored } from '../../lib/json.ts';
-import { NAME, SCHEDULES, scheduleKey, scheduleOf } from '../../model/keys.ts';
+import { NAME, scheduleKey } from '../../model/keys.ts';
 import { foldSchedule, type Schedule, type ScheduleChange, type ScheduleEntry } from '../../model/schedule.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
@@ -16,28 +16,6 @@ export async function mustReadSchedule(store: Pick<ObjectStore, 'read'>, name: s
   const schedule = NAME.test(name) ? await readSchedule(store, name) : null;
   if (schedule !== null) return schedule;
   throw new BatchctlError('notFound', `there is no schedule ${name}`, { hint: 'batchctl schedule ls' });
-}
-
-/** Every schedule, by name. One that can't be read is told of, and no reason to leave the others alone. */
-export async function listSchedules(
-  store: ObjectStore,
-  onTrouble: (name: string, error: unknown) => void,
-): Promise<readonly Schedule[]> {
-  const names = new Set<string>();
-  for await (const key of store.keys(SCHEDULES)) {
-    const name = scheduleOf(key);
-    if (name !== null) names.add(name);
-  }
-  const found: Schedule[] = [];
-  for (const name of names) {
-    try {
-      const schedule = await readSchedule(store, name);
-      if (schedule !== null) found.push(schedule);
-    } catch (error) {
-      onTrouble(name, error);
-    }
-  }
-  return found;
 }
 
 /**
@@ -63,8 +41,13 @@ export async function changeSchedule(
   }
 }
 
-async function readEntries(store: Pick<ObjectStore, 'read'>, name: string): Promise<readonly ScheduleEntry[]> {
-  const entries: ScheduleEntry[] = [];
+/** A journal's entries, of which those that are `known` come first and are not read again. */
+export async function readEntries(
+  store: Pick<ObjectStore, 'read'>,
+  name: string,
+  known: readonly ScheduleEntry[] = [],
+): Promise<readonly ScheduleEntry[]> {
+  const entries = [...known];
   for (;;) {
     const key = scheduleKey(name, entries.length);
     const bytes = await store.read(key);

@@ -1,5 +1,6 @@
 import { parseDuration, parseSize } from '../../lib/units.ts';
 import type { JobSpec, SplitBy, SplitSpec, StepSpec, Tolerance } from '../../model/job.ts';
+import { notificationsOf } from '../../model/notify.ts';
 import { JOB_DEFAULTS, STEP_DEFAULTS } from './defaults.ts';
 import type { JobFile, StepFile } from './schema.ts';
 import type { SplitFile } from './schema-split.ts';
@@ -31,7 +32,7 @@ export function normalize(file: JobFile): JobSpec {
             name: file.deliver.name ?? JOB_DEFAULTS.deliver.name,
             marker: file.deliver.marker ?? JOB_DEFAULTS.deliver.marker,
           },
-    notify: file.notify ?? [],
+    notify: notificationsOf(file.notify),
   };
 }
 

@@ -10,6 +10,7 @@ import type { ObjectStore } from '../../ports/object-store.ts';
 import { type CodeArchive, packCode } from '../code-archive.ts';
 import { deliverPlace } from '../deliver/deliver-to.ts';
 import { mustReadView } from '../journal.ts';
+import { refuseForeign } from '../notify/receivers.ts';
 import { noBuckets } from './bucket-inputs.ts';
 import type { FileChecksums } from './file-checksums.ts';
 import { closeInputs, type FoundInput, findInputs, type InputPlace, needsNoInput } from './inputs.ts';
@@ -65,6 +66,7 @@ export async function prepare(
   bucket: OpenBucket = noBuckets,
 ): Promise<Prepared> {
   const { spec, runKey, place } = settleSpec(request);
+  refuseForeign(spec, checksums !== null);
   const code = request.code === undefined ? await packCode(request.directory, spec.files) : request.code;
   const inputs = await inputsOf(request, spec, { store, bucket, findSource, checksums });
   try {
@@ -87,7 +89,6 @@ export interface Settled {
 
 /** Fills in parameters and the period. Throws as `prepare` does for what doesn't go together. */
 export function settleSpec(request: SubmissionRequest): Settled {
-  refuseUnbuilt(request.spec);
   const params = mergeParams(request);
   const period: Record<string, string> = request.period === null ? {} : { period: request.period };
   const fill = (text: string, field: string): string =>
@@ -191,13 +192,4 @@ export function digestOf(spec: JobSpec, code: string | null, inputs: readonly Fo
   });
   const text = canonicalJson({ spec, code, inputs: facts });
   return `sha256:${createHash('sha256').update(text).digest('hex')}`;
-}
-
-/** What a job file may say and this version does not do: refused, so that nothing is quietly left out. */
-function refuseUnbuilt(spec: JobSpec): void {
-  const unbuilt = spec.notify.length === 0 ? [] : ['notify'];
-  if (unbuilt.length === 0) return;
-  throw new BatchctlError('jobFile', `this version of batchctl does not do ${unbuilt.join(', ')} yet`, {
-    hint: 'take it out of the job file',
-  });
 }

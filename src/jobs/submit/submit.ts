@@ -12,6 +12,7 @@ import { recordedPlace } from '../deliver/deliver-to.ts';
 import { discardJob } from '../discard.ts';
 import { append, mustReadView, type RunKeyClaim, readClaim, readJob } from '../journal.ts';
 import { listFacts } from '../listing.ts';
+import { isProgram, refuseForeign } from '../notify/receivers.ts';
 import { Onlooker } from '../onlooker.ts';
 import { recordView } from '../remember.ts';
 import { sendTasks, sendUndecided } from '../send.ts';
@@ -62,6 +63,7 @@ export interface Submitted {
  */
 export async function submit(platform: Platform, prepared: Prepared, options: SubmitOptions): Promise<Submitted> {
   const { runKey } = prepared;
+  refuseForeign(prepared.spec, platform.remote === true);
   const [existing] = await Promise.all([
     runKey === null ? null : existingRun(platform, runKey),
     requireQueues(platform, prepared),
@@ -143,6 +145,7 @@ async function write(
       params: Object.keys(request.params),
       labels: Object.keys(request.labels),
     },
+    notifyFrom: spec.notify.some(({ to }) => isProgram(to)) ? request.directory : null,
     // A sample's outputs are nobody's to have.
     deliverTo: sampled === undefined ? recordedPlace(prepared.deliverPlace, job, hostname()) : null,
     rehearsal: sampled?.rehearsal ?? null,

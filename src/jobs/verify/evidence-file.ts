@@ -26,11 +26,11 @@ export class EvidenceFile {
   }
 
   /** Throws `usage` where no file can be written. */
-  static async create(path: string, now: number): Promise<EvidenceFile> {
+  static async create(path: string): Promise<EvidenceFile> {
     const draft = draftIn(dirname(path));
     try {
       const fd = openSync(draft, 'wx');
-      await removeStaleDrafts(dirname(path), now);
+      await removeStaleDrafts(dirname(path));
       return new EvidenceFile(path, draft, fd);
     } catch (cause) {
       throw cannotWrite(path, cause);

@@ -19,6 +19,7 @@ interface Sum {
   readonly error: string;
   attempts: number;
   forGood: number;
+  badInput: number;
   firstAt: number;
   lastAt: number;
   example: AttemptFacts;
@@ -29,11 +30,12 @@ export class CauseSums {
   readonly #sums = new Map<string, Sum>();
   readonly #known = new Map<string, Sum>();
 
-  /** A failed attempt that ended at `at`; `forGood` when its task stands failed by it. */
-  add(facts: AttemptFacts, at: number, forGood: boolean): void {
+  /** A failed attempt that ended at `at`; `forGood` when its task stands failed by it, `badInput` if on several workers. */
+  add(facts: AttemptFacts, at: number, { forGood, badInput }: { forGood: boolean; badInput: boolean }): void {
     const sum = this.#sumOf(facts, at);
     sum.attempts += 1;
     if (forGood) sum.forGood += 1;
+    if (badInput) sum.badInput += 1;
     sum.lastAt = Math.max(sum.lastAt, at);
     if (at >= sum.firstAt) return;
     sum.firstAt = at;
@@ -45,8 +47,8 @@ export class CauseSums {
     return [...this.#sums.values()]
       .sort((a, b) => b.attempts - a.attempts || a.firstAt - b.firstAt)
       .slice(0, SHOWN)
-      .map(({ cause, step, reason, exitCode, error, attempts, forGood, firstAt, lastAt, example }) => ({
-        ...{ cause, step, reason, exitCode, error, attempts, forGood },
+      .map(({ cause, step, reason, exitCode, error, attempts, forGood, badInput, firstAt, lastAt, example }) => ({
+        ...{ cause, step, reason, exitCode, error, attempts, forGood, badInput },
         firstAt: new Date(firstAt).toISOString(),
         lastAt: new Date(lastAt).toISOString(),
         example: { task: `${example.step}/${example.task}`, error: example.error, log: logOf(example) },
@@ -70,7 +72,7 @@ export class CauseSums {
         ...of,
         cause: causeId(of),
         error: of.error === null ? '' : foldError(of.error),
-        ...{ attempts: 0, forGood: 0, firstAt: at, lastAt: at, example: facts },
+        ...{ attempts: 0, forGood: 0, badInput: 0, firstAt: at, lastAt: at, example: facts },
       };
       this.#sums.set(key, sum);
     }

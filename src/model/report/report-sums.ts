@@ -158,7 +158,12 @@ export class ReportSums {
     const standing = decided
       ? undefined
       : failures.findLast(({ outcome, facts }) => outcome === 'failed' && facts.round === asked);
-    for (const failure of failures) this.#causes.add(failure.facts, failure.end, failure === standing);
+    // On two machines it fails alike: that is most likely its input.
+    const workers = new Set(failures.filter(({ facts }) => facts.round === asked).map(({ facts }) => facts.worker));
+    for (const failure of failures) {
+      const forGood = failure === standing;
+      this.#causes.add(failure.facts, failure.end, { forGood, badInput: forGood && workers.size > 1 });
+    }
   }
 
   #slowTasks(): readonly SlowTask[] {

@@ -204,6 +204,8 @@ export interface CauseReport {
   readonly error: string;
   readonly attempts: number;
   readonly forGood: number;
+  /** Those of them whose attempts failed on at least two workers: most likely bad input. */
+  readonly badInput: number;
   readonly firstAt: string;
   readonly lastAt: string;
   readonly example: { readonly task: string; readonly error: string | null; readonly log: string };

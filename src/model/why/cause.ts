@@ -15,6 +15,7 @@ export const CAUSE_CODES = [
   'cancelled',
   'paused',
   'halted',
+  'badDeployment',
   'secretRefused',
   'stopped',
   'submissionUnfinished',

@@ -1,4 +1,4 @@
-import { SECRET } from '../journal.ts';
+import { DEPLOYMENT, SECRET } from '../journal.ts';
 import { stateOf } from '../view.ts';
 import type { Cause } from './cause.ts';
 import { isDue, since } from './facts.ts';
@@ -41,6 +41,15 @@ function paused(seen: Snapshot): Cause | null {
       title: `the guard "halt" paused it ${ago} ago: too many of its tasks failed${share}`,
       evidence: [`at ${pause.when}, by ${pause.who}`],
       mend: `batchctl failures ${record.job}, to see what failed; ${mend}, once it is mended (--with JOBFILE: by a mended program)`,
+    };
+  }
+  if (pause.reason === DEPLOYMENT) {
+    return {
+      code: 'badDeployment',
+      severity: 'stops',
+      title: `its program seems to be at fault: many of its tasks failed on several workers, so it was paused ${ago} ago`,
+      evidence: [pause.detail ?? 'of which step, the journal does not say', `at ${pause.when}, by ${pause.who}`],
+      mend: `batchctl failures ${record.job}, to see what failed; batchctl resume ${record.job} --with JOBFILE, by a mended program; ${mend}, if it is right as it is; batchctl retry ${record.job}, for what failed for good by then`,
     };
   }
   if (pause.reason === SECRET) {

@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import { openSqlLedger } from '../../../src/adapters/sql/sql-ledger.ts';
 import type { Ledger, LedgerWorker } from '../../../src/ports/ledger.ts';
 
-describe("a worker's memory and disk in the SQL ledger", () => {
+describe("a worker's memory, disk, machine and what it spent in the SQL ledger", () => {
   let directory: string;
   let file: string;
   beforeEach(() => {
@@ -33,16 +33,20 @@ describe("a worker's memory and disk in the SQL ledger", () => {
     ...{ worker: 'w-1', group: 'default', host: 'h', pid: 1, version: '1', state: 'idle', slots: 2, busy: [] },
     ...{ done: 0, failed: 0, startedAt: 1, seenAt: 1 },
   };
+  const said = {
+    ...{ memory: 64e9, disk: 2e12, spent: { 'job-a': 12.5, '': 3 } },
+    machine: { type: 'c7g.large', zone: 'us-east-1a', lifeCycle: 'spot' as const },
+  };
   /** The tables as schema version 1 had them. */
-  const BACK = `alter table workers drop column memory; alter table workers drop column disk;
-    delete from ledger_schema where version = 2`;
+  const BACK = `${['memory', 'disk', 'machine', 'spent'].map((name) => `alter table workers drop column ${name}`).join(';')};
+    delete from ledger_schema where version > 1`;
 
   it('are kept as they were said, and absent where they were not', async () => {
     await within(async (ledger) => {
-      await ledger.heartbeat({ ...worker, memory: 64e9, disk: 2e12 });
+      await ledger.heartbeat({ ...worker, ...said });
       await ledger.heartbeat({ ...worker, worker: 'w-2' });
       const [one, two] = [...(await ledger.workers({}))].sort((a, b) => (a.worker < b.worker ? -1 : 1));
-      expect(one).to.deep.equal({ ...worker, memory: 64e9, disk: 2e12 });
+      expect(one).to.deep.equal({ ...worker, ...said });
       expect(two).to.deep.equal({ ...worker, worker: 'w-2' });
     });
   });
@@ -52,8 +56,8 @@ describe("a worker's memory and disk in the SQL ledger", () => {
     raw(BACK);
     await within(async (ledger) => {
       expect(await ledger.workers({})).to.deep.equal([worker]);
-      await ledger.heartbeat({ ...worker, seenAt: 2, memory: 5 });
-      expect(await ledger.workers({})).to.deep.equal([{ ...worker, seenAt: 2, memory: 5 }]);
+      await ledger.heartbeat({ ...worker, ...said, seenAt: 2 });
+      expect(await ledger.workers({})).to.deep.equal([{ ...worker, ...said, seenAt: 2 }]);
     });
   });
 

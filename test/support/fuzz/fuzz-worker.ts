@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { Streaks } from '../../../src/model/breaker.ts';
 import { Onlooker } from '../../../src/jobs/onlooker.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import type { Delivery, Receipt, TaskQueue } from '../../../src/ports/task-queue.ts';
@@ -81,6 +82,7 @@ export class FuzzWorker {
       ...{ platform, worker: actor.name, executor, scratch, graceMs: 1 },
       // An old journal is a slow worker's lot: it is read again when the heart beats, or before each task.
       jobs: new JobCache(platform.store, world.chance.is(0.5) ? Number.POSITIVE_INFINITY : 0),
+      streaks: new Streaks(),
       total: { slots: world.chance.whole(1, 3), memory: 2 ** 30, disk: 2 ** 30 },
       record: async (event) => (await platform.ledger()).record([event]),
       log: { info: () => undefined, warn: (line) => world.tell(`${actor.name} warns: ${line}`) },

@@ -2,17 +2,17 @@ import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 
 /**
- * Starts the module `<name>` beside this one as a thread. In the bundle it is an entry of its own, `<name>.js`, in the
+ * Starts the module `<name>` beside another one (its `import.meta.url`) as a thread. In the bundle it is an entry of its own, `<name>.js`, in the
  * directory of all chunks. From source it is `<name>.ts`; Node 20 gives a thread none of its parent's loaders, so that
  * thread first registers the one that reads TypeScript.
  */
-export function startThread(name: string, workerData: unknown): Worker {
-  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL(`./${name}.js`, import.meta.url), { workerData });
+export function startThread(name: string, workerData: unknown, beside: string): Worker {
+  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL(`./${name}.js`, beside), { workerData });
   // The loader's CommonJS face fails in threads, so its other one is taken, wherever this file itself was required from.
   const loader = createRequire(import.meta.url)
     .resolve('tsx/esm/api')
     .replace(/\.cjs$/, '.mjs');
-  const module = JSON.stringify(new URL(`./${name}.ts`, import.meta.url).href);
+  const module = JSON.stringify(new URL(`./${name}.ts`, beside).href);
   const source = `import(${JSON.stringify(loader)}).then(({ register }) => { register(); return import(${module}); })`;
   return new Worker(source, { eval: true, workerData });
 }

@@ -1,10 +1,10 @@
 import { writeSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';
-import { sharedMonotonic } from './lease-messages.ts';
 import type { LoopThreadData } from './loop-watch.ts';
+import { sharedMonotonic } from './shared-monotonic.ts';
 
 /** The entry of the thread that ends a process whose loop hangs. Started by `LoopWatch`. */
-function main({ due, parts, limitMs }: LoopThreadData): void {
+function main({ due, whole, parts, limitMs }: LoopThreadData): void {
   const signs = new BigInt64Array(due);
   const everyMs = limitMs / 10;
   let looked = sharedMonotonic();
@@ -19,14 +19,14 @@ function main({ due, parts, limitMs }: LoopThreadData): void {
       const by = Number(Atomics.load(signs, part));
       return by !== 0 && by < now;
     });
-    if (late !== -1) end(`${parts[late]} gave no sign of life for ${Math.round(limitMs / 1_000)} s and more`);
+    if (late !== -1) end(whole, `${parts[late]} gave no sign of life for ${Math.round(limitMs / 1_000)} s and more`);
   }, everyMs);
 }
 
-/** What runs here is given back by its leases' end; its commands end with this process (law 5). */
-function end(why: string): void {
+/** What a worker runs is given back by its leases' end; its commands end with this process (law 5). */
+function end(whole: string, why: string): void {
   try {
-    writeSync(2, `${new Date().toISOString()} the worker hangs and is ended: ${why}\n`);
+    writeSync(2, `${new Date().toISOString()} ${whole} hangs and is ended: ${why}\n`);
   } finally {
     process.kill(process.pid, 'SIGKILL');
   }

@@ -1,12 +1,13 @@
 import type { Worker } from 'node:worker_threads';
-import { sharedMonotonic } from './lease-messages.ts';
+import { sharedMonotonic } from './shared-monotonic.ts';
 import { startThread } from './start-thread.ts';
 
 /** How the thread is told; plain data. */
 export interface LoopThreadData {
   /** Of each part of the loop, monotonic milliseconds by which it gives its next sign; 0: it owes none. */
   readonly due: SharedArrayBuffer;
-  /** The parts' names, for whoever reads why the process was ended. */
+  /** What hangs, `the worker`, and its parts' names: for whoever reads why the process was ended. */
+  readonly whole: string;
   readonly parts: readonly string[];
   readonly limitMs: number;
 }
@@ -36,12 +37,12 @@ export class LoopWatch {
   #thread: Worker | null = null;
 
   /** @param limitMs milliseconds, longer than any poll. */
-  constructor(parts: readonly string[], limitMs: number) {
+  constructor(whole: string, parts: readonly string[], limitMs: number) {
     this.#limitMs = limitMs;
     this.everyMs = limitMs / 30;
     const due = new SharedArrayBuffer(8 * (parts.length + 1));
     this.#due = new BigInt64Array(due);
-    const data: LoopThreadData = { due, parts: ['the event loop', ...parts], limitMs };
+    const data: LoopThreadData = { due, whole, parts: ['the event loop', ...parts], limitMs };
     this.#sign(0, limitMs);
     this.#beat = setInterval(() => this.#sign(0, limitMs), limitMs / 10).unref();
     this.#starting = setTimeout(() => this.#start(data), Math.min(START_MS, limitMs / 10)).unref();
@@ -64,9 +65,9 @@ export class LoopWatch {
   }
 
   #start(data: LoopThreadData): void {
-    this.#thread = startThread('loop-thread', data);
+    this.#thread = startThread('loop-thread', data, import.meta.url);
     this.#thread.unref();
-    // Without it the worker works all the same.
+    // Without it all works the same.
     this.#thread.on('error', () => undefined);
   }
 

@@ -1,0 +1,102 @@
+import type { _InstanceType, SpotPrice } from '@aws-sdk/client-ec2';
+import type { Clock } from '../../lib/clock.ts';
+import type { GroupPrices, HourPrice } from '../../ports/worker-group.ts';
+import type { AwsClients } from './clients.ts';
+import { translateAwsError } from './errors.ts';
+
+/** Spot prices change a few times a day; milliseconds for which an answer holds. */
+const HOLDS_MS = 600_000;
+/** What could not be read is asked again after this. */
+const AGAIN_MS = 60_000;
+/** The market that instances in a VPC are bought in (EC2: DescribeSpotPriceHistory, ProductDescription). */
+const PRODUCT = 'Linux/UNIX';
+
+export interface MachinePricesOptions {
+  readonly clients: AwsClients;
+  readonly clock: Clock;
+  /** US dollars an hour by instance type, as the profile says. */
+  readonly configured: Readonly<Record<string, number>>;
+  /** False where an emulator stands in for the store and none for EC2: AWS isn't asked with credentials for another. */
+  readonly asksMarket: boolean;
+}
+
+interface Answer {
+  readonly until: number;
+  readonly hours: readonly HourPrice[];
+  readonly trouble: string | null;
+}
+
+/** What machines cost an hour: spot ones by the market, all others by the profile. One for all groups of a profile. */
+export class MachinePrices {
+  readonly #options: MachinePricesOptions;
+  /** By the types that were asked for. */
+  readonly #answers = new Map<string, Promise<Answer>>();
+
+  constructor(options: MachinePricesOptions) {
+    this.#options = options;
+  }
+
+  /** Prices for a group of these types, and for others that it had. Never throws: what can't be read isn't known. */
+  async forGroup(
+    types: readonly string[],
+    { spot, also = [] }: { readonly spot: boolean; readonly also?: readonly string[] },
+  ): Promise<GroupPrices> {
+    const configured = Object.entries(this.#options.configured).map(
+      ([type, usd]): HourPrice => ({ type, kind: 'configured', zone: null, usd }),
+    );
+    const asked = [...new Set([...(spot ? types : []), ...also])].sort();
+    const market = asked.length > 0 && this.#options.asksMarket ? await this.#market(asked) : null;
+    return {
+      ...{ types, lifeCycle: spot ? 'spot' : 'on-demand' },
+      hours: [...(market?.hours ?? []), ...configured],
+      trouble: market?.trouble ?? null,
+    };
+  }
+
+  async #market(types: readonly string[]): Promise<Answer> {
+    const key = types.join(' ');
+    const now = this.#options.clock.monotonic();
+    const known = this.#answers.get(key);
+    if (known !== undefined && (await known).until > now) return known;
+    const asked = this.#ask(types, now);
+    this.#answers.set(key, asked);
+    return asked;
+  }
+
+  async #ask(types: readonly string[], now: number): Promise<Answer> {
+    try {
+      return { until: now + HOLDS_MS, hours: newestOf(await this.#read(types)), trouble: null };
+    } catch (error) {
+      const doing = { what: 'read spot prices', action: 'ec2:DescribeSpotPriceHistory', resource: '*' };
+      const { message } = translateAwsError(error, { ...doing, profile: this.#options.clients.profile });
+      return { until: now + AGAIN_MS, hours: [], trouble: message };
+    }
+  }
+
+  async #read(types: readonly string[]): Promise<readonly SpotPrice[]> {
+    const { paginateDescribeSpotPriceHistory } = await import('@aws-sdk/client-ec2');
+    const client = await this.#options.clients.ec2();
+    // With a start of now it answers the last change before: what holds.
+    const StartTime = new Date(this.#options.clock.now());
+    const request = { InstanceTypes: types as _InstanceType[], ProductDescriptions: [PRODUCT], StartTime };
+    const found: SpotPrice[] = [];
+    for await (const page of paginateDescribeSpotPriceHistory({ client }, request)) {
+      found.push(...(page.SpotPriceHistory ?? []));
+    }
+    return found;
+  }
+}
+
+/** The latest price of each type in each zone. */
+export function newestOf(history: readonly SpotPrice[]): readonly HourPrice[] {
+  const newest = new Map<string, { readonly at: number; readonly price: HourPrice }>();
+  for (const { InstanceType: type, AvailabilityZone: zone, SpotPrice: text, Timestamp } of history) {
+    const usd = Number(text);
+    if (type === undefined || zone === undefined || text === undefined || !(usd >= 0)) continue;
+    const at = Timestamp?.getTime() ?? 0;
+    const key = `${type} ${zone}`;
+    if ((newest.get(key)?.at ?? Number.NEGATIVE_INFINITY) >= at) continue;
+    newest.set(key, { at, price: { type, kind: 'spot', zone, usd } });
+  }
+  return [...newest.values()].map(({ price }) => price);
+}

@@ -1,0 +1,252 @@
+import { BatchctlError } from '../errors.ts';
+import type { NextMove } from '../model/decide.ts';
+import type { Schedule } from '../model/schedule.ts';
+import type { Firing } from '../model/schedule-times.ts';
+import { missedEvent, NO_START_MS } from '../model/notify.ts';
+import { groupFlag } from '../model/why/words.ts';
+import type { Platform } from '../ports/platform.ts';
+import { Deliveries } from './deliver/deliveries.ts';
+import { type KeeperMark, latestKeeper, noted, putMark, readMark, recalled } from './keeper.ts';
+import { type GroupLower, lowerIdle } from './lower.ts';
+import { putFiringNews } from './notify/news-mark.ts';
+import type { TellPoint } from './notify/tell.ts';
+import { Teller } from './notify/teller.ts';
+import { Onlooker } from './onlooker.ts';
+import { type GroupRaise, type LateJob, raiseGroups } from './raise.ts';
+import { type Fired, fireDue, missedFirings } from './schedules/fire-due.ts';
+import { ScheduleReader } from './schedules/schedule-reader.ts';
+import type { SubmitPoint } from './submit/submit.ts';
+import type { Troubles } from './troubles.ts';
+
+/** Each of these is passed when what it names is done: where the crash tests stop a keeper. */
+export type KeepingPoint = SubmitPoint | TellPoint | 'fired' | 'looked' | 'kept';
+
+export interface KeepingOptions {
+  /** Under which it leaves its mark. */
+  readonly id: string;
+  readonly kind: KeeperMark['kind'];
+  readonly signal: AbortSignal;
+  readonly passed?: (point: KeepingPoint) => void;
+}
+
+/** A firing that nobody made in time. */
+export interface Missed {
+  readonly schedule: string;
+  readonly firing: Firing;
+}
+
+export interface FiredAll {
+  readonly fired: readonly Fired[];
+  readonly raised: readonly GroupRaise[];
+}
+
+export interface LookedOn {
+  /** What was found due of open jobs, and done. */
+  readonly moved: readonly { readonly job: string; readonly move: NextMove['move'] }[];
+  readonly raised: readonly GroupRaise[];
+}
+
+/** How far back a miss is told of, and how many of one schedule: after a summer's standstill nobody reads a list of hours. */
+const MISSED = { ms: 31 * 86_400_000, most: 10 } as const;
+
+/**
+ * The duties of a keeper, each to be done again and again, by `tick` one after another and once, by a manager each at
+ * its own pace. What one round must know of the one before is kept here, and goes into the keeper's mark.
+ */
+export class Keeping {
+  readonly #platform: Platform;
+  readonly #options: KeepingOptions;
+  readonly #schedules: ScheduleReader;
+  readonly #onlooker: Onlooker;
+  readonly #deliveries: Deliveries;
+  readonly #teller: Teller;
+  /** Periods that are due and ran, by schedule: they need not be asked for again. */
+  readonly #ran = new Map<string, ReadonlySet<string>>();
+  #short: ReturnType<typeof recalled>;
+  /** When firings were looked for last, milliseconds since the epoch; null: nobody ever did. */
+  #missedUntil: number | null;
+  /** What is going on now writes here. */
+  #looking: { readonly troubles: Troubles; readonly raised: GroupRaise[] } | null = null;
+  #telling: Troubles | null = null;
+  #delivering: { readonly troubles: Troubles; readonly lines: string[] } | null = null;
+
+  /** Takes up what the keeper of that id saw, in this process or an earlier one. */
+  static async open(
+    platform: Platform,
+    options: KeepingOptions,
+  ): Promise<{ keeping: Keeping; told: KeeperMark['told'] }> {
+    const [mark, last] = await Promise.all([readMark(platform.store, options.id), lastRound(platform)]);
+    return { keeping: new Keeping(platform, options, mark, last), told: mark?.told ?? {} };
+  }
+
+  private constructor(platform: Platform, options: KeepingOptions, mark: KeeperMark | null, last: number | null) {
+    const { clock, leaseSeconds, store } = platform;
+    this.#platform = platform;
+    this.#options = options;
+    this.#missedUntil = last;
+    this.#schedules = new ScheduleReader(store);
+    this.#short = recalled(clock, mark?.short ?? {});
+    this.#onlooker = new Onlooker(
+      platform,
+      leaseSeconds,
+      (job, error) => this.#looking?.troubles.add(`job ${job}`, error),
+      { stood: recalled(clock, mark?.stood ?? {}), onRaised: (more) => this.#looking?.raised.push(...more), onSeen: (view) => this.#teller.see(view) },
+    );
+    const log = {
+      info: (line: string) => this.#delivering?.lines.push(line),
+      warn: (line: string) => this.#delivering?.troubles.add('a delivery', new Error(line)),
+    };
+    const { signal, passed } = options;
+    this.#teller = new Teller(platform, {
+      ...{ signal, watchful: true, keeper: true, late: recalled(clock, mark?.late ?? {}) },
+      warn: (line) => this.#telling?.add('a notification', new Error(line)),
+      ...(passed && { passed }),
+    });
+    this.#deliveries = new Deliveries(platform, options.signal, log, undefined, recalled(clock, mark?.due ?? {}));
+  }
+
+  /** How many jobs were open at the last look. */
+  get open(): number {
+    return this.#onlooker.open;
+  }
+
+  schedules(troubles: Troubles): Promise<readonly Schedule[]> {
+    return this.#schedules.list((name, error) => troubles.add(`schedule ${name}`, error));
+  }
+
+  /** Fires what is due of these schedules, and raises the groups for it. `onSign` hears of each step that a firing takes. */
+  async fire(
+    schedules: readonly Schedule[],
+    troubles: Troubles,
+    { dryRun = false, onSign }: { readonly dryRun?: boolean; readonly onSign?: () => void } = {},
+  ): Promise<FiredAll> {
+    const { signal, passed } = this.#options;
+    const point = (at: SubmitPoint): void => {
+      passed?.(at);
+      onSign?.();
+    };
+    const options = { dryRun, signal, passed: point, ran: this.#ran, ...(onSign && { onProgress: onSign }) };
+    const fired = await fireDue(this.#platform, schedules, options);
+    for (const firing of fired) {
+      if (firing.outcome === 'failed') troubles.add(`schedule ${firing.schedule}, ${firing.period}`, firing.error);
+    }
+    passed?.('fired');
+    const views = fired.flatMap((each) => (each.outcome === 'fired' ? [each.view] : []));
+    if (this.#platform.remote !== true || views.length === 0) return { fired, raised: [] };
+    // Of what was sent this moment the queues may not tell yet.
+    const raised = await raiseGroups(this.#platform, views, { fresh: true });
+    addRaiseTroubles(raised, troubles);
+    return { fired, raised };
+  }
+
+  /** Firings that nobody made in time since it was asked last, by any keeper at first: each is told once. */
+  async missed(schedules: readonly Schedule[], until: number): Promise<readonly Missed[]> {
+    const from = Math.max(this.#missedUntil ?? 0, until - MISSED.ms);
+    const missed = await missedFirings(this.#platform, schedules, { from, until, most: MISSED.most });
+    this.#missedUntil = until;
+    return missed;
+  }
+
+  /** A round of an onlooker over all open jobs. Throws what keeps it from all of them. */
+  async lookOn(troubles: Troubles): Promise<LookedOn> {
+    const raised: GroupRaise[] = [];
+    this.#looking = { troubles, raised };
+    const looks = await this.#onlooker.round();
+    addRaiseTroubles(raised, troubles);
+    this.#options.passed?.('looked');
+    return { moved: [...looks].flatMap(([job, { did }]) => did.map((move) => ({ job, move }))), raised };
+  }
+
+  /** Groups whose launches hang for nothing. */
+  async lower(troubles: Troubles): Promise<readonly GroupLower[]> {
+    const { lowered, short } = await lowerIdle(this.#platform, this.#short, (group, error) =>
+      troubles.add(`group ${group}`, error),
+    );
+    this.#short = short;
+    return lowered;
+  }
+
+  /**
+   * Begins the deliveries that are nobody's. `lines` gets what becomes of them, `troubles` what goes wrong, as they go on
+   * (`delivered` waits for them). Answers how many there are that somebody delivers, or soon will.
+   */
+  async deliver(troubles: Troubles, lines: string[]): Promise<number> {
+    this.#delivering = { troubles, lines };
+    return this.#deliveries.round();
+  }
+
+  /** Resolves when nothing is being delivered here. */
+  delivered(): Promise<void> {
+    return this.#deliveries.idle();
+  }
+
+  /**
+   * Tells people of what this keeper saw and of what killed onlookers left, and of firings that did not come; waits until
+   * that is done. To be called before the mark is left: by then the misses stand in the store. `troubles` gets who could
+   * not be told.
+   */
+  async tell(
+    { schedules, missed, fired }: { readonly schedules: readonly Schedule[]; readonly missed: readonly Missed[]; readonly fired: readonly Fired[] },
+    troubles: Troubles,
+  ): Promise<void> {
+    this.#telling = troubles;
+    for (const { schedule, period, at, why } of misses(missed, fired, this.#platform.clock.now())) {
+      const notify = schedules.find(({ name }) => name === schedule)?.job.spec.notify ?? [];
+      await putFiringNews(this.#platform, { event: missedEvent(schedule, period, at, why), schedule, period, notify });
+    }
+    await this.#teller.round();
+    await this.#teller.idle();
+  }
+
+  /** Leaves the mark of a round that began at `began` (milliseconds since the epoch). */
+  async leaveMark(began: number, told: KeeperMark['told']): Promise<void> {
+    const { clock } = this.#platform;
+    const { id, kind, passed } = this.#options;
+    const stood = noted(clock, this.#onlooker.stood());
+    const due = noted(clock, this.#deliveries.seen());
+    const short = noted(clock, this.#short);
+    const late = noted(clock, this.#teller.late());
+    const at = new Date(began).toISOString();
+    await putMark(this.#platform, { id, kind, at, stood, due, short, late, told });
+    passed?.('kept');
+  }
+}
+
+/** When the last round of any keeper began, milliseconds since the epoch; null for none. */
+async function lastRound(platform: Platform): Promise<number | null> {
+  const latest = await latestKeeper(platform);
+  const mark = latest === null ? null : await readMark(platform.store, latest.id);
+  return mark === null ? null : Date.parse(mark.at);
+}
+
+/** Firings that people are told of: those that nobody made in time, and those that still fail a while after they were due. */
+function misses(
+  missed: readonly Missed[],
+  fired: readonly Fired[],
+  now: number,
+): readonly { readonly schedule: string; readonly period: string; readonly at: number; readonly why: string }[] {
+  return [
+    ...missed.map(({ schedule, firing: { period, at } }) => ({ schedule, period, at, why: 'nobody fired it in time' })),
+    ...fired.flatMap(({ schedule, period, at, ...each }) => {
+      if (each.outcome !== 'failed' || now - at < NO_START_MS) return [];
+      return [{ schedule, period, at, why: each.error instanceof Error ? each.error.message : String(each.error) }];
+    }),
+  ];
+}
+
+function addRaiseTroubles(raised: readonly GroupRaise[], troubles: Troubles): void {
+  for (const each of raised) {
+    if (each.outcome === 'failed') troubles.add(`group ${each.group}`, each.error);
+    if ((each.outcome === 'raised' || each.outcome === 'enough') && each.late !== null)
+      troubles.add(`group ${each.group}`, lateError(each.group, each.late));
+  }
+}
+
+/** The same words as long as the deadline is the same: when it would end is in the hint. */
+function lateError(group: string, { job, ends, deadline, max }: LateJob): BatchctlError {
+  const iso = (at: number): string => new Date(Math.round(at / 60_000) * 60_000).toISOString();
+  const mend = max === null ? '' : `; batchctl scale --max ${max}${groupFlag(group)} lets its group grow`;
+  return new BatchctlError('refused', `job ${job} is projected to end after its deadline, ${iso(deadline)}`, {
+    hint: `it ends about ${iso(ends)}${mend}`,
+  });
+}

@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto';
+import { hostname } from 'node:os';
+import { resolve } from 'node:path';
+import { BatchctlError } from '../../errors.ts';
+import type { JobRecord, JobSpec } from '../../model/job.ts';
+import type { EventKind, Notification } from '../../model/notify.ts';
+import type { Receiver } from '../../ports/notifier.ts';
+import type { Platform } from '../../ports/platform.ts';
+
+/** One who is told, and of what. */
+export interface Told extends Receiver {
+  /** Names it in the store: the same for all who tell it. */
+  readonly id: string;
+  readonly on: ReadonlySet<EventKind>;
+}
+
+type Here = Pick<Platform, 'notices' | 'remote'>;
+
+/**
+ * Whom a job's own list and the profile's tell, each once; of a rehearsal nobody. What this process may not do for a job
+ * is left to others.
+ */
+export function toldOf(here: Here, record: JobRecord): readonly Told[] {
+  const { notices } = here;
+  if (notices === undefined || (record.rehearsal ?? null) !== null) return [];
+  const own = record.spec.notify.flatMap((one) => ofJob(here, record, one));
+  return merged([...notices.profile.map((one) => receiverOf(one, one.to, true)), ...own]);
+}
+
+/** Whom a schedule's job and the profile tell of a firing that did not come: nothing of one machine. */
+export function toldOfFiring(here: Here, notify: readonly Notification[]): readonly Told[] {
+  const { notices } = here;
+  if (notices === undefined) return [];
+  const own = notify.filter(({ to }) => !isProgram(to)).map((one) => receiverOf(one, one.to, here.remote !== true));
+  return merged([...notices.profile.map((one) => receiverOf(one, one.to, true)), ...own]);
+}
+
+/** A receiver for people: what follows the host of a URL may be a secret. */
+export function shownReceiver(to: string): string {
+  if (!/^https?:/.test(to)) return to;
+  const { origin, pathname } = new URL(to);
+  return pathname === '/' ? origin : `${origin}/...`;
+}
+
+/**
+ * Refuses in a job file, where workers and managers are elsewhere, what would use *their* machine: a job is whoever's
+ * that may submit. Throws `jobFile`.
+ */
+export function refuseForeign({ notify }: Pick<JobSpec, 'notify'>, remote: boolean): void {
+  for (const { to, secret } of remote ? notify : []) {
+    if (isProgram(to)) {
+      const hint = "name it in the profile's notify: whoever keeps the profile runs it";
+      throw wrong(`expected sns: or https:, found ${to}: whose machine would run it nobody can tell`, hint);
+    }
+    if (to.startsWith('http:'))
+      throw wrong(`expected sns: or https:, found ${to}, which is another machine for each who tells it`, 'use https:');
+    if (secret !== undefined && /^(env|file):/.test(secret))
+      throw wrong(
+        `expected a secret of ssm: or secretsmanager:, found ${secret}`,
+        'what tells it runs elsewhere, where that is another one',
+      );
+  }
+}
+
+export const isProgram = (to: string): boolean => to.startsWith('exec:');
+
+/** The whole path of a program, relative to a directory. */
+export const programFrom = (to: string, directory: string): string =>
+  `exec:${resolve(directory, to.slice('exec:'.length))}`;
+
+function ofJob({ remote }: Here, record: Pick<JobRecord, 'host' | 'notifyFrom'>, one: Notification): readonly Told[] {
+  const { to, secret = '' } = one;
+  if (remote === true) {
+    // Refused as it was submitted; whoever can write to the store may have put it there all the same.
+    if (isProgram(to) || to.startsWith('http:') || /^(env|file):/.test(secret)) return [];
+    return [receiverOf(one, to, false)];
+  }
+  if (!isProgram(to)) return [receiverOf(one, to, true)];
+  const { notifyFrom = null, host } = record;
+  if (notifyFrom === null || host !== hostname()) return [];
+  return [receiverOf(one, programFrom(to, notifyFrom), true)];
+}
+
+function receiverOf({ on, secret = null }: Notification & { secret?: string | null }, to: string, trusted: boolean): Told {
+  return { id: createHash('sha256').update(to).digest('hex').slice(0, 12), to, on: new Set(on), secret, trusted };
+}
+
+function merged(all: readonly Told[]): readonly Told[] {
+  const byId = new Map<string, Told>();
+  for (const one of all) {
+    const known = byId.get(one.id);
+    byId.set(one.id, known === undefined ? one : { ...known, on: new Set([...known.on, ...one.on]) });
+  }
+  return [...byId.values()];
+}
+
+const wrong = (found: string, hint: string): BatchctlError => new BatchctlError('jobFile', `notify: ${found}`, { hint });

@@ -1,0 +1,123 @@
+import { isOurs } from '../../errors.ts';
+import { randomId } from '../../lib/id.ts';
+import { parseStored } from '../../lib/json.ts';
+import { lostKey, noticeOf, noticeSent, noticeTry } from '../../model/keys.ts';
+import { type NoticeMove, type NoticeSeen, noticeMove } from '../../model/notice.ts';
+import type { NewsEvent } from '../../model/notify.ts';
+import type { Notice } from '../../ports/notifier.ts';
+import type { Platform } from '../../ports/platform.ts';
+import { shownReceiver, type Told } from './receivers.ts';
+
+/** Each of these is passed when what it names is done: where the crash tests stop who tells. */
+export type TellPoint = 'notice-claimed' | 'notice-sent' | 'notice-marked';
+
+/** One try to tell one receiver of one event: who claims its number makes it. Its failure is written into it. */
+export interface TryRecord {
+  readonly format: 1;
+  readonly id: string;
+  readonly who: string;
+  /** Why it failed; absent while it goes on, and of one that died. */
+  readonly failed?: { readonly kind: string; readonly message: string };
+}
+
+/** What nobody tries to tell any more, for `doctor`. */
+export interface LostRecord {
+  readonly format: 1;
+  readonly event: string;
+  readonly to: string;
+  readonly text: string;
+}
+
+/** What became of one notice. `due`: milliseconds since the epoch from which it may be tried (again). */
+export type Telling =
+  | { readonly outcome: 'told' | 'givenUp' }
+  | { readonly outcome: 'later'; readonly due: number }
+  | { readonly outcome: 'failed'; readonly due: number; readonly error: Error };
+
+export interface TellOptions {
+  readonly signal: AbortSignal;
+  readonly passed: (point: TellPoint) => void;
+}
+
+/** What the store knows of all notices below a prefix, by `<event>/<receiver>`. One listing. */
+export async function noticesSeen(
+  { store }: Pick<Platform, 'store'>,
+  prefix: string,
+): Promise<ReadonlyMap<string, NoticeSeen>> {
+  const seen = new Map<string, { tries: number[]; sent: boolean }>();
+  for await (const { key, modified } of store.list(prefix)) {
+    const found = noticeOf(key);
+    if (found === null) continue;
+    const name = `${found.event}/${found.target}`;
+    const notice = seen.get(name) ?? { tries: [], sent: false };
+    seen.set(name, notice);
+    if (found.number === null) notice.sent = true;
+    else notice.tries[found.number] = modified;
+  }
+  return seen;
+}
+
+/**
+ * Tells one receiver of one event, unless that was done, is being done, or must wait. A try is claimed by its number
+ * (law 2), so two who find the same event at once tell it once; whoever dies after its claim leaves it to the next try.
+ * Only one that dies after the receiver took it, and before that is marked, lets it be told twice.
+ */
+export async function tell(
+  platform: Platform,
+  event: NewsEvent,
+  told: Told,
+  seen: NoticeSeen | undefined,
+  notice: () => Promise<Notice>,
+  { signal, passed }: TellOptions,
+): Promise<Telling> {
+  const { store, clock, who, notices } = platform;
+  const move = moveOf(event, told, seen ?? NEVER, clock.now());
+  if (move.move === 'none') return { outcome: 'told' };
+  if (move.move === 'wait') return { outcome: 'later', due: move.until };
+  if (move.move === 'givenUp') {
+    const lost: LostRecord = { format: 1, event: event.id, to: shownReceiver(told.to), text: event.text };
+    await store.put(lostKey(event.id, told.id), JSON.stringify(lost));
+    return { outcome: 'givenUp' };
+  }
+  const key = noticeTry(event.id, told.id, move.number);
+  const mine: TryRecord = { format: 1, id: randomId(16), who };
+  const { created } = await store.put(key, JSON.stringify(mine), { ifAbsent: true });
+  const due = dueAfter(event, told, seen ?? NEVER, clock.now());
+  // Told that it is there, it may be one's own first put, whose answer was lost.
+  if (!created && (await readTry(platform, key))?.id !== mine.id) return { outcome: 'later', due };
+  passed('notice-claimed');
+  try {
+    await notices?.notifier.send(told, await notice(), signal);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    const { kind, message } = isOurs(error) ? error : { kind: 'unexpected', message: error.message };
+    await store.put(key, JSON.stringify({ ...mine, failed: { kind, message } } satisfies TryRecord));
+    return { outcome: 'failed', due, error };
+  }
+  passed('notice-sent');
+  await store.put(noticeSent(event.id, told.id), '{"format":1}');
+  passed('notice-marked');
+  return { outcome: 'told' };
+}
+
+const NEVER: NoticeSeen = { tries: [], sent: false };
+
+export async function readTry({ store }: Pick<Platform, 'store'>, key: string): Promise<TryRecord | null> {
+  const bytes = await store.read(key);
+  return bytes === null ? null : parseStored<TryRecord>(key, bytes);
+}
+
+export const moveOf = (event: Pick<NewsEvent, 'id'>, told: Pick<Told, 'id'>, seen: NoticeSeen, now: number): NoticeMove =>
+  noticeMove(seen, spreadOf(`${event.id}/${told.id}`), now);
+
+function dueAfter(event: NewsEvent, told: Told, { tries }: NoticeSeen, now: number): number {
+  const next = moveOf(event, told, { tries: [...tries, now], sent: false }, now);
+  return next.move === 'wait' ? next.until : now;
+}
+
+/** 0 to 1, of a text: the same everywhere. */
+function spreadOf(text: string): number {
+  let hash = 0;
+  for (const char of text) hash = (hash * 31 + (char.codePointAt(0) ?? 0)) % 65_536;
+  return hash / 65_536;
+}

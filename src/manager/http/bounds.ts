@@ -1,0 +1,34 @@
+/** Every bound that a caller can meet, each with its reason: docs/security.md has the table, and a test compares. */
+export interface Bound {
+  readonly what: string;
+  readonly value: number;
+  readonly unit: 'bytes' | 'ms' | '';
+  readonly why: string;
+  /** What a caller sees beyond it. */
+  readonly answer: string;
+}
+
+const bound = (what: string, value: number, unit: Bound['unit'], answer: string, why: string): Bound => ({
+  ...{ what, value, unit, why, answer },
+});
+
+export const BOUNDS = {
+  body: bound('a JSON body', 2 ** 20, 'bytes', '413', 'a job file of a thousand steps has a tenth of it'),
+  head: bound('request line and headers', 16_384, 'bytes', '431', "Node's own; no call of ours has more than 4 KiB"),
+  parameter: bound('a name in a path', 256, '', '404', 'a job id has at most 61 characters'),
+  headTime: bound('until the headers are there', 10_000, 'ms', '408', 'who sends them byte by byte holds a connection'),
+  bodyTime: bound('until a JSON body is there', 30_000, 'ms', '408', '1 MiB at 35 KB/s'),
+  handshake: bound('a TLS handshake', 10_000, 'ms', 'closed', 'as for the headers'),
+  idle: bound('a connection between two calls', 30_000, 'ms', 'closed', "longer than the command line's pauses"),
+  connections: bound('connections', 1_000, '', 'closed', 'some 100 MB of memory with TLS'),
+  connectionsOfOne: bound('connections from an address', 250, '', 'closed', 'an office behind one address has room'),
+  calls: bound('calls in progress', 500, '', '503', 'each is a verb that runs'),
+  callsOfOne: bound('calls in progress of a token', 100, '', '429', 'one token leaves room for others'),
+  streamsOfOne: bound('of which streams', 50, '', '429', 'watch, wait, logs --follow, events'),
+  rate: bound('calls of a token in 10 s', 2_000, '', '429', 'a loop without a pause leaves room for others'),
+  tries: bound('failed tries of an address', 5, '', '429', 'then 1 s, twice as long each time, up to 60 s'),
+  addresses: bound('addresses whose failed tries are known', 10_000, '', '', 'some 2 MB of memory'),
+} as const satisfies Readonly<Record<string, Bound>>;
+
+/** Over which a token's calls are counted, milliseconds. */
+export const RATE_WINDOW = 10_000;

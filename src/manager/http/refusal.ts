@@ -1,0 +1,18 @@
+import { BatchctlError, type ErrorKind } from '../../errors.ts';
+
+/** An error that has an HTTP status of its own, whatever its kind, and headers that go with it. */
+export class Refusal extends BatchctlError {
+  readonly statusCode: number;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(
+    statusCode: number,
+    kind: ErrorKind,
+    message: string,
+    { hint, headers = {} }: { readonly hint?: string; readonly headers?: Readonly<Record<string, string>> } = {},
+  ) {
+    super(kind, message, hint === undefined ? {} : { hint });
+    this.statusCode = statusCode;
+    this.headers = headers;
+  }
+}

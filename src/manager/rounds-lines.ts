@@ -1,0 +1,57 @@
+import { isOurs } from '../errors.ts';
+import type { LookedOn, Missed } from '../jobs/keeping.ts';
+import type { GroupLower } from '../jobs/lower.ts';
+import type { GroupRaise } from '../jobs/raise.ts';
+import type { Fired } from '../jobs/schedules/fire-due.ts';
+import type { Trouble } from '../jobs/troubles.ts';
+import { info, type LogLine, warning } from './log.ts';
+
+/** What the duties did, a line each; nothing of those that found nothing to do. */
+
+export function firedLines(fired: readonly Fired[]): readonly LogLine[] {
+  return fired.flatMap((each) => {
+    if (each.outcome !== 'fired') return [];
+    const { schedule, period, at, view } = each;
+    const due = new Date(at).toISOString();
+    const { job } = view.record;
+    return [info('fired', `fired ${schedule}, ${period}, due ${due}: job ${job}`, { schedule, period, due, job })];
+  });
+}
+
+export function missedLines(missed: readonly Missed[]): readonly LogLine[] {
+  return missed.map(({ schedule, firing: { period, at } }) =>
+    warning(
+      'missed',
+      `${schedule} missed ${period}: batchctl schedule run ${schedule} --period ${period} runs it`,
+      { schedule, period, due: new Date(at).toISOString() },
+    ),
+  );
+}
+
+const MOVES = { open: 'opened its next step', 'retry-rest': 'asked for the rest, after its canaries', close: 'closed' };
+
+export function movedLines(moved: LookedOn['moved']): readonly LogLine[] {
+  return moved.flatMap(({ job, move }) =>
+    move === 'wait' ? [] : [info('moved', `job ${job}: ${MOVES[move]}`, { job, move })],
+  );
+}
+
+export function raisedLines(raised: readonly GroupRaise[]): readonly LogLine[] {
+  return raised.flatMap((each) => {
+    if (each.outcome !== 'raised') return [];
+    const [group, from, to] = [each.group, each.before, each.status.desired];
+    return [info('raised', `group ${group}: asked for ${to} (${from} before)`, { group, from, to })];
+  });
+}
+
+export function loweredLines(lowered: readonly GroupLower[]): readonly LogLine[] {
+  return lowered.map(({ group, from, to }) =>
+    info('lowered', `group ${group}: asked for ${to} (${from} before): nothing waits for more`, { group, from, to }),
+  );
+}
+
+export function troubleLine({ about, error }: Pick<Trouble, 'about' | 'error'>): LogLine {
+  const message = error instanceof Error ? error.message : String(error);
+  const { kind, hint = null } = isOurs(error) ? error : { kind: 'unexpected' };
+  return warning('trouble', `${about}: ${message}${hint === null ? '' : `; ${hint}`}`, { about, kind, message, hint });
+}

@@ -1,0 +1,74 @@
+/** A step's failing tasks, as far as they say something of the program that runs now: since its round began, or a person resumed. */
+export interface FailingStep {
+  /** Different tasks of which an attempt failed. */
+  readonly tasks: number;
+  /** Of the newest of those failures: how many different tasks failed on each worker. */
+  readonly byWorker: ReadonlyMap<string, number>;
+  /** Tasks of the step that were done meanwhile. */
+  readonly succeeded: number;
+  /** Attempts that run, of which it was told: those that have run for longer than a moment. */
+  readonly running: number;
+}
+
+/** So many different tasks must have failed: more than the bad inputs that a month has, and too few to miss for long. */
+export const MANY_TASKS = 20;
+/** So many of them on others than the worker with the most: else it may be that worker's machine. */
+const ELSEWHERE = 5;
+/** One that succeeds a so large part of those that fail shows that the program works, and the inputs don't. */
+const SUCCEEDS = 1 / 20;
+/** A person who has resumed as often in a round has seen it, and decided: it is not paused again. */
+const PAUSES = 2;
+
+/**
+ * Whether a program, and neither inputs nor a machine, is to blame: many tasks fail on several workers, and next to
+ * none succeeds. Where more are at it than have failed, those may yet succeed.
+ */
+export function isBadDeployment({ tasks, byWorker, succeeded, running }: FailingStep): boolean {
+  if (tasks < MANY_TASKS || tasks < running || succeeded > tasks * SUCCEEDS) return false;
+  const counts = [...byWorker.values()].sort((a, b) => b - a);
+  return counts.slice(1).reduce((sum, count) => sum + count, 0) >= ELSEWHERE;
+}
+
+/** Whether counters of a step in its first round leave it possible: else nothing is listed. */
+export const mayBeBad = ({ done, failed, retried }: { done: number; failed: number; retried: number }): boolean =>
+  failed + retried >= MANY_TASKS && done <= (failed + retried) * SUCCEEDS;
+
+/** A pause by this guard, as the job's view keeps it. */
+export interface Tripped {
+  readonly step: string;
+  readonly round: number;
+  /** Tasks of the step that were done by then, of those that the round asked for. */
+  readonly done: number;
+}
+
+/** Whether the guard still speaks of a step's round, and how many of its tasks were done when a person last resumed. */
+export function guardOf(
+  tripped: readonly Tripped[],
+  step: string,
+  round: number,
+): { readonly speaks: boolean; readonly done: number } {
+  const before = tripped.filter((trip) => trip.step === step && trip.round === round);
+  return { speaks: before.length < PAUSES, done: before.at(-1)?.done ?? 0 };
+}
+
+/** After so many failures in a row it is time to look, then after half as many again each time. */
+const FIRST_LOOK = 2;
+
+/** Counts failures in a row, by step, and says when it is time to look at the step. Nothing of it is shared. */
+export class Streaks {
+  readonly #streaks = new Map<string, { count: number; next: number }>();
+
+  /** An attempt failed. True: look now. */
+  failed(step: string): boolean {
+    const streak = this.#streaks.get(step) ?? { count: 0, next: FIRST_LOOK };
+    this.#streaks.set(step, streak);
+    streak.count += 1;
+    if (streak.count < streak.next) return false;
+    streak.next = Math.ceil(streak.count * 1.5);
+    return true;
+  }
+
+  succeeded(step: string): void {
+    this.#streaks.delete(step);
+  }
+}

@@ -1,0 +1,28 @@
+/** So many jobs are told by name; those that got nothing for the longest time are told together. */
+const NAMED = 64;
+/** The name of all others. */
+const OTHERS = '';
+
+/** Slot-seconds that a worker gave to jobs, whatever became of the attempts: what its machine's cost is shared by. */
+export class Spent {
+  /** The job that got something last is the last. */
+  readonly #byJob = new Map<string, number>();
+
+  note(job: string, slotSeconds: number): void {
+    const before = this.#byJob.get(job) ?? 0;
+    this.#byJob.delete(job);
+    this.#byJob.set(job, before + slotSeconds);
+    if (this.#byJob.size <= NAMED + 1) return;
+    const [oldest] = [...this.#byJob.keys()].filter((name) => name !== OTHERS);
+    if (oldest === undefined) return;
+    this.#byJob.set(OTHERS, (this.#byJob.get(OTHERS) ?? 0) + (this.#byJob.get(oldest) ?? 0));
+    this.#byJob.delete(oldest);
+  }
+
+  /** By job, with what runs now; rounded to a thousandth. */
+  with(running: Iterable<readonly [job: string, slotSeconds: number]>): Readonly<Record<string, number>> {
+    const all = new Map(this.#byJob);
+    for (const [job, slotSeconds] of running) all.set(job, (all.get(job) ?? 0) + slotSeconds);
+    return Object.fromEntries([...all].map(([job, seconds]) => [job, Math.round(seconds * 1_000) / 1_000]));
+  }
+}

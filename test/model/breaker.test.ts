@@ -1,0 +1,105 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { type FailingStep, guardOf, isBadDeployment, mayBeBad, Streaks } from '../../src/model/breaker.ts';
+import { viewOf } from './job-of.ts';
+
+const failing = (facts: Partial<Omit<FailingStep, 'byWorker'>>, ...byWorker: readonly number[]): boolean =>
+  isBadDeployment({
+    ...{ tasks: byWorker.reduce((sum, count) => sum + count, 0), succeeded: 0, running: 0 },
+    byWorker: new Map(byWorker.map((count, index) => [`w-${index}`, count])),
+    ...facts,
+  });
+
+describe('a bad deployment', () => {
+  for (const [what, facts, workers, bad] of [
+    ['twenty tasks on two workers, none succeeds', {}, [10, 10], true],
+    ['nineteen', {}, [10, 9], false],
+    ['all on one machine, which may be its own', {}, [40], false],
+    ['but four on one machine', {}, [36, 4], false],
+    ['but five on one machine', {}, [35, 5], true],
+    ['four on others, each on its own', {}, [36, 1, 1, 1, 1], false],
+    ['one of twenty succeeds', { succeeded: 1 }, [10, 10], true],
+    ['two of twenty succeed: inputs', { succeeded: 2 }, [10, 10], false],
+    ['more run for long than have failed', { running: 21 }, [10, 10], false],
+    ['as many run as have failed', { running: 20 }, [10, 10], true],
+    ['thousands fail, and more succeed', { tasks: 3_000, succeeded: 5_000 }, [20, 20], false],
+    ['none fails', {}, [], false],
+  ] as const) {
+    it(`${bad ? 'is' : 'is not'}: ${what}`, () => {
+      expect(failing(facts, ...workers)).to.equal(bad);
+    });
+  }
+
+  it('is never seen of fewer than twenty tasks, on one worker, or where a tenth succeeds', () => {
+    const count = fc.nat({ max: 200 });
+    fc.assert(
+      fc.property(fc.array(count, { maxLength: 8 }), count, count, (byWorker, succeeded, running) => {
+        const tasks = byWorker.reduce((sum, each) => sum + each, 0);
+        if (!failing({ succeeded, running }, ...byWorker)) return;
+        expect(tasks).to.be.at.least(20);
+        expect(byWorker.filter((each) => each > 0).length).to.be.at.least(2);
+        expect(succeeded * 10).to.be.below(tasks);
+        expect(running).to.be.at.most(tasks);
+      }),
+    );
+  });
+
+  it('stays one with more failures on the worker that has the fewest, and ends to be one with successes', () => {
+    const count = fc.nat({ max: 60 });
+    fc.assert(
+      fc.property(fc.array(count, { minLength: 2, maxLength: 6 }), count, fc.nat({ max: 9 }), (counts, more, done) => {
+        const byWorker = [...counts].sort((a, b) => b - a);
+        if (!failing({ succeeded: done }, ...byWorker)) return;
+        expect(failing({ succeeded: done }, ...byWorker, more)).to.equal(true);
+        expect(failing({ succeeded: 500 }, ...byWorker)).to.equal(false);
+      }),
+    );
+  });
+
+  it('is looked for in the first round only where counters leave it possible', () => {
+    expect(mayBeBad({ done: 0, failed: 5, retried: 15 })).to.equal(true);
+    expect(mayBeBad({ done: 1, failed: 20, retried: 0 })).to.equal(true);
+    expect(mayBeBad({ done: 0, failed: 19, retried: 0 })).to.equal(false);
+    expect(mayBeBad({ done: 100, failed: 30, retried: 30 })).to.equal(false);
+  });
+
+  it('is guarded against twice a round: who resumes a second time has decided', () => {
+    const first = { step: 'price', round: 0, done: 1 };
+    expect(guardOf([], 'price', 0)).to.deep.equal({ speaks: true, done: 0 });
+    expect(guardOf([first], 'price', 0)).to.deep.equal({ speaks: true, done: 1 });
+    expect(guardOf([first, { ...first, done: 2 }], 'price', 0)).to.deep.equal({ speaks: false, done: 2 });
+    expect(guardOf([first, first], 'price', 1)).to.deep.equal({ speaks: true, done: 0 });
+    expect(guardOf([first, first], 'check', 0)).to.deep.equal({ speaks: true, done: 0 });
+  });
+
+  it('is in the view of its journal: what tripped, and when a person resumed it', () => {
+    const tripped = { step: 'price', round: 0, done: 3 };
+    const view = viewOf([
+      { what: 'sent' },
+      { what: 'pause', now: false, reason: 'deployment', detail: 'x', tripped },
+      { what: 'resume' },
+      { what: 'pause', now: true, reason: 'person' },
+    ]);
+    expect(view.tripped).to.deep.equal([tripped]);
+    expect(view.resumedAt).to.equal(2);
+    expect(viewOf([{ what: 'sent' }]).resumedAt).to.equal(null);
+  });
+});
+
+describe('failures in a row', () => {
+  const looks = (count: number, streaks = new Streaks()): readonly number[] =>
+    Array.from({ length: count }, (_, n) => n + 1).filter(() => streaks.failed('job/price'));
+
+  it('are looked at ever more seldom', () => {
+    expect(looks(30)).to.deep.equal([2, 3, 5, 8, 12, 18, 27]);
+  });
+
+  it('end with a success of the same step', () => {
+    const streaks = new Streaks();
+    expect(streaks.failed('job/price')).to.equal(false);
+    streaks.succeeded('job/check');
+    expect(streaks.failed('job/price')).to.equal(true);
+    streaks.succeeded('job/price');
+    expect(streaks.failed('job/price')).to.equal(false);
+  });
+});
