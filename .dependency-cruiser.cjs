@@ -6,6 +6,8 @@ const ROOMS = {
   platform: ['config', 'adapters', 'ports'],
   infra: ['config', 'model', 'adapters/aws'],
   manager: ['jobs', 'model', 'ports'],
+  // It runs in a browser: of the command line only how things read, and the colours of the report.
+  dashboard: ['model', 'cli/format', 'cli/deadline-text', 'cli/report-html/theme'],
   worker: ['jobs', 'model', 'ports'],
   jobs: ['model', 'ports'],
   adapters: ['ports', 'model'],
@@ -64,6 +66,7 @@ module.exports = {
     },
     packagesOf('aws-sdk-only-in-aws', ['@aws-sdk', '@smithy'], '^src/(adapters/aws|infra)/'),
     packagesOf('terminal-only-in-cli', ['commander', 'ora', 'cli-table3'], '^src/cli/'),
+    packagesOf('page-only-in-dashboard', ['preact', '@preact', 'uplot'], '^src/dashboard/'),
     packagesOf('databases-only-in-adapters', ['better-sqlite3', 'kysely', 'pg', 'mysql2'], '^src/adapters/'),
     {
       name: 'src-without-tests',

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { build } from 'esbuild';
+import { buildDashboard } from './build-dashboard.mjs';
 
 /** What is started or imported by its own name. The name of each file is its name in dist/. */
 const ENTRIES = [
@@ -86,7 +87,8 @@ for (const path of Object.keys(metafile.outputs).filter((name) => name.endsWith(
 }
 
 // What an earlier build left goes last, so that a batchctl that runs meanwhile finds a whole program.
-const outputs = new Set(Object.keys(metafile.outputs).map((path) => resolve(root, path)));
+const page = await buildDashboard([versionOnly]);
+const outputs = new Set([...Object.keys(metafile.outputs), ...page].map((path) => resolve(root, path)));
 for (const entry of readdirSync(`${root}/dist`, { recursive: true, withFileTypes: true })) {
   const path = join(entry.parentPath, entry.name);
   if (entry.isFile() && !outputs.has(path)) rmSync(path, { force: true });

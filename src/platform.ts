@@ -1,5 +1,4 @@
 import type { Config } from './config.ts';
-import { BatchctlError } from './errors.ts';
 import { openLocal } from './platform/open-local.ts';
 import type { PlatformOptions } from './platform/options.ts';
 import type { Platform } from './ports/platform.ts';
@@ -25,9 +24,7 @@ export async function openPlatform(config: Config, options: PlatformOptions): Pr
     case 'aws':
       return (await import('./platform/open-aws.ts')).openAws(profile, options);
     case 'manager':
-      throw new BatchctlError('config', `profile ${profile.name} asks a manager, which this version does not yet`, {
-        hint: 'use another profile: --profile local',
-      });
+      return (await import('./platform/open-manager.ts')).openManagerPlatform(profile);
     default:
       return profile satisfies never;
   }

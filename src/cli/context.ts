@@ -1,6 +1,7 @@
 import type { Config } from '../config.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
 import type { Platform } from '../ports/platform.ts';
+import type { Attachments } from '../ports/verbs.ts';
 import { whereLine } from './announce.ts';
 import type { GlobalFlags } from './global-flags.ts';
 import type { Io } from './io.ts';
@@ -17,6 +18,11 @@ export interface Context {
   readonly stopNow: AbortSignal;
   /** Aborted when nobody reads stdout any more. */
   readonly closed: AbortSignal;
+  /**
+   * Of a caller from elsewhere, for whom a manager runs the command: what its files come to. It has none here: whatever
+   * would read or write a path on this machine for it must refuse. Null: the command runs where its files are.
+   */
+  readonly attachments: Attachments | null;
   /** The configuration of the chosen profile, read once. Throws `config`. */
   config(): Promise<Config>;
   /** The profile's ports, opened once and closed by the frame. */
@@ -44,6 +50,7 @@ export interface ContextParts {
   /** A configuration that is read already, and ports that are open and stay so: those of a manager, which runs verbs for others. */
   readonly config?: Config;
   readonly platform?: Platform;
+  readonly attachments?: Attachments;
 }
 
 export function openContext({
@@ -79,6 +86,7 @@ export function openContext({
     signal,
     stopNow,
     closed,
+    attachments: given.attachments ?? null,
     config,
     platform,
     zone: once(async () => {
@@ -93,7 +101,8 @@ export function openContext({
     announce: once(async () => {
       if (flags.quiet) return;
       const { profile, file } = await config();
-      line(whereLine(profile, file, io.cwd));
+      // A caller from elsewhere was told by its own command line whom it asks.
+      if (given.attachments === undefined) line(whereLine(profile, file, io.cwd));
       // Before anything is looked up: the wrong account is told at once, and not after an hour's reading.
       if (profile.backend === 'aws') await (await platform()).mayWrite?.();
     }),

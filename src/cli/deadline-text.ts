@@ -1,11 +1,10 @@
-import type { JobStatus } from '../jobs/status.ts';
 import { formatDuration } from '../lib/units.ts';
 import { wallTime } from '../model/wall-time.ts';
 import { formatInstant } from './format.ts';
 
-/** `projected 05:40, deadline 06:00, 20m early`: how a job stands to its deadline; null for one without. */
+/** `projected 05:40 (05:31 to 05:52), deadline 06:00, 20m early`: how a job stands to its deadline; null for one without. */
 export function deadlineText(
-  status: Pick<JobStatus, 'finishBy' | 'projected' | 'closedAt'>,
+  status: Readonly<Record<'finishBy' | 'projected' | 'closedAt', string | null>> & Partial<Interval>,
   { zone, now }: { readonly zone: string; readonly now: number },
 ): string | null {
   if (status.finishBy === null) return null;
@@ -15,11 +14,24 @@ export function deadlineText(
   if (end !== null) {
     const ends = Date.parse(end);
     const word = status.closedAt === null ? 'projected' : 'ended';
-    return `${word} ${at(ends)}, deadline ${at(deadline)}, ${distanceText(deadline - ends)}`;
+    const within = status.closedAt === null ? intervalText(status, at) : '';
+    return `${word} ${at(ends)}${within}, deadline ${at(deadline)}, ${distanceText(deadline - ends)}`;
   }
   const left = Math.round((deadline - now) / 1_000);
   if (left < 0) return `deadline ${at(deadline)}, passed ${formatDuration(-left)} ago`;
   return `deadline ${at(deadline)}, in ${formatDuration(left)}`;
+}
+
+type Interval = Readonly<Record<'projectedEarliest' | 'projectedLatest', string | null>>;
+
+/** ` (05:31 to 05:52)`; nothing where nobody can say, or both read the same. */
+function intervalText(
+  { projectedEarliest = null, projectedLatest = null }: Partial<Interval>,
+  at: (instant: number) => string,
+): string {
+  if (projectedEarliest === null || projectedLatest === null) return '';
+  const [from, to] = [at(Date.parse(projectedEarliest)), at(Date.parse(projectedLatest))];
+  return from === to ? '' : ` (${from} to ${to})`;
 }
 
 /** `20m early`, `5m late`, `just in time`: how far before a deadline something is. */

@@ -25,7 +25,7 @@ export const FORECAST_SCHEMA = {
     disk: estimate('bytes that stay in the store'),
     cpuSeconds: unknown('null where it was not measured'),
     peakMemory: unknown('of the largest task'),
-    cost: { type: ['number', 'null'], description: 'USD' },
+    cost: { type: ['number', 'null'], description: 'US dollars, about; null where no price is known, as on this machine' },
     runs: { ...count, description: 'jobs that it was learnt from' },
     load: {
       type: ['object', 'null'],

@@ -1,4 +1,5 @@
 import { formatDuration, formatSize } from '../lib/units.ts';
+import { dollarsText } from '../model/cost/words.ts';
 import type { Outlook } from '../model/forecast/outlook.ts';
 import type { Estimate } from '../model/forecast/sample.ts';
 import type { Context } from './context.ts';
@@ -26,7 +27,7 @@ export async function forecastText(ctx: Context, found: Outlook): Promise<string
     ['written', `${range(found.bytesOut, size)}; on disk ${range(found.disk, size)}`],
     ['processor', found.cpuSeconds === null ? 'not measured' : range(found.cpuSeconds, shortDuration)],
     ['memory', found.peakMemory === null ? 'not measured' : `${range(found.peakMemory, size)} a task, at most`],
-    ['cost', found.cost === null ? 'not known here' : `${found.cost} USD`],
+    ['cost', found.cost === null ? 'not known here' : `about ${dollarsText(found.cost)}`],
   ];
   const width = Math.max(...facts.map(([name]) => name.length));
   const table = await renderTable(ctx, found.steps, [

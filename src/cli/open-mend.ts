@@ -7,6 +7,11 @@ import { openJobFile } from './open-job-file.ts';
 export async function openMend(ctx: Context, path: string | undefined): Promise<Mend | null> {
   if (path === undefined) return null;
   const spec = await openJobFile(ctx, path);
+  const { attachments } = ctx;
+  if (attachments !== null) {
+    const { attachedCode } = await import('./attached.ts');
+    return { spec, code: await attachedCode(ctx, attachments, spec) };
+  }
   const { readMend } = await import('../jobs/mend.ts');
   return readMend(spec, dirname(resolve(ctx.io.cwd, path)));
 }

@@ -1,41 +1,37 @@
 import type { JobStatus, StepStatus } from '../jobs/status.ts';
+import { gauge } from '../model/prometheus.ts';
 
 const STATES = ['waiting', 'running', 'done', 'failed', 'skipped'] as const satisfies readonly (keyof StepStatus)[];
 
 /** A job's status in Prometheus' text format, version 0.0.4. */
 export function prometheusText(status: JobStatus): string {
-  const job = `job="${status.job}",name="${status.name}"`;
+  const job = { job: status.job, name: status.name };
+  const ofSteps = (name: string, help: string, value: (step: StepStatus) => number): readonly string[] =>
+    gauge(
+      name,
+      help,
+      status.steps.map((step) => ({ labels: { ...job, step: step.name }, value: value(step) })),
+    );
+  const one = (name: string, help: string, value: number | null): readonly string[] =>
+    gauge(name, help, value === null ? [] : [{ labels: job, value }]);
+  const states = status.steps.flatMap((step) =>
+    STATES.map((state) => ({ labels: { ...job, step: step.name, state }, value: step[state] })),
+  );
   const lines = [
-    '# HELP batchctl_tasks Tasks of a step by state.',
-    '# TYPE batchctl_tasks gauge',
-    ...status.steps.flatMap((step) =>
-      STATES.map((state) => `batchctl_tasks{${job},step="${step.name}",state="${state}"} ${step[state]}`),
-    ),
-    '# HELP batchctl_attempts_retried Failed attempts that were tried again.',
-    '# TYPE batchctl_attempts_retried gauge',
-    ...status.steps.map((step) => `batchctl_attempts_retried{${job},step="${step.name}"} ${step.retried}`),
-    '# HELP batchctl_attempts_interrupted Attempts given back unharmed.',
-    '# TYPE batchctl_attempts_interrupted gauge',
-    ...status.steps.map((step) => `batchctl_attempts_interrupted{${job},step="${step.name}"} ${step.interrupted}`),
-    '# HELP batchctl_job_state 1 for the state that the job is in.',
-    '# TYPE batchctl_job_state gauge',
-    `batchctl_job_state{${job},state="${status.state}"} 1`,
-    "# HELP batchctl_workers Workers of the job's groups that are up.",
-    '# TYPE batchctl_workers gauge',
-    `batchctl_workers{${job}} ${status.workers.running}`,
-    ...instant('batchctl_job_finish_by_seconds', 'When the job should have ended, Unix time.', status.finishBy, job),
-    ...instant(
-      'batchctl_job_projected_seconds',
-      'When it will have ended at its rate, Unix time.',
-      status.projected,
-      job,
-    ),
+    ...gauge('batchctl_tasks', 'Tasks of a step by state.', states),
+    ...ofSteps('batchctl_attempts_retried', 'Failed attempts that were tried again.', ({ retried }) => retried),
+    ...ofSteps('batchctl_attempts_interrupted', 'Attempts given back unharmed.', ({ interrupted }) => interrupted),
+    ...gauge('batchctl_job_state', '1 for the state that the job is in.', [
+      { labels: { ...job, state: status.state }, value: 1 },
+    ]),
+    ...one('batchctl_workers', "Workers of the job's groups that are up.", status.workers.running),
+    ...one('batchctl_job_finish_by_seconds', 'When the job should have ended, Unix time.', unix(status.finishBy)),
+    ...one('batchctl_job_projected_seconds', 'When it will have ended at its rate, Unix time.', unix(status.projected)),
+    ...one('batchctl_job_cost_dollars', 'What the job has cost so far.', status.cost),
+    ...one('batchctl_job_cost_projected_dollars', 'What it will have cost by its end.', status.costProjected),
+    ...one('batchctl_job_cost_limit_dollars', 'At so much it pauses.', status.maxCost),
   ];
   return `${lines.join('\n')}\n`;
 }
 
-/** A gauge of an instant; none where it is unknown. */
-function instant(name: string, help: string, iso: string | null, job: string): readonly string[] {
-  if (iso === null) return [];
-  return [`# HELP ${name} ${help}`, `# TYPE ${name} gauge`, `${name}{${job}} ${Math.round(Date.parse(iso) / 1_000)}`];
-}
+const unix = (iso: string | null): number | null => (iso === null ? null : Math.round(Date.parse(iso) / 1_000));

@@ -28,6 +28,7 @@ export async function raiseWork(
 export function tellRaised(ctx: Context, raised: readonly GroupRaise[], zone: string): void {
   for (const each of raised) {
     if (isSized(each) && each.late !== null) ctx.warn(lateText(each, each.late, zone));
+    if (isSized(each) && (each.unpaid ?? 0) > 0) ctx.warn(unpaidText(each));
     const flag = each.group === 'default' ? '' : ` --group ${each.group}`;
     if (each.outcome === 'raised') ctx.notice(raisedText(each));
     else if (each.outcome === 'failed') {
@@ -61,12 +62,18 @@ function lateText({ group, status }: Sized, { job, ends, deadline, max }: LateJo
   return `group ${group}: even with ${of}, job ${job} is projected to end ${when}; ${mend}`;
 }
 
-function raisedText({ group, before, status, need }: Extract<GroupRaise, { readonly outcome: 'raised' }>): string {
+/** That a limit on cost holds a group back. */
+function unpaidText({ group, status, unpaid = 0 }: Sized): string {
+  return `group ${group}: the work would take ${formatMany(status.desired + unpaid, 'instance')}, and what is left of a limit on cost pays for ${status.desired}`;
+}
+
+function raisedText({ group, before, status, need, onDemand }: Extract<GroupRaise, { readonly outcome: 'raised' }>): string {
   const capped = need.unbounded > status.max ? `, its maximum; the work would take ${need.unbounded}` : '';
   const assumed = need.assumed ? `, taking ${UNKNOWN_SECONDS}s a task: no run tells yet` : '';
   const aim =
     need.decides === null
       ? `to be done within ${formatDuration(PACE.target)}`
       : `for the deadline of job ${need.decides}`;
-  return `group ${group}: asked for ${formatMany(status.desired, status.machines === undefined ? 'worker' : 'instance')} (${before} before)${capped}, ${aim}${assumed}`;
+  const standIn = onDemand === null ? '' : `, ${onDemand} of them on demand, as spot can't be had in time`;
+  return `group ${group}: asked for ${formatMany(status.desired, status.machines === undefined ? 'worker' : 'instance')} (${before} before)${standIn}${capped}, ${aim}${assumed}`;
 }

@@ -1,5 +1,6 @@
 import { formatDuration, formatSize } from '../lib/units.ts';
 import { jobPrefix } from '../model/keys.ts';
+import { dollarsText } from '../model/cost/words.ts';
 import { rehearsalText } from '../model/rehearsal.ts';
 import type { Report, SlowTask, StepReport } from '../model/report/report.ts';
 import { type Paint, paintFor } from './colors.ts';
@@ -111,7 +112,7 @@ function throughput({ throughput: { bins, seconds } }: Report, width: number): s
   return `${label}${sparkline(done, width - label.length - note.length)}${note}`;
 }
 
-function facts({ totals, workers, timeline, steps }: Report): string {
+function facts({ totals, workers, timeline, steps, cost }: Report): string {
   const lines: string[] = [];
   if (totals.utilisation !== null) {
     lines.push(
@@ -129,12 +130,18 @@ function facts({ totals, workers, timeline, steps }: Report): string {
   const peaks = steps.flatMap(({ peakMemory }) => peakMemory ?? []);
   const peak = peaks.length === 0 ? '' : `, peak memory ${formatSize(Math.max(...peaks))}`;
   lines.push(`bytes    ${formatSize(totals.bytesIn)} in, ${formatSize(totals.bytesOut)} out${cpu}${peak}`);
+  if (cost !== null) lines.push(`cost     ${dollarsText(cost.usd)}${costBySteps(steps)}`);
   for (const { name, counters } of steps) {
     const sums = Object.entries(counters).map(([counter, value]) => `${counter} ${value}`);
     if (sums.length > 0) lines.push(`counters ${name}: ${sums.join(', ')}`);
   }
   if (timeline.hidden > 0) lines.push(`workers  more than are shown`);
   return lines.join('\n');
+}
+
+function costBySteps(steps: readonly StepReport[]): string {
+  const each = steps.flatMap(({ name, cost }) => (cost === null ? [] : [`${name} ${dollarsText(cost)}`]));
+  return each.length < 2 ? '' : `: ${each.join(', ')}`;
 }
 
 async function causes(ctx: Context, { causes: all }: Report): Promise<string> {

@@ -5,10 +5,12 @@ import { mustReadView } from '../jobs/journal.ts';
 import { prunedText, refusePruned } from '../jobs/pruned.ts';
 import { type JobStatus, statusOf } from '../jobs/status.ts';
 import { existingRun } from '../jobs/submit/existing-run.ts';
+import type { Prepared } from '../jobs/submit/prepare.ts';
 import { finishSending } from '../jobs/submit/submit.ts';
 import { groupsOf, isClosed, type JobSpec } from '../model/job.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import type { OwnWorkers } from '../platform.ts';
+import { requireAffordable } from './affordable.ts';
 import { takeUpCommand, tellNext } from './after-job.ts';
 import type { Context } from './context.ts';
 import { deliverJob } from './deliver-job.ts';
@@ -83,7 +85,8 @@ async function begin(
     return { view, created: false };
   }
   const mode = modeOf(what.input);
-  const prepared = await prepareSubmission(ctx, what.spec, what.jobFile, what.input);
+  const prepare = (): Promise<Prepared> => prepareSubmission(ctx, what.spec, what.jobFile, what.input);
+  const prepared = await requireAffordable(ctx, await prepare(), { again: mode === 'again', anew: prepare });
   const existing = prepared.runKey === null || mode === 'again' ? null : await existingRun(platform, prepared.runKey);
   const standing = existing === null ? null : await mustReadView(platform.store, existing.claim.job);
   const done = standing !== null && isClosed(stateOf(standing));
@@ -116,6 +119,7 @@ async function workOn(ctx: Context, view: JobView, workers: Workers, work: RunWo
       onRaised: (raised) => tellRaised(ctx, raised, zone),
       onStatus: (status) => live.show(liveOf(status)),
       onAway: ({ message }) => ctx.warn(`${message}; asking again`),
+      onUntold: ({ message }) => ctx.warn(message),
     });
     live.close();
     if (followed.end === 'interrupted') ctx.notice('letting what runs finish; Ctrl-C again gives it back now');

@@ -59,6 +59,10 @@ export async function cadenceOf(ctx: Context, input: CadenceInput): Promise<Cade
 }
 
 async function readHolidays(ctx: Context, file: string): Promise<readonly string[]> {
+  if (ctx.attachments !== null) {
+    const { attachedText } = await import('./attached.ts');
+    return parseHolidays(attachedText(ctx.attachments, '--holidays', file), file);
+  }
   try {
     return parseHolidays(await readFile(resolve(ctx.io.cwd, file), 'utf8'), file);
   } catch (error) {

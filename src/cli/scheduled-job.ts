@@ -1,6 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import { BatchctlError } from '../errors.ts';
 import { type CodeArchive, packCode } from '../jobs/code-archive.ts';
+import { refuseForeign } from '../jobs/notify/receivers.ts';
 import { requestOf } from '../jobs/schedules/fire.ts';
 import { needsNoInput } from '../jobs/submit/inputs.ts';
 import { settleSpec } from '../jobs/submit/prepare.ts';
@@ -30,7 +31,7 @@ export async function scheduledJob(
   const request = await submissionOf(ctx, spec, file, asked);
   const { inputs, inputDirectory, params, labels, expectInputs, allowEmpty, maxCost = null } = request;
   const directory = dirname(resolve(ctx.io.cwd, file));
-  const code = await packCode(directory, spec.files);
+  const code = request.code === undefined ? await packCode(directory, spec.files) : request.code;
   const job: ScheduledJob = {
     ...{ spec, code: code?.sha256 ?? null, file, directory, inputs, inputDirectory, params, labels, expectInputs },
     ...{ allowEmpty, maxCost, awaitInput: input.awaitInput ?? 0 },
@@ -38,8 +39,12 @@ export async function scheduledJob(
   };
   const [first] = firingsAfter(when, ctx.clock.now(), 1);
   if (first === undefined) throw new BatchctlError('usage', 'it never fires: no such time is to come');
-  const { spec: settled, place } = settleSpec(requestOf({ name, job, zone: when.zone }, first, code));
-  refuseUnreachable(settled, (await ctx.platform()).remote === true, place);
+  const { attachments = null } = request;
+  const fired = { ...requestOf({ name, job, zone: when.zone }, first, code), attachments };
+  const { spec: settled, place } = settleSpec(fired);
+  const remote = attachments !== null || (await ctx.platform()).remote === true;
+  refuseForeign(settled, remote);
+  refuseUnreachable(settled, remote, place);
   return { job, code };
 }
 

@@ -9,6 +9,30 @@ export const SERVICE_COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/manager.ts')).managerCommand,
   },
   {
+    name: 'manager token create',
+    group: 'Service',
+    summary: 'let someone call the manager',
+    load: async () => (await import('./commands/manager-token-create.ts')).managerTokenCreateCommand,
+  },
+  {
+    name: 'manager token list',
+    group: 'Service',
+    summary: 'who may call the manager',
+    load: async () => (await import('./commands/manager-token-list.ts')).managerTokenListCommand,
+  },
+  {
+    name: 'manager token revoke',
+    group: 'Service',
+    summary: 'let someone call the manager no more',
+    load: async () => (await import('./commands/manager-token-revoke.ts')).managerTokenRevokeCommand,
+  },
+  {
+    name: 'manager fingerprint',
+    group: 'Service',
+    summary: "what the manager's own certificate is known by",
+    load: async () => (await import('./commands/manager-fingerprint.ts')).managerFingerprintCommand,
+  },
+  {
     name: 'schedule add',
     group: 'Service',
     summary: 'have a job run at times, each period once',
@@ -55,6 +79,12 @@ export const SERVICE_COMMANDS: readonly CommandEntry[] = [
     group: 'Service',
     summary: 'fire one period by hand',
     load: async () => (await import('./commands/schedule-run.ts')).scheduleRunCommand,
+  },
+  {
+    name: 'notify test',
+    group: 'Service',
+    summary: 'send a test event to all whom notify names',
+    load: async () => (await import('./commands/notify-test.ts')).notifyTestCommand,
   },
   {
     name: 'tick',

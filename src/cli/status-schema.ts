@@ -54,7 +54,8 @@ export const STATUS_OUTPUT: JsonSchema = {
     state: { enum: ['submitted', 'running', 'paused', 'succeeded', 'failed', 'cancelled'] },
     reason: {
       ...textOrNull,
-      description: 'a stable code: failures, stopped, expect, halt, deployment, secret; or why a person paused it',
+      description:
+        'a stable code: failures, stopped, expect, halt, deployment, secret, budget; or why a person paused it',
     },
     detail: { ...textOrNull, description: 'what a guard found that has paused it, in words' },
     exact: { type: 'boolean', description: 'the counts are known to equal what the store says' },
@@ -79,8 +80,20 @@ export const STATUS_OUTPUT: JsonSchema = {
     rate: { ...numberOrNull, description: 'tasks a second' },
     eta: { ...numberOrNull, description: 'seconds' },
     finishBy: { ...textOrNull, format: 'date-time', description: 'the deadline' },
-    projected: { ...textOrNull, format: 'date-time', description: 'when it will have ended at that rate' },
-    cost: numberOrNull,
+    projected: {
+      ...{ ...textOrNull, format: 'date-time' },
+      description: 'when it will have ended: with a deadline by the model that sizes groups, else at that rate',
+    },
+    projectedEarliest: {
+      ...{ ...textOrNull, format: 'date-time' },
+      description:
+        'of a job with a deadline: it ends between these in 19 of 20 cases; null while part of it is assumed',
+    },
+    projectedLatest: { ...textOrNull, format: 'date-time' },
+    cost: { ...numberOrNull, description: 'US dollars so far; null where a price is not known, or nothing costs any' },
+    costProjected: { ...numberOrNull, description: 'by its end; null once it is over, and while it is not known' },
+    maxCost: { ...numberOrNull, description: "at so much it pauses: its own limit, else the profile's" },
+    costUnknown: { type: 'array', items: { type: 'string' }, description: 'instance types without a price' },
     counters: { type: 'object', description: 'by step: counters, exact decimals as text' },
     workers: { type: 'object', properties: { running: count, slots: count } },
     keeper: { ...textOrNull, description: 'the manager or tick that left its mark in the last 15 minutes' },
@@ -89,6 +102,20 @@ export const STATUS_OUTPUT: JsonSchema = {
     closedAt: { ...textOrNull, format: 'date-time' },
     prunedAt: { ...textOrNull, format: 'date-time', description: 'when its outputs, parts and logs were removed' },
     delivery: DELIVERY,
+    untold: {
+      type: 'array',
+      description: 'of a job that is closed or paused: who could not be told of it (docs/notify.md); else empty',
+      items: {
+        type: 'object',
+        properties: {
+          event: { type: 'string', description: 'its id' },
+          to: { type: 'string', description: 'of a URL the host alone' },
+          tries: count,
+          message: { ...textOrNull, description: 'why the last try failed; null of one that died' },
+          next: { ...textOrNull, format: 'date-time', description: 'when it is tried again; null: never' },
+        },
+      },
+    },
     rehearsal: {
       type: ['object', 'null'],
       description: 'of a rehearsal: how many parts it runs on, of how many; null of a real job',

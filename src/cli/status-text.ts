@@ -3,6 +3,7 @@ import type { JobStatus } from '../jobs/status.ts';
 import { TOO_MANY } from '../model/decide.ts';
 import { rehearsalText } from '../model/rehearsal.ts';
 import type { Context } from './context.ts';
+import { costText } from './cost-text.ts';
 import { deadlineText } from './deadline-text.ts';
 import { formatCount, formatInstant, formatLeft, formatMany, formatRate } from './format.ts';
 import { renderTable } from './render-table.ts';
@@ -41,10 +42,17 @@ export async function statusText(ctx: Context, status: JobStatus): Promise<strin
       ? null
       : deadlineText(status, { zone: await ctx.zone(), now: ctx.clock.now() });
   if (deadline !== null) lines.push(...(facts.length > 0 ? [] : ['']), deadline);
+  const cost = costText(status);
+  if (cost !== null) lines.push(...(facts.length > 0 ? [] : ['']), cost);
   const kept = await keptText(ctx, status);
   if (kept !== null) lines.push(...(facts.length > 0 ? [] : ['']), kept);
   const delivery = deliveryText(status);
   if (delivery !== null) lines.push(...(facts.length > 0 ? [] : ['']), delivery);
+  for (const { event, to, message, next } of status.untold) {
+    lines.push(
+      `NOT told: ${to}, of ${event}: ${message ?? 'whoever tried has died'}${next === null ? '; nobody tries again' : ''}`,
+    );
+  }
   for (const [step, counters] of Object.entries(status.counters)) {
     lines.push(
       `${step}: ${Object.entries(counters)

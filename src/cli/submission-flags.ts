@@ -69,8 +69,14 @@ export async function submissionOf(
   if (notBefore !== null && finishBy !== null && finishBy <= notBefore) {
     throw new BatchctlError('usage', `--finish-by ${input.finishBy}: expected a time after --at ${input.at}`);
   }
+  const { attachments } = ctx;
+  const sent =
+    attachments === null
+      ? {}
+      : { attachments, code: await (await import('./attached.ts')).attachedCode(ctx, attachments, spec) };
   return {
     ...{ spec, notBefore, finishBy },
+    ...sent,
     maxCost: input.maxCost ?? null,
     directory: jobFile === null ? ctx.io.cwd : dirname(resolve(ctx.io.cwd, jobFile)),
     inputs: names,

@@ -6,6 +6,7 @@ import { type SubmitOptions, type Submitted, submit } from '../jobs/submit/submi
 import { killPoints } from '../lib/kill-point.ts';
 import { formatSize } from '../lib/units.ts';
 import type { JobSpec } from '../model/job.ts';
+import { requireAffordable } from './affordable.ts';
 import type { Context } from './context.ts';
 import { formatInstant } from './format.ts';
 import { requireKeeper } from './keeper-guard.ts';
@@ -116,5 +117,8 @@ export async function submitWithProgress(
     settleSpec(await submissionOf(ctx, spec, jobFile, input));
     await requireKeeper(ctx, input, prepareOnce);
   }
-  return submitPrepared(ctx, await prepareOnce(), modeOf(input));
+  const mode = modeOf(input);
+  const anew = (): Promise<Prepared> => prepareSubmission(ctx, spec, jobFile, input);
+  const affordable = await requireAffordable(ctx, await prepareOnce(), { again: mode === 'again', anew });
+  return submitPrepared(ctx, affordable, mode);
 }

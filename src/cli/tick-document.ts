@@ -1,4 +1,5 @@
 import { isOurs } from '../errors.ts';
+import { loweredText } from '../jobs/lower.ts';
 import type { Ticked } from '../jobs/tick.ts';
 import type { JsonSchema } from './command.ts';
 import type { Context } from './context.ts';
@@ -14,6 +15,11 @@ const list = (properties: JsonSchema, description: string): JsonSchema => ({
   items: { type: 'object', properties },
 });
 
+const ON_DEMAND: JsonSchema = {
+  type: ['integer', 'null'],
+  description: 'so many on demand from now on, in place of spot or no longer; null where that is as it was',
+};
+
 export const TICK_OUTPUT: JsonSchema = {
   type: 'object',
   required: ['keeper', 'fired', 'waiting', 'missed', 'moved', 'raised', 'lowered', 'delivered', 'troubles', 'dryRun'],
@@ -26,9 +32,9 @@ export const TICK_OUTPUT: JsonSchema = {
     waiting: list({ schedule: text, period: text, at: time, why: text }, 'for their input, as --await-input says'),
     missed: list({ schedule: text, period: text, at: time }, 'whose catch-up ended since the last round of anybody'),
     moved: list({ job: text, move: { enum: ['open', 'retry-rest', 'close'] } }, 'what was due of open jobs'),
-    raised: list({ group: text, from: { type: 'integer' }, to: { type: 'integer' } }, 'groups'),
+    raised: list({ group: text, from: { type: 'integer' }, to: { type: 'integer' }, onDemand: ON_DEMAND }, 'groups'),
     lowered: list(
-      { group: text, from: { type: 'integer' }, to: { type: 'integer' } },
+      { group: text, from: { type: 'integer' }, to: { type: 'integer' }, onDemand: ON_DEMAND },
       'groups whose launches hung with nothing to do for them',
     ),
     delivered: { type: 'array', items: text, description: 'what became of deliveries, in words' },
@@ -60,7 +66,9 @@ export function tickDocument(done: Ticked, dryRun: boolean): Readonly<Record<str
     missed: done.missed.map(({ schedule, firing }) => ({ schedule, period: firing.period, at: iso(firing.at) })),
     moved: done.moved,
     raised: done.raised.flatMap((each) =>
-      each.outcome === 'raised' ? [{ group: each.group, from: each.before, to: each.status.desired }] : [],
+      each.outcome === 'raised'
+        ? [{ group: each.group, from: each.before, to: each.status.desired, onDemand: each.onDemand }]
+        : [],
     ),
     lowered: done.lowered,
     delivered: done.delivered,
@@ -107,7 +115,7 @@ export async function tickLines(
       }
     }),
     ...moved.flatMap(({ job, move }) => (move === 'wait' ? [] : [`job ${job}: ${MOVES[move]}`])),
-    ...lowered.map(({ group, from, to }) => `group ${group}: asked for ${to} (${from} before): nothing waits for more`),
+    ...lowered.map(loweredText),
     ...delivered,
   ];
 }

@@ -49,16 +49,15 @@ function checkAws({ value }: Merged): Problem[] {
   problems.push(...Object.keys(groups).flatMap((group) => checkGroupName(group, groups, value.stack)));
   for (const [group, settings] of Object.entries(groups)) {
     if (!isMap(settings)) continue;
-    const { min = 0, max = 20, onDemandBase = 0 } = settings;
+    const { min = 0, max = 20, onDemandBase = 0, onDemandMax = 0 } = settings;
     const path = ['groups', group];
     if (typeof min === 'number' && typeof max === 'number' && min > max) {
       problems.push({ path: [...path, 'min'], message: `found ${min}, allowed: max (${max}) or less` });
     }
-    if (typeof onDemandBase === 'number' && typeof max === 'number' && onDemandBase > max) {
-      problems.push({
-        path: [...path, 'onDemandBase'],
-        message: `found ${onDemandBase}, allowed: max (${max}) or less`,
-      });
+    for (const [field, value] of Object.entries({ onDemandBase, onDemandMax })) {
+      if (typeof value === 'number' && typeof max === 'number' && value > max) {
+        problems.push({ path: [...path, field], message: `found ${value}, allowed: max (${max}) or less` });
+      }
     }
   }
   return problems;

@@ -90,6 +90,7 @@ function normalizeAws(name: string, file: AwsFile, dir: string): AwsProfile {
     budget: { month: file.budget?.month ?? null, job: file.budget?.job ?? null },
     prices: file.prices ?? {},
     endpoints: file.endpoints ?? {},
+    metrics: file.metrics ?? false,
     notify: told(file.notify, dir),
   };
 }
@@ -100,6 +101,7 @@ function normalizeGroup(group: NonNullable<AwsFile['groups']>[string], dir: stri
     instances: required(group.instances),
     spot: required(group.spot),
     onDemandBase: required(group.onDemandBase),
+    onDemandMax: group.onDemandMax ?? Math.ceil(required(group.max) / 4),
     min: required(group.min),
     max: required(group.max),
     slots: group.slots ?? null,

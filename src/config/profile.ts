@@ -53,6 +53,8 @@ export interface AwsProfile extends ProfileBase {
   /** USD an hour by instance type: of on-demand instances, and of spot ones where no market tells. */
   readonly prices: Readonly<Record<string, number>>;
   readonly endpoints: Readonly<Partial<Record<Endpoint, string>>>;
+  /** Whether keepers put figures into CloudWatch. */
+  readonly metrics: boolean;
   readonly notify: readonly Notification[];
 }
 
@@ -78,6 +80,8 @@ export interface AwsGroup extends CommandSettings {
   readonly instances: readonly string[];
   readonly spot: boolean;
   readonly onDemandBase: number;
+  /** So many instances may be on demand where spot would miss a deadline. */
+  readonly onDemandMax: number;
   readonly min: number;
   readonly max: number;
   /** Null: the instance's processors' number. */

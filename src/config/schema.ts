@@ -69,6 +69,7 @@ const group = {
   instances: listOf(instanceType(), 'a list of instance types').min(1, { error: 'at least one instance type' }),
   spot: yesOrNo(),
   onDemandBase: whole('a whole number from 0', 0),
+  onDemandMax: whole('a whole number from 0', 0),
   min: whole('a whole number from 0', 0),
   max: whole('a whole number from 1', 1),
   slots: whole('a whole number from 1', 1, 10_000),
@@ -162,6 +163,7 @@ const aws = {
   budget: fields({ month: dollars().optional(), job: dollars().optional() }, 'a map with month, job'),
   prices: mapOf(instanceType(), dollars(), 'a map of instance types and USD an hour'),
   endpoints: fields(Object.fromEntries(ENDPOINTS.map((service) => [service, httpUrl().optional()])), 'a map of URLs'),
+  metrics: yesOrNo(),
   notify: notifyList(),
 };
 

@@ -33,9 +33,22 @@ export const CONFIG_TABLE: readonly ConfigField[] = [
   field(ALL, 'backend', 'local, aws or manager', null, 'where jobs run: this machine, AWS, or a manager that is asked'),
   field(ALL, 'tz', 'an IANA time zone', null, "what times without a zone mean; none: the machine's zone"),
   field(ALL, 'protect', 'true or false', false, 'refuse what destroys: queue purge, infra down, --delete-data'),
-  field(RUNS, 'notify', 'a list of {on, to}', [], "who hears of jobs' ends and troubles, for all jobs of the profile"),
+  field(
+    RUNS,
+    'notify',
+    'a list of {on, to, secret}',
+    [],
+    "who hears of jobs' ends and troubles, for all jobs of the profile",
+  ),
   field(RUNS, 'notify[].on', 'a list of events', null, 'succeeded, failed, late, paused, budget, no-start'),
   field(RUNS, 'notify[].to', 'sns:, https: or exec:', null, 'the topic, address or program that is told'),
+  field(
+    RUNS,
+    'notify[].secret',
+    'a reference',
+    null,
+    'of https: what signs the body: env:, file:, ssm:, secretsmanager:',
+  ),
 
   field(
     LOCAL,
@@ -138,6 +151,13 @@ export const CONFIG_TABLE: readonly ConfigField[] = [
     0,
     'so many instances are on demand before spot is used',
   ),
+  field(
+    AWS,
+    'groups.*.onDemandMax',
+    'a whole number from 0',
+    null,
+    'so many may be on demand where spot cannot be had and a deadline would be missed; none: a quarter of max; 0: never',
+  ),
   field(AWS, 'groups.*.min', 'a whole number from 0', 0, 'never fewer instances: 0 costs nothing between month ends'),
   field(AWS, 'groups.*.max', 'a whole number from 1', 20, 'never more instances'),
   field(
@@ -200,7 +220,13 @@ export const CONFIG_TABLE: readonly ConfigField[] = [
   field(AWS, 'manager.instance', 'an instance type', 't4g.small', "the manager's instance"),
   field(AWS, 'manager.allow', 'a list of CIDR blocks', [], 'who reaches its port; none: no one'),
   field(AWS, 'budget', 'a map', {}, 'guards against cost, in USD'),
-  field(AWS, 'budget.month', 'a number over 0', null, 'at so much in a calendar month (of tz, else of UTC) all jobs pause'),
+  field(
+    AWS,
+    'budget.month',
+    'a number over 0',
+    null,
+    'at so much in a calendar month (of tz, else of UTC) all jobs pause',
+  ),
   field(AWS, 'budget.job', 'a number over 0', null, 'a job pauses at so much, unless --max-cost says otherwise'),
   field(
     AWS,
@@ -209,6 +235,7 @@ export const CONFIG_TABLE: readonly ConfigField[] = [
     {},
     'what on-demand instances cost, and spot ones where the market does not tell',
   ),
+  field(AWS, 'metrics', 'true or false', false, 'keepers put figures into CloudWatch, each minute: docs/notify.md'),
   field(
     AWS,
     'endpoints',

@@ -59,6 +59,11 @@ export class Arns {
     return name.startsWith('arn:') ? name : this.#of('secretsmanager', `secret:${name}-??????`);
   }
 
+  /** A topic of SNS, by its ARN or its name. */
+  topic(name: string): string {
+    return name.startsWith('arn:') ? name : this.#of('sns', name);
+  }
+
   /** Each worker group's Auto Scaling group; a service's own id is a part of its ARN. */
   get groups(): readonly string[] {
     const { stack, groups } = this.#profile;

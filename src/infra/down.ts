@@ -183,7 +183,16 @@ function widened(profile: AwsProfile, items: readonly Item[], only: string | nul
 
 /** By names alone is anything removed: how a group was set up is of no matter. */
 const SOME: AwsGroup = {
-  ...{ instances: ['c7g.large'], spot: true, onDemandBase: 0, min: 0, max: 1, slots: null, visibility: 120 },
+  ...{
+    instances: ['c7g.large'],
+    spot: true,
+    onDemandBase: 0,
+    onDemandMax: 0,
+    min: 0,
+    max: 1,
+    slots: null,
+    visibility: 120,
+  },
   ...{ disk: 30e9, ami: null, setup: null, setupTimeout: 900, packages: [], read: [], write: [], commandRole: false },
   ...{ env: {}, secrets: {} },
 };

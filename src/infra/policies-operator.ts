@@ -1,7 +1,7 @@
 import type { AwsProfile } from '../config.ts';
 import { gridName, MANAGER_GROUP } from '../lib/stack-names.ts';
 import type { Arns } from './arns.ts';
-import { ofStack, QUEUE, RESUME, working } from './policies-shared.ts';
+import { ofStack, prices, QUEUE, RESUME, working } from './policies-shared.ts';
 import { allow, type Statement } from './policy.ts';
 
 /** What `doctor` looks at, and a resumed upload. */
@@ -25,7 +25,9 @@ export function operatorPolicy(profile: AwsProfile, arns: Arns): readonly Statem
     // Who rolls a release out ends instances that have no worker.
     allow('Scale', [...SCALE, END_INSTANCE], arns.groups),
     allow('LookAtGroups', LOOK_AT_GROUPS, ['*']),
+    prices(profile),
     ...working(profile, arns),
+    ...measuring(profile),
   ];
 }
 
@@ -40,6 +42,7 @@ export function managerPolicy(profile: AwsProfile, arns: Arns): readonly Stateme
     allow('Queues', QUEUE, arns.queues),
     allow('Scale', SCALE, arns.groups),
     allow('LookAtGroups', LOOK_AT_GROUPS, ['*']),
+    prices(profile),
     // One that can't be set up ends itself.
     allow('Self', [END_INSTANCE], [arns.group(gridName(profile.stack, MANAGER_GROUP))]),
     allow('LookAtAddress', ['ec2:DescribeAddresses'], ['*']),
@@ -51,6 +54,7 @@ export function managerPolicy(profile: AwsProfile, arns: Arns): readonly Stateme
       ofStack(profile),
     ),
     ...working(profile, arns),
+    ...measuring(profile),
   ];
 }
 

@@ -21,6 +21,10 @@ export const ofNoOther = ({ stack }: AwsProfile) => ({
 /** What is made must get it. */
 export const forStack = ({ stack }: AwsProfile) => equals(`aws:RequestTag/${STACK_TAG}`, stack);
 
+/** Whoever looks on guards what jobs cost, and spot has the market's price. */
+export const prices = ({ groups }: AwsProfile): Statement =>
+  allow('Prices', ['ec2:DescribeSpotPriceHistory'], Object.values(groups).some(({ spot }) => spot) ? ['*'] : []);
+
 /** What whoever works on jobs needs: listings, the ledger, other buckets that groups name, and the key. */
 export function working(profile: AwsProfile, arns: Arns): readonly Statement[] {
   return [
@@ -30,6 +34,39 @@ export function working(profile: AwsProfile, arns: Arns): readonly Statement[] {
     allow('Domains', ['sdb:ListDomains'], arns.domains.length === 0 ? [] : ['*']),
     allow('Database', ['rds-db:connect'], arns.databaseUsers),
     ...encryption(profile),
+    ...telling(profile, arns),
+  ];
+}
+
+/** To tell whom the profile's `notify` names. The key of an encrypted topic is somebody else's to give. */
+function telling({ notify }: AwsProfile, arns: Arns): readonly Statement[] {
+  const topics = notify.flatMap(({ to }) => (to.startsWith('sns:') ? [arns.topic(to.slice('sns:'.length))] : []));
+  const secrets = notify.flatMap(({ secret }) => secret ?? []);
+  return [
+    allow('Notify', ['sns:Publish'], [...new Set(topics)]),
+    allow('NotifyParameters', ['ssm:GetParameter'], parametersOf(secrets, arns)),
+    allow('NotifySecrets', ['secretsmanager:GetSecretValue'], secretsOf(secrets, arns)),
+  ];
+}
+
+/** The parameters that references name. */
+export const parametersOf = (references: readonly string[], arns: Arns): readonly string[] =>
+  named(references, 'ssm:').map((name) => arns.parameter(name));
+
+/** The secrets of Secrets Manager that references name. */
+export const secretsOf = (references: readonly string[], arns: Arns): readonly string[] =>
+  named(references, 'secretsmanager:').map((name) => arns.secret(name));
+
+const named = (references: readonly string[], kind: string): readonly string[] => [
+  ...new Set(
+    references.filter((text) => text.startsWith(kind)).map((text) => text.slice(kind.length).replace(/#.*$/, '')),
+  ),
+];
+
+/** What keepers measure. */
+export function measuring({ metrics }: AwsProfile): readonly Statement[] {
+  return [
+    allow('Metrics', ['cloudwatch:PutMetricData'], metrics ? ['*'] : [], equals('cloudwatch:namespace', 'batchctl')),
   ];
 }
 

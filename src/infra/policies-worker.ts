@@ -1,15 +1,18 @@
 import type { AwsProfile } from '../config.ts';
 import type { Arns } from './arns.ts';
-import { QUEUE, working } from './policies-shared.ts';
+import { prices, QUEUE, working } from './policies-shared.ts';
 import { allow, type Statement } from './policy.ts';
 
 /** A worker reads no token and no schedule. */
 const READ = [
   ...['data/*', 'code/*', 'jobs/*', 'runs/*', 'open/*', 'due/*', 'workers/*', 'ledger/*', 'releases/*'],
-  'groups/*/boots/*',
+  ...['groups/*/boots/*', 'notices/*'],
 ];
 /** It puts no program, no job, no run key and no proof. */
-const PUT = ['jobs/*/steps/*', 'jobs/*/journal/*', 'open/*', 'due/*', 'workers/*', 'ledger/*', 'groups/*/boots/*'];
+const PUT = [
+  ...['jobs/*/steps/*', 'jobs/*/journal/*', 'open/*', 'due/*', 'workers/*', 'ledger/*', 'groups/*/boots/*'],
+  ...['news/*', 'notices/*'],
+];
 /** It deletes no output, no journal and no proof: marks, what attempts staged, and submissions that were never committed. */
 const DELETE = [
   ...['open/*', 'due/*', 'ledger/*', 'jobs/*/steps/*/files/*', 'jobs/*/steps/*/tries/*'],
@@ -30,27 +33,18 @@ const LOOK_AT_GROUPS = ['AutoScalingGroups', 'AutoScalingInstances', 'Tags'].map
 
 export function workerPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
   const references = Object.values(profile.groups).flatMap(({ secrets }) => Object.values(secrets));
-  const named = (kind: string): readonly string[] =>
-    references.filter((text) => text.startsWith(kind)).map((text) => text.slice(kind.length).replace(/#.*$/, ''));
   return [
     allow('Read', ['s3:GetObject'], arns.objects(...READ)),
     allow('Put', ['s3:PutObject'], arns.objects(...PUT)),
     allow('Delete', ['s3:DeleteObject'], arns.objects(...DELETE)),
     allow('Queues', QUEUE, arns.queues),
-    allow(
-      'Parameters',
-      ['ssm:GetParameter'],
-      named('ssm:').map((name) => arns.parameter(name)),
-    ),
-    allow(
-      'Secrets',
-      ['secretsmanager:GetSecretValue'],
-      named('secretsmanager:').map((name) => arns.secret(name)),
-    ),
+    allow('Parameters', ['ssm:GetParameter'], parametersOf(references, arns)),
+    allow('Secrets', ['secretsmanager:GetSecretValue'], secretsOf(references, arns)),
     // Whoever looks on raises the group that waiting work needs.
     allow('Self', [...SELF, 'autoscaling:SetDesiredCapacity'], arns.groups),
     // Its tags say whether a person holds a group's size.
     allow('LookAtGroups', LOOK_AT_GROUPS, ['*']),
+    prices(profile),
     ...working(profile, arns),
   ];
 }

@@ -6,6 +6,7 @@ import { tagsOfEc2 } from './ec2-tags.ts';
 import { GroupAccess, hasMetrics, isGoing } from './group-access.ts';
 import { type Bounds, boundsText, chooseBounds } from './group-bounds.ts';
 import type { LaunchTemplateResource } from './launch-template.ts';
+import { baseInForce } from './on-demand-in-force.ts';
 import type { Found, Left, Removal, Resource } from './resource.ts';
 import {
   drainHook,
@@ -60,7 +61,7 @@ export class ScalingGroupResource implements Resource {
     const template = await this.#templateDrift(group, newest);
     const differences = [
       ...template.differences,
-      ...groupDifferences(group, groupFields(await this.#plan(newest ?? { id: '', version: '' }), bounds)),
+      ...groupDifferences(group, groupFields(await this.#plan(newest ?? { id: '', version: '' }, group), bounds)),
       ...(this.#parts.drains ? hookDifferences(hooks, this.name) : []),
       ...(rebalances(group) ? ['zones are rebalanced'] : []),
       ...(hasMetrics(group) ? [] : ['its metrics are not collected']),
@@ -70,7 +71,8 @@ export class ScalingGroupResource implements Resource {
       return { state: 'differs', differences, newer: template.newer };
     }
     const suspended = suspendedByOthers(group).map((process) => `${process} is suspended`);
-    const notes = [...(note === null ? [] : [note]), ...suspended];
+    const standIn = this.#base(group).note;
+    const notes = [...(note === null ? [] : [note]), ...(standIn === null ? [] : [standIn]), ...suspended];
     return { state: 'asItShould', ...(notes.length > 0 && { notes }) };
   }
 
@@ -80,9 +82,9 @@ export class ScalingGroupResource implements Resource {
       const hint = 'batchctl infra up makes it before the group';
       throw new BatchctlError('notFound', `the launch template of ${this.name} is not there`, { hint });
     }
-    const plan = await this.#plan(newest);
-    const group = (await this.#unlessGoing()) ?? (await this.#create(plan));
+    const group = (await this.#unlessGoing()) ?? (await this.#create(await this.#plan(newest, null)));
     this.#requireOurs(group);
+    const plan = await this.#plan(newest, group);
     const { bounds } = this.#bounds(group);
     const fields = groupFields(plan, bounds);
     const pointed = namedVersion(group, newest.id) === newest.version;
@@ -211,9 +213,18 @@ export class ScalingGroupResource implements Resource {
     return moved ? { differences: [], newer: [change('the next')] } : { differences: [change('the next')], newer: [] };
   }
 
-  async #plan(template: { readonly id: string; readonly version: string }): Promise<GroupPlan> {
-    const { instances, spot, onDemandBase, drains, subnets } = this.#parts;
+  /** `found`: the group as it is; null for one that is to be made. */
+  async #plan(
+    template: { readonly id: string; readonly version: string },
+    found: AutoScalingGroup | null,
+  ): Promise<GroupPlan> {
+    const { instances, spot, drains, subnets } = this.#parts;
+    const onDemandBase = found === null ? this.#parts.onDemandBase : this.#base(found).base;
     return { name: this.name, template, instances, spot, onDemandBase, drains, subnets: await subnets() };
+  }
+
+  #base(group: AutoScalingGroup) {
+    return baseInForce(group, this.#parts.onDemandBase);
   }
 
   #bounds({ MinSize = 0, MaxSize = 0, DesiredCapacity = 0, Tags }: AutoScalingGroup) {

@@ -26,6 +26,7 @@ export function instanceConfig(profile: AwsProfile, reader: Reader, ca: string |
         ...((budget.month !== null || budget.job !== null) && { budget: budgetOf(budget) }),
         ...(Object.keys(prices).length > 0 && { prices }),
         ...(elsewhere.length > 0 && { endpoints: Object.fromEntries(elsewhere) }),
+        ...toldBy(reader, profile),
         ...(reader === 'manager' && ofManager(profile)),
       },
     },
@@ -39,7 +40,7 @@ function groupOf({ visibility, min, max, slots, env, secrets, ...group }: AwsGro
     ...(reader === 'worker' && Object.keys(env).length > 0 && { env }),
     ...(reader === 'worker' && Object.keys(secrets).length > 0 && { secrets }),
     ...{ instances: group.instances, spot: group.spot },
-    ...(reader === 'manager' && { onDemandBase: group.onDemandBase }),
+    ...(reader === 'manager' && { onDemandBase: group.onDemandBase, onDemandMax: group.onDemandMax }),
   };
 }
 
@@ -48,9 +49,17 @@ const budgetOf = ({ month, job }: AwsProfile['budget']): object => ({
   ...(job !== null && { job }),
 });
 
-function ofManager({ notify, manager }: AwsProfile): object {
+/** A worker tells whom it can: what is run, and secrets of one machine, are left to keepers. */
+function toldBy(reader: Reader, { notify }: AwsProfile): object {
+  const list = notify.filter(
+    ({ to, secret = '' }) => reader === 'manager' || !(to.startsWith('exec:') || /^(env|file):/.test(secret)),
+  );
+  return { ...(list.length > 0 && { notify: list }) };
+}
+
+function ofManager({ metrics, manager }: AwsProfile): object {
   return {
-    ...(notify.length > 0 && { notify }),
+    ...(metrics && { metrics }),
     ...(manager !== null && { manager }),
   };
 }

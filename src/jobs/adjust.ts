@@ -4,7 +4,7 @@ import { type JobView, parseTolerance } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import { append, refreshView } from './journal.ts';
 import { mustBeLegal } from './legal.ts';
-import { look } from './look.ts';
+import { lookAndTell } from './notify/look-and-tell.ts';
 import { recordView } from './remember.ts';
 
 /** Limits of an open job, each as it is to be; absent stays, null lifts. */
@@ -48,7 +48,7 @@ export async function adjust(
     return changes.length === 0 ? null : { what: 'adjust', ...wanted };
   });
   if (appended) await recordView(platform, after);
-  return { view: (await look(platform, after)).view, changes, changed: appended };
+  return { view: (await lookAndTell(platform, after)).view, changes, changed: appended };
 }
 
 /** What an adjustment changes of a job as it stands. */

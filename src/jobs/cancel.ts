@@ -3,7 +3,7 @@ import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import { append } from './journal.ts';
 import { mustBeLegal } from './legal.ts';
-import { look } from './look.ts';
+import { lookAndTell } from './notify/look-and-tell.ts';
 import type { Changed } from './pause.ts';
 import { recordView } from './remember.ts';
 
@@ -20,6 +20,6 @@ export async function cancel(platform: Platform, view: JobView): Promise<Changed
     return { what: 'cancel' };
   });
   await recordView(platform, cancelled);
-  const { view: after } = await look(platform, cancelled);
+  const { view: after } = await lookAndTell(platform, cancelled);
   return { view: after, changed: appended };
 }

@@ -15,7 +15,7 @@ export interface CodeArchive {
 }
 
 /** The archive is held in memory: code, not data. */
-const LARGEST = 256 * 2 ** 20;
+export const LARGEST_CODE = 256 * 2 ** 20;
 
 /** Packs the files that the patterns name, relative to `directory`. Throws `jobFile` for a pattern that names none. */
 export async function packCode(directory: string, patterns: readonly string[]): Promise<CodeArchive | null> {
@@ -27,7 +27,7 @@ export async function packCode(directory: string, patterns: readonly string[]): 
     const path = join(directory, name);
     const bytes = readFileSync(path);
     size += bytes.length;
-    if (size > LARGEST) {
+    if (size > LARGEST_CODE) {
       throw new BatchctlError(
         'jobFile',
         `files: ${names.length} files hold more than 256 MiB; they are code, copied for every attempt`,
@@ -72,7 +72,7 @@ async function expandPatterns(directory: string, patterns: readonly string[]): P
 export async function filesInArchive(gzip: Uint8Array): Promise<ReadonlyMap<string, string>> {
   const files = new Map<string, string>();
   const entries = extract();
-  entries.end(gunzipSync(gzip, { maxOutputLength: 2 * LARGEST }));
+  entries.end(gunzipSync(gzip, { maxOutputLength: 2 * LARGEST_CODE }));
   for await (const entry of entries) {
     const hash = createHash('sha256');
     for await (const chunk of entry) hash.update(chunk as Buffer);
@@ -83,7 +83,7 @@ export async function filesInArchive(gzip: Uint8Array): Promise<ReadonlyMap<stri
 
 /** Unpacks an archive into a directory. Throws `corrupt` for a wrong hash, and for entries that would leave it. */
 export async function unpackCode(gzip: Uint8Array, sha256: string, directory: string): Promise<void> {
-  const tar = gunzipSync(gzip, { maxOutputLength: 2 * LARGEST });
+  const tar = gunzipSync(gzip, { maxOutputLength: 2 * LARGEST_CODE });
   const found = createHash('sha256').update(tar).digest('hex');
   if (found !== sha256) {
     throw new BatchctlError('corrupt', `the code archive ${sha256} has the hash ${found}`, {

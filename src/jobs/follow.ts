@@ -4,9 +4,11 @@ import { wait } from '../lib/wait.ts';
 import { isClosed } from '../model/job.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
+import { CostWatch } from './cost/status-cost.ts';
 import { KeeperWatch } from './keeper.ts';
 import { Teller } from './notify/teller.ts';
 import { Onlooker } from './onlooker.ts';
+import { ProjectionWatch } from './projection.ts';
 import { type GroupRaise, Raiser } from './raise.ts';
 import { RecentRate } from './rate.ts';
 import { type JobStatus, statusOf } from './status.ts';
@@ -24,7 +26,7 @@ export interface FollowOptions {
   /** Told as a service stays away: once, until it is back. */
   readonly onAway?: (error: Error) => void;
   /** Told of people who could not be told of the job. */
-  readonly onUntold?: (line: string) => void;
+  readonly onUntold?: (error: Error) => void;
   /** False: the sizes of groups are left as they are. */
   readonly scale?: boolean;
   /** Told, once a minute at most, what became of raising the job's groups. */
@@ -48,8 +50,8 @@ export async function follow(
   const { clock } = platform;
   const scales = options.scale ?? true;
   const teller = new Teller(platform, {
-    signal: options.signal ?? new AbortController().signal,
-    warn: (line) => options.onUntold?.(line),
+    ...(options.signal && { signal: options.signal }),
+    onTrouble: (error) => options.onUntold?.(error),
     watchful: true,
   });
   const onSeen = (seen: JobView): void => teller.see(seen);
@@ -59,6 +61,8 @@ export async function follow(
   const { job } = view.record;
   const recent = new RecentRate();
   const keepers = new KeeperWatch(platform);
+  const costs = new CostWatch(platform);
+  const projections = new ProjectionWatch(platform);
   const away = new Away(platform, options.onAway);
   let now = view;
   let pause: number = LOOK_MS.first;
@@ -69,7 +73,7 @@ export async function follow(
     const state = stateOf(now);
     const end = isClosed(state) ? 'closed' : state === 'paused' ? 'paused' : null;
     if (options.watching && (end !== null || clock.monotonic() >= pictureAt)) {
-      options.onStatus?.(await statusOf(platform, now, recent, keepers));
+      options.onStatus?.(await statusOf(platform, now, recent, keepers, costs, projections));
       pictureAt = clock.monotonic() + PICTURE_MS;
     }
     return end;
@@ -84,6 +88,7 @@ export async function follow(
       await teller.idle();
       return { end: options.signal?.aborted ? 'interrupted' : 'timeout', view: now };
     }
+    await away.unless(() => onlooker.guardCosts(false));
     const raised = await away.unless(async () => (await raiser?.round([now])) ?? []);
     if (raised !== null && raised.length > 0) options.onRaised?.(raised);
     if (clock.monotonic() >= roundAt) {

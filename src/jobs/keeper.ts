@@ -5,6 +5,7 @@ import { VERSION } from '../lib/version.ts';
 import { KEEPERS, keeperKey, keeperOf } from '../model/keys.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
+import type { TalliesSeen } from './metrics/read-metrics.ts';
 import type { Seen } from './seen.ts';
 
 /** A keeper whose mark is younger than this looks after jobs that are yet to begin, milliseconds. */
@@ -31,6 +32,8 @@ export interface KeeperMark {
   readonly short?: Readonly<Record<string, Noted>>;
   /** Jobs that are projected past their deadline, each since when. */
   readonly late?: Readonly<Record<string, Noted>>;
+  /** What workers had done when figures were put last: the next ones tell how many tasks ended since. */
+  readonly tallies?: TalliesSeen | null;
   /** Troubles that were told, each when: said again after an hour. */
   readonly told: Readonly<Record<string, string>>;
 }
@@ -50,16 +53,25 @@ export interface Keeper {
 
 /** The id of this machine's `tick`: every one of them overwrites the same mark. */
 export function tickId(host = hostname()): string {
+  return `tick-${hostPart(host)}`;
+}
+
+/** The id of the manager of this machine that listens at a port: started again, it goes on from its own mark. */
+export function managerId(port: number, host = hostname()): string {
+  return `manager-${hostPart(host)}-${port}`;
+}
+
+function hostPart(host: string): string {
   const name = host
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')
     .replace(/^-+|-+$/g, '');
-  return `tick-${name.slice(0, 60) || 'host'}`;
+  return name.slice(0, 60) || 'host';
 }
 
 export async function putMark(
   { store, who }: Pick<Platform, 'store' | 'who'>,
-  mark: Pick<KeeperMark, 'id' | 'kind' | 'at' | 'stood' | 'due' | 'short' | 'late' | 'told'>,
+  mark: Pick<KeeperMark, 'id' | 'kind' | 'at' | 'stood' | 'due' | 'short' | 'late' | 'tallies' | 'told'>,
 ): Promise<void> {
   const body: KeeperMark = { format: 1, host: hostname(), who, version: VERSION, ...mark };
   await store.put(keeperKey(mark.id), JSON.stringify(body));

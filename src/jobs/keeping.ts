@@ -1,14 +1,14 @@
-import { BatchctlError } from '../errors.ts';
+import { BatchctlError, isOurs } from '../errors.ts';
 import type { NextMove } from '../model/decide.ts';
 import type { Schedule } from '../model/schedule.ts';
 import type { Firing } from '../model/schedule-times.ts';
-import { missedEvent, NO_START_MS } from '../model/notify.ts';
 import { groupFlag } from '../model/why/words.ts';
 import type { Platform } from '../ports/platform.ts';
 import { Deliveries } from './deliver/deliveries.ts';
 import { type KeeperMark, latestKeeper, noted, putMark, readMark, recalled } from './keeper.ts';
 import { type GroupLower, lowerIdle } from './lower.ts';
-import { putFiringNews } from './notify/news-mark.ts';
+import { MetricsPutter } from './metrics/put-metrics.ts';
+import { putFailedFiring, putMissedFirings } from './notify/firing-news.ts';
 import type { TellPoint } from './notify/tell.ts';
 import { Teller } from './notify/teller.ts';
 import { Onlooker } from './onlooker.ts';
@@ -60,6 +60,7 @@ export class Keeping {
   readonly #onlooker: Onlooker;
   readonly #deliveries: Deliveries;
   readonly #teller: Teller;
+  readonly #metrics: MetricsPutter;
   /** Periods that are due and ran, by schedule: they need not be asked for again. */
   readonly #ran = new Map<string, ReadonlySet<string>>();
   #short: ReturnType<typeof recalled>;
@@ -68,7 +69,7 @@ export class Keeping {
   /** What is going on now writes here. */
   #looking: { readonly troubles: Troubles; readonly raised: GroupRaise[] } | null = null;
   #telling: Troubles | null = null;
-  #delivering: { readonly troubles: Troubles; readonly lines: string[] } | null = null;
+  #delivering: { readonly troubles: Troubles; readonly onLine: (line: string) => void } | null = null;
 
   /** Takes up what the keeper of that id saw, in this process or an earlier one. */
   static async open(
@@ -90,16 +91,21 @@ export class Keeping {
       platform,
       leaseSeconds,
       (job, error) => this.#looking?.troubles.add(`job ${job}`, error),
-      { stood: recalled(clock, mark?.stood ?? {}), onRaised: (more) => this.#looking?.raised.push(...more), onSeen: (view) => this.#teller.see(view) },
+      {
+        stood: recalled(clock, mark?.stood ?? {}),
+        onRaised: (more) => this.#looking?.raised.push(...more),
+        onSeen: (view) => this.#teller.see(view),
+      },
     );
     const log = {
-      info: (line: string) => this.#delivering?.lines.push(line),
+      info: (line: string) => this.#delivering?.onLine(line),
       warn: (line: string) => this.#delivering?.troubles.add('a delivery', new Error(line)),
     };
+    this.#metrics = new MetricsPutter(platform, mark?.tallies ?? null);
     const { signal, passed } = options;
     this.#teller = new Teller(platform, {
       ...{ signal, watchful: true, keeper: true, late: recalled(clock, mark?.late ?? {}) },
-      warn: (line) => this.#telling?.add('a notification', new Error(line)),
+      onTrouble: (error) => this.#telling?.add('a notification', error),
       ...(passed && { passed }),
     });
     this.#deliveries = new Deliveries(platform, options.signal, log, undefined, recalled(clock, mark?.due ?? {}));
@@ -128,7 +134,9 @@ export class Keeping {
     const options = { dryRun, signal, passed: point, ran: this.#ran, ...(onSign && { onProgress: onSign }) };
     const fired = await fireDue(this.#platform, schedules, options);
     for (const firing of fired) {
-      if (firing.outcome === 'failed') troubles.add(`schedule ${firing.schedule}, ${firing.period}`, firing.error);
+      if (firing.outcome !== 'failed') continue;
+      troubles.add(`schedule ${firing.schedule}, ${firing.period}`, firing.error);
+      await putFailedFiring(this.#platform, schedules, { ...firing, error: firing.error });
     }
     passed?.('fired');
     const views = fired.flatMap((each) => (each.outcome === 'fired' ? [each.view] : []));
@@ -140,9 +148,15 @@ export class Keeping {
   }
 
   /** Firings that nobody made in time since it was asked last, by any keeper at first: each is told once. */
-  async missed(schedules: readonly Schedule[], until: number): Promise<readonly Missed[]> {
+  async missed(
+    schedules: readonly Schedule[],
+    until: number,
+    { dryRun = false }: { readonly dryRun?: boolean } = {},
+  ): Promise<readonly Missed[]> {
     const from = Math.max(this.#missedUntil ?? 0, until - MISSED.ms);
     const missed = await missedFirings(this.#platform, schedules, { from, until, most: MISSED.most });
+    if (dryRun) return missed;
+    await putMissedFirings(this.#platform, schedules, missed);
     this.#missedUntil = until;
     return missed;
   }
@@ -151,6 +165,7 @@ export class Keeping {
   async lookOn(troubles: Troubles): Promise<LookedOn> {
     const raised: GroupRaise[] = [];
     this.#looking = { troubles, raised };
+    this.#telling ??= troubles;
     const looks = await this.#onlooker.round();
     addRaiseTroubles(raised, troubles);
     this.#options.passed?.('looked');
@@ -167,11 +182,11 @@ export class Keeping {
   }
 
   /**
-   * Begins the deliveries that are nobody's. `lines` gets what becomes of them, `troubles` what goes wrong, as they go on
+   * Begins the deliveries that are nobody's. `onLine` is told what becomes of them, `troubles` what goes wrong, as they go on
    * (`delivered` waits for them). Answers how many there are that somebody delivers, or soon will.
    */
-  async deliver(troubles: Troubles, lines: string[]): Promise<number> {
-    this.#delivering = { troubles, lines };
+  async deliver(troubles: Troubles, onLine: (line: string) => void): Promise<number> {
+    this.#delivering = { troubles, onLine };
     return this.#deliveries.round();
   }
 
@@ -181,21 +196,26 @@ export class Keeping {
   }
 
   /**
-   * Tells people of what this keeper saw and of what killed onlookers left, and of firings that did not come; waits until
-   * that is done. To be called before the mark is left: by then the misses stand in the store. `troubles` gets who could
-   * not be told.
+   * Tells people of what killed onlookers left, and what is to be tried again; waits also for what `lookOn` began to tell.
+   * `troubles` gets who can't be told, from now on.
    */
-  async tell(
-    { schedules, missed, fired }: { readonly schedules: readonly Schedule[]; readonly missed: readonly Missed[]; readonly fired: readonly Fired[] },
-    troubles: Troubles,
-  ): Promise<void> {
+  async tell(troubles: Troubles): Promise<void> {
     this.#telling = troubles;
-    for (const { schedule, period, at, why } of misses(missed, fired, this.#platform.clock.now())) {
-      const notify = schedules.find(({ name }) => name === schedule)?.job.spec.notify ?? [];
-      await putFiringNews(this.#platform, { event: missedEvent(schedule, period, at, why), schedule, period, notify });
-    }
     await this.#teller.round();
-    await this.#teller.idle();
+    await this.told();
+  }
+
+  /** Resolves when nobody is being told here. */
+  told(): Promise<void> {
+    return this.#teller.idle();
+  }
+
+  /** Puts figures where the profile says so, once a minute at most. What can't be put is a trouble, and missing. */
+  async measure(troubles: Troubles): Promise<void> {
+    await this.#metrics.round().catch((error: unknown) => {
+      if (!isOurs(error)) throw error;
+      troubles.add('metrics', error);
+    });
   }
 
   /** Leaves the mark of a round that began at `began` (milliseconds since the epoch). */
@@ -207,7 +227,7 @@ export class Keeping {
     const short = noted(clock, this.#short);
     const late = noted(clock, this.#teller.late());
     const at = new Date(began).toISOString();
-    await putMark(this.#platform, { id, kind, at, stood, due, short, late, told });
+    await putMark(this.#platform, { id, kind, at, stood, due, short, late, tallies: this.#metrics.seen(), told });
     passed?.('kept');
   }
 }
@@ -217,21 +237,6 @@ async function lastRound(platform: Platform): Promise<number | null> {
   const latest = await latestKeeper(platform);
   const mark = latest === null ? null : await readMark(platform.store, latest.id);
   return mark === null ? null : Date.parse(mark.at);
-}
-
-/** Firings that people are told of: those that nobody made in time, and those that still fail a while after they were due. */
-function misses(
-  missed: readonly Missed[],
-  fired: readonly Fired[],
-  now: number,
-): readonly { readonly schedule: string; readonly period: string; readonly at: number; readonly why: string }[] {
-  return [
-    ...missed.map(({ schedule, firing: { period, at } }) => ({ schedule, period, at, why: 'nobody fired it in time' })),
-    ...fired.flatMap(({ schedule, period, at, ...each }) => {
-      if (each.outcome !== 'failed' || now - at < NO_START_MS) return [];
-      return [{ schedule, period, at, why: each.error instanceof Error ? each.error.message : String(each.error) }];
-    }),
-  ];
 }
 
 function addRaiseTroubles(raised: readonly GroupRaise[], troubles: Troubles): void {

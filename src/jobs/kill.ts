@@ -9,7 +9,7 @@ import { guardFailures } from './guards.ts';
 import { append } from './journal.ts';
 import { mustBeLegal } from './legal.ts';
 import { listFacts } from './listing.ts';
-import { look } from './look.ts';
+import { lookAndTell } from './notify/look-and-tell.ts';
 import type { TaskName } from './task-name.ts';
 
 /** What the failure of a killed task says, wherever it is told: a worker that meets the task first says the same. */
@@ -41,7 +41,7 @@ export async function kill(
   });
   if (mode === 'requeue') return after;
   await fail(platform, after, task);
-  return (await look(platform, await guardFailures(platform, after))).view;
+  return (await lookAndTell(platform, await guardFailures(platform, after))).view;
 }
 
 async function fail(platform: Platform, view: JobView, { step, name, task }: TaskName): Promise<void> {

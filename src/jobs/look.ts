@@ -11,8 +11,8 @@ import { recordExactCounts } from './exact.ts';
 import { expectationsOf } from './expectations.ts';
 import { completeShards, openExploded } from './explode/explode.ts';
 import { append, refreshView } from './journal.ts';
-import { putNewsMark } from './notify/news-mark.ts';
 import { listFacts, readOpened } from './listing.ts';
+import { putNewsMark } from './notify/news-mark.ts';
 import { recordView } from './remember.ts';
 import { claimId, sendTasks, sendUndecided } from './send.ts';
 

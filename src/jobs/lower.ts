@@ -11,6 +11,8 @@ export interface GroupLower {
   readonly group: string;
   readonly from: number;
   readonly to: number;
+  /** On-demand instances that stood in for spot, and do no longer: so many remain, as the profile says. Null: none did. */
+  readonly onDemand: number | null;
 }
 
 export interface Lowered {
@@ -27,7 +29,7 @@ const SHORT_MS = 10 * 60_000;
 
 /**
  * Lowers desired to what is in service where nothing waits (law 9): else launches that hang for want of capacity go
- * through hours later, for no work. Only a keeper does this: it takes two rounds of the same sight. It ends nothing.
+ * through hours later, for no work. On-demand instances stand in for spot no longer. Only a keeper does this: it takes two rounds of the same sight. It ends nothing.
  */
 export async function lowerIdle(
   platform: Platform,
@@ -42,12 +44,15 @@ export async function lowerIdle(
       const group = await platform.group(name);
       // The size is read before the work: whoever raises it has submitted before.
       const status = await group.describe();
-      if (!isShort(status) || !(await nothingWaits(platform, name))) continue;
-      const is = String(status.desired);
+      const standsIn = status.mode === 'auto' && status.until === null && isStandIn(status);
+      if (!(isShort(status) || standsIn) || !(await nothingWaits(platform, name))) continue;
+      const is = standsIn ? `${status.desired} ${status.onDemand?.base}` : String(status.desired);
       const known = before.get(name);
       const since = known?.is === is ? known.since : now;
       const after = now - since >= SHORT_MS ? await group.lower(status) : status;
-      if (after.desired < status.desired) lowered.push({ group: name, from: status.desired, to: after.desired });
+      const onDemand = standsIn && !isStandIn(after) ? (after.onDemand?.usual ?? null) : null;
+      if (after.desired < status.desired || onDemand !== null)
+        lowered.push({ group: name, from: status.desired, to: after.desired, onDemand });
       else short.set(name, { is, since });
     } catch (error) {
       if (!isOurs(error)) throw error;
@@ -57,8 +62,14 @@ export async function lowerIdle(
   return { lowered, short };
 }
 
+/** What was lowered, in words. */
+export const loweredText = ({ group, from, to, onDemand }: GroupLower): string =>
+  `group ${group}: asked for ${to} (${from} before${onDemand === null ? '' : `; ${onDemand} on demand again, the rest spot`}): nothing waits for more`;
+
 const isShort = ({ mode, until, desired, min, machines }: GroupStatus): boolean =>
   mode === 'auto' && until === null && machines !== undefined && desired > Math.max(min, machines.inService);
+
+const isStandIn = ({ onDemand }: GroupStatus): boolean => onDemand !== undefined && onDemand.raisedAt !== null;
 
 /** Neither its queue nor the ledger knows of a task for it. */
 async function nothingWaits(platform: Platform, group: string): Promise<boolean> {

@@ -5,13 +5,16 @@ import { OPEN, openOf } from '../model/keys.ts';
 import { emptyView, type JobView } from '../model/view.ts';
 import type { StepCounts } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
+import { CostGuard } from './cost/cost-guard.ts';
 import { discardAbandoned } from './discard.ts';
 import { anyWaits } from './grid/queues.ts';
 import { append, readJob, refreshView } from './journal.ts';
 import { linkedGroups } from './linked-groups.ts';
 import { stepTotals } from './listing.ts';
 import { finishClose, isOpen, type Look, look } from './look.ts';
+import { missingIn } from './missing-in.ts';
 import { type GroupRaise, Raiser } from './raise.ts';
+import { resendable } from './resendable.ts';
 import { dropUnreached } from './round-marks.ts';
 import type { Seen } from './seen.ts';
 import { sendUndecided, undecidedSets } from './send.ts';
@@ -50,6 +53,7 @@ export class Onlooker {
   readonly #jobs = new Map<string, Memory>();
   /** Null: it leaves the sizes of groups as they are. */
   readonly #raiser: Raiser | null;
+  readonly #costs: CostGuard;
   readonly #onlyWaiting: boolean;
   readonly #onRaised: ((raised: readonly GroupRaise[]) => void) | null;
   readonly #onSeen: (view: JobView) => void;
@@ -76,6 +80,7 @@ export class Onlooker {
     this.#onTrouble = onTrouble;
     this.#leaseMs = leaseSeconds * 1_000;
     this.#raiser = raises === false ? null : new Raiser(platform);
+    this.#costs = new CostGuard(platform, (job, error) => this.#tellOnce(job, error));
     this.#onlyWaiting = raises === 'waiting';
   }
 
@@ -161,6 +166,7 @@ export class Onlooker {
         this.#passOver(job, error);
       }
     }
+    await this.guardCosts();
     await this.#resendDue();
     await this.#raiseWaiting();
     return looks;
@@ -169,6 +175,21 @@ export class Onlooker {
   /** How many open marks the last round found. */
   get open(): number {
     return this.#open;
+  }
+
+  /** Pauses what has cost what it may, once a minute at most. `all`: every open job was glanced at. */
+  async guardCosts(all = true): Promise<void> {
+    const views = [...this.#jobs.values()].map(({ view }) => view);
+    for (const view of await this.#costs.round(views, all)) {
+      const memory = this.#jobs.get(view.record.job);
+      if (memory !== undefined) memory.view = view;
+    }
+  }
+
+  #tellOnce(job: string, error: Error): void {
+    if (this.#told.has(error.message)) return;
+    this.#told.add(error.message);
+    this.#onTrouble(job, error);
   }
 
   /** Work waits in a group that has too few instances, or none (law 9): a next step's, say. Once a minute. */
@@ -183,9 +204,7 @@ export class Onlooker {
       if (raised.outcome !== 'failed') continue;
       const { group, error } = raised;
       const job = views.find(({ record }) => groupsOf(record.spec).includes(group))?.record.job ?? '';
-      if (this.#told.has(error.message)) continue;
-      this.#told.add(error.message);
-      this.#onTrouble(job, error);
+      this.#tellOnce(job, error);
     }
   }
 
@@ -271,6 +290,7 @@ export class Onlooker {
   async #queueHoldsLess(found: Look, standing: readonly Memory[]): Promise<boolean> {
     const counted = standing.filter(({ view }) => resendable(view, this.#platform.clock.now()));
     const specs = counted.map(({ view }) => view.record.spec);
+    const looks = counted.flatMap(({ stood }) => (stood === null ? [] : [stood.look]));
     for (const [index, step] of found.standing.steps.entries()) {
       if (step.undecided.count === 0) continue;
       const groups = linkedGroups(found.view.record.spec.steps[index]?.group ?? 'default', specs);
@@ -279,7 +299,7 @@ export class Onlooker {
         const { visible, leased, delayed } = await (await this.#platform.queue(group)).backlog();
         held += visible + leased + delayed;
       }
-      if (held < missingIn(groups, counted)) return true;
+      if (held < missingIn(groups, looks)) return true;
     }
     return false;
   }
@@ -287,22 +307,6 @@ export class Onlooker {
   #by(): { who: string; now: number } {
     return { who: this.#platform.who, now: this.#platform.clock.now() };
   }
-}
-
-function missingIn(groups: readonly string[], standing: readonly Memory[]): number {
-  let missing = 0;
-  for (const { stood } of standing) {
-    for (const [index, step] of stood?.look.standing.steps.entries() ?? []) {
-      if (groups.includes(stood?.look.view.record.spec.steps[index]?.group ?? '')) missing += step.undecided.count;
-    }
-  }
-  return missing;
-}
-
-function resendable(view: JobView, now: number): boolean {
-  const { notBefore } = view.record;
-  const due = notBefore === null || Date.parse(notBefore) <= now;
-  return due && view.paused === null && !view.cancelled && view.stopped === null && view.closed === null;
 }
 
 function signature(view: JobView, counts: readonly StepCounts[]): string {

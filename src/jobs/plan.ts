@@ -7,9 +7,10 @@ import { stepSizes } from '../model/step-sizes.ts';
 import { parsePart } from '../model/verify/parse-part.ts';
 import type { ObjectStore, PutResult } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
+import { costOfForecast } from './cost/affordable.ts';
 import { historyOf } from './rehearse/history.ts';
 import { sizeOf } from './rehearse/sample-parts.ts';
-import { cut } from './submit/cut.ts';
+import { type CutParts, cut } from './submit/cut.ts';
 import { existingRun } from './submit/existing-run.ts';
 import type { Prepared } from './submit/prepare.ts';
 
@@ -61,7 +62,23 @@ export interface PlanOptions {
   readonly slots: number;
   /** How busy the machine is that would run them. */
   readonly load: MachineLoad;
+  /** What a caller's own cutting came to: the inputs are not here to be cut. */
+  readonly cut?: PlannedCut | null;
   readonly signal?: AbortSignal;
+}
+
+/** What cutting came to, of which no part was kept. */
+export interface PlannedCut extends CutParts {
+  readonly sizes: PartSizes;
+  /** Bytes of pieces that would be stored. */
+  readonly pieces: number;
+}
+
+/** Cuts the inputs for the number and the sizes of parts, keeping none. Closes them. */
+export async function planCut(prepared: Prepared, signal?: AbortSignal): Promise<PlannedCut> {
+  const cutting = new PlannedParts(prepared.inputs.map(({ input }) => input));
+  const parts = await cut(cutting, PLANNED, prepared, signal === undefined ? {} : { signal });
+  return { ...parts, sizes: cutting.sizes, pieces: cutting.pieces };
 }
 
 /** Requests that a task makes: its part's line, its input, a look for a twin, its output, its log; sent, received, acked. */
@@ -69,12 +86,11 @@ const TASK_REQUESTS = { store: 5, queue: 3 } as const;
 /** Requests that a job makes besides: code, open mark, job.json, run key, journal, proof, and looks at them. */
 const JOB_REQUESTS = 20;
 
-/** Cuts the inputs for the number and the sizes of parts, keeping none. Closes them. */
+/** What the prepared submission would do. Closes its inputs. */
 export async function planOf(platform: Platform, prepared: Prepared, options: PlanOptions): Promise<Plan> {
   const existing = prepared.runKey === null ? null : await existingRun(platform, prepared.runKey);
-  const cutting = new PlannedParts(prepared.inputs.map(({ input }) => input));
   const { slots, load, signal } = options;
-  const parts = await cut(cutting, PLANNED, prepared, signal === undefined ? {} : { signal });
+  const parts = options.cut ?? (await planCut(prepared, signal));
   const { spec } = prepared;
   const { steps } = spec;
   const sizes = stepSizes({ steps, parts: parts.count, exploded: new Map() });
@@ -88,8 +104,8 @@ export async function planOf(platform: Platform, prepared: Prepared, options: Pl
   const { notBefore = null } = prepared.request;
   const begins = Math.max(platform.clock.now(), notBefore === null ? 0 : Date.parse(notBefore));
   const tasks = planned.reduce((sum, step) => sum + (step.tasks ?? 0), 0);
-  const forecast =
-    runs.length === 0 ? null : outlook({ spec, parts: cutting.sizes, runs, slots, load, pieces: cutting.pieces });
+  const seen = runs.length === 0 ? null : outlook({ spec, parts: parts.sizes, runs, slots, load, pieces: parts.pieces });
+  const forecast = seen === null ? null : { ...seen, cost: await costOfForecast(platform, spec, seen) };
   return {
     name: prepared.spec.name,
     runKey: prepared.runKey,

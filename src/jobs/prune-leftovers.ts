@@ -9,8 +9,11 @@ import {
   OPEN,
   openOf,
   SCHEDULES,
+  TOKENS,
+  tokenOf,
   WORKERS,
 } from '../model/keys.ts';
+import { isExpired } from '../model/token.ts';
 import type { ObjectEntry, ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import { ABANDONED_MS, discardJob, storeTime } from './discard.ts';
@@ -18,9 +21,10 @@ import { readView } from './journal.ts';
 import type { PruneChoice } from './prune-choice.ts';
 import { addRemoved, NOTHING_REMOVED, type Removed, type RemoveOptions, removeListed } from './remove-listed.ts';
 import { dropUnreached, unreachedMarks } from './round-marks.ts';
+import { readToken } from './tokens/read-token.ts';
 
 /** What lies about besides finished jobs. */
-export type LeftoverKind = 'submissions' | 'code' | 'workers' | 'keepers' | 'notices' | 'marks';
+export type LeftoverKind = 'submissions' | 'code' | 'workers' | 'keepers' | 'notices' | 'marks' | 'tokens';
 export type Leftovers = Readonly<Record<LeftoverKind, Removed>>;
 
 /** So long ago a worker may have been heard of last, and is alive. */
@@ -28,7 +32,7 @@ const HEARD_MS = 24 * 3_600_000;
 
 /**
  * Removes submissions that were never committed, code that no whole job names, and what long gone workers, keepers and
- * notifications left. What was put within a day stays, whatever `olderThan` says (milliseconds): someone may be at it.
+ * notifications left, and tokens that expired long ago. What was put within a day stays, whatever `olderThan` says (milliseconds): someone may be at it.
  */
 export async function pruneLeftovers(
   platform: Platform,
@@ -47,6 +51,7 @@ export async function pruneLeftovers(
     keepers: await removeListed(store, olderOf(store, KEEPERS, before), options),
     notices: await removeListed(store, olderOf(store, NOTICES, before), options),
     marks: await marks(platform, now, options),
+    tokens: await removeListed(store, expiredTokens(store, before), options),
   };
 }
 
@@ -151,6 +156,15 @@ async function* goneWorkers(platform: Platform, before: number): AsyncGenerator<
     held.push(entry);
   }
   if (isGone()) yield* held;
+}
+
+/** Tokens that were refused for their age before `before`. One that can't be read is for a person to look at. */
+async function* expiredTokens(store: ObjectStore, before: number): AsyncGenerator<ObjectEntry> {
+  for await (const entry of store.list(TOKENS)) {
+    const sha256 = tokenOf(entry.key);
+    const token = sha256 === null ? null : await readToken(store, sha256).catch(nullIfUnreadable);
+    if (token !== null && isExpired(token, before)) yield entry;
+  }
 }
 
 async function* olderOf(store: ObjectStore, prefix: string, before: number): AsyncGenerator<ObjectEntry> {

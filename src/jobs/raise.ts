@@ -1,13 +1,16 @@
 import { type BatchctlError, isOurs } from '../errors.ts';
-import { instancesFor, type Need } from '../model/capacity.ts';
+import { instancesFor, type Need, PACE } from '../model/capacity.ts';
 import type { StepLoad } from '../model/demand.ts';
 import { groupsOf } from '../model/job.ts';
 import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { GroupStatus } from '../ports/worker-group.ts';
+import { type PaidFor, paidFor } from './cost/paid-for.ts';
+import { bootSeconds } from './grid/boot-times.ts';
 import { loadsIn, loadsOf } from './grid/demand.ts';
 import { type Hold, readHold } from './grid/failed-boots.ts';
 import { jobsSharing } from './grid/sharing.ts';
+import { onDemandNeeded } from './grid/stand-in.ts';
 
 /**
  * What became of raising one group. `enough`: it has what its work needs, or nothing waits · `manual`: a person sets its
@@ -20,13 +23,18 @@ export type GroupRaise =
       readonly before: number;
       readonly status: GroupStatus;
       readonly need: Need;
+      /** On-demand instances that stand in for spot from now on; null where none more do. */
+      readonly onDemand: number | null;
       readonly late: LateJob | null;
+      /** Instances that the work needs besides, and no limit on cost pays for; absent: none. */
+      readonly unpaid?: number;
     }
   | {
       readonly group: string;
       readonly outcome: 'enough';
       readonly status: GroupStatus;
       readonly late: LateJob | null;
+      readonly unpaid?: number;
     }
   | { readonly group: string; readonly outcome: 'manual' | 'byHand'; readonly status: GroupStatus }
   | { readonly group: string; readonly outcome: 'held'; readonly status: GroupStatus; readonly hold: Hold }
@@ -70,10 +78,11 @@ export async function raiseGroups(
     loads ??= loadsHere(platform, due, options);
     return loads;
   };
+  const paid = paidFor(platform, due, options.all === true);
   return Promise.all(
     groups.map(async (group): Promise<GroupRaise> => {
       try {
-        return await raiseGroup(platform, group, ready, options);
+        return await raiseGroup(platform, group, { ready, paid }, options);
       } catch (error) {
         if (!isOurs(error)) throw error;
         return { group, outcome: 'failed', error };
@@ -100,7 +109,7 @@ async function loadsHere(
 async function raiseGroup(
   platform: Platform,
   name: string,
-  ready: () => Promise<readonly StepLoad[]>,
+  { ready, paid }: { readonly ready: () => Promise<readonly StepLoad[]>; readonly paid: PaidFor },
   { fresh }: RaiseOptions,
 ): Promise<GroupRaise> {
   const group = await platform.group(name);
@@ -108,23 +117,36 @@ async function raiseGroup(
   if (status.byHand) return { group: name, outcome: 'byHand', status };
   const over = status.until !== null && status.until <= platform.clock.now();
   if (status.mode === 'manual' && !over) return { group: name, outcome: 'manual', status };
-  const [loads, backlog, slots] = await Promise.all([
+  const [waiting, backlog, slots, boot] = await Promise.all([
     ready(),
     platform.queue(name).then((queue) => queue.backlog()),
     status.slots ?? slotsSeen(platform, name),
+    bootSeconds(platform.store, name),
   ]);
   const { desired: current, min, max } = status;
-  const need = instancesFor(loadsIn(name, loads, backlog, fresh), { slots, current, min, max });
+  const pace = { ...PACE, boot };
+  const loads = loadsIn(name, waiting, backlog, fresh);
+  const need = instancesFor(loads, { slots, current, min, max }, pace);
+  const onDemand = await onDemandNeeded(group, status, loads, { slots, pace, now: platform.clock.now() });
   const late = lateJob(need, max, platform.clock.now());
-  if (need.instances <= current && !over) return { group: name, outcome: 'enough', status, late };
+  if (need.instances <= current && !over && onDemand === null)
+    return { group: name, outcome: 'enough', status, late };
   // Asked only where something is to be started: it is a listing.
   const hold = need.instances > current ? await readHold(platform.store, name) : null;
   if (hold !== null) return { group: name, outcome: 'held', status, hold };
-  const after = await group.raise(need.instances);
-  return after.desired > current
-    ? { group: name, outcome: 'raised', before: current, status: after, need, late }
-    : { group: name, outcome: 'enough', status: after, late };
+  const wanted = need.instances > current ? Math.min(need.instances, current + (await paid(name))) : need.instances;
+  const unpaid = need.instances - wanted;
+  // What stood in for spot in an earlier rush is no base for this one: nothing of it is up any more.
+  if (current === 0 && onDemand === null && isLeftOver(status)) await group.lower(status);
+  const after = await group.raise(wanted, onDemand ?? 0);
+  const standsIn = onDemand !== null && (after.onDemand?.base ?? 0) >= onDemand ? onDemand : null;
+  return after.desired > current || standsIn !== null
+    ? { group: name, outcome: 'raised', before: current, status: after, need, onDemand: standsIn, late, unpaid }
+    : { group: name, outcome: 'enough', status: after, late, unpaid };
 }
+
+const isLeftOver = ({ onDemand, machines }: GroupStatus): boolean =>
+  onDemand !== undefined && onDemand.raisedAt !== null && (machines?.inService ?? 0) + (machines?.pending ?? 0) === 0;
 
 /** Nobody is told of a lateness that is only assumed. */
 function lateJob({ late, assumed, unbounded }: Need, max: number, now: number): LateJob | null {

@@ -4,12 +4,13 @@ import { type StepFacts, standingOf } from '../model/decide.ts';
 import { isAlready } from '../model/legal.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
+import { refuseResume } from './cost/affordable.ts';
 import { changesFor } from './changes-for.ts';
 import { append, refreshView } from './journal.ts';
 import { mustBeLegal } from './legal.ts';
 import { listFacts } from './listing.ts';
-import { look } from './look.ts';
 import { type Mend, overridesOfMend, putMend } from './mend.ts';
+import { lookAndTell } from './notify/look-and-tell.ts';
 import type { Changed } from './pause.ts';
 import { recordView } from './remember.ts';
 import { askAgain } from './retry.ts';
@@ -28,9 +29,11 @@ export interface Resumed extends Changed {
  * job sends what is undecided once more: so a resume that died between its entry and its sending is made good.
  * With a mended job file, what is undecided is asked for in a new round first, so that no worker runs it as it was; what
  * failed for good stays so until a retry.
- * Throws `refused` for a closed job, for a running one that is to be mended, and for a file that is another job's.
+ * Throws `refused` for a closed job, for a running one that is to be mended, for a file that is another job's, and for a
+ * job whose limit on cost has nothing left.
  */
 export async function resume(platform: Platform, seen: JobView, mend: Mend | null = null): Promise<Resumed> {
+  if (stateOf(seen) === 'paused') await refuseResume(platform, seen);
   const { view, changes } = mend === null ? { view: seen, changes: [] } : await askMended(platform, seen, mend);
   const by = { who: platform.who, now: platform.clock.now() };
   const { view: after, appended } = await append(platform.store, view, by, (now) => {
@@ -43,7 +46,7 @@ export async function resume(platform: Platform, seen: JobView, mend: Mend | nul
   // What `onFailure: stop` gave up is dropped unrun until a retry asks for it.
   const sent = after.stopped === null ? await sendUndecided(platform, after, standing) : 0;
   // Nothing may be left to send: then what waited for the resume (a gather to open, a close) is done here.
-  const found = await look(platform, after);
+  const found = await lookAndTell(platform, after);
   return { view: found.view, changed: appended, changes, sent };
 }
 

@@ -11,7 +11,7 @@ import { tasksOfCauses } from './failures/tasks-of-causes.ts';
 import { append, refreshView } from './journal.ts';
 import { mustBeLegal } from './legal.ts';
 import { listFacts } from './listing.ts';
-import { look } from './look.ts';
+import { lookAndTell } from './notify/look-and-tell.ts';
 import { recordView } from './remember.ts';
 import { beginRound } from './round-marks.ts';
 import { sendTasks, sendUndecided } from './send.ts';
@@ -58,7 +58,7 @@ export async function skip(platform: Platform, seen: JobView, options: SkipOptio
     refuseOthers(view, choice);
     if (options.dryRun) return { view, choice, changed: false, sent: 0 };
     // A skip that died between its entry and its look is made good by the look.
-    if (choice.count === 0) return { view: (await look(platform, view)).view, choice, changed: false, sent: 0 };
+    if (choice.count === 0) return { view: (await lookAndTell(platform, view)).view, choice, changed: false, sent: 0 };
     const entry = entryOf(view, facts, choice, options);
     const { view: after, appended } = await appendSkip(platform, view, entry);
     view = after;
@@ -66,7 +66,7 @@ export async function skip(platform: Platform, seen: JobView, options: SkipOptio
     if (!appended) continue;
     await recordView(platform, view);
     const sent = await sendWanted(platform, view, choice, entry);
-    return { view: (await look(platform, view)).view, choice, changed: true, sent };
+    return { view: (await lookAndTell(platform, view)).view, choice, changed: true, sent };
   }
 }
 

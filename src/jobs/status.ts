@@ -5,11 +5,14 @@ import { sizingOf, stepSizes } from '../model/step-sizes.ts';
 import { type JobView, reasonOf, stateOf } from '../model/view.ts';
 import type { LedgerWorker, StepCounts } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
+import { type CostStatus, CostWatch } from './cost/status-cost.ts';
 import { KeeperWatch } from './keeper.ts';
+import { type Untold, untoldOf } from './notify/untold.ts';
+import { ProjectionWatch } from './projection.ts';
 import { type RecentRate, rateOf } from './rate.ts';
 
 /** What `status` answers: the same cost at any size (law 11). */
-export interface JobStatus {
+export interface JobStatus extends CostStatus {
   readonly job: string;
   readonly name: string;
   readonly runKey: string | null;
@@ -30,9 +33,11 @@ export interface JobStatus {
   readonly eta: number | null;
   /** When it should have ended; null without a deadline. */
   readonly finishBy: string | null;
-  /** When it will have ended at that rate; null while unknown. */
+  /** When it will have ended: with a deadline by the model that sizes groups, else at that rate; null while unknown. */
   readonly projected: string | null;
-  readonly cost: number | null;
+  /** Between which it ends in nineteen of twenty such cases; null without a deadline, and while part of it is only assumed. */
+  readonly projectedEarliest: string | null;
+  readonly projectedLatest: string | null;
   /** Counters by step, exact decimals as text. */
   readonly counters: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly workers: { readonly running: number; readonly slots: number };
@@ -46,6 +51,8 @@ export interface JobStatus {
   readonly prunedAt: string | null;
   /** Whether its outputs are where they are to be delivered; null for a job that delivers nothing. */
   readonly delivery: DeliveryStatus | null;
+  /** Who could not be told of its end or its pause (yet); empty while it runs. */
+  readonly untold: readonly Untold[];
   /** The parts that it runs on, and those of the whole input; null for a real job. */
   readonly rehearsal: { readonly parts: number; readonly of: number } | null;
 }
@@ -70,29 +77,35 @@ const ALIVE_LEASES = 2;
 
 /**
  * Reads a job's status from the ledger's counters; its state is the journal's. Who looks again and again gives the same
- * `recent` each time: the rate is then that of the last minute; and the same `keepers`, which are not asked for each time.
+ * `recent` each time: the rate is then that of the last minute; and the same `keepers`, `costs` and `projections`, which
+ * are not asked for each time.
  */
 export async function statusOf(
   platform: Platform,
   view: JobView,
   recent?: RecentRate,
   keepers = new KeeperWatch(platform),
+  costs = new CostWatch(platform),
+  projections = new ProjectionWatch(platform),
 ): Promise<JobStatus> {
   const ledger = await platform.ledger();
   const now = platform.clock.now();
-  const [keeper, counts, workers] = await Promise.all([
+  const [keeper, counts, seen, untold] = await Promise.all([
     keepers.id(),
     ledger.counts(view.record.job),
     ledger.workers({ since: now - ALIVE_LEASES * platform.leaseSeconds * 1_000 }),
+    // A listing: not for each picture of a job that runs.
+    view.closed === null && view.paused === null ? [] : untoldOf(platform, view),
   ]);
-  return compose(
-    view,
-    counts,
-    workers.filter(({ state }) => state !== 'gone'),
-    now,
-    recent?.add(platform.clock.monotonic(), doneOf(counts)) ?? null,
-    keeper,
-  );
+  const workers = seen.filter(({ state }) => state !== 'gone');
+  const rate = recent?.add(platform.clock.monotonic(), doneOf(counts)) ?? null;
+  const status = compose(view, counts, workers, now, rate, keeper);
+  return {
+    ...status,
+    ...(await projections.of(view, counts, workers)),
+    ...(await costs.of(view, counts, status.steps)),
+    untold,
+  };
 }
 
 const doneOf = (counts: readonly StepCounts[]): number => counts.reduce((sum, { done }) => sum + done, 0);
@@ -136,7 +149,8 @@ export function compose(
     eta,
     finishBy: view.finishBy,
     projected: eta === null ? null : new Date(now + eta * 1_000).toISOString(),
-    cost: null,
+    ...{ projectedEarliest: null, projectedLatest: null },
+    ...{ cost: null, costProjected: null, maxCost: view.maxCost, costUnknown: [] },
     counters: Object.fromEntries(
       counts.filter(({ counters }) => Object.keys(counters).length > 0).map(({ step, counters }) => [step, counters]),
     ),
@@ -147,6 +161,7 @@ export function compose(
     closedAt: view.closed?.when ?? null,
     prunedAt: view.pruned?.when ?? null,
     delivery: deliveryOf(view),
+    untold: [],
     rehearsal: record.rehearsal ? { parts: record.parts, of: record.rehearsal.of.parts } : null,
   };
 }

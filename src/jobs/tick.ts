@@ -37,15 +37,17 @@ export async function tick(platform: Platform, { dryRun, signal, passed }: TickO
   const troubles = new Troubles(told, began);
   const schedules = await keeping.schedules(troubles);
   const { fired, raised } = await keeping.fire(schedules, troubles, { dryRun });
-  const missed = await keeping.missed(schedules, began);
+  const missed = await keeping.missed(schedules, began, { dryRun });
   const done = { keeper: id, fired, missed };
   if (dryRun) return { ...done, moved: [], raised: [], lowered: [], delivered: [], troubles: troubles.all };
   const looked = await keeping.lookOn(troubles);
   const lowered = await keeping.lower(troubles);
+  // Before deliveries, which may take an hour.
+  await keeping.tell(troubles);
+  await keeping.measure(troubles);
   const delivered: string[] = [];
-  await keeping.deliver(troubles, delivered);
+  await keeping.deliver(troubles, (line) => delivered.push(line));
   await keeping.delivered();
-  await keeping.tell({ schedules, missed, fired }, troubles);
   // One that was told to stop has not done its round.
   if (signal?.aborted !== true) await keeping.leaveMark(began, troubles.told);
   return { ...done, ...looked, raised: [...raised, ...looked.raised], lowered, delivered, troubles: troubles.all };

@@ -17,17 +17,21 @@ export class Troubles {
   readonly #all: Trouble[] = [];
   readonly #told: KeeperMark['told'];
   readonly #now: number;
+  readonly #onTrouble: ((trouble: Trouble) => void) | undefined;
 
-  /** `told`: of the round before, each trouble with when it was told. */
-  constructor(told: KeeperMark['told'], now: number) {
+  /** `told`: of the round before, each trouble with when it was told. `onTrouble` hears of each as it is added. */
+  constructor(told: KeeperMark['told'], now: number, onTrouble?: (trouble: Trouble) => void) {
     this.#told = told;
     this.#now = now;
+    this.#onTrouble = onTrouble;
   }
 
   add(about: string, error: unknown): void {
     const told = this.#told[textOf(about, error)];
     const news = told === undefined || this.#now - Date.parse(told) >= TELL_AGAIN_MS;
-    this.#all.push({ about, error, news });
+    const trouble = { about, error, news };
+    this.#all.push(trouble);
+    this.#onTrouble?.(trouble);
   }
 
   get all(): readonly Trouble[] {

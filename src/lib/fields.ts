@@ -68,21 +68,21 @@ export const SECRET_REFERENCE = /^(env:[A-Za-z_][A-Za-z0-9_]*|file:\/[^\0]+|ssm:
 export const variableName = () =>
   text('letters, digits and _, not a digit first, and not BATCHCTL_...', /^(?!BATCHCTL_)[A-Za-z_][A-Za-z0-9_]*$/);
 
-/** `notify`: who hears of what (at least once). */
-export const notifyList = () =>
-  listOf(
-    fields(
-      {
-        on: listOf(oneOf('succeeded', 'failed', 'late', 'paused', 'budget', 'no-start'), 'a list of events').min(1, {
-          error: 'at least one of succeeded, failed, late, paused, budget, no-start',
-        }),
-        to: text(
-          'sns:TOPIC, https://... or exec:./program',
-          /^(sns:\S+|exec:[^\0]+|https:\/\/\S+|http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(\/\S*)?)$/,
-        ),
-        secret: secretReference().optional(),
-      },
-      'a map with on, to, secret',
-    ),
-    'a list of maps with on, to, secret',
+/** One of `notify`: who hears of what. */
+export const notificationSchema = () =>
+  fields(
+    {
+      on: listOf(oneOf('succeeded', 'failed', 'late', 'paused', 'budget', 'no-start'), 'a list of events').min(1, {
+        error: 'at least one of succeeded, failed, late, paused, budget, no-start',
+      }),
+      to: text(
+        'sns:TOPIC, https://... or exec:./program',
+        /^(sns:\S+|exec:[^\0]+|https:\/\/\S+|http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(\/\S*)?)$/,
+      ),
+      secret: secretReference().optional(),
+    },
+    'a map with on, to, secret',
   );
+
+/** `notify`: who hears of what (at least once). */
+export const notifyList = () => listOf(notificationSchema(), 'a list of maps with on, to, secret');

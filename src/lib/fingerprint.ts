@@ -8,5 +8,11 @@ export const pemFingerprint = (pem: string | Uint8Array): string => fingerprintO
 
 /** Whether a certificate has a fingerprint as people write it: capitals or not, with colons as OpenSSL has them or without. */
 export function hasFingerprint(der: Uint8Array, written: string): boolean {
-  return fingerprintOf(der) === `sha256:${written.replace(/^sha256:/i, '').replaceAll(':', '').toLowerCase()}`;
+  return (
+    fingerprintOf(der) ===
+    `sha256:${written
+      .replace(/^sha256:/i, '')
+      .replaceAll(':', '')
+      .toLowerCase()}`
+  );
 }

@@ -24,6 +24,8 @@ export const GROUP_TAG = 'batchctl:group';
 /** On a group's Auto Scaling group: `auto` or `manual`; and a temporary size, `<ms since the epoch> <size that comes back>`. */
 export const MODE_TAG = 'batchctl:mode';
 export const UNTIL_TAG = 'batchctl:until';
+/** On a group's Auto Scaling group, while on-demand instances stand in for spot: `<how many> <ms since the epoch>`, or `none`. */
+export const STAND_IN_TAG = 'batchctl:stand-in';
 /** The bounds that `up` set last, `<min> <max>`: a group that has others got them from a person. */
 export const BOUNDS_TAG = 'batchctl:bounds';
 /** On an instance and its group's template: the bundle that it runs, by the first 12 digits of its checksum. */

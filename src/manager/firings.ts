@@ -1,5 +1,6 @@
+import { BatchctlError } from '../errors.ts';
 import type { FiredAll, Keeping } from '../jobs/keeping.ts';
-import { Troubles } from '../jobs/troubles.ts';
+import type { Troubles } from '../jobs/troubles.ts';
 import { Permits } from '../lib/permits.ts';
 import type { Schedule } from '../model/schedule.ts';
 
@@ -13,6 +14,8 @@ export interface FiringsOptions {
 
 /** So many submissions at a time: each may read its whole input. */
 const AT_ONCE = 4;
+/** Without a sign for so long a firing hangs, milliseconds: between two signs a large input may be read as a whole. */
+const HUNG_MS = 3 * 3_600_000;
 
 /** Fires each schedule by itself, so that one whose input takes an hour to cut keeps no other waiting. */
 export class Firings {
@@ -39,10 +42,15 @@ export class Firings {
     }
   }
 
-  /** The name and the age of the sign (milliseconds) of the one that gave none for the longest time; null for none. */
-  stalest(): { readonly schedule: string; readonly ms: number } | null {
-    const [first] = [...this.#signs].sort(([, one], [, other]) => one - other);
-    return first === undefined ? null : { schedule: first[0], ms: this.#options.now() - first[1] };
+  /** The one that gave no sign for hours, as an error; null for none. */
+  hung(): BatchctlError | null {
+    const since = this.#options.now() - HUNG_MS;
+    const [schedule] = [...this.#signs].find(([, sign]) => sign < since) ?? [];
+    if (schedule === undefined) return null;
+    return new BatchctlError(
+      'unavailable',
+      `the firing of ${schedule} gave no sign of life for ${HUNG_MS / 3_600_000} h`,
+    );
   }
 
   /** Resolves when those that go on now have ended. Never rejects. */

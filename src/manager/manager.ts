@@ -1,24 +1,114 @@
+import type { FastifyInstance } from 'fastify';
+import { BatchctlError, hasCode } from '../errors.ts';
+import { managerId } from '../jobs/keeper.ts';
+import type { KeepingPoint } from '../jobs/keeping.ts';
+import { wait } from '../lib/wait.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { VerbRunner } from '../ports/verbs.ts';
 import { buildServer } from './http/server.ts';
+import { info, type Log, warning } from './log.ts';
+import { Rounds } from './rounds.ts';
+import { RunningVerbs } from './running-verbs.ts';
+import type { CertificateFiles } from './tls/certificate-files.ts';
+import { openTls, renewTls } from './tls/open-tls.ts';
+
+export interface ListenAt {
+  readonly host: string;
+  readonly port: number;
+}
 
 export interface ManagerOptions {
   readonly platform: Platform;
   readonly verbs: VerbRunner;
-  readonly listen: { readonly host: string; readonly port: number };
+  readonly listen: ListenAt;
+  /** A certificate that somebody else renews; null: the manager's own, or none where only this machine can call. */
+  readonly certificate: CertificateFiles | null;
   /** Aborted when it is to leave. */
   readonly signal: AbortSignal;
-  /** Told where it can be reached. */
-  readonly onListening: (address: string) => void;
+  readonly log: Log;
+  /** Told where it can be reached, and the fingerprint of its certificate; null: plain HTTP. */
+  readonly onListening: (address: string, fingerprint: string | null) => Promise<void>;
+  /** Milliseconds without a sign of life after which a part of the rounds is taken to hang. */
+  readonly loopMs: number;
+  /** For crash tests. */
+  readonly passed?: (point: KeepingPoint) => void;
 }
 
-/** Serves until it is told to leave. */
-export async function runManager({ verbs, listen, signal, onListening }: ManagerOptions): Promise<void> {
-  const server = buildServer({ verbs });
-  onListening(await server.listen(listen));
-  await new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
+/** Told to leave, it waits so long for what goes on (systemd then has TimeoutStopSec=110), and so long for the callers. */
+const [LEAVE_MS, CLOSE_MS] = [60_000, 10_000];
+
+/**
+ * Serves, and makes a keeper's rounds, until it is told to leave. Throws `unavailable` for an address that can't be had,
+ * and where it hangs: it should be started again then.
+ */
+export async function runManager(options: ManagerOptions): Promise<void> {
+  const { platform, listen, signal, log, loopMs, passed } = options;
+  const ended = new AbortController();
+  const end = (): void => ended.abort();
+  if (signal.aborted) end();
+  signal.addEventListener('abort', end, { once: true });
+  let hung: BatchctlError | null = null;
+  let rounds: Rounds | null = null;
+  const verbs = new RunningVerbs(options.verbs, () => rounds?.nudge());
+  const { certificate: files } = options;
+  const identity = await openTls({ platform, host: listen.host, files });
+  const server = buildServer({
+    ...{ verbs, platform, identity },
+    guards: { platform, onAudit: (line) => log(info('audit', `audit ${JSON.stringify(line)}`, { ...line })) },
+    onHidden: (error, request) => log(warning('unexpected', `request ${request}: ${stackOf(error)}`, { request })),
   });
-  await server.close();
+  const address = await open(server, listen);
+  if (files !== null && identity !== null) renewTls(server.server, { files, identity, log, signal: ended.signal });
+  rounds = new Rounds({
+    ...{ platform, id: managerId(portOf(server, listen)), log, loopMs, ...(passed && { passed }) },
+    onHung: (error) => {
+      hung = error;
+      end();
+    },
+  });
+  try {
+    await options.onListening(address, identity?.fingerprint ?? null);
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+  rounds.start();
+  if (!ended.signal.aborted)
+    await new Promise<void>((resolve) => ended.signal.addEventListener('abort', () => resolve(), { once: true }));
+  log(info('leaving', 'leaving: no more calls are taken, and what goes on is finished'));
+  const closed = server.close();
+  await Promise.all([verbs.leave(LEAVE_MS), rounds.stop(hung === null ? LEAVE_MS : 0)]);
+  await Promise.race([closed, wait(CLOSE_MS)]);
+  server.server.closeAllConnections();
+  await closed;
+  if (hung !== null) throw hung;
 }
+
+async function open(server: FastifyInstance, listen: ListenAt): Promise<string> {
+  try {
+    return await server.listen(listen);
+  } catch (cause) {
+    await server.close();
+    const where = `${listen.host}:${listen.port}`;
+    const [why, hint] = whyNot(cause, listen);
+    throw new BatchctlError('unavailable', `can't listen at ${where}: ${why}`, { hint, cause });
+  }
+}
+
+function whyNot(error: unknown, { port }: ListenAt): readonly [string, string] {
+  if (hasCode(error, 'EADDRINUSE'))
+    return ['another process does, maybe another manager', '--listen HOST:PORT takes another; port 0 any that is free'];
+  if (hasCode(error, 'EACCES'))
+    return [`port ${port} needs a right that this user lacks`, 'ports from 1024 on need none: --listen 0.0.0.0:8443'];
+  if (hasCode(error, 'EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN'))
+    return ['this machine has no such address', '--listen 0.0.0.0:PORT listens at all that it has'];
+  return [error instanceof Error ? error.message : String(error), '--listen HOST:PORT says where'];
+}
+
+/** The port that it really has: of port 0 the system's choice. */
+function portOf(server: FastifyInstance, listen: ListenAt): number {
+  const at = server.server.address();
+  return at === null || typeof at === 'string' ? listen.port : at.port;
+}
+
+const stackOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));

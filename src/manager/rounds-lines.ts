@@ -1,6 +1,6 @@
 import { isOurs } from '../errors.ts';
 import type { LookedOn, Missed } from '../jobs/keeping.ts';
-import type { GroupLower } from '../jobs/lower.ts';
+import { type GroupLower, loweredText } from '../jobs/lower.ts';
 import type { GroupRaise } from '../jobs/raise.ts';
 import type { Fired } from '../jobs/schedules/fire-due.ts';
 import type { Trouble } from '../jobs/troubles.ts';
@@ -20,11 +20,11 @@ export function firedLines(fired: readonly Fired[]): readonly LogLine[] {
 
 export function missedLines(missed: readonly Missed[]): readonly LogLine[] {
   return missed.map(({ schedule, firing: { period, at } }) =>
-    warning(
-      'missed',
-      `${schedule} missed ${period}: batchctl schedule run ${schedule} --period ${period} runs it`,
-      { schedule, period, due: new Date(at).toISOString() },
-    ),
+    warning('missed', `${schedule} missed ${period}: batchctl schedule run ${schedule} --period ${period} runs it`, {
+      schedule,
+      period,
+      due: new Date(at).toISOString(),
+    }),
   );
 }
 
@@ -39,15 +39,16 @@ export function movedLines(moved: LookedOn['moved']): readonly LogLine[] {
 export function raisedLines(raised: readonly GroupRaise[]): readonly LogLine[] {
   return raised.flatMap((each) => {
     if (each.outcome !== 'raised') return [];
-    const [group, from, to] = [each.group, each.before, each.status.desired];
-    return [info('raised', `group ${group}: asked for ${to} (${from} before)`, { group, from, to })];
+    const [group, from, to, onDemand] = [each.group, each.before, each.status.desired, each.onDemand];
+    const standIn = onDemand === null ? '' : `, ${onDemand} on demand in place of spot`;
+    return [
+      info('raised', `group ${group}: asked for ${to} (${from} before)${standIn}`, { group, from, to, onDemand }),
+    ];
   });
 }
 
 export function loweredLines(lowered: readonly GroupLower[]): readonly LogLine[] {
-  return lowered.map(({ group, from, to }) =>
-    info('lowered', `group ${group}: asked for ${to} (${from} before): nothing waits for more`, { group, from, to }),
-  );
+  return lowered.map((each) => info('lowered', loweredText(each), { ...each }));
 }
 
 export function troubleLine({ about, error }: Pick<Trouble, 'about' | 'error'>): LogLine {

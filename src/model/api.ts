@@ -5,6 +5,10 @@ export const API = '/api/v1';
 export const VERSION_HEADER = 'x-batchctl-version';
 /** The exit code that the verb would have had on the command line, beside a JSON answer. */
 export const EXIT_HEADER = 'x-batchctl-exit-code';
+/** Beside an answer that stands: the error that says what it comes to (`{"kind":"proof",...}`), as ASCII JSON. */
+export const ERROR_HEADER = 'x-batchctl-error';
+/** What the verb warned of, as an ASCII JSON list of texts. */
+export const WARNINGS_HEADER = 'x-batchctl-warnings';
 /** How a verb's run is streamed to a command line: one `Frame` a line. */
 export const FRAMES_TYPE = 'application/x-ndjson';
 

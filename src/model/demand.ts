@@ -65,13 +65,17 @@ function dueOf(
   const before = steps.slice(start, index).map(({ name }) => counts.find(({ step }) => step === name));
   const ended = before.reduce((sum, each) => sum + (each?.failed ?? 0), before.at(-1)?.done ?? 0);
   const size = stepSizes(sizingOf(view))[index] ?? 0;
-  const after = seconds.slice(index + 1).reduce((sum: number, each) => sum + (each ?? UNKNOWN_SECONDS), 0);
+  const behind = seconds.slice(index + 1);
+  const after = behind.reduce((sum: number, each) => sum + (each ?? UNKNOWN_SECONDS), 0);
+  const { done: measured = 0 } = counts.find(({ step }) => step === steps[index]?.name) ?? {};
   const due: Due = {
     job: view.record.job,
     in: (Date.parse(view.finishBy) - now) / 1_000,
     coming: index === start ? 0 : Math.max(0, size - ended),
     deviation: deviations.get(steps[index]?.name ?? '') ?? null,
+    ...(measured > 0 && { measured }),
     after,
+    ...(behind.includes(null) && { guessed: true }),
   };
   return { due };
 }

@@ -139,6 +139,9 @@ export type EntryKind =
 /** The reason of a pause because many tasks fail on many workers, and next to none succeeds. */
 export const DEPLOYMENT = 'deployment';
 
+/** The reason of a pause because the job, or the stack in this month, has cost what it may. */
+export const BUDGET = 'budget';
+
 /** The reason of a pause because a secret can't be read. */
 export const SECRET = 'secret';
 

@@ -117,7 +117,10 @@ export const MANAGERS = 'manager/';
 /** The manager's own certificate with its key. */
 export const CERTIFICATE = `${MANAGERS}tls.json`;
 /** True for what no job, no worker and no caller of the manager may read. */
-export const isSecret = (key: string): boolean => key.startsWith(TOKENS) || key.startsWith(MANAGERS);
+export const isSecretKey = (key: string): boolean => key.startsWith(TOKENS) || key.startsWith(MANAGERS);
+/** True for what decides about jobs, workers or callers: all of the layout but `data/`. */
+export const isInnerKey = (key: string): boolean =>
+  /^(code|runs|open|due|jobs|workers|keepers|notices|schedules|groups|releases|ledger|tokens|manager)\//.test(key);
 
 /** The `store` ledger: jobs newest first, each job's sums (one object a writer) and attempts, workers. */
 export const LEDGER_JOBS = 'ledger/jobs/';

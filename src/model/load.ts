@@ -20,8 +20,12 @@ export interface Due {
   readonly coming: number;
   /** Standard deviation of a task's seconds; null while nobody knows. */
   readonly deviation: number | null;
+  /** Tasks of this run that tell the seconds of one; absent where none does. */
+  readonly measured?: number;
   /** Seconds that the job takes at least once the step is done: a task of each step behind it. */
   readonly after: number;
+  /** True where the seconds of a step behind it are only assumed. */
+  readonly guessed?: boolean;
 }
 
 /**
@@ -36,7 +40,7 @@ export const secondsEach = ({ seconds }: Load): number => seconds ?? UNKNOWN_SEC
 export const tasksLeft = ({ tasks, due }: Load): number => tasks + (due?.coming ?? 0);
 
 /** Slots of an instance that one of the tasks holds. */
-export const heldBy = ({ slots: each }: Load, slots: number): number =>
+export const heldBy = ({ slots: each }: Pick<Load, 'slots'>, slots: number): number =>
   each === 'all' ? slots : Math.min(Math.max(1, each), slots);
 
 /** Slot-seconds of all that the step has yet to do. */

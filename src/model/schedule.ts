@@ -1,7 +1,7 @@
 import { calendarText } from './calendar.ts';
 import { canonicalJson } from './digest.ts';
 import type { JobSpec } from './job.ts';
-import { type Cadence, type Firing, firingsBetween } from './schedule-times.ts';
+import { type Cadence, type Firing, firingsAfter, firingsBetween } from './schedule-times.ts';
 import { instantsOf, onDay, wallTime } from './wall-time.ts';
 
 /** When a job that a schedule fires should have ended: so long after it was due, or at a time of day after that. */
@@ -111,6 +111,11 @@ export const runKeyOf = (schedule: Pick<Schedule, 'name'>, { period }: Pick<Firi
 /** What is due: everything since the catch-up begins, but nothing from before it was made or while it was paused. */
 export function dueFirings(schedule: Schedule, now: number): readonly Firing[] {
   return standing(schedule, Math.max(schedule.since, now - schedule.catchUp * 1_000), now);
+}
+
+/** When it fires next after an instant; null for one that is paused, or fires no more. */
+export function nextFiring(schedule: Schedule, after: number): number | null {
+  return schedule.paused === null ? (firingsAfter(schedule, after, 1)[0]?.at ?? null) : null;
 }
 
 /** What was due, and whose catch-up ended after one instant up to another: whether it ran, the store says. */

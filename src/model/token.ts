@@ -1,4 +1,4 @@
-import { type Scope, SCOPES } from './api.ts';
+import { SCOPES, type Scope } from './api.ts';
 
 /**
  * A token that lets its holder call the manager, as the store keeps it: by the SHA-256 of its text, which stands in the

@@ -127,7 +127,12 @@ export function foldJournal(view: JobView, entries: readonly JournalEntry[]): Jo
 }
 
 function applyEntry(before: JobView, entry: JournalEntry): JobView {
-  const view = { ...before, next: before.next + 1, delivery: deliveryAfter(before, entry), news: newsAfter(before, entry) };
+  const view = {
+    ...before,
+    next: before.next + 1,
+    delivery: deliveryAfter(before, entry),
+    news: newsAfter(before, entry),
+  };
   const ranges = (sets: Readonly<Record<string, string>>): StepRanges => stepRanges(view.record, sets);
   switch (entry.what) {
     case 'sent':

@@ -39,6 +39,7 @@ export function guardedStore(store: ObjectStore, allowed: Allowed): ObjectStore 
     await allowed();
     return write();
   };
+  const { direct } = store;
   return {
     location: store.location,
     put: (key, body, options) => once(() => store.put(key, body, options)),
@@ -52,5 +53,15 @@ export function guardedStore(store: ObjectStore, allowed: Allowed): ObjectStore 
     presign: (key, method, seconds) =>
       method === 'get' ? store.presign(key, method, seconds) : once(() => store.presign(key, method, seconds)),
     uploadFile: (path, key, options) => once(() => store.uploadFile(path, key, options)),
+    ...(direct && {
+      direct: {
+        partSize: (size) => direct.partSize(size),
+        put: (key, as) => once(() => direct.put(key, as)),
+        begin: (key, as) => once(() => direct.begin(key, as)),
+        part: (key, upload, as) => once(() => direct.part(key, upload, as)),
+        complete: (key, upload, as) => once(() => direct.complete(key, upload, as)),
+        abort: (key, upload) => once(() => direct.abort(key, upload)),
+      },
+    }),
   };
 }

@@ -13,11 +13,14 @@ import type { WorkerGroup } from '../ports/worker-group.ts';
 import { type Allowed, askedOnce, guardedStore, hasNoAccounts, isEmulatedWithout } from './account-guard.ts';
 import { awsInsight } from './aws-insight.ts';
 import { openAwsLedger } from './aws-ledger.ts';
+import { fencedBucket } from './fenced-bucket.ts';
 import { withKills } from './kill-faults.ts';
+import { metricsSink } from './metrics-sink.ts';
 import { moduleUrl } from './module-url.ts';
-import { PricesOnce } from './prices-once.ts';
+import { openNotices } from './notices.ts';
 import { Opened } from './opened.ts';
 import { leaseFromEnvironment, type PlatformOptions } from './options.ts';
+import { PricesOnce } from './prices-once.ts';
 import { makeScratch, temporaryRoot } from './scratch.ts';
 import { awsSecrets } from './secrets.ts';
 
@@ -37,12 +40,14 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
   const who = options.who ?? person();
   const lease = options.leaseSeconds ?? leaseFromEnvironment();
   const at: AwsClientsOptions = { region, account, endpoints, profile: profile.aws.profile };
-  const [{ AwsClients }, { createS3Store }, { S3Buckets }, { requireAccount, requireLasting }] = await Promise.all([
-    import('../adapters/aws/clients.ts'),
-    import('../adapters/aws/s3-store.ts'),
-    import('../adapters/aws/s3-buckets.ts'),
-    import('../adapters/aws/account.ts'),
-  ]);
+  const [{ AwsClients }, { createS3Store }, { S3Buckets }, { requireAccount, requireLasting }, { topicClients }] =
+    await Promise.all([
+      import('../adapters/aws/clients.ts'),
+      import('../adapters/aws/s3-store.ts'),
+      import('../adapters/aws/s3-buckets.ts'),
+      import('../adapters/aws/account.ts'),
+      import('./topic-clients.ts'),
+    ]);
   const clients = new AwsClients(at);
   const allowed = askedOnce(async () => {
     if (!hasNoAccounts(profile)) await requireAccount(clients);
@@ -50,6 +55,7 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
   const { name, prefix } = bucket;
   const s3 = await createS3Store({ clients, bucket: name, prefix, kmsKey });
   const store = await withKills(guardedStore(s3, allowed));
+  const topics = topicClients(clients, at);
   const buckets = new S3Buckets({ clients: at, own: { name, store: s3 }, allowed });
   const leaseOf = (group: string): number => {
     const { visibility } = groupOf(profile, group);
@@ -82,7 +88,10 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
   });
   const platform: Platform = {
     store,
-    bucket: (called) => buckets.open(called),
+    bucket: async (called) => {
+      const opened = await buckets.open(called);
+      return called === name ? fencedBucket(opened, prefix) : opened;
+    },
     clock: systemClock,
     who,
     leaseSeconds: lease ?? shortestLease(profile),
@@ -91,7 +100,8 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
     requireAccess: (seconds) => requireLasting(clients, seconds),
     ledger: () => ledgers.get('ledger'),
     queue: (group) => queues.get(group),
-    group: async (group) => openGroup(group, profile, { clients, allowed, platform, prices }),
+    group: async (group) =>
+      openGroup(group, profile, { clients, allowed, platform, prices, onWorker: options.role === 'worker' }),
     groups: Object.keys(profile.groups).sort(),
     budget: { ...profile.budget, zone: profile.tz ?? 'UTC' },
     queueModule: (group) => ({
@@ -107,12 +117,15 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
     localFile: () => null,
     insight: awsInsight(clients),
     secrets: awsSecrets(clients),
+    ...(profile.metrics && { metrics: metricsSink(clients, stack) }),
+    notices: openNotices({ profile: profile.notify, secrets: awsSecrets(clients), clientsOf: topics.of }),
     commandSettings: (group) => profile.groups[group] ?? NO_SETTINGS,
     close: async () => {
       await queues.close();
       await ledgers.close();
       await machines.close();
       await buckets.close();
+      await topics.close();
       await clients.close();
     },
   };
@@ -128,14 +141,16 @@ async function openGroup(
     allowed,
     platform,
     prices,
+    onWorker,
   }: {
     readonly clients: AwsClients;
     readonly allowed: Allowed;
     readonly platform: Platform;
     readonly prices: PricesOnce;
+    readonly onWorker: boolean;
   },
 ): Promise<WorkerGroup> {
-  const { instances, max, slots, spot } = groupOf(profile, group);
+  const { instances, max, slots, spot, onDemandBase, onDemandMax } = groupOf(profile, group);
   const here = new HereGroup(group, max, platform);
   if (isEmulatedWithout(profile, 'autoscaling')) return here;
   const [{ ScalingGroup }, { processorsOf }] = await Promise.all([
@@ -146,6 +161,8 @@ async function openGroup(
   return new ScalingGroup({
     ...{ group, name: gridName(profile.stack, group), clients, here, allowed, clock: platform.clock },
     slots: slots ?? (processors.length === 0 ? null : Math.min(...processors)),
+    // A worker may raise its group, and not change what it buys.
+    spot: spot && !onWorker ? { usual: onDemandBase, most: onDemandMax } : null,
     prices: (also) => prices.forGroup(instances, { spot, also }),
   });
 }

@@ -10,6 +10,7 @@ import { withKills } from './kill-faults.ts';
 import { localBuckets } from './local-buckets.ts';
 import { localInsight } from './local-insight.ts';
 import { moduleUrl } from './module-url.ts';
+import { openNotices } from './notices.ts';
 import { Opened } from './opened.ts';
 import { leaseFromEnvironment, type PlatformOptions } from './options.ts';
 import { programArgv } from './program-argv.ts';
@@ -56,6 +57,11 @@ export async function openLocal(config: Config, profile: LocalProfile, options: 
     localFile: (key) => files.localFile(key),
     insight: localInsight(root),
     secrets: secrets.source,
+    notices: openNotices({
+      profile: profile.notify,
+      secrets: secrets.source,
+      clientsOf: (topic) => secrets.clientsOf(`sns:${topic}`),
+    }),
     commandSettings: (group) => profile.groups[group] ?? NO_SETTINGS,
     close: async () => {
       await queues.close();

@@ -15,6 +15,8 @@ export function awsSecrets(clients: AwsClients): SecretSource {
  */
 export function localSecrets(env: Readonly<Record<string, string | undefined>> = process.env): {
   readonly source: SecretSource;
+  /** Clients for what lies where a reference, `sns:ARN` say, names it. */
+  readonly clientsOf: (reference: string) => Promise<AwsClients>;
   readonly close: () => Promise<void>;
 } {
   const made = new Map<string, Promise<AwsClients>>();
@@ -27,6 +29,7 @@ export function localSecrets(env: Readonly<Record<string, string | undefined>> =
     source: {
       read: async (reference) => awsSecrets(await clientsIn(regionOf(reference, env))).read(reference),
     },
+    clientsOf: (reference) => clientsIn(regionOf(reference, env)),
     close: async () => {
       for (const clients of made.values()) await (await clients).close();
     },
@@ -46,7 +49,12 @@ async function openClients(region: string, env: Readonly<Record<string, string |
   const { AwsClients } = await import('../adapters/aws/clients.ts');
   const ssm = set(env.AWS_ENDPOINT_URL_SSM) ?? set(env.AWS_ENDPOINT_URL);
   const secretsmanager = set(env.AWS_ENDPOINT_URL_SECRETS_MANAGER) ?? set(env.AWS_ENDPOINT_URL);
-  const endpoints = { ...(ssm !== undefined && { ssm }), ...(secretsmanager !== undefined && { secretsmanager }) };
+  const sns = set(env.AWS_ENDPOINT_URL_SNS) ?? set(env.AWS_ENDPOINT_URL);
+  const endpoints = {
+    ...(ssm !== undefined && { ssm }),
+    ...(secretsmanager !== undefined && { secretsmanager }),
+    ...(sns !== undefined && { sns }),
+  };
   return new AwsClients({ region, profile: null, account: null, endpoints });
 }
 

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { DirectUploads } from './direct-uploads.ts';
 
 /**
  * The object store decides (law 1): whether a task is done is whether its published output exists here.
@@ -49,6 +50,9 @@ export interface ObjectStore {
    * With `consume` the file may be moved into the store and is gone from `path` afterwards.
    */
   uploadFile(path: string, key: string, options?: UploadOptions): Promise<PutResult>;
+
+  /** How others put objects without their bytes passing through here; absent where there are no URLs. */
+  readonly direct?: DirectUploads;
 }
 
 /** Metadata values must be ASCII; all of it together at most 2,048 bytes (S3: userguide/UsingMetadata). */

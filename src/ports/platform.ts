@@ -3,6 +3,7 @@ import type { OpenBucket } from './bucket.ts';
 import type { Insight } from './insight.ts';
 import type { Ledger } from './ledger.ts';
 import type { Machine } from './machine.ts';
+import type { MetricsSink } from './metrics.ts';
 import type { Notices } from './notifier.ts';
 import type { ObjectStore } from './object-store.ts';
 import type { SecretSource } from './secret-source.ts';
@@ -36,6 +37,8 @@ export interface Platform {
   readonly insight?: Insight;
   /** How people are told of events, and whom the profile tells; absent: nobody is. */
   readonly notices?: Notices;
+  /** Where keepers put figures; absent: nowhere. */
+  readonly metrics?: MetricsSink;
   /** Secrets that a service keeps; absent where none is asked. */
   readonly secrets?: SecretSource;
   /** What the profile gives the commands of a group besides their step's own; absent: nothing. */

@@ -1,5 +1,7 @@
 import type { Writable } from 'node:stream';
 import { type ApiError, covers, type Scope } from '../model/api.ts';
+import type { PartSizesJson } from '../model/forecast/part-sizes.ts';
+import type { JobInput } from '../model/job.ts';
 
 type JsonSchema = Readonly<Record<string, unknown>>;
 
@@ -9,6 +11,8 @@ export interface Verb {
   readonly name: string;
   readonly summary: string;
   readonly about: string | null;
+  /** A command line of it: `batchctl retry last`. */
+  readonly example: string;
   /** What a caller must be allowed to. */
   readonly scope: Scope;
   /** Fields that ask for more than `scope`, as they make another act of it: `verify` with `repair`. */
@@ -31,8 +35,13 @@ export interface Verb {
 }
 
 /** What this call of a verb needs. */
-export function scopeOf({ scope, scopeWith }: Pick<Verb, 'scope' | 'scopeWith'>, input: Readonly<Record<string, unknown>>): Scope {
-  const asked = Object.entries(scopeWith).filter(([field]) => input[field] !== undefined && input[field] !== null && input[field] !== false);
+export function scopeOf(
+  { scope, scopeWith }: Pick<Verb, 'scope' | 'scopeWith'>,
+  input: Readonly<Record<string, unknown>>,
+): Scope {
+  const asked = Object.entries(scopeWith).filter(
+    ([field]) => input[field] !== undefined && input[field] !== null && input[field] !== false,
+  );
   return asked.reduce((needed, [, more]) => (covers(needed, more) ? needed : more), scope);
 }
 
@@ -42,6 +51,33 @@ export interface Attachments {
   readonly jobFile: { readonly path: string; readonly spec: unknown; readonly code: string | null } | null;
   /** Local inputs that were put into the store before: under which name they were asked for, and where they are. */
   readonly inputs: readonly AttachedInput[];
+  /** What small text files hold that options name (`--holidays`), by their paths as given. */
+  readonly texts?: Readonly<Record<string, string>>;
+  /** Only a plan is asked for, for which nothing was put: what the caller's own cutting came to. */
+  readonly planned?: AttachedPlan | null;
+  /** Of `run JOB`: the caller has just submitted it, or not, and fetches its outputs itself. */
+  readonly run?: AttachedRun | null;
+}
+
+export interface AttachedPlan {
+  /** Names of the job's files. */
+  readonly files: readonly string[];
+  /** Null: no input is local, and the manager cuts them itself. */
+  readonly cut: {
+    readonly parts: number;
+    readonly records: number | null;
+    readonly inputs: readonly JobInput[];
+    /** Bytes of pieces that would be stored. */
+    readonly pieces: number;
+    readonly sizes: PartSizesJson;
+  } | null;
+}
+
+export interface AttachedRun {
+  readonly created: boolean;
+  /** Where the caller puts the outputs, as typed; null: nowhere. */
+  readonly output: string | null;
+  readonly header: 'once' | null;
 }
 
 export interface AttachedInput {
@@ -64,12 +100,19 @@ export interface VerbCall {
   readonly who: string;
   readonly flags: VerbFlags;
   /** The caller's terminal; null: what is printed goes to a file or a pipe. */
-  readonly terminal: { readonly columns: number; readonly color: boolean } | null;
+  readonly terminal: CallerTerminal | null;
   readonly attachments: Attachments | null;
   readonly out: Writable;
   readonly err: Writable;
   /** Aborted when the caller is gone, or asked the verb to stop. */
   readonly signal: AbortSignal;
+}
+
+export interface CallerTerminal {
+  readonly columns: number;
+  readonly color: boolean;
+  /** Which of the two streams it shows; both unless said. */
+  readonly shows?: readonly ('out' | 'err')[];
 }
 
 /** Those of the flags of every command that a caller may give. */
@@ -85,6 +128,8 @@ export interface VerbFlags {
 
 /** Runs the command line's verbs for callers of the manager: one implementation for both (ADR 21). */
 export interface VerbRunner {
+  /** The name of the profile that they act on. */
+  readonly profile: string;
   readonly verbs: readonly Verb[];
   /** Never throws for what a verb throws: its error is part of how it ended. Throws `usage` for an unknown verb. */
   run(call: VerbCall): Promise<VerbEnd>;

@@ -1,7 +1,7 @@
 /**
  * A worker group's machines. It never ends work: a worker that leaves drains first, and takes its own place with it.
  *
- * Laws (`test/contracts/worker-group.ts`): `raise` never lowers, `lower` never raises, `resize` is idempotent, `drain` and `stop` of an
+ * Laws (`test/contracts/worker-group.ts`): `raise` never lowers, neither the size nor what is on demand, `lower` never raises, `resize` is idempotent, `drain` and `stop` of an
  * unknown worker fail with kind `notFound`, and a size survives the death of every process here.
  */
 export interface WorkerGroup {
@@ -14,13 +14,15 @@ export interface WorkerGroup {
 
   /**
    * Asks for at least `size` workers, unless the group is manual or asks for as many already (law 9). A temporary size
-   * whose time is over ends with it: whoever asks, if only for 0, brings back the size before.
+   * whose time is over ends with it: whoever asks, if only for 0, brings back the size before. `onDemand`: so many of
+   * them on demand, in the same request, where the group buys spot and the profile allows as many.
    */
-  raise(size: number): Promise<GroupStatus>;
+  raise(size: number, onDemand?: number): Promise<GroupStatus>;
 
   /**
    * Asks for no more workers than are in service, but for the minimum; of no effect where the size is no longer that of
    * `seen`, where a person sets it, for a time too, and where launches can't hang. It ends nothing that works (law 9).
+   * On-demand instances stand in for spot no longer: what is on demand is the profile's again.
    */
   lower(seen: GroupStatus): Promise<GroupStatus>;
 
@@ -36,6 +38,9 @@ export interface WorkerGroup {
   /** Why the group's last launches failed, newest first, each reason once. Empty where nothing is launched. */
   launchTroubles(): Promise<readonly LaunchTrouble[]>;
 
+  /** How its spot instances fare; absent where it can't buy any. One or two requests. */
+  spotTroubles?(): Promise<SpotTroubles>;
+
   /**
    * What an hour of its machines costs, as of some minutes ago, and of spot instances of other types that it had; absent
    * where they cost nothing. Never throws: what can't be read isn't known.
@@ -49,6 +54,8 @@ export interface GroupPrices {
   readonly types: readonly string[];
   /** What is launched, beyond what its base of on-demand instances asks for. */
   readonly lifeCycle: 'spot' | 'on-demand';
+  /** Tasks at once on one of them; null where nobody knows before one is up. */
+  readonly slots: number | null;
   /** What is known, of the group's types and of any other; what isn't in it, nobody knows. */
   readonly hours: readonly HourPrice[];
   /** Why spot prices could not be read, in words; null where they could, or need not be. */
@@ -62,6 +69,16 @@ export interface HourPrice {
   /** Null: in every zone. */
   readonly zone: string | null;
   readonly usd: number;
+}
+
+/** How a group's spot instances fare. */
+export interface SpotTroubles {
+  /** Its last launches of spot instances failed, for want of capacity, quota or a price. */
+  readonly refused: boolean;
+  /** So did those on demand. */
+  readonly refusedToo: boolean;
+  /** Instances that EC2 took back within the last half hour. */
+  readonly takenBack: number;
 }
 
 export type WorkerOrder = 'drain' | 'stop' | 'replace';
@@ -83,8 +100,20 @@ export interface GroupStatus {
   readonly slots?: number;
   /** What the group's service says of its machines, as of before a change; absent where there are none. */
   readonly machines?: MachineCounts;
+  /** How many of its instances are on demand before spot is used; absent where it buys no spot. */
+  readonly onDemand?: OnDemandShare;
   /** When a temporary size (`--for`) ends, milliseconds since the epoch; null if it doesn't. */
   readonly until: number | null;
+}
+
+export interface OnDemandShare {
+  readonly base: number;
+  /** What the profile says: more of them stand in for spot. */
+  readonly usual: number;
+  /** The most that may. */
+  readonly most: number;
+  /** When they were last raised, milliseconds since the epoch; null where none stands in. */
+  readonly raisedAt: number | null;
 }
 
 export interface MachineCounts {

@@ -1,4 +1,5 @@
 import type { PlacePoint } from '../jobs/fetch/fill-place.ts';
+import type { TellPoint } from '../jobs/notify/tell.ts';
 import type { Streaks } from '../model/breaker.ts';
 import type { AttemptEvent } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
@@ -42,7 +43,8 @@ export type FaultPoint =
   | 'bury'
   | 'release'
   | 'handover'
-  | PlacePoint;
+  | PlacePoint
+  | TellPoint;
 
 export interface WorkerLog {
   info(message: string): void;

@@ -2,10 +2,13 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { BatchctlError } from '../errors.ts';
 import { Deliveries } from '../jobs/deliver/deliveries.ts';
+import { visibleIn } from '../jobs/grid/queues.ts';
+import { Teller } from '../jobs/notify/teller.ts';
 import { Onlooker } from '../jobs/onlooker.ts';
 import { Batcher } from '../lib/batcher.ts';
 import { LoopWatch } from '../lib/loop-watch.ts';
 import { Streaks } from '../model/breaker.ts';
+import type { JobView } from '../model/view.ts';
 import type { AttemptEvent } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
 import { CodeCache } from './code.ts';
@@ -47,6 +50,7 @@ class Worker {
   readonly #log: StoredLog;
   readonly #onlooker: Onlooker;
   readonly #deliveries: Deliveries;
+  readonly #teller: Teller;
   readonly #dispatcher: Dispatcher;
   readonly #recorder: Batcher<AttemptEvent>;
   readonly #clients: QueueClients;
@@ -77,8 +81,16 @@ class Worker {
     );
     this.#log = new StoredLog(platform.store, options.worker, () => platform.clock.now(), options.say);
     const onTrouble = (job: string, error: unknown): void => this.#log.warn(`job ${job}: ${messageOf(error)}`);
-    this.#onlooker = new Onlooker(platform, platform.leaseSeconds, onTrouble, { raises: 'waiting' });
-    this.#deliveries = new Deliveries(platform, this.#drain.signal, this.#log, options.passed);
+    const { passed } = options;
+    const teller = new Teller(platform, {
+      watchful: false,
+      onTrouble: ({ message }) => this.#log.warn(message),
+      passed,
+    });
+    this.#teller = teller;
+    const looks = { raises: 'waiting', onSeen: (view: JobView) => teller.see(view) } as const;
+    this.#onlooker = new Onlooker(platform, platform.leaseSeconds, onTrouble, looks);
+    this.#deliveries = new Deliveries(platform, this.#drain.signal, this.#log, passed);
     this.#glances = new Glances(
       (job, published) => this.#onlooker.afterOutcome(job, published),
       (error) => this.#giveUp(error),
@@ -144,7 +156,7 @@ class Worker {
             ...{ machine, times, log: this.#log, mayPass: role.mayPass, isAside: duty.isAside },
             monotonic: () => platform.clock.monotonic(),
             idleSince: () => this.#intake.idleSince,
-            backlog: () => this.#waiting(),
+            backlog: () => visibleIn(platform, options.groups),
             consider: () => this.#intake.consider(),
             onLook: () => this.#watch.mark(options.groups.length, 'work'),
             onTooLate: () => leave('its group ends this machine'),
@@ -191,7 +203,7 @@ class Worker {
       await this.#drained();
       await this.#settled();
       await this.#glances.idle();
-      await this.#deliveries.idle();
+      await Promise.all([this.#deliveries.idle(), this.#teller.idle()]);
     } catch (error) {
       this.#giveUp(error);
     } finally {
@@ -268,13 +280,6 @@ class Worker {
     if (reason === null) return;
     this.#duty?.part('sick');
     this.#giveUp(reason);
-  }
-
-  /** How many messages wait for this worker's groups, about. */
-  async #waiting(): Promise<number> {
-    let waiting = 0;
-    for (const group of this.#options.groups) waiting += (await (await this.#platform.queue(group)).backlog()).visible;
-    return waiting;
   }
 
   async #settled(): Promise<void> {

@@ -13,6 +13,13 @@ const text = (status: Partial<Parameters<typeof deadlineText>[0]>): string | nul
 describe('a deadline', () => {
   it('reads as how far the projection, or the end, is from it', () => {
     expect(text({ projected: at('05:40') })).to.equal('projected 05:40, deadline 06:00, 20m early');
+    const within = { projectedEarliest: at('05:31'), projectedLatest: at('05:52') };
+    expect(text({ projected: at('05:40'), ...within })).to.equal(
+      'projected 05:40 (05:31 to 05:52), deadline 06:00, 20m early',
+    );
+    expect(text({ projected: at('05:40'), projectedEarliest: at('05:40'), projectedLatest: at('05:40') })).to.equal(
+      'projected 05:40, deadline 06:00, 20m early',
+    );
     expect(text({ projected: at('07:30') })).to.equal('projected 07:30, deadline 06:00, 1h30m late');
     expect(text({ closedAt: at('06:00') })).to.equal('ended 06:00, deadline 06:00, just in time');
     expect(text({})).to.equal('deadline 06:00, in 1h');

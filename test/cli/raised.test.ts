@@ -24,12 +24,30 @@ describe('what is told of raising groups', () => {
       before: 3,
       status: { ...status, machines },
       need,
+      onDemand: null,
       late,
     };
     expect(told(group)).to.deep.equal([
       'group gpu: even with 20 instances, its maximum, job claims-1 is projected to end 2026-11-30 06:25 UTC, 25m late (deadline 2026-11-30 06:00 UTC); batchctl scale --max 34 --group gpu lets it grow',
       'group gpu: asked for 20 instances (3 before), its maximum; the work would take 34, for the deadline of job claims-1',
     ]);
+  });
+
+  it('that instances on demand stand in for spot', () => {
+    const group: GroupRaise = {
+      ...{
+        group: 'default',
+        outcome: 'raised',
+        before: 20,
+        status: { ...status, machines },
+        need,
+        onDemand: 5,
+        late: null,
+      },
+    };
+    expect(told(group)[0]).to.include(
+      "asked for 20 instances (20 before), 5 of them on demand, as spot can't be had in time",
+    );
   });
 
   it('that more would not help, where it would not', () => {
@@ -42,6 +60,7 @@ describe('what is told of raising groups', () => {
     const group: GroupRaise = {
       ...{ group: 'gpu', outcome: 'raised', before: 0, status: { ...status, max: 50 }, late: null },
       need: { ...need, decides: null, assumed: true },
+      onDemand: null,
     };
     expect(told(group)).to.deep.equal([
       'group gpu: asked for 20 workers (0 before), to be done within 30m, taking 60s a task: no run tells yet',

@@ -148,6 +148,7 @@ describe('the configuration', () => {
       instances: ['c7g.large', 'm7g.large'],
       spot: true,
       onDemandBase: 0,
+      onDemandMax: 5,
       min: 0,
       max: 20,
       slots: null,

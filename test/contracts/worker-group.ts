@@ -87,6 +87,25 @@ export function workerGroupContract(name: string, open: () => Promise<GroupHarne
       expect((await group.lower(await group.describe())).desired).to.equal(3);
     });
 
+    it('has on-demand instances in place of spot only where it buys spot, never fewer when asked again', async () => {
+      const { onDemand: before } = await group.describe();
+      const { onDemand, desired } = await group.raise(4, 2);
+      expect(desired).to.equal(4);
+      expect(onDemand === undefined).to.equal(before === undefined);
+      if (onDemand === undefined) return;
+      expect(onDemand.base).to.equal(2);
+      expect((await group.raise(4, 1)).onDemand?.base).to.equal(2);
+      expect((await group.raise(4)).onDemand?.base).to.equal(2);
+      expect((await (await harness.again()).describe()).onDemand).to.include({ base: 2 });
+    });
+
+    it('has what the profile says on demand again, once lowered', async () => {
+      await group.raise(0, 2);
+      const { onDemand } = await group.lower(await group.describe());
+      expect(onDemand?.base).to.equal(onDemand?.usual);
+      expect(onDemand?.raisedAt ?? null).to.equal(null);
+    });
+
     it('raises nothing while a person sets the size', async () => {
       await group.resize({ mode: 'manual', desired: 1 });
       expect((await group.raise(4)).desired).to.equal(1);
@@ -111,6 +130,7 @@ export function workerGroupContract(name: string, open: () => Promise<GroupHarne
     it('tells of its machines, if it has any, and of no launch that failed', async () => {
       expect(await group.machines()).to.be.an('array');
       expect(await group.launchTroubles()).to.be.an('array');
+      expect((await group.spotTroubles?.())?.refused ?? false).to.equal(false);
     });
   });
 }

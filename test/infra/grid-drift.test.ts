@@ -20,6 +20,7 @@ import {
 } from '@aws-sdk/client-ec2';
 import { expect } from 'chai';
 import type { Found } from '../../src/infra/resource.ts';
+import { STAND_IN_TAG } from '../../src/lib/stack-names.ts';
 import { type Cloud, startCloud } from '../support/grid/cloud.ts';
 import { down, type GridDesk, gridDesk, looks, up } from '../support/grid-desk.ts';
 import { rejection } from '../support/rejection.ts';
@@ -166,6 +167,34 @@ describe('a grid that somebody changed', function () {
       await up(desk.grid);
       expect(await looks(desk.grid), `${what}, mended`).to.deep.equal(desk.grid.map(() => asItShould));
     }
+  });
+
+  it('leaves on-demand instances that stand in for spot, says so, and mends what nobody asked for', async () => {
+    desk = await gridDesk(cloud, { groups: { default: { onDemandBase: 1 } } });
+    await up(desk.grid);
+    const buys = (base: number) => update({ MixedInstancesPolicy: { InstancesDistribution: split(base) } });
+    const split = (base: number) => ({
+      ...{ OnDemandBaseCapacity: base, OnDemandPercentageAboveBaseCapacity: 0 },
+      ...{ OnDemandAllocationStrategy: 'prioritized', SpotAllocationStrategy: 'price-capacity-optimized' },
+    });
+    const standIn = (value: string) =>
+      scaling().then((client) => client.send(new CreateOrUpdateTagsCommand({ Tags: [tag(STAND_IN_TAG, value)] })));
+    const baseNow = async () => (await groupNow())?.MixedInstancesPolicy?.InstancesDistribution?.OnDemandBaseCapacity;
+    await standIn('6 1700000000000');
+    await buys(5);
+    expect(await desk.grid[2]?.look()).to.deep.equal({
+      ...asItShould,
+      notes: ['5 on demand in place of spot, for a deadline (configuration: 1)'],
+    });
+    await up(desk.grid);
+    expect(await baseNow()).to.equal(5);
+    await buys(7);
+    expect(differing(await looks(desk.grid)), 'more than the tag says').to.deep.equal(['on-demand base 7 → 1']);
+    await buys(5);
+    await standIn('none');
+    expect(differing(await looks(desk.grid)), 'taken back').to.deep.equal(['on-demand base 5 → 1']);
+    await up(desk.grid);
+    expect(await baseNow()).to.equal(1);
   });
 
   it('says, and leaves, a process that a person suspended', async () => {

@@ -37,7 +37,11 @@ describe('lowering a group whose launches hang', () => {
       describe: async () => status,
       lower: async (from: GroupStatus) => {
         expect(from).to.equal(status);
-        return { ...from, desired: from.machines?.inService ?? 0 };
+        const { onDemand } = from;
+        return {
+          ...{ ...from, desired: from.machines?.inService ?? 0 },
+          ...(onDemand && { onDemand: { ...onDemand, base: onDemand.usual, raisedAt: null } }),
+        };
       },
     } as unknown as WorkerGroup;
     const platform: Platform = {
@@ -54,7 +58,7 @@ describe('lowering a group whose launches hang', () => {
   it('waits for ten minutes of the same sight', async () => {
     expect(await round()).to.deep.equal([]);
     expect(await round(9)).to.deep.equal([]);
-    expect(await round(1)).to.deep.equal([{ group: 'default', from: 20, to: 2 }]);
+    expect(await round(1)).to.deep.equal([{ group: 'default', from: 20, to: 2, onDemand: null }]);
     expect(seen.short.size).to.equal(0);
   });
 
@@ -67,7 +71,19 @@ describe('lowering a group whose launches hang', () => {
     expect(await round(10)).to.deep.equal([]);
     await queue.purge({});
     expect(await round(10)).to.deep.equal([]);
-    expect(await round(10)).to.deep.equal([{ group: 'default', from: 30, to: 2 }]);
+    expect(await round(10)).to.deep.equal([{ group: 'default', from: 30, to: 2, onDemand: null }]);
+  });
+
+  it('has no on-demand instances stand in for spot any more, once nothing waits for ten minutes', async () => {
+    const onDemand = { base: 6, usual: 1, most: 10, raisedAt: 5 };
+    status = { ...HUNG, desired: 2, onDemand };
+    expect(await round()).to.deep.equal([]);
+    expect(await round(9)).to.deep.equal([]);
+    status = { ...status, onDemand: { ...onDemand, base: 7 } };
+    expect(await round(9), 'more were asked for meanwhile').to.deep.equal([]);
+    expect(await round(10)).to.deep.equal([{ group: 'default', from: 2, to: 2, onDemand: 1 }]);
+    status = { ...status, mode: 'manual' };
+    for (const minutes of [0, 10, 10]) expect(await round(minutes)).to.deep.equal([]);
   });
 
   it('leaves it while an open job has a task for it, though its message is nowhere', async () => {
@@ -105,7 +121,9 @@ describe('lowering a group whose launches hang', () => {
     expect((await tick(later(0), { dryRun: false })).lowered).to.deep.equal([]);
     expect((await tick(later(5), { dryRun: false })).lowered).to.deep.equal([]);
     expect((await tick(later(10), { dryRun: true })).lowered).to.deep.equal([]);
-    expect((await tick(later(10), { dryRun: false })).lowered).to.deep.equal([{ group: 'default', from: 20, to: 2 }]);
+    expect((await tick(later(10), { dryRun: false })).lowered).to.deep.equal([
+      { group: 'default', from: 20, to: 2, onDemand: null },
+    ]);
     expect(asked).to.deep.equal([20]);
   });
 

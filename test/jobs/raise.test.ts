@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { ProcessGroup } from '../../src/adapters/local/process-group.ts';
 import { adjust } from '../../src/jobs/adjust.ts';
+import { noteBoot } from '../../src/jobs/grid/boot-times.ts';
 import { Onlooker } from '../../src/jobs/onlooker.ts';
 import { pause } from '../../src/jobs/pause.ts';
 import { Raiser, raiseGroups } from '../../src/jobs/raise.ts';
@@ -79,6 +80,13 @@ describe('raising groups', function () {
     await (await platform.queue('default')).purge({});
     expect((await raiseGroups(platform, [view], { fresh: false }))[0]?.outcome).to.equal('enough');
     expect((await raiseGroups(platform, [view], { fresh: true }))[0]?.outcome).to.equal('raised');
+  });
+
+  it('plans by how long boots took here', async () => {
+    for (let n = 0; n < 4; n += 1) await noteBoot(platform.store, 'default', { instance: `i-${n}`, seconds: 600 });
+    await raiseGroups(platform, [view], { fresh: true });
+    // 18,000 s of work in the 1,200 that booting leaves of half an hour
+    expect(await desired('default')).to.equal(15);
   });
 
   describe('for a deadline', () => {

@@ -97,6 +97,7 @@ function runOf(shape: Shape): Report {
     },
     ...{ bytesIn: tasks * 19_870_000, bytesOut: tasks * 412_300, cpuSeconds: useful * 0.93, peakMemory: 268_435_456 },
     counters: { records: String(tasks * 50_000), amount: `${tasks * 81_345}.45` },
+    cost: null,
   };
   const total: StepReport = {
     ...{
@@ -111,7 +112,7 @@ function runOf(shape: Shape): Report {
       interrupted: 0,
     },
     ...{ duration: distributionOf([6.4]), wait: distributionOf([0.2]), bytesIn: tasks * 412_300, bytesOut: 1_204 },
-    ...{ cpuSeconds: 5.9, peakMemory: null, counters: {} },
+    ...{ cpuSeconds: 5.9, peakMemory: null, counters: {}, cost: null },
   };
   const width = end / Math.min(240, Math.max(20, tasks / 10));
   const slotSeconds = end * workers * slots;

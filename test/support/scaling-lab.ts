@@ -18,7 +18,7 @@ export interface MadeGroup {
   readonly max?: number;
   readonly desired?: number;
   readonly mode?: 'auto' | 'manual';
-  readonly more?: Partial<CreateAutoScalingGroupCommandInput>;
+  readonly more?: Partial<CreateAutoScalingGroupCommandInput> | undefined;
 }
 
 /** An image that moto has from the start. */
@@ -52,6 +52,21 @@ export async function makeScalingGroup(cloud: Cloud, stack: string, made: MadeGr
     scaling.destroy();
   }
 }
+
+/** A group's policy to buy spot, beyond so many on demand; in place of its launch template alone. */
+export const spotPolicy = (stack: string, base: number, group = 'default'): MadeGroup['more'] => ({
+  LaunchTemplate: undefined,
+  MixedInstancesPolicy: {
+    LaunchTemplate: {
+      LaunchTemplateSpecification: { LaunchTemplateName: gridName(stack, group), Version: '1' },
+      Overrides: [{ InstanceType: 'c7g.large' }, { InstanceType: 'm7g.large' }],
+    },
+    InstancesDistribution: {
+      ...{ OnDemandBaseCapacity: base, OnDemandPercentageAboveBaseCapacity: 0 },
+      SpotAllocationStrategy: 'price-capacity-optimized',
+    },
+  },
+});
 
 /** A workspace whose bucket, queues and groups are of the emulated account. */
 export async function scalingWorkspace(

@@ -1,5 +1,6 @@
 import { TerminateInstanceInAutoScalingGroupCommand } from '@aws-sdk/client-auto-scaling';
 import { expect } from 'chai';
+import { bootTimesKey } from '../../src/model/keys.ts';
 import type { GridInstance } from '../support/grid/grid.ts';
 import { until } from '../support/until.ts';
 import { labs, WAITING } from './machine-lab.ts';
@@ -30,6 +31,26 @@ describe('a worker on a machine of a group', function () {
       return workers.length > 0 && workers;
     });
     expect(worker?.host).to.equal(instance.id);
+  });
+
+  it('notes once how long its machine took to boot', async () => {
+    const { lab } = given;
+    const instance = await one();
+    const { store } = await lab.workspace.platform();
+    const noted = async (): Promise<string | null> => {
+      const bytes = await store.read(bootTimesKey('default'));
+      return bytes === null ? null : new TextDecoder().decode(bytes);
+    };
+    const worker = await lab.work(instance);
+    const text = await until('it is noted', noted);
+    const { boots } = JSON.parse(text) as { readonly boots: readonly { instance: string; seconds: number }[] };
+    expect(boots.map((boot) => boot.instance)).to.deep.equal([instance.id]);
+    expect(boots[0]?.seconds).to.be.within(0, 60);
+    worker.child.kill('SIGTERM');
+    await worker.ended;
+    await lab.work(instance);
+    await until('it is in the ledger', async () => (await lab.ledgerWorkers()).length === 2);
+    expect(await noted()).to.equal(text);
   });
 
   it('finishes before EC2 takes its spot instance back what can be finished, and leaves well', async () => {

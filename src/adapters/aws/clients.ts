@@ -1,10 +1,12 @@
 import type { Agent } from 'node:http';
 import type { AutoScalingClient } from '@aws-sdk/client-auto-scaling';
+import type { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
 import type { EC2Client } from '@aws-sdk/client-ec2';
 import type { IAMClient } from '@aws-sdk/client-iam';
 import type { KMSClient } from '@aws-sdk/client-kms';
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import type { SNSClient } from '@aws-sdk/client-sns';
 import type { SQSClient } from '@aws-sdk/client-sqs';
 import type { SSMClient } from '@aws-sdk/client-ssm';
 import type { STSClient } from '@aws-sdk/client-sts';
@@ -25,7 +27,9 @@ export interface AwsClientsOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
-type Service = 's3' | 'sqs' | 'ec2' | 'autoscaling' | 'iam' | 'ssm' | 'sts' | 'simpledb' | 'secretsmanager' | 'kms';
+type Service =
+  | ('s3' | 'sqs' | 'ec2' | 'autoscaling' | 'iam' | 'ssm' | 'sts' | 'simpledb' | 'secretsmanager' | 'kms')
+  | ('sns' | 'cloudwatch');
 
 /**
  * What a client is for. Each has sockets and attempts of its own, so that no upload ever delays a heartbeat:
@@ -159,6 +163,20 @@ export class AwsClients {
     return this.#client('secretsmanager', async () => {
       const { SecretsManagerClient } = await import('@aws-sdk/client-secrets-manager');
       return new SecretsManagerClient(this.#config('secretsmanager', 'control'));
+    });
+  }
+
+  sns(): Promise<SNSClient> {
+    return this.#client('sns', async () => {
+      const { SNSClient } = await import('@aws-sdk/client-sns');
+      return new SNSClient(this.#config('sns', 'control'));
+    });
+  }
+
+  cloudWatch(): Promise<CloudWatchClient> {
+    return this.#client('cloudwatch', async () => {
+      const { CloudWatchClient } = await import('@aws-sdk/client-cloudwatch');
+      return new CloudWatchClient(this.#config('cloudwatch', 'control'));
     });
   }
 

@@ -4,7 +4,7 @@ import { Agent as HttpsAgent } from 'node:https';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { HttpProxyAgent, HttpsProxyAgent } from 'hpagent';
 import { BatchctlError } from '../../errors.ts';
-import { proxyFor } from './proxy.ts';
+import { proxyFor } from '../../lib/proxy.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 type Request = Parameters<NodeHttpHandler['handle']>[0];

@@ -40,7 +40,7 @@ export class MachinePrices {
   async forGroup(
     types: readonly string[],
     { spot, also = [] }: { readonly spot: boolean; readonly also?: readonly string[] },
-  ): Promise<GroupPrices> {
+  ): Promise<Omit<GroupPrices, 'slots'>> {
     const configured = Object.entries(this.#options.configured).map(
       ([type, usd]): HourPrice => ({ type, kind: 'configured', zone: null, usd }),
     );

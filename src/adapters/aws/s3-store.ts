@@ -16,12 +16,12 @@ import { doing, type S3Bucket, translated } from './s3-bucket.ts';
 import { CHUNK_RULES, type ChunkRules } from './s3-chunks.ts';
 import { copyObject, gone } from './s3-copy.ts';
 import { deleteObjects } from './s3-delete.ts';
+import { S3DirectUploads } from './s3-direct.ts';
 import { changed, type OpenBody, openBody, streamOf } from './s3-get.ts';
 import { HeadObjects } from './s3-head.ts';
 import { listObjects } from './s3-list.ts';
-import { placeOf } from './s3-place.ts';
-import { presignedUrl } from './s3-presign.ts';
 import { putObject } from './s3-put.ts';
+import { signedUrl } from './s3-signed-url.ts';
 import { StreamSource } from './s3-stream-source.ts';
 import { upload, uploadFile } from './s3-upload.ts';
 
@@ -66,6 +66,7 @@ export class S3Store implements ObjectStore {
   readonly #permits = new Permits(CHUNKS_HELD);
   readonly #copies: S3StoreOptions['copies'];
   readonly #rules: ChunkRules;
+  readonly direct: S3DirectUploads;
 
   constructor(bucket: S3Bucket, { copies, chunks = CHUNK_RULES }: Pick<S3StoreOptions, 'copies' | 'chunks'>) {
     this.location = `s3://${bucket.name}/${bucket.prefix}`.replace(/\/$/, '');
@@ -73,6 +74,7 @@ export class S3Store implements ObjectStore {
     this.#heads = new HeadObjects(bucket);
     this.#copies = copies;
     this.#rules = chunks;
+    this.direct = new S3DirectUploads(bucket, chunks);
   }
 
   put(key: string, body: Uint8Array | string, options: PutOptions = {}): Promise<PutResult> {
@@ -128,15 +130,9 @@ export class S3Store implements ObjectStore {
   async presign(key: string, method: 'get' | 'put', seconds: number): Promise<string | null> {
     const bucket = this.#bucket;
     const action = method === 'get' ? 's3:GetObject' : 's3:PutObject';
-    return translated(doing(bucket, action, key, `sign a URL of ${key}`), async () => {
-      const [url, region, credentials] = await Promise.all([
-        placeOf(bucket, key),
-        bucket.client.config.region(),
-        bucket.client.config.credentials(),
-      ]);
-      const verb = method === 'get' ? 'GET' : 'PUT';
-      return presignedUrl({ method: verb, url, region, seconds, now: Date.now(), credentials });
-    });
+    return translated(doing(bucket, action, key, `sign a URL of ${key}`), () =>
+      signedUrl(bucket, key, { method: method === 'get' ? 'GET' : 'PUT', seconds }),
+    );
   }
 
   uploadFile(path: string, key: string, options: UploadOptions = {}): Promise<PutResult> {

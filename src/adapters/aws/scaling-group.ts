@@ -1,5 +1,7 @@
+import type { AutoScalingGroup, Tag } from '@aws-sdk/client-auto-scaling';
 import { BatchctlError, isKind } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { STAND_IN_TAG } from '../../lib/stack-names.ts';
 import { changeSize, type GroupSize, sizeAt } from '../../model/group-size.ts';
 import type {
   GroupChange,
@@ -7,14 +9,16 @@ import type {
   GroupStatus,
   LaunchTrouble,
   MachineSeen,
+  SpotTroubles,
   WorkerGroup,
   WorkerOrder,
 } from '../../ports/worker-group.ts';
 import type { AwsClients } from './clients.ts';
 import type { HereGroup } from './here-group.ts';
+import { baseOf, policyWith, type SpotShare, standInText } from './on-demand-base.ts';
 import { ScalingRequests } from './scaling-requests.ts';
 import { changedTags, countsOf, machineOf, sizeOf } from './scaling-state.ts';
-import { launchTimes, troublesOf } from './scaling-troubles.ts';
+import { launchTimes, spotTroublesOf, troublesOf } from './scaling-troubles.ts';
 
 export interface ScalingGroupOptions {
   readonly group: string;
@@ -25,9 +29,11 @@ export interface ScalingGroupOptions {
   readonly here: HereGroup;
   /** Tasks at once on an instance; null where neither the profile nor the types tell. */
   readonly slots: number | null;
+  /** Null where it buys no spot, and for who may not change what it buys (a worker). */
+  readonly spot?: SpotShare | null;
   readonly clock: Clock;
   /** What its machines cost, and those of other types that it had; absent: nobody is asked. */
-  readonly prices?: (others: readonly string[]) => Promise<GroupPrices>;
+  readonly prices?: (others: readonly string[]) => Promise<Omit<GroupPrices, 'slots'>>;
   /** Resolves when something may be written (the account is the profile's). */
   readonly allowed: () => Promise<void>;
 }
@@ -69,10 +75,11 @@ export class ScalingGroup implements WorkerGroup {
     return withSize(status, wanted);
   }
 
-  async raise(least: number): Promise<GroupStatus> {
+  async raise(least: number, onDemand = 0): Promise<GroupStatus> {
     // Its workers aren't counted here: each is an object to read in the `store` ledger.
-    const { size, status } = await this.#look(false);
-    if (size === null) return status;
+    const looked = await this.#look(false);
+    if (looked.size === null) return looked.status;
+    const { size, status } = await this.#standIn(looked, looked.size, { least, onDemand });
     const settled = raisedTo(sizeAt(size, this.#options.clock.now()), least);
     try {
       await this.#change(size, settled);
@@ -87,13 +94,23 @@ export class ScalingGroup implements WorkerGroup {
   }
 
   async lower(seen: GroupStatus): Promise<GroupStatus> {
-    const { size, status } = await this.#look();
+    const { size, status, found } = await this.#look();
     const { inService } = status.machines ?? {};
-    if (size === null || inService === undefined) return status;
+    if (size === null || found === null || inService === undefined) return status;
     if (size.mode === 'manual' || size.until !== null || size.desired !== seen.desired) return status;
     const wanted = { ...size, desired: Math.min(size.desired, Math.max(size.min, inService)) };
     await this.#change(size, wanted);
-    return withSize(status, wanted);
+    const { onDemand } = status;
+    if (onDemand === undefined || onDemand.raisedAt === null) return withSize(status, wanted);
+    await this.#options.allowed();
+    if (onDemand.base !== onDemand.usual) await this.#requests.setPolicy(policyWith(found, onDemand.usual), undefined);
+    await this.#requests.setTags([this.#standInTag(null)]);
+    return { ...withSize(status, wanted), onDemand: { ...onDemand, base: onDemand.usual, raisedAt: null } };
+  }
+
+  async spotTroubles(): Promise<SpotTroubles> {
+    if ((await this.#requests.read()) === null) return { refused: false, refusedToo: false, takenBack: 0 };
+    return spotTroublesOf(await this.#requests.activities(), this.#options.clock.now());
   }
 
   order(worker: string, order: WorkerOrder): Promise<void> {
@@ -112,26 +129,59 @@ export class ScalingGroup implements WorkerGroup {
   }
 
   async prices(others: readonly string[] = []): Promise<GroupPrices> {
-    const none: GroupPrices = { types: [], lifeCycle: 'on-demand', hours: [], trouble: null };
-    return (await this.#options.prices?.(others)) ?? none;
+    const { prices, slots } = this.#options;
+    const none = { types: [], lifeCycle: 'on-demand', hours: [], trouble: null } as const;
+    return { ...((await prices?.(others)) ?? none), slots };
   }
 
   /** Its size as the service has it, null where there is no group. */
-  async #look(counted = true): Promise<{ readonly size: GroupSize | null; readonly status: GroupStatus }> {
-    const { here, slots } = this.#options;
+  async #look(counted = true): Promise<Looked> {
+    const { here, slots, spot } = this.#options;
     const [found, up] = await Promise.all([this.#requests.read(), counted ? here.describe() : null]);
     const known = slots === null ? {} : { slots };
-    if (found === null) return { size: null, status: { ...(up ?? (await here.describe())), ...known, missing: true } };
+    if (found === null) {
+      return { size: null, found, status: { ...(up ?? (await here.describe())), ...known, missing: true } };
+    }
     const size = sizeOf(found);
     const machines = countsOf(found);
-    const status = {
+    const base = spot == null ? null : baseOf(found);
+    const status: GroupStatus = {
       group: this.group,
       ...sizes(size),
       running: up?.running ?? machines.inService,
       machines,
       ...known,
+      ...(spot != null && base !== null && { onDemand: { ...base, ...spot } }),
     };
-    return { size, status };
+    return { size, found, status };
+  }
+
+  /**
+   * On-demand instances in place of spot, the size with them in one request. Said in a tag first: `infra` takes it for
+   * nobody's drift, and who comes next knows since when. Answers the group as it is then.
+   */
+  async #standIn(
+    looked: Looked,
+    size: GroupSize,
+    { least, onDemand }: { readonly least: number; readonly onDemand: number },
+  ): Promise<{ readonly size: GroupSize; readonly status: GroupStatus }> {
+    const { found, status } = looked;
+    const share = status.onDemand;
+    const base = Math.min(onDemand, share?.most ?? 0, size.max);
+    if (found === null || share === undefined || base <= share.base || size.mode === 'manual') return { size, status };
+    const { desired } = raisedTo(size, least);
+    const raisedAt = this.#options.clock.now();
+    await this.#options.allowed();
+    await this.#requests.setTags([this.#standInTag(base)]);
+    await this.#requests.setPolicy(policyWith(found, base), desired > size.desired ? desired : undefined);
+    return { size: { ...size, desired }, status: { ...status, onDemand: { ...share, base, raisedAt } } };
+  }
+
+  #standInTag(base: number | null): Tag {
+    return {
+      ...{ ResourceId: this.#options.name, ResourceType: 'auto-scaling-group', PropagateAtLaunch: false },
+      ...{ Key: STAND_IN_TAG, Value: standInText(base, this.#options.clock.now()) },
+    };
   }
 
   /**
@@ -151,6 +201,12 @@ export class ScalingGroup implements WorkerGroup {
     else if (resized) await this.#requests.setSize(to.desired);
     if (!tagsFirst && tags.length > 0) await this.#requests.setTags(tags);
   }
+}
+
+interface Looked {
+  readonly size: GroupSize | null;
+  readonly found: AutoScalingGroup | null;
+  readonly status: GroupStatus;
 }
 
 /** The size with `least` workers asked for, unless a person sets it. */

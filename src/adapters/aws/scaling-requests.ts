@@ -1,4 +1,10 @@
-import type { Activity, AutoScalingClient, AutoScalingGroup, Tag } from '@aws-sdk/client-auto-scaling';
+import type {
+  Activity,
+  AutoScalingClient,
+  AutoScalingGroup,
+  MixedInstancesPolicy,
+  Tag,
+} from '@aws-sdk/client-auto-scaling';
 import { BatchctlError } from '../../errors.ts';
 import { partitionOf } from '../../lib/stack-names.ts';
 import type { AwsClients, ClientUse } from './clients.ts';
@@ -65,6 +71,15 @@ export class ScalingRequests {
       ...{ MinSize: bounds.min, MaxSize: bounds.max, DesiredCapacity: bounds.desired },
     });
     await this.#ask('set the bounds of', 'UpdateAutoScalingGroup', (client) => client.send(command));
+  }
+
+  /** Sets what it buys, and its size in the same request where one is given. */
+  async setPolicy(policy: MixedInstancesPolicy, desired: number | undefined): Promise<void> {
+    const { UpdateAutoScalingGroupCommand } = await import('@aws-sdk/client-auto-scaling');
+    const command = new UpdateAutoScalingGroupCommand({
+      ...{ AutoScalingGroupName: this.name, MixedInstancesPolicy: policy, DesiredCapacity: desired },
+    });
+    await this.#ask('set what is bought for', 'UpdateAutoScalingGroup', (client) => client.send(command));
   }
 
   async setTags(tags: readonly Tag[]): Promise<void> {

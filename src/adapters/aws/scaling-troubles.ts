@@ -1,5 +1,5 @@
 import type { Activity } from '@aws-sdk/client-auto-scaling';
-import type { LaunchTrouble } from '../../ports/worker-group.ts';
+import type { LaunchTrouble, SpotTroubles } from '../../ports/worker-group.ts';
 
 /**
  * What the words of a failed launch mean. They are those of EC2's error codes and messages as Auto Scaling hands them on
@@ -50,6 +50,31 @@ export function troublesOf(activities: readonly Activity[]): readonly LaunchTrou
   return [...found.values()];
 }
 
+/** So long what happened counts as lately, milliseconds. */
+const LATELY_MS = 30 * 60_000;
+/** Why an instance went that nobody ended (Auto Scaling: describe-scaling-activities, Cause). */
+const TAKEN_BACK = /EC2 health check indicating it has been terminated|spot|rebalance/i;
+
+/** How spot instances fared lately: launches since the last that went well, and instances taken back. `now`: milliseconds. */
+export function spotTroublesOf(activities: readonly Activity[], now: number): SpotTroubles {
+  const lately = activities.filter(({ StartTime }) => now - (StartTime?.getTime() ?? 0) < LATELY_MS);
+  const launches = lately.filter(isLaunch);
+  const well = launches.findIndex(({ StatusCode }) => StatusCode === 'Successful');
+  const failed = launches
+    .slice(0, well === -1 ? launches.length : well)
+    .filter(({ StatusCode }) => StatusCode === 'Failed')
+    .map(({ StatusMessage = '' }) => StatusMessage)
+    .filter((message) => ['capacity', 'price', 'quota'].includes(meaningOf(message)));
+  // A message that names neither kind is about what the group mostly buys; a quota has its own for spot.
+  const onDemand = (message: string): boolean =>
+    /On-Demand/i.test(message) || (meaningOf(message) === 'quota' && !/spot/i.test(message));
+  return {
+    refused: failed.some((message) => !onDemand(message)),
+    refusedToo: failed.some(onDemand),
+    takenBack: lately.filter((each) => isEnd(each) && TAKEN_BACK.test(each.Cause ?? '')).length,
+  };
+}
+
 /** When the latest launches began, by instance. */
 export function launchTimes(activities: readonly Activity[]): ReadonlyMap<string, number> {
   const times = new Map<string, number>();
@@ -60,6 +85,9 @@ export function launchTimes(activities: readonly Activity[]): ReadonlyMap<string
   }
   return times;
 }
+
+/** `Terminating EC2 instance: i-0123`. */
+const isEnd = ({ Description = '' }: Activity): boolean => /^Terminating EC2 instance/.test(Description);
 
 /** `Launching a new EC2 instance: i-0123`; while it has no id, `Launching a new EC2 instance`. */
 const isLaunch = ({ Description = '' }: Activity): boolean => /^Launching a new EC2 instance/.test(Description);

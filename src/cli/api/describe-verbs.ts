@@ -34,7 +34,7 @@ async function describe(ctx: Context, entry: CommandEntry, route: Route): Promis
   const input = inputOf(definition, route);
   const jobFile = JOB_FILES.find((field) => Object.hasOwn(input.properties, field)) ?? null;
   const verb = {
-    ...{ name, summary, about, scope, scopeWith, method, path, shownAt, jobFile },
+    ...{ name, summary, about, example: definition.help.examples[0], scope, scopeWith, method, path, shownAt, jobFile },
     ...{ list, input, output, writes },
   };
   return { verb, entry, route, make };

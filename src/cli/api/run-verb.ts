@@ -1,8 +1,9 @@
+import { clearLine, cursorTo, type Direction, moveCursor } from 'node:readline';
 import { Readable } from 'node:stream';
 import type { Config } from '../../config.ts';
 import { BatchctlError } from '../../errors.ts';
 import type { Platform } from '../../ports/platform.ts';
-import type { VerbCall, VerbEnd, VerbRunner } from '../../ports/verbs.ts';
+import type { Attachments, VerbCall, VerbEnd, VerbRunner } from '../../ports/verbs.ts';
 import { type Context, openContext } from '../context.ts';
 import { asKnown, exitOf } from '../errors.ts';
 import type { GlobalFlags } from '../global-flags.ts';
@@ -15,6 +16,7 @@ import { wordsOf } from './words.ts';
 export async function openVerbRunner(ctx: Context, config: Config, platform: Platform): Promise<VerbRunner> {
   const known = await describeVerbs(ctx);
   return {
+    profile: config.profile.name,
     verbs: [...known.values()].map(({ verb }) => verb),
     run: (call) => {
       const found = known.get(call.name);
@@ -56,8 +58,12 @@ function contextOf(call: VerbCall, config: Config, platform: Platform): Context 
     closed: new AbortController().signal,
     config,
     platform: actingAs(platform, call.who),
+    attachments: call.attachments ?? NOTHING,
   });
 }
+
+/** Of a caller that sent nothing along: it has no files here all the same. */
+const NOTHING: Attachments = { jobFile: null, inputs: [] };
 
 /** The same ports, used by another. */
 function actingAs(platform: Platform, who: string): Platform {
@@ -67,8 +73,8 @@ function actingAs(platform: Platform, who: string): Platform {
 /** A caller has no files here, no environment and nothing to say on stdin. */
 function ioOf({ out, err, terminal }: VerbCall): Io {
   return {
-    stdout: asOutput(out, terminal),
-    stderr: asOutput(err, terminal),
+    stdout: asOutput('out', out, terminal),
+    stderr: asOutput('err', err, terminal),
     stdin: Readable.from([]),
     env: {},
     cwd: '/nonexistent',
@@ -77,6 +83,13 @@ function ioOf({ out, err, terminal }: VerbCall): Io {
   };
 }
 
-function asOutput(stream: VerbCall['out'], terminal: VerbCall['terminal']): Output {
-  return terminal === null ? stream : Object.assign(stream, { isTTY: true, columns: terminal.columns });
+function asOutput(name: 'out' | 'err', stream: VerbCall['out'], terminal: VerbCall['terminal']): Output {
+  if (terminal === null || terminal.shows?.includes(name) === false) return stream;
+  // What draws in place moves the cursor by these, as Node's own terminals have them.
+  return Object.assign(stream, {
+    ...{ isTTY: true, columns: terminal.columns },
+    clearLine: (direction: Direction) => clearLine(stream, direction),
+    cursorTo: (x: number) => cursorTo(stream, x),
+    moveCursor: (dx: number, dy: number) => moveCursor(stream, dx, dy),
+  });
 }

@@ -1,6 +1,8 @@
-import { type Plan, planOf } from '../../jobs/plan.ts';
+import { refuseUnaffordable } from '../../jobs/cost/affordable.ts';
+import { type Plan, type PlannedCut, planOf } from '../../jobs/plan.ts';
 import { machineLoad } from '../../lib/machine-load.ts';
 import { formatSize } from '../../lib/units.ts';
+import { dollarsText } from '../../model/cost/words.ts';
 import type { JobSpec } from '../../model/job.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
@@ -62,7 +64,7 @@ export function planCommand(ctx: Context): CommandDefinition {
         0,
         [3, 'the job file is not valid'],
         [4, 'an input matches nothing'],
-        [7, 'more tasks than maxTasks'],
+        [7, 'more tasks than maxTasks; or it is expected to cost more than it may'],
       ],
       related: ['submit', 'run', 'rehearse'],
     },
@@ -90,8 +92,21 @@ export async function planSpec(
   const prepared = await prepareSubmission(ctx, spec, jobfile, input);
   const [platform, { profile }] = await Promise.all([ctx.platform(), ctx.config()]);
   const slots = profile.backend === 'local' ? localResources(profile, null).slots : 1;
-  const found = await planOf(platform, prepared, { slots, load: machineLoad(), signal: ctx.signal });
+  const cut = await plannedCut(ctx);
+  const found = await planOf(platform, prepared, { slots, load: machineLoad(), cut, signal: ctx.signal });
   await answer(ctx, { json: found, text: () => planText(ctx, found, { jobFile: jobfile, again: input.again }) });
+  // A job that is there already costs nothing more.
+  if (found.existing !== null && !input.again) return;
+  await refuseUnaffordable(platform, { spec, maxCost: found.maxCost, expected: found.forecast?.cost ?? null });
+}
+
+/** What a caller from elsewhere has cut itself; null: it is cut here. */
+async function plannedCut({ attachments }: Context): Promise<PlannedCut | null> {
+  const cut = attachments?.planned?.cut ?? null;
+  if (cut === null) return null;
+  const { PartSizes } = await import('../../model/forecast/part-sizes.ts');
+  const { parts: count, records, inputs, pieces, sizes } = cut;
+  return { count, records, inputs, pieces, sizes: PartSizes.fromJSON(sizes) };
 }
 
 const INPUTS_SHOWN = 20;
@@ -147,6 +162,7 @@ function expectedLines({ forecast, name }: Plan, jobfile: string | null): readon
   const { unseen } = forecast;
   return [
     `expected: ${expectedTime(forecast)}, from ${formatMany(forecast.runs, 'earlier run')}; ${expectedTime(forecast.doubled)}`,
+    ...(forecast.cost === null ? [] : [`cost, about: ${dollarsText(forecast.cost)}`]),
     ...loadLines(forecast),
     ...(unseen.length === 0 ? [] : [`not in it, as nothing was seen of them: ${unseen.join(', ')}`]),
   ];
@@ -155,7 +171,7 @@ function expectedLines({ forecast, name }: Plan, jobfile: string | null): readon
 /** The limits that the job would be given, and how it stands to its deadline. A job that is there keeps its own. */
 async function limitLines(
   ctx: Context,
-  { notBefore, finishBy, maxCost, projected, existing }: Plan,
+  { notBefore, finishBy, maxCost, projected, existing, forecast }: Plan,
   { again }: Asked,
 ): Promise<readonly string[]> {
   const [zone, now] = [await ctx.zone(), ctx.clock.now()];
@@ -166,7 +182,10 @@ async function limitLines(
     lines.push(`finish by: ${formatInstant(deadline, zone, now)}`);
     if (projected !== null) lines.push(`projected: ${lateness(projected, deadline, zone)}`);
   }
-  if (maxCost !== null) lines.push(`at most $${maxCost.toFixed(2)}; what it will cost is not known here`);
+  if (maxCost !== null) {
+    const unknown = forecast === null || forecast.cost === null ? '; what it will cost is not known here' : '';
+    lines.push(`at most ${dollarsText(maxCost)}${unknown}`);
+  }
   if (existing === null || again || lines.length === 0) return lines;
   return [...lines, `job ${existing.job} keeps the limits it has: batchctl adjust ${existing.job} changes them`];
 }

@@ -21,6 +21,7 @@ const LEFTOVERS: Readonly<Record<LeftoverKind, string>> = {
   keepers: 'old marks of keepers',
   notices: 'old marks of notifications',
   marks: 'open marks of retries that never began',
+  tokens: 'tokens that have expired',
 };
 
 const PRUNE_OUTPUT: JsonSchema = {

@@ -3,6 +3,7 @@ import { findJob } from '../../jobs/find.ts';
 import { follow } from '../../jobs/follow.ts';
 import { statusOf } from '../../jobs/status.ts';
 import { parseDuration } from '../../lib/units.ts';
+import { tellBudget } from '../after-job.ts';
 import { type CommandDefinition, defineCommand, parsed } from '../command.ts';
 import type { Context } from '../context.ts';
 import { deadlineText } from '../deadline-text.ts';
@@ -73,6 +74,7 @@ export async function waitFor({ ctx, job, timeout, untilLate, scale }: WaitOptio
       watching: untilLate,
       scale,
       onAway: ({ message }) => ctx.warn(`${message}; asking again`),
+      onUntold: ({ message }) => ctx.warn(message),
       onStatus: (seen) => {
         if (lateness.isLate(seen, ctx.clock.now())) late.abort();
       },
@@ -89,6 +91,7 @@ export async function waitFor({ ctx, job, timeout, untilLate, scale }: WaitOptio
   const left = timeout === undefined ? null : timeout - (ctx.clock.monotonic() - begun) / 1_000;
   const last = await deliverJob(ctx, followed.view, left);
   const ended = last === followed.view ? status : await statusOf(platform, last);
+  tellBudget(ctx, ended);
   await answer(ctx, { json: ended, text: '' });
   return jobExit(ended);
 }

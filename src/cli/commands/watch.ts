@@ -66,6 +66,7 @@ async function watchTo(ctx: Context, platform: Platform, view: JobView, scale: b
       onRaised: (raised) => tellRaised(ctx, raised, zone),
       onStatus: (status) => live.show(liveOf(status)),
       onAway: ({ message }) => ctx.warn(`${message}; asking again`),
+      onUntold: ({ message }) => ctx.warn(message),
     });
     live.close();
     refuseUnended(followed.end, view.record.job, `batchctl watch ${view.record.job}`);

@@ -46,9 +46,12 @@ const DARK: Readonly<Record<keyof typeof LIGHT, string>> = {
   interrupted: '#8b95a2',
 };
 
+/** Both schemes as custom properties. */
+export const SCHEMES = { light: properties(LIGHT), dark: properties(DARK) };
+
 /** Custom properties for light, and for dark screens; paper is always light. */
-export const THEME = `:root{${properties(LIGHT)}}
-@media screen and (prefers-color-scheme:dark){:root{${properties(DARK)}}}`;
+export const THEME = `:root{${SCHEMES.light}}
+@media screen and (prefers-color-scheme:dark){:root{${SCHEMES.dark}}}`;
 
 function properties(colours: Readonly<Record<string, string>>): string {
   return Object.entries(colours)

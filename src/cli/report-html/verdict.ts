@@ -71,6 +71,8 @@ function reasonOf({ reason, totals }: Report): string {
       return 'a control total does not hold';
     case 'halt':
       return 'too many tasks failed';
+    case 'budget':
+      return 'it has cost what it may';
     case 'deployment':
       return 'its program seems to be at fault';
     case 'person':

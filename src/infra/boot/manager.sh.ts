@@ -30,6 +30,7 @@ StartLimitBurst=10
 ExecStart=$NODE $PROGRAM/bin/batchctl.js manager --profile $PROFILE
 WorkingDirectory=$STATE
 Environment=BATCHCTL_CONFIG=$ROOT/etc/batchctl/config.json
+Environment=TMPDIR=$ROOT/var/tmp
 Environment=AWS_REGION=$REGION
 EnvironmentFile=-$ROOT/etc/batchctl/environment
 Restart=on-failure
@@ -37,6 +38,30 @@ RestartSec=5
 KillMode=mixed
 TimeoutStopSec=110
 LimitNOFILE=65536
+# It keeps nothing on the disk, and needs one right: to listen at port 443 (systemd.exec).
+DynamicUser=yes
+AmbientCapabilities=CAP_NET_BIND_SERVICE
+CapabilityBoundingSet=CAP_NET_BIND_SERVICE
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectClock=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectControlGroups=yes
+ProtectProc=invisible
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+RestrictNamespaces=yes
+RestrictRealtime=yes
+LockPersonality=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallErrorNumber=EPERM
+UMask=0077
 
 [Install]
 WantedBy=multi-user.target
@@ -56,8 +81,9 @@ boot() {
   at bundle
   fetch_program
   at config
-  mkdir -p "$ROOT/etc/batchctl"
-  chmod 0750 "$ROOT/etc/batchctl"
+  # Its user reads the configuration, in which no secret is. An environment file is systemd's to read: mode 0600.
+  mkdir -p "$ROOT/etc/batchctl" "$ROOT/var/tmp"
+  chmod 0755 "$ROOT/etc/batchctl"
   write_config
   if [[ -n $CA ]]; then fetch_file ca "$CA" "$ROOT/etc/batchctl/ca.pem"; fi
   at start

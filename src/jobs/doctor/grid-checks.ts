@@ -8,6 +8,7 @@ import { listWorkers } from '../grid/workers.ts';
 import { freshKeeper, latestKeeper } from '../keeper.ts';
 import { listSchedules } from '../schedules/schedule-reader.ts';
 import { deadLettersCheck, openJobsCheck, readOpenJobs, versionsCheck } from './job-checks.ts';
+import { toldCheck } from './told-check.ts';
 
 /** Free space below which a disk is nearly full, and as good as full: bytes, and files. */
 const NEARLY = { bytes: 1e9, share: 0.03, files: 10_000 };
@@ -24,6 +25,7 @@ export function gridChecks(platform: Platform): readonly Check[] {
     { check: 'workers', run: () => workersCheck(platform) },
     ...(platform.remote === true ? [] : [{ check: 'supervisors', run: () => supervisorsCheck(platform) }]),
     { check: 'keeper', run: () => keeperCheck(platform) },
+    { check: 'notifications', run: () => toldCheck(platform) },
     { check: 'versions', run: async () => versionsCheck(await open) },
     { check: 'openJobs', run: async () => openJobsCheck(platform, await open) },
     { check: 'deadLetters', run: async () => deadLettersCheck(platform, await open) },

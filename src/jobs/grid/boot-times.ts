@@ -41,7 +41,7 @@ async function readBoots(store: ObjectStore, group: string): Promise<readonly Bo
   const bytes = await store.read(key);
   if (bytes === null) return [];
   try {
-    const { boots } = parseStored<Partial<BootTimes>>(key, bytes);
+    const { boots } = parseStored<BootTimes>(key, bytes);
     return (Array.isArray(boots) ? boots : []).filter((boot) => Number.isFinite(boot?.seconds));
   } catch (error) {
     if (isKind(error, 'newer', 'corrupt')) return [];

@@ -38,3 +38,10 @@ function jobOf(body: string): string | null {
   if (parsed.kind === 'task') return parsed.message.job;
   return parsed.kind === 'newer' ? parsed.job : null;
 }
+
+/** How many messages wait in the groups' queues together, about. */
+export async function visibleIn(platform: Pick<Platform, 'queue'>, groups: Iterable<string>): Promise<number> {
+  let visible = 0;
+  for (const group of groups) visible += (await (await platform.queue(group)).backlog()).visible;
+  return visible;
+}

@@ -81,7 +81,8 @@ function ofJob({ remote }: Here, record: Pick<JobRecord, 'host' | 'notifyFrom'>,
   return [receiverOf(one, programFrom(to, notifyFrom), true)];
 }
 
-function receiverOf({ on, secret = null }: Notification & { secret?: string | null }, to: string, trusted: boolean): Told {
+function receiverOf(one: Notification, to: string, trusted: boolean): Told {
+  const { on, secret = null } = one;
   return { id: createHash('sha256').update(to).digest('hex').slice(0, 12), to, on: new Set(on), secret, trusted };
 }
 
@@ -94,4 +95,5 @@ function merged(all: readonly Told[]): readonly Told[] {
   return [...byId.values()];
 }
 
-const wrong = (found: string, hint: string): BatchctlError => new BatchctlError('jobFile', `notify: ${found}`, { hint });
+const wrong = (found: string, hint: string): BatchctlError =>
+  new BatchctlError('jobFile', `notify: ${found}`, { hint });

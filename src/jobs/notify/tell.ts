@@ -107,8 +107,12 @@ export async function readTry({ store }: Pick<Platform, 'store'>, key: string): 
   return bytes === null ? null : parseStored<TryRecord>(key, bytes);
 }
 
-export const moveOf = (event: Pick<NewsEvent, 'id'>, told: Pick<Told, 'id'>, seen: NoticeSeen, now: number): NoticeMove =>
-  noticeMove(seen, spreadOf(`${event.id}/${told.id}`), now);
+export const moveOf = (
+  event: Pick<NewsEvent, 'id'>,
+  told: Pick<Told, 'id'>,
+  seen: NoticeSeen,
+  now: number,
+): NoticeMove => noticeMove(seen, spreadOf(`${event.id}/${told.id}`), now);
 
 function dueAfter(event: NewsEvent, told: Told, { tries }: NoticeSeen, now: number): number {
   const next = moveOf(event, told, { tries: [...tries, now], sent: false }, now);

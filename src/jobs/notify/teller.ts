@@ -1,4 +1,4 @@
-import { isKind } from '../../errors.ts';
+import { BatchctlError, isKind, isOurs } from '../../errors.ts';
 import { eachParallel } from '../../lib/each-parallel.ts';
 import { NEWS, newsMark, newsOf, noticesOfJob, noticesPrefix } from '../../model/keys.ts';
 import type { NoticeSeen } from '../../model/notice.ts';
@@ -18,13 +18,14 @@ import { Watchfulness } from './watchfulness.ts';
 
 export interface TellerOptions {
   /** Aborted, nothing is begun any more, and what is being sent is left to others. */
-  readonly signal: AbortSignal;
-  readonly warn: (line: string) => void;
+  readonly signal?: AbortSignal;
+  /** Told of who could not be told. */
+  readonly onTrouble: (error: BatchctlError) => void;
   /** True: asks once a minute for what only counters tell of open jobs, a projection past the deadline and a job that does not begin. */
   readonly watchful: boolean;
   /** True: a keeper, who takes marks of news away once all of it is told. Else only where all processes know the same receivers. */
   readonly keeper?: boolean;
-  readonly passed?: (point: TellPoint) => void;
+  readonly passed?: ((point: TellPoint) => void) | undefined;
   /** What `late()` of an earlier process answered. */
   readonly late?: ReadonlyMap<string, Seen>;
 }
@@ -43,7 +44,7 @@ const AT_ONCE = 8;
  */
 export class Teller {
   readonly #platform: Platform;
-  readonly #options: TellerOptions;
+  readonly #options: TellerOptions & { readonly signal: AbortSignal };
   readonly #watch: Watchfulness | null;
   /** Notices that are done with: `<event>/<receiver>`. */
   readonly #done = new Set<string>();
@@ -57,7 +58,7 @@ export class Teller {
 
   constructor(platform: Platform, options: TellerOptions) {
     this.#platform = platform;
-    this.#options = options;
+    this.#options = { ...options, signal: options.signal ?? new AbortController().signal };
     this.#watch = options.watchful ? new Watchfulness(platform, options.late) : null;
   }
 
@@ -146,7 +147,7 @@ export class Teller {
     seen: ReadonlyMap<string, NoticeSeen>,
     noticeOf: (event: NewsEvent) => Promise<Notice>,
   ): Promise<boolean> {
-    const { signal, passed = () => undefined, warn } = this.#options;
+    const { signal, passed = () => undefined, onTrouble } = this.#options;
     let told = true;
     const pairs = events.flatMap((event) =>
       receivers.filter(({ on }) => on.has(event.kind)).map((receiver) => ({ event, receiver })),
@@ -168,7 +169,7 @@ export class Teller {
           return;
         case 'failed':
           this.#away.add(receiver.id);
-          warn(`${event.text}: could not tell ${shownReceiver(receiver.to)}: ${telling.error.message}`);
+          onTrouble(troubleOf(`${event.text}: could not tell ${shownReceiver(receiver.to)}`, telling.error));
           break;
         case 'later':
           break;
@@ -214,7 +215,13 @@ export class Teller {
   #passOver(about: string): (error: unknown) => undefined {
     return (error) => {
       if (this.#options.signal.aborted && isKind(error, 'interrupted')) return;
-      this.#options.warn(`${about}: nobody could be told: ${error instanceof Error ? error.message : String(error)}`);
+      this.#options.onTrouble(troubleOf(`${about}: nobody could be told`, error));
     };
   }
+}
+
+function troubleOf(what: string, error: unknown): BatchctlError {
+  const message = `${what}: ${error instanceof Error ? error.message : String(error)}`;
+  const { kind, hint = undefined } = isOurs(error) ? error : { kind: 'unexpected' as const };
+  return new BatchctlError(kind, message, { ...(hint !== undefined && { hint }), cause: error });
 }

@@ -1,8 +1,8 @@
+import { parseStored } from '../../lib/json.ts';
 import { LOST, noticesOfJob, noticeTry } from '../../model/keys.ts';
 import type { JobView } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { parseStored } from '../../lib/json.ts';
 import { shownReceiver, toldOf } from './receivers.ts';
 import { type LostRecord, moveOf, noticesSeen, readTry } from './tell.ts';
 

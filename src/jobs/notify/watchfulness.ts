@@ -60,7 +60,9 @@ export class Watchfulness {
   }
 
   #asksWhetherLate(view: JobView, receivers: Wanted): boolean {
-    return view.finishBy !== null && wants(receivers, 'late') && this.#platform.clock.now() <= Date.parse(view.finishBy);
+    return (
+      view.finishBy !== null && wants(receivers, 'late') && this.#platform.clock.now() <= Date.parse(view.finishBy)
+    );
   }
 
   #asksWhetherBegun(view: JobView, receivers: Wanted): boolean {

@@ -14,7 +14,11 @@ export interface Bundle {
 }
 
 /** Without source maps, and without node_modules: only the local profile needs something of that. */
-const FILES = ['bin/batchctl.js', 'dist/**/*.js', 'dist/**/*.txt', 'package.json', 'LICENSE'];
+const FILES = [
+  ...['bin/batchctl.js', 'dist/**/*.js', 'dist/**/*.txt', 'package.json', 'LICENSE'],
+  // The manager's page.
+  'dist/dashboard/**/*.{html,css,svg,png}',
+];
 
 /** Packs this program. Throws `config` where it has not been built. */
 export async function packProgram(root = programRoot()): Promise<Bundle> {

@@ -11,6 +11,7 @@ import { type StoredProof, standingProof } from '../verify/proof.ts';
 import { decisionsIn } from './decisions.ts';
 import { lateOutputs } from './late.ts';
 import { type MeasureOptions, measure } from './measure.ts';
+import { reportCost } from './report-cost.ts';
 import { stepReports, totalsReport } from './step-reports.ts';
 
 export interface ReportOptions {
@@ -33,7 +34,8 @@ export async function buildReport(platform: Platform, view: JobView, options: Re
   const measured = await measure(platform, view, now, progressOf(options, counts));
   const proof = await standingProof(platform, record.job, view.next - 1);
   const late = proof === null ? await lateOutputs(store, view) : proof.result.late.slice(0, 100);
-  const steps = stepReports(view, status, counts, measured);
+  const measuredSteps = stepReports(view, status, counts, measured);
+  const { cost, steps } = await reportCost(platform, view, { counts, status, steps: measuredSteps });
   // A job that was told to begin later did not take longer for it.
   const begun = Math.max(Date.parse(record.createdAt), record.notBefore === null ? 0 : Date.parse(record.notBefore));
   return {
@@ -60,7 +62,7 @@ export async function buildReport(platform: Platform, view: JobView, options: Re
     expectations: await expectations(platform, view, { status, counts, proof, late: late.length > 0 }),
     decisions: decisionsIn(view, await readEntries(store, record.job)),
     late,
-    cost: null,
+    cost,
   };
 }
 

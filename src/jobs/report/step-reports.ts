@@ -31,6 +31,7 @@ export function stepReports(
       cpuSeconds: sums?.cpuSeconds ?? null,
       peakMemory: sums?.peakMemory ?? null,
       counters: count?.counters ?? {},
+      cost: null,
     };
   });
 }

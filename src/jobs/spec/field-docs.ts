@@ -55,4 +55,5 @@ export const JOB_FIELD_DOCS: Readonly<Record<string, string>> = {
   notify: 'who hears of what',
   'notify.[].on': 'succeeded, failed, late, paused, budget, no-start',
   'notify.[].to': 'sns:TOPIC, https://... or exec:./program',
+  'notify.[].secret': 'of https: what signs the body: ssm:, secretsmanager:; on the local profile also env:, file:',
 };

@@ -10,11 +10,11 @@ const LOOK_MS = 1_000;
  * Prepares a submission whose inputs may not be there yet: tries again for `seconds` while they match nothing, are another
  * number than expected, or still grow between two looks. Throws what the last try threw.
  */
-export async function awaitInputs(
-  prepare: () => Promise<Prepared>,
+export async function awaitInputs<T extends Pick<Prepared, 'digest' | 'inputs'>>(
+  prepare: () => Promise<T>,
   seconds: number,
   options: { readonly clock: Clock; readonly signal?: AbortSignal; readonly onWait?: (why: string) => void },
-): Promise<Prepared> {
+): Promise<T> {
   const end = options.clock.monotonic() + seconds * 1_000;
   let before: string | null = null;
   for (;;) {

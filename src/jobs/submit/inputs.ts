@@ -9,11 +9,13 @@ import { dataKey } from '../../model/keys.ts';
 import { isS3Uri } from '../../model/s3-uri.ts';
 import type { OpenBucket } from '../../ports/bucket.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
+import type { AttachedInput } from '../../ports/verbs.ts';
 import { openBucketSource } from '../split/bucket-source.ts';
 import { type FileSource, openFileSource, statFileSource } from '../split/file-source.ts';
 import { openPipeSource } from '../split/pipe-source.ts';
 import type { SplitSource } from '../split/split-source.ts';
 import { openStoreSource } from '../split/store-source.ts';
+import { attachedFor, openAttached } from './attached-inputs.ts';
 import { type BucketTarget, bucketTargets } from './bucket-inputs.ts';
 import type { FileChecksums } from './file-checksums.ts';
 import { type FindSource, findOutputs } from './job-outputs.ts';
@@ -38,6 +40,8 @@ export interface InputPlace {
   readonly whole: boolean;
   /** Where workers can't read this machine's files: the checksums by which those are put. Null: they are read in place. */
   readonly checksums: FileChecksums | null;
+  /** Of a caller from elsewhere: what it put for its own files. No path is read here for it. Null: paths are this machine's. */
+  readonly attached: readonly AttachedInput[] | null;
   /** Finds the job that `job:JOB/STEP` means. */
   readonly findSource: FindSource;
 }
@@ -82,11 +86,12 @@ type Target =
   | { readonly kind: 'file'; readonly at: string; readonly name: string }
   /** `checksum` where it is known. */
   | { readonly kind: 'store'; readonly at: string; readonly name: string; readonly checksum: string | null }
+  | { readonly kind: 'attached'; readonly input: AttachedInput }
   | BucketTarget
   | { readonly kind: 'pipe' };
 
 async function targetsOf(name: string, place: InputPlace): Promise<readonly Target[]> {
-  if (name === '-') return [{ kind: 'pipe' }];
+  if (name === '-' && place.attached === null) return [{ kind: 'pipe' }];
   if (name.startsWith('store:')) return storeTargets(name, place.store);
   if (name.startsWith('job:')) {
     const outputs = await findOutputs(name, place.store, place.findSource);
@@ -98,6 +103,7 @@ async function targetsOf(name: string, place: InputPlace): Promise<readonly Targ
       hint: 'download it first; or name s3://BUCKET/KEY, or store:KEY for what batchctl upload put',
     });
   }
+  if (place.attached !== null) return attachedFor(name, place.attached).map((input) => ({ kind: 'attached', input }));
   return fileTargets(name, place.directory);
 }
 
@@ -174,6 +180,8 @@ async function open(target: Target, index: number, place: InputPlace): Promise<F
         },
       };
     }
+    case 'attached':
+      return openAttached(index, place.store, target.input);
     case 's3': {
       const { bucket, key, name } = target;
       const source = await openBucketSource(index, await place.bucket(bucket), key, name);

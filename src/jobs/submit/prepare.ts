@@ -4,13 +4,16 @@ import { BatchctlError } from '../../errors.ts';
 import { canonicalJson } from '../../model/digest.ts';
 import type { JobSpec } from '../../model/job.ts';
 import { RUN_KEY } from '../../model/keys.ts';
+import { isS3Uri } from '../../model/s3-uri.ts';
 import { substitute } from '../../model/substitute.ts';
 import type { OpenBucket } from '../../ports/bucket.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
+import type { Attachments } from '../../ports/verbs.ts';
 import { type CodeArchive, packCode } from '../code-archive.ts';
 import { deliverPlace } from '../deliver/deliver-to.ts';
 import { mustReadView } from '../journal.ts';
 import { refuseForeign } from '../notify/receivers.ts';
+import { plannedInputs } from './attached-inputs.ts';
 import { noBuckets } from './bucket-inputs.ts';
 import type { FileChecksums } from './file-checksums.ts';
 import { closeInputs, type FoundInput, findInputs, type InputPlace, needsNoInput } from './inputs.ts';
@@ -32,6 +35,8 @@ export interface SubmissionRequest {
   readonly allowEmpty: boolean;
   /** The job's files, packed already; absent: they are packed from `directory`. */
   readonly code?: CodeArchive | null;
+  /** Of a caller from elsewhere, whose files are not here: what it put for them. Absent or null: paths are this machine's. */
+  readonly attachments?: Attachments | null;
   /** ISO-8601 UTC: no task begins before it. No part of the digest. */
   readonly notBefore?: string | null;
   /** ISO-8601 UTC. No part of the digest: the same job with another deadline is the same job. */
@@ -101,7 +106,19 @@ export function settleSpec(request: SubmissionRequest): Settled {
   };
   const runKey = runKeyOf(request, fill);
   const place = deliverPlace(spec, request.directory, { ...params, ...period });
+  if (request.attachments != null) refuseOwnMachine(spec, place);
   return { spec, runKey, place };
+}
+
+/** Who asks from elsewhere is given neither a directory nor a program of this machine. */
+function refuseOwnMachine(spec: JobSpec, place: string | null): void {
+  refuseForeign(spec, true);
+  if (place === null || isS3Uri(place)) return;
+  throw new BatchctlError(
+    'usage',
+    `deliver.to ${spec.deliver?.to} is a directory, and through a manager it would be one of the manager's machine`,
+    { hint: 'deliver to s3://BUCKET/PREFIX/, or batchctl fetch -o DIR/ once the job is done' },
+  );
 }
 
 function mergeParams({ spec, params }: SubmissionRequest): Readonly<Record<string, string>> {
@@ -150,12 +167,15 @@ async function inputsOf(
   }
   const { split, from } = spec.input;
   if (needsNoInput(split)) return [];
+  const cut = request.attachments?.planned?.cut ?? null;
+  if (cut !== null) return plannedInputs(cut.inputs);
   if (from.length === 0)
     throw new BatchctlError('usage', 'the job file names no input.from', { hint: 'give one: --input FILE' });
   const given = request.inputs.length > 0;
   const directory = given ? request.inputDirectory : request.directory;
   const stdin = given ? request.stdin : null;
-  return findInputs(from, { ...place, directory, stdin, whole: split.by === 'file' });
+  const attached = request.attachments?.inputs ?? null;
+  return findInputs(from, { ...place, directory, stdin, attached, whole: split.by === 'file' });
 }
 
 function checkInputs(
@@ -170,7 +190,7 @@ function checkInputs(
       hint: `batchctl plan shows them; ${spec.input?.from.join(' ')}`,
     });
   }
-  if (runKey !== null && inputs.some(({ input }) => input.source.kind === 'pipe')) {
+  if (runKey !== null && inputs.some(({ input }) => input.name === '-')) {
     throw new BatchctlError(
       'usage',
       '--run-key does not go with --input -: what comes through a pipe can not be compared',

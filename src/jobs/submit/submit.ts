@@ -12,6 +12,7 @@ import { recordedPlace } from '../deliver/deliver-to.ts';
 import { discardJob } from '../discard.ts';
 import { append, mustReadView, type RunKeyClaim, readClaim, readJob } from '../journal.ts';
 import { listFacts } from '../listing.ts';
+import { lookAndTell } from '../notify/look-and-tell.ts';
 import { isProgram, refuseForeign } from '../notify/receivers.ts';
 import { Onlooker } from '../onlooker.ts';
 import { recordView } from '../remember.ts';
@@ -205,7 +206,7 @@ async function send(platform: Platform, view: JobView, options: SubmitOptions): 
   );
   options.passed?.('sent');
   await recordView(platform, sent);
-  if (total === 0) await new Onlooker(platform, platform.leaseSeconds).glance(sent.record.job, true);
+  if (total === 0) await lookAndTell(platform, sent);
   return total === 0 ? mustReadView(platform.store, sent.record.job) : sent;
 }
 

@@ -79,7 +79,9 @@ export async function findTokens({ store }: Pick<Platform, 'store'>, which: stri
   const named = tokens.filter(({ token }) => token?.name === which);
   const found = named.length > 0 ? named : tokens.filter(({ id }) => id === which);
   if (found.length > 0) return found;
-  throw new BatchctlError('notFound', `there is no token ${which.slice(0, 60)}`, { hint: 'batchctl manager token list' });
+  throw new BatchctlError('notFound', `there is no token ${which.slice(0, 60)}`, {
+    hint: 'batchctl manager token list',
+  });
 }
 
 /** Takes tokens away: every manager refuses them within seconds (`token-reader.ts`). */

@@ -18,7 +18,9 @@ export async function readToken(store: Pick<ObjectStore, 'read'>, sha256: string
   if (bytes === null) return null;
   const stored = parseStored<StoredToken>(key, bytes);
   if (!isToken({ ...stored })) {
-    throw new BatchctlError('corrupt', `${key} is not a token`, { hint: `batchctl manager token revoke ${tokenId(sha256)}` });
+    throw new BatchctlError('corrupt', `${key} is not a token`, {
+      hint: `batchctl manager token revoke ${tokenId(sha256)}`,
+    });
   }
   const { name, scope, who, at, expires } = stored;
   return { id: tokenId(sha256), name, scope, who, at, expires };

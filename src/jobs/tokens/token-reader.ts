@@ -1,4 +1,4 @@
-import { isExpired, type Token, TOKEN_TEXT } from '../../model/token.ts';
+import { isExpired, TOKEN_TEXT, type Token } from '../../model/token.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { hashOf, readToken } from './read-token.ts';
 

@@ -45,11 +45,12 @@ export async function deviationsOf(
   store: ObjectStore,
   job: string,
   counts: readonly StepCounts[],
+  most = SPREAD_SAMPLE,
 ): Promise<ReadonlyMap<string, number>> {
   const found = new Map<string, number>();
   for (const { step, done } of counts) {
     const sample = new TaskBits(done);
-    for (let n = 0; n < SPREAD_SAMPLE; n += 1) sample.add(Math.floor((n * done) / SPREAD_SAMPLE));
+    for (let n = 0; n < most; n += 1) sample.add(Math.floor((n * done) / most));
     const seconds: number[] = [];
     await totalsOf(store, job, step, sample, (_, meta) => {
       seconds.push(meta.seconds);

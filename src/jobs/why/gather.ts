@@ -16,6 +16,7 @@ import { causesOf } from '../failures/causes.ts';
 import { tasksOfFallbacks } from '../interruptions.ts';
 import { readEntries } from '../journal.ts';
 import { listFacts } from '../listing.ts';
+import { untoldOf } from '../notify/untold.ts';
 import { deadLettersOf } from './dead-letters.ts';
 import { durationsOf, earlierRun } from './durations.ts';
 import { lookAtGroups } from './groups.ts';
@@ -71,6 +72,7 @@ export async function gather(platform: Platform, view: JobView): Promise<Snapsho
     durations: durations ?? new Map(),
     earlier,
     disks: (await at.try('disk', null, async () => (await platform.insight?.disks()) ?? [])) ?? [],
+    untold: (await at.try('store', null, () => untoldOf(platform, view))) ?? [],
     credentials:
       (await at.try('credentials', null, async () => (await platform.insight?.credentials?.()) ?? null)) ?? null,
     troubles: at.troubles,

@@ -1,15 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { EXIT_HEADER } from '../../model/api.ts';
-import { isRefused } from './auth.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** What the audit tells besides: set by the route, of a verb that ran. */
     audited: Audited;
-  }
-  interface FastifyContextConfig {
-    /** The verb that it runs. */
-    verb?: string;
   }
 }
 
@@ -38,7 +33,13 @@ export interface AuditLine {
   /** `cut` when the caller left before the answer was whole. */
   readonly outcome: 'done' | 'refused' | 'failed' | 'cut';
   readonly ms: number;
+  /** Calls of nobody known that were refused before this one and not told, as there were too many. */
+  readonly untold: number;
 }
+
+/** Lines a minute of calls that nobody was let in for: who floods the manager must not flood its log. */
+const STRANGERS = 60;
+const MINUTE_MS = 60_000;
 
 /**
  * Tells of each call that may change something, and of each that was refused. To be called first of all, so that what
@@ -46,22 +47,54 @@ export interface AuditLine {
  */
 export function addAudit(app: FastifyInstance, log: (line: AuditLine) => void): void {
   app.decorateRequest('audited', null as unknown as Audited);
+  const strangers = new Strangers();
   app.addHook('onRequest', async (request, reply) => {
     const [at, began] = [new Date().toISOString(), performance.now()];
     request.audited = {};
     reply.raw.once('close', () => {
-      if (isTold(request, reply)) log(lineOf(request, reply, at, Math.round(performance.now() - began)));
+      if (!isTold(request, reply) || !strangers.mayTell(request)) return;
+      log(lineOf(request, reply, { at, ms: Math.round(performance.now() - began), untold: strangers.untold() }));
     });
   });
 }
 
+/** Statuses of calls that nobody was let in for, or not for this. */
+const REFUSED = [401, 403, 426, 429];
+const LOOKING = ['GET', 'HEAD', 'OPTIONS'];
+
 function isTold(request: FastifyRequest, reply: FastifyReply): boolean {
-  const { scope } = request.routeOptions.config ?? {};
-  const reads = request.method === 'GET' || request.method === 'HEAD' || request.method === 'OPTIONS';
-  return isRefused({ statusCode: reply.raw.statusCode } as FastifyReply) || !(reads || scope === 'read');
+  const { statusCode } = reply.raw;
+  if (REFUSED.includes(statusCode) || (statusCode === 400 && request.caller === null)) return true;
+  return request.needed === null ? !LOOKING.includes(request.method) : request.needed !== 'read';
 }
 
-function lineOf(request: FastifyRequest, reply: FastifyReply, at: string, ms: number): AuditLine {
+/** Counts the lines of callers that nobody knows. */
+class Strangers {
+  #minute = Number.NEGATIVE_INFINITY;
+  #told = 0;
+  #untold = 0;
+
+  mayTell({ caller }: FastifyRequest): boolean {
+    if (caller !== null) return true;
+    const now = performance.now();
+    if (now - this.#minute >= MINUTE_MS) [this.#minute, this.#told] = [now, 0];
+    this.#told += 1;
+    if (this.#told <= STRANGERS) return true;
+    this.#untold += 1;
+    return false;
+  }
+
+  /** How many were not told since it was asked last. */
+  untold(): number {
+    const count = this.#untold;
+    this.#untold = 0;
+    return count;
+  }
+}
+
+type Facts = Pick<AuditLine, 'at' | 'ms' | 'untold'>;
+
+function lineOf(request: FastifyRequest, reply: FastifyReply, { at, ms, untold }: Facts): AuditLine {
   const { caller, audited } = request;
   const { statusCode, writableFinished } = reply.raw;
   const input = audited.input ?? { ...asObject(request.params), ...asObject(request.body) };
@@ -69,18 +102,19 @@ function lineOf(request: FastifyRequest, reply: FastifyReply, at: string, ms: nu
   return {
     ...{ audit: 1, at, request: request.id },
     ...{ caller: caller?.name ?? null, token: caller?.id ?? null, address: request.ip },
-    verb: audited.verb ?? request.routeOptions.config?.verb ?? `${request.method} ${request.routeOptions.url ?? 'unknown'}`,
+    verb:
+      audited.verb ?? request.routeOptions.config?.verb ?? `${request.method} ${request.routeOptions.url ?? 'unknown'}`,
     job: typeof input.job === 'string' ? short(input.job) : null,
     input: told(input),
     status: statusCode,
     exitCode,
     outcome: !writableFinished ? 'cut' : outcomeOf(statusCode, exitCode),
-    ms,
+    ...{ ms, untold },
   };
 }
 
 function outcomeOf(status: number, exitCode: number | null): AuditLine['outcome'] {
-  if ([401, 403, 426, 429].includes(status) || exitCode === 7) return 'refused';
+  if (REFUSED.includes(status) || exitCode === 7) return 'refused';
   return status < 400 && (exitCode ?? 0) === 0 ? 'done' : 'failed';
 }
 
@@ -93,7 +127,9 @@ const MOST = 40;
  * true is told of by its kind.
  */
 export function told(input: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const fields = Object.entries(input).filter(([name]) => name !== 'job').slice(0, MOST);
+  const fields = Object.entries(input)
+    .filter(([name]) => name !== 'job' && name !== '*')
+    .slice(0, MOST);
   return Object.fromEntries(fields.map(([name, value]) => [short(name), toldValue(name, value)]));
 }
 

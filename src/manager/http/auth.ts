@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { isKind } from '../../errors.ts';
 import { FRESH_MS, type TokenReader } from '../../jobs/tokens/token-reader.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -17,9 +17,15 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Null on a route that anyone may call. */
     caller: Caller | null;
+    /** What this call needs; null: nothing, or it isn't known, as nobody was let in. */
+    needed: Scope | null;
   }
   interface FastifyContextConfig {
     scope?: RouteScope;
+  }
+  interface FastifyInstance {
+    /** What each route asks of its caller, by `GET /api/v1/jobs`. */
+    scopes: ReadonlyMap<string, RouteScope>;
   }
 }
 
@@ -36,7 +42,14 @@ export function addAuth(app: FastifyInstance, { tokens, clock }: AuthOptions): v
   const tries = new FailedTries(clock);
   const open = new Map<FastifyRequest, string>();
   app.decorateRequest('caller', null);
-  app.addHook('onRoute', requireScope);
+  app.decorateRequest('needed', null);
+  const scopes = new Map<string, RouteScope>();
+  app.decorate('scopes', scopes);
+  app.addHook('onRoute', ({ method, url, config }) => {
+    if (config?.scope === undefined)
+      throw new Error(`${String(method)} ${url} says nothing of who may call it: config.scope`);
+    for (const each of [method].flat()) scopes.set(`${each} ${url}`, config.scope);
+  });
 
   app.addHook('onRequest', async (request, reply) => {
     refuseTokenInUrl(request);
@@ -53,7 +66,7 @@ export function addAuth(app: FastifyInstance, { tokens, clock }: AuthOptions): v
     }
     const { name, id, scope: held } = token;
     request.caller = { name, id, scope: held };
-    if (typeof scope === 'string') requireCovered(held, scope);
+    if (scope !== null) requireCovered(request, scope);
     open.set(request, text);
     reply.raw.once('close', () => open.delete(request));
   });
@@ -61,7 +74,7 @@ export function addAuth(app: FastifyInstance, { tokens, clock }: AuthOptions): v
   // What the body says is known only now.
   app.addHook('preHandler', async (request) => {
     const { scope } = request.routeOptions.config;
-    if (typeof scope === 'function' && request.caller !== null) requireCovered(request.caller.scope, scope(request));
+    if (typeof scope === 'function') requireCovered(request, scope(request));
   });
 
   const timer = setInterval(() => void endLapsed(open, tokens), FRESH_MS);
@@ -78,11 +91,6 @@ async function endLapsed(open: ReadonlyMap<FastifyRequest, string>, tokens: Toke
     );
     if (!isGood) request.raw.socket.destroy();
   }
-}
-
-function requireScope({ method, url, config }: RouteOptions): void {
-  if (config?.scope !== undefined) return;
-  throw new Error(`${String(method)} ${url} says nothing of who may call it: config.scope`);
 }
 
 function scopeOf(request: FastifyRequest): Scope | 'anyone' | null {
@@ -140,9 +148,11 @@ function challenged(error: string | null, message: string, hint: string | undefi
   });
 }
 
-function requireCovered(held: Scope, needed: Scope): void {
-  if (covers(held, needed)) return;
-  throw new Refusal(403, 'refused', `expected a token with the scope ${needed}, found one with ${held}`, {
+function requireCovered(request: FastifyRequest, needed: Scope): void {
+  request.needed = needed;
+  const held = request.caller?.scope;
+  if (held !== undefined && covers(held, needed)) return;
+  throw new Refusal(403, 'refused', `expected a token with the scope ${needed}, found one with ${held ?? 'none'}`, {
     hint: `batchctl manager token create NAME --scope ${needed}, by who can reach the store`,
     headers: { 'www-authenticate': `Bearer realm="batchctl", error="insufficient_scope", scope="${needed}"` },
   });
@@ -153,6 +163,3 @@ export function whoOf({ caller }: FastifyRequest): string {
   if (caller === null) throw new Error('a verb is run for nobody');
   return `token:${caller.name}`;
 }
-
-/** Says no more than is known: for replies that nobody was let in for. */
-export const isRefused = ({ statusCode }: FastifyReply): boolean => [401, 403, 426, 429].includes(statusCode);

@@ -15,7 +15,7 @@ const bound = (what: string, value: number, unit: Bound['unit'], answer: string,
 export const BOUNDS = {
   body: bound('a JSON body', 2 ** 20, 'bytes', '413', 'a job file of a thousand steps has a tenth of it'),
   head: bound('request line and headers', 16_384, 'bytes', '431', "Node's own; no call of ours has more than 4 KiB"),
-  parameter: bound('a name in a path', 256, '', '404', 'a job id has at most 61 characters'),
+  parameter: bound('a name in a path', 256, '', '414', 'a job id has at most 61 characters'),
   headTime: bound('until the headers are there', 10_000, 'ms', '408', 'who sends them byte by byte holds a connection'),
   bodyTime: bound('until a JSON body is there', 30_000, 'ms', '408', '1 MiB at 35 KB/s'),
   handshake: bound('a TLS handshake', 10_000, 'ms', 'closed', 'as for the headers'),

@@ -53,5 +53,8 @@ export function networkOf(address: string): string {
   const [front, back] = [head, tail].map((half) => half.split(':').filter(Boolean)) as [string[], string[]];
   const zeros = Array.from({ length: Math.max(0, 8 - front.length - back.length) }, () => '0');
   const groups = [...front, ...(address.includes('::') ? zeros : []), ...back];
-  return `${groups.slice(0, 4).map((group) => group.replace(/^0+(?=.)/, '').toLowerCase()).join(':')}::/64`;
+  return `${groups
+    .slice(0, 4)
+    .map((group) => group.replace(/^0+(?=.)/, '').toLowerCase())
+    .join(':')}::/64`;
 }

@@ -1,67 +1,77 @@
-import { Writable } from 'node:stream';
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { API, EXIT_HEADER, FRAMES_TYPE, type Frame } from '../../model/api.ts';
-import type { Verb, VerbCall, VerbRunner } from '../../ports/verbs.ts';
+import Fastify, { type FastifyInstance } from 'fastify';
+import { randomId } from '../../lib/id.ts';
+import type { Platform } from '../../ports/platform.ts';
+import type { VerbRunner } from '../../ports/verbs.ts';
+import type { Identity } from '../tls/identity.ts';
+import { BOUNDS } from './bounds.ts';
+import { addErrors, addWrongMethods, answerBroken, collectMethods, sendError } from './error-answers.ts';
+import { addEvents } from './events/event-routes.ts';
+import { addFrames } from './frames.ts';
+import { addGuards, type GuardOptions } from './guards.ts';
+import { makeServer } from './make-server.ts';
+import { addMetrics } from './metrics-route.ts';
+import { addObjects } from './objects/object-routes.ts';
+import { addPage, builtPage } from './page.ts';
+import { addSecurityHeaders } from './security-headers.ts';
+import { addService } from './service-routes.ts';
+import { addVerbs } from './verb-routes.ts';
 
 export interface HttpOptions {
   readonly verbs: VerbRunner;
+  readonly platform: Platform;
+  /** Who may call. */
+  readonly guards: GuardOptions;
+  /** Its certificate; null: plain HTTP, for callers on this machine. */
+  readonly identity?: Identity | null;
+  /** The directory of the dashboard's files; null: it is served none. As it was built, unless given. */
+  readonly dashboard?: string | null;
+  /** Told of errors that nobody foresaw, with the id of the request that met them: callers are told only that. */
+  readonly onHidden?: (error: unknown, requestId: string) => void;
+  /** Milliseconds between signs of life in what lasts; 15 s unless given. */
+  readonly aliveMs?: number;
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** What is served: the methods of each path, as its route has it (`/api/v1/jobs/:job`). */
+    methodsByPath: ReadonlyMap<string, readonly string[]>;
+  }
 }
 
 /** The manager's API. */
-export function buildServer({ verbs }: HttpOptions): FastifyInstance {
-  const app = Fastify({ logger: false });
-  app.get('/healthz', () => ({ status: 'ok' }));
-  app.post(`${API}/commands`, (request, reply) => runFrames(verbs, request, reply));
-  for (const verb of verbs.verbs) {
-    if (verb.path === null) continue;
-    app.route({
-      method: verb.method,
-      url: `${API}${verb.path.replaceAll(/\{(\w+)\}/g, ':$1')}`,
-      handler: (request, reply) => runJson(verbs, verb, request, reply),
-    });
-  }
+export function buildServer({
+  verbs,
+  platform,
+  guards,
+  identity = null,
+  dashboard = builtPage(),
+  onHidden = () => {},
+  aliveMs,
+}: HttpOptions): FastifyInstance {
+  const app = Fastify({
+    logger: false,
+    serverFactory: (handler) => makeServer(handler, identity),
+    bodyLimit: BOUNDS.body.value,
+    routerOptions: { maxParamLength: BOUNDS.parameter.value },
+    genReqId: () => randomId(12),
+    // Types are what they are said to be: "5" is no number in a body.
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allowUnionTypes: true } },
+    clientErrorHandler: answerBroken,
+    frameworkErrors: (error, request, reply) => void sendError(error, request, reply, onHidden),
+  });
+  app.removeContentTypeParser('text/plain');
+  const methods = collectMethods(app);
+  addSecurityHeaders(app);
+  addErrors(app, onHidden);
+  addGuards(app, guards);
+  addService(app, { verbs, platform });
+  addEvents(app, { verbs, platform, ...(aliveMs !== undefined && { aliveMs }) });
+  addFrames(app, { verbs, onHidden, ...(aliveMs !== undefined && { aliveMs }) });
+  addVerbs(app, verbs, onHidden);
+  addObjects(app, platform);
+  addMetrics(app, platform);
+  addPage(app, dashboard);
+  app.decorate('methodsByPath', new Map([...methods].map(([url, known]) => [url, [...known].sort()])));
+  addWrongMethods(app, methods);
   return app;
-}
-
-const PLAIN = { json: true, quiet: true, verbose: false, yes: true, dryRun: false, tz: null };
-
-async function runJson(verbs: VerbRunner, verb: Verb, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
-  const given = { ...(request.query as object), ...((request.body as object | null) ?? {}), ...(request.params as object) };
-  let said = '';
-  const out = new Writable({
-    write: (chunk, _, done) => {
-      said += String(chunk);
-      done();
-    },
-  });
-  const end = await verbs.run({
-    ...{ name: verb.name, input: given, who: 'token:test', flags: PLAIN, terminal: null, attachments: null, out },
-    err: new Writable({ write: (_c, _e, done) => done() }),
-    signal: new AbortController().signal,
-  });
-  reply.header(EXIT_HEADER, String(end.exitCode));
-  if (end.error !== null) return reply.code(400).send({ error: end.error });
-  const lines = said.split('\n').filter(Boolean);
-  return verb.list ? { items: lines.map((line) => JSON.parse(line) as unknown) } : JSON.parse(lines[0] ?? 'null');
-}
-
-async function runFrames(verbs: VerbRunner, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  const asked = request.body as Pick<VerbCall, 'name' | 'input' | 'flags' | 'terminal' | 'attachments'>;
-  const gone = new AbortController();
-  reply.raw.on('close', () => gone.abort());
-  reply.hijack();
-  reply.raw.writeHead(200, { 'content-type': FRAMES_TYPE });
-  const send = (frame: Frame): void => {
-    reply.raw.write(`${JSON.stringify(frame)}\n`);
-  };
-  const to = (name: 'out' | 'err'): Writable =>
-    new Writable({
-      write: (chunk, _, done) => {
-        send({ [name]: String(chunk) } as unknown as Frame);
-        done();
-      },
-    });
-  const end = await verbs.run({ ...asked, who: 'token:test', out: to('out'), err: to('err'), signal: gone.signal });
-  send({ exit: end.exitCode, error: end.error });
-  reply.raw.end();
 }

@@ -14,10 +14,15 @@ export function addVersions(app: FastifyInstance, own = VERSION): void {
     const said = request.headers[VERSION_HEADER];
     if (said === undefined || isServed(own, String(said))) return;
     const needed = `${lineOf(own)}.x`;
-    throw new Refusal(426, 'config', `this manager is batchctl ${own} and serves ${needed}, not ${String(said).slice(0, 60)}`, {
-      hint: `call it with batchctl ${needed}, or run the manager with the version of its callers`,
-      // RFC 9110, 15.5.22: what to go up to is named.
-      headers: { upgrade: `batchctl/${own}` },
-    });
+    throw new Refusal(
+      426,
+      'config',
+      `this manager is batchctl ${own} and serves ${needed}, not ${String(said).slice(0, 60)}`,
+      {
+        hint: `call it with batchctl ${needed}, or run the manager with the version of its callers`,
+        // RFC 9110, 15.5.22: what to go up to is named.
+        headers: { upgrade: `batchctl/${own}` },
+      },
+    );
   });
 }

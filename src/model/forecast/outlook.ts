@@ -10,7 +10,7 @@ export interface Outlook extends Omit<Forecast, 'times'> {
   /** What it will leave in the store: outputs, and pieces of input. */
   readonly disk: Estimate;
   /** USD; null where it isn't known, as on this machine. */
-  readonly cost: null;
+  readonly cost: number | null;
   /** How many jobs it was learnt from. */
   readonly runs: number;
   /** The machine's load when it was made, where that is more than its processors: the error bars are wider for it. */

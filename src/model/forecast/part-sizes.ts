@@ -1,6 +1,12 @@
 /** Bins a doubling: sizes within 9 % of each other count as one. */
 const PER_DOUBLING = 8;
 
+/** The same as it can be sent: `[bin, count, bytes]` each. */
+export interface PartSizesJson {
+  readonly bins: readonly (readonly [bin: number, count: number, bytes: number])[];
+  readonly largest: { readonly n: number; readonly size: number };
+}
+
 /** How large a job's parts are, counted in bins: of a million parts as small as of ten. Sizes in bytes. */
 export class PartSizes {
   readonly #bins = new Map<number, { count: number; bytes: number }>();
@@ -18,6 +24,22 @@ export class PartSizes {
     if (size > this.#largest.size) this.#largest = { n: this.#count, size };
     this.#count += 1;
     this.#bytes += size;
+  }
+
+  static fromJSON({ bins, largest }: PartSizesJson): PartSizes {
+    const made = new PartSizes();
+    for (const [bin, count, bytes] of bins) {
+      made.#bins.set(bin, { count, bytes });
+      made.#count += count;
+      made.#bytes += bytes;
+    }
+    made.#largest = { ...largest };
+    return made;
+  }
+
+  toJSON(): PartSizesJson {
+    const bins = [...this.#bins].map(([bin, { count, bytes }]) => [bin, count, bytes] as const);
+    return { bins, largest: this.#largest };
   }
 
   get count(): number {

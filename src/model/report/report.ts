@@ -90,6 +90,8 @@ export interface StepReport {
   /** The largest of any winning attempt. */
   readonly peakMemory: number | null;
   readonly counters: Readonly<Record<string, string>>;
+  /** Its share of the job's cost, US dollars; null where that isn't known, or nothing is done. */
+  readonly cost: number | null;
 }
 
 /**

@@ -1,4 +1,5 @@
-import { DEPLOYMENT, SECRET } from '../journal.ts';
+import { budgetMend, whoseLimit } from '../cost/words.ts';
+import { BUDGET, DEPLOYMENT, SECRET } from '../journal.ts';
 import { stateOf } from '../view.ts';
 import type { Cause } from './cause.ts';
 import { isDue, since } from './facts.ts';
@@ -50,6 +51,16 @@ function paused(seen: Snapshot): Cause | null {
       title: `its program seems to be at fault: many of its tasks failed on several workers, so it was paused ${ago} ago`,
       evidence: [pause.detail ?? 'of which step, the journal does not say', `at ${pause.when}, by ${pause.who}`],
       mend: `batchctl failures ${record.job}, to see what failed; batchctl resume ${record.job} --with JOBFILE, by a mended program; ${mend}, if it is right as it is; batchctl retry ${record.job}, for what failed for good by then`,
+    };
+  }
+  if (pause.reason === BUDGET) {
+    const whose = whoseLimit(pause.detail);
+    return {
+      code: 'budget',
+      severity: 'stops',
+      title: `it has cost what it may, so it was paused ${ago} ago: ${whose} is reached`,
+      evidence: [pause.detail ?? 'how much, the journal does not say', `at ${pause.when}, by ${pause.who}`],
+      mend: budgetMend(record.job, whose),
     };
   }
   if (pause.reason === SECRET) {

@@ -7,6 +7,7 @@ import { lossCauses } from './causes-lost.ts';
 import { paceCauses } from './causes-pace.ts';
 import { serviceCauses } from './causes-service.ts';
 import { taskCauses } from './causes-tasks.ts';
+import { toldCauses } from './causes-told.ts';
 import { workerCauses } from './causes-workers.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -17,6 +18,7 @@ export function causesOf(seen: Snapshot): readonly Cause[] {
     ...decidedCauses(seen),
     ...failedCauses(seen),
     ...deliveryCauses(seen),
+    ...toldCauses(seen),
     ...gridCauses(seen),
     ...workerCauses(seen),
     ...lossCauses(seen),

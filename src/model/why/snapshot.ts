@@ -33,6 +33,8 @@ export interface Snapshot {
   /** Mean seconds a task by step, of the latest earlier run of the same job; null if there is none. */
   readonly earlier: { readonly job: string; readonly means: ReadonlyMap<string, number> } | null;
   readonly disks: readonly DiskSpace[];
+  /** Who could not be told of it. */
+  readonly untold?: readonly UntoldSeen[];
   /** What signs requests from where `why` looks; null where nothing does. */
   readonly credentials: CredentialsFacts | null;
   /** What could not be looked at. */
@@ -79,6 +81,14 @@ export interface GroupSeen {
   readonly launchTroubles: readonly LaunchTrouble[];
   /** So many boots in a row failed that none is started by itself; null where it isn't held. */
   readonly hold: HoldSeen | null;
+}
+
+export interface UntoldSeen {
+  readonly event: string;
+  readonly to: string;
+  readonly tries: number;
+  readonly message: string | null;
+  readonly next: string | null;
 }
 
 export interface HoldSeen {

@@ -179,7 +179,7 @@ async function settings(estate: Estate, group: Group, form: Form): Promise<void>
   const alone = form.at('LaunchTemplate');
   const full = (template: TemplateRef): Promise<TemplateRef> => checkTemplate(estate, group.region, template);
   if (mixed !== undefined) {
-    const read = readMixed(mixed);
+    const read = readMixed(mixed, group.mixed);
     Object.assign(group, { mixed: { ...read, template: await full(read.template) }, template: null });
   } else if (alone !== undefined) {
     Object.assign(group, { template: await full(readTemplate(alone)), mixed: null });

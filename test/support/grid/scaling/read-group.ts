@@ -10,15 +10,17 @@ export function readTemplate(form: Form): TemplateRef {
   return { id, name, version: form.text('Version') ?? '$Default' };
 }
 
-export function readMixed(form: Form): MixedPolicy {
+/** What an update of a group with such a policy leaves out stays (UpdateAutoScalingGroup). */
+export function readMixed(form: Form, known: MixedPolicy | null = null): MixedPolicy {
   const template = form.at('LaunchTemplate.LaunchTemplateSpecification');
-  if (template === undefined) throw invalid('A mixed instances policy must name a launch template.');
+  const ref = template === undefined ? known?.template : readTemplate(template);
+  if (ref === undefined) throw invalid('A mixed instances policy must name a launch template.');
   const distribution = form.at('InstancesDistribution');
   const types = form.each('LaunchTemplate.Overrides').map((one) => one.need('InstanceType'));
   // 40 at most (LaunchTemplate: Overrides).
   if (types.length > 40) throw invalid('A mixed instances policy takes at most 40 overrides.');
   return {
-    ...{ template: readTemplate(template), types },
+    ...{ template: ref, types: template === undefined ? (known?.types ?? []) : types },
     base: distribution?.number('OnDemandBaseCapacity') ?? 0,
     percentage: distribution?.number('OnDemandPercentageAboveBaseCapacity') ?? 100,
     onDemandStrategy: distribution?.text('OnDemandAllocationStrategy') ?? 'prioritized',

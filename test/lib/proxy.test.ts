@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { proxyFor } from '../../../src/adapters/aws/proxy.ts';
+import { proxyFor } from '../../src/lib/proxy.ts';
 
 const P = 'http://proxy.example.com:3128';
 const to = (url: string, env: Record<string, string>): string | null => {

@@ -1,0 +1,39 @@
+import type { Metric } from '../../ports/metrics.ts';
+import type { AwsClients } from './clients.ts';
+import { translateAwsError } from './errors.ts';
+
+/** PutMetricData takes so many in a request (CloudWatch: PutMetricData). */
+const AT_ONCE = 1_000;
+const NAMESPACE = 'batchctl';
+
+/** Puts metrics of a stack. Throws as `translateAwsError` says. */
+export async function putMetrics(
+  clients: AwsClients,
+  stack: string,
+  metrics: readonly Metric[],
+  at: Date,
+): Promise<void> {
+  if (metrics.length === 0) return;
+  const [{ PutMetricDataCommand }, client] = await Promise.all([
+    import('@aws-sdk/client-cloudwatch'),
+    clients.cloudWatch(),
+  ]);
+  const data = metrics.map(({ name, unit, value, group }) => ({
+    MetricName: name,
+    Timestamp: at,
+    Value: value,
+    Unit: UNITS[unit],
+    // Of a job there is none: each combination of values is a metric that is paid for.
+    Dimensions: [{ Name: 'stack', Value: stack }, ...(group === null ? [] : [{ Name: 'group', Value: group }])],
+  }));
+  const { profile } = clients;
+  for (let from = 0; from < data.length; from += AT_ONCE) {
+    const MetricData = data.slice(from, from + AT_ONCE);
+    await client.send(new PutMetricDataCommand({ Namespace: NAMESPACE, MetricData })).catch((error: unknown) => {
+      const doing = { what: 'put metrics', action: 'cloudwatch:PutMetricData', resource: '*', profile };
+      throw translateAwsError(error, doing);
+    });
+  }
+}
+
+const UNITS = { count: 'Count', seconds: 'Seconds', perMinute: 'None' } as const;

@@ -1,0 +1,164 @@
+import { BatchctlError } from '../../errors.ts';
+import type { DirectCompletion, DirectPart, DirectPut, DirectUploads, SignedPut } from '../../ports/direct-uploads.ts';
+import type { Metadata, PutResult } from '../../ports/object-store.ts';
+import {
+  checkMetadata,
+  doing,
+  encryption,
+  fullKey,
+  inQuotes,
+  isConflict,
+  isPrecondition,
+  type S3Bucket,
+  target,
+  translated,
+  withoutQuotes,
+} from './s3-bucket.ts';
+import { type ChunkRules, chunkLength } from './s3-chunks.ts';
+import { signedUrl } from './s3-signed-url.ts';
+
+/** Uploads to S3 by URLs that are signed with size and checksum, so that S3 refuses other bytes. */
+export class S3DirectUploads implements DirectUploads {
+  readonly #bucket: S3Bucket;
+  readonly #rules: ChunkRules;
+
+  constructor(bucket: S3Bucket, rules: ChunkRules) {
+    this.#bucket = bucket;
+    this.#rules = rules;
+  }
+
+  partSize(size: number): number | null {
+    return size < this.#rules.from ? null : chunkLength(size, this.#rules);
+  }
+
+  put(key: string, { size, sha256, seconds, metadata, ifAbsent }: DirectPut): Promise<SignedPut> {
+    checkMetadata(key, metadata);
+    const { SSEKMSKeyId } = encryption(this.#bucket);
+    const headers = {
+      ...this.#said(size, sha256),
+      ...Object.fromEntries(Object.entries(metadata).map(([name, value]) => [`x-amz-meta-${name}`, value])),
+      ...(SSEKMSKeyId !== undefined && {
+        'x-amz-server-side-encryption': 'aws:kms',
+        'x-amz-server-side-encryption-aws-kms-key-id': SSEKMSKeyId,
+      }),
+      ...(ifAbsent && { 'if-none-match': '*' }),
+    };
+    return this.#sign(key, { seconds, headers });
+  }
+
+  begin(key: string, { metadata }: { readonly metadata: Metadata }): Promise<string> {
+    checkMetadata(key, metadata);
+    const { sdk, client, checksums } = this.#bucket;
+    const command = new sdk.CreateMultipartUploadCommand({
+      ...this.#at(key),
+      ...encryption(this.#bucket),
+      Metadata: { ...metadata },
+      ...(checksums && { ChecksumAlgorithm: 'SHA256', ChecksumType: 'COMPOSITE' }),
+    });
+    return translated(doing(this.#bucket, 's3:PutObject', key, `begin to put ${key}`), async () => {
+      const { UploadId = '' } = await client.send(command);
+      return UploadId;
+    });
+  }
+
+  part(key: string, uploadId: string, { number, size, sha256, seconds }: DirectPart): Promise<SignedPut> {
+    return this.#sign(key, {
+      seconds,
+      headers: this.#said(size, sha256),
+      query: { partNumber: String(number), uploadId },
+    });
+  }
+
+  complete(key: string, UploadId: string, { size, ifAbsent, parts }: DirectCompletion): Promise<PutResult> {
+    const { sdk, client, checksums } = this.#bucket;
+    const Parts = [...parts]
+      .sort((a, b) => a.number - b.number)
+      .map(({ number, etag, sha256 }) => ({
+        PartNumber: number,
+        ETag: inQuotes(etag),
+        ...(checksums && { ChecksumSHA256: base64(sha256) }),
+      }));
+    const command = new sdk.CompleteMultipartUploadCommand({
+      ...this.#at(key),
+      UploadId,
+      MultipartUpload: { Parts },
+      MpuObjectSize: size,
+      ...(ifAbsent && { IfNoneMatch: '*' }),
+    });
+    return translated(doing(this.#bucket, 's3:PutObject', key, `complete ${key}`), async () => {
+      try {
+        const { ETag } = await client.send(command);
+        return { created: true, etag: withoutQuotes(ETag) };
+      } catch (error) {
+        if (!isPrecondition(error)) throw asOurs(error, key);
+        await this.abort(key, UploadId);
+        return { created: false, etag: '' };
+      }
+    });
+  }
+
+  abort(key: string, UploadId: string): Promise<void> {
+    const { sdk, client } = this.#bucket;
+    return translated(doing(this.#bucket, 's3:AbortMultipartUpload', key, `give up to put ${key}`), async () => {
+      try {
+        await client.send(new sdk.AbortMultipartUploadCommand({ ...this.#at(key), UploadId }));
+      } catch (error) {
+        if (nameOf(error) !== 'NoSuchUpload') throw error;
+      }
+    });
+  }
+
+  #at(key: string): { readonly Bucket: string; readonly Key: string } {
+    return { ...target(this.#bucket), Key: fullKey(this.#bucket, key) };
+  }
+
+  /** What a PUT of these bytes must say, so that S3 takes no others. */
+  #said(size: number, sha256: string): Readonly<Record<string, string>> {
+    const { checksums, owner } = this.#bucket;
+    return {
+      'content-length': String(size),
+      ...(checksums && { 'x-amz-checksum-sha256': base64(sha256) }),
+      ...(owner !== null && { 'x-amz-expected-bucket-owner': owner }),
+    };
+  }
+
+  #sign(
+    key: string,
+    {
+      seconds,
+      headers,
+      query = {},
+    }: { seconds: number; headers: SignedPut['headers']; query?: Record<string, string> },
+  ): Promise<SignedPut> {
+    return translated(doing(this.#bucket, 's3:PutObject', key, `sign a URL of ${key}`), async () => ({
+      url: await signedUrl(this.#bucket, key, { method: 'PUT', seconds, headers, query }),
+      headers,
+    }));
+  }
+}
+
+const base64 = (hex: string): string => Buffer.from(hex, 'hex').toString('base64');
+const nameOf = (error: unknown): string => (error instanceof Error ? error.name : '');
+
+function asOurs(error: unknown, key: string): unknown {
+  const name = nameOf(error);
+  if (name === 'NoSuchUpload') {
+    return new BatchctlError('notFound', `there is no such upload of ${key}: it was completed, or given up`, {
+      hint: 'look whether the object is there; else begin again',
+      cause: error,
+    });
+  }
+  if (['InvalidPart', 'InvalidPartOrder', 'BadDigest', 'EntityTooSmall', 'InvalidRequest'].includes(name)) {
+    return new BatchctlError('corrupt', `the parts of ${key} are not what they were said to be (${name})`, {
+      hint: 'begin the upload again',
+      cause: error,
+    });
+  }
+  if (isConflict(error)) {
+    return new BatchctlError('unavailable', `something else was put as ${key} just then`, {
+      hint: 'begin the upload again',
+      cause: error,
+    });
+  }
+  return error;
+}

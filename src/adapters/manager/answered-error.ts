@@ -1,0 +1,89 @@
+import type { IncomingMessage } from 'node:http';
+import { BatchctlError, type ErrorKind } from '../../errors.ts';
+import { VERSION } from '../../lib/version.ts';
+import { type ApiError, VERSION_HEADER } from '../../model/api.ts';
+import { AwayError } from './away-error.ts';
+
+/** Bytes of an error's body that are read. */
+const LONGEST = 64 * 1024;
+
+/** What an answer that is no success says, as an error of its kind. Reads the body. */
+export async function answeredError(answer: IncomingMessage, url: URL): Promise<BatchctlError> {
+  const status = answer.statusCode ?? 0;
+  const said = saidIn(await bodyOf(answer));
+  const hint = said?.hint ?? undefined;
+  const withHint = (other: string): { hint: string } => ({ hint: hint ?? other });
+  switch (status) {
+    case 401:
+      return new BatchctlError('credentials', said?.message ?? `the manager at ${url.origin} wants a token`, {
+        ...withHint('whoever runs the manager makes one: batchctl manager token create NAME'),
+      });
+    case 403:
+      return new BatchctlError('refused', said?.message ?? 'the token may not do this', withHint('ask for another token'));
+    case 426: {
+      const own = String(answer.headers[VERSION_HEADER] ?? 'another version');
+      const text = `this is batchctl ${VERSION}, and the manager is ${own}`;
+      return new BatchctlError('config', said?.message ?? text, withHint(`use batchctl ${own}`));
+    }
+    case 429:
+    case 503:
+      // Refused before anything was done; what a verb itself met has another form.
+      return new AwayError(said?.message ?? `the manager at ${url.origin} is busy`, {
+        begun: false,
+        after: secondsIn(answer.headers['retry-after']),
+        ...withHint('try again in a while'),
+      });
+    default:
+  }
+  if (said !== null) return new BatchctlError(kindOf(said.kind), said.message, hint === undefined ? {} : { hint });
+  if (status >= 502) {
+    return new AwayError(`what stands before the manager at ${url.origin} answered ${status}`, {
+      begun: true,
+      ...withHint('is the manager running? try again in a while'),
+    });
+  }
+  return new BatchctlError('config', `expected a manager at ${url.href}, found something that answers ${status}`, {
+    hint: "correct the profile's url",
+  });
+}
+
+/** A kind that this version knows; `unexpected` for any other. */
+export function kindOf(text: string): ErrorKind {
+  return (KINDS as readonly string[]).includes(text) ? (text as ErrorKind) : 'unexpected';
+}
+
+const KINDS: readonly ErrorKind[] = [
+  ...(['unexpected', 'usage', 'config', 'jobFile', 'credentials', 'notFound', 'jobFailed', 'notFinished'] as const),
+  ...(['refused', 'unavailable', 'full', 'proof', 'late', 'finding', 'changed', 'newer', 'corrupt'] as const),
+  'interrupted',
+];
+
+async function bodyOf(answer: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of answer) {
+      chunks.push(chunk as Buffer);
+      size += (chunk as Buffer).length;
+      if (size > LONGEST) break;
+    }
+  } catch {
+    // The status says enough.
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function saidIn(body: string): ApiError | null {
+  try {
+    const { error } = JSON.parse(body) as { readonly error?: Partial<ApiError> };
+    if (typeof error?.kind !== 'string' || typeof error.message !== 'string') return null;
+    return { kind: error.kind, message: error.message, hint: error.hint ?? null };
+  } catch {
+    return null;
+  }
+}
+
+function secondsIn(header: string | undefined): number | null {
+  const seconds = Number(header ?? Number.NaN);
+  return Number.isFinite(seconds) && seconds >= 0 ? seconds : null;
+}

@@ -1,0 +1,158 @@
+import { type Agent, type IncomingMessage, request as httpRequest, type RequestOptions } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import type { Readable } from 'node:stream';
+import { BatchctlError, hasCode } from '../../errors.ts';
+import { VERSION } from '../../lib/version.ts';
+import { jitter, wait } from '../../lib/wait.ts';
+import { VERSION_HEADER } from '../../model/api.ts';
+import { AwayError, isAway } from './away-error.ts';
+import { answeredError } from './answered-error.ts';
+import { managerAgent } from './pinned-agent.ts';
+
+export interface ConnectionOptions {
+  readonly url: string;
+  /** Null: none is sent. */
+  readonly token: string | null;
+  readonly fingerprint: string | null;
+}
+
+export interface Call {
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
+  /** Below the manager's address. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Made anew for each try. */
+  readonly body?: () => Readable | Uint8Array | string;
+  /** Statuses that are no errors, besides 2xx. */
+  readonly also?: readonly number[];
+  /**
+   * It may be sent again after it may have been heard. What may not has a connection of its own: one that was kept may
+   * just be closed by the other side, which looks the same as an answer that is lost.
+   */
+  readonly again: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Tries of a call while the manager is away or busy: about 5 s in all, or what it asks for, if that is no longer than 30 s. */
+const TRIES = 4;
+const FIRST_PAUSE = 500;
+const LONGEST_AFTER = 30;
+/** Connections that are kept: as many as files are put or fetched at a time, and some. */
+const MOST = 16;
+/** Milliseconds to be connected. */
+const CONNECT = 10_000;
+
+/** Asks a manager over HTTP. */
+export class ManagerConnection {
+  readonly url: URL;
+  readonly #token: string | null;
+  readonly #kept: Agent;
+  readonly #fresh: Agent;
+
+  constructor({ url, token, fingerprint }: ConnectionOptions) {
+    this.url = new URL(`${url}/`);
+    this.#token = token;
+    this.#kept = managerAgent(this.url, fingerprint, { keepAlive: true, maxSockets: MOST });
+    this.#fresh = managerAgent(this.url, fingerprint, { keepAlive: false });
+  }
+
+  /** The answer, its body unread. Throws what the manager says as an error of its kind; `AwayError` after some tries. */
+  async ask(call: Call): Promise<IncomingMessage> {
+    for (let pause = FIRST_PAUSE, left = TRIES; ; pause *= 2) {
+      left -= 1;
+      try {
+        return await this.#once(call);
+      } catch (error) {
+        call.signal?.throwIfAborted();
+        if (left === 0 || !isAway(error) || (error.begun && !call.again)) throw error;
+        if (error.after !== null && error.after > LONGEST_AFTER) throw error;
+        await wait(error.after === null ? jitter(pause) : error.after * 1_000, call.signal);
+        call.signal?.throwIfAborted();
+      }
+    }
+  }
+
+  /** The JSON document that is answered. */
+  async json(call: Call): Promise<unknown> {
+    const answer = await this.ask({ ...call, headers: { accept: 'application/json', ...call.headers } });
+    const chunks: Buffer[] = [];
+    for await (const chunk of answer) chunks.push(chunk as Buffer);
+    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  }
+
+  close(): void {
+    this.#kept.destroy();
+    this.#fresh.destroy();
+  }
+
+  async #once(call: Call): Promise<IncomingMessage> {
+    const answer = await this.#send(call);
+    const status = answer.statusCode ?? 0;
+    if ((status >= 200 && status < 300) || call.also?.includes(status) === true) return answer;
+    throw await answeredError(answer, this.url);
+  }
+
+  #send({ method, path, headers = {}, body, again, signal }: Call): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      let connected = false;
+      const options: RequestOptions = {
+        ...{ method, agent: again ? this.#kept : this.#fresh },
+        headers: {
+          [VERSION_HEADER]: VERSION,
+          ...(this.#token !== null && { authorization: `Bearer ${this.#token}` }),
+          ...headers,
+        },
+        ...(signal && { signal }),
+      };
+      const send = this.url.protocol === 'http:' ? httpRequest : httpsRequest;
+      const asked = send(new URL(path.replace(/^\//, ''), this.url), options, resolve);
+      const late = setTimeout(() => asked.destroy(new Error(`no connection within ${CONNECT / 1_000} s`)), CONNECT);
+      asked.once('socket', (socket) => {
+        const heard = (): void => {
+          connected = true;
+          clearTimeout(late);
+        };
+        // One that was kept, or that its agent has compared already, is connected.
+        if (socket.connecting) socket.once(this.url.protocol === 'http:' ? 'connect' : 'secureConnect', heard);
+        else heard();
+      });
+      asked.once('close', () => clearTimeout(late));
+      asked.once('error', (error) => {
+        if (signal?.aborted === true) reject(signal.reason as Error);
+        else reject(this.#unreached(error, connected));
+      });
+      const sent = body?.();
+      if (sent === undefined || typeof sent === 'string' || sent instanceof Uint8Array) asked.end(sent);
+      else sent.once('error', (error) => asked.destroy(error)).pipe(asked);
+    });
+  }
+
+  /** What kept a request from being answered, as an error for people. */
+  #unreached(error: Error, connected: boolean): BatchctlError {
+    if (error.name === 'BatchctlError') return error as BatchctlError;
+    const where = this.url.origin;
+    if (hasCode(error, ...UNTRUSTED)) {
+      return new BatchctlError('config', `the certificate of ${where} is not accepted: ${error.message}`, {
+        hint: 'put the fingerprint that the manager says at its start into the profile; or NODE_EXTRA_CA_CERTS names the authority that signed it',
+        cause: error,
+      });
+    }
+    const why = hasCode(error, 'ECONNREFUSED') ? 'nothing listens there' : error.message;
+    return new AwayError(`the manager at ${where} can't be reached: ${why}`, {
+      begun: connected,
+      hint: 'is it running, and does it let this address in? batchctl doctor tells more',
+      cause: error,
+    });
+  }
+}
+
+const UNTRUSTED = [
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'CERT_HAS_EXPIRED',
+  'CERT_NOT_YET_VALID',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+];

@@ -1,0 +1,63 @@
+import { BatchctlError } from '../../errors.ts';
+import { API, FRAMES_TYPE, type Frame } from '../../model/api.ts';
+import type { AskedVerb } from '../../ports/manager.ts';
+import { AwayError } from './away-error.ts';
+import type { ManagerConnection } from './connection.ts';
+
+/** Milliseconds without a frame after which the connection is dead: a manager says every 15 s that it is alive. */
+const SILENCE = 60_000;
+
+/** Runs a verb, frame by frame. Throws as `Manager.run` says; `AwayError` for one that ends without its last frame. */
+export async function* framesOf(
+  connection: ManagerConnection,
+  asked: AskedVerb,
+  signal: AbortSignal,
+): AsyncGenerator<Frame> {
+  const body = JSON.stringify(asked);
+  const answer = await connection.ask({
+    method: 'POST',
+    path: `${API}/commands`,
+    headers: { 'content-type': 'application/json', accept: FRAMES_TYPE },
+    body: () => body,
+    again: false,
+    signal,
+  });
+  const type = answer.headers['content-type'] ?? '';
+  if (!type.startsWith(FRAMES_TYPE)) {
+    answer.destroy();
+    throw new BatchctlError('config', `expected a manager at ${connection.url.href}, found an answer of ${type}`, {
+      hint: "correct the profile's url",
+    });
+  }
+  answer.setTimeout(SILENCE, () => answer.destroy(new Error('it said nothing for a minute')));
+  let broken: unknown = null;
+  try {
+    for await (const line of linesOf(answer)) {
+      const frame = JSON.parse(line) as Frame;
+      yield frame;
+      if ('exit' in frame) return;
+    }
+  } catch (error) {
+    broken = error;
+  } finally {
+    answer.destroy();
+  }
+  signal.throwIfAborted();
+  throw brokeOff(connection, broken);
+}
+
+/** Whole lines; not by `readline`, to which U+2028 ends a line as well. */
+async function* linesOf(stream: AsyncIterable<unknown>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const chunk of stream) {
+    const lines = (rest + decoder.decode(chunk as Uint8Array, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
+  }
+}
+
+function brokeOff({ url }: ManagerConnection, cause: unknown): AwayError {
+  const why = !(cause instanceof Error) || cause.message === 'aborted' ? '' : `: ${cause.message}`;
+  return new AwayError(`the manager at ${url.origin} broke off${why}`, { begun: true, hint: 'try again', cause });
+}

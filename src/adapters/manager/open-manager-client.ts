@@ -1,0 +1,37 @@
+import { type ApiError, type Frame, VERSION_HEADER } from '../../model/api.ts';
+import type { Manager } from '../../ports/manager.ts';
+import { kindOf } from './answered-error.ts';
+import { type ConnectionOptions, ManagerConnection } from './connection.ts';
+import { framesOf } from './frames.ts';
+import { RemoteStore } from './remote-store.ts';
+
+/** A manager by its HTTP API. Connects when it is first asked. */
+export function openManagerClient(options: ConnectionOptions): Manager {
+  const connection = new ManagerConnection(options);
+  return {
+    url: options.url,
+    async *run(asked, signal) {
+      for await (const frame of framesOf(connection, asked, signal)) yield known(frame);
+    },
+    store: new RemoteStore(connection),
+    hello: async (signal) => {
+      const begun = Date.now();
+      const answer = await connection.ask({ method: 'GET', path: '/healthz', again: true, signal });
+      answer.resume();
+      const said = Date.parse(answer.headers.date ?? '');
+      const version = answer.headers[VERSION_HEADER];
+      // The header tells whole seconds: half of one is nobody's fault.
+      const ahead = Number.isNaN(said) ? null : said + 500 - (begun + Date.now()) / 2;
+      return { version: version === undefined ? null : String(version), ahead };
+    },
+    close: async () => connection.close(),
+  };
+}
+
+/** Errors of kinds that this version doesn't know are unexpected here. */
+function known(frame: Frame): Frame {
+  if (!('exit' in frame) || frame.error === null) return frame;
+  const error: ApiError = { ...frame.error, kind: kindOf(frame.error.kind) };
+  return { ...frame, error };
+}
+

@@ -1,0 +1,154 @@
+import { lookup } from 'node:dns';
+import { type Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import { isIP, type LookupFunction } from 'node:net';
+import { HttpProxyAgent, HttpsProxyAgent } from 'hpagent';
+import { BatchctlError } from '../../errors.ts';
+import { proxyFor } from '../../lib/proxy.ts';
+import { VERSION } from '../../lib/version.ts';
+import type { Notice } from '../../ports/notifier.ts';
+import { placeOf } from './places.ts';
+import { signatureOf } from './sign.ts';
+
+export interface PostOptions {
+  readonly url: string;
+  readonly notice: Notice;
+  /** What it is signed by; null: it is not. */
+  readonly secret: string | null;
+  /** Whether it may be on this machine. */
+  readonly loopback: boolean;
+  readonly signal: AbortSignal | undefined;
+  /** Milliseconds for all of it. */
+  readonly timeoutMs?: number;
+  readonly now?: () => number;
+}
+
+/** Milliseconds: a receiver that takes longer should put it aside first and answer. */
+export const POST_TIMEOUT_MS = 10_000;
+/** So much of an answer is read, bytes: it is only for the words of an error. */
+const ANSWER_BYTES = 64 * 1024;
+/** So much of it is told. */
+const TOLD = 200;
+
+/**
+ * Posts a notice as JSON. A redirect is not followed: it would take the body where nobody looked. No address that leads to
+ * an instance's credentials is ever connected to, by whatever name. Throws `unavailable` (no answer, 408, 425, 429, 5xx),
+ * `refused` for a place where nobody is told, `config` for any other answer than 2xx.
+ */
+export async function post({ url, notice, secret, loopback, signal, ...options }: PostOptions): Promise<void> {
+  const { timeoutMs = POST_TIMEOUT_MS, now = Date.now } = options;
+  const target = new URL(url);
+  const host = target.hostname;
+  refuse(placeOf(host), host, loopback);
+  const body = Buffer.from(notice.body);
+  const limit = AbortSignal.timeout(timeoutMs);
+  const seconds = Math.floor(now() / 1_000);
+  const answer = await new Promise<{ readonly status: number; readonly text: string }>((resolve, reject) => {
+    const send = target.protocol === 'https:' ? httpsRequest : httpRequest;
+    const sent: ClientRequest = send(
+      target,
+      {
+        method: 'POST',
+        agent: agentFor(target),
+        // Where a name leads is looked at as it is connected to, not before: it may lead elsewhere by then.
+        lookup: lookupFor(loopback),
+        signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
+        headers: {
+          'content-type': 'application/json',
+          'content-length': body.length,
+          'user-agent': `batchctl/${VERSION}`,
+          'x-batchctl-event': notice.event,
+          'x-batchctl-event-id': encodeURI(notice.id),
+          ...(secret !== null && { 'x-batchctl-signature': signatureOf(notice.body, secret, seconds) }),
+        },
+      },
+      (incoming) => resolve(read(incoming)),
+    );
+    sent.on('error', reject);
+    sent.end(body);
+  }).catch((error: unknown) => {
+    if (signal?.aborted === true)
+      throw new BatchctlError('interrupted', 'stopped before it answered', { cause: error });
+    throw limit.aborted ? away(host, `no answer within ${timeoutMs / 1_000} s`, error) : unreached(host, error);
+  });
+  judge(host, answer);
+}
+
+async function read(incoming: IncomingMessage): Promise<{ readonly status: number; readonly text: string }> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of incoming as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size >= ANSWER_BYTES) break;
+  }
+  incoming.destroy();
+  return { status: incoming.statusCode ?? 0, text: Buffer.concat(chunks).toString() };
+}
+
+function judge(host: string, { status, text }: { readonly status: number; readonly text: string }): void {
+  if (status >= 200 && status < 300) return;
+  const [line = ''] = text
+    .replace(/[^\x20-\x7e\n]+/g, ' ')
+    .trim()
+    .split('\n');
+  const said = `it answered ${status}${line === '' ? '' : `: ${line.slice(0, TOLD)}`}`;
+  if (status === 408 || status === 425 || status === 429 || status >= 500) throw away(host, said);
+  if (status >= 300 && status < 400) {
+    throw new BatchctlError('config', `${host}: ${said}, and no redirect is followed`, {
+      hint: 'name the place itself in notify',
+    });
+  }
+  throw new BatchctlError('config', `${host}: ${said}`, { hint: 'correct the address or the secret in notify' });
+}
+
+/** The proxy that the environment names for the place; it looks names up itself. False: none, and no socket is kept. */
+function agentFor(target: URL): Agent | false {
+  const port = target.port === '' ? undefined : Number(target.port);
+  const proxy = proxyFor({ protocol: target.protocol, hostname: target.hostname, port }, process.env);
+  if (proxy === null) return false;
+  return target.protocol === 'https:' ? new HttpsProxyAgent({ proxy }) : new HttpProxyAgent({ proxy });
+}
+
+const lookupFor =
+  (loopback: boolean): LookupFunction =>
+  (hostname, options, callback) => {
+    lookup(hostname, { ...options, all: true }, (error, addresses) => {
+      if (error !== null) return callback(error, '');
+      try {
+        for (const { address } of addresses) refuse(placeOf(address), hostname, loopback);
+      } catch (refused) {
+        return callback(refused as Error, '');
+      }
+      if (options.all === true) return callback(null, addresses);
+      const [first] = addresses;
+      callback(null, first?.address ?? '', first?.family ?? isIP(first?.address ?? ''));
+    });
+  };
+
+function refuse(place: ReturnType<typeof placeOf>, host: string, loopback: boolean): void {
+  if (place === 'elsewhere' || (place === 'loopback' && loopback)) return;
+  const where =
+    place === 'metadata' ? 'is link-local, where a machine keeps its credentials' : 'is this machine itself';
+  throw new BatchctlError('refused', `${host} ${where}: nobody is told there`, {
+    hint: 'name another place in notify',
+  });
+}
+
+function unreached(host: string, error: unknown): Error {
+  if (error instanceof BatchctlError) return error;
+  const { message, code } = error as Error & { readonly code?: string };
+  if (/^(CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO_SELF_SIGNED|ERR_TLS_)/.test(code ?? '')) {
+    return new BatchctlError('config', `${host}: its certificate is not trusted: ${message}`, {
+      hint: 'NODE_EXTRA_CA_CERTS names the file of your own authority',
+      cause: error,
+    });
+  }
+  return away(host, message, error);
+}
+
+const away = (host: string, found: string, cause?: unknown): BatchctlError =>
+  new BatchctlError('unavailable', `${host}: ${found}`, {
+    hint: 'it is tried again',
+    ...(cause !== undefined && { cause }),
+  });

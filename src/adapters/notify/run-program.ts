@@ -1,0 +1,86 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { dirname } from 'node:path';
+import { BatchctlError, hasCode } from '../../errors.ts';
+import type { Notice } from '../../ports/notifier.ts';
+
+/** Milliseconds for all of it, and to its end once it is told to. */
+const TIMEOUT_MS = 30_000;
+const GRACE_MS = 2_000;
+/** So much of what it says is kept, bytes. */
+const SAID = 4_096;
+
+export interface ProgramOptions {
+  readonly path: string;
+  readonly notice: Notice;
+  readonly signal: AbortSignal | undefined;
+  readonly timeoutMs?: number;
+}
+
+/**
+ * Runs a program, without a shell, in a process group of its own and in its own directory; the body comes on its stdin.
+ * Exit 0 is success. Throws `unavailable` for any other end, `config` for what can't be started.
+ */
+export async function runProgram({ path, notice, signal, timeoutMs = TIMEOUT_MS }: ProgramOptions): Promise<void> {
+  const child = spawn(path, [notice.event], {
+    cwd: dirname(path),
+    detached: true,
+    stdio: ['pipe', 'ignore', 'pipe'],
+    env: {
+      ...process.env,
+      BATCHCTL_EVENT: notice.event,
+      BATCHCTL_EVENT_ID: notice.id,
+      ...(notice.job !== null && { BATCHCTL_JOB: notice.job }),
+    },
+  });
+  let said = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    said = (said + chunk.toString()).slice(-SAID);
+  });
+  // One that reads nothing of it, or ends early, is none the worse.
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(notice.body);
+  const end = (how: NodeJS.Signals): void => {
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, how);
+    } catch (error) {
+      if (!hasCode(error, 'ESRCH')) throw error;
+    }
+  };
+  const limit = AbortSignal.timeout(timeoutMs);
+  const stop = signal === undefined ? limit : AbortSignal.any([signal, limit]);
+  let last: NodeJS.Timeout | null = null;
+  const onStop = (): void => {
+    end('SIGTERM');
+    last = setTimeout(() => end('SIGKILL'), GRACE_MS);
+  };
+  stop.addEventListener('abort', onStop, { once: true });
+  if (stop.aborted) onStop();
+  try {
+    // Not `close`: what it leaves behind may hold its pipe open.
+    const [code, by] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
+    if (code !== 0) throw away(path, limit.aborted ? `no end within ${timeoutMs / 1_000} s` : endText(code, by), said);
+  } catch (error) {
+    if (error instanceof BatchctlError) throw error;
+    throw new BatchctlError('config', `${path} can't be started: ${error instanceof Error ? error.message : error}`, {
+      hint: `chmod +x ${path}, and give it a first line such as #!/bin/sh`,
+      cause: error,
+    });
+  } finally {
+    stop.removeEventListener('abort', onStop);
+    if (last !== null) clearTimeout(last);
+    // Nothing of it stays.
+    end('SIGKILL');
+    child.stderr.destroy();
+  }
+}
+
+const endText = (code: number | null, by: NodeJS.Signals | null): string =>
+  by === null ? `exit ${code}` : `ended by ${by}`;
+
+function away(path: string, how: string, said: string): BatchctlError {
+  const line = said.trim().split('\n').at(-1) ?? '';
+  return new BatchctlError('unavailable', `${path}: ${how}${line === '' ? '' : `: ${line.slice(0, 200)}`}`, {
+    hint: 'it is run again',
+  });
+}

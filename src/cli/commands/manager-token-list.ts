@@ -1,0 +1,62 @@
+import { isExpired, type Token } from '../../model/token.ts';
+import { type CommandDefinition, defineCommand } from '../command.ts';
+import type { Context } from '../context.ts';
+import { formatInstant } from '../format.ts';
+import { answerList } from '../render.ts';
+import { requireOwnStore, TOKEN_FIELDS, tokenDocument } from '../token-command.ts';
+
+export function managerTokenListCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    writes: false,
+    output: {
+      type: 'object',
+      required: ['id', 'name', 'scope', 'expires', 'expired', 'at', 'who'],
+      properties: { ...TOKEN_FIELDS, expired: { type: 'boolean' } },
+    },
+    help: {
+      about: "By name. When each was used last is in the manager's log: its audit names token and caller.",
+      examples: ['batchctl manager token list', 'batchctl manager token list --json'],
+      exitCodes: [
+        [0, 'also when there is none'],
+        [3, 'the profile asks a manager'],
+      ],
+      related: ['manager token create', 'manager token revoke'],
+    },
+    run: () => managerTokenList({ ctx }),
+  });
+}
+
+export interface ManagerTokenListOptions {
+  readonly ctx: Context;
+}
+
+/** Lists the tokens. One that can't be read is a warning. */
+export async function managerTokenList({ ctx }: ManagerTokenListOptions): Promise<void> {
+  await requireOwnStore(ctx);
+  const { listTokens } = await import('../../jobs/tokens/read-token.ts');
+  const { store } = await ctx.platform();
+  const found = await listTokens(store, (id, error) => {
+    const why = error instanceof Error ? error.message : String(error);
+    ctx.warn(`token ${id} lets nobody in: ${why}; batchctl manager token revoke ${id} removes it`);
+  });
+  const [now, zone] = [ctx.clock.now(), await ctx.zone()];
+  const at = (text: string): string => formatInstant(Date.parse(text), zone, now);
+  await answerList<Token>(ctx, {
+    rows: found.flatMap(({ token }) => (token === null ? [] : [token])),
+    json: (token) => ({ ...tokenDocument(token), expired: isExpired(token, now) }),
+    columns: [
+      { title: 'name', value: ({ name }) => name },
+      { title: 'scope', value: ({ scope }) => scope },
+      { title: 'id', value: ({ id }) => id, min: 12 },
+      { title: 'made', value: (token) => at(token.at) },
+      { title: 'by', value: ({ who }) => who },
+      {
+        title: 'expires',
+        value: (token) =>
+          token.expires === null ? 'never' : `${at(token.expires)}${isExpired(token, now) ? ', expired' : ''}`,
+        tint: (token) => (isExpired(token, now) ? 'bad' : null),
+      },
+    ],
+    empty: 'no tokens: nobody can call a manager',
+  });
+}

@@ -1,0 +1,122 @@
+import { dirname, resolve } from 'node:path';
+import { BatchctlError, isOurs } from '../../errors.ts';
+import { refuseForeign } from '../../jobs/notify/receivers.ts';
+import { receiversToTest, type TestedReceiver, testReceivers } from '../../jobs/notify/test-receivers.ts';
+import { notificationSchema } from '../../lib/fields.ts';
+import { EVENTS } from '../../model/notify.ts';
+import type { Receiver } from '../../ports/notifier.ts';
+import { type CommandDefinition, defineCommand, parsed } from '../command.ts';
+import type { Context } from '../context.ts';
+import { openJobFile } from '../open-job-file.ts';
+import { answerList } from '../render.ts';
+
+export function notifyTestCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    arguments: { '[jobfile]': "also those of a job file's `notify`" },
+    options: {
+      '--to <receiver>': parsed('this one in their place: sns:TOPIC, https://... or exec:./program', (text) =>
+        checked(text, undefined),
+      ),
+      '--secret <reference>': parsed('with --to: what signs it, env:NAME say', (text) => checked(undefined, text)),
+    },
+    writes: false,
+    output: {
+      type: 'object',
+      required: ['to', 'id', 'on', 'sent', 'kind', 'message', 'hint'],
+      properties: {
+        to: { type: 'string', description: 'of a URL the host alone: what follows it may be a secret' },
+        id: { type: 'string', description: "the test event's" },
+        on: { type: 'array', items: { enum: EVENTS }, description: 'what it hears of' },
+        sent: { type: 'boolean' },
+        kind: { type: ['string', 'null'], description: "the error's" },
+        message: { type: ['string', 'null'] },
+        hint: { type: ['string', 'null'] },
+      },
+    },
+    help: {
+      about:
+        "Sends a test event, `test`, to all whom the profile's `notify` names, each once and at once, and says what became of it. Docs: docs/notify.md.",
+      examples: [
+        'batchctl notify test',
+        'batchctl notify test --to https://hooks.example.com/batch --secret env:HOOK_SECRET',
+      ],
+      exitCodes: [
+        [0, 'all of them took it'],
+        [3, 'the job file is not valid'],
+        [4, 'nobody is named'],
+        [8, 'one of them did not take it'],
+      ],
+      related: ['status', 'doctor', 'tick'],
+    },
+    run: (input) => notifyTest({ ctx, ...input }),
+  });
+}
+
+export interface NotifyTestOptions {
+  readonly ctx: Context;
+  readonly jobfile: string | undefined;
+  readonly to: string | undefined;
+  readonly secret: string | undefined;
+}
+
+/** Sends a test event to each receiver; answers 8 if one didn't take it. Throws `notFound` where there is none. */
+export async function notifyTest({ ctx, jobfile, to, secret }: NotifyTestOptions): Promise<number> {
+  if (to !== undefined && jobfile !== undefined) throw new BatchctlError('usage', '--to does not go with a job file');
+  if (to === undefined && secret !== undefined) throw new BatchctlError('usage', '--secret needs --to');
+  const receivers = to === undefined ? await named(ctx, jobfile) : [given(ctx, to, secret)];
+  if (receivers.length === 0) {
+    throw new BatchctlError('notFound', 'expected somebody to tell, found no notify in the profile', {
+      hint: 'add notify to the profile (docs/notify.md), or batchctl notify test --to https://...',
+    });
+  }
+  const tested = await testReceivers(await ctx.platform(), receivers, ctx.signal);
+  await answerList(ctx, {
+    rows: tested,
+    json: documentOf,
+    columns: [
+      { title: 'to', value: (row) => row.to },
+      { title: 'on', value: (row) => (row.on.length === 0 ? '-' : row.on.join(', ')) },
+      { title: 'outcome', value: outcomeOf, tint: (row) => (row.error === null ? null : 'bad') },
+    ],
+    empty: 'nobody is told',
+  });
+  return tested.every(({ error }) => error === null) ? 0 : 8;
+}
+
+async function named(ctx: Context, jobfile: string | undefined): Promise<ReturnType<typeof receiversToTest>> {
+  const platform = await ctx.platform();
+  if (jobfile === undefined) return receiversToTest(platform, null);
+  const spec = await openJobFile(ctx, jobfile);
+  refuseForeign(spec, platform.remote === true);
+  return receiversToTest(platform, { spec, directory: dirname(resolve(ctx.io.cwd, jobfile)) });
+}
+
+/** Whoever types it may name this machine. */
+function given(ctx: Context, to: string, secret = ''): Receiver & { readonly on: ReadonlySet<string> } {
+  const whole = to.startsWith('exec:') ? `exec:${resolve(ctx.io.cwd, to.slice('exec:'.length))}` : to;
+  return { to: whole, secret: secret === '' ? null : secret, trusted: true, on: new Set() };
+}
+
+function checked(to: string | undefined, secret: string | undefined): string {
+  const field = to === undefined ? 'secret' : 'to';
+  const found = notificationSchema().shape[field].safeParse(to ?? secret);
+  if (found.success) return to ?? secret ?? '';
+  throw new BatchctlError('usage', `--${field}: expected ${found.error.issues[0]?.message}, found ${to ?? secret}`);
+}
+
+function documentOf({ error, ...tested }: TestedReceiver): Readonly<Record<string, unknown>> {
+  const ours = isOurs(error) ? error : null;
+  return {
+    ...tested,
+    sent: error === null,
+    kind: error === null ? null : (ours?.kind ?? 'unexpected'),
+    message: error?.message ?? null,
+    hint: ours?.hint ?? null,
+  };
+}
+
+function outcomeOf({ error }: TestedReceiver): string {
+  if (error === null) return 'sent';
+  const hint = isOurs(error) && error.hint !== undefined && error.kind !== 'unavailable' ? `; ${error.hint}` : '';
+  return `NOT sent: ${error.message}${hint}`;
+}

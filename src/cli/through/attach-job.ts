@@ -1,0 +1,161 @@
+import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { BatchctlError } from '../../errors.ts';
+import { type CodeArchive, packCode } from '../../jobs/code-archive.ts';
+import { jobFileOf } from '../../jobs/spec/format-job-file.ts';
+import { awaitInputs } from '../../jobs/submit/await-inputs.ts';
+import { FileChecksums } from '../../jobs/submit/file-checksums.ts';
+import { closeInputs, type FoundInput, findInputs, needsNoInput } from '../../jobs/submit/inputs.ts';
+import { digestOf, type SubmissionRequest, settleSpec } from '../../jobs/submit/prepare.ts';
+import { uploadInputs } from '../../jobs/submit/upload-inputs.ts';
+import { formatSize } from '../../lib/units.ts';
+import type { JobSpec } from '../../model/job.ts';
+import { codeKey } from '../../model/keys.ts';
+import { isS3Uri } from '../../model/s3-uri.ts';
+import type { Manager } from '../../ports/manager.ts';
+import type { AttachedInput, Attachments } from '../../ports/verbs.ts';
+import type { Context } from '../context.ts';
+import { type SubmissionInput, submissionOf } from '../submission-flags.ts';
+import { withSubmitProgress } from '../submit-with-progress.ts';
+
+/** A job file as it was read here, and where it is. */
+export interface OwnJob {
+  readonly path: string;
+  readonly spec: JobSpec;
+  /** Its directory. */
+  readonly directory: string;
+}
+
+/** The spec, and its files packed: put into the store where `put` says so, as changes are told by what is in them. */
+export async function attachCode(
+  manager: Manager,
+  { path, spec, directory }: OwnJob,
+  put = true,
+): Promise<{ readonly attachments: Attachments; readonly code: CodeArchive | null }> {
+  const code = await packCode(directory, spec.files);
+  if (code !== null && put) await manager.store.put(codeKey(code.sha256), code.gzip);
+  const jobFile = { path, spec: jobFileOf(spec), code: code?.sha256 ?? null };
+  return { code, attachments: { jobFile, inputs: [] } };
+}
+
+/**
+ * A submission's job file and local inputs, all put into the store: nothing is put before everything was found. Throws as
+ * `prepare` does.
+ */
+export async function attachSubmission(
+  ctx: Context,
+  manager: Manager,
+  job: OwnJob,
+  input: SubmissionInput,
+): Promise<Attachments> {
+  const { request, spec } = await requestOf(ctx, job, input);
+  const stdin = new SpooledStdin(ctx);
+  try {
+    const checksums = new FileChecksums((path, size) =>
+      ctx.notice(`reading ${path} (${formatSize(size)}) for its checksum`),
+    );
+    const find = async (): Promise<Found> => {
+      const inputs: FoundInput[] = [];
+      const asked: string[] = [];
+      for (const name of ownNames(spec)) {
+        const found = await findOwn(manager, request, name, { checksums, stdin });
+        inputs.push(...found);
+        asked.push(...found.map(() => name));
+      }
+      return { inputs, asked, digest: digestOf(spec, null, inputs) };
+    };
+    let said = '';
+    const found = await awaitInputs(find, input.awaitInput ?? 0, {
+      ...{ clock: ctx.clock, signal: ctx.signal },
+      onWait: (why) => {
+        if (why !== said) ctx.notice(`waiting: ${why}`);
+        said = why;
+      },
+    });
+    const { attachments } = await attachCode(manager, job);
+    const put = await withSubmitProgress(ctx, (onProgress) =>
+      uploadInputs(manager.store, found.inputs, {
+        signal: ctx.signal,
+        onProgress: (done, total) => onProgress({ phase: 'upload', done, total }),
+      }),
+    ).finally(() => closeInputs(found.inputs));
+    return { ...attachments, inputs: put.map((each, at) => attachedInput(found.asked[at] ?? '', each)) };
+  } finally {
+    stdin.remove();
+  }
+}
+
+interface Found {
+  readonly inputs: readonly FoundInput[];
+  /** The name that each was asked for by. */
+  readonly asked: readonly string[];
+  readonly digest: string;
+}
+
+/** What the flags ask for, checked as far as it can be here: a directory or program of this machine is none of the manager's. */
+export async function requestOf(ctx: Context, job: OwnJob, input: SubmissionInput): Promise<AskedJob> {
+  const asked = await submissionOf(ctx, job.spec, job.path, input);
+  const request = { ...asked, directory: job.directory };
+  return { request, spec: settleSpec({ ...request, attachments: NOTHING }).spec };
+}
+
+interface AskedJob {
+  readonly request: SubmissionRequest;
+  /** With parameters and the period filled in. */
+  readonly spec: JobSpec;
+}
+
+const NOTHING: Attachments = { jobFile: null, inputs: [] };
+
+/** Inputs that are files of this machine, or its stdin. */
+export function ownNames({ input }: Pick<JobSpec, 'input'>): readonly string[] {
+  if (input === null || needsNoInput(input.split)) return [];
+  return input.from.filter((name) => !/^(store:|job:|https?:)/.test(name) && !isS3Uri(name));
+}
+
+async function findOwn(
+  manager: Manager,
+  { spec, inputs, inputDirectory, directory }: SubmissionRequest,
+  name: string,
+  { checksums, stdin }: { readonly checksums: FileChecksums; readonly stdin: SpooledStdin },
+): Promise<readonly FoundInput[]> {
+  const given = inputs.length > 0;
+  if (name === '-' && !given) throw new BatchctlError('usage', 'the input - can be given once, and only by --input');
+  const found = await findInputs([name === '-' ? await stdin.path() : name], {
+    ...{ store: manager.store, checksums, stdin: null, attached: null, whole: spec.input?.split.by === 'file' },
+    directory: given ? inputDirectory : directory,
+    bucket: () => Promise.reject(new TypeError('no bucket is an own input')),
+    findSource: () => Promise.reject(new TypeError('no job is an own input')),
+  });
+  return name === '-' ? found.map((each) => ({ ...each, input: { ...each.input, name } })) : found;
+}
+
+function attachedInput(asked: string, { input }: FoundInput): AttachedInput {
+  const { name, checksum, size, source } = input;
+  if (checksum === null || source.kind !== 'store') throw new TypeError(`${name} was not put`);
+  return { asked, name, key: source.key, checksum, size };
+}
+
+/** What comes through stdin, in a file of its own: it can be put only once all of it is there. */
+class SpooledStdin {
+  readonly #ctx: Context;
+  #directory: string | null = null;
+
+  constructor(ctx: Context) {
+    this.#ctx = ctx;
+  }
+
+  async path(): Promise<string> {
+    if (this.#directory !== null) return join(this.#directory, 'stdin');
+    this.#directory = mkdtempSync(join(tmpdir(), 'batchctl-stdin-'));
+    const path = join(this.#directory, 'stdin');
+    await pipeline(this.#ctx.io.stdin, createWriteStream(path, { mode: 0o600 }), { signal: this.#ctx.signal });
+    return path;
+  }
+
+  remove(): void {
+    if (this.#directory !== null) rmSync(this.#directory, { recursive: true, force: true });
+  }
+}

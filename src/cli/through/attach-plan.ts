@@ -1,0 +1,27 @@
+import { planCut } from '../../jobs/plan.ts';
+import { FileChecksums } from '../../jobs/submit/file-checksums.ts';
+import { prepare } from '../../jobs/submit/prepare.ts';
+import type { Manager } from '../../ports/manager.ts';
+import type { Attachments } from '../../ports/verbs.ts';
+import type { Context } from '../context.ts';
+import type { SubmissionInput } from '../submission-flags.ts';
+import { attachCode, type OwnJob, ownNames, requestOf } from './attach-job.ts';
+import { jobBehind } from './job-behind.ts';
+
+/** What a plan needs, of which nothing is put: local inputs are cut here, for the number and the sizes of their parts. */
+export async function attachPlan(
+  ctx: Context,
+  manager: Manager,
+  job: OwnJob,
+  input: SubmissionInput,
+): Promise<Attachments> {
+  const { request, spec } = await requestOf(ctx, job, input);
+  const { attachments, code } = await attachCode(manager, job, false);
+  const files = code?.files ?? [];
+  if (ownNames(spec).length === 0) return { ...attachments, planned: { files, cut: null } };
+  const { bucket } = await ctx.platform();
+  const find = (text: string): ReturnType<typeof jobBehind> => jobBehind(ctx, manager, text);
+  const prepared = await prepare({ ...request, code }, manager.store, find, new FileChecksums(), bucket);
+  const { count: parts, records, inputs, pieces, sizes } = await planCut(prepared, ctx.signal);
+  return { ...attachments, planned: { files, cut: { parts, records, inputs, pieces, sizes: sizes.toJSON() } } };
+}

@@ -1,0 +1,40 @@
+import { BatchctlError } from '../../errors.ts';
+import { parseDuration } from '../../lib/units.ts';
+import type { AskedVerb } from '../../ports/manager.ts';
+import { refuseUnended } from '../job-exit.ts';
+import type { Sending } from './send-verb.ts';
+
+type Given = Readonly<Record<string, unknown>>;
+
+/** How a verb that goes on is ended by Ctrl-C, and taken up again: as the command itself says it, with the time that is left. */
+export function followedEnd(
+  name: string,
+  job: string,
+  given: Given,
+  takeUp = `batchctl ${name} ${job}`,
+): Pick<Sending, 'onInterrupted' | 'after'> {
+  return {
+    onInterrupted: () => (name === 'logs' ? logsEnd(job, given) : jobEnd(job, takeUp)),
+    after: (asked, seconds) => ({ ...asked, input: { ...asked.input, ...timeoutLeft(asked, seconds) } }),
+  };
+}
+
+function jobEnd(job: string, takeUp: string): BatchctlError {
+  try {
+    refuseUnended('interrupted', job, takeUp);
+  } catch (error) {
+    return error as BatchctlError;
+  }
+  throw new TypeError('an interrupted follow is an error');
+}
+
+function logsEnd(job: string, { task }: Given): BatchctlError {
+  return new BatchctlError('interrupted', `${task} goes on without being followed`, {
+    hint: `batchctl logs ${job} ${task} --follow`,
+  });
+}
+
+function timeoutLeft({ input }: AskedVerb, seconds: number): Given {
+  if (typeof input.timeout !== 'string') return {};
+  return { timeout: `${Math.max(1, Math.round(parseDuration(input.timeout) - seconds))}s` };
+}

@@ -1,0 +1,181 @@
+import { BatchctlError, type ErrorKind, isKind } from '../../errors.ts';
+import { jitter, wait } from '../../lib/wait.ts';
+import type { ApiError, Frame } from '../../model/api.ts';
+import type { AskedVerb, Manager } from '../../ports/manager.ts';
+import { confirm } from '../confirm.ts';
+import type { Context } from '../context.ts';
+import { print } from '../render.ts';
+import { type Loss, patienceOf } from './patience.ts';
+
+/** What a lost connection means for a verb. */
+export type Nature =
+  /** It only looks, or does the same once more: asked again as long as nothing was printed. */
+  | 'looks'
+  /** It goes on until something ends: taken up again for as long as it takes. */
+  | 'follows'
+  /** It changes something: never sent twice once it may have been heard. */
+  | 'changes';
+
+export interface Sending {
+  readonly ctx: Context;
+  readonly manager: Manager;
+  readonly asked: AskedVerb;
+  readonly nature: Nature;
+  /** What to look at when the answer of a change was lost. */
+  readonly look: string;
+  /** Thrown when Ctrl-C ends it; unless given, what every command says. */
+  readonly onInterrupted?: () => BatchctlError;
+  /** Takes what goes to stdout in place of that. */
+  readonly sink?: (text: string) => void | Promise<void>;
+  /** The same, `seconds` later: a time-out that is left. */
+  readonly after?: (asked: AskedVerb, seconds: number) => AskedVerb;
+}
+
+/** Runs a verb on the manager as if it ran here: prints what it prints. Answers the exit code; throws what it threw. */
+export async function sendVerb(sending: Sending): Promise<number> {
+  const { exitCode, error } = await runVerb(sending);
+  if (error === null) return exitCode;
+  throw errorOf(error);
+}
+
+export interface VerbResult {
+  readonly exitCode: number;
+  readonly error: ApiError | null;
+}
+
+/** The same, and answers the error with which it ended. */
+export async function runVerb(sending: Sending): Promise<VerbResult> {
+  const { ctx, asked } = sending;
+  const shown = new Shown(ctx, sending.sink);
+  const first = await insist(sending, asked, shown);
+  const question = questionIn(first.error);
+  if (question === null || ctx.io.stdin.isTTY !== true || ctx.io.stderr.isTTY !== true) return first;
+  await confirm(ctx, question);
+  // What it said before it asked is on the screen already.
+  shown.again('all');
+  return insist(sending, { ...asked, flags: { ...asked.flags, yes: true } }, shown);
+}
+
+export function errorOf({ kind, message, hint }: ApiError): BatchctlError {
+  return new BatchctlError(kind as ErrorKind, message, hint === null ? {} : { hint });
+}
+
+/** How `confirm` refuses where there is no terminal. */
+const NOT_CONFIRMED = 'not confirmed: ';
+/** How a manager that is told to leave ends what only looks. */
+const LEAVING = 'the manager is leaving';
+
+const questionIn = (error: ApiError | null): string | null =>
+  error?.kind === 'refused' && error.message.startsWith(NOT_CONFIRMED) ? error.message.slice(NOT_CONFIRMED.length) : null;
+
+/** Asks until it is answered, as far as the verb's nature lets it. */
+async function insist(sending: Sending, first: AskedVerb, shown: Shown): Promise<VerbResult> {
+  const { ctx, nature, manager, after = (same) => same } = sending;
+  let patience = patienceOf(nature);
+  const begun = ctx.clock.monotonic();
+  let asked = first;
+  for (;;) {
+    const before = shown.frames;
+    let loss: Loss;
+    try {
+      const ended = await once(manager, asked, ctx.signal, shown);
+      if (ended.error?.message !== LEAVING || nature === 'changes') return ended;
+      loss = { error: errorOf(ended.error), begun: true };
+    } catch (error) {
+      shown.giveBack();
+      if (ctx.signal.aborted) throw interrupted(sending, shown);
+      const lost = asLoss(error);
+      if (lost === null) throw error;
+      loss = lost;
+    }
+    // It was there again meanwhile: this is another loss.
+    if (nature === 'follows' && shown.frames > before) patience = patienceOf(nature);
+    const pause = patience.pause(loss, shown.frames > 0, shown.printed);
+    if (pause === null) throw nature === 'changes' && loss.begun ? unknown(sending, loss.error) : loss.error;
+    if (patience.isFirst) ctx.warn(`${loss.error.message}; asking again`);
+    await wait(jitter(pause), ctx.signal);
+    if (ctx.signal.aborted) throw interrupted(sending, shown);
+    shown.again('out');
+    asked = after(first, (ctx.clock.monotonic() - begun) / 1_000);
+  }
+}
+
+async function once(manager: Manager, asked: AskedVerb, signal: AbortSignal, shown: Shown): Promise<VerbResult> {
+  for await (const frame of manager.run(asked, signal)) {
+    if ('exit' in frame) return { exitCode: frame.exit, error: frame.error };
+    await shown.take(frame);
+  }
+  throw new BatchctlError('unexpected', 'the manager ended its answer without saying how');
+}
+
+/** By its fields: what a manager that is away throws says whether the call may have been heard. */
+function asLoss(error: unknown): Loss | null {
+  if (!isKind(error, 'unavailable') || !('begun' in error)) return null;
+  return { error, begun: error.begun === true };
+}
+
+function unknown({ asked, look }: Sending, cause: BatchctlError): BatchctlError {
+  const message = `${cause.message}; whether ${asked.name} was done is not known`;
+  return new BatchctlError('unavailable', message, { hint: `see whether it was: ${look}`, cause });
+}
+
+function interrupted({ nature, look, onInterrupted }: Sending, { frames }: Shown): BatchctlError {
+  if (onInterrupted !== undefined) return onInterrupted();
+  if (nature !== 'changes' || frames === 0) return new BatchctlError('interrupted', 'interrupted');
+  return new BatchctlError('interrupted', 'interrupted; it may be done all the same', { hint: look });
+}
+
+const [HIDE_CURSOR, SHOW_CURSOR] = ['\x1b[?25l', '\x1b[?25h'];
+
+/** Prints frames; of an answer that begins anew only what was not printed yet. */
+class Shown {
+  readonly #ctx: Context;
+  readonly #sink: (text: string) => void | Promise<void>;
+  readonly #printed = { out: 0, err: 0 };
+  readonly #skip = { out: 0, err: 0 };
+  #cursorHidden = false;
+  /** Taken so far. */
+  frames = 0;
+
+  constructor(ctx: Context, sink: Sending['sink']) {
+    this.#ctx = ctx;
+    this.#sink = sink ?? ((text) => print(ctx, text));
+  }
+
+  /** Something went to stdout. */
+  get printed(): boolean {
+    return this.#printed.out > 0;
+  }
+
+  /** The answer begins anew: with the same text on both streams, or on stdout alone. */
+  again(what: 'all' | 'out'): void {
+    this.#skip.out = this.#printed.out;
+    this.#skip.err = what === 'all' ? this.#printed.err : 0;
+  }
+
+  async take(frame: Exclude<Frame, { readonly exit: number }>): Promise<void> {
+    this.frames += 1;
+    if ('out' in frame) {
+      const text = this.#fresh('out', frame.out);
+      if (text !== '') await this.#sink(text);
+    } else if ('err' in frame) {
+      const text = this.#fresh('err', frame.err);
+      const [hides, shows] = [text.lastIndexOf(HIDE_CURSOR), text.lastIndexOf(SHOW_CURSOR)];
+      if (hides !== shows) this.#cursorHidden = hides > shows;
+      if (text !== '') this.#ctx.io.stderr.write(text);
+    }
+  }
+
+  /** Who drew can't give the cursor back any more. */
+  giveBack(): void {
+    if (this.#cursorHidden) this.#ctx.io.stderr.write(SHOW_CURSOR);
+    this.#cursorHidden = false;
+  }
+
+  #fresh(name: 'out' | 'err', text: string): string {
+    const skipped = Math.min(this.#skip[name], text.length);
+    this.#skip[name] -= skipped;
+    this.#printed[name] += text.length - skipped;
+    return text.slice(skipped);
+  }
+}

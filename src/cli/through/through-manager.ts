@@ -1,0 +1,121 @@
+import type { ManagerProfile } from '../../config.ts';
+import { BatchctlError } from '../../errors.ts';
+import { openManager } from '../../platform/open-manager.ts';
+import type { Manager } from '../../ports/manager.ts';
+import type { Attachments } from '../../ports/verbs.ts';
+import { ROUTES } from '../api/routes.ts';
+import type { CommandDefinition } from '../command.ts';
+import type { CommandEntry } from '../commands.ts';
+import type { Context } from '../context.ts';
+import { flagsOf, terminalOf } from './caller-world.ts';
+import { followedEnd } from './followed-end.ts';
+import { jobIdBehind } from './job-behind.ts';
+import { natureOf, lookOf } from './natures.ts';
+import { type Sending, sendVerb } from './send-verb.ts';
+
+/** A command that is to go through a manager. */
+export interface Through {
+  readonly ctx: Context;
+  readonly profile: ManagerProfile;
+  readonly entry: CommandEntry;
+  readonly definition: CommandDefinition;
+  /** As the command itself would be given it. */
+  readonly input: Readonly<Record<string, unknown>>;
+  /** As it was typed: see `givenTexts`. */
+  readonly given: Readonly<Record<string, unknown>>;
+}
+
+/** The same with the manager that is asked. */
+export interface Asking extends Through {
+  readonly manager: Manager;
+}
+
+/** What a command does that is more than one verb of the manager's; answers the exit code. */
+type Composed = (asking: Asking) => Promise<number>;
+
+const COMPOSED: Readonly<Record<string, () => Promise<Composed>>> = {
+  run: async () => (await import('./run-through.ts')).runThrough,
+  submit: async () => (await import('./submit-through.ts')).submitThrough,
+  plan: async () => (await import('./submit-through.ts')).planThrough,
+  'schedule add': async () => (await import('./schedule-through.ts')).scheduleThrough,
+  retry: async () => (await import('./mend-through.ts')).mendThrough,
+  resume: async () => (await import('./mend-through.ts')).mendThrough,
+  report: async () => (await import('./report-through.ts')).reportThrough,
+  verify: async () => (await import('./verify-through.ts')).verifyThrough,
+  doctor: async () => (await import('./doctor-through.ts')).doctorThrough,
+  // These read and write files here, and only objects there.
+  upload: async () => runHere,
+  fetch: async () => runHereOnJob,
+  reproduce: async () => runHereOnJob,
+};
+
+/**
+ * Runs a command through a manager: its output and exit code are those of the command itself. Throws `config` for one that
+ * needs the account, or the machine, itself.
+ */
+export async function throughManager(through: Through): Promise<number> {
+  const { ctx, profile, entry, definition } = through;
+  const composed = Object.hasOwn(COMPOSED, entry.name) ? COMPOSED[entry.name] : undefined;
+  if (composed === undefined && ROUTES[entry.name] === undefined) throw notThrough(through);
+  if (definition.writes) await ctx.announce();
+  const manager = openManager(profile, ctx.io.env);
+  try {
+    const asking = { ...through, manager };
+    return composed === undefined ? await sendGiven(asking) : await (await composed())(asking);
+  } finally {
+    await manager.close();
+  }
+}
+
+/** What is sent of a command unless it needs more. */
+export async function sendingOf(
+  { ctx, manager, entry, given }: Asking,
+  attachments: Attachments | null = null,
+): Promise<Sending> {
+  return {
+    ...{ ctx, manager, nature: natureOf(entry.name, given), look: lookOf(entry.name, given) },
+    asked: {
+      ...{ name: entry.name, input: given, attachments },
+      ...{ flags: await flagsOf(ctx), terminal: terminalOf(ctx) },
+    },
+  };
+}
+
+async function sendGiven(asking: Asking): Promise<number> {
+  const sending = await sendingOf(asking);
+  return sendVerb(sending.nature === 'follows' ? await following(asking, sending) : sending);
+}
+
+/** One that goes on is told which job it is about: taken up again, `last` could be another. */
+async function following({ ctx, manager, given }: Asking, sending: Sending): Promise<Sending> {
+  const { asked } = sending;
+  const typed = typeof given.job === 'string' ? given.job : undefined;
+  const job = await jobIdBehind(ctx, manager, typed);
+  return { ...sending, asked: { ...asked, input: { ...given, job } }, ...followedEnd(asked.name, job, given) };
+}
+
+async function runHere({ definition, input }: Asking): Promise<number> {
+  return (await definition.run(input)) ?? 0;
+}
+
+async function runHereOnJob({ ctx, manager, definition, input }: Asking): Promise<number> {
+  const typed = typeof input.job === 'string' ? input.job : undefined;
+  const job = await jobIdBehind(ctx, manager, typed);
+  if (typed === undefined || typed === 'last') ctx.notice(`job ${job}`);
+  return (await definition.run({ ...input, job })) ?? 0;
+}
+
+function notThrough({ profile, entry: { name } }: Through): BatchctlError {
+  const [first = ''] = name.split(' ');
+  return new BatchctlError('config', `${name} can't go through a manager, which profile ${profile.name} asks`, {
+    hint: HINTS[first] ?? 'use a profile of the account, or of the machine, itself: --profile NAME',
+  });
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  infra: 'it changes an AWS account: use a profile with "backend": "aws", and credentials for it',
+  worker: "workers work beside their queue: use the manager's own profile, on a machine that has it",
+  manager: "a manager serves a profile of its own, not another manager's; tokens are made with that profile too",
+  rehearse: 'rehearse it with --profile local, or on a profile of the account itself; batchctl plan forecasts from earlier runs',
+  notify: "what the manager's profile notifies is tested with that profile: --profile NAME",
+};

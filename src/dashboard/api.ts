@@ -1,0 +1,5308 @@
+// Made by `npm run api` of the API's document: change that, not this.
+export interface paths {
+    "/api/v1/checks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * check what jobs stand on; each line with its mend
+         * @description Checks what jobs stand on: the configuration, this machine, workers and open jobs; on the local profile the root and its file system, ledger and queue; on AWS whose credentials these are and when they end, bucket, lifecycle rules, create-if-absent, queues, ledger, clock and proxy. All at once, within seconds; a check that hangs is given up. It leaves nothing behind.
+         *
+         *     Needs the scope `read`.
+         *
+         *     On the command line: `batchctl doctor`.
+         */
+        get: operations["doctor"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/commands": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * run any verb for a command line
+         * @description What the verb prints, as it prints it: JSON Lines of frames, the last of which tells how it ended. When the connection is closed, the verb is told to stop, as by Ctrl-C. Needs the verb's scope.
+         */
+        post: operations["runCommand"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/data": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * what raw data the store holds
+         * @description Lists the raw data in the store, in the order of keys, as it comes.
+         *
+         *     Needs the scope `read`.
+         *
+         *     On the command line: `batchctl ls`.
+         */
+        get: operations["ls"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * all that goes on, as it changes
+         * @description Server-sent events: `overview` at once and whenever it changed, its data the document `Overview` on one line; `trouble`, with an error, when a look failed; `leaving` when the manager goes. A comment each 15 s tells that the connection is good. To go on after a break, ask again: each event is whole. Needs the scope `read`.
+         */
+        get: operations["overview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/firings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * the coming ten firings
+         * @description The coming ten firings, soonest first; none of a schedule that is paused.
+         *
+         *     Needs the scope `read`.
+         *
+         *     On the command line: `batchctl schedule next`.
+         */
+        get: operations["scheduleNext"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * set or show the size of a worker group
+         * @description One request for the size needed, whatever it is. Workers that are too many finish what they run and leave. Without a size: what each group has, what waits for it, and why its launches fail. On AWS a worker is an instance of an Auto Scaling group; on the local profile a process of this machine, kept up until the size is 0.
+         *
+         *     Needs the scope `read`.
+         *
+         *     On the command line: `batchctl scale`.
+         */
+        get: operations["scaleShow"];
+        put?: never;
+        /**
+         * set or show the size of a worker group
+         * @description One request for the size needed, whatever it is. Workers that are too many finish what they run and leave. Without a size: what each group has, what waits for it, and why its launches fail. On AWS a worker is an instance of an Auto Scaling group; on the local profile a process of this machine, kept up until the size is 0.
+         *
+         *     Needs the scope `read`; with n `operate`, with min `operate`, with max `operate`, with auto `operate`, with manual `operate`, with for `operate`, with slots `operate`.
+         *
+         *     On the command line: `batchctl scale`.
+         */
+        post: operations["scale"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * the jobs, newest first
+         * @description Newest first.
+         *
+         *     Needs the scope `read`.
+         *
+         *     On the command line: `batchctl jobs`.
+         */
+        get: operations["jobs"];
+        put?: never;
+        /**
+         * cut the input into tasks and send them
+         * @description Cuts the input into parts and sends a task for each, and raises the groups that run them (those in auto; once). The same --run-key again is the same job, and sends nothing. With --quiet it prints the id alone. What is to begin, or to be in time, when nobody waits for it needs a keeper: batchctl tick from cron, or --watch.
+         *
+         *     Needs the scope `submit`.
+         *
+         *     On the command line: `batchctl submit job.yaml`.
+         */
+        post: operations["submit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * how far each step of a job is
+         * @description How far each step is. It costs the same for ten tasks and for ten million.
+         *
+         *     Needs the scope `read`.
+         *
+         *     On the command line: `batchctl status`.
+         */
+        get: operations["status"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * change an open job's deadline, tolerance or limits
+         * @description Changes the limits of a job that is not closed, from now on. A raised tolerance opens the gather that waited for it.
+         *
+         *     Needs the scope `operate`.
+         *
+         *     On the command line: `batchctl adjust last --finish-by "tomorrow 06:00"`.
+         */
+        patch: operations["adjust"];
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}/cancellations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * end a job for good, keep its outputs
+         * @description Ends a job for good: running attempts are ended, waiting tasks dropped. What it published stays.
+         *
+         *     Needs the scope `operate`.
+         *
+         *     On the command line: `batchctl cancel last --yes`.
+         */
+        post: operations["cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * a job's status, as it changes
+         * @description Server-sent events: `status` at once and whenever it changed, its data the document `Status` on one line; `trouble`, with an error, when a look failed; `leaving` when the manager goes. After the `status` of a job that has ended comes `end`, with `{}`, and the stream closes. A comment each 15 s tells that the connection is good. To go on after a break, ask again: each event is whole. Needs the scope `read`.
+         */
+        get: operations["jobEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}/failures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * why tasks failed for good: causes, counts, an example each
+         * @description Why tasks failed for good, as the job stands: grouped by step, exit code, reason and the last line of stderr, in which numbers, ids, paths and times are folded. A cause has the same id in every job. Answers while the job runs, too.
+         *
+         *     Needs the scope `read`.
+         *
+         *     On the command line: `batchctl failures`.
+         */
+        get: operations["failures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * who decided what about a job, and when
+         * @description Who decided what about a job, and when: its acceptance and its journal, oldest first. It outlives `prune`.
+         *
+         *     Needs the scope `read`.
+         *
+         *     On the command line: `batchctl history last`.
+         */
+        get: operations["history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}/kills": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * end a task's attempt: try it again, or fail it
+         * @description Ends a task's running attempt, at its worker's next heartbeat.
+         *
+         *     Needs the scope `operate`.
+         *
+         *     On the command line: `batchctl tasks kill last price/17`.
+         */
+        post: operations["tasksKill"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * what attempts wrote to stderr
+         * @description What attempts wrote to stderr, each below a line that names it (on stderr). Of a running attempt it is what its worker put last: every third of a lease, at most every 30 s. --follow wants a task; it goes on with the task's next attempts, and ends when the task is done or failed for good. Ctrl-C ends the following, not the task.
+         *
+         *     Needs the scope `read`.
+         *
+         *     On the command line: `batchctl logs last --failed`.
+         */
+        get: operations["logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}/pauses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * take no more tasks of a job
+         * @description No task of the job is taken until it is resumed: workers heed it within a third of a lease. An attempt given back is no failure.
+         *
+         *     Needs the scope `operate`.
+         *
+         *     On the command line: `batchctl pause last`.
+         */
+        post: operations["pause"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}/proofs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * prove that nothing was lost, done twice or altered
+         * @description Proves from the store alone that every input byte is in exactly one part, and that every chain was published, failed within tolerance or was skipped by name. A proof is kept under the job, with the hash of the one before.
+         *
+         *     Needs the scope `submit`; with repair `operate`.
+         *
+         *     On the command line: `batchctl verify`.
+         */
+        post: operations["verify"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * how a job went: durations, waiting, throughput, causes; html too
+         * @description How a job went: durations by step, waiting, throughput over time, who ran what, causes of failures, the slowest tasks. html is one file that needs nothing else. Quantiles are exact up to 10,000 tasks a step, and within 1 % above. Figures that matter to --regress are the whole time, p50 and p95 of each step, failures, retries and cost; of jobs that differ in size the whole time, failures, retries and cost are compared per task.
+         *
+         *     Needs the scope `read`.
+         *
+         *     On the command line: `batchctl report`.
+         */
+        get: operations["report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}/resumptions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * let a paused job go on
+         * @description Lets a paused job go on, or finishes a submission that was cut short. Every task not yet decided is sent at once; with --with they run as the mended job file says.
+         *
+         *     Needs the scope `operate`.
+         *
+         *     On the command line: `batchctl resume last`.
+         */
+        post: operations["resume"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}/retries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * ask again for tasks that failed for good
+         * @description Asks again for the tasks that failed for good: all of them, those that --task names, or those of a cause. What changes holds for these tasks, and for what waits for them; what is published stays as it is. --dry-run shows all that would change.
+         *
+         *     Needs the scope `operate`.
+         *
+         *     On the command line: `batchctl retry last`.
+         */
+        post: operations["retry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}/skips": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * go without tasks, by name and with a reason; or take that back
+         * @description Goes without tasks that failed for good or are not decided yet: the gather opens without them, the job can succeed, and the proof names them, who and why. A closed job is open again until all is decided.
+         *
+         *     Needs the scope `operate`.
+         *
+         *     On the command line: `batchctl skip last --task price/17 --reason "claim withdrawn, ticket 4711"`.
+         */
+        post: operations["skip"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}/tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * one line a task, or all attempts of one
+         * @description One line a task, in step and task order; with --task one line an attempt.
+         *
+         *     Needs the scope `read`.
+         *
+         *     On the command line: `batchctl tasks last --state failed`.
+         */
+        get: operations["tasks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}/why": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * why a job is slow, stuck or failing, and what mends it
+         * @description Why a job is slow, stuck or failing: looks at its journal and outputs, the queues, the workers and what keeps them up, the ledger, the disks and the credentials. The weightiest cause comes first, each with the command that mends it. Changes nothing.
+         *
+         *     Needs the scope `read`.
+         *
+         *     On the command line: `batchctl why`.
+         */
+        get: operations["why"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * who calls, and whom
+         * @description Needs the scope `read`.
+         */
+        get: operations["me"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/objects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * an object's bytes
+         * @description On S3 it is answered by 307 with a URL that was signed for a few minutes: follow it without the token. Else the bytes come from here; `Range` and `If-Match` are heeded, and metadata comes as `x-amz-meta-*`, as S3 has it.
+         *
+         *     Needs the scope `read`.
+         */
+        get: operations["getObject"];
+        /**
+         * put an object through the manager
+         * @description Where `POST /uploads` says so. It counts once all bytes are there and have the checksum; nothing is seen of it before.
+         *
+         *     Needs the scope `submit`.
+         */
+        put: operations["putObject"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        /**
+         * an object's facts
+         * @description Size, entity tag, time and metadata, as headers; the time to the millisecond as `x-batchctl-modified`.
+         *
+         *     Needs the scope `read`.
+         */
+        head: operations["headObject"];
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/objects/list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * keys below a prefix, in order
+         * @description Needs the scope `read`.
+         */
+        get: operations["listObjects"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/openapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * this document
+         * @description Needs the scope `read`.
+         */
+        get: operations["openapi"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * what a submission would do; writes nothing
+         * @description What submit would do: inputs, parts, tasks, messages, files, deadline; and, where the job has run before, how long it will take and whether that is in time. Writes nothing.
+         *
+         *     Needs the scope `submit`.
+         *
+         *     On the command line: `batchctl plan job.yaml`.
+         */
+        post: operations["plan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/prunings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * remove finished jobs' outputs, parts and logs
+         * @description Removes closed jobs' outputs, parts, failures and logs; keeps job.json, journal, proofs and run keys, so that status, verify and history still answer and a run key is not run twice. Also removes submissions that were never committed, code that no job names, and what workers long gone left. Jobs that are open, that are yet to be delivered, or whose outputs an open job reads, stay. Asks first; --yes answers, --dry-run shows what would go.
+         *
+         *     Needs the scope `operate`.
+         *
+         *     On the command line: `batchctl prune --dry-run`.
+         */
+        post: operations["prune"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/purges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * delete what waits in a queue
+         * @description Deletes what waits, not what workers hold, nor dead letters. No task is lost by it: resume, or whoever looks on, sends the undecided tasks of open jobs again; to end a job's work, cancel it.
+         *
+         *     Needs the scope `operate`.
+         *
+         *     On the command line: `batchctl queue purge --confirm default`.
+         */
+        post: operations["queuePurge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/queues": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * how much waits, is leased, delayed and dead
+         * @description Depths are samples: an empty queue proves nothing about jobs, which status tells.
+         *
+         *     Needs the scope `read`.
+         *
+         *     On the command line: `batchctl queue`.
+         */
+        get: operations["queue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rebuilds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * tell the ledger what the store says of every job
+         * @description Tells the ledger what the store says of every job. Only adds: it deletes nothing, may run while workers work, and be run again. The store keeps no record of workers, of waiting times and of attempts that were given back: those stay unknown.
+         *
+         *     Needs the scope `operate`.
+         *
+         *     On the command line: `batchctl ledger rebuild`.
+         */
+        post: operations["ledgerRebuild"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/redrives": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * send dead letters back
+         * @description Sends dead letters back as they are. Where the task failed for good, it is retried in a new round, as batchctl retry does.
+         *
+         *     Needs the scope `operate`.
+         *
+         *     On the command line: `batchctl queue redrive`.
+         */
+        post: operations["queueRedrive"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/removals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * remove raw data
+         * @description Removes raw data from the store: all that is named, or nothing. Asks first; --yes answers.
+         *
+         *     Needs the scope `operate`.
+         *
+         *     On the command line: `batchctl rm claims/2026-10.csv`.
+         */
+        post: operations["rm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rounds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * one round: fire what is due, look on at open jobs
+         * @description One round: fires what is due of the schedules, looks on at open jobs (opens gathers, closes, raises groups and lowers those whose launches hang for nothing, sends again what was lost, delivers), and leaves the mark of a keeper. For a crontab, each minute, on as many hosts as you like. With --quiet it is silent unless something is wrong, and says the same trouble again after an hour.
+         *
+         *     Needs the scope `operate`.
+         *
+         *     On the command line: `batchctl tick`.
+         */
+        post: operations["tick"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * the schedules: when each fires next, and what became of the last
+         * @description With the next firing of each, and what became of the last.
+         *
+         *     Needs the scope `read`.
+         *
+         *     On the command line: `batchctl schedule ls`.
+         */
+        get: operations["scheduleLs"];
+        put?: never;
+        /**
+         * have a job run at times, each period once
+         * @description Puts a job, its files and its times into the store, from where whoever comes fires it: batchctl tick, on any host. Each period runs once, as its run key is claimed once. {period} in inputs, --input and deliver.to is 2026-11 for a calendar, 2026-11-30T06:00 for cron. Times are those of --tz, or the profile's zone: a time that the clocks skip runs at the first instant after, one that comes twice runs once.
+         *
+         *     Needs the scope `operate`.
+         *
+         *     On the command line: `batchctl schedule add month-end claims.yaml --calendar last-business-day --holidays holidays`.
+         */
+        post: operations["scheduleAdd"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * one schedule, and what became of its last periods
+         * @description What it fires and when, and what became of its last ten periods: missed is one that nobody fired in time, which schedule run makes up for.
+         *
+         *     Needs the scope `read`.
+         *
+         *     On the command line: `batchctl schedule show month-end`.
+         */
+        get: operations["scheduleShow"];
+        put?: never;
+        post?: never;
+        /**
+         * remove a schedule; its jobs stay
+         * @description It fires no more. Its jobs, and the keys of its periods, stay: a schedule of the same name made later runs none of them again.
+         *
+         *     Needs the scope `operate`.
+         *
+         *     On the command line: `batchctl schedule rm month-end --yes`.
+         */
+        delete: operations["scheduleRm"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules/{name}/pauses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * fire a schedule no more, until it is resumed
+         * @description Nobody fires it until it is resumed, and what falls due meanwhile is not made up for then: schedule run does that, by name. Jobs that it fired go on.
+         *
+         *     Needs the scope `operate`.
+         *
+         *     On the command line: `batchctl schedule pause month-end`.
+         */
+        post: operations["schedulePause"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules/{name}/resumptions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * let a paused schedule fire again
+         * @description It fires again, from its next time on. What fell due while it was paused: schedule run, a period each.
+         *
+         *     Needs the scope `operate`.
+         *
+         *     On the command line: `batchctl schedule resume month-end`.
+         */
+        post: operations["scheduleResume"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules/{name}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * fire one period by hand
+         * @description Fires one period by hand: one that was missed, or fell into a pause, or that is yet to come, and then will not run again. What ran already is answered with its job. With --quiet it prints the id alone.
+         *
+         *     Needs the scope `operate`.
+         *
+         *     On the command line: `batchctl schedule run month-end --period 2026-11`.
+         */
+        post: operations["scheduleRun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * ask how an object is to be put
+         * @description `present`: the bytes are there already. `put`: send them by one PUT to `url` with `headers`; with the token only if `token` says so. `parts`: send slices of `partSize` bytes, each by PUT to a URL that `/uploads/parts` signs, then complete. What is begun and never completed is removed by the bucket after a week. A key that an open job reads is not replaced.
+         *
+         *     Needs the scope `submit`.
+         */
+        post: operations["beginUpload"];
+        /**
+         * give an upload in parts up
+         * @description Needs the scope `submit`.
+         */
+        delete: operations["abortUpload"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/uploads/completions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * make an object of the parts
+         * @description Needs the scope `submit`.
+         */
+        post: operations["completeUpload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/uploads/parts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * URLs for parts of an upload
+         * @description Needs the scope `submit`.
+         */
+        post: operations["uploadParts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * one line a worker: what it runs and ran, when it was seen
+         * @description Workers as their heartbeats tell, with the instances that their groups hold. "gone?" was not seen for four heartbeats and did not say that it left, or its instance is gone. An instance without a worker boots, or failed to: workers logs takes its id too.
+         *
+         *     Needs the scope `read`.
+         *
+         *     On the command line: `batchctl workers`.
+         */
+        get: operations["workers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workers/{worker}/drains": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * tell a worker to finish what it runs and leave
+         * @description It takes no more, finishes what it runs, and leaves with its place in the group. The order is read at its next heartbeat.
+         *
+         *     Needs the scope `operate`.
+         *
+         *     On the command line: `batchctl workers drain w-3k5m7p2q4r`.
+         */
+        post: operations["workersDrain"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workers/{worker}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * a worker's own log, and what it said as it started
+         * @description A worker's own log and its boot log, also of one that is gone; of an instance without a worker, what it said as it booted. What tasks wrote: batchctl logs.
+         *
+         *     Needs the scope `read`.
+         *
+         *     On the command line: `batchctl workers logs w-3k5m7p2q4r`.
+         */
+        get: operations["workersLogs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workers/{worker}/stops": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * tell a worker to give its tasks back and leave now
+         * @description It gives its tasks back, which counts as no failure, and leaves with its place. The order is read at its next heartbeat.
+         *
+         *     Needs the scope `operate`.
+         *
+         *     On the command line: `batchctl workers stop w-3k5m7p2q4r`.
+         */
+        post: operations["workersStop"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/healthz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** whether the manager answers; for anyone */
+        get: operations["health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * the figures of the stack, for Prometheus
+         * @description Needs the scope `read`.
+         */
+        get: operations["metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        Adjust: {
+            job: string;
+            /** @enum {unknown} */
+            state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
+            changed: boolean;
+            /** @description what was, or would be, changed */
+            changes: {
+                field: string;
+                from: unknown;
+                to: unknown;
+            }[];
+        };
+        Cancel: {
+            job: string;
+            /** @enum {unknown} */
+            state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
+            changed: boolean;
+        };
+        CompletionAsked: {
+            key: string;
+            upload: string;
+            size: number;
+            ifAbsent?: boolean;
+            parts: {
+                number: number;
+                etag: string;
+                sha256: string;
+            }[];
+        };
+        Doctor: {
+            /** @description a stable word */
+            check: string;
+            /** @enum {unknown} */
+            status: "pass" | "warn" | "fail";
+            /** @description what was found */
+            message: string;
+            /** @description the command, or the act, that mends it; null for a pass */
+            mend: string | null;
+        };
+        Error: {
+            error: {
+                /**
+                 * @description a stable word; more may come
+                 * @enum {unknown}
+                 */
+                kind: "usage" | "notFound" | "jobFailed" | "notFinished" | "refused" | "late" | "finding" | "changed" | "proof" | "config" | "jobFile" | "unexpected" | "corrupt" | "credentials" | "unavailable" | "newer" | "interrupted" | "full";
+                /** @description what was expected, and what was found */
+                message: string;
+                /** @description what mends it */
+                hint: string | null;
+            };
+        };
+        Failures: {
+            job: string;
+            /** @description its id, the same in every job */
+            cause: string;
+            step: string;
+            exitCode: number | null;
+            reason: string;
+            /** @description the last line of stderr, folded */
+            error: string | null;
+            /** @description tasks that failed so, without those skipped */
+            count: number;
+            /** @description which: 0-4,17 */
+            tasks: string;
+            skippedCount: number;
+            /** @description tasks that failed so and that a person skipped */
+            skipped: string;
+            /**
+             * Format: date-time
+             * @description when the first of them failed
+             */
+            first: string | null;
+            /** Format: date-time */
+            last: string | null;
+            /** @description on how many workers, counted up to 1,000 */
+            workers: number;
+            /** @description tasks that used up their attempts on two workers or more, of the job's first 1,000 failures */
+            badInput: number;
+            example: {
+                task: number;
+                worker: string | null;
+                /** @description null when nothing ran */
+                attempt: string | null;
+                /** @description the last line of stderr as it was */
+                error: string | null;
+                /** @description the log's key; null when nothing was written */
+                log: string | null;
+                /** @description the log's last lines, at most ten */
+                tail: string[];
+            };
+        };
+        Frame: {
+            out: string;
+        } | {
+            err: string;
+        } | {
+            /** @constant */
+            alive: true;
+        } | {
+            exit: number;
+            error: null | components["schemas"]["Error"]["error"];
+        };
+        History: {
+            /** @description from 0; null for the acceptance */
+            number: number | null;
+            /** Format: date-time */
+            when: string;
+            who: string;
+            /** @description accepted, sent, retry, close, ... */
+            what: string;
+            /** @description the same in words */
+            text: string;
+            /** @description the entry's */
+            id?: string;
+            /** @description as what follows: only where the entry has it */
+            format?: number;
+            /** @description by step: 0-4,17 */
+            tasks?: {
+                [key: string]: string;
+            };
+            /** @description by step: 0-4,17 */
+            canaries?: {
+                [key: string]: string;
+            } | null;
+            /** @description by step: 0-4,17 */
+            failed?: {
+                [key: string]: string;
+            };
+            /** @description by step: 0-4,17 */
+            asked?: {
+                [key: string]: string;
+            };
+            opened?: string[];
+            round?: number;
+            /** @description what a retry changed */
+            overrides?: Record<string, never>;
+            reason?: string | null;
+            state?: string;
+            mode?: string;
+            now?: boolean;
+            cause?: string;
+            after?: number;
+            unstop?: boolean;
+            to?: string;
+            outputs?: number;
+            bytes?: number;
+            kind?: string;
+            message?: string;
+            hint?: string | null;
+            tolerate?: string;
+            maxRunning?: number | null;
+            finishBy?: string | null;
+            maxCost?: number | null;
+        };
+        Jobs: {
+            job: string;
+            name: string;
+            runKey: string | null;
+            /** @enum {unknown} */
+            state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
+            reason: string | null;
+            round: number;
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            closedAt: string | null;
+            createdBy: string;
+            labels: {
+                [key: string]: string;
+            };
+            /** @description of all steps */
+            tasks: number;
+            /** @description its outputs, parts and logs were removed */
+            pruned: boolean;
+            /** @description it ran on a sample of its parts */
+            rehearsal?: boolean;
+        };
+        LedgerRebuild: {
+            /** @description jobs that were told of */
+            jobs: number;
+            /** @description attempts that were told of, known before or not */
+            attempts: number;
+            /** @description jobs whose counts are known to equal what the store says */
+            exact: number;
+            unreadable: {
+                job?: string;
+                why?: string;
+            }[];
+            /** @description failures that can not be read, or not wholly; they were told of as what is known of them */
+            damaged: {
+                job?: string;
+                why?: string;
+            }[];
+            /** @description true: nothing was told */
+            dryRun: boolean;
+        };
+        Logs: {
+            step: string;
+            task: number;
+            attempt: string;
+            /** @description what the attempt wrote to stderr */
+            text: string;
+        };
+        Ls: {
+            /** @description a job reads it as store:KEY */
+            key: string;
+            size: number;
+            /** Format: date-time */
+            modified: string;
+            /** @description sha256:<hex>; null unless --checksums asked for it */
+            checksum: string | null;
+        };
+        Me: {
+            /** @description the token's */
+            name: string;
+            /**
+             * @description what the token lets its holder do
+             * @enum {unknown}
+             */
+            scope: "read" | "submit" | "operate";
+            /** @description the manager's */
+            version: string;
+            /** @description of its configuration */
+            profile: string;
+            /** @description where its store is */
+            location: string;
+        };
+        ObjectPage: {
+            items: {
+                key: string;
+                size: number;
+                /** @description without quotes */
+                etag: string;
+                /** Format: date-time */
+                modified: string;
+            }[];
+            /** @description what `after` is for the next page; null: there is none */
+            next: string | null;
+        };
+        Overview: {
+            /**
+             * Format: date-time
+             * @description the manager's clock at the look that found a change
+             */
+            now: string;
+            /** @description the manager or tick that left its mark in the last 15 minutes */
+            keeper: string | null;
+            /** @description open ones, and those that closed within a day; the newest 200 */
+            jobs: components["schemas"]["Status"][];
+            /** @description there are more of them */
+            more: boolean;
+            workers: components["schemas"]["Workers"][];
+            groups: components["schemas"]["Scale"][];
+            queues: components["schemas"]["Queue"][];
+            /** @description the coming ten of all schedules */
+            firings: components["schemas"]["ScheduleNext"][];
+            /** @description what could not be looked at: those fields are as they were, or empty */
+            troubles: components["schemas"]["Error"]["error"][];
+        };
+        PartUrls: {
+            items: {
+                number: number;
+                /** @description relative to this document where it has no host */
+                url: string;
+                headers: {
+                    [key: string]: string;
+                };
+            }[];
+        };
+        PartsAsked: {
+            key: string;
+            upload: string;
+            parts: {
+                number: number;
+                size: number;
+                sha256: string;
+            }[];
+        };
+        Pause: {
+            job: string;
+            /** @enum {unknown} */
+            state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
+            changed: boolean;
+        };
+        Plan: {
+            name: string;
+            runKey: string | null;
+            /** @description the job that the key names already */
+            existing: Record<string, never> | null;
+            inputs: Record<string, never>[];
+            bytes?: number;
+            parts: number;
+            records?: number | null;
+            steps: Record<string, never>[];
+            /** @description null behind an explode */
+            tasks: number | null;
+            messages: number;
+            /** @description about */
+            requests?: {
+                store?: number;
+                queue?: number;
+            };
+            /** @description from earlier runs of the job; null when there is none */
+            forecast?: {
+                /** @description tasks at a time */
+                slots?: number;
+                /** @description from submission to the end; one in ten is below low, one in ten above high */
+                seconds?: {
+                    low?: number;
+                    expected?: number;
+                    high?: number;
+                };
+                /** @description the same on twice as many slots */
+                doubled?: {
+                    slots?: number;
+                    seconds?: Record<string, never>;
+                };
+                /** @description of all steps; one in ten is below low, one in ten above high */
+                tasks?: {
+                    low?: number;
+                    expected?: number;
+                    high?: number;
+                };
+                /** @description read by all tasks; one in ten is below low, one in ten above high */
+                bytesIn?: {
+                    low?: number;
+                    expected?: number;
+                    high?: number;
+                };
+                /** @description written by all tasks; one in ten is below low, one in ten above high */
+                bytesOut?: {
+                    low?: number;
+                    expected?: number;
+                    high?: number;
+                };
+                /** @description bytes that stay in the store; one in ten is below low, one in ten above high */
+                disk?: {
+                    low?: number;
+                    expected?: number;
+                    high?: number;
+                };
+                /** @description null where it was not measured; one in ten is below low, one in ten above high */
+                cpuSeconds?: {
+                    low?: number;
+                    expected?: number;
+                    high?: number;
+                } | null;
+                /** @description of the largest task; one in ten is below low, one in ten above high */
+                peakMemory?: {
+                    low?: number;
+                    expected?: number;
+                    high?: number;
+                } | null;
+                /** @description US dollars, about; null where no price is known, as on this machine */
+                cost?: number | null;
+                /** @description jobs that it was learnt from */
+                runs?: number;
+                /** @description where the machine had more to do than processors, its own workers apart; the bars are wider for it */
+                load?: {
+                    average?: number;
+                    cores?: number;
+                } | null;
+                steps?: {
+                    name?: string;
+                    /** @description how many; one in ten is below low, one in ten above high */
+                    tasks?: {
+                        low?: number;
+                        expected?: number;
+                        high?: number;
+                    };
+                    /** @description of one task, on average; one in ten is below low, one in ten above high */
+                    taskSeconds?: {
+                        low?: number;
+                        expected?: number;
+                        high?: number;
+                    };
+                    /** @description written; one in ten is below low, one in ten above high */
+                    bytesOut?: {
+                        low?: number;
+                        expected?: number;
+                        high?: number;
+                    };
+                }[];
+                /** @description steps that nothing was learnt of */
+                unseen?: string[];
+            } | null;
+            /**
+             * Format: date-time
+             * @description no task would begin before it
+             */
+            notBefore?: string | null;
+            /**
+             * Format: date-time
+             * @description the deadline that it would be given
+             */
+            finishBy?: string | null;
+            /** @description USD */
+            maxCost?: number | null;
+            /** @description when it would end by the forecast, if it were submitted now and begun at once, or at --at */
+            projected?: {
+                /** Format: date-time */
+                low?: string;
+                /** Format: date-time */
+                expected?: string;
+                /** Format: date-time */
+                high?: string;
+            } | null;
+            files: string[];
+        };
+        Prune: {
+            jobs: {
+                job?: string;
+                /** @enum {unknown} */
+                state?: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
+                /** Format: date-time */
+                closedAt?: string | null;
+                /** @description a proof is kept of it */
+                proof?: boolean;
+                objects?: number;
+                bytes?: number;
+            }[];
+            spared: {
+                job?: string;
+                /** @enum {unknown} */
+                why?: "open" | "recent" | "undelivered" | "read" | "unreadable";
+                /** @description its state, when it closed, who reads it, what is wrong */
+                detail?: string | null;
+            }[];
+            leftovers: {
+                /** @description submissions that were never committed */
+                submissions?: {
+                    objects?: number;
+                    bytes?: number;
+                };
+                /** @description code that no job names */
+                code?: {
+                    objects?: number;
+                    bytes?: number;
+                };
+                /** @description logs and orders of workers long gone */
+                workers?: {
+                    objects?: number;
+                    bytes?: number;
+                };
+                /** @description old marks of keepers */
+                keepers?: {
+                    objects?: number;
+                    bytes?: number;
+                };
+                /** @description old marks of notifications */
+                notices?: {
+                    objects?: number;
+                    bytes?: number;
+                };
+                /** @description open marks of retries that never began */
+                marks?: {
+                    objects?: number;
+                    bytes?: number;
+                };
+                /** @description tokens that have expired */
+                tokens?: {
+                    objects?: number;
+                    bytes?: number;
+                };
+            };
+            objects: number;
+            bytes: number;
+            /** @description true: nothing was removed */
+            dryRun: boolean;
+        };
+        Put: {
+            /** @description false only with ifAbsent: another object holds the key */
+            created: boolean;
+            /** @description without quotes */
+            etag: string;
+        };
+        Queue: {
+            group: string;
+            /** @description messages that a worker could take now, about */
+            visible: number;
+            /** @description held by workers */
+            leased: number;
+            /** @description not yet due */
+            delayed: number;
+            /** @description dead letters */
+            dead: number;
+            /** @description age of the oldest waiting message, seconds */
+            oldest: number | null;
+        };
+        QueuePurge: {
+            group: string;
+            job: string | null;
+            /** @description messages deleted; null when it is not known */
+            purged: number | null;
+            /** @description true: nothing was deleted */
+            dryRun: boolean;
+        };
+        QueueRedrive: {
+            group: string;
+            /** @description dead letters that went back to the queue */
+            sent: number;
+            /** @description tasks that had failed for good, asked for again */
+            retried: {
+                job: string;
+                round: number | null;
+                tasks: string[];
+            }[];
+            /** @description tasks that failed for good and may not be retried: their letters stay */
+            left: {
+                job: string;
+                tasks: string[];
+                why: string;
+            }[];
+            /** @description true: they would go back */
+            dryRun: boolean;
+        };
+        Report: {
+            /** @constant */
+            format: 1;
+            job: string;
+            name: string;
+            runKey: string | null;
+            period?: string | null;
+            /** @enum {unknown} */
+            state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
+            reason?: string | null;
+            round?: number;
+            labels?: Record<string, never>;
+            params?: Record<string, never>;
+            rehearsal?: {
+                parts?: number;
+                of?: number;
+            };
+            createdBy?: string;
+            host?: string;
+            version?: string;
+            digest?: string;
+            code?: string | null;
+            /** Format: date-time */
+            createdAt?: string;
+            /** Format: date-time */
+            startedAt?: string | null;
+            /** Format: date-time */
+            endedAt?: string | null;
+            /** Format: date-time */
+            closedAt?: string | null;
+            seconds?: number;
+            exact?: boolean;
+            proof?: {
+                key?: string;
+                /** Format: date-time */
+                when?: string;
+                deep?: boolean;
+            } | null;
+            inputs?: {
+                count?: number;
+                bytes?: number;
+                records?: number | null;
+            };
+            parts?: number;
+            steps: {
+                name?: string;
+                group?: string;
+                gather?: boolean;
+                tasks?: number;
+                done?: number;
+                failed?: number;
+                skipped?: number;
+                retried?: number;
+                interrupted?: number;
+                duration?: {
+                    count?: number;
+                    min?: number;
+                    mean?: number;
+                    p50?: number;
+                    p95?: number;
+                    p99?: number;
+                    max?: number;
+                    sum?: number;
+                    bins?: {
+                        from?: number;
+                        to?: number;
+                        count?: number;
+                    }[];
+                } | null;
+                wait?: {
+                    count?: number;
+                    min?: number;
+                    mean?: number;
+                    p50?: number;
+                    p95?: number;
+                    p99?: number;
+                    max?: number;
+                    sum?: number;
+                    bins?: {
+                        from?: number;
+                        to?: number;
+                        count?: number;
+                    }[];
+                } | null;
+                bytesIn?: number;
+                bytesOut?: number;
+                cpuSeconds?: number | null;
+                peakMemory?: number | null;
+                counters?: Record<string, never>;
+                cost?: number | null;
+            }[];
+            totals: {
+                tasks?: number;
+                done?: number;
+                failed?: number;
+                skipped?: number;
+                attempts?: number;
+                retried?: number;
+                interrupted?: number;
+                bytesIn?: number;
+                bytesOut?: number;
+                cpuSeconds?: number | null;
+                usefulSeconds?: number;
+                lostSeconds?: number;
+                slots?: number;
+                slotSeconds?: number;
+                utilisation?: number | null;
+                rate?: number | null;
+            };
+            throughput?: {
+                /** Format: date-time */
+                from?: string | null;
+                seconds?: number;
+                bins?: {
+                    done?: number;
+                    retried?: number;
+                    failed?: number;
+                    interrupted?: number;
+                    running?: number;
+                    slots?: number;
+                }[];
+            };
+            timeline?: {
+                /** Format: date-time */
+                from?: string | null;
+                seconds?: number;
+                hidden?: number;
+                rows?: {
+                    label?: string;
+                    worker?: string | null;
+                    slots?: number;
+                    busy?: number;
+                    bars?: {
+                        start?: number;
+                        end?: number;
+                        task?: string;
+                        /** @enum {unknown} */
+                        outcome?: "done" | "failedAttempt" | "failed" | "interrupted" | "running";
+                    }[];
+                    shares?: number[] | null;
+                }[];
+            };
+            workers?: {
+                worker?: string;
+                host?: string | null;
+                slots?: number;
+                /** Format: date-time */
+                from?: string;
+                /** Format: date-time */
+                to?: string;
+                done?: number;
+                failedAttempts?: number;
+                interrupted?: number;
+                busySeconds?: number;
+            }[];
+            causes?: {
+                cause?: string;
+                step?: string;
+                reason?: string;
+                exitCode?: number | null;
+                error?: string;
+                attempts?: number;
+                forGood?: number;
+                badInput?: number;
+                /** Format: date-time */
+                firstAt?: string;
+                /** Format: date-time */
+                lastAt?: string;
+                example?: {
+                    task?: string;
+                    error?: string | null;
+                    log?: string;
+                };
+            }[];
+            slowest?: {
+                task?: string;
+                seconds?: number;
+                times?: number;
+                attempts?: number;
+                worker?: string;
+                bytesIn?: number | null;
+                peakMemory?: number | null;
+                log?: string;
+            }[];
+            expectations?: {
+                equation?: string;
+                ok?: boolean | null;
+                left?: string | null;
+                right?: string | null;
+            }[];
+            decisions?: {
+                /** Format: date-time */
+                when?: string;
+                who?: string;
+                what?: string;
+                text?: string;
+            }[];
+            late?: string[];
+            cost?: {
+                usd?: number;
+                basis?: string;
+            } | null;
+            compared: {
+                job?: string;
+                name?: string;
+                /** Format: date-time */
+                createdAt?: string;
+                perTask?: boolean;
+                regress?: number | null;
+                figures?: {
+                    code?: string;
+                    name?: string;
+                    step?: string | null;
+                    /** @enum {unknown} */
+                    unit?: "seconds" | "bytes" | "count" | "perSecond" | "share" | "usd" | "number";
+                    perTask?: boolean;
+                    before?: number | null;
+                    now?: number | null;
+                    change?: number | null;
+                    /** @enum {unknown} */
+                    better?: "less" | "more" | null;
+                    matters?: boolean;
+                    regressed?: boolean;
+                }[];
+                regressions?: string[];
+            } | null;
+        };
+        Resume: {
+            job: string;
+            /** @enum {unknown} */
+            state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
+            changed: boolean;
+            /** @description what was, or would be, changed */
+            changes: {
+                field: string;
+                from: unknown;
+                to: unknown;
+            }[];
+            /** @description messages */
+            sent: number;
+        };
+        Retry: {
+            job: string;
+            /** @enum {unknown} */
+            state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
+            /** @description null when nothing was asked for */
+            round: number | null;
+            /** @description by step: 0-4,17 */
+            tasks: {
+                [key: string]: string;
+            };
+            /** @description by step: 0-4,17 */
+            canaries: {
+                [key: string]: string;
+            } | null;
+            /** @description failed tasks that an opened gather went without: not retried */
+            leftOut: {
+                [key: string]: string;
+            };
+            count: number;
+            /** @description what was, or would be, changed */
+            changes: {
+                field: string;
+                from: unknown;
+                to: unknown;
+            }[];
+            /** @description messages */
+            sent: number;
+        };
+        Rm: {
+            key: string;
+            size: number;
+            /** @description true: it would be removed */
+            dryRun: boolean;
+        };
+        Scale: {
+            group: string;
+            desired: number;
+            min: number;
+            max: number;
+            /** @enum {unknown} */
+            mode: "auto" | "manual";
+            /** @description workers that are up, by their heartbeats */
+            running: number;
+            /**
+             * Format: date-time
+             * @description when a temporary size ends
+             */
+            until: string | null;
+            /** @description null where the group has no machines */
+            inService?: number | null;
+            /** @description null where the group has no machines */
+            pending?: number | null;
+            /** @description null where the group has no machines */
+            terminating?: number | null;
+            /** @description null where the group has no machines */
+            protected?: number | null;
+            /** @description messages that wait; null when a size was set */
+            visible?: number | null;
+            leased?: number | null;
+            delayed?: number | null;
+            /** @description seconds until they are done by the workers that are up */
+            drain?: number | null;
+            /** @description so many boots failed in a row that none is started by itself; scale lifts it */
+            held?: {
+                /** @description boots in a row */
+                failed: number;
+                /** @description the last: workers logs takes it */
+                instance: string;
+                /** Format: date-time */
+                at: string;
+                /** @description the last that it wrote */
+                line: string | null;
+            } | null;
+            /** @description why the last launches failed, newest first, each reason once */
+            troubles?: {
+                /** @enum {unknown} */
+                code: "capacity" | "quota" | "price" | "key" | "image" | "permission" | "network" | "setup" | "other";
+                /** @description in the words of the service */
+                message: string;
+                /** Format: date-time */
+                at: string;
+            }[];
+        };
+        ScheduleAdd: {
+            schedule: string;
+            /** @description false: it was there already, just so */
+            changed: boolean;
+            next: {
+                period?: string;
+                /** Format: date-time */
+                at?: string;
+            };
+        };
+        ScheduleLs: {
+            schedule: string;
+            /** @enum {unknown} */
+            state: "active" | "paused";
+            /** @enum {unknown} */
+            kind?: "cron" | "calendar";
+            /** @description the pattern, or the business day and its time */
+            when: string;
+            zone: string;
+            /** @description dates */
+            holidays?: string[];
+            /** @description seconds */
+            catchUp: number;
+            /** @description the job's */
+            name: string;
+            /** @description the job file, as it was named */
+            file: string;
+            /** @description {period} not filled in */
+            inputs: string[];
+            /** @description SHA-256 of its files */
+            code: string | null;
+            /** @description who made it, or changed it last */
+            who: string;
+            /** Format: date-time */
+            changedAt: string;
+            next?: {
+                period?: string;
+                /** Format: date-time */
+                at?: string;
+            } | null;
+            last?: {
+                period?: string;
+                /**
+                 * Format: date-time
+                 * @description when it was due
+                 */
+                at?: string;
+                /**
+                 * @description its job's; due, missed or paused of one that has no job
+                 * @enum {unknown}
+                 */
+                state?: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled" | "due" | "missed";
+                job?: string | null;
+            } | null;
+        };
+        ScheduleNext: {
+            schedule: string;
+            period: string;
+            /** Format: date-time */
+            at: string;
+            zone: string;
+            /** @description that a person ran before its time: it does not run again */
+            job: string | null;
+        };
+        SchedulePause: {
+            schedule: string;
+            /** @enum {unknown} */
+            state: "active" | "paused";
+            /** @description false: it was so already */
+            changed: boolean;
+        };
+        ScheduleResume: {
+            schedule: string;
+            /** @enum {unknown} */
+            state: "active" | "paused";
+            /** @description false: it was so already */
+            changed: boolean;
+        };
+        ScheduleRm: {
+            schedule: string;
+            /** @description false with --dry-run */
+            removed: boolean;
+        };
+        ScheduleRun: {
+            /** @description null: with --dry-run, of a period that has not run */
+            job: string | null;
+            runKey: string;
+            created: boolean;
+        };
+        ScheduleShow: {
+            schedule: string;
+            /** @enum {unknown} */
+            state: "active" | "paused";
+            /** @enum {unknown} */
+            kind?: "cron" | "calendar";
+            /** @description the pattern, or the business day and its time */
+            when: string;
+            zone: string;
+            /** @description dates */
+            holidays?: string[];
+            /** @description seconds */
+            catchUp: number;
+            /** @description the job's */
+            name: string;
+            /** @description the job file, as it was named */
+            file: string;
+            /** @description {period} not filled in */
+            inputs: string[];
+            /** @description SHA-256 of its files */
+            code: string | null;
+            /** @description who made it, or changed it last */
+            who: string;
+            /** Format: date-time */
+            changedAt: string;
+            next?: {
+                period?: string;
+                /** Format: date-time */
+                at?: string;
+            } | null;
+            last?: {
+                period?: string;
+                /**
+                 * Format: date-time
+                 * @description when it was due
+                 */
+                at?: string;
+                /**
+                 * @description its job's; due, missed or paused of one that has no job
+                 * @enum {unknown}
+                 */
+                state?: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled" | "due" | "missed";
+                job?: string | null;
+            } | null;
+            /** @description latest first */
+            recent?: {
+                period?: string;
+                /**
+                 * Format: date-time
+                 * @description when it was due
+                 */
+                at?: string;
+                /**
+                 * @description its job's; due, missed or paused of one that has no job
+                 * @enum {unknown}
+                 */
+                state?: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled" | "due" | "missed";
+                job?: string | null;
+            }[];
+        };
+        Skip: {
+            job: string;
+            /** @enum {unknown} */
+            state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
+            changed: boolean;
+            undo: boolean;
+            /** @description by step: 0-4,17 */
+            tasks: {
+                [key: string]: string;
+            };
+            count: number;
+            /** @description tasks that were so before */
+            already: number;
+            reason: string | null;
+            /** @description messages */
+            sent: number;
+        };
+        Status: {
+            job: string;
+            name: string;
+            runKey: string | null;
+            round: number;
+            /** @description tasks that this round asks for again; among the failed until they run */
+            asked: number;
+            /** @enum {unknown} */
+            state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
+            /** @description a stable code: failures, stopped, expect, halt, deployment, secret, budget; or why a person paused it */
+            reason: string | null;
+            /** @description what a guard found that has paused it, in words */
+            detail?: string | null;
+            /** @description the counts are known to equal what the store says */
+            exact: boolean;
+            steps: {
+                name?: string;
+                group?: string;
+                /** @description null behind an explode that is not opened yet */
+                total?: number | null;
+                waiting?: number;
+                running?: number;
+                done?: number;
+                /** @description for good */
+                failed?: number;
+                skipped?: number;
+                /** @description failed attempts that were tried again */
+                retried?: number;
+                /** @description attempts given back unharmed */
+                interrupted?: number;
+            }[];
+            /** @description tasks a second */
+            rate?: number | null;
+            /** @description seconds */
+            eta?: number | null;
+            /**
+             * Format: date-time
+             * @description the deadline
+             */
+            finishBy?: string | null;
+            /**
+             * Format: date-time
+             * @description when it will have ended: with a deadline by the model that sizes groups, else at that rate
+             */
+            projected?: string | null;
+            /**
+             * Format: date-time
+             * @description of a job with a deadline: it ends between these in 19 of 20 cases; null while part of it is assumed
+             */
+            projectedEarliest?: string | null;
+            /** Format: date-time */
+            projectedLatest?: string | null;
+            /** @description US dollars so far; null where a price is not known, or nothing costs any */
+            cost?: number | null;
+            /** @description by its end; null once it is over, and while it is not known */
+            costProjected?: number | null;
+            /** @description at so much it pauses: its own limit, else the profile's */
+            maxCost?: number | null;
+            /** @description instance types without a price */
+            costUnknown?: string[];
+            /** @description by step: counters, exact decimals as text */
+            counters?: Record<string, never>;
+            workers?: {
+                running?: number;
+                slots?: number;
+            };
+            /** @description the manager or tick that left its mark in the last 15 minutes */
+            keeper?: string | null;
+            /**
+             * Format: date-time
+             * @description no task begins before it
+             */
+            notBefore?: string | null;
+            /** Format: date-time */
+            createdAt?: string;
+            /** Format: date-time */
+            closedAt?: string | null;
+            /**
+             * Format: date-time
+             * @description when its outputs, parts and logs were removed
+             */
+            prunedAt?: string | null;
+            /** @description null of a job that delivers nothing */
+            delivery?: {
+                to?: string;
+                /** @description the machine whose directory it is; null of a bucket */
+                host?: string | null;
+                /**
+                 * @description none: the job ended otherwise; failing: tried again after a while; givenUp: only by watch, wait, run
+                 * @enum {unknown}
+                 */
+                state?: "waiting" | "none" | "due" | "failing" | "givenUp" | "delivered";
+                delivered?: {
+                    to?: string;
+                    /** Format: date-time */
+                    when?: string;
+                    who?: string;
+                    outputs?: number;
+                    bytes?: number;
+                } | null;
+                /** @description the last try that failed */
+                failed?: {
+                    tries?: number;
+                    /** Format: date-time */
+                    when?: string;
+                    who?: string;
+                    kind?: string;
+                    message?: string;
+                    hint?: string | null;
+                } | null;
+            } | null;
+            /** @description of a job that is closed or paused: who could not be told of it (docs/notify.md); else empty */
+            untold?: {
+                /** @description its id */
+                event?: string;
+                /** @description of a URL the host alone */
+                to?: string;
+                tries?: number;
+                /** @description why the last try failed; null of one that died */
+                message?: string | null;
+                /**
+                 * Format: date-time
+                 * @description when it is tried again; null: never
+                 */
+                next?: string | null;
+            }[];
+            /** @description of a rehearsal: how many parts it runs on, of how many; null of a real job */
+            rehearsal?: {
+                parts?: number;
+                of?: number;
+            } | null;
+            /** @description only of run: false for a job that was there */
+            created?: boolean;
+            /** @description only of run: where the outputs are */
+            output?: string | null;
+        };
+        Submit: {
+            job: string;
+            runKey: string | null;
+            created: boolean;
+        };
+        Tasks: {
+            step: string;
+            task: number;
+            /** @description waiting, running, done, failed, skipped; of an attempt: its outcome */
+            state: string;
+            round: number;
+            /** @description how many were recorded; only of a task */
+            attempts?: number;
+            /** @description its id; only with --task, as what follows */
+            attempt?: string;
+            number?: number;
+            cpuSeconds?: number | null;
+            /** @description bytes */
+            peakMemory?: number | null;
+            worker: string | null;
+            /** Format: date-time */
+            startedAt: string | null;
+            /** Format: date-time */
+            endedAt: string | null;
+            exitCode: number | null;
+            reason: string | null;
+            /** @description the last line of stderr */
+            error: string | null;
+            /** @description the id that failures gives it; null of what did not fail */
+            cause: string | null;
+            /** @description the task used up its attempts on two workers or more; only of an attempt that failed for good */
+            badInput?: boolean;
+        };
+        TasksKill: {
+            job: string;
+            /** @enum {unknown} */
+            state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
+            task: string;
+            /** @enum {unknown} */
+            mode: "requeue" | "fail";
+        };
+        Tick: {
+            /** @description the id under which it left its mark */
+            keeper: string;
+            /** @description with --dry-run: what would be, without a job */
+            fired: {
+                schedule?: string;
+                period?: string;
+                /** Format: date-time */
+                at?: string;
+                job?: string | null;
+            }[];
+            /** @description for their input, as --await-input says */
+            waiting: {
+                schedule?: string;
+                period?: string;
+                /** Format: date-time */
+                at?: string;
+                why?: string;
+            }[];
+            /** @description whose catch-up ended since the last round of anybody */
+            missed: {
+                schedule?: string;
+                period?: string;
+                /** Format: date-time */
+                at?: string;
+            }[];
+            /** @description what was due of open jobs */
+            moved: {
+                job?: string;
+                /** @enum {unknown} */
+                move?: "open" | "retry-rest" | "close";
+            }[];
+            /** @description groups */
+            raised: {
+                group?: string;
+                from?: number;
+                to?: number;
+                /** @description so many on demand from now on, in place of spot or no longer; null where that is as it was */
+                onDemand?: number | null;
+            }[];
+            /** @description groups whose launches hung with nothing to do for them */
+            lowered: {
+                group?: string;
+                from?: number;
+                to?: number;
+                /** @description so many on demand from now on, in place of spot or no longer; null where that is as it was */
+                onDemand?: number | null;
+            }[];
+            /** @description what became of deliveries, in words */
+            delivered: string[];
+            /** @description what could not be done, while all else went on */
+            troubles: {
+                about?: string;
+                /** @description of error */
+                kind?: string;
+                message?: string;
+                hint?: string | null;
+                /** @description false: it was told within the hour */
+                news?: boolean;
+            }[];
+            dryRun: boolean;
+        };
+        UploadAsked: {
+            key: string;
+            size: number;
+            sha256: string;
+            ifAbsent?: boolean;
+        };
+        UploadGivenUp: {
+            upload: string;
+        };
+        UploadWay: {
+            /** @constant */
+            way: "present";
+            etag: string;
+        } | {
+            /** @constant */
+            way: "put";
+            /** @description relative to this document where it has no host */
+            url: string;
+            headers: {
+                [key: string]: string;
+            };
+            /** @description true: the URL is here, and wants the token */
+            token: boolean;
+        } | {
+            /** @constant */
+            way: "parts";
+            /** @description the upload's id */
+            upload: string;
+            /** @description bytes; the last part may have fewer */
+            partSize: number;
+        };
+        Verify: {
+            /** @constant */
+            format: 1;
+            /** @description null only of a file without a proof that can be read */
+            job: string | null;
+            runKey: string | null;
+            /** @enum {unknown} */
+            state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled" | null;
+            round?: number;
+            /** @description the last journal entry that was heeded; -1 if there is none */
+            entry?: number;
+            /** @description of the job as accepted: spec, code and inputs */
+            digest?: string;
+            /**
+             * @description unfinished: the job is not closed
+             * @enum {unknown}
+             */
+            verdict: "proven" | "failed" | "unfinished";
+            /** @description every byte was read */
+            deep?: boolean;
+            checked: {
+                parts?: number;
+                inputs?: number;
+                /** @description decompressed */
+                bytes?: number;
+                outputs?: number;
+            } | null;
+            /** @description only of a rehearsal: the parts of its sample, of the whole input; the whole is not claimed */
+            rehearsal?: {
+                parts?: number;
+                of?: number;
+            };
+            /** @description null of a job that delivers nothing */
+            delivery?: {
+                to?: string;
+                /** @description the machine whose directory it is; null of a bucket */
+                host?: string | null;
+                /**
+                 * @description none: the job ended otherwise; failing: tried again after a while; givenUp: only by watch, wait, run
+                 * @enum {unknown}
+                 */
+                state?: "waiting" | "none" | "due" | "failing" | "givenUp" | "delivered";
+                delivered?: {
+                    to?: string;
+                    /** Format: date-time */
+                    when?: string;
+                    who?: string;
+                    outputs?: number;
+                    bytes?: number;
+                } | null;
+                /** @description the last try that failed */
+                failed?: {
+                    tries?: number;
+                    /** Format: date-time */
+                    when?: string;
+                    who?: string;
+                    kind?: string;
+                    message?: string;
+                    hint?: string | null;
+                } | null;
+            } | null;
+            steps: {
+                name?: string;
+                tasks?: number;
+                published?: number;
+                /** @description for good, or given up */
+                failed?: number;
+                skipped?: number;
+                missing?: number;
+            }[];
+            chains?: {
+                failed?: number;
+                tolerated?: number;
+            };
+            /** @description failed for good: step/n, the first thousand */
+            failed?: string[];
+            /** @description a person went without them: step/n, the first thousand */
+            skipped?: string[];
+            skips?: {
+                step?: string;
+                tasks?: string;
+                who?: string;
+                when?: string;
+                reason?: string;
+            }[];
+            /** @description neither published nor ended: step/n, the first thousand */
+            missing?: string[];
+            /** @description published after a gather was opened without them: kept, never used: step/n, the first thousand */
+            late?: string[];
+            /** @description outputs and pieces that aren't what was published or cut */
+            altered?: string[];
+            expectations?: {
+                equation?: string;
+                ok?: boolean;
+                left?: string | null;
+                right?: string | null;
+            }[];
+            /** @description what the proof rests on; null of a job that is not closed */
+            evidence?: {
+                /** @description digest of job.json without its inputs */
+                record?: string;
+                /** @description digest of the spec, filled in */
+                spec?: string;
+                /** @description SHA-256 of the archive of the job's files */
+                code?: string | null;
+                /** @description digests of images, by step */
+                images?: {
+                    [key: string]: string;
+                } | null;
+                submitted?: {
+                    who?: string;
+                    when?: string;
+                    host?: string;
+                    version?: string;
+                };
+                inputs?: {
+                    count?: number;
+                    bytes?: number;
+                    records?: number | null;
+                    /** @description sha256:<hex> over the digests of shards of 10,000 lines */
+                    root?: string;
+                    /** @description the first hundred */
+                    listed?: {
+                        name?: string;
+                        size?: number;
+                        checksum?: string | null;
+                        /**
+                         * @description who read the bytes; null: nobody
+                         * @enum {unknown}
+                         */
+                        checksumFrom?: "submit" | "verify" | null;
+                        /** @description the version that was read */
+                        source?: {
+                            /** @enum {unknown} */
+                            kind?: "file" | "store" | "s3" | "pipe";
+                            path?: string;
+                            pin?: {
+                                inode?: string;
+                                size?: number;
+                                mtimeNs?: string;
+                            };
+                            bucket?: string;
+                            key?: string;
+                            etag?: string;
+                            version?: string | null;
+                        };
+                    }[];
+                };
+                parts?: {
+                    count?: number;
+                    /** @description sha256:<hex> over the digests of shards of 10,000 lines */
+                    root?: string;
+                };
+                steps?: {
+                    name?: string;
+                    /** @description sha256:<hex> over the digests of shards of 10,000 lines */
+                    root?: string;
+                    /** @description tasks that have an end in it */
+                    ends?: number;
+                    /** @description those that count */
+                    outputs?: number;
+                    bytesIn?: number;
+                    bytesOut?: number;
+                    /** @description exact decimals */
+                    counters?: {
+                        [key: string]: string;
+                    };
+                    /** @description by which code, in which round */
+                    made?: {
+                        round?: number;
+                        code?: string | null;
+                        outputs?: number;
+                    }[];
+                    /** @description for good, or given up: a set, 0-4,17 */
+                    failed?: string;
+                    /** @description gone without: a set, 0-4,17 */
+                    skipped?: string;
+                }[];
+                gathers?: {
+                    step?: string;
+                    /** @description outputs or files */
+                    took?: number;
+                    /** @description gone without: a set, 0-4,17 */
+                    leftOut?: string;
+                }[];
+                /** @description files that steps behind an explode took for their tasks */
+                files?: {
+                    step?: string;
+                    count?: number;
+                    /** @description sha256:<hex> over the digests of shards of 10,000 lines */
+                    root?: string;
+                }[];
+                tolerance?: {
+                    /** @description a count or a percentage */
+                    value?: string;
+                    who?: string;
+                    when?: string;
+                    /** @description the journal entry that set it; null: the job file */
+                    entry?: number | null;
+                };
+                /** @description retries */
+                rounds?: {
+                    round?: number;
+                    entry?: number;
+                    who?: string;
+                    when?: string;
+                    /** @description sets by step */
+                    tasks?: {
+                        [key: string]: string;
+                    };
+                    /** @description what was changed from then on */
+                    changed?: {
+                        /** @description seconds; null: as the steps say */
+                        timeout?: number | null;
+                        params?: {
+                            [key: string]: string;
+                        };
+                        /** @description the mended job file's */
+                        defaults?: {
+                            [key: string]: string;
+                        };
+                        /** @description SHA-256 of the mended code */
+                        code?: string | null;
+                        /** @description the fields that the mended job file changed, by step */
+                        steps?: Record<string, never>;
+                    };
+                }[];
+                decisions?: {
+                    count?: number;
+                    /** @description sha256:<hex> over the digests of shards of 10,000 lines */
+                    root?: string;
+                    /** @description the first two hundred */
+                    listed?: {
+                        n?: number;
+                        what?: string;
+                        who?: string;
+                        when?: string;
+                        /** @description of the entry's bytes */
+                        checksum?: string;
+                    }[];
+                };
+            } | null;
+            /** @description what breaks the proof, by stable codes */
+            problems: {
+                code: string;
+                message: string;
+            }[];
+            /** @description what does not */
+            warnings?: {
+                code: string;
+                message: string;
+            }[];
+            /** @description where the proof is kept in the store */
+            proof?: string | null;
+            /** @description only with --repair */
+            repair?: {
+                /** @description events told to the ledger */
+                recorded?: number;
+                /** @description messages */
+                sent?: number;
+                /** @description sets of tasks by step */
+                missing?: Record<string, never>;
+                reopened?: boolean;
+                /** @enum {unknown} */
+                withheld?: "paused" | "cancelled" | "stopped" | null;
+            } | null;
+            /** @description only with --check */
+            check?: {
+                file?: string;
+                lines?: number;
+                /** @description of all lines before the last, as they are */
+                sha256?: string;
+                /** @description of the stored proof's bytes */
+                checksum?: string | null;
+                /** @description who proved it */
+                who?: string | null;
+                when?: string | null;
+                /** @description the batchctl that proved it */
+                version?: string | null;
+                /** @description what does not go together */
+                mismatches?: {
+                    code: string;
+                    message: string;
+                }[];
+            } | null;
+        };
+        Wait: {
+            job: string;
+            name: string;
+            runKey: string | null;
+            round: number;
+            /** @description tasks that this round asks for again; among the failed until they run */
+            asked: number;
+            /** @enum {unknown} */
+            state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
+            /** @description a stable code: failures, stopped, expect, halt, deployment, secret, budget; or why a person paused it */
+            reason: string | null;
+            /** @description what a guard found that has paused it, in words */
+            detail?: string | null;
+            /** @description the counts are known to equal what the store says */
+            exact: boolean;
+            steps: {
+                name?: string;
+                group?: string;
+                /** @description null behind an explode that is not opened yet */
+                total?: number | null;
+                waiting?: number;
+                running?: number;
+                done?: number;
+                /** @description for good */
+                failed?: number;
+                skipped?: number;
+                /** @description failed attempts that were tried again */
+                retried?: number;
+                /** @description attempts given back unharmed */
+                interrupted?: number;
+            }[];
+            /** @description tasks a second */
+            rate?: number | null;
+            /** @description seconds */
+            eta?: number | null;
+            /**
+             * Format: date-time
+             * @description the deadline
+             */
+            finishBy?: string | null;
+            /**
+             * Format: date-time
+             * @description when it will have ended: with a deadline by the model that sizes groups, else at that rate
+             */
+            projected?: string | null;
+            /**
+             * Format: date-time
+             * @description of a job with a deadline: it ends between these in 19 of 20 cases; null while part of it is assumed
+             */
+            projectedEarliest?: string | null;
+            /** Format: date-time */
+            projectedLatest?: string | null;
+            /** @description US dollars so far; null where a price is not known, or nothing costs any */
+            cost?: number | null;
+            /** @description by its end; null once it is over, and while it is not known */
+            costProjected?: number | null;
+            /** @description at so much it pauses: its own limit, else the profile's */
+            maxCost?: number | null;
+            /** @description instance types without a price */
+            costUnknown?: string[];
+            /** @description by step: counters, exact decimals as text */
+            counters?: Record<string, never>;
+            workers?: {
+                running?: number;
+                slots?: number;
+            };
+            /** @description the manager or tick that left its mark in the last 15 minutes */
+            keeper?: string | null;
+            /**
+             * Format: date-time
+             * @description no task begins before it
+             */
+            notBefore?: string | null;
+            /** Format: date-time */
+            createdAt?: string;
+            /** Format: date-time */
+            closedAt?: string | null;
+            /**
+             * Format: date-time
+             * @description when its outputs, parts and logs were removed
+             */
+            prunedAt?: string | null;
+            /** @description null of a job that delivers nothing */
+            delivery?: {
+                to?: string;
+                /** @description the machine whose directory it is; null of a bucket */
+                host?: string | null;
+                /**
+                 * @description none: the job ended otherwise; failing: tried again after a while; givenUp: only by watch, wait, run
+                 * @enum {unknown}
+                 */
+                state?: "waiting" | "none" | "due" | "failing" | "givenUp" | "delivered";
+                delivered?: {
+                    to?: string;
+                    /** Format: date-time */
+                    when?: string;
+                    who?: string;
+                    outputs?: number;
+                    bytes?: number;
+                } | null;
+                /** @description the last try that failed */
+                failed?: {
+                    tries?: number;
+                    /** Format: date-time */
+                    when?: string;
+                    who?: string;
+                    kind?: string;
+                    message?: string;
+                    hint?: string | null;
+                } | null;
+            } | null;
+            /** @description of a job that is closed or paused: who could not be told of it (docs/notify.md); else empty */
+            untold?: {
+                /** @description its id */
+                event?: string;
+                /** @description of a URL the host alone */
+                to?: string;
+                tries?: number;
+                /** @description why the last try failed; null of one that died */
+                message?: string | null;
+                /**
+                 * Format: date-time
+                 * @description when it is tried again; null: never
+                 */
+                next?: string | null;
+            }[];
+            /** @description of a rehearsal: how many parts it runs on, of how many; null of a real job */
+            rehearsal?: {
+                parts?: number;
+                of?: number;
+            } | null;
+            /** @description only of run: false for a job that was there */
+            created?: boolean;
+            /** @description only of run: where the outputs are */
+            output?: string | null;
+        };
+        Watch: {
+            job: string;
+            name: string;
+            runKey: string | null;
+            round: number;
+            /** @description tasks that this round asks for again; among the failed until they run */
+            asked: number;
+            /** @enum {unknown} */
+            state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
+            /** @description a stable code: failures, stopped, expect, halt, deployment, secret, budget; or why a person paused it */
+            reason: string | null;
+            /** @description what a guard found that has paused it, in words */
+            detail?: string | null;
+            /** @description the counts are known to equal what the store says */
+            exact: boolean;
+            steps: {
+                name?: string;
+                group?: string;
+                /** @description null behind an explode that is not opened yet */
+                total?: number | null;
+                waiting?: number;
+                running?: number;
+                done?: number;
+                /** @description for good */
+                failed?: number;
+                skipped?: number;
+                /** @description failed attempts that were tried again */
+                retried?: number;
+                /** @description attempts given back unharmed */
+                interrupted?: number;
+            }[];
+            /** @description tasks a second */
+            rate?: number | null;
+            /** @description seconds */
+            eta?: number | null;
+            /**
+             * Format: date-time
+             * @description the deadline
+             */
+            finishBy?: string | null;
+            /**
+             * Format: date-time
+             * @description when it will have ended: with a deadline by the model that sizes groups, else at that rate
+             */
+            projected?: string | null;
+            /**
+             * Format: date-time
+             * @description of a job with a deadline: it ends between these in 19 of 20 cases; null while part of it is assumed
+             */
+            projectedEarliest?: string | null;
+            /** Format: date-time */
+            projectedLatest?: string | null;
+            /** @description US dollars so far; null where a price is not known, or nothing costs any */
+            cost?: number | null;
+            /** @description by its end; null once it is over, and while it is not known */
+            costProjected?: number | null;
+            /** @description at so much it pauses: its own limit, else the profile's */
+            maxCost?: number | null;
+            /** @description instance types without a price */
+            costUnknown?: string[];
+            /** @description by step: counters, exact decimals as text */
+            counters?: Record<string, never>;
+            workers?: {
+                running?: number;
+                slots?: number;
+            };
+            /** @description the manager or tick that left its mark in the last 15 minutes */
+            keeper?: string | null;
+            /**
+             * Format: date-time
+             * @description no task begins before it
+             */
+            notBefore?: string | null;
+            /** Format: date-time */
+            createdAt?: string;
+            /** Format: date-time */
+            closedAt?: string | null;
+            /**
+             * Format: date-time
+             * @description when its outputs, parts and logs were removed
+             */
+            prunedAt?: string | null;
+            /** @description null of a job that delivers nothing */
+            delivery?: {
+                to?: string;
+                /** @description the machine whose directory it is; null of a bucket */
+                host?: string | null;
+                /**
+                 * @description none: the job ended otherwise; failing: tried again after a while; givenUp: only by watch, wait, run
+                 * @enum {unknown}
+                 */
+                state?: "waiting" | "none" | "due" | "failing" | "givenUp" | "delivered";
+                delivered?: {
+                    to?: string;
+                    /** Format: date-time */
+                    when?: string;
+                    who?: string;
+                    outputs?: number;
+                    bytes?: number;
+                } | null;
+                /** @description the last try that failed */
+                failed?: {
+                    tries?: number;
+                    /** Format: date-time */
+                    when?: string;
+                    who?: string;
+                    kind?: string;
+                    message?: string;
+                    hint?: string | null;
+                } | null;
+            } | null;
+            /** @description of a job that is closed or paused: who could not be told of it (docs/notify.md); else empty */
+            untold?: {
+                /** @description its id */
+                event?: string;
+                /** @description of a URL the host alone */
+                to?: string;
+                tries?: number;
+                /** @description why the last try failed; null of one that died */
+                message?: string | null;
+                /**
+                 * Format: date-time
+                 * @description when it is tried again; null: never
+                 */
+                next?: string | null;
+            }[];
+            /** @description of a rehearsal: how many parts it runs on, of how many; null of a real job */
+            rehearsal?: {
+                parts?: number;
+                of?: number;
+            } | null;
+            /** @description only of run: false for a job that was there */
+            created?: boolean;
+            /** @description only of run: where the outputs are */
+            output?: string | null;
+        };
+        Why: {
+            /** @description null when the store or the ledger can not be read */
+            job: string | null;
+            /** @enum {unknown} */
+            state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled" | null;
+            /** @description the weightiest first; none: nothing is wrong */
+            causes: {
+                /**
+                 * @description stable; codes are only added
+                 * @enum {unknown}
+                 */
+                code: "storeUnreachable" | "queueUnreachable" | "ledgerUnreachable" | "groupUnreachable" | "accessDenied" | "credentialsRefused" | "queueGone" | "damaged" | "newerFormat" | "olderWorkers" | "diskFull" | "diskNearlyFull" | "cancelled" | "paused" | "halted" | "badDeployment" | "budget" | "secretRefused" | "stopped" | "submissionUnfinished" | "notDue" | "expectUnmet" | "notDelivered" | "notTold" | "tooManyFiles" | "failing" | "gatherBlocked" | "canaryHeld" | "canaryRunning" | "missingTasks" | "deadLetters" | "groupMissing" | "groupHeld" | "launchFailed" | "setupFailed" | "instancesWithoutWorkers" | "groupManualAtZero" | "noWorker" | "supervisorDead" | "workerStarting" | "workersLeaving" | "workersBusyElsewhere" | "doesNotFit" | "killsWorkers" | "leasesExpiring" | "workerLost" | "interruptionStorm" | "groupAtMax" | "maxRunning" | "backoff" | "straggler" | "slowTasks" | "slowStep" | "ledgerBehind" | "allProtected" | "credentialsEnding";
+                /**
+                 * @description stops: until somebody acts; fails: tasks ended for good; slows; waits: goes on by itself; note
+                 * @enum {unknown}
+                 */
+                severity: "stops" | "fails" | "slows" | "waits" | "note";
+                /** @description a sentence with the facts */
+                title: string;
+                evidence: string[];
+                /** @description acts apart by "; ", each a command, then ", " and what for; or a sentence */
+                mend: string;
+            }[];
+            /** @description tasks, as far as the ledger knows */
+            running: number | null;
+            /** @description tasks, as far as the ledger knows */
+            waiting: number | null;
+            /** @description tasks a second */
+            rate: number | null;
+            /** @description seconds */
+            eta: number | null;
+        };
+        Workers: {
+            /** @description null: an instance without a worker, of which nothing more is known */
+            worker: string | null;
+            /** @description several are separated by commas */
+            group: string;
+            /** @description on EC2 the instance's id */
+            host: string;
+            pid: number | null;
+            version: string | null;
+            /**
+             * @description lost: not seen for four heartbeats, and it did not say that it left, or its instance is gone; of an instance without a worker: booting, noWorker (it should have one by now), ending
+             * @enum {unknown}
+             */
+            state: "starting" | "idle" | "busy" | "draining" | "gone" | "lost" | "booting" | "noWorker" | "ending";
+            slots: number | null;
+            /** @description what it runs: JOB/STEP/N, 64 at most */
+            busy: string[];
+            done: number;
+            /** @description tasks that failed for good here */
+            failed: number;
+            /** Format: date-time */
+            seen: string | null;
+            /** Format: date-time */
+            since: string | null;
+            /** @description null where the group has no instances */
+            instance?: string | null;
+            /** @description null where the group has no instances */
+            type?: string | null;
+            /** @description null where the group has no instances */
+            zone?: string | null;
+            /** @description the group's word for where its instance is: InService, Terminating:Wait */
+            lifecycle?: string | null;
+            /** @description scaling in does not take its instance */
+            protected?: boolean | null;
+        };
+        WorkersDrain: {
+            worker: string;
+            /** @enum {unknown} */
+            order: "drain" | "stop";
+            /** @description true: it would be ordered */
+            dryRun: boolean;
+        };
+        WorkersLogs: {
+            worker: string;
+            /** @description what it said as it started, or as it crashed */
+            boot: string | null;
+            /** @description its last lines, as of its last heartbeat */
+            log: string | null;
+        };
+        WorkersStop: {
+            worker: string;
+            /** @enum {unknown} */
+            order: "drain" | "stop";
+            /** @description true: it would be ordered */
+            dryRun: boolean;
+        };
+    };
+    responses: {
+        /** @description The call was refused, or the verb was: 400 usage, 404 notFound, 409 jobFailed, 409 notFinished, 409 refused, 409 late, 409 finding, 409 changed, 409 proof, 422 config, 422 jobFile. Besides: 401 without a good token, 403 for want of scope, 405, 408, 413, 415, 426 for a command line of another version, 429 with Retry-After. */
+        Refused: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "error": {
+                 *         "kind": "notFound",
+                 *         "message": "there is no job nope, and none whose id begins so",
+                 *         "hint": "batchctl jobs"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+        /** @description It could not be done now: 500 unexpected, 500 corrupt, 503 credentials, 503 unavailable, 503 newer, 503 interrupted, 507 full. */
+        Failed: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "error": {
+                 *         "kind": "unavailable",
+                 *         "message": "S3 does not answer",
+                 *         "hint": "batchctl doctor"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+    };
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export interface operations {
+    doctor: {
+        parameters: {
+            query?: {
+                /** @description exit 11 if any check warns */
+                strict?: boolean;
+                /** @description the zone of times read, an IANA name; the profile's unless given */
+                tz?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a list, whole */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Doctor"][];
+                    };
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    runCommand: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description the verb: retry, schedule add */
+                    name: string;
+                    /** @description arguments and options by their camelCase names, as the verb's own path has them */
+                    input: Record<string, never>;
+                    flags: {
+                        json: boolean;
+                        quiet: boolean;
+                        verbose: boolean;
+                        /** @description destroy without asking */
+                        yes: boolean;
+                        dryRun: boolean;
+                        /** @description an IANA zone; null: the profile's */
+                        tz: string | null;
+                    };
+                    /** @description the caller's terminal; null: what is printed goes to a file or a pipe */
+                    terminal?: {
+                        columns: number;
+                        color: boolean;
+                        /** @description which of the two streams it shows; both unless said */
+                        shows?: ("out" | "err")[];
+                    } | null;
+                    /** @description what the verb's local files come to */
+                    attachments?: Record<string, never> | null;
+                };
+            };
+        };
+        responses: {
+            /** @description frames, one a line */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["Frame"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    ls: {
+        parameters: {
+            query?: {
+                /** @description only keys that begin with this; all unless given */
+                prefix?: string;
+                /** @description also the SHA-256 that upload kept: a request an object */
+                checksums?: boolean;
+                /** @description the zone of times read, an IANA name; the profile's unless given */
+                tz?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a list, whole */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Ls"][];
+                    };
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    overview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    scheduleNext: {
+        parameters: {
+            query?: {
+                /** @description the schedule's; all of them unless given */
+                name?: string;
+                /** @description the zone of times read, an IANA name; the profile's unless given */
+                tz?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a list, whole */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["ScheduleNext"][];
+                    };
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    scaleShow: {
+        parameters: {
+            query?: {
+                /** @description the group (default: default; to show: all) */
+                group?: string | number;
+                /** @description the zone of times read, an IANA name; the profile's unless given */
+                tz?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a list, whole */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Scale"][];
+                    };
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    scale: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @description how many workers; 0 drains them all; shows the sizes unless given */
+                    n?: string;
+                    /** @description the group (default: default; to show: all) */
+                    group?: string | number;
+                    /** @description never fewer */
+                    min?: string | number;
+                    /** @description never more */
+                    max?: string | number;
+                    /** @description let waiting work raise the size */
+                    auto?: boolean;
+                    /** @description only a person changes the size */
+                    manual?: boolean;
+                    /** @description the size before comes back after so long */
+                    for?: string | number;
+                    /** @description how many tasks at a time each new worker runs (local; on AWS: groups.*.slots) */
+                    slots?: string | number;
+                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    tz?: string;
+                    /** @description true: only tell what it would do */
+                    dryRun?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description a list, whole */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Scale"][];
+                    };
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    jobs: {
+        parameters: {
+            query?: {
+                /** @description only jobs in this state */
+                state?: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
+                /** @description only jobs of this name */
+                name?: string | number;
+                /** @description only jobs with this label */
+                label?: (string | number)[];
+                /** @description only jobs accepted in the last so long: 7d */
+                since?: string | number;
+                /** @description only those that I submitted from here */
+                mine?: boolean;
+                /** @description the zone of times read, an IANA name; the profile's unless given */
+                tz?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a list, whole */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Jobs"][];
+                    };
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    submit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description what to read, in place of the job file's: a file, a pattern, store:KEY, job:JOB/STEP, or - for stdin */
+                    input?: (string | number)[];
+                    /** @description a parameter's value */
+                    set?: (string | number)[];
+                    /** @description the name that makes this run happen once; {period} in it is the period */
+                    runKey?: string | number;
+                    /** @description the key has other content: answer its job all the same */
+                    existing?: boolean;
+                    /** @description a further run under the same key, on purpose */
+                    again?: boolean;
+                    /** @description what {period} stands for: 2026-11 */
+                    period?: string | number;
+                    /** @description a label, to find the job by */
+                    label?: (string | number)[];
+                    /** @description when it should have ended: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z; late is exit 10 */
+                    finishBy?: string | number;
+                    /** @description no more than that, where a profile knows prices; not on local */
+                    maxCost?: string | number;
+                    /** @description refuse another number of inputs */
+                    expectInputs?: string | number;
+                    /** @description wait so long for inputs that are not there yet */
+                    awaitInput?: string | number;
+                    /** @description accept input that makes no part at all */
+                    allowEmpty?: boolean;
+                    /** @description no task begins before it: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z */
+                    at?: string | number;
+                    /** @description leave the size of groups as it is */
+                    scale?: boolean;
+                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    tz?: string;
+                    /** @description true: only tell what it would do */
+                    dryRun?: boolean;
+                    /** @description the job, as a job file has it in JSON; its inputs are in the store, or in a bucket */
+                    spec: Record<string, never>;
+                    /** @description of a job with files: the SHA-256 of their archive, put as code/<sha256>.tar.gz before */
+                    code?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Submit"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    status: {
+        parameters: {
+            query?: {
+                /** @description the zone of times read, an IANA name; the profile's unless given */
+                tz?: string;
+            };
+            header?: never;
+            path: {
+                /** @description id, prefix, key:RUN-KEY, name:NAME or last; the latest unless given */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Status"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    adjust: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description id, unique prefix, key:RUN-KEY, name:NAME or last */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @description when it should have ended: 18:30, "in 6h", "tomorrow 06:00"; none lifts it */
+                    finishBy?: string | number;
+                    /** @description no more than that, where a profile knows prices; none lifts it */
+                    maxCost?: string | number;
+                    /** @description chains that may fail for good: a count, or a share such as 0.1% */
+                    tolerate?: string | number;
+                    /** @description tasks of the job that run at a time, about; none lifts it */
+                    maxRunning?: string | number;
+                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    tz?: string;
+                    /** @description true: only tell what it would do */
+                    dryRun?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Adjust"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    cancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description id, unique prefix, key:RUN-KEY, name:NAME or last */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    tz?: string;
+                    /** @description true: only tell what it would do */
+                    dryRun?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cancel"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    jobEvents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    failures: {
+        parameters: {
+            query?: {
+                /** @description all about this one: its tasks, and the log of one of them */
+                cause?: string | number;
+                /** @description the zone of times read, an IANA name; the profile's unless given */
+                tz?: string;
+            };
+            header?: never;
+            path: {
+                /** @description id, prefix, key:RUN-KEY, name:NAME or last; the latest unless given */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a list, whole */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Failures"][];
+                    };
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    history: {
+        parameters: {
+            query?: {
+                /** @description the zone of times read, an IANA name; the profile's unless given */
+                tz?: string;
+            };
+            header?: never;
+            path: {
+                /** @description id, unique prefix, key:RUN-KEY, name:NAME or last; the latest unless given */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a list, whole */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["History"][];
+                    };
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    tasksKill: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description id, unique prefix, key:RUN-KEY, name:NAME or last */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description <step>/<n> */
+                    task: string;
+                    /** @description end its attempt, and let it be tried again (unless --fail is said) */
+                    requeue?: boolean;
+                    /** @description end its attempt, and fail the task for good */
+                    fail?: boolean;
+                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    tz?: string;
+                    /** @description true: only tell what it would do */
+                    dryRun?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TasksKill"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    logs: {
+        parameters: {
+            query?: {
+                /** @description <step>/<n>; all unless given */
+                task?: string;
+                /** @description only of tasks that failed for good */
+                failed?: boolean;
+                /** @description the zone of times read, an IANA name; the profile's unless given */
+                tz?: string;
+            };
+            header?: never;
+            path: {
+                /** @description id, unique prefix, key:RUN-KEY, name:NAME or last */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a list, whole */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Logs"][];
+                    };
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    pause: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description id, unique prefix, key:RUN-KEY, name:NAME or last */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @description give running attempts back at once, in place of letting them finish */
+                    now?: boolean;
+                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    tz?: string;
+                    /** @description true: only tell what it would do */
+                    dryRun?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pause"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    verify: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description id, prefix, key:RUN-KEY, name:NAME or last; the latest unless given */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @description first send what is missing, and rebuild the ledger from the store */
+                    repair?: boolean;
+                    /** @description read every byte of outputs and pieces, and look whether the inputs are still the same */
+                    deep?: boolean;
+                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    tz?: string;
+                    /** @description true: only tell what it would do */
+                    dryRun?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Verify"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    report: {
+        parameters: {
+            query?: {
+                /** @description the same figures of another job beside them; last: the finished one of this name before it */
+                compare?: string | number;
+                /** @description with --compare: exit 11 when a figure that matters is worse by more: 20% */
+                regress?: string | number;
+                /** @description the zone of times read, an IANA name; the profile's unless given */
+                tz?: string;
+            };
+            header?: never;
+            path: {
+                /** @description id, prefix, key:RUN-KEY, name:NAME or last; the latest unless given */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Report"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    resume: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description id, unique prefix, key:RUN-KEY, name:NAME or last */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @description leave the size of groups as it is */
+                    scale?: boolean;
+                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    tz?: string;
+                    /** @description true: only tell what it would do */
+                    dryRun?: boolean;
+                    /** @description the job, as a job file has it in JSON; its inputs are in the store, or in a bucket */
+                    spec?: Record<string, never>;
+                    /** @description of a job with files: the SHA-256 of their archive, put as code/<sha256>.tar.gz before */
+                    code?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Resume"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    retry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description id, unique prefix, key:RUN-KEY, name:NAME or last */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @description this task alone: <step>/<n> */
+                    task?: (string | number)[];
+                    /** @description the tasks that failed so: an id of `failures`, or its beginning */
+                    cause?: (string | number)[];
+                    /** @description so many first, the rest only if those succeed */
+                    canary?: string | number;
+                    /** @description a longer (or shorter) limit for each attempt */
+                    timeout?: string | number;
+                    /** @description another value of one of the job's parameters */
+                    set?: (string | number)[];
+                    /** @description leave the size of groups as it is */
+                    scale?: boolean;
+                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    tz?: string;
+                    /** @description true: only tell what it would do */
+                    dryRun?: boolean;
+                    /** @description the job, as a job file has it in JSON; its inputs are in the store, or in a bucket */
+                    spec?: Record<string, never>;
+                    /** @description of a job with files: the SHA-256 of their archive, put as code/<sha256>.tar.gz before */
+                    code?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Retry"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    skip: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description id, unique prefix, key:RUN-KEY, name:NAME or last */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @description this task: <step>/<n> */
+                    task?: (string | number)[];
+                    /** @description the tasks that failed so: an id of `failures`, or its beginning */
+                    cause?: (string | number)[];
+                    /** @description why: the proof names it, with who and when */
+                    reason?: string | number;
+                    /** @description take the skip of these tasks back, unless what waited for them has opened */
+                    undo?: boolean;
+                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    tz?: string;
+                    /** @description true: only tell what it would do */
+                    dryRun?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Skip"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    tasks: {
+        parameters: {
+            query?: {
+                /** @description all attempts of this one: <step>/<n> */
+                task?: string | number;
+                /** @description only tasks of this step */
+                step?: string | number;
+                /** @description only tasks in this state; waiting ones are shown only so */
+                state?: "waiting" | "running" | "done" | "failed" | "skipped";
+                /** @description at most so many (1,000) */
+                limit?: string | number;
+                /** @description those after this one: <step>/<n> */
+                after?: string | number;
+                /** @description the zone of times read, an IANA name; the profile's unless given */
+                tz?: string;
+            };
+            header?: never;
+            path: {
+                /** @description id, unique prefix, key:RUN-KEY, name:NAME or last; the latest unless given */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a list, whole */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Tasks"][];
+                    };
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    why: {
+        parameters: {
+            query?: {
+                /** @description the zone of times read, an IANA name; the profile's unless given */
+                tz?: string;
+            };
+            header?: never;
+            path: {
+                /** @description id, unique prefix, key:RUN-KEY, name:NAME or last; the latest unless given */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Why"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    me: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    getObject: {
+        parameters: {
+            query: {
+                /** @description a whole key: data/claims.csv */
+                key: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description all of it */
+            200: {
+                headers: {
+                    /** @description the object's entity tag, in quotes */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            /** @description a range of it */
+            206: {
+                headers: {
+                    /** @description the object's entity tag, in quotes */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            /** @description where it is */
+            307: {
+                headers: {
+                    location?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    putObject: {
+        parameters: {
+            query: {
+                /** @description a whole key: data/claims.csv */
+                key: string;
+                /** @description bytes */
+                size: number;
+                /** @description of the bytes, in hex; of code that of the archive before compression */
+                sha256: string;
+                /** @description true: never in place of another object */
+                ifAbsent?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": unknown;
+            };
+        };
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Put"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    headObject: {
+        parameters: {
+            query: {
+                /** @description a whole key: data/claims.csv */
+                key: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description it is there */
+            200: {
+                headers: {
+                    /** @description the object's entity tag, in quotes */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    listObjects: {
+        parameters: {
+            query: {
+                /** @description data/, jobs/JOB/... */
+                prefix: string;
+                /** @description only keys after it: the page before's `next` */
+                after?: string;
+                /** @description at most so many, 1,000 unless given */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObjectPage"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    openapi: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    plan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description what to read, in place of the job file's: a file, a pattern, store:KEY, job:JOB/STEP, or - for stdin */
+                    input?: (string | number)[];
+                    /** @description a parameter's value */
+                    set?: (string | number)[];
+                    /** @description the name that makes this run happen once; {period} in it is the period */
+                    runKey?: string | number;
+                    /** @description the key has other content: answer its job all the same */
+                    existing?: boolean;
+                    /** @description a further run under the same key, on purpose */
+                    again?: boolean;
+                    /** @description what {period} stands for: 2026-11 */
+                    period?: string | number;
+                    /** @description a label, to find the job by */
+                    label?: (string | number)[];
+                    /** @description when it should have ended: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z; late is exit 10 */
+                    finishBy?: string | number;
+                    /** @description no more than that, where a profile knows prices; not on local */
+                    maxCost?: string | number;
+                    /** @description refuse another number of inputs */
+                    expectInputs?: string | number;
+                    /** @description wait so long for inputs that are not there yet */
+                    awaitInput?: string | number;
+                    /** @description accept input that makes no part at all */
+                    allowEmpty?: boolean;
+                    /** @description no task begins before it: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z */
+                    at?: string | number;
+                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    tz?: string;
+                    /** @description true: only tell what it would do */
+                    dryRun?: boolean;
+                    /** @description the job, as a job file has it in JSON; its inputs are in the store, or in a bucket */
+                    spec: Record<string, never>;
+                    /** @description of a job with files: the SHA-256 of their archive, put as code/<sha256>.tar.gz before */
+                    code?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plan"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    prune: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @description only jobs that closed longer ago than this (30d unless given) */
+                    olderThan?: string | number;
+                    /** @description every closed job, however new */
+                    all?: boolean;
+                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    tz?: string;
+                    /** @description true: only tell what it would do */
+                    dryRun?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Prune"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    queuePurge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @description the group whose queue it is (default: default) */
+                    group?: string | number;
+                    /** @description only this job's messages */
+                    job?: string | number;
+                    /** @description the group's name again; --yes is not enough */
+                    confirm?: string | number;
+                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    tz?: string;
+                    /** @description true: only tell what it would do */
+                    dryRun?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueuePurge"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    queue: {
+        parameters: {
+            query?: {
+                /** @description only this group's queue */
+                group?: string | number;
+                /** @description the zone of times read, an IANA name; the profile's unless given */
+                tz?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a list, whole */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Queue"][];
+                    };
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    ledgerRebuild: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @description only jobs accepted in the last so long: 7d */
+                    since?: string | number;
+                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    tz?: string;
+                    /** @description true: only tell what it would do */
+                    dryRun?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LedgerRebuild"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    queueRedrive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @description only this group's dead letters (default: all groups) */
+                    group?: string | number;
+                    /** @description only this job's */
+                    job?: string | number;
+                    /** @description only this task's, STEP/N, with --job */
+                    task?: string | number;
+                    /** @description at most so many */
+                    limit?: string | number;
+                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    tz?: string;
+                    /** @description true: only tell what it would do */
+                    dryRun?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueRedrive"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    rm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description keys as ls shows them; with a final / or * all that begin so */
+                    key: string[];
+                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    tz?: string;
+                    /** @description true: only tell what it would do */
+                    dryRun?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rm"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    tick: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    tz?: string;
+                    /** @description true: only tell what it would do */
+                    dryRun?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tick"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    scheduleLs: {
+        parameters: {
+            query?: {
+                /** @description the zone of times read, an IANA name; the profile's unless given */
+                tz?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a list, whole */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["ScheduleLs"][];
+                    };
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    scheduleAdd: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description the schedule's: a run's key is <name>@<period> */
+                    name: string;
+                    /** @description five fields: "30 18 L * *" is 18:30 on the last day of each month */
+                    cron?: string | number;
+                    /** @description a business day of each month: last-business-day, or nth-business-day:3 */
+                    calendar?: string | number;
+                    /** @description with --calendar: the time of day (default: 18:00) */
+                    time?: string | number;
+                    /** @description with --calendar: a file of dates that are no business days, one a line */
+                    holidays?: string | number;
+                    /** @description with --calendar: {period} is the month before the one that it fires in */
+                    monthBefore?: boolean;
+                    /** @description how long a firing that nobody made is made up for (default: 24h) */
+                    catchUp?: string | number;
+                    /** @description what to read, in place of the job file's: a file, a pattern, store:KEY, job:JOB/STEP, or - for stdin */
+                    input?: (string | number)[];
+                    /** @description a parameter's value */
+                    set?: (string | number)[];
+                    /** @description a label, to find the job by */
+                    label?: (string | number)[];
+                    /** @description each firing's deadline: "in 6h", 06:00 (the next one after it was due), "tomorrow 06:00" */
+                    finishBy?: string | number;
+                    /** @description no more than that, where a profile knows prices; not on local */
+                    maxCost?: string | number;
+                    /** @description refuse another number of inputs */
+                    expectInputs?: string | number;
+                    /** @description wait so long for inputs that are not there yet */
+                    awaitInput?: string | number;
+                    /** @description accept input that makes no part at all */
+                    allowEmpty?: boolean;
+                    /** @description change the schedule of that name */
+                    replace?: boolean;
+                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    tz?: string;
+                    /** @description true: only tell what it would do */
+                    dryRun?: boolean;
+                    /** @description the job, as a job file has it in JSON; its inputs are in the store, or in a bucket */
+                    spec: Record<string, never>;
+                    /** @description of a job with files: the SHA-256 of their archive, put as code/<sha256>.tar.gz before */
+                    code?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleAdd"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    scheduleShow: {
+        parameters: {
+            query?: {
+                /** @description the zone of times read, an IANA name; the profile's unless given */
+                tz?: string;
+            };
+            header?: never;
+            path: {
+                /** @description the schedule's */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleShow"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    scheduleRm: {
+        parameters: {
+            query?: {
+                /** @description the zone of times read, an IANA name; the profile's unless given */
+                tz?: string;
+                /** @description true: only tell what it would do */
+                dryRun?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description the schedule's */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleRm"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    schedulePause: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the schedule's */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    tz?: string;
+                    /** @description true: only tell what it would do */
+                    dryRun?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SchedulePause"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    scheduleResume: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the schedule's */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    tz?: string;
+                    /** @description true: only tell what it would do */
+                    dryRun?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleResume"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    scheduleRun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the schedule's */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @description which: 2026-11 of a calendar, 2026-11-30T06:00 of a cron pattern */
+                    period?: string | number;
+                    /** @description the period ran with other content: answer its job all the same */
+                    existing?: boolean;
+                    /** @description a further run of the period, on purpose */
+                    again?: boolean;
+                    /** @description leave the size of groups as it is */
+                    scale?: boolean;
+                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    tz?: string;
+                    /** @description true: only tell what it would do */
+                    dryRun?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleRun"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    beginUpload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UploadAsked"];
+            };
+        };
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadWay"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    abortUpload: {
+        parameters: {
+            query: {
+                /** @description a whole key: data/claims.csv */
+                key: string;
+                /** @description its id */
+                upload: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadGivenUp"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    completeUpload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CompletionAsked"];
+            };
+        };
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Put"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    uploadParts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PartsAsked"];
+            };
+        };
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PartUrls"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    workers: {
+        parameters: {
+            query?: {
+                /** @description only workers that serve this group */
+                group?: string | number;
+                /** @description also those that left within a day */
+                all?: boolean;
+                /** @description the zone of times read, an IANA name; the profile's unless given */
+                tz?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a list, whole */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Workers"][];
+                    };
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    workersDrain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description a worker's id, or its beginning, or its instance's id, as batchctl workers shows them */
+                worker: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    tz?: string;
+                    /** @description true: only tell what it would do */
+                    dryRun?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkersDrain"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    workersLogs: {
+        parameters: {
+            query?: {
+                /** @description the zone of times read, an IANA name; the profile's unless given */
+                tz?: string;
+            };
+            header?: never;
+            path: {
+                /** @description a worker's id, or its beginning, or an instance's id, as batchctl workers --all shows them */
+                worker: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkersLogs"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    workersStop: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description a worker's id, or its beginning, or its instance's id, as batchctl workers shows them */
+                worker: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    tz?: string;
+                    /** @description true: only tell what it would do */
+                    dryRun?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    /** @description the exit code that the command would have had */
+                    "x-batchctl-exit-code"?: string;
+                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    "x-batchctl-error"?: string;
+                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    "x-batchctl-warnings"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkersStop"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description it does */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        status: "ok";
+                    };
+                };
+            };
+        };
+    };
+    metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description figures */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+}

@@ -1,0 +1,100 @@
+import { API_ROUTES, type ApiAnswer, type ApiInput, type ApiName } from './api-routes.ts';
+import { heardClock } from './clock.ts';
+import { heardVersion } from './page-version.ts';
+import { signOut, token } from './session.ts';
+import { parseClean } from './words/clean-text.ts';
+
+/** Why a call came to nothing, in the manager's words or, where there are none, in ours. */
+export class CallError extends Error {
+  /** 0: no answer came. */
+  readonly status: number;
+  readonly hint: string | null;
+
+  constructor(status: number, message: string, hint: string | null = null) {
+    super(message);
+    this.name = 'CallError';
+    this.status = status;
+    this.hint = hint;
+  }
+}
+
+/** What was answered, and what the verb warned of. */
+export interface Answered<T> {
+  readonly document: T;
+  readonly warnings: readonly string[];
+}
+
+/** Asks the manager. Throws `CallError`; a token that is refused is given up. */
+export async function call<Name extends ApiName>(
+  name: Name,
+  input: ApiInput<Name>,
+  signal?: AbortSignal,
+): Promise<Answered<ApiAnswer<Name>>> {
+  const { method, url, body } = requestOf(API_ROUTES[name], input as Readonly<Record<string, unknown>>);
+  const response = await send(url, {
+    method,
+    ...(signal && { signal }),
+    ...(body !== null && { body, headers: { 'content-type': 'application/json' } }),
+  });
+  const warnings = parseClean(response.headers.get('x-batchctl-warnings') ?? '[]') as readonly string[];
+  return { document: (await textOf(response)) as ApiAnswer<Name>, warnings };
+}
+
+async function textOf(response: Response): Promise<unknown> {
+  try {
+    return parseClean(await response.text());
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    throw new CallError(0, 'the answer broke off: the manager, or the way to it, was lost while it came');
+  }
+}
+
+/** Sends a request with the token, and answers what is no error. Throws `CallError`. */
+export async function send(url: string, init: RequestInit): Promise<Response> {
+  const used = token.value;
+  const headers = new Headers(init.headers);
+  headers.set('authorization', `Bearer ${used}`);
+  let response: Response;
+  try {
+    response = await fetch(url, { ...init, headers, cache: 'no-store', credentials: 'omit', redirect: 'error' });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    throw new CallError(0, 'the manager does not answer', 'is it up? batchctl manager starts it');
+  }
+  heardClock(response.headers.get('date'));
+  heardVersion(response.headers.get('x-batchctl-version'));
+  if (response.ok) return response;
+  const error = await errorOf(response);
+  // Another token may be in use by now.
+  if (response.status === 401 && token.value === used) signOut(error.message);
+  throw error;
+}
+
+async function errorOf(response: Response): Promise<CallError> {
+  const { status } = response;
+  try {
+    const { error } = parseClean(await response.text()) as { error: { message: string; hint: string | null } };
+    return new CallError(status, error.message, error.hint);
+  } catch {
+    return new CallError(status, `the manager answered ${status}, without a reason`);
+  }
+}
+
+interface Request {
+  readonly method: string;
+  readonly url: string;
+  readonly body: string | null;
+}
+
+/** Fills the path from the input; what is left goes into the query of a GET, else into the body. */
+export function requestOf(route: string, input: Readonly<Record<string, unknown>>): Request {
+  const [method = '', template = ''] = route.split(' ');
+  const named = [...template.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
+  const path = template.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(input[name])));
+  const rest = Object.entries(input).filter(
+    ([name, value]) => !named.includes(name) && value !== undefined && value !== null,
+  );
+  if (method !== 'GET') return { method, url: path, body: JSON.stringify(Object.fromEntries(rest)) };
+  const query = new URLSearchParams(rest.map(([name, value]) => [name, String(value)]));
+  return { method, url: query.size === 0 ? path : `${path}?${query}`, body: null };
+}

@@ -1,0 +1,135 @@
+import { signal } from '@preact/signals';
+import type { ApiError } from '../answers.ts';
+import { CallError, send } from '../call.ts';
+import { instant } from '../clock.ts';
+import { parseClean } from '../words/clean-text.ts';
+import { EventParser, type ServerEvent } from './event-parser.ts';
+
+/** Whether what is shown is what is. Instants are milliseconds since the epoch. */
+export type Health =
+  | { readonly state: 'connecting' }
+  | { readonly state: 'live' }
+  /** Nothing comes: it is tried again. */
+  | { readonly state: 'lost'; readonly since: number; readonly why: string }
+  /** The last document stands: nothing changes any more. */
+  | { readonly state: 'ended' }
+  /** There is nothing to follow, and it isn't tried again. */
+  | { readonly state: 'refused'; readonly error: CallError };
+
+/** A comment comes each 15 s: after two and some the connection is dead, whatever TCP says. */
+const SILENCE_MS = 40_000;
+const [FIRST_WAIT_MS, LONGEST_WAIT_MS] = [500, 15_000];
+
+/** Follows a path of server-sent events, each a whole document, and takes it up again when it breaks off. */
+export class Feed<T> {
+  readonly value = signal<T | null>(null);
+  readonly health = signal<Health>({ state: 'connecting' });
+  /** Why the manager's last look failed; null after one that did not. */
+  readonly trouble = signal<ApiError | null>(null);
+  readonly #path: string;
+  readonly #event: string;
+  readonly #stop = new AbortController();
+  #wait = FIRST_WAIT_MS;
+  #again: (() => void) | null = null;
+  #heard = instant();
+
+  /** `event`: the name of those that bring the document. */
+  constructor(path: string, event: string) {
+    this.#path = path;
+    this.#event = event;
+    void this.#follow();
+    addEventListener('online', this.retry);
+    document.addEventListener('visibilitychange', this.retry);
+  }
+
+  stop(): void {
+    this.#stop.abort();
+    this.retry();
+    removeEventListener('online', this.retry);
+    document.removeEventListener('visibilitychange', this.retry);
+  }
+
+  /** Doesn't wait any longer before the next try. */
+  readonly retry = (): void => this.#again?.();
+
+  async #follow(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      const why = await this.#read();
+      if (this.#stop.signal.aborted || why === null) return;
+      const { value } = this.health;
+      const since = value.state === 'lost' ? value.since : this.#heard;
+      this.health.value = { state: 'lost', since, why };
+      await this.#rest();
+    }
+  }
+
+  /** Reads until it breaks off, and says why; null: that was all. */
+  async #read(): Promise<string | null> {
+    const silent = new AbortController();
+    let timer = setTimeout(() => silent.abort(), SILENCE_MS);
+    const signal = AbortSignal.any([silent.signal, this.#stop.signal]);
+    try {
+      const { body } = await send(this.#path, { signal });
+      if (body === null) return 'the manager sent nothing';
+      const parser = new EventParser();
+      const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) return 'the manager ended the connection';
+        clearTimeout(timer);
+        timer = setTimeout(() => silent.abort(), SILENCE_MS);
+        this.#heard = instant();
+        for (const event of parser.add(value)) {
+          if (event.event === 'end') return this.#end();
+          if (event.event === 'leaving') return 'the manager has left';
+          this.#take(event);
+        }
+      }
+    } catch (error) {
+      return this.#whyLost(error);
+    } finally {
+      clearTimeout(timer);
+      silent.abort();
+    }
+  }
+
+  #take({ event, data }: ServerEvent): void {
+    if (event === 'trouble') this.trouble.value = parseClean(data) as ApiError;
+    if (event !== this.#event) return;
+    this.#wait = FIRST_WAIT_MS;
+    this.trouble.value = null;
+    this.value.value = parseClean(data) as T;
+    if (this.health.value.state !== 'live') this.health.value = { state: 'live' };
+  }
+
+  #end(): null {
+    this.health.value = { state: 'ended' };
+    return null;
+  }
+
+  #whyLost(error: unknown): string | null {
+    if (error instanceof CallError) {
+      const isFinal = [400, 401, 403, 404, 410, 426].includes(error.status);
+      if (!isFinal) return error.message;
+      this.health.value = { state: 'refused', error };
+      return null;
+    }
+    return error instanceof DOMException && error.name === 'AbortError'
+      ? 'nothing was heard of the manager for 40 s'
+      : 'the connection to the manager was lost';
+  }
+
+  /** Waits twice as long each time, and not as long as others do: a manager that is back has some peace. */
+  async #rest(): Promise<void> {
+    const ms = this.#wait * (0.5 + Math.random() / 2);
+    this.#wait = Math.min(LONGEST_WAIT_MS, this.#wait * 2);
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#again = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#again = null;
+  }
+}

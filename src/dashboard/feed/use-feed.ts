@@ -1,0 +1,20 @@
+import { useSignal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+import { Feed, type Health } from './feed.ts';
+
+export interface Followed<T> {
+  readonly value: T | null;
+  readonly health: Health;
+}
+
+/** Follows a path for as long as a view is there. */
+export function useFeed<T>(path: string, event: string): Followed<T> {
+  const feed = useSignal<Feed<T> | null>(null);
+  useEffect(() => {
+    const started = new Feed<T>(path, event);
+    feed.value = started;
+    return () => started.stop();
+  }, [path, event]);
+  const { value } = feed;
+  return { value: value?.value.value ?? null, health: value?.health.value ?? { state: 'connecting' } };
+}

@@ -1,0 +1,39 @@
+import { effect, signal } from '@preact/signals';
+
+export type Scheme = 'system' | 'light' | 'dark';
+
+/** A matter of taste, not of who is signed in: it may outlive the tab. */
+const KEPT_AS = 'batchctl.scheme';
+const DARK = matchMedia('(prefers-color-scheme: dark)');
+const systemIsDark = signal(DARK.matches);
+
+export const scheme = signal<Scheme>(kept());
+
+function kept(): Scheme {
+  const found = localStorage.getItem(KEPT_AS);
+  return found === 'light' || found === 'dark' ? found : 'system';
+}
+
+export const isDark = (): boolean => (scheme.value === 'system' ? systemIsDark.value : scheme.value === 'dark');
+
+const AFTER: Readonly<Record<Scheme, Scheme>> = { system: 'dark', dark: 'light', light: 'system' };
+
+export function nextScheme(): void {
+  scheme.value = AFTER[scheme.value];
+}
+
+export function startScheme(): void {
+  DARK.addEventListener('change', ({ matches }) => {
+    systemIsDark.value = matches;
+  });
+  effect(() => {
+    const { value } = scheme;
+    if (value === 'system') {
+      delete document.documentElement.dataset.scheme;
+      localStorage.removeItem(KEPT_AS);
+    } else {
+      document.documentElement.dataset.scheme = value;
+      localStorage.setItem(KEPT_AS, value);
+    }
+  });
+}

@@ -1,0 +1,75 @@
+import { useSignal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+import type { ApiAnswer, ApiInput, ApiName } from './api-routes.ts';
+import { CallError, call } from './call.ts';
+import { instant } from './clock.ts';
+
+export interface Asked<T> {
+  /** The last answer; it stays while it is asked for again, and when that fails. */
+  readonly document: T | null;
+  readonly error: CallError | null;
+  /** Milliseconds since the epoch of the last answer. */
+  readonly at: number | null;
+  readonly busy: boolean;
+  readonly again: () => void;
+}
+
+interface AskOptions {
+  /** Asked again when it differs: what a change is recognised by. */
+  readonly when?: string | number;
+  /** Milliseconds until it is asked again; a question that takes long is asked less often. */
+  readonly everyMs?: number;
+}
+
+interface Found<T> {
+  readonly key: string;
+  readonly document: T;
+  readonly at: number;
+}
+
+/** A question is on its way for this share of the time at most. */
+const SHARE = 0.05;
+
+/** Asks the manager for as long as a view is there; null asks nothing. */
+export function useAsk<Name extends ApiName>(
+  name: Name,
+  input: ApiInput<Name> | null,
+  { when = '', everyMs }: AskOptions = {},
+): Asked<ApiAnswer<Name>> {
+  const found = useSignal<Found<ApiAnswer<Name>> | null>(null);
+  const error = useSignal<CallError | null>(null);
+  const busy = useSignal(false);
+  const turn = useSignal(0);
+  const key = `${name} ${JSON.stringify(input)}`;
+  useEffect(() => {
+    if (input === null) return undefined;
+    const stop = new AbortController();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const ask = async (): Promise<void> => {
+      busy.value = true;
+      const began = performance.now();
+      try {
+        const { document } = await call(name, input, stop.signal);
+        found.value = { key, document, at: instant() };
+        error.value = null;
+      } catch (caught) {
+        if (stop.signal.aborted) return;
+        error.value = caught instanceof CallError ? caught : new CallError(0, String(caught));
+      }
+      busy.value = false;
+      const took = performance.now() - began;
+      if (everyMs !== undefined) timer = setTimeout(ask, Math.max(everyMs, took / SHARE));
+    };
+    void ask();
+    return () => {
+      stop.abort();
+      clearTimeout(timer);
+    };
+  }, [key, when, everyMs, turn.value]);
+  const again = (): void => {
+    turn.value += 1;
+  };
+  // An answer to another question is none to this one.
+  const answer = found.value?.key === key ? found.value : null;
+  return { document: answer?.document ?? null, error: error.value, at: answer?.at ?? null, busy: busy.value, again };
+}

@@ -1,0 +1,74 @@
+import { formatDistance, formatMany } from '../../cli/format.ts';
+import type { Group, Overview, Queue, Status, Worker } from '../answers.ts';
+import { hashOf, jobHash } from '../route.ts';
+import { marginOf } from './deadline.ts';
+import { progressOf } from './progress.ts';
+import { isOpen, reasonText } from './state-words.ts';
+import type { Tone } from './tone.ts';
+
+/** Something that a person should know of, and where more of it stands. */
+export interface Notice {
+  readonly tone: Tone;
+  readonly text: string;
+  readonly href: string;
+}
+
+/** So long after its end a failed job is still news, milliseconds. */
+const NEWS_MS = 12 * 3_600_000;
+const WEIGHT: Readonly<Record<Tone, number>> = { bad: 0, doubtful: 1, open: 2, good: 3 };
+
+/** What needs somebody, the weightiest first. */
+export function attentionOf(seen: Overview, zone: string, at: number): readonly Notice[] {
+  const notices = [
+    ...seen.jobs.flatMap((job) => ofJob(job, seen.workers, zone, at)),
+    ...seen.workers.flatMap((worker) => ofWorker(worker, at)),
+    ...seen.groups.flatMap(ofGroup),
+    ...seen.queues.flatMap(ofQueue),
+  ];
+  return notices.sort((a, b) => WEIGHT[a.tone] - WEIGHT[b.tone]);
+}
+
+function ofJob(job: Status, workers: readonly Worker[], zone: string, at: number): readonly Notice[] {
+  const href = jobHash(job.job);
+  const notices: Notice[] = [];
+  const say = (tone: Tone, text: string): void => void notices.push({ tone, href, text: `${job.job}: ${text}` });
+  const reason = job.reason === null ? '' : `: ${reasonText(job.reason)}`;
+  if (job.state === 'paused') say('doubtful', `paused${reason}`);
+  if (job.state === 'failed' && Date.parse(job.closedAt ?? '') > at - NEWS_MS) say('bad', `failed${reason}`);
+  if (!isOpen(job.state)) return notices;
+  const margin = marginOf(job, zone, at);
+  if (margin?.tone === 'bad') say('bad', `${margin.margin} (${margin.detail})`);
+  if (margin?.tone === 'doubtful') say('doubtful', `just ${margin.margin} (${margin.detail})`);
+  const { failed, waiting, running } = progressOf(job);
+  if (failed > 0) say('bad', `${formatMany(failed, 'task')} failed for good`);
+  const isDue = job.notBefore === null || Date.parse(job.notBefore) <= at;
+  const groups = new Set(job.steps.filter((step) => step.waiting > 0).map((step) => step.group));
+  const served = workers.some(({ group, state }) => state !== 'gone' && group.split(',').some((one) => groups.has(one)));
+  if (job.state !== 'paused' && isDue && waiting > 0 && running === 0 && !served)
+    say('doubtful', 'no worker takes its tasks');
+  return notices;
+}
+
+function ofWorker({ worker, host, state, seen }: Worker, at: number): readonly Notice[] {
+  const href = hashOf(['workers']);
+  if (state === 'noWorker') return [{ tone: 'doubtful', href, text: `instance ${host} has no worker` }];
+  if (state !== 'lost') return [];
+  const since = seen === null ? '' : ` ${formatDistance(Date.parse(seen) - at)}`;
+  return [{ tone: 'doubtful', href, text: `worker ${worker ?? host} was last heard of${since}` }];
+}
+
+function ofGroup({ group, held, troubles }: Group): readonly Notice[] {
+  const href = hashOf(['workers']);
+  const [first] = troubles;
+  return [
+    ...(held === null ? [] : [{ tone: 'bad', href, text: `group ${group} is held: ${held.failed} boots failed` } as const]),
+    ...(first === undefined
+      ? []
+      : [{ tone: 'doubtful', href, text: `group ${group}: launches fail (${first.code}): ${first.message}` } as const]),
+  ];
+}
+
+function ofQueue({ group, dead }: Queue): readonly Notice[] {
+  if (dead === 0) return [];
+  return [{ tone: 'doubtful', href: hashOf(['queues']), text: `${formatMany(dead, 'dead letter')} in group ${group}` }];
+}

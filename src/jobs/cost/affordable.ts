@@ -1,0 +1,117 @@
+import { BatchctlError } from '../../errors.ts';
+import { expectedCost } from '../../model/cost/expected.ts';
+import { leastOfOne, leftOf } from '../../model/cost/limit.ts';
+import { priceToCome, typesWithoutPrice } from '../../model/cost/price.ts';
+import { budgetMend, dollarsText, ITS_LIMIT, pricesMend, reachedText, THE_MONTHS } from '../../model/cost/words.ts';
+import type { Forecast } from '../../model/forecast/forecast.ts';
+import { groupsOf, type JobSpec } from '../../model/job.ts';
+import type { JobView } from '../../model/view.ts';
+import type { Platform } from '../../ports/platform.ts';
+import type { GroupPrices } from '../../ports/worker-group.ts';
+import { jobsSharing } from '../grid/sharing.ts';
+import { type CostStanding, isLimited, limitOf, standingsOf } from './standings.ts';
+
+/** Prices of the groups that a job runs in; those that cost nothing are left out. */
+async function pricesOf(platform: Platform, spec: Pick<JobSpec, 'steps'>): Promise<ReadonlyMap<string, GroupPrices>> {
+  const all = await Promise.all(
+    groupsOf(spec).map(async (group) => [group, (await (await platform.group(group)).prices?.()) ?? null] as const),
+  );
+  return new Map(all.flatMap(([group, of]) => (of === null ? [] : [[group, of] as const])));
+}
+
+/** What a forecast lets a job cost; null where nothing costs anything, or a price isn't known. */
+export async function costOfForecast(
+  platform: Platform,
+  spec: Pick<JobSpec, 'steps'>,
+  forecast: Pick<Forecast, 'steps'>,
+): Promise<number | null> {
+  if (platform.budget === undefined) return null;
+  const prices = await pricesOf(platform, spec);
+  if (prices.size === 0) return null;
+  const cost = expectedCost(spec.steps, forecast, (group) => {
+    const of = prices.get(group);
+    return of === undefined ? { usd: 0, slots: 1 } : { usd: priceToCome(of), slots: of.slots ?? 1 };
+  });
+  return cost === null ? null : Math.round(cost * 10_000) / 10_000;
+}
+
+export interface Submission {
+  readonly spec: JobSpec;
+  readonly maxCost: number | null;
+  /** What it is expected to cost by earlier runs; null without any. */
+  readonly expected: number | null;
+}
+
+/** Whether a submission would be under any limit on cost. */
+export const wouldBeLimited = ({ budget }: Platform, maxCost: number | null): boolean =>
+  budget !== undefined && (budget.month !== null || limitOf({ maxCost }, budget) !== null);
+
+/**
+ * Throws `refused` for a submission whose limit can't be kept, for want of a price; that is expected to cost more than
+ * its limit; or that the stack's month has nothing left for.
+ */
+export async function refuseUnaffordable(
+  platform: Platform,
+  { spec, maxCost, expected }: Submission,
+): Promise<void> {
+  const { budget } = platform;
+  if (budget === undefined || !wouldBeLimited(platform, maxCost)) return;
+  const prices = await pricesOf(platform, spec);
+  if (prices.size === 0) return;
+  refuseUnpriced([...prices.values()]);
+  const limit = limitOf({ maxCost }, budget);
+  if (limit !== null && expected !== null && expected > limit) {
+    throw new BatchctlError(
+      'refused',
+      `by its earlier runs it costs about ${dollarsText(expected)}, and its limit is ${dollarsText(limit)}`,
+      { hint: `--max-cost ${Math.ceil(expected * 1.2)}, or less input` },
+    );
+  }
+  if (budget.month === null) return;
+  const running = await jobsSharing(platform, new Set(platform.groups), new Set());
+  const month = (await standingsOf(platform, running))?.month ?? null;
+  if (month === null) return;
+  const least = Math.max(expected ?? 0, ...[...prices.values()].map((of) => leastOfOne(priceToCome(of) ?? 0, null)));
+  refuseOver(month, least, THE_MONTHS, 'raise budget.month in the configuration, or wait for the next month');
+}
+
+/**
+ * Throws `refused` for a job that could not begin anything: its limit, or the stack's for the month, has nothing left for
+ * one machine and a task.
+ */
+export async function refuseResume(platform: Platform, view: JobView): Promise<void> {
+  if (!isLimited(platform, [view])) return;
+  const { job, spec } = view.record;
+  const prices = await pricesOf(platform, spec);
+  if (prices.size === 0) return;
+  refuseUnpriced([...prices.values()]);
+  const others = await jobsSharing(platform, new Set(platform.groups), new Set([job]));
+  const standings = await standingsOf(platform, [view, ...others]);
+  if (standings === null) return;
+  const least = Math.min(...[...prices.values()].map((of) => leastOfOne(priceToCome(of) ?? 0, null)));
+  const own = standings.jobs.get(job) ?? null;
+  if (own !== null) refuseOver(own, least, ITS_LIMIT, budgetMend(job, ITS_LIMIT));
+  if (standings.month !== null) refuseOver(standings.month, least, THE_MONTHS, budgetMend(job, THE_MONTHS));
+}
+
+function refuseUnpriced(prices: readonly GroupPrices[]): void {
+  const types = [...new Set(prices.flatMap(typesWithoutPrice))].sort();
+  if (types.length === 0) return;
+  const trouble = prices.map((of) => of.trouble).find((text) => text !== null);
+  const why = trouble === undefined ? '' : ` (${trouble})`;
+  throw new BatchctlError(
+    'refused',
+    `no price is known of ${types.join(', ')}${why}, so no limit on cost can be kept`,
+    { hint: pricesMend(types) },
+  );
+}
+
+function refuseOver(standing: CostStanding, least: number, whose: string, mend: string): void {
+  if ('unknown' in standing) {
+    throw new BatchctlError('refused', `no price is known of ${standing.unknown.join(', ')}, so ${whose} can't be kept`, {
+      hint: pricesMend(standing.unknown),
+    });
+  }
+  if (leftOf(standing) >= least) return;
+  throw new BatchctlError('refused', `${reachedText(whose, standing)}; it needs about ${dollarsText(least)}`, { hint: mend });
+}

@@ -1,0 +1,126 @@
+import { BatchctlError } from '../../errors.ts';
+import { isReached } from '../../model/cost/limit.ts';
+import { ITS_LIMIT, pricesMend, reachedText, THE_MONTHS } from '../../model/cost/words.ts';
+import { sectionStart } from '../../model/job.ts';
+import { BUDGET, type EntryKind } from '../../model/journal.ts';
+import { sizingOf, stepSizes } from '../../model/step-sizes.ts';
+import { type JobView, stateOf } from '../../model/view.ts';
+import type { StepCounts } from '../../ports/ledger.ts';
+import type { Platform } from '../../ports/platform.ts';
+import { jobsSharing } from '../grid/sharing.ts';
+import { append } from '../journal.ts';
+import { recordView } from '../remember.ts';
+import { type CostStanding, isLimited, limitOf, type Standings, standingsOf } from './standings.ts';
+
+/** How often whoever looks on asks what jobs cost, milliseconds. */
+const EVERY_MS = 60_000;
+
+/** Pauses jobs at their limit, and all at the stack's, once a minute at most. One a process; it keeps nothing. */
+export class CostGuard {
+  readonly #platform: Platform;
+  readonly #onTrouble: (job: string, error: Error) => void;
+  #at = Number.NEGATIVE_INFINITY;
+
+  /** `onTrouble` is told of a job whose limit can't be kept, for want of a price. */
+  constructor(platform: Platform, onTrouble: (job: string, error: Error) => void) {
+    this.#platform = platform;
+    this.#onTrouble = onTrouble;
+  }
+
+  /** Answers the views of the jobs that it paused, or found paused; `all`: no other job runs. */
+  async round(views: readonly JobView[], all = false): Promise<readonly JobView[]> {
+    const { clock } = this.#platform;
+    const due = views.filter((view) => isDue(view, clock.now()));
+    if (!isLimited(this.#platform, due) || clock.monotonic() - this.#at < EVERY_MS) return [];
+    this.#at = clock.monotonic();
+    return guardCosts(this.#platform, due, { all, onTrouble: this.#onTrouble });
+  }
+}
+
+export interface GuardOptions {
+  /** True: the jobs are all that run. */
+  readonly all?: boolean;
+  readonly onTrouble?: (job: string, error: Error) => void;
+}
+
+/**
+ * Pauses the jobs that are at their limit, and every job that has more to do once the stack is at its month's. It is
+ * decided by the journal, entry by entry: who comes second finds the job paused. Answers their views.
+ */
+export async function guardCosts(
+  platform: Platform,
+  views: readonly JobView[],
+  { all = false, onTrouble = () => undefined }: GuardOptions = {},
+): Promise<readonly JobView[]> {
+  const known = new Set(views.map(({ record }) => record.job));
+  const others = all ? [] : await jobsSharing(platform, new Set(platform.groups), known);
+  const running = [...views, ...others.filter((view) => isDue(view, platform.clock.now()))];
+  const standings = await standingsOf(platform, running);
+  if (standings === null) return [];
+  const paused: JobView[] = [];
+  for (const view of running) {
+    const { job } = view.record;
+    const unknown = [standings.jobs.get(job), standings.month].flatMap((of) =>
+      of && 'unknown' in of ? of.unknown : [],
+    );
+    if (unknown.length > 0) onTrouble(job, noPrices(unknown));
+    if (!hasMore(view, standings.counts.get(job) ?? [])) continue;
+    const after = await pauseAtLimit(platform, view, standings);
+    if (after !== null) paused.push(after);
+  }
+  return paused;
+}
+
+async function pauseAtLimit(platform: Platform, view: JobView, standings: Standings): Promise<JobView | null> {
+  if (entryFor(platform, view, standings) === null) return null;
+  const by = { who: platform.who, now: platform.clock.now() };
+  const { view: after, appended } = await append(platform.store, view, by, (now) => entryFor(platform, now, standings));
+  if (appended) await recordView(platform, after);
+  return after.paused === null ? null : after;
+}
+
+/** The entry as the journal stands now: a person may have raised the limit since the costs were read. */
+function entryFor({ budget }: Platform, view: JobView, { jobs, month }: Standings): EntryKind | null {
+  if (view.cancelled || view.closed !== null || view.paused !== null || view.stopped !== null) return null;
+  const limit = budget === undefined ? null : limitOf(view, budget);
+  const own = limit === null ? null : withLimit(jobs.get(view.record.job) ?? null, limit);
+  const detail = found(ITS_LIMIT, own) ?? found(THE_MONTHS, month);
+  return detail === null ? null : { what: 'pause', now: false, reason: BUDGET, detail };
+}
+
+const withLimit = (standing: CostStanding | null, limit: number): CostStanding | null =>
+  standing === null ? null : { ...standing, limit };
+
+function found(whose: string, standing: CostStanding | null): string | null {
+  if (standing === null || 'unknown' in standing || !isReached(standing)) return null;
+  return reachedText(whose, standing);
+}
+
+/** That a limit is not kept, for want of prices. */
+export function noPrices(types: readonly string[]): BatchctlError {
+  return new BatchctlError('refused', `no price is known of ${types.join(', ')}: no limit on cost can be kept`, {
+    hint: pricesMend(types),
+  });
+}
+
+/** Its time has come, and it is neither paused nor over. */
+function isDue(view: JobView, now: number): boolean {
+  const { notBefore } = view.record;
+  const begun = notBefore === null || Date.parse(notBefore) <= now;
+  return begun && view.stopped === null && ['submitted', 'running'].includes(stateOf(view));
+}
+
+/** Whether anything is yet to begin: what only has to end is not held up by a pause. Counters; they may lag. */
+function hasMore(view: JobView, counts: readonly StepCounts[]): boolean {
+  const { steps } = view.record.spec;
+  const sizes = stepSizes(sizingOf(view));
+  let ended = 0;
+  return steps.some(({ name }, index) => {
+    if (sectionStart(steps, index) === index) ended = 0;
+    const total = sizes[index] ?? null;
+    const { done = 0, failed = 0, running = 0 } = counts.find(({ step }) => step === name) ?? {};
+    const left = total === null ? 1 : total - ended - done - failed - running;
+    ended += failed;
+    return left > 0;
+  });
+}

@@ -1,0 +1,128 @@
+import { drainingCost } from '../../model/cost/draining.ts';
+import type { Standing } from '../../model/cost/limit.ts';
+import { monthUpTo } from '../../model/cost/month.ts';
+import { priceToCome, typesWithoutPrice } from '../../model/cost/price.ts';
+import { jobSpending, lifeOfJob, type Spending, spendingIn } from '../../model/cost/spending.ts';
+import { groupsOf } from '../../model/job.ts';
+import type { JobView } from '../../model/view.ts';
+import type { StepCounts } from '../../ports/ledger.ts';
+import type { Budget, Platform } from '../../ports/platform.ts';
+import { type CostGround, costGround } from './cost-ground.ts';
+
+/** How something stands to its limit; where a price isn't known, nobody can tell, and `unknown` names the types. */
+export type CostStanding = Standing | { readonly limit: number; readonly unknown: readonly string[] };
+
+export interface Standings {
+  /** Of the jobs that have a limit. */
+  readonly jobs: ReadonlyMap<string, CostStanding>;
+  /** Of all groups together, this month; null without a limit. */
+  readonly month: CostStanding | null;
+  /** What an hour of a group's next machine costs; null where nobody knows, and of a group that costs nothing 0. */
+  readonly priceOfNext: (group: string) => number | null;
+  /** The ledger's counters of the jobs. */
+  readonly counts: ReadonlyMap<string, readonly StepCounts[]>;
+}
+
+/** A job's own limit, else the profile's for every job, US dollars; null for none. */
+export const limitOf = ({ maxCost }: Pick<JobView, 'maxCost'>, { job }: Pick<Budget, 'job'>): number | null =>
+  maxCost ?? job;
+
+/** True where something limits what the jobs cost: else nothing is read. */
+export function isLimited({ budget }: Platform, views: readonly JobView[]): boolean {
+  return budget !== undefined && (budget.month !== null || views.some((view) => limitOf(view, budget) !== null));
+}
+
+/**
+ * How jobs and the stack's month stand to their limits; null where nothing costs anything. The views are all that run,
+ * so that what machines do for none of them is shared rightly.
+ */
+export async function standingsOf(platform: Platform, views: readonly JobView[]): Promise<Standings | null> {
+  const { budget, clock } = platform;
+  if (budget === undefined) return null;
+  const month = budget.month === null ? null : monthUpTo(clock.now(), budget.zone);
+  const limited = views.filter((view) => limitOf(view, budget) !== null);
+  const since = [...limited.map(({ record }) => Date.parse(record.createdAt)), ...(month === null ? [] : [month.from])];
+  const of = month === null ? limited.flatMap(({ record }) => groupsOf(record.spec)) : (platform.groups ?? []);
+  const groups = [...new Set(of)];
+  const [ground, counts, booting] = await Promise.all([
+    costGround(platform, groups, Math.min(clock.now(), ...since)),
+    countsOf(platform, views),
+    bootingIn(platform, groups),
+  ]);
+  if (ground === null) return null;
+  const drain = drainer({ ground, views, counts, booting });
+  const jobs = limited.map((view): [string, CostStanding] => {
+    const { job, spec, createdAt } = view.record;
+    const own = new Set(groupsOf(spec));
+    const life = lifeOfJob(Date.parse(createdAt), null, ground.now);
+    const spent = jobSpending({ job, groups: own, life }, ground.machines, ground.priceAt);
+    return [job, standing(limitOf(view, budget) ?? 0, spent, drain(own, job), ground)];
+  });
+  const spentNow = month === null ? null : spendingIn(month, ground.machines, ground.priceAt);
+  return {
+    jobs: new Map(jobs),
+    month: spentNow === null ? null : standing(budget.month ?? 0, spentNow, drain(new Set(groups), null), ground),
+    priceOfNext: nextPrice(ground),
+    counts,
+  };
+}
+
+function standing(limit: number, spent: Spending, draining: number | null, { prices }: CostGround): CostStanding {
+  if (spent.usd !== null && draining !== null) return { limit, soFar: spent.usd, draining };
+  const types = [...prices.values()].flatMap(typesWithoutPrice);
+  return { limit, unknown: [...new Set([...spent.unknown, ...types])].sort() };
+}
+
+interface DrainFacts {
+  readonly ground: CostGround;
+  readonly views: readonly JobView[];
+  readonly counts: Standings['counts'];
+  readonly booting: (ground: CostGround) => ReadonlyMap<string, number>;
+}
+
+function drainer({ ground, views, counts, booting }: DrainFacts) {
+  const sharers = (groups: readonly string[]): number =>
+    Math.max(1, views.filter(({ record }) => groupsOf(record.spec).some((group) => groups.includes(group))).length);
+  const secondsOf = (job: string, step: string): number | null => {
+    const { done = 0, seconds = 0 } = counts.get(job)?.find((count) => count.step === step) ?? {};
+    return done === 0 ? null : seconds / done;
+  };
+  const { machines, priceAt } = ground;
+  const known = { machines, priceAt, booting: booting(ground), priceOfNext: nextPrice(ground), secondsOf };
+  /** Of one job, or (null) of all: then nothing is shared. */
+  return (groups: ReadonlySet<string>, job: string | null): number | null =>
+    drainingCost({
+      ...{ ...known, groups, isOurs: (name) => job === null || name === job },
+      sharers: job === null ? () => 1 : sharers,
+    });
+}
+
+function nextPrice({ prices }: CostGround) {
+  return (group: string): number | null => {
+    const of = prices.get(group);
+    return of === undefined ? 0 : priceToCome(of);
+  };
+}
+
+async function countsOf(platform: Platform, views: readonly JobView[]): Promise<Standings['counts']> {
+  const ledger = await platform.ledger();
+  const all = views.map(async ({ record: { job } }) => [job, await ledger.counts(job)] as const);
+  return new Map(await Promise.all(all));
+}
+
+/** Machines that groups hold, or are asked for, and that no worker has told of. */
+async function bootingIn(platform: Platform, groups: readonly string[]): Promise<DrainFacts['booting']> {
+  const sizes = await Promise.all(
+    groups.map(async (name) => {
+      const { machines, desired } = await (await platform.group(name)).describe();
+      return [name, machines === undefined ? 0 : Math.max(desired, machines.inService + machines.pending)] as const;
+    }),
+  );
+  return ({ machines }) =>
+    new Map(
+      sizes.map(([name, size]): [string, number] => {
+        const up = machines.filter((machine) => machine.up && machine.groups.includes(name)).length;
+        return [name, Math.max(0, size - up)];
+      }),
+    );
+}

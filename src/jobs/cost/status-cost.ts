@@ -1,0 +1,122 @@
+import { isOurs } from '../../errors.ts';
+import { priceToCome, typesWithoutPrice } from '../../model/cost/price.ts';
+import { costOfWork, type StepLeft } from '../../model/cost/projected.ts';
+import { jobSpending, lifeOfJob } from '../../model/cost/spending.ts';
+import { groupsOf } from '../../model/job.ts';
+import type { JobView } from '../../model/view.ts';
+import type { StepCounts } from '../../ports/ledger.ts';
+import type { Platform } from '../../ports/platform.ts';
+import { earlierRun } from '../why/durations.ts';
+import { type CostGround, costGround } from './cost-ground.ts';
+import { limitOf } from './standings.ts';
+
+/** What a job costs, for whoever looks. US dollars. */
+export interface CostStatus {
+  /** So far; null where a price isn't known, or nothing costs anything. */
+  readonly cost: number | null;
+  /** By its end, as far as that is known; null once it is closed, and while a price or a duration isn't known. */
+  readonly costProjected: number | null;
+  /** At so much it pauses: its own limit, else the profile's; null for none. */
+  readonly maxCost: number | null;
+  /** Instance types that it used, or would, and whose price nobody knows. */
+  readonly costUnknown: readonly string[];
+}
+
+/** What is read of a job for its cost. */
+interface Read {
+  readonly at: number;
+  readonly ground: CostGround | null;
+  /** Mean seconds a task by step, of an earlier run. */
+  readonly means: ReadonlyMap<string, number>;
+}
+
+/** How long what was read holds for who looks again and again, milliseconds. */
+const HOLDS_MS = 60_000;
+
+/** Tells what one job costs; for who looks again and again it reads once a minute. */
+export class CostWatch {
+  readonly #platform: Platform;
+  #read: Read | null = null;
+
+  constructor(platform: Platform) {
+    this.#platform = platform;
+  }
+
+  /** `left`: what each step has yet to do, in step order. */
+  async of(view: JobView, counts: readonly StepCounts[], left: readonly TasksLeft[]): Promise<CostStatus> {
+    const { budget, clock } = this.#platform;
+    const limit = budget === undefined ? view.maxCost : limitOf(view, budget);
+    const none: CostStatus = { cost: null, costProjected: null, maxCost: limit, costUnknown: [] };
+    if (budget === undefined) return none;
+    const now = clock.monotonic();
+    if (this.#read === null || now - this.#read.at >= HOLDS_MS)
+      this.#read = { at: now, ...(await this.#look(view, counts)) };
+    const { ground, means } = this.#read;
+    return ground === null ? none : { ...none, ...costsOf(view, ground, { counts, left, means }) };
+  }
+
+  async #look(view: JobView, counts: readonly StepCounts[]): Promise<Omit<Read, 'at'>> {
+    const { createdAt, spec } = view.record;
+    try {
+      const unseen = view.closed === null && spec.steps.some(({ name }) => meanOf(counts, name) === null);
+      const ground = await costGround(this.#platform, groupsOf(spec), Date.parse(createdAt));
+      const costs = ground !== null && ground.prices.size > 0;
+      const earlier = unseen && costs ? await earlierRun(await this.#platform.ledger(), view) : null;
+      return { ground: costs ? ground : null, means: earlier?.means ?? new Map() };
+    } catch (error) {
+      // What it costs is the least of what a status tells: a group that isn't configured any more is no reason for none.
+      if (!isOurs(error)) throw error;
+      return { ground: null, means: new Map() };
+    }
+  }
+}
+
+/** Tasks of a step that wait or will come (null while nobody knows how many), and those that run. */
+export interface TasksLeft {
+  readonly total: number | null;
+  readonly waiting: number;
+  readonly running: number;
+}
+
+interface Progress {
+  readonly counts: readonly StepCounts[];
+  readonly left: readonly TasksLeft[];
+  readonly means: ReadonlyMap<string, number>;
+}
+
+function costsOf(view: JobView, ground: CostGround, { counts, left, means }: Progress): Omit<CostStatus, 'maxCost'> {
+  const { job, spec, createdAt } = view.record;
+  const groups = new Set(groupsOf(spec));
+  const ended = view.closed === null ? null : Date.parse(view.closed.when);
+  const life = lifeOfJob(Date.parse(createdAt), ended, ground.now);
+  const spent = jobSpending({ job, groups, life }, ground.machines, ground.priceAt);
+  const steps = spec.steps.map(({ name, group, needs }, index): StepLeft => {
+    const { total = null, waiting = 0, running = 0 } = left[index] ?? {};
+    const seconds = meanOf(counts, name) ?? means.get(name) ?? null;
+    return { group, waiting: total === null ? null : waiting, running, seconds, slots: needs.slots };
+  });
+  const open = view.closed === null && !view.cancelled;
+  const toCome = open ? costOfWork(steps, (group) => slotPrice(group, ground)) : null;
+  return {
+    cost: rounded(spent.usd),
+    costProjected: spent.usd === null || toCome === null ? null : rounded(spent.usd + toCome),
+    costUnknown: [...new Set([...spent.unknown, ...(open ? unpriced(ground) : [])])].sort(),
+  };
+}
+
+const unpriced = ({ prices }: CostGround): readonly string[] => [...prices.values()].flatMap(typesWithoutPrice);
+
+function slotPrice(group: string, { prices, machines }: CostGround) {
+  const of = prices.get(group);
+  if (of === undefined) return { usd: 0, slots: 1 };
+  const seen = machines.filter((machine) => machine.groups.includes(group)).map(({ slots }) => slots);
+  return { usd: priceToCome(of), slots: of.slots ?? (seen.length === 0 ? 1 : Math.min(...seen)) };
+}
+
+function meanOf(counts: readonly StepCounts[], name: string): number | null {
+  const { done = 0, seconds = 0 } = counts.find(({ step }) => step === name) ?? {};
+  return done === 0 ? null : seconds / done;
+}
+
+/** A hundredth of a cent is as exact as it is worth. */
+const rounded = (usd: number | null): number | null => (usd === null ? null : Math.round(usd * 10_000) / 10_000);

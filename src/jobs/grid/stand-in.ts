@@ -1,0 +1,34 @@
+import type { Pace } from '../../model/capacity.ts';
+import type { Load } from '../../model/load.ts';
+import { standInFor } from '../../model/stand-in.ts';
+import type { GroupStatus, WorkerGroup } from '../../ports/worker-group.ts';
+
+export interface StandInAsked {
+  readonly slots: number;
+  readonly pace: Pace;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** No more on demand than this, whatever the profile allows: what a cost limit leaves. */
+  readonly most?: number;
+}
+
+/**
+ * How many of a group's instances should be on demand from now on; null where they need not be more. The group's last
+ * activities are asked for only where instances are lacking that some job with a deadline waits for.
+ */
+export async function onDemandNeeded(
+  group: WorkerGroup,
+  { onDemand, machines, min, max }: GroupStatus,
+  loads: readonly Load[],
+  { slots, pace, now, most = Number.POSITIVE_INFINITY }: StandInAsked,
+): Promise<number | null> {
+  if (onDemand === undefined || machines === undefined || group.spotTroubles === undefined) return null;
+  const { base, raisedAt } = onDemand;
+  const up = machines.inService + machines.pending;
+  const since = raisedAt === null ? null : (now - raisedAt) / 1_000;
+  const wanted = (troubles: Awaited<ReturnType<NonNullable<WorkerGroup['spotTroubles']>>>): number =>
+    standInFor(loads, { slots, min, max }, { up, base, most: Math.min(most, onDemand.most), since, ...troubles }, pace);
+  if (wanted({ refused: true, refusedToo: false, takenBack: 0 }) <= base) return null;
+  const found = wanted(await group.spotTroubles());
+  return found > base ? found : null;
+}

@@ -1,0 +1,129 @@
+import { isOurs } from '../errors.ts';
+import { readyLoads, type StepLoad } from '../model/demand.ts';
+import { sum } from '../model/load.ts';
+import { type GroupShare, projectionOf } from '../model/projection.ts';
+import type { JobView } from '../model/view.ts';
+import type { LedgerWorker, StepCounts } from '../ports/ledger.ts';
+import type { Platform } from '../ports/platform.ts';
+import { bootSeconds } from './grid/boot-times.ts';
+import { deviationsOf, earlierRun } from './why/durations.ts';
+
+/** What a job with a deadline is projected to; instants are ISO-8601 UTC. */
+export interface ProjectedStatus {
+  /** Seconds until its end. */
+  readonly eta: number;
+  readonly projected: string;
+  /** It ends between these in nineteen of twenty such cases; null while part of it is only assumed. */
+  readonly projectedEarliest: string | null;
+  readonly projectedLatest: string | null;
+}
+
+/** So many outputs a step tell how far durations lie apart: the same few at any size (law 11). */
+const SAMPLE = 16;
+/** They are read again after this, milliseconds. */
+const EVERY_MS = 60_000;
+
+/** Projects jobs with a deadline for who looks once, or again and again: what is not a counter is read once a minute. */
+export class ProjectionWatch {
+  readonly #platform: Platform;
+  #known: Known | null = null;
+  #at = Number.NEGATIVE_INFINITY;
+
+  constructor(platform: Platform) {
+    this.#platform = platform;
+  }
+
+  /** Null for a job without a deadline, one that isn't running, and while nobody can know. `workers`: who lives. */
+  async of(
+    view: JobView,
+    counts: readonly StepCounts[],
+    workers: readonly LedgerWorker[],
+  ): Promise<ProjectedStatus | null> {
+    const { clock } = this.#platform;
+    const { job } = view.record;
+    if (view.finishBy === null || view.closed !== null || view.cancelled || view.paused !== null) return null;
+    const now = clock.now();
+    if (this.#known?.job !== job || clock.monotonic() - this.#at >= EVERY_MS) {
+      this.#known = await this.#read(view, counts);
+      this.#at = clock.monotonic();
+    }
+    const loads = readyLoads(view, { counts, ...this.#known, again: NONE, now });
+    const groups = [...new Set(loads.map(({ group }) => group))];
+    const shares = await Promise.all(groups.map((group) => this.#shareOf(group, loads, workers)));
+    const found = projectionOf(job, shares);
+    if (found === null) return null;
+    const iso = (seconds: number): string => new Date(now + seconds * 1_000).toISOString();
+    return {
+      eta: Math.round(found.ends),
+      projected: iso(found.ends),
+      projectedEarliest: found.within === null ? null : iso(found.within.earliest),
+      projectedLatest: found.within === null ? null : iso(found.within.latest),
+    };
+  }
+
+  async #read(view: JobView, counts: readonly StepCounts[]): Promise<Known> {
+    const { store } = this.#platform;
+    const { job, spec } = view.record;
+    const unknown = spec.steps.some(({ name }) => !counts.some(({ step, done }) => step === name && done > 0));
+    const earlier = unknown ? await earlierRun(await this.#platform.ledger(), view) : null;
+    const means = earlier?.means ?? new Map<string, number>();
+    return { job, means, deviations: await deviationsOf(store, job, counts, SAMPLE) };
+  }
+
+  async #shareOf(group: string, all: readonly StepLoad[], workers: readonly LedgerWorker[]): Promise<GroupShare> {
+    const { remote, store } = this.#platform;
+    const mine = all.filter((load) => load.group === group);
+    const [others, starting, boot] = await Promise.all([
+      this.#othersIn(group, mine),
+      remote === true ? this.#startingIn(group) : 0,
+      bootSeconds(store, group),
+    ]);
+    const here = workers.filter((worker) => worker.group.split(',').includes(group));
+    const slots = here.length === 0 ? 1 : Math.min(...here.map((worker) => worker.slots));
+    // Where some have more slots than others, as many as have all of them.
+    const current = sum(here.map((worker) => worker.slots)) / slots;
+    return {
+      loads: [...mine, ...others],
+      ground: { slots, current, boot },
+      instances: Math.max(current, here.length === 0 ? 0 : starting),
+    };
+  }
+
+  /** What else the group's queue holds takes turns with the job, and takes as long, as far as anybody knows; nothing where it can't be asked. */
+  async #othersIn(group: string, mine: readonly StepLoad[]): Promise<readonly StepLoad[]> {
+    const [first] = mine.filter(({ tasks }) => tasks > 0);
+    if (first?.due === undefined) return [];
+    const tasks = (await this.#heldIn(group)) - sum(mine.map((load) => load.tasks));
+    const due = { job: '', in: Number.POSITIVE_INFINITY, coming: 0, deviation: null, after: 0 };
+    return tasks <= 0 ? [] : [{ group, tasks, seconds: first.seconds, slots: first.slots, atOnce: null, due }];
+  }
+
+  async #heldIn(group: string): Promise<number> {
+    try {
+      const { visible, leased, delayed } = await (await this.#platform.queue(group)).backlog();
+      return visible + leased + delayed;
+    } catch (error) {
+      if (isOurs(error)) return 0;
+      throw error;
+    }
+  }
+
+  /** Machines in service, and those that are starting; a group that can't be asked starts none, as far as one knows. */
+  async #startingIn(group: string): Promise<number> {
+    try {
+      const { machines } = await (await this.#platform.group(group)).describe();
+      return machines === undefined ? 0 : machines.inService + machines.pending;
+    } catch (error) {
+      if (isOurs(error)) return 0;
+      throw error;
+    }
+  }
+}
+
+interface Known {
+  readonly job: string;
+  readonly means: ReadonlyMap<string, number>;
+  readonly deviations: ReadonlyMap<string, number>;
+}
+
+const NONE: ReadonlyMap<number, number> = new Map();

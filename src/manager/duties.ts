@@ -1,0 +1,173 @@
+import type { BatchctlError } from '../errors.ts';
+import { Keeping, type KeepingPoint } from '../jobs/keeping.ts';
+import { Troubles } from '../jobs/troubles.ts';
+import { lookAgainMs, MINUTE_MS, untilNextMs } from '../model/round-pace.ts';
+import { nextFiring } from '../model/schedule.ts';
+import type { Platform } from '../ports/platform.ts';
+import type { Duty } from './duty-loop.ts';
+import { Firings } from './firings.ts';
+import { info, type Log, type LogLine } from './log.ts';
+import { firedLines, loweredLines, missedLines, movedLines, raisedLines, troubleLine } from './rounds-lines.ts';
+
+export interface DutiesOptions {
+  readonly platform: Platform;
+  /** Under which it leaves its mark. */
+  readonly id: string;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  readonly passed?: (point: KeepingPoint) => void;
+  /** Asks for a duty soon. */
+  readonly nudge: (duty: DutyName) => void;
+  /** Told of a schedule whose firing hangs. */
+  readonly onHung: (error: BatchctlError) => void;
+}
+
+export type DutyName = 'schedules' | 'jobs' | 'deliveries' | 'news' | 'metrics' | 'sizes' | 'mark';
+
+interface Open {
+  readonly keeping: Keeping;
+  readonly firings: Firings;
+}
+
+/** The duties of a keeper as a manager does them: each answers when it is to be done again. */
+export class Duties {
+  readonly #options: DutiesOptions;
+  /** What each duty, and each schedule, had to tell at its last run. */
+  readonly #troubles = new Map<string, Troubles>();
+  /** What the last process of this id had told. */
+  #told: Readonly<Record<string, string>> = {};
+  #open: Promise<Open> | null = null;
+  /** When the last runs of what makes a whole round began, since the last mark (milliseconds since the epoch). */
+  #fired: number | null = null;
+  #looked: number | null = null;
+
+  constructor(options: DutiesOptions) {
+    this.#options = options;
+  }
+
+  get all(): ReadonlyMap<DutyName, Duty> {
+    const duty = (name: DutyName, run: (open: Open, troubles: Troubles) => Promise<number>): [DutyName, Duty] => [
+      name,
+      {
+        name,
+        run: async () => {
+          const troubles = this.#begin(name);
+          return run(await this.#opened(), troubles);
+        },
+        onTrouble: (error) => this.#troubles.get(name)?.add(name, error),
+      },
+    ];
+    return new Map([
+      duty('schedules', (open, troubles) => this.#schedules(open, troubles)),
+      duty('jobs', (open, troubles) => this.#look(open, troubles)),
+      duty('deliveries', (open, troubles) => this.#deliver(open, troubles)),
+      duty('news', (open, troubles) => this.#tell(open, troubles)),
+      duty('metrics', (open, troubles) => this.#measure(open, troubles)),
+      duty('sizes', (open, troubles) => this.#lower(open, troubles)),
+      duty('mark', (open) => this.#mark(open)),
+    ]);
+  }
+
+  /** Resolves when nothing goes on here that outlasts a duty's run. Never rejects. */
+  async idle(): Promise<void> {
+    const open = await this.#open?.catch(() => null);
+    await Promise.all([open?.firings.idle(), open?.keeping.delivered(), open?.keeping.told()]);
+  }
+
+  /** The store may be away when a manager starts: it is asked again until it is there. */
+  async #opened(): Promise<Open> {
+    this.#open ??= this.#openNow();
+    try {
+      return await this.#open;
+    } catch (error) {
+      this.#open = null;
+      throw error;
+    }
+  }
+
+  async #openNow(): Promise<Open> {
+    const { platform, id, signal, passed, nudge } = this.#options;
+    const { keeping, told } = await Keeping.open(platform, { id, kind: 'manager', signal, ...(passed && { passed }) });
+    const firings = new Firings({
+      keeping,
+      now: () => platform.clock.monotonic(),
+      troublesOf: (schedule) => this.#begin(`schedule ${schedule}`),
+      onFired: ({ fired, raised }) => {
+        this.#say([...firedLines(fired), ...raisedLines(raised)]);
+        if (fired.some(({ outcome }) => outcome === 'fired')) nudge('jobs');
+      },
+    });
+    this.#told = told;
+    return { keeping, firings };
+  }
+
+  /** Fires what is due at its instant: the next run is when the next firing is due, or something changed. */
+  async #schedules({ keeping, firings }: Open, troubles: Troubles): Promise<number> {
+    const { clock } = this.#options.platform;
+    const began = clock.now();
+    const schedules = await keeping.schedules(troubles);
+    this.#say(missedLines(await keeping.missed(schedules, began)));
+    firings.begin(schedules);
+    const hung = firings.hung();
+    if (hung !== null) this.#options.onHung(hung);
+    this.#fired = began;
+    const coming = schedules.flatMap((schedule) => nextFiring(schedule, began) ?? []);
+    return untilNextMs(coming, clock.now());
+  }
+
+  async #look({ keeping }: Open, troubles: Troubles): Promise<number> {
+    const { platform, nudge } = this.#options;
+    const began = platform.clock.now();
+    const { moved, raised } = await keeping.lookOn(troubles);
+    this.#looked = began;
+    this.#say([...movedLines(moved), ...raisedLines(raised)]);
+    if (moved.some(({ move }) => move === 'close')) nudge('deliveries');
+    return lookAgainMs({ open: keeping.open, remote: platform.remote === true });
+  }
+
+  async #deliver({ keeping }: Open, troubles: Troubles): Promise<number> {
+    const left = await keeping.deliver(troubles, (line) => this.#say([info('delivered', line)]));
+    return left === 0 ? MINUTE_MS : lookAgainMs({ open: left, remote: this.#options.platform.remote === true });
+  }
+
+  /** What was tried in vain is tried again a minute later at the soonest. */
+  async #tell({ keeping }: Open, troubles: Troubles): Promise<number> {
+    await keeping.tell(troubles);
+    return MINUTE_MS;
+  }
+
+  async #measure({ keeping }: Open, troubles: Troubles): Promise<number> {
+    await keeping.measure(troubles);
+    return MINUTE_MS;
+  }
+
+  async #lower({ keeping }: Open, troubles: Troubles): Promise<number> {
+    this.#say(loweredLines(await keeping.lower(troubles)));
+    return MINUTE_MS;
+  }
+
+  /** Only a whole round leaves a mark: the schedules were read, and the open jobs looked at, since the last one. */
+  async #mark({ keeping }: Open): Promise<number> {
+    if (this.#fired === null || this.#looked === null) return SOON_MS;
+    const began = Math.min(this.#fired, this.#looked);
+    [this.#fired, this.#looked] = [null, null];
+    await keeping.leaveMark(began, Object.assign({}, ...[...this.#troubles.values()].map(({ told }) => told)));
+    return MINUTE_MS;
+  }
+
+  #begin(of: string): Troubles {
+    const before = this.#troubles.get(of)?.told ?? this.#told;
+    const troubles = new Troubles(before, this.#options.platform.clock.now(), (trouble) => {
+      if (trouble.news) this.#options.log(troubleLine(trouble));
+    });
+    this.#troubles.set(of, troubles);
+    return troubles;
+  }
+
+  #say(lines: readonly LogLine[]): void {
+    for (const line of lines) this.#options.log(line);
+  }
+}
+
+/** Until the first round is whole, milliseconds. */
+const SOON_MS = 500;

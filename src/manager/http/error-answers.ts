@@ -1,0 +1,158 @@
+import type { Socket } from 'node:net';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { BatchctlError, type ErrorKind, isOurs } from '../../errors.ts';
+import { API, type ApiError } from '../../model/api.ts';
+import { Refusal } from './refusal.ts';
+
+/** The status of each kind of error. An error with a status of its own is a `Refusal`. */
+export const STATUSES: Readonly<Record<ErrorKind, number>> = {
+  usage: 400,
+  notFound: 404,
+  jobFailed: 409,
+  notFinished: 409,
+  refused: 409,
+  late: 409,
+  finding: 409,
+  changed: 409,
+  proof: 409,
+  config: 422,
+  jobFile: 422,
+  unexpected: 500,
+  corrupt: 500,
+  credentials: 503,
+  unavailable: 503,
+  newer: 503,
+  interrupted: 503,
+  full: 507,
+};
+
+/** What is told of an error, and what only the manager's log keeps. */
+export interface ToldError {
+  readonly status: number;
+  readonly error: ApiError;
+  readonly headers: Readonly<Record<string, string>>;
+  /** For the log: an error that nobody foresaw. */
+  readonly hidden: unknown;
+}
+
+/** An error as a caller is told of it. One that nobody foresaw is named by its request alone: its text may hold anything. */
+export function toldError(error: unknown, requestId: string): ToldError {
+  if (isOurs(error) && error.kind !== 'unexpected') {
+    const { kind, message, hint = null } = error;
+    const known = error instanceof Refusal ? error : { statusCode: STATUSES[kind], headers: {} };
+    return { status: known.statusCode, error: { kind, message, hint }, headers: known.headers, hidden: null };
+  }
+  const framework = frameworkError(error);
+  if (framework !== null) return { ...framework, headers: {}, hidden: null };
+  const told = { kind: 'unexpected', message: `unexpected error in request ${requestId}`, hint: IN_THE_LOG };
+  return { status: 500, error: told, headers: {}, hidden: error };
+}
+
+const IN_THE_LOG = "the manager's log has it, under the request's id";
+
+/** The same, of an error that a verb told of. */
+export const statusOfKind = (kind: string): number => STATUSES[kind as ErrorKind] ?? STATUSES.unexpected;
+
+/** A verb's own words for what nobody foresaw stay in the log, too. */
+export function toldByVerb(error: ApiError, requestId: string): ApiError {
+  return error.kind === 'unexpected' ? toldError(null, requestId).error : error;
+}
+
+const SAID: Readonly<Record<string, string>> = {
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'expected a body of content-type application/json',
+  FST_ERR_CTP_INVALID_JSON_BODY: 'the body is not valid JSON',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'expected a JSON body, found an empty one',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'the body is larger than may be sent here',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'the body is not as long as its content-length says',
+  FST_ERR_BAD_URL: 'the URL holds what is no valid encoding',
+};
+
+/** What the HTTP framework refuses by itself: bodies and URLs that are not what they should be. */
+function frameworkError(error: unknown): Pick<ToldError, 'status' | 'error'> | null {
+  if (!(error instanceof Error)) return null;
+  const { statusCode, code, validation } = error as Partial<FastifyError>;
+  if (statusCode === undefined || statusCode < 400 || statusCode > 499) return null;
+  const isJson = error instanceof SyntaxError || code === 'FST_ERR_CTP_INVALID_JSON_BODY';
+  const message = isJson ? 'the body is not valid JSON' : (SAID[code ?? ''] ?? error.message);
+  const hint = validation === undefined ? SEE : null;
+  return { status: statusCode, error: { kind: 'usage', message, hint } };
+}
+
+const SEE = `GET ${API}/openapi.json tells what each path takes`;
+
+/** Answers every error, also those of HTTP itself, in one form: `{"error":{"kind","message","hint"}}`. */
+export function addErrors(app: FastifyInstance, onHidden: (error: unknown, requestId: string) => void): void {
+  app.setErrorHandler((error, request, reply) => sendError(error, request, reply, onHidden));
+  app.setNotFoundHandler((request) => {
+    const path = request.url.split('?')[0] ?? '';
+    throw new BatchctlError('notFound', `expected a path of the API, found ${request.method} ${shown(path)}`, {
+      hint: SEE,
+    });
+  });
+}
+
+export function sendError(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  onHidden: (error: unknown, requestId: string) => void,
+): FastifyReply {
+  const told = toldError(error, request.id);
+  if (told.hidden !== null) onHidden(told.hidden, request.id);
+  return reply.code(told.status).headers(told.headers).type('application/json').send({ error: told.error });
+}
+
+/** A path that isn't known, short enough to be repeated. */
+const shown = (path: string): string => (path.length > 100 ? `${path.slice(0, 100)}...` : path);
+
+/** Answers 405 for the other methods of every path that is there. To be called once all routes are made. */
+export function addWrongMethods(app: FastifyInstance, methods: ReadonlyMap<string, ReadonlySet<string>>): void {
+  for (const [url, known] of [...methods]) {
+    const others = METHODS.filter((method) => !known.has(method));
+    if (url === '*' || others.length === 0) continue;
+    const allow = [...known].sort().join(', ');
+    app.route({
+      method: others,
+      url,
+      config: { scope: url.startsWith(API) ? 'read' : 'anyone' },
+      // Before the body is looked at, which may be of any type.
+      onRequest: async (request) => {
+        throw new Refusal(405, 'usage', `expected ${allow} of this path, found ${request.method}`, {
+          hint: SEE,
+          headers: { allow },
+        });
+      },
+      handler: () => null,
+    });
+  }
+}
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
+
+/** The paths that routes are made for, with their methods. To be called before any is made. */
+export function collectMethods(app: FastifyInstance): ReadonlyMap<string, ReadonlySet<string>> {
+  const found = new Map<string, Set<string>>();
+  app.addHook('onRoute', ({ url, method }) => {
+    const of = found.get(url) ?? new Set();
+    found.set(url, of);
+    for (const each of [method].flat()) of.add(each);
+  });
+  return found;
+}
+
+const BROKEN: Readonly<Record<string, readonly [status: number, reason: string, message: string]>> = {
+  HPE_HEADER_OVERFLOW: [431, 'Request Header Fields Too Large', 'the request line and headers are too long'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request Timeout', 'the request did not arrive in time'],
+};
+
+/** Answers what is no HTTP, and closes the connection. */
+export function answerBroken(error: Error & { readonly code?: string }, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const [status, reason, message] = BROKEN[error.code ?? ''] ?? [400, 'Bad Request', 'this is no valid HTTP request'];
+  const body = JSON.stringify({ error: { kind: 'usage', message, hint: null } satisfies ApiError });
+  const head = ['content-type: application/json', `content-length: ${Buffer.byteLength(body)}`, 'connection: close'];
+  socket.end(`HTTP/1.1 ${status} ${reason}\r\n${head.join('\r\n')}\r\n\r\n${body}`);
+}

@@ -1,0 +1,128 @@
+import { isKind } from '../../../errors.ts';
+import { KeeperWatch } from '../../../jobs/keeper.ts';
+import { eachParallel } from '../../../lib/each-parallel.ts';
+import type { ApiError } from '../../../model/api.ts';
+import type { DeliveryStatus } from '../../../model/delivery.ts';
+import type { LedgerJob } from '../../../ports/ledger.ts';
+import type { Platform } from '../../../ports/platform.ts';
+import type { VerbRunner } from '../../../ports/verbs.ts';
+import { askVerb } from './ask-verb.ts';
+import type { Seen } from './shared-look.ts';
+
+/** At most so many jobs are shown: the newest. */
+const MOST = 200;
+/** What closed longer ago, in milliseconds, is not shown. */
+const SHOWN_FOR = 24 * 3_600_000;
+/** Jobs that are looked at together. */
+const PARALLEL = 4;
+
+export interface OverviewOptions {
+  readonly verbs: VerbRunner;
+  readonly platform: Platform;
+  readonly asError: (error: unknown) => ApiError;
+}
+
+/** Looks at all that goes on: jobs, workers, groups, queues, firings. What can't be looked at is named, and the rest stands. */
+export class Overview {
+  readonly #options: OverviewOptions;
+  readonly #keepers: KeeperWatch;
+  /** Status documents of jobs that have ended, by what would change with another round. */
+  #ended = new Map<string, string>();
+  #before = '';
+  #now = '';
+
+  constructor(options: OverviewOptions) {
+    this.#options = options;
+    this.#keepers = new KeeperWatch(options.platform);
+  }
+
+  async look(signal: AbortSignal): Promise<Seen> {
+    const { platform } = this.#options;
+    const troubles: ApiError[] = [];
+    const trying = async <T>(act: () => Promise<T>, otherwise: T): Promise<T> => {
+      try {
+        return await act();
+      } catch (error) {
+        signal.throwIfAborted();
+        troubles.push(this.#options.asError(error));
+        return otherwise;
+      }
+    };
+    const ask = (name: string, input = {}) => trying(() => askVerb(this.#options.verbs, name, input, signal), []);
+    const [jobs, workers, groups, queues, firings, keeper] = await Promise.all([
+      trying(() => this.#jobs(signal), { documents: [], more: false }),
+      ask('workers'),
+      ask('scale'),
+      ask('queue'),
+      ask('schedule next'),
+      trying(() => this.#keepers.id(), null),
+    ]);
+    const parts = [
+      `"keeper":${JSON.stringify(keeper)}`,
+      list('jobs', jobs.documents),
+      `"more":${jobs.more}`,
+      list('workers', workers),
+      list('groups', groups),
+      list('queues', queues),
+      list('firings', firings),
+      `"troubles":${JSON.stringify(troubles)}`,
+    ];
+    // Only the clock differs: that is no change.
+    if (parts.join() !== this.#before) this.#now = new Date(platform.clock.now()).toISOString();
+    this.#before = parts.join();
+    return { json: `{"now":${JSON.stringify(this.#now)},${parts.join(',')}}`, last: false };
+  }
+
+  async #jobs(signal: AbortSignal): Promise<{ readonly documents: readonly string[]; readonly more: boolean }> {
+    const { platform, verbs } = this.#options;
+    const shown = await shownJobs(platform);
+    const jobs = shown.slice(0, MOST);
+    const documents: string[] = jobs.map(() => '');
+    const ended = new Map<string, string>();
+    await eachParallel(
+      jobs.entries(),
+      PARALLEL,
+      async ([index, job], ends) => {
+        const of = job.closedAt === null ? null : `${job.job} ${job.round} ${job.state} ${job.closedAt} ${job.pruned}`;
+        const known = of === null ? undefined : this.#ended.get(of);
+        const [document = ''] = known === undefined ? await statusIfThere(verbs, job.job, ends) : [known];
+        if (of !== null && document !== '' && isSettled(document)) ended.set(of, document);
+        documents[index] = document;
+      },
+      signal,
+    );
+    this.#ended = ended;
+    return { documents: documents.filter(Boolean), more: shown.length > MOST };
+  }
+}
+
+/** Open jobs, and those that closed lately; the newest first. */
+async function shownJobs(platform: Platform): Promise<readonly LedgerJob[]> {
+  const ledger = await platform.ledger();
+  const since = platform.clock.now() - SHOWN_FOR;
+  const [open, closed] = await Promise.all([
+    ledger.jobs({ states: ['submitted', 'running', 'paused'], limit: MOST + 1 }),
+    ledger.jobs({ states: ['succeeded', 'failed', 'cancelled'], limit: MOST + 1 }),
+  ]);
+  const lately = closed.filter(({ closedAt }) => (closedAt ?? 0) >= since);
+  const newest = [...lately].sort((a, b) => b.createdAt - a.createdAt);
+  return [...open, ...newest];
+}
+
+/** None of a job that is being removed. */
+async function statusIfThere(verbs: VerbRunner, job: string, signal: AbortSignal): Promise<readonly string[]> {
+  try {
+    return await askVerb(verbs, 'status', { job }, signal);
+  } catch (error) {
+    if (isKind(error, 'notFound')) return [];
+    throw error;
+  }
+}
+
+/** Nothing goes on with it any more: what is to be delivered is, or won't be. */
+function isSettled(document: string): boolean {
+  const { delivery } = JSON.parse(document) as { readonly delivery: DeliveryStatus | null };
+  return delivery === null || ['none', 'delivered', 'givenUp'].includes(delivery.state);
+}
+
+const list = (name: string, documents: readonly string[]): string => `"${name}":[${documents.join(',')}]`;

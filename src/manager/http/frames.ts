@@ -1,0 +1,129 @@
+import { once } from 'node:events';
+import { PassThrough, Writable } from 'node:stream';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { BatchctlError } from '../../errors.ts';
+import { API, FRAMES_TYPE, type Frame } from '../../model/api.ts';
+import { scopeOf, type Verb, type VerbCall, type VerbRunner } from '../../ports/verbs.ts';
+import { callerOf } from './caller.ts';
+import { toldByVerb } from './error-answers.ts';
+import { FRAMES_BODY } from './frames-schema.ts';
+
+/** Milliseconds between signs of life: what stands between may cut a connection that says nothing for a minute. */
+const ALIVE = 15_000;
+/** The most characters of what a verb prints in one frame. */
+const LARGEST = 64 * 1024;
+/** Bytes of frames that wait for a slow reader, before the verb waits too. */
+const HELD = 256 * 1024;
+/** Bytes of a call: a job file, and the names of a job's inputs. */
+const LARGEST_CALL = 16 * 2 ** 20;
+
+export interface FramesOptions {
+  readonly verbs: VerbRunner;
+  /** Milliseconds between signs of life; 15 s unless given. */
+  readonly aliveMs?: number;
+  readonly onHidden: (error: unknown, requestId: string) => void;
+}
+
+/** What a command line sends: a verb with its flags; answered by what it prints, as it prints it. */
+type Asked = Pick<VerbCall, 'name' | 'input' | 'flags' | 'terminal' | 'attachments'>;
+
+/** Runs any verb for a command line, and streams what it prints. When the caller leaves, the verb is told to stop. */
+export function addFrames(app: FastifyInstance, options: FramesOptions): void {
+  const byName = new Map(options.verbs.verbs.map((verb) => [verb.name, verb]));
+  app.post(
+    `${API}/commands`,
+    {
+      bodyLimit: LARGEST_CALL,
+      schema: { body: FRAMES_BODY },
+      config: { scope: (request) => scopeOf(askedVerb(byName, request), (request.body as Asked).input), streams: true },
+    },
+    (request, reply) => run(options, askedVerb(byName, request), request, reply),
+  );
+}
+
+function askedVerb(byName: ReadonlyMap<string, Verb>, { body }: FastifyRequest): Verb {
+  const { name } = body as Asked;
+  const verb = byName.get(name);
+  if (verb !== undefined) return verb;
+  throw new BatchctlError('usage', `a manager has no verb ${JSON.stringify(name.slice(0, 100))}`, {
+    hint: `GET ${API}/openapi.json tells which it has`,
+  });
+}
+
+function run(options: FramesOptions, verb: Verb, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { input, flags, terminal = null, attachments = null } = request.body as Asked;
+  request.audited = { verb: verb.name, input };
+  const gone = new AbortController();
+  reply.raw.once('close', () => gone.abort());
+  const frames = new FrameStream(gone.signal);
+  const alive = setInterval(() => frames.alive(), options.aliveMs ?? ALIVE);
+  const call = {
+    ...{ name: verb.name, input, flags, terminal, attachments, who: callerOf(request) },
+    ...{ out: frames.channel('out'), err: frames.channel('err'), signal: gone.signal },
+  };
+  void options.verbs
+    .run(call)
+    .then(({ exitCode, error }) => {
+      request.audited = { verb: verb.name, input, exitCode };
+      if (error?.kind === 'unexpected') options.onHidden(error, request.id);
+      return frames.end({ exit: exitCode, error: error === null ? null : toldByVerb(error, request.id) });
+    })
+    .catch((error: unknown) => {
+      if (!gone.signal.aborted) options.onHidden(error, request.id);
+      frames.body.destroy();
+    })
+    .finally(() => clearInterval(alive));
+  return reply.type(FRAMES_TYPE).send(frames.body);
+}
+
+/** Frames, one a line, at the reader's pace. */
+class FrameStream {
+  readonly body = new PassThrough({ highWaterMark: HELD });
+  readonly #gone: AbortSignal;
+
+  constructor(gone: AbortSignal) {
+    this.#gone = gone;
+  }
+
+  /** What is written to it goes out as frames of that name; characters are never cut in two. */
+  channel(name: 'out' | 'err'): Writable {
+    const decoder = new TextDecoder();
+    return new Writable({
+      write: (chunk: Buffer, _, done) => {
+        this.#texts(name, decoder.decode(chunk, { stream: true })).then(() => done(), done);
+      },
+    }).on('error', () => {
+      // The reader left: the verb is told by its signal.
+    });
+  }
+
+  /** Not to one that is slow: what waits for it is sign enough. */
+  alive(): void {
+    if (!this.body.writableNeedDrain) this.body.write(`${JSON.stringify({ alive: true } satisfies Frame)}\n`);
+  }
+
+  async end(frame: Frame): Promise<void> {
+    await this.#send(frame);
+    this.body.end();
+  }
+
+  async #texts(name: 'out' | 'err', text: string): Promise<void> {
+    for (let at = 0; at < text.length; ) {
+      const end = cutAt(text, at + LARGEST);
+      const piece = text.slice(at, end);
+      await this.#send(name === 'out' ? { out: piece } : { err: piece });
+      at = end;
+    }
+  }
+
+  async #send(frame: Frame): Promise<void> {
+    this.#gone.throwIfAborted();
+    if (!this.body.write(`${JSON.stringify(frame)}\n`)) await once(this.body, 'drain', { signal: this.#gone });
+  }
+}
+
+/** Not between the halves of a character outside the basic plane. */
+function cutAt(text: string, end: number): number {
+  const last = text.charCodeAt(end - 1);
+  return end < text.length && last >= 0xd800 && last < 0xdc00 ? end - 1 : end;
+}

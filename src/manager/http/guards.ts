@@ -1,0 +1,25 @@
+import type { FastifyInstance } from 'fastify';
+import { TokenReader } from '../../jobs/tokens/token-reader.ts';
+import type { Platform } from '../../ports/platform.ts';
+import { type AuditLine, addAudit } from './audit.ts';
+import { addAuth } from './auth.ts';
+import { addBodyTime, addLimits } from './limits.ts';
+import { addVersions } from './versions.ts';
+
+export interface GuardOptions {
+  /** Where tokens are kept, and by whose clock they expire. */
+  readonly platform: Pick<Platform, 'store' | 'clock'>;
+  /** Told of each call that changes something, and of each that is refused. */
+  readonly onAudit: (line: AuditLine) => void;
+  /** Milliseconds for a JSON body to come; 30 s unless given. */
+  readonly bodyMs?: number;
+}
+
+/** What stands before every route, in the order in which a call meets it. To be called before any route is made. */
+export function addGuards(app: FastifyInstance, { platform, onAudit, bodyMs }: GuardOptions): void {
+  addAudit(app, onAudit);
+  addBodyTime(app, bodyMs);
+  addVersions(app);
+  addAuth(app, { tokens: new TokenReader(platform), clock: platform.clock });
+  addLimits(app);
+}

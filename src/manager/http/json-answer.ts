@@ -1,0 +1,114 @@
+import { once } from 'node:events';
+import { PassThrough, Writable } from 'node:stream';
+
+/** Bytes that are held until a verb has ended, so that an error still has its own status. */
+const HELD = 256 * 1024;
+const NEWLINE = 10;
+
+/**
+ * What a verb prints as JSON, as the body of an answer: one document as it is, lines as `{"items":[...]}`. What is longer
+ * than is held begins to be sent while the verb goes on, at the reader's pace.
+ */
+export class JsonAnswer {
+  /** To be printed to. */
+  readonly out: Writable;
+  /** Resolves when there is more than is held: from then on `body` is to be read. */
+  readonly overflows: Promise<void>;
+  readonly body = new PassThrough({ highWaterMark: HELD });
+  readonly #list: boolean;
+  #size = 0;
+  /** After a line's end: a comma follows only if another line does. */
+  #between = false;
+
+  constructor(list: boolean) {
+    this.#list = list;
+    let overflow = (): void => {};
+    this.overflows = new Promise((resolve) => {
+      overflow = resolve;
+    });
+    this.out = new Writable({
+      write: (chunk: Buffer, _, done) => {
+        this.#size += chunk.length;
+        const room = this.#pass(chunk);
+        if (room) return done();
+        overflow();
+        this.#drained().then(() => done(), done);
+      },
+    });
+    if (list) this.body.write('{"items":[');
+  }
+
+  /** True when nothing was printed. */
+  get isEmpty(): boolean {
+    return this.#size === 0;
+  }
+
+  /** Nothing more is printed: the body is whole. */
+  end(): void {
+    if (this.#list) this.body.write(']}');
+    else if (this.isEmpty) this.body.write('null');
+    this.body.end();
+  }
+
+  /** False when it is more than is held. */
+  #pass(chunk: Buffer): boolean {
+    if (!this.#list) return this.body.write(chunk);
+    let room = true;
+    for (let at = 0; at < chunk.length; ) {
+      const found = chunk.indexOf(NEWLINE, at);
+      const end = found < 0 ? chunk.length : found;
+      if (end > at && this.#between) this.body.write(',');
+      if (end > at) {
+        this.#between = false;
+        room = this.body.write(chunk.subarray(at, end));
+      }
+      if (found >= 0) this.#between = true;
+      at = end + 1;
+    }
+    return room;
+  }
+
+  async #drained(): Promise<void> {
+    const gone = new AbortController();
+    try {
+      await Promise.race([
+        once(this.body, 'drain', { signal: gone.signal }),
+        once(this.body, 'close', { signal: gone.signal }).then(() => {
+          throw new Error('nobody reads the answer any more');
+        }),
+      ]);
+    } finally {
+      gone.abort();
+    }
+  }
+}
+
+/** Bytes of what a verb says on stderr that are kept. */
+const KEPT = 4 * 1024;
+
+/** The warnings among what a verb says on stderr. */
+export class Warnings {
+  readonly err: Writable;
+  #text = '';
+
+  constructor() {
+    this.err = new Writable({
+      write: (chunk: Buffer, _, done) => {
+        if (this.#text.length < KEPT) this.#text += chunk.toString('utf8').slice(0, KEPT);
+        done();
+      },
+    });
+  }
+
+  get lines(): readonly string[] {
+    return this.#text.split('\n').flatMap((line) => /^warning: (.+)/.exec(line)?.[1] ?? []);
+  }
+}
+
+/** JSON as a header can carry it: ASCII alone. */
+export function asciiJson(value: unknown): string {
+  return JSON.stringify(value).replace(
+    /[^\x20-\x7e]/g,
+    (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}

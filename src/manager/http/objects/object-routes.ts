@@ -1,0 +1,135 @@
+import type { Readable } from 'node:stream';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { API } from '../../../model/api.ts';
+import { requireReadablePrefix } from '../../../model/object-access.ts';
+import type { ObjectStore } from '../../../ports/object-store.ts';
+import type { Platform } from '../../../ports/platform.ts';
+import { OBJECT_SCHEMAS } from '../openapi/object-paths.ts';
+import { Refusal } from '../refusal.ts';
+import { download, look } from './download.ts';
+import { type Asked, Uploads } from './uploads.ts';
+
+const READ = { scope: 'read' } as const;
+const SUBMIT = { scope: 'submit' } as const;
+/** Keys of a page. */
+const PAGE = 1_000;
+
+interface WithKey {
+  readonly Querystring: { readonly key: string };
+}
+type Listing = { readonly Querystring: { readonly prefix: string; readonly after?: string; readonly limit?: string } };
+type Put = {
+  readonly Querystring: Readonly<Record<'key' | 'size' | 'sha256', string>> & { readonly ifAbsent?: string };
+};
+type Begin = { readonly Body: Omit<Asked, 'ifAbsent'> & { readonly ifAbsent?: boolean } };
+type Abort = { readonly Querystring: { readonly key: string; readonly upload: string } };
+
+/** What the store holds: read by keys, and put below `data/`, and as code. */
+export function addObjects(app: FastifyInstance, platform: Platform): void {
+  const { store } = platform;
+  const uploads = new Uploads(platform);
+  acceptBytes(app);
+  const url = `${API}/objects`;
+  const key = { schema: { querystring: query({ key: TEXT }, ['key']) }, config: READ, exposeHeadRoute: false };
+  app.get<WithKey>(url, key, (request, reply) => download(store, request.query.key, request, reply));
+  app.head<WithKey>(url, key, (request, reply) => look(store, request.query.key, request, reply));
+
+  const page = query({ prefix: TEXT, after: TEXT, limit: { type: 'string', pattern: '^[1-9][0-9]{0,3}$' } }, [
+    'prefix',
+  ]);
+  app.get<Listing>(
+    `${url}/list`,
+    { schema: { querystring: page }, config: READ, exposeHeadRoute: false },
+    (request) => {
+      const { prefix, after, limit = String(PAGE) } = request.query;
+      return listPage(store, prefix, after ?? null, Math.min(Number(limit), PAGE));
+    },
+  );
+
+  app.put<Put>(url, { schema: { querystring: PUT }, config: { ...SUBMIT, upload: true } }, async (request, reply) => {
+    const { key: of, size, sha256, ifAbsent } = request.query;
+    request.audited = { verb: 'put object', input: { key: of, size: Number(size) } };
+    const asked = { key: of, size: Number(size), sha256, ifAbsent: ifAbsent === 'true' };
+    return uploads.through(asked, request.body as Readable, goneSignal(reply));
+  });
+  app.post<Begin>(`${API}/uploads`, { schema: { body: OBJECT_SCHEMAS.UploadAsked }, config: SUBMIT }, ({ body }) =>
+    uploads.begin({ ifAbsent: false, ...body }),
+  );
+  const gone = query({ key: TEXT, upload: TEXT }, ['key', 'upload']);
+  app.delete<Abort>(`${API}/uploads`, { schema: { querystring: gone }, config: SUBMIT }, async (request) => {
+    await uploads.abort(request.query.key, request.query.upload);
+    return { upload: request.query.upload };
+  });
+  addParts(app, uploads);
+}
+
+interface PartsAsked {
+  readonly Body: {
+    readonly key: string;
+    readonly upload: string;
+    readonly parts: readonly { readonly number: number; readonly size: number; readonly sha256: string }[];
+  };
+}
+interface CompletionAsked {
+  readonly Body: {
+    readonly key: string;
+    readonly upload: string;
+    readonly size: number;
+    readonly ifAbsent?: boolean;
+    readonly parts: readonly { readonly number: number; readonly etag: string; readonly sha256: string }[];
+  };
+}
+
+function addParts(app: FastifyInstance, uploads: Uploads): void {
+  const parts = { schema: { body: OBJECT_SCHEMAS.PartsAsked }, config: SUBMIT };
+  app.post<PartsAsked>(`${API}/uploads/parts`, parts, async ({ body: { key, upload, parts: asked } }) => ({
+    items: await uploads.parts(key, upload, asked),
+  }));
+  const whole = { schema: { body: OBJECT_SCHEMAS.CompletionAsked }, config: SUBMIT, bodyLimit: LARGEST_COMPLETION };
+  app.post<CompletionAsked>(`${API}/uploads/completions`, whole, ({ body: { key, upload, ...as } }) =>
+    uploads.complete(key, upload, { ifAbsent: false, ...as }),
+  );
+}
+
+/** Ten thousand parts, as S3 allows, of some 200 bytes each. */
+const LARGEST_COMPLETION = 4 * 2 ** 20;
+
+const TEXT = { type: 'string', minLength: 1, maxLength: 1_024 } as const;
+const query = (properties: Readonly<Record<string, unknown>>, required: readonly string[]) => ({
+  ...{ type: 'object', additionalProperties: false, required, properties },
+});
+const PUT = query(
+  {
+    key: TEXT,
+    size: { type: 'string', pattern: '^[0-9]{1,15}$' },
+    sha256: { type: 'string', pattern: '^[0-9a-f]{64}$' },
+    ifAbsent: { enum: ['true', 'false'] },
+  },
+  ['key', 'size', 'sha256'],
+);
+
+/** Bytes are taken as they come, by the one route that puts them. */
+function acceptBytes(app: FastifyInstance): void {
+  app.addContentTypeParser('application/octet-stream', (request, payload, done) => {
+    if (request.routeOptions.config.upload === true) done(null, payload);
+    else done(new Refusal(415, 'usage', 'expected a body of content-type application/json, found bytes'));
+  });
+}
+
+/** One page of a listing, and where the next begins. */
+async function listPage(store: Pick<ObjectStore, 'list'>, prefix: string, after: string | null, limit: number) {
+  requireReadablePrefix(prefix);
+  const items: { key: string; size: number; etag: string; modified: string }[] = [];
+  for await (const { key, size, etag, modified } of store.list(prefix, after === null ? {} : { from: after })) {
+    if (key === after) continue;
+    if (items.length === limit) return { items, next: items.at(-1)?.key ?? null };
+    items.push({ key, size, etag, modified: new Date(modified).toISOString() });
+  }
+  return { items, next: null };
+}
+
+function goneSignal(reply: FastifyReply): AbortSignal {
+  const gone = new AbortController();
+  reply.raw.once('close', () => gone.abort());
+  return gone.signal;
+}

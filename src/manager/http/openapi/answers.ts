@@ -1,0 +1,68 @@
+import type { ErrorKind } from '../../../errors.ts';
+import { ERROR_HEADER, EXIT_HEADER, WARNINGS_HEADER } from '../../../model/api.ts';
+import { STATUSES } from '../error-answers.ts';
+
+/** What every error is answered with. */
+export const ERROR_SCHEMA = {
+  type: 'object',
+  required: ['error'],
+  additionalProperties: false,
+  properties: {
+    error: {
+      type: 'object',
+      required: ['kind', 'message', 'hint'],
+      additionalProperties: false,
+      properties: {
+        kind: { enum: Object.keys(STATUSES) as ErrorKind[], description: 'a stable word; more may come' },
+        message: { type: 'string', description: 'what was expected, and what was found' },
+        hint: { type: ['string', 'null'], description: 'what mends it' },
+      },
+    },
+  },
+};
+
+const body = (example: unknown) => ({
+  'application/json': { schema: { $ref: '#/components/schemas/Error' }, example },
+});
+
+const byStatus = (from: number, to: number): string =>
+  Object.entries(STATUSES)
+    .filter(([, status]) => status >= from && status < to)
+    .map(([kind, status]) => `${status} ${kind}`)
+    .join(', ');
+
+export const ERROR_RESPONSES = {
+  Refused: {
+    description: `The call was refused, or the verb was: ${byStatus(400, 500)}. Besides: 401 without a good token, 403 for want of scope, 405, 408, 413, 415, 426 for a command line of another version, 429 with Retry-After.`,
+    content: body({
+      error: { kind: 'notFound', message: 'there is no job nope, and none whose id begins so', hint: 'batchctl jobs' },
+    }),
+  },
+  Failed: {
+    description: `It could not be done now: ${byStatus(500, 600)}.`,
+    content: body({
+      error: { kind: 'unavailable', message: 'S3 does not answer', hint: 'batchctl doctor' },
+    }),
+  },
+};
+
+export const ERRORS = {
+  '4XX': { $ref: '#/components/responses/Refused' },
+  '5XX': { $ref: '#/components/responses/Failed' },
+};
+
+/** Beside a verb's answer. */
+export const VERB_HEADERS = {
+  [EXIT_HEADER]: {
+    description: 'the exit code that the command would have had',
+    schema: { type: 'string', pattern: '^[0-9]+$' },
+  },
+  [ERROR_HEADER]: {
+    description: 'of an answer that stands all the same (a proof that failed): the error, as ASCII JSON',
+    schema: { type: 'string' },
+  },
+  [WARNINGS_HEADER]: {
+    description: 'what the verb warned of, as an ASCII JSON list of texts',
+    schema: { type: 'string' },
+  },
+};

@@ -1,0 +1,140 @@
+import { FRAMES_TYPE, SCOPES } from '../../../model/api.ts';
+import { FRAMES_BODY } from '../frames-schema.ts';
+import { ERRORS } from './answers.ts';
+
+type Json = Readonly<Record<string, unknown>>;
+export type PathEntry = readonly [path: string, method: string, operation: Json];
+
+const ref = (name: string): Json => ({ $ref: `#/components/schemas/${name}` });
+const json = (schema: Json, description = 'the answer'): Json => ({
+  200: { description, content: { 'application/json': { schema } } },
+});
+const listOf = (name: string): Json => ({ type: 'array', items: ref(name) });
+
+/** What the manager offers besides verbs. */
+export function servicePaths(): readonly PathEntry[] {
+  return [
+    [
+      '/commands',
+      'POST',
+      {
+        operationId: 'runCommand',
+        summary: 'run any verb for a command line',
+        description:
+          "What the verb prints, as it prints it: JSON Lines of frames, the last of which tells how it ended. When the connection is closed, the verb is told to stop, as by Ctrl-C. Needs the verb's scope.",
+        tags: ['service'],
+        requestBody: { required: true, content: { 'application/json': { schema: FRAMES_BODY } } },
+        responses: {
+          200: { description: 'frames, one a line', content: { [FRAMES_TYPE]: { schema: ref('Frame') } } },
+          ...ERRORS,
+        },
+      },
+    ],
+    [
+      '/openapi.json',
+      'GET',
+      {
+        operationId: 'openapi',
+        summary: 'this document',
+        description: 'Needs the scope `read`.',
+        tags: ['service'],
+        'x-scope': 'read',
+        responses: { ...json({ type: 'object' }), ...ERRORS },
+      },
+    ],
+    [
+      '/me',
+      'GET',
+      {
+        operationId: 'me',
+        summary: 'who calls, and whom',
+        description: 'Needs the scope `read`.',
+        tags: ['service'],
+        'x-scope': 'read',
+        responses: { ...json(ref('Me')), ...ERRORS },
+      },
+    ],
+    ['/events', 'GET', events('overview', 'overview', 'Overview', 'all that goes on, as it changes')],
+    [
+      '/jobs/{job}/events',
+      'GET',
+      {
+        ...events('jobEvents', 'status', 'Status', "a job's status, as it changes"),
+        parameters: [{ name: 'job', in: 'path', required: true, schema: { type: 'string' } }],
+      },
+    ],
+  ];
+}
+
+function events(operationId: string, event: string, schema: string, summary: string): Json {
+  const end =
+    event === 'status'
+      ? ' After the `status` of a job that has ended comes `end`, with `{}`, and the stream closes.'
+      : '';
+  return {
+    operationId,
+    summary,
+    description: `Server-sent events: \`${event}\` at once and whenever it changed, its data the document \`${schema}\` on one line; \`trouble\`, with an error, when a look failed; \`leaving\` when the manager goes.${end} A comment each 15 s tells that the connection is good. To go on after a break, ask again: each event is whole. Needs the scope \`read\`.`,
+    tags: ['service'],
+    'x-scope': 'read',
+    'x-event': { [event]: ref(schema) },
+    responses: {
+      200: { description: 'events', content: { 'text/event-stream': { schema: { type: 'string' } } } },
+      ...ERRORS,
+    },
+  };
+}
+
+export const SERVICE_SCHEMAS = {
+  Frame: {
+    oneOf: [
+      { type: 'object', required: ['out'], additionalProperties: false, properties: { out: { type: 'string' } } },
+      { type: 'object', required: ['err'], additionalProperties: false, properties: { err: { type: 'string' } } },
+      { type: 'object', required: ['alive'], additionalProperties: false, properties: { alive: { const: true } } },
+      {
+        type: 'object',
+        required: ['exit', 'error'],
+        additionalProperties: false,
+        properties: {
+          exit: { type: 'integer', minimum: 0, maximum: 255 },
+          error: { oneOf: [{ type: 'null' }, { $ref: '#/components/schemas/Error/properties/error' }] },
+        },
+      },
+    ],
+  },
+  Me: {
+    type: 'object',
+    required: ['name', 'scope', 'version', 'profile', 'location'],
+    additionalProperties: false,
+    properties: {
+      name: { type: 'string', description: "the token's" },
+      scope: { enum: SCOPES, description: 'what the token lets its holder do' },
+      version: { type: 'string', description: "the manager's" },
+      profile: { type: 'string', description: 'of its configuration' },
+      location: { type: 'string', description: 'where its store is' },
+    },
+  },
+  Overview: {
+    type: 'object',
+    required: ['now', 'keeper', 'jobs', 'more', 'workers', 'groups', 'queues', 'firings', 'troubles'],
+    additionalProperties: false,
+    properties: {
+      now: { type: 'string', format: 'date-time', description: "the manager's clock at the look that found a change" },
+      keeper: {
+        type: ['string', 'null'],
+        description: 'the manager or tick that left its mark in the last 15 minutes',
+      },
+      jobs: { ...listOf('Status'), description: 'open ones, and those that closed within a day; the newest 200' },
+      more: { type: 'boolean', description: 'there are more of them' },
+      workers: listOf('Workers'),
+      groups: listOf('Scale'),
+      queues: listOf('Queue'),
+      firings: { ...listOf('ScheduleNext'), description: 'the coming ten of all schedules' },
+      troubles: {
+        type: 'array',
+        description: 'what could not be looked at: those fields are as they were, or empty',
+        items: { $ref: '#/components/schemas/Error/properties/error' },
+      },
+    },
+  },
+};

@@ -1,0 +1,128 @@
+import { BatchctlError } from '../../errors.ts';
+import type { Attachments, Verb } from '../../ports/verbs.ts';
+
+/** What a call of a verb's path says. */
+export interface ApiCall {
+  readonly input: Readonly<Record<string, unknown>>;
+  readonly dryRun: boolean;
+  readonly tz: string | null;
+  readonly attachments: Attachments | null;
+}
+
+export interface ApiRequest {
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly query: Readonly<Record<string, unknown>>;
+  readonly body: unknown;
+}
+
+/** Under which a job that came in a body is known to the verb. */
+const SENT = 'job.json';
+
+/**
+ * A verb's input from path, query (GET, DELETE) and JSON body (the others). Throws `usage` for a field that it hasn't, one
+ * that stands in the wrong place, and a value of the wrong kind.
+ */
+export function apiCall(verb: Verb, method: string, { params, query, body }: ApiRequest): ApiCall {
+  const inQuery = method === 'GET' || method === 'DELETE';
+  const given = inQuery ? typedQuery(verb, query) : bodyFields(body);
+  if (!inQuery)
+    refuseFields(query, () => true, 'stands in the query, where this method takes none: put it into the body');
+  if (inQuery) refuseBody(body);
+  refuseFields(given, (name) => Object.hasOwn(params, name), 'stands in the path already');
+  const { dryRun, tz, spec, code, ...rest } = given;
+  const known = apiFields(verb);
+  refuseFields(given, (name) => !known.has(name), 'is unknown');
+  const attachments = sentJob(verb, spec, code);
+  const named = attachments === null || verb.jobFile === null ? {} : { [verb.jobFile]: SENT };
+  return {
+    input: { ...rest, ...named, ...params },
+    dryRun: dryRun !== undefined && flag('dryRun', dryRun),
+    tz: tz === undefined || tz === null ? null : zone(tz),
+    attachments,
+  };
+}
+
+/** The names that a call may use, besides those in its path. */
+export function apiFields({ input, jobFile, method }: Verb): ReadonlySet<string> {
+  const own = Object.keys(propertiesOf(input)).filter((name) => name !== jobFile);
+  return new Set([
+    ...own,
+    'tz',
+    ...(method === 'GET' ? [] : ['dryRun']),
+    ...(jobFile === null ? [] : ['spec', 'code']),
+  ]);
+}
+
+export function propertiesOf(schema: Readonly<Record<string, unknown>>): Readonly<Record<string, Schema>> {
+  return schema.properties as Readonly<Record<string, Schema>>;
+}
+
+interface Schema {
+  readonly type?: unknown;
+  readonly description?: string;
+}
+
+/** A query's texts as the verb's fields have them: lists may have one member, true and false are words. */
+function typedQuery(verb: Verb, query: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const properties: Readonly<Record<string, Schema>> = { ...propertiesOf(verb.input), dryRun: { type: 'boolean' } };
+  return Object.fromEntries(
+    Object.entries(query).map(([name, value]) => {
+      const type = Object.hasOwn(properties, name) ? properties[name]?.type : undefined;
+      if (type === 'boolean') return [name, value === 'true' || (value === 'false' ? false : value)];
+      if (Array.isArray(value) && type !== 'array')
+        throw new BatchctlError('usage', `${name}: expected once, found ${value.length} times`);
+      return [name, value];
+    }),
+  );
+}
+
+function bodyFields(body: unknown): Record<string, unknown> {
+  if (body === undefined || body === null) return {};
+  if (typeof body === 'object' && !Array.isArray(body))
+    return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null));
+  throw new BatchctlError('usage', 'expected a JSON object as the body');
+}
+
+function refuseBody(body: unknown): void {
+  if (body === undefined || body === null) return;
+  throw new BatchctlError('usage', 'expected no body with this method: fields stand in the query');
+}
+
+function refuseFields(given: Readonly<Record<string, unknown>>, isWrong: (name: string) => boolean, why: string): void {
+  const name = Object.keys(given).find(isWrong);
+  if (name !== undefined) throw new BatchctlError('usage', `the field ${JSON.stringify(name.slice(0, 100))} ${why}`);
+}
+
+/** The job that a body brings in place of a file's name. */
+function sentJob({ jobFile }: Verb, spec: unknown, code: unknown): Attachments | null {
+  if (spec === undefined) {
+    if (code !== undefined) throw new BatchctlError('usage', 'code: expected with a spec, found alone');
+    if (jobFile === 'jobfile') {
+      throw new BatchctlError('usage', 'spec: expected the job, as a job file has it in JSON, found none');
+    }
+    return null;
+  }
+  if (typeof spec !== 'object' || Array.isArray(spec)) {
+    throw new BatchctlError('usage', 'spec: expected an object, as a job file has it in JSON');
+  }
+  if (code !== undefined && (typeof code !== 'string' || !/^[0-9a-f]{64}$/.test(code))) {
+    throw new BatchctlError('usage', 'code: expected the SHA-256 of the archive that was put as code/<sha256>.tar.gz');
+  }
+  return { jobFile: { path: SENT, spec, code: code ?? null }, inputs: [] };
+}
+
+function flag(name: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value;
+  throw new BatchctlError('usage', `${name}: expected true or false, found ${JSON.stringify(value)}`);
+}
+
+function zone(value: unknown): string {
+  try {
+    if (typeof value === 'string') return new Intl.DateTimeFormat('en', { timeZone: value }).resolvedOptions().timeZone;
+  } catch {
+    // Said below.
+  }
+  throw new BatchctlError('usage', `tz: expected a time zone's name, found ${JSON.stringify(value)}`, {
+    hint: 'use a name like UTC or Europe/London',
+  });
+}

@@ -1,0 +1,106 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { API, ERROR_HEADER, EXIT_HEADER, WARNINGS_HEADER } from '../../model/api.ts';
+import { scopeOf, type Verb, type VerbEnd, type VerbRunner } from '../../ports/verbs.ts';
+import { callerOf } from './caller.ts';
+import { statusOfKind, toldByVerb } from './error-answers.ts';
+import { asciiJson, JsonAnswer, Warnings } from './json-answer.ts';
+import { type ApiRequest, apiCall, propertiesOf } from './verb-input.ts';
+
+/** A path of its own for each verb that answers JSON: `POST /api/v1/jobs/{job}/retries`. */
+export function addVerbs(app: FastifyInstance, verbs: VerbRunner, onHidden: OnHidden): void {
+  for (const { verb, method, path } of endpointsOf(verbs)) {
+    const asks = Object.keys(verb.scopeWith).length > 0;
+    app.route({
+      method,
+      url: `${API}${path.replaceAll(/\{(\w+)\}/g, ':$1')}`,
+      exposeHeadRoute: false,
+      config: { scope: asks ? (request) => scopeOf(verb, bodyOf(request)) : verb.scope, verb: verb.name },
+      handler: (request, reply) => run({ verbs, onHidden }, verb, request, reply),
+    });
+  }
+}
+
+type OnHidden = (error: unknown, requestId: string) => void;
+
+interface Tools {
+  readonly verbs: VerbRunner;
+  readonly onHidden: OnHidden;
+}
+
+export interface Endpoint {
+  readonly verb: Verb;
+  readonly method: Verb['method'];
+  /** With `{name}` for arguments. */
+  readonly path: string;
+}
+
+/** Every path of a verb; a verb that also only shows has two. */
+export function endpointsOf({ verbs }: VerbRunner): readonly Endpoint[] {
+  return verbs.flatMap((verb) => {
+    if (verb.path === null) return [];
+    const own = { verb, method: verb.method, path: verb.path };
+    return verb.shownAt === null ? [own] : [own, { verb: shownOnly(verb), method: 'GET' as const, path: verb.shownAt }];
+  });
+}
+
+/** The verb without what makes a change of it. */
+function shownOnly(verb: Verb): Verb {
+  const { scopeWith, input } = verb;
+  const properties = Object.fromEntries(Object.entries(propertiesOf(input)).filter(([name]) => !(name in scopeWith)));
+  return { ...verb, method: 'GET', path: verb.shownAt, scopeWith: {}, writes: false, input: { ...input, properties } };
+}
+
+const bodyOf = ({ body }: FastifyRequest): Readonly<Record<string, unknown>> =>
+  typeof body === 'object' && body !== null ? (body as Readonly<Record<string, unknown>>) : {};
+
+/** Errors that say what an answer comes to: it was printed whole, and stands. */
+const VERDICTS = ['proof', 'finding', 'notFinished', 'jobFailed', 'late'];
+
+async function run(
+  { verbs, onHidden }: Tools,
+  verb: Verb,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const { params, query, body } = request as unknown as ApiRequest;
+  const { input, dryRun, tz, attachments } = apiCall(verb, request.method, { params, query, body });
+  const answer = new JsonAnswer(verb.list);
+  const warnings = new Warnings();
+  const gone = new AbortController();
+  reply.raw.once('close', () => gone.abort());
+  const running = verbs.run({
+    ...{
+      name: verb.name,
+      input,
+      who: callerOf(request),
+      terminal: null,
+      attachments,
+      out: answer.out,
+      err: warnings.err,
+    },
+    // Who calls the API has decided.
+    flags: { json: true, quiet: true, verbose: false, yes: true, dryRun, tz },
+    signal: gone.signal,
+  });
+  const end = await Promise.race([running, answer.overflows]);
+  reply.type('application/json; charset=utf-8');
+  if (end === undefined) {
+    // Its end comes too late for a header: an error shows as a body that breaks off.
+    void running.then((late) =>
+      late.error === null || isVerdict(late) ? answer.end() : answer.body.destroy(new Error(late.error.message)),
+    );
+    return reply.send(answer.body);
+  }
+  reply.header(EXIT_HEADER, String(end.exitCode));
+  if (warnings.lines.length > 0) reply.header(WARNINGS_HEADER, asciiJson(warnings.lines));
+  if (end.error === null || (isVerdict(end) && !answer.isEmpty)) {
+    if (end.error !== null) reply.header(ERROR_HEADER, asciiJson(end.error));
+    answer.end();
+    return reply.send(answer.body);
+  }
+  if (end.error.kind === 'unexpected') onHidden(end.error, request.id);
+  answer.body.destroy();
+  return reply.code(statusOfKind(end.error.kind)).send({ error: toldByVerb(end.error, request.id) });
+}
+
+const isVerdict = ({ error }: VerbEnd): boolean => error !== null && VERDICTS.includes(error.kind);

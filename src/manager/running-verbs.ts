@@ -1,0 +1,86 @@
+import { setMaxListeners } from 'node:events';
+import { BatchctlError, exitCodeOf } from '../errors.ts';
+import { wait } from '../lib/wait.ts';
+import { scopeOf, type Verb, type VerbCall, type VerbEnd, type VerbRunner } from '../ports/verbs.ts';
+
+/** An interrupted verb has so long to end what can't be left half done, milliseconds. */
+const LAST_MS = 10_000;
+
+/** Runs verbs as another does, and knows which run: told to leave, it takes no more and ends those that do. */
+export class RunningVerbs implements VerbRunner {
+  readonly profile: string;
+  readonly verbs: readonly Verb[];
+  readonly #runner: VerbRunner;
+  readonly #onChanged: () => void;
+  readonly #byName: ReadonlyMap<string, Verb>;
+  readonly #running = new Set<Promise<VerbEnd>>();
+  /** Aborted at once for verbs that only look, and later for those that change something. */
+  readonly #lookers = new AbortController();
+  readonly #changers = new AbortController();
+
+  /** `onChanged` is told when a verb that may have changed something has ended. */
+  constructor(runner: VerbRunner, onChanged: () => void) {
+    this.#runner = runner;
+    this.profile = runner.profile;
+    this.verbs = runner.verbs;
+    this.#onChanged = onChanged;
+    this.#byName = new Map(runner.verbs.map((verb) => [verb.name, verb]));
+    setMaxListeners(0, this.#lookers.signal, this.#changers.signal);
+  }
+
+  async run(call: VerbCall): Promise<VerbEnd> {
+    if (this.#lookers.signal.aborted) return leftEnd();
+    const running = this.#run(call);
+    this.#running.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  /**
+   * Takes no more. Those that only look end at once, with a word that they may be asked for again; those that change
+   * something have so many milliseconds.
+   */
+  async leave(ms: number): Promise<void> {
+    this.#lookers.abort();
+    await this.#idle(ms);
+    this.#changers.abort();
+    await this.#idle(LAST_MS);
+  }
+
+  async #run(call: VerbCall): Promise<VerbEnd> {
+    const verb = this.#byName.get(call.name);
+    const looks = verb !== undefined && scopeOf(verb, call.input) === 'read';
+    const leaving = (looks ? this.#lookers : this.#changers).signal;
+    const stop = new AbortController();
+    const end = (): void => stop.abort();
+    for (const signal of [call.signal, leaving]) {
+      if (signal.aborted) end();
+      signal.addEventListener('abort', end, { once: true });
+    }
+    try {
+      const ended = await this.#runner.run({ ...call, signal: stop.signal });
+      // What it was doing when it was interrupted is for whoever asks again.
+      return leaving.aborted && !call.signal.aborted && ended.error?.kind === 'interrupted' ? leftEnd() : ended;
+    } finally {
+      for (const signal of [call.signal, leaving]) signal.removeEventListener('abort', end);
+      if (!looks) this.#onChanged();
+    }
+  }
+
+  async #idle(ms: number): Promise<void> {
+    const waited = new AbortController();
+    await Promise.race([Promise.allSettled(this.#running), wait(ms, waited.signal)]);
+    waited.abort();
+  }
+}
+
+function leftEnd(): VerbEnd {
+  const error = new BatchctlError('unavailable', 'the manager is leaving', {
+    hint: 'the same command again, once it is back: jobs go on without it',
+  });
+  const { kind, message, hint = null } = error;
+  return { exitCode: exitCodeOf(error), error: { kind, message, hint } };
+}

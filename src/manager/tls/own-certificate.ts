@@ -1,0 +1,88 @@
+import { isIP } from 'node:net';
+import { networkInterfaces, hostname as thisHost } from 'node:os';
+import { BatchctlError } from '../../errors.ts';
+import { parseStored } from '../../lib/json.ts';
+import { CERTIFICATE } from '../../model/keys.ts';
+import type { ObjectStore } from '../../ports/object-store.ts';
+import type { Platform } from '../../ports/platform.ts';
+import { type Identity, identityOf } from './identity.ts';
+
+/** The stack's own certificate, as the store keeps it. */
+interface StoredCertificate {
+  readonly format: 1;
+  /** PEM. */
+  readonly cert: string;
+  /** PEM. */
+  readonly key: string;
+  readonly who: string;
+  /** When it was made, ISO-8601 UTC. */
+  readonly at: string;
+}
+
+/** Nobody renews it: callers know it by its fingerprint. */
+const YEARS = 10;
+const DAY_MS = 86_400_000;
+/** A clock that is a day behind accepts it too. */
+const BEFORE_MS = DAY_MS;
+
+/**
+ * The certificate that all managers of a store share, so that its fingerprint stays when an instance is replaced: made
+ * when there is none, created if absent. `names` are host names and addresses that it is for, besides this machine's.
+ */
+export async function ownCertificate(
+  platform: Pick<Platform, 'store' | 'clock' | 'who'>,
+  names: readonly string[],
+): Promise<Identity> {
+  const { store, clock, who } = platform;
+  const found = await readCertificate(store);
+  if (found !== null) return found;
+  const now = clock.now();
+  const made = await generate([...names, ...namesHere()], now);
+  const stored: StoredCertificate = { format: 1, ...made, who, at: new Date(now).toISOString() };
+  await store.put(CERTIFICATE, JSON.stringify(stored), { ifAbsent: true });
+  // Whoever was first: it may have been another manager.
+  const winner = await readCertificate(store);
+  if (winner !== null) return winner;
+  throw new BatchctlError('changed', `${CERTIFICATE} was removed in the moment in which it was made`, {
+    hint: 'start the manager again',
+  });
+}
+
+/** Null where no manager has made one. Throws `newer`, `corrupt`, `config` for one that can't be used. */
+export async function readCertificate(store: Pick<ObjectStore, 'read'>): Promise<Identity | null> {
+  const bytes = await store.read(CERTIFICATE);
+  if (bytes === null) return null;
+  const { cert, key } = parseStored<StoredCertificate>(CERTIFICATE, bytes);
+  return identityOf(String(cert), String(key), CERTIFICATE);
+}
+
+async function generate(
+  names: readonly string[],
+  now: number,
+): Promise<{ readonly cert: string; readonly key: string }> {
+  const { generate: make } = await import('selfsigned');
+  const altNames = [...new Set(names)].map((name) =>
+    isIP(name) === 0 ? ({ type: 2, value: name } as const) : ({ type: 7, ip: name } as const),
+  );
+  const made = await make([{ name: 'commonName', value: 'batchctl manager' }], {
+    ...{ keyType: 'ec', curve: 'P-256', algorithm: 'sha256' },
+    notBeforeDate: new Date(now - BEFORE_MS),
+    notAfterDate: new Date(now + YEARS * 365 * DAY_MS),
+    extensions: [
+      { name: 'basicConstraints', cA: false, critical: true },
+      { name: 'keyUsage', digitalSignature: true, critical: true },
+      { name: 'extKeyUsage', serverAuth: true },
+      { name: 'subjectAltName', altNames },
+    ],
+  });
+  return { cert: made.cert, key: made.private };
+}
+
+/** A name longer than DNS allows, or with other signs, would make no certificate. */
+function namesHere(): readonly string[] {
+  const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+  // What leads only to the same link says nothing to others.
+  const own = addresses.map(({ address }) => address).filter((address) => !/^fe80:/i.test(address));
+  const host = /^[A-Za-z0-9.-]{1,253}$/.test(thisHost()) ? [thisHost()] : [];
+  return ['localhost', '127.0.0.1', '::1', ...host, ...own];
+}

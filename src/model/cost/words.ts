@@ -1,0 +1,34 @@
+import type { Standing } from './limit.ts';
+
+/** `$9.61`; of less than ten cents `$0.0042`: what a short job costs is not nothing. */
+export function dollarsText(usd: number): string {
+  const digits = usd > 0 && usd < 0.1 ? 4 : 2;
+  return `$${usd.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })}`;
+}
+
+/** Whose limit it is. */
+export const ITS_LIMIT = 'its limit';
+export const THE_MONTHS = "the month's budget";
+
+/** What a guard found that paused a job for what it costs. `whose`: one of the two above. */
+export function reachedText(whose: string, { limit, soFar, draining }: Standing): string {
+  return `${whose} of ${dollarsText(limit)} is reached: ${dollarsText(soFar)} spent, and ${dollarsText(draining)} to let what runs end`;
+}
+
+/** What lets a job go on that a limit stopped. */
+export function budgetMend(job: string, whose: typeof ITS_LIMIT | typeof THE_MONTHS): string {
+  const resume = `batchctl resume ${job}`;
+  return whose === ITS_LIMIT
+    ? `batchctl adjust ${job} --max-cost N, then ${resume}`
+    : `raise budget.month in the configuration, or wait for the next month; then ${resume}`;
+}
+
+/** Whose limit a pause's detail tells of. */
+export const whoseLimit = (detail: string | null): typeof ITS_LIMIT | typeof THE_MONTHS =>
+  detail?.startsWith(THE_MONTHS) === true ? THE_MONTHS : ITS_LIMIT;
+
+/** What to configure where a limit can't be kept for want of a price. */
+export function pricesMend(types: readonly string[]): string {
+  const entries = types.map((type) => `"${type}": USD`).join(', ');
+  return `add to the profile, by the hour: "prices": { ${entries} }`;
+}

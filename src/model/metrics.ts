@@ -1,0 +1,138 @@
+import type { Metric } from '../ports/metrics.ts';
+import { gauge, type Sample } from './prometheus.ts';
+
+/** How a group stands at one moment. */
+export interface GroupMetrics {
+  readonly group: string;
+  readonly visible: number;
+  readonly leased: number;
+  readonly delayed: number;
+  readonly dead: number;
+  /** Seconds; null where none waits, or the queue can't tell. */
+  readonly oldest: number | null;
+  /** Instances asked for, or workers where they are processes; null where that can't be told. */
+  readonly desired: number | null;
+  /** Instances that Auto Scaling has in service, or workers that are up. */
+  readonly inService: number | null;
+  readonly workers: number;
+  readonly slots: number;
+  /** Of these, slots that hold a task: at most 64 a worker are told. */
+  readonly busy: number;
+  /** Tasks that ended in a minute, by the signs of workers; null before two looks. */
+  readonly done: number | null;
+  /** For good. */
+  readonly failed: number | null;
+}
+
+/** What is measured of a stack: nothing of a single job, as each value of a label is kept, and paid for, for years. */
+export interface MetricsSnapshot {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly groups: readonly GroupMetrics[];
+  /** Open ones. */
+  readonly jobs: { readonly submitted: number; readonly running: number; readonly paused: number };
+  /** Open ones past their deadline. */
+  readonly late: number;
+  /** Groups whose service could not be asked. */
+  readonly unknown: readonly string[];
+}
+
+/** What a worker has done so far. */
+export interface WorkerTally {
+  readonly worker: string;
+  readonly groups: readonly string[];
+  readonly done: number;
+  readonly failed: number;
+  /** Milliseconds since the epoch, as all instants here. */
+  readonly startedAt: number;
+  readonly seenAt: number;
+}
+
+export interface Pace {
+  readonly done: number;
+  readonly failed: number;
+}
+
+/**
+ * Tasks a minute of a group, by what its workers had done at two looks. One that came between counts from nothing; what
+ * one did that has left since is not known any more.
+ */
+export function paceOf(
+  group: string,
+  before: { readonly at: number; readonly workers: readonly WorkerTally[] },
+  now: { readonly at: number; readonly workers: readonly WorkerTally[] },
+): Pace | null {
+  const minutes = (now.at - before.at) / 60_000;
+  if (minutes <= 0) return null;
+  const known = new Map(before.workers.map((tally) => [tally.worker, tally]));
+  let [done, failed] = [0, 0];
+  for (const tally of now.workers) {
+    if (!tally.groups.includes(group)) continue;
+    const then = known.get(tally.worker);
+    // One that worked before the first look and was not seen then: how much of it is of this while nobody knows.
+    if (then === undefined && tally.startedAt < before.at) continue;
+    done += Math.max(0, tally.done - (then?.done ?? 0));
+    failed += Math.max(0, tally.failed - (then?.failed ?? 0));
+  }
+  return { done: rounded(done / minutes), failed: rounded(failed / minutes) };
+}
+
+const rounded = (value: number): number => Math.round(value * 100) / 100;
+
+type Figure = readonly [name: string, unit: Metric['unit'], prometheus: string, help: string];
+
+const FIGURES: Readonly<Record<Exclude<keyof GroupMetrics, 'group'>, Figure>> = {
+  visible: ['BacklogVisible', 'count', 'batchctl_backlog_visible', 'Messages that wait for a worker.'],
+  leased: ['BacklogLeased', 'count', 'batchctl_backlog_leased', 'Messages that a worker holds.'],
+  delayed: ['BacklogDelayed', 'count', 'batchctl_backlog_delayed', 'Messages that wait for their time.'],
+  dead: ['BacklogDead', 'count', 'batchctl_backlog_dead', 'Dead letters.'],
+  oldest: ['OldestAge', 'seconds', 'batchctl_backlog_oldest_seconds', 'Age of the oldest message that waits.'],
+  desired: ['Desired', 'count', 'batchctl_group_desired', 'Instances, or workers, that the group is to have.'],
+  inService: ['InService', 'count', 'batchctl_group_in_service', 'Instances in service, or workers that are up.'],
+  workers: ['Workers', 'count', 'batchctl_group_workers', 'Workers that gave a sign of life lately.'],
+  slots: ['Slots', 'count', 'batchctl_group_slots', 'Tasks that they can run at once.'],
+  busy: ['SlotsBusy', 'count', 'batchctl_group_slots_busy', 'Tasks that they run.'],
+  done: ['TasksDone', 'perMinute', 'batchctl_tasks_done_per_minute', 'Tasks done in a minute.'],
+  failed: ['TasksFailed', 'perMinute', 'batchctl_tasks_failed_per_minute', 'Tasks that failed for good in a minute.'],
+};
+
+const figures = (): readonly (readonly [Exclude<keyof GroupMetrics, 'group'>, Figure])[] =>
+  Object.entries(FIGURES) as [Exclude<keyof GroupMetrics, 'group'>, Figure][];
+
+/** A snapshot as figures, for CloudWatch. What is not known is left out, and never 0. */
+export function metricsOf({ groups, jobs, late }: MetricsSnapshot): readonly Metric[] {
+  const ofGroups = groups.flatMap((each) =>
+    figures().flatMap(([field, [name, unit]]): readonly Metric[] => {
+      const value = each[field];
+      return value === null ? [] : [{ name, unit, value, group: each.group }];
+    }),
+  );
+  const ofStack = { JobsOpen: jobs.submitted + jobs.running + jobs.paused, JobsPaused: jobs.paused, JobsLate: late };
+  return [
+    ...ofGroups,
+    ...Object.entries(ofStack).map(([name, value]): Metric => ({ name, unit: 'count', value, group: null })),
+  ];
+}
+
+/** A snapshot in Prometheus' text format, version 0.0.4: what the manager's `/metrics` answers. */
+export function managerMetrics({ groups, jobs, late, unknown }: MetricsSnapshot): string {
+  const lines = [
+    ...figures().flatMap(([field, [, , name, help]]) => {
+      const samples = groups.flatMap((each): readonly Sample[] => {
+        const value = each[field];
+        return value === null ? [] : [{ labels: { group: each.group }, value }];
+      });
+      return gauge(name, help, samples);
+    }),
+    ...gauge(
+      'batchctl_jobs_open',
+      'Jobs that are not closed, by state.',
+      Object.entries(jobs).map(([state, value]) => ({ labels: { state }, value })),
+    ),
+    ...gauge('batchctl_jobs_late', 'Open jobs past their deadline.', [{ labels: {}, value: late }]),
+    ...gauge('batchctl_groups_unknown', 'Groups whose queue or service could not be asked.', [
+      { labels: {}, value: unknown.length },
+    ]),
+  ];
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,87 @@
+import { BatchctlError } from '../errors.ts';
+import { CODE, codeOf, DATA, INPUTS, JOBS, OPEN } from './keys.ts';
+
+/** What lies below these is told to whoever may read; all else (tokens, the manager's certificate, marks of keepers) to nobody. */
+export const READABLE = [DATA, JOBS, CODE, OPEN, 'runs/'] as const;
+
+/** S3's limit on a whole key, in bytes of UTF-8 (userguide/object-keys). */
+const LONGEST = 1_024;
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+/** Throws `usage` for what is no key, `refused` for one that callers don't read. */
+export function requireReadable(key: string): void {
+  requireKey(key, key);
+  if (!READABLE.some((prefix) => key.startsWith(prefix))) throw hidden(key);
+}
+
+/** The same of a prefix, which may end in a slash. */
+export function requireReadablePrefix(prefix: string): void {
+  requireKey(prefix.replace(/\/$/, ''), prefix);
+  if (!READABLE.some((readable) => prefix.startsWith(readable))) throw hidden(prefix);
+}
+
+/**
+ * What a caller would put: raw data, or the archive that the key's hash names. Throws `usage` for what is no key, and for
+ * an input that isn't what its name says; `refused` for any other.
+ */
+export function requireWritable(key: string, sha256: string): 'data' | 'code' {
+  requireKey(key, key);
+  const code = codeOf(key);
+  if (code !== null) {
+    if (code === sha256) return 'code';
+    throw new BatchctlError('usage', `expected the checksum that ${key} is named by, found ${sha256}`);
+  }
+  if (!key.startsWith(DATA)) {
+    throw new BatchctlError('refused', `callers put below ${DATA}, and code/<sha256>.tar.gz; not ${shown(key)}`);
+  }
+  if (key.startsWith(INPUTS) && !key.startsWith(`${INPUTS}${sha256}/`)) {
+    throw new BatchctlError('usage', `expected a key below ${INPUTS}${sha256}/, by the checksum; found ${shown(key)}`);
+  }
+  return 'data';
+}
+
+function requireKey(key: string, given: string): void {
+  const wrong = mistakeOf(key);
+  if (wrong === null) return;
+  throw new BatchctlError('usage', `${JSON.stringify(shown(given))} is no key: ${wrong}`, {
+    hint: 'keys are like data/claims/2026-11.csv, without . or .. or an empty name between slashes',
+  });
+}
+
+function mistakeOf(key: string): string | null {
+  const names = key.split('/');
+  if (names.some((name) => name === '..' || name === '.')) return 'it holds . or ..';
+  if (names.includes('')) return 'a name in it is empty';
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is looked for.
+  if (/[\x00-\x1f\x7f]/.test(key)) return 'it holds a control character';
+  if (LONE_SURROGATE.test(key)) return 'it is no valid Unicode';
+  return bytesOf(key) > LONGEST ? `it has more than ${LONGEST} bytes` : null;
+}
+
+const bytesOf = (text: string): number => new TextEncoder().encode(text).length;
+
+function hidden(key: string): BatchctlError {
+  return new BatchctlError('refused', `expected a key below ${READABLE.join(', ')}; found ${shown(key)}`);
+}
+
+/** Short enough to be repeated. */
+const shown = (key: string): string => (key.length > 100 ? `${key.slice(0, 100)}...` : key);
+
+/** A range of bytes that a header asks for, of an object of so many: null for all of it. */
+export function rangeOf(header: string | undefined, size: number): ByteRange | 'beyond' | null {
+  const match = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header ?? '');
+  const [, from = '', to = ''] = match ?? [];
+  if (match === null || (from === '' && to === '')) return null;
+  if (from === '') return Number(to) === 0 || size === 0 ? 'beyond' : between(Math.max(0, size - Number(to)), size - 1);
+  // A range that ends before it begins is none (RFC 9110, 14.1.1).
+  if (to !== '' && Number(to) < Number(from)) return null;
+  if (Number(from) >= size) return 'beyond';
+  return between(Number(from), to === '' ? size - 1 : Math.min(Number(to), size - 1));
+}
+
+export interface ByteRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
+const between = (first: number, last: number): ByteRange => ({ offset: first, length: last - first + 1 });

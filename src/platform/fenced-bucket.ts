@@ -1,0 +1,40 @@
+import { BatchctlError } from '../errors.ts';
+import { isInnerKey, isSecretKey } from '../model/keys.ts';
+import type { Bucket } from '../ports/bucket.ts';
+
+/**
+ * The profile's own bucket, as jobs may name it: inputs are read of all but who may call the manager and what is the
+ * manager's alone; outputs go anywhere but among the objects that decide. Whoever may submit a job could otherwise read the
+ * manager's key, or make a token.
+ */
+export function fencedBucket(bucket: Bucket, prefix: string): Bucket {
+  const inner = (key: string): string | null => (key.startsWith(prefix) ? key.slice(prefix.length) : null);
+  const isReadable = (key: string): boolean => !isSecretKey(inner(key) ?? '');
+  const readable = (key: string): string => {
+    if (isReadable(key)) return key;
+    throw refused(`${bucket.location}/${key} is the manager's alone: no job reads it`);
+  };
+  const writable = (key: string): string => {
+    if (!isInnerKey(inner(key) ?? '')) return key;
+    throw refused(
+      `${bucket.location}/${key} lies among the objects that jobs are decided by: nothing is delivered there`,
+    );
+  };
+  return {
+    location: bucket.location,
+    head: async (key, version) => bucket.head(readable(key), version),
+    read: async (key, options) => bucket.read(readable(key), options),
+    get: async (key, options) => bucket.get(readable(key), options),
+    list: async function* (below, options) {
+      for await (const entry of bucket.list(below, options)) if (isReadable(entry.key)) yield entry;
+    },
+    put: async (key, body, options) => bucket.put(writable(key), body, options),
+    delete: async (keys) => bucket.delete(keys.map(writable)),
+    uploadFile: async (path, key, options) => bucket.uploadFile(path, writable(key), options),
+    uploadStream: async (key, size, open, options) => bucket.uploadStream(writable(key), size, open, options),
+    copyFromStore: async (from, to, as) => bucket.copyFromStore(from, writable(to), as),
+  };
+}
+
+const refused = (message: string): BatchctlError =>
+  new BatchctlError('refused', message, { hint: 'name another place: raw data lies below data/, and outputs may too' });

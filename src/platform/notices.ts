@@ -1,0 +1,40 @@
+import type { AwsClients } from '../adapters/aws/clients.ts';
+import type { Notification } from '../model/notify.ts';
+import type { Notices, Notifier } from '../ports/notifier.ts';
+import type { SecretSource } from '../ports/secret-source.ts';
+
+/** Milliseconds: reading a secret and telling by it, all attempts together, are over before another try may begin. */
+const LIMIT_MS = 30_000;
+
+export interface NoticesOptions {
+  readonly profile: readonly Notification[];
+  readonly secrets: SecretSource;
+  /** The clients of the region, which an ARN may name. */
+  readonly clientsOf: (topic: string) => AwsClients | Promise<AwsClients>;
+}
+
+/** How people are told. What a receiver needs is loaded as it is told first. */
+export function openNotices({ profile, secrets, clientsOf }: NoticesOptions): Notices {
+  const notifier: Notifier = {
+    send: async ({ to, secret, trusted }, notice, signal) => {
+      const limit = AbortSignal.timeout(LIMIT_MS);
+      const until = signal === undefined ? limit : AbortSignal.any([signal, limit]);
+      if (to.startsWith('exec:')) {
+        const { runProgram } = await import('../adapters/notify/run-program.ts');
+        return runProgram({ path: to.slice('exec:'.length), notice, signal });
+      }
+      if (to.startsWith('sns:')) {
+        const { publishNotice } = await import('../adapters/aws/sns.ts');
+        const topic = to.slice('sns:'.length);
+        return publishNotice(await clientsOf(topic), topic, notice, until);
+      }
+      const [{ readReference }, { post }] = await Promise.all([
+        import('../adapters/notify/reference.ts'),
+        import('../adapters/notify/post.ts'),
+      ]);
+      const value = secret === null ? null : await readReference(secret, secrets, process.env);
+      return post({ url: to, notice, secret: value, loopback: trusted, signal: until });
+    },
+  };
+  return { notifier, profile };
+}

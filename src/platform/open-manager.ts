@@ -1,0 +1,47 @@
+import { openManagerClient } from '../adapters/manager/open-manager-client.ts';
+import type { ManagerProfile } from '../config.ts';
+import { BatchctlError } from '../errors.ts';
+import { systemClock } from '../lib/clock.ts';
+import { person } from '../lib/person.ts';
+import type { Manager } from '../ports/manager.ts';
+import type { Platform } from '../ports/platform.ts';
+import { makeScratch, temporaryRoot } from './scratch.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Asks nothing before it is used. Throws `credentials` where the environment has no token. */
+export function openManager({ name, url, tokenEnv, fingerprint }: ManagerProfile, env: Environment): Manager {
+  const token = env[tokenEnv] ?? '';
+  if (token !== '') return openManagerClient({ url, token: token.trim(), fingerprint });
+  throw new BatchctlError('credentials', `profile ${name} asks a manager, and ${tokenEnv} holds no token for it`, {
+    hint: `whoever runs the manager makes one: batchctl manager token create NAME; then export ${tokenEnv}=...`,
+  });
+}
+
+/** What of a profile's ports there is behind a manager: its store, as far as callers may read it. */
+export function openManagerPlatform(profile: ManagerProfile): Platform {
+  const manager = openManager(profile, process.env);
+  const none = (what: string): Promise<never> => Promise.reject(behind(profile, what));
+  return {
+    store: manager.store,
+    bucket: (called) => none(`the bucket ${called}`),
+    clock: systemClock,
+    who: person(),
+    leaseSeconds: 15,
+    ledger: () => none('the ledger'),
+    queue: () => none('queues'),
+    group: () => none('groups'),
+    queueModule: () => {
+      throw behind(profile, 'queues');
+    },
+    scratch: async (worker) => makeScratch(temporaryRoot(), worker),
+    localFile: () => null,
+    remote: true,
+    close: () => manager.close(),
+  };
+}
+
+const behind = ({ name }: ManagerProfile, what: string): BatchctlError =>
+  new BatchctlError('config', `profile ${name} asks a manager, and ${what} can't be reached through it`, {
+    hint: 'use a profile of the account, or of the machine, itself',
+  });

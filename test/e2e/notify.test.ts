@@ -1,0 +1,234 @@
+import { createHmac } from 'node:crypto';
+import { chmodSync, readdirSync, readFileSync } from 'node:fs';
+import { expect } from 'chai';
+import { tickId } from '../../src/jobs/keeper.ts';
+import { keeperKey, NEWS, NOTICES } from '../../src/model/keys.ts';
+import { movedClock } from '../support/moved-clock.ts';
+import { HookServer, type Post } from '../support/servers/hook-server.ts';
+import { type Ended, Workspace } from '../support/workspace.ts';
+
+const SECRET = 'a secret of the receiver';
+
+describe('notifications', function () {
+  this.timeout(90_000);
+  let workspace: Workspace;
+  let hook: HookServer;
+
+  beforeEach(async () => {
+    workspace = new Workspace();
+    hook = new HookServer();
+    await hook.listen();
+  });
+  afterEach(async () => {
+    await workspace.remove();
+    await hook.close();
+  });
+
+  const url = (): string => `http://127.0.0.1:${hook.port}/hook?key=k`;
+  const job = (fields: Readonly<Record<string, unknown>> = {}): void =>
+    workspace.write('job.json', {
+      name: 'count',
+      input: { split: { by: 'range', from: 1, to: 3 } },
+      steps: [{ name: 'work', run: 'cat' }],
+      notify: [{ on: ['succeeded', 'failed', 'paused', 'late', 'no-start'], to: url(), secret: 'env:HOOK_SECRET' }],
+      ...fields,
+    });
+  const run = (args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> =>
+    workspace.run(args, { HOOK_SECRET: SECRET, ...env });
+  const well = async (args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> => {
+    const ended = await run(args, env);
+    expect(ended.code, ended.stderr).to.equal(0);
+    return ended;
+  };
+  const told = (): readonly string[] => hook.bodies.map(({ event, id }) => `${event} ${id}`);
+  const keysBelow = async (prefix: string): Promise<readonly string[]> => {
+    const { store } = await workspace.platform();
+    const found: string[] = [];
+    for await (const key of store.keys(prefix)) found.push(key);
+    return found;
+  };
+  /** Of processes whose clock is so many minutes ahead. */
+  const ahead = (minutes: number): Readonly<Record<string, string>> =>
+    movedClock(new Date(Date.now() + minutes * 60_000).toISOString());
+
+  it('a job that ends is told of once, signed, with its status and an id', async () => {
+    job();
+    const { stdout } = await well(['run', 'job.json', '--run-key', 'month-end-2026-11', '--json']);
+    expect(hook.posts).to.have.length(1);
+    const [post] = hook.posts as [Post];
+    expect(post).to.include({ method: 'POST', path: '/hook?key=k' });
+    const body = JSON.parse(post.text);
+    expect(body).to.include({ format: 1, event: 'succeeded', name: 'count', runKey: 'month-end-2026-11' });
+    expect(body.job).to.equal(JSON.parse(stdout).job);
+    expect(body.id).to.match(/^count-.*[.]\d+[.]succeeded$/);
+    expect(body.status).to.include({ job: body.job, state: 'succeeded' });
+    expect(body.status.steps[0]).to.include({ name: 'work', done: 3 });
+    expect(post.headers['x-batchctl-event-id']).to.equal(body.id);
+    const [, t, v1] = /^t=(\d+),v1=([0-9a-f]{64})$/.exec(String(post.headers['x-batchctl-signature'])) ?? [];
+    expect(v1).to.equal(createHmac('sha256', SECRET).update(`${t}.${post.text}`).digest('hex'));
+    expect(Math.abs(Number(t) - Date.now() / 1_000)).to.be.below(60);
+    expect(await keysBelow(NEWS)).to.deep.equal([]);
+    expect(JSON.parse((await well(['status', 'last', '--json'])).stdout).untold).to.deep.equal([]);
+    await well(['watch', 'last']);
+    await well(['tick']);
+    expect(hook.posts).to.have.length(1);
+  });
+
+  it('of a failure, a cancel and a retry each end is told, and only what was asked for', async () => {
+    job({ steps: [{ name: 'work', run: '[ -e "$HOME/ok" ] && cat', attempts: 1 }] });
+    expect((await run(['run', 'job.json'])).code).to.equal(5);
+    workspace.write('ok', '');
+    await well(['retry', 'last']);
+    await well(['run', 'last', '--json']).catch(() => undefined);
+    const id = await workspace.submit();
+    await well(['cancel', id, '--yes']);
+    expect(hook.bodies.map(({ event, status }) => `${event} ${(status as { state: string }).state}`)).to.deep.equal([
+      'failed failed',
+      'succeeded succeeded',
+      'failed cancelled',
+    ]);
+    expect(new Set(told()).size).to.equal(3);
+  });
+
+  for (const [kill, posts] of [
+    ['before-close:1', 1],
+    ['close:1', 1],
+    ['notice-claimed:1', 1],
+    ['notice-sent:1', 2],
+    ['notice-marked:1', 1],
+  ] as const) {
+    it(`kill -9 of the onlooker at ${kill}: told ${posts === 1 ? 'once' : 'twice, with the same id'}`, async () => {
+      job();
+      await workspace.submit();
+      const killed = await workspace.work({ HOOK_SECRET: SECRET, BATCHCTL_TEST_KILL: kill });
+      expect(killed.signal, killed.stderr).to.equal('SIGKILL');
+      const early = hook.posts.length;
+      await workspace.work({ HOOK_SECRET: SECRET });
+      await well(['tick']);
+      if (kill.startsWith('notice-claimed') || kill.startsWith('notice-sent')) {
+        expect(hook.posts, 'a try that has just begun may be on its way').to.have.length(early);
+        await well(['tick'], ahead(2));
+      }
+      await well(['tick'], ahead(3));
+      expect(hook.posts).to.have.length(posts);
+      expect(new Set(told()).size).to.equal(1);
+      expect(await keysBelow(NEWS)).to.deep.equal([]);
+    });
+  }
+
+  it('a receiver that fails is told later, less and less often, and after a day no more; the job is none the worse', async () => {
+    job();
+    hook.answer = { status: 503, text: 'down for maintenance' };
+    const ran = await well(['run', 'job.json']);
+    expect(hook.posts).to.have.length(1);
+    const line = (ended: Ended): string => `${ended.stdout}${ended.stderr}`;
+    expect(ran.stderr + line(await run(['status', 'last']))).to.include('down for maintenance');
+    const ticked = await run(['tick', '--json']);
+    expect(ticked.code, 'nothing is due').to.equal(0);
+    expect(hook.posts).to.have.length(1);
+    const second = await run(['tick'], ahead(2));
+    expect(second.code).to.equal(8);
+    expect(second.stderr).to.include('127.0.0.1').and.include('503').and.not.include('key=k');
+    expect(hook.posts).to.have.length(2);
+    await run(['tick'], ahead(3));
+    expect(hook.posts, 'twice as long').to.have.length(2);
+    const [untold] = JSON.parse((await well(['status', 'last', '--json'])).stdout).untold;
+    expect(untold).to.include({ to: `http://127.0.0.1:${hook.port}/...`, tries: 2 });
+    expect(untold.message).to.include('503');
+    expect(Date.parse(untold.next)).to.be.above(Date.now());
+    expect((await run(['why', 'last'])).stdout).to.include('could not be told');
+    const late = ahead(24 * 60 + 5);
+    await well(['tick'], late);
+    expect(hook.posts).to.have.length(2);
+    expect(await keysBelow(NEWS)).to.deep.equal([]);
+    expect(JSON.parse((await well(['status', 'last', '--json'], late)).stdout).untold[0]).to.include({ next: null });
+    expect((await run(['doctor'])).stdout)
+      .to.include('succeeded')
+      .and.include('nobody tries');
+  });
+
+  it('a guard that pauses the job is told; a person who does is not', async () => {
+    job({
+      halt: '1%',
+      input: { split: { by: 'range', from: 1, to: 30 } },
+      steps: [{ name: 'work', run: 'false', attempts: 1 }],
+    });
+    const ran = await run(['run', 'job.json']);
+    expect(ran.code, ran.stderr).to.equal(7);
+    expect(hook.bodies.map(({ event }) => event)).to.deep.equal(['paused']);
+    job();
+    const id = await workspace.submit();
+    await well(['pause', id]);
+    await well(['tick']);
+    expect(hook.posts).to.have.length(1);
+  });
+
+  it('a job past its deadline is told of once while it is open, and as it ends', async () => {
+    job();
+    await workspace.submit('--finish-by', 'in 1h');
+    const later = movedClock(new Date(Date.now() + 61 * 60_000).toISOString());
+    await well(['tick'], later);
+    await well(['tick'], later);
+    expect(hook.bodies.map(({ event }) => event)).to.have.members(['late', 'no-start']);
+    expect(hook.bodies.find(({ event }) => event === 'late')?.text).to.include('has passed');
+  });
+
+  it('a program of the profile gets the body on stdin, without a shell; what it leaves behind ends with it', async () => {
+    workspace.write('page.sh', '#!/bin/sh\ncat >"$BATCHCTL_EVENT.json"\necho "$1 $BATCHCTL_JOB" >>said\nsleep 300 &\n');
+    chmodSync(workspace.path('page.sh'), 0o755);
+    workspace.write('batchctl.config.json', {
+      profile: 'local',
+      profiles: { local: { backend: 'local', notify: [{ on: ['succeeded'], to: 'exec:./page.sh' }] } },
+    });
+    job({ notify: [] });
+    const { stdout } = await well(['run', 'job.json', '--json']);
+    const { job: id } = JSON.parse(stdout);
+    expect(workspace.lines('said')).to.deep.equal([`succeeded ${id}`]);
+    expect(JSON.parse(readFileSync(workspace.path('succeeded.json'), 'utf8'))).to.include({ job: id });
+    expect(hook.posts).to.have.length(0);
+    expect(sleeping(workspace.dir)).to.deep.equal([]);
+  });
+
+  it('a firing that nobody made in time is told, though its telling was killed', async () => {
+    job();
+    await well(
+      ['schedule', 'add', 'nightly', 'job.json', '--cron', '15 4 * * *', '--tz', 'UTC', '--catch-up', '1h'],
+      movedClock('2026-11-29T12:00:00Z'),
+    );
+    await well(['tick'], movedClock('2026-11-29T12:01:00Z'));
+    const after = movedClock('2026-11-30T06:00:00Z');
+    const killed = await run(['tick'], { ...after, BATCHCTL_TEST_KILL: 'notice-claimed:1' });
+    expect(killed.signal, killed.stderr).to.equal('SIGKILL');
+    expect(hook.posts).to.have.length(0);
+    const then = movedClock('2026-11-30T06:02:30Z');
+    await well(['tick'], then);
+    expect(told()).to.deep.equal(['no-start nightly@2026-11-30T04:15.no-start']);
+    expect(hook.bodies[0]).to.include({ schedule: 'nightly', period: '2026-11-30T04:15', job: null, status: null });
+    await well(['tick'], then);
+    expect(hook.posts).to.have.length(1);
+    expect(await (await workspace.platform()).store.head(keeperKey(tickId()))).to.not.equal(null);
+  });
+
+  it('a job that tells nobody costs nothing', async () => {
+    job({ notify: [] });
+    await well(['run', 'job.json']);
+    expect(await keysBelow(NOTICES)).to.deep.equal([]);
+    expect(await keysBelow(NEWS)).to.deep.equal([]);
+  });
+});
+
+/** Processes that sleep in a directory. */
+function sleeping(dir: string): readonly string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return (
+          readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('sleep\u0000300') &&
+          readFileSync(`/proc/${pid}/environ`, 'utf8').includes(dir)
+        );
+      } catch {
+        return false;
+      }
+    });
+}

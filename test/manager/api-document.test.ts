@@ -1,0 +1,58 @@
+import { readFileSync } from 'node:fs';
+import { Validator } from '@seriousme/openapi-schema-validator';
+import { expect } from 'chai';
+import { SCOPES } from '../../src/model/api.ts';
+import { API_TYPES, apiTypes } from '../docs/api-types.ts';
+import { ApiDesk } from '../support/manager/api-desk.ts';
+
+const METHODS = ['get', 'head', 'put', 'post', 'patch', 'delete'] as const;
+
+describe("the API's document", () => {
+  let desk: ApiDesk;
+  before(async () => {
+    desk = await ApiDesk.open({ dashboard: null });
+  });
+  after(() => desk.close());
+
+  it('is served to whoever may read, and is valid OpenAPI 3.1', async () => {
+    const { status, json } = await desk.call('GET', '/openapi.json', undefined, { scope: 'read' });
+    expect(status).to.equal(200);
+    const result = await new Validator().validate(json);
+    expect(result.errors ?? [], JSON.stringify(result.errors)?.slice(0, 600)).to.deep.equal([]);
+    expect(result.valid).to.equal(true);
+    expect(json).to.deep.equal(JSON.parse(JSON.stringify(desk.document.document)));
+  });
+
+  it('has every path and method that is served, and no other', () => {
+    const served = [...desk.app.methodsByPath]
+      .filter(([url]) => url !== '*' && url !== '/')
+      .flatMap(([url, methods]) => methods.map((method) => `${method} ${url.replaceAll(/:(\w+)/g, '{$1}')}`))
+      // Of a path that is read, the framework answers HEAD, too; where that is a call of its own, it is told.
+      .filter((line) => !line.startsWith('HEAD ') || line === 'HEAD /api/v1/objects');
+    const told = Object.entries(desk.document.paths).flatMap(([path, operations]) =>
+      METHODS.filter((method) => operations[method] !== undefined).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    expect(told.sort()).to.deep.equal(served.sort());
+  });
+
+  it('names each operation once, in camelCase, with the scope that it needs', () => {
+    const operations = Object.values(desk.document.paths).flatMap((each) => Object.values(each)) as unknown as {
+      readonly operationId: string;
+      readonly 'x-scope'?: string;
+      readonly description?: string;
+    }[];
+    const ids = operations.map(({ operationId }) => operationId);
+    expect(new Set(ids).size).to.equal(ids.length);
+    for (const { operationId, ...rest } of operations) {
+      expect(operationId).to.match(/^[a-z][a-zA-Z]+$/);
+      if (['health', 'runCommand'].includes(operationId)) continue;
+      expect(SCOPES, operationId).to.include(rest['x-scope']);
+      expect(rest.description, operationId).to.contain(`the scope \`${rest['x-scope']}\``);
+    }
+  });
+
+  it('is where the types of those who call come from', async function () {
+    this.timeout(60_000);
+    expect(readFileSync(API_TYPES, 'utf8'), 'run npm run api').to.equal(await apiTypes());
+  });
+});

@@ -1,0 +1,113 @@
+import { expect } from 'chai';
+import { told } from '../../src/manager/http/audit.ts';
+import { GuardDesk } from '../support/manager/guard-desk.ts';
+import { until } from '../support/until.ts';
+
+describe('the audit', () => {
+  let desk: GuardDesk;
+  beforeEach(async () => {
+    desk = await GuardDesk.open({
+      run: async ({ name, out }) => {
+        out.write('{}\n');
+        if (name === 'retry') return { exitCode: 7, error: { kind: 'refused', message: 'no', hint: null } };
+        return { exitCode: name === 'verify' ? 9 : 0, error: null };
+      },
+    });
+  });
+  afterEach(() => desk.close());
+
+  const lines = async (count: number) => {
+    await until('the lines are there', () => desk.audit.length >= count);
+    expect(desk.audit).to.have.length(count);
+    return desk.audit;
+  };
+  const post = (path: string, token: string, body: object = {}): Promise<Response> =>
+    desk.call(path, token, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+
+  it('tells of what changes something: who, from where, what, of which job, and how it ended', async () => {
+    const token = await desk.token('operate', 'ann');
+    const answer = await post('/api/v1/jobs/claims-1/pauses', token, { now: true });
+    const [line] = await lines(1);
+    expect(line).to.deep.include({
+      ...{ audit: 1, caller: 'ann', address: '127.0.0.1', verb: 'pause', job: 'claims-1', input: { now: true } },
+      ...{ status: 200, exitCode: 0, outcome: 'done', untold: 0 },
+    });
+    expect(line?.request).to.equal(answer.headers.get('x-request-id'));
+    expect(line?.token).to.match(/^[0-9a-f]{12}$/);
+    expect(line?.ms).to.be.within(0, 5_000);
+    expect(Math.abs(Date.now() - Date.parse(line?.at ?? ''))).to.be.below(10_000);
+  });
+
+  it('tells of a command line the verb that it ran, and its exit code', async () => {
+    const token = await desk.token('operate');
+    await (await desk.command('cancel', { job: 'last' }, token)).text();
+    await (await desk.command('verify', { job: 'last' }, token)).text();
+    await (await desk.command('status', { job: 'last' }, token)).text();
+    const [cancel, verify] = await lines(2);
+    expect(cancel).to.include({ verb: 'cancel', job: 'last', status: 200, exitCode: 0, outcome: 'done' });
+    expect(verify).to.include({ verb: 'verify', exitCode: 9, outcome: 'failed' });
+  });
+
+  it('tells of what was refused, by a guard or by the verb; not of those who look', async () => {
+    const [reader, operator] = [await desk.token('read'), await desk.token('operate')];
+    await desk.call('/api/v1/jobs', reader);
+    await desk.call('/healthz');
+    await post('/api/v1/prunings', reader);
+    await desk.call('/api/v1/jobs');
+    await desk.call(`/api/v1/jobs?token=${operator}`, operator);
+    await post('/api/v1/jobs/last/retries', operator);
+    const [tooSmall, nobody, inUrl, refused] = await lines(4);
+    expect(tooSmall).to.include({ caller: 'read', verb: 'prune', status: 403, outcome: 'refused', exitCode: null });
+    expect(nobody).to.include({ caller: null, token: null, verb: 'jobs', status: 401, outcome: 'refused' });
+    expect(inUrl).to.include({ status: 400, caller: null });
+    expect(refused).to.include({ caller: 'operate', verb: 'retry', outcome: 'refused', exitCode: 7 });
+    expect(JSON.stringify(desk.audit)).to.not.include(operator.slice(4, 20)).and.not.include(reader.slice(4, 20));
+  });
+
+  it('tells of who left before the answer was whole', async () => {
+    await desk.close();
+    desk = await GuardDesk.open({
+      run: ({ signal, out }) =>
+        new Promise((resolve) => {
+          out.write('as it goes\n');
+          signal.addEventListener('abort', () => resolve({ exitCode: 130, error: null }));
+        }),
+    });
+    const answer = await desk.command('cancel', { job: 'last' }, await desk.token('operate'));
+    await answer.body?.cancel();
+    const [line] = await lines(1);
+    expect(line).to.include({ verb: 'cancel', outcome: 'cut' });
+  });
+
+  it('is not flooded by who is not let in: after sixty in a minute they are counted', async () => {
+    for (let n = 0; n < 100; n += 1) await (await desk.call('/api/v1/jobs')).text();
+    await until('sixty are told', () => desk.audit.length === 60);
+    await post('/api/v1/jobs/x/pauses', await desk.token('operate'));
+    expect((await lines(61)).at(-1)).to.include({ verb: 'pause', untold: 40 });
+  });
+
+  it('holds no values that may be secrets, no tokens, and no more than a line can', () => {
+    const token = `bct_${'A'.repeat(43)}`;
+    const input = {
+      ...{ set: ['PASSWORD=hunter2', 'REGION'], reason: `see ${token}`, limit: 5, now: true, nothing: null },
+      ...{ spec: { secrets: { A: 'hunter2' } }, long: 'x'.repeat(5_000), job: 'last', '*': 'path' },
+      ...{ many: Array.from({ length: 1_000 }, (_, n) => n), nested: [['hunter2'], { a: 'hunter2' }] },
+    };
+    const shown = told(input);
+    expect(shown).to.deep.include({
+      ...{ set: ['PASSWORD=...', 'REGION'], reason: 'see bct_...', limit: 5, now: true, nothing: null, spec: 'object' },
+      nested: ['array', 'object'],
+    });
+    expect(shown).to.not.have.any.keys('job', '*');
+    const text = JSON.stringify(shown);
+    expect(text).to.not.include('hunter2').and.not.include('AAAA');
+    expect(text.length).to.be.below(1_000);
+    const wide = Object.fromEntries(Array.from({ length: 10_000 }, (_, n) => [`k${n}`, 'x'.repeat(5_000)]));
+    expect(JSON.stringify(told(wide)).length).to.be.below(10_000);
+    expect(JSON.stringify(told({ reason: 'a\n{"audit":1}' }))).to.not.include('\n');
+  });
+});

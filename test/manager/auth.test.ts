@@ -1,0 +1,207 @@
+import { expect } from 'chai';
+import Fastify from 'fastify';
+import { findTokens, revokeTokens } from '../../src/jobs/tokens/change-tokens.ts';
+import { hashOf } from '../../src/jobs/tokens/read-token.ts';
+import { FRESH_MS, TokenReader } from '../../src/jobs/tokens/token-reader.ts';
+import { addAuth } from '../../src/manager/http/auth.ts';
+import { covers, SCOPES, type Scope } from '../../src/model/api.ts';
+import { tokenKey } from '../../src/model/keys.ts';
+import { GuardDesk } from '../support/manager/guard-desk.ts';
+import { until } from '../support/until.ts';
+
+interface Refused {
+  readonly error: { readonly kind: string; readonly message: string; readonly hint: string | null };
+}
+
+const errorOf = async (answer: Response): Promise<Refused['error']> => ((await answer.json()) as Refused).error;
+
+describe('who may call the manager', () => {
+  let desk: GuardDesk;
+  beforeEach(async () => {
+    desk = await GuardDesk.open();
+  });
+  afterEach(() => desk.close());
+
+  it('is nobody without a token, but for the sign of life', async () => {
+    const answer = await desk.call('/api/v1/jobs');
+    expect(answer.status).to.equal(401);
+    expect(answer.headers.get('www-authenticate')).to.equal('Bearer realm="batchctl"');
+    expect(await errorOf(answer)).to.include({ kind: 'credentials' });
+    const alive = await desk.call('/healthz');
+    expect(alive.status).to.equal(200);
+    expect(await alive.json()).to.deep.equal({ status: 'ok' });
+    expect(desk.calls).to.deep.equal([]);
+  });
+
+  it('is not told which paths of the API there are', async () => {
+    expect((await desk.call('/api/v1/nothing')).status).to.equal(401);
+    expect((await desk.call('/api/v1/jobs', null, { method: 'PUT' })).status).to.equal(401);
+    const token = await desk.token('read');
+    expect((await desk.call('/api/v1/nothing', token)).status).to.equal(404);
+    expect((await desk.call('/api/v1/jobs', token, { method: 'PUT' })).status).to.equal(405);
+  });
+
+  it('is who has a token, and the verb runs in its name', async () => {
+    const answer = await desk.call('/api/v1/jobs', await desk.token('read', 'ann'));
+    expect(answer.status).to.equal(200);
+    expect(desk.calls.map(({ who }) => who)).to.deep.equal(['token:ann']);
+    await desk.command('cancel', { job: 'last' }, await desk.token('operate', 'bob'));
+    expect(desk.calls.at(-1)).to.include({ who: 'token:bob', name: 'cancel' });
+  });
+
+  it('is nobody whose token is wrong, short, huge, of another kind, revoked or expired', async () => {
+    const token = await desk.token('operate');
+    const wrong = [
+      `Bearer ${token.slice(0, -1)}`,
+      `Bearer ${token}A`,
+      `Bearer ${token} ${token}`,
+      `Bearer ${token},${token}`,
+      `Bearer bct_${'A'.repeat(43)}`,
+      `Bearer ${'x'.repeat(12_000)}`,
+      'Bearer',
+      'Bearer null',
+      `Basic ${Buffer.from(`ann:${token}`).toString('base64')}`,
+      `Token ${token}`,
+      token,
+    ];
+    for (const authorization of wrong) {
+      const answer = await desk.call('/api/v1/jobs', null, { headers: { authorization } });
+      expect(answer.status, authorization.slice(0, 60)).to.equal(401);
+      expect(answer.headers.get('www-authenticate')).to.equal('Bearer realm="batchctl", error="invalid_token"');
+      expect((await answer.text()).includes(token.slice(4))).to.equal(false);
+      desk.clock.pass(61);
+    }
+    const short = await desk.token('read', 'short', 60);
+    expect((await desk.call('/api/v1/jobs', short)).status).to.equal(200);
+    desk.clock.pass(60);
+    expect((await desk.call('/api/v1/jobs', short)).status).to.equal(401);
+    desk.clock.pass(61);
+    expect((await desk.call('/api/v1/jobs', token)).status).to.equal(200);
+    await revokeTokens(desk, await findTokens(desk, 'operate'));
+    desk.clock.pass(FRESH_MS / 1_000);
+    expect((await desk.call('/api/v1/jobs', token)).status).to.equal(401);
+  });
+
+  it('is nobody whose token a newer version made: it is refused, not guessed at', async () => {
+    const token = await desk.token('operate');
+    const key = tokenKey(hashOf(token));
+    const stored = JSON.parse(new TextDecoder().decode((await desk.store.read(key)) ?? undefined));
+    await desk.store.put(key, JSON.stringify({ ...stored, format: 2 }));
+    const answer = await desk.call('/api/v1/jobs', token);
+    expect(answer.status).to.equal(401);
+    expect((await errorOf(answer)).message).to.include('format 2');
+  });
+
+  it('is asked for the header alone: what stands in a URL, a cookie or a body lets nobody in', async () => {
+    const token = await desk.token('operate');
+    for (const query of [`token=${token}`, `access_token=x`, `a=b&Access_Token=x`, `job=${token}`, `token=`]) {
+      const answer = await desk.call(`/api/v1/jobs?${query}`, token);
+      expect(answer.status, query).to.equal(400);
+      expect((await errorOf(answer)).message).to.include('no token in the URL');
+    }
+    expect((await desk.call('/api/v1/jobs', null, { headers: { cookie: `token=${token}` } })).status).to.equal(401);
+    expect(JSON.stringify(desk.audit)).to.not.include(token.slice(0, 20));
+  });
+
+  it('is told that the store can not be asked, and not that the token is bad', async () => {
+    const token = await desk.token('read');
+    const read = desk.store.read;
+    desk.store.read = () =>
+      Promise.reject(Object.assign(new Error('gone'), { name: 'BatchctlError', kind: 'unavailable' }));
+    expect((await desk.call('/api/v1/jobs', token)).status).to.equal(503);
+    desk.store.read = read;
+    expect((await desk.call('/api/v1/jobs', token)).status).to.equal(200);
+  });
+
+  it('is ended while it listens, once the token is revoked', async () => {
+    await desk.close();
+    let ended = false;
+    desk = await GuardDesk.open({
+      run: ({ signal, out }) =>
+        new Promise((resolve) => {
+          out.write('as it goes\n');
+          signal.addEventListener('abort', () => {
+            ended = true;
+            resolve({ exitCode: 130, error: null });
+          });
+        }),
+    });
+    const answer = await desk.command('watch', { job: 'last' }, await desk.token('read'));
+    expect(answer.status).to.equal(200);
+    const reading = answer.text().then(
+      () => 'whole',
+      () => 'cut',
+    );
+    await revokeTokens(desk, await findTokens(desk, 'read'));
+    desk.clock.pass(FRESH_MS / 1_000);
+    await until('the verb was told', () => ended);
+    expect(await reading).to.equal('cut');
+  });
+
+  describe('and what', () => {
+    it('is written at every route: one without a scope can not even be made', async () => {
+      const app = Fastify();
+      addAuth(app, { tokens: new TokenReader(desk), clock: desk.clock });
+      expect(() => app.get('/x', () => 'x')).to.throw('says nothing of who may call it');
+      await app.close();
+      expect(desk.app.scopes.size).to.be.above(50);
+    });
+
+    it('needs no token is the sign of life and the page alone', () => {
+      const open = [...desk.app.scopes].filter(([, scope]) => scope === 'anyone').map(([route]) => route);
+      for (const route of open) expect(route).to.not.match(/^\w+ \/(api|metrics)/);
+      expect(open).to.include('GET /healthz');
+    });
+
+    it('every route refuses whose scope is too small, and lets in whose is not', async () => {
+      const tokens = new Map<Scope, string>();
+      for (const scope of SCOPES) tokens.set(scope, await desk.token(scope));
+      let refusals = 0;
+      for (const [route, scope] of desk.app.scopes) {
+        const [method = '', url = ''] = route.split(' ');
+        if (scope === 'anyone' || typeof scope === 'function') continue;
+        const path = url.replaceAll(/:\w+/g, 'x').replaceAll('*', 'x');
+        for (const [held, token] of tokens) {
+          const answer = await desk.call(path, token, { method });
+          await answer.body?.cancel();
+          const isLetIn = covers(held, scope);
+          if (!isLetIn) refusals += 1;
+          expect(answer.status === 403, `${route} with ${held}: ${answer.status}`).to.equal(!isLetIn);
+        }
+        const nobody = await desk.call(path, null, { method });
+        expect(nobody.status, `${route} with no token`).to.equal(401);
+      }
+      expect(refusals).to.be.above(20);
+    });
+
+    it('a command line asks for is allowed by the verb that it names', async () => {
+      const cases: [string, object, Scope][] = [
+        ['status', { job: 'last' }, 'read'],
+        ['watch', { job: 'last' }, 'read'],
+        ['verify', { job: 'last' }, 'submit'],
+        ['verify', { job: 'last', repair: true }, 'operate'],
+        ['cancel', { job: 'last' }, 'operate'],
+        ['prune', {}, 'operate'],
+      ];
+      const tokens = new Map<Scope, string>();
+      for (const scope of SCOPES) tokens.set(scope, await desk.token(scope));
+      for (const [name, input, needed] of cases) {
+        for (const held of SCOPES) {
+          const answer = await desk.command(name, input, tokens.get(held) ?? '');
+          const isLetIn = covers(held, needed);
+          expect(answer.status, `${name} ${JSON.stringify(input)} with ${held}`).to.equal(isLetIn ? 200 : 403);
+          const challenge = answer.headers.get('www-authenticate');
+          if (!isLetIn) expect(challenge).to.include(`error="insufficient_scope", scope="${needed}"`);
+          await answer.body?.cancel();
+        }
+      }
+    });
+
+    it('tokens, keys and certificates are is offered by no verb', () => {
+      const offered = [...desk.app.scopes.keys()].filter((route) =>
+        /token|certificate|fingerprint|secret/i.test(route),
+      );
+      expect(offered).to.deep.equal([]);
+    });
+  });
+});

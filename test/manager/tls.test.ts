@@ -1,0 +1,290 @@
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { request } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect, type PeerCertificate, type TLSSocket } from 'node:tls';
+import { expect } from 'chai';
+import { generate } from 'selfsigned';
+import { fingerprintOf, hasFingerprint, pemFingerprint } from '../../src/lib/fingerprint.ts';
+import type { LogLine } from '../../src/manager/log.ts';
+import { readCertificateFiles } from '../../src/manager/tls/certificate-files.ts';
+import { isLoopback, openTls, renewTls } from '../../src/manager/tls/open-tls.ts';
+import { ownCertificate } from '../../src/manager/tls/own-certificate.ts';
+import { CERTIFICATE } from '../../src/model/keys.ts';
+import type { ObjectStore } from '../../src/ports/object-store.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { GuardDesk } from '../support/manager/guard-desk.ts';
+import { MemoryStore } from '../support/memory-store.ts';
+import { rejection } from '../support/rejection.ts';
+import { until } from '../support/until.ts';
+import { Workspace } from '../support/workspace.ts';
+import { wrapStore } from '../support/wrap-store.ts';
+
+async function pair(name: string): Promise<{ readonly cert: string; readonly key: string }> {
+  const made = await generate([{ name: 'commonName', value: name }], { keyType: 'ec', algorithm: 'sha256' });
+  return { cert: made.cert, key: made.private };
+}
+
+/** What a server shows of itself. */
+async function shownBy(
+  port: number,
+  options: object = {},
+): Promise<{ readonly protocol: string | null; readonly peer: PeerCertificate }> {
+  const socket: TLSSocket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false, ...options });
+  try {
+    await once(socket, 'secureConnect');
+    return { protocol: socket.getProtocol(), peer: socket.getPeerCertificate() };
+  } finally {
+    socket.destroy();
+  }
+}
+
+describe("the manager's certificate", () => {
+  const clock = new FakeClock();
+  const place = (store: ObjectStore) => ({ store, clock, who: 'manager@one' });
+
+  describe('of its own', () => {
+    it('is made once: whoever comes next, and who comes at the same time, has the same', async () => {
+      const store = new MemoryStore();
+      const all = await Promise.all(Array.from({ length: 5 }, () => ownCertificate(place(store), [])));
+      expect(new Set(all.map(({ fingerprint }) => fingerprint)).size).to.equal(1);
+      const later = await ownCertificate({ store, clock, who: 'manager@two' }, ['198.51.100.7']);
+      expect(later).to.deep.equal(all[0]);
+      expect(later.fingerprint).to.equal(pemFingerprint(later.cert));
+    });
+
+    it('is for ten years, for a server alone, P-256, and for the names that it is reached by', async () => {
+      const { cert, fingerprint } = await ownCertificate(place(new MemoryStore()), [
+        '198.51.100.7',
+        'jobs.example.com',
+      ]);
+      const made = new X509Certificate(cert);
+      expect(Date.parse(made.validTo) - clock.now()).to.be.within(3_649 * 86_400_000, 3_651 * 86_400_000);
+      expect(Date.parse(made.validFrom)).to.be.below(clock.now() - 3_600_000);
+      expect(made.ca).to.equal(false);
+      expect(made.publicKey.asymmetricKeyDetails?.namedCurve).to.equal('prime256v1');
+      expect(made.checkHost('jobs.example.com')).to.equal('jobs.example.com');
+      for (const address of ['198.51.100.7', '127.0.0.1', '::1'])
+        expect(made.checkIP(address), address).to.not.equal(undefined);
+      expect(made.checkHost('other.example.com')).to.equal(undefined);
+      expect(fingerprint).to.match(/^sha256:[0-9a-f]{64}$/);
+    });
+
+    it('is that of whoever put it first, also when the put of the loser goes wrong', async () => {
+      const store = new MemoryStore();
+      const first = await ownCertificate(place(store), []);
+      let reads = 0;
+      const late = wrapStore(store, {
+        read: async (...given) => {
+          reads += 1;
+          return reads === 1 ? null : store.read(...given);
+        },
+      });
+      expect(await ownCertificate(place(late), [])).to.deep.equal(first);
+    });
+
+    it('is refused when a newer version made it, or somebody altered it: none is made in its place', async () => {
+      const store = new MemoryStore();
+      const { cert, key } = await pair('one');
+      const other = await pair('other');
+      const cases: [unknown, string][] = [
+        [{ format: 2, cert, key }, 'newer'],
+        [{ format: 1, cert, key: other.key }, 'config'],
+        [{ format: 1, cert }, 'config'],
+        ['x', 'corrupt'],
+      ];
+      for (const [value, kind] of cases) {
+        const text = JSON.stringify(value);
+        await store.put(CERTIFICATE, text);
+        expect(await rejection(ownCertificate(place(store), [])), text.slice(0, 40)).to.include({ kind });
+        expect(new TextDecoder().decode((await store.read(CERTIFICATE)) ?? undefined)).to.equal(text);
+      }
+    });
+
+    it('lies on this disk as a file that its owner alone can read', async () => {
+      const workspace = new Workspace();
+      try {
+        await ownCertificate(await workspace.platform(), []);
+        const directory = workspace.path('.batchctl', 'store', 'manager+');
+        const [name = ''] = existsSync(directory) ? readdirSync(directory) : [];
+        expect(statSync(join(directory, name)).mode & 0o777).to.equal(0o600);
+        expect(statSync(workspace.path('.batchctl')).mode & 0o077).to.equal(0);
+      } finally {
+        await workspace.remove();
+      }
+    });
+
+    it('is shown wherever others can call; plain HTTP is for this machine alone', async () => {
+      const platform = place(new MemoryStore());
+      for (const host of ['127.0.0.1', '127.8.9.1', 'localhost', '::1', '[::1]', '::ffff:127.0.0.1']) {
+        expect(isLoopback(host), host).to.equal(true);
+        expect(await openTls({ platform, host, files: null }), host).to.equal(null);
+      }
+      const hosts = [
+        '0.0.0.0',
+        '::',
+        '10.0.0.1',
+        '198.51.100.7',
+        'localhost.example.com',
+        '127.0.0.1.example.com',
+        '128.0.0.1',
+        '',
+      ];
+      for (const host of hosts) expect(await openTls({ platform, host, files: null }), host).to.not.equal(null);
+    });
+  });
+
+  describe('on the wire', () => {
+    let desk: GuardDesk;
+    const store = new MemoryStore();
+    before(async () => {
+      desk = await GuardDesk.open({ identity: await ownCertificate(place(store), []) });
+    });
+    after(() => desk.close());
+
+    it('is the one whose fingerprint is told, by TLS 1.2 or 1.3', async () => {
+      const { fingerprint } = await ownCertificate(place(store), []);
+      const { protocol, peer } = await shownBy(desk.port);
+      expect(protocol).to.equal('TLSv1.3');
+      expect(fingerprintOf(peer.raw)).to.equal(fingerprint);
+      expect((await shownBy(desk.port, { maxVersion: 'TLSv1.2' })).protocol).to.equal('TLSv1.2');
+      for (const old of ['TLSv1.1', 'TLSv1'])
+        await rejection(shownBy(desk.port, { minVersion: old, maxVersion: old, ciphers: 'ALL:@SECLEVEL=0' }));
+    });
+
+    it('carries the API; what comes in plain text is closed', async () => {
+      const token = await desk.token('read');
+      const answer = await new Promise<number | undefined>((resolve, reject) => {
+        const options = { port: desk.port, path: '/api/v1/jobs', rejectUnauthorized: false, agent: false };
+        request({ ...options, headers: { authorization: `Bearer ${token}` } }, (response) => {
+          response.resume();
+          resolve(response.statusCode);
+        })
+          .on('error', reject)
+          .end();
+      });
+      expect(answer).to.equal(200);
+      await rejection(fetch(`http://127.0.0.1:${desk.port}/healthz`));
+    });
+
+    it('holds no connection whose handshake does not come', async function () {
+      this.timeout(30_000);
+      const socket = await desk.connect();
+      const began = performance.now();
+      await once(socket.resume(), 'close');
+      expect(performance.now() - began).to.be.within(5_000, 20_000);
+    });
+  });
+
+  describe('from files', () => {
+    let directory: string;
+    const file = (name: string): string => join(directory, name);
+    const files = () => ({ cert: file('cert.pem'), key: file('key.pem') });
+    const lay = async (name: string): Promise<string> => {
+      const { cert, key } = await pair(name);
+      // Each whole at once, as whoever renews does it.
+      for (const [at, text] of [
+        ['cert.pem', cert],
+        ['key.pem', key],
+      ] as const) {
+        writeFileSync(file(`${at}.new`), text);
+        renameSync(file(`${at}.new`), file(at));
+      }
+      return pemFingerprint(cert);
+    };
+    beforeEach(() => {
+      directory = mkdtempSync(join(tmpdir(), 'batchctl-tls-'));
+    });
+    afterEach(() => rmSync(directory, { recursive: true }));
+
+    it('is refused before the manager listens, when there is none, no pair, or no key', async () => {
+      expect(await rejection(readCertificateFiles(files()))).to.include({ kind: 'config' });
+      await lay('one');
+      const other = await pair('other');
+      const { fingerprint } = await readCertificateFiles(files());
+      expect(fingerprint).to.match(/^sha256:/);
+      for (const [name, text] of [
+        ['key.pem', other.key],
+        ['key.pem', 'rubbish'],
+        ['cert.pem', ''],
+        ['cert.pem', other.key],
+      ] as const) {
+        await lay('one');
+        writeFileSync(file(name), text);
+        const error = await rejection(readCertificateFiles(files()));
+        expect(error).to.include({ kind: 'config' });
+        expect(error.message).to.include(directory).and.not.include('PRIVATE KEY');
+      }
+    });
+
+    it('is taken up when it is renewed, at once on SIGHUP; one that can not be used leaves the old one', async () => {
+      const first = await lay('one');
+      const identity = await readCertificateFiles(files());
+      const desk = await GuardDesk.open({ identity });
+      const [ended, log] = [new AbortController(), [] as LogLine[]];
+      try {
+        const shown = async (): Promise<string> => fingerprintOf((await shownBy(desk.port)).peer.raw);
+        renewTls(desk.app.server, {
+          files: files(),
+          identity,
+          log: (line) => log.push(line),
+          signal: ended.signal,
+          everyMs: 20,
+        });
+        expect(await shown()).to.equal(first);
+        const open = connect({ host: '127.0.0.1', port: desk.port, rejectUnauthorized: false });
+        await once(open, 'secureConnect');
+        const second = await lay('two');
+        await until('the second is shown', async () => (await shown()) === second);
+        open.write('GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n');
+        const [said] = (await once(open, 'data')) as [Buffer];
+        expect(said.toString()).to.match(/^HTTP\/1.1 200 /);
+        open.destroy();
+        writeFileSync(file('key.pem'), 'rubbish');
+        await until('it is told', () => log.some(({ level }) => level === 'warning'));
+        expect(await shown()).to.equal(second);
+        ended.abort();
+        const third = await lay('three');
+        const again = new AbortController();
+        const now = await readCertificateFiles(files());
+        renewTls(desk.app.server, {
+          files: files(),
+          identity: now,
+          log: (line) => log.push(line),
+          signal: again.signal,
+          everyMs: 3_600_000,
+        });
+        const fourth = await lay('four');
+        process.emit('SIGHUP');
+        await until('the fourth is shown', async () => (await shown()) === fourth);
+        expect(third).to.not.equal(fourth);
+        again.abort();
+        expect(process.listenerCount('SIGHUP')).to.equal(0);
+        expect(JSON.stringify(log)).to.not.include('PRIVATE KEY');
+      } finally {
+        ended.abort();
+        await desk.close();
+      }
+    });
+  });
+});
+
+describe('a fingerprint', () => {
+  it('is recognised as people write it', async () => {
+    const { raw } = new X509Certificate((await pair('one')).cert);
+    const plain = fingerprintOf(raw);
+    const colons = plain.slice(7).toUpperCase().match(/../g)?.join(':') ?? '';
+    for (const written of [plain, plain.toUpperCase(), `sha256:${colons}`, `SHA256:${colons}`, plain.slice(7)])
+      expect(hasFingerprint(raw, written), written).to.equal(true);
+    for (const written of [
+      '',
+      'sha256:',
+      plain.slice(0, -1),
+      `${plain}0`,
+      plain.replace(/.$/, (last) => (last === '0' ? '1' : '0')),
+    ])
+      expect(hasFingerprint(raw, written), written).to.equal(false);
+  });
+});

@@ -1,0 +1,218 @@
+import { expect } from 'chai';
+import * as fc from 'fast-check';
+import { createToken, findTokens, revokeTokens } from '../../src/jobs/tokens/change-tokens.ts';
+import { hashOf, listTokens } from '../../src/jobs/tokens/read-token.ts';
+import { FRESH_MS, TokenReader } from '../../src/jobs/tokens/token-reader.ts';
+import { tokenKey } from '../../src/model/keys.ts';
+import { TOKEN_TEXT } from '../../src/model/token.ts';
+import type { ObjectStore } from '../../src/ports/object-store.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { MemoryStore } from '../support/memory-store.ts';
+import { rejection } from '../support/rejection.ts';
+import { wrapStore } from '../support/wrap-store.ts';
+
+describe('tokens', () => {
+  const clock = new FakeClock();
+  let store: ObjectStore;
+  beforeEach(() => {
+    store = new MemoryStore(() => clock.now());
+  });
+  const place = (own = store) => ({ store: own, clock, who: 'ann@desk' });
+  const make = (name = 'ann', expiresIn: number | null = null, own = store) =>
+    createToken(place(own), { name, scope: 'submit', expiresIn });
+  const everything = async (): Promise<string> => {
+    let all = '';
+    for await (const { key } of store.list(''))
+      all += `${key} ${new TextDecoder().decode((await store.read(key)) ?? undefined)}\n`;
+    return all;
+  };
+
+  it('are 256 random bits, of which the store keeps the hash alone', async () => {
+    const { text, token } = await make();
+    expect(text).to.match(TOKEN_TEXT);
+    expect(Buffer.from(text.slice(4), 'base64url')).to.have.length(32);
+    expect(token).to.include({ name: 'ann', scope: 'submit', who: 'ann@desk', expires: null });
+    const all = await everything();
+    expect(all).to.include(hashOf(text)).and.not.include(text.slice(4, 20));
+    expect(hashOf(text).slice(0, 12)).to.equal(token.id);
+    expect((await make('bob')).text).to.not.equal(text);
+  });
+
+  it('have names of which no two are in use', async () => {
+    await make();
+    expect(await rejection(make())).to.include({ kind: 'refused' });
+    for (const name of ['', 'Ann', '9', 'a b', 'x'.repeat(41), '../x', 'a\n'])
+      expect(await rejection(make(name)), name).to.include({ kind: 'usage' });
+    await revokeTokens(place(), await findTokens(place(), 'ann'));
+    expect((await make()).token.name).to.equal('ann');
+  });
+
+  it('are both refused when two are made at once with one name: never two of it', async () => {
+    for (let round = 0; round < 20; round += 1) {
+      const made = await Promise.allSettled([make('ann'), make('ann'), make('ann')]);
+      const live = await listTokens(store, () => {});
+      const good = made.filter(({ status }) => status === 'fulfilled').length;
+      expect(good).to.be.at.most(1);
+      expect(live).to.have.length(good);
+      if (good > 0) await revokeTokens(place(), live);
+    }
+  });
+
+  it('that were made by one who died before telling hold the name until it is revoked', async () => {
+    const dies = wrapStore(store, {
+      put: async (...given) => {
+        await store.put(...given);
+        throw new Error('killed');
+      },
+    });
+    expect((await rejection(make('ann', null, dies))).message).to.equal('killed');
+    expect(await rejection(make())).to.include({ kind: 'refused' });
+    await revokeTokens(place(), await findTokens(place(), 'ann'));
+    await make();
+  });
+
+  it('that have expired leave their name to others, and go with it', async () => {
+    const first = await make('ann', 60);
+    clock.pass(60);
+    await make('ann');
+    expect(await new TokenReader(place()).find(first.text)).to.equal(null);
+    await revokeTokens(place(), await findTokens(place(), 'ann'));
+    expect(await everything()).to.equal('');
+    expect(await rejection(findTokens(place(), 'ann'))).to.include({ kind: 'notFound' });
+  });
+
+  it('are found by their id, also one that can not be read', async () => {
+    const { token } = await make();
+    expect(await findTokens(place(), token.id)).to.have.length(1);
+    await store.put(tokenKey('f'.repeat(64)), 'rubbish');
+    const troubles: string[] = [];
+    await listTokens(store, (id) => troubles.push(id));
+    expect(troubles).to.deep.equal(['f'.repeat(12)]);
+    await revokeTokens(place(), await findTokens(place(), 'f'.repeat(12)));
+    expect(await listTokens(store, () => {})).to.have.length(1);
+  });
+
+  describe('as a manager reads them', () => {
+    const counted = (): { readonly own: ObjectStore; reads: number } => {
+      const at = {
+        reads: 0,
+        own: wrapStore(store, {
+          read: (...given) => {
+            at.reads += 1;
+            return store.read(...given);
+          },
+        }),
+      };
+      return at;
+    };
+
+    it('let in until they are revoked, and five seconds more at most', async () => {
+      const reader = new TokenReader(place());
+      const { text, token } = await make();
+      expect(await reader.find(text)).to.deep.equal(token);
+      await revokeTokens(place(), await findTokens(place(), 'ann'));
+      clock.pass(FRESH_MS / 1_000 - 0.001);
+      expect(await reader.find(text)).to.not.equal(null);
+      clock.pass(0.001);
+      expect(await reader.find(text)).to.equal(null);
+      expect(reader.wasGood(text)).to.equal(false);
+      expect(FRESH_MS).to.be.at.most(5_000);
+    });
+
+    it('expire to the moment by the clock of the manager, whatever is remembered', async () => {
+      const reader = new TokenReader(place());
+      const { text } = await make('ann', 2);
+      expect(await reader.find(text)).to.not.equal(null);
+      clock.pass(1.999);
+      expect(await reader.find(text)).to.not.equal(null);
+      clock.pass(0.001);
+      expect(await reader.find(text)).to.equal(null);
+    });
+
+    it('are asked of the store once in five seconds, by however many at once', async () => {
+      const at = counted();
+      const reader = new TokenReader(place(at.own));
+      const { text } = await make();
+      await Promise.all(Array.from({ length: 50 }, () => reader.find(text)));
+      expect(at.reads).to.equal(1);
+      clock.pass(5);
+      await reader.find(text);
+      expect(at.reads).to.equal(2);
+    });
+
+    it('are not even asked for when they look like none', async () => {
+      const at = counted();
+      const reader = new TokenReader(place(at.own));
+      const { text } = await make();
+      const wrong = [
+        '',
+        'bct_',
+        text.slice(0, -1),
+        `${text}A`,
+        text.toUpperCase(),
+        ` ${text}`,
+        'x'.repeat(100_000),
+        `bct_${'é'.repeat(43)}`,
+      ];
+      for (const each of wrong) expect(await reader.find(each), each.slice(0, 60)).to.equal(null);
+      expect(at.reads).to.equal(0);
+    });
+
+    it('let nobody in whom the store does not know', async () => {
+      const reader = new TokenReader(place());
+      await make();
+      const text = fc
+        .uint8Array({ minLength: 32, maxLength: 32 })
+        .map((bytes) => `bct_${Buffer.from(bytes).toString('base64url')}`);
+      await fc.assert(fc.asyncProperty(text, async (each) => (await reader.find(each)) === null));
+    });
+
+    it('prove nothing while the store can not be asked', async () => {
+      const reader = new TokenReader(place(wrapStore(store, { read: () => Promise.reject(new Error('no answer')) })));
+      const { text } = await make();
+      expect((await rejection(reader.find(text))).message).to.equal('no answer');
+    });
+
+    it('are refused when a newer version made them, or somebody altered them', async () => {
+      const reader = new TokenReader(place());
+      const { text } = await make();
+      const key = tokenKey(hashOf(text));
+      const stored = JSON.parse(new TextDecoder().decode((await store.read(key)) ?? undefined));
+      const cases: [unknown, string][] = [
+        [{ ...stored, format: 2 }, 'newer'],
+        [{ ...stored, scope: 'admin' }, 'corrupt'],
+        [{ ...stored, scope: undefined }, 'corrupt'],
+        [{ ...stored, expires: 'soon' }, 'corrupt'],
+        [{ ...stored, expires: undefined }, 'corrupt'],
+        [{ ...stored, name: 7 }, 'corrupt'],
+        ['x', 'corrupt'],
+      ];
+      for (const [value, kind] of cases) {
+        await store.put(key, JSON.stringify(value));
+        expect(await rejection(reader.find(text)), JSON.stringify(value)).to.include({ kind });
+      }
+    });
+
+    it('are remembered a thousand at most', async () => {
+      const at = counted();
+      const reader = new TokenReader(place(at.own));
+      const made: string[] = [];
+      for (let n = 0; n < 1_001; n += 1) {
+        const text = `bct_${Buffer.alloc(32, `${n} `).toString('base64url')}`;
+        const stored = {
+          format: 1,
+          name: `t${n}`,
+          scope: 'read',
+          who: 'x',
+          at: new Date(0).toISOString(),
+          expires: null,
+        };
+        await store.put(tokenKey(hashOf(text)), JSON.stringify(stored));
+        made.push(text);
+        await reader.find(text);
+      }
+      expect(reader.wasGood(made[0] ?? '')).to.equal(false);
+      expect(reader.wasGood(made[1] ?? '')).to.equal(true);
+    });
+  });
+});

@@ -1,0 +1,67 @@
+import { expect } from 'chai';
+import { VERSION } from '../../src/lib/version.ts';
+import { isServed, lineOf } from '../../src/model/served-version.ts';
+import { GuardDesk } from '../support/manager/guard-desk.ts';
+
+describe('the versions that a manager serves', () => {
+  const table: [own: string, other: string, served: boolean][] = [
+    ['0.1.0', '0.1.0', true],
+    ['0.1.0', '0.1.9', true],
+    ['0.1.0', '0.1.0-rc.1', true],
+    ['0.1.0', '0.2.0', false],
+    ['0.2.0', '0.1.0', false],
+    ['0.9.0', '1.0.0', false],
+    ['1.0.0', '1.9.3', true],
+    ['1.4.0', '1.0.0', true],
+    ['1.0.0', '2.0.0', false],
+    ['10.0.0', '1.0.0', false],
+    ['0.10.0', '0.1.0', false],
+    ['0.1.0', '', false],
+    ['0.1.0', '0.1', false],
+    ['0.1.0', 'latest', false],
+    ['0.1.0', '0.1.0\n', false],
+    ['0.1.0', ' 0.1.0', false],
+    ['0.1.0', `0.1.0-${'x'.repeat(65)}`, false],
+    ['0.1.0', `0.1.${'9'.repeat(1_000)}`, false],
+    ['rubbish', 'rubbish', false],
+  ];
+  for (const [own, other, served] of table) {
+    it(`are those that understand it: ${own} and ${JSON.stringify(other.slice(0, 20))}`, () => {
+      expect(isServed(own, other)).to.equal(served);
+    });
+  }
+
+  describe('are told', () => {
+    let desk: GuardDesk;
+    before(async () => {
+      desk = await GuardDesk.open();
+    });
+    after(() => desk.close());
+
+    it('with every answer, also with errors', async () => {
+      const token = await desk.token('read');
+      for (const path of ['/healthz', '/api/v1/jobs', '/api/v1/nothing', '/nothing'])
+        for (const held of [null, token])
+          expect((await desk.call(path, held)).headers.get('x-batchctl-version'), path).to.equal(VERSION);
+    });
+
+    it('to who says another, with what is needed, and before any token is looked at', async () => {
+      const answer = await desk.call('/api/v1/jobs', null, { headers: { 'x-batchctl-version': '99.0.0' } });
+      expect(answer.status).to.equal(426);
+      expect(answer.headers.get('upgrade')).to.equal(`batchctl/${VERSION}`);
+      const { error } = (await answer.json()) as { error: { kind: string; message: string } };
+      expect(error.kind).to.equal('config');
+      expect(error.message)
+        .to.include(VERSION)
+        .and.include(`${lineOf(VERSION)}.x`)
+        .and.include('99.0.0');
+    });
+
+    it('and who says none, or this one, is served', async () => {
+      const token = await desk.token('submit');
+      expect((await desk.call('/api/v1/jobs', token)).status).to.equal(200);
+      const headers = { 'x-batchctl-version': VERSION };
+      expect((await desk.call('/api/v1/jobs', token, { headers })).status).to.equal(200);
+    });
+  });
+});

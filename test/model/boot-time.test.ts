@@ -1,0 +1,31 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { bootSecondsOf } from '../../src/model/boot-time.ts';
+
+describe('the time that a boot takes', () => {
+  for (const [what, measured, seconds] of [
+    ['nothing is known: 90 s', [], 90],
+    ['one boot: as long as it took', [70], 70],
+    ['the upper quartile of four', [60, 100, 80, 70], 80],
+    ['one that hung moves nothing', [60, 62, 64, 66, 68, 70, 72, 3_000], 70],
+    ['only the latest twenty count', [...Array(30).fill(300), ...Array(20).fill(50)], 50],
+    ['no faster than can be', [1, 1, 1], 15],
+    ['no slower than one would wait', [5_000], 900],
+  ] as const) {
+    it(`is ${seconds} s: ${what}`, () => {
+      expect(bootSecondsOf(measured)).to.equal(seconds);
+    });
+  }
+
+  it('is one of those measured, three in four are no longer, and their order among themselves is nothing', () => {
+    const boots = fc.array(fc.integer({ min: 15, max: 900 }), { minLength: 1, maxLength: 20 });
+    fc.assert(
+      fc.property(boots, (measured) => {
+        const seconds = bootSecondsOf(measured);
+        expect(measured).to.include(seconds);
+        expect(measured.filter((each) => each <= seconds).length / measured.length).to.be.at.least(0.75);
+        expect(bootSecondsOf([...measured].reverse())).to.equal(seconds);
+      }),
+    );
+  });
+});

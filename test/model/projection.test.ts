@@ -1,0 +1,98 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { claimsOf, endsIn } from '../../src/model/deadline.ts';
+import type { Due, Load } from '../../src/model/load.ts';
+import { type GroupShare, type Projection, projectionOf } from '../../src/model/projection.ts';
+
+const DUE: Due = { job: 'claims', in: 7_200, coming: 0, deviation: 30, measured: 100, after: 0 };
+const load = (facts: Partial<Load> = {}, due: Partial<Due> = {}): Load => ({
+  ...{ tasks: 600, seconds: 60, slots: 1, atOnce: null },
+  ...facts,
+  due: { ...DUE, ...due },
+});
+const share = (loads: readonly Load[], facts: Partial<GroupShare> = {}): GroupShare => ({
+  ...{ loads, ground: { slots: 2, current: 5, boot: 90 }, instances: 5 },
+  ...facts,
+});
+const projected = (...shares: readonly GroupShare[]): Projection => {
+  const found = projectionOf('claims', shares);
+  if (found === null) throw new Error('nobody knows');
+  return found;
+};
+
+describe('a projection', () => {
+  it('is what groups are sized by, for the instances that there are', () => {
+    const loads = [load({}, { after: 20 })];
+    const [claim] = claimsOf(loads, 2);
+    if (claim === undefined) throw new Error('no claim');
+    expect(projected(share(loads)).ends).to.equal(endsIn(claim, 5, { slots: 2, current: 5, boot: 90 }));
+    // 36,000 slot-seconds on ten slots, the last task and one of the step behind it.
+    expect(projected(share(loads)).ends).to.be.within(3_600, 3_700);
+  });
+
+  it('has an error: of the sum of what is left, of the mean by which it is told, and of the longest', () => {
+    const { ends, within } = projected(share([load()]));
+    // Twice the root of 600 x 30² + 600² x 30² / 100, on ten slots.
+    expect(ends - (within?.earliest ?? 0)).to.be.closeTo(389, 1);
+    expect((within?.latest ?? 0) - ends).to.be.within(389 + 60, 389 + 180);
+  });
+
+  it('has less of it the more is measured, the less is left, and the more alike tasks are', () => {
+    const width = (one: Load): number => {
+      const { within } = projected(share([one]));
+      return (within?.latest ?? 0) - (within?.earliest ?? 0);
+    };
+    expect(width(load({}, { measured: 400 }))).to.be.below(width(load()));
+    expect(width(load({ tasks: 100 }))).to.be.below(width(load()));
+    expect(width(load({}, { deviation: 5 }))).to.be.below(width(load()));
+  });
+
+  it('of several groups is that of the last', () => {
+    const later = share([load({ tasks: 100 }, { deviation: 5 })], { instances: 1 });
+    const all = projected(share([load({ tasks: 100 })]), later);
+    expect(all.ends).to.equal(projected(later).ends);
+  });
+
+  it('counts what shares the slots, evenly', () => {
+    const other = load({ tasks: 6_000 }, { job: '', in: Number.POSITIVE_INFINITY, deviation: null });
+    expect(projected(share([load(), other])).ends).to.be.closeTo(2 * projected(share([load()])).ends, 120);
+  });
+
+  for (const [what, one, facts] of [
+    ['nobody is there', load(), { instances: 0 }],
+    ['a ready task takes nobody knows how long', load({ seconds: null }), {}],
+    ['nothing of it is left', load({ tasks: 0 }), {}],
+  ] as const) {
+    it(`is unknown where ${what}`, () => {
+      expect(projectionOf('claims', [share([one], facts)])).to.equal(null);
+    });
+  }
+
+  for (const [what, due] of [
+    ['how far durations lie apart', { deviation: null }],
+    ['a duration but of an earlier run', { measured: 0 }],
+    ['how long a step behind takes', { guessed: true }],
+  ] as const) {
+    it(`has no interval while nobody knows ${what}`, () => {
+      expect(projected(share([load({}, due)])).within).to.equal(null);
+    });
+  }
+
+  it('lies within its interval, whatever is left', () => {
+    const facts = fc.record({
+      ...{ tasks: fc.integer({ min: 1, max: 100_000 }), seconds: fc.double({ min: 0.01, max: 10_000, noNaN: true }) },
+    });
+    const due = fc.record({
+      deviation: fc.double({ min: 0, max: 10_000, noNaN: true }),
+      measured: fc.integer({ min: 1, max: 10_000 }),
+      after: fc.double({ min: 0, max: 5_000, noNaN: true }),
+    });
+    fc.assert(
+      fc.property(facts, due, fc.integer({ min: 1, max: 300 }), (one, of, instances) => {
+        const { ends, within } = projected(share([load(one, of)], { instances }));
+        expect(within?.earliest).to.be.at.most(ends).and.at.least(0);
+        expect(within?.latest).to.be.at.least(ends);
+      }),
+    );
+  });
+});

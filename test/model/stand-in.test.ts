@@ -1,0 +1,64 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { PACE } from '../../src/model/capacity.ts';
+import type { Load } from '../../src/model/load.ts';
+import { type SpotSight, standInFor } from '../../src/model/stand-in.ts';
+
+const HOUR = 3_600;
+const FLEET = { slots: 2, min: 0, max: 100 };
+const SPOT: SpotSight = {
+  ...{ up: 5, base: 0, most: 25, since: null, refused: true, refusedToo: false, takenBack: 0 },
+};
+
+/** Twenty slots' work of an hour, to be done within two: about ten instances, more when tasks are unequal. */
+const load = (facts: Partial<Load> = {}, within = HOUR): Load => ({
+  ...{ tasks: 1_200, seconds: 60, slots: 1, atOnce: null },
+  due: { job: 'claims', in: within, coming: 0, deviation: 10, after: 0 },
+  ...facts,
+});
+
+const standIn = (spot: Partial<SpotSight> = {}, loads: readonly Load[] = [load()]): number =>
+  standInFor(loads, FLEET, { ...SPOT, ...spot }, PACE);
+
+describe('on-demand instances that stand in for spot', () => {
+  it('are as many as a deadline lacks', () => {
+    expect(standIn()).to.be.within(6, 9);
+    expect(standIn({ up: 0 })).to.be.within(11, 14);
+    expect(standIn({ up: 5, base: 3 })).to.equal(3 + standIn());
+  });
+
+  for (const [what, spot, loads] of [
+    ['few would do: there is time', {}, [load({ tasks: 700 })]],
+    ['spot is to be had', { refused: false }, [load()]],
+    ['what is up makes it', { up: 14 }, [load()]],
+    ['no job has a deadline', {}, [{ ...load(), due: undefined }]],
+    ['a duration is only assumed', {}, [load({ seconds: null })]],
+    ['they are not to be had either', { refusedToo: true }, [load()]],
+    ['they were raised a minute ago', { since: 60 }, [load()]],
+    ['the profile allows none', { most: 0 }, [load()]],
+    ['nothing waits', {}, []],
+    ['two of five were taken back', { refused: false, takenBack: 2 }, [load()]],
+    ['few of many were taken back', { refused: false, up: 20, takenBack: 3 }, [load({}, HOUR / 2)]],
+  ] as const) {
+    it(`are none where ${what}`, () => {
+      expect(standIn(spot, loads as readonly Load[])).to.equal(0);
+    });
+  }
+
+  it('come after a storm of interruptions, and again once those asked for had time to come', () => {
+    expect(standIn({ refused: false, takenBack: 3 })).to.equal(standIn());
+    expect(standIn({ since: 200, base: 2 })).to.be.above(2);
+  });
+
+  it('are never fewer than there are, never more than the profile or the group allows', () => {
+    const whole = fc.nat({ max: 120 });
+    fc.assert(
+      fc.property(whole, whole, whole, fc.nat({ max: 20_000 }), fc.boolean(), (up, base, most, tasks, refused) => {
+        const found = standIn({ up, base, most, refused, takenBack: 4 }, [load({ tasks })]);
+        expect(found).to.be.at.least(base);
+        expect(found).to.be.at.most(Math.max(base, most, 0));
+        expect(found).to.be.at.most(Math.max(base, FLEET.max));
+      }),
+    );
+  });
+});

@@ -1,0 +1,156 @@
+import { openVerbRunner } from '../../../src/cli/api/run-verb.ts';
+import { openContext } from '../../../src/cli/context.ts';
+import { splitGlobalFlags } from '../../../src/cli/global-flags.ts';
+import { processIo } from '../../../src/cli/io.ts';
+import { loadConfig } from '../../../src/config.ts';
+import { createToken } from '../../../src/jobs/tokens/change-tokens.ts';
+import { openApiDocument } from '../../../src/manager/http/openapi/document.ts';
+import { buildServer } from '../../../src/manager/http/server.ts';
+import { type ApiError, EXIT_HEADER, type Scope } from '../../../src/model/api.ts';
+import type { Platform } from '../../../src/ports/platform.ts';
+import type { VerbCall, VerbRunner } from '../../../src/ports/verbs.ts';
+import { Workspace } from '../workspace.ts';
+import { ApiDocument } from './api-client.ts';
+
+export interface ApiDeskOptions {
+  readonly workspace?: Workspace;
+  readonly aliveMs?: number;
+  readonly dashboard?: string | null;
+  /** In place of the real verbs: for what no real verb does at will. */
+  readonly verbs?: (real: VerbRunner) => VerbRunner;
+}
+
+/** An answer, as it came. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  // biome-ignore lint/suspicious/noExplicitAny: tests say what they expect of it.
+  readonly json: any;
+  readonly error: ApiError;
+  readonly exit: string | null;
+}
+
+/** The manager's API on a port, over a real platform and the real verbs. Each answer is checked against its document. */
+export class ApiDesk {
+  readonly workspace: Workspace;
+  readonly platform: Platform;
+  readonly document: ApiDocument;
+  readonly url: string;
+  /** What callers were not told. */
+  readonly hidden: unknown[];
+  /** The verbs' runs, as the server asked for them. */
+  readonly calls: VerbCall[];
+  readonly app: ReturnType<typeof buildServer>;
+  readonly #tokens = new Map<Scope, string>();
+
+  private constructor(
+    parts: Pick<ApiDesk, 'workspace' | 'platform' | 'document' | 'url' | 'hidden' | 'calls' | 'app'>,
+  ) {
+    this.workspace = parts.workspace;
+    this.platform = parts.platform;
+    this.document = parts.document;
+    this.url = parts.url;
+    this.hidden = parts.hidden;
+    this.calls = parts.calls;
+    this.app = parts.app;
+  }
+
+  static async open(options: ApiDeskOptions = {}): Promise<ApiDesk> {
+    const { workspace = new Workspace(), aliveMs, dashboard } = options;
+    const platform = await workspace.platform('manager@here');
+    const config = await loadConfig({ env: {}, cwd: workspace.dir, home: '', etc: '' });
+    const { signal } = new AbortController();
+    const real = await openVerbRunner(
+      openContext({ flags: splitGlobalFlags([]).flags, io: processIo(), signal, stopNow: signal, closed: signal }),
+      config,
+      platform,
+    );
+    const [hidden, calls]: [unknown[], VerbCall[]] = [[], []];
+    const runner = options.verbs?.(real) ?? real;
+    const verbs: VerbRunner = {
+      ...runner,
+      run: (call) => {
+        calls.push(call);
+        return runner.run(call);
+      },
+    };
+    const app = buildServer({
+      verbs,
+      platform,
+      guards: { platform, onAudit: () => {} },
+      onHidden: (error) => hidden.push(error),
+      ...(aliveMs !== undefined && { aliveMs }),
+      ...(dashboard !== undefined && { dashboard }),
+    });
+    const url = await app.listen({ host: '127.0.0.1', port: 0 });
+    const document = new ApiDocument(openApiDocument(real));
+    return new ApiDesk({ workspace, platform, document, url, hidden, calls, app });
+  }
+
+  async token(scope: Scope): Promise<string> {
+    const known =
+      this.#tokens.get(scope) ?? (await createToken(this.platform, { name: scope, scope, expiresIn: null })).text;
+    this.#tokens.set(scope, known);
+    return known;
+  }
+
+  /** Calls with a token of that scope; the answer is left to be read. */
+  async fetch(method: string, path: string, init: RequestInit & { readonly scope?: Scope } = {}): Promise<Response> {
+    const { scope = 'operate', ...rest } = init;
+    const headers = new Headers(rest.headers);
+    headers.set('authorization', `Bearer ${await this.token(scope)}`);
+    return fetch(`${this.url}${path}`, { method, redirect: 'manual', ...rest, headers });
+  }
+
+  /** Calls with a JSON body, if any, and checks the answer against the document. */
+  async call(
+    method: string,
+    path: string,
+    body?: unknown,
+    init: RequestInit & { readonly scope?: Scope } = {},
+  ): Promise<Answer> {
+    const said = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) };
+    const headers = new Headers(init.headers);
+    if (body !== undefined && !headers.has('content-type')) headers.set('content-type', 'application/json');
+    const response = await this.fetch(method, `/api/v1${path}`, { ...init, headers, ...said });
+    return this.checked(method, `/api/v1${path}`, response);
+  }
+
+  async checked(method: string, path: string, response: Response): Promise<Answer> {
+    const text = await response.text();
+    const type = response.headers.get('content-type') ?? '';
+    this.document.check(method, path, response.status, type, text);
+    const json: unknown = type.startsWith('application/json') && text !== '' ? JSON.parse(text) : null;
+    const { error } = (json ?? {}) as { error: ApiError };
+    return {
+      status: response.status,
+      headers: response.headers,
+      text,
+      json,
+      error,
+      exit: response.headers.get(EXIT_HEADER),
+    };
+  }
+
+  /** Runs a verb for a command line; the frames are left to be read. */
+  command(
+    name: string,
+    input: object,
+    init: RequestInit & { readonly scope?: Scope; readonly flags?: object } = {},
+  ): Promise<Response> {
+    const { flags, ...rest } = init;
+    const all = { json: false, quiet: false, verbose: false, yes: false, dryRun: false, tz: null, ...flags };
+    return this.fetch('POST', '/api/v1/commands', {
+      ...rest,
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ name, input, flags: all }),
+    });
+  }
+
+  async close(): Promise<void> {
+    this.app.server.closeAllConnections();
+    await this.app.close();
+    await this.workspace.remove();
+  }
+}

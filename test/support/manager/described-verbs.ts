@@ -1,0 +1,19 @@
+import { describeVerbs } from '../../../src/cli/api/describe-verbs.ts';
+import { openContext } from '../../../src/cli/context.ts';
+import { splitGlobalFlags } from '../../../src/cli/global-flags.ts';
+import { processIo } from '../../../src/cli/io.ts';
+import type { VerbRunner } from '../../../src/ports/verbs.ts';
+
+/** The verbs that a manager offers, without what would run them. */
+export async function describedVerbs(): Promise<VerbRunner> {
+  const { signal } = new AbortController();
+  const { flags } = splitGlobalFlags([]);
+  const known = await describeVerbs(openContext({ flags, io: processIo(), closed: signal, signal, stopNow: signal }));
+  return {
+    profile: 'local',
+    verbs: [...known.values()].map(({ verb }) => verb),
+    run: () => {
+      throw new Error('these verbs are only described');
+    },
+  };
+}

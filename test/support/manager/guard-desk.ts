@@ -1,0 +1,116 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import { createToken } from '../../../src/jobs/tokens/change-tokens.ts';
+import type { AuditLine } from '../../../src/manager/http/audit.ts';
+import { buildServer } from '../../../src/manager/http/server.ts';
+import type { Identity } from '../../../src/manager/tls/identity.ts';
+import type { Scope } from '../../../src/model/api.ts';
+import type { ObjectStore } from '../../../src/ports/object-store.ts';
+import type { VerbCall, VerbEnd } from '../../../src/ports/verbs.ts';
+import { FakeClock } from '../fake-clock.ts';
+import { MemoryStore } from '../memory-store.ts';
+import { Workspace } from '../workspace.ts';
+import { describedVerbs } from './described-verbs.ts';
+
+export interface DeskOptions {
+  readonly identity?: Identity;
+  readonly bodyMs?: number;
+  /** What verbs do when they are run; unless given they print `{}`. */
+  readonly run?: (call: VerbCall) => Promise<VerbEnd>;
+}
+
+/** A manager's server on a port of this machine, of which the guards are what is looked at: its verbs do as a test says. */
+export class GuardDesk {
+  readonly clock = new FakeClock();
+  readonly store: ObjectStore = new MemoryStore(() => this.clock.now());
+  readonly audit: AuditLine[] = [];
+  readonly calls: VerbCall[] = [];
+  #app: FastifyInstance | null = null;
+  readonly #sockets: Socket[] = [];
+  readonly #workspace = new Workspace();
+
+  static async open({ identity, bodyMs, run = printNothing }: DeskOptions = {}): Promise<GuardDesk> {
+    const desk = new GuardDesk();
+    const { verbs, profile } = await describedVerbs();
+    const app = buildServer({
+      verbs: {
+        ...{ verbs, profile },
+        run: (call) => {
+          desk.calls.push(call);
+          return run(call);
+        },
+      },
+      platform: await desk.#workspace.platform(),
+      identity: identity ?? null,
+      guards: {
+        platform: desk,
+        onAudit: (line) => desk.audit.push(line),
+        ...(bodyMs !== undefined && { bodyMs }),
+      },
+    });
+    await app.listen({ host: '127.0.0.1', port: 0 });
+    desk.#app = app;
+    return desk;
+  }
+
+  get app(): FastifyInstance {
+    if (this.#app === null) throw new Error('the server is not open');
+    return this.#app;
+  }
+
+  get port(): number {
+    return (this.app.server.address() as AddressInfo).port;
+  }
+
+  async token(scope: Scope, name: string = scope, expiresIn: number | null = null): Promise<string> {
+    const platform = { store: this.store, clock: this.clock, who: 'test@here' };
+    return (await createToken(platform, { name, scope, expiresIn })).text;
+  }
+
+  /** Calls with a token, or with none. */
+  call(path: string, token: string | null = null, init: RequestInit = {}): Promise<Response> {
+    const headers = new Headers(init.headers);
+    if (token !== null) headers.set('authorization', `Bearer ${token}`);
+    return fetch(`http://127.0.0.1:${this.port}${path}`, { ...init, headers });
+  }
+
+  command(name: string, input: object, token: string | null): Promise<Response> {
+    const flags = { json: true, quiet: true, verbose: false, yes: true, dryRun: false, tz: null };
+    return this.call('/api/v1/commands', token, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ name, input, flags, terminal: null, attachments: null }),
+    });
+  }
+
+  /** A bare connection. */
+  async connect(): Promise<Socket> {
+    const socket = connect({ host: '127.0.0.1', port: this.port }).on('error', () => {});
+    this.#sockets.push(socket);
+    await once(socket, 'connect');
+    return socket;
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    this.app.server.closeAllConnections();
+    await this.app.close();
+    await this.#workspace.remove();
+  }
+}
+
+async function printNothing({ out }: VerbCall): Promise<VerbEnd> {
+  out.write('{}\n');
+  return { exitCode: 0, error: null };
+}
+
+/** What a connection says until it is closed. */
+export async function saidBy(socket: Socket): Promise<string> {
+  let said = '';
+  socket.on('data', (bytes: Buffer) => {
+    said += bytes.toString();
+  });
+  if (!socket.closed) await once(socket, 'close');
+  return said;
+}

@@ -1,0 +1,64 @@
+import { readFileSync } from 'node:fs';
+import { createServer as createHttp, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createHttps } from 'node:https';
+import type { AddressInfo } from 'node:net';
+
+/** A request as it came. */
+export interface Post {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: IncomingMessage['headers'];
+  readonly text: string;
+}
+
+/** How a receiver answers; `hang`: never. */
+export type Answer = { readonly status: number; readonly text?: string; readonly location?: string } | 'hang' | 'reset';
+
+/** A receiver of notifications: takes each post, and answers as it was told to, 200 unless told. */
+export class HookServer {
+  readonly posts: Post[] = [];
+  /** For the next requests, one each; then `answer` for all others. */
+  readonly next: Answer[] = [];
+  answer: Answer = { status: 200 };
+  readonly #server: ReturnType<typeof createHttp>;
+
+  /** With files of a certificate and its key it talks TLS. */
+  constructor(tls: { readonly cert: string; readonly key: string } | null = null) {
+    const take = (request: IncomingMessage, response: ServerResponse): void => void this.#take(request, response);
+    this.#server =
+      tls === null ? createHttp(take) : createHttps({ cert: readFileSync(tls.cert), key: readFileSync(tls.key) }, take);
+  }
+
+  async listen(): Promise<void> {
+    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** The documents that it got, in order. */
+  get bodies(): readonly Readonly<Record<string, unknown>>[] {
+    return this.posts.map(({ text }) => JSON.parse(text));
+  }
+
+  async close(): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const { method = '', url: path = '', headers } = request;
+    this.posts.push({ method, path, headers, text: Buffer.concat(chunks).toString() });
+    const answer = this.next.shift() ?? this.answer;
+    if (answer === 'hang') return;
+    if (answer === 'reset') {
+      request.socket.destroy();
+      return;
+    }
+    const { status, text = '', location } = answer;
+    response.writeHead(status, location === undefined ? {} : { location }).end(text);
+  }
+}
