@@ -23,7 +23,8 @@ for (const workload of all) {
     const played = simulate(workload, policy);
     const { late, regret } = regretOf(workload, best, played);
     const ends = Math.max(...played.ended.values());
-    const text = `ends at ${minutes(ends)}, ${when(late)}; ${played.hours.toFixed(1)} h, at most ${played.peak}; regret ${percent(regret)}`;
+    const onDemand = played.onDemandHours === 0 ? '' : ` (${played.onDemandHours.toFixed(1)} on demand)`;
+    const text = `ends at ${minutes(ends)}, ${when(late)}; ${played.hours.toFixed(1)} h${onDemand}, at most ${played.peak}; regret ${percent(regret)}`;
     return { text, regret };
   });
   if (mine === undefined || theirs === undefined) throw new Error('a policy is missing');

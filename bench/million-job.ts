@@ -4,7 +4,6 @@
 // when attempts began and how they ended. What would be given back to the queue is tried again at once.
 import { rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { Streaks } from '../src/model/breaker.ts';
 import { loadConfig } from '../src/config.ts';
 import { look } from '../src/jobs/look.ts';
 import { parseJobFile } from '../src/jobs/spec/job-file.ts';
@@ -13,6 +12,7 @@ import { submit } from '../src/jobs/submit/submit.ts';
 import { Batcher } from '../src/lib/batcher.ts';
 import { randomId } from '../src/lib/id.ts';
 import { VERSION } from '../src/lib/version.ts';
+import { Streaks } from '../src/model/breaker.ts';
 import { type JobView, stateOf } from '../src/model/view.ts';
 import { openPlatform } from '../src/platform.ts';
 import type { AttemptEvent } from '../src/ports/ledger.ts';

@@ -1,5 +1,7 @@
+import { bootSecondsOf } from '../../src/model/boot-time.ts';
 import { instancesFor, PACE } from '../../src/model/capacity.ts';
 import type { Load } from '../../src/model/load.ts';
+import { standInFor } from '../../src/model/stand-in.ts';
 import type { Workload } from './workloads.ts';
 
 /** What a policy may know: of jobs what their counters say, never what is to come. */
@@ -7,6 +9,12 @@ export interface Sight {
   readonly now: number;
   readonly desired: number;
   readonly inService: number;
+  /** In service, or starting. */
+  readonly up: number;
+  /** Seconds that the latest boots took, oldest first. */
+  readonly boots: readonly number[];
+  /** How spot fares, as the group's service tells it. */
+  readonly spot: SpotSeen;
   /** Messages that nobody holds. */
   readonly visible: number;
   readonly jobs: readonly {
@@ -21,6 +29,14 @@ export interface Sight {
   }[];
 }
 
+export interface SpotSeen {
+  /** On demand before spot is used; and seconds since that was raised last, null if it wasn't. */
+  readonly base: number;
+  readonly since: number | null;
+  readonly refused: boolean;
+  readonly takenBack: number;
+}
+
 export interface Policy {
   readonly name: string;
   readonly min: number;
@@ -30,23 +46,38 @@ export interface Policy {
   readonly atOnce: boolean;
   /** Instances that are to be; fewer than now end those that are idle (the others are protected). */
   decide(sight: Sight): number;
+  /** So many of them on demand; absent of a policy that only knows what it was set up with. */
+  standIn?(sight: Sight): number;
 }
 
-/** What batchctl does: whoever looks raises, nobody lowers, and idle workers leave after five minutes. */
-export function ours({ slots, max }: Workload): Policy {
+/** Seconds after which an idle worker leaves. */
+const IDLE_EXIT = 120;
+
+/** What batchctl does: whoever looks raises, nobody lowers, and idle workers leave after two minutes. */
+export function ours({ slots, max }: Workload, idleExit = IDLE_EXIT): Policy {
+  const paceOf = ({ boots }: Sight) => ({ ...PACE, boot: bootSecondsOf(boots) });
   return {
-    ...{ name: 'batchctl', min: 0, idleExit: 300, atOnce: true },
-    decide: ({ desired, jobs }) => {
-      const loads = jobs.map(
-        ({ name, in: left, ready, seconds, deviation }): Load => ({
-          ...{ tasks: ready, seconds, slots: 1, atOnce: null },
-          ...(left === null ? {} : { due: { job: name, in: left, coming: 0, deviation, after: 0 } }),
-        }),
-      );
-      return Math.max(desired, instancesFor(loads, { slots, current: desired, min: 0, max }, PACE).instances);
+    ...{ name: 'batchctl', min: 0, idleExit, atOnce: true },
+    decide: (sight) => {
+      const { desired } = sight;
+      const fleet = { slots, current: desired, min: 0, max };
+      return Math.max(desired, instancesFor(loadsOf(sight), fleet, paceOf(sight)).instances);
+    },
+    standIn: (sight) => {
+      // By the default of the profile's bound.
+      const spot = { ...sight.spot, up: sight.up, most: Math.ceil(max / 4), refusedToo: false };
+      return standInFor(loadsOf(sight), { slots, min: 0, max }, spot, paceOf(sight));
     },
   };
 }
+
+const loadsOf = ({ jobs }: Sight): readonly Load[] =>
+  jobs.map(
+    ({ name, in: left, ready, seconds, deviation }): Load => ({
+      ...{ tasks: ready, seconds, slots: 1, atOnce: null },
+      ...(left === null ? {} : { due: { job: name, in: left, coming: 0, deviation, after: 0 } }),
+    }),
+  );
 
 /**
  * What AWS recommends (Amazon EC2 Auto Scaling: scaling based on Amazon SQS): a target for the backlog per instance,

@@ -23,14 +23,14 @@ export interface Regret {
 /** A job without a deadline is wanted within the group's target. */
 const timeOf = ({ within }: Job): number => within ?? PACE.target;
 
-export function perfect({ jobs, slots, max }: Workload): Perfect {
+export function perfect({ jobs, slots, max, boot }: Workload): Perfect {
   let [hours, instances, late] = [0, 0, 0];
   for (const job of jobs) {
     const work = job.units.reduce((sum, seconds) => sum + seconds, 0);
-    const time = Math.max(timeOf(job), PACE.boot + job.longest);
-    const needed = Math.min(max, Math.ceil(work / slots / (time - PACE.boot)), Math.ceil(job.tasks / slots));
-    const ends = PACE.boot + Math.max(job.longest, work / slots / needed);
-    hours += (work / slots + needed * PACE.boot) / 3_600;
+    const time = Math.max(timeOf(job), boot + job.longest);
+    const needed = Math.min(max, Math.ceil(work / slots / (time - boot)), Math.ceil(job.tasks / slots));
+    const ends = boot + Math.max(job.longest, work / slots / needed);
+    hours += (work / slots + needed * boot) / 3_600;
     instances = Math.max(instances, needed);
     late = Math.max(late, ends - timeOf(job));
   }

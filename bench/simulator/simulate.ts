@@ -9,6 +9,8 @@ export interface Played {
   readonly ended: ReadonlyMap<string, number>;
   /** Instance hours, until the group is as small as it gets. */
   readonly hours: number;
+  /** Those of them on demand. */
+  readonly onDemandHours: number;
   readonly peak: number;
   readonly interrupted: number;
 }
@@ -26,6 +28,8 @@ interface Running {
 
 interface Machine {
   readonly launched: number;
+  readonly onDemand: boolean;
+  readonly boot: number;
   state: 'pending' | 'up' | 'leaving' | 'gone';
   readonly running: Set<Running>;
   /** How often it began something: an idle time that was asked about is over when this has moved. */
@@ -34,6 +38,8 @@ interface Machine {
 
 /** Notice that EC2 gives before it takes a spot instance back (Amazon EC2: spot instance interruption notices). */
 const NOTICE = 120;
+/** So long what happened to spot instances counts, seconds. */
+const LATELY = 1_800;
 /** Nothing goes on for longer. */
 const END = 14 * 86_400;
 
@@ -55,6 +61,13 @@ class World {
   #seconds = 0;
   #peak = 0;
   #interrupted = 0;
+  #onDemandSeconds = 0;
+  /** What the group's service tells of spot. */
+  #base = 0;
+  #baseAt: number | null = null;
+  #refused = false;
+  readonly #takenAt: number[] = [];
+  readonly #boots: number[] = [];
 
   constructor(workload: Workload, policy: Policy, seed: number) {
     this.#workload = workload;
@@ -66,7 +79,7 @@ class World {
 
   play(): Played {
     for (const job of this.#workload.jobs) this.#agenda.put(job.at, { what: 'submit', job });
-    for (let n = 0; n < this.#policy.min; n += 1) this.#launch(0);
+    for (let n = 0; n < this.#policy.min; n += 1) this.#launch(0, false);
     this.#agenda.put(60, { what: 'minute' });
     while (this.#now < END && !(this.#left === 0 && this.#machines.size <= this.#policy.min)) {
       const next = this.#agenda.take();
@@ -77,7 +90,8 @@ class World {
     for (const machine of this.#machines) this.#end(machine);
     const ended = this.#queue.jobs.map(({ job, endedAt }): [string, number] => [job.name, endedAt ?? END]);
     const hours = this.#seconds / 3_600;
-    return { ended: new Map(ended), hours, peak: this.#peak, interrupted: this.#interrupted };
+    const onDemandHours = this.#onDemandSeconds / 3_600;
+    return { ended: new Map(ended), hours, onDemandHours, peak: this.#peak, interrupted: this.#interrupted };
   }
 
   #happen(event: Event): void {
@@ -94,6 +108,7 @@ class World {
       case 'ready':
         if (event.machine.state !== 'pending') return;
         event.machine.state = 'up';
+        this.#boots.push(event.machine.boot);
         this.#fill(event.machine);
         return;
       case 'notice':
@@ -130,17 +145,37 @@ class World {
   #decide(): void {
     const up = [...this.#machines].filter(({ state }) => state === 'up').length;
     const open = this.#queue.jobs.filter(({ endedAt }) => endedAt === null);
-    this.#desired = this.#policy.decide({
+    const sight = {
       ...{ now: this.#now, desired: this.#desired, inService: up, visible: this.#queue.visible },
+      ...{ up: [...this.#machines].filter(({ state }) => state !== 'leaving').length, boots: this.#boots.slice(-20) },
       jobs: open.map((job) => job.sight(this.#now)),
-    });
+      spot: {
+        ...{ base: this.#base, since: this.#baseAt === null ? null : this.#now - this.#baseAt, refused: this.#refused },
+        takenBack: this.#takenAt.filter((at) => this.#now - at < LATELY).length,
+      },
+    };
+    this.#desired = this.#policy.decide(sight);
+    const base = this.#policy.standIn?.(sight) ?? this.#base;
+    if (base > this.#base) [this.#base, this.#baseAt] = [base, this.#now];
     this.#meet();
   }
 
-  /** As Auto Scaling does: launches what is missing, and ends what is too much, but for who works. */
+  /** As Auto Scaling does: launches what is missing, first on demand, and ends what is too much, but for who works. */
   #meet(): void {
     const staying = [...this.#machines].filter(({ state }) => state !== 'leaving');
-    for (let n = staying.length; n < this.#desired; n += 1) this.#launch(this.#bootSeconds());
+    let onDemand = staying.filter((machine) => machine.onDemand).length;
+    for (let n = staying.length; n < this.#desired; n += 1) {
+      if (onDemand < this.#base) {
+        onDemand += 1;
+        this.#launch(this.#bootSeconds(), true);
+      } else if (this.#isDry()) {
+        this.#refused = true;
+        break;
+      } else {
+        this.#refused = false;
+        this.#launch(this.#bootSeconds(), false);
+      }
+    }
     let over = staying.length - this.#desired;
     for (const machine of staying) {
       if (over <= 0) break;
@@ -150,13 +185,18 @@ class World {
     }
   }
 
-  #launch(boot: number): void {
-    const machine: Machine = { launched: this.#now, state: 'pending', running: new Set(), busy: 0 };
+  #isDry(): boolean {
+    const { dry } = this.#workload;
+    return dry !== null && this.#now >= dry.from && this.#now < dry.until;
+  }
+
+  #launch(boot: number, onDemand: boolean): void {
+    const machine: Machine = { launched: this.#now, onDemand, boot, state: 'pending', running: new Set(), busy: 0 };
     this.#machines.add(machine);
     this.#peak = Math.max(this.#peak, this.#machines.size);
     this.#agenda.put(this.#now + boot, { what: 'ready', machine, busy: 0 });
     const { storm } = this.#workload;
-    if (storm === null) return;
+    if (storm === null || onDemand) return;
     const at = Math.max(this.#now, storm.from) - storm.life * Math.log(1 - this.#random());
     if (at < storm.until) this.#agenda.put(at, { what: 'notice', machine, busy: 0 });
   }
@@ -185,6 +225,7 @@ class World {
       unit.job.giveBack({ job: unit.job, tasks: unit.tasks - ended, seconds: unit.seconds - seconds });
     }
     this.#interrupted += 1;
+    this.#takenAt.push(this.#now);
     machine.running.clear();
     this.#end(machine);
     for (const other of this.#machines) if (other.running.size < this.#workload.slots) this.#fill(other);
@@ -194,11 +235,13 @@ class World {
     machine.state = 'gone';
     this.#machines.delete(machine);
     // By the second, and a minute at least (Amazon EC2: billing).
-    this.#seconds += Math.max(60, this.#now - machine.launched);
+    const paid = Math.max(60, this.#now - machine.launched);
+    this.#seconds += paid;
+    if (machine.onDemand) this.#onDemandSeconds += paid;
   }
 
-  /** Ninety seconds, most of them between one minute and three. */
+  /** Of ninety seconds most lie between one minute and three. */
   #bootSeconds(): number {
-    return 90 * Math.exp(0.3 * normal(this.#random) - 0.045);
+    return this.#workload.boot * Math.exp(0.3 * normal(this.#random) - 0.045);
   }
 }

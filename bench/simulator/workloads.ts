@@ -24,6 +24,10 @@ export interface Workload {
   readonly max: number;
   /** Spot takes instances back: mean seconds of an instance's life within the storm. */
   readonly storm: { readonly from: number; readonly until: number; readonly life: number } | null;
+  /** No spot instance can be had meanwhile: a launch fails, and is tried again each minute. Null: always. */
+  readonly dry: { readonly from: number; readonly until: number } | null;
+  /** Seconds that a boot takes, about. */
+  readonly boot: number;
   /** Mean seconds a task that the target tracking's metric was set up for. */
   readonly tuned: number;
 }
@@ -76,7 +80,7 @@ function jobOf({ name = 'job', at = 0, within, tasks, draw, unit = 1, earlier }:
 }
 
 const HOUR = 3_600;
-const SLOTS = { slots: 2, max: 400, storm: null, tuned: 60 };
+const SLOTS = { slots: 2, max: 400, storm: null, dry: null, boot: 90, tuned: 60 };
 
 /** The workloads, by name; the same each time. `scale` 1 is the full size. */
 export function workloads(scale: number): readonly Workload[] {
@@ -99,6 +103,19 @@ export function workloads(scale: number): readonly Workload[] {
       [{ tasks: n(6_000), draw: lognormal(300, 0.5), within: 3 * HOUR, earlier: 300 }],
       { storm: { from: 30 * 60, until: 90 * 60, life: 40 * 60 }, tuned: 300 },
     ),
+    of(
+      'boots take 8 min, the second job due in 20 min',
+      [
+        { name: 'first', tasks: n(2_000), draw: usual, within: 3 * HOUR, earlier: 60 },
+        { name: 'second', at: 4 * HOUR, tasks: n(3_000), draw: usual, within: 20 * 60, earlier: 60 },
+      ],
+      { boot: 480 },
+    ),
+    of('spot runs dry, due in 3 h', [{ tasks: n(6_000), draw: lognormal(60, 0.5), within: 3 * HOUR, earlier: 60 }], {
+      max: 60,
+      storm: { from: 30 * 60, until: 60 * 60, life: 15 * 60 },
+      dry: { from: 30 * 60, until: 12 * HOUR },
+    }),
     of(
       'estimate 6 times too short, due in 3 h',
       [{ tasks: n(5_000), draw: lognormal(120, 0.5), within: 3 * HOUR, earlier: 20 }],

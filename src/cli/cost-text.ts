@@ -11,7 +11,9 @@ export function costText({
   const limit = maxCost === null ? '' : `, pauses at ${dollarsText(maxCost)}`;
   const types = costUnknown.join(', ');
   if (cost === null) {
-    return costUnknown.length === 0 ? null : `cost not known: no price of ${types} (prices in the configuration)${limit}`;
+    return costUnknown.length === 0
+      ? null
+      : `cost not known: no price of ${types} (prices in the configuration)${limit}`;
   }
   const projected = costProjected === null ? '' : `, projected ${dollarsText(costProjected)}`;
   const unknown = costUnknown.length === 0 ? '' : `; no price of ${types} is known`;

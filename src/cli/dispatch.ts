@@ -1,3 +1,4 @@
+import type { ManagerProfile } from '../config.ts';
 import { BatchctlError, hasCode } from '../errors.ts';
 import { closest } from '../lib/closest.ts';
 import { VERSION } from '../lib/version.ts';
@@ -82,7 +83,7 @@ async function runCommand(
     const apart = definition.passThrough ? rest : null;
     const all = apart === null && rest !== null ? [...words, '--', ...rest] : words;
     const input = { ...parseCommand(entry, definition, all), rest: apart };
-    return await perform(ctx, definition, input);
+    return await perform(ctx, entry, definition, { input, words: all });
   } catch (error) {
     throw withHint(error, `see batchctl ${entry.name} --help`);
   } finally {
@@ -97,13 +98,45 @@ function withHint(error: unknown, hint: string): unknown {
   return new BatchctlError('usage', error.message, { hint, cause: error });
 }
 
+interface Parsed {
+  readonly input: Readonly<Record<string, unknown>>;
+  readonly words: readonly string[];
+}
+
 async function perform(
   ctx: Context,
+  entry: CommandEntry,
   definition: CommandDefinition,
-  input: Readonly<Record<string, unknown>>,
+  { input, words }: Parsed,
 ): Promise<number> {
+  const profile = mayAskManager(entry, input) ? await managerProfile(ctx) : null;
+  if (profile !== null) {
+    const [{ throughManager }, { givenTexts }] = await Promise.all([
+      import('./through/through-manager.ts'),
+      import('./through/given-texts.ts'),
+    ]);
+    return throughManager({ ctx, profile, entry, definition, input, given: givenTexts(entry, definition, words) });
+  }
   if (definition.writes) await ctx.announce();
   return (await definition.run(input)) ?? 0;
+}
+
+/** Those need no profile, or look at it themselves. */
+const ASKS_NOBODY = [
+  ...['init', 'config show', 'config schema', 'job schema', 'schema', 'completion', '__complete', 'doctor'],
+  'worker-supervisor',
+];
+
+function mayAskManager({ name }: CommandEntry, { check, job }: Parsed['input']): boolean {
+  if (ASKS_NOBODY.includes(name)) return false;
+  // It looks at a file alone, offline.
+  return !(name === 'verify' && check !== undefined && job === undefined);
+}
+
+/** The profile, if it asks a manager. A configuration that can't be read is told of by whoever needs it. */
+async function managerProfile(ctx: Context): Promise<ManagerProfile | null> {
+  const config = await ctx.config().catch(() => null);
+  return config?.profile.backend === 'manager' ? config.profile : null;
 }
 
 function print(io: Io, text: string): number {

@@ -43,10 +43,8 @@ async function checkProfile(ctx: Context, config: Config): Promise<readonly Chec
       return checkAws(config, profile).catch((error: unknown) => [
         failed('services', error, 'mend what it names, and look again'),
       ]);
-    case 'manager': {
-      const message = `profile ${profile.name} asks a manager, which this version does not do yet`;
-      return [{ check: 'backend', status: 'fail', message, mend: 'use another profile: --profile local' }];
-    }
+    case 'manager':
+      return (await import('./through/manager-checks.ts')).managerChecks(ctx, profile);
     default:
       return profile satisfies never;
   }

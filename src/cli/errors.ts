@@ -1,4 +1,4 @@
-import { BatchctlError, exitCodeOf, hasCode } from '../errors.ts';
+import { BatchctlError, exitCodeOf, hasCode, isOurs } from '../errors.ts';
 import type { GlobalFlags } from './global-flags.ts';
 import type { Io } from './io.ts';
 
@@ -31,7 +31,7 @@ export const exitOf = (error: unknown): number => (error instanceof ClosedPipe ?
 
 /** Whatever was thrown, as an error with a kind. */
 export function asKnown(error: unknown): BatchctlError {
-  if (error instanceof BatchctlError) return error;
+  if (isOurs(error)) return error;
   if (error instanceof Error && error.name === 'AbortError') {
     return new BatchctlError('interrupted', 'interrupted', { cause: error });
   }

@@ -28,7 +28,8 @@ import { worksHere } from './works-here.ts';
 /** What to run: a spec that is to be submitted, or a job that is there. */
 export type RunWhat =
   | { readonly kind: 'spec'; readonly spec: JobSpec; readonly jobFile: string | null; readonly input: SubmissionInput }
-  | { readonly kind: 'job'; readonly job: string };
+  /** `created`: whether whoever asks has just made it; null: it was there. */
+  | { readonly kind: 'job'; readonly job: string; readonly created: boolean | null };
 
 export interface RunWork {
   readonly slots: number | null;
@@ -58,7 +59,7 @@ export async function runJob(ctx: Context, what: RunWhat, work: RunWork): Promis
       const [{ output, view: last }] = await Promise.all([conclude(ctx, ended, work), workers.drain()]);
       // The status last: by then the worker that closed the job has told the ledger the exact counts.
       const status = await statusOf(await ctx.platform(), last);
-      if (work.output !== '-') await report(ctx, status, created, output);
+      if (work.output !== '-' || ctx.attachments !== null) await report(ctx, status, created, output);
       tellNext(ctx, status);
       return jobExit(status);
     });
@@ -71,6 +72,8 @@ export async function runJob(ctx: Context, what: RunWhat, work: RunWork): Promis
 async function raise(ctx: Context, view: JobView, created: boolean, { scale }: RunWork): Promise<void> {
   const state = stateOf(view);
   if ((await ctx.platform()).remote !== true || isClosed(state) || state === 'paused') return;
+  // For a caller from elsewhere the submission did.
+  if (ctx.attachments !== null && created) return;
   await raiseWork(ctx, view, { scale, fresh: created });
 }
 
@@ -82,7 +85,7 @@ async function begin(
   const platform = await ctx.platform();
   if (what.kind === 'job') {
     const view = await finishSending(platform, await findJob(platform, what.job));
-    return { view, created: false };
+    return { view, created: what.created === true };
   }
   const mode = modeOf(what.input);
   const prepare = (): Promise<Prepared> => prepareSubmission(ctx, what.spec, what.jobFile, what.input);
@@ -145,9 +148,11 @@ async function conclude(ctx: Context, view: JobView, work: RunWork): Promise<Con
     return { output: null, view };
   }
   await prove(ctx, view);
-  const output = work.output === null ? null : await fetchTo(ctx, view, work.output, work.header);
+  // A caller from elsewhere fetches them itself.
+  const fetches = work.output !== null && ctx.attachments === null;
+  const output = work.output === null || !fetches ? null : await fetchTo(ctx, view, work.output, work.header);
   const delivered = await deliverJob(ctx, view);
-  if (output === null && view.record.spec.deliver === null) {
+  if (work.output === null && view.record.spec.deliver === null) {
     ctx.notice(`fetch the outputs: batchctl fetch ${view.record.job} -o DIR/`);
   }
   return { output, view: delivered };
@@ -238,6 +243,10 @@ class Workers {
   /** Null where the profile's own workers do it. */
   async #start(groups: readonly string[]): Promise<OwnWorkers | null> {
     const ctx = this.#ctx;
+    if (ctx.attachments !== null) {
+      ctx.notice(`workers of ${groups.join(', ')} take it`);
+      return null;
+    }
     if (!worksHere((await ctx.config()).profile, this.#here)) {
       ctx.notice(`workers of ${groups.join(', ')} take it; --here works on it from this machine too`);
       return null;

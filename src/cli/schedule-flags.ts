@@ -53,18 +53,16 @@ export async function cadenceOf(ctx: Context, input: CadenceInput): Promise<Cade
     kind: 'calendar',
     day: parseCalendar(calendar ?? ''),
     time: timeOfDay('--time', time ?? DEFAULT_TIME),
-    holidays: holidays === undefined ? [] : await readHolidays(ctx, holidays),
+    holidays: holidays === undefined ? [] : parseHolidays(await holidaysText(ctx, holidays), holidays),
     monthBefore,
   };
 }
 
-async function readHolidays(ctx: Context, file: string): Promise<readonly string[]> {
-  if (ctx.attachments !== null) {
-    const { attachedText } = await import('./attached.ts');
-    return parseHolidays(attachedText(ctx.attachments, '--holidays', file), file);
-  }
+/** What a file of holidays holds. Throws `notFound` where there is none. */
+export async function holidaysText(ctx: Context, file: string): Promise<string> {
+  if (ctx.attachments !== null) return (await import('./attached.ts')).attachedText(ctx.attachments, '--holidays', file);
   try {
-    return parseHolidays(await readFile(resolve(ctx.io.cwd, file), 'utf8'), file);
+    return await readFile(resolve(ctx.io.cwd, file), 'utf8');
   } catch (error) {
     if (!hasCode(error, 'ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES')) throw error;
     throw new BatchctlError('notFound', `--holidays ${file}: there is no such file that can be read`, { cause: error });

@@ -39,7 +39,7 @@ export const API_ROUTES = {
 
 export type ApiName = keyof typeof API_ROUTES;
 
-type Given<T> = T extends object ? T : unknown;
+type Given<T> = [NonNullable<T>] extends [never] ? unknown : NonNullable<T>;
 type BodyOf<T> = T extends { requestBody?: { content: { 'application/json': infer Body } } } ? Body : unknown;
 
 /** An operation's fields, from wherever in the request: path, query or body. */

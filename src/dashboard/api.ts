@@ -1957,6 +1957,142 @@ export interface components {
             /** @description true: it would be removed */
             dryRun: boolean;
         };
+        Run: {
+            job: string;
+            name: string;
+            runKey: string | null;
+            round: number;
+            /** @description tasks that this round asks for again; among the failed until they run */
+            asked: number;
+            /** @enum {unknown} */
+            state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
+            /** @description a stable code: failures, stopped, expect, halt, deployment, secret, budget; or why a person paused it */
+            reason: string | null;
+            /** @description what a guard found that has paused it, in words */
+            detail?: string | null;
+            /** @description the counts are known to equal what the store says */
+            exact: boolean;
+            steps: {
+                name?: string;
+                group?: string;
+                /** @description null behind an explode that is not opened yet */
+                total?: number | null;
+                waiting?: number;
+                running?: number;
+                done?: number;
+                /** @description for good */
+                failed?: number;
+                skipped?: number;
+                /** @description failed attempts that were tried again */
+                retried?: number;
+                /** @description attempts given back unharmed */
+                interrupted?: number;
+            }[];
+            /** @description tasks a second */
+            rate?: number | null;
+            /** @description seconds */
+            eta?: number | null;
+            /**
+             * Format: date-time
+             * @description the deadline
+             */
+            finishBy?: string | null;
+            /**
+             * Format: date-time
+             * @description when it will have ended: with a deadline by the model that sizes groups, else at that rate
+             */
+            projected?: string | null;
+            /**
+             * Format: date-time
+             * @description of a job with a deadline: it ends between these in 19 of 20 cases; null while part of it is assumed
+             */
+            projectedEarliest?: string | null;
+            /** Format: date-time */
+            projectedLatest?: string | null;
+            /** @description US dollars so far; null where a price is not known, or nothing costs any */
+            cost?: number | null;
+            /** @description by its end; null once it is over, and while it is not known */
+            costProjected?: number | null;
+            /** @description at so much it pauses: its own limit, else the profile's */
+            maxCost?: number | null;
+            /** @description instance types without a price */
+            costUnknown?: string[];
+            /** @description by step: counters, exact decimals as text */
+            counters?: Record<string, never>;
+            workers?: {
+                running?: number;
+                slots?: number;
+            };
+            /** @description the manager or tick that left its mark in the last 15 minutes */
+            keeper?: string | null;
+            /**
+             * Format: date-time
+             * @description no task begins before it
+             */
+            notBefore?: string | null;
+            /** Format: date-time */
+            createdAt?: string;
+            /** Format: date-time */
+            closedAt?: string | null;
+            /**
+             * Format: date-time
+             * @description when its outputs, parts and logs were removed
+             */
+            prunedAt?: string | null;
+            /** @description null of a job that delivers nothing */
+            delivery?: {
+                to?: string;
+                /** @description the machine whose directory it is; null of a bucket */
+                host?: string | null;
+                /**
+                 * @description none: the job ended otherwise; failing: tried again after a while; givenUp: only by watch, wait, run
+                 * @enum {unknown}
+                 */
+                state?: "waiting" | "none" | "due" | "failing" | "givenUp" | "delivered";
+                delivered?: {
+                    to?: string;
+                    /** Format: date-time */
+                    when?: string;
+                    who?: string;
+                    outputs?: number;
+                    bytes?: number;
+                } | null;
+                /** @description the last try that failed */
+                failed?: {
+                    tries?: number;
+                    /** Format: date-time */
+                    when?: string;
+                    who?: string;
+                    kind?: string;
+                    message?: string;
+                    hint?: string | null;
+                } | null;
+            } | null;
+            /** @description of a job that is closed or paused: who could not be told of it (docs/notify.md); else empty */
+            untold?: {
+                /** @description its id */
+                event?: string;
+                /** @description of a URL the host alone */
+                to?: string;
+                tries?: number;
+                /** @description why the last try failed; null of one that died */
+                message?: string | null;
+                /**
+                 * Format: date-time
+                 * @description when it is tried again; null: never
+                 */
+                next?: string | null;
+            }[];
+            /** @description of a rehearsal: how many parts it runs on, of how many; null of a real job */
+            rehearsal?: {
+                parts?: number;
+                of?: number;
+            } | null;
+            /** @description only of run: false for a job that was there */
+            created?: boolean;
+            /** @description only of run: where the outputs are */
+            output?: string | null;
+        };
         Scale: {
             group: string;
             desired: number;
@@ -4751,8 +4887,6 @@ export interface operations {
                     calendar?: string | number;
                     /** @description with --calendar: the time of day (default: 18:00) */
                     time?: string | number;
-                    /** @description with --calendar: a file of dates that are no business days, one a line */
-                    holidays?: string | number;
                     /** @description with --calendar: {period} is the month before the one that it fires in */
                     monthBefore?: boolean;
                     /** @description how long a firing that nobody made is made up for (default: 24h) */

@@ -1,7 +1,7 @@
 import type { AwsProfile } from '../config.ts';
 import { gridName, MANAGER_GROUP } from '../lib/stack-names.ts';
 import type { Arns } from './arns.ts';
-import { ofStack, prices, QUEUE, RESUME, working } from './policies-shared.ts';
+import { measuring, ofStack, prices, QUEUE, RESUME, working } from './policies-shared.ts';
 import { allow, type Statement } from './policy.ts';
 
 /** What `doctor` looks at, and a resumed upload. */

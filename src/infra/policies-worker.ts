@@ -1,6 +1,6 @@
 import type { AwsProfile } from '../config.ts';
 import type { Arns } from './arns.ts';
-import { prices, QUEUE, working } from './policies-shared.ts';
+import { parametersOf, prices, QUEUE, secretsOf, working } from './policies-shared.ts';
 import { allow, type Statement } from './policy.ts';
 
 /** A worker reads no token and no schedule. */

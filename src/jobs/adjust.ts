@@ -1,6 +1,6 @@
 import { type Change, same } from '../model/changes.ts';
-import { toleranceText } from '../model/tolerance.ts';
-import { type JobView, parseTolerance } from '../model/view.ts';
+import { parseTolerance, toleranceText } from '../model/tolerance.ts';
+import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import { append, refreshView } from './journal.ts';
 import { mustBeLegal } from './legal.ts';

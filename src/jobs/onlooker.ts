@@ -3,17 +3,17 @@ import { countsSayDecided, withSkipped } from '../model/counts.ts';
 import { groupsOf } from '../model/job.ts';
 import { OPEN, openOf } from '../model/keys.ts';
 import { emptyView, type JobView } from '../model/view.ts';
-import type { StepCounts } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
 import { CostGuard } from './cost/cost-guard.ts';
+import { countsSignature } from './counts-signature.ts';
 import { discardAbandoned } from './discard.ts';
 import { anyWaits } from './grid/queues.ts';
 import { append, readJob, refreshView } from './journal.ts';
-import { linkedGroups } from './linked-groups.ts';
 import { stepTotals } from './listing.ts';
 import { finishClose, isOpen, type Look, look } from './look.ts';
-import { missingIn } from './missing-in.ts';
+import { queueHoldsLess } from './queue-holds-less.ts';
 import { type GroupRaise, Raiser } from './raise.ts';
+import { recordView } from './remember.ts';
 import { resendable } from './resendable.ts';
 import { dropUnreached } from './round-marks.ts';
 import type { Seen } from './seen.ts';
@@ -230,7 +230,7 @@ export class Onlooker {
     const now = this.#platform.clock.monotonic();
     const ledger = await this.#platform.ledger();
     const counts = await ledger.counts(memory.view.record.job);
-    const text = signature(memory.view, counts);
+    const text = countsSignature(memory.view, counts);
     const { listed } = memory;
     const stale = listed === null || now - listed.at >= Math.min(60_000, 2 * this.#leaseMs);
     const moved = listed === null || listed.counts !== text;
@@ -279,36 +279,20 @@ export class Onlooker {
   async #resend(memory: Memory, standing: readonly Memory[]): Promise<void> {
     const found = memory.stood?.look;
     if (found === undefined || found.standing.settled || memory.view.next !== found.view.next) return;
-    if (!(await this.#queueHoldsLess(found, standing))) return;
+    const counted = standing.filter(({ view }) => resendable(view, this.#platform.clock.now()));
+    const looks = counted.flatMap(({ stood }) => (stood === null ? [] : [stood.look]));
+    if (!(await queueHoldsLess(this.#platform, found, looks))) return;
     const { view, appended } = await append(this.#platform.store, memory.view, this.#by(), (now) =>
       now.next === found.view.next ? { what: 'resend', tasks: undecidedSets(found.standing), after: now.next } : null,
     );
     memory.view = view;
-    if (appended) await sendUndecided(this.#platform, view, found.standing);
-  }
-
-  async #queueHoldsLess(found: Look, standing: readonly Memory[]): Promise<boolean> {
-    const counted = standing.filter(({ view }) => resendable(view, this.#platform.clock.now()));
-    const specs = counted.map(({ view }) => view.record.spec);
-    const looks = counted.flatMap(({ stood }) => (stood === null ? [] : [stood.look]));
-    for (const [index, step] of found.standing.steps.entries()) {
-      if (step.undecided.count === 0) continue;
-      const groups = linkedGroups(found.view.record.spec.steps[index]?.group ?? 'default', specs);
-      let held = 0;
-      for (const group of groups) {
-        const { visible, leased, delayed } = await (await this.#platform.queue(group)).backlog();
-        held += visible + leased + delayed;
-      }
-      if (held < missingIn(groups, looks)) return true;
-    }
-    return false;
+    if (!appended) return;
+    // Its sender may have died before it told the ledger of the job.
+    await recordView(this.#platform, view);
+    await sendUndecided(this.#platform, view, found.standing);
   }
 
   #by(): { who: string; now: number } {
     return { who: this.#platform.who, now: this.#platform.clock.now() };
   }
-}
-
-function signature(view: JobView, counts: readonly StepCounts[]): string {
-  return [view.next, ...counts.map((count) => `${count.step}:${count.done}/${count.failed}`)].join(' ');
 }

@@ -5,7 +5,9 @@ import {
   jobPrefix,
   journalKey,
   KEEPERS,
+  NEWS,
   NOTICES,
+  noticeOf,
   OPEN,
   openOf,
   SCHEDULES,
@@ -49,7 +51,11 @@ export async function pruneLeftovers(
     code: await removeListed(store, unusedCode(store, choice.code, now - ABANDONED_MS), { ...options, batch: 1 }),
     workers: await removeListed(store, goneWorkers(platform, before), options),
     keepers: await removeListed(store, olderOf(store, KEEPERS, before), options),
-    notices: await removeListed(store, olderOf(store, NOTICES, before), options),
+    // The marks first: by one of them a notice that is gone would be taken for one that nobody ever sent.
+    notices: addRemoved(
+      await removeListed(store, olderOf(store, NEWS, before), options),
+      await removeListed(store, oldNotices(store, before), options),
+    ),
     marks: await marks(platform, now, options),
     tokens: await removeListed(store, expiredTokens(store, before), options),
   };
@@ -164,6 +170,16 @@ async function* expiredTokens(store: ObjectStore, before: number): AsyncGenerato
     const sha256 = tokenOf(entry.key);
     const token = sha256 === null ? null : await readToken(store, sha256).catch(nullIfUnreadable);
     if (token !== null && isExpired(token, before)) yield entry;
+  }
+}
+
+/** Of open jobs all are kept: onlookers look at those again and again, and would tell anew what is forgotten. */
+async function* oldNotices(store: ObjectStore, before: number): AsyncGenerator<ObjectEntry> {
+  const open = new Set<string>();
+  for await (const key of store.keys(OPEN)) open.add(openOf(key)?.job ?? '');
+  for await (const entry of olderOf(store, NOTICES, before)) {
+    const job = noticeOf(entry.key)?.event.split('.')[0] ?? '';
+    if (!open.has(job)) yield entry;
   }
 }
 

@@ -127,12 +127,16 @@ async function raiseGroup(
   const pace = { ...PACE, boot };
   const loads = loadsIn(name, waiting, backlog, fresh);
   const need = instancesFor(loads, { slots, current, min, max }, pace);
-  const onDemand = await onDemandNeeded(group, status, loads, { slots, pace, now: platform.clock.now() });
+  const onDemand = await onDemandNeeded(group, status, loads, {
+    slots,
+    pace,
+    now: platform.clock.now(),
+    paid: () => paid(name),
+  });
   const late = lateJob(need, max, platform.clock.now());
-  if (need.instances <= current && !over && onDemand === null)
-    return { group: name, outcome: 'enough', status, late };
+  if (need.instances <= current && !over && onDemand === null) return { group: name, outcome: 'enough', status, late };
   // Asked only where something is to be started: it is a listing.
-  const hold = need.instances > current ? await readHold(platform.store, name) : null;
+  const hold = need.instances > current || onDemand !== null ? await readHold(platform.store, name) : null;
   if (hold !== null) return { group: name, outcome: 'held', status, hold };
   const wanted = need.instances > current ? Math.min(need.instances, current + (await paid(name))) : need.instances;
   const unpaid = need.instances - wanted;
@@ -169,27 +173,33 @@ const EVERY_MS = 60_000;
 export class Raiser {
   readonly #platform: Platform;
   #at = Number.NEGATIVE_INFINITY;
-  /** Jobs of which it was told already that they end late. */
+  /** What it was told already: jobs that end late, groups that a limit on cost holds back. */
   readonly #told = new Set<string>();
 
   constructor(platform: Platform) {
     this.#platform = platform;
   }
 
-  /** Answers what it did; nothing where it isn't time. That a job ends late is told once. `all`: as in `RaiseOptions`. */
+  /** Answers what it did; nothing where it isn't time. That a job ends late, or that a limit on cost holds a group back, is told once. `all`: as in `RaiseOptions`. */
   async round(views: readonly JobView[], all = false): Promise<readonly GroupRaise[]> {
     const now = this.#platform.clock.monotonic();
     if (this.#platform.remote !== true || views.length === 0 || now - this.#at < EVERY_MS) return [];
     this.#at = now;
     const raised = await raiseGroups(this.#platform, views, { fresh: false, all });
-    return raised.map((each) => (this.#isOld(each) ? { ...each, late: null } : each));
+    return raised.map((each) => this.#newsOf(each));
   }
 
-  #isOld(raised: GroupRaise): raised is Extract<GroupRaise, { readonly outcome: 'raised' | 'enough' }> {
-    if ((raised.outcome !== 'raised' && raised.outcome !== 'enough') || raised.late === null) return false;
-    const of = `${raised.group} ${raised.late.job} ${raised.late.deadline}`;
-    if (this.#told.has(of)) return true;
-    this.#told.add(of);
-    return false;
+  #newsOf(raised: GroupRaise): GroupRaise {
+    if (raised.outcome !== 'raised' && raised.outcome !== 'enough') return raised;
+    const { group, late, unpaid = 0 } = raised;
+    const isOldLate = late !== null && !this.#isNews(`${group} ${late.job} ${late.deadline}`);
+    const isOldUnpaid = unpaid > 0 && !this.#isNews(`${group} unpaid`);
+    return { ...raised, ...(isOldLate && { late: null }), ...(isOldUnpaid && { unpaid: 0 }) };
+  }
+
+  #isNews(what: string): boolean {
+    if (this.#told.has(what)) return false;
+    this.#told.add(what);
+    return true;
   }
 }

@@ -7,6 +7,7 @@ import { type NewsFact, newsAfter } from './notify.ts';
 import { foldOverrides } from './overrides.ts';
 import { inRanges, unionOf, without } from './ranges.ts';
 import { combineRanges, type StepRanges, stepRanges } from './step-ranges.ts';
+import { parseTolerance } from './tolerance.ts';
 
 /** A job as its journal tells it: what `foldJournal` makes of the record and its entries. */
 export interface JobView {
@@ -292,11 +293,3 @@ export function isKilled(view: JobView, step: number, task: number): boolean {
 }
 
 const listOf = (set: StepRanges): readonly StepRanges[] => (set.size === 0 ? [] : [set]);
-
-/** `3`, `0.1%`. Throws a RangeError on anything else. */
-export function parseTolerance(text: string): Tolerance {
-  const share = /^(\d+(?:\.\d+)?)%$/.exec(text);
-  if (share?.[1] !== undefined) return { kind: 'share', share: Number(share[1]) / 100 };
-  if (/^\d+$/.test(text)) return { kind: 'count', count: Number(text) };
-  throw new RangeError(`expected a count or a percentage, found ${text}`);
-}

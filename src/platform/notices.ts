@@ -1,5 +1,4 @@
 import type { AwsClients } from '../adapters/aws/clients.ts';
-import type { Notification } from '../model/notify.ts';
 import type { Notices, Notifier } from '../ports/notifier.ts';
 import type { SecretSource } from '../ports/secret-source.ts';
 
@@ -7,7 +6,7 @@ import type { SecretSource } from '../ports/secret-source.ts';
 const LIMIT_MS = 30_000;
 
 export interface NoticesOptions {
-  readonly profile: readonly Notification[];
+  readonly profile: Notices['profile'];
   readonly secrets: SecretSource;
   /** The clients of the region, which an ARN may name. */
   readonly clientsOf: (topic: string) => AwsClients | Promise<AwsClients>;

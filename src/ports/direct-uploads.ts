@@ -18,7 +18,7 @@ export interface DirectUploads {
   part(key: string, upload: string, as: DirectPart): Promise<SignedPut>;
 
   /**
-   * Makes the object of its parts. Throws `notFound` for an upload that isn't there (any more), and `corrupt` for parts
+   * Makes the object of its parts. Throws `notFound` for an upload that isn't there (any more), and `changed` for parts
    * that did not arrive as they were said to be.
    */
   complete(key: string, upload: string, as: DirectCompletion): Promise<PutResult>;

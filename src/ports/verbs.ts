@@ -55,6 +55,8 @@ export interface Attachments {
   readonly texts?: Readonly<Record<string, string>>;
   /** Only a plan is asked for, for which nothing was put: what the caller's own cutting came to. */
   readonly planned?: AttachedPlan | null;
+  /** Of `verify`: its evidence goes to stdout, before the answer. */
+  readonly evidence?: boolean;
   /** Of `run JOB`: the caller has just submitted it, or not, and fetches its outputs itself. */
   readonly run?: AttachedRun | null;
 }

@@ -19,7 +19,7 @@ export interface MachineTimes {
   readonly loopMs: number;
   /** So late a queue may count what was sent (SQS: GetQueueAttributes, at least a minute). */
   readonly lagMs: number;
-  /** Seconds without work after which a group's worker leaves. */
+  /** Seconds without work after which a group's worker leaves: about what booting again takes. */
   readonly idleExit: number;
 }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { BatchctlError } from '../errors.ts';
 import { Deliveries } from '../jobs/deliver/deliveries.ts';
 import { visibleIn } from '../jobs/grid/queues.ts';
-import { Teller } from '../jobs/notify/teller.ts';
+import type { Teller } from '../jobs/notify/teller.ts';
 import { Onlooker } from '../jobs/onlooker.ts';
 import { Batcher } from '../lib/batcher.ts';
 import { LoopWatch } from '../lib/loop-watch.ts';
@@ -31,6 +31,7 @@ import { type Settling, settle } from './settle.ts';
 import { Tally } from './tally.ts';
 import { StoredLog } from './worker-log.ts';
 import type { WorkerOptions } from './worker-options.ts';
+import { workersTeller } from './workers-teller.ts';
 
 const GRACE_MS = 10_000;
 
@@ -82,13 +83,8 @@ class Worker {
     this.#log = new StoredLog(platform.store, options.worker, () => platform.clock.now(), options.say);
     const onTrouble = (job: string, error: unknown): void => this.#log.warn(`job ${job}: ${messageOf(error)}`);
     const { passed } = options;
-    const teller = new Teller(platform, {
-      watchful: false,
-      onTrouble: ({ message }) => this.#log.warn(message),
-      passed,
-    });
-    this.#teller = teller;
-    const looks = { raises: 'waiting', onSeen: (view: JobView) => teller.see(view) } as const;
+    this.#teller = workersTeller(platform, this.#log, passed);
+    const looks = { raises: 'waiting', onSeen: (view: JobView) => this.#teller.see(view) } as const;
     this.#onlooker = new Onlooker(platform, platform.leaseSeconds, onTrouble, looks);
     this.#deliveries = new Deliveries(platform, this.#drain.signal, this.#log, passed);
     this.#glances = new Glances(
@@ -102,16 +98,12 @@ class Worker {
       flush: async (events) => (await platform.ledger()).record(events),
     });
     this.#ctx = {
-      platform,
-      worker: options.worker,
+      ...{ platform, worker: options.worker, scratch, total: options.total, log: this.#log },
       jobs: new JobCache(platform.store, (platform.leaseSeconds * 1_000) / 3),
       executor: options.makeExecutor({ slots: options.total.slots, worker: options.worker, directory: scratch }),
       secrets: new SecretReader({ source: platform.secrets ?? null, patienceMs: role.patienceMs }),
       streaks: new Streaks(),
-      scratch,
-      total: options.total,
       record: (event) => this.#recorder.add(event),
-      log: this.#log,
       graceMs: options.graceMs ?? GRACE_MS,
       passed: options.passed ?? (() => undefined),
       faults: options.faults ?? null,

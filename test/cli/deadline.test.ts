@@ -80,6 +80,36 @@ describe('--finish-by', function () {
     expect((await worker.ended).code).to.equal(0);
   });
 
+  it('is projected against by what is done, with an interval once tasks tell how unequal they are', async () => {
+    const run = `sleep 0.$((BATCHCTL_TASK % 5 + 1)); [ $BATCHCTL_TASK -lt 40 ] || until [ -e ${workspace.path('go')} ]; do sleep 0.1; done`;
+    workspace.write('job.json', {
+      name: 'unequal',
+      input: { split: { by: 'range', from: 1, to: 60 } },
+      steps: [{ name: 'only', run }],
+    });
+    const job = await workspace.submit('--finish-by', 'in 1h');
+    const worker = workspace.start(['worker', '--until-empty', '--slots', '4']);
+    const status = async () => JSON.parse((await workspace.run(['status', job, '--json'])).stdout);
+    const seen = await until(
+      'twenty are done',
+      async () => {
+        const now = await status();
+        return now.steps[0].done >= 20 && now;
+      },
+      30_000,
+    );
+    const [earliest, projected, latest] = ['projectedEarliest', 'projected', 'projectedLatest'].map((field) =>
+      Date.parse(seen[field]),
+    ) as [number, number, number];
+    expect(earliest).to.be.at.most(projected);
+    expect(latest).to.be.above(projected);
+    expect(latest - earliest).to.be.below(60_000);
+    expect(projected - Date.now()).to.be.closeTo(seen.eta * 1_000, 10_000);
+    workspace.write('go', '');
+    expect((await worker.ended).code).to.equal(0);
+    expect(await status()).to.include({ projected: null, projectedEarliest: null, projectedLatest: null });
+  });
+
   it('is refused where it has passed, wait --until-late without one, and --max-cost where nothing costs', async () => {
     expect((await workspace.run(['submit', 'job.json', '--finish-by', '2020-01-01T06:00Z'])).code).to.equal(2);
     expect((await workspace.run(['submit', 'job.json', '--max-cost', '5'])).code).to.equal(2);

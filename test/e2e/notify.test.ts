@@ -5,6 +5,7 @@ import { tickId } from '../../src/jobs/keeper.ts';
 import { keeperKey, NEWS, NOTICES } from '../../src/model/keys.ts';
 import { movedClock } from '../support/moved-clock.ts';
 import { HookServer, type Post } from '../support/servers/hook-server.ts';
+import { until } from '../support/until.ts';
 import { type Ended, Workspace } from '../support/workspace.ts';
 
 const SECRET = 'a secret of the receiver';
@@ -207,6 +208,20 @@ describe('notifications', function () {
     await well(['tick'], then);
     expect(hook.posts).to.have.length(1);
     expect(await (await workspace.platform()).store.head(keeperKey(tickId()))).to.not.equal(null);
+  });
+
+  it('a manager tells what a killed worker left', async () => {
+    job();
+    await workspace.submit();
+    const killed = await workspace.work({ HOOK_SECRET: SECRET, BATCHCTL_TEST_KILL: 'close:1' });
+    expect(killed.signal, killed.stderr).to.equal('SIGKILL');
+    const manager = workspace.start(['manager', '--listen', '127.0.0.1:0'], { HOOK_SECRET: SECRET });
+    await until('it is told', () => hook.posts.length > 0 || manager.child.exitCode !== null, 60_000);
+    manager.child.kill('SIGTERM');
+    const ended = await manager.ended;
+    expect(ended.code, ended.stderr).to.equal(0);
+    expect(hook.bodies.map(({ event }) => event)).to.deep.equal(['succeeded']);
+    expect(await keysBelow(NEWS)).to.deep.equal([]);
   });
 
   it('a job that tells nobody costs nothing', async () => {

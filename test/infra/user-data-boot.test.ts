@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DescribeAutoScalingGroupsCommand } from '@aws-sdk/client-auto-scaling';
@@ -10,6 +11,7 @@ import { bootLogKey, bootMark, bundleKey } from '../../src/model/keys.ts';
 import { bootLog, callsOf } from '../support/boot/boot-in.ts';
 import { readUnit } from '../support/boot/unit.ts';
 import type { GridInstance } from '../support/grid/grid.ts';
+import { findProgram, needProgram } from '../support/servers/program.ts';
 import { until } from '../support/until.ts';
 import { BootDesk, type BootStack } from './boot-desk.ts';
 
@@ -221,7 +223,8 @@ describe('the first boot of an instance', function () {
     expect(await desiredOf(stack.profile.stack)).to.equal(1);
   });
 
-  it('makes a manager of it once its address is free, and takes it from nobody', async () => {
+  it('makes a manager of it once its address is free, and takes it from nobody', async function () {
+    const analyze = needProgram(this, findProgram('/usr/bin/systemd-analyze', 'systemd-analyze'), 'systemd-analyze');
     const { ec2, cloud } = desk.desk;
     const stack = await stackOf(2);
     const [manager, other] = stack.instances;
@@ -244,6 +247,12 @@ describe('the first boot of an instance', function () {
     expect(await holder()).to.equal(manager.id);
     const unit = readUnit(root, 'batchctl-manager.service');
     expect(unit?.argv.slice(2)).to.deep.equal(['manager', '--profile', 'lab']);
+    const file = join(root, 'etc/systemd/system/batchctl-manager.service');
+    const verified = spawnSync(analyze, ['verify', '--man=no', file], { encoding: 'utf8' });
+    expect(verified.stderr + verified.stdout, 'systemd understands each line').to.equal('');
+    // 10: it may do all that root may.
+    const judged = spawnSync(analyze, ['security', '--offline=true', file], { encoding: 'utf8' });
+    expect(Number(/exposure level for \S+ ([\d.]+)/.exec(judged.stdout)?.[1]), judged.stdout).to.be.below(2);
     const taken = cloud.calls.filter(({ action }) => action === 'AssociateAddress').map(({ body }) => body);
     expect(taken.slice(1).every((body) => body.includes('AllowReassociation=false'))).to.equal(true);
   });

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -107,10 +107,10 @@ describe("the manager's certificate", () => {
       const workspace = new Workspace();
       try {
         await ownCertificate(await workspace.platform(), []);
-        const directory = workspace.path('.batchctl', 'store', 'manager+');
-        const [name = ''] = existsSync(directory) ? readdirSync(directory) : [];
-        expect(statSync(join(directory, name)).mode & 0o777).to.equal(0o600);
-        expect(statSync(workspace.path('.batchctl')).mode & 0o077).to.equal(0);
+        const platform = await workspace.platform();
+        const root = workspace.path('.batchctl');
+        expect(statSync(platform.localFile(CERTIFICATE)?.path ?? '').mode & 0o777).to.equal(0o600);
+        for (const name of ['.', 'store', 'tmp']) expect(statSync(join(root, name)).mode & 0o077, name).to.equal(0);
       } finally {
         await workspace.remove();
       }

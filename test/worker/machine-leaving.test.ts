@@ -134,6 +134,20 @@ describe('a worker with --max-failures in a group', function () {
     await lab.workspace.well('wait', job);
   });
 
+  it('is replaced, where its group has more to do than is left of it', async () => {
+    const { lab } = given;
+    const [sick, sound] = await lab.machines(2, { MaxSize: 4 });
+    if (sick === undefined || sound === undefined) throw new Error('no instances');
+    // An hour's work by one.
+    await lab.submit('case $BATCHCTL_WORKER_ID in w-sick*) exit 3;; esac; sleep 1', 4_000, { attempts: 20 });
+    const failing = await lab.work(sick, ['--max-failures', '3'], { BATCHCTL_SUPERVISED_ID: `w-sick-${lab.group}` });
+    await lab.work(sound);
+    expect((await failing.ended).code).to.equal(7);
+    await lab.gone(sick);
+    const others = () => lab.cloud.grid.instances(lab.group).filter(({ id, gone }) => !gone && id !== sick.id);
+    await until('another is there', () => others().length >= 2, 30_000);
+  });
+
   it('does so after twenty where nothing else is said', async () => {
     const { lab } = given;
     const [sick, sound] = await lab.machines(2);

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { append } from '../../src/jobs/journal.ts';
+import { Streaks } from '../../src/model/breaker.ts';
 import { stepIndex } from '../../src/model/job.ts';
 import type { TaskMessage } from '../../src/model/message.ts';
 import { JobCache } from '../../src/worker/job-cache.ts';
@@ -31,7 +32,12 @@ describe('chaining', () => {
     await append(platform.store, view, by, () => ({ what: 'retry', round: 1, tasks, canaries: null, overrides: {} }));
     const ctx = {
       ...{ platform, worker: 'w', jobs: new JobCache(platform.store, 1), scratch: '/' },
-      ...{ record: async () => undefined, log: { warn: () => undefined }, passed: () => undefined },
+      ...{
+        record: async () => undefined,
+        log: { warn: () => undefined },
+        passed: () => undefined,
+        streaks: new Streaks(),
+      },
     };
     const message: TaskMessage = { job, step: 'price', task: 0, round: 0 };
     const delivery = { receipt: 'r', body: '{}', receiveCount: 1, sentAt: 0 };

@@ -149,7 +149,7 @@ function asOurs(error: unknown, key: string): unknown {
     });
   }
   if (['InvalidPart', 'InvalidPartOrder', 'BadDigest', 'EntityTooSmall', 'InvalidRequest'].includes(name)) {
-    return new BatchctlError('corrupt', `the parts of ${key} are not what they were said to be (${name})`, {
+    return new BatchctlError('changed', `the parts of ${key} are not what they were said to be (${name})`, {
       hint: 'begin the upload again',
       cause: error,
     });

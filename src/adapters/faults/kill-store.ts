@@ -3,7 +3,7 @@ import type { ObjectStore } from '../../ports/object-store.ts';
 /**
  * For the crash tests: a store that passes a fault point just before and right after each write that decides something.
  * Points: `journal` (any entry), `close` (the entry that closes a job), `opengather` (opened.json), `unmark` (open marks
- * deleted), `due` (a delivery is marked), `mark` (one is put), `putcode` (a code archive is put), `stagefile` (a file of a large output), `stepshard`
+ * deleted), `due` (a delivery is marked), `news` (that people are to be told), `mark` (one is put), `putcode` (a code archive is put), `stagefile` (a file of a large output), `stepshard`
  * (parts behind an `explode`), `interruption` (spot ended an attempt); each also as `before-...`. Whoever is told of a point may kill this process there.
  */
 export function killStore(store: ObjectStore, passed: (point: string) => void): ObjectStore {
@@ -35,6 +35,7 @@ function pointsOf(key: string, body: Uint8Array | string): readonly string[] {
   if (key.endsWith('/opened.json')) return ['opengather'];
   if (isOpenMark(key)) return ['mark'];
   if (key.startsWith('due/')) return ['due'];
+  if (key.startsWith('news/')) return ['news'];
   if (key.startsWith('code/')) return ['putcode'];
   if (/\/steps\/[^/]+\/parts\/\d+\.ndjson$/.test(key)) return ['stepshard'];
   if (/\/steps\/[^/]+\/interruptions\//.test(key)) return ['interruption'];

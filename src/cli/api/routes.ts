@@ -4,7 +4,7 @@ import type { Verb } from '../../ports/verbs.ts';
 export interface Route extends Pick<Verb, 'scope' | 'method' | 'path' | 'list'> {
   /** Options that name files of the caller's machine, or mean its terminal: never taken from a caller. */
   readonly without?: readonly string[];
-  /** Options of no use to those who want one JSON document: another format, or an answer that goes on. */
+  /** Options of no use to those who want one JSON document: another format, an answer that goes on, a file of the caller's. */
   readonly textOnly?: readonly string[];
   /** Options by which the verb asks for more than its scope. */
   readonly scopeWith?: Readonly<Record<string, Scope>>;
@@ -33,6 +33,12 @@ const SIZES = Object.fromEntries(
   ['n', 'min', 'max', 'auto', 'manual', 'for', 'slots'].map((name): [string, Scope] => [name, OPERATE]),
 );
 
+/** Of `run` a manager only follows, verifies and delivers a job that was submitted before. */
+const RUN_HERE = [
+  ...['input', 'set', 'runKey', 'existing', 'again', 'period', 'label', 'at', 'finishBy', 'maxCost', 'expectInputs'],
+  ...['awaitInput', 'allowEmpty', 'slots', 'here', 'output', 'header', 'split', 'gather', 'saveJob'],
+];
+
 function endpoint(line: string): Pick<Route, 'method' | 'path'> {
   const [method, path] = line.split(' ') as [Verb['method'], string];
   return { method, path };
@@ -45,6 +51,7 @@ export const ROUTES: Readonly<Record<string, Route>> = {
   jobs: many(READ, 'GET /jobs'),
   status: { ...one(READ, 'GET /jobs/{job}'), textOnly: ['format'] },
   watch: streamed(READ),
+  run: { ...streamed(SUBMIT), without: RUN_HERE },
   wait: streamed(READ),
   tasks: many(READ, 'GET /jobs/{job}/tasks'),
   'tasks kill': one(OPERATE, 'POST /jobs/{job}/kills'),
@@ -72,7 +79,7 @@ export const ROUTES: Readonly<Record<string, Route>> = {
   queue: many(READ, 'GET /queues'),
   'queue redrive': one(OPERATE, 'POST /redrives'),
   'queue purge': one(OPERATE, 'POST /purges'),
-  'schedule add': one(OPERATE, 'POST /schedules'),
+  'schedule add': { ...one(OPERATE, 'POST /schedules'), textOnly: ['holidays'] },
   'schedule ls': many(READ, 'GET /schedules'),
   'schedule show': one(READ, 'GET /schedules/{name}'),
   'schedule next': many(READ, 'GET /firings'),

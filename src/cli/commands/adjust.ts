@@ -1,6 +1,7 @@
 import { BatchctlError } from '../../errors.ts';
 import { type Adjusted, type Adjustment, adjust as adjustJob } from '../../jobs/adjust.ts';
-import { parseTolerance, stateOf } from '../../model/view.ts';
+import { parseTolerance } from '../../model/tolerance.ts';
+import { stateOf } from '../../model/view.ts';
 import { CHANGES_SCHEMA, changesText } from '../change-lines.ts';
 import { type CommandDefinition, defineCommand, parsed, wholeNumber } from '../command.ts';
 import type { Context } from '../context.ts';
@@ -51,23 +52,27 @@ export interface AdjustOptions {
   readonly ctx: Context;
   readonly job: string;
   readonly finishBy: string | undefined;
-  readonly maxCost: number | null | undefined;
+  readonly maxCost: number | typeof NONE | null | undefined;
   readonly tolerate: string | undefined;
-  readonly maxRunning: number | null | undefined;
+  readonly maxRunning: number | typeof NONE | null | undefined;
 }
 
 /** Adjusts a job. Throws `notFound`, `refused`, `usage`. */
 export async function adjust({ ctx, job, finishBy, maxCost, tolerate, maxRunning }: AdjustOptions): Promise<void> {
   const wanted: Adjustment = {
     ...(finishBy === undefined ? {} : { finishBy: finishBy === NONE ? null : await deadlineOf(ctx, finishBy) }),
-    ...(maxCost === undefined ? {} : { maxCost }),
+    ...(maxCost === undefined ? {} : { maxCost: liftedBy(maxCost) }),
     ...(tolerate === undefined ? {} : { tolerate }),
-    ...(maxRunning === undefined ? {} : { maxRunning }),
+    ...(maxRunning === undefined ? {} : { maxRunning: liftedBy(maxRunning) }),
   };
   if (Object.keys(wanted).length === 0) {
-    throw new BatchctlError('usage', 'expected something to change: --finish-by, --tolerate, --max-running', {
-      hint: `batchctl status ${job} shows how it stands`,
-    });
+    throw new BatchctlError(
+      'usage',
+      'expected something to change: --finish-by, --max-cost, --tolerate, --max-running',
+      {
+        hint: `batchctl status ${job} shows how it stands`,
+      },
+    );
   }
   if (maxCost !== undefined) await refuseCost(ctx);
   await ctx.announce();
@@ -89,9 +94,12 @@ async function textOf(ctx: Context, { view, changes }: Adjusted): Promise<string
 
 const NONE = 'none';
 
-function orNone(parse: (text: string) => number): (text: string) => number | null {
-  return (text) => (text === NONE ? null : parse(text));
+function orNone(parse: (text: string) => number): (text: string) => number | typeof NONE {
+  return (text) => (text === NONE ? NONE : parse(text));
 }
+
+/** commander makes an empty text of a null, so that `none` stays a word until here. */
+const liftedBy = (value: number | typeof NONE | null): number | null => (value === NONE ? null : value);
 
 function toleranceOf(text: string): string {
   if (text === NONE) throw new RangeError('expected a count or a share: 0 tolerates no failure, 100% any');

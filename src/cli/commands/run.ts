@@ -4,6 +4,7 @@ import { BatchctlError } from '../../errors.ts';
 import { parseDuration } from '../../lib/units.ts';
 import type { JobSpec } from '../../model/job.ts';
 import { isS3Uri } from '../../model/s3-uri.ts';
+import type { Attachments } from '../../ports/verbs.ts';
 import { type CommandDefinition, choice, defineCommand, parsed, wholeNumber } from '../command.ts';
 import type { Context } from '../context.ts';
 import { inlineJob } from '../inline-job.ts';
@@ -77,6 +78,7 @@ export interface RunOptions extends SubmissionInput {
 /** Runs a job to its end on workers of this process, and exits as it did. */
 export async function run(options: RunOptions): Promise<number> {
   const { ctx, jobfile, rest } = options;
+  if (ctx.attachments !== null) return takeUpFor(ctx, ctx.attachments, options);
   // A mistake in it is told now, and not once the job is done.
   if (options.output !== undefined && isS3Uri(options.output)) {
     const { parseTarget } = await import('../../jobs/fetch/target.ts');
@@ -101,12 +103,20 @@ export async function run(options: RunOptions): Promise<number> {
   }
   if (rest !== null) throw new BatchctlError('usage', 'a job file and a command after -- exclude each other');
   if (!existsSync(resolve(ctx.io.cwd, jobfile)) && /^(key:|name:|last$|[a-z][a-z0-9-]*-\d{8}-\d{4}-)/.test(jobfile)) {
-    return runJob(ctx, { kind: 'job', job: jobfile }, work);
+    return runJob(ctx, { kind: 'job', job: jobfile, created: null }, work);
   }
   await requireSaidProfile(ctx);
   const spec = await openJobFile(ctx, jobfile);
   if (ctx.flags.dryRun) return showPlan(ctx, spec, jobfile, options);
   return runJob(ctx, { kind: 'spec', spec, jobFile: jobfile, input: options }, work);
+}
+
+/** Of a caller from elsewhere: it has submitted the job before, and fetches its outputs itself. Throws `usage`. */
+function takeUpFor(ctx: Context, { run: asked }: Attachments, { jobfile, timeout, scale }: RunOptions): Promise<number> {
+  if (jobfile === undefined) throw new BatchctlError('usage', 'expected the id of a job');
+  const { output = null, header = null, created = null } = asked ?? {};
+  const work = { slots: null, here: false, scale, output, header, timeout: timeout ?? null };
+  return runJob(ctx, { kind: 'job', job: jobfile, created }, work);
 }
 
 /** `--dry-run`: what would be submitted. */

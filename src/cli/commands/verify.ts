@@ -16,6 +16,7 @@ import type { Context } from '../context.ts';
 import { answer } from '../render.ts';
 import { type Progress, startProgress } from '../render-progress.ts';
 import { VERIFY_OUTPUT } from '../verify-schema.ts';
+import { openSentEvidence } from '../sent-evidence.ts';
 import { repairText, verifyText } from '../verify-text.ts';
 
 export function verifyCommand(ctx: Context): CommandDefinition {
@@ -102,7 +103,9 @@ async function prove(
   view: JobView,
   long: boolean,
 ): Promise<{ readonly result: VerifyResult; readonly kept: KeptProof | null }> {
-  const path = output === undefined || ctx.flags.dryRun ? null : resolve(ctx.io.cwd, output);
+  const sent = ctx.attachments?.evidence === true && !ctx.flags.dryRun ? openSentEvidence(ctx) : null;
+  const own = output === undefined || ctx.flags.dryRun ? null : resolve(ctx.io.cwd, output);
+  const path = sent?.path ?? own;
   const evidence = path === null ? null : await EvidenceFile.create(path);
   try {
     const result = await withProgress(ctx, 'verifying', long, (options) =>
@@ -112,10 +115,12 @@ async function prove(
     if (evidence !== null && result.verdict !== 'unfinished') {
       evidence.line(await proofLine(platform, result, kept));
       evidence.finish();
+      await sent?.send();
     }
     return { result, kept };
   } finally {
     evidence?.discard();
+    sent?.remove();
   }
 }
 

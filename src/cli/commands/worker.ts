@@ -19,7 +19,7 @@ export function workerCommand(ctx: Context): CommandDefinition {
       '--slots <n>': parsed('how many tasks at a time (default: the processors)', wholeNumber(1)),
       '--until-empty': 'leave once no open job has work for these groups',
       '--idle-exit <duration>': parsed(
-        'leave after so long without work (default: 5m on a machine of an Auto Scaling group, else never)',
+        'leave after so long without work (default: 2m on a machine of an Auto Scaling group, else never)',
         parseDuration,
       ),
       '--max-failures <n>': parsed(

@@ -1,7 +1,4 @@
-import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
-import { BatchctlError, hasCode } from '../../errors.ts';
-import type { Context } from '../context.ts';
+import { holidaysText } from '../schedule-flags.ts';
 import { attachCode } from './attach-job.ts';
 import { openOwnJob } from './own-job.ts';
 import { sendVerb } from './send-verb.ts';
@@ -11,17 +8,8 @@ import { type Asking, sendingOf } from './through-manager.ts';
 export async function scheduleThrough(asking: Asking): Promise<number> {
   const { ctx, manager, given } = asking;
   const job = await openOwnJob(ctx, String(given.jobfile));
-  const texts = typeof given.holidays === 'string' ? { [given.holidays]: await textOf(ctx, given.holidays) } : {};
+  const texts = typeof given.holidays === 'string' ? { [given.holidays]: await holidaysText(ctx, given.holidays) } : {};
   const { attachments, code } = await attachCode(manager, job, !ctx.flags.dryRun);
   const planned = ctx.flags.dryRun ? { planned: { files: code?.files ?? [], cut: null } } : {};
   return sendVerb(await sendingOf(asking, { ...attachments, ...planned, texts }));
-}
-
-async function textOf(ctx: Context, file: string): Promise<string> {
-  try {
-    return await readFile(resolve(ctx.io.cwd, file), 'utf8');
-  } catch (error) {
-    if (!hasCode(error, 'ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES')) throw error;
-    throw new BatchctlError('notFound', `--holidays ${file}: there is no such file that can be read`, { cause: error });
-  }
 }

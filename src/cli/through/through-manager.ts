@@ -42,7 +42,6 @@ const COMPOSED: Readonly<Record<string, () => Promise<Composed>>> = {
   resume: async () => (await import('./mend-through.ts')).mendThrough,
   report: async () => (await import('./report-through.ts')).reportThrough,
   verify: async () => (await import('./verify-through.ts')).verifyThrough,
-  doctor: async () => (await import('./doctor-through.ts')).doctorThrough,
   // These read and write files here, and only objects there.
   upload: async () => runHere,
   fetch: async () => runHereOnJob,

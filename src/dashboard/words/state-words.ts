@@ -17,7 +17,7 @@ const REASONS: Readonly<Record<string, string>> = {
   deployment: 'its program seems to be at fault',
   secret: 'a secret can not be had',
   budget: 'its money is spent',
-  tooManyTasks: 'an explode made more tasks than it may have',
+  maxTasks: 'an explode made more tasks than it may have',
   person: 'by a person',
 };
 

@@ -50,16 +50,21 @@ export const wouldBeLimited = ({ budget }: Platform, maxCost: number | null): bo
  * Throws `refused` for a submission whose limit can't be kept, for want of a price; that is expected to cost more than
  * its limit; or that the stack's month has nothing left for.
  */
-export async function refuseUnaffordable(
-  platform: Platform,
-  { spec, maxCost, expected }: Submission,
-): Promise<void> {
+export async function refuseUnaffordable(platform: Platform, { spec, maxCost, expected }: Submission): Promise<void> {
   const { budget } = platform;
   if (budget === undefined || !wouldBeLimited(platform, maxCost)) return;
   const prices = await pricesOf(platform, spec);
   if (prices.size === 0) return;
   refuseUnpriced([...prices.values()]);
   const limit = limitOf({ maxCost }, budget);
+  const each = [...prices.values()].map((of) => leastOfOne(priceToCome(of) ?? 0, null));
+  if (limit !== null && Math.max(...each) > limit) {
+    throw new BatchctlError(
+      'refused',
+      `a limit of ${dollarsText(limit)} starts no machine: to boot, to run a task and to idle one needs about ${dollarsText(Math.max(...each))}`,
+      { hint: `--max-cost ${Math.ceil(Math.max(...each, expected ?? 0) * 1.2)}` },
+    );
+  }
   if (limit !== null && expected !== null && expected > limit) {
     throw new BatchctlError(
       'refused',
@@ -71,7 +76,7 @@ export async function refuseUnaffordable(
   const running = await jobsSharing(platform, new Set(platform.groups), new Set());
   const month = (await standingsOf(platform, running))?.month ?? null;
   if (month === null) return;
-  const least = Math.max(expected ?? 0, ...[...prices.values()].map((of) => leastOfOne(priceToCome(of) ?? 0, null)));
+  const least = Math.max(expected ?? 0, ...each);
   refuseOver(month, least, THE_MONTHS, 'raise budget.month in the configuration, or wait for the next month');
 }
 
@@ -108,10 +113,16 @@ function refuseUnpriced(prices: readonly GroupPrices[]): void {
 
 function refuseOver(standing: CostStanding, least: number, whose: string, mend: string): void {
   if ('unknown' in standing) {
-    throw new BatchctlError('refused', `no price is known of ${standing.unknown.join(', ')}, so ${whose} can't be kept`, {
-      hint: pricesMend(standing.unknown),
-    });
+    throw new BatchctlError(
+      'refused',
+      `no price is known of ${standing.unknown.join(', ')}, so ${whose} can't be kept`,
+      {
+        hint: pricesMend(standing.unknown),
+      },
+    );
   }
   if (leftOf(standing) >= least) return;
-  throw new BatchctlError('refused', `${reachedText(whose, standing)}; it needs about ${dollarsText(least)}`, { hint: mend });
+  throw new BatchctlError('refused', `${reachedText(whose, standing)}; it needs about ${dollarsText(least)}`, {
+    hint: mend,
+  });
 }

@@ -1,7 +1,7 @@
 import { BatchctlError } from '../../errors.ts';
-import { isReached } from '../../model/cost/limit.ts';
-import { ITS_LIMIT, pricesMend, reachedText, THE_MONTHS } from '../../model/cost/words.ts';
-import { sectionStart } from '../../model/job.ts';
+import { isReached, isStuck, leastOfOne } from '../../model/cost/limit.ts';
+import { ITS_LIMIT, pricesMend, reachedText, stuckText, THE_MONTHS } from '../../model/cost/words.ts';
+import { groupsOf, sectionStart } from '../../model/job.ts';
 import { BUDGET, type EntryKind } from '../../model/journal.ts';
 import { sizingOf, stepSizes } from '../../model/step-sizes.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
@@ -80,20 +80,31 @@ async function pauseAtLimit(platform: Platform, view: JobView, standings: Standi
 }
 
 /** The entry as the journal stands now: a person may have raised the limit since the costs were read. */
-function entryFor({ budget }: Platform, view: JobView, { jobs, month }: Standings): EntryKind | null {
+function entryFor({ budget }: Platform, view: JobView, standings: Standings): EntryKind | null {
+  const { jobs, month } = standings;
   if (view.cancelled || view.closed !== null || view.paused !== null || view.stopped !== null) return null;
   const limit = budget === undefined ? null : limitOf(view, budget);
   const own = limit === null ? null : withLimit(jobs.get(view.record.job) ?? null, limit);
-  const detail = found(ITS_LIMIT, own) ?? found(THE_MONTHS, month);
+  const least = leastNow(view, standings);
+  const detail = found(ITS_LIMIT, own, least) ?? found(THE_MONTHS, month, least);
   return detail === null ? null : { what: 'pause', now: false, reason: BUDGET, detail };
 }
 
 const withLimit = (standing: CostStanding | null, limit: number): CostStanding | null =>
   standing === null ? null : { ...standing, limit };
 
-function found(whose: string, standing: CostStanding | null): string | null {
-  if (standing === null || 'unknown' in standing || !isReached(standing)) return null;
-  return reachedText(whose, standing);
+function found(whose: string, standing: CostStanding | null, least: number | null): string | null {
+  if (standing === null || 'unknown' in standing) return null;
+  if (isReached(standing)) return reachedText(whose, standing);
+  return least !== null && isStuck(standing, least) ? stuckText(whose, standing, least) : null;
+}
+
+/** What one more machine costs that could go on with the job; null while something of it runs, on whatever machine. */
+function leastNow({ record }: JobView, { counts, priceOfNext }: Standings): number | null {
+  if ((counts.get(record.job) ?? []).some(({ running }) => running > 0)) return null;
+  const prices = groupsOf(record.spec).map(priceOfNext);
+  const known = prices.filter((price) => price !== null);
+  return known.length < prices.length ? null : leastOfOne(Math.min(...known), null);
 }
 
 /** That a limit is not kept, for want of prices. */

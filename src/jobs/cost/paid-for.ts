@@ -1,4 +1,4 @@
-import { leftOf, machinesFor } from '../../model/cost/limit.ts';
+import { leftOf, machinesFor, workingCost } from '../../model/cost/limit.ts';
 import { groupsOf } from '../../model/job.ts';
 import type { JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
@@ -32,19 +32,31 @@ async function read(
 
 /** A job without a limit of its own may have any number; together they get what each of them can pay. */
 function moreFor(group: string, running: readonly JobView[], standings: Standings): number {
-  const { jobs, month, priceOfNext, counts } = standings;
+  const { jobs, month, priceOfNext, counts, booting } = standings;
+  const already = booting.get(group) ?? 0;
   const price = priceOfNext(group);
   const here = running.filter(({ record }) => groupsOf(record.spec).includes(group));
   const each = here.map(({ record }): number => {
     const standing = jobs.get(record.job);
     const ran = (counts.get(record.job) ?? []).filter(({ done }) => done > 0);
     const longest = ran.length === 0 ? null : Math.max(...ran.map(({ seconds, done }) => seconds / done));
-    return standing === undefined ? Number.POSITIVE_INFINITY : more(standing, price, longest);
+    return standing === undefined ? Number.POSITIVE_INFINITY : more(standing, { price, longest, already });
   });
   const ofJobs = each.reduce((sum, count) => sum + count, 0);
-  return month === null ? ofJobs : Math.min(ofJobs, more(month, price, null));
+  return month === null ? ofJobs : Math.min(ofJobs, more(month, { price, longest: null, already }));
+}
+
+interface Machines {
+  /** An hour's, of the next one. */
+  readonly price: number | null;
+  /** Seconds of the longest step's tasks; null while nobody knows. */
+  readonly longest: number | null;
+  /** Those that boot: what they are to work for is reserved. */
+  readonly already: number;
 }
 
 /** A limit that can't be kept, for want of a price, starts nothing. */
-const more = (standing: CostStanding, price: number | null, taskSeconds: number | null): number =>
-  'unknown' in standing ? 0 : machinesFor(leftOf(standing), price, taskSeconds);
+function more(standing: CostStanding, { price, longest, already }: Machines): number {
+  if ('unknown' in standing || price === null) return 0;
+  return machinesFor(leftOf(standing) - already * workingCost(price, longest), price, longest);
+}

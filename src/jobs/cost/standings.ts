@@ -19,6 +19,8 @@ export interface Standings {
   readonly month: CostStanding | null;
   /** What an hour of a group's next machine costs; null where nobody knows, and of a group that costs nothing 0. */
   readonly priceOfNext: (group: string) => number | null;
+  /** Machines that a group is asked for, and that no worker has told of. */
+  readonly booting: ReadonlyMap<string, number>;
   /** The ledger's counters of the jobs. */
   readonly counts: ReadonlyMap<string, readonly StepCounts[]>;
 }
@@ -44,12 +46,13 @@ export async function standingsOf(platform: Platform, views: readonly JobView[])
   const since = [...limited.map(({ record }) => Date.parse(record.createdAt)), ...(month === null ? [] : [month.from])];
   const of = month === null ? limited.flatMap(({ record }) => groupsOf(record.spec)) : (platform.groups ?? []);
   const groups = [...new Set(of)];
-  const [ground, counts, booting] = await Promise.all([
+  const [ground, counts, bootingOn] = await Promise.all([
     costGround(platform, groups, Math.min(clock.now(), ...since)),
     countsOf(platform, views),
     bootingIn(platform, groups),
   ]);
   if (ground === null) return null;
+  const booting = bootingOn(ground);
   const drain = drainer({ ground, views, counts, booting });
   const jobs = limited.map((view): [string, CostStanding] => {
     const { job, spec, createdAt } = view.record;
@@ -63,7 +66,7 @@ export async function standingsOf(platform: Platform, views: readonly JobView[])
     jobs: new Map(jobs),
     month: spentNow === null ? null : standing(budget.month ?? 0, spentNow, drain(new Set(groups), null), ground),
     priceOfNext: nextPrice(ground),
-    counts,
+    ...{ booting, counts },
   };
 }
 
@@ -77,7 +80,7 @@ interface DrainFacts {
   readonly ground: CostGround;
   readonly views: readonly JobView[];
   readonly counts: Standings['counts'];
-  readonly booting: (ground: CostGround) => ReadonlyMap<string, number>;
+  readonly booting: Standings['booting'];
 }
 
 function drainer({ ground, views, counts, booting }: DrainFacts) {
@@ -88,7 +91,7 @@ function drainer({ ground, views, counts, booting }: DrainFacts) {
     return done === 0 ? null : seconds / done;
   };
   const { machines, priceAt } = ground;
-  const known = { machines, priceAt, booting: booting(ground), priceOfNext: nextPrice(ground), secondsOf };
+  const known = { machines, priceAt, booting, priceOfNext: nextPrice(ground), secondsOf };
   /** Of one job, or (null) of all: then nothing is shared. */
   return (groups: ReadonlySet<string>, job: string | null): number | null =>
     drainingCost({
@@ -111,7 +114,10 @@ async function countsOf(platform: Platform, views: readonly JobView[]): Promise<
 }
 
 /** Machines that groups hold, or are asked for, and that no worker has told of. */
-async function bootingIn(platform: Platform, groups: readonly string[]): Promise<DrainFacts['booting']> {
+async function bootingIn(
+  platform: Platform,
+  groups: readonly string[],
+): Promise<(ground: CostGround) => Standings['booting']> {
   const sizes = await Promise.all(
     groups.map(async (name) => {
       const { machines, desired } = await (await platform.group(name)).describe();

@@ -8,9 +8,12 @@ export interface StandInAsked {
   readonly pace: Pace;
   /** Milliseconds since the epoch. */
   readonly now: number;
-  /** No more on demand than this, whatever the profile allows: what a cost limit leaves. */
-  readonly most?: number;
+  /** How many more spot instances the limits on cost would pay for. */
+  readonly paid: () => Promise<number>;
 }
+
+/** An instance on demand is paid for as so many of spot, about: that is at most 90 % off, and mostly two thirds (EC2: spot). */
+const AS_SPOT = 3;
 
 /**
  * How many of a group's instances should be on demand from now on; null where they need not be more. The group's last
@@ -20,15 +23,17 @@ export async function onDemandNeeded(
   group: WorkerGroup,
   { onDemand, machines, min, max }: GroupStatus,
   loads: readonly Load[],
-  { slots, pace, now, most = Number.POSITIVE_INFINITY }: StandInAsked,
+  { slots, pace, now, paid }: StandInAsked,
 ): Promise<number | null> {
   if (onDemand === undefined || machines === undefined || group.spotTroubles === undefined) return null;
   const { base, raisedAt } = onDemand;
   const up = machines.inService + machines.pending;
   const since = raisedAt === null ? null : (now - raisedAt) / 1_000;
   const wanted = (troubles: Awaited<ReturnType<NonNullable<WorkerGroup['spotTroubles']>>>): number =>
-    standInFor(loads, { slots, min, max }, { up, base, most: Math.min(most, onDemand.most), since, ...troubles }, pace);
+    standInFor(loads, { slots, min, max }, { up, base, most: onDemand.most, since, ...troubles }, pace);
   if (wanted({ refused: true, refusedToo: false, takenBack: 0 }) <= base) return null;
   const found = wanted(await group.spotTroubles());
-  return found > base ? found : null;
+  if (found <= base) return null;
+  const afforded = Math.min(found, base + Math.floor((await paid()) / AS_SPOT));
+  return afforded > base ? afforded : null;
 }

@@ -30,6 +30,8 @@ export interface TellerOptions {
   readonly late?: ReadonlyMap<string, Seen>;
 }
 
+/** A round begins nothing more after so long, milliseconds: what is left the next one does. */
+const ROUND_MS = 120_000;
 /** After a service was away that is needed for telling, milliseconds. */
 const AGAIN_MS = 60_000;
 /** So many notices are remembered as done; forgotten, they are looked up again. */
@@ -85,12 +87,13 @@ export class Teller {
 
   /** A keeper's round: what killed onlookers left, and what is to be tried again. Throws where the marks can't be listed. */
   async round(): Promise<void> {
-    const { store } = this.#platform;
+    const { store, clock } = this.#platform;
+    const until = clock.monotonic() + ROUND_MS;
     this.#away.clear();
     const marks: ObjectEntry[] = [];
     for await (const entry of store.list(NEWS)) marks.push(entry);
     await eachParallel(marks, AT_ONCE, async (mark) => {
-      if (this.#options.signal.aborted) return;
+      if (this.#options.signal.aborted || clock.monotonic() >= until) return;
       const told = await this.#tellMarked(mark).catch(this.#passOver(mark.key));
       if (told === true) await store.delete([mark.key]);
     });

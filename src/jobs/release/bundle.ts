@@ -14,11 +14,9 @@ export interface Bundle {
 }
 
 /** Without source maps, and without node_modules: only the local profile needs something of that. */
-const FILES = [
-  ...['bin/batchctl.js', 'dist/**/*.js', 'dist/**/*.txt', 'package.json', 'LICENSE'],
-  // The manager's page.
-  'dist/dashboard/**/*.{html,css,svg,png}',
-];
+const FILES = ['bin/batchctl.js', 'dist/**/*.js', 'dist/**/*.txt', 'package.json', 'LICENSE'];
+/** What the manager's page has besides. */
+const PAGE = 'dist/dashboard/**/*.{html,css,svg,png}';
 
 /** Packs this program. Throws `config` where it has not been built. */
 export async function packProgram(root = programRoot()): Promise<Bundle> {
@@ -27,7 +25,7 @@ export async function packProgram(root = programRoot()): Promise<Bundle> {
       hint: `npm run build (in ${root})`,
     });
   }
-  const packed = await packCode(root, FILES);
+  const packed = await packCode(root, existsSync(join(root, 'dist/dashboard')) ? [...FILES, PAGE] : FILES);
   if (packed === null) throw new TypeError('patterns that are there pack something');
   const { version = VERSION } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version?: string };
   return { sha256: packed.sha256, gzip: packed.gzip, version };

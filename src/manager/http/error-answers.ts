@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { BatchctlError, type ErrorKind, isOurs } from '../../errors.ts';
+import { BatchctlError, type ErrorKind, hasCode, isOurs } from '../../errors.ts';
 import { API, type ApiError } from '../../model/api.ts';
 import { Refusal } from './refusal.ts';
 
@@ -98,7 +98,9 @@ export function sendError(
   onHidden: (error: unknown, requestId: string) => void,
 ): FastifyReply {
   const told = toldError(error, request.id);
-  if (told.hidden !== null) onHidden(told.hidden, request.id);
+  // A caller that left before the end is nothing to wonder at.
+  const left = reply.raw.destroyed && hasCode(error, 'ERR_STREAM_PREMATURE_CLOSE');
+  if (told.hidden !== null && !left) onHidden(told.hidden, request.id);
   return reply.code(told.status).headers(told.headers).type('application/json').send({ error: told.error });
 }
 

@@ -56,6 +56,8 @@ function run(options: FramesOptions, verb: Verb, request: FastifyRequest, reply:
   const gone = new AbortController();
   reply.raw.once('close', () => gone.abort());
   const frames = new FrameStream(gone.signal);
+  // At once, so that the caller knows that it runs.
+  frames.alive();
   const alive = setInterval(() => frames.alive(), options.aliveMs ?? ALIVE);
   const call = {
     ...{ name: verb.name, input, flags, terminal, attachments, who: callerOf(request) },

@@ -34,6 +34,8 @@ export class JsonAnswer {
         overflow();
         this.#drained().then(() => done(), done);
       },
+    }).on('error', () => {
+      // The reader left: the verb is told by its signal.
     });
     if (list) this.body.write('{"items":[');
   }

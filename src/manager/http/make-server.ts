@@ -27,7 +27,10 @@ export function makeServer(handler: RequestListener, identity: Identity | null):
 
 function secure(handler: RequestListener, { cert, key }: Identity): Server {
   const tls = { cert, key, minVersion: 'TLSv1.2', handshakeTimeout: BOUNDS.handshake.value } as const;
-  return createSecureServer({ ...OPTIONS, ...tls }, handler);
+  const server = createSecureServer({ ...OPTIONS, ...tls }, handler);
+  // Nothing can be said to one whose handshake failed, or did not come; what is tried to be said would hold it open.
+  server.on('tlsClientError', (_, socket) => socket.destroy());
+  return server;
 }
 
 function boundConnectionsOfOne(server: Server): void {

@@ -1,6 +1,6 @@
 import type { Forecast } from '../forecast/forecast.ts';
 import type { StepSpec } from '../job.ts';
-import { leastOfOne } from './limit.ts';
+import { startingCost } from './limit.ts';
 import { costOfWork, type SlotPrice } from './projected.ts';
 
 /**
@@ -21,5 +21,5 @@ export function expectedCost(
   const cost = costOfWork(work, priceOf);
   const prices = [...new Set(steps.map(({ group }) => group))].map((group) => priceOf(group).usd);
   if (cost === null || prices.some((price) => price === null)) return null;
-  return prices.reduce<number>((sum, price) => sum + leastOfOne(price ?? 0, 0), cost);
+  return prices.reduce<number>((sum, price) => sum + startingCost(price ?? 0), cost);
 }

@@ -1,6 +1,5 @@
 import { PACE } from '../capacity.ts';
 import { IDLE_EXIT } from '../idle-exit.ts';
-import { UNKNOWN_SECONDS } from '../load.ts';
 
 /** How a job, or a stack's month, stands to a limit. US dollars. */
 export interface Standing {
@@ -15,18 +14,32 @@ export function isReached({ limit, soFar, draining }: Standing): boolean {
   return soFar + draining >= limit;
 }
 
+/** True where nothing is up, and what is left starts no machine: nothing would happen until somebody raises the limit. */
+export function isStuck(standing: Standing, least: number): boolean {
+  return standing.draining === 0 && leftOf(standing) < least;
+}
+
 /** What is left to start anything with. */
 export const leftOf = ({ limit, soFar, draining }: Standing): number => Math.max(0, limit - soFar - draining);
 
-/** The least that one more machine costs: it boots, runs a task, idles and leaves. `price`: an hour's. */
+/** Seconds that a machine must work for to be worth its start: less, and most of what it costs is to boot and to idle. */
+const WORTH = 600;
+
+/** What a machine costs that boots, idles and leaves. `price`: an hour's. */
+export const startingCost = (price: number): number => (price * (PACE.boot + IDLE_EXIT)) / 3_600;
+
+/** The least for which one more machine is worth starting: it works for ten minutes, and for two tasks. */
 export function leastOfOne(price: number, taskSeconds: number | null): number {
-  return (price * (PACE.boot + (taskSeconds ?? UNKNOWN_SECONDS) + IDLE_EXIT)) / 3_600;
+  return startingCost(price) + workingCost(price, taskSeconds);
 }
 
-/** How many more machines can be started for what is left: none where a price isn't known. */
-export function machinesFor(left: number, price: number | null, taskSeconds: number | null): number {
-  if (price === null) return 0;
+/** What of that its work is: reserved for machines that boot. */
+export const workingCost = (price: number, taskSeconds: number | null): number =>
+  (price * Math.max(WORTH, 2 * (taskSeconds ?? 0))) / 3_600;
+
+/** How many more machines can be started for what is left. */
+export function machinesFor(left: number, price: number, taskSeconds: number | null): number {
   const least = leastOfOne(price, taskSeconds);
   // A machine that costs nothing takes nothing away; nor does adding up fractions.
-  return least === 0 ? Number.MAX_SAFE_INTEGER : Math.floor(left / least + 1e-9);
+  return least === 0 ? Number.MAX_SAFE_INTEGER : Math.max(0, Math.floor(left / least + 1e-9));
 }

@@ -15,6 +15,11 @@ export function reachedText(whose: string, { limit, soFar, draining }: Standing)
   return `${whose} of ${dollarsText(limit)} is reached: ${dollarsText(soFar)} spent, and ${dollarsText(draining)} to let what runs end`;
 }
 
+/** The same where nothing runs, and one more machine would cost too much. */
+export function stuckText(whose: string, { limit, soFar }: Standing, least: number): string {
+  return `${whose} of ${dollarsText(limit)} starts no machine any more: ${dollarsText(soFar)} spent, and one needs about ${dollarsText(least)}`;
+}
+
 /** What lets a job go on that a limit stopped. */
 export function budgetMend(job: string, whose: typeof ITS_LIMIT | typeof THE_MONTHS): string {
   const resume = `batchctl resume ${job}`;

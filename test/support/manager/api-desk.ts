@@ -9,6 +9,7 @@ import { buildServer } from '../../../src/manager/http/server.ts';
 import { type ApiError, EXIT_HEADER, type Scope } from '../../../src/model/api.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import type { VerbCall, VerbRunner } from '../../../src/ports/verbs.ts';
+import { AwsWorkspace } from '../aws-workspace.ts';
 import { Workspace } from '../workspace.ts';
 import { ApiDocument } from './api-client.ts';
 
@@ -42,7 +43,7 @@ export class ApiDesk {
   /** The verbs' runs, as the server asked for them. */
   readonly calls: VerbCall[];
   readonly app: ReturnType<typeof buildServer>;
-  readonly #tokens = new Map<Scope, string>();
+  readonly #tokens = new Map<Scope, Promise<string>>();
 
   private constructor(
     parts: Pick<ApiDesk, 'workspace' | 'platform' | 'document' | 'url' | 'hidden' | 'calls' | 'app'>,
@@ -59,7 +60,9 @@ export class ApiDesk {
   static async open(options: ApiDeskOptions = {}): Promise<ApiDesk> {
     const { workspace = new Workspace(), aliveMs, dashboard } = options;
     const platform = await workspace.platform('manager@here');
-    const config = await loadConfig({ env: {}, cwd: workspace.dir, home: '', etc: '' });
+    // A directory without a configuration is meant only when it is said.
+    const flags = workspace instanceof AwsWorkspace ? {} : { profile: 'local' };
+    const config = await loadConfig({ env: {}, cwd: workspace.dir, home: '', etc: '', flags });
     const { signal } = new AbortController();
     const real = await openVerbRunner(
       openContext({ flags: splitGlobalFlags([]).flags, io: processIo(), signal, stopNow: signal, closed: signal }),
@@ -88,9 +91,9 @@ export class ApiDesk {
     return new ApiDesk({ workspace, platform, document, url, hidden, calls, app });
   }
 
-  async token(scope: Scope): Promise<string> {
-    const known =
-      this.#tokens.get(scope) ?? (await createToken(this.platform, { name: scope, scope, expiresIn: null })).text;
+  token(scope: Scope): Promise<string> {
+    const made = () => createToken(this.platform, { name: scope, scope, expiresIn: null }).then(({ text }) => text);
+    const known = this.#tokens.get(scope) ?? made();
     this.#tokens.set(scope, known);
     return known;
   }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createServer as createHttp, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createHttps } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { gunzipSync } from 'node:zlib';
 
 /** A request as it came. */
 export interface Post {
@@ -51,7 +52,9 @@ export class HookServer {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const { method = '', url: path = '', headers } = request;
-    this.posts.push({ method, path, headers, text: Buffer.concat(chunks).toString() });
+    const body = Buffer.concat(chunks);
+    const plain = headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body;
+    this.posts.push({ method, path, headers, text: plain.toString() });
     const answer = this.next.shift() ?? this.answer;
     if (answer === 'hang') return;
     if (answer === 'reset') {

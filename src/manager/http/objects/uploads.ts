@@ -78,7 +78,7 @@ export class Uploads {
     );
   }
 
-  /** Throws `notFound`, `corrupt`, and `refused` for a key that an open job has begun to read. */
+  /** Throws `notFound`, `changed`, and `refused` for a key that an open job has begun to read. */
   async complete(key: string, upload: string, as: Parameters<DirectUploads['complete']>[2]): Promise<PutResult> {
     const direct = this.#direct(key);
     if (!as.ifAbsent && (await this.#platform.store.head(key)) !== null) await this.#refuseWhatIsRead(key);

@@ -1,0 +1,100 @@
+import type { ManagerProfile } from '../../config.ts';
+import { isOurs } from '../../errors.ts';
+import { type CheckResult, runChecks } from '../../jobs/doctor/run-checks.ts';
+import { VERSION } from '../../lib/version.ts';
+import { lineOf, isServed } from '../../model/served-version.ts';
+import { openManager } from '../../platform/open-manager.ts';
+import type { Manager } from '../../ports/manager.ts';
+import type { Context } from '../context.ts';
+import { errorOf, runVerb } from './send-verb.ts';
+
+/** Milliseconds that clocks may be apart before a time that somebody types means another. */
+const APART = 30_000;
+
+/** The way to the manager, the token, both versions and clocks; and then whatever the manager finds of its own. */
+export async function managerChecks(ctx: Context, profile: ManagerProfile): Promise<readonly CheckResult[]> {
+  let manager: Manager;
+  try {
+    manager = openManager(profile, ctx.io.env);
+  } catch (error) {
+    return [failed('token', error)];
+  }
+  try {
+    let said: Awaited<ReturnType<Manager['hello']>> | null = null;
+    const way = await runChecks([
+      {
+        check: 'manager',
+        run: async (signal) => {
+          said = await manager.hello(signal);
+          return { status: 'pass', message: `${profile.url} answers; ${certificateOf(profile)}`, mend: null };
+        },
+      },
+    ]);
+    if (said === null) return way;
+    return [...way, ...agreement(said), ...(await ownChecks(ctx, manager))];
+  } finally {
+    await manager.close();
+  }
+}
+
+function certificateOf({ url, fingerprint }: ManagerProfile): string {
+  if (url.startsWith('http:')) return 'it is on this machine, and the way to it is not encrypted';
+  return fingerprint === null ? 'an authority signed its certificate' : `its certificate is ${fingerprint}`;
+}
+
+function agreement({ version, ahead }: Awaited<ReturnType<Manager['hello']>>): readonly CheckResult[] {
+  const results: CheckResult[] = [];
+  if (version === null) {
+    const mend = "correct the profile's url";
+    results.push({ check: 'version', status: 'fail', message: 'it tells no version: is it a manager?', mend });
+  } else if (isServed(version, VERSION)) {
+    results.push({ check: 'version', status: 'pass', message: `it is batchctl ${version}, this ${VERSION}`, mend: null });
+  } else {
+    const message = `it is batchctl ${version}, which does not serve ${VERSION}`;
+    results.push({ check: 'version', status: 'fail', message, mend: `use batchctl ${lineOf(version)}.x here` });
+  }
+  if (ahead !== null) results.push(clockCheck(ahead));
+  return results;
+}
+
+function clockCheck(ahead: number): CheckResult {
+  const seconds = Math.round(Math.abs(ahead) / 1_000);
+  if (Math.abs(ahead) <= APART) {
+    return { check: 'clock', status: 'pass', message: `its clock and this one are ${seconds} s apart`, mend: null };
+  }
+  const message = `its clock is ${seconds} s ${ahead > 0 ? 'ahead of' : 'behind'} this one: times mean another instant there`;
+  return { check: 'clock', status: 'warn', message, mend: 'set both by NTP' };
+}
+
+/** What the manager's `doctor` says, each check under `manager.`; that it says so means that the token is good. */
+async function ownChecks(ctx: Context, manager: Manager): Promise<readonly CheckResult[]> {
+  let said = '';
+  try {
+    const { error } = await runVerb({
+      ...{ ctx, manager, nature: 'looks', look: 'batchctl doctor' },
+      asked: {
+        ...{ name: 'doctor', input: {}, terminal: null, attachments: null },
+        flags: { json: true, quiet: true, verbose: false, yes: false, dryRun: false, tz: null },
+      },
+      sink: (text) => {
+        said += text;
+      },
+    });
+    if (error !== null) throw errorOf(error);
+  } catch (error) {
+    return [failed('token', error)];
+  }
+  const rows = said.split('\n').filter(Boolean);
+  return [
+    { check: 'token', status: 'pass', message: 'the manager takes the token', mend: null },
+    ...rows.map((row) => {
+      const result = JSON.parse(row) as CheckResult;
+      return { ...result, check: `manager.${result.check}` };
+    }),
+  ];
+}
+
+function failed(check: string, error: unknown): CheckResult {
+  if (!isOurs(error)) throw error;
+  return { check, status: 'fail', message: error.message, mend: error.hint ?? 'batchctl doctor, where the manager runs' };
+}

@@ -1,0 +1,134 @@
+import { BatchctlError } from '../../errors.ts';
+import type { JobSpec } from '../../model/job.ts';
+import type { JobStatus } from '../../jobs/status.ts';
+import { isS3Uri } from '../../model/s3-uri.ts';
+import type { AttachedRun } from '../../ports/verbs.ts';
+import { takeUpCommand } from '../after-job.ts';
+import { inlineJob } from '../inline-job.ts';
+import { answer, print } from '../render.ts';
+import { statusText } from '../status-text.ts';
+import type { SubmissionInput } from '../submission-flags.ts';
+import { attachSubmission, type OwnJob } from './attach-job.ts';
+import { attachPlan } from './attach-plan.ts';
+import { followedEnd } from './followed-end.ts';
+import { jobIdBehind } from './job-behind.ts';
+import { natureOf } from './natures.ts';
+import { openOwnJob } from './own-job.ts';
+import { errorOf, runVerb, sendVerb } from './send-verb.ts';
+import { submitted } from './submit-through.ts';
+import { type Asking, sendingOf } from './through-manager.ts';
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+
+interface RunInput extends SubmissionInput {
+  readonly jobfile: string | undefined;
+  readonly rest: readonly string[] | null;
+  readonly here: boolean;
+  readonly output: string | undefined;
+  readonly header: 'once' | undefined;
+  readonly split: string | undefined;
+  readonly gather: string | undefined;
+  readonly saveJob: string | undefined;
+}
+
+/** `run`: submits, lets the manager follow, verify and deliver the job, and fetches its outputs here. */
+export async function runThrough(asking: Asking): Promise<number> {
+  const { ctx, given } = asking;
+  const input = asking.input as unknown as RunInput;
+  if (input.here || given.slots !== undefined) {
+    const flag = input.here ? '--here' : '--slots';
+    throw new BatchctlError('usage', `${flag} works on a job from this machine, which can't reach a manager's queue`, {
+      hint: 'leave it out; batchctl scale N starts workers where the manager is',
+    });
+  }
+  if (input.output !== undefined && isS3Uri(input.output)) {
+    throw new BatchctlError('usage', `-o ${input.output}: outputs that were fetched through a manager lie on this machine`, {
+      hint: 'deliver: {to: s3://BUCKET/PREFIX/} in the job file puts them there',
+    });
+  }
+  const run = await begin(asking, input);
+  return run === null ? 0 : followRun(asking, input, run);
+}
+
+interface Begun {
+  readonly job: string;
+  readonly created: boolean | null;
+}
+
+/** The job that is to be followed; null where only a plan was asked for. */
+async function begin(asking: Asking, input: RunInput): Promise<Begun | null> {
+  const { ctx, manager } = asking;
+  const { jobfile, rest } = input;
+  if (jobfile !== undefined && rest !== null) {
+    throw new BatchctlError('usage', 'a job file and a command after -- exclude each other');
+  }
+  if (jobfile !== undefined && !existsSync(resolve(ctx.io.cwd, jobfile)) && REFERENCE.test(jobfile)) {
+    return { job: await jobIdBehind(ctx, manager, jobfile), created: null };
+  }
+  const job = await jobOf(asking, input);
+  const submitting = submission(asking, job);
+  if (ctx.flags.dryRun) {
+    await sendVerb(await sendingOf(submitting, await attachPlan(ctx, manager, job, input)));
+    return null;
+  }
+  return submitted(submitting, await attachSubmission(ctx, manager, job, input));
+}
+
+/** What names a job that is there, where no file has that name. */
+const REFERENCE = /^(key:|name:|last$|[a-z][a-z0-9-]*-\d{8}-\d{4}-)/;
+
+async function jobOf({ ctx }: Asking, input: RunInput): Promise<OwnJob> {
+  const { jobfile, rest } = input;
+  if (jobfile !== undefined) return openOwnJob(ctx, jobfile);
+  if (rest === null || rest.length === 0) {
+    throw new BatchctlError('usage', 'expected a job file, or -- and a command', { hint: 'batchctl run --help' });
+  }
+  const spec: JobSpec = await inlineJob(ctx, { ...input, command: rest });
+  return { path: 'the command line', spec, directory: ctx.io.cwd };
+}
+
+/** `submit` with those of the flags that it shares. Its keeper is who follows. */
+function submission(asking: Asking, { path }: OwnJob): Asking {
+  const { timeout: _t, output: _o, header: _h, split: _s, gather: _g, saveJob: _j, rest: _r, ...shared } = asking.given;
+  const given = { ...shared, jobfile: path };
+  return { ...asking, given, entry: { ...asking.entry, name: 'submit' } };
+}
+
+async function followRun(asking: Asking, input: RunInput, { job, created }: Begun): Promise<number> {
+  const { ctx, given } = asking;
+  const { output = null, header = null } = input;
+  const run: AttachedRun = { created: created === true, output, header };
+  const { timeout, scale } = given;
+  const following = { jobfile: job, ...(timeout !== undefined && { timeout }), ...(scale === false && { scale }) };
+  const sending = await sendingOf({ ...asking, given: following }, { jobFile: null, inputs: [], run });
+  let said = '';
+  const { exitCode, error } = await runVerb({
+    ...sending,
+    ...followedEnd('run', job, following, takeUpCommand(job, { output, header })),
+    nature: natureOf('run', following),
+    asked: { ...sending.asked, flags: { ...sending.asked.flags, json: true } },
+    sink: (text) => {
+      said += text;
+    },
+  });
+  if (error !== null) throw errorOf(error);
+  const status = JSON.parse(said) as JobStatus;
+  const fetched = status.state === 'succeeded' && output !== null ? await fetchTo(asking, job, input) : null;
+  if (output === '-') return exitCode;
+  const text = async (): Promise<string> =>
+    `${await statusText(ctx, status)}${fetched === null ? '' : `\n\noutput: ${fetched}`}`;
+  await answer(ctx, { json: { ...status, created: created === true, output: fetched }, text });
+  return exitCode;
+}
+
+async function fetchTo({ ctx, manager }: Asking, job: string, { output = '-', header }: RunInput): Promise<string> {
+  const [{ mustReadView }, { fetchOutputs }, { parseTarget }] = await Promise.all([
+    import('../../jobs/journal.ts'),
+    import('../../jobs/fetch/fetch.ts'),
+    import('../../jobs/fetch/target.ts'),
+  ]);
+  const target = parseTarget(output, { cwd: ctx.io.cwd, write: (bytes) => print(ctx, bytes) });
+  const view = await mustReadView(manager.store, job);
+  const options = { target, header: header ?? null, replace: ctx.flags.yes, signal: ctx.signal };
+  return (await fetchOutputs(await ctx.platform(), view, options)).output;
+}

@@ -1,0 +1,84 @@
+import { useEffect, useRef } from 'preact/hooks';
+import { ActionDialog } from './parts/action-dialog.tsx';
+import { announced } from './parts/announce.ts';
+import { Empty } from './parts/empty.tsx';
+import { HelpDialog } from './parts/help-dialog.tsx';
+import { NotLive } from './parts/live.tsx';
+import { PageHeader } from './parts/page-header.tsx';
+import { otherVersion } from './page-version.ts';
+import { route } from './route.ts';
+import { me, token } from './session.ts';
+import { JobView } from './views/job/job.tsx';
+import { JobsView } from './views/jobs.tsx';
+import { QueuesView } from './views/queues.tsx';
+import { SchedulesView } from './views/schedules.tsx';
+import { SignIn } from './views/sign-in.tsx';
+import { WorkerLog } from './views/worker-log.tsx';
+import { WorkersView } from './views/workers.tsx';
+
+/** The page: who is signed in sees what goes on, who isn't is asked for a token. */
+export function App() {
+  return (
+    <>
+      {token.value === null ? <SignIn /> : <SignedIn />}
+      <p class="sr" role="status" aria-live="polite">
+        {announced.value}
+      </p>
+    </>
+  );
+}
+
+function SignedIn() {
+  const main = useRef<HTMLElement>(null);
+  const { view, names } = route.value;
+  const place = [view, ...names].join('/');
+  useTitle(place, main.current);
+  return (
+    <>
+      {/* Not by the hash, which says where one is. */}
+      <button type="button" class="skip" onClick={() => main.current?.focus()}>
+        Skip to what is shown
+      </button>
+      <PageHeader />
+      <main ref={main} tabIndex={-1}>
+        {otherVersion.value !== null && (
+          <p class="alarm">
+            <b>The manager is batchctl {otherVersion.value} now:</b> load the page again.
+          </p>
+        )}
+        <NotLive />
+        {me.value !== null && me.value.scope !== 'operate' && (
+          <p class="note">
+            The token {me.value.name} has the scope {me.value.scope}: what takes more is shown, and can't be done.
+          </p>
+        )}
+        <View />
+      </main>
+      <ActionDialog />
+      <HelpDialog />
+    </>
+  );
+}
+
+function View() {
+  const { view, names } = route.value;
+  const [name] = names;
+  if (view === 'jobs') return name === undefined ? <JobsView /> : <JobView key={name} job={name} />;
+  if (view === 'workers') return name === undefined ? <WorkersView /> : <WorkerLog key={name} worker={name} />;
+  if (view === 'queues') return <QueuesView />;
+  if (view === 'schedules') return <SchedulesView />;
+  return <Empty>There is no such view. Jobs, workers, queues and schedules are named above.</Empty>;
+}
+
+/** Another place: its name in the tab, and the focus where it begins; not when the page is loaded. */
+function useTitle(place: string, main: HTMLElement | null): void {
+  const before = useRef(place);
+  useEffect(() => {
+    const [view = '', name] = place.split('/');
+    document.title = `${name ?? view} · batchctl`;
+    if (before.current === place) return;
+    before.current = place;
+    scrollTo(0, 0);
+    main?.focus({ preventScroll: true });
+  }, [place]);
+}

@@ -1,0 +1,38 @@
+import { effect } from '@preact/signals';
+import { render } from 'preact';
+import { App } from './app.tsx';
+import { CallError, call } from './call.ts';
+import type { Me } from './answers.ts';
+import { startClock } from './clock.ts';
+import { startOverview } from './feed/overview.ts';
+import { startKeys } from './keys.ts';
+import { startRoute } from './route.ts';
+import { startScheme } from './scheme.ts';
+import { me, token } from './session.ts';
+
+startScheme();
+startRoute();
+startClock();
+startKeys();
+startOverview();
+
+/** Milliseconds until it is asked again who this is, where no answer came. */
+const AGAIN_MS = 3_000;
+
+effect(() => {
+  if (token.value === null) return undefined;
+  const stop = new AbortController();
+  const ask = async (): Promise<void> => {
+    try {
+      me.value = (await call('me', {}, stop.signal)).document as Me;
+    } catch (error) {
+      // A token that is refused is given up by the call itself.
+      const isOver = stop.signal.aborted || (error instanceof CallError && error.status === 401);
+      if (!isOver) setTimeout(() => void ask(), AGAIN_MS);
+    }
+  };
+  void ask();
+  return () => stop.abort();
+});
+
+render(<App />, document.body);

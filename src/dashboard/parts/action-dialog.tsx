@@ -1,0 +1,147 @@
+import { useSignal } from '@preact/signals';
+import { useEffect, useId, useRef } from 'preact/hooks';
+import type { Action, Outcome, Values } from '../actions/action.ts';
+import { CallError } from '../call.ts';
+import { asked } from './act-button.tsx';
+import { announce } from './announce.ts';
+import { Command } from './command.tsx';
+import { FieldInput } from './field.tsx';
+import { Problem } from './problem.tsx';
+
+/** Asks before anything is changed: what will happen, in words and as a command; then tells how it went. */
+export function ActionDialog() {
+  const action = asked.value;
+  return action === null ? null : <Question key={action.name} action={action} />;
+}
+
+type Stage =
+  | { readonly at: 'asking' }
+  | { readonly at: 'running' }
+  | { readonly at: 'failed'; readonly error: CallError }
+  | { readonly at: 'done'; readonly outcome: Outcome };
+
+const asError = (error: unknown): CallError =>
+  error instanceof CallError ? error : new CallError(0, error instanceof Error ? error.message : String(error));
+
+function Question({ action }: { readonly action: Action }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const title = useId();
+  const stage = useSignal<Stage>({ at: 'asking' });
+  const values = useSignal<Values>(
+    Object.fromEntries(action.fields.map(({ name, initial = '' }) => [name, initial])),
+  );
+  useEffect(() => {
+    const opener = document.activeElement;
+    dialog.current?.showModal();
+    return () => {
+      if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
+      else document.querySelector<HTMLElement>('main')?.focus();
+    };
+  }, []);
+  const close = (): void => dialog.current?.close();
+  const run = async (): Promise<void> => {
+    if (stage.value.at === 'running' || stage.value.at === 'done') return;
+    stage.value = { at: 'running' };
+    try {
+      const outcome = await action.run(values.value, false);
+      stage.value = { at: 'done', outcome };
+      announce(`done: ${outcome.text}`);
+      // What was filled in is disabled by now: the way out is where one goes on.
+      queueMicrotask(() => dialog.current?.querySelector<HTMLElement>('[data-close]')?.focus());
+    } catch (error) {
+      stage.value = { at: 'failed', error: asError(error) };
+    }
+  };
+  const { at } = stage.value;
+  return (
+    <dialog
+      ref={dialog}
+      aria-labelledby={title}
+      onClose={() => {
+        asked.value = null;
+      }}
+      onCancel={(event) => {
+        if (at === 'running') event.preventDefault();
+      }}
+    >
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          void run();
+        }}
+      >
+        <h2 id={title}>{action.name}</h2>
+        {action.what.map((sentence) => (
+          <p key={sentence}>{sentence}</p>
+        ))}
+        {action.fields.map((field) => (
+          <FieldInput
+            key={field.name}
+            field={field}
+            disabled={at === 'running' || at === 'done'}
+            value={values.value[field.name] ?? ''}
+            onValue={(value) => {
+              values.value = { ...values.value, [field.name]: value };
+            }}
+          />
+        ))}
+        {action.preview && (at === 'asking' || at === 'failed') && <Preview action={action} values={values.value} />}
+        <div class="same">
+          <span class="muted">The same on the command line</span>
+          <Command>{action.command(values.value)}</Command>
+        </div>
+        {stage.value.at === 'failed' && <Problem error={stage.value.error} />}
+        {stage.value.at === 'done' && <Done outcome={stage.value.outcome} />}
+        <p class="buttons">
+          {at !== 'done' && (
+            <button type="submit" class={action.danger ? 'primary danger' : 'primary'} aria-disabled={at === 'running'}>
+              {at === 'running' ? 'At it...' : action.label}
+            </button>
+          )}
+          <button type="button" data-close onClick={close} disabled={at === 'running'}>
+            {at === 'done' ? 'Close' : 'Leave it'}
+          </button>
+        </p>
+      </form>
+    </dialog>
+  );
+}
+
+function Done({ outcome }: { readonly outcome: Outcome }) {
+  return (
+    <div class="calm">
+      <p>
+        <b>Done.</b> {outcome.text}
+      </p>
+      {outcome.warnings.map((warning) => (
+        <p key={warning}>{warning}</p>
+      ))}
+    </div>
+  );
+}
+
+/** Milliseconds without a keystroke before it is asked what would be. */
+const QUIET_MS = 250;
+
+/** What the manager says that would happen, with what is filled in by now. */
+function Preview({ action, values }: { readonly action: Action; readonly values: Values }) {
+  const told = useSignal<string | null>(null);
+  const key = JSON.stringify(values);
+  useEffect(() => {
+    let wanted = true;
+    const timer = setTimeout(() => {
+      const tell = (text: string): void => {
+        if (wanted) told.value = text;
+      };
+      action.run(values, true).then(
+        ({ text }) => tell(text),
+        (error: unknown) => tell(asError(error).message),
+      );
+    }, QUIET_MS);
+    return () => {
+      wanted = false;
+      clearTimeout(timer);
+    };
+  }, [key]);
+  return <p class="preview">{told.value ?? 'Looking what it would do...'}</p>;
+}

@@ -1,0 +1,96 @@
+import { formatCount, formatMany } from '../../../cli/format.ts';
+import { retryCause, skipCause, unskipCause } from '../../actions/mend-actions.ts';
+import type { Cause, Status } from '../../answers.ts';
+import { ActButton } from '../../parts/act-button.tsx';
+import { Loading } from '../../parts/empty.tsx';
+import { Problem } from '../../parts/problem.tsx';
+import { Section } from '../../parts/section.tsx';
+import { Ago } from '../../parts/when.tsx';
+import { taskHash } from '../../route.ts';
+import { useAsk } from '../../use-ask.ts';
+import { progressOf } from '../../words/progress.ts';
+import { isOpen } from '../../words/state-words.ts';
+
+const EVERY_MS = 15_000;
+
+/** Why tasks failed for good: each cause with a line of its own words, and what can be done about it. */
+export function Causes({ status }: { readonly status: Status }) {
+  const { job, round, state } = status;
+  const { failed, skipped } = progressOf(status);
+  const some = failed + skipped > 0;
+  const { document, error, again } = useAsk('failures', some ? { job } : null, {
+    when: `${state} ${round} ${failed} ${skipped}`,
+    ...(isOpen(state) && { everyMs: EVERY_MS }),
+  });
+  if (!some) return null;
+  const causes = document?.items as readonly Cause[] | undefined;
+  return (
+    <Section title="Causes" lead="Tasks that failed for good, by step, exit code and last error line.">
+      {causes === undefined && error === null && <Loading what="causes" />}
+      {causes === undefined && error !== null && <Problem error={error} again={again} />}
+      {causes !== undefined && (
+        <ol class="causes">
+          {causes.map((cause) => (
+            <CauseItem key={cause.cause} job={job} cause={cause} canRetry={state !== 'cancelled'} />
+          ))}
+        </ol>
+      )}
+    </Section>
+  );
+}
+
+function CauseItem({ job, cause, canRetry }: { readonly job: string; readonly cause: Cause; readonly canRetry: boolean }) {
+  const { step, exitCode, reason, error, count, skippedCount, last, example, workers, badInput } = cause;
+  const how = exitCode === null ? reason : `${reason} ${exitCode}`;
+  return (
+    <li>
+      <div class="cause-head">
+        <p class="cause-count">
+          <b class={count > 0 ? 'bad' : 'muted'}>{formatCount(count)}</b> <span>{step}</span>
+        </p>
+        <div class="cause-words">
+          <p class="error">{(count + skippedCount === 1 ? example.error : error) ?? 'nothing on stderr'}</p>
+          <p class="meta">
+            <span>{how}</span>
+            <span>
+              cause <code>{cause.cause}</code>
+            </span>
+            <span>
+              last <Ago at={last} />
+            </span>
+            <span>on {formatMany(workers, 'worker')}</span>
+            {badInput > 0 && <span>{formatMany(badInput, 'task')} with bad input, it seems</span>}
+            {skippedCount > 0 && <span>{formatCount(skippedCount)} skipped</span>}
+          </p>
+        </div>
+        <div class="tools">
+          {count > 0 && canRetry && <ActButton action={retryCause(job, cause)} />}
+          {count > 0 && canRetry && <ActButton action={skipCause(job, cause)} />}
+          {skippedCount > 0 && canRetry && <ActButton action={unskipCause(job, cause)} />}
+        </div>
+      </div>
+      <details>
+        <summary>
+          For example {step}/{example.task}
+        </summary>
+        {example.tail.length > 0 ? (
+          <pre class="log">{example.tail.join('\n')}</pre>
+        ) : (
+          <p class="note">It wrote nothing to stderr.</p>
+        )}
+        <p class="note">
+          <a href={taskHash(job, step, example.task)}>
+            All attempts and logs of {step}/{example.task}
+          </a>
+          {example.worker !== null && `, which ran on ${example.worker}`}. Tasks: {shown(cause.tasks || cause.skipped)}
+        </p>
+      </details>
+    </li>
+  );
+}
+
+/** So much of a set of tasks is shown. */
+const SET_SHOWN = 160;
+
+const shown = (set: string): string =>
+  set.length <= SET_SHOWN ? set : `${set.slice(0, set.lastIndexOf(',', SET_SHOWN))},...`;

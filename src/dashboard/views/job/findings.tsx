@@ -1,0 +1,62 @@
+import type { Finding, Status } from '../../answers.ts';
+import { Command } from '../../parts/command.tsx';
+import { Mark } from '../../parts/mark.tsx';
+import { Problem } from '../../parts/problem.tsx';
+import { Section } from '../../parts/section.tsx';
+import { useAsk } from '../../use-ask.ts';
+import { actsOf } from '../../words/acts.ts';
+import type { Tone } from '../../words/tone.ts';
+
+const EVERY_MS = 30_000;
+
+const TONES: Readonly<Record<Finding['severity'], Tone>> = {
+  stops: 'bad',
+  fails: 'bad',
+  slows: 'doubtful',
+  waits: 'open',
+  note: 'open',
+};
+
+/** Why it is slow or stuck, with what mends it; nothing of a job with which nothing is wrong. */
+export function Findings({ status: { job, state, round } }: { readonly status: Status }) {
+  const { document, error, again, busy } = useAsk('why', state === 'succeeded' ? null : { job }, {
+    ...{ when: `${state} ${round}` },
+    ...(state !== 'failed' && state !== 'cancelled' && { everyMs: EVERY_MS }),
+  });
+  const findings = (document?.causes ?? []) as readonly Finding[];
+  if (error === null && findings.length === 0) return null;
+  const tools = (
+    <button type="button" onClick={again} aria-disabled={busy}>
+      {busy ? 'Looking...' : 'Look again'}
+    </button>
+  );
+  return (
+    <Section title="Why" lead="What stands in its way, the weightiest first." tools={tools}>
+      {error !== null && <Problem error={error} again={again} />}
+      <ol class="findings">
+        {findings.map((finding) => (
+          <li key={`${finding.code} ${finding.title}`}>
+            <Mark tone={TONES[finding.severity]}>{finding.severity}</Mark>
+            <div>
+              <p>
+                <b>{finding.title}</b>
+              </p>
+              {finding.evidence.length > 0 && (
+                <ul class="muted">
+                  {finding.evidence.map((line) => (
+                    <li key={line}>{line}</li>
+                  ))}
+                </ul>
+              )}
+              {actsOf(finding.mend).map(({ command, remark }) => (
+                <p key={`${command} ${remark}`} class="act">
+                  {command !== '' && <Command>{command}</Command>} {remark}
+                </p>
+              ))}
+            </div>
+          </li>
+        ))}
+      </ol>
+    </Section>
+  );
+}

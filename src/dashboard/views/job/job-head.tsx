@@ -1,0 +1,81 @@
+import { formatCount, formatMany } from '../../../cli/format.ts';
+import { adjust, cancel, pause, resume } from '../../actions/job-actions.ts';
+import { retryAll } from '../../actions/mend-actions.ts';
+import type { Status } from '../../answers.ts';
+import { ActButton } from '../../parts/act-button.tsx';
+import { ProgressBar } from '../../parts/progress-bar.tsx';
+import { When } from '../../parts/when.tsx';
+import { percentText, progressOf, shareDecided } from '../../words/progress.ts';
+import { isOpen, stateSentence, toneOfState } from '../../words/state-words.ts';
+import { VerdictSign } from './verdict-sign.tsx';
+
+/** What to know of a job if one reads nothing else, and what can be done with it. */
+export function JobHead({ status }: { readonly status: Status }) {
+  const { job, name, runKey, round, state, reason, createdAt, keeper } = status;
+  const progress = progressOf(status);
+  const share = shareDecided(progress);
+  const tone = toneOfState(state);
+  return (
+    <header class="job-head">
+      <p class="up">
+        <a href="#/jobs">Jobs</a>
+      </p>
+      <div class="heading">
+        <h1>
+          {name} <span>{runKey ?? ''}</span>
+        </h1>
+        <Buttons status={status} />
+      </div>
+      <p class="meta">
+        <code>{job}</code>
+        {round > 0 && <span>round {round}</span>}
+        <span>
+          accepted <When at={createdAt} />
+        </span>
+        {isOpen(state) && <span>{keeper === null ? 'no keeper looks after it' : `${keeper} looks after it`}</span>}
+      </p>
+      <div class={`verdict ${tone}`}>
+        <VerdictSign tone={tone} />
+        <div>
+          <p class="statement">{stateSentence({ state, reason }, share === null ? null : percentText(share))}</p>
+          <p>
+            {sentence(status)}
+            {status.detail !== null && ` ${status.detail}`}
+          </p>
+          <ProgressBar name={job} progress={progress} />
+        </div>
+      </div>
+    </header>
+  );
+}
+
+function sentence(status: Status): string {
+  const { total, done, failed, skipped, running, waiting } = progressOf(status);
+  const of = total === null ? 'of tasks not known yet how many' : `of ${formatMany(total, 'task')}`;
+  const parts = [
+    `${formatCount(done)} ${of} done`,
+    failed > 0 ? `${formatCount(failed)} failed for good` : 'none failed for good',
+    ...(skipped > 0 ? [`${formatCount(skipped)} skipped`] : []),
+    ...(running > 0 ? [`${formatCount(running)} running`] : []),
+    ...(waiting > 0 ? [`${formatCount(waiting)} waiting`] : []),
+  ];
+  const asked =
+    status.asked > 0 && isOpen(status.state)
+      ? ` Round ${status.round} asks for ${formatMany(status.asked, 'task')} again; until they run, they count as failed.`
+      : '';
+  return `${parts.join(', ')}.${asked}`;
+}
+
+function Buttons({ status }: { readonly status: Status }) {
+  const { state, job } = status;
+  const { failed } = progressOf(status);
+  return (
+    <div class="tools">
+      {failed > 0 && state !== 'cancelled' && <ActButton action={retryAll(job, failed)} />}
+      {(state === 'running' || state === 'submitted') && <ActButton action={pause(status)} />}
+      {state === 'paused' && <ActButton action={resume(status)} />}
+      {isOpen(state) && <ActButton action={adjust(status)} />}
+      {isOpen(state) && <ActButton action={cancel(status)} />}
+    </div>
+  );
+}

@@ -1,0 +1,66 @@
+import { formatCount } from '../../cli/format.ts';
+import { formatDuration } from '../../lib/units.ts';
+import { redrive } from '../actions/grid-actions.ts';
+import type { Queue } from '../answers.ts';
+import { overview } from '../feed/overview.ts';
+import { ActButton } from '../parts/act-button.tsx';
+import { Empty, Loading } from '../parts/empty.tsx';
+import { Section } from '../parts/section.tsx';
+import { type Column, Table } from '../parts/table.tsx';
+
+/** How deep each group's queue is, and its dead letters. */
+export function QueuesView() {
+  const seen = overview.value;
+  if (seen === null) return <Loading what="queues" />;
+  return (
+    <>
+      <h1>Queues</h1>
+      <Section title="By group" lead="Messages, about: a queue counts only roughly.">
+        {seen.queues.length === 0 ? (
+          <Empty command="batchctl submit JOBFILE">There is no queue yet: the first job that is submitted makes its group's.</Empty>
+        ) : (
+          <Table caption="Queues" rows={seen.queues} columns={COLUMNS} keyOf={({ group }) => group} />
+        )}
+      </Section>
+    </>
+  );
+}
+
+const count = (title: string, note: string, of: (queue: Queue) => number): Column<Queue> => ({
+  ...{ title, kind: 'number' },
+  cell: (queue) => (
+    <>
+      {formatCount(of(queue))}
+      <small>{note}</small>
+    </>
+  ),
+});
+
+const COLUMNS: readonly Column<Queue>[] = [
+  { title: 'group', cell: ({ group }) => group },
+  count('visible', 'to be taken', ({ visible }) => visible),
+  count('leased', 'held by workers', ({ leased }) => leased),
+  count('delayed', 'not due yet', ({ delayed }) => delayed),
+  {
+    ...{ title: 'oldest', kind: 'number' },
+    cell: ({ oldest }) => (
+      <>
+        {oldest === null ? '–' : formatDuration(oldest)}
+        <small>has waited</small>
+      </>
+    ),
+  },
+  {
+    ...{ title: 'dead letters', kind: 'number' },
+    cell: ({ dead }) => (
+      <>
+        <span class={dead > 0 ? 'bad strong' : ''}>{formatCount(dead)}</span>
+        <small>failed for good, or unreadable</small>
+      </>
+    ),
+  },
+  {
+    ...{ title: 'actions', kind: 'tools' },
+    cell: (queue) => queue.dead > 0 && <ActButton action={redrive(queue)} />,
+  },
+];

@@ -1,0 +1,125 @@
+import { pauseSchedule, resumeSchedule, runSchedule } from '../actions/schedule-actions.ts';
+import type { Firing, Schedule, State } from '../answers.ts';
+import { overview } from '../feed/overview.ts';
+import { ActButton } from '../parts/act-button.tsx';
+import { Empty, Loading } from '../parts/empty.tsx';
+import { Mark } from '../parts/mark.tsx';
+import { Problem } from '../parts/problem.tsx';
+import { Section } from '../parts/section.tsx';
+import { type Column, Table } from '../parts/table.tsx';
+import { When } from '../parts/when.tsx';
+import { jobHash } from '../route.ts';
+import { useAsk } from '../use-ask.ts';
+import { toneOfState } from '../words/state-words.ts';
+import type { Tone } from '../words/tone.ts';
+
+const EVERY_MS = 10_000;
+
+/** What runs by itself: when next, and how it went last. */
+export function SchedulesView() {
+  const firings = overview.value?.firings ?? [];
+  const { document, error, again } = useAsk('scheduleLs', {}, { everyMs: EVERY_MS, when: JSON.stringify(firings) });
+  const schedules = document?.items as readonly Schedule[] | undefined;
+  return (
+    <>
+      <h1>Schedules</h1>
+      {error !== null && <Problem error={error} again={again} />}
+      {schedules === undefined && error === null && <Loading what="schedules" />}
+      {schedules?.length === 0 && (
+        <Empty command="batchctl schedule add month-end JOBFILE --calendar last-business-day">
+          Nothing is scheduled. A schedule runs a job once each period, whoever fires it.
+        </Empty>
+      )}
+      {schedules !== undefined && schedules.length > 0 && (
+        <Section title="All">
+          <Table caption="Schedules" rows={schedules} columns={COLUMNS} keyOf={({ schedule }) => schedule} />
+        </Section>
+      )}
+      {firings.length > 0 && (
+        <Section title="Coming" lead="The next ten, of all schedules.">
+          <Table
+            caption="Coming firings"
+            rows={firings}
+            columns={COMING}
+            keyOf={({ schedule, period }) => `${schedule} ${period}`}
+          />
+        </Section>
+      )}
+    </>
+  );
+}
+
+const toneOf = (state: string): Tone =>
+  state === 'due' ? 'open' : state === 'missed' ? 'bad' : toneOfState(state as State);
+
+function Last({ last }: Schedule) {
+  if (last === null) return <span class="unknown">never</span>;
+  return (
+    <>
+      <Mark tone={toneOf(last.state)}>{last.state}</Mark>{' '}
+      {last.job === null ? last.period : <a href={jobHash(last.job)}>{last.period}</a>}
+      <small>
+        <When at={last.at} />
+      </small>
+    </>
+  );
+}
+
+const COLUMNS: readonly Column<Schedule>[] = [
+  {
+    title: 'schedule',
+    cell: ({ schedule, name }) => (
+      <>
+        {schedule}
+        <small>job {name}</small>
+      </>
+    ),
+  },
+  {
+    title: 'state',
+    cell: ({ state }) => <Mark tone={state === 'active' ? 'good' : 'doubtful'}>{state}</Mark>,
+  },
+  {
+    title: 'when',
+    cell: ({ when, zone }) => (
+      <>
+        {when}
+        <small>{zone}</small>
+      </>
+    ),
+  },
+  {
+    title: 'next',
+    cell: ({ next, state }) =>
+      next === null ? (
+        <span class="unknown">{state === 'paused' ? 'not while paused' : 'none'}</span>
+      ) : (
+        <>
+          {next.period}
+          <small>
+            <When at={next.at} />
+          </small>
+        </>
+      ),
+  },
+  { title: 'last', cell: Last },
+  {
+    ...{ title: 'actions', kind: 'tools' },
+    cell: (schedule) => (
+      <span class="tools">
+        <ActButton action={runSchedule(schedule)} />
+        <ActButton action={schedule.state === 'paused' ? resumeSchedule(schedule) : pauseSchedule(schedule)} />
+      </span>
+    ),
+  },
+];
+
+const COMING: readonly Column<Firing>[] = [
+  { title: 'schedule', cell: ({ schedule }) => schedule },
+  { title: 'period', cell: ({ period }) => period },
+  { title: 'when', cell: ({ at }) => <When at={at} /> },
+  {
+    title: 'note',
+    cell: ({ job }) => (job === null ? '' : <a href={jobHash(job)}>a person ran it: it does not run again</a>),
+  },
+];

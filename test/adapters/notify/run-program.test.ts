@@ -1,0 +1,63 @@
+import { chmodSync, existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { runProgram } from '../../../src/adapters/notify/run-program.ts';
+import type { BatchctlError } from '../../../src/errors.ts';
+import type { Notice } from '../../../src/ports/notifier.ts';
+import { rejection } from '../../support/rejection.ts';
+import { until } from '../../support/until.ts';
+
+const NOTICE: Notice = { id: 'job-1.7.failed', event: 'failed', job: 'job-1', body: '{"event":"failed"}' };
+
+describe('a program that is told', function () {
+  this.timeout(20_000);
+  let directory: string;
+  const path = (name: string): string => join(directory, name);
+  const program = (text: string, mode = 0o755): string => {
+    writeFileSync(path('page me.sh'), text);
+    chmodSync(path('page me.sh'), mode);
+    return path('page me.sh');
+  };
+  const run = (text: string, timeoutMs = 10_000): Promise<void> =>
+    runProgram({ path: program(text), notice: NOTICE, signal: undefined, timeoutMs });
+  const read = (name: string): string => readFileSync(path(name), 'utf8');
+
+  beforeEach(() => {
+    directory = realpathSync(mkdtempSync(join(tmpdir(), 'batchctl-page-')));
+  });
+  afterEach(() => rmSync(directory, { recursive: true }));
+
+  it('gets the body on stdin and the event by name, in its own directory; no shell reads its path', async () => {
+    await run(
+      '#!/bin/sh\ncat >body\necho "$# $1 $BATCHCTL_EVENT $BATCHCTL_EVENT_ID $BATCHCTL_JOB" >said\npwd >>said\n',
+    );
+    expect(read('body')).to.equal(NOTICE.body);
+    expect(read('said')).to.equal(`1 failed failed ${NOTICE.id} job-1\n${directory}\n`);
+  });
+
+  it('may end without reading', async () => {
+    await run('#!/bin/sh\nexit 0\n');
+  });
+
+  it('that fails is run again: its last line says why', async () => {
+    const error = (await rejection(run('#!/bin/sh\necho first >&2\necho "no route" >&2\nexit 3\n'))) as BatchctlError;
+    expect(error.kind).to.equal('unavailable');
+    expect(error.message).to.include('exit 3: no route');
+  });
+
+  it('that can not be started is for a person to mend', async () => {
+    for (const bad of [program('#!/bin/sh\n', 0o644), path('none')]) {
+      const error = (await rejection(runProgram({ path: bad, notice: NOTICE, signal: undefined }))) as BatchctlError;
+      expect(error.kind).to.equal('config');
+      expect(error.hint).to.include('chmod');
+    }
+  });
+
+  it('that hangs is ended, with all that it started', async () => {
+    const text = "#!/bin/sh\ntrap '' TERM\n(trap '' TERM; sleep 60) &\necho $! >child\nwait\n";
+    const error = (await rejection(run(text, 300))) as BatchctlError;
+    expect(error.message).to.include('no end within 0.3 s');
+    await until('its child is gone', () => !existsSync(`/proc/${read('child').trim()}`));
+  });
+});

@@ -1,0 +1,83 @@
+import { expect } from 'chai';
+import { factsOf, type JobFacts } from '../support/job-facts.ts';
+import { expectWhole, writeSubmission } from '../support/killed-runs.ts';
+import { movedClock } from '../support/moved-clock.ts';
+import { inBackground } from '../support/sampling.ts';
+import { until } from '../support/until.ts';
+import { type Ended, Workspace } from '../support/workspace.ts';
+
+/** What became of a manager that was killed, and of the one after it. */
+interface Outcome {
+  readonly killed: Ended;
+  readonly marked: boolean;
+  readonly next: Ended;
+  readonly worked: Ended;
+  readonly jobs: readonly string[];
+  readonly facts: JobFacts;
+}
+
+const ADD = ['schedule', 'add', 'month-end', 'job.json', '--calendar', 'last-business-day', '--tz', 'Europe/London'];
+const MANAGER = ['manager', '--listen', '127.0.0.1:0', '--json'];
+
+/** Makes a schedule, kills the manager that fires it, and lets another one, and a worker, do the rest. */
+async function killManager(point: string): Promise<Outcome> {
+  const workspace = new Workspace();
+  try {
+    writeSubmission(workspace);
+    const added = await workspace.run(ADD, movedClock('2026-11-29T12:00:00Z'));
+    if (added.code !== 0) throw new Error(added.stderr);
+    const then = movedClock('2026-11-30T18:00:10Z');
+    const killed = await workspace.run(MANAGER, { ...then, BATCHCTL_TEST_KILL: `${point}:1` });
+    const platform = await workspace.platform();
+    const marks: string[] = [];
+    for await (const key of platform.store.keys('keepers/')) marks.push(key);
+    const next = workspace.start(MANAGER, then);
+    const lines = async (): Promise<readonly string[]> => {
+      const { stdout } = await workspace.run(['jobs', '--json'], then);
+      return stdout.split('\n').filter(Boolean);
+    };
+    await until('the period runs', async () => (await lines()).length > 0, 30_000);
+    const worked = await workspace.work(then);
+    await until('the job is closed', async () => (await lines()).some((line) => line.includes('"succeeded"')), 30_000);
+    next.child.kill('SIGTERM');
+    const jobs = (await lines()).map((line) => JSON.parse(line) as { job: string; runKey: string; state: string });
+    return {
+      ...{ killed, marked: marks.length > 0, next: await next.ended, worked },
+      jobs: jobs.map(({ runKey, state }) => `${runKey} ${state}`),
+      facts: await factsOf(platform, jobs[0]?.job ?? ''),
+    };
+  } finally {
+    await workspace.remove();
+  }
+}
+
+const events = ({ stderr }: Ended, event: string): number =>
+  stderr.split('\n').filter((line) => line.includes(`"event":"${event}"`)).length;
+
+describe('kill -9 of a manager', function () {
+  this.timeout(180_000);
+  const uncommitted = ['code', 'parts', 'open', 'job'];
+  const committed = ['claim', 'send', 'before-journal', 'journal', 'sent', 'fired', 'looked', 'kept'];
+  const points = [...uncommitted, ...committed];
+  let outcomes: readonly Promise<Outcome>[] = [];
+  before(() => {
+    outcomes = inBackground(
+      2,
+      points.map((point) => () => killManager(point)),
+    );
+  });
+
+  for (const [index, point] of points.entries()) {
+    it(`at ${point}: the next one goes on, and the period runs once`, async () => {
+      const { killed, marked, next, worked, jobs, facts } = (await outcomes[index]) as Outcome;
+      expect(killed.signal, killed.stderr).to.equal('SIGKILL');
+      if (uncommitted.includes(point)) expect(events(next, 'fired'), next.stderr).to.equal(1);
+      if (point === 'kept') expect(marked).to.equal(true);
+      expect(next.code, next.stderr).to.equal(0);
+      expect(events(next, 'trouble'), next.stderr).to.equal(0);
+      expect(worked.code, worked.stderr).to.equal(0);
+      expect(jobs).to.deep.equal(['month-end@2026-11 succeeded']);
+      expectWhole(facts);
+    });
+  }
+});

@@ -1,0 +1,54 @@
+import { expect } from 'chai';
+import { loadConfig } from '../../src/config.ts';
+import { POLICY_ROLES, type PolicyRole, policyFor } from '../../src/infra/policies.ts';
+import { CERTIFICATE, tokenKey } from '../../src/model/keys.ts';
+import { allows } from '../support/iam.ts';
+import { Workspace } from '../support/workspace.ts';
+
+/** What a role must not reach: who may call the manager, and what the manager proves itself with. */
+const SECRETS = [tokenKey('a'.repeat(64)), CERTIFICATE];
+const ACTIONS = ['s3:GetObject', 's3:GetObjectVersion', 's3:PutObject', 's3:DeleteObject', 's3:DeleteObjectVersion'];
+
+describe('the policies and what is the manager alone', () => {
+  const workspace = new Workspace();
+  after(() => workspace.remove());
+
+  /** Which of the actions a role may do with a key, whatever the bucket's prefix is. */
+  async function may(role: PolicyRole, key: string, prefix: string): Promise<readonly string[]> {
+    workspace.write('batchctl.config.json', {
+      profiles: {
+        prod: {
+          ...{ backend: 'aws', region: 'eu-west-1', account: '123456789012', stack: 'month-end', manager: {} },
+          bucket: { name: 'acme', prefix },
+        },
+      },
+    });
+    const place = { cwd: workspace.dir, home: '', etc: '', env: { BATCHCTL_PROFILE: 'prod' } };
+    const { profile } = await loadConfig(place);
+    if (profile.backend !== 'aws') throw new Error('not on AWS');
+    const policy = policyFor(role, profile);
+    const resource = `arn:aws:s3:::acme/${prefix}${key}`;
+    return ACTIONS.filter((action) => allows(policy, { action, resource, context: {} }));
+  }
+
+  for (const prefix of ['', 'batchctl/']) {
+    it(`keep it from workers, who run what others submit (prefix "${prefix}")`, async () => {
+      for (const key of SECRETS) expect(await may('worker', key, prefix), key).to.deep.equal([]);
+    });
+
+    it(`give it to the manager and to operators, who make and revoke tokens (prefix "${prefix}")`, async () => {
+      const all = ['s3:GetObject', 's3:PutObject', 's3:DeleteObject'];
+      for (const role of ['manager', 'operator'] as const)
+        for (const key of SECRETS) expect(await may(role, key, prefix), key).to.deep.equal(all);
+    });
+
+    it(`let the administrator delete it with the data, and not read it (prefix "${prefix}")`, async () => {
+      for (const key of SECRETS)
+        expect(await may('admin', key, prefix), key).to.deep.equal(['s3:DeleteObject', 's3:DeleteObjectVersion']);
+    });
+  }
+
+  it('are all looked at', () => {
+    expect([...POLICY_ROLES].sort()).to.deep.equal(['admin', 'manager', 'operator', 'worker']);
+  });
+});

@@ -1,0 +1,165 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { expect } from 'chai';
+import { BatchctlError, type ErrorKind } from '../../src/errors.ts';
+import { STATUSES } from '../../src/manager/http/error-answers.ts';
+import type { VerbEnd } from '../../src/ports/verbs.ts';
+import { ApiDesk } from '../support/manager/api-desk.ts';
+
+describe("the API's errors", () => {
+  let desk: ApiDesk;
+  /** What the next verb ends with; null: what it really does. */
+  let ending: VerbEnd | (() => never) | null = null;
+
+  before(async () => {
+    desk = await ApiDesk.open({
+      dashboard: null,
+      verbs: (real) => ({
+        ...real,
+        run: async (call) => {
+          if (ending === null) return real.run(call);
+          return typeof ending === 'function' ? ending() : ending;
+        },
+      }),
+    });
+  });
+  after(() => desk.close());
+  afterEach(() => {
+    ending = null;
+  });
+
+  const refused = async (method: string, path: string, body?: unknown, init: RequestInit = {}) => {
+    const { status, error, headers } = await desk.call(method, path, body, init);
+    expect(headers.get('content-type'), path).to.match(/^application\/json/);
+    return { status, headers, ...error };
+  };
+
+  it('have the status of their kind, whichever it is', async () => {
+    for (const kind of Object.keys(STATUSES) as ErrorKind[]) {
+      ending = { exitCode: 1, error: { kind, message: `so ${kind}`, hint: 'do that' } };
+      const told = await refused('GET', '/jobs');
+      expect(told.status, kind).to.equal(STATUSES[kind]);
+      expect(told.kind).to.equal(kind);
+      if (kind !== 'unexpected') expect(told).to.include({ message: `so ${kind}`, hint: 'do that' });
+    }
+  });
+
+  it('tell nothing of what nobody foresaw but the id under which the log has it', async () => {
+    desk.hidden.length = 0;
+    ending = { exitCode: 1, error: { kind: 'unexpected', message: 'at /srv/secret.ts:12', hint: null } };
+    const told = await refused('GET', '/jobs');
+    expect([told.status, JSON.stringify(told)]).to.satisfy(
+      ([status, text]: [number, string]) => status === 500 && !text.includes('secret'),
+    );
+    expect(told.message).to.contain(told.headers.get('x-request-id') ?? 'none');
+    ending = () => {
+      throw new TypeError('no such thing in /srv/secret.ts');
+    };
+    expect(JSON.stringify(await refused('GET', '/jobs'))).not.to.contain('secret');
+    expect(desk.hidden).to.have.length(2);
+  });
+
+  it('say what was expected of paths, methods and fields', async () => {
+    expect(await refused('GET', '/nothing')).to.include({ status: 404, kind: 'notFound' });
+    expect(await refused('GET', '/jobs/nope')).to.include({ status: 404, kind: 'notFound', hint: 'batchctl jobs' });
+    const wrong = await refused('PUT', '/jobs');
+    expect(wrong).to.include({ status: 405, kind: 'usage' });
+    expect(wrong.headers.get('allow')).to.equal('GET, POST');
+    expect(await refused('PUT', '/jobs', 'x', { headers: { 'content-type': 'text/plain' } })).to.include({
+      status: 405,
+    });
+    expect((await refused('GET', '/jobs?colour=red')).message).to.contain('"colour"');
+    expect((await refused('GET', '/jobs?state=red')).message).to.contain('one of');
+    expect((await refused('GET', '/jobs?state=failed&state=paused')).message).to.contain('once');
+    expect((await refused('GET', '/jobs/x/logs?failed=yes')).message).to.contain('true or false');
+    expect((await refused('GET', '/jobs?tz=Nowhere/At_All')).message).to.contain('time zone');
+    expect((await refused('GET', '/jobs?__proto__=1')).status).to.equal(400);
+    expect((await refused('POST', '/jobs?runKey=a', { spec: {} })).message).to.contain('query');
+    expect((await refused('POST', '/jobs/x/pauses', { job: 'y' })).message).to.contain('path already');
+    expect((await refused('POST', '/jobs/x/pauses', { now: 'yes' })).message).to.contain('true or false');
+    expect((await refused('POST', '/jobs/x/retries', { task: [{ a: 1 }] })).message).to.contain('text or a number');
+    expect((await refused('POST', '/jobs', {})).message).to.contain('spec');
+    expect((await refused('POST', '/jobs', { spec: 'job.yaml' })).message).to.contain('spec');
+    expect((await refused('POST', '/jobs', { spec: {}, code: '../x' })).message).to.contain('code');
+    expect((await refused('POST', '/jobs/x/retries', { code: 'a'.repeat(64) })).message).to.contain('spec');
+    expect(await refused('POST', '/jobs', { spec: { name: 'UPPER' } })).to.include({ status: 422, kind: 'jobFile' });
+  });
+
+  it('say what was expected of bodies', async () => {
+    expect(await refused('POST', '/jobs', '{"spec":')).to.include({
+      status: 400,
+      message: 'the body is not valid JSON',
+    });
+    expect(await refused('POST', '/jobs', '{"spec":{},"__proto__":{"a":1}}')).to.include({ status: 400 });
+    expect(await refused('POST', '/jobs', '[]')).to.include({
+      status: 400,
+      message: 'expected a JSON object as the body',
+    });
+    expect(await refused('POST', '/jobs', '')).to.include({ status: 400, kind: 'usage' });
+    for (const type of [
+      'text/plain',
+      'application/x-www-form-urlencoded',
+      'multipart/form-data; boundary=x',
+      'application/octet-stream',
+    ]) {
+      expect(await refused('POST', '/jobs', 'spec=1', { headers: { 'content-type': type } }), type).to.include({
+        status: 415,
+        kind: 'usage',
+      });
+    }
+    const large = JSON.stringify({ spec: { name: 'x'.repeat(2 ** 20) } });
+    expect(await refused('POST', '/jobs', large)).to.include({ status: 413, kind: 'usage' });
+    const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`;
+    expect((await refused('POST', '/jobs', `{"spec":${deep}}`)).status).to.be.oneOf([400, 422]);
+    expect(await refused('POST', '/commands', { name: 'jobs' })).to.include({ status: 400, kind: 'usage' });
+    expect(await refused('POST', '/commands', { name: 'infra down', input: {}, flags: ALL })).to.include({
+      status: 400,
+    });
+    const flags = { ...ALL, json: 'yes' };
+    expect((await refused('POST', '/commands', { name: 'jobs', input: {}, flags })).message).to.contain('boolean');
+  });
+
+  it('are told in their form where HTTP itself is broken', async () => {
+    expect(await raw('GET /api/v1/%zz HTTP/1.1\r\nhost: x\r\n\r\n')).to.deep.include({ status: 400, kind: 'usage' });
+    expect(await raw('nonsense\r\n\r\n')).to.deep.include({ status: 400, kind: 'usage' });
+    const head = `GET / HTTP/1.1\r\nhost: x\r\nx-long: ${'a'.repeat(20_000)}\r\n\r\n`;
+    expect(await raw(head)).to.deep.include({ status: 431, kind: 'usage' });
+  });
+
+  it('never allow another origin', async () => {
+    const headers = { origin: 'https://elsewhere.example', 'access-control-request-method': 'POST' };
+    const asked = await desk.fetch('OPTIONS', '/api/v1/jobs', { headers });
+    expect(asked.status).to.equal(405);
+    const got = await desk.fetch('GET', '/api/v1/jobs', { headers });
+    for (const { headers: said } of [asked, got]) {
+      expect([...said.keys()].filter((name) => name.startsWith('access-control'))).to.deep.equal([]);
+      expect(said.get('content-security-policy')).to.contain("default-src 'none'");
+      expect(said.get('x-content-type-options')).to.equal('nosniff');
+    }
+  });
+
+  it('are those of the verbs', async () => {
+    const { status, exit, error } = await desk.call('POST', '/jobs/nope/cancellations');
+    expect([status, exit, error.kind]).to.deep.equal([404, '4', 'notFound']);
+    const thrown = new BatchctlError('notFound', 'x');
+    expect(STATUSES[thrown.kind]).to.equal(404);
+  });
+
+  async function raw(text: string): Promise<{ readonly status: number; readonly kind: string }> {
+    const socket = connect(Number(new URL(desk.url).port), '127.0.0.1');
+    let said = '';
+    socket.on('data', (bytes: Buffer) => {
+      said += bytes.toString();
+      if (said.includes('}}')) socket.destroy();
+    });
+    socket.on('error', () => {});
+    socket.write(text);
+    await once(socket, 'close');
+    const [head = '', body = ''] = said.split('\r\n\r\n');
+    const { error } = JSON.parse(body) as { error: { kind: string } };
+    desk.document.validate('components/schemas/Error', JSON.parse(body));
+    return { status: Number(head.split(' ')[1]), kind: error.kind };
+  }
+});
+
+const ALL = { json: true, quiet: true, verbose: false, yes: false, dryRun: false, tz: null };

@@ -1,0 +1,167 @@
+import { expect } from 'chai';
+import { ApiDesk } from '../support/manager/api-desk.ts';
+import { until } from '../support/until.ts';
+
+interface Event {
+  readonly event: string;
+  // biome-ignore lint/suspicious/noExplicitAny: tests say what they expect of it.
+  readonly data: any;
+}
+
+/** Reads server-sent events until it is told to leave. */
+class Events {
+  readonly seen: Event[] = [];
+  comments = 0;
+  ended = false;
+  readonly #leave = new AbortController();
+  #text = '';
+
+  static async open(desk: ApiDesk, path: string): Promise<Events> {
+    const events = new Events();
+    const answer = await desk.fetch('GET', `/api/v1${path}`, { signal: events.#leave.signal, scope: 'read' });
+    expect(answer.status).to.equal(200);
+    expect(answer.headers.get('content-type')).to.match(/^text\/event-stream/);
+    void events.#read(answer).catch(() => {
+      events.ended = true;
+    });
+    return events;
+  }
+
+  leave(): void {
+    this.#leave.abort();
+  }
+
+  last(event: string): Event['data'] {
+    return this.seen.filter((each) => each.event === event).at(-1)?.data;
+  }
+
+  async #read({ body }: Response): Promise<void> {
+    const decoder = new TextDecoder();
+    for await (const bytes of body ?? []) {
+      this.#text += decoder.decode(bytes, { stream: true });
+      const blocks = this.#text.split('\n\n');
+      this.#text = blocks.pop() ?? '';
+      for (const block of blocks) {
+        const match = /^event: (\w+)\ndata: (.*)$/.exec(block);
+        if (match === null) this.comments += 1;
+        else this.seen.push({ event: match[1] ?? '', data: JSON.parse(match[2] ?? '') });
+      }
+    }
+    this.ended = true;
+  }
+}
+
+describe("the API's events", () => {
+  let desk: ApiDesk;
+  const job = (name: string) => ({
+    name,
+    input: { split: { by: 'range', from: 1, to: 3 } },
+    steps: [{ name: 'one', run: ['cat'] }],
+  });
+  const submit = async (name: string): Promise<string> =>
+    (await desk.call('POST', '/jobs', { spec: job(name) })).json.job;
+  const looks = (verb: string): number => desk.calls.filter(({ name }) => name === verb).length;
+
+  beforeEach(async () => {
+    desk = await ApiDesk.open({ dashboard: null, aliveMs: 30 });
+  });
+  afterEach(() => desk.close());
+
+  it("tell a job's status at once, whenever it changed, and that it ended", async function () {
+    this.timeout(30_000);
+    const id = await submit('watched');
+    const events = await Events.open(desk, '/jobs/last/events');
+    await until('the status', () => events.last('status'));
+    expect(events.last('status')).to.include({ job: id, state: 'running' });
+    await until('signs of life', () => events.comments > 2);
+    const { code } = await desk.workspace.work();
+    expect(code).to.equal(0);
+    await until('the end', () => events.ended);
+    expect(events.last('status')).to.include({ state: 'succeeded' });
+    expect(events.seen.at(-1)).to.deep.equal({ event: 'end', data: {} });
+    for (const { event, data } of events.seen)
+      if (event === 'status') desk.document.validate('components/schemas/Status', data);
+    const texts = events.seen.map(({ data }) => JSON.stringify(data));
+    expect(new Set(texts).size, 'each differs from the one before').to.equal(texts.length);
+    const again = await Events.open(desk, `/jobs/${id}/events`);
+    await until('the end', () => again.ended);
+    expect(again.seen.map(({ event }) => event)).to.deep.equal(['status', 'end']);
+  });
+
+  it('refuse a job that is not there before they begin', async () => {
+    const { status, error } = await desk.call('GET', '/jobs/nope/events');
+    expect([status, error.kind]).to.deep.equal([404, 'notFound']);
+  });
+
+  it('are looked for once for all who listen, and not at all when nobody does', async function () {
+    this.timeout(30_000);
+    await submit('shared');
+    const all = await Promise.all(Array.from({ length: 20 }, () => Events.open(desk, '/jobs/last/events')));
+    await until('all are told', () => all.every((events) => events.last('status')));
+    expect(looks('status')).to.equal(1);
+    await until('the next look', () => looks('status') >= 2);
+    for (const events of all) events.leave();
+    await until('no stream is left', () => desk.calls.every(({ signal }) => signal.aborted));
+    const before = looks('status');
+    const later = await Events.open(desk, '/events');
+    await until('two looks at all', () => looks('workers') >= 2);
+    // The overview looks at the open job, once each.
+    expect(looks('status') - before).to.be.at.most(looks('workers'));
+    later.leave();
+  });
+
+  it('tell all that goes on: open jobs first, then those that ended lately', async function () {
+    this.timeout(30_000);
+    const done = await submit('done');
+    expect((await desk.workspace.work()).code).to.equal(0);
+    await until('it is closed', async () => (await desk.call('GET', `/jobs/${done}`)).json.state === 'succeeded');
+    const open = await submit('open');
+    const events = await Events.open(desk, '/events');
+    await until('the overview', () => events.last('overview'));
+    const overview = events.last('overview');
+    desk.document.validate('components/schemas/Overview', overview);
+    expect(overview.jobs.map(({ job: id }: { job: string }) => id)).to.deep.equal([open, done]);
+    expect(overview).to.deep.include({ more: false, firings: [], troubles: [] });
+    expect(overview.queues[0]).to.include({ group: 'default', visible: 3 });
+    await desk.call('POST', `/jobs/${open}/cancellations`);
+    await until('news', () => events.last('overview').jobs[0].state === 'cancelled');
+    events.leave();
+  });
+
+  it('name what could not be looked at, and go on', async function () {
+    this.timeout(30_000);
+    await desk.close();
+    let broken = true;
+    desk = await ApiDesk.open({
+      dashboard: null,
+      verbs: (real) => ({
+        ...real,
+        run: (call) =>
+          broken && (call.name === 'queue' || call.name === 'status')
+            ? Promise.resolve({ exitCode: 8, error: { kind: 'unavailable', message: 'SQS is away', hint: null } })
+            : real.run(call),
+      }),
+    });
+    await submit('troubled');
+    const [events, one] = [await Events.open(desk, '/events'), await Events.open(desk, '/jobs/last/events')];
+    await until('the overview', () => events.last('overview'));
+    desk.document.validate('components/schemas/Overview', events.last('overview'));
+    expect(events.last('overview').troubles[0]).to.deep.equal({
+      kind: 'unavailable',
+      message: 'SQS is away',
+      hint: null,
+    });
+    await until('trouble', () => one.last('trouble'));
+    broken = false;
+    await until('no more', () => events.last('overview').troubles.length === 0);
+    await until('the status', () => one.last('status'));
+  });
+
+  it('give a slow reader the newest alone, and say that the manager leaves', async () => {
+    const events = await Events.open(desk, '/events');
+    await until('the overview', () => events.last('overview'));
+    void desk.app.close();
+    await until('the end', () => events.ended);
+    expect(events.seen.at(-1)).to.deep.equal({ event: 'leaving', data: {} });
+  });
+});

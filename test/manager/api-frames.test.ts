@@ -1,0 +1,198 @@
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+import { expect } from 'chai';
+import type { Frame } from '../../src/model/api.ts';
+import type { VerbCall, VerbEnd } from '../../src/ports/verbs.ts';
+import { ApiDesk } from '../support/manager/api-desk.ts';
+import { until } from '../support/until.ts';
+
+const DONE: VerbEnd = { exitCode: 0, error: null };
+
+describe("a command line's verbs, as frames", () => {
+  let desk: ApiDesk;
+  let act: (call: VerbCall) => Promise<VerbEnd>;
+
+  const open = async (aliveMs?: number): Promise<void> => {
+    act = async () => DONE;
+    desk = await ApiDesk.open({
+      dashboard: null,
+      ...(aliveMs !== undefined && { aliveMs }),
+      verbs: (real) => ({ ...real, run: (call) => (call.name === 'jobs' ? act(call) : real.run(call)) }),
+    });
+  };
+  afterEach(() => desk.close());
+
+  const framesOf = (text: string): readonly Frame[] =>
+    text
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => {
+        const frame = JSON.parse(line) as Frame;
+        desk.document.validate('components/schemas/Frame', frame);
+        return frame;
+      });
+  const textOf = (frames: readonly Frame[], name: 'out' | 'err'): string =>
+    frames.map((frame) => (frame as unknown as Record<string, string>)[name] ?? '').join('');
+
+  it('are what the verb prints, and how it ended', async () => {
+    await open();
+    const answer = await desk.command('status', { job: 'nope' });
+    expect(answer.headers.get('content-type')).to.equal('application/x-ndjson');
+    const frames = framesOf(await answer.text());
+    expect(frames.at(-1)).to.deep.include({ exit: 4 });
+    expect(frames.at(-1)).to.have.nested.property('error.kind', 'notFound');
+    const listed = framesOf(await (await desk.command('doctor', {}, { flags: { json: true } })).text());
+    expect(textOf(listed, 'out').split('\n').length).to.be.greaterThan(5);
+    expect(listed.at(-1)).to.deep.equal({ exit: 0, error: null });
+  });
+
+  it('need the scope of the verb that they name', async () => {
+    await open();
+    expect((await desk.command('status', {}, { scope: 'read' })).status).to.equal(200);
+    expect((await desk.command('cancel', { job: 'last' }, { scope: 'submit' })).status).to.equal(403);
+    expect((await desk.command('scale', {}, { scope: 'read' })).status).to.equal(200);
+    expect((await desk.command('scale', { n: 3 }, { scope: 'submit' })).status).to.equal(403);
+    expect((await desk.command('scale', { auto: true }, { scope: 'submit' })).status).to.equal(403);
+    expect((await desk.command('verify', { repair: true }, { scope: 'submit' })).status).to.equal(403);
+  });
+
+  it('never cut a character in two, nor hold more than so much', async () => {
+    await open();
+    const text = `${'é𝄞'.repeat(100_000)}\n`;
+    const bytes = Buffer.from(text);
+    act = async ({ out }) => {
+      for (let at = 0; at < bytes.length; at += 7_001) await write(out, bytes.subarray(at, at + 7_001));
+      await write(out, bytes);
+      return DONE;
+    };
+    const frames = framesOf(await (await desk.command('jobs', {})).text());
+    expect(textOf(frames, 'out')).to.equal(text + text);
+    expect(Math.max(...frames.map((frame) => JSON.stringify(frame).length))).to.be.lessThan(200_000);
+  });
+
+  it('tell at times that the verb is still there', async () => {
+    await open(20);
+    let end = (): void => {};
+    act = () =>
+      new Promise((resolve) => {
+        end = () => resolve(DONE);
+      });
+    const answer = await desk.command('jobs', {});
+    const reader = answer.body?.getReader();
+    const seen = await reader?.read();
+    expect(
+      JSON.parse(
+        Buffer.from(seen?.value ?? [])
+          .toString()
+          .split('\n')[0] ?? '',
+      ),
+    ).to.deep.equal({ alive: true });
+    end();
+    await reader?.cancel();
+  });
+
+  it('tell the verb to stop when the caller leaves', async () => {
+    await open();
+    let [began, stopped] = [0, 0];
+    act = ({ signal }) => {
+      began += 1;
+      return new Promise((resolve) => {
+        signal.addEventListener('abort', () => {
+          stopped += 1;
+          resolve({ exitCode: 130, error: { kind: 'interrupted', message: 'interrupted', hint: null } });
+        });
+      });
+    };
+    for (const [times, ask] of [askedCommand, askedJson].entries()) {
+      const leave = new AbortController();
+      ask(leave.signal).catch(() => {});
+      await until('the verb runs', () => began === times + 1);
+      expect(stopped).to.equal(times);
+      leave.abort();
+      await until('the verb is told', () => stopped === times + 1);
+    }
+    expect(desk.hidden).to.deep.equal([]);
+  });
+
+  const askedCommand = (signal: AbortSignal): Promise<unknown> => desk.command('jobs', {}, { signal });
+  const askedJson = (signal: AbortSignal): Promise<unknown> => desk.fetch('GET', '/api/v1/jobs', { signal });
+
+  for (const how of ['command', 'json'] as const) {
+    it(`wait for a slow reader of a ${how}, whose text is not kept for`, async function () {
+      this.timeout(30_000);
+      await open();
+      const line = `${JSON.stringify({ text: 'a'.repeat(64 * 1024) })}\n`;
+      let written = 0;
+      act = async ({ out, signal }) => {
+        while (!signal.aborted && written < 400) {
+          await write(out, Buffer.from(line));
+          written += 1;
+        }
+        return DONE;
+      };
+      const answer = await (how === 'command' ? slowCommand() : slowJson());
+      // It stands still before all 25 MB were written, as nobody reads.
+      let [before, same] = [-1, 0];
+      await until('the verb stands still', () => {
+        same = written === before ? same + 1 : 0;
+        before = written;
+        return same > 50;
+      });
+      expect(written).to.be.lessThan(400);
+      let text = '';
+      answer.setEncoding('utf8').on('data', (piece: string) => {
+        text += piece;
+      });
+      answer.resume();
+      await once(answer, 'end');
+      expect(written).to.equal(400);
+      const items = how === 'json' ? (JSON.parse(text) as { items: unknown[] }).items : framesOf(text);
+      expect(items.length).to.be.at.least(400);
+    });
+  }
+
+  it('break off where a verb fails after much of its list was sent', async () => {
+    await open();
+    const line = Buffer.from(`${JSON.stringify({ text: 'a'.repeat(64 * 1024) })}\n`);
+    act = async ({ out }) => {
+      for (let n = 0; n < 50; n += 1) await write(out, line);
+      return { exitCode: 8, error: { kind: 'unavailable', message: 'the store is away', hint: null } };
+    };
+    const answer = await desk.fetch('GET', '/api/v1/jobs');
+    expect(answer.status).to.equal(200);
+    const error = await answer.text().then(
+      () => null,
+      (thrown: unknown) => thrown,
+    );
+    expect(error).to.be.instanceOf(Error);
+    act = async ({ out }) => {
+      await write(out, line.subarray(0, 1_000));
+      return { exitCode: 8, error: { kind: 'unavailable', message: 'the store is away', hint: null } };
+    };
+    expect((await desk.call('GET', '/jobs')).error).to.include({ kind: 'unavailable' });
+  });
+
+  async function slowCommand(): Promise<IncomingMessage> {
+    const flags = { json: true, quiet: true, verbose: false, yes: false, dryRun: false, tz: null };
+    return slowly('POST', '/api/v1/commands', JSON.stringify({ name: 'jobs', input: {}, flags }));
+  }
+
+  const slowJson = (): Promise<IncomingMessage> => slowly('GET', '/api/v1/jobs', null);
+
+  /** Asks, and does not read yet. */
+  async function slowly(method: string, path: string, body: string | null): Promise<IncomingMessage> {
+    const headers = { authorization: `Bearer ${await desk.token('operate')}`, 'content-type': 'application/json' };
+    const asked = request(`${desk.url}${path}`, {
+      method,
+      headers: body === null ? { authorization: headers.authorization } : headers,
+    });
+    asked.end(body ?? undefined);
+    const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+    return answer.pause();
+  }
+});
+
+const write = (out: VerbCall['out'], bytes: Uint8Array): Promise<void> =>
+  new Promise((resolve) => {
+    out.write(bytes, () => resolve());
+  });

@@ -1,0 +1,159 @@
+import { expect } from 'chai';
+import { ERROR_HEADER, WARNINGS_HEADER } from '../../src/model/api.ts';
+import { ApiDesk } from '../support/manager/api-desk.ts';
+
+const NUMBERS = {
+  name: 'numbers',
+  input: { split: { by: 'range', from: 1, to: 4 } },
+  steps: [
+    { name: 'double', run: 'read n; test $n != 3 || { echo three is bad >&2; exit 9; }; echo $((n * 2))', attempts: 1 },
+  ],
+  labels: { team: 'a=b' },
+};
+
+/** Each call of the desk is checked against the document: what is expected here is what the document can't say. */
+describe("the API's verbs", () => {
+  let desk: ApiDesk;
+  let job: string;
+
+  before(async function () {
+    this.timeout(60_000);
+    desk = await ApiDesk.open({ dashboard: null });
+    const { status, json, exit } = await desk.call('POST', '/jobs', { spec: NUMBERS, runKey: 'first' });
+    expect([status, exit], JSON.stringify(json)).to.deep.equal([200, '0']);
+    expect(json).to.include({ runKey: 'first', created: true });
+    job = json.job;
+    const ended = await desk.workspace.work();
+    expect(ended.code, ended.stderr).to.equal(0);
+  });
+  after(() => desk.close());
+
+  it('answer a document, with the exit code beside it', async () => {
+    const { status, json, exit, headers } = await desk.call('GET', `/jobs/${job}`);
+    expect([status, exit]).to.deep.equal([200, '0']);
+    expect(json).to.deep.include({ job, state: 'failed', reason: 'failures' });
+    expect(headers.get('cache-control')).to.equal('no-store');
+    expect((await desk.call('GET', '/jobs/last')).json.job).to.equal(job);
+    expect((await desk.call('GET', `/jobs/${encodeURIComponent('key:first')}`)).json.job).to.equal(job);
+  });
+
+  it('remember who asked', async () => {
+    const { json } = await desk.call('GET', `/jobs/${job}/history`);
+    expect(json.items.map(({ who }: { who: string }) => who)).to.include('token:operate');
+    expect((await desk.call('GET', '/jobs')).json.items[0].createdBy).to.equal('token:operate');
+  });
+
+  it('take numbers, true and false, and lists from the query', async () => {
+    const items = async (path: string): Promise<readonly unknown[]> => (await desk.call('GET', path)).json.items;
+    expect(await items(`/jobs/${job}/tasks?state=failed&limit=5`)).to.have.length(1);
+    expect(await items(`/jobs/${job}/tasks?limit=2`)).to.have.length(2);
+    expect(await items(`/jobs/${job}/logs?failed=true`)).to.have.length(1);
+    expect(await items(`/jobs/${job}/logs?failed=false`)).to.have.length(1);
+    expect(await items('/jobs?label=team=a=b')).to.have.length(1);
+    expect(await items('/jobs?label=team=a=b&label=x=y')).to.have.length(0);
+  });
+
+  it('answer lists whole, also the empty ones', async () => {
+    expect((await desk.call('GET', '/jobs?name=nothing')).text).to.equal('{"items":[]}');
+    const failures = (await desk.call('GET', `/jobs/${job}/failures`)).json.items;
+    expect(failures).to.have.length(1);
+    expect(failures[0]).to.include({ count: 1, exitCode: 9 });
+  });
+
+  it('answer for all that there is to look at', async function () {
+    this.timeout(60_000);
+    const paths = Object.entries(desk.document.paths).flatMap(([path, { get }]) => (get === undefined ? [] : [path]));
+    const fixed = paths.filter(
+      (path) => !/\{(worker|name)\}|events|objects|openapi/.test(path) && path.startsWith('/api/v1/'),
+    );
+    expect(fixed.length).to.be.greaterThan(14);
+    for (const path of fixed) {
+      const { status, json } = await desk.call('GET', path.slice('/api/v1'.length).replace('{job}', job));
+      expect(status, `${path} ${JSON.stringify(json)}`).to.equal(200);
+    }
+    const [worker] = (await desk.call('GET', '/workers?all=true')).json.items;
+    expect((await desk.call('GET', `/workers/${worker.worker}/logs`)).status).to.equal(200);
+  });
+
+  it('answer what stands, and say what it comes to', async () => {
+    const { status, json, exit, headers } = await desk.call('POST', `/jobs/${job}/proofs`, {});
+    expect([status, exit]).to.deep.equal([200, '9']);
+    expect(json.verdict).to.equal('failed');
+    expect(JSON.parse(headers.get(ERROR_HEADER) ?? '')).to.include({ kind: 'proof' });
+    const why = await desk.call('GET', `/jobs/${job}/why`);
+    expect([why.status, why.exit]).to.deep.equal([200, '11']);
+  });
+
+  it('only tell what they would do with dryRun', async () => {
+    const asked = { task: ['double/2'], dryRun: true };
+    expect((await desk.call('POST', `/jobs/${job}/retries`, asked)).status).to.equal(200);
+    expect((await desk.call('GET', `/jobs/${job}`)).json.round).to.equal(0);
+  });
+
+  it('change what they are asked to change, without asking back', async () => {
+    const skipped = await desk.call('POST', `/jobs/${job}/skips`, { task: ['double/2'], reason: 'no three' });
+    expect(skipped.status, skipped.text).to.equal(200);
+    const { json } = await desk.call('POST', '/jobs', { spec: NUMBERS });
+    const paused = await desk.call('POST', `/jobs/${json.job}/pauses`);
+    expect(paused.status, paused.text).to.equal(200);
+    const adjusted = await desk.call('PATCH', `/jobs/${json.job}`, { tolerate: '1' });
+    expect(adjusted.status, adjusted.text).to.equal(200);
+    expect((await desk.call('POST', `/jobs/${json.job}/cancellations`, {})).status).to.equal(200);
+    expect((await desk.call('GET', `/jobs/${json.job}`)).json.state).to.equal('cancelled');
+    const purged = await desk.call('POST', '/purges', { confirm: 'default' });
+    expect(purged.status, purged.text).to.equal(200);
+    const unconfirmed = await desk.call('POST', '/purges', {});
+    expect([unconfirmed.status, unconfirmed.error.kind]).to.deep.equal([409, 'refused']);
+  });
+
+  it('plan and schedule a job that comes in the body', async () => {
+    const plan = await desk.call('POST', '/plans', { spec: NUMBERS }, { scope: 'submit' });
+    expect([plan.status, plan.json.tasks ?? plan.json.parts], plan.text).to.deep.equal([200, 4]);
+    const added = await desk.call('POST', '/schedules', {
+      name: 'nightly',
+      spec: NUMBERS,
+      cron: '0 3 * * *',
+      tz: 'Europe/London',
+    });
+    expect(added.status, added.text).to.equal(200);
+    expect((await desk.call('GET', '/schedules')).json.items[0]).to.include({
+      schedule: 'nightly',
+      zone: 'Europe/London',
+    });
+    expect((await desk.call('GET', '/schedules/nightly')).status).to.equal(200);
+    expect((await desk.call('GET', '/firings')).json.items).to.have.length(10);
+    expect((await desk.call('POST', '/schedules/nightly/pauses')).status).to.equal(200);
+    expect((await desk.call('POST', '/schedules/nightly/resumptions')).status).to.equal(200);
+    expect((await desk.call('DELETE', '/schedules/nightly?dryRun=true')).json).to.include({ removed: false });
+    expect((await desk.call('DELETE', '/schedules/nightly')).status).to.equal(200);
+    expect((await desk.call('GET', '/schedules/nightly')).status).to.equal(404);
+  });
+
+  it('show the sizes of groups to whoever may read, and change them for whoever may operate', async () => {
+    expect((await desk.call('GET', '/groups', undefined, { scope: 'read' })).json.items[0]).to.include({
+      group: 'default',
+    });
+    expect((await desk.call('POST', '/groups', {}, { scope: 'read' })).status).to.equal(200);
+    const refused = await desk.call('POST', '/groups', { max: 3 }, { scope: 'submit' });
+    expect([refused.status, refused.error.kind]).to.deep.equal([403, 'refused']);
+    expect((await desk.call('POST', '/groups', { max: 3 })).json.items[0]).to.include({ max: 3 });
+    const repair = await desk.call('POST', `/jobs/${job}/proofs`, { repair: true }, { scope: 'submit' });
+    expect(repair.status).to.equal(403);
+    const whole = await desk.call('POST', `/jobs/${job}/proofs`, { repair: false }, { scope: 'submit' });
+    expect(whole.status).to.equal(200);
+  });
+
+  it('tell what they warn of', async () => {
+    const spec = { ...NUMBERS, name: 'warned', steps: [{ name: 'one', run: ['true'] }] };
+    const { status, headers } = await desk.call('POST', '/jobs', { spec, finishBy: 'in 6h' });
+    expect(status).to.equal(200);
+    const warnings = headers.get(WARNINGS_HEADER);
+    if (warnings !== null) expect(JSON.parse(warnings)).to.be.an('array');
+  });
+
+  it('are run side by side', async function () {
+    this.timeout(30_000);
+    const answers = await Promise.all(Array.from({ length: 60 }, () => desk.call('GET', `/jobs/${job}`)));
+    expect(new Set(answers.map(({ status, json }) => `${status} ${json.state}`)).size).to.equal(1);
+  });
+});

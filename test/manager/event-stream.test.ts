@@ -1,0 +1,42 @@
+import { expect } from 'chai';
+import { EventStream } from '../../src/manager/http/events/event-stream.ts';
+import { until } from '../support/until.ts';
+
+const LONG = 3_600_000;
+
+describe('a stream of events', () => {
+  it('holds of each event the newest alone, while nobody reads', () => {
+    const stream = new EventStream(LONG);
+    for (let n = 0; n < 10_000; n += 1) stream.send('status', `{"n":${n}}`);
+    stream.send('trouble', '{}');
+    stream.send('status', '{"n":10000}');
+    stream.end();
+    let text = '';
+    for (let piece = stream.body.read(); piece !== null; piece = stream.body.read()) text += piece;
+    const blocks = text.split('\n\n').filter(Boolean);
+    expect(blocks.length).to.be.at.most(3);
+    expect(blocks.slice(-2)).to.deep.equal(['event: trouble\ndata: {}', 'event: status\ndata: {"n":10000}']);
+  });
+
+  it('ends once all was read, and takes nothing more', async () => {
+    const stream = new EventStream(LONG);
+    stream.send('status', '1');
+    stream.end();
+    stream.send('status', '2');
+    let text = '';
+    for await (const piece of stream.body) text += piece;
+    expect(text).to.equal('event: status\ndata: 1\n\n');
+  });
+
+  it('comments at times, but not for a reader who is behind', async () => {
+    const stream = new EventStream(2);
+    await until('it has waited', () => performance.now() > 0);
+    stream.body.resume();
+    let comments = 0;
+    stream.body.on('data', () => {
+      comments += 1;
+    });
+    await until('two comments', () => comments > 1);
+    stream.body.destroy();
+  });
+});

@@ -1,0 +1,152 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { expectedCost } from '../../../src/model/cost/expected.ts';
+import { isReached, isStuck, leastOfOne, leftOf, machinesFor } from '../../../src/model/cost/limit.ts';
+import { monthUpTo } from '../../../src/model/cost/month.ts';
+import { priceOf, priceToCome, typesWithoutPrice } from '../../../src/model/cost/price.ts';
+import { costOfWork } from '../../../src/model/cost/projected.ts';
+import {
+  budgetMend,
+  dollarsText,
+  ITS_LIMIT,
+  reachedText,
+  THE_MONTHS,
+  whoseLimit,
+} from '../../../src/model/cost/words.ts';
+import type { HourPrice } from '../../../src/ports/worker-group.ts';
+
+const usd = fc.double({ min: 0, max: 1e6, noNaN: true });
+
+describe('a limit on cost', () => {
+  it('is reached at the limit less the cost of draining', () => {
+    expect(isReached({ limit: 10, soFar: 9.4, draining: 0.5 })).to.equal(false);
+    expect(isReached({ limit: 10, soFar: 9.5, draining: 0.5 })).to.equal(true);
+    expect(isReached({ limit: 10, soFar: 12, draining: 0 })).to.equal(true);
+  });
+
+  it('pays for machines that boot, work for ten minutes or two tasks, and idle', () => {
+    // 90 s + 600 s + 300 s at 3.60 an hour.
+    expect(leastOfOne(3.6, null)).to.be.closeTo(0.99, 1e-9);
+    expect(leastOfOne(3.6, 400)).to.be.closeTo(1.19, 1e-9);
+    expect(machinesFor(9.9, 3.6, null)).to.equal(10);
+    expect(machinesFor(0.98, 3.6, null)).to.equal(0);
+    expect(machinesFor(-1, 3.6, null)).to.equal(0);
+    expect(machinesFor(0, 0, null)).to.equal(Number.MAX_SAFE_INTEGER);
+  });
+
+  it('is stuck where nothing is up and what is left starts nothing', () => {
+    expect(isStuck({ limit: 10, soFar: 9.5, draining: 0 }, 0.6)).to.equal(true);
+    expect(isStuck({ limit: 10, soFar: 9.5, draining: 0 }, 0.5)).to.equal(false);
+    expect(isStuck({ limit: 10, soFar: 9.5, draining: 0.1 }, 0.6)).to.equal(false);
+  });
+
+  it('never pays for more than is left, and the more the more is left', () => {
+    fc.assert(
+      fc.property(usd, usd, usd, fc.double({ min: 0.001, max: 100, noNaN: true }), (limit, soFar, draining, price) => {
+        const left = leftOf({ limit, soFar, draining });
+        const count = machinesFor(left, price, null);
+        expect(count * leastOfOne(price, null)).to.be.at.most(left * (1 + 1e-6) + 1e-6);
+        if (isReached({ limit, soFar, draining })) expect(count).to.equal(0);
+        expect(machinesFor(left + 1, price, null)).to.be.at.least(count);
+      }),
+    );
+  });
+});
+
+describe('what an hour costs', () => {
+  const hours: readonly HourPrice[] = [
+    { type: 'm', kind: 'spot', zone: 'a', usd: 0.1 },
+    { type: 'm', kind: 'spot', zone: 'b', usd: 0.3 },
+    { type: 'm', kind: 'configured', zone: null, usd: 1 },
+    { type: 'c', kind: 'configured', zone: null, usd: 2 },
+  ];
+  const cases = [
+    ['spot, in its zone', { type: 'm', zone: 'b', lifeCycle: 'spot' }, 0.3],
+    ['spot, elsewhere: the mean', { type: 'm', zone: 'z', lifeCycle: 'spot' }, 0.2],
+    ['spot without a market: as configured', { type: 'c', zone: 'a', lifeCycle: 'spot' }, 2],
+    ['on demand: as configured', { type: 'm', zone: 'a', lifeCycle: 'on-demand' }, 1],
+    ['a type of which nothing is said', { type: 'g', zone: 'a', lifeCycle: 'spot' }, null],
+  ] as const;
+  for (const [what, machine, expected] of cases) {
+    it(what, () => {
+      expect(priceOf(hours, machine)).to.equal(expected);
+    });
+  }
+
+  it('of the next machine is the mean of the types; unknown, never 0, where one is', () => {
+    const group = { lifeCycle: 'on-demand', slots: null, hours, trouble: null } as const;
+    expect(priceToCome({ ...group, types: ['m', 'c'] })).to.equal(1.5);
+    expect(priceToCome({ ...group, types: ['m', 'g'] })).to.equal(null);
+    expect(priceToCome({ ...group, types: [] })).to.equal(null);
+    expect(typesWithoutPrice({ ...group, types: ['m', 'g'] })).to.deep.equal(['g']);
+    // The market's price says nothing of an on-demand instance.
+    expect(priceToCome({ ...group, hours: hours.slice(0, 2), types: ['m'] })).to.equal(null);
+  });
+});
+
+describe('what work costs that is to come', () => {
+  const price = () => ({ usd: 3.6, slots: 2 });
+  const step = { group: 'default', waiting: 10, running: 0, seconds: 100, slots: 1 } as const;
+
+  it('is slot-seconds by a share of a machine', () => {
+    expect(costOfWork([step], price)).to.be.closeTo(0.5, 1e-9);
+    expect(costOfWork([{ ...step, slots: 'all' }], price)).to.be.closeTo(1, 1e-9);
+    expect(costOfWork([{ ...step, waiting: 0, running: 10 }], price)).to.be.closeTo(0.25, 1e-9);
+  });
+
+  it('is not known while a number, a duration or a price isn’t that counts', () => {
+    expect(costOfWork([{ ...step, waiting: null }], price)).to.equal(null);
+    expect(costOfWork([{ ...step, seconds: null }], price)).to.equal(null);
+    expect(costOfWork([step], () => ({ usd: null, slots: 1 }))).to.equal(null);
+    expect(costOfWork([{ ...step, seconds: null, waiting: 0 }], () => ({ usd: null, slots: 1 }))).to.equal(0);
+  });
+
+  it('of a forecast is its work, and a machine of each group that boots and idles', () => {
+    const of = (expected: number) => ({ low: 0, expected, high: 0 });
+    const seen = { tasks: of(10), taskSeconds: of(100), bytesOut: of(0) };
+    const needs = { slots: 1, memory: 0, disk: 0 } as const;
+    const steps = [
+      { name: 'one', group: 'default', needs },
+      { name: 'unseen', group: 'default', needs },
+    ];
+    const forecast = { steps: [{ name: 'one', ...seen }] };
+    expect(expectedCost(steps, forecast, price)).to.be.closeTo(0.5 + 0.39, 1e-9);
+    expect(expectedCost(steps, forecast, () => ({ usd: null, slots: 1 }))).to.equal(null);
+  });
+});
+
+describe('the calendar month', () => {
+  const from = (iso: string, zone: string): string => new Date(monthUpTo(Date.parse(iso), zone).from).toISOString();
+  for (const [now, zone, expected] of [
+    ['2026-11-26T12:00:00Z', 'UTC', '2026-11-01T00:00:00.000Z'],
+    ['2026-11-01T00:00:00Z', 'UTC', '2026-11-01T00:00:00.000Z'],
+    // At 23:30 UTC it is the next month in Berlin, and the old one in New York until 04:00.
+    ['2026-10-31T23:30:00Z', 'Europe/Berlin', '2026-10-31T23:00:00.000Z'],
+    ['2026-11-01T03:00:00Z', 'America/New_York', '2026-10-01T04:00:00.000Z'],
+    ['2024-02-29T12:00:00Z', 'Asia/Kolkata', '2024-01-31T18:30:00.000Z'],
+  ] as const) {
+    it(`of ${now} in ${zone} began ${expected}`, () => {
+      expect(from(now, zone)).to.equal(expected);
+    });
+  }
+});
+
+describe('words of what jobs cost', () => {
+  it('tell of cents, and of less', () => {
+    expect([0, 0.0042, 0.1, 9.609, 1_990.1].map(dollarsText)).to.deep.equal([
+      '$0.00',
+      '$0.0042',
+      '$0.10',
+      '$9.61',
+      '$1,990.10',
+    ]);
+  });
+
+  it('tell whose limit was reached, and what mends that', () => {
+    const standing = { limit: 10, soFar: 9.6, draining: 0.5 };
+    for (const whose of [ITS_LIMIT, THE_MONTHS] as const)
+      expect(whoseLimit(reachedText(whose, standing))).to.equal(whose);
+    expect(budgetMend('j', ITS_LIMIT)).to.equal('batchctl adjust j --max-cost N, then batchctl resume j');
+    expect(budgetMend('j', THE_MONTHS)).to.include('budget.month').and.include('batchctl resume j');
+  });
+});

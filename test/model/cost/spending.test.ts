@@ -1,0 +1,140 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { drainingCost } from '../../../src/model/cost/draining.ts';
+import { machinesOf, type PaidMachine } from '../../../src/model/cost/paid-machine.ts';
+import { jobSpending, lifeOfJob, spendingIn } from '../../../src/model/cost/spending.ts';
+import type { LedgerWorker } from '../../../src/ports/ledger.ts';
+
+const HOUR = 3_600_000;
+const NOW = 100 * HOUR;
+const BOOT = 90_000;
+const SPOT = { type: 'c7g.large', zone: 'a', lifeCycle: 'spot' } as const;
+/** A dollar an hour. */
+const one = (): number => 1;
+
+const worker = (more: Partial<LedgerWorker> = {}): LedgerWorker => ({
+  ...{ worker: 'w1', group: 'default', host: 'i-1', pid: 1, version: '1', state: 'busy', slots: 2, busy: [] },
+  ...{ done: 0, failed: 0, startedAt: NOW - HOUR + BOOT, seenAt: NOW, machine: SPOT, spent: {} },
+  ...more,
+});
+const machines = (...workers: readonly Partial<LedgerWorker>[]): readonly PaidMachine[] =>
+  machinesOf(
+    workers.map((each) => worker(each)),
+    { now: NOW, aliveMs: 240_000 },
+  );
+const job = (more: object = {}) => ({
+  ...{ job: 'a', groups: new Set(['default']), life: lifeOfJob(NOW - 2 * HOUR, null, NOW) },
+  ...more,
+});
+const usd = (found: readonly PaidMachine[], of = job()): number | null => jobSpending(of, found, one).usd;
+
+describe('what a job has cost', () => {
+  const cases: readonly (readonly [string, readonly Partial<LedgerWorker>[], number])[] = [
+    ['nothing without machines', [], 0],
+    ['nothing of a worker that no machine is paid for', [{ machine: undefined as never, spent: { a: 9 } }], 0],
+    ['a machine that worked for it alone, booting and idling', [{ spent: { a: 600 } }], 1],
+    ['its share of a machine that worked for others too', [{ spent: { a: 300, b: 900 } }], 0.25],
+    ['its share beside jobs that are not named any more', [{ spent: { a: 300, '': 300 } }], 0.5],
+    ['nothing of a machine that worked for others', [{ spent: { b: 900 } }], 0],
+    ['a machine that has done nothing yet, of its group', [{ spent: {} }], 1],
+    ['not one of another group', [{ spent: {}, group: 'gpu' }], 0],
+    ['not one that was there before it, and did nothing', [{ spent: {}, startedAt: NOW - 10 * HOUR }], 0],
+    ['no more than it shares with the machine’s life', [{ spent: { a: 600 }, startedAt: NOW - 50 * HOUR }], 2],
+    [
+      'until the last sign of a worker that is gone',
+      [{ spent: { a: 60 }, state: 'gone', seenAt: NOW - HOUR / 2 }],
+      0.5,
+    ],
+    ['until the last sign of one that was lost', [{ spent: { a: 60 }, seenAt: NOW - HOUR / 2 }], 0.5],
+    ['each machine', [{ spent: { a: 60 } }, { host: 'i-2', worker: 'w2', spent: { a: 60, b: 60 } }], 1.5],
+    [
+      'a machine once, whose worker started again',
+      [
+        { spent: { a: 60 }, state: 'gone', seenAt: NOW - HOUR / 2 },
+        { worker: 'w2', startedAt: NOW - HOUR / 4, spent: { b: 60 } },
+      ],
+      0.5,
+    ],
+  ];
+  for (const [what, workers, expected] of cases) {
+    it(`is ${what}`, () => {
+      expect(usd(machines(...workers))).to.be.closeTo(expected, 1e-9);
+    });
+  }
+
+  it('is not known where a machine that it used has no price, and names its type', () => {
+    const found = machines(
+      { spent: { a: 1 } },
+      { host: 'i-2', machine: { ...SPOT, type: 'g5.xlarge' }, spent: { a: 1 } },
+    );
+    const priceAt = ({ type }: { type: string }) => (type === 'g5.xlarge' ? null : 1);
+    expect(jobSpending(job(), found, priceAt)).to.deep.equal({ usd: null, unknown: ['g5.xlarge'] });
+    // Of what others used it needs no price.
+    expect(jobSpending(job(), machines({ spent: { b: 1 } }), () => null)).to.deep.equal({ usd: 0, unknown: [] });
+  });
+
+  it('grows after its close only by what its machines idle, ten minutes at most', () => {
+    const life = lifeOfJob(NOW - HOUR, NOW - HOUR / 2, NOW);
+    expect(usd(machines({ spent: { a: 60 } }), job({ life }))).to.be.closeTo(0.5 + 1 / 6, 1e-9);
+  });
+
+  it('of all jobs together is never more than what all machines cost, and nothing is negative', () => {
+    const life = fc.record({
+      host: fc.constantFrom('i-1', 'i-2', 'i-3'),
+      startedAt: fc.integer({ min: NOW - 20 * HOUR, max: NOW }),
+      lived: fc.integer({ min: 0, max: 20 * HOUR }),
+      spent: fc.dictionary(fc.constantFrom('a', 'b', 'c', ''), fc.double({ min: 0, max: 1e5, noNaN: true })),
+    });
+    fc.assert(
+      fc.property(fc.array(life, { maxLength: 12 }), (lives) => {
+        const found = machines(
+          ...lives.map(({ lived, ...each }, index) => ({
+            ...each,
+            worker: `w${index}`,
+            seenAt: Math.min(NOW, each.startedAt + lived),
+            // One that did nothing yet is every job's that might have it.
+            spent: { ...each.spent, a: (each.spent.a ?? 0) + 1 },
+          })),
+        );
+        const all = lifeOfJob(NOW - 200 * HOUR, null, NOW);
+        const each = ['a', 'b', 'c', ''].map((name) => usd(found, job({ job: name, life: all })) ?? Number.NaN);
+        const whole = spendingIn({ from: 0, to: NOW }, found, one).usd ?? 0;
+        for (const cost of each) expect(cost).to.be.at.least(0);
+        expect(each.reduce((a, b) => a + b, 0)).to.be.at.most(whole + 1e-6);
+      }),
+    );
+  });
+});
+
+describe('what it costs to let what runs end', () => {
+  const draining = (found: readonly PaidMachine[], more: object = {}) =>
+    drainingCost({
+      ...{ machines: found, groups: new Set(['default']), isOurs: (name: string) => name === 'a' },
+      ...{ sharers: () => 1, booting: new Map(), priceOfNext: one, secondsOf: () => 100, priceAt: one, ...more },
+    });
+  const hours = (seconds: number): number => seconds / 3_600;
+
+  it('is each attempt to its mean, and its machine until it idles out', () => {
+    expect(draining(machines({ busy: ['a/s/1', 'a/s/2'] }))).to.be.closeTo(hours(400), 1e-9);
+    expect(draining(machines({ busy: [] }))).to.be.closeTo(hours(300), 1e-9);
+    expect(draining(machines({ busy: ['a/s/1'] }), { secondsOf: () => null })).to.be.closeTo(hours(360), 1e-9);
+  });
+
+  it('is a share where others run there too, and nothing where only they do', () => {
+    expect(draining(machines({ busy: ['a/s/1', 'b/s/1'] }))).to.be.closeTo(hours(200), 1e-9);
+    expect(draining(machines({ busy: ['b/s/1'] }))).to.equal(0);
+    expect(draining(machines({ busy: [] }), { sharers: () => 3 })).to.be.closeTo(hours(100), 1e-9);
+  });
+
+  it('is nothing of machines that are gone, or of other groups', () => {
+    expect(draining(machines({ busy: ['a/s/1'], state: 'gone' }))).to.equal(0);
+    expect(draining(machines({ busy: ['a/s/1'], group: 'gpu' }))).to.equal(0);
+  });
+
+  it('counts what boots, and is not known without its price', () => {
+    const booting = new Map([['default', 2]]);
+    expect(draining([], { booting })).to.be.closeTo(hours(2 * 390), 1e-9);
+    expect(draining([], { booting, priceOfNext: () => null })).to.equal(null);
+    expect(draining(machines({ busy: ['a/s/1'] }), { priceAt: () => null })).to.equal(null);
+  });
+});

@@ -1,0 +1,167 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import type { EntryKind } from '../../src/model/journal.ts';
+import { noticeMove } from '../../src/model/notice.ts';
+import { eventsOf, lateEvent, missedEvent, NO_START_MS, noStartEvent, startsBy } from '../../src/model/notify.ts';
+import { foldJournal, type JobView } from '../../src/model/view.ts';
+import { viewOf } from './job-of.ts';
+
+const MINUTE = 60_000;
+const WHEN = '2026-11-30T06:00:00.000Z';
+const at = Date.parse(WHEN);
+
+function journaled(view: JobView, ...entries: readonly EntryKind[]): JobView {
+  return foldJournal(
+    view,
+    entries.map((entry, n) => ({ format: 1, id: `e${n}`, when: WHEN, who: 'ops@desk', ...entry })),
+  );
+}
+
+const close = (state: 'succeeded' | 'failed' | 'cancelled', round = 0): EntryKind => ({
+  ...{ what: 'close', state, reason: state === 'failed' ? 'failures' : null, round },
+});
+const pause = (reason: string, detail?: string): EntryKind => ({
+  ...{ what: 'pause', now: false, reason, ...(detail !== undefined && { detail }) },
+});
+const kinds = (view: JobView, now = at): readonly string[] => eventsOf(view, now).map(({ kind }) => kind);
+
+describe('what people are told of a job', () => {
+  const job = viewOf([]);
+  const id = job.record.job;
+
+  it('is nothing before it ends, or a guard pauses it', () => {
+    expect(kinds(journaled(job, { what: 'sent' }, pause('person'), { what: 'resume' }))).to.deep.equal([]);
+  });
+
+  for (const [entries, expected] of [
+    [[close('succeeded')], ['succeeded']],
+    [[close('failed')], ['failed']],
+    [[{ what: 'cancel' }, close('cancelled')], ['failed']],
+    [[pause('halt')], ['paused']],
+    [[pause('deployment', 'all of 20')], ['paused']],
+    [[pause('secret', 'API_KEY')], ['paused']],
+    [[pause('budget', '$ 10')], ['budget']],
+    [
+      [close('failed'), close('succeeded')],
+      ['failed', 'succeeded'],
+    ],
+    [
+      [pause('halt'), { what: 'resume' }, pause('halt'), { what: 'resume' }, close('succeeded')],
+      ['paused', 'paused', 'succeeded'],
+    ],
+  ] as readonly (readonly [readonly EntryKind[], readonly string[]])[]) {
+    it(`${entries.map((entry) => JSON.stringify(entry)).join(' ')}: ${expected.join(', ')}`, () => {
+      expect(kinds(journaled(job, ...entries))).to.deep.equal(expected);
+    });
+  }
+
+  it('an event has one id, by its entry: the same for whoever reads the journal, and never that of another', () => {
+    const view = journaled(job, close('failed'), close('succeeded'));
+    expect(eventsOf(view, at).map((event) => event.id)).to.deep.equal([`${id}.0.failed`, `${id}.1.succeeded`]);
+    expect(eventsOf(view, at + MINUTE)).to.deep.equal(eventsOf(view, at));
+  });
+
+  it('what a retry opened again was told, and its next end is another event', () => {
+    const view = journaled(job, close('failed'), retryOf(1), close('failed', 1));
+    expect(new Set(eventsOf(view, at).map((event) => event.id)).size).to.equal(2);
+  });
+
+  it('a sentence says what it is', () => {
+    const [failed] = eventsOf(journaled(job, close('failed')), at);
+    expect(failed?.text).to.equal(`job ${id} failed (failures)`);
+    const [paused] = eventsOf(journaled(job, pause('deployment', 'all of 20')), at);
+    expect(paused?.text).to.equal(`job ${id} is paused (deployment): all of 20`);
+    expect(eventsOf(journaled(job, close('cancelled')), at)[0]?.text).to.equal(`job ${id} was cancelled`);
+  });
+
+  describe('late', () => {
+    const due = journaled(job, { what: 'adjust', finishBy: WHEN });
+    it('once the deadline has passed and it goes on', () => {
+      expect(kinds(due, at)).to.deep.equal([]);
+      expect(kinds(due, at + 1)).to.deep.equal(['late']);
+      expect(eventsOf(due, at + 1)[0]).to.include({ id: `${id}.20261130T060000Z.late`, at: WHEN });
+    });
+    it('as it closes after that, and not if it closed in time', () => {
+      const early = { ...due, finishBy: '2026-11-30T05:00:00.000Z' };
+      expect(kinds(journaled(early, close('succeeded')), at)).to.deep.equal(['succeeded', 'late']);
+      expect(kinds(journaled(due, close('succeeded')), at + MINUTE)).to.deep.equal(['succeeded']);
+    });
+    it('never of a job that was cancelled, nor of one without a deadline', () => {
+      expect(kinds(journaled(due, { what: 'cancel' }), at + 1)).to.deep.equal([]);
+      expect(lateEvent(job, null)).to.equal(null);
+    });
+    it('projected or come true, it is one event; another deadline is another', () => {
+      const projected = lateEvent(due, '2026-11-30T07:00:00.000Z');
+      expect(projected?.id).to.equal(eventsOf(due, at + 1)[0]?.id);
+      expect(projected?.text).to.include('07:00');
+      const later = journaled(due, { what: 'adjust', finishBy: '2026-11-30T08:00:00.000Z' });
+      expect(lateEvent(later, null)?.id).not.to.equal(projected?.id);
+    });
+  });
+
+  describe('no-start', () => {
+    it('counts from when it was due, of a job that may run', () => {
+      expect(startsBy(job)).to.equal(Date.parse(job.record.createdAt) + NO_START_MS);
+      const delayed: JobView = { ...job, record: { ...job.record, notBefore: WHEN } };
+      expect(startsBy(delayed)).to.equal(at + NO_START_MS);
+      expect(noStartEvent(delayed)).to.include({ id: `${id}.no-start`, at: WHEN });
+      for (const entry of [pause('person'), { what: 'cancel' }, close('failed'), { what: 'stop', cause: 'c' }] as const)
+        expect(startsBy(journaled(delayed, entry)), entry.what).to.equal(null);
+    });
+    it('of a period is an event of the schedule', () => {
+      const event = missedEvent('nightly', '2026-11-30T06:00', at, 'nobody fired it');
+      expect(event).to.include({ id: 'nightly@2026-11-30T06:00.no-start', kind: 'no-start', at: WHEN });
+    });
+  });
+});
+
+describe('when a notice is tried', () => {
+  const seen = (tries: readonly number[], sent = false) => ({ tries, sent });
+
+  it('at once; then after a minute, two, four, and up to an hour; after a day no more', () => {
+    let tries: readonly number[] = [];
+    let now = 0;
+    const waits: number[] = [];
+    for (;;) {
+      const move = noticeMove(seen(tries), 0, now);
+      if (move.move === 'givenUp') break;
+      if (move.move === 'wait') {
+        waits.push((move.until - now) / MINUTE);
+        now = move.until;
+      } else tries = [...tries, now];
+    }
+    expect(waits.slice(0, 8)).to.deep.equal([1, 2, 4, 8, 16, 32, 60, 60]);
+    expect(tries).to.have.length(29);
+    expect(now).to.be.within(24 * 60 * MINUTE, 25 * 60 * MINUTE);
+  });
+
+  it('never once it was sent, however late', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat()), fc.nat(), (tries, now) => {
+        expect(
+          noticeMove(
+            seen(
+              tries.sort((a, b) => a - b),
+              true,
+            ),
+            0.5,
+            now,
+          ).move,
+        ).to.equal('none');
+      }),
+    );
+  });
+
+  it('never before a minute has passed since the last try, whatever the spread', () => {
+    fc.assert(
+      fc.property(fc.nat(10), fc.double({ min: 0, max: 1, noNaN: true }), fc.nat(59_999), (count, spread, since) => {
+        const tries = Array.from({ length: count + 1 }, (_, n) => n);
+        expect(noticeMove(seen(tries), spread, count + since).move).to.equal('wait');
+      }),
+    );
+  });
+});
+
+const retryOf = (round: number): EntryKind => ({
+  ...{ what: 'retry', round, tasks: { price: '0' }, canaries: null, overrides: {} },
+});

@@ -1,0 +1,165 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { isKind } from '../../src/errors.ts';
+import {
+  READABLE,
+  rangeOf,
+  requireReadable,
+  requireReadablePrefix,
+  requireWritable,
+} from '../../src/model/object-access.ts';
+
+const SHA = 'a'.repeat(64);
+
+/** What a check of a key comes to. */
+function kindOf(check: () => unknown): string {
+  try {
+    check();
+    return 'fine';
+  } catch (error) {
+    if (isKind(error, 'usage', 'refused')) return error.kind;
+    throw error;
+  }
+}
+
+/** Names that mean harm, and names that don't. */
+const name = fc.oneof(
+  fc.constantFrom(
+    '..',
+    '.',
+    '',
+    '%2e%2e',
+    '..%2f',
+    'tokens',
+    'manager',
+    'data',
+    'jobs',
+    'x',
+    '\0',
+    '\n',
+    '\\..\\',
+    '~',
+    '\ud800',
+  ),
+  fc.string({ unit: 'binary', maxLength: 6 }),
+);
+const key = fc.array(name, { maxLength: 6 }).map((names) => names.join('/'));
+
+describe('which objects callers see and put', () => {
+  it('is what lies below a few prefixes, whatever else a key says', () => {
+    fc.assert(
+      fc.property(key, (text) => {
+        const kind = kindOf(() => requireReadable(text));
+        if (kind !== 'fine') return;
+        expect(READABLE.some((prefix) => text.startsWith(prefix))).to.equal(true);
+        expect(text.split('/').some((each) => ['', '.', '..'].includes(each))).to.equal(false);
+        // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is looked for.
+        expect(/[\x00-\x1f\x7f]/.test(text)).to.equal(false);
+        expect(Buffer.from(text).toString()).to.equal(text);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('puts only below data/, and code by its hash', () => {
+    fc.assert(
+      fc.property(key, (text) => {
+        const kind = kindOf(() => requireWritable(text, SHA));
+        if (kind === 'fine') expect(text.startsWith('data/') || text === `code/${SHA}.tar.gz`).to.equal(true);
+      }),
+      { numRuns: 2_000 },
+    );
+    expect(requireWritable('data/a/b c.csv', SHA)).to.equal('data');
+    expect(requireWritable(`code/${SHA}.tar.gz`, SHA)).to.equal('code');
+    expect(requireWritable(`data/inputs/${SHA}/a.csv`, SHA)).to.equal('data');
+    expect(kindOf(() => requireWritable(`code/${'b'.repeat(64)}.tar.gz`, SHA))).to.equal('usage');
+    expect(kindOf(() => requireWritable(`data/inputs/${'b'.repeat(64)}/a.csv`, SHA))).to.equal('usage');
+    for (const no of [
+      'jobs/a/job.json',
+      'tokens/x.json',
+      'manager/tls.json',
+      'releases/0000.json',
+      'runs/k/0000.json',
+      'open/a.0',
+      'code/x.tar.gz',
+      'Data/x',
+    ]) {
+      expect(
+        kindOf(() => requireWritable(no, SHA)),
+        no,
+      ).to.equal('refused');
+    }
+  });
+
+  it('tells nobody of tokens, certificates, keepers, ledger or queues', () => {
+    for (const no of [
+      'tokens/a.json',
+      'manager/tls.json',
+      'keepers/a.json',
+      'ledger/created/a',
+      'groups/default.json',
+      'notices/a',
+      'due/a.1',
+      'releases/0000.json',
+      'schedules/a/0000.json',
+      'workers/a/log',
+    ]) {
+      expect(
+        kindOf(() => requireReadable(no)),
+        no,
+      ).to.equal('refused');
+      expect(
+        kindOf(() => requireReadablePrefix(no)),
+        no,
+      ).to.equal('refused');
+    }
+    for (const no of [
+      '',
+      '/',
+      'd',
+      'data',
+      'jobs',
+      '../data/',
+      'data/../tokens/',
+      'data//',
+      `data/${'x'.repeat(1_020)}`,
+    ]) {
+      expect(
+        kindOf(() => requireReadablePrefix(no)),
+        no,
+      ).to.be.oneOf(['usage', 'refused']);
+    }
+    expect(kindOf(() => requireReadablePrefix('data/'))).to.equal('fine');
+    expect(kindOf(() => requireReadablePrefix('data/cla'))).to.equal('fine');
+  });
+});
+
+describe('a range of bytes', () => {
+  it('is cut at the end, counted from it, or beyond it', () => {
+    expect(rangeOf('bytes=0-3', 10)).to.deep.equal({ offset: 0, length: 4 });
+    expect(rangeOf('bytes=8-', 10)).to.deep.equal({ offset: 8, length: 2 });
+    expect(rangeOf('bytes=8-99', 10)).to.deep.equal({ offset: 8, length: 2 });
+    expect(rangeOf('bytes=-3', 10)).to.deep.equal({ offset: 7, length: 3 });
+    expect(rangeOf('bytes=-99', 10)).to.deep.equal({ offset: 0, length: 10 });
+    expect([rangeOf('bytes=10-', 10), rangeOf('bytes=-0', 10), rangeOf('bytes=0-', 0)]).to.deep.equal([
+      'beyond',
+      'beyond',
+      'beyond',
+    ]);
+    for (const none of [undefined, '', 'bytes=', 'bytes=-', 'bytes=3-1', 'bytes=0-1,4-5', 'lines=0-1', 'bytes=a-b']) {
+      expect(rangeOf(none, 10), none).to.equal(null);
+    }
+  });
+
+  it('always lies within the object', () => {
+    const number = fc.option(fc.nat(40), { nil: '' });
+    fc.assert(
+      fc.property(number, number, fc.nat(30), (from, to, size) => {
+        const range = rangeOf(`bytes=${from}-${to}`, size);
+        if (range === null || range === 'beyond') return;
+        expect(range.length).to.be.greaterThan(0);
+        expect(range.offset + range.length).to.be.at.most(size);
+      }),
+    );
+  });
+});

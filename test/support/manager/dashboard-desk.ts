@@ -1,0 +1,98 @@
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import type { Scope } from '../../../src/model/api.ts';
+import { until } from '../until.ts';
+import { type Running, Workspace } from '../workspace.ts';
+
+/** What a page did that it never should: complaints on its console, requests to anywhere else. */
+export interface Heard {
+  readonly lines: string[];
+  /** Calls that fail on purpose leave a line on the console: those that match are left out. */
+  allow: RegExp | null;
+}
+
+export interface Opened {
+  readonly page: Page;
+  readonly heard: Heard;
+}
+
+/** A manager as it is started by a person, in a directory of its own, and browsers that look at its page. */
+export class DashboardDesk {
+  readonly workspace: Workspace;
+  #manager: Running | null = null;
+  #port = 0;
+
+  constructor(workspace = new Workspace()) {
+    this.workspace = workspace;
+  }
+
+  static async open(): Promise<DashboardDesk> {
+    const desk = new DashboardDesk();
+    await desk.start();
+    return desk;
+  }
+
+  get address(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  /** Starts the manager; once more at the same port. */
+  async start(): Promise<void> {
+    const manager = this.workspace.start(['manager', '--listen', `127.0.0.1:${this.#port}`, '--json']);
+    this.#manager = manager;
+    const [, port] = await until('the manager listens', () => /http:\/\/127\.0\.0\.1:(\d+)/.exec(manager.said()), 30_000);
+    this.#port = Number(port);
+  }
+
+  /** As `kill -9` does it. */
+  async kill(): Promise<void> {
+    this.#manager?.child.kill('SIGKILL');
+    await this.#manager?.ended;
+    this.#manager = null;
+  }
+
+  /** Makes a token by the command line. */
+  async token(scope: Scope, name = `${scope}-token`): Promise<string> {
+    const made = await this.workspace.run(['manager', 'token', 'create', name, '--scope', scope, '--json']);
+    if (made.code !== 0) throw new Error(made.stderr);
+    return (JSON.parse(made.stdout) as { token: string }).token;
+  }
+
+  async revoke(name: string): Promise<void> {
+    const { code, stderr } = await this.workspace.run(['manager', 'token', 'revoke', name, '--yes']);
+    if (code !== 0) throw new Error(stderr);
+  }
+
+  /** Opens the page, at the sign-in unless a token is given. */
+  async look(browser: Browser, token: string | null, options: BrowserContextOptions = {}, hash = ''): Promise<Opened> {
+    const context = await browser.newContext({ timezoneId: 'Europe/London', ...options });
+    const page = await context.newPage();
+    const heard = listen(page, this.address);
+    await page.goto(`${this.address}/${hash}`);
+    if (token !== null) await signIn(page, token);
+    return { page, heard };
+  }
+
+  async close(): Promise<void> {
+    await this.workspace.remove();
+  }
+}
+
+export async function signIn(page: Page, token: string): Promise<void> {
+  await page.getByLabel('Token').fill(token);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+}
+
+function listen(page: Page, address: string): Heard {
+  const heard: Heard = { lines: [], allow: null };
+  const say = (line: string): void => {
+    if (heard.allow?.test(line) !== true) heard.lines.push(line);
+  };
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') say(`${message.type()}: ${message.text()}`);
+  });
+  page.on('pageerror', (error) => say(`pageerror: ${error.message}`));
+  page.on('request', (request) => {
+    if (!request.url().startsWith(`${address}/`)) say(`request: ${request.url()}`);
+  });
+  return heard;
+}

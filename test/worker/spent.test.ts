@@ -1,0 +1,35 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { Spent } from '../../src/worker/spent.ts';
+
+describe('what a worker gave to jobs', () => {
+  it('is summed by job, with what runs', () => {
+    const spent = new Spent();
+    spent.note('a', 1.5);
+    spent.note('b', 2);
+    spent.note('a', 1);
+    expect(spent.with([])).to.deep.equal({ a: 2.5, b: 2 });
+    expect(
+      spent.with([
+        ['a', 3],
+        ['c', 0.25],
+      ]),
+    ).to.deep.equal({ a: 5.5, b: 2, c: 0.25 });
+  });
+
+  it('names 64 jobs, the latest, and loses nothing of the others', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.integer({ min: 0, max: 200 }), fc.integer({ min: 1, max: 99 }))), (notes) => {
+        const spent = new Spent();
+        for (const [job, seconds] of notes) spent.note(`j${job}`, seconds);
+        const told = spent.with([]);
+        const named = Object.keys(told).filter((name) => name !== '');
+        expect(named.length).to.be.at.most(64);
+        const last = notes.at(-1);
+        if (last !== undefined) expect(named).to.include(`j${last[0]}`);
+        const sum = Object.values(told).reduce((a, b) => a + b, 0);
+        expect(sum).to.equal(notes.reduce((total, [, seconds]) => total + seconds, 0));
+      }),
+    );
+  });
+});
