@@ -56,9 +56,6 @@ export async function buildDashboard(plugins) {
   const index = `${OUT}/index.html`;
   mkdirSync(join(root, OUT), { recursive: true });
   // Last, so that it names what is there.
-  writeFileSync(
-    join(root, index),
-    page.replace('{script}', script).replace('{style}', style).replace('{icon}', icon),
-  );
+  writeFileSync(join(root, index), page.replace('{script}', script).replace('{style}', style).replace('{icon}', icon));
   return [...Object.keys(metafile.outputs), index];
 }

@@ -813,7 +813,7 @@ export interface paths {
         put?: never;
         /**
          * one round: fire what is due, look on at open jobs
-         * @description One round: fires what is due of the schedules, looks on at open jobs (opens gathers, closes, raises groups and lowers those whose launches hang for nothing, sends again what was lost, delivers), and leaves the mark of a keeper. For a crontab, each minute, on as many hosts as you like. With --quiet it is silent unless something is wrong, and says the same trouble again after an hour.
+         * @description One round: fires what is due of the schedules, looks on at open jobs (opens gathers, closes, raises groups and lowers those whose launches hang for nothing, sends again what was lost, tells people, delivers), and leaves the mark of a keeper. For a crontab, each minute, on as many hosts as you like. With --quiet it is silent unless something is wrong, and says the same trouble again after an hour.
          *
          *     Needs the scope `operate`.
          *

@@ -1,11 +1,11 @@
 import { useEffect, useRef } from 'preact/hooks';
+import { otherVersion } from './page-version.ts';
 import { ActionDialog } from './parts/action-dialog.tsx';
 import { announced } from './parts/announce.ts';
 import { Empty } from './parts/empty.tsx';
 import { HelpDialog } from './parts/help-dialog.tsx';
 import { NotLive } from './parts/live.tsx';
 import { PageHeader } from './parts/page-header.tsx';
-import { otherVersion } from './page-version.ts';
 import { route } from './route.ts';
 import { me, token } from './session.ts';
 import { JobView } from './views/job/job.tsx';

@@ -1,3 +1,4 @@
+import { requestOf } from './api-request.ts';
 import { API_ROUTES, type ApiAnswer, type ApiInput, type ApiName } from './api-routes.ts';
 import { heardClock } from './clock.ts';
 import { heardVersion } from './page-version.ts';
@@ -78,23 +79,4 @@ async function errorOf(response: Response): Promise<CallError> {
   } catch {
     return new CallError(status, `the manager answered ${status}, without a reason`);
   }
-}
-
-interface Request {
-  readonly method: string;
-  readonly url: string;
-  readonly body: string | null;
-}
-
-/** Fills the path from the input; what is left goes into the query of a GET, else into the body. */
-export function requestOf(route: string, input: Readonly<Record<string, unknown>>): Request {
-  const [method = '', template = ''] = route.split(' ');
-  const named = [...template.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
-  const path = template.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(input[name])));
-  const rest = Object.entries(input).filter(
-    ([name, value]) => !named.includes(name) && value !== undefined && value !== null,
-  );
-  if (method !== 'GET') return { method, url: path, body: JSON.stringify(Object.fromEntries(rest)) };
-  const query = new URLSearchParams(rest.map(([name, value]) => [name, String(value)]));
-  return { method, url: query.size === 0 ? path : `${path}?${query}`, body: null };
 }

@@ -1,8 +1,8 @@
 import { effect } from '@preact/signals';
 import { render } from 'preact';
+import type { Me } from './answers.ts';
 import { App } from './app.tsx';
 import { CallError, call } from './call.ts';
-import type { Me } from './answers.ts';
 import { startClock } from './clock.ts';
 import { startOverview } from './feed/overview.ts';
 import { startKeys } from './keys.ts';

@@ -55,6 +55,8 @@ export class Duties {
           return run(await this.#opened(), troubles);
         },
         onTrouble: (error) => this.#troubles.get(name)?.add(name, error),
+        onMended: (tries) =>
+          this.#say([info('mended', `${name}: done again, after ${tries} tries`, { duty: name, tries })]),
       },
     ];
     return new Map([

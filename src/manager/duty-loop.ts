@@ -10,6 +10,8 @@ export interface Duty {
   readonly run: () => Promise<number>;
   /** Told of what `run` threw. */
   readonly onTrouble: (error: unknown) => void;
+  /** Told when it is done again, after so many tries in vain. */
+  readonly onMended: (tries: number) => void;
 }
 
 /** How a duty goes. */
@@ -84,6 +86,7 @@ export class DutyLoop {
     of.mark(part, 'work');
     try {
       const again = await this.#duty.run();
+      if (this.#failures > 0) this.#duty.onMended(this.#failures);
       this.#failures = 0;
       this.#failing = null;
       this.#done = this.#now();

@@ -78,7 +78,8 @@ export async function runManager(options: ManagerOptions): Promise<void> {
   log(info('leaving', 'leaving: no more calls are taken, and what goes on is finished'));
   const closed = server.close();
   await Promise.all([verbs.leave(LEAVE_MS), rounds.stop(hung === null ? LEAVE_MS : 0)]);
-  await Promise.race([closed, wait(CLOSE_MS)]);
+  const isClosed = new AbortController();
+  await Promise.race([closed.finally(() => isClosed.abort()), wait(CLOSE_MS, isClosed.signal)]);
   server.server.closeAllConnections();
   await closed;
   if (hung !== null) throw hung;

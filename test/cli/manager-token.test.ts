@@ -133,8 +133,11 @@ describe('batchctl manager token', function () {
     const began = performance.now();
     await until('it is refused', async () => (await status()) === 401);
     expect(performance.now() - began).to.be.below(7_000);
+    const told = performance.now();
     manager.child.kill('SIGTERM');
     expect((await manager.ended).code).to.equal(0);
+    // Nobody is connected but one that waits for nothing.
+    expect(performance.now() - told).to.be.below(8_000);
     expect(manager.said()).to.match(/audit \{.*"status":401/);
     expect(manager.said()).to.not.include(stdout.trim());
   });

@@ -8,7 +8,12 @@ import { whyJobFile } from '../support/why-job.ts';
 
 interface Answer {
   readonly fired: readonly { readonly job: string }[];
-  readonly raised: readonly { readonly group: string; readonly from: number; readonly to: number }[];
+  readonly raised: readonly {
+    readonly group: string;
+    readonly from: number;
+    readonly to: number;
+    readonly onDemand: number | null;
+  }[];
 }
 
 describe('tick on Auto Scaling', function () {
@@ -38,7 +43,7 @@ describe('tick on Auto Scaling', function () {
     const first = await tick();
     expect(first.fired).to.have.length(1);
     // As for one that a person submits: 24,000 s of work / (2 slots x 1,710 s) = 7.02
-    expect(first.raised).to.deep.equal([{ group: 'default', from: 0, to: 8 }]);
+    expect(first.raised).to.deep.equal([{ group: 'default', from: 0, to: 8, onDemand: null }]);
     expect(await tick()).to.deep.include({ fired: [], raised: [] });
     expect(await desired()).to.equal(8);
   });

@@ -168,6 +168,7 @@ describe('the policies of a grid', function () {
 
 /** What the manager itself asks for, as it does for people what an operator does; the script of its boot doesn't. */
 const BY_THE_MANAGER = [
+  'ec2:DescribeSpotPriceHistory',
   ...['s3:DeleteObject', 's3:ListMultipartUploadParts', 's3:AbortMultipartUpload', 's3:ListBucketMultipartUploads'],
   ...['sqs:GetQueueUrl', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessage', 'sqs:DeleteMessage'],
   ...['sqs:ChangeMessageVisibility', 'sqs:SendMessage'],

@@ -65,6 +65,7 @@ export class Workspace {
         HOME: this.dir,
         BATCHCTL_PROFILE: 'local',
         BATCHCTL_TEST_LEASE_SECONDS: String(LEASE),
+        ...this.environmentOf(args),
         ...env,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -85,6 +86,11 @@ export class Workspace {
       });
     });
     return { child, pid: child.pid ?? 0, said: () => stderr, ended };
+  }
+
+  /** What a command's environment has besides. */
+  protected environmentOf(_args: readonly string[]): Readonly<Record<string, string>> {
+    return {};
   }
 
   /** Runs `batchctl ...args` to its end. */

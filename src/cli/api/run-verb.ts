@@ -9,6 +9,7 @@ import { asKnown, exitOf } from '../errors.ts';
 import type { GlobalFlags } from '../global-flags.ts';
 import type { Io, Output } from '../io.ts';
 import { parseCommand } from '../parse.ts';
+import { checkAttachments } from './check-attachments.ts';
 import { describeVerbs, type KnownVerb } from './describe-verbs.ts';
 import { wordsOf } from './words.ts';
 
@@ -27,8 +28,9 @@ export async function openVerbRunner(ctx: Context, config: Config, platform: Pla
 }
 
 async function runVerb(known: KnownVerb, call: VerbCall, config: Config, platform: Platform): Promise<VerbEnd> {
-  const ctx = contextOf(call, config, platform);
+  let ctx: Context | null = null;
   try {
+    ctx = contextOf(call, config, platform);
     const definition = known.make(ctx);
     const refused = (known.route.without ?? []).find((name) => call.input[name] !== undefined);
     if (refused !== undefined) throw new BatchctlError('usage', `unknown field "${refused}"`);
@@ -40,7 +42,7 @@ async function runVerb(known: KnownVerb, call: VerbCall, config: Config, platfor
     const { kind, message, hint = null } = asKnown(error);
     return { exitCode: exitOf(error), error: { kind, message, hint } };
   } finally {
-    await ctx.close();
+    await ctx?.close();
   }
 }
 
@@ -58,12 +60,20 @@ function contextOf(call: VerbCall, config: Config, platform: Platform): Context 
     closed: new AbortController().signal,
     config,
     platform: actingAs(platform, call.who),
-    attachments: call.attachments ?? NOTHING,
+    attachments: attachmentsOf(call),
   });
 }
 
 /** Of a caller that sent nothing along: it has no files here all the same. */
 const NOTHING: Attachments = { jobFile: null, inputs: [] };
+
+function attachmentsOf({ name, flags, attachments }: VerbCall): Attachments {
+  if (attachments === null) return NOTHING;
+  const checked = checkAttachments(attachments);
+  // What a plan names was never put, and what is named is believed: nothing may be made of it.
+  if (checked.planned == null || name === 'plan' || flags.dryRun) return checked;
+  throw new BatchctlError('usage', 'attachments.planned: expected only of a plan');
+}
 
 /** The same ports, used by another. */
 function actingAs(platform: Platform, who: string): Platform {

@@ -15,7 +15,7 @@ export function tickCommand(ctx: Context): CommandDefinition {
     output: TICK_OUTPUT,
     help: {
       about:
-        'One round: fires what is due of the schedules, looks on at open jobs (opens gathers, closes, raises groups and lowers those whose launches hang for nothing, sends again what was lost, delivers), and leaves the mark of a keeper. For a crontab, each minute, on as many hosts as you like. With --quiet it is silent unless something is wrong, and says the same trouble again after an hour.',
+        'One round: fires what is due of the schedules, looks on at open jobs (opens gathers, closes, raises groups and lowers those whose launches hang for nothing, sends again what was lost, tells people, delivers), and leaves the mark of a keeper. For a crontab, each minute, on as many hosts as you like. With --quiet it is silent unless something is wrong, and says the same trouble again after an hour.',
       examples: ['batchctl tick', 'batchctl tick --quiet --profile local', 'batchctl tick --dry-run'],
       exitCodes: [
         [0, 'the round was made'],

@@ -97,10 +97,12 @@ async function runHere({ definition, input }: Asking): Promise<number> {
   return (await definition.run(input)) ?? 0;
 }
 
-async function runHereOnJob({ ctx, manager, definition, input }: Asking): Promise<number> {
+async function runHereOnJob({ ctx, manager, entry, definition, input }: Asking): Promise<number> {
   const typed = typeof input.job === 'string' ? input.job : undefined;
   const job = await jobIdBehind(ctx, manager, typed);
-  if (typed === undefined || typed === 'last') ctx.notice(`job ${job}`);
+  // `fetch` tells only who named none which it is, all others tell each who did not write its id.
+  const unsaid = entry.name === 'fetch' ? typed === undefined || typed === 'last' : typed !== job;
+  if (unsaid) ctx.notice(`job ${job}`);
   return (await definition.run({ ...input, job })) ?? 0;
 }
 

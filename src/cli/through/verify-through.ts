@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { BatchctlError, isKind } from '../../errors.ts';
 import { proofNumber } from '../../jobs/verify/proof-chain.ts';
 import type { VerifyResult } from '../../model/verify/verify-result.ts';
 import { answer } from '../render.ts';
@@ -18,7 +19,19 @@ export async function verifyThrough(asking: Asking): Promise<number> {
   if (given.repair === true) await ctx.announce();
   const { output, ...proved } = given;
   if (typeof output !== 'string' || ctx.flags.dryRun) return sendVerb(await sendingOf({ ...asking, given: proved }));
-  return proveInto({ ...asking, given: proved }, await openReportFile(resolve(ctx.io.cwd, output)));
+  return proveInto({ ...asking, given: proved }, await openEvidence(resolve(ctx.io.cwd, output)));
+}
+
+async function openEvidence(path: string): Promise<ReportSink> {
+  try {
+    return await openReportFile(path);
+  } catch (cause) {
+    if (!isKind(cause, 'usage')) throw cause;
+    throw new BatchctlError('usage', `the evidence can't be written to ${path}`, {
+      hint: 'name a file in a directory that exists and may be written to',
+      cause,
+    });
+  }
 }
 
 async function proveInto(asking: Asking, file: ReportSink): Promise<number> {

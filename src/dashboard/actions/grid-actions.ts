@@ -94,7 +94,9 @@ function redriveText({ sent, retried, left }: Redriven, dryRun: boolean): string
   const why = [...new Set(left.map((one) => one.why))].slice(0, 3).join('; ');
   return [
     `${formatMany(sent, 'dead letter')} ${dryRun ? 'would go' : 'went'} back.`,
-    ...(again === 0 ? [] : [`${formatMany(again, 'task')} ${dryRun ? 'would be' : again === 1 ? 'is' : 'are'} asked for again.`]),
+    ...(again === 0
+      ? []
+      : [`${formatMany(again, 'task')} ${dryRun ? 'would be' : again === 1 ? 'is' : 'are'} asked for again.`]),
     ...(stay === 0 ? [] : [`${formatMany(stay, 'task')} left: ${why}.`]),
   ].join(' ');
 }

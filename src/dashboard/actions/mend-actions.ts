@@ -17,7 +17,10 @@ const NEW_PROGRAM =
 export function retryCause(job: string, { cause, step, count }: Cause): Action {
   return action({
     ...{ label: 'Retry', name: `Retry cause ${cause}: ${count} of ${step}`, operation: 'retry', preview: true },
-    what: [`${formatMany(count, 'task')} of step ${step} that failed so ${count === 1 ? 'is' : 'are'} tried again.`, NEW_PROGRAM],
+    what: [
+      `${formatMany(count, 'task')} of step ${step} that failed so ${count === 1 ? 'is' : 'are'} tried again.`,
+      NEW_PROGRAM,
+    ],
     fields: count > 1 ? [{ ...CANARY, initial: '1' }] : [],
     words: ({ canary }) => ['retry', job, '--cause', cause, ...option('--canary', canary)],
     input: ({ canary }) => ({ job, cause: [cause], ...(canary ? { canary } : {}) }),
@@ -77,7 +80,9 @@ export function skipTask(job: string, task: string): Action {
 export function unskipCause(job: string, { cause, step, skippedCount }: Cause): Action {
   return action({
     ...{ label: 'Take back', name: `Take back the skip of cause ${cause} of ${step}`, operation: 'skip' },
-    what: [`${formatMany(skippedCount, 'task')} of step ${step} count as failed again, unless what waited for them has opened.`],
+    what: [
+      `${formatMany(skippedCount, 'task')} of step ${step} count as failed again, unless what waited for them has opened.`,
+    ],
     words: () => ['skip', job, '--cause', cause, '--undo'],
     input: () => ({ job, cause: [cause], undo: true }),
     outcome: ({ count }) => `${formatMany(count, 'skip')} taken back.`,

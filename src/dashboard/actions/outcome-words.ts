@@ -26,7 +26,8 @@ interface Retried {
 
 /** What a retry did, or with `dryRun` would do. */
 export function retryText({ round, count, tasks, canaries, leftOut }: Retried, dryRun: boolean): string {
-  const without = Object.keys(leftOut).length === 0 ? '' : ` Left out, as a gather went without them: ${tasksText(leftOut)}.`;
+  const without =
+    Object.keys(leftOut).length === 0 ? '' : ` Left out, as a gather went without them: ${tasksText(leftOut)}.`;
   if (count === 0) return `No task to ask for again.${without}`;
   const first = canaries === null ? '' : ` First ${tasksText(canaries)}; the rest only if that succeeds.`;
   const verb = dryRun ? 'would ask' : 'asks';
@@ -43,4 +44,3 @@ export function skipText({ count, already, tasks }: Skipped): string {
   if (count === 0) return `Nothing changed: ${formatMany(already, 'task')} skipped already.`;
   return `${formatMany(count, 'task')} skipped: ${tasksText(tasks)}.`;
 }
-

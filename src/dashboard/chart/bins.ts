@@ -9,6 +9,8 @@ export interface Columns {
   readonly trouble: readonly number[];
   readonly running: readonly number[];
   readonly slots: readonly number[];
+  /** The length of a bin. */
+  readonly seconds: number;
   readonly unit: 'second' | 'minute' | 'hour';
 }
 
@@ -26,7 +28,7 @@ export function columnsOf(throughput: Report['throughput']): Columns | null {
   const peak = Math.max(...bins.map(({ done }) => done / seconds));
   const [unit, each] = UNITS.find(([, length]) => peak * length >= 1) ?? UNITS[2];
   return {
-    unit,
+    ...{ unit, seconds },
     at: bins.map((_, i) => start + i * seconds),
     rate: bins.map(({ done }) => (done / seconds) * each),
     trouble: bins.map(({ failed, retried, interrupted }) => failed + retried + interrupted),

@@ -27,9 +27,7 @@ function Question({ action }: { readonly action: Action }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const title = useId();
   const stage = useSignal<Stage>({ at: 'asking' });
-  const values = useSignal<Values>(
-    Object.fromEntries(action.fields.map(({ name, initial = '' }) => [name, initial])),
-  );
+  const values = useSignal<Values>(Object.fromEntries(action.fields.map(({ name, initial = '' }) => [name, initial])));
   useEffect(() => {
     const opener = document.activeElement;
     dialog.current?.showModal();

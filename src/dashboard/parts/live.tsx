@@ -8,7 +8,9 @@ const clockText = (instant: number): string => new Date(instant).toLocaleTimeStr
 /** A few letters in the header: whether what is shown is what is. */
 export function LiveBadge() {
   const { state } = health.value;
-  const words = { connecting: 'connecting', live: 'live', lost: 'not live', ended: 'ended', refused: 'not live' }[state];
+  const words = { connecting: 'connecting', live: 'live', lost: 'not live', ended: 'ended', refused: 'not live' }[
+    state
+  ];
   return <span class={`live ${state}`}>{words}</span>;
 }
 

@@ -1,7 +1,8 @@
 import { formatCount } from '../../cli/format.ts';
 import { overview } from '../feed/overview.ts';
+import { hashOf } from '../hash.ts';
 import { helpShown } from '../keys.ts';
-import { hashOf, route } from '../route.ts';
+import { route } from '../route.ts';
 import { nextScheme, scheme } from '../scheme.ts';
 import { me, signOut } from '../session.ts';
 import { isOpen } from '../words/state-words.ts';

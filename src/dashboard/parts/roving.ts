@@ -59,7 +59,7 @@ function move(holder: HTMLElement, target: EventTarget | null, step: number): bo
   const at = rows.findIndex((row) => target instanceof Node && row.contains(target));
   const next = rows[Math.max(0, Math.min(rows.length - 1, at + step))];
   if (at < 0 || next === undefined) return false;
-  const place = stopsOf(rows[at] ?? next).findIndex((stop) => stop === target);
+  const place = stopsOf(rows[at] ?? next).indexOf(target as HTMLElement);
   const stops = stopsOf(next);
   (stops[place] ?? stops[0])?.focus();
   return true;

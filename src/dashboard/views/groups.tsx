@@ -64,13 +64,12 @@ const COLUMNS: readonly Column<Group>[] = [
     ...{ title: 'running', kind: 'number' },
     cell: ({ running, desired, pending }) => (
       <>
-        <span class={running < desired ? 'doubtful strong' : ''}>
-          {formatCount(running)} of {formatCount(desired)}
-        </span>
+        <span class={running < desired ? 'doubtful strong' : ''}>{formatCount(running)}</span>
         {pending !== null && pending > 0 && <small>{formatCount(pending)} starting</small>}
       </>
     ),
   },
+  count('wanted', ({ desired }) => desired),
   count('min', ({ min }) => min),
   count('max', ({ max }) => max),
   count('waiting', ({ visible }) => visible),

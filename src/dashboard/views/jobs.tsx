@@ -2,13 +2,14 @@ import { formatCount, formatLeft, formatMany, formatRate } from '../../cli/forma
 import type { Overview, State, Status } from '../answers.ts';
 import { now, zone } from '../clock.ts';
 import { overview } from '../feed/overview.ts';
+import { jobHash } from '../hash.ts';
 import { Empty, Loading } from '../parts/empty.tsx';
 import { Sign, StateMark } from '../parts/mark.tsx';
 import { ProgressBar } from '../parts/progress-bar.tsx';
 import { Section } from '../parts/section.tsx';
 import { type Column, Table } from '../parts/table.tsx';
 import { Ago, When } from '../parts/when.tsx';
-import { jobHash, replaceQuery, route } from '../route.ts';
+import { replaceQuery, route } from '../route.ts';
 import { attentionOf } from '../words/attention.ts';
 import { marginOf } from '../words/deadline.ts';
 import { costText } from '../words/job-cost.ts';

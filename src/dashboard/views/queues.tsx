@@ -17,7 +17,9 @@ export function QueuesView() {
       <h1>Queues</h1>
       <Section title="By group" lead="Messages, about: a queue counts only roughly.">
         {seen.queues.length === 0 ? (
-          <Empty command="batchctl submit JOBFILE">There is no queue yet: the first job that is submitted makes its group's.</Empty>
+          <Empty command="batchctl submit JOBFILE">
+            There is no queue yet: the first job that is submitted makes its group's.
+          </Empty>
         ) : (
           <Table caption="Queues" rows={seen.queues} columns={COLUMNS} keyOf={({ group }) => group} />
         )}

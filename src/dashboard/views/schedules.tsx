@@ -1,6 +1,7 @@
 import { pauseSchedule, resumeSchedule, runSchedule } from '../actions/schedule-actions.ts';
 import type { Firing, Schedule, State } from '../answers.ts';
 import { overview } from '../feed/overview.ts';
+import { jobHash } from '../hash.ts';
 import { ActButton } from '../parts/act-button.tsx';
 import { Empty, Loading } from '../parts/empty.tsx';
 import { Mark } from '../parts/mark.tsx';
@@ -8,7 +9,6 @@ import { Problem } from '../parts/problem.tsx';
 import { Section } from '../parts/section.tsx';
 import { type Column, Table } from '../parts/table.tsx';
 import { When } from '../parts/when.tsx';
-import { jobHash } from '../route.ts';
 import { useAsk } from '../use-ask.ts';
 import { toneOfState } from '../words/state-words.ts';
 import type { Tone } from '../words/tone.ts';

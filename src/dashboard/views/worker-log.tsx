@@ -1,4 +1,5 @@
 import { Empty, Loading } from '../parts/empty.tsx';
+import { LogBox } from '../parts/log-box.tsx';
 import { Problem } from '../parts/problem.tsx';
 import { Section } from '../parts/section.tsx';
 import { useAsk } from '../use-ask.ts';
@@ -26,10 +27,7 @@ export function WorkerLog({ worker }: { readonly worker: string }) {
         ([name, text]) =>
           text && (
             <Section key={name} title={name}>
-              {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and who has no mouse must get there */}
-              <pre class="log" tabIndex={0} role="region" aria-label={name}>
-                {text}
-              </pre>
+              <LogBox name={name} text={text} />
             </Section>
           ),
       )}

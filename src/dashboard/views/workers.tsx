@@ -2,13 +2,13 @@ import { formatCount, formatMany } from '../../cli/format.ts';
 import { drain, stop } from '../actions/grid-actions.ts';
 import type { Worker } from '../answers.ts';
 import { overview } from '../feed/overview.ts';
+import { hashOf, taskHash } from '../hash.ts';
 import { ActButton } from '../parts/act-button.tsx';
 import { Empty, Loading } from '../parts/empty.tsx';
 import { Mark } from '../parts/mark.tsx';
 import { Section } from '../parts/section.tsx';
 import { type Column, Table } from '../parts/table.tsx';
 import { Ago } from '../parts/when.tsx';
-import { hashOf, taskHash } from '../route.ts';
 import type { Tone } from '../words/tone.ts';
 import { Groups } from './groups.tsx';
 
@@ -27,7 +27,9 @@ export function WorkersView() {
         lead={workers.length > 0 && `${formatMany(workers.length, 'worker')}, ${formatCount(busy)} of them busy.`}
       >
         {workers.length === 0 ? (
-          <Empty command="batchctl scale 2">No worker is up. Waiting work raises a group in auto; a person scales any.</Empty>
+          <Empty command="batchctl scale 2">
+            No worker is up. Waiting work raises a group in auto; a person scales any.
+          </Empty>
         ) : (
           <Table
             caption="Workers"

@@ -1,6 +1,6 @@
 import { formatDistance, formatMany } from '../../cli/format.ts';
 import type { Group, Overview, Queue, Status, Worker } from '../answers.ts';
-import { hashOf, jobHash } from '../route.ts';
+import { hashOf, jobHash } from '../hash.ts';
 import { marginOf } from './deadline.ts';
 import { progressOf } from './progress.ts';
 import { isOpen, reasonText } from './state-words.ts';
@@ -43,7 +43,9 @@ function ofJob(job: Status, workers: readonly Worker[], zone: string, at: number
   if (failed > 0) say('bad', `${formatMany(failed, 'task')} failed for good`);
   const isDue = job.notBefore === null || Date.parse(job.notBefore) <= at;
   const groups = new Set(job.steps.filter((step) => step.waiting > 0).map((step) => step.group));
-  const served = workers.some(({ group, state }) => state !== 'gone' && group.split(',').some((one) => groups.has(one)));
+  const served = workers.some(
+    ({ group, state }) => state !== 'gone' && group.split(',').some((one) => groups.has(one)),
+  );
   if (job.state !== 'paused' && isDue && waiting > 0 && running === 0 && !served)
     say('doubtful', 'no worker takes its tasks');
   return notices;
@@ -61,7 +63,9 @@ function ofGroup({ group, held, troubles }: Group): readonly Notice[] {
   const href = hashOf(['workers']);
   const [first] = troubles;
   return [
-    ...(held === null ? [] : [{ tone: 'bad', href, text: `group ${group} is held: ${held.failed} boots failed` } as const]),
+    ...(held === null
+      ? []
+      : [{ tone: 'bad', href, text: `group ${group} is held: ${held.failed} boots failed` } as const]),
     ...(first === undefined
       ? []
       : [{ tone: 'doubtful', href, text: `group ${group}: launches fail (${first.code}): ${first.message}` } as const]),

@@ -12,6 +12,15 @@ export interface Margin {
   readonly tone: Tone;
 }
 
+/** `19 of 20 such jobs end between 05:30 and 05:55`; null where that isn't known. */
+export function rangeText({ projectedEarliest, projectedLatest }: Status, zone: string): string | null {
+  if (projectedEarliest === null || projectedLatest === null) return null;
+  const [from, to] = [projectedEarliest, projectedLatest].map((instant) =>
+    new Date(instant).toLocaleTimeString('en-GB', { timeZone: zone, hour: '2-digit', minute: '2-digit' }),
+  );
+  return from === to ? null : `between ${from} and ${to} in 19 of 20 cases`;
+}
+
 type Ending = Pick<Status, 'finishBy' | 'projected' | 'closedAt' | 'state'>;
 
 /** Of the time until the deadline, so much is to be left: less than that is tight. */

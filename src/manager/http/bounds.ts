@@ -27,7 +27,7 @@ export const BOUNDS = {
   streamsOfOne: bound('of which streams', 50, '', '429', 'watch, wait, logs --follow, events'),
   rate: bound('calls of a token in 10 s', 2_000, '', '429', 'a loop without a pause leaves room for others'),
   tries: bound('failed tries of an address', 5, '', '429', 'then 1 s, twice as long each time, up to 60 s'),
-  addresses: bound('addresses whose failed tries are known', 10_000, '', '', 'some 2 MB of memory'),
+  addresses: bound('addresses whose failed tries are known', 10_000, '', 'forgotten', 'some 2 MB of memory'),
 } as const satisfies Readonly<Record<string, Bound>>;
 
 /** Over which a token's calls are counted, milliseconds. */

@@ -4,8 +4,14 @@ import fc from 'fast-check';
 import { base64Crc, joinCrcs } from '../../../src/adapters/aws/crc32.ts';
 import { CHUNK_RULES, chunkLength, chunksOf } from '../../../src/adapters/aws/s3-chunks.ts';
 import { presignedUrl } from '../../../src/adapters/aws/s3-presign.ts';
+import { clientsOf, REGION } from './s3-bench.ts';
 
 const MIB = 1024 * 1024;
+
+/** What the SDK's signer does besides what its type says. */
+interface Presigner {
+  presign(request: object, options: object): Promise<{ readonly query: Readonly<Record<string, string>> }>;
+}
 
 describe('what S3 is told of bytes and requests', () => {
   it('signs a URL as AWS’s published example does (S3API/sigv4-query-string-auth)', () => {
@@ -26,6 +32,38 @@ describe('what S3 is told of bytes and requests', () => {
         '&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host' +
         '&X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404',
     );
+  });
+
+  it('signs headers and questions besides as the SDK does', async () => {
+    const client = await clientsOf('http://127.0.0.1:1').s3();
+    const headers = {
+      'content-length': '3',
+      'if-none-match': '*',
+      'x-amz-meta-sha256': 'ab  c',
+      'x-amz-checksum-sha256': 'a/+=',
+    };
+    const query = { uploadId: 'a/b+c=', partNumber: '7' };
+    const [url, now] = [new URL('http://bucket.example:9000/a%20b/c'), Date.UTC(2026, 10, 26)];
+    const ours = presignedUrl({
+      ...{ method: 'PUT', url, region: REGION, seconds: 600, now, headers, query },
+      credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+    });
+    const request = {
+      ...{ method: 'PUT', protocol: 'http:', hostname: 'bucket.example', port: 9_000, path: url.pathname, query },
+      headers: { ...headers, host: url.host, 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' },
+    };
+    const signer = await client.config.signer({
+      name: 'sigv4',
+      signingName: 's3',
+      signingRegion: REGION,
+      properties: {},
+    });
+    const signed = await (signer as unknown as Presigner).presign(request, {
+      ...{ expiresIn: 600, signingDate: new Date(now), signingService: 's3', signingRegion: REGION },
+      unhoistableHeaders: new Set(Object.keys({ ...headers, 'x-amz-content-sha256': '' })),
+      unsignableHeaders: new Set(['x-amz-content-sha256']),
+    });
+    expect(Object.fromEntries(new URL(ours).searchParams)).to.deep.equal({ ...signed.query });
   });
 
   it('joins the checksums of chunks into that of the whole', () => {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createHmac } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -56,6 +56,18 @@ describe('a notice over http and https', function () {
     let said = '';
     for await (const chunk of child.stdout) said += chunk;
     expect(said.trim().split(' ').at(-1)).to.equal(signatureOf(NOTICE.body, 's3cret', 5).slice('t=5,v1='.length));
+  });
+
+  it("the manual's check takes what is genuine, and nothing else", async () => {
+    const manual = readFileSync(new URL('../../../docs/notify.md', import.meta.url), 'utf8');
+    const [, code = ''] = /```js\n([\s\S]*?)```/.exec(manual) ?? [];
+    const { isGenuine } = await import(`data:text/javascript,${encodeURIComponent(code)}`);
+    await send({ secret: 's3cret' });
+    const header = hook.posts[0]?.headers['x-batchctl-signature'];
+    expect(isGenuine(header, NOTICE.body, 's3cret')).to.equal(true);
+    expect(isGenuine(header, `${NOTICE.body} `, 's3cret')).to.equal(false);
+    expect(isGenuine(header, NOTICE.body, 'other')).to.equal(false);
+    expect(isGenuine(undefined, NOTICE.body, 's3cret')).to.equal(false);
   });
 
   for (const [status, kind] of [

@@ -4,32 +4,13 @@ import { fire } from '../../../src/jobs/schedules/fire.ts';
 import { fireDue } from '../../../src/jobs/schedules/fire-due.ts';
 import { mustReadSchedule } from '../../../src/jobs/schedules/schedule-journal.ts';
 import { listSchedules } from '../../../src/jobs/schedules/schedule-reader.ts';
-import { runOf } from '../../../src/model/keys.ts';
-import type { Schedule } from '../../../src/model/schedule.ts';
-import { type Cadence, firingsBetween } from '../../../src/model/schedule-times.ts';
+import { firingsBetween } from '../../../src/model/schedule-times.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { claimedRuns, dice, fail, jobCount, runKeysOf, YEAR, YEARS_SCHEDULES } from '../../support/schedule-year.ts';
 import { scheduleSpec } from '../../support/schedules.ts';
 import { openPlace, type Place } from '../published-job.ts';
 import { openAgain } from '../submitted-job.ts';
-
-const YEAR = { from: Date.parse('2026-01-01T00:00:00Z'), until: Date.parse('2027-01-01T00:00:00Z') };
-const SCHEDULES: Readonly<Record<string, Cadence>> = {
-  'month-end': { kind: 'calendar', day: 'last', time: '18:00', holidays: ['2026-12-31'], monthBefore: false },
-  closing: { kind: 'calendar', day: 3, time: '06:00', holidays: [], monthBefore: true },
-  weekly: { kind: 'cron', pattern: '0 7 * * 1' },
-  // In London's months of change: 01:30 is skipped in March, and comes twice in October.
-  nightly: { kind: 'cron', pattern: '30 1 * 3,10 *' },
-};
-
-/** The same numbers each time. */
-function dice(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32;
-    return state / 2 ** 32;
-  };
-}
 
 describe('a year of schedules', function () {
   this.timeout(180_000);
@@ -53,7 +34,7 @@ describe('a year of schedules', function () {
       { ...place.platform, clock },
       { ...other, clock: ahead },
     ] as const;
-    for (const [name, cadence] of Object.entries(SCHEDULES)) {
+    for (const [name, cadence] of Object.entries(YEARS_SCHEDULES)) {
       const spec = scheduleSpec({ cadence, zone: 'Europe/London' });
       await addSchedule(hosts[0], name, { spec, code: null, replace: false });
     }
@@ -73,10 +54,10 @@ describe('a year of schedules', function () {
       if (await person) byHand += 1;
     }
     const schedules = await listSchedules(hosts[0].store, fail);
-    const expected = schedules.flatMap((schedule) => keysOf(schedule, YEAR.from, clock.now()));
-    const found = await runs(hosts[0]);
+    const expected = schedules.flatMap((schedule) => runKeysOf(schedule, YEAR.from, clock.now()));
+    const found = await claimedRuns(hosts[0]);
     // A person may have been ahead of time at the year's end.
-    const early = schedules.flatMap((schedule) => keysOf(schedule, clock.now(), clock.now() + 40 * 86_400_000));
+    const early = schedules.flatMap((schedule) => runKeysOf(schedule, clock.now(), clock.now() + 40 * 86_400_000));
     expect(found.filter((key) => !early.includes(key))).to.deep.equal(expected.sort());
     expect(told + byHand, 'each is told of by the one who fired it').to.equal(found.length);
     expect(byHand).to.be.greaterThan(5);
@@ -85,33 +66,13 @@ describe('a year of schedules', function () {
   });
 });
 
-const fail = (name: string, error: unknown): never => {
-  throw new Error(`${name}: ${error}`);
-};
-
 /** A period of some schedule that is about to come, or over; true if nobody had run it. */
 async function runByHand(platform: Platform, roll: () => number): Promise<boolean> {
-  const names = Object.keys(SCHEDULES);
+  const names = Object.keys(YEARS_SCHEDULES);
   const schedule = await mustReadSchedule(platform.store, names[Math.floor(roll() * names.length)] ?? '');
   const now = platform.clock.now();
   const near = firingsBetween(schedule, Math.max(YEAR.from, now - 86_400_000), now + 7 * 86_400_000);
   const firing = near[Math.floor(roll() * near.length)];
   if (firing === undefined) return false;
   return (await fire(platform, schedule, firing, { mode: 'new' })).created;
-}
-
-const keysOf = (schedule: Schedule, from: number, until: number): readonly string[] =>
-  firingsBetween(schedule, from, until).map(({ period }) => `${schedule.name}@${period}`);
-
-/** The run keys that were claimed, each as often as it was. */
-async function runs({ store }: Platform): Promise<readonly string[]> {
-  const keys: string[] = [];
-  for await (const key of store.keys('runs/')) keys.push(runOf(key) ?? key);
-  return keys.sort();
-}
-
-async function jobCount({ store }: Platform): Promise<number> {
-  const jobs = new Set<string>();
-  for await (const key of store.keys('jobs/')) jobs.add(key.split('/')[1] ?? '');
-  return jobs.size;
 }

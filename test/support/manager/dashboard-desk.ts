@@ -39,7 +39,11 @@ export class DashboardDesk {
   async start(): Promise<void> {
     const manager = this.workspace.start(['manager', '--listen', `127.0.0.1:${this.#port}`, '--json']);
     this.#manager = manager;
-    const [, port] = await until('the manager listens', () => /http:\/\/127\.0\.0\.1:(\d+)/.exec(manager.said()), 30_000);
+    const [, port] = await until(
+      'the manager listens',
+      () => /http:\/\/127\.0\.0\.1:(\d+)/.exec(manager.said()),
+      30_000,
+    );
     this.#port = Number(port);
   }
 

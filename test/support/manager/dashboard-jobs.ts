@@ -3,15 +3,18 @@ import type { Workspace } from '../workspace.ts';
 /** A task waits until this file is there. */
 const gate = (name: string): string => `until [ -e "$HOME/${name}" ]; do sleep 0.02; done`;
 
-const script = (mended: boolean): string => `read n
+const SCRIPT = `read n
 echo "row $n: read" >&2
 [ "$n" -le 20 ] || { ${gate('second-half')}; }
-${mended ? '' : `case $n in 7|11|15) echo "row $n: amount unreadable: EUR 1.2.3" >&2; exit 65;; 4) echo "upstream is down" >&2; exit 3;; esac`}
+case $n in
+  7|11|15) [ -e "$HOME/rates" ] || { echo "row $n: no rate for EUR" >&2; exit 3; };;
+  4) echo "row $n: amount unreadable: 1.2.3" >&2; exit 65;;
+esac
 echo "rows 1" >> "$BATCHCTL_COUNTERS"
 echo $n
 `;
 
-/** Forty claims of which three can't be read and one fails for another reason; the second half waits for a sign. */
+/** Forty claims. Three find no rates until they are there, one can't be read, and the second half waits for a sign. */
 export function layClaimsJob(workspace: Workspace): void {
   workspace.write('job.json', {
     name: 'claims',
@@ -23,11 +26,11 @@ export function layClaimsJob(workspace: Workspace): void {
       { name: 'total', gather: true, run: 'wc -l' },
     ],
   });
-  workspace.write('price.sh', script(false));
+  workspace.write('price.sh', SCRIPT);
 }
 
-/** The program that can read all rows, in place of the one before. */
-export const mendClaims = (workspace: Workspace): void => workspace.write('price.sh', script(true));
+/** From now on the rates are there. */
+export const bringRates = (workspace: Workspace): void => workspace.write('rates', '');
 
 /** Lets the second half go on. */
 export const openGate = (workspace: Workspace): void => workspace.write('second-half', '');

@@ -1,12 +1,13 @@
 import { formatCount, formatMany } from '../../../cli/format.ts';
 import { retryCause, skipCause, unskipCause } from '../../actions/mend-actions.ts';
 import type { Cause, Status } from '../../answers.ts';
+import { taskHash } from '../../hash.ts';
 import { ActButton } from '../../parts/act-button.tsx';
 import { Loading } from '../../parts/empty.tsx';
+import { LogBox } from '../../parts/log-box.tsx';
 import { Problem } from '../../parts/problem.tsx';
 import { Section } from '../../parts/section.tsx';
 import { Ago } from '../../parts/when.tsx';
-import { taskHash } from '../../route.ts';
 import { useAsk } from '../../use-ask.ts';
 import { progressOf } from '../../words/progress.ts';
 import { isOpen } from '../../words/state-words.ts';
@@ -39,7 +40,15 @@ export function Causes({ status }: { readonly status: Status }) {
   );
 }
 
-function CauseItem({ job, cause, canRetry }: { readonly job: string; readonly cause: Cause; readonly canRetry: boolean }) {
+function CauseItem({
+  job,
+  cause,
+  canRetry,
+}: {
+  readonly job: string;
+  readonly cause: Cause;
+  readonly canRetry: boolean;
+}) {
   const { step, exitCode, reason, error, count, skippedCount, last, example, workers, badInput } = cause;
   const how = exitCode === null ? reason : `${reason} ${exitCode}`;
   return (
@@ -74,7 +83,7 @@ function CauseItem({ job, cause, canRetry }: { readonly job: string; readonly ca
           For example {step}/{example.task}
         </summary>
         {example.tail.length > 0 ? (
-          <pre class="log">{example.tail.join('\n')}</pre>
+          <LogBox name={`Log of ${step}/${example.task}`} text={example.tail.join('\n')} />
         ) : (
           <p class="note">It wrote nothing to stderr.</p>
         )}

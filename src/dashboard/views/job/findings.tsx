@@ -1,4 +1,6 @@
+import { withInstants } from '../../../cli/format.ts';
 import type { Finding, Status } from '../../answers.ts';
+import { instant, zone } from '../../clock.ts';
 import { Command } from '../../parts/command.tsx';
 import { Mark } from '../../parts/mark.tsx';
 import { Problem } from '../../parts/problem.tsx';
@@ -17,13 +19,16 @@ const TONES: Readonly<Record<Finding['severity'], Tone>> = {
   note: 'open',
 };
 
+const timed = (text: string): string => withInstants(text, zone, instant());
+
 /** Why it is slow or stuck, with what mends it; nothing of a job with which nothing is wrong. */
 export function Findings({ status: { job, state, round } }: { readonly status: Status }) {
   const { document, error, again, busy } = useAsk('why', state === 'succeeded' ? null : { job }, {
     ...{ when: `${state} ${round}` },
     ...(state !== 'failed' && state !== 'cancelled' && { everyMs: EVERY_MS }),
   });
-  const findings = (document?.causes ?? []) as readonly Finding[];
+  // Why tasks failed stands below, with what can be done.
+  const findings = ((document?.causes ?? []) as readonly Finding[]).filter(({ code }) => code !== 'failing');
   if (error === null && findings.length === 0) return null;
   const tools = (
     <button type="button" onClick={again} aria-disabled={busy}>
@@ -39,12 +44,12 @@ export function Findings({ status: { job, state, round } }: { readonly status: S
             <Mark tone={TONES[finding.severity]}>{finding.severity}</Mark>
             <div>
               <p>
-                <b>{finding.title}</b>
+                <b>{timed(finding.title)}</b>
               </p>
               {finding.evidence.length > 0 && (
                 <ul class="muted">
                   {finding.evidence.map((line) => (
-                    <li key={line}>{line}</li>
+                    <li key={line}>{timed(line)}</li>
                   ))}
                 </ul>
               )}

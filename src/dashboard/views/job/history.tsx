@@ -1,4 +1,6 @@
+import { withInstants } from '../../../cli/format.ts';
 import type { Entry, Status } from '../../answers.ts';
+import { zone } from '../../clock.ts';
 import { Loading } from '../../parts/empty.tsx';
 import { Problem } from '../../parts/problem.tsx';
 import { Section } from '../../parts/section.tsx';
@@ -11,10 +13,14 @@ const EVERY_MS = 10_000;
 
 /** Who did what, when: the latest first. */
 export function JobHistory({ status: { job, state, round } }: { readonly status: Status }) {
-  const { document, error, again } = useAsk('history', { job }, {
-    ...{ when: `${state} ${round}` },
-    ...(isOpen(state) && { everyMs: EVERY_MS }),
-  });
+  const { document, error, again } = useAsk(
+    'history',
+    { job },
+    {
+      ...{ when: `${state} ${round}` },
+      ...(isOpen(state) && { everyMs: EVERY_MS }),
+    },
+  );
   const entries = document?.items as readonly Entry[] | undefined;
   return (
     <Section title="History" lead="The job's own journal: who decided what, and when. The latest first.">
@@ -28,7 +34,7 @@ export function JobHistory({ status: { job, state, round } }: { readonly status:
           columns={[
             { title: 'when', cell: ({ when }) => <When at={when} /> },
             { title: 'who', cell: ({ who }) => who },
-            { title: 'what', kind: 'text', cell: ({ text }) => text },
+            { title: 'what', kind: 'text', cell: ({ text }) => withInstants(text, zone) },
           ]}
         />
       )}

@@ -8,7 +8,7 @@ import { Problem } from '../../parts/problem.tsx';
 import { Section } from '../../parts/section.tsx';
 import { When } from '../../parts/when.tsx';
 import { useAsk } from '../../use-ask.ts';
-import { marginOf } from '../../words/deadline.ts';
+import { marginOf, rangeText } from '../../words/deadline.ts';
 import { costText } from '../../words/job-cost.ts';
 import { progressOf } from '../../words/progress.ts';
 import { isOpen } from '../../words/state-words.ts';
@@ -65,12 +65,15 @@ function figuresOf(status: Status): readonly Figure[] {
   ];
 }
 
-function endFigure({ closedAt, notBefore, projected }: Status, eta: number | null): Figure {
+function endFigure(status: Status, eta: number | null): Figure {
+  const { closedAt, notBefore, projected } = status;
   if (closedAt !== null) return { name: 'Ended', value: <Short at={closedAt} />, note: <When at={closedAt} /> };
   if (notBefore !== null && Date.parse(notBefore) > now.value)
     return { name: 'Begins', value: <Short at={notBefore} />, note: <When at={notBefore} /> };
   if (projected === null || eta === null) return { name: 'Ends', value: '–', note: 'not known yet' };
-  return { name: 'Ends about', value: <Short at={projected} />, note: formatLeft(eta) };
+  const range = rangeText(status, zone);
+  const note = [formatLeft(eta), ...(range === null ? [] : [range])].join('; ');
+  return { name: 'Ends about', value: <Short at={projected} />, note };
 }
 
 function deadlineFigure(status: Status): Figure {
@@ -81,9 +84,5 @@ function deadlineFigure(status: Status): Figure {
 
 /** `05:40`: the time of the day. */
 function Short({ at }: { readonly at: string }) {
-  return (
-    <time dateTime={at}>
-      {new Date(at).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })}
-    </time>
-  );
+  return <time dateTime={at}>{new Date(at).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })}</time>;
 }

@@ -1,8 +1,8 @@
 import { formatDuration, formatSize } from '../../../lib/units.ts';
 import type { Report } from '../../answers.ts';
+import { jobHash } from '../../hash.ts';
 import { Section } from '../../parts/section.tsx';
 import { type Column, Table } from '../../parts/table.tsx';
-import { jobHash } from '../../route.ts';
 
 type Slow = Report['slowest'][number];
 

@@ -1,9 +1,9 @@
 import { formatCount } from '../../../cli/format.ts';
 import type { Status, StepStatus } from '../../answers.ts';
+import { hashOf } from '../../hash.ts';
 import { ProgressBar, ProgressLegend } from '../../parts/progress-bar.tsx';
 import { Section } from '../../parts/section.tsx';
 import { type Column, Table } from '../../parts/table.tsx';
-import { hashOf } from '../../route.ts';
 
 const count = (title: 'waiting' | 'running' | 'done' | 'skipped', job: string): Column<StepStatus> => ({
   ...{ title, kind: 'number' },
@@ -25,7 +25,11 @@ export function Steps({ status: { job, steps } }: { readonly status: Status }) {
     {
       ...{ title: 'progress', kind: 'text' },
       cell: (step) =>
-        step.total === null ? <span class="unknown">not opened yet</span> : <ProgressBar name={step.name} progress={step} />,
+        step.total === null ? (
+          <span class="unknown">not opened yet</span>
+        ) : (
+          <ProgressBar name={step.name} progress={step} />
+        ),
     },
     { title: 'tasks', kind: 'number', cell: ({ total }) => (total === null ? '?' : formatCount(total)) },
     count('waiting', job),

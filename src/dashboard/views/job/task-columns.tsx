@@ -1,8 +1,8 @@
 import { formatDuration } from '../../../lib/units.ts';
 import type { Task } from '../../answers.ts';
+import { taskHash } from '../../hash.ts';
 import type { Column } from '../../parts/table.tsx';
 import { Ago } from '../../parts/when.tsx';
-import { taskHash } from '../../route.ts';
 
 const isBad = (state: string): boolean => state.startsWith('fail');
 
@@ -17,7 +17,9 @@ function Took({ task }: { readonly task: Task }) {
 }
 
 function Ending({ task: { exitCode, reason, error } }: { readonly task: Task }) {
-  const how = [...(reason === null ? [] : [reason]), ...(exitCode === null || exitCode === 0 ? [] : [exitCode])].join(' ');
+  const how = [...(reason === null ? [] : [reason]), ...(exitCode === null || exitCode === 0 ? [] : [exitCode])].join(
+    ' ',
+  );
   if (how === '' && error === null) return <span class="unknown">–</span>;
   return (
     <>

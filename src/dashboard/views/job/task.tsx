@@ -3,6 +3,7 @@ import type { Log, Status, Task } from '../../answers.ts';
 import { ActButton } from '../../parts/act-button.tsx';
 import { Command } from '../../parts/command.tsx';
 import { Empty, Loading } from '../../parts/empty.tsx';
+import { LogBox } from '../../parts/log-box.tsx';
 import { Problem } from '../../parts/problem.tsx';
 import { Section } from '../../parts/section.tsx';
 import { Table } from '../../parts/table.tsx';
@@ -38,10 +39,16 @@ export function TaskPage({ status, task }: { readonly status: Status; readonly t
         {rows === undefined && attempts.error === null && <Loading what="attempts" />}
         {rows?.length === 0 && <Empty>No attempt has been recorded.</Empty>}
         {rows !== undefined && rows.length > 0 && (
-          <Table caption={`Attempts of ${task}`} rows={rows} columns={attemptColumns} keyOf={(row) => `${row.attempt}`} />
+          <Table
+            caption={`Attempts of ${task}`}
+            rows={rows}
+            columns={attemptColumns}
+            keyOf={(row) => `${row.attempt}`}
+          />
         )}
         <p class="note">
-          To run it here, with its input, code and environment: <Command>{`batchctl reproduce ${job} ${task} --run`}</Command>
+          To run it here, with its input, code and environment:{' '}
+          <Command>{`batchctl reproduce ${job} ${task} --run`}</Command>
         </p>
       </Section>
       <Section title="Logs" lead="What the attempts wrote to stderr.">
@@ -64,10 +71,7 @@ function LogText({ attempt, text }: { readonly attempt: string; readonly text: s
         attempt <code>{attempt}</code>
         {shown !== text && `, the last ${SHOWN.toLocaleString('en')} characters`}
       </figcaption>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and who has no mouse must get there */}
-      <pre class="log" tabIndex={0} role="region" aria-label={`Log of attempt ${attempt}`}>
-        {shown}
-      </pre>
+      <LogBox name={`Log of attempt ${attempt}`} text={shown} />
     </figure>
   );
 }

@@ -92,7 +92,9 @@ function Pages({ job, step, state }: PagesProps) {
     <>
       {error.value !== null && <Problem error={error.value} again={() => void load()} />}
       {tasks.value.length === 0 && error.value === null && (
-        <Empty>{state === '' ? 'No task has begun yet: those that wait are shown by that state.' : 'No task is so.'}</Empty>
+        <Empty>
+          {state === '' ? 'No task has begun yet: those that wait are shown by that state.' : 'No task is so.'}
+        </Empty>
       )}
       {tasks.value.length > 0 && (
         <Table

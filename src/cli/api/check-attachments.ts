@@ -1,0 +1,46 @@
+import { z } from 'zod';
+import { BatchctlError } from '../../errors.ts';
+import type { Attachments } from '../../ports/verbs.ts';
+
+const text = z.string().max(4_096);
+const count = z.number().int().nonnegative();
+const checksum = z.string().regex(/^sha256:[0-9a-f]{64}$/);
+
+const input = z.object({ asked: text, name: text, key: z.string().max(1_024), checksum, size: count });
+
+/** Of a plan alone: nothing of it is kept. */
+const plannedInput = z.object({
+  ...{ name: text, size: count, checksum: checksum.nullable(), records: count.nullable() },
+  compression: z.enum(['gzip', 'zstd']).nullable(),
+  source: z.object({ kind: z.enum(['store', 's3', 'pipe', 'file']) }).loose(),
+});
+
+const planned = z.object({
+  files: z.array(text),
+  cut: z
+    .object({
+      ...{ parts: count, records: count.nullable(), pieces: count, inputs: z.array(plannedInput) },
+      sizes: z.object({
+        bins: z.array(z.tuple([z.number(), count, z.number().nonnegative()])).max(10_000),
+        largest: z.object({ n: count, size: z.number() }),
+      }),
+    })
+    .nullable(),
+});
+
+const attachments = z.object({
+  jobFile: z.object({ path: text, spec: z.unknown(), code: text.nullable() }).nullable(),
+  inputs: z.array(input).max(100_000),
+  texts: z.record(text, z.string().max(2 ** 20)).optional(),
+  planned: planned.nullish(),
+  evidence: z.boolean().optional(),
+  run: z.object({ created: z.boolean(), output: text.nullable(), header: z.literal('once').nullable() }).nullish(),
+});
+
+/** What a caller sent along, as it must be: anybody may have written it. Throws `usage`. */
+export function checkAttachments(sent: unknown): Attachments {
+  const result = attachments.safeParse(sent);
+  if (result.success) return result.data as unknown as Attachments;
+  const [issue] = result.error.issues;
+  throw new BatchctlError('usage', `attachments.${issue?.path.join('.')}: ${issue?.message}`);
+}

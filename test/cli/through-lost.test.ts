@@ -1,0 +1,175 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { main } from '../../src/cli/main.ts';
+import { broken, FakeManager, frames, refused } from '../support/manager/fake-manager.ts';
+import { until } from '../support/until.ts';
+import { type FakeWorld, fakeIo, runCli } from './fake-io.ts';
+
+const JOB = 'claims-20261126-1202-o5o37';
+const DONE = { exit: 0, error: null } as const;
+
+describe('a command whose manager breaks off', function () {
+  this.timeout(20_000);
+  let manager: FakeManager;
+  let cwd: string;
+
+  before(async () => {
+    manager = await FakeManager.start();
+    cwd = mkdtempSync(join(tmpdir(), 'batchctl-through-'));
+    const url = `http://127.0.0.1:${manager.port}`;
+    const profiles = { far: { backend: 'manager', url } };
+    writeFileSync(join(cwd, 'batchctl.config.json'), JSON.stringify({ profile: 'far', profiles }));
+    const steps = [{ name: 'one', run: 'cat' }];
+    const input = { split: { by: 'range', from: 1, to: 2 } };
+    writeFileSync(join(cwd, 'job.json'), JSON.stringify({ name: 'claims', input, steps }));
+  });
+  after(async () => {
+    await manager.stop();
+    rmSync(cwd, { recursive: true });
+  });
+
+  const world = (more: FakeWorld = {}): FakeWorld => ({ cwd, env: { BATCHCTL_TOKEN: 'bct_word' }, ...more });
+  const run = (...words: readonly string[]): ReturnType<typeof runCli> => runCli(words, world());
+
+  it('asks again what only looks, and says so', async () => {
+    manager.answer(broken(), frames({ out: 'all is well\n' }, DONE));
+    const { code, stdout, stderr } = await run('jobs');
+    expect({ code, stdout }).to.deep.equal({ code: 0, stdout: 'all is well\n' });
+    expect(stderr).to.match(/^warning: the manager at .*; asking again\n$/);
+    expect(manager.heard).to.have.length(2);
+  });
+
+  it('does not print twice: half a list is an error', async () => {
+    manager.answer(broken({ out: 'half\n' }), frames({ out: 'half\nwhole\n' }, DONE));
+    const { code, stdout } = await run('jobs');
+    expect({ code, stdout }).to.deep.equal({ code: 8, stdout: 'half\n' });
+    expect(manager.heard).to.have.length(1);
+  });
+
+  for (const answer of [broken(), broken({ err: 'on its way\n' })]) {
+    it('never sends a change twice, and names what to look at', async () => {
+      manager.answer(answer, frames(DONE));
+      const { code, stderr } = await run('pause', JOB);
+      expect(code).to.equal(8);
+      expect(stderr).to.include('whether pause was done is not known').and.include(`batchctl history ${JOB}`);
+      expect(manager.heard).to.have.length(1);
+    });
+  }
+
+  it('submits again under a run key, as that is the same job, and not without', async () => {
+    manager.answer(broken(), frames({ out: `${JOB}\n` }, DONE));
+    const keyed = await run('submit', 'job.json', '--run-key', 'once');
+    expect({ code: keyed.code, stdout: keyed.stdout }).to.deep.equal({ code: 0, stdout: `${JOB}\n` });
+    expect(manager.heard.map(({ input }) => input.runKey)).to.deep.equal(['once', 'once']);
+    for (const flags of [[], ['--run-key', 'once', '--again']]) {
+      manager.answer(broken(), frames({ out: `${JOB}\n` }, DONE));
+      expect((await run('submit', 'job.json', ...flags)).code).to.equal(8);
+      expect(manager.heard).to.have.length(1);
+    }
+  });
+
+  it('takes up what goes on, with the time that is left, and exits as the job did', async () => {
+    manager.answer(broken({ alive: true }), broken({ alive: true }), frames({ out: '{}\n' }, { exit: 5, error: null }));
+    const { code, stdout } = await run('wait', JOB, '--timeout', '1h', '--json');
+    expect({ code, stdout }).to.deep.equal({ code: 5, stdout: '{}\n' });
+    const left = manager.heard.map(({ input }) => Number(String(input.timeout).replace(/^1h$/, '3600').replace('s', '')));
+    expect(left).to.have.length(3);
+    expect(left[2]).to.be.lessThan(3_600).and.greaterThan(3_580);
+  });
+
+  it('follows a log where it was, also past characters that end lines elsewhere', async () => {
+    const text = 'one\u2028two\n';
+    manager.answer(broken({ out: text }), frames({ out: `${text}three é\n` }, DONE));
+    const { code, stdout } = await run('logs', JOB, 'one/0', '--follow');
+    expect({ code, stdout }).to.deep.equal({ code: 0, stdout: 'one\u2028two\nthree é\n' });
+  });
+
+  it('asks again of a manager that is leaving', async () => {
+    const error = { kind: 'unavailable', message: 'the manager is leaving', hint: 'again' };
+    manager.answer(frames({ exit: 8, error }), frames({ out: 'back\n' }, DONE));
+    expect(await run('status', JOB)).to.include({ code: 0, stdout: 'back\n' });
+  });
+
+  it('gives the cursor back that the manager hid', async () => {
+    manager.answer(broken({ out: 'x', err: '' } as never, { err: '\x1b[?25l50%' }), frames(DONE));
+    const io = fakeIo(world({ tty: true }));
+    expect(await main(['pause', JOB], io)).to.equal(8);
+    expect(io.stderr.text).to.include('\x1b[?25l50%\x1b[?25h');
+  });
+
+  it('asks on a terminal what the manager must not do unasked, and says yes for who does', async () => {
+    const error = { kind: 'refused', message: 'not confirmed: cancel it?', hint: 'say --yes' };
+    for (const [stdin, code, calls] of [
+      ['y\n', 0, 2],
+      ['n\n', 7, 1],
+    ] as const) {
+      manager.answer(frames({ err: 'two tasks run\n' }, { exit: 7, error }), frames({ err: 'two tasks run\n' }, DONE));
+      const io = fakeIo(world({ tty: true, stdin }));
+      expect(await main(['cancel', JOB], io)).to.equal(code);
+      expect(io.stderr.text.match(/two tasks run/g)).to.have.length(1);
+      expect(io.stderr.text).to.include('cancel it? [y/N]');
+      expect(manager.heard.map(({ flags }) => flags.yes)).to.deep.equal([false, true].slice(0, calls));
+    }
+    manager.answer(frames({ exit: 7, error }));
+    expect((await run('cancel', JOB)).stderr).to.include('not confirmed: cancel it?');
+  });
+
+  it('says on Ctrl-C what goes on, and how to take it up', async () => {
+    let left = false;
+    manager.answer((response) => {
+      response.socket?.on('close', () => {
+        left = true;
+      });
+      frames({ err: 'watching\n' })(Object.assign(response, { end: response.write.bind(response) }), manager.heard[0] as never);
+    });
+    const io = fakeIo(world());
+    const ended = main(['watch', JOB], io);
+    await until('it watches', () => io.stderr.text.includes('watching'));
+    io.interrupt();
+    expect(await ended).to.equal(130);
+    expect(io.stderr.text).to.match(new RegExp(`error: job ${JOB} is not finished\nhint: batchctl watch ${JOB}\n$`));
+    await until('the manager is told', () => left);
+  });
+
+  const said = { kind: 'unavailable', message: 'too much at once', hint: 'try again' };
+  it('waits as long as a busy manager asks for, if that is not long', async () => {
+    manager.answer(refused(429, said, { 'retry-after': '1' }), refused(503, said, { 'retry-after': '0' }), frames(DONE));
+    expect((await run('pause', JOB)).code).to.equal(0);
+    manager.answer(refused(429, said, { 'retry-after': '3600' }));
+    expect((await run('pause', JOB)).code).to.equal(8);
+    expect(manager.heard).to.have.length(1);
+  });
+
+  for (const [status, code, kind] of [
+    [401, 3, 'credentials'],
+    [403, 7, 'refused'],
+    [426, 3, 'config'],
+    [422, 3, 'jobFile'],
+  ] as const) {
+    it(`exits ${code} when it is answered ${status}`, async () => {
+      manager.answer(refused(status, { kind, message: 'so it is', hint: 'do that' }));
+      const { code: exit, stderr } = await run('jobs', '--json');
+      expect(exit).to.equal(code);
+      expect(JSON.parse(stderr)).to.deep.equal({ error: { kind, message: 'so it is', hint: 'do that' } });
+    });
+  }
+
+  it('knows what is no manager', async () => {
+    manager.answer((response) => response.end('<html>hello</html>'));
+    expect((await run('jobs')).stderr).to.include('expected a manager at');
+    manager.answer((response) => response.writeHead(404).end('<html>no</html>'));
+    expect(await run('jobs')).to.include({ code: 3 });
+  });
+
+  it('sends zone, terminal and flags along', async () => {
+    manager.answer(frames(DONE));
+    await run('jobs', '--tz', 'Asia/Tokyo', '--json', '--verbose', '--quiet');
+    const flags = { json: true, quiet: true, verbose: true, yes: false, dryRun: false, tz: 'Asia/Tokyo' };
+    expect(manager.heard[0]).to.deep.include({ name: 'jobs', input: {}, flags, terminal: null });
+    await main(['jobs', '--since', '2d'], fakeIo(world({ tty: true, columns: 2_000 })));
+    const terminal = { columns: 1_000, color: true, shows: ['out', 'err'] };
+    expect(manager.heard[1]).to.deep.include({ input: { since: '2d' }, terminal });
+  });
+});

@@ -1,0 +1,79 @@
+import { expect } from 'chai';
+import { type AwsProfile, loadConfig } from '../../src/config.ts';
+import { POLICY_ROLES, type PolicyRole, policyFor } from '../../src/infra/policies.ts';
+import { instanceConfig } from '../../src/infra/user-data-config.ts';
+import { Workspace } from '../support/workspace.ts';
+
+const TOPIC = 'arn:aws:sns:eu-west-1:123456789012:ops';
+const NOTIFY = [
+  { on: ['failed'], to: `sns:${TOPIC}` },
+  { on: ['late'], to: 'sns:pages', secret: 'ssm:/unused' },
+  { on: ['failed'], to: 'https://hooks.example.com/a', secret: 'secretsmanager:hook#key' },
+  { on: ['failed'], to: 'https://hooks.example.com/b', secret: 'env:HOOK' },
+  { on: ['failed'], to: 'exec:./page.sh' },
+];
+
+describe('who may tell people, and put figures', () => {
+  let here: Workspace;
+  let profile: AwsProfile;
+  before(async () => {
+    here = new Workspace();
+    profile = await profileOf({ notify: NOTIFY, metrics: true });
+  });
+  after(() => here.remove());
+
+  async function profileOf(fields: Readonly<Record<string, unknown>>): Promise<AwsProfile> {
+    const aws = { backend: 'aws', region: 'eu-west-1', account: '123456789012', stack: 'lab', ...fields };
+    here.write('batchctl.config.json', { profile: 'prod', profiles: { prod: aws } });
+    const config = await loadConfig({ env: {}, cwd: here.dir, home: '', etc: '' });
+    if (config.profile.backend !== 'aws') throw new Error('expected a profile on AWS');
+    return config.profile;
+  }
+  const statement = (role: PolicyRole, sid: string, of = profile) =>
+    policyFor(role, of).Statement.find(({ Sid }) => Sid === sid);
+
+  for (const role of POLICY_ROLES.filter((each) => each !== 'admin')) {
+    it(`the ${role} publishes to the topics that the profile names, and reads the secrets that sign`, () => {
+      expect(statement(role, 'Notify')).to.deep.include({
+        Action: ['sns:Publish'],
+        Resource: [TOPIC, TOPIC.replace('ops', 'pages')],
+      });
+      expect(statement(role, 'NotifySecrets')?.Resource).to.deep.equal([
+        'arn:aws:secretsmanager:eu-west-1:123456789012:secret:hook-??????',
+      ]);
+    });
+  }
+
+  it('who ticks puts figures, of this namespace alone; a worker puts none', () => {
+    for (const role of ['operator', 'manager'] as const) {
+      expect(statement(role, 'Metrics')).to.deep.include({
+        Action: ['cloudwatch:PutMetricData'],
+        Condition: { StringEquals: { 'cloudwatch:namespace': ['batchctl'] } },
+      });
+    }
+    expect(statement('worker', 'Metrics')).to.equal(undefined);
+  });
+
+  it('a profile that tells nobody and measures nothing asks for no such right', async () => {
+    const plain = await profileOf({});
+    const text = JSON.stringify(POLICY_ROLES.map((role) => policyFor(role, plain)));
+    expect(text).not.to.match(/sns:|cloudwatch:|"Notify/);
+  });
+
+  it("a worker's instance tells whom it can: no program, no secret of another machine; the manager's all", () => {
+    const notify = (reader: 'worker' | 'manager') => {
+      const { profiles } = instanceConfig(profile, reader, null) as {
+        profiles: Readonly<Record<string, { notify?: readonly { to: string }[]; metrics?: boolean }>>;
+      };
+      return profiles.prod;
+    };
+    expect(notify('worker')?.notify?.map(({ to }) => to)).to.deep.equal([
+      `sns:${TOPIC}`,
+      'sns:pages',
+      'https://hooks.example.com/a',
+    ]);
+    expect(notify('worker')).not.to.have.property('metrics');
+    expect(notify('manager')?.notify).to.have.length(NOTIFY.length);
+    expect(notify('manager')?.metrics).to.equal(true);
+  });
+});

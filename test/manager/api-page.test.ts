@@ -1,0 +1,104 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { ApiDesk } from '../support/manager/api-desk.ts';
+
+describe("the manager's page, health and figures", () => {
+  let desk: ApiDesk;
+  const directory = mkdtempSync(join(tmpdir(), 'batchctl-page-'));
+  const secret = join(directory, 'outside.txt');
+
+  before(async () => {
+    const page = join(directory, 'page');
+    mkdirSync(join(page, 'assets'), { recursive: true });
+    writeFileSync(join(page, 'index.html'), '<!doctype html><title>batchctl</title>');
+    writeFileSync(join(page, 'assets/main-3K5M7P2Q.js'), 'export {};');
+    writeFileSync(secret, 'secret');
+    symlinkSync(secret, join(page, 'assets/linked.txt'));
+    desk = await ApiDesk.open({ dashboard: page });
+  });
+  after(async () => {
+    await desk.close();
+    rmSync(directory, { recursive: true });
+  });
+
+  it('is there for anyone, and holds no data', async () => {
+    const page = await fetch(`${desk.url}/`);
+    expect([page.status, await page.text()]).to.deep.equal([200, '<!doctype html><title>batchctl</title>']);
+    expect(page.headers.get('content-type')).to.match(/^text\/html/);
+    expect(page.headers.get('cache-control')).to.equal('no-store');
+    const asset = await fetch(`${desk.url}/assets/main-3K5M7P2Q.js`);
+    expect(asset.headers.get('content-type')).to.match(/^(text|application)\/javascript/);
+    expect(asset.headers.get('cache-control')).to.equal('public, max-age=31536000, immutable');
+  });
+
+  it('lets a browser do with it what it needs, and nothing else', async () => {
+    for (const path of ['/', '/assets/main-3K5M7P2Q.js', '/healthz', '/nothing', '/api/v1/jobs']) {
+      const { headers } = await fetch(`${desk.url}${path}`);
+      expect(headers.get('content-security-policy'), path).to.equal(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'",
+      );
+      expect(headers.get('x-content-type-options')).to.equal('nosniff');
+      expect(headers.get('referrer-policy')).to.equal('no-referrer');
+      expect(headers.get('cross-origin-opener-policy')).to.equal('same-origin');
+      expect(headers.get('cross-origin-resource-policy')).to.equal('same-origin');
+      expect(headers.get('access-control-allow-origin')).to.equal(null);
+    }
+  });
+
+  it('is no way to other files', async () => {
+    for (const path of [
+      '/../outside.txt',
+      '/%2e%2e/outside.txt',
+      '/assets/..%2f..%2foutside.txt',
+      '/assets/linked.txt',
+      '/assets/',
+      '/assets',
+      '/index.html%00',
+      '//etc/passwd',
+      '/assets/%5c..%5coutside.txt',
+    ]) {
+      const answer = await fetch(`${desk.url}${path}`);
+      expect(answer.status, path).to.be.oneOf([400, 404]);
+      const text = await answer.text();
+      expect(text).not.to.contain('secret');
+      desk.document.validate('components/schemas/Error', JSON.parse(text));
+    }
+  });
+
+  it('says that it is alive to anyone, and no more than that', async () => {
+    const answer = await fetch(`${desk.url}/healthz`);
+    expect([answer.status, await answer.json()]).to.deep.equal([200, { status: 'ok' }]);
+  });
+
+  it('says who calls, and whom', async () => {
+    const { json } = await desk.call('GET', '/me', undefined, { scope: 'submit' });
+    expect(json).to.include({ name: 'submit', scope: 'submit', profile: 'local' });
+  });
+
+  it('tells figures to whoever may read, in the format of Prometheus', async () => {
+    expect((await fetch(`${desk.url}/metrics`)).status).to.equal(401);
+    await desk.call('POST', '/jobs', {
+      spec: {
+        name: 'measured',
+        input: { split: { by: 'range', from: 1, to: 3 } },
+        steps: [{ name: 'one', run: ['cat'] }],
+      },
+    });
+    const answer = await desk.fetch('GET', '/metrics', { scope: 'read' });
+    const checked = await desk.checked('GET', '/metrics', answer);
+    expect(checked.status, checked.text).to.equal(200);
+    expect(checked.headers.get('content-type')).to.match(/^text\/plain; version=0\.0\.4/);
+    expect(checked.text).to.match(/^batchctl_\w+\{.*group="default".*\} 3$/m);
+    for (const line of checked.text.trim().split('\n'))
+      expect(line).to.match(/^(# (HELP|TYPE) \w+ .*|\w+(\{.*\})? [-+.\dNaInfe]+)$/);
+  });
+
+  it('answers without a page that it has none', async () => {
+    const bare = await ApiDesk.open({ dashboard: null });
+    const answer = await fetch(`${bare.url}/`);
+    expect(answer.status).to.equal(404);
+    await bare.close();
+  });
+});

@@ -1,0 +1,98 @@
+import { expect } from 'chai';
+import { readView } from '../../src/jobs/journal.ts';
+import { addSchedule } from '../../src/jobs/schedules/change-schedule.ts';
+import { listSchedules } from '../../src/jobs/schedules/schedule-reader.ts';
+import { tick } from '../../src/jobs/tick.ts';
+import { Duties } from '../../src/manager/duties.ts';
+import type { LogLine } from '../../src/manager/log.ts';
+import type { Platform } from '../../src/ports/platform.ts';
+import { openPlace, type Place, publishSmall } from '../jobs/published-job.ts';
+import { openAgain } from '../jobs/submitted-job.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { claimedRuns, dice, fail, jobCount, runKeysOf, YEAR, YEARS_SCHEDULES } from '../support/schedule-year.ts';
+import { scheduleSpec } from '../support/schedules.ts';
+
+describe('a year of managers', function () {
+  this.timeout(300_000);
+  let place: Place;
+  const others: Platform[] = [];
+  before(async () => {
+    place = await openPlace();
+    for (let host = 0; host < 2; host += 1) others.push(await openAgain(place.directory));
+  });
+  after(async () => {
+    for (const other of others) await other.close();
+    await place.end();
+  });
+
+  it('two of them and a tick, whose clocks differ, run each period exactly once, whoever dies', async () => {
+    const roll = dice(11);
+    const clock = new FakeClock(YEAR.from);
+    const ahead = (ms: number) => ({ now: () => clock.now() + ms, monotonic: () => clock.monotonic() });
+    const [one, two, cron] = [place.platform, ...others].map((platform, host) => ({
+      ...(platform as Platform),
+      clock: ahead(host * 45_000),
+    })) as [Platform, Platform, Platform];
+    for (const [name, cadence] of Object.entries(YEARS_SCHEDULES)) {
+      await addSchedule(one, name, {
+        spec: scheduleSpec({ cadence, zone: 'Europe/London' }),
+        code: null,
+        replace: false,
+      });
+    }
+    const lines: LogLine[] = [];
+    const start = (platform: Platform, id: string): Duties =>
+      new Duties({
+        ...{ platform, id, log: (line) => lines.push(line), signal: new AbortController().signal },
+        ...{ nudge: () => undefined, onHung: (error) => fail(id, error) },
+      });
+    const managers = [start(one, 'manager-one'), start(two, 'manager-two')];
+    const fired: string[] = [];
+    /** A worker did it: the next look closes it. */
+    const work = async (jobs: readonly string[]): Promise<void> => {
+      for (const job of jobs) {
+        const view = await readView(one.store, job);
+        if (view !== null) await publishSmall({ platform: one, view }, 'price', 0, 'done\n');
+      }
+      fired.push(...jobs);
+    };
+    let deaths = 0;
+    while (clock.now() < YEAR.until) {
+      // Never a whole day: what is due is caught up with for so long.
+      clock.pass(Math.min(23.9 * 3_600, 3_600 + roll() * 30 * 3_600));
+      const at = Math.floor(roll() * 10);
+      if (at < 2) {
+        // Killed, and started again: what it remembered is gone.
+        managers[at] = start(at === 0 ? one : two, `manager-${at === 0 ? 'one' : 'two'}`);
+        deaths += 1;
+      }
+      const awake = managers.filter(() => roll() < 0.9);
+      const ticked = roll() < 0.5 || awake.length === 0 ? tick(cron, { dryRun: false }) : null;
+      await Promise.all(
+        awake.map(async (manager) => {
+          for (const name of ['schedules', 'mark', 'jobs', 'mark'] as const) await manager.all.get(name)?.run();
+          await manager.idle();
+        }),
+      );
+      const byTick = (await ticked)?.fired ?? [];
+      for (const each of byTick) expect(each.outcome, `${each.schedule} ${each.period}`).to.equal('fired');
+      const said = lines.splice(0);
+      expect(
+        said.filter(({ level }) => level === 'warning'),
+        JSON.stringify(said),
+      ).to.deep.equal([]);
+      await work([
+        ...said.flatMap(({ event, fields }) => (event === 'fired' ? [String(fields.job)] : [])),
+        ...byTick.flatMap((each) => (each.outcome === 'fired' ? [each.view.record.job] : [])),
+      ]);
+    }
+    const schedules = await listSchedules(one.store, fail);
+    // The one whose clock is furthest ahead decides what was due.
+    const expected = schedules.flatMap((schedule) => runKeysOf(schedule, YEAR.from, cron.clock.now()));
+    expect(await claimedRuns(one)).to.deep.equal(expected.sort());
+    expect(fired.length, 'each is told of by the one who fired it').to.equal(expected.length);
+    expect(await jobCount(one), 'losers leave nothing').to.equal(expected.length);
+    expect(expected.length).to.be.greaterThan(130);
+    expect(deaths).to.be.greaterThan(20);
+  });
+});

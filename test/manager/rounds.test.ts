@@ -1,0 +1,167 @@
+import { expect } from 'chai';
+import { BatchctlError } from '../../src/errors.ts';
+import { readView } from '../../src/jobs/journal.ts';
+import { readMark } from '../../src/jobs/keeper.ts';
+import { addSchedule } from '../../src/jobs/schedules/change-schedule.ts';
+import type { LogLine } from '../../src/manager/log.ts';
+import { Rounds } from '../../src/manager/rounds.ts';
+import { scheduleKey } from '../../src/model/keys.ts';
+import { stateOf } from '../../src/model/view.ts';
+import type { ObjectStore } from '../../src/ports/object-store.ts';
+import type { Platform } from '../../src/ports/platform.ts';
+import { openPlace, type Place, publishSmall } from '../jobs/published-job.ts';
+import { submitJob } from '../jobs/submitted-job.ts';
+import { scheduleSpec } from '../support/schedules.ts';
+import { until } from '../support/until.ts';
+import { wrapStore } from '../support/wrap-store.ts';
+
+const ONE = 'name: claims\ninput: { split: { by: range, from: 1, to: 1 } }\nsteps: [{ name: price, run: [cat] }]\n';
+const away = (): never => {
+  throw new BatchctlError('unavailable', 'the store is away');
+};
+
+describe("a manager's rounds", function () {
+  this.timeout(60_000);
+  let place: Place;
+  let lines: LogLine[];
+  let rounds: Rounds | null;
+  beforeEach(async () => {
+    place = await openPlace();
+    lines = [];
+    rounds = null;
+  });
+  afterEach(async () => {
+    await rounds?.stop(10_000);
+    await place.end();
+  });
+
+  const start = (over: Partial<Platform> = {}): Rounds => {
+    rounds = new Rounds({
+      ...{ platform: { ...place.platform, ...over }, id: 'manager-here-1', log: (line) => lines.push(line) },
+      ...{
+        loopMs: 300_000,
+        onHung: (error) => lines.push({ event: 'hung', level: 'warning', text: error.message, fields: {} }),
+      },
+    });
+    rounds.start();
+    return rounds;
+  };
+  const said = (event: string): readonly LogLine[] => lines.filter((line) => line.event === event);
+  const failing = (of: Rounds): readonly string[] =>
+    of.health().flatMap(({ duty, failing: why }) => (why === null ? [] : [duty]));
+  /** The store, of which the listings of one prefix fail while `broken` says so. */
+  const without = (prefix: string, broken: () => boolean): ObjectStore => {
+    const { store } = place.platform;
+    return wrapStore(store, {
+      keys: (of, options) => (broken() && of.startsWith(prefix) ? away() : store.keys(of, options)),
+    });
+  };
+
+  it('fire a schedule at its time, and not up to a minute late', async () => {
+    // The clock shows 17:59:57 now, and goes on.
+    const due = Date.parse('2026-11-30T18:00:00Z');
+    const ahead = due - 3_000 - Date.now();
+    const clock = { now: () => Date.now() + ahead, monotonic: () => performance.now() };
+    const before = { ...place.platform, clock: { now: () => due - 86_400_000, monotonic: () => 0 } };
+    await addSchedule(before, 'month-end', { spec: scheduleSpec(), code: null, replace: false });
+    start({ clock });
+    await until('the rounds are made', () => readMark(place.platform.store, 'manager-here-1'), 10_000);
+    expect(said('fired')).to.deep.equal([]);
+    await until('it is fired', () => said('fired').length > 0, 15_000);
+    expect(clock.now() - due).to.be.within(0, 10_000);
+    expect(said('fired')[0]?.fields).to.include({ schedule: 'month-end', period: '2026-11' });
+  });
+
+  it('close a job that nobody else looks at, deliver it, and leave the mark of a manager', async () => {
+    const view = await submitJob(place, `${ONE}deliver: { to: out, name: "{task}.txt" }\n`, {});
+    start();
+    await until('the rounds are made', () => readMark(place.platform.store, 'manager-here-1'), 10_000);
+    await publishSmall({ platform: place.platform, view }, 'price', 0, 'done\n');
+    const { job } = view.record;
+    await until('it is closed', () => said('moved').length > 0, 15_000);
+    const now = await readView(place.platform.store, job);
+    expect(now === null ? null : stateOf(now)).to.equal('succeeded');
+    await until('it is delivered', () => said('delivered').length > 0, 30_000);
+    expect(await readMark(place.platform.store, 'manager-here-1')).to.include({ kind: 'manager' });
+  });
+
+  it('go on with what can be done while something else is away, say so once, and take it up again', async () => {
+    let broken = true;
+    await addSchedule(place.platform, 'minutely', {
+      spec: scheduleSpec({ cadence: { kind: 'cron', pattern: '* * * * *' }, catchUp: 60 }),
+      ...{ code: null, replace: false },
+    });
+    const ahead = 61_000;
+    const clock = { now: () => Date.now() + ahead, monotonic: () => performance.now() };
+    const own = start({ clock, store: without('open/', () => broken) });
+    await until('the schedule is fired all the same', () => said('fired').length > 0, 15_000);
+    await until('the look was tried again and again', () => failing(own).includes('jobs'), 10_000);
+    expect(failing(own)).to.deep.equal(['jobs']);
+    // Only whole rounds leave a mark.
+    expect(await readMark(place.platform.store, 'manager-here-1')).to.equal(null);
+    broken = false;
+    await until('it is done again', () => said('mended').length > 0, 30_000);
+    expect(said('trouble').map(({ text }) => text)).to.deep.equal(['jobs: the store is away']);
+    await until('the mark is left', () => readMark(place.platform.store, 'manager-here-1'), 15_000);
+    expect(failing(own)).to.deep.equal([]);
+  });
+
+  it('begin once the store is there, if it was away at first', async () => {
+    let broken = true;
+    const own = start({ store: without('keepers/', () => broken) });
+    // Listing keepers comes first of all.
+    const { store } = place.platform;
+    const list: ObjectStore['list'] = (of, options) => (broken ? away() : store.list(of, options));
+    await own.stop(10_000);
+    const again = start({ store: wrapStore(store, { list }) });
+    await until('all duties fail', () => failing(again).length > 4, 15_000);
+    broken = false;
+    await until('the mark is left', () => readMark(store, 'manager-here-1'), 30_000);
+  });
+
+  it('tell of a schedule that can not be read, once, and fire the others', async () => {
+    const { store } = place.platform;
+    await store.put(scheduleKey('damaged', 0), 'no JSON');
+    const past = { ...place.platform, clock: { now: () => Date.now() - 120_000, monotonic: () => 0 } };
+    const spec = scheduleSpec({ cadence: { kind: 'cron', pattern: '* * * * *' }, catchUp: 3_600 });
+    await addSchedule(past, 'minutely', { spec, code: null, replace: false });
+    const own = start();
+    await until('the others are fired', () => said('fired').length > 0, 15_000);
+    own.nudge();
+    await until('the mark is left', () => readMark(store, 'manager-here-1'), 15_000);
+    const told = said('trouble').filter(({ fields }) => fields.about === 'schedule damaged');
+    expect(told).to.have.length(1);
+    // A process that comes after it knows what was told.
+    await own.stop(10_000);
+    lines = [];
+    start();
+    await until('a duty is done', () => rounds?.health().find(({ duty }) => duty === 'schedules')?.done, 15_000);
+    expect(said('trouble')).to.deep.equal([]);
+  });
+
+  it('look at once when somebody changed something', async () => {
+    // Elsewhere a look costs money: with nothing open it comes each 15 s.
+    let looks = 0;
+    const { store } = place.platform;
+    const keys: ObjectStore['keys'] = (of, options) => {
+      if (of === 'open/') looks += 1;
+      return store.keys(of, options);
+    };
+    const own = start({ remote: true, groups: [], store: wrapStore(store, { keys }) });
+    await until('it looked', () => own.health().find(({ duty }) => duty === 'jobs')?.done, 10_000);
+    const before = looks;
+    own.nudge();
+    await until('it looks again', () => looks > before, 5_000);
+  });
+
+  it('stop at once, and end what they do', async () => {
+    const own = start();
+    await until('a duty is done', () => own.health().some(({ done }) => done !== null), 10_000);
+    const began = performance.now();
+    await own.stop(30_000);
+    expect(performance.now() - began).to.be.below(5_000);
+    const marks = lines.length;
+    own.nudge();
+    expect(lines).to.have.length(marks);
+  });
+});

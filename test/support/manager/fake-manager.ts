@@ -1,0 +1,89 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { FRAMES_TYPE, type Frame } from '../../../src/model/api.ts';
+
+/** A call of a verb as it came. */
+export interface Heard {
+  readonly name: string;
+  readonly input: Readonly<Record<string, unknown>>;
+  readonly flags: Readonly<Record<string, unknown>>;
+}
+
+type Answer = (response: ServerResponse, heard: Heard) => void;
+
+/** Answers each call of a verb by the next of these, the last again and again: for what no manager does at will. */
+export class FakeManager {
+  readonly heard: Heard[] = [];
+  /** Requests of any kind, and the tokens that came with them. */
+  readonly tokens: (string | undefined)[] = [];
+  readonly #server: Server;
+  #answers: readonly Answer[] = [];
+
+  private constructor(secure: { readonly cert: string; readonly key: string } | null) {
+    const listener = (request: IncomingMessage, response: ServerResponse): void => void this.#take(request, response);
+    this.#server = secure === null ? createServer(listener) : createSecureServer(secure, listener);
+  }
+
+  static async start(secure: { readonly cert: string; readonly key: string } | null = null): Promise<FakeManager> {
+    const made = new FakeManager(secure);
+    made.#server.listen(0, '127.0.0.1');
+    await once(made.#server, 'listening');
+    return made;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  answer(...answers: readonly Answer[]): void {
+    this.#answers = answers;
+    this.heard.length = 0;
+    this.tokens.length = 0;
+  }
+
+  async stop(): Promise<void> {
+    this.#server.closeAllConnections();
+    this.#server.close();
+    if (this.#server.listening) await once(this.#server, 'close');
+  }
+
+  async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.tokens.push(request.headers.authorization);
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const heard = JSON.parse(Buffer.concat(chunks).toString('utf8') || '{}') as Heard;
+    this.heard.push(heard);
+    const answer = this.#answers[Math.min(this.heard.length, this.#answers.length) - 1];
+    answer?.(response, heard);
+  }
+}
+
+/** These frames, and the end. */
+export const frames =
+  (...all: readonly Frame[]): Answer =>
+  (response) => {
+    response.writeHead(200, { 'content-type': FRAMES_TYPE });
+    response.end(all.map((frame) => `${JSON.stringify(frame)}\n`).join(''));
+  };
+
+/** These frames, and then the connection is gone. */
+export const broken =
+  (...all: readonly Frame[]): Answer =>
+  (response) => {
+    if (all.length === 0) {
+      response.socket?.destroy();
+      return;
+    }
+    response.writeHead(200, { 'content-type': FRAMES_TYPE });
+    const text = all.map((frame) => `${JSON.stringify(frame)}\n`).join('');
+    response.write(text, () => setImmediate(() => response.socket?.destroy()));
+  };
+
+export const refused =
+  (status: number, error: object, headers: Readonly<Record<string, string>> = {}): Answer =>
+  (response) => {
+    response.writeHead(status, { 'content-type': 'application/json', ...headers });
+    response.end(JSON.stringify({ error }));
+  };

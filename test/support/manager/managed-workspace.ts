@@ -1,0 +1,86 @@
+import { until } from '../until.ts';
+import { type Running, Workspace } from '../workspace.ts';
+
+/** Commands that work beside the queue: they run on the local profile, as the manager does. */
+const BESIDE = ['worker', 'manager', 'worker-supervisor', 'rehearse', 'config', 'init'];
+
+export interface ManagedOptions {
+  /** Workers that the manager keeps up; none unless given. */
+  readonly workers?: number;
+  readonly scope?: 'read' | 'submit' | 'operate';
+}
+
+/** A workspace whose manager runs: every verb goes through it, and only workers use the store themselves. */
+export class ManagedWorkspace extends Workspace {
+  #url = '';
+  #token = '';
+  #manager: Running | null = null;
+  readonly #workers: number;
+
+  private constructor(workers: number) {
+    super();
+    this.#workers = workers;
+  }
+
+  static async make({ workers = 0, scope = 'operate' }: ManagedOptions = {}): Promise<ManagedWorkspace> {
+    const made = new ManagedWorkspace(workers);
+    try {
+      await made.startManager();
+      made.#token = await made.token('caller', scope);
+      return made;
+    } catch (error) {
+      await made.remove();
+      throw error;
+    }
+  }
+
+  get url(): string {
+    return this.#url;
+  }
+
+  get manager(): Running {
+    if (this.#manager === null) throw new Error('no manager was started');
+    return this.#manager;
+  }
+
+  /** Starts the manager, at the port that it had before. */
+  async startManager(): Promise<void> {
+    if (this.#url === '') this.write('batchctl.config.json', configOf('http://127.0.0.1:1'));
+    const listen = this.#url === '' ? '127.0.0.1:0' : new URL(this.#url).host;
+    const workers = this.#workers === 0 ? [] : ['--workers', String(this.#workers)];
+    const manager = this.start(['manager', '--profile', 'local', '--listen', listen, ...workers]);
+    this.#manager = manager;
+    this.#url = await until(
+      'the manager listens',
+      () => {
+        if (manager.child.exitCode !== null) throw new Error(`the manager ended: ${manager.said()}`);
+        return /listening at (http:\S+?)[,\s]/.exec(manager.said())?.[1];
+      },
+      30_000,
+    );
+    this.write('batchctl.config.json', configOf(this.#url));
+  }
+
+  /** A new token of that name. */
+  async token(name: string, scope: 'read' | 'submit' | 'operate'): Promise<string> {
+    const words = ['manager', 'token', 'create', name, '--scope', scope, '--json'];
+    const { code, stdout, stderr } = await this.run(words);
+    if (code !== 0) throw new Error(`token create exited with ${code}: ${stderr}`);
+    return (JSON.parse(stdout) as { readonly token: string }).token;
+  }
+
+  /** Runs a command past the manager. */
+  direct(...args: readonly string[]): ReturnType<Workspace['run']> {
+    return this.run(args, { BATCHCTL_PROFILE: 'local' });
+  }
+
+  protected override environmentOf([first = '']: readonly string[]): Readonly<Record<string, string>> {
+    if (BESIDE.includes(first)) return { BATCHCTL_PROFILE: 'local' };
+    return { BATCHCTL_PROFILE: 'remote', BATCHCTL_TOKEN: this.#token };
+  }
+}
+
+const configOf = (url: string): unknown => ({
+  profile: 'local',
+  profiles: { local: { backend: 'local' }, remote: { backend: 'manager', url } },
+});

@@ -1,0 +1,37 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { Page } from 'playwright-core';
+import { screenshotPath } from '../browser.ts';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+interface Violation {
+  readonly id: string;
+  readonly nodes: readonly { readonly html: string; readonly failureSummary?: string }[];
+}
+
+/** What axe-core finds wrong with the page as it stands, a line each. */
+export async function axeFaults(page: Page): Promise<readonly string[]> {
+  // The page's policy lets no script in; what the debugger evaluates is none of the page's.
+  await page.evaluate(AXE);
+  const violations = await page.evaluate<readonly Violation[]>(
+    `axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations)`,
+  );
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ html, failureSummary }) => `${id}: ${html}: ${failureSummary ?? ''}`),
+  );
+}
+
+/** What stands beyond the screen's edge; scrolling sideways is for logs, never for the page. */
+export function widthFault(page: Page): Promise<string | null> {
+  return page.evaluate<string | null>(
+    `document.documentElement.scrollWidth > innerWidth
+      ? document.documentElement.scrollWidth + ' wide on a screen of ' + innerWidth : null`,
+  );
+}
+
+/** Keeps a picture among CI's artefacts. */
+export async function keepPicture(page: Page, name: string): Promise<void> {
+  // Hiding the caret would add a style, which the page refuses.
+  await page.screenshot({ path: screenshotPath(`dashboard-${name}.png`), fullPage: true, caret: 'initial' });
+}
