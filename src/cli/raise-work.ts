@@ -67,7 +67,13 @@ function unpaidText({ group, status, unpaid = 0 }: Sized): string {
   return `group ${group}: the work would take ${formatMany(status.desired + unpaid, 'instance')}, and what is left of a limit on cost pays for ${status.desired}`;
 }
 
-function raisedText({ group, before, status, need, onDemand }: Extract<GroupRaise, { readonly outcome: 'raised' }>): string {
+function raisedText({
+  group,
+  before,
+  status,
+  need,
+  onDemand,
+}: Extract<GroupRaise, { readonly outcome: 'raised' }>): string {
   const capped = need.unbounded > status.max ? `, its maximum; the work would take ${need.unbounded}` : '';
   const assumed = need.assumed ? `, taking ${UNKNOWN_SECONDS}s a task: no run tells yet` : '';
   const aim =

@@ -26,7 +26,14 @@ const step = {
   ...{ name: text, group: text, gather: { type: 'boolean' } },
   ...{ tasks: count, done: count, failed: count, skipped: count, retried: count, interrupted: count },
   ...{ duration: distribution, wait: distribution },
-  ...{ bytesIn: count, bytesOut: count, cpuSeconds: numberOrNull, peakMemory: countOrNull, counters: map, cost: numberOrNull },
+  ...{
+    bytesIn: count,
+    bytesOut: count,
+    cpuSeconds: numberOrNull,
+    peakMemory: countOrNull,
+    counters: map,
+    cost: numberOrNull,
+  },
 };
 
 const figure = {

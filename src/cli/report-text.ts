@@ -1,6 +1,6 @@
 import { formatDuration, formatSize } from '../lib/units.ts';
-import { jobPrefix } from '../model/keys.ts';
 import { dollarsText } from '../model/cost/words.ts';
+import { jobPrefix } from '../model/keys.ts';
 import { rehearsalText } from '../model/rehearsal.ts';
 import type { Report, SlowTask, StepReport } from '../model/report/report.ts';
 import { type Paint, paintFor } from './colors.ts';

@@ -78,14 +78,14 @@ const ALIVE_LEASES = 2;
 /**
  * Reads a job's status from the ledger's counters; its state is the journal's. Who looks again and again gives the same
  * `recent` each time: the rate is then that of the last minute; and the same `keepers`, `costs` and `projections`, which
- * are not asked for each time.
+ * are not asked for each time. Without `costs` (null) what it costs isn't read.
  */
 export async function statusOf(
   platform: Platform,
   view: JobView,
   recent?: RecentRate,
   keepers = new KeeperWatch(platform),
-  costs = new CostWatch(platform),
+  costs: CostWatch | null = new CostWatch(platform),
   projections = new ProjectionWatch(platform),
 ): Promise<JobStatus> {
   const ledger = await platform.ledger();
@@ -103,7 +103,7 @@ export async function statusOf(
   return {
     ...status,
     ...(await projections.of(view, counts, workers)),
-    ...(await costs.of(view, counts, status.steps)),
+    ...(await costs?.of(view, counts, status.steps)),
     untold,
   };
 }

@@ -51,8 +51,11 @@ export class Duties {
       {
         name,
         run: async () => {
-          const troubles = this.#begin(name);
-          return run(await this.#opened(), troubles);
+          const open = await this.#opened().catch((error: unknown) => {
+            this.#begin(name);
+            throw error;
+          });
+          return run(open, this.#begin(name));
         },
         onTrouble: (error) => this.#troubles.get(name)?.add(name, error),
         onMended: (tries) =>

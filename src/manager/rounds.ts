@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { BatchctlError } from '../errors.ts';
 import type { KeepingPoint } from '../jobs/keeping.ts';
 import { LoopWatch } from '../lib/loop-watch.ts';
@@ -32,6 +33,8 @@ export class Rounds {
 
   constructor({ platform, id, log, loopMs, passed, onHung }: RoundsOptions) {
     const { signal } = this.#stop;
+    // Every duty, and all that goes on, listens.
+    setMaxListeners(0, signal);
     const nudge = (duty: DutyName): void => this.#loops.get(duty)?.nudge();
     this.#duties = new Duties({ platform, id, log, signal, nudge, onHung, ...(passed && { passed }) });
     const all = [...this.#duties.all];

@@ -6,9 +6,11 @@ import { choosePrunable } from '../../src/jobs/prune-choice.ts';
 import { rebuildAll } from '../../src/jobs/rebuild-all.ts';
 import { retry } from '../../src/jobs/retry.ts';
 import { statusOf } from '../../src/jobs/status.ts';
+import { createToken } from '../../src/jobs/tokens/change-tokens.ts';
+import { listTokens } from '../../src/jobs/tokens/read-token.ts';
 import { recordProof } from '../../src/jobs/verify/proof.ts';
 import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
-import { codeKey, jobKey, jobPrefix, openMark, partShard, workerLogKey } from '../../src/model/keys.ts';
+import { codeKey, jobKey, jobPrefix, openMark, partShard, tokenKey, workerLogKey } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -51,6 +53,22 @@ describe('prune', () => {
   /** The platform a while later. */
   const later = (ms: number): Platform => ({ ...place.platform, clock: new FakeClock(Date.now() + ms) });
   const KEPT = ['job.json', 'journal/000000.json', 'journal/000001.json', 'journal/000002.json', 'proofs/0000.json'];
+
+  it('removes tokens that expired before the time, and neither those in use nor what it can not read', async () => {
+    const { store } = place.platform;
+    const longAgo = { ...place.platform, clock: new FakeClock(Date.now() - 60 * DAY) };
+    await createToken(longAgo, { name: 'old', scope: 'read', expiresIn: 60 });
+    await createToken(longAgo, { name: 'forever', scope: 'read', expiresIn: null });
+    await createToken(place.platform, { name: 'new', scope: 'read', expiresIn: 60 });
+    await store.put(tokenKey('f'.repeat(64)), 'rubbish');
+    const names = async () => (await listTokens(store, () => {})).map(({ token }) => token?.name);
+    expect((await pruneAll(place.platform, 30 * DAY, true)).leftovers.tokens.objects).to.equal(1);
+    expect(await names()).to.have.members(['old', 'forever', 'new', undefined]);
+    expect((await pruneAll(place.platform, 30 * DAY)).leftovers.tokens.objects).to.equal(1);
+    expect(await names()).to.have.members(['forever', 'new', undefined]);
+    // However short the time: one that has just expired may be asked after.
+    expect((await pruneAll(later(120_000))).leftovers.tokens.objects).to.equal(0);
+  });
 
   it('removes all that a closed job wrote but its journal, its proof and what its gather opened with', async () => {
     const view = await finished();

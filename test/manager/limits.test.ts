@@ -239,11 +239,7 @@ describe('failed tries', () => {
     expect(networkOf('fe80::1%eth0')).to.equal('fe80:0:0:0::/64');
     expect(networkOf('::ffff:192.0.2.1')).to.equal('192.0.2.1');
     expect(networkOf('192.0.2.1')).to.equal('192.0.2.1');
-    fc.assert(
-      fc.property(fc.ipV6(), (address) => {
-        expect(networkOf(address)).to.match(/^[0-9a-f:.]+(::\/64)?$/);
-      }),
-    );
+    for (const address of fc.sample(fc.ipV6(), 200)) expect(networkOf(address)).to.match(/^[0-9a-f:.]+(::\/64)?$/);
   });
 });
 

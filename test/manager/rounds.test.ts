@@ -74,7 +74,8 @@ describe("a manager's rounds", function () {
 
   it('close a job that nobody else looks at, deliver it, and leave the mark of a manager', async () => {
     const view = await submitJob(place, `${ONE}deliver: { to: out, name: "{task}.txt" }\n`, {});
-    start();
+    // No worker counts what it publishes here: it is found when nothing moved for two leases.
+    start({ leaseSeconds: 2 });
     await until('the rounds are made', () => readMark(place.platform.store, 'manager-here-1'), 10_000);
     await publishSmall({ platform: place.platform, view }, 'price', 0, 'done\n');
     const { job } = view.record;
@@ -108,13 +109,11 @@ describe("a manager's rounds", function () {
 
   it('begin once the store is there, if it was away at first', async () => {
     let broken = true;
-    const own = start({ store: without('keepers/', () => broken) });
-    // Listing keepers comes first of all.
     const { store } = place.platform;
+    // Listing keepers comes first of all.
     const list: ObjectStore['list'] = (of, options) => (broken ? away() : store.list(of, options));
-    await own.stop(10_000);
-    const again = start({ store: wrapStore(store, { list }) });
-    await until('all duties fail', () => failing(again).length > 4, 15_000);
+    const own = start({ store: wrapStore(store, { list }) });
+    await until('all duties fail', () => failing(own).length === own.health().length, 15_000);
     broken = false;
     await until('the mark is left', () => readMark(store, 'manager-here-1'), 30_000);
   });

@@ -1,7 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { loadConfig } from '../../src/config.ts';
 import { openPlatform } from '../../src/platform.ts';
@@ -56,8 +57,8 @@ export class Workspace {
     return existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(Boolean) : [];
   }
 
-  /** Starts `batchctl ...args` here, on the local profile with short leases. */
-  start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
+  /** Starts `batchctl ...args` here, on the local profile with short leases; `stdin`: what comes through a pipe. */
+  start(args: readonly string[], env: Readonly<Record<string, string>> = {}, stdin: string | null = null): Running {
     const child = spawn(process.execPath, [BIN, ...args], {
       cwd: this.dir,
       env: {
@@ -68,8 +69,9 @@ export class Workspace {
         ...this.environmentOf(args),
         ...env,
       },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+      stdio: [stdin === null ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    }) as ChildProcessByStdio<Writable | null, Readable, Readable>;
+    child.stdin?.end(stdin);
     this.#running.add(child);
     let [stdout, stderr] = ['', ''];
     child.stdout.on('data', (chunk: Buffer) => {

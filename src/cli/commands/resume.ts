@@ -39,7 +39,7 @@ export function resumeCommand(ctx: Context): CommandDefinition {
         [0, 'it goes on'],
         [3, 'the mended job file is not valid'],
         [4, 'no such job'],
-        [7, "refused: it is closed; or the mended file is another job's"],
+        [7, "refused: it is closed; the mended file is another job's; or its limit on cost is reached"],
       ],
       related: ['pause', 'retry', 'worker', 'status'],
     },

@@ -49,7 +49,7 @@ export function runCommand(ctx: Context): CommandDefinition {
         [4, 'an input matches nothing'],
         [5, 'the job failed or was cancelled'],
         [6, 'not finished when --timeout passed'],
-        [7, 'refused, or paused'],
+        [7, 'refused, or paused: by a limit on cost too'],
         [9, 'the proof failed'],
         10,
         130,

@@ -39,7 +39,7 @@ export function submitCommand(ctx: Context): CommandDefinition {
         [4, 'an input matches nothing'],
         [
           7,
-          'refused: other content under the key; or --at (on AWS --finish-by, --max-cost too), and no keeper is there',
+          'refused: other content under the key; a limit on cost stands against it; or --at (on AWS --finish-by, --max-cost too), and no keeper is there',
         ],
       ],
       related: ['run', 'plan', 'status', 'watch', 'schedule add', 'tick', 'scale', 'worker'],

@@ -30,8 +30,8 @@ export function retryText({ round, count, tasks, canaries, leftOut }: Retried, d
     Object.keys(leftOut).length === 0 ? '' : ` Left out, as a gather went without them: ${tasksText(leftOut)}.`;
   if (count === 0) return `No task to ask for again.${without}`;
   const first = canaries === null ? '' : ` First ${tasksText(canaries)}; the rest only if that succeeds.`;
-  const verb = dryRun ? 'would ask' : 'asks';
-  return `Round ${round ?? '?'} ${verb} for ${formatMany(count, 'task')} again: ${tasksText(tasks)}.${first}${without}`;
+  const asks = dryRun ? 'It would ask' : `Round ${round} asks`;
+  return `${asks} for ${formatMany(count, 'task')} again: ${tasksText(tasks)}.${first}${without}`;
 }
 
 interface Skipped {

@@ -45,7 +45,7 @@ export class Watchfulness {
     if (!this.isTime(view, receivers)) return [];
     const { job } = view.record;
     this.#lookedAt.set(job, this.#platform.clock.monotonic());
-    const { steps, projected } = await statusOf(this.#platform, view);
+    const { steps, projected } = await statusOf(this.#platform, view, undefined, undefined, null);
     const found: NewsEvent[] = [];
     if (this.#asksWhetherBegun(view, receivers)) {
       const ran = steps.some(({ running, done, failed, retried, interrupted }) =>

@@ -1,4 +1,3 @@
-import { isIP } from 'node:net';
 import { networkInterfaces, hostname as thisHost } from 'node:os';
 import { BatchctlError } from '../../errors.ts';
 import { parseStored } from '../../lib/json.ts';
@@ -19,12 +18,6 @@ interface StoredCertificate {
   readonly at: string;
 }
 
-/** Nobody renews it: callers know it by its fingerprint. */
-const YEARS = 10;
-const DAY_MS = 86_400_000;
-/** A clock that is a day behind accepts it too. */
-const BEFORE_MS = DAY_MS;
-
 /**
  * The certificate that all managers of a store share, so that its fingerprint stays when an instance is replaced: made
  * when there is none, created if absent. `names` are host names and addresses that it is for, besides this machine's.
@@ -37,7 +30,9 @@ export async function ownCertificate(
   const found = await readCertificate(store);
   if (found !== null) return found;
   const now = clock.now();
-  const made = await generate([...names, ...namesHere()], now);
+  // Only where one is made is it loaded.
+  const { makeCertificate } = await import('./make-certificate.ts');
+  const made = await makeCertificate([...names, ...namesHere()], now);
   const stored: StoredCertificate = { format: 1, ...made, who, at: new Date(now).toISOString() };
   await store.put(CERTIFICATE, JSON.stringify(stored), { ifAbsent: true });
   // Whoever was first: it may have been another manager.
@@ -54,28 +49,6 @@ export async function readCertificate(store: Pick<ObjectStore, 'read'>): Promise
   if (bytes === null) return null;
   const { cert, key } = parseStored<StoredCertificate>(CERTIFICATE, bytes);
   return identityOf(String(cert), String(key), CERTIFICATE);
-}
-
-async function generate(
-  names: readonly string[],
-  now: number,
-): Promise<{ readonly cert: string; readonly key: string }> {
-  const { generate: make } = await import('selfsigned');
-  const altNames = [...new Set(names)].map((name) =>
-    isIP(name) === 0 ? ({ type: 2, value: name } as const) : ({ type: 7, ip: name } as const),
-  );
-  const made = await make([{ name: 'commonName', value: 'batchctl manager' }], {
-    ...{ keyType: 'ec', curve: 'P-256', algorithm: 'sha256' },
-    notBeforeDate: new Date(now - BEFORE_MS),
-    notAfterDate: new Date(now + YEARS * 365 * DAY_MS),
-    extensions: [
-      { name: 'basicConstraints', cA: false, critical: true },
-      { name: 'keyUsage', digitalSignature: true, critical: true },
-      { name: 'extKeyUsage', serverAuth: true },
-      { name: 'subjectAltName', altNames },
-    ],
-  });
-  return { cert: made.cert, key: made.private };
 }
 
 /** A name longer than DNS allows, or with other signs, would make no certificate. */

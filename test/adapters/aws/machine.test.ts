@@ -45,7 +45,14 @@ describe('a machine whose group tells late', () => {
   });
 
   const machine = (unknownMs: number): AwsMachine => {
-    const facts = { instance: 'i-1', type: 'm7g.large', zone: 'a', lifeCycle: 'spot', release: null, launchedAt: null } as const;
+    const facts = {
+      instance: 'i-1',
+      type: 'm7g.large',
+      zone: 'a',
+      lifeCycle: 'spot',
+      release: null,
+      launchedAt: null,
+    } as const;
     return new AwsMachine({ clients, imds, facts, scalingGroup: 'g', unknownMs });
   };
 

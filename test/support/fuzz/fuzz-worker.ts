@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { Streaks } from '../../../src/model/breaker.ts';
 import { Onlooker } from '../../../src/jobs/onlooker.ts';
+import { Streaks } from '../../../src/model/breaker.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import type { Delivery, Receipt, TaskQueue } from '../../../src/ports/task-queue.ts';
 import { CodeCache } from '../../../src/worker/code.ts';

@@ -1,0 +1,31 @@
+import { isIP } from 'node:net';
+// Named here and not where it is loaded lazily: of a CommonJS package that a bundler loads so, nothing has a name.
+import { generate } from 'selfsigned';
+
+/** Nobody renews it: callers know it by its fingerprint. */
+const YEARS = 10;
+const DAY_MS = 86_400_000;
+/** A clock that is a day behind accepts it too. */
+const BEFORE_MS = DAY_MS;
+
+/** A certificate that nobody signed, for a server of these names and addresses, with its key, both PEM. `now` in milliseconds. */
+export async function makeCertificate(
+  names: readonly string[],
+  now: number,
+): Promise<{ readonly cert: string; readonly key: string }> {
+  const altNames = [...new Set(names)].map((name) =>
+    isIP(name) === 0 ? ({ type: 2, value: name } as const) : ({ type: 7, ip: name } as const),
+  );
+  const made = await generate([{ name: 'commonName', value: 'batchctl manager' }], {
+    ...{ keyType: 'ec', curve: 'P-256', algorithm: 'sha256' },
+    notBeforeDate: new Date(now - BEFORE_MS),
+    notAfterDate: new Date(now + YEARS * 365 * DAY_MS),
+    extensions: [
+      { name: 'basicConstraints', cA: false, critical: true },
+      { name: 'keyUsage', digitalSignature: true, critical: true },
+      { name: 'extKeyUsage', serverAuth: true },
+      { name: 'subjectAltName', altNames },
+    ],
+  });
+  return { cert: made.cert, key: made.private };
+}

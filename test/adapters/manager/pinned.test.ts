@@ -1,0 +1,114 @@
+import { createServer, type Socket } from 'node:net';
+import { expect } from 'chai';
+import { generate } from 'selfsigned';
+import { openManagerClient } from '../../../src/adapters/manager/open-manager-client.ts';
+import { pemFingerprint } from '../../../src/lib/fingerprint.ts';
+import type { Frame } from '../../../src/model/api.ts';
+import type { AskedVerb, Manager } from '../../../src/ports/manager.ts';
+import { FakeManager, frames } from '../../support/manager/fake-manager.ts';
+import { rejection } from '../../support/rejection.ts';
+import { type ConnectProxy, startConnectProxy } from '../../support/servers/connect-proxy.ts';
+
+const ASKED: AskedVerb = {
+  ...{ name: 'jobs', input: {}, terminal: null, attachments: null },
+  flags: { json: false, quiet: false, verbose: false, yes: false, dryRun: false, tz: null },
+};
+
+async function certificate(): Promise<{ readonly cert: string; readonly key: string; readonly fingerprint: string }> {
+  const made = await generate([{ name: 'commonName', value: 'manager' }], { keyType: 'ec', curve: 'P-256' });
+  return { cert: made.cert, key: made.private, fingerprint: pemFingerprint(made.cert) };
+}
+
+async function ask(manager: Manager): Promise<readonly Frame[]> {
+  const all: Frame[] = [];
+  try {
+    for await (const frame of manager.run(ASKED, AbortSignal.timeout(10_000))) all.push(frame);
+  } finally {
+    await manager.close();
+  }
+  return all;
+}
+
+describe("a manager's certificate", () => {
+  let server: FakeManager;
+  let own: Awaited<ReturnType<typeof certificate>>;
+  let other: Awaited<ReturnType<typeof certificate>>;
+
+  before(async () => {
+    [own, other] = [await certificate(), await certificate()];
+    server = await FakeManager.start(own);
+    server.answer(frames({ out: 'hello' }, { exit: 0, error: null }));
+  });
+  after(() => server.stop());
+  beforeEach(() => {
+    server.tokens.length = 0;
+  });
+
+  const client = (fingerprint: string | null, host = '127.0.0.1'): Manager =>
+    openManagerClient({ url: `https://${host}:${server.port}`, token: 'bct_word', fingerprint });
+
+  const written = (): readonly string[] => {
+    const hex = own.fingerprint.slice('sha256:'.length);
+    return [own.fingerprint, `sha256:${hex.toUpperCase().match(/../g)?.join(':')}`];
+  };
+
+  it('is taken when it is the one that is pinned, however that is written', async () => {
+    for (const fingerprint of written()) {
+      expect(await ask(client(fingerprint))).to.deep.equal([{ out: 'hello' }, { exit: 0, error: null }]);
+    }
+    expect(server.tokens).to.deep.equal(['Bearer bct_word', 'Bearer bct_word']);
+  });
+
+  it('of another fingerprint is refused before a byte was sent', async () => {
+    const error = await rejection(ask(client(other.fingerprint)));
+    expect(error).to.include({ kind: 'config' });
+    expect(String(error)).to.include(own.fingerprint).and.include('nothing was sent');
+    expect(server.tokens).to.deep.equal([]);
+  });
+
+  it('that nobody known signed is refused where none is pinned', async () => {
+    expect(await rejection(ask(client(null)))).to.include({ kind: 'config' });
+    expect(server.tokens).to.deep.equal([]);
+  });
+
+  it('is compared on every connection, also of one that stays open', async () => {
+    const manager = client(own.fingerprint);
+    for (let n = 0; n < 3; n += 1) await manager.hello(AbortSignal.timeout(5_000));
+    await manager.close();
+    expect(server.tokens).to.have.length(3);
+  });
+
+  describe('behind a proxy', () => {
+    let proxy: ConnectProxy;
+    before(async () => {
+      proxy = await startConnectProxy(`https://127.0.0.1:${server.port}`);
+      process.env.HTTPS_PROXY = proxy.url;
+    });
+    after(async () => {
+      delete process.env.HTTPS_PROXY;
+      await proxy.close();
+    });
+
+    it('is compared all the same', async () => {
+      expect(await ask(client(own.fingerprint, 'manager.example.com'))).to.have.length(2);
+      expect(proxy.tunnels).to.deep.equal([`manager.example.com:${server.port}`]);
+      expect(await rejection(ask(client(other.fingerprint, 'manager.example.com')))).to.include({ kind: 'config' });
+      expect(server.tokens).to.have.length(1);
+    });
+  });
+
+  it('is waited for no longer than ten seconds', async function () {
+    this.timeout(60_000);
+    const held = new Set<Socket>();
+    const silent = createServer((socket) => held.add(socket)).listen(0, '127.0.0.1');
+    await new Promise((resolve) => silent.once('listening', resolve));
+    const { port } = silent.address() as { readonly port: number };
+    const manager = openManagerClient({ url: `https://127.0.0.1:${port}`, token: 'x', fingerprint: own.fingerprint });
+    const error = await rejection(manager.hello(AbortSignal.timeout(12_000)));
+    expect(error).to.be.an('error');
+    expect(held.size).to.be.greaterThan(0);
+    for (const socket of held) socket.destroy();
+    silent.close();
+    await manager.close();
+  });
+});
