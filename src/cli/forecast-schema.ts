@@ -25,7 +25,10 @@ export const FORECAST_SCHEMA = {
     disk: estimate('bytes that stay in the store'),
     cpuSeconds: unknown('null where it was not measured'),
     peakMemory: unknown('of the largest task'),
-    cost: { type: ['number', 'null'], description: 'US dollars, about; null where no price is known, as on this machine' },
+    cost: {
+      type: ['number', 'null'],
+      description: 'US dollars, about; null where no price is known, as on this machine',
+    },
     runs: { ...count, description: 'jobs that it was learnt from' },
     load: {
       type: ['object', 'null'],

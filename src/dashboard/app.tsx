@@ -67,7 +67,12 @@ function View() {
   if (view === 'workers') return name === undefined ? <WorkersView /> : <WorkerLog key={name} worker={name} />;
   if (view === 'queues') return <QueuesView />;
   if (view === 'schedules') return <SchedulesView />;
-  return <Empty>There is no such view. Jobs, workers, queues and schedules are named above.</Empty>;
+  return (
+    <>
+      <h1>There is no such view</h1>
+      <Empty>Jobs, workers, queues and schedules are named above.</Empty>
+    </>
+  );
 }
 
 /** Another place: its name in the tab, and the focus where it begins; not when the page is loaded. */

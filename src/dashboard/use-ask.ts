@@ -1,4 +1,4 @@
-import { useSignal } from '@preact/signals';
+import { signal, useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import type { ApiAnswer, ApiInput, ApiName } from './api-routes.ts';
 import { CallError, call } from './call.ts';
@@ -26,6 +26,9 @@ interface Found<T> {
   readonly document: T;
   readonly at: number;
 }
+
+/** Grows with each thing that somebody has changed here: what was asked before may be old. */
+export const changes = signal(0);
 
 /** A question is on its way for this share of the time at most. */
 const SHARE = 0.05;
@@ -65,7 +68,7 @@ export function useAsk<Name extends ApiName>(
       stop.abort();
       clearTimeout(timer);
     };
-  }, [key, when, everyMs, turn.value]);
+  }, [key, when, everyMs, turn.value, changes.value]);
   const again = (): void => {
     turn.value += 1;
   };

@@ -57,7 +57,9 @@ export async function runManager(options: ManagerOptions): Promise<void> {
     guards: { platform, onAudit: (line) => log(info('audit', `audit ${JSON.stringify(line)}`, { ...line })) },
     onHidden: (error, request) => log(warning('unexpected', `request ${request}: ${stackOf(error)}`, { request })),
   });
-  const address = await open(server, listen);
+  const listening = await open(server, listen);
+  // The framework knows nothing of a server that was made for it.
+  const address = identity === null ? listening : listening.replace(/^http:/, 'https:');
   if (files !== null && identity !== null) renewTls(server.server, { files, identity, log, signal: ended.signal });
   rounds = new Rounds({
     ...{ platform, id: managerId(portOf(server, listen)), log, loopMs, ...(passed && { passed }) },

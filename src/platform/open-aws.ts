@@ -1,4 +1,5 @@
 import type { AwsClients, AwsClientsOptions } from '../adapters/aws/clients.ts';
+import { fencedBucket } from '../adapters/aws/fenced-bucket.ts';
 import { HereGroup } from '../adapters/aws/here-group.ts';
 import type { AwsGroup, AwsProfile } from '../config.ts';
 import { BatchctlError } from '../errors.ts';
@@ -13,7 +14,6 @@ import type { WorkerGroup } from '../ports/worker-group.ts';
 import { type Allowed, askedOnce, guardedStore, hasNoAccounts, isEmulatedWithout } from './account-guard.ts';
 import { awsInsight } from './aws-insight.ts';
 import { openAwsLedger } from './aws-ledger.ts';
-import { fencedBucket } from './fenced-bucket.ts';
 import { withKills } from './kill-faults.ts';
 import { metricsSink } from './metrics-sink.ts';
 import { moduleUrl } from './module-url.ts';

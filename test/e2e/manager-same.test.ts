@@ -184,7 +184,7 @@ function plain({ code, stdout, stderr }: Ended, [verb = '']: Line): { code: numb
       .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
       .replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d\S* \S+/g, 'TIME')
       .replaceAll(/\b[\d.]+(ms|s|m|h|KB\/s|B\/s|\/s)\b/g, 'N')
-      .replaceAll(/"(\w*(?:econds|emory|isk|pid|rate|eta|size|bytes|age|at|duration|wait|mean|p50|p95|max))":[-\d.e]+/gi, '"$1":0')
+      .replaceAll(/"(\w*(?:econds|emory|isk|pid|rate|eta|size|bytes|oldest|age|at|duration|wait|mean|p50|p95|max))":[-\d.e]+/gi, '"$1":0')
       .replaceAll(/(batchctl_\w+(?:\{.*\})?) [\d.e+]+/g, '$1 0');
     // The names of who did it may be of another length.
     return ['report', 'jobs', 'prune'].includes(verb)

@@ -111,6 +111,11 @@ describe("the API's errors", () => {
     expect(await refused('POST', '/jobs', large)).to.include({ status: 413, kind: 'usage' });
     const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`;
     expect((await refused('POST', '/jobs', `{"spec":${deep}}`)).status).to.be.oneOf([400, 422]);
+    // A command line brings its job along: more than that is too much, too.
+    const call = { name: 'jobs', input: { name: 'x'.repeat(2 ** 20) }, flags: ALL };
+    expect((await desk.call('POST', '/commands', call)).status).to.equal(200);
+    const huge = { ...call, input: { name: 'x'.repeat(8 * 2 ** 20) } };
+    expect(await refused('POST', '/commands', huge)).to.include({ status: 413, kind: 'usage' });
     expect(await refused('POST', '/commands', { name: 'jobs' })).to.include({ status: 400, kind: 'usage' });
     expect(await refused('POST', '/commands', { name: 'infra down', input: {}, flags: ALL })).to.include({
       status: 400,

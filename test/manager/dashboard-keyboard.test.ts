@@ -61,7 +61,6 @@ describe('the dashboard without a mouse', function () {
     const page = await open();
     await page.keyboard.press('/');
     await page.keyboard.type(job);
-    await page.keyboard.press('Escape');
     await page
       .locator('main tbody tr')
       .nth(1)

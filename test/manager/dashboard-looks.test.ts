@@ -34,7 +34,7 @@ describe('the dashboard as it looks', function () {
     workspace.write('job.json', {
       name: 'nightly',
       input: { split: { by: 'range', from: 1, to: 3 } },
-      steps: [{ run: 'cat' }],
+      steps: [{ name: 'copy', run: 'cat' }],
     });
     await workspace.submit('--run-key', 'nightly-1');
     const added = await workspace.run([

@@ -101,7 +101,7 @@ describe("the dashboard's session", function () {
     const ground = (): Promise<string> => page.evaluate<string>('getComputedStyle(document.body).backgroundColor');
     await page.getByText('live', { exact: true }).waitFor(SOON);
     expect(await ground()).to.equal('rgb(255, 255, 255)');
-    await page.getByRole('button', { name: 'Colours: system' }).click();
+    await page.getByRole('button', { name: 'Colours: auto' }).click();
     expect(await ground()).to.equal('rgb(17, 21, 27)');
     await page.reload();
     expect(await ground()).to.equal('rgb(17, 21, 27)');

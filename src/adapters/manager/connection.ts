@@ -106,7 +106,16 @@ export class ManagerConnection {
       };
       const send = this.url.protocol === 'http:' ? httpRequest : httpsRequest;
       const asked = send(new URL(path.replace(/^\//, ''), this.url), options, resolve);
-      const late = setTimeout(() => asked.destroy(new Error(`no connection within ${CONNECT / 1_000} s`)), CONNECT);
+      // A request that has no connection yet tells nobody that it was given up: that is told here.
+      const giveUp = (error: Error): void => {
+        asked.destroy(error);
+        reject(error);
+      };
+      const late = setTimeout(() => {
+        giveUp(this.#unreached(new Error(`no connection within ${CONNECT / 1_000} s`), false));
+      }, CONNECT);
+      const onAbort = (): void => giveUp(signal?.reason as Error);
+      signal?.addEventListener('abort', onAbort, { once: true });
       asked.once('socket', (socket) => {
         const heard = (): void => {
           connected = true;
@@ -116,7 +125,10 @@ export class ManagerConnection {
         if (socket.connecting) socket.once(this.url.protocol === 'http:' ? 'connect' : 'secureConnect', heard);
         else heard();
       });
-      asked.once('close', () => clearTimeout(late));
+      asked.once('close', () => {
+        clearTimeout(late);
+        signal?.removeEventListener('abort', onAbort);
+      });
       asked.once('error', (error) => {
         if (signal?.aborted === true) reject(signal.reason as Error);
         else reject(this.#unreached(error, connected));

@@ -22,33 +22,43 @@ export function managerAgent(url: URL, fingerprint: string | null, options: Agen
 
 /** Hands out a connection only once its certificate was compared: until then not a byte of a request is on it. */
 class PinnedAgent extends HttpsAgent {
-  readonly #fingerprint: string;
+  readonly #handshakes: Handshakes;
 
   constructor(fingerprint: string, options: AgentOptions & { readonly maxCachedSessions: number }) {
     super(options);
-    this.#fingerprint = fingerprint;
+    this.#handshakes = new Handshakes(fingerprint);
   }
 
   override createConnection(options: ConnectionOptions, callback?: OnConnected): undefined {
-    compared(connect({ ...options, rejectUnauthorized: false }), this.#fingerprint, callback);
+    this.#handshakes.compare(connect({ ...options, rejectUnauthorized: false }), callback);
+  }
+
+  override destroy(): void {
+    this.#handshakes.giveUp();
+    super.destroy();
   }
 }
 
 /** The same, by a proxy. */
 class PinnedProxyAgent extends HttpsProxyAgent {
-  readonly #fingerprint: string;
+  readonly #handshakes: Handshakes;
 
   constructor(fingerprint: string, options: ConstructorParameters<typeof HttpsProxyAgent>[0]) {
     super(options);
-    this.#fingerprint = fingerprint;
+    this.#handshakes = new Handshakes(fingerprint);
   }
 
   override createConnection(options: ConnectionOptions, callback?: OnConnected): undefined {
     const through = HttpsProxyAgent.prototype as unknown as { createConnection: Connect };
     through.createConnection.call(this, { ...options, rejectUnauthorized: false }, (error, socket) => {
       if (error !== null || socket === null) callback?.(error, socket as unknown as Duplex);
-      else compared(socket, this.#fingerprint, callback);
+      else this.#handshakes.compare(socket, callback);
     });
+  }
+
+  override destroy(): void {
+    this.#handshakes.giveUp();
+    super.destroy();
   }
 }
 
@@ -58,17 +68,41 @@ type Connect = (
   callback: (error: Error | null, socket: TLSSocket | null) => void,
 ) => void;
 
-function compared(socket: TLSSocket, fingerprint: string, callback: OnConnected | undefined): void {
-  const settled = (error: Error | null): void => {
-    socket.off('error', settled);
-    callback?.(error, socket);
-  };
-  socket.once('error', settled);
-  socket.once('secureConnect', () => {
-    const wrong = mismatch(socket, fingerprint);
-    if (wrong !== null) socket.destroy();
-    settled(wrong);
-  });
+/** Milliseconds for a handshake. */
+const HANDSHAKE = 10_000;
+
+/** Connections whose certificate is yet to be compared. No request has them yet: nobody else would let them go. */
+class Handshakes {
+  readonly #fingerprint: string;
+  readonly #open = new Set<TLSSocket>();
+
+  constructor(fingerprint: string) {
+    this.#fingerprint = fingerprint;
+  }
+
+  /** Calls back once the certificate is the one expected, or the connection is lost. */
+  compare(socket: TLSSocket, callback: OnConnected | undefined): void {
+    this.#open.add(socket);
+    const late = setTimeout(() => {
+      socket.destroy(new Error(`no TLS handshake within ${HANDSHAKE / 1_000} s`));
+    }, HANDSHAKE);
+    const settled = (error: Error | null): void => {
+      clearTimeout(late);
+      this.#open.delete(socket);
+      socket.off('error', settled);
+      callback?.(error, socket);
+    };
+    socket.once('error', settled);
+    socket.once('secureConnect', () => {
+      const wrong = mismatch(socket, this.#fingerprint);
+      if (wrong !== null) socket.destroy();
+      settled(wrong);
+    });
+  }
+
+  giveUp(): void {
+    for (const socket of this.#open) socket.destroy(new Error('given up'));
+  }
 }
 
 function mismatch(socket: TLSSocket, expected: string): BatchctlError | null {

@@ -32,7 +32,7 @@ export function managerCommand(ctx: Context): CommandDefinition {
       examples: ['batchctl manager --workers 2', 'batchctl manager --listen 127.0.0.1:9000 --json'],
       exitCodes: [
         [0, 'told to leave'],
-        [3, 'no profile was said, or one that asks a manager itself'],
+        [3, 'no profile was said, or the certificate can not be used'],
         [8, 'it can not listen there, or hung: start it again'],
       ],
       related: ['tick', 'schedule add', 'scale', 'worker', 'infra up'],
@@ -97,12 +97,8 @@ function certificateFiles(
   });
 }
 
-/** Throws `config`, `usage`. */
+/** Throws `usage`. */
 function requireManageable({ profile }: Config, workers: number | undefined): void {
-  if (profile.backend === 'manager')
-    throw new BatchctlError('config', `profile ${profile.name} asks a manager: it is none itself`, {
-      hint: 'name the profile that it serves: --profile NAME',
-    });
   if (workers !== undefined && profile.backend !== 'local')
     throw new BatchctlError('usage', `--workers is for the local profile, and ${profile.name} is on AWS`, {
       hint: 'batchctl scale N, or groups.*.min in the profile',

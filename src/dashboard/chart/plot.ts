@@ -66,7 +66,7 @@ function drawn(
     scales: { y: { range: (_, __, max) => [0, Math.max(1, max * 1.08)] } },
     axes: [
       { ...axis, size: 28, space: 84, values: (_, splits) => clockTexts(splits) },
-      { ...axis, size: 48, space: 28, values: (_, splits) => splits.map(wholeText) },
+      { ...axis, size: 48, space: 28, incrs: WHOLE, values: (_, splits) => splits.map(formatCount) },
     ],
     series: [{ label: 'time', value: (_, found) => (found === null ? '' : clockText(found, true)) }, ...series],
   };
@@ -80,8 +80,8 @@ const valueText = (_: uPlot, found: number | null | undefined): string =>
   found === null || found === undefined ? '' : short(found);
 const short = (value: number): string =>
   value < 10 ? String(Number(value.toFixed(1))) : formatCount(Math.round(value));
-/** A half of a task is no label. */
-const wholeText = (value: number): string => (Number.isInteger(value) ? formatCount(value) : '');
+/** There is no half of a task: lines stand at 1, 2, 5, 10, ... */
+const WHOLE = Array.from({ length: 7 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat();
 
 const clockText = (at: number, seconds: boolean): string =>
   new Date(at * 1_000).toLocaleTimeString('en-GB', {

@@ -2,6 +2,7 @@ import { useSignal } from '@preact/signals';
 import { useEffect, useId, useRef } from 'preact/hooks';
 import type { Action, Outcome, Values } from '../actions/action.ts';
 import { CallError } from '../call.ts';
+import { changes } from '../use-ask.ts';
 import { asked } from './act-button.tsx';
 import { announce } from './announce.ts';
 import { Command } from './command.tsx';
@@ -43,6 +44,7 @@ function Question({ action }: { readonly action: Action }) {
     try {
       const outcome = await action.run(values.value, false);
       stage.value = { at: 'done', outcome };
+      changes.value += 1;
       announce(`done: ${outcome.text}`);
       // What was filled in is disabled by now: the way out is where one goes on.
       queueMicrotask(() => dialog.current?.querySelector<HTMLElement>('[data-close]')?.focus());

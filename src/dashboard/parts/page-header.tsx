@@ -8,6 +8,8 @@ import { me, signOut } from '../session.ts';
 import { isOpen } from '../words/state-words.ts';
 import { LiveBadge } from './live.tsx';
 
+const SCHEME_WORDS = { system: 'auto', dark: 'dark', light: 'light' } as const;
+
 /** Where one is, where one can go, and whether it is live. */
 export function PageHeader() {
   const seen = overview.value;
@@ -26,13 +28,13 @@ export function PageHeader() {
       </nav>
       <div class="tools">
         <LiveBadge />
-        <button type="button" class="quiet" onClick={nextScheme} aria-label={`Colours: ${scheme.value}`}>
-          {{ system: 'auto', dark: 'dark', light: 'light' }[scheme.value]}
+        <button type="button" class="quiet" onClick={nextScheme} aria-label={`Colours: ${SCHEME_WORDS[scheme.value]}`}>
+          {SCHEME_WORDS[scheme.value]}
         </button>
         <button
           type="button"
           class="quiet"
-          aria-label="Keys"
+          aria-label="? Keys"
           onClick={() => {
             helpShown.value = true;
           }}

@@ -117,9 +117,17 @@ const COLUMNS: readonly Column<Schedule>[] = [
 const COMING: readonly Column<Firing>[] = [
   { title: 'schedule', cell: ({ schedule }) => schedule },
   { title: 'period', cell: ({ period }) => period },
-  { title: 'when', cell: ({ at }) => <When at={at} /> },
   {
-    title: 'note',
-    cell: ({ job }) => (job === null ? '' : <a href={jobHash(job)}>a person ran it: it does not run again</a>),
+    title: 'when',
+    cell: ({ at, job }) => (
+      <>
+        <When at={at} />
+        {job !== null && (
+          <small>
+            <a href={jobHash(job)}>a person ran it</a>: it does not run again
+          </small>
+        )}
+      </>
+    ),
   },
 ];

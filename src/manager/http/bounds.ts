@@ -14,6 +14,20 @@ const bound = (what: string, value: number, unit: Bound['unit'], answer: string,
 
 export const BOUNDS = {
   body: bound('a JSON body', 2 ** 20, 'bytes', '413', 'a job file of a thousand steps has a tenth of it'),
+  command: bound(
+    "a command line's call",
+    8 * 2 ** 20,
+    'bytes',
+    '413',
+    'it brings the job, and the names of ten thousand inputs',
+  ),
+  completion: bound(
+    'the parts of an upload',
+    4 * 2 ** 20,
+    'bytes',
+    '413',
+    'ten thousand parts, as S3 allows, of 200 bytes each',
+  ),
   head: bound('request line and headers', 16_384, 'bytes', '431', "Node's own; no call of ours has more than 4 KiB"),
   parameter: bound('a name in a path', 256, '', '414', 'a job id has at most 61 characters'),
   headTime: bound('until the headers are there', 10_000, 'ms', '408', 'who sends them byte by byte holds a connection'),

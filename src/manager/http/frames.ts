@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { BatchctlError } from '../../errors.ts';
 import { API, FRAMES_TYPE, type Frame } from '../../model/api.ts';
 import { scopeOf, type Verb, type VerbCall, type VerbRunner } from '../../ports/verbs.ts';
+import { BOUNDS } from './bounds.ts';
 import { callerOf } from './caller.ts';
 import { toldByVerb } from './error-answers.ts';
 import { FRAMES_BODY } from './frames-schema.ts';
@@ -14,8 +15,6 @@ const ALIVE = 15_000;
 const LARGEST = 64 * 1024;
 /** Bytes of frames that wait for a slow reader, before the verb waits too. */
 const HELD = 256 * 1024;
-/** Bytes of a call: a job file, and the names of a job's inputs. */
-const LARGEST_CALL = 16 * 2 ** 20;
 
 export interface FramesOptions {
   readonly verbs: VerbRunner;
@@ -33,7 +32,7 @@ export function addFrames(app: FastifyInstance, options: FramesOptions): void {
   app.post(
     `${API}/commands`,
     {
-      bodyLimit: LARGEST_CALL,
+      bodyLimit: BOUNDS.command.value,
       schema: { body: FRAMES_BODY },
       config: { scope: (request) => scopeOf(askedVerb(byName, request), (request.body as Asked).input), streams: true },
     },

@@ -32,6 +32,8 @@ export class GridWorld extends Workspace {
   readonly #ec2: EC2Client;
   readonly #s3: S3Client;
   readonly #outputs = new Map<string, string[]>();
+  /** Access keys of instances that are, or were, the manager's. */
+  readonly #managers = new Set<string>();
   #seen = 0;
 
   private constructor(cloud: Cloud, supervisor: Supervisor) {
@@ -39,12 +41,19 @@ export class GridWorld extends Workspace {
     this.cloud = cloud;
     this.supervisor = supervisor;
     const client = { region: 'us-east-1', endpoint: cloud.url, credentials: AUDITOR };
+    cloud.grid.onLaunch(({ group, accessKeyId }) => {
+      if (group === `${this.stack}-manager`) this.#managers.add(accessKeyId);
+    });
     this.#ec2 = new EC2Client(client);
     this.#s3 = new S3Client({ ...client, forcePathStyle: true });
   }
 
-  /** Idle workers leave after so many seconds. */
-  static async open(idle: number, profile: object = {}): Promise<GridWorld> {
+  /** Idle workers leave after so many seconds. `env` is of all that its instances run. */
+  static async open(
+    idle: number,
+    profile: object = {},
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<GridWorld> {
     // A hook's second lasts 20 ms: what ends without its worker's word is gone soon.
     const cloud = await startCloud({ pace: { second: 20, boot: 50, wait: 20, end: 50, notice: 100 } });
     const supervisor = new Supervisor({
@@ -56,6 +65,7 @@ export class GridWorld extends Workspace {
         BATCHCTL_TEST_HOLD_SECONDS: '1',
         BATCHCTL_TEST_IDLE_SECONDS: String(idle),
         AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
+        ...env,
       },
     });
     const world = new GridWorld(cloud, supervisor);
@@ -140,17 +150,19 @@ export class GridWorld extends Workspace {
     const asking = { account: this.cloud.account, stack: this.stack };
     const policy = async (role: string): Promise<PolicyDocument> =>
       JSON.parse((await this.well('infra', 'policies', '--for', role)).stdout);
-    const [worker, operator, admin] = await Promise.all(['worker', 'operator', 'admin'].map(policy));
-    if (!worker || !operator || !admin) throw new Error('a role has no policy');
+    const roles = ['worker', 'operator', 'admin', 'manager'];
+    const [worker, operator, admin, manager] = await Promise.all(roles.map(policy));
+    if (!worker || !operator || !admin || !manager) throw new Error('a role has no policy');
     const callers = [
-      { who: 'worker', key: /^ASIA/, policies: [worker] },
-      { who: OPERATOR, key: RegExp(OPERATOR), policies: [operator] },
-      { who: ADMIN, key: RegExp(ADMIN), policies: [admin] },
+      { who: 'worker', is: (key: string) => key.startsWith('ASIA') && !this.#managers.has(key), policies: [worker] },
+      { who: 'manager', is: (key: string) => this.#managers.has(key), policies: [manager] },
+      { who: OPERATOR, is: (key: string) => key.includes(OPERATOR), policies: [operator] },
+      { who: ADMIN, is: (key: string) => key.includes(ADMIN), policies: [admin] },
       // To roll a release out takes both (infra release --help).
-      { who: ROLLER, key: RegExp(ROLLER), policies: [admin, operator] },
+      { who: ROLLER, is: (key: string) => key.includes(ROLLER), policies: [admin, operator] },
     ];
-    return callers.flatMap(({ who, key, policies }) => {
-      const calls = this.cloud.calls.filter(({ accessKeyId }) => key.test(accessKeyId));
+    return callers.flatMap(({ who, is, policies }) => {
+      const calls = this.cloud.calls.filter(({ accessKeyId }) => is(accessKeyId));
       return unallowed(calls, policies, asking).map((what) => `${who}: ${what}`);
     });
   }

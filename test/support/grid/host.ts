@@ -44,6 +44,11 @@ export class Host {
     return this.#running;
   }
 
+  /** Its unit's program is killed, as by a bug or the kernel; the instance stays. */
+  killProgram(): void {
+    this.#main?.kill('SIGKILL');
+  }
+
   /** Its system gets a signal, and after so many milliseconds it is gone, whatever runs. */
   async end(grace: number): Promise<void> {
     this.#ended.abort();

@@ -47,6 +47,11 @@ export class Supervisor {
     return this.#hosts.get(instance)?.console() ?? '';
   }
 
+  /** Kills what an instance's unit runs: systemd starts it again. */
+  killProgram(instance: string): void {
+    this.#hosts.get(instance)?.killProgram();
+  }
+
   /** Every instance's console, by its id, in the order of their launches. */
   get said(): readonly (readonly [string, string])[] {
     return [...this.#hosts].map(([id, host]) => [id, host.console()]);

@@ -7,6 +7,7 @@ import { Problem } from '../../parts/problem.tsx';
 import { Section } from '../../parts/section.tsx';
 import { useAsk } from '../../use-ask.ts';
 import { actsOf } from '../../words/acts.ts';
+import { progressOf } from '../../words/progress.ts';
 import type { Tone } from '../../words/tone.ts';
 
 const EVERY_MS = 30_000;
@@ -22,9 +23,11 @@ const TONES: Readonly<Record<Finding['severity'], Tone>> = {
 const timed = (text: string): string => withInstants(text, zone, instant());
 
 /** Why it is slow or stuck, with what mends it; nothing of a job with which nothing is wrong. */
-export function Findings({ status: { job, state, round } }: { readonly status: Status }) {
+export function Findings({ status }: { readonly status: Status }) {
+  const { job, state, round, workers } = status;
+  const { failed } = progressOf(status);
   const { document, error, again, busy } = useAsk('why', state === 'succeeded' ? null : { job }, {
-    ...{ when: `${state} ${round}` },
+    ...{ when: `${state} ${round} ${workers.running} ${failed}` },
     ...(state !== 'failed' && state !== 'cancelled' && { everyMs: EVERY_MS }),
   });
   // Why tasks failed stands below, with what can be done.

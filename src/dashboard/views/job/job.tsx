@@ -20,7 +20,17 @@ export function JobView({ job }: { readonly job: string }) {
   const path = `${API}/jobs/${encodeURIComponent(job)}/events`;
   const { value: status, health } = useFeed<Status>(path, 'status');
   useEnd(status);
-  if (health.state === 'refused') return <Problem error={health.error} />;
+  if (health.state === 'refused') {
+    return (
+      <>
+        <p class="up">
+          <a href="#/jobs">Jobs</a>
+        </p>
+        <h1>{job}</h1>
+        <Problem error={health.error} />
+      </>
+    );
+  }
   if (status === null) return <Loading what={job} />;
   const [, page = '', step, task] = route.value.names;
   return (

@@ -10,8 +10,10 @@ import { EventStream } from './event-stream.ts';
 import { Overview } from './overview.ts';
 import { type Listener, type Seen, SharedLook } from './shared-look.ts';
 
-/** Milliseconds between two looks at a job, and at all that goes on. Each look costs requests where the store is S3. */
-const [JOB_EVERY, OVERVIEW_EVERY] = [1_000, 2_000];
+/** Milliseconds between two looks at a job, and at all that goes on. */
+const NEAR = { job: 1_000, overview: 2_000 };
+/** The same where each look is requests to S3 and SQS, a few for each open job and group: they are paid for. */
+const FAR = { job: 2_500, overview: 10_000 };
 const ALIVE = 15_000;
 
 export interface EventOptions {
@@ -26,6 +28,7 @@ const CONFIG = { scope: 'read', streams: true } as const;
 /** What goes on, as it happens: server-sent events, each a whole document. */
 export function addEvents(app: FastifyInstance, { verbs, platform, aliveMs = ALIVE }: EventOptions): void {
   const asError = (error: unknown): ApiError => toldError(error, 'of these events').error;
+  const every = platform.remote === true ? FAR : NEAR;
   const streams = new Set<EventStream>();
   const open = (reply: FastifyReply): EventStream => {
     const stream = new EventStream(aliveMs);
@@ -36,7 +39,7 @@ export function addEvents(app: FastifyInstance, { verbs, platform, aliveMs = ALI
   };
 
   const all = new Overview({ verbs, platform, asError });
-  const overview = new SharedLook({ look: (signal) => all.look(signal), everyMs: OVERVIEW_EVERY, asError });
+  const overview = new SharedLook({ look: (signal) => all.look(signal), everyMs: every.overview, asError });
   app.get(`${API}/events`, { config: CONFIG, exposeHeadRoute: false }, (_, reply) => {
     const stream = open(reply);
     stream.body.once('close', overview.listen(telling(stream, 'overview')));
@@ -50,7 +53,7 @@ export function addEvents(app: FastifyInstance, { verbs, platform, aliveMs = ALI
     async (request, reply) => {
       const { job } = (await findJob(platform, request.params.job)).record;
       const look =
-        jobs.get(job) ?? new SharedLook({ look: (signal) => lookAt(verbs, job, signal), everyMs: JOB_EVERY, asError });
+        jobs.get(job) ?? new SharedLook({ look: (signal) => lookAt(verbs, job, signal), everyMs: every.job, asError });
       jobs.set(job, look);
       const stream = open(reply);
       const leave = look.listen(telling(stream, 'status'));

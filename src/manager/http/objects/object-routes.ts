@@ -4,6 +4,7 @@ import { API } from '../../../model/api.ts';
 import { requireReadablePrefix } from '../../../model/object-access.ts';
 import type { ObjectStore } from '../../../ports/object-store.ts';
 import type { Platform } from '../../../ports/platform.ts';
+import { BOUNDS } from '../bounds.ts';
 import { OBJECT_SCHEMAS } from '../openapi/object-paths.ts';
 import { Refusal } from '../refusal.ts';
 import { download, look } from './download.ts';
@@ -85,14 +86,15 @@ function addParts(app: FastifyInstance, uploads: Uploads): void {
   app.post<PartsAsked>(`${API}/uploads/parts`, parts, async ({ body: { key, upload, parts: asked } }) => ({
     items: await uploads.parts(key, upload, asked),
   }));
-  const whole = { schema: { body: OBJECT_SCHEMAS.CompletionAsked }, config: SUBMIT, bodyLimit: LARGEST_COMPLETION };
+  const whole = {
+    schema: { body: OBJECT_SCHEMAS.CompletionAsked },
+    config: SUBMIT,
+    bodyLimit: BOUNDS.completion.value,
+  };
   app.post<CompletionAsked>(`${API}/uploads/completions`, whole, ({ body: { key, upload, ...as } }) =>
     uploads.complete(key, upload, { ifAbsent: false, ...as }),
   );
 }
-
-/** Ten thousand parts, as S3 allows, of some 200 bytes each. */
-const LARGEST_COMPLETION = 4 * 2 ** 20;
 
 const TEXT = { type: 'string', minLength: 1, maxLength: 1_024 } as const;
 const query = (properties: Readonly<Record<string, unknown>>, required: readonly string[]) => ({

@@ -1,15 +1,15 @@
 import { writeFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { createToken } from '../../src/jobs/tokens/change-tokens.ts';
-import { hashOf } from '../../src/jobs/tokens/read-token.ts';
-import { ownCertificate } from '../../src/manager/tls/own-certificate.ts';
-import { CERTIFICATE, codeKey, dataKey, jobKey, keeperKey, releaseKey, tokenKey } from '../../src/model/keys.ts';
-import type { Bucket } from '../../src/ports/bucket.ts';
-import type { Platform } from '../../src/ports/platform.ts';
-import { AwsWorkspace } from '../support/aws-workspace.ts';
-import { rejection } from '../support/rejection.ts';
-import { type Fauxqs, startFauxqs } from '../support/servers/fauxqs.ts';
-import { type Moto, startMoto } from '../support/servers/moto.ts';
+import { createToken } from '../../../src/jobs/tokens/change-tokens.ts';
+import { hashOf } from '../../../src/jobs/tokens/read-token.ts';
+import { ownCertificate } from '../../../src/manager/tls/own-certificate.ts';
+import { CERTIFICATE, codeKey, dataKey, jobKey, keeperKey, releaseKey, tokenKey } from '../../../src/model/keys.ts';
+import type { Bucket } from '../../../src/ports/bucket.ts';
+import type { Platform } from '../../../src/ports/platform.ts';
+import { AwsWorkspace } from '../../support/aws-workspace.ts';
+import { rejection } from '../../support/rejection.ts';
+import { type Fauxqs, startFauxqs } from '../../support/servers/fauxqs.ts';
+import { type Moto, startMoto } from '../../support/servers/moto.ts';
 
 /** The profile's, before each key. */
 const PREFIX = 'batchctl/';

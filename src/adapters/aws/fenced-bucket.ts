@@ -1,6 +1,6 @@
-import { BatchctlError } from '../errors.ts';
-import { isInnerKey, isSecretKey } from '../model/keys.ts';
-import type { Bucket } from '../ports/bucket.ts';
+import { BatchctlError } from '../../errors.ts';
+import { isInnerKey, isSecretKey } from '../../model/keys.ts';
+import type { Bucket } from '../../ports/bucket.ts';
 
 /**
  * The profile's own bucket, as jobs may name it: inputs are read of all but who may call the manager and what is the

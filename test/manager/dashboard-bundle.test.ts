@@ -1,0 +1,41 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { expect } from 'chai';
+
+const BUILT = fileURLToPath(new URL('../../dist/dashboard/', import.meta.url));
+/** Bytes of JavaScript that come over the wire, at most. */
+const BUDGET = 60 * 1024;
+/** Of these before anything is seen: the plots come later. */
+const FIRST = 36 * 1024;
+
+describe("the dashboard's files", () => {
+  const assets = readdirSync(join(BUILT, 'assets'));
+  const sizeOf = (name: string): number => gzipSync(readFileSync(join(BUILT, 'assets', name)), { level: 6 }).length;
+  const page = readFileSync(join(BUILT, 'index.html'), 'utf8');
+
+  it('are small', () => {
+    const sizes = assets.filter((name) => name.endsWith('.js')).map((name) => [name, sizeOf(name)] as const);
+    const all = sizes.reduce((sum, [, size]) => sum + size, 0);
+    expect(all, JSON.stringify(sizes)).to.be.at.most(BUDGET);
+    const first = sizes.filter(([name]) => !name.startsWith('plot-')).reduce((sum, [, size]) => sum + size, 0);
+    expect(first, JSON.stringify(sizes)).to.be.at.most(FIRST);
+    expect(sizeOf(assets.find((name) => name.endsWith('.css')) ?? '')).to.be.at.most(8 * 1024);
+  });
+
+  it('have nothing inline that a strict policy refuses, and name only what is there', () => {
+    expect(page).not.to.match(/<style|style=|<script(?![^>]*src=)|\son\w+=|https?:/);
+    const named = [...page.matchAll(/(?:href|src)="([^"]+)"/g)].map(([, name = '']) => name);
+    expect(named).to.have.lengthOf(3);
+    for (const name of named) expect(assets.map((asset) => `assets/${asset}`)).to.include(name);
+  });
+
+  it('make no code from text', () => {
+    for (const name of assets.filter((asset) => asset.endsWith('.js'))) {
+      expect(readFileSync(join(BUILT, 'assets', name), 'utf8'), name).not.to.match(
+        /\beval\(|new Function\(|dangerouslySetInnerHTML=|insertAdjacentHTML|document\.write/,
+      );
+    }
+  });
+});

@@ -1,0 +1,187 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import type { Overview, Status } from '../../src/dashboard/answers.ts';
+import { requestOf } from '../../src/dashboard/api-request.ts';
+import { API_ROUTES } from '../../src/dashboard/api-routes.ts';
+import { columnsOf } from '../../src/dashboard/chart/bins.ts';
+import { EventParser } from '../../src/dashboard/feed/event-parser.ts';
+import { hashOf, parseRoute } from '../../src/dashboard/hash.ts';
+import { actsOf } from '../../src/dashboard/words/acts.ts';
+import { attentionOf } from '../../src/dashboard/words/attention.ts';
+import { cleanText, parseClean } from '../../src/dashboard/words/clean-text.ts';
+import { marginOf } from '../../src/dashboard/words/deadline.ts';
+import { costText } from '../../src/dashboard/words/job-cost.ts';
+import { percentText, progressOf, shareDecided } from '../../src/dashboard/words/progress.ts';
+import { shellLine } from '../../src/dashboard/words/shell.ts';
+import { stateSentence } from '../../src/dashboard/words/state-words.ts';
+import { endpointsOf } from '../../src/manager/http/verb-routes.ts';
+import { describedVerbs } from '../support/manager/described-verbs.ts';
+
+const NOW = Date.parse('2026-11-30T04:00:00Z');
+const STEP = {
+  ...{ name: 'price', group: 'default', total: 100, waiting: 50, running: 10, done: 37 },
+  ...{ failed: 2, skipped: 1, retried: 4, interrupted: 0 },
+};
+const STATUS: Status = {
+  ...{ job: 'claims-1', name: 'claims', runKey: 'claims-2026-11', round: 0, asked: 0, state: 'running', reason: null },
+  ...{ detail: null, exact: false, steps: [STEP], rate: 2, eta: 30, finishBy: null, projected: null },
+  ...{
+    projectedEarliest: null,
+    projectedLatest: null,
+    cost: null,
+    costProjected: null,
+    maxCost: null,
+    costUnknown: [],
+  },
+  ...{ counters: {}, workers: { running: 1, slots: 2 }, keeper: 'manager-1', notBefore: null },
+  ...{ createdAt: '2026-11-30T03:00:00Z', closedAt: null, prunedAt: null, delivery: null, untold: [], rehearsal: null },
+  ...{ created: false, output: null },
+} as Status;
+const with_ = (changed: Partial<Status>): Status => ({ ...STATUS, ...changed });
+
+describe('what the dashboard makes of answers', () => {
+  it('asks only what the API has, by the methods that it has', async () => {
+    const known = endpointsOf(await describedVerbs()).map(({ method, path }) => `${method} /api/v1${path}`);
+    expect(Object.values(API_ROUTES).filter((route) => !known.includes(route))).to.deep.equal(['GET /api/v1/me']);
+  });
+
+  it('puts fields where the method has them: path, query, body', () => {
+    expect(requestOf('GET /api/v1/jobs/{job}/tasks', { job: 'a/b', limit: 50, step: undefined })).to.deep.equal({
+      ...{ method: 'GET', url: '/api/v1/jobs/a%2Fb/tasks?limit=50', body: null },
+    });
+    expect(requestOf('POST /api/v1/jobs/{job}/retries', { job: 'a', cause: ['x'] })).to.deep.equal({
+      ...{ method: 'POST', url: '/api/v1/jobs/a/retries', body: '{"cause":["x"]}' },
+    });
+  });
+
+  it('reads server-sent events, in whatever pieces they come', () => {
+    const text =
+      ':\n\nevent: overview\ndata: {"a":1}\n\nevent: trouble\ndata: {}\n\n: x\n\nevent: overview\ndata: {"a":2}\n\n';
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 12 }), { maxLength: 40 }), (lengths) => {
+        const parser = new EventParser();
+        let at = 0;
+        const events = [...lengths, text.length].flatMap((length) => {
+          const piece = text.slice(at, at + length);
+          at += length;
+          return parser.add(piece);
+        });
+        expect(events.map(({ event, data }) => `${event} ${data}`)).to.deep.equal([
+          ...['overview {"a":1}', 'trouble {}', 'overview {"a":2}'],
+        ]);
+      }),
+    );
+  });
+
+  it('shows what would hide or turn text, and leaves other text as it is', () => {
+    expect(cleanText('a\u202eb\u0000\u001b[31mc\u001b[0m\r\nd\te')).to.equal('a⟨U+202E⟩b␀c\nd\te');
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+        expect(cleanText(text)).not.to.match(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/);
+      }),
+    );
+    expect(cleanText('Ünïcode ✓ 表')).to.equal('Ünïcode ✓ 表');
+    expect(parseClean('{"a":["x\\u202e"],"b":1}')).to.deep.equal({ a: ['x⟨U+202E⟩'], b: 1 });
+  });
+
+  it('finds the way back from the hash of any place', () => {
+    fc.assert(
+      fc.property(fc.array(fc.string({ minLength: 1 }), { minLength: 1 }), fc.string(), (names, value) => {
+        const { view, names: rest, query } = parseRoute(hashOf(names, { value }));
+        expect([view, ...rest]).to.deep.equal(names);
+        expect(query.get('value') ?? '').to.equal(value);
+      }),
+    );
+    expect(parseRoute('')).to.deep.include({ view: 'jobs', names: [] });
+    expect(parseRoute('#/jobs/%E0%A4%A').names).to.deep.equal(['%E0%A4%A']);
+  });
+
+  it('writes commands that a shell takes as they were meant', () => {
+    expect(shellLine(['batchctl', 'skip', 'a-1', '--reason', "it's $HOME; `x`"])).to.equal(
+      `batchctl skip a-1 --reason 'it'\\''s $HOME; \`x\`'`,
+    );
+    expect(shellLine(['batchctl', ''])).to.equal("batchctl ''");
+  });
+
+  it('tells acts of a mend apart', () => {
+    expect(actsOf('batchctl retry a, once it is mended; look at the disk')).to.deep.equal([
+      { command: 'batchctl retry a', remark: 'once it is mended' },
+      { command: '', remark: 'look at the disk' },
+    ]);
+  });
+
+  it('says how far a job is, and never that it is done before it is', () => {
+    expect(shareDecided(progressOf(STATUS))).to.equal(0.4);
+    expect(shareDecided(progressOf(with_({ steps: [{ ...STEP, total: null }] })))).to.equal(null);
+    expect(percentText(0.9999)).to.equal('99 %');
+    expect(percentText(1)).to.equal('100 %');
+    expect(stateSentence(STATUS, '40 %')).to.equal('Running · 40 % done');
+    expect(stateSentence({ state: 'paused', reason: 'halt' }, '40 %')).to.equal('Paused · too many tasks failed');
+    expect(stateSentence({ state: 'paused', reason: 'rates are late' }, null)).to.equal('Paused · rates are late');
+  });
+
+  it('says how a job stands to its deadline', () => {
+    const finishBy = '2026-11-30T06:00:00Z';
+    const margin = (changed: Partial<Status>) => marginOf(with_({ finishBy, ...changed }), 'UTC', NOW);
+    expect(margin({ projected: '2026-11-30T05:40:00Z' })).to.deep.equal({
+      ...{ margin: '20m early', detail: 'projected 05:40, deadline 06:00', tone: 'good' },
+    });
+    expect(margin({ projected: '2026-11-30T05:55:00Z' })?.tone).to.equal('doubtful');
+    expect(margin({ projected: '2026-11-30T06:40:00Z' })).to.include({ margin: '40m late', tone: 'bad' });
+    expect(margin({})).to.include({ margin: 'in 2h', tone: 'open' });
+    expect(margin({ state: 'succeeded', closedAt: '2026-11-30T05:59:59Z' })).to.include({
+      margin: '1s early',
+      tone: 'good',
+    });
+    expect(marginOf(STATUS, 'UTC', NOW)).to.equal(null);
+  });
+
+  it('says what a job costs against what it may', () => {
+    expect(costText(STATUS)).to.equal(null);
+    expect(costText(with_({ cost: 12.3, costProjected: 40, maxCost: 100 }))).to.deep.equal({
+      ...{ main: '$12.30', note: 'of $100.00, $40.00 by its end', tone: null },
+    });
+    expect(costText(with_({ cost: 12.3, costProjected: 140, maxCost: 100 }))?.tone).to.equal('doubtful');
+    expect(costText(with_({ costUnknown: ['c9x.large'] }))).to.include({
+      main: 'not known',
+      note: 'no price for c9x.large',
+    });
+  });
+
+  it('names what needs a person, the weightiest first', () => {
+    const seen = {
+      jobs: [
+        with_({
+          job: 'late-1',
+          finishBy: '2026-11-30T05:00:00Z',
+          projected: '2026-11-30T05:30:00Z',
+          steps: [{ ...STEP, failed: 0 }],
+        }),
+        with_({ job: 'stuck-1', steps: [{ ...STEP, failed: 0, running: 0 }] }),
+        with_({ job: 'held-1', state: 'paused', reason: 'budget', steps: [{ ...STEP, failed: 0 }] }),
+        with_({ job: 'old-1', state: 'failed', closedAt: '2026-11-29T04:00:00Z' }),
+      ],
+      ...{ workers: [], groups: [], more: false, firings: [], troubles: [], keeper: null, now: '' },
+      queues: [{ group: 'default', visible: 0, leased: 0, delayed: 0, dead: 3, oldest: null }],
+    } as unknown as Overview;
+    expect(attentionOf(seen, 'UTC', NOW).map(({ tone, text }) => `${tone}: ${text}`)).to.deep.equal([
+      'bad: late-1: 30m late (projected 05:30, deadline 05:00)',
+      'doubtful: stuck-1: no worker takes its tasks',
+      'doubtful: held-1: paused: its money is spent',
+      'doubtful: 3 dead letters in group default',
+    ]);
+  });
+
+  it('tells rates in a unit in which they are whole numbers', () => {
+    const bin = { done: 1, retried: 0, failed: 1, interrupted: 1, running: 2, slots: 2 };
+    const found = columnsOf({ from: '2026-11-30T04:00:00Z', seconds: 30, bins: [bin, { ...bin, done: 0, failed: 0 }] });
+    expect(found).to.deep.include({
+      unit: 'minute',
+      rate: [2, 0],
+      trouble: [2, 1],
+      at: [NOW / 1_000, NOW / 1_000 + 30],
+    });
+    expect(columnsOf({ from: null, seconds: 30, bins: [] })).to.equal(null);
+  });
+});
