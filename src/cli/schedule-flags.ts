@@ -60,7 +60,8 @@ export async function cadenceOf(ctx: Context, input: CadenceInput): Promise<Cade
 
 /** What a file of holidays holds. Throws `notFound` where there is none. */
 export async function holidaysText(ctx: Context, file: string): Promise<string> {
-  if (ctx.attachments !== null) return (await import('./attached.ts')).attachedText(ctx.attachments, '--holidays', file);
+  if (ctx.attachments !== null)
+    return (await import('./attached.ts')).attachedText(ctx.attachments, '--holidays', file);
   try {
     return await readFile(resolve(ctx.io.cwd, file), 'utf8');
   } catch (error) {

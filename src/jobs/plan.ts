@@ -104,7 +104,8 @@ export async function planOf(platform: Platform, prepared: Prepared, options: Pl
   const { notBefore = null } = prepared.request;
   const begins = Math.max(platform.clock.now(), notBefore === null ? 0 : Date.parse(notBefore));
   const tasks = planned.reduce((sum, step) => sum + (step.tasks ?? 0), 0);
-  const seen = runs.length === 0 ? null : outlook({ spec, parts: parts.sizes, runs, slots, load, pieces: parts.pieces });
+  const seen =
+    runs.length === 0 ? null : outlook({ spec, parts: parts.sizes, runs, slots, load, pieces: parts.pieces });
   const forecast = seen === null ? null : { ...seen, cost: await costOfForecast(platform, spec, seen) };
   return {
     name: prepared.spec.name,

@@ -74,7 +74,9 @@ describe('a command whose manager breaks off', function () {
     manager.answer(broken({ alive: true }), broken({ alive: true }), frames({ out: '{}\n' }, { exit: 5, error: null }));
     const { code, stdout } = await run('wait', JOB, '--timeout', '1h', '--json');
     expect({ code, stdout }).to.deep.equal({ code: 5, stdout: '{}\n' });
-    const left = manager.heard.map(({ input }) => Number(String(input.timeout).replace(/^1h$/, '3600').replace('s', '')));
+    const left = manager.heard.map(({ input }) =>
+      Number(String(input.timeout).replace(/^1h$/, '3600').replace('s', '')),
+    );
     expect(left).to.have.length(3);
     expect(left[2]).to.be.lessThan(3_600).and.greaterThan(3_580);
   });
@@ -122,7 +124,10 @@ describe('a command whose manager breaks off', function () {
       response.socket?.on('close', () => {
         left = true;
       });
-      frames({ err: 'watching\n' })(Object.assign(response, { end: response.write.bind(response) }), manager.heard[0] as never);
+      frames({ err: 'watching\n' })(
+        Object.assign(response, { end: response.write.bind(response) }),
+        manager.heard[0] as never,
+      );
     });
     const io = fakeIo(world());
     const ended = main(['watch', JOB], io);
@@ -135,7 +140,11 @@ describe('a command whose manager breaks off', function () {
 
   const said = { kind: 'unavailable', message: 'too much at once', hint: 'try again' };
   it('waits as long as a busy manager asks for, if that is not long', async () => {
-    manager.answer(refused(429, said, { 'retry-after': '1' }), refused(503, said, { 'retry-after': '0' }), frames(DONE));
+    manager.answer(
+      refused(429, said, { 'retry-after': '1' }),
+      refused(503, said, { 'retry-after': '0' }),
+      frames(DONE),
+    );
     expect((await run('pause', JOB)).code).to.equal(0);
     manager.answer(refused(429, said, { 'retry-after': '3600' }));
     expect((await run('pause', JOB)).code).to.equal(8);

@@ -46,13 +46,25 @@ describe("a caller's files, through a manager", function () {
   });
 
   it('run without a job file takes its input from a pipe, and its outputs go to stdout', async () => {
-    const running = workspace.start(['run', '--input', '-', '--split', 'lines:1', '--gather', 'sort', '-o', '-', '--', 'tr', 'a-z', 'A-Z'], {}, 'z\ny\n');
+    const running = workspace.start(
+      ['run', '--input', '-', '--split', 'lines:1', '--gather', 'sort', '-o', '-', '--', 'tr', 'a-z', 'A-Z'],
+      {},
+      'z\ny\n',
+    );
     expect(await good(running.ended)).to.equal('Y\nZ\n');
   });
 
   it('run exits as the job did, and names what to look at', async () => {
     workspace.write('fails.json', { ...JOB, files: [], steps: [{ name: 'no', attempts: 1, run: 'exit 3' }] });
-    const { code, stderr, stdout } = await workspace.run(['run', 'fails.json', '--input', 'one.txt', '-o', 'none.txt', '--json']);
+    const { code, stderr, stdout } = await workspace.run([
+      'run',
+      'fails.json',
+      '--input',
+      'one.txt',
+      '-o',
+      'none.txt',
+      '--json',
+    ]);
     expect(code, stderr).to.equal(5);
     expect(JSON.parse(stdout)).to.include({ state: 'failed', output: null });
     expect(stderr).to.match(/next: batchctl failures files-/);
@@ -61,7 +73,9 @@ describe("a caller's files, through a manager", function () {
 
   it('a plan of local files is that of the submission, and puts nothing', async () => {
     workspace.write('planned.txt', 'only\nplanned\nonce\n');
-    const plan = await json('plan', 'job.json', '--input', 'planned.txt', '--input', 'store:nothing/*').catch((error: Error) => error);
+    const plan = await json('plan', 'job.json', '--input', 'planned.txt', '--input', 'store:nothing/*').catch(
+      (error: Error) => error,
+    );
     expect(String(plan)).to.include('matches nothing');
     const fine = await json('plan', 'job.json', '--input', 'planned.txt', '--run-key', 'plan-1');
     expect(fine).to.deep.include({ parts: 2, tasks: 3, files: ['up.sh'], bytes: 18, existing: null });
@@ -73,7 +87,11 @@ describe("a caller's files, through a manager", function () {
   });
 
   it('a mended job file goes along, and so do the holidays of a schedule', async () => {
-    workspace.write('mended.json', { ...JOB, files: ['m.sh'], steps: [{ name: 'm', attempts: 1, run: ['sh', 'm.sh'] }] });
+    workspace.write('mended.json', {
+      ...JOB,
+      files: ['m.sh'],
+      steps: [{ name: 'm', attempts: 1, run: ['sh', 'm.sh'] }],
+    });
     workspace.write('m.sh', 'exit 3\n');
     const { job } = await json('submit', 'mended.json', '--input', 'one.txt');
     expect((await workspace.run(['wait', String(job)])).code).to.equal(5);
@@ -106,7 +124,10 @@ describe("a caller's files, through a manager", function () {
   });
 
   it('doctor looks at the way, and then asks the manager', async () => {
-    const lines = (await good(workspace.run(['doctor', '--json']))).trim().split('\n').map((line) => JSON.parse(line));
+    const lines = (await good(workspace.run(['doctor', '--json'])))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
     const status = (check: string): string => lines.find((line) => line.check === check)?.status;
     for (const check of ['manager', 'version', 'clock', 'token', 'manager.root', 'manager.queueFile']) {
       expect(status(check), check).to.equal('pass');
@@ -119,7 +140,11 @@ describe("a caller's files, through a manager", function () {
   });
 
   it('a manager that is killed and started again is waited for', async () => {
-    workspace.write('slow.json', { ...JOB, files: [], steps: [{ name: 'slow', run: `until [ -e ${workspace.path('go')} ]; do sleep 0.1; done; cat` }] });
+    workspace.write('slow.json', {
+      ...JOB,
+      files: [],
+      steps: [{ name: 'slow', run: `until [ -e ${workspace.path('go')} ]; do sleep 0.1; done; cat` }],
+    });
     const { job } = await json('submit', 'slow.json', '--input', 'one.txt');
     const waiting = workspace.start(['watch', String(job), '--json']);
     await until('it watches', () => waiting.said().includes('slow 0/'));

@@ -22,7 +22,10 @@ describe('a manager on the grid', function () {
   before(async () => {
     world = await GridWorld.open(6, { manager: { allow: ['203.0.113.0/24'] } }, MANAGER_ENV);
     await world.well('infra', 'up', '--yes');
-    manager = await gridManager(world);
+    manager = await gridManager(world).catch((error: unknown) => {
+      console.error(world.consoles());
+      throw error;
+    });
     const { stdout } = await world.well('manager', 'token', 'create', 'ops', '--scope', 'operate', '--json');
     token = (JSON.parse(stdout) as { token: string }).token;
   });
@@ -89,7 +92,7 @@ describe('a manager on the grid', function () {
     const before = manager;
     for (let kill = 1; kill <= KILLS; kill += 1) {
       await until(`kill ${kill} is due`, () => world.published(job).length >= kill * every, 180_000);
-      await until('a while has passed', after(chance.whole(0, 2_000)));
+      await until('a while has passed', later(chance.whole(0, 2_000)));
       if (kill === KILLS / 2) world.cloud.grid.kill(manager.instance);
       else world.supervisor.killProgram(manager.instance);
       manager = await gridManager(world, manager);
@@ -120,7 +123,7 @@ describe('a manager on the grid', function () {
 });
 
 /** True once so many milliseconds are over. */
-function after(ms: number): () => boolean {
+function later(ms: number): () => boolean {
   const from = performance.now();
   return () => performance.now() - from >= ms;
 }

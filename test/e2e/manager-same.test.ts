@@ -66,7 +66,17 @@ const BEFORE: readonly Line[] = [
   ['scale', '2', '--dry-run'],
   ['scale', '--group', 'UPPER'],
   ['schedule', 'ls'],
-  ['schedule', 'add', 'monthly-JOB', 'job.json', '--calendar', 'last-business-day', '--holidays', 'days.txt', '--dry-run'],
+  [
+    'schedule',
+    'add',
+    'monthly-JOB',
+    'job.json',
+    '--calendar',
+    'last-business-day',
+    '--holidays',
+    'days.txt',
+    '--dry-run',
+  ],
   ['schedule', 'add', 'monthly', 'job.json', '--calendar', 'last-business-day', '--holidays', 'none.txt'],
   ['schedule', 'add', 'monthly', 'job.json', '--cron', 'x'],
   ['schedule', 'show', 'none', '--json'],
@@ -162,7 +172,9 @@ describe('through a manager', function () {
 
   it('no verb that a manager offers is left out', () => {
     const names = [...BEFORE, ...AFTER].map((words) =>
-      Object.keys(ROUTES).filter((name) => `${words.join(' ')} `.startsWith(`${name} `)).at(-1),
+      Object.keys(ROUTES)
+        .filter((name) => `${words.join(' ')} `.startsWith(`${name} `))
+        .at(-1),
     );
     // What `doctor` says of two machines is not the same: it is told apart by a test of its own.
     expect([...new Set([...names, 'doctor'])]).to.include.members(Object.keys(ROUTES));
@@ -184,7 +196,10 @@ function plain({ code, stdout, stderr }: Ended, [verb = '']: Line): { code: numb
       .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
       .replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d\S* \S+/g, 'TIME')
       .replaceAll(/\b[\d.]+(ms|s|m|h|KB\/s|B\/s|\/s)\b/g, 'N')
-      .replaceAll(/"(\w*(?:econds|emory|isk|pid|rate|eta|size|bytes|oldest|age|at|duration|wait|mean|p50|p95|max))":[-\d.e]+/gi, '"$1":0')
+      .replaceAll(
+        /"(\w*(?:econds|emory|isk|pid|rate|eta|size|bytes|oldest|age|at|duration|wait|mean|p50|p95|max))":[-\d.e]+/gi,
+        '"$1":0',
+      )
       .replaceAll(/(batchctl_\w+(?:\{.*\})?) [\d.e+]+/g, '$1 0');
     // The names of who did it may be of another length.
     return ['report', 'jobs', 'prune'].includes(verb)

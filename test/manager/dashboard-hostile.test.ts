@@ -46,9 +46,6 @@ describe('what a store says to the dashboard', function () {
     const token = await desk.token('operate');
     for (const width of [1280, 360]) {
       const { page, heard } = await desk.look(browser, token, { viewport: { width, height: 800 } });
-      await page.addInitScript(
-        `addEventListener('securitypolicyviolation', ({ violatedDirective }) => console.error(violatedDirective))`,
-      );
       for (const [name, hash, waited] of [
         ['jobs', 'jobs', 'evil-1'],
         ['job', `jobs/${job}`, '<script>'],

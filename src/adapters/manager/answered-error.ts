@@ -19,7 +19,11 @@ export async function answeredError(answer: IncomingMessage, url: URL): Promise<
         ...withHint('whoever runs the manager makes one: batchctl manager token create NAME'),
       });
     case 403:
-      return new BatchctlError('refused', said?.message ?? 'the token may not do this', withHint('ask for another token'));
+      return new BatchctlError(
+        'refused',
+        said?.message ?? 'the token may not do this',
+        withHint('ask for another token'),
+      );
     case 426: {
       const own = String(answer.headers[VERSION_HEADER] ?? 'another version');
       const text = `this is batchctl ${VERSION}, and the manager is ${own}`;

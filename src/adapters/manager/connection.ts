@@ -1,12 +1,12 @@
-import { type Agent, type IncomingMessage, request as httpRequest, type RequestOptions } from 'node:http';
+import { type Agent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Readable } from 'node:stream';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { VERSION } from '../../lib/version.ts';
 import { jitter, wait } from '../../lib/wait.ts';
 import { VERSION_HEADER } from '../../model/api.ts';
-import { AwayError, isAway } from './away-error.ts';
 import { answeredError } from './answered-error.ts';
+import { AwayError, isAway } from './away-error.ts';
 import { managerAgent } from './pinned-agent.ts';
 
 export interface ConnectionOptions {

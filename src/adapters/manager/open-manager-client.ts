@@ -34,4 +34,3 @@ function known(frame: Frame): Frame {
   const error: ApiError = { ...frame.error, kind: kindOf(frame.error.kind) };
   return { ...frame, error };
 }
-

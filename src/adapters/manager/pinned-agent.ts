@@ -1,4 +1,4 @@
-import { Agent as HttpAgent, type AgentOptions } from 'node:http';
+import { type AgentOptions, Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
@@ -15,7 +15,9 @@ export function managerAgent(url: URL, fingerprint: string | null, options: Agen
     // A session that is taken up again shows no certificate.
     const pinned = { ...options, maxCachedSessions: 0 };
     const proxy = proxyOf(url);
-    return proxy === null ? new PinnedAgent(fingerprint, pinned) : new PinnedProxyAgent(fingerprint, { ...pinned, proxy });
+    return proxy === null
+      ? new PinnedAgent(fingerprint, pinned)
+      : new PinnedProxyAgent(fingerprint, { ...pinned, proxy });
   }
   return proxyAgent(url, options) ?? (url.protocol === 'https:' ? new HttpsAgent(options) : new HttpAgent(options));
 }

@@ -12,5 +12,7 @@ export function proxyOf(url: URL): string | null {
 export function proxyAgent(url: URL, options: AgentOptions = {}): Agent | null {
   const proxy = proxyOf(url);
   if (proxy === null) return null;
-  return url.protocol === 'http:' ? new HttpProxyAgent({ ...options, proxy }) : new HttpsProxyAgent({ ...options, proxy });
+  return url.protocol === 'http:'
+    ? new HttpProxyAgent({ ...options, proxy })
+    : new HttpsProxyAgent({ ...options, proxy });
 }

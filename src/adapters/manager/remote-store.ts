@@ -82,7 +82,12 @@ export class RemoteStore implements ObjectStore {
   }
 
   put(key: string, body: Uint8Array | string, options: PutOptions = {}): Promise<PutResult> {
-    return upload(this.#connection, key, bytesSource(key, typeof body === 'string' ? Buffer.from(body) : body), options);
+    return upload(
+      this.#connection,
+      key,
+      bytesSource(key, typeof body === 'string' ? Buffer.from(body) : body),
+      options,
+    );
   }
 
   uploadFile(path: string, key: string, options: UploadOptions = {}): Promise<PutResult> {

@@ -112,7 +112,11 @@ export async function run(options: RunOptions): Promise<number> {
 }
 
 /** Of a caller from elsewhere: it has submitted the job before, and fetches its outputs itself. Throws `usage`. */
-function takeUpFor(ctx: Context, { run: asked }: Attachments, { jobfile, timeout, scale }: RunOptions): Promise<number> {
+function takeUpFor(
+  ctx: Context,
+  { run: asked }: Attachments,
+  { jobfile, timeout, scale }: RunOptions,
+): Promise<number> {
   if (jobfile === undefined) throw new BatchctlError('usage', 'expected the id of a job');
   const { output = null, header = null, created = null } = asked ?? {};
   const work = { slots: null, here: false, scale, output, header, timeout: timeout ?? null };

@@ -15,8 +15,8 @@ import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { answer } from '../render.ts';
 import { type Progress, startProgress } from '../render-progress.ts';
-import { VERIFY_OUTPUT } from '../verify-schema.ts';
 import { openSentEvidence } from '../sent-evidence.ts';
+import { VERIFY_OUTPUT } from '../verify-schema.ts';
 import { repairText, verifyText } from '../verify-text.ts';
 
 export function verifyCommand(ctx: Context): CommandDefinition {

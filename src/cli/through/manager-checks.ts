@@ -2,7 +2,7 @@ import type { ManagerProfile } from '../../config.ts';
 import { isOurs } from '../../errors.ts';
 import { type CheckResult, runChecks } from '../../jobs/doctor/run-checks.ts';
 import { VERSION } from '../../lib/version.ts';
-import { lineOf, isServed } from '../../model/served-version.ts';
+import { isServed, lineOf } from '../../model/served-version.ts';
 import { openManager } from '../../platform/open-manager.ts';
 import type { Manager } from '../../ports/manager.ts';
 import type { Context } from '../context.ts';
@@ -48,7 +48,12 @@ function agreement({ version, ahead }: Awaited<ReturnType<Manager['hello']>>): r
     const mend = "correct the profile's url";
     results.push({ check: 'version', status: 'fail', message: 'it tells no version: is it a manager?', mend });
   } else if (isServed(version, VERSION)) {
-    results.push({ check: 'version', status: 'pass', message: `it is batchctl ${version}, this ${VERSION}`, mend: null });
+    results.push({
+      check: 'version',
+      status: 'pass',
+      message: `it is batchctl ${version}, this ${VERSION}`,
+      mend: null,
+    });
   } else {
     const message = `it is batchctl ${version}, which does not serve ${VERSION}`;
     results.push({ check: 'version', status: 'fail', message, mend: `use batchctl ${lineOf(version)}.x here` });
@@ -96,5 +101,10 @@ async function ownChecks(ctx: Context, manager: Manager): Promise<readonly Check
 
 function failed(check: string, error: unknown): CheckResult {
   if (!isOurs(error)) throw error;
-  return { check, status: 'fail', message: error.message, mend: error.hint ?? 'batchctl doctor, where the manager runs' };
+  return {
+    check,
+    status: 'fail',
+    message: error.message,
+    mend: error.hint ?? 'batchctl doctor, where the manager runs',
+  };
 }

@@ -22,7 +22,8 @@ export function natureOf(name: string, given: Given): Nature {
 export function lookOf(name: string, given: Given): string {
   const [first = ''] = name.split(' ');
   if (typeof given.job === 'string' && first !== 'queue') return `batchctl history ${given.job}`;
-  if (first === 'schedule') return typeof given.name === 'string' ? `batchctl schedule show ${given.name}` : 'batchctl schedule ls';
+  if (first === 'schedule')
+    return typeof given.name === 'string' ? `batchctl schedule show ${given.name}` : 'batchctl schedule ls';
   return LOOKS[first] ?? 'batchctl jobs';
 }
 

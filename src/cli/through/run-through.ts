@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { BatchctlError } from '../../errors.ts';
-import type { JobSpec } from '../../model/job.ts';
 import type { JobStatus } from '../../jobs/status.ts';
+import type { JobSpec } from '../../model/job.ts';
 import { isS3Uri } from '../../model/s3-uri.ts';
 import type { AttachedRun } from '../../ports/verbs.ts';
 import { takeUpCommand } from '../after-job.ts';
@@ -17,8 +19,6 @@ import { openOwnJob } from './own-job.ts';
 import { errorOf, runVerb, sendVerb } from './send-verb.ts';
 import { submitted } from './submit-through.ts';
 import { type Asking, sendingOf } from './through-manager.ts';
-import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
 
 interface RunInput extends SubmissionInput {
   readonly jobfile: string | undefined;
@@ -42,9 +42,13 @@ export async function runThrough(asking: Asking): Promise<number> {
     });
   }
   if (input.output !== undefined && isS3Uri(input.output)) {
-    throw new BatchctlError('usage', `-o ${input.output}: outputs that were fetched through a manager lie on this machine`, {
-      hint: 'deliver: {to: s3://BUCKET/PREFIX/} in the job file puts them there',
-    });
+    throw new BatchctlError(
+      'usage',
+      `-o ${input.output}: outputs that were fetched through a manager lie on this machine`,
+      {
+        hint: 'deliver: {to: s3://BUCKET/PREFIX/} in the job file puts them there',
+      },
+    );
   }
   const run = await begin(asking, input);
   return run === null ? 0 : followRun(asking, input, run);

@@ -66,7 +66,9 @@ const NOT_CONFIRMED = 'not confirmed: ';
 const LEAVING = 'the manager is leaving';
 
 const questionIn = (error: ApiError | null): string | null =>
-  error?.kind === 'refused' && error.message.startsWith(NOT_CONFIRMED) ? error.message.slice(NOT_CONFIRMED.length) : null;
+  error?.kind === 'refused' && error.message.startsWith(NOT_CONFIRMED)
+    ? error.message.slice(NOT_CONFIRMED.length)
+    : null;
 
 /** Asks until it is answered, as far as the verb's nature lets it. */
 async function insist(sending: Sending, first: AskedVerb, shown: Shown): Promise<VerbResult> {

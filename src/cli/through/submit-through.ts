@@ -19,7 +19,11 @@ export async function submitThrough(asking: Asking): Promise<number> {
   if (watch !== true) return sendVerb(await sendingOf(submitting, attachments));
   const { job: id } = await submitted(submitting, attachments);
   const { scale } = given;
-  const watching = { ...asking, given: { job: id, ...(scale === false && { scale }) }, entry: { ...asking.entry, name: 'watch' } };
+  const watching = {
+    ...asking,
+    given: { job: id, ...(scale === false && { scale }) },
+    entry: { ...asking.entry, name: 'watch' },
+  };
   return sendVerb({ ...(await sendingOf(watching)), ...followedEnd('watch', id, {}) });
 }
 

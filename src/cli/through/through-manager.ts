@@ -10,7 +10,7 @@ import type { Context } from '../context.ts';
 import { flagsOf, terminalOf } from './caller-world.ts';
 import { followedEnd } from './followed-end.ts';
 import { jobIdBehind } from './job-behind.ts';
-import { natureOf, lookOf } from './natures.ts';
+import { lookOf, natureOf } from './natures.ts';
 import { type Sending, sendVerb } from './send-verb.ts';
 
 /** A command that is to go through a manager. */
@@ -117,6 +117,7 @@ const HINTS: Readonly<Record<string, string>> = {
   infra: 'it changes an AWS account: use a profile with "backend": "aws", and credentials for it',
   worker: "workers work beside their queue: use the manager's own profile, on a machine that has it",
   manager: "a manager serves a profile of its own, not another manager's; tokens are made with that profile too",
-  rehearse: 'rehearse it with --profile local, or on a profile of the account itself; batchctl plan forecasts from earlier runs',
+  rehearse:
+    'rehearse it with --profile local, or on a profile of the account itself; batchctl plan forecasts from earlier runs',
   notify: "what the manager's profile notifies is tested with that profile: --profile NAME",
 };

@@ -4,17 +4,21 @@ import { DATA } from '../../model/keys.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { AttachedInput } from '../../ports/verbs.ts';
 import { dataChecksum, parseDataKey, shownKey } from '../data-key.ts';
-import { openStoreSource } from '../split/store-source.ts';
 import { changedInput } from '../split/split-source.ts';
+import { openStoreSource } from '../split/store-source.ts';
 import type { FoundInput } from './inputs.ts';
 
 /** What a caller from elsewhere put for a path, pattern or directory of its own machine. Throws `usage` where it is nothing. */
 export function attachedFor(name: string, attached: readonly AttachedInput[]): readonly AttachedInput[] {
   const found = attached.filter(({ asked }) => asked === name);
   if (found.length > 0) return found;
-  throw new BatchctlError('usage', `the input ${name} is a file of the caller's own machine, which a manager can't read`, {
-    hint: 'put it into the store, and name it store:KEY; s3://BUCKET/KEY and job:JOB/STEP go as well',
-  });
+  throw new BatchctlError(
+    'usage',
+    `the input ${name} is a file of the caller's own machine, which a manager can't read`,
+    {
+      hint: 'put it into the store, and name it store:KEY; s3://BUCKET/KEY and job:JOB/STEP go as well',
+    },
+  );
 }
 
 /** Opens one of them, as it lies in the store. Throws `usage` for another key than data's, `changed` for other bytes than were said. */

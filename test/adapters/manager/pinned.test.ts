@@ -103,9 +103,11 @@ describe("a manager's certificate", () => {
     let [opened, closed] = [0, 0];
     const silent = createServer((socket) => {
       opened += 1;
-      socket.on('error', () => undefined).on('close', () => {
-        closed += 1;
-      });
+      socket
+        .on('error', () => undefined)
+        .on('close', () => {
+          closed += 1;
+        });
       socket.resume();
     }).listen(0, '127.0.0.1');
     await once(silent, 'listening');
