@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { Workspace } from '../support/workspace.ts';
+import { eachWay } from '../support/manager/each-way.ts';
+import type { Workspace } from '../support/workspace.ts';
 
 const JOB = {
   name: 'claims',
@@ -14,11 +15,11 @@ const JOB = {
   ],
 };
 
-describe('after a job failed', function () {
+eachWay('after a job failed', function (make) {
   this.timeout(60_000);
   let workspace: Workspace;
-  before(() => {
-    workspace = new Workspace();
+  before(async () => {
+    workspace = await make();
     workspace.write('job.json', JOB);
   });
   after(() => workspace.remove());

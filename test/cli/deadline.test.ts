@@ -2,8 +2,9 @@ import { expect } from 'chai';
 import { deadlineText } from '../../src/cli/deadline-text.ts';
 import { jobExit } from '../../src/cli/job-exit.ts';
 import { Lateness } from '../../src/cli/lateness.ts';
+import { eachWay } from '../support/manager/each-way.ts';
 import { until } from '../support/until.ts';
-import { Workspace } from '../support/workspace.ts';
+import type { Workspace } from '../support/workspace.ts';
 
 const at = (time: string): string => `2026-11-30T${time}:00.000Z`;
 const now = Date.parse(at('05:00'));
@@ -50,11 +51,11 @@ describe('a deadline', () => {
   });
 });
 
-describe('--finish-by', function () {
+eachWay('--finish-by', function (make) {
   this.timeout(60_000);
   let workspace: Workspace;
-  beforeEach(() => {
-    workspace = new Workspace();
+  beforeEach(async () => {
+    workspace = await make();
     workspace.write('job.json', {
       name: 'slow',
       input: { split: { by: 'range', from: 1, to: 1 } },

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { type Ended, Workspace } from '../support/workspace.ts';
+import { eachWay } from '../support/manager/each-way.ts';
+import type { Ended, Workspace } from '../support/workspace.ts';
 
 /** Twelve numbers, of which some fail for three reasons: one wants another script, one another try, one is given up. */
 const JOB = {
@@ -25,12 +26,12 @@ interface Cause {
   readonly exitCode: number;
 }
 
-describe('a job that failed for three reasons', function () {
+eachWay('a job that failed for three reasons', function (make) {
   this.timeout(60_000);
   let workspace: Workspace;
   let job: string;
   before(async () => {
-    workspace = new Workspace();
+    workspace = await make();
     workspace.write('job.json', JOB);
     workspace.write('price.sh', script('3|7', workspace.dir));
     job = await workspace.submit();

@@ -3,8 +3,9 @@ import { followLog, type LogEnd } from '../../src/jobs/follow-log.ts';
 import { append } from '../../src/jobs/journal.ts';
 import { failedKey, logKey } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
+import { eachWay } from '../support/manager/each-way.ts';
 import { until } from '../support/until.ts';
-import { Workspace } from '../support/workspace.ts';
+import type { Workspace } from '../support/workspace.ts';
 import { openPlace, type Place, publishSmall, putJob } from './published-job.ts';
 
 describe("following a task's log", () => {
@@ -73,10 +74,10 @@ describe("following a task's log", () => {
   });
 });
 
-describe('logs --follow', () => {
+eachWay('logs --follow', function (make) {
   let space: Workspace;
-  beforeEach(() => {
-    space = new Workspace();
+  beforeEach(async () => {
+    space = await make();
   });
   afterEach(() => space.remove());
 

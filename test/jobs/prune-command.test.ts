@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { Workspace } from '../support/workspace.ts';
+import { eachWay } from '../support/manager/each-way.ts';
+import type { Workspace } from '../support/workspace.ts';
 
 const JOB = {
   name: 'month',
@@ -7,11 +8,11 @@ const JOB = {
   steps: [{ name: 'one', run: 'read n; echo $n; echo said $n >&2' }],
 };
 
-describe('batchctl prune', function () {
+eachWay('batchctl prune', function (make) {
   this.timeout(60_000);
   let workspace: Workspace;
   before(async () => {
-    workspace = new Workspace();
+    workspace = await make();
     workspace.write('job.json', JOB);
     expect((await run()).code).to.equal(0);
   });

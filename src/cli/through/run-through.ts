@@ -33,7 +33,7 @@ interface RunInput extends SubmissionInput {
 
 /** `run`: submits, lets the manager follow, verify and deliver the job, and fetches its outputs here. */
 export async function runThrough(asking: Asking): Promise<number> {
-  const { ctx, given } = asking;
+  const { given } = asking;
   const input = asking.input as unknown as RunInput;
   if (input.here || given.slots !== undefined) {
     const flag = input.here ? '--here' : '--slots';

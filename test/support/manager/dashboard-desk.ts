@@ -4,10 +4,18 @@ import { until } from '../until.ts';
 import { type Running, Workspace } from '../workspace.ts';
 
 /** What a page did that it never should: complaints on its console, requests to anywhere else. */
-export interface Heard {
-  readonly lines: string[];
-  /** Calls that fail on purpose leave a line on the console: those that match are left out. */
-  allow: RegExp | null;
+export class Heard {
+  readonly #all: string[] = [];
+  /** Calls that fail on purpose leave a line on the console: those that match are left out, also earlier ones. */
+  allow: RegExp | null = null;
+
+  add(line: string): void {
+    this.#all.push(line);
+  }
+
+  get lines(): readonly string[] {
+    return this.#all.filter((line) => this.allow?.test(line) !== true);
+  }
 }
 
 export interface Opened {
@@ -87,10 +95,8 @@ export async function signIn(page: Page, token: string): Promise<void> {
 }
 
 function listen(page: Page, address: string): Heard {
-  const heard: Heard = { lines: [], allow: null };
-  const say = (line: string): void => {
-    if (heard.allow?.test(line) !== true) heard.lines.push(line);
-  };
+  const heard = new Heard();
+  const say = (line: string): void => heard.add(line);
   page.on('console', (message) => {
     if (message.type() === 'error' || message.type() === 'warning') say(`${message.type()}: ${message.text()}`);
   });
