@@ -57,12 +57,13 @@ export async function runManager(options: ManagerOptions): Promise<void> {
     guards: { platform, onAudit: (line) => log(info('audit', `audit ${JSON.stringify(line)}`, { ...line })) },
     onHidden: (error, request) => log(warning('unexpected', `request ${request}: ${stackOf(error)}`, { request })),
   });
-  const listening = await open(server, listen);
-  // The framework knows nothing of a server that was made for it.
-  const address = identity === null ? listening : listening.replace(/^http:/, 'https:');
+  await open(server, listen);
+  const port = portOf(server, listen);
+  const host = listen.host.includes(':') ? `[${listen.host}]` : listen.host;
+  const address = `${identity === null ? 'http' : 'https'}://${host}:${port}`;
   if (files !== null && identity !== null) renewTls(server.server, { files, identity, log, signal: ended.signal });
   rounds = new Rounds({
-    ...{ platform, id: managerId(portOf(server, listen)), log, loopMs, ...(passed && { passed }) },
+    ...{ platform, id: managerId(port), log, loopMs, ...(passed && { passed }) },
     onHung: (error) => {
       hung = error;
       end();
@@ -87,9 +88,9 @@ export async function runManager(options: ManagerOptions): Promise<void> {
   if (hung !== null) throw hung;
 }
 
-async function open(server: FastifyInstance, listen: ListenAt): Promise<string> {
+async function open(server: FastifyInstance, listen: ListenAt): Promise<void> {
   try {
-    return await server.listen(listen);
+    await server.listen(listen);
   } catch (cause) {
     await server.close();
     const where = `${listen.host}:${listen.port}`;

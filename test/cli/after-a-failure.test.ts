@@ -1,6 +1,5 @@
 import { expect } from 'chai';
-import { eachWay } from '../support/manager/each-way.ts';
-import type { Workspace } from '../support/workspace.ts';
+import { Workspace } from '../support/workspace.ts';
 
 const JOB = {
   name: 'claims',
@@ -15,11 +14,11 @@ const JOB = {
   ],
 };
 
-eachWay('after a job failed', function (make) {
+describe('after a job failed', function () {
   this.timeout(60_000);
   let workspace: Workspace;
-  before(async () => {
-    workspace = await make();
+  before(() => {
+    workspace = new Workspace();
     workspace.write('job.json', JOB);
   });
   after(() => workspace.remove());

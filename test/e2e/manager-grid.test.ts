@@ -115,6 +115,7 @@ describe('a manager on the grid', function () {
 
   it('asks for nothing that its policy denies, and is gone with the stack', async () => {
     expect(await world.unallowed()).to.deep.equal([]);
+    console.log(await world.unasked());
     const down = await world.run(['infra', 'down', '--delete-data', '--confirm', world.stack]);
     expect(down.code, down.stderr + down.stdout).to.equal(0);
     expect(await leftovers(world.cloud)).to.deep.equal([]);

@@ -1,18 +1,17 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { logPrefix, outKey } from '../../src/model/keys.ts';
-import { eachWay } from '../support/manager/each-way.ts';
 import { startInside } from '../support/inside-worker.ts';
 import { factsOf, type JobFacts, SUCCEEDED } from '../support/job-facts.ts';
 import { until } from '../support/until.ts';
-import type { Workspace } from '../support/workspace.ts';
+import { Workspace } from '../support/workspace.ts';
 
-eachWay('commands that behave badly', function (make) {
+describe('commands that behave badly', function () {
   this.timeout(60_000);
   let workspace: Workspace;
 
-  beforeEach(async () => {
-    workspace = await make();
+  beforeEach(() => {
+    workspace = new Workspace();
   });
   afterEach(() => workspace.remove());
 

@@ -74,7 +74,7 @@ describe("following a task's log", () => {
   });
 });
 
-eachWay('logs --follow', function (make) {
+eachWay('logs --follow', (make) => {
   let space: Workspace;
   beforeEach(async () => {
     space = await make();

@@ -9,7 +9,7 @@ import type { PolicyDocument } from '../../../src/infra/policy.ts';
 import { randomId } from '../../../src/lib/id.ts';
 import { type Ended, Workspace } from '../workspace.ts';
 import { type Cloud, startCloud } from './cloud.ts';
-import { unallowed } from './rights.ts';
+import { idleActions, unallowed } from './rights.ts';
 import { Supervisor } from './supervise.ts';
 
 const SECRET = 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY';
@@ -165,6 +165,15 @@ export class GridWorld extends Workspace {
       const calls = this.cloud.calls.filter(({ accessKeyId }) => is(accessKeyId));
       return unallowed(calls, policies, asking).map((what) => `${who}: ${what}`);
     });
+  }
+
+  /** Actions of the manager's policy that no manager of this stack has asked for. */
+  async unasked(): Promise<readonly string[]> {
+    const policy = JSON.parse((await this.well('infra', 'policies', '--for', 'manager')).stdout) as PolicyDocument;
+    const { account } = this.cloud;
+    const groupOf = (instance: string): string => this.cloud.grid.instance(instance).group;
+    const calls = this.cloud.calls.filter(({ accessKeyId }) => this.#managers.has(accessKeyId));
+    return idleActions(calls, policy, { account, stack: this.stack, groupOf });
   }
 
   /** What the instances said last, for a test that failed. */

@@ -1,5 +1,5 @@
 import type { PolicyDocument } from '../../../src/infra/policy.ts';
-import { allows, callsOf } from '../iam.ts';
+import { actionsOf, allows, callsOf, without } from '../iam.ts';
 import type { Asking } from '../iam-query.ts';
 import type { CloudCall } from './front.ts';
 
@@ -15,4 +15,10 @@ export function unallowed(
     // One of many tasks, parts and instances is enough.
     .map(({ action, resource }) => `${action} ${resource.replace(/\d{4,}/g, 'N')}`);
   return [...new Set(refused)];
+}
+
+/** Actions of a policy that none of these requests needs. */
+export function idleActions(calls: readonly CloudCall[], policy: PolicyDocument, asking: Asking): readonly string[] {
+  const needed = calls.flatMap((call) => callsOf(call, asking)).filter((call) => allows(policy, call));
+  return actionsOf(policy).filter((action) => needed.every((call) => allows(without(policy, action), call)));
 }
