@@ -5,7 +5,8 @@ import { existsSync, readdirSync } from 'node:fs';
  * and files' times with them. The clock that measures durations stays true.
  */
 export function movedClock(at: string): Readonly<Record<string, string>> {
-  const seconds = Math.round((Date.parse(at) - Date.now()) / 1_000);
+  // Never before it: a second earlier may be another month.
+  const seconds = Math.ceil((Date.parse(at) - Date.now()) / 1_000);
   const FAKETIME = `${seconds < 0 ? '' : '+'}${seconds}`;
   return { LD_PRELOAD: faketimeLibrary(), FAKETIME, ...TRUE_CLOCK };
 }

@@ -6,6 +6,7 @@ import { API, covers, type Scope } from '../../model/api.ts';
 import type { Token } from '../../model/token.ts';
 import { FailedTries } from './failed-tries.ts';
 import { Refusal } from './refusal.ts';
+import { whenGone } from './when-gone.ts';
 
 /** Who calls: a token by its name, its id, and what it lets its holder do. */
 export type Caller = Pick<Token, 'name' | 'id' | 'scope'>;
@@ -68,7 +69,7 @@ export function addAuth(app: FastifyInstance, { tokens, clock }: AuthOptions): v
     request.caller = { name, id, scope: held };
     if (scope !== null) requireCovered(request, scope);
     open.set(request, text);
-    reply.raw.once('close', () => open.delete(request));
+    whenGone(reply, () => open.delete(request));
   });
 
   // What the body says is known only now.

@@ -8,6 +8,7 @@ import { BOUNDS } from './bounds.ts';
 import { callerOf } from './caller.ts';
 import { toldByVerb } from './error-answers.ts';
 import { FRAMES_BODY } from './frames-schema.ts';
+import { goneSignal } from './when-gone.ts';
 
 /** Milliseconds between signs of life: what stands between may cut a connection that says nothing for a minute. */
 const ALIVE = 15_000;
@@ -52,15 +53,14 @@ function askedVerb(byName: ReadonlyMap<string, Verb>, { body }: FastifyRequest):
 function run(options: FramesOptions, verb: Verb, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { input, flags, terminal = null, attachments = null } = request.body as Asked;
   request.audited = { verb: verb.name, input };
-  const gone = new AbortController();
-  reply.raw.once('close', () => gone.abort());
-  const frames = new FrameStream(gone.signal);
+  const gone = goneSignal(reply);
+  const frames = new FrameStream(gone);
   // At once, so that the caller knows that it runs.
   frames.alive();
   const alive = setInterval(() => frames.alive(), options.aliveMs ?? ALIVE);
   const call = {
     ...{ name: verb.name, input, flags, terminal, attachments, who: callerOf(request) },
-    ...{ out: frames.channel('out'), err: frames.channel('err'), signal: gone.signal },
+    ...{ out: frames.channel('out'), err: frames.channel('err'), signal: gone },
   };
   void options.verbs
     .run(call)
@@ -70,7 +70,7 @@ function run(options: FramesOptions, verb: Verb, request: FastifyRequest, reply:
       return frames.end({ exit: exitCode, error: error === null ? null : toldByVerb(error, request.id) });
     })
     .catch((error: unknown) => {
-      if (!gone.signal.aborted) options.onHidden(error, request.id);
+      if (!gone.aborted) options.onHidden(error, request.id);
       frames.body.destroy();
     })
     .finally(() => clearInterval(alive));

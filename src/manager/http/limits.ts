@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { BOUNDS, RATE_WINDOW } from './bounds.ts';
 import { networkOf } from './failed-tries.ts';
 import { Refusal } from './refusal.ts';
+import { whenGone } from './when-gone.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -54,7 +55,8 @@ function boundCalls(app: FastifyInstance): void {
     held.calls += 1;
     held.streams += streams;
     heldBy.set(key, held);
-    reply.raw.once('close', () => {
+    // Who left while the token was looked up would else be counted for ever.
+    whenGone(reply, () => {
       all -= 1;
       held.calls -= 1;
       held.streams -= streams;

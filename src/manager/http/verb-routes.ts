@@ -5,6 +5,7 @@ import { callerOf } from './caller.ts';
 import { statusOfKind, toldByVerb } from './error-answers.ts';
 import { asciiJson, JsonAnswer, Warnings } from './json-answer.ts';
 import { type ApiRequest, apiCall, propertiesOf } from './verb-input.ts';
+import { goneSignal } from './when-gone.ts';
 
 /** A path of its own for each verb that answers JSON: `POST /api/v1/jobs/{job}/retries`. */
 export function addVerbs(app: FastifyInstance, verbs: VerbRunner, onHidden: OnHidden): void {
@@ -66,8 +67,6 @@ async function run(
   const { input, dryRun, tz, attachments } = apiCall(verb, request.method, { params, query, body });
   const answer = new JsonAnswer(verb.list);
   const warnings = new Warnings();
-  const gone = new AbortController();
-  reply.raw.once('close', () => gone.abort());
   const running = verbs.run({
     ...{
       name: verb.name,
@@ -80,7 +79,7 @@ async function run(
     },
     // Who calls the API has decided.
     flags: { json: true, quiet: true, verbose: false, yes: true, dryRun, tz },
-    signal: gone.signal,
+    signal: goneSignal(reply),
   });
   const end = await Promise.race([running, answer.overflows]);
   reply.type('application/json; charset=utf-8');

@@ -3,6 +3,7 @@ import { BatchctlError } from '../../../errors.ts';
 import { rangeOf, requireReadable } from '../../../model/object-access.ts';
 import type { ObjectInfo, ObjectStore } from '../../../ports/object-store.ts';
 import { Refusal } from '../refusal.ts';
+import { goneSignal } from '../when-gone.ts';
 
 /** How long a signed URL lets one begin to read, seconds. */
 const GOOD_FOR = 300;
@@ -25,9 +26,7 @@ export async function download(
       headers: { 'content-range': `bytes */${info.size}` },
     });
   }
-  const gone = new AbortController();
-  reply.raw.once('close', () => gone.abort());
-  const object = await store.get(key, { ...(range && { range }), etag: info.etag, signal: gone.signal });
+  const object = await store.get(key, { ...(range && { range }), etag: info.etag, signal: goneSignal(reply) });
   if (object === null) throw missing(key);
   // Told to stop, it has nobody left to tell.
   object.body.on('error', () => {});

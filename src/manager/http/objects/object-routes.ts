@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { API } from '../../../model/api.ts';
 import { requireReadablePrefix } from '../../../model/object-access.ts';
 import type { ObjectStore } from '../../../ports/object-store.ts';
@@ -7,6 +7,7 @@ import type { Platform } from '../../../ports/platform.ts';
 import { BOUNDS } from '../bounds.ts';
 import { OBJECT_SCHEMAS } from '../openapi/object-paths.ts';
 import { Refusal } from '../refusal.ts';
+import { goneSignal } from '../when-gone.ts';
 import { download, look } from './download.ts';
 import { type Asked, Uploads } from './uploads.ts';
 
@@ -128,10 +129,4 @@ async function listPage(store: Pick<ObjectStore, 'list'>, prefix: string, after:
     items.push({ key, size, etag, modified: new Date(modified).toISOString() });
   }
   return { items, next: null };
-}
-
-function goneSignal(reply: FastifyReply): AbortSignal {
-  const gone = new AbortController();
-  reply.raw.once('close', () => gone.abort());
-  return gone.signal;
 }
