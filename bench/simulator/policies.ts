@@ -1,5 +1,6 @@
 import { bootSecondsOf } from '../../src/model/boot-time.ts';
 import { instancesFor, PACE } from '../../src/model/capacity.ts';
+import { IDLE_EXIT } from '../../src/model/idle-exit.ts';
 import type { Load } from '../../src/model/load.ts';
 import { standInFor } from '../../src/model/stand-in.ts';
 import type { Workload } from './workloads.ts';
@@ -49,9 +50,6 @@ export interface Policy {
   /** So many of them on demand; absent of a policy that only knows what it was set up with. */
   standIn?(sight: Sight): number;
 }
-
-/** Seconds after which an idle worker leaves. */
-const IDLE_EXIT = 120;
 
 /** What batchctl does: whoever looks raises, nobody lowers, and idle workers leave after two minutes. */
 export function ours({ slots, max }: Workload, idleExit = IDLE_EXIT): Policy {

@@ -74,7 +74,8 @@ function terminalView(ctx: Context): LiveView {
   };
   stderr.write(HIDE_CURSOR);
   stderr.on('resize', onResize);
-  process.once('exit', giveBack);
+  // A caller's terminal is its own command line's to give back.
+  if (ctx.attachments === null) process.once('exit', giveBack);
 
   return {
     show(status) {

@@ -1,11 +1,12 @@
 import { guardOf, isBadDeployment, MANY_TASKS, mayBeBad } from '../model/breaker.ts';
+import { standingOf } from '../model/decide.ts';
 import { DEPLOYMENT } from '../model/journal.ts';
 import { failedPrefix, taskOfFailed, taskOfTry, triesPrefix } from '../model/keys.ts';
 import { type JobView, roundOf } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import { type FailureFound, readFailureObject } from './failure-object.ts';
 import { append } from './journal.ts';
-import { listPublished, stepTotals } from './listing.ts';
+import { listFacts, listPublished, stepTotals } from './listing.ts';
 import { recordView } from './remember.ts';
 
 /** So many of the newest failures are read: twice those that must have failed. */
@@ -20,6 +21,8 @@ export async function guardDeployment(platform: Platform, view: JobView, at: Ste
   const { job, spec } = view.record;
   const { index, round } = at;
   const name = spec.steps[index]?.name ?? '';
+  // Nothing is listed for a verdict that would not be heeded.
+  if (!guardOf(view.tripped, name, round).speaks || view.paused !== null || view.closed !== null) return view;
   const counts = (await (await platform.ledger()).counts(job)).find(({ step }) => step === name);
   // Counters go over all rounds: only of the first do they say how little succeeds.
   if (counts === undefined || (round === 0 && !mayBeBad(counts))) return view;
@@ -28,20 +31,27 @@ export async function guardDeployment(platform: Platform, view: JobView, at: Ste
   let done = 0;
   for (const task of await listPublished(platform.store, job, name, stepTotals(view)[index] ?? 0))
     if (roundOf(view, index, task) === round) done += 1;
+  const isBad = (now: JobView): boolean =>
+    isBadDeployment({ ...found, succeeded: succeededSince(now, name, round, done), running: counts.running });
+  // Where all has ended there is nothing to save: the job closes, and says so itself.
+  if (!isBad(view) || standingOf(view, await listFacts(platform.store, view)).settled) return view;
   const by = { who: platform.who, now: platform.clock.now() };
   const { view: after, appended } = await append(platform.store, view, by, (now) => {
     if (now.cancelled || now.closed !== null || now.paused !== null || now.stopped !== null) return null;
     // A person who resumed it since the listing speaks of something else.
     if (now.resumedAt !== view.resumedAt) return null;
-    const guard = guardOf(now.tripped, name, round);
-    const succeeded = Math.max(0, done - guard.done);
-    if (!guard.speaks || !isBadDeployment({ ...found, succeeded, running: counts.running })) return null;
+    if (!guardOf(now.tripped, name, round).speaks || !isBad(now)) return null;
+    const succeeded = succeededSince(now, name, round, done);
     const detail = `${found.tasks} tasks of ${name} failed on ${found.byWorker.size} workers, and ${succeeded === 0 ? 'none' : `only ${succeeded}`} succeeded; the last said: ${found.said}`;
     return { what: 'pause', now: false, reason: DEPLOYMENT, detail, tripped: { step: name, round, done } };
   });
   if (appended) await recordView(platform, after);
   return after;
 }
+
+/** Of the tasks that are done: those since a person last resumed what this guard had paused. */
+const succeededSince = ({ tripped }: JobView, step: string, round: number, done: number): number =>
+  Math.max(0, done - guardOf(tripped, step, round).done);
 
 /** A step, and the round of its tasks that is looked at. */
 export interface StepRound {

@@ -28,7 +28,7 @@ export async function guardFailures(platform: Platform, view: JobView): Promise<
   // Counters only say when to look: those of an earlier round may stand, and a person may have skipped some.
   const found = await exactFailures(platform, view);
   const halts = halt !== null && found.ended >= HALT_AFTER && found.failed / found.ended >= halt;
-  const { view: after } = await append(
+  const { view: after, appended } = await append(
     platform.store,
     view,
     { who: platform.who, now: platform.clock.now() },
@@ -41,6 +41,7 @@ export async function guardFailures(platform: Platform, view: JobView): Promise<
       return null;
     },
   );
+  if (appended) await recordView(platform, after);
   return after;
 }
 

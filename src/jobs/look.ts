@@ -13,7 +13,7 @@ import { completeShards, openExploded } from './explode/explode.ts';
 import { append, refreshView } from './journal.ts';
 import { listFacts, readOpened } from './listing.ts';
 import { putNewsMark } from './notify/news-mark.ts';
-import { recordView } from './remember.ts';
+import { recordBehind, recordView } from './remember.ts';
 import { claimId, sendTasks, sendUndecided } from './send.ts';
 
 export interface Look {
@@ -40,6 +40,7 @@ export async function look(platform: Platform, seen: JobView): Promise<Look> {
     const move = standing.next;
     if (move.move === 'wait') {
       await finishClose(platform, view, facts);
+      await recordBehind(platform, view);
       return { view, standing, did };
     }
     did.push(move.move);

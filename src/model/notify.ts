@@ -104,7 +104,10 @@ export function lateEvent(view: JobView, projected: string | null): NewsEvent | 
 /** When a job is late in beginning, milliseconds since the epoch, if nothing of it has run by then; null where nothing may run. */
 export function startsBy(view: JobView): number | null {
   if (view.closed !== null || view.cancelled || view.paused !== null || view.stopped !== null) return null;
-  return Date.parse(view.record.notBefore ?? view.record.createdAt) + NO_START_MS;
+  const due = Date.parse(view.record.notBefore ?? view.record.createdAt);
+  // While it was paused nothing of it could run.
+  const resumed = view.resumedWhen === null ? due : Date.parse(view.resumedWhen);
+  return Math.max(due, resumed) + NO_START_MS;
 }
 
 /** That nothing of a job has run, though it was due. */

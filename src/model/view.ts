@@ -25,6 +25,8 @@ export interface JobView {
   } | null;
   /** The number of the entry by which a person last resumed it; null before any. */
   readonly resumedAt: number | null;
+  /** When that was, ISO-8601 UTC. */
+  readonly resumedWhen: string | null;
   /** The pauses because its program seemed bad, oldest first. */
   readonly tripped: readonly Tripped[];
   readonly cancelled: boolean;
@@ -100,6 +102,7 @@ export function emptyView(record: JobRecord): JobView {
     sent: false,
     paused: null,
     resumedAt: null,
+    resumedWhen: null,
     tripped: [],
     cancelled: false,
     stopped: null,
@@ -150,7 +153,7 @@ function applyEntry(before: JobView, entry: JournalEntry): JobView {
         tripped: entry.tripped === undefined ? view.tripped : [...view.tripped, entry.tripped],
       };
     case 'resume':
-      return { ...view, sent: true, paused: null, resumedAt: before.next };
+      return { ...view, sent: true, paused: null, resumedAt: before.next, resumedWhen: entry.when };
     case 'cancel':
       return { ...view, cancelled: true };
     case 'stop':

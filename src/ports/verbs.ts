@@ -140,4 +140,6 @@ export interface VerbRunner {
 export interface VerbEnd {
   readonly exitCode: number;
   readonly error: ApiError | null;
+  /** What was thrown, where nobody foresaw it: for the log, and never for the caller. */
+  readonly cause?: unknown;
 }

@@ -40,7 +40,8 @@ async function runVerb(known: KnownVerb, call: VerbCall, config: Config, platfor
     return { exitCode: (await definition.run(input)) ?? 0, error: null };
   } catch (error) {
     const { kind, message, hint = null } = asKnown(error);
-    return { exitCode: exitOf(error), error: { kind, message, hint } };
+    const cause = kind === 'unexpected' ? { cause: error } : {};
+    return { exitCode: exitOf(error), error: { kind, message, hint }, ...cause };
   } finally {
     await ctx?.close();
   }

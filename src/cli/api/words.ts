@@ -1,5 +1,5 @@
 import { BatchctlError } from '../../errors.ts';
-import type { CommandDefinition } from '../command.ts';
+import type { CommandDefinition, OptionSpec } from '../command.ts';
 
 /** An argument's or option's name as a caller gives it: `[job]` is job, `-o, --output <file>` output, `--no-scale` scale. */
 export function nameOf(spec: string): string {
@@ -9,7 +9,7 @@ export function nameOf(spec: string): string {
 
 /**
  * The words that would be typed for an input of named values; each value is one word, whatever is in it. Throws `usage`
- * for a name that the verb hasn't, and for a value of the wrong kind.
+ * for a name that the verb hasn't, for a value of the wrong kind, and for an argument whose place another would take.
  */
 export function wordsOf(definition: CommandDefinition, input: Readonly<Record<string, unknown>>): readonly string[] {
   const left = new Map(Object.entries(input).filter(([, value]) => value !== undefined && value !== null));
@@ -18,21 +18,36 @@ export function wordsOf(definition: CommandDefinition, input: Readonly<Record<st
     left.delete(name);
     return value;
   };
-  const options = Object.keys(definition.options).flatMap((spec) => optionWords(spec, take(nameOf(spec))));
-  const operands = Object.keys(definition.arguments).flatMap((spec) => listOf(spec, take(nameOf(spec))));
+  const options = Object.keys(definition.options).flatMap((spec) =>
+    optionWords(spec, definition.options[spec], take(nameOf(spec))),
+  );
+  const operands: string[] = [];
+  let missing: string | null = null;
+  for (const spec of Object.keys(definition.arguments)) {
+    const words = listOf(spec, take(nameOf(spec)), spec.includes('...'));
+    if (words.length > 0 && missing !== null)
+      throw new BatchctlError('usage', `${nameOf(spec)}: expected with ${missing}, found without it`);
+    if (words.length === 0) missing ??= nameOf(spec);
+    operands.push(...words);
+  }
   const [unknown] = left.keys();
   if (unknown !== undefined) throw new BatchctlError('usage', `unknown field "${unknown}"`);
   return [...options, '--', ...operands];
 }
 
-function optionWords(spec: string, value: unknown): readonly string[] {
+function optionWords(
+  spec: string,
+  option: string | OptionSpec<unknown> | undefined,
+  value: unknown,
+): readonly string[] {
   const long = /--[a-z][a-z-]*/.exec(spec)?.[0] ?? spec;
   if (value === undefined) return [];
   const takesValue = /[<[]/.test(spec);
   if (long.startsWith('--no-')) return bool(spec, value) ? [] : [long];
   if (!takesValue) return bool(spec, value) ? [long] : [];
   if (value === true && spec.includes('[')) return [long];
-  return listOf(spec, value).map((text) => `${long}=${text}`);
+  const isList = typeof option === 'object' && option.repeat === true;
+  return listOf(spec, value, isList).map((text) => `${long}=${text}`);
 }
 
 function bool(spec: string, value: unknown): boolean {
@@ -40,9 +55,9 @@ function bool(spec: string, value: unknown): boolean {
   throw new BatchctlError('usage', `${nameOf(spec)}: expected true or false, found ${JSON.stringify(value)}`);
 }
 
-function listOf(spec: string, value: unknown): readonly string[] {
+function listOf(spec: string, value: unknown, isList: boolean): readonly string[] {
   if (value === undefined) return [];
-  const values = Array.isArray(value) ? value : [value];
+  const values = isList && Array.isArray(value) ? value : [value];
   return values.map((each) => {
     if (typeof each === 'string' || typeof each === 'number') return String(each);
     throw new BatchctlError('usage', `${nameOf(spec)}: expected text or a number, found ${JSON.stringify(each)}`);

@@ -1,6 +1,7 @@
-import { BatchctlError } from '../../errors.ts';
+import { BatchctlError, isKind, isOurs } from '../../errors.ts';
 import { isReached, isStuck, leastOfOne } from '../../model/cost/limit.ts';
 import { ITS_LIMIT, pricesMend, reachedText, stuckText, THE_MONTHS } from '../../model/cost/words.ts';
+import { standingOf } from '../../model/decide.ts';
 import { groupsOf, sectionStart } from '../../model/job.ts';
 import { BUDGET, type EntryKind } from '../../model/journal.ts';
 import { sizingOf, stepSizes } from '../../model/step-sizes.ts';
@@ -9,6 +10,7 @@ import type { StepCounts } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { jobsSharing } from '../grid/sharing.ts';
 import { append } from '../journal.ts';
+import { listFacts } from '../listing.ts';
 import { recordView } from '../remember.ts';
 import { type CostStanding, isLimited, limitOf, type Standings, standingsOf } from './standings.ts';
 
@@ -33,7 +35,14 @@ export class CostGuard {
     const due = views.filter((view) => isDue(view, clock.now()));
     if (!isLimited(this.#platform, due) || clock.monotonic() - this.#at < EVERY_MS) return [];
     this.#at = clock.monotonic();
-    return guardCosts(this.#platform, due, { all, onTrouble: this.#onTrouble });
+    try {
+      return await guardCosts(this.#platform, due, { all, onTrouble: this.#onTrouble });
+    } catch (error) {
+      // A group that the profile has no longer, or may not ask, keeps nobody from looking on at jobs.
+      if (!isOurs(error) || isKind(error, 'unavailable')) throw error;
+      for (const { record } of due) this.#onTrouble(record.job, error);
+      return [];
+    }
   }
 }
 
@@ -64,7 +73,7 @@ export async function guardCosts(
       of && 'unknown' in of ? of.unknown : [],
     );
     if (unknown.length > 0) onTrouble(job, noPrices(unknown));
-    if (!hasMore(view, standings.counts.get(job) ?? [])) continue;
+    if (entryFor(platform, view, standings) === null || !(await hasMore(platform, view, standings))) continue;
     const after = await pauseAtLimit(platform, view, standings);
     if (after !== null) paused.push(after);
   }
@@ -72,7 +81,6 @@ export async function guardCosts(
 }
 
 async function pauseAtLimit(platform: Platform, view: JobView, standings: Standings): Promise<JobView | null> {
-  if (entryFor(platform, view, standings) === null) return null;
   const by = { who: platform.who, now: platform.clock.now() };
   const { view: after, appended } = await append(platform.store, view, by, (now) => entryFor(platform, now, standings));
   if (appended) await recordView(platform, after);
@@ -121,8 +129,22 @@ function isDue(view: JobView, now: number): boolean {
   return begun && view.stopped === null && ['submitted', 'running'].includes(stateOf(view));
 }
 
-/** Whether anything is yet to begin: what only has to end is not held up by a pause. Counters; they may lag. */
-function hasMore(view: JobView, counts: readonly StepCounts[]): boolean {
+/**
+ * Whether anything is yet to begin: what only has to end is not held up by a pause. Counters, which may lag; of a retry's
+ * round they know nothing until its tasks begin, so there a listing decides.
+ */
+async function hasMore({ store }: Platform, view: JobView, { counts }: Standings): Promise<boolean> {
+  const known = counts.get(view.record.job) ?? [];
+  if (countsSayMore(view, known)) return true;
+  if (view.round === 0) return false;
+  const undecided = standingOf(view, await listFacts(store, view)).steps.reduce(
+    (sum, step) => sum + step.undecided.count,
+    0,
+  );
+  return undecided > known.reduce((sum, { running }) => sum + running, 0);
+}
+
+function countsSayMore(view: JobView, counts: readonly StepCounts[]): boolean {
   const { steps } = view.record.spec;
   const sizes = stepSizes(sizingOf(view));
   let ended = 0;

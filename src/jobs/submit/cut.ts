@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { countersOf, parseExpect } from '../../model/expect.ts';
 import type { JobInput } from '../../model/job.ts';
 import { partShard, shardOf } from '../../model/keys.ts';
@@ -44,7 +45,11 @@ export async function cut(
     for await (const part of parts) {
       lines.push(JSON.stringify(part));
       count += 1;
-      if (count % PARTS_PER_SHARD === 0) await flush();
+      if (count % PARTS_PER_SHARD !== 0) continue;
+      await flush();
+      // Of a million numbers nothing is waited for: others get their turn, and a signal is heard.
+      await setImmediate();
+      options.signal?.throwIfAborted();
     }
     await flush();
   } finally {

@@ -128,7 +128,7 @@ const MOST = 40;
  */
 export function told(input: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const fields = Object.entries(input)
-    .filter(([name]) => name !== 'job' && name !== '*')
+    .filter(([name, value]) => (name !== 'job' || typeof value !== 'string') && name !== '*')
     .slice(0, MOST);
   return Object.fromEntries(fields.map(([name, value]) => [short(name), toldValue(name, value)]));
 }

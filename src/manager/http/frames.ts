@@ -64,9 +64,9 @@ function run(options: FramesOptions, verb: Verb, request: FastifyRequest, reply:
   };
   void options.verbs
     .run(call)
-    .then(({ exitCode, error }) => {
+    .then(({ exitCode, error, cause }) => {
       request.audited = { verb: verb.name, input, exitCode };
-      if (error?.kind === 'unexpected') options.onHidden(error, request.id);
+      if (error?.kind === 'unexpected') options.onHidden(cause ?? error, request.id);
       return frames.end({ exit: exitCode, error: error === null ? null : toldByVerb(error, request.id) });
     })
     .catch((error: unknown) => {

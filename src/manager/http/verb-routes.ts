@@ -81,13 +81,18 @@ async function run(
     flags: { json: true, quiet: true, verbose: false, yes: true, dryRun, tz },
     signal: goneSignal(reply),
   });
+  const hide = ({ error, cause }: VerbEnd): void => {
+    if (error?.kind === 'unexpected') onHidden(cause ?? error, request.id);
+  };
   const end = await Promise.race([running, answer.overflows]);
   reply.type('application/json; charset=utf-8');
   if (end === undefined) {
     // Its end comes too late for a header: an error shows as a body that breaks off.
-    void running.then((late) =>
-      late.error === null || isVerdict(late) ? answer.end() : answer.body.destroy(new Error(late.error.message)),
-    );
+    void running.then((late) => {
+      hide(late);
+      if (late.error === null || isVerdict(late)) answer.end();
+      else answer.body.destroy(new Error(late.error.message));
+    });
     return reply.send(answer.body);
   }
   reply.header(EXIT_HEADER, String(end.exitCode));
@@ -97,7 +102,7 @@ async function run(
     answer.end();
     return reply.send(answer.body);
   }
-  if (end.error.kind === 'unexpected') onHidden(end.error, request.id);
+  hide(end);
   answer.body.destroy();
   return reply.code(statusOfKind(end.error.kind)).send({ error: toldByVerb(end.error, request.id) });
 }
