@@ -13,7 +13,12 @@ export async function attachedSpec({ jobFile }: Attachments, path: string): Prom
     });
   }
   const { parseJobFile } = await import('../jobs/spec/job-file.ts');
-  return parseJobFile(JSON.stringify(jobFile.spec), { file: path });
+  try {
+    return parseJobFile(JSON.stringify(jobFile.spec), { file: path });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new BatchctlError('usage', `${path}: the job is nested too deep to be read`, { cause: error });
+  }
 }
 
 const read = new WeakMap<Context, Promise<CodeArchive | null>>();

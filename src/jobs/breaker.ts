@@ -1,7 +1,7 @@
-import { guardOf, isBadDeployment, MANY_TASKS, mayBeBad } from '../model/breaker.ts';
+import { type FailingStep, guardOf, isBadDeployment, MANY_TASKS, mayBeBad, survives } from '../model/breaker.ts';
 import { standingOf } from '../model/decide.ts';
 import { DEPLOYMENT } from '../model/journal.ts';
-import { failedPrefix, taskOfFailed, taskOfTry, triesPrefix } from '../model/keys.ts';
+import { failedPrefix, journalKey, taskOfFailed, taskOfTry, triesPrefix } from '../model/keys.ts';
 import { type JobView, roundOf } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import { type FailureFound, readFailureObject } from './failure-object.ts';
@@ -31,16 +31,21 @@ export async function guardDeployment(platform: Platform, view: JobView, at: Ste
   let done = 0;
   for (const task of await listPublished(platform.store, job, name, stepTotals(view)[index] ?? 0))
     if (roundOf(view, index, task) === round) done += 1;
-  const isBad = (now: JobView): boolean =>
-    isBadDeployment({ ...found, succeeded: succeededSince(now, name, round, done), running: counts.running });
+  const isBad = (now: JobView, survivors: number): boolean =>
+    isBadDeployment({
+      ...{ ...found, survivors, running: counts.running },
+      succeeded: succeededSince(now, name, round, done),
+    });
+  if (!isBad(view, 0)) return view;
+  const survivors = await survivorsOf(platform, view, at, found.longest);
   // Where all has ended there is nothing to save: the job closes, and says so itself.
-  if (!isBad(view) || standingOf(view, await listFacts(platform.store, view)).settled) return view;
+  if (!isBad(view, survivors) || standingOf(view, await listFacts(platform.store, view)).settled) return view;
   const by = { who: platform.who, now: platform.clock.now() };
   const { view: after, appended } = await append(platform.store, view, by, (now) => {
     if (now.cancelled || now.closed !== null || now.paused !== null || now.stopped !== null) return null;
     // A person who resumed it since the listing speaks of something else.
     if (now.resumedAt !== view.resumedAt) return null;
-    if (!guardOf(now.tripped, name, round).speaks || !isBad(now)) return null;
+    if (!guardOf(now.tripped, name, round).speaks || !isBad(now, survivors)) return null;
     const succeeded = succeededSince(now, name, round, done);
     const detail = `${found.tasks} tasks of ${name} failed on ${found.byWorker.size} workers, and ${succeeded === 0 ? 'none' : `only ${succeeded}`} succeeded; the last said: ${found.said}`;
     return { what: 'pause', now: false, reason: DEPLOYMENT, detail, tripped: { step: name, round, done } };
@@ -59,9 +64,7 @@ export interface StepRound {
   readonly round: number;
 }
 
-interface Failing {
-  readonly tasks: number;
-  readonly byWorker: ReadonlyMap<string, number>;
+interface Failing extends Pick<FailingStep, 'tasks' | 'byWorker' | 'longest' | 'watched'> {
   readonly said: string;
 }
 
@@ -71,12 +74,14 @@ interface Named {
   readonly modified: number;
 }
 
-/** The round's failed attempts since a person last resumed; null for too few of them to speak of. */
+/** The round's failed attempts since a person last resumed; null for too few of them to speak of. Times are the store's. */
 async function failingIn(platform: Platform, view: JobView, at: StepRound): Promise<Failing | null> {
-  const named = await failuresOf(platform, view, at);
-  const tasks = new Set(named.map(({ task }) => task));
-  if (tasks.size < MANY_TASKS) return null;
-  const newest = named.sort((a, b) => b.modified - a.modified).slice(0, READ);
+  const named = (await failuresOf(platform, view, at)).sort((a, b) => a.modified - b.modified);
+  const tasks = new Set<number>();
+  let enough: number | null = null;
+  for (const { task, modified } of named) if (tasks.add(task).size >= MANY_TASKS) enough ??= modified;
+  if (enough === null) return null;
+  const newest = named.reverse().slice(0, READ);
   const read = await Promise.all(
     newest.map(async ({ key, task }) => ({ task, found: await readFailureObject(platform.store, key) })),
   );
@@ -93,18 +98,40 @@ async function failingIn(platform: Platform, view: JobView, at: StepRound): Prom
     // Those read are but the newest: where all of them speak, so do those before.
     tasks: speaking.length === read.length && view.resumedAt === null ? tasks.size : spoken.size,
     byWorker: new Map([...byWorker].map(([worker, its]) => [worker, its.size])),
+    longest: Math.max(...speaking.map(({ found }) => ((found?.endedAt ?? 0) - (found?.startedAt ?? 0)) / 1_000)),
+    watched: ((newest[0]?.modified ?? enough) - enough) / 1_000,
     said: latest?.error ?? latest?.reason ?? 'nothing',
   };
+}
+
+/** So many of what runs are looked at: more than may survive of those that are read. */
+const RUNNING = 100;
+
+/** Attempts of the round that live on where others fail. By the clocks of those that run them, which agree about. */
+async function survivorsOf(
+  { ledger, clock }: Platform,
+  { record: { job, spec } }: JobView,
+  { index, round }: StepRound,
+  longest: number,
+): Promise<number> {
+  const step = spec.steps[index]?.name ?? '';
+  const running = await (await ledger()).tasks(job, { step, states: ['running'], limit: RUNNING });
+  const now = clock.now();
+  return running.filter(
+    (task) => task.round === round && task.startedAt !== null && survives((now - task.startedAt) / 1_000, longest),
+  ).length;
 }
 
 /** One that a person killed, or that began by what the journal said before the resume, says nothing of what runs now. */
 const speaks = ({ reason, entries }: FailureFound, resumedAt: number | null): boolean =>
   reason !== 'killed' && (resumedAt === null || (entries ?? 0) > resumedAt);
 
-/** Every failed attempt of the step in that round: names alone. */
+/** Every failed attempt of the step in that round, since a person last resumed: names alone. */
 async function failuresOf(platform: Platform, view: JobView, { index, round }: StepRound): Promise<Named[]> {
   const { job, spec } = view.record;
   const name = spec.steps[index]?.name ?? '';
+  const resumed = view.resumedAt === null ? null : await platform.store.head(journalKey(job, view.resumedAt));
+  const since = resumed?.modified ?? 0;
   const found: Named[] = [];
   for (const [prefix, taskOf] of [
     [triesPrefix(job, name), taskOfTry],
@@ -112,7 +139,7 @@ async function failuresOf(platform: Platform, view: JobView, { index, round }: S
   ] as const) {
     for await (const { key, modified } of platform.store.list(prefix)) {
       const at = taskOf(key);
-      if (at?.round === round) found.push({ key, task: at.task, modified });
+      if (at?.round === round && modified >= since) found.push({ key, task: at.task, modified });
     }
   }
   return found;

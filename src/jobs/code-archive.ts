@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { chmodSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { extract, pack } from 'tar-stream';
+import { extract, type Header, pack } from 'tar-stream';
 import { glob } from 'tinyglobby';
 import { BatchctlError } from '../errors.ts';
 
@@ -95,8 +95,8 @@ export async function unpackCode(gzip: Uint8Array, sha256: string, directory: st
   for await (const entry of entries) {
     const chunks: Buffer[] = [];
     for await (const chunk of entry) chunks.push(chunk as Buffer);
-    const path = resolve(directory, entry.header.name);
-    if (entry.header.type !== 'file' || !path.startsWith(directory + sep)) {
+    const path = pathOfEntry(directory, entry.header);
+    if (path === null) {
       throw new BatchctlError(
         'corrupt',
         `the code archive holds ${entry.header.name}, which would leave its directory`,
@@ -106,4 +106,10 @@ export async function unpackCode(gzip: Uint8Array, sha256: string, directory: st
     writeFileSync(path, Buffer.concat(chunks));
     chmodSync(path, entry.header.mode ?? 0o644);
   }
+}
+
+/** Where an entry of an archive is to lie in a directory; null for one that is no plain file, or would leave it. */
+export function pathOfEntry(directory: string, { name, type }: Pick<Header, 'name' | 'type'>): string | null {
+  const path = resolve(directory, name);
+  return type === 'file' && path.startsWith(directory + sep) ? path : null;
 }

@@ -273,7 +273,8 @@ export class Onlooker {
         resendable(memory.view, this.#platform.clock.now())
       );
     });
-    for (const memory of due) await this.#resend(memory, standing);
+    for (const memory of due)
+      await this.#resend(memory, standing).catch((error) => this.#passOver(memory.view.record.job, error));
   }
 
   async #resend(memory: Memory, standing: readonly Memory[]): Promise<void> {

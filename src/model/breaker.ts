@@ -8,6 +8,12 @@ export interface FailingStep {
   readonly succeeded: number;
   /** Attempts that run, of which it was told: those that have run for longer than a moment. */
   readonly running: number;
+  /** Of them: those that have run for twice as long as the longest of the newest failures took. */
+  readonly survivors: number;
+  /** Seconds that the longest of the newest failures took. */
+  readonly longest: number;
+  /** Seconds from the failure with which there were enough of them to the newest. */
+  readonly watched: number;
 }
 
 /** So many different tasks must have failed: more than the bad inputs that a month has, and too few to miss for long. */
@@ -16,18 +22,26 @@ export const MANY_TASKS = 20;
 const ELSEWHERE = 5;
 /** One that succeeds a so large part of those that fail shows that the program works, and the inputs don't. */
 const SUCCEEDS = 1 / 20;
+/** So long, seconds, and for twice the time that failing takes, what began beside the failures has to show itself. */
+const PATIENCE = { least: 2, most: 120 };
 /** A person who has resumed as often in a round has seen it, and decided: it is not paused again. */
 const PAUSES = 2;
 
 /**
  * Whether a program, and neither inputs nor a machine, is to blame: many tasks fail on several workers, and next to
- * none succeeds. Where more are at it than have failed, those may yet succeed.
+ * none succeeds. Where more are at it than have failed, those may yet succeed; so may those that live on where others
+ * fail: bad inputs that come first fail at once, while good ones take their time.
  */
-export function isBadDeployment({ tasks, byWorker, succeeded, running }: FailingStep): boolean {
-  if (tasks < MANY_TASKS || tasks < running || succeeded > tasks * SUCCEEDS) return false;
+export function isBadDeployment(step: FailingStep): boolean {
+  const { tasks, byWorker, succeeded, running, survivors, longest, watched } = step;
+  if (tasks < MANY_TASKS || tasks < running || succeeded + survivors > tasks * SUCCEEDS) return false;
+  if (watched < Math.min(PATIENCE.most, PATIENCE.least + 2 * longest)) return false;
   const counts = [...byWorker.values()].sort((a, b) => b - a);
   return counts.slice(1).reduce((sum, count) => sum + count, 0) >= ELSEWHERE;
 }
+
+/** How long an attempt that runs has run, seconds, to be a survivor. */
+export const survives = (seconds: number, longest: number): boolean => seconds > 2 * longest;
 
 /** Whether counters of a step in its first round leave it possible: else nothing is listed. */
 export const mayBeBad = ({ done, failed, retried }: { done: number; failed: number; retried: number }): boolean =>

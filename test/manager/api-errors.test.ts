@@ -59,6 +59,30 @@ describe("the API's errors", () => {
     expect(desk.hidden).to.have.length(2);
   });
 
+  it('leave in the log what was thrown, with where', async () => {
+    desk.hidden.length = 0;
+    const { ledger } = desk.platform;
+    Object.assign(desk.platform, { ledger: () => Promise.reject(new TypeError('a ledger of another world')) });
+    try {
+      expect((await refused('GET', '/jobs')).status).to.equal(500);
+      await (await desk.command('jobs', {})).text();
+    } finally {
+      Object.assign(desk.platform, { ledger });
+    }
+    expect(desk.hidden).to.have.length(2);
+    for (const thrown of desk.hidden)
+      expect(thrown).to.be.instanceOf(TypeError).and.to.have.property('message', 'a ledger of another world');
+  });
+
+  it('say that one value is meant, and which argument another needs', async () => {
+    expect((await refused('POST', '/jobs/x/retries', { canary: [1, 2] })).message).to.contain('canary: expected text');
+    const told = async (name: string, input: object) => (await desk.command(name, input)).text();
+    expect(await told('cancel', { job: ['x'] }))
+      .to.contain('"kind":"usage"')
+      .and.to.contain('job: expected text');
+    expect(await told('logs', { task: 'double/0' })).to.contain('task: expected with job');
+  });
+
   it('say what was expected of paths, methods and fields', async () => {
     expect(await refused('GET', '/nothing')).to.include({ status: 404, kind: 'notFound' });
     expect(await refused('GET', '/jobs/nope')).to.include({ status: 404, kind: 'notFound', hint: 'batchctl jobs' });

@@ -136,6 +136,16 @@ describe('what a caller sends along', () => {
     expect(await errorOf('submit', submit, sent(SHA))).to.include({ kind: 'corrupt' });
   });
 
+  it('is refused where it is nested without end', async () => {
+    const deep = `${'['.repeat(200_000)}${']'.repeat(200_000)}`;
+    const body = `{"spec": {"name": "deep", "steps": ${deep}}}`;
+    const headers = { 'content-type': 'application/json' };
+    const answer = await desk.fetch('POST', '/api/v1/jobs', { headers, body });
+    expect(answer.status).to.equal(400);
+    expect(await answer.text()).to.contain('nested too deep');
+    expect(desk.hidden).to.deep.equal([]);
+  });
+
   it('that is only planned is never submitted', async () => {
     const planned = { files: ['up.sh'], cut: null };
     const sent = { jobFile: job({ files: ['up.sh'] }, OTHER), inputs: [input], planned };

@@ -52,6 +52,11 @@ describe('the audit', () => {
     expect(verify).to.include({ verb: 'verify', exitCode: 9, outcome: 'failed' });
   });
 
+  it('tells of a job that is named in another way than is meant', () => {
+    expect(told({ job: ['claims-1'], now: true })).to.deep.equal({ job: ['claims-1'], now: true });
+    expect(told({ job: 'claims-1', now: true })).to.deep.equal({ now: true });
+  });
+
   it('tells of what was refused, by a guard or by the verb; not of those who look', async () => {
     const [reader, operator] = [await desk.token('read'), await desk.token('operate')];
     await desk.call('/api/v1/jobs', reader);

@@ -59,7 +59,12 @@ describe("a manager's life", function () {
     };
     await until('it succeeded', async () => (await state()) === 'succeeded', 60_000);
     await workspace.run(['scale', '0']);
-    await until('the workers have left', () => !isSupervised(workspace.path('.batchctl'), 'default'), 30_000);
+    await until('the supervisor has left', () => !isSupervised(workspace.path('.batchctl'), 'default'), 30_000);
+    await until(
+      'the workers have left',
+      async () => (await workspace.run(['workers', '--json'])).stdout === '',
+      30_000,
+    );
     running.child.kill('SIGTERM');
     const { code, stderr } = await running.ended;
     expect(code, stderr).to.equal(0);

@@ -1,11 +1,18 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { type FailingStep, guardOf, isBadDeployment, mayBeBad, Streaks } from '../../src/model/breaker.ts';
+import { type FailingStep, guardOf, isBadDeployment, mayBeBad, Streaks, survives } from '../../src/model/breaker.ts';
 import { viewOf } from './job-of.ts';
 
 const failing = (facts: Partial<Omit<FailingStep, 'byWorker'>>, ...byWorker: readonly number[]): boolean =>
   isBadDeployment({
-    ...{ tasks: byWorker.reduce((sum, count) => sum + count, 0), succeeded: 0, running: 0 },
+    ...{
+      tasks: byWorker.reduce((sum, count) => sum + count, 0),
+      succeeded: 0,
+      running: 0,
+      survivors: 0,
+      longest: 1,
+      watched: 4,
+    },
     byWorker: new Map(byWorker.map((count, index) => [`w-${index}`, count])),
     ...facts,
   });
@@ -22,6 +29,12 @@ describe('a bad deployment', () => {
     ['two of twenty succeed: inputs', { succeeded: 2 }, [10, 10], false],
     ['more run for long than have failed', { running: 21 }, [10, 10], false],
     ['as many run as have failed', { running: 20 }, [10, 10], true],
+    ['one of twenty lives on where others fail', { survivors: 1 }, [10, 10], true],
+    ['two live on: they may succeed', { survivors: 2 }, [10, 10], false],
+    ['one lives on, and one succeeded', { survivors: 1, succeeded: 1 }, [10, 10], false],
+    ['twice as long as failing takes has not passed', { watched: 3.9 }, [10, 10], false],
+    ['two seconds have not passed, and failing takes none', { longest: 0, watched: 1.9 }, [10, 10], false],
+    ['two minutes have passed, and failing takes an hour', { longest: 3_600, watched: 120 }, [10, 10], true],
     ['thousands fail, and more succeed', { tasks: 3_000, succeeded: 5_000 }, [20, 20], false],
     ['none fails', {}, [], false],
   ] as const) {
@@ -54,6 +67,10 @@ describe('a bad deployment', () => {
         expect(failing({ succeeded: 500 }, ...byWorker)).to.equal(false);
       }),
     );
+  });
+
+  it('is not seen of what lives on for twice as long as failing takes', () => {
+    expect([1, 2, 2.1].map((seconds) => survives(seconds, 1))).to.deep.equal([false, false, true]);
   });
 
   it('is looked for in the first round only where counters leave it possible', () => {

@@ -108,6 +108,13 @@ describe('what people are told of a job', () => {
       for (const entry of [pause('person'), { what: 'cancel' }, close('failed'), { what: 'stop', cause: 'c' }] as const)
         expect(startsBy(journaled(delayed, entry)), entry.what).to.equal(null);
     });
+    it('counts anew from a resume: while it was paused nothing could run', () => {
+      const old = { ...job.record, createdAt: new Date(at - 600 * MINUTE).toISOString() };
+      const resumed = journaled({ ...job, record: old }, pause('person'), { what: 'resume' });
+      expect(startsBy(resumed)).to.equal(at + NO_START_MS);
+      const delayed = { ...resumed, record: { ...job.record, notBefore: new Date(at + MINUTE).toISOString() } };
+      expect(startsBy(delayed)).to.equal(at + MINUTE + NO_START_MS);
+    });
     it('of a period is an event of the schedule', () => {
       const event = missedEvent('nightly', '2026-11-30T06:00', at, 'nobody fired it');
       expect(event).to.include({ id: 'nightly@2026-11-30T06:00.no-start', kind: 'no-start', at: WHEN });

@@ -13,10 +13,12 @@ export async function readBacklogs(platform: Platform, groups: readonly string[]
 
 /**
  * Whether any of the groups has a message that waits for a worker. At the end of a job a thousand workers look on and none
- * does: Auto Scaling, whose requests the whole account shares, isn't asked by them.
+ * does: Auto Scaling, whose requests the whole account shares, isn't asked by them. A group that the profile has no longer
+ * is left out.
  */
 export async function anyWaits(platform: Platform, groups: Iterable<string>): Promise<boolean> {
   for (const group of groups) {
+    if (platform.groups?.includes(group) === false) continue;
     const { visible, delayed } = await (await platform.queue(group)).backlog();
     if (visible + delayed > 0) return true;
   }

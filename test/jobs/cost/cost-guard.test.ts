@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { BatchctlError } from '../../../src/errors.ts';
 import { guardCosts } from '../../../src/jobs/cost/cost-guard.ts';
 import { paidFor } from '../../../src/jobs/cost/paid-for.ts';
 import { readEntries, readView } from '../../../src/jobs/journal.ts';
@@ -9,6 +10,7 @@ import type { JobView } from '../../../src/model/view.ts';
 import type { LedgerWorker } from '../../../src/ports/ledger.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import type { AwsWorkspace } from '../../support/aws-workspace.ts';
+import { addEntry } from '../../support/claims-job.ts';
 import { type Cloud, startCloud } from '../../support/grid/cloud.ts';
 import { rejection } from '../../support/rejection.ts';
 import { makeScalingGroup, scalingWorkspace } from '../../support/scaling-lab.ts';
@@ -93,14 +95,41 @@ describe('the guard of what jobs cost', function () {
     expect(await guardCosts(platform, [old(await view(platform, job))], { all: true })).to.deep.equal([]);
   });
 
+  it('of a retry’s round asks the store what is left: the counters know of none until it begins', async () => {
+    const { platform, job } = await open({}, ['--max-cost', '30']);
+    await machine(platform, 31, { spent: { [job]: 600 } });
+    await (await platform.ledger()).recordExact(job, 0, [
+      { step: 'price', done: 0, failed: 400, bytesIn: 0, bytesOut: 0, seconds: 0, counters: {} },
+    ]);
+    const retried = { what: 'retry', round: 1, tasks: { price: '0-399' }, canaries: null, overrides: {} } as const;
+    const asked = old(await addEntry(platform, await view(platform, job), retried));
+    const [paused] = await guardCosts(platform, [asked], { all: true });
+    expect(paused?.paused?.reason).to.equal('budget');
+  });
+
+  it('keeps nobody from looking on where the profile has a group no longer, and says so', async () => {
+    const { platform, job } = await open({}, ['--max-cost', '30']);
+    const gone = async (group: string): Promise<never> => {
+      throw new BatchctlError('config', `there is no group ${group}`);
+    };
+    const broken: Platform = { ...platform, groups: ['other'], group: gone, queue: gone };
+    const told: string[] = [];
+    // Leases of no length: what is missing would be sent again at once.
+    const watch = new Onlooker(broken, 0, (about, error) => told.push(`${about}: ${(error as Error).message}`), {
+      raises: 'waiting',
+    });
+    expect([...(await watch.round(true)).keys()]).to.deep.equal([job]);
+    expect(told).to.deep.equal(Array.from({ length: 2 }, () => `${job}: there is no group default`));
+  });
+
   it('counts what it costs to let what runs end', async () => {
     const { platform, job } = await open({}, ['--max-cost', '40']);
-    // A minute as nobody knows its tasks' durations, and five idle: 6 dollars.
-    await machine(platform, 33, { spent: { [job]: 600 }, state: 'busy', busy: [`${job}/price/1`] });
+    // A minute as nobody knows its tasks' durations, and two idle: 3 dollars.
+    await machine(platform, 36, { spent: { [job]: 600 }, state: 'busy', busy: [`${job}/price/1`] });
     expect(await guardCosts(platform, [old(await view(platform, job))], { all: true })).to.deep.equal([]);
-    await machine(platform, 34.1, { spent: { [job]: 600 }, state: 'busy', busy: [`${job}/price/1`] });
+    await machine(platform, 37.1, { spent: { [job]: 600 }, state: 'busy', busy: [`${job}/price/1`] });
     const [paused] = await guardCosts(platform, [old(await view(platform, job))], { all: true });
-    expect(paused?.paused?.detail).to.include('$34.10 spent, and $6.00 to let what runs end');
+    expect(paused?.paused?.detail).to.include('$37.10 spent, and $3.00 to let what runs end');
   });
 
   it('pauses a job for which nothing is up and nothing can be started any more', async () => {
@@ -108,7 +137,7 @@ describe('the guard of what jobs cost', function () {
     await machine(platform, 33, { spent: { [job]: 600 } });
     const [paused] = await guardCosts(platform, [old(await view(platform, job))], { all: true });
     expect(paused?.paused?.detail).to.equal(
-      'its limit of $40.00 starts no machine any more: $33.00 spent, and one needs about $16.50',
+      'its limit of $40.00 starts no machine any more: $33.00 spent, and one needs about $13.50',
     );
     const refused = await rejection(resume(platform, old(await view(platform, job))));
     expect(refused).to.include({
@@ -190,7 +219,7 @@ describe('the guard of what jobs cost', function () {
   it('lets a group grow by no more than what is left pays for', async () => {
     const { platform, job } = await open({}, ['--max-cost', '40']);
     const seen = await view(platform, job);
-    // 400 tasks of a minute each on two slots would take 8. Each machine costs 16.50 at least.
+    // 400 tasks of a minute each on two slots would take 8. Each machine costs 13.50 at least.
     expect(await paidFor(platform, [seen], true)('default')).to.equal(2);
     const [raised] = await raiseGroups(platform, [seen], { fresh: true, all: true });
     expect(raised).to.deep.include({ outcome: 'raised', before: 0, unpaid: 6 });

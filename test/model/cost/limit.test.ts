@@ -25,11 +25,11 @@ describe('a limit on cost', () => {
   });
 
   it('pays for machines that boot, work for ten minutes or two tasks, and idle', () => {
-    // 90 s + 600 s + 300 s at 3.60 an hour.
-    expect(leastOfOne(3.6, null)).to.be.closeTo(0.99, 1e-9);
-    expect(leastOfOne(3.6, 400)).to.be.closeTo(1.19, 1e-9);
-    expect(machinesFor(9.9, 3.6, null)).to.equal(10);
-    expect(machinesFor(0.98, 3.6, null)).to.equal(0);
+    // 90 s + 600 s + 120 s at 3.60 an hour.
+    expect(leastOfOne(3.6, null)).to.be.closeTo(0.81, 1e-9);
+    expect(leastOfOne(3.6, 400)).to.be.closeTo(1.01, 1e-9);
+    expect(machinesFor(8.1, 3.6, null)).to.equal(10);
+    expect(machinesFor(0.8, 3.6, null)).to.equal(0);
     expect(machinesFor(-1, 3.6, null)).to.equal(0);
     expect(machinesFor(0, 0, null)).to.equal(Number.MAX_SAFE_INTEGER);
   });
@@ -110,7 +110,7 @@ describe('what work costs that is to come', () => {
       { name: 'unseen', group: 'default', needs },
     ];
     const forecast = { steps: [{ name: 'one', ...seen }] };
-    expect(expectedCost(steps, forecast, price)).to.be.closeTo(0.5 + 0.39, 1e-9);
+    expect(expectedCost(steps, forecast, price)).to.be.closeTo(0.5 + 0.21, 1e-9);
     expect(expectedCost(steps, forecast, () => ({ usd: null, slots: 1 }))).to.equal(null);
   });
 });

@@ -115,15 +115,15 @@ describe('what it costs to let what runs end', () => {
   const hours = (seconds: number): number => seconds / 3_600;
 
   it('is each attempt to its mean, and its machine until it idles out', () => {
-    expect(draining(machines({ busy: ['a/s/1', 'a/s/2'] }))).to.be.closeTo(hours(400), 1e-9);
-    expect(draining(machines({ busy: [] }))).to.be.closeTo(hours(300), 1e-9);
-    expect(draining(machines({ busy: ['a/s/1'] }), { secondsOf: () => null })).to.be.closeTo(hours(360), 1e-9);
+    expect(draining(machines({ busy: ['a/s/1', 'a/s/2'] }))).to.be.closeTo(hours(220), 1e-9);
+    expect(draining(machines({ busy: [] }))).to.be.closeTo(hours(120), 1e-9);
+    expect(draining(machines({ busy: ['a/s/1'] }), { secondsOf: () => null })).to.be.closeTo(hours(180), 1e-9);
   });
 
   it('is a share where others run there too, and nothing where only they do', () => {
-    expect(draining(machines({ busy: ['a/s/1', 'b/s/1'] }))).to.be.closeTo(hours(200), 1e-9);
+    expect(draining(machines({ busy: ['a/s/1', 'b/s/1'] }))).to.be.closeTo(hours(110), 1e-9);
     expect(draining(machines({ busy: ['b/s/1'] }))).to.equal(0);
-    expect(draining(machines({ busy: [] }), { sharers: () => 3 })).to.be.closeTo(hours(100), 1e-9);
+    expect(draining(machines({ busy: [] }), { sharers: () => 3 })).to.be.closeTo(hours(40), 1e-9);
   });
 
   it('is nothing of machines that are gone, or of other groups', () => {
@@ -133,7 +133,7 @@ describe('what it costs to let what runs end', () => {
 
   it('counts what boots, and is not known without its price', () => {
     const booting = new Map([['default', 2]]);
-    expect(draining([], { booting })).to.be.closeTo(hours(2 * 390), 1e-9);
+    expect(draining([], { booting })).to.be.closeTo(hours(2 * 210), 1e-9);
     expect(draining([], { booting, priceOfNext: () => null })).to.equal(null);
     expect(draining(machines({ busy: ['a/s/1'] }), { priceAt: () => null })).to.equal(null);
   });

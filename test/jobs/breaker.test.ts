@@ -1,0 +1,142 @@
+import { expect } from 'chai';
+import { guardDeployment } from '../../src/jobs/breaker.ts';
+import { guardFailures } from '../../src/jobs/guards.ts';
+import { append, mustReadView, refreshView } from '../../src/jobs/journal.ts';
+import { Onlooker } from '../../src/jobs/onlooker.ts';
+import { failedKey, stepPrefix, taskOfFailed } from '../../src/model/keys.ts';
+import type { JobView } from '../../src/model/view.ts';
+import type { AttemptEvent } from '../../src/ports/ledger.ts';
+import type { Platform } from '../../src/ports/platform.ts';
+import { addEntry } from '../support/claims-job.ts';
+import { openPlace, type Place } from './published-job.ts';
+import { submitJob } from './submitted-job.ts';
+
+const job = (tasks: number): string => `
+name: breaks
+input: { split: { by: range, from: 1, to: ${tasks} } }
+steps:
+  - { name: price, run: [cat] }
+`;
+const running = ({ record: { job } }: JobView, task: number, startedAt: number): AttemptEvent => ({
+  ...{ job, step: 'price', task, round: 0, attempt: `r${task}`, number: 1, worker: 'w-9', slot: 0, outcome: 'running' },
+  ...{ startedAt, endedAt: null, waitSeconds: null, exitCode: null, reason: null, error: null, cpuSeconds: null },
+  ...{ peakMemory: null, bytesIn: null, bytesOut: null, counters: {} },
+});
+const AT = { index: 0, round: 0 } as const;
+
+describe('the guard of a program that fails everywhere', function () {
+  this.timeout(30_000);
+  let place: Place;
+  beforeEach(async () => {
+    place = await openPlace();
+  });
+  afterEach(async () => {
+    await place.end();
+  });
+
+  /** The first tasks fail for good, in turn on two workers. */
+  async function failing({ platform }: Place, view: JobView, tasks: number): Promise<void> {
+    const ledger = await platform.ledger();
+    const [startedAt, endedAt] = [Date.now() - 1_000, Date.now()];
+    const times = { startedAt: new Date(startedAt).toISOString(), endedAt: new Date(endedAt).toISOString() };
+    for (let task = 0; task < tasks; task += 1) {
+      const about = {
+        attempt: `a${task}`,
+        number: 1,
+        worker: `w-${task % 2}`,
+        reason: 'exit',
+        exitCode: 1,
+        error: 'x',
+      };
+      const body = { format: 1, ...about, ...times, cause: 'c', entries: 1 };
+      await platform.store.put(failedKey(view.record.job, 'price', task, 0), JSON.stringify(body));
+      await ledger.record([{ ...running(view, task, startedAt), ...about, outcome: 'failed', endedAt }]);
+    }
+  }
+  /** The platform with failures that came a second apart, and how often the step's objects are asked for. */
+  function slowed({ platform }: Place, view: JobView): { readonly platform: Platform; readonly asked: () => number } {
+    let asked = 0;
+    const store = new Proxy(platform.store, {
+      get: (of, name) => {
+        const value: unknown = Reflect.get(of, name);
+        if (typeof value !== 'function') return value;
+        if (name === 'list')
+          return async function* (prefix: string) {
+            for await (const entry of of.list(prefix)) {
+              const { task = 0 } = taskOfFailed(entry.key) ?? {};
+              yield { ...entry, modified: entry.modified + 1_000 * task };
+            }
+          };
+        return (...given: readonly unknown[]) => {
+          if (String(given[0]).startsWith(stepPrefix(view.record.job, 'price'))) asked += 1;
+          return value.apply(of, given);
+        };
+      },
+    });
+    return { platform: { ...platform, store }, asked: () => asked };
+  }
+
+  it('pauses a job that has more to run, and none of which all has ended: that one closes', async () => {
+    for (const [tasks, paused] of [
+      [30, true],
+      [25, false],
+    ] as const) {
+      const view = await submitJob(place, job(tasks), {});
+      await failing(place, view, 25);
+      const after = await guardDeployment(slowed(place, view).platform, view, AT);
+      expect(after.paused !== null, `of ${tasks} tasks`).to.equal(paused);
+      const glanced = await new Onlooker(place.platform, 15).glance(view.record.job, true);
+      expect(glanced?.view.closed?.state ?? null).to.equal(paused ? null : 'failed');
+    }
+  });
+
+  it('waits while some live on for twice as long as failing takes, and for no attempt that began just now', async () => {
+    for (const [age, paused] of [
+      [5_000, false],
+      [500, true],
+    ] as const) {
+      const view = await submitJob(place, job(60), {});
+      await failing(place, view, 30);
+      const ledger = await place.platform.ledger();
+      for (const task of [40, 41, 42]) await ledger.record([running(view, task, Date.now() - age)]);
+      const after = await guardDeployment(slowed(place, view).platform, view, AT);
+      expect(after.paused !== null, `${age} ms`).to.equal(paused);
+    }
+  });
+
+  it('lists nothing once a person has resumed the round twice', async () => {
+    let view = await submitJob(place, job(60), {});
+    await failing(place, view, 40);
+    const tripped = { step: 'price', round: 0, done: 0 };
+    for (const _ of [1, 2]) {
+      view = await addEntry(place.platform, view, { what: 'pause', now: false, reason: 'deployment', tripped });
+      view = await addEntry(place.platform, view, { what: 'resume' });
+    }
+    const { platform, asked } = slowed(place, view);
+    expect((await guardDeployment(platform, view, AT)).paused).to.equal(null);
+    expect(asked()).to.equal(0);
+  });
+
+  it('leaves the ledger to the next onlooker where it is killed right after its entry', async () => {
+    const { platform } = place;
+    const view = await submitJob(place, job(30), {});
+    const ledger = await platform.ledger();
+    const by = { who: 'w-1', now: Date.now() };
+    await append(platform.store, view, by, () => ({ what: 'pause', now: false, reason: 'deployment' }));
+    expect((await ledger.job(view.record.job))?.state).to.equal('running');
+    await new Onlooker(platform, 15).round();
+    expect(await ledger.job(view.record.job)).to.include({ state: 'paused', reason: 'deployment' });
+    await append(platform.store, await mustReadView(platform.store, view.record.job), by, () => ({ what: 'resume' }));
+    await new Onlooker(platform, 15).round();
+    expect(await ledger.job(view.record.job)).to.include({ state: 'running', reason: null });
+    expect((await refreshView(platform.store, view)).closed).to.equal(null);
+  });
+
+  it('tells the ledger of a halt too', async () => {
+    const { platform } = place;
+    const view = await submitJob(place, `${job(60)}halt: 5%\n`, {});
+    await failing(place, view, 20);
+    expect((await guardFailures(platform, view)).paused?.reason).to.equal('halt');
+    expect(await (await platform.ledger()).job(view.record.job)).to.include({ state: 'paused', reason: 'halt' });
+  });
+});
