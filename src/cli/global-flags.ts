@@ -79,7 +79,8 @@ function isOneOf(names: readonly string[], name: string): boolean {
   return names.includes(name);
 }
 
-function knownZone(zone: string): string {
+/** The zone as it is named properly. Throws `usage` for a text that names none. */
+export function knownZone(zone: string): string {
   try {
     return new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone;
   } catch (cause) {

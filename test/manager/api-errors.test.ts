@@ -81,6 +81,10 @@ describe("the API's errors", () => {
       .to.contain('"kind":"usage"')
       .and.to.contain('job: expected text');
     expect(await told('logs', { task: 'double/0' })).to.contain('task: expected with job');
+    const zone = await desk.command('jobs', {}, { flags: { tz: 'Nowhere/At_All' } });
+    expect(await zone.text())
+      .to.contain('"kind":"usage"')
+      .and.to.contain("expected a time zone's name");
   });
 
   it('say what was expected of paths, methods and fields', async () => {

@@ -6,7 +6,7 @@ import type { Platform } from '../../ports/platform.ts';
 import type { Attachments, VerbCall, VerbEnd, VerbRunner } from '../../ports/verbs.ts';
 import { type Context, openContext } from '../context.ts';
 import { asKnown, exitOf } from '../errors.ts';
-import type { GlobalFlags } from '../global-flags.ts';
+import { type GlobalFlags, knownZone } from '../global-flags.ts';
 import type { Io, Output } from '../io.ts';
 import { parseCommand } from '../parse.ts';
 import { checkAttachments } from './check-attachments.ts';
@@ -49,7 +49,11 @@ async function runVerb(known: KnownVerb, call: VerbCall, config: Config, platfor
 
 function contextOf(call: VerbCall, config: Config, platform: Platform): Context {
   const flags: GlobalFlags = {
-    ...{ config: undefined, profile: config.profile.name, tz: call.flags.tz ?? undefined },
+    ...{
+      config: undefined,
+      profile: config.profile.name,
+      tz: call.flags.tz === null ? undefined : knownZone(call.flags.tz),
+    },
     ...{ json: call.flags.json, quiet: call.flags.quiet, verbose: call.flags.verbose, yes: call.flags.yes },
     ...{ color: call.terminal?.color ?? false, dryRun: call.flags.dryRun, help: false, version: false },
   };
