@@ -29,5 +29,7 @@ module.exports = class CountingReporter extends reporters.Spec {
 
 /** The beginning of what an error says, on one line. */
 function headOf(error) {
-  return String(error?.message ?? error).replaceAll(/\s+/g, ' ').slice(0, 300);
+  return String(error?.message ?? error)
+    .replaceAll(/\s+/g, ' ')
+    .slice(0, 300);
 }

@@ -138,7 +138,7 @@ describe('what a job may cost, on the grid', function () {
     const input = { split: { by: 'range', from: 1, to: 10_000 } };
     world.write('job.json', { name: 'killed', input, steps: [{ name: 'work', run: 'true' }] });
     const said = [
-      ['400', /a limit of \$400\.00 starts no machine.* needs about \$990\.00/],
+      ['400', /a limit of \$400\.00 starts no machine.* needs about \$810\.00/],
       ['1200', /by its earlier runs it costs about \$[\d.,]+, and its limit is \$1,200\.00/],
     ] as const;
     for (const verb of ['submit', 'run', 'plan']) {

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
-import { type Check, type Finding, fail, pass } from '../../ports/check.ts';
 import { proxyFor } from '../../lib/proxy.ts';
+import { type Check, type Finding, fail, pass } from '../../ports/check.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
