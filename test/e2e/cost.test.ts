@@ -73,18 +73,18 @@ describe('what a job may cost, on the grid', function () {
       .to.match(/batchctl_job_cost_dollars\{[^}]+\} \d/)
       .and.include('batchctl_job_cost_limit_dollars');
 
-    // What runs takes another minute, as far as anybody knows, and its machine idles for five: more than is left.
-    await world.well('adjust', job, '--max-cost', '300');
+    // What runs takes another minute, as far as anybody knows, and its machine idles for two: more than is left.
+    await world.well('adjust', job, '--max-cost', '150');
     const ends = await Promise.all([1, 2, 3].map(() => world.run(['wait', job])));
     for (const { code, stderr } of ends) {
       expect(code, stderr).to.equal(7);
-      expect(stderr).to.include('its limit of $300.00 is reached');
+      expect(stderr).to.include('its limit of $150.00 is reached');
       expect(stderr).to.include(`batchctl adjust ${job} --max-cost N, then batchctl resume ${job}`);
     }
     expect((await pauses(job)).map(({ reason }) => reason)).to.deep.equal(['budget']);
     const watched = await world.run(['watch', job]);
     expect(watched.code).to.equal(7);
-    expect(watched.stdout).to.include('paused (budget)').and.include('its limit of $300.00 is reached');
+    expect(watched.stdout).to.include('paused (budget)').and.include('its limit of $150.00 is reached');
     const why = await world.run(['why', job]);
     expect(why.code).to.equal(11);
     expect(why.stdout).to.include('budget').and.include('--max-cost N');
@@ -99,7 +99,7 @@ describe('what a job may cost, on the grid', function () {
 
     const refused = await world.run(['resume', job]);
     expect(refused.code).to.equal(7);
-    expect(refused.stderr).to.include('its limit of $300.00').and.include('--max-cost N');
+    expect(refused.stderr).to.include('its limit of $150.00').and.include('--max-cost N');
     await world.well('adjust', job, '--max-cost', '9000');
     await world.well('resume', job);
     const ended = await world.run(['wait', job, '--timeout', '120s']);
@@ -116,7 +116,7 @@ describe('what a job may cost, on the grid', function () {
   it('an onlooker that is killed as it pauses a job has paused it, and the next one finds it so', async () => {
     const job = await submit('killed', '--max-cost', '1000');
     await runs(job);
-    await world.well('adjust', job, '--max-cost', '300');
+    await world.well('adjust', job, '--max-cost', '150');
     for (const kill of ['before-journal:1', 'journal:1']) {
       const killed = await world.start(['wait', job], { BATCHCTL_TEST_KILL: kill }).ended;
       expect(killed.signal, killed.stderr).to.equal('SIGKILL');
