@@ -166,7 +166,8 @@ describe('scale and submit on Auto Scaling', function () {
 
   it('run raises as submit does', async () => {
     await make();
-    workspace.write('job.json', whyJobFile(3, 'echo done'));
+    // Longer than it takes to raise: of tasks that its own worker has done already nothing is asked for.
+    workspace.write('job.json', whyJobFile(3, 'sleep 3; echo done'));
     const ran = await cli('run', 'job.json');
     expect(ran.code, ran.stderr).to.equal(0);
     expect(ran.stderr).to.include('group default: asked for 1 instance (0 before)');
