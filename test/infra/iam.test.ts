@@ -190,7 +190,7 @@ describe('infra up of roles', function () {
       expect(lines.map(({ action, lacks }) => [action, lacks[0]?.what])).to.deep.equal([
         [
           'keep',
-          `its role ${name} does not allow sqs:ReceiveMessage, sqs:DeleteMessage, sqs:ChangeMessageVisibility, sqs:SendMessage`,
+          `its role ${name} does not allow sqs:ReceiveMessage, sqs:DeleteMessage, sqs:ChangeMessageVisibility, sqs:SendMessage, ec2:DescribeSpotPriceHistory`,
         ],
       ]);
       expect(stderr).to.include('infra policies --for worker');
