@@ -104,7 +104,7 @@ export class ScalingGroup implements WorkerGroup {
     if (onDemand === undefined || onDemand.raisedAt === null) return withSize(status, wanted);
     await this.#options.allowed();
     if (onDemand.base !== onDemand.usual) await this.#requests.setPolicy(policyWith(found, onDemand.usual), undefined);
-    await this.#requests.setTags([this.#standInTag(null)]);
+    await this.#requests.setTags([this.#standInTag(null, this.#options.clock.now())]);
     return { ...withSize(status, wanted), onDemand: { ...onDemand, base: onDemand.usual, raisedAt: null } };
   }
 
@@ -172,15 +172,15 @@ export class ScalingGroup implements WorkerGroup {
     const { desired } = raisedTo(size, least);
     const raisedAt = this.#options.clock.now();
     await this.#options.allowed();
-    await this.#requests.setTags([this.#standInTag(base)]);
+    await this.#requests.setTags([this.#standInTag(base, raisedAt)]);
     await this.#requests.setPolicy(policyWith(found, base), desired > size.desired ? desired : undefined);
     return { size: { ...size, desired }, status: { ...status, onDemand: { ...share, base, raisedAt } } };
   }
 
-  #standInTag(base: number | null): Tag {
+  #standInTag(base: number | null, at: number): Tag {
     return {
       ...{ ResourceId: this.#options.name, ResourceType: 'auto-scaling-group', PropagateAtLaunch: false },
-      ...{ Key: STAND_IN_TAG, Value: standInText(base, this.#options.clock.now()) },
+      ...{ Key: STAND_IN_TAG, Value: standInText(base, at) },
     };
   }
 
