@@ -27,9 +27,19 @@ module.exports = class CountingReporter extends reporters.Spec {
   }
 };
 
-/** The beginning of what an error says, on one line. */
+/** The beginning of what an error says, on one line, and of what differs where it compared two things. */
 function headOf(error) {
-  return String(error?.message ?? error)
-    .replaceAll(/\s+/g, ' ')
-    .slice(0, 300);
+  const said = onOneLine(String(error?.message ?? error));
+  if (error?.showDiff !== true) return said;
+  const diff = reporters.Base.generateDiff(stringify(error.actual), stringify(error.expected));
+  const differs = diff.split('\n').filter((line) => /^\s*[-+](?! expected - actual| ?actual)/.test(line));
+  return `${said}: ${onOneLine(differs.join(' '))}`;
+}
+
+function stringify(value) {
+  return typeof value === 'string' ? value : (JSON.stringify(value, null, 2) ?? String(value));
+}
+
+function onOneLine(text) {
+  return text.replaceAll(/\s+/g, ' ').trim().slice(0, 300);
 }

@@ -19,6 +19,8 @@ export interface Prunable {
   /** Its journal's next entry, when it was chosen: one that has moved since was not chosen. */
   readonly next: number;
   readonly state: JobState;
+  /** ISO-8601 UTC. */
+  readonly closedAt: string | null;
   readonly parts: number;
   /** True when a proof is kept of it. */
   readonly proof: boolean;
@@ -35,6 +37,7 @@ export interface Spared {
 }
 
 export interface PruneChoice {
+  /** What ended first comes first. */
   readonly jobs: readonly Prunable[];
   readonly spared: readonly Spared[];
   /** Below `jobs/`, but never committed. */
@@ -80,12 +83,19 @@ export async function choosePrunable(platform: Platform, olderThan: number): Pro
     }
   }
   const known = spared.every(({ why }) => why !== 'unreadable');
-  return { jobs, spared, uncommitted, code: known ? code : null };
+  return { jobs: jobs.sort(longestEnded), spared, uncommitted, code: known ? code : null };
 }
 
 function prunableOf(view: JobView, proof: boolean): Prunable {
-  const { record, next, pruned } = view;
-  return { job: record.job, next, state: stateOf(view), parts: record.parts, proof, begun: pruned !== null };
+  const { record, next, closed, pruned } = view;
+  const { job, parts } = record;
+  return { job, next, state: stateOf(view), closedAt: closed?.when ?? null, parts, proof, begun: pruned !== null };
+}
+
+/** What ended first goes first: a prune that is cut off has removed the oldest. */
+function longestEnded(a: Prunable, b: Prunable): number {
+  const [left, right] = [a.closedAt ?? '', b.closedAt ?? ''];
+  return left < right ? -1 : Number(left > right);
 }
 
 function sparedBecause(view: JobView, before: number, reader: string | undefined): Omit<Spared, 'job'> | null {

@@ -38,11 +38,11 @@ export async function prune(
   for (const chosen of choice.jobs) {
     options.signal?.throwIfAborted();
     const removed = await pruneChosen(platform, chosen, options);
-    const { job, state, proof, begun } = chosen;
+    const { job, state, closedAt, proof, begun } = chosen;
     if (removed === null) spared.push({ job, why: 'open', detail: 'it was opened again meanwhile' });
     else if ('readBy' in removed) spared.push({ job, why: 'read', detail: removed.readBy });
     // Swept once more, and nothing was there: not worth a line.
-    else if (!begun || removed.objects > 0) jobs.push({ job, state, proof, ...removed });
+    else if (!begun || removed.objects > 0) jobs.push({ job, state, closedAt, proof, ...removed });
   }
   const leftovers = await pruneLeftovers(platform, choice, olderThan, options);
   const total = [...jobs, ...Object.values(leftovers)].reduce<Removed>(addRemoved, { objects: 0, bytes: 0 });
@@ -54,9 +54,8 @@ async function pruneChosen(
   platform: Platform,
   { job, next }: Prunable,
   options: RemoveOptions,
-): Promise<(Removed & { readonly closedAt: string | null }) | { readonly readBy: string } | null> {
+): Promise<Removed | { readonly readBy: string } | null> {
   const view = await readView(platform.store, job);
   if (view === null || (view.next !== next && view.pruned === null)) return null;
-  const removed = await pruneJob(platform, view, options);
-  return removed === null || 'readBy' in removed ? removed : { ...removed, closedAt: view.closed?.when ?? null };
+  return pruneJob(platform, view, options);
 }

@@ -119,6 +119,13 @@ describe('prune', () => {
     expect((await reread(source)).pruned).not.to.equal(null);
   });
 
+  it('removes what ended first before the rest, whatever their names', async () => {
+    const ended: string[] = [];
+    for (let n = 0; n < 4; n += 1) ended.push((await finished()).record.job);
+    expect((await pruneAll(place.platform, 0, true)).jobs.map(({ job }) => job)).to.deep.equal(ended);
+    expect((await pruneAll()).jobs.map(({ job }) => job)).to.deep.equal(ended);
+  });
+
   it('writes nothing in a dry run, and counts what would go', async () => {
     const view = await finished();
     const before = await keys('');
