@@ -6,6 +6,8 @@ import { build } from 'esbuild';
 const root = import.meta.dirname;
 const SOURCE = 'src/dashboard';
 const OUT = 'dist/dashboard';
+/** The tab's icon, by how that stands which it shows. */
+const ICONS = ['open', 'good', 'doubtful', 'bad'].map((tone) => `icon-${tone}`);
 
 /** The colours are the report's: they stand in TypeScript, once. */
 const theme = {
@@ -23,7 +25,9 @@ const theme = {
 
 /** Builds it; `plugins` are for what it shares with the program. Answers the files that it wrote, relative to the root. */
 export async function buildDashboard(plugins) {
-  const entryPoints = ['main.tsx', 'style/main.css', 'icon.svg'].map((name) => `${SOURCE}/${name}`);
+  const entryPoints = ['main.tsx', 'style/main.css', ...ICONS.map((name) => `icons/${name}.svg`)].map(
+    (name) => `${SOURCE}/${name}`,
+  );
   const { metafile } = await build({
     plugins: [theme, ...plugins],
     metafile: true,
@@ -51,11 +55,15 @@ export async function buildDashboard(plugins) {
     if (found === undefined) throw new Error(`expected ${source} among what esbuild wrote`);
     return relative(OUT, found[0]);
   };
-  const [script, style, icon] = entryPoints.map(of);
+  const [script, style, ...icons] = entryPoints.map(of);
+  const names = { script, style, ...Object.fromEntries(ICONS.map((name, at) => [name, icons[at]])) };
   const page = readFileSync(join(root, SOURCE, 'index.html'), 'utf8');
   const index = `${OUT}/index.html`;
   mkdirSync(join(root, OUT), { recursive: true });
   // Last, so that it names what is there.
-  writeFileSync(join(root, index), page.replace('{script}', script).replace('{style}', style).replace('{icon}', icon));
+  writeFileSync(
+    join(root, index),
+    page.replaceAll(/\{([a-z-]+)\}/g, (_, name) => names[name]),
+  );
   return [...Object.keys(metafile.outputs), index];
 }

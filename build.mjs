@@ -1,7 +1,10 @@
-// Bundles src/ into dist/: ESM with splitting, so that each command loads only what it uses. `node build.mjs`
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+// Bundles src/ into dist/, split so that each command loads only what it uses, and compiles what most commands load.
+// `node build.mjs`
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { build } from 'esbuild';
+import { writeCommonjs } from './build-commonjs.mjs';
 import { buildDashboard } from './build-dashboard.mjs';
 
 /** What is started or imported by its own name. The name of each file is its name in dist/. */
@@ -12,6 +15,20 @@ const ENTRIES = [
   'src/adapters/local/sqlite-queue.ts',
   'src/adapters/aws/sqs-heartbeat.ts',
 ];
+
+/** Node takes a fifth of its own start to load this; commander would only need it to run other programs as commands. */
+const lazyCommander = {
+  name: 'lazy-commander',
+  setup: ({ onLoad }) => {
+    onLoad({ filter: /commander.lib.command[.]js$/ }, ({ path }) => {
+      const text = readFileSync(path, 'utf8');
+      const eager = "const childProcess = require('node:child_process');";
+      if (!text.includes(eager)) throw new Error(`expected ${eager} in ${path}: look how it starts programs now`);
+      const lazy = "const childProcess = { spawn: (...words) => require('node:child_process').spawn(...words) };";
+      return { contents: text.replace(eager, lazy), loader: 'js' };
+    });
+  },
+};
 
 /** What can't be bundled: native code. */
 const SQLITE = 'better-sqlite3/build/Release/better_sqlite3.node';
@@ -31,10 +48,6 @@ const nativeSqlite = {
   },
 };
 
-/** CommonJS packages inside an ESM bundle call `require` for Node's own modules. */
-const REQUIRE =
-  "import { createRequire as batchctlRequire } from 'node:module'; const require = batchctlRequire(import.meta.url);";
-
 const root = import.meta.dirname;
 
 /** Of package.json only the version is wanted, and not as the CommonJS module that JSON is to a bundler. */
@@ -49,8 +62,8 @@ const versionOnly = {
   },
 };
 
-const { metafile } = await build({
-  plugins: [versionOnly, nativeSqlite],
+const { metafile, outputFiles } = await build({
+  plugins: [versionOnly, nativeSqlite, lazyCommander],
   metafile: true,
   absWorkingDir: root,
   entryPoints: ENTRIES.filter((entry) => existsSync(`${root}/${entry}`)),
@@ -66,30 +79,35 @@ const { metafile } = await build({
   external: [SQLITE],
   // The AWS SDK loads parts of itself by name, as we load it: in its CommonJS form these would have no names.
   mainFields: ['module', 'main'],
-  banner: { js: REQUIRE },
   minifyWhitespace: true,
-  // Linked, and read only by `node --enable-source-maps`.
-  sourcemap: 'linked',
+  sourcemap: 'inline',
+  sourcesContent: false,
+  write: false,
   legalComments: 'linked',
   logLevel: 'warning',
 });
 
 // A chunk of nothing but esbuild's own helper functions is imported by all others, also by those that call none of them,
-// and each file costs a start half a millisecond. Spaces in its place keep the source maps right.
+// and each file costs a start. Spaces in its place keep the source maps right.
 const helpers = Object.entries(metafile.outputs).filter(([, { inputs }]) => Object.keys(inputs).length === 0);
-for (const path of Object.keys(metafile.outputs).filter((name) => name.endsWith('.js'))) {
-  const text = readFileSync(join(root, path), 'utf8');
-  const lean = helpers.reduce((code, [helper]) => {
+const lean = outputFiles.map(({ path, contents, text }) => ({
+  path,
+  contents,
+  text: helpers.reduce((code, [helper]) => {
     const statement = `import"./${basename(helper)}";`;
     return code.replace(statement, ' '.repeat(statement.length));
-  }, text);
-  if (lean !== text) writeFileSync(join(root, path), lean);
-}
+  }, text),
+}));
+const program = await writeCommonjs(lean, join(root, 'dist'));
 
 // What an earlier build left goes last, so that a batchctl that runs meanwhile finds a whole program.
 const page = await buildDashboard([versionOnly]);
-const outputs = new Set([...Object.keys(metafile.outputs), ...page].map((path) => resolve(root, path)));
+const outputs = new Set([...program, ...page].map((path) => resolve(root, path)));
 for (const entry of readdirSync(`${root}/dist`, { recursive: true, withFileTypes: true })) {
   const path = join(entry.parentPath, entry.name);
   if (entry.isFile() && !outputs.has(path)) rmSync(path, { force: true });
 }
+
+// In a process of its own: it runs commands, which are at home in theirs.
+const { status } = spawnSync(process.execPath, [join(root, 'build-compiled.mjs')], { stdio: 'inherit' });
+if (status !== 0) console.error('dist/ is whole, and slower to start without dist/compiled.bin: node build.mjs again');

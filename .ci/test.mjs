@@ -6,8 +6,12 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+// What is killed, or stopped by Ctrl-C, leaves nothing behind.
+import '../test/support/run/watched.mjs';
 
 const AT_ONCE = 2;
+/** So many of the files that took longest are named at the end. */
+const SLOWEST = 15;
 /** The longest first. */
 const ROOMS = {
   'e2e, g to z': /^e2e\/(?!the-grid)[g-z]/,
@@ -44,6 +48,8 @@ async function run(room, files) {
   const code = await new Promise((resolve) => child.on('close', resolve));
   const [passed, failed, skipped] = countsIn(summary);
   failures.push(readIfThere(`${summary}.failed`));
+  times.push(...readIfThere(`${summary}.times`).split('\n').filter(Boolean));
+  for (const name of readIfThere(`${summary}.lacking`).split('\n').filter(Boolean)) lacking.add(name);
   const told = failed > 0 || (skipped > 0 && process.env.CI);
   return { said: Buffer.concat(said), passed, failed: code !== 0 && !told ? failed + 1 : failed, skipped };
 }
@@ -76,6 +82,10 @@ const total = { passed: 0, failed: 0, skipped: 0 };
 const failing = [];
 /** What failed, a line each, as the reporter wrote it. */
 const failures = [];
+/** `WALL CPU FILE`, in seconds. */
+const times = [];
+/** Debian's packages for want of which tests were skipped. */
+const lacking = new Set();
 
 async function lane(waiting) {
   for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
@@ -101,8 +111,12 @@ try {
   rmSync(summaries, { recursive: true, force: true });
 }
 const { passed, failed, skipped } = total;
+console.log('slowest files, in seconds of the clock and of CPU:');
+for (const line of times.sort((a, b) => Number.parseFloat(b) - Number.parseFloat(a)).slice(0, SLOWEST))
+  console.log(line);
 if (failing.length > 0) console.log(`failures in: ${failing.join('; ')}`);
 console.log(`${passed} passing, ${failed} failing, ${skipped} skipped`);
+if (lacking.size > 0) console.log(`to run what was skipped: apt-get install ${[...lacking].sort().join(' ')}`);
 const { BATCHCTL_TEST_SUMMARY: summary, CI } = process.env;
 process.stdout.write(failures.join(''));
 if (summary) {

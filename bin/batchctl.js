@@ -1,4 +1,10 @@
 #!/usr/bin/env node
-import { main } from '../dist/main.js';
+const { load } = require('./load.js');
 
-process.exitCode = await main(process.argv.slice(2));
+// An event loop that runs dry before there is an answer is no success.
+process.exitCode = 13;
+load('main.js')
+  .main(process.argv.slice(2))
+  .then((code) => {
+    process.exitCode = code;
+  });

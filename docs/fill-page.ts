@@ -15,7 +15,6 @@ const PICTURE = join(import.meta.dirname, 'report.png');
 
 async function takePicture(html: string): Promise<void> {
   const browser = await openBrowser();
-  if (browser === null) throw new Error('expected chromium on the PATH: apt-get install chromium');
   const page = await browser.newPage({ viewport: { width: 1280, height: 1700 }, colorScheme: 'light' });
   await page.goto(pathToFileURL(html).href);
   await page.screenshot({ path: PICTURE });

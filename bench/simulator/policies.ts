@@ -81,10 +81,10 @@ const loadsOf = ({ jobs }: Sight): readonly Load[] =>
  * What AWS recommends (Amazon EC2 Auto Scaling: scaling based on Amazon SQS): a target for the backlog per instance,
  * which is the acceptable latency over the mean seconds of a message. Metrics come each minute; three of them above the
  * target raise, fifteen below a tenth less lower (target tracking's alarms). Without an instance there is no
- * metric, so one is kept; busy ones are protected.
+ * metric, so one is kept; busy ones are protected. `latency`: seconds.
  */
-export function targetTracking({ slots, max, tuned }: Workload): Policy {
-  const target = (PACE.target / tuned) * slots;
+export function targetTracking({ slots, max, tuned }: Workload, latency = PACE.target): Policy {
+  const target = (latency / tuned) * slots;
   let [above, below] = [0, 0];
   return {
     ...{ name: 'target tracking', min: 1, idleExit: null, atOnce: false },

@@ -32,21 +32,22 @@ export interface Workload {
   readonly tuned: number;
 }
 
-type Draw = (random: Random) => number;
+/** Seconds of a task. */
+export type Draw = (random: Random) => number;
 
-const lognormal =
+export const lognormal =
   (mean: number, sigma: number): Draw =>
   (random) =>
     mean * Math.exp(sigma * normal(random) - sigma ** 2 / 2);
 
 /** Pareto, from a least one; the longest are cut off. */
-const pareto =
+export const pareto =
   (least: number, shape: number, most: number): Draw =>
   (random) =>
     Math.min(most, least / (1 - random()) ** (1 / shape));
 
 /** Of `one in` tasks one takes `times` as long. */
-const withSlow =
+export const withSlow =
   (draw: Draw, oneIn: number, times: number): Draw =>
   (random) =>
     draw(random) * (random() * oneIn < 1 ? times : 1);
@@ -61,7 +62,7 @@ interface JobPlan {
   readonly earlier?: number;
 }
 
-function jobOf({ name = 'job', at = 0, within, tasks, draw, unit = 1, earlier }: JobPlan, seed: number): Job {
+export function jobOf({ name = 'job', at = 0, within, tasks, draw, unit = 1, earlier }: JobPlan, seed: number): Job {
   const random = seededRandom(seed);
   const units = new Float64Array(Math.ceil(tasks / unit));
   let [longest, sum, squares] = [0, 0, 0];
@@ -80,7 +81,7 @@ function jobOf({ name = 'job', at = 0, within, tasks, draw, unit = 1, earlier }:
 }
 
 const HOUR = 3_600;
-const SLOTS = { slots: 2, max: 400, storm: null, dry: null, boot: 90, tuned: 60 };
+export const SLOTS = { slots: 2, max: 400, storm: null, dry: null, boot: 90, tuned: 60 };
 
 /** The workloads, by name; the same each time. `scale` 1 is the full size. */
 export function workloads(scale: number): readonly Workload[] {

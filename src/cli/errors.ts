@@ -39,6 +39,13 @@ export function asKnown(error: unknown): BatchctlError {
   if (hasCode(error, 'ENOSPC', 'EDQUOT')) {
     return new BatchctlError('full', message, { hint: 'make room and run it again', cause: error });
   }
+  // With a path: of a file. A port that may not be listened on is another matter.
+  if (error instanceof Error && hasCode(error, 'EACCES', 'EPERM', 'EROFS') && 'path' in error) {
+    return new BatchctlError('refused', message, {
+      hint: 'let this user read and write there, or name another place',
+      cause: error,
+    });
+  }
   return new BatchctlError('unexpected', message === '' ? 'unexpected error' : message, { hint: REPORT, cause: error });
 }
 

@@ -14,7 +14,10 @@ export function formatMany(count: number, noun: string): string {
 
 /** `0.4/s`, `12/s`, `1,840/s` */
 export function formatRate(perSecond: number): string {
-  return perSecond < 9.95 ? `${perSecond.toFixed(1)}/s` : `${formatCount(Math.round(perSecond))}/s`;
+  if (perSecond >= 9.95) return `${formatCount(Math.round(perSecond))}/s`;
+  // What takes minutes has a rate as well: 0.0/s would say that nothing moves.
+  if (perSecond >= 0.095 || perSecond === 0) return `${perSecond.toFixed(1)}/s`;
+  return perSecond * 60 >= 0.95 ? `${(perSecond * 60).toFixed(1)}/min` : `${(perSecond * 3_600).toFixed(1)}/h`;
 }
 
 /** `4m left`; never less than `1s left`: what is nearly done isn't done. Seconds. */

@@ -55,6 +55,9 @@ const isSized = (each: GroupRaise): each is Sized => each.outcome === 'raised' |
 
 /** `even with 20 instances, its maximum, job a ends about 06:25, 25m late`, and what mends that. */
 function lateText({ group, status }: Sized, { job, ends, deadline, max }: LateJob, zone: string): string {
+  if (ends === null) {
+    return `group ${group} may have no instance: job ${job} misses its deadline, ${formatInstant(deadline, zone)}; batchctl scale --max ${max ?? 1}${groupFlag(group)} lets it grow`;
+  }
   const of = `${formatMany(status.desired, 'instance')}${max === null ? '' : ', its maximum'}`;
   const when = `${formatInstant(ends, zone)}, ${distanceText(deadline - ends)} (deadline ${formatInstant(deadline, zone)})`;
   const mend =

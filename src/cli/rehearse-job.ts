@@ -22,6 +22,7 @@ import { withFaults } from '../platform/rehearsed.ts';
 import type { OwnWorkers } from '../platform.ts';
 import type { Faults } from '../ports/worker-faults.ts';
 import type { Context } from './context.ts';
+import { FirstFailure } from './first-failure.ts';
 import { formatCount, formatMany } from './format.ts';
 import { localResources, refuseTooLarge } from './local-resources.ts';
 import { startRehearsalWorkers, tallyFiles } from './rehearsal-workers.ts';
@@ -167,15 +168,21 @@ async function runSample(
 
 async function followSample({ ctx, work }: Stage, view: JobView, workers: OwnWorkers): Promise<JobView> {
   const live = liveView(ctx);
+  const first = new FirstFailure(await ctx.platform(), view, live.above);
   ctx.stopNow.addEventListener('abort', () => void workers.stop(), { once: true });
   try {
     const { end, view: now } = await follow(await ctx.platform(), view, {
       signal: ctx.signal,
       timeout: work.timeout,
       watching: !ctx.flags.quiet,
-      onStatus: (status) => live.show(liveOf(status)),
+      onStatus: (status) => {
+        live.show(liveOf(status));
+        // Faults are meant to fail.
+        if (work.faults.fail === 0) first.see(status);
+      },
       onAway: ({ message }) => ctx.warn(`${message}; asking again`),
     });
+    await first.idle();
     live.close();
     refuseUnended(end, view.record.job);
     return now;

@@ -14,6 +14,7 @@ import { requireAffordable } from './affordable.ts';
 import { takeUpCommand, tellNext } from './after-job.ts';
 import type { Context } from './context.ts';
 import { deliverJob } from './deliver-job.ts';
+import { FirstFailure } from './first-failure.ts';
 import { formatMany } from './format.ts';
 import { following, jobExit, refuseUnended } from './job-exit.ts';
 import { localResources, refuseTooLarge } from './local-resources.ts';
@@ -112,6 +113,7 @@ async function workOn(ctx: Context, view: JobView, workers: Workers, work: RunWo
   const zone = await ctx.zone();
   workers.start(view.record.spec);
   const live = liveView(ctx);
+  const first = new FirstFailure(platform, view, live.above);
   ctx.stopNow.addEventListener('abort', () => void workers.stop(), { once: true });
   try {
     const followed = await follow(platform, view, {
@@ -120,10 +122,14 @@ async function workOn(ctx: Context, view: JobView, workers: Workers, work: RunWo
       watching: !ctx.flags.quiet,
       scale: work.scale,
       onRaised: (raised) => tellRaised(ctx, raised, zone),
-      onStatus: (status) => live.show(liveOf(status)),
+      onStatus: (status) => {
+        live.show(liveOf(status));
+        first.see(status);
+      },
       onAway: ({ message }) => ctx.warn(`${message}; asking again`),
       onUntold: ({ message }) => ctx.warn(message),
     });
+    await first.idle();
     live.close();
     if (followed.end === 'interrupted') ctx.notice('letting what runs finish; Ctrl-C again gives it back now');
     if (followed.end === 'interrupted' || followed.end === 'timeout') await workers.drain();

@@ -104,7 +104,8 @@ function barOf(step: StepCount, width: number, paint: Paint): string {
 
 function footOf(status: LiveStatus, notes: readonly string[]): string {
   return [
-    status.rate === null ? '' : formatRate(status.rate),
+    // As failures are all that ends, there is none.
+    status.rate === null || status.rate === 0 ? '' : formatRate(status.rate),
     status.etaSeconds === null ? '' : formatLeft(status.etaSeconds),
     ...notes,
   ]

@@ -105,6 +105,11 @@ function refuseUnknownGroups(profile: Profile, spec: JobSpec): void {
   }
 }
 
+/** When a job is to begin, as ISO-8601 UTC: `now`, or a time to come. Throws `usage`. */
+export async function beginningOf(ctx: Context, text: string): Promise<string> {
+  return text.trim().toLowerCase() === 'now' ? new Date(ctx.clock.now()).toISOString() : timeToCome(ctx, '--at', text);
+}
+
 /** A deadline as ISO-8601 UTC. Throws `usage` for a text that is no time, and for a time that has passed. */
 export function deadlineOf(ctx: Context, text: string): Promise<string> {
   return timeToCome(ctx, '--finish-by', text);

@@ -32,6 +32,8 @@ export async function checkProfile(found: FoundFile, name: string, merged: Merge
 
 /** Characters (SQS: queue names). */
 const QUEUE_NAME = 80;
+/** Characters (S3: bucket naming rules). */
+const BUCKET_NAME = 63;
 /** A resource has 50 at most (EC2: CreateTags), some of them ours. */
 const TAGS = 40;
 
@@ -44,6 +46,8 @@ function checkAws({ value }: Merged): Problem[] {
     const message = 'is missing, needed: a bucket name, or account to name one <stack>-<account>-<region>';
     problems.push({ path: ['bucket'], message });
   }
+  if (!named) problems.push(...checkMadeBucketName(value));
+  problems.push(...checkStackName(value.stack));
   problems.push(...checkTags(value.tags));
   const groups = isMap(value.groups) ? value.groups : {};
   problems.push(...Object.keys(groups).flatMap((group) => checkGroupName(group, groups, value.stack)));
@@ -61,6 +65,21 @@ function checkAws({ value }: Merged): Problem[] {
     }
   }
   return problems;
+}
+
+/** The bucket's name where none is given. */
+function checkMadeBucketName({ stack, account, region }: Merged['value']): Problem[] {
+  const name = `${stack}-${account}-${region}`;
+  const made = typeof stack === 'string' && typeof account === 'string' && typeof region === 'string';
+  if (!made || name.length <= BUCKET_NAME) return [];
+  const message = `makes a bucket's name of ${name.length} characters (${name}), allowed: ${BUCKET_NAME}; a shorter one, or a bucket`;
+  return [{ path: ['stack'], message }];
+}
+
+/** Security groups are called after it, and none may begin as their ids do (EC2: CreateSecurityGroup). */
+function checkStackName(stack: unknown): Problem[] {
+  if (typeof stack !== 'string' || !`${stack}-`.startsWith('sg-')) return [];
+  return [{ path: ['stack'], message: `found ${stack}, and EC2 takes no security group whose name begins with sg-` }];
 }
 
 /** Names that would be taken twice, or are too long. */

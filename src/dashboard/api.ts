@@ -144,6 +144,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * how the manager goes: its store, its duties
+         * @description Always 200: `status` says whether anything wants to be looked at. `/readyz` is for load balancers. Needs the scope `read`.
+         */
+        get: operations["managerHealth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs": {
         parameters: {
             query?: never;
@@ -199,7 +219,7 @@ export interface paths {
         head?: never;
         /**
          * change an open job's deadline, tolerance or limits
-         * @description Changes the limits of a job that is not closed, from now on. A raised tolerance opens the gather that waited for it.
+         * @description Changes the limits of a job that is not closed, from now on. A raised tolerance opens the gather that waited for it. --at moves a job that submit --at put off; workers that turned its tasks away come back to them within 15 minutes.
          *
          *     Needs the scope `operate`.
          *
@@ -1149,10 +1169,27 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * the figures of the stack, for Prometheus
+         * the figures of the stack and of the manager, for Prometheus
          * @description Needs the scope `read`.
          */
         get: operations["metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/readyz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** whether the manager can let callers in; for anyone */
+        get: operations["ready"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1256,6 +1293,19 @@ export interface components {
                 tail: string[];
             };
         };
+        Fetch: {
+            job: string;
+            step: string;
+            /** @description outputs that are at the target now */
+            outputs: number;
+            /** @description tasks of the step that have no output (yet) */
+            missing: number;
+            bytes: number;
+            /** @description the target, as given */
+            output: string;
+            /** @description outputs whose files were there already, with the right checksum */
+            kept: number;
+        };
         Frame: {
             out: string;
         } | {
@@ -1316,6 +1366,8 @@ export interface components {
             hint?: string | null;
             tolerate?: string;
             maxRunning?: number | null;
+            /** Format: date-time */
+            notBefore?: string;
             finishBy?: string | null;
             maxCost?: number | null;
         };
@@ -1376,6 +1428,40 @@ export interface components {
             modified: string;
             /** @description sha256:<hex>; null unless --checksums asked for it */
             checksum: string | null;
+        };
+        ManagerHealth: {
+            /**
+             * @description failing: the store does not answer, a duty fails or lasts for 5 minutes, or has troubles
+             * @enum {unknown}
+             */
+            status: "ok" | "failing";
+            /** @description why nobody can be let in; null: the store answers */
+            store: string | null;
+            /**
+             * Format: date-time
+             * @description of the certificate that it shows; null: plain HTTP
+             */
+            certificateExpires: string | null;
+            duties: {
+                duty: string;
+                /**
+                 * Format: date-time
+                 * @description when it was done last; null: not yet
+                 */
+                done: string | null;
+                /**
+                 * Format: date-time
+                 * @description since when its present run lasts; null: it rests
+                 */
+                running: string | null;
+                failing: null | {
+                    /** Format: date-time */
+                    since: string;
+                    message: string;
+                };
+                /** @description what its last run could not do, while it did the rest */
+                troubles: string[];
+            }[];
         };
         Me: {
             /** @description the token's */
@@ -3537,6 +3623,28 @@ export interface operations {
             "5XX": components["responses"]["Failed"];
         };
     };
+    managerHealth: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ManagerHealth"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
     jobs: {
         parameters: {
             query?: {
@@ -3696,6 +3804,8 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": {
+                    /** @description when a job that has not begun is to: 18:30, "in 6h", "tomorrow 06:00"; now begins it */
+                    at?: string | number;
                     /** @description when it should have ended: 18:30, "in 6h", "tomorrow 06:00"; none lifts it */
                     finishBy?: string | number;
                     /** @description no more than that, where a profile knows prices; none lifts it */
@@ -4885,6 +4995,8 @@ export interface operations {
                     calendar?: string | number;
                     /** @description with --calendar: the time of day (default: 18:00) */
                     time?: string | number;
+                    /** @description with --calendar: a file of dates that are no business days, one a line; here its lines */
+                    holidays?: string[];
                     /** @description with --calendar: {period} is the month before the one that it fires in */
                     monthBefore?: boolean;
                     /** @description how long a firing that nobody made is made up for (default: 24h) */
@@ -5435,6 +5547,30 @@ export interface operations {
             };
             "4XX": components["responses"]["Refused"];
             "5XX": components["responses"]["Failed"];
+        };
+    };
+    ready: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description it can */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        status: "ready";
+                    };
+                };
+            };
+            503: components["responses"]["Failed"];
         };
     };
 }

@@ -6,7 +6,7 @@ import { Empty } from './parts/empty.tsx';
 import { HelpDialog } from './parts/help-dialog.tsx';
 import { NotLive } from './parts/live.tsx';
 import { PageHeader } from './parts/page-header.tsx';
-import { route } from './route.ts';
+import { route, scrolledBefore } from './route.ts';
 import { me, token } from './session.ts';
 import { JobView } from './views/job/job.tsx';
 import { JobsView } from './views/jobs.tsx';
@@ -32,7 +32,7 @@ function SignedIn() {
   const main = useRef<HTMLElement>(null);
   const { view, names } = route.value;
   const place = [view, ...names].join('/');
-  useTitle(place, main.current);
+  usePlace(place, main.current);
   return (
     <>
       {/* Not by the hash, which says where one is. */}
@@ -75,15 +75,13 @@ function View() {
   );
 }
 
-/** Another place: its name in the tab, and the focus where it begins; not when the page is loaded. */
-function useTitle(place: string, main: HTMLElement | null): void {
+/** Another place: the focus where it begins; not when the page is loaded. */
+function usePlace(place: string, main: HTMLElement | null): void {
   const before = useRef(place);
   useEffect(() => {
-    const [view = '', name] = place.split('/');
-    document.title = `${name ?? view} · batchctl`;
     if (before.current === place) return;
     before.current = place;
-    scrollTo(0, 0);
+    scrollTo(0, scrolledBefore());
     main?.focus({ preventScroll: true });
   }, [place]);
 }

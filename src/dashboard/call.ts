@@ -57,7 +57,8 @@ export async function send(url: string, init: RequestInit): Promise<Response> {
   headers.set('authorization', `Bearer ${used}`);
   let response: Response;
   try {
-    response = await fetch(url, { ...init, headers, cache: 'no-store', credentials: 'omit', redirect: 'error' });
+    // From where the page is: a reverse proxy may show it below a path of its own.
+    response = await fetch(`.${url}`, { ...init, headers, cache: 'no-store', credentials: 'omit', redirect: 'error' });
   } catch (error) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
     throw new CallError(0, 'the manager does not answer', 'is it up? batchctl manager starts it');

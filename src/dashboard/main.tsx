@@ -9,12 +9,16 @@ import { startKeys } from './keys.ts';
 import { startRoute } from './route.ts';
 import { startScheme } from './scheme.ts';
 import { me, token } from './session.ts';
+import { startTab } from './tab.ts';
+import { startVisible } from './visible.ts';
 
 startScheme();
 startRoute();
+startVisible();
 startClock();
 startKeys();
 startOverview();
+startTab();
 
 /** Milliseconds until it is asked again who this is, where no answer came. */
 const AGAIN_MS = 3_000;

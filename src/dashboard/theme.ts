@@ -2,7 +2,7 @@ import { SCHEMES } from '../cli/report-html/theme.ts';
 
 const { light, dark } = SCHEMES;
 
-/** The report's colours, by what the system prefers unless a person has chosen. */
+/** The report's colours, by what the system prefers unless a person has chosen; on paper the light ones. */
 export const PAGE_THEME = `:root{color-scheme:light;${light}}
-@media (prefers-color-scheme:dark){:root:not([data-scheme=light]){color-scheme:dark;${dark}}}
-:root[data-scheme=dark]{color-scheme:dark;${dark}}`;
+@media screen and (prefers-color-scheme:dark){:root:not([data-scheme=light]){color-scheme:dark;${dark}}}
+@media screen{:root[data-scheme=dark]{color-scheme:dark;${dark}}}`;

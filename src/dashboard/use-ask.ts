@@ -1,8 +1,10 @@
 import { signal, useSignal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import type { ApiAnswer, ApiInput, ApiName } from './api-routes.ts';
+import { Asker } from './asker.ts';
 import { CallError, call } from './call.ts';
 import { instant } from './clock.ts';
+import { whenSeen } from './visible.ts';
 
 export interface Asked<T> {
   /** The last answer; it stays while it is asked for again, and when that fails. */
@@ -15,9 +17,9 @@ export interface Asked<T> {
 }
 
 interface AskOptions {
-  /** Asked again when it differs: what a change is recognised by. */
+  /** Asked again soon when it differs: what a change is recognised by. */
   readonly when?: string | number;
-  /** Milliseconds until it is asked again; a question that takes long is asked less often. */
+  /** Milliseconds until it is asked again; a question that takes long is asked less often, and none that nobody sees. */
   readonly everyMs?: number;
 }
 
@@ -30,9 +32,6 @@ interface Found<T> {
 /** Grows with each thing that somebody has changed here: what was asked before may be old. */
 export const changes = signal(0);
 
-/** A question is on its way for this share of the time at most. */
-const SHARE = 0.05;
-
 /** Asks the manager for as long as a view is there; null asks nothing. */
 export function useAsk<Name extends ApiName>(
   name: Name,
@@ -44,31 +43,30 @@ export function useAsk<Name extends ApiName>(
   const busy = useSignal(false);
   const turn = useSignal(0);
   const key = `${name} ${JSON.stringify(input)}`;
+  const asker = useRef<Asker | null>(null);
   useEffect(() => {
     if (input === null) return undefined;
-    const stop = new AbortController();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const ask = async (): Promise<void> => {
+    const ask = async (signal: AbortSignal): Promise<void> => {
       busy.value = true;
-      const began = performance.now();
       try {
-        const { document } = await call(name, input, stop.signal);
+        const { document } = await call(name, input, signal);
         found.value = { key, document, at: instant() };
         error.value = null;
       } catch (caught) {
-        if (stop.signal.aborted) return;
+        if (signal.aborted) return;
         error.value = caught instanceof CallError ? caught : new CallError(0, String(caught));
       }
       busy.value = false;
-      const took = performance.now() - began;
-      if (everyMs !== undefined) timer = setTimeout(ask, Math.max(everyMs, took / SHARE));
     };
-    void ask();
-    return () => {
-      stop.abort();
-      clearTimeout(timer);
-    };
-  }, [key, when, everyMs, turn.value, changes.value]);
+    const started = new Asker({ ask, everyMs, whenSeen });
+    asker.current = started;
+    return () => started.stop();
+  }, [key, everyMs, turn.value, changes.value]);
+  const before = useRef(when);
+  useEffect(() => {
+    if (before.current !== when) asker.current?.poke();
+    before.current = when;
+  }, [when]);
   const again = (): void => {
     turn.value += 1;
   };

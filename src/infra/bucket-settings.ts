@@ -1,6 +1,7 @@
 import type * as sdk from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
-import { ifSet } from '../adapters/aws/errors.ts';
+import { ifSet, statusOf } from '../adapters/aws/errors.ts';
+import type { Lack } from './resource.ts';
 
 /** What a bucket's settings are made from. */
 export interface BucketFacts {
@@ -20,6 +21,8 @@ export interface BucketSetting {
   apply(): Promise<void>;
   /** A command line that does what `apply` does. */
   readonly mend: string;
+  /** What `look` asks for, and what it tells: where somebody else's bucket may not be asked, that is all to say. */
+  readonly asks: { readonly action: string; readonly whether: string };
 }
 
 /** Days after which what died uploads left is removed: no upload takes as long. */
@@ -34,6 +37,7 @@ export function publicAccessSetting({ sdk, client, at }: BucketFacts): BucketSet
     RestrictPublicBuckets: true,
   };
   return {
+    asks: { action: 's3:GetBucketPublicAccessBlock', whether: 'public access is blocked' },
     mend: `aws s3api put-public-access-block --bucket ${at.Bucket} --public-access-block-configuration BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true`,
     look: async () => {
       const asked = client.send(new sdk.GetPublicAccessBlockCommand(at));
@@ -54,6 +58,7 @@ export function encryptionSetting({ sdk, client, at, kmsKey }: BucketFacts): Buc
   const Rules = [{ ApplyServerSideEncryptionByDefault: byDefault, BucketKeyEnabled: kmsKey !== null }];
   const configuration = { Rules };
   return {
+    asks: { action: 's3:GetEncryptionConfiguration', whether: 'objects are encrypted by default' },
     mend: `aws s3api put-bucket-encryption --bucket ${at.Bucket} --server-side-encryption-configuration '${JSON.stringify(configuration)}'`,
     look: async () => {
       const asked = client.send(new sdk.GetBucketEncryptionCommand(at));
@@ -84,6 +89,7 @@ export function unfinishedUploadsSetting({ sdk, client, at, prefix }: BucketFact
     return (await ifSet(asked, 'NoSuchLifecycleConfiguration'))?.Rules ?? [];
   };
   return {
+    asks: { action: 's3:GetLifecycleConfiguration', whether: 'what unfinished uploads left is removed' },
     mend: `add to the rules that aws s3api get-bucket-lifecycle-configuration --bucket ${at.Bucket} tells: ${JSON.stringify(rule)}`,
     look: async () => {
       const covered = (await rules()).some(
@@ -114,6 +120,7 @@ export function tlsOnlySetting({ sdk, client, at, arn }: BucketFacts): BucketSet
     return policy.Statement ?? [];
   };
   return {
+    asks: { action: 's3:GetBucketPolicy', whether: 'requests without TLS are refused' },
     mend: `add to the policy that aws s3api get-bucket-policy --bucket ${at.Bucket} tells: ${JSON.stringify(statement)}`,
     look: async () => {
       const denied = (await statements()).some(
@@ -127,4 +134,16 @@ export function tlsOnlySetting({ sdk, client, at, arn }: BucketFacts): BucketSet
       await client.send(new sdk.PutBucketPolicyCommand({ ...at, Policy }));
     },
   };
+}
+
+/** What somebody else's bucket lacks. Who may use it may not always see how it is set up: that stops nobody. */
+export async function lackOf({ look, mend, asks }: BucketSetting): Promise<readonly Lack[]> {
+  try {
+    const what = await look();
+    return what === null ? [] : [{ what, mend }];
+  } catch (error) {
+    if (statusOf(error) !== 403) throw error;
+    const what = `${asks.action} is denied, so that nobody can say here whether ${asks.whether}`;
+    return [{ what, mend: 'batchctl infra policies --for admin prints what to allow' }];
+  }
 }

@@ -10,6 +10,7 @@ import {
   type BucketFacts,
   type BucketSetting,
   encryptionSetting,
+  lackOf,
   publicAccessSetting,
   tlsOnlySetting,
   unfinishedUploadsSetting,
@@ -51,11 +52,11 @@ export class BucketResource implements Resource {
       }
       const tags = existing ? [] : await this.#tagsThatLack(facts);
       const settings = this.#settings(facts);
-      const looked = await Promise.all(settings.map((setting) => setting.look()));
       if (existing) {
-        const lacks = looked.flatMap((what, at) => (what === null ? [] : [{ what, mend: settings[at]?.mend ?? '' }]));
+        const lacks = (await Promise.all(settings.map((setting) => lackOf(setting)))).flat();
         return lacks.length === 0 ? { state: 'asItShould' } : { state: 'lacks', lacks };
       }
+      const looked = await Promise.all(settings.map((setting) => setting.look()));
       const differences = [...looked.filter((what) => what !== null), ...tags];
       return differences.length === 0 ? { state: 'asItShould' } : { state: 'differs', differences };
     });

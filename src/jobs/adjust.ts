@@ -1,3 +1,5 @@
+import { BatchctlError } from '../errors.ts';
+import { beginsTooLate, hasBegun, whyNotMoved } from '../model/beginning.ts';
 import { type Change, same } from '../model/changes.ts';
 import { parseTolerance, toleranceText } from '../model/tolerance.ts';
 import type { JobView } from '../model/view.ts';
@@ -9,6 +11,8 @@ import { recordView } from './remember.ts';
 
 /** Limits of an open job, each as it is to be; absent stays, null lifts. */
 export interface Adjustment {
+  /** ISO-8601 UTC; of a job that was told to begin later, and has not begun. */
+  readonly notBefore?: string;
   /** ISO-8601 UTC. */
   readonly finishBy?: string | null;
   /** USD. */
@@ -28,7 +32,8 @@ export interface Adjusted {
 
 /**
  * Changes an open job's limits, and looks once: a raised tolerance may open a gather, or close the job. What is so
- * already is not written again. Throws `refused` for a closed job, a RangeError for a `tolerate` that is none.
+ * already is not written again. Throws `refused` for a closed job, and for a beginning that can't be moved (any more) or
+ * would lie after the deadline; a RangeError for a `tolerate` that is none.
  */
 export async function adjust(
   platform: Platform,
@@ -38,24 +43,62 @@ export async function adjust(
 ): Promise<Adjusted> {
   const view = await refreshView(platform.store, seen);
   mustBeLegal(view, 'adjust');
-  const before = adjustmentChanges(view, wanted);
+  const before = legalChanges(platform, view, wanted);
   if (dryRun) return { view, changes: before, changed: false };
   let changes = before;
   const by = { who: platform.who, now: platform.clock.now() };
   const { view: after, appended } = await append(platform.store, view, by, (now) => {
     mustBeLegal(now, 'adjust');
-    changes = adjustmentChanges(now, wanted);
-    return changes.length === 0 ? null : { what: 'adjust', ...wanted };
+    changes = legalChanges(platform, now, wanted);
+    if (changes.length === 0) return null;
+    const { notBefore, ...limits } = wanted;
+    const moved = changes.some(({ field }) => field === 'notBefore');
+    return { what: 'adjust', ...limits, ...(moved && notBefore !== undefined && { notBefore }) };
   });
   if (appended) await recordView(platform, after);
   return { view: (await lookAndTell(platform, after)).view, changes, changed: appended };
 }
 
-/** What an adjustment changes of a job as it stands. */
-function adjustmentChanges(view: JobView, wanted: Adjustment): readonly Change[] {
+function legalChanges(
+  { clock, leaseSeconds }: Pick<Platform, 'clock' | 'leaseSeconds'>,
+  view: JobView,
+  wanted: Adjustment,
+): readonly Change[] {
+  const now = clock.now();
+  const { job } = view.record;
+  const changes = adjustmentChanges(view, wanted, now);
+  const changed = (field: keyof Adjustment): boolean => changes.some((change) => change.field === field);
+  const why =
+    wanted.notBefore !== undefined && changed('notBefore')
+      ? whyNotMoved(view, Date.parse(wanted.notBefore), now, leaseSeconds)
+      : null;
+  if (why !== null) {
+    throw new BatchctlError('refused', `job ${job} ${why}: its beginning can't be moved`, {
+      hint: `batchctl pause ${job} holds it, until batchctl resume ${job}`,
+    });
+  }
+  const after = { ...view, ...wanted };
+  if (!hasBegun(after, now) && beginsTooLate(after) && (changed('notBefore') || changed('finishBy'))) {
+    throw new BatchctlError(
+      'refused',
+      `job ${job} would begin at ${after.notBefore}, and its deadline is ${after.finishBy}`,
+      {
+        hint: `batchctl adjust ${job} --at TIME --finish-by TIME moves both`,
+      },
+    );
+  }
+  return changes;
+}
+
+/** What an adjustment changes of a job as it stands. One that has begun begins now whatever is said. */
+function adjustmentChanges(view: JobView, wanted: Adjustment, at: number): readonly Change[] {
   const now = { ...view, tolerate: toleranceText(view.tolerance) };
   const to = wanted.tolerate === undefined ? {} : { tolerate: toleranceText(parseTolerance(wanted.tolerate)) };
   return Object.entries({ ...wanted, ...to })
     .map(([field, value]): Change => ({ field, from: now[field as keyof Adjustment], to: value }))
+    .filter(
+      ({ field }) =>
+        field !== 'notBefore' || !(hasBegun(view, at) && hasBegun({ notBefore: wanted.notBefore ?? null }, at)),
+    )
     .filter((change) => !same(change.from, change.to));
 }

@@ -16,13 +16,13 @@ const HALT_AFTER = 20;
  */
 export async function guardFailures(platform: Platform, view: JobView): Promise<JobView> {
   const { spec } = view.record;
-  if (spec.onFailure !== 'stop' && spec.halt === null) return view;
+  const halt = spec.halt === 'never' ? null : spec.halt;
+  if (spec.onFailure !== 'stop' && halt === null) return view;
   const counts = await (await platform.ledger()).counts(view.record.job);
   const failed = counts.reduce((sum, step) => sum + step.failed, 0);
   const failedAt = spec.steps.map(({ name }) => counts.find(({ step }) => step === name)?.failed ?? 0);
   const ended = failed + counts.reduce((sum, step) => sum + step.done, 0);
   const suspects = spec.onFailure === 'stop' && exceedsTolerance(view, stepTotals(view), failedAt);
-  const { halt } = spec;
   const tooMany = halt !== null && ended >= HALT_AFTER && failed / ended >= halt;
   if (!suspects && !tooMany) return view;
   // Counters only say when to look: those of an earlier round may stand, and a person may have skipped some.

@@ -1,8 +1,7 @@
-import { BatchctlError, isOurs } from '../errors.ts';
+import { isOurs } from '../errors.ts';
 import type { NextMove } from '../model/decide.ts';
 import type { Schedule } from '../model/schedule.ts';
 import type { Firing } from '../model/schedule-times.ts';
-import { groupFlag } from '../model/why/words.ts';
 import type { Platform } from '../ports/platform.ts';
 import { Deliveries } from './deliver/deliveries.ts';
 import { type KeeperMark, latestKeeper, noted, putMark, readMark, recalled } from './keeper.ts';
@@ -12,7 +11,8 @@ import { putFailedFiring, putMissedFirings } from './notify/firing-news.ts';
 import type { TellPoint } from './notify/tell.ts';
 import { Teller } from './notify/teller.ts';
 import { Onlooker } from './onlooker.ts';
-import { type GroupRaise, type LateJob, raiseGroups } from './raise.ts';
+import { type GroupRaise, raiseGroups } from './raise.ts';
+import { addRaiseTroubles } from './raise-troubles.ts';
 import { type Fired, fireDue, missedFirings } from './schedules/fire-due.ts';
 import { ScheduleReader } from './schedules/schedule-reader.ts';
 import type { SubmitPoint } from './submit/submit.ts';
@@ -237,21 +237,4 @@ async function lastRound(platform: Platform): Promise<number | null> {
   const latest = await latestKeeper(platform);
   const mark = latest === null ? null : await readMark(platform.store, latest.id);
   return mark === null ? null : Date.parse(mark.at);
-}
-
-function addRaiseTroubles(raised: readonly GroupRaise[], troubles: Troubles): void {
-  for (const each of raised) {
-    if (each.outcome === 'failed') troubles.add(`group ${each.group}`, each.error);
-    if ((each.outcome === 'raised' || each.outcome === 'enough') && each.late !== null)
-      troubles.add(`group ${each.group}`, lateError(each.group, each.late));
-  }
-}
-
-/** The same words as long as the deadline is the same: when it would end is in the hint. */
-function lateError(group: string, { job, ends, deadline, max }: LateJob): BatchctlError {
-  const iso = (at: number): string => new Date(Math.round(at / 60_000) * 60_000).toISOString();
-  const mend = max === null ? '' : `; batchctl scale --max ${max}${groupFlag(group)} lets its group grow`;
-  return new BatchctlError('refused', `job ${job} is projected to end after its deadline, ${iso(deadline)}`, {
-    hint: `it ends about ${iso(ends)}${mend}`,
-  });
 }

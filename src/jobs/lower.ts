@@ -77,7 +77,7 @@ async function nothingWaits(platform: Platform, group: string): Promise<boolean>
   if (visible + leased + delayed > 0) return false;
   const now = platform.clock.now();
   const views = (await runningViews(platform)).filter(
-    ({ record: { notBefore } }) => notBefore === null || Date.parse(notBefore) <= now,
+    ({ notBefore }) => notBefore === null || Date.parse(notBefore) <= now,
   );
   const loads = await loadsOf(platform, views);
   return !loads.some((load) => load.group === group && load.tasks > 0);

@@ -1,33 +1,27 @@
 import { isKind } from '../errors.ts';
 import { countsSayDecided, withSkipped } from '../model/counts.ts';
-import { groupsOf } from '../model/job.ts';
 import { OPEN, openOf } from '../model/keys.ts';
 import { emptyView, type JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import { CostGuard } from './cost/cost-guard.ts';
 import { countsSignature } from './counts-signature.ts';
 import { discardAbandoned } from './discard.ts';
-import { anyWaits } from './grid/queues.ts';
-import { append, readJob, refreshView } from './journal.ts';
+import { readJob, refreshView } from './journal.ts';
 import { stepTotals } from './listing.ts';
 import { finishClose, isOpen, type Look, look } from './look.ts';
-import { queueHoldsLess } from './queue-holds-less.ts';
-import { type GroupRaise, Raiser } from './raise.ts';
-import { recordView } from './remember.ts';
-import { resendable } from './resendable.ts';
+import type { GroupRaise } from './raise.ts';
+import { WaitingRaiser } from './raise-waiting.ts';
+import { resendMissing, type Watched } from './resend-missing.ts';
 import { dropUnreached } from './round-marks.ts';
 import type { Seen } from './seen.ts';
-import { sendUndecided, undecidedSets } from './send.ts';
 
 /** What an onlooker remembers of a job between two glances. */
-interface Memory {
-  view: JobView;
+interface Memory extends Watched {
   /** Counters at the last listing, and when that was (monotonic ms). */
   listed: { readonly counts: string; readonly at: number } | null;
   /** No listing for the counters' sake before then (monotonic ms): the last one found nothing to do. */
   quietUntil: number;
-  /** Where the job stood, exactly, when it last moved, and since when it stands so. */
-  stood: { readonly is: string; readonly since: number; readonly look: Look } | null;
+  stood: Watched['stood'];
 }
 
 export interface OnlookerOptions {
@@ -43,8 +37,8 @@ export interface OnlookerOptions {
 const QUIET_MS = 200;
 
 /**
- * Looks cheaply first and exactly second (law 11), and sends again what two looks, two leases apart, found missing
- * (law 9). One a process; it keeps nothing that could not be read again.
+ * Looks cheaply first and exactly second (law 11), and has sent again what two looks, two leases apart, found missing, and
+ * groups raised for what waits (law 9). One a process; it keeps nothing that could not be read again.
  */
 export class Onlooker {
   readonly #platform: Platform;
@@ -52,10 +46,8 @@ export class Onlooker {
   readonly #onTrouble: (job: string, error: unknown) => void;
   readonly #jobs = new Map<string, Memory>();
   /** Null: it leaves the sizes of groups as they are. */
-  readonly #raiser: Raiser | null;
+  readonly #raiser: WaitingRaiser | null;
   readonly #costs: CostGuard;
-  readonly #onlyWaiting: boolean;
-  readonly #onRaised: ((raised: readonly GroupRaise[]) => void) | null;
   readonly #onSeen: (view: JobView) => void;
   /** What was told already of groups that can't be raised. */
   readonly #told = new Set<string>();
@@ -74,14 +66,14 @@ export class Onlooker {
     { raises = true, stood = new Map(), onRaised, onSeen = () => undefined }: OnlookerOptions = {},
   ) {
     this.#recalled = stood;
-    this.#onRaised = onRaised ?? null;
     this.#onSeen = onSeen;
     this.#platform = platform;
     this.#onTrouble = onTrouble;
     this.#leaseMs = leaseSeconds * 1_000;
-    this.#raiser = raises === false ? null : new Raiser(platform);
-    this.#costs = new CostGuard(platform, (job, error) => this.#tellOnce(job, error));
-    this.#onlyWaiting = raises === 'waiting';
+    const tellOnce = (job: string, error: Error): void => this.#tellOnce(job, error);
+    const raising = { onlyWaiting: raises === 'waiting', onRaised: onRaised ?? null, onTrouble: tellOnce };
+    this.#raiser = raises === false ? null : new WaitingRaiser(platform, raising);
+    this.#costs = new CostGuard(platform, tellOnce);
   }
 
   /** Ids of jobs with an open mark, whether committed or not. */
@@ -167,8 +159,11 @@ export class Onlooker {
       }
     }
     await this.guardCosts();
-    await this.#resendDue();
-    await this.#raiseWaiting();
+    await resendMissing(this.#platform, [...this.#jobs.values()], {
+      leaseMs: this.#leaseMs,
+      onTrouble: (job, error) => this.#passOver(job, error),
+    });
+    await this.#raiser?.round(this.#views());
     return looks;
   }
 
@@ -179,8 +174,7 @@ export class Onlooker {
 
   /** Pauses what has cost what it may, once a minute at most. `all`: every open job was glanced at. */
   async guardCosts(all = true): Promise<void> {
-    const views = [...this.#jobs.values()].map(({ view }) => view);
-    for (const view of await this.#costs.round(views, all)) {
+    for (const view of await this.#costs.round(this.#views(), all)) {
       const memory = this.#jobs.get(view.record.job);
       if (memory !== undefined) memory.view = view;
     }
@@ -192,20 +186,8 @@ export class Onlooker {
     this.#onTrouble(job, error);
   }
 
-  /** Work waits in a group that has too few instances, or none (law 9): a next step's, say. Once a minute. */
-  async #raiseWaiting(): Promise<void> {
-    const now = this.#platform.clock.now();
-    const views = [...this.#jobs.values()].map(({ view }) => view).filter((view) => resendable(view, now));
-    const groups = new Set(views.flatMap(({ record }) => groupsOf(record.spec)));
-    if (this.#onlyWaiting && this.#platform.remote && !(await anyWaits(this.#platform, groups))) return;
-    const all = (await this.#raiser?.round(views, true)) ?? [];
-    if (this.#onRaised !== null) return this.#onRaised(all);
-    for (const raised of all) {
-      if (raised.outcome !== 'failed') continue;
-      const { group, error } = raised;
-      const job = views.find(({ record }) => groupsOf(record.spec).includes(group))?.record.job ?? '';
-      this.#tellOnce(job, error);
-    }
+  #views(): readonly JobView[] {
+    return [...this.#jobs.values()].map(({ view }) => view);
   }
 
   async #remember(job: string): Promise<Memory | null> {
@@ -259,41 +241,5 @@ export class Onlooker {
     for (const [job, memory] of this.#jobs)
       if (memory.stood !== null && isOpen(memory.view)) stood.set(job, memory.stood);
     return stood;
-  }
-
-  /** Resends what stood missing for two leases (doubled with each resend) while the queue holds less than is missing. */
-  async #resendDue(): Promise<void> {
-    const now = this.#platform.clock.monotonic();
-    const standing = [...this.#jobs.values()].filter((memory) => isOpen(memory.view) && memory.stood !== null);
-    const due = standing.filter((memory) => {
-      const patience = 2 * this.#leaseMs * 2 ** Math.min(memory.view.resends, 10);
-      return (
-        memory.stood !== null &&
-        now - memory.stood.since >= patience &&
-        resendable(memory.view, this.#platform.clock.now())
-      );
-    });
-    for (const memory of due)
-      await this.#resend(memory, standing).catch((error) => this.#passOver(memory.view.record.job, error));
-  }
-
-  async #resend(memory: Memory, standing: readonly Memory[]): Promise<void> {
-    const found = memory.stood?.look;
-    if (found === undefined || found.standing.settled || memory.view.next !== found.view.next) return;
-    const counted = standing.filter(({ view }) => resendable(view, this.#platform.clock.now()));
-    const looks = counted.flatMap(({ stood }) => (stood === null ? [] : [stood.look]));
-    if (!(await queueHoldsLess(this.#platform, found, looks))) return;
-    const { view, appended } = await append(this.#platform.store, memory.view, this.#by(), (now) =>
-      now.next === found.view.next ? { what: 'resend', tasks: undecidedSets(found.standing), after: now.next } : null,
-    );
-    memory.view = view;
-    if (!appended) return;
-    // Its sender may have died before it told the ledger of the job.
-    await recordView(this.#platform, view);
-    await sendUndecided(this.#platform, view, found.standing);
-  }
-
-  #by(): { who: string; now: number } {
-    return { who: this.#platform.who, now: this.#platform.clock.now() };
   }
 }

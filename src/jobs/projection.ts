@@ -95,7 +95,9 @@ export class ProjectionWatch {
     if (first?.due === undefined) return [];
     const tasks = (await this.#heldIn(group)) - sum(mine.map((load) => load.tasks));
     const due = { job: '', in: Number.POSITIVE_INFINITY, coming: 0, deviation: null, after: 0 };
-    return tasks <= 0 ? [] : [{ group, tasks, seconds: first.seconds, slots: first.slots, atOnce: null, due }];
+    return tasks <= 0
+      ? []
+      : [{ group, tasks, most: tasks, seconds: first.seconds, slots: first.slots, atOnce: null, due }];
   }
 
   async #heldIn(group: string): Promise<number> {

@@ -11,11 +11,13 @@ import {
   OPEN,
   openOf,
   SCHEDULES,
+  TOKEN_USES,
   TOKENS,
   tokenOf,
+  tokenUseKey,
   WORKERS,
 } from '../model/keys.ts';
-import { isExpired } from '../model/token.ts';
+import { isExpired, tokenId } from '../model/token.ts';
 import type { ObjectEntry, ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import { ABANDONED_MS, discardJob, storeTime } from './discard.ts';
@@ -56,7 +58,10 @@ export async function pruneLeftovers(
       await removeListed(store, olderOf(store, NEWS, before), options),
       await removeListed(store, oldNotices(store, before), options),
     ),
-    marks: await marks(platform, now, options),
+    marks: addRemoved(
+      await marks(platform, now, options),
+      await removeListed(store, strayUses(store, before), options),
+    ),
     tokens: await removeListed(store, expiredTokens(store, before), options),
   };
 }
@@ -170,6 +175,17 @@ async function* expiredTokens(store: ObjectStore, before: number): AsyncGenerato
     const sha256 = tokenOf(entry.key);
     const token = sha256 === null ? null : await readToken(store, sha256).catch(nullIfUnreadable);
     if (token !== null && isExpired(token, before)) yield entry;
+  }
+}
+
+/** Marks of tokens' use that a manager put just as the token was revoked. */
+async function* strayUses(store: ObjectStore, before: number): AsyncGenerator<ObjectEntry> {
+  const kept = new Set<string>();
+  // Tokens come first in order: their hashes are hex.
+  for await (const entry of store.list(TOKENS)) {
+    const sha256 = tokenOf(entry.key);
+    if (sha256 !== null) kept.add(tokenUseKey(tokenId(sha256)));
+    else if (entry.key.startsWith(TOKEN_USES) && entry.modified <= before && !kept.has(entry.key)) yield entry;
   }
 }
 

@@ -45,7 +45,8 @@ export interface LateJob {
   readonly job: string;
   /** Milliseconds since the epoch. */
   readonly deadline: number;
-  readonly ends: number;
+  /** Null: never, as its group may have no instance. */
+  readonly ends: number | null;
   /** The maximum that the group would need for it; null where more would not help. */
   readonly max: number | null;
 }
@@ -70,7 +71,7 @@ export async function raiseGroups(
 ): Promise<readonly GroupRaise[]> {
   const now = platform.clock.now();
   // What is yet to begin needs nobody before its time.
-  const due = views.filter(({ record: { notBefore } }) => notBefore === null || Date.parse(notBefore) <= now);
+  const due = views.filter(({ notBefore }) => notBefore === null || Date.parse(notBefore) <= now);
   const groups = [...new Set(due.flatMap(({ record }) => groupsOf(record.spec)))];
   // Read once for all groups, and only where some group can be raised.
   let loads: Promise<readonly StepLoad[]> | null = null;
@@ -155,8 +156,8 @@ const isLeftOver = ({ onDemand, machines }: GroupStatus): boolean =>
 /** Nobody is told of a lateness that is only assumed. */
 function lateJob({ late, assumed, unbounded }: Need, max: number, now: number): LateJob | null {
   if (late === null || assumed) return null;
-  const ends = now + late.ends * 1_000;
-  return { job: late.job, ends, deadline: ends - late.by * 1_000, max: unbounded > max ? unbounded : null };
+  const ends = Number.isFinite(late.ends) ? now + late.ends * 1_000 : null;
+  return { job: late.job, ends, deadline: now + late.in * 1_000, max: unbounded > max ? unbounded : null };
 }
 
 /** The fewest slots that a worker of the group had lately; 1 before any was seen. */

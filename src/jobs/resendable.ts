@@ -2,7 +2,7 @@ import type { JobView } from '../model/view.ts';
 
 /** True for a job whose tasks may run, so that what is missing of it may be sent again. */
 export function resendable(view: JobView, now: number): boolean {
-  const { notBefore } = view.record;
+  const { notBefore } = view;
   const due = notBefore === null || Date.parse(notBefore) <= now;
   return due && view.paused === null && !view.cancelled && view.stopped === null && view.closed === null;
 }

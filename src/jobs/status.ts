@@ -156,7 +156,7 @@ export function compose(
     ),
     workers: { running: mine.length, slots: mine.reduce((sum, { slots }) => sum + slots, 0) },
     keeper,
-    notBefore: record.notBefore,
+    notBefore: view.notBefore,
     createdAt: record.createdAt,
     closedAt: view.closed?.when ?? null,
     prunedAt: view.pruned?.when ?? null,

@@ -49,5 +49,6 @@ export class Troubles {
   }
 }
 
-const textOf = (about: string, error: unknown): string =>
+/** A trouble in a line. */
+export const textOf = (about: string, error: unknown): string =>
   `${about}: ${error instanceof Error ? error.message : String(error)}`.slice(0, 500);

@@ -1,4 +1,4 @@
-import { randomFillSync } from 'node:crypto';
+import { crypto } from './crypto.ts';
 
 const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
 
@@ -11,7 +11,7 @@ export function randomId(length: number): string {
   let id = '';
   for (; id.length < length; used += 1) {
     if (used === random.length) {
-      randomFillSync(random);
+      crypto().randomFillSync(random);
       used = 0;
     }
     id += BASE32[(random[used] ?? 0) & 31];

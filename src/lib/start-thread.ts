@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 
 /**
@@ -7,7 +8,10 @@ import { Worker } from 'node:worker_threads';
  * thread first registers the one that reads TypeScript.
  */
 export function startThread(name: string, workerData: unknown, beside: string): Worker {
-  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL(`./${name}.js`, beside), { workerData });
+  if (!import.meta.url.endsWith('.ts')) {
+    const loader = JSON.stringify(fileURLToPath(new URL('../bin/load.js', import.meta.url)));
+    return new Worker(`require(${loader}).load('${name}.js')`, { eval: true, workerData });
+  }
   // The loader's CommonJS face fails in threads, so its other one is taken, wherever this file itself was required from.
   const loader = createRequire(import.meta.url)
     .resolve('tsx/esm/api')

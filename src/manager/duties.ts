@@ -1,8 +1,8 @@
 import type { BatchctlError } from '../errors.ts';
 import { Keeping, type KeepingPoint } from '../jobs/keeping.ts';
-import { Troubles } from '../jobs/troubles.ts';
+import { Troubles, textOf } from '../jobs/troubles.ts';
 import { lookAgainMs, MINUTE_MS, untilNextMs } from '../model/round-pace.ts';
-import { nextFiring } from '../model/schedule.ts';
+import { nextFiring, type Schedule } from '../model/schedule.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { Duty } from './duty-loop.ts';
 import { Firings } from './firings.ts';
@@ -34,6 +34,8 @@ export class Duties {
   readonly #options: DutiesOptions;
   /** What each duty, and each schedule, had to tell at its last run. */
   readonly #troubles = new Map<string, Troubles>();
+  /** The same of each duty's last run that was done. */
+  readonly #lasting = new Map<string, Troubles>();
   /** What the last process of this id had told. */
   #told: Readonly<Record<string, string>> = {};
   #open: Promise<Open> | null = null;
@@ -55,11 +57,15 @@ export class Duties {
             this.#begin(name);
             throw error;
           });
-          return run(open, this.#begin(name));
+          const troubles = this.#begin(name);
+          const again = await run(open, troubles);
+          this.#lasting.set(name, troubles);
+          return again;
         },
         onTrouble: (error) => this.#troubles.get(name)?.add(name, error),
         onMended: (tries) =>
           this.#say([info('mended', `${name}: done again, after ${tries} tries`, { duty: name, tries })]),
+        troubles: () => this.#troublesOf(name),
       },
     ];
     return new Map([
@@ -71,6 +77,13 @@ export class Duties {
       duty('sizes', (open, troubles) => this.#lower(open, troubles)),
       duty('mark', (open) => this.#mark(open)),
     ]);
+  }
+
+  /** A firing tells of its own troubles: those of each schedule are the schedules'. */
+  #troublesOf(name: DutyName): readonly string[] {
+    const firings = name === 'schedules' ? [...this.#troubles].filter(([of]) => of.startsWith(FIRING)) : [];
+    const all = [this.#lasting.get(name), ...firings.map(([, troubles]) => troubles)];
+    return all.flatMap((troubles) => (troubles?.all ?? []).map(({ about, error }) => textOf(about, error)));
   }
 
   /** Resolves when nothing goes on here that outlasts a duty's run. Never rejects. */
@@ -96,7 +109,7 @@ export class Duties {
     const firings = new Firings({
       keeping,
       now: () => platform.clock.monotonic(),
-      troublesOf: (schedule) => this.#begin(`schedule ${schedule}`),
+      troublesOf: (schedule) => this.#begin(`${FIRING}${schedule}`),
       onFired: ({ fired, raised }) => {
         this.#say([...firedLines(fired), ...raisedLines(raised)]);
         if (fired.some(({ outcome }) => outcome === 'fired')) nudge('jobs');
@@ -111,6 +124,7 @@ export class Duties {
     const { clock } = this.#options.platform;
     const began = clock.now();
     const schedules = await keeping.schedules(troubles);
+    this.#forgetOthers(schedules);
     this.#say(missedLines(await keeping.missed(schedules, began)));
     firings.begin(schedules);
     const hung = firings.hung();
@@ -160,6 +174,12 @@ export class Duties {
     return MINUTE_MS;
   }
 
+  /** What a schedule that was removed had to tell is nobody's any more. */
+  #forgetOthers(schedules: readonly Schedule[]): void {
+    const there = new Set(schedules.map(({ name }) => `${FIRING}${name}`));
+    for (const of of this.#troubles.keys()) if (of.startsWith(FIRING) && !there.has(of)) this.#troubles.delete(of);
+  }
+
   #begin(of: string): Troubles {
     const before = this.#troubles.get(of)?.told ?? this.#told;
     const troubles = new Troubles(before, this.#options.platform.clock.now(), (trouble) => {
@@ -174,5 +194,7 @@ export class Duties {
   }
 }
 
+/** Begins the names under which firings tell of their troubles. */
+const FIRING = 'schedule ';
 /** Until the first round is whole, milliseconds. */
 const SOON_MS = 500;

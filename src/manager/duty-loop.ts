@@ -1,5 +1,6 @@
 import type { LoopWatch } from '../lib/loop-watch.ts';
 import { jitter, wait } from '../lib/wait.ts';
+import type { DutyHealth } from '../model/manager-health.ts';
 import { troubleMs } from '../model/round-pace.ts';
 
 /** Something that is to be done again and again. */
@@ -12,15 +13,8 @@ export interface Duty {
   readonly onTrouble: (error: unknown) => void;
   /** Told when it is done again, after so many tries in vain. */
   readonly onMended: (tries: number) => void;
-}
-
-/** How a duty goes. */
-export interface DutyHealth {
-  readonly duty: string;
-  /** When it was done last, ISO-8601 UTC; null: not yet. */
-  readonly done: string | null;
-  /** Since when it fails, and why; null: it doesn't. */
-  readonly failing: { readonly since: string; readonly message: string } | null;
+  /** What its last run that was done could not do all the same. */
+  readonly troubles: () => readonly string[];
 }
 
 /** However often it is asked for, a duty rests for so long, milliseconds. */
@@ -39,6 +33,7 @@ export class DutyLoop {
   #asked = false;
   #failures = 0;
   #done: number | null = null;
+  #began: number | null = null;
   #failing: { readonly since: number; readonly message: string } | null = null;
 
   constructor(
@@ -77,13 +72,16 @@ export class DutyLoop {
     return {
       duty: this.#duty.name,
       done: this.#done === null ? null : iso(this.#done),
+      running: this.#began === null ? null : iso(this.#began),
       failing: this.#failing === null ? null : { ...this.#failing, since: iso(this.#failing.since) },
+      troubles: this.#duty.troubles(),
     };
   }
 
   async #once(): Promise<number> {
     const { of, part } = this.#watch;
     of.mark(part, 'work');
+    this.#began = this.#now();
     try {
       const again = await this.#duty.run();
       if (this.#failures > 0) this.#duty.onMended(this.#failures);
@@ -98,6 +96,7 @@ export class DutyLoop {
       if (!this.#signal.aborted) this.#duty.onTrouble(error);
       return jitter(troubleMs(this.#failures));
     } finally {
+      this.#began = null;
       of.done(part);
     }
   }

@@ -10,6 +10,7 @@ import { info, type Log, warning } from './log.ts';
 import { Rounds } from './rounds.ts';
 import { RunningVerbs } from './running-verbs.ts';
 import type { CertificateFiles } from './tls/certificate-files.ts';
+import type { Identity } from './tls/identity.ts';
 import { openTls, renewTls } from './tls/open-tls.ts';
 
 export interface ListenAt {
@@ -52,8 +53,10 @@ export async function runManager(options: ManagerOptions): Promise<void> {
   const verbs = new RunningVerbs(options.verbs, () => rounds?.nudge());
   const { certificate: files } = options;
   const identity = await openTls({ platform, host: listen.host, files });
+  let shown = identity;
   const server = buildServer({
     ...{ verbs, platform, identity },
+    health: () => ({ duties: rounds?.health() ?? [], certificateExpires: shown?.expires ?? null }),
     guards: { platform, onAudit: (line) => log(info('audit', `audit ${JSON.stringify(line)}`, { ...line })) },
     onHidden: (error, request) => log(warning('unexpected', `request ${request}: ${stackOf(error)}`, { request })),
   });
@@ -61,7 +64,12 @@ export async function runManager(options: ManagerOptions): Promise<void> {
   const port = portOf(server, listen);
   const host = listen.host.includes(':') ? `[${listen.host}]` : listen.host;
   const address = `${identity === null ? 'http' : 'https'}://${host}:${port}`;
-  if (files !== null && identity !== null) renewTls(server.server, { files, identity, log, signal: ended.signal });
+  if (files !== null && identity !== null) {
+    const onRenewed = (renewed: Identity): void => {
+      shown = renewed;
+    };
+    renewTls(server.server, { files, identity, log, onRenewed, signal: ended.signal });
+  }
   rounds = new Rounds({
     ...{ platform, id: managerId(port), log, loopMs, ...(passed && { passed }) },
     onHung: (error) => {

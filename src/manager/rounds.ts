@@ -3,9 +3,10 @@ import type { BatchctlError } from '../errors.ts';
 import type { KeepingPoint } from '../jobs/keeping.ts';
 import { LoopWatch } from '../lib/loop-watch.ts';
 import { wait } from '../lib/wait.ts';
+import type { DutyHealth } from '../model/manager-health.ts';
 import type { Platform } from '../ports/platform.ts';
 import { Duties, type DutyName } from './duties.ts';
-import { type DutyHealth, DutyLoop } from './duty-loop.ts';
+import { DutyLoop } from './duty-loop.ts';
 import type { Log } from './log.ts';
 
 export interface RoundsOptions {

@@ -71,15 +71,21 @@ const FIRST_LOOK = 2;
 /** Counts failures in a row, by step, and says when it is time to look at the step. Nothing of it is shared. */
 export class Streaks {
   readonly #streaks = new Map<string, { count: number; next: number }>();
+  #quietUntil = Number.NEGATIVE_INFINITY;
 
-  /** An attempt failed. True: look now. */
-  failed(step: string): boolean {
+  /** An attempt failed. True: look now. `now`: milliseconds that only go forward. */
+  failed(step: string, now: number): boolean {
     const streak = this.#streaks.get(step) ?? { count: 0, next: FIRST_LOOK };
     this.#streaks.set(step, streak);
     streak.count += 1;
-    if (streak.count < streak.next) return false;
+    if (streak.count < streak.next || now < this.#quietUntil) return false;
     streak.next = Math.ceil(streak.count * 1.5);
     return true;
+  }
+
+  /** A look took that long. In a round of a million tasks it is a long listing: looks have a tenth of a worker's time. */
+  looked(began: number, now: number): void {
+    this.#quietUntil = now + 9 * (now - began);
   }
 
   succeeded(step: string): void {

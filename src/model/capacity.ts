@@ -1,7 +1,9 @@
 import { USUAL_BOOT } from './boot-time.ts';
 import {
+  byJob,
   type Claim,
   claimsOf,
+  doneBeside,
   endsIn,
   type Ground,
   type Late,
@@ -9,7 +11,7 @@ import {
   latestOf,
   secondsFor,
 } from './deadline.ts';
-import { heldBy, type Load, secondsEach, sum, widthOf, workOf } from './load.ts';
+import { heldBy, type Load, secondsEach, sum, widthIn, workOf } from './load.ts';
 
 export interface Fleet {
   /** Tasks at once on an instance. */
@@ -60,17 +62,21 @@ export function instancesFor(loads: readonly Load[], fleet: Fleet, pace: Pace = 
   const slots = Math.max(1, fleet.slots);
   const waiting = loads.filter(({ tasks, due }) => tasks > 0 || due !== undefined);
   const claims = claimsOf(waiting, slots);
-  const other = sum(waiting.filter(({ due }) => due === undefined).map((load) => workOf(load, slots)));
+  const [mine, dated] = [
+    waiting.filter(({ due }) => due === undefined),
+    waiting.filter(({ due }) => due !== undefined),
+  ];
+  const other = sum(mine.map((load) => workOf(load, slots)));
   const asked = [
     {
       job: null,
-      work: other === 0 ? 0 : other + sum(claims.map(({ work }) => Math.min(work, other))),
+      work: other === 0 ? 0 : other + sum(byJob(dated).map((theirs) => doneBeside(theirs, mine, slots))),
       time: pace.target,
     },
     ...claims.map((claim) => ({ job: claim.job, work: claim.shared, time: secondsFor(claim, pace.boot) })),
   ].map(({ job, work, time }) => ({ job, needed: neededBy(work, time, { slots, current, boot: pace.boot }) }));
   const most = asked.reduce((a, b) => (b.needed > a.needed ? b : a));
-  const width = sum(waiting.map((load) => widthOf(load, slots)));
+  const width = widthIn(waiting, slots);
   const unbounded = width === 0 ? 0 : Math.max(1, Math.min(up(most.needed), up(width / slots)));
   const instances = Math.min(Math.max(unbounded, min), max);
   return {

@@ -32,7 +32,9 @@ export interface Ground {
 /** A job that ends after its deadline, by what is known now. */
 export interface Late {
   readonly job: string;
-  /** Seconds until it ends. */
+  /** Seconds until its deadline. */
+  readonly in: number;
+  /** Seconds until it ends; infinite where its group has no instance, and may have none. */
   readonly ends: number;
   /** Seconds after its deadline. */
   readonly by: number;
@@ -45,26 +47,44 @@ const KEPT = 0.1;
 export const LEAST_SECONDS = 60;
 
 /**
- * What deadlines ask of a group. Jobs share its slots evenly (the queue takes turns between them): until one has ended,
- * each other job has had as much as it, or is done. Work without a deadline counts as done before, all of it.
+ * What deadlines ask of a group. Jobs share its slots: until one has ended, each other job has had as much as it
+ * (`doneBeside`), or is done. Work without a deadline counts as done before, all of it.
  */
 export function claimsOf(loads: readonly Load[], slots: number): readonly Claim[] {
   const other = sum(loads.filter(({ due }) => due === undefined).map((load) => workOf(load, slots)));
-  const jobs = new Map<string, Load[]>();
-  for (const load of loads)
-    if (load.due !== undefined) jobs.set(load.due.job, [...(jobs.get(load.due.job) ?? []), load]);
-  // A job of which nothing is ready here asks for nobody yet.
-  const waiting = [...jobs].filter(([, mine]) => mine.some(({ tasks }) => tasks > 0));
-  const own = waiting.map(([job, mine]) => ({ job, mine, work: sum(mine.map((load) => workOf(load, slots))) }));
+  const own = byJob(loads).map((mine) => ({
+    ...{ job: mine[0]?.due?.job ?? '', mine },
+    work: sum(mine.map((load) => workOf(load, slots))),
+  }));
   return own.map(({ job, mine, work }) => ({
     ...{ job, work, in: Math.min(...mine.map(({ due }) => due?.in ?? Number.POSITIVE_INFINITY)) },
-    shared: other + sum(own.map((each) => Math.min(each.work, work))),
+    shared: work + other + sum(own.map((each) => (each.job === job ? 0 : doneBeside(each.mine, mine, slots)))),
     tail: Math.max(...mine.map(tailOf)),
     spread: Math.max(...mine.map(spreadOf)),
     each: Math.max(...mine.map(secondsEach)),
     width: sum(mine.map((load) => widthOf(load, slots))),
     crowd: sum(loads.map((load) => widthOf(load, slots))),
   }));
+}
+
+/** The loads of each job with a deadline; one of which nothing is ready here asks for nobody yet. */
+export function byJob(loads: readonly Load[]): readonly (readonly Load[])[] {
+  const jobs = new Map<string, Load[]>();
+  for (const load of loads)
+    if (load.due !== undefined) jobs.set(load.due.job, [...(jobs.get(load.due.job) ?? []), load]);
+  return [...jobs.values()].filter((mine) => mine.some(({ tasks }) => tasks > 0));
+}
+
+/**
+ * Slot-seconds of some work that are done by the time that other work beside it is: as many as that has, or as many tasks,
+ * whichever is more. A queue may share out slots (SQS: fair queues, about) or deliver in turns (the local one), and then
+ * the job with the longer tasks has more of the slots.
+ */
+export function doneBeside(loads: readonly Load[], beside: readonly Load[], slots: number): number {
+  const [work, tasks] = [sum(beside.map((load) => workOf(load, slots))), sum(beside.map(tasksLeft))];
+  const slotsShared = Math.min(work, sum(loads.map((load) => workOf(load, slots))));
+  const inTurns = sum(loads.map((load) => Math.min(1, tasks / Math.max(1, tasksLeft(load))) * workOf(load, slots)));
+  return Math.max(slotsShared, inTurns);
 }
 
 /**
@@ -91,7 +111,7 @@ export function endsIn(claim: Claim, instances: number, { slots, current, boot }
 
 /** The job that ends the latest after its deadline; null where none does. */
 export function latestOf(claims: readonly Claim[], ends: (claim: Claim) => number): Late | null {
-  const late = claims.map((claim): Late => ({ job: claim.job, ends: ends(claim), by: ends(claim) - claim.in }));
+  const late = claims.map((claim): Late => ({ job: claim.job, in: claim.in, ends: ends(claim), by: ends(claim) - claim.in }));
   return late.filter(({ by }) => by > 0).sort((a, b) => b.by - a.by)[0] ?? null;
 }
 

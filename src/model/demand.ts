@@ -1,12 +1,14 @@
 import type { StepCounts } from '../ports/ledger.ts';
 import { hasBarrier, sectionStart } from './job.ts';
-import { type Due, type Load, UNKNOWN_SECONDS } from './load.ts';
+import { type Due, type Load, sum, UNKNOWN_SECONDS } from './load.ts';
 import { sizingOf, stepSizes } from './step-sizes.ts';
 import type { JobView } from './view.ts';
 
 /** What a job's step has ready for a group's workers. */
 export interface StepLoad extends Load {
   readonly group: string;
+  /** More of its tasks can't be in the group's queue, however far behind the counters are. */
+  readonly most: number;
 }
 
 export interface Known {
@@ -46,10 +48,17 @@ export function readyLoads(view: JobView, known: Known): readonly StepLoad[] {
       atOnce: leastOf(step.maxRunning, view.maxRunning),
       ...dueOf(view, index, known, seconds),
     };
+    const most = Math.max(ready, mostOf(view, sizes[index] ?? null, mine));
     const fallback =
-      step.fallback === null ? [] : [{ ...load, ...nothingComing(load.due), group: step.fallback, tasks: 0 }];
-    return [{ ...load, group: step.group, tasks: ready }, ...fallback];
+      step.fallback === null ? [] : [{ ...load, ...nothingComing(load.due), group: step.fallback, tasks: 0, most }];
+    return [{ ...load, group: step.group, tasks: ready, most }, ...fallback];
   });
+}
+
+/** Those of a step that are not decided. A retry asks for decided ones again, and the counters don't say for which. */
+function mostOf({ round }: JobView, size: number | null, counts: StepCounts | undefined): number {
+  if (size === null) return Number.POSITIVE_INFINITY;
+  return round > 0 ? size : Math.max(0, size - (counts?.done ?? 0) - (counts?.failed ?? 0));
 }
 
 /** What the job's deadline asks of a step; nothing where it has none. */
@@ -63,10 +72,10 @@ function dueOf(
   const { steps } = view.record.spec;
   const start = sectionStart(steps, index);
   const before = steps.slice(start, index).map(({ name }) => counts.find(({ step }) => step === name));
-  const ended = before.reduce((sum, each) => sum + (each?.failed ?? 0), before.at(-1)?.done ?? 0);
+  const ended = (before.at(-1)?.done ?? 0) + sum(before.map((each) => each?.failed ?? 0));
   const size = stepSizes(sizingOf(view))[index] ?? 0;
   const behind = seconds.slice(index + 1);
-  const after = behind.reduce((sum: number, each) => sum + (each ?? UNKNOWN_SECONDS), 0);
+  const after = sum(behind.map((each) => each ?? UNKNOWN_SECONDS));
   const { done: measured = 0 } = counts.find(({ step }) => step === steps[index]?.name) ?? {};
   const due: Due = {
     job: view.record.job,
@@ -85,12 +94,20 @@ const openedSize = (view: JobView, index: number, sizes: readonly (number | null
   view.exploded.has(index) ? (sizes[index] ?? 0) : 0;
 
 /**
- * The same loads as so many tasks: by the queue, which knows of other jobs' tasks too, and not of ones that were just
- * sent. `fresh`: these were sent this moment, and the queue's counts may not have them yet (SQS: up to a minute).
+ * The same loads as so many tasks: by the queue, which the counters may lag behind, and which doesn't know of ones that were
+ * just sent. `fresh`: these were sent this moment, and the queue's counts may not have them yet (SQS: up to a minute).
+ * More than the jobs can have there are messages of others: of paused and cancelled jobs, and of ones that are not due.
  */
-export function fitLoads(loads: readonly Load[], backlog: number | null, fresh: boolean): readonly Load[] {
-  const known = loads.reduce((sum, { tasks }) => sum + tasks, 0);
-  const total = backlog === null ? known : fresh ? Math.max(known, backlog) : backlog;
+export function fitLoads(
+  loads: readonly (Load & { readonly most?: number })[],
+  backlog: number | null,
+  fresh: boolean,
+): readonly Load[] {
+  const known = sum(loads.map(({ tasks }) => tasks));
+  const most =
+    loads.length === 0 ? Number.POSITIVE_INFINITY : sum(loads.map((load) => load.most ?? Number.POSITIVE_INFINITY));
+  const held = backlog === null ? known : Math.min(most, backlog);
+  const total = fresh ? Math.max(known, held) : held;
   if (total === 0) return [];
   if (known > 0) return loads.map((load) => ({ ...load, tasks: (load.tasks * total) / known }));
   const seconds = loads.map((load) => load.seconds).filter((each) => each !== null);

@@ -102,10 +102,11 @@ function secondsText(seconds: number): string {
 }
 
 function adjustments(entry: Extract<EntryKind, { what: 'adjust' }>): string {
-  const { tolerate, maxRunning, finishBy, maxCost } = entry;
+  const { tolerate, maxRunning, notBefore, finishBy, maxCost } = entry;
   const said: readonly (readonly [string, string | number | null | undefined])[] = [
     ['tolerate', tolerate],
     ['max running', maxRunning],
+    ['not to begin before', notBefore],
     ['finish by', finishBy],
     ['max cost', typeof maxCost === 'number' ? `${maxCost} USD` : maxCost],
   ];

@@ -20,8 +20,11 @@ export interface JobSpec {
   readonly tolerate: Tolerance;
   /** `finish`: other chains go on; `stop`: no more is sent after the first failure for good. */
   readonly onFailure: 'finish' | 'stop';
-  /** The share (0..1) of ended tasks failing that pauses the job, once 20 have ended; null: never. */
-  readonly halt: number | null;
+  /**
+   * The share (0..1) of ended tasks failing that pauses the job, once 20 have ended; null: none. `never`: nor does it
+   * pause where the program seems to be at fault.
+   */
+  readonly halt: number | 'never' | null;
   /** Control totals, as written: `price.records == input.records`. */
   readonly expect: readonly string[];
   readonly labels: Readonly<Record<string, string>>;

@@ -78,6 +78,8 @@ export type EntryKind =
       readonly finishBy?: string | null;
       /** USD; null lifts it. */
       readonly maxCost?: number | null;
+      /** ISO-8601 UTC: when a job that has not begun is to. */
+      readonly notBefore?: string;
     }
   | { readonly what: 'kill'; readonly tasks: TaskSets; readonly mode: 'requeue' | 'fail' }
   | {

@@ -113,6 +113,9 @@ export const releaseKey = (n: number): string => `${RELEASES}${pad(n, 4)}.json`;
 /** Who may call the manager, each by the SHA-256 of the token; and what is the manager's alone. */
 export const TOKENS = 'tokens/';
 export const tokenKey = (sha256: string): string => `${TOKENS}${sha256}.json`;
+/** When the token of an id was used. */
+export const TOKEN_USES = `${TOKENS}used/`;
+export const tokenUseKey = (id: string): string => `${TOKEN_USES}${id}.json`;
 export const MANAGERS = 'manager/';
 /** The manager's own certificate with its key. */
 export const CERTIFICATE = `${MANAGERS}tls.json`;

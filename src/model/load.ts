@@ -34,7 +34,11 @@ export interface Due {
  */
 export const UNKNOWN_SECONDS = 60;
 
-export const secondsEach = ({ seconds }: Load): number => seconds ?? UNKNOWN_SECONDS;
+/** No task takes longer (30 days: far beyond the longest timeout): what says so was measured by a clock that jumped. */
+const MOST_SECONDS = 30 * 86_400;
+
+export const secondsEach = ({ seconds }: Load): number =>
+  seconds !== null && seconds >= 0 && seconds <= MOST_SECONDS ? seconds : UNKNOWN_SECONDS;
 
 /** Tasks that the step has yet to do, as far as its deadline is concerned. */
 export const tasksLeft = ({ tasks, due }: Load): number => tasks + (due?.coming ?? 0);
@@ -49,5 +53,9 @@ export const workOf = (load: Load, slots: number): number => tasksLeft(load) * s
 /** Slots that what is ready can hold at once. */
 export const widthOf = (load: Load, slots: number): number =>
   Math.min(load.tasks, load.atOnce ?? load.tasks) * heldBy(load, slots);
+
+/** Slots that all that is ready can hold at once. */
+export const widthIn = (loads: readonly Load[], slots: number): number =>
+  sum(loads.map((load) => widthOf(load, slots)));
 
 export const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);

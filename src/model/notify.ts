@@ -104,14 +104,14 @@ export function lateEvent(view: JobView, projected: string | null): NewsEvent | 
 /** When a job is late in beginning, milliseconds since the epoch, if nothing of it has run by then; null where nothing may run. */
 export function startsBy(view: JobView): number | null {
   if (view.closed !== null || view.cancelled || view.paused !== null || view.stopped !== null) return null;
-  const due = Date.parse(view.record.notBefore ?? view.record.createdAt);
+  const due = Date.parse(view.notBefore ?? view.record.createdAt);
   // While it was paused nothing of it could run.
   const resumed = view.resumedWhen === null ? due : Date.parse(view.resumedWhen);
   return Math.max(due, resumed) + NO_START_MS;
 }
 
 /** That nothing of a job has run, though it was due. */
-export function noStartEvent({ record: { job, notBefore, createdAt } }: JobView): NewsEvent {
+export function noStartEvent({ notBefore, record: { job, createdAt } }: JobView): NewsEvent {
   const at = notBefore ?? createdAt;
   return { id: `${job}.no-start`, kind: 'no-start', at, text: `nothing of job ${job} has run, which was due at ${at}` };
 }

@@ -46,10 +46,21 @@ export function checkCron(pattern: string): string {
   try {
     first = cronOf(trimmed).nextRun(new Date(0));
   } catch (cause) {
-    throw wrong(`: ${cause instanceof Error ? cause.message.replace(/^CronPattern: /, '') : String(cause)}`, cause);
+    throw wrong(`: ${cause instanceof Error ? cronWords(cause.message) : String(cause)}`, cause);
   }
   if (first === null) throw wrong(', which never fires');
   return trimmed;
+}
+
+/** What the library says of a pattern, in the pattern's own numbers (it counts days and months from 0), and what would do. */
+function cronWords(message: string): string {
+  const said = message
+    .replace(/^CronPattern: /, '')
+    .replace(/(value for (?:day|month): )(-?\d+)/, (_, what: string, n: string) => `${what}${Number(n) + 1}`);
+  const [, from, to] = /From value is larger than to value: '(\w+)-(\w+)'/.exec(said) ?? [];
+  return from === undefined
+    ? said
+    : `a range can't go over its end: say ${from}-LAST,FIRST-${to}, as 22-23,0-2 for hours`;
 }
 
 /** Firings after one instant up to another (inclusive), oldest first; at most `most`. */
@@ -84,15 +95,17 @@ export function firingsBefore(when: When, until: number, count: number): readonl
 
 /** The firing that a period names; null for one that the schedule has not. */
 export function firingOf(when: When, period: string): Firing | null {
+  // `Date.UTC` takes years below 100 for those of 1900: that firing is another one's.
+  const named = (firing: Firing | null): Firing | null => (firing?.period === period && firing.at > 0 ? firing : null);
   if (when.cadence.kind === 'calendar') {
     const month = parseMonthPeriod(period);
-    return month === null ? null : calendarFiring(when, addMonths(month, when.cadence.monthBefore ? 1 : 0));
+    return month === null ? null : named(calendarFiring(when, addMonths(month, when.cadence.monthBefore ? 1 : 0)));
   }
   const wall = parseTimePeriod(period);
   if (wall === null) return null;
   const nominal = asUtc(wall);
   const next = cronOf(when.cadence.pattern).nextRun(new Date(nominal - 1));
-  return next?.getTime() === nominal ? cronFirings(when.zone)(nominal) : null;
+  return next?.getTime() === nominal ? named(cronFirings(when.zone)(nominal)) : null;
 }
 
 /** From before an instant on, in order. The two days' room is for zones that skip a whole day. */
@@ -141,7 +154,7 @@ const [FIRST_YEAR, LAST_YEAR] = [1970, 2200];
  * each time of a day is one firing, also one that a clock shows twice or never.
  */
 function cronOf(pattern: string): Cron {
-  return new Cron(pattern, { mode: pattern.startsWith('@') ? 'auto' : '5-part', timezone: 'UTC' });
+  return new Cron(pattern, { mode: pattern.startsWith('@') ? 'auto' : '5-part', utcOffset: 0 });
 }
 
 /** A time that comes twice is the first, one that is skipped the first instant after: `instantsOf`. */

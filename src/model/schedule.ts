@@ -59,7 +59,7 @@ export type ScheduleChange =
 /** A schedule as its journal tells it. */
 export interface Schedule extends ScheduleSpec {
   readonly name: string;
-  /** Nothing that was due before is its own: when it was made, or its times were changed (milliseconds since the epoch). */
+  /** Nothing that was due before is its own: when it was made, or its pattern was changed (milliseconds since the epoch). */
   readonly since: number;
   /** Who wrote what it fires now, and when. */
   readonly who: string;
@@ -81,7 +81,7 @@ function after(name: string, before: Schedule | null, entry: ScheduleEntry): Sch
   const { who, when } = entry;
   switch (entry.what) {
     case 'add': {
-      const kept = before !== null && timesOf(before) === timesOf(entry.schedule) ? before.since : at;
+      const kept = before !== null && goesOn(before, entry.schedule) ? before.since : at;
       const { paused = null, pauses = [] } = before ?? {};
       return { ...entry.schedule, name, since: kept, who, when, paused, pauses };
     }
@@ -102,14 +102,25 @@ function after(name: string, before: Schedule | null, entry: ScheduleEntry): Sch
 
 const OPEN_END = Number.POSITIVE_INFINITY;
 
+/**
+ * Whether what was due is still due after a change. A calendar names its periods by their months, whatever its day: one that
+ * is moved into the past is made up for, where else its month would be nobody's. Other times of a pattern are other periods.
+ */
+const goesOn = (before: ScheduleSpec, now: ScheduleSpec): boolean =>
+  (before.cadence.kind === 'calendar' && now.cadence.kind === 'calendar') || timesOf(before) === timesOf(now);
+
 const timesOf = ({ cadence, zone }: ScheduleSpec): string => canonicalJson({ cadence, zone });
 
 /** The run key of a firing: whoever fires it, it runs once. */
 export const runKeyOf = (schedule: Pick<Schedule, 'name'>, { period }: Pick<Firing, 'period'>): string =>
   `${schedule.name}@${period}`;
 
-/** What is due: everything since the catch-up begins, but nothing from before it was made or while it was paused. */
+/**
+ * What is due: everything since the catch-up begins, but nothing from before it was made or while it was paused. While it is
+ * paused nothing is: what was due before waits for `resume`, as long as its catch-up lasts.
+ */
 export function dueFirings(schedule: Schedule, now: number): readonly Firing[] {
+  if (schedule.paused !== null) return [];
   return standing(schedule, Math.max(schedule.since, now - schedule.catchUp * 1_000), now);
 }
 

@@ -23,13 +23,16 @@ export interface SpotSight {
 const PATIENCE = 180;
 /** This part of what may stand in is few. */
 const FEW = 1 / 4;
+/** So long, seconds, spot may be waited for where what is bought then still makes it. */
+const WAIT = 1_800;
 /** A storm: so many instances taken back, and so large a part of those that are up. */
 const STORM = { least: 3, part: 0.2 };
 
 /**
  * How many instances a group should have on demand so that a deadline is met which spot would miss; the base as it is
- * where there is no such need. Spot stands for what is up: what is only asked for doesn't come. Nothing is bought on a
- * guess: where a task's duration is only assumed, spot is waited for; and while few would do.
+ * where there is no such need. Spot stands for what is up: what is only asked for doesn't come. Little is bought on a
+ * guess: where a task's duration is only assumed, one, and only where nothing is up. While few would do, and could half an
+ * hour later, spot is waited for.
  */
 export function standInFor(
   loads: readonly Load[],
@@ -41,9 +44,17 @@ export function standInFor(
   const storm = takenBack >= STORM.least && takenBack >= STORM.part * up;
   if ((!refused && !storm) || refusedToo || base >= most || (since !== null && since < PATIENCE)) return base;
   const need = instancesFor(loads, { slots, current: up, min, max }, pace);
-  if (need.decides === null || need.assumed) return base;
-  // While few would do there is time, and spot may come.
-  if (need.instances - up < Math.max(1, (most - base) * FEW)) return base;
+  if (need.decides === null) return base;
+  // One tells how long a task takes, where nothing is up that will.
+  if (need.assumed) return up === 0 ? base + 1 : base;
+  const few = need.instances - up < Math.max(1, (most - base) * FEW);
+  const later = instancesFor(after(loads, WAIT), { slots, current: up, min, max: Math.min(max, up + most - base) }, pace);
+  if (need.instances <= up || (few && later.late === null)) return base;
   // The base comes first of what is up (Auto Scaling: instances distribution).
   return Math.min(most, Math.max(base, Math.min(base, up) + need.instances - up));
 }
+
+const after = (loads: readonly Load[], seconds: number): readonly Load[] =>
+  loads.map((load) =>
+    load.due === undefined ? load : { ...load, due: { ...load.due, in: load.due.in - seconds } },
+  );

@@ -1,4 +1,5 @@
 import { BatchctlError } from '../errors.ts';
+import { adjusted } from './adjusted.ts';
 import type { Tripped } from './breaker.ts';
 import { type DeliveryFacts, deliveryAfter } from './delivery.ts';
 import { type JobRecord, type JobState, type StepSpec, sectionStart, stepIndex, type Tolerance } from './job.ts';
@@ -7,7 +8,6 @@ import { type NewsFact, newsAfter } from './notify.ts';
 import { foldOverrides } from './overrides.ts';
 import { inRanges, unionOf, without } from './ranges.ts';
 import { combineRanges, type StepRanges, stepRanges } from './step-ranges.ts';
-import { parseTolerance } from './tolerance.ts';
 
 /** A job as its journal tells it: what `foldJournal` makes of the record and its entries. */
 export interface JobView {
@@ -48,6 +48,8 @@ export interface JobView {
   readonly killed: readonly { readonly round: number; readonly tasks: StepRanges }[];
   readonly tolerance: Tolerance;
   readonly maxRunning: number | null;
+  /** ISO-8601 UTC: no task begins before it; null: as soon as it is submitted. */
+  readonly notBefore: string | null;
   /** ISO-8601 UTC: when the job should have ended; null without a deadline. */
   readonly finishBy: string | null;
   /** USD; null without a limit. */
@@ -114,6 +116,7 @@ export function emptyView(record: JobRecord): JobView {
     killed: [],
     tolerance: record.spec.tolerate,
     maxRunning: record.spec.maxRunning,
+    notBefore: record.notBefore,
     finishBy: record.finishBy ?? null,
     maxCost: record.maxCost ?? null,
     overrides: {},
@@ -159,13 +162,7 @@ function applyEntry(before: JobView, entry: JournalEntry): JobView {
     case 'stop':
       return { ...view, stopped: entry.cause };
     case 'adjust':
-      return {
-        ...view,
-        tolerance: entry.tolerate === undefined ? view.tolerance : parseTolerance(entry.tolerate),
-        maxRunning: entry.maxRunning === undefined ? view.maxRunning : entry.maxRunning,
-        finishBy: entry.finishBy === undefined ? view.finishBy : entry.finishBy,
-        maxCost: entry.maxCost === undefined ? view.maxCost : entry.maxCost,
-      };
+      return adjusted(view, entry);
     case 'kill':
       return entry.mode === 'fail'
         ? { ...view, killed: [...view.killed, { round: view.round, tasks: ranges(entry.tasks) }] }

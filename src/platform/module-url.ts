@@ -1,5 +1,5 @@
-/** Where a module below src/ is, from source or bundled: there it is an entry of its own, named as its file. */
+/** What `import` takes for a module below src/: its URL from source; bundled, its file, which lies beside all others. */
 export function moduleUrl(path: string): string {
   const name = path.slice(path.lastIndexOf('/') + 1);
-  return new URL(import.meta.url.endsWith('.ts') ? `../${path}.ts` : `./${name}.js`, import.meta.url).href;
+  return import.meta.url.endsWith('.ts') ? new URL(`../${path}.ts`, import.meta.url).href : `./${name}.js`;
 }

@@ -4,6 +4,7 @@ import type { Config } from '../config.ts';
 import { BatchctlError } from '../errors.ts';
 import { randomId } from '../lib/id.ts';
 import type { Platform } from '../ports/platform.ts';
+import { lastComplaint } from './last-complaint.ts';
 import { programArgv } from './program-argv.ts';
 import { temporaryRoot } from './scratch.ts';
 
@@ -72,6 +73,7 @@ export async function startOwnWorkers(
   const log = join(directory, `run-${process.pid}.log`);
   const argv = workerArgv(config, options.groups, options.slots);
   let starts = 0;
+  let keepsLog = false;
   const supervisor = superviseWorkers({
     group: options.groups.join(','),
     size: 1,
@@ -79,7 +81,12 @@ export async function startOwnWorkers(
     spawnWorker: () => ({ argv, env: options.env(starts++), log }),
     onDeath: async ({ worker, code, signal }) => {
       await releaseDead(config, platform, options.groups, worker);
-      if (code !== 0) options.onTrouble(`worker ${worker} ended (${signal ?? `exit ${code}`}); its log: ${log}`);
+      if (code === 0) return;
+      keepsLog = true;
+      const why = await lastComplaint(log);
+      options.onTrouble(
+        `worker ${worker} ended (${signal ?? `exit ${code}`})${why === null ? '' : `: ${why}`}; its log: ${log}`,
+      );
     },
     onTrouble: (error) => options.onTrouble(error instanceof Error ? error.message : String(error)),
   });
@@ -87,7 +94,8 @@ export async function startOwnWorkers(
     drain: async () => {
       supervisor.drain();
       await supervisor.whenIdle();
-      rmSync(log, { force: true });
+      // Whoever was told to look into it still can.
+      if (!keepsLog) rmSync(log, { force: true });
     },
     stop: async () => {
       supervisor.stop(STOP_MS);

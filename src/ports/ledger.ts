@@ -219,4 +219,6 @@ export interface WorkerMachine {
   readonly type: string;
   readonly zone: string;
   readonly lifeCycle: 'spot' | 'on-demand';
+  /** When its launch began, milliseconds since the epoch: it is paid for since. Absent where nobody said. */
+  readonly launchedAt?: number;
 }

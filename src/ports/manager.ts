@@ -1,4 +1,5 @@
 import type { Frame } from '../model/api.ts';
+import type { ManagerHealth } from '../model/manager-health.ts';
 import type { ObjectStore } from './object-store.ts';
 import type { VerbCall } from './verbs.ts';
 
@@ -21,5 +22,7 @@ export interface Manager {
   readonly store: ObjectStore;
   /** The version it says it has, and how far its clock is ahead of this one, milliseconds; asks nothing that needs a token. */
   hello(signal: AbortSignal): Promise<{ readonly version: string | null; readonly ahead: number | null }>;
+  /** How it does its duties; null: it is of a version that doesn't tell. Wants a token. */
+  health(signal: AbortSignal): Promise<ManagerHealth | null>;
   close(): Promise<void>;
 }

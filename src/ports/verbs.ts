@@ -24,6 +24,8 @@ export interface Verb {
   readonly shownAt: string | null;
   /** The field that names a job file, which the API takes as `spec` and `code`; null: none. */
   readonly jobFile: string | null;
+  /** Fields that name a small text file, of which the API takes the lines as a list. */
+  readonly lines: readonly string[];
   /** True: it answers JSON Lines, which the API answers as `{"items": [...]}`. */
   readonly list: boolean;
   /** Arguments and options by their camelCase names: a draft 2020-12 object schema. */

@@ -93,7 +93,7 @@ export async function admit(
   const base = { delivery, message, view, overrides, step, index };
   const dropped = dropReason(view, index, message);
   if (dropped !== null) return refuse({ kind: 'dropped', why: dropped }, base);
-  const { notBefore } = view.record;
+  const { notBefore } = view;
   if (notBefore !== null && Date.parse(notBefore) > now) {
     return refuse(
       { kind: 'declined', why: 'early', delay: Math.min(LONGEST_DELAY, (Date.parse(notBefore) - now) / 1_000) },

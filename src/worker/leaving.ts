@@ -30,7 +30,7 @@ export function leftFor(
   now: number,
 ): Left {
   const { record } = view;
-  const due = record.notBefore === null || Date.parse(record.notBefore) <= now;
+  const due = view.notBefore === null || Date.parse(view.notBefore) <= now;
   if (!due || view.paused !== null || view.cancelled || view.stopped !== null || view.closed !== null)
     return { left: 'nothing' };
   const takes = ({ name }: StepSpec, group: string | null): boolean =>

@@ -54,4 +54,7 @@ async function tellBoot({ store, clock }: Platform, machine: Machine, { groups }
   }
 }
 
-const paidFor = ({ type, zone, lifeCycle }: Machine): WorkerMachine => ({ type, zone, lifeCycle });
+const paidFor = ({ type, zone, lifeCycle, launchedAt }: Machine): WorkerMachine => ({
+  ...{ type, zone, lifeCycle },
+  ...(launchedAt !== null && { launchedAt }),
+});

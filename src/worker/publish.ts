@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream, type Dirent, lchownSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { BatchctlError, hasCode } from '../errors.ts';
+import { isGarbled } from '../jobs/left-out.ts';
 import { readOutput } from '../jobs/output.ts';
 import { asciiJson } from '../lib/json.ts';
 import { outKey, stagedPrefix } from '../model/keys.ts';
@@ -76,12 +77,13 @@ async function publishFiles(
   return publishManifest(store, task, { format: 1, meta, single: false, files });
 }
 
-/** The files below a directory, sorted. Throws `jobFailed` for a link or a device: only files are outputs. */
+/** The files below a directory, sorted. Throws `jobFailed` for a link or a device, and for a name that is no UTF-8. */
 function outputNames(directory: string): readonly string[] {
   const names: string[] = [];
   const walk = (at: string): void => {
     for (const entry of entriesOf(at)) {
       const path = join(at, entry.name);
+      if (isGarbled(path)) throw garbled(relative(directory, path));
       if (entry.isDirectory()) walk(path);
       else if (entry.isFile()) names.push(relative(directory, path).split(sep).join('/'));
       else
@@ -90,6 +92,11 @@ function outputNames(directory: string): readonly string[] {
   };
   walk(directory);
   return names.sort();
+}
+
+/** No key could be made of it, and no retry would help. */
+function garbled(name: string): BatchctlError {
+  return new BatchctlError('jobFailed', `the name of ${JSON.stringify(name)} in $BATCHCTL_OUTPUT_DIR is no UTF-8`);
 }
 
 /** Throws `jobFailed` where the command removed the directory that it was given. */

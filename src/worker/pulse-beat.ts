@@ -2,7 +2,9 @@ import { isKind } from '../errors.ts';
 import type { Deliveries } from '../jobs/deliver/deliveries.ts';
 import type { Onlooker } from '../jobs/onlooker.ts';
 import { jitter, wait } from '../lib/wait.ts';
+import type { JobView } from '../model/view.ts';
 import type { AttemptEvent, LedgerWorker } from '../ports/ledger.ts';
+import { BusyCosts } from './busy-costs.ts';
 import type { WorkerContext } from './context.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { Elsewhere } from './elsewhere.ts';
@@ -37,9 +39,13 @@ export class Pulse {
   readonly #o: PulseOptions;
   readonly #startedAt: number;
   readonly #elsewhere: Elsewhere;
+  readonly #costs: BusyCosts;
 
   constructor(options: PulseOptions) {
     this.#o = options;
+    this.#costs = new BusyCosts(options.ctx.platform, (job, error) =>
+      options.log.warn(`job ${job}: ${messageOf(error)}`),
+    );
     this.#startedAt = options.ctx.platform.clock.now();
     this.#elsewhere = new Elsewhere(options.options.worker);
   }
@@ -111,6 +117,7 @@ export class Pulse {
     await onBeat();
     if (drain.aborted || options.untilEmpty) return;
     if (!dispatcher.busy) await onlooker.round();
+    else await this.#costs.round(distinct(Array.from(dispatcher.running(), ({ task: { view } }) => view)));
     await deliveries.look(dispatcher.busy);
   }
 
@@ -131,3 +138,7 @@ export class Pulse {
     }
   }
 }
+
+const distinct = (views: readonly JobView[]): readonly JobView[] => [
+  ...new Map(views.map((view) => [view.record.job, view])).values(),
+];

@@ -126,9 +126,11 @@ const streakOf = ({ message: { job, step } }: Pick<Admitted, 'message'>): string
 
 /** Failures in a row may mean that the program is bad: then the job pauses, and no other of its tasks is begun here. */
 async function guardStep({ platform, streaks, jobs }: WorkerContext, task: Settling['task']): Promise<void> {
-  if (task === null || !streaks.failed(streakOf(task))) return;
+  const began = platform.clock.monotonic();
+  if (task === null || !streaks.failed(streakOf(task), began)) return;
   const { view, index, message } = task;
   const after = await guardDeployment(platform, view, { index, round: message.round });
+  streaks.looked(began, platform.clock.monotonic());
   if (after.paused !== null) await jobs.refresh(after);
 }
 
@@ -276,7 +278,7 @@ function baseEvent(
  */
 function waited({ number, delivery, result, task }: Settling): number | null {
   if (number !== 1 || result === null) return null;
-  const notBefore = task?.view.record.notBefore ?? null;
+  const notBefore = task?.view.notBefore ?? null;
   const due = Math.max(delivery.sentAt, notBefore === null ? 0 : Date.parse(notBefore));
   return Math.max(0, result.startedAt - due) / 1_000;
 }

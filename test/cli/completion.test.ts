@@ -1,6 +1,7 @@
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { expect } from 'chai';
 import { COMMANDS } from '../../src/cli/commands.ts';
+import { installed } from '../support/run/lacking.ts';
 import { Workspace } from '../support/workspace.ts';
 
 const BIN = new URL('../../bin/batchctl.js', import.meta.url).pathname;
@@ -9,11 +10,6 @@ const JOB = {
   input: { split: { by: 'range', from: 1, to: 4 } },
   steps: [{ name: 'one', attempts: 1, run: 'read n; [ $n != 3 ] || { echo bad $n >&2; exit 9; }; echo $n' }],
 };
-
-/** A shell that is not there is a failure in CI, which installs it. */
-function has(shell: string): boolean {
-  return process.env.CI !== undefined || spawnSync(shell, ['-c', 'true']).error === undefined;
-}
 
 describe('completion', function () {
   this.timeout(60_000);
@@ -44,7 +40,9 @@ describe('completion', function () {
   after(() => workspace.remove());
 
   function shell(program: string, args: readonly string[]): SpawnSyncReturns<string> {
-    const env = { ...process.env, PATH: `${workspace.dir}:${process.env.PATH}`, HOME: workspace.dir, TERM: 'dumb' };
+    // A locale that isn't installed would have bash complain.
+    const own = { HOME: workspace.dir, TERM: 'dumb', LC_ALL: 'C.UTF-8' };
+    const env = { ...process.env, PATH: `${workspace.dir}:${process.env.PATH}`, ...own };
     return spawnSync(program, args, { cwd: workspace.dir, encoding: 'utf8', env });
   }
 
@@ -131,15 +129,14 @@ describe('completion', function () {
     });
   });
 
-  it('in zsh: the same words, and what they are', function () {
-    if (!has('zsh')) return this.skip();
+  it('in zsh: the same words, and what they are', () => {
     // compadd and compset work in a completion alone, so their calls are written down in place of them.
     const zsh = (line: string): string => {
       const words = line.split(' ').map((word) => `'${word}'`);
       const script = `compdef() { }; source ./complete.zsh
         compadd() { print -rl -- "\${shown[@]}" }; compset() { }; _files() { print -r -- "files $*" }
         words=(${words.join(' ')}); CURRENT=${words.length}; PREFIX=\${words[-1]}; _batchctl`;
-      const { stdout, stderr } = shell('zsh', ['-f', '-c', script]);
+      const { stdout, stderr } = shell(installed('zsh'), ['-f', '-c', script]);
       expect(stderr).to.equal('');
       return stdout;
     };
@@ -151,10 +148,13 @@ describe('completion', function () {
     expect(zsh('batchctl run ')).to.equal('files -g *.(yaml|yml|json)\n');
   });
 
-  it('in fish: the same words, and what they are', function () {
-    if (!has('fish')) return this.skip();
+  it('in fish: the same words, and what they are', () => {
     const fish = (line: string): readonly string[] => {
-      const { stdout, stderr } = shell('fish', ['--no-config', '-c', `source ./complete.fish; complete -C '${line}'`]);
+      const { stdout, stderr } = shell(installed('fish'), [
+        '--no-config',
+        '-c',
+        `source ./complete.fish; complete -C '${line}'`,
+      ]);
       expect(stderr).to.equal('');
       return stdout.split('\n').filter(Boolean);
     };

@@ -4,6 +4,8 @@ import Database from 'better-sqlite3';
 import { expect } from 'chai';
 import { mustReadView } from '../../src/jobs/journal.ts';
 import { journalKey } from '../../src/model/keys.ts';
+import { installed } from '../support/run/lacking.ts';
+import { mountDisk } from '../support/small-disk.ts';
 import { until } from '../support/until.ts';
 import { waitsIn, whyJobFile } from '../support/why-job.ts';
 import { type Ended, Workspace } from '../support/workspace.ts';
@@ -14,8 +16,6 @@ interface Line {
   readonly message: string;
   readonly mend: string | null;
 }
-
-const FAKETIME = '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1';
 
 describe('doctor', function () {
   this.timeout(60_000);
@@ -100,10 +100,9 @@ describe('doctor', function () {
     expect({ code, status: of('root').status }).to.deep.equal({ code: 3, status: 'fail' });
   });
 
-  it('a root on a read-only file system, on one that is full: fails', async function () {
+  it('a root on a read-only file system, on one that is full: fails', async () => {
     mkdirSync(root());
-    // Only root may mount, and not in every container.
-    if (spawnSync('sh', ['-c', `mount -t tmpfs -o size=32m,mode=700 tmpfs ${root()}`]).status !== 0) this.skip();
+    const unmount = mountDisk(root(), '32m,mode=700');
     try {
       expect((await examine()).of('diskSpace')).to.include({ status: 'fail' });
       spawnSync('sh', ['-c', `mount -o remount,ro ${root()}`]);
@@ -111,7 +110,7 @@ describe('doctor', function () {
       expect(code).to.equal(3);
       expect(of('root').message).to.include('read-only');
     } finally {
-      spawnSync('sh', ['-c', `umount -l ${root()}`]);
+      unmount();
     }
   });
 
@@ -215,10 +214,10 @@ describe('doctor', function () {
     expect((await examine({ TZ: 'Europe/Berlin' })).of('timeZone').message).to.include('Europe/Berlin');
   });
 
-  it('a clock that differs from the disk’s warns', async function () {
-    if (!existsSync(FAKETIME)) this.skip();
+  it('a clock that differs from the disk’s warns', async () => {
+    const LD_PRELOAD = installed('faketime');
     await used();
-    const { of } = await examine({ LD_PRELOAD: FAKETIME, FAKETIME: '-1h', NO_FAKE_STAT: '1' });
+    const { of } = await examine({ LD_PRELOAD, FAKETIME: '-1h', NO_FAKE_STAT: '1' });
     expect(of('clock')).to.include({ status: 'warn' });
     expect(of('clock').message).to.match(/36\d\d s ahead of|3599 s ahead of/);
   });

@@ -29,6 +29,17 @@ describe('amounts and instants for people', () => {
   it('writes slow rates with a decimal and fast ones without', () => {
     expect([0.42, 9.96, 1840.4].map(formatRate)).to.deep.equal(['0.4/s', '10/s', '1,840/s']);
   });
+
+  it('writes rates of what takes minutes or hours by the minute or hour', () => {
+    expect([0, 0.095, 0.09, 1 / 60, 1 / 90, 1 / 3_600].map(formatRate)).to.deep.equal([
+      '0.0/s',
+      '0.1/s',
+      '5.4/min',
+      '1.0/min',
+      '40.0/h',
+      '1.0/h',
+    ]);
+  });
 });
 
 describe('the width of a text on a terminal', () => {

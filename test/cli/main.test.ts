@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -8,6 +8,7 @@ import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
 import { GLOBAL_FLAGS } from '../../src/cli/help.ts';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import { VERSION } from '../../src/lib/version.ts';
+import { withoutRights } from '../support/without-rights.ts';
 import { fakeIo, runCli } from './fake-io.ts';
 
 describe('the command line', () => {
@@ -32,6 +33,14 @@ describe('the command line', () => {
     for (const flag of Object.keys(GLOBAL_FLAGS)) expect(stdout).to.include(flag);
     expect((await run([])).stdout).to.equal(stdout);
     expect((await run(['help'])).stdout).to.equal(stdout);
+  });
+
+  it('a directory that may not be written to is no bug', async () => {
+    chmodSync(cwd, 0o555);
+    const { code, stderr } = await withoutRights(() => run(['init']));
+    chmodSync(cwd, 0o755);
+    expect(code).to.equal(7);
+    expect(stderr).to.match(/^error: EACCES: permission denied, open '.*'\nhint: let this user read and write there/);
   });
 
   describe('help of', () => {

@@ -33,7 +33,7 @@ describe('batchctl manager token', function () {
     expect(known).to.include({ name: 'ann', scope: 'operate' });
     expect(Date.parse(known.expires ?? '') - Date.parse(known.at ?? '')).to.equal(90 * 86_400_000);
     const listed = await token('list', '--json');
-    expect(JSON.parse(listed.stdout)).to.deep.equal({ ...known, expired: false });
+    expect(JSON.parse(listed.stdout)).to.deep.equal({ ...known, expired: false, used: null });
     const table = await token('list');
     expect(table.stdout).to.match(/ann +operate/);
     expect(listed.stdout + table.stdout + table.stderr).to.not.include(text?.slice(4, 20));

@@ -1,5 +1,4 @@
 import { existsSync, rmSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { expect } from 'chai';
 import { tickId } from '../../src/jobs/keeper.ts';
 import { movedClock } from '../support/moved-clock.ts';
@@ -140,6 +139,50 @@ describe('schedules', function () {
     expect((await workspace.run(['status', 'key:month-end@2026-11'])).code).to.equal(0);
   });
 
+  it('that are paused make up for nothing until they are resumed', async () => {
+    rmSync(workspace.path('claims-2026-11.txt'));
+    await schedule(['add', ...MONTH_END]);
+    expect((await tick(DUE)).code, 'its input is not there').to.equal(4);
+    await schedule(['pause', 'month-end'], '2026-11-30T18:05:00Z');
+    workspace.write('claims-2026-11.txt', '1\n2\n');
+    expect((await answered(tick('2026-11-30T18:10:00Z', '--json'))).fired).to.deep.equal([]);
+    expect((await schedule(['ls'], '2026-11-30T18:10:00Z')).stdout).to.match(/paused +2026-11 paused$/m);
+    await schedule(['resume', 'month-end'], '2026-11-30T18:15:00Z');
+    const { fired } = await answered(tick('2026-11-30T18:20:00Z', '--json'));
+    expect(fired.map(({ period }) => period)).to.deep.equal(['2026-11']);
+  });
+
+  it('whose day is moved into the past lose no month: it is made up for, or named', async () => {
+    await schedule(['add', ...MONTH_END], '2026-11-02T12:00:00Z');
+    workspace.write('holidays', '2026-11-30 closed\n2026-11-27 closed\n2026-11-26 closed\n');
+    const far = await schedule(['add', ...MONTH_END, '--holidays', 'holidays', '--replace']);
+    expect(far.stderr).to.include(
+      'warning: 2026-11 was due 2026-11-25 18:00 GMT (1d18h ago) by these times, and did not run: batchctl schedule run month-end --period 2026-11 runs it',
+    );
+    workspace.write('holidays', '2026-11-30 closed\n2026-11-27 closed\n');
+    const near = await schedule(['add', ...MONTH_END, '--holidays', 'holidays', '--replace']);
+    expect(near.stdout).to.include('next: 2026-12');
+    expect(near.stderr).to.include('by these times, and did not run: the next round fires it');
+    const { fired } = await answered(tick(NOON, '--json'));
+    expect(fired.map(({ period }) => period)).to.deep.equal(['2026-11']);
+    const ran = await schedule(['add', ...MONTH_END, '--replace'], DUE);
+    expect(ran.stderr).not.to.include('was due');
+    expect((await answered(tick(DUE, '--json'))).fired, 'a month runs once, whatever its day').to.deep.equal([]);
+  });
+
+  it('say which period was due before they were made, or before their pattern changed', async () => {
+    const young = await schedule(['add', ...MONTH_END], '2026-11-30T18:30:00Z');
+    expect(young.stderr).to.match(
+      /2026-11 was due 2026-11-30 18:00 GMT [(]30m\d*s? ago[)], before this schedule was made, so nobody fires it: batchctl schedule run month-end --period 2026-11 runs it/,
+    );
+    const night = (hour: number): readonly string[] => ['add', 'night', 'job.json', '--cron', `0 ${hour} * * *`];
+    await schedule([...night(6), '--tz', 'UTC'], '2026-11-27T05:00:00Z');
+    const changed = await schedule([...night(7), '--tz', 'UTC', '--replace'], '2026-11-27T06:30:00Z');
+    expect(changed.stderr).to.match(
+      /2026-11-27T06:00 was due 2026-11-27 06:00 UTC [(]30m\d*s? ago[)] by the times before, did not run, and nobody fires it now: batchctl submit job[.]json --period 2026-11-27T06:00 --run-key night@2026-11-27T06:00 runs it/,
+    );
+  });
+
   it('tell what a firing lacks, once an hour, with the exit code of the mistake', async () => {
     rmSync(workspace.path('claims-2026-11.txt'));
     await schedule(['add', ...MONTH_END]);
@@ -193,62 +236,5 @@ describe('schedules', function () {
     workspace.write('holidays', '30 November\n');
     const wrong = await schedule(['add', ...MONTH_END, '--holidays', 'holidays', '--replace']);
     expect(wrong.stderr).to.include('holidays:1: expected a date such as 2026-12-25, found "30"');
-  });
-});
-
-describe('submit --at', function () {
-  this.timeout(60_000);
-  let workspace: Workspace;
-  beforeEach(() => {
-    workspace = new Workspace();
-    workspace.write('job.json', {
-      name: 'claims',
-      input: { split: { by: 'range', from: 1, to: 1 } },
-      steps: [{ name: 'price', run: 'date +%s >> "$HOME/ran"; cat' }],
-    });
-  });
-  afterEach(() => workspace.remove());
-
-  it('needs a keeper of the last 15 minutes, and says which crontab line is one', async () => {
-    const at = ['submit', 'job.json', '--at', 'in 2h', '--run-key', 'k'];
-    const alone = await workspace.run(at);
-    expect(alone.code).to.equal(7);
-    expect(alone.stderr).to.include('--at needs somebody who sees to it');
-    expect(alone.stderr).to.match(
-      /hint: add to a crontab: \* \* \* \* \* {2}cd \S+ && batchctl tick --quiet --profile local/,
-    );
-    expect((await workspace.run(['jobs'])).stdout).to.equal('');
-    expect((await workspace.run(['tick'])).code).to.equal(0);
-    const later = await workspace.run(at);
-    expect(later.code, later.stderr).to.equal(0);
-    expect(later.stderr).to.match(/begins 20\S+ \S+ UTC \(in (2h|1h\d+m)/);
-    const gone = movedClock(new Date(Date.now() + 20 * 60_000).toISOString());
-    expect((await workspace.run(['submit', 'job.json', '--at', 'in 2h'], gone)).code, 'it left').to.equal(7);
-    expect((await workspace.run(at, gone)).code, 'the job that is there is answered all the same').to.equal(0);
-    const doctor = await workspace.run(['doctor', '--json'], gone);
-    expect(doctor.stdout).to.include('"check":"keeper","status":"pass"');
-  });
-
-  it('begins no task before its time, with run too, which waits', async () => {
-    const asked = Date.now();
-    const ran = await workspace.run(['run', 'job.json', '--at', 'in 3s']);
-    expect(ran.code, ran.stderr).to.equal(0);
-    expect(Number(workspace.lines('ran')[0])).to.be.at.least(Math.floor(asked / 1_000) + 3);
-  });
-
-  it('is refused for a time that is over, or after the deadline', async () => {
-    for (const flags of [['2020-01-01T06:00Z'], ['in 2h', '--finish-by', 'in 1h']]) {
-      expect((await workspace.run(['submit', 'job.json', '--at', ...flags])).code, flags.join(' ')).to.equal(2);
-    }
-  });
-
-  it('warns in doctor where schedules are nobody’s', async () => {
-    await workspace.run(['schedule', 'add', 'daily', 'job.json', '--cron', '0 6 * * *']);
-    const { stdout } = await workspace.run(['doctor']);
-    expect(stdout).to.match(/^warn {2}keeper +no keeper was ever here: nobody fires daily\n +mend: batchctl tick/m);
-    expect((await workspace.run(['tick'])).code).to.equal(0);
-    expect((await workspace.run(['doctor'])).stdout).to.match(/^pass {2}keeper +tick-\S+ left its mark/m);
-    expect(tickId()).to.match(/^tick-[a-z0-9-]+$/);
-    expect(tickId(`${hostname()}.`)).to.equal(tickId());
   });
 });

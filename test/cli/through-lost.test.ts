@@ -170,6 +170,10 @@ describe('a command whose manager breaks off', function () {
     expect((await run('jobs')).stderr).to.include('expected a manager at');
     manager.answer((response) => response.writeHead(404).end('<html>no</html>'));
     expect(await run('jobs')).to.include({ code: 3 });
+    manager.answer((response) => response.writeHead(413).end('<html>too large</html>'));
+    const large = await run('jobs');
+    expect(large.code).to.equal(3);
+    expect(large.stderr).to.include('what stands before the manager').and.include('client_max_body_size');
   });
 
   it('sends zone, terminal and flags along', async () => {

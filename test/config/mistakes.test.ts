@@ -158,6 +158,20 @@ const table: readonly (readonly [what: string, text: string, at: string, field: 
     'allowed: 80',
   ],
   [
+    'a stack after which a bucket would have too long a name',
+    `{"profile": "p", "profiles": {"p":\n{"backend": "aws", "stack": "${'s'.repeat(38)}", "account": "123456789012", "region": "eu-central-1"}}}`,
+    '2:29',
+    'profiles.p.stack',
+    "makes a bucket's name of 64",
+  ],
+  [
+    'a stack whose security groups would begin as ids do',
+    aws('"stack": "sg"'),
+    '2:29',
+    'profiles.p.stack',
+    'begins with sg-',
+  ],
+  [
     'more tags than fit besides ours',
     aws(`"tags": {${Array.from({ length: 41 }, (_, n) => `"t${n}": ""`).join(', ')}}`),
     '2:28',

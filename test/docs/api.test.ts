@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { STATUSES } from '../../src/manager/http/error-answers.ts';
 import { ApiDesk } from '../support/manager/api-desk.ts';
+import { installed } from '../support/run/lacking.ts';
 import { API_PAGE, apiPage } from './api-page.ts';
 
 describe('docs/api.md', () => {
@@ -24,6 +25,7 @@ describe('docs/api.md', () => {
     this.timeout(30_000);
     const blocks = [...page.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, text]) => text);
     expect(blocks.length).to.be.greaterThan(3);
+    installed('curl');
     const desk = await ApiDesk.open({ dashboard: null });
     try {
       const child = spawn('sh', ['-ec', blocks.join('\n')], {

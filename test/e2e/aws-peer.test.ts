@@ -5,8 +5,8 @@ import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
+import { installed } from '../support/run/lacking.ts';
 import { type Fauxqs, startFauxqs } from '../support/servers/fauxqs.ts';
-import { findProgram, needProgram } from '../support/servers/program.ts';
 import { sharedMoto } from '../support/servers/shared-moto.ts';
 import { type SimpleDbServer, startSimpleDb } from '../support/servers/simpledb-server.ts';
 
@@ -30,7 +30,7 @@ describe('the aws command line as a peer', function () {
   let endpoints: { readonly s3: string; readonly sqs: string; readonly sdb: string };
 
   before(async function () {
-    command = needProgram(this, findProgram('/usr/bin/aws', 'aws'), 'awscli');
+    command = installed('awscli');
     const s3 = await sharedMoto(this);
     [sqs, simpledb] = await Promise.all([startFauxqs(), startSimpleDb()]);
     endpoints = { s3: s3.url, sqs: sqs.url, sdb: simpledb.url };

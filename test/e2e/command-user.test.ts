@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
+import { needsRoot } from '../support/run/lacking.ts';
 import { Workspace } from '../support/workspace.ts';
 
 const NOBODY = {
@@ -39,8 +40,8 @@ describe('a worker whose commands have a user of their own', function () {
   this.timeout(60_000);
   let workspace: Workspace;
 
-  before(function () {
-    if (process.getuid?.() !== 0) this.skip();
+  before(() => {
+    needsRoot('run commands as another user');
   });
 
   beforeEach(() => {

@@ -2,8 +2,8 @@ import { expect } from 'chai';
 import { tickId } from '../../src/jobs/keeper.ts';
 import { keeperKey } from '../../src/model/keys.ts';
 import { factsOf, type JobFacts } from '../support/job-facts.ts';
-import { expectWhole, writeSubmission } from '../support/killed-runs.ts';
-import { movedClock } from '../support/moved-clock.ts';
+import { KEEPER_POINTS, scheduleDue, UNCOMMITTED } from '../support/killed-keepers.ts';
+import { expectWhole } from '../support/killed-runs.ts';
 import { inBackground } from '../support/sampling.ts';
 import { type Ended, Workspace } from '../support/workspace.ts';
 
@@ -18,19 +18,11 @@ interface Outcome {
   readonly facts: JobFacts;
 }
 
-const ADD = ['schedule', 'add', 'month-end', 'job.json', '--calendar', 'last-business-day', '--tz', 'Europe/London'];
-
 /** Makes a schedule, kills the tick that fires it, and lets another one, and a worker, do the rest. */
 async function killTick(point: string): Promise<Outcome> {
   const workspace = new Workspace();
   try {
-    writeSubmission(workspace);
-    const added = await workspace.run(ADD, movedClock('2026-11-29T12:00:00Z'));
-    if (added.code !== 0) throw new Error(added.stderr);
-    // Neither the job file nor its files are needed any more.
-    workspace.write('job.json', 'gone');
-    workspace.write('rates.csv', 'altered');
-    const then = movedClock('2026-11-30T18:00:10Z');
+    const then = await scheduleDue(workspace);
     const killed = await workspace.run(['tick'], { ...then, BATCHCTL_TEST_KILL: `${point}:1` });
     const { store } = await workspace.platform();
     const marked = (await store.head(keeperKey(tickId()))) !== null;
@@ -56,19 +48,16 @@ const firedIn = ({ stdout, stderr, code }: Ended): readonly string[] => {
 
 describe('kill -9 of a tick', function () {
   this.timeout(90_000);
-  const uncommitted = ['code', 'parts', 'open', 'job'];
-  const committed = ['claim', 'send', 'before-journal', 'journal', 'sent', 'fired', 'looked', 'kept'];
-  const points = [...uncommitted, ...committed];
   let outcomes: readonly Promise<Outcome>[] = [];
   before(() => {
     outcomes = inBackground(
       4,
-      points.map((point) => () => killTick(point)),
+      KEEPER_POINTS.map((point) => () => killTick(point)),
     );
   });
 
-  for (const [index, point] of points.entries()) {
-    const before = index < uncommitted.length;
+  for (const [index, point] of KEEPER_POINTS.entries()) {
+    const before = UNCOMMITTED.includes(point);
     it(`at ${point}: the next one ${before ? 'fires the period' : 'finds it fired'}, and it runs once`, async () => {
       const outcome = (await outcomes[index]) as Outcome;
       expect(outcome.killed.signal, outcome.killed.stderr).to.equal('SIGKILL');

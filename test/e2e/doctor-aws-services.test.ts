@@ -1,14 +1,13 @@
-import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { expect } from 'chai';
 import { DoctorDesk } from '../support/doctor-desk.ts';
+import { installed } from '../support/run/lacking.ts';
 import type { DatabaseServer } from '../support/servers/database-server.ts';
 import { type Fauxqs, startFauxqs } from '../support/servers/fauxqs.ts';
 import { type Moto, startMoto } from '../support/servers/moto.ts';
 import { startPostgres } from '../support/servers/postgres.ts';
 import { SDB_KEY, SDB_SECRET, type SimpleDbServer, startSimpleDb } from '../support/servers/simpledb-server.ts';
 
-const FAKETIME = '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1';
 const DAY = 86_400;
 
 describe('doctor on AWS: queues, ledger and the way there', function () {
@@ -66,9 +65,8 @@ describe('doctor on AWS: queues, ledger and the way there', function () {
     expect((await desk.finds(['queue fail'])).message).to.include('sends its dead letters to');
   });
 
-  it('a clock that is wrong by a minute warns, by an hour fails', async function () {
-    if (!existsSync(FAKETIME)) this.skip();
-    const preload = { LD_PRELOAD: FAKETIME, DONT_FAKE_MONOTONIC: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1' };
+  it('a clock that is wrong by a minute warns, by an hour fails', async () => {
+    const preload = { LD_PRELOAD: installed('faketime'), DONT_FAKE_MONOTONIC: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1' };
     const clock = async (FAKETIME: string) => (await desk.examine({ ...preload, FAKETIME })).of('clock');
     const minute = await clock('+60s');
     expect(minute).to.include({ status: 'warn' });

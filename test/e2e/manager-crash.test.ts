@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { factsOf, type JobFacts } from '../support/job-facts.ts';
-import { expectWhole, writeSubmission } from '../support/killed-runs.ts';
-import { movedClock } from '../support/moved-clock.ts';
+import { KEEPER_POINTS, scheduleDue, UNCOMMITTED } from '../support/killed-keepers.ts';
+import { expectWhole } from '../support/killed-runs.ts';
 import { inBackground } from '../support/sampling.ts';
 import { until } from '../support/until.ts';
 import { type Ended, Workspace } from '../support/workspace.ts';
@@ -16,17 +16,13 @@ interface Outcome {
   readonly facts: JobFacts;
 }
 
-const ADD = ['schedule', 'add', 'month-end', 'job.json', '--calendar', 'last-business-day', '--tz', 'Europe/London'];
 const MANAGER = ['manager', '--listen', '127.0.0.1:0', '--json'];
 
 /** Makes a schedule, kills the manager that fires it, and lets another one, and a worker, do the rest. */
 async function killManager(point: string): Promise<Outcome> {
   const workspace = new Workspace();
   try {
-    writeSubmission(workspace);
-    const added = await workspace.run(ADD, movedClock('2026-11-29T12:00:00Z'));
-    if (added.code !== 0) throw new Error(added.stderr);
-    const then = movedClock('2026-11-30T18:00:10Z');
+    const then = await scheduleDue(workspace);
     const killed = await workspace.run(MANAGER, { ...then, BATCHCTL_TEST_KILL: `${point}:1` });
     const platform = await workspace.platform();
     const marks: string[] = [];
@@ -56,22 +52,19 @@ const events = ({ stderr }: Ended, event: string): number =>
 
 describe('kill -9 of a manager', function () {
   this.timeout(180_000);
-  const uncommitted = ['code', 'parts', 'open', 'job'];
-  const committed = ['claim', 'send', 'before-journal', 'journal', 'sent', 'fired', 'looked', 'kept'];
-  const points = [...uncommitted, ...committed];
   let outcomes: readonly Promise<Outcome>[] = [];
   before(() => {
     outcomes = inBackground(
       2,
-      points.map((point) => () => killManager(point)),
+      KEEPER_POINTS.map((point) => () => killManager(point)),
     );
   });
 
-  for (const [index, point] of points.entries()) {
+  for (const [index, point] of KEEPER_POINTS.entries()) {
     it(`at ${point}: the next one goes on, and the period runs once`, async () => {
       const { killed, marked, next, worked, jobs, facts } = (await outcomes[index]) as Outcome;
       expect(killed.signal, killed.stderr).to.equal('SIGKILL');
-      if (uncommitted.includes(point)) expect(events(next, 'fired'), next.stderr).to.equal(1);
+      if (UNCOMMITTED.includes(point)) expect(events(next, 'fired'), next.stderr).to.equal(1);
       if (point === 'kept') expect(marked).to.equal(true);
       expect(next.code, next.stderr).to.equal(0);
       expect(events(next, 'trouble'), next.stderr).to.equal(0);

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { expect } from 'chai';
 import { ManagedWorkspace } from '../support/manager/managed-workspace.ts';
+import { PrefixProxy } from '../support/manager/prefix-proxy.ts';
 import { until } from '../support/until.ts';
 import type { Ended } from '../support/workspace.ts';
 
@@ -107,12 +108,33 @@ describe("a caller's files, through a manager", function () {
     expect(await good(workspace.run(['schedule', 'show', 'month', '--json']))).to.include('2026-12-31');
   });
 
+  it('the same below a path of a reverse proxy', async () => {
+    const proxy = await PrefixProxy.start(workspace.url);
+    try {
+      const profiles = {
+        below: { backend: 'manager', url: proxy.url },
+        slash: { backend: 'manager', url: `${proxy.url}/` },
+      };
+      workspace.write('below.json', { profile: 'below', profiles });
+      for (const profile of ['below', 'slash']) {
+        workspace.write('other.txt', `${profile}\n`);
+        workspace.write('up.sh', `tr a-z A-Z # ${profile}\n`);
+        const words = ['run', 'job.json', '--input', 'other.txt', '-o', `${profile}.txt`, '--config', 'below.json'];
+        const ended = await workspace.run(words, { BATCHCTL_PROFILE: profile });
+        expect(ended.code, ended.stderr).to.equal(0);
+        expect(readFileSync(workspace.path(`${profile}.txt`), 'utf8')).to.equal(`${profile.toUpperCase()}\n`);
+      }
+      expect(proxy.strays).to.deep.equal([]);
+    } finally {
+      await proxy.stop();
+    }
+  });
+
   it('what needs this machine, or the account, is refused with what to do', async () => {
     for (const [words, code, text] of [
       [['infra', 'plan'], 3, '"backend": "aws"'],
       [['notify', 'test'], 3, 'profile'],
       [['run', 'job.json', '--here'], 2, 'leave it out'],
-      [['fetch', 'last', '-o', 's3://bucket/x/'], 3, 'asks a manager'],
     ] as const) {
       const ended = await workspace.run(words);
       expect(ended.code, ended.stderr).to.equal(code);
@@ -129,7 +151,7 @@ describe("a caller's files, through a manager", function () {
       .split('\n')
       .map((line) => JSON.parse(line));
     const status = (check: string): string => lines.find((line) => line.check === check)?.status;
-    for (const check of ['manager', 'version', 'clock', 'token', 'manager.root', 'manager.queueFile']) {
+    for (const check of ['manager', 'version', 'clock', 'token', 'duties', 'manager.root', 'manager.queueFile']) {
       expect(status(check), check).to.equal('pass');
     }
     const wrong = await workspace.run(['doctor', '--json'], { BATCHCTL_TOKEN: 'bct_wrong' });

@@ -7,6 +7,7 @@ import { whyJob } from '../../src/jobs/why/why.ts';
 import { jobKey, journalKey } from '../../src/model/keys.ts';
 import { addEntry } from '../support/claims-job.ts';
 import { startInside } from '../support/inside-worker.ts';
+import { mountDisk } from '../support/small-disk.ts';
 import { causeOf, codesOf, whyJobFile } from '../support/why-job.ts';
 import { Workspace } from '../support/workspace.ts';
 import { wrapStore } from '../support/wrap-store.ts';
@@ -183,11 +184,10 @@ describe('why: services that do not answer', function () {
     expect(causes[0]?.evidence.join()).to.include('has format 2');
   });
 
-  it('a disk that is nearly full, and one that is full', async function () {
+  it('a disk that is nearly full, and one that is full', async () => {
     const at = workspace.path('disk');
     mkdirSync(at);
-    // Only root may mount, and not in every container.
-    if (spawnSync('sh', ['-c', `mount -t tmpfs -o size=32m tmpfs ${at}`]).status !== 0) this.skip();
+    const unmount = mountDisk(at, '32m');
     const inner = new Workspace(at);
     try {
       inner.write('job.json', whyJobFile(1, 'echo done'));
@@ -206,7 +206,7 @@ describe('why: services that do not answer', function () {
       expect(await codesOf(platform, id)).to.deep.equal([]);
     } finally {
       await inner.close();
-      spawnSync('sh', ['-c', `umount -l ${at}`]);
+      unmount();
     }
   });
 });

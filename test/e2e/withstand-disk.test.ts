@@ -2,12 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
+import { mountDisk } from '../support/small-disk.ts';
 import { Workspace } from '../support/workspace.ts';
-
-/** Mounts a small disk; false where this user may not. */
-function mount(at: string, size: string): boolean {
-  return spawnSync('sh', ['-c', `mount -t tmpfs -o size=${size} tmpfs ${at}`]).status === 0;
-}
 
 /** Fills a disk up to so many bytes below the brim. */
 function fill(path: string, size: number): void {
@@ -18,21 +14,21 @@ describe('a disk that is full', function () {
   this.timeout(60_000);
   let outer: Workspace;
   let workspace: Workspace;
-  let mounted = false;
+  let unmount: (() => void) | null;
 
-  beforeEach(function () {
+  beforeEach(() => {
+    unmount = null;
     outer = new Workspace();
     const at = outer.path('disk');
     mkdirSync(at);
-    mounted = mount(at, '32m');
-    // Only root may mount, and not in every container; the store's own suite fills a disk by other means too.
-    if (!mounted) this.skip();
+    // The store's own suite fills a disk by other means too.
+    unmount = mountDisk(at, '32m');
     workspace = new Workspace(at);
   });
   afterEach(async () => {
-    if (mounted) {
+    if (unmount !== null) {
       await workspace.close();
-      spawnSync('sh', ['-c', `umount -l ${outer.path('disk')}`]);
+      unmount();
     }
     await outer.remove();
   });

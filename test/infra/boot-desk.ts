@@ -106,13 +106,18 @@ export class BootStack {
     return join(this.#at.dir, instance.id);
   }
 
-  async boot(instance: GridInstance, userData: string, env: Readonly<Record<string, string>> = {}): Promise<Boot> {
+  async boot(
+    instance: GridInstance,
+    userData: string,
+    env: Readonly<Record<string, string>> = {},
+    words: readonly string[] = [],
+  ): Promise<Boot> {
     const { cloud } = this.#at.desk;
-    return bootIn(this.root(instance), userData, {
+    const services = {
       AWS_ENDPOINT_URL: cloud.url,
       AWS_EC2_METADATA_SERVICE_ENDPOINT: await cloud.grid.imdsUrl(instance),
-      ...env,
-    });
+    };
+    return bootIn(this.root(instance), userData, { ...services, ...env }, words);
   }
 
   /** Null for what isn't there. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { loadConfig } from '../../src/config.ts';
 import { userDataFor } from '../../src/infra/user-data.ts';
-import { findProgram, needProgram } from '../support/servers/program.ts';
+import { installed, needsRoot } from '../support/run/lacking.ts';
 
 const STAND_INS = join(import.meta.dirname, '../support/boot/bin');
 
@@ -37,9 +37,10 @@ describe('the fence around the metadata of an instance', function () {
   const root = mkdtempSync(join(tmpdir(), 'batchctl-fence-'));
   after(() => rmSync(root, { recursive: true, force: true }));
 
-  it("lets root pass and not the commands' user, also when it is put up twice", async function () {
-    if (process.getuid?.() !== 0) this.skip();
-    const ip = needProgram(this, findProgram('/usr/sbin/ip', 'ip'), 'iproute2');
+  it("lets root pass and not the commands' user, also when it is put up twice", async () => {
+    needsRoot('make a network of our own');
+    installed('curl');
+    const ip = installed('iproute2');
     writeFileSync(
       join(root, 'batchctl.config.json'),
       JSON.stringify({ profile: 'p', profiles: { p: { backend: 'aws', region: 'eu-west-1', bucket: 'acme' } } }),

@@ -173,6 +173,20 @@ describe('infra up of the data part', function () {
     expect(await asItIs()).to.deep.equal(before);
   });
 
+  it('is not stopped by an existing bucket whose settings it may not see, and says so of each', async () => {
+    configure({ bucket: { name: stack, existing: true, prefix: 'ours/' } });
+    await fetch(`${moto.url}/${stack}`, { method: 'PUT' });
+    const denied = { kind: 'answer', status: 403, code: 'AccessDenied' } as const;
+    toS3.fail(Number.POSITIVE_INFINITY, denied, ({ url }) => /[?&](encryption|lifecycle)/.test(url));
+    const [bucket] = await lines('infra', 'plan');
+    expect(bucket).to.include({ kind: 'bucket', action: 'keep' });
+    expect(bucket?.lacks.map(({ what }) => what).sort()).to.deep.equal([
+      'public access is not blocked',
+      's3:GetEncryptionConfiguration is denied, so that nobody can say here whether objects are encrypted by default',
+      's3:GetLifecycleConfiguration is denied, so that nobody can say here whether what unfinished uploads left is removed',
+    ]);
+  });
+
   it('refuses a bucket that somebody else made', async () => {
     await fetch(`${moto.url}/${stack}`, { method: 'PUT' });
     await s3.send(new PutObjectCommand({ Bucket: stack, Key: 'theirs', Body: 'data' }));

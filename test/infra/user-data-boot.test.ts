@@ -11,7 +11,7 @@ import { bootLogKey, bootMark, bundleKey } from '../../src/model/keys.ts';
 import { bootLog, callsOf } from '../support/boot/boot-in.ts';
 import { readUnit } from '../support/boot/unit.ts';
 import type { GridInstance } from '../support/grid/grid.ts';
-import { findProgram, needProgram } from '../support/servers/program.ts';
+import { installed } from '../support/run/lacking.ts';
 import { until } from '../support/until.ts';
 import { BootDesk, type BootStack } from './boot-desk.ts';
 
@@ -70,7 +70,8 @@ describe('the first boot of an instance', function () {
       BATCHCTL_COMMAND_USER: 'batchctl-task',
       TMPDIR: join(root, 'var/lib/batchctl/tmp'),
     });
-    expect(unit).to.include({ restart: 'on-failure', restartSeconds: 5 });
+    expect(unit).to.include({ restart: 'on-failure', restartSeconds: 20, onFailure: 'batchctl-give-up.service' });
+    expect(unit?.limit).to.deep.equal({ starts: 40, seconds: 3_600 });
     expect(await stack.read(bootLogKey(instance.id))).to.equal(bootLog(root));
 
     const calls = (): readonly string[] => ['dnf', 'useradd', 'ip'].flatMap((name) => callsOf(root, name));
@@ -223,8 +224,8 @@ describe('the first boot of an instance', function () {
     expect(await desiredOf(stack.profile.stack)).to.equal(1);
   });
 
-  it('makes a manager of it once its address is free, and takes it from nobody', async function () {
-    const analyze = needProgram(this, findProgram('/usr/bin/systemd-analyze', 'systemd-analyze'), 'systemd-analyze');
+  it('makes a manager of it once its address is free, and takes it from nobody', async () => {
+    const analyze = installed('systemd');
     const { ec2, cloud } = desk.desk;
     const stack = await stackOf(2);
     const [manager, other] = stack.instances;

@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import { type AwsProfile, loadConfig } from '../../src/config.ts';
 import { BatchctlError } from '../../src/errors.ts';
 import { type BootRelease, managerUserData, userDataFor } from '../../src/infra/user-data.ts';
-import { findProgram, needProgram } from '../support/servers/program.ts';
+import { installed } from '../support/run/lacking.ts';
 
 const RELEASE: BootRelease = { sha256: 'a'.repeat(64), setups: { default: 'b'.repeat(64), gpu: null }, ca: null };
 
@@ -33,7 +33,7 @@ describe('user-data', () => {
 
   it('passes shellcheck, for workers with all and with nothing to set up, and for the manager', async function () {
     this.timeout(60_000);
-    const shellcheck = needProgram(this, findProgram('/usr/bin/shellcheck', 'shellcheck'), 'shellcheck');
+    const shellcheck = installed('shellcheck');
     const profile = await profileWith();
     const scripts = {
       'default.sh': userDataFor({ profile, group: 'default', release: RELEASE }),

@@ -7,7 +7,7 @@ import { type JobView, stateOf } from '../../src/model/view.ts';
 import { claimsJob, failForGood } from '../support/claims-job.ts';
 import { rejection } from '../support/rejection.ts';
 import { openPlace, type Place, publishSmall } from './published-job.ts';
-import { submitJob } from './submitted-job.ts';
+import { submitJob, work } from './submitted-job.ts';
 
 describe('adjusting a job', () => {
   let place: Place;
@@ -60,5 +60,56 @@ describe('adjusting a job', () => {
   it('refuses a tolerance that is none', async () => {
     expect(await rejection(change({ tolerate: 'some' }))).to.be.instanceOf(RangeError);
     expect(await whats()).to.deep.equal(['sent']);
+  });
+
+  describe('that was told to begin later', () => {
+    const HOUR = 3_600_000;
+    const RANGE =
+      'name: claims\ninput: { split: { by: range, from: 1, to: 2 } }\nsteps: [{ name: price, run: [cat] }]\n';
+    const ahead = (ms: number): string => new Date(Date.now() + ms).toISOString();
+    const begins = async (ms: number): Promise<string> => {
+      const at = ahead(ms);
+      view = await submitJob(place, RANGE, {}, at);
+      return at;
+    };
+
+    it('moves its beginning, and runs at once where it is told so', async () => {
+      const at = await begins(HOUR);
+      const later = ahead(30 * 24 * HOUR);
+      expect((await change({ notBefore: later })).changes).to.deep.equal([{ field: 'notBefore', from: at, to: later }]);
+      expect((await statusOf(place.platform, await reread())).notBefore).to.equal(later);
+      expect((await change({ notBefore: later })).changed).to.equal(false);
+      await change({ notBefore: ahead(0) });
+      await work(place.platform);
+      expect(stateOf(await reread())).to.equal('succeeded');
+    });
+
+    it('is not put off once a worker may have begun it, but may begin sooner', async () => {
+      await begins(5_000);
+      const error = await rejection(change({ notBefore: ahead(HOUR) }));
+      expect(error).to.include({ kind: 'refused' });
+      expect((error as Error).message).to.include("is about to begin: its beginning can't be moved");
+      expect(isOurs(error) ? error.hint : '').to.include('batchctl pause');
+      expect((await change({ notBefore: ahead(0) })).changed).to.equal(true);
+      expect((await rejection(change({ notBefore: ahead(HOUR) }))) as Error)
+        .to.have.property('message')
+        .that.includes('may have begun already');
+      expect(await whats()).to.deep.equal(['sent', 'adjust']);
+    });
+
+    it('begins before its deadline, whichever of both is changed', async () => {
+      await begins(HOUR);
+      await change({ finishBy: ahead(3 * HOUR) });
+      for (const wanted of [{ notBefore: ahead(4 * HOUR) }, { finishBy: ahead(HOUR / 2) }]) {
+        expect(await rejection(change(wanted))).to.include({ kind: 'refused' });
+      }
+      expect((await change({ notBefore: ahead(4 * HOUR), finishBy: ahead(5 * HOUR) })).changes).to.have.length(2);
+    });
+  });
+
+  it('has begun: to begin now changes nothing of it', async () => {
+    const now = new Date().toISOString();
+    expect((await change({ notBefore: now })).changed).to.equal(false);
+    expect((await change({ notBefore: now, maxRunning: 3 })).view.notBefore).to.equal(null);
   });
 });

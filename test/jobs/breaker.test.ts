@@ -3,7 +3,7 @@ import { guardDeployment } from '../../src/jobs/breaker.ts';
 import { guardFailures } from '../../src/jobs/guards.ts';
 import { append, mustReadView, refreshView } from '../../src/jobs/journal.ts';
 import { Onlooker } from '../../src/jobs/onlooker.ts';
-import { failedKey, stepPrefix, taskOfFailed } from '../../src/model/keys.ts';
+import { failedKey, failedPrefix, stepPrefix, taskOfFailed, triesPrefix } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import type { AttemptEvent } from '../../src/ports/ledger.ts';
 import type { Platform } from '../../src/ports/platform.ts';
@@ -102,6 +102,34 @@ describe('the guard of a program that fails everywhere', function () {
       const after = await guardDeployment(slowed(place, view).platform, view, AT);
       expect(after.paused !== null, `${age} ms`).to.equal(paused);
     }
+  });
+
+  it('pauses nothing of a job that says so, and lists nothing', async () => {
+    const view = await submitJob(place, `${job(60)}halt: never\n`, {});
+    await failing(place, view, 40);
+    const { platform, asked } = slowed(place, view);
+    expect((await guardDeployment(platform, view, AT)).paused).to.equal(null);
+    expect((await guardFailures(platform, view)).paused).to.equal(null);
+    expect(asked()).to.equal(0);
+  });
+
+  it('lists what was published only where the failures speak for it: of a retry’s few it may be a million', async () => {
+    const view = await submitJob(place, job(60), {});
+    await failing(place, view, 40);
+    const listed: string[] = [];
+    const store = new Proxy(place.platform.store, {
+      get: (of, name) => {
+        const value: unknown = Reflect.get(of, name);
+        if (typeof value !== 'function') return value;
+        return (...given: readonly unknown[]) => {
+          if (name === 'list' || name === 'keys') listed.push(String(given[0]));
+          return value.apply(of, given);
+        };
+      },
+    });
+    // They came at once: for two seconds nobody knows what lives on.
+    expect((await guardDeployment({ ...place.platform, store }, view, AT)).paused).to.equal(null);
+    expect(listed).to.deep.equal([triesPrefix(view.record.job, 'price'), failedPrefix(view.record.job, 'price')]);
   });
 
   it('lists nothing once a person has resumed the round twice', async () => {

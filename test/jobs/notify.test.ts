@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { readMetrics } from '../../src/jobs/metrics/read-metrics.ts';
+import { bodyText, type NoticeBody } from '../../src/jobs/notify/body.ts';
 import { putNewsMark } from '../../src/jobs/notify/news-mark.ts';
 import { refuseForeign, shownReceiver, toldOf } from '../../src/jobs/notify/receivers.ts';
 import { Teller } from '../../src/jobs/notify/teller.ts';
@@ -97,6 +98,22 @@ describe('telling people', function () {
     expect(await keys(NEWS)).to.deep.equal([]);
   });
 
+  it('what happens while one is away is told to the others at once', async () => {
+    const platform = tellingOf([
+      { on: ['paused'], to: 'sns:a' },
+      { on: ['paused'], to: 'sns:b' },
+    ]);
+    receivers.away.add('sns:a');
+    const pause = { what: 'pause', reason: 'halt', now: false } as const;
+    const first = await addEntry(platform, await putJob(platform, [{ name: 'a' }], {}), pause);
+    const { teller } = tellerOf(platform);
+    teller.see(first);
+    await teller.idle();
+    teller.see(await addEntry(platform, await addEntry(platform, first, { what: 'resume' }), pause));
+    await teller.idle();
+    expect(receivers.got.map(({ to, id }) => `${to} ${id.split('.')[1]}`)).to.deep.equal(['sns:b 0', 'sns:b 2']);
+  });
+
   it('where others may know more receivers, only a keeper takes the mark away', async () => {
     const platform = tellingOf([{ on: ['failed'], to: 'sns:a' }], true);
     const view = await ended(platform);
@@ -120,6 +137,25 @@ describe('telling people', function () {
     await teller.round();
     expect(await keys(NEWS)).to.deep.equal([]);
     expect(receivers.got).to.deep.equal([]);
+  });
+
+  it('a status that no topic would take is left out, and all else is told', () => {
+    const body: NoticeBody = {
+      ...{
+        format: 1,
+        id: 'a.1.failed',
+        event: 'failed',
+        at: '2026-11-30T06:00:00Z',
+        text: 'job a failed',
+        store: '/s',
+      },
+      ...{ job: 'a', name: 'a', runKey: null, schedule: null, period: null, status: { state: 'failed' } },
+    };
+    expect(JSON.parse(bodyText(body))).to.deep.equal(body);
+    const counters = Object.fromEntries(Array.from({ length: 20_000 }, (_, n) => [`customer-${n}-überweisung`, n]));
+    const text = bodyText({ ...body, status: { counters } });
+    expect(JSON.parse(text)).to.deep.equal({ ...body, status: null });
+    expect(Buffer.byteLength(text)).to.be.below(256 * 1024);
   });
 
   it('where nobody is told nothing is written, and of a rehearsal nobody is', async () => {

@@ -1,16 +1,20 @@
 import { expect } from 'chai';
 import { ProcessGroup } from '../../src/adapters/local/process-group.ts';
 import { adjust } from '../../src/jobs/adjust.ts';
+import { cancel } from '../../src/jobs/cancel.ts';
 import { noteBoot } from '../../src/jobs/grid/boot-times.ts';
+import { Keeping } from '../../src/jobs/keeping.ts';
 import { Onlooker } from '../../src/jobs/onlooker.ts';
 import { pause } from '../../src/jobs/pause.ts';
 import { Raiser, raiseGroups } from '../../src/jobs/raise.ts';
+import { Troubles } from '../../src/jobs/troubles.ts';
+import type { BatchctlError } from '../../src/errors.ts';
 import type { JobView } from '../../src/model/view.ts';
 import type { Ledger, StepCounts } from '../../src/ports/ledger.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import type { WorkerGroup } from '../../src/ports/worker-group.ts';
 import { FakeClock } from '../support/fake-clock.ts';
-import { openPlace, type Place } from './published-job.ts';
+import { openPlace, type Place, publishSmall } from './published-job.ts';
 import { submitJob } from './submitted-job.ts';
 
 const JOB = `name: claims
@@ -82,6 +86,39 @@ describe('raising groups', function () {
     expect((await raiseGroups(platform, [view], { fresh: true }))[0]?.outcome).to.equal('raised');
   });
 
+  for (const [what, held] of [
+    ['paused', (of: JobView) => pause(platform, of, { now: false })],
+    ['cancelled', (of: JobView) => cancel(platform, of)],
+    ['not due', async (of: JobView) => of],
+  ] as const) {
+    it(`starts nothing for the messages of a job that is ${what}`, async () => {
+      const notBefore = what === 'not due' ? new Date(clock.now() + 3_600_000).toISOString() : null;
+      await held(await submitJob(place, JOB.replace('claims', 'large').replace('to: 300', 'to: 5000'), {}, notBefore));
+      const small = await submitJob(place, JOB.replace('claims', 'small').replace('to: 300', 'to: 10'), {});
+      await new Onlooker(platform, 15).round();
+      // 310 tasks of a minute in 1,710 s: those 5,000 would be all 50.
+      expect(await desired('default')).to.equal(11);
+      await cancel(platform, view);
+      await (await platform.group('default')).resize({ desired: 0 });
+      for (const fresh of [true, false]) await raiseGroups(platform, [small], { fresh });
+      expect(await desired('default')).to.equal(1);
+    });
+  }
+
+  it('raises for a gather, of which only its queue tells, beside a paused job', async () => {
+    const gathered = await submitJob(
+      place,
+      'name: gathered\ninput: { split: { by: range, from: 1, to: 2 } }\nsteps: [{ name: one, run: [cat], group: second }, { name: all, run: [cat], gather: true }]\n',
+      {},
+    );
+    for (const n of [0, 1]) await publishSmall({ platform: place.platform, view: gathered }, 'one', n, 'x');
+    await pause(platform, view, { now: false });
+    await (await platform.queue('default')).purge({});
+    await new Onlooker(platform, 15).round(true);
+    expect((await (await platform.queue('default')).backlog()).visible).to.equal(1);
+    expect(await desired('default')).to.equal(1);
+  });
+
   it('plans by how long boots took here', async () => {
     for (let n = 0; n < 4; n += 1) await noteBoot(platform.store, 'default', { instance: `i-${n}`, seconds: 600 });
     await raiseGroups(platform, [view], { fresh: true });
@@ -93,6 +130,22 @@ describe('raising groups', function () {
     const due = (minutes: number): string => new Date(clock.now() + minutes * 60_000).toISOString();
     const adjusted = async (minutes: number): Promise<JobView> =>
       (await adjust(platform, view, { finishBy: due(minutes) }, { dryRun: false })).view;
+
+    /** Twenty tasks took a minute each. */
+    const measuring = (): Platform => {
+      const counts = [{ ...NOTHING, step: 'one', done: 20, seconds: 20 * 60 }];
+      const ledger = async (): Promise<Ledger> => {
+        const of = await platform.ledger();
+        return new Proxy(of, {
+          get: (_, name) => {
+            if (name === 'counts') return async () => counts;
+            const value: unknown = Reflect.get(of, name);
+            return typeof value === 'function' ? value.bind(of) : value;
+          },
+        });
+      };
+      return { ...platform, ledger };
+    };
 
     it('asks for the fewest that meet it, and for more as it is brought forward', async () => {
       // 18,000 s of work, a minute of the last task and one of the step behind it, 380 s for the longest, 90 of boot:
@@ -110,18 +163,8 @@ describe('raising groups', function () {
 
     it('says which maximum would meet it, once, where the group’s own can not', async () => {
       await (await platform.group('default')).resize({ max: 4 });
-      const ledger = await platform.ledger();
-      const counts = [{ ...NOTHING, step: 'one', done: 20, seconds: 20 * 60 }];
-      const measured: Platform = {
-        ...platform,
-        ledger: async () =>
-          ({
-            ...{ counts: async () => counts, jobs: async () => [] },
-            workers: (filter: Parameters<Ledger['workers']>[0]) => ledger.workers(filter),
-          }) as unknown as Ledger,
-      };
       view = await adjusted(60);
-      const raiser = new Raiser(measured);
+      const raiser = new Raiser(measuring());
       const [raised] = await raiser.round([view]);
       if (raised?.outcome !== 'raised' || raised.late === null) throw new Error(`it is ${JSON.stringify(raised)}`);
       expect(raised.late).to.include({ job: view.record.job, deadline: Date.parse(due(60)) });
@@ -143,7 +186,23 @@ describe('raising groups', function () {
       await raiseGroups(platform, [small], { fresh: true });
       // Ten minutes more in half an hour, of which the large job takes its half: not 310 in half an hour
       expect(await desired('default')).to.be.within(before, before + 1);
-      expect((await raiseGroups(platform, [small], { fresh: true, all: true }))[0]?.outcome).to.equal('raised');
+      // Nor does who doesn't read the other job: of its ten no 310 can be in the queue.
+      expect((await raiseGroups(platform, [small], { fresh: true, all: true }))[0]?.outcome).to.equal('enough');
+    });
+
+    it('says that it never ends where its group may have no instance, and ends no keeper’s round for it', async () => {
+      await (await platform.group('default')).resize({ max: 0 });
+      view = await adjusted(60);
+      const [raised] = await raiseGroups(measuring(), [view], { fresh: true });
+      if (raised?.outcome !== 'enough' || raised.late === null) throw new Error(`it is ${JSON.stringify(raised)}`);
+      expect(raised.late).to.include({ job: view.record.job, deadline: Date.parse(due(60)), ends: null });
+      expect(raised.late.max).to.be.greaterThan(0);
+      const troubles = new Troubles({}, clock.now());
+      const options = { id: 'tick-here', kind: 'tick', signal: new AbortController().signal } as const;
+      await (await Keeping.open(measuring(), options)).keeping.lookOn(troubles);
+      expect(troubles.all.map(({ error }) => (error as BatchctlError).hint)).to.deep.equal([
+        `its group may have no instance; batchctl scale --max ${raised.late.max} lets its group grow`,
+      ]);
     });
 
     it('tells of no lateness while nobody knows how long a task takes', async () => {

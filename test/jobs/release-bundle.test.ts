@@ -19,11 +19,11 @@ describe('the bundle of the workers', function () {
   });
   after(() => rmSync(dir, { recursive: true, force: true }));
 
-  it('holds the program and its licences, and neither packages, native code nor source maps', async () => {
+  it('holds the program and its licences, and neither packages, native or compiled code nor source maps', async () => {
     const files = [...(await filesInArchive(bundle.gzip)).keys()];
     expect(files).to.include.members(['bin/batchctl.js', 'dist/main.js', 'package.json', 'LICENSE']);
     expect(files).to.include('dist/lease-thread.js').and.include('dist/sqs-heartbeat.js');
-    expect(files.filter((name) => /node_modules|[.]node$|[.]map$/.test(name))).to.deep.equal([]);
+    expect(files.filter((name) => /node_modules|[.](node|bin|map)$/.test(name))).to.deep.equal([]);
     expect(files.some((name) => name.endsWith('.LEGAL.txt'))).to.equal(true);
     expect(bundle.gzip.length).to.be.below(8 * 2 ** 20);
   });

@@ -17,6 +17,7 @@ export async function submitJob(
   { directory, platform }: Place,
   yaml: string,
   inputs: Readonly<Record<string, string | Uint8Array>>,
+  notBefore: string | null = null,
 ): Promise<JobView> {
   for (const [name, bytes] of Object.entries(inputs)) writeFileSync(join(directory, name), bytes);
   const file = join(directory, 'job.yaml');
@@ -26,7 +27,7 @@ export async function submitJob(
     ...{ params: {}, labels: {}, period: null, runKey: null, expectInputs: null, allowEmpty: true },
   };
   const prepared = await prepare(request, platform.store);
-  return (await submit(platform, prepared, { mode: 'new', notBefore: null })).view;
+  return (await submit(platform, prepared, { mode: 'new', notBefore })).view;
 }
 
 /** Publishes an output of every task of the map steps, and then looks until the gathers are done and the job closed. */

@@ -1,4 +1,5 @@
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect } from 'chai';
@@ -9,6 +10,7 @@ import { dataKey, openMark } from '../../src/model/keys.ts';
 import type { UploadOptions as StoreUploadOptions } from '../../src/ports/object-store.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { rejection } from '../support/rejection.ts';
+import { withoutRights } from '../support/without-rights.ts';
 import { openPlace, type Place, putJob } from './published-job.ts';
 
 const LARGE = Buffer.alloc(9 * 2 ** 20, 'raw data\n');
@@ -99,10 +101,41 @@ describe('uploading', () => {
     write({ 'in/a': 'a', 'elsewhere/b': 'b' });
     symlinkSync(join(cwd, 'elsewhere/b'), join(cwd, 'in/link'));
     symlinkSync(join(cwd, 'elsewhere'), join(cwd, 'in/directory'));
-    const ignored: string[] = [];
-    await put(['in'], { onIgnored: (path: string) => ignored.push(path) });
+    execFileSync('mkfifo', [join(cwd, 'in/pipe')]);
+    const ignored: unknown[] = [];
+    await put(['in'], { onIgnored: (path: string, why: string) => ignored.push([path, why]) });
     expect(await keys()).to.deep.equal(['a', 'link']);
-    expect(ignored).to.deep.equal([join(cwd, 'in/directory')]);
+    expect(ignored).to.deep.equal([
+      [join(cwd, 'in/directory'), 'linkToDirectory'],
+      [join(cwd, 'in/pipe'), 'noFile'],
+    ]);
+  });
+
+  it('leaves out no file that it can not read: a link that leads nowhere, a name that is no UTF-8', async () => {
+    write({ 'in/a': 'a' });
+    symlinkSync('/not/mounted', join(cwd, 'in/b'));
+    const lost = await rejection(put(['in']));
+    expect(lost).to.include({ kind: 'notFound' });
+    expect(lost.message).to.contain('in/b is a link that leads nowhere');
+    expect(await keys(), 'nothing of the rest either').to.deep.equal([]);
+
+    await put(['in'], { exclude: ['b'] });
+    expect(await keys()).to.deep.equal(['a']);
+
+    writeFileSync(Buffer.concat([Buffer.from(`${cwd}/in/caf`), Buffer.from([0xe9])]), 'x');
+    const garbled = await rejection(put(['in'], { exclude: ['b'] }));
+    expect(garbled).to.include({ kind: 'notFound' });
+    expect(garbled.message).to.contain('is no UTF-8');
+  });
+
+  it('names a directory that it may not read', async () => {
+    write({ 'in/closed/a': 'a', 'in/b': 'b' });
+    chmodSync(cwd, 0o755);
+    chmodSync(join(cwd, 'in/closed'), 0);
+    const error = await withoutRights(() => rejection(put(['in'])));
+    chmodSync(join(cwd, 'in/closed'), 0o755);
+    expect(error).to.include({ kind: 'notFound' });
+    expect(error.message).to.contain('in/closed may not be read: what it holds would be left out');
   });
 
   it('fails for a file that is written to meanwhile, and leaves no object whose checksum is wrong', async () => {

@@ -38,6 +38,8 @@ describe("a command line's verbs, as frames", () => {
     await open();
     const answer = await desk.command('status', { job: 'nope' });
     expect(answer.headers.get('content-type')).to.equal('application/x-ndjson');
+    // A proxy that holds them back would make them look like silence.
+    expect(answer.headers.get('x-accel-buffering')).to.equal('no');
     const frames = framesOf(await answer.text());
     expect(frames.at(-1)).to.deep.include({ exit: 4 });
     expect(frames.at(-1)).to.have.nested.property('error.kind', 'notFound');

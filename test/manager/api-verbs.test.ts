@@ -121,6 +121,16 @@ describe("the API's verbs", () => {
       zone: 'Europe/London',
     });
     expect((await desk.call('GET', '/schedules/nightly')).status).to.equal(200);
+    const closing = { name: 'closing', spec: NUMBERS, calendar: 'last-business-day' };
+    const dated = { ...closing, holidays: ['# London', '2026-12-31', '2026-12-25 Christmas Day'] };
+    expect((await desk.call('POST', '/schedules', dated)).status).to.equal(200);
+    expect((await desk.call('GET', '/schedules/closing')).json.holidays).to.deep.equal(['2026-12-25', '2026-12-31']);
+    expect((await desk.call('DELETE', '/schedules/closing')).status).to.equal(200);
+    for (const holidays of ['/etc/passwd', { a: 1 }, [5], ['2026-12-25\n2026-12-26'], ['tomorrow']]) {
+      const wrong = await desk.call('POST', '/schedules', { ...closing, holidays });
+      expect([wrong.status, wrong.error.kind], JSON.stringify(holidays)).to.deep.equal([400, 'usage']);
+      expect(wrong.error.message).to.include('holidays');
+    }
     expect((await desk.call('GET', '/firings')).json.items).to.have.length(10);
     expect((await desk.call('POST', '/schedules/nightly/pauses')).status).to.equal(200);
     expect((await desk.call('POST', '/schedules/nightly/resumptions')).status).to.equal(200);

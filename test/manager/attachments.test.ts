@@ -88,6 +88,9 @@ describe('what a caller sends along', () => {
       ],
       ['report', { job: 'last', output: '/tmp/report' }, null],
       ['verify', { job: 'last', output: '/tmp/proof' }, null],
+      ['fetch', { job: 'last', output: '/tmp/there/' }, null],
+      ['fetch', { job: 'last', output: '-' }, null],
+      ['fetch', { job: 'last' }, null],
       ['verify', { check: '/etc/passwd' }, null],
       ['run', { jobfile: here(), saveJob: '/tmp/job' }, null],
     ];

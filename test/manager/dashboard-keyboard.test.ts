@@ -13,12 +13,8 @@ describe('the dashboard without a mouse', function () {
   let token = '';
   let job = '';
 
-  before(async function () {
+  before(async () => {
     browser = await openBrowser();
-    if (browser === null) {
-      console.error('      skipped: no chromium on the PATH (apt-get install chromium)');
-      this.skip();
-    }
     desk = await DashboardDesk.open();
     const { workspace } = desk;
     token = await desk.token('operate');

@@ -22,12 +22,8 @@ describe('the dashboard as it looks', function () {
   let token = '';
   let job = '';
 
-  before(async function () {
+  before(async () => {
     browser = await openBrowser();
-    if (browser === null) {
-      console.error('      skipped: no chromium on the PATH (apt-get install chromium)');
-      this.skip();
-    }
     desk = await DashboardDesk.open();
     const { workspace } = desk;
     token = await desk.token('operate');

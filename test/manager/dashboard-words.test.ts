@@ -15,29 +15,12 @@ import { percentText, progressOf, shareDecided } from '../../src/dashboard/words
 import { shellLine } from '../../src/dashboard/words/shell.ts';
 import { stateSentence } from '../../src/dashboard/words/state-words.ts';
 import { endpointsOf } from '../../src/manager/http/verb-routes.ts';
+import { STEP, statusOf } from '../support/manager/dashboard-facts.ts';
 import { describedVerbs } from '../support/manager/described-verbs.ts';
 
 const NOW = Date.parse('2026-11-30T04:00:00Z');
-const STEP = {
-  ...{ name: 'price', group: 'default', total: 100, waiting: 50, running: 10, done: 37 },
-  ...{ failed: 2, skipped: 1, retried: 4, interrupted: 0 },
-};
-const STATUS: Status = {
-  ...{ job: 'claims-1', name: 'claims', runKey: 'claims-2026-11', round: 0, asked: 0, state: 'running', reason: null },
-  ...{ detail: null, exact: false, steps: [STEP], rate: 2, eta: 30, finishBy: null, projected: null },
-  ...{
-    projectedEarliest: null,
-    projectedLatest: null,
-    cost: null,
-    costProjected: null,
-    maxCost: null,
-    costUnknown: [],
-  },
-  ...{ counters: {}, workers: { running: 1, slots: 2 }, keeper: 'manager-1', notBefore: null },
-  ...{ createdAt: '2026-11-30T03:00:00Z', closedAt: null, prunedAt: null, delivery: null, untold: [], rehearsal: null },
-  ...{ created: false, output: null },
-} as Status;
-const with_ = (changed: Partial<Status>): Status => ({ ...STATUS, ...changed });
+const STATUS = statusOf();
+const with_ = statusOf;
 
 describe('what the dashboard makes of answers', () => {
   it('asks only what the API has, by the methods that it has', async () => {
@@ -129,7 +112,9 @@ describe('what the dashboard makes of answers', () => {
     });
     expect(margin({ projected: '2026-11-30T05:55:00Z' })?.tone).to.equal('doubtful');
     expect(margin({ projected: '2026-11-30T06:40:00Z' })).to.include({ margin: '40m late', tone: 'bad' });
-    expect(margin({})).to.include({ margin: 'in 2h', tone: 'open' });
+    expect(margin({}), 'the distance is told once').to.deep.equal({
+      ...{ margin: 'in 2h', detail: 'deadline 06:00', tone: 'open' },
+    });
     expect(margin({ state: 'succeeded', closedAt: '2026-11-30T05:59:59Z' })).to.include({
       margin: '1s early',
       tone: 'good',

@@ -247,7 +247,8 @@ describe('the bounds in docs/security.md', () => {
   const doc = readFileSync(new URL('../../docs/security.md', import.meta.url), 'utf8');
   const shown = (value: number, unit: string): string => {
     if (unit === 'ms') return `${value / 1_000} s`;
-    if (unit === 'bytes') return value >= 2 ** 20 ? `${value / 2 ** 20} MiB` : `${value / 1_024} KiB`;
+    if (unit === 'bytes')
+      return value >= 2 ** 20 ? `${(value / 2 ** 20).toLocaleString('en')} MiB` : `${value / 1_024} KiB`;
     return value.toLocaleString('en');
   };
 

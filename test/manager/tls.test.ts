@@ -223,13 +223,14 @@ describe("the manager's certificate", () => {
       const first = await lay('one');
       const identity = await readCertificateFiles(files());
       const desk = await GuardDesk.open({ identity });
-      const [ended, log] = [new AbortController(), [] as LogLine[]];
+      const [ended, log, renewed] = [new AbortController(), [] as LogLine[], [] as string[]];
       try {
         const shown = async (): Promise<string> => fingerprintOf((await shownBy(desk.port)).peer.raw);
         renewTls(desk.app.server, {
           files: files(),
           identity,
           log: (line) => log.push(line),
+          onRenewed: ({ fingerprint }) => renewed.push(fingerprint),
           signal: ended.signal,
           everyMs: 20,
         });
@@ -253,6 +254,7 @@ describe("the manager's certificate", () => {
           files: files(),
           identity: now,
           log: (line) => log.push(line),
+          onRenewed: ({ fingerprint }) => renewed.push(fingerprint),
           signal: again.signal,
           everyMs: 3_600_000,
         });
@@ -260,6 +262,7 @@ describe("the manager's certificate", () => {
         process.emit('SIGHUP');
         await until('the fourth is shown', async () => (await shown()) === fourth);
         expect(third).to.not.equal(fourth);
+        expect(renewed).to.deep.equal([second, fourth]);
         again.abort();
         expect(process.listenerCount('SIGHUP')).to.equal(0);
         expect(JSON.stringify(log)).to.not.include('PRIVATE KEY');

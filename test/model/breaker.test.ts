@@ -105,18 +105,26 @@ describe('a bad deployment', () => {
 
 describe('failures in a row', () => {
   const looks = (count: number, streaks = new Streaks()): readonly number[] =>
-    Array.from({ length: count }, (_, n) => n + 1).filter(() => streaks.failed('job/price'));
+    Array.from({ length: count }, (_, n) => n + 1).filter(() => streaks.failed('job/price', 0));
 
   it('are looked at ever more seldom', () => {
     expect(looks(30)).to.deep.equal([2, 3, 5, 8, 12, 18, 27]);
   });
 
+  it('are looked at for a tenth of a worker’s time at most, however long a look takes', () => {
+    const streaks = new Streaks();
+    const at = (now: number): boolean => streaks.failed('job/price', now);
+    expect([at(0), at(1_000)]).to.deep.equal([false, true]);
+    streaks.looked(1_000, 3_000);
+    expect([at(3_000), at(20_999), at(21_000)]).to.deep.equal([false, false, true]);
+  });
+
   it('end with a success of the same step', () => {
     const streaks = new Streaks();
-    expect(streaks.failed('job/price')).to.equal(false);
+    expect(streaks.failed('job/price', 0)).to.equal(false);
     streaks.succeeded('job/check');
-    expect(streaks.failed('job/price')).to.equal(true);
+    expect(streaks.failed('job/price', 0)).to.equal(true);
     streaks.succeeded('job/price');
-    expect(streaks.failed('job/price')).to.equal(false);
+    expect(streaks.failed('job/price', 0)).to.equal(false);
   });
 });

@@ -42,6 +42,15 @@ describe('how many instances meet a deadline', () => {
       expected: 4,
     },
     { what: 'the maximum is the maximum', loads: [load({ due: due() })], of: { max: 5 }, expected: 5 },
+    // Slots that are shared out evenly would have 200,000 of it done in an hour; in turns, task by task, it is all of it.
+    {
+      what: 'beside a job of longer tasks, which has more of the slots where both are delivered in turns',
+      loads: [
+        load({ tasks: 10_000, seconds: 10, due: due({ in: HOUR }) }),
+        load({ tasks: 10_000, seconds: 100, due: due({ job: 'b', in: 20 * HOUR }) }),
+      ],
+      expected: 176,
+    },
     {
       what: 'a target and a deadline: the larger, and they share the slots',
       loads: [load({ tasks: 1_200 }), load({ tasks: 6_000, due: due() })],
@@ -114,6 +123,32 @@ describe('how many instances meet a deadline', () => {
           each.due === undefined ? each : { ...each, due: { ...each.due, in: each.due.in - nearer } },
         );
         expect(instancesFor(later, of).instances).to.be.at.least(instancesFor(some, of).instances);
+      }),
+    );
+  });
+
+  it('asks for a whole number within the bounds, whatever durations and times say', () => {
+    const absurd = fc.oneof(
+      fc.constantFrom(Number.NaN, Number.POSITIVE_INFINITY, -1, 0, 1e-12, 1e300),
+      fc.double({ min: 0, max: 1e6, noNaN: true }),
+    );
+    const within = fc.oneof(fc.constantFrom(-1e12, 0, 1e12), fc.integer({ min: -HOUR, max: HOUR }));
+    const pace = fc.record({ target: fc.constantFrom(1, 60, 1_800), boot: fc.constantFrom(0, 90, 900, 7_200) });
+    fc.assert(
+      fc.property(loads, fleets, absurd, absurd, within, pace, (some, of, seconds, deviation, time, of2) => {
+        const odd = some.map((each) => ({
+          ...{ ...each, seconds },
+          ...(each.due && { due: { ...each.due, in: time, deviation, after: 1e9 } }),
+        }));
+        const { instances, late } = instancesFor(odd, { ...of, min: 0 }, of2);
+        expect(Number.isSafeInteger(instances), String(instances)).to.equal(true);
+        expect(instances).to.be.within(0, of.max);
+        if (odd.some(({ tasks }) => tasks > 0)) expect(instances).to.be.at.least(1);
+        if (late !== null) expect(late.by).to.be.greaterThan(0);
+        const frozen = instancesFor(odd, { ...of, current: 0, min: 0, max: 0 }, of2);
+        expect([frozen.instances, frozen.late?.ends ?? Number.POSITIVE_INFINITY]).to.deep.equal([
+          ...[0, Number.POSITIVE_INFINITY],
+        ]);
       }),
     );
   });

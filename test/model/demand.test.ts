@@ -57,6 +57,25 @@ describe('what jobs have ready', () => {
     ]);
   });
 
+  it('says how many of its tasks can be in the queue, however far behind the counters are', () => {
+    const most = (of: typeof view, counts: readonly StepCounts[]) =>
+      readyLoads(of, { ...none, counts }).map((load) => load.most);
+    expect(most(view, [counted('price', { done: 3, failed: 1 }), counted('check', { done: 2 })])).to.deep.equal([
+      ...[parts - 4, parts - 4, parts - 2, 1],
+    ]);
+    // A retry asks for decided ones again: the counters don't say for which.
+    const retried = viewOf(
+      [{ what: 'sent' }, { what: 'retry', round: 1, tasks: { price: '0' }, canaries: null, overrides: {} }],
+      JOB,
+    );
+    expect(most(retried, [counted('price', { failed: parts })])).to.deep.equal([parts, parts, parts, 1]);
+    const exploding = viewOf(
+      [{ what: 'sent' }],
+      JOB.replace('interruptions: 3, fallback: steady', 'output: files, explode: true'),
+    );
+    expect(most(exploding, [])).to.deep.equal([parts, Number.POSITIVE_INFINITY, 1]);
+  });
+
   describe('of a job with a deadline', () => {
     const now = Date.parse('2026-11-30T04:00:00Z');
     const late = viewOf([{ what: 'sent' }, { what: 'adjust', finishBy: '2026-11-30T06:00:00.000Z' }], JOB);
@@ -108,6 +127,19 @@ describe('what jobs have ready', () => {
       expect(tasks(4, true)).to.deep.equal([30, 10]);
       expect(tasks(80, true)).to.deep.equal([60, 20]);
       expect(tasks(null, false)).to.deep.equal([30, 10]);
+    });
+
+    it('is no more than the jobs can have there: the rest is of jobs that don’t run', () => {
+      const few = loads.map((each) => ({ ...each, most: each.tasks + 5 }));
+      expect(fitLoads(few, 1_000_000, false).map((each) => each.tasks)).to.deep.equal([37.5, 12.5]);
+      expect(fitLoads(few, 4, true).map((each) => each.tasks)).to.deep.equal([30, 10]);
+      expect(
+        fitLoads(
+          few.map((each) => ({ ...each, tasks: 0, most: 0 })),
+          9,
+          false,
+        ),
+      ).to.deep.equal([]);
     });
 
     it('is tasks as long as the longest step where the counters know of none', () => {

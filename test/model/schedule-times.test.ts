@@ -202,6 +202,7 @@ describe('when a cron pattern fires', () => {
       '2026-11-31T06:00',
       '2026-11',
       '2026-11-30 06:00',
+      '0026-11-30T06:00',
       '',
     ]) {
       expect(firingOf(when, period), period).to.equal(null);
@@ -224,5 +225,10 @@ describe('when a cron pattern fires', () => {
         .with.property('kind', 'usage');
     }
     expect(checkCron('  30 18   L * * ')).to.equal('30 18 L * *');
+    expect(() => checkCron('0 22-2 * * *')).to.throw(
+      "a range can't go over its end: say 22-LAST,FIRST-2, as 22-23,0-2",
+    );
+    expect(() => checkCron('0 6 0 * *')).to.throw('Invalid value for day: 0');
+    expect(() => checkCron('0 6 1 13 *')).to.throw('Invalid value for month: 13');
   });
 });

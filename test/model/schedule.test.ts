@@ -47,7 +47,9 @@ describe('what is due of a schedule', () => {
 
   it('is nothing while it is paused, and nothing of a pause that is over', () => {
     const paused = made(['01T00:00', add()], ['10T04:30', { what: 'pause' }]);
-    expect(due(paused, '10T05:10'), 'what fell due before it is made up for').to.deep.equal(['10T03:00', '10T04:00']);
+    expect(due(paused, '10T05:10'), 'not even what was due before').to.deep.equal([]);
+    const short = made(['01T00:00', add()], ['10T04:30', { what: 'pause' }], ['10T05:20', { what: 'resume' }]);
+    expect(due(short, '10T05:30'), 'that waits for the end of the pause').to.deep.equal(['10T03:00', '10T04:00']);
     const resumed = made(['01T00:00', add()], ['10T03:30', { what: 'pause' }], ['10T05:30', { what: 'resume' }]);
     expect(due(resumed, '10T06:10')).to.deep.equal(['10T06:00']);
   });
@@ -63,6 +65,23 @@ describe('what is due of a schedule', () => {
     const changed = made(['01T00:00', add()], ['10T05:30', add(other)]);
     expect(due(changed, '10T06:20')).to.deep.equal(['10T06:10']);
     expect(changed.job.params).to.deep.equal({});
+  });
+
+  it('of a calendar is still its month when its day, its time or its holidays change', () => {
+    const calendar = (over: Partial<Extract<ScheduleSpec['cadence'], { kind: 'calendar' }>>): ScheduleChange =>
+      add(
+        scheduleSpec({
+          cadence: { kind: 'calendar', day: 'last', time: '18:00', holidays: [], monthBefore: false, ...over },
+        }),
+      );
+    const monthsDue = (schedule: Schedule, now: string): readonly string[] =>
+      dueFirings(schedule, at(now)).map(({ period }) => period);
+    const earlier = made(['01T00:00', calendar({})], ['30T17:00', calendar({ time: '16:00' })]);
+    expect(monthsDue(earlier, '30T17:01')).to.deep.equal(['2026-11']);
+    const closed = made(['01T00:00', calendar({})], ['28T09:00', calendar({ holidays: ['2026-11-30'] })]);
+    expect(monthsDue(closed, '28T09:01')).to.deep.equal(['2026-11']);
+    const young = made(['30T18:30', calendar({})]);
+    expect(monthsDue(young, '30T18:31'), 'nothing from before it was made').to.deep.equal([]);
   });
 
   it('stays paused when it is replaced, and begins anew when it was removed', () => {

@@ -32,7 +32,7 @@ describe('on-demand instances that stand in for spot', () => {
     ['spot is to be had', { refused: false }, [load()]],
     ['what is up makes it', { up: 14 }, [load()]],
     ['no job has a deadline', {}, [{ ...load(), due: undefined }]],
-    ['a duration is only assumed', {}, [load({ seconds: null })]],
+    ['a duration is only assumed, and something is up that will tell', {}, [load({ seconds: null })]],
     ['they are not to be had either', { refusedToo: true }, [load()]],
     ['they were raised a minute ago', { since: 60 }, [load()]],
     ['the profile allows none', { most: 0 }, [load()]],
@@ -44,6 +44,25 @@ describe('on-demand instances that stand in for spot', () => {
       expect(standIn(spot, loads as readonly Load[])).to.equal(0);
     });
   }
+
+  it('is one where a duration is only assumed and nothing is up: else nobody would ever know it', () => {
+    expect(standIn({ up: 0 }, [load({ seconds: null })])).to.equal(1);
+    expect(standIn({ up: 0, refused: false }, [load({ seconds: null })])).to.equal(0);
+    expect(standIn({ up: 0, most: 0 }, [load({ seconds: null })])).to.equal(0);
+  });
+
+  it('are few where the work is little: it would never take many, and be too late', () => {
+    const little = [load({ tasks: 600, seconds: 3 }, HOUR / 2)];
+    expect(standIn({ up: 0 }, little)).to.equal(1);
+    // In half an hour it can still be met.
+    expect(standIn({ up: 0, most: 60 }, [load({ tasks: 600, seconds: 3 }, 2 * HOUR)])).to.equal(0);
+  });
+
+  it('are few where few help: four tasks of half an hour don’t wait until many would do', () => {
+    const long = { tasks: 4, seconds: HOUR / 2 };
+    expect(standIn({ up: 0 }, [load(long)])).to.equal(2);
+    expect(standIn({ up: 0, most: 1 }, [load(long)])).to.equal(1);
+  });
 
   it('come after a storm of interruptions, and again once those asked for had time to come', () => {
     expect(standIn({ refused: false, takenBack: 3 })).to.equal(standIn());

@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { faketimeLibrary, TRUE_CLOCK } from './moved-clock.ts';
+import { TRUE_CLOCK } from './moved-clock.ts';
+import { installed, lacking } from './run/lacking.ts';
 
 /**
  * Mounts are this process's alone: cron finds our crontab and no other, keeps its pid file to itself, and hands mails to
@@ -20,16 +21,16 @@ export LD_PRELOAD="$2" FAKETIME="$3" FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME_DIS
 exec /usr/sbin/cron -f
 `;
 
-/** Whether this machine lets us: it takes root, to mount in a namespace of our own. */
-export const mayRunCron = spawnSync('unshare', ['-m', 'true']).status === 0;
-
 /** The real cron with one crontab, in a directory of its own. */
 export class RealCron {
   readonly #dir: string;
   #child: ChildProcess | null = null;
   #said = '';
 
+  /** Throws `Lacking` where there is no cron, or this process may not mount in a namespace of its own. */
   constructor(dir: string) {
+    installed('cron');
+    if (spawnSync('unshare', ['-m', 'true']).status !== 0) throw lacking('it takes root to run a cron of our own');
     this.#dir = dir;
     for (const name of ['spool', 'empty', 'sbin', 'mails']) mkdirSync(join(dir, name), { recursive: true });
     writeFileSync(join(dir, 'sbin/sendmail'), `#!/bin/sh\nexec cat >"${dir}/mails/$$"\n`, { mode: 0o755 });
@@ -38,7 +39,7 @@ export class RealCron {
   /** Starts it with its clock at `at`. Commands have the same clock, and `settings` besides the crontab's own. */
   start(crontab: string, at: Date): void {
     const clock = `${at.getTime() > Date.now() ? '+' : ''}${Math.round((at.getTime() - Date.now()) / 1000)}s`;
-    const library = faketimeLibrary();
+    const library = installed('faketime');
     const kept = Object.entries(TRUE_CLOCK).map(([name, value]) => `${name}=${value}`);
     const settings = [`LD_PRELOAD=${library}`, `FAKETIME=${clock}`, ...kept];
     writeFileSync(join(this.#dir, 'spool/root'), `${settings.join('\n')}\n${crontab}`, { mode: 0o600 });

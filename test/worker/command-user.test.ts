@@ -7,6 +7,7 @@ import { BatchctlError } from '../../src/errors.ts';
 import { commandUserOf } from '../../src/worker/command-user.ts';
 import type { Command } from '../../src/worker/executor.ts';
 import { alive, ExecutorBench, fixture, until } from '../support/executor-bench.ts';
+import { needsRoot } from '../support/run/lacking.ts';
 
 const NOBODY = { BATCHCTL_COMMAND_USER: 'nobody' };
 
@@ -39,8 +40,8 @@ describe('commands as another user', () => {
   describe('run by root', () => {
     let closed: string;
     let bench: ExecutorBench;
-    before(function () {
-      if (process.getuid?.() !== 0) this.skip();
+    before(() => {
+      needsRoot('run commands as another user');
       closed = mkdtempSync(join(tmpdir(), 'batchctl-closed-'));
       writeFileSync(join(closed, 'secret'), 'key\n', { mode: 0o600 });
       bench = new ExecutorBench(2, '/bin/sh', commandUserOf(NOBODY));

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { alive, ExecutorBench, fixture, until } from '../support/executor-bench.ts';
+import { installed } from '../support/run/lacking.ts';
 
 describe('ending commands', () => {
   let bench: ExecutorBench;
@@ -73,7 +74,7 @@ describe('ending commands', () => {
   });
 
   it('finds a grandchild that closed all it inherited but stdout', async () => {
-    const end = await bench.run(['python3', fixture('leave-closed.py')]);
+    const end = await bench.run([installed('python3'), fixture('leave-closed.py')]);
     expect(end).to.include({ how: 'exit', code: 0, strays: 1 });
     expect(alive(pid())).to.equal(false);
   });

@@ -27,6 +27,8 @@ describe('worker', function () {
       'writes a path too long for a key',
       'd="$BATCHCTL_OUTPUT_DIR"; for i in 1 2 3 4 5 6; do d="$d/$(printf %0200d 1)"; done; mkdir -p "$d"; echo x > "$d/f"',
     ],
+    ['gives a file a name that is no UTF-8', `echo x > "$BATCHCTL_OUTPUT_DIR/$(printf 'caf\\351')"`],
+    ['gives a directory a name that is no UTF-8', `mkdir "$BATCHCTL_OUTPUT_DIR/$(printf 'caf\\351')"`],
   ] as const) {
     it(`a command that ${what} fails its attempt`, async () => {
       const { platform } = place;

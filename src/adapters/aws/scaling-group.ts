@@ -1,4 +1,4 @@
-import type { AutoScalingGroup, Tag } from '@aws-sdk/client-auto-scaling';
+import type { AutoScalingGroup, Instance, Tag } from '@aws-sdk/client-auto-scaling';
 import { BatchctlError, isKind } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { STAND_IN_TAG } from '../../lib/stack-names.ts';
@@ -19,6 +19,9 @@ import { baseOf, policyWith, type SpotShare, standInText } from './on-demand-bas
 import { ScalingRequests } from './scaling-requests.ts';
 import { changedTags, countsOf, machineOf, sizeOf } from './scaling-state.ts';
 import { launchTimes, spotTroublesOf, troublesOf } from './scaling-troubles.ts';
+
+/** Whoever is older has a worker, or lacks one: just when it was launched is of no interest any more, milliseconds. */
+const LAUNCHED_LATELY_MS = 15 * 60_000;
 
 export interface ScalingGroupOptions {
   readonly group: string;
@@ -120,8 +123,21 @@ export class ScalingGroup implements WorkerGroup {
   async machines(): Promise<readonly MachineSeen[]> {
     const found = await this.#requests.read();
     const instances = found?.Instances ?? [];
-    const times = instances.length === 0 ? new Map<string, number>() : launchTimes(await this.#requests.activities());
+    const times = await this.#launchTimes(instances);
     return instances.map((instance) => machineOf(instance, times));
+  }
+
+  /** When they were launched, as far as that is of interest: a thousand that start at once are more than one answer tells. */
+  async #launchTimes(instances: readonly Instance[]): Promise<ReadonlyMap<string, number>> {
+    const times = new Map<string, number>();
+    if (instances.length === 0) return times;
+    const since = this.#options.clock.now() - LAUNCHED_LATELY_MS;
+    for await (const page of this.#requests.history()) {
+      for (const [instance, at] of launchTimes(page)) times.set(instance, at);
+      const oldest = page.at(-1)?.StartTime?.getTime() ?? 0;
+      if (oldest < since || instances.every(({ InstanceId = '' }) => times.has(InstanceId))) break;
+    }
+    return times;
   }
 
   async launchTroubles(): Promise<readonly LaunchTrouble[]> {

@@ -37,14 +37,26 @@ export class ScalingRequests {
 
   /** The latest activities, newest first. */
   async activities(): Promise<readonly Activity[]> {
+    for await (const page of this.history()) return page;
+    return [];
+  }
+
+  /**
+   * Page after page of the latest activities, newest first. Whoever has seen enough reads no further: an account's
+   * requests are limited.
+   */
+  async *history(): AsyncGenerator<readonly Activity[]> {
     const { DescribeScalingActivitiesCommand } = await import('@aws-sdk/client-auto-scaling');
-    const command = new DescribeScalingActivitiesCommand({
-      ...{ AutoScalingGroupName: this.name, MaxRecords: ACTIVITIES },
-    });
-    const answer = await this.#ask('read the activities of', 'DescribeScalingActivities', (client) =>
-      client.send(command),
-    );
-    return answer.Activities ?? [];
+    for (let NextToken: string | undefined; ; ) {
+      const asked = { AutoScalingGroupName: this.name, MaxRecords: ACTIVITIES, NextToken };
+      const command = new DescribeScalingActivitiesCommand(asked);
+      const answer = await this.#ask('read the activities of', 'DescribeScalingActivities', (client) =>
+        client.send(command),
+      );
+      yield answer.Activities ?? [];
+      NextToken = answer.NextToken;
+      if (NextToken === undefined || NextToken === '') return;
+    }
   }
 
   /** Names of its lifecycle hooks. */

@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { BatchctlError, hasCode } from '../../errors.ts';
+import { randomId } from '../../lib/id.ts';
 import type { Metadata, ObjectInfo } from '../../ports/object-store.ts';
 
 /**
@@ -22,9 +22,10 @@ const LONGEST_METADATA = 2_048;
 const PROBE = 8_192;
 
 /** Names an object's version: random for this process, then counted. Never given twice. */
-const etagPrefix = randomBytes(9).toString('base64url');
+let etagPrefix = '';
 let etagCount = 0;
 function nextEtag(): string {
+  etagPrefix ||= randomId(14);
   etagCount += 1;
   return etagPrefix + etagCount.toString(36).padStart(ETAG - etagPrefix.length, '0');
 }

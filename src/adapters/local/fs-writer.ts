@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import { closeSync, fstatSync, ftruncateSync, lstatSync, openSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { randomId } from '../../lib/id.ts';
 import type { Metadata, PutOptions, PutResult, UploadOptions } from '../../ports/object-store.ts';
 import { copyBytes } from './fs-copy.ts';
 import { makeTail, openObject, type Tail } from './fs-object.ts';
@@ -11,7 +11,8 @@ import { publishFile, removeFile, writeFully } from './fs-publish.ts';
 /** Up to here, joining bytes and tail costs less than a second write. */
 const JOINED = 256 * 1024;
 
-const nonce = randomBytes(6).toString('hex');
+/** Made at the first file: what only reads needs no random bytes. */
+let nonce = '';
 let temporaryCount = 0;
 
 /** Where an object goes: its key, and the path of its file. */
@@ -154,6 +155,7 @@ export class FsWriter {
 
   #temporary(): string {
     temporaryCount += 1;
+    nonce ||= randomId(10);
     return `${this.#temporaries}/${process.pid}-${nonce}-${temporaryCount}`;
   }
 }

@@ -40,6 +40,12 @@ export async function answeredError(answer: IncomingMessage, url: URL): Promise<
     default:
   }
   if (said !== null) return new BatchctlError(kindOf(said.kind), said.message, hint === undefined ? {} : { hint });
+  if (status === 413) {
+    const text = `what stands before the manager at ${url.origin} takes no body so large`;
+    return new BatchctlError('config', text, {
+      hint: 'its bound is to be raised: to 256 MiB for code, and more for data on the local profile (nginx: client_max_body_size)',
+    });
+  }
   if (status >= 502) {
     return new AwayError(`what stands before the manager at ${url.origin} answered ${status}`, {
       begun: true,

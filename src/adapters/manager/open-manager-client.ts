@@ -1,4 +1,6 @@
-import { type ApiError, type Frame, VERSION_HEADER } from '../../model/api.ts';
+import { isKind } from '../../errors.ts';
+import { API, type ApiError, type Frame, VERSION_HEADER } from '../../model/api.ts';
+import type { ManagerHealth } from '../../model/manager-health.ts';
 import type { Manager } from '../../ports/manager.ts';
 import { kindOf } from './answered-error.ts';
 import { type ConnectionOptions, ManagerConnection } from './connection.ts';
@@ -23,6 +25,14 @@ export function openManagerClient(options: ConnectionOptions): Manager {
       // The header tells whole seconds: half of one is nobody's fault.
       const ahead = Number.isNaN(said) ? null : said + 500 - (begun + Date.now()) / 2;
       return { version: version === undefined ? null : String(version), ahead };
+    },
+    health: async (signal) => {
+      try {
+        return (await connection.json({ method: 'GET', path: `${API}/health`, again: true, signal })) as ManagerHealth;
+      } catch (error) {
+        if (isKind(error, 'notFound')) return null;
+        throw error;
+      }
     },
     close: async () => connection.close(),
   };

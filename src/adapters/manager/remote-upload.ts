@@ -81,16 +81,22 @@ async function putWhole(
   source: UploadSource,
   { size, signal }: { readonly size: number; readonly signal: AbortSignal | undefined },
 ): Promise<PutResult> {
-  const url = resolved(connection, way.url);
   const headers = { ...way.headers, 'content-length': String(size) };
   const body = (): Readable => source.slice(0, size);
   if (way.token) {
-    const path = url.href.slice(connection.url.href.length - 1);
-    const call = { method: 'PUT', path, headers: { ...OCTETS, ...headers }, body, again: true, signal } as const;
+    // Below the manager's address, which may have a path of its own.
+    const call = {
+      method: 'PUT',
+      path: way.url,
+      headers: { ...OCTETS, ...headers },
+      body,
+      again: true,
+      signal,
+    } as const;
     return (await connection.json(call)) as PutResult;
   }
   // 412: another object holds the key.
-  const answer = await askElsewhere({ method: 'PUT', url, headers, body, also: [412], signal });
+  const answer = await askElsewhere({ method: 'PUT', url: new URL(way.url), headers, body, also: [412], signal });
   answer.resume();
   return { created: answer.statusCode !== 412, etag: etagOf(answer) };
 }
@@ -129,7 +135,7 @@ async function putParts(
         const { url, headers } = signed.get(part.number) ?? { url: '', headers: {} };
         const answer = await askElsewhere({
           method: 'PUT',
-          url: resolved(connection, url),
+          url: new URL(url),
           headers: { ...headers, 'content-length': String(part.size) },
           body: () => source.slice(part.offset, part.size),
           signal: ends,
@@ -159,9 +165,6 @@ function post(connection: ManagerConnection, path: string, body: unknown, signal
 }
 
 const OCTETS = { 'content-type': 'application/octet-stream' };
-
-/** An address that the manager gives: relative to that of its document. */
-const resolved = ({ url }: ManagerConnection, text: string): URL => new URL(text, new URL(`${API.slice(1)}/`, url));
 
 const etagOf = ({ headers }: IncomingMessage): string => unquoted(headers.etag ?? '');
 

@@ -28,18 +28,20 @@ async function describe(ctx: Context, entry: CommandEntry, route: Route): Promis
   const make = await entry.load();
   const definition = make(ctx);
   const { name, summary } = entry;
-  const { scope, scopeWith = {}, method, path, shownAt = null, list } = route;
+  const { scope, scopeWith = {}, method, path, shownAt = null, list, lines = [] } = route;
   const about = definition.help.about ?? null;
   const { writes, output } = definition;
   const input = inputOf(definition, route);
   const jobFile = JOB_FILES.find((field) => Object.hasOwn(input.properties, field)) ?? null;
   const verb = {
     ...{ name, summary, about, example: definition.help.examples[0], scope, scopeWith, method, path, shownAt, jobFile },
-    ...{ list, input, output, writes },
+    ...{ list, lines, input, output, writes },
   };
   return { verb, entry, route, make };
 }
 
+/** Lines that a body may bring of a small file. */
+const MOST_LINES = 10_000;
 /** Arguments and options that name a job file. */
 const JOB_FILES = ['jobfile', 'with'];
 
@@ -47,7 +49,7 @@ interface InputSchema extends JsonSchema {
   readonly properties: Readonly<Record<string, JsonSchema>>;
 }
 
-function inputOf(definition: CommandDefinition, { without = [], textOnly = [] }: Route): InputSchema {
+function inputOf(definition: CommandDefinition, { without = [], textOnly = [], lines = [] }: Route): InputSchema {
   const left = new Set([...without, ...textOnly]);
   const operands = Object.entries(definition.arguments).map(([spec, text]): [string, JsonSchema] => [
     nameOf(spec),
@@ -57,7 +59,7 @@ function inputOf(definition: CommandDefinition, { without = [], textOnly = [] }:
   ]);
   const options = Object.entries(definition.options).map(([spec, option]): [string, JsonSchema] => [
     nameOf(spec),
-    optionSchema(spec, option),
+    lines.includes(nameOf(spec)) ? linesSchema(option) : optionSchema(spec, option),
   ]);
   const properties = Object.fromEntries([...operands, ...options].filter(([name]) => !left.has(name)));
   const required = Object.keys(definition.arguments)
@@ -65,6 +67,14 @@ function inputOf(definition: CommandDefinition, { without = [], textOnly = [] }:
     .map(nameOf);
   return { type: 'object', additionalProperties: false, required, properties };
 }
+
+/** Lines of a small file, in place of its name. */
+const linesSchema = (option: string | OptionSpec<unknown>): JsonSchema => ({
+  type: 'array',
+  maxItems: MOST_LINES,
+  items: { type: 'string' },
+  description: `${typeof option === 'string' ? option : option.text}; here its lines`,
+});
 
 function optionSchema(spec: string, option: string | OptionSpec<unknown>): JsonSchema {
   const description = typeof option === 'string' ? option : option.text;

@@ -6,6 +6,8 @@ export interface Route extends Pick<Verb, 'scope' | 'method' | 'path' | 'list'> 
   readonly without?: readonly string[];
   /** Options of no use to those who want one JSON document: another format, an answer that goes on, a file of the caller's. */
   readonly textOnly?: readonly string[];
+  /** Options that name a small text file: the API takes its lines in place of a name. */
+  readonly lines?: readonly string[];
   /** Options by which the verb asks for more than its scope. */
   readonly scopeWith?: Readonly<Record<string, Scope>>;
   /** `GET` path of the same verb without those. */
@@ -60,6 +62,8 @@ export const ROUTES: Readonly<Record<string, Route>> = {
   history: many(READ, 'GET /jobs/{job}/history'),
   report: { ...one(READ, 'GET /jobs/{job}/report', ['output']), textOnly: ['format'] },
   why: one(READ, 'GET /jobs/{job}/why'),
+  // A caller reads outputs by their keys: of this the manager puts them into a bucket, as `deliver` in a job does.
+  fetch: streamed(SUBMIT),
   verify: { ...one(SUBMIT, 'POST /jobs/{job}/proofs', ['output', 'check']), scopeWith: { repair: OPERATE } },
   retry: one(OPERATE, 'POST /jobs/{job}/retries'),
   skip: one(OPERATE, 'POST /jobs/{job}/skips'),
@@ -79,7 +83,7 @@ export const ROUTES: Readonly<Record<string, Route>> = {
   queue: many(READ, 'GET /queues'),
   'queue redrive': one(OPERATE, 'POST /redrives'),
   'queue purge': one(OPERATE, 'POST /purges'),
-  'schedule add': { ...one(OPERATE, 'POST /schedules'), textOnly: ['holidays'] },
+  'schedule add': { ...one(OPERATE, 'POST /schedules'), lines: ['holidays'] },
   'schedule ls': many(READ, 'GET /schedules'),
   'schedule show': one(READ, 'GET /schedules/{name}'),
   'schedule next': many(READ, 'GET /firings'),

@@ -7,12 +7,13 @@ import { type CommandDefinition, defineCommand, parsed, wholeNumber } from '../c
 import type { Context } from '../context.ts';
 import { JOB_TEXT, jobMeant, STATE_SCHEMA } from '../job-argument.ts';
 import { answer } from '../render.ts';
-import { deadlineOf, dollars, refuseCost } from '../submission-flags.ts';
+import { beginningOf, deadlineOf, dollars, refuseCost } from '../submission-flags.ts';
 
 export function adjustCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     arguments: { '<job>': JOB_TEXT },
     options: {
+      '--at <time>': 'when a job that has not begun is to: 18:30, "in 6h", "tomorrow 06:00"; now begins it',
       '--finish-by <time>': 'when it should have ended: 18:30, "in 6h", "tomorrow 06:00"; none lifts it',
       '--max-cost <usd>': parsed('no more than that, where a profile knows prices; none lifts it', orNone(dollars)),
       '--tolerate <n>': parsed('chains that may fail for good: a count, or a share such as 0.1%', toleranceOf),
@@ -31,16 +32,17 @@ export function adjustCommand(ctx: Context): CommandDefinition {
     },
     help: {
       about:
-        'Changes the limits of a job that is not closed, from now on. A raised tolerance opens the gather that waited for it.',
+        'Changes the limits of a job that is not closed, from now on. A raised tolerance opens the gather that waited for it. --at moves a job that submit --at put off; workers that turned its tasks away come back to them within 15 minutes.',
       examples: [
         'batchctl adjust last --finish-by "tomorrow 06:00"',
         'batchctl adjust last --tolerate 0.1% --max-running 8',
         'batchctl adjust last --finish-by none',
+        'batchctl adjust last --at "tomorrow 06:00"',
       ],
       exitCodes: [
         [0, 'changed, or was so already'],
         [4, 'no such job'],
-        [7, 'refused: it is closed'],
+        [7, 'refused: it is closed; or --at of one that may have begun'],
       ],
       related: ['status', 'skip', 'retry', 'pause', 'scale'],
     },
@@ -51,6 +53,7 @@ export function adjustCommand(ctx: Context): CommandDefinition {
 export interface AdjustOptions {
   readonly ctx: Context;
   readonly job: string;
+  readonly at: string | undefined;
   readonly finishBy: string | undefined;
   readonly maxCost: number | typeof NONE | null | undefined;
   readonly tolerate: string | undefined;
@@ -58,8 +61,9 @@ export interface AdjustOptions {
 }
 
 /** Adjusts a job. Throws `notFound`, `refused`, `usage`. */
-export async function adjust({ ctx, job, finishBy, maxCost, tolerate, maxRunning }: AdjustOptions): Promise<void> {
+export async function adjust({ ctx, job, at, finishBy, maxCost, tolerate, maxRunning }: AdjustOptions): Promise<void> {
   const wanted: Adjustment = {
+    ...(at === undefined ? {} : { notBefore: await beginningOf(ctx, at) }),
     ...(finishBy === undefined ? {} : { finishBy: finishBy === NONE ? null : await deadlineOf(ctx, finishBy) }),
     ...(maxCost === undefined ? {} : { maxCost: liftedBy(maxCost) }),
     ...(tolerate === undefined ? {} : { tolerate }),
@@ -68,7 +72,7 @@ export async function adjust({ ctx, job, finishBy, maxCost, tolerate, maxRunning
   if (Object.keys(wanted).length === 0) {
     throw new BatchctlError(
       'usage',
-      'expected something to change: --finish-by, --max-cost, --tolerate, --max-running',
+      'expected something to change: --at, --finish-by, --max-cost, --tolerate, --max-running',
       {
         hint: `batchctl status ${job} shows how it stands`,
       },

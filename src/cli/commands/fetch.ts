@@ -2,6 +2,7 @@ import { BatchctlError } from '../../errors.ts';
 import { type FetchTarget, hasNames } from '../../jobs/fetch/target.ts';
 import { killPoints } from '../../lib/kill-point.ts';
 import { formatSize } from '../../lib/units.ts';
+import { isS3Uri } from '../../model/s3-uri.ts';
 import type { JobView } from '../../model/view.ts';
 import { type CommandDefinition, choice, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
@@ -68,6 +69,15 @@ export interface FetchVerbOptions {
 
 /** Fetches a step's outputs. Throws `usage` for flags that don't go together, else as `fetchOutputs` does. */
 export async function fetchVerb({ ctx, job, step, output, name, header }: FetchVerbOptions): Promise<void> {
+  if (ctx.attachments !== null && !isS3Uri(output ?? '')) {
+    throw new BatchctlError(
+      'usage',
+      '-o: expected s3://BUCKET/PREFIX/ or s3://BUCKET/KEY, as a manager writes no files',
+      {
+        hint: 'GET /api/v1/objects answers the outputs themselves',
+      },
+    );
+  }
   const [{ findJob }, { fetchOutputs, missingLine }] = await Promise.all([
     import('../../jobs/find.ts'),
     import('../../jobs/fetch/fetch.ts'),

@@ -45,6 +45,7 @@ export function historyCommand(ctx: Context): CommandDefinition {
         hint: { type: ['string', 'null'] },
         tolerate: { type: 'string' },
         maxRunning: { type: ['integer', 'null'] },
+        notBefore: { type: 'string', format: 'date-time' },
         finishBy: { type: ['string', 'null'] },
         maxCost: { type: ['number', 'null'] },
       },

@@ -110,7 +110,7 @@ async function callerLines(ctx: Context, url: string): Promise<readonly string[]
 }
 
 function managerUrl(text: string): string {
-  if (/^(https:\/\/[^\s/@?#]+|http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?)\/?$/.test(text))
+  if (/^(https:\/\/[^\s/@?#]+|http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?)(\/[^\s?#]*)?$/.test(text))
     return text.replace(/\/$/, '');
   throw new RangeError(`expected https://HOST, or http: to this machine, found "${text.slice(0, 100)}"`);
 }

@@ -10,11 +10,20 @@ export function managerTokenListCommand(ctx: Context): CommandDefinition {
     writes: false,
     output: {
       type: 'object',
-      required: ['id', 'name', 'scope', 'expires', 'expired', 'at', 'who'],
-      properties: { ...TOKEN_FIELDS, expired: { type: 'boolean' } },
+      required: ['id', 'name', 'scope', 'expires', 'expired', 'at', 'who', 'used'],
+      properties: {
+        ...TOKEN_FIELDS,
+        expired: { type: 'boolean' },
+        used: {
+          type: ['string', 'null'],
+          format: 'date-time',
+          description: 'when it was used last, give or take an hour; null: never seen',
+        },
+      },
     },
     help: {
-      about: "By name. When each was used last is in the manager's log: its audit names token and caller.",
+      about:
+        "By name, with when each was used last: managers write that down once an hour, so that it may be an hour old. Each call is in the manager's log: its audit names token and caller.",
       examples: ['batchctl manager token list', 'batchctl manager token list --json'],
       exitCodes: [
         [0, 'also when there is none'],
@@ -33,23 +42,37 @@ export interface ManagerTokenListOptions {
 /** Lists the tokens. One that can't be read is a warning. */
 export async function managerTokenList({ ctx }: ManagerTokenListOptions): Promise<void> {
   await requireOwnStore(ctx);
-  const { listTokens } = await import('../../jobs/tokens/read-token.ts');
+  const [{ listTokens }, { readTokenUse }] = await Promise.all([
+    import('../../jobs/tokens/read-token.ts'),
+    import('../../jobs/tokens/token-uses.ts'),
+  ]);
   const { store } = await ctx.platform();
   const found = await listTokens(store, (id, error) => {
     const why = error instanceof Error ? error.message : String(error);
     ctx.warn(`token ${id} lets nobody in: ${why}; batchctl manager token revoke ${id} removes it`);
   });
+  const tokens = found.flatMap(({ token }) => (token === null ? [] : [token]));
+  const used = new Map<string, string | null>();
+  for (const { id } of tokens) used.set(id, await readTokenUse(store, id));
+  const usedAt = ({ id }: Token): string | null => used.get(id) ?? null;
   const [now, zone] = [ctx.clock.now(), await ctx.zone()];
   const at = (text: string): string => formatInstant(Date.parse(text), zone, now);
   await answerList<Token>(ctx, {
-    rows: found.flatMap(({ token }) => (token === null ? [] : [token])),
-    json: (token) => ({ ...tokenDocument(token), expired: isExpired(token, now) }),
+    rows: tokens,
+    json: (token) => ({ ...tokenDocument(token), expired: isExpired(token, now), used: usedAt(token) }),
     columns: [
       { title: 'name', value: ({ name }) => name },
       { title: 'scope', value: ({ scope }) => scope },
       { title: 'id', value: ({ id }) => id, min: 12 },
       { title: 'made', value: (token) => at(token.at) },
       { title: 'by', value: ({ who }) => who },
+      {
+        title: 'used',
+        value: (token) => {
+          const last = usedAt(token);
+          return last === null ? 'never' : at(last);
+        },
+      },
       {
         title: 'expires',
         value: (token) =>

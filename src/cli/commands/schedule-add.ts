@@ -1,10 +1,13 @@
 import { freshKeeper, latestKeeper } from '../../jobs/keeper.ts';
-import { addSchedule, isSame, taken } from '../../jobs/schedules/change-schedule.ts';
+import { type AddedSchedule, addSchedule, isSame, taken } from '../../jobs/schedules/change-schedule.ts';
 import { readSchedule } from '../../jobs/schedules/schedule-journal.ts';
-import type { ScheduleSpec } from '../../model/schedule.ts';
+import { unfiredBy } from '../../jobs/schedules/unfired.ts';
+import { runKeyOf, type ScheduleSpec } from '../../model/schedule.ts';
 import { firingsAfter } from '../../model/schedule-times.ts';
+import type { Platform } from '../../ports/platform.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
+import { formatInstant } from '../format.ts';
 import { crontabLine } from '../keeper-guard.ts';
 import { answer } from '../render.ts';
 import { requireSaidProfile } from '../said-profile.ts';
@@ -84,12 +87,8 @@ export async function scheduleAdd({ ctx, jobfile, replace, ...input }: ScheduleA
   const spec: ScheduleSpec = { ...when, catchUp: input.catchUp ?? DEFAULT_CATCH_UP, job };
   await ctx.announce();
   const platform = await ctx.platform();
-  let changed: boolean;
-  if (ctx.flags.dryRun) {
-    const before = await readSchedule(platform.store, name);
-    changed = before === null || !isSame(before, spec);
-    if (before !== null && changed && !replace) throw taken(before);
-  } else changed = (await addSchedule(platform, name, { spec, code, replace })).changed;
+  const added = ctx.flags.dryRun ? null : await addSchedule(platform, name, { spec, code, replace });
+  const changed = added?.changed ?? (await wouldChange(platform, name, { spec, replace }));
   const now = ctx.clock.now();
   const [next] = firingsAfter(when, now, 1);
   const did = !changed ? 'was there already' : ctx.flags.dryRun ? 'would be there' : 'is there';
@@ -97,9 +96,38 @@ export async function scheduleAdd({ ctx, jobfile, replace, ...input }: ScheduleA
     json: { schedule: name, changed, next: next === undefined ? null : { period: next.period, at: iso(next.at) } },
     text: `${name} ${did}; next: ${next === undefined ? 'never' : firingText(next, when.zone, now)}`,
   });
+  if (added?.changed === true) await tellUnfired(ctx, added);
   tellHolidaysEnd(ctx, when, now + YEAR_MS);
   if (freshKeeper(await latestKeeper(platform), now) !== null) return;
   ctx.notice(`nobody fires it yet; add to a crontab: ${await crontabLine(ctx)}`);
 }
 
 const YEAR_MS = 365 * 86_400_000;
+
+async function wouldChange(
+  { store }: Pick<Platform, 'store'>,
+  name: string,
+  { spec, replace }: { readonly spec: ScheduleSpec; readonly replace: boolean },
+): Promise<boolean> {
+  const before = await readSchedule(store, name);
+  const changes = before === null || !isSame(before, spec);
+  if (before !== null && changes && !replace) throw taken(before);
+  return changes;
+}
+
+/** A period that no one fires because of when the schedule was made or changed: nobody else would ever name it. */
+async function tellUnfired(ctx: Context, { before, schedule }: AddedSchedule): Promise<void> {
+  const unfired = await unfiredBy(await ctx.platform(), before, schedule);
+  if (unfired === null) return;
+  const { name, zone, job } = schedule;
+  const { period, at, fate } = unfired;
+  const was = `${period} was due ${formatInstant(at, zone, ctx.clock.now())}`;
+  const byHand = `batchctl schedule run ${name} --period ${period} runs it`;
+  const said = {
+    due: `${was} by these times, and did not run: the next round fires it`,
+    missed: `${was} by these times, and did not run: ${byHand}`,
+    before: `${was}, before this schedule was made, so nobody fires it: ${byHand}`,
+    dropped: `${was} by the times before, did not run, and nobody fires it now: batchctl submit ${job.file} --period ${period} --run-key ${runKeyOf(schedule, unfired)} runs it`,
+  } satisfies Record<typeof fate, string>;
+  ctx.warn(said[fate]);
+}

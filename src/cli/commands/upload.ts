@@ -57,6 +57,11 @@ export interface UploadVerbOptions {
   readonly parallel: number | undefined;
 }
 
+const WHY = {
+  linkToDirectory: 'a link to a directory; name it too to upload what it holds',
+  noFile: 'neither a file nor a directory',
+} as const;
+
 /** Puts files into the store. Throws as `jobs/upload` does. */
 export async function uploadVerb({ ctx, path, ...options }: UploadVerbOptions): Promise<void> {
   const { upload } = await import('../../jobs/upload/upload.ts');
@@ -71,7 +76,7 @@ export async function uploadVerb({ ctx, path, ...options }: UploadVerbOptions): 
       dryRun,
       signal: ctx.signal,
       onProgress: ({ done, total }) => progress.update(done, total),
-      onIgnored: (ignored) => ctx.warn(`left out ${ignored}: neither a file nor a directory`),
+      onIgnored: (ignored, why) => ctx.warn(`left out ${ignored}: ${WHY[why]}`),
     });
     progress.done();
     const what = `${formatMany(result.uploaded, 'file')} (${formatSize(result.uploadedBytes)})`;

@@ -7,6 +7,7 @@ import { tellNext } from '../after-job.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { deliverJob } from '../deliver-job.ts';
+import { FirstFailure } from '../first-failure.ts';
 import { following, jobExit, refuseUnended } from '../job-exit.ts';
 import { tellRaised } from '../raise-work.ts';
 import { answer } from '../render.ts';
@@ -57,6 +58,7 @@ export async function watch({ ctx, job, scale }: WatchOptions): Promise<number> 
 async function watchTo(ctx: Context, platform: Platform, view: JobView, scale: boolean): Promise<number> {
   const zone = await ctx.zone();
   const live = liveView(ctx);
+  const first = new FirstFailure(platform, view, live.above);
   try {
     const followed = await follow(platform, view, {
       signal: ctx.signal,
@@ -64,10 +66,14 @@ async function watchTo(ctx: Context, platform: Platform, view: JobView, scale: b
       watching: true,
       scale,
       onRaised: (raised) => tellRaised(ctx, raised, zone),
-      onStatus: (status) => live.show(liveOf(status)),
+      onStatus: (status) => {
+        live.show(liveOf(status));
+        if (!ctx.flags.quiet) first.see(status);
+      },
       onAway: ({ message }) => ctx.warn(`${message}; asking again`),
       onUntold: ({ message }) => ctx.warn(message),
     });
+    await first.idle();
     live.close();
     refuseUnended(followed.end, view.record.job, `batchctl watch ${view.record.job}`);
     const status = await statusOf(platform, await deliverJob(ctx, followed.view));

@@ -59,8 +59,9 @@ export async function attachSubmission(
     const find = async (): Promise<Found> => {
       const inputs: FoundInput[] = [];
       const asked: string[] = [];
+      const seen = new Map<string, string>();
       for (const name of ownNames(spec)) {
-        const found = await findOwn(manager, request, name, { checksums, stdin });
+        const found = await findOwn(manager, request, name, { checksums, stdin, seen });
         inputs.push(...found);
         asked.push(...found.map(() => name));
       }
@@ -115,16 +116,22 @@ export function ownNames({ input }: Pick<JobSpec, 'input'>): readonly string[] {
   return input.from.filter((name) => !/^(store:|job:|https?:)/.test(name) && !isS3Uri(name));
 }
 
+interface OwnPlace {
+  readonly checksums: FileChecksums;
+  readonly stdin: SpooledStdin;
+  readonly seen: Map<string, string>;
+}
+
 async function findOwn(
   manager: Manager,
   { spec, inputs, inputDirectory, directory }: SubmissionRequest,
   name: string,
-  { checksums, stdin }: { readonly checksums: FileChecksums; readonly stdin: SpooledStdin },
+  { checksums, stdin, seen }: OwnPlace,
 ): Promise<readonly FoundInput[]> {
   const given = inputs.length > 0;
   if (name === '-' && !given) throw new BatchctlError('usage', 'the input - can be given once, and only by --input');
   const found = await findInputs([name === '-' ? await stdin.path() : name], {
-    ...{ store: manager.store, checksums, stdin: null, attached: null, whole: spec.input?.split.by === 'file' },
+    ...{ store: manager.store, checksums, seen, stdin: null, attached: null, whole: spec.input?.split.by === 'file' },
     directory: given ? inputDirectory : directory,
     bucket: () => Promise.reject(new TypeError('no bucket is an own input')),
     findSource: () => Promise.reject(new TypeError('no job is an own input')),

@@ -6,6 +6,7 @@ import { isServed, lineOf } from '../../model/served-version.ts';
 import { openManager } from '../../platform/open-manager.ts';
 import type { Manager } from '../../ports/manager.ts';
 import type { Context } from '../context.ts';
+import { healthChecks } from './health-checks.ts';
 import { errorOf, runVerb } from './send-verb.ts';
 
 /** Milliseconds that clocks may be apart before a time that somebody types means another. */
@@ -31,7 +32,10 @@ export async function managerChecks(ctx: Context, profile: ManagerProfile): Prom
       },
     ]);
     if (said === null) return way;
-    return [...way, ...agreement(said), ...(await ownChecks(ctx, manager))];
+    const own = await ownChecks(ctx, manager);
+    const isKnown = own.some(({ check, status }) => check === 'token' && status === 'pass');
+    const health = isKnown ? await healthChecks(manager, profile, ctx.clock.now(), ctx.signal) : [];
+    return [...way, ...agreement(said), ...own, ...health];
   } finally {
     await manager.close();
   }

@@ -41,15 +41,6 @@ export async function runThrough(asking: Asking): Promise<number> {
       hint: 'leave it out; batchctl scale N starts workers where the manager is',
     });
   }
-  if (input.output !== undefined && isS3Uri(input.output)) {
-    throw new BatchctlError(
-      'usage',
-      `-o ${input.output}: outputs that were fetched through a manager lie on this machine`,
-      {
-        hint: 'deliver: {to: s3://BUCKET/PREFIX/} in the job file puts them there',
-      },
-    );
-  }
   const run = await begin(asking, input);
   return run === null ? 0 : followRun(asking, input, run);
 }
@@ -125,7 +116,9 @@ async function followRun(asking: Asking, input: RunInput, { job, created }: Begu
   return exitCode;
 }
 
-async function fetchTo({ ctx, manager }: Asking, job: string, { output = '-', header }: RunInput): Promise<string> {
+async function fetchTo(asking: Asking, job: string, { output = '-', header }: RunInput): Promise<string> {
+  const { ctx, manager } = asking;
+  if (isS3Uri(output)) return fetchToBucket(asking, { job, output, ...(header !== undefined && { header }) });
   const [{ mustReadView }, { fetchOutputs }, { parseTarget }] = await Promise.all([
     import('../../jobs/journal.ts'),
     import('../../jobs/fetch/fetch.ts'),
@@ -135,4 +128,20 @@ async function fetchTo({ ctx, manager }: Asking, job: string, { output = '-', he
   const view = await mustReadView(manager.store, job);
   const options = { target, header: header ?? null, replace: ctx.flags.yes, signal: ctx.signal };
   return (await fetchOutputs(await ctx.platform(), view, options)).output;
+}
+
+/** The manager puts them there. */
+async function fetchToBucket(
+  asking: Asking,
+  given: { readonly job: string; readonly output: string },
+): Promise<string> {
+  const sending = await sendingOf({ ...asking, given, entry: { ...asking.entry, name: 'fetch' } });
+  const { error } = await runVerb({
+    ...sending,
+    asked: { ...sending.asked, flags: { ...sending.asked.flags, json: true } },
+    // Of the answer only what `run` tells of it is wanted.
+    sink: () => {},
+  });
+  if (error !== null) throw errorOf(error);
+  return given.output;
 }

@@ -1,5 +1,6 @@
 import type { ManagerProfile } from '../../config.ts';
 import { BatchctlError } from '../../errors.ts';
+import { isS3Uri } from '../../model/s3-uri.ts';
 import { openManager } from '../../platform/open-manager.ts';
 import type { Manager } from '../../ports/manager.ts';
 import type { Attachments } from '../../ports/verbs.ts';
@@ -44,7 +45,7 @@ const COMPOSED: Readonly<Record<string, () => Promise<Composed>>> = {
   verify: async () => (await import('./verify-through.ts')).verifyThrough,
   // These read and write files here, and only objects there.
   upload: async () => runHere,
-  fetch: async () => runHereOnJob,
+  fetch: async () => fetchThrough,
   reproduce: async () => runHereOnJob,
 };
 
@@ -97,13 +98,26 @@ async function runHere({ definition, input }: Asking): Promise<number> {
   return (await definition.run(input)) ?? 0;
 }
 
-async function runHereOnJob({ ctx, manager, entry, definition, input }: Asking): Promise<number> {
+/** What goes to a bucket the manager puts there, by its own rights: S3 copies it, and nothing comes this way. */
+async function fetchThrough(asking: Asking): Promise<number> {
+  const { output } = asking.given;
+  if (typeof output !== 'string' || !isS3Uri(output)) return runHereOnJob(asking);
+  return sendGiven({ ...asking, given: { ...asking.given, job: await saidJob(asking) } });
+}
+
+async function runHereOnJob(asking: Asking): Promise<number> {
+  const { definition, input } = asking;
+  return (await definition.run({ ...input, job: await saidJob(asking) })) ?? 0;
+}
+
+/** The id of the job that was meant; told to who did not write it. */
+async function saidJob({ ctx, manager, entry, input }: Asking): Promise<string> {
   const typed = typeof input.job === 'string' ? input.job : undefined;
   const job = await jobIdBehind(ctx, manager, typed);
   // `fetch` tells only who named none which it is, all others tell each who did not write its id.
   const unsaid = entry.name === 'fetch' ? typed === undefined || typed === 'last' : typed !== job;
   if (unsaid) ctx.notice(`job ${job}`);
-  return (await definition.run({ ...input, job })) ?? 0;
+  return job;
 }
 
 function notThrough({ profile, entry: { name } }: Through): BatchctlError {

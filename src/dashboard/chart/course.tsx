@@ -4,7 +4,8 @@ import { formatRate } from '../../cli/format.ts';
 import { formatDuration } from '../../lib/units.ts';
 import type { Report } from '../answers.ts';
 import { isDark } from '../scheme.ts';
-import { columnsOf } from './bins.ts';
+import { type Columns, columnsOf } from './bins.ts';
+import type { Plots } from './plot.ts';
 
 /** A job's throughput over time. The plotting library is loaded with the first of them. */
 export function Course({ throughput }: { readonly throughput: Report['throughput'] }) {
@@ -13,24 +14,29 @@ export function Course({ throughput }: { readonly throughput: Report['throughput
   const columns = columnsOf(throughput);
   const key = JSON.stringify(throughput);
   const dark = isDark();
+  const drawn = useRef<{ readonly plots: Plots; readonly dark: boolean } | null>(null);
   useEffect(() => {
     const { current } = holder;
     if (current === null || columns === null) return undefined;
-    let remove: (() => void) | null = null;
     let wanted = true;
+    const draw = (drawPlots: (holder: HTMLElement, columns: Columns) => Plots): void => {
+      const before = drawn.current;
+      if (!wanted || (before?.dark === dark && before.plots.update(columns))) return;
+      drawn.current = { plots: drawPlots(current, columns), dark };
+      // Not before: a page that is shorter for a moment is scrolled up.
+      before?.plots.remove();
+    };
     import('./plot.ts').then(
-      ({ drawPlots }) => {
-        if (wanted) remove = drawPlots(current, columns);
-      },
+      ({ drawPlots }) => draw(drawPlots),
       () => {
         failed.value = true;
       },
     );
     return () => {
       wanted = false;
-      remove?.();
     };
   }, [key, dark]);
+  useEffect(() => () => drawn.current?.plots.remove(), []);
   if (columns === null) return <p class="note">No task has ended yet.</p>;
   return (
     <figure class="course">

@@ -8,13 +8,47 @@ interface Panel {
   readonly series: readonly uPlot.Series[];
 }
 
+/** What is drawn. */
+export interface Plots {
+  /** Draws this in its place, with the pointer where it is; false when other panels are needed for it. */
+  readonly update: (columns: Columns) => boolean;
+  readonly remove: () => void;
+}
+
 /**
  * Draws a job's course as panels above each other that share their time axis and the pointer: what was done; what did not
- * end well, on a scale of its own; what ran, below the slots that were there. Answers what removes them.
+ * end well, on a scale of its own; what ran, below the slots that were there.
  */
-export function drawPlots(holder: HTMLElement, columns: Columns): () => void {
+export function drawPlots(holder: HTMLElement, columns: Columns): Plots {
   const style = getComputedStyle(holder);
-  const colour = (name: string): string => style.getPropertyValue(`--${name}`).trim();
+  const colour: Colour = (name) => style.getPropertyValue(`--${name}`).trim();
+  const plots = panelsOf(columns, colour).map((panel) => drawn(holder, panel, columns, colour));
+  const shape = shapeOf(panelsOf(columns, colour));
+  const resize = new ResizeObserver(() => {
+    const width = widthOf(holder);
+    for (const plot of plots) if (plot.width !== width) plot.setSize({ width, height: plot.height });
+  });
+  resize.observe(holder);
+  return {
+    update: (next) => {
+      const panels = panelsOf(next, colour);
+      if (shapeOf(panels) !== shape) return false;
+      for (const [at, panel] of panels.entries()) plots[at]?.setData(dataOf(panel, next));
+      return true;
+    },
+    remove: () => {
+      resize.disconnect();
+      for (const plot of plots) plot.destroy();
+    },
+  };
+}
+
+type Colour = (name: string) => string;
+
+const shapeOf = (panels: readonly Panel[]): string =>
+  panels.map(({ series }) => series.map(({ label }) => label).join()).join(';');
+
+function panelsOf(columns: Columns, colour: Colour): readonly Panel[] {
   const bars = uPlot.paths.bars?.({ size: [1, 200], align: 1 });
   const stepped = uPlot.paths.stepped?.({ align: 1 });
   const bar = (label: string, fill: string): uPlot.Series => ({
@@ -25,55 +59,45 @@ export function drawPlots(holder: HTMLElement, columns: Columns): () => void {
     ...{ label: 'slots of the workers there', stroke: colour('text'), dash: [5, 3], width: 1.5, value: valueText },
     ...{ points: { show: false }, ...(stepped && { paths: stepped }) },
   };
-  const panels: readonly Panel[] = [
+  return [
     { height: 200, data: [columns.rate], series: [bar(`tasks done a ${columns.unit}`, 'done')] },
     ...(columns.trouble.some((count) => count > 0)
       ? [{ height: 96, data: [columns.trouble], series: [bar('attempts that did not end well', 'failed')] }]
       : []),
     { height: 130, data: [columns.running, columns.slots], series: [bar('attempts running', 'running'), slots] },
   ];
-  const plots = panels.map((panel) => drawn(holder, panel, columns, colour));
-  const resize = new ResizeObserver(() => {
-    const width = widthOf(holder);
-    for (const plot of plots) if (plot.width !== width) plot.setSize({ width, height: plot.height });
-  });
-  resize.observe(holder);
-  return () => {
-    resize.disconnect();
-    for (const plot of plots) plot.destroy();
-  };
 }
 
 const widthOf = (holder: HTMLElement): number => Math.max(200, holder.clientWidth);
 
-function drawn(
-  holder: HTMLElement,
-  { height, data, series }: Panel,
-  { at, seconds }: Columns,
-  colour: (name: string) => string,
-): uPlot {
+function drawn(holder: HTMLElement, panel: Panel, columns: Columns, colour: Colour): uPlot {
   const axis = {
     stroke: colour('muted'),
     grid: { stroke: colour('line'), width: 1 },
     ticks: { show: false },
     font: '12px system-ui, sans-serif',
   };
-  // The last bin has a width, too.
-  const ends = [...at, (at.at(-1) ?? 0) + seconds];
   const options: uPlot.Options = {
-    ...{ width: widthOf(holder), height, padding: [10, 6, 0, 0] },
+    // To the right there is room for half of the last time.
+    ...{ width: widthOf(holder), height: panel.height, padding: [10, 30, 0, 0] },
     cursor: { sync: { key: 'course' }, drag: { x: false, y: false }, y: false, points: { show: false } },
     scales: { y: { range: (_, __, max) => [0, Math.max(1, max * 1.08)] } },
     axes: [
       { ...axis, size: 28, space: 84, values: (_, splits) => clockTexts(splits) },
       { ...axis, size: 48, space: 28, incrs: WHOLE, values: (_, splits) => splits.map(formatCount) },
     ],
-    series: [{ label: 'time', value: (_, found) => (found === null ? '' : clockText(found, true)) }, ...series],
+    series: [{ label: 'time', value: (_, found) => (found === null ? '' : clockText(found, true)) }, ...panel.series],
   };
+  return new uPlot(options, dataOf(panel, columns), holder);
+}
+
+function dataOf({ data }: Panel, { at, seconds }: Columns): uPlot.AlignedData {
+  // The last bin has a width, too.
+  const ends = [...at, (at.at(-1) ?? 0) + seconds];
   const rows = data.map((values) => [...values, values.at(-1) ?? null]);
   const [first = [], ...rest] = rows;
   // Bars stand for what is in a bin: after the last there is none. A line goes on to its end.
-  return new uPlot(options, [ends, [...first.slice(0, -1), null], ...rest], holder);
+  return [ends, [...first.slice(0, -1), null], ...rest];
 }
 
 const valueText = (_: uPlot, found: number | null | undefined): string =>

@@ -1,4 +1,4 @@
-import { signal } from '@preact/signals';
+import { effect, type ReadonlySignal, signal } from '@preact/signals';
 import type { ApiError } from '../answers.ts';
 import { CallError, send } from '../call.ts';
 import { instant } from '../clock.ts';
@@ -11,7 +11,7 @@ export type Health =
   | { readonly state: 'live' }
   /** Nothing comes: it is tried again. */
   | { readonly state: 'lost'; readonly since: number; readonly why: string }
-  /** The last document stands: nothing changes any more. */
+  /** The last document stands until somebody takes it up again. */
   | { readonly state: 'ended' }
   /** There is nothing to follow, and it isn't tried again. */
   | { readonly state: 'refused'; readonly error: CallError };
@@ -19,8 +19,15 @@ export type Health =
 /** A comment comes each 15 s: after two and some the connection is dead, whatever TCP says. */
 const SILENCE_MS = 40_000;
 const [FIRST_WAIT_MS, LONGEST_WAIT_MS] = [500, 15_000];
+/** Between two glances. */
+const GLANCE_MS = 15_000;
+/** Why reading ended where it was only a glance, or there is no more for now. */
+const GLANCED = Symbol('glanced');
 
-/** Follows a path of server-sent events, each a whole document, and takes it up again when it breaks off. */
+/**
+ * Follows a path of server-sent events, each a whole document, and takes it up again when it breaks off. A browser has six
+ * connections to an origin, for all its tabs: one is held only while the feed is near, else each 15 s for a glance.
+ */
 export class Feed<T> {
   readonly value = signal<T | null>(null);
   readonly health = signal<Health>({ state: 'connecting' });
@@ -28,25 +35,33 @@ export class Feed<T> {
   readonly trouble = signal<ApiError | null>(null);
   readonly #path: string;
   readonly #event: string;
+  readonly #near: ReadonlySignal<boolean>;
   readonly #stop = new AbortController();
+  /** Ends the connection that is there. */
+  #leave: (() => void) | null = null;
+  readonly #unwatch: () => void;
   #wait = FIRST_WAIT_MS;
   #again: (() => void) | null = null;
   #heard = instant();
 
-  /** `event`: the name of those that bring the document. */
-  constructor(path: string, event: string) {
+  /** `event`: the name of those that bring the document; `near`: whether somebody looks at what it brings. */
+  constructor(path: string, event: string, near: ReadonlySignal<boolean>) {
     this.#path = path;
     this.#event = event;
+    this.#near = near;
     void this.#follow();
     addEventListener('online', this.retry);
-    document.addEventListener('visibilitychange', this.retry);
+    this.#unwatch = effect(() => {
+      if (near.value) this.retry();
+      else this.#leave?.();
+    });
   }
 
   stop(): void {
     this.#stop.abort();
     this.retry();
+    this.#unwatch();
     removeEventListener('online', this.retry);
-    document.removeEventListener('visibilitychange', this.retry);
   }
 
   /** Doesn't wait any longer before the next try. */
@@ -56,22 +71,29 @@ export class Feed<T> {
     while (!this.#stop.signal.aborted) {
       const why = await this.#read();
       if (this.#stop.signal.aborted || why === null) return;
+      if (why === GLANCED) {
+        const isOver = this.health.value.state === 'ended';
+        if (isOver || !this.#near.peek()) await this.#rest(GLANCE_MS);
+        continue;
+      }
       const { value } = this.health;
       const since = value.state === 'lost' ? value.since : this.#heard;
       this.health.value = { state: 'lost', since, why };
-      await this.#rest();
+      await this.#rest(this.#nextWait());
     }
   }
 
-  /** Reads until it breaks off, and says why; null: that was all. */
-  async #read(): Promise<string | null> {
+  /** Reads until it breaks off or was a glance, and says why; null: it is refused. */
+  async #read(): Promise<string | typeof GLANCED | null> {
     const silent = new AbortController();
+    const left = new AbortController();
     let timer = setTimeout(() => silent.abort(), SILENCE_MS);
-    const signal = AbortSignal.any([silent.signal, this.#stop.signal]);
+    const signal = AbortSignal.any([silent.signal, left.signal, this.#stop.signal]);
     try {
       const { body } = await send(this.#path, { signal });
       if (body === null) return 'the manager sent nothing';
       const parser = new EventParser();
+      let told = false;
       const reader = body.pipeThrough(new TextDecoderStream()).getReader();
       for (;;) {
         const { done, value } = await reader.read();
@@ -82,12 +104,18 @@ export class Feed<T> {
         for (const event of parser.add(value)) {
           if (event.event === 'end') return this.#end();
           if (event.event === 'leaving') return 'the manager has left';
+          told = true;
           this.#take(event);
         }
+        if (!told) continue;
+        // What is shown is new: from here on it may be left.
+        this.#leave = () => left.abort();
+        if (!this.#near.peek()) return GLANCED;
       }
     } catch (error) {
-      return this.#whyLost(error);
+      return left.signal.aborted ? GLANCED : this.#whyLost(error);
     } finally {
+      this.#leave = null;
       clearTimeout(timer);
       silent.abort();
     }
@@ -102,9 +130,10 @@ export class Feed<T> {
     if (this.health.value.state !== 'live') this.health.value = { state: 'live' };
   }
 
-  #end(): null {
+  /** What has ended may be taken up again: a job that is retried. */
+  #end(): typeof GLANCED {
     this.health.value = { state: 'ended' };
-    return null;
+    return GLANCED;
   }
 
   #whyLost(error: unknown): string | null {
@@ -119,10 +148,14 @@ export class Feed<T> {
       : 'the connection to the manager was lost';
   }
 
-  /** Waits twice as long each time, and not as long as others do: a manager that is back has some peace. */
-  async #rest(): Promise<void> {
+  /** Twice as long each time, and not as long as others wait: a manager that is back has some peace. */
+  #nextWait(): number {
     const ms = this.#wait * (0.5 + Math.random() / 2);
     this.#wait = Math.min(LONGEST_WAIT_MS, this.#wait * 2);
+    return ms;
+  }
+
+  async #rest(ms: number): Promise<void> {
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, ms);
       this.#again = () => {

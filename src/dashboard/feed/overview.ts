@@ -1,8 +1,13 @@
 import { computed, effect, signal } from '@preact/signals';
 import { API } from '../../model/api.ts';
 import type { Overview } from '../answers.ts';
+import { route } from '../route.ts';
 import { token } from '../session.ts';
+import { visible } from '../visible.ts';
 import { Feed, type Health } from './feed.ts';
+
+/** Beside a job, which is followed by itself, only counts of it are shown. */
+const near = computed(() => visible.value && (route.value.view !== 'jobs' || route.value.names.length === 0));
 
 const feed = signal<Feed<Overview> | null>(null);
 
@@ -20,7 +25,7 @@ export function startOverview(): void {
       feed.value = null;
       return undefined;
     }
-    const started = new Feed<Overview>(`${API}/events`, 'overview');
+    const started = new Feed<Overview>(`${API}/events`, 'overview', near);
     feed.value = started;
     return () => started.stop();
   });

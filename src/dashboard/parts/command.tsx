@@ -3,10 +3,11 @@ import { announce } from './announce.ts';
 
 /** A command line to be typed, or copied. */
 export function Command({ children }: { readonly children: string }) {
-  const copied = useSignal(false);
+  /** What lies on the clipboard: the command may be another by now. */
+  const copied = useSignal<string | null>(null);
   const copy = async (): Promise<void> => {
     await navigator.clipboard.writeText(children);
-    copied.value = true;
+    copied.value = children;
     announce('copied');
   };
   return (
@@ -14,7 +15,7 @@ export function Command({ children }: { readonly children: string }) {
       <code>{children}</code>
       {navigator.clipboard !== undefined && (
         <button type="button" class="quiet" onClick={() => void copy().catch(() => announce('it could not be copied'))}>
-          {copied.value ? 'copied' : 'copy'}
+          {copied.value === children ? 'copied' : 'copy'}
           <span class="sr"> {children}</span>
         </button>
       )}

@@ -62,10 +62,12 @@ const COLUMNS: readonly Column<Group>[] = [
   },
   {
     ...{ title: 'running', kind: 'number' },
-    cell: ({ running, desired, pending }) => (
+    cell: ({ running, desired, pending, terminating, protected: kept }) => (
       <>
         <span class={running < desired ? 'doubtful strong' : ''}>{formatCount(running)}</span>
         {pending !== null && pending > 0 && <small>{formatCount(pending)} starting</small>}
+        {terminating !== null && terminating > 0 && <small>{formatCount(terminating)} ending</small>}
+        {kept !== null && kept > 0 && <small>{formatCount(kept)} protected</small>}
       </>
     ),
   },

@@ -1,23 +1,23 @@
 import { formatCount, formatMany } from '../../cli/format.ts';
-import { drain, stop } from '../actions/grid-actions.ts';
 import type { Worker } from '../answers.ts';
 import { overview } from '../feed/overview.ts';
-import { hashOf, taskHash } from '../hash.ts';
-import { ActButton } from '../parts/act-button.tsx';
+import { Choice } from '../parts/choice.tsx';
 import { Empty, Loading } from '../parts/empty.tsx';
-import { Mark } from '../parts/mark.tsx';
 import { Section } from '../parts/section.tsx';
-import { type Column, Table } from '../parts/table.tsx';
-import { Ago } from '../parts/when.tsx';
-import type { Tone } from '../words/tone.ts';
+import { Table } from '../parts/table.tsx';
+import { replaceQuery, route } from '../route.ts';
 import { Groups } from './groups.tsx';
+import { WORKER_COLUMNS } from './worker-columns.tsx';
 
 /** Groups with their sizes, and what each worker is doing. */
 export function WorkersView() {
   const seen = overview.value;
   if (seen === null) return <Loading what="workers" />;
   const { workers, groups } = seen;
-  const busy = workers.filter(({ state }) => state === 'busy').length;
+  const { query } = route.value;
+  const [text, state] = [query.get('name') ?? '', query.get('state') ?? ''];
+  const shown = workers.filter((worker) => (state === '' || worker.state === state) && isMatch(worker, text));
+  const busy = workers.filter((worker) => worker.state === 'busy').length;
   return (
     <>
       <h1>Workers</h1>
@@ -26,15 +26,18 @@ export function WorkersView() {
         title="Workers"
         lead={workers.length > 0 && `${formatMany(workers.length, 'worker')}, ${formatCount(busy)} of them busy.`}
       >
-        {workers.length === 0 ? (
+        {workers.length === 0 && (
           <Empty command="batchctl scale 2">
             No worker is up. Waiting work raises a group in auto; a person scales any.
           </Empty>
-        ) : (
+        )}
+        {workers.length > 0 && <Filter workers={workers} text={text} state={state} />}
+        {workers.length > 0 && shown.length === 0 && <Empty>No worker matches the filter.</Empty>}
+        {shown.length > 0 && (
           <Table
             caption="Workers"
-            rows={workers}
-            columns={COLUMNS}
+            rows={shown}
+            columns={WORKER_COLUMNS}
             keyOf={({ worker, host, pid }) => worker ?? `${host} ${pid}`}
           />
         )}
@@ -43,74 +46,35 @@ export function WorkersView() {
   );
 }
 
-const TONES: Readonly<Partial<Record<Worker['state'], Tone>>> = {
-  busy: 'open',
-  idle: 'good',
-  lost: 'bad',
-  noWorker: 'bad',
-};
-const WORDS: Readonly<Partial<Record<Worker['state'], string>>> = { noWorker: 'no worker', lost: 'gone?' };
-
-/** So many tasks of a worker are named. */
-const NAMED = 4;
-
-function Busy({ busy }: Worker) {
-  if (busy.length === 0) return <span class="unknown">nothing</span>;
-  return (
-    <ul class="tasks">
-      {busy.slice(0, NAMED).map((name) => {
-        const [job = '', step = '', task = ''] = name.split('/');
-        return (
-          <li key={name}>
-            <a href={taskHash(job, step, task)} class="plain">
-              {name}
-            </a>
-          </li>
-        );
-      })}
-      {busy.length > NAMED && <li class="muted">and {formatCount(busy.length - NAMED)} more</li>}
-    </ul>
-  );
+/** By who it is, where, and what it runs. */
+function isMatch({ worker, host, group, type, zone, busy }: Worker, text: string): boolean {
+  return [worker, host, group, type, zone, ...busy].some((word) => word?.toLowerCase().includes(text.toLowerCase()));
 }
 
-const COLUMNS: readonly Column<Worker>[] = [
-  {
-    title: 'worker',
-    cell: ({ worker, host, pid }) => (
-      <>
-        <a href={hashOf(['workers', worker ?? host])}>{worker ?? host}</a>
-        <small>{worker === null ? 'instance' : pid === null ? host : `${host}:${pid}`}</small>
-      </>
-    ),
-  },
-  {
-    title: 'state',
-    cell: ({ state, group }) => (
-      <>
-        <Mark tone={TONES[state] ?? 'doubtful'}>{WORDS[state] ?? state}</Mark>
-        <small>group {group}</small>
-      </>
-    ),
-  },
-  { title: 'busy with', kind: 'text', cell: Busy },
-  { title: 'slots', kind: 'number', cell: ({ slots }) => slots ?? '–' },
-  { title: 'done', kind: 'number', cell: ({ done }) => formatCount(done) },
-  {
-    ...{ title: 'failed', kind: 'number' },
-    cell: ({ failed }) => <span class={failed > 0 ? 'bad strong' : ''}>{formatCount(failed)}</span>,
-  },
-  { title: 'seen', kind: 'number', cell: ({ seen }) => <Ago at={seen} /> },
-  { title: 'since', kind: 'number', cell: ({ since }) => <Ago at={since} /> },
-  {
-    ...{ title: 'actions', kind: 'tools' },
-    cell: (row) => {
-      const id = row.worker ?? row.instance ?? row.host;
-      return (
-        <span class="tools">
-          {row.state !== 'draining' && row.state !== 'ending' && <ActButton action={drain(id)} />}
-          <ActButton action={stop(row, id)} />
-        </span>
-      );
-    },
-  },
-];
+interface FilterProps {
+  readonly workers: readonly Worker[];
+  readonly text: string;
+  readonly state: string;
+}
+
+function Filter({ workers, text, state }: FilterProps) {
+  const states = [...new Set([...workers.map((worker) => worker.state), ...(state === '' ? [] : [state])])].sort();
+  return (
+    <form class="filter" onSubmit={(event) => event.preventDefault()}>
+      <label for="filter-worker">Worker</label>
+      <input
+        id="filter-worker"
+        type="search"
+        data-filter
+        placeholder="id, host, group, job"
+        value={text}
+        onInput={(event) => replaceQuery({ name: event.currentTarget.value, state })}
+      />
+      <Choice
+        {...{ id: 'filter-worker-state', label: 'State', value: state }}
+        choices={[['', 'all'], ...states.map((one) => [one, one === 'noWorker' ? 'no worker' : one] as const)]}
+        onValue={(chosen) => replaceQuery({ name: text, state: chosen })}
+      />
+    </form>
+  );
+}

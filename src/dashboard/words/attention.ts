@@ -8,6 +8,8 @@ import type { Tone } from './tone.ts';
 
 /** Something that a person should know of, and where more of it stands. */
 export interface Notice {
+  /** The same for as long as it is about the same, whatever the text. */
+  readonly key: string;
   readonly tone: Tone;
   readonly text: string;
   readonly href: string;
@@ -28,35 +30,42 @@ export function attentionOf(seen: Overview, zone: string, at: number): readonly 
   return notices.sort((a, b) => WEIGHT[a.tone] - WEIGHT[b.tone]);
 }
 
-function ofJob(job: Status, workers: readonly Worker[], zone: string, at: number): readonly Notice[] {
+/** `workers`: null where nobody knows them. */
+export function ofJob(job: Status, workers: readonly Worker[] | null, zone: string, at: number): readonly Notice[] {
   const href = jobHash(job.job);
   const notices: Notice[] = [];
-  const say = (tone: Tone, text: string): void => void notices.push({ tone, href, text: `${job.job}: ${text}` });
+  const say = (what: string, tone: Tone, text: string): void =>
+    void notices.push({ key: `${job.job} ${what}`, tone, href, text: `${job.job}: ${text}` });
   const reason = job.reason === null ? '' : `: ${reasonText(job.reason)}`;
-  if (job.state === 'paused') say('doubtful', `paused${reason}`);
-  if (job.state === 'failed' && Date.parse(job.closedAt ?? '') > at - NEWS_MS) say('bad', `failed${reason}`);
+  if (job.state === 'paused') say('state', 'doubtful', `paused${reason}`);
+  if (job.state === 'failed' && Date.parse(job.closedAt ?? '') > at - NEWS_MS) say('state', 'bad', `failed${reason}`);
+  const { delivery, untold } = job;
+  if (delivery?.state === 'failing' || delivery?.state === 'givenUp')
+    say('delivery', 'bad', `not delivered to ${delivery.to}`);
+  if (untold.length > 0) say('untold', 'bad', `${formatMany(untold.length, 'message')} about it could not be sent`);
   if (!isOpen(job.state)) return notices;
   const margin = marginOf(job, zone, at);
-  if (margin?.tone === 'bad') say('bad', `${margin.margin} (${margin.detail})`);
-  if (margin?.tone === 'doubtful') say('doubtful', `just ${margin.margin} (${margin.detail})`);
+  if (margin?.tone === 'bad') say('deadline', 'bad', `${margin.margin} (${margin.detail})`);
+  if (margin?.tone === 'doubtful') say('deadline', 'doubtful', `just ${margin.margin} (${margin.detail})`);
   const { failed, waiting, running } = progressOf(job);
-  if (failed > 0) say('bad', `${formatMany(failed, 'task')} failed for good`);
+  if (failed > 0) say('failed', 'bad', `${formatMany(failed, 'task')} failed for good`);
   const isDue = job.notBefore === null || Date.parse(job.notBefore) <= at;
   const groups = new Set(job.steps.filter((step) => step.waiting > 0).map((step) => step.group));
-  const served = workers.some(
+  const served = workers?.some(
     ({ group, state }) => state !== 'gone' && group.split(',').some((one) => groups.has(one)),
   );
-  if (job.state !== 'paused' && isDue && waiting > 0 && running === 0 && !served)
-    say('doubtful', 'no worker takes its tasks');
+  if (job.state !== 'paused' && isDue && waiting > 0 && running === 0 && served === false)
+    say('unserved', 'doubtful', 'no worker takes its tasks');
   return notices;
 }
 
 function ofWorker({ worker, host, state, seen }: Worker, at: number): readonly Notice[] {
   const href = hashOf(['workers']);
-  if (state === 'noWorker') return [{ tone: 'doubtful', href, text: `instance ${host} has no worker` }];
+  const key = `worker ${worker ?? host}`;
+  if (state === 'noWorker') return [{ key, tone: 'doubtful', href, text: `instance ${host} has no worker` }];
   if (state !== 'lost') return [];
   const since = seen === null ? '' : ` ${formatDistance(Date.parse(seen) - at)}`;
-  return [{ tone: 'doubtful', href, text: `worker ${worker ?? host} was last heard of${since}` }];
+  return [{ key, tone: 'doubtful', href, text: `worker ${worker ?? host} was last heard of${since}` }];
 }
 
 function ofGroup({ group, held, troubles }: Group): readonly Notice[] {
@@ -65,14 +74,33 @@ function ofGroup({ group, held, troubles }: Group): readonly Notice[] {
   return [
     ...(held === null
       ? []
-      : [{ tone: 'bad', href, text: `group ${group} is held: ${held.failed} boots failed` } as const]),
+      : [
+          {
+            key: `held ${group}`,
+            tone: 'bad',
+            href,
+            text: `group ${group} is held: ${held.failed} boots failed`,
+          } as const,
+        ]),
     ...(first === undefined
       ? []
-      : [{ tone: 'doubtful', href, text: `group ${group}: launches fail (${first.code}): ${first.message}` } as const]),
+      : [
+          {
+            key: `launches ${group}`,
+            tone: 'doubtful',
+            href,
+            text: `group ${group}: launches fail (${first.code}): ${first.message}`,
+          } as const,
+        ]),
   ];
 }
 
 function ofQueue({ group, dead }: Queue): readonly Notice[] {
   if (dead === 0) return [];
-  return [{ tone: 'doubtful', href: hashOf(['queues']), text: `${formatMany(dead, 'dead letter')} in group ${group}` }];
+  return [
+    {
+      ...{ key: `dead ${group}`, tone: 'doubtful' },
+      ...{ href: hashOf(['queues']), text: `${formatMany(dead, 'dead letter')} in group ${group}` },
+    },
+  ];
 }

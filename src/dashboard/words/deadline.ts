@@ -33,7 +33,8 @@ export function marginOf(status: Ending, zone: string, at: number): Margin | nul
   const text = deadlineText(status, { zone, now: at }) ?? '';
   const end = status.closedAt ?? status.projected;
   if (end === null) {
-    return { margin: formatDistance(deadline - at), detail: text, tone: deadline < at ? 'bad' : 'open' };
+    const [detail = ''] = text.split(', ');
+    return { margin: formatDistance(deadline - at), detail, tone: deadline < at ? 'bad' : 'open' };
   }
   const spare = deadline - Date.parse(end);
   const margin = distanceText(spare);

@@ -6,6 +6,7 @@ export const COMMON = `
 ROOT=\${BATCHCTL_ROOT:-}
 LOG=$ROOT/var/log/batchctl-boot.log
 STATE=$ROOT/var/lib/batchctl
+GIVE_UP=batchctl-give-up
 # Seconds: a new role is not known everywhere at once, and a program that fails does so soon.
 PATIENCE=\${BATCHCTL_TEST_BOOT_PATIENCE:-60}
 SETTLE=\${BATCHCTL_TEST_BOOT_SETTLE:-5}
@@ -24,7 +25,7 @@ at() {
 # IMDSv2 (EC2: instance metadata). Never by a proxy.
 meta() {
   local token
-  token=$(curl -sf -m 5 --retry 5 --noproxy '*' -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 300' "\${IMDS%/}/latest/api/token")
+  token=$(curl -sf -m 5 --retry 5 --noproxy '*' -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 300' "\${IMDS%/}/latest/api/token") || return
   curl -sf -m 5 --retry 5 --noproxy '*' -H "X-aws-ec2-metadata-token: $token" "\${IMDS%/}/latest/meta-data/$1"
 }
 
@@ -97,6 +98,24 @@ fetch_program() {
   rm -f "$archive"
 }
 
+# Ends this instance when its program can't run: a unit of its own, which comes when the other has failed for good.
+write_give_up() {
+  local boot=$ROOT/opt/batchctl/boot
+  mkdir -p "$ROOT/etc/systemd/system" "$ROOT/opt/batchctl"
+  if ! [[ $0 -ef $boot ]]; then cp "$0" "$boot"; fi
+  cat >"$ROOT/etc/systemd/system/$GIVE_UP.service" <<UNIT
+[Unit]
+Description=ends this instance: $UNIT can't run
+StartLimitIntervalSec=0
+
+[Service]
+Type=oneshot
+ExecStart=/bin/bash $boot give-up
+Restart=on-failure
+RestartSec=60
+UNIT
+}
+
 start_unit() {
   systemctl daemon-reload
   systemctl enable "$UNIT.service"
@@ -123,6 +142,22 @@ boot_failed() {
     "$INSTANCE" "$GROUP" "$RELEASE" "$step" "$1" "$LAST" >"$STATE/boot-mark"
   put "$STATE/boot-mark" "groups/$GROUP/boots/$INSTANCE.failed" || true
   systemctl disable --now "$UNIT.service" >/dev/null 2>&1 || true
+  leave || systemctl start --no-block "$GIVE_UP.service"
+}
+
+# The program failed for good after a boot that went well. No mark is left: it may be a service that was away for long.
+give_up() {
+  local target
+  INSTANCE=$(cat "$STATE/instance") || return 0
+  # Without a group there is no such answer (curl: 22).
+  target=$(meta autoscaling/target-lifecycle-state) || [[ $? -eq 22 ]] || return 1
+  if [[ $target != InService ]]; then
+    say "$UNIT can't run; this instance is to be \${target:-in no group}, and not ended here"
+    return 0
+  fi
+  say "$UNIT can't run: this instance gives up. What it said last:"
+  journalctl --no-pager -o cat -n 100 -u "$UNIT.service" || true
+  put "$LOG" "workers/$INSTANCE/boot.log" || true
   leave
 }
 
@@ -139,8 +174,8 @@ leave() {
       fi
       how=--no-should-decrement-desired-capacity
     elif [[ $SECONDS -ge $end ]]; then
-      say "this instance can't end itself: it stays, and does nothing"
-      return 0
+      say "this instance can't end itself yet"
+      return 1
     else
       sleep 5
     fi
@@ -174,6 +209,12 @@ ended() {
   if [[ $1 -eq 0 ]]; then boot_went_well; else boot_failed "$1"; fi
 }
 
+if [[ \${1:-} == give-up ]]; then
+  set +e
+  give_up >>"$LOG" 2>&1 </dev/null
+  exit
+fi
+
 trap 'exit 143' TERM
 mkdir -p "$STATE" "$ROOT/opt/batchctl" "$ROOT/var/log"
 touch "$LOG"
@@ -187,6 +228,7 @@ set +e
   at instance
   INSTANCE=$(meta instance-id)
   echo "$INSTANCE" >"$STATE/instance"
+  write_give_up
   boot
 ) >>"$LOG" 2>&1 </dev/null
 code=$?

@@ -23,8 +23,10 @@ write_unit() {
 Description=batchctl manager of stack $STACK
 Wants=network-online.target
 After=network-online.target
-StartLimitIntervalSec=600
-StartLimitBurst=10
+OnFailure=$GIVE_UP.service
+# A service that is away, a database that fails over: it is started anew for a quarter of an hour.
+StartLimitIntervalSec=3600
+StartLimitBurst=40
 
 [Service]
 ExecStart=$NODE $PROGRAM/bin/batchctl.js manager --profile $PROFILE
@@ -34,7 +36,7 @@ Environment=TMPDIR=$ROOT/var/tmp
 Environment=AWS_REGION=$REGION
 EnvironmentFile=-$ROOT/etc/batchctl/environment
 Restart=on-failure
-RestartSec=5
+RestartSec=20
 KillMode=mixed
 TimeoutStopSec=110
 LimitNOFILE=65536

@@ -65,8 +65,10 @@ write_unit() {
 Description=batchctl worker of group $GROUP, stack $STACK
 Wants=network-online.target
 After=network-online.target
-StartLimitIntervalSec=600
-StartLimitBurst=10
+OnFailure=$GIVE_UP.service
+# A service that is away, a database that fails over: it is started anew for a quarter of an hour.
+StartLimitIntervalSec=3600
+StartLimitBurst=40
 
 [Service]
 $before
@@ -78,7 +80,7 @@ Environment=AWS_REGION=$REGION
 $user
 EnvironmentFile=-$ROOT/etc/batchctl/environment
 Restart=on-failure
-RestartSec=5
+RestartSec=20
 # It took itself out (--max-failures): another start would undo that.
 RestartPreventExitStatus=7
 # The first SIGTERM drains. A spot instance has two minutes (EC2: spot instance termination notices).

@@ -1,7 +1,7 @@
 import { BatchctlError } from '../../errors.ts';
 import { expectedCost } from '../../model/cost/expected.ts';
-import { leastOfOne, leftOf } from '../../model/cost/limit.ts';
-import { priceToCome, typesWithoutPrice } from '../../model/cost/price.ts';
+import { leastOfOne, leftOf, type NextMachine } from '../../model/cost/limit.ts';
+import { typesWithoutPrice } from '../../model/cost/price.ts';
 import { budgetMend, dollarsText, ITS_LIMIT, pricesMend, reachedText, THE_MONTHS } from '../../model/cost/words.ts';
 import type { Forecast } from '../../model/forecast/forecast.ts';
 import { groupsOf, type JobSpec } from '../../model/job.ts';
@@ -9,15 +9,9 @@ import type { JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { GroupPrices } from '../../ports/worker-group.ts';
 import { jobsSharing } from '../grid/sharing.ts';
+import { pricesOf } from './cost-ground.ts';
+import { leastToGoOn } from './paid-for.ts';
 import { type CostStanding, isLimited, limitOf, standingsOf } from './standings.ts';
-
-/** Prices of the groups that a job runs in; those that cost nothing are left out. */
-async function pricesOf(platform: Platform, spec: Pick<JobSpec, 'steps'>): Promise<ReadonlyMap<string, GroupPrices>> {
-  const all = await Promise.all(
-    groupsOf(spec).map(async (group) => [group, (await (await platform.group(group)).prices?.()) ?? null] as const),
-  );
-  return new Map(all.flatMap(([group, of]) => (of === null ? [] : [[group, of] as const])));
-}
 
 /** What a forecast lets a job cost; null where nothing costs anything, or a price isn't known. */
 export async function costOfForecast(
@@ -26,11 +20,12 @@ export async function costOfForecast(
   forecast: Pick<Forecast, 'steps'>,
 ): Promise<number | null> {
   if (platform.budget === undefined) return null;
-  const prices = await pricesOf(platform, spec);
+  const { prices, nextIn } = await pricesOf(platform, groupsOf(spec));
   if (prices.size === 0) return null;
   const cost = expectedCost(spec.steps, forecast, (group) => {
     const of = prices.get(group);
-    return of === undefined ? { usd: 0, slots: 1 } : { usd: priceToCome(of), slots: of.slots ?? 1 };
+    const next = nextIn(group);
+    return { usd: next?.price ?? null, boot: next?.boot ?? 0, slots: of?.slots ?? 1 };
   });
   return cost === null ? null : Math.round(cost * 10_000) / 10_000;
 }
@@ -53,11 +48,11 @@ export const wouldBeLimited = ({ budget }: Platform, maxCost: number | null): bo
 export async function refuseUnaffordable(platform: Platform, { spec, maxCost, expected }: Submission): Promise<void> {
   const { budget } = platform;
   if (budget === undefined || !wouldBeLimited(platform, maxCost)) return;
-  const prices = await pricesOf(platform, spec);
+  const { prices, nextIn } = await pricesOf(platform, groupsOf(spec));
   if (prices.size === 0) return;
   refuseUnpriced([...prices.values()]);
   const limit = limitOf({ maxCost }, budget);
-  const each = [...prices.values()].map((of) => leastOfOne(priceToCome(of) ?? 0, null));
+  const each = [...prices.keys()].map((group) => leastIn(nextIn(group), null));
   if (limit !== null && Math.max(...each) > limit) {
     throw new BatchctlError(
       'refused',
@@ -87,17 +82,20 @@ export async function refuseUnaffordable(platform: Platform, { spec, maxCost, ex
 export async function refuseResume(platform: Platform, view: JobView): Promise<void> {
   if (!isLimited(platform, [view])) return;
   const { job, spec } = view.record;
-  const prices = await pricesOf(platform, spec);
+  const { prices } = await pricesOf(platform, groupsOf(spec));
   if (prices.size === 0) return;
   refuseUnpriced([...prices.values()]);
   const others = await jobsSharing(platform, new Set(platform.groups), new Set([job]));
   const standings = await standingsOf(platform, [view, ...others]);
   if (standings === null) return;
-  const least = Math.min(...[...prices.values()].map((of) => leastOfOne(priceToCome(of) ?? 0, null)));
   const own = standings.jobs.get(job) ?? null;
-  if (own !== null) refuseOver(own, least, ITS_LIMIT, budgetMend(job, ITS_LIMIT));
-  if (standings.month !== null) refuseOver(standings.month, least, THE_MONTHS, budgetMend(job, THE_MONTHS));
+  const least = leastToGoOn(view, standings);
+  if (own !== null) refuseOver(own, least?.own ?? 0, ITS_LIMIT, budgetMend(job, ITS_LIMIT));
+  if (standings.month !== null) refuseOver(standings.month, least?.month ?? 0, THE_MONTHS, budgetMend(job, THE_MONTHS));
 }
+
+const leastIn = (next: NextMachine | null, longest: number | null): number =>
+  next === null ? 0 : leastOfOne(next, longest);
 
 function refuseUnpriced(prices: readonly GroupPrices[]): void {
   const types = [...new Set(prices.flatMap(typesWithoutPrice))].sort();

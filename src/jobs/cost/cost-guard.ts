@@ -1,8 +1,8 @@
 import { BatchctlError, isKind, isOurs } from '../../errors.ts';
-import { isReached, isStuck, leastOfOne } from '../../model/cost/limit.ts';
+import { isReached, isStuck } from '../../model/cost/limit.ts';
 import { ITS_LIMIT, pricesMend, reachedText, stuckText, THE_MONTHS } from '../../model/cost/words.ts';
 import { standingOf } from '../../model/decide.ts';
-import { groupsOf, sectionStart } from '../../model/job.ts';
+import { sectionStart } from '../../model/job.ts';
 import { BUDGET, type EntryKind } from '../../model/journal.ts';
 import { sizingOf, stepSizes } from '../../model/step-sizes.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
@@ -12,6 +12,7 @@ import { jobsSharing } from '../grid/sharing.ts';
 import { append } from '../journal.ts';
 import { listFacts } from '../listing.ts';
 import { recordView } from '../remember.ts';
+import { type Least, leastToGoOn } from './paid-for.ts';
 import { type CostStanding, isLimited, limitOf, type Standings, standingsOf } from './standings.ts';
 
 /** How often whoever looks on asks what jobs cost, milliseconds. */
@@ -94,7 +95,7 @@ function entryFor({ budget }: Platform, view: JobView, standings: Standings): En
   const limit = budget === undefined ? null : limitOf(view, budget);
   const own = limit === null ? null : withLimit(jobs.get(view.record.job) ?? null, limit);
   const least = leastNow(view, standings);
-  const detail = found(ITS_LIMIT, own, least) ?? found(THE_MONTHS, month, least);
+  const detail = found(ITS_LIMIT, own, least?.own ?? null) ?? found(THE_MONTHS, month, least?.month ?? null);
   return detail === null ? null : { what: 'pause', now: false, reason: BUDGET, detail };
 }
 
@@ -108,11 +109,9 @@ function found(whose: string, standing: CostStanding | null, least: number | nul
 }
 
 /** What one more machine costs that could go on with the job; null while something of it runs, on whatever machine. */
-function leastNow({ record }: JobView, { counts, priceOfNext }: Standings): number | null {
-  if ((counts.get(record.job) ?? []).some(({ running }) => running > 0)) return null;
-  const prices = groupsOf(record.spec).map(priceOfNext);
-  const known = prices.filter((price) => price !== null);
-  return known.length < prices.length ? null : leastOfOne(Math.min(...known), null);
+function leastNow(view: JobView, standings: Standings): Least | null {
+  const runs = (standings.counts.get(view.record.job) ?? []).some(({ running }) => running > 0);
+  return runs ? null : leastToGoOn(view, standings);
 }
 
 /** That a limit is not kept, for want of prices. */
@@ -124,7 +123,7 @@ export function noPrices(types: readonly string[]): BatchctlError {
 
 /** Its time has come, and it is neither paused nor over. */
 function isDue(view: JobView, now: number): boolean {
-  const { notBefore } = view.record;
+  const { notBefore } = view;
   const begun = notBefore === null || Date.parse(notBefore) <= now;
   return begun && view.stopped === null && ['submitted', 'running'].includes(stateOf(view));
 }

@@ -1,7 +1,7 @@
 import { drainingCost } from '../../model/cost/draining.ts';
-import type { Standing } from '../../model/cost/limit.ts';
+import type { NextMachine, Standing } from '../../model/cost/limit.ts';
 import { monthUpTo } from '../../model/cost/month.ts';
-import { priceToCome, typesWithoutPrice } from '../../model/cost/price.ts';
+import { typesWithoutPrice } from '../../model/cost/price.ts';
 import { jobSpending, lifeOfJob, type Spending, spendingIn } from '../../model/cost/spending.ts';
 import { groupsOf } from '../../model/job.ts';
 import type { JobView } from '../../model/view.ts';
@@ -17,8 +17,8 @@ export interface Standings {
   readonly jobs: ReadonlyMap<string, CostStanding>;
   /** Of all groups together, this month; null without a limit. */
   readonly month: CostStanding | null;
-  /** What an hour of a group's next machine costs; null where nobody knows, and of a group that costs nothing 0. */
-  readonly priceOfNext: (group: string) => number | null;
+  /** A group's next machine; null where nobody knows its price, and for 0 an hour where it costs nothing. */
+  readonly nextIn: (group: string) => NextMachine | null;
   /** Machines that a group is asked for, and that no worker has told of. */
   readonly booting: ReadonlyMap<string, number>;
   /** The ledger's counters of the jobs. */
@@ -58,14 +58,15 @@ export async function standingsOf(platform: Platform, views: readonly JobView[])
     const { job, spec, createdAt } = view.record;
     const own = new Set(groupsOf(spec));
     const life = lifeOfJob(Date.parse(createdAt), null, ground.now);
-    const spent = jobSpending({ job, groups: own, life }, ground.machines, ground.priceAt);
+    const sharers = sharersOf(views, [...own]);
+    const spent = jobSpending({ job, groups: own, life, sharers }, ground.machines, ground.priceAt);
     return [job, standing(limitOf(view, budget) ?? 0, spent, drain(own, job), ground)];
   });
   const spentNow = month === null ? null : spendingIn(month, ground.machines, ground.priceAt);
   return {
     jobs: new Map(jobs),
     month: spentNow === null ? null : standing(budget.month ?? 0, spentNow, drain(new Set(groups), null), ground),
-    priceOfNext: nextPrice(ground),
+    nextIn: ground.nextIn,
     ...{ booting, counts },
   };
 }
@@ -84,14 +85,13 @@ interface DrainFacts {
 }
 
 function drainer({ ground, views, counts, booting }: DrainFacts) {
-  const sharers = (groups: readonly string[]): number =>
-    Math.max(1, views.filter(({ record }) => groupsOf(record.spec).some((group) => groups.includes(group))).length);
+  const sharers = (groups: readonly string[]): number => sharersOf(views, groups);
   const secondsOf = (job: string, step: string): number | null => {
     const { done = 0, seconds = 0 } = counts.get(job)?.find((count) => count.step === step) ?? {};
     return done === 0 ? null : seconds / done;
   };
-  const { machines, priceAt } = ground;
-  const known = { machines, priceAt, booting, priceOfNext: nextPrice(ground), secondsOf };
+  const { machines, priceAt, nextIn } = ground;
+  const known = { machines, priceAt, booting, nextIn, secondsOf };
   /** Of one job, or (null) of all: then nothing is shared. */
   return (groups: ReadonlySet<string>, job: string | null): number | null =>
     drainingCost({
@@ -100,12 +100,9 @@ function drainer({ ground, views, counts, booting }: DrainFacts) {
     });
 }
 
-function nextPrice({ prices }: CostGround) {
-  return (group: string): number | null => {
-    const of = prices.get(group);
-    return of === undefined ? 0 : priceToCome(of);
-  };
-}
+/** How many of the jobs have tasks in some of the groups. */
+const sharersOf = (views: readonly JobView[], groups: readonly string[]): number =>
+  Math.max(1, views.filter(({ record }) => groupsOf(record.spec).some((group) => groups.includes(group))).length);
 
 async function countsOf(platform: Platform, views: readonly JobView[]): Promise<Standings['counts']> {
   const ledger = await platform.ledger();

@@ -1,11 +1,12 @@
 import { isOurs } from '../../errors.ts';
 import { priceToCome, typesWithoutPrice } from '../../model/cost/price.ts';
 import { costOfWork, type StepLeft } from '../../model/cost/projected.ts';
-import { jobSpending, lifeOfJob } from '../../model/cost/spending.ts';
+import { jobSpending, lifeOfJob, needsSharers } from '../../model/cost/spending.ts';
 import { groupsOf } from '../../model/job.ts';
 import type { JobView } from '../../model/view.ts';
 import type { StepCounts } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
+import { jobsSharing } from '../grid/sharing.ts';
 import { earlierRun } from '../why/durations.ts';
 import { type CostGround, costGround } from './cost-ground.ts';
 import { limitOf } from './standings.ts';
@@ -28,6 +29,8 @@ interface Read {
   readonly ground: CostGround | null;
   /** Mean seconds a task by step, of an earlier run. */
   readonly means: ReadonlyMap<string, number>;
+  /** How many jobs share its groups, where that counts. */
+  readonly sharers: number;
 }
 
 /** How long what was read holds for who looks again and again, milliseconds. */
@@ -51,22 +54,25 @@ export class CostWatch {
     const now = clock.monotonic();
     if (this.#read === null || now - this.#read.at >= HOLDS_MS)
       this.#read = { at: now, ...(await this.#look(view, counts)) };
-    const { ground, means } = this.#read;
-    return ground === null ? none : { ...none, ...costsOf(view, ground, { counts, left, means }) };
+    const { ground, means, sharers } = this.#read;
+    return ground === null ? none : { ...none, ...costsOf(view, ground, { counts, left, means, sharers }) };
   }
 
   async #look(view: JobView, counts: readonly StepCounts[]): Promise<Omit<Read, 'at'>> {
-    const { createdAt, spec } = view.record;
+    const { createdAt, job, spec } = view.record;
+    const groups = new Set(groupsOf(spec));
     try {
       const unseen = view.closed === null && spec.steps.some(({ name }) => meanOf(counts, name) === null);
       const ground = await costGround(this.#platform, groupsOf(spec), Date.parse(createdAt));
       const costs = ground !== null && ground.prices.size > 0;
       const earlier = unseen && costs ? await earlierRun(await this.#platform.ledger(), view) : null;
-      return { ground: costs ? ground : null, means: earlier?.means ?? new Map() };
+      const shared = ground !== null && view.closed === null && needsSharers(groups, ground.machines);
+      const others = shared ? await jobsSharing(this.#platform, groups, new Set([job])) : [];
+      return { ground: costs ? ground : null, means: earlier?.means ?? new Map(), sharers: 1 + others.length };
     } catch (error) {
       // What it costs is the least of what a status tells: a group that isn't configured any more is no reason for none.
       if (!isOurs(error)) throw error;
-      return { ground: null, means: new Map() };
+      return { ground: null, means: new Map(), sharers: 1 };
     }
   }
 }
@@ -82,14 +88,19 @@ interface Progress {
   readonly counts: readonly StepCounts[];
   readonly left: readonly TasksLeft[];
   readonly means: ReadonlyMap<string, number>;
+  readonly sharers: number;
 }
 
-function costsOf(view: JobView, ground: CostGround, { counts, left, means }: Progress): Omit<CostStatus, 'maxCost'> {
+function costsOf(
+  view: JobView,
+  ground: CostGround,
+  { counts, left, means, sharers }: Progress,
+): Omit<CostStatus, 'maxCost'> {
   const { job, spec, createdAt } = view.record;
   const groups = new Set(groupsOf(spec));
   const ended = view.closed === null ? null : Date.parse(view.closed.when);
   const life = lifeOfJob(Date.parse(createdAt), ended, ground.now);
-  const spent = jobSpending({ job, groups, life }, ground.machines, ground.priceAt);
+  const spent = jobSpending({ job, groups, life, sharers }, ground.machines, ground.priceAt);
   const steps = spec.steps.map(({ name, group, needs }, index): StepLeft => {
     const { total = null, waiting = 0, running = 0 } = left[index] ?? {};
     const seconds = meanOf(counts, name) ?? means.get(name) ?? null;

@@ -28,5 +28,5 @@ export async function jobsSharing(
   return views
     .filter((view) => view !== null)
     .filter((view) => stateOf(view) === 'running' && groupsOf(view.record.spec).some((group) => groups.has(group)))
-    .filter(({ record: { notBefore } }) => notBefore === null || Date.parse(notBefore) <= now);
+    .filter(({ notBefore }) => notBefore === null || Date.parse(notBefore) <= now);
 }

@@ -16,7 +16,7 @@ export interface NoticeBody extends Omit<NewsEvent, 'kind'> {
   readonly runKey: string | null;
   readonly schedule: string | null;
   readonly period: string | null;
-  /** As `batchctl status --json` has it, when this was sent; null where there is no job, or it can't be read just then. */
+  /** As `batchctl status --json` has it, when this was sent; null where there is no job, it can't be read, or is too large. */
   readonly status: unknown;
 }
 
@@ -48,5 +48,14 @@ function noticeOf(
   about: Pick<NoticeBody, 'job' | 'name' | 'runKey' | 'schedule' | 'period' | 'status'>,
 ): Notice {
   const body: NoticeBody = { format: 1, id, event: kind, at, text, store: store.location, ...about };
-  return { id, event: kind, job: about.job, body: JSON.stringify(body) };
+  return { id, event: kind, job: about.job, body: bodyText(body) };
+}
+
+/** SNS takes 256 KiB in all (sns: API_Publish), attributes and subject among it; of these a few hundred bytes. */
+const MOST_BYTES = 250 * 1024;
+
+/** A body as it is sent: without the status where that is too large, as counters by the thousand make it, for any receiver. */
+export function bodyText(body: NoticeBody): string {
+  const whole = JSON.stringify(body);
+  return Buffer.byteLength(whole) <= MOST_BYTES ? whole : JSON.stringify({ ...body, status: null });
 }

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { BatchctlError } from '../../errors.ts';
+import { crypto } from '../../lib/crypto.ts';
 import type { JobRecord, JobSpec } from '../../model/job.ts';
 import type { EventKind, Notification } from '../../model/notify.ts';
 import type { Receiver } from '../../ports/notifier.ts';
@@ -83,7 +83,13 @@ function ofJob({ remote }: Here, record: Pick<JobRecord, 'host' | 'notifyFrom'>,
 
 function receiverOf(one: Notification, to: string, trusted: boolean): Told {
   const { on, secret = null } = one;
-  return { id: createHash('sha256').update(to).digest('hex').slice(0, 12), to, on: new Set(on), secret, trusted };
+  return {
+    id: crypto().createHash('sha256').update(to).digest('hex').slice(0, 12),
+    to,
+    on: new Set(on),
+    secret,
+    trusted,
+  };
 }
 
 function merged(all: readonly Told[]): readonly Told[] {

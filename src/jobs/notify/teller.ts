@@ -1,5 +1,6 @@
 import { BatchctlError, isKind, isOurs } from '../../errors.ts';
 import { eachParallel } from '../../lib/each-parallel.ts';
+import { Permits } from '../../lib/permits.ts';
 import { NEWS, newsMark, newsOf, noticesOfJob, noticesPrefix } from '../../model/keys.ts';
 import type { NoticeSeen } from '../../model/notice.ts';
 import { eventsOf, type NewsEvent } from '../../model/notify.ts';
@@ -12,6 +13,7 @@ import { readView } from '../journal.ts';
 import type { Seen } from '../seen.ts';
 import { firingNotice, jobNotice } from './body.ts';
 import { readFiringNews } from './news-mark.ts';
+import { NoticeMemory, noticeName } from './notice-memory.ts';
 import { shownReceiver, type Told, toldOf, toldOfFiring } from './receivers.ts';
 import { noticesSeen, type TellPoint, tell } from './tell.ts';
 import { Watchfulness } from './watchfulness.ts';
@@ -34,10 +36,8 @@ export interface TellerOptions {
 const ROUND_MS = 120_000;
 /** After a service was away that is needed for telling, milliseconds. */
 const AGAIN_MS = 60_000;
-/** So many notices are remembered as done; forgotten, they are looked up again. */
-const REMEMBERED = 50_000;
 
-/** So many are told at a time: one that hangs keeps the others from nothing. */
+/** So many jobs are looked into, and so many told of, at a time: a thousand may end in one minute, and receivers may hang. */
 const AT_ONCE = 8;
 
 /**
@@ -48,15 +48,16 @@ export class Teller {
   readonly #platform: Platform;
   readonly #options: TellerOptions & { readonly signal: AbortSignal };
   readonly #watch: Watchfulness | null;
-  /** Notices that are done with: `<event>/<receiver>`. */
-  readonly #done = new Set<string>();
+  readonly #memory = new NoticeMemory();
+  readonly #jobs = new Permits(AT_ONCE);
+  readonly #tries = new Permits(AT_ONCE);
   /** Marks that this process took away. */
   readonly #unmarked = new Set<string>();
-  /** No look at a job's notices before then, milliseconds since the epoch. */
-  readonly #due = new Map<string, number>();
+  /** Jobs, and marks, that are not looked into before then, milliseconds since the epoch. */
+  readonly #notBefore = new Map<string, number>();
   readonly #running = new Map<string, Promise<void>>();
-  /** Receivers that failed in this round. */
-  readonly #away = new Set<string>();
+  /** What was seen of jobs while something of them was being told. */
+  readonly #seenSince = new Map<string, JobView>();
 
   constructor(platform: Platform, options: TellerOptions) {
     this.#platform = platform;
@@ -67,21 +68,31 @@ export class Teller {
   /** A job as an onlooker sees it. Asks for nothing where nobody is told, or there is nothing new. */
   see(view: JobView): void {
     const { job } = view.record;
-    if (this.#options.signal.aborted || this.#running.has(job)) return;
+    if (this.#options.signal.aborted) return;
+    if (this.#running.has(job)) {
+      this.#seenSince.set(job, view);
+      return;
+    }
     const receivers = toldOf(this.#platform, view.record);
     if (receivers.length === 0) return;
     const now = this.#platform.clock.now();
-    const news = this.#untold(eventsOf(view, now), receivers).length > 0 && now >= (this.#due.get(job) ?? 0);
+    const news = this.#isNews(eventsOf(view, now), receivers, now) && now >= (this.#notBefore.get(job) ?? 0);
     if (!news && !this.#marked(view) && this.#watch?.isTime(view, receivers) !== true) return;
-    const work = this.#tellJob(view, receivers)
+    const work = this.#jobs
+      .with(() => this.#tellJob(view, receivers))
       .then(
         () => undefined,
         (error: unknown) => {
-          this.#due.set(job, this.#platform.clock.now() + AGAIN_MS);
+          this.#notBefore.set(job, this.#platform.clock.now() + AGAIN_MS);
           this.#passOver(`job ${job}`)(error);
         },
       )
-      .finally(() => this.#running.delete(job));
+      .finally(() => {
+        this.#running.delete(job);
+        const later = this.#seenSince.get(job);
+        this.#seenSince.delete(job);
+        if (later !== undefined) this.see(later);
+      });
     this.#running.set(job, work);
   }
 
@@ -89,13 +100,17 @@ export class Teller {
   async round(): Promise<void> {
     const { store, clock } = this.#platform;
     const until = clock.monotonic() + ROUND_MS;
-    this.#away.clear();
     const marks: ObjectEntry[] = [];
-    for await (const entry of store.list(NEWS)) marks.push(entry);
+    for await (const entry of store.list(NEWS)) {
+      if (clock.now() >= (this.#notBefore.get(entry.key) ?? 0)) marks.push(entry);
+    }
     await eachParallel(marks, AT_ONCE, async (mark) => {
       if (this.#options.signal.aborted || clock.monotonic() >= until) return;
-      const told = await this.#tellMarked(mark).catch(this.#passOver(mark.key));
-      if (told === true) await store.delete([mark.key]);
+      const due = await this.#tellMarked(mark).catch(this.#passOver(mark.key));
+      if (due === null) {
+        await store.delete([mark.key]);
+        this.#notBefore.delete(mark.key);
+      } else if (due !== undefined) this.#notBefore.set(mark.key, due);
     });
   }
 
@@ -109,87 +124,95 @@ export class Teller {
     return this.#watch?.late ?? new Map();
   }
 
-  /** True once all that a mark speaks of is told, or given up. */
-  async #tellMarked({ key, modified }: ObjectEntry): Promise<boolean> {
+  /** Null once all that a mark speaks of is told, or given up; else when it is to be tried (again). */
+  async #tellMarked({ key, modified }: ObjectEntry): Promise<number | null> {
     const { store, clock } = this.#platform;
     const of = newsOf(key);
     if (of === null) return this.#tellFiring(key);
     await this.#running.get(of.job);
     const view = await readView(store, of.job);
-    if (view === null) return true;
-    const told = await this.#tellJob(view, toldOf(this.#platform, view.record));
+    if (view === null) return null;
+    const due = await this.#tellJob(view, toldOf(this.#platform, view.record));
     // One whose close is not there yet is whoever's that is about to write it, or has died.
-    return told && (view.next > of.entry || clock.now() - modified >= ABANDONED_MS);
+    return due ?? (view.next > of.entry || clock.now() - modified >= ABANDONED_MS ? null : 0);
   }
 
-  async #tellFiring(key: string): Promise<boolean> {
+  async #tellFiring(key: string): Promise<number | null> {
     const news = await readFiringNews(this.#platform, key);
-    if (news === null) return false;
+    if (news === null) return 0;
     const { event, schedule, period, notify } = news;
     const receivers = toldOfFiring(this.#platform, notify);
     const seen = await noticesSeen(this.#platform, noticesPrefix(event.id));
     return this.#tellAll(receivers, [event], seen, async () => firingNotice(this.#platform, event, schedule, period));
   }
 
-  /** True once all receivers know all there is to know of the job at this moment. */
-  async #tellJob(view: JobView, receivers: readonly Told[]): Promise<boolean> {
+  /** Null once all receivers know all there is to know of the job at this moment; else when they are to be told (again). */
+  async #tellJob(view: JobView, receivers: readonly Told[]): Promise<number | null> {
     const { job } = view.record;
     const now = this.#platform.clock.now();
-    this.#due.delete(job);
+    this.#notBefore.delete(job);
     const events = [...eventsOf(view, now), ...((await this.#watch?.look(view, receivers)) ?? [])];
-    const left = this.#untold(events, receivers);
-    const seen = left.length === 0 ? new Map() : await noticesSeen(this.#platform, noticesOfJob(job));
-    const told = await this.#tellAll(receivers, left, seen, (event) => jobNotice(this.#platform, view, event));
-    if (told && view.closed !== null) await this.#unmark(view);
-    return told;
+    const seen = this.#isNews(events, receivers, now)
+      ? await noticesSeen(this.#platform, noticesOfJob(job))
+      : new Map<string, NoticeSeen>();
+    const due = await this.#tellAll(receivers, events, seen, (event) => jobNotice(this.#platform, view, event));
+    if (due === null && view.closed !== null) await this.#unmark(view);
+    return due;
   }
 
+  /** Null once all of it is told; else when what is left is to be tried (again), 0 for by whoever comes next. */
   async #tellAll(
     receivers: readonly Told[],
     events: readonly NewsEvent[],
     seen: ReadonlyMap<string, NoticeSeen>,
     noticeOf: (event: NewsEvent) => Promise<Notice>,
-  ): Promise<boolean> {
-    const { signal, passed = () => undefined, onTrouble } = this.#options;
-    let told = true;
-    const pairs = events.flatMap((event) =>
-      receivers.filter(({ on }) => on.has(event.kind)).map((receiver) => ({ event, receiver })),
-    );
-    await eachParallel(pairs, AT_ONCE, async ({ event, receiver }) => {
-      const name = `${event.id}/${receiver.id}`;
-      if (this.#done.has(name)) return;
-      if (signal.aborted || this.#away.has(receiver.id)) {
-        told = false;
-        return;
-      }
-      const notice = () => noticeOf(event);
-      const telling = await tell(this.#platform, event, receiver, seen.get(name), notice, { signal, passed });
-      switch (telling.outcome) {
-        case 'told':
-        case 'givenUp':
-          if (this.#done.size >= REMEMBERED) this.#done.clear();
-          this.#done.add(name);
-          return;
-        case 'failed':
-          this.#away.add(receiver.id);
-          onTrouble(troubleOf(`${event.text}: could not tell ${shownReceiver(receiver.to)}`, telling.error));
-          break;
-        case 'later':
-          break;
-        default:
-          telling satisfies never;
-      }
-      told = false;
-      const job = event.id.split('.')[0] ?? '';
-      this.#due.set(job, Math.min(telling.due, this.#due.get(job) ?? Number.POSITIVE_INFINITY));
+  ): Promise<number | null> {
+    let due: number | null = null;
+    await eachParallel(pairsOf(events, receivers), AT_ONCE, async ({ event, receiver }) => {
+      const left = await this.#tries.with(() =>
+        this.#tellOne(event, receiver, seen.get(noticeName(event, receiver)), () => noticeOf(event)),
+      );
+      if (left !== null) due = Math.min(left, due ?? left);
     });
-    return told;
+    return due;
   }
 
-  #untold(events: readonly NewsEvent[], receivers: readonly Told[]): readonly NewsEvent[] {
-    return events.filter(({ id, kind }) =>
-      receivers.some((told) => told.on.has(kind) && !this.#done.has(`${id}/${told.id}`)),
-    );
+  async #tellOne(
+    event: NewsEvent,
+    receiver: Told,
+    seen: NoticeSeen | undefined,
+    notice: () => Promise<Notice>,
+  ): Promise<number | null> {
+    const { signal, passed = () => undefined, onTrouble } = this.#options;
+    const { clock } = this.#platform;
+    const due = this.#memory.due(event, receiver);
+    if (due === null || due > clock.now()) return due;
+    if (signal.aborted) return 0;
+    const telling = await tell(this.#platform, event, receiver, seen, notice, { signal, passed });
+    switch (telling.outcome) {
+      case 'told':
+      case 'givenUp':
+        this.#memory.done(event, receiver);
+        return null;
+      case 'failed':
+        this.#memory.away(receiver, clock.now());
+        onTrouble(troubleOf(`${event.text}: could not tell ${shownReceiver(receiver.to)}`, telling.error));
+        break;
+      case 'later':
+        break;
+      default:
+        telling satisfies never;
+    }
+    this.#memory.later(event, receiver, telling.due);
+    return telling.due;
+  }
+
+  /** Whether anybody is to be told of any of these now. */
+  #isNews(events: readonly NewsEvent[], receivers: readonly Told[], now: number): boolean {
+    return pairsOf(events, receivers).some(({ event, receiver }) => {
+      const due = this.#memory.due(event, receiver);
+      return due !== null && due <= now;
+    });
   }
 
   /** Whether a closed job may have a mark left that this process takes away. */
@@ -211,7 +234,10 @@ export class Teller {
     const marks = this.#marksOf(view);
     if (marks.length === 0) return;
     await this.#platform.store.delete(marks);
-    for (const mark of marks) this.#unmarked.add(mark);
+    for (const mark of marks) {
+      this.#unmarked.add(mark);
+      this.#notBefore.delete(mark);
+    }
   }
 
   /** People who are not told end nobody's work: the next look tries again. */
@@ -222,6 +248,12 @@ export class Teller {
     };
   }
 }
+
+const pairsOf = (
+  events: readonly NewsEvent[],
+  receivers: readonly Told[],
+): readonly { readonly event: NewsEvent; readonly receiver: Told }[] =>
+  events.flatMap((event) => receivers.filter(({ on }) => on.has(event.kind)).map((receiver) => ({ event, receiver })));
 
 function troubleOf(what: string, error: unknown): BatchctlError {
   const message = `${what}: ${error instanceof Error ? error.message : String(error)}`;

@@ -13,8 +13,8 @@ export interface Bundle {
   readonly version: string;
 }
 
-/** Without source maps, and without node_modules: only the local profile needs something of that. */
-const FILES = ['bin/batchctl.js', 'dist/**/*.js', 'dist/**/*.txt', 'package.json', 'LICENSE'];
+/** Without source maps, compiled code (it is another machine's) and node_modules: only the local profile needs something of that. */
+const FILES = ['bin/*.{js,json}', 'dist/**/*.js', 'dist/package.json', 'dist/**/*.txt', 'package.json', 'LICENSE'];
 /** What the manager's page has besides. */
 const PAGE = 'dist/dashboard/**/*.{html,css,svg,png}';
 

@@ -37,7 +37,7 @@ export async function buildReport(platform: Platform, view: JobView, options: Re
   const measuredSteps = stepReports(view, status, counts, measured);
   const { cost, steps } = await reportCost(platform, view, { counts, status, steps: measuredSteps });
   // A job that was told to begin later did not take longer for it.
-  const begun = Math.max(Date.parse(record.createdAt), record.notBefore === null ? 0 : Date.parse(record.notBefore));
+  const begun = Math.max(Date.parse(record.createdAt), view.notBefore === null ? 0 : Date.parse(view.notBefore));
   return {
     ...identityOf(view, status),
     startedAt: isoOrNull(measured.startedAt),

@@ -12,6 +12,11 @@ export interface ChangedSchedule {
   readonly changed: boolean;
 }
 
+export interface AddedSchedule extends ChangedSchedule {
+  /** What it replaced; null for none. */
+  readonly before: Schedule | null;
+}
+
 /**
  * Makes a schedule: its program first, so that no firing finds it missing. The same again changes nothing. Throws
  * `refused` for a name that another schedule has, unless that one is to be replaced.
@@ -24,14 +29,16 @@ export async function addSchedule(
     code,
     replace,
   }: { readonly spec: ScheduleSpec; readonly code: CodeArchive | null; readonly replace: boolean },
-): Promise<ChangedSchedule> {
+): Promise<AddedSchedule> {
   if (code !== null) await platform.store.put(codeKey(code.sha256), code.gzip);
-  const { schedule, changed } = await changeSchedule(platform, name, (before) => {
-    if (before !== null && isSame(before, spec)) return null;
-    if (before !== null && !replace) throw taken(before);
+  let before: Schedule | null = null;
+  const { schedule, changed } = await changeSchedule(platform, name, (now) => {
+    before = now;
+    if (now !== null && isSame(now, spec)) return null;
+    if (now !== null && !replace) throw taken(now);
     return { what: 'add', schedule: spec };
   });
-  return { schedule: schedule ?? gone(name), changed };
+  return { schedule: schedule ?? gone(name), changed, before };
 }
 
 /** True for a schedule that fires just this. */

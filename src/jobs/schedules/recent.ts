@@ -7,7 +7,7 @@ import { readView } from '../journal.ts';
 import { existingRun } from '../submit/existing-run.ts';
 import { ranAlready } from './ran.ts';
 
-/** What became of a period: its job's state; or, of one without a job: the next round fires it, nobody did, it fell into a pause. */
+/** What became of a period: its job's state; or, of one without a job: the next round fires it, nobody did, a pause keeps it. */
 export type PeriodState = JobState | 'due' | 'missed' | 'paused';
 
 export interface Period extends Firing {
@@ -31,7 +31,8 @@ export async function recentPeriods(
       if (ran.has(firing.period)) return { ...firing, ...(await jobOf(platform, schedule, firing)) };
       if (fellIntoPause(schedule, firing)) return { ...firing, state: 'paused', job: null };
       const late = now - firing.at >= schedule.catchUp * 1_000;
-      return { ...firing, state: late ? 'missed' : 'due', job: null };
+      if (late) return { ...firing, state: 'missed', job: null };
+      return { ...firing, state: schedule.paused === null ? 'due' : 'paused', job: null };
     }),
   );
 }

@@ -43,7 +43,7 @@ export const JOB_FIELD_DOCS: Readonly<Record<string, string>> = {
   'steps.[].fallback': 'the group that takes what is interrupted so often',
   tolerate: 'chains that may fail for good and still let gathers open: a count, or "0.1%" (default: 0)',
   onFailure: 'finish: the other chains go on (default); stop: send no more',
-  halt: 'pause once so many percent of at least 20 ended tasks failed (default: off)',
+  halt: 'pause once so many percent of at least 20 ended tasks failed (default: off); never: nor where the program seems to be at fault',
   expect: 'control totals; not met: the job failed',
   labels: 'words to find jobs by',
   maxRunning: 'at most so many tasks of the job at once, about',

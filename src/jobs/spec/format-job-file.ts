@@ -22,7 +22,7 @@ export function jobFileOf(spec: JobSpec): Record<string, unknown> {
     steps: spec.steps.map(stepFileOf),
     tolerate: formatTolerance(spec.tolerate),
     onFailure: spec.onFailure,
-    halt: spec.halt === null ? null : percent(spec.halt),
+    halt: typeof spec.halt === 'number' ? percent(spec.halt) : spec.halt,
     expect: spec.expect,
     labels: spec.labels,
     maxRunning: spec.maxRunning,

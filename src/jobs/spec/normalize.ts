@@ -19,7 +19,7 @@ export function normalize(file: JobFile): JobSpec {
     steps: file.steps.map(normalizeStep),
     tolerate: parseTolerance(file.tolerate ?? JOB_DEFAULTS.tolerate),
     onFailure: file.onFailure ?? JOB_DEFAULTS.onFailure,
-    halt: file.halt === undefined ? null : share(file.halt),
+    halt: file.halt === undefined ? null : file.halt === 'never' ? 'never' : share(file.halt),
     expect: file.expect ?? [],
     labels: texts(file.labels),
     maxRunning: file.maxRunning ?? null,

@@ -75,6 +75,8 @@ const stepSchema = fields(
 
 const TOLERATE = 'a count from 0, or a share from "0%" to "100%"';
 
+const HALT = 'a share over 0% such as 5%, or never';
+
 export const PERCENT = /^(100(\.0+)?|\d{1,2}(\.\d+)?)%$/;
 
 /** What a job file may hold. `schema/job.schema.json` is generated from it. */
@@ -93,8 +95,8 @@ export const jobFileSchema = fields(
       .union([whole(TOLERATE, 0), text(TOLERATE, /^(\d{1,15}|(100(\.0+)?|\d{1,2}(\.\d+)?)%)$/)], { error: TOLERATE })
       .optional(),
     onFailure: oneOf('finish', 'stop').optional(),
-    halt: text('a share over 0% such as 5%', PERCENT)
-      .refine((share) => Number.parseFloat(share) > 0, { error: 'a share over 0% such as 5%' })
+    halt: text(HALT, new RegExp(`${PERCENT.source}|^never$`))
+      .refine((share) => share === 'never' || Number.parseFloat(share) > 0, { error: HALT })
       .optional(),
     expect: listOf(text('an equation such as price.records == input.records'), 'a list of equations').optional(),
     labels: mapOf(

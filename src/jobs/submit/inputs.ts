@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { isAbsolute, relative, resolve, sep } from 'node:path';
 import type { Readable } from 'node:stream';
-import { glob } from 'tinyglobby';
+import { isDynamicPattern } from 'tinyglobby';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { ahead } from '../../lib/ahead.ts';
 import type { JobInput, SplitSpec } from '../../model/job.ts';
@@ -16,9 +16,11 @@ import { openPipeSource } from '../split/pipe-source.ts';
 import type { SplitSource } from '../split/split-source.ts';
 import { openStoreSource } from '../split/store-source.ts';
 import { attachedFor, openAttached } from './attached-inputs.ts';
-import { type BucketTarget, bucketTargets } from './bucket-inputs.ts';
+import { bucketTargets } from './bucket-inputs.ts';
 import type { FileChecksums } from './file-checksums.ts';
+import { refuseTwice, type Target } from './input-target.ts';
 import { type FindSource, findOutputs } from './job-outputs.ts';
+import { matchFiles } from './match-files.ts';
 import { uploadedInput } from './upload-inputs.ts';
 
 /** An input found, open for cutting. */
@@ -42,6 +44,8 @@ export interface InputPlace {
   readonly checksums: FileChecksums | null;
   /** Of a caller from elsewhere: what it put for its own files. No path is read here for it. Null: paths are this machine's. */
   readonly attached: readonly AttachedInput[] | null;
+  /** What was found before, each with its name: noted here, so that no input is taken twice. */
+  readonly seen: Map<string, string>;
   /** Finds the job that `job:JOB/STEP` means. */
   readonly findSource: FindSource;
 }
@@ -54,13 +58,15 @@ export function needsNoInput(split: SplitSpec): boolean {
 /**
  * Finds every input that the names mean, in their order: a path, a pattern, a directory (all files below it), `store:KEY`
  * or `s3://BUCKET/KEY` (a prefix when it ends in `/` or `*`), `job:JOB/STEP` (a job's outputs), `-` for stdin. Throws `notFound` for a name that
- * matches nothing, `refused` for a job that has not succeeded.
+ * matches nothing, `refused` for a job that has not succeeded, and for
+ * an input that is there twice, by two names or through a link: its data would be worked on twice.
  */
 export async function findInputs(names: readonly string[], place: InputPlace): Promise<readonly FoundInput[]> {
   const found: FoundInput[] = [];
   try {
     for (const name of names) {
       const targets = await targetsOf(name, place);
+      for (const target of targets) refuseTwice(target, place.seen);
       // A file that is open is one to close, so files are opened one by one; objects are looked up ahead.
       const atOnce = targets.every(({ kind }) => kind === 'store' || kind === 's3') ? AHEAD : 1;
       const numbered = targets.map((target, at) => ({ target, index: found.length + at }));
@@ -81,14 +87,6 @@ export async function closeInputs(inputs: readonly FoundInput[]): Promise<void> 
 
 /** Objects looked up at once. */
 const AHEAD = 16;
-
-type Target =
-  | { readonly kind: 'file'; readonly at: string; readonly name: string }
-  /** `checksum` where it is known. */
-  | { readonly kind: 'store'; readonly at: string; readonly name: string; readonly checksum: string | null }
-  | { readonly kind: 'attached'; readonly input: AttachedInput }
-  | BucketTarget
-  | { readonly kind: 'pipe' };
 
 async function targetsOf(name: string, place: InputPlace): Promise<readonly Target[]> {
   if (name === '-' && place.attached === null) return [{ kind: 'pipe' }];
@@ -126,17 +124,26 @@ async function storeTargets(name: string, store: ObjectStore): Promise<readonly 
 async function fileTargets(name: string, directory: string): Promise<readonly Target[]> {
   const path = resolve(directory, name);
   const kind = await kindOf(path);
-  if (kind === 'file') return [{ kind: 'file', at: path, name }];
+  if (kind === 'file') {
+    await refuseTwoMeanings(name, path, directory);
+    return [{ kind: 'file', at: path, name }];
+  }
   const pattern = kind === 'directory' ? `${escapeGlob(name)}/**` : name;
-  const matches = await glob([pattern], {
-    cwd: directory,
-    onlyFiles: true,
-    absolute: true,
-    dot: kind === 'directory',
-    expandDirectories: false,
-  });
+  const matches = await matchFiles(pattern, { directory, dot: kind === 'directory' });
   if (matches.length === 0) throw matchesNothing(name, 'name a file that exists, with --input or in input.from');
-  return matches.sort().map((at) => ({ kind: 'file', at: resolve(at), name: shown(resolve(at), directory, name) }));
+  return matches.map((at) => ({ kind: 'file', at, name: shown(at, directory, name) }));
+}
+
+/** A file called `*.csv` is one input, and its name means others: taken for either, data would be left out or added. */
+async function refuseTwoMeanings(name: string, path: string, directory: string): Promise<void> {
+  if (!isDynamicPattern(name)) return;
+  const others = (await matchFiles(name, { directory, dot: false })).filter((match) => match !== path);
+  if (others.length === 0) return;
+  throw new BatchctlError(
+    'refused',
+    `the input ${name} is a file of that very name, and a pattern that means ${shown(others[0] ?? '', directory, name)} too`,
+    { hint: `for the file alone: '${escapeGlob(name)}'; for what the pattern means rename the file` },
+  );
 }
 
 /** Matches are named as the pattern was: relative if it was relative. */

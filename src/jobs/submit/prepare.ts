@@ -175,7 +175,8 @@ async function inputsOf(
   const directory = given ? request.inputDirectory : request.directory;
   const stdin = given ? request.stdin : null;
   const attached = request.attachments?.inputs ?? null;
-  return findInputs(from, { ...place, directory, stdin, attached, whole: split.by === 'file' });
+  const found = { seen: new Map<string, string>(), whole: split.by === 'file' };
+  return findInputs(from, { ...place, ...found, directory, stdin, attached });
 }
 
 function checkInputs(

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { BatchctlError, isKind } from '../../errors.ts';
 import type { Scope } from '../../model/api.ts';
-import { NAME, tokenKey } from '../../model/keys.ts';
+import { NAME, tokenKey, tokenUseKey } from '../../model/keys.ts';
 import { isExpired, type StoredToken, type Token, tokenId } from '../../model/token.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { hashOf, type ListedToken, listTokens } from './read-token.ts';
@@ -86,5 +86,5 @@ export async function findTokens({ store }: Pick<Platform, 'store'>, which: stri
 
 /** Takes tokens away: every manager refuses them within seconds (`token-reader.ts`). */
 export async function revokeTokens({ store }: Pick<Platform, 'store'>, tokens: readonly ListedToken[]): Promise<void> {
-  await store.delete(tokens.map(({ key }) => key));
+  await store.delete(tokens.flatMap(({ key, id }) => [key, tokenUseKey(id)]));
 }

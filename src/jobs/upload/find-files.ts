@@ -2,9 +2,10 @@ import { type Dirent, type Stats, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, join, resolve, sep } from 'node:path';
 import picomatch from 'picomatch';
-import { glob } from 'tinyglobby';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { parseDataKey, shownKey } from '../data-key.ts';
+import { isGarbled, leadsNowhere, notText, unreadable } from '../left-out.ts';
+import { matchFiles } from '../submit/match-files.ts';
 
 /** A file to upload. */
 export interface FoundFile {
@@ -13,6 +14,8 @@ export interface FoundFile {
   readonly key: string;
   readonly size: number;
 }
+
+export type OnIgnored = (path: string, why: 'linkToDirectory' | 'noFile') => void;
 
 export interface FindOptions {
   /** Bare paths are relative to it. */
@@ -24,20 +27,21 @@ export interface FindOptions {
   readonly exclude: readonly string[];
   /** A directory that is left out wherever it is met: the store's own, so that `upload .` doesn't put it into itself. */
   readonly except?: string;
-  /** Told of what is neither a file nor a directory, and of links to directories: they are left out. */
-  readonly onIgnored?: (path: string) => void;
+  /** Told of what is left out: links to directories, and what is neither a file nor a directory. */
+  readonly onIgnored?: OnIgnored;
 }
 
 /**
  * The files that the paths name, in the order of their keys: a file by its name, what a directory holds by its path in
- * it, a pattern by its matches' names. Throws `notFound` for a path that names none, `usage` for two files with one key.
+ * it, a pattern by its matches' names. Throws `notFound` for a path that names none and for what can't be read, `usage` for two
+ * files with one key.
  */
 export async function findFiles(paths: readonly string[], options: FindOptions): Promise<readonly FoundFile[]> {
   const wanted = filterOf(options);
   const byKey = new Map<string, FoundFile>();
   for (const text of paths) {
     let count = 0;
-    for await (const { path, name, size } of filesOf(text, options)) {
+    for await (const { path, name, size } of filesOf(text, { ...options, wanted })) {
       if (!wanted(name)) continue;
       count += 1;
       const file = { path, key: parseDataKey(`${options.prefix}${name}`), size };
@@ -50,6 +54,10 @@ export async function findFiles(paths: readonly string[], options: FindOptions):
   return [...byKey.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
 }
 
+interface WalkOptions extends FindOptions {
+  readonly wanted: (name: string) => boolean;
+}
+
 interface Named {
   readonly path: string;
   /** With `/`, below the directory that was given. */
@@ -57,34 +65,47 @@ interface Named {
   readonly size: number;
 }
 
-async function* filesOf(text: string, options: FindOptions): AsyncGenerator<Named> {
+async function* filesOf(text: string, options: WalkOptions): AsyncGenerator<Named> {
   const path = resolve(options.cwd, text);
   const stats = statOf(path);
   if (stats?.isDirectory()) yield* walk(path, '', options);
   else if (stats?.isFile()) yield { path, name: basename(path), size: stats.size };
-  else if (stats !== null) options.onIgnored?.(path);
+  else if (stats !== null) options.onIgnored?.(path, 'noFile');
   else {
-    const matches = await glob([text], { cwd: options.cwd, absolute: true, expandDirectories: false });
-    for (const match of matches.sort()) {
-      const found = statOf(resolve(match));
-      if (found?.isFile()) yield { path: resolve(match), name: basename(match), size: found.size };
+    for (const match of await matchFiles(text, { directory: options.cwd, dot: false })) {
+      const found = statOf(match);
+      if (found?.isFile()) yield { path: match, name: basename(match), size: found.size };
     }
   }
 }
 
-async function* walk(directory: string, below: string, options: FindOptions): AsyncGenerator<Named> {
-  const entries = await readdir(join(directory, below), { withFileTypes: true });
+async function* walk(directory: string, below: string, options: WalkOptions): AsyncGenerator<Named> {
+  const entries = await entriesOf(join(directory, below));
   entries.sort((a, b) => (a.name < b.name ? -1 : 1));
   for (const entry of entries) {
     const name = below === '' ? entry.name : `${below}/${entry.name}`;
     const path = join(directory, name);
     if (path === options.except) continue;
     if (entry.isDirectory()) yield* walk(directory, name, options);
-    else {
-      const stats = isFileOrLink(entry) ? statOf(path) : null;
+    else if (!isFileOrLink(entry)) options.onIgnored?.(path, 'noFile');
+    else if (options.wanted(name)) {
+      const stats = statOf(path);
       if (stats?.isFile()) yield { path, name, size: stats.size };
-      else options.onIgnored?.(path);
+      else if (stats !== null) options.onIgnored?.(path, stats.isDirectory() ? 'linkToDirectory' : 'noFile');
+      else if (isGarbled(path)) throw notText(path);
+      else if (entry.isSymbolicLink()) throw leadsNowhere(path);
     }
+  }
+}
+
+/** Of a directory that is gone: none. */
+async function entriesOf(directory: string): Promise<Dirent[]> {
+  try {
+    return await readdir(directory, { withFileTypes: true });
+  } catch (error) {
+    if (isGarbled(directory)) throw notText(directory);
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return [];
+    throw unreadable(directory, error);
   }
 }
 

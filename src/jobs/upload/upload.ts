@@ -3,7 +3,7 @@ import { eachParallel } from '../../lib/each-parallel.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import { parseDataPrefix, shownKey } from '../data-key.ts';
 import { openReaders, refuseRead } from '../open-readers.ts';
-import { type FoundFile, findFiles } from './find-files.ts';
+import { type FoundFile, findFiles, type OnIgnored } from './find-files.ts';
 import { presentKeys } from './present-keys.ts';
 import { isUploaded, uploadFile } from './upload-file.ts';
 
@@ -24,8 +24,7 @@ export interface UploadOptions {
   readonly dryRun?: boolean;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: UploadProgress) => void;
-  /** Told of what is neither a file nor a directory: it is left out. */
-  readonly onIgnored?: (path: string) => void;
+  readonly onIgnored?: OnIgnored;
 }
 
 /** Bytes; skipped files count as done. */
@@ -48,7 +47,7 @@ export interface UploadResult {
 
 /**
  * Puts files below `data/`, several at a time. What is there already with the same size and checksum is skipped, so an
- * upload that was interrupted is taken up by doing it again. Throws `notFound` when a path names no file, `usage` for
+ * upload that was interrupted is taken up by doing it again. Throws `notFound` when a path names no file, or one that can't be read, `usage` for
  * keys that can't be, `refused` before anything is written when an open job reads what would be replaced, and `changed`
  * for a file that is written to meanwhile.
  */

@@ -32,6 +32,8 @@ declare module 'fastify' {
 
 export interface AuthOptions {
   readonly tokens: TokenReader;
+  /** Told of each call that a token was good for. */
+  readonly onUsed?: (id: string) => void;
   readonly clock: Clock;
 }
 
@@ -39,7 +41,7 @@ export interface AuthOptions {
  * Lets in who has a token: `Authorization: Bearer bct_...`, and nothing else. To be called before any route is made: a
  * route without `config.scope` is an error as it is made. What lasts is ended within seconds of its token's end.
  */
-export function addAuth(app: FastifyInstance, { tokens, clock }: AuthOptions): void {
+export function addAuth(app: FastifyInstance, { tokens, onUsed, clock }: AuthOptions): void {
   const tries = new FailedTries(clock);
   const open = new Map<FastifyRequest, string>();
   app.decorateRequest('caller', null);
@@ -67,6 +69,7 @@ export function addAuth(app: FastifyInstance, { tokens, clock }: AuthOptions): v
     }
     const { name, id, scope: held } = token;
     request.caller = { name, id, scope: held };
+    onUsed?.(id);
     if (scope !== null) requireCovered(request, scope);
     open.set(request, text);
     whenGone(reply, () => open.delete(request));

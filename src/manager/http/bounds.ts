@@ -40,6 +40,14 @@ export const BOUNDS = {
   callsOfOne: bound('calls in progress of a token', 100, '', '429', 'one token leaves room for others'),
   streamsOfOne: bound('of which streams', 50, '', '429', 'watch, wait, logs --follow, events'),
   rate: bound('calls of a token in 10 s', 2_000, '', '429', 'a loop without a pause leaves room for others'),
+  staged: bound(
+    'uploads that pass through at once',
+    2 ** 31,
+    'bytes',
+    '503',
+    "a small instance's disk has room for them",
+  ),
+  stagedOfOne: bound('of which of a token', 2 ** 29, 'bytes', '429', 'two of the largest archives'),
   tries: bound('failed tries of an address', 5, '', '429', 'then 1 s, twice as long each time, up to 60 s'),
   addresses: bound('addresses whose failed tries are known', 10_000, '', 'forgotten', 'some 2 MB of memory'),
 } as const satisfies Readonly<Record<string, Bound>>;

@@ -74,7 +74,8 @@ function run(options: FramesOptions, verb: Verb, request: FastifyRequest, reply:
       frames.body.destroy();
     })
     .finally(() => clearInterval(alive));
-  return reply.type(FRAMES_TYPE).send(frames.body);
+  // A reverse proxy that collects an answer before it passes it on would make it look like silence.
+  return reply.type(FRAMES_TYPE).header('x-accel-buffering', 'no').send(frames.body);
 }
 
 /** Frames, one a line, at the reader's pace. */

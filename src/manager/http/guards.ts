@@ -1,5 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { TokenReader } from '../../jobs/tokens/token-reader.ts';
+import { TokenUses } from '../../jobs/tokens/token-uses.ts';
+import { wait } from '../../lib/wait.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { type AuditLine, addAudit } from './audit.ts';
 import { addAuth } from './auth.ts';
@@ -20,6 +22,23 @@ export function addGuards(app: FastifyInstance, { platform, onAudit, bodyMs }: G
   addAudit(app, onAudit);
   addBodyTime(app, bodyMs);
   addVersions(app);
-  addAuth(app, { tokens: new TokenReader(platform), clock: platform.clock });
+  addAuth(app, { tokens: new TokenReader(platform), onUsed: keepUses(app, platform), clock: platform.clock });
   addLimits(app);
+}
+
+/** Between two looks for marks of tokens that are due, milliseconds: never while a caller waits. */
+const WRITE_MS = 60_000;
+const LAST_MS = 2_000;
+
+function keepUses(app: FastifyInstance, platform: Pick<Platform, 'store' | 'clock'>): (id: string) => void {
+  const uses = new TokenUses(platform);
+  const timer = setInterval(() => void uses.write(), WRITE_MS).unref();
+  app.addHook('onClose', async () => {
+    clearInterval(timer);
+    const written = new AbortController();
+    // Who leaves does not wait for a store that is away.
+    await Promise.race([uses.write(), wait(LAST_MS, written.signal)]);
+    written.abort();
+  });
+  return (id) => uses.used(id);
 }

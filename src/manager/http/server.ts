@@ -8,6 +8,7 @@ import { addErrors, addWrongMethods, answerBroken, collectMethods, sendError } f
 import { addEvents } from './events/event-routes.ts';
 import { addFrames } from './frames.ts';
 import { addGuards, type GuardOptions } from './guards.ts';
+import { addHealth, healthOf, type OwnHealth } from './health-routes.ts';
 import { makeServer } from './make-server.ts';
 import { addMetrics } from './metrics-route.ts';
 import { addObjects } from './objects/object-routes.ts';
@@ -23,6 +24,8 @@ export interface HttpOptions {
   readonly guards: GuardOptions;
   /** Its certificate; null: plain HTTP, for callers on this machine. */
   readonly identity?: Identity | null;
+  /** How its duties go; nothing of them unless given. */
+  readonly health?: () => OwnHealth;
   /** The directory of the dashboard's files; null: it is served none. As it was built, unless given. */
   readonly dashboard?: string | null;
   /** Told of errors that nobody foresaw, with the id of the request that met them: callers are told only that. */
@@ -44,6 +47,7 @@ export function buildServer({
   platform,
   guards,
   identity = null,
+  health = () => ({ duties: [], certificateExpires: identity?.expires ?? null }),
   dashboard = builtPage(),
   onHidden = () => {},
   aliveMs,
@@ -64,12 +68,14 @@ export function buildServer({
   addSecurityHeaders(app);
   addErrors(app, onHidden);
   addGuards(app, guards);
+  const healthNow = healthOf(platform, health);
+  addHealth(app, healthNow);
   addService(app, { verbs, platform });
   addEvents(app, { verbs, platform, ...(aliveMs !== undefined && { aliveMs }) });
   addFrames(app, { verbs, onHidden, ...(aliveMs !== undefined && { aliveMs }) });
   addVerbs(app, verbs, onHidden);
   addObjects(app, platform);
-  addMetrics(app, platform);
+  addMetrics(app, { platform, health: healthNow, onHidden });
   addPage(app, dashboard);
   app.decorate('methodsByPath', new Map([...methods].map(([url, known]) => [url, [...known].sort()])));
   addWrongMethods(app, methods);

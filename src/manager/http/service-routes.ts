@@ -12,7 +12,6 @@ export interface ServiceOptions {
 
 /** What the manager tells of itself. */
 export function addService(app: FastifyInstance, { verbs, platform }: ServiceOptions): void {
-  app.get('/healthz', { config: { scope: 'anyone' } }, () => ({ status: 'ok' }));
   let document: string | null = null;
   app.get(`${API}/openapi.json`, { config: { scope: 'read' } }, (_, reply) => {
     document ??= JSON.stringify(openApiDocument(verbs));

@@ -32,10 +32,11 @@ export function apiCall(verb: Verb, method: string, { params, query, body }: Api
   const { dryRun, tz, spec, code, ...rest } = given;
   const known = apiFields(verb);
   refuseFields(given, (name) => !known.has(name), 'is unknown');
-  const attachments = sentJob(verb, spec, code);
+  const texts = sentLines(verb, rest);
+  const attachments = withTexts(sentJob(verb, spec, code), texts);
   const named = attachments === null || verb.jobFile === null ? {} : { [verb.jobFile]: SENT };
   return {
-    input: { ...rest, ...named, ...params },
+    input: { ...rest, ...Object.fromEntries(Object.keys(texts).map((name) => [name, name])), ...named, ...params },
     dryRun: dryRun !== undefined && flag('dryRun', dryRun),
     tz: tz === undefined || tz === null ? null : zone(tz),
     attachments,
@@ -109,6 +110,27 @@ function sentJob({ jobFile }: Verb, spec: unknown, code: unknown): Attachments |
     throw new BatchctlError('usage', 'code: expected the SHA-256 of the archive that was put as code/<sha256>.tar.gz');
   }
   return { jobFile: { path: SENT, spec, code: code ?? null }, inputs: [] };
+}
+
+/** What small files hold that fields bring as lines, by the fields' names. */
+function sentLines({ lines }: Verb, given: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
+  const sent = lines.filter((name) => given[name] !== undefined);
+  return Object.fromEntries(
+    sent.map((name) => {
+      const value = given[name];
+      if (Array.isArray(value) && value.every((line) => typeof line === 'string' && !/[\n\r]/.test(line)))
+        return [name, value.join('\n')];
+      throw new BatchctlError(
+        'usage',
+        `${name}: expected a list of lines, found ${JSON.stringify(value).slice(0, 100)}`,
+      );
+    }),
+  );
+}
+
+function withTexts(attachments: Attachments | null, texts: Readonly<Record<string, string>>): Attachments | null {
+  if (Object.keys(texts).length === 0) return attachments;
+  return { jobFile: null, inputs: [], ...attachments, texts };
 }
 
 function flag(name: string, value: unknown): boolean {

@@ -10,6 +10,8 @@ export interface Identity {
   readonly key: string;
   /** `sha256:` and 64 hex digits. */
   readonly fingerprint: string;
+  /** From when on who goes by dates refuses it, ISO-8601 UTC. */
+  readonly expires: string;
 }
 
 /** Puts certificate and key together. Throws `config`, naming where they are from, for what is none, or no pair. */
@@ -25,7 +27,7 @@ export function identityOf(cert: string, key: string, from: string): Identity {
       },
     );
   }
-  return { cert, key, fingerprint: fingerprintOf(leaf.raw) };
+  return { cert, key, fingerprint: fingerprintOf(leaf.raw), expires: new Date(leaf.validTo).toISOString() };
 }
 
 /** Not the error's own text: it may tell of the key. */

@@ -35,23 +35,57 @@ export interface RenewOptions {
   readonly identity: Identity;
   readonly log: Log;
   readonly signal: AbortSignal;
+  /** Told of each certificate that is taken up. */
+  readonly onRenewed: (identity: Identity) => void;
   /** Milliseconds between two looks at the files; a minute unless given. */
   readonly everyMs?: number;
 }
 
 /** Takes up renewed files while the server runs: within a minute, and at once on SIGHUP, until `signal`. */
-export function renewTls(server: PlainServer, { files, identity, log, signal, everyMs }: RenewOptions): void {
+export function renewTls(
+  server: PlainServer,
+  { files, identity, log, signal, onRenewed, everyMs }: RenewOptions,
+): void {
   if (!(server instanceof Server)) return;
+  let inUse = identity;
+  const tellExpiry = (): void => {
+    const text = expiryWarning(inUse, Date.now());
+    if (text !== null) log(warning('certificate', text, { expires: inUse.expires }));
+  };
+  tellExpiry();
+  const daily = setInterval(tellExpiry, DAY_MS).unref();
   const look = keepCertificate(server, files, identity, {
-    onReload: ({ fingerprint }) =>
-      log(info('certificate', `a renewed certificate is in use, fingerprint ${fingerprint}`)),
+    onReload: (renewed) => {
+      inUse = renewed;
+      onRenewed(renewed);
+      log(info('certificate', `a renewed certificate is in use, fingerprint ${renewed.fingerprint}`));
+    },
     onTrouble: (error) => log(warning('certificate', `the certificate in use stays: ${textOf(error)}`)),
     ...(everyMs !== undefined && { everyMs }),
     signal,
   });
   const onHangup = (): void => void look();
   process.on('SIGHUP', onHangup);
-  signal.addEventListener('abort', () => process.off('SIGHUP', onHangup), { once: true });
+  signal.addEventListener(
+    'abort',
+    () => {
+      process.off('SIGHUP', onHangup);
+      clearInterval(daily);
+    },
+    { once: true },
+  );
+}
+
+const DAY_MS = 86_400_000;
+/** Days in which a certificate that nobody renewed yet is told of. */
+const DAYS_LEFT = 14;
+
+/** Null while there is time. `now` in milliseconds since the epoch. */
+export function expiryWarning({ expires }: Pick<Identity, 'expires'>, now: number): string | null {
+  const days = Math.floor((Date.parse(expires) - now) / DAY_MS);
+  if (days >= DAYS_LEFT) return null;
+  const when = days < 0 ? `expired ${expires}` : `expires ${expires}, in ${days} days`;
+  return `the certificate ${when}: callers without its fingerprint refuse it then; put a renewed one where --tls-cert and --tls-key say`;
 }
 
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

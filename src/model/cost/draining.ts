@@ -1,6 +1,6 @@
-import { PACE } from '../capacity.ts';
 import { IDLE_EXIT } from '../idle-exit.ts';
 import { UNKNOWN_SECONDS } from '../load.ts';
+import { type NextMachine, startingCost } from './limit.ts';
 import type { PaidMachine } from './paid-machine.ts';
 import type { PriceAt } from './spending.ts';
 
@@ -13,8 +13,8 @@ export interface Draining {
   readonly sharers: (groups: readonly string[]) => number;
   /** Machines that are asked for and have no worker yet, by group. */
   readonly booting: ReadonlyMap<string, number>;
-  /** What an hour of one of them costs; null where nobody knows. */
-  readonly priceOfNext: (group: string) => number | null;
+  /** What one of them costs; null where nobody knows. */
+  readonly nextIn: (group: string) => NextMachine | null;
   /** Mean seconds of a task, null while nobody knows. */
   readonly secondsOf: (job: string, step: string) => number | null;
   readonly priceAt: PriceAt;
@@ -37,9 +37,9 @@ export function drainingCost(draining: Draining): number | null {
   for (const group of draining.groups) {
     const booting = draining.booting.get(group) ?? 0;
     if (booting === 0) continue;
-    const price = draining.priceOfNext(group);
-    if (price === null) return null;
-    usd += (price * (PACE.boot + IDLE_EXIT) * booting) / draining.sharers([group]) / 3_600;
+    const next = draining.nextIn(group);
+    if (next === null) return null;
+    usd += (startingCost(next) * booting) / draining.sharers([group]);
   }
   return usd;
 }

@@ -10,7 +10,7 @@ import { costOfWork, type SlotPrice } from './projected.ts';
 export function expectedCost(
   steps: readonly Pick<StepSpec, 'name' | 'group' | 'needs'>[],
   forecast: Pick<Forecast, 'steps'>,
-  priceOf: (group: string) => SlotPrice,
+  priceOf: (group: string) => SlotPrice & { readonly boot: number },
 ): number | null {
   const work = steps.flatMap(({ name, group, needs }) => {
     const seen = forecast.steps.find((step) => step.name === name);
@@ -19,7 +19,10 @@ export function expectedCost(
     return [{ group, waiting: tasks.expected, running: 0, seconds: taskSeconds.expected, slots: needs.slots }];
   });
   const cost = costOfWork(work, priceOf);
-  const prices = [...new Set(steps.map(({ group }) => group))].map((group) => priceOf(group).usd);
-  if (cost === null || prices.some((price) => price === null)) return null;
-  return prices.reduce<number>((sum, price) => sum + startingCost(price ?? 0), cost);
+  const starts = [...new Set(steps.map(({ group }) => group))].map((group) => {
+    const { usd, boot } = priceOf(group);
+    return usd === null ? null : startingCost({ price: usd, boot });
+  });
+  if (cost === null || starts.some((start) => start === null)) return null;
+  return starts.reduce<number>((sum, start) => sum + (start ?? 0), cost);
 }

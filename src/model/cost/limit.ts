@@ -1,4 +1,3 @@
-import { PACE } from '../capacity.ts';
 import { IDLE_EXIT } from '../idle-exit.ts';
 
 /** How a job, or a stack's month, stands to a limit. US dollars. */
@@ -25,21 +24,29 @@ export const leftOf = ({ limit, soFar, draining }: Standing): number => Math.max
 /** Seconds that a machine must work for to be worth its start: less, and most of what it costs is to boot and to idle. */
 const WORTH = 600;
 
-/** What a machine costs that boots, idles and leaves. `price`: an hour's. */
-export const startingCost = (price: number): number => (price * (PACE.boot + IDLE_EXIT)) / 3_600;
+/** A group's next machine. */
+export interface NextMachine {
+  /** US dollars an hour. */
+  readonly price: number;
+  /** Seconds that it boots, by what was measured. */
+  readonly boot: number;
+}
+
+/** What a machine costs that boots, idles and leaves. */
+export const startingCost = ({ price, boot }: NextMachine): number => (price * (boot + IDLE_EXIT)) / 3_600;
 
 /** The least for which one more machine is worth starting: it works for ten minutes, and for two tasks. */
-export function leastOfOne(price: number, taskSeconds: number | null): number {
-  return startingCost(price) + workingCost(price, taskSeconds);
+export function leastOfOne(next: NextMachine, taskSeconds: number | null): number {
+  return startingCost(next) + workingCost(next, taskSeconds);
 }
 
 /** What of that its work is: reserved for machines that boot. */
-export const workingCost = (price: number, taskSeconds: number | null): number =>
+export const workingCost = ({ price }: NextMachine, taskSeconds: number | null): number =>
   (price * Math.max(WORTH, 2 * (taskSeconds ?? 0))) / 3_600;
 
 /** How many more machines can be started for what is left. */
-export function machinesFor(left: number, price: number, taskSeconds: number | null): number {
-  const least = leastOfOne(price, taskSeconds);
+export function machinesFor(left: number, next: NextMachine, taskSeconds: number | null): number {
+  const least = leastOfOne(next, taskSeconds);
   // A machine that costs nothing takes nothing away; nor does adding up fractions.
   return least === 0 ? Number.MAX_SAFE_INTEGER : Math.max(0, Math.floor(left / least + 1e-9));
 }

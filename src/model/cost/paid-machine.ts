@@ -1,5 +1,5 @@
 import type { LedgerWorker, WorkerMachine } from '../../ports/ledger.ts';
-import { PACE } from '../capacity.ts';
+import { USUAL_BOOT } from '../boot-time.ts';
 
 /** A while, milliseconds since the epoch. */
 export interface While {
@@ -13,7 +13,7 @@ export interface PaidMachine {
   /** The groups that its worker serves. */
   readonly groups: readonly string[];
   readonly machine: WorkerMachine;
-  /** From its launch, about, to its workers' last sign of life, or to now. */
+  /** From its launch (about, where its worker doesn't tell) to its workers' last sign of life, or to now. */
   readonly life: While;
   readonly up: boolean;
   readonly slots: number;
@@ -48,7 +48,9 @@ function paidMachine(worker: LedgerWorker, now: number, aliveMs: number): PaidMa
   const { host, group, machine, slots, busy, spent = {}, startedAt, seenAt, state } = worker;
   if (machine === undefined) return null;
   const up = state !== 'gone' && now - seenAt < aliveMs;
-  const life = { from: startedAt - PACE.boot * 1_000, to: up ? Math.max(now, seenAt) : seenAt };
+  // No worker starts before its machine: a clock that says so is wrong.
+  const from = Math.min(startedAt, machine.launchedAt ?? startedAt - USUAL_BOOT * 1_000);
+  const life = { from, to: up ? Math.max(now, seenAt) : seenAt };
   return {
     ...{ host, groups: group.split(','), machine, life, up, slots: Math.max(1, slots) },
     ...{ spent: new Map(Object.entries(spent)), busy: up ? busy : [] },

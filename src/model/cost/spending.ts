@@ -1,5 +1,5 @@
 import type { WorkerMachine } from '../../ports/ledger.ts';
-import { PACE } from '../capacity.ts';
+import { USUAL_BOOT } from '../boot-time.ts';
 import { type PaidMachine, sharedSeconds, type While } from './paid-machine.ts';
 
 /** US dollars that an hour of a machine costs; null where nobody knows. */
@@ -17,6 +17,8 @@ export interface CostingJob {
   readonly groups: ReadonlySet<string>;
   /** From its acceptance to now, or to a while after its close. */
   readonly life: While;
+  /** How many jobs, itself among them, share its groups now. */
+  readonly sharers: number;
 }
 
 /** Milliseconds after its close in which machines that idle are still the job's to pay. */
@@ -29,7 +31,7 @@ export function lifeOfJob(createdAt: number, closedAt: number | null, now: numbe
 
 /** What a job has cost so far: of each machine's life, booting and idling with it, the share that its attempts had. */
 export function jobSpending(job: CostingJob, machines: readonly PaidMachine[], priceAt: PriceAt): Spending {
-  return total(machines, (machine) => secondsFor(job, machine), priceAt);
+  return total(machines, (machine) => secondsFor(job, machine, machines), priceAt);
 }
 
 /** What all machines cost in a while, busy or not. */
@@ -55,12 +57,28 @@ function total(
 }
 
 /** Seconds of the machine's life that are the job's: never more than they share. */
-function secondsFor({ job, groups, life }: CostingJob, machine: PaidMachine): number {
-  const { spent, life: up } = machine;
+function secondsFor(job: CostingJob, machine: PaidMachine, machines: readonly PaidMachine[]): number {
+  const { groups, life } = job;
+  const up = machine.life;
   const shared = sharedSeconds(up, life);
-  const all = [...spent.values()].reduce((sum, seconds) => sum + seconds, 0);
-  if (all > 0) return Math.min(shared, ((up.to - up.from) / 1_000) * ((spent.get(job) ?? 0) / all));
+  const part = partOf(job, [machine]);
+  if (part !== null) return Math.min(shared, ((up.to - up.from) / 1_000) * part);
   // It has done nothing for anyone yet: it was started for work that waited, and this job's did.
-  const forIt = machine.groups.some((group) => groups.has(group)) && up.from >= life.from - PACE.boot * 1_000;
-  return forIt ? shared : 0;
+  const forIt = machine.groups.some((group) => groups.has(group)) && up.from >= life.from - USUAL_BOOT * 1_000;
+  if (!forIt) return 0;
+  const beside = machines.filter((other) => other.groups.some((group) => machine.groups.includes(group)));
+  return shared * (partOf(job, beside) ?? 1 / job.sharers);
+}
+
+/** The job's part of what some machines worked; null where none has worked. */
+function partOf({ job }: CostingJob, machines: readonly PaidMachine[]): number | null {
+  const spent = machines.map((machine) => [...machine.spent.values()].reduce((sum, seconds) => sum + seconds, 0));
+  const all = spent.reduce((sum, seconds) => sum + seconds, 0);
+  return all > 0 ? machines.reduce((sum, machine) => sum + (machine.spent.get(job) ?? 0), 0) / all : null;
+}
+
+/** Whether some machine of the groups has done nothing, and none beside it anything: then who shares them counts. */
+export function needsSharers(groups: ReadonlySet<string>, machines: readonly PaidMachine[]): boolean {
+  const here = machines.filter((machine) => machine.groups.some((group) => groups.has(group)));
+  return here.length > 0 && here.every(({ spent }) => [...spent.values()].every((seconds) => seconds === 0));
 }

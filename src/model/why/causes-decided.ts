@@ -35,7 +35,8 @@ function paused(seen: Snapshot): Cause | null {
   const ago = span(since(seen, Date.parse(pause.when)));
   const mend = `batchctl resume ${record.job}`;
   if (pause.reason === 'halt') {
-    const share = record.spec.halt === null ? '' : `, ${Math.round(record.spec.halt * 1_000) / 10} % or more`;
+    const { halt } = record.spec;
+    const share = typeof halt === 'number' ? `, ${Math.round(halt * 1_000) / 10} % or more` : '';
     return {
       code: 'halted',
       severity: 'stops',
@@ -94,14 +95,14 @@ function stopped({ view }: Snapshot): Cause | null {
 }
 
 function notDue(seen: Snapshot): Cause | null {
-  const { notBefore, job } = seen.view.record;
+  const { notBefore, record } = seen.view;
   if (notBefore === null || isDue(seen) || stateOf(seen.view) === 'cancelled') return null;
   return {
     code: 'notDue',
     severity: 'waits',
     title: `it begins in ${span((Date.parse(notBefore) - seen.now) / 1_000)}: it was submitted with --at`,
     evidence: [`not before ${notBefore}`],
-    mend: `wait; batchctl cancel ${job}, to submit it again without --at`,
+    mend: `wait; batchctl adjust ${record.job} --at now begins it`,
   };
 }
 

@@ -11,7 +11,7 @@ export function shouldRun(seen: Snapshot): boolean {
 }
 
 export function isDue({ view, now }: Snapshot): boolean {
-  return view.record.notBefore === null || Date.parse(view.record.notBefore) <= now;
+  return view.notBefore === null || Date.parse(view.notBefore) <= now;
 }
 
 /** Workers that take, or may soon take, tasks. */

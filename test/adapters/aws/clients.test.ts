@@ -14,9 +14,9 @@ import { RoutedHandler } from '../../../src/adapters/aws/http-handler.ts';
 import { PatientRetries } from '../../../src/adapters/aws/retries.ts';
 import { createS3Store, type S3Store } from '../../../src/adapters/aws/s3-store.ts';
 import { failsWith, rejection } from '../../contracts/store-bench.ts';
+import { installed } from '../../support/run/lacking.ts';
 import { startConnectProxy } from '../../support/servers/connect-proxy.ts';
 import type { Moto } from '../../support/servers/moto.ts';
-import { findProgram, needProgram } from '../../support/servers/program.ts';
 import { sharedMoto } from '../../support/servers/shared-moto.ts';
 import { HttpRequest } from './http-request.ts';
 import { clientsOf, makeBucket, REGION } from './s3-bench.ts';
@@ -118,8 +118,8 @@ describe('AWS clients', () => {
   });
 
   describe('over TLS', () => {
-    it('trust the certificates of AWS_CA_BUNDLE, straight and through a proxy, and no unknown one', async function () {
-      const openssl = needProgram(this, findProgram('openssl'), 'openssl');
+    it('trust the certificates of AWS_CA_BUNDLE, straight and through a proxy, and no unknown one', async () => {
+      const openssl = installed('openssl');
       const directory = mkdtempSync(join(tmpdir(), 'batchctl-tls-'));
       closing.push(() => rmSync(directory, { recursive: true, force: true }));
       const [key, cert] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];

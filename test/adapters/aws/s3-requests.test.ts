@@ -19,9 +19,9 @@ describe('what an S3 store asks for', () => {
   const opened: S3Bench[] = [];
 
   before(async function () {
+    scratch = mkdtempSync(join(tmpdir(), 'batchctl-s3-'));
     moto = await sharedMoto(this);
     proxy = await FaultProxy.start(moto.url);
-    scratch = mkdtempSync(join(tmpdir(), 'batchctl-s3-'));
   });
   after(async () => {
     rmSync(scratch, { recursive: true, force: true });

@@ -105,6 +105,21 @@ describe('a group on Auto Scaling', function () {
     );
   });
 
+  it('tells of more machines than one answer of activities does when each was launched, and reads no further', async () => {
+    const { group, stack } = await made({ max: 110, desired: 105 });
+    const name = gridName(stack, 'default');
+    await until('all are there', () => cloud.grid.instances(name).length === 105, 50_000);
+    cloud.takeCalls();
+    const seen = await group.machines();
+    expect(seen).to.have.lengthOf(105);
+    expect(seen.filter(({ launchedAt }) => launchedAt === null)).to.deep.equal([]);
+    const asked = (): number => cloud.takeCalls().filter(({ action }) => action === 'DescribeScalingActivities').length;
+    expect(asked()).to.equal(2);
+    const later = open(stack, { ms: 3_600_000 });
+    expect((await later.machines()).filter(({ launchedAt }) => launchedAt === null)).to.have.lengthOf(5);
+    expect(asked()).to.equal(1);
+  });
+
   it('tells what the service has of its machines, and when each was launched', async () => {
     const { group, stack } = await made({ desired: 3 });
     const name = gridName(stack, 'default');

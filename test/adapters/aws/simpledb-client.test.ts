@@ -143,7 +143,7 @@ describe('the SimpleDB client', () => {
     before(async function () {
       moto = await startMoto(this);
     });
-    after(() => moto.stop());
+    after(() => moto?.stop());
 
     it('creates and lists domains, puts and gets', async () => {
       const onMoto = clientOf({}, moto.url);

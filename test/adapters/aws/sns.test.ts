@@ -20,7 +20,7 @@ describe('a notice by SNS, and figures in CloudWatch', () => {
     Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: 'secret' });
     clients = open(ACCOUNT);
   });
-  after(() => clients.close());
+  after(() => clients?.close());
 
   const open = (account: string | null): AwsClients =>
     new AwsClients({ region: 'us-east-1', profile: null, account, endpoints: { sns: url, sqs: url } });

@@ -9,12 +9,12 @@ import { signatureOf } from '../../../src/adapters/notify/sign.ts';
 import type { BatchctlError } from '../../../src/errors.ts';
 import type { Notice } from '../../../src/ports/notifier.ts';
 import { rejection } from '../../support/rejection.ts';
+import { installed } from '../../support/run/lacking.ts';
 import { makeCertificates } from '../../support/servers/certificates.ts';
 import { startConnectProxy } from '../../support/servers/connect-proxy.ts';
 import { HookServer } from '../../support/servers/hook-server.ts';
 
 /** It comes with every system's TLS. */
-const OPENSSL = 'openssl';
 const NOTICE: Notice = { id: 'job-1.7.failed', event: 'failed', job: 'job-1', body: '{"event":"failed","text":"ü"}' };
 
 describe('a notice over http and https', function () {
@@ -51,7 +51,7 @@ describe('a notice over http and https', function () {
   });
 
   it('openssl makes the same signature', async () => {
-    const child = spawn(OPENSSL, ['dgst', '-sha256', '-hmac', 's3cret', '-hex']);
+    const child = spawn(installed('openssl'), ['dgst', '-sha256', '-hmac', 's3cret', '-hex']);
     child.stdin.end(`5.${NOTICE.body}`);
     let said = '';
     for await (const chunk of child.stdout) said += chunk;
@@ -148,7 +148,7 @@ describe('a notice over http and https', function () {
       await secure.listen();
     });
     after(async () => {
-      await secure.close();
+      await secure?.close();
       rmSync(directory, { recursive: true });
     });
 

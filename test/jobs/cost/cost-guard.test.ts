@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { BatchctlError } from '../../../src/errors.ts';
 import { guardCosts } from '../../../src/jobs/cost/cost-guard.ts';
 import { paidFor } from '../../../src/jobs/cost/paid-for.ts';
+import { noteBoot } from '../../../src/jobs/grid/boot-times.ts';
 import { readEntries, readView } from '../../../src/jobs/journal.ts';
 import { Onlooker } from '../../../src/jobs/onlooker.ts';
 import { raiseGroups } from '../../../src/jobs/raise.ts';
@@ -9,10 +10,12 @@ import { resume } from '../../../src/jobs/resume.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import type { LedgerWorker } from '../../../src/ports/ledger.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
+import { BusyCosts } from '../../../src/worker/busy-costs.ts';
 import type { AwsWorkspace } from '../../support/aws-workspace.ts';
 import { addEntry } from '../../support/claims-job.ts';
 import { type Cloud, startCloud } from '../../support/grid/cloud.ts';
 import { rejection } from '../../support/rejection.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { makeScalingGroup, scalingWorkspace } from '../../support/scaling-lab.ts';
 import { until } from '../../support/until.ts';
 import { whyJobFile } from '../../support/why-job.ts';
@@ -132,6 +135,22 @@ describe('the guard of what jobs cost', function () {
     expect(paused?.paused?.detail).to.include('$37.10 spent, and $3.00 to let what runs end');
   });
 
+  it('is kept by a worker at work where nobody else looks, once in an hour', async () => {
+    const { platform, job } = await open({}, ['--max-cost', '30']);
+    await machine(platform, 31, { spent: { [job]: 600 } });
+    const seen = old(await view(platform, job));
+    const clock = new FakeClock(platform.clock.now());
+    const costs = new BusyCosts({ ...platform, clock }, () => undefined, () => 0.5);
+    cloud.takeCalls();
+    await costs.round([seen]);
+    clock.pass(1_799);
+    await costs.round([seen]);
+    expect([cloud.takeCalls(), await pauses(platform, job)]).to.deep.equal([[], []]);
+    clock.pass(1);
+    await costs.round([seen]);
+    expect((await pauses(platform, job)).map(({ reason }) => reason)).to.deep.equal(['budget']);
+  });
+
   it('pauses a job for which nothing is up and nothing can be started any more', async () => {
     const { platform, job } = await open({}, ['--max-cost', '40']);
     await machine(platform, 33, { spent: { [job]: 600 } });
@@ -144,6 +163,47 @@ describe('the guard of what jobs cost', function () {
       kind: 'refused',
       hint: `batchctl adjust ${job} --max-cost N, then batchctl resume ${job}`,
     });
+  });
+
+  it('pauses a job whose tasks take longer than what is left pays for: no machine would ever be started for it', async () => {
+    const { platform, job } = await open({}, ['--max-cost', '100']);
+    await machine(platform, 33, { spent: { [job]: 3_600 } });
+    await (await platform.ledger()).recordExact(job, 0, [
+      { step: 'price', done: 1, failed: 0, bytesIn: 0, bytesOut: 0, seconds: 3_600, counters: {} },
+    ]);
+    const seen = old(await view(platform, job));
+    // Two tasks of an hour, a boot and the idling after: 123.50.
+    expect(await paidFor(platform, [seen], true)('default')).to.equal(0);
+    const [paused] = await guardCosts(platform, [seen], { all: true });
+    expect(paused?.paused?.detail).to.equal(
+      'its limit of $100.00 starts no machine any more: $33.00 spent, and one needs about $123.50',
+    );
+    const refused = await rejection(resume(platform, old(await view(platform, job))));
+    expect(refused.message).to.include('it needs about $123.50');
+  });
+
+  it('reckons with how long the group’s machines boot', async () => {
+    const { platform, job } = await open({}, ['--max-cost', '40']);
+    const seen = await view(platform, job);
+    expect(await paidFor(platform, [seen], true)('default')).to.equal(2);
+    for (const n of [1, 2, 3]) await noteBoot(platform.store, 'default', { instance: `i-${n}`, seconds: 600 });
+    // 10 minutes each of booting and of work, and two of idling: 22 dollars.
+    expect(await paidFor(platform, [seen], true)('default')).to.equal(1);
+    const { code, stderr } = await workspace.run(['submit', 'job.json', '--max-cost', '20']);
+    expect(code, stderr).to.equal(7);
+    expect(stderr).to.include('needs about $22.00');
+  });
+
+  it('charges machines that nobody has worked on yet to each job that shares them in part', async () => {
+    const { platform, job } = await open({}, ['--max-cost', '30']);
+    const second = await workspace.submit('--no-scale');
+    for (const n of [1, 2, 3, 4])
+      await machine(platform, 10, { worker: `w-${n}`, host: `i-${n}`, state: 'idle', spent: {} });
+    const both = [old(await view(platform, job)), old(await view(platform, second))];
+    // 40 minutes, and 8 of idling, of which the job's part is 24 dollars.
+    expect(await guardCosts(platform, both, { all: true })).to.deep.equal([]);
+    const [paused] = await guardCosts(platform, both.slice(0, 1), { all: true });
+    expect(paused?.paused?.detail).to.match(/\$40\.\d\d spent, and \$8\.00 to let what runs end/);
   });
 
   it('takes the profile’s limit for a job without one, and none where it has its own', async () => {

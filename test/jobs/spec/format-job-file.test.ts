@@ -43,7 +43,7 @@ const jobFile = fc.record({
   input: optional(fc.record({ from: optional(fc.constantFrom('a.csv', ['a', 'store:b'])), split: optional(split) })),
   steps: fc.uniqueArray(step, { minLength: 1, maxLength: 3, selector: (one) => one.name }),
   tolerate: optional(fc.oneof(fc.nat(100), fc.constantFrom('0.1%', '33%', '7'))),
-  halt: optional(fc.constantFrom('5%', '0.07%', '100%')),
+  halt: optional(fc.constantFrom('5%', '0.07%', '100%', 'never')),
   labels: optional(maps),
   maxTasks: optional(fc.integer({ min: 1, max: 100_000_000 })),
 });

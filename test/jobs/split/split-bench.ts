@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,6 +13,7 @@ import type { SplitSource } from '../../../src/jobs/split/split-source.ts';
 import { openStoreSource } from '../../../src/jobs/split/store-source.ts';
 import type { SplitSpec } from '../../../src/model/job.ts';
 import type { Part } from '../../../src/model/part.ts';
+import { installed } from '../../support/run/lacking.ts';
 
 export type Origin = 'file' | 'store' | 'pipe' | 'gzip' | 'zstd';
 
@@ -143,14 +144,13 @@ export function rawZstd(bytes: Uint8Array): Buffer {
   return Buffer.concat(frames);
 }
 
-/** Bytes compressed by the `zstd` program, in two frames; null where it isn't installed. */
-export function zstdProgram(bytes: Uint8Array): Buffer | null {
+/** Bytes compressed by the `zstd` program, in two frames. */
+export function zstdProgram(bytes: Uint8Array): Buffer {
+  const zstd = installed('zstd');
   const half = bytes.length >> 1;
   const frames: Buffer[] = [];
   for (const input of [bytes.subarray(0, half), bytes.subarray(half)]) {
-    const { status, stdout } = spawnSync('zstd', ['-q', '-c'], { input, maxBuffer: 2 ** 30 });
-    if (status !== 0) return null;
-    frames.push(stdout);
+    frames.push(execFileSync(zstd, ['-q', '-c'], { input, maxBuffer: 2 ** 30 }));
   }
   return Buffer.concat(frames);
 }

@@ -204,7 +204,6 @@ describe('splitInputs', () => {
     expect(stored.parts.map((part) => bench.see(part, small).body)).to.deep.equal(['one\ntwo\n']);
     const text = Buffer.from(Array.from({ length: 40_000 }, (_, i) => `${i},${(i * 7919) % 10_007}\n`).join(''));
     const bytes = zstdProgram(text);
-    if (bytes === null) return;
     const { parts } = await bench.split([open('a', bytes)], parseSplit('lines:50KB'));
     expect(parts.map((part) => bench.see(part, text).body).join('')).to.equal(text.toString());
   });

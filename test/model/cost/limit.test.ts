@@ -1,7 +1,14 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { expectedCost } from '../../../src/model/cost/expected.ts';
-import { isReached, isStuck, leastOfOne, leftOf, machinesFor } from '../../../src/model/cost/limit.ts';
+import {
+  isReached,
+  isStuck,
+  leastOfOne,
+  leftOf,
+  machinesFor,
+  type NextMachine,
+} from '../../../src/model/cost/limit.ts';
 import { monthUpTo } from '../../../src/model/cost/month.ts';
 import { priceOf, priceToCome, typesWithoutPrice } from '../../../src/model/cost/price.ts';
 import { costOfWork } from '../../../src/model/cost/projected.ts';
@@ -15,6 +22,9 @@ import {
 } from '../../../src/model/cost/words.ts';
 import type { HourPrice } from '../../../src/ports/worker-group.ts';
 
+/** A machine of so many dollars an hour. */
+const next = (price: number, boot = 90): NextMachine => ({ price, boot });
+
 const usd = fc.double({ min: 0, max: 1e6, noNaN: true });
 
 describe('a limit on cost', () => {
@@ -26,12 +36,13 @@ describe('a limit on cost', () => {
 
   it('pays for machines that boot, work for ten minutes or two tasks, and idle', () => {
     // 90 s + 600 s + 120 s at 3.60 an hour.
-    expect(leastOfOne(3.6, null)).to.be.closeTo(0.81, 1e-9);
-    expect(leastOfOne(3.6, 400)).to.be.closeTo(1.01, 1e-9);
-    expect(machinesFor(8.1, 3.6, null)).to.equal(10);
-    expect(machinesFor(0.8, 3.6, null)).to.equal(0);
-    expect(machinesFor(-1, 3.6, null)).to.equal(0);
-    expect(machinesFor(0, 0, null)).to.equal(Number.MAX_SAFE_INTEGER);
+    expect(leastOfOne(next(3.6), null)).to.be.closeTo(0.81, 1e-9);
+    expect(leastOfOne(next(3.6), 400)).to.be.closeTo(1.01, 1e-9);
+    expect(leastOfOne(next(3.6, 600), null)).to.be.closeTo(1.32, 1e-9);
+    expect(machinesFor(8.1, next(3.6), null)).to.equal(10);
+    expect(machinesFor(0.8, next(3.6), null)).to.equal(0);
+    expect(machinesFor(-1, next(3.6), null)).to.equal(0);
+    expect(machinesFor(0, next(0), null)).to.equal(Number.MAX_SAFE_INTEGER);
   });
 
   it('is stuck where nothing is up and what is left starts nothing', () => {
@@ -44,10 +55,10 @@ describe('a limit on cost', () => {
     fc.assert(
       fc.property(usd, usd, usd, fc.double({ min: 0.001, max: 100, noNaN: true }), (limit, soFar, draining, price) => {
         const left = leftOf({ limit, soFar, draining });
-        const count = machinesFor(left, price, null);
-        expect(count * leastOfOne(price, null)).to.be.at.most(left * (1 + 1e-6) + 1e-6);
+        const count = machinesFor(left, next(price), null);
+        expect(count * leastOfOne(next(price), null)).to.be.at.most(left * (1 + 1e-6) + 1e-6);
         if (isReached({ limit, soFar, draining })) expect(count).to.equal(0);
-        expect(machinesFor(left + 1, price, null)).to.be.at.least(count);
+        expect(machinesFor(left + 1, next(price), null)).to.be.at.least(count);
       }),
     );
   });
@@ -85,7 +96,7 @@ describe('what an hour costs', () => {
 });
 
 describe('what work costs that is to come', () => {
-  const price = () => ({ usd: 3.6, slots: 2 });
+  const price = () => ({ usd: 3.6, slots: 2, boot: 90 });
   const step = { group: 'default', waiting: 10, running: 0, seconds: 100, slots: 1 } as const;
 
   it('is slot-seconds by a share of a machine', () => {
@@ -111,7 +122,7 @@ describe('what work costs that is to come', () => {
     ];
     const forecast = { steps: [{ name: 'one', ...seen }] };
     expect(expectedCost(steps, forecast, price)).to.be.closeTo(0.5 + 0.21, 1e-9);
-    expect(expectedCost(steps, forecast, () => ({ usd: null, slots: 1 }))).to.equal(null);
+    expect(expectedCost(steps, forecast, () => ({ usd: null, slots: 1, boot: 90 }))).to.equal(null);
   });
 });
 

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { drainingCost } from '../../../src/model/cost/draining.ts';
 import { machinesOf, type PaidMachine } from '../../../src/model/cost/paid-machine.ts';
-import { jobSpending, lifeOfJob, spendingIn } from '../../../src/model/cost/spending.ts';
+import { jobSpending, lifeOfJob, needsSharers, spendingIn } from '../../../src/model/cost/spending.ts';
 import type { LedgerWorker } from '../../../src/ports/ledger.ts';
 
 const HOUR = 3_600_000;
@@ -23,7 +23,7 @@ const machines = (...workers: readonly Partial<LedgerWorker>[]): readonly PaidMa
     { now: NOW, aliveMs: 240_000 },
   );
 const job = (more: object = {}) => ({
-  ...{ job: 'a', groups: new Set(['default']), life: lifeOfJob(NOW - 2 * HOUR, null, NOW) },
+  ...{ job: 'a', groups: new Set(['default']), life: lifeOfJob(NOW - 2 * HOUR, null, NOW), sharers: 1 },
   ...more,
 });
 const usd = (found: readonly PaidMachine[], of = job()): number | null => jobSpending(of, found, one).usd;
@@ -40,6 +40,21 @@ describe('what a job has cost', () => {
     ['not one of another group', [{ spent: {}, group: 'gpu' }], 0],
     ['not one that was there before it, and did nothing', [{ spent: {}, startedAt: NOW - 10 * HOUR }], 0],
     ['no more than it shares with the machine’s life', [{ spent: { a: 600 }, startedAt: NOW - 50 * HOUR }], 2],
+    [
+      'of one that has done nothing, beside others that have, the part that it had of their work',
+      [{ spent: {} }, { host: 'i-2', worker: 'w2', spent: { a: 60, b: 180 } }],
+      0.25 + 0.25,
+    ],
+    [
+      'since the launch that its worker tells of',
+      [{ spent: { a: 60 }, machine: { ...SPOT, launchedAt: NOW - 1.5 * HOUR } }],
+      1.5,
+    ],
+    [
+      'since its worker’s start, where a clock says that the machine was launched later',
+      [{ spent: { a: 60 }, machine: { ...SPOT, launchedAt: NOW } }],
+      1 - BOOT / HOUR,
+    ],
     [
       'until the last sign of a worker that is gone',
       [{ spent: { a: 60 }, state: 'gone', seenAt: NOW - HOUR / 2 }],
@@ -61,6 +76,25 @@ describe('what a job has cost', () => {
       expect(usd(machines(...workers))).to.be.closeTo(expected, 1e-9);
     });
   }
+
+  it('is a part, as large as each other job’s, of machines that have done nothing for anyone yet', () => {
+    expect(usd(machines({ spent: {} }), job({ sharers: 4 }))).to.be.closeTo(0.25, 1e-9);
+    const of = new Set(['default']);
+    expect(needsSharers(of, machines({ spent: {} }))).to.equal(true);
+    expect(needsSharers(of, machines({ spent: {} }, { host: 'i-2', spent: { b: 1 } }))).to.equal(false);
+    expect(needsSharers(of, machines({ spent: {}, group: 'gpu' }))).to.equal(false);
+  });
+
+  it('is never more, all jobs together, than the machines cost', () => {
+    const spent = fc.dictionary(fc.constantFrom('a', 'b', 'c'), fc.integer({ min: 0, max: 1_000 }));
+    fc.assert(
+      fc.property(fc.array(spent, { maxLength: 6 }), (all) => {
+        const found = machines(...all.map((each, n) => ({ host: `i-${n}`, worker: `w${n}`, spent: each })));
+        const jobs = ['a', 'b', 'c'].map((name) => usd(found, job({ job: name, sharers: 3 })) ?? 0);
+        expect(jobs.reduce((sum, each) => sum + each, 0)).to.be.at.most(found.length + 1e-9);
+      }),
+    );
+  });
 
   it('is not known where a machine that it used has no price, and names its type', () => {
     const found = machines(
@@ -110,7 +144,14 @@ describe('what it costs to let what runs end', () => {
   const draining = (found: readonly PaidMachine[], more: object = {}) =>
     drainingCost({
       ...{ machines: found, groups: new Set(['default']), isOurs: (name: string) => name === 'a' },
-      ...{ sharers: () => 1, booting: new Map(), priceOfNext: one, secondsOf: () => 100, priceAt: one, ...more },
+      ...{
+        sharers: () => 1,
+        booting: new Map(),
+        nextIn: () => ({ price: 1, boot: 90 }),
+        secondsOf: () => 100,
+        priceAt: one,
+        ...more,
+      },
     });
   const hours = (seconds: number): number => seconds / 3_600;
 
@@ -134,7 +175,7 @@ describe('what it costs to let what runs end', () => {
   it('counts what boots, and is not known without its price', () => {
     const booting = new Map([['default', 2]]);
     expect(draining([], { booting })).to.be.closeTo(hours(2 * 210), 1e-9);
-    expect(draining([], { booting, priceOfNext: () => null })).to.equal(null);
+    expect(draining([], { booting, nextIn: () => null })).to.equal(null);
     expect(draining(machines({ busy: ['a/s/1'] }), { priceAt: () => null })).to.equal(null);
   });
 });

@@ -2,7 +2,7 @@
  * Runs an instance's user-data in a directory of this machine.
  *
  * - `bootIn(directory, userData, env)` runs the real script with `bash`: all its paths are below `directory`, and
- *   `bin/` beside this file stands in for what would change the machine (dnf, systemctl, useradd, ip). `aws`, `curl`,
+ *   `bin/` beside this file stands in for what would change the machine (dnf, systemctl, journalctl, useradd, ip). `aws`, `curl`,
  *   `tar` and `node` are real. `env` says where the services are: `AWS_ENDPOINT_URL`, and the instance's own
  *   `AWS_EC2_METADATA_SERVICE_ENDPOINT`, from which the instance's id and credentials come.
  * - What the stand-ins were asked for is in `directory/calls.<program>`, a line each; the log is `bootLog(directory)`.
@@ -25,12 +25,17 @@ interface BootEnd {
   readonly console: string;
 }
 
-/** Starts a boot; a second one in the same directory is the same instance's. */
-export function bootIn(directory: string, userData: string, env: Readonly<Record<string, string>>): Boot {
+/** Starts a boot; a second one in the same directory is the same instance's. `words` are the script's own arguments. */
+export function bootIn(
+  directory: string,
+  userData: string,
+  env: Readonly<Record<string, string>>,
+  words: readonly string[] = [],
+): Boot {
   const script = join(directory, 'user-data.sh');
   mkdirSync(join(directory, 'root'), { recursive: true });
   writeFileSync(script, userData);
-  const child = spawn('/bin/bash', [script], {
+  const child = spawn('/bin/bash', [script, ...words], {
     cwd: directory,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -13,11 +13,19 @@ export interface Unit {
   /** Exit codes after which it is not started again, besides 0. */
   readonly noRestart: readonly number[];
   readonly restartSeconds: number;
+  /** So many starts in so many seconds, and it has failed for good; null: there is no limit. */
+  readonly limit: { readonly starts: number; readonly seconds: number } | null;
+  /** The unit that is started when it has failed for good. */
+  readonly onFailure: string | null;
 }
 
 /** A unit of a directory that `bootIn` booted; null until it was asked to start. */
 export function readUnit(directory: string, name = 'batchctl-worker.service'): Unit | null {
-  if (!existsSync(join(directory, `${name}.started`))) return null;
+  return existsSync(join(directory, `${name}.started`)) ? unitIn(directory, name) : null;
+}
+
+/** A unit of such a directory, whether or not anybody has started it. */
+export function unitIn(directory: string, name: string): Unit {
   const lines = readFileSync(join(directory, 'etc/systemd/system', name), 'utf8').split('\n');
   const all = (field: string): readonly string[] =>
     lines.filter((line) => line.startsWith(`${field}=`)).map((line) => line.slice(field.length + 1));
@@ -32,6 +40,7 @@ export function readUnit(directory: string, name = 'batchctl-worker.service'): U
     const at = line.indexOf('=');
     return [line.slice(0, at), line.slice(at + 1)];
   });
+  const [starts, seconds] = [Number(one('StartLimitBurst')), Number(one('StartLimitIntervalSec'))];
   return {
     before: all('ExecStartPre'),
     argv: one('ExecStart').split(' '),
@@ -40,5 +49,7 @@ export function readUnit(directory: string, name = 'batchctl-worker.service'): U
     restart: one('Restart'),
     noRestart: one('RestartPreventExitStatus').split(' ').filter(Boolean).map(Number),
     restartSeconds: Number(one('RestartSec')),
+    limit: starts > 0 && seconds > 0 ? { starts, seconds } : null,
+    onFailure: one('OnFailure') || null,
   };
 }

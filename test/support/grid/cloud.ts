@@ -1,3 +1,4 @@
+import { installed } from '../run/lacking.ts';
 import { startFauxqs } from '../servers/fauxqs.ts';
 import type { Cut, CutKind, Match } from './faults.ts';
 import { Faults } from './faults.ts';
@@ -50,6 +51,7 @@ const PACE: Pace = { second: 1_000, boot: 5, wait: 5, end: 5, notice: 5, retry: 
  */
 export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
+  installed('python3-moto');
   const [moto, sqs] = await Promise.all([startMotoGrid(), options.sqs === 'moto' ? null : startFauxqs()]);
   const profiles = new Map<string, number>();
   const calls: CloudCall[] = [];

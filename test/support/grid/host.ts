@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bootIn } from '../boot/boot-in.ts';
-import { readUnit, type Unit } from '../boot/unit.ts';
+import { readUnit, type Unit, unitIn } from '../boot/unit.ts';
 
 export interface HostOptions {
   readonly id: string;
@@ -17,7 +17,7 @@ const UNITS = ['batchctl-worker.service', 'batchctl-manager.service'] as const;
 /** In the environment of all that runs on a host: what is found by it ends with the host. */
 const MARK = 'BATCHCTL_TEST_HOST';
 /** systemd waits for seconds before it starts a unit again; here it is sooner. */
-const RESTART_SHARE = 0.1;
+const RESTART_SHARE = 0.025;
 
 /** One instance: its boot, then its units as systemd runs them. */
 export class Host {
@@ -86,23 +86,41 @@ export class Host {
     return UNITS.find((name) => readUnit(this.#options.directory, name) !== null) ?? null;
   }
 
-  /** Until it ends well, or is not to be started again (systemd.service: Restart=on-failure). */
+  /** Until it ends well, or failed for good: then what its unit names for that (systemd.unit: OnFailure). */
   async #serve(name: string): Promise<void> {
     const state = (word: string): void => writeFileSync(join(this.#options.directory, `${name}.state`), `${word}\n`);
+    const begun: number[] = [];
     while (!this.#ended.signal.aborted) {
       // Stopped meanwhile, or written anew by another boot.
       const unit = readUnit(this.#options.directory, name);
       if (unit === null) return;
+      if (isSpent(unit, begun)) {
+        this.#say(`unit ${name} was started too often\n`);
+        return this.#failed(unit, state);
+      }
+      begun.push(performance.now());
       state('active');
       const code = await this.#start(unit);
       this.#say(`unit ${name} ended: ${code}\n`);
-      const failed = code !== 0 && !(typeof code === 'number' && unit.noRestart.includes(code));
-      if (unit.restart !== 'on-failure' || !failed) return state('inactive');
+      if (code === 0) return state('inactive');
+      // systemd.service: Restart=on-failure, RestartPreventExitStatus.
+      const again = unit.restart === 'on-failure' && !(typeof code === 'number' && unit.noRestart.includes(code));
+      if (!again) return this.#failed(unit, state);
       state('activating');
-      await sleep(unit.restartSeconds * 1_000 * RESTART_SHARE, undefined, { signal: this.#ended.signal }).catch(
-        () => 0,
-      );
+      await this.#pause(unit);
     }
+  }
+
+  async #failed({ onFailure }: Unit, state: (word: string) => void): Promise<void> {
+    state('failed');
+    if (onFailure === null) return;
+    const unit = unitIn(this.#options.directory, onFailure);
+    while (!this.#ended.signal.aborted && (await this.#exec(unit.argv, unit)) !== 0) await this.#pause(unit);
+  }
+
+  async #pause({ restartSeconds }: Unit): Promise<void> {
+    const { signal } = this.#ended;
+    await sleep(restartSeconds * 1_000 * RESTART_SHARE, undefined, { signal }).catch(() => 0);
   }
 
   async #start(unit: Unit): Promise<number | string> {
@@ -117,7 +135,7 @@ export class Host {
   async #exec([command = '', ...args]: readonly string[], { cwd, env }: Unit): Promise<number | string> {
     if (this.#ended.signal.aborted) return 'SIGKILL';
     const child = spawn(command, args, {
-      ...{ cwd, detached: true, stdio: ['ignore', 'pipe', 'pipe'] },
+      ...{ cwd: cwd || '/', detached: true, stdio: ['ignore', 'pipe', 'pipe'] },
       env: { ...this.#environment(), ...env, ...commandUser(env) },
     });
     this.#main = child;
@@ -149,6 +167,11 @@ export class Host {
       .filter((pid) => isMarked(pid, mark));
   }
 }
+
+/** Started so often already that it is not started again (systemd.unit: StartLimitBurst). */
+const isSpent = ({ limit }: Unit, begun: readonly number[]): boolean =>
+  limit !== null &&
+  begun.filter((at) => performance.now() - at < limit.seconds * 1_000 * RESTART_SHARE).length >= limit.starts;
 
 /** No user was made here: whom the stand-in for `id` names takes its place, if this process may. */
 function commandUser(env: Readonly<Record<string, string>>): Readonly<Record<string, string>> {

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
-import { findProgram, freePort, type Running, startProgram } from '../servers/program.ts';
+import { installed } from '../run/lacking.ts';
+import { freePort, type Running, startProgram } from '../servers/program.ts';
 
 /** A moto server whose EC2 is mended where it differs from AWS (moto-grid.py says where); all state in memory. */
 export async function startMotoGrid(): Promise<Running & { readonly url: string }> {
-  const moto = findProgram('/usr/bin/moto_server', 'moto_server');
-  if (moto === null) throw new Error('python3-moto is not installed (apt-get install python3-moto)');
+  const moto = installed('python3-moto');
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const running = await startProgram({

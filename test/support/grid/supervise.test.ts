@@ -1,19 +1,38 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { CreateLaunchTemplateVersionCommand } from '@aws-sdk/client-ec2';
 import { expect } from 'chai';
 import { until } from '../until.ts';
 import { type GridDesk, openGridDesk } from './grid-desk.ts';
 import { readDisk, Supervisor } from './supervise.ts';
 
+/** What stands in the unit besides, and what the unit `after.service` runs. */
+interface More {
+  readonly unit: string;
+  readonly after: string;
+}
+
 /** Writes a unit, and starts it as an instance's boot does. */
-const bootOf = (program: string): string => `#!/bin/bash
+const bootOf = (program: string, { unit, after }: More): string => `#!/bin/bash
 set -eu
 mkdir -p "$BATCHCTL_ROOT/etc/systemd/system" "$BATCHCTL_ROOT/opt"
 cat >"$BATCHCTL_ROOT/opt/run" <<'RUN'
 #!/bin/bash
 ${program}
 RUN
-chmod +x "$BATCHCTL_ROOT/opt/run"
+cat >"$BATCHCTL_ROOT/opt/after" <<'AFTER'
+#!/bin/bash
+${after}
+AFTER
+chmod +x "$BATCHCTL_ROOT/opt/run" "$BATCHCTL_ROOT/opt/after"
+cat >"$BATCHCTL_ROOT/etc/systemd/system/after.service" <<UNIT
+[Service]
+ExecStart=$BATCHCTL_ROOT/opt/after
+RestartSec=1
+UNIT
 cat >"$BATCHCTL_ROOT/etc/systemd/system/batchctl-worker.service" <<UNIT
+[Unit]
+${unit}
 [Service]
 ExecStart=$BATCHCTL_ROOT/opt/run
 WorkingDirectory=$BATCHCTL_ROOT
@@ -46,12 +65,12 @@ describe('the supervisor of emulated instances', function () {
   });
 
   /** A group of one instance that runs the program. */
-  const runs = async (program: string): Promise<string> => {
+  const runs = async (program: string, more: More = { unit: '', after: '' }): Promise<string> => {
     number += 1;
     const { LaunchTemplateVersion } = await desk.ec2.send(
       new CreateLaunchTemplateVersionCommand({
         ...{ LaunchTemplateName: 'work', SourceVersion: '1' },
-        LaunchTemplateData: { UserData: Buffer.from(bootOf(program)).toString('base64') },
+        LaunchTemplateData: { UserData: Buffer.from(bootOf(program, more)).toString('base64') },
       }),
     );
     const [one] = await desk.makeGroup(`run-${number}`, 1, {
@@ -78,7 +97,18 @@ describe('the supervisor of emulated instances', function () {
     );
     await until('it is not started again', () => supervisor.console(id).includes('ended: 7'));
     expect(readDisk(supervisor, id, 'starts')).to.equal('x\nx\nx\n');
-    expect(readDisk(supervisor, id, 'batchctl-worker.service.state')).to.equal('inactive\n');
+    expect(readDisk(supervisor, id, 'batchctl-worker.service.state')).to.equal('failed\n');
+  });
+
+  it('starts what a unit names for that once it was started too often, again until it ends well', async () => {
+    const id = await runs('echo x >>"$BATCHCTL_ROOT/starts"; exit 1', {
+      unit: 'OnFailure=after.service\nStartLimitIntervalSec=3600\nStartLimitBurst=4',
+      after:
+        'echo x >>"$BATCHCTL_ROOT/tried"; [[ $(wc -l <"$BATCHCTL_ROOT/tried") -gt 1 ]] && touch "$BATCHCTL_ROOT/given-up"',
+    });
+    await until('it gave up', () => existsSync(join(supervisor.disk(id), 'given-up')));
+    expect(readDisk(supervisor, id, 'starts')).to.equal('x\n'.repeat(4));
+    expect(readDisk(supervisor, id, 'tried')).to.equal('x\nx\n');
   });
 
   it("signals an ending instance's program first, and then leaves nothing of it", async () => {

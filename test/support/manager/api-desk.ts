@@ -4,6 +4,7 @@ import { splitGlobalFlags } from '../../../src/cli/global-flags.ts';
 import { processIo } from '../../../src/cli/io.ts';
 import { loadConfig } from '../../../src/config.ts';
 import { createToken } from '../../../src/jobs/tokens/change-tokens.ts';
+import type { OwnHealth } from '../../../src/manager/http/health-routes.ts';
 import { openApiDocument } from '../../../src/manager/http/openapi/document.ts';
 import { buildServer } from '../../../src/manager/http/server.ts';
 import { type ApiError, EXIT_HEADER, type Scope } from '../../../src/model/api.ts';
@@ -17,6 +18,9 @@ export interface ApiDeskOptions {
   readonly workspace?: Workspace;
   readonly aliveMs?: number;
   readonly dashboard?: string | null;
+  /** In place of the real store, queues and ledger: for what is away at will. */
+  readonly over?: (real: Platform) => Partial<Platform>;
+  readonly health?: () => OwnHealth;
   /** In place of the real verbs: for what no real verb does at will. */
   readonly verbs?: (real: VerbRunner) => VerbRunner;
 }
@@ -58,8 +62,9 @@ export class ApiDesk {
   }
 
   static async open(options: ApiDeskOptions = {}): Promise<ApiDesk> {
-    const { workspace = new Workspace(), aliveMs, dashboard } = options;
-    const platform = await workspace.platform('manager@here');
+    const { workspace = new Workspace(), aliveMs, dashboard, health } = options;
+    const own = await workspace.platform('manager@here');
+    const platform = { ...own, ...options.over?.(own) };
     // A directory without a configuration is meant only when it is said.
     const flags = workspace instanceof AwsWorkspace ? {} : { profile: 'local' };
     const config = await loadConfig({ env: {}, cwd: workspace.dir, home: '', etc: '', flags });
@@ -83,6 +88,7 @@ export class ApiDesk {
       platform,
       guards: { platform, onAudit: () => {} },
       onHidden: (error) => hidden.push(error),
+      ...(health !== undefined && { health }),
       ...(aliveMs !== undefined && { aliveMs }),
       ...(dashboard !== undefined && { dashboard }),
     });

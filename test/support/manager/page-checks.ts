@@ -32,3 +32,14 @@ export async function keepPicture(page: Page, name: string): Promise<void> {
   // Hiding the caret would add a style, which the page refuses.
   await page.screenshot({ path: screenshotPath(`dashboard-${name}.png`), fullPage: true, caret: 'initial' });
 }
+
+/** What a page holds once what it doesn't need is collected: bytes of its JavaScript, nodes, listeners. */
+export async function heapOf(page: Page): Promise<Readonly<Record<'bytes' | 'nodes' | 'listeners', number>>> {
+  const session = await page.context().newCDPSession(page);
+  await session.send('Performance.enable');
+  for (let turn = 0; turn < 3; turn += 1) await session.send('HeapProfiler.collectGarbage');
+  const { metrics } = await session.send('Performance.getMetrics');
+  await session.detach();
+  const of = (name: string): number => metrics.find((metric) => metric.name === name)?.value ?? 0;
+  return { bytes: of('JSHeapUsedSize'), nodes: of('Nodes'), listeners: of('JSEventListeners') };
+}

@@ -1,5 +1,6 @@
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { installed } from '../run/lacking.ts';
 import { type Account, give, run } from './account.ts';
 
 export interface Certificates {
@@ -14,7 +15,7 @@ export interface Certificates {
 /** An authority and a certificate of it for `localhost`, made by openssl, which every database server's package brings. */
 export function makeCertificates(directory: string, account: Account): Certificates {
   const at = (name: string): string => join(directory, name);
-  const openssl = (...args: readonly string[]): void => void run('openssl', args, {});
+  const openssl = (...args: readonly string[]): void => void run(installed('openssl'), args, {});
   const authority = (name: string): void =>
     openssl(
       ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'],

@@ -1,23 +1,23 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
+import { installed } from '../run/lacking.ts';
 import { accountOf, directoryOf, give, run } from './account.ts';
 import { makeCertificates } from './certificates.ts';
 import { type DatabaseServer, endServer, TABLES } from './database-server.ts';
-import { findProgram, freePort, needProgram, type Running, startProgram } from './program.ts';
+import { freePort, type Running, startProgram } from './program.ts';
 
 const PASSWORD = 'p@ss:w/rd?';
 
 /** For a suite's `before` hook: a new MariaDB, for the MySQL dialect. */
 export async function startMariadb(suite: Mocha.Context): Promise<DatabaseServer> {
   suite.timeout(60_000);
-  const command = needProgram(suite, findProgram('/usr/sbin/mariadbd', 'mariadbd'), 'mariadb-server');
-  const install = needProgram(suite, findProgram('mariadb-install-db'), 'mariadb-server');
+  const command = installed('mariadb-server');
   const account = accountOf('mysql');
   const directory = directoryOf(account, 'batchctl-mariadb-');
   const [data, socket] = [join(directory, 'data'), join(directory, 'socket')];
   run(
-    install,
+    'mariadb-install-db',
     ['--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db'],
     account,
   );

@@ -1,7 +1,8 @@
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findProgram, freePort, needProgram, type Running, startProgram } from './program.ts';
+import { installed } from '../run/lacking.ts';
+import { freePort, type Running, startProgram } from './program.ts';
 
 /** A moto server whose SQS is mended where it differs from AWS (moto-sqs.py says where); all state in memory. */
 export interface MotoSqs extends Running {
@@ -13,7 +14,7 @@ export interface MotoSqs extends Running {
 /** For a suite's `before` hook. Any credentials do. */
 export async function startMotoSqs(suite: Mocha.Context): Promise<MotoSqs> {
   suite.timeout(60_000);
-  const moto = needProgram(suite, findProgram('/usr/bin/moto_server', 'moto_server'), 'python3-moto');
+  const moto = installed('python3-moto');
   const directory = mkdtempSync(join(tmpdir(), 'batchctl-moto-'));
   const clock = join(directory, 'clock');
   let ahead = 0;

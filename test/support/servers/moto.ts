@@ -1,4 +1,5 @@
-import { findProgram, freePort, needProgram, type Running, startProgram } from './program.ts';
+import { installed } from '../run/lacking.ts';
+import { freePort, type Running, startProgram } from './program.ts';
 
 /** A moto server: S3 (right about create-if-absent), SQS, STS, SimpleDB's puts; all state in memory. */
 export interface Moto extends Running {
@@ -8,8 +9,7 @@ export interface Moto extends Running {
 /** For a suite's `before` hook. Checks no signature and no expiry: any credentials do. */
 export async function startMoto(suite: Mocha.Context): Promise<Moto> {
   suite.timeout(60_000);
-  // Debian's first: it is what CI has.
-  const command = needProgram(suite, findProgram('/usr/bin/moto_server', 'moto_server'), 'python3-moto');
+  const command = installed('python3-moto');
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const running = await startProgram({

@@ -1,18 +1,18 @@
-import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from 'pg';
+import { installed } from '../run/lacking.ts';
 import { accountOf, directoryOf, give, run } from './account.ts';
 import { makeCertificates } from './certificates.ts';
 import { type DatabaseServer, endServer, TABLES } from './database-server.ts';
-import { findProgram, freePort, needProgram, type Running, startProgram } from './program.ts';
+import { freePort, type Running, startProgram } from './program.ts';
 
 const PASSWORD = 'p@ss:w/rd?';
 
 /** For a suite's `before` hook: a new cluster, whose database sorts text as English does. */
 export async function startPostgres(suite: Mocha.Context): Promise<DatabaseServer> {
   suite.timeout(60_000);
-  const command = needProgram(suite, findProgram(...programs('postgres'), 'postgres'), 'postgresql');
-  const initdb = needProgram(suite, findProgram(...programs('initdb'), 'initdb'), 'postgresql');
+  const command = installed('postgresql');
   const account = accountOf('postgres');
   const directory = directoryOf(account, 'batchctl-postgres-');
   const data = join(directory, 'data');
@@ -20,7 +20,7 @@ export async function startPostgres(suite: Mocha.Context): Promise<DatabaseServe
   writeFileSync(secret, PASSWORD);
   give(account, secret);
   run(
-    initdb,
+    join(command, '../initdb'),
     [
       ...['-D', data, '--no-sync', '-U', 'admin', '-A', 'scram-sha-256', '--pwfile', secret, '-E', 'UTF8'],
       ...['--locale=C', '--locale-provider=icu', '--icu-locale=en-US'],
@@ -108,16 +108,5 @@ async function within(client: Client, statements: readonly string[]): Promise<re
     return rows;
   } finally {
     await client.end();
-  }
-}
-
-/** Debian keeps each version's programs apart, outside PATH; the newest first. */
-function programs(name: string): readonly string[] {
-  const root = '/usr/lib/postgresql';
-  try {
-    const versions = readdirSync(root).sort((a, b) => Number(b) - Number(a));
-    return versions.map((version) => join(root, version, 'bin', name));
-  } catch {
-    return [];
   }
 }

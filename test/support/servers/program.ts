@@ -1,8 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants } from 'node:fs';
-import { createServer } from 'node:net';
-import { delimiter, join } from 'node:path';
+import { createServer, Socket } from 'node:net';
 import { until } from '../until.ts';
 
 /** A server that a test started, on this machine alone. */
@@ -41,13 +39,16 @@ export async function startProgram({ command, args, ready, ...options }: Program
   };
   child.stdout.on('data', keep);
   child.stderr.on('data', keep);
-  // A test process that ends badly leaves no server behind.
+  // One that nobody stops, as its suite failed or was skipped half way, keeps no run from its end, and ends with it.
   const kill = (): void => {
     child.kill('SIGKILL');
   };
+  child.unref();
+  for (const stream of [child.stdout, child.stderr]) if (stream instanceof Socket) stream.unref();
   process.once('exit', kill);
   const ended = once(child, 'exit').catch(() => undefined);
   const stop = async (): Promise<void> => {
+    child.ref();
     if (child.exitCode === null && child.signalCode === null) kill();
     await ended;
     process.off('exit', kill);
@@ -78,30 +79,4 @@ export async function freePort(): Promise<number> {
   await once(server, 'close');
   if (address === null || typeof address === 'string') throw new Error('the probe has no port');
   return address.port;
-}
-
-/** The first of these programs that is here: a path, or a name in PATH. */
-export function findProgram(...names: readonly string[]): string | null {
-  const candidates = names.flatMap((name) =>
-    name.includes('/') ? [name] : (process.env.PATH ?? '').split(delimiter).map((dir) => join(dir, name)),
-  );
-  return candidates.find(isExecutable) ?? null;
-}
-
-/** Without the program the suite is skipped, with a line that says what to install; under CI that is a failure. */
-export function needProgram(suite: Mocha.Context, program: string | null, install: string): string {
-  if (program !== null) return program;
-  const line = `skipped: ${install} is not installed (apt-get install ${install})`;
-  if (process.env.CI) throw new Error(line);
-  console.warn(line);
-  return suite.skip();
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
-import { findProgram, needProgram } from './program.ts';
+import { installed } from '../run/lacking.ts';
 import { SdbDomains } from './simpledb-domains.ts';
 import { SdbError } from './simpledb-errors.ts';
 import { SDB_KEY, SDB_SECRET, type SimpleDbServer, startSimpleDb } from './simpledb-server.ts';
@@ -12,8 +12,8 @@ const run = promisify(execFile);
 describe('the SimpleDB test server, asked by the aws command line', () => {
   let server: SimpleDbServer;
   let command: string;
-  before(async function () {
-    command = needProgram(this, findProgram('/usr/bin/aws', 'aws'), 'awscli');
+  before(async () => {
+    command = installed('awscli');
     server = await startSimpleDb();
   });
   after(() => server?.close());

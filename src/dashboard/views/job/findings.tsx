@@ -42,8 +42,9 @@ export function Findings({ status }: { readonly status: Status }) {
     <Section title="Why" lead="What stands in its way, the weightiest first." tools={tools}>
       {error !== null && <Problem error={error} again={again} />}
       <ol class="findings">
-        {findings.map((finding) => (
-          <li key={`${finding.code} ${finding.title}`}>
+        {findings.map((finding, at) => (
+          // Not by its title, which counts: what has the focus must stay.
+          <li key={`${finding.code} ${findings.slice(0, at).filter(({ code }) => code === finding.code).length}`}>
             <Mark tone={TONES[finding.severity]}>{finding.severity}</Mark>
             <div>
               <p>

@@ -3,10 +3,12 @@ import { adjust, cancel, pause, resume } from '../../actions/job-actions.ts';
 import { retryAll } from '../../actions/mend-actions.ts';
 import type { Status } from '../../answers.ts';
 import { ActButton } from '../../parts/act-button.tsx';
+import { Command } from '../../parts/command.tsx';
 import { ProgressBar } from '../../parts/progress-bar.tsx';
 import { When } from '../../parts/when.tsx';
 import { percentText, progressOf, shareDecided } from '../../words/progress.ts';
 import { isOpen, stateSentence, toneOfState } from '../../words/state-words.ts';
+import { JobNotes } from './job-notes.tsx';
 import { VerdictSign } from './verdict-sign.tsx';
 
 /** What to know of a job if one reads nothing else, and what can be done with it. */
@@ -27,7 +29,7 @@ export function JobHead({ status }: { readonly status: Status }) {
         <Buttons status={status} />
       </div>
       <p class="meta">
-        <code>{job}</code>
+        <Command>{job}</Command>
         {round > 0 && <span>round {round}</span>}
         <span>
           accepted <When at={createdAt} />
@@ -45,6 +47,7 @@ export function JobHead({ status }: { readonly status: Status }) {
           <ProgressBar name={job} progress={progress} />
         </div>
       </div>
+      <JobNotes status={status} />
     </header>
   );
 }

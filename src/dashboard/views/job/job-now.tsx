@@ -13,6 +13,7 @@ import { costText } from '../../words/job-cost.ts';
 import { progressOf } from '../../words/progress.ts';
 import { isOpen } from '../../words/state-words.ts';
 import { Causes } from './causes.tsx';
+import { Counters } from './counters.tsx';
 import { Findings } from './findings.tsx';
 import { Slowest } from './slowest.tsx';
 import { Steps } from './steps.tsx';
@@ -32,6 +33,7 @@ export function JobNow({ status }: { readonly status: Status }) {
       <Findings status={status} />
       <Causes status={status} />
       <Steps status={status} />
+      <Counters status={status} />
       <Section title="Throughput" lead="What was done, what went wrong, and how much ran at once.">
         {document !== null && <Course throughput={document.throughput} />}
         {document === null && report.error !== null && <Problem error={report.error} again={report.again} />}

@@ -8,6 +8,7 @@ import { Loading } from '../../parts/empty.tsx';
 import { NotLive } from '../../parts/live.tsx';
 import { Problem } from '../../parts/problem.tsx';
 import { route } from '../../route.ts';
+import { shownJob } from '../../tab.ts';
 import { isOpen } from '../../words/state-words.ts';
 import { JobHistory } from './history.tsx';
 import { JobHead } from './job-head.tsx';
@@ -20,6 +21,15 @@ export function JobView({ job }: { readonly job: string }) {
   const path = `${API}/jobs/${encodeURIComponent(job)}/events`;
   const { value: status, health } = useFeed<Status>(path, 'status');
   useEnd(status);
+  useEffect(() => {
+    shownJob.value = { job, status, health };
+  }, [job, status, health]);
+  useEffect(
+    () => () => {
+      shownJob.value = null;
+    },
+    [],
+  );
   if (health.state === 'refused') {
     return (
       <>

@@ -2,6 +2,8 @@ import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import type { Status, Task } from '../../answers.ts';
 import { CallError, call } from '../../call.ts';
+import { taskHash } from '../../hash.ts';
+import { Choice } from '../../parts/choice.tsx';
 import { Empty, Loading } from '../../parts/empty.tsx';
 import { Problem } from '../../parts/problem.tsx';
 import { Section } from '../../parts/section.tsx';
@@ -14,41 +16,71 @@ const PAGE = 50;
 const STATES = ['', 'running', 'done', 'failed', 'skipped', 'waiting'] as const;
 type TaskState = Exclude<(typeof STATES)[number], ''>;
 
+const STATE_CHOICES = STATES.map((state) => [state, state === '' ? 'all that began' : state] as const);
+
 /** A job's tasks, page by page, by step and state. */
 export function TasksPage({ status }: { readonly status: Status }) {
+  const looks = useSignal(0);
   const { query } = route.value;
   const [step, state] = [query.get('step') ?? '', query.get('state') ?? ''];
+  const steps = status.steps.map(({ name }) => name);
+  const again = (
+    <button
+      type="button"
+      onClick={() => {
+        looks.value += 1;
+      }}
+    >
+      Look again
+    </button>
+  );
   return (
-    <Section title="Tasks">
+    <Section title="Tasks" lead="As they were when it was looked." tools={again}>
       <form class="filter" onSubmit={(event) => event.preventDefault()}>
-        <label for="tasks-step">Step</label>
-        <select
-          id="tasks-step"
-          data-filter
-          value={step}
-          onChange={(event) => replaceQuery({ step: event.currentTarget.value, state })}
-        >
-          {['', ...status.steps.map(({ name }) => name)].map((name) => (
-            <option key={name} value={name}>
-              {name === '' ? 'all' : name}
-            </option>
-          ))}
-        </select>
-        <label for="tasks-state">State</label>
-        <select
-          id="tasks-state"
-          value={state}
-          onChange={(event) => replaceQuery({ step, state: event.currentTarget.value })}
-        >
-          {STATES.map((name) => (
-            <option key={name} value={name}>
-              {name === '' ? 'all that began' : name}
-            </option>
-          ))}
-        </select>
+        <Choice
+          {...{ id: 'tasks-step', label: 'Step', value: step, first: true }}
+          choices={[['', 'all'], ...steps.map((name) => [name, name] as const)]}
+          onValue={(chosen) => replaceQuery({ step: chosen, state })}
+        />
+        <Choice
+          {...{ id: 'tasks-state', label: 'State', value: state, choices: STATE_CHOICES }}
+          onValue={(chosen) => replaceQuery({ step, state: chosen })}
+        />
       </form>
-      <Pages key={`${step} ${state}`} job={status.job} step={step} state={state} />
+      <GoTo job={status.job} step={step === '' ? (steps[0] ?? '') : step} />
+      <Pages key={`${step} ${state} ${looks.value}`} job={status.job} step={step} state={state} />
     </Section>
+  );
+}
+
+/** To one task, of a million: its number alone is of the step that is chosen. */
+function GoTo({ job, step }: { readonly job: string; readonly step: string }) {
+  const text = useSignal('');
+  const go = (): void => {
+    const [number = '', of = step] = text.value.trim().split('/').reverse();
+    location.hash = taskHash(job, of, number);
+  };
+  return (
+    <form
+      class="filter"
+      onSubmit={(event) => {
+        event.preventDefault();
+        go();
+      }}
+    >
+      <label for="tasks-go">Task</label>
+      <input
+        {...{ id: 'tasks-go', type: 'search', required: true, autocomplete: 'off', spellcheck: false }}
+        pattern="\s*([a-z][a-z0-9\-]*/)?[0-9]+\s*"
+        title="a number, or STEP/NUMBER"
+        placeholder={`${step}/0`}
+        value={text.value}
+        onInput={(event) => {
+          text.value = event.currentTarget.value;
+        }}
+      />
+      <button type="submit">Show it</button>
+    </form>
   );
 }
 

@@ -52,7 +52,8 @@ export function addObjects(app: FastifyInstance, platform: Platform): void {
     const { key: of, size, sha256, ifAbsent } = request.query;
     request.audited = { verb: 'put object', input: { key: of, size: Number(size) } };
     const asked = { key: of, size: Number(size), sha256, ifAbsent: ifAbsent === 'true' };
-    return uploads.through(asked, request.body as Readable, goneSignal(reply));
+    const by = { token: request.caller?.id ?? '', signal: goneSignal(reply) };
+    return uploads.through(asked, request.body as Readable, by);
   });
   app.post<Begin>(`${API}/uploads`, { schema: { body: OBJECT_SCHEMAS.UploadAsked }, config: SUBMIT }, ({ body }) =>
     uploads.begin({ ifAbsent: false, ...body }),

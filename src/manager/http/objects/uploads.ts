@@ -11,6 +11,7 @@ import type { DirectUploads } from '../../../ports/direct-uploads.ts';
 import type { PutResult } from '../../../ports/object-store.ts';
 import type { Platform } from '../../../ports/platform.ts';
 import { archiveHash, type Expected, stage, wrong } from './staged-upload.ts';
+import { StagingRoom } from './staging-room.ts';
 
 export interface Asked extends Expected {
   readonly key: string;
@@ -33,11 +34,19 @@ const GOOD_FOR = 3_600;
 /** The most that is put through the manager where the store signs URLs: bytes, and those of an archive. */
 const [LARGEST_THROUGH, LARGEST_CODE] = [64 * 2 ** 20, 256 * 2 ** 20];
 
+/** Who puts, and for how long. */
+interface By {
+  /** The token's id. */
+  readonly token: string;
+  readonly signal: AbortSignal;
+}
+
 type Place = Pick<Platform, 'store' | 'scratch' | 'who'>;
 
 /** Puts raw data and code for callers, who send the bytes to the store where it signs URLs, and else here. */
 export class Uploads {
   readonly #platform: Place;
+  readonly #room = new StagingRoom();
 
   constructor(platform: Place) {
     this.#platform = platform;
@@ -90,7 +99,7 @@ export class Uploads {
   }
 
   /** Puts a body that comes here. It is seen once all of it is there, with the checksum that it was said to have. */
-  async through({ key, size, sha256, ifAbsent }: Asked, body: Readable, signal: AbortSignal): Promise<PutResult> {
+  async through({ key, size, sha256, ifAbsent }: Asked, body: Readable, { token, signal }: By): Promise<PutResult> {
     const { store, scratch } = this.#platform;
     const kind = requireWritable(key, sha256);
     const largest = kind === 'code' ? LARGEST_CODE : store.direct === undefined ? size : LARGEST_THROUGH;
@@ -99,7 +108,10 @@ export class Uploads {
         hint: `POST ${API}/uploads tells how to put more`,
       });
     }
+    // Data becomes a file of a store on this disk: that has its own bounds.
+    const isPassing = kind === 'code' || store.direct !== undefined;
     const path = join(await scratch.call(this.#platform, 'manager'), `upload-${randomId(16)}`);
+    const leave = isPassing ? this.#room.take(token, size) : () => {};
     try {
       const hash = await stage(body, path, size, signal);
       const found = kind === 'code' ? await archiveHash(path) : hash;
@@ -110,6 +122,7 @@ export class Uploads {
       return await store.uploadFile(path, key, { consume: true, ifAbsent, metadata: dataMetadata(`sha256:${sha256}`) });
     } finally {
       await rm(path, { force: true });
+      leave();
     }
   }
 

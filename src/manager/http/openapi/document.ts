@@ -35,7 +35,7 @@ export function openApiDocument(verbs: VerbRunner): Json {
       { name: 'service', description: 'the manager itself, and what goes on as it happens' },
       { name: 'objects', description: 'what the store holds' },
     ],
-    paths: sorted({ ...paths, '/healthz': { get: HEALTH }, '/metrics': { get: METRICS } }),
+    paths: sorted({ ...paths, '/healthz': { get: HEALTH }, '/readyz': { get: READY }, '/metrics': { get: METRICS } }),
     components: {
       securitySchemes: { token: { type: 'http', scheme: 'bearer', description: 'batchctl manager token create NAME' } },
       responses: ERROR_RESPONSES,
@@ -64,9 +64,27 @@ const HEALTH = {
   },
 };
 
+const READY = {
+  operationId: 'ready',
+  summary: 'whether the manager can let callers in; for anyone',
+  tags: ['service'],
+  security: [],
+  responses: {
+    200: {
+      description: 'it can',
+      content: {
+        'application/json': {
+          schema: { type: 'object', required: ['status'], properties: { status: { const: 'ready' } } },
+        },
+      },
+    },
+    503: { $ref: '#/components/responses/Failed' },
+  },
+};
+
 const METRICS = {
   operationId: 'metrics',
-  summary: 'the figures of the stack, for Prometheus',
+  summary: 'the figures of the stack and of the manager, for Prometheus',
   description: 'Needs the scope `read`.',
   tags: ['service'],
   'x-scope': 'read',

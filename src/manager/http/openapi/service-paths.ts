@@ -43,6 +43,19 @@ export function servicePaths(): readonly PathEntry[] {
       },
     ],
     [
+      '/health',
+      'GET',
+      {
+        operationId: 'managerHealth',
+        summary: 'how the manager goes: its store, its duties',
+        description:
+          'Always 200: `status` says whether anything wants to be looked at. `/readyz` is for load balancers. Needs the scope `read`.',
+        tags: ['service'],
+        'x-scope': 'read',
+        responses: { ...json(ref('ManagerHealth')), ...ERRORS },
+      },
+    ],
+    [
       '/me',
       'GET',
       {
@@ -85,6 +98,8 @@ function events(operationId: string, event: string, schema: string, summary: str
   };
 }
 
+const TIME: Json = { type: ['string', 'null'], format: 'date-time' };
+
 export const SERVICE_SCHEMAS = {
   Frame: {
     oneOf: [
@@ -112,6 +127,48 @@ export const SERVICE_SCHEMAS = {
       version: { type: 'string', description: "the manager's" },
       profile: { type: 'string', description: 'of its configuration' },
       location: { type: 'string', description: 'where its store is' },
+    },
+  },
+  ManagerHealth: {
+    type: 'object',
+    required: ['status', 'store', 'certificateExpires', 'duties'],
+    additionalProperties: false,
+    properties: {
+      status: {
+        enum: ['ok', 'failing'],
+        description: 'failing: the store does not answer, a duty fails or lasts for 5 minutes, or has troubles',
+      },
+      store: { type: ['string', 'null'], description: 'why nobody can be let in; null: the store answers' },
+      certificateExpires: { ...TIME, description: 'of the certificate that it shows; null: plain HTTP' },
+      duties: {
+        type: 'array',
+        items: {
+          type: 'object',
+          required: ['duty', 'done', 'running', 'failing', 'troubles'],
+          additionalProperties: false,
+          properties: {
+            duty: { type: 'string' },
+            done: { ...TIME, description: 'when it was done last; null: not yet' },
+            running: { ...TIME, description: 'since when its present run lasts; null: it rests' },
+            failing: {
+              oneOf: [
+                { type: 'null' },
+                {
+                  type: 'object',
+                  required: ['since', 'message'],
+                  additionalProperties: false,
+                  properties: { since: { type: 'string', format: 'date-time' }, message: { type: 'string' } },
+                },
+              ],
+            },
+            troubles: {
+              type: 'array',
+              items: { type: 'string' },
+              description: 'what its last run could not do, while it did the rest',
+            },
+          },
+        },
+      },
     },
   },
   Overview: {

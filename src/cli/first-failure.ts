@@ -1,0 +1,60 @@
+import type { JobStatus } from '../jobs/status.ts';
+import { type JobView, roundOf } from '../model/view.ts';
+import type { LedgerTask } from '../ports/ledger.ts';
+import type { Platform } from '../ports/platform.ts';
+import { clip } from './width.ts';
+
+/** Columns that its line has at most. */
+const WIDEST = 240;
+/** Rows looked through for one of the task's own round: behind a retry the ledger still has the earlier ones. */
+const ROWS = 50;
+
+/**
+ * Tells whoever follows a job why its first task failed for good, as it does: what fails all of a thousand tasks is known
+ * from one. One small read of the ledger, once; what can't be read then is left to `failures`.
+ */
+export class FirstFailure {
+  readonly #platform: Platform;
+  readonly #view: JobView;
+  readonly #tell: (line: string) => void;
+  #reading: Promise<void> = Promise.resolve();
+  #told = false;
+  #most = 0;
+
+  constructor(platform: Platform, view: JobView, tell: (line: string) => void) {
+    this.#platform = platform;
+    this.#view = view;
+    this.#tell = tell;
+  }
+
+  /** Looks where the status has more failures than any before it, until one was told. */
+  see({ steps }: Pick<JobStatus, 'steps'>): void {
+    const failed = steps.reduce((sum, step) => sum + step.failed, 0);
+    if (this.#told || failed <= this.#most) return;
+    this.#most = failed;
+    const failing = steps.findIndex((step) => step.failed > 0);
+    this.#reading = this.#reading.then(() => this.#look(failing)).catch(() => undefined);
+  }
+
+  /** Resolves once what was seen is told. */
+  idle(): Promise<void> {
+    return this.#reading;
+  }
+
+  async #look(step: number): Promise<void> {
+    const { job, spec } = this.#view.record;
+    const name = spec.steps[step]?.name ?? '';
+    const ledger = await this.#platform.ledger();
+    const rows = await ledger.tasks(job, { step: name, states: ['failed'], limit: ROWS });
+    const row = rows.find(({ task, round }) => round === roundOf(this.#view, step, task));
+    if (row === undefined || this.#told) return;
+    this.#told = true;
+    this.#tell(clip(failureLine(name, row), WIDEST));
+  }
+}
+
+/** `price/7 failed for good: exit 65, claim 7: no rate for UK` */
+export function failureLine(step: string, row: Pick<LedgerTask, 'task' | 'exitCode' | 'reason' | 'error'>): string {
+  const how = row.exitCode === null ? (row.reason ?? 'unknown') : `exit ${row.exitCode}`;
+  return `${step}/${row.task} failed for good: ${how}${row.error === null || row.error === '' ? '' : `, ${row.error}`}`;
+}

@@ -1,0 +1,56 @@
+import type { ManagerProfile } from '../../config.ts';
+import { isOurs } from '../../errors.ts';
+import type { CheckResult } from '../../jobs/doctor/run-checks.ts';
+import { type DutyHealth, isTroubled, type ManagerHealth } from '../../model/manager-health.ts';
+import type { Manager } from '../../ports/manager.ts';
+
+/** So long before a certificate expires it is told of, milliseconds: whoever renews by machine has done so by then. */
+const SOON_MS = 14 * 86_400_000;
+
+/** What the manager tells of its own duties and certificate; nothing of one that is too old to tell. */
+export async function healthChecks(
+  manager: Manager,
+  { fingerprint }: Pick<ManagerProfile, 'fingerprint'>,
+  now: number,
+  signal: AbortSignal,
+): Promise<readonly CheckResult[]> {
+  let health: ManagerHealth | null;
+  try {
+    health = await manager.health(signal);
+  } catch (error) {
+    if (!isOurs(error)) throw error;
+    return [{ check: 'duties', status: 'fail', message: error.message, mend: error.hint ?? WHERE }];
+  }
+  if (health === null) return [];
+  return [...dutyChecks(health.duties, now), ...certificateCheck(health.certificateExpires, fingerprint, now)];
+}
+
+const WHERE = "look at the manager's log, and batchctl doctor where it runs";
+
+function dutyChecks(duties: readonly DutyHealth[], now: number): readonly CheckResult[] {
+  const troubled = duties.filter((duty) => isTroubled(duty, now));
+  if (troubled.length === 0)
+    return [{ check: 'duties', status: 'pass', message: 'the manager does its duties', mend: null }];
+  return troubled.flatMap((duty) => lackOf(duty).map((message) => ({ check: 'duties', ...message, mend: WHERE })));
+}
+
+type Lack = Pick<CheckResult, 'status' | 'message'>;
+
+function lackOf({ duty, failing, running, troubles }: DutyHealth): readonly Lack[] {
+  if (failing !== null) {
+    return [{ status: 'fail', message: `its duty ${duty} fails since ${failing.since}: ${failing.message}` }];
+  }
+  if (troubles.length > 0)
+    return troubles.map((trouble) => ({ status: 'warn', message: `its duty ${duty}: ${trouble}` }));
+  return [{ status: 'fail', message: `its duty ${duty} hangs: its present run began ${running}` }];
+}
+
+function certificateCheck(expires: string | null, fingerprint: string | null, now: number): readonly CheckResult[] {
+  if (expires === null || Date.parse(expires) - now > SOON_MS) return [];
+  const when = Date.parse(expires) <= now ? 'expired' : 'expires';
+  const mend =
+    fingerprint === null
+      ? 'whoever runs the manager renews what --tls-cert and --tls-key name; it takes them up by itself'
+      : "a renewed one has another fingerprint: ask for it, and correct the profile's";
+  return [{ check: 'certificate', status: 'warn', message: `its certificate ${when} ${expires}`, mend }];
+}

@@ -1,0 +1,38 @@
+import { effect, signal } from '@preact/signals';
+import type { Status } from './answers.ts';
+import { instant, zone } from './clock.ts';
+import type { Health } from './feed/feed.ts';
+import { health, overview } from './feed/overview.ts';
+import { route } from './route.ts';
+import { token } from './session.ts';
+import { tabOf } from './words/tab.ts';
+
+interface ShownJob {
+  readonly job: string;
+  readonly status: Status | null;
+  readonly health: Health;
+}
+
+/** The job whose page is shown. */
+export const shownJob = signal<ShownJob | null>(null);
+
+const isLost = ({ state }: Health): boolean => state === 'lost' || state === 'refused';
+
+/** Says in the tab's title and icon how that stands which it shows, for who has another in front. */
+export function startTab(): void {
+  const icon = document.querySelector<HTMLLinkElement>('link[rel=icon]');
+  effect(() => {
+    const { view } = route.value;
+    const shown = shownJob.value;
+    const sight = {
+      view: view.charAt(0).toUpperCase() + view.slice(1),
+      ...{ job: shown?.job ?? null, status: shown?.status ?? null, overview: overview.value },
+      live: !isLost(health.value) && (shown === null || !isLost(shown.health)),
+    };
+    const { title, tone } =
+      token.value === null ? ({ title: 'Sign in · batchctl', tone: 'open' } as const) : tabOf(sight, zone, instant());
+    document.title = title;
+    const href = icon?.dataset[tone];
+    if (icon && href !== undefined && icon.getAttribute('href') !== href) icon.setAttribute('href', href);
+  });
+}

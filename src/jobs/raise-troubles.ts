@@ -1,0 +1,22 @@
+import { BatchctlError } from '../errors.ts';
+import { groupFlag } from '../model/why/words.ts';
+import type { GroupRaise, LateJob } from './raise.ts';
+import type { Troubles } from './troubles.ts';
+
+/** Adds what a person should hear of groups that were raised, or not: the error, and a deadline that will be missed. */
+export function addRaiseTroubles(raised: readonly GroupRaise[], troubles: Troubles): void {
+  for (const each of raised) {
+    if (each.outcome === 'failed') troubles.add(`group ${each.group}`, each.error);
+    if ((each.outcome === 'raised' || each.outcome === 'enough') && each.late !== null)
+      troubles.add(`group ${each.group}`, lateError(each.group, each.late));
+  }
+}
+
+/** The same words as long as the deadline is the same: when it would end is in the hint. */
+function lateError(group: string, { job, ends, deadline, max }: LateJob): BatchctlError {
+  const iso = (at: number): string => new Date(Math.round(at / 60_000) * 60_000).toISOString();
+  const mend = max === null ? '' : `; batchctl scale --max ${max}${groupFlag(group)} lets its group grow`;
+  return new BatchctlError('refused', `job ${job} is projected to end after its deadline, ${iso(deadline)}`, {
+    hint: `${ends === null ? 'its group may have no instance' : `it ends about ${iso(ends)}`}${mend}`,
+  });
+}

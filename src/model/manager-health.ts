@@ -1,0 +1,78 @@
+import { gauge } from './prometheus.ts';
+
+/** How one of a manager's duties goes. */
+export interface DutyHealth {
+  readonly duty: string;
+  /** When it was done last, ISO-8601 UTC; null: not yet. */
+  readonly done: string | null;
+  /** Since when its present run lasts, ISO-8601 UTC; null: it rests. */
+  readonly running: string | null;
+  /** Since when it fails, and why; null: it doesn't. */
+  readonly failing: { readonly since: string; readonly message: string } | null;
+  /** What its last run could not do, while it did the rest: `schedule claims: ...`. */
+  readonly troubles: readonly string[];
+}
+
+/** How a manager goes: for a person, and for whoever watches it. */
+export interface ManagerHealth {
+  /** `failing`: the store does not answer, a duty fails or hangs, or something of a duty can't be done. */
+  readonly status: 'ok' | 'failing';
+  /** Whether the store answers, without which nobody is let in; null: it does. */
+  readonly store: string | null;
+  /** From when on its certificate is refused by who goes by dates, ISO-8601 UTC; null: plain HTTP. */
+  readonly certificateExpires: string | null;
+  readonly duties: readonly DutyHealth[];
+}
+
+/** A run that lasts so long hangs, milliseconds: a sixth of what ends the process. */
+export const HANGS_MS = 5 * 60_000;
+
+/** Whether a duty wants to be looked at. `now` in milliseconds since the epoch. */
+export function isTroubled({ failing, running, troubles }: DutyHealth, now: number): boolean {
+  return failing !== null || troubles.length > 0 || (running !== null && now - Date.parse(running) >= HANGS_MS);
+}
+
+/** A manager's own figures in the format of Prometheus, which are there whatever the stack's say. */
+export function healthMetrics(
+  { store, certificateExpires, duties }: ManagerHealth,
+  { now, stackRead }: { readonly now: number; readonly stackRead: boolean },
+): string {
+  const of = (value: (duty: DutyHealth) => number | null) =>
+    duties.flatMap((duty) => {
+      const found = value(duty);
+      return found === null ? [] : [{ labels: { duty: duty.duty }, value: found }];
+    });
+  const one = (value: number) => [{ labels: {}, value }];
+  const seconds = (at: string): number => Math.floor(Date.parse(at) / 1_000);
+  const lines = [
+    ...gauge('batchctl_manager_store_up', 'Whether the store answers: 1 or 0.', one(store === null ? 1 : 0)),
+    ...gauge(
+      'batchctl_manager_stack_read',
+      "Whether the stack's figures could be read: 1 or 0.",
+      one(stackRead ? 1 : 0),
+    ),
+    ...gauge(
+      'batchctl_manager_duty_done_timestamp_seconds',
+      'When a duty was done last.',
+      of(({ done }) => (done === null ? null : seconds(done))),
+    ),
+    ...gauge(
+      'batchctl_manager_duty_failing',
+      'Whether a duty fails, or hangs: 1 or 0.',
+      of((duty) => (isTroubled({ ...duty, troubles: [] }, now) ? 1 : 0)),
+    ),
+    ...gauge(
+      'batchctl_manager_duty_troubles',
+      'What the last run of a duty could not do, while it did the rest.',
+      of(({ troubles }) => troubles.length),
+    ),
+    ...(certificateExpires === null
+      ? []
+      : gauge(
+          'batchctl_manager_certificate_expires_timestamp_seconds',
+          'From when on the certificate is refused by who goes by dates.',
+          one(seconds(certificateExpires)),
+        )),
+  ];
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,56 @@
+import { expect } from 'chai';
+import { FirstFailure, failureLine } from '../../src/cli/first-failure.ts';
+import { mustReadView } from '../../src/jobs/journal.ts';
+import { retry } from '../../src/jobs/retry.ts';
+import { statusOf } from '../../src/jobs/status.ts';
+import { openPlace, type Place } from '../jobs/published-job.ts';
+import { submitJob, work } from '../jobs/submitted-job.ts';
+
+const FAILING = `
+name: claims
+input: { split: { by: range, from: 1, to: 3 } }
+steps:
+  - { name: price, run: "echo claim $BATCHCTL_PARAM_INDEX: no rate >&2; exit 65", permanent: [65] }
+`;
+
+const NAMES = [0, 1, 2].map((task) => ({ step: 0, name: 'price', task }));
+
+describe('the first failure, for whoever follows a job', () => {
+  let place: Place;
+  let lines: string[];
+  beforeEach(async () => {
+    place = await openPlace();
+    lines = [];
+  });
+  afterEach(() => place.end());
+
+  async function seen(job: string, times = 1): Promise<readonly string[]> {
+    const view = await mustReadView(place.platform.store, job);
+    const first = new FirstFailure(place.platform, view, (line) => lines.push(line));
+    for (let n = 0; n < times; n += 1) first.see(await statusOf(place.platform, view));
+    await first.idle();
+    return lines;
+  }
+
+  it('is told once, with what it said', async () => {
+    const { record } = await submitJob(place, FAILING, {});
+    expect(await seen(record.job), 'nothing has failed').to.deep.equal([]);
+    await work(place.platform);
+    expect(await seen(record.job, 3)).to.deep.equal(['price/0 failed for good: exit 65, claim 1: no rate']);
+  });
+
+  it('is none of an earlier round', async () => {
+    const { record } = await submitJob(place, FAILING, {});
+    await work(place.platform);
+    const view = await mustReadView(place.platform.store, record.job);
+    await retry(place.platform, view, { tasks: NAMES, canaries: null, overrides: {}, dryRun: false });
+    expect(await seen(record.job)).to.deep.equal([]);
+    await work(place.platform);
+    expect(await seen(record.job)).to.have.length(1);
+  });
+
+  it('says how an attempt ended that has no exit code', () => {
+    const line = failureLine('shrink', { task: 7, exitCode: null, reason: 'timeout', error: null });
+    expect(line).to.equal('shrink/7 failed for good: timeout');
+  });
+});

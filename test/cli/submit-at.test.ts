@@ -1,0 +1,81 @@
+import { hostname } from 'node:os';
+import { expect } from 'chai';
+import { tickId } from '../../src/jobs/keeper.ts';
+import { movedClock } from '../support/moved-clock.ts';
+import { Workspace } from '../support/workspace.ts';
+
+describe('submit --at', function () {
+  this.timeout(60_000);
+  let workspace: Workspace;
+  beforeEach(() => {
+    workspace = new Workspace();
+    workspace.write('job.json', {
+      name: 'claims',
+      input: { split: { by: 'range', from: 1, to: 1 } },
+      steps: [{ name: 'price', run: 'date +%s >> "$HOME/ran"; cat' }],
+    });
+  });
+  afterEach(() => workspace.remove());
+
+  it('needs a keeper of the last 15 minutes, and says which crontab line is one', async () => {
+    const at = ['submit', 'job.json', '--at', 'in 2h', '--run-key', 'k'];
+    const alone = await workspace.run(at);
+    expect(alone.code).to.equal(7);
+    expect(alone.stderr).to.include('--at needs somebody who sees to it');
+    expect(alone.stderr).to.match(
+      /hint: add to a crontab: \* \* \* \* \* {2}cd \S+ && batchctl tick --quiet --profile local/,
+    );
+    expect((await workspace.run(['jobs'])).stdout).to.equal('');
+    expect((await workspace.run(['tick'])).code).to.equal(0);
+    const later = await workspace.run(at);
+    expect(later.code, later.stderr).to.equal(0);
+    expect(later.stderr).to.match(/begins 20\S+ \S+ UTC \(in (2h|1h\d+m)/);
+    const gone = movedClock(new Date(Date.now() + 20 * 60_000).toISOString());
+    expect((await workspace.run(['submit', 'job.json', '--at', 'in 2h'], gone)).code, 'it left').to.equal(7);
+    expect((await workspace.run(at, gone)).code, 'the job that is there is answered all the same').to.equal(0);
+    const doctor = await workspace.run(['doctor', '--json'], gone);
+    expect(doctor.stdout).to.include('"check":"keeper","status":"pass"');
+  });
+
+  it('begins no task before its time, with run too, which waits', async () => {
+    const asked = Date.now();
+    const ran = await workspace.run(['run', 'job.json', '--at', 'in 3s']);
+    expect(ran.code, ran.stderr).to.equal(0);
+    expect(Number(workspace.lines('ran')[0])).to.be.at.least(Math.floor(asked / 1_000) + 3);
+  });
+
+  it('can be moved, also to now', async () => {
+    await workspace.run(['tick']);
+    const id = (await workspace.run(['submit', 'job.json', '--at', 'in 2h', '--quiet'])).stdout.trim();
+    const moved = await workspace.run(['adjust', id, '--at', '2099-11-30T18:00Z', '--json']);
+    expect(moved.code, moved.stderr).to.equal(0);
+    expect(JSON.parse(moved.stdout).changes[0]).to.include({ field: 'notBefore', to: '2099-11-30T18:00:00.000Z' });
+    expect((await workspace.run(['status', id])).stdout).to.include('begins 2099-11-30 18:00 UTC');
+    expect((await workspace.run(['why', id])).stdout).to.include(`batchctl adjust ${id} --at now`);
+    expect((await workspace.run(['adjust', id, '--at', '2020-01-01T06:00Z'])).code).to.equal(2);
+    const now = await workspace.run(['adjust', id, '--at', 'now']);
+    expect(now.stdout, now.stderr).to.match(/^notBefore +2099-11-30 18:00 UTC .* +20/m);
+    await workspace.work();
+    expect(workspace.lines('ran')).to.have.length(1);
+    expect((await workspace.run(['history', id, '--json'])).stdout).to.include(
+      '"notBefore":"2099-11-30T18:00:00.000Z"',
+    );
+    expect((await workspace.run(['adjust', id, '--at', 'in 2h'])).code).to.equal(7);
+  });
+
+  it('is refused for a time that is over, or after the deadline', async () => {
+    for (const flags of [['2020-01-01T06:00Z'], ['in 2h', '--finish-by', 'in 1h']]) {
+      expect((await workspace.run(['submit', 'job.json', '--at', ...flags])).code, flags.join(' ')).to.equal(2);
+    }
+  });
+
+  it('warns in doctor where schedules are nobody’s', async () => {
+    await workspace.run(['schedule', 'add', 'daily', 'job.json', '--cron', '0 6 * * *']);
+    const { stdout } = await workspace.run(['doctor']);
+    expect(stdout).to.match(/^warn {2}keeper +no keeper was ever here: nobody fires daily\n +mend: batchctl tick/m);
+    expect((await workspace.run(['tick'])).code).to.equal(0);
+    expect((await workspace.run(['doctor'])).stdout).to.match(/^pass {2}keeper +tick-\S+ left its mark/m);
+    expect(tickId()).to.match(/^tick-[a-z0-9-]+$/);
+    expect(tickId(`${hostname()}.`)).to.equal(tickId());
+  });
+});

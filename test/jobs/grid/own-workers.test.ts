@@ -1,0 +1,47 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { expect } from 'chai';
+import { loadConfig } from '../../../src/config.ts';
+import { complaintIn } from '../../../src/platform/last-complaint.ts';
+import { startOwnWorkers } from '../../../src/platform/own-workers.ts';
+import { until } from '../../support/until.ts';
+import { openPlace } from '../published-job.ts';
+
+describe("a run's own workers", function () {
+  this.timeout(30_000);
+
+  it('say why one of them ended, and leave the log that they name', async () => {
+    const place = await openPlace();
+    try {
+      const { directory } = place;
+      const config = await loadConfig({ cwd: directory, env: { HOME: directory }, flags: { profile: 'local' } });
+      const told: string[] = [];
+      const workers = await startOwnWorkers(config, place.platform, {
+        ...{ groups: ['default'], slots: 1, onTrouble: (what: string) => told.push(what) },
+        env: () => ({ PATH: process.env.PATH, NODE_OPTIONS: `--require ${directory}/none.cjs` }),
+      });
+      try {
+        await until('a worker to end', () => told.length > 0);
+      } finally {
+        await workers.drain();
+      }
+      const text = told[0] ?? '';
+      expect(text).to.match(/^worker w-\w+ ended \(exit 1\): Cannot find module .*none\.cjs'; its log: /);
+      const log = text.slice(text.indexOf('its log: ') + 'its log: '.length);
+      expect(existsSync(log)).to.equal(true);
+      expect(readFileSync(log, 'utf8')).to.include('none.cjs');
+    } finally {
+      await place.end();
+    }
+  });
+
+  it('are told by their last warning, or else by their last error', () => {
+    const warned = [
+      '2026-11-26T15:38:26.578Z warning: x/enc/8 is given back: found none',
+      '2026-11-26T15:38:26.664Z worker w-vrk7zl4osf leaves: 0 done, 0 failed for good',
+      'error: the store refused 4 attempts in a row; the log says why',
+    ];
+    expect(complaintIn(warned.join('\n'))).to.equal('x/enc/8 is given back: found none');
+    expect(complaintIn('error: no such group\nhint: make it\n')).to.equal('no such group');
+    expect(complaintIn('worker w-a starts\n')).to.equal(null);
+  });
+});

@@ -1,0 +1,119 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { matchFiles } from '../../src/jobs/submit/match-files.ts';
+import { rejection } from '../support/rejection.ts';
+import { withoutRights } from '../support/without-rights.ts';
+import { openPlace, type Place } from './published-job.ts';
+import { submitJob } from './submitted-job.ts';
+
+describe('an input that a pattern means is never left out in silence', () => {
+  let directory: string;
+  const find = (pattern: string, dot = true) => matchFiles(pattern, { directory, dot });
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'batchctl-left-'));
+    chmodSync(directory, 0o755);
+    for (const name of ['in', 'in/closed']) mkdirSync(join(directory, name));
+    for (const name of ['in/b.csv', 'in/closed/a.csv']) writeFileSync(join(directory, name), 'v\n1\n');
+  });
+  afterEach(() => {
+    chmodSync(join(directory, 'in/closed'), 0o755);
+    rmSync(directory, { recursive: true });
+  });
+
+  it('a directory that may not be read is named', async () => {
+    chmodSync(join(directory, 'in/closed'), 0);
+    await withoutRights(async () => {
+      for (const pattern of ['in/**', 'in/*/*.csv']) {
+        const error = await rejection(find(pattern));
+        expect(error).to.include({ kind: 'notFound' });
+        expect(error.message).to.equal('the directory in/closed may not be read: what it holds would be left out');
+      }
+      expect(await find('in/*.csv'), 'one that is not meant').to.deep.equal([join(directory, 'in/b.csv')]);
+    });
+  });
+
+  it('a link that leads nowhere is named where the pattern means it', async () => {
+    symlinkSync('/not/mounted/c.csv', join(directory, 'in/c.csv'));
+    const error = await rejection(find('in/*.csv'));
+    expect(error).to.include({ kind: 'notFound' });
+    expect(error.message).to.equal('the input in/c.csv is a link that leads nowhere: its data would be left out');
+    expect(await find('in/b*')).to.deep.equal([join(directory, 'in/b.csv')]);
+    expect(await find('in/closed/**')).to.deep.equal([join(directory, 'in/closed/a.csv')]);
+  });
+
+  it('links to files and directories are followed', async () => {
+    mkdirSync(join(directory, 'far'));
+    writeFileSync(join(directory, 'far/d.csv'), 'v\n1\n');
+    symlinkSync('../far', join(directory, 'in/linked'));
+    symlinkSync('../far/d.csv', join(directory, 'in/d.csv'));
+    expect(await find('in/**')).to.deep.equal(
+      ['in/b.csv', 'in/closed/a.csv', 'in/d.csv', 'in/linked/d.csv'].map((name) => join(directory, name)),
+    );
+  });
+
+  it('a name that is no UTF-8 is named, of a file and of a directory', async () => {
+    writeFileSync(Buffer.concat([Buffer.from(`${directory}/in/caf`), Buffer.from([0xe9]), Buffer.from('.csv')]), 'x');
+    const file = await rejection(find('in/*.csv'));
+    expect(file).to.include({ kind: 'notFound' });
+    expect(file.message).to.contain('in/caf').and.to.contain('is no UTF-8');
+
+    mkdirSync(Buffer.concat([Buffer.from(`${directory}/in/d`), Buffer.from([0xe9])]));
+    expect((await rejection(find('in/*/*.csv'))).message)
+      .to.contain('"in/d')
+      .and.to.contain('is no UTF-8');
+  });
+});
+
+describe('an input is worked on once', () => {
+  let place: Place;
+  beforeEach(async () => {
+    place = await openPlace();
+  });
+  afterEach(() => place.end());
+
+  const files = { 'a.csv': 'v\n1\n', 'b.csv': 'v\n2\n' };
+  const submitted = (from: string, more: Readonly<Record<string, string>> = {}) =>
+    submitJob(
+      place,
+      `name: once\ninput: { from: ${from}, split: { by: csv, size: 1MB, header: true } }\nsteps: [{ name: s, run: [cat] }]\n`,
+      { ...files, ...more },
+    );
+
+  it('refuses one that is named twice, that a pattern means besides, or that has two names', async () => {
+    for (const [from, message] of [
+      ['[a.csv, a.csv]', 'the input a.csv is named twice: its data would be worked on twice'],
+      ['["*.csv", b.csv]', 'the input b.csv is named twice: its data would be worked on twice'],
+      ['[a.csv, ./a.csv]', 'the input ./a.csv is a.csv again: its data would be worked on twice'],
+    ] as const) {
+      const error = await rejection(submitted(from));
+      expect(error, from).to.include({ kind: 'refused', message });
+    }
+  });
+
+  it('refuses a link beside what it leads to', async () => {
+    symlinkSync('b.csv', join(place.directory, 'latest.csv'));
+    const error = await rejection(submitted('"*.csv"'));
+    expect(error).to.include({
+      kind: 'refused',
+      message: 'the input latest.csv is b.csv again: its data would be worked on twice',
+    });
+  });
+
+  it('takes files that are alike: they are two', async () => {
+    const { record } = await submitted('"*.csv"', { 'b.csv': files['a.csv'] });
+    expect(record.inputs.map(({ name }) => name)).to.deep.equal(['a.csv', 'b.csv']);
+  });
+
+  it('refuses a name that is a file and a pattern for others, and takes it escaped', async () => {
+    const error = await rejection(submitted('"*.csv"', { '*.csv': 'v\n3\n' }));
+    expect(error).to.include({
+      kind: 'refused',
+      message: 'the input *.csv is a file of that very name, and a pattern that means a.csv too',
+    });
+    const { record } = await submitted("'\\*.csv'");
+    expect(record.inputs.map(({ name }) => name)).to.deep.equal(['*.csv']);
+  });
+});

@@ -1,0 +1,113 @@
+import { expect } from 'chai';
+import type { Status } from '../../src/dashboard/answers.ts';
+import { attentionOf } from '../../src/dashboard/words/attention.ts';
+import { countersOf } from '../../src/dashboard/words/counters.ts';
+import { notesOf } from '../../src/dashboard/words/job-notes.ts';
+import { inOrder, JOB_ORDERS } from '../../src/dashboard/words/job-order.ts';
+import { tabOf } from '../../src/dashboard/words/tab.ts';
+import { overviewOf, STEP, statusOf } from '../support/manager/dashboard-facts.ts';
+
+const NOW = Date.parse('2026-11-30T04:00:00Z');
+const CALM = { ...STEP, failed: 0, skipped: 0 };
+type Delivery = NonNullable<Status['delivery']>;
+
+const delivery = (state: Delivery['state']): Delivery => ({
+  ...{ to: '/srv/reports', host: 'alpha', state },
+  delivered:
+    state === 'delivered'
+      ? { to: '/srv/reports', when: '2026-11-30T03:50:00Z', who: 'manager-1', outputs: 3, bytes: 9 }
+      : null,
+  failed:
+    state === 'failing' || state === 'givenUp'
+      ? { tries: 2, when: '2026-11-30T03:50:00Z', who: 'manager-1', kind: 'unavailable', message: 'full', hint: null }
+      : null,
+});
+
+describe('what the dashboard says of a job', () => {
+  it('tells where its outputs went, in every state that a delivery has', () => {
+    const told = (['waiting', 'none', 'due', 'failing', 'givenUp', 'delivered'] as const).map((state) =>
+      notesOf(statusOf({ delivery: delivery(state) }), 'UTC').map(({ tone, text, command }) => [tone, text, command]),
+    );
+    expect(told.flat()).to.deep.equal([
+      [null, 'Its outputs are to be delivered to /srv/reports on alpha.', null],
+      [null, 'Nothing was delivered to /srv/reports on alpha: only what succeeds is.', null],
+      ['open', 'Not delivered yet to /srv/reports on alpha.', null],
+      [
+        ...['bad', 'NOT delivered to /srv/reports on alpha: full. It is tried again after a while.'],
+        'batchctl watch claims-1',
+      ],
+      ['bad', 'NOT delivered to /srv/reports on alpha: full.', 'batchctl watch claims-1'],
+      ['good', 'Delivered to /srv/reports on alpha, 2026-11-30 03:50 UTC.', null],
+    ]);
+  });
+
+  it('tells who was not told, a rehearsal, and that it was pruned', () => {
+    const status = statusOf({
+      untold: [{ event: 'late', to: 'hooks.example.com', tries: 1, message: null, next: '2026-11-30T04:01:00Z' }],
+      rehearsal: { parts: 20, of: 2_000 },
+      prunedAt: '2026-11-30T03:50:00Z',
+    });
+    expect(notesOf(status, 'UTC').map(({ text }) => text)).to.deep.equal([
+      'Not a real run, but a rehearsal: 20 of 2,000 parts.',
+      'hooks.example.com could not be told of late: whoever tried has died. It is tried again.',
+      'Its outputs, parts and logs were removed: 2026-11-30 03:50 UTC.',
+    ]);
+    expect(notesOf(statusOf(), 'UTC')).to.deep.equal([]);
+  });
+
+  it('names what succeeded and was not delivered, or not told of, among what needs a person', () => {
+    const job = statusOf({
+      ...{ state: 'succeeded', closedAt: '2026-11-30T03:50:00Z', delivery: delivery('givenUp') },
+      untold: [{ event: 'succeeded', to: 'x', tries: 1, message: 'no', next: null }],
+    });
+    expect(attentionOf(overviewOf({ jobs: [job] }), 'UTC', NOW).map(({ text }) => text)).to.deep.equal([
+      'claims-1: not delivered to /srv/reports',
+      'claims-1: 1 message about it could not be sent',
+    ]);
+  });
+
+  it('keeps every digit of a counter', () => {
+    const counters = { price: { amount: '-1234567.8910', rows: '98950' }, total: { n: '7' } };
+    expect(countersOf(counters)).to.deep.equal([
+      { step: 'price', name: 'amount', value: '-1,234,567.8910' },
+      { step: 'price', name: 'rows', value: '98,950' },
+      { step: 'total', name: 'n', value: '7' },
+    ]);
+  });
+
+  it('puts jobs in order by what presses', () => {
+    const jobs = [
+      statusOf({ job: 'calm', name: 'b' }),
+      statusOf({ job: 'early', name: 'c', finishBy: '2026-11-30T06:00:00Z', projected: '2026-11-30T05:00:00Z' }),
+      statusOf({ job: 'late', name: 'a', finishBy: '2026-11-30T08:00:00Z', projected: '2026-11-30T09:00:00Z' }),
+      statusOf({ job: 'bad', name: 'd', steps: [{ ...STEP, failed: 9 }] }),
+    ];
+    const by = (order: string): string =>
+      inOrder(jobs, order)
+        .map(({ job }) => job)
+        .join(' ');
+    expect(JOB_ORDERS.map(([order]) => `${order}: ${by(order)}`)).to.deep.equal([
+      ': calm early late bad',
+      'deadline: late early calm bad',
+      'end: early late calm bad',
+      'failed: bad calm early late',
+      'name: late calm early bad',
+    ]);
+    expect(by('no such order')).to.equal('calm early late bad');
+  });
+
+  it('says in a tab what matters first', () => {
+    const calm = statusOf({ steps: [CALM] });
+    const bad = statusOf({ job: 'bad-1', runKey: null });
+    const tab = (view: string, status: Status | null, live = true) =>
+      tabOf({ view, job: status?.job ?? null, status, live, overview: overviewOf({ jobs: [calm, bad] }) }, 'UTC', NOW);
+    expect(tab('Jobs', null)).to.deep.equal({ title: '(1) Jobs · batchctl', tone: 'bad' });
+    expect(tab('Jobs', null, false)).to.deep.equal({ title: 'not live · Jobs · batchctl', tone: 'doubtful' });
+    expect(tab('Jobs', calm)).to.deep.equal({ title: '38 % · claims claims-2026-11 · batchctl', tone: 'open' });
+    expect(tab('Jobs', bad)).to.deep.equal({ title: '40 % · claims bad-1 · batchctl', tone: 'bad' });
+    const done = statusOf({ state: 'succeeded', steps: [CALM] });
+    expect(tab('Jobs', done)).to.deep.equal({ title: 'succeeded · claims claims-2026-11 · batchctl', tone: 'good' });
+    const unknown = { view: 'Jobs', job: 'claims-9', status: null, live: true, overview: null };
+    expect(tabOf(unknown, 'UTC', NOW)).to.deep.equal({ title: 'claims-9 · batchctl', tone: 'open' });
+  });
+});

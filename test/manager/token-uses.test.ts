@@ -1,0 +1,108 @@
+import { expect } from 'chai';
+import { BatchctlError } from '../../src/errors.ts';
+import { createToken, findTokens, revokeTokens } from '../../src/jobs/tokens/change-tokens.ts';
+import { listTokens } from '../../src/jobs/tokens/read-token.ts';
+import { readTokenUse, TokenUses, USE_MS } from '../../src/jobs/tokens/token-uses.ts';
+import { TOKEN_USES, tokenUseKey } from '../../src/model/keys.ts';
+import type { ObjectStore } from '../../src/ports/object-store.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { GuardDesk } from '../support/manager/guard-desk.ts';
+import { MemoryStore } from '../support/memory-store.ts';
+import { wrapStore } from '../support/wrap-store.ts';
+
+const ID = 'abcdef012345';
+
+describe('when a token was used last', () => {
+  const clock = new FakeClock();
+  let store: ObjectStore;
+  let puts: number;
+  let away: boolean;
+  beforeEach(() => {
+    [puts, away] = [0, false];
+    const inner = new MemoryStore(() => clock.now());
+    store = wrapStore(inner, {
+      put: (key, body, options) => {
+        if (away) throw new BatchctlError('unavailable', 'the store is away');
+        puts += 1;
+        return inner.put(key, body, options);
+      },
+    });
+  });
+  const iso = () => new Date(clock.now()).toISOString();
+
+  it('is written by nobody who waits, and once an hour whatever it is used for', async () => {
+    const uses = new TokenUses({ store, clock });
+    expect(await readTokenUse(store, ID)).to.equal(null);
+    const first = iso();
+    for (let minute = 0; minute < 59; minute += 1) {
+      for (let call = 0; call < 100; call += 1) uses.used(ID);
+      await uses.write();
+      clock.pass(60);
+    }
+    expect([puts, await readTokenUse(store, ID)]).to.deep.equal([1, first]);
+    clock.pass(USE_MS / 1_000);
+    await uses.write();
+    expect(puts, 'nobody used it').to.equal(1);
+    uses.used(ID);
+    await uses.write();
+    expect([puts, await readTokenUse(store, ID)]).to.deep.equal([2, iso()]);
+  });
+
+  it('is what either of two managers saw', async () => {
+    const [one, other] = [new TokenUses({ store, clock }), new TokenUses({ store, clock })];
+    one.used(ID);
+    await one.write();
+    clock.pass(600);
+    other.used(ID);
+    await other.write();
+    expect([puts, await readTokenUse(store, ID)]).to.deep.equal([2, iso()]);
+  });
+
+  it('is written later when the store is away', async () => {
+    const uses = new TokenUses({ store, clock });
+    const at = iso();
+    uses.used(ID);
+    away = true;
+    await uses.write();
+    away = false;
+    clock.pass(60);
+    await uses.write();
+    expect(await readTokenUse(store, ID)).to.equal(at);
+  });
+
+  it('is not known where the mark says nothing', async () => {
+    for (const text of ['rubbish', '{"format":2,"at":"2026-11-26T00:00:00Z"}', '{"format":1,"at":"soon"}']) {
+      await store.put(tokenUseKey(ID), text);
+      expect(await readTokenUse(store, ID), text).to.equal(null);
+    }
+  });
+
+  it('is no token, and goes with the one that it is of', async () => {
+    const place = { store, clock, who: 'ann@desk' };
+    const { token } = await createToken(place, { name: 'ann', scope: 'read', expiresIn: null });
+    const uses = new TokenUses({ store, clock });
+    uses.used(token.id);
+    await uses.write();
+    expect((await listTokens(store, () => {})).map(({ id }) => id)).to.deep.equal([token.id]);
+    await revokeTokens(place, await findTokens(place, 'ann'));
+    const left: string[] = [];
+    for await (const key of store.keys('tokens/')) left.push(key);
+    expect(left).to.deep.equal([]);
+  });
+
+  it('is written by a manager that leaves, of whom it let in and of nobody else', async () => {
+    const desk = await GuardDesk.open();
+    const token = await desk.token('read');
+    expect((await desk.call('/api/v1/me', token)).status).to.equal(200);
+    expect((await desk.call('/api/v1/me', `bct_${'x'.repeat(43)}`)).status).to.equal(401);
+    const used = async (): Promise<string[]> => {
+      const keys: string[] = [];
+      for await (const key of desk.store.keys(TOKEN_USES)) keys.push(key);
+      return keys;
+    };
+    expect(await used()).to.deep.equal([]);
+    await desk.close();
+    const [{ id } = { id: '' }] = await findTokens(desk, 'read');
+    expect(await used()).to.deep.equal([tokenUseKey(id)]);
+  });
+});

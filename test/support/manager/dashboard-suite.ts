@@ -1,0 +1,79 @@
+import type { Suite } from 'mocha';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { openBrowser } from '../browser.ts';
+import { DashboardDesk, type Opened } from './dashboard-desk.ts';
+
+/** Milliseconds that anything on the page may take: a machine with two cores may be busy. */
+export const SOON = { timeout: 45_000 };
+
+interface Arranged {
+  /** A manager for each test of the suite; else one for all. */
+  readonly each?: true;
+  /** What is there before a page is opened. */
+  readonly arrange?: (desk: DashboardDesk) => Promise<void> | void;
+}
+
+/** A browser, and a manager whose page it looks at, for as long as a suite runs. */
+export class DashboardSuite {
+  #browser: Browser | null = null;
+  #desk: DashboardDesk | null = null;
+  readonly #tokens = new Map<string, string>();
+
+  /** To be made as the suite is described. */
+  constructor(suite: Suite, { each, arrange }: Arranged = {}) {
+    suite.timeout(180_000);
+    const open = async (): Promise<void> => {
+      this.#desk = await DashboardDesk.open();
+      this.#tokens.clear();
+      await arrange?.(this.#desk);
+    };
+    suite.beforeAll(async () => {
+      this.#browser = await openBrowser();
+      if (!each) await open();
+    });
+    if (each) {
+      suite.beforeEach(open);
+      suite.afterEach(() => this.#desk?.close());
+    }
+    suite.afterAll(async () => {
+      await this.#browser?.close();
+      if (!each) await this.#desk?.close();
+    });
+  }
+
+  get desk(): DashboardDesk {
+    if (this.#desk === null) throw new Error('the desk is open once the suite runs');
+    return this.#desk;
+  }
+
+  /** An operator's token, the same for all pages. */
+  async token(name = 'anna'): Promise<string> {
+    const token = this.#tokens.get(name) ?? (await this.desk.token('operate', name));
+    this.#tokens.set(name, token);
+    return token;
+  }
+
+  /** The page as a browser of its own has it; an operator's unless a token is given, at the sign-in where it is null. */
+  async look(hash = '', options: BrowserContextOptions = {}, token?: string | null): Promise<Opened> {
+    if (this.#browser === null) throw new Error('the browser is open once the suite runs');
+    return this.desk.look(this.#browser, token === undefined ? await this.token() : token, options, hash);
+  }
+}
+
+/** Answers the question that is open by the button of that name. */
+export const answer = (page: Page, name: string): Promise<void> =>
+  page.getByRole('dialog').getByRole('button', { name, exact: true }).click();
+
+/** Leaves a question that was answered. */
+export async function closeDialog(page: Page): Promise<void> {
+  await answer(page, 'Close');
+  await page.getByRole('dialog').waitFor({ ...SOON, state: 'detached' });
+}
+
+/** Lets the page believe that its tab is behind another, or in front again: a headless browser has all in front. */
+export async function putBehind(page: Page, hidden: boolean): Promise<void> {
+  await page.evaluate(`
+    Object.defineProperty(document, 'hidden', { configurable: true, get: () => ${hidden} });
+    document.dispatchEvent(new Event('visibilitychange'));
+  `);
+}

@@ -1,0 +1,57 @@
+// A process of its own that outlives a test run, however that ends: at the end of stdin, which only the run holds, it kills
+// all that the run left, and removes the run's directory (its argument). What belongs to the run is known by that directory,
+// which stands in the environment, the arguments or the working directory of all that tests start.
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Milliseconds after which what can't be killed is left. */
+const PATIENCE = 20_000;
+
+const [directory = ''] = process.argv.slice(2);
+// Any process names an empty one.
+if (!/^\/.*\/tests-\w{6}$/.test(directory)) throw new Error(`expected a test run's directory, found "${directory}"`);
+process.stdin.resume();
+await new Promise((resolve) => process.stdin.on('close', resolve));
+
+const began = performance.now();
+for (let left = belonging(); left.length > 0 && performance.now() - began < PATIENCE; left = belonging()) {
+  for (const pid of left) kill(pid);
+  await sleep(20);
+}
+for (const at of mountsBelow()) spawnSync('umount', ['-l', at]);
+rmSync(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+
+function belonging() {
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid > 0 && pid !== process.pid && names(pid));
+}
+
+/** Whether the process speaks of the run's directory. Kernel threads and other users' processes say nothing. */
+function names(pid) {
+  const of = (name, read) => {
+    try {
+      return read(`/proc/${pid}/${name}`, 'latin1').includes(directory);
+    } catch {
+      return false;
+    }
+  };
+  return of('environ', readFileSync) || of('cmdline', readFileSync) || of('cwd', readlinkSync);
+}
+
+function kill(pid) {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended meanwhile.
+  }
+}
+
+/** The deepest first. */
+function mountsBelow() {
+  const points = readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '');
+  return points.filter((at) => at.startsWith(`${directory}/`)).sort((a, b) => b.length - a.length);
+}
