@@ -31,7 +31,8 @@ function valueText(field: string, value: unknown, zone: string): string {
   if (value === null || value === undefined) return 'none';
   if (/\.(timeout|stall)$/.test(field) && typeof value === 'number') return formatDuration(value);
   if (/\.needs\.(memory|disk)$/.test(field) && typeof value === 'number') return formatSize(value);
-  if ((field === 'finishBy' || field === 'notBefore') && typeof value === 'string') return formatInstant(Date.parse(value), zone);
+  if ((field === 'finishBy' || field === 'notBefore') && typeof value === 'string')
+    return formatInstant(Date.parse(value), zone);
   if (field === 'maxCost') return `$${value}`;
   if ((field === 'code' || field.startsWith('files/')) && typeof value === 'string') return hashText(value);
   if (Array.isArray(value)) return value.length === 0 ? 'none' : value.map(wordText).join(' ');

@@ -1,12 +1,12 @@
 import type { JobStatus } from '../jobs/status.ts';
-import { type JobView, roundOf } from '../model/view.ts';
+import type { JobView } from '../model/view.ts';
 import type { LedgerTask } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
 import { clip } from './width.ts';
 
 /** Columns that its line has at most. */
 const WIDEST = 240;
-/** Rows looked through for one of the task's own round: behind a retry the ledger still has the earlier ones. */
+/** Rows looked through for one of the job's last round: what failed before it is known. */
 const ROWS = 50;
 
 /**
@@ -46,7 +46,7 @@ export class FirstFailure {
     const name = spec.steps[step]?.name ?? '';
     const ledger = await this.#platform.ledger();
     const rows = await ledger.tasks(job, { step: name, states: ['failed'], limit: ROWS });
-    const row = rows.find(({ task, round }) => round === roundOf(this.#view, step, task));
+    const row = rows.find(({ round }) => round === this.#view.round);
     if (row === undefined || this.#told) return;
     this.#told = true;
     this.#tell(clip(failureLine(name, row), WIDEST));

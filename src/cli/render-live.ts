@@ -95,5 +95,5 @@ function terminalView(ctx: Context): LiveView {
 }
 
 function columnsOf(ctx: Context): number {
-  return Math.max(40, ctx.io.stderr.columns ?? 80);
+  return Math.max(40, ctx.io.stderr.columns || 80);
 }

@@ -44,7 +44,8 @@ export async function renderTable<Row>(
   const natural = columns.map((column, i) =>
     Math.max(displayWidth(column.title), ...cells.map((row) => displayWidth(row[i] ?? ''))),
   );
-  const room = stdout.isTTY === true ? Math.max(40, stdout.columns ?? 80) : Number.POSITIVE_INFINITY;
+  // A terminal that doesn't know its width says 0.
+  const room = stdout.isTTY === true ? Math.max(40, stdout.columns || 80) : Number.POSITIVE_INFINITY;
   const least = columns.map((column, i) => (column.align === 'right' ? (natural[i] ?? 0) : (column.min ?? 8)));
   const widths = shrink(natural, least, room - GAP * (columns.length - 1));
   const { default: Table } = await import('cli-table3');

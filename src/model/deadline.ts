@@ -111,7 +111,9 @@ export function endsIn(claim: Claim, instances: number, { slots, current, boot }
 
 /** The job that ends the latest after its deadline; null where none does. */
 export function latestOf(claims: readonly Claim[], ends: (claim: Claim) => number): Late | null {
-  const late = claims.map((claim): Late => ({ job: claim.job, in: claim.in, ends: ends(claim), by: ends(claim) - claim.in }));
+  const late = claims.map(
+    (claim): Late => ({ job: claim.job, in: claim.in, ends: ends(claim), by: ends(claim) - claim.in }),
+  );
   return late.filter(({ by }) => by > 0).sort((a, b) => b.by - a.by)[0] ?? null;
 }
 

@@ -48,13 +48,15 @@ export function standInFor(
   // One tells how long a task takes, where nothing is up that will.
   if (need.assumed) return up === 0 ? base + 1 : base;
   const few = need.instances - up < Math.max(1, (most - base) * FEW);
-  const later = instancesFor(after(loads, WAIT), { slots, current: up, min, max: Math.min(max, up + most - base) }, pace);
+  const later = instancesFor(
+    after(loads, WAIT),
+    { slots, current: up, min, max: Math.min(max, up + most - base) },
+    pace,
+  );
   if (need.instances <= up || (few && later.late === null)) return base;
   // The base comes first of what is up (Auto Scaling: instances distribution).
   return Math.min(most, Math.max(base, Math.min(base, up) + need.instances - up));
 }
 
 const after = (loads: readonly Load[], seconds: number): readonly Load[] =>
-  loads.map((load) =>
-    load.due === undefined ? load : { ...load, due: { ...load.due, in: load.due.in - seconds } },
-  );
+  loads.map((load) => (load.due === undefined ? load : { ...load, due: { ...load.due, in: load.due.in - seconds } }));

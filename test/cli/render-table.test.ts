@@ -40,6 +40,11 @@ describe('a table', () => {
     });
   }
 
+  it('takes a terminal that does not know its width for one of 80 columns', async () => {
+    const of = (columns: number) => renderTable({ io: fakeIo({ tty: true, columns }), flags }, ROWS, COLUMNS);
+    expect(await of(0)).to.equal(await of(80));
+  });
+
   it('is coloured on a terminal only, and not with NO_COLOR or --no-color', async () => {
     const rendered = (world: object, argv: readonly string[] = []): Promise<string> =>
       renderTable({ io: fakeIo(world), flags: splitGlobalFlags(argv).flags }, ROWS, COLUMNS);

@@ -32,9 +32,9 @@ async function killManager(point: string): Promise<Outcome> {
       const { stdout } = await workspace.run(['jobs', '--json'], then);
       return stdout.split('\n').filter(Boolean);
     };
-    await until('the period runs', async () => (await lines()).length > 0, 30_000);
+    await until('the period runs', async () => (await lines()).length > 0, 90_000);
     const worked = await workspace.work(then);
-    await until('the job is closed', async () => (await lines()).some((line) => line.includes('"succeeded"')), 30_000);
+    await until('the job is closed', async () => (await lines()).some((line) => line.includes('"succeeded"')), 90_000);
     next.child.kill('SIGTERM');
     const jobs = (await lines()).map((line) => JSON.parse(line) as { job: string; runKey: string; state: string });
     return {
@@ -51,7 +51,7 @@ const events = ({ stderr }: Ended, event: string): number =>
   stderr.split('\n').filter((line) => line.includes(`"event":"${event}"`)).length;
 
 describe('kill -9 of a manager', function () {
-  this.timeout(180_000);
+  this.timeout(240_000);
   let outcomes: readonly Promise<Outcome>[] = [];
   before(() => {
     outcomes = inBackground(

@@ -152,24 +152,25 @@ describe('the dashboard of a grid on AWS', function () {
     });
   }
 
-  it('needs no more memory after a thousand events than after a hundred', async () => {
+  it('needs no more memory after many events than after a few', async () => {
     const page = await open('#/jobs');
     await seen(page, '$41.20');
     const many = (turn: number) => {
       const step = { ...STEP, done: turn, waiting: 10_000 - turn };
-      const jobs = Array.from({ length: 30 }, (_, n) => statusOf({ job: `claims-${n + turn}`, steps: [step] }));
+      const jobs = Array.from({ length: 20 }, (_, n) => statusOf({ job: `claims-${n + turn}`, steps: [step] }));
       return overviewOf({ ...SEEN, jobs, workers: [workerOf({ done: turn, busy: [`claims-1/price/${turn}`] })] });
     };
     const play = async (from: number, to: number): Promise<void> => {
       for (let turn = from; turn < to; turn += 1) {
         manager.overview(many(turn));
-        // It is drawn, each of them.
+        if (turn % 10 !== 9) continue;
+        // What came is drawn.
         await page.locator(`[title="claims-${turn}"]`).waitFor(SOON);
       }
     };
     await play(0, 100);
     const before = await heapOf(page);
-    await play(100, 1_000);
+    await play(100, 700);
     const after = await heapOf(page);
     expect(after.nodes, JSON.stringify([before, after])).to.be.at.most(before.nodes * 1.1);
     expect(after.listeners, JSON.stringify([before, after])).to.be.at.most(before.listeners * 1.1);

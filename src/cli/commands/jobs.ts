@@ -92,11 +92,11 @@ export async function jobs({ ctx, state, name, label, since, mine }: JobsOptions
     json: documentOf,
     columns: [
       { title: 'job', value: ({ job }) => job, min: 24 },
-      { title: 'state', value: stateText, min: 12 },
+      { title: 'state', value: stateText },
       { title: 'tasks', value: (job) => formatCount(tasksOf(job)), align: 'right' },
-      { title: 'accepted', value: ({ createdAt }) => formatInstant(createdAt, zone, ctx.clock.now()), min: 17 },
+      { title: 'accepted', value: ({ createdAt }) => formatInstant(createdAt, zone, ctx.clock.now()) },
       { title: 'run key', value: ({ runKey }) => runKey ?? '' },
-      { title: 'by', value: ({ createdBy }) => createdBy, min: 6 },
+      { title: 'by', value: ({ createdBy }) => createdBy },
     ],
     empty: 'no jobs',
   });
