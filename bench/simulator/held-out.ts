@@ -2,7 +2,7 @@ import { PACE } from '../../src/model/capacity.ts';
 import { type Random, seededRandom } from '../../src/model/forecast/random.ts';
 import { type Draw, type Job, jobOf, lognormal, pareto, SLOTS, type Workload, withSlow } from './workloads.ts';
 
-/** What workloads are drawn by. Faults that the first two showed were mended; the last was drawn after that, and played once. */
+/** What workloads are drawn by. Faults that the first two showed were mended; the last was drawn after that. */
 export const SEEDS = [20_261_126, 20_261_127, 20_261_128];
 
 /**
