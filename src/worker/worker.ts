@@ -253,8 +253,7 @@ class Worker {
   #noteOutcome({ outcome, task, queue, delivery }: Settling): void {
     const reason = this.#tally.note(outcome, this.#platform.clock.monotonic());
     if (reason !== null) this.#giveUp(reason);
-    this.#health?.note({ outcome, task });
-    void this.#checkHealth();
+    if (this.#health?.note({ outcome, task }) === true) void this.#checkHealth();
     if (outcome.kind === 'leaseLost') queue.forget(delivery.receipt);
     if (task === null) return;
     if (outcome.kind === 'declined' && outcome.why === 'unfit') {
