@@ -4,35 +4,18 @@
 import { appendFileSync } from 'node:fs';
 import { type Compared, compare, type Score } from './simulator/compare.ts';
 import { heldOut, LATENCIES, SEEDS } from './simulator/held-out.ts';
-import { ours, targetTracking } from './simulator/policies.ts';
-import { perfect, regretOf } from './simulator/regret.ts';
-import { simulate } from './simulator/simulate.ts';
+import { HEAD, minutes, percent, rowOf } from './simulator/table.ts';
 import { workloads } from './simulator/workloads.ts';
 
 const SMALL = process.argv.includes('--small');
 
-const minutes = (seconds: number): string => `${Math.round(seconds / 60)} min`;
-const when = (late: number): string => `${minutes(Math.abs(late))} ${late > 0 ? 'late' : 'early'}`;
-const percent = (part: number): string => `${Math.round(part * 100)} %`;
-
-console.log('| workload | perfect | batchctl | target tracking |');
-console.log('|---|---|---|---|');
+console.log(HEAD);
 let better = 0;
 const all = workloads(SMALL ? 0.1 : 1);
 for (const workload of all) {
-  const best = perfect(workload);
-  const [mine, theirs] = [ours(workload), targetTracking(workload)].map((policy) => {
-    const played = simulate(workload, policy);
-    const { late, regret } = regretOf(workload, best, played);
-    const ends = Math.max(...played.ended.values());
-    const onDemand = played.onDemandHours === 0 ? '' : ` (${played.onDemandHours.toFixed(1)} on demand)`;
-    const text = `ends at ${minutes(ends)}, ${when(late)}; ${played.hours.toFixed(1)} h${onDemand}, at most ${played.peak}; regret ${percent(regret)}`;
-    return { text, regret };
-  });
-  if (mine === undefined || theirs === undefined) throw new Error('a policy is missing');
-  if (mine.regret <= theirs.regret) better += 1;
-  const least = `${best.hours.toFixed(1)} h, at most ${best.instances}${best.late > 0 ? `, ${when(best.late)}` : ''}`;
-  console.log(`| ${workload.name} | ${least} | ${mine.text} | ${theirs.text} |`);
+  const { line, regret } = rowOf(workload);
+  if (regret.ours <= regret.tracking) better += 1;
+  console.log(line);
 }
 
 for (const seed of SEEDS)
@@ -58,7 +41,7 @@ function printDrawn(compared: readonly Compared[]): void {
   console.log('|---|---|---|---|');
   line('deadlines missed', (scores) => `${sum(scores, ({ missed }) => missed)} of ${sum(scores, ({ due }) => due)}`);
   line('the worst, late', (scores) => minutes(Math.max(...scores.map(({ late }) => late))));
-  line('instance hours, of the perfect ones', (scores) =>
+  line('paid hours, of the perfect ones', (scores) =>
     percent(sum(scores, ({ hours }) => hours) / sum(scores, ({ best }) => best)),
   );
   for (const [what, part] of [

@@ -1,12 +1,12 @@
 import { ours, targetTracking } from './policies.ts';
-import { type Perfect, perfect, regretOf } from './regret.ts';
+import { type Perfect, paidHours, perfect, regretOf } from './regret.ts';
 import { type Played, simulate } from './simulate.ts';
 import type { Workload } from './workloads.ts';
 
 /** How a policy did on a workload. */
 export interface Score {
   readonly regret: number;
-  /** Instance hours, and those of the perfect schedule. */
+  /** Paid hours (one on demand counts as three of spot), and those of the perfect schedule. */
   readonly hours: number;
   readonly best: number;
   /** Jobs with a deadline, those of them that missed it, and by how many seconds the worst. */
@@ -42,7 +42,7 @@ function scoreOf(workload: Workload, best: Perfect, played: Played): Score {
   );
   const missed = due.filter((late) => late > 0);
   return {
-    ...{ regret: regretOf(workload, best, played).regret, hours: played.hours, best: best.hours },
+    ...{ regret: regretOf(workload, best, played).regret, hours: paidHours(played), best: best.hours },
     ...{ due: due.length, missed: missed.length, late: Math.max(0, ...missed) },
   };
 }

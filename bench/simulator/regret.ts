@@ -1,3 +1,4 @@
+import { AS_SPOT } from '../../src/jobs/grid/stand-in.ts';
 import { PACE } from '../../src/model/capacity.ts';
 import type { Played } from './simulate.ts';
 import type { Job, Workload } from './workloads.ts';
@@ -14,7 +15,7 @@ export interface Regret {
   /** Seconds after its time by which the latest job ended; below 0: before it. */
   readonly late: number;
   /**
-   * Instance hours beyond the perfect ones, in parts of those. The time that jobs were later than they had to be counts
+   * Paid hours beyond the perfect ones, in parts of those. The time that jobs were later than they had to be counts
    * as if the perfect group had been paid for it.
    */
   readonly regret: number;
@@ -37,8 +38,12 @@ export function perfect({ jobs, slots, max, boot }: Workload): Perfect {
   return { hours, instances, late };
 }
 
-export function regretOf({ jobs }: Workload, best: Perfect, { ended, hours }: Played): Regret {
+/** Hours of spot that would have cost the same: one on demand counts as the guard of costs counts it. */
+export const paidHours = ({ hours, onDemandHours }: Played): number => hours + (AS_SPOT - 1) * onDemandHours;
+
+export function regretOf({ jobs }: Workload, best: Perfect, played: Played): Regret {
+  const { ended } = played;
   const late = Math.max(...jobs.map((job) => (ended.get(job.name) ?? 0) - job.at - timeOf(job)));
   const waited = Math.max(0, late - Math.max(0, best.late)) / 3_600;
-  return { late, regret: (hours - best.hours + waited * best.instances) / best.hours };
+  return { late, regret: (paidHours(played) - best.hours + waited * best.instances) / best.hours };
 }

@@ -1,4 +1,5 @@
 import { normal, type Random, seededRandom } from '../../src/model/forecast/random.ts';
+import { inTurn, recorded } from './recorded.ts';
 
 /** A job as the simulator plays it. */
 export interface Job {
@@ -91,6 +92,8 @@ export function workloads(scale: number): readonly Workload[] {
     ...more,
   });
   const usual = lognormal(60, 0.5);
+  const mails = recorded('mails');
+  const asRecorded = { tasks: n(mails.seconds.length), earlier: mails.earlier };
   return [
     of('month end, due in 6 h', [{ tasks: n(20_000), draw: usual, within: 6 * HOUR, earlier: 60 }]),
     of('month end, due in 25 min', [{ tasks: n(4_000), draw: usual, within: 25 * 60, earlier: 60 }]),
@@ -134,6 +137,10 @@ export function workloads(scale: number): readonly Workload[] {
         ...{ name: `job ${hour}`, at: hour * HOUR, tasks: n(600), draw: usual, earlier: 60 },
       })),
     ),
+    of('recorded: mails, due in 30 min', [{ ...asRecorded, draw: inTurn(mails.seconds), within: HOUR / 2 }], {
+      tuned: mails.earlier,
+    }),
+    of('recorded: mails, no deadline', [{ ...asRecorded, draw: inTurn(mails.seconds) }], { tuned: mails.earlier }),
     of(
       '10 million tasks, due in 10 h',
       [{ tasks: n(10_000_000), draw: lognormal(2, 0.5), within: 10 * HOUR, unit: 100, earlier: 2 }],

@@ -46,5 +46,6 @@ function releasesOf(ctx: Context, profile: AwsProfile): StackReleases {
     },
     wanted: async () => (await release()).wanted(),
     inForce: async () => (await release()).inForce(),
+    missing: async () => (await release()).missing(),
   };
 }

@@ -39,7 +39,11 @@ export class Arns {
   get domains(): readonly string[] {
     const { stack, ledger } = this.#profile;
     if (ledger.kind !== 'simpledb') return [];
-    return Array.from({ length: ledger.domains }, (_, n) => this.#of('sdb', `domain/${domainName(stack, n)}`));
+    return Array.from({ length: ledger.domains }, (_, n) => this.domain(domainName(stack, n)));
+  }
+
+  domain(name: string): string {
+    return this.#of('sdb', `domain/${name}`);
   }
 
   /** The database's user; none but with IAM tokens. RDS names an instance by an id that no URL tells. */

@@ -2,6 +2,7 @@ import type * as sdk from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { ifSet, statusOf } from '../adapters/aws/errors.ts';
 import type { Lack } from './resource.ts';
+import { type BucketStatement, refusesWithoutTls, statementsOf, tlsOnly } from './tls-only.ts';
 
 /** What a bucket's settings are made from. */
 export interface BucketFacts {
@@ -106,27 +107,15 @@ export function unfinishedUploadsSetting({ sdk, client, at, prefix }: BucketFact
 }
 
 export function tlsOnlySetting({ sdk, client, at, arn }: BucketFacts): BucketSetting {
-  const statement = {
-    Sid: 'BatchctlTlsOnly',
-    Effect: 'Deny',
-    Principal: '*',
-    Action: 's3:*',
-    Resource: [arn, `${arn}/*`],
-    Condition: { Bool: { 'aws:SecureTransport': 'false' } },
-  };
-  const statements = async (): Promise<readonly (typeof statement)[]> => {
-    const found = await ifSet(client.send(new sdk.GetBucketPolicyCommand(at)), 'NoSuchBucketPolicy');
-    const policy: { Statement?: readonly (typeof statement)[] } = JSON.parse(found?.Policy ?? '{}');
-    return policy.Statement ?? [];
-  };
+  const statement = tlsOnly(arn);
+  const statements = async (): Promise<readonly BucketStatement[]> =>
+    statementsOf((await ifSet(client.send(new sdk.GetBucketPolicyCommand(at)), 'NoSuchBucketPolicy'))?.Policy);
   return {
     asks: { action: 's3:GetBucketPolicy', whether: 'requests without TLS are refused' },
     mend: `add to the policy that aws s3api get-bucket-policy --bucket ${at.Bucket} tells: ${JSON.stringify(statement)}`,
     look: async () => {
-      const denied = (await statements()).some(
-        ({ Effect, Condition }) => Effect === 'Deny' && Condition?.Bool?.['aws:SecureTransport'] === 'false',
-      );
-      return denied ? null : 'requests without TLS are let in';
+      const refused = (await statements()).some((each) => refusesWithoutTls(each, arn));
+      return refused ? null : 'requests without TLS are let in';
     },
     apply: async () => {
       const others = (await statements()).filter(({ Sid }) => Sid !== statement.Sid);

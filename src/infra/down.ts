@@ -5,6 +5,7 @@ import { formatDuration } from '../lib/units.ts';
 import { drainGroups } from './drain-groups.ts';
 import { type Item, takeInventory } from './inventory.ts';
 import { instances } from './inventory-grid.ts';
+import { DomainsResource, domainsOf } from './ledger.ts';
 import { lookUntil } from './look-until.ts';
 import type { OpenStack } from './open-stack.ts';
 import type { Left, Removal, Resource } from './resource.ts';
@@ -52,9 +53,10 @@ export async function whatGoesDown(
     });
   }
   const profile = widened(stack.profile, items, group);
-  const resources = resourcesOf({ ...stack, profile }, null, 'inForce').filter(
+  const named = resourcesOf({ ...stack, profile }, null, 'inForce').filter(
     (each) => group === null || each.group === group,
   );
+  const resources = [...formerDomains(stack, items), ...named];
   return { profile, resources, items };
 }
 
@@ -161,6 +163,13 @@ const formatMany = (count: number): string => (count === 1 ? 'one instance' : `$
 
 const isOf = ({ kind, group }: Item, wanted: string): boolean =>
   group === wanted || (kind === 'queue' && group === `${wanted}-dead`);
+
+/** Domains that the profile's ledger has no more. */
+function formerDomains({ profile, clients }: OpenStack, items: readonly Item[]): readonly Resource[] {
+  const own = domainsOf(profile);
+  const former = items.filter(({ kind, name }) => kind === 'domain' && !own.includes(name));
+  return former.map(({ name }) => new DomainsResource([name], clients));
+}
 
 /**
  * The profile as it may once have been: with the groups whose things are there still, a manager, and roles and security

@@ -1,8 +1,13 @@
-import { domainName, STACK_TAG } from '../lib/stack-names.ts';
+import { isOurs } from '../errors.ts';
+import { STACK_TAG } from '../lib/stack-names.ts';
+import { wait } from '../lib/wait.ts';
 import { asked } from './asked.ts';
 import { BucketResource } from './bucket.ts';
 import type { InventoryPlace, Item } from './inventory.ts';
-import { simpleDb } from './ledger.ts';
+import { domainsOf, domainsThere } from './ledger.ts';
+
+/** How long SimpleDB may take where the profile needs none of it, milliseconds. */
+const PATIENCE_MS = 5_000;
 
 /** The queues, the domains, and what lies in the bucket. */
 export async function dataInventory(place: InventoryPlace): Promise<readonly Item[]> {
@@ -49,13 +54,26 @@ function goneAlready(error: unknown): { readonly Tags?: Record<string, string> }
   throw error;
 }
 
-async function domains({ profile: { stack, ledger }, clients }: InventoryPlace): Promise<readonly Item[]> {
-  if (ledger.kind !== 'simpledb') return [];
-  const found: Item[] = [];
-  for await (const name of simpleDb(clients).listDomains()) {
-    const number = Number(name.slice(stack.length + 1));
-    if (!Number.isInteger(number) || name !== domainName(stack, number)) continue;
-    found.push({ part: 'data', kind: 'domain', name, group: null, costs: true });
+/**
+ * Also those of a ledger that the profile had before. Then nobody may be there to ask, or not for who asks: many regions
+ * have no SimpleDB. That is no error, and not waited for.
+ */
+async function domains({ profile, clients }: InventoryPlace): Promise<readonly Item[]> {
+  const there = domainsThere(profile, clients);
+  const names = domainsOf(profile).length > 0 ? await there : await ifAnswered(there);
+  return names.map((name) => ({ part: 'data', kind: 'domain', name, group: null, costs: true }));
+}
+
+async function ifAnswered(names: Promise<readonly string[]>): Promise<readonly string[]> {
+  const answered = new AbortController();
+  const late = wait(PATIENCE_MS, answered.signal).then((): readonly string[] => []);
+  const known = names.catch((error: unknown): readonly string[] => {
+    if (isOurs(error)) return [];
+    throw error;
+  });
+  try {
+    return await Promise.race([known, late]);
+  } finally {
+    answered.abort();
   }
-  return found;
 }

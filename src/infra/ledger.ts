@@ -1,11 +1,14 @@
 import type { AwsClients } from '../adapters/aws/clients.ts';
 import { SimpleDbClient } from '../adapters/aws/simpledb-client.ts';
+import type { AwsProfile } from '../config.ts';
 import { eachParallel } from '../lib/each-parallel.ts';
 import { domainName } from '../lib/stack-names.ts';
 import type { Found, Left, Removal, Resource } from './resource.ts';
 
 /** Domains made or deleted at once: many more are throttled. */
 const AT_ONCE = 4;
+/** Tries of a question that perhaps nobody answers: a region without SimpleDB has no such host. */
+const PROBES = 2;
 
 /** The ledger's domains. SimpleDB knows no tags: what has the names is the stack's. */
 export class DomainsResource implements Resource {
@@ -15,9 +18,10 @@ export class DomainsResource implements Resource {
   readonly #domains: readonly string[];
   readonly #client: SimpleDbClient;
 
-  constructor(stack: string, domains: number, clients: AwsClients) {
-    this.name = `${stack}-0 to ${domains - 1}`;
-    this.#domains = Array.from({ length: domains }, (_, n) => domainName(stack, n));
+  /** `domains`: by their names, in order. */
+  constructor(domains: readonly string[], clients: AwsClients) {
+    this.name = domains.length > 1 ? `${domains[0]} to ${domains.length - 1}` : (domains[0] ?? '');
+    this.#domains = domains;
     this.#client = simpleDb(clients);
   }
 
@@ -48,6 +52,34 @@ export class DomainsResource implements Resource {
     for await (const domain of this.#client.listDomains()) known.add(domain);
     return this.#domains.filter((domain) => known.has(domain));
   }
+}
+
+/** The domains of a ledger in SimpleDB; of any other none. */
+export function domainsOf({ stack, ledger }: Pick<AwsProfile, 'stack' | 'ledger'>): readonly string[] {
+  const count = ledger.kind === 'simpledb' ? ledger.domains : 0;
+  return Array.from({ length: count }, (_, n) => domainName(stack, n));
+}
+
+/**
+ * The domains that have the name of one of the stack's, in order. Those that the profile doesn't name may be somebody
+ * else's all the same: they are left out where something lies in them that no ledger put there.
+ */
+export async function domainsThere(profile: AwsProfile, clients: AwsClients): Promise<readonly string[]> {
+  const client = simpleDb(clients, domainsOf(profile).length > 0 ? undefined : PROBES);
+  const own = new Set(domainsOf(profile));
+  const there: number[] = [];
+  for await (const domain of client.listDomains()) {
+    const number = Number(domain.slice(profile.stack.length + 1));
+    if (!Number.isInteger(number) || domain !== domainName(profile.stack, number)) continue;
+    if (own.has(domain) || (await isOfALedger(client, domain))) there.push(number);
+  }
+  return there.sort((a, b) => a - b).map((number) => domainName(profile.stack, number));
+}
+
+async function isOfALedger(client: SimpleDbClient, domain: string): Promise<boolean> {
+  const { items } = await client.select(`select * from \`${domain}\` limit 1`, '');
+  // As `SimpleDbObjects` puts them.
+  return items.every(({ attributes: { e, v } }) => e !== undefined && v !== undefined);
 }
 
 /** How a ledger in SQL is made and taken away: by who knows databases. */

@@ -1,5 +1,5 @@
 import { BatchctlError } from '../errors.ts';
-import { requireValid, warningsOf } from './finding.ts';
+import { type Finding, failing, findings, requireValid, warningsOf } from './finding.ts';
 import { gridFacts } from './grid.ts';
 import type { OpenStack } from './open-stack.ts';
 import type { Found, Lack, Part, Resource } from './resource.ts';
@@ -37,11 +37,26 @@ export interface Plan {
  * looked at.
  */
 export async function planStack(stack: OpenStack, only: Part | null): Promise<Plan> {
-  const resources = resourcesOf(stack, only, 'wanted');
+  // Releases are made with the grid: the manager alone gets the one in force.
+  const resources = resourcesOf(stack, only, only === 'manager' ? 'inForce' : 'wanted');
   const looks = resources.map(async (resource) => ({ resource, step: stepOf(resource, await resource.look()) }));
-  const [found] = await Promise.all([validateStack(stack, gridFacts(stack), only), Promise.allSettled(looks)]);
-  requireValid(found);
-  return { steps: await Promise.all(looks), warnings: warningsOf(found) };
+  const [found, ofRelease] = await Promise.all([
+    validateStack(stack, gridFacts(stack), only),
+    findings(() => validateRelease(stack, only)),
+    Promise.allSettled(looks),
+  ]);
+  requireValid([...found, ...ofRelease]);
+  return { steps: await Promise.all(looks), warnings: warningsOf([...found, ...ofRelease]) };
+}
+
+/** Who makes the manager alone needs what another puts: its instance would end itself again and again. */
+async function validateRelease({ profile, releases }: OpenStack, only: Part | null): Promise<readonly Finding[]> {
+  if (only !== 'manager' || profile.manager === null) return [];
+  const missing = await releases.missing();
+  const mend = 'batchctl infra release makes one: let someone who may run it';
+  if (missing === null) return [failing('there is no release yet that the manager could run', mend)];
+  const puts = 'batchctl infra release puts it: let someone who may run it';
+  return missing.map((key) => failing(`the manager would fetch ${key}, which is not in the store`, puts));
 }
 
 function stepOf({ part, kind, name }: Resource, found: Found): Step {

@@ -32,8 +32,16 @@ export function adminPolicy(profile: AwsProfile, arns: Arns): readonly Statement
   ];
 }
 
+/** What releases are put as (model/keys.ts): four digits, SHA-256s in hex. IAM's `?` is one character of any kind. */
+const OF_RELEASES = ['????.json', '@.tar.gz', 'setup-@', 'ca-@'].map(
+  (shape) => `releases/${shape.replace('@', '?'.repeat(64))}`,
+);
+
 function bucket(profile: AwsProfile, arns: Arns): readonly Statement[] {
-  const { existing } = profile.bucket;
+  const { existing, prefix } = profile.bucket;
+  // In somebody else's bucket, without a prefix of its own, the stack keeps to what it put (bucket.ts, release.ts).
+  const shared = existing && prefix === '';
+  const ofReleases = shared ? OF_RELEASES : ['releases/*'];
   const settings = (verb: 'Get' | 'Put'): readonly string[] => SETTINGS.map((setting) => `s3:${verb}${setting}`);
   return [
     allow(
@@ -48,8 +56,14 @@ function bucket(profile: AwsProfile, arns: Arns): readonly Statement[] {
     ),
     allow('OpenJobs', ['s3:GetObject'], arns.objects('jobs/*')),
     // A new release lifts what boots that failed hold.
-    allow('Releases', ['s3:GetObject', 's3:PutObject'], arns.objects('releases/*', 'groups/*/boots/*')),
-    allow('DeleteData', ['s3:DeleteObject', 's3:DeleteObjectVersion', 's3:AbortMultipartUpload'], arns.objects('*')),
+    allow('Releases', ['s3:GetObject', 's3:PutObject'], arns.objects(...ofReleases, 'groups/*/boots/*')),
+    shared
+      ? allow('DeleteReleases', ['s3:DeleteObject'], arns.objects(...ofReleases))
+      : allow(
+          'DeleteData',
+          ['s3:DeleteObject', 's3:DeleteObjectVersion', 's3:AbortMultipartUpload'],
+          arns.objects('*'),
+        ),
     ...encryption(profile),
   ];
 }
@@ -62,8 +76,10 @@ function queues(profile: AwsProfile, arns: Arns): readonly Statement[] {
     allow('FindQueues', ['sqs:ListQueues'], ['*']),
     allow('MakeQueues', ['sqs:CreateQueue', 'sqs:SetQueueAttributes', 'sqs:TagQueue'], arns.queues),
     allow('DeleteQueues', ['sqs:DeleteQueue'], all, ofStack(profile)),
-    allow('MakeDomains', ['sdb:CreateDomain', 'sdb:DeleteDomain'], arns.domains),
-    allow('Domains', ['sdb:ListDomains'], arns.domains.length === 0 ? [] : ['*']),
+    allow('MakeDomains', ['sdb:CreateDomain'], arns.domains),
+    // Those of a ledger that left the configuration are looked for too, and into: SimpleDB knows no tags.
+    allow('FormerDomains', ['sdb:Select', 'sdb:DeleteDomain'], [arns.domain(`${profile.stack}-*`)]),
+    allow('Domains', ['sdb:ListDomains'], ['*']),
   ];
 }
 

@@ -32,11 +32,13 @@ export function gridPolicy(profile: AwsProfile, arns: Arns): readonly Statement[
   const groups = [arns.group(`${profile.stack}-*`)];
   return [
     allow('LookAtGrid', [...LOOK, ...LOOK_AT_GROUPS], ['*']),
-    ...MADE.map(([action, resource], at) => allow(`Make${at}`, [action], [arns.ec2(resource)], forStack(profile))),
+    ...MADE.map(([action, resource]) =>
+      allow(action.slice('ec2:'.length), [action], [arns.ec2(resource)], forStack(profile)),
+    ),
     // A security group is made in a VPC, which is somebody else's.
     allow('MakeInVpc', ['ec2:CreateSecurityGroup'], [arns.ec2('vpc/*')]),
     allow('TagMade', ['ec2:CreateTags'], made, {
-      StringEquals: { 'ec2:CreateAction': MADE.map(([action]) => action.slice(4)) },
+      StringEquals: { 'ec2:CreateAction': MADE.map(([action]) => action.slice('ec2:'.length)) },
     }),
     allow('ChangeGrid', [...CHANGE, 'ec2:CreateTags'], made, ofStack(profile)),
     allow('MakeGroups', ['autoscaling:CreateAutoScalingGroup'], groups, forStack(profile)),

@@ -4,7 +4,7 @@ import type { AwsProfile } from '../config.ts';
 import { deadQueueName, queueName } from '../lib/stack-names.ts';
 import { BucketResource } from './bucket.ts';
 import { gridFacts, gridResources, managerResources } from './grid.ts';
-import { DomainsResource, type SqlTables, TablesResource } from './ledger.ts';
+import { DomainsResource, domainsOf, type SqlTables, TablesResource } from './ledger.ts';
 import { GivenProfileResource, InstanceProfileResource } from './profile.ts';
 import { QueueResource } from './queue.ts';
 import { type ReleaseSource, releaseResource } from './release.ts';
@@ -25,6 +25,8 @@ export interface StackReleases extends ReleaseSource {
   wanted(): Promise<BootRelease>;
   /** As it is. */
   inForce(): Promise<BootRelease>;
+  /** Keys that an instance of the release in force would fetch in vain, setups aside; null before the first release. */
+  missing(): Promise<readonly string[] | null>;
 }
 
 /**
@@ -61,7 +63,7 @@ function dataOf({ profile, clients, tables }: StackParts): readonly Resource[] {
 
   function ledgerOf(): readonly Resource[] {
     if (ledger.kind === 'store') return [];
-    if (ledger.kind === 'simpledb') return [new DomainsResource(stack, ledger.domains, clients)];
+    if (ledger.kind === 'simpledb') return [new DomainsResource(domainsOf(profile), clients)];
     return [new TablesResource(ledger.url, tables)];
   }
 }

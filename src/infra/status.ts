@@ -1,5 +1,6 @@
 import { isKind } from '../errors.ts';
 import { type Item, takeInventory } from './inventory.ts';
+import { domainsOf } from './ledger.ts';
 import type { OpenStack } from './open-stack.ts';
 import type { Lack, Part, Resource } from './resource.ts';
 import { resourcesOf } from './stack.ts';
@@ -67,8 +68,7 @@ function isLeftOver({ kind, name }: Item, resources: readonly Resource[], { prof
   if (COMES_AND_GOES.includes(kind)) return false;
   if (kind === 'domain') {
     // One resource stands for all of them.
-    const { stack, ledger } = profile;
-    return ledger.kind !== 'simpledb' || Number(name.slice(stack.length + 1)) >= ledger.domains;
+    return !domainsOf(profile).includes(name);
   }
   return !resources.some((each) => each.kind === kind && (each.name === name || kind === 'address'));
 }

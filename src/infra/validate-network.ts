@@ -34,8 +34,9 @@ function managersReach({ manager }: AwsProfile, ways: readonly Way[]): readonly 
 
 async function lacking(place: GridPlace, { vpc }: NetworkFacts, closed: readonly Way[]): Promise<readonly Finding[]> {
   const endpoints = await endpointsOf(place, vpc);
-  const { region } = place.profile;
-  return servicesOf(place.profile).flatMap((service) => {
+  const { region, manager } = place.profile;
+  const market = marketOf(place.profile);
+  return servicesOf(place.profile, market).flatMap((service) => {
     const without = closed.filter((way) => !endpoints.some((endpoint) => serves(endpoint, service, way)));
     if (without.length === 0) return [];
     const subnets = without.map(({ subnet }) => subnet);
@@ -49,21 +50,40 @@ async function lacking(place: GridPlace, { vpc }: NetworkFacts, closed: readonly
       service === 's3'
         ? `${make} --vpc-endpoint-type Gateway --route-table-ids ${tables}`
         : `${make} --vpc-endpoint-type Interface --private-dns-enabled --subnet-ids ${subnets.join(' ')}`;
-    return [failing(message, mend)];
+    if (service !== 'ec2' || manager !== null) return [failing(message, mend)];
+    const why = `${message}: no price of spot is known, and what has a limit gets no machine`;
+    return [market === 'always' ? failing(why, mend) : warning(`${why} (submit --max-cost sets one)`, mend)];
   });
 }
 
 /** What workers ask, and the manager: Amazon Linux's packages come out of S3 too. */
-function servicesOf({ groups, manager, ledger }: AwsProfile): readonly string[] {
-  const references = Object.values(groups).flatMap(({ secrets }) => Object.values(secrets));
+function servicesOf({ groups, manager, ledger, notify, metrics }: AwsProfile, market: Market): readonly string[] {
+  const references = [
+    ...Object.values(groups).flatMap(({ secrets }) => Object.values(secrets)),
+    ...notify.flatMap(({ secret }) => secret ?? []),
+  ];
   const asks = (kind: string): boolean => references.some((text) => text.startsWith(kind));
   return [
     ...['s3', 'sqs', 'autoscaling', 'sts'],
-    ...(manager === null ? [] : ['ec2']),
+    ...(manager === null && market === 'never' ? [] : ['ec2']),
     ...(asks('ssm:') ? ['ssm'] : []),
     ...(asks('secretsmanager:') ? ['secretsmanager'] : []),
+    ...(notify.some(({ to }) => to.startsWith('sns:')) ? ['sns'] : []),
+    ...(metrics ? ['monitoring'] : []),
     ...(ledger.kind === 'simpledb' ? ['sdb'] : []),
   ];
+}
+
+/** Who asks EC2 what spot costs: workers whose jobs, or the stack's month, have a limit. Any job may have one. */
+type Market = 'always' | 'limitedJobs' | 'never';
+
+function marketOf({ groups, prices, budget }: AwsProfile): Market {
+  // Where no market tells, the profile's prices do.
+  const unknown = Object.values(groups).some(
+    ({ spot, instances }) => spot && instances.some((type) => prices[type] === undefined),
+  );
+  if (!unknown) return 'never';
+  return budget.month === null && budget.job === null ? 'limitedJobs' : 'always';
 }
 
 const nameOf = (service: string, region: string): string =>

@@ -25,6 +25,7 @@ export async function validateStack(
 ): Promise<readonly Finding[]> {
   const makes = (part: Part): boolean => only === null || only === part;
   const { profile } = place;
+  const makesRole = makes('iam') && profile.iam.workerProfile === null;
   const machines = [
     ...(makes('grid') ? Object.entries(profile.groups).map(([group, settings]) => workers(group, settings)) : []),
     ...(makes('manager') && profile.manager !== null ? [manager(profile.manager)] : []),
@@ -32,7 +33,7 @@ export async function validateStack(
   const found = await Promise.all([
     ...(makes('data') ? [findings(() => validateSimpleDb(place))] : []),
     ...(makes('iam') ? [findings(() => validateBoundary(place))] : []),
-    ...(makes('grid') ? [findings(() => validateFormerGroups(place, makes('iam')))] : []),
+    ...(makes('grid') || makesRole ? [findings(() => validateFormerGroups(place, makes('iam')))] : []),
     ...(machines.length > 0 ? [network(place, facts), findings(() => validateKey(place))] : []),
     ...machines.map((machine) => findings(() => validateMachines(facts, machine))),
     ...(only === 'grid' ? [findings(() => profileThere(place, 'worker'))] : []),

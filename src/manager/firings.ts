@@ -5,7 +5,7 @@ import { Permits } from '../lib/permits.ts';
 import type { Schedule } from '../model/schedule.ts';
 
 export interface FiringsOptions {
-  readonly keeping: Keeping;
+  readonly keeping: Pick<Keeping, 'fire'>;
   /** What this schedule's last firing left to be told, and where new ones say it. */
   readonly troublesOf: (schedule: string) => Troubles;
   readonly onFired: (fired: FiredAll) => void;

@@ -231,6 +231,11 @@ export function releaseOf(key: string): number | null {
   return match?.[1] === undefined ? null : Number(match[1]);
 }
 
+/** Whether a key below `releases/` is a release, a bundle, or a file that boots need: nobody else's. */
+export function isOfReleases(key: string): boolean {
+  return releaseOf(key) !== null || /^releases\/([0-9a-f]{64}\.tar\.gz|(setup|ca)-[0-9a-f]{64})$/.test(key);
+}
+
 /** The schedule whose journal an entry is of; null for a foreign object. */
 export function scheduleOf(key: string): string | null {
   return /^schedules\/([a-z][a-z0-9-]{0,39})\/\d{4,}\.json$/.exec(key)?.[1] ?? null;

@@ -151,7 +151,8 @@ export class Intake {
     if (rest !== null) {
       // A rest may be long, and gives signs of its own.
       watch.done(part);
-      if (!(await rest.enter())) return [];
+      // Of this intake, not of the drain alone: whoever decides in a rest to leave ends it.
+      if (!(await rest.enter(signal))) return [];
       watch.mark(part, 'poll');
     }
     try {

@@ -1,5 +1,6 @@
 import { isKind } from '../errors.ts';
 import { Gate } from '../lib/gate.ts';
+import type { LoopWatch } from '../lib/loop-watch.ts';
 import { jitter, wait } from '../lib/wait.ts';
 import type { Machine } from '../ports/machine.ts';
 import type { WorkerLog } from './context.ts';
@@ -19,12 +20,10 @@ export interface RestOptions {
   readonly backlog: () => Promise<number>;
   /** Called at each look: is it time to leave? */
   readonly consider: () => Promise<void>;
-  /** Called at each look too: a sign of life. */
-  readonly onLook: () => void;
+  /** Where a rest gives its signs of life: a part of its own. */
+  readonly watch: { readonly of: Pick<LoopWatch, 'mark' | 'done'>; readonly part: number };
   /** The group ends this machine already. */
   readonly onTooLate: () => void;
-  /** Aborted: the worker takes no more. */
-  readonly signal: AbortSignal;
   /** A new role's refusals pass. */
   readonly mayPass: (error: unknown) => boolean;
 }
@@ -60,15 +59,15 @@ export class Rest {
     return this.#o.isAside();
   }
 
-  /** Resolves when something may be received, and then `exit` must follow; false: the worker takes no more. */
-  async enter(): Promise<boolean> {
-    const { signal, isAside, times } = this.#o;
+  /** Resolves when something may be received, and then `exit` must follow; false: the signal says that no more is taken. */
+  async enter(signal: AbortSignal): Promise<boolean> {
+    const { isAside, times } = this.#o;
     while (!signal.aborted) {
       if (isAside()) await wait(times.lookMs, signal);
-      else if (this.#resting !== null || this.#isDue()) await this.#restOnce();
+      else if (this.#resting !== null || this.#isDue()) await this.#restOnce(signal);
       else {
         this.#inside += 1;
-        if ((await this.#protect(true)) && !signal.aborted) return true;
+        if ((await this.#protect(true, signal)) && !signal.aborted) return true;
         this.exit();
       }
     }
@@ -87,15 +86,15 @@ export class Rest {
     return since !== null && monotonic() - Math.max(since, this.#wokeAt) >= times.restMs;
   }
 
-  #restOnce(): Promise<void> {
-    this.#resting ??= this.#rest().finally(() => {
+  #restOnce(signal: AbortSignal): Promise<void> {
+    this.#resting ??= this.#rest(signal).finally(() => {
       this.#resting = null;
     });
     return this.#resting;
   }
 
-  async #rest(): Promise<void> {
-    const { signal, backlog, consider, isAside, log, monotonic, onLook, times } = this.#o;
+  async #rest(signal: AbortSignal): Promise<void> {
+    const { isAside, log, monotonic, times, watch } = this.#o;
     while (this.#inside > 0 && !signal.aborted) {
       const moment = new AbortController();
       await Promise.race([this.#exits.next(), wait(times.lookMs, AbortSignal.any([signal, moment.signal]))]);
@@ -103,21 +102,30 @@ export class Rest {
     }
     // A poll that was still under way may have brought something.
     if (signal.aborted || !this.#isDue()) return;
-    const free = await this.#protect(false);
+    const free = await this.#protect(false, signal);
     if (free) log.info('idle: scaling in may take this machine');
-    // One that can't be let go of now polls on, and is let go of a while later.
-    while (free && !signal.aborted && !isAside()) {
-      onLook();
-      await consider();
-      if (signal.aborted || (await backlog()) > 0) break;
-      await wait(jitter(times.lookMs), signal);
+    try {
+      // One that can't be let go of now polls on, and is let go of a while later.
+      while (free && !signal.aborted && !isAside() && (await this.#isQuiet(signal))) {
+        await wait(jitter(times.lookMs), signal);
+      }
+    } finally {
+      // It owes no sign while it works, however long that is.
+      watch.of.done(watch.part);
     }
     this.#wokeAt = monotonic();
   }
 
+  async #isQuiet(signal: AbortSignal): Promise<boolean> {
+    const { backlog, consider, watch } = this.#o;
+    watch.of.mark(watch.part, 'work');
+    await consider();
+    return !signal.aborted && (await backlog()) === 0;
+  }
+
   /** False when it could not be done: tried again at the next look, or the group ends the machine. */
-  async #protect(on: boolean): Promise<boolean> {
-    const { machine, onTooLate, mayPass, log, signal, times } = this.#o;
+  async #protect(on: boolean, signal: AbortSignal): Promise<boolean> {
+    const { machine, onTooLate, mayPass, log, times } = this.#o;
     try {
       const protectedNow = await machine.protect(on);
       if (!protectedNow) onTooLate();

@@ -150,9 +150,8 @@ class Worker {
             idleSince: () => this.#intake.idleSince,
             backlog: () => visibleIn(platform, options.groups),
             consider: () => this.#intake.consider(),
-            onLook: () => this.#watch.mark(options.groups.length, 'work'),
+            watch: { of: this.#watch, part: options.groups.length },
             onTooLate: () => leave('its group ends this machine'),
-            signal: this.#drain.signal,
           });
     this.#intake = new Intake({
       ...{ ...parts, platform, options, rest, watch: this.#watch, mayPass: role.mayPass, drain: this.#drain.signal },

@@ -1,12 +1,20 @@
+import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { Agenda } from '../../bench/simulator/heap.ts';
 import { ours, type Policy, targetTracking } from '../../bench/simulator/policies.ts';
-import { perfect, regretOf } from '../../bench/simulator/regret.ts';
+import { recorded } from '../../bench/simulator/recorded.ts';
+import { paidHours, perfect, regretOf } from '../../bench/simulator/regret.ts';
 import { type Played, simulate } from '../../bench/simulator/simulate.ts';
+import { rowOf } from '../../bench/simulator/table.ts';
 import { type Workload, workloads } from '../../bench/simulator/workloads.ts';
 
 /** Those without a deadline are wanted within the target, which counts from when the machines are there. */
 const LATE = { due: 0, wanted: 180 };
+
+/** Where being in time costs more than being late does. */
+const DEARER = ['spot runs dry, due in 3 h', 'recorded: mails, due in 30 min'];
+
+const README = readFileSync(new URL('../../bench/README.md', import.meta.url), 'utf8').split('\n');
 
 describe('the autoscaler, simulated', function () {
   this.timeout(60_000);
@@ -30,8 +38,20 @@ describe('the autoscaler, simulated', function () {
       expect(mine.ended.size).to.equal(workload.jobs.length);
     });
 
+    it(`is as bench/README.md has it: ${workload.name}`, () => {
+      expect(README, 'run bench/autoscaler.bench.ts').to.include(rowOf(workload).line);
+    });
+
+    const best = perfect(workload);
+    if (DEARER.includes(workload.name)) {
+      it(`is dearer than target tracking, which is late: ${workload.name}`, () => {
+        const [mine, theirs] = of(workload).map((each) => regretOf(workload, best, each).late);
+        expect(mine).to.be.at.most(0);
+        expect(theirs).to.be.greaterThan(0);
+      });
+      continue;
+    }
     it(`has no more regret than target tracking: ${workload.name}`, () => {
-      const best = perfect(workload);
       const [mine, theirs] = of(workload).map((each) => regretOf(workload, best, each).regret);
       expect(mine).to.be.at.most(theirs ?? 0);
     });
@@ -54,7 +74,12 @@ describe('the autoscaler, simulated', function () {
     const { standIn: _, ...spotAlone } = ours(dry);
     expect(lateOf(dry, ours(dry))).to.be.at.most(0);
     expect(lateOf(dry, spotAlone)).to.be.greaterThan(3_600);
-    const { onDemandHours, hours } = simulate(dry, ours(dry));
+    const inTime = simulate(dry, ours(dry));
+    const { onDemandHours, hours } = inTime;
+    // As the guard of costs counts them: `onDemandNeeded`.
+    const paid = hours - onDemandHours + 3 * onDemandHours;
+    expect(paidHours(inTime)).to.be.closeTo(paid, 1e-9);
+    expect(regretOf(dry, perfect(dry), inTime).regret).to.be.closeTo(paid / perfect(dry).hours - 1, 1e-9);
     expect(onDemandHours).to.be.within(1, hours);
     for (const workload of all) {
       if (workload === dry) continue;
@@ -76,6 +101,13 @@ describe('the autoscaler, simulated', function () {
     if (found === undefined) throw new Error(part);
     return found;
   };
+
+  it('plays a recorded run: each task once, as long as it took, in its order', () => {
+    const { seconds } = recorded('mails');
+    const found = all.filter(({ name }) => name.startsWith('recorded'));
+    expect(found).to.have.length(2);
+    for (const { jobs } of found) expect(jobs.map(({ units }) => [...units])).to.deep.equal([seconds]);
+  });
 
   it('plays the same each time, and otherwise with another seed', () => {
     const storm = named('storm');

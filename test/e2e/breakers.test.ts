@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { mustReadView, readEntries } from '../../src/jobs/journal.ts';
 import { triesPrefix } from '../../src/model/keys.ts';
+import { eachWay } from '../support/manager/each-way.ts';
 import { until } from '../support/until.ts';
 import { type Running, Workspace } from '../support/workspace.ts';
 
@@ -16,36 +17,36 @@ function job(workspace: Workspace, tasks: number, run: string, step: Readonly<Re
 
 const BROKEN = 'sleep 0.1; echo "cannot find module rates $BATCHCTL_TASK" >&2; exit 1';
 
-describe('circuit breakers', function () {
+/** Two workers with two slots each, both with tasks, and then told to go on. */
+async function twoWorkers(workspace: Workspace): Promise<readonly Running[]> {
+  const workers = [1, 2].map(() => workspace.start(['worker', '--slots', '2']));
+  const ledger = await (await workspace.platform()).ledger();
+  await until('both workers have tasks', async () => {
+    const seen = await ledger.workers({});
+    return seen.filter(({ busy }) => busy.length === 2).length === 2;
+  });
+  workspace.write('go', '');
+  return workers;
+}
+
+async function drain(workers: readonly Running[]): Promise<void> {
+  for (const { child } of workers) child.kill('SIGTERM');
+  expect((await Promise.all(workers.map(({ ended }) => ended))).map(({ code }) => code)).to.deep.equal([0, 0]);
+}
+
+eachWay('circuit breakers', function (make) {
   this.timeout(120_000);
   let workspace: Workspace;
-  beforeEach(() => {
-    workspace = new Workspace();
+  beforeEach(async () => {
+    workspace = await make();
   });
   afterEach(() => workspace.remove());
-
-  /** Two workers with two slots each, both with tasks, and then told to go on. */
-  async function twoWorkers(): Promise<readonly Running[]> {
-    const workers = [1, 2].map(() => workspace.start(['worker', '--slots', '2']));
-    const ledger = await (await workspace.platform()).ledger();
-    await until('both workers have tasks', async () => {
-      const seen = await ledger.workers({});
-      return seen.filter(({ busy }) => busy.length === 2).length === 2;
-    });
-    workspace.write('go', '');
-    return workers;
-  }
-
-  async function drain(workers: readonly Running[]): Promise<void> {
-    for (const { child } of workers) child.kill('SIGTERM');
-    expect((await Promise.all(workers.map(({ ended }) => ended))).map(({ code }) => code)).to.deep.equal([0, 0]);
-  }
 
   it('a program that fails everywhere pauses the job before most attempts are spent, and a mended one goes on', async () => {
     workspace.write('job.json', job(workspace, 400, BROKEN));
     const id = await workspace.submit();
     const watch = workspace.start(['watch', id]);
-    const workers = await twoWorkers();
+    const workers = await twoWorkers(workspace);
     const watched = await watch.ended;
     expect(watched.code, watched.stderr).to.equal(7);
     expect(watched.stderr).to.include(`next: batchctl failures ${id}`);
@@ -72,7 +73,7 @@ describe('circuit breakers', function () {
   it('resumed as it is, it is paused once more after as many failures, and never a third time', async () => {
     workspace.write('job.json', job(workspace, 400, BROKEN, { attempts: 1 }));
     const id = await workspace.submit();
-    const workers = await twoWorkers();
+    const workers = await twoWorkers(workspace);
     expect((await workspace.run(['wait', id])).code).to.equal(7);
     const platform = await workspace.platform();
     const failed = async () => (await (await platform.ledger()).counts(id))[0]?.failed ?? 0;
@@ -88,37 +89,10 @@ describe('circuit breakers', function () {
     await drain(workers);
   });
 
-  it('inputs that are bad pause nothing while others succeed, and no job is paused by one worker alone', async () => {
-    workspace.write('job.json', job(workspace, 100, '[ $((BATCHCTL_TASK % 3)) = 0 ]', { attempts: 1 }));
-    const id = await workspace.submit();
-    const workers = await twoWorkers();
-    expect((await workspace.run(['wait', id])).code).to.equal(0);
-    await drain(workers);
-    workspace.write('job.json', job(workspace, 60, BROKEN, { attempts: 1 }));
-    const alone = await workspace.submit();
-    expect((await workspace.work({}, '--slots', '4')).code).to.equal(0);
-    const platform = await workspace.platform();
-    for (const each of [id, alone]) {
-      const entries = (await readEntries(platform.store, each)).map(({ what }) => what);
-      expect(entries).to.deep.equal(['sent', 'close']);
-    }
-  });
-
-  it('inputs that are bad pause nothing where they come first, fail at once, and the good ones take long', async () => {
-    const run = 'if [ $BATCHCTL_TASK -lt 25 ]; then exit 1; else sleep 5; fi';
-    workspace.write('job.json', job(workspace, 33, run, { attempts: 3 }));
-    const id = await workspace.submit();
-    const workers = await twoWorkers();
-    expect((await workspace.run(['wait', id])).code).to.equal(0);
-    const platform = await workspace.platform();
-    expect((await readEntries(platform.store, id)).map(({ what }) => what)).to.not.include('pause');
-    await drain(workers);
-  });
-
   it('holds when the worker that pauses the job is killed right after the entry', async () => {
     workspace.write('job.json', job(workspace, 400, BROKEN));
     const id = await workspace.submit();
-    const workers = await twoWorkers();
+    const workers = await twoWorkers(workspace);
     const platform = await workspace.platform();
     await until('the job is paused', async () => (await mustReadView(platform.store, id)).paused !== null);
     for (const { child } of workers) child.kill('SIGKILL');
@@ -161,5 +135,41 @@ describe('circuit breakers', function () {
     expect((await workspace.work({}, '--slots', '1')).code).to.equal(0);
     const [cause] = (await workspace.run(['failures', id, '--json'])).stdout.trim().split('\n');
     expect(JSON.parse(cause ?? '')).to.include({ count: 1, badInput: 0 });
+  });
+});
+
+describe('circuit breakers, where they are not to open', function () {
+  this.timeout(120_000);
+  let workspace: Workspace;
+  beforeEach(() => {
+    workspace = new Workspace();
+  });
+  afterEach(() => workspace.remove());
+
+  it('inputs that are bad pause nothing while others succeed, and no job is paused by one worker alone', async () => {
+    workspace.write('job.json', job(workspace, 100, '[ $((BATCHCTL_TASK % 3)) = 0 ]', { attempts: 1 }));
+    const id = await workspace.submit();
+    const workers = await twoWorkers(workspace);
+    expect((await workspace.run(['wait', id])).code).to.equal(0);
+    await drain(workers);
+    workspace.write('job.json', job(workspace, 60, BROKEN, { attempts: 1 }));
+    const alone = await workspace.submit();
+    expect((await workspace.work({}, '--slots', '4')).code).to.equal(0);
+    const platform = await workspace.platform();
+    for (const each of [id, alone]) {
+      const entries = (await readEntries(platform.store, each)).map(({ what }) => what);
+      expect(entries).to.deep.equal(['sent', 'close']);
+    }
+  });
+
+  it('inputs that are bad pause nothing where they come first, fail at once, and the good ones take long', async () => {
+    const run = 'if [ $BATCHCTL_TASK -lt 25 ]; then exit 1; else sleep 5; fi';
+    workspace.write('job.json', job(workspace, 33, run, { attempts: 3 }));
+    const id = await workspace.submit();
+    const workers = await twoWorkers(workspace);
+    expect((await workspace.run(['wait', id])).code).to.equal(0);
+    const platform = await workspace.platform();
+    expect((await readEntries(platform.store, id)).map(({ what }) => what)).to.not.include('pause');
+    await drain(workers);
   });
 });

@@ -72,10 +72,14 @@ describe('outputs into a bucket, through a manager', function () {
   });
 
   it('never among the objects that decide', async () => {
-    for (const at of ['jobs/x', 'tokens/x.json', 'manager/tls.json']) {
+    for (const [at, why] of [
+      ['jobs/x', 'lies among the objects that jobs are decided by'],
+      ['tokens/x.json', "is the manager's alone"],
+      ['manager/tls.json', "is the manager's alone"],
+    ] as const) {
       const { code, stderr } = await here.run(['fetch', job, '-o', `s3://${there.stack}/batchctl/${at}`], env);
       expect(code, `${at}: ${stderr}`).to.equal(7);
-      expect(stderr).to.include('among the objects that jobs are decided by');
+      expect(stderr).to.include(`${at} ${why}`);
       expect(await (await there.platform()).store.head(at), at).to.equal(null);
     }
   });

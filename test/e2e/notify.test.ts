@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { tickId } from '../../src/jobs/keeper.ts';
 import { keeperKey, NEWS, NOTICES } from '../../src/model/keys.ts';
 import { movedClock } from '../support/moved-clock.ts';
+import { makeCertificates } from '../support/servers/certificates.ts';
 import { HookServer, type Post } from '../support/servers/hook-server.ts';
 import { until } from '../support/until.ts';
 import { type Ended, Workspace } from '../support/workspace.ts';
@@ -222,6 +223,52 @@ describe('notifications', function () {
     expect(ended.code, ended.stderr).to.equal(0);
     expect(hook.bodies.map(({ event }) => event)).to.deep.equal(['succeeded']);
     expect(await keysBelow(NEWS)).to.deep.equal([]);
+  });
+
+  describe('over https', () => {
+    let secure: HookServer;
+    let trusted: Readonly<Record<string, string>>;
+    beforeEach(async () => {
+      const files = makeCertificates(workspace.dir, {});
+      secure = new HookServer(files);
+      await secure.listen();
+      trusted = { NODE_EXTRA_CA_CERTS: files.ca };
+      job({ notify: [{ on: ['succeeded'], to: `https://localhost:${secure.port}/hook`, secret: 'env:HOOK_SECRET' }] });
+    });
+    afterEach(() => secure.close());
+    /** Whoever tried to tell, the worker or who ran the job. */
+    const untold = async (): Promise<string> => {
+      const { stdout } = await well(['status', 'last', '--json']);
+      return JSON.stringify((JSON.parse(stdout) as { untold: unknown }).untold);
+    };
+
+    for (const [what, answer, said] of [
+      ['fails', { status: 503, text: 'down for maintenance' }, '503'],
+      ['hangs', 'hang', 'no answer'],
+      ['breaks off', 'reset', 'localhost'],
+    ] as const) {
+      it(`a receiver that ${what} keeps no job from its end, and is told later`, async () => {
+        secure.answer = answer;
+        const ran = await well(['run', 'job.json', '--json'], trusted);
+        expect(JSON.parse(ran.stdout)).to.include({ state: 'succeeded' });
+        expect(await untold()).to.include(said);
+        expect(secure.posts).to.have.length(1);
+        secure.answer = { status: 200 };
+        await well(['tick'], { ...trusted, ...ahead(2) });
+        const [first, second] = secure.posts as [Post, Post];
+        expect(secure.posts).to.have.length(2);
+        expect(second.headers['x-batchctl-event-id']).to.equal(first.headers['x-batchctl-event-id']);
+        expect(await keysBelow(NEWS)).to.deep.equal([]);
+      });
+    }
+
+    it('one of an authority that nobody knows is told nothing, and said to be', async () => {
+      await well(['run', 'job.json', '--json']);
+      expect(await untold())
+        .to.include('its certificate is not trusted')
+        .and.include(`localhost:${secure.port}`);
+      expect(secure.posts).to.have.length(0);
+    });
   });
 
   it('a job that tells nobody costs nothing', async () => {

@@ -141,8 +141,8 @@ describe('twins', function () {
         ],
       });
       const job = await workspace.submit();
-      // As many slots as tasks: it has no room to take the twin itself.
-      const slow = startInside(workspace, await workspace.platform('w-slow'), { slots: 2, untilEmpty: false });
+      // As many slots as tasks: it has no room to take the twin itself. No lease is to end here.
+      const slow = startInside(workspace, await workspace.platform('w-slow', 20), { slots: 2, untilEmpty: false });
       await until('both tasks run', () => workspace.lines('ran').length === 2);
       await sendAgain(platform, job, [['only', 1]]);
       const quick = startInside(workspace, await workspace.platform('w-quick'), { slots: 1, untilEmpty: false });

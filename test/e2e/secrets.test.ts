@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
+import { ManagedWorkspace } from '../support/manager/managed-workspace.ts';
 import { FaultProxy } from '../support/servers/fault-proxy.ts';
 import { type Fauxqs, startFauxqs } from '../support/servers/fauxqs.ts';
 import { type Moto, startMoto } from '../support/servers/moto.ts';
@@ -186,6 +187,29 @@ describe('secrets, with the built program', function () {
       const { job: id } = JSON.parse(without.stdout);
       expect((await workspace.run(['why', id])).stdout).to.include('AWS_REGION');
       expect(await codesOf(await workspace.platform(), id)).to.include('secretRefused');
+    } finally {
+      await workspace.remove();
+    }
+  });
+
+  it("are read by a manager's workers, with what they may: its caller may nothing, and is shown none", async () => {
+    const workspace = await ManagedWorkspace.make({ workers: 1, env: { ...services, AWS_REGION: 'us-east-1' } });
+    try {
+      workspace.write('job.json', { ...job(3, `${PROVES}; [ "$BATCHCTL_TASK" != 1 ]`), tolerate: 1 });
+      const ran = await workspace.run(['run', 'job.json', '--json', '-o', 'out/']);
+      expect(ran.code, ran.stderr).to.equal(0);
+      const { job: id } = JSON.parse(ran.stdout);
+      const [name = ''] = readdirSync(workspace.path('out'));
+      expect(readFileSync(workspace.path('out', name), 'utf8')).to.equal(
+        execFileSync('cksum', { input: `${TOKEN}${PASSWORD}` }).toString(),
+      );
+      const texts = [ran.stdout, ran.stderr];
+      for (const words of [['failures'], ['logs'], ['why'], ['status'], ['report'], ['reproduce', 'price/1']]) {
+        const [verb = '', ...rest] = words;
+        const ended = await workspace.run([verb, id, ...rest]);
+        texts.push(ended.stdout, ended.stderr);
+      }
+      expect(texts.join('\n')).to.include('with **** and ****').and.not.include(TOKEN).and.not.include(PASSWORD);
     } finally {
       await workspace.remove();
     }

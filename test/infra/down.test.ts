@@ -240,13 +240,18 @@ describe('infra down', function () {
   it('deletes nothing of an existing bucket in which the stack has no prefix of its own', async () => {
     const Bucket = desk.stack;
     await others.s3.send(new CreateBucketCommand({ Bucket }));
-    await others.s3.send(new PutObjectCommand({ Bucket, Key: 'data/theirs', Body: '1' }));
+    const theirs = ['data/theirs', 'releases/app-1.2.tar.gz', 'releases/notes.json'];
+    for (const Key of theirs) await others.s3.send(new PutObjectCommand({ Bucket, Key, Body: '1' }));
     desk.configure({ bucket: { name: Bucket, existing: true } }, desk.stack);
-    await up('--only', 'data');
+    const keys = async (): Promise<readonly (string | undefined)[]> =>
+      ((await others.s3.send(new ListObjectVersionsCommand({ Bucket }))).Versions ?? []).map(({ Key }) => Key);
+    await up();
+    expect(await keys()).to.include('releases/0000.json');
+    expect((await down()).code).to.equal(0);
+    expect(await keys()).to.deep.equal(theirs);
     const { lines } = await down('--delete-data');
     expect(lines.find(({ kind }) => kind === 'bucket')?.why).to.include('no prefix of its own');
-    const { Versions = [] } = await others.s3.send(new ListObjectVersionsCommand({ Bucket }));
-    expect(Versions.map(({ Key }) => Key)).to.deep.equal(['data/theirs']);
+    expect(await keys()).to.deep.equal(theirs);
   });
 
   it('leaves what somebody else made, whatever its name', async () => {

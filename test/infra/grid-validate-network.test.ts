@@ -63,7 +63,7 @@ describe('the network that is validated before a grid is made', function () {
   it('names each service that a private subnet does not reach, with the endpoint that adds it', async () => {
     const { VpcId, SubnetId, RouteTableId } = await closedSubnet();
     const network = { subnets: [SubnetId], publicIp: false };
-    const groups = { default: { secrets: { PASSWORD: 'ssm:/password' } } };
+    const groups = { default: { spot: false, secrets: { PASSWORD: 'ssm:/password' } } };
     const lacking = async () => {
       const all = await found({ network, groups });
       return all.map(({ message }) => /no way to (\w+)/.exec(message)?.[1]);
@@ -86,6 +86,46 @@ describe('the network that is validated before a grid is made', function () {
     expect(await lacking()).to.deep.equal([]);
   });
 
+  it('asks for a way to whatever the configuration has workers ask', async () => {
+    const { SubnetId } = await closedSubnet();
+    const network = { subnets: [SubnetId], publicIp: false };
+    const onDemand = { groups: { default: { instances: ['c7g.large'], spot: false } } };
+    const more = async (settings: object): Promise<readonly string[]> => {
+      const all = await found({ network, ...onDemand, ...settings });
+      const services = all.map(({ status, message }) => `${status} ${/no way to (\w+)/.exec(message)?.[1]}`);
+      return services.filter((each) => !/ (s3|sqs|autoscaling|sts)$/.test(each));
+    };
+    expect(await more({})).to.deep.equal([]);
+    const notify = [
+      { on: ['failed'], to: 'sns:trouble' },
+      { on: ['failed'], to: 'https://hooks.example.com/', secret: 'secretsmanager:hook' },
+    ];
+    expect(await more({ notify })).to.deep.equal(['fail secretsmanager', 'fail sns']);
+    expect(await more({ metrics: true })).to.deep.equal(['fail monitoring']);
+    expect(await more({ manager: {} })).to.deep.equal(['fail ec2', 'warn undefined']);
+  });
+
+  it('asks for a way to the prices of spot that a limit needs', async () => {
+    const { SubnetId } = await closedSubnet();
+    const network = { subnets: [SubnetId], publicIp: false };
+    const onEc2 = async (settings: object, spot = true) => {
+      const groups = { default: { instances: ['c7g.large', 'm7g.large'], spot } };
+      const all = await found({ network, groups, ...settings });
+      return all.filter(({ message }) => message.includes('no way to ec2'));
+    };
+    const [finding, ...others] = await onEc2({ budget: { month: 500 } });
+    expect(others).to.deep.equal([]);
+    expect(finding?.status).to.equal('fail');
+    expect(finding?.message).to.include('no price of spot is known, and what has a limit gets no machine');
+    expect(finding?.mend).to.include('--service-name com.amazonaws.us-east-1.ec2');
+    // A job may have a limit that the profile doesn't know.
+    expect((await onEc2({})).map(({ status }) => status)).to.deep.equal(['warn']);
+    const some = { 'c7g.large': 0.04 };
+    expect(await onEc2({ budget: { job: 20 }, prices: some })).to.have.length(1);
+    expect(await onEc2({ budget: { job: 20 }, prices: { ...some, 'm7g.large': 0.05 } })).to.deep.equal([]);
+    expect(await onEc2({ budget: { job: 20 } }, false)).to.deep.equal([]);
+  });
+
   it('is content with a NAT gateway, and says that nothing from outside reaches a manager there', async () => {
     const { SubnetId, RouteTableId } = await closedSubnet();
     const client = await ec2();
@@ -102,8 +142,8 @@ describe('the network that is validated before a grid is made', function () {
   });
 
   it('is not content with an internet gateway where instances have no public address', async () => {
-    const messages = (await found({ network: { publicIp: false } })).map(({ message }) => message);
-    expect(messages).to.have.length(4);
+    const findings = await found({ network: { publicIp: false } });
+    expect(findings.map(({ status }) => status)).to.deep.equal(['fail', 'fail', 'fail', 'fail', 'warn']);
   });
 
   it('says that there is no default VPC, where there is none', async () => {

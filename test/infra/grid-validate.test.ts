@@ -187,17 +187,24 @@ describe('what is validated before a grid is made', function () {
     expect((await found({ stack, groups: { default: {} } }, 'grid')).map(({ status }) => status)).to.deep.equal([
       'warn',
     ]);
+    expect((await found({ stack, groups: { default: {} } }, 'iam')).map(({ status }) => status)).to.deep.equal([
+      'fail',
+    ]);
     expect(await found({ stack, groups: { default: {}, gpu: {} } })).to.deep.equal([]);
     await down(before.grid);
     await before.close();
   });
 
-  it('asks nothing of EC2 for who makes roles or data alone', async () => {
+  it('asks nothing of EC2 for who makes roles or data alone; for roles, which groups have workers', async () => {
     const other = await gridDesk(cloud);
     cloud.takeCalls();
-    await validateStack(other.parts, gridFacts(other.parts), 'iam');
     await validateStack(other.parts, gridFacts(other.parts), 'data');
     expect(cloud.takeCalls()).to.deep.equal([]);
+    await validateStack(other.parts, gridFacts(other.parts), 'iam');
+    expect(cloud.takeCalls().map(({ action }) => action)).to.deep.equal(['DescribeAutoScalingGroups']);
+    cloud.failNext('autoscaling:DescribeAutoScalingGroups', 403, 'AccessDenied', 'not you');
+    const denied = await validateStack(other.parts, gridFacts(other.parts), 'iam');
+    expect(denied.map(({ status }) => status)).to.deep.equal(['warn']);
     await other.close();
   });
 });

@@ -31,11 +31,14 @@ const KEYS = {
 /** Somebody who makes stacks in an emulated account, with the built program. */
 export class StackDesk extends Workspace {
   readonly cloud: Cloud;
+  readonly #env: Readonly<Record<string, string>>;
   stack = '';
 
-  constructor(cloud: Cloud) {
+  /** `env`: what its processes have in their environment besides. */
+  constructor(cloud: Cloud, env: Readonly<Record<string, string>> = {}) {
     super();
     this.cloud = cloud;
+    this.#env = env;
     this.configure();
   }
 
@@ -50,7 +53,13 @@ export class StackDesk extends Workspace {
   }
 
   override start(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    return super.start(args, { BATCHCTL_PROFILE: 'lab', AWS_ENDPOINT_URL: this.cloud.url, ...KEYS, ...env });
+    return super.start(args, {
+      BATCHCTL_PROFILE: 'lab',
+      AWS_ENDPOINT_URL: this.cloud.url,
+      ...KEYS,
+      ...this.#env,
+      ...env,
+    });
   }
 
   /** The same in this process: quicker, for many. */

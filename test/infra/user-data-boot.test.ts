@@ -6,8 +6,9 @@ import { AllocateAddressCommand, AssociateAddressCommand, DescribeAddressesComma
 import { expect } from 'chai';
 import { loadConfig } from '../../src/config.ts';
 import { managerUserData, userDataFor } from '../../src/infra/user-data.ts';
+import { noteBoot } from '../../src/jobs/grid/boot-times.ts';
 import { failedBoots, liftHold, readHold } from '../../src/jobs/grid/failed-boots.ts';
-import { bootLogKey, bootMark, bundleKey } from '../../src/model/keys.ts';
+import { bootLogKey, bootMark, bootsPrefix, bootTimesKey, bundleKey } from '../../src/model/keys.ts';
 import { bootLog, callsOf } from '../support/boot/boot-in.ts';
 import { readUnit } from '../support/boot/unit.ts';
 import type { GridInstance } from '../support/grid/grid.ts';
@@ -45,6 +46,18 @@ describe('the first boot of an instance', function () {
     const [instance] = stack.instances;
     if (instance === undefined) throw new Error('the group has no instance');
     return instance;
+  };
+  /** What a worker of the group puts at its start, beside the marks, and later than each of them. */
+  const workerBegan = async (stack: BootStack, { id }: GridInstance): Promise<void> => {
+    await until('the store has another second', async () => {
+      await stack.store.delete([bootTimesKey('default')]);
+      await noteBoot(stack.store, 'default', { instance: id, seconds: 100 });
+      const times = new Map<string, number>();
+      for await (const { key, modified } of stack.store.list(bootsPrefix('default'))) times.set(key, modified);
+      const own = times.get(bootTimesKey('default')) ?? 0;
+      times.delete(bootTimesKey('default'));
+      return own > Math.max(...times.values());
+    });
   };
   const isEnded = (instance: GridInstance) =>
     until(`${instance.id} is gone`, () => desk.desk.cloud.grid.instance(instance).gone);
@@ -168,6 +181,7 @@ describe('the first boot of an instance', function () {
     const setup = await stack.putFile('setup', '#!/bin/sh\nexit 1\n');
     expect(await boot(stack, bad, scriptOf(stack, setup))).to.equal(1);
     expect(await failedBoots(stack.store, 'default')).to.have.lengthOf(1);
+    await workerBegan(stack, good);
     expect(await boot(stack, good, scriptOf(stack))).to.equal(0);
     expect(await failedBoots(stack.store, 'default')).to.deep.equal([]);
   });
@@ -180,6 +194,7 @@ describe('the first boot of an instance', function () {
     await isEnded(first);
     const [second = first] = await desk.desk.serves(`${stack.profile.stack}-default`, 1);
     await stack.store.put(bootMark('default', 'i-another', 'failed'), '{}');
+    await workerBegan(stack, second);
     expect(await boot(stack, second, script)).to.equal(1);
     expect(bootLog(stack.root(second))).to.include('three boots in a row failed: this instance stays');
     expect(desk.desk.cloud.grid.instance(second).state).to.equal('InService');

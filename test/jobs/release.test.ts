@@ -137,15 +137,45 @@ describe('releases', () => {
     expect((error as Error).message).to.match(/^groups\.default\.setup: .*there is no such file$/);
   });
 
-  it('lifts what failed boots held when something changed, and only then', async () => {
-    await program('a').make();
+  const threeFail = async (): Promise<void> => {
     for (const instance of ['i-1', 'i-2', 'i-3']) {
       await store.put(bootMark('default', instance, 'failed'), '{"format":1,"step":"setup","code":3,"line":"no gpu"}');
     }
+  };
+
+  it('made by up, lifts what failed boots held when something changed, and only then', async () => {
+    await program('a').make();
+    await threeFail();
     await program('a').make();
     expect((await readHold(store, 'default'))?.last).to.include({ step: 'setup', code: 3, line: 'no gpu' });
     await program('b').make();
     expect(await failedBoots(store, 'default')).to.deep.equal([]);
+  });
+
+  it('that a person asks for lifts what failed boots held, also with the same program', async () => {
+    await program('a').make();
+    await threeFail();
+    await program('a').make({ anew: true });
+    expect(await failedBoots(store, 'default')).to.deep.equal([]);
+    await program('b').make();
+    await program('b').takeBack();
+    await threeFail();
+    expect(await program('b').goOn()).to.include({ number: 2, sha256: sum('a') });
+    expect(await failedBoots(store, 'default')).to.deep.equal([]);
+  });
+
+  it('when removed, takes only keys of its own shape', async () => {
+    await program('a', true).make();
+    const theirs = [
+      ...['releases/app-1.2.tar.gz', 'releases/0001.json.bak', 'releases/notes.json', 'releases/2024/0001.json'],
+      ...[`releases/${sum('a').slice(1)}.tar.gz`, `releases/${sum('A')}.tar.gz`, 'releases/setup-1.exe', 'releases/'],
+    ];
+    for (const key of theirs) await store.put(key, 'theirs');
+    await program('a').remove();
+    const left: string[] = [];
+    for await (const key of store.keys('releases/')) left.push(key);
+    expect(left.sort()).to.deep.equal([...theirs].sort());
+    expect(await program('a').current()).to.equal(null);
   });
 
   it('refuses a release of a later format', async () => {

@@ -52,6 +52,15 @@ describe('the audit', () => {
     expect(verify).to.include({ verb: 'verify', exitCode: 9, outcome: 'failed' });
   });
 
+  it('tells of who follows a job, with a token that reads alone: it is moved on in its name', async () => {
+    const token = await desk.token('read', 'ann');
+    for (const name of ['watch', 'status', 'wait', 'logs'])
+      await (await desk.command(name, { job: 'last' }, token)).text();
+    const [watch, wait] = await lines(2);
+    expect(watch).to.include({ caller: 'ann', verb: 'watch', job: 'last', exitCode: 0, outcome: 'done' });
+    expect(wait).to.include({ verb: 'wait' });
+  });
+
   it('tells of a job that is named in another way than is meant', () => {
     expect(told({ job: ['claims-1'], now: true })).to.deep.equal({ job: ['claims-1'], now: true });
     expect(told({ job: 'claims-1', now: true })).to.deep.equal({ now: true });

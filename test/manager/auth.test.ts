@@ -1,9 +1,12 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import Fastify from 'fastify';
 import { findTokens, revokeTokens } from '../../src/jobs/tokens/change-tokens.ts';
 import { hashOf } from '../../src/jobs/tokens/read-token.ts';
 import { FRESH_MS, TokenReader } from '../../src/jobs/tokens/token-reader.ts';
 import { addAuth } from '../../src/manager/http/auth.ts';
+import { builtPage } from '../../src/manager/http/page.ts';
 import { covers, SCOPES, type Scope } from '../../src/model/api.ts';
 import { tokenKey } from '../../src/model/keys.ts';
 import { GuardDesk } from '../support/manager/guard-desk.ts';
@@ -147,10 +150,20 @@ describe('who may call the manager', () => {
       expect(desk.app.scopes.size).to.be.above(50);
     });
 
-    it('needs no token is the sign of life and the page alone', () => {
+    it('needs no token is the two signs of life and the page alone; other methods of a path do nothing', async () => {
       const open = [...desk.app.scopes].filter(([, scope]) => scope === 'anyone').map(([route]) => route);
-      for (const route of open) expect(route).to.not.match(/^\w+ \/api|^(GET|HEAD) \/metrics/);
-      expect(open).to.include('GET /healthz');
+      const page = builtPage();
+      const files = page === null ? [] : readdirSync(join(page, 'assets')).map((name) => `/assets/${name}`);
+      const paths = ['/healthz', '/readyz', '/', ...files];
+      const answered: string[] = [];
+      for (const route of open) {
+        const [method = '', path = ''] = route.split(' ');
+        const answer = await desk.call(path, null, { method });
+        await answer.body?.cancel();
+        if (answer.status !== 405) answered.push(route);
+      }
+      expect(answered).to.have.members(paths.flatMap((path) => [`GET ${path}`, `HEAD ${path}`]));
+      expect(desk.calls).to.deep.equal([]);
     });
 
     it('every route refuses whose scope is too small, and lets in whose is not', async () => {

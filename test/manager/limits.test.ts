@@ -1,11 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
 import { createConnection, type Socket } from 'node:net';
 import { expect } from 'chai';
-import * as fc from 'fast-check';
 import { BOUNDS } from '../../src/manager/http/bounds.ts';
-import { FailedTries, networkOf } from '../../src/manager/http/failed-tries.ts';
-import { FakeClock } from '../support/fake-clock.ts';
 import { GuardDesk, saidBy } from '../support/manager/guard-desk.ts';
 import { until } from '../support/until.ts';
 
@@ -124,6 +120,54 @@ describe('what a caller can hold of the manager', function () {
     await until('there is room again', async () => (await desk.call('/healthz').catch(() => null))?.status === 200);
   });
 
+  it('is so many connections of all addresses together, and half a minute for one between two calls', async () => {
+    await open();
+    const { port } = desk;
+    const from = (n: number): Promise<Socket> =>
+      new Promise((resolve) => {
+        const socket = createConnection({ host: '127.0.0.1', port, localAddress: `127.0.2.${n}` });
+        socket.on('error', () => {}).once('connect', () => resolve(socket));
+      });
+    const sockets: Socket[] = [];
+    const addresses = BOUNDS.connections.value / BOUNDS.connectionsOfOne.value;
+    for (let n = 1; n <= addresses; n += 1)
+      for (let of = 0; of < BOUNDS.connectionsOfOne.value; of += 1) sockets.push(await from(n));
+    const [first] = sockets as [Socket];
+    expect(await saidBy(await from(addresses + 1))).to.equal('');
+    const idle = BOUNDS.idle.value;
+    expect(desk.app.server).to.include({ keepAliveTimeout: idle });
+    // As long as that is, nobody need wait here.
+    desk.app.server.keepAliveTimeout = idle / 100;
+    const began = performance.now();
+    first.write('GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n');
+    expect(await saidBy(first)).to.match(/^HTTP\/1.1 200 /);
+    expect(performance.now() - began).to.be.within(idle / 100, idle / 2);
+    for (const socket of sockets) socket.destroy();
+  });
+
+  it('is 8 MiB of a command line, and 4 MiB of the parts of an upload', async () => {
+    await open();
+    const token = await desk.token('submit');
+    const statusOf = async (path: string, body: object, bytes: number): Promise<number> => {
+      const text = JSON.stringify(body);
+      const init = { method: 'POST', headers: { 'content-type': 'application/json' } };
+      const answer = await desk.call(path, token, { ...init, body: text + ' '.repeat(bytes - text.length) });
+      await answer.body?.cancel();
+      return answer.status;
+    };
+    const flags = { json: true, quiet: true, verbose: false, yes: true, dryRun: false, tz: null };
+    const command = { name: 'status', input: { job: 'last' }, flags };
+    const parts = [{ number: 1, etag: 'x', sha256: '0'.repeat(64) }];
+    const whole = { key: 'data/a.csv', upload: 'u', size: 1, parts };
+    for (const [path, body, { value }] of [
+      ['/api/v1/commands', command, BOUNDS.command],
+      ['/api/v1/uploads/completions', whole, BOUNDS.completion],
+    ] as const) {
+      expect(await statusOf(path, body, value), path).to.not.equal(413);
+      expect(await statusOf(path, body, value + 1), path).to.equal(413);
+    }
+  });
+
   it('is so many calls of a token in ten seconds, whatever other tokens ask', async () => {
     await open();
     const [busy, other] = [await desk.token('read', 'busy'), await desk.token('read', 'other')];
@@ -135,6 +179,19 @@ describe('what a caller can hold of the manager', function () {
     expect(Number(refused.headers.get('retry-after'))).to.be.within(1, 10);
     expect((await desk.call('/api/v1/jobs', other)).status).to.equal(200);
     expect((await desk.call('/healthz')).status).to.equal(200);
+  });
+
+  it('is so many calls without a token from an address; who has one is let in from there, and the page is shown', async () => {
+    await open();
+    const token = await desk.token('read');
+    const found = await statuses(BOUNDS.rateOfNone.value + 100, () => desk.call('/api/v1/jobs'));
+    expect(found.get(401)).to.be.at.least(BOUNDS.rateOfNone.value);
+    expect(found.get(429)).to.be.above(0);
+    const refused = await desk.call('/api/v1/jobs');
+    expect(refused.status).to.equal(429);
+    expect(Number(refused.headers.get('retry-after'))).to.be.within(1, 10);
+    expect((await desk.call('/api/v1/jobs', token)).status).to.equal(200);
+    for (const path of ['/healthz', '/readyz']) expect((await desk.call(path)).status, path).to.equal(200);
   });
 
   it('is so many streams of a token; those that end make room', async () => {
@@ -218,45 +275,6 @@ describe('what a caller can hold of the manager', function () {
     for (const each of release) each();
     for (const answer of await Promise.all(held)) expect(answer.resume().statusCode).to.equal(200);
   });
-});
-
-describe('failed tries', () => {
-  it('are counted for ten thousand addresses at most, the latest', () => {
-    const clock = new FakeClock();
-    const tries = new FailedTries(clock);
-    for (let n = 0; n < BOUNDS.tries.value; n += 1) tries.failed('192.0.2.1');
-    expect(tries.waitOf('192.0.2.1')).to.equal(1_000);
-    for (let n = 0; n < BOUNDS.addresses.value; n += 1) tries.failed(`10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`);
-    expect(tries.waitOf('192.0.2.1')).to.equal(0);
-  });
-
-  it('are those of a network, where whoever has an address has it all', () => {
-    expect(networkOf('2001:db8::1')).to.equal('2001:db8:0:0::/64');
-    expect(networkOf('2001:db8:0:0:ffff:1:2:3')).to.equal('2001:db8:0:0::/64');
-    expect(networkOf('2001:DB8:0000:0000:1::')).to.equal('2001:db8:0:0::/64');
-    expect(networkOf('2001:db8:0:1::1')).to.equal('2001:db8:0:1::/64');
-    expect(networkOf('::1')).to.equal('0:0:0:0::/64');
-    expect(networkOf('fe80::1%eth0')).to.equal('fe80:0:0:0::/64');
-    expect(networkOf('::ffff:192.0.2.1')).to.equal('192.0.2.1');
-    expect(networkOf('192.0.2.1')).to.equal('192.0.2.1');
-    for (const address of fc.sample(fc.ipV6(), 200)) expect(networkOf(address)).to.match(/^[0-9a-f:.]+(::\/64)?$/);
-  });
-});
-
-describe('the bounds in docs/security.md', () => {
-  const doc = readFileSync(new URL('../../docs/security.md', import.meta.url), 'utf8');
-  const shown = (value: number, unit: string): string => {
-    if (unit === 'ms') return `${value / 1_000} s`;
-    if (unit === 'bytes')
-      return value >= 2 ** 20 ? `${(value / 2 ** 20).toLocaleString('en')} MiB` : `${value / 1_024} KiB`;
-    return value.toLocaleString('en');
-  };
-
-  for (const { what, value, unit, answer, why } of Object.values(BOUNDS)) {
-    it(`are those that are kept: ${what}`, () => {
-      expect(doc).to.include(`| ${what} | ${shown(value, unit)} | ${answer} | ${why} |`);
-    });
-  }
 });
 
 /** How often the store was read since. */

@@ -1,12 +1,11 @@
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect, type PeerCertificate, type TLSSocket } from 'node:tls';
+import { connect } from 'node:tls';
 import { expect } from 'chai';
-import { generate } from 'selfsigned';
 import { fingerprintOf, hasFingerprint, pemFingerprint } from '../../src/lib/fingerprint.ts';
 import type { LogLine } from '../../src/manager/log.ts';
 import { readCertificateFiles } from '../../src/manager/tls/certificate-files.ts';
@@ -16,30 +15,12 @@ import { CERTIFICATE } from '../../src/model/keys.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { GuardDesk } from '../support/manager/guard-desk.ts';
+import { layPair, pair, shownBy } from '../support/manager/shown-certificate.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { rejection } from '../support/rejection.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 import { wrapStore } from '../support/wrap-store.ts';
-
-async function pair(name: string): Promise<{ readonly cert: string; readonly key: string }> {
-  const made = await generate([{ name: 'commonName', value: name }], { keyType: 'ec', algorithm: 'sha256' });
-  return { cert: made.cert, key: made.private };
-}
-
-/** What a server shows of itself. */
-async function shownBy(
-  port: number,
-  options: object = {},
-): Promise<{ readonly protocol: string | null; readonly peer: PeerCertificate }> {
-  const socket: TLSSocket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false, ...options });
-  try {
-    await once(socket, 'secureConnect');
-    return { protocol: socket.getProtocol(), peer: socket.getPeerCertificate() };
-  } finally {
-    socket.destroy();
-  }
-}
 
 describe("the manager's certificate", () => {
   const clock = new FakeClock();
@@ -182,18 +163,7 @@ describe("the manager's certificate", () => {
     let directory: string;
     const file = (name: string): string => join(directory, name);
     const files = () => ({ cert: file('cert.pem'), key: file('key.pem') });
-    const lay = async (name: string): Promise<string> => {
-      const { cert, key } = await pair(name);
-      // Each whole at once, as whoever renews does it.
-      for (const [at, text] of [
-        ['cert.pem', cert],
-        ['key.pem', key],
-      ] as const) {
-        writeFileSync(file(`${at}.new`), text);
-        renameSync(file(`${at}.new`), file(at));
-      }
-      return pemFingerprint(cert);
-    };
+    const lay = (name: string): Promise<string> => layPair(directory, name);
     beforeEach(() => {
       directory = mkdtempSync(join(tmpdir(), 'batchctl-tls-'));
     });

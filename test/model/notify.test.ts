@@ -112,7 +112,7 @@ describe('what people are told of a job', () => {
       const old = { ...job.record, createdAt: new Date(at - 600 * MINUTE).toISOString() };
       const resumed = journaled({ ...job, record: old }, pause('person'), { what: 'resume' });
       expect(startsBy(resumed)).to.equal(at + NO_START_MS);
-      const delayed = { ...resumed, record: { ...job.record, notBefore: new Date(at + MINUTE).toISOString() } };
+      const delayed = { ...resumed, notBefore: new Date(at + MINUTE).toISOString() };
       expect(startsBy(delayed)).to.equal(at + MINUTE + NO_START_MS);
     });
     it('of a period is an event of the schedule', () => {

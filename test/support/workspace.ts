@@ -112,10 +112,10 @@ export class Workspace {
     return this.run(['worker', '--until-empty', ...flags], env);
   }
 
-  /** The same store, queue and ledger in this process. */
-  async platform(who = 'test@here'): Promise<Platform> {
+  /** The same store, queue and ledger in this process. A lease of `leaseSeconds` is kept on a busy machine, too. */
+  async platform(who = 'test@here', leaseSeconds = LEASE): Promise<Platform> {
     const config = await loadConfig({ env: {}, cwd: this.dir, home: '', etc: '' });
-    const platform = await openPlatform(config, { role: 'cli', who, leaseSeconds: LEASE });
+    const platform = await openPlatform(config, { role: 'cli', who, leaseSeconds });
     this.#platforms.push(platform);
     return platform;
   }

@@ -1,6 +1,8 @@
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
+import { Intake } from '../../src/worker/intake.ts';
 import { Rest } from '../../src/worker/machine-rest.ts';
+import { until } from '../support/until.ts';
 
 describe('a protection that Auto Scaling refuses to change', () => {
   it('is asked for ever more seldom, and again at once after it was changed', async () => {
@@ -22,19 +24,89 @@ describe('a protection that Auto Scaling refuses to change', () => {
       isAside: () => false,
       backlog: async () => 0,
       consider: async () => undefined,
-      onLook: () => undefined,
+      watch: { of: { mark: () => undefined, done: () => undefined }, part: 0 },
       onTooLate: () => undefined,
-      signal: new AbortController().signal,
       mayPass: () => false,
     });
-    expect(await rest.enter()).to.equal(true);
+    expect(await rest.enter(new AbortController().signal)).to.equal(true);
     const gaps = times.slice(1).map((time, at) => time - (times[at] ?? 0));
     // 10, 20, 40, 80, 120 and 120 ms, give or take a tenth.
     expect(gaps).to.have.length(6);
     expect(gaps[4]).to.be.at.least(100);
     rest.exit();
     [refusals, times.length] = [1, 0];
-    expect(await rest.enter()).to.equal(true);
+    expect(await rest.enter(new AbortController().signal)).to.equal(true);
     expect((times[1] ?? 0) - (times[0] ?? 0)).to.be.below(100);
+  });
+});
+
+describe('a rest', () => {
+  /** Rests once, and comes back to what is there, or to what `backlog` throws; answers what it said to the watch. */
+  async function rested(backlog: () => Promise<number>): Promise<readonly string[]> {
+    const said: string[] = [];
+    let idleSince: number | null = 0;
+    const rest = new Rest({
+      machine: { protect: async () => true },
+      times: { restMs: 10, lookMs: 1 },
+      log: { info: () => undefined, warn: () => undefined },
+      monotonic: () => performance.now(),
+      idleSince: () => idleSince,
+      isAside: () => false,
+      backlog: async () => {
+        idleSince = null;
+        return backlog();
+      },
+      consider: async () => undefined,
+      watch: {
+        of: { mark: (part, what) => said.push(`${part} ${what}`), done: (part) => said.push(`${part} done`) },
+        part: 3,
+      },
+      onTooLate: () => undefined,
+      mayPass: () => false,
+    });
+    await rest.enter(new AbortController().signal).catch(() => undefined);
+    return said;
+  }
+
+  it('owes no sign of life once it is over, so that a long task ends nobody', async () => {
+    expect(await rested(async () => 1)).to.deep.equal(['3 work', '3 done']);
+  });
+
+  it('owes none either when a service has ended it', async () => {
+    const away = new BatchctlError('unavailable', 'away');
+    expect(await rested(() => Promise.reject(away))).to.deep.equal(['3 work', '3 done']);
+  });
+
+  it('ends when its worker leaves because it is idle, though nobody drains it', async () => {
+    let intake: Intake | null = null;
+    const log = { info: () => undefined, warn: () => undefined };
+    const clock = { monotonic: () => performance.now() };
+    const watch = { mark: () => undefined, done: () => undefined, everyMs: 10 };
+    const mayPass = () => false;
+    const rest = new Rest({
+      machine: { protect: async () => true },
+      times: { restMs: 20, lookMs: 5 },
+      ...{ log, mayPass, monotonic: clock.monotonic, watch: { of: watch, part: 1 } },
+      idleSince: () => intake?.idleSince ?? null,
+      isAside: () => false,
+      backlog: async () => 0,
+      consider: async () => intake?.consider(),
+      onTooLate: () => undefined,
+    });
+    intake = new Intake({
+      ...{ log, rest, mayPass, platform: { clock } as never, watch: watch as never },
+      options: { groups: ['a'], untilEmpty: false, idleExit: 0.2 },
+      dispatcher: { busy: false, room: 1 } as never,
+      ...{ onlooker: {} as never, deliveries: {} as never },
+      client: async () => ({ receive: async () => [] }) as never,
+      settled: async () => undefined,
+      drain: new AbortController().signal,
+      mayLeave: async () => true,
+    });
+    let left = false;
+    void intake.run().then(() => {
+      left = true;
+    });
+    await until('it has left', () => left, 3_000);
   });
 });

@@ -7,6 +7,7 @@ import { BatchctlError } from '../../errors.ts';
 import { eachParallel } from '../../lib/each-parallel.ts';
 import { API } from '../../model/api.ts';
 import { CODE } from '../../model/keys.ts';
+import type { CompletionAsked, PartsAsked, PartUrls, UploadAsked, UploadWay } from '../../model/uploads.ts';
 import type { PutOptions, PutResult, UploadOptions } from '../../ports/object-store.ts';
 import type { ManagerConnection } from './connection.ts';
 import { askElsewhere } from './elsewhere.ts';
@@ -18,25 +19,6 @@ export interface UploadSource {
   /** `undefined` for what the object's own metadata tells. */
   sha256(): Promise<string>;
   slice(offset: number, length: number): Readable;
-}
-
-/** How the manager wants an object to be put. */
-type Way =
-  | { readonly way: 'present'; readonly etag: string }
-  | {
-      readonly way: 'put';
-      readonly url: string;
-      readonly headers: Readonly<Record<string, string>>;
-      readonly token: boolean;
-    }
-  | { readonly way: 'parts'; readonly upload: string; readonly partSize: number };
-
-interface Signed {
-  readonly items: readonly {
-    readonly number: number;
-    readonly url: string;
-    readonly headers: Readonly<Record<string, string>>;
-  }[];
 }
 
 interface Watched {
@@ -56,12 +38,13 @@ export async function upload(
   { ifAbsent = false, signal, onProgress }: PutOptions & Pick<UploadOptions, 'signal' | 'onProgress'>,
 ): Promise<PutResult> {
   const [size, sha256] = [await source.size(), await source.sha256()];
-  const way = (await post(connection, '/uploads', { key, size, sha256, ifAbsent }, signal)) as Way;
+  const asked: UploadAsked = { key, size, sha256, ifAbsent };
+  const way = (await post(connection, '/uploads', asked, signal)) as UploadWay;
   const put = await byWay(way);
   onProgress?.(size);
   return put;
 
-  function byWay(chosen: Way): PutResult | Promise<PutResult> {
+  function byWay(chosen: UploadWay): PutResult | Promise<PutResult> {
     switch (chosen.way) {
       case 'present':
         return { created: false, etag: chosen.etag };
@@ -77,7 +60,7 @@ export async function upload(
 
 async function putWhole(
   connection: ManagerConnection,
-  way: Extract<Way, { way: 'put' }>,
+  way: Extract<UploadWay, { way: 'put' }>,
   source: UploadSource,
   { size, signal }: { readonly size: number; readonly signal: AbortSignal | undefined },
 ): Promise<PutResult> {
@@ -128,8 +111,8 @@ async function putParts(
           return { number, offset, size: length, sha256: await hashOf(source.slice(offset, length)) };
         }),
       );
-      const asked = { key, upload: id, parts: parts.map(({ offset: _, ...part }) => part) };
-      const { items } = (await post(connection, '/uploads/parts', asked, signal)) as Signed;
+      const asked: PartsAsked = { key, upload: id, parts: parts.map(({ offset: _, ...part }) => part) };
+      const { items } = (await post(connection, '/uploads/parts', asked, signal)) as PartUrls;
       const signed = new Map(items.map((item) => [item.number, item]));
       const one = async (part: (typeof parts)[number], ends: AbortSignal): Promise<void> => {
         const { url, headers } = signed.get(part.number) ?? { url: '', headers: {} };
@@ -147,7 +130,13 @@ async function putParts(
       };
       await eachParallel(parts, PARALLEL, one, signal);
     }
-    const completed = { key, upload: id, size, ifAbsent, parts: done.sort((a, b) => a.number - b.number) };
+    const completed: CompletionAsked = {
+      key,
+      upload: id,
+      size,
+      ifAbsent,
+      parts: done.sort((a, b) => a.number - b.number),
+    };
     return (await post(connection, '/uploads/completions', completed, signal)) as PutResult;
   } catch (error) {
     const path = `${API}/uploads?${new URLSearchParams({ key, upload: id })}`;

@@ -102,7 +102,7 @@ export async function infraRelease({ ctx, newOnly, roll, rollback, timeout }: In
   const what =
     rollback && target !== null ? `have new instances run release ${nameOf(target)}` : 'release this program';
   await confirm(ctx, `${what}${roll ? ', and replace the instances that run' : ''}?`);
-  const release = dryRun ? before : await madeCurrent(releases, { rollback, goesBack, before });
+  const release = dryRun ? before : await madeCurrent(releases, { rollback, goesBack });
   if (release !== null && release.number !== before?.number) ctx.notice(`release ${nameOf(release)} is current`);
 
   const { openReleaseGrid } = await import('../../infra/release-grid.ts');
@@ -120,12 +120,11 @@ export async function infraRelease({ ctx, newOnly, roll, rollback, timeout }: In
 interface Going {
   readonly rollback: boolean;
   readonly goesBack: boolean;
-  readonly before: Release | null;
 }
 
-function madeCurrent(releases: StackRelease, { rollback, goesBack, before }: Going): Promise<Release> | Release | null {
+function madeCurrent(releases: StackRelease, { rollback, goesBack }: Going): Promise<Release | null> {
   if (!rollback) return releases.make({ anew: true });
-  return goesBack ? releases.takeBack() : before;
+  return goesBack ? releases.takeBack() : releases.goOn();
 }
 
 /** What new instances are to run after it. */

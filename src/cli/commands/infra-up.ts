@@ -7,6 +7,7 @@ import { withStack } from '../infra-stack.ts';
 import { lackLines, ONLY, STEP_COLUMNS, STEP_OUTPUT } from '../infra-steps.ts';
 import { answerList } from '../render.ts';
 import { startProgress } from '../render-progress.ts';
+import { renderTable } from '../render-table.ts';
 
 export function infraUpCommand(ctx: Context): CommandDefinition {
   return defineCommand({
@@ -43,7 +44,12 @@ export function infraUp({ ctx, only }: InfraUpOptions): Promise<void> {
     const rows = steps.map(({ step }) => step);
     for (const line of warnings) ctx.warn(line);
     const todo = rows.filter(({ action }) => action !== 'keep');
-    if (todo.some(({ action }) => action !== 'open')) {
+    const asks = todo.some(({ action }) => action !== 'open') && !ctx.flags.yes && !ctx.flags.dryRun;
+    if (asks) {
+      // What is asked about is seen first; stdout is for what was done.
+      const onStderr = { ...ctx, io: { ...ctx.io, stdout: ctx.io.stderr } };
+      ctx.io.stderr.write(`${await renderTable(onStderr, todo, STEP_COLUMNS)}\n`);
+      for (const line of lackLines(rows)) ctx.warn(line);
       await confirm(ctx, `make or change ${formatMany(todo.length, 'resource')} in the account ${stack.account}?`);
     }
     if (!ctx.flags.dryRun && todo.length > 0) {
@@ -66,7 +72,7 @@ export function infraUp({ ctx, only }: InfraUpOptions): Promise<void> {
       progress.done(`${formatMany(done, 'resource')} made or changed`);
     }
     await answerList(ctx, { rows, json: (row) => row, columns: STEP_COLUMNS, empty: 'nothing to make' });
-    for (const line of lackLines(rows)) ctx.warn(line);
+    if (!asks) for (const line of lackLines(rows)) ctx.warn(line);
   });
 }
 

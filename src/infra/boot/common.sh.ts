@@ -132,8 +132,11 @@ start_unit() {
   esac
 }
 
-# The newest marks of this group's boots, oldest first. None is as good as a boot that went well.
-last_boots() { aws s3 ls "\${STORE}groups/$GROUP/boots/" 2>/dev/null | sort | tail -n 3 || true; }
+# The newest marks of this group's boots, oldest first. None is as good as a boot that went well. Workers keep other
+# things beside them.
+last_boots() {
+  aws s3 ls "\${STORE}groups/$GROUP/boots/" 2>/dev/null | grep -E '[.](failed|booted|lifted)$' | sort | tail -n 3 || true
+}
 
 boot_failed() {
   local step

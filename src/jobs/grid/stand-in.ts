@@ -13,7 +13,7 @@ export interface StandInAsked {
 }
 
 /** An instance on demand is paid for as so many of spot, about: that is at most 90 % off, and mostly two thirds (EC2: spot). */
-const AS_SPOT = 3;
+export const AS_SPOT = 3;
 
 /**
  * How many of a group's instances should be on demand from now on; null where they need not be more. The group's last

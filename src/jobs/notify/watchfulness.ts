@@ -14,9 +14,8 @@ type Wanted = readonly Pick<Told, 'on'>[];
 /** What only counters tell of open jobs. They are asked for once a minute, and only where somebody is to know. */
 export class Watchfulness {
   readonly #platform: Platform;
-  readonly #recalled: ReadonlyMap<string, Seen>;
   /** Since when jobs are projected past their deadlines: the first tasks make for wild projections. */
-  readonly late = new Map<string, Seen>();
+  readonly late: Map<string, Seen>;
   readonly #lookedAt = new Map<string, number>();
   /** Jobs of which something has run. */
   readonly #begun = new Set<string>();
@@ -24,7 +23,8 @@ export class Watchfulness {
   /** `recalled`: what `late` was in an earlier process. */
   constructor(platform: Platform, recalled: ReadonlyMap<string, Seen> = new Map()) {
     this.#platform = platform;
-    this.#recalled = recalled;
+    // One that has closed since is never seen again: it goes with its deadline.
+    this.late = new Map([...recalled].filter(([, { is }]) => platform.clock.now() <= Date.parse(is)));
   }
 
   isTime(view: JobView, receivers: Wanted): boolean {
@@ -78,7 +78,7 @@ export class Watchfulness {
       return false;
     }
     const { clock, leaseSeconds } = this.#platform;
-    const before = this.late.get(job) ?? this.#recalled.get(job);
+    const before = this.late.get(job);
     const since = before?.is === finishBy ? before.since : clock.monotonic();
     this.late.set(job, { is: finishBy, since });
     return clock.monotonic() - since >= leaseSeconds * 1_000;

@@ -1,6 +1,6 @@
 import { BatchctlError, isKind } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { bundleKey, RELEASES } from '../../model/keys.ts';
+import { bootFileKey, bundleKey, isOfReleases, RELEASES } from '../../model/keys.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import { liftHold } from '../grid/failed-boots.ts';
 import { type BootFiles, type BootPaths, missingFiles, putFiles, readBootFiles } from './boot-files.ts';
@@ -58,6 +58,16 @@ export class StackRelease {
     return current === null ? this.wanted() : this.chosen(current);
   }
 
+  /** Keys that an instance of the release in force would fetch in vain, setups aside; null before the first release. */
+  async missing(): Promise<readonly string[] | null> {
+    const current = await this.current();
+    if (current === null) return null;
+    const { sha256, ca } = this.chosen(current);
+    const keys = [bundleKey(sha256), ...(ca === null ? [] : [bootFileKey('ca', ca)])];
+    const heads = await Promise.all(keys.map((key) => this.#o.store.head(key)));
+    return keys.filter((_, at) => heads[at] === null);
+  }
+
   /** Null also where there is no bucket yet. */
   async current(): Promise<Release | null> {
     try {
@@ -87,7 +97,10 @@ export class StackRelease {
     return { current, differences, note: taken ? note : null };
   }
 
-  /** Makes it so. Cut off after any request, it is done again. `anew`: also where this program was taken back. */
+  /**
+   * Makes it so. Cut off after any request, it is done again. `anew`: a person asks for it, so also where this program was
+   * taken back, and what failed boots hold is lifted though nothing has changed.
+   */
   async make({ anew = false }: { readonly anew?: boolean } = {}): Promise<Release> {
     const { store, clock, who } = this.#o;
     const bundle = await this.#program();
@@ -104,7 +117,7 @@ export class StackRelease {
     const { sha256, version } = bundle;
     const wanted = { sha256, version, at: clock.now(), by: who, restores: null, tookBack: null };
     const { release, created } = await claimRelease(store, wanted);
-    return this.#lifted(release, created || missing.length > 0);
+    return this.#lifted(release, anew || created || missing.length > 0);
   }
 
   /** The release that taking back the current one goes to. Throws `refused` where there is none, or its bundle is gone. */
@@ -134,11 +147,17 @@ export class StackRelease {
     return this.#lifted(release, true);
   }
 
-  /** What is below `releases/` goes: `make` puts it again. */
+  /** Goes on with a taking back that was cut off: the current release is what it went back to. Null before the first. */
+  async goOn(): Promise<Release | null> {
+    const current = await this.current();
+    return current === null ? null : this.#lifted(current, true);
+  }
+
+  /** What was put below `releases/` goes: `make` puts it again. In an existing bucket others may have theirs beside it. */
   async remove(): Promise<void> {
     const { store } = this.#o;
     const keys: string[] = [];
-    for await (const key of store.keys(RELEASES)) keys.push(key);
+    for await (const key of store.keys(RELEASES)) if (isOfReleases(key)) keys.push(key);
     await store.delete(keys);
   }
 
@@ -153,7 +172,7 @@ export class StackRelease {
     );
   }
 
-  /** What failed with another program, or other files, may go well now. */
+  /** What failed with another program, or other files, may go well now; so may what a person releases again. */
   async #lifted(release: Release, changed: boolean): Promise<Release> {
     const { store, who, paths } = this.#o;
     if (changed) await Promise.all(Object.keys(paths.setups).map((group) => liftHold(store, group, who)));

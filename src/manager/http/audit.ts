@@ -61,10 +61,13 @@ export function addAudit(app: FastifyInstance, log: (line: AuditLine) => void): 
 /** Statuses of calls that nobody was let in for, or not for this. */
 const REFUSED = [401, 403, 426, 429];
 const LOOKING = ['GET', 'HEAD', 'OPTIONS'];
+/** These ask for `read` alone, as they choose nothing; yet who follows a job moves it on, and delivers it, in the token's name. */
+const LOOKING_ON = ['watch', 'wait'];
 
 function isTold(request: FastifyRequest, reply: FastifyReply): boolean {
   const { statusCode } = reply.raw;
   if (REFUSED.includes(statusCode) || (statusCode === 400 && request.caller === null)) return true;
+  if (LOOKING_ON.includes(request.audited.verb ?? '')) return true;
   return request.needed === null ? !LOOKING.includes(request.method) : request.needed !== 'read';
 }
 

@@ -34,6 +34,8 @@ export interface AuthOptions {
   readonly tokens: TokenReader;
   /** Told of each call that a token was good for. */
   readonly onUsed?: (id: string) => void;
+  /** Counts the calls that say no token where one is needed, and throws where they are too many. */
+  readonly onNobody?: (request: FastifyRequest) => Promise<void>;
   readonly clock: Clock;
 }
 
@@ -41,7 +43,7 @@ export interface AuthOptions {
  * Lets in who has a token: `Authorization: Bearer bct_...`, and nothing else. To be called before any route is made: a
  * route without `config.scope` is an error as it is made. What lasts is ended within seconds of its token's end.
  */
-export function addAuth(app: FastifyInstance, { tokens, onUsed, clock }: AuthOptions): void {
+export function addAuth(app: FastifyInstance, { tokens, onUsed, onNobody, clock }: AuthOptions): void {
   const tries = new FailedTries(clock);
   const open = new Map<FastifyRequest, string>();
   app.decorateRequest('caller', null);
@@ -64,7 +66,8 @@ export function addAuth(app: FastifyInstance, { tokens, onUsed, clock }: AuthOpt
     const token = text === null ? null : await find(tokens, text);
     if (token === null || text === null) {
       // Who says nothing has guessed nothing.
-      if (text !== null) tries.failed(request.ip);
+      if (text === null) await onNobody?.(request);
+      else tries.failed(request.ip);
       throw unknown(text);
     }
     const { name, id, scope: held } = token;

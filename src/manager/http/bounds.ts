@@ -40,6 +40,7 @@ export const BOUNDS = {
   callsOfOne: bound('calls in progress of a token', 100, '', '429', 'one token leaves room for others'),
   streamsOfOne: bound('of which streams', 50, '', '429', 'watch, wait, logs --follow, events'),
   rate: bound('calls of a token in 10 s', 2_000, '', '429', 'a loop without a pause leaves room for others'),
+  rateOfNone: bound('calls without a token from an address in 10 s', 2_000, '', '429', 'a token counts by itself'),
   staged: bound(
     'uploads that pass through at once',
     2 ** 31,

@@ -5,7 +5,7 @@ import { wait } from '../../lib/wait.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { type AuditLine, addAudit } from './audit.ts';
 import { addAuth } from './auth.ts';
-import { addBodyTime, addLimits } from './limits.ts';
+import { addBodyTime, addLimits, strangersRate } from './limits.ts';
 import { addVersions } from './versions.ts';
 
 export interface GuardOptions {
@@ -22,7 +22,10 @@ export function addGuards(app: FastifyInstance, { platform, onAudit, bodyMs }: G
   addAudit(app, onAudit);
   addBodyTime(app, bodyMs);
   addVersions(app);
-  addAuth(app, { tokens: new TokenReader(platform), onUsed: keepUses(app, platform), clock: platform.clock });
+  addAuth(app, {
+    ...{ tokens: new TokenReader(platform), clock: platform.clock },
+    ...{ onUsed: keepUses(app, platform), onNobody: strangersRate(app) },
+  });
   addLimits(app);
 }
 

@@ -1,6 +1,6 @@
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { BOUNDS, RATE_WINDOW } from './bounds.ts';
+import { BOUNDS, type Bound, RATE_WINDOW } from './bounds.ts';
 import { networkOf } from './failed-tries.ts';
 import { Refusal } from './refusal.ts';
 import { whenGone } from './when-gone.ts';
@@ -12,19 +12,29 @@ declare module 'fastify' {
   }
 }
 
+/** Counts a call. Throws a `Refusal`, 429, beyond what is let through in a time. */
+type Rate = (request: FastifyRequest) => Promise<void>;
+
 /** Bounds what a caller asks in a time, and holds at once. To be called after `addAuth`, and before any route is made. */
 export function addLimits(app: FastifyInstance): void {
   void app.register(rateLimit, { global: false });
+  app.addHook('onRequest', rateOf(app, BOUNDS.rate, keyOf));
+  boundCalls(app);
+}
+
+/** Counts those who have no token where one is needed, by address, and apart from all others there. */
+export const strangersRate = (app: FastifyInstance): Rate => rateOf(app, BOUNDS.rateOfNone, ({ ip }) => networkOf(ip));
+
+function rateOf(app: FastifyInstance, { value: max }: Bound, keyGenerator: (request: FastifyRequest) => string): Rate {
   let check: ReturnType<FastifyInstance['createRateLimit']> | null = null;
   app.addHook('onReady', async () => {
-    check = app.createRateLimit({ max: BOUNDS.rate.value, timeWindow: RATE_WINDOW, keyGenerator: keyOf });
+    check = app.createRateLimit({ max, timeWindow: RATE_WINDOW, keyGenerator });
   });
-  app.addHook('onRequest', async (request) => {
+  return async (request) => {
     const asked = await check?.(request);
     if (asked === undefined || asked.isAllowed || !asked.isExceeded) return;
-    throw tooMuch(`${BOUNDS.rate.value} calls in ${RATE_WINDOW / 1_000} s`, asked.ttlInSeconds);
-  });
-  boundCalls(app);
+    throw tooMuch(`${max} calls in ${RATE_WINDOW / 1_000} s`, asked.ttlInSeconds);
+  };
 }
 
 /** One token from many places is one caller; who needs none is known by the address. */

@@ -1,10 +1,10 @@
-"""moto's EC2, mended where it differs from AWS in what a grid needs.
+"""moto's EC2, and a bucket's policy, mended where it differs from AWS in what a grid needs.
 
 python3 moto-grid.py PORT
 """
 
+import json
 import sys
-from xml.etree import ElementTree
 from xml.etree import ElementTree
 
 from moto.ec2.exceptions import EC2ClientError
@@ -12,8 +12,31 @@ from moto.ec2.models import elastic_ip_addresses, launch_templates, security_gro
 from moto.ec2.models.instances import Instance
 from moto.ec2.responses import launch_templates as launch_template_responses
 from moto.ec2.responses.launch_templates import LaunchTemplates, pretty_xml, xml_root, xml_serialize
+from moto.iam.access_control import PermissionResult
+from moto.s3.models import FakeBucket
 
 PORT = sys.argv[1]
+
+# --- Bucket policies: moto heeds no condition, so that a Deny of what comes without TLS denied all. What comes by it ends
+# before it gets here: nothing can tell, and all is let in.
+
+bucket_permission = FakeBucket.get_permission
+
+
+def get_permission(self, action, resource):
+    whole = self.policy
+    statements = json.loads(whole)["Statement"] if whole else []
+    kept = [each for each in statements if "aws:SecureTransport" not in str(each.get("Condition"))]
+    if not kept:
+        return PermissionResult.NEUTRAL
+    self.policy = json.dumps({"Version": "2012-10-17", "Statement": kept}).encode()
+    try:
+        return bucket_permission(self, action, resource)
+    finally:
+        self.policy = whole
+
+
+FakeBucket.get_permission = get_permission
 
 Template = launch_templates.LaunchTemplate
 Backend = launch_templates.LaunchTemplateBackend

@@ -8,6 +8,8 @@ export interface ManagedOptions {
   /** Workers that the manager keeps up; none unless given. */
   readonly workers?: number;
   readonly scope?: 'read' | 'submit' | 'operate';
+  /** What the manager's environment has besides, and so that of its workers. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** A workspace whose manager runs: every verb goes through it, and only workers use the store themselves. */
@@ -16,14 +18,16 @@ export class ManagedWorkspace extends Workspace {
   #token = '';
   #manager: Running | null = null;
   readonly #workers: number;
+  readonly #env: Readonly<Record<string, string>>;
 
-  private constructor(workers: number) {
+  private constructor(workers: number, env: Readonly<Record<string, string>>) {
     super();
     this.#workers = workers;
+    this.#env = env;
   }
 
-  static async make({ workers = 0, scope = 'operate' }: ManagedOptions = {}): Promise<ManagedWorkspace> {
-    const made = new ManagedWorkspace(workers);
+  static async make({ workers = 0, scope = 'operate', env = {} }: ManagedOptions = {}): Promise<ManagedWorkspace> {
+    const made = new ManagedWorkspace(workers, env);
     try {
       await made.startManager();
       made.#token = await made.token('caller', scope);
@@ -48,7 +52,7 @@ export class ManagedWorkspace extends Workspace {
     if (this.#url === '') this.write('batchctl.config.json', configOf('http://127.0.0.1:1'));
     const listen = this.#url === '' ? '127.0.0.1:0' : new URL(this.#url).host;
     const workers = this.#workers === 0 ? [] : ['--workers', String(this.#workers)];
-    const manager = this.start(['manager', '--profile', 'local', '--listen', listen, ...workers]);
+    const manager = this.start(['manager', '--profile', 'local', '--listen', listen, ...workers], this.#env);
     this.#manager = manager;
     this.#url = await until(
       'the manager listens',

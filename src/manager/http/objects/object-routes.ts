@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { API } from '../../../model/api.ts';
 import { requireReadablePrefix } from '../../../model/object-access.ts';
+import type { CompletionAsked, PartsAsked, UploadAsked } from '../../../model/uploads.ts';
 import type { ObjectStore } from '../../../ports/object-store.ts';
 import type { Platform } from '../../../ports/platform.ts';
 import { BOUNDS } from '../bounds.ts';
@@ -9,7 +10,7 @@ import { OBJECT_SCHEMAS } from '../openapi/object-paths.ts';
 import { Refusal } from '../refusal.ts';
 import { goneSignal } from '../when-gone.ts';
 import { download, look } from './download.ts';
-import { type Asked, Uploads } from './uploads.ts';
+import { Uploads } from './uploads.ts';
 
 const READ = { scope: 'read' } as const;
 const SUBMIT = { scope: 'submit' } as const;
@@ -23,7 +24,7 @@ type Listing = { readonly Querystring: { readonly prefix: string; readonly after
 type Put = {
   readonly Querystring: Readonly<Record<'key' | 'size' | 'sha256', string>> & { readonly ifAbsent?: string };
 };
-type Begin = { readonly Body: Omit<Asked, 'ifAbsent'> & { readonly ifAbsent?: boolean } };
+type Begin = { readonly Body: UploadAsked };
 type Abort = { readonly Querystring: { readonly key: string; readonly upload: string } };
 
 /** What the store holds: read by keys, and put below `data/`, and as code. */
@@ -66,35 +67,18 @@ export function addObjects(app: FastifyInstance, platform: Platform): void {
   addParts(app, uploads);
 }
 
-interface PartsAsked {
-  readonly Body: {
-    readonly key: string;
-    readonly upload: string;
-    readonly parts: readonly { readonly number: number; readonly size: number; readonly sha256: string }[];
-  };
-}
-interface CompletionAsked {
-  readonly Body: {
-    readonly key: string;
-    readonly upload: string;
-    readonly size: number;
-    readonly ifAbsent?: boolean;
-    readonly parts: readonly { readonly number: number; readonly etag: string; readonly sha256: string }[];
-  };
-}
-
 function addParts(app: FastifyInstance, uploads: Uploads): void {
   const parts = { schema: { body: OBJECT_SCHEMAS.PartsAsked }, config: SUBMIT };
-  app.post<PartsAsked>(`${API}/uploads/parts`, parts, async ({ body: { key, upload, parts: asked } }) => ({
-    items: await uploads.parts(key, upload, asked),
-  }));
+  app.post<{ readonly Body: PartsAsked }>(`${API}/uploads/parts`, parts, ({ body }) => uploads.parts(body));
   const whole = {
     schema: { body: OBJECT_SCHEMAS.CompletionAsked },
     config: SUBMIT,
     bodyLimit: BOUNDS.completion.value,
   };
-  app.post<CompletionAsked>(`${API}/uploads/completions`, whole, ({ body: { key, upload, ...as } }) =>
-    uploads.complete(key, upload, { ifAbsent: false, ...as }),
+  app.post<{ readonly Body: CompletionAsked }>(
+    `${API}/uploads/completions`,
+    whole,
+    ({ body: { key, upload, ...as } }) => uploads.complete(key, upload, { ifAbsent: false, ...as }),
   );
 }
 

@@ -7,11 +7,6 @@ import { createGunzip } from 'node:zlib';
 import { hasCode } from '../../../errors.ts';
 import { Refusal } from '../refusal.ts';
 
-export interface Expected {
-  readonly size: number;
-  readonly sha256: string;
-}
-
 /** Writes a body to a file, and removes it unless it has just so many bytes. Answers their SHA-256. */
 export async function stage(body: Readable, path: string, size: number, signal: AbortSignal): Promise<string> {
   const hash = createHash('sha256');

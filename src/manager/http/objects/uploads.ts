@@ -7,32 +7,19 @@ import { openReaders, refuseRead } from '../../../jobs/open-readers.ts';
 import { randomId } from '../../../lib/id.ts';
 import { API } from '../../../model/api.ts';
 import { requireWritable } from '../../../model/object-access.ts';
+import type { PartsAsked, PartUrls, UploadAsked, UploadWay } from '../../../model/uploads.ts';
 import type { DirectUploads } from '../../../ports/direct-uploads.ts';
 import type { PutResult } from '../../../ports/object-store.ts';
 import type { Platform } from '../../../ports/platform.ts';
-import { archiveHash, type Expected, stage, wrong } from './staged-upload.ts';
+import { archiveHash, stage, wrong } from './staged-upload.ts';
 import { StagingRoom } from './staging-room.ts';
-
-export interface Asked extends Expected {
-  readonly key: string;
-  readonly ifAbsent: boolean;
-}
-
-/** How an object is to be put. */
-export type UploadWay =
-  | { readonly way: 'present'; readonly etag: string }
-  | {
-      readonly way: 'put';
-      readonly url: string;
-      readonly headers: Readonly<Record<string, string>>;
-      readonly token: boolean;
-    }
-  | { readonly way: 'parts'; readonly upload: string; readonly partSize: number };
 
 /** How long a URL is good, seconds: a part at 100 KB/s. */
 const GOOD_FOR = 3_600;
 /** The most that is put through the manager where the store signs URLs: bytes, and those of an archive. */
 const [LARGEST_THROUGH, LARGEST_CODE] = [64 * 2 ** 20, 256 * 2 ** 20];
+
+type Asked = Required<UploadAsked>;
 
 /** Who puts, and for how long. */
 interface By {
@@ -77,14 +64,15 @@ export class Uploads {
   }
 
   /** URLs for parts. */
-  async parts(key: string, upload: string, parts: readonly (Expected & { readonly number: number })[]) {
+  async parts({ key, upload, parts }: PartsAsked): Promise<PartUrls> {
     const direct = this.#direct(key);
-    return Promise.all(
+    const items = await Promise.all(
       parts.map(async (part) => ({
         number: part.number,
         ...(await direct.part(key, upload, { ...part, seconds: GOOD_FOR })),
       })),
     );
+    return { items };
   }
 
   /** Throws `notFound`, `changed`, and `refused` for a key that an open job has begun to read. */

@@ -1,0 +1,35 @@
+import { ours, targetTracking } from './policies.ts';
+import { type Perfect, paidHours, perfect, regretOf } from './regret.ts';
+import { type Played, simulate } from './simulate.ts';
+import type { Workload } from './workloads.ts';
+
+export const minutes = (seconds: number): string => `${Math.round(seconds / 60)} min`;
+export const percent = (part: number): string => `${Math.round(part * 100)} %`;
+const when = (late: number): string => `${minutes(Math.abs(late))} ${late > 0 ? 'late' : 'early'}`;
+
+export const HEAD = '| workload | perfect | batchctl | target tracking |\n|---|---|---|---|';
+
+export interface Row {
+  /** As bench/README.md has it. */
+  readonly line: string;
+  readonly regret: { readonly ours: number; readonly tracking: number };
+}
+
+/** How batchctl and target tracking do on a workload: a row of the table. */
+export function rowOf(workload: Workload): Row {
+  const best = perfect(workload);
+  const least = `${best.hours.toFixed(1)} h, at most ${best.instances}${best.late > 0 ? `, ${when(best.late)}` : ''}`;
+  const mine = simulate(workload, ours(workload));
+  const theirs = simulate(workload, targetTracking(workload));
+  const cells = [workload.name, least, cellOf(workload, best, mine), cellOf(workload, best, theirs)];
+  const regret = (played: Played): number => regretOf(workload, best, played).regret;
+  return { line: `| ${cells.join(' | ')} |`, regret: { ours: regret(mine), tracking: regret(theirs) } };
+}
+
+function cellOf(workload: Workload, best: Perfect, played: Played): string {
+  const { late, regret } = regretOf(workload, best, played);
+  const { ended, hours, onDemandHours, peak } = played;
+  const onDemand =
+    onDemandHours === 0 ? '' : ` (${onDemandHours.toFixed(1)} on demand: paid as ${paidHours(played).toFixed(1)})`;
+  return `ends at ${minutes(Math.max(...ended.values()))}, ${when(late)}; ${hours.toFixed(1)} h${onDemand}, at most ${peak}; regret ${percent(regret)}`;
+}

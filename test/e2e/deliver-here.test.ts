@@ -1,0 +1,120 @@
+import { readdirSync } from 'node:fs';
+import { expect } from 'chai';
+import { ALL, DELIVERING, DeliveryDesk, FILES } from '../support/delivery-desk.ts';
+import { ManagedWorkspace } from '../support/manager/managed-workspace.ts';
+import { Workspace } from '../support/workspace.ts';
+
+const RUN = ['run', 'job.json', '--period', '2026-11', '--run-key', 'month-end-2026-11', '--json'];
+
+describe('deliver to a directory, on its machine', function () {
+  this.timeout(60_000);
+  let workspace: Workspace;
+  let desk: DeliveryDesk;
+
+  beforeEach(() => {
+    workspace = new Workspace();
+    desk = new DeliveryDesk(workspace);
+  });
+  afterEach(() => workspace.remove());
+
+  for (const [kill, missing] of [
+    ['place-file:1', '_manifest.json'],
+    ['place-file:3', '_manifest.json'],
+    ['place-manifest:1', '_manifest.json'],
+    ['place-marker:1', '_SUCCESS'],
+    ['delivered:1', null],
+  ] as const) {
+    it(`kill -9 at ${kill}: the same command delivers the rest, once`, async () => {
+      const killed = await workspace.run(RUN, { BATCHCTL_TEST_KILL: kill });
+      expect(killed.signal, killed.stderr).to.equal('SIGKILL');
+      if (missing !== null) expect(desk.files()).to.not.include('_SUCCESS').and.not.include(missing);
+      expect(await desk.status()).to.have.nested.property('delivery.state', 'due');
+      const again = await workspace.run(RUN);
+      expect(again.code, again.stderr).to.equal(0);
+      expect(desk.files()).to.deep.equal(ALL);
+      for (const [n, name] of FILES.entries()) expect(desk.text(name)).to.equal(`n${n + 1}\n`);
+      expect(await desk.deliveries()).to.equal(1);
+      expect(readdirSync(workspace.path('.batchctl/store')).filter((name) => name.startsWith('due'))).to.satisfy(
+        (left: readonly string[]) =>
+          left.every((name) => readdirSync(workspace.path('.batchctl/store', name)).length === 0),
+      );
+    });
+  }
+
+  it('a worker delivers what was submitted and left alone, and leaves only then', async () => {
+    await workspace.submit('--period', '2026-11');
+    const worked = await workspace.work();
+    expect(worked.code, worked.stderr).to.equal(0);
+    expect(desk.files()).to.deep.equal(ALL);
+    expect(await desk.status()).to.have.nested.property('delivery.state', 'delivered');
+  });
+
+  for (const kill of ['due:1', 'close:1', 'place-file:2', 'delivered:1']) {
+    it(`kill -9 of that worker at ${kill}: the next one delivers`, async () => {
+      await workspace.submit('--period', '2026-11');
+      const killed = await workspace.work({ BATCHCTL_TEST_KILL: kill });
+      expect(killed.signal, killed.stderr).to.equal('SIGKILL');
+      const next = await workspace.work();
+      expect(next.code, next.stderr).to.equal(0);
+      expect(desk.files()).to.deep.equal(ALL);
+      expect(await desk.status()).to.have.nested.property('delivery.state', 'delivered');
+    });
+  }
+
+  it('takes the marker away before it touches what another job has left', async () => {
+    const job = (last: number) => ({
+      ...DELIVERING,
+      deliver: { to: 'latest' },
+      input: { split: { by: 'range', from: 1, to: last } },
+    });
+    const at = workspace.path('latest');
+    workspace.write('job.json', job(2));
+    expect((await workspace.run(['run', 'job.json'])).code).to.equal(0);
+    expect(desk.files(at)).to.include('_SUCCESS');
+    workspace.write('job.json', job(3));
+    const killed = await workspace.run(['run', 'job.json'], { BATCHCTL_TEST_KILL: 'place-file:1' });
+    expect(killed.signal, killed.stderr).to.equal('SIGKILL');
+    expect(desk.files(at)).to.not.include('_SUCCESS');
+    const waited = await workspace.run(['wait', 'last']);
+    expect(waited.code, waited.stderr).to.equal(0);
+    expect(desk.files(at)).to.include('_SUCCESS').and.have.length(5);
+  });
+
+  it('delivers nothing of a rehearsal', async () => {
+    const rehearsed = await workspace.run(['rehearse', 'job.json', '--period', '2026-11', '--sample', '50%']);
+    expect(rehearsed.code, rehearsed.stderr).to.equal(0);
+    expect(desk.files()).to.deep.equal([]);
+  });
+
+  it('leaves the directory of another machine to that machine, and says so', async () => {
+    workspace.write('job.json', { ...DELIVERING, deliver: undefined });
+    const id = await workspace.submit();
+    const { store } = await workspace.platform();
+    const key = `jobs/${id}/job.json`;
+    const record = JSON.parse(Buffer.from((await store.read(key)) ?? []).toString());
+    await store.put(key, JSON.stringify({ ...record, deliverTo: { place: desk.place, host: 'another-host' } }));
+    const worked = await workspace.work();
+    expect(worked.code, worked.stderr).to.equal(0);
+    const watched = await workspace.run(['watch', id]);
+    expect(watched.code, watched.stderr).to.equal(0);
+    expect(watched.stderr).to.include(
+      `not delivered yet to ${desk.place} on another-host; batchctl watch ${id} does it there`,
+    );
+    expect(desk.files()).to.deep.equal([]);
+    expect((await workspace.run(['why', id])).stdout).to.include('only another-host has that directory');
+  });
+
+  it('is refused to a caller of a manager, with what to do', async () => {
+    const managed = await ManagedWorkspace.make();
+    try {
+      managed.write('job.json', DELIVERING);
+      for (const verb of ['run', 'submit']) {
+        const refused = await managed.run([verb, 'job.json', '--period', '2026-11']);
+        expect(refused.code, refused.stderr).to.equal(2);
+        expect(refused.stderr).to.include("one of the manager's machine").and.include('batchctl fetch -o DIR/');
+      }
+    } finally {
+      await managed.remove();
+    }
+  });
+});

@@ -1,0 +1,90 @@
+import { expect } from 'chai';
+import { Teller } from '../../src/jobs/notify/teller.ts';
+import type { Seen } from '../../src/jobs/seen.ts';
+import type { JobView } from '../../src/model/view.ts';
+import type { Notice, Receiver } from '../../src/ports/notifier.ts';
+import type { Platform } from '../../src/ports/platform.ts';
+import { openPlace, type Place, putJob } from './published-job.ts';
+
+const HOUR = 3_600_000;
+/** Longer than the minute between two looks, so that one look more is not yet a lease. */
+const LEASE = 90;
+const [PAST_IT, WELL_BEFORE] = [60, 1];
+
+describe('telling people that a job will miss its deadline', function () {
+  this.timeout(30_000);
+  let place: Place;
+  let told: string[];
+  let ahead: number;
+  /** What the counters say that a task takes: of a hundred tasks ten are done, by one worker. */
+  let seconds: number;
+  let platform: Platform;
+  let view: JobView;
+
+  beforeEach(async () => {
+    place = await openPlace();
+    [told, ahead, seconds] = [[], 0, PAST_IT];
+    const ledger = await place.platform.ledger();
+    const counts = {
+      ...{ step: 'price', running: 1, done: 10, failed: 0, retried: 0, interrupted: 0, bytesIn: 0, bytesOut: 0 },
+      ...{ counters: {}, movedAt: null, exact: false },
+    };
+    const worker = {
+      ...{ worker: 'w-1', host: 'here', pid: 1, group: 'default', slots: 1, version: '1', state: 'running' as const },
+      ...{ startedAt: 0, seenAt: 0, running: 1, done: 10, failed: 0 },
+    };
+    platform = {
+      ...place.platform,
+      leaseSeconds: LEASE,
+      clock: { now: () => Date.now() + ahead, monotonic: () => performance.now() + ahead },
+      ledger: async () =>
+        Object.assign(Object.create(ledger), {
+          counts: async () => [{ ...counts, seconds: counts.done * seconds }],
+          workers: async () => [worker],
+        }),
+      notices: {
+        notifier: { send: async (_: Receiver, { id }: Notice) => void told.push(id) },
+        profile: [{ on: ['late'], to: 'sns:a' }],
+      },
+    };
+    const job = await putJob(platform, [{ name: 'a' }], { parts: 100 });
+    view = { ...job, finishBy: new Date(Date.now() + HOUR).toISOString() };
+  });
+  afterEach(() => place.end());
+
+  const tellerOf = (late: ReadonlyMap<string, Seen> = new Map()): Teller =>
+    new Teller(platform, { watchful: true, onTrouble: (error) => expect.fail(error.message), late });
+  /** Looks once for each task's seconds, a bit more than a minute apart; answers how many were told after each. */
+  const looks = async (teller: Teller, ...each: readonly number[]): Promise<readonly number[]> => {
+    const after: number[] = [];
+    for (const now of each) {
+      seconds = now;
+      teller.see(view);
+      await teller.idle();
+      after.push(told.length);
+      ahead += 61_000;
+    }
+    return after;
+  };
+
+  it('is done once a projection has stood for a lease, once', async () => {
+    expect(await looks(tellerOf(), PAST_IT, PAST_IT, PAST_IT, PAST_IT)).to.deep.equal([0, 0, 1, 1]);
+    expect(told[0]).to.match(/[.]late$/);
+  });
+
+  it('is not done of one that recovered in between: it must stand for a lease anew', async () => {
+    const after = await looks(tellerOf(), PAST_IT, WELL_BEFORE, PAST_IT, PAST_IT, PAST_IT);
+    expect(after).to.deep.equal([0, 0, 0, 0, 1]);
+  });
+
+  it('goes on from what an earlier process saw, until that has recovered', async () => {
+    const { job } = view.record;
+    const late = new Map([[job, { is: view.finishBy ?? '', since: performance.now() - LEASE * 1_000 }]]);
+    expect(await looks(tellerOf(late), WELL_BEFORE, PAST_IT, PAST_IT)).to.deep.equal([0, 0, 0]);
+    const teller = tellerOf(late);
+    expect([...teller.late().keys()], 'who comes next knows it too').to.deep.equal([job]);
+    expect(await looks(teller, PAST_IT)).to.deep.equal([1]);
+    ahead = HOUR + 1_000;
+    expect(tellerOf(late).late().size, 'whose deadline has passed is nobody to remember').to.equal(0);
+  });
+});

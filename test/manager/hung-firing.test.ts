@@ -1,0 +1,116 @@
+import { expect } from 'chai';
+import type { FiredAll } from '../../src/jobs/keeping.ts';
+import { addSchedule } from '../../src/jobs/schedules/change-schedule.ts';
+import { createToken } from '../../src/jobs/tokens/change-tokens.ts';
+import { Troubles } from '../../src/jobs/troubles.ts';
+import { Firings, type FiringsOptions } from '../../src/manager/firings.ts';
+import type { LogLine } from '../../src/manager/log.ts';
+import { runManager } from '../../src/manager/manager.ts';
+import type { VerbCall, VerbEnd } from '../../src/ports/verbs.ts';
+import { openPlace, type Place } from '../jobs/published-job.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { describedVerbs } from '../support/manager/described-verbs.ts';
+import { rejection } from '../support/rejection.ts';
+import { scheduleSpec } from '../support/schedules.ts';
+import { until } from '../support/until.ts';
+import { wrapStore } from '../support/wrap-store.ts';
+
+const HOURS = 3_600;
+const MINUTELY = { cadence: { kind: 'cron', pattern: '* * * * *' }, catchUp: HOURS } as const;
+
+describe('a firing that hangs', function () {
+  this.timeout(60_000);
+  let place: Place;
+  let leave: AbortController;
+  beforeEach(async () => {
+    place = await openPlace();
+    leave = new AbortController();
+  });
+  afterEach(async () => {
+    leave.abort();
+    await place.end();
+  });
+
+  it('is told of once it gave no sign for three hours; one that gives signs may take a day', async () => {
+    const clock = new FakeClock();
+    const signs = new Map<string, () => void>();
+    const ends: (() => void)[] = [];
+    const keeping: FiringsOptions['keeping'] = {
+      fire: ([schedule], _, options) =>
+        new Promise<FiredAll>((resolve) => {
+          signs.set(schedule?.name ?? '', options?.onSign ?? (() => undefined));
+          ends.push(() => resolve({ fired: [], raised: [] }));
+        }),
+    };
+    const firings = new Firings({
+      ...{ keeping, now: () => clock.monotonic(), onFired: () => undefined },
+      troublesOf: () => new Troubles({}, clock.now(), () => undefined),
+    });
+    const names = ['one', 'two'];
+    const schedules = await Promise.all(
+      names.map((name) => addSchedule(place.platform, name, { spec: scheduleSpec(), code: null, replace: false })),
+    );
+    firings.begin(schedules.map(({ schedule }) => schedule));
+    await until('both are being fired', () => signs.size === 2);
+    for (let hour = 0; hour < 24; hour += 1) {
+      clock.pass(HOURS);
+      for (const name of names) signs.get(name)?.();
+      expect(firings.hung()).to.equal(null);
+    }
+    clock.pass(3 * HOURS);
+    expect(firings.hung()).to.equal(null);
+    signs.get('one')?.();
+    clock.pass(1);
+    expect(firings.hung()).to.include({ kind: 'unavailable' });
+    expect(firings.hung()?.message).to.equal('the firing of two gave no sign of life for 3 h');
+    for (const end of ends) end();
+    await firings.idle();
+    expect(firings.hung()).to.equal(null);
+  });
+
+  it('ends the manager, with an error that says which: whoever keeps it up starts it again', async () => {
+    let ahead = 0;
+    let isHanging = false;
+    const { store } = place.platform;
+    const hangs = wrapStore(store, {
+      put: async (key, ...rest) => {
+        if (!/^(jobs|runs|open)\//.test(key)) return store.put(key, ...rest);
+        isHanging = true;
+        return new Promise(() => undefined);
+      },
+    });
+    const past = { ...place.platform, clock: { now: () => Date.now() - 120_000, monotonic: () => 0 } };
+    await addSchedule(past, 'minutely', { spec: scheduleSpec(MINUTELY), code: null, replace: false });
+    const lines: LogLine[] = [];
+    const { verbs, profile } = await describedVerbs();
+    const clock = { now: () => Date.now() + ahead, monotonic: () => performance.now() + ahead };
+    let address = '';
+    const ended = rejection(
+      runManager({
+        platform: { ...place.platform, store: hangs, clock },
+        verbs: { verbs, profile, run: printNothing },
+        ...{ listen: { host: '127.0.0.1', port: 0 }, certificate: null, loopMs: 300_000 },
+        ...{ signal: leave.signal, log: (line) => lines.push(line) },
+        onListening: async (at) => {
+          address = at;
+        },
+      }),
+    );
+    await until('it hangs', () => isHanging, 20_000);
+    ahead = 3 * HOURS * 1_000 + 1_000;
+    // The schedules are read each minute, and soon when somebody changed something.
+    const { text } = await createToken(place.platform, { name: 'ann', scope: 'operate', expiresIn: null });
+    const headers = { authorization: `Bearer ${text}`, 'content-type': 'application/json' };
+    const changed = await fetch(`${address}/api/v1/prunings`, { method: 'POST', headers, body: '{}' });
+    expect(changed.status, await changed.text()).to.equal(200);
+    const error = await ended;
+    expect(error).to.include({ kind: 'unavailable' });
+    expect(error.message).to.equal('the firing of minutely gave no sign of life for 3 h');
+    expect(lines.some(({ event }) => event === 'leaving')).to.equal(true);
+  });
+});
+
+async function printNothing({ out }: VerbCall): Promise<VerbEnd> {
+  out.write('{}\n');
+  return { exitCode: 0, error: null };
+}

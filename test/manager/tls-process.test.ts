@@ -1,0 +1,59 @@
+import { writeFileSync } from 'node:fs';
+import { expect } from 'chai';
+import { fingerprintOf } from '../../src/lib/fingerprint.ts';
+import { layPair, shownBy } from '../support/manager/shown-certificate.ts';
+import { until } from '../support/until.ts';
+import { type Running, Workspace } from '../support/workspace.ts';
+
+interface Line {
+  readonly event: string;
+  readonly level: string;
+  readonly text: string;
+  readonly address?: string;
+  readonly fingerprint?: string;
+}
+
+const MANAGER = ['manager', '--listen', '127.0.0.1:0', '--json', '--tls-cert', 'cert.pem', '--tls-key', 'key.pem'];
+
+const linesOf = (running: Running): readonly Line[] =>
+  running
+    .said()
+    .split('\n')
+    .filter((line) => line.startsWith('{') && line.endsWith('}'))
+    .map((line) => JSON.parse(line) as Line);
+
+describe('a manager with a certificate by files', function () {
+  this.timeout(120_000);
+  let workspace: Workspace;
+  beforeEach(() => {
+    workspace = new Workspace();
+  });
+  afterEach(() => workspace.remove());
+
+  it('shows it, takes up a renewed one on SIGHUP, and keeps that when the next can not be used', async () => {
+    const first = await layPair(workspace.dir, 'one');
+    const running = workspace.start(MANAGER);
+    const listening = await until(
+      'it listens',
+      () => linesOf(running).find(({ event }) => event === 'listening'),
+      30_000,
+    );
+    expect(listening).to.include({ fingerprint: first });
+    const { protocol, port } = new URL(listening.address ?? '');
+    expect(protocol).to.equal('https:');
+    const shown = async (): Promise<string> => fingerprintOf((await shownBy(Number(port))).peer.raw);
+    expect(await shown()).to.equal(first);
+    const second = await layPair(workspace.dir, 'two');
+    running.child.kill('SIGHUP');
+    await until('the second is shown to who comes now', async () => (await shown()) === second, 20_000);
+    writeFileSync(workspace.path('key.pem'), 'rubbish');
+    running.child.kill('SIGHUP');
+    const told = await until('it is told', () => linesOf(running).find(({ level }) => level === 'warning'), 20_000);
+    expect(told.text).to.include('the certificate in use stays').and.include('key.pem');
+    expect(await shown()).to.equal(second);
+    running.child.kill('SIGTERM');
+    const { code, stderr } = await running.ended;
+    expect(code, stderr).to.equal(0);
+    expect(stderr).to.not.include('PRIVATE KEY');
+  });
+});

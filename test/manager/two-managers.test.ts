@@ -1,0 +1,74 @@
+import { expect } from 'chai';
+import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
+import { scheduleDue } from '../support/killed-keepers.ts';
+import { until } from '../support/until.ts';
+import { type Running, Workspace } from '../support/workspace.ts';
+
+const MANAGER = ['manager', '--listen', '127.0.0.1:0', '--json'];
+const KEYS = ['one', 'two', 'three', 'four', 'five', 'six'];
+
+describe('two managers of one store', function () {
+  this.timeout(240_000);
+  let workspace: Workspace;
+  let then: Readonly<Record<string, string>>;
+  let token: string;
+  beforeEach(async () => {
+    workspace = new Workspace();
+    then = await scheduleDue(workspace);
+    const made = await workspace.run(['manager', 'token', 'create', 'ann', '--scope', 'operate', '--json'], then);
+    token = (JSON.parse(made.stdout) as { token: string }).token;
+  });
+  afterEach(() => workspace.remove());
+
+  const addressOf = (running: Running): Promise<string> =>
+    until('it listens', () => /"address":"(http[^"]+)"/.exec(running.said())?.[1], 60_000);
+  const fired = (...all: readonly Running[]): number =>
+    all.map((running) => running.said().split('"event":"fired"').length - 1).reduce((sum, count) => sum + count);
+  /** The job's id; null where the manager was gone before it answered. */
+  const submit = async (address: string, runKey: string): Promise<string | null> => {
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+    const spec = {
+      name: 'twin',
+      input: { split: { by: 'range', from: 1, to: 3 } },
+      steps: [{ name: 'one', run: ['cat'] }],
+    };
+    const body = JSON.stringify({ spec, runKey });
+    const answer = await fetch(`${address}/api/v1/jobs`, { method: 'POST', headers, body }).catch(() => null);
+    const text = await answer?.text().catch(() => null);
+    if (answer == null || text == null) return null;
+    expect(answer.ok, text).to.equal(true);
+    return (JSON.parse(text) as { job: string }).job;
+  };
+
+  it('fire a period once, make one job of a run key that both are given, and one goes on when the other is killed', async () => {
+    const managers = [workspace.start(MANAGER, then), workspace.start(MANAGER, then)] as const;
+    const [one, other] = managers;
+    const [killed, left] = await Promise.all([addressOf(one), addressOf(other)]);
+    const both = KEYS.flatMap((key) => [submit(killed, key), submit(left, key)]);
+    await Promise.any(both.map(async (each) => (await each) ?? Promise.reject(new Error('it was gone'))));
+    await until('the period was fired', () => fired(...managers) > 0, 60_000);
+    one.child.kill('SIGKILL');
+    await Promise.all(both);
+    // Who had no answer asks again, of the one that is left.
+    const jobs = await Promise.all(KEYS.map((key) => submit(left, key)));
+    expect(new Set(jobs).size).to.equal(KEYS.length);
+    const worked = await workspace.work(then);
+    expect(worked.code, worked.stderr).to.equal(0);
+    const all = async (): Promise<
+      readonly { readonly job: string; readonly runKey: string; readonly state: string }[]
+    > =>
+      (await workspace.run(['jobs', '--json'], then)).stdout
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line));
+    await until('all are closed', async () => (await all()).every(({ state }) => state === 'succeeded'), 60_000);
+    other.child.kill('SIGTERM');
+    expect((await other.ended).code, other.said()).to.equal(0);
+    expect((await one.ended).signal).to.equal('SIGKILL');
+    expect(fired(...managers)).to.equal(1);
+    const found = await all();
+    expect(found.map(({ runKey }) => runKey)).to.have.members([...KEYS, 'month-end@2026-11']);
+    const platform = await workspace.platform();
+    for (const { job } of found) expect(await factsOf(platform, job), job).to.deep.include(SUCCEEDED);
+  });
+});

@@ -1,0 +1,43 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import type { Workspace } from './workspace.ts';
+
+/** A job of four tasks that delivers each output as a file, and those files. */
+export const DELIVERING = {
+  name: 'count',
+  input: { split: { by: 'range', from: 1, to: 4 } },
+  steps: [{ name: 'upper', run: 'sed s/^/n/' }],
+  deliver: { to: 'results/{period}', name: 'n-{task}.txt' },
+};
+export const FILES = [0, 1, 2, 3].map((n) => `n-00000000${n}.txt`);
+export const ALL = ['_SUCCESS', '_manifest.json', ...FILES];
+
+/** A workspace with that job, and what it has delivered. */
+export class DeliveryDesk {
+  readonly workspace: Workspace;
+  readonly place: string;
+
+  constructor(workspace: Workspace) {
+    this.workspace = workspace;
+    this.place = workspace.path('results/2026-11');
+    workspace.write('job.json', DELIVERING);
+  }
+
+  files(at = this.place): readonly string[] {
+    return existsSync(at) ? readdirSync(at).sort() : [];
+  }
+
+  text(name: string): string {
+    return readFileSync(`${this.place}/${name}`, 'utf8');
+  }
+
+  async status(job = 'last') {
+    return JSON.parse((await this.workspace.run(['status', job, '--json'])).stdout);
+  }
+
+  /** How often the last job was delivered. */
+  async deliveries(): Promise<number> {
+    const { stdout } = await this.workspace.run(['history', 'last', '--json']);
+    const lines = stdout.trim().split('\n');
+    return lines.filter((line) => JSON.parse(line).what === 'delivered').length;
+  }
+}
