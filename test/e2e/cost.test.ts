@@ -138,8 +138,8 @@ describe('what a job may cost, on the grid', function () {
     const input = { split: { by: 'range', from: 1, to: 10_000 } };
     world.write('job.json', { name: 'killed', input, steps: [{ name: 'work', run: 'true' }] });
     const said = [
-      // Two minutes of idling, of 3 dollars a second, and what booting and a task have taken on this grid.
-      ['300', /a limit of \$300\.00 starts no machine.* needs about \$[345]\d\d\.\d\d/],
+      // At a dollar a second: ten minutes of work, two of idling, and the seconds that boots have taken on this grid.
+      ['400', /a limit of \$400\.00 starts no machine.* needs about \$7[2-9]\d\.\d\d/],
       ['1200', /by its earlier runs it costs about \$[\d.,]+, and its limit is \$1,200\.00/],
     ] as const;
     for (const verb of ['submit', 'run', 'plan']) {
