@@ -73,6 +73,8 @@ describe("the administrator's policy", function () {
     const ledger = { kind: 'simpledb', domains: 1 };
     desk.configure({ ...profile, groups, ledger, tags: { team: 'claims' } }, stack);
     await desk.down('--delete-data', '--timeout', '1s');
+    // As it was made.
+    desk.configure({ ...profile, groups, tags: { team: 'claims' } }, stack);
     const { stdout } = await desk.run(['infra', 'policies', '--for', 'admin']);
     policy = JSON.parse(stdout);
     const asked = cloud.takeCalls().filter(({ accessKeyId }) => accessKeyId !== STRANGER);
