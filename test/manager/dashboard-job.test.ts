@@ -87,7 +87,7 @@ describe('a job on the dashboard', function () {
 
     await ask('Cancel');
     await page.keyboard.press('Escape');
-    expect(await page.getByRole('dialog').count()).to.equal(0);
+    await page.getByRole('dialog').waitFor({ ...SOON, state: 'detached' });
     await ask('Pause');
     await answer('Pause');
     await page.getByText(/^Done\. It is paused now\.$/).waitFor(SOON);

@@ -37,7 +37,11 @@ function Question({ action }: { readonly action: Action }) {
       else document.querySelector<HTMLElement>('main')?.focus();
     };
   }, []);
-  const close = (): void => dialog.current?.close();
+  // At once, and not at the dialog's own close event, which comes later: the next key may ask again by then.
+  const close = (): void => {
+    dialog.current?.close();
+    asked.value = null;
+  };
   const run = async (): Promise<void> => {
     if (stage.value.at === 'running' || stage.value.at === 'done') return;
     stage.value = { at: 'running' };
@@ -58,10 +62,11 @@ function Question({ action }: { readonly action: Action }) {
       ref={dialog}
       aria-labelledby={title}
       onClose={() => {
-        asked.value = null;
+        if (dialog.current !== null) close();
       }}
       onCancel={(event) => {
-        if (at === 'running') event.preventDefault();
+        event.preventDefault();
+        if (at !== 'running') close();
       }}
     >
       <form
