@@ -1,72 +1,125 @@
-// Mocha's spec reporter, which also names what was skipped, writes the counts where BATCHCTL_TEST_SUMMARY says
-// (`N N N`: passed, failed, skipped), beside it what failed (`.failed`) and the seconds that each file took (`.times`: wall,
-// CPU, file), and under CI counts a skipped test as a failure.
-const { readFileSync, writeFileSync } = require('node:fs');
-const { relative } = require('node:path');
+// Says every few seconds where a run is, what failed as soon as its file has ended, and at the end which files took the
+// longest and how to run alone what failed. Adds the counts to BATCHCTL_TEST_SUMMARY (`N N N`: passed, failed, skipped).
+// Under CI a skipped test is a failure. The files' times and what each lane runs come from test/support/run/lane.mjs.
+const { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } = require('node:fs');
+const { join, relative } = require('node:path');
 const { reporters, Runner } = require('mocha');
 
-const { EVENT_HOOK_END, EVENT_TEST_END, EVENT_TEST_FAIL, EVENT_TEST_PENDING } = Runner.constants;
+const { EVENT_RUN_BEGIN, EVENT_RUN_END, EVENT_TEST_FAIL, EVENT_TEST_PASS, EVENT_TEST_PENDING } = Runner.constants;
 
-module.exports = class CountingReporter extends reporters.Spec {
+/** Milliseconds between two lines of progress. */
+const PACE = 5_000;
+/** Milliseconds after which a file that still runs is taken for one that hangs: its lane is killed. */
+const HANGS = 15 * 60_000;
+/** So many of the files that took longest are named. */
+const SLOWEST = 15;
+
+module.exports = class LanesReporter extends reporters.Base {
+  #run = process.env.BATCHCTL_TEST_RUN;
+  #files;
+  #began = performance.now();
+  #passed = 0;
   #skipped = [];
-  #failed = [];
-  /** By file: wall and CPU. */
-  #times = new Map();
-  #before = usedSoFar();
+  /** One for each failure: the test's file and title. */
+  #failures = [];
 
   constructor(runner, options) {
     super(runner, options);
+    this.#files = options.spec?.length ?? 0;
+    const pace = setInterval(() => this.#progress(), PACE);
+    runner.once(EVENT_RUN_BEGIN, () => console.log(`${this.#files} files in ${options.jobs ?? 1} lanes`));
+    runner.on(EVENT_TEST_PASS, () => {
+      this.#passed += 1;
+    });
     runner.on(EVENT_TEST_PENDING, (test) => this.#skipped.push(test.fullTitle()));
-    runner.on(EVENT_TEST_FAIL, (test, error) => this.#failed.push(`failed: ${test.fullTitle()}: ${headOf(error)}\n`));
-    for (const event of [EVENT_TEST_END, EVENT_HOOK_END]) runner.on(event, ({ file }) => this.#spend(file));
+    runner.on(EVENT_TEST_FAIL, (test, error) => this.#fail(test, error));
+    runner.once(EVENT_RUN_END, () => clearInterval(pace));
   }
 
-  /** What passed since the last test or hook was this one's. */
-  #spend(file) {
-    const now = usedSoFar();
-    const { wall, cpu } = this.#times.get(file) ?? { wall: 0, cpu: 0 };
-    this.#times.set(file, { wall: wall + now.wall - this.#before.wall, cpu: cpu + now.cpu - this.#before.cpu });
-    this.#before = now;
+  #progress() {
+    const running = readdirSync(this.#run)
+      .filter((name) => name.startsWith('lane-'))
+      .map((name) => ({ pid: Number(name.slice('lane-'.length)), ...laneOf(join(this.#run, name)) }))
+      .filter(({ file }) => file !== '');
+    for (const { pid, file, since } of running)
+      if (Date.now() - since > HANGS) {
+        console.log(`${file} hangs: its lane is killed`);
+        process.kill(pid, 'SIGKILL');
+      }
+    const seconds = Math.round((performance.now() - this.#began) / 1_000);
+    const at = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
+    const counts = `${this.#times().length} of ${this.#files} files, ${this.#passed} passed, ${this.#failures.length} failed`;
+    const names = running.map(({ file }) => file.replace(/^test\/|\.test\.ts$/g, '')).sort();
+    console.log(`${at}  ${counts}; running: ${names.join(', ')}`);
+  }
+
+  #times() {
+    return readIfThere(join(this.#run, 'times')).split('\n').filter(Boolean);
+  }
+
+  #fail(test, error) {
+    const file = relative('', test.file ?? test.parent?.file ?? error?.file ?? '');
+    this.#failures.push({ file, title: test.fullTitle(), head: headOf(error) });
+    console.log(`\nFAILED ${file}: ${test.fullTitle()}\n${this.#whole(error)}\n`);
+  }
+
+  /** The message, what differs, and where. */
+  #whole(error) {
+    const message = String(error?.stack ?? error?.message ?? error);
+    if (error?.showDiff === false || error?.expected === undefined) return message;
+    return `${message}\n${reporters.Base.generateDiff(stringify(error.actual), stringify(error.expected))}`;
   }
 
   done(failures, finish) {
+    const times = this.#times().sort((a, b) => Number.parseFloat(b) - Number.parseFloat(a));
+    console.log('\nSlowest files, in seconds of the clock and of CPU:');
+    for (const line of times.slice(0, SLOWEST)) console.log(`  ${line}`);
+    const { BATCHCTL_TEST_SUMMARY: summary } = process.env;
     for (const title of this.#skipped) console.log(`skipped: ${title}`);
     const skipped = this.#skipped.length;
-    const summary = process.env.BATCHCTL_TEST_SUMMARY;
+    console.log(`${this.#passed} passing, ${failures} failing, ${skipped} skipped`);
+    const lacking = new Set(readIfThere(join(this.#run, 'lacking')).split('\n').filter(Boolean));
+    if (lacking.size > 0) console.log(`to run what was skipped: apt-get install ${[...lacking].sort().join(' ')}`);
     if (summary) {
-      writeFileSync(summary, `${this.stats.passes} ${failures} ${skipped}\n`);
-      writeFileSync(`${summary}.failed`, this.#failed.join(''));
-      const lines = [...this.#times].map(
-        ([file, { wall, cpu }]) => `${wall.toFixed(1)} ${cpu.toFixed(1)} ${relative('', file ?? '')}\n`,
-      );
-      writeFileSync(`${summary}.times`, lines.join(''));
+      const before = existsSync(summary) ? readFileSync(summary, 'utf8').trim().split(' ').map(Number) : [0, 0, 0];
+      const counts = [this.#passed, failures, skipped].map((count, at) => count + before[at]);
+      writeFileSync(summary, `${counts.join(' ')}\n`);
+      appendFileSync(`${summary}.failed`, this.#failures.map((one) => `failed: ${one.title}: ${one.head}\n`).join(''));
     }
+    if (this.#failures.length > 0) console.log(`\nFailed, and how to run each alone:`);
+    for (const { file, title, head } of this.#failures)
+      console.log(`  ${head}\n    npm test -- ${file} -f ${quoted(title.replace(/^".*?" hook.*? for "|"$/g, ''))}`);
     finish(failures + (process.env.CI ? skipped : 0));
   }
 };
 
-/** Seconds so far: of the clock, and of CPU, of this process and of the children that it waited for. */
-function usedSoFar() {
-  const stat = readFileSync('/proc/self/stat', 'latin1');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  // proc(5): utime, stime, cutime, cstime, in ticks of which a second has 100 on every Linux that Node runs on.
-  const cpu = fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / 100;
-  return { wall: performance.now() / 1_000, cpu };
+/** What a lane runs, and since when. */
+function laneOf(path) {
+  const [file, since] = readIfThere(path).split(' ');
+  return { file, since: Number(since) };
 }
 
-/** The beginning of what an error says, on one line, and of what differs where it compared two things. */
+function readIfThere(file) {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+/** As one word of a shell. */
+function quoted(text) {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/** The beginning of what an error says, on one line. */
 function headOf(error) {
-  const said = onOneLine(String(error?.message ?? error));
-  if (error?.showDiff !== true) return said;
-  const diff = reporters.Base.generateDiff(stringify(error.actual), stringify(error.expected));
-  const differs = diff.split('\n').filter((line) => /^\s*[-+](?! expected - actual| ?actual)/.test(line));
-  return `${said}: ${onOneLine(differs.join(' '))}`;
+  return String(error?.message ?? error)
+    .replaceAll(/\s+/g, ' ')
+    .trim()
+    .slice(0, 300);
 }
 
 function stringify(value) {
   return typeof value === 'string' ? value : (JSON.stringify(value, null, 2) ?? String(value));
-}
-
-function onOneLine(text) {
-  return text.replaceAll(/\s+/g, ' ').trim().slice(0, 300);
 }

@@ -6,7 +6,10 @@ export interface Clock {
   monotonic(): number;
 }
 
+/** Milliseconds that wall time is ahead in a test of a process at another time; `BATCHCTL_TEST_AHEAD_SECONDS`. */
+const AHEAD = 1_000 * Number(process.env.BATCHCTL_TEST_AHEAD_SECONDS ?? 0);
+
 export const systemClock: Clock = {
-  now: () => Date.now(),
+  now: () => Date.now() + AHEAD,
   monotonic: () => performance.now(),
 };

@@ -1,3 +1,5 @@
+// Protects: the built program starts fast from compiled code, and never runs stale or damaged code.
+
 import { spawnSync } from 'node:child_process';
 import {
   cpSync,
@@ -31,8 +33,7 @@ interface Told {
   readonly without: readonly string[];
 }
 
-describe('the loader of the built program', function () {
-  this.timeout(120_000);
+describe('the loader of the built program', () => {
   const dir = mkdtempSync(join(tmpdir(), 'batchctl-load-'));
   const program = join(dir, 'program');
   const compiled = join(program, 'dist/compiled.bin');
@@ -60,7 +61,7 @@ describe('the loader of the built program', function () {
     return JSON.parse(stderr.trim().split('\n').at(-1) ?? '');
   };
 
-  it('takes compiled code for every chunk of the usual commands', () => {
+  it('uses compiled code for every chunk of the usual commands', () => {
     for (const words of [['--help'], ['status', 'last'], ['jobs', '--json'], ['run', 'job.yaml', '--quiet']]) {
       const { code, taken, refused, without } = tell([], ...words);
       expect(code, words.join(' ')).to.equal(0);
@@ -85,7 +86,7 @@ describe('the loader of the built program', function () {
     }
   });
 
-  it('never takes code for a file whose name stays when its text changes', () => {
+  it('never uses old compiled code for a file whose text changed', () => {
     expect(tell([], 'status', 'last').without).to.include('main.js');
   });
 
@@ -134,7 +135,7 @@ describe('the loader of the built program', function () {
     expect(stdout).to.match(/src\/cli\/main[.]ts:\d+/);
   });
 
-  it('ends with 13 when nothing is left to do and there is no answer', () => {
+  it('exits 13 when the program stops without an answer', () => {
     const main = join(program, 'dist/main.js');
     const text = readFileSync(main);
     writeFileSync(main, 'exports.main = () => new Promise(() => {});');
@@ -145,7 +146,7 @@ describe('the loader of the built program', function () {
     }
   });
 
-  it('fails again as it failed before when a module can’t be loaded', () => {
+  it('fails the same way each time when a module can’t be loaded', () => {
     writeFileSync(join(program, 'dist/broken.js'), "exports.half = true; require('./absent.js');");
     const twice = `
       const { load } = require(process.argv[1]);

@@ -1,3 +1,5 @@
+// Protects: after a job fails, each command says what failed and what to type next.
+
 import { expect } from 'chai';
 import { Workspace } from '../support/workspace.ts';
 
@@ -14,8 +16,7 @@ const JOB = {
   ],
 };
 
-describe('after a job failed', function () {
-  this.timeout(60_000);
+describe('after a job failed', () => {
   let workspace: Workspace;
   before(() => {
     workspace = new Workspace();
@@ -38,7 +39,7 @@ describe('after a job failed', function () {
     }
   });
 
-  it('a proof that says so holds together as a file, and proves nothing', async () => {
+  it('verify writes an evidence file that passes its check and says that the job is not proven', async () => {
     const made = await workspace.run(['verify', 'last', '-o', 'proof.ndjson']);
     expect(made.code).to.equal(9);
     expect(made.stdout).to.include(': not proven (failed)');
@@ -68,7 +69,7 @@ describe('after a job failed', function () {
     expect((await workspace.run(['status'])).stdout).to.not.include('asks for');
   });
 
-  it('a flag that is nearly one is recognised, and a wrong value names the page that says more', async () => {
+  it('a misspelled flag gets a suggestion, and a wrong value names the help page', async () => {
     expect((await workspace.run(['status', '--jsn'])).stderr).to.include('did you mean --json?');
     expect((await workspace.run(['tasks', '--lmit', '3'])).stderr).to.include('did you mean --limit?');
     expect((await workspace.run(['tasks', '--limit', '0'])).stderr).to.include('hint: see batchctl tasks --help');

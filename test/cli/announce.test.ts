@@ -1,3 +1,5 @@
+// Protects: a command says which account, region and stack it acts on, and never submits to a place nobody chose.
+
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -46,7 +48,7 @@ describe('where a command writes', () => {
     ]);
   });
 
-  it('is said once, on stderr, and not with --quiet', async () => {
+  it('is printed once, on stderr, and not with --quiet', async () => {
     const loud = contextOf([]);
     await loud.ctx.announce();
     await loud.ctx.announce();
@@ -56,7 +58,7 @@ describe('where a command writes', () => {
     expect(quiet.io.stderr.text).to.equal('');
   });
 
-  it('must be said for a job, where there is neither a configuration nor a terminal', async () => {
+  it('must be named to submit a job without a configuration and without a terminal', async () => {
     const outcome = (argv: readonly string[], tty = false): Promise<unknown> =>
       requireSaidProfile(contextOf(argv, tty).ctx).then(
         () => 'fine',

@@ -1,3 +1,5 @@
+// Protects: command arguments and options are parsed as the help says, and wrong ones are refused.
+
 import { expect } from 'chai';
 import { type CommandInput, choice, defineCommand, parsed, repeated, wholeNumber } from '../../src/cli/command.ts';
 import type { CommandEntry } from '../../src/cli/commands.ts';

@@ -1,3 +1,5 @@
+// Protects: whoever follows a job sees its first failure once, with the error that the task printed.
+
 import { expect } from 'chai';
 import { FirstFailure, failureLine } from '../../src/cli/first-failure.ts';
 import { mustReadView } from '../../src/jobs/journal.ts';
@@ -32,14 +34,14 @@ describe('the first failure, for whoever follows a job', () => {
     return lines;
   }
 
-  it('is told once, with what it said', async () => {
+  it('is printed once, with the error of the task', async () => {
     const { record } = await submitJob(place, FAILING, {});
     expect(await seen(record.job), 'nothing has failed').to.deep.equal([]);
     await work(place.platform);
     expect(await seen(record.job, 3)).to.deep.equal(['price/0 failed for good: exit 65, claim 1: no rate']);
   });
 
-  it('is none of an earlier round', async () => {
+  it('is not one of an earlier round', async () => {
     const { record } = await submitJob(place, FAILING, {});
     await work(place.platform);
     const view = await mustReadView(place.platform.store, record.job);

@@ -1,3 +1,5 @@
+// Protects: times, numbers and rates are shown correctly, and wide characters keep tables aligned.
+
 import { expect } from 'chai';
 import { formatCount, formatDistance, formatInstant, formatRate } from '../../src/cli/format.ts';
 import { clip, displayWidth, pad } from '../../src/cli/width.ts';

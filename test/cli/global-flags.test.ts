@@ -1,3 +1,5 @@
+// Protects: global flags work before and after the verb, and never swallow flags or arguments of the command.
+
 import { expect } from 'chai';
 import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
 import { BatchctlError } from '../../src/errors.ts';

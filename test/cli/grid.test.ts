@@ -1,3 +1,5 @@
+// Protects: scale, workers and queue commands show and change what they say, and destroy nothing without confirmation.
+
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -105,7 +107,7 @@ describe('grid verbs', () => {
       expect(new TextDecoder().decode((await platform.store.read(orders[0] ?? '')) ?? undefined)).to.include('"stop"');
     });
 
-    it('says 4 for a worker that nobody knows or that left, and 2 where several are meant', async () => {
+    it('exits 4 for a worker that is unknown or has left, and 2 for an ambiguous id', async () => {
       await beat({ worker: 'w-ab', state: 'gone' });
       await beat({ worker: 'w-ac' });
       const codes = await Promise.all(['w-x', 'w-ab', 'w-a'].map((id) => cli('workers', 'drain', id)));
@@ -155,12 +157,12 @@ describe('grid verbs', () => {
     expect(row.oldest).to.be.within(0, 60);
   });
 
-  it('queue redrive wants a job for a task, and a job that there is', async () => {
+  it('queue redrive refuses a task without a job, and a job that does not exist', async () => {
     expect((await cli('queue', 'redrive', '--task', 's/1')).code).to.equal(2);
     expect((await cli('queue', 'redrive', '--task', 's/1', '--job', 'nope')).code).to.equal(4);
   });
 
-  it('the supervisor is started by name, and stands in no overview', async () => {
+  it('the supervisor has its own help, and is not listed as a command', async () => {
     expect((await cli('--help')).stdout).not.to.include('worker-supervisor');
     expect((await cli('worker-supervisor', '--help')).stdout).to.include('Examples:');
   });

@@ -1,3 +1,5 @@
+// Protects: help, version, errors, config show, init and schema answer correctly, with the right exit codes.
+
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,7 +22,7 @@ describe('the command line', () => {
   });
   afterEach(() => rmSync(cwd, { recursive: true, force: true }));
 
-  it('says its version, wherever that is asked', async () => {
+  it('prints its version wherever --version stands', async () => {
     for (const argv of [['--version'], ['init', '--version'], ['--version', '--json']]) {
       expect(await run(argv)).to.deep.equal({ code: 0, stdout: `${VERSION}\n`, stderr: '' });
     }
@@ -35,7 +37,7 @@ describe('the command line', () => {
     expect((await run(['help'])).stdout).to.equal(stdout);
   });
 
-  it('a directory that may not be written to is no bug', async () => {
+  it('a directory without write permission is a plain error with a hint, not a crash', async () => {
     chmodSync(cwd, 0o555);
     const { code, stderr } = await withoutRights(() => run(['init']));
     chmodSync(cwd, 0o755);

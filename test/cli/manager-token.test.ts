@@ -1,3 +1,5 @@
+// Protects: manager tokens can be created, listed and revoked, and are never shown again after creation.
+
 import { expect } from 'chai';
 import { main } from '../../src/cli/main.ts';
 import { hashOf } from '../../src/jobs/tokens/read-token.ts';
@@ -8,8 +10,7 @@ import { until } from '../support/until.ts';
 import { type Running, Workspace } from '../support/workspace.ts';
 import { fakeIo } from './fake-io.ts';
 
-describe('batchctl manager token', function () {
-  this.timeout(60_000);
+describe('batchctl manager token', () => {
   let workspace: Workspace;
   beforeEach(() => {
     workspace = new Workspace();
@@ -26,7 +27,7 @@ describe('batchctl manager token', function () {
     expect(stderr).to.include('-> local: .batchctl');
   });
 
-  it('create, list and revoke say the same of it, and never its text again', async () => {
+  it('create, list and revoke agree on a token, and never print its text again', async () => {
     const made = await token('create', 'ann', '--scope', 'operate', '--expires', '90d', '--json');
     const created = JSON.parse(made.stdout) as Record<string, string>;
     const { token: text, ...known } = created;
@@ -71,7 +72,7 @@ describe('batchctl manager token', function () {
     expect((await token('create', 'bob', '--url', 'http://198.51.100.7')).code).to.equal(2);
   });
 
-  it('create tells at a terminal what the holder writes, with the fingerprint', async () => {
+  it('create prints at a terminal what the holder must configure, with the fingerprint', async () => {
     const { fingerprint } = await ownCertificate(await workspace.platform(), []);
     const io = fakeIo({ cwd: workspace.dir, env: { HOME: workspace.dir }, tty: true });
     expect(await main(['manager', 'token', 'create', 'ann', '--url', 'https://198.51.100.7/'], io)).to.equal(0);
@@ -109,7 +110,7 @@ describe('batchctl manager token', function () {
     }
   });
 
-  it('list names what it can not read, and revoke removes it', async () => {
+  it('list names a token that it cannot read, and revoke removes it', async () => {
     const hash = hashOf('x');
     const { store } = await workspace.platform();
     await store.put(tokenKey(hash), '{"format":7}');

@@ -1,17 +1,19 @@
+// Protects: suggested fixes are readable on any terminal, and a command can be copied whole.
+
 import { expect } from 'chai';
 import { actLines, mendLines } from '../../src/cli/mend-lines.ts';
 
 const MEND = 'batchctl retry claims --cause abc, once it is mended; batchctl skip claims --reason TEXT, to go without';
 
-describe('what mends something, as people read it', () => {
-  it('is one command a line, with what it is for beside it', () => {
+describe('suggested fixes, as people read them', () => {
+  it('are one command a line, with its purpose beside it', () => {
     expect(mendLines(MEND, Number.POSITIVE_INFINITY)).to.deep.equal([
       'batchctl retry claims --cause abc   once it is mended',
       'batchctl skip claims --reason TEXT  to go without',
     ]);
   });
 
-  it('has the words below where they do not fit, and never breaks a command', () => {
+  it('put the purpose below where it does not fit, and never break a command', () => {
     expect(mendLines(MEND, 40)).to.deep.equal([
       'batchctl retry claims --cause abc',
       '  once it is mended',
@@ -21,7 +23,7 @@ describe('what mends something, as people read it', () => {
     expect(mendLines('batchctl retry claims --cause abc', 10)).to.deep.equal(['batchctl retry claims --cause abc']);
   });
 
-  it('leaves an act that is no command in its own words, wrapped', () => {
+  it('are wrapped text where they are no command', () => {
     expect(mendLines('make room on that disk: nothing is lost; batchctl doctor, to see more', 25)).to.deep.equal([
       'make room on that disk:',
       'nothing is lost',

@@ -1,3 +1,5 @@
+// Protects: plan shows whether a job will meet its deadline, and when an existing job with its run key keeps its own limits.
+
 import { expect } from 'chai';
 import { loadLines } from '../../src/cli/forecast-text.ts';
 import { Workspace } from '../support/workspace.ts';
@@ -9,8 +11,7 @@ interface Answer {
   readonly forecast: { readonly seconds: { readonly expected: number } } | null;
 }
 
-describe('batchctl plan, of a job with a deadline', function () {
-  this.timeout(60_000);
+describe('batchctl plan, of a job with a deadline', () => {
   let here: Workspace;
   before(async () => {
     here = new Workspace();

@@ -1,3 +1,5 @@
+// Protects: batchctl works in pipes: the answer alone is on stdout, the exit code is right and a closed pipe is no error.
+
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

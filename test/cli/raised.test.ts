@@ -1,9 +1,11 @@
+// Protects: messages on scaling up say how many workers were asked for, why, and what limit stands in the way.
+
 import { expect } from 'chai';
 import type { Context } from '../../src/cli/context.ts';
 import { tellRaised } from '../../src/cli/raise-work.ts';
 import type { GroupRaise } from '../../src/jobs/raise.ts';
 
-describe('what is told of raising groups', () => {
+describe('messages about raising groups', () => {
   const DEADLINE = Date.parse('2026-11-30T06:00:00Z');
   const status = { group: 'gpu', desired: 20, min: 0, max: 20, mode: 'auto', running: 0, until: null } as const;
   const machines = { inService: 0, pending: 0, terminating: 0, protected: 0 };
@@ -17,7 +19,7 @@ describe('what is told of raising groups', () => {
     return lines;
   }
 
-  it('whose deadline decides, when the job ends even so, and the maximum that would do', () => {
+  it('name the job whose deadline decides, its projected end and the maximum that would do', () => {
     const group: GroupRaise = {
       group: 'gpu',
       outcome: 'raised',
@@ -33,7 +35,7 @@ describe('what is told of raising groups', () => {
     ]);
   });
 
-  it('that instances on demand stand in for spot', () => {
+  it('say that on-demand instances replace spot', () => {
     const group: GroupRaise = {
       ...{
         group: 'default',
@@ -50,13 +52,13 @@ describe('what is told of raising groups', () => {
     );
   });
 
-  it('that more would not help, where it would not', () => {
+  it('say where more instances would not help', () => {
     const [line] = told({ group: 'default', outcome: 'enough', status, late: { ...late, max: null } });
     expect(line).to.match(/^group default: even with 20 instances, job .* 25m late .*; more would not end it sooner$/);
     expect(told({ group: 'default', outcome: 'enough', status, late: null })).to.deep.equal([]);
   });
 
-  it('the target, where no deadline decides', () => {
+  it('name the target time where no deadline decides', () => {
     const group: GroupRaise = {
       ...{ group: 'gpu', outcome: 'raised', before: 0, status: { ...status, max: 50 }, late: null },
       need: { ...need, decides: null, assumed: true },

@@ -1,3 +1,5 @@
+// Protects: tables fit the terminal, are complete when piped, and use colour only where it is wanted.
+
 import { expect } from 'chai';
 import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
 import { type Column, renderTable, shrink } from '../../src/cli/render-table.ts';

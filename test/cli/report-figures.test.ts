@@ -1,3 +1,5 @@
+// Protects: figures in a report read correctly, and its CSV is safe to open in a spreadsheet.
+
 import { expect } from 'chai';
 import { csvHeader, csvLine } from '../../src/cli/report-csv.ts';
 import { formatChange, formatFigure, formatShare, sparkline } from '../../src/cli/report-figures.ts';

@@ -1,3 +1,5 @@
+// Protects: charts in the HTML report have correct, readable axes and labels, across summer time too.
+
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { widthOf } from '../../src/cli/report-html/axis.ts';

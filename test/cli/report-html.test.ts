@@ -1,3 +1,5 @@
+// Protects: the HTML report states the true verdict, escapes all foreign text, loads nothing and stays small.
+
 import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import { renderReportHtml } from '../../src/cli/report-html/render.ts';
@@ -111,13 +113,13 @@ describe('the HTML report', () => {
     expect(words).to.contain('batchctl retry claims-20261130-1830-k7m2q --cause CAUSE');
   });
 
-  it('names who went without what, and both sides of a control total', () => {
+  it('names who skipped which task and why, and both sides of a control total', () => {
     const words = wordsOf(page(twoThousand()));
     expect(words).to.contain('By ana@ops-1: skipped price/1777: the insurer withdrew the file.');
     expect(words).to.contain('price.records == input.records 100,000,000 101,050,000 ✕ no');
   });
 
-  it('puts another run beside it, and says first what is worse', () => {
+  it('compares with another run, and says first what got worse', () => {
     const report = tenTasks();
     const compared = compareReports({ ...report, seconds: report.seconds / 2 }, report, 0.2);
     const words = wordsOf(renderReportHtml(report, { zone: 'UTC', compared }));

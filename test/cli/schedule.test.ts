@@ -1,3 +1,5 @@
+// Protects: scheduled jobs fire once per period at the right time, and missed or failing ones are reported.
+
 import { existsSync, rmSync } from 'node:fs';
 import { expect } from 'chai';
 import { tickId } from '../../src/jobs/keeper.ts';
@@ -17,8 +19,7 @@ interface Answer {
   readonly troubles: readonly { readonly about: string; readonly kind: string; readonly news: boolean }[];
 }
 
-describe('schedules', function () {
-  this.timeout(60_000);
+describe('schedules', () => {
   let workspace: Workspace;
   beforeEach(() => {
     workspace = new Workspace();
@@ -114,7 +115,7 @@ describe('schedules', function () {
     expect((await answered(schedule([...run, '--again', '--json']))).created).to.equal(true);
   });
 
-  it('refuse a period that they have not, with one that they have', async () => {
+  it('refuse a malformed period, and give an example of a valid one', async () => {
     await schedule(['add', ...MONTH_END]);
     for (const period of ['2026-13', '2026-11-30', 'November']) {
       const { code, stderr } = await schedule(['run', 'month-end', '--period', period]);
@@ -183,7 +184,7 @@ describe('schedules', function () {
     );
   });
 
-  it('tell what a firing lacks, once an hour, with the exit code of the mistake', async () => {
+  it('report a firing that fails at most once an hour, with the exit code of its cause', async () => {
     rmSync(workspace.path('claims-2026-11.txt'));
     await schedule(['add', ...MONTH_END]);
     const first = await tick(DUE, '--quiet');
@@ -204,7 +205,7 @@ describe('schedules', function () {
     );
   });
 
-  it('are checked when they are made: nothing that could only fail later is put', async () => {
+  it('are checked when they are made: one that could only fail later is refused', async () => {
     const wrong: readonly (readonly [number, ...string[]])[] = [
       [2, 'add', 'x', 'job.json'],
       [2, 'add', 'x', 'job.json', '--cron', '0 6 * * *', '--calendar', 'last-business-day'],
@@ -226,7 +227,7 @@ describe('schedules', function () {
     expect(existsSync(workspace.path('.batchctl/store/schedules'))).to.equal(false);
   });
 
-  it('take holidays, and say when those end', async () => {
+  it('accept holidays, and say when the list of them ends', async () => {
     workspace.write('holidays', '2026-11-30 St Andrew\n');
     const added = await schedule(['add', ...MONTH_END, '--holidays', 'holidays']);
     expect(added.stdout).to.include('next: 2026-11, 2026-11-27 18:00 GMT (in 6h)');

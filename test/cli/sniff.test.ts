@@ -1,3 +1,5 @@
+// Protects: `init` guesses correctly how an input file is split.
+
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { guessSplit } from '../../src/cli/sniff.ts';

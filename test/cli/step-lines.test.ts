@@ -1,3 +1,5 @@
+// Protects: the live view shows true progress, failures and time left, and fits the terminal.
+
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { type LiveStatus, plainLine, type StepCount, stepLines } from '../../src/cli/step-lines.ts';

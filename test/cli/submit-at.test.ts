@@ -1,11 +1,12 @@
+// Protects: a job submitted with --at starts at its time, and only where something will start it.
+
 import { hostname } from 'node:os';
 import { expect } from 'chai';
 import { tickId } from '../../src/jobs/keeper.ts';
 import { movedClock } from '../support/moved-clock.ts';
 import { Workspace } from '../support/workspace.ts';
 
-describe('submit --at', function () {
-  this.timeout(60_000);
+describe('submit --at', () => {
   let workspace: Workspace;
   beforeEach(() => {
     workspace = new Workspace();
@@ -17,7 +18,7 @@ describe('submit --at', function () {
   });
   afterEach(() => workspace.remove());
 
-  it('needs a keeper of the last 15 minutes, and says which crontab line is one', async () => {
+  it('needs a keeper seen within 15 minutes, and prints a crontab line for one', async () => {
     const at = ['submit', 'job.json', '--at', 'in 2h', '--run-key', 'k'];
     const alone = await workspace.run(at);
     expect(alone.code).to.equal(7);
@@ -69,7 +70,7 @@ describe('submit --at', function () {
     }
   });
 
-  it('warns in doctor where schedules are nobody’s', async () => {
+  it('makes doctor warn where nothing fires schedules', async () => {
     await workspace.run(['schedule', 'add', 'daily', 'job.json', '--cron', '0 6 * * *']);
     const { stdout } = await workspace.run(['doctor']);
     expect(stdout).to.match(/^warn {2}keeper +no keeper was ever here: nobody fires daily\n +mend: batchctl tick/m);

@@ -1,3 +1,5 @@
+// Protects: live views keep the terminal intact, and nothing is destroyed without a confirmation.
+
 import { expect } from 'chai';
 import { confirm, confirmName } from '../../src/cli/confirm.ts';
 import type { Context } from '../../src/cli/context.ts';
@@ -47,7 +49,7 @@ describe('a live view', () => {
     expect(io.stdout.text).to.equal('');
   });
 
-  it('shown for a caller from elsewhere, leaves the process alone that shows it', () => {
+  it('shown for a remote caller, adds no exit handler to the process of the manager', () => {
     const { ctx } = stage({ tty: true });
     const before = process.listenerCount('exit');
     const here = liveView(ctx);

@@ -1,3 +1,5 @@
+// Protects: a command whose manager connection breaks never repeats a change, and says what is still going on.
+
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,8 +12,7 @@ import { type FakeWorld, fakeIo, runCli } from './fake-io.ts';
 const JOB = 'claims-20261126-1202-o5o37';
 const DONE = { exit: 0, error: null } as const;
 
-describe('a command whose manager breaks off', function () {
-  this.timeout(20_000);
+describe('a command whose manager breaks off', () => {
   let manager: FakeManager;
   let cwd: string;
 
@@ -33,7 +34,7 @@ describe('a command whose manager breaks off', function () {
   const world = (more: FakeWorld = {}): FakeWorld => ({ cwd, env: { BATCHCTL_TOKEN: 'bct_word' }, ...more });
   const run = (...words: readonly string[]): ReturnType<typeof runCli> => runCli(words, world());
 
-  it('asks again what only looks, and says so', async () => {
+  it('repeats a command that only reads, and says so', async () => {
     manager.answer(broken(), frames({ out: 'all is well\n' }, DONE));
     const { code, stdout, stderr } = await run('jobs');
     expect({ code, stdout }).to.deep.equal({ code: 0, stdout: 'all is well\n' });
@@ -41,7 +42,7 @@ describe('a command whose manager breaks off', function () {
     expect(manager.heard).to.have.length(2);
   });
 
-  it('does not print twice: half a list is an error', async () => {
+  it('never prints output twice: a list that broke off halfway is an error', async () => {
     manager.answer(broken({ out: 'half\n' }), frames({ out: 'half\nwhole\n' }, DONE));
     const { code, stdout } = await run('jobs');
     expect({ code, stdout }).to.deep.equal({ code: 8, stdout: 'half\n' });
@@ -49,7 +50,7 @@ describe('a command whose manager breaks off', function () {
   });
 
   for (const answer of [broken(), broken({ err: 'on its way\n' })]) {
-    it('never sends a change twice, and names what to look at', async () => {
+    it('never sends a change twice, and names the command that shows whether it was done', async () => {
       manager.answer(answer, frames(DONE));
       const { code, stderr } = await run('pause', JOB);
       expect(code).to.equal(8);
@@ -58,7 +59,7 @@ describe('a command whose manager breaks off', function () {
     });
   }
 
-  it('submits again under a run key, as that is the same job, and not without', async () => {
+  it('submits again with a run key, as that gives the same job, and not without', async () => {
     manager.answer(broken(), frames({ out: `${JOB}\n` }, DONE));
     const keyed = await run('submit', 'job.json', '--run-key', 'once');
     expect({ code: keyed.code, stdout: keyed.stdout }).to.deep.equal({ code: 0, stdout: `${JOB}\n` });
@@ -70,7 +71,7 @@ describe('a command whose manager breaks off', function () {
     }
   });
 
-  it('takes up what goes on, with the time that is left, and exits as the job did', async () => {
+  it('resumes waiting with the time that is left, and exits as the job did', async () => {
     manager.answer(broken({ alive: true }), broken({ alive: true }), frames({ out: '{}\n' }, { exit: 5, error: null }));
     const { code, stdout } = await run('wait', JOB, '--timeout', '1h', '--json');
     expect({ code, stdout }).to.deep.equal({ code: 5, stdout: '{}\n' });
@@ -81,27 +82,27 @@ describe('a command whose manager breaks off', function () {
     expect(left[2]).to.be.lessThan(3_600).and.greaterThan(3_580);
   });
 
-  it('follows a log where it was, also past characters that end lines elsewhere', async () => {
+  it('resumes a followed log where it stopped, also past Unicode line separators', async () => {
     const text = 'one\u2028two\n';
     manager.answer(broken({ out: text }), frames({ out: `${text}three é\n` }, DONE));
     const { code, stdout } = await run('logs', JOB, 'one/0', '--follow');
     expect({ code, stdout }).to.deep.equal({ code: 0, stdout: 'one\u2028two\nthree é\n' });
   });
 
-  it('asks again of a manager that is leaving', async () => {
+  it('repeats a command when the manager is shutting down', async () => {
     const error = { kind: 'unavailable', message: 'the manager is leaving', hint: 'again' };
     manager.answer(frames({ exit: 8, error }), frames({ out: 'back\n' }, DONE));
     expect(await run('status', JOB)).to.include({ code: 0, stdout: 'back\n' });
   });
 
-  it('gives the cursor back that the manager hid', async () => {
+  it('restores the cursor that the manager hid', async () => {
     manager.answer(broken({ out: 'x', err: '' } as never, { err: '\x1b[?25l50%' }), frames(DONE));
     const io = fakeIo(world({ tty: true }));
     expect(await main(['pause', JOB], io)).to.equal(8);
     expect(io.stderr.text).to.include('\x1b[?25l50%\x1b[?25h');
   });
 
-  it('asks on a terminal what the manager must not do unasked, and says yes for who does', async () => {
+  it('asks for confirmation on the terminal, and passes a yes on to the manager', async () => {
     const error = { kind: 'refused', message: 'not confirmed: cancel it?', hint: 'say --yes' };
     for (const [stdin, code, calls] of [
       ['y\n', 0, 2],
@@ -118,7 +119,7 @@ describe('a command whose manager breaks off', function () {
     expect((await run('cancel', JOB)).stderr).to.include('not confirmed: cancel it?');
   });
 
-  it('says on Ctrl-C what goes on, and how to take it up', async () => {
+  it('says on Ctrl-C that the job goes on, and how to follow it again', async () => {
     let left = false;
     manager.answer((response) => {
       response.socket?.on('close', () => {
@@ -139,7 +140,7 @@ describe('a command whose manager breaks off', function () {
   });
 
   const said = { kind: 'unavailable', message: 'too much at once', hint: 'try again' };
-  it('waits as long as a busy manager asks for, if that is not long', async () => {
+  it('waits as long as a busy manager asks, unless that is too long', async () => {
     manager.answer(
       refused(429, said, { 'retry-after': '1' }),
       refused(503, said, { 'retry-after': '0' }),
@@ -165,7 +166,7 @@ describe('a command whose manager breaks off', function () {
     });
   }
 
-  it('knows what is no manager', async () => {
+  it('recognises an answer that is not from a manager', async () => {
     manager.answer((response) => response.end('<html>hello</html>'));
     expect((await run('jobs')).stderr).to.include('expected a manager at');
     manager.answer((response) => response.writeHead(404).end('<html>no</html>'));

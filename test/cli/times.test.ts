@@ -1,3 +1,5 @@
+// Protects: times typed by people are read as they meant them, and ambiguous ones are refused.
+
 import { expect } from 'chai';
 import { parseTime } from '../../src/cli/times.ts';
 import { BatchctlError } from '../../src/errors.ts';

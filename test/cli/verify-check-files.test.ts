@@ -1,3 +1,5 @@
+// Protects: verify --check finds a changed, dropped or invented file in the evidence of a job that explodes.
+
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

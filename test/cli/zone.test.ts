@@ -1,11 +1,12 @@
+// Protects: batchctl uses the time zone of the machine, and warns when TZ names none.
+
 import { expect } from 'chai';
 import { machineZone } from '../../src/cli/zone.ts';
 import { Workspace } from '../support/workspace.ts';
 
 const JOB = { name: 'claims', input: { split: { by: 'range', from: 1, to: 2 } }, steps: [{ name: 'one', run: 'cat' }] };
 
-describe("this machine's zone", function () {
-  this.timeout(60_000);
+describe("this machine's zone", () => {
   let workspace: Workspace;
   before(async () => {
     workspace = new Workspace();

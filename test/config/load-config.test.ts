@@ -1,3 +1,5 @@
+// Protects: the right configuration file and profile apply, with the documented precedence, and secrets stay hidden.
+
 import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

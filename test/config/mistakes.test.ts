@@ -1,3 +1,5 @@
+// Protects: a mistake in the configuration is reported with its line, column and field, and never shows a password.
+
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,3 +1,5 @@
+// Protects: the JSON Schemas and manuals match the code and describe every field.
+
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { configJsonSchema } from '../../src/config/json-schema.ts';

@@ -92,8 +92,7 @@ async function foundIn(ledger: Ledger): Promise<unknown> {
 
 /** Any order, doubled, from two writers: the same counts as one who was told everything at once would make. */
 export function ledgerModelContract(place: () => Promise<LedgerPlace>): void {
-  it('comes to the same counts in whatever order, how often and by whom events are recorded', async function () {
-    this.timeout(180_000);
+  it('comes to the same counts in whatever order, how often and by whom events are recorded', async () => {
     await fc.assert(
       fc.asyncProperty(arrivals, async ({ events, doubled, order, flushes }) => {
         const arriving = [...events, ...doubled]

@@ -1,3 +1,5 @@
+// Protects: docs/json.md names exactly the fields and error kinds that --json prints.
+
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';

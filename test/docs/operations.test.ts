@@ -1,3 +1,5 @@
+// Protects: docs/operations.md names only commands, flags, causes and files that exist.
+
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,7 +34,7 @@ describe('docs/operations.md', () => {
     expect(lines).to.be.above(40);
   });
 
-  it('names only causes of why that there are, and the files that it leads to', () => {
+  it('names only causes of why that exist, and links only to files that exist', () => {
     const causes = [...PAGE.matchAll(/why`\s+says\s+`(\w+)`/g)].map(([, code]) => code);
     expect(causes).not.to.deep.equal([]);
     expect(causes.filter((code) => !CAUSE_CODES.some((known) => known === code))).to.deep.equal([]);

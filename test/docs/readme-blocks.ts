@@ -64,7 +64,7 @@ const VOLATILE: readonly (readonly [RegExp, string])[] = [
   [/\b\d+ slots?\b/g, 'SLOTS'],
   [/\S+@\S+/g, 'WHO'],
   [/\b\d+(\.\d+)?(ms|s|m|h|d)\b( ago)?/g, 'DURATION'],
-  [/\b\d+(\.\d+)?[kMG]?B\/s/g, 'RATE'],
+  [/\b\d+(\.\d+)?[kKMG]?B\/s/g, 'RATE'],
   [/\s+/g, ' '],
 ];
 const PROGRESS = /^[\w-]+ [\d,]+\/[\d,]+( \(.*?\))?(, [\w-]+ [\d,]+\/[\d,]+( \(.*?\))?)*( · .*)?$/;

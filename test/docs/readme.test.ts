@@ -1,3 +1,5 @@
+// Protects: the commands of the README work in a fresh directory as shown.
+
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -11,8 +13,7 @@ const ROOT = join(import.meta.dirname, '../..');
 /** Where a manager listens unless it is told otherwise. */
 const DEFAULT_LISTEN = '127.0.0.1:8787';
 
-describe('the README', function () {
-  this.timeout(180_000);
+describe('the README', () => {
   const page = readFileSync(join(ROOT, 'README.md'), 'utf8');
 
   it('shows what happens: its files written and its commands typed in a fresh directory, in order', async () => {

@@ -1,3 +1,4 @@
+// Protects: outputs reach a local directory once and whole, even when the delivering command or worker is killed.
 import { readdirSync } from 'node:fs';
 import { expect } from 'chai';
 import { ALL, DELIVERING, DeliveryDesk, FILES } from '../support/delivery-desk.ts';
@@ -6,8 +7,7 @@ import { Workspace } from '../support/workspace.ts';
 
 const RUN = ['run', 'job.json', '--period', '2026-11', '--run-key', 'month-end-2026-11', '--json'];
 
-describe('deliver to a directory, on its machine', function () {
-  this.timeout(60_000);
+describe('deliver to a directory, on its machine', () => {
   let workspace: Workspace;
   let desk: DeliveryDesk;
 

@@ -1,16 +1,22 @@
+// Protects: a task that spot keeps interrupting moves to the fallback group, and loses no attempt and no output.
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { rmSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { interruptionsPrefix } from '../../src/model/keys.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
+import { runSpotWorker } from '../support/spot-worker.ts';
 import { until } from '../support/until.ts';
 import { type Ended, LEASE, Workspace } from '../support/workspace.ts';
 
 const SPOT_WORKER = fileURLToPath(new URL('../fixtures/spot-worker.mjs', import.meta.url));
 
+const TIMES = { BATCHCTL_TEST_LEASE_SECONDS: String(LEASE), BATCHCTL_TEST_NOTICE_SECONDS: '0.05' };
+
 /** One task that runs until the file `go` is there; two interruptions, and the group `steady` takes it. */
-const JOB = {
+const jobIn = (workspace: Workspace) => ({
   name: 'pricing',
   input: { split: { by: 'range', from: 1, to: 1 } },
   steps: [
@@ -19,39 +25,36 @@ const JOB = {
       attempts: 1,
       interruptions: 2,
       fallback: 'steady',
-      run: 'echo $BATCHCTL_ATTEMPT_NUMBER >>"$HOME/ran"; touch "$HOME/running"; until [ -e "$HOME/go" ]; do sleep 0.05; done; cat',
+      run: `cd ${workspace.dir}; echo $BATCHCTL_ATTEMPT_NUMBER >>ran; touch running; until [ -e go ]; do sleep 0.05; done; cat`,
     },
   ],
-};
+});
 
-describe('what spot keeps ending goes to the fallback group', function () {
-  this.timeout(60_000);
+describe('a task that spot keeps interrupting goes to the fallback group', () => {
   let workspace: Workspace;
   beforeEach(async () => {
+    Object.assign(process.env, TIMES);
     workspace = new Workspace();
-    workspace.write('job.json', JOB);
+    workspace.write('job.json', jobIn(workspace));
   });
   afterEach(() => workspace.remove());
 
   /** A worker of a group whose machine is taken back while the task runs. */
-  function interrupted(group: string, env: Readonly<Record<string, string>> = {}): Promise<Ended> {
+  async function interrupted(group: string): Promise<void> {
+    rmSync(workspace.path('running'), { force: true });
+    await runSpotWorker(workspace.dir, group, () => undefined);
+  }
+
+  /** The same, killed at a point on the way. */
+  async function killed(group: string, point: string): Promise<void> {
     rmSync(workspace.path('running'), { force: true });
     const child = spawn(process.execPath, ['--import', 'tsx', SPOT_WORKER, workspace.dir, group], {
-      env: {
-        ...{ PATH: process.env.PATH, HOME: workspace.dir },
-        ...{ BATCHCTL_TEST_LEASE_SECONDS: String(LEASE), BATCHCTL_TEST_NOTICE_SECONDS: '0.05' },
-        ...env,
-      },
+      env: { ...process.env, ...TIMES, BATCHCTL_TEST_KILL: `${point}:1` },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     workspace.atEnd(async () => child.kill('SIGKILL'));
-    let stderr = '';
-    child.stderr.on('data', (chunk: Buffer) => {
-      stderr += chunk.toString();
-    });
-    return new Promise((resolve) => {
-      child.on('close', (code, signal) => resolve({ code, signal, stdout: '', stderr }));
-    });
+    const [said, [, signal]] = await Promise.all([text(child.stderr), once(child, 'close')]);
+    expect(signal, said).to.equal('SIGKILL');
   }
 
   async function backlogOf(group: string): Promise<number> {
@@ -83,11 +86,9 @@ describe('what spot keeps ending goes to the fallback group', function () {
 
   it('after as many interruptions as its step says, and spends no attempt', async () => {
     const job = await workspace.submit();
-    const first = await interrupted('default');
-    expect(first.code, first.stderr).to.equal(0);
+    await interrupted('default');
     expect([await backlogOf('default'), await backlogOf('steady'), await marksOf(job)]).to.deep.equal([1, 0, 1]);
-    const second = await interrupted('default');
-    expect(second.code, second.stderr).to.equal(0);
+    await interrupted('default');
     expect([await backlogOf('default'), await backlogOf('steady'), await marksOf(job)]).to.deep.equal([0, 1, 2]);
     const why = await workspace.run(['why', job, '--json']);
     const { causes } = JSON.parse(why.stdout) as {
@@ -113,14 +114,13 @@ describe('what spot keeps ending goes to the fallback group', function () {
     const job = await workspace.submit();
     await interrupted('default');
     await interrupted('default');
-    const there = await interrupted('steady');
-    expect(there.code, there.stderr).to.equal(0);
+    await interrupted('steady');
     expect([await backlogOf('default'), await backlogOf('steady'), await marksOf(job)]).to.deep.equal([0, 1, 2]);
     await finish('steady');
     await expectOnce(job);
   });
 
-  it('but not for a worker that dies without notice: nothing is left to count', async () => {
+  it('but not when its worker dies without notice, as that leaves nothing to count', async () => {
     const job = await workspace.submit();
     const running = workspace.start(['worker', '--until-empty', '--slots', '1']);
     await until('the task runs', () => workspace.lines('ran').length > 0);
@@ -138,11 +138,10 @@ describe('what spot keeps ending goes to the fallback group', function () {
     ['handover', 'handed over twice', 1],
     ['ack', 'handed over', 1],
   ] as const) {
-    it(`killed at ${point} it is ${runs}: nothing is lost, and its output is there once`, async () => {
+    it(`and when its worker is killed at ${point} it is ${runs}: nothing is lost, and its output is there once`, async () => {
       const job = await workspace.submit();
       await interrupted('default');
-      const killed = await interrupted('default', { BATCHCTL_TEST_KILL: `${point}:1` });
-      expect(killed.signal, killed.stderr).to.equal('SIGKILL');
+      await killed('default', point);
       expect(await backlogOf('steady')).to.equal(steady);
       expect(await marksOf(job)).to.equal(point === 'before-interruption' ? 1 : 2);
       const ended = await finish('default', 'steady');
@@ -152,7 +151,7 @@ describe('what spot keeps ending goes to the fallback group', function () {
     });
   }
 
-  it('in the round that a retry asks for it begins in its own group again', async () => {
+  it('but begins in its own group again when it is retried', async () => {
     const job = await workspace.submit();
     await interrupted('default');
     await interrupted('default');

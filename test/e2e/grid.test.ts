@@ -1,3 +1,4 @@
+// Protects: the local worker pool keeps its size, replaces killed workers at once, and redrives dead letters safely.
 import { expect } from 'chai';
 import { isSupervised } from '../../src/adapters/local/supervisor-lock.ts';
 import { until } from '../support/until.ts';
@@ -12,8 +13,7 @@ interface WorkerRow {
 /** A lease that no test waits for: what comes back sooner was released. */
 const LONG = { BATCHCTL_TEST_LEASE_SECONDS: '60' };
 
-describe('the grid of this machine', function () {
-  this.timeout(60_000);
+describe('the grid of this machine', () => {
   let here: Workspace;
   beforeEach(() => {
     here = new Workspace();
@@ -87,7 +87,7 @@ describe('the grid of this machine', function () {
     await upAre(1);
   });
 
-  it('orders one worker to drain, which takes its place in the group with it', async () => {
+  it('drains one worker on order, and makes the group one smaller', async () => {
     await here.run(['scale', '2', '--slots', '1']);
     const rows = await until('2 workers are up', async () => {
       const { stdout } = await here.run(['workers', '--json']);
@@ -103,7 +103,7 @@ describe('the grid of this machine', function () {
     });
   });
 
-  it('sends poison back, and retries a task that failed for good, whose letter is then acked unrun', async () => {
+  it('redrives malformed messages and tasks that failed for good, and runs each such task only once more', async () => {
     oneTask(`echo run >> '${here.path('runs')}'; test -e '${here.path('mended')}'`);
     const job = await here.submit();
     await here.work();
@@ -131,7 +131,7 @@ describe('the grid of this machine', function () {
     expect(here.lines('runs')).to.have.length(2);
   });
 
-  it('leaves the letter of a task that an opened gather went without, and says why', async () => {
+  it('leaves the dead letter of a task that its gather went on without, and says why', async () => {
     here.write('job.json', {
       name: 'grid',
       input: { split: { by: 'range', from: 1, to: 2 } },

@@ -1,3 +1,4 @@
+// Protects: the events that a user asks for are sent, signed and without loss, and a failing receiver delays no job.
 import { createHmac } from 'node:crypto';
 import { chmodSync, readdirSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
@@ -11,8 +12,7 @@ import { type Ended, Workspace } from '../support/workspace.ts';
 
 const SECRET = 'a secret of the receiver';
 
-describe('notifications', function () {
-  this.timeout(90_000);
+describe('notifications', () => {
   let workspace: Workspace;
   let hook: HookServer;
 
@@ -76,7 +76,7 @@ describe('notifications', function () {
     expect(hook.posts).to.have.length(1);
   });
 
-  it('of a failure, a cancel and a retry each end is told, and only what was asked for', async () => {
+  it('a failure, a cancel and the end of a retry are each told once', async () => {
     job({ steps: [{ name: 'work', run: '[ -e "$HOME/ok" ] && cat', attempts: 1 }] });
     expect((await run(['run', 'job.json'])).code).to.equal(5);
     workspace.write('ok', '');
@@ -149,7 +149,7 @@ describe('notifications', function () {
       .and.include('nobody tries');
   });
 
-  it('a guard that pauses the job is told; a person who does is not', async () => {
+  it('a pause by a guard is told; a pause by a person is not', async () => {
     job({
       halt: '1%',
       input: { split: { by: 'range', from: 1, to: 30 } },
@@ -191,7 +191,7 @@ describe('notifications', function () {
     expect(sleeping(workspace.dir)).to.deep.equal([]);
   });
 
-  it('a firing that nobody made in time is told, though its telling was killed', async () => {
+  it('a scheduled job that was not started in time is told, even after the first tick to tell is killed', async () => {
     job();
     await well(
       ['schedule', 'add', 'nightly', 'job.json', '--cron', '15 4 * * *', '--tz', 'UTC', '--catch-up', '1h'],
@@ -211,7 +211,7 @@ describe('notifications', function () {
     expect(await (await workspace.platform()).store.head(keeperKey(tickId()))).to.not.equal(null);
   });
 
-  it('a manager tells what a killed worker left', async () => {
+  it('a manager sends the notification that a killed worker left unsent', async () => {
     job();
     await workspace.submit();
     const killed = await workspace.work({ HOOK_SECRET: SECRET, BATCHCTL_TEST_KILL: 'close:1' });
@@ -229,7 +229,7 @@ describe('notifications', function () {
     let secure: HookServer;
     let trusted: Readonly<Record<string, string>>;
     beforeEach(async () => {
-      const files = makeCertificates(workspace.dir, {});
+      const files = await makeCertificates(workspace.dir, {});
       secure = new HookServer(files);
       await secure.listen();
       trusted = { NODE_EXTRA_CA_CERTS: files.ca };
@@ -262,7 +262,7 @@ describe('notifications', function () {
       });
     }
 
-    it('one of an authority that nobody knows is told nothing, and said to be', async () => {
+    it('a receiver whose certificate is not trusted is told nothing, and status says why', async () => {
       await well(['run', 'job.json', '--json']);
       expect(await untold())
         .to.include('its certificate is not trusted')
@@ -271,7 +271,7 @@ describe('notifications', function () {
     });
   });
 
-  it('a job that tells nobody costs nothing', async () => {
+  it('a job without receivers writes no notices', async () => {
     job({ notify: [] });
     await well(['run', 'job.json']);
     expect(await keysBelow(NOTICES)).to.deep.equal([]);

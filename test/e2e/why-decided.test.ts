@@ -1,21 +1,18 @@
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+// Protects: why says who or what paused, stopped or failed a job, and which service cannot be read.
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { mustReadView } from '../../src/jobs/journal.ts';
 import { whyJob } from '../../src/jobs/why/why.ts';
 import { jobKey, journalKey } from '../../src/model/keys.ts';
 import { addEntry } from '../support/claims-job.ts';
-import { startInside } from '../support/inside-worker.ts';
-import { mountDisk } from '../support/small-disk.ts';
 import { causeOf, codesOf, whyJobFile } from '../support/why-job.ts';
 import { Workspace } from '../support/workspace.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 
 const FAILS_ODD = 'case $BATCHCTL_TASK in *[13579]) echo "bad row $BATCHCTL_TASK" >&2; exit 7;; esac; echo done';
 
-describe('why: what was decided, and what failed', function () {
-  this.timeout(60_000);
+describe('why: what was decided, and what failed', () => {
   let workspace: Workspace;
   beforeEach(() => {
     workspace = new Workspace();
@@ -117,8 +114,7 @@ describe('why: what was decided, and what failed', function () {
   });
 });
 
-describe('why: services that do not answer', function () {
-  this.timeout(60_000);
+describe('why: services that do not answer', () => {
   let workspace: Workspace;
   let job: string;
   beforeEach(async () => {
@@ -182,31 +178,5 @@ describe('why: services that do not answer', function () {
     expect(found).to.equal(null);
     expect(causes[0]).to.include({ code: 'newerFormat' });
     expect(causes[0]?.evidence.join()).to.include('has format 2');
-  });
-
-  it('a disk that is nearly full, and one that is full', async () => {
-    const at = workspace.path('disk');
-    mkdirSync(at);
-    const unmount = mountDisk(at, '32m');
-    const inner = new Workspace(at);
-    try {
-      inner.write('job.json', whyJobFile(1, 'echo done'));
-      const id = await inner.submit();
-      const platform = await inner.platform('w-disk');
-      const { bavail, bsize } = statfsSync(at);
-      writeFileSync(inner.path('filler'), Buffer.alloc(bavail * bsize - 1_300_000));
-      expect((await causeOf(platform, id, 'diskNearlyFull')).severity).to.equal('note');
-      spawnSync('sh', ['-c', `cat /dev/zero > ${inner.path('rest')}`]);
-      const full = await causeOf(platform, id, 'diskFull');
-      expect(full.title).to.include('no room for');
-      rmSync(inner.path('rest'));
-      rmSync(inner.path('filler'));
-      expect(await codesOf(platform, id)).to.deep.equal(['noWorker']);
-      await startInside(inner, platform, { slots: 1, untilEmpty: true }).done;
-      expect(await codesOf(platform, id)).to.deep.equal([]);
-    } finally {
-      await inner.close();
-      unmount();
-    }
   });
 });

@@ -1,3 +1,4 @@
+// Protects: why names the tasks, limits or lost messages that keep a job from ending.
 import { rmSync } from 'node:fs';
 import { expect } from 'chai';
 import { begunKey } from '../../src/model/keys.ts';
@@ -10,8 +11,7 @@ import { Workspace } from '../support/workspace.ts';
 const oneWaits = (workspace: Workspace, others = 'echo done'): string =>
   `[ "$BATCHCTL_TASK" != 0 ] || ${waitsIn(workspace).replace('; echo done', '')}; ${others}`;
 
-describe('why: tasks that do not end', function () {
-  this.timeout(60_000);
+describe('why: tasks that do not end', () => {
   let workspace: Workspace;
   beforeEach(() => {
     workspace = new Workspace();

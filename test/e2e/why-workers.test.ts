@@ -1,3 +1,4 @@
+// Protects: why says why no worker takes a job's tasks, and what to do about it.
 import { expect } from 'chai';
 import { lockGroup } from '../../src/adapters/local/supervisor-lock.ts';
 import { encodeMessage } from '../../src/model/message.ts';
@@ -7,8 +8,7 @@ import { until } from '../support/until.ts';
 import { causeOf, codesOf, waitsIn, whyJobFile } from '../support/why-job.ts';
 import { Workspace } from '../support/workspace.ts';
 
-describe('why: nobody takes the tasks', function () {
-  this.timeout(60_000);
+describe('why: nobody takes the tasks', () => {
   let workspace: Workspace;
   beforeEach(() => {
     workspace = new Workspace();

@@ -1,3 +1,5 @@
+// Protects: the birdstrikes example gives the correct costs, however its records are split.
+
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,3 +1,5 @@
+// Protects: the claims example gives exact totals to the cent, and refuses bad records by name.
+
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -61,7 +63,7 @@ describe('the claims example', () => {
     expect(ran.outputs.totals).to.deep.equal(['region,claims,eur\nUK,4980,18524382.91\n']);
   });
 
-  it('opens its gather on parts without a claim of the region', async () => {
+  it('gathers also parts that have no claim of the region', async () => {
     const { parts } = csvParts(claims, 10_000);
     const ran = await runByHand(JOB, parts, { records: '20000' }, { region: 'nowhere' });
     expect(ran.unmet).to.deep.equal([]);

@@ -1,10 +1,11 @@
+// Protects: IAM policies name exactly the parameters and secrets of a profile, so that workers can read them.
 import { expect } from 'chai';
 import { loadConfig } from '../../src/config.ts';
 import { Arns } from '../../src/infra/arns.ts';
 import { Workspace } from '../support/workspace.ts';
 
 describe('ARNs of secrets', () => {
-  it('name parameters and secrets as policies must', async () => {
+  it('name a parameter without its version, and a secret with a wildcard for its suffix, as IAM needs', async () => {
     const here = new Workspace();
     try {
       const aws = { backend: 'aws', region: 'eu-west-1', account: '123456789012' };

@@ -1,3 +1,4 @@
+// Protects: infra plan compares CIDR blocks, group sizes and firewall rules correctly, and reports no false drift.
 import { expect } from 'chai';
 import { canonicalCidr } from '../../src/infra/cidr.ts';
 import { chooseBounds } from '../../src/infra/group-bounds.ts';
@@ -28,8 +29,8 @@ describe('the bounds of a group', () => {
     ['are kept as a person set them', { min: 0, max: 9 }, found, '0 9', { min: 0, max: 20 }, true],
     ['are set where the configuration changed', { min: 1, max: 9 }, found, '0 20', { min: 1, max: 9 }, false],
     ['are set where nothing tells who set them', { min: 1, max: 9 }, found, undefined, { min: 1, max: 9 }, false],
-    ['are never below what is wanted', { min: 0, max: 4 }, found, '0 20', { min: 0, max: 5 }, true],
-    ['wait for that', { min: 0, max: 4 }, { ...found, max: 5 }, '0 5', { min: 0, max: 5 }, true],
+    ['are never below the desired size', { min: 0, max: 4 }, found, '0 20', { min: 0, max: 5 }, true],
+    ['fall only with that size', { min: 0, max: 4 }, { ...found, max: 5 }, '0 5', { min: 0, max: 5 }, true],
   ] as const) {
     it(what, () => {
       const chosen = chooseBounds(wanted, is, lastSet);
@@ -40,7 +41,7 @@ describe('the bounds of a group', () => {
 });
 
 describe('the rules of a security group', () => {
-  it('are told apart, each as it is taken out again', () => {
+  it('are split one by one, each in a form that revokes only itself', () => {
     const pair = { GroupId: 'sg-1', UserId: '1' };
     const rules = rulesOf([
       {
@@ -60,7 +61,7 @@ describe('the rules of a security group', () => {
     expect(rules[4]?.permission).to.deep.equal({ ...ports, UserIdGroupPairs: [pair] });
   });
 
-  it('that we make are named as those that are told', () => {
+  it('have the same text whether we make them or EC2 lists them', () => {
     for (const cidr of ['203.0.113.0/24', '2001:db8::/32']) {
       const rule = tcpRule(443, cidr, 'ours');
       expect(rulesOf([rule.permission]).map(({ text }) => text)).to.deep.equal([rule.text]);

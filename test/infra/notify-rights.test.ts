@@ -1,3 +1,4 @@
+// Protects: operators, workers and the manager have the rights to notify people, and no others for it.
 import { expect } from 'chai';
 import { type AwsProfile, loadConfig } from '../../src/config.ts';
 import { POLICY_ROLES, type PolicyRole, policyFor } from '../../src/infra/policies.ts';
@@ -13,7 +14,7 @@ const NOTIFY = [
   { on: ['failed'], to: 'exec:./page.sh' },
 ];
 
-describe('who may tell people, and put figures', () => {
+describe('the rights to notify people and to publish metrics', () => {
   let here: Workspace;
   let profile: AwsProfile;
   before(async () => {
@@ -33,7 +34,7 @@ describe('who may tell people, and put figures', () => {
     policyFor(role, of).Statement.find(({ Sid }) => Sid === sid);
 
   for (const role of POLICY_ROLES.filter((each) => each !== 'admin')) {
-    it(`the ${role} publishes to the topics that the profile names, and reads the secrets that sign`, () => {
+    it(`let the ${role} publish to the topics that the profile names, and read the secrets that sign`, () => {
       expect(statement(role, 'Notify')).to.deep.include({
         Action: ['sns:Publish'],
         Resource: [TOPIC, TOPIC.replace('ops', 'pages')],
@@ -44,7 +45,7 @@ describe('who may tell people, and put figures', () => {
     });
   }
 
-  it('who ticks puts figures, of this namespace alone; a worker puts none', () => {
+  it('let the operator and the manager publish metrics in our namespace only, and a worker none', () => {
     for (const role of ['operator', 'manager'] as const) {
       expect(statement(role, 'Metrics')).to.deep.include({
         Action: ['cloudwatch:PutMetricData'],
@@ -54,13 +55,13 @@ describe('who may tell people, and put figures', () => {
     expect(statement('worker', 'Metrics')).to.equal(undefined);
   });
 
-  it('a profile that tells nobody and measures nothing asks for no such right', async () => {
+  it('are not granted by a profile without notifications and metrics', async () => {
     const plain = await profileOf({});
     const text = JSON.stringify(POLICY_ROLES.map((role) => policyFor(role, plain)));
     expect(text).not.to.match(/sns:|cloudwatch:|"Notify/);
   });
 
-  it("a worker's instance tells whom it can: no program, no secret of another machine; the manager's all", () => {
+  it("go with the receivers that a worker's instance can use: no programs or secrets of another machine", () => {
     const notify = (reader: 'worker' | 'manager') => {
       const { profiles } = instanceConfig(profile, reader, null) as {
         profiles: Readonly<Record<string, { notify?: readonly { to: string }[]; metrics?: boolean }>>;

@@ -1,3 +1,4 @@
+// Protects: workers, who run other people's code, cannot read or change API tokens and the manager's certificate.
 import { expect } from 'chai';
 import { loadConfig } from '../../src/config.ts';
 import { POLICY_ROLES, type PolicyRole, policyFor } from '../../src/infra/policies.ts';
@@ -9,7 +10,7 @@ import { Workspace } from '../support/workspace.ts';
 const SECRETS = [tokenKey('a'.repeat(64)), CERTIFICATE];
 const ACTIONS = ['s3:GetObject', 's3:GetObjectVersion', 's3:PutObject', 's3:DeleteObject', 's3:DeleteObjectVersion'];
 
-describe('the policies and what is the manager alone', () => {
+describe('the policies on tokens and the certificate of the manager', () => {
   const workspace = new Workspace();
   after(() => workspace.remove());
 
@@ -32,23 +33,23 @@ describe('the policies and what is the manager alone', () => {
   }
 
   for (const prefix of ['', 'batchctl/']) {
-    it(`keep it from workers, who run what others submit (prefix "${prefix}")`, async () => {
+    it(`keep them from workers, who run what others submit (prefix "${prefix}")`, async () => {
       for (const key of SECRETS) expect(await may('worker', key, prefix), key).to.deep.equal([]);
     });
 
-    it(`give it to the manager and to operators, who make and revoke tokens (prefix "${prefix}")`, async () => {
+    it(`give them to the manager and to operators, who make and revoke tokens (prefix "${prefix}")`, async () => {
       const all = ['s3:GetObject', 's3:PutObject', 's3:DeleteObject'];
       for (const role of ['manager', 'operator'] as const)
         for (const key of SECRETS) expect(await may(role, key, prefix), key).to.deep.equal(all);
     });
 
-    it(`let the administrator delete it with the data, and not read it (prefix "${prefix}")`, async () => {
+    it(`let the administrator delete them with the data, and not read them (prefix "${prefix}")`, async () => {
       for (const key of SECRETS)
         expect(await may('admin', key, prefix), key).to.deep.equal(['s3:DeleteObject', 's3:DeleteObjectVersion']);
     });
   }
 
-  it('are all looked at', () => {
+  it('are tested for every role', () => {
     expect([...POLICY_ROLES].sort()).to.deep.equal(['admin', 'manager', 'operator', 'worker']);
   });
 });

@@ -52,14 +52,8 @@ export class StackDesk extends Workspace {
     this.write('batchctl.config.json', { profile: 'lab', profiles: { lab: { ...lab, ...profile } } });
   }
 
-  override start(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    return super.start(args, {
-      BATCHCTL_PROFILE: 'lab',
-      AWS_ENDPOINT_URL: this.cloud.url,
-      ...KEYS,
-      ...this.#env,
-      ...env,
-    });
+  protected override environmentOf(): Readonly<Record<string, string>> {
+    return { BATCHCTL_PROFILE: 'lab', AWS_ENDPOINT_URL: this.cloud.url, ...KEYS, ...this.#env };
   }
 
   /** The same in this process: quicker, for many. */

@@ -1,3 +1,4 @@
+// Protects: adjusting a running job changes exactly what was asked, and never closes or delays it by accident.
 import { expect } from 'chai';
 import { isOurs } from '../../src/errors.ts';
 import { adjust } from '../../src/jobs/adjust.ts';
@@ -23,7 +24,7 @@ describe('adjusting a job', () => {
   const change = async (wanted: Parameters<typeof adjust>[2], dryRun = false) =>
     adjust(place.platform, await reread(), wanted, { dryRun });
 
-  it('says from what to what, and writes nothing that is so already', async () => {
+  it('reports the old and the new value, and writes nothing when nothing changes', async () => {
     const finishBy = '2027-01-01T06:00:00.000Z';
     const first = await change({ finishBy, tolerate: '1', maxRunning: 2 });
     expect(first.changes).to.deep.equal([
@@ -57,7 +58,7 @@ describe('adjusting a job', () => {
     expect(isOurs(error) ? error.hint : '').to.include('batchctl skip');
   });
 
-  it('refuses a tolerance that is none', async () => {
+  it('refuses an invalid tolerance', async () => {
     expect(await rejection(change({ tolerate: 'some' }))).to.be.instanceOf(RangeError);
     expect(await whats()).to.deep.equal(['sent']);
   });
@@ -97,7 +98,7 @@ describe('adjusting a job', () => {
       expect(await whats()).to.deep.equal(['sent', 'adjust']);
     });
 
-    it('begins before its deadline, whichever of both is changed', async () => {
+    it('is refused a beginning after its deadline, whichever of the two is changed', async () => {
       await begins(HOUR);
       await change({ finishBy: ahead(3 * HOUR) });
       for (const wanted of [{ notBefore: ahead(4 * HOUR) }, { finishBy: ahead(HOUR / 2) }]) {
@@ -107,7 +108,7 @@ describe('adjusting a job', () => {
     });
   });
 
-  it('has begun: to begin now changes nothing of it', async () => {
+  it('changes nothing of a job that has begun when told to begin now', async () => {
     const now = new Date().toISOString();
     expect((await change({ notBefore: now })).changed).to.equal(false);
     expect((await change({ notBefore: now, maxRunning: 3 })).view.notBefore).to.equal(null);

@@ -1,3 +1,4 @@
+// Protects: a job whose program fails everywhere is paused before it burns through all its tasks.
 import { expect } from 'chai';
 import { guardDeployment } from '../../src/jobs/breaker.ts';
 import { guardFailures } from '../../src/jobs/guards.ts';
@@ -24,8 +25,7 @@ const running = ({ record: { job } }: JobView, task: number, startedAt: number):
 });
 const AT = { index: 0, round: 0 } as const;
 
-describe('the guard of a program that fails everywhere', function () {
-  this.timeout(30_000);
+describe('the guard against a program that fails everywhere', () => {
   let place: Place;
   beforeEach(async () => {
     place = await openPlace();
@@ -76,7 +76,7 @@ describe('the guard of a program that fails everywhere', function () {
     return { platform: { ...platform, store }, asked: () => asked };
   }
 
-  it('pauses a job that has more to run, and none of which all has ended: that one closes', async () => {
+  it('pauses a job that has more to run, and lets one close whose tasks have all ended', async () => {
     for (const [tasks, paused] of [
       [30, true],
       [25, false],
@@ -90,7 +90,7 @@ describe('the guard of a program that fails everywhere', function () {
     }
   });
 
-  it('waits while some live on for twice as long as failing takes, and for no attempt that began just now', async () => {
+  it('does not pause while some attempts run twice as long as the failing ones did', async () => {
     for (const [age, paused] of [
       [5_000, false],
       [500, true],
@@ -104,7 +104,7 @@ describe('the guard of a program that fails everywhere', function () {
     }
   });
 
-  it('pauses nothing of a job that says so, and lists nothing', async () => {
+  it('leaves a job with "halt: never" alone, and lists nothing for it', async () => {
     const view = await submitJob(place, `${job(60)}halt: never\n`, {});
     await failing(place, view, 40);
     const { platform, asked } = slowed(place, view);
@@ -113,7 +113,7 @@ describe('the guard of a program that fails everywhere', function () {
     expect(asked()).to.equal(0);
   });
 
-  it('lists what was published only where the failures speak for it: of a retry’s few it may be a million', async () => {
+  it('lists what was published, perhaps a million outputs, only when the failures point to the program', async () => {
     const view = await submitJob(place, job(60), {});
     await failing(place, view, 40);
     const listed: string[] = [];
@@ -145,7 +145,7 @@ describe('the guard of a program that fails everywhere', function () {
     expect(asked()).to.equal(0);
   });
 
-  it('leaves the ledger to the next onlooker where it is killed right after its entry', async () => {
+  it('lets the next onlooker update the ledger when it is killed right after its journal entry', async () => {
     const { platform } = place;
     const view = await submitJob(place, job(30), {});
     const ledger = await platform.ledger();
@@ -160,7 +160,7 @@ describe('the guard of a program that fails everywhere', function () {
     expect((await refreshView(platform.store, view)).closed).to.equal(null);
   });
 
-  it('tells the ledger of a halt too', async () => {
+  it('records in the ledger that a job reached its halt limit', async () => {
     const { platform } = place;
     const view = await submitJob(place, `${job(60)}halt: 5%\n`, {});
     await failing(place, view, 20);

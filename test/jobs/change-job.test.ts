@@ -1,3 +1,4 @@
+// Protects: pause, resume, cancel, retry and kill do what they say, once, and lose no task.
 import { expect } from 'chai';
 import { cancel } from '../../src/jobs/cancel.ts';
 import { findJob } from '../../src/jobs/find.ts';
@@ -92,7 +93,7 @@ describe('changing a job', () => {
     }
   });
 
-  it('refuses to pause a job at once that was cancelled while it was paused', async () => {
+  it('refuses an immediate pause of a job that was cancelled while it was paused', async () => {
     const view = await sentJob();
     await pause(place.platform, view, { now: false });
     await cancel(place.platform, view);
@@ -191,7 +192,7 @@ describe('changing a job', () => {
     expect(await resume(place.platform, await reread())).to.include({ sent: 3 });
   });
 
-  it('gives one of two retries at once the round, and leaves nothing to the other', async () => {
+  it('gives the round to one of two retries at the same time, and nothing to the other', async () => {
     await failedJob([0, 1]);
     const rounds = (await Promise.all([again(), again()])).map(({ round }) => round);
     expect(rounds).to.have.members([1, null]);

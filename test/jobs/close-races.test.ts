@@ -1,3 +1,4 @@
+// Protects: the counts of a closed job stay right when somebody changes it at the same moment.
 import { expect } from 'chai';
 import { mustReadView, readEntries } from '../../src/jobs/journal.ts';
 import { look } from '../../src/jobs/look.ts';
@@ -18,14 +19,14 @@ steps:
   - { name: price, run: [cat] }
 `;
 
-describe('a close that another entry came before', () => {
+describe('a close that another journal entry came before', () => {
   let place: Place;
   beforeEach(async () => {
     place = await openPlace();
   });
   afterEach(() => place.end());
 
-  it('tells the ledger nothing of the listing that it rested on: the journal is another by then', async () => {
+  it('does not write outdated counts to the ledger', async () => {
     const { platform } = place;
     const view = await submitJob(place, YAML, {});
     const { job } = view.record;

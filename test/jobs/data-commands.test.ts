@@ -1,3 +1,4 @@
+// Protects: upload, ls, rm and fetch say what they did, and rm removes nothing without an answer.
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+// Protects: raw data is listed in order, and never removed while an open job reads it.
 import { expect } from 'chai';
 import { findRemovable, listData, removeData } from '../../src/jobs/data.ts';
 import { parseDataKey, parseDataPrefix } from '../../src/jobs/data-key.ts';
@@ -25,7 +26,7 @@ describe('raw data', () => {
     expect(await list('store:a/', false)).to.deep.equal([{ key: 'a/2', size: 0, modified: 1_000, checksum: null }]);
   });
 
-  it('has keys that stay below data/', () => {
+  it('accepts only keys that stay below data/', () => {
     expect(parseDataKey('store:claims/2026-11.csv')).to.equal('data/claims/2026-11.csv');
     expect(parseDataPrefix('claims')).to.equal('claims/');
     expect(parseDataPrefix('claims/')).to.equal('claims/');
@@ -59,7 +60,7 @@ describe('raw data', () => {
       expect(await left()).to.deep.equal([]);
     });
 
-    it('is all there still when one key is unknown', async () => {
+    it('is not removed at all when one of the keys is unknown', async () => {
       for (const text of ['b', 'in', 'inn/', 'x*']) {
         expect(await rejection(remove('a', text)), text).to.include({ kind: 'notFound' });
       }

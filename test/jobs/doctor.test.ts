@@ -1,3 +1,4 @@
+// Protects: doctor finds unsafe stores, full disks, old Node and leftovers, and never hangs on one check.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -27,7 +28,7 @@ describe('doctor’s checks', () => {
   });
   afterEach(() => place.end());
 
-  it('give up one that hangs, take one that throws for failed, and keep their order', async () => {
+  it('give up on one that hangs, count one that throws as failed, and keep their order', async () => {
     const checks: readonly Check[] = [
       { check: 'hangs', run: () => new Promise(() => undefined) },
       {
@@ -48,7 +49,7 @@ describe('doctor’s checks', () => {
     ]);
   });
 
-  it('fail where a second create of a name replaces the first', async () => {
+  it('fail on a store where creating a name again replaces the first', async () => {
     const { platform } = place;
     expect(await only(gridChecks(platform), 'createIfAbsent')).to.include({ status: 'pass' });
     const store = wrapStore(platform.store, { put: (key, body) => platform.store.put(key, body) });

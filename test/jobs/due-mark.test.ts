@@ -1,3 +1,4 @@
+// Protects: people can see whether somebody is delivering a job's outputs right now.
 import { expect } from 'chai';
 import { readDueMark, whileMarked } from '../../src/jobs/deliver/due-mark.ts';
 import { systemClock } from '../../src/lib/clock.ts';
@@ -21,14 +22,14 @@ describe('the mark of a due delivery', () => {
     });
   });
 
-  it('says that nobody is at it once that was broken off', async () => {
+  it('says that nobody is delivering once the delivery was broken off', async () => {
     const here = platform();
     const error = await rejection(whileMarked(here, view, 1, () => Promise.reject(new Error('told to leave'))));
     expect(error.message).to.equal('told to leave');
     expect((await readDueMark(here, key))?.begun).to.equal(false);
   });
 
-  it('is not there for a directory that workers elsewhere can not reach', async () => {
+  it('is not written for a directory that workers elsewhere cannot reach', async () => {
     const here = { ...platform(), remote: true } as const;
     const there = { ...view, record: { ...view.record, deliverTo: { place: '/out', host: 'here' } } };
     await whileMarked(here, there, 1, async () => expect(await readDueMark(here, key)).to.equal(null));

@@ -1,3 +1,4 @@
+// Protects: a step that explodes opens once and sends each task once, even if its opener dies.
 import { expect } from 'chai';
 import { refreshView } from '../../src/jobs/journal.ts';
 import { look } from '../../src/jobs/look.ts';
@@ -10,8 +11,7 @@ import { wrapStore } from '../support/wrap-store.ts';
 import type { Place } from './published-job.ts';
 import { openAgain, work } from './submitted-job.ts';
 
-describe('explode, among several and across a death', function () {
-  this.timeout(30_000);
+describe('explode, among several and across a death', () => {
   let place: Place;
   let view: JobView;
   const setUp = async (yaml = EXPLODING): Promise<void> => {
@@ -37,7 +37,7 @@ describe('explode, among several and across a death', function () {
     expect(await parts()).to.have.length(5);
   });
 
-  it('the next look writes the shards that whoever opened it died before', async () => {
+  it('the next look writes the shards that a dead opener left out', async () => {
     await setUp();
     await publishFiles(place, view);
     await expectDeath(look(dyingAt(place.platform, '/parts/'), view));
@@ -69,7 +69,7 @@ describe('explode, among several and across a death', function () {
     expect(puts).to.equal(1);
   });
 
-  it('a skip while the files are counted decides anew what is taken', async () => {
+  it('a skip while the files are counted is taken into account', async () => {
     await setUp(EXPLODING.replace('tolerate: 1', 'tolerate: 3'));
     await publishFiles(place, view, [0, 1]);
     await failForGood(place.platform, view.record.job, 'split', 2);

@@ -1,3 +1,4 @@
+// Protects: verify proves that each exploded file became one task, and finds every lost or altered part.
 import { expect } from 'chai';
 import { look } from '../../src/jobs/look.ts';
 import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
@@ -81,7 +82,7 @@ describe('verifying a job that exploded', () => {
     expect(await problems()).to.include('partAltered');
   });
 
-  it('names an output that came after it had opened without it, and lets the proof stand', async () => {
+  it('names an output that came too late to be taken, and lets the proof stand', async () => {
     await publishFiles(place, view, [0, 2]);
     await failForGood(place.platform, view.record.job, 'split', 1);
     await look(place.platform, view);

@@ -1,3 +1,4 @@
+// Protects: each file that a step produces becomes one task, in order, within tolerance and maxTasks.
 import { expect } from 'chai';
 import { refreshView } from '../../src/jobs/journal.ts';
 import { look } from '../../src/jobs/look.ts';
@@ -13,8 +14,7 @@ import { work } from './submitted-job.ts';
 
 const RETRY = { tasks: [], canaries: null, overrides: {}, dryRun: false };
 
-describe('explode', function () {
-  this.timeout(30_000);
+describe('explode', () => {
   let place: Place;
   let view: JobView;
   const setUp = async (yaml = EXPLODING): Promise<void> => {
@@ -103,7 +103,7 @@ describe('explode', function () {
     expect(await parts()).to.have.length(3);
   });
 
-  it('counts tolerance anew behind it', async () => {
+  it('counts tolerated failures of the steps behind it separately', async () => {
     await setUp();
     await publishFiles(place, view, [0, 2]);
     await failForGood(place.platform, view.record.job, 'split', 1);

@@ -1,3 +1,4 @@
+// Protects: failures, tasks, history and reproduce tell why tasks failed, who decided what, and what to type next.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';

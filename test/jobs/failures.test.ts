@@ -1,3 +1,4 @@
+// Protects: failures are grouped into the right causes, and a lost ledger does not change them.
 import { expect } from 'chai';
 import { causesOf, matching } from '../../src/jobs/failures/causes.ts';
 import { exampleOf } from '../../src/jobs/failures/example.ts';
@@ -86,13 +87,13 @@ describe("a job's causes", () => {
     expect(first?.last).to.equal(Date.UTC(2026, 10, 30, 6, 9));
   });
 
-  it('have the id that any job gives such failures', async () => {
+  it('have the same id in every job for the same kind of failure', async () => {
     await fail(3, { error: 'row 7: no rate' });
     const [cause] = await causesOf(place.platform, view);
     expect(cause?.id).to.equal(causeId({ step: 'price', reason: 'exit', exitCode: 1, error: 'row 12: no rate' }));
   });
 
-  it('are the same whether the ledger remembers or was lost, wholly or here and there', async () => {
+  it('are the same whether the ledger is complete, incomplete or lost', async () => {
     const errors = ['row 1: no rate', 'row 2: bad rate', null];
     for (let task = 0; task < PARTS; task += 1) await fail(task, { error: errors[task % 3] ?? null }, task % 4 === 1);
     const expected = errors.map((_, at) => Array.from({ length: PARTS }, (_, n) => n).filter((n) => n % 3 === at));

@@ -1,3 +1,4 @@
+// Protects: an older version or a late writer never damages a job that was pruned, closed or changed.
 import { expect } from 'chai';
 import { append, mustReadView, readEntries } from '../../src/jobs/journal.ts';
 import { look } from '../../src/jobs/look.ts';
@@ -38,14 +39,14 @@ describe('fences of the journal', () => {
   const pruneAll = async (platform: Platform = place.platform) =>
     prune(platform, await choosePrunable(platform, 0), 0, {});
 
-  it('an entry of a kind that this version does not know is newer, not folded', async () => {
+  it('an entry of an unknown kind is an error about a newer version, and is not ignored', async () => {
     const view = await putJob(place.platform, [{ name: 'a' }]);
     const entry = { format: 1, id: 'x', when: '2026-11-30T06:00:00.000Z', who: 'me', what: 'freeze' };
     await place.platform.store.put(journalKey(view.record.job, 0), JSON.stringify(entry));
     expect(await rejection(mustReadView(place.platform.store, view.record.job))).to.include({ kind: 'newer' });
   });
 
-  it('nothing follows a prune that comes while a repair looks', async () => {
+  it('a repair writes nothing after a prune that came while it looked', async () => {
     const view = await finished();
     const { store } = place.platform;
     let pruned = false;

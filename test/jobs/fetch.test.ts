@@ -1,3 +1,4 @@
+// Protects: fetch writes exactly the published bytes, in task order, and never a file outside its directory.
 import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -71,7 +72,7 @@ describe('fetching outputs', () => {
       expect(statSync(join(directory(), '000000001')).mtime).to.deep.equal(old);
     });
 
-    it('leaves neither the altered file nor a part of it, and names its task', async () => {
+    it('leaves no altered output, whole or in part, and names its task', async () => {
       const view = await threePublished();
       const [file] = await publishManifest({ platform: place.platform, view }, 'price', 1, { '': LARGE });
       await place.platform.store.put(file?.key ?? '', Buffer.alloc(LARGE.length, 'x'));
@@ -156,7 +157,7 @@ describe('fetching outputs', () => {
       expect(statSync(join(place.directory, 'all.csv')).size).to.equal(28 + LARGE.length);
     });
 
-    it('writes to a device as it is', async () => {
+    it('writes to a device without replacing it', async () => {
       const view = await threePublished();
       await fetch(view, '/dev/null');
       expect(statSync('/dev/null').isCharacterDevice()).to.equal(true);
@@ -170,7 +171,7 @@ describe('fetching outputs', () => {
     expect(stdout).to.equal('one\n');
   });
 
-  it('finds nothing to fetch in a job without outputs, and in a step that it has not', async () => {
+  it('fails for a job without outputs and for an unknown step, and writes nothing', async () => {
     const view = await putJob(place.platform, [{ name: 'a' }]);
     expect(await rejection(fetch(view, 'results/'))).to.include({ kind: 'notFound' });
     expect(await rejection(fetch(view, 'results/', { step: 'prize' }))).to.include({ kind: 'notFound' });

@@ -1,3 +1,4 @@
+// Protects: a retry with canaries keeps all other failed tasks waiting until the canaries succeed.
 import { expect } from 'chai';
 import { append, mustReadView } from '../../src/jobs/journal.ts';
 import { listFacts } from '../../src/jobs/listing.ts';
@@ -47,8 +48,7 @@ describe('what canaries hold back', () => {
       ...more,
     });
 
-  it('of a stopped job, what was given up waits for them too, and is given up still when they fail', async function () {
-    this.timeout(60_000);
+  it('includes tasks that a stopped job gave up, which stay given up when the canaries fail', async () => {
     const job = await stopped();
     const { view, choice } = await again(job, { canaries: 1 });
     expect([choice.count, choice.canaries]).to.deep.equal([6, { price: '0' }]);
@@ -70,8 +70,7 @@ describe('what canaries hold back', () => {
     expect((await again(job, { dryRun: true })).choice.tasks).to.deep.equal({ price: '0-5' });
   });
 
-  it('and runs once they succeed, in their round', async function () {
-    this.timeout(60_000);
+  it('runs in the round of the canaries once they succeed', async () => {
     const job = await stopped();
     await again(job, { canaries: 1 });
     await work(place.platform);

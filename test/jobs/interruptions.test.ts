@@ -1,3 +1,4 @@
+// Protects: tasks that spot keeps interrupting move to the fallback group, and are neither lost nor sent twice.
 import { expect } from 'chai';
 import { putInterruption, tasksOfFallbacks } from '../../src/jobs/interruptions.ts';
 import { refreshView } from '../../src/jobs/journal.ts';
@@ -29,7 +30,7 @@ describe('tasks that spot keeps ending', () => {
   });
   afterEach(() => place.end());
 
-  it('are their fallback’s with as many marks in their round, one an attempt; others’ and decided ones are not', async () => {
+  it('belong to the fallback after enough interrupted attempts in their round, unless they are decided', async () => {
     const { platform } = place;
     const view = await submitJob(place, JOB, {});
     const mark = (task: number, attempt: string, round = 0) =>
@@ -44,7 +45,7 @@ describe('tasks that spot keeps ending', () => {
     expect([...(found.get(0) ?? [])]).to.deep.equal([0]);
   });
 
-  it('are not missing while the fallback’s queue has them, and are sent again when neither has', async () => {
+  it('are sent again only when neither their own queue nor the fallback’s has them', async () => {
     const { platform } = place;
     const view = await submitJob(place, JOB, {});
     const [own, steady] = [await platform.queue('default'), await platform.queue('steady')];
@@ -63,7 +64,7 @@ describe('tasks that spot keeps ending', () => {
     expect(await lookAt([93_000])).to.equal(1);
   });
 
-  it('link their groups, over all jobs, and no other', () => {
+  it('link a group to its fallbacks across all jobs, and to no other group', () => {
     const spec = (steps: string) => parseJobFile(`name: x\nsteps:\n${steps}`, { file: 'x.yaml' });
     const specs = [
       spec('  - { name: a, run: x, group: one, fallback: two }\n  - { name: b, run: x, group: four }\n'),

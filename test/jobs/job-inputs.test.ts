@@ -1,3 +1,4 @@
+// Protects: a job can read another job's outputs in task order, with proof, and fails clearly when they are gone.
 import { expect } from 'chai';
 import { findJob } from '../../src/jobs/find.ts';
 import { append, mustReadView } from '../../src/jobs/journal.ts';
@@ -69,7 +70,7 @@ describe('--input job:JOB/STEP', () => {
     expect(proof.checked).to.include({ parts: 3, inputs: 3 });
   });
 
-  it('takes them whole, by lines, and from last, name: and the last step unless one is named', async () => {
+  it('takes outputs whole or by lines, finds the job by prefix or name:, and takes its last step by default', async () => {
     const { record } = await source();
     const whole = await submitJob(place, reading(`job:${record.job}/price`, '{ by: file }'), {});
     const lines = await submitJob(place, reading(`job:${record.job}/price`, '{ by: lines, every: 1 }'), {});
@@ -117,7 +118,7 @@ describe('--input job:JOB/STEP', () => {
     expect(await error(`job:${job}/price`)).to.include('was pruned on');
   });
 
-  it('is another submission when the source is another job', async () => {
+  it('counts as another submission when the source is another job', async () => {
     const digests: string[] = [];
     for (const _ of [1, 2]) {
       const { record } = await source();

@@ -1,3 +1,4 @@
+// Protects: looking for jobs and open work stays cheap: it asks the store for names only.
 import { expect } from 'chai';
 import { discardJob } from '../../src/jobs/discard.ts';
 import { findJob, storedIds } from '../../src/jobs/find.ts';
@@ -12,7 +13,7 @@ import { failForGood } from '../support/claims-job.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 import { openPlace, type Place, publishSmall, putJob } from './published-job.ts';
 
-describe('what asks for names alone', () => {
+describe('work that asks the store for names only', () => {
   let place: Place;
   let view: JobView;
   /** Lists no object with its size and time: on disk each of them would be opened. */
@@ -52,7 +53,7 @@ describe('what asks for names alone', () => {
     expect(await left('open/')).to.deep.equal([]);
   });
 
-  it('tells a lost ledger, and how often a task was begun', async () => {
+  it('rebuilds a lost ledger, and tells how often a task was begun', async () => {
     expect(await rebuildAll(blind, { since: null, dryRun: false })).to.include({ jobs: 1, attempts: 3 });
     const running = { step: 'price', task: 1, state: 'running', round: 0, attempts: 1, worker: null } as const;
     const none = { startedAt: null, endedAt: null, exitCode: null, reason: null, error: null } as const;

@@ -1,3 +1,4 @@
+// Protects: status and report stay right after late outputs and after a skip was undone.
 import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import { mustReadView } from '../../src/jobs/journal.ts';
@@ -62,7 +63,7 @@ describe('answers about late outputs and undone skips', () => {
     expect(report.expectations.map(({ ok }) => ok)).to.deep.equal([true]);
   });
 
-  it('a job that the undo of a skip opened again is not told exactly', async () => {
+  it('a job that was reopened by undoing a skip no longer has an exact status', async () => {
     const yaml = YAML.replace(/ {2}- \{ name: totals.*\n/, '').replace(/expect:.*\n/, '');
     const view = await submitJob(place, yaml, { 'a.csv': '1\n2\n' });
     await publish(view, 'price', 0, 1);

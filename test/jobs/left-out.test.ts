@@ -1,3 +1,4 @@
+// Protects: a submission never drops an input in silence, and never processes one twice.
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -54,7 +55,7 @@ describe('an input that a pattern means is never left out in silence', () => {
     );
   });
 
-  it('a name that is no UTF-8 is named, of a file and of a directory', async () => {
+  it('a file or directory whose name is not UTF-8 is named', async () => {
     writeFileSync(Buffer.concat([Buffer.from(`${directory}/in/caf`), Buffer.from([0xe9]), Buffer.from('.csv')]), 'x');
     const file = await rejection(find('in/*.csv'));
     expect(file).to.include({ kind: 'notFound' });
@@ -82,7 +83,7 @@ describe('an input is worked on once', () => {
       { ...files, ...more },
     );
 
-  it('refuses one that is named twice, that a pattern means besides, or that has two names', async () => {
+  it('refuses one that is named twice, that a pattern also matches, or that has two names', async () => {
     for (const [from, message] of [
       ['[a.csv, a.csv]', 'the input a.csv is named twice: its data would be worked on twice'],
       ['["*.csv", b.csv]', 'the input b.csv is named twice: its data would be worked on twice'],
@@ -102,7 +103,7 @@ describe('an input is worked on once', () => {
     });
   });
 
-  it('takes files that are alike: they are two', async () => {
+  it('takes two files with the same content as two inputs', async () => {
     const { record } = await submitted('"*.csv"', { 'b.csv': files['a.csv'] });
     expect(record.inputs.map(({ name }) => name)).to.deep.equal(['a.csv', 'b.csv']);
   });

@@ -1,3 +1,4 @@
+// Protects: a group whose launches hang is lowered to what is needed, and never while work waits.
 import { expect } from 'chai';
 import { type Lowered, lowerIdle } from '../../src/jobs/lower.ts';
 import { tick } from '../../src/jobs/tick.ts';
@@ -55,14 +56,14 @@ describe('lowering a group whose launches hang', () => {
     return seen.lowered;
   }
 
-  it('waits for ten minutes of the same sight', async () => {
+  it('happens only after ten minutes without a change', async () => {
     expect(await round()).to.deep.equal([]);
     expect(await round(9)).to.deep.equal([]);
     expect(await round(1)).to.deep.equal([{ group: 'default', from: 20, to: 2, onDemand: null }]);
     expect(seen.short.size).to.equal(0);
   });
 
-  it('begins anew when another size was asked for meanwhile, or work came', async () => {
+  it('waits again when another size was asked for meanwhile, or work came', async () => {
     await round();
     status = { ...HUNG, desired: 30 };
     expect(await round(10)).to.deep.equal([]);
@@ -74,7 +75,7 @@ describe('lowering a group whose launches hang', () => {
     expect(await round(10)).to.deep.equal([{ group: 'default', from: 30, to: 2, onDemand: null }]);
   });
 
-  it('has no on-demand instances stand in for spot any more, once nothing waits for ten minutes', async () => {
+  it('ends the on-demand stand-ins for spot once nothing has waited for ten minutes', async () => {
     const onDemand = { base: 6, usual: 1, most: 10, raisedAt: 5 };
     status = { ...HUNG, desired: 2, onDemand };
     expect(await round()).to.deep.equal([]);
@@ -86,7 +87,7 @@ describe('lowering a group whose launches hang', () => {
     for (const minutes of [0, 10, 10]) expect(await round(minutes)).to.deep.equal([]);
   });
 
-  it('leaves it while an open job has a task for it, though its message is nowhere', async () => {
+  it('leaves the group alone while an open job has a task for it, even without a message', async () => {
     await submitJob(place, JOB, {});
     await (await place.platform.queue('default')).purge({});
     for (const minutes of [0, 10, 10]) expect(await round(minutes)).to.deep.equal([]);
@@ -104,7 +105,7 @@ describe('lowering a group whose launches hang', () => {
     });
   }
 
-  it('is part of a tick, which remembers in its mark what the one before saw', async () => {
+  it('is part of a tick, which remembers what the one before saw', async () => {
     const asked: number[] = [];
     const group = {
       describe: async () => status,
@@ -127,7 +128,7 @@ describe('lowering a group whose launches hang', () => {
     expect(asked).to.deep.equal([20]);
   });
 
-  it('tells of a group that can not be asked', async () => {
+  it('reports a group that cannot be asked', async () => {
     const { BatchctlError } = await import('../../src/errors.ts');
     status = { ...HUNG };
     Object.defineProperty(status, 'mode', {

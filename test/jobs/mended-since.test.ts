@@ -1,3 +1,4 @@
+// Protects: submitting again with a run key after a fix returns the same job, and never starts a second one.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -22,8 +23,7 @@ steps:
 `;
 const MENDED_FILE = FILE.replace('attempts: 1', 'attempts: 2').replace('region: EU', 'region: FR');
 
-describe('a run key whose job was mended', function () {
-  this.timeout(30_000);
+describe('a run key whose job was mended', () => {
   let place: Place;
   let first: Submitted;
   beforeEach(async () => {
@@ -62,7 +62,7 @@ describe('a run key whose job was mended', function () {
     expect(error.message).to.contain('with other content');
   };
 
-  it('is answered for the mended program, while it runs and after', async () => {
+  it('returns its job for the mended program, while it runs and after', async () => {
     await isRefused(MENDED_FILE);
     await mendWith(MENDED_FILE);
     const { job } = first.view.record;
@@ -72,7 +72,7 @@ describe('a run key whose job was mended', function () {
     expect([again.created, again.view.record.job, stateOf(again.view)]).to.deep.equal([false, job, 'succeeded']);
   });
 
-  it('is refused where --set or --label say something else than they did', async () => {
+  it('is refused when --set or --label differ from before', async () => {
     const { created } = await submitAs(FILE, { region: 'US' }, { team: 'a' }, 'given');
     expect(created).to.equal(true);
     const others = [
@@ -87,7 +87,7 @@ describe('a run key whose job was mended', function () {
     expect((await submitAs(FILE, { region: 'US' }, { team: 'a' }, 'given')).created).to.equal(false);
   });
 
-  it('is still answered for what it was submitted as', async () => {
+  it('still returns its job for what was submitted at first', async () => {
     await mendWith(MENDED_FILE);
     write('price.sh', 'exit 65\n');
     expect((await submitAs(FILE)).created).to.equal(false);

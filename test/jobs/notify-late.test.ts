@@ -1,3 +1,4 @@
+// Protects: people are told once, and only when it is sure, that a job will miss its deadline.
 import { expect } from 'chai';
 import { Teller } from '../../src/jobs/notify/teller.ts';
 import type { Seen } from '../../src/jobs/seen.ts';
@@ -11,8 +12,7 @@ const HOUR = 3_600_000;
 const LEASE = 90;
 const [PAST_IT, WELL_BEFORE] = [60, 1];
 
-describe('telling people that a job will miss its deadline', function () {
-  this.timeout(30_000);
+describe('telling people that a job will miss its deadline', () => {
   let place: Place;
   let told: string[];
   let ahead: number;
@@ -67,17 +67,17 @@ describe('telling people that a job will miss its deadline', function () {
     return after;
   };
 
-  it('is done once a projection has stood for a lease, once', async () => {
+  it('happens once, after the projection was late for a whole lease', async () => {
     expect(await looks(tellerOf(), PAST_IT, PAST_IT, PAST_IT, PAST_IT)).to.deep.equal([0, 0, 1, 1]);
     expect(told[0]).to.match(/[.]late$/);
   });
 
-  it('is not done of one that recovered in between: it must stand for a lease anew', async () => {
+  it('waits for another whole lease when the projection recovered in between', async () => {
     const after = await looks(tellerOf(), PAST_IT, WELL_BEFORE, PAST_IT, PAST_IT, PAST_IT);
     expect(after).to.deep.equal([0, 0, 0, 0, 1]);
   });
 
-  it('goes on from what an earlier process saw, until that has recovered', async () => {
+  it('goes on from what an earlier process saw, until the job has recovered', async () => {
     const { job } = view.record;
     const late = new Map([[job, { is: view.finishBy ?? '', since: performance.now() - LEASE * 1_000 }]]);
     expect(await looks(tellerOf(late), WELL_BEFORE, PAST_IT, PAST_IT)).to.deep.equal([0, 0, 0]);

@@ -1,3 +1,4 @@
+// Protects: people are told once of each end of a job, and a job file cannot misuse the machine that tells them.
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { readMetrics } from '../../src/jobs/metrics/read-metrics.ts';
@@ -28,8 +29,7 @@ class Receivers {
   }
 }
 
-describe('telling people', function () {
-  this.timeout(30_000);
+describe('telling people', () => {
   let place: Place;
   let receivers: Receivers;
   let ahead: number;
@@ -64,7 +64,7 @@ describe('telling people', function () {
     return found;
   };
 
-  it('of twenty onlookers that see an end at once one tells it', async () => {
+  it('one of twenty onlookers that see an end at once tells it', async () => {
     const platform = tellingOf([{ on: ['failed'], to: 'sns:a' }]);
     const view = await ended(platform);
     const tellers = Array.from({ length: 20 }, () => tellerOf(platform).teller);
@@ -73,7 +73,7 @@ describe('telling people', function () {
     expect(receivers.got.map(({ id }) => id)).to.deep.equal([`${view.record.job}.${view.next - 1}.failed`]);
   });
 
-  it('one that is away keeps the others from nothing, and only it is told later', async () => {
+  it('a receiver that is away does not hold up the others, and only it is told later', async () => {
     const platform = tellingOf([
       { on: ['failed'], to: 'sns:a' },
       { on: ALL, to: 'sns:b' },
@@ -98,7 +98,7 @@ describe('telling people', function () {
     expect(await keys(NEWS)).to.deep.equal([]);
   });
 
-  it('what happens while one is away is told to the others at once', async () => {
+  it('what happens while a receiver is away is told to the others at once', async () => {
     const platform = tellingOf([
       { on: ['paused'], to: 'sns:a' },
       { on: ['paused'], to: 'sns:b' },
@@ -114,7 +114,7 @@ describe('telling people', function () {
     expect(receivers.got.map(({ to, id }) => `${to} ${id.split('.')[1]}`)).to.deep.equal(['sns:b 0', 'sns:b 2']);
   });
 
-  it('where others may know more receivers, only a keeper takes the mark away', async () => {
+  it('only a keeper removes the mark of an end where others may know more receivers', async () => {
     const platform = tellingOf([{ on: ['failed'], to: 'sns:a' }], true);
     const view = await ended(platform);
     const { teller } = tellerOf(platform);
@@ -126,7 +126,7 @@ describe('telling people', function () {
     expect(receivers.got).to.have.length(1);
   });
 
-  it('a mark without its close stays while somebody may be about to write it, and goes after a day', async () => {
+  it('a mark whose close was never written is kept for a while, and removed after a day', async () => {
     const platform = tellingOf([{ on: ['failed'], to: 'sns:a' }]);
     const view = await putJob(platform, [{ name: 'a' }], {});
     await putNewsMark(platform, view, view.next);
@@ -158,7 +158,7 @@ describe('telling people', function () {
     expect(Buffer.byteLength(text)).to.be.below(256 * 1024);
   });
 
-  it('where nobody is told nothing is written, and of a rehearsal nobody is', async () => {
+  it('nothing is written where there are no receivers, and nobody is told of a rehearsal', async () => {
     const platform = tellingOf([]);
     await ended(platform);
     expect([...(await keys(NEWS)), ...(await keys(NOTICES))]).to.deep.equal([]);
@@ -169,7 +169,7 @@ describe('telling people', function () {
     expect(toldOf(telling, rehearsal)).to.have.length(0);
   });
 
-  it('that nothing has run is told a quarter of an hour after it was due, once', async () => {
+  it('a job that has not started is told once, a quarter of an hour after it was due', async () => {
     const platform = tellingOf([{ on: ['no-start'], to: 'sns:a' }]);
     const view = await putJob(platform, [{ name: 'a' }], {});
     const { teller } = tellerOf(platform, { watchful: true });
@@ -185,7 +185,7 @@ describe('telling people', function () {
     expect(receivers.got.map(({ id }) => id)).to.deep.equal([noStartEvent(view).id]);
   });
 
-  it("a job file names nothing of the machine that tells, where that is another's", () => {
+  it('a job file from elsewhere may name no program, local address or secret of the machine that tells', () => {
     const of = (to: string, secret?: string) => ({
       notify: [{ on: ALL, to, ...(secret !== undefined && { secret }) }],
     });
@@ -200,7 +200,7 @@ describe('telling people', function () {
     expect(() => refuseForeign(of('sns:a'), true)).not.to.throw();
   });
 
-  it('a job.json that names it all the same, as whoever can write to the store may put it, is not heeded', async () => {
+  it('a job.json that names one anyway, put by whoever can write to the store, is not obeyed', async () => {
     const view = await putJob(place.platform, [{ name: 'a' }], {});
     const notify = ['exec:/bin/true', 'http://localhost/', 'https://example.com/'].map((to) => ({ on: ALL, to }));
     const record = { ...view.record, notifyFrom: '/', spec: { ...view.record.spec, notify } };

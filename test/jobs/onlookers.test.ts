@@ -1,3 +1,4 @@
+// Protects: onlookers delete no live submission, resend no task for nothing, and keep listings cheap.
 import { expect } from 'chai';
 import { discardAbandoned } from '../../src/jobs/discard.ts';
 import { refreshView } from '../../src/jobs/journal.ts';
@@ -10,8 +11,7 @@ import { submitJob } from '../jobs/submitted-job.ts';
 
 import { addEntry, claimsJob, failForGood } from '../support/claims-job.ts';
 
-describe('onlookers', function () {
-  this.timeout(30_000);
+describe('onlookers', () => {
   let place: Place;
   beforeEach(async () => {
     place = await openPlace();
@@ -20,7 +20,7 @@ describe('onlookers', function () {
     await place.end();
   });
 
-  it('a looker whose clock is days ahead deletes no submission in progress', async () => {
+  it('an onlooker whose clock is days ahead deletes no submission in progress', async () => {
     const { platform } = place;
     const view = await putJob(platform, [{ name: 'a' }], {});
     const { job } = view.record;
@@ -45,7 +45,7 @@ describe('onlookers', function () {
     expect(keys).to.equal(1);
   });
 
-  it('what a paused job misses makes no other job resend', async () => {
+  it('messages that a paused job misses do not make another job resend', async () => {
     const { platform } = place;
     let mono = 0;
     const clock = { now: () => Date.now(), monotonic: () => mono };

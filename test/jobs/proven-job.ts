@@ -23,6 +23,6 @@ export async function provenJob(place: Place): Promise<JobView> {
   const by = { who: 'ann@desk', now: platform.clock.now() };
   await append(platform.store, view, by, () => ({ what: 'skip', tasks: { price: '4' }, reason: 'a test claim' }));
   await look(platform, await mustReadView(platform.store, view.record.job));
-  await work(platform, 'w-bbbbbbbbbb');
+  await work(platform);
   return mustReadView(platform.store, view.record.job);
 }

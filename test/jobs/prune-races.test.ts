@@ -1,3 +1,4 @@
+// Protects: prune never removes what a job submitted at the same moment is about to read.
 import { expect } from 'chai';
 import { mustReadView, readEntries } from '../../src/jobs/journal.ts';
 import { prune } from '../../src/jobs/prune.ts';

@@ -1,3 +1,4 @@
+// Protects: prune frees the space of closed jobs, keeps their proof, and touches nothing in use.
 import { expect } from 'chai';
 import { chooseStep } from '../../src/jobs/fetch/choose.ts';
 import { append, mustReadView, readEntries } from '../../src/jobs/journal.ts';
@@ -137,8 +138,7 @@ describe('prune', () => {
     expect((await reread(view)).pruned).not.to.equal(null);
   });
 
-  it('may end after any write: the job is whole, or says it is pruned and the next prune finishes', async function () {
-    this.timeout(60_000);
+  it('may end after any write: the job is whole, or says it is pruned and the next prune finishes', async () => {
     for (let writes = 0, ended = false; !ended; writes += 1) {
       const view = await finished('1\n');
       const before = await statusOf(place.platform, view);
@@ -200,7 +200,7 @@ describe('prune', () => {
     expect((await keys(jobPrefix(view.record.job))).filter((key) => key.includes('/out/'))).to.deep.equal([]);
   });
 
-  it('has messages of a pruned job dropped unrun', async () => {
+  it('makes workers drop the messages of a pruned job', async () => {
     const view = await finished();
     await pruneAll();
     // What publishAll did not take from the queue: three messages of price, and one of totals.
@@ -247,7 +247,7 @@ describe('prune', () => {
     }
   });
 
-  it('is chosen by what names a job: a line of it, however many inputs it has', async () => {
+  it('keeps only a short line of each job that it chooses, however many inputs it has', async () => {
     const inputs = Array.from({ length: 500 }, (_, n) => ({ name: `part-${n}.csv` }));
     const view = await putJob(place.platform, inputs, {});
     const close = { what: 'close', state: 'succeeded', reason: null, round: 0 } as const;
@@ -264,7 +264,7 @@ describe('prune', () => {
     expect((await choosePrunable(later(3 * DAY), 0)).jobs).to.deep.equal([]);
   });
 
-  it('is known to a ledger that was rebuilt, counts and all', async () => {
+  it('leaves jobs that a rebuilt ledger shows as pruned, with their counts', async () => {
     const view = await finished();
     const before = await statusOf(place.platform, view);
     await pruneAll();

@@ -1,3 +1,4 @@
+// Protects: groups get as many instances as the waiting work and its deadline need, and no more.
 import { expect } from 'chai';
 import { ProcessGroup } from '../../src/adapters/local/process-group.ts';
 import type { BatchctlError } from '../../src/errors.ts';
@@ -29,8 +30,7 @@ const NOTHING: Omit<StepCounts, 'step'> = {
   ...{ seconds: 0, movedAt: null, exact: false },
 };
 
-describe('raising groups', function () {
-  this.timeout(30_000);
+describe('raising groups', () => {
   let place: Place;
   let clock: FakeClock;
   /** A platform elsewhere, whose groups have sizes and start nothing. */
@@ -80,7 +80,7 @@ describe('raising groups', function () {
     expect(await desired('default')).to.equal(1);
   });
 
-  it('goes by the queue once tasks were sent a while ago: what is done elsewhere is no work', async () => {
+  it('goes by the queue once tasks were sent a while ago: tasks done elsewhere need no instance', async () => {
     await (await platform.queue('default')).purge({});
     expect((await raiseGroups(platform, [view], { fresh: false }))[0]?.outcome).to.equal('enough');
     expect((await raiseGroups(platform, [view], { fresh: true }))[0]?.outcome).to.equal('raised');
@@ -105,7 +105,7 @@ describe('raising groups', function () {
     });
   }
 
-  it('raises for a gather, of which only its queue tells, beside a paused job', async () => {
+  it('raises for a gather that only its queue shows, beside a paused job', async () => {
     const gathered = await submitJob(
       place,
       'name: gathered\ninput: { split: { by: range, from: 1, to: 2 } }\nsteps: [{ name: one, run: [cat], group: second }, { name: all, run: [cat], gather: true }]\n',
@@ -178,7 +178,7 @@ describe('raising groups', function () {
       expect((await raiser.round([view]))[0]).to.deep.include({ outcome: 'raised', late: null });
     });
 
-    it('does not take another job’s tasks for its own: what has time keeps it', async () => {
+    it('does not count another job’s tasks towards its own deadline', async () => {
       view = await adjusted(300);
       await raiseGroups(platform, [view], { fresh: true });
       const before = await desired('default');
@@ -190,7 +190,7 @@ describe('raising groups', function () {
       expect((await raiseGroups(platform, [small], { fresh: true, all: true }))[0]?.outcome).to.equal('enough');
     });
 
-    it('says that it never ends where its group may have no instance, and ends no keeper’s round for it', async () => {
+    it('reports a job that never ends because its group may have no instance, and goes on with the round', async () => {
       await (await platform.group('default')).resize({ max: 0 });
       view = await adjusted(60);
       const [raised] = await raiseGroups(measuring(), [view], { fresh: true });
@@ -213,7 +213,7 @@ describe('raising groups', function () {
   });
 
   describe('again and again', () => {
-    it('looks once a minute, and not at all where nothing but processes could be started', async () => {
+    it('looks once a minute, and not at all where workers are local processes', async () => {
       const raiser = new Raiser(platform);
       expect((await raiser.round([view]))[0]?.outcome).to.equal('raised');
       clock.pass(59);

@@ -1,3 +1,4 @@
+// Protects: a lost ledger can be rebuilt from the store, even while workers run.
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -10,8 +11,7 @@ const JOB = {
   steps: [{ name: 'one', attempts: 2, run: 'read n; [ $n != 3 ] || { echo bad $n >&2; exit 9; }; echo $n' }],
 };
 
-describe('ledger rebuild', function () {
-  this.timeout(60_000);
+describe('ledger rebuild', () => {
   let workspace: Workspace;
   before(() => {
     workspace = new Workspace();

@@ -1,3 +1,4 @@
+// Protects: rehearse tries a job on a sample, survives the faults it injects, and leaves real jobs alone.
 import { readdirSync } from 'node:fs';
 import { expect } from 'chai';
 import { readJob } from '../../src/jobs/journal.ts';
@@ -44,8 +45,7 @@ interface Answer {
   } | null;
 }
 
-describe('batchctl rehearse', function () {
-  this.timeout(60_000);
+describe('batchctl rehearse', () => {
   let here: Workspace;
   beforeEach(() => {
     here = new Workspace();
@@ -97,7 +97,7 @@ describe('batchctl rehearse', function () {
     expect(rehearsal).to.deep.include({ faults: faults.asked, seed: faults.seed });
   });
 
-  it('fails the same attempts for the same seed, and asks again for tasks that this alone failed for good', async () => {
+  it('fails the same attempts for the same seed, and retries tasks that failed only through its faults', async () => {
     here.write('job.json', { ...JOB, steps: JOB.steps.map((step) => ({ ...step, attempts: 1 })) });
     const first = await rehearse('--sample', '10', '--faults=fail:30%', '--seed', '7');
     expect(first.ended.code, first.ended.stderr).to.equal(0);
@@ -107,7 +107,7 @@ describe('batchctl rehearse', function () {
     expect(second.mended).to.deep.equal(first.mended);
   });
 
-  it('exits as the sample did, and keeps what failed by itself', async () => {
+  it('exits as the sample did, and keeps a sample that failed without its faults', async () => {
     const [price, ...others] = JOB.steps;
     here.write('job.json', { ...JOB, steps: [{ ...price, run: 'exit 3', attempts: 1 }, ...others] });
     const { ended, ...made } = await rehearse('--sample', '3', '--faults=fail:5%');
@@ -192,7 +192,7 @@ describe('batchctl rehearse', function () {
     expect(JSON.parse(stdout)).to.deep.include({ state: 'cancelled' });
   });
 
-  it('ends with its caller, who is told, and leaves nothing open', async () => {
+  it('ends at its timeout, says so, and leaves no job open', async () => {
     here.write('job.json', { ...JOB, steps: [{ name: 'price', run: 'sleep 30' }] });
     const { code, stderr } = await here.run(['rehearse', 'job.json', '--sample', '2', '--timeout', '1s']);
     expect([code, stderr.includes('rehearse again')], stderr).to.deep.equal([6, true]);
@@ -206,8 +206,7 @@ describe('batchctl rehearse', function () {
   });
 });
 
-describe('batchctl plan, of a job that ran before', function () {
-  this.timeout(60_000);
+describe('batchctl plan, of a job that ran before', () => {
   let here: Workspace;
   beforeEach(() => {
     here = new Workspace();

@@ -1,3 +1,4 @@
+// Protects: workers get a small bundle that runs anywhere and is the same for the same sources.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,8 +10,7 @@ import { rejection } from '../support/rejection.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
-describe('the bundle of the workers', function () {
-  this.timeout(60_000);
+describe('the bundle of the workers', () => {
   const dir = mkdtempSync(join(tmpdir(), 'batchctl-bundle-'));
   let bundle: Bundle;
 

@@ -1,3 +1,4 @@
+// Protects: a rollout replaces instances a quarter at a time, loses no work, and stops when new ones fail.
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { type RollProgress, rollGroup } from '../../src/jobs/release/roll.ts';
@@ -140,7 +141,7 @@ describe('rolling a release out', () => {
     expect(group.told).to.have.length(2);
   });
 
-  it('ends an instance without a worker through its group, and tells no worker that leaves already', async () => {
+  it('ends an instance without a worker through its group, and tells each other worker once', async () => {
     const group = new SimulatedGroup(4);
     group.set('i-2', { worker: 'none' });
     expect(await group.roll()).to.equal(4);
@@ -193,7 +194,7 @@ describe('rolling a release out', () => {
     expect(group.told).to.have.length(2);
   });
 
-  it('waits for no place that work took with it', async () => {
+  it('does not wait for instances that the group no longer wants', async () => {
     const group = new SimulatedGroup(4);
     group.onLook = () => {
       // Idle workers left meanwhile, and took their places with them.

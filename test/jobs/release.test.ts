@@ -1,3 +1,4 @@
+// Protects: a release is made once, can be taken back, and is never mixed up when several people release at once.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -67,7 +68,7 @@ describe('releases', () => {
     expect(await program('a').wanted()).to.include({ sha256: sum('a') });
   });
 
-  it('gives racers numbers of their own, and the same program one', async () => {
+  it('gives releases made at once different numbers, and never makes the same program twice in a row', async () => {
     const racers = ['a', 'b', 'a', 'c', 'b', 'a'];
     await Promise.all(racers.map((letter) => program(letter).make()));
     const letters = await numbered();
@@ -86,7 +87,7 @@ describe('releases', () => {
     expect(await numbered()).to.deep.equal(['a', 'b', 'c', 'b', 'a']);
   });
 
-  it('is not brought back by up once it was taken back, but by a release', async () => {
+  it('stays taken back after infra up, and comes back with infra release', async () => {
     await program('a').make();
     await program('b').make();
     await program('b').takeBack();
@@ -106,7 +107,7 @@ describe('releases', () => {
     expect(await numbered()).to.deep.equal(['a', 'b']);
   });
 
-  it('goes back from what was current when that was decided, and from nothing else', async () => {
+  it('refuses to go back when another release became current meanwhile', async () => {
     const first = await program('a').make();
     await program('b').make();
     const going = { sha256: sum('a'), version: '0.a', at: 1, by: 'x', restores: 0, tookBack: sum('b') };
@@ -114,7 +115,7 @@ describe('releases', () => {
     expect((await currentRelease(store))?.sha256).to.equal(sum('b'));
   });
 
-  it('finds its own first try, whose answer was lost', async () => {
+  it('finds the release of its own first try when the answer was lost', async () => {
     const wanted = { sha256: sum('a'), version: '0.a', at: 1, by: 'x', restores: null, tookBack: null };
     const { release } = await claimRelease(store, wanted);
     expect(await claimRelease(store, wanted)).to.deep.equal({ release, created: false });
@@ -143,7 +144,7 @@ describe('releases', () => {
     }
   };
 
-  it('made by up, lifts what failed boots held when something changed, and only then', async () => {
+  it('made by up, frees groups that failed boots held back only when something changed', async () => {
     await program('a').make();
     await threeFail();
     await program('a').make();
@@ -152,7 +153,7 @@ describe('releases', () => {
     expect(await failedBoots(store, 'default')).to.deep.equal([]);
   });
 
-  it('that a person asks for lifts what failed boots held, also with the same program', async () => {
+  it('that a person asks for frees groups that failed boots held back, even with the same program', async () => {
     await program('a').make();
     await threeFail();
     await program('a').make({ anew: true });
@@ -164,7 +165,7 @@ describe('releases', () => {
     expect(await failedBoots(store, 'default')).to.deep.equal([]);
   });
 
-  it('when removed, takes only keys of its own shape', async () => {
+  it('when removed, deletes only files that releases write', async () => {
     await program('a', true).make();
     const theirs = [
       ...['releases/app-1.2.tar.gz', 'releases/0001.json.bak', 'releases/notes.json', 'releases/2024/0001.json'],

@@ -1,3 +1,4 @@
+// Protects: the report tells truthfully what a job did, how long it took, and whether it got worse.
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { expect } from 'chai';
 import type { Comparison } from '../../src/model/report/compare.ts';
@@ -45,8 +46,7 @@ describe('report', () => {
   };
   const stepOf = (found: Report, name: string) => found.steps.find((step) => step.name === name);
 
-  before(async function () {
-    this.timeout(180_000);
+  before(async () => {
     at = new Workspace();
     at.write('rows.txt', Array.from({ length: 40 }, (_, n) => `${n}\n`).join(''));
     at.write('job.json', jobIn(at.dir));
@@ -169,7 +169,7 @@ describe('report', () => {
     expect(worse.stdout).to.include(`compared with ${earlier}`);
   });
 
-  it('refuses what makes no sense', async () => {
+  it('refuses flags that make no sense, and says why', async () => {
     for (const [args, code, said] of [
       [['--regress', '20%'], 2, 'job to compare with'],
       [['--compare', 'last', '--regress', 'much'], 2, 'such as 20%'],

@@ -1,3 +1,4 @@
+// Protects: a fixed program runs for failed tasks, and what was published keeps its code and its proof.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -30,8 +31,7 @@ steps:
 const BROKEN = 'read n; [ $n = 1 ] || exit 65; echo "$BATCHCTL_PARAM_REGION $n"\n';
 const MENDED = 'read n; echo "$BATCHCTL_PARAM_REGION $n mended"\n';
 
-describe('a mended program', function () {
-  this.timeout(30_000);
+describe('a mended program', () => {
   let place: Place;
   let view: JobView;
   beforeEach(async () => {
@@ -106,7 +106,7 @@ describe('a mended program', function () {
     expect((await reread()).round).to.equal(0);
   });
 
-  it('is put before its entry; a dry run puts nothing', async () => {
+  it('is stored before its journal entry; a dry run stores nothing', async () => {
     await work(place.platform);
     script(MENDED);
     const mend = await mendOf(FILE);
@@ -118,7 +118,7 @@ describe('a mended program', function () {
     expect(await place.platform.store.head(codeKey(mend.code?.sha256 ?? ''))).to.not.equal(null);
   });
 
-  it('stays for later rounds, on which flags build', async () => {
+  it('stays for later rounds, whose flags add to it', async () => {
     await work(place.platform);
     script('read n; [ $n != 3 ] || exit 1; echo "$BATCHCTL_PARAM_REGION $n mended"\n');
     const mend = await mendOf(FILE);
@@ -146,7 +146,7 @@ describe('a mended program', function () {
     expect(whats).to.deep.equal(['sent', 'pause', 'retry', 'resume', 'close']);
   });
 
-  it('of a job that was paused with only the gather to come runs that', async () => {
+  it('runs the gather of a job that was paused with only the gather to come', async () => {
     for (const n of [0, 1, 2]) await publishSmall({ platform: place.platform, view }, 'price', n, `${n}\n`);
     await pause(place.platform, view, { now: false });
     await resume(place.platform, await reread(), await mendOf(FILE.replace('cat', 'wc -l')));
@@ -154,7 +154,7 @@ describe('a mended program', function () {
     expect((await outputOf('total', 0)).text).to.equal('EU\n3\n');
   });
 
-  it('leaves to a retry what failed for good, a gather too', async () => {
+  it('does not run what failed for good, not even a gather, until a retry asks for it', async () => {
     const { platform } = place;
     for (const n of [0, 1, 2]) await publishSmall({ platform, view }, 'price', n, `${n}\n`);
     await look(platform, await reread());
@@ -167,22 +167,21 @@ describe('a mended program', function () {
     expect((await outputOf('total', 0)).text).to.equal('EU\n3\n');
   });
 
-  it('is no mend for a job that is running', async () => {
+  it('is refused for a job that is running', async () => {
     const error = await rejection(resume(place.platform, await reread(), await mendOf(FILE)));
     expect(error).to.include({ kind: 'refused' });
     expect(error.message).to.include('running');
   });
 });
 
-describe('a canary', function () {
-  this.timeout(30_000);
+describe('a canary', () => {
   let place: Place;
   beforeEach(async () => {
     place = await openPlace();
   });
   afterEach(() => place.end());
 
-  it('has not passed by an output that an attempt of an earlier round published late', async () => {
+  it('does not pass because an attempt of an earlier round published late', async () => {
     const { platform } = place;
     const yaml = FILE.replace('files: [price.sh]\n', '').replace('[sh, price.sh]', '"false"');
     const view = await submitJob(place, yaml, {});

@@ -1,3 +1,4 @@
+// Protects: a job whose retry was cut off keeps its data for a day, and is not left open for ever.
 import { expect } from 'chai';
 import { cancel } from '../../src/jobs/cancel.ts';
 import { findRemovable, removeData } from '../../src/jobs/data.ts';
@@ -80,7 +81,7 @@ describe('a mark whose round never began', () => {
     expect(await marks()).to.deep.equal([]);
   });
 
-  it('of a job that was cancelled counts no more at once', async () => {
+  it('stops counting as soon as its job is cancelled', async () => {
     const other = await putJob(place.platform, [{ name: 'a' }], { job: 'other-20261130-0600-abcde' });
     const { view: gone } = await cancel(place.platform, other);
     await store().put(openMark(gone.record.job, 1), '{"format":1}');
@@ -101,7 +102,7 @@ describe('a mark whose round never began', () => {
     expect(await marks()).to.deep.equal([openMark(view.record.job, 1)]);
   });
 
-  it('is given back by whoever deletes it in the moment that its round begins', async () => {
+  it('is put back by whoever deletes it at the moment that its round begins', async () => {
     const racing = wrapStore(aged(), {
       delete: async (keys) => {
         await append(store(), view, { who: 'me', now: 0 }, () => RETRY);

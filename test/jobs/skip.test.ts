@@ -1,3 +1,4 @@
+// Protects: skipping lets a job go on without tasks that cannot succeed, can be undone, and changes no others.
 import { expect } from 'chai';
 import { isOurs } from '../../src/errors.ts';
 import { mustReadView, readEntries } from '../../src/jobs/journal.ts';
@@ -25,8 +26,7 @@ steps:
   - { name: total, gather: true, run: 'wc -l' }
 `;
 
-describe('skipping', function () {
-  this.timeout(30_000);
+describe('skipping', () => {
   let place: Place;
   let view: JobView;
   beforeEach(async () => {
@@ -107,7 +107,7 @@ describe('skipping', function () {
     expect(await whats()).to.deep.equal(['sent', 'close']);
   });
 
-  it('goes without a task that is still waiting; its undo sends it', async () => {
+  it('goes without a task that is still waiting, and cannot be undone once the gather has opened', async () => {
     view = await submitJob(place, claimsJob(0), {});
     for (const n of [0, 1]) await publishSmall({ platform: place.platform, view }, 'price', n, 'x');
     await without(['price/2', 'price/3']);
@@ -134,7 +134,7 @@ describe('skipping', function () {
     expect((await without(['price/1'], { undo: true })).changed).to.equal(false);
   });
 
-  it("taken back, has counters that tell at once what becomes of a task, though the job's close had made them exact", async () => {
+  it('taken back, makes the counters follow the task again at once, though the close had made them exact', async () => {
     view = await submitJob(place, FAILING.replace(/ {2}- \{ name: total.*\n/, ''), {});
     for (const n of [0, 1, 2]) await publishSmall({ platform: place.platform, view }, 'price', n, 'x');
     await (await place.platform.queue('default')).purge({});
@@ -167,7 +167,7 @@ describe('skipping', function () {
     expect(await place.platform.store.read(openedKey(view.record.job, 'total'))).to.equal(null);
   });
 
-  it('of all that stopped a job lets the rest go on', async () => {
+  it('every task that stopped a job lets the rest go on', async () => {
     await failedJob(FAILING.replace('name: claims', 'name: claims\nonFailure: stop'));
     const { view: now } = await without(['price/1', 'price/3']);
     expect(now.stopped).to.equal(null);
@@ -175,7 +175,7 @@ describe('skipping', function () {
     expect(stateOf(await reread())).to.equal('succeeded');
   });
 
-  it('is refused to a retry that names the task, until it is taken back', async () => {
+  it('makes a retry that names the task fail until it is taken back', async () => {
     await failedJob();
     await without(['price/1']);
     const asked = { tasks: [parseTaskName(await reread(), 'price/1')], canaries: null, overrides: {}, dryRun: false };

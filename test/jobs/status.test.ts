@@ -1,3 +1,4 @@
+// Protects: status counts each task once, and projects the end of a job from current work.
 import { expect } from 'chai';
 import { RecentRate } from '../../src/jobs/rate.ts';
 import { compose } from '../../src/jobs/status.ts';
@@ -24,7 +25,7 @@ describe('a status', () => {
     return { waiting, running, done, failed, skipped };
   };
 
-  it('counts a failed task that was skipped once', () => {
+  it('counts a failed task that was skipped only as skipped', () => {
     const skip = { what: 'skip', tasks: { price: '0,3' }, failed: { price: '0' }, reason: 'x' } as const;
     expect(price({ done: 2, failed: 1 }, [skip])).to.deep.equal({
       waiting: 0,
@@ -42,7 +43,7 @@ describe('a status', () => {
     });
   });
 
-  it('counts one that failed after it was skipped once, and hides no other failure', () => {
+  it('counts a task that failed after it was skipped only as skipped, and hides no other failure', () => {
     const skip = { what: 'skip', tasks: { price: '3' }, failed: {}, reason: 'x' } as const;
     expect(price({ done: 3, failed: 1 }, [skip])).to.deep.equal({
       waiting: 0,
@@ -60,7 +61,7 @@ describe('a status', () => {
     });
   });
 
-  it('projects the end from what the workers of now have done', () => {
+  it('projects the end from what the current workers have done', () => {
     const view = viewOf([SENT, { what: 'adjust', finishBy: '2026-11-30T08:00:00.000Z' }]);
     const worker = workerOf({ done: 2, startedAt: now - 20_000 });
     // The job waited an hour for its worker: that says nothing of its pace.
@@ -74,7 +75,7 @@ describe('a status', () => {
     });
   });
 
-  it('of a follower has the rate of the last minute', () => {
+  it('that is followed has the rate of the last minute', () => {
     const recent = new RecentRate();
     expect([recent.add(0, 0), recent.add(5_000, 50)]).to.deep.equal([null, null]);
     expect(recent.add(10_000, 100)).to.equal(10);

@@ -5,6 +5,7 @@ import { look } from '../../src/jobs/look.ts';
 import { loadJobFile } from '../../src/jobs/spec/job-file.ts';
 import { prepare } from '../../src/jobs/submit/prepare.ts';
 import { submit } from '../../src/jobs/submit/submit.ts';
+import { randomId } from '../../src/lib/id.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
 import { openPlatform } from '../../src/platform.ts';
 import type { Platform } from '../../src/ports/platform.ts';
@@ -42,8 +43,12 @@ export async function publishAll(platform: Platform, view: JobView): Promise<Job
   return after;
 }
 
-/** A real worker on the platform, until there is nothing left to do. */
-export async function work(platform: Platform, worker = 'w-aaaaaaaaaa'): Promise<void> {
+/**
+ * A real worker on the platform, until there is nothing left to do. Its id is new: what a worker leaves behind is ended by
+ * that id, also where another test's worker left it.
+ */
+export async function work(platform: Platform): Promise<void> {
+  const worker = `w-${randomId(10)}`;
   const never = new AbortController().signal;
   await runWorker(platform, {
     ...{ worker, groups: ['default'], host: 'here', version: '0.1.0' },

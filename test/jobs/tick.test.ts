@@ -1,3 +1,4 @@
+// Protects: batchctl tick fires each schedule once, reports what was missed, and looks after open jobs.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -19,8 +20,7 @@ const MADE = Date.parse('2026-11-27T00:00:00Z');
 const MONTH_END = Date.parse('2026-11-30T18:00:00Z');
 const ONE = 'name: claims\ninput: { split: { by: range, from: 1, to: 1 } }\nsteps: [{ name: price, run: [cat] }]\n';
 
-describe('tick', function () {
-  this.timeout(30_000);
+describe('tick', () => {
   let place: Place;
   let now: number;
   beforeEach(async () => {

@@ -1,3 +1,4 @@
+// Protects: a job's files stay executable, and never run with another user's rights.
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,3 +1,4 @@
+// Protects: a damaged failure record is named and counted, and hides no other failure.
 import { expect } from 'chai';
 import { causesOf } from '../../src/jobs/failures/causes.ts';
 import { exampleOf } from '../../src/jobs/failures/example.ts';
@@ -43,7 +44,7 @@ describe('failures that nobody can read', () => {
 
   const rebuild = () => rebuildAll(place.platform, { since: null, dryRun: false });
 
-  it('are told to the ledger by a rebuild as what is known of them, and named', async () => {
+  it('are written to the ledger by a rebuild as far as they are known, and named', async () => {
     const { damaged, ...rebuilt } = await rebuild();
     expect(rebuilt).to.deep.equal({ jobs: 1, attempts: 5, exact: 1, unreadable: [] });
     expect(damaged.map(({ why }) => why)).to.deep.equal([
@@ -61,7 +62,7 @@ describe('failures that nobody can read', () => {
     for (const { endedAt } of failed.slice(1)) expect(endedAt).to.be.closeTo(Date.now(), 60_000);
   });
 
-  it('are told once, also by a rebuild of a ledger that knew better', async () => {
+  it('are written once, and never over what the ledger knew better', async () => {
     const ledger = await place.platform.ledger();
     await rebuild();
     await rebuild();

@@ -1,3 +1,4 @@
+// Protects: an upload of many files makes few requests, and still skips or replaces the right ones.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,13 +32,13 @@ describe('uploading many files', () => {
   afterEach(() => rmSync(cwd, { recursive: true, force: true }));
   const put = () => upload(store, { paths: ['in'], cwd, to: 'raw' });
 
-  it('asks for none of those that a listing shows to be new', async () => {
+  it('makes no request for files that a listing shows to be new', async () => {
     expect(await put()).to.include({ uploaded: 40, skipped: 0 });
     expect(store.heads).to.deep.equal([]);
     expect(Buffer.from((await store.read(dataKey('raw/ä0'))) ?? '').toString()).to.equal('ä0');
   });
 
-  it('asks for those that are there, and skips or replaces them', async () => {
+  it('checks those that are there, and skips or replaces them', async () => {
     await put();
     writeFileSync(join(cwd, 'in', 'ä2'), 'changed');
     rmSync(join(cwd, 'in', 'ä4'));
@@ -47,7 +48,7 @@ describe('uploading many files', () => {
     expect(Buffer.from((await store.read(dataKey('raw/ä2'))) ?? '').toString()).to.equal('changed');
   });
 
-  it('asks for each where the place holds very many others', async () => {
+  it('checks each file by itself where the place holds very many others', async () => {
     await put();
     store.heads.length = 0;
     for (let n = 0; n < 2_100; n += 1) await store.put(dataKey(`raw/ä3-${String(n).padStart(5, '0')}`), '');

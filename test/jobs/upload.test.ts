@@ -1,3 +1,4 @@
+// Protects: upload stores every file with a right checksum, leaves none out in silence, and harms no open job.
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

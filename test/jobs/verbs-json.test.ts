@@ -1,3 +1,4 @@
+// Protects: scripts get the documented JSON from the commands that change a job.
 import { expect } from 'chai';
 import { append } from '../../src/jobs/journal.ts';
 import { look } from '../../src/jobs/look.ts';

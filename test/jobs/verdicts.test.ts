@@ -1,3 +1,4 @@
+// Protects: a job ends as succeeded or failed by its rules, even when workers know an old journal.
 import { expect } from 'chai';
 import { guardFailures } from '../../src/jobs/guards.ts';
 import { refreshView } from '../../src/jobs/journal.ts';
@@ -15,8 +16,7 @@ import { submitJob } from '../jobs/submitted-job.ts';
 
 import { addEntry, claimsJob, delivered, failForGood } from '../support/claims-job.ts';
 
-describe('verdicts', function () {
-  this.timeout(30_000);
+describe('verdicts', () => {
   let place: Place;
   beforeEach(async () => {
     place = await openPlace();
@@ -36,7 +36,7 @@ describe('verdicts', function () {
     expect(stateOf(after.view)).to.equal('failed');
   });
 
-  it('stop counts what failed in its round and was not skipped', async () => {
+  it('onFailure: stop counts only tasks that failed in its round and were not skipped', async () => {
     const { platform } = place;
     const view = await submitJob(place, `${claimsJob(1)}onFailure: stop\n`, {});
     const { job } = view.record;
@@ -105,7 +105,7 @@ describe('verdicts', function () {
     });
   });
 
-  it('a worker with a copy of the journal from before retry-rest does not drop what the canary let go', async () => {
+  it('a worker with an old copy of the journal does not drop tasks that the canary released', async () => {
     const { platform } = place;
     const view = await submitJob(place, claimsJob(0), {});
     const { job } = view.record;

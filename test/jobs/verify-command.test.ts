@@ -1,3 +1,4 @@
+// Protects: verify exits with the right code, names the faulty task and its fix, and changes nothing unasked.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';

@@ -1,3 +1,4 @@
+// Protects: verify --repair brings back lost outputs and a lost ledger, and redoes nothing else.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -62,7 +63,7 @@ describe('repairing a job', () => {
     expect(repaired.missing).to.deep.equal({ convert: '3' });
     expect(await openMarks()).to.deep.equal([`${OPEN}${view.record.job}.1`]);
     expect((await verify(view)).verdict).to.equal('unfinished');
-    await work(place.platform, 'w-bbbbbbbbbb');
+    await work(place.platform);
     const after = await verify(view);
     expect([after.verdict, after.round, after.problems]).to.deep.equal(['proven', 1, []]);
     expect(await openMarks()).to.deep.equal([]);
@@ -74,7 +75,7 @@ describe('repairing a job', () => {
     await remove(view, ['price', 2], ['price', 4], ['convert', 4]);
     const repaired = await repair(view);
     expect(repaired.missing).to.deep.equal({ price: '2,4' });
-    await work(place.platform, 'w-bbbbbbbbbb');
+    await work(place.platform);
     expect((await verify(view)).problems).to.deep.equal([]);
     expect((await place.platform.store.head(outKey(view.record.job, 'convert', 2)))?.etag).to.equal(kept?.etag);
   });
@@ -104,7 +105,7 @@ describe('repairing a job', () => {
     expect(both.map(({ sent }) => sent).sort()).to.deep.equal([0, 1]);
     const entries = (await readEntries(place.platform.store, view.record.job)).map(({ what }) => what);
     expect(entries.filter((what) => what === 'retry')).to.have.length(1);
-    await work(place.platform, 'w-bbbbbbbbbb');
+    await work(place.platform);
     expect((await verify(view)).verdict).to.equal('proven');
   });
 

@@ -1,3 +1,4 @@
+// Protects: verify finds every lost, altered or extra output, and proves only jobs that are whole.
 import { utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -101,7 +102,7 @@ describe('verifying a closed job', () => {
     expect((await verify(view)).altered).to.deep.equal(['price/1']);
   });
 
-  it('names what lies among the outputs and is none', async () => {
+  it('names an object among the outputs that is not an output', async () => {
     const view = await lines();
     const { store } = place.platform;
     const { job } = view.record;

@@ -1,3 +1,5 @@
+// Protects: a misspelled word gets the right "did you mean" suggestion, and an unrelated word gets none.
+
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { closest, editDistance } from '../../src/lib/closest.ts';
@@ -17,7 +19,7 @@ describe('the closest word', () => {
     });
   }
 
-  it('is as far from a as a from it, and nothing only from itself', () => {
+  it('is chosen by a symmetric distance that is zero only for equal words', () => {
     const word = fc.string({ maxLength: 8 });
     fc.assert(
       fc.property(word, word, (a, b) => {

@@ -1,3 +1,5 @@
+// Protects: parallel work keeps its limit and order and stops at the first failure, and joined output keeps one header line.
+
 import { expect } from 'chai';
 import { ahead } from '../../src/lib/ahead.ts';
 import { eachParallel } from '../../src/lib/each-parallel.ts';
@@ -22,7 +24,7 @@ describe('work in parallel', () => {
     expect(most).to.equal(3);
   });
 
-  it('throws the first failure once all have ended, tells the others, and begins no more', async () => {
+  it('throws the first failure once all have ended, aborts the others, and starts no more', async () => {
     const begun: number[] = [];
     let told = false;
     const work = async (item: number, signal: AbortSignal): Promise<void> => {
@@ -50,7 +52,7 @@ describe('work in parallel', () => {
 });
 
 describe('work ahead', () => {
-  it('yields in order, whatever ends first, and begins at most so many before they are wanted', async () => {
+  it('yields in order, whatever ends first, and starts no more than the limit ahead', async () => {
     const begun: number[] = [];
     const results = ahead([3, 2, 1, 0], 2, async (item) => {
       begun.push(item);
@@ -64,7 +66,7 @@ describe('work ahead', () => {
     expect(rest).to.deep.equal([2, 1, 0]);
   });
 
-  it('tells of a failure in its turn', async () => {
+  it('throws a failure when its turn comes', async () => {
     const results = ahead([1, 2], 2, async (item) => {
       if (item === 2) throw new Error('two');
       return item;

@@ -1,8 +1,10 @@
+// Protects: output written in many small pieces is saved complete and in order.
+
 import { expect } from 'chai';
 import { PieceCollector } from '../../src/lib/piece-collector.ts';
 
 describe('pieces that are collected', () => {
-  it('are written in their order, many at once, and the last ones when it is flushed', async () => {
+  it('are written in order and many at once, the last ones on flush', async () => {
     const writes: string[] = [];
     const pieces = new PieceCollector(async (bytes) => {
       writes.push(Buffer.from(bytes).toString());
@@ -15,7 +17,7 @@ describe('pieces that are collected', () => {
     expect(writes.length).to.be.within(2, 4);
   });
 
-  it('go before a large one that comes after them', async () => {
+  it('are written before a large one that follows them', async () => {
     const writes: number[] = [];
     const pieces = new PieceCollector(async (bytes) => {
       writes.push(bytes.length);

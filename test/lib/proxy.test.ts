@@ -1,3 +1,5 @@
+// Protects: requests use the proxy that the environment names, and requests for cloud credentials never use one.
+
 import { expect } from 'chai';
 import { proxyFor } from '../../src/lib/proxy.ts';
 

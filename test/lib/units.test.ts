@@ -1,3 +1,5 @@
+// Protects: sizes and durations are read and shown correctly, and unclear ones are refused.
+
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { isKind } from '../../src/errors.ts';
@@ -58,7 +60,7 @@ describe('units', () => {
     it(`refuses ${JSON.stringify(text)} as a duration`, () => expectUsage(() => parseDuration(text)));
   }
 
-  it('shows sizes and durations shortly', () => {
+  it('shows sizes and durations in short form', () => {
     expect([0, 999, 32e6, 1.5e9, 999_960, 2e15].map(formatSize)).to.deep.equal([
       '0B',
       '999B',

@@ -1,3 +1,4 @@
+// Protects: API errors have the right status, kind and hint, and reveal nothing internal.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { expect } from 'chai';
@@ -44,7 +45,7 @@ describe("the API's errors", () => {
     }
   });
 
-  it('tell nothing of what nobody foresaw but the id under which the log has it', async () => {
+  it('reveal nothing of an unexpected failure but the id under which the log has it', async () => {
     desk.hidden.length = 0;
     ending = { exitCode: 1, error: { kind: 'unexpected', message: 'at /srv/secret.ts:12', hint: null } };
     const told = await refused('GET', '/jobs');
@@ -74,7 +75,7 @@ describe("the API's errors", () => {
       expect(thrown).to.be.instanceOf(TypeError).and.to.have.property('message', 'a ledger of another world');
   });
 
-  it('say that one value is meant, and which argument another needs', async () => {
+  it('say where a single value is expected, and which argument needs another', async () => {
     expect((await refused('POST', '/jobs/x/retries', { canary: [1, 2] })).message).to.contain('canary: expected text');
     const told = async (name: string, input: object) => (await desk.command(name, input)).text();
     expect(await told('cancel', { job: ['x'] }))
@@ -152,7 +153,7 @@ describe("the API's errors", () => {
     expect((await refused('POST', '/commands', { name: 'jobs', input: {}, flags })).message).to.contain('boolean');
   });
 
-  it('are told in their form where HTTP itself is broken', async () => {
+  it('keep their form where the HTTP request itself is malformed', async () => {
     expect(await raw('GET /api/v1/%zz HTTP/1.1\r\nhost: x\r\n\r\n')).to.deep.include({ status: 400, kind: 'usage' });
     expect(await raw('nonsense\r\n\r\n')).to.deep.include({ status: 400, kind: 'usage' });
     const head = `GET / HTTP/1.1\r\nhost: x\r\nx-long: ${'a'.repeat(20_000)}\r\n\r\n`;
@@ -171,7 +172,7 @@ describe("the API's errors", () => {
     }
   });
 
-  it('are those of the verbs', async () => {
+  it('keep the kind and the exit code of the verb that failed', async () => {
     const { status, exit, error } = await desk.call('POST', '/jobs/nope/cancellations');
     expect([status, exit, error.kind]).to.deep.equal([404, '4', 'notFound']);
     const thrown = new BatchctlError('notFound', 'x');

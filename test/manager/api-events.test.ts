@@ -1,3 +1,4 @@
+// Protects: watchers of the API see each change of a job at once, and its end.
 import { expect } from 'chai';
 import { ApiDesk } from '../support/manager/api-desk.ts';
 import { until } from '../support/until.ts';
@@ -67,8 +68,7 @@ describe("the API's events", () => {
   });
   afterEach(() => desk.close());
 
-  it("tell a job's status at once, whenever it changed, and that it ended", async function () {
-    this.timeout(30_000);
+  it("tell a job's status at once, whenever it changed, and that it ended", async () => {
     const id = await submit('watched');
     const events = await Events.open(desk, '/jobs/last/events');
     await until('the status', () => events.last('status'));
@@ -93,8 +93,7 @@ describe("the API's events", () => {
     expect([status, error.kind]).to.deep.equal([404, 'notFound']);
   });
 
-  it('are looked for once for all who listen, and not at all when nobody does', async function () {
-    this.timeout(30_000);
+  it('are looked for once for all who listen, and not at all when nobody does', async () => {
     await submit('shared');
     const all = await Promise.all(Array.from({ length: 20 }, () => Events.open(desk, '/jobs/last/events')));
     await until('all are told', () => all.every((events) => events.last('status')));
@@ -110,8 +109,7 @@ describe("the API's events", () => {
     later.leave();
   });
 
-  it('tell all that goes on: open jobs first, then those that ended lately', async function () {
-    this.timeout(30_000);
+  it('tell all that goes on: open jobs first, then those that ended lately', async () => {
     const done = await submit('done');
     expect((await desk.workspace.work()).code).to.equal(0);
     await until('it is closed', async () => (await desk.call('GET', `/jobs/${done}`)).json.state === 'succeeded');
@@ -128,8 +126,7 @@ describe("the API's events", () => {
     events.leave();
   });
 
-  it('name what could not be looked at, and go on', async function () {
-    this.timeout(30_000);
+  it('name what could not be looked at, and go on', async () => {
     await desk.close();
     let broken = true;
     desk = await ApiDesk.open({
@@ -157,7 +154,7 @@ describe("the API's events", () => {
     await until('the status', () => one.last('status'));
   });
 
-  it('give a slow reader the newest alone, and say that the manager leaves', async () => {
+  it('end by saying that the manager leaves', async () => {
     const events = await Events.open(desk, '/events');
     await until('the overview', () => events.last('overview'));
     void desk.app.close();

@@ -1,3 +1,4 @@
+// Protects: the command line and the manager agree on what they send each other.
 import { expect } from 'chai';
 import type { components } from '../../src/dashboard/api.ts';
 import { openApiDocument } from '../../src/manager/http/openapi/document.ts';
@@ -29,7 +30,7 @@ type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 
 type Compared = { [K in keyof Exchanged]: Same<Plain<Exchanged[K]>, Plain<components['schemas'][K]>> };
 
 describe('what a manager and its client exchange', () => {
-  it("is declared as the API's document has it: the compiler compares them", async () => {
+  it("has the same types in the code and in the API's document", async () => {
     // Where one differs, `false` is what its place takes.
     const compared: Compared = {
       ...{ CompletionAsked: true, Frame: true, PartUrls: true, PartsAsked: true },

@@ -1,3 +1,4 @@
+// Protects: a command run through the manager prints the same output and exits with the same code.
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { expect } from 'chai';
@@ -58,7 +59,7 @@ describe("a command line's verbs, as frames", () => {
     expect((await desk.command('verify', { repair: true }, { scope: 'submit' })).status).to.equal(403);
   });
 
-  it('never cut a character in two, nor hold more than so much', async () => {
+  it('never cut a character in two, and stay small', async () => {
     await open();
     const text = `${'é𝄞'.repeat(100_000)}\n`;
     const bytes = Buffer.from(text);
@@ -72,7 +73,7 @@ describe("a command line's verbs, as frames", () => {
     expect(Math.max(...frames.map((frame) => JSON.stringify(frame).length))).to.be.lessThan(200_000);
   });
 
-  it('tell at times that the verb is still there', async () => {
+  it('say from time to time that the verb is still running', async () => {
     await open(20);
     let end = (): void => {};
     act = () =>
@@ -120,8 +121,7 @@ describe("a command line's verbs, as frames", () => {
   const askedJson = (signal: AbortSignal): Promise<unknown> => desk.fetch('GET', '/api/v1/jobs', { signal });
 
   for (const how of ['command', 'json'] as const) {
-    it(`wait for a slow reader of a ${how}, whose text is not kept for`, async function () {
-      this.timeout(30_000);
+    it(`make the verb wait for a slow reader of a ${how} instead of keeping its text in memory`, async () => {
       await open();
       const line = `${JSON.stringify({ text: 'a'.repeat(64 * 1024) })}\n`;
       let written = 0;

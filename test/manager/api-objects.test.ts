@@ -1,3 +1,4 @@
+// Protects: files sent through the manager arrive whole, and callers reach only keys meant for them.
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { request } from 'node:http';
@@ -61,7 +62,7 @@ describe('objects through the manager, on a local store', () => {
     expect((await get('data/same.txt')).text).to.equal('abd');
   });
 
-  it('are nothing before all bytes are there, with the checksum that was said', async () => {
+  it('do not exist before all bytes are there, with the declared checksum', async () => {
     for (const sent of ['abx', 'ab', 'abcd']) {
       const { status, error } = await put('data/broken.txt', 'abc', { sent });
       expect([status, error.kind], sent).to.deep.equal([422, 'changed']);
@@ -128,7 +129,7 @@ describe('objects through the manager, on a local store', () => {
     expect(Buffer.from((await desk.platform.store.read(code)) ?? []).equals(gzip)).to.equal(true);
   });
 
-  it('refuse keys that are none, and those that are not for callers', async () => {
+  it('are refused for invalid keys, and for keys that are not for callers', async () => {
     await desk.platform.store.put('tokens/x.json', 'secret');
     for (const key of [
       'tokens/x.json',
@@ -164,7 +165,7 @@ describe('objects through the manager, on a local store', () => {
     expect(new TextDecoder().decode((await desk.platform.store.read('tokens/x.json')) ?? undefined)).to.equal('secret');
   });
 
-  it('need the scope to be put, and a size that is one', async () => {
+  it('are refused without the scope to put them, and with an invalid size, checksum or key', async () => {
     expect((await put('data/x', 'x', { scope: 'read' })).status).to.equal(403);
     for (const wrong of [{ size: -1 }, { size: '3' }, { sha256: 'x' }, { key: 7 }, { more: 1 }]) {
       const asked = { key: 'data/x', size: 3, sha256: sha256('abc'), ...wrong };
@@ -191,8 +192,7 @@ describe('objects through the manager, on a local store', () => {
     expect((await put('data/read.txt', 'c\n')).json.created).to.equal(true);
   });
 
-  it('tell a job’s outputs', async function () {
-    this.timeout(30_000);
+  it('include a job’s outputs, which callers can list and read', async () => {
     const spec = {
       name: 'outputs',
       input: { split: { by: 'range', from: 1, to: 2 } },

@@ -1,3 +1,4 @@
+// Protects: the manager serves its page safely, and shows health and metrics only to those who may see them.
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,7 +34,7 @@ describe("the manager's page, health and figures", () => {
     expect(asset.headers.get('cache-control')).to.equal('public, max-age=31536000, immutable');
   });
 
-  it('lets a browser do with it what it needs, and nothing else', async () => {
+  it('sends headers that restrict a browser to what the page needs', async () => {
     for (const path of ['/', '/assets/main-3K5M7P2Q.js', '/healthz', '/nothing', '/api/v1/jobs']) {
       const { headers } = await fetch(`${desk.url}${path}`);
       expect(headers.get('content-security-policy'), path).to.equal(
@@ -47,7 +48,7 @@ describe("the manager's page, health and figures", () => {
     }
   });
 
-  it('is no way to other files', async () => {
+  it('gives access to no other files', async () => {
     for (const path of [
       '/../outside.txt',
       '/%2e%2e/outside.txt',
@@ -72,12 +73,12 @@ describe("the manager's page, health and figures", () => {
     expect([answer.status, await answer.json()]).to.deep.equal([200, { status: 'ok' }]);
   });
 
-  it('says who calls, and whom', async () => {
+  it('tells callers their name, their scope and the profile', async () => {
     const { json } = await desk.call('GET', '/me', undefined, { scope: 'submit' });
     expect(json).to.include({ name: 'submit', scope: 'submit', profile: 'local' });
   });
 
-  it('tells figures to whoever may read, in the format of Prometheus', async () => {
+  it('gives metrics to whoever may read, in the format of Prometheus', async () => {
     expect((await fetch(`${desk.url}/metrics`)).status).to.equal(401);
     await desk.call('POST', '/jobs', {
       spec: {
@@ -95,7 +96,7 @@ describe("the manager's page, health and figures", () => {
       expect(line).to.match(/^(# (HELP|TYPE) \w+ .*|\w+(\{.*\})? [-+.\dNaInfe]+)$/);
   });
 
-  it('answers without a page that it has none', async () => {
+  it('answers 404 when it has no page', async () => {
     const bare = await ApiDesk.open({ dashboard: null });
     const answer = await fetch(`${bare.url}/`);
     expect(answer.status).to.equal(404);

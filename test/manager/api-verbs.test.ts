@@ -1,3 +1,4 @@
+// Protects: each verb of the API does what its command does, and answers with the same document.
 import { expect } from 'chai';
 import { ERROR_HEADER, WARNINGS_HEADER } from '../../src/model/api.ts';
 import { ApiDesk } from '../support/manager/api-desk.ts';
@@ -16,8 +17,7 @@ describe("the API's verbs", () => {
   let desk: ApiDesk;
   let job: string;
 
-  before(async function () {
-    this.timeout(60_000);
+  before(async () => {
     desk = await ApiDesk.open({ dashboard: null });
     const { status, json, exit } = await desk.call('POST', '/jobs', { spec: NUMBERS, runKey: 'first' });
     expect([status, exit], JSON.stringify(json)).to.deep.equal([200, '0']);
@@ -60,8 +60,7 @@ describe("the API's verbs", () => {
     expect(failures[0]).to.include({ count: 1, exitCode: 9 });
   });
 
-  it('answer for all that there is to look at', async function () {
-    this.timeout(60_000);
+  it('answer every request that only reads', async () => {
     const paths = Object.entries(desk.document.paths).flatMap(([path, { get }]) => (get === undefined ? [] : [path]));
     const fixed = paths.filter(
       (path) => !/\{(worker|name)\}|events|objects|openapi/.test(path) && path.startsWith('/api/v1/'),
@@ -75,7 +74,7 @@ describe("the API's verbs", () => {
     expect((await desk.call('GET', `/workers/${worker.worker}/logs`)).status).to.equal(200);
   });
 
-  it('answer what stands, and say what it comes to', async () => {
+  it('answer 200 for a proof that failed, with its exit code and error in the headers', async () => {
     const { status, json, exit, headers } = await desk.call('POST', `/jobs/${job}/proofs`, {});
     expect([status, exit]).to.deep.equal([200, '9']);
     expect(json.verdict).to.equal('failed');
@@ -161,8 +160,7 @@ describe("the API's verbs", () => {
     if (warnings !== null) expect(JSON.parse(warnings)).to.be.an('array');
   });
 
-  it('are run side by side', async function () {
-    this.timeout(30_000);
+  it('are run side by side', async () => {
     const answers = await Promise.all(Array.from({ length: 60 }, () => desk.call('GET', `/jobs/${job}`)));
     expect(new Set(answers.map(({ status, json }) => `${status} ${json.state}`)).size).to.equal(1);
   });

@@ -1,3 +1,4 @@
+// Protects: callers can submit their files and code, and cannot make the manager read or run its own.
 import { expect } from 'chai';
 import { bytesChecksum } from '../../src/lib/file-checksum.ts';
 import type { ApiError, Frame } from '../../src/model/api.ts';
@@ -48,7 +49,7 @@ describe('what a caller sends along', () => {
   const input = { ...rows, checksum: bytesChecksum(Buffer.from(ROWS)) };
   const submit = { jobfile: 'job.json' };
 
-  it('is taken where it is what it says', async () => {
+  it('is accepted when it is what it claims to be', async () => {
     expect(await asked('submit', submit, { jobFile: job(), inputs: [input] })).to.deep.include({
       exit: 0,
       error: null,
@@ -101,7 +102,7 @@ describe('what a caller sends along', () => {
     }
   });
 
-  it('never makes it run a program of its own', async () => {
+  it('never makes the manager run a program of its own', async () => {
     const notify = [{ on: ['failed'], to: 'exec:/bin/true' }];
     expect(await errorOf('submit', submit, { jobFile: job({ notify }), inputs: [input] })).to.include({
       kind: 'jobFile',
@@ -116,21 +117,21 @@ describe('what a caller sends along', () => {
     'data/',
     '/etc/passwd',
   ]) {
-    it(`names no input at ${key}`, async () => {
+    it(`is refused when it names an input at ${key}`, async () => {
       expect(await errorOf('submit', submit, { jobFile: job(), inputs: [{ ...input, key }] })).to.include({
         kind: 'usage',
       });
     });
   }
 
-  it('must be the bytes that it says', async () => {
+  it('is refused when its bytes are not those that it claims', async () => {
     const put = (change: object) => ({ jobFile: job(), inputs: [{ ...input, ...change }] });
     expect(await errorOf('submit', submit, put({ size: 3 }))).to.include({ kind: 'changed' });
     expect(await errorOf('submit', submit, put({ checksum: `sha256:${OTHER}` }))).to.include({ kind: 'changed' });
     expect(await errorOf('submit', submit, put({ key: 'data/inputs/none' }))).to.include({ kind: 'notFound' });
   });
 
-  it('must be code that is there, whole, under its own hash', async () => {
+  it('is refused when its code is missing, damaged or under another hash', async () => {
     const files = { files: ['up.sh'] };
     const sent = (code: string | null) => ({ jobFile: job(files, code), inputs: [input] });
     expect(await errorOf('submit', submit, sent(null))).to.include({ kind: 'usage' });

@@ -1,3 +1,4 @@
+// Protects: the audit log tells who changed what and from where, and holds no secrets.
 import { expect } from 'chai';
 import { told } from '../../src/manager/http/audit.ts';
 import { GuardDesk } from '../support/manager/guard-desk.ts';
@@ -52,7 +53,7 @@ describe('the audit', () => {
     expect(verify).to.include({ verb: 'verify', exitCode: 9, outcome: 'failed' });
   });
 
-  it('tells of who follows a job, with a token that reads alone: it is moved on in its name', async () => {
+  it('tells who follows a job, even with a read-only token, as following moves the job on', async () => {
     const token = await desk.token('read', 'ann');
     for (const name of ['watch', 'status', 'wait', 'logs'])
       await (await desk.command(name, { job: 'last' }, token)).text();
@@ -61,7 +62,7 @@ describe('the audit', () => {
     expect(wait).to.include({ verb: 'wait' });
   });
 
-  it('tells of a job that is named in another way than is meant', () => {
+  it('tells the job even when it is named in an unexpected form', () => {
     expect(told({ job: ['claims-1'], now: true })).to.deep.equal({ job: ['claims-1'], now: true });
     expect(told({ job: 'claims-1', now: true })).to.deep.equal({ now: true });
   });
@@ -82,7 +83,7 @@ describe('the audit', () => {
     expect(JSON.stringify(desk.audit)).to.not.include(operator.slice(4, 20)).and.not.include(reader.slice(4, 20));
   });
 
-  it('tells of who left before the answer was whole', async () => {
+  it('tells who left before the answer was complete', async () => {
     await desk.close();
     desk = await GuardDesk.open({
       run: ({ signal, out }) =>
@@ -97,7 +98,7 @@ describe('the audit', () => {
     expect(line).to.include({ verb: 'cancel', outcome: 'cut' });
   });
 
-  it('is not flooded by who is not let in: after sixty in a minute they are counted', async () => {
+  it('is not flooded by callers who are refused: after sixty in a minute they are only counted', async () => {
     for (let n = 0; n < 100; n += 1) await (await desk.call('/api/v1/jobs')).text();
     await until('sixty are told', () => desk.audit.length === 60);
     await post('/api/v1/jobs/x/pauses', await desk.token('operate'));

@@ -1,3 +1,4 @@
+// Protects: nobody calls the manager without a valid token, or does more than the token's scope allows.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -116,7 +117,7 @@ describe('who may call the manager', () => {
     expect((await desk.call('/api/v1/jobs', token)).status).to.equal(200);
   });
 
-  it('is ended while it listens, once the token is revoked', async () => {
+  it('is cut off while following a job, once the token is revoked', async () => {
     await desk.close();
     let ended = false;
     desk = await GuardDesk.open({
@@ -141,8 +142,8 @@ describe('who may call the manager', () => {
     expect(await reading).to.equal('cut');
   });
 
-  describe('and what', () => {
-    it('is written at every route: one without a scope can not even be made', async () => {
+  describe('on each route', () => {
+    it('is declared there: a route without a scope cannot even be made', async () => {
       const app = Fastify();
       addAuth(app, { tokens: new TokenReader(desk), clock: desk.clock });
       expect(() => app.get('/x', () => 'x')).to.throw('says nothing of who may call it');
@@ -150,7 +151,7 @@ describe('who may call the manager', () => {
       expect(desk.app.scopes.size).to.be.above(50);
     });
 
-    it('needs no token is the two signs of life and the page alone; other methods of a path do nothing', async () => {
+    it('needs a token, except for the two health checks and the page', async () => {
       const open = [...desk.app.scopes].filter(([, scope]) => scope === 'anyone').map(([route]) => route);
       const page = builtPage();
       const files = page === null ? [] : readdirSync(join(page, 'assets')).map((name) => `/assets/${name}`);
@@ -166,7 +167,7 @@ describe('who may call the manager', () => {
       expect(desk.calls).to.deep.equal([]);
     });
 
-    it('every route refuses whose scope is too small, and lets in whose is not', async () => {
+    it('is whoever has a large enough scope, and nobody else', async () => {
       const tokens = new Map<Scope, string>();
       for (const scope of SCOPES) tokens.set(scope, await desk.token(scope));
       let refusals = 0;
@@ -187,7 +188,7 @@ describe('who may call the manager', () => {
       expect(refusals).to.be.above(20);
     });
 
-    it('a command line asks for is allowed by the verb that it names', async () => {
+    it('depends, for a command line, on the verb that it names', async () => {
       const cases: [string, object, Scope][] = [
         ['status', { job: 'last' }, 'read'],
         ['watch', { job: 'last' }, 'read'],
@@ -210,7 +211,7 @@ describe('who may call the manager', () => {
       }
     });
 
-    it('tokens, keys and certificates are is offered by no verb', () => {
+    it('is never offered tokens, keys or certificates', () => {
       const offered = [...desk.app.scopes.keys()].filter((route) =>
         /token|certificate|fingerprint|secret/i.test(route),
       );

@@ -1,3 +1,4 @@
+// Protects: the limits of the manager are the documented ones, and failed logins are counted per network.
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import * as fc from 'fast-check';
@@ -15,7 +16,7 @@ describe('failed tries', () => {
     expect(tries.waitOf('192.0.2.1')).to.equal(0);
   });
 
-  it('are those of a network, where whoever has an address has it all', () => {
+  it('are counted by network for IPv6, where one caller may have all its addresses', () => {
     expect(networkOf('2001:db8::1')).to.equal('2001:db8:0:0::/64');
     expect(networkOf('2001:db8:0:0:ffff:1:2:3')).to.equal('2001:db8:0:0::/64');
     expect(networkOf('2001:DB8:0000:0000:1::')).to.equal('2001:db8:0:0::/64');
@@ -38,7 +39,7 @@ describe('the bounds in docs/security.md', () => {
   };
 
   for (const { what, value, unit, answer, why } of Object.values(BOUNDS)) {
-    it(`are those that are kept: ${what}`, () => {
+    it(`match those in the code: ${what}`, () => {
       expect(doc).to.include(`| ${what} | ${shown(value, unit)} | ${answer} | ${why} |`);
     });
   }

@@ -1,3 +1,4 @@
+// Protects: the dashboard describes a job truthfully, and puts what is urgent first.
 import { expect } from 'chai';
 import type { Status } from '../../src/dashboard/answers.ts';
 import { attentionOf } from '../../src/dashboard/words/attention.ts';
@@ -75,7 +76,7 @@ describe('what the dashboard says of a job', () => {
     ]);
   });
 
-  it('puts jobs in order by what presses', () => {
+  it('lists the most urgent jobs first', () => {
     const jobs = [
       statusOf({ job: 'calm', name: 'b' }),
       statusOf({ job: 'early', name: 'c', finishBy: '2026-11-30T06:00:00Z', projected: '2026-11-30T05:00:00Z' }),

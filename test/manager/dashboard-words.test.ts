@@ -1,3 +1,4 @@
+// Protects: the dashboard calls the API correctly, and turns its answers into true words and safe commands.
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { Overview, Status } from '../../src/dashboard/answers.ts';
@@ -23,7 +24,7 @@ const STATUS = statusOf();
 const with_ = statusOf;
 
 describe('what the dashboard makes of answers', () => {
-  it('asks only what the API has, by the methods that it has', async () => {
+  it('calls only routes and methods that the API has', async () => {
     const known = endpointsOf(await describedVerbs()).map(({ method, path }) => `${method} /api/v1${path}`);
     expect(Object.values(API_ROUTES).filter((route) => !known.includes(route))).to.deep.equal(['GET /api/v1/me']);
   });
@@ -87,7 +88,7 @@ describe('what the dashboard makes of answers', () => {
     expect(shellLine(['batchctl', ''])).to.equal("batchctl ''");
   });
 
-  it('tells acts of a mend apart', () => {
+  it('separates the commands of a suggested fix from its remarks', () => {
     expect(actsOf('batchctl retry a, once it is mended; look at the disk')).to.deep.equal([
       { command: 'batchctl retry a', remark: 'once it is mended' },
       { command: '', remark: 'look at the disk' },
@@ -122,7 +123,7 @@ describe('what the dashboard makes of answers', () => {
     expect(marginOf(STATUS, 'UTC', NOW)).to.equal(null);
   });
 
-  it('says what a job costs against what it may', () => {
+  it('says what a job costs against its limit', () => {
     expect(costText(STATUS)).to.equal(null);
     expect(costText(with_({ cost: 12.3, costProjected: 40, maxCost: 100 }))).to.deep.equal({
       ...{ main: '$12.30', note: 'of $100.00, $40.00 by its end', tone: null },

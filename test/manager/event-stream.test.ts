@@ -1,6 +1,7 @@
+// Protects: a slow watcher gets the newest events, and does not fill the manager's memory.
 import { expect } from 'chai';
 import { EventStream } from '../../src/manager/http/events/event-stream.ts';
-import { until } from '../support/until.ts';
+import { HeldTime } from '../support/held-time.ts';
 
 const LONG = 3_600_000;
 
@@ -28,15 +29,25 @@ describe('a stream of events', () => {
     expect(text).to.equal('event: status\ndata: 1\n\n');
   });
 
-  it('comments at times, but not for a reader who is behind', async () => {
-    const stream = new EventStream(2);
-    await until('it has waited', () => performance.now() > 0);
-    stream.body.resume();
-    let comments = 0;
-    stream.body.on('data', () => {
-      comments += 1;
-    });
-    await until('two comments', () => comments > 1);
-    stream.body.destroy();
+  it('sends comments from time to time to a reader who keeps up, and no more than one to one who is behind', async () => {
+    const time = new HeldTime();
+    try {
+      const stream = new EventStream(2);
+      // Nobody reads yet.
+      await time.pass(20);
+      expect(stream.body.readableLength).to.equal(0);
+      expect(stream.body.read()).to.equal(null);
+      await time.pass(20);
+      expect(String(stream.body.read())).to.equal(':\n\n');
+      let comments = 0;
+      stream.body.on('data', () => {
+        comments += 1;
+      });
+      await time.pass(20);
+      expect(comments).to.be.within(9, 11);
+      stream.body.destroy();
+    } finally {
+      time.release();
+    }
   });
 });

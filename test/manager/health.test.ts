@@ -1,3 +1,4 @@
+// Protects: health checks and metrics tell truthfully whether the manager works, even when the store is away.
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { addSchedule } from '../../src/jobs/schedules/change-schedule.ts';
@@ -16,8 +17,7 @@ const away = (): never => {
 };
 const RESTING = { done: '2026-11-26T12:00:00.000Z', running: null, failing: null, troubles: [] };
 
-describe("a manager's health", function () {
-  this.timeout(30_000);
+describe("a manager's health", () => {
   let desk: ApiDesk;
   let rounds: Rounds | null = null;
   /** Milliseconds by which answers that are told again grow old. */
@@ -143,7 +143,7 @@ describe('a duty', () => {
   const now = Date.parse('2026-11-26T12:10:00Z');
   const duty = { duty: 'jobs', ...RESTING };
 
-  it('wants to be looked at when it fails, hangs, or leaves something undone', () => {
+  it('is reported as troubled when it fails, hangs, or leaves something undone', () => {
     expect(isTroubled(duty, now)).to.equal(false);
     expect(isTroubled({ ...duty, failing: { since: RESTING.done, message: 'x' } }, now)).to.equal(true);
     expect(isTroubled({ ...duty, troubles: ['x'] }, now)).to.equal(true);
@@ -152,7 +152,7 @@ describe('a duty', () => {
     expect(isTroubled(began(HANGS_MS), now)).to.equal(true);
   });
 
-  it('that never was done has no time in the figures', () => {
+  it('that was never done has no time in the metrics', () => {
     const health: ManagerHealth = {
       status: 'ok',
       store: 'gone',
@@ -166,7 +166,7 @@ describe('a duty', () => {
 });
 
 describe('a certificate that nobody renews', () => {
-  it('is told of for two weeks', () => {
+  it('is reported from two weeks before it expires', () => {
     const expires = '2026-12-24T00:00:00.000Z';
     const at = (text: string) => expiryWarning({ expires }, Date.parse(text));
     expect(at('2026-12-09T00:00:00Z')).to.equal(null);

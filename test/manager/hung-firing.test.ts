@@ -1,3 +1,4 @@
+// Protects: a schedule that hangs is noticed, and the manager restarts instead of staying stuck.
 import { expect } from 'chai';
 import type { FiredAll } from '../../src/jobs/keeping.ts';
 import { addSchedule } from '../../src/jobs/schedules/change-schedule.ts';
@@ -18,8 +19,7 @@ import { wrapStore } from '../support/wrap-store.ts';
 const HOURS = 3_600;
 const MINUTELY = { cadence: { kind: 'cron', pattern: '* * * * *' }, catchUp: HOURS } as const;
 
-describe('a firing that hangs', function () {
-  this.timeout(60_000);
+describe('a firing that hangs', () => {
   let place: Place;
   let leave: AbortController;
   beforeEach(async () => {
@@ -31,7 +31,7 @@ describe('a firing that hangs', function () {
     await place.end();
   });
 
-  it('is told of once it gave no sign for three hours; one that gives signs may take a day', async () => {
+  it('is reported after three hours without a sign of life; one that gives signs may take a day', async () => {
     const clock = new FakeClock();
     const signs = new Map<string, () => void>();
     const ends: (() => void)[] = [];
@@ -96,7 +96,7 @@ describe('a firing that hangs', function () {
         },
       }),
     );
-    await until('it hangs', () => isHanging, 20_000);
+    await until('it hangs', () => isHanging);
     ahead = 3 * HOURS * 1_000 + 1_000;
     // The schedules are read each minute, and soon when somebody changed something.
     const { text } = await createToken(place.platform, { name: 'ann', scope: 'operate', expiresIn: null });

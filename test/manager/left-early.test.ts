@@ -1,14 +1,14 @@
+// Protects: callers who disconnect early do not use up the manager's places.
 import { expect } from 'chai';
 import { BOUNDS } from '../../src/manager/http/bounds.ts';
 import { GuardDesk } from '../support/manager/guard-desk.ts';
 import { until } from '../support/until.ts';
 
-describe('callers who leave while their token is looked up', function () {
-  this.timeout(60_000);
+describe('callers who leave while their token is looked up', () => {
   let desk: GuardDesk;
   afterEach(() => desk.close());
 
-  it('are counted no longer, and what runs for them is told at once', async () => {
+  it('free their places, and the verbs that run for them are stopped', async () => {
     desk = await GuardDesk.open();
     const token = await desk.token('read');
     const release = holdReads(desk);

@@ -1,3 +1,4 @@
+// Protects: two managers and cron together run each scheduled period exactly once, even when one dies.
 import { expect } from 'chai';
 import { readView } from '../../src/jobs/journal.ts';
 import { addSchedule } from '../../src/jobs/schedules/change-schedule.ts';
@@ -12,8 +13,7 @@ import { FakeClock } from '../support/fake-clock.ts';
 import { claimedRuns, dice, fail, jobCount, runKeysOf, YEAR, YEARS_SCHEDULES } from '../support/schedule-year.ts';
 import { scheduleSpec } from '../support/schedules.ts';
 
-describe('a year of managers', function () {
-  this.timeout(300_000);
+describe('a year of managers', () => {
   let place: Place;
   const others: Platform[] = [];
   before(async () => {

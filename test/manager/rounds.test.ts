@@ -1,3 +1,4 @@
+// Protects: the manager fires schedules on time, closes and delivers jobs, and recovers when the store returns.
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { readView } from '../../src/jobs/journal.ts';
@@ -20,8 +21,7 @@ const away = (): never => {
   throw new BatchctlError('unavailable', 'the store is away');
 };
 
-describe("a manager's rounds", function () {
-  this.timeout(60_000);
+describe("a manager's rounds", () => {
   let place: Place;
   let lines: LogLine[];
   let rounds: Rounds | null;

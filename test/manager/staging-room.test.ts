@@ -1,3 +1,4 @@
+// Protects: uploads through the manager never fill its disk, and a broken upload frees its space.
 import type { Socket } from 'node:net';
 import { expect } from 'chai';
 import * as fc from 'fast-check';
@@ -10,7 +11,7 @@ const SHA = 'a'.repeat(64);
 const LARGEST = 256 * 2 ** 20;
 
 describe('the room for uploads that pass through a manager', () => {
-  it('is never more than it says, of all and of one; what is left is there again', () => {
+  it('never exceeds its limits for one caller and for all, and is free again after use', () => {
     const token = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f');
     void fc.assert(
       fc.property(fc.array(fc.tuple(token, fc.integer({ min: 0, max: LARGEST }), fc.boolean())), (steps) => {
@@ -33,8 +34,7 @@ describe('the room for uploads that pass through a manager', () => {
     );
   });
 
-  it('is given back when a caller breaks off, and refused with when to come again', async function () {
-    this.timeout(30_000);
+  it('is given back when a caller breaks off, and refused with when to come again', async () => {
     const desk = await GuardDesk.open();
     try {
       const [token, other] = [await desk.token('submit', 'one'), await desk.token('submit', 'other')];

@@ -1,3 +1,4 @@
+// Protects: a renewed certificate is used without a restart, and a bad one does not break the manager.
 import { writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { fingerprintOf } from '../../src/lib/fingerprint.ts';
@@ -22,8 +23,7 @@ const linesOf = (running: Running): readonly Line[] =>
     .filter((line) => line.startsWith('{') && line.endsWith('}'))
     .map((line) => JSON.parse(line) as Line);
 
-describe('a manager with a certificate by files', function () {
-  this.timeout(120_000);
+describe('a manager with a certificate by files', () => {
   let workspace: Workspace;
   beforeEach(() => {
     workspace = new Workspace();

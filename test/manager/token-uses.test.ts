@@ -1,3 +1,4 @@
+// Protects: operators see when each token was last used, whichever manager it called.
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { createToken, findTokens, revokeTokens } from '../../src/jobs/tokens/change-tokens.ts';
@@ -30,7 +31,7 @@ describe('when a token was used last', () => {
   });
   const iso = () => new Date(clock.now()).toISOString();
 
-  it('is written by nobody who waits, and once an hour whatever it is used for', async () => {
+  it('is written at most once an hour, however often the token is used', async () => {
     const uses = new TokenUses({ store, clock });
     expect(await readTokenUse(store, ID)).to.equal(null);
     const first = iso();
@@ -48,7 +49,7 @@ describe('when a token was used last', () => {
     expect([puts, await readTokenUse(store, ID)]).to.deep.equal([2, iso()]);
   });
 
-  it('is what either of two managers saw', async () => {
+  it('is the latest use that either of two managers saw', async () => {
     const [one, other] = [new TokenUses({ store, clock }), new TokenUses({ store, clock })];
     one.used(ID);
     await one.write();
@@ -77,7 +78,7 @@ describe('when a token was used last', () => {
     }
   });
 
-  it('is no token, and goes with the one that it is of', async () => {
+  it('is not listed as a token, and is removed with its token', async () => {
     const place = { store, clock, who: 'ann@desk' };
     const { token } = await createToken(place, { name: 'ann', scope: 'read', expiresIn: null });
     const uses = new TokenUses({ store, clock });
@@ -90,7 +91,7 @@ describe('when a token was used last', () => {
     expect(left).to.deep.equal([]);
   });
 
-  it('is written by a manager that leaves, of whom it let in and of nobody else', async () => {
+  it('is written by a manager that leaves, only for tokens that it let in', async () => {
     const desk = await GuardDesk.open();
     const token = await desk.token('read');
     expect((await desk.call('/api/v1/me', token)).status).to.equal(200);

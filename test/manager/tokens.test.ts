@@ -1,3 +1,4 @@
+// Protects: tokens stay secret and unique, and stop working when they expire or are revoked.
 import { expect } from 'chai';
 import * as fc from 'fast-check';
 import { createToken, findTokens, revokeTokens } from '../../src/jobs/tokens/change-tokens.ts';
@@ -38,7 +39,7 @@ describe('tokens', () => {
     expect((await make('bob')).text).to.not.equal(text);
   });
 
-  it('have names of which no two are in use', async () => {
+  it('never share a name while both are in use', async () => {
     await make();
     expect(await rejection(make())).to.include({ kind: 'refused' });
     for (const name of ['', 'Ann', '9', 'a b', 'x'.repeat(41), '../x', 'a\n'])
@@ -58,7 +59,7 @@ describe('tokens', () => {
     }
   });
 
-  it('that were made by one who died before telling hold the name until it is revoked', async () => {
+  it('whose maker died before showing them hold their name until they are revoked', async () => {
     const dies = wrapStore(store, {
       put: async (...given) => {
         await store.put(...given);
@@ -140,7 +141,7 @@ describe('tokens', () => {
       expect(at.reads).to.equal(2);
     });
 
-    it('are not even asked for when they look like none', async () => {
+    it('are not even looked up when they cannot be tokens', async () => {
       const at = counted();
       const reader = new TokenReader(place(at.own));
       const { text } = await make();

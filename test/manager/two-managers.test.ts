@@ -1,3 +1,4 @@
+// Protects: two managers on one store do each job once, and one carries on when the other dies.
 import { expect } from 'chai';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { scheduleDue } from '../support/killed-keepers.ts';
@@ -7,8 +8,7 @@ import { type Running, Workspace } from '../support/workspace.ts';
 const MANAGER = ['manager', '--listen', '127.0.0.1:0', '--json'];
 const KEYS = ['one', 'two', 'three', 'four', 'five', 'six'];
 
-describe('two managers of one store', function () {
-  this.timeout(240_000);
+describe('two managers of one store', () => {
   let workspace: Workspace;
   let then: Readonly<Record<string, string>>;
   let token: string;

@@ -1,3 +1,4 @@
+// Protects: an old or new client is told clearly which version it needs, and never misread.
 import { expect } from 'chai';
 import { VERSION } from '../../src/lib/version.ts';
 import { isServed, lineOf } from '../../src/model/served-version.ts';
@@ -45,7 +46,7 @@ describe('the versions that a manager serves', () => {
           expect((await desk.call(path, held)).headers.get('x-batchctl-version'), path).to.equal(VERSION);
     });
 
-    it('to who says another, with what is needed, and before any token is looked at', async () => {
+    it('to a caller of another version, with what is needed, before any token is looked at', async () => {
       const answer = await desk.call('/api/v1/jobs', null, { headers: { 'x-batchctl-version': '99.0.0' } });
       expect(answer.status).to.equal(426);
       expect(answer.headers.get('upgrade')).to.equal(`batchctl/${VERSION}`);
@@ -57,7 +58,7 @@ describe('the versions that a manager serves', () => {
         .and.include('99.0.0');
     });
 
-    it('and who says none, or this one, is served', async () => {
+    it('and a caller of this version, or of none, is served', async () => {
       const token = await desk.token('submit');
       expect((await desk.call('/api/v1/jobs', token)).status).to.equal(200);
       const headers = { 'x-batchctl-version': VERSION };

@@ -1,3 +1,5 @@
+// Protects: a bad deployment pauses the job before it burns all its tasks, and a few bad inputs do not.
+
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { type FailingStep, guardOf, isBadDeployment, mayBeBad, Streaks, survives } from '../../src/model/breaker.ts';
@@ -57,7 +59,7 @@ describe('a bad deployment', () => {
     );
   });
 
-  it('stays one with more failures on the worker that has the fewest, and ends to be one with successes', () => {
+  it('remains one with failures on one more worker, and is one no longer with many successes', () => {
     const count = fc.nat({ max: 60 });
     fc.assert(
       fc.property(fc.array(count, { minLength: 2, maxLength: 6 }), count, fc.nat({ max: 9 }), (counts, more, done) => {
@@ -69,18 +71,18 @@ describe('a bad deployment', () => {
     );
   });
 
-  it('is not seen of what lives on for twice as long as failing takes', () => {
+  it('is contradicted by tasks that run more than twice as long as failing takes', () => {
     expect([1, 2, 2.1].map((seconds) => survives(seconds, 1))).to.deep.equal([false, false, true]);
   });
 
-  it('is looked for in the first round only where counters leave it possible', () => {
+  it('is looked for in the first round only where the counters allow it', () => {
     expect(mayBeBad({ done: 0, failed: 5, retried: 15 })).to.equal(true);
     expect(mayBeBad({ done: 1, failed: 20, retried: 0 })).to.equal(true);
     expect(mayBeBad({ done: 0, failed: 19, retried: 0 })).to.equal(false);
     expect(mayBeBad({ done: 100, failed: 30, retried: 30 })).to.equal(false);
   });
 
-  it('is guarded against twice a round: who resumes a second time has decided', () => {
+  it('pauses a job at most twice a round: a second resume is final', () => {
     const first = { step: 'price', round: 0, done: 1 };
     expect(guardOf([], 'price', 0)).to.deep.equal({ speaks: true, done: 0 });
     expect(guardOf([first], 'price', 0)).to.deep.equal({ speaks: true, done: 1 });
@@ -89,7 +91,7 @@ describe('a bad deployment', () => {
     expect(guardOf([first, first], 'check', 0)).to.deep.equal({ speaks: true, done: 0 });
   });
 
-  it('is in the view of its journal: what tripped, and when a person resumed it', () => {
+  it('is recorded in the journal: the step that tripped, and when a person resumed the job', () => {
     const tripped = { step: 'price', round: 0, done: 3 };
     const view = viewOf([
       { what: 'sent' },
@@ -107,11 +109,11 @@ describe('failures in a row', () => {
   const looks = (count: number, streaks = new Streaks()): readonly number[] =>
     Array.from({ length: count }, (_, n) => n + 1).filter(() => streaks.failed('job/price', 0));
 
-  it('are looked at ever more seldom', () => {
+  it('are checked ever more seldom', () => {
     expect(looks(30)).to.deep.equal([2, 3, 5, 8, 12, 18, 27]);
   });
 
-  it('are looked at for a tenth of a worker’s time at most, however long a look takes', () => {
+  it('are checked for a tenth of a worker’s time at most, however long a check takes', () => {
     const streaks = new Streaks();
     const at = (now: number): boolean => streaks.failed('job/price', now);
     expect([at(0), at(1_000)]).to.deep.equal([false, true]);

@@ -1,3 +1,5 @@
+// Protects: calendar schedules fire on the right business day, in their own zone and around holidays.
+
 import { expect } from 'chai';
 import { parseCalendar, parseHolidays } from '../../src/model/calendar.ts';
 import { type Cadence, firingOf, firingsAfter, firingsBefore, type When } from '../../src/model/schedule-times.ts';
@@ -68,7 +70,7 @@ describe('when a calendar fires', () => {
     ]);
   });
 
-  it('where a month has not so many, not at all', () => {
+  it('not at all in a month with fewer business days', () => {
     const holidays = ['2026-02-16'];
     expect(periods(calendar({ day: 20, holidays }, 'UTC'), '2026-01-31T00:00Z', 2)).to.deep.equal([
       '2026-03 2026-03-27T18:00',

@@ -1,3 +1,5 @@
+// Protects: a group gets enough instances for its work within the target time, and never more than its bounds allow.
+
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { type Fleet, instancesFor, PACE, secondsToDrain } from '../../src/model/capacity.ts';

@@ -1,10 +1,12 @@
+// Protects: failures with the same cause are grouped under one id, which never changes.
+
 import { expect } from 'chai';
 import { causeId, causeText } from '../../src/model/cause.ts';
 
 const cause = { step: 'price', exitCode: 1, reason: 'exit', error: 'row 17: bad rate' };
 
 describe('a cause', () => {
-  it('is one text for failures that differ in what folds alone', () => {
+  it('is one text for failures that differ only in what is folded', () => {
     expect(causeText({ ...cause, error: 'row 9: bad rate' })).to.equal(causeText(cause));
     expect(causeText(cause)).to.equal('price exit 1 row <n>: bad rate');
   });

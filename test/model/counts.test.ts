@@ -1,8 +1,10 @@
+// Protects: a job is closed soon after its last task ends, without needless listings of the store.
+
 import { expect } from 'chai';
 import { countsSayDecided, withSkipped } from '../../src/model/counts.ts';
 import { viewOf } from './job-of.ts';
 
-describe('what counters say', () => {
+describe('the counters of a job', () => {
   const { steps } = viewOf([]).record.spec;
   const says = (...counts: readonly (readonly [done: number, failed: number])[]) =>
     countsSayDecided(
@@ -34,12 +36,12 @@ describe('what counters say', () => {
     { counts: [[0, 4]], decided: true, when: 'every chain failed at once' },
   ] as const;
   for (const { counts, decided, when } of table) {
-    it(`is ${decided ? 'that' : 'not that'} it may be time to look, when ${when}`, () => {
+    it(`${decided ? 'call' : 'do not call'} for a look at the job when ${when}`, () => {
       expect(says(...counts)).to.equal(decided);
     });
   }
 
-  it('take what a person went without as ended, once', () => {
+  it('count a task that a person skipped as ended, once', () => {
     const counts = [{ step: 'price', done: 2, failed: 1 }];
     const skip = { what: 'skip', tasks: { price: '0,3' }, failed: { price: '0' }, reason: 'x' } as const;
     expect(withSkipped(viewOf([]), counts)).to.equal(counts);

@@ -1,3 +1,5 @@
+// Protects: the autoscaler asks for just enough instances to meet each deadline that can be met.
+
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { type Fleet, instancesFor, PACE } from '../../src/model/capacity.ts';
@@ -62,7 +64,7 @@ describe('how many instances meet a deadline', () => {
     });
   }
 
-  it('says who decides, and who is late even so', () => {
+  it('names the job that decides, and the one that will be late all the same', () => {
     const loads = [load({ due: due() }), load({ tasks: 10, due: due({ job: 'b', in: 20 * HOUR }) })];
     expect(instancesFor(loads, fleet())).to.deep.include({ decides: 'a', late: null });
     const { late, unbounded } = instancesFor(loads, fleet({ max: 5 }));

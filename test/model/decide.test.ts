@@ -1,3 +1,5 @@
+// Protects: a job opens its gather and closes at the right moment, with the right result.
+
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { standingOf } from '../../src/model/decide.ts';
@@ -50,7 +52,7 @@ describe('where a job stands', () => {
     expect(standingOf(view, [factsOf(4, [], [0, 1, 2, 3]), factsOf(4, []), none]).next).to.deep.equal({ move: 'wait' });
   });
 
-  it('says nothing twice: a job closed so in this round waits', () => {
+  it('never closes a job twice in a round', () => {
     const view = viewOf([SENT, { what: 'close', state: 'failed', reason: 'failures', round: 0 }]);
     const facts = [factsOf(4, [], [0, 1, 2, 3]), factsOf(4, []), none];
     expect(standingOf(view, facts).next).to.deep.equal({ move: 'wait' });

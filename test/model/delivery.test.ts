@@ -1,3 +1,5 @@
+// Protects: results of a successful job are delivered once per close, and a failed delivery is retried and reported.
+
 import { expect } from 'chai';
 import { type DeliveryState, deliveryOf, isDeliveryDue, isNews, nextTry } from '../../src/model/delivery.ts';
 import type { EntryKind } from '../../src/model/journal.ts';
@@ -46,7 +48,7 @@ describe('the delivery of a job', () => {
     });
   }
 
-  it('is nothing of a job that delivers nothing', () => {
+  it('is null for a job that delivers nothing', () => {
     expect(deliveryOf(viewOf([close()]))).to.equal(null);
     expect(isDeliveryDue(viewOf([close()]))).to.equal(false);
   });
@@ -60,7 +62,7 @@ describe('the delivery of a job', () => {
     expect(waits).to.deep.equal([0, 1, 2, 4, 60, null]);
   });
 
-  it('notes a failure that says something else, or the same after a while, and never for ever', () => {
+  it('records a new failure at once, the same one again only after a while, and none after the last try', () => {
     const once = viewAfter(close(), undelivered(0)).delivery ?? { failed: null };
     expect(isNews({ failed: null }, 'denied', WHEN)).to.equal(true);
     expect(isNews(once, 'full', WHEN)).to.equal(true);

@@ -1,3 +1,5 @@
+// Protects: the autoscaler sees the work that is really ready, from the counters and from the queue.
+
 import { expect } from 'chai';
 import { fitLoads, type Known, readyLoads } from '../../src/model/demand.ts';
 import type { StepCounts } from '../../src/ports/ledger.ts';
@@ -24,7 +26,7 @@ describe('what jobs have ready', () => {
   const ready = (change: Partial<Known>) =>
     readyLoads(view, { ...none, ...change }).map(({ group, tasks, seconds }) => ({ group, tasks, seconds }));
 
-  it('all parts at the first step at first, and nothing behind it', () => {
+  it('is all parts at the first step at first, and nothing behind it', () => {
     expect(ready({})).to.deep.equal([
       { group: 'default', tasks: parts, seconds: null },
       { group: 'steady', tasks: 0, seconds: null },
@@ -33,7 +35,7 @@ describe('what jobs have ready', () => {
     ]);
   });
 
-  it('what the step before has done, with the mean of what was done', () => {
+  it('is what the step before has done, with the mean duration of what was done', () => {
     const counts = [counted('price', { done: 3, failed: 1, seconds: 30 }), counted('check', { done: 1, seconds: 100 })];
     expect(ready({ counts })).to.deep.include.members([
       { group: 'default', tasks: parts - 4, seconds: 10 },
@@ -41,13 +43,13 @@ describe('what jobs have ready', () => {
     ]);
   });
 
-  it('with what an earlier run took, and what is asked for again', () => {
+  it('takes durations from an earlier run, and counts tasks that are retried', () => {
     const counts = [counted('price', { failed: parts })];
     const found = ready({ counts, means: new Map([['price', 7]]), again: new Map([[0, 2]]) });
     expect(found[0]).to.deep.equal({ group: 'default', tasks: 2, seconds: 7 });
   });
 
-  it('keeps slots and limits of a step and its job', () => {
+  it('carries the slots and limits of a step and its job', () => {
     const loads = readyLoads(view, none);
     expect(loads.map(({ slots, atOnce }) => ({ slots, atOnce }))).to.deep.equal([
       { slots: 1, atOnce: 50 },
@@ -97,11 +99,11 @@ describe('what jobs have ready', () => {
       ]);
     });
 
-    it('has nothing of that without one', () => {
+    it('has no such figures without a deadline', () => {
       expect(readyLoads(view, { ...none, now }).some((each) => 'due' in each)).to.equal(false);
     });
 
-    it('counts tasks that only the queue knows as due first', () => {
+    it('counts tasks that only the queue knows towards the nearest deadline', () => {
       const idle = [5, 2].map((left) => ({
         ...{ tasks: 0, seconds: 10, slots: 1, atOnce: null },
         due: { job: `in ${left}`, in: left, coming: 7, deviation: null, after: 0 },
@@ -123,13 +125,13 @@ describe('what jobs have ready', () => {
       expect(tasks(0, false)).to.deep.equal([]);
     });
 
-    it('is not less than what was just sent, and no more than known where the queue can not be asked', () => {
+    it('is at least what was just sent, and what the counters know where the queue cannot be asked', () => {
       expect(tasks(4, true)).to.deep.equal([30, 10]);
       expect(tasks(80, true)).to.deep.equal([60, 20]);
       expect(tasks(null, false)).to.deep.equal([30, 10]);
     });
 
-    it('is no more than the jobs can have there: the rest is of jobs that don’t run', () => {
+    it('is no more than running jobs can have in the queue: the rest belongs to others', () => {
       const few = loads.map((each) => ({ ...each, most: each.tasks + 5 }));
       expect(fitLoads(few, 1_000_000, false).map((each) => each.tasks)).to.deep.equal([37.5, 12.5]);
       expect(fitLoads(few, 4, true).map((each) => each.tasks)).to.deep.equal([30, 10]);
@@ -142,7 +144,7 @@ describe('what jobs have ready', () => {
       ).to.deep.equal([]);
     });
 
-    it('is tasks as long as the longest step where the counters know of none', () => {
+    it('takes tasks as long as those of the longest step where the counters know of none', () => {
       const idle = loads.map((each) => ({ ...each, tasks: 0 }));
       expect(fitLoads(idle, 5, false)).to.deep.equal([{ tasks: 5, seconds: 50, slots: 1, atOnce: null }]);
       expect(fitLoads([], 5, false)).to.deep.equal([{ tasks: 5, seconds: null, slots: 1, atOnce: null }]);

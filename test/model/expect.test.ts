@@ -1,3 +1,5 @@
+// Protects: control totals are checked exactly, and a wrong expectation is refused with its reason.
+
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { BatchctlError } from '../../src/errors.ts';
@@ -39,7 +41,7 @@ describe('an expectation', () => {
     });
   }
 
-  it('names what nobody counted', () => {
+  it('names a counter that nobody reported', () => {
     const result = evaluateExpect(parseExpect('a.b - c == a.b'), lookup);
     expect(result.missing).to.deep.equal(['a.b', 'c']);
   });

@@ -1,3 +1,5 @@
+// Protects: a job that explodes runs every file behind it, and tolerates failures as the job file says.
+
 import { expect } from 'chai';
 import { countsSayDecided } from '../../src/model/counts.ts';
 import { standingOf } from '../../src/model/decide.ts';
@@ -36,7 +38,7 @@ describe('a job that explodes', () => {
     expect(stands.map(({ undecided }) => undecided.count)).to.deep.equal([0, 0, 0, 0]);
   });
 
-  it('waits for each file behind it, through all its steps, and tolerates failures there anew', () => {
+  it('waits for each file through all steps behind the explode, and tolerates failures there anew', () => {
     const split = factsOf(4, [0, 1, 3], [2]);
     const open = factsOf(5, [0, 1, 2, 3], [4], '2');
     const waiting = standingOf(view, [split, open, factsOf(5, [0, 1, 2]), gather]);
@@ -48,13 +50,13 @@ describe('a job that explodes', () => {
     expect(beyond.next).to.include({ move: 'close', state: 'failed', reason: 'failures' });
   });
 
-  it('without any file the section is over as it opens', () => {
+  it('skips the section when no file was made', () => {
     const empty = factsOf(0, [], [], '');
     const { next } = standingOf(view, [factsOf(4, [0, 1, 2, 3]), empty, shut, gather]);
     expect(next).to.deep.equal({ move: 'open', step: 3, count: 0, leftOut: '' });
   });
 
-  it('opens nothing again for which too many files were counted, until a new round asks', () => {
+  it('stays closed after too many files, until a new round asks for tasks', () => {
     const facts = [factsOf(4, [0, 1, 2, 3]), shut, shut, gather];
     const close: EntryKind = { what: 'close', state: 'failed', reason: 'maxTasks', round: 0 };
     expect(standingOf(viewOf([SENT, close], EXPLODES), facts).next).to.deep.equal({ move: 'wait' });
@@ -62,7 +64,7 @@ describe('a job that explodes', () => {
     expect(standingOf(viewOf([SENT, close, skip], EXPLODES), facts).next).to.include({ move: 'open' });
   });
 
-  it('takes equal numbers before and behind it for different tasks', () => {
+  it('keeps task numbers before and behind the explode apart', () => {
     const retry: EntryKind = {
       what: 'retry',
       round: 1,
@@ -77,7 +79,7 @@ describe('a job that explodes', () => {
     ]);
   });
 
-  it('counters say that it is time to look: when all made their files, and when all files are done', () => {
+  it('is looked at when all tasks have made their files, and when all files are done', () => {
     const counts = (...done: number[]): { step: string; done: number; failed: number }[] =>
       done.map((n, index) => ({ step: steps[index]?.name ?? '', done: n, failed: 0 }));
     const say = (behind: number, ...done: number[]): boolean =>
@@ -97,7 +99,7 @@ describe('a job that explodes', () => {
     expect(exceedsTolerance(view, sizes, [2, 0, 0, 0])).to.equal(true);
   });
 
-  it('takes every task that is not left out', () => {
+  it('has every task that is not left out', () => {
     expect([...tasksWithout('0-1,4', 6)]).to.deep.equal([2, 3, 5]);
     expect([...tasksWithout('', 2)]).to.deep.equal([0, 1]);
     expect([...tasksWithout('3-9', 5)]).to.deep.equal([0, 1, 2]);

@@ -1,3 +1,5 @@
+// Protects: a rehearsal injects the faults that were asked for, reproducibly, and never fails a retried task.
+
 import { expect } from 'chai';
 import { ALL_FAULTS, failsByLot, faultNames, killPlan, parseFaults, seedThatFails } from '../../src/model/faults.ts';
 
@@ -11,7 +13,7 @@ describe('faults', () => {
   });
 
   for (const text of ['', 'job.yaml', 'kill:2', 'fail:0%', 'fail:101%', 'fail:5', 'kill,,duplicate']) {
-    it(`are not "${text}"`, () => {
+    it(`are refused as "${text}"`, () => {
       expect(() => parseFaults(text)).to.throw(RangeError, 'expected');
     });
   }
@@ -31,13 +33,13 @@ describe('faults', () => {
     expect(tasks.some((task) => failsByLot(lots, { ...first(task), round: 1 }))).to.equal(false);
   });
 
-  it('show at least once in a small sample', () => {
+  it('appear at least once in a small sample', () => {
     const seed = seedThatFails(0.05, 100, 'price', 5);
     expect([0, 1, 2, 3, 4].some((task) => failsByLot({ fail: 0.05, seed }, first(task)))).to.equal(true);
     expect(seedThatFails(0, 100, 'price', 5)).to.equal(100);
   });
 
-  it('kill workers no later than there are attempts to be killed in', () => {
+  it('kill at least one worker, and no more often than attempts allow', () => {
     for (const tasks of [1, 2, 20, 39, 40, 10_000]) {
       const { kills, every } = killPlan(tasks);
       expect(kills, String(tasks)).to.be.at.least(1);

@@ -1,3 +1,5 @@
+// Protects: errors that differ only in numbers, ids or times are grouped as one, and odd lines cost no extra time.
+
 import { expect } from 'chai';
 import { foldError } from '../../src/model/fold-error.ts';
 

@@ -1,3 +1,5 @@
+// Protects: a forecast from a sample has honest error bars, and says what it could not see.
+
 import { expect } from 'chai';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import { type Forecast, forecast } from '../../src/model/forecast/forecast.ts';

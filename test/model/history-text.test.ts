@@ -1,3 +1,5 @@
+// Protects: history describes in words what each person and process did to a job.
+
 import { expect } from 'chai';
 import { acceptedText, historyText } from '../../src/model/history-text.ts';
 import type { EntryKind, JournalEntry } from '../../src/model/journal.ts';

@@ -1,3 +1,5 @@
+// Protects: a command that a job's state does not allow is refused with what to do instead, as docs/states.md says.
+
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import type { EntryKind } from '../../src/model/journal.ts';
@@ -29,7 +31,7 @@ describe('the table of legal entries', () => {
     });
   }
 
-  it('knows what is so already', () => {
+  it('recognises a request that changes nothing', () => {
     expect(isAlready(inState('cancelled'), 'cancel')).to.equal(true);
     expect(isAlready(inState('running'), 'resume')).to.equal(true);
     expect(isAlready(inState('paused'), 'pause')).to.equal(true);
@@ -37,7 +39,7 @@ describe('the table of legal entries', () => {
     expect(isAlready(inState('failed'), 'cancel')).to.equal(false);
   });
 
-  it('is the table of docs/states.md', () => {
+  it('matches the table of docs/states.md', () => {
     const doc = readFileSync(new URL('../../docs/states.md', import.meta.url), 'utf8');
     for (const what of Object.keys(LEGAL) as Asked[]) {
       const row = doc.split('\n').find((line) => line.startsWith('| ') && line.includes(`\`${what}\``)) ?? '';

@@ -1,3 +1,5 @@
+// Protects: a followed log shows each line once, even when its beginning is cut.
+
 import { expect } from 'chai';
 import { NOTHING_SHOWN, newIn, shownOf } from '../../src/model/log-news.ts';
 
@@ -6,7 +8,7 @@ const text = (some: Uint8Array): string => new TextDecoder().decode(some);
 const news = (before: string, after: string): string => text(newIn(shownOf(bytes(before)), bytes(after)));
 
 describe('what is new in a log', () => {
-  it('is all of it at first', () => {
+  it('is the whole log at first', () => {
     expect(text(newIn(NOTHING_SHOWN, bytes('one\n')))).to.equal('one\n');
   });
 
@@ -22,12 +24,12 @@ describe('what is new in a log', () => {
     expect(news(lines.slice(0, 1_500).join(''), cut)).to.equal(lines.slice(1_500).join(''));
   });
 
-  it('is the whole of a cut log when what was shown last is gone from it', () => {
+  it('is the whole log when the cut removed what was shown last', () => {
     const after = '[batchctl: 999 bytes cut here]\nlater\n';
     expect(news('earlier\n'.repeat(300), after)).to.equal(after);
   });
 
-  it('is nothing lost and nothing twice, however a growing log is looked at', () => {
+  it('neither loses nor repeats a byte, however often a growing log is read', () => {
     const whole = Array.from({ length: 500 }, (_, n) => `${n % 7} same\n`).join('');
     let shown = NOTHING_SHOWN;
     let seen = '';

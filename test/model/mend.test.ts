@@ -1,3 +1,5 @@
+// Protects: a mended job file changes only what may change, and refuses by name what would be another job.
+
 import { expect } from 'chai';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import type { JobRecord } from '../../src/model/job.ts';
@@ -21,7 +23,7 @@ const mended = (file: string, before: Overrides = {}, record: JobRecord = ACCEPT
   mendOf(record, before, parseJobFile(file, { file: 'job.yaml' }));
 
 describe('a mended job file', () => {
-  it('carries what a worker reads at each attempt', () => {
+  it('can change commands, time-outs, attempts and needs of a step', () => {
     const { overrides, refused } = mended(
       FILE.replace('run: [cat], timeout: 10m', 'run: [cat, -n], timeout: 20m, attempts: 5, needs: { memory: 2GB }'),
     );
@@ -63,7 +65,7 @@ describe('a mended job file', () => {
     });
   }
 
-  it('is not compared where flags had the say', () => {
+  it('is not compared in what flags set at submission', () => {
     const record = { ...ACCEPTED, given: { input: true, params: ['region'], labels: ['team'] } };
     const { refused, overrides } = mended(
       FILE.replace('a.csv', 'b.csv').replace('EU', 'FR').replace('finance', 'sales'),
@@ -80,7 +82,7 @@ describe('a mended job file', () => {
     expect(overrides).to.deep.include({ defaults: { day: '2', extra: 'x' }, params: { region: 'US' } });
   });
 
-  it('takes a change of an earlier file back', () => {
+  it('reverts a change of an earlier mended file', () => {
     const before = { steps: { price: { timeout: 60 } }, defaults: { day: '2' }, timeout: 5 };
     expect(mended(FILE, before).overrides).to.deep.equal({ timeout: null, steps: {}, defaults: {}, params: {} });
   });

@@ -1,3 +1,5 @@
+// Protects: queue messages are read back exactly, and damaged or newer ones are recognised.
+
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { encodeMessage, parseMessage } from '../../src/model/message.ts';
@@ -30,7 +32,7 @@ describe('messages', () => {
     });
   }
 
-  it('property: no body throws', () => {
+  it('property: no body makes reading throw', () => {
     fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), (body) => void parseMessage(body)));
   });
 });

@@ -1,3 +1,5 @@
+// Protects: Prometheus metrics are valid, and unknown values are left out instead of shown as 0.
+
 import { expect } from 'chai';
 import { type GroupMetrics, type MetricsSnapshot, managerMetrics, metricsOf, paceOf } from '../../src/model/metrics.ts';
 import { gauge } from '../../src/model/prometheus.ts';
@@ -12,7 +14,7 @@ const SNAPSHOT: MetricsSnapshot = {
 };
 
 describe('metrics', () => {
-  it('are of stack and groups, never of a job; what is not known is left out, and not 0', () => {
+  it('describe the stack and its groups, never a job, and leave out unknown values instead of showing 0', () => {
     const metrics = metricsOf(SNAPSHOT);
     const of = (name: string) =>
       metrics.filter((metric) => metric.name === name).map(({ value, group }) => [group, value]);
@@ -64,7 +66,7 @@ describe('metrics', () => {
       expect(paceOf('default', before, now)).to.deep.equal({ done: 13.5, failed: 0 });
       expect(paceOf('gpu', before, now)).to.deep.equal({ done: 0, failed: 0 });
     });
-    it('never below nothing, nor by one that was there and not seen before', () => {
+    it('never below zero, and without workers that were not seen at the first look', () => {
       const before = { at: 0, workers: [tally('a', 10)] };
       const now = { at: MINUTE, workers: [tally('a', 4), tally('back', 1_000, -MINUTE)] };
       expect(paceOf('default', before, now)).to.deep.equal({ done: 0, failed: 0 });

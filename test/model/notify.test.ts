@@ -1,3 +1,5 @@
+// Protects: people are told of each event of a job once, at the right moment, and failed notices are retried.
+
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { EntryKind } from '../../src/model/journal.ts';
@@ -55,18 +57,18 @@ describe('what people are told of a job', () => {
     });
   }
 
-  it('an event has one id, by its entry: the same for whoever reads the journal, and never that of another', () => {
+  it('an event has one id of its own, the same for everyone who reads the journal', () => {
     const view = journaled(job, close('failed'), close('succeeded'));
     expect(eventsOf(view, at).map((event) => event.id)).to.deep.equal([`${id}.0.failed`, `${id}.1.succeeded`]);
     expect(eventsOf(view, at + MINUTE)).to.deep.equal(eventsOf(view, at));
   });
 
-  it('what a retry opened again was told, and its next end is another event', () => {
+  it('the end of a job after a retry is a new event', () => {
     const view = journaled(job, close('failed'), retryOf(1), close('failed', 1));
     expect(new Set(eventsOf(view, at).map((event) => event.id)).size).to.equal(2);
   });
 
-  it('a sentence says what it is', () => {
+  it('a sentence describes each event', () => {
     const [failed] = eventsOf(journaled(job, close('failed')), at);
     expect(failed?.text).to.equal(`job ${id} failed (failures)`);
     const [paused] = eventsOf(journaled(job, pause('deployment', 'all of 20')), at);
@@ -159,7 +161,7 @@ describe('when a notice is tried', () => {
     );
   });
 
-  it('never before a minute has passed since the last try, whatever the spread', () => {
+  it('never within a minute of the last try, whatever the jitter', () => {
     fc.assert(
       fc.property(fc.nat(10), fc.double({ min: 0, max: 1, noNaN: true }), fc.nat(59_999), (count, spread, since) => {
         const tries = Array.from({ length: count + 1 }, (_, n) => n);

@@ -1,3 +1,5 @@
+// Protects: API callers can read and write only the objects meant for them, never tokens or certificates.
+
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { isKind } from '../../src/errors.ts';
@@ -46,7 +48,7 @@ const name = fc.oneof(
 const key = fc.array(name, { maxLength: 6 }).map((names) => names.join('/'));
 
 describe('which objects callers see and put', () => {
-  it('is what lies below a few prefixes, whatever else a key says', () => {
+  it('are limited to a few prefixes, whatever the rest of the key', () => {
     fc.assert(
       fc.property(key, (text) => {
         const kind = kindOf(() => requireReadable(text));
@@ -61,7 +63,7 @@ describe('which objects callers see and put', () => {
     );
   });
 
-  it('puts only below data/, and code by its hash', () => {
+  it('can be put only below data/, and code only under its hash', () => {
     fc.assert(
       fc.property(key, (text) => {
         const kind = kindOf(() => requireWritable(text, SHA));
@@ -91,7 +93,7 @@ describe('which objects callers see and put', () => {
     }
   });
 
-  it('tells nobody of tokens, certificates, keepers, ledger or queues', () => {
+  it('never include tokens, certificates, keepers, ledger or queues', () => {
     for (const no of [
       'tokens/a.json',
       'manager/tls.json',

@@ -1,3 +1,5 @@
+// Protects: changes made by a retry apply to exactly the tasks that were asked for, and to what follows them.
+
 import { expect } from 'chai';
 import type { EntryKind, Overrides } from '../../src/model/journal.ts';
 import { changedCode, changedParams, changedStep, foldOverrides } from '../../src/model/overrides.ts';
@@ -13,7 +15,7 @@ const round = (n: number, price: string, overrides: Overrides, canaries: string 
 });
 
 describe('what a round changes', () => {
-  it('holds for the tasks that it asks for, and for later rounds, which build on it', () => {
+  it('applies to the tasks that it asks for, and to later rounds, which build on it', () => {
     const view = viewOf([
       round(1, '0-1', { timeout: 60, params: { region: 'US' } }),
       round(2, '1-2', { params: { day: '2' } }),
@@ -23,14 +25,14 @@ describe('what a round changes', () => {
     expect(overridesOf(view, 0, 2)).to.deep.equal({ timeout: 60, params: { region: 'US', day: '2' } });
   });
 
-  it("holds for the chain's later steps, and for the gather that waits for it", () => {
+  it("applies to the chain's later steps, and to the gather that waits for it", () => {
     const view = viewOf([round(1, '0', { code: 'abc' })]);
     expect(overridesOf(view, 1, 0)).to.deep.equal({ code: 'abc' });
     expect(overridesOf(view, 1, 1)).to.deep.equal({});
     expect(overridesOf(view, 2, 0)).to.deep.equal({ code: 'abc' });
   });
 
-  it('does not hold for what canaries hold back, until it is asked for', () => {
+  it('does not apply to tasks behind canaries until they are released', () => {
     const entries = [round(1, '0-1', { timeout: 60 }, '0')];
     expect(overridesOf(viewOf(entries), 0, 1)).to.deep.equal({});
     expect(overridesOf(viewOf(entries), 0, 0)).to.deep.equal({ timeout: 60 });

@@ -1,3 +1,5 @@
+// Protects: the projected end of a job is realistic, and its interval is shown only when it is known.
+
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { claimsOf, endsIn } from '../../src/model/deadline.ts';
@@ -21,7 +23,7 @@ const projected = (...shares: readonly GroupShare[]): Projection => {
 };
 
 describe('a projection', () => {
-  it('is what groups are sized by, for the instances that there are', () => {
+  it('uses the model that sizes groups, with the instances that there are', () => {
     const loads = [load({}, { after: 20 })];
     const [claim] = claimsOf(loads, 2);
     if (claim === undefined) throw new Error('no claim');
@@ -30,14 +32,14 @@ describe('a projection', () => {
     expect(projected(share(loads)).ends).to.be.within(3_600, 3_700);
   });
 
-  it('has an error: of the sum of what is left, of the mean by which it is told, and of the longest', () => {
+  it('has an error made up of the remaining sum, the measured mean and the longest task', () => {
     const { ends, within } = projected(share([load()]));
     // Twice the root of 600 x 30² + 600² x 30² / 100, on ten slots.
     expect(ends - (within?.earliest ?? 0)).to.be.closeTo(389, 1);
     expect((within?.latest ?? 0) - ends).to.be.within(389 + 60, 389 + 180);
   });
 
-  it('has less of it the more is measured, the less is left, and the more alike tasks are', () => {
+  it('has a smaller error with more measured tasks, less left to do and more similar tasks', () => {
     const width = (one: Load): number => {
       const { within } = projected(share([one]));
       return (within?.latest ?? 0) - (within?.earliest ?? 0);
@@ -47,13 +49,13 @@ describe('a projection', () => {
     expect(width(load({}, { deviation: 5 }))).to.be.below(width(load()));
   });
 
-  it('of several groups is that of the last', () => {
+  it('is that of the group that ends last', () => {
     const later = share([load({ tasks: 100 }, { deviation: 5 })], { instances: 1 });
     const all = projected(share([load({ tasks: 100 })]), later);
     expect(all.ends).to.equal(projected(later).ends);
   });
 
-  it('counts what shares the slots, evenly', () => {
+  it('counts other work that shares the slots, evenly', () => {
     const other = load({ tasks: 6_000 }, { job: '', in: Number.POSITIVE_INFINITY, deviation: null });
     expect(projected(share([load(), other])).ends).to.be.closeTo(2 * projected(share([load()])).ends, 120);
   });

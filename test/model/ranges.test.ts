@@ -1,3 +1,5 @@
+// Protects: sets of tasks are combined and counted correctly.
+
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { countIn, inRanges, type Ranges, unionOf, without } from '../../src/model/ranges.ts';
@@ -11,7 +13,7 @@ const numbersOf = (ranges: Ranges): readonly number[] =>
   Array.from({ length: SIZE }, (_, n) => n).filter((n) => inRanges(ranges, n));
 
 describe('ranges of tasks', () => {
-  it('unite, and leave out, as sets do, and stay ascending and apart', () => {
+  it('join and subtract as sets do, and stay sorted and disjoint', () => {
     fc.assert(
       fc.property(sets, sets, (a, b) => {
         const sorted = (numbers: Iterable<number>) => [...numbers].sort((x, y) => x - y);
@@ -22,7 +24,7 @@ describe('ranges of tasks', () => {
     );
   });
 
-  it('count what lies below a size', () => {
+  it('count the tasks below a size', () => {
     expect(
       countIn(
         [

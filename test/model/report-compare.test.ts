@@ -1,3 +1,5 @@
+// Protects: comparing two reports names what really got worse, and ignores noise.
+
 import { expect } from 'chai';
 import { type Comparison, compareReports } from '../../src/model/report/compare.ts';
 import type { Distribution, Report, StepReport } from '../../src/model/report/report.ts';
@@ -75,7 +77,7 @@ describe('two reports compared', () => {
     expect(compareReports(report(), report({ rate: 100 }, { seconds: 1 }), 0).regressions).to.deep.equal([]);
   });
 
-  it('pay no heed to what does not matter: interruptions, waiting, CPU, the slots used', () => {
+  it('ignore interruptions, waiting, CPU and used slots', () => {
     const now = report({ interrupted: 50, cpuSeconds: 900, utilisation: 0.1 }, { steps: [step({ wait: spread(50) })] });
     expect(compareReports(report(), now, 0.2).regressions).to.deep.equal([]);
   });

@@ -1,3 +1,5 @@
+// Protects: charts over time in a report place each event at its time, in a bounded number of bins.
+
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { TimeGrid } from '../../src/model/report/time-grid.ts';

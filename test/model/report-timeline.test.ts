@@ -1,3 +1,5 @@
+// Protects: the timeline of a report shows true busy time per worker, and stays small for large jobs.
+
 import { expect } from 'chai';
 import type { AttemptFacts } from '../../src/model/report/attempt-facts.ts';
 import { attempt, measuredOf, T0 } from './report-attempts.ts';
@@ -75,7 +77,7 @@ describe('the timeline of a report', () => {
     expect([measured.busySeconds, measured.slotSeconds]).to.deep.equal([4, 4]);
   });
 
-  it('sees more slots than a forgotten worker said, when it did more at once', () => {
+  it('shows as many slots as a forgotten worker used at once', () => {
     const { workers } = measuredOf([1, 2, 3].map((task) => attempt({ task, endedAt: T0 + 60_000 })));
     expect(workers[0]).to.include({ slots: 3, host: null, busySeconds: 180 });
   });
@@ -112,7 +114,7 @@ describe('the slots of a report', () => {
     expect([10, 50, 90].map(at)).to.deep.equal([2, 4, 2]);
   });
 
-  it('of a worker that nobody remembers were there while it is known to have worked', () => {
+  it('of a forgotten worker count only while it is known to have worked', () => {
     const measured = measuredOf([of('w1', 0, 40), of('w2', 60, 100)]);
     expect([measured.mostSlots, measured.slotSeconds]).to.deep.equal([1, 80]);
   });
@@ -149,7 +151,7 @@ describe('an attempt whose end nobody recorded', () => {
     expect([measured.lostSeconds, measured.usefulSeconds]).to.deep.equal([2, 3]);
   });
 
-  it('takes no time that nobody can vouch for when its worker is forgotten', () => {
+  it('takes no time when its worker is forgotten', () => {
     expect(measuredOf([begun])).to.include({ lostSeconds: 0, attempts: 1 });
   });
 });

@@ -1,3 +1,5 @@
+// Protects: the manager looks at open jobs and schedules often enough, and slows down when there are many or it fails.
+
 import { expect } from 'chai';
 import { lookAgainMs, troubleMs, untilNextMs } from '../../src/model/round-pace.ts';
 

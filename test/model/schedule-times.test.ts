@@ -1,3 +1,5 @@
+// Protects: cron patterns fire at the right times, through clock changes too, and impossible ones are refused.
+
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { checkCron, firingOf, firingsBefore, firingsBetween, type When } from '../../src/model/schedule-times.ts';

@@ -1,3 +1,5 @@
+// Protects: a schedule makes up for what it missed, and fires nothing while paused or from before it existed.
+
 import { expect } from 'chai';
 import {
   deadlineOf,
@@ -54,7 +56,7 @@ describe('what is due of a schedule', () => {
     expect(due(resumed, '10T06:10')).to.deep.equal(['10T06:00']);
   });
 
-  it('goes on where it is replaced by the same times, and begins anew with other ones', () => {
+  it('continues when it is replaced with the same times, and starts over with other times', () => {
     const again = scheduleSpec({ ...SPEC, job: { ...SPEC.job, params: { region: 'US' } } });
     expect(due(made(['01T00:00', add()], ['10T05:30', add(again)]), '10T05:40')).to.deep.equal([
       '10T03:00',

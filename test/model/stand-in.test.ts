@@ -1,3 +1,5 @@
+// Protects: on-demand instances replace missing spot only when a deadline needs them, and never more than allowed.
+
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { PACE } from '../../src/model/capacity.ts';
@@ -45,7 +47,7 @@ describe('on-demand instances that stand in for spot', () => {
     });
   }
 
-  it('is one where a duration is only assumed and nothing is up: else nobody would ever know it', () => {
+  it('are only one where durations are assumed and nothing is up, so that a first task gets measured', () => {
     expect(standIn({ up: 0 }, [load({ seconds: null })])).to.equal(1);
     expect(standIn({ up: 0, refused: false }, [load({ seconds: null })])).to.equal(0);
     expect(standIn({ up: 0, most: 0 }, [load({ seconds: null })])).to.equal(0);

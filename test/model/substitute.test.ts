@@ -1,3 +1,5 @@
+// Protects: placeholders in commands and inputs get the right values, and unknown ones are refused.
+
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { placeholdersOf, substitute, substituteRun } from '../../src/model/substitute.ts';

@@ -1,3 +1,5 @@
+// Protects: sets of tasks, such as 0-2,4, are written and read back exactly, and malformed ones are refused.
+
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { formatTaskSet, parseTaskSet, taskSetHas, tasksIn } from '../../src/model/task-set.ts';

@@ -1,3 +1,5 @@
+// Protects: the proof of a job notices every missing, failed, skipped or unexpected output.
+
 import { expect } from 'chai';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import { TaskBits } from '../../src/model/bits.ts';
@@ -104,7 +106,7 @@ describe('proving that every chain has one accepted end', () => {
     expect([codes, late]).to.deep.equal([[], ['convert/1']]);
   });
 
-  it('takes what a stop gave up for failed, and what a cancel left for missing', () => {
+  it('counts tasks that a stop gave up as failed, and those that a cancel left as missing', () => {
     const some = [facts([0]), facts([0]), gather(null, [])];
     const end = (state: 'failed' | 'cancelled'): EntryKind => ({ what: 'close', state, reason: null, round: 0 });
     const stopped = check(viewOf([{ what: 'stop', cause: '1 failed' }, end('failed')]), some);

@@ -1,3 +1,5 @@
+// Protects: a proof names who decided on tolerance, retries and skips, and its file pieces parse strictly.
+
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
@@ -82,7 +84,7 @@ describe('the pieces of an evidence file', () => {
     expect([...differences([1], [1, 2])][0]?.path).to.equal('.length');
   });
 
-  it('takes nothing for a line that is none, whatever it is', () => {
+  it('accepts nothing that is not a complete line of the file', () => {
     fc.assert(
       fc.property(
         fc.oneof(

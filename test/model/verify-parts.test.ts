@@ -1,3 +1,5 @@
+// Protects: the proof of a job notices any input byte that no part or more than one part covers.
+
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
@@ -60,7 +62,7 @@ describe('proving that parts hold every byte once', () => {
     expect(codesOf(job, parts)).to.deep.equal({ codes: [], bytes: 42 });
   });
 
-  it('takes inputs that are empty, or nothing but a header, for what they are', () => {
+  it('accepts inputs that are empty or only a header', () => {
     const inputs = [input('empty.csv', 0), ...twoInputs, input('header.csv', 8)];
     const moved = parts.map((part) => ({ ...part, input: part.input + 1 }));
     expect(codesOf(record(CSV, inputs, 4), moved).codes).to.deep.equal([]);
@@ -148,7 +150,7 @@ describe('proving that parts hold every byte once', () => {
     expect(codesOf(grid, cells.slice(0, 3)).codes).to.deep.equal(['partMissing']);
   });
 
-  it('takes no line for a part that lacks a field', () => {
+  it('accepts no part that lacks a field', () => {
     for (const part of parts) expect(parsePart(JSON.stringify(part))).to.deep.equal(part);
     for (const line of [
       '',
@@ -161,7 +163,7 @@ describe('proving that parts hold every byte once', () => {
       expect(parsePart(line), line).to.equal(null);
   });
 
-  it('tells ten findings of a kind in words and counts the rest', () => {
+  it('describes ten findings of a kind and counts the rest', () => {
     const findings = new Findings();
     for (let n = 0; n < 25; n += 1) findings.add('missing', `part ${n} is missing`);
     expect(findings.list()).to.have.length(11);

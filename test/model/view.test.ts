@@ -1,3 +1,5 @@
+// Protects: the state of a job follows from its journal: rounds, canaries, skips, kills and limits.
+
 import { expect } from 'chai';
 import type { EntryKind } from '../../src/model/journal.ts';
 import { isKilled, isSkipped, roundOf, stateOf } from '../../src/model/view.ts';
@@ -19,7 +21,7 @@ describe('a view of a journal', () => {
     expect(roundOf(view, 1, 1)).to.equal(2);
   });
 
-  it('gives what waits for all chains the last round that asked for one of them, or for itself', () => {
+  it('gives a gather the last round that asked for one of its chains, or for itself', () => {
     expect(roundOf(viewOf([{ what: 'sent' }]), 2, 0)).to.equal(0);
     expect(roundOf(viewOf([retry(1, '0-1'), retry(2, '1')]), 2, 0)).to.equal(2);
     const gather: EntryKind = { what: 'retry', round: 3, tasks: { totals: '0' }, canaries: null, overrides: {} };

@@ -1,3 +1,5 @@
+// Protects: `why` names the true cause when a job does not progress, most severe first.
+
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { foldJournal } from '../../src/model/view.ts';
@@ -231,19 +233,19 @@ describe('why, as a function of what was seen', () => {
       expect(codes({ running, durations, ...last })).to.deep.equal(['straggler']);
     });
 
-    it('is as it should be where such tasks take that long', () => {
+    it('is not reported where such tasks take that long', () => {
       expect(codes({ running, durations: new Map([[STEP, { median: 30, longest: 40, sampled: 9 }]]) })).to.deep.equal(
         [],
       );
     });
 
-    it('is measured by an earlier run where nothing of this one is done', () => {
+    it('is compared with an earlier run where nothing of this one is done', () => {
       expect(codes({ running, earlier: { job: 'before', means: new Map([[STEP, 5]]) } })).to.deep.equal(['slowTasks']);
       expect(codes({ running })).to.deep.equal([]);
     });
   });
 
-  it('says amounts as people do', () => {
+  it('writes amounts as people do', () => {
     expect([0.02, 5, 59, 61, 119, 3_600, 12_000, 200_000].map(span)).to.deep.equal([
       ...['20ms', '5s', '59s', '1m1s', '1m59s', '1h', '3h20m', '2d8h'],
     ]);

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { createQueues } from '../../src/adapters/aws/sqs-queue.ts';
 import { randomId } from '../../src/lib/id.ts';
-import { type Ended, type Running, Workspace } from './workspace.ts';
+import { type Ended, Workspace } from './workspace.ts';
 
 export interface AwsPlaces {
   /** An S3 that is right about create-if-absent, and STS: moto. */
@@ -72,13 +72,8 @@ export class AwsWorkspace extends Workspace {
     return made;
   }
 
-  override start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
-    return super.start(args, {
-      ...this.#env,
-      BATCHCTL_TEST_LEASE_SECONDS: String(AWS_LEASE),
-      TMPDIR: this.path('tmp'),
-      ...env,
-    });
+  protected override environmentOf(): Readonly<Record<string, string>> {
+    return { ...this.#env, BATCHCTL_TEST_LEASE_SECONDS: String(AWS_LEASE), TMPDIR: this.path('tmp') };
   }
 
   /** Runs to its end, and fails with what it said unless it ends well. */

@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, write
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CronEntry, Crontab } from './crontab.ts';
-import { movedClock } from './moved-clock.ts';
+import { movedMachine } from './moved-clock.ts';
 import { LEASE } from './workspace.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -81,7 +81,7 @@ export class CronDesk {
     const child = spawn('/bin/sh', ['-c', `exec 2>&1\n${command}`], {
       cwd: this.#dir,
       // The clock that measures durations stays true: waits, heartbeats and time limits take what they take.
-      env: { ...this.env(), ...movedClock(at.toISOString()), REGRESS: NO_MAIL, ...LEASES, ...env },
+      env: { ...this.env(), ...movedMachine(at.toISOString()), REGRESS: NO_MAIL, ...LEASES, ...env },
       stdio: ['ignore', 'pipe', 'inherit'],
       detached: true,
     });

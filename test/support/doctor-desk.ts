@@ -3,8 +3,7 @@ import { expect } from 'chai';
 import { createQueues } from '../../src/adapters/aws/sqs-queue.ts';
 import { AwsWorkspace } from './aws-workspace.ts';
 import { FaultProxy } from './servers/fault-proxy.ts';
-import type { Fauxqs } from './servers/fauxqs.ts';
-import type { Moto } from './servers/moto.ts';
+import type { Endpoint } from './servers/shared.ts';
 import type { Ended } from './workspace.ts';
 
 /** A line of `doctor --json`. */
@@ -35,10 +34,10 @@ export class DoctorDesk {
   readonly proxy: FaultProxy;
   /** The profile as it stands; a test changes it before it examines. */
   readonly profile: Record<string, unknown>;
-  readonly #moto: Moto;
-  readonly #sqs: Fauxqs;
+  readonly #moto: Endpoint;
+  readonly #sqs: Endpoint;
 
-  private constructor(workspace: AwsWorkspace, proxy: FaultProxy, moto: Moto, sqs: Fauxqs) {
+  private constructor(workspace: AwsWorkspace, proxy: FaultProxy, moto: Endpoint, sqs: Endpoint) {
     this.workspace = workspace;
     this.proxy = proxy;
     this.#moto = moto;
@@ -48,7 +47,7 @@ export class DoctorDesk {
     this.profile.groups = { default: { visibility: '30s' } };
   }
 
-  static async make(moto: Moto, sqs: Fauxqs): Promise<DoctorDesk> {
+  static async make(moto: Endpoint, sqs: Endpoint): Promise<DoctorDesk> {
     const workspace = await AwsWorkspace.make({ s3: moto.url, sqs: sqs.url });
     const desk = new DoctorDesk(workspace, await FaultProxy.start(moto.url), moto, sqs);
     await desk.setAttributes(`${workspace.stack}-default`, { VisibilityTimeout: '30' });

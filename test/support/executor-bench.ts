@@ -1,7 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { CommandUser } from '../../src/worker/command-user.ts';
 import { freshDirectory, type SlotDirectory } from '../../src/worker/directory.ts';
 import type { Command, CommandEnd, Executor } from '../../src/worker/executor.ts';
@@ -49,7 +48,8 @@ export class ExecutorBench {
       outputs: [],
       timeoutMs: 60_000,
       stallMs: null,
-      graceMs: 200,
+      // Longer than a slow machine takes to end what heeds SIGTERM.
+      graceMs: 60_000,
       stderrLimit: 1_000_000,
       ...changes,
     };
@@ -75,15 +75,6 @@ export class ExecutorBench {
   async close(): Promise<void> {
     await this.executor.close();
     rmSync(this.directory, { recursive: true, force: true });
-  }
-}
-
-/** Waits for a condition; throws when it isn't met in time. */
-export async function until(condition: () => boolean, withinMs = 5_000): Promise<void> {
-  const deadline = performance.now() + withinMs;
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`Expected within ${withinMs} ms: ${condition}`);
-    await delay(5);
   }
 }
 

@@ -1,3 +1,4 @@
+// Protects: the in-memory store keeps the rules of every object store, so that tests that use it can be trusted.
 import { objectStoreContract } from '../contracts/object-store.ts';
 import { MemoryStore } from './memory-store.ts';
 

@@ -1,12 +1,16 @@
 import { installed } from './run/lacking.ts';
 
-/**
- * The environment of processes whose clock will show `at` when it is the same in all of them: they are moved by as much.
- * Files' times stay those of the machine, and the clock that measures durations stays true.
- */
+/** The environment of a batchctl whose wall clock shows `at` when it is the same in all that are moved by as much. */
 export function movedClock(at: string): Readonly<Record<string, string>> {
-  // Never before it: a second earlier may be another month.
-  const seconds = Math.ceil((Date.parse(at) - Date.now()) / 1_000);
+  return { BATCHCTL_TEST_AHEAD_SECONDS: String(secondsAhead(at)) };
+}
+
+/**
+ * The same for every program, as for a shell script that asks `date`. Files' times stay those of the machine, and the clock
+ * that measures durations stays true.
+ */
+export function movedMachine(at: string): Readonly<Record<string, string>> {
+  const seconds = secondsAhead(at);
   const FAKETIME = `${seconds < 0 ? '' : '+'}${seconds}`;
   return { LD_PRELOAD: installed('faketime'), FAKETIME, ...TRUE_CLOCK };
 }
@@ -16,3 +20,6 @@ export function movedClock(at: string): Readonly<Record<string, string>> {
  * process of that id.
  */
 export const TRUE_CLOCK = { FAKETIME_DONT_FAKE_MONOTONIC: '1', FAKETIME_DISABLE_SHM: '1' } as const;
+
+/** Never before it: a second earlier may be another month. */
+const secondsAhead = (at: string): number => Math.ceil((Date.parse(at) - Date.now()) / 1_000);

@@ -4,9 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import Database from 'better-sqlite3';
 import { loadConfig } from '../../src/config.ts';
+import { hasCode } from '../../src/errors.ts';
 import { openPlatform } from '../../src/platform.ts';
 import type { Platform } from '../../src/ports/platform.ts';
+import { runCli } from '../cli/fake-io.ts';
+import { withEnvironment } from './run/environment.ts';
+import { killProcessesOf } from './run/processes.mjs';
+import { until } from './until.ts';
 
 /** The built program; another build of it is tested with `BATCHCTL_TEST_BIN`. */
 const BIN = process.env.BATCHCTL_TEST_BIN ?? fileURLToPath(new URL('../../bin/batchctl.js', import.meta.url));
@@ -27,6 +33,14 @@ export interface Running {
   said(): string;
   readonly ended: Promise<Ended>;
 }
+
+type Environment = Readonly<Record<string, string>>;
+
+/** Commands that start workers, serve, or are killed: always processes of their own. */
+const PROCESSES = ['manager', 'rehearse', 'reproduce', 'run', 'scale', 'worker', 'worker-supervisor'];
+
+/** Milliseconds that killed processes may take to end. */
+const PATIENCE = 20_000;
 
 /** A lease short enough for tests to wait for its end, seconds. */
 export const LEASE = 1.5;
@@ -58,17 +72,10 @@ export class Workspace {
   }
 
   /** Starts `batchctl ...args` here, on the local profile with short leases; `stdin`: what comes through a pipe. */
-  start(args: readonly string[], env: Readonly<Record<string, string>> = {}, stdin: string | null = null): Running {
+  start(args: readonly string[], env: Environment = {}, stdin: string | null = null): Running {
     const child = spawn(process.execPath, [BIN, ...args], {
       cwd: this.dir,
-      env: {
-        PATH: process.env.PATH,
-        HOME: this.dir,
-        BATCHCTL_PROFILE: 'local',
-        BATCHCTL_TEST_LEASE_SECONDS: String(LEASE),
-        ...this.environmentOf(args),
-        ...env,
-      },
+      env: { PATH: process.env.PATH, ...this.#environment(args), ...env },
       stdio: [stdin === null ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     }) as ChildProcessByStdio<Writable | null, Readable, Readable>;
     child.stdin?.end(stdin);
@@ -91,13 +98,26 @@ export class Workspace {
   }
 
   /** What a command's environment has besides. */
-  protected environmentOf(_args: readonly string[]): Readonly<Record<string, string>> {
+  protected environmentOf(_args: readonly string[]): Environment {
     return {};
   }
 
-  /** Runs `batchctl ...args` to its end. */
-  run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
-    return this.start(args, env).ended;
+  #environment(args: readonly string[]): Environment {
+    return {
+      ...{ HOME: this.dir, BATCHCTL_PROFILE: 'local', BATCHCTL_TEST_LEASE_SECONDS: String(LEASE) },
+      ...this.environmentOf(args),
+    };
+  }
+
+  /** Runs `batchctl ...args` to its end: in this process, which is ten times as fast, unless it needs one of its own. */
+  async run(args: readonly string[], env: Environment = {}): Promise<Ended> {
+    const [verb = '', second] = args;
+    const isToken = verb === 'manager' && second === 'token';
+    const needsProcess = (PROCESSES.includes(verb) && !isToken) || Object.keys(env).length > 0;
+    if (needsProcess || process.env.BATCHCTL_TEST_BIN !== undefined) return this.start(args, env).ended;
+    const own = this.#environment(args);
+    const ended = await withEnvironment(own, () => runCli(args, { cwd: this.dir, env: own }));
+    return ended === null ? this.start(args).ended : { ...ended, signal: null };
   }
 
   /** Submits `job.json` of this directory; answers the job's id. */
@@ -108,7 +128,7 @@ export class Workspace {
   }
 
   /** A worker that leaves once there is nothing left to do. */
-  work(env: Readonly<Record<string, string>> = {}, ...flags: readonly string[]): Promise<Ended> {
+  work(env: Environment = {}, ...flags: readonly string[]): Promise<Ended> {
     return this.run(['worker', '--until-empty', ...flags], env);
   }
 
@@ -118,6 +138,17 @@ export class Workspace {
     const platform = await openPlatform(config, { role: 'cli', who, leaseSeconds });
     this.#platforms.push(platform);
     return platform;
+  }
+
+  /** Stops a process with SIGSTOP at a moment when it holds no lock of the ledger or the queue, as others wait for those. */
+  async freeze({ child }: Running): Promise<void> {
+    const databases = ['ledger.db', 'queue.db'].map((name) => this.path('.batchctl', name)).filter(existsSync);
+    await until('it holds no lock', () => {
+      child.kill('SIGSTOP');
+      if (!databases.some(isLocked)) return true;
+      child.kill('SIGCONT');
+      return false;
+    });
   }
 
   /** Has something done first when the workspace is removed, as after a test that failed half way. */
@@ -139,7 +170,23 @@ export class Workspace {
       child.kill('SIGKILL');
     }
     await Promise.all(gone);
+    // Supervisors and their workers are detached from whoever started them.
+    if (existsSync(this.path('.batchctl'))) await killProcessesOf(this.dir, PATIENCE);
     await Promise.allSettled(this.#ends.map((end) => end()));
     for (const platform of this.#platforms.splice(0)) await platform.close();
+  }
+}
+
+/** Whether some process writes to a SQLite database at this moment. */
+function isLocked(file: string): boolean {
+  const database = new Database(file, { timeout: 0 });
+  try {
+    database.exec('begin immediate; rollback');
+    return false;
+  } catch (error) {
+    if (hasCode(error, 'SQLITE_BUSY')) return true;
+    throw error;
+  } finally {
+    database.close();
   }
 }

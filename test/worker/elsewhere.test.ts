@@ -1,3 +1,4 @@
+// Protects: a job's maxRunning limit counts what other workers run, and checking it stays cheap on a large grid.
 import { expect } from 'chai';
 import type { LedgerWorker } from '../../src/ports/ledger.ts';
 import { Elsewhere } from '../../src/worker/elsewhere.ts';

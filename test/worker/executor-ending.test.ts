@@ -1,31 +1,52 @@
+// Protects: a command ends with all its children at its timeout or on request, and its slot stays usable.
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { alive, ExecutorBench, fixture, until } from '../support/executor-bench.ts';
-import { installed } from '../support/run/lacking.ts';
+import { alive, ExecutorBench, fixture } from '../support/executor-bench.ts';
+import { HeldTime } from '../support/held-time.ts';
+import { until } from '../support/until.ts';
 
 describe('ending commands', () => {
   let bench: ExecutorBench;
+  /** Where a test looks at when something happens: time is held, and the machine's speed is nothing. */
+  let time: HeldTime | null;
   beforeEach(() => {
     bench = new ExecutorBench(2);
+    time = null;
   });
-  afterEach(() => bench.close());
+  afterEach(async () => {
+    time?.release();
+    await bench.close();
+  });
+  const held = (): { pass: (ms: number) => Promise<void> } => {
+    const now = new HeldTime();
+    time = now;
+    return { pass: (ms) => now.pass(ms) };
+  };
 
   const pid = () => Number(bench.text('pid'));
 
   it('ends a command at its timeout with SIGTERM, and the slot works on', async () => {
-    const end = await bench.run(['sleep', '60'], { timeoutMs: 100 });
-    expect(end).to.include({ how: 'timeout', code: 143, signal: 'SIGTERM', strays: 0 });
+    const { pass } = held();
+    const running = bench.run('echo $$ >pid; exec sleep 60', { timeoutMs: 1_000 });
+    await until('it runs', () => pid() > 0);
+    await pass(999);
+    expect(alive(pid())).to.equal(true);
+    await pass(1);
+    const end = await running;
+    expect(end).to.include({ how: 'timeout', code: 143, signal: 'SIGTERM', seconds: 1, strays: 0 });
     expect(bench.text('err')).to.equal('');
     expect(await bench.run(['true'])).to.include({ how: 'exit', code: 0 });
   });
 
   it('ends one that ignores SIGTERM, and its children, after the grace', async () => {
-    const end = await bench.run([fixture('ignore-term.sh')], { timeoutMs: 300, graceMs: 150 });
-    expect(end).to.include({ how: 'timeout', code: 137 });
-    expect(end.seconds).to.be.within(0.44, 3);
+    const { pass } = held();
+    const running = bench.run([fixture('ignore-term.sh')], { timeoutMs: 300, graceMs: 150 });
+    await until('it is deaf', () => bench.text('out') === 'started\n');
+    await pass(450);
+    expect(await running).to.include({ how: 'timeout', code: 137, seconds: 0.45 });
     expect(await bench.run(['echo', 'again'])).to.include({ how: 'exit', code: 0 });
     expect(bench.text('out')).to.equal('again\n');
   });
@@ -33,7 +54,7 @@ describe('ending commands', () => {
   it('ends a command when its signal aborts', async () => {
     const controller = new AbortController();
     const running = bench.run('echo $$ >pid; exec sleep 60', {}, controller.signal);
-    await until(() => pid() > 0);
+    await until('it runs', () => pid() > 0);
     controller.abort();
     expect(await running).to.include({ how: 'aborted', code: 143 });
     expect(alive(pid())).to.equal(false);
@@ -46,15 +67,29 @@ describe('ending commands', () => {
   });
 
   it('ends a command that writes nothing for too long', async () => {
-    const end = await bench.run('echo a; sleep 60', { stallMs: 200 });
+    const { pass } = held();
+    const running = bench.run('echo $$ >pid; echo a; exec sleep 60', { stallMs: 200 });
+    await until('it has written', () => bench.text('out') === 'a\n');
+    await pass(199);
+    expect(alive(pid())).to.equal(true);
+    // It is looked at four times in so long.
+    await pass(51);
+    const end = await running;
     expect(end).to.include({ how: 'stall', code: 143 });
-    expect(end.seconds).to.be.within(0.2, 3);
+    expect(end.seconds).to.be.within(0.2, 0.25);
   });
 
   it('takes growth of a further file below a directory for a sign of life', async () => {
-    const slow = 'mkdir -p d/e; for i in 1 2 3 4 5 6 7 8; do sleep 0.1; echo x >>d/e/f; done';
-    const end = await bench.run(slow, { stallMs: 400, outputs: [bench.path('d')] });
-    expect(end).to.include({ how: 'exit', code: 0 });
+    const { pass } = held();
+    const waits = 'mkdir -p d/e; >on; until [ -e end ]; do sleep 0.01; done';
+    const running = bench.run(waits, { stallMs: 400, outputs: [bench.path('d')] });
+    await until('it runs', () => existsSync(bench.path('on')));
+    for (let n = 0; n < 8; n += 1) {
+      appendFileSync(bench.path('d/e/f'), 'x\n');
+      await pass(300);
+    }
+    writeFileSync(bench.path('end'), '');
+    expect(await running).to.include({ how: 'exit', code: 0, seconds: 2.4 });
   });
 
   it('ends a background child that holds stdout before it answers', async () => {
@@ -74,19 +109,23 @@ describe('ending commands', () => {
   });
 
   it('finds a grandchild that closed all it inherited but stdout', async () => {
-    const end = await bench.run([installed('python3'), fixture('leave-closed.py')]);
+    // What ends sooner than in 5 ms is not asked; and for a moment, as it starts, a program shows no environment.
+    const shows = 'grep -q sleep /proc/$(cat pid)/cmdline && grep -q BATCHCTL_ATTEMPT /proc/$(cat pid)/environ';
+    const end = await bench.run(`${fixture('leave-closed.sh')}; until ${shows}; do :; done; sleep 0.01`);
     expect(end).to.include({ how: 'exit', code: 0, strays: 1 });
     expect(alive(pid())).to.equal(false);
   });
 
   it('counts no stray when a pipeline’s first part ends a moment later', async () => {
+    // However slow the machine is, the moment does not pass.
+    held();
     const end = await bench.run('yes | head -1');
     expect(end).to.include({ how: 'exit', code: 0, strays: 0 });
   });
 
   it('reports a signal when the slot’s shell is killed in mid-task, and the slot works again', async () => {
     const running = bench.run('echo $PPID >shell; echo $$ >pid; sleep 60');
-    await until(() => pid() > 0);
+    await until('it runs', () => pid() > 0);
     process.kill(Number(bench.text('shell')), 'SIGKILL');
     expect(await running).to.include({ how: 'signal', signal: 'SIGKILL' });
     expect(alive(pid())).to.equal(false);
@@ -98,12 +137,13 @@ describe('ending commands', () => {
     const both = new ExecutorBench(2);
     try {
       execFileSync('mkfifo', [both.path('wait')]);
-      const beside = both.run(['sleep', '0.5'], { stdout: both.path('out1'), stderr: both.path('err1') }, undefined, 1);
+      const waits = 'until [ -e far ]; do sleep 0.01; done';
+      const beside = both.run(waits, { stdout: both.path('out1'), stderr: both.path('err1') }, undefined, 1);
       const leaving = both.run(
         "setsid sh -c 'exec 9>&- >/dev/null 2>&1 </dev/null; echo $$ >far; sleep 60; :' & until [ -e end ]; do read x <wait; done",
       );
-      await until(() => both.text('far') !== '');
       await beside;
+      await until('the other one is left', () => both.text('far') !== '');
       writeFileSync(both.path('end'), '');
       writeFileSync(both.path('wait'), 'on\n');
       expect((await leaving).strays).to.be.greaterThan(0);
@@ -119,7 +159,7 @@ describe('ending commands', () => {
     process.kill(-shell, 'SIGTERM');
     expect(await bench.run(['true'])).to.include({ how: 'exit', code: 0 });
     process.kill(shell, 'SIGKILL');
-    await until(() => !existsSync(`/proc/${shell}`));
+    await until('the shell is gone', () => !existsSync(`/proc/${shell}`));
     expect(await bench.run(['true'])).to.include({ how: 'exit', code: 0 });
   });
 
@@ -135,7 +175,7 @@ describe('ending commands', () => {
 
   it('ends what runs when it is closed, and leaves no shell behind', async () => {
     const running = bench.run('echo $PPID >shell; echo $$ >pid; exec sleep 60');
-    await until(() => pid() > 0);
+    await until('it runs', () => pid() > 0);
     const shell = Number(bench.text('shell'));
     await bench.executor.close();
     expect(await running).to.include({ how: 'aborted' });
@@ -155,16 +195,16 @@ describe('ending commands', () => {
   });
 
   it('refuses a second command in a slot that is busy, and a slot that is not there', async () => {
-    const running = bench.run(['sleep', '0.2']);
+    const running = bench.run('until [ -e end ]; do sleep 0.01; done');
     const busy: unknown = await bench.run(['true']).catch((thrown: unknown) => thrown);
     expect(busy).to.have.property('kind', 'unexpected');
     const none: unknown = await bench.run(['true'], {}, undefined, 2).catch((thrown: unknown) => thrown);
     expect(none).to.have.property('kind', 'unexpected');
+    writeFileSync(bench.path('end'), '');
     expect(await running).to.include({ how: 'exit', code: 0 });
   });
 
-  it('leaves nothing running when the worker is killed, a session of its own included', async function () {
-    this.timeout(10_000);
+  it('leaves nothing running when the worker is killed, a session of its own included', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'batchctl-killed-'));
     const script =
       'setsid sh -c \'trap "" TERM; echo $$ >far; sleep 60; :\' & echo $$ >near; echo $PPID >shell; sleep 60; :';
@@ -179,9 +219,9 @@ describe('ending commands', () => {
       }
     };
     try {
-      await until(() => pidIn('far') > 0 && pidIn('near') > 0 && pidIn('shell') > 0, 8_000);
+      await until('all run', () => pidIn('far') > 0 && pidIn('near') > 0 && pidIn('shell') > 0);
       worker.kill('SIGKILL');
-      await until(() => !['far', 'near', 'shell'].some((name) => alive(pidIn(name))), 1_000);
+      await until('none runs', () => !['far', 'near', 'shell'].some((name) => alive(pidIn(name))));
     } finally {
       worker.kill('SIGKILL');
       rmSync(directory, { recursive: true, force: true });

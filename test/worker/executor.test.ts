@@ -1,8 +1,10 @@
+// Protects: a command gets its exact arguments, environment and input, and its output and exit code are reported right.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { ExecutorBench, fixture } from '../support/executor-bench.ts';
+import { HeldTime } from '../support/held-time.ts';
 import { until } from '../support/until.ts';
 
 const SHELLS = ['/bin/sh', '/bin/bash'].filter((shell) => existsSync(shell));
@@ -161,7 +163,7 @@ for (const shell of SHELLS) {
       expect(bench.text('err')).to.match(/no\/stdin/);
     });
 
-    it('refuses what can be passed to no program', async () => {
+    it('refuses arguments and variables that no program can be given', async () => {
       for (const command of [bench.command(['echo', 'a\0b']), bench.command(['true'], { env: { 'a-b': '1' } })]) {
         const error: unknown = await bench.executor
           .run(0, command, new AbortController().signal)
@@ -188,29 +190,57 @@ for (const shell of SHELLS) {
       expect(statSync(bench.path('out')).size).to.equal(104_857_600);
     });
 
-    it('cuts a flood of stderr to its last bytes under a line that says so', async () => {
-      const end = await bench.run([fixture('noisy.sh'), '50'], { stderrLimit: 10_000 });
-      expect(end).to.include({ how: 'exit', code: 0 });
-      expect(statSync(bench.path('err')).size).to.be.within(9_000, 20_100);
-      const lines = readFileSync(bench.path('err'), 'latin1').split('\n');
-      expect(lines[0]).to.match(/^\[batchctl: \d{8} bytes cut here\]$/);
-      expect(lines.at(-2)).to.equal('the last line');
-    });
-
-    it('knows CPU and memory of a command that runs for a while, and says null for a short one', async () => {
-      // On a busy machine even `true` may run until it is looked at.
-      const short = await until('a command ends before it is looked at', async () => {
-        const end = await bench.run(['true']);
-        return end.cpuSeconds === null ? end : null;
+    describe('while it runs', () => {
+      /** A command is looked at each quarter of a second, which passes when a test says so. */
+      let time: HeldTime;
+      let bench: ExecutorBench;
+      beforeEach(() => {
+        bench = new ExecutorBench(1, shell);
+        time = new HeldTime();
       });
-      expect(short).to.include({ how: 'exit', peakMemory: null });
-      // Until it had both, as on a busy machine CPU may come late.
-      const busy = 'const t = Date.now(); while (Date.now() < t + 700 || process.cpuUsage().user < 2e5);';
-      const began = performance.now();
-      const end = await bench.run([process.execPath, '-e', busy]);
-      expect(end.cpuSeconds).to.be.within(0.2, 2);
-      expect(end.peakMemory).to.be.greaterThan(20_000_000);
-      expect(end.seconds).to.be.within(0.7, (performance.now() - began) / 1_000);
+      afterEach(async () => {
+        time.release();
+        await bench.close();
+      });
+      const waits = 'echo >on; until [ -e go ]; do sleep 0.01; done';
+      const lookedAt = async () => {
+        await until('it runs', () => existsSync(bench.path('on')));
+        await time.pass(250);
+      };
+
+      it('cuts a flood of stderr to its last bytes under a line that says so', async () => {
+        const flood = `${fixture('noisy.sh')} 25`;
+        const running = bench.run(`${flood}; ${waits}; ${flood}`, { stderrLimit: 10_000 });
+        const size = () => statSync(bench.path('err')).size;
+        await lookedAt();
+        expect(size()).to.be.within(9_000, 20_100);
+        writeFileSync(bench.path('go'), '');
+        expect(await running).to.include({ how: 'exit', code: 0 });
+        expect(size()).to.be.within(9_000, 20_100);
+        const lines = readFileSync(bench.path('err'), 'latin1').split('\n');
+        expect(lines[0]).to.match(/^\[batchctl: 5\d{7} bytes cut here\]$/);
+        expect(lines.at(-2)).to.equal('the last line');
+      });
+
+      it('knows CPU and memory of a command that was looked at, and says null for a short one', async () => {
+        const short = await bench.run(['true']);
+        expect(short).to.include({ how: 'exit', cpuSeconds: null, peakMemory: null, seconds: 0 });
+        const busy = `const { existsSync, writeFileSync } = require('node:fs');
+          writeFileSync('on', '');
+          while (process.cpuUsage().user < 2e5 || !existsSync('go'));
+          const { user, system } = process.cpuUsage();
+          process.stdout.write(String((user + system) / 1e6));`;
+        const running = bench.run([process.execPath, '-e', busy]);
+        await lookedAt();
+        writeFileSync(bench.path('go'), '');
+        const end = await running;
+        // What it found itself, but for its own end, and the kernel's ticks.
+        const itself = Number(bench.text('out'));
+        expect(itself).to.be.at.least(0.2);
+        expect(end.cpuSeconds).to.be.within(itself - 0.05, itself + 1);
+        expect(end.peakMemory).to.be.greaterThan(20_000_000);
+        expect(end.seconds).to.equal(0.25);
+      });
     });
   });
 }

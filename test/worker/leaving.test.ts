@@ -1,3 +1,4 @@
+// Protects: a worker stays while its group may still get tasks of a step with a fallback group, and leaves when none can come.
 import { expect } from 'chai';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import { TaskBits } from '../../src/model/bits.ts';

@@ -1,3 +1,4 @@
+// Protects: a machine that fails tasks which succeed elsewhere is recognized, and is not blamed for a bad job.
 import { expect } from 'chai';
 import type { StepCounts } from '../../src/ports/ledger.ts';
 import { Health } from '../../src/worker/machine-health.ts';

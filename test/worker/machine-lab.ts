@@ -141,8 +141,7 @@ export class MachineLab {
 export function labs(options: CloudOptions = {}): { readonly lab: MachineLab } {
   let desk: GridDesk | null = null;
   let lab: MachineLab | null = null;
-  before(async function () {
-    this.timeout(60_000);
+  before(async () => {
     desk = await openGridDesk(options);
   });
   beforeEach(async () => {

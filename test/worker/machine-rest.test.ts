@@ -1,17 +1,25 @@
+// Protects: an idle worker on AWS is not taken for hung, and does not flood Auto Scaling with requests.
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { Intake } from '../../src/worker/intake.ts';
 import { Rest } from '../../src/worker/machine-rest.ts';
+import { HeldTime } from '../support/held-time.ts';
 import { until } from '../support/until.ts';
 
 describe('a protection that Auto Scaling refuses to change', () => {
-  it('is asked for ever more seldom, and again at once after it was changed', async () => {
+  let time: HeldTime;
+  beforeEach(() => {
+    time = new HeldTime();
+  });
+  afterEach(() => time.release());
+
+  it('is asked for less and less often, and at once again after it was changed', async () => {
     const times: number[] = [];
     let refusals = 6;
     const rest = new Rest({
       machine: {
         protect: async () => {
-          times.push(performance.now());
+          times.push(time.now());
           refusals -= 1;
           if (refusals >= 0) throw new BatchctlError('unavailable', 'throttled');
           return true;
@@ -19,7 +27,7 @@ describe('a protection that Auto Scaling refuses to change', () => {
       },
       times: { restMs: 60_000, lookMs: 10 },
       log: { info: () => undefined, warn: () => undefined },
-      monotonic: () => performance.now(),
+      monotonic: () => time.now(),
       idleSince: () => null,
       isAside: () => false,
       backlog: async () => 0,
@@ -28,19 +36,21 @@ describe('a protection that Auto Scaling refuses to change', () => {
       onTooLate: () => undefined,
       mayPass: () => false,
     });
-    expect(await rest.enter(new AbortController().signal)).to.equal(true);
-    const gaps = times.slice(1).map((time, at) => time - (times[at] ?? 0));
-    // 10, 20, 40, 80, 120 and 120 ms, give or take a tenth.
-    expect(gaps).to.have.length(6);
-    expect(gaps[4]).to.be.at.least(100);
+    const gaps = () => times.slice(1).map((at, index) => at - (times[index] ?? 0));
+    expect(await time.passUntil(rest.enter(new AbortController().signal))).to.equal(true);
+    expect(gaps()).to.have.length(6);
+    // Give or take a tenth, and a timer's millisecond.
+    for (const [index, gap] of [10, 20, 40, 80, 120, 120].entries())
+      expect(gaps()[index], `pause ${index}`).to.be.within(0.9 * gap, 1.1 * gap + 1);
     rest.exit();
     [refusals, times.length] = [1, 0];
-    expect(await rest.enter(new AbortController().signal)).to.equal(true);
-    expect((times[1] ?? 0) - (times[0] ?? 0)).to.be.below(100);
+    expect(await time.passUntil(rest.enter(new AbortController().signal))).to.equal(true);
+    expect(gaps()).to.have.length(1);
+    expect(gaps()[0]).to.be.within(9, 12);
   });
 });
 
-describe('a rest', () => {
+describe('the rest of an idle worker', () => {
   /** Rests once, and comes back to what is there, or to what `backlog` throws; answers what it said to the watch. */
   async function rested(backlog: () => Promise<number>): Promise<readonly string[]> {
     const said: string[] = [];
@@ -68,11 +78,11 @@ describe('a rest', () => {
     return said;
   }
 
-  it('owes no sign of life once it is over, so that a long task ends nobody', async () => {
+  it('is no longer watched once it is over, so that a long task is not taken for a hang', async () => {
     expect(await rested(async () => 1)).to.deep.equal(['3 work', '3 done']);
   });
 
-  it('owes none either when a service has ended it', async () => {
+  it('is no longer watched when an unavailable service ended it, either', async () => {
     const away = new BatchctlError('unavailable', 'away');
     expect(await rested(() => Promise.reject(away))).to.deep.equal(['3 work', '3 done']);
   });
@@ -107,6 +117,6 @@ describe('a rest', () => {
     void intake.run().then(() => {
       left = true;
     });
-    await until('it has left', () => left, 3_000);
+    await until('it has left', () => left);
   });
 });

@@ -1,3 +1,4 @@
+// Protects: reproduce gives a developer the exact input, files and command of a task, and writes no secret down.
 import { spawnSync } from 'node:child_process';
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -88,7 +89,7 @@ describe('reproduce', () => {
     expect(text(made, 'output')).to.equal('2,x\n');
   });
 
-  it('is moved, and run by hand from anywhere', async () => {
+  it('can be moved, and run by hand from anywhere', async () => {
     const laid = await lay(await claims(), 'price/0');
     const made = { ...laid, directory: at("a dir's") };
     renameSync(laid.directory, made.directory);

@@ -1,3 +1,4 @@
+// Protects: attempts get current secrets, a refused secret is reported by name, and no error or log shows a value.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+// Protects: the next step of a task still runs when a retry overtakes the attempt that finished the task.
 import { expect } from 'chai';
 import { append } from '../../src/jobs/journal.ts';
 import { Streaks } from '../../src/model/breaker.ts';
@@ -23,7 +24,7 @@ describe('chaining', () => {
   });
   afterEach(() => place.end());
 
-  it('of an attempt that a retry overtook carries the round of now: one of the old round would be dropped', async () => {
+  it('of an attempt that a retry overtook sends the current round, as a message of the old one would be dropped', async () => {
     const { platform } = place;
     const view = await submitJob(place, YAML, { 'a.csv': '1\n2\n' });
     const { job, spec } = view.record;

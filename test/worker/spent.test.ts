@@ -1,9 +1,10 @@
+// Protects: the cost of a worker is shared among its jobs without losing a second.
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { Spent } from '../../src/worker/spent.ts';
 
-describe('what a worker gave to jobs', () => {
-  it('is summed by job, with what runs', () => {
+describe('the slot-seconds that a worker spent on jobs', () => {
+  it('are summed by job, with those of running attempts', () => {
     const spent = new Spent();
     spent.note('a', 1.5);
     spent.note('b', 2);
@@ -17,7 +18,7 @@ describe('what a worker gave to jobs', () => {
     ).to.deep.equal({ a: 5.5, b: 2, c: 0.25 });
   });
 
-  it('names 64 jobs, the latest, and loses nothing of the others', () => {
+  it('are named for the latest 64 jobs, and kept in one sum for the others', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.integer({ min: 0, max: 200 }), fc.integer({ min: 1, max: 99 }))), (notes) => {
         const spent = new Spent();

@@ -1,3 +1,4 @@
+// Protects: the log of a running attempt is current, and shows no secret and nothing of an earlier attempt.
 import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -105,7 +106,7 @@ describe("a running attempt's stderr", () => {
     expect(puts).to.deep.equal(['one\n']);
   });
 
-  it('is put again after an error of the store, which is nobody else’s', async () => {
+  it('is put again after an error of the store', async () => {
     let times = 0;
     begin({}, () => {
       times += 1;

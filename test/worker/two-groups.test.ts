@@ -1,3 +1,4 @@
+// Protects: a worker that serves two groups never stops taking tasks from one because of the other.
 import { setImmediate } from 'node:timers/promises';
 import { expect } from 'chai';
 import { encodeMessage } from '../../src/model/message.ts';
@@ -17,7 +18,7 @@ describe('a worker of two groups', () => {
     await place.end();
   });
 
-  it('goes on polling a group though its last look found the other group admitting, and nothing of that ran', async () => {
+  it('goes on polling one group when the message that the other was admitting turns out not to run', async () => {
     const { platform } = place;
     const view = await submitJob(
       place,

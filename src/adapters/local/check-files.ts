@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { hasCode } from '../../errors.ts';
+import { systemClock } from '../../lib/clock.ts';
 import { randomId } from '../../lib/id.ts';
 import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
 import { networkFileSystem } from './fs-root.ts';
@@ -24,7 +25,7 @@ const LEFT_MS = 3_600_000;
  * Whether a local root is a place where a store can live: by trying it, in `tmp/`, where nothing else looks. Of a root
  * that isn't there yet only where it would be is looked at. `now`: milliseconds since the epoch.
  */
-export function fileChecks(root: string, now = Date.now()): readonly Check[] {
+export function fileChecks(root: string, now = systemClock.now()): readonly Check[] {
   const place: readonly Check[] = [
     { check: 'root', run: () => rootCheck(root) },
     { check: 'fileSystem', run: () => fileSystemCheck(root) },
@@ -103,7 +104,7 @@ function linkCheck(root: string): Finding {
 
 function clockCheck(root: string): Finding {
   return probe(root, (file) => {
-    const skew = statSync(file).mtimeMs - Date.now();
+    const skew = statSync(file).mtimeMs - systemClock.now();
     if (Math.abs(skew) <= SKEW_MS) return pass('the disk and this process agree on the time');
     const how = `${Math.round(Math.abs(skew) / 1_000)} s ${skew > 0 ? 'ahead of' : 'behind'}`;
     return warn(

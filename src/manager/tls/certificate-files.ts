@@ -59,6 +59,7 @@ export function keepCertificate(
     if (now === seen && !isAsked) return;
     try {
       const found = await readCertificateFiles(files);
+      if (signal.aborted) return;
       if (found.cert !== inUse.cert || found.key !== inUse.key) {
         server.setSecureContext({ cert: found.cert, key: found.key, minVersion: 'TLSv1.2' });
         inUse = found;

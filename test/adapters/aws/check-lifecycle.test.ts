@@ -1,3 +1,5 @@
+// Protects: doctor warns before an S3 lifecycle rule deletes or archives objects that jobs still need.
+
 import type { LifecycleRule } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
 import { judgeLifecycle } from '../../../src/adapters/aws/check-lifecycle.ts';

@@ -1,3 +1,5 @@
+// Protects: expiring AWS credentials are renewed in time, and expired ones are reported with the command to sign in again.
+
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,13 +11,13 @@ import { rejection } from '../../support/rejection.ts';
 /** What to type for new credentials of the profile acme. */
 const SIGN_IN = 'aws sso login --profile acme (or however you get credentials)';
 
-describe('credentials that end', () => {
+describe('credentials that expire', () => {
   const closing: (() => unknown)[] = [];
   afterEach(async () => {
     for (const close of closing.splice(0)) await close();
   });
 
-  it('are looked for again near their end, and not for each request; once they have ended, that is said', async () => {
+  it('are renewed shortly before they expire, not for each request; expired ones are reported as such', async () => {
     const home = mkdtempSync(join(tmpdir(), 'batchctl-home-'));
     closing.push(() => rmSync(home, { recursive: true, force: true }));
     const kept = { ...process.env };

@@ -1,3 +1,5 @@
+// Protects: AWS errors reach the operator as the right kind, with a message and a hint that fit.
+
 import { expect } from 'chai';
 import { translateAwsError } from '../../../src/adapters/aws/errors.ts';
 import { BatchctlError, type ErrorKind, isKind } from '../../../src/errors.ts';
@@ -44,7 +46,7 @@ describe('an error of AWS, as the operator reads it', () => {
     });
   }
 
-  it('leaves alone what has a kind, and what an aborted signal threw', () => {
+  it('is left as it is when it already has a kind, or comes from an aborted signal', () => {
     const own = new BatchctlError('changed', 'x');
     const abort = failure('AbortError', null);
     expect(translateAwsError(own, DOING)).to.equal(own);

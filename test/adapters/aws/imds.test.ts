@@ -1,3 +1,5 @@
+// Protects: a worker on EC2 hears of its interruption or termination in time, even when the metadata service falters.
+
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { expect } from 'chai';
@@ -79,7 +81,7 @@ describe('the instance metadata service', () => {
     expect(service.asked.filter((line) => line.startsWith('PUT'))).to.have.length(2);
   });
 
-  it('is asked again when it does not answer, the token too, and given up after three tries', async () => {
+  it('is asked again when it does not answer, for the token too, and given up after three tries', async () => {
     service.silent = 2;
     expect(await imds.get('meta-data/instance-id')).to.equal('i-1');
     service.silent = Number.POSITIVE_INFINITY;
@@ -98,7 +100,7 @@ describe('the instance metadata service', () => {
     }
   });
 
-  it('is where the SDK looks for it too', async () => {
+  it('is found at the same address as the SDK finds it', async () => {
     expect(imdsEndpoint({})).to.equal('http://169.254.169.254');
     expect(imdsEndpoint({ AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE: 'IPv6' })).to.equal('http://[fd00:ec2::254]');
     const named = { AWS_EC2_METADATA_SERVICE_ENDPOINT: 'http://127.0.0.1:99/' };
@@ -113,7 +115,7 @@ describe('the instance metadata service', () => {
   });
 });
 
-describe('what stands against an instance', () => {
+describe('what will end or stop an instance', () => {
   const now = Date.parse('2026-11-26T08:00:00Z');
   const none = { action: null, target: null, rebalance: null };
   const at = Date.parse('2026-11-26T08:02:00Z');
@@ -147,6 +149,6 @@ describe('what stands against an instance', () => {
     ],
   ] as const;
   for (const [what, said, expected] of cases) {
-    it(`is told: ${what}`, () => expect(noticeOf(said, now)).to.deep.equal(expected));
+    it(`is read from the metadata: ${what}`, () => expect(noticeOf(said, now)).to.deep.equal(expected));
   }
 });

@@ -1,3 +1,5 @@
+// Protects: a new worker keeps running while its Auto Scaling group does not list it yet, and leaves once the group ends it.
+
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { expect } from 'chai';
@@ -8,7 +10,7 @@ import { rejection } from '../../support/rejection.ts';
 import { until } from '../../support/until.ts';
 
 /** An Auto Scaling that refuses what is asked of an instance, and says of its state what it is told to. */
-describe('a machine whose group tells late', () => {
+describe('a machine that its group does not list yet', () => {
   let server: Server;
   let clients: AwsClients;
   let imds: Imds;
@@ -56,7 +58,7 @@ describe('a machine whose group tells late', () => {
     return new AwsMachine({ clients, imds, facts, scalingGroup: 'g', unknownMs });
   };
 
-  it('is not taken for one that ends while its group does not know it: its worker stays', async () => {
+  it('is not taken for a terminating one while its group does not know it: its worker stays', async () => {
     state = null;
     const ours = machine(60_000);
     expect(await rejection(ours.protect(true))).to.include({ kind: 'unavailable' });
@@ -65,7 +67,7 @@ describe('a machine whose group tells late', () => {
     expect(await rejection(ours.protect(true))).to.include({ kind: 'unavailable' });
   });
 
-  it('ends once that has lasted, and whatever a state that begins with Terminating is called', async () => {
+  it('ends when its group does not know it for too long, and in any state that begins with Terminating', async () => {
     state = 'Terminating:Retained';
     expect(await machine(60_000).protect(true)).to.equal(false);
     expect(await machine(60_000).leave(false)).to.equal(true);

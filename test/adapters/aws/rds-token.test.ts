@@ -1,3 +1,5 @@
+// Protects: workers can sign in to an RDS database with IAM tokens, and missing credentials are explained.
+
 import { expect } from 'chai';
 import { rdsTokens } from '../../../src/adapters/aws/rds-token.ts';
 import { isKind } from '../../../src/errors.ts';
@@ -5,7 +7,7 @@ import { isKind } from '../../../src/errors.ts';
 const USER = { host: 'ledger.abc.eu-west-1.rds.amazonaws.com', port: 5432, user: 'batchctl' };
 
 describe('tokens for a database', () => {
-  it('are signed for the endpoint and the user, and let in for 15 minutes', async () => {
+  it('are signed for the endpoint and the user, and are valid for 15 minutes', async () => {
     const credentials = async () => ({ accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'secret' });
     const token = await rdsTokens({ region: 'eu-west-1', credentials, profile: null })(USER);
     const url = new URL(`https://${token}`);
@@ -17,7 +19,7 @@ describe('tokens for a database', () => {
     expect(token).not.to.contain('secret');
   });
 
-  it('are signed once for some minutes, and for each user', async () => {
+  it('are reused for some minutes, for each user apart', async () => {
     let asked = 0;
     let now = 0;
     const credentials = async () => {

@@ -1,3 +1,5 @@
+// Protects: an S3 listing returns every key once and in order, however large it is and wherever it starts and ends.
+
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { compareKeys, justBefore } from '../../../src/adapters/aws/s3-pages.ts';
@@ -71,7 +73,7 @@ describe('listing an S3 bucket', () => {
     'exactly two pages': range(0, 2_000).map((n) => task(n)),
   };
   for (const [shape, unsorted] of Object.entries(shapes)) {
-    it(`loses and doubles nothing: ${shape}`, async () => {
+    it(`neither loses nor repeats a key: ${shape}`, async () => {
       const keys = inByteOrder(unsorted);
       const { store } = await serve(
         inByteOrder([...keys, 'jobs/j/steps/s/opened.json', 'jobs/j/steps/t/out/000000000']),

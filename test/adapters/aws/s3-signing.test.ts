@@ -1,3 +1,5 @@
+// Protects: S3 accepts the requests and URLs that batchctl signs, and the checksums and chunk sizes of its uploads.
+
 import { crc32 } from 'node:zlib';
 import { expect } from 'chai';
 import fc from 'fast-check';
@@ -13,7 +15,7 @@ interface Presigner {
   presign(request: object, options: object): Promise<{ readonly query: Readonly<Record<string, string>> }>;
 }
 
-describe('what S3 is told of bytes and requests', () => {
+describe('signatures, checksums and chunks for S3', () => {
   it('signs a URL as AWS’s published example does (S3API/sigv4-query-string-auth)', () => {
     const url = presignedUrl({
       method: 'GET',
@@ -34,7 +36,7 @@ describe('what S3 is told of bytes and requests', () => {
     );
   });
 
-  it('signs headers and questions besides as the SDK does', async () => {
+  it('signs extra headers and query parameters as the SDK does', async () => {
     const client = await clientsOf('http://127.0.0.1:1').s3();
     const headers = {
       'content-length': '3',
@@ -66,7 +68,7 @@ describe('what S3 is told of bytes and requests', () => {
     expect(Object.fromEntries(new URL(ours).searchParams)).to.deep.equal({ ...signed.query });
   });
 
-  it('joins the checksums of chunks into that of the whole', () => {
+  it('combines the checksums of chunks into that of the whole file', () => {
     const bytes = fc.uint8Array({ maxLength: 300 });
     fc.assert(
       fc.property(bytes, bytes, (one, other) => {
@@ -83,7 +85,7 @@ describe('what S3 is told of bytes and requests', () => {
     expect(base64Crc(crc32('abc'))).to.equal('NSRBwg==');
   });
 
-  it('cuts any file into at most 9,000 chunks of 8 MiB or more, that cover it', () => {
+  it('cuts any file into at most 9,000 chunks of 8 MiB or more that cover it all', () => {
     for (const size of [16 * MIB, 16 * MIB + 1, 70 * 1024 * MIB, 5 * 1024 ** 4, 40 * 1024 ** 4]) {
       const length = chunkLength(size);
       const count = Math.ceil(size / length);

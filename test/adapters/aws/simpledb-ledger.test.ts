@@ -1,3 +1,5 @@
+// Protects: a job's history on SimpleDB stays complete and in order, even when records are large or answers are lost.
+
 import { Agent } from 'node:http';
 import { expect } from 'chai';
 import { SimpleDbObjects } from '../../../src/adapters/aws/simpledb-objects.ts';
@@ -43,7 +45,7 @@ describe('the ledger on SimpleDB', () => {
     };
   });
 
-  it('keeps what is over 1,024 bytes in the store, whole, and deletes what was replaced', async () => {
+  it('keeps values over 1,024 bytes whole in the store, and deletes those that were replaced', async () => {
     const store = new MemoryStore();
     const objects = await objectsOf(store, 'large');
     const key = 'ledger/tasks/claims-1/sums/t.w1.json';
@@ -62,7 +64,7 @@ describe('the ledger on SimpleDB', () => {
     expect(await large()).to.equal(0);
   });
 
-  it('lets one of twenty create an item, though answers are lost', async () => {
+  it('lets exactly one of twenty writers create an item, even when answers are lost', async () => {
     const store = new MemoryStore();
     const racers = await Promise.all(Array.from({ length: 20 }, () => objectsOf(store, 'racers')));
     const results = await Promise.all(
@@ -93,7 +95,7 @@ describe('the ledger on SimpleDB', () => {
     }
   });
 
-  it('goes on behind the last key when a token is too old', async () => {
+  it('continues a listing behind its last key when the page token is too old', async () => {
     const objects = await objectsOf(new MemoryStore(), 'tokens');
     for (let n = 0; n < 9; n += 1) await objects.put(`ledger/workers/w${n}/0.default`, '{}');
     server.domains.pageCut = 4;

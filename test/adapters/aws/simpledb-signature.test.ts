@@ -1,3 +1,5 @@
+// Protects: SimpleDB accepts the requests that batchctl signs, with keys of a user or of a role.
+
 import { expect } from 'chai';
 import { canonicalForm, signSimpleDb } from '../../../src/adapters/aws/simpledb-signature.ts';
 
@@ -18,17 +20,17 @@ const at = (sessionToken?: string) => ({
 });
 
 describe('the signature of a SimpleDB request', () => {
-  it('is that of the vector', () => {
+  it('matches the one that botocore makes', () => {
     expect(signSimpleDb(SELECT, at()).Signature).to.equal('YvQ6wyFP7l5WmbHXKJEb+RjRDNI9MRTo0bm/s5VQ1P0=');
   });
 
-  it("covers a role's token, as in the vector", () => {
+  it('covers the session token of a role, as botocore does', () => {
     const signed = signSimpleDb(SELECT, at('TOK/EN+=='));
     expect(signed.Signature).to.equal('kKxYxKewTqg+uuQoLJIYuDVa2ompqWMCcYHj98nysJo=');
     expect(signed.SecurityToken).to.equal('TOK/EN+==');
   });
 
-  it('is of the canonical form of the vector', () => {
+  it('signs the same canonical request as botocore', () => {
     const { Signature, ...signed } = signSimpleDb(SELECT, at());
     expect(Signature).to.have.length(44);
     expect(canonicalForm(signed)).to.equal(

@@ -1,3 +1,5 @@
+// Protects: large jobs can be sent to SQS: batches stay within its limits and jobs share the queue fairly.
+
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { expect } from 'chai';
@@ -69,7 +71,7 @@ describe('what is sent to SQS', () => {
     ]);
   });
 
-  it('comes in batches of ten and of no more bytes than the queue takes in a message', async () => {
+  it('comes in batches of at most ten messages and of no more bytes than the queue accepts', async () => {
     await sender.send(Array.from({ length: 12 }, () => ({ body: 'ä'.repeat(200), tenant: null })));
     await sender.send(Array.from({ length: 12 }, () => ({ body: 'a', tenant: null })));
     expect(batches.map((batch) => batch.length).sort()).to.deep.equal([10, 2, 2, 2, 2, 2, 2, 2].sort());

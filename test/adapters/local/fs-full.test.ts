@@ -1,3 +1,5 @@
+// Protects: a full disk fails with a clear error and never leaves half an object in the local store.
+
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

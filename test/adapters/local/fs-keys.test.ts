@@ -1,3 +1,5 @@
+// Protects: every key gets its own file inside the store, on any file system, and lists in the right order.
+
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, normalize } from 'node:path';

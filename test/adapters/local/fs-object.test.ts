@@ -1,3 +1,5 @@
+// Protects: a damaged or truncated file in the local store is detected and named, never returned as a good object.
+
 import {
   appendFileSync,
   closeSync,
@@ -42,7 +44,7 @@ describe('an object’s file', () => {
     return keys;
   };
 
-  it('is its bytes, a line of JSON, and sixteen bytes', async () => {
+  it('consists of its bytes, a line of JSON and sixteen bytes', async () => {
     const { etag } = await store.put('k', 'abc\n', { metadata: { a: 'b' } });
     const { path, size } = store.localFile('k') ?? expect.fail();
     const file = readFileSync(path);
@@ -56,7 +58,7 @@ describe('an object’s file', () => {
     expect(store.localFile('other')).to.equal(null);
   });
 
-  it('that was cut or grew is corrupt, by name, wherever it is met; and can be deleted', async () => {
+  it('that was cut or grew is reported as corrupt by name, wherever it is read, and can be deleted', async () => {
     for (const size of [0, 10, 5_000, 100_000]) {
       await store.put('dir/k', Buffer.alloc(size, 1));
       const path = fileOf('dir/k');

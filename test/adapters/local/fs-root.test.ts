@@ -1,3 +1,5 @@
+// Protects: a local store opens only where it is safe, cleans up after dead processes and explains what it refuses.
+
 import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -39,7 +41,7 @@ describe('the directory of an fs store', () => {
     for (const store of [...stores, await open()]) expect((await store.head('k'))?.size).to.equal(1);
   });
 
-  it('is refused when it has a newer format, or something else in place of one', async () => {
+  it('is refused when its format is newer or unreadable', async () => {
     mkdirSync(root, { recursive: true });
     writeFileSync(join(root, 'format'), '{"format":2,"more":true}\n');
     expect((await failsWith('newer', open())).message).to.contain('found 2');
@@ -61,7 +63,7 @@ describe('the directory of an fs store', () => {
     }
   });
 
-  it('loses what dead processes left in tmp a day ago, and nothing else', async () => {
+  it('is cleaned of what dead processes left in tmp a day ago, and of nothing else', async () => {
     await open();
     const dead = spawnSync('true').pid;
     const living = spawn('cat', { stdio: ['pipe', 'ignore', 'ignore'] });
@@ -77,7 +79,7 @@ describe('the directory of an fs store', () => {
     }
   });
 
-  it('that may not be written to is a matter of configuration', async () => {
+  it('that is read-only gives a configuration error, and never looks empty', async () => {
     const store = await open();
     await store.put('a/k', 'x');
     await withoutRights(join(root, 'store', 'a'), async () => {

@@ -1,3 +1,5 @@
+// Protects: jobs behave on the local disk as on any other store: the file store keeps the object store contract.
+
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,3 +1,5 @@
+// Protects: exactly one supervisor keeps local workers running in the background, and it ends when no worker is wanted.
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -13,8 +15,7 @@ import { until } from '../../support/until.ts';
 
 const SUPERVISOR = join(import.meta.dirname, 'fixtures', 'tiny-supervisor.ts');
 
-describe('the detached supervisor of a group', function () {
-  this.timeout(60_000);
+describe('the detached supervisor of a group', () => {
   let root: string;
   let marks: string;
   let group: ProcessGroup;
@@ -52,7 +53,7 @@ describe('the detached supervisor of a group', function () {
   const up = () => living('up');
   const upAre = (count: number) => until(`${count} workers are up`, () => up().length === count);
 
-  it('meets the size that is wanted, and leaves when that is zero', async () => {
+  it('starts as many workers as are wanted, and leaves when none is', async () => {
     await group.resize({ desired: 2 });
     const supervisor = start();
     await upAre(2);
@@ -64,7 +65,7 @@ describe('the detached supervisor of a group', function () {
     expect(isSupervised(root, 'default')).to.equal(false);
   });
 
-  it('is alone: a second one leaves, and a third takes over from one that was killed', async () => {
+  it('runs once: a second one leaves, and a third takes over from one that was killed', async () => {
     await group.resize({ desired: 1 });
     const first = start();
     await upAre(1);
@@ -80,7 +81,7 @@ describe('the detached supervisor of a group', function () {
     });
   });
 
-  it('is started when there is none, by whoever comes first', async () => {
+  it('is started by whoever comes first when there is none', async () => {
     await group.resize({ desired: 1 });
     const ensure = () => ensureSupervisor({ root, group: 'default', argv: argv() });
     await Promise.all([ensure(), ensure()]);
@@ -106,7 +107,7 @@ describe('the detached supervisor of a group', function () {
     await until('one is up again', () => marked('up').length === 3 && up().length === 1);
   });
 
-  it('gives the lock to one, and back', async () => {
+  it('holds a lock for its group alone, and releases it', async () => {
     const lock = await lockGroup(root, 'default');
     expect(lock).to.not.equal(null);
     expect(isSupervised(root, 'default')).to.equal(true);

@@ -1,3 +1,5 @@
+// Protects: local workers are replaced when they die and drained when the group shrinks, without a restart loop.
+
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,8 +10,7 @@ import { until } from '../../support/until.ts';
 
 const WORKER = join(import.meta.dirname, 'fixtures', 'tiny-worker.ts');
 
-describe('the supervisor', function () {
-  this.timeout(30_000);
+describe('the supervisor', () => {
   let marks: string;
   let deaths: (WorkerEnd & { readonly at: number })[];
   let left: string[];
@@ -72,7 +73,7 @@ describe('the supervisor', function () {
     expect(left).to.deep.equal([]);
   });
 
-  it('waits longer from death to death of a worker that dies at once', async () => {
+  it('waits longer each time when workers die as they start', async () => {
     supervise(1, ['1'], { backoff: { firstMs: 40, lastMs: 400, resetMs: 60_000 } });
     await until('five deaths', () => deaths.length >= 5);
     expect(deaths.every(({ code }) => code === 1)).to.equal(true);
@@ -91,13 +92,13 @@ describe('the supervisor', function () {
     expect(supervisor.size).to.equal(0);
   });
 
-  it('knows other exit codes as leaving when told', async () => {
+  it('counts other exit codes as leaving where it is told to', async () => {
     const supervisor = supervise(1, ['6'], { leaves: (code) => code === 0 || code === 6 });
     await supervisor.whenIdle();
     expect(left).to.have.length(1);
   });
 
-  it('drains what is too much, and grows again', async () => {
+  it('drains surplus workers, and grows again', async () => {
     const supervisor = supervise(2);
     await allUp(2);
     supervisor.resize(1);

@@ -1,3 +1,5 @@
+// Protects: the size, bounds and orders of a local worker group are kept and obeyed by every process.
+
 import { availableParallelism } from 'node:os';
 import { expect } from 'chai';
 import { ProcessGroup } from '../../../src/adapters/local/process-group.ts';
@@ -35,7 +37,7 @@ describe('the local worker group', () => {
     clock = new FakeClock();
   });
 
-  it('is manual and at zero until somebody says otherwise, and starts nothing', async () => {
+  it('is manual and at zero by default, and starts nothing', async () => {
     const group = openGroup(store, clock);
     await group.raise(5);
     expect(await group.describe()).to.deep.equal({
@@ -72,7 +74,7 @@ describe('the local worker group', () => {
     expect((await group.size()).slots).to.equal(3);
   });
 
-  it('tells whoever starts the supervisor of each change, once it is written', async () => {
+  it('notifies the starter of the supervisor of each change, once it is written', async () => {
     const told: number[] = [];
     const group = openGroup(store, clock, async ({ desired }) => {
       expect((await openGroup(store, clock).describe()).desired).to.equal(desired);

@@ -1,3 +1,5 @@
+// Protects: the local queue delivers tasks fairly, loses none, and reports a locked, damaged or newer file.
+
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -92,7 +94,7 @@ describe('the SQLite queue', () => {
     expect(await take(queue, 100)).to.have.length(100);
   });
 
-  it('delivers what a dead worker held before what never ran', async () => {
+  it('delivers messages of a dead worker before those that never ran', async () => {
     const queue = await open();
     await queue.send(messages('a', 1000));
     const held = await take(queue, 5);
@@ -101,7 +103,7 @@ describe('the SQLite queue', () => {
     expect(again.map(({ body }) => body).sort()).to.deep.equal(held.map(({ body }) => body).sort());
   });
 
-  it('releases at once what a holder held, and nothing of others', async () => {
+  it('releases at once all messages of one holder, and none of others', async () => {
     const queue = await open();
     const other = await open({ holder: 'w-2' });
     await queue.send(messages('a', 10));
@@ -219,7 +221,7 @@ describe('the SQLite queue', () => {
     expect(await kindOf(open({ root: join(root, 'file', 'below') }))).to.equal('unavailable');
   });
 
-  it('keeps what it was sent when power must not lose it', async () => {
+  it('keeps its messages when opened to survive a loss of power', async () => {
     await (await open({ durability: 'power' })).send(messages('a', 3));
     expect(await take(await open(), 5)).to.have.length(3);
   });
@@ -229,7 +231,7 @@ describe('the SQLite queue', () => {
     expect(await kindOf(queue.send([{ body: 'x', tenant: 'a', delay: 901 }]))).to.equal('unexpected');
   });
 
-  it('answers nothing once it is closed, also to who waits', async () => {
+  it('delivers nothing once it is closed, and ends a receive that waits', async () => {
     const queue = await open();
     const waiting = queue.receive({ max: 1, waitSeconds: 20 });
     await queue.close();

@@ -1,3 +1,5 @@
+// Protects: `why` sees correctly how many tasks of a job wait, run or are delayed in the local queue, and until when.
+
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,11 +22,11 @@ describe("a tenant's messages in the SQLite queue", () => {
   });
   const NONE = { visible: 0, leased: 0, leaseEnd: null, delayed: 0, nextDue: null, lastDue: null, delayedBodies: [] };
 
-  it('are none for one that never sent any', async () => {
+  it('are none for a tenant that never sent any', async () => {
     expect(await queue.ofTenant('a')).to.deep.equal(NONE);
   });
 
-  it('are counted apart from others’, by what may become of them and when', async () => {
+  it('are counted apart from those of others, as visible, leased or delayed and until when', async () => {
     await queue.send([
       { body: '1', tenant: 'a' },
       { body: '2', tenant: 'a' },
@@ -39,7 +41,7 @@ describe("a tenant's messages in the SQLite queue", () => {
     expect(await queue.ofTenant('b')).to.deep.equal({ ...NONE, visible: 1 });
   });
 
-  it('that are leased are visible again once the lease ended, and those delayed once they are due', async () => {
+  it('count as visible again once their lease ended or their delay is over', async () => {
     await queue.send([
       { body: '1', tenant: 'a' },
       { body: '2', tenant: 'a', delay: 5 },

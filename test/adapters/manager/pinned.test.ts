@@ -1,3 +1,5 @@
+// Protects: a client sends its token only to the manager whose certificate it pinned, also through a proxy.
+
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { expect } from 'chai';
@@ -54,7 +56,7 @@ describe("a manager's certificate", () => {
     return [own.fingerprint, `sha256:${hex.toUpperCase().match(/../g)?.join(':')}`];
   };
 
-  it('is taken when it is the one that is pinned, however that is written', async () => {
+  it('is accepted when it has the pinned fingerprint, however that is written', async () => {
     for (const fingerprint of written()) {
       expect(await ask(client(fingerprint))).to.deep.equal([{ out: 'hello' }, { exit: 0, error: null }]);
     }
@@ -68,7 +70,7 @@ describe("a manager's certificate", () => {
     expect(server.tokens).to.deep.equal([]);
   });
 
-  it('that nobody known signed is refused where none is pinned', async () => {
+  it('of an unknown authority is refused where none is pinned', async () => {
     expect(await rejection(ask(client(null)))).to.include({ kind: 'config' });
     expect(server.tokens).to.deep.equal([]);
   });
@@ -99,7 +101,7 @@ describe("a manager's certificate", () => {
     });
   });
 
-  it('that never comes leaves no connection behind when the call is given up', async () => {
+  it('that never arrives leaves no open connection when the call is aborted', async () => {
     let [opened, closed] = [0, 0];
     const silent = createServer((socket) => {
       opened += 1;

@@ -1,3 +1,5 @@
+// Protects: a notice is never posted to a cloud metadata address, however the URL spells it.
+
 import { expect } from 'chai';
 import { placeOf } from '../../../src/adapters/notify/places.ts';
 
@@ -19,7 +21,7 @@ describe('where an address leads', () => {
     });
   }
 
-  it('as URLs spell it otherwise', () => {
+  it('metadata, in the other notations that URLs allow', () => {
     for (const url of [
       'http://2852039166/',
       'http://0xa9fea9fe/',

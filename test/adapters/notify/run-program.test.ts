@@ -1,3 +1,5 @@
+// Protects: a notify program gets its event safely, and one that fails or hangs is reported and ended.
+
 import { chmodSync, existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,8 +12,7 @@ import { until } from '../../support/until.ts';
 
 const NOTICE: Notice = { id: 'job-1.7.failed', event: 'failed', job: 'job-1', body: '{"event":"failed"}' };
 
-describe('a program that is told', function () {
-  this.timeout(20_000);
+describe('a program that is run for a notice', () => {
   let directory: string;
   const path = (name: string): string => join(directory, name);
   const program = (text: string, mode = 0o755): string => {
@@ -28,7 +29,7 @@ describe('a program that is told', function () {
   });
   afterEach(() => rmSync(directory, { recursive: true }));
 
-  it('gets the body on stdin and the event by name, in its own directory; no shell reads its path', async () => {
+  it('gets the body on stdin and the event as argument, in its own directory, without a shell', async () => {
     await run(
       '#!/bin/sh\ncat >body\necho "$# $1 $BATCHCTL_EVENT $BATCHCTL_EVENT_ID $BATCHCTL_JOB" >said\npwd >>said\n',
     );
@@ -36,7 +37,7 @@ describe('a program that is told', function () {
     expect(read('said')).to.equal(`1 failed failed ${NOTICE.id} job-1\n${directory}\n`);
   });
 
-  it('may end without reading', async () => {
+  it('may end without reading its input', async () => {
     await run('#!/bin/sh\nexit 0\n');
   });
 
@@ -46,7 +47,7 @@ describe('a program that is told', function () {
     expect(error.message).to.include('exit 3: no route');
   });
 
-  it('that can not be started is for a person to mend', async () => {
+  it('that cannot be started is a configuration error with a hint', async () => {
     for (const bad of [program('#!/bin/sh\n', 0o644), path('none')]) {
       const error = (await rejection(runProgram({ path: bad, notice: NOTICE, signal: undefined }))) as BatchctlError;
       expect(error.kind).to.equal('config');
@@ -54,7 +55,7 @@ describe('a program that is told', function () {
     }
   });
 
-  it('that hangs is ended, with all that it started', async () => {
+  it('that hangs is killed with all its children', async () => {
     const text = "#!/bin/sh\ntrap '' TERM\n(trap '' TERM; sleep 60) &\necho $! >child\nwait\n";
     const error = (await rejection(run(text, 300))) as BatchctlError;
     expect(error.message).to.include('no end within 0.3 s');

@@ -1,3 +1,5 @@
+// Protects: database connections are reused within the limit, and broken or silent ones are closed instead of used again.
+
 import { expect } from 'chai';
 import { CompiledQuery } from 'kysely';
 import { ConnectionPool, type Held, type PoolOptions } from '../../../src/adapters/sql/connection-pool.ts';
@@ -59,7 +61,7 @@ describe('the connections to a database server', () => {
     expect(made).to.have.length(2);
   });
 
-  it('go when they are given back spoiled, died, or are too old', async () => {
+  it('are closed when they come back broken, have died, or are too old', async () => {
     poolOf();
     pool.release(await pool.acquire(), true);
     expect(made[0]?.ended).to.equal(true);
@@ -73,7 +75,7 @@ describe('the connections to a database server', () => {
     expect(made[0]?.ended).to.equal(true);
   });
 
-  it('go when nobody used them for long', async () => {
+  it('are closed when nobody used them for long', async () => {
     poolOf({ idleMs: 1 });
     pool.release(await pool.acquire(), false);
     await until('it is closed', () => made[0]?.ended);
@@ -81,7 +83,7 @@ describe('the connections to a database server', () => {
     expect(made).to.have.length(2);
   });
 
-  it('leave their place when connecting fails', async () => {
+  it('free their place when connecting fails', async () => {
     let fail = true;
     poolOf({
       size: 1,
@@ -122,7 +124,7 @@ describe('the connections to a database server', () => {
     await driver.destroy();
   });
 
-  it('that can not roll back are not used again, and the first error counts', async () => {
+  it('are not used again when rolling back fails, and the first error is the one reported', async () => {
     poolOf();
     const broken = new FakeConnection();
     broken.answer = async () => {

@@ -1,3 +1,5 @@
+// Protects: a job's history is correct on SQLite: it keeps the ledger contract.
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

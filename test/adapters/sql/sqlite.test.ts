@@ -1,3 +1,5 @@
+// Protects: the SQLite ledger loses no acknowledged record when processes die, and reports a full, locked or damaged file.
+
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -60,8 +62,7 @@ describe('the SQLite ledger', () => {
       (error: unknown) => (error instanceof Error && 'kind' in error ? String(error.kind) : String(error)),
     );
 
-  it('is created by four processes at once, and none of their records is lost', async function () {
-    this.timeout(60_000);
+  it('is created by four processes at once, and none of their records is lost', async () => {
     const children = ['1', '2', '3', '4'].map((writer) => start('open', writer));
     await Promise.all(children.map((child) => once(child.stdout, 'data')));
     const exits = children.map((child) => once(child, 'exit'));
@@ -70,8 +71,7 @@ describe('the SQLite ledger', () => {
     expect((await (await opened()).counts('claims-1'))[0]).to.include({ done: 4 });
   });
 
-  it('has sums that agree with its rows, and all that was acknowledged, when its writers are killed', async function () {
-    this.timeout(60_000);
+  it('has sums that agree with its rows, and all that was acknowledged, when its writers are killed', async () => {
     const children = ['w8', 'w9'].map((writer) => start('flood', writer));
     const acknowledged = await Promise.all(
       children.map(async (child, index) => {
@@ -119,7 +119,7 @@ describe('the SQLite ledger', () => {
     expect(reader.prepare('select count(*) from attempts').pluck().get()).to.equal(3000);
   });
 
-  it('does not work on tables of a later version, unless these say that it can', async () => {
+  it('opens tables of a later version only when those say that it can', async () => {
     await (await opened()).close();
     const raw = rawDatabase();
     raw.exec('insert into ledger_schema values (7, 1, 0)');

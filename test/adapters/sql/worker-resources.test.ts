@@ -1,3 +1,5 @@
+// Protects: figures on worker memory, disk and machines survive ledger upgrades, and older versions can still write.
+
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,3 +1,5 @@
+// Protects: progress counts stay exact with many workers and failing writes, and reading them stays cheap.
+
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { openStoreLedger } from '../../../src/adapters/store/store-ledger.ts';
@@ -28,8 +30,7 @@ const told = fc.array(
 );
 
 describe('the store ledger, with several writers', () => {
-  it('counts each task once, though workers that record at the same moment know nothing of each other', async function () {
-    this.timeout(60_000);
+  it('counts each task once, though workers that record at the same moment know nothing of each other', async () => {
     await fc.assert(
       fc.asyncProperty(told, async (attempts) => {
         const store = new MemoryStore();
@@ -126,7 +127,7 @@ describe('the store ledger, with several writers', () => {
     expect(await keys()).to.equal(before);
   });
 
-  it('keeps the processes of one person apart', async () => {
+  it('counts what two processes of the same person record', async () => {
     const store = new MemoryStore();
     await open(store, 'ann@desk').record([event('done', 1)]);
     await open(store, 'ann@desk').record([event('done', 2)]);
@@ -135,7 +136,7 @@ describe('the store ledger, with several writers', () => {
 });
 
 describe('the store ledger, when puts fail', () => {
-  it('puts a flush that failed together with the next one, once each', async () => {
+  it('writes a failed flush together with the next one, each event once', async () => {
     const memory = new MemoryStore();
     let fails = true;
     const store = wrapStore(memory, {
@@ -206,7 +207,7 @@ describe('what reading the store ledger costs', () => {
     expect(sums()).to.equal(1);
   });
 
-  it('is one small object once exact totals were taken, and all again in a newer round', async () => {
+  it('is one small object once exact totals were taken, and all objects again in a newer round', async () => {
     const memory = new MemoryStore();
     let read: string[] = [];
     const store = wrapStore(memory, {
@@ -255,7 +256,7 @@ describe('what reading the store ledger costs', () => {
     expect(reads).to.equal(2);
   });
 
-  it('lets a close stand against one who looked before and speaks later', async () => {
+  it('keeps a job closed when a slower process records an older state', async () => {
     const memory = new MemoryStore();
     await open(memory, 'a').recordJob(job({ state: 'submitted' }));
     let isLate = true;

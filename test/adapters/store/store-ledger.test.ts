@@ -1,3 +1,5 @@
+// Protects: a job's history is correct when kept as objects: the store ledger keeps the ledger contract.
+
 import { openStoreLedger } from '../../../src/adapters/store/store-ledger.ts';
 import { ledgerContract } from '../../contracts/ledger.ts';
 import { MemoryStore } from '../../support/memory-store.ts';

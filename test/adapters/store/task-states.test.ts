@@ -1,3 +1,5 @@
+// Protects: the store ledger keeps the state of each task of a huge job, in little space.
+
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { eachStateRun, STATE_CODES, TaskStates } from '../../../src/adapters/store/task-states.ts';

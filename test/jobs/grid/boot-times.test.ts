@@ -1,16 +1,17 @@
+// Protects: groups are sized by how long their instances really take to boot.
 import { expect } from 'chai';
 import { bootSeconds, noteBoot } from '../../../src/jobs/grid/boot-times.ts';
 import { readHold } from '../../../src/jobs/grid/failed-boots.ts';
 import { bootTimesKey } from '../../../src/model/keys.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 
-describe('what is remembered of boots', () => {
+describe('remembered boot times', () => {
   const boots = async (store: MemoryStore, ...seconds: readonly number[]): Promise<void> => {
     for (const [at, each] of seconds.entries())
       await noteBoot(store, 'default', { instance: `i-${at}`, seconds: each });
   };
 
-  it('is how long the latest took, by group', async () => {
+  it('are those of the latest boots, by group', async () => {
     const store = new MemoryStore();
     expect(await bootSeconds(store, 'default')).to.equal(90);
     await boots(store, 100, 110, 120, 130);
@@ -18,7 +19,7 @@ describe('what is remembered of boots', () => {
     expect(await bootSeconds(store, 'gpu')).to.equal(90);
   });
 
-  it('counts an instance once, however often its worker starts, and none that was stopped, or whose clock is wrong', async () => {
+  it('count an instance once, however often its worker starts, and none that was stopped or has a wrong clock', async () => {
     const store = new MemoryStore();
     await boots(store, 100);
     for (const seconds of [5_000, -3, 0, Number.NaN, 700])
@@ -27,14 +28,14 @@ describe('what is remembered of boots', () => {
     expect(await bootSeconds(store, 'default')).to.equal(100);
   });
 
-  it('forgets the oldest, and holds no group by itself', async () => {
+  it('forget the oldest, and never hold a group back', async () => {
     const store = new MemoryStore();
     await boots(store, ...Array(20).fill(300), ...Array(20).fill(60));
     expect(await bootSeconds(store, 'default')).to.equal(60);
     expect(await readHold(store, 'default')).to.equal(null);
   });
 
-  it('is nothing where it can not be read', async () => {
+  it('give way to a default when they cannot be read', async () => {
     const store = new MemoryStore();
     for (const text of ['{', '{"format":99}', '{"format":1}', '{"format":1,"boots":[{"seconds":"x"},null]}']) {
       await store.put(bootTimesKey('default'), text);

@@ -1,3 +1,4 @@
+// Protects: batchctl run says why one of its own workers ended, and where its log is.
 import { existsSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { loadConfig } from '../../../src/config.ts';
@@ -6,9 +7,7 @@ import { startOwnWorkers } from '../../../src/platform/own-workers.ts';
 import { until } from '../../support/until.ts';
 import { openPlace } from '../published-job.ts';
 
-describe("a run's own workers", function () {
-  this.timeout(30_000);
-
+describe("a run's own workers", () => {
   it('say why one of them ended, and leave the log that they name', async () => {
     const place = await openPlace();
     try {
@@ -34,7 +33,7 @@ describe("a run's own workers", function () {
     }
   });
 
-  it('are told by their last warning, or else by their last error', () => {
+  it('are explained by their last warning, or else by their last error', () => {
     const warned = [
       '2026-11-26T15:38:26.578Z warning: x/enc/8 is given back: found none',
       '2026-11-26T15:38:26.664Z worker w-vrk7zl4osf leaves: 0 done, 0 failed for good',

@@ -1,10 +1,11 @@
+// Protects: on-demand instances replace missing spot only as a deadline needs and cost limits allow.
 import { expect } from 'chai';
 import { onDemandNeeded } from '../../../src/jobs/grid/stand-in.ts';
 import { PACE } from '../../../src/model/capacity.ts';
 import type { Load } from '../../../src/model/load.ts';
 import type { GroupStatus, SpotTroubles, WorkerGroup } from '../../../src/ports/worker-group.ts';
 
-describe('what should be on demand of a group', () => {
+describe('how many instances of a group should be on demand', () => {
   const status: GroupStatus = {
     ...{ group: 'default', desired: 20, min: 0, max: 40, mode: 'auto', running: 0, until: null },
     machines: { inService: 1, pending: 1, terminating: 3, protected: 0 },
@@ -30,14 +31,14 @@ describe('what should be on demand of a group', () => {
     return { onDemand: await onDemandNeeded(group, { ...status, ...change }, waiting, about), asked };
   }
 
-  it('is what a deadline lacks, whatever hangs: only what is up or starting counts', async () => {
+  it('is what a deadline lacks, counting only instances that are up or starting', async () => {
     const { onDemand } = await needed();
     expect(onDemand).to.be.within(9, 10);
     const machines = { inService: 6, pending: 3, terminating: 0, protected: 0 };
     expect((await needed({ machines })).onDemand).to.be.within(3, 5);
   });
 
-  it('is asked of the service only where something is lacking that a deadline waits for', async () => {
+  it('is asked of the service only when a deadline lacks instances', async () => {
     const many = { inService: 14, pending: 1, terminating: 0, protected: 0 };
     expect(await needed({ machines: many })).to.deep.equal({ onDemand: null, asked: 0 });
     const [{ due: _, ...free } = { tasks: 0 }] = loads;
@@ -50,7 +51,7 @@ describe('what should be on demand of a group', () => {
     ).to.equal(null);
   });
 
-  it('is nothing where spot can be had after all', async () => {
+  it('is none when spot can be had after all', async () => {
     const troubles = { ...refused, refused: false };
     expect(await needed({}, { troubles })).to.deep.equal({ onDemand: null, asked: 1 });
   });

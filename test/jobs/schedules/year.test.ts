@@ -1,3 +1,4 @@
+// Protects: a schedule runs each period exactly once, whatever the hosts' clocks, for a whole year.
 import { expect } from 'chai';
 import { addSchedule } from '../../../src/jobs/schedules/change-schedule.ts';
 import { fire } from '../../../src/jobs/schedules/fire.ts';
@@ -12,8 +13,7 @@ import { scheduleSpec } from '../../support/schedules.ts';
 import { openPlace, type Place } from '../published-job.ts';
 import { openAgain } from '../submitted-job.ts';
 
-describe('a year of schedules', function () {
-  this.timeout(180_000);
+describe('a year of schedules', () => {
   let place: Place;
   let other: Platform;
   before(async () => {

@@ -1,3 +1,4 @@
+// Protects: a job file that batchctl writes means the same job when it is read back.
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { formatJobFile, jobFileOf } from '../../../src/jobs/spec/format-job-file.ts';

@@ -1,3 +1,4 @@
+// Protects: a job file is read with the right units and defaults, and all its mistakes are reported at once.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+// Protects: each mistake in a job file is reported with its line and field.
 import { expect } from 'chai';
 import { BatchctlError } from '../../../src/errors.ts';
 import { parseJobFile } from '../../../src/jobs/spec/job-file.ts';

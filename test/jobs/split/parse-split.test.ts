@@ -1,3 +1,4 @@
+// Protects: the short form of a split is read correctly, and a wrong one says what is allowed.
 import { expect } from 'chai';
 import { isKind } from '../../../src/errors.ts';
 import { parseSplit } from '../../../src/jobs/split/parse-split.ts';

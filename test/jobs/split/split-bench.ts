@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,7 +12,6 @@ import type { SplitSource } from '../../../src/jobs/split/split-source.ts';
 import { openStoreSource } from '../../../src/jobs/split/store-source.ts';
 import type { SplitSpec } from '../../../src/model/job.ts';
 import type { Part } from '../../../src/model/part.ts';
-import { installed } from '../../support/run/lacking.ts';
 
 export type Origin = 'file' | 'store' | 'pipe' | 'gzip' | 'zstd';
 
@@ -140,17 +138,6 @@ export function rawZstd(bytes: Uint8Array): Buffer {
       const head = (block.length << 3) | last;
       frames.push(Buffer.from([head & 255, head >> 8, head >> 16]), Buffer.from(block));
     }
-  }
-  return Buffer.concat(frames);
-}
-
-/** Bytes compressed by the `zstd` program, in two frames. */
-export function zstdProgram(bytes: Uint8Array): Buffer {
-  const zstd = installed('zstd');
-  const half = bytes.length >> 1;
-  const frames: Buffer[] = [];
-  for (const input of [bytes.subarray(0, half), bytes.subarray(half)]) {
-    frames.push(execFileSync(zstd, ['-q', '-c'], { input, maxBuffer: 2 ** 30 }));
   }
   return Buffer.concat(frames);
 }

@@ -1,3 +1,4 @@
+// Protects: no input, however odd, loses, repeats or breaks a record when it is split.
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { BatchctlError } from '../../../src/errors.ts';

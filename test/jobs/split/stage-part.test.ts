@@ -1,3 +1,4 @@
+// Protects: a task reads exactly its part of the input, and fails when that input has changed.
 import { createHash } from 'node:crypto';
 import { appendFileSync, readFileSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { expect } from 'chai';

@@ -1,3 +1,5 @@
+// Protects: a job stops before it exceeds its cost limit, and no machine starts that the limit cannot pay for.
+
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { expectedCost } from '../../../src/model/cost/expected.ts';
@@ -34,7 +36,7 @@ describe('a limit on cost', () => {
     expect(isReached({ limit: 10, soFar: 12, draining: 0 })).to.equal(true);
   });
 
-  it('pays for machines that boot, work for ten minutes or two tasks, and idle', () => {
+  it('starts a machine only if it can pay for its boot, ten minutes or two tasks of work, and idling', () => {
     // 90 s + 600 s + 120 s at 3.60 an hour.
     expect(leastOfOne(next(3.6), null)).to.be.closeTo(0.81, 1e-9);
     expect(leastOfOne(next(3.6), 400)).to.be.closeTo(1.01, 1e-9);
@@ -45,7 +47,7 @@ describe('a limit on cost', () => {
     expect(machinesFor(0, next(0), null)).to.equal(Number.MAX_SAFE_INTEGER);
   });
 
-  it('is stuck where nothing is up and what is left starts nothing', () => {
+  it('is stuck where nothing is left to drain and the rest pays for no machine', () => {
     expect(isStuck({ limit: 10, soFar: 9.5, draining: 0 }, 0.6)).to.equal(true);
     expect(isStuck({ limit: 10, soFar: 9.5, draining: 0 }, 0.5)).to.equal(false);
     expect(isStuck({ limit: 10, soFar: 9.5, draining: 0.1 }, 0.6)).to.equal(false);
@@ -99,20 +101,20 @@ describe('what work costs that is to come', () => {
   const price = () => ({ usd: 3.6, slots: 2, boot: 90 });
   const step = { group: 'default', waiting: 10, running: 0, seconds: 100, slots: 1 } as const;
 
-  it('is slot-seconds by a share of a machine', () => {
+  it('is its slot-seconds times the price of a slot', () => {
     expect(costOfWork([step], price)).to.be.closeTo(0.5, 1e-9);
     expect(costOfWork([{ ...step, slots: 'all' }], price)).to.be.closeTo(1, 1e-9);
     expect(costOfWork([{ ...step, waiting: 0, running: 10 }], price)).to.be.closeTo(0.25, 1e-9);
   });
 
-  it('is not known while a number, a duration or a price isn’t that counts', () => {
+  it('is unknown while a count, a duration or a price that matters is unknown', () => {
     expect(costOfWork([{ ...step, waiting: null }], price)).to.equal(null);
     expect(costOfWork([{ ...step, seconds: null }], price)).to.equal(null);
     expect(costOfWork([step], () => ({ usd: null, slots: 1 }))).to.equal(null);
     expect(costOfWork([{ ...step, seconds: null, waiting: 0 }], () => ({ usd: null, slots: 1 }))).to.equal(0);
   });
 
-  it('of a forecast is its work, and a machine of each group that boots and idles', () => {
+  it('includes, for a forecast, the boot and the idle time of a machine of each group', () => {
     const of = (expected: number) => ({ low: 0, expected, high: 0 });
     const seen = { tasks: of(10), taskSeconds: of(100), bytesOut: of(0) };
     const needs = { slots: 1, memory: 0, disk: 0 } as const;
@@ -143,7 +145,7 @@ describe('the calendar month', () => {
 });
 
 describe('words of what jobs cost', () => {
-  it('tell of cents, and of less', () => {
+  it('show cents, and smaller amounts', () => {
     expect([0, 0.0042, 0.1, 9.609, 1_990.1].map(dollarsText)).to.deep.equal([
       '$0.00',
       '$0.0042',
@@ -153,7 +155,7 @@ describe('words of what jobs cost', () => {
     ]);
   });
 
-  it('tell whose limit was reached, and what mends that', () => {
+  it('say whose limit was reached, and how to go on', () => {
     const standing = { limit: 10, soFar: 9.6, draining: 0.5 };
     for (const whose of [ITS_LIMIT, THE_MONTHS] as const)
       expect(whoseLimit(reachedText(whose, standing))).to.equal(whose);

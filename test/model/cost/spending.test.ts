@@ -1,3 +1,5 @@
+// Protects: the cost shown for a job is its fair share of its machines, and unknown prices are named.
+
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { drainingCost } from '../../../src/model/cost/draining.ts';
@@ -77,7 +79,7 @@ describe('what a job has cost', () => {
     });
   }
 
-  it('is a part, as large as each other job’s, of machines that have done nothing for anyone yet', () => {
+  it('is an equal share of machines that have not worked for any job yet', () => {
     expect(usd(machines({ spent: {} }), job({ sharers: 4 }))).to.be.closeTo(0.25, 1e-9);
     const of = new Set(['default']);
     expect(needsSharers(of, machines({ spent: {} }))).to.equal(true);
@@ -140,7 +142,7 @@ describe('what a job has cost', () => {
   });
 });
 
-describe('what it costs to let what runs end', () => {
+describe('what it costs to let running tasks end', () => {
   const draining = (found: readonly PaidMachine[], more: object = {}) =>
     drainingCost({
       ...{ machines: found, groups: new Set(['default']), isOurs: (name: string) => name === 'a' },
@@ -155,7 +157,7 @@ describe('what it costs to let what runs end', () => {
     });
   const hours = (seconds: number): number => seconds / 3_600;
 
-  it('is each attempt to its mean, and its machine until it idles out', () => {
+  it('is each attempt up to its mean duration, and its machine until it idles out', () => {
     expect(draining(machines({ busy: ['a/s/1', 'a/s/2'] }))).to.be.closeTo(hours(220), 1e-9);
     expect(draining(machines({ busy: [] }))).to.be.closeTo(hours(120), 1e-9);
     expect(draining(machines({ busy: ['a/s/1'] }), { secondsOf: () => null })).to.be.closeTo(hours(180), 1e-9);
@@ -172,7 +174,7 @@ describe('what it costs to let what runs end', () => {
     expect(draining(machines({ busy: ['a/s/1'], group: 'gpu' }))).to.equal(0);
   });
 
-  it('counts what boots, and is not known without its price', () => {
+  it('counts machines that boot, and is unknown without their price', () => {
     const booting = new Map([['default', 2]]);
     expect(draining([], { booting })).to.be.closeTo(hours(2 * 210), 1e-9);
     expect(draining([], { booting, nextIn: () => null })).to.equal(null);

@@ -1,3 +1,5 @@
+// Protects: task states and counts stay right when events arrive late, twice or in any order.
+
 import { expect } from 'chai';
 import {
   addOutcome,
@@ -24,19 +26,19 @@ describe('transitions of a task', () => {
       }
     }
 
-    it('is the very same object when nothing is new', () => {
+    it('is unchanged when nothing is new', () => {
       const ended = one('failed', { waitSeconds: 1, counters: { a: '1' } });
       expect(mergeAttempt(ended, one('failed', { waitSeconds: 1, counters: { a: '1' } }))).to.equal(ended);
       expect(mergeAttempt(ended, one('running'))).to.equal(ended);
     });
 
-    it('keeps from its start what its end does not know, and of two reports the first that knew', () => {
+    it('keeps figures of its start that its end lacks, and of two reports the first', () => {
       const ended = mergeAttempt(one('running', { waitSeconds: 2 }), one('done', { bytesIn: 5 }));
       expect(ended).to.include({ outcome: 'done', waitSeconds: 2, bytesIn: 5 });
       expect(mergeAttempt(ended, one('done', { bytesIn: 6, bytesOut: 7 }))).to.include({ bytesIn: 5, bytesOut: 7 });
     });
 
-    it('does not take the reason of a lesser end for its own', () => {
+    it('keeps its own reason when another end is overruled', () => {
       expect(mergeAttempt(one('interrupted', { reason: 'drain' }), one('done')).reason).to.equal(null);
       expect(mergeAttempt(one('done'), one('interrupted', { reason: 'drain' })).reason).to.equal(null);
     });

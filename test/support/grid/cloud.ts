@@ -1,10 +1,10 @@
 import { installed } from '../run/lacking.ts';
 import { startFauxqs } from '../servers/fauxqs.ts';
+import { startMotoScript } from '../servers/moto.ts';
 import type { Cut, CutKind, Match } from './faults.ts';
 import { Faults } from './faults.ts';
 import { type CloudCall, Front } from './front.ts';
 import { Grid } from './grid.ts';
-import { startMotoGrid } from './moto-grid.ts';
 import type { Pace } from './scaling/engine.ts';
 import { Scaling } from './scaling/scaling.ts';
 
@@ -52,7 +52,10 @@ const PACE: Pace = { second: 1_000, boot: 5, wait: 5, end: 5, notice: 5, retry: 
 export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
   installed('python3-moto');
-  const [moto, sqs] = await Promise.all([startMotoGrid(), options.sqs === 'moto' ? null : startFauxqs()]);
+  const [moto, sqs] = await Promise.all([
+    startMotoScript('moto-grid.py'),
+    options.sqs === 'moto' ? null : startFauxqs(),
+  ]);
   const profiles = new Map<string, number>();
   const calls: CloudCall[] = [];
   const faults = new Faults((accessKeyId) => grid.partitioned.has(accessKeyId));

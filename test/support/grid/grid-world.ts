@@ -84,8 +84,11 @@ export class GridWorld extends Workspace {
     return world;
   }
 
-  override start(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    return super.start(args, { ...this.#env(args), ...env });
+  protected override environmentOf(args: readonly string[]): Readonly<Record<string, string>> {
+    return {
+      ...{ BATCHCTL_PROFILE: 'lab', AWS_ENDPOINT_URL: this.cloud.url, BATCHCTL_TEST_LEASE_SECONDS: String(LEASE) },
+      ...{ AWS_ACCESS_KEY_ID: keyFor(args), AWS_SECRET_ACCESS_KEY: SECRET },
+    };
   }
 
   /** Runs to its end, and fails with what it said unless it ends well. */
@@ -132,7 +135,7 @@ export class GridWorld extends Workspace {
     }
     const child = spawn(process.execPath, [join(next, 'bin', 'batchctl.js'), ...args], {
       ...{ cwd: this.dir, stdio: ['ignore', 'pipe', 'pipe'] },
-      env: { PATH: process.env.PATH, HOME: this.dir, ...this.#env(args) },
+      env: { PATH: process.env.PATH, HOME: this.dir, ...this.environmentOf(args) },
     });
     let [stdout, stderr] = ['', ''];
     child.stdout.on('data', (chunk: Buffer) => {
@@ -193,13 +196,6 @@ export class GridWorld extends Workspace {
     const made: string[] = [];
     this.#outputs.set(job, made);
     return made;
-  }
-
-  #env(args: readonly string[]): Readonly<Record<string, string>> {
-    return {
-      ...{ BATCHCTL_PROFILE: 'lab', AWS_ENDPOINT_URL: this.cloud.url, BATCHCTL_TEST_LEASE_SECONDS: String(LEASE) },
-      ...{ AWS_ACCESS_KEY_ID: keyFor(args), AWS_SECRET_ACCESS_KEY: SECRET },
-    };
   }
 }
 

@@ -21,7 +21,6 @@ export class DashboardSuite {
 
   /** To be made as the suite is described. */
   constructor(suite: Suite, { each, arrange }: Arranged = {}) {
-    suite.timeout(180_000);
     const open = async (): Promise<void> => {
       this.#desk = await DashboardDesk.open();
       this.#tokens.clear();

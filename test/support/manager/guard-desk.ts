@@ -111,6 +111,7 @@ export async function saidBy(socket: Socket): Promise<string> {
   socket.on('data', (bytes: Buffer) => {
     said += bytes.toString();
   });
-  if (!socket.closed) await once(socket, 'close');
+  // Also one that was reset: what it was sent last was read by nobody.
+  if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve));
   return said;
 }

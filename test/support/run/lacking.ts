@@ -41,13 +41,13 @@ export function needsRoot(what: string): void {
   if (process.getuid?.() !== 0) throw lacking(`it takes root to ${what}`);
 }
 
-/** Says it once, and leaves the package's name to who ends the run (.ci/test.mjs). */
+/** Says it once, and leaves the package's name to who ends the run (.ci/reporter.cjs). */
 export function lacking(what: string, name?: Package): Lacking {
   if (!told.has(what)) {
     told.add(what);
     console.warn(`skipped: ${what}`);
-    const { BATCHCTL_TEST_SUMMARY: summary } = process.env;
-    if (summary && name !== undefined) appendFileSync(`${summary}.lacking`, `${name}\n`);
+    const { BATCHCTL_TEST_RUN: run } = process.env;
+    if (run && name !== undefined) appendFileSync(join(run, 'lacking'), `${name}\n`);
   }
   return new Lacking(what);
 }

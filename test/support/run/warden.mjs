@@ -2,8 +2,8 @@
 // all that the run left, and removes the run's directory (its argument). What belongs to the run is known by that directory,
 // which stands in the environment, the arguments or the working directory of all that tests start.
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { readFileSync, rmSync } from 'node:fs';
+import { killProcessesOf } from './processes.mjs';
 
 /** Milliseconds after which what can't be killed is left. */
 const PATIENCE = 20_000;
@@ -14,39 +14,9 @@ if (!/^\/.*\/tests-\w{6}$/.test(directory)) throw new Error(`expected a test run
 process.stdin.resume();
 await new Promise((resolve) => process.stdin.on('close', resolve));
 
-const began = performance.now();
-for (let left = belonging(); left.length > 0 && performance.now() - began < PATIENCE; left = belonging()) {
-  for (const pid of left) kill(pid);
-  await sleep(20);
-}
+await killProcessesOf(directory, PATIENCE);
 for (const at of mountsBelow()) spawnSync('umount', ['-l', at]);
 rmSync(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
-
-function belonging() {
-  return readdirSync('/proc')
-    .map(Number)
-    .filter((pid) => pid > 0 && pid !== process.pid && names(pid));
-}
-
-/** Whether the process speaks of the run's directory. Kernel threads and other users' processes say nothing. */
-function names(pid) {
-  const of = (name, read) => {
-    try {
-      return read(`/proc/${pid}/${name}`, 'latin1').includes(directory);
-    } catch {
-      return false;
-    }
-  };
-  return of('environ', readFileSync) || of('cmdline', readFileSync) || of('cwd', readlinkSync);
-}
-
-function kill(pid) {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // It has ended meanwhile.
-  }
-}
 
 /** The deepest first. */
 function mountsBelow() {

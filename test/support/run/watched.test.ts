@@ -1,3 +1,4 @@
+// Protects: a test run that ends or is killed leaves no process and no directory on the developer's machine.
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -27,8 +28,7 @@ interface Left {
   readonly run: number;
 }
 
-describe('what a test run leaves', function () {
-  this.timeout(60_000);
+describe('what a test run leaves', () => {
   let home: string;
   const started: ChildProcessByStdio<null, Readable, null>[] = [];
   beforeEach(() => {
@@ -41,7 +41,8 @@ describe('what a test run leaves', function () {
 
   /** Starts it, and answers once it said what it started. */
   async function start(...args: readonly string[]): Promise<{ readonly child: (typeof started)[number]; left: Left }> {
-    const env = { ...process.env, TMPDIR: home };
+    // A run of its own, not a lane of this one.
+    const env = { ...process.env, TMPDIR: home, BATCHCTL_TEST_RUN: undefined };
     const child = spawn(process.execPath, args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'inherit'] });
     started.push(child);
     for await (const line of createInterface({ input: child.stdout }))
@@ -63,21 +64,21 @@ describe('what a test run leaves', function () {
   }
 
   for (const signal of ['SIGKILL', 'SIGTERM', 'SIGINT'] as const)
-    it(`ends when it gets ${signal}`, async () => {
+    it(`ends when the run gets ${signal}`, async () => {
       const { child, left } = await start(...script('setInterval(() => undefined, 1_000);'));
       expect(left.pids.every(isRunning)).to.equal(true);
       child.kill(signal);
       await gone(left);
     });
 
-  it('ends when it comes to its own end', async () => {
+  it('ends when the run exits by itself', async () => {
     const { child, left } = await start(...script('process.exit(3);'));
     if (child.exitCode === null) await once(child, 'exit');
     expect(child.exitCode).to.equal(3);
     await gone(left);
   });
 
-  it('is nothing but what names the directory of a run: a warden of another place refuses', async () => {
+  it('is never looked for outside the directory of a run: a warden given another directory refuses', async () => {
     const args = [join(import.meta.dirname, 'warden.mjs'), join(home, 'no-run')];
     const child = spawn(process.execPath, args, { stdio: 'ignore' });
     expect(await once(child, 'exit')).to.deep.equal([1, null]);

@@ -1,7 +1,7 @@
-import { chmodSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { installed } from '../run/lacking.ts';
-import { type Account, give, run } from './account.ts';
+import { generate } from 'selfsigned';
+import { type Account, give } from './account.ts';
 
 export interface Certificates {
   /** The authority, and another one that signed nothing. */
@@ -12,30 +12,33 @@ export interface Certificates {
   readonly key: string;
 }
 
-/** An authority and a certificate of it for `localhost`, made by openssl, which every database server's package brings. */
-export function makeCertificates(directory: string, account: Account): Certificates {
+/** An authority and a certificate of it for `localhost`, good for a day. */
+export async function makeCertificates(directory: string, account: Account): Promise<Certificates> {
   const at = (name: string): string => join(directory, name);
-  const openssl = (...args: readonly string[]): void => void run(installed('openssl'), args, {});
-  const authority = (name: string): void =>
-    openssl(
-      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'],
-      ...['-subj', `/CN=${name}`, '-keyout', at(`${name}.key`), '-out', at(`${name}.pem`)],
-    );
-  authority('ca');
-  authority('other');
-  openssl(
-    ...['req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-subj', '/CN=localhost'],
-    ...['-keyout', at('server.key'), '-out', at('server.csr')],
-  );
-  writeFileSync(at('names'), 'subjectAltName=DNS:localhost');
-  openssl(
-    ...['x509', '-req', '-in', at('server.csr'), '-CA', at('ca.pem'), '-CAkey', at('ca.key'), '-CAcreateserial'],
-    ...['-days', '2', '-extfile', at('names'), '-out', at('server.pem')],
-  );
-  for (const name of ['server.key', 'server.pem', 'ca.pem']) {
-    chmodSync(at(name), 0o600);
+  const write = (name: string, text: string, mode: number): void => {
+    writeFileSync(at(name), text, { mode });
     give(account, at(name));
-  }
-  chmodSync(at('ca.pem'), 0o644);
+  };
+  const day = { keyType: 'ec', algorithm: 'sha256', notAfterDate: new Date(Date.now() + 86_400_000) } as const;
+  const authority = (name: string) =>
+    generate([{ name: 'commonName', value: name }], {
+      ...day,
+      extensions: [
+        { name: 'basicConstraints', cA: true, critical: true },
+        { name: 'keyUsage', keyCertSign: true, cRLSign: true, critical: true },
+      ],
+    });
+  const [ca, other] = await Promise.all([authority('ca'), authority('other')]);
+  const server = await generate([{ name: 'commonName', value: 'localhost' }], {
+    ...{ ...day, ca: { key: ca.private, cert: ca.cert } },
+    extensions: [
+      { name: 'basicConstraints', cA: false },
+      { name: 'subjectAltName', altNames: [{ type: 2, value: 'localhost' }] },
+    ],
+  });
+  write('ca.pem', ca.cert, 0o644);
+  write('other.pem', other.cert, 0o644);
+  write('server.pem', server.cert, 0o600);
+  write('server.key', server.private, 0o600);
   return { ca: at('ca.pem'), otherCa: at('other.pem'), cert: at('server.pem'), key: at('server.key') };
 }

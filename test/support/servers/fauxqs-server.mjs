@@ -1,16 +1,14 @@
-// fauxqs on 127.0.0.1 alone, with a clock that a test can move: `node fauxqs-server.mjs PORT CONTROL-PORT`.
-// GET /pass/SECONDS on the control port lets so many seconds pass for the queues.
+// fauxqs on 127.0.0.1 alone, on any free port, with a clock that a test can move: GET /pass/SECONDS on a second port lets so
+// many seconds pass for the queues. Both ports are printed, the queues' last.
 import { createServer, ServerResponse } from 'node:http';
 import { Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const [port, controlPort] = process.argv.slice(2).map(Number);
-
 // It asks to listen on every address of the machine, and has no option for another.
 const listen = Server.prototype.listen;
 Server.prototype.listen = function (options, ...rest) {
-  return listen.call(this, { port: options.port, host: '127.0.0.1' }, ...rest);
+  return listen.call(this, { port: options.port ?? 0, host: '127.0.0.1' }, ...rest);
 };
 
 const systemNow = Date.now;
@@ -28,10 +26,13 @@ const types = join(dirname(fileURLToPath(import.meta.resolve('fauxqs'))), 'sqs',
 const { INVALID_MESSAGE_BODY_CHAR } = await import(types);
 INVALID_MESSAGE_BODY_CHAR.test = (text) => /[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/u.test(text);
 
-const { startFauxqs } = await import('fauxqs');
-await startFauxqs({ port, logger: false });
-
-createServer((request, answer) => {
+const clock = createServer((request, answer) => {
   offset += 1_000 * Number(/^\/pass\/([\d.]+)$/.exec(request.url)?.[1] ?? 0);
   answer.end();
-}).listen({ port: controlPort });
+});
+await new Promise((resolve) => clock.listen({ port: 0 }, resolve));
+console.log(`clock at port ${clock.address().port}`);
+
+const { startFauxqs } = await import('fauxqs');
+const { port } = await startFauxqs({ port: 0, logger: false });
+console.log(`queues at port ${port}`);

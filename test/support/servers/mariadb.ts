@@ -10,8 +10,7 @@ import { freePort, type Running, startProgram } from './program.ts';
 const PASSWORD = 'p@ss:w/rd?';
 
 /** For a suite's `before` hook: a new MariaDB, for the MySQL dialect. */
-export async function startMariadb(suite: Mocha.Context): Promise<DatabaseServer> {
-  suite.timeout(60_000);
+export async function startMariadb(): Promise<DatabaseServer> {
   const command = installed('mariadb-server');
   const account = accountOf('mysql');
   const directory = directoryOf(account, 'batchctl-mariadb-');
@@ -21,7 +20,7 @@ export async function startMariadb(suite: Mocha.Context): Promise<DatabaseServer
     ['--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db'],
     account,
   );
-  const certificates = makeCertificates(directory, account);
+  const certificates = await makeCertificates(directory, account);
   const port = await freePort();
   const init = join(directory, 'init.sql');
   writeFileSync(

@@ -1,6 +1,6 @@
 """moto's SQS, mended where it differs from AWS, and with a clock that a test can move.
 
-python3 moto-sqs.py PORT CLOCK-FILE: the file holds how many seconds its clock is ahead.
+python3 moto-sqs.py CLOCK-FILE: the file holds how many seconds its clock is ahead.
 """
 
 import sys
@@ -12,7 +12,7 @@ from moto.core import utils
 from moto.sqs import constants, models, responses
 from moto.sqs.exceptions import ReceiptHandleIsInvalid
 
-PORT, CLOCK = sys.argv[1:3]
+CLOCK = sys.argv[1]
 
 
 def ahead():
@@ -83,6 +83,7 @@ BaseHTTPRequestHandler.date_time_string = lambda self, timestamp=None: formatdat
     time.time() + ahead() if timestamp is None else timestamp, usegmt=True
 )
 
+import moto_base  # noqa: E402, F401
 from moto.server import main  # noqa: E402
 
-main(["-H", "127.0.0.1", "-p", PORT])
+main(["-H", "127.0.0.1", "-p", "0"])

@@ -10,8 +10,7 @@ import { freePort, type Running, startProgram } from './program.ts';
 const PASSWORD = 'p@ss:w/rd?';
 
 /** For a suite's `before` hook: a new cluster, whose database sorts text as English does. */
-export async function startPostgres(suite: Mocha.Context): Promise<DatabaseServer> {
-  suite.timeout(60_000);
+export async function startPostgres(): Promise<DatabaseServer> {
   const command = installed('postgresql');
   const account = accountOf('postgres');
   const directory = directoryOf(account, 'batchctl-postgres-');
@@ -27,7 +26,7 @@ export async function startPostgres(suite: Mocha.Context): Promise<DatabaseServe
     ],
     account,
   );
-  const certificates = makeCertificates(directory, account);
+  const certificates = await makeCertificates(directory, account);
   const port = await freePort();
   const settings = {
     listen_addresses: '127.0.0.1',

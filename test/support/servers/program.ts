@@ -1,6 +1,9 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, Socket } from 'node:net';
+import { closeSync, mkdtempSync, openSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { until } from '../until.ts';
 
 /** A server that a test started, on this machine alone. */
@@ -19,64 +22,75 @@ export interface ProgramOptions {
   readonly cwd?: string;
   readonly uid?: number;
   readonly gid?: number;
-  /** True once it serves. */
-  ready(): Promise<boolean>;
+  /** Whether it outlasts this process, and ends with the whole test run. */
+  readonly lasting?: boolean;
+  /** True once it serves. `log` is what it wrote so far. */
+  ready(log: string): Promise<boolean>;
 }
 
-/** Milliseconds that a server may take to serve. */
-const UP = 30_000;
+/** Milliseconds that a server may take to serve on a busy machine. */
+const UP = 60_000;
 
-/** Starts a server and waits until it serves. One that ends first, or takes 30 s, fails with its log. */
-export async function startProgram({ command, args, ready, ...options }: ProgramOptions): Promise<Running> {
+/** Starts a server and waits until it serves. One that ends first, or takes a minute, fails with its log. */
+export async function startProgram(options: ProgramOptions): Promise<Running> {
+  const { command, args, ready, lasting = false, ...options_ } = options;
+  const file = join(mkdtempSync(join(tmpdir(), 'program-')), 'log');
+  const output = openSync(file, 'a');
   const child = spawn(command, args, {
-    ...options,
+    ...options_,
     env: { ...process.env, ...options.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', output, output],
+    detached: lasting,
   });
-  let log = '';
-  const keep = (chunk: Buffer): void => {
-    log = (log + chunk.toString()).slice(-20_000);
-  };
-  child.stdout.on('data', keep);
-  child.stderr.on('data', keep);
-  // One that nobody stops, as its suite failed or was skipped half way, keeps no run from its end, and ends with it.
-  const kill = (): void => {
-    child.kill('SIGKILL');
-  };
-  child.unref();
-  for (const stream of [child.stdout, child.stderr]) if (stream instanceof Socket) stream.unref();
-  process.once('exit', kill);
-  const ended = once(child, 'exit').catch(() => undefined);
-  const stop = async (): Promise<void> => {
-    child.ref();
-    if (child.exitCode === null && child.signalCode === null) kill();
-    await ended;
-    process.off('exit', kill);
-  };
+  closeSync(output);
+  const log = (): string => readFileSync(file, 'utf8').slice(-20_000);
+  const stop = stopperOf(child, lasting);
   try {
     await until(
       `${command} serves`,
       async () => {
         if (child.exitCode !== null) throw new Error(`${command} ended with exit ${child.exitCode}`);
-        return ready().catch(() => false);
+        return ready(log()).catch(() => false);
       },
       UP,
     );
   } catch (error) {
+    const said = log();
     await stop();
-    throw new Error(`${command} ${args.join(' ')} did not come up; its log:\n${log}`, { cause: error });
+    throw new Error(`${command} ${args.join(' ')} did not come up; its log:\n${said}`, { cause: error });
   }
-  return { pid: child.pid ?? 0, log: () => log, stop };
+  return { pid: child.pid ?? 0, log, stop };
 }
 
-/** A port of 127.0.0.1 that nobody uses at this moment. */
+/** How to end it. One that is never stopped, as its suite failed, doesn't keep this process, and ends with it. */
+function stopperOf(child: ChildProcess, lasting: boolean): () => Promise<void> {
+  const kill = (): void => void child.kill('SIGKILL');
+  child.unref();
+  if (!lasting) process.once('exit', kill);
+  const ended = once(child, 'exit').catch(() => undefined);
+  return async () => {
+    child.ref();
+    if (child.exitCode === null && child.signalCode === null) kill();
+    await ended;
+    process.off('exit', kill);
+  };
+}
+
+/** Below the ports that systems give to whoever binds to port 0 (32768 on Linux): nothing takes one of these by chance. */
+const [LOWEST, HIGHEST] = [20_000, 32_000];
+
+/** A port of 127.0.0.1 for a program that can't say itself which one it was given. */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('the probe has no port');
-  return address.port;
+  for (;;) {
+    const port = LOWEST + Math.floor(Math.random() * (HIGHEST - LOWEST));
+    const server = createServer();
+    const free = await new Promise((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => resolve(true));
+    });
+    if (!free) continue;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }

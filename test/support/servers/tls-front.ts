@@ -18,7 +18,7 @@ export interface TlsFront {
 /** Passes to the server at `target` what comes by TLS, byte for byte. */
 export async function startTlsFront(target: string): Promise<TlsFront> {
   const directory = mkdtempSync(join(tmpdir(), 'batchctl-tls-'));
-  const { ca, cert, key } = makeCertificates(directory, {});
+  const { ca, cert, key } = await makeCertificates(directory, {});
   const { hostname, port } = new URL(target);
   const open = new Set<TLSSocket>();
   const server = createServer({ cert: readFileSync(cert), key: readFileSync(key) }, (socket) => {

@@ -14,8 +14,7 @@ export function writersTests(server: () => DatabaseServer): void {
     const writers = (count: number): Promise<Ledger[]> =>
       Promise.all(Array.from({ length: count }, (_, n) => ledgers.open({ writer: `w${n}`, lockWaitMs: 60_000 })));
 
-    it('record 50,000 events of their own tasks without a deadlock', async function () {
-      this.timeout(120_000);
+    it('record 50,000 events of their own tasks without a deadlock', async () => {
       const before = await server().deadlocks();
       const both = await writers(2);
       await Promise.all(
@@ -32,8 +31,7 @@ export function writersTests(server: () => DatabaseServer): void {
       expect((await server().deadlocks()) - before).to.equal(0);
     });
 
-    it('count a task once when twins of it end in the same moment, in any order of tasks', async function () {
-      this.timeout(60_000);
+    it('count a task once when twins of it end in the same moment, in any order of tasks', async () => {
       const four = await writers(4);
       const tasks = Array.from({ length: 60 }, (_, n) => n);
       for (let round = 0; round < 8; round += 1) {
@@ -51,8 +49,7 @@ export function writersTests(server: () => DatabaseServer): void {
       expect(found?.filter(({ attempts }) => attempts !== 4)).to.deep.equal([]);
     });
 
-    it('leave exact totals alone that are taken while they record', async function () {
-      this.timeout(60_000);
+    it('leave exact totals alone that are taken while they record', async () => {
       const three = await writers(3);
       const closer = await ledgers.open({ writer: 'closer', lockWaitMs: 60_000 });
       const exact = { step: 'price', done: 900, failed: 0, bytesIn: 1, bytesOut: 0, seconds: 1, counters: {} };
@@ -71,8 +68,7 @@ export function writersTests(server: () => DatabaseServer): void {
       }
     });
 
-    it('bring nothing back of a job that is forgotten meanwhile', async function () {
-      this.timeout(60_000);
+    it('bring nothing back of a job that is forgotten meanwhile', async () => {
       const three = await writers(3);
       await three[0]?.recordJob(job());
       let forgotten = false;

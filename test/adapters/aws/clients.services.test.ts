@@ -1,0 +1,278 @@
+// Protects: AWS calls use the right account, proxy, CA and fresh credentials, and end and retry when a service hangs.
+
+import { execFile, execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect } from 'chai';
+import { identityOf, requireAccount } from '../../../src/adapters/aws/account.ts';
+import { AwsClients } from '../../../src/adapters/aws/clients.ts';
+import { RoutedHandler } from '../../../src/adapters/aws/http-handler.ts';
+import { PatientRetries } from '../../../src/adapters/aws/retries.ts';
+import { createS3Store, type S3Store } from '../../../src/adapters/aws/s3-store.ts';
+import { failsWith, rejection } from '../../contracts/store-bench.ts';
+import { installed } from '../../support/run/lacking.ts';
+import { startConnectProxy } from '../../support/servers/connect-proxy.ts';
+import { sharedMoto } from '../../support/servers/moto.ts';
+import type { Endpoint } from '../../support/servers/shared.ts';
+import { HttpRequest } from './http-request.ts';
+import { clientsOf, makeBucket, REGION } from './s3-bench.ts';
+
+const run = promisify(execFile);
+
+function portOf(server: Server): number {
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the server has no port');
+  return address.port;
+}
+
+describe('AWS clients', () => {
+  let moto: Endpoint;
+  let bucket: string;
+  const closing: (() => unknown)[] = [];
+
+  before(async () => {
+    moto = await sharedMoto();
+    bucket = await makeBucket(moto.url);
+  });
+  afterEach(async () => {
+    for (const close of closing.splice(0).reverse()) await close();
+  });
+
+  function clients(url: string, env: Record<string, string> = {}): AwsClients {
+    const made = clientsOf(url, env);
+    closing.push(() => made.close());
+    return made;
+  }
+  const store = (of: AwsClients): Promise<S3Store> => createS3Store({ clients: of, bucket, prefix: '', kmsKey: null });
+
+  it('load no service before it is asked for', async () => {
+    const code = `
+      import { createRequire } from 'node:module';
+      const { AwsClients } = await import(${JSON.stringify(new URL('../../../src/adapters/aws/clients.ts', import.meta.url).href)});
+      const clients = new AwsClients({ region: 'eu-west-1', profile: null, account: null, endpoints: {} });
+      const loaded = () => Object.keys(createRequire(import.meta.url).cache).filter((path) => /@aws-sdk.client-|credential-provider-node/.test(path));
+      const before = loaded().length;
+      await clients.s3();
+      console.log(JSON.stringify([before, loaded().some((path) => path.includes('client-s3')), loaded().some((path) => path.includes('client-sqs'))]));`;
+    const { stdout } = await run(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', code], {
+      cwd: process.cwd(),
+    });
+    expect(JSON.parse(stdout)).to.deep.equal([0, true, false]);
+  });
+
+  it('are made once for each use, with sockets of their own', async () => {
+    const of = clients(moto.url);
+    expect(await of.s3('bulk')).to.equal(await of.s3('bulk'));
+    expect(await of.s3('bulk')).to.not.equal(await of.s3('control'));
+    expect(await of.sqs('poll')).to.not.equal(await of.sqs('heartbeat'));
+  });
+
+  describe('the account', () => {
+    const of = (account: string | null): AwsClients => {
+      const made = new AwsClients({ region: REGION, profile: null, account, endpoints: { sts: moto.url } });
+      closing.push(() => made.close());
+      return made;
+    };
+
+    it('is checked before anything is written: one that is not the profile’s is refused', async () => {
+      expect((await identityOf(of(null))).account).to.equal('123456789012');
+      await requireAccount(of('123456789012'));
+      const error = await failsWith('config', requireAccount(of('999999999999')));
+      expect(error.message).to.contain('999999999999').and.to.contain('123456789012');
+    });
+  });
+
+  describe('through a proxy', () => {
+    it('reach a host that only the proxy can find', async () => {
+      const proxy = await startConnectProxy(moto.url);
+      closing.push(() => proxy.close());
+      const far = await store(clients('http://faraway', { HTTP_PROXY: proxy.url }));
+      await far.put('k', 'abc');
+      expect(Buffer.from((await far.read('k')) ?? []).toString()).to.equal('abc');
+      expect(new Set(proxy.tunnels)).to.deep.equal(new Set(['faraway:80']));
+    });
+
+    it('bypass the proxy where NO_PROXY says so, and for this machine', async () => {
+      const proxy = await startConnectProxy(moto.url);
+      closing.push(() => proxy.close());
+      await (await store(clients(moto.url, { HTTP_PROXY: proxy.url }))).put('k', 'abc');
+      expect(proxy.tunnels).to.deep.equal([]);
+    });
+
+    it('say when the proxy wants a password, and give it', async () => {
+      const basic = `Basic ${Buffer.from('ana:secret').toString('base64')}`;
+      const proxy = await startConnectProxy(moto.url, basic);
+      closing.push(() => proxy.close());
+      const error = await failsWith(
+        'config',
+        (await store(clients('http://faraway', { HTTP_PROXY: proxy.url }))).put('k', 'abc'),
+      );
+      expect(error.message).to.contain('the proxy wants a user name and password');
+      const known = proxy.url.replace('//', '//ana:secret@');
+      await (await store(clients('http://faraway', { HTTP_PROXY: known }))).put('k', 'abc');
+    });
+  });
+
+  describe('over TLS', () => {
+    it('trust certificates of AWS_CA_BUNDLE, directly and through a proxy, and no unknown ones', async () => {
+      const openssl = installed('openssl');
+      const directory = mkdtempSync(join(tmpdir(), 'batchctl-tls-'));
+      closing.push(() => rmSync(directory, { recursive: true, force: true }));
+      const [key, cert] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
+      const names = 'subjectAltName=DNS:faraway,DNS:localhost';
+      const subject = ['-subj', '/CN=test', '-addext', names, '-keyout', key, '-out', cert];
+      execFileSync(openssl, ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', ...subject], {
+        stdio: 'ignore',
+      });
+      const server = createTlsServer({ key: readFileSync(key), cert: readFileSync(cert) });
+      const motoPort = Number(new URL(moto.url).port);
+      // Behind TLS, the bytes are moto's.
+      server.removeAllListeners('secureConnection');
+      server.on('secureConnection', (socket) => {
+        const upstream = connect(motoPort, '127.0.0.1');
+        socket.on('error', () => upstream.destroy());
+        upstream.on('error', () => socket.destroy());
+        socket.pipe(upstream).pipe(socket);
+      });
+      server.listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      closing.push(() => server.close());
+      const port = portOf(server);
+
+      const local = `https://localhost:${port}`;
+      const error = await failsWith('config', (await store(clients(local))).put('k', 'abc'));
+      expect(error.message).to.match(/not trusted/);
+      await (await store(clients(local, { AWS_CA_BUNDLE: cert }))).put('k', 'abc');
+
+      const proxy = await startConnectProxy(local);
+      closing.push(() => proxy.close());
+      const env = { AWS_CA_BUNDLE: cert, HTTPS_PROXY: proxy.url };
+      await (await store(clients('https://faraway', env))).put('k', 'abc');
+      expect(proxy.tunnels).to.include('faraway:443');
+      await failsWith('config', store(clients(local, { AWS_CA_BUNDLE: join(directory, 'nothing') })));
+    });
+  });
+
+  describe('credentials', () => {
+    it('come from the instance without any proxy, whatever the environment says', async () => {
+      const seen: string[] = [];
+      const metadata = createServer((request, answer) => {
+        seen.push(`${request.method} ${request.url}`);
+        const Expiration = new Date(Date.now() + 3_600_000).toISOString();
+        const role = JSON.stringify({ AccessKeyId: 'fromInstance', SecretAccessKey: 's', Token: 't', Expiration });
+        const list = request.url?.endsWith('/security-credentials/') === true;
+        answer.end(request.method === 'PUT' ? 'token' : list ? 'role' : role);
+      });
+      metadata.listen(0, '127.0.0.1');
+      await once(metadata, 'listening');
+      closing.push(() => metadata.close());
+      const kept = { ...process.env };
+      closing.push(() => {
+        process.env = kept;
+      });
+      process.env = {
+        ...kept,
+        HOME: mkdtempSync(join(tmpdir(), 'batchctl-home-')),
+        AWS_EC2_METADATA_SERVICE_ENDPOINT: `http://127.0.0.1:${portOf(metadata)}`,
+        HTTP_PROXY: 'http://127.0.0.1:9',
+        HTTPS_PROXY: 'http://127.0.0.1:9',
+      };
+      delete process.env.AWS_ACCESS_KEY_ID;
+      delete process.env.AWS_SECRET_ACCESS_KEY;
+      const of = new AwsClients({ region: REGION, profile: null, account: null, endpoints: {} });
+      closing.push(() => of.close());
+      expect(await of.credentials()).to.include({ accessKeyId: 'fromInstance', sessionToken: 't' });
+      expect(seen).to.include('PUT /latest/api/token');
+    });
+
+    it('are reread after someone renews them in a file, as session keys do not say when they expire', async () => {
+      const home = mkdtempSync(join(tmpdir(), 'batchctl-home-'));
+      closing.push(() => rmSync(home, { recursive: true, force: true }));
+      const file = join(home, 'credentials');
+      const write = (id: string, token: string): void =>
+        writeFileSync(file, `[acme]\naws_access_key_id=${id}\naws_secret_access_key=s\n${token}`);
+      const kept = { ...process.env };
+      const { now } = Date;
+      closing.push(() => {
+        process.env = kept;
+        Date.now = now;
+      });
+      process.env = { ...kept, AWS_SHARED_CREDENTIALS_FILE: file, AWS_CONFIG_FILE: join(home, 'config') };
+      delete process.env.AWS_ACCESS_KEY_ID;
+      const of = new AwsClients({ region: REGION, profile: 'acme', account: null, endpoints: {} });
+      closing.push(() => of.close());
+      write('first', 'aws_session_token=t\n');
+      expect(await of.credentials()).to.include({ accessKeyId: 'first' });
+      write('second', 'aws_session_token=t\n');
+      expect(await of.credentials(), 'not read at each request').to.include({ accessKeyId: 'first' });
+      Date.now = () => now() + 6 * 60_000;
+      expect(await of.credentials()).to.include({ accessKeyId: 'second' });
+      rmSync(file);
+      Date.now = () => now() + 14 * 60_000;
+      expect(await of.credentials(), 'they still hold').to.include({ accessKeyId: 'second' });
+    });
+
+    it('are an error that says what to type when there are none', async () => {
+      const kept = { ...process.env };
+      closing.push(() => {
+        process.env = kept;
+      });
+      process.env = { ...kept, AWS_EC2_METADATA_DISABLED: 'true', HOME: tmpdir() };
+      delete process.env.AWS_ACCESS_KEY_ID;
+      delete process.env.AWS_SECRET_ACCESS_KEY;
+      const of = new AwsClients({ region: REGION, profile: null, account: null, endpoints: { s3: moto.url } });
+      closing.push(() => of.close());
+      const error = await failsWith('credentials', (await store(of)).put('k', 'abc'));
+      expect(error).to.have.property('hint').that.contains('aws sso login');
+    });
+  });
+
+  describe('time-outs', () => {
+    it('end a request that gets no answer, and one whose body stalls', async () => {
+      const silent = createServer((request, answer) => {
+        if (request.url === '/body') answer.writeHead(200, { 'content-length': '10' }).write('x');
+      });
+      silent.listen(0, '127.0.0.1');
+      await once(silent, 'listening');
+      closing.push(() => {
+        silent.closeAllConnections();
+        silent.close();
+      });
+      const handler = new RoutedHandler({ connect: 1_000, answer: 150, idle: 300, sockets: 2 }, {});
+      closing.push(() => handler.destroy());
+      const ask = (path: string) => handler.handle(new HttpRequest(portOf(silent), path));
+      expect(await rejection(ask('/never'))).to.have.property('name', 'TimeoutError');
+      const { response } = await ask('/body');
+      const reading = async (): Promise<void> => {
+        for await (const _ of response.body);
+      };
+      expect(await rejection(reading())).to.have.property('name', 'TimeoutError');
+    });
+  });
+
+  describe('trying again', () => {
+    it('doubles its waits with full jitter, honours Retry-After, and gives up after a fixed number of attempts', async () => {
+      const retries = new PatientRetries(4, () => 1);
+      const transient = { errorType: 'TRANSIENT', error: { name: 'Error', message: 'x' } } as const;
+      let token = await retries.acquireInitialRetryToken();
+      const delays: number[] = [];
+      for (let i = 0; i < 3; i += 1) {
+        token = await retries.refreshRetryTokenForRetry(token, transient);
+        delays.push(token.getRetryDelay());
+      }
+      expect(delays).to.deep.equal([100, 200, 400]);
+      expect(await rejection(retries.refreshRetryTokenForRetry(token, transient))).to.be.instanceOf(Error);
+      const first = await retries.acquireInitialRetryToken();
+      const asked = { ...transient, retryAfterHint: new Date(Date.now() + 10_000) };
+      expect((await retries.refreshRetryTokenForRetry(first, asked)).getRetryDelay()).to.be.within(9_000, 10_000);
+      const own = { errorType: 'CLIENT_ERROR', error: { name: 'Error', message: 'x' } } as const;
+      expect(await rejection(retries.refreshRetryTokenForRetry(first, own))).to.be.instanceOf(Error);
+    });
+  });
+});

@@ -1,0 +1,106 @@
+// Protects: no job can read manager tokens, or overwrite job records and code, through an s3:// address.
+
+import { writeFileSync } from 'node:fs';
+import { expect } from 'chai';
+import { createToken } from '../../../src/jobs/tokens/change-tokens.ts';
+import { hashOf } from '../../../src/jobs/tokens/read-token.ts';
+import { ownCertificate } from '../../../src/manager/tls/own-certificate.ts';
+import { CERTIFICATE, codeKey, dataKey, jobKey, keeperKey, releaseKey, tokenKey } from '../../../src/model/keys.ts';
+import type { Bucket } from '../../../src/ports/bucket.ts';
+import type { Platform } from '../../../src/ports/platform.ts';
+import { AwsWorkspace } from '../../support/aws-workspace.ts';
+import { rejection } from '../../support/rejection.ts';
+import { sharedFauxqs } from '../../support/servers/fauxqs.ts';
+import { sharedMoto } from '../../support/servers/moto.ts';
+import type { Endpoint } from '../../support/servers/shared.ts';
+
+/** The profile's, before each key. */
+const PREFIX = 'batchctl/';
+const JOB = {
+  name: 'leak',
+  input: { from: 'in.txt', split: { by: 'lines', every: 1 } },
+  steps: [{ name: 'show', run: ['cat'] }],
+};
+
+describe("the profile's own bucket, as jobs name it", () => {
+  let moto: Endpoint;
+  let fauxqs: Endpoint;
+  let workspace: AwsWorkspace;
+  let platform: Platform;
+  let bucket: Bucket;
+  let token: string;
+
+  before(async () => {
+    moto = await sharedMoto();
+    fauxqs = await sharedFauxqs();
+    workspace = await AwsWorkspace.make({ s3: moto.url, sqs: fauxqs.url });
+    platform = await workspace.platform();
+    bucket = await platform.bucket(workspace.stack);
+    token = (await createToken(platform, { name: 'ann', scope: 'read', expiresIn: null })).text;
+    await ownCertificate(platform, []);
+    workspace.write('job.json', JOB);
+  });
+  after(async () => {
+    await workspace?.remove();
+  });
+
+  const secrets = (): readonly string[] => [tokenKey(hashOf(token)), CERTIFICATE].map((key) => PREFIX + key);
+
+  it('lets no job read or list the tokens and the certificate of the manager', async () => {
+    for (const key of secrets()) {
+      for (const looked of [bucket.head(key), bucket.read(key), bucket.get(key)])
+        expect(await rejection(looked), key).to.include({ kind: 'refused' });
+      const { code, stderr } = await workspace.run(['submit', 'job.json', '--input', `s3://${workspace.stack}/${key}`]);
+      expect(code, stderr).to.equal(7);
+      expect(stderr).to.include("is the manager's alone");
+    }
+    for (const directory of ['tokens/', 'manager/']) {
+      const input = `s3://${workspace.stack}/${PREFIX}${directory}`;
+      expect((await workspace.run(['submit', 'job.json', '--input', input])).code).to.equal(4);
+    }
+    const listed: string[] = [];
+    await bucket.put(`${PREFIX}data/own.txt`, 'own');
+    for await (const { key } of bucket.list('')) listed.push(key);
+    expect(listed)
+      .to.include(`${PREFIX}data/own.txt`)
+      .and.not.include.members([...secrets()]);
+    for (const key of secrets()) expect(listed).to.not.include(key);
+  });
+
+  it('refuses every write to jobs, code, tokens, keepers and releases, by any method', async () => {
+    writeFileSync(workspace.path('forged.json'), '{}');
+    const inner = [
+      tokenKey('a'.repeat(64)),
+      CERTIFICATE,
+      codeKey('a'.repeat(64)),
+      jobKey('x'),
+      keeperKey('x'),
+      releaseKey(9),
+    ];
+    await platform.store.put(dataKey('forged.json'), '{}');
+    for (const key of inner.map((each) => PREFIX + each)) {
+      const tries = [
+        bucket.put(key, '{}'),
+        bucket.delete([`${PREFIX}data/x`, key]),
+        bucket.uploadFile(workspace.path('forged.json'), key),
+        bucket.uploadStream(key, 2, async function* () {
+          yield Buffer.from('{}');
+        }),
+        bucket.copyFromStore(dataKey('forged.json'), key, { size: 2, metadata: {} }),
+      ];
+      for (const each of tries) expect(await rejection(each), key).to.include({ kind: 'refused' });
+    }
+    expect(await platform.store.head(tokenKey('a'.repeat(64)))).to.equal(null);
+    expect(await platform.store.head(CERTIFICATE)).to.not.equal(null);
+  });
+
+  it('is otherwise an ordinary bucket: data/ and keys outside the prefix can be read, written and deleted', async () => {
+    for (const key of [`${PREFIX}data/out/a`, 'tokens/a', 'out/a', `${PREFIX}elsewhere/a`]) {
+      await bucket.put(key, 'a');
+      expect(Buffer.from((await bucket.read(key)) ?? '').toString(), key).to.equal('a');
+      expect((await bucket.head(key))?.size).to.equal(1);
+      await bucket.delete([key]);
+      expect(await bucket.head(key)).to.equal(null);
+    }
+  });
+});

@@ -1,0 +1,106 @@
+// Protects: costs are computed from current spot and configured prices, and a price that is unknown is never shown as 0.
+
+import { expect } from 'chai';
+import { AwsClients } from '../../../src/adapters/aws/clients.ts';
+import { MachinePrices, newestOf } from '../../../src/adapters/aws/prices.ts';
+import { systemClock } from '../../../src/lib/clock.ts';
+import { priceToCome } from '../../../src/model/cost/price.ts';
+import { type Cloud, startCloud } from '../../support/grid/cloud.ts';
+
+describe('what machines cost by the market', () => {
+  let cloud: Cloud;
+  let clients: AwsClients;
+  /** Milliseconds that the clock is ahead. */
+  let ahead = 0;
+  before(async () => {
+    process.env.AWS_ACCESS_KEY_ID = 'AKIDEXAMPLE';
+    process.env.AWS_SECRET_ACCESS_KEY = 'secret';
+    cloud = await startCloud();
+    const endpoints = { ec2: cloud.url };
+    clients = new AwsClients({ region: 'us-east-1', profile: null, account: null, env: {}, endpoints });
+  });
+  after(async () => {
+    await clients?.close();
+    await cloud?.close();
+  });
+  beforeEach(() => {
+    ahead = 0;
+    cloud.takeCalls();
+  });
+
+  const open = (configured: Readonly<Record<string, number>> = {}, asksMarket = true): MachinePrices =>
+    new MachinePrices({
+      ...{ clients, configured, asksMarket },
+      clock: { ...systemClock, monotonic: () => systemClock.monotonic() + ahead },
+    });
+  const asked = (): readonly string[] => cloud.takeCalls().map(({ action }) => action);
+
+  it('is told by type and zone, and asked for once in ten minutes', async () => {
+    const prices = open();
+    const found = await prices.forGroup(['c7g.large', 'm7g.large'], { spot: true });
+    expect(found).to.include({ lifeCycle: 'spot', trouble: null });
+    expect(new Set(found.hours.map(({ type }) => type))).to.deep.equal(new Set(['c7g.large', 'm7g.large']));
+    for (const { kind, zone, usd } of found.hours) {
+      expect(kind).to.equal('spot');
+      expect(zone).to.match(/^us-east-1[a-f]$/);
+      expect(usd).to.equal(0.00001);
+    }
+    await Promise.all([1, 2].map(() => prices.forGroup(['m7g.large', 'c7g.large'], { spot: true })));
+    expect(asked()).to.deep.equal(['DescribeSpotPriceHistory']);
+    ahead = 601_000;
+    await prices.forGroup(['c7g.large', 'm7g.large'], { spot: true });
+    expect(asked()).to.deep.equal(['DescribeSpotPriceHistory']);
+  });
+
+  it('is not asked for on-demand instances, whose price the profile says', async () => {
+    const found = await open({ 'g5.xlarge': 1.006 }).forGroup(['g5.xlarge'], { spot: false });
+    expect(found.hours).to.deep.equal([{ type: 'g5.xlarge', kind: 'configured', zone: null, usd: 1.006 }]);
+    expect(asked()).to.deep.equal([]);
+  });
+
+  it('is not asked of AWS when only the store is emulated', async () => {
+    const found = await open({}, false).forGroup(['c7g.large'], { spot: true });
+    expect(found.hours).to.deep.equal([]);
+    expect(asked()).to.deep.equal([]);
+  });
+
+  it('is not known where reading it is denied, which is said; and asked for again a minute later', async () => {
+    const prices = open();
+    cloud.failNext('ec2:DescribeSpotPriceHistory', 403, 'UnauthorizedOperation', 'no');
+    const found = await prices.forGroup(['c7g.large'], { spot: true });
+    expect(found.hours).to.deep.equal([]);
+    expect(found.trouble).to.include('ec2:DescribeSpotPriceHistory');
+    expect(priceToCome({ ...found, slots: null })).to.equal(null);
+    ahead = 61_000;
+    expect((await prices.forGroup(['c7g.large'], { spot: true })).trouble).to.equal(null);
+  });
+
+  it('is the configured one where the market has none', async () => {
+    cloud.failNext('ec2:DescribeSpotPriceHistory', 403, 'UnauthorizedOperation', 'no');
+    const found = await open({ 'c7g.large': 0.05 }).forGroup(['c7g.large'], { spot: true });
+    expect(priceToCome({ ...found, slots: null })).to.equal(0.05);
+  });
+
+  it('is the newest of each zone when the history has several', () => {
+    const at = (hour: number): Date => new Date(Date.UTC(2026, 10, 26, hour));
+    const entry = (
+      InstanceType: 'c7g.large' | 'm7g.large',
+      AvailabilityZone: string,
+      SpotPrice: string,
+      hour: number,
+    ) => ({
+      ...{ InstanceType, AvailabilityZone, SpotPrice, Timestamp: at(hour), ProductDescription: 'Linux/UNIX' as const },
+    });
+    const history = [
+      entry('c7g.large', 'a', '0.031', 1),
+      entry('c7g.large', 'a', '0.034', 5),
+      entry('c7g.large', 'a', '0.029', 3),
+      entry('c7g.large', 'b', '0.040', 2),
+      entry('m7g.large', 'a', '0.050', 2),
+      { ...entry('c7g.large', 'c', 'dear', 9) },
+      { InstanceType: 'c7g.large' as const },
+    ];
+    const found = newestOf(history).map(({ type, zone, usd }) => `${type} ${zone} ${usd}`);
+    expect(found).to.deep.equal(['c7g.large a 0.034', 'c7g.large b 0.04', 'm7g.large a 0.05']);
+  });
+});

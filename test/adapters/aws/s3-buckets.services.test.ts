@@ -1,0 +1,210 @@
+// Protects: reads from and deliveries to other S3 buckets get the pinned version, stay complete and respect permissions.
+
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect } from 'chai';
+import { AwsClients } from '../../../src/adapters/aws/clients.ts';
+import { S3Buckets } from '../../../src/adapters/aws/s3-buckets.ts';
+import { regionOf } from '../../../src/adapters/aws/s3-region.ts';
+import { randomId } from '../../../src/lib/id.ts';
+import type { Bucket } from '../../../src/ports/bucket.ts';
+import { rejection } from '../../support/rejection.ts';
+import { FaultProxy } from '../../support/servers/fault-proxy.ts';
+import { sharedMoto } from '../../support/servers/moto.ts';
+import type { Endpoint } from '../../support/servers/shared.ts';
+import { until } from '../../support/until.ts';
+import { openBench } from './s3-bench.ts';
+
+const text = (bytes: Uint8Array | null): string | null => (bytes === null ? null : Buffer.from(bytes).toString());
+
+describe('buckets that a job names by s3:// address', () => {
+  let moto: Endpoint;
+  let bench: Awaited<ReturnType<typeof openBench>>;
+  let buckets: S3Buckets;
+  let proxy: FaultProxy;
+  const MIB = 2 ** 20;
+
+  before(async () => {
+    moto = await sharedMoto();
+    bench = await openBench(moto.url);
+    const clients = { region: 'us-east-1', profile: null, account: null, endpoints: { s3: moto.url } };
+    const own = { name: bench.bucket, store: bench.store };
+    proxy = await FaultProxy.start(moto.url);
+    const through = { ...clients, endpoints: { s3: proxy.url } };
+    buckets = new S3Buckets({ clients: through, own, copies: { largest: 6 * MIB, slice: 5 * MIB } });
+  });
+
+  after(async () => {
+    await buckets?.close();
+    await proxy?.close();
+    await bench?.clients.close();
+  });
+
+  /** Chunks that were sent so far; the one that marks an upload apart. */
+  const partsPut = async (): Promise<number> =>
+    proxy.seen.filter(({ method, url }) => method === 'PUT' && /partNumber=\d{1,4}(&|$)/.test(url)).length;
+
+  async function make(versions: boolean): Promise<Bucket> {
+    const name = `other-${randomId(8)}`;
+    const made = await fetch(`${moto.url}/${name}`, { method: 'PUT' });
+    expect(made.ok).to.equal(true);
+    if (versions) {
+      const body = '<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>';
+      expect((await fetch(`${moto.url}/${name}?versioning`, { method: 'PUT', body })).ok).to.equal(true);
+    }
+    return buckets.open(name);
+  }
+
+  it('pins a version where the bucket keeps versions: a later write changes nothing for a reader', async () => {
+    const bucket = await make(true);
+    await bucket.put('in/a.csv', 'first');
+    const pinned = await bucket.head('in/a.csv');
+    expect(pinned?.version).to.be.a('string').with.length.above(5);
+    const version = pinned?.version ?? null;
+    await bucket.put('in/a.csv', 'second');
+    const { etag = '' } = pinned ?? {};
+    expect(text(await bucket.read('in/a.csv', { version, etag }))).to.equal('first');
+    expect(text(await bucket.read('in/a.csv', { version, etag, range: { offset: 1, length: 2 } }))).to.equal('ir');
+    expect(text(await bucket.read('in/a.csv'))).to.equal('second');
+    expect((await bucket.head('in/a.csv', version))?.etag).to.equal(etag);
+  });
+
+  it('reports no version where the bucket keeps none, and null for an object that is not there', async () => {
+    const bucket = await make(false);
+    await bucket.put('a', 'x');
+    expect(await bucket.head('a')).to.include({ size: 1, version: null, checksum: null });
+    expect(await bucket.head('b')).to.equal(null);
+    expect(await bucket.read('b')).to.equal(null);
+    expect(bucket.location).to.match(/^s3:\/\/other-/);
+  });
+
+  it('copies from the store by S3 itself, whole and in slices, with metadata of its own', async () => {
+    const bucket = await make(false);
+    const large = Buffer.alloc(11 * MIB, 'abc');
+    await bench.store.put('jobs/one', 'body', { metadata: { batchctl: 'as published' } });
+    await bench.store.put('jobs/large', large);
+    const metadata = { sha256: 'f00d' };
+    await bucket.copyFromStore('jobs/one', 'to/one', { size: 4, metadata });
+    await bucket.copyFromStore('jobs/large', 'to/large', { size: large.length, metadata });
+    expect(text(await bucket.read('to/one'))).to.equal('body');
+    expect(Buffer.compare(Buffer.from((await bucket.read('to/large')) ?? []), large)).to.equal(0);
+    for (const key of ['to/one', 'to/large']) expect((await bucket.head(key))?.metadata).to.deep.equal(metadata);
+    expect(await rejection(bucket.copyFromStore('jobs/one', 'to/one', { size: 5, metadata }))).to.include({
+      kind: 'changed',
+    });
+    expect(await rejection(bucket.copyFromStore('jobs/none', 'to/one', { size: 4, metadata }))).to.include({
+      kind: 'notFound',
+    });
+  });
+
+  it('uploads a stream in chunks, and resumes an upload that broke off', async () => {
+    const bucket = await make(false);
+    const bytes = Buffer.alloc(40 * MIB);
+    for (let at = 0; at < bytes.length; at += 4_096) bytes.writeUInt32LE(at, at);
+    const pieces = async function* (end: number) {
+      for (let at = 0; at < end; at += 300_001) yield bytes.subarray(at, Math.min(end, at + 300_001));
+      if (end === bytes.length) return;
+      await until('four chunks are safe', () => safe >= 32 * MIB);
+      throw new Error('broken off');
+    };
+    let safe = 0;
+    const onProgress = (now: number): void => {
+      safe = now;
+    };
+    const upload = (end: number) => bucket.uploadStream('big', bytes.length, () => pieces(end), { onProgress });
+    expect((await rejection(upload(36 * MIB))).message).to.include('broken off');
+    expect(await bucket.head('big')).to.equal(null);
+    const before = await partsPut();
+    await upload(bytes.length);
+    expect(Buffer.compare(Buffer.from((await bucket.read('big')) ?? []), bytes)).to.equal(0);
+    expect((await partsPut()) - before, 'of five chunks four were there').to.equal(1);
+    await bucket.uploadStream('small', 6, async function* () {
+      yield Buffer.from('one');
+      yield Buffer.from('two');
+    });
+    expect(text(await bucket.read('small'))).to.equal('onetwo');
+    for (const size of [5, 7]) {
+      const wrong = bucket.uploadStream('wrong', size, async function* () {
+        yield Buffer.from('sixsix');
+      });
+      expect(await rejection(wrong)).to.include({ kind: 'changed' });
+    }
+    expect(await bucket.head('wrong')).to.equal(null);
+  });
+
+  it('answers null for a copy where the store is not in S3', async () => {
+    const clients = { region: 'us-east-1', profile: null, account: null, endpoints: { s3: moto.url } };
+    const local = new S3Buckets({ clients, own: null });
+    const bucket = await local.open((await make(false)).location.slice('s3://'.length));
+    expect(await bucket.copyFromStore('jobs/one', 'to/one', { size: 4, metadata: {} })).to.equal(null);
+    await local.close();
+  });
+
+  it('asks before it writes whether it may, and writes nothing when refused', async () => {
+    const clients = { region: 'us-east-1', profile: null, account: null, endpoints: { s3: moto.url } };
+    const { location } = await make(false);
+    const guarded = new S3Buckets({ clients, own: null, allowed: () => Promise.reject(new Error('another account')) });
+    const bucket = await guarded.open(location.slice('s3://'.length));
+    for (const act of [bucket.put('a', 'x'), bucket.delete(['a']), bucket.uploadFile('/dev/null', 'a')]) {
+      expect(await rejection(act)).to.have.property('message', 'another account');
+    }
+    expect(await bucket.head('a')).to.equal(null);
+    await guarded.close();
+  });
+
+  it('names the action and the object that another account does not allow', async () => {
+    const denied = createServer((request, answer) => {
+      const code = request.method === 'HEAD' ? '' : '<Error><Code>AccessDenied</Code><Message>no</Message></Error>';
+      answer.writeHead(403, { 'content-type': 'application/xml' }).end(code);
+    });
+    await new Promise<void>((resolve) => denied.listen(0, '127.0.0.1', resolve));
+    const s3 = `http://127.0.0.1:${(denied.address() as AddressInfo).port}`;
+    const there = new S3Buckets({
+      clients: { region: 'us-east-1', profile: null, account: '123456789012', endpoints: { s3 } },
+      own: null,
+    });
+    const bucket = await there.open('their-data');
+    const error = await rejection(bucket.head('in/a.csv'));
+    expect(error).to.include({ kind: 'credentials' });
+    expect(error).to.have.property('hint').that.includes('allow s3:GetObject on arn:aws:s3:::their-data/in/a.csv');
+    const ofVersion = await rejection(bucket.read('in/a.csv', { version: 'v1' }));
+    expect(ofVersion).to.have.property('hint').that.includes('s3:GetObjectVersion on arn:aws:s3:::their-data/in/a.csv');
+    await there.close();
+    denied.close();
+  });
+
+  it('refuses what is archived, and says how to get it back', async () => {
+    const frozen = createServer((_, answer) => {
+      answer.writeHead(200, { 'x-amz-storage-class': 'DEEP_ARCHIVE', etag: '"e"', 'content-length': '5' }).end();
+    });
+    await new Promise<void>((resolve) => frozen.listen(0, '127.0.0.1', resolve));
+    const s3 = `http://127.0.0.1:${(frozen.address() as AddressInfo).port}`;
+    const there = new S3Buckets({
+      clients: { region: 'us-east-1', profile: null, account: null, endpoints: { s3 } },
+      own: null,
+    });
+    const error = await rejection((await there.open('old-data')).head('2019.csv'));
+    expect(error).to.include({ kind: 'refused' });
+    expect(error).to.have.property('hint').that.includes('aws s3api restore-object --bucket old-data');
+    await there.close();
+    frozen.close();
+  });
+
+  for (const status of [200, 301, 403]) {
+    it(`finds a bucket's region in an answer of ${status}`, async () => {
+      const server = createServer((_, answer) => {
+        answer.writeHead(status, { 'x-amz-bucket-region': 'eu-central-1' }).end();
+      });
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const s3 = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const clients = new AwsClients({ region: 'us-east-1', profile: null, account: null, endpoints: { s3 } });
+      expect(await regionOf(clients, 'elsewhere')).to.equal('eu-central-1');
+      await clients.close();
+      server.close();
+    });
+  }
+
+  it('says so when there is no such bucket', async () => {
+    expect(await rejection(regionOf(bench.clients, `none-${randomId(8)}`))).to.include({ kind: 'notFound' });
+  });
+});

@@ -1,0 +1,99 @@
+// Protects: secrets from Secrets Manager and SSM are read correctly, and no error ever shows a secret value.
+
+import { expect } from 'chai';
+import { AwsClients } from '../../../src/adapters/aws/clients.ts';
+import { AwsSecrets } from '../../../src/adapters/aws/secrets.ts';
+import { randomId } from '../../../src/lib/id.ts';
+import { rejection } from '../../support/rejection.ts';
+import { FaultProxy } from '../../support/servers/fault-proxy.ts';
+import { sharedMoto } from '../../support/servers/moto.ts';
+import type { Endpoint } from '../../support/servers/shared.ts';
+
+/** An answer as the services' JSON protocol has it. */
+const refused = (type: string, message: string) => ({
+  ...({ kind: 'answer', status: 400, body: JSON.stringify({ __type: type, message }) } as const),
+});
+
+describe('secrets of Secrets Manager and SSM', () => {
+  let moto: Endpoint;
+  let proxy: FaultProxy;
+  let clients: AwsClients;
+  let secrets: AwsSecrets;
+  const id = randomId(6);
+
+  before(async () => {
+    moto = await sharedMoto();
+    proxy = await FaultProxy.start(moto.url);
+    process.env.AWS_ACCESS_KEY_ID ??= 'AKIDEXAMPLE';
+    process.env.AWS_SECRET_ACCESS_KEY ??= 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY';
+    const endpoints = { ssm: proxy.url, secretsmanager: proxy.url };
+    clients = new AwsClients({ region: 'eu-west-1', profile: null, account: '123456789012', endpoints, env: {} });
+    secrets = new AwsSecrets(clients);
+    const [{ PutParameterCommand }, { CreateSecretCommand }] = await Promise.all([
+      import('@aws-sdk/client-ssm'),
+      import('@aws-sdk/client-secrets-manager'),
+    ]);
+    const ssm = await clients.ssm();
+    await ssm.send(new PutParameterCommand({ Name: `/lab/${id}`, Value: 'hunter2', Type: 'SecureString' }));
+    const manager = await clients.secretsManager();
+    const document = JSON.stringify({ password: 'pa55word', port: 5432, list: [1] });
+    await manager.send(new CreateSecretCommand({ Name: `lab/${id}`, SecretString: document }));
+    await manager.send(new CreateSecretCommand({ Name: `text/${id}`, SecretString: 'hunter2 is no JSON' }));
+    await manager.send(new CreateSecretCommand({ Name: `bytes/${id}`, SecretBinary: Buffer.from('hunter2') }));
+  });
+  afterEach(() => proxy.heal());
+  after(async () => {
+    await clients?.close();
+    await proxy?.close();
+  });
+
+  it('reads a parameter decrypted, a secret whole, and one key of a JSON secret', async () => {
+    expect(await secrets.read(`ssm:/lab/${id}`)).to.equal('hunter2');
+    expect(await secrets.read(`secretsmanager:text/${id}`)).to.equal('hunter2 is no JSON');
+    expect(await secrets.read(`secretsmanager:lab/${id}#password`)).to.equal('pa55word');
+    expect(await secrets.read(`secretsmanager:lab/${id}#port`)).to.equal('5432');
+  });
+
+  for (const [what, name, kind, said] of [
+    ['no such parameter', 'ssm:/no/such', 'notFound', 'arn:aws:ssm:eu-west-1:123456789012:parameter/no/such'],
+    ['no such secret', 'secretsmanager:no-such', 'notFound', 'secret:no-such does not exist'],
+    ['no such key', `secretsmanager:lab/${id}#user`, 'config', 'expected text in user, found no such key'],
+    ['a key of every object', `secretsmanager:lab/${id}#constructor`, 'config', 'no such key'],
+    ['a key that holds no text', `secretsmanager:lab/${id}#list`, 'config', 'a value of another kind'],
+    ['a key of a secret that is no JSON', `secretsmanager:text/${id}#user`, 'config', 'expected a JSON object'],
+    ['binary data', `secretsmanager:bytes/${id}`, 'config', 'binary data'],
+  ] as const) {
+    it(`${what} is ${kind}, and nothing of the value is told`, async () => {
+      const error = await rejection(secrets.read(name));
+      expect(error).to.include({ kind });
+      expect(error.message)
+        .to.include(said)
+        .and.not.match(/hunter2|pa55word/);
+      expect(error).to.have.property('hint').that.does.not.include('infra up');
+    });
+  }
+
+  it('one that is denied names the action and the resource that AWS names, be it the KMS key', async () => {
+    proxy.fail(1, refused('AccessDeniedException', ''));
+    const plain = await rejection(secrets.read(`ssm:/lab/${id}`));
+    expect(plain).to.include({ kind: 'credentials' });
+    expect(plain.message).to.include(
+      `ssm:GetParameter on arn:aws:ssm:eu-west-1:123456789012:parameter/lab/${id} is denied`,
+    );
+    const key = 'arn:aws:kms:eu-west-1:123456789012:key/1';
+    const text = `User: arn:aws:sts::123456789012:assumed-role/w/i is not authorized to perform: kms:Decrypt on resource: ${key} because no policy allows it`;
+    proxy.fail(1, refused('AccessDeniedException', text));
+    const ofKey = await rejection(secrets.read(`secretsmanager:lab/${id}`));
+    expect(ofKey.message).to.include(`kms:Decrypt on ${key} is denied`);
+    expect(ofKey).to.have.property('hint').that.includes(`let the policy allow kms:Decrypt on ${key}`);
+  });
+
+  it('throttles are tried again; a request that makes no sense is not', async () => {
+    proxy.fail(2, refused('ThrottlingException', 'Rate exceeded'));
+    expect(await secrets.read(`secretsmanager:text/${id}`)).to.equal('hunter2 is no JSON');
+    proxy.heal();
+    proxy.fail(9, refused('ValidationException', 'Parameter name is not well-formed'));
+    expect(await rejection(secrets.read('ssm:odd'))).to.include({ kind: 'config' });
+    expect(proxy.seen).to.have.length(1);
+  });
+});

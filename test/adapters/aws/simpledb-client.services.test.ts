@@ -1,0 +1,161 @@
+// Protects: records written to SimpleDB read back complete, through throttling, lost answers and a wrong clock.
+
+import { Agent } from 'node:http';
+import { expect } from 'chai';
+import { SimpleDbClient } from '../../../src/adapters/aws/simpledb-client.ts';
+import { type SimpleDbOptions, simpleDbCode } from '../../../src/adapters/aws/simpledb-http.ts';
+import { isKind } from '../../../src/errors.ts';
+import { rejection } from '../../support/rejection.ts';
+import { FaultProxy } from '../../support/servers/fault-proxy.ts';
+import { type Moto, startMoto } from '../../support/servers/moto.ts';
+import { type SimpleDbServer, startSimpleDb } from '../../support/servers/simpledb-server.ts';
+import { simpleDbOptions } from '../../support/simpledb.ts';
+
+describe('the SimpleDB client', () => {
+  const agent = new Agent({ keepAlive: true });
+  let server: SimpleDbServer;
+  let client: SimpleDbClient;
+  const clientOf = (more: Partial<SimpleDbOptions> = {}, url = server.url): SimpleDbClient =>
+    new SimpleDbClient(simpleDbOptions(url, agent, more));
+  beforeEach(async () => {
+    server = await startSimpleDb();
+    client = clientOf();
+    await client.createDomain('acme-0');
+  });
+  afterEach(() => server.close());
+  after(() => agent.destroy());
+
+  const names = async (expression: string): Promise<string[]> => {
+    const found: string[] = [];
+    for (let token = ''; ; ) {
+      const page = await client.select(expression, token);
+      found.push(...page.items.map(({ name }) => name));
+      token = page.token;
+      if (token === '') return found;
+    }
+  };
+  const items = (count: number) =>
+    Array.from({ length: count }, (_, n) => ({ name: `i${String(n).padStart(4, '0')}`, attributes: { n: String(n) } }));
+
+  it('gives back what was put, of any characters that SimpleDB takes', async () => {
+    const attributes = { a: `x & <y> "z" 'ä' &amp; \r\n\t\u{1f600}`, b: '', 'c d': '  spaces  ', e: '\u0001\ufffe' };
+    await client.put('acme-0', { name: "it's/one & two", attributes });
+    expect(await client.get('acme-0', "it's/one & two")).to.deep.equal(attributes);
+    expect(await client.get('acme-0', 'none')).to.equal(null);
+  });
+
+  it('replaces what was there, and adds no second value', async () => {
+    await client.put('acme-0', { name: 'a', attributes: { v: '1', w: '1' } });
+    await client.putAll('acme-0', [{ name: 'a', attributes: { v: '2' } }]);
+    expect((await client.select('select v, w from `acme-0`', '')).items).to.deep.equal([
+      { name: 'a', attributes: { v: '2', w: '1' } },
+    ]);
+  });
+
+  it('puts and deletes any number of items, 25 a request', async () => {
+    await client.putAll('acme-0', items(60));
+    expect(await client.count('select count(*) from `acme-0`')).to.equal(60);
+    await client.deleteAll('acme-0', [...items(55).map(({ name }) => name), 'none']);
+    expect(await names('select itemName() from `acme-0`')).to.have.length(5);
+    const actions = server.asked.map(({ action }) => action);
+    expect(actions.filter((action) => action === 'BatchPutAttributes')).to.have.length(3);
+    expect(actions.filter((action) => action === 'BatchDeleteAttributes')).to.have.length(3);
+  });
+
+  it('puts only where nothing is when told so, and knows the refusal by its code', async () => {
+    await client.put('acme-0', { name: 'a', attributes: { e: '1' } }, 'e');
+    const error = await rejection(client.put('acme-0', { name: 'a', attributes: { e: '2' } }, 'e'));
+    expect(simpleDbCode(error)).to.equal('ConditionalCheckFailed');
+    expect(await client.get('acme-0', 'a')).to.deep.equal({ e: '1' });
+  });
+
+  it('reads on over short pages, empty pages and counts in parts', async () => {
+    await client.putAll('acme-0', items(250));
+    server.domains.pageCut = 40;
+    server.domains.emptyPages = 2;
+    expect(await names("select n from `acme-0` where itemName() > 'i0009' order by itemName() desc")).to.deep.equal(
+      items(250)
+        .slice(10)
+        .map(({ name }) => name)
+        .reverse(),
+    );
+    server.domains.emptyPages = 1;
+    expect(await client.count('select count(*) from `acme-0` where n is not null')).to.equal(250);
+  });
+
+  it('lists more domains than a page holds', async () => {
+    for (let n = 1; n < 120; n += 1) await client.createDomain(`acme-${n}`);
+    const found: string[] = [];
+    for await (const domain of client.listDomains()) found.push(domain);
+    expect(new Set(found).size).to.equal(120);
+    await client.deleteDomain('acme-3');
+    await client.deleteDomain('acme-3');
+  });
+
+  it('tries again while it is throttled, signing anew, and gives up as unavailable', async () => {
+    server.throttle(3);
+    await client.put('acme-0', { name: 'a', attributes: { e: '1' } });
+    server.throttle(100);
+    const error = await rejection(client.get('acme-0', 'a'));
+    expect(isKind(error, 'unavailable')).to.equal(true);
+    expect(error.message).to.include('asks to slow down').and.include('after 8 attempts');
+  }).timeout(60_000);
+
+  it('outlives resets and lost answers', async () => {
+    const proxy = await FaultProxy.start(server.url);
+    try {
+      // The signature has the host in it, so the proxy must not hide whom the client speaks to.
+      const through = clientOf({}, proxy.url);
+      proxy.fail(1, { kind: 'reset' });
+      proxy.fail(1, { kind: 'lost' });
+      proxy.fail(1, { kind: 'cut', after: 10 });
+      proxy.fail(1, { kind: 'answer', status: 502, body: '<html>bad gateway' });
+      await through.put('acme-0', { name: 'a', attributes: { e: '1' } });
+      expect(await through.get('acme-0', 'a')).to.deep.equal({ e: '1' });
+    } finally {
+      await proxy.close();
+    }
+  });
+
+  it('corrects a wrong clock by what the server says', async () => {
+    server.setClock(3_600_000);
+    await client.put('acme-0', { name: 'a', attributes: { e: '1' } });
+    server.setClock(0);
+    expect(await client.get('acme-0', 'a')).to.deep.equal({ e: '1' });
+  });
+
+  it('says what to mend when credentials are not accepted, and when the domain is not there', async () => {
+    const wrong = clientOf({ credentials: async () => ({ accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wrong' }) });
+    expect(isKind(await rejection(wrong.get('acme-0', 'a')), 'credentials')).to.equal(true);
+    const absent = await rejection(client.get('acme-9', 'a'));
+    expect(isKind(absent, 'notFound')).to.equal(true);
+    expect(absent.message).to.include('arn:aws:sdb:eu-west-1:*:domain/acme-9');
+  });
+
+  it('is refused what is over the limits, and nothing of the batch is kept', async () => {
+    const long = { name: 'b', attributes: { v: 'ä'.repeat(513) } };
+    const error = await rejection(client.putAll('acme-0', [{ name: 'a', attributes: { v: '1' } }, long]));
+    expect(simpleDbCode(error)).to.equal('InvalidParameterValue');
+    expect(await names('select * from `acme-0`')).to.deep.equal([]);
+    await client.put('acme-0', { name: 'b', attributes: { v: 'ä'.repeat(512) } });
+  });
+
+  describe('on moto', () => {
+    let moto: Moto;
+    before(async () => {
+      moto = await startMoto();
+    });
+    after(() => moto?.stop());
+
+    it('creates and lists domains, puts and gets', async () => {
+      const onMoto = clientOf({}, moto.url);
+      await onMoto.createDomain('acme-7');
+      await onMoto.put('acme-7', { name: 'a', attributes: { e: '1', v: 'x' } });
+      await onMoto.put('acme-7', { name: 'a', attributes: { e: '2' } });
+      expect(await onMoto.get('acme-7', 'a')).to.deep.equal({ e: '2', v: 'x' });
+      const found: string[] = [];
+      for await (const domain of onMoto.listDomains()) found.push(domain);
+      expect(found).to.include('acme-7');
+    });
+  });
+});

@@ -1,0 +1,119 @@
+// Protects: notices reach SNS subscribers and metrics reach CloudWatch, and a missing topic or permission is explained.
+
+import { expect } from 'chai';
+import { AwsClients } from '../../../src/adapters/aws/clients.ts';
+import { putMetrics } from '../../../src/adapters/aws/cloudwatch.ts';
+import { publishNotice } from '../../../src/adapters/aws/sns.ts';
+import type { BatchctlError } from '../../../src/errors.ts';
+import type { Metric } from '../../../src/ports/metrics.ts';
+import type { Notice } from '../../../src/ports/notifier.ts';
+import { rejection } from '../../support/rejection.ts';
+import { HookServer } from '../../support/servers/hook-server.ts';
+import { sharedMoto } from '../../support/servers/moto.ts';
+
+const NOTICE: Notice = { id: 'job-1.7.failed', event: 'failed', job: 'job-1', body: '{"event":"failed"}' };
+const ACCOUNT = '123456789012';
+
+describe('a notice by SNS, and figures in CloudWatch', () => {
+  let url: string;
+  let clients: AwsClients;
+  before(async () => {
+    ({ url } = await sharedMoto());
+    Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: 'secret' });
+    clients = open(ACCOUNT);
+  });
+  after(() => clients?.close());
+
+  const open = (account: string | null): AwsClients =>
+    new AwsClients({ region: 'us-east-1', profile: null, account, endpoints: { sns: url, sqs: url } });
+  const ask = async (service: string, fields: Readonly<Record<string, string>>): Promise<string> => {
+    const answer = await fetch(url, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/x-www-form-urlencoded',
+        authorization: `AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261126/us-east-1/${service}/aws4_request, SignedHeaders=host, Signature=0`,
+      },
+      body: new URLSearchParams(fields),
+    });
+    return answer.text();
+  };
+
+  it('reaches the subscribers of the topic unchanged, with attributes to filter by', async () => {
+    await ask('sns', { Action: 'CreateTopic', Name: 'pages' });
+    await ask('sqs', { Action: 'CreateQueue', QueueName: 'pages', Version: '2012-11-05' });
+    const topic = `arn:aws:sns:us-east-1:${ACCOUNT}:pages`;
+    const queue = `arn:aws:sqs:us-east-1:${ACCOUNT}:pages`;
+    await ask('sns', { Action: 'Subscribe', TopicArn: topic, Protocol: 'sqs', Endpoint: queue });
+    await publishNotice(clients, topic, NOTICE, undefined);
+    await publishNotice(clients, 'pages', { ...NOTICE, event: 'test', job: null }, undefined);
+    const sqs = await clients.sqs('control');
+    const { ReceiveMessageCommand } = await import('@aws-sdk/client-sqs');
+    const { Messages = [] } = await sqs.send(
+      new ReceiveMessageCommand({ QueueUrl: `${url}/${ACCOUNT}/pages`, MaxNumberOfMessages: 10 }),
+    );
+    const got = Messages.map(({ Body = '' }) => JSON.parse(Body));
+    expect(got.map(({ Message, Subject }) => [Message, Subject])).to.deep.equal([
+      [NOTICE.body, 'batchctl: failed job-1'],
+      [NOTICE.body, 'batchctl: test'],
+    ]);
+    const value = (name: string): string => got[0].MessageAttributes[name]?.Value;
+    expect([value('event'), value('eventId'), value('job')]).to.deep.equal(['failed', 'job-1.7.failed', 'job-1']);
+  });
+
+  it('says that a topic does not exist, and that a topic by name needs the account', async () => {
+    const gone = (await rejection(
+      publishNotice(clients, `arn:aws:sns:us-east-1:${ACCOUNT}:none`, NOTICE, undefined),
+    )) as BatchctlError;
+    expect(gone.kind).to.equal('notFound');
+    expect(gone.hint).to.include('create-topic --name none');
+    const nameless = open(null);
+    const error = (await rejection(publishNotice(nameless, 'pages', NOTICE, undefined))) as BatchctlError;
+    await nameless.close();
+    expect(error.kind).to.equal('config');
+  });
+
+  it('can be tried again when SNS does not answer in time', async () => {
+    const error = (await rejection(publishNotice(clients, 'pages', NOTICE, AbortSignal.abort()))) as BatchctlError;
+    expect(error.kind).to.equal('unavailable');
+  });
+
+  // moto knows CloudWatch by an older protocol than the SDK speaks: what the SDK sends is looked at here.
+  it('figures have the stack and the group as dimensions', async () => {
+    const cloudwatch = new HookServer();
+    await cloudwatch.listen();
+    cloudwatch.answer = { status: 200, text: '{}' };
+    const endpoints = { cloudwatch: `http://127.0.0.1:${cloudwatch.port}` };
+    const measured = new AwsClients({ region: 'us-east-1', profile: null, account: null, endpoints });
+    const at = new Date('2026-11-30T06:00:00Z');
+    const figures: readonly Metric[] = [
+      { name: 'BacklogVisible', unit: 'count', value: 12, group: 'default' },
+      { name: 'JobsOpen', unit: 'count', value: 2, group: null },
+      ...Array.from({ length: 1_000 }, (_, n): Metric => ({ name: 'Slots', unit: 'count', value: n, group: 'gpu' })),
+    ];
+    await putMetrics(measured, 'month-end', figures, at);
+    await putMetrics(measured, 'month-end', [], at);
+    cloudwatch.answer = { status: 403, text: '{"__type":"AccessDeniedException","message":"not authorized"}' };
+    const denied = (await rejection(putMetrics(measured, 'month-end', figures, at))) as BatchctlError;
+    await measured.close();
+    await cloudwatch.close();
+    expect(denied.kind).to.equal('credentials');
+    expect(denied.message).to.include('cloudwatch:PutMetricData');
+    const [first, second] = cloudwatch.bodies as readonly { Namespace: string; MetricData: readonly unknown[] }[];
+    expect(cloudwatch.posts[0]?.headers['x-amz-target']).to.match(/PutMetricData$/);
+    expect(first?.Namespace).to.equal('batchctl');
+    expect(first?.MetricData.slice(0, 2)).to.deep.equal([
+      {
+        ...{ MetricName: 'BacklogVisible', Timestamp: at.getTime() / 1_000, Value: 12, Unit: 'Count' },
+        Dimensions: [
+          { Name: 'stack', Value: 'month-end' },
+          { Name: 'group', Value: 'default' },
+        ],
+      },
+      {
+        ...{ MetricName: 'JobsOpen', Timestamp: at.getTime() / 1_000, Value: 2, Unit: 'Count' },
+        Dimensions: [{ Name: 'stack', Value: 'month-end' }],
+      },
+    ]);
+    expect([first?.MetricData.length, second?.MetricData.length], 'a thousand in a request').to.deep.equal([1_000, 2]);
+  });
+});

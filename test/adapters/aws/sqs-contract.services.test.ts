@@ -1,0 +1,41 @@
+// Protects: jobs behave on SQS as on any other queue: SQS keeps the task queue contract.
+
+import { createQueues, openSqsQueue, type SqsOptions } from '../../../src/adapters/aws/sqs-queue.ts';
+import { type QueueHarness, taskQueueContract } from '../../contracts/task-queue.ts';
+import { type Fauxqs, startFauxqs } from '../../support/servers/fauxqs.ts';
+import { type MotoSqs, startMotoSqs } from '../../support/servers/moto-sqs.ts';
+import { sqsOptions } from '../../support/sqs-options.ts';
+
+async function harness(server: Fauxqs | MotoSqs): Promise<QueueHarness> {
+  const options: SqsOptions = sqsOptions(server.url);
+  await createQueues(options);
+  const queue = await openSqsQueue(options);
+  const other = await openSqsQueue(options);
+  return {
+    queue,
+    other,
+    pass: (seconds) => server.pass(seconds),
+    close: async () => {
+      await queue.close();
+      await other.close();
+    },
+  };
+}
+
+describe('SQS by fauxqs', () => {
+  let server: Fauxqs;
+  before(async () => {
+    server = await startFauxqs();
+  });
+  after(() => server.stop());
+  taskQueueContract('sqs on fauxqs', () => harness(server));
+});
+
+describe('SQS by moto', () => {
+  let server: MotoSqs;
+  before(async () => {
+    server = await startMotoSqs();
+  });
+  after(() => server?.stop());
+  taskQueueContract('sqs on moto', () => harness(server));
+});

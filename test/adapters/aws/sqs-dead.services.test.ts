@@ -1,0 +1,116 @@
+// Protects: dead letters on SQS can be listed and redriven, each once, with the reason why they failed.
+
+import { expect } from 'chai';
+import { AwsClients } from '../../../src/adapters/aws/clients.ts';
+import { findQueue } from '../../../src/adapters/aws/sqs-open.ts';
+import type { DeadLetter, TaskQueue } from '../../../src/ports/task-queue.ts';
+import { isAction, sqsAnswer } from '../../support/sqs-faults.ts';
+import { bodiesOf, messages, SqsBench, takeAll } from './sqs-bench.ts';
+
+const MIB = 1_048_576;
+
+describe('dead letters on SQS', () => {
+  let bench: SqsBench;
+  before(async () => {
+    bench = await SqsBench.start();
+  });
+  after(() => bench.stop());
+  afterEach(() => bench.closeQueues());
+
+  async function bury(queue: TaskQueue, bodies: readonly string[], reason = 'bad'): Promise<void> {
+    await queue.send(bodies.map((body) => ({ body, tenant: 'job-a' })));
+    await queue.bury((await takeAll(queue)).map((delivery) => ({ delivery, reason })));
+  }
+
+  async function letters(queue: TaskQueue, limit?: number): Promise<DeadLetter[]> {
+    const found: DeadLetter[] = [];
+    for await (const letter of queue.dead(limit === undefined ? {} : { limit })) found.push(letter);
+    return found;
+  }
+
+  const texts = (count: number) => messages(count).map(({ body }) => body);
+
+  it('keep a reason of any text, cut to a line, and of no text', async () => {
+    const { queue } = await bench.open();
+    await bury(queue, ['a'], 'exit 65: \u001b[31mred\u0000 \uD83C half');
+    await bury(queue, ['b'], '🎉'.repeat(5_000));
+    await bury(queue, ['c'], '');
+    const reasons = new Map((await letters(queue)).map(({ body, reason }) => [body, reason]));
+    expect(reasons.get('a')).to.equal('exit 65: \uFFFD[31mred\uFFFD \uFFFD half');
+    expect(reasons.get('b')).to.equal('🎉'.repeat(512));
+    expect(reasons.get('c')).to.include('SQS moved it');
+  });
+
+  it('take a body that leaves no room for a reason', async () => {
+    const { queue } = await bench.open();
+    await bury(queue, ['x'.repeat(MIB)]);
+    await bury(queue, ['y'.repeat(MIB - 25)]);
+    const found = await letters(queue);
+    expect(found.map(({ body }) => body.length).sort()).to.deep.equal([MIB, MIB - 25].sort());
+  });
+
+  it('take no message whose lease is lost', async () => {
+    const { queue, past } = await bench.open();
+    await queue.send(messages(2));
+    const [kept, lost] = await takeAll(queue);
+    if (kept === undefined || lost === undefined) throw new Error('too little came');
+    await past.release([{ receipt: lost.receipt, delay: 0 }]);
+    await queue.bury([kept, lost].map((delivery) => ({ delivery, reason: 'bad' })));
+    const { visible, leased, dead } = await queue.backlog();
+    expect({ visible, leased, dead }).to.deep.equal({ visible: 1, leased: 0, dead: 1 });
+  });
+
+  it('can be listed again at once, also after only a few of them were listed', async () => {
+    const { queue, past } = await bench.open();
+    await bury(queue, texts(30));
+    expect(await letters(queue, 3)).to.have.length(3);
+    expect(bodiesOf(await letters(past))).to.deep.equal(texts(30).sort());
+    expect(bodiesOf(await letters(queue))).to.deep.equal(texts(30).sort());
+  });
+
+  for (const counted of ['0', '500']) {
+    it(`are found, each once, while SQS counts ${counted} of 30`, async () => {
+      const { queue } = await bench.open();
+      await bury(queue, texts(30));
+      const stale = sqsAnswer({ Attributes: { ApproximateNumberOfMessages: counted } });
+      bench.proxy.fail(1, stale, isAction('GetQueueAttributes'));
+      expect(bodiesOf(await letters(queue))).to.deep.equal(texts(30).sort());
+    });
+  }
+
+  it('are sent back to the limit, and the rest stays', async () => {
+    const { queue } = await bench.open();
+    await bury(queue, texts(30));
+    expect(await queue.redrive({ limit: 12 })).to.equal(12);
+    expect(await takeAll(queue)).to.have.length(12);
+    expect(await letters(queue)).to.have.length(18);
+  });
+
+  it('are sent back once, also those that a worker buries again at once', async () => {
+    const { queue, past } = await bench.open();
+    await bury(queue, texts(3));
+    const stop = new AbortController();
+    const worker = (async () => {
+      while (!stop.signal.aborted) {
+        const taken = await past.receive({ max: 10, waitSeconds: 1, signal: stop.signal });
+        await past.bury(taken.map((delivery) => ({ delivery, reason: 'bad again' })));
+      }
+    })();
+    expect(await queue.redrive({})).to.equal(3);
+    stop.abort();
+    await worker;
+    expect((await queue.backlog()).dead).to.equal(3);
+  });
+
+  it('are shown with why they are there when SQS itself moved them', async () => {
+    const { queue, options } = await bench.open();
+    const { SendMessageCommand } = await import('@aws-sdk/client-sqs');
+    const clients = new AwsClients(options.clients);
+    const { url } = await findQueue(clients, `${options.name}-dead`, 'control');
+    await (await clients.sqs('control')).send(new SendMessageCommand({ QueueUrl: url, MessageBody: 'moved' }));
+    await clients.close();
+    const [letter] = await letters(queue);
+    expect(letter?.reason).to.equal('SQS moved it: received more often than the queue allows');
+    expect(letter?.buriedAt).to.be.within(Date.now() - 60_000, Date.now() + 5_000);
+  });
+});

@@ -1,0 +1,146 @@
+// Protects: no task is lost when SQS fails, throttles, denies or loses an answer, and errors name the cause.
+
+import { createHash } from 'node:crypto';
+import { expect } from 'chai';
+import { BatchctlError } from '../../../src/errors.ts';
+import { rejection } from '../../support/rejection.ts';
+import type { Fault } from '../../support/servers/fault-proxy.ts';
+import { isAction, sqsAnswer, sqsFault } from '../../support/sqs-faults.ts';
+import { until } from '../../support/until.ts';
+import { bodiesOf, messages, SqsBench, takeAll } from './sqs-bench.ts';
+
+describe('the SQS queue, when something fails', () => {
+  let bench: SqsBench;
+  before(async () => {
+    bench = await SqsBench.start();
+  });
+  after(() => bench.stop());
+  afterEach(() => bench.closeQueues());
+
+  const kindOf = async (work: Promise<unknown>) => {
+    const error = await rejection(work);
+    return error instanceof BatchctlError ? error.kind : error;
+  };
+  const md5 = (text: string) => createHash('md5').update(text).digest('hex');
+  const failed = (Id: string, SenderFault: boolean, Code: string) => ({ Id, SenderFault, Code, Message: Code });
+
+  it('sends again only the entries that failed for now', async () => {
+    const { queue, past } = await bench.open();
+    const done = [0, 2].map((n) => ({ Id: `${n}`, MessageId: `m-${n}`, MD5OfMessageBody: md5(`message ${n}`) }));
+    const answer = sqsAnswer({ Successful: done, Failed: [failed('1', false, 'InternalError')] });
+    bench.proxy.fail(1, answer, isAction('SendMessageBatch'));
+    await queue.send(messages(3));
+    expect(bodiesOf(await takeAll(past)), 'the others were told to be done').to.deep.equal(['message 1']);
+  });
+
+  it('sends again what an answer does not name', async () => {
+    const { queue, past } = await bench.open();
+    bench.proxy.fail(1, sqsAnswer({ Successful: [] }), isAction('SendMessageBatch'));
+    await queue.send(messages(3));
+    expect(await takeAll(past)).to.have.length(3);
+  });
+
+  it('throws for an entry that SQS refuses for what it is, after the others are done', async () => {
+    const { queue, past } = await bench.open();
+    const answer = sqsAnswer({ Failed: [failed('0', true, 'InvalidMessageContents')] });
+    bench.proxy.fail(1, answer, isAction('SendMessageBatch'));
+    const error = await rejection(queue.send(messages(2)));
+    expect(error.message).to.include('could not send messages').and.to.include('InvalidMessageContents');
+    expect(bodiesOf(await takeAll(past))).to.deep.equal(['message 1']);
+  });
+
+  it('loses nothing when the answer to a send is lost: it may be there twice', async () => {
+    const { queue, past } = await bench.open();
+    bench.proxy.fail(1, { kind: 'lost' }, isAction('SendMessageBatch'));
+    await queue.send(messages(4));
+    expect(new Set(bodiesOf(await takeAll(past))).size).to.equal(4);
+  });
+
+  const passing: Readonly<Record<string, Fault>> = {
+    'RequestThrottled, which is a 403': sqsFault(403, 'RequestThrottled'),
+    'KmsThrottled, which the SDK does not try again': sqsFault(400, 'KmsThrottled'),
+    'OverLimit, which the SDK does not try again': sqsFault(403, 'OverLimit'),
+    'a 503 that is no JSON': { kind: 'answer', status: 503, body: '<html>busy</html>' },
+    'a connection that is reset': { kind: 'reset' },
+  };
+  for (const [name, fault] of Object.entries(passing)) {
+    it(`goes on after ${name}`, async () => {
+      const { queue } = await bench.open();
+      for (const action of ['SendMessageBatch', 'ReceiveMessage', 'ChangeMessageVisibilityBatch', 'DeleteMessageBatch'])
+        bench.proxy.fail(1, fault, isAction(action));
+      await queue.send(messages(1));
+      const taken = await until('the message comes', async () => {
+        const [delivery] = await queue.receive({ max: 1, waitSeconds: 1 });
+        return delivery;
+      });
+      expect(await queue.extend([taken.receipt])).to.deep.equal(['extended']);
+      await queue.ack([taken.receipt]);
+      const { visible, leased } = await queue.backlog();
+      expect({ visible, leased }).to.deep.equal({ visible: 0, leased: 0 });
+    });
+  }
+
+  it('says that SQS is unavailable once its patience is over', async () => {
+    const { queue } = await bench.open({ patienceMs: 200 });
+    bench.proxy.fail(1_000, sqsFault(400, 'KmsThrottled'));
+    expect(await kindOf(queue.send(messages(1)))).to.equal('unavailable');
+    expect(await kindOf(queue.receive({ max: 1, waitSeconds: 20 }))).to.equal('unavailable');
+    expect(await kindOf(queue.backlog())).to.equal('unavailable');
+  });
+
+  it('says which action on which queue is denied', async () => {
+    const { queue, options } = await bench.open();
+    bench.proxy.fail(1, sqsFault(403, 'AccessDenied'), isAction('ReceiveMessage'));
+    const error = await rejection(queue.receive({ max: 1, waitSeconds: 0 }));
+    expect(error).to.have.property('kind', 'credentials');
+    expect(error.message).to.include('sqs:ReceiveMessage').and.to.include(`:${options.name} is denied`);
+  });
+
+  it('keeps the delivery when the letter is sent and the delete fails: both are there then', async () => {
+    const { queue } = await bench.open();
+    await queue.send(messages(1));
+    const [delivery] = await takeAll(queue);
+    if (delivery === undefined) throw new Error('nothing came');
+    bench.proxy.fail(1, sqsFault(403, 'AccessDenied'), isAction('DeleteMessageBatch'));
+    expect(await kindOf(queue.bury([{ delivery, reason: 'bad' }]))).to.equal('credentials');
+    const { leased, dead } = await queue.backlog();
+    expect({ leased, dead }).to.deep.equal({ leased: 1, dead: 1 });
+  });
+
+  it('keeps the delivery when the letter can not be sent', async () => {
+    const { queue } = await bench.open();
+    await queue.send(messages(1));
+    const [delivery] = await takeAll(queue);
+    if (delivery === undefined) throw new Error('nothing came');
+    bench.proxy.fail(1, sqsFault(403, 'AccessDenied'), isAction('SendMessageBatch'));
+    expect(await kindOf(queue.bury([{ delivery, reason: 'bad' }]))).to.equal('credentials');
+    const { leased, dead } = await queue.backlog();
+    expect({ leased, dead }).to.deep.equal({ leased: 1, dead: 0 });
+  });
+
+  it('loses nothing on a network that fails one request in ten', async () => {
+    const { queue, past } = await bench.open();
+    let seed = 7;
+    const random = () => {
+      seed = (seed * 16_807) % 2_147_483_647;
+      return seed / 2_147_483_647;
+    };
+    bench.proxy.failShare(0.1, random, [{ kind: 'reset' }, { kind: 'lost' }, sqsFault(503, 'ServiceUnavailable')]);
+    await queue.send(messages(600));
+    const seen = new Set<string>();
+    await until(
+      'all are acked',
+      async () => {
+        const taken = await queue.receive({ max: 100, waitSeconds: 0 });
+        for (const { body } of taken) seen.add(body);
+        await queue.ack(taken.map(({ receipt }) => receipt));
+        // What a lost answer hid comes back when its lease ends.
+        if (taken.length === 0) await bench.server.pass(31);
+        const { visible, leased } = await past.backlog();
+        return visible + leased === 0;
+      },
+      40_000,
+    );
+    expect(seen.size).to.equal(600);
+  });
+});

@@ -1,0 +1,69 @@
+// Protects: a running task keeps its SQS lease, and a worker notices when a lease is lost.
+
+import { expect } from 'chai';
+import { openSqsHeartbeat } from '../../../src/adapters/aws/sqs-heartbeat.ts';
+import type { Receipt } from '../../../src/ports/task-queue.ts';
+import { LeaseKeeper } from '../../../src/worker/lease.ts';
+import { isAction, sqsFault } from '../../support/sqs-faults.ts';
+import { until } from '../../support/until.ts';
+import { messages, SqsBench, takeAll } from './sqs-bench.ts';
+
+describe('heartbeats on SQS', () => {
+  let bench: SqsBench;
+  before(async () => {
+    bench = await SqsBench.start();
+  });
+  after(() => bench.stop());
+  afterEach(() => bench.closeQueues());
+
+  it('extend in tens, and tell a lost lease from one that is extended', async () => {
+    const { queue, options } = await bench.open();
+    await queue.send(messages(25));
+    const receipts = (await takeAll(queue)).map(({ receipt }) => receipt);
+    await queue.ack(receipts.slice(20, 21));
+    const heart = await openSqsHeartbeat(options);
+    bench.proxy.heal();
+    const verdicts = await heart.extend(receipts);
+    await heart.close();
+    expect(verdicts.flatMap((verdict, index) => (verdict === 'lost' ? [index] : []))).to.deep.equal([20]);
+    expect(bench.proxy.count(isAction('ChangeMessageVisibilityBatch'))).to.equal(3);
+  });
+
+  it('fail early enough for the next heartbeat to be tried', async () => {
+    const { queue, options } = await bench.open();
+    await queue.send(messages(1));
+    const receipts = (await takeAll(queue)).map(({ receipt }) => receipt);
+    const heart = await openSqsHeartbeat({ ...options, leaseSeconds: 2 });
+    bench.proxy.fail(1_000, sqsFault(400, 'KmsThrottled'));
+    const start = performance.now();
+    const failed = await heart.extend(receipts).catch((error: unknown) => error);
+    await heart.close();
+    expect(failed).to.have.property('kind', 'unavailable');
+    expect(performance.now() - start).to.be.below(1_000);
+  });
+
+  it('run in a thread of their own, which opens the queue by itself', async () => {
+    const { queue, options } = await bench.open({ leaseSeconds: 6 });
+    const { onWarning: _, ...plain } = options;
+    const lost: Receipt[] = [];
+    const leases = new LeaseKeeper({
+      queue: {
+        module: new URL('../../../src/adapters/aws/sqs-heartbeat.ts', import.meta.url).href,
+        exportName: 'openSqsHeartbeat',
+        options: plain,
+      },
+      leaseSeconds: 6,
+      onLost: (receipt) => lost.push(receipt),
+    });
+    await queue.send(messages(2));
+    const [kept, gone] = (await takeAll(queue)).map(({ receipt }) => receipt);
+    if (kept === undefined || gone === undefined) throw new Error('too little came');
+    await queue.ack([gone]);
+    bench.proxy.heal();
+    leases.hold([kept, gone]);
+    await until('a lease is refused', () => lost.length > 0);
+    expect(lost).to.deep.equal([gone]);
+    expect(bench.proxy.count(isAction('ChangeMessageVisibilityBatch'))).to.be.greaterThan(0);
+    await leases.close();
+  });
+});

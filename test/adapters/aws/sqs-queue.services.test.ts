@@ -1,0 +1,142 @@
+// Protects: tasks on SQS are received in bulk, released at once and purged safely, and harmful queue settings are reported.
+
+import { expect } from 'chai';
+import { AwsClients } from '../../../src/adapters/aws/clients.ts';
+import { findQueue } from '../../../src/adapters/aws/sqs-open.ts';
+import { openSqsQueue } from '../../../src/adapters/aws/sqs-queue.ts';
+import { SqsPolls } from '../../../src/adapters/aws/sqs-receive.ts';
+import type { Receipt } from '../../../src/ports/task-queue.ts';
+import { rejection } from '../../support/rejection.ts';
+import { isAction, sqsFault } from '../../support/sqs-faults.ts';
+import { sqsOptions } from '../../support/sqs-options.ts';
+import { until } from '../../support/until.ts';
+import { bodiesOf, messages, SqsBench, takeAll } from './sqs-bench.ts';
+
+const MIB = 1_048_576;
+
+describe('the SQS queue', () => {
+  let bench: SqsBench;
+  before(async () => {
+    bench = await SqsBench.start();
+  });
+  after(() => bench.stop());
+  afterEach(() => bench.closeQueues());
+
+  /** The receipt as if it had come so many seconds ago. */
+  const aged = (receipt: Receipt, seconds: number): Receipt => {
+    const handle = receipt.slice(receipt.indexOf('.'));
+    return `${(Math.floor(Number(process.hrtime.bigint() / 1_000_000_000n)) - seconds).toString(36)}${handle}` as Receipt;
+  };
+
+  it('gives as many as were asked for in one receive, by polls side by side', async () => {
+    const { queue } = await bench.open();
+    await queue.send(messages(200));
+    expect(await queue.receive({ max: 95, waitSeconds: 1 })).to.have.length(95);
+  });
+
+  it('sends batches of ten that keep the limit of a batch', async () => {
+    const { queue } = await bench.open();
+    const large = Array.from({ length: 12 }, (_, n) => ({ body: String(n).padEnd(300_000, 'x'), tenant: 'job-a' }));
+    bench.proxy.heal();
+    await queue.send([...large, { body: 'y'.repeat(MIB), tenant: 'job-a' }]);
+    expect(bench.proxy.count(isAction('SendMessageBatch'))).to.equal(5);
+    expect(await takeAll(queue)).to.have.length(13);
+  });
+
+  it('refuses what SQS would not take before anything is sent', async () => {
+    const { queue } = await bench.open();
+    const bad = [{ body: 'y'.repeat(MIB + 1) }, { body: 'a\u0000b' }, { body: 'half \uD83C' }, { body: '' }];
+    for (const each of [...bad, { body: 'x', delay: 901 }]) {
+      const error = await rejection(queue.send([...messages(2), { tenant: 'job-a', ...each }]));
+      expect(error).to.have.property('kind', 'unexpected');
+    }
+    expect((await queue.backlog()).visible).to.equal(0);
+  });
+
+  it('releases at once what an abandoned poll still receives', async () => {
+    const { queue, past } = await bench.open({ pollSeconds: 20 });
+    const abort = new AbortController();
+    bench.proxy.heal();
+    const waiting = queue.receive({ max: 1, waitSeconds: 20, signal: abort.signal });
+    await until('the poll is under way', () => bench.proxy.count(isAction('ReceiveMessage')) === 1);
+    abort.abort();
+    expect(await waiting).to.have.length(0);
+    await past.send(messages(1));
+    await queue.close();
+    const [again] = await takeAll(past);
+    expect(again?.receiveCount, 'it was received, and released').to.equal(2);
+  });
+
+  it('gives up a poll that never returns, and asks again', async () => {
+    const { queue, options } = await bench.open();
+    const clients = new AwsClients(options.clients);
+    const place = await findQueue(clients, options.name, 'control');
+    const poll = () => clients.sqs('poll');
+    const polls = new SqsPolls({ poll, place, leaseSeconds: 30, pollSeconds: 20, lateMs: 200 });
+    await queue.send(messages(1));
+    bench.proxy.fail(1, { kind: 'hang' }, isAction('ReceiveMessage'));
+    const start = performance.now();
+    expect(await polls.receive({ max: 1, waitSeconds: 0 })).to.have.length(0);
+    expect(performance.now() - start).to.be.below(5_000);
+    expect(await polls.receive({ max: 1, waitSeconds: 1 })).to.have.length(1);
+    await clients.close();
+  });
+
+  it('never holds a delivery for more than 12 hours', async () => {
+    const { queue } = await bench.open();
+    await queue.send(messages(1));
+    const [delivery] = await takeAll(queue);
+    if (delivery === undefined) throw new Error('nothing came');
+    const old = [aged(delivery.receipt, 43_160), aged(delivery.receipt, 43_180)];
+    expect(await queue.extend(old)).to.deep.equal(['extended', 'lost']);
+    await queue.release([{ receipt: aged(delivery.receipt, 43_190), delay: 3_600 }]);
+    await bench.server.pass(11);
+    expect(await takeAll(queue)).to.have.length(1);
+  });
+
+  it('says which queue is missing, and the command that makes it', async () => {
+    const options = sqsOptions(bench.server.url);
+    const error = await rejection(openSqsQueue(options));
+    expect(error).to.have.property('kind', 'notFound');
+    expect(error).to.have.property('hint').that.includes('batchctl infra up');
+    expect(error.message).to.include(options.name);
+  });
+
+  it('warns at the start of attributes that would lose or delay messages, and of nothing else', async () => {
+    const warnings: string[] = [];
+    const { options } = await bench.open({ onWarning: (line) => warnings.push(line) });
+    expect(warnings).to.deep.equal([]);
+    const { SetQueueAttributesCommand } = await import('@aws-sdk/client-sqs');
+    const clients = new AwsClients(options.clients);
+    const client = await clients.sqs('control');
+    const { url } = await findQueue(clients, options.name, 'control');
+    const Attributes = { VisibilityTimeout: '5', DelaySeconds: '60', ReceiveMessageWaitTimeSeconds: '0' };
+    await client.send(new SetQueueAttributesCommand({ QueueUrl: url, Attributes }));
+    const dead = await findQueue(clients, `${options.name}-dead`, 'control');
+    const short = { MessageRetentionPeriod: '345600' };
+    await client.send(new SetQueueAttributesCommand({ QueueUrl: dead.url, Attributes: short }));
+    await clients.close();
+    const queue = await openSqsQueue({ ...options, onWarning: (line) => warnings.push(line) });
+    await queue.close();
+    expect(warnings.map((line) => line.replace(/:[^:]*$/, ''))).to.deep.equal([
+      `queue ${options.name}: expected VisibilityTimeout 30, found 5`,
+      `queue ${options.name}: expected DelaySeconds 0, found 60`,
+      `queue ${options.name}-dead: expected MessageRetentionPeriod 1209600, found 345600`,
+    ]);
+  });
+
+  it('purges all, once another purge that is under way has ended', async () => {
+    const { queue } = await bench.open();
+    await queue.send(messages(5));
+    bench.proxy.fail(2, sqsFault(403, 'PurgeQueueInProgress'), isAction('PurgeQueue'));
+    expect(await queue.purge({}), 'SQS does not say how many').to.equal(null);
+    expect((await queue.backlog()).visible).to.equal(0);
+  });
+
+  it('purges what matches, and leaves the rest receivable', async () => {
+    const { queue, past } = await bench.open();
+    await queue.send([...messages(25, 'mine'), ...messages(25, 'yours')]);
+    expect(await queue.purge({ match: (body) => body.startsWith('mine') })).to.equal(25);
+    expect(bodiesOf(await takeAll(past))).to.deep.equal(bodiesOf(messages(25, 'yours')));
+  });
+});

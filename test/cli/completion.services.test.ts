@@ -1,0 +1,169 @@
+// Protects: shell completion offers the right commands, flags, jobs and keys in bash, zsh and fish.
+
+import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
+import { expect } from 'chai';
+import { COMMANDS } from '../../src/cli/commands.ts';
+import { installed } from '../support/run/lacking.ts';
+import { Workspace } from '../support/workspace.ts';
+
+const BIN = new URL('../../bin/batchctl.js', import.meta.url).pathname;
+const JOB = {
+  name: 'mixed',
+  input: { split: { by: 'range', from: 1, to: 4 } },
+  steps: [{ name: 'one', attempts: 1, run: 'read n; [ $n != 3 ] || { echo bad $n >&2; exit 9; }; echo $n' }],
+};
+
+describe('completion', () => {
+  let workspace: Workspace;
+  let job = '';
+  let cause = '';
+  before(async () => {
+    workspace = new Workspace();
+    workspace.write('job.json', JOB);
+    workspace.write('job.yaml', 'name: x\n');
+    workspace.write('other.txt', '');
+    workspace.write('batchctl.config.json', {
+      profile: 'local',
+      profiles: { local: { backend: 'local', root: '.batchctl' }, spare: { backend: 'local', root: 'spare' } },
+    });
+    workspace.write('batchctl', `#!/bin/sh\nexec ${process.execPath} ${BIN} "$@"\n`);
+    spawnSync('chmod', ['+x', workspace.path('batchctl')]);
+    job = await workspace.submit('--run-key', 'month-end:2026-11');
+    await workspace.work();
+    const failures = await workspace.run(['failures', job, '--json']);
+    cause = (JSON.parse(failures.stdout.split('\n')[0] ?? '') as { cause: string }).cause;
+    for (const shell of ['bash', 'zsh', 'fish']) {
+      const { stdout, code } = await workspace.run(['completion', shell]);
+      expect(code).to.equal(0);
+      workspace.write(`complete.${shell}`, stdout);
+    }
+  });
+  after(() => workspace.remove());
+
+  function shell(program: string, args: readonly string[]): SpawnSyncReturns<string> {
+    // A locale that isn't installed would have bash complain.
+    const own = { HOME: workspace.dir, TERM: 'dumb', LC_ALL: 'C.UTF-8' };
+    const env = { ...process.env, PATH: `${workspace.dir}:${process.env.PATH}`, ...own };
+    return spawnSync(program, args, { cwd: workspace.dir, encoding: 'utf8', env });
+  }
+
+  /** What bash offers for a line with the cursor at its end; it breaks words as bash does. */
+  function bash(line: string): readonly string[] {
+    const pieces = line
+      .split(/ +/)
+      .flatMap((word) => word.split(/([:=]+)/).filter((piece, at) => piece !== '' || at === 0));
+    const words = pieces.map((piece) => `'${piece}'`).join(' ');
+    const script = `set -u; source ./complete.bash; COMP_WORDS=(${words}); COMP_CWORD=${pieces.length - 1}
+      COMPREPLY=(); _batchctl batchctl; for word in "\${COMPREPLY[@]}"; do printf '%s\\n' "$word"; done`;
+    const { stdout, stderr, status } = shell('bash', ['--norc', '-c', script]);
+    expect(stderr.replace(/.*compopt.*\n/g, '')).to.equal('');
+    expect(status).to.equal(0);
+    return stdout.split('\n').filter(Boolean);
+  }
+
+  describe('in bash', () => {
+    it('knows every command, and what is below one', () => {
+      const firsts = new Set(COMMANDS.map(({ name }) => name.split(' ')[0] ?? ''));
+      expect([...bash('batchctl ')].sort()).to.deep.equal([...firsts].sort());
+      expect(bash('batchctl sta')).to.deep.equal(['status']);
+      expect(bash('batchctl --json config ')).to.deep.equal(['show', 'schema']);
+      expect(bash('batchctl --profile local queue pu')).to.include('purge');
+    });
+
+    it('knows flags, of the command and of all, and words that a flag can have', () => {
+      expect(bash('batchctl prune --')).to.include.members(['--older-than', '--all', '--json', '--profile']);
+      expect(bash('batchctl prune --al')).to.deep.equal(['--all']);
+      expect(bash('batchctl jobs --state f')).to.deep.equal(['failed']);
+      expect(bash('batchctl jobs --state=f')).to.deep.equal(['failed']);
+      expect(bash('batchctl completion ')).to.deep.equal(['bash', 'zsh', 'fish']);
+    });
+
+    it('quotes a key of the store that a shell would take for more than a word', async () => {
+      const name = 'zz;touch pwned $(id).csv';
+      workspace.write(name, 'x');
+      await workspace.run(['upload', name, '--to', 'odd']);
+      const [word = ''] = bash('batchctl ls odd/');
+      const { stdout } = shell('bash', ['--norc', '-c', `printf '%s|' ${word}`]);
+      expect(stdout).to.equal(`odd/${name}|`);
+    });
+
+    it('knows jobs by id, name and run key, also where bash breaks the word', () => {
+      expect(bash('batchctl status ')).to.deep.equal([job, 'last']);
+      expect(bash('batchctl status mix')).to.deep.equal([job]);
+      expect(bash('batchctl status name:')).to.deep.equal(['mixed']);
+      expect(bash('batchctl status key:mon')).to.deep.equal(['month-end:2026-11']);
+      expect(bash('batchctl status key:month-end:')).to.deep.equal(['2026-11']);
+      expect(bash('batchctl submit job.json --run-key m')).to.deep.equal(['month-end:2026-11']);
+    });
+
+    it('knows what is within the job that was typed', () => {
+      expect(bash('batchctl retry last --cause ')).to.deep.equal([cause]);
+      expect(bash(`batchctl retry ${job} --cause=`)).to.deep.equal([cause]);
+      expect(bash('batchctl logs last ')).to.deep.equal(['one/2']);
+      expect(bash('batchctl tasks last --task one/')).to.deep.equal(['one/2']);
+      expect(bash('batchctl fetch last --step ')).to.deep.equal(['one']);
+    });
+
+    it('knows profiles, groups and job files', () => {
+      expect(bash('batchctl --profile ')).to.have.members(['local', 'spare']);
+      expect(bash('batchctl scale --group ')).to.deep.equal(['default']);
+      expect(bash('batchctl run job')).to.have.members(['job.json', 'job.yaml']);
+      expect(bash('batchctl upload oth')).to.deep.equal(['other.txt']);
+    });
+
+    it('offers nothing, and makes nothing, where there is no store', async () => {
+      const { stdout, stderr, code } = await workspace.run([
+        '__complete',
+        'jobs',
+        '--',
+        '--profile',
+        'spare',
+        'status',
+        '',
+      ]);
+      expect({ stdout, stderr, code }).to.deep.equal({ stdout: '', stderr: '', code: 0 });
+      expect(shell('ls', ['spare']).status).not.to.equal(0);
+      for (const words of [['--profile', 'nope', 'status', ''], ['--tz', 'x', 'status', ''], []]) {
+        const asked = await workspace.run(['__complete', 'jobs', '--', ...words]);
+        expect({ stderr: asked.stderr, code: asked.code }, words.join(' ')).to.deep.equal({ stderr: '', code: 0 });
+      }
+    });
+  });
+
+  it('in zsh: the same words, and what they are', () => {
+    // compadd and compset work in a completion alone, so their calls are written down in place of them.
+    const zsh = (line: string): string => {
+      const words = line.split(' ').map((word) => `'${word}'`);
+      const script = `compdef() { }; source ./complete.zsh
+        compadd() { print -rl -- "\${shown[@]}" }; compset() { }; _files() { print -r -- "files $*" }
+        words=(${words.join(' ')}); CURRENT=${words.length}; PREFIX=\${words[-1]}; _batchctl`;
+      const { stdout, stderr } = shell(installed('zsh'), ['-f', '-c', script]);
+      expect(stderr).to.equal('');
+      return stdout;
+    };
+    expect(zsh('batchctl status ')).to.equal(`${job}  -- mixed, failed\nlast  -- ${job}, failed\n`);
+    expect(zsh('batchctl retry last --cause ')).to.match(new RegExp(`^${cause}  -- 1 × one: bad`));
+    expect(zsh('batchctl jobs --state ')).to.include('cancelled\n');
+    expect(zsh('batchctl prune ')).to.equal('');
+    expect(zsh('batchctl prune --')).to.include('--all  -- every closed job');
+    expect(zsh('batchctl run ')).to.equal('files -g *.(yaml|yml|json)\n');
+  });
+
+  it('in fish: the same words, and what they are', () => {
+    const fish = (line: string): readonly string[] => {
+      const { stdout, stderr } = shell(installed('fish'), [
+        '--no-config',
+        '-c',
+        `source ./complete.fish; complete -C '${line}'`,
+      ]);
+      expect(stderr).to.equal('');
+      return stdout.split('\n').filter(Boolean);
+    };
+    expect(fish('batchctl status ')).to.deep.equal([`${job}\tmixed, failed`, `last\t${job}, failed`]);
+    expect(fish('batchctl retry last --cause ')[0]).to.match(new RegExp(`^${cause}\t1 × one: bad`));
+    expect(fish('batchctl jobs --state f')[0]).to.match(/^failed/);
+    expect(fish('batchctl --json config s').map((line) => line.split('\t')[0])).to.have.members(['show', 'schema']);
+    expect(fish('batchctl prune --al')).to.deep.equal(['--all\tevery closed job, however new']);
+    expect(fish('batchctl run job').map((line) => line.split('\t')[0])).to.have.members(['job.json', 'job.yaml']);
+  });
+});

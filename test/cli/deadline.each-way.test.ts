@@ -1,0 +1,126 @@
+// Protects: a job with a deadline shows when it will end, and late jobs are reported with the right exit code.
+
+import { expect } from 'chai';
+import { deadlineText } from '../../src/cli/deadline-text.ts';
+import { jobExit } from '../../src/cli/job-exit.ts';
+import { Lateness } from '../../src/cli/lateness.ts';
+import { direct, eachWay } from '../support/manager/each-way.ts';
+import { until } from '../support/until.ts';
+import type { Workspace } from '../support/workspace.ts';
+
+const at = (time: string): string => `2026-11-30T${time}:00.000Z`;
+const now = Date.parse(at('05:00'));
+const text = (status: Partial<Parameters<typeof deadlineText>[0]>): string | null =>
+  deadlineText({ finishBy: at('06:00'), projected: null, closedAt: null, ...status }, { zone: 'UTC', now });
+
+direct('a deadline', () => {
+  it('reads as how far the projection, or the end, is from it', () => {
+    expect(text({ projected: at('05:40') })).to.equal('projected 05:40, deadline 06:00, 20m early');
+    const within = { projectedEarliest: at('05:31'), projectedLatest: at('05:52') };
+    expect(text({ projected: at('05:40'), ...within })).to.equal(
+      'projected 05:40 (05:31 to 05:52), deadline 06:00, 20m early',
+    );
+    expect(text({ projected: at('05:40'), projectedEarliest: at('05:40'), projectedLatest: at('05:40') })).to.equal(
+      'projected 05:40, deadline 06:00, 20m early',
+    );
+    expect(text({ projected: at('07:30') })).to.equal('projected 07:30, deadline 06:00, 1h30m late');
+    expect(text({ closedAt: at('06:00') })).to.equal('ended 06:00, deadline 06:00, just in time');
+    expect(text({})).to.equal('deadline 06:00, in 1h');
+    expect(text({ finishBy: at('04:30') })).to.equal('deadline 04:30, passed 30m ago');
+    expect(text({ finishBy: '2026-12-01T06:00:00.000Z' })).to.equal('deadline 2026-12-01 06:00 UTC, in 1d1h');
+    expect(text({ finishBy: null })).to.equal(null);
+  });
+
+  it('missed is exit 10 for a job that succeeded, and never hides that it failed', () => {
+    const late = { finishBy: at('06:00'), closedAt: at('06:01') };
+    expect(jobExit({ state: 'succeeded', ...late })).to.equal(10);
+    expect(jobExit({ state: 'succeeded', finishBy: at('06:00'), closedAt: at('06:00') })).to.equal(0);
+    expect(jobExit({ state: 'failed', ...late })).to.equal(5);
+    expect(jobExit({ state: 'paused', ...late, closedAt: null })).to.equal(7);
+  });
+
+  it('counts as missed once the projection has been past it for a while, or the time has passed', () => {
+    const lateness = new Lateness(15_000);
+    const status = (projected: string | null) => ({ finishBy: at('06:00'), projected, closedAt: null });
+    expect(lateness.isLate(status(at('06:10')), now)).to.equal(false);
+    expect(lateness.isLate(status(at('05:50')), now + 10_000)).to.equal(false);
+    expect(lateness.isLate(status(at('06:10')), now + 14_000)).to.equal(false);
+    expect(lateness.isLate(status(at('06:10')), now + 16_000)).to.equal(false);
+    expect(lateness.isLate(status(at('06:10')), now + 29_000)).to.equal(true);
+    expect(lateness.seen).to.deep.equal(status(at('06:10')));
+    expect(new Lateness(15_000).isLate(status(null), Date.parse(at('06:01')))).to.equal(true);
+    expect(new Lateness(15_000).isLate({ ...status(at('07:00')), closedAt: at('07:00') }, now)).to.equal(false);
+  });
+});
+
+eachWay('--finish-by', (make) => {
+  let workspace: Workspace;
+  beforeEach(async () => {
+    workspace = await make();
+    workspace.write('job.json', {
+      name: 'slow',
+      input: { split: { by: 'range', from: 1, to: 1 } },
+      steps: [{ name: 'only', run: `until [ -e ${workspace.path('go')} ]; do sleep 0.1; done; cat` }],
+    });
+  });
+  afterEach(() => workspace.remove());
+
+  it('passed: wait --until-late returns 6 while the job goes on, and watch, wait and run exit with 10 once it is done', async () => {
+    const job = await workspace.submit('--finish-by', 'in 1s');
+    const worker = workspace.start(['worker', '--until-empty']);
+    const late = await workspace.run(['wait', job, '--until-late', '--json']);
+    expect(late.code, late.stderr).to.equal(6);
+    expect(JSON.parse(late.stderr.trim().split('\n').at(-1) ?? '').error.message)
+      .to.include('late')
+      .and.include('deadline');
+    const status = JSON.parse((await workspace.run(['status', job, '--json'])).stdout) as { finishBy: string };
+    await until('the deadline passes', () => Date.now() > Date.parse(status.finishBy));
+    workspace.write('go', '');
+    expect((await workspace.run(['wait', job])).code).to.equal(10);
+    expect((await workspace.run(['watch', job])).code).to.equal(10);
+    expect((await workspace.run(['run', job])).code).to.equal(10);
+    expect((await worker.ended).code).to.equal(0);
+  });
+
+  it('is projected against by what is done, with an interval once tasks tell how unequal they are', async () => {
+    const run = `sleep 0.$((BATCHCTL_TASK % 5 + 1)); [ $BATCHCTL_TASK -lt 40 ] || until [ -e ${workspace.path('go')} ]; do sleep 0.1; done`;
+    workspace.write('job.json', {
+      name: 'unequal',
+      input: { split: { by: 'range', from: 1, to: 60 } },
+      steps: [{ name: 'only', run }],
+    });
+    const job = await workspace.submit('--finish-by', 'in 1h');
+    const worker = workspace.start(['worker', '--until-empty', '--slots', '4']);
+    const status = async () => JSON.parse((await workspace.run(['status', job, '--json'])).stdout);
+    const seen = await until(
+      'twenty are done',
+      async () => {
+        const now = await status();
+        return now.steps[0].done >= 20 && now;
+      },
+      30_000,
+    );
+    const [earliest, projected, latest] = ['projectedEarliest', 'projected', 'projectedLatest'].map((field) =>
+      Date.parse(seen[field]),
+    ) as [number, number, number];
+    expect(earliest).to.be.at.most(projected);
+    expect(latest).to.be.above(projected);
+    expect(latest - earliest).to.be.below(60_000);
+    expect(projected - Date.now()).to.be.closeTo(seen.eta * 1_000, 10_000);
+    workspace.write('go', '');
+    expect((await worker.ended).code).to.equal(0);
+    expect(await status()).to.include({ projected: null, projectedEarliest: null, projectedLatest: null });
+  });
+
+  it('is refused where it has passed, wait --until-late without one, and --max-cost where nothing costs', async () => {
+    expect((await workspace.run(['submit', 'job.json', '--finish-by', '2020-01-01T06:00Z'])).code).to.equal(2);
+    expect((await workspace.run(['submit', 'job.json', '--max-cost', '5'])).code).to.equal(2);
+    const job = await workspace.submit();
+    expect((await workspace.run(['wait', job, '--until-late'])).code).to.equal(2);
+    expect((await workspace.run(['adjust', job, '--max-cost', '5'])).code).to.equal(2);
+    expect((await workspace.run(['adjust', job])).code).to.equal(2);
+    expect((await workspace.run(['adjust', job, '--finish-by', 'in 6h'])).code).to.equal(0);
+    const { stdout } = await workspace.run(['status', job, '--tz', 'UTC']);
+    expect(stdout).to.match(/deadline .*in (6h|5h\d+m)/);
+  });
+});

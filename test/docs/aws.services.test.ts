@@ -1,0 +1,31 @@
+// Protects: the commands and files of docs/aws.md work as shown.
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Cloud, startCloud } from '../support/grid/cloud.ts';
+import { Desk } from './desk.ts';
+import { onEmulators } from './on-emulators.ts';
+import { markedBlocks } from './readme-blocks.ts';
+import { tryOut } from './try-out.ts';
+
+const PAGE = join(import.meta.dirname, '../../docs/aws.md');
+
+describe('docs/aws.md', () => {
+  let cloud: Cloud;
+
+  before(async () => {
+    cloud = await startCloud();
+  });
+  after(async () => {
+    await cloud?.close();
+  });
+
+  it('shows what happens: its files written and its commands typed, against an emulated account', async () => {
+    const desk = new Desk(onEmulators(cloud.url));
+    try {
+      for (const block of markedBlocks(readFileSync(PAGE, 'utf8'))) await tryOut(desk, block);
+    } finally {
+      await desk.remove();
+    }
+  });
+});

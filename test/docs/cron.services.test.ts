@@ -1,0 +1,228 @@
+// Protects: the crontab lines of docs/cron.md run each month once, and mail each failure with the commands that fix it.
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { CronDesk, instantOf } from '../support/cron-desk.ts';
+import { type CronEntry, crontabsIn } from '../support/crontab.ts';
+import { installed } from '../support/run/lacking.ts';
+import { until } from '../support/until.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const LAST_EVENING = instantOf('2026-11-30 18:30', 'Europe/London');
+const NEXT_MORNING = instantOf('2026-12-01 06:30', 'Europe/London');
+const CLAIMS = 'id,region,amount\n1,EU,2.50\n2,US,3.10\n3,EU,4.00\n';
+const TOTALS = 'region,amount\nEU,6.50\nUS,3.10\n';
+const SILENT = { code: 0, mail: '' };
+const jobOf = (command: string): string => `
+name: claims
+input: { from: "in/claims-{period}.csv", split: { by: csv, every: 1, header: true } }
+steps:
+  - { name: sum, run: '${command}' }
+`;
+
+describe("docs/cron.md's lines, with the real program", () => {
+  const [crontab] = crontabsIn(readFileSync(join(ROOT, 'docs/cron.md'), 'utf8'));
+  if (crontab === undefined) throw new Error('docs/cron.md has no crontab');
+  const line = (begin: string): CronEntry => {
+    const found = crontab.entries.find((entry) => entry.line.startsWith(begin));
+    if (found === undefined) throw new Error(`docs/cron.md has no line that begins with ${begin}`);
+    return found;
+  };
+  const [evening, morning, reboot] = [line('30 18 28-31'), line('30 6 1-3'), line('@reboot')];
+  const [look, tidy] = [line('0 * * * *'), line('15 7 * * 1')];
+
+  let desk: CronDesk;
+  beforeEach(() => {
+    desk = new CronDesk(crontab, 'batchctl');
+  });
+  afterEach(() => desk.remove());
+
+  /** A job whose tasks say that they began, and end once the file `go` is there. */
+  const gated = () => jobOf(`: >${desk.path('begun')}; while ! [ -e ${desk.path('go')} ]; do sleep 0.05; done; cat`);
+  const fireEvening = (env: Readonly<Record<string, string>> = {}) => desk.fire(evening, { at: LAST_EVENING, env });
+  const fireMorning = () => desk.fire(morning, { at: NEXT_MORNING });
+  const oneJob = () => desk.jobs().map(({ runKey, state }) => `${runKey} ${state}`);
+
+  it('says nothing of a month that went well, and leaves its result, report and log', async () => {
+    desk.write('in/claims-2026-11.csv', CLAIMS);
+    expect(await fireEvening()).to.deep.equal(SILENT);
+    expect(desk.read('out/claims-2026-11.csv')).to.equal(TOTALS);
+    expect(desk.read('out/claims-2026-11.html'))
+      .to.match(/^<!doctype html>/i)
+      .and.contain('claims-2026-11');
+    expect(desk.read('log/claims-2026-11.log')).to.match(/^== .*2026: exit 0\n/);
+    expect(await fireMorning(), 'again').to.deep.equal(SILENT);
+    renameSync(desk.path('in/claims-2026-11.csv'), desk.path('in/archived.csv'));
+    expect(await fireMorning(), 'the input was moved away').to.deep.equal(SILENT);
+    expect(oneJob()).to.deep.equal(['claims-2026-11 succeeded']);
+    expect(readdirSync(desk.path('log'))).to.deep.equal(['claims-2026-11.log']);
+  });
+
+  it('makes one job of two firings at the same second, and both are content', async () => {
+    desk.write('in/claims-2026-11.csv', CLAIMS);
+    expect(await Promise.all([fireEvening(), fireEvening()])).to.deep.equal([SILENT, SILENT]);
+    expect(oneJob()).to.deep.equal(['claims-2026-11 succeeded']);
+    expect(desk.read('out/claims-2026-11.csv')).to.equal(TOTALS);
+  });
+
+  it('goes on after a kill: the hourly look finds it, the line after a reboot ends it', async () => {
+    desk.write('claims.yaml', gated());
+    desk.write('in/claims-2026-11.csv', CLAIMS);
+    expect(await desk.fire(reboot, { at: LAST_EVENING }), 'nothing was begun yet').to.deep.equal(SILENT);
+    expect(existsSync(desk.path('.batchctl/store/runs+'))).to.equal(false);
+    const firing = desk.start(evening, { at: LAST_EVENING });
+    await until('a task runs', () => existsSync(desk.path('begun')));
+    firing.kill();
+    await firing.ended;
+    const looked = await until('the look finds that nobody works', async () => {
+      const fired = await desk.fire(look, { at: NEXT_MORNING });
+      return fired.code === 11 && fired.mail.includes('noWorker') ? fired : null;
+    });
+    expect(looked.mail).to.contain('mend: ');
+    desk.write('go', '');
+    expect(await desk.fire(reboot, { at: NEXT_MORNING })).to.deep.equal(SILENT);
+    expect(oneJob()).to.deep.equal(['claims-2026-11 succeeded']);
+    expect(desk.read('out/claims-2026-11.csv')).to.equal(
+      'id,region,amount\n1,EU,2.50\nid,region,amount\n2,US,3.10\nid,region,amount\n3,EU,4.00\n',
+    );
+    expect(await desk.fire(look, { at: NEXT_MORNING }), 'nothing is open').to.deep.equal(SILENT);
+  });
+
+  it('waits for an input that is late', async () => {
+    const firing = desk.start(evening, { at: LAST_EVENING });
+    let ended = false;
+    void firing.ended.then(() => (ended = true));
+    await until('it has looked at its store', () => existsSync(desk.path('.batchctl/store')));
+    // A whole look takes longer than what would end the firing if it didn't wait.
+    expect(await desk.fire(look, { at: LAST_EVENING })).to.deep.equal(SILENT);
+    expect(ended).to.equal(false);
+    desk.write('in/partial', CLAIMS);
+    renameSync(desk.path('in/partial'), desk.path('in/claims-2026-11.csv'));
+    expect(await firing.ended).to.deep.equal(SILENT);
+    expect(desk.read('out/claims-2026-11.csv')).to.equal(TOTALS);
+  });
+
+  it('mails that the input did not come, and how to begin when it has', async () => {
+    const { code, mail } = await fireEvening({ AWAIT: '1s' });
+    expect(code).to.equal(4);
+    expect(mail).to.match(/^claims 2026-11 on \S+: its input had not come after 1s \(exit 4\)$/m);
+    expect(mail).to.contain('in/claims-2026-11.csv matches nothing');
+    expect(mail).to.contain(`cd ${desk.path()}\n./run-period.sh claims.yaml 2026-11\n`);
+    expect(desk.jobs()).to.deep.equal([]);
+    desk.write('in/claims-2026-11.csv', CLAIMS);
+    expect(await desk.fire(lastLines(mail), { at: NEXT_MORNING }), 'as the mail says').to.deep.equal(SILENT);
+  });
+
+  it('mails the causes of a failure with the commands that mend it; mended by them, it is silent again', async () => {
+    desk.write('in/claims-2026-11.csv', CLAIMS.replace('3.10', '3;10'));
+    const { code, mail } = await fireEvening();
+    expect(code).to.equal(5);
+    expect(mail).to.contain('the job failed, or was cancelled (exit 5)');
+    expect(mail).to.contain('1 of 1 task failed for good, for 1 cause').and.contain('not an amount: 2,US,3;10');
+    expect(desk.read('out/claims-2026-11.html')).to.contain('not an amount');
+    expect((await fireMorning()).code, 'it is said again until it is mended').to.equal(5);
+
+    const mend = /batchctl retry key:claims-2026-11 --with claims\.yaml/.exec(mail)?.[0] ?? 'the mail names no mend';
+    desk.write('sum.awk', desk.read('sum.awk').replace('$3 !~', '{ sub(";", ".", $3) }\n$3 !~'));
+    expect((await desk.fire(`cd ${desk.path()} && ${mend}`, { at: NEXT_MORNING })).code).to.equal(0);
+    expect(await desk.fire(lastLines(mail), { at: NEXT_MORNING })).to.deep.equal(SILENT);
+    expect(desk.read('out/claims-2026-11.csv')).to.equal(TOTALS);
+    expect(await fireMorning(), 'the mended program is the job’s own').to.deep.equal(SILENT);
+    expect(oneJob()).to.deep.equal(['claims-2026-11 succeeded']);
+  });
+
+  it('mails a refusal when the input changed after the month was run', async () => {
+    desk.write('in/claims-2026-11.csv', CLAIMS);
+    await fireEvening();
+    desk.write('in/claims-2026-11.csv', CLAIMS.replace('3.10', '3.20'));
+    const { code, mail } = await fireMorning();
+    expect(code).to.equal(7);
+    expect(mail).to.contain('with other content');
+    const again = /^batchctl run claims\.yaml .* --again .*$/m.exec(mail)?.[0] ?? 'the mail names no way';
+    expect((await desk.fire(`cd ${desk.path()} && ${again}`, { at: NEXT_MORNING })).code).to.equal(0);
+    expect(desk.read('out/claims-2026-11.csv')).to.contain('US,3.20');
+    expect(await fireMorning(), 'the second run is the key’s latest').to.deep.equal(SILENT);
+  });
+
+  it('mails that the job was paused, and what lets it go on', async () => {
+    desk.write('claims.yaml', gated());
+    desk.write('in/claims-2026-11.csv', CLAIMS);
+    const firing = desk.start(evening, { at: LAST_EVENING });
+    await until('a task runs', () => existsSync(desk.path('begun')));
+    desk.batchctl('pause', 'key:claims-2026-11');
+    desk.write('go', '');
+    const { code, mail } = await firing.ended;
+    expect(code).to.equal(7);
+    expect(mail).to.contain('the job is paused (exit 7)').and.contain('batchctl resume key:claims-2026-11');
+    desk.batchctl('resume', 'key:claims-2026-11');
+    expect(await desk.fire(lastLines(mail), { at: NEXT_MORNING })).to.deep.equal(SILENT);
+  });
+
+  it('mails that the job is not finished in time, and why; the same line goes on', async () => {
+    desk.write('claims.yaml', gated());
+    desk.write('in/claims-2026-11.csv', CLAIMS);
+    const firing = desk.start(evening, { at: LAST_EVENING, env: { LIMIT: '1s' } });
+    await until('the time is over', () => desk.batchctl('workers', '--json').includes('"state":"draining"'));
+    desk.write('go', '');
+    const { code, mail } = await firing.ended;
+    expect(code).to.equal(6);
+    expect(mail).to.contain('not finished after 1s (exit 6)').and.contain('noWorker');
+    expect(await fireMorning()).to.deep.equal(SILENT);
+  });
+
+  it('mails once that a month was worse than the one before', async () => {
+    desk.write('claims.yaml', jobOf('[ "$BATCHCTL_PARAM_PERIOD" = 2026-10 ] || sleep 1'));
+    for (const month of ['2026-10', '2026-11']) desk.write(`in/claims-${month}.csv`, CLAIMS);
+    expect(await desk.fire(evening, { at: instantOf('2026-10-31 18:30', 'Europe/London') })).to.deep.equal(SILENT);
+    const { code, mail } = await fireEvening({ REGRESS: '200%' });
+    expect(code).to.equal(11);
+    expect(mail)
+      .to.contain('done and proven, but worse than the run before')
+      .and.match(/^worse: sum p50/m);
+    expect(desk.read('out/claims-2026-11.compared.txt')).to.contain('compared with');
+    expect(await fireMorning()).to.deep.equal(SILENT);
+  });
+
+  it('mails a PATH on which there is no batchctl', async () => {
+    const { code, mail } = await fireEvening({ PATH: '/usr/bin:/bin' });
+    expect(code).to.equal(127);
+    expect(mail).to.contain('batchctl or node is not on the PATH').and.contain('set PATH');
+  });
+
+  it('tidies in silence, and prints what the doctor warns of', async () => {
+    desk.write('in/claims-2026-11.csv', CLAIMS);
+    await desk.fire(`${desk.path('month-end.sh')} 2026-11`, { at: new Date() });
+    expect(await desk.fire(tidy, { at: new Date() })).to.deep.equal(SILENT);
+    expect(oneJob()).to.deep.equal(['claims-2026-11 succeeded']);
+    await until('the job is old enough', async () => {
+      expect(await desk.fire(tidy, { at: new Date(), env: { KEEP: '1s' } })).to.deep.equal(SILENT);
+      return desk.batchctl('status', 'key:claims-2026-11', '--json').includes('"prunedAt":"');
+    });
+    const { code, mail } = await desk.fire(tidy, { at: LAST_EVENING });
+    expect(code).to.equal(11);
+    expect(mail).to.match(/^doctor \(exit 11\):\nwarn {2}clock .*\n +mend: .*\n$/);
+  });
+});
+
+describe('the scripts of docs/cron.md', () => {
+  it('pass shellcheck', () => {
+    const names = readdirSync(join(ROOT, 'examples/cron')).filter((name) => name.endsWith('.sh'));
+    const { status, stdout } = spawnSync(installed('shellcheck'), ['-x', ...names], {
+      cwd: join(ROOT, 'examples/cron'),
+      encoding: 'utf8',
+    });
+    expect(stdout).to.equal('');
+    expect(status).to.equal(0);
+  });
+
+  it('are all there', () => {
+    const page = readFileSync(join(ROOT, 'docs/cron.md'), 'utf8');
+    const named = [...page.matchAll(/\b([\w-]+\.(?:sh|yaml))\b/g)].map((match) => match[1] ?? '');
+    expect(named.filter((name) => !existsSync(join(ROOT, 'examples/cron', name)))).to.deep.equal([]);
+  });
+});
+
+/** The end of a mail: where to go, and the line to call again. */
+const lastLines = (mail: string): string => mail.trimEnd().split('\n').slice(-2).join(' && ');

@@ -1,0 +1,187 @@
+// Protects: bad AWS credentials lose no work and write to no other account, and the error says what to type.
+import { mkdirSync } from 'node:fs';
+import { expect } from 'chai';
+import { isWrite, Trouble } from '../support/aws-trouble.ts';
+import { AwsWorkspace } from '../support/aws-workspace.ts';
+import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
+import type { Seen } from '../support/servers/fault-proxy.ts';
+import { sharedFauxqs } from '../support/servers/fauxqs.ts';
+import { sharedMoto } from '../support/servers/moto.ts';
+import type { Endpoint } from '../support/servers/shared.ts';
+import { isAction, sqsFault } from '../support/sqs-faults.ts';
+import { until } from '../support/until.ts';
+import type { Ended } from '../support/workspace.ts';
+
+/** None in the environment: the files of the home directory are read, and nobody asks the network. */
+const NO_KEYS = { AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '', AWS_EC2_METADATA_DISABLED: 'true' };
+
+/** Two tasks that end once the file `go` is there. */
+const WAITING = {
+  name: 'waiting',
+  input: { split: { by: 'range', from: 1, to: 2 } },
+  steps: [{ name: 'only', run: 'echo run >> "$HOME/ran"; while [ ! -e "$HOME/go" ]; do sleep 0.05; done; cat' }],
+};
+
+interface Told {
+  readonly kind: string;
+  readonly message: string;
+  readonly hint: string;
+}
+
+/** What a command that failed said last, with `--json`. */
+function told({ stderr }: Ended): Told {
+  return (JSON.parse(stderr.trim().split('\n').at(-1) ?? '') as { error: Told }).error;
+}
+
+describe('credentials on AWS', () => {
+  let s3: Endpoint;
+  let sqs: Endpoint;
+  let places: { readonly s3: string; readonly sqs: string };
+  const trouble: Trouble[] = [];
+
+  before(async () => {
+    s3 = await sharedMoto();
+    sqs = await sharedFauxqs();
+    places = { s3: s3.url, sqs: sqs.url };
+  });
+  afterEach(async () => {
+    for (const each of trouble.splice(0)) await each.remove();
+  });
+
+  const make = async (more?: Parameters<typeof Trouble.make>[1]): Promise<Trouble> => {
+    const made = await Trouble.make(places, more);
+    trouble.push(made);
+    return made;
+  };
+
+  it('that expire while a job runs: tasks are given back first, exit 6 says what to type, and the job goes on', async () => {
+    const { workspace, past, s3: toS3, sqs: toSqs } = await make({ env: NO_KEYS });
+    let ends = Date.now() + 240_000;
+    const session = (SessionToken: string): void =>
+      workspace.write('session.json', {
+        ...{ Version: 1, AccessKeyId: 'ASIAEXAMPLE', SecretAccessKey: 'wJalrXUtnFEMI', SessionToken },
+        Expiration: new Date(ends).toISOString(),
+      });
+    mkdirSync(workspace.path('.aws'));
+    workspace.write('.aws/config', `[default]\ncredential_process = cat ${workspace.path('session.json')}\n`);
+    session('first');
+    const ended = ({ headers }: Seen): boolean => headers['x-amz-security-token'] === 'first' && Date.now() > ends;
+    toS3.fail(Number.POSITIVE_INFINITY, { kind: 'answer', status: 400, code: 'ExpiredToken' }, ended);
+    toSqs.fail(Number.POSITIVE_INFINITY, sqsFault(403, 'ExpiredTokenException'), ended);
+
+    workspace.write('job.json', WAITING);
+    const running = workspace.start(['run', 'job.json', '--slots', '2', '--json']);
+    await until('both tasks run', () => workspace.lines('ran').length === 2, 60_000);
+    const job = /job (waiting-\S+)/.exec(running.said())?.[1] ?? '';
+    const watching = workspace.start(['watch', job, '--json']);
+    ends = Date.now() + 16_000;
+    session('first');
+    const queue = await (await past.platform()).queue('default');
+    await until(
+      'both are given back',
+      async () => {
+        const { visible, leased } = await queue.backlog();
+        return visible === 2 && leased === 0;
+      },
+      20_000,
+    );
+    expect(Date.now(), 'given back while the credentials still held').to.be.below(ends);
+    for (const [end, goOn] of [
+      [await running.ended, `batchctl run ${job}`],
+      [await watching.ended, `batchctl watch ${job}`],
+    ] as const) {
+      expect(end.code, end.stderr).to.equal(6);
+      expect(told(end)).to.include({ kind: 'notFinished' });
+      expect(told(end).message).to.include(`job ${job} is not finished`).and.to.include('have ended');
+      expect(told(end).hint).to.equal(`aws sso login (or however you get credentials), then ${goOn}`);
+    }
+    expect(Date.now()).to.be.above(ends);
+
+    ends = Date.now() + 3_600_000;
+    session('second');
+    workspace.write('go', '');
+    const taken = await workspace.run(['run', job, '--json']);
+    expect(taken.code, taken.stderr).to.equal(0);
+    const [only] = JSON.parse(taken.stdout).steps;
+    expect(only).to.include({ done: 2, failed: 0, retried: 0, interrupted: 2 });
+    expect(await factsOf(await past.platform(), job)).to.deep.include({ ...SUCCEEDED, dead: [] });
+  });
+
+  it('of another account: exit 3 from every command that writes, and nothing was written', async () => {
+    const { workspace, past, s3: toS3, sqs: toSqs } = await make({ account: '999999999999' });
+    past.write('job.json', { ...WAITING, steps: [{ name: 'only', run: 'false' }] });
+    const job = await past.submit();
+    await past.work();
+    workspace.write('job.json', WAITING);
+    workspace.write('raw.csv', 'a\n');
+    const commands = [
+      ['upload', 'raw.csv'],
+      ['submit', 'job.json'],
+      ['run', 'job.json'],
+      ['worker', '--until-empty', '--here'],
+      ['retry', job],
+      ['skip', job, '--task', 'only/0', '--reason', 'agreed'],
+      ['queue', 'redrive'],
+      ['prune', '--all', '--yes'],
+      ['ledger', 'rebuild'],
+    ];
+    const ends = await Promise.all(commands.map((words) => workspace.run([...words, '--json'])));
+    for (const [place, end] of ends.entries()) {
+      expect(end.code, `${commands[place]}: ${end.stderr}`).to.equal(3);
+      expect(told(end).message).to.include('the account 999999999999, found 123456789012');
+    }
+    expect([...toS3.seen, ...toSqs.seen].filter(isWrite)).to.deep.equal([]);
+  });
+
+  it('that cannot be found: exit 3, with what to type', async () => {
+    const { workspace } = await make({ env: NO_KEYS });
+    workspace.write('job.json', WAITING);
+    for (const words of [['submit', 'job.json'], ['jobs'], ['worker', '--until-empty']]) {
+      const end = await workspace.run([...words, '--json']);
+      expect(end.code, end.stderr).to.equal(3);
+      expect(told(end)).to.include({ kind: 'credentials' });
+      expect(told(end).message).to.include('no AWS credentials were found');
+      expect(told(end).hint).to.include('aws sso login').and.to.include('AWS_ACCESS_KEY_ID');
+    }
+  });
+
+  it('that lack a right: exit 3, with the action and the resource that a policy must name', async () => {
+    const { workspace, s3: toS3, sqs: toSqs } = await make();
+    workspace.write('job.json', WAITING);
+    const forAll = Number.POSITIVE_INFINITY;
+    toS3.fail(forAll, { kind: 'answer', status: 403, code: 'AccessDenied' }, ({ method }) => method === 'PUT');
+    toSqs.fail(forAll, sqsFault(403, 'AccessDeniedException'), isAction('ReceiveMessage'));
+    const put = await workspace.run(['submit', 'job.json', '--json']);
+    expect(put.code, put.stderr).to.equal(3);
+    expect(told(put).message).to.match(/s3:PutObject on \S*lab-\S+\/batchctl\/\S+ is denied/);
+    expect(told(put).hint).to.include('let the policy allow s3:PutObject on');
+    toS3.heal();
+    const received = await workspace.run(['worker', '--until-empty', '--json']);
+    expect(received.code, received.stderr).to.equal(3);
+    expect(told(received).message).to.match(/sqs:ReceiveMessage on \S+:lab-\S+-default is denied/);
+  });
+
+  it('that are valid, but without the bucket or the queue: exit 4, with the fix', async () => {
+    const { workspace } = await make({ profile: { bucket: { name: 'no-such-bucket-here' } } });
+    workspace.write('job.json', WAITING);
+    for (const words of [['jobs'], ['submit', 'job.json'], ['upload', 'job.json']]) {
+      const end = await workspace.run([...words, '--json']);
+      expect(end.code, `${words}: ${end.stderr}`).to.equal(4);
+      expect(told(end).message).to.include('no-such-bucket-here does not exist');
+      expect(told(end).hint).to.equal('batchctl infra up makes it');
+    }
+    const other = await AwsWorkspace.make({ ...places, profile: { stack: 'other' } });
+    try {
+      other.write('job.json', WAITING);
+      for (const words of [['queue'], ['worker', '--until-empty'], ['submit', 'job.json']]) {
+        const end = await other.run([...words, '--json']);
+        expect(end.code, `${words}: ${end.stderr}`).to.equal(4);
+        expect(told(end).message).to.match(/other-default(-dead)? does not exist/);
+        expect(told(end).hint).to.equal('batchctl infra up makes it');
+      }
+      expect((await other.well('jobs', '--json')).stdout, 'refused before anything is written').to.equal('');
+    } finally {
+      await other.remove();
+    }
+  });
+});

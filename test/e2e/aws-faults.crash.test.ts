@@ -1,0 +1,298 @@
+// Protects: a job on AWS ends with every output once though S3 and SQS throttle, lose answers or go away.
+import { createHash } from 'node:crypto';
+import { expect } from 'chai';
+import { Trouble } from '../support/aws-trouble.ts';
+import { AWS_LEASE } from '../support/aws-workspace.ts';
+import { CHAINS, CHAINS_RAN } from '../support/crash-jobs.ts';
+import { factsOf, type JobFacts, SUCCEEDED } from '../support/job-facts.ts';
+import { answerOf, expectWhole, SUBMIT } from '../support/killed-runs.ts';
+import { printedSeed, randomFrom } from '../support/sampling.ts';
+import type { Seen } from '../support/servers/fault-proxy.ts';
+import { sharedFauxqs } from '../support/servers/fauxqs.ts';
+import { sharedMoto } from '../support/servers/moto.ts';
+import type { Endpoint } from '../support/servers/shared.ts';
+import { isAction, sqsAnswer, sqsFault } from '../support/sqs-faults.ts';
+import { declareTrials } from '../support/trials.ts';
+import { until } from '../support/until.ts';
+import type { Ended } from '../support/workspace.ts';
+
+/** What a job came to that was submitted and worked on by way of the proxies. */
+interface Outcome {
+  readonly facts: JobFacts;
+  readonly worked: Ended;
+  readonly ran: readonly string[];
+  /** Attempts that were counted as failed. */
+  readonly retried: number;
+  /** Faults that were met. */
+  readonly met: number;
+  /** Seconds that the worker took. */
+  readonly seconds: number;
+}
+
+interface Scenario {
+  readonly name: string;
+  /** Says which requests fail. */
+  readonly faults: (trouble: Trouble) => void;
+  /** At least so many requests met a fault. */
+  readonly met: number;
+  /** What only this scenario comes to. */
+  readonly also?: (outcome: Outcome) => void;
+}
+
+const FOR_ALL = Number.POSITIVE_INFINITY;
+const busy = { kind: 'answer', status: 503, code: 'SlowDown' } as const;
+const isPut =
+  (part: string, fenced = true) =>
+  ({ method, url, headers }: Seen): boolean =>
+    method === 'PUT' && url.includes(part) && (!fenced || headers['if-none-match'] === '*');
+const asksCounts = ({ headers }: Seen): boolean => headers['x-amz-target'] === 'AmazonSQS.GetQueueAttributes';
+const counts = (visible: number) =>
+  sqsAnswer({
+    Attributes: {
+      ApproximateNumberOfMessages: String(visible),
+      ApproximateNumberOfMessagesNotVisible: '0',
+      ApproximateNumberOfMessagesDelayed: '0',
+    },
+  });
+
+const SCENARIOS: readonly Scenario[] = [
+  {
+    name: 'S3 asks to slow down and breaks down, SQS throttles, several times in a row',
+    met: 20,
+    faults: ({ s3, sqs }) => {
+      for (const method of ['GET', 'PUT']) {
+        s3.fail(3, busy, (seen) => seen.method === method);
+        s3.fail(2, { kind: 'answer', status: 500, code: 'InternalError' }, (seen) => seen.method === method);
+      }
+      for (const action of ['SendMessageBatch', 'ReceiveMessage', 'DeleteMessageBatch', 'GetQueueAttributes']) {
+        sqs.fail(2, sqsFault(403, 'RequestThrottled'), isAction(action));
+        sqs.fail(1, sqsFault(503, 'ServiceUnavailable'), isAction(action));
+      }
+    },
+  },
+  {
+    name: 'S3 answers a create-if-absent with 409, as while another one is written',
+    met: 8,
+    faults: ({ s3 }) =>
+      s3.fail(8, { kind: 'answer', status: 409, code: 'ConditionalRequestConflict' }, isPut('/batchctl/')),
+  },
+  {
+    name: 'the answer to a published output is lost, after it was created',
+    met: 3,
+    faults: ({ s3 }) => s3.fail(3, { kind: 'lost' }, isPut('/out/')),
+    also: ({ facts }) => expect(facts.journal).to.deep.equal(['sent', 'close']),
+  },
+  {
+    name: 'the answers to journal entries and to the run key are lost',
+    met: 4,
+    faults: ({ s3 }) => {
+      s3.fail(1, { kind: 'lost' }, isPut('/runs/'));
+      s3.fail(2, { kind: 'lost' }, isPut('/journal/'));
+      s3.fail(1, { kind: 'lost' }, isPut('/opened.json'));
+    },
+    also: ({ facts }) => expect(facts.journal).to.deep.equal(['sent', 'close']),
+  },
+  {
+    name: 'the answer to a SendMessageBatch is lost: its messages are there twice',
+    met: 3,
+    faults: ({ sqs }) => sqs.fail(3, { kind: 'lost' }, isAction('SendMessageBatch')),
+  },
+  {
+    name: 'the answer to a DeleteMessageBatch is lost',
+    met: 3,
+    faults: ({ sqs }) => sqs.fail(3, { kind: 'lost' }, isAction('DeleteMessageBatch')),
+  },
+  {
+    name: 'what a poll received is lost, and comes back when its lease ends',
+    met: 1,
+    faults: ({ sqs }) => sqs.fail(1, { kind: 'lost' }, isAction('ReceiveMessage')),
+    also: ({ seconds }) => expect(seconds).to.be.above(AWS_LEASE - 1),
+  },
+  {
+    name: 'the counts lag, and say for long that nothing is there',
+    met: 1,
+    faults: ({ sqs }) => sqs.fail(FOR_ALL, counts(0), asksCounts),
+    also: ({ worked, facts }) => {
+      expect(worked.code).to.equal(0);
+      expect(facts.outputs.total, 'an empty count is no end').to.deep.equal({ 0: '4 24\n' });
+    },
+  },
+  {
+    name: 'the counts lag, and go on to say that seven wait when all is done: a worker waits one lease, not for ever',
+    met: 1,
+    faults: ({ sqs }) => sqs.fail(FOR_ALL, counts(7), asksCounts),
+    also: ({ seconds }) => expect(seconds).to.be.within(AWS_LEASE, 60),
+  },
+  {
+    name: 'every request takes 300 ms more',
+    met: 50,
+    faults: ({ s3, sqs }) => {
+      for (const proxy of [s3, sqs]) proxy.fail(FOR_ALL, { kind: 'late', ms: 300 });
+    },
+  },
+  {
+    name: 'a poll never returns: it is given up ten seconds after its time, and the worker goes on',
+    met: 1,
+    faults: ({ sqs }) => sqs.fail(1, { kind: 'hang' }, isAction('ReceiveMessage')),
+    also: ({ seconds }) => expect(seconds).to.be.within(10, 90),
+  },
+];
+
+/** Two tasks that end once the file `go` is there. */
+const WAITING = {
+  name: 'waiting',
+  input: { split: { by: 'range', from: 1, to: 2 } },
+  steps: [{ name: 'only', run: 'echo run >> "$HOME/ran"; while [ ! -e "$HOME/go" ]; do sleep 0.05; done; cat' }],
+};
+
+const random = randomFrom(printedSeed('which requests fail'));
+
+const TRIALS: Readonly<Record<string, (trouble: Trouble) => Promise<void>>> = {
+  'connections are reset in mid-body, of gets and of puts: every byte is right': async ({ workspace, past, s3 }) => {
+    const lines = Array.from({ length: 600_000 }, (_, n) => `${n * 7919}\n`).join('');
+    workspace.write('numbers.txt', lines);
+    workspace.write('job.json', {
+      name: 'large',
+      input: { from: 'numbers.txt', split: { by: 'lines', size: '3MB' } },
+      steps: [
+        { name: 'thrice', run: "awk '{ print; print; print }'" },
+        { name: 'all', gather: true, run: 'cat' },
+      ],
+    });
+    // Whole puts, and chunks of a multipart upload.
+    s3.fail(2, { kind: 'broken', after: 200_000 }, isPut('/data/', false));
+    s3.fail(2, { kind: 'broken', after: 200_000 }, ({ url }) => /partNumber=\d&/.test(url));
+    const job = await workspace.submit();
+    for (const part of ['/data/', '/files/']) {
+      s3.fail(3, { kind: 'cut', after: 100_000 }, ({ method, url }) => method === 'GET' && url.includes(part));
+    }
+    const worked = await workspace.work();
+    expect(worked.code, worked.stderr).to.equal(0);
+    expect(s3.met.filter(({ kind }) => kind === 'broken').length).to.be.at.least(3);
+    expect(s3.met.filter(({ kind }) => kind === 'cut').length).to.be.at.least(5);
+    const facts = await factsOf(await past.platform(), job);
+    expect(facts).to.deep.include({ ...SUCCEEDED, dead: [] });
+    const { stdout } = await past.well('fetch', job, '-o', '-', '--step', 'all');
+    const hash = (text: string): string => createHash('sha256').update(text).digest('hex');
+    expect(hash(stdout)).to.equal(hash(lines.replaceAll(/.*\n/g, '$&$&$&')));
+  },
+  'SQS is away for longer than a lease and comes back: the attempts end, and run again': async ({
+    workspace,
+    past,
+    sqs: toSqs,
+  }) => {
+    workspace.write('job.json', WAITING);
+    const job = await workspace.submit();
+    const working = workspace.start(['worker', '--until-empty', '--slots', '2']);
+    await until('both tasks run', () => workspace.lines('ran').length === 2, 30_000);
+    toSqs.fail(FOR_ALL, { kind: 'reset' });
+    const back = performance.now() + AWS_LEASE * 1_000 + 2_000;
+    await until('a lease and more has passed', () => performance.now() > back, 30_000);
+    toSqs.heal();
+    await until('both run again', () => workspace.lines('ran').length === 4, 60_000);
+    workspace.write('go', '');
+    const worked = await working.ended;
+    expect(worked.code, worked.stderr).to.equal(0);
+    await expectWaited(past, job);
+  },
+  'S3 is away for longer than a lease and comes back: what could not be published runs again': async ({
+    workspace,
+    past,
+    s3: toS3,
+  }) => {
+    workspace.write('job.json', WAITING);
+    const job = await workspace.submit();
+    const working = workspace.start(['worker', '--until-empty', '--slots', '2']);
+    await until('both tasks run', () => workspace.lines('ran').length === 2, 30_000);
+    const watching = workspace.start(['watch', job]);
+    await until('the job is watched', () => watching.said().includes('watching'), 30_000);
+    toS3.fail(FOR_ALL, { kind: 'reset' });
+    workspace.write('go', '');
+    // Longer than a request is tried again, too.
+    const back = performance.now() + 15_000;
+    await until('a lease and more has passed', () => performance.now() > back, 30_000);
+    toS3.heal();
+    const worked = await working.ended;
+    // It may have given up on the service: whoever comes next goes on.
+    expect([0, 8], worked.stderr).to.include(worked.code);
+    expect((await workspace.work()).code).to.equal(0);
+    const watched = await watching.ended;
+    expect(watched.code, watched.stderr).to.equal(0);
+    expect(watched.stderr).to.include('asking again');
+    await expectWaited(past, job);
+  },
+  'one request in ten fails, one way or another: nothing is lost': async ({ workspace, past, s3, sqs: toSqs }) => {
+    const lost = [{ kind: 'reset' }, { kind: 'lost' }] as const;
+    s3.failShare(0.1, random, [...lost, busy, { kind: 'cut', after: 20 }]);
+    toSqs.failShare(0.1, random, [...lost, sqsFault(503, 'ServiceUnavailable')]);
+    workspace.write('job.json', CHAINS);
+    const job = await workspace.submit();
+    const workers = await Promise.all([workspace.work(), workspace.work(), workspace.work()]);
+    for (const { code, stderr } of workers) expect(code, stderr).to.equal(0);
+    expect(s3.met.length).to.be.above(10);
+    expect(toSqs.met.length).to.be.above(0);
+    expectWhole(await factsOf(await past.platform(), job));
+    expect([...new Set(workspace.lines('ran'))].sort()).to.deep.equal(CHAINS_RAN);
+  },
+};
+
+describe('trouble on AWS', () => {
+  let sqs: Endpoint;
+  let places: { readonly s3: string; readonly sqs: string };
+
+  before(async () => {
+    const moto = await sharedMoto();
+    sqs = await sharedFauxqs();
+    places = { s3: moto.url, sqs: sqs.url };
+  });
+
+  const withTrouble = (use: (trouble: Trouble) => Promise<void>) => async (): Promise<void> => {
+    const trouble = await Trouble.make(places);
+    try {
+      await use(trouble);
+    } finally {
+      await trouble.remove();
+    }
+  };
+  const scenarios = SCENARIOS.map((scenario): [string, (trouble: Trouble) => Promise<void>] => [
+    `${scenario.name}: every output is there once`,
+    (trouble) => meet(trouble, scenario),
+  ]);
+  const trials = [...scenarios, ...Object.entries(TRIALS)];
+  declareTrials(5, Object.fromEntries(trials.map(([name, trial]) => [name, withTrouble(trial)])));
+});
+
+/** A job that is submitted and worked on while requests fail as the scenario says. */
+async function meet(trouble: Trouble, { faults, met, also }: Scenario): Promise<void> {
+  const outcome = await outcomeOf(trouble, faults);
+  expect(outcome.met).to.be.at.least(met);
+  expect(outcome.worked.code, outcome.worked.stderr).to.equal(0);
+  expectWhole(outcome.facts);
+  expect([...new Set(outcome.ran)].sort()).to.deep.equal(CHAINS_RAN);
+  expect(outcome.retried, 'no attempt is spent on it').to.equal(0);
+  also?.(outcome);
+}
+
+async function outcomeOf(trouble: Trouble, faults: Scenario['faults']): Promise<Outcome> {
+  const { workspace, past, s3, sqs } = trouble;
+  workspace.write('job.json', CHAINS);
+  faults(trouble);
+  const { job } = answerOf(await workspace.run(SUBMIT));
+  const began = performance.now();
+  const worked = await workspace.work({}, '--slots', '4');
+  const seconds = (performance.now() - began) / 1_000;
+  const platform = await past.platform();
+  const facts = await factsOf(platform, job);
+  const counted = await (await platform.ledger()).counts(job);
+  const retried = counted.reduce((all, step) => all + step.retried, 0);
+  return { facts, worked, ran: workspace.lines('ran'), retried, seconds, met: s3.met.length + sqs.met.length };
+}
+
+/** `WAITING` is done, and no attempt was counted as failed. */
+async function expectWaited(past: Trouble['past'], job: string): Promise<void> {
+  const platform = await past.platform();
+  const facts = await factsOf(platform, job);
+  expect(facts).to.deep.include({ ...SUCCEEDED, dead: [], outputs: { only: { 0: '1\n', 1: '2\n' } } });
+  const [only] = await (await platform.ledger()).counts(job);
+  expect(only).to.include({ done: 2, failed: 0, retried: 0 });
+}

@@ -1,0 +1,190 @@
+// Protects: fetch to s3:// copies every output intact, resumes after a kill, and never mixes the outputs of two jobs.
+import { createHash } from 'node:crypto';
+import { expect } from 'chai';
+import { AwsWorkspace } from '../support/aws-workspace.ts';
+import { RawBucket } from '../support/s3-bucket.ts';
+import { sharedFauxqs } from '../support/servers/fauxqs.ts';
+import { sharedMoto } from '../support/servers/moto.ts';
+import type { Endpoint } from '../support/servers/shared.ts';
+import { Workspace } from '../support/workspace.ts';
+
+const STEP = { name: 'upper', run: 'tr a-z A-Z' };
+const jobOf = (items: number, steps: unknown = [STEP]) => ({
+  name: `count-${items}`,
+  input: { split: { by: 'range', from: 1, to: items } },
+  steps,
+});
+
+describe('fetch -o s3://', () => {
+  let s3: Endpoint;
+  let sqs: Endpoint;
+  let workspace: AwsWorkspace;
+  let bucket: RawBucket;
+
+  before(async () => {
+    s3 = await sharedMoto();
+    sqs = await sharedFauxqs();
+    workspace = await AwsWorkspace.make({ s3: s3.url, sqs: sqs.url });
+  });
+
+  after(async () => {
+    await workspace?.remove();
+  });
+
+  beforeEach(async () => {
+    bucket = await RawBucket.make(s3.url);
+  });
+
+  async function done(job: unknown): Promise<string> {
+    workspace.write('job.json', job);
+    const id = await workspace.submit();
+    const worker = await workspace.work({}, '--here');
+    expect(worker.code, worker.stderr).to.equal(0);
+    return id;
+  }
+
+  const fetched = async (id: string, ...args: readonly string[]) =>
+    JSON.parse((await workspace.well('fetch', id, '--json', ...args)).stdout);
+
+  it('copies each output to a name of its own, then writes the manifest, and the marker last', async () => {
+    const id = await done(jobOf(3));
+    const result = await fetched(id, '-o', bucket.uri('out/'), '--name', 'n-{task}.txt');
+    expect(result).to.include({ outputs: 3, missing: 0, kept: 0, bytes: 6, output: bucket.uri('out/') });
+    const names = [0, 1, 2].map((n) => `n-00000000${n}.txt`);
+    expect(await bucket.keys()).to.deep.equal(['out/_SUCCESS', 'out/_manifest.json', ...names.map((n) => `out/${n}`)]);
+    expect(await bucket.read('out/n-000000001.txt')).to.equal('2\n');
+    const manifest = JSON.parse((await bucket.read('out/_manifest.json')) ?? '');
+    expect(manifest).to.include({ format: 1, job: id, name: 'count-3', step: 'upper', outputs: 3, bytes: 6 });
+    const checksum = `sha256:${createHash('sha256').update('2\n').digest('hex')}`;
+    expect(manifest.files[1]).to.deep.equal({ name: names[1], task: 1, size: 2, checksum });
+  });
+
+  it('keeps the objects that are already right, and copies the others again', async () => {
+    const id = await done(jobOf(3));
+    const target = ['-o', bucket.uri('')];
+    await fetched(id, ...target);
+    expect(await fetched(id, ...target)).to.include({ outputs: 3, kept: 3 });
+    await bucket.put('000000001', 'x\n');
+    expect(await fetched(id, ...target)).to.include({ outputs: 3, kept: 2 });
+    expect(await bucket.read('000000001')).to.equal('2\n');
+    expect(await bucket.keys('_SUCCESS')).to.have.length(1);
+  });
+
+  for (const kill of ['place-file:2', 'place-manifest:1', 'place-marker:1']) {
+    it(`kill -9 at ${kill}: no marker is there, and the same command finishes it`, async () => {
+      const id = await done(jobOf(3));
+      const args = ['fetch', id, '-o', bucket.uri('out/')];
+      const killed = await workspace.run(args, { BATCHCTL_TEST_KILL: kill });
+      expect(killed.signal, killed.stderr).to.equal('SIGKILL');
+      expect(await bucket.keys('out/_SUCCESS')).to.deep.equal([]);
+      await workspace.well(...args);
+      expect(await bucket.keys()).to.have.length(5);
+      expect(await bucket.read('out/000000002')).to.equal('3\n');
+    });
+  }
+
+  it('refuses a place that holds the outputs of another job; with --yes it leaves none of those', async () => {
+    const [four, three] = [await done(jobOf(4)), await done(jobOf(3))];
+    const target = ['-o', bucket.uri('out/')];
+    await fetched(four, ...target);
+    await bucket.put('out/000000003', 'someone else wrote this\n');
+    const refused = await workspace.run(['fetch', three, ...target]);
+    expect(refused.code).to.equal(7);
+    expect(refused.stderr).to.include(four).and.include('--yes');
+    expect(JSON.parse((await bucket.read('out/_manifest.json')) ?? '')).to.include({ job: four });
+    await fetched(three, ...target, '--yes');
+    expect(JSON.parse((await bucket.read('out/_manifest.json')) ?? '')).to.include({ job: three, outputs: 3 });
+    expect(await bucket.read('out/000000003'), 'what another has written stays').to.include('someone else');
+    await fetched(four, ...target, '--yes');
+    await fetched(three, ...target, '--yes');
+    expect(await bucket.keys('out/0')).to.deep.equal(['out/000000000', 'out/000000001', 'out/000000002']);
+  });
+
+  it('refuses a place with a manifest that is not its own', async () => {
+    const id = await done(jobOf(1));
+    await bucket.put('_manifest.json', '[1, 2]');
+    expect(await workspace.run(['fetch', id, '-o', bucket.uri('')])).to.include({ code: 7 });
+  });
+
+  it('puts the many files of a task below its number', async () => {
+    const files = {
+      name: 'two',
+      output: 'files',
+      run: 'cd "$BATCHCTL_OUTPUT_DIR" && echo a > a && mkdir b && echo c > b/c',
+    };
+    const id = await done(jobOf(1, [files]));
+    await fetched(id, '-o', bucket.uri('out/'));
+    expect(await bucket.keys('out/0')).to.deep.equal(['out/000000000/a', 'out/000000000/b/c']);
+  });
+
+  it('joins the outputs into one object, and writes it again only if it has changed', async () => {
+    const id = await done(jobOf(3));
+    const target = ['-o', bucket.uri('all.txt')];
+    expect(await fetched(id, ...target)).to.include({ outputs: 3, kept: 0, bytes: 6 });
+    expect(await bucket.read('all.txt')).to.equal('1\n2\n3\n');
+    expect(await bucket.keys()).to.deep.equal(['all.txt']);
+    expect(await fetched(id, ...target)).to.include({ outputs: 3, kept: 3, bytes: 6 });
+    await bucket.put('all.txt', 'other');
+    expect(await fetched(id, ...target)).to.include({ kept: 0 });
+    expect(await bucket.read('all.txt')).to.equal('1\n2\n3\n');
+  });
+
+  it('joins with --header once, so that only the first header line is kept', async () => {
+    const id = await done(jobOf(3, [{ name: 'rows', run: 'echo head; cat' }]));
+    await fetched(id, '-o', bucket.uri('all.csv'), '--header', 'once');
+    expect(await bucket.read('all.csv')).to.equal('head\n1\n2\n3\n');
+  });
+
+  it('refuses a target that names nothing before a run begins', async () => {
+    workspace.write('job.json', jobOf(1));
+    const ran = await workspace.run(['run', 'job.json', '-o', 's3://Not_A_Bucket/x']);
+    expect(ran.code).to.equal(2);
+    expect(ran.stderr).to.include('expected s3://BUCKET').and.not.include('job count');
+  });
+
+  it('exits 4 for a bucket that does not exist, and writes nothing', async () => {
+    const id = await done(jobOf(1));
+    const ended = await workspace.run(['fetch', id, '-o', 's3://no-such-bucket-at-all/out/']);
+    expect(ended.code).to.equal(4);
+    expect(ended.stderr).to.include('no-such-bucket-at-all').and.not.include('infra up');
+  });
+
+  it('writes nothing with the credentials of another account', async () => {
+    const id = await done(jobOf(1));
+    const config = JSON.parse(workspace.lines('batchctl.config.json').join(''));
+    config.profiles.lab.account = '999999999999';
+    workspace.write('other.json', config);
+    const ended = await workspace.run(['fetch', id, '-o', bucket.uri('out/'), '--config', 'other.json']);
+    expect(ended.code).to.equal(3);
+    expect(ended.stderr).to.include('999999999999');
+    expect(await bucket.keys()).to.deep.equal([]);
+  });
+
+  describe('from the local profile', () => {
+    let local: Workspace;
+    beforeEach(() => {
+      local = new Workspace();
+    });
+    afterEach(() => local.remove());
+
+    it('uploads what it reads and has compared: small, large, joined', async () => {
+      const env = {
+        AWS_ENDPOINT_URL_S3: s3.url,
+        AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
+        AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY',
+      };
+      const run = 'read n; if [ $n = 1 ]; then echo one; else head -c 20000000 /dev/zero | tr "\\0" x; fi';
+      local.write('job.json', jobOf(2, [{ name: 'make', run }]));
+      const ran = await local.run(['run', 'job.json', '-o', bucket.uri('out/')], env);
+      expect(ran.code, ran.stderr).to.equal(0);
+      expect(await bucket.read('out/000000000')).to.equal('one\n');
+      expect(await bucket.read('out/000000001')).to.equal('x'.repeat(20_000_000));
+      expect(await bucket.keys('out/_')).to.deep.equal(['out/_SUCCESS', 'out/_manifest.json']);
+      const again = await local.run(['fetch', 'last', '--json', '-o', bucket.uri('out/')], env);
+      expect(JSON.parse(again.stdout)).to.include({ kept: 2 });
+      const joined = await local.run(['fetch', 'last', '--json', '-o', bucket.uri('all')], env);
+      expect(joined.code, joined.stderr).to.equal(0);
+      expect((await bucket.read('all'))?.length).to.equal(20_000_004);
+    });
+  });
+});

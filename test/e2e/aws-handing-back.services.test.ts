@@ -1,0 +1,164 @@
+// Protects: a worker that is paused, stopped or frozen on AWS hands its tasks back and charges no attempt.
+import { expect } from 'chai';
+import type { StepCounts } from '../../src/ports/ledger.ts';
+import { AWS_LEASE, AwsWorkspace } from '../support/aws-workspace.ts';
+import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
+import { sharedFauxqs } from '../support/servers/fauxqs.ts';
+import { sharedMoto } from '../support/servers/moto.ts';
+import type { Endpoint } from '../support/servers/shared.ts';
+import { declareTrials } from '../support/trials.ts';
+import { until } from '../support/until.ts';
+
+/** Each run of a task says when, and by whom, in the file `ran`; it ends once the file `go` is there. */
+const waiting = (tasks: number): unknown => ({
+  name: 'waiting',
+  input: { split: { by: 'range', from: 1, to: tasks } },
+  steps: [
+    {
+      name: 'only',
+      run: 'echo $(date +%s%3N) $BATCHCTL_WORKER_ID >> "$HOME/ran"; while [ ! -e "$HOME/go" ]; do sleep 0.05; done; cat',
+    },
+  ],
+});
+/** Many short tasks. */
+const SHORT = {
+  name: 'short',
+  input: { split: { by: 'range', from: 1, to: 200 } },
+  steps: [{ name: 'only', run: 'echo $(date +%s%3N) >> "$HOME/ran"; sleep 0.2' }],
+};
+
+const startedAt = (line: string | undefined): number => Number(line?.split(' ')[0] ?? Number.NaN);
+
+/** An id of its own: a worker that ends sweeps away what carries its id, and several of these tests are under way. */
+const idOf = (workspace: AwsWorkspace, name: string): string => `${name}-${workspace.stack}`;
+const named = (workspace: AwsWorkspace, name: string) => ({ BATCHCTL_SUPERVISED_ID: idOf(workspace, name) });
+
+const runs = (workspace: AwsWorkspace, count: number) =>
+  until(`${count} runs`, () => workspace.lines('ran').length >= count, 30_000);
+
+async function countsOf(workspace: AwsWorkspace, job: string): Promise<StepCounts | undefined> {
+  const ledger = await (await workspace.platform()).ledger();
+  return (await ledger.counts(job))[0];
+}
+
+const TRIALS: Readonly<Record<string, (workspace: AwsWorkspace) => Promise<void>>> = {
+  'a pause is heeded within a lease: what runs ends well, and no more is taken': async (workspace) => {
+    workspace.write('job.json', SHORT);
+    const job = await workspace.submit();
+    const working = workspace.start(['worker', '--slots', '2', '--idle-exit', `${AWS_LEASE}s`]);
+    await runs(workspace, 4);
+    await workspace.well('pause', job, '--yes');
+    const paused = Date.now();
+    // It leaves once it has had nothing to do for a lease.
+    const { code, stderr } = await working.ended;
+    expect(code, stderr).to.equal(0);
+    const ran = workspace.lines('ran');
+    expect(ran.length).to.be.below(200);
+    expect(startedAt(ran.at(-1)) - paused).to.be.below(AWS_LEASE * 1_000);
+    expect(await countsOf(workspace, job)).to.include({ done: ran.length, failed: 0, retried: 0, interrupted: 0 });
+  },
+  'a pause --now gives back what runs within a lease, as interruptions; resume goes on': async (workspace) => {
+    workspace.write('job.json', waiting(2));
+    const job = await workspace.submit();
+    workspace.start(['worker', '--slots', '2']);
+    await runs(workspace, 2);
+    await workspace.well('pause', job, '--now', '--yes');
+    await until(
+      'both are interrupted',
+      async () => (await countsOf(workspace, job))?.interrupted === 2,
+      AWS_LEASE * 1_000,
+    );
+    workspace.write('go', '');
+    await workspace.well('resume', job);
+    await workspace.well('wait', job);
+    expect(await countsOf(workspace, job)).to.include({ done: 2, failed: 0, retried: 0, interrupted: 2 });
+    expect(await factsOf(await workspace.platform(), job)).to.deep.include({ ...SUCCEEDED, dead: [] });
+  },
+  'one of two attempts wins after a lost lease: the late one publishes nothing': async (workspace) => {
+    workspace.write('job.json', {
+      name: 'one',
+      input: { split: { by: 'range', from: 1, to: 1 } },
+      steps: [
+        {
+          name: 'only',
+          run: 'echo run >> "$HOME/ran"; while [ ! -e "$HOME/go" ]; do sleep 0.05; done; echo $BATCHCTL_WORKER_ID',
+        },
+      ],
+    });
+    const job = await workspace.submit();
+    const first = workspace.start(['worker', '--slots', '1'], named(workspace, 'w-first'));
+    await runs(workspace, 1);
+    await workspace.freeze(first);
+    const second = workspace.work(named(workspace, 'w-second'));
+    await runs(workspace, 2);
+    workspace.write('go', '');
+    expect((await second).code).to.equal(0);
+    first.child.kill('SIGCONT');
+    first.child.kill('SIGTERM');
+    expect((await first.ended).code).to.equal(0);
+    const facts = await factsOf(await workspace.platform(), job);
+    expect(facts).to.deep.include({ ...SUCCEEDED, dead: [], counted: { only: 1 }, journal: ['sent', 'close'] });
+    expect(facts.outputs).to.deep.equal({ only: { 0: `${idOf(workspace, 'w-second')}\n` } });
+  },
+  'SIGTERM drains: what runs is finished, and what waits for a slot is there for others at once': async (workspace) => {
+    workspace.write('job.json', waiting(6));
+    const job = await workspace.submit();
+    const first = workspace.start(['worker', '--slots', '1'], named(workspace, 'w-first'));
+    await runs(workspace, 1);
+    first.child.kill('SIGTERM');
+    const second = workspace.start(['worker', '--slots', '5', '--until-empty'], named(workspace, 'w-second'));
+    await runs(workspace, 6);
+    workspace.write('go', '');
+    const ends = await Promise.all([first.ended, second.ended]);
+    for (const { code, stderr } of ends) expect(code, stderr).to.equal(0);
+    expect(await countsOf(workspace, job)).to.include({ done: 6, failed: 0, retried: 0, interrupted: 0 });
+    expect(workspace.lines('ran').filter((line) => line.endsWith(idOf(workspace, 'w-first')))).to.have.length(1);
+    expect(await factsOf(await workspace.platform(), job)).to.deep.include({ ...SUCCEEDED, dead: [] });
+  },
+  'a second SIGTERM gives back what runs, with visibility 0: an interruption, and others take it at once': async (
+    workspace,
+  ) => {
+    workspace.write('job.json', waiting(1));
+    const job = await workspace.submit();
+    const first = workspace.start(['worker', '--slots', '1'], named(workspace, 'w-first'));
+    await runs(workspace, 1);
+    workspace.start(['worker', '--slots', '1'], named(workspace, 'w-second'));
+    await until('the second is up', async () => {
+      const workers = await (await (await workspace.platform()).ledger()).workers({});
+      return workers.some(({ worker }) => worker === idOf(workspace, 'w-second'));
+    });
+    first.child.kill('SIGTERM');
+    await until('the first drains', () => first.said().includes('takes no more'));
+    const began = Date.now();
+    first.child.kill('SIGTERM');
+    await runs(workspace, 2);
+    const [, taken] = workspace.lines('ran');
+    expect(taken?.endsWith(idOf(workspace, 'w-second'))).to.equal(true);
+    // Its lease had been extended a moment ago: had it not been given back, it would have lasted.
+    expect(startedAt(taken) - began).to.be.below((AWS_LEASE * 1_000 * 2) / 3);
+    expect((await first.ended).code).to.equal(0);
+    workspace.write('go', '');
+    await workspace.well('wait', job);
+    expect(await countsOf(workspace, job)).to.include({ done: 1, failed: 0, retried: 0, interrupted: 1 });
+  },
+};
+
+describe('handing back on AWS', () => {
+  let sqs: Endpoint;
+  let s3: string;
+
+  before(async () => {
+    s3 = (await sharedMoto()).url;
+    sqs = await sharedFauxqs();
+  });
+
+  const inWorkspace = (use: (workspace: AwsWorkspace) => Promise<void>) => async (): Promise<void> => {
+    const workspace = await AwsWorkspace.make({ s3, sqs: sqs.url });
+    try {
+      await use(workspace);
+    } finally {
+      await workspace.remove();
+    }
+  };
+  declareTrials(3, Object.fromEntries(Object.entries(TRIALS).map(([name, trial]) => [name, inWorkspace(trial)])));
+});

@@ -1,0 +1,186 @@
+// Protects: a job reads s3:// inputs in place, and never silently reads content that changed after submission.
+import { gzipSync } from 'node:zlib';
+import { expect } from 'chai';
+import { AwsWorkspace } from '../support/aws-workspace.ts';
+import { RawBucket } from '../support/s3-bucket.ts';
+import { sharedFauxqs } from '../support/servers/fauxqs.ts';
+import { sharedMoto } from '../support/servers/moto.ts';
+import type { Endpoint } from '../support/servers/shared.ts';
+import { until } from '../support/until.ts';
+import { Workspace } from '../support/workspace.ts';
+
+const JOB = {
+  name: 'count',
+  input: { split: { by: 'lines', every: 2 } },
+  steps: [{ name: 'upper', run: 'tr a-z A-Z' }],
+};
+
+/** Six lines: three parts. */
+const LINES = 'a\nb\nc\nd\ne\nf\n';
+
+describe('inputs that are read in s3:// in place', () => {
+  let s3: Endpoint;
+  let sqs: Endpoint;
+  let workspace: AwsWorkspace;
+
+  before(async () => {
+    s3 = await sharedMoto();
+    sqs = await sharedFauxqs();
+    workspace = await AwsWorkspace.make({ s3: s3.url, sqs: sqs.url });
+  });
+
+  after(async () => {
+    await workspace?.remove();
+  });
+
+  const submitted = async (job: unknown, ...flags: readonly string[]): Promise<string> => {
+    workspace.write('job.json', job);
+    return workspace.submit(...flags);
+  };
+  const worked = async (job: string): Promise<{ readonly code: number | null; readonly output: string }> => {
+    const worker = await workspace.work({}, '--here');
+    expect(worker.code, worker.stderr).to.equal(0);
+    const { code } = await workspace.run(['wait', job]);
+    if (code !== 0) return { code, output: '' };
+    return { code, output: (await workspace.well('fetch', job, '-o', '-')).stdout };
+  };
+
+  it('splits an object of another bucket in place, and copies nothing of it', async () => {
+    const bucket = await RawBucket.make(s3.url);
+    await bucket.put('in/lines-2026-11.txt', LINES);
+    const job = { ...JOB, input: { ...JOB.input, from: bucket.uri('in/lines-{period}.txt') } };
+    const id = await submitted(job, '--period', '2026-11', '--expect-inputs', '1');
+    expect((await worked(id)).output).to.equal(LINES.toUpperCase());
+    expect(await bucket.keys()).to.deep.equal(['in/lines-2026-11.txt']);
+    const proof = JSON.parse((await workspace.well('verify', id, '--deep', '--json')).stdout);
+    expect(proof).to.deep.include({ verdict: 'proven', warnings: [] });
+    expect(proof.evidence.inputs.listed[0].source).to.include({ kind: 's3', bucket: bucket.name, version: null });
+    await workspace.well('verify', id, '-o', 'evidence');
+    await workspace.well('verify', '--check', 'evidence');
+    const here = await workspace.run(['reproduce', id, 'upper/1', '-o', 'again', '--run']);
+    expect(here.code, here.stderr).to.equal(0);
+    expect(workspace.lines('again/input')).to.deep.equal(['c', 'd']);
+  });
+
+  it('takes all objects below a prefix, compressed ones too, and none that stands for a directory', async () => {
+    const bucket = await RawBucket.make(s3.url);
+    await bucket.put('in/', '');
+    await bucket.put('in/a.txt', 'a\nb\n');
+    await bucket.put('in/b.txt.gz', Uint8Array.from(gzipSync('c\nd\n')));
+    await bucket.put('other', 'x');
+    const planned = await workspaceRun(['plan', 'job.json', '--json', '--input', bucket.uri('in/')], JOB);
+    expect(JSON.parse(planned.stdout)).to.include({ parts: 2 });
+    const id = await submitted(JOB, '--input', bucket.uri('in/'));
+    expect((await worked(id)).output).to.equal('A\nB\nC\nD\n');
+  });
+
+  it('takes each object whole, an empty one too', async () => {
+    const bucket = await RawBucket.make(s3.url);
+    await bucket.put('in/a', 'one');
+    await bucket.put('in/b', '');
+    const id = await submitted({ ...JOB, input: { from: bucket.uri('in/*'), split: { by: 'file' } } });
+    expect((await worked(id)).output).to.equal('ONE');
+  });
+
+  async function workspaceRun(args: readonly string[], job: unknown) {
+    workspace.write('job.json', job);
+    return workspace.well(...args);
+  }
+
+  it('fails the tasks of an object that was written again, at once and with that reason', async () => {
+    const bucket = await RawBucket.make(s3.url);
+    await bucket.put('a.txt', LINES);
+    const id = await submitted(JOB, '--input', bucket.uri('a.txt'));
+    await bucket.put('a.txt', LINES.replace('a', 'z'));
+    expect((await worked(id)).code).to.equal(5);
+    const causes = (await workspace.well('failures', id)).stdout;
+    expect(causes).to.include('has changed since it was opened for this job: it was written again');
+    const tried = (await workspace.well('tasks', id, '--json')).stdout.trim().split('\n');
+    for (const line of tried) expect(JSON.parse(line)).to.include({ state: 'failed', attempts: 1 });
+  });
+
+  it('reads the version that was submitted, whatever was written since, where the bucket keeps versions', async () => {
+    const bucket = await RawBucket.make(s3.url, { versions: true });
+    await bucket.put('a.txt', LINES);
+    const id = await submitted(JOB, '--input', bucket.uri('a.txt'));
+    await bucket.put('a.txt', 'other\n');
+    expect((await worked(id)).output).to.equal(LINES.toUpperCase());
+    const proof = JSON.parse((await workspace.well('verify', id, '--deep', '--json')).stdout);
+    expect(proof).to.deep.include({ verdict: 'proven', warnings: [] });
+  });
+
+  it('refuses a run key again once the object of that name has other content', async () => {
+    const bucket = await RawBucket.make(s3.url);
+    await bucket.put('a.txt', LINES);
+    const flags = ['--input', bucket.uri('a.txt'), '--run-key', 'once'];
+    const id = await submitted(JOB, ...flags);
+    expect(await submitted(JOB, ...flags)).to.equal(id);
+    await bucket.put('a.txt', LINES.replace('a', 'z'));
+    expect(await workspace.run(['submit', 'job.json', ...flags])).to.include({ code: 7 });
+    await workspace.well('cancel', id, '--yes');
+  });
+
+  it('waits for an object with --await-input, and exits 4 for one that does not exist', async () => {
+    const bucket = await RawBucket.make(s3.url);
+    const flags = ['--input', bucket.uri('late.txt')];
+    const missing = await workspaceRunAny(['submit', 'job.json', ...flags]);
+    expect(missing.code).to.equal(4);
+    expect(missing.stderr).to.include('late.txt does not exist');
+    const waiting = workspace.start(['submit', 'job.json', '--json', '--await-input', '60s', ...flags]);
+    await until('it waits', () => waiting.said().includes('waiting'));
+    await bucket.put('late.txt', 'a\n');
+    const { code, stdout, stderr } = await waiting.ended;
+    expect(code, stderr).to.equal(0);
+    expect((await worked(JSON.parse(stdout).job)).output).to.equal('A\n');
+  });
+
+  async function workspaceRunAny(args: readonly string[]) {
+    workspace.write('job.json', JOB);
+    return workspace.run(args);
+  }
+
+  it('keeps rm from removing data that an open job reads by its s3:// address', async () => {
+    workspace.write('own.txt', LINES);
+    await workspace.well('upload', 'own.txt');
+    const id = await submitted(JOB, '--input', `s3://${workspace.stack}/batchctl/data/own.txt`);
+    const removed = await workspace.run(['rm', 'own.txt', '--yes']);
+    expect(removed.code).to.equal(7);
+    expect(removed.stderr).to.include(id);
+    expect((await worked(id)).output).to.equal(LINES.toUpperCase());
+  });
+
+  describe('on the local profile', () => {
+    let local: Workspace;
+    const credentials = (): Record<string, string> => ({
+      AWS_ENDPOINT_URL_S3: s3.url,
+      AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
+      AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY',
+    });
+    beforeEach(() => {
+      local = new Workspace();
+      local.write('job.json', JOB);
+    });
+    afterEach(() => local.remove());
+
+    it('reads them with the credentials of the environment', async () => {
+      const bucket = await RawBucket.make(s3.url);
+      await bucket.put('a.txt', LINES);
+      const ran = await local.run(['run', 'job.json', '--input', bucket.uri('a.txt'), '-o', '-'], credentials());
+      expect(ran.code, ran.stderr).to.equal(0);
+      expect(ran.stdout).to.equal(LINES.toUpperCase());
+    });
+
+    it('says what is missing where there are no credentials', async () => {
+      const env = { AWS_ENDPOINT_URL_S3: s3.url, AWS_EC2_METADATA_DISABLED: 'true' };
+      const ran = await local.run(['run', 'job.json', '--input', 's3://some-data/a.txt'], env);
+      expect(ran.code).to.equal(3);
+      expect(ran.stderr).to.include('no AWS credentials were found').and.include('aws sso login');
+    });
+
+    it('refuses a name that cannot be the name of a bucket', async () => {
+      const ran = await local.run(['run', 'job.json', '--input', 's3://Some_Data/a.txt']);
+      expect(ran.code).to.equal(2);
+      expect(ran.stderr).to.include('expected s3://BUCKET/KEY');
+    });
+  });
+});

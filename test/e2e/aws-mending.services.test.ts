@@ -1,0 +1,54 @@
+// Protects: the commands that inspect and repair a job give the same answers on AWS as on the local profile.
+import { expect } from 'chai';
+import { AwsWorkspace } from '../support/aws-workspace.ts';
+import { type Answer, mendingTour } from '../support/mending-tour.ts';
+import type { DatabaseServer } from '../support/servers/database-server.ts';
+import { sharedFauxqs } from '../support/servers/fauxqs.ts';
+import { sharedMoto } from '../support/servers/moto.ts';
+import { startPostgres } from '../support/servers/postgres.ts';
+import type { Endpoint } from '../support/servers/shared.ts';
+import { Workspace } from '../support/workspace.ts';
+
+/** Each takes half a minute of commands, so they are under way together. */
+describe('inspecting and repairing a failed job on AWS', () => {
+  let sqs: Endpoint;
+  let database: DatabaseServer;
+  let tours: Readonly<Record<'local' | 'store' | 'postgres', Promise<readonly Answer[]>>>;
+
+  before(async () => {
+    const s3 = await sharedMoto();
+    sqs = await sharedFauxqs();
+    database = await startPostgres();
+    const ledger = { kind: database.kind, url: database.url(), passwordEnv: 'LEDGER_WORD' };
+    const places = { s3: s3.url, sqs: sqs.url };
+    tours = {
+      local: tourOf(new Workspace()),
+      store: tourOf(await AwsWorkspace.make(places)),
+      postgres: tourOf(await AwsWorkspace.make({ ...places, ledger, env: { LEDGER_WORD: database.password } })),
+    };
+  });
+
+  after(async () => {
+    await Promise.allSettled(Object.values(tours ?? {}));
+    await database?.stop();
+  });
+
+  for (const [name, ledger] of [
+    ['the ledger in the bucket', 'store'],
+    ['the ledger in PostgreSQL', 'postgres'],
+  ] as const) {
+    it(`every command answers with ${name} as on the local profile`, async () => {
+      const [local, answers] = [await tours.local, await tours[ledger]];
+      expect(local.find(({ words }) => words === 'total')?.answer).to.equal('22');
+      for (const [place, answer] of answers.entries()) expect(answer).to.deep.equal(local[place]);
+      expect(answers).to.have.length(local.length);
+    });
+  }
+});
+
+/** The tour, and the end of its directory; never unhandled: told by the test that awaits it. */
+function tourOf(workspace: Workspace): Promise<readonly Answer[]> {
+  const tour = mendingTour(workspace).finally(() => workspace.remove());
+  tour.catch(() => undefined);
+  return tour;
+}

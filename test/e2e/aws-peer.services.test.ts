@@ -1,0 +1,155 @@
+// Protects: the aws command line can read and write batchctl's objects, messages and ledger as documented.
+import { execFile } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { expect } from 'chai';
+import { AwsWorkspace } from '../support/aws-workspace.ts';
+import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
+import { installed } from '../support/run/lacking.ts';
+import { sharedFauxqs } from '../support/servers/fauxqs.ts';
+import { sharedMoto } from '../support/servers/moto.ts';
+import type { Endpoint } from '../support/servers/shared.ts';
+import { type SimpleDbServer, startSimpleDb } from '../support/servers/simpledb-server.ts';
+
+const run = promisify(execFile);
+
+/** Bytes above which `aws s3 cp` uploads in parts, and above which we do, by far. */
+const LARGE = 20 * 1024 * 1024;
+
+interface Received {
+  readonly Body: string;
+  readonly MessageAttributes?: Readonly<Record<string, { readonly StringValue: string }>>;
+}
+
+/** What batchctl wrote is read by a client that we did not write, and the other way round. It starts slowly. */
+describe('the aws command line as a peer', () => {
+  let command: string;
+  let sqs: Endpoint;
+  let simpledb: SimpleDbServer;
+  let workspace: AwsWorkspace;
+  let endpoints: { readonly s3: string; readonly sqs: string; readonly sdb: string };
+
+  before(async () => {
+    command = installed('awscli');
+    const s3 = await sharedMoto();
+    [sqs, simpledb] = await Promise.all([sharedFauxqs(), startSimpleDb()]);
+    endpoints = { s3: s3.url, sqs: sqs.url, sdb: simpledb.url };
+    workspace = await AwsWorkspace.make({
+      ...{ s3: s3.url, sqs: sqs.url, simpledb: simpledb.url },
+      ledger: { kind: 'simpledb', domains: 2 },
+    });
+  });
+  after(async () => {
+    await workspace?.remove();
+    await simpledb?.close();
+  });
+
+  /** Runs `aws SERVICE ...words` here, and answers what it printed. */
+  const aws = async (service: 's3' | 'sqs' | 'sdb', ...words: readonly string[]): Promise<string> => {
+    const { stdout } = await run(command, [service, ...words, '--endpoint-url', endpoints[service]], {
+      cwd: workspace.dir,
+      env: {
+        PATH: process.env.PATH ?? '',
+        HOME: '/nonexistent',
+        AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
+        AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY',
+        AWS_DEFAULT_REGION: 'us-east-1',
+      },
+    });
+    return stdout;
+  };
+  const queueUrl = async (name: string): Promise<string> =>
+    (await aws('sqs', 'get-queue-url', '--queue-name', name, '--query', 'QueueUrl', '--output', 'text')).trim();
+  const receive = async (url: string): Promise<readonly Received[]> => {
+    const asked = ['--max-number-of-messages', '10', '--message-attribute-names', 'All'];
+    const text = await aws('sqs', 'receive-message', '--queue-url', url, ...asked, '--output', 'json');
+    return text.trim() === '' ? [] : (JSON.parse(text) as { Messages: readonly Received[] }).Messages;
+  };
+  const hash = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex');
+
+  it('reads back what upload put, whole and by parts, under any name', async () => {
+    const names = ['large.bin', 'ä b+c&d=1 %41.txt', 'deep/er/empty'];
+    mkdirSync(workspace.path('raw', 'deep', 'er'), { recursive: true });
+    writeFileSync(workspace.path('raw', 'large.bin'), randomBytes(LARGE));
+    writeFileSync(workspace.path('raw', 'ä b+c&d=1 %41.txt'), 'a\n');
+    writeFileSync(workspace.path('raw', 'deep/er/empty'), '');
+    await workspace.well('upload', 'raw', '--to', 'month');
+    await aws('s3', 'cp', '--recursive', `s3://${workspace.stack}/batchctl/data/month`, 'back', '--only-show-errors');
+    for (const name of names)
+      expect(hash(workspace.path('back', name)), name).to.equal(hash(workspace.path('raw', name)));
+  });
+
+  it('puts an object by parts, with a checksum, that a job reads as store: input', async () => {
+    const lines = Array.from({ length: LARGE / 16 }, (_, n) => `${String(n).padStart(15, '0')}\n`).join('');
+    workspace.write('lines.txt', lines);
+    const key = `s3://${workspace.stack}/batchctl/data/peer/lines.txt`;
+    await aws('s3', 'cp', 'lines.txt', key, '--checksum-algorithm', 'CRC32', '--only-show-errors');
+    workspace.write('job.json', {
+      name: 'peer',
+      input: { split: { by: 'lines', size: '8MB' } },
+      steps: [
+        { name: 'count', run: "awk '{ s += $1; n += 1 } END { print n, s }'" },
+        { name: 'all', gather: true, run: "awk '{ n += $1; s += $2 } END { print n, s }'" },
+      ],
+    });
+    const job = await workspace.submit('--input', 'store:peer/lines.txt');
+    expect((await workspace.work()).code).to.equal(0);
+    const count = LARGE / 16;
+    const { stdout } = await workspace.well('fetch', job, '-o', '-');
+    expect(stdout).to.equal(`${count} ${(count * (count - 1)) / 2}\n`);
+    await workspace.well('verify', job, '--deep');
+  });
+
+  it('receives task messages as documented, and workers run the copies that it sends', async () => {
+    workspace.write('job.json', {
+      name: 'sent',
+      input: { split: { by: 'range', from: 1, to: 2 } },
+      steps: [
+        { name: 'only', attempts: 1, run: 'read n; [ $n = 1 ] || { echo "row $n is bad" >&2; exit 3; }; echo $n' },
+      ],
+    });
+    const job = await workspace.submit();
+    const url = await queueUrl(`${workspace.stack}-default`);
+    const messages = await receive(url);
+    const bodies = messages.map(({ Body }) => JSON.parse(Body) as { task: number }).sort((a, b) => a.task - b.task);
+    // A worker goes by these five; a hint may stand beside them.
+    for (const [task, body] of bodies.entries()) {
+      expect(body).to.deep.include({ format: 1, job, step: 'only', task, round: 0 });
+    }
+    // All are lost, as if somebody had purged the queue; copies are sent by hand, one of them twice, and one is nonsense.
+    await aws('sqs', 'purge-queue', '--queue-url', url);
+    const copies = [...messages.map(({ Body }) => Body), messages[0]?.Body ?? '', 'nonsense'];
+    const entries = copies.map((MessageBody, n) => ({ Id: String(n), MessageBody }));
+    await aws('sqs', 'send-message-batch', '--queue-url', url, '--entries', JSON.stringify(entries));
+    expect((await workspace.work()).code).to.equal(0);
+    const facts = await factsOf(await workspace.platform(), job);
+    expect(facts).to.deep.include({ state: 'failed', journal: ['sent', 'close'], outputs: { only: { 0: '1\n' } } });
+    // What was buried says why, in an attribute that any client reads.
+    const letters = await receive(await queueUrl(`${workspace.stack}-default-dead`));
+    const reasons = letters.map(({ MessageAttributes }) => MessageAttributes?.['batchctl-reason']?.StringValue);
+    expect(reasons.sort()).to.deep.equal(['not JSON', 'row 2 is bad']);
+  });
+
+  it('selects the ledger from its SimpleDB domains', async () => {
+    workspace.write('job.json', {
+      name: 'ledger',
+      input: { split: { by: 'range', from: 1, to: 3 } },
+      steps: [{ name: 'only', run: 'cat' }],
+    });
+    const job = await workspace.submit();
+    expect((await workspace.work()).code).to.equal(0);
+    expect(await factsOf(await workspace.platform(), job)).to.deep.include(SUCCEEDED);
+    const selects = [0, 1].map(
+      (domain) => `select * from \`${workspace.stack}-${domain}\` where itemName() like '%${job}%'`,
+    );
+    const answers = await Promise.all(
+      selects.map((expression) => aws('sdb', 'select', '--select-expression', expression, '--output', 'json')),
+    );
+    const items = answers.flatMap((text) =>
+      text.trim() === '' ? [] : ((JSON.parse(text) as { Items?: object[] }).Items ?? []),
+    );
+    expect(items.length).to.be.at.least(2);
+    expect(JSON.stringify(items)).to.include('succeeded');
+  });
+});

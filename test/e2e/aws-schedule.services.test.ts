@@ -1,0 +1,87 @@
+// Protects: a schedule on AWS starts one job for each period, even when several hosts run tick at once.
+import { expect } from 'chai';
+import { AwsWorkspace } from '../support/aws-workspace.ts';
+import { movedClock } from '../support/moved-clock.ts';
+import { sharedFauxqs } from '../support/servers/fauxqs.ts';
+import { sharedMoto } from '../support/servers/moto.ts';
+import type { Endpoint } from '../support/servers/shared.ts';
+
+const JOB = {
+  name: 'count',
+  files: ['upper.sh'],
+  input: { from: 'store:lines-{period}.txt', split: { by: 'lines', every: 1 } },
+  steps: [{ name: 'upper', run: ['sh', 'upper.sh'] }],
+};
+const MONTH_END = ['schedule', 'add', 'month-end', 'job.json', '--calendar', 'last-business-day', '--tz', 'UTC'];
+
+describe('schedules on AWS', () => {
+  let s3: Endpoint;
+  let sqs: Endpoint;
+  let workspace: AwsWorkspace;
+
+  before(async () => {
+    s3 = await sharedMoto();
+    sqs = await sharedFauxqs();
+    workspace = await AwsWorkspace.make({ s3: s3.url, sqs: sqs.url });
+    workspace.write('upper.sh', 'tr a-z A-Z');
+    workspace.write('job.json', JOB);
+  });
+  after(async () => {
+    await workspace?.remove();
+  });
+
+  it('take no input that only this machine has, and deliver to no directory of it', async () => {
+    const own = await workspace.run([...MONTH_END, '--input', 'lines.txt']);
+    expect(own.code).to.equal(2);
+    expect(own.stderr).to.include('the input lines.txt is a file of this machine');
+    workspace.write('delivers.json', { ...JOB, deliver: { to: 'out', name: '{task}' } });
+    const place = await workspace.run(MONTH_END.map((word) => (word === 'job.json' ? 'delivers.json' : word)));
+    expect(place.code).to.equal(2);
+    expect(place.stderr).to.include('is a directory of this machine');
+  });
+
+  it('refuse a deadline or a cost limit while no tick or manager runs that would keep it', async () => {
+    for (const flags of [
+      ['--finish-by', 'in 6h'],
+      ['--max-cost', '5'],
+      ['--at', 'in 6h', '--max-cost', '5'],
+    ]) {
+      const refused = await workspace.run(['submit', 'job.json', '--period', '2026-11', ...flags]);
+      expect(refused.code, flags.join(' ')).to.equal(7);
+      expect(refused.stderr).to.match(
+        /hint: add to a crontab: \* \* \* \* \* {2}batchctl tick --quiet --profile lab --config \//,
+      );
+    }
+    expect((await workspace.run(['submit', 'job.json', '--finish-by', 'in 6h'])).code, 'no period').to.equal(2);
+  });
+
+  it('are fired by two hosts at once, one job each period, which a worker runs', async () => {
+    await workspace.well(...MONTH_END);
+    workspace.write('lines-2026-11.txt', 'a\nb\n');
+    await workspace.well('upload', 'lines-2026-11.txt');
+    // Made two minutes ago, so that it is due.
+    const before = movedClock(new Date(Date.now() - 120_000).toISOString());
+    const minutely = ['schedule', 'add', 'minutely', 'job.json', '--cron', '* * * * *', '--tz', 'UTC'];
+    const added = await workspace.run([...minutely, '--input', 'store:lines-2026-11.txt'], before);
+    expect(added.code, added.stderr).to.equal(0);
+    const hosts = await Promise.all([workspace.well('tick', '--json'), workspace.well('tick', '--json')]);
+    const fired = hosts.flatMap(
+      ({ stdout }) => (JSON.parse(stdout) as { fired: { job: string; period: string }[] }).fired,
+    );
+    expect(new Set(fired.map(({ period }) => period)).size)
+      .to.equal(fired.length)
+      .and.be.greaterThan(0);
+    await workspace.well('schedule', 'pause', 'minutely');
+    const run = JSON.parse(
+      (await workspace.well('schedule', 'run', 'month-end', '--period', '2026-11', '--json')).stdout,
+    );
+    const worker = await workspace.work({}, '--here');
+    expect(worker.code, worker.stderr).to.equal(0);
+    for (const job of [run.job, ...fired.map(({ job }) => job)]) {
+      expect((await workspace.well('fetch', job, '-o', '-')).stdout, job).to.equal('A\nB\n');
+    }
+    const status = JSON.parse((await workspace.well('status', run.job, '--json')).stdout) as { keeper: string };
+    expect(status.keeper).to.match(/^tick-/);
+    await workspace.well('submit', 'job.json', '--period', '2026-11', '--finish-by', 'in 6h', '--run-key', 'now-kept');
+  });
+});

@@ -1,0 +1,174 @@
+// Protects: a program that fails everywhere pauses its job early; a few bad inputs or one bad worker do not.
+import { expect } from 'chai';
+import { mustReadView, readEntries } from '../../src/jobs/journal.ts';
+import { triesPrefix } from '../../src/model/keys.ts';
+import { direct, eachWay } from '../support/manager/each-way.ts';
+import { until } from '../support/until.ts';
+import { type Running, Workspace } from '../support/workspace.ts';
+
+/** Tasks that wait until the file `go` is there, so that every worker has some when the first fails. */
+function job(workspace: Workspace, tasks: number, run: string, step: Readonly<Record<string, unknown>> = {}) {
+  return {
+    name: 'breaks',
+    input: { split: { by: 'range', from: 1, to: tasks } },
+    tolerate: tasks,
+    steps: [{ name: 'only', run: `until [ -e ${workspace.path('go')} ]; do sleep 0.05; done; ${run}`, ...step }],
+  };
+}
+
+const BROKEN = 'sleep 0.1; echo "cannot find module rates $BATCHCTL_TASK" >&2; exit 1';
+
+/** Two workers with two slots each, both with tasks, and then told to go on. */
+async function twoWorkers(workspace: Workspace): Promise<readonly Running[]> {
+  const workers = [1, 2].map(() => workspace.start(['worker', '--slots', '2']));
+  const ledger = await (await workspace.platform()).ledger();
+  await until('both workers have tasks', async () => {
+    const seen = await ledger.workers({});
+    return seen.filter(({ busy }) => busy.length === 2).length === 2;
+  });
+  workspace.write('go', '');
+  return workers;
+}
+
+async function drain(workers: readonly Running[]): Promise<void> {
+  for (const { child } of workers) child.kill('SIGTERM');
+  expect((await Promise.all(workers.map(({ ended }) => ended))).map(({ code }) => code)).to.deep.equal([0, 0]);
+}
+
+eachWay('circuit breakers', (make) => {
+  let workspace: Workspace;
+  beforeEach(async () => {
+    workspace = await make();
+  });
+  afterEach(() => workspace.remove());
+
+  it('a program that fails everywhere pauses the job before most attempts are spent, and a mended one goes on', async () => {
+    workspace.write('job.json', job(workspace, 400, BROKEN));
+    const id = await workspace.submit();
+    const watch = workspace.start(['watch', id]);
+    const workers = await twoWorkers(workspace);
+    const watched = await watch.ended;
+    expect(watched.code, watched.stderr).to.equal(7);
+    expect(watched.stderr).to.include(`next: batchctl failures ${id}`);
+    const status = JSON.parse((await workspace.run(['status', id, '--json'])).stdout);
+    expect(status).to.include({ state: 'paused', reason: 'deployment' });
+    expect(status.detail).to.match(
+      /^\d\d+ tasks of only failed on 2 workers, and none succeeded; the last said: cannot find/,
+    );
+    expect(status.steps[0].failed, 'few have failed for good').to.be.below(200);
+    expect((await workspace.run(['status', id])).stdout).to.include(status.detail);
+    const why = await workspace.run(['why', id, '--json']);
+    expect(why.code).to.equal(11);
+    const [cause] = JSON.parse(why.stdout).causes;
+    expect(cause.code).to.equal('badDeployment');
+    expect(cause.evidence[0]).to.equal(status.detail);
+    expect(cause.mend).to.include(`batchctl resume ${id} --with JOBFILE`);
+    workspace.write('mended.json', { ...job(workspace, 400, 'cat') });
+    const resumed = await workspace.run(['resume', id, '--with', 'mended.json', '--yes']);
+    expect(resumed.code, resumed.stderr).to.equal(0);
+    expect((await workspace.run(['wait', id])).code).to.equal(0);
+    await drain(workers);
+  });
+
+  it('a job resumed without a fix is paused once more after as many failures, and never a third time', async () => {
+    workspace.write('job.json', job(workspace, 400, BROKEN, { attempts: 1 }));
+    const id = await workspace.submit();
+    const workers = await twoWorkers(workspace);
+    expect((await workspace.run(['wait', id])).code).to.equal(7);
+    const platform = await workspace.platform();
+    const failed = async () => (await (await platform.ledger()).counts(id))[0]?.failed ?? 0;
+    const before = await failed();
+    expect((await workspace.run(['resume', id])).code).to.equal(0);
+    expect((await workspace.run(['wait', id])).code).to.equal(7);
+    expect(await failed(), 'not at once').to.be.at.least(before + 20);
+    expect((await workspace.run(['resume', id])).code).to.equal(0);
+    // As many may fail as there are, by the job file.
+    expect((await workspace.run(['wait', id])).code).to.equal(0);
+    const pauses = (await readEntries(platform.store, id)).filter(({ what }) => what === 'pause');
+    expect(pauses).to.have.length(2);
+    await drain(workers);
+  });
+
+  it('the pause holds when the worker that made it is killed right after', async () => {
+    workspace.write('job.json', job(workspace, 400, BROKEN));
+    const id = await workspace.submit();
+    const workers = await twoWorkers(workspace);
+    const platform = await workspace.platform();
+    await until('the job is paused', async () => (await mustReadView(platform.store, id)).paused !== null);
+    for (const { child } of workers) child.kill('SIGKILL');
+    await Promise.all(workers.map(({ ended }) => ended));
+    workspace.write('mended.json', { ...job(workspace, 400, 'cat') });
+    expect((await workspace.run(['resume', id, '--with', 'mended.json', '--yes'])).code).to.equal(0);
+    expect((await workspace.work({}, '--slots', '2')).code).to.equal(0);
+    expect((await workspace.run(['wait', id])).code).to.equal(0);
+  });
+
+  it('a task that used up its attempts on two workers is marked as bad input, wherever it is shown', async () => {
+    workspace.write('go', '');
+    workspace.write('job.json', job(workspace, 2, '[ $BATCHCTL_TASK = 1 ]', { attempts: 2 }));
+    const id = await workspace.submit();
+    const first = await workspace.run(['worker', '--slots', '1', '--max-failures', '1', '--until-empty']);
+    expect(first.code).to.equal(7);
+    const platform = await workspace.platform();
+    let tries = 0;
+    for await (const _ of platform.store.keys(triesPrefix(id, 'only'))) tries += 1;
+    expect(tries, 'the bad one has failed once').to.equal(1);
+    expect((await workspace.work({}, '--slots', '1')).code).to.equal(0);
+    const [cause] = (await workspace.run(['failures', id, '--json'])).stdout.trim().split('\n');
+    expect(JSON.parse(cause ?? '')).to.include({ count: 1, tasks: '0', badInput: 1 });
+    const shown = await workspace.run(['tasks', id, '--task', 'only/0', '--json']);
+    const attempts = shown.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(attempts.map(({ badInput }) => badInput)).to.deep.equal([undefined, true]);
+    const said = await workspace.run(['tasks', id, '--task', 'only/0']);
+    expect(said.stderr).to.include('bad input: it used up its attempts on two workers or more');
+    const report = JSON.parse((await workspace.run(['report', id, '--json'])).stdout);
+    expect(report.causes[0]).to.include({ forGood: 1, badInput: 1 });
+  });
+
+  it('a task that failed on only one worker is not marked as bad input', async () => {
+    workspace.write('go', '');
+    workspace.write('job.json', job(workspace, 2, '[ $BATCHCTL_TASK = 1 ]', { attempts: 2 }));
+    const id = await workspace.submit();
+    expect((await workspace.work({}, '--slots', '1')).code).to.equal(0);
+    const [cause] = (await workspace.run(['failures', id, '--json'])).stdout.trim().split('\n');
+    expect(JSON.parse(cause ?? '')).to.include({ count: 1, badInput: 0 });
+  });
+});
+
+direct('circuit breakers that must stay closed', () => {
+  let workspace: Workspace;
+  beforeEach(() => {
+    workspace = new Workspace();
+  });
+  afterEach(() => workspace.remove());
+
+  it('inputs that are bad pause nothing while others succeed, and no job is paused by one worker alone', async () => {
+    workspace.write('job.json', job(workspace, 100, '[ $((BATCHCTL_TASK % 3)) = 0 ]', { attempts: 1 }));
+    const id = await workspace.submit();
+    const workers = await twoWorkers(workspace);
+    expect((await workspace.run(['wait', id])).code).to.equal(0);
+    await drain(workers);
+    workspace.write('job.json', job(workspace, 60, BROKEN, { attempts: 1 }));
+    const alone = await workspace.submit();
+    expect((await workspace.work({}, '--slots', '4')).code).to.equal(0);
+    const platform = await workspace.platform();
+    for (const each of [id, alone]) {
+      const entries = (await readEntries(platform.store, each)).map(({ what }) => what);
+      expect(entries).to.deep.equal(['sent', 'close']);
+    }
+  });
+
+  it('bad inputs pause nothing when they come first and fail at once while the good ones take long', async () => {
+    const run = 'if [ $BATCHCTL_TASK -lt 25 ]; then exit 1; else sleep 5; fi';
+    workspace.write('job.json', job(workspace, 33, run, { attempts: 3 }));
+    const id = await workspace.submit();
+    const workers = await twoWorkers(workspace);
+    expect((await workspace.run(['wait', id])).code).to.equal(0);
+    const platform = await workspace.platform();
+    expect((await readEntries(platform.store, id)).map(({ what }) => what)).to.not.include('pause');
+    await drain(workers);
+  });
+});

@@ -1,0 +1,170 @@
+// Protects: commands that run as their own user cannot read the worker's secrets or change published outputs.
+import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
+import { needsRoot } from '../support/run/lacking.ts';
+import { Workspace } from '../support/workspace.ts';
+
+const NOBODY = {
+  BATCHCTL_COMMAND_USER: 'nobody',
+  AWS_ACCESS_KEY_ID: 'AKIAEXAMPLE',
+  AWS_SESSION_TOKEN: 'token',
+  AWS_CONTAINER_CREDENTIALS_FULL_URI: 'http://127.0.0.1/',
+};
+
+/** Every way in and every way out: files of the job, stdin, a file, a directory; stdout, a file, files, counters. */
+const ALL_WAYS = {
+  name: 'ways',
+  files: ['tool.sh', 'rates/eu.csv'],
+  input: { from: 'numbers.txt', split: { by: 'lines', every: 1 } },
+  steps: [
+    { name: 'add', run: './tool.sh; echo "rows 2" >>$BATCHCTL_COUNTERS' },
+    {
+      name: 'out',
+      input: 'file',
+      output: 'file',
+      // Written beside it and renamed, as careful programs do; a program that refuses to overwrite finds nothing there.
+      run: '[ ! -e $BATCHCTL_OUTPUT ] && tr 0-9 a-j <$BATCHCTL_INPUT >$BATCHCTL_OUTPUT.new && mv $BATCHCTL_OUTPUT.new $BATCHCTL_OUTPUT',
+    },
+    {
+      name: 'many',
+      gather: true,
+      input: 'dir',
+      output: 'files',
+      run: 'mkdir $BATCHCTL_OUTPUT_DIR/all && cp $BATCHCTL_INPUT/* $BATCHCTL_OUTPUT_DIR/all/ && rm $BATCHCTL_INPUT/*',
+    },
+  ],
+};
+
+describe('a worker whose commands have a user of their own', () => {
+  let workspace: Workspace;
+
+  before(() => {
+    needsRoot('run commands as another user');
+  });
+
+  beforeEach(() => {
+    workspace = new Workspace();
+    chmodSync(workspace.dir, 0o711);
+    workspace.write('numbers.txt', '1\n2\n');
+  });
+
+  afterEach(() => workspace?.remove());
+
+  async function ranJob(job: unknown, ...flags: readonly string[]) {
+    workspace.write('job.json', job);
+    const id = await workspace.submit();
+    chmodSync(workspace.path('.batchctl'), 0o711);
+    const ended = await workspace.work(NOBODY, '--slots', '2', ...flags);
+    expect(ended.code, ended.stderr).to.equal(0);
+    return { id, facts: await factsOf(await workspace.platform(), id) };
+  }
+
+  it('handles every kind of input and output, and that user cannot change what is published', async () => {
+    writeFileSync(workspace.path('tool.sh'), '#!/bin/sh\nread n && echo $((n + $(cat rates/eu.csv)))\n', {
+      mode: 0o700,
+    });
+    mkdirSync(workspace.path('rates'));
+    writeFileSync(workspace.path('rates/eu.csv'), '40\n', { mode: 0o600 });
+    const { facts } = await ranJob(ALL_WAYS);
+    expect(facts).to.deep.include({ ...SUCCEEDED, dead: [] });
+    expect(facts.outputs).to.deep.equal({
+      add: { 0: '41\n', 1: '42\n' },
+      out: { 0: 'eb\n', 1: 'ec\n' },
+      many: { 0: 'eb\nec\n' },
+    });
+    const owners = new Set(filesBelow(workspace.path('.batchctl')).map((path) => statSync(path).uid));
+    expect([...owners]).to.deep.equal([0]);
+  });
+
+  it('gives them their own home, and nothing of the worker’s environment or files', async () => {
+    workspace.write('secret', 'hunter2\n');
+    chmodSync(workspace.path('secret'), 0o600);
+    workspace.write('tool.sh', 'echo job file\n');
+    const looks = [
+      'env | sort | grep -E "^(AWS_|BATCHCTL_(TEST|COMMAND)|HOME|TMPDIR|USER)" | sed "s:=.*/:=:"',
+      'cd "$HOME" && echo kept >x && cat x',
+      `cat ${workspace.path('secret')} || echo closed`,
+      `ls ${workspace.path('.batchctl/work')}/ || echo unlisted`,
+      'ls $BATCHCTL_COUNTERS/../../../code || echo no cache',
+    ];
+    const { facts } = await ranJob({
+      name: 'looks',
+      files: ['tool.sh'],
+      input: { split: { by: 'range', from: 1, to: 1 } },
+      steps: [{ name: 'look', run: looks.join('; ') }],
+    });
+    expect(facts.outputs.look?.[0]?.split('\n')).to.deep.equal([
+      ...['HOME=home', 'TMPDIR=home', 'USER=nobody', 'kept', 'closed', 'unlisted', 'no cache', ''],
+    ]);
+  });
+
+  it('publishes no file of somebody else’s, by whatever name it is handed over', async () => {
+    workspace.write('secret', 'hunter2\n');
+    chmodSync(workspace.path('secret'), 0o644);
+    const secret = workspace.path('secret');
+    const { facts, id } = await ranJob({
+      name: 'thief',
+      tolerate: 4,
+      input: { split: { by: 'list' }, from: 'ways.txt' },
+      ...ways({
+        link: `ln -s ${secret} $BATCHCTL_OUTPUT`,
+        removed: `rm -f $BATCHCTL_COUNTERS; ln -s ${secret} $BATCHCTL_COUNTERS; echo ok >$BATCHCTL_OUTPUT`,
+        moved: `mkdir x; mv $(dirname $BATCHCTL_COUNTERS)/err x/; ln -s ${secret} $(dirname $BATCHCTL_COUNTERS)/err; exit 3`,
+      }),
+    });
+    expect(facts.outputs.take).to.deep.equal({ 1: 'ok\n' });
+    const told = await workspace.run(['tasks', id, '--json']);
+    const logs = await workspace.run(['logs', id]);
+    expect(told.stdout + logs.stdout)
+      .to.include('is no regular file')
+      .and.not.include('hunter2');
+  });
+
+  it('knows a command that was killed for memory, and one that its timeout ended', async () => {
+    const { id } = await ranJob({
+      name: 'ends',
+      tolerate: 2,
+      input: { split: { by: 'range', from: 1, to: 2 } },
+      steps: [
+        {
+          name: 'end',
+          attempts: 1,
+          timeout: '1s',
+          run: 'read n; [ $n = 2 ] && kill -9 $$; sleep 60 & wait',
+        },
+      ],
+    });
+    const { stdout } = await workspace.run(['tasks', id, '--json']);
+    const tasks = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { readonly reason: string });
+    expect(tasks.map(({ reason }) => reason)).to.deep.equal(['timeout', 'memory']);
+  });
+
+  it('ends with exit code 3, and takes nothing, where the user is not there or can’t reach its files', async () => {
+    const missing = await workspace.work({ BATCHCTL_COMMAND_USER: 'no-such-user' });
+    expect(missing).to.include({ code: 3 });
+    expect(missing.stderr).to.include('there is no such user');
+    chmodSync(workspace.dir, 0o700);
+    const closed = await workspace.work(NOBODY);
+    expect(closed).to.include({ code: 3 });
+    expect(closed.stderr).to.include(`${workspace.dir} is closed to it`);
+  });
+
+  function ways(scripts: Readonly<Record<string, string>>) {
+    workspace.write('ways.txt', `${Object.keys(scripts).join('\n')}\n`);
+    const cases = Object.entries(scripts).map(([name, script]) => `${name}) ${script};;`);
+    return {
+      steps: [{ name: 'take', attempts: 1, output: 'file', run: `read way; case $way in ${cases.join(' ')} esac` }],
+    };
+  }
+});
+
+function filesBelow(directory: string): readonly string[] {
+  return readdirSync(directory, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name));
+}

@@ -1,0 +1,156 @@
+// Protects: a job pauses at its cost limit, and a job that is expected to exceed the limit is refused.
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { GridWorld } from '../support/grid/grid-world.ts';
+import { until } from '../support/until.ts';
+
+/** A dollar a second, so that a test's minute is worth something. */
+const PRICE = 3_600;
+/** Seconds without work after which a worker leaves. */
+const IDLE = 4;
+const TASKS = 6;
+
+describe('what a job may cost, on the grid', () => {
+  let world: GridWorld;
+  let flags: string;
+
+  before(async () => {
+    const groups = { default: { instances: ['c7g.large'], spot: false, max: 4, slots: 2, visibility: '30s' } };
+    world = await GridWorld.open(IDLE, { groups, prices: { 'c7g.large': PRICE } });
+    await world.well('infra', 'up', '--yes');
+    await world.well('tick');
+    flags = join(world.supervisor.directory, 'flags');
+    mkdirSync(flags);
+    // Commands run as another user.
+    chmodSync(flags, 0o777);
+  });
+  afterEach(function () {
+    if (this.currentTest?.state === 'failed') console.error(world?.consoles());
+  });
+  after(() => world?.remove());
+
+  const status = async (job: string) => JSON.parse((await world.well('status', job, '--json')).stdout);
+  const pauses = async (job: string): Promise<readonly { readonly reason: string; readonly who: string }[]> =>
+    (await world.well('history', job, '--json')).stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+      .filter(({ what }) => what === 'pause');
+  /** Each task waits to be let go. */
+  const submit = (name: string, ...more: readonly string[]): Promise<string> => {
+    const run = `until [ -e '${join(flags, `${name}-go`)}' ]; do sleep 0.1; done; echo done`;
+    const input = { split: { by: 'range', from: 1, to: TASKS } };
+    world.write('job.json', { name, input, steps: [{ name: 'work', run }] });
+    return world.submit(...more);
+  };
+  /** Both slots are taken, and its worker told so: it looked on while it was idle, and does so no more. */
+  const runs = (job: string) =>
+    until(
+      `${job} runs`,
+      async () => (await world.well('workers', '--json')).stdout.includes(`"busy":["${job}/work/0","${job}/work/1"]`),
+      60_000,
+    );
+  const letGo = (name: string): void => writeFileSync(join(flags, `${name}-go`), '');
+  const atZero = () =>
+    until('the group is at zero', () => world.cloud.grid.instances(world.group).length === 0, 60_000);
+
+  it('pauses a job at its limit, exits 7 with the mend, drains to zero, and goes on once it may cost more', async () => {
+    const job = await submit('limited', '--max-cost', '1000');
+    await runs(job);
+    const within = await world.run(['wait', job, '--timeout', '1s']);
+    expect(within.code, within.stderr).to.equal(6);
+    const running = await until('it costs something', async () => {
+      const seen = await status(job);
+      return seen.cost > 0 && seen;
+    });
+    expect(running).to.include({ state: 'running', maxCost: 1_000, costProjected: null });
+    expect(running.costUnknown).to.deep.equal([]);
+    const shown = await world.well('status', job);
+    expect(shown.stdout).to.match(/cost \$\d+\.\d\d so far, pauses at \$1,000\.00/);
+    const text = (await world.well('status', job, '--format', 'prometheus')).stdout;
+    expect(text)
+      .to.match(/batchctl_job_cost_dollars\{[^}]+\} \d/)
+      .and.include('batchctl_job_cost_limit_dollars');
+
+    // What runs takes another minute, as far as anybody knows, and its machine idles for two: more than is left.
+    await world.well('adjust', job, '--max-cost', '150');
+    const ends = await Promise.all([1, 2, 3].map(() => world.run(['wait', job])));
+    for (const { code, stderr } of ends) {
+      expect(code, stderr).to.equal(7);
+      expect(stderr).to.include('its limit of $150.00 is reached');
+      expect(stderr).to.include(`batchctl adjust ${job} --max-cost N, then batchctl resume ${job}`);
+    }
+    expect((await pauses(job)).map(({ reason }) => reason)).to.deep.equal(['budget']);
+    const watched = await world.run(['watch', job]);
+    expect(watched.code).to.equal(7);
+    expect(watched.stdout).to.include('paused (budget)').and.include('its limit of $150.00 is reached');
+    const why = await world.run(['why', job]);
+    expect(why.code).to.equal(11);
+    expect(why.stdout).to.include('budget').and.include('--max-cost N');
+
+    letGo('limited');
+    await atZero();
+    // What ran came to its end; nothing began besides.
+    const paused = await status(job);
+    expect(paused).to.include({ state: 'paused', reason: 'budget' });
+    expect(paused.steps[0]).to.include({ running: 0, failed: 0, interrupted: 0 });
+    expect(paused.steps[0].done).to.be.within(1, TASKS - 1);
+
+    const refused = await world.run(['resume', job]);
+    expect(refused.code).to.equal(7);
+    expect(refused.stderr).to.include('its limit of $150.00').and.include('--max-cost N');
+    await world.well('adjust', job, '--max-cost', '9000');
+    await world.well('resume', job);
+    const ended = await world.run(['wait', job, '--timeout', '120s']);
+    expect(ended.code, ended.stderr).to.equal(0);
+    const done = await status(job);
+    expect(done).to.include({ state: 'succeeded', costProjected: null, maxCost: 9_000 });
+    expect(done.cost).to.be.greaterThan(paused.cost);
+    const report = JSON.parse((await world.well('report', job, '--json')).stdout);
+    expect(report.cost.usd).to.be.at.least(done.cost);
+    expect(report.steps[0].cost).to.equal(report.cost.usd);
+    expect((await world.well('report', job)).stdout).to.match(/cost +\$\d/);
+  });
+
+  it('an onlooker that is killed as it pauses a job has paused it, and the next one finds it so', async () => {
+    const job = await submit('killed', '--max-cost', '1000');
+    await runs(job);
+    await world.well('adjust', job, '--max-cost', '150');
+    for (const kill of ['before-journal:1', 'journal:1']) {
+      const killed = await world.start(['wait', job], { BATCHCTL_TEST_KILL: kill }).ended;
+      expect(killed.signal, killed.stderr).to.equal('SIGKILL');
+    }
+    expect(await pauses(job)).to.have.length(1);
+    const next = await world.run(['wait', job]);
+    expect(next.code, next.stderr).to.equal(7);
+    expect(await pauses(job)).to.have.length(1);
+    letGo('killed');
+    await atZero();
+    await world.well('adjust', job, '--max-cost', 'none');
+    await world.well('resume', job);
+    const ended = await world.run(['wait', job, '--timeout', '120s']);
+    expect(ended.code, ended.stderr).to.equal(0);
+  });
+
+  it('refuses a job that will exceed its limit, judging by earlier runs, before anything is written', async () => {
+    const before = await world.keys('jobs/');
+    const input = { split: { by: 'range', from: 1, to: 10_000 } };
+    world.write('job.json', { name: 'killed', input, steps: [{ name: 'work', run: 'true' }] });
+    const said = [
+      // At a dollar a second: ten minutes of work, two of idling, and the seconds that boots have taken on this grid.
+      ['400', /a limit of \$400\.00 starts no machine.* needs about \$7[2-9]\d\.\d\d/],
+      ['1200', /by its earlier runs it costs about \$[\d.,]+, and its limit is \$1,200\.00/],
+    ] as const;
+    for (const verb of ['submit', 'run', 'plan']) {
+      for (const [limit, words] of said) {
+        const { code, stderr } = await world.run([verb, 'job.json', '--max-cost', limit]);
+        expect(code, stderr).to.equal(7);
+        expect(stderr).to.match(words);
+      }
+    }
+    expect(await world.keys('jobs/')).to.deep.equal(before);
+    const planned = await world.well('plan', 'job.json', '--max-cost', '90000');
+    expect(planned.stdout).to.match(/cost, about: \$/);
+  });
+});

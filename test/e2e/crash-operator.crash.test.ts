@@ -1,0 +1,125 @@
+// Protects: an operator can repeat a command that was killed, and the job ends as if it had never been killed.
+import { expect } from 'chai';
+import { readEntries, readView } from '../../src/jobs/journal.ts';
+import { factsOf, type JobFacts, SUCCEEDED } from '../support/job-facts.ts';
+import { inBackground } from '../support/sampling.ts';
+import { type Ended, Workspace } from '../support/workspace.ts';
+
+/** Numbers 2 and 3 fail for good, until the program is mended; a gather counts lines. */
+const JOB = {
+  name: 'operated',
+  files: ['price.sh'],
+  input: { split: { by: 'range', from: 1, to: 3 } },
+  steps: [
+    { name: 'price', attempts: 1, run: ['sh', 'price.sh'] },
+    { name: 'total', gather: true, run: 'wc -l' },
+  ],
+};
+const BROKEN = 'read n; [ $n = 1 ] && echo $n';
+const MENDED = 'read n; echo $n';
+
+interface Scenario {
+  /** How the job stands before: worked on until it failed, paused before any work, or just submitted. */
+  readonly before: 'failed' | 'paused' | 'submitted';
+  readonly command: readonly string[];
+  readonly points: readonly string[];
+  readonly outputs: JobFacts['outputs'];
+}
+
+const CODE = ['before-putcode:1', 'putcode:1'];
+const MARK = ['before-mark:1', 'mark:1', 'before-journal:1', 'journal:1'];
+const ALL = { price: { 0: '1\n', 1: '2\n', 2: '3\n' }, total: { 0: '3\n' } };
+const FIRST = { price: { 0: '1\n' }, total: { 0: '1\n' } };
+const SCENARIOS: Readonly<Record<string, Scenario>> = {
+  skip: {
+    before: 'failed',
+    command: ['skip', 'JOB', '--task', 'price/1', '--task', 'price/2', '--reason', 'agreed'],
+    points: [...MARK, 'before-opengather:1', 'opengather:1'],
+    outputs: FIRST,
+  },
+  'retry --with': {
+    before: 'failed',
+    command: ['retry', 'JOB', '--with', 'job.json'],
+    points: [...CODE, ...MARK],
+    outputs: ALL,
+  },
+  'resume --with': {
+    before: 'paused',
+    command: ['resume', 'JOB', '--with', 'job.json'],
+    points: [...CODE, ...MARK, 'before-journal:2', 'journal:2'],
+    outputs: ALL,
+  },
+  adjust: {
+    before: 'submitted',
+    command: ['adjust', 'JOB', '--tolerate', '2'],
+    points: ['before-journal:1', 'journal:1'],
+    outputs: FIRST,
+  },
+};
+
+interface Outcome {
+  readonly killed: Ended;
+  readonly again: Ended;
+  readonly worked: Ended;
+  readonly facts: JobFacts;
+  readonly codes: number;
+}
+
+/** Kills the command at a point, lets a worker do what it finds, says the command again, and works to the end. */
+async function killThenSayAgain({ before, command }: Scenario, kill: string): Promise<Outcome> {
+  const workspace = new Workspace();
+  try {
+    workspace.write('job.json', JOB);
+    workspace.write('price.sh', BROKEN);
+    const job = await workspace.submit();
+    if (before === 'failed') await workspace.work();
+    if (before === 'paused') await workspace.run(['pause', job]);
+    if (command.includes('--with')) workspace.write('price.sh', MENDED);
+    const words = command.map((word) => (word === 'JOB' ? job : word));
+    const killed = await workspace.run(words, { BATCHCTL_TEST_KILL: kill });
+    // What an adjustment that was not written would have let through must not be tried before it is.
+    if (before !== 'submitted') await workspace.work();
+    const again = await workspace.run(words);
+    const worked = await workspace.work();
+    const platform = await workspace.platform();
+    const entries = await readEntries(platform.store, job);
+    const view = await readView(platform.store, job);
+    const codes = new Set(entries.flatMap((entry) => (entry.what === 'retry' ? [entry.overrides.code] : []))).size;
+    expect(view?.paused).to.equal(null);
+    return { killed, again, worked, facts: await factsOf(platform, job), codes };
+  } finally {
+    await workspace.remove();
+  }
+}
+
+describe("kill -9 of an operator's command", () => {
+  const cases = Object.entries(SCENARIOS).flatMap(([name, scenario]) =>
+    scenario.points.map((point) => ({ name, scenario, point })),
+  );
+  let outcomes: readonly Promise<Outcome>[] = [];
+
+  before(() => {
+    outcomes = inBackground(
+      3,
+      cases.map(
+        ({ scenario, point }) =>
+          () =>
+            killThenSayAgain(scenario, point),
+      ),
+    );
+  });
+
+  for (const [index, { name, scenario, point }] of cases.entries()) {
+    it(`${name} at ${point}: said again, the job ends as if it had never been killed`, async () => {
+      const { killed, again, worked, facts, codes } = (await outcomes[index]) as Outcome;
+      expect(killed.signal, killed.stderr).to.equal('SIGKILL');
+      // Of the resume that died last all was written: an onlooker sent it, and there is nothing left to resume.
+      expect(again.code, again.stderr).to.equal(point === 'journal:2' ? 7 : 0);
+      expect(worked.code, worked.stderr).to.equal(0);
+      expect(facts).to.deep.include(SUCCEEDED);
+      expect(facts.outputs).to.deep.equal(scenario.outputs);
+      expect(facts.journal.filter((what) => what === 'skip' || what === 'adjust').length).to.be.at.most(1);
+      if (scenario.command.includes('--with')) expect(codes).to.equal(1);
+    });
+  }
+});

@@ -1,0 +1,186 @@
+// Protects: a step that makes any number of files gets one task for each, and a killed worker loses none.
+import { readFileSync } from 'node:fs';
+import { expect } from 'chai';
+import { factsOf, type JobFacts, SUCCEEDED } from '../support/job-facts.ts';
+import { direct, eachWay } from '../support/manager/each-way.ts';
+import { inBackground } from '../support/sampling.ts';
+import { type Ended, Workspace } from '../support/workspace.ts';
+
+const ran = (command: string): string => `echo $BATCHCTL_STEP/$BATCHCTL_TASK >> "$HOME/ran"; ${command}`;
+
+/** Task n makes n files; each is doubled, then added to; a gather counts and adds up. */
+const JOB = {
+  name: 'explode',
+  input: { split: { by: 'range', from: 1, to: 3 } },
+  steps: [
+    {
+      name: 'split',
+      output: 'files',
+      explode: true,
+      run: ran(
+        'read n; echo n $n > "$BATCHCTL_COUNTERS"; for i in $(seq $n); do echo $n$i > "$BATCHCTL_OUTPUT_DIR/f$i"; done',
+      ),
+    },
+    { name: 'twice', run: ran('read n && echo made 1 > "$BATCHCTL_COUNTERS" && echo $((n * 2))') },
+    { name: 'more', run: ran('read n && echo $((n + 1))') },
+    { name: 'total', gather: true, run: ran("awk '{ s += $1; c += 1 } END { print c, s }'") },
+  ],
+  expect: ['split.n == twice.made'],
+};
+
+const OUTPUTS = {
+  split: { 0: '11\n', 1: '21\n22\n', 2: '31\n32\n33\n' },
+  twice: { 0: '22\n', 1: '42\n', 2: '44\n', 3: '62\n', 4: '64\n', 5: '66\n' },
+  more: { 0: '23\n', 1: '43\n', 2: '45\n', 3: '63\n', 4: '65\n', 5: '67\n' },
+  total: { 0: '6 306\n' },
+};
+const TASKS = 16;
+
+interface Outcome {
+  readonly killed: Ended;
+  readonly finished: Ended;
+  readonly facts: JobFacts;
+  readonly ran: readonly string[];
+}
+
+async function killThenFinish(kill: string): Promise<Outcome> {
+  const workspace = new Workspace();
+  try {
+    workspace.write('job.json', JOB);
+    const id = await workspace.submit();
+    const killed = await workspace.work({ BATCHCTL_TEST_KILL: kill }, '--slots', '1');
+    const finished = await workspace.work({}, '--slots', '1');
+    return { killed, finished, facts: await factsOf(await workspace.platform(), id), ran: workspace.lines('ran') };
+  } finally {
+    await workspace.remove();
+  }
+}
+
+direct('a job that explodes, whose worker is killed', () => {
+  const opening = ['before-opengather:1', 'opengather:1', 'before-stepshard:1', 'stepshard:1'];
+  const behind = ['stage:4', 'publish:5', 'chain:6', 'before-opengather:2', 'before-close:1'];
+  const kills = [...opening, ...behind];
+  let outcomes: readonly Promise<Outcome>[] = [];
+  before(() => {
+    outcomes = inBackground(
+      3,
+      kills.map((kill) => () => killThenFinish(kill)),
+    );
+  });
+
+  for (const [index, kill] of kills.entries()) {
+    it(`at ${kill}: each file is one task, and every output is there once`, async () => {
+      const { killed, finished, facts, ran: commands } = (await outcomes[index]) as Outcome;
+      expect(killed.signal, killed.stderr).to.equal('SIGKILL');
+      expect(finished.code, finished.stderr).to.equal(0);
+      expect(facts).to.deep.include({ ...SUCCEEDED, dead: [] });
+      expect(facts.outputs).to.deep.equal(OUTPUTS);
+      expect(facts.counted).to.deep.equal({ split: 3, twice: 6, more: 6, total: 1 });
+      expect(facts.journal.filter((what) => what !== 'resend')).to.deep.equal(['sent', 'close']);
+      expect(commands.length).to.be.within(TASKS, TASKS + 1);
+    });
+  }
+});
+
+eachWay(
+  'a job that explodes',
+  (make) => {
+    describe('from a text', () => {
+      let workspace: Workspace;
+      let id = '';
+      before(async () => {
+        workspace = await make();
+        workspace.write('text.txt', 'the quick fox\nthe lazy dog\nfox\n');
+        workspace.write('job.json', {
+          name: 'words',
+          input: { from: 'text.txt', split: { by: 'lines', every: 1 } },
+          steps: [
+            {
+              name: 'split',
+              output: 'files',
+              explode: true,
+              run: 'for w in $(cat); do echo $w > "$BATCHCTL_OUTPUT_DIR/$w.txt"; done',
+            },
+            { name: 'count', input: 'file', run: 'echo "$BATCHCTL_INPUT_NAME $(wc -c < "$BATCHCTL_INPUT")"' },
+            { name: 'total', gather: true, run: 'sort | uniq -c | sed "s/^ *//"' },
+          ],
+        });
+        const { code, stderr } = await workspace.run(['run', 'job.json', '-o', 'out.txt']);
+        expect(code, stderr).to.equal(0);
+        const { stdout } = await workspace.run(['jobs', '--json']);
+        id = (JSON.parse(stdout) as { job: string }).job;
+      });
+      after(() => workspace.remove());
+
+      it('runs a command for each file, with its name and its bytes', () => {
+        const text = readFileSync(workspace.path('out.txt'), 'utf8');
+        expect(text.split('\n')).to.deep.equal([
+          '1 dog.txt 4',
+          '2 fox.txt 4',
+          '1 lazy.txt 5',
+          '1 quick.txt 6',
+          '2 the.txt 4',
+          '',
+        ]);
+      });
+
+      it('counts its tasks in status and jobs', async () => {
+        const { stdout } = await workspace.run(['status', id, '--json']);
+        const { steps, exact } = JSON.parse(stdout) as { steps: { total: number; done: number }[]; exact: boolean };
+        expect(steps.map(({ total, done }) => [total, done])).to.deep.equal([
+          [3, 3],
+          [7, 7],
+          [1, 1],
+        ]);
+        expect(exact).to.equal(true);
+        const jobs = JSON.parse((await workspace.run(['jobs', '--json'])).stdout) as { tasks: number };
+        expect(jobs.tasks).to.equal(11);
+      });
+
+      it('fetches outputs under their number and the name of their file', async () => {
+        const fetched = await workspace.run([
+          'fetch',
+          id,
+          '--step',
+          'count',
+          '-o',
+          'by-name/',
+          '--name',
+          '{task}-{input}',
+        ]);
+        expect(fetched.code, fetched.stderr).to.equal(0);
+        expect(readFileSync(workspace.path('by-name', '000000000-fox.txt'), 'utf8')).to.equal('fox.txt 4\n');
+        expect(readFileSync(workspace.path('by-name', '000000006-fox.txt'), 'utf8')).to.equal('fox.txt 4\n');
+      });
+
+      it('has a ledger that can be rebuilt', async () => {
+        const { code, stderr } = await workspace.run(['verify', id, '--repair', '--yes']);
+        expect(code, stderr).to.equal(0);
+      });
+
+      it('is planned without the tasks that cannot be known yet', async () => {
+        const planned = JSON.parse((await workspace.run(['plan', 'job.json', '--json'])).stdout) as {
+          steps: { tasks: number | null }[];
+          tasks: number;
+        };
+        expect(planned.steps.map(({ tasks }) => tasks)).to.deep.equal([3, null, 1]);
+        expect(planned.tasks).to.equal(4);
+      });
+    });
+
+    it('says why it failed when it made more files than maxTasks', async () => {
+      const workspace = await make();
+      try {
+        workspace.write('job.json', { ...JOB, maxTasks: 5 });
+        const failed = await workspace.run(['run', 'job.json']);
+        expect(failed.code, failed.stderr).to.equal(5);
+        expect(failed.stdout).to.include('failed (maxTasks)').and.include('an explode made more files');
+        const why = await workspace.run(['why', 'last', '--json']);
+        expect(why.stdout).to.include('tooManyFiles').and.include('split made more files').and.not.include('"failing"');
+      } finally {
+        await workspace.remove();
+      }
+    });
+  },
+  { workers: 1 },
+);

@@ -1,0 +1,142 @@
+// Protects: doctor and workers show what is wrong with an Auto Scaling group, and which instances have a worker.
+import { expect } from 'chai';
+import { bootLogKey } from '../../src/model/keys.ts';
+import type { LedgerWorker } from '../../src/ports/ledger.ts';
+import type { AwsWorkspace } from '../support/aws-workspace.ts';
+import { type Cloud, startCloud } from '../support/grid/cloud.ts';
+import { inService, type MadeGroup, makeScalingGroup, scalingWorkspace } from '../support/scaling-lab.ts';
+import { until } from '../support/until.ts';
+
+interface WorkerRow {
+  readonly worker: string | null;
+  readonly state: string;
+  readonly instance: string | null;
+  readonly type: string | null;
+  readonly since: string | null;
+}
+
+describe('doctor and workers on Auto Scaling', () => {
+  let cloud: Cloud;
+  let workspace: AwsWorkspace;
+
+  before(async () => {
+    cloud = await startCloud();
+  });
+  after(() => cloud?.close());
+  beforeEach(async () => {
+    workspace = await scalingWorkspace(cloud);
+  });
+  afterEach(async () => {
+    cloud.grid.failLaunches(null);
+    await workspace.remove();
+  });
+
+  const make = (made: MadeGroup = {}): Promise<string> => makeScalingGroup(cloud, workspace.stack, made);
+  const cli = (...args: readonly string[]) => workspace.run(args);
+  async function json<T>(...args: readonly string[]): Promise<T> {
+    const { code, stdout, stderr } = await cli(...args, '--json');
+    expect(code, stderr).to.equal(0);
+    return JSON.parse(stdout) as T;
+  }
+  async function beat(change: Partial<LedgerWorker>): Promise<void> {
+    const platform = await workspace.platform();
+    const now = platform.clock.now();
+    const idle = { group: 'default', host: 'h', pid: 7, version: '1', state: 'idle', slots: 2, busy: [] } as const;
+    const ledger = await platform.ledger();
+    await ledger.heartbeat({ worker: 'w-a', ...idle, done: 3, failed: 0, startedAt: now, seenAt: now, ...change });
+  }
+
+  describe('doctor', () => {
+    const groups = async () =>
+      (await cli('doctor', '--json')).stdout
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line) as { check: string; status: string; message: string; mend: string | null })
+        .filter(({ check }) => check === 'group');
+    const hook = {
+      ...{ LifecycleHookName: 'batchctl-drain', LifecycleTransition: 'autoscaling:EC2_INSTANCE_TERMINATING' },
+    };
+
+    it('passes a group that is as it should be', async () => {
+      await make({ more: { LifecycleHookSpecificationList: [hook] } });
+      const [group] = await groups();
+      expect(group).to.include({ status: 'pass', mend: null });
+      expect(group?.message).to.include('0 of 0 in service (0 to 8, auto)');
+    });
+
+    for (const { what, made, says } of [
+      { what: 'that is not made', made: null, says: /does not exist.*infra up/ },
+      { what: 'without its hook', made: {}, says: /lacks the hook batchctl-drain.*infra up/ },
+      { what: 'with a maximum of 0', made: { max: 0 }, says: /maximum is 0.*scale --max/ },
+    ]) {
+      it(`warns of a group ${what}`, async () => {
+        if (made !== null) await make(made);
+        const [group] = await groups();
+        expect(group?.status).to.equal('warn');
+        expect(`${group?.message} ${group?.mend}`).to.match(says);
+      });
+    }
+
+    it('warns of launches that fail, and of rights that are missing', async () => {
+      await make({ more: { LifecycleHookSpecificationList: [hook] } });
+      cloud.grid.failLaunches('key');
+      await cli('scale', '1');
+      const failing = await until('a launch failed', async () => {
+        const [group] = await groups();
+        return group?.status === 'warn' && group;
+      });
+      expect(failing.message).to.include('launches fail (key)');
+      cloud.failNext('autoscaling:DescribeAutoScalingGroups', 403, 'AccessDenied', 'no');
+      expect((await groups())[0]).to.include({ status: 'warn' });
+    });
+  });
+
+  describe('workers', () => {
+    const rows = async (...flags: readonly string[]): Promise<readonly WorkerRow[]> =>
+      (await cli('workers', '--json', ...flags)).stdout
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line) as WorkerRow);
+
+    it('lists instances with and without a worker, and a worker whose instance is gone', async () => {
+      await make({ desired: 2 });
+      const [first, second] = await inService(cloud, workspace, 2);
+      await beat({ worker: 'w-one', host: first?.id ?? '' });
+      await beat({ worker: 'w-old', host: 'i-0123456789abcdef0', seenAt: Date.now() - 4_000 });
+      const seen = await rows();
+      expect(seen.map(({ worker, state, instance }) => ({ worker, state, instance }))).to.have.deep.members([
+        { worker: 'w-one', state: 'idle', instance: first?.id },
+        { worker: 'w-old', state: 'lost', instance: null },
+        { worker: null, state: 'booting', instance: second?.id },
+      ]);
+      expect(seen.find(({ worker }) => worker === null)?.since).to.be.a('string');
+      expect(seen.find(({ worker }) => worker === 'w-one')?.type).to.equal('c7g.large');
+    });
+
+    it('accepts an instance’s id for the worker on it, and shows the log of its boot', async () => {
+      await make({ desired: 1 });
+      const [only] = await inService(cloud, workspace, 1);
+      const id = only?.id ?? '';
+      expect((await cli('workers', 'logs', id)).code).to.equal(4);
+      await (await workspace.platform()).store.put(bootLogKey(id), 'setup: no such package\n');
+      expect(await json('workers', 'logs', id)).to.deep.equal({
+        worker: id,
+        boot: 'setup: no such package\n',
+        log: null,
+      });
+      await beat({ worker: 'w-one', host: id });
+      expect(await json('workers', 'drain', id)).to.include({ worker: 'w-one', order: 'drain' });
+      expect(await json('workers', 'logs', 'w-one')).to.include({ worker: 'w-one', boot: 'setup: no such package\n' });
+    });
+
+    it('lists the workers where instances may not be listed, and says so', async () => {
+      await make();
+      await beat({ worker: 'w-one' });
+      cloud.failNext('autoscaling:DescribeAutoScalingGroups', 403, 'AccessDenied', 'no');
+      const { code, stdout, stderr } = await cli('workers');
+      expect(code, stderr).to.equal(0);
+      expect(stdout).to.include('w-one');
+      expect(stderr).to.include('its instances are not listed');
+    });
+  });
+});

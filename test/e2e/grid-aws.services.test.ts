@@ -1,0 +1,247 @@
+// Protects: submit, run, retry, watch and scale start the instances that the work needs, within the group's limits.
+import { readFileSync } from 'node:fs';
+import { expect } from 'chai';
+import type { AwsWorkspace } from '../support/aws-workspace.ts';
+import { type Cloud, startCloud } from '../support/grid/cloud.ts';
+import { inService, type MadeGroup, makeScalingGroup, scalingWorkspace } from '../support/scaling-lab.ts';
+import { until } from '../support/until.ts';
+import { whyJobFile } from '../support/why-job.ts';
+
+interface GroupRow {
+  readonly group: string;
+  readonly desired: number;
+  readonly mode: string;
+  readonly inService: number | null;
+  readonly visible: number | null;
+  readonly troubles: readonly { readonly code: string; readonly message: string }[];
+}
+
+describe('scale and submit on Auto Scaling', () => {
+  let cloud: Cloud;
+  let workspace: AwsWorkspace;
+
+  before(async () => {
+    cloud = await startCloud();
+  });
+  after(() => cloud?.close());
+  beforeEach(async () => {
+    workspace = await scalingWorkspace(cloud);
+    workspace.write('job.json', whyJobFile(400, 'echo done'));
+    cloud.takeCalls();
+  });
+  afterEach(async () => {
+    cloud.grid.failLaunches(null);
+    await workspace.remove();
+  });
+
+  async function make(made: MadeGroup = {}): Promise<void> {
+    await makeScalingGroup(cloud, workspace.stack, made);
+    cloud.takeCalls();
+  }
+  const cli = (...args: readonly string[]) => workspace.run(args);
+  async function json<T>(...args: readonly string[]): Promise<T> {
+    const { code, stdout, stderr } = await cli(...args, '--json');
+    expect(code, stderr).to.equal(0);
+    return JSON.parse(stdout.split('\n')[0] ?? '') as T;
+  }
+  /** What changed a group since the last time. */
+  const changes = (): readonly string[] =>
+    cloud
+      .takeCalls()
+      .filter(({ service, action }) => service === 'autoscaling' && !action.startsWith('Describe'))
+      .map(({ action }) => action);
+  describe('submit', () => {
+    it('raises the group by one request to what the work needs, and says so', async () => {
+      await make({ max: 1_000 });
+      // Of 400 tasks nothing is known: 60 s each, on two slots. 24,000 / (2 x 1,710) = 7.02
+      const { code, stderr } = await cli('submit', 'job.json');
+      expect(code, stderr).to.equal(0);
+      expect(stderr).to.include('group default: asked for 8 instances (0 before)').and.include('60s a task');
+      expect(changes()).to.deep.equal(['SetDesiredCapacity']);
+      expect(await json<GroupRow>('scale')).to.include({ desired: 8, mode: 'auto', visible: 400 });
+    });
+
+    it('leaves a manual group as it is, and names the command', async () => {
+      await make({ mode: 'manual' });
+      const { code, stderr } = await cli('submit', 'job.json');
+      expect(code, stderr).to.equal(0);
+      expect(stderr).to.include('group default is manual, at 0: batchctl scale 1');
+      expect(changes()).to.deep.equal([]);
+    });
+
+    it('leaves all groups as they are with --no-scale', async () => {
+      await make();
+      expect((await cli('submit', 'job.json', '--no-scale')).code).to.equal(0);
+      expect(cloud.takeCalls().filter(({ service }) => service === 'autoscaling')).to.deep.equal([]);
+    });
+
+    it('warns of a group that does not exist, naming infra up', async () => {
+      const { code, stderr } = await cli('submit', 'job.json');
+      expect(code, stderr).to.equal(0);
+      expect(stderr).to.include('group default has no Auto Scaling group').and.include('batchctl infra up');
+    });
+
+    for (const action of ['DescribeAutoScalingGroups', 'SetDesiredCapacity']) {
+      it(`succeeds, with a warning, where autoscaling:${action} is denied`, async () => {
+        await make();
+        cloud.failNext(`autoscaling:${action}`, 403, 'AccessDenied', 'no');
+        const { code, stdout, stderr } = await cli('submit', 'job.json', '--json');
+        expect(code, stderr).to.equal(0);
+        expect(JSON.parse(stdout)).to.include({ created: true });
+        expect(stderr).to.include('group default was not raised').and.include(`autoscaling:${action}`);
+      });
+    }
+
+    it('starts nothing in a group whose boots fail three times, and scale lifts that', async () => {
+      await make();
+      const platform = await workspace.platform();
+      for (const n of [1, 2, 3]) {
+        const mark = { format: 1, step: 'setup', code: 1, line: 'ffmpeg: no such package' };
+        await platform.store.put(`groups/default/boots/i-0000000000000000${n}.failed`, JSON.stringify(mark));
+      }
+      const { code, stderr } = await cli('submit', 'job.json');
+      expect(code, stderr).to.equal(0);
+      expect(stderr).to.include('group default is held').and.include('ffmpeg: no such package');
+      expect(changes()).to.deep.equal([]);
+      expect(await json('scale')).to.have.nested.property('held.failed', 3);
+      const scaled = await cli('scale', '1');
+      expect(scaled.stderr).to.include('was held');
+      expect(await json('scale')).to.include({ held: null, desired: 1 });
+    });
+  });
+
+  it('retry and resume raise the group as submit does', async () => {
+    await make();
+    workspace.write('job.json', whyJobFile(2, 'false'));
+    const job = await workspace.submit('--no-scale');
+    expect((await workspace.work({}, '--here')).code).to.equal(0);
+    // An onlooker may have raised it by then.
+    expect((await cli('scale', '0')).code).to.equal(0);
+    changes();
+    const retried = await cli('retry', job);
+    expect(retried.stderr).to.include('group default: asked for 1 instance');
+    expect(changes()).to.deep.equal(['SetDesiredCapacity']);
+    expect((await cli('pause', job)).code).to.equal(0);
+    expect((await cli('scale', '0')).code).to.equal(0);
+    changes();
+    expect((await cli('resume', job)).stderr).to.include('group default: asked for 1 instance');
+    expect(changes()).to.deep.equal(['SetDesiredCapacity']);
+  });
+
+  it('watch raises the group of a later step from zero once work waits there', async () => {
+    const profile = { groups: { default: { visibility: '30s', slots: 2 }, second: { visibility: '30s', slots: 1 } } };
+    const config = JSON.parse(readFileSync(workspace.path('batchctl.config.json'), 'utf8'));
+    Object.assign(config.profiles.lab, profile);
+    workspace.write('batchctl.config.json', config);
+    await make();
+    await make({ group: 'second' });
+    const { createQueues } = await import('../../src/adapters/aws/sqs-queue.ts');
+    const clients = { region: 'us-east-1', profile: null, account: null, endpoints: { sqs: cloud.url }, env: {} };
+    await createQueues({ clients, group: 'second', name: `${workspace.stack}-second`, leaseSeconds: 5 });
+    workspace.write('job.json', {
+      ...{ name: 'two', input: { split: { by: 'range', from: 1, to: 3 } } },
+      steps: [
+        { name: 'one', run: 'echo x' },
+        { name: 'two', run: 'cat', group: 'second' },
+      ],
+    });
+    const job = await workspace.submit();
+    const sizes = async () =>
+      (await cli('scale', '--json')).stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+    expect((await sizes()).map(({ group, desired }: GroupRow) => ({ group, desired }))).to.deep.equal([
+      { group: 'default', desired: 1 },
+      { group: 'second', desired: 0 },
+    ]);
+    const worker = workspace.start(['worker', '--here', '--group', 'default']);
+    await until('the second step waits', async () => (await sizes())[1].visible === 3);
+    const watching = workspace.start(['watch', job]);
+    await until('its group is raised', async () => (await sizes())[1].desired === 1);
+    watching.child.kill('SIGINT');
+    worker.child.kill('SIGTERM');
+    await Promise.all([watching.ended, worker.ended]);
+  });
+
+  it('run raises the group as submit does', async () => {
+    await make();
+    // Longer than it takes to raise: of tasks that its own worker has done already nothing is asked for.
+    workspace.write('job.json', whyJobFile(3, 'sleep 3; echo done'));
+    const ran = await cli('run', 'job.json');
+    expect(ran.code, ran.stderr).to.equal(0);
+    expect(ran.stderr).to.include('group default: asked for 1 instance (0 before)');
+  });
+
+  it('watch and wait raise the group, unless told not to', async () => {
+    await make();
+    const job = await workspace.submit('--no-scale');
+    const idle = await cli('wait', job, '--no-scale', '--timeout', '2s');
+    expect(idle.code).to.equal(6);
+    expect(changes()).to.deep.equal([]);
+    const watching = workspace.start(['watch', job]);
+    await until('it says so', () => watching.said().includes('group default: asked for 8 instances (0 before)'));
+    watching.child.kill('SIGINT');
+    await watching.ended;
+    expect(changes()).to.deep.equal(['SetDesiredCapacity']);
+    expect((await cli('scale', '0')).code).to.equal(0);
+    const waiting = workspace.start(['wait', job]);
+    await until('wait raises it, too', async () => (await json<GroupRow>('scale')).desired === 8);
+    waiting.child.kill('SIGINT');
+    await waiting.ended;
+  });
+
+  describe('scale', () => {
+    it('sets a size by one request, and a size for a while with its end', async () => {
+      await make();
+      expect(await json('scale', '3')).to.include({ desired: 3, until: null });
+      expect(changes()).to.deep.equal(['SetDesiredCapacity']);
+      const held = await json<{ until: string }>('scale', '5', '--for', '4h', '--manual');
+      expect(held).to.include({ desired: 5, mode: 'manual' });
+      expect(Date.parse(held.until)).to.be.closeTo(Date.now() + 4 * 3_600_000, 60_000);
+    });
+
+    it('refuses a size out of bounds, --slots, and a group that does not exist', async () => {
+      expect((await cli('scale', '3')).code).to.equal(7);
+      await make();
+      const [bounds, slots] = [await cli('scale', '9'), await cli('scale', '3', '--slots', '4')];
+      expect([bounds.code, slots.code]).to.deep.equal([2, 2]);
+      expect(bounds.stderr).to.include('--max 9');
+      expect(slots.stderr).to.include('groups.default.slots');
+      expect(changes()).to.deep.equal([]);
+    });
+
+    it('shows instances by state, the backlog, and when that will be done', async () => {
+      await make({ desired: 2 });
+      await inService(cloud, workspace, 2);
+      await workspace.submit('--no-scale');
+      const shown = await json<GroupRow>('scale');
+      expect(shown).to.include({ desired: 2, inService: 2, pending: 0, terminating: 0, protected: 0, running: 0 });
+      expect(shown).to.include({ visible: 400, leased: 0, delayed: 0, drain: null });
+      const { stdout, stderr } = await cli('scale');
+      expect(stdout).to.match(/in service +pending +ending +protected/i);
+      expect(stderr).to.include('2 instances are in service, 0 with a worker');
+    });
+
+    it('says why launches fail, and what to do about it', async () => {
+      await make();
+      cloud.grid.failLaunches('quota');
+      expect((await cli('scale', '2')).code).to.equal(0);
+      const [trouble] = await until('a launch failed', async () => {
+        const { troubles } = await json<GroupRow>('scale');
+        return troubles.length > 0 && troubles;
+      });
+      expect(trouble?.code).to.equal('quota');
+      const { stderr } = await cli('scale');
+      expect(stderr).to.include('launches fail (quota)').and.include('Service Quotas');
+    });
+
+    it('is an error where describing is denied', async () => {
+      await make();
+      cloud.failNext('autoscaling:DescribeAutoScalingGroups', 403, 'AccessDenied', 'no');
+      const { code, stderr } = await cli('scale');
+      expect(code).to.equal(3);
+      expect(stderr).to.include('autoscaling:DescribeAutoScalingGroups');
+    });
+  });
+});

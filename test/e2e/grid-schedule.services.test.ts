@@ -1,0 +1,64 @@
+// Protects: a job that is scheduled or submitted with --at gets its instances when it is due, and not before.
+import { expect } from 'chai';
+import type { AwsWorkspace } from '../support/aws-workspace.ts';
+import { type Cloud, startCloud } from '../support/grid/cloud.ts';
+import { movedClock } from '../support/moved-clock.ts';
+import { makeScalingGroup, scalingWorkspace } from '../support/scaling-lab.ts';
+import { until } from '../support/until.ts';
+import { whyJobFile } from '../support/why-job.ts';
+
+interface Answer {
+  readonly fired: readonly { readonly job: string }[];
+  readonly raised: readonly {
+    readonly group: string;
+    readonly from: number;
+    readonly to: number;
+    readonly onDemand: number | null;
+  }[];
+}
+
+describe('tick on Auto Scaling', () => {
+  let cloud: Cloud;
+  let workspace: AwsWorkspace;
+  before(async () => {
+    cloud = await startCloud();
+  });
+  after(() => cloud?.close());
+  beforeEach(async () => {
+    workspace = await scalingWorkspace(cloud);
+    workspace.write('job.json', whyJobFile(400, 'echo done'));
+    await makeScalingGroup(cloud, workspace.stack, { max: 1_000 });
+  });
+  afterEach(() => workspace.remove());
+
+  const tick = async (): Promise<Answer> => JSON.parse((await workspace.well('tick', '--json')).stdout) as Answer;
+  const desired = async (): Promise<number> =>
+    (JSON.parse((await workspace.well('scale', '--json')).stdout) as { desired: number }).desired;
+
+  it('raises the group for what it fires, once', async () => {
+    const before = movedClock(new Date(Date.now() - 3_600_000).toISOString());
+    const add = ['schedule', 'add', 'hourly', 'job.json', '--cron', '@hourly', '--tz', 'UTC'];
+    const added = await workspace.run(add, before);
+    expect(added.code, added.stderr).to.equal(0);
+    const first = await tick();
+    expect(first.fired).to.have.length(1);
+    // As for one that a person submits: 24,000 s of work / (2 slots x 1,710 s) = 7.02
+    expect(first.raised).to.deep.equal([{ group: 'default', from: 0, to: 8, onDemand: null }]);
+    expect(await tick()).to.deep.include({ fired: [], raised: [] });
+    expect(await desired()).to.equal(8);
+  });
+
+  it('raises it for a job with --at when its time has come, and not before', async () => {
+    expect(await tick()).to.deep.include({ fired: [], raised: [] });
+    const asked = Date.now();
+    const { code, stderr } = await workspace.run(['submit', 'job.json', '--at', 'in 6s']);
+    expect(code, stderr).to.equal(0);
+    expect(stderr).to.include('begins ').and.not.include('asked for');
+    const early = await tick();
+    // On a machine so slow that its time has come this says nothing, and the rest does.
+    if (Date.now() < asked + 6_000) expect(early.raised).to.deep.equal([]);
+    await until('its time comes', () => Date.now() > asked + 7_000);
+    await tick();
+    expect(await desired()).to.equal(8);
+  });
+});

@@ -1,0 +1,91 @@
+// Protects: a job that would miss its deadline on spot gets on-demand instances, and only while it needs them.
+import { expect } from 'chai';
+import { gridName } from '../../src/lib/stack-names.ts';
+import type { AwsWorkspace } from '../support/aws-workspace.ts';
+import { type Cloud, startCloud } from '../support/grid/cloud.ts';
+import { movedClock } from '../support/moved-clock.ts';
+import { makeScalingGroup, scalingWorkspace, spotPolicy } from '../support/scaling-lab.ts';
+import { until } from '../support/until.ts';
+import { whyJobFile } from '../support/why-job.ts';
+
+interface Sized {
+  readonly group: string;
+  readonly from: number;
+  readonly to: number;
+  readonly onDemand: number | null;
+}
+
+describe('a deadline that spot would miss', () => {
+  let cloud: Cloud;
+  let workspace: AwsWorkspace;
+  before(async () => {
+    cloud = await startCloud();
+  });
+  after(() => cloud?.close());
+  beforeEach(async () => {
+    workspace = await scalingWorkspace(cloud, { groups: { default: { max: 40, slots: 2, onDemandMax: 6 } } });
+    workspace.write('job.json', whyJobFile(3_000, 'sleep 1'));
+    await makeScalingGroup(cloud, workspace.stack, { max: 40, more: spotPolicy(workspace.stack, 0) });
+    cloud.grid.failLaunches('capacity', undefined, { lifeCycle: 'spot' });
+  });
+  afterEach(async () => {
+    cloud.grid.failLaunches(null);
+    await workspace.remove();
+  });
+
+  /** One round of a keeper; whose clock may be so many seconds ahead. */
+  async function tick(ahead = 0): Promise<{ readonly raised: readonly Sized[]; readonly lowered: readonly Sized[] }> {
+    const env = ahead === 0 ? {} : movedClock(new Date(Date.now() + ahead * 1_000).toISOString());
+    const { code, stdout, stderr } = await workspace.run(['tick', '--json'], env);
+    expect(code, stderr).to.equal(0);
+    return JSON.parse(stdout);
+  }
+
+  const kinds = (): readonly string[] =>
+    cloud.grid.instances(gridName(workspace.stack, 'default')).map(({ lifeCycle }) => lifeCycle);
+  const refused = () =>
+    until('spot was refused', async () => {
+      const shown = JSON.parse((await workspace.well('scale', '--json')).stdout);
+      return JSON.stringify(shown).includes('UnfulfillableCapacity');
+    });
+
+  /** The job has a few tasks done, so that it is known how long they take. */
+  async function known(...flags: readonly string[]): Promise<string> {
+    await tick();
+    const job = await workspace.submit(...flags);
+    const worker = workspace.start(['worker', '--slots', '4']);
+    await until('some are done', async () => {
+      const { steps } = JSON.parse((await workspace.well('status', job, '--json')).stdout);
+      return steps[0].done > 3;
+    });
+    worker.child.kill('SIGTERM');
+    await worker.ended;
+    return job;
+  }
+
+  it('gets on-demand instances, within the limits of the profile, until the work is done', async () => {
+    const job = await known('--finish-by', 'in 8m');
+    await refused();
+    const { raised } = await tick();
+    expect(raised).to.have.length(1);
+    expect(raised[0]?.onDemand).to.be.within(3, 6);
+    await until('they are there', () => kinds().length === raised[0]?.onDemand);
+    expect(new Set(kinds())).to.deep.equal(new Set(['on-demand']));
+    expect((await tick()).raised, 'what was asked for is given time').to.deep.equal([]);
+    await workspace.well('cancel', job, '--yes');
+    await workspace.well('queue', 'purge', '--confirm', 'default');
+    await tick(60);
+    const { lowered } = await tick(12 * 60);
+    expect(lowered).to.have.length(1);
+    expect(lowered[0]).to.include({ group: 'default', onDemand: 0 });
+  });
+
+  it('gets none for a job that has time left, or no deadline', async () => {
+    await known('--finish-by', 'in 5h');
+    await refused();
+    expect((await tick()).raised.filter(({ onDemand }) => onDemand !== null)).to.deep.equal([]);
+    const { stderr } = await workspace.run(['submit', 'job.json']);
+    expect(stderr).not.to.include('on demand');
+    expect(kinds()).to.deep.equal([]);
+  });
+});

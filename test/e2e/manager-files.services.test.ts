@@ -1,0 +1,183 @@
+// Protects: a manager's caller uses local files for inputs, programs and outputs as if the job ran locally.
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { expect } from 'chai';
+import { ManagedWorkspace } from '../support/manager/managed-workspace.ts';
+import { PrefixProxy } from '../support/manager/prefix-proxy.ts';
+import { until } from '../support/until.ts';
+import type { Ended } from '../support/workspace.ts';
+
+const JOB = {
+  name: 'files',
+  files: ['up.sh'],
+  input: { from: 'in/', split: { by: 'lines', every: 2 } },
+  steps: [
+    { name: 'up', run: ['sh', 'up.sh'] },
+    { name: 'all', gather: true, run: 'sort' },
+  ],
+};
+
+describe("a caller's files, through a manager", () => {
+  let workspace: ManagedWorkspace;
+
+  before(async () => {
+    workspace = await ManagedWorkspace.make({ workers: 1 });
+    workspace.write('up.sh', 'tr a-z A-Z\n');
+    workspace.write('job.json', JOB);
+    workspace.write('one.txt', 'a\nb\nc\n');
+  });
+  after(() => workspace.remove());
+
+  const good = async (ended: Promise<Ended>): Promise<string> => {
+    const { code, stdout, stderr } = await ended;
+    expect(code, stderr).to.equal(0);
+    return stdout;
+  };
+  const json = async (...words: readonly string[]): Promise<Record<string, unknown>> =>
+    JSON.parse(await good(workspace.run([...words, '--json'])));
+
+  it('run submits, follows, verifies and fetches, and answers as it does here', async () => {
+    const answer = await json('run', 'job.json', '--input', 'one.txt', '--run-key', 'run-1', '-o', 'out.txt');
+    expect(answer).to.include({ state: 'succeeded', created: true, output: 'out.txt', runKey: 'run-1' });
+    expect(readFileSync(workspace.path('out.txt'), 'utf8')).to.equal('A\nB\nC\n');
+    const again = await json('run', 'job.json', '--input', 'one.txt', '--run-key', 'run-1');
+    expect(again).to.include({ created: false, output: null, job: answer.job });
+    expect(await json('run', String(answer.job), '-o', 'again.txt')).to.include({ output: 'again.txt' });
+    const direct = JSON.parse((await workspace.direct('run', String(answer.job), '--json')).stdout);
+    expect(Object.keys(again)).to.deep.equal(Object.keys(direct));
+  });
+
+  it('run without a job file takes its input from a pipe, and its outputs go to stdout', async () => {
+    const running = workspace.start(
+      ['run', '--input', '-', '--split', 'lines:1', '--gather', 'sort', '-o', '-', '--', 'tr', 'a-z', 'A-Z'],
+      {},
+      'z\ny\n',
+    );
+    expect(await good(running.ended)).to.equal('Y\nZ\n');
+  });
+
+  it('run exits as the job did, and names what to look at', async () => {
+    workspace.write('fails.json', { ...JOB, files: [], steps: [{ name: 'no', attempts: 1, run: 'exit 3' }] });
+    const { code, stderr, stdout } = await workspace.run([
+      'run',
+      'fails.json',
+      '--input',
+      'one.txt',
+      '-o',
+      'none.txt',
+      '--json',
+    ]);
+    expect(code, stderr).to.equal(5);
+    expect(JSON.parse(stdout)).to.include({ state: 'failed', output: null });
+    expect(stderr).to.match(/next: batchctl failures files-/);
+    expect(existsSync(workspace.path('none.txt'))).to.equal(false);
+  });
+
+  it('plan says what a submission of local files would make, and uploads nothing', async () => {
+    workspace.write('planned.txt', 'only\nplanned\nonce\n');
+    const plan = await json('plan', 'job.json', '--input', 'planned.txt', '--input', 'store:nothing/*').catch(
+      (error: Error) => error,
+    );
+    expect(String(plan)).to.include('matches nothing');
+    const fine = await json('plan', 'job.json', '--input', 'planned.txt', '--run-key', 'plan-1');
+    expect(fine).to.deep.include({ parts: 2, tasks: 3, files: ['up.sh'], bytes: 18, existing: null });
+    expect(await good(workspace.run(['ls', '--json']))).not.to.include('planned.txt');
+    await json('submit', 'job.json', '--input', 'planned.txt', '--run-key', 'plan-1');
+    const after = await json('plan', 'job.json', '--input', 'planned.txt', '--run-key', 'plan-1');
+    // The digest of what was planned is that of what was put.
+    expect(after.existing).to.deep.include({ sameContent: true });
+  });
+
+  it('retry takes a corrected job file along, and schedule add its file of holidays', async () => {
+    workspace.write('mended.json', {
+      ...JOB,
+      files: ['m.sh'],
+      steps: [{ name: 'm', attempts: 1, run: ['sh', 'm.sh'] }],
+    });
+    workspace.write('m.sh', 'exit 3\n');
+    const { job } = await json('submit', 'mended.json', '--input', 'one.txt');
+    expect((await workspace.run(['wait', String(job)])).code).to.equal(5);
+    workspace.write('m.sh', 'cat\n');
+    const mend = ['retry', String(job), '--task', 'm/0', '--task', 'm/1', '--with', 'mended.json'];
+    expect(await good(workspace.run([...mend, '--dry-run']))).to.include('m.sh');
+    expect(await json(...mend)).to.include({ job, count: 2 });
+    expect(await json('run', String(job), '--quiet')).to.include({ job, state: 'succeeded', round: 1 });
+    workspace.write('days.txt', '2026-12-31\n');
+    const flags = ['--calendar', 'last-business-day', '--holidays', 'days.txt', '--input', 'store:month/{period}.txt'];
+    await json('schedule', 'add', 'month', 'job.json', ...flags);
+    rmSync(workspace.path('days.txt'));
+    expect(await good(workspace.run(['schedule', 'show', 'month', '--json']))).to.include('2026-12-31');
+  });
+
+  it('run works at a manager below a path of a reverse proxy, too', async () => {
+    const proxy = await PrefixProxy.start(workspace.url);
+    try {
+      const profiles = {
+        below: { backend: 'manager', url: proxy.url },
+        slash: { backend: 'manager', url: `${proxy.url}/` },
+      };
+      workspace.write('below.json', { profile: 'below', profiles });
+      for (const profile of ['below', 'slash']) {
+        workspace.write('other.txt', `${profile}\n`);
+        workspace.write('up.sh', `tr a-z A-Z # ${profile}\n`);
+        const words = ['run', 'job.json', '--input', 'other.txt', '-o', `${profile}.txt`, '--config', 'below.json'];
+        const ended = await workspace.run(words, { BATCHCTL_PROFILE: profile });
+        expect(ended.code, ended.stderr).to.equal(0);
+        expect(readFileSync(workspace.path(`${profile}.txt`), 'utf8')).to.equal(`${profile.toUpperCase()}\n`);
+      }
+      expect(proxy.strays).to.deep.equal([]);
+    } finally {
+      await proxy.stop();
+    }
+  });
+
+  it('what needs this machine, or the account, is refused with what to do', async () => {
+    for (const [words, code, text] of [
+      [['infra', 'plan'], 3, '"backend": "aws"'],
+      [['notify', 'test'], 3, 'profile'],
+      [['rehearse', 'job.json'], 3, 'rehearse it with --profile local'],
+      [['run', 'job.json', '--here'], 2, 'leave it out'],
+    ] as const) {
+      const ended = await workspace.run(words, { BATCHCTL_PROFILE: 'remote' });
+      expect(ended.code, ended.stderr).to.equal(code);
+      expect(ended.stderr).to.include(text);
+    }
+    const { code, stderr } = await workspace.run(['--profile', 'remote', 'worker', '--until-empty']);
+    expect({ code, stderr }).to.deep.include({ code: 3 });
+    expect(stderr).to.include("the manager's own profile");
+  });
+
+  it('doctor checks the connection and the token, and then has the manager check itself', async () => {
+    const lines = (await good(workspace.run(['doctor', '--json'])))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const status = (check: string): string => lines.find((line) => line.check === check)?.status;
+    for (const check of ['manager', 'version', 'clock', 'token', 'duties', 'manager.root', 'manager.queueFile']) {
+      expect(status(check), check).to.equal('pass');
+    }
+    const wrong = await workspace.run(['doctor', '--json'], { BATCHCTL_TOKEN: 'bct_wrong' });
+    expect(wrong.code).to.equal(3);
+    expect(wrong.stdout).to.match(/"check":"token","status":"fail"/);
+    const none = await workspace.run(['doctor', '--json'], { BATCHCTL_TOKEN: '' });
+    expect(none.stdout).to.match(/"check":"token","status":"fail"/);
+  });
+
+  it('a manager that is killed and started again is waited for', async () => {
+    workspace.write('slow.json', {
+      ...JOB,
+      files: [],
+      steps: [{ name: 'slow', run: `until [ -e ${workspace.path('go')} ]; do sleep 0.1; done; cat` }],
+    });
+    const { job } = await json('submit', 'slow.json', '--input', 'one.txt');
+    const waiting = workspace.start(['watch', String(job), '--json']);
+    await until('it watches', () => waiting.said().includes('slow 0/'));
+    workspace.manager.child.kill('SIGKILL');
+    await workspace.manager.ended;
+    await until('the loss is told', () => waiting.said().includes('asking again'));
+    await workspace.startManager();
+    workspace.write('go', '');
+    const { code, stdout, stderr } = await waiting.ended;
+    expect(code, stderr).to.equal(0);
+    expect(JSON.parse(stdout)).to.include({ job, state: 'succeeded' });
+  });
+});

@@ -1,0 +1,161 @@
+// Protects: a manager on AWS loses no work when it is killed, and serves callers who have no AWS rights.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { DescribeAddressesCommand, EC2Client } from '@aws-sdk/client-ec2';
+import { expect } from 'chai';
+import { Chance } from '../support/fuzz/chance.ts';
+import { type GridManager, gridManager, MANAGER_ENV } from '../support/grid/grid-manager.ts';
+import { GridWorld } from '../support/grid/grid-world.ts';
+import { leftovers } from '../support/grid/leftovers.ts';
+import { until } from '../support/until.ts';
+import type { Ended } from '../support/workspace.ts';
+
+const SEED = Number(process.env.BATCHCTL_GRID_SEED ?? Date.now() % 100_000);
+const TASKS = 240;
+/** How often the manager's process is killed while the job runs, and its instance once besides. */
+const KILLS = 6;
+
+/**
+ * What its policy allows that nothing here asks for: large uploads that are taken up again, and the end of an instance whose
+ * boot fails (the policies' own test boots one).
+ */
+const SELDOM = [
+  ...['s3:ListMultipartUploadParts', 's3:AbortMultipartUpload', 's3:ListBucketMultipartUploads'],
+  'autoscaling:TerminateInstanceInAutoScalingGroup',
+];
+
+describe('a manager on the grid', function () {
+  this.timeout(600_000);
+  let world: GridWorld;
+  let token: string;
+  let manager: GridManager;
+
+  before(async () => {
+    world = await GridWorld.open(6, { manager: { allow: ['203.0.113.0/24'] } }, MANAGER_ENV);
+    await world.well('infra', 'up', '--yes');
+    manager = await gridManager(world).catch((error: unknown) => {
+      console.error(world.consoles());
+      throw error;
+    });
+    const { stdout } = await world.well('manager', 'token', 'create', 'ops', '--scope', 'operate', '--json');
+    token = (JSON.parse(stdout) as { token: string }).token;
+  });
+  afterEach(function () {
+    if (this.currentTest?.state === 'failed') console.error(world?.consoles());
+  });
+  after(() => world?.remove());
+
+  /** The profile by which callers reach it: they have a token, and nothing of AWS. */
+  const reach = (): void => {
+    const file = world.path('batchctl.config.json');
+    const { profiles, ...rest } = JSON.parse(readFileSync(file, 'utf8'));
+    const { url, fingerprint } = manager;
+    profiles.remote = { backend: 'manager', url, fingerprint, tokenEnv: 'OPS_TOKEN' };
+    writeFileSync(file, JSON.stringify({ ...rest, profiles }));
+  };
+  const through = (...args: readonly string[]): Promise<Ended> =>
+    world.run([...args, '--profile', 'remote'], {
+      ...{ OPS_TOKEN: token, AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '', AWS_ENDPOINT_URL: '' },
+    });
+  const addressOf = async (): Promise<string | undefined> => {
+    const ec2 = new EC2Client({
+      ...{ region: 'us-east-1', endpoint: world.cloud.url },
+      credentials: { accessKeyId: 'AKIDAUDITOR', secretAccessKey: 's' },
+    });
+    const { Addresses = [] } = await ec2.send(new DescribeAddressesCommand({}));
+    ec2.destroy();
+    return Addresses[0]?.InstanceId;
+  };
+
+  it('comes up by infra up, at its address, and answers those who have a token and know its fingerprint', async () => {
+    reach();
+    const jobs = await through('jobs');
+    expect(jobs.code, jobs.stderr).to.equal(0);
+    expect(await addressOf()).to.equal(manager.instance);
+    const wrong = { ...manager, fingerprint: `sha256:${'0'.repeat(64)}` };
+    const right = manager;
+    manager = wrong;
+    reach();
+    const refused = await through('jobs');
+    expect(refused.code, refused.stdout).to.equal(3);
+    manager = right;
+    reach();
+    await until('it left its mark', async () => (await world.keys('keepers/')).length > 0, 60_000);
+  });
+
+  it('loses no task and charges no attempt when it is killed again and again, and its instance too', async () => {
+    console.log(`      BATCHCTL_GRID_SEED=${SEED}`);
+    const chance = new Chance(SEED);
+    world.write('job.json', {
+      name: 'storm',
+      input: { split: { by: 'range', from: 1, to: TASKS } },
+      // One attempt: whoever charges a death to a task fails it.
+      steps: [
+        { name: 'work', run: 'read n; sleep 0.5; echo "$n"', attempts: 1, timeout: '60s' },
+        { name: 'total', run: 'sort -n | tail -n 1', gather: true, attempts: 1 },
+      ],
+    });
+    const submitted = await through('submit', 'job.json', '--json');
+    expect(submitted.code, submitted.stderr).to.equal(0);
+    const { job } = JSON.parse(submitted.stdout) as { job: string };
+    // Nobody else looks on: it is the manager that raises, opens the gather and closes.
+    const every = TASKS / (KILLS + 2);
+    const before = manager;
+    for (let kill = 1; kill <= KILLS; kill += 1) {
+      await until(`kill ${kill} is due`, () => world.published(job).length >= kill * every, 180_000);
+      await until('a while has passed', later(chance.whole(0, 2_000)));
+      if (kill === KILLS / 2) world.cloud.grid.kill(manager.instance);
+      else world.supervisor.killProgram(manager.instance);
+      manager = await gridManager(world, manager);
+    }
+    expect(manager.instance).to.not.equal(before.instance);
+    expect(manager.fingerprint, 'those who pinned it go on').to.equal(before.fingerprint);
+    await until('the address has come along', async () => (await addressOf()) === manager.instance, 60_000);
+    reach();
+    const waited = await through('wait', job, '--timeout', '4m');
+    expect(waited.code, waited.stderr).to.equal(0);
+    const verified = await through('verify', job);
+    expect(verified.code, verified.stderr + verified.stdout).to.equal(0);
+    const keys = await world.keys(`jobs/${job}/steps/`);
+    expect(keys.filter((key) => /\/(tries|failed)\//.test(key))).to.deep.equal([]);
+    const { stdout } = await through('status', job, '--json');
+    const [work] = JSON.parse(stdout).steps;
+    expect(work).to.include({ total: TASKS, done: TASKS, failed: 0, retried: 0 });
+    await until('the group is empty', () => world.cloud.grid.instances(world.group).length === 0, 180_000);
+  });
+
+  it('sizes groups and looks after dead letters for those who have no rights in the account', async () => {
+    const input = { split: { by: 'range', from: 1, to: 1 } };
+    world.write('job.json', { name: 'bad', input, steps: [{ name: 'work', run: 'exit 3', attempts: 1 }] });
+    world.cloud.grid.failLaunches('capacity');
+    const submitted = await through('submit', 'job.json', '--json');
+    expect(submitted.code, submitted.stderr).to.equal(0);
+    const { job } = JSON.parse(submitted.stdout) as { job: string };
+    expect((await through('why', job)).stdout).to.include('capacity');
+    world.cloud.grid.failLaunches(null);
+    expect((await through('wait', job, '--timeout', '2m')).code).to.equal(5);
+    for (const change of [['--max', '3'], ['--manual'], ['--auto'], ['0']])
+      expect((await through('scale', ...change)).code, change.join(' ')).to.equal(0);
+    const sizes = await through('scale', '--json');
+    expect(JSON.parse(sizes.stdout)).to.include({ max: 3, mode: 'auto', desired: 0 });
+    const redriven = await through('queue', 'redrive', '--job', job);
+    expect(redriven.code, redriven.stderr).to.equal(0);
+    // That is a retry of it, in vain.
+    expect((await through('wait', job, '--timeout', '3m')).code).to.equal(5);
+    await until('the group is empty', () => world.cloud.grid.instances(world.group).length === 0, 180_000);
+  });
+
+  it('needs exactly the rights that its policy allows, and is gone with the stack', async () => {
+    expect(await world.unallowed()).to.deep.equal([]);
+    expect(await world.unasked()).to.deep.equal(SELDOM);
+    const down = await world.run(['infra', 'down', '--delete-data', '--confirm', world.stack]);
+    expect(down.code, down.stderr + down.stdout).to.equal(0);
+    expect(await leftovers(world.cloud)).to.deep.equal([]);
+    expect(world.supervisor.troubles).to.deep.equal([]);
+  });
+});
+
+/** True once so many milliseconds are over. */
+function later(ms: number): () => boolean {
+  const from = performance.now();
+  return () => performance.now() - from >= ms;
+}

@@ -1,0 +1,213 @@
+// Protects: every command answers and exits through a manager as it does directly.
+import { expect } from 'chai';
+import { ROUTES } from '../../src/cli/api/routes.ts';
+import { person } from '../../src/lib/person.ts';
+import { ManagedWorkspace } from '../support/manager/managed-workspace.ts';
+import type { Ended } from '../support/workspace.ts';
+
+/** Rows of which one fails, and is mended later; what it says on stderr is its log. */
+const JOB = {
+  name: 'twin',
+  files: ['price.sh'],
+  params: { bad: '3' },
+  input: { from: 'store:rows.txt', split: { by: 'lines', every: 1 } },
+  steps: [
+    { name: 'price', attempts: 1, run: ['sh', 'price.sh'] },
+    { name: 'total', gather: true, run: 'wc -l' },
+  ],
+};
+const SCRIPT = 'read n; echo "row $n" >&2; [ "$n" != "$BATCHCTL_PARAM_BAD" ] || exit 65; echo "$n"\n';
+
+/** `JOB` is the job of each side: what one changes, the other changes on a twin. */
+type Line = readonly string[];
+
+/** While nothing has run yet. */
+const BEFORE: readonly Line[] = [
+  ['plan', 'job.json'],
+  ['plan', 'job.json', '--json', '--set', 'bad=2', '--expect-inputs', '1'],
+  ['plan', 'job.json', '--expect-inputs', '2'],
+  ['plan', 'job.json', '--set', 'none=2'],
+  ['plan', 'nothing.json', '--json'],
+  ['submit', 'job.json', '--dry-run', '--json'],
+  ['submit', 'job.json', '--existing'],
+  ['submit', 'job.json', '--max-cost', 'much'],
+  ['submit', 'job.json', '--finish-by', '2020-01-01T00:00Z', '--json'],
+  ['submit', 'job.json', '--unknown'],
+  ['status', 'JOB'],
+  ['status', 'JOB', '--format', 'prometheus'],
+  ['status', 'JOB', '--tz', 'Asia/Tokyo', '--json'],
+  ['wait', 'JOB', '--timeout', '1s', '--json'],
+  ['watch', 'none'],
+  ['pause', 'JOB', '--json'],
+  ['run', 'JOB', '--quiet'],
+  ['pause', 'JOB'],
+  ['adjust', 'JOB', '--tolerate', '1'],
+  ['adjust', 'JOB', '--max-running', 'x'],
+  ['resume', 'JOB', '--dry-run'],
+  ['resume', 'JOB'],
+  ['verify', 'JOB', '--json'],
+  ['verify', 'JOB', '-o', 'early.ndjson'],
+  ['tasks', 'JOB', '--limit', '2'],
+  ['tasks', 'kill', 'JOB', 'price/0'],
+  ['tasks', 'kill', 'JOB', 'price/9', '--json'],
+  ['logs', 'JOB', 'price/0', '--follow', '--failed'],
+  ['ls'],
+  ['ls', '--json', 'rows'],
+  ['rm', 'none.txt', '--json'],
+  ['rm', 'rows.txt', '--yes'],
+  ['queue', 'purge', '--group', 'default'],
+  ['queue'],
+  ['queue', '--json'],
+  ['queue', 'redrive', '--json'],
+  ['workers'],
+  ['workers', 'logs', 'w-none'],
+  ['workers', 'drain', 'w-none'],
+  ['workers', 'stop', 'w-none', '--json'],
+  ['scale', '--json'],
+  ['scale', '2', '--dry-run'],
+  ['scale', '--group', 'UPPER'],
+  ['schedule', 'ls'],
+  [
+    'schedule',
+    'add',
+    'monthly-JOB',
+    'job.json',
+    '--calendar',
+    'last-business-day',
+    '--holidays',
+    'days.txt',
+    '--dry-run',
+  ],
+  ['schedule', 'add', 'monthly', 'job.json', '--calendar', 'last-business-day', '--holidays', 'none.txt'],
+  ['schedule', 'add', 'monthly', 'job.json', '--cron', 'x'],
+  ['schedule', 'show', 'none', '--json'],
+  ['schedule', 'next', '--json'],
+  ['schedule', 'pause', 'none'],
+  ['schedule', 'resume', 'none'],
+  ['schedule', 'rm', 'none', '--yes'],
+  ['schedule', 'run', 'none', '--period', '2026-11'],
+  ['cancel', 'JOB', '--dry-run'],
+];
+
+/** Once its work is done, and one row failed. */
+const AFTER: readonly Line[] = [
+  ['status', 'JOB'],
+  ['watch', 'JOB'],
+  ['wait', 'JOB', '--json'],
+  ['run', 'JOB'],
+  ['run', 'JOB', '--json', '--quiet'],
+  ['tasks', 'JOB', '--json'],
+  ['tasks', 'JOB', '--task', 'price/2'],
+  ['logs', 'JOB'],
+  ['logs', 'JOB', 'price/2', '--json'],
+  ['logs', 'JOB', 'price/1', '--follow'],
+  ['failures', 'JOB'],
+  ['failures', 'JOB', '--json'],
+  ['history', 'JOB', '--json'],
+  ['report', 'JOB', '--format', 'csv'],
+  ['report', 'JOB', '--regress', '5%'],
+  ['report', 'JOB', '--format', 'html', '-o', 'none/r.html'],
+  ['why', 'JOB', '--json'],
+  ['verify', 'JOB'],
+  ['verify', 'JOB', '-o', 'none/proof.ndjson'],
+  ['fetch', 'JOB', '--step', 'price', '-o', 'SIDE/', '--quiet', '--json'],
+  ['fetch', 'JOB', '--step', 'price'],
+  ['reproduce', 'JOB', 'price/2', '-o', 'SIDE-task'],
+  ['retry', 'JOB', '--task', 'price/2', '--with', 'mended.json', '--dry-run'],
+  ['retry', 'JOB', '--task', 'price/2', '--with', 'mended.json', '--json'],
+  ['skip', 'JOB', '--task', 'price/2', '--reason', 'agreed', '--dry-run', '--json'],
+  ['cancel', 'JOB', '--yes'],
+  ['resume', 'JOB', '--with', 'mended.json'],
+  ['prune', '--older-than', '300d', '--dry-run'],
+  ['prune'],
+  ['ledger', 'rebuild', '--json'],
+  ['jobs', '--state', 'running', '--json'],
+  ['upload', 'job.json', '--to', 'up-SIDE/', '--quiet', '--json'],
+  ['tick', '--json'],
+  ['verify', '--check', 'job.json'],
+];
+
+describe('through a manager', () => {
+  let workspace: ManagedWorkspace;
+  const jobs: { direct: string; through: string } = { direct: '', through: '' };
+
+  before(async () => {
+    workspace = await ManagedWorkspace.make();
+    workspace.write('rows.txt', '1\n2\n3\n');
+    workspace.write('price.sh', SCRIPT);
+    workspace.write('job.json', JOB);
+    workspace.write('mended.json', { ...JOB, params: { bad: 'none' } });
+    workspace.write('days.txt', '2026-12-25\n2099-12-25\n');
+    await workspace.direct('upload', 'rows.txt');
+    for (const side of ['direct', 'through'] as const) {
+      const words = ['submit', 'job.json', '--run-key', side, '--json'];
+      const ended = await (side === 'direct' ? workspace.direct(...words) : workspace.run(words));
+      expect(ended.code, ended.stderr).to.equal(0);
+      jobs[side] = (JSON.parse(ended.stdout) as { readonly job: string }).job;
+    }
+  });
+  after(() => workspace.remove());
+
+  const said = (line: Line, side: 'direct' | 'through'): Promise<Ended> => {
+    const words = line.map((word) => word.replace('JOB', jobs[side]).replace('SIDE', side));
+    return side === 'direct' ? workspace.direct(...words) : workspace.run(words);
+  };
+  const same = (lines: readonly Line[]): void => {
+    for (const line of lines) {
+      it(line.join(' '), async () => {
+        const [direct, through] = [plain(await said(line, 'direct'), line), plain(await said(line, 'through'), line)];
+        expect(through).to.deep.equal(direct);
+      });
+    }
+  };
+
+  describe('before anything has run, each says and exits as it does directly:', () => same(BEFORE));
+
+  describe('once all has run, each says and exits as it does directly:', () => {
+    before(async () => {
+      expect((await workspace.work({}, '--quiet')).code).to.equal(0);
+    });
+    same(AFTER);
+  });
+
+  it('no verb that a manager offers is left out', () => {
+    const names = [...BEFORE, ...AFTER].map((words) =>
+      Object.keys(ROUTES)
+        .filter((name) => `${words.join(' ')} `.startsWith(`${name} `))
+        .at(-1),
+    );
+    // What `doctor` says of two machines is not the same: it is told apart by a test of its own.
+    expect([...new Set([...names, 'doctor'])]).to.include.members(Object.keys(ROUTES));
+  });
+});
+
+/** Without what differs from job to job and from moment to moment, and without the line that says where it is done. */
+function plain({ code, stdout, stderr }: Ended, [verb = '']: Line): { code: number | null; out: string; err: string } {
+  const text = (said: string): string => {
+    const steady = said
+      .replaceAll(/^-> .*\n/gm, '')
+      .replaceAll('token:caller', person())
+      .replaceAll(/\btwin-\d{8}-\d{4}-[a-z0-9]{5}/g, 'JOB')
+      .replaceAll(/\b(direct|through)\b/g, 'SIDE')
+      .replaceAll(/\bw-[a-z0-9]{10}\b/g, 'WORKER')
+      .replaceAll(/\b[a-z2-7]{16}\b/g, 'ATTEMPT')
+      .replaceAll(/[.][0-9a-f]{8}[.]tmp/g, '.TMP')
+      .replaceAll(/\b[0-9a-f]{64}\b/g, 'SHA')
+      .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
+      .replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d\S* \S+/g, 'TIME')
+      .replaceAll(/\b[\d.]+(ms|s|m|h|KB\/s|B\/s|\/s)\b/g, 'N')
+      .replaceAll(
+        /"(\w*(?:econds|emory|isk|pid|rate|eta|size|bytes|oldest|age|at|duration|wait|mean|p50|p95|max))":[-\d.e]+/gi,
+        '"$1":0',
+      )
+      .replaceAll(/(batchctl_\w+(?:\{.*\})?) [\d.e+]+/g, '$1 0');
+    // Names and durations may be of another length, and columns of another width.
+    const narrow = steady.replaceAll(/ {2,}/g, '  ');
+    if (verb !== 'report') return narrow;
+    // A command that lasted long enough to be looked at has CPU and memory.
+    return narrow
+      .replaceAll(/,[01](?=,TIME)|,\d+[.]\d+/g, ',N')
+      .replaceAll(/(,N,N,\d*,[^,]*,[^,]*),\w*,\w*,/g, '$1,CPU,MEMORY,');
+  };
+  return { code, out: text(stdout), err: text(stderr) };
+}

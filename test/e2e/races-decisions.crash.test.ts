@@ -1,0 +1,135 @@
+// Protects: pause, resume, halt and onFailure take effect while workers run, and lose or repeat no task.
+import { expect } from 'chai';
+import { mustReadView } from '../../src/jobs/journal.ts';
+import { pause } from '../../src/jobs/pause.ts';
+import { resume } from '../../src/jobs/resume.ts';
+import type { Platform } from '../../src/ports/platform.ts';
+import { CHAINS, CHAINS_OUTPUTS } from '../support/crash-jobs.ts';
+import { startInside } from '../support/inside-worker.ts';
+import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
+import { until } from '../support/until.ts';
+import { Workspace } from '../support/workspace.ts';
+
+describe('decisions that race workers', () => {
+  let workspace: Workspace;
+  let platform: Platform;
+
+  beforeEach(async () => {
+    workspace = new Workspace();
+    platform = await workspace.platform();
+  });
+  afterEach(() => workspace.remove());
+
+  /** `count` short tasks of one step, each of which says in the file `ran` that it runs; no decision comes too late. */
+  const shortTasks = (count: number, rest: object = {}, command = 'sleep 0.03; cat'): object => ({
+    name: 'short',
+    input: { split: { by: 'range', from: 1, to: count } },
+    steps: [
+      {
+        name: 'only',
+        attempts: 20,
+        permanent: [65],
+        run: `echo $BATCHCTL_TASK >> ${workspace.path('ran')}; ${command}`,
+      },
+    ],
+    ...rest,
+  });
+
+  it('pause and resume again and again lose no task and run none twice to its end', async () => {
+    workspace.write('job.json', shortTasks(30));
+    const job = await workspace.submit();
+    const worker = startInside(workspace, await workspace.platform('w-old-view'), { slots: 2, untilEmpty: false });
+    for (let times = 1; times <= 6; times += 1) {
+      await until('a few more ran', () => workspace.lines('ran').length >= times * 3);
+      await pause(platform, await mustReadView(platform.store, job), { now: times % 2 === 0 });
+      await resume(platform, await mustReadView(platform.store, job));
+    }
+    await until('the job is closed', async () => (await mustReadView(platform.store, job)).closed);
+    await worker.drain();
+    // What was sent twice may still lie in the queue.
+    expect((await workspace.work()).code).to.equal(0);
+    const facts = await factsOf(platform, job);
+    expect(facts).to.deep.include({ ...SUCCEEDED, dead: [], counted: { only: 30 } });
+    expect(Object.keys(facts.outputs.only ?? {})).to.have.length(30);
+    expect(facts.journal.filter((what) => what === 'close')).to.have.length(1);
+  });
+
+  it('a pause is heeded by a worker that saw the job before, was idle, and is sent more', async () => {
+    workspace.write('job.json', shortTasks(2, { maxRunning: 1 }, `test -e ${workspace.path('go')} && cat`));
+    const job = await workspace.submit();
+    const worker = startInside(workspace, await workspace.platform('w-idle'), { slots: 2, untilEmpty: false });
+    await until('an attempt failed', () => workspace.lines('ran').length > 0);
+    await pause(platform, await mustReadView(platform.store, job), { now: true });
+    // Retries come due while the job is paused: they are dropped, not run.
+    await until('nothing is queued', async () => (await factsOf(platform, job)).queued === 0);
+    workspace.write('go', '');
+    const ran = workspace.lines('ran').length;
+    await resume(platform, await mustReadView(platform.store, job));
+    await until('the job is closed', async () => (await mustReadView(platform.store, job)).closed);
+    await worker.drain();
+    expect(await factsOf(platform, job)).to.deep.include({ ...SUCCEEDED, dead: [], counted: { only: 2 } });
+    expect(workspace.lines('ran').length - ran).to.equal(2);
+  });
+
+  it('messages that vanish from the queue are sent again, and the job ends', async () => {
+    workspace.write('job.json', CHAINS);
+    const job = await workspace.submit();
+    const queue = await platform.queue('default');
+    const purged = await queue.purge({ match: (body) => /"task":[13]/.test(body) });
+    expect(purged).to.equal(2);
+    const worked = await workspace.work();
+    expect(worked.code, worked.stderr).to.equal(0);
+    const facts = await factsOf(platform, job);
+    expect(facts).to.deep.include({ ...SUCCEEDED, dead: [], outputs: CHAINS_OUTPUTS });
+    expect(facts.journal).to.deep.equal(['sent', 'resend', 'close']);
+  });
+
+  it('a task that fails before a gather fails the job with exit 5, and the gather never opens', async () => {
+    workspace.write('job.json', {
+      ...CHAINS,
+      steps: CHAINS.steps.map((step) =>
+        step.name === 'twice' ? { ...step, attempts: 1, run: 'read n && [ $n != 3 ] && echo $n' } : step,
+      ),
+    });
+    const ran = await workspace.run(['run', 'job.json', '--json']);
+    expect(ran.code, ran.stderr).to.equal(5);
+    const { job } = JSON.parse(ran.stdout) as { job: string };
+    const facts = await factsOf(platform, job);
+    expect(facts).to.deep.include({
+      state: 'failed',
+      ledgerState: 'failed',
+      reason: 'failures',
+      queued: 0,
+      openMarks: 0,
+    });
+    expect(facts.outputs.total).to.deep.equal({});
+    expect(facts.dead).to.have.length(1);
+  });
+
+  it('onFailure: stop gives up what is not decided, and the job has failed', async () => {
+    workspace.write(
+      'job.json',
+      shortTasks(40, { onFailure: 'stop' }, '[ $BATCHCTL_TASK != 1 ] || exit 65; sleep 0.05'),
+    );
+    const job = await workspace.submit();
+    expect((await workspace.work({}, '--slots', '1')).code).to.equal(0);
+    const facts = await factsOf(platform, job);
+    expect(facts).to.deep.include({ state: 'failed', ledgerState: 'failed', queued: 0, openMarks: 0 });
+    expect(facts.journal).to.deep.equal(['sent', 'stop', 'close']);
+    expect(Object.keys(facts.outputs.only ?? {}).length).to.be.lessThan(39);
+  });
+
+  it('halt pauses a job of which too much fails, and run exits with 7', async () => {
+    workspace.write('job.json', {
+      ...shortTasks(60, { halt: '20%', tolerate: 60 }),
+      steps: [{ name: 'only', attempts: 1, run: '[ $((BATCHCTL_TASK % 2)) = 0 ]' }],
+    });
+    const ran = await workspace.run(['run', 'job.json', '--json', '--slots', '1']);
+    expect(ran.code, ran.stderr).to.equal(7);
+    const job = (await (await platform.ledger()).jobs({}))[0]?.job ?? '';
+    const view = await mustReadView(platform.store, job);
+    expect(view.paused).to.deep.include({ reason: 'halt' });
+    const status = await workspace.run(['status', job, '--json']);
+    expect(JSON.parse(status.stdout)).to.deep.include({ state: 'paused', reason: 'halt' });
+  });
+});

@@ -1,0 +1,98 @@
+// Protects: a retry or resume that is killed, or meets old messages, still runs each requested task once.
+import { expect } from 'chai';
+import { mustReadView } from '../../src/jobs/journal.ts';
+import { resume } from '../../src/jobs/resume.ts';
+import { retry } from '../../src/jobs/retry.ts';
+import type { Platform } from '../../src/ports/platform.ts';
+import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
+import { Workspace } from '../support/workspace.ts';
+
+describe('retries under faults', () => {
+  let workspace: Workspace;
+  let platform: Platform;
+  let job: string;
+
+  /** A job of three tasks that all fail for good until there is a file `ok`, and a gather that counts lines. */
+  beforeEach(async () => {
+    workspace = new Workspace();
+    platform = await workspace.platform();
+    workspace.write('job.json', {
+      name: 'again',
+      input: { split: { by: 'range', from: 1, to: 3 } },
+      steps: [
+        { name: 'only', attempts: 1, run: `cd ${workspace.dir}; echo $BATCHCTL_TASK >> ran; [ -e ok ] && cat` },
+        { name: 'total', gather: true, run: 'wc -l' },
+      ],
+    });
+    job = await workspace.submit();
+    expect((await workspace.work()).code).to.equal(0);
+    expect((await factsOf(platform, job)).state).to.equal('failed');
+  });
+  afterEach(() => workspace.remove());
+
+  const askAgain = async (canaries: number | null): Promise<void> => {
+    const view = await mustReadView(platform.store, job);
+    await retry(platform, view, { tasks: [], canaries, overrides: {}, dryRun: false });
+  };
+
+  const expectDone = async (journal: readonly string[]): Promise<void> => {
+    const facts = await factsOf(platform, job);
+    expect(facts).to.deep.include({ ...SUCCEEDED, counted: { only: 3, total: 1 } });
+    expect(facts.outputs).to.deep.equal({ only: { 0: '1\n', 1: '2\n', 2: '3\n' }, total: { 0: '3\n' } });
+    expect(facts.journal.filter((what) => what !== 'resend')).to.deep.equal(journal);
+  };
+
+  it('a canary that fails holds the rest back; one that succeeds lets it go', async () => {
+    await askAgain(1);
+    expect((await workspace.work()).code).to.equal(0);
+    expect(await factsOf(platform, job)).to.deep.include({ state: 'failed', ledgerState: 'failed', queued: 0 });
+    expect(workspace.lines('ran')).to.have.length(4);
+    workspace.write('ok', '');
+    await askAgain(1);
+    expect((await workspace.work()).code).to.equal(0);
+    await expectDone(['sent', 'close', 'retry', 'close', 'retry', 'retry-rest', 'close']);
+    expect(workspace.lines('ran')).to.have.length(7);
+  });
+
+  it('a retry killed before its journal entry has changed nothing, and can be made again', async () => {
+    workspace.write('ok', '');
+    const killed = await workspace.run(['retry', job, '--yes'], { BATCHCTL_TEST_KILL: 'before-journal:1' });
+    expect(killed.signal, killed.stderr).to.equal('SIGKILL');
+    expect((await workspace.work()).code).to.equal(0);
+    expect((await factsOf(platform, job)).journal).to.deep.equal(['sent', 'close']);
+    await askAgain(null);
+    expect((await workspace.work()).code).to.equal(0);
+    await expectDone(['sent', 'close', 'retry', 'close']);
+  });
+
+  it('a retry killed right after its journal entry is carried out all the same', async () => {
+    workspace.write('ok', '');
+    const killed = await workspace.run(['retry', job, '--yes'], { BATCHCTL_TEST_KILL: 'journal:1' });
+    expect(killed.signal, killed.stderr).to.equal('SIGKILL');
+    expect((await workspace.work()).code).to.equal(0);
+    await expectDone(['sent', 'close', 'retry', 'close']);
+  });
+
+  it('a message of an earlier round that turns up late is dropped unrun', async () => {
+    const queue = await platform.queue('default');
+    workspace.write('ok', '');
+    await askAgain(null);
+    await queue.send([{ body: JSON.stringify({ format: 1, job, step: 'only', task: 0, round: 0 }), tenant: job }]);
+    expect((await workspace.work()).code).to.equal(0);
+    await expectDone(['sent', 'close', 'retry', 'close']);
+    expect(workspace.lines('ran')).to.have.length(6);
+  });
+
+  it('a resume killed right after its journal entry, and another after it, lose nothing', async () => {
+    workspace.write('ok', '');
+    await askAgain(null);
+    expect((await workspace.run(['pause', job, '--yes'])).code).to.equal(0);
+    // Drops what is queued, as the job is paused.
+    await workspace.work();
+    const killed = await workspace.run(['resume', job, '--yes'], { BATCHCTL_TEST_KILL: 'journal:1' });
+    expect(killed.signal, killed.stderr).to.equal('SIGKILL');
+    await resume(platform, await mustReadView(platform.store, job));
+    expect((await workspace.work()).code).to.equal(0);
+    await expectDone(['sent', 'close', 'retry', 'pause', 'resume', 'close']);
+  });
+});

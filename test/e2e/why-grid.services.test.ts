@@ -1,0 +1,233 @@
+// Protects: why names the Auto Scaling problem that leaves a job without workers, and its fix.
+import { AutoScalingClient, SetInstanceProtectionCommand } from '@aws-sdk/client-auto-scaling';
+import { expect } from 'chai';
+import { loadConfig } from '../../src/config.ts';
+import { readJob } from '../../src/jobs/journal.ts';
+import { whyJob } from '../../src/jobs/why/why.ts';
+import type { Cause } from '../../src/model/why/cause.ts';
+import { openPlatform } from '../../src/platform.ts';
+import type { AttemptEvent, LedgerWorker } from '../../src/ports/ledger.ts';
+import type { Platform } from '../../src/ports/platform.ts';
+import type { AwsWorkspace } from '../support/aws-workspace.ts';
+import { type Cloud, startCloud } from '../support/grid/cloud.ts';
+import { inService, type MadeGroup, makeScalingGroup, scalingWorkspace } from '../support/scaling-lab.ts';
+import { until } from '../support/until.ts';
+import { whyJobFile } from '../support/why-job.ts';
+
+describe('why, of groups on Auto Scaling', () => {
+  let cloud: Cloud;
+  let workspace: AwsWorkspace;
+
+  before(async () => {
+    cloud = await startCloud();
+  });
+  after(() => cloud?.close());
+  beforeEach(async () => {
+    workspace = await scalingWorkspace(cloud);
+    workspace.write('job.json', whyJobFile(3, 'echo done'));
+  });
+  afterEach(async () => {
+    cloud.grid.failLaunches(null);
+    await workspace.remove();
+  });
+
+  const make = (made: MadeGroup = {}): Promise<string> => makeScalingGroup(cloud, workspace.stack, made);
+  const submit = (...flags: readonly string[]): Promise<string> => workspace.submit('--no-scale', ...flags);
+
+  /** What `why` says by the built program: its causes, the weightiest first. */
+  async function why(job: string): Promise<readonly Cause[]> {
+    const { code, stdout, stderr } = await workspace.run(['why', job, '--json']);
+    const { causes } = JSON.parse(stdout) as { causes: readonly Cause[] };
+    expect(code, stderr).to.equal(causes.length === 0 ? 0 : 11);
+    return causes;
+  }
+  const codes = (causes: readonly Cause[]): readonly string[] => causes.map(({ code }) => code);
+  async function beat(host: string, change: Partial<LedgerWorker> = {}): Promise<void> {
+    const platform = await workspace.platform();
+    const now = platform.clock.now();
+    const busy = { group: 'default', pid: 7, version: '999.0.0', state: 'busy', slots: 2, busy: [] } as const;
+    const times = { startedAt: now - 60_000, seenAt: now };
+    await (await platform.ledger()).heartbeat({
+      worker: `w-${host}`,
+      host,
+      ...busy,
+      done: 1,
+      failed: 0,
+      ...times,
+      ...change,
+    });
+  }
+
+  /** Attempts of the first tasks, as workers would record them. */
+  async function record(job: string, outcomes: readonly ('done' | 'interrupted')[], seconds: number): Promise<void> {
+    const platform = await workspace.platform();
+    const ledger = await platform.ledger();
+    const now = platform.clock.now();
+    const facts = { waitSeconds: 0, exitCode: 0, reason: null, error: null, cpuSeconds: 1, peakMemory: 1, bytesIn: 1 };
+    await ledger.record(
+      outcomes.map(
+        (outcome, task): AttemptEvent => ({
+          ...{
+            job,
+            step: 'price',
+            task: outcome === 'done' ? task : 0,
+            round: 0,
+            attempt: `a${task}`,
+            number: task + 1,
+          },
+          ...{ worker: 'w-1', slot: 0, outcome, startedAt: now - seconds * 1_000, endedAt: now },
+          ...{ ...facts, bytesOut: 1, counters: {} },
+        }),
+      ),
+    );
+  }
+
+  it('groupMissing: names infra up', async () => {
+    const causes = await why(await submit());
+    expect(codes(causes)).to.deep.equal(['groupMissing']);
+    expect(causes[0]?.severity).to.equal('stops');
+    expect(causes[0]?.mend).to.match(/^batchctl infra up/);
+  });
+
+  it('groupManualAtZero: names both commands', async () => {
+    await make({ mode: 'manual' });
+    const causes = await why(await submit());
+    expect(codes(causes)).to.deep.equal(['groupManualAtZero']);
+    expect(causes[0]?.mend).to.include('batchctl scale 1').and.include('--auto');
+  });
+
+  it('noWorker: a group in auto at zero, which whoever follows the job raises', async () => {
+    await make();
+    const causes = await why(await submit());
+    expect(codes(causes)).to.deep.equal(['noWorker']);
+    expect(causes[0]?.mend).to.equal('batchctl scale 1');
+  });
+
+  for (const [code, mend] of [
+    ['capacity', 'groups.default.instances'],
+    ['quota', 'Service Quotas'],
+    ['price', 'maximum spot price'],
+    ['key', 'AWSServiceRoleForAutoScaling'],
+    ['image', 'groups.default.ami'],
+    ['permission', 'batchctl infra plan'],
+    ['network', 'network.subnets'],
+  ] as const) {
+    it(`launchFailed: ${code}, in the words of the service, with its mend`, async () => {
+      await make({ desired: 1 });
+      // Created a moment ago, it may have launched its first before launches began to fail.
+      await inService(cloud, workspace, 1);
+      cloud.grid.failLaunches(code);
+      const job = await submit();
+      expect((await workspace.run(['scale', '3'])).code).to.equal(0);
+      const found = await until('it is found', async () =>
+        (await why(job)).find((cause) => cause.code === 'launchFailed'),
+      );
+      expect(found.title).to.include(`fail to launch (${code}): 1 of 3`);
+      expect(found.evidence[0]).to.match(/^\d{4}-\d\d-\d\dT\S+Z: \S/);
+      expect(found.mend).to.include(mend);
+    });
+  }
+
+  async function failedBoot(n: number): Promise<void> {
+    const mark = { format: 1, step: 'setup', code: 1, line: 'ffmpeg: no such package' };
+    const key = `groups/default/boots/i-0000000000000000${n}.failed`;
+    await (await workspace.platform()).store.put(key, JSON.stringify(mark));
+  }
+
+  it('setupFailed, and groupHeld once three failed in a row: names the boot log', async () => {
+    await make();
+    const job = await submit();
+    await failedBoot(1);
+    const [failed, ...others] = await why(job);
+    expect(others).to.deep.equal([]);
+    expect(failed).to.include({ code: 'setupFailed', severity: 'stops' });
+    expect(failed?.evidence[0]).to.include('ffmpeg: no such package');
+    await failedBoot(2);
+    await failedBoot(3);
+    const [held, ...more] = await why(job);
+    expect(more).to.deep.equal([]);
+    expect(held).to.include({ code: 'groupHeld', severity: 'stops' });
+    expect(held?.mend)
+      .to.match(/^batchctl workers logs i-00000000000000003/)
+      .and.to.include('batchctl scale 1');
+  });
+
+  it('workerStarting while instances boot; instancesWithoutWorkers once they should have one', async () => {
+    await make({ desired: 2 });
+    const [first] = await inService(cloud, workspace, 2);
+    const job = await submit();
+    expect(codes(await why(job))).to.deep.equal(['workerStarting']);
+    const config = await loadConfig({ env: {}, cwd: workspace.dir, home: '', etc: '' });
+    const platform = await openPlatform(config, { role: 'cli', who: 'test@here', leaseSeconds: 5 });
+    workspace.atEnd(() => platform.close());
+    const { clock } = platform;
+    const later: Platform = {
+      ...platform,
+      clock: { ...clock, now: () => clock.now() + 700_000, monotonic: () => clock.monotonic() },
+    };
+    const { causes } = await whyJob(async () => later, job);
+    const found = causes.find(({ code }) => code === 'instancesWithoutWorkers');
+    expect(found).to.include({ severity: 'stops' });
+    expect(found?.title).to.include(first?.id);
+    expect(found?.mend).to.match(/^batchctl workers logs i-/);
+    expect(codes(causes)).not.to.include('workerStarting');
+  });
+
+  it('groupAtMax: how many the work would take', async () => {
+    await make({ desired: 1, max: 1 });
+    const [only] = await inService(cloud, workspace, 1);
+    workspace.write('job.json', whyJobFile(100, 'echo done'));
+    const job = await submit();
+    expect((await readJob((await workspace.platform()).store, job))?.parts).to.equal(100);
+    await beat(only?.id ?? '', { busy: [`${job}/price/1`] });
+    // 100 messages of 600 s on two slots, one instance up: 1 + (60,000 - 3,600) / 3,420 = 17.5
+    await record(job, ['done'], 600);
+    const found = (await why(job)).find(({ code }) => code === 'groupAtMax');
+    expect(found).to.include({ severity: 'slows', mend: 'batchctl scale 18 --max 18' });
+  });
+
+  it('interruptionStorm: how many attempts, and what spares them', async () => {
+    await make({ desired: 1 });
+    const [only] = await inService(cloud, workspace, 1);
+    const job = await submit();
+    await beat(only?.id ?? '', { busy: [`${job}/price/1`] });
+    await record(
+      job,
+      Array.from({ length: 12 }, () => 'interrupted' as const),
+      1,
+    );
+    const found = (await why(job)).find(({ code }) => code === 'interruptionStorm');
+    expect(found?.title).to.match(/^12 attempts of price were interrupted, of 12 that ended/);
+    expect(found?.mend).to.include('fallback: GROUP');
+  });
+
+  it('allProtected: a smaller size waits for those that work', async () => {
+    const name = await make({ desired: 2 });
+    const both = await inService(cloud, workspace, 2);
+    const client = new AutoScalingClient({ region: 'us-east-1', endpoint: cloud.url });
+    await client.send(
+      new SetInstanceProtectionCommand({
+        ...{ AutoScalingGroupName: name, InstanceIds: both.map(({ id }) => id), ProtectedFromScaleIn: true },
+      }),
+    );
+    client.destroy();
+    const job = await submit();
+    for (const { id } of both) await beat(id, { busy: [`${job}/price/1`] });
+    expect((await workspace.run(['scale', '1'])).code).to.equal(0);
+    const found = (await why(job)).find(({ code }) => code === 'allProtected');
+    expect(found).to.include({ severity: 'note' });
+    expect(found?.title).to.include('is to have 1, and keeps 2 instances');
+  });
+
+  it('accessDenied and groupUnreachable: Auto Scaling can’t be asked, and all else is found', async () => {
+    await make();
+    const job = await submit();
+    cloud.failNext('autoscaling:DescribeAutoScalingGroups', 403, 'AccessDenied', 'no');
+    const [denied] = await why(job);
+    expect(denied).to.include({ code: 'accessDenied' });
+    expect(denied?.title).to.include('autoscaling:DescribeAutoScalingGroups');
+    cloud.failNext('autoscaling:DescribeAutoScalingGroups', 400, 'Throttling', 'Rate exceeded', 6);
+    const causes = await why(job);
+    expect(codes(causes)).to.include('groupUnreachable');
+  });
+});

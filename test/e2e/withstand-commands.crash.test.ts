@@ -1,0 +1,111 @@
+// Protects: a command that floods stderr, hangs, forks or ignores signals is contained, and its task ends correctly.
+import { existsSync, readFileSync } from 'node:fs';
+import { expect } from 'chai';
+import { logPrefix, outKey } from '../../src/model/keys.ts';
+import { startInside } from '../support/inside-worker.ts';
+import { factsOf, type JobFacts, SUCCEEDED } from '../support/job-facts.ts';
+import { until } from '../support/until.ts';
+import { Workspace } from '../support/workspace.ts';
+
+describe('commands that behave badly', () => {
+  let workspace: Workspace;
+
+  beforeEach(() => {
+    workspace = new Workspace();
+  });
+  afterEach(() => workspace.remove());
+
+  const submit = (command: string, step: object = {}): Promise<string> => {
+    workspace.write('job.json', {
+      name: 'bad',
+      input: { split: { by: 'range', from: 1, to: 1 } },
+      steps: [{ name: 'only', attempts: 1, run: `cd ${workspace.dir}; ${command}`, ...step }],
+    });
+    return workspace.submit();
+  };
+
+  /** Runs a job of one such command to its end by a real worker. */
+  const work = async (command: string, step: object = {}): Promise<JobFacts & { job: string }> => {
+    const job = await submit(command, step);
+    const worked = await workspace.work();
+    expect(worked.code, worked.stderr).to.equal(0);
+    return { job, ...(await factsOf(await workspace.platform(), job)) };
+  };
+
+  /** How the one task failed. */
+  const failure = async (job: string): Promise<unknown> => {
+    const ledger = await (await workspace.platform()).ledger();
+    return (await ledger.tasks(job, { limit: 10 }))[0];
+  };
+
+  const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(statusOf(pid));
+  const pidIn = (file: string): Promise<number> => until(file, () => Number(workspace.lines(file)[0] ?? 0) || null);
+
+  it('floods stderr with 50 MB: its log keeps the tail, and the task is done', async () => {
+    const { job, ...facts } = await work("head -c 50000000 /dev/zero | tr '\\0' x >&2; echo the end >&2; echo done");
+    expect(facts).to.deep.include({ ...SUCCEEDED, outputs: { only: { 0: 'done\n' } } });
+    const { store } = await workspace.platform();
+    const logs: { key: string; size: number }[] = [];
+    for await (const { key, size } of store.list(logPrefix(job, 'only'))) logs.push({ key, size });
+    expect(logs).to.have.length(1);
+    expect(logs[0]?.size).to.be.at.most(2 * 2 ** 20 + 100);
+    const text = new TextDecoder().decode((await store.read(logs[0]?.key ?? '')) ?? undefined);
+    expect(text.slice(-11)).to.equal('xxxthe end\n');
+  });
+
+  it('ignores SIGTERM at its timeout: it is killed after its grace, and has failed for that', async () => {
+    const job = await submit('trap "" TERM; echo $$ > pid; while :; do sleep 0.05; done', { timeout: '1s' });
+    const worker = startInside(workspace, await workspace.platform('w-grace'), {
+      slots: 1,
+      untilEmpty: true,
+      graceMs: 300,
+    });
+    const pid = await pidIn('pid');
+    await worker.done;
+    expect(isAlive(pid)).to.equal(false);
+    expect(await failure(job)).to.deep.include({ state: 'failed', reason: 'timeout' });
+  });
+
+  it('forks a child into a session of its own that outlives it: the child is gone when the task is', async () => {
+    const facts = await work(
+      "setsid sh -c 'echo $$ > pid; exec sleep 1000' & while [ ! -s pid ]; do sleep 0.02; done; echo done",
+    );
+    expect(facts).to.deep.include({ ...SUCCEEDED, outputs: { only: { 0: 'done\n' } } });
+    const pid = await pidIn('pid');
+    await until('the child is gone', () => !isAlive(pid), 1_000);
+  });
+
+  it('writes no output: that is an empty output', async () => {
+    expect(await work('true')).to.deep.include({ ...SUCCEEDED, outputs: { only: { 0: '' } } });
+  });
+
+  it('writes 1 GB: it is published by a manifest, checksum and all', async () => {
+    const { job, ...facts } = await work('head -c 1073741824 /dev/zero');
+    expect(facts).to.deep.include({ ...SUCCEEDED, outputs: { only: { 0: '[1073741824 bytes]' } } });
+    const { store } = await workspace.platform();
+    expect((await store.head(outKey(job, 'only', 0)))?.size).to.be.lessThan(10_000);
+  });
+
+  it('goes silent: it is ended, and has failed for that', async () => {
+    const { job, ...facts } = await work('echo begun; sleep 1000', { stall: '1s' });
+    expect(facts).to.deep.include({ state: 'failed', outputs: { only: {} } });
+    expect(await failure(job)).to.deep.include({ state: 'failed', reason: 'stall' });
+  });
+
+  it('runs while its worker is killed with -9: it is gone within a second, and so are its children', async () => {
+    await submit("setsid sh -c 'echo $$ > child; exec sleep 1000' & echo $$ > pid; sleep 1000");
+    const worker = workspace.start(['worker']);
+    const [pid, child] = [await pidIn('pid'), await pidIn('child')];
+    worker.child.kill('SIGKILL');
+    await worker.ended;
+    await until('command and child are gone', () => !isAlive(pid) && !isAlive(child), 1_000);
+  });
+});
+
+function statusOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/status`, 'utf8');
+  } catch {
+    return 'State:\tZ';
+  }
+}

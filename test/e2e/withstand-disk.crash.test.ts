@@ -1,0 +1,123 @@
+// Protects: a full disk loses and damages nothing: the worker stops, and the job completes once there is room.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { expect } from 'chai';
+import { startInside } from '../support/inside-worker.ts';
+import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
+import { mountDisk } from '../support/small-disk.ts';
+import { causeOf, codesOf, whyJobFile } from '../support/why-job.ts';
+import { Workspace } from '../support/workspace.ts';
+
+/** Fills a disk up to so many bytes below the brim. */
+function fill(path: string, size: number): void {
+  writeFileSync(path, Buffer.alloc(size));
+}
+
+/** Not a byte is left. */
+function fillWhole(path: string): void {
+  spawnSync('sh', ['-c', `cat /dev/zero > ${path}`]);
+}
+
+describe('a disk that is full', () => {
+  let outer: Workspace;
+  let workspace: Workspace;
+  let unmount: (() => void) | null;
+
+  beforeEach(() => {
+    unmount = null;
+    outer = new Workspace();
+    const at = outer.path('disk');
+    mkdirSync(at);
+    // The store's own suite fills a disk by other means too.
+    unmount = mountDisk(at, '32m');
+    workspace = new Workspace(at);
+  });
+  afterEach(async () => {
+    if (unmount !== null) {
+      await workspace.close();
+      unmount();
+    }
+    await outer.remove();
+  });
+
+  const job = (command: string): object => ({
+    name: 'disk',
+    input: { split: { by: 'range', from: 1, to: 3 } },
+    steps: [{ name: 'only', run: command }],
+  });
+
+  const expectTaskLeft = async (id: string): Promise<void> => {
+    const facts = await factsOf(await workspace.platform(), id);
+    expect(facts).to.deep.include({ state: 'running', dead: [] });
+    expect(facts.queued).to.be.at.least(1);
+  };
+
+  for (const { what, command, filler } of [
+    { what: 'outputs do not fit', command: 'head -c 9000000 /dev/zero', filler: 12_000_000 },
+    {
+      what: 'outputs do not fit, and the command does not mind',
+      command: 'head -c 9000000 /dev/zero || true',
+      filler: 12_000_000,
+    },
+    { what: 'nothing fits', command: 'echo fine', filler: 31 * 2 ** 20 },
+  ]) {
+    it(`makes a worker give up with exit 8 when ${what}; once there is room, the job is done`, async () => {
+      workspace.write('job.json', job(command));
+      const id = await workspace.submit();
+      fill(workspace.path('filler'), filler);
+      if (filler > 30_000_000) fillWhole(workspace.path('rest'));
+      const first = await workspace.work({}, '--slots', '1');
+      expect(first.code, first.stderr).to.equal(8);
+      for (const name of ['filler', 'rest']) rmSync(workspace.path(name), { force: true });
+      await expectTaskLeft(id);
+      const second = await workspace.work({}, '--slots', '1');
+      expect(second.code, second.stderr).to.equal(0);
+      const facts = await factsOf(await workspace.platform(), id);
+      expect(facts).to.deep.include({ ...SUCCEEDED, dead: [], counted: { only: 3 } });
+      if (filler < 30_000_000) {
+        expect(facts.outputs.only).to.deep.equal({ 0: '[9000000 bytes]', 1: '[9000000 bytes]', 2: '[9000000 bytes]' });
+      }
+      expect(existsSync(workspace.path('filler'))).to.equal(false);
+    });
+  }
+
+  it('is told apart by why: nearly full, full, and room again', async () => {
+    workspace.write('job.json', whyJobFile(1, 'echo done'));
+    const id = await workspace.submit();
+    const platform = await workspace.platform('w-disk');
+    const { bavail, bsize } = statfsSync(workspace.dir);
+    fill(workspace.path('filler'), bavail * bsize - 1_300_000);
+    expect((await causeOf(platform, id, 'diskNearlyFull')).severity).to.equal('note');
+    fillWhole(workspace.path('rest'));
+    const full = await causeOf(platform, id, 'diskFull');
+    expect(full.title).to.include('no room for');
+    for (const name of ['rest', 'filler']) rmSync(workspace.path(name));
+    expect(await codesOf(platform, id)).to.deep.equal(['noWorker']);
+    await startInside(workspace, platform, { slots: 1, untilEmpty: true }).done;
+    expect(await codesOf(platform, id)).to.deep.equal([]);
+  });
+
+  it('fails in doctor, and so does one that is read-only', async () => {
+    const root = workspace.path('.batchctl');
+    mkdirSync(root);
+    const free = mountDisk(root, '32m,mode=700');
+    try {
+      expect((await checkOf('diskSpace')).status).to.equal('fail');
+      spawnSync('sh', ['-c', `mount -o remount,ro ${root}`]);
+      expect((await checkOf('root')).message).to.include('read-only');
+    } finally {
+      free();
+    }
+  });
+
+  /** A line of `doctor`, which fails as a whole. */
+  const checkOf = async (name: string): Promise<{ readonly status: string; readonly message: string }> => {
+    const { code, stdout, stderr } = await workspace.run(['doctor', '--json']);
+    expect(code, stderr).to.equal(3);
+    const lines = stdout
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line));
+    return lines.find(({ check }) => check === name);
+  };
+});

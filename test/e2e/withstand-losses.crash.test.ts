@@ -1,0 +1,103 @@
+// Protects: a job completes even when its ledger, queue, messages, worker directories or run command are lost.
+import { readdirSync, rmSync } from 'node:fs';
+import { expect } from 'chai';
+import { CHAINS, CHAINS_OUTPUTS } from '../support/crash-jobs.ts';
+import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
+import { until } from '../support/until.ts';
+import { Workspace } from '../support/workspace.ts';
+
+describe('losses behind the tool’s back', () => {
+  let workspace: Workspace;
+
+  beforeEach(() => {
+    workspace = new Workspace();
+    workspace.write('job.json', CHAINS);
+  });
+  afterEach(() => workspace.remove());
+
+  /** Removes files of the store's root whose name begins so. */
+  const lose = (start: string): void => {
+    for (const name of readdirSync(workspace.path('.batchctl'))) {
+      if (name.startsWith(start)) rmSync(workspace.path('.batchctl', name), { recursive: true });
+    }
+  };
+
+  for (const { what, start } of [
+    { what: 'the ledger', start: 'ledger.db' },
+    { what: 'the queue', start: 'queue.db' },
+    { what: 'the workers’ directories', start: 'work' },
+  ]) {
+    it(`of ${what}, half way: the job ends all the same`, async () => {
+      const job = await workspace.submit();
+      const killed = await workspace.work({ BATCHCTL_TEST_KILL: 'ack:5' }, '--slots', '1');
+      expect(killed.signal).to.equal('SIGKILL');
+      lose(start);
+      const worked = await workspace.work();
+      expect(worked.code, worked.stderr).to.equal(0);
+      const { ledgerState, ...facts } = await factsOf(await workspace.platform(), job);
+      expect({ ...facts, ledgerState }).to.deep.include({ ...SUCCEEDED, dead: [], outputs: CHAINS_OUTPUTS });
+      expect(facts.counted).to.deep.equal({ twice: 4, more: 4, total: 1 });
+    });
+  }
+
+  it('of all messages, seen by three workers at once, are made good by one resend', async () => {
+    const job = await workspace.submit();
+    await (await (await workspace.platform()).queue('default')).purge({});
+    const ends = await Promise.all([1, 2, 3].map(() => workspace.work({}, '--slots', '1')));
+    expect(ends.map(({ code }) => code)).to.deep.equal([0, 0, 0]);
+    const facts = await factsOf(await workspace.platform(), job);
+    expect(facts).to.deep.include({ ...SUCCEEDED, dead: [], outputs: CHAINS_OUTPUTS });
+    expect(facts.journal).to.deep.equal(['sent', 'resend', 'close']);
+  });
+
+  it('of the run command itself: its worker finishes what it runs and leaves, and the same run takes the job up', async () => {
+    const waits = 'echo run >> "$HOME/waiting"; until [ -e "$HOME/go" ]; do sleep 0.02; done;';
+    workspace.write('job.json', {
+      ...CHAINS,
+      steps: CHAINS.steps.map((step) => (step.name === 'more' ? { ...step, run: `${waits} ${step.run}` } : step)),
+    });
+    const run = ['run', 'job.json', '--json', '--run-key', 'night', '--slots', '2'];
+    const first = workspace.start(run);
+    await until('two commands run', () => workspace.lines('waiting').length >= 2);
+    first.child.kill('SIGKILL');
+    const second = workspace.start(run);
+    await until('the second run’s commands run', () => workspace.lines('waiting').length >= 4);
+    workspace.write('go', '');
+    const { code, stdout, stderr } = await second.ended;
+    expect(code, stderr).to.equal(0);
+    const answer = JSON.parse(stdout) as { job: string; created: boolean };
+    expect(answer.created).to.equal(false);
+    const platform = await workspace.platform();
+    const ledger = await platform.ledger();
+    const workers = await until('both workers have left', async () => {
+      const seen = await ledger.workers({});
+      return seen.every(({ state }) => state === 'gone') ? seen : null;
+    });
+    expect(workers).to.have.length(2);
+    expect(workspace.lines('ran').filter((task) => task.startsWith('more/'))).to.have.length(4);
+    const facts = await factsOf(platform, answer.job);
+    expect(facts).to.deep.include({ ...SUCCEEDED, dead: [], outputs: CHAINS_OUTPUTS });
+  });
+
+  it('of a worker that is told twice to stop: it gives its task back, and no attempt is spent', async () => {
+    workspace.write('job.json', {
+      name: 'stopped',
+      input: { split: { by: 'range', from: 1, to: 1 } },
+      steps: [
+        { name: 'only', attempts: 1, run: 'echo run >> "$HOME/ran"; [ -e "$HOME/go" ] || sleep 1000; echo done' },
+      ],
+    });
+    const job = await workspace.submit();
+    const worker = workspace.start(['worker']);
+    await until('the command runs', () => workspace.lines('ran').length === 1);
+    worker.child.kill('SIGTERM');
+    await until('it takes no more', () => worker.said().includes('takes no more'));
+    worker.child.kill('SIGTERM');
+    expect((await worker.ended).code).to.equal(0);
+    const platform = await workspace.platform();
+    expect(await (await platform.queue('default')).backlog()).to.deep.include({ visible: 1, leased: 0, delayed: 0 });
+    workspace.write('go', '');
+    expect((await workspace.work()).code).to.equal(0);
+    expect(await factsOf(platform, job)).to.deep.include({ ...SUCCEEDED, outputs: { only: { 0: 'done\n' } } });
+  });
+});

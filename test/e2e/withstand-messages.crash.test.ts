@@ -1,0 +1,110 @@
+// Protects: malformed messages are buried with a reason, newer ones are given back, and no job loses work over them.
+import { expect } from 'chai';
+import { jobKey } from '../../src/model/keys.ts';
+import type { Platform } from '../../src/ports/platform.ts';
+import { CHAINS, CHAINS_OUTPUTS } from '../support/crash-jobs.ts';
+import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
+import { Workspace } from '../support/workspace.ts';
+
+describe('messages that make no sense', () => {
+  let workspace: Workspace;
+  let platform: Platform;
+
+  beforeEach(async () => {
+    workspace = new Workspace();
+    platform = await workspace.platform();
+    workspace.write('job.json', CHAINS);
+  });
+  afterEach(() => workspace.remove());
+
+  const send = async (...bodies: readonly string[]): Promise<void> => {
+    const queue = await platform.queue('default');
+    await queue.send(bodies.map((body) => ({ body, tenant: 'x' })));
+  };
+  const message = (fields: object): string =>
+    JSON.stringify({ format: 1, step: 'twice', task: 0, round: 0, ...fields });
+
+  it('are buried, each with its reason, and the worker goes on', async () => {
+    const job = await workspace.submit();
+    const whole = message({ job });
+    const poison = [
+      'no JSON at all',
+      whole.slice(0, -7),
+      '[1,2]',
+      '{"job":"x"}',
+      message({ job: 'nobody-20261125-0000-aaaaa' }),
+      message({ job: '../../../etc/passwd' }),
+      message({ job, step: '../..' }),
+      message({ job, step: '__proto__' }),
+      message({ job, task: 4 }),
+      message({ job, task: -1 }),
+      message({ job, task: 1e300 }),
+    ];
+    await send(...poison);
+    const worked = await workspace.work();
+    expect(worked.code, worked.stderr).to.equal(0);
+    const facts = await factsOf(platform, job);
+    expect(facts).to.deep.include({ ...SUCCEEDED, outputs: CHAINS_OUTPUTS });
+    expect(facts.dead).to.have.length(poison.length);
+    expect([...facts.dead].sort()).to.deep.equal(
+      [
+        'no format',
+        'no format',
+        'no job',
+        'no task',
+        'no task',
+        'not JSON',
+        'not JSON',
+        `job ${job} has no step ../..`,
+        `job ${job} has no step __proto__`,
+        'step twice has 4 tasks',
+        'there is no job nobody-20261125-0000-aaaaa',
+      ].sort(),
+    );
+  });
+
+  it('of a newer format are given back, never buried, and the worker leaves with exit 8', async () => {
+    const job = await workspace.submit();
+    await send(JSON.stringify({ format: 2, job, step: 'twice', task: 0, something: 'new' }));
+    const worked = await workspace.work({}, '--slots', '1');
+    expect(worked.code, worked.stderr).to.equal(8);
+    expect(worked.stderr).to.match(/newer format/);
+    const facts = await factsOf(platform, job);
+    expect(facts.dead).to.deep.equal([]);
+    const queue = await platform.queue('default');
+    expect((await queue.backlog()).delayed).to.be.at.least(1);
+    expect((await queue.backlog()).leased).to.equal(0);
+  });
+
+  it('of a job of a newer format are given back as well, and nothing of what runs is lost', async () => {
+    const newer = await workspace.submit();
+    const record = JSON.parse(new TextDecoder().decode((await platform.store.read(jobKey(newer))) ?? undefined));
+    await platform.store.put(jobKey(newer), JSON.stringify({ ...record, format: 2 }));
+    const worked = await workspace.work();
+    expect(worked.code, worked.stderr).to.equal(8);
+    const queue = await platform.queue('default');
+    const { delayed, visible, leased, dead } = await queue.backlog();
+    expect({ waiting: delayed + visible, leased, dead }).to.deep.equal({ waiting: 4, leased: 0, dead: 0 });
+    await platform.store.put(jobKey(newer), JSON.stringify(record));
+    await queue.purge({});
+    expect((await workspace.work()).code).to.equal(0);
+    expect(await factsOf(platform, newer)).to.deep.include({ ...SUCCEEDED, outputs: CHAINS_OUTPUTS });
+  });
+
+  it('of a job whose job.json is garbage are buried, and other jobs go on', async () => {
+    const broken = await workspace.submit();
+    const record = (await platform.store.read(jobKey(broken))) ?? '';
+    await platform.store.put(jobKey(broken), 'garbage');
+    workspace.write('job.json', { ...CHAINS, name: 'other' });
+    const fine = await workspace.submit();
+    const worked = await workspace.work();
+    expect(worked.code, worked.stderr).to.equal(0);
+    const facts = await factsOf(platform, fine);
+    expect(facts).to.deep.include({ ...SUCCEEDED, outputs: CHAINS_OUTPUTS });
+    expect(facts.dead).to.deep.equal(Array.from({ length: 4 }, () => `${jobKey(broken)} is not JSON`));
+    // Mended by hand, its tasks are sent again by whoever looks.
+    await platform.store.put(jobKey(broken), record);
+    expect((await workspace.work()).code).to.equal(0);
+    expect(await factsOf(platform, broken)).to.deep.include({ ...SUCCEEDED, outputs: CHAINS_OUTPUTS });
+  });
+});

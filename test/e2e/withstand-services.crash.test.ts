@@ -1,0 +1,78 @@
+// Protects: a store or ledger that stays away costs a job time, but no attempt and no output.
+import { expect } from 'chai';
+import { BatchctlError } from '../../src/errors.ts';
+import type { Platform } from '../../src/ports/platform.ts';
+import { CHAINS, CHAINS_OUTPUTS, CHAINS_RAN } from '../support/crash-jobs.ts';
+import { startInside } from '../support/inside-worker.ts';
+import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
+import { rejection } from '../support/rejection.ts';
+import { Workspace } from '../support/workspace.ts';
+import { wrapStore } from '../support/wrap-store.ts';
+
+const away = (what: string): BatchctlError => new BatchctlError('unavailable', `${what} stays away`);
+
+describe('services that stay away', () => {
+  let workspace: Workspace;
+  let platform: Platform;
+  let job: string;
+
+  beforeEach(async () => {
+    workspace = new Workspace();
+    platform = await workspace.platform('w-tried');
+    const steps = CHAINS.steps.map((step) => ({ ...step, run: step.run.replaceAll('$HOME', workspace.dir) }));
+    workspace.write('job.json', { ...CHAINS, steps });
+    job = await workspace.submit();
+  });
+  afterEach(() => workspace.remove());
+
+  it('a store that refuses to publish now and then costs no attempt, only time', async () => {
+    let refusals = 0;
+    const store = wrapStore(platform.store, {
+      uploadFile: async (path, key, options) => {
+        if (key.includes('/out/') && refusals < 2) {
+          refusals += 1;
+          throw away('the store');
+        }
+        return platform.store.uploadFile(path, key, options);
+      },
+    });
+    await startInside(workspace, { ...platform, store }, { slots: 1, untilEmpty: true }).done;
+    expect(refusals).to.equal(2);
+    const facts = await factsOf(platform, job);
+    expect(facts).to.deep.include({ ...SUCCEEDED, dead: [], outputs: CHAINS_OUTPUTS });
+    const ledger = await platform.ledger();
+    expect((await ledger.counts(job)).map(({ retried }) => retried)).to.deep.equal([0, 0, 0]);
+  });
+
+  it('a store that keeps refusing makes the worker leave, and give back what it held', async () => {
+    const store = wrapStore(platform.store, { uploadFile: () => Promise.reject(away('the store')) });
+    const { done } = startInside(workspace, { ...platform, store }, { slots: 2, untilEmpty: true });
+    expect(await rejection(done)).to.deep.include({ kind: 'unavailable' });
+    const { leased, dead } = await (await platform.queue('default')).backlog();
+    expect({ leased, dead }).to.deep.equal({ leased: 0, dead: 0 });
+    expect((await workspace.work()).code).to.equal(0);
+    expect(await factsOf(platform, job)).to.deep.include({ ...SUCCEEDED, dead: [], outputs: CHAINS_OUTPUTS });
+  });
+
+  it('a ledger that stays away: what runs is published, what could not be recorded is given back and never runs again', async () => {
+    const real = await platform.ledger();
+    const ledger = new Proxy(real, {
+      get: (target, name) => {
+        if (name === 'record') return () => Promise.reject(away('the ledger'));
+        const value: unknown = Reflect.get(target, name, target);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+    const { done } = startInside(
+      workspace,
+      { ...platform, ledger: async () => ledger },
+      { slots: 2, untilEmpty: true },
+    );
+    expect(await rejection(done)).to.deep.include({ kind: 'unavailable' });
+    expect((await (await platform.queue('default')).backlog()).leased).to.equal(0);
+    expect((await workspace.work()).code).to.equal(0);
+    const facts = await factsOf(platform, job);
+    expect(facts).to.deep.include({ ...SUCCEEDED, dead: [], counted: { twice: 4, more: 4, total: 1 } });
+    expect([...workspace.lines('ran')].sort()).to.deep.equal(CHAINS_RAN);
+  });
+});

@@ -1,0 +1,26 @@
+// Protects: infra down finishes after being cut off at any request, and leaves no paid resource behind.
+import { expect } from 'chai';
+import { CutOffs } from './cut-offs.ts';
+
+describe('infra down, cut off', function () {
+  this.timeout(900_000);
+  let account: CutOffs;
+  before(async () => {
+    account = await CutOffs.open();
+  });
+  after(() => account?.close());
+
+  it('down goes on from wherever it was', async () => {
+    account.configure();
+    await account.well(account.up);
+    const changes = await account.changesOf(account.down);
+    expect(changes.length).to.be.within(15, 60);
+    for (const at of changes) {
+      account.configure();
+      await account.well(account.up);
+      await account.cut(at, account.down);
+      await account.well(account.down);
+      expect(await account.remains(), `cut off before request ${at}`).to.deep.equal([]);
+    }
+  });
+});

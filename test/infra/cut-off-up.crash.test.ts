@@ -1,0 +1,28 @@
+// Protects: infra up finishes after being cut off at any request, and infra down then leaves no paid resource behind.
+import { expect } from 'chai';
+import { CutOffs } from './cut-offs.ts';
+
+describe('infra up, cut off', function () {
+  this.timeout(900_000);
+  let account: CutOffs;
+  before(async () => {
+    account = await CutOffs.open();
+  });
+  after(() => account?.close());
+
+  it('up goes on from wherever it was, and down leaves nothing of it', async () => {
+    account.configure();
+    const changes = await account.changesOf(account.up);
+    expect(changes.length).to.be.within(25, 60);
+    await account.well(account.down);
+    for (const at of changes) {
+      account.configure();
+      await account.cut(at, account.up);
+      await account.well(account.up);
+      const left = (await account.well(account.plan)).filter(({ action }) => action !== 'keep');
+      expect(left, `cut off before request ${at}`).to.deep.equal([]);
+      await account.well(account.down);
+      expect(await account.remains(), `cut off before request ${at}`).to.deep.equal([]);
+    }
+  });
+});

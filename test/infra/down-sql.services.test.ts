@@ -1,0 +1,72 @@
+// Protects: infra down never drops the tables of an SQL ledger that another stack still uses.
+import { expect } from 'chai';
+import { type Cloud, startCloud } from '../support/grid/cloud.ts';
+import type { DatabaseServer } from '../support/servers/database-server.ts';
+import { startMariadb } from '../support/servers/mariadb.ts';
+import { startPostgres } from '../support/servers/postgres.ts';
+import { StackDesk } from './stack-desk.ts';
+
+const JOB = {
+  name: 'echo',
+  input: { split: { by: 'range', from: 1, to: 2 } },
+  steps: [{ name: 'one', run: ['true'] }],
+};
+
+for (const [name, startServer] of [
+  ['PostgreSQL', startPostgres],
+  ['MariaDB', startMariadb],
+] as const) {
+  describe(`infra down of a ledger on ${name}`, () => {
+    let server: DatabaseServer;
+    let cloud: Cloud;
+    let desk: StackDesk;
+
+    before(async () => {
+      server = await startServer();
+      cloud = await startCloud();
+      desk = new StackDesk(cloud);
+      // The command line reads it from its own environment.
+      process.env.LEDGER_PASSWORD = server.password;
+    });
+    after(async () => {
+      delete process.env.LEDGER_PASSWORD;
+      await desk?.remove();
+      await cloud?.close();
+      await server?.stop();
+    });
+
+    const tables = async (): Promise<number> => {
+      const schema = server.kind === 'postgres' ? "table_schema = 'public'" : 'table_schema = database()';
+      return (await server.tables(`select table_name from information_schema.tables where ${schema}`)).length;
+    };
+    const ledger = () => ({ kind: server.kind, url: server.url(), passwordEnv: 'LEDGER_PASSWORD' });
+    const infra = async (...args: readonly string[]) => {
+      const ended = await desk.here('infra', ...args, '--only', 'data');
+      expect(ended.code, ended.stderr).to.equal(0);
+    };
+    const down = (...args: readonly string[]) =>
+      desk.here('infra', 'down', '--confirm', desk.stack, '--delete-data', ...args);
+
+    it('keeps its tables while they hold a job of another stack, and drops them then', async () => {
+      desk.configure({ ledger: ledger() });
+      const first = desk.stack;
+      await infra('up', '--yes');
+      desk.write('job.json', JOB);
+      const { code, stderr } = await desk.here('submit', 'job.json', '--no-scale');
+      expect(code, stderr).to.equal(0);
+      const [job] = (await desk.here('jobs')).lines as unknown as readonly { readonly job: string }[];
+      desk.configure({ ledger: ledger() });
+      await infra('up', '--yes');
+      const kept = await down();
+      expect(kept.code, kept.stderr).to.equal(0);
+      const why = kept.lines.find(({ kind }) => kind === 'tables')?.why;
+      expect(why).to.equal(`they hold ${job?.job}, which is no job of this stack`);
+      expect(await tables()).to.be.above(5);
+      desk.configure({ ledger: ledger() }, first);
+      await desk.here('cancel', job?.job ?? '', '--yes');
+      const gone = await down();
+      expect(gone.code, gone.stderr).to.equal(0);
+      expect(await tables()).to.equal(0);
+    });
+  });
+}

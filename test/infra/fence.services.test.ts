@@ -1,0 +1,71 @@
+// Protects: commands of a job cannot reach the credentials of the instance that runs them.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { loadConfig } from '../../src/config.ts';
+import { userDataFor } from '../../src/infra/user-data.ts';
+import { installed, needsRoot } from '../support/run/lacking.ts';
+
+const STAND_INS = join(import.meta.dirname, '../support/boot/bin');
+
+/**
+ * In a network of its own, with another behind it where 169.254.169.254 answers: as an instance and its metadata. `rest`
+ * is run there.
+ */
+const network = (rest: string): string => `
+set -e
+ip link set lo up
+unshare -n sleep 60 & far=$!
+trap 'kill $far' EXIT
+until [ "$(readlink /proc/$far/ns/net)" != "$(readlink /proc/self/ns/net)" ]; do :; done
+ip link add name near0 type veth peer name far0 netns $far
+ip addr add 10.0.0.1/24 dev near0
+ip link set near0 up
+nsenter -t $far -n sh -c 'ip link set lo up && ip addr add 10.0.0.2/24 dev far0 && ip addr add 169.254.169.254/32 dev lo && ip link set far0 up'
+ip route add default via 10.0.0.2
+nsenter -t $far -n "$NODE" -e 'require("http").createServer((q, a) => a.end("me")).listen(80, "169.254.169.254")' & server=$!
+trap 'kill $far $server' EXIT
+ask() { curl -s -m 2 --noproxy '*' http://169.254.169.254/ || true; }
+until [ "$(ask)" = me ]; do :; done
+nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups curl -s -m 2 --noproxy '*' http://169.254.169.254/ || echo refused; }
+${rest}
+`;
+
+describe('the fence around the metadata of an instance', () => {
+  const root = mkdtempSync(join(tmpdir(), 'batchctl-fence-'));
+  after(() => rmSync(root, { recursive: true, force: true }));
+
+  it("lets root pass and not the commands' user, also when it is put up twice", async () => {
+    needsRoot('make a network of our own');
+    installed('curl');
+    const ip = installed('iproute2');
+    writeFileSync(
+      join(root, 'batchctl.config.json'),
+      JSON.stringify({ profile: 'p', profiles: { p: { backend: 'aws', region: 'eu-west-1', bucket: 'acme' } } }),
+    );
+    const { profile } = await loadConfig({ env: {}, cwd: root, home: '', etc: '' });
+    if (profile.backend !== 'aws') throw new Error('it is a profile of AWS');
+    const release = { sha256: 'a'.repeat(64), setups: {}, ca: null };
+    const [fence = ''] =
+      /^fence\(\) \{\n.*?^ {2}"\$ROOT\/opt\/batchctl\/fence"\n\}$/ms.exec(
+        userDataFor({ profile, group: 'default', release }),
+      ) ?? [];
+    expect(fence).to.include('useradd');
+    mkdirSync(join(root, 'opt/batchctl'), { recursive: true });
+    // Users are stood in for; the kernel's rules are real.
+    writeFileSync(
+      join(root, 'put-up.sh'),
+      `set -euo pipefail\nROOT=${root} COMMAND_USER=batchctl-task BATCHCTL_ROOT=${root}\nexport BATCHCTL_ROOT\n` +
+        `id() { ${STAND_INS}/id "$@"; }\nuseradd() { ${STAND_INS}/useradd "$@"; }\n${fence}\nfence\n`,
+    );
+    const steps = `echo "before: $(nobody)"\nbash ${root}/put-up.sh\n${root}/opt/batchctl/fence\necho "after: $(nobody), root: $(ask)"`;
+    const { stdout, stderr } = spawnSync('unshare', ['-n', 'bash', '-c', network(steps)], {
+      encoding: 'utf8',
+      timeout: 50_000,
+      env: { ...process.env, NODE: process.execPath, PATH: `${join(ip, '..')}:${process.env.PATH}` },
+    });
+    expect(stdout.trim().split('\n'), stderr).to.deep.equal(['before: me', 'after: refused, root: me']);
+  });
+});

@@ -1,0 +1,101 @@
+// Protects: an instance whose worker cannot run is ended and stops costing money, with the reason kept.
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DescribeAutoScalingGroupsCommand } from '@aws-sdk/client-auto-scaling';
+import { expect } from 'chai';
+import { userDataFor } from '../../src/infra/user-data.ts';
+import { failedBoots } from '../../src/jobs/grid/failed-boots.ts';
+import { bootLogKey } from '../../src/model/keys.ts';
+import { bootLog } from '../support/boot/boot-in.ts';
+import { readUnit, unitIn } from '../support/boot/unit.ts';
+import type { GridInstance } from '../support/grid/grid.ts';
+import { installed } from '../support/run/lacking.ts';
+import { until } from '../support/until.ts';
+import { BootDesk, type BootStack } from './boot-desk.ts';
+
+describe('an instance whose worker fails for good', () => {
+  let desk: BootDesk;
+  let stack: BootStack;
+  let instance: GridInstance;
+  let script: string;
+
+  before(async () => {
+    desk = await BootDesk.open();
+  });
+  after(() => desk?.close());
+  afterEach(() => stack.close());
+
+  /** One that booted well, in a group of one. */
+  async function booted(min: number): Promise<void> {
+    stack = await desk.stack(1, {}, min);
+    const [only] = stack.instances;
+    if (only === undefined) throw new Error('the group has no instance');
+    instance = only;
+    const release = { sha256: desk.bundle.sha256, setups: { default: null }, ca: null };
+    script = userDataFor({ profile: stack.profile, group: 'default', release });
+    expect((await (await stack.boot(instance, script)).ended).code, bootLog(stack.root(instance))).to.equal(0);
+  }
+  /** As systemd does it: by what the boot left on the disk. */
+  async function giveUp(env: Readonly<Record<string, string>> = {}): Promise<number | null> {
+    const unit = unitIn(stack.root(instance), readUnit(stack.root(instance))?.onFailure ?? '');
+    const [, kept = '', ...words] = unit.argv;
+    return (await (await stack.boot(instance, readFileSync(kept, 'utf8'), env, words)).ended).code;
+  }
+  const desired = async (): Promise<number | undefined> => {
+    const asked = new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [`${stack.profile.stack}-default`] });
+    return (await desk.desk.scaling.send(asked)).AutoScalingGroups?.[0]?.DesiredCapacity;
+  };
+  const isEnded = () => until('it is gone', () => desk.desk.cloud.grid.instance(instance).gone);
+
+  it('is ended, makes its group smaller, leaves its log in the store, and does not hold the group back', async () => {
+    await booted(0);
+    expect(await giveUp(), bootLog(stack.root(instance))).to.equal(0);
+    await isEnded();
+    expect(await desired()).to.equal(0);
+    expect(await stack.read(bootLogKey(instance.id)))
+      .to.include("batchctl-worker can't run: this instance gives up")
+      .and.include('journal: --no-pager -o cat -n 100 -u batchctl-worker.service');
+    expect(await failedBoots(stack.store, 'default')).to.deep.equal([]);
+    // Already ending: nothing more is asked.
+    desk.desk.cloud.takeCalls();
+    expect(await giveUp()).to.equal(0);
+    const asked = desk.desk.cloud.takeCalls().filter(({ action }) => /Terminate/.test(action));
+    expect(asked).to.deep.equal([]);
+  });
+
+  it('is replaced by a group at its minimum', async () => {
+    await booted(1);
+    expect(await giveUp()).to.equal(0);
+    await isEnded();
+    expect(await desired()).to.equal(1);
+  });
+
+  it('stays where a person has set it aside', async () => {
+    await booted(0);
+    desk.desk.cloud.grid.target(instance, 'Standby');
+    expect(await giveUp()).to.equal(0);
+    expect(bootLog(stack.root(instance))).to.include('this instance is to be Standby, and not ended here');
+    expect(await desired()).to.equal(1);
+  });
+
+  it('fails while Auto Scaling does not answer, so that systemd starts it again', async () => {
+    await booted(0);
+    const away = { AWS_ENDPOINT_URL_AUTO_SCALING: 'http://127.0.0.1:9', AWS_MAX_ATTEMPTS: '1' };
+    expect(await giveUp({ ...away, BATCHCTL_TEST_BOOT_PATIENCE: '0' })).to.equal(1);
+    expect(await desired()).to.equal(1);
+    expect(await giveUp()).to.equal(0);
+    await isEnded();
+    expect(await desired()).to.equal(0);
+  });
+
+  it('has units that systemd understands', async () => {
+    const analyze = installed('systemd');
+    await booted(0);
+    const units = ['batchctl-worker.service', 'batchctl-give-up.service'].map((name) =>
+      join(stack.root(instance), 'etc/systemd/system', name),
+    );
+    const verified = spawnSync(analyze, ['verify', '--man=no', ...units], { encoding: 'utf8' });
+    expect(verified.stderr + verified.stdout).to.equal('');
+  });
+});

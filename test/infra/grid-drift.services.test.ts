@@ -1,0 +1,249 @@
+// Protects: infra plan names every manual change to a grid, and infra up repairs it without touching others' resources.
+import {
+  CreateAutoScalingGroupCommand,
+  CreateOrUpdateTagsCommand,
+  DeleteLifecycleHookCommand,
+  DescribeAutoScalingGroupsCommand,
+  DisableMetricsCollectionCommand,
+  PutLifecycleHookCommand,
+  ResumeProcessesCommand,
+  SuspendProcessesCommand,
+  UpdateAutoScalingGroupCommand,
+} from '@aws-sdk/client-auto-scaling';
+import {
+  AllocateAddressCommand,
+  AuthorizeSecurityGroupIngressCommand,
+  CreateLaunchTemplateVersionCommand,
+  CreateTagsCommand,
+  DescribeAddressesCommand,
+  DescribeLaunchTemplateVersionsCommand,
+  RevokeSecurityGroupEgressCommand,
+} from '@aws-sdk/client-ec2';
+import { expect } from 'chai';
+import type { Found } from '../../src/infra/resource.ts';
+import { STAND_IN_TAG } from '../../src/lib/stack-names.ts';
+import { type Cloud, startCloud } from '../support/grid/cloud.ts';
+import { down, type GridDesk, gridDesk, looks, up } from '../support/grid-desk.ts';
+import { rejection } from '../support/rejection.ts';
+
+const asItShould = { state: 'asItShould' };
+
+describe('a grid that somebody changed', () => {
+  let cloud: Cloud;
+  let desk: GridDesk;
+
+  before(async () => {
+    cloud = await startCloud({ sqs: 'moto' });
+  });
+  after(async () => {
+    await cloud?.close();
+  });
+  afterEach(async () => {
+    await down([...desk.grid, ...desk.manager]);
+    await desk.close();
+  });
+
+  const name = (group = 'default'): string => `${desk.profile.stack}-${group}`;
+  const ec2 = () => desk.parts.clients.ec2();
+  const scaling = () => desk.parts.clients.autoScaling();
+  /** The same stack by another configuration. */
+  const _again = async (settings: object, release = {}): Promise<void> => {
+    const { stack } = desk.profile;
+    await desk.close();
+    desk = await gridDesk(cloud, { stack, ...settings }, release);
+  };
+  const groupNow = async () => {
+    const asked = new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [name()] });
+    return (await (await scaling()).send(asked)).AutoScalingGroups?.[0];
+  };
+  const sizeNow = async () => {
+    const group = await groupNow();
+    return [group?.MinSize, group?.MaxSize, group?.DesiredCapacity];
+  };
+  const update = async (change: object): Promise<void> => {
+    await (await scaling()).send(new UpdateAutoScalingGroupCommand({ AutoScalingGroupName: name(), ...change }));
+  };
+  const tag = (Key: string, Value: string) => ({
+    ...{ ResourceId: name(), ResourceType: 'auto-scaling-group', Key, Value, PropagateAtLaunch: false },
+  });
+  const versions = async () => {
+    const asked = new DescribeLaunchTemplateVersionsCommand({ LaunchTemplateName: name() });
+    return (await (await ec2()).send(asked)).LaunchTemplateVersions ?? [];
+  };
+  const differing = (found: readonly Found[]): readonly string[] =>
+    found.flatMap((each) => (each.state === 'differs' ? each.differences : each.state === 'asItShould' ? [] : ['?']));
+
+  it('is reported in words, change by change, and repaired', async () => {
+    desk = await gridDesk(cloud, { groups: { default: { max: 9 } }, tags: { team: 'ours' } });
+    await up(desk.grid);
+    const own = await desk.grid[0]?.look();
+    expect(own).to.deep.equal(asItShould);
+    const rule = { IpProtocol: 'tcp', FromPort: 22, ToPort: 22, IpRanges: [{ CidrIp: '0.0.0.0/0' }] };
+    const all = { IpProtocol: '-1', IpRanges: [{ CidrIp: '0.0.0.0/0' }] };
+    const [{ LaunchTemplateData: data = {} } = {}] = await versions();
+    const GroupId = data.NetworkInterfaces?.[0]?.Groups?.[0];
+    const [compute, groups] = await Promise.all([ec2(), scaling()]);
+    const at = { AutoScalingGroupName: name() };
+    const changes: readonly (readonly [what: string, change: () => Promise<unknown>, says: readonly string[]])[] = [
+      [
+        'a port opened to the world',
+        () => compute.send(new AuthorizeSecurityGroupIngressCommand({ GroupId, IpPermissions: [rule] })),
+        ['incoming rule tcp 22 0.0.0.0/0 is not ours'],
+      ],
+      [
+        'the way out taken',
+        () => compute.send(new RevokeSecurityGroupEgressCommand({ GroupId, IpPermissions: [all] })),
+        ['outgoing rule all 0.0.0.0/0 is missing'],
+      ],
+      [
+        "a group's tag",
+        () => compute.send(new CreateTagsCommand({ Resources: [GroupId ?? ''], Tags: [{ Key: 'team', Value: 'x' }] })),
+        ['tag team x → ours'],
+      ],
+      [
+        'a key and other user-data in a new version of the template',
+        () =>
+          compute.send(
+            new CreateLaunchTemplateVersionCommand({
+              ...{ LaunchTemplateName: name(), SourceVersion: '1' },
+              LaunchTemplateData: { KeyName: 'mine', MetadataOptions: { HttpTokens: 'optional' } },
+            }),
+          ),
+        [
+          ...['metadata service none → enabled', 'metadata tokens optional → required', 'metadata hops none → 1'],
+          ...['metadata tags none → enabled', 'KeyName is set, and not by us'],
+          "launch template's version 1 → the next",
+        ],
+      ],
+      [
+        'types, strategy and protection',
+        () =>
+          update({
+            NewInstancesProtectedFromScaleIn: false,
+            MixedInstancesPolicy: {
+              LaunchTemplate: {
+                LaunchTemplateSpecification: { LaunchTemplateName: name(), Version: '1' },
+                Overrides: [{ InstanceType: 'm7g.large' }],
+              },
+              InstancesDistribution: { SpotAllocationStrategy: 'lowest-price' },
+            },
+          }),
+        [
+          "launch template's version 1 → 3",
+          'instance types m7g.large → c7g.large m7g.large',
+          'on-demand percentage above it 100 → 0',
+          'spot strategy lowest-price → price-capacity-optimized',
+          'new instances protected false → true',
+        ],
+      ],
+      [
+        'the hook taken',
+        () => groups.send(new DeleteLifecycleHookCommand({ ...at, LifecycleHookName: 'batchctl-drain' })),
+        ['lifecycle hook batchctl-drain is missing'],
+      ],
+      [
+        'a hook that waits less',
+        () => {
+          const hook = { LifecycleHookName: 'batchctl-drain', HeartbeatTimeout: 30 };
+          return groups.send(new PutLifecycleHookCommand({ ...at, ...hook }));
+        },
+        ['lifecycle hook batchctl-drain differs'],
+      ],
+      [
+        'zones rebalanced',
+        () => groups.send(new ResumeProcessesCommand({ ...at, ScalingProcesses: ['AZRebalance'] })),
+        ['zones are rebalanced'],
+      ],
+      ['no metrics', () => groups.send(new DisableMetricsCollectionCommand(at)), ['its metrics are not collected']],
+      [
+        'a tag of the group',
+        () => groups.send(new CreateOrUpdateTagsCommand({ Tags: [tag('team', 'theirs')] })),
+        ['tag team theirs → ours'],
+      ],
+    ];
+    for (const [what, change, says] of changes) {
+      await change();
+      expect(differing(await looks(desk.grid)), what).to.deep.equal(says);
+      await up(desk.grid);
+      expect(await looks(desk.grid), `${what}, mended`).to.deep.equal(desk.grid.map(() => asItShould));
+    }
+  });
+
+  it('keeps on-demand instances that stand in for spot, says so, and repairs what nobody asked for', async () => {
+    desk = await gridDesk(cloud, { groups: { default: { onDemandBase: 1 } } });
+    await up(desk.grid);
+    const buys = (base: number) => update({ MixedInstancesPolicy: { InstancesDistribution: split(base) } });
+    const split = (base: number) => ({
+      ...{ OnDemandBaseCapacity: base, OnDemandPercentageAboveBaseCapacity: 0 },
+      ...{ OnDemandAllocationStrategy: 'prioritized', SpotAllocationStrategy: 'price-capacity-optimized' },
+    });
+    const standIn = (value: string) =>
+      scaling().then((client) => client.send(new CreateOrUpdateTagsCommand({ Tags: [tag(STAND_IN_TAG, value)] })));
+    const baseNow = async () => (await groupNow())?.MixedInstancesPolicy?.InstancesDistribution?.OnDemandBaseCapacity;
+    await standIn('6 1700000000000');
+    await buys(5);
+    expect(await desk.grid[2]?.look()).to.deep.equal({
+      ...asItShould,
+      notes: ['5 on demand in place of spot, for a deadline (configuration: 1)'],
+    });
+    await up(desk.grid);
+    expect(await baseNow()).to.equal(5);
+    await buys(7);
+    expect(differing(await looks(desk.grid)), 'more than the tag says').to.deep.equal(['on-demand base 7 → 1']);
+    await buys(5);
+    await standIn('none');
+    expect(differing(await looks(desk.grid)), 'taken back').to.deep.equal(['on-demand base 5 → 1']);
+    await up(desk.grid);
+    expect(await baseNow()).to.equal(1);
+  });
+
+  it('reports a process that a person suspended, and leaves it suspended', async () => {
+    desk = await gridDesk(cloud);
+    await up(desk.grid);
+    const suspend = { AutoScalingGroupName: name(), ScalingProcesses: ['Launch'] };
+    await (await scaling()).send(new SuspendProcessesCommand(suspend));
+    expect(await desk.grid[2]?.look()).to.deep.equal({ ...asItShould, notes: ['Launch is suspended'] });
+  });
+
+  it("refuses an Auto Scaling group of somebody else's, and doesn't remove it", async () => {
+    desk = await gridDesk(cloud);
+    await up(desk.grid.slice(0, 2));
+    const { subnets } = await new (await import('../../src/infra/network.ts')).Network(desk.parts).facts();
+    const theirs = {
+      ...{ AutoScalingGroupName: name(), MinSize: 0, MaxSize: 1, VPCZoneIdentifier: subnets[0]?.id },
+      MixedInstancesPolicy: {
+        LaunchTemplate: {
+          LaunchTemplateSpecification: { LaunchTemplateName: name(), Version: '1' },
+          Overrides: [{ InstanceType: 'c7g.large' }],
+        },
+      },
+    };
+    await (await scaling()).send(new CreateAutoScalingGroupCommand(theirs));
+    for (const refused of [
+      await rejection(desk.grid[2]?.look() ?? Promise.resolve()),
+      await rejection(up(desk.grid)),
+    ]) {
+      expect(refused).to.include({ kind: 'refused' });
+    }
+    expect(await down(desk.grid.slice(2))).to.deep.equal([`group ${name()}: was not made by batchctl`]);
+    expect(await sizeNow()).to.deep.equal([0, 1, 0]);
+    await update({});
+  });
+
+  it('releases a second address that was allocated because an answer was lost', async () => {
+    desk = await gridDesk(cloud, { manager: {} });
+    await up(desk.manager);
+    const Tags = [
+      { Key: 'batchctl:stack', Value: desk.profile.stack },
+      { Key: 'batchctl:group', Value: 'manager' },
+    ];
+    const TagSpecifications = [{ ResourceType: 'elastic-ip' as const, Tags }];
+    await (await ec2()).send(new AllocateAddressCommand({ Domain: 'vpc', TagSpecifications }));
+    const [found] = await looks(desk.manager.slice(1));
+    expect(differing(found === undefined ? [] : [found])[0]).to.match(/^[\d.]+ is one too many$/);
+    await desk.manager[1]?.apply();
+    expect(await desk.manager[1]?.look()).to.deep.equal(asItShould);
+    const Filters = [{ Name: 'tag:batchctl:stack', Values: [desk.profile.stack] }];
+    expect((await (await ec2()).send(new DescribeAddressesCommand({ Filters }))).Addresses).to.have.length(1);
+  });
+});

@@ -1,0 +1,238 @@
+// Protects: infra up makes a grid that is encrypted, closed to strangers and drained before it shrinks.
+import { DescribeAutoScalingGroupsCommand, DescribeLifecycleHooksCommand } from '@aws-sdk/client-auto-scaling';
+import {
+  AssociateAddressCommand,
+  CreateLaunchTemplateCommand,
+  CreateSecurityGroupCommand,
+  DescribeAddressesCommand,
+  DescribeLaunchTemplatesCommand,
+  DescribeLaunchTemplateVersionsCommand,
+  DescribeSecurityGroupsCommand,
+  RunInstancesCommand,
+} from '@aws-sdk/client-ec2';
+import { expect } from 'chai';
+import { type Cloud, startCloud } from '../support/grid/cloud.ts';
+import { down, type GridDesk, gridDesk, looks, up } from '../support/grid-desk.ts';
+import { rejection } from '../support/rejection.ts';
+import { until } from '../support/until.ts';
+
+/** What makes, changes or removes something. */
+const isChange = ({ action }: { readonly action: string }): boolean => !/^(Describe|Get|List)/.test(action);
+const asItShould = { state: 'asItShould' };
+const GRID = ['securityGroup', 'launchTemplate', 'group'];
+const MANAGER = ['securityGroup', 'address', 'launchTemplate', 'group'];
+
+describe('the grid that up makes', () => {
+  let cloud: Cloud;
+  let desk: GridDesk;
+
+  before(async () => {
+    cloud = await startCloud({ sqs: 'moto' });
+  });
+  after(async () => {
+    await cloud?.close();
+  });
+  afterEach(async () => {
+    await down([...desk.grid, ...desk.manager]);
+    await desk.close();
+  });
+
+  const name = (group = 'default'): string => `${desk.profile.stack}-${group}`;
+  const groupNow = async (which = name()) => {
+    const client = await desk.parts.clients.autoScaling();
+    const asked = new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [which] });
+    return (await client.send(asked)).AutoScalingGroups?.[0];
+  };
+  const templateNow = async (which = name()) => {
+    const client = await desk.parts.clients.ec2();
+    const asked = new DescribeLaunchTemplateVersionsCommand({ LaunchTemplateName: which, Versions: ['$Latest'] });
+    return (await client.send(asked)).LaunchTemplateVersions?.[0];
+  };
+  const rulesNow = async (which: string) => {
+    const client = await desk.parts.clients.ec2();
+    const Filters = [{ Name: 'group-name', Values: [which] }];
+    const [found] = (await client.send(new DescribeSecurityGroupsCommand({ Filters }))).SecurityGroups ?? [];
+    const of = (permissions = found?.IpPermissions) =>
+      (permissions ?? []).flatMap(({ IpProtocol, FromPort, IpRanges = [], Ipv6Ranges = [] }) =>
+        [...IpRanges.map(({ CidrIp }) => CidrIp), ...Ipv6Ranges.map(({ CidrIpv6 }) => CidrIpv6)].map(
+          (peer) => `${IpProtocol} ${FromPort ?? ''} ${peer}`,
+        ),
+      );
+    return { id: found?.GroupId, into: of(), out: of(found?.IpPermissionsEgress) };
+  };
+
+  it('is made once, and then kept without another change', async () => {
+    desk = await gridDesk(cloud, { manager: {} });
+    const all = [...desk.grid, ...desk.manager];
+    expect(await looks(all)).to.deep.equal(all.map(() => ({ state: 'absent' })));
+    expect(await up(all)).to.deep.equal([...GRID, ...MANAGER]);
+    expect(await looks(all)).to.deep.equal(all.map(() => asItShould));
+    cloud.takeCalls();
+    for (const each of all) await each.apply();
+    expect(
+      cloud
+        .takeCalls()
+        .filter(isChange)
+        .map(({ action }) => action),
+    ).to.deep.equal([]);
+  });
+
+  it('has a template with an encrypted volume of the configured size, metadata tokens, a role, tags, and no SSH key', async () => {
+    const groups = { default: { disk: '40GB', instances: ['c7g.large', 'm7g.large'] } };
+    desk = await gridDesk(cloud, { groups, tags: { CostCenter: '4711' }, network: { publicIp: true } });
+    await up(desk.grid);
+    const { LaunchTemplateData: data = {}, VersionNumber } = (await templateNow()) ?? {};
+    expect(VersionNumber).to.equal(1);
+    const { id, into, out } = await rulesNow(name('worker'));
+    expect({ into, out }).to.deep.equal({ into: [], out: ['-1  0.0.0.0/0'] });
+    expect(data).to.deep.include({
+      MetadataOptions: {
+        ...{ HttpEndpoint: 'enabled', HttpTokens: 'required' },
+        ...{ HttpPutResponseHopLimit: 1, InstanceMetadataTags: 'enabled' },
+      },
+      NetworkInterfaces: [{ AssociatePublicIpAddress: true, DeleteOnTermination: true, DeviceIndex: 0, Groups: [id] }],
+      IamInstanceProfile: { Name: name('worker') },
+      InstanceInitiatedShutdownBehavior: 'terminate',
+      EbsOptimized: true,
+    });
+    expect(data).not.to.have.any.keys('KeyName', 'InstanceType', 'SecurityGroupIds');
+    // 40 GB are 37.3 GiB, and volumes have whole ones.
+    const Ebs = { Encrypted: true, DeleteOnTermination: true, VolumeSize: 38, VolumeType: 'gp3' };
+    expect(data.BlockDeviceMappings).to.deep.equal([{ DeviceName: '/dev/xvda', Ebs }]);
+    const tags = { 'batchctl:stack': desk.profile.stack, 'batchctl:group': 'default', CostCenter: '4711' };
+    for (const kind of ['instance', 'volume', 'network-interface']) {
+      const found = data.TagSpecifications?.find(({ ResourceType }) => ResourceType === kind)?.Tags ?? [];
+      expect(Object.fromEntries(found.map(({ Key, Value }) => [Key, Value])), kind).to.deep.equal({
+        ...{ ...tags, Name: name(), 'batchctl:release': 'aaaaaaaaaaaa' },
+      });
+    }
+    expect(Buffer.from(data.UserData ?? '', 'base64').toString()).to.match(/^#!\/bin\/bash\n/);
+  });
+
+  it('has a group that mixes types and spot, protects and drains instances, has metrics, and rebalances no zones', async () => {
+    const groups = { default: { instances: ['c7g.large', 'm7g.large'], onDemandBase: 2, min: 1, max: 30 } };
+    desk = await gridDesk(cloud, { groups });
+    await up(desk.grid);
+    const group = await groupNow();
+    expect(group).to.deep.include({ MinSize: 1, MaxSize: 30, DesiredCapacity: 1 });
+    expect(group).to.deep.include({ NewInstancesProtectedFromScaleIn: true, DefaultInstanceWarmup: 0 });
+    expect(group?.MixedInstancesPolicy?.InstancesDistribution).to.deep.include({
+      ...{ OnDemandBaseCapacity: 2, OnDemandPercentageAboveBaseCapacity: 0 },
+      SpotAllocationStrategy: 'price-capacity-optimized',
+    });
+    const { LaunchTemplateSpecification: named, Overrides } = group?.MixedInstancesPolicy?.LaunchTemplate ?? {};
+    expect(named?.Version).to.equal('1');
+    expect(Overrides?.map(({ InstanceType }) => InstanceType)).to.deep.equal(['c7g.large', 'm7g.large']);
+    expect(group?.SuspendedProcesses?.map(({ ProcessName }) => ProcessName)).to.deep.equal(['AZRebalance']);
+    expect(group?.EnabledMetrics).not.to.deep.equal([]);
+    const tags = group?.Tags?.map(({ Key, Value, PropagateAtLaunch }) => `${Key} ${Value} ${PropagateAtLaunch}`);
+    expect(tags).to.have.members([
+      ...[`batchctl:stack ${desk.profile.stack} true`, 'batchctl:group default true'],
+      ...['batchctl:mode auto false', 'batchctl:bounds 1 30 false'],
+    ]);
+    const client = await desk.parts.clients.autoScaling();
+    const asked = new DescribeLifecycleHooksCommand({ AutoScalingGroupName: name() });
+    expect((await client.send(asked)).LifecycleHooks?.[0]).to.deep.include({
+      ...{ LifecycleHookName: 'batchctl-drain', HeartbeatTimeout: 600, DefaultResult: 'CONTINUE' },
+      LifecycleTransition: 'autoscaling:EC2_INSTANCE_TERMINATING',
+    });
+    const instance = await until('one is in service', () => cloud.grid.instances(name())[0]);
+    expect(instance.tags).to.include({ 'batchctl:stack': desk.profile.stack, 'batchctl:release': 'aaaaaaaaaaaa' });
+    expect(instance.tags).not.to.have.property('batchctl:mode');
+  });
+
+  it('buys only on-demand instances where spot is turned off', async () => {
+    desk = await gridDesk(cloud, { groups: { default: { spot: false } } });
+    await up(desk.grid);
+    const split = (await groupNow())?.MixedInstancesPolicy?.InstancesDistribution;
+    expect(split).to.deep.include({ OnDemandBaseCapacity: 0, OnDemandPercentageAboveBaseCapacity: 100 });
+  });
+
+  it("has the customer's key on volumes, the profile's security groups, and no address where none is wanted", async () => {
+    desk = await gridDesk(cloud);
+    const ec2 = await desk.parts.clients.ec2();
+    const made = await ec2.send(new CreateSecurityGroupCommand({ GroupName: name('theirs'), Description: 'theirs' }));
+    const { stack } = desk.profile;
+    await desk.close();
+    const kmsKey = `arn:aws:kms:us-east-1:${cloud.account}:key/1`;
+    desk = await gridDesk(cloud, { stack, kmsKey, network: { securityGroups: [made.GroupId], publicIp: false } });
+    expect(await up(desk.grid)).to.deep.equal(['launchTemplate', 'group']);
+    const { LaunchTemplateData: data = {} } = (await templateNow()) ?? {};
+    expect(data.BlockDeviceMappings?.[0]?.Ebs).to.include({ Encrypted: true, KmsKeyId: kmsKey });
+    expect(data.NetworkInterfaces?.[0]).to.deep.include({ Groups: [made.GroupId], AssociatePublicIpAddress: false });
+  });
+
+  it("starts instances without tags in their metadata when a tag's name is not allowed there", async () => {
+    desk = await gridDesk(cloud, { tags: { 'cost center': '1' } });
+    await up(desk.grid);
+    expect((await templateNow())?.LaunchTemplateData?.MetadataOptions?.InstanceMetadataTags).to.equal('disabled');
+  });
+
+  it('makes the manager a group of one, reached at its port by the networks that are allowed', async () => {
+    desk = await gridDesk(cloud, { manager: { allow: ['203.0.113.7/24', '2001:DB8:0::1/32'] } });
+    await up([...desk.grid, ...desk.manager]);
+    const { id, into } = await rulesNow(name('manager'));
+    expect(into).to.have.members(['tcp 443 203.0.113.0/24', 'tcp 443 2001:db8::/32']);
+    expect(await groupNow(name('manager'))).to.deep.include({
+      ...{ MinSize: 1, MaxSize: 1, DesiredCapacity: 1, NewInstancesProtectedFromScaleIn: false },
+    });
+    const ec2 = await desk.parts.clients.ec2();
+    const Filters = [{ Name: 'tag:batchctl:stack', Values: [desk.profile.stack] }];
+    const { Addresses = [] } = await ec2.send(new DescribeAddressesCommand({ Filters }));
+    expect(Addresses).to.have.length(1);
+    const { LaunchTemplateData: data = {} } = (await templateNow(name('manager'))) ?? {};
+    expect(data.NetworkInterfaces?.[0]?.Groups).to.deep.equal([id]);
+    expect(data.IamInstanceProfile?.Name).to.equal(name('manager'));
+    expect(Buffer.from(data.UserData ?? '', 'base64').toString()).to.include(Addresses[0]?.AllocationId);
+  });
+
+  it('detaches an address in use from its instance before releasing it', async () => {
+    desk = await gridDesk(cloud, { manager: {} });
+    await up(desk.manager);
+    const ec2 = await desk.parts.clients.ec2();
+    const Filters = [{ Name: 'tag:batchctl:stack', Values: [desk.profile.stack] }];
+    const [address] = (await ec2.send(new DescribeAddressesCommand({ Filters }))).Addresses ?? [];
+    const run = new RunInstancesCommand({ ImageId: 'ami-03cf127a', MinCount: 1, MaxCount: 1 });
+    const [instance] = (await ec2.send(run)).Instances ?? [];
+    const { AllocationId } = address ?? {};
+    await ec2.send(new AssociateAddressCommand({ AllocationId, InstanceId: instance?.InstanceId }));
+    expect(await down(desk.manager)).to.deep.equal([]);
+    expect((await ec2.send(new DescribeAddressesCommand({ Filters }))).Addresses).to.deep.equal([]);
+  });
+
+  it("refuses what somebody else made under its names, and doesn't remove it", async () => {
+    desk = await gridDesk(cloud);
+    const ec2 = await desk.parts.clients.ec2();
+    await ec2.send(new CreateSecurityGroupCommand({ GroupName: name('worker'), Description: 'theirs' }));
+    const data = { ImageId: 'ami-03cf127a' };
+    const LaunchTemplateName = name();
+    await ec2.send(new CreateLaunchTemplateCommand({ LaunchTemplateName, LaunchTemplateData: data }));
+    for (const [at, what] of [
+      [0, 'security group'],
+      [1, 'launch template'],
+    ] as const) {
+      const resource = desk.grid[at];
+      if (resource === undefined) throw new Error('the grid has less than a group');
+      const refused = [await rejection(resource.look()), await rejection(resource.apply())];
+      for (const error of refused) {
+        expect(error).to.include({ kind: 'refused' });
+        expect(error).to.have.property('message').that.includes(`the ${what}`).and.includes('was not made by batchctl');
+      }
+    }
+    expect(await down(desk.grid)).to.deep.equal([
+      `launchTemplate ${name()}: was not made by batchctl`,
+      `securityGroup ${name('worker')}: was not made by batchctl`,
+    ]);
+    const { LaunchTemplates } = await ec2.send(new DescribeLaunchTemplatesCommand({ LaunchTemplateNames: [name()] }));
+    expect(LaunchTemplates).to.have.length(1);
+  });
+
+  it('keeps a group with instances in it unless told to end them', async () => {
+    desk = await gridDesk(cloud, { groups: { default: { min: 1 } } });
+    await up(desk.grid);
+    await until('one is there', () => cloud.grid.instances(name()).length === 1);
+    expect(await down(desk.grid.slice(2), false)).to.deep.equal([`group ${name()}: one instance is in it`]);
+    expect(await down(desk.grid)).to.deep.equal([]);
+    expect(await looks(desk.grid)).to.deep.equal(desk.grid.map(() => ({ state: 'absent' })));
+  });
+});

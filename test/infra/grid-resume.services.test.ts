@@ -1,0 +1,87 @@
+// Protects: infra up and infra down of a grid continue after a cut or a lost answer, and make nothing twice.
+import { expect } from 'chai';
+import { type Cloud, startCloud } from '../support/grid/cloud.ts';
+import { down, type GridDesk, gridDesk, looks, up } from '../support/grid-desk.ts';
+import { until } from '../support/until.ts';
+
+const isChange = ({ action }: { readonly action: string }): boolean => !/^(Describe|Get|List)/.test(action);
+const asItShould = { state: 'asItShould' };
+
+describe('a grid that is being made', () => {
+  let cloud: Cloud;
+  let desk: GridDesk;
+
+  before(async () => {
+    cloud = await startCloud({ sqs: 'moto' });
+  });
+  after(async () => {
+    await cloud?.close();
+  });
+  const all = () => [...desk.grid, ...desk.manager];
+
+  it('waits until its instance profile is known', async () => {
+    desk = await gridDesk(cloud);
+    // As EC2 says it, through Auto Scaling.
+    const message = `You must use a valid fully-formed launch template. Value (${desk.profile.stack}-worker) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name`;
+    cloud.failNext('autoscaling:CreateAutoScalingGroup', 400, 'ValidationError', message, 2);
+    cloud.takeCalls();
+    await up(desk.grid);
+    const tries = cloud.takeCalls().filter(({ action }) => action === 'CreateAutoScalingGroup');
+    expect(tries.map(({ status }) => status)).to.deep.equal([400, 400, 200]);
+    await down(all());
+    await desk.close();
+  });
+
+  /** How many calls go before each that changes something. */
+  const changesOf = async (work: () => Promise<unknown>): Promise<readonly number[]> => {
+    cloud.takeCalls();
+    await work();
+    return cloud.takeCalls().flatMap((call, at) => (isChange(call) ? [at] : []));
+  };
+
+  it('goes on where it was cut off, after whichever call that changes something; and so does its removal', async () => {
+    desk = await gridDesk(cloud, { manager: { allow: ['203.0.113.0/24'] } });
+    // What is looked up once is known then.
+    await up(all());
+    await down(all());
+    const make = () => up(all());
+    const remove = () => down(all());
+    const [making, removing] = [await changesOf(make), await changesOf(remove)];
+    expect([making.length, removing.length]).to.deep.equal([12, 7]);
+    for (const [n, at] of making.entries()) {
+      const cut = cloud.cutAfter(at + 1);
+      // After the last one there is nothing to be cut off from.
+      const ended = await make().catch((error: Error) => error.message);
+      cut.end();
+      if (n < making.length - 1) expect(ended).to.include('CutOff');
+      await make();
+      expect(await looks(all()), `made after it was cut off at call ${at}`).to.deep.equal(all().map(() => asItShould));
+      const other = cloud.cutAfter((removing[n % removing.length] ?? 0) + 1);
+      await remove().catch(() => undefined);
+      other.end();
+      expect(await remove()).to.deep.equal([]);
+      expect(await looks(all()), `removed after it was cut off`).to.deep.equal(all().map(() => ({ state: 'absent' })));
+    }
+    await desk.close();
+  });
+
+  it('is made only once when the answer to a call is lost and the call is repeated', async () => {
+    desk = await gridDesk(cloud, { manager: { allow: ['203.0.113.0/24'] } });
+    await up(all());
+    await down(all());
+    const changing = await changesOf(() => up(all()));
+    await down(all());
+    for (const at of changing) {
+      const before = cloud.calls.length;
+      const cut = cloud.cutAfter(at, 'lost');
+      const done = () => cloud.calls.length > before + at;
+      const ended = cut.met.then(() => until('it was done', done)).then(() => cut.end());
+      await up(all());
+      await ended;
+      await up(all());
+      expect(await looks(all()), `the answer to call ${at} lost`).to.deep.equal(all().map(() => asItShould));
+      expect(await down(all())).to.deep.equal([]);
+    }
+    await desk.close();
+  });
+});

@@ -1,0 +1,210 @@
+// Protects: infra up finds every mistake in a grid's configuration, and its fix, before it changes anything.
+import { DescribeSubnetsCommand } from '@aws-sdk/client-ec2';
+import { CreatePolicyCommand } from '@aws-sdk/client-iam';
+import { expect } from 'chai';
+import { requireValid } from '../../src/infra/finding.ts';
+import { gridFacts, subnetsFor } from '../../src/infra/grid.ts';
+import type { Part } from '../../src/infra/resource.ts';
+import { validateStack } from '../../src/infra/validate.ts';
+import { type Cloud, startCloud } from '../support/grid/cloud.ts';
+import { down, type GridDesk, gridDesk, up, validated } from '../support/grid-desk.ts';
+import { rejection } from '../support/rejection.ts';
+
+const _ROLE = 'role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling';
+
+describe('what is validated before a grid is made', () => {
+  let cloud: Cloud;
+  let desk: GridDesk;
+
+  before(async () => {
+    cloud = await startCloud({ sqs: 'moto' });
+    desk = await gridDesk(cloud);
+  });
+  after(async () => {
+    await desk?.close();
+    await cloud?.close();
+  });
+
+  const found = (settings: object, only: Part | null = null) => validated(cloud, { ...settings }, only);
+  const ec2 = () => desk.parts.clients.ec2();
+
+  it('finds nothing against the defaults in a default VPC, with and without a manager', async () => {
+    expect(await found({})).to.deep.equal([]);
+    expect(await found({ manager: {} })).to.deep.equal([]);
+  });
+
+  const table: readonly (readonly [what: string, settings: object, says: string, mend: string])[] = [
+    [
+      'two architectures in a group',
+      { groups: { default: { instances: ['c7g.large', 'm5.large'] } } },
+      'one architecture is expected, found: c7g.large is arm64, m5.large is x86_64',
+      'make a group of each architecture',
+    ],
+    [
+      'an instance type that is not there',
+      { groups: { default: { instances: ['c7g.large', 'c7g.tiny'] } } },
+      'groups.default.instances: no such instance type in us-east-1: c7g.tiny',
+      'aws ec2 describe-instance-type-offerings',
+    ],
+    [
+      'an image that is not there',
+      { groups: { default: { ami: 'ami-0123456789abcdef0' } } },
+      'groups.default.ami: there is no image ami-0123456789abcdef0 in us-east-1',
+      'leave it out for Amazon Linux 2023',
+    ],
+    [
+      'a parameter that is not there',
+      { groups: { default: { ami: 'ssm:/none' } } },
+      'groups.default.ami: the parameter /none is not there',
+      'a parameter that holds',
+    ],
+    [
+      'an image of another architecture',
+      { groups: { default: { ami: 'ami-03cf127a' } } },
+      'groups.default.ami: the image ami-03cf127a is x86_64, and the instance types are arm64',
+      'choose an image of arm64',
+    ],
+    [
+      'a disk that the image does not fit on',
+      { groups: { win: { instances: ['c5.large'], ami: 'ami-03cf127a', disk: '8GB' } } },
+      'groups.win.disk is 8 GiB, and the image ami-03cf127a needs 15 GiB',
+      'set groups.win.disk to 15GiB or more',
+    ],
+    [
+      'a subnet that is not there',
+      { network: { subnets: ['subnet-0123'] } },
+      'network.subnets: subnet-0123 is not in us-east-1',
+      'aws ec2 describe-subnets',
+    ],
+    [
+      'a security group that is not there',
+      { network: { securityGroups: ['sg-0123'] } },
+      'sg-0123 is not there',
+      'aws ec2 describe-security-groups',
+    ],
+    [
+      'a boundary that is not there',
+      { iam: { permissionsBoundary: 'arn:aws:iam::123456789012:policy/none' } },
+      'iam.permissionsBoundary: there is no policy arn:aws:iam::123456789012:policy/none',
+      'make the policy',
+    ],
+    [
+      'a key that is not there',
+      { kmsKey: 'arn:aws:kms:us-east-1:123456789012:key/0' },
+      'there is no key arn:aws:kms:us-east-1:123456789012:key/0',
+      'correct kmsKey',
+    ],
+  ];
+  for (const [what, settings, says, mend] of table) {
+    it(`fails, and says what mends it: ${what}`, async () => {
+      const [first, ...others] = await found(settings);
+      expect(others).to.deep.equal([]);
+      expect(first).to.include({ status: 'fail' });
+      expect(first?.message).to.include(says);
+      expect(first?.mend).to.include(mend);
+    });
+  }
+
+  it('names all mistakes at once, as one error of the configuration', async () => {
+    const all = await found({
+      network: { subnets: ['subnet-0123'] },
+      iam: { permissionsBoundary: 'arn:aws:iam::123456789012:policy/none' },
+    });
+    const error = await rejection(Promise.resolve().then(() => requireValid(all)));
+    expect(error).to.include({ kind: 'config' });
+    expect(error.message).to.include('2 things').and.include('subnet-0123 is not').and.include('there is no policy');
+  });
+
+  it("fails where none of a group's instance types is offered, and names those that are not", async () => {
+    const client = await ec2();
+    const inZones = async (...zones: readonly string[]): Promise<readonly string[]> => {
+      const Filters = [{ Name: 'availability-zone', Values: [...zones] }];
+      const { Subnets = [] } = await client.send(new DescribeSubnetsCommand({ Filters }));
+      return Subnets.flatMap(({ SubnetId, DefaultForAz }) => (DefaultForAz === true && SubnetId ? [SubnetId] : []));
+    };
+    const offered = async (instances: readonly string[], ...zones: readonly string[]) =>
+      found({ network: { subnets: await inZones(...zones) }, groups: { default: { instances } } });
+    // As AWS has it: the zone us-east-1e gets no new types.
+    const [none] = await offered(['c5.large'], 'us-east-1e');
+    expect(none).to.include({ status: 'fail' });
+    expect(none?.message).to.equal('groups.default.instances: none of c5.large is offered in us-east-1e');
+    expect(none?.mend).to.include('us-east-1a, us-east-1b, us-east-1c, us-east-1d, us-east-1f');
+    const [bare] = await offered(['c5.large'], 'us-east-1a', 'us-east-1e');
+    expect(bare).to.include({ status: 'warn' });
+    expect(bare?.message).to.match(/^groups.default: no instance starts in subnet-\w+: none of its types is there$/);
+    const [some] = await offered(['c5.large', 'm1.small'], 'us-east-1f');
+    expect(some?.message).to.equal('groups.default.instances: m1.small is not offered in us-east-1f');
+  });
+
+  it('leaves out those subnets of a default VPC that have none of the types', async () => {
+    const facts = gridFacts(desk.parts);
+    const { subnets } = await facts.network.facts();
+    const left = subnets.filter(({ zone }) => zone !== 'us-east-1e').map(({ id }) => id);
+    expect(await subnetsFor(facts, ['c7g.large'])).to.deep.equal(left);
+    expect(left).to.have.length(subnets.length - 1);
+  });
+
+  it('says that SimpleDB is not there, and what to take in its place', async () => {
+    cloud.failNext('sdb:ListDomains', 503, 'ServiceUnavailable', 'not here', 3);
+    const [finding, ...others] = await found({ ledger: { kind: 'simpledb' } }, 'data');
+    expect(others).to.deep.equal([]);
+    expect(finding).to.include({ status: 'fail' });
+    expect(finding?.message).to.include("SimpleDB doesn't answer in us-east-1");
+    expect(finding?.mend).to.include('set ledger to { "kind": "store" }');
+    expect(await found({ ledger: { kind: 'simpledb' } }, 'data')).to.deep.equal([]);
+  });
+
+  it('is content with a boundary that is there, and warns where it may not look', async () => {
+    const PolicyDocument = JSON.stringify({
+      Version: '2012-10-17',
+      Statement: [{ Effect: 'Allow', Action: 's3:*', Resource: '*' }],
+    });
+    const client = await desk.parts.clients.iam();
+    await client.send(new CreatePolicyCommand({ PolicyName: 'boundary', PolicyDocument }));
+    const iam = { permissionsBoundary: `arn:aws:iam::${cloud.account}:policy/boundary` };
+    expect(await found({ iam }, 'iam')).to.deep.equal([]);
+    cloud.failNext('iam:GetPolicy', 403, 'AccessDenied', 'not you');
+    const [denied] = await found({ iam }, 'iam');
+    expect(denied).to.include({ status: 'warn' });
+    expect(denied?.message).to.match(/^not validated: could not look at the permissions boundary: iam:GetPolicy/);
+  });
+
+  it('fails when an instance profile that somebody else makes does not exist', async () => {
+    const [missing] = await found({ iam: { workerProfile: 'theirs' } }, 'grid');
+    expect(missing).to.include({ status: 'fail', message: 'there is no instance profile theirs' });
+    expect(await found({}, 'grid')).to.deep.equal([]);
+  });
+
+  it('refuses to take rights from workers whose group the configuration no longer names', async () => {
+    const before = await gridDesk(cloud, { groups: { default: {}, gpu: { min: 1 } } });
+    const { stack } = before.profile;
+    await up(before.grid);
+    const [one, ...others] = await found({ stack, groups: { default: {} } });
+    expect(others).to.deep.equal([]);
+    expect(one).to.include({ status: 'fail' });
+    expect(one?.message).to.include('names no group gpu any more, and it is still there, with one instance');
+    expect(one?.mend).to.include(`batchctl infra down --group gpu --confirm ${stack}`);
+    expect((await found({ stack, groups: { default: {} } }, 'grid')).map(({ status }) => status)).to.deep.equal([
+      'warn',
+    ]);
+    expect((await found({ stack, groups: { default: {} } }, 'iam')).map(({ status }) => status)).to.deep.equal([
+      'fail',
+    ]);
+    expect(await found({ stack, groups: { default: {}, gpu: {} } })).to.deep.equal([]);
+    await down(before.grid);
+    await before.close();
+  });
+
+  it('calls nothing for data alone, and for roles alone only asks which groups have workers', async () => {
+    const other = await gridDesk(cloud);
+    cloud.takeCalls();
+    await validateStack(other.parts, gridFacts(other.parts), 'data');
+    expect(cloud.takeCalls()).to.deep.equal([]);
+    await validateStack(other.parts, gridFacts(other.parts), 'iam');
+    expect(cloud.takeCalls().map(({ action }) => action)).to.deep.equal(['DescribeAutoScalingGroups']);
+    cloud.failNext('autoscaling:DescribeAutoScalingGroups', 403, 'AccessDenied', 'not you');
+    const denied = await validateStack(other.parts, gridFacts(other.parts), 'iam');
+    expect(denied.map(({ status }) => status)).to.deep.equal(['warn']);
+    await other.close();
+  });
+});

@@ -1,0 +1,220 @@
+// Protects: infra up makes the workers' role with the rights they need, and touches no role that others made.
+import {
+  AddRoleToInstanceProfileCommand,
+  AttachRolePolicyCommand,
+  CreateInstanceProfileCommand,
+  CreatePolicyCommand,
+  CreateRoleCommand,
+  DeleteRolePolicyCommand,
+  GetInstanceProfileCommand,
+  GetRoleCommand,
+  GetRolePolicyCommand,
+  PutRolePolicyCommand,
+  RemoveRoleFromInstanceProfileCommand,
+} from '@aws-sdk/client-iam';
+import { expect } from 'chai';
+import type { PolicyDocument } from '../../src/infra/policy.ts';
+import { randomId } from '../../src/lib/id.ts';
+import { type Cloud, startCloud } from '../support/grid/cloud.ts';
+import { allows, callsOf } from '../support/iam.ts';
+import { type Others, othersIn } from './remains.ts';
+import { StackDesk } from './stack-desk.ts';
+
+const trustOf = (service: string): string =>
+  JSON.stringify({
+    Version: '2012-10-17',
+    Statement: [{ Effect: 'Allow', Principal: { Service: service }, Action: 'sts:AssumeRole' }],
+  });
+
+const SOME_POLICY = JSON.stringify({
+  Version: '2012-10-17',
+  Statement: [{ Effect: 'Allow', Action: 'ec2:DescribeVpcs', Resource: '*' }],
+});
+
+describe('infra up of roles', () => {
+  let cloud: Cloud;
+  let others: Others;
+  let desk: StackDesk;
+
+  before(async () => {
+    cloud = await startCloud();
+    others = othersIn(cloud);
+    desk = new StackDesk(cloud);
+  });
+  after(async () => {
+    await desk?.remove();
+    for (const client of Object.values(others ?? {})) client.destroy();
+    await cloud?.close();
+  });
+  beforeEach(() => desk.configure());
+
+  const infra = (verb: string, ...args: readonly string[]) => desk.here('infra', verb, '--only', 'iam', ...args);
+  const rows = async (verb: string, ...args: readonly string[]) => {
+    const { code, stderr, lines } = await infra(verb, ...args);
+    expect(code, stderr).to.equal(0);
+    return lines.map(({ kind, name, action }) => `${action} ${kind} ${name}`);
+  };
+  const worker = () => ({ RoleName: `${desk.stack}-worker` });
+  const policyThere = async ({ iam } = others) => {
+    const { PolicyDocument: text = '' } = await iam.send(
+      new GetRolePolicyCommand({ ...worker(), PolicyName: 'batchctl' }),
+    );
+    return JSON.parse(decodeURIComponent(text));
+  };
+  const policyOf = async (role: string): Promise<PolicyDocument> =>
+    JSON.parse((await desk.run(['infra', 'policies', '--for', role])).stdout);
+
+  it('makes the role with its policy, and the profile that holds it, once', async () => {
+    const name = `${desk.stack}-worker`;
+    expect(await rows('up', '--yes')).to.deep.equal([`create role ${name}`, `create profile ${name}`]);
+    const { Role } = await others.iam.send(new GetRoleCommand(worker()));
+    expect(JSON.parse(decodeURIComponent(Role?.AssumeRolePolicyDocument ?? ''))).to.deep.equal(
+      JSON.parse(trustOf('ec2.amazonaws.com')),
+    );
+    expect(await policyThere()).to.deep.equal(await policyOf('worker'));
+    const profile = await others.iam.send(new GetInstanceProfileCommand({ InstanceProfileName: name }));
+    expect(profile.InstanceProfile?.Roles?.map(({ RoleName }) => RoleName)).to.deep.equal([name]);
+    cloud.takeCalls();
+    expect(await rows('up', '--yes')).to.deep.equal([`keep role ${name}`, `keep profile ${name}`]);
+    const changes = cloud.takeCalls().filter(({ action }) => !/^(Get|List|Describe)/.test(action));
+    expect(changes.map(({ action }) => action)).to.deep.equal([]);
+  });
+
+  it('calls only IAM and STS, and asks which workers would lose the role', async () => {
+    cloud.takeCalls();
+    await rows('plan');
+    await rows('up', '--yes');
+    await infra('status');
+    const asked = cloud.takeCalls();
+    const isOfGroups = ({ action }: { action: string }): boolean => action === 'DescribeAutoScalingGroups';
+    expect(asked.some(isOfGroups)).to.equal(true);
+    const calls = asked.filter((call) => !isOfGroups(call));
+    expect([...new Set(calls.map(({ service }) => service))].sort()).to.deep.equal(['iam', 'sts']);
+    const admin = await policyOf('admin');
+    const iamAlone = { ...admin, Statement: admin.Statement.filter(({ Action }) => Action[0]?.startsWith('iam:')) };
+    const asking = { account: cloud.account, stack: desk.stack };
+    const denied = calls.flatMap((call) => callsOf(call, asking)).filter((call) => !allows(iamAlone, call));
+    expect(denied).to.deep.equal([]);
+  });
+
+  it('looks at no role when only the data or the grid is planned', async () => {
+    cloud.takeCalls();
+    for (const part of ['data', 'grid']) await desk.here('infra', 'plan', '--only', part);
+    expect(cloud.takeCalls().filter(({ action }) => /Role/.test(action))).to.deep.equal([]);
+  });
+
+  it('reports what drifted, and repairs it', async () => {
+    await rows('up', '--yes');
+    const { iam } = others;
+    const name = `${desk.stack}-worker`;
+    await iam.send(new DeleteRolePolicyCommand({ ...worker(), PolicyName: 'batchctl' }));
+    const held = { InstanceProfileName: name, ...worker() };
+    await iam.send(new RemoveRoleFromInstanceProfileCommand(held));
+    const status = await infra('status');
+    expect(status.code).to.equal(11);
+    expect(status.lines.map(({ state, differences }) => [state, ...differences])).to.deep.equal([
+      ['differs', 'its policy'],
+      ['differs', `role none → ${name}`],
+    ]);
+    expect(await rows('up', '--yes')).to.deep.equal([`change role ${name}`, `change profile ${name}`]);
+    expect(await infra('status')).to.include({ code: 0 });
+  });
+
+  it('leaves what others put on the role beside its policy, until the role goes', async () => {
+    await rows('up', '--yes');
+    const PolicyName = randomId(6);
+    const made = await others.iam.send(new CreatePolicyCommand({ PolicyName, PolicyDocument: SOME_POLICY }));
+    await others.iam.send(new AttachRolePolicyCommand({ ...worker(), PolicyArn: made.Policy?.Arn }));
+    await others.iam.send(new PutRolePolicyCommand({ ...worker(), PolicyName: 'theirs', PolicyDocument: SOME_POLICY }));
+    expect(await infra('status')).to.include({ code: 0 });
+    const down = await desk.here('infra', 'down', '--confirm', desk.stack);
+    expect(down.code, down.stderr).to.equal(0);
+    const gone = await others.iam.send(new GetRoleCommand(worker())).catch((error: Error) => error.name);
+    expect(gone).to.equal('NoSuchEntityException');
+  });
+
+  it('sets the boundary, and makes the manager only where there is to be one', async () => {
+    const PolicyName = randomId(6);
+    const made = await others.iam.send(new CreatePolicyCommand({ PolicyName, PolicyDocument: SOME_POLICY }));
+    const permissionsBoundary = made.Policy?.Arn ?? '';
+    desk.configure({ iam: { permissionsBoundary }, manager: {} });
+    const names = await rows('up', '--yes');
+    expect(names).to.include(`create role ${desk.stack}-manager`);
+    for (const who of ['worker', 'manager']) {
+      const { Role } = await others.iam.send(new GetRoleCommand({ RoleName: `${desk.stack}-${who}` }));
+      expect(Role?.PermissionsBoundary?.PermissionsBoundaryArn).to.equal(permissionsBoundary);
+    }
+    // Of a stack that has no manager any more, its role is left over.
+    desk.configure({ iam: { permissionsBoundary } }, desk.stack);
+    const left = (await infra('status')).lines.filter(({ state }) => state === 'leftOver').map(({ name }) => name);
+    expect(left).to.deep.equal([`${desk.stack}-manager`, `${desk.stack}-manager`]);
+  });
+
+  it('uses the service and ARN names of China in the regions there', async () => {
+    desk.configure({ region: 'cn-north-1' });
+    await rows('up', '--yes');
+    const china = othersIn(cloud, 'cn-north-1');
+    const { Role } = await china.iam.send(new GetRoleCommand(worker()));
+    expect(decodeURIComponent(Role?.AssumeRolePolicyDocument ?? '')).to.include('"ec2.amazonaws.com.cn"');
+    const policy = JSON.stringify(await policyThere(china));
+    expect(policy).to.include('arn:aws-cn:s3:::').and.not.include('arn:aws:');
+    for (const client of Object.values(china)) client.destroy();
+  });
+
+  it('refuses a role of that name that somebody else made, and says how to go on', async () => {
+    await others.iam.send(
+      new CreateRoleCommand({ ...worker(), AssumeRolePolicyDocument: trustOf('lambda.amazonaws.com') }),
+    );
+    const { code, stderr } = await infra('up', '--yes');
+    expect(code).to.equal(7);
+    expect(stderr).to.include('was not made by batchctl').and.include('workerProfile');
+    const { Role } = await others.iam.send(new GetRoleCommand(worker()));
+    expect(decodeURIComponent(Role?.AssumeRolePolicyDocument ?? '')).to.include('lambda');
+  });
+
+  describe('with a profile that is given', () => {
+    const given = async (statement: object): Promise<string> => {
+      const name = `theirs-${randomId(6)}`;
+      const { iam } = others;
+      await iam.send(new CreateRoleCommand({ RoleName: name, AssumeRolePolicyDocument: trustOf('ec2.amazonaws.com') }));
+      const PolicyDocument = JSON.stringify({ Version: '2012-10-17', Statement: statement });
+      await iam.send(new PutRolePolicyCommand({ RoleName: name, PolicyName: 'theirs', PolicyDocument }));
+      await iam.send(new CreateInstanceProfileCommand({ InstanceProfileName: name }));
+      await iam.send(new AddRoleToInstanceProfileCommand({ InstanceProfileName: name, RoleName: name }));
+      desk.configure({ iam: { workerProfile: name } });
+      return name;
+    };
+
+    it('changes nothing, and says what its role lacks, as far as it may look', async () => {
+      const name = await given({ Effect: 'Allow', Action: ['s3:*', 'autoscaling:*', 'SQS:Get*'], Resource: '*' });
+      cloud.takeCalls();
+      const { code, lines, stderr } = await infra('up', '--yes');
+      expect(code).to.equal(0);
+      expect(lines.map(({ action, lacks }) => [action, lacks[0]?.what])).to.deep.equal([
+        [
+          'keep',
+          `its role ${name} does not allow sqs:ReceiveMessage, sqs:DeleteMessage, sqs:ChangeMessageVisibility, sqs:SendMessage, ec2:DescribeSpotPriceHistory`,
+        ],
+      ]);
+      expect(stderr).to.include('infra policies --for worker');
+      expect(cloud.takeCalls().filter(({ action }) => !/^(Get|List)/.test(action))).to.deep.equal([]);
+      cloud.failNext('iam:ListRolePolicies', 403, 'AccessDenied');
+      expect((await infra('plan')).lines.map(({ lacks }) => lacks)).to.deep.equal([[]]);
+      expect(await desk.here('infra', 'down', '--confirm', desk.stack)).to.include({ code: 0 });
+      const there = await others.iam.send(new GetInstanceProfileCommand({ InstanceProfileName: name }));
+      expect(there.InstanceProfile?.Roles).to.have.length(1);
+    });
+
+    it('is content with a role that allows it all', async () => {
+      await given([{ Effect: 'Allow', Action: '*', Resource: '*' }]);
+      expect((await infra('plan')).lines.map(({ lacks }) => lacks)).to.deep.equal([[]]);
+    });
+
+    it('fails when that profile does not exist', async () => {
+      desk.configure({ iam: { workerProfile: 'nobodys' } });
+      const { code, stderr } = await infra('up', '--yes');
+      expect(code).to.be.oneOf([3, 4]);
+      expect(stderr).to.include('nobodys').and.include('iam.workerProfile');
+    });
+  });
+});

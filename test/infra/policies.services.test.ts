@@ -1,0 +1,119 @@
+// Protects: the printed policies of workers and operators are enough for their work, and allow nothing more.
+import { appendFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { expect } from 'chai';
+import type { PolicyDocument } from '../../src/infra/policy.ts';
+import { ACCOUNT, AwsWorkspace } from '../support/aws-workspace.ts';
+import { FAILING, LARGE } from '../support/crash-jobs.ts';
+import { actionsOf, allows, type Call, callsOf, without } from '../support/iam.ts';
+import { CallRecorder } from '../support/servers/call-recorder.ts';
+import { type Fauxqs, startFauxqs } from '../support/servers/fauxqs.ts';
+import { type Moto, startMoto } from '../support/servers/moto.ts';
+import { type SimpleDbServer, startSimpleDb } from '../support/servers/simpledb-server.ts';
+import { until } from '../support/until.ts';
+
+/** What the administrator asks for: policies-admin.services.test.ts. */
+const ROLES = ['operator', 'worker'] as const;
+type Role = (typeof ROLES)[number];
+
+describe('infra policies', () => {
+  let moto: Moto;
+  let fauxqs: Fauxqs;
+  let simpledb: SimpleDbServer;
+  let recorders: CallRecorder[];
+  let workspace: AwsWorkspace;
+  /** What each role asked for. */
+  const calls: Record<Role, Call[]> = { operator: [], worker: [] };
+  const policies: Partial<Record<Role, PolicyDocument>> = {};
+
+  before(async () => {
+    moto = await startMoto();
+    fauxqs = await startFauxqs();
+    simpledb = await startSimpleDb();
+    recorders = await Promise.all([moto, fauxqs, simpledb].map(({ url }) => CallRecorder.start(url)));
+    const [s3, sqs, sdb] = recorders;
+    if (s3 === undefined || sqs === undefined || sdb === undefined) throw new Error('a recorder is missing');
+    const ledger = { kind: 'simpledb', domains: 2 };
+    // Made past the recorders: that is an administrator's work.
+    const made = await AwsWorkspace.make({ s3: moto.url, sqs: fauxqs.url, simpledb: simpledb.url, ledger });
+    await made.well('jobs');
+    workspace = await AwsWorkspace.make({
+      s3: s3.url,
+      sqs: sqs.url,
+      simpledb: sdb.url,
+      ledger,
+      stack: made.stack,
+    });
+    const as = (role: Role): void => {
+      const asked = recorders.flatMap((recorder) => recorder.take());
+      calls[role].push(...asked.flatMap((recorded) => callsOf(recorded, { account: ACCOUNT, stack: workspace.stack })));
+    };
+    /** Begins to upload a file, and does `then` to the file while chunks of it are on their way. */
+    const cutOff = async (then: (() => void) | null): Promise<void> => {
+      truncateSync(workspace.path('raw.bin'), 100 * 2 ** 20);
+      const upload = workspace.start(['upload', 'raw.bin']);
+      await until('a chunk has come', () => s3.saw(({ url }) => url.searchParams.get('partNumber') === '1'));
+      if (then === null) upload.child.kill('SIGKILL');
+      else then();
+      expect((await upload.ended).code).not.to.equal(0);
+    };
+    const work = async (): Promise<void> => {
+      const worked = await workspace.work({}, '--slots', '1');
+      expect(worked.code, worked.stderr).to.equal(0);
+      as('worker');
+    };
+    writeFileSync(workspace.path('raw.bin'), '');
+    await cutOff(null);
+    await workspace.well('upload', 'raw.bin');
+    as('operator');
+    writeFileSync(workspace.path('raw.bin'), 'other');
+    await cutOff(() => appendFileSync(workspace.path('raw.bin'), 'more'));
+    workspace.write('job.json', { ...FAILING, tolerate: 0 });
+    const failing = await workspace.submit();
+    workspace.write('job.json', LARGE);
+    const large = await workspace.submit();
+    as('operator');
+    await work();
+    await workspace.well('retry', failing, '--task', 'twice/2');
+    as('operator');
+    await work();
+    await workspace.well('fetch', large, '-o', 'out');
+    await workspace.well('verify', large);
+    await workspace.well('queue', 'redrive');
+    await workspace.well('queue', 'purge', '--confirm', 'default');
+    await workspace.run(['doctor']);
+    await workspace.well('prune', '--all', '--yes');
+    await workspace.well('ledger', 'rebuild');
+    as('operator');
+    for (const role of ROLES) {
+      const { stdout } = await workspace.well('infra', 'policies', '--for', role);
+      policies[role] = JSON.parse(stdout);
+    }
+    await made.remove();
+  });
+
+  after(async () => {
+    await workspace?.remove();
+    await Promise.all((recorders ?? []).map((recorder) => recorder.close()));
+    await Promise.all([moto?.stop(), fauxqs?.stop(), simpledb?.close()]);
+  });
+
+  for (const role of ROLES) {
+    const policy = (): PolicyDocument => policies[role] ?? { Version: '2012-10-17', Statement: [] };
+
+    it(`allow the ${role} every call that was made`, () => {
+      const denied = calls[role].filter((call) => !allows(policy(), call));
+      expect(denied).to.deep.equal([]);
+      expect(calls[role].length).to.be.above(20);
+    });
+
+    it(`allow the ${role} no action that was never called`, () => {
+      const idle = actionsOf(policy()).filter((action) => {
+        const less = without(policy(), action);
+        return calls[role].every((call) => allows(less, call) || !allows(policy(), call));
+      });
+      // No group is here: a job on a grid asks for what is left.
+      const onGrid = /^(autoscaling:|ec2:DescribeSpotPriceHistory$)/;
+      expect(idle.filter((action) => !onGrid.test(action))).to.deep.equal([]);
+    });
+  }
+});

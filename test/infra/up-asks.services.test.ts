@@ -1,0 +1,79 @@
+// Protects: infra up shows what it would change and asks before it does, and never asks with --yes.
+import { expect } from 'chai';
+import { randomId } from '../../src/lib/id.ts';
+import { runCli } from '../cli/fake-io.ts';
+import { type Fauxqs, startFauxqs } from '../support/servers/fauxqs.ts';
+import { type Moto, startMoto } from '../support/servers/moto.ts';
+import { Workspace } from '../support/workspace.ts';
+
+describe('infra up at a terminal', () => {
+  let moto: Moto;
+  let fauxqs: Fauxqs;
+  let here: Workspace;
+
+  before(async () => {
+    process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
+    process.env.AWS_ACCESS_KEY_ID ??= 'AKIDEXAMPLE';
+    process.env.AWS_SECRET_ACCESS_KEY ??= 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY';
+    moto = await startMoto();
+    fauxqs = await startFauxqs();
+  });
+  beforeEach(() => {
+    here = new Workspace();
+  });
+  afterEach(() => here.remove());
+  after(() => Promise.all([moto?.stop(), fauxqs?.stop()]));
+
+  /** A profile whose bucket is somebody else's, and there. */
+  async function configure(): Promise<string> {
+    const stack = `asks-${randomId(6)}`;
+    await fetch(`${moto.url}/${stack}`, { method: 'PUT' });
+    const bucket = { name: stack, existing: true, prefix: 'ours/' };
+    const lab = { backend: 'aws', region: 'us-east-1', stack, bucket };
+    here.write('batchctl.config.json', { profile: 'lab', profiles: { lab } });
+    return stack;
+  }
+  const up = (stdin: string, ...flags: readonly string[]) =>
+    runCli(['infra', 'up', '--only', 'data', ...flags], {
+      ...{
+        cwd: here.dir,
+        env: { AWS_ENDPOINT_URL: moto.url, AWS_ENDPOINT_URL_SQS: fauxqs.url },
+        tty: true,
+        columns: 120,
+        stdin,
+      },
+    });
+
+  it('shows what it would make, and what an existing bucket lacks, before it asks', async () => {
+    const stack = await configure();
+    const { code, stdout, stderr } = await up('n\n');
+    expect({ code, stdout }).to.deep.equal({ code: 7, stdout: '' });
+    const [before = '', after = ''] = stderr.split('make or change 2 resources');
+    expect(before).to.match(new RegExp(`queue +${stack}-default +create`));
+    expect(before).to.match(new RegExp(`queue +${stack}-default-dead +create`));
+    expect(before).to.include('public access is not blocked').and.include('aws s3api put-public-access-block --bucket');
+    expect(before).not.to.match(/ keep/);
+    expect(after).to.include('[y/N]');
+  });
+
+  it('makes it after a yes, and repeats no warning', async () => {
+    const stack = await configure();
+    // What is shown is no progress: --quiet doesn't take it away.
+    const { code, stdout, stderr } = await up('y\n', '--quiet');
+    expect(code, stderr).to.equal(0);
+    expect(stdout).to.match(new RegExp(`queue +${stack}-default +create`));
+    expect(stderr).to.match(new RegExp(`queue +${stack}-default +create`));
+    expect(stderr.split('public access is not blocked')).to.have.length(2);
+  });
+
+  it('asks nothing, and shows the plan once, with --yes or --dry-run', async () => {
+    for (const flag of ['--dry-run', '--yes']) {
+      const stack = await configure();
+      const { code, stdout, stderr } = await up('', flag, '--quiet');
+      expect(code, stderr).to.equal(0);
+      expect(stdout).to.match(new RegExp(`queue +${stack}-default +create`));
+      expect(stderr).not.to.match(/create|\[y\/N\]/);
+      expect(stderr.split('public access is not blocked')).to.have.length(2);
+    }
+  });
+});

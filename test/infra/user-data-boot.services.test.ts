@@ -1,0 +1,275 @@
+// Protects: a new instance becomes a working worker or manager, and a failed boot ends it with the reason kept.
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DescribeAutoScalingGroupsCommand } from '@aws-sdk/client-auto-scaling';
+import { AllocateAddressCommand, AssociateAddressCommand, DescribeAddressesCommand } from '@aws-sdk/client-ec2';
+import { expect } from 'chai';
+import { loadConfig } from '../../src/config.ts';
+import { managerUserData, userDataFor } from '../../src/infra/user-data.ts';
+import { noteBoot } from '../../src/jobs/grid/boot-times.ts';
+import { failedBoots, liftHold, readHold } from '../../src/jobs/grid/failed-boots.ts';
+import { bootLogKey, bootMark, bootsPrefix, bootTimesKey, bundleKey } from '../../src/model/keys.ts';
+import { bootLog, callsOf } from '../support/boot/boot-in.ts';
+import { readUnit } from '../support/boot/unit.ts';
+import type { GridInstance } from '../support/grid/grid.ts';
+import { installed } from '../support/run/lacking.ts';
+import { until } from '../support/until.ts';
+import { BootDesk, type BootStack } from './boot-desk.ts';
+
+describe('the first boot of an instance', () => {
+  let desk: BootDesk;
+  const stacks: BootStack[] = [];
+
+  before(async () => {
+    desk = await BootDesk.open();
+  });
+  after(async () => {
+    for (const stack of stacks) await stack.close();
+    await desk?.close();
+  });
+
+  const stackOf = async (...how: Parameters<BootDesk['stack']>): Promise<BootStack> => {
+    const stack = await desk.stack(...how);
+    stacks.push(stack);
+    return stack;
+  };
+  const scriptOf = ({ profile }: BootStack, setup: string | null = null, ca: string | null = null): string =>
+    userDataFor({ profile, group: 'default', release: { sha256: desk.bundle.sha256, setups: { default: setup }, ca } });
+  const boot = async (stack: BootStack, instance: GridInstance, script: string, env = {}): Promise<number | null> =>
+    (await (await stack.boot(instance, script, env)).ended).code;
+  const desiredOf = async (stack: string): Promise<number> => {
+    const asked = new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [`${stack}-default`] });
+    return (await desk.desk.scaling.send(asked)).AutoScalingGroups?.[0]?.DesiredCapacity ?? -1;
+  };
+  const only = (stack: BootStack): GridInstance => {
+    const [instance] = stack.instances;
+    if (instance === undefined) throw new Error('the group has no instance');
+    return instance;
+  };
+  /** What a worker of the group puts at its start, beside the marks, and later than each of them. */
+  const workerBegan = async (stack: BootStack, { id }: GridInstance): Promise<void> => {
+    await until('the store has another second', async () => {
+      await stack.store.delete([bootTimesKey('default')]);
+      await noteBoot(stack.store, 'default', { instance: id, seconds: 100 });
+      const times = new Map<string, number>();
+      for await (const { key, modified } of stack.store.list(bootsPrefix('default'))) times.set(key, modified);
+      const own = times.get(bootTimesKey('default')) ?? 0;
+      times.delete(bootTimesKey('default'));
+      return own > Math.max(...times.values());
+    });
+  };
+  const isEnded = (instance: GridInstance) =>
+    until(`${instance.id} is gone`, () => desk.desk.cloud.grid.instance(instance).gone);
+
+  it('makes a worker of it, and repeats nothing when it runs again', async () => {
+    const stack = await stackOf(1, { group: { packages: ['ffmpeg'], env: { SPACE: "it's $HOME", N: 3 }, slots: 2 } });
+    const setup = await stack.putFile(
+      'setup',
+      '#!/bin/sh\necho "set up $BATCHCTL_GROUP with $SPACE" | tee -a setup.out\n',
+    );
+    const instance = only(stack);
+    const root = stack.root(instance);
+    const script = scriptOf(stack, setup);
+    const first = await (await stack.boot(instance, script)).ended;
+    expect(first.code, bootLog(root)).to.equal(0);
+    expect(first.console).to.include('set up default with').and.include('batchctl-worker runs');
+
+    const unit = readUnit(root);
+    const program = join(root, 'opt/batchctl', desk.bundle.sha256.slice(0, 12), 'bin/batchctl.js');
+    expect(unit?.argv.slice(1)).to.deep.equal([program, 'worker', '--group', 'default', '--profile', 'lab']);
+    expect(unit?.before).to.deep.equal([join(root, 'opt/batchctl/fence')]);
+    expect(unit?.env).to.include({
+      BATCHCTL_COMMAND_USER: 'batchctl-task',
+      TMPDIR: join(root, 'var/lib/batchctl/tmp'),
+    });
+    expect(unit).to.include({ restart: 'on-failure', restartSeconds: 20, onFailure: 'batchctl-give-up.service' });
+    expect(unit?.limit).to.deep.equal({ starts: 40, seconds: 3_600 });
+    expect(await stack.read(bootLogKey(instance.id))).to.equal(bootLog(root));
+
+    const calls = (): readonly string[] => ['dnf', 'useradd', 'ip'].flatMap((name) => callsOf(root, name));
+    const before = calls();
+    expect(before).to.deep.equal([
+      'install -y ffmpeg',
+      '--system --no-create-home --shell /usr/sbin/nologin batchctl-task',
+      '-4 rule add priority 100 protocol kernel uidrange 65534-65534 to 169.254.169.254 prohibit',
+      '-6 rule add priority 100 protocol kernel uidrange 65534-65534 to fd00:ec2::254 prohibit',
+    ]);
+    expect(await boot(stack, instance, script), bootLog(root)).to.equal(0);
+    expect(calls()).to.deep.equal(
+      [...before, 'install -y ffmpeg'].sort((a, b) => before.indexOf(a) - before.indexOf(b)),
+    );
+    expect(readFileSync(join(root, 'var/lib/batchctl/setup.out'), 'utf8')).to.equal("set up default with it's $HOME\n");
+    expect(readUnit(root)).to.deep.equal(unit);
+    expect(await desiredOf(stack.profile.stack)).to.equal(1);
+  });
+
+  it('writes the configuration as the worker reads it, with references and no secret', async () => {
+    const ledger = {
+      kind: 'postgres',
+      url: 'postgres://b@db.example.com/b',
+      passwordEnv: 'DB_PASSWORD',
+      ca: 'rds.pem',
+    };
+    const secrets = { TOKEN: 'ssm:/acme/token' };
+    const groups = { default: { secrets, slots: 3, visibility: '90s' }, gpu: { env: { A: '1' }, max: 4 } };
+    const stack = await stackOf(1, { ledger, groups, kmsKey: 'arn:aws:kms:us-east-1:123456789012:key/1' });
+    const ca = await stack.putFile('ca', 'PEM\n');
+    const instance = only(stack);
+    const root = stack.root(instance);
+    process.env.DB_PASSWORD = 'hunter2';
+    const script = scriptOf(stack, null, ca);
+    delete process.env.DB_PASSWORD;
+    expect(script).not.to.include('hunter2');
+    expect(await boot(stack, instance, script), bootLog(root)).to.equal(0);
+    const { profile } = await loadConfig({
+      env: {},
+      cwd: join(root, 'etc/batchctl'),
+      home: '',
+      flags: { config: join(root, 'etc/batchctl/config.json') },
+    });
+    if (profile.backend !== 'aws') throw new Error('it is a profile of AWS');
+    const { stack: name, account, region, bucket, kmsKey } = stack.profile;
+    expect(profile).to.deep.include({ name: 'lab', stack: name, account, region, bucket, kmsKey });
+    expect(profile.ledger).to.deep.equal({ ...stack.profile.ledger, ca: join(root, 'etc/batchctl/ca.pem') });
+    expect(readFileSync(join(root, 'etc/batchctl/ca.pem'), 'utf8')).to.equal('PEM\n');
+    expect(profile.groups.default).to.deep.include({ secrets, slots: 3, visibility: 90 });
+    expect(profile.groups.gpu).to.deep.include({ env: { A: '1' }, max: 4 });
+  });
+
+  it('refuses a bundle of another checksum, says so in the store, and ends the instance in good order', async () => {
+    const stack = await stackOf(1);
+    const instance = only(stack);
+    await stack.store.put(bundleKey(desk.bundle.sha256), desk.bundle.gzip.subarray(0, 1000));
+    expect(await boot(stack, instance, scriptOf(stack))).not.to.equal(0);
+    await isEnded(instance);
+    expect(await desiredOf(stack.profile.stack)).to.equal(0);
+    expect(callsOf(stack.root(instance), 'systemctl')).not.to.include('start batchctl-worker.service');
+    expect(await stack.read(bootLogKey(instance.id))).to.match(
+      /the bundle [0-9a-f]{64} has the checksum [0-9a-f]{64}: it is not used/,
+    );
+    const [failed] = await failedBoots(stack.store, 'default');
+    expect(failed).to.include({ instance: instance.id, step: 'bundle', code: 1 });
+  });
+
+  it('ends an instance whose setup fails, hangs or has another checksum; three in a row hold the group', async () => {
+    const stack = await stackOf(3, { group: { setupTimeout: '1s' } });
+    const scripts = ['#!/bin/sh\necho \'no "gpu" here\' >&2\nexit 3\n', '#!/bin/sh\nsleep 600\n', '#!/bin/sh\n'];
+    const sums = await Promise.all(scripts.map((script) => stack.putFile('setup', script)));
+    await stack.store.put(`releases/setup-${sums[2]}`, 'something else');
+    const boots = stack.instances.map((instance, at) => boot(stack, instance, scriptOf(stack, sums[at] ?? '')));
+    const ends = await Promise.all(boots);
+    for (const instance of stack.instances) await isEnded(instance);
+    expect(ends).to.deep.equal([3, 124, 1]);
+    expect(await desiredOf(stack.profile.stack)).to.equal(0);
+    const failed = await failedBoots(stack.store, 'default');
+    const seen = [...failed]
+      .sort((a, b) => (a.code ?? 0) - (b.code ?? 0))
+      .map(({ step, code, line }) => ({ step, code, line }));
+    expect(seen).to.have.lengthOf(3);
+    expect(seen[1]).to.deep.include({ step: 'setup', code: 3 });
+    expect(await stack.read(bootLogKey(stack.instances[0]?.id ?? ''))).to.include('no "gpu" here');
+    expect(await readHold(stack.store, 'default')).to.deep.include({ group: 'default', failed: 3 });
+    expect(await liftHold(stack.store, 'default', 'test@here')).to.equal(true);
+    expect(await readHold(stack.store, 'default')).to.equal(null);
+  });
+
+  it('clears the failed boots of its group when it succeeds', async () => {
+    const stack = await stackOf(2);
+    const [bad, good] = stack.instances;
+    if (bad === undefined || good === undefined) throw new Error('the group has two');
+    const setup = await stack.putFile('setup', '#!/bin/sh\nexit 1\n');
+    expect(await boot(stack, bad, scriptOf(stack, setup))).to.equal(1);
+    expect(await failedBoots(stack.store, 'default')).to.have.lengthOf(1);
+    await workerBegan(stack, good);
+    expect(await boot(stack, good, scriptOf(stack))).to.equal(0);
+    expect(await failedBoots(stack.store, 'default')).to.deep.equal([]);
+  });
+
+  it('that fails gets its instance replaced in a group at its minimum, but not after three in a row', async () => {
+    const stack = await stackOf(1, {}, 1);
+    const script = scriptOf(stack, await stack.putFile('setup', '#!/bin/sh\nexit 1\n'));
+    const first = only(stack);
+    expect(await boot(stack, first, script)).to.equal(1);
+    await isEnded(first);
+    const [second = first] = await desk.desk.serves(`${stack.profile.stack}-default`, 1);
+    await stack.store.put(bootMark('default', 'i-another', 'failed'), '{}');
+    await workerBegan(stack, second);
+    expect(await boot(stack, second, script)).to.equal(1);
+    expect(bootLog(stack.root(second))).to.include('three boots in a row failed: this instance stays');
+    expect(desk.desk.cloud.grid.instance(second).state).to.equal('InService');
+    expect(await readHold(stack.store, 'default')).to.deep.include({ failed: 3 });
+  });
+
+  it('fails when the worker does not keep running', async () => {
+    const stack = await stackOf(1);
+    const instance = only(stack);
+    const root = stack.root(instance);
+    await stack.boot(instance, 'exit 0').then(({ ended }) => ended);
+    writeFileSync(join(root, 'batchctl-worker.service.state'), 'activating\n');
+    expect(await boot(stack, instance, scriptOf(stack))).to.equal(1);
+    await isEnded(instance);
+    expect((await failedBoots(stack.store, 'default'))[0]).to.include({ step: 'start' });
+    expect(readUnit(root)).to.equal(null);
+  });
+
+  it('fails when a package is not available, and names it', async () => {
+    const stack = await stackOf(1, { group: { packages: ['no-such-package'] } });
+    const instance = only(stack);
+    expect(await boot(stack, instance, scriptOf(stack), { BATCHCTL_TEST_BOOT_PATIENCE: '1' })).to.equal(1);
+    await isEnded(instance);
+    expect(callsOf(stack.root(instance), 'dnf')).to.have.lengthOf(5);
+    expect((await failedBoots(stack.store, 'default'))[0]).to.include({
+      step: 'packages',
+      line: 'batchctl: dnf could not install no-such-package',
+    });
+  });
+
+  it('does not count as failed when the machine is shut down meanwhile', async () => {
+    const stack = await stackOf(1);
+    const setup = await stack.putFile('setup', '#!/bin/sh\necho "waiting $PPID"\nsleep 600\n');
+    const instance = only(stack);
+    const root = stack.root(instance);
+    const { child, ended } = await stack.boot(instance, scriptOf(stack, setup));
+    const leader = await until('the setup runs', () => /waiting (\d+)/.exec(bootLog(root))?.[1], 30_000);
+    // As systemd ends a unit: every process of it. `timeout` leads a group of its own.
+    for (const group of [child.pid ?? 0, Number(leader)]) process.kill(-group, 'SIGTERM');
+    await ended;
+    expect(await failedBoots(stack.store, 'default')).to.deep.equal([]);
+    expect(await desiredOf(stack.profile.stack)).to.equal(1);
+  });
+
+  it('makes a manager of it once its address is free, and takes it from nobody', async () => {
+    const analyze = installed('systemd');
+    const { ec2, cloud } = desk.desk;
+    const stack = await stackOf(2);
+    const [manager, other] = stack.instances;
+    if (manager === undefined || other === undefined) throw new Error('the group has two');
+    const { AllocationId = '' } = await ec2.send(new AllocateAddressCommand({ Domain: 'vpc' }));
+    await ec2.send(new AssociateAddressCommand({ AllocationId, InstanceId: other.id }));
+    const release = { sha256: desk.bundle.sha256, setups: {}, ca: null };
+    const script = managerUserData({ profile: stack.profile, release, allocation: AllocationId });
+    const holder = async (): Promise<string | undefined> => {
+      const asked = new DescribeAddressesCommand({ AllocationIds: [AllocationId] });
+      return (await ec2.send(asked)).Addresses?.[0]?.InstanceId;
+    };
+    const root = stack.root(manager);
+    const { ended } = await stack.boot(manager, script, { BATCHCTL_TEST_BOOT_PATIENCE: '4' });
+    await until('it waits', () => bootLog(root).includes(`which ${other.id} has`), 60_000);
+    expect(await holder()).to.equal(other.id);
+    expect(readUnit(root, 'batchctl-manager.service')).to.equal(null);
+    cloud.grid.kill(other);
+    expect((await ended).code, bootLog(root)).to.equal(0);
+    expect(await holder()).to.equal(manager.id);
+    const unit = readUnit(root, 'batchctl-manager.service');
+    expect(unit?.argv.slice(2)).to.deep.equal(['manager', '--profile', 'lab']);
+    const file = join(root, 'etc/systemd/system/batchctl-manager.service');
+    const verified = spawnSync(analyze, ['verify', '--man=no', file], { encoding: 'utf8' });
+    expect(verified.stderr + verified.stdout, 'systemd understands each line').to.equal('');
+    // 10: it may do all that root may.
+    const judged = spawnSync(analyze, ['security', '--offline=true', file], { encoding: 'utf8' });
+    expect(Number(/exposure level for \S+ ([\d.]+)/.exec(judged.stdout)?.[1]), judged.stdout).to.be.below(2);
+    const taken = cloud.calls.filter(({ action }) => action === 'AssociateAddress').map(({ body }) => body);
+    expect(taken.slice(1).every((body) => body.includes('AllowReassociation=false'))).to.equal(true);
+  });
+});

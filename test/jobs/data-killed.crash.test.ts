@@ -1,0 +1,105 @@
+// Protects: a killed upload or fetch leaves no half file, and running it again finishes it.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+import { listData } from '../../src/jobs/data.ts';
+import { fetchOutputs } from '../../src/jobs/fetch/fetch.ts';
+import { parseTarget } from '../../src/jobs/fetch/target.ts';
+import { upload } from '../../src/jobs/upload/upload.ts';
+import { bytesChecksum } from '../../src/lib/file-checksum.ts';
+import { dataKey } from '../../src/model/keys.ts';
+import type { JobView } from '../../src/model/view.ts';
+import { openPlace, type Place, publishManifest, publishSmall, putJob } from './published-job.ts';
+
+const FIXTURE = fileURLToPath(new URL('./data-until-killed.ts', import.meta.url));
+const LARGE = Buffer.alloc(12 * 2 ** 20, 'all work and no play\n');
+const MIDDLE = LARGE.length / 2;
+
+describe('killed in the middle', () => {
+  let place: Place;
+  beforeEach(async () => {
+    place = await openPlace();
+  });
+  afterEach(() => place.end());
+
+  function runKilled(verb: 'upload' | 'fetch', bytes: number, ...more: readonly string[]): void {
+    const argv = ['--import', 'tsx', FIXTURE, verb, place.directory, String(bytes), ...more];
+    const { signal, stderr } = spawnSync(process.execPath, argv, { encoding: 'utf8' });
+    expect(signal, stderr).to.equal('SIGKILL');
+  }
+
+  it('an upload leaves whole files or none, and is finished by running it again', async () => {
+    const { store } = place.platform;
+    mkdirSync(join(place.directory, 'in'));
+    for (const name of ['a', 'b', 'c']) writeFileSync(join(place.directory, 'in', name), `${name}\n`);
+    writeFileSync(join(place.directory, 'in', 'large'), LARGE);
+    runKilled('upload', MIDDLE);
+    const there: string[] = [];
+    for await (const { key, checksum } of listData(store, '', { checksums: true })) {
+      there.push(key);
+      expect(bytesChecksum((await store.read(dataKey(key))) ?? Buffer.from('absent'))).to.equal(checksum);
+    }
+    expect(there).to.not.include('large');
+    const { skipped, files } = await upload(store, { paths: ['in'], cwd: place.directory });
+    expect({ skipped, files }).to.deep.equal({ skipped: there.length, files: 4 });
+    expect(Buffer.compare((await store.read(dataKey('large'))) ?? Buffer.alloc(0), LARGE)).to.equal(0);
+  });
+
+  async function published(): Promise<JobView> {
+    const view = await putJob(place.platform, [{ name: 'a' }, { name: 'b' }, { name: 'c' }]);
+    await publishSmall({ platform: place.platform, view }, 'price', 0, 'small\n');
+    for (const n of [1, 2]) await publishManifest({ platform: place.platform, view }, 'price', n, { '': LARGE });
+    return view;
+  }
+  const again = (view: JobView, output: string) =>
+    fetchOutputs(place.platform, view, {
+      target: parseTarget(output, { cwd: place.directory, write: async () => {} }),
+      header: null,
+    });
+
+  it('a fetch into a directory leaves only whole files, and is finished by running it again', async () => {
+    const view = await published();
+    runKilled('fetch', LARGE.length, view.record.job, 'results/');
+    const directory = join(place.directory, 'results');
+    const whole = readdirSync(directory).filter((name) => !name.startsWith('.'));
+    expect(whole.length).to.be.within(1, 3);
+    for (const name of whole) {
+      expect(
+        readFileSync(join(directory, name)).equals(name === '000000000' ? Buffer.from('small\n') : LARGE),
+      ).to.equal(true);
+    }
+    expect((await again(view, 'results/')).kept).to.equal(whole.length);
+    expect(readFileSync(join(directory, '000000002')).equals(LARGE)).to.equal(true);
+  });
+
+  it('a fetch into one file does not create it, and its draft is removed after an hour', async () => {
+    const view = await published();
+    runKilled('fetch', MIDDLE, view.record.job, 'all.bin');
+    expect(existsSync(join(place.directory, 'all.bin'))).to.equal(false);
+    const drafts = () => readdirSync(place.directory).filter((name) => name.endsWith('.part'));
+    const [left] = drafts();
+    expect(drafts()).to.have.length(1);
+    await again(view, 'all.bin');
+    expect(drafts()).to.deep.equal([left]);
+    const old = new Date(Date.now() - 2 * 3_600_000);
+    utimesSync(join(place.directory, left ?? ''), old, old);
+    await again(view, 'other.bin');
+    expect(drafts()).to.deep.equal([]);
+    expect(readFileSync(join(place.directory, 'all.bin'))).to.have.length(6 + 2 * LARGE.length);
+  });
+
+  it("a fetch leaves another's young draft alone, however far ahead this machine's clock is", async () => {
+    const view = await published();
+    runKilled('fetch', MIDDLE, view.record.job, 'all.bin');
+    const drafts = () => readdirSync(place.directory).filter((name) => name.endsWith('.part'));
+    const left = drafts();
+    expect(left).to.have.length(1);
+    const { clock } = place.platform;
+    const ahead = { ...place.platform, clock: { ...clock, now: () => Date.now() + 4 * 86_400_000 } };
+    const target = parseTarget('all.bin', { cwd: place.directory, write: async () => {} });
+    await fetchOutputs(ahead, view, { target, header: null });
+    expect(drafts()).to.deep.equal(left);
+  });
+});

@@ -1,0 +1,179 @@
+// Protects: the dashboard of an AWS grid shows first what needs a person, and works on any screen.
+import { expect } from 'chai';
+import type { Browser, Page } from 'playwright-core';
+import { openBrowser } from '../support/browser.ts';
+import { signIn } from '../support/manager/dashboard-desk.ts';
+import { groupOf, overviewOf, STEP, statusOf, workerOf } from '../support/manager/dashboard-facts.ts';
+import { SOON } from '../support/manager/dashboard-suite.ts';
+import { axeFaults, heapOf, keepPicture, widthFault } from '../support/manager/page-checks.ts';
+import { RecordedManager } from '../support/manager/recorded-manager.ts';
+
+const JOB = statusOf({
+  ...{ finishBy: '2026-11-30T06:00:00Z', projected: '2026-11-30T06:20:00Z' },
+  ...{ projectedEarliest: '2026-11-30T06:05:00Z', projectedLatest: '2026-11-30T06:40:00Z' },
+  ...{ cost: 41.2, costProjected: 118.4, maxCost: 100, costUnknown: ['c9x.large'] },
+  workers: { running: 31, slots: 62 },
+});
+const STOPPED = statusOf({
+  ...{ job: 'rates-1', name: 'rates', runKey: null, state: 'paused', reason: 'deployment', finishBy: null },
+  detail: '20 of 21 tasks on 9 workers failed since code 2e1c54431744',
+});
+const DONE = statusOf({
+  ...{ job: 'sent-1', name: 'sent', runKey: null, state: 'succeeded', closedAt: new Date().toISOString() },
+  ...{ rate: null, eta: null, steps: [{ ...STEP, waiting: 0, running: 0, failed: 0, skipped: 0, done: 100 }] },
+  counters: { price: { amount: '49472237.75', claims: '98950' } } as unknown as typeof JOB.counters,
+  delivery: {
+    ...{ to: 's3://acme-reports/2026-11/', host: null, state: 'givenUp', delivered: null },
+    failed: {
+      ...{ tries: 5, when: '2026-11-30T03:59:00Z', who: 'manager-1', kind: 'denied' },
+      ...{ message: 'access denied', hint: null },
+    },
+  },
+  untold: [{ event: 'succeeded', to: 'hooks.example.com', tries: 9, message: 'answered 500', next: null }],
+});
+const SEEN = overviewOf({
+  jobs: [JOB, STOPPED, DONE],
+  workers: [
+    workerOf(),
+    workerOf({ worker: 'w-bbbbbbbbbb', host: 'i-1', zone: 'eu-west-1b', type: 'm7g.large', version: '0.0.9' }),
+    workerOf({ worker: 'w-cccccccccc', host: 'i-2', state: 'draining', lifecycle: 'Terminating:Wait', busy: [] }),
+    workerOf({ worker: null, host: 'i-3', pid: null, version: null, state: 'noWorker', slots: null, busy: [] }),
+  ],
+  groups: [
+    groupOf({
+      troubles: [{ code: 'capacity', message: 'no spot capacity for c7g.large', at: '2026-11-30T03:58:00Z' }],
+    }),
+    groupOf({
+      ...{ group: 'gpu', running: 0, desired: 1, pending: 0, terminating: 0, protected: 0, mode: 'manual' },
+      until: '2026-11-30T09:00:00Z',
+      held: { failed: 3, instance: 'i-9', at: '2026-11-30T03:40:00Z', line: 'nvidia-smi: not found' },
+    }),
+  ],
+  queues: [{ group: 'default', visible: 5_120, leased: 62, delayed: 0, dead: 2, oldest: 844 }],
+});
+
+describe('the dashboard of a grid on AWS', () => {
+  let browser: Browser;
+  let manager: RecordedManager;
+
+  before(async () => {
+    browser = await openBrowser();
+    manager = await RecordedManager.start();
+    manager.overview(SEEN);
+    for (const status of [JOB, STOPPED, DONE]) manager.status(status);
+    const from = '2026-11-30T03:00:00Z';
+    const bins = [{ done: 30, retried: 1, failed: 2, interrupted: 3, running: 10, slots: 62 }];
+    for (const { job } of [JOB, STOPPED, DONE]) {
+      manager.answer(`/jobs/${job}/report`, { throughput: { from, seconds: 60, bins }, slowest: [] });
+      manager.answer(`/jobs/${job}/failures`, { items: [] });
+      manager.answer(`/jobs/${job}/why`, { causes: [] });
+    }
+  });
+  after(async () => {
+    await browser?.close();
+    await manager?.close();
+  });
+
+  async function open(hash: string, width = 1280): Promise<Page> {
+    const context = await browser.newContext({ timezoneId: 'Europe/London', viewport: { width, height: 900 } });
+    const page = await context.newPage();
+    await page.goto(`${manager.address}/${hash}`);
+    await signIn(page, 'bct_recorded');
+    return page;
+  }
+  const seen = (page: Page, ...texts: readonly (string | RegExp)[]): Promise<unknown> =>
+    Promise.all(texts.map((text) => page.locator('main').getByText(text).first().waitFor(SOON)));
+
+  it('names first what needs a person: late, over its limit, held, undelivered, not told', async () => {
+    const page = await open('#/jobs');
+    await seen(page, /^claims-1: 20m late \(projected .*deadline/, 'group gpu is held: 3 boots failed');
+    await seen(page, 'sent-1: not delivered to s3://acme-reports/2026-11/');
+    await seen(page, '$41.20', /of \$100\.00, \$118\.40 by its end, no price for c9x\.large/);
+    await page.getByText(/^and \d more$/).click();
+    await seen(page, 'rates-1: paused: its program seems to be at fault', '2 dead letters in group default');
+    await keepPicture(page, 'aws-jobs');
+  });
+
+  it('shows instances: type, zone, what the group says of them, an older version; what keeps a group small', async () => {
+    const page = await open('#/workers');
+    await seen(page, 'c7g.large, eu-west-1a', 'm7g.large, eu-west-1b', 'Terminating:Wait', 'batchctl 0.0.9');
+    await page.locator('.mark', { hasText: 'no worker' }).waitFor(SOON);
+    await seen(page, '6 starting', '2 ending', '30 protected', /until .*2026-11-30 09:00 GMT/);
+    await seen(page, /Group gpu is held: the last 3 instances could not be set up \(nvidia-smi: not found\)/);
+    await seen(page, 'Group default: launches fail (capacity):', 'no spot capacity for c7g.large');
+    await keepPicture(page, 'aws-workers');
+    const rows = page.getByRole('table', { name: 'Workers', exact: true }).locator('tbody tr');
+    expect(await rows.count()).to.equal(4);
+    await page.getByLabel('State').selectOption('draining');
+    expect(await rows.count()).to.equal(1);
+    await page.reload();
+    await rows.first().waitFor(SOON);
+    expect(await rows.count(), 'a link keeps what it is narrowed to').to.equal(1);
+    await page.getByLabel('State').selectOption('');
+    await page.getByRole('searchbox', { name: 'Worker' }).fill('eu-west-1b');
+    expect(await rows.count()).to.equal(1);
+  });
+
+  it('says why a job was paused, what it costs against its limit, and where its outputs did not go', async () => {
+    const page = await open('#/jobs/claims-1');
+    await seen(page, '20m late', /between 06:05 and 06:40 in 19 of 20 cases/, '$41.20');
+    await page.goto(`${manager.address}/#/jobs/rates-1`);
+    await seen(page, 'Paused · its program seems to be at fault', /20 of 21 tasks on 9 workers failed since code/);
+    await page.goto(`${manager.address}/#/jobs/sent-1`);
+    await seen(page, 'NOT delivered to s3://acme-reports/2026-11/: access denied.', 'batchctl watch sent-1');
+    await seen(page, 'hooks.example.com could not be told of succeeded: answered 500. Nobody tries again.');
+    await seen(page, '49,472,237.75', '98,950');
+    await keepPicture(page, 'aws-job');
+  });
+
+  for (const width of [360, 768, 1280, 1920]) {
+    it(`is accessible, and fits a screen ${width} wide`, async () => {
+      const page = await open('#/jobs', width);
+      const faults: string[] = [];
+      for (const [hash, text] of [
+        ['jobs', '$41.20'],
+        ['workers', 'Terminating:Wait'],
+        ['queues', 'dead letters'],
+        ['jobs/sent-1', 'Counters'],
+      ] as const) {
+        await page.goto(`${manager.address}/#/${hash}`);
+        await page
+          .locator('main')
+          .getByText(text)
+          .first()
+          .waitFor({ ...SOON, state: 'attached' });
+        faults.push(...(await axeFaults(page)).map((line) => `${hash}: ${line}`));
+        const wide = await widthFault(page);
+        if (wide !== null) faults.push(`${hash}: ${wide}`);
+        await keepPicture(page, `aws-${hash.replace('/', '-')}-${width}`);
+      }
+      expect(faults).to.deep.equal([]);
+      await page.context().close();
+    });
+  }
+
+  it('needs no more memory after many events than after a few', async () => {
+    const page = await open('#/jobs');
+    await seen(page, '$41.20');
+    const many = (turn: number) => {
+      const step = { ...STEP, done: turn, waiting: 10_000 - turn };
+      const jobs = Array.from({ length: 20 }, (_, n) => statusOf({ job: `claims-${n + turn}`, steps: [step] }));
+      return overviewOf({ ...SEEN, jobs, workers: [workerOf({ done: turn, busy: [`claims-1/price/${turn}`] })] });
+    };
+    const play = async (from: number, to: number): Promise<void> => {
+      for (let turn = from; turn < to; turn += 1) {
+        manager.overview(many(turn));
+        if (turn % 10 !== 9) continue;
+        // What came is drawn.
+        await page.locator(`[title="claims-${turn}"]`).waitFor(SOON);
+      }
+    };
+    await play(0, 100);
+    const before = await heapOf(page);
+    await play(100, 700);
+    const after = await heapOf(page);
+    expect(after.nodes, JSON.stringify([before, after])).to.be.at.most(before.nodes * 1.1);
+    expect(after.listeners, JSON.stringify([before, after])).to.be.at.most(before.listeners * 1.1);
+    expect(after.bytes, JSON.stringify([before, after])).to.be.at.most(before.bytes + 2 * 2 ** 20);
+  });
+});

@@ -1,0 +1,83 @@
+// Protects: text from jobs cannot run as code or deceive whoever reads the dashboard.
+import { expect } from 'chai';
+import type { Browser } from 'playwright-core';
+import { openBrowser } from '../support/browser.ts';
+import { DashboardDesk } from '../support/manager/dashboard-desk.ts';
+import { keepPicture, widthFault } from '../support/manager/page-checks.ts';
+
+const SOON = { timeout: 45_000 };
+
+const ATTACK = '<img src=x onerror="document.title=1"><script>document.title=1</script>';
+/** Turns what follows to the left, hides, clears the screen, colours. */
+const STRANGE = '\u202eevil\u202c \u200bhidden \u001b[2J\u001b[31mred\u001b[0m\u0007';
+
+describe('hostile text on the dashboard', () => {
+  let browser: Browser | null = null;
+  let desk: DashboardDesk;
+
+  before(async () => {
+    browser = await openBrowser();
+    desk = await DashboardDesk.open();
+  });
+  after(async () => {
+    await browser?.close();
+    await desk?.close();
+  });
+
+  it('is shown as text only, with the names of characters that would hide or reverse it', async () => {
+    if (browser === null) throw new Error('the browser is open by now');
+    const { workspace } = desk;
+    const text = `${ATTACK} ${STRANGE}`;
+    workspace.write('said', `${'a word '.repeat(2_000)}\n${'x'.repeat(5_000)}\n${text}\n`);
+    workspace.write('job.json', {
+      name: 'evil',
+      labels: { note: text },
+      input: { split: { by: 'range', from: 1, to: 2 } },
+      steps: [{ name: 'one', attempts: 1, run: 'cat "$HOME/said" >&2; exit 9' }],
+    });
+    const job = await workspace.submit('--run-key', 'evil-1');
+    await workspace.work({}, '--quiet');
+    const skipped = await workspace.run(['skip', job, '--task', 'one/1', '--reason', text]);
+    expect(skipped.code, skipped.stderr).to.equal(0);
+    const token = await desk.token('operate');
+    for (const width of [1280, 360]) {
+      const { page, heard } = await desk.look(browser, token, { viewport: { width, height: 800 } });
+      for (const [name, hash, waited] of [
+        ['jobs', 'jobs', 'evil-1'],
+        ['job', `jobs/${job}`, '<script>'],
+        ['task', `jobs/${job}/tasks/one/0`, '<script>'],
+        ['tasks', `jobs/${job}/tasks`, '<script>'],
+        ['history', `jobs/${job}/history`, '<script>'],
+      ] as const) {
+        await page.goto(`${desk.address}/#/${hash}`);
+        await page.locator('main').getByText(waited).first().waitFor(SOON);
+        const found = await page.evaluate<string>('document.body.innerHTML');
+        for (const part of ['<img', '<script', '<iframe', '\u202e', '\u200b', '\u001b', '\u0007'])
+          expect(found, name).not.to.include(part);
+        expect(await page.title(), name).to.contain('batchctl');
+        expect(await widthFault(page), name).to.equal(null);
+        await keepPicture(page, `hostile-${name}-${width}`);
+      }
+      await page.goto(`${desk.address}/#/jobs/${job}/tasks/one/0`);
+      await page
+        .getByText(/⟨U\+202E⟩evil⟨U\+202C⟩ ⟨U\+200B⟩hidden ␛\[2Jred␇/)
+        .first()
+        .waitFor(SOON);
+      expect(heard.lines).to.deep.equal([]);
+      await page.context().close();
+    }
+  });
+
+  it('in the address of a job only brings an error message', async () => {
+    if (browser === null) throw new Error('the browser is open by now');
+    const { page, heard } = await desk.look(
+      browser,
+      await desk.token('read'),
+      {},
+      '#/jobs/..%2F..%2Fapi%2Fv1%2Fme/%E0%A4%A',
+    );
+    heard.allow = /40[04]/;
+    await page.getByRole('alert').waitFor(SOON);
+    expect(heard.lines).to.deep.equal([]);
+  });
+});

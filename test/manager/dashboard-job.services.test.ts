@@ -1,0 +1,146 @@
+// Protects: a job can be watched, paused, adjusted, retried and cancelled on the dashboard.
+import { expect } from 'chai';
+import type { Browser, Page } from 'playwright-core';
+import { openBrowser } from '../support/browser.ts';
+import { DashboardDesk, type Opened } from '../support/manager/dashboard-desk.ts';
+import { bringRates, layClaimsJob, openGate } from '../support/manager/dashboard-jobs.ts';
+import { keepPicture } from '../support/manager/page-checks.ts';
+
+/** A machine with two cores may be busy. */
+const SOON = { timeout: 45_000 };
+
+describe('a job on the dashboard', () => {
+  let browser: Browser | null = null;
+  let desk: DashboardDesk;
+  let token = '';
+
+  before(async () => {
+    browser = await openBrowser();
+  });
+  after(() => browser?.close());
+  beforeEach(async () => {
+    desk = await DashboardDesk.open();
+    token = await desk.token('operate', 'anna');
+    layClaimsJob(desk.workspace);
+  });
+  afterEach(() => desk.close());
+
+  function look(hash = ''): Promise<Opened> {
+    if (browser === null) throw new Error('the browser is open by now');
+    return desk.look(browser, token, {}, hash);
+  }
+  const seen = (page: Page, text: string | RegExp): Promise<void> => page.getByText(text).first().waitFor(SOON);
+
+  it('is watched from before it is there to its end, and mended on the way: retried behind a canary, skipped', async () => {
+    const { page, heard } = await look();
+    await seen(page, 'No job is open');
+    const { workspace } = desk;
+    const job = await workspace.submit('--finish-by', 'in 2h');
+    await page.getByRole('link', { name: `claims ${job}`, exact: true }).click(SOON);
+    workspace.start(['worker', '--slots', '2', '--quiet']);
+    await seen(page, '16 of 41 tasks done, 4 failed for good, 2 running, 19 waiting.');
+    await seen(page, /^projected \d\d:\d\d, deadline \d\d:\d\d$/);
+    await seen(page, 'row <n>: no rate for EUR');
+    await page.locator('.course canvas').first().waitFor(SOON);
+    await keepPicture(page, 'half-way');
+
+    bringRates(workspace);
+    await page.getByRole('button', { name: /^Retry cause .* 3 of price/ }).click();
+    await page.getByText(/It would ask for 3 tasks again: price\/6,10,14\. First price\/\d+/).waitFor(SOON);
+    await page.locator('dialog code', { hasText: /^batchctl retry .* --cause .* --canary 1$/ }).waitFor();
+    await keepPicture(page, 'retry');
+    await page.getByRole('dialog').getByRole('button', { name: 'Retry', exact: true }).click();
+    await page.getByText(/^Done\. Round 1 asks for 3 tasks again/).waitFor(SOON);
+    await page.getByRole('dialog').getByRole('button', { name: 'Close' }).click();
+    // The second half holds the slots: until it ends the canary waits.
+    await seen(page, 'Round 1 asks for 1 task again; until they run, they count as failed.');
+
+    await page.getByRole('button', { name: /^Skip cause .* 1 of price/ }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Skip', exact: true }).click();
+    expect(
+      await page.getByLabel('Reason').evaluate((input) => (input as { validity?: { valid: boolean } }).validity?.valid),
+    ).to.equal(false);
+    await page.getByLabel('Reason').fill("unreadable, it's ticket 4711");
+    await page.locator('dialog code', { hasText: `--reason 'unreadable, it'\\''s ticket 4711'` }).waitFor();
+    await page.getByRole('dialog').getByRole('button', { name: 'Skip', exact: true }).click();
+    await page.getByText('1 task skipped: price/3.').last().waitFor(SOON);
+    await page.keyboard.press('Escape');
+
+    openGate(workspace);
+    await seen(page, 'Succeeded');
+    await seen(page, '40 of 41 tasks done, none failed for good, 1 skipped.');
+    await page.getByRole('link', { name: 'History' }).click();
+    await seen(page, 'token:anna');
+    await seen(page, "skipped price/3: unreadable, it's ticket 4711");
+    const status = JSON.parse((await workspace.run(['status', job, '--json'])).stdout);
+    expect(status).to.include({ state: 'succeeded', round: 1 });
+    expect(heard.lines).to.deep.equal([]);
+  });
+
+  it('is paused, adjusted, resumed and cancelled, each after a question that can be left unanswered', async () => {
+    const { workspace } = desk;
+    const job = await workspace.submit();
+    const { page, heard } = await look(`#/jobs/${job}`);
+    const ask = (name: string): Promise<void> => page.getByRole('button', { name: `${name} ${job}...` }).click(SOON);
+    const answer = (name: string): Promise<void> =>
+      page.getByRole('dialog').getByRole('button', { name, exact: true }).click();
+
+    await ask('Cancel');
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ ...SOON, state: 'detached' });
+    await ask('Pause');
+    await answer('Pause');
+    await page.getByText(/^Done\. It is paused now\.$/).waitFor(SOON);
+    await answer('Close');
+    await seen(page, /^Paused/);
+    await ask('Adjust the limits of');
+    await page.getByLabel('Deadline').fill('no such time');
+    await answer('Adjust');
+    await page.getByRole('dialog').getByRole('alert').waitFor(SOON);
+    await page.getByLabel('Deadline').fill('in 3h');
+    await answer('Adjust');
+    await page.getByText(/^Done\. finishBy: /).waitFor(SOON);
+    await answer('Close');
+    await seen(page, /^in (3h|2h59m)$/);
+    await ask('Resume');
+    await answer('Resume');
+    await page.getByText(/^Done\. It is running now/).waitFor(SOON);
+    await answer('Close');
+    await ask('Cancel');
+    await answer('Cancel');
+    await page.getByText(/^Done\. It is cancelled now\.$/).waitFor(SOON);
+    await answer('Close');
+    await seen(page, 'Cancelled');
+    const { stdout } = await workspace.run(['history', job, '--json']);
+    expect(stdout.match(/"what":"(pause|adjust|resume|cancel)","?[^}]*/g)).to.have.lengthOf(4);
+    // The deadline that nobody understands was refused.
+    expect(heard.lines.filter((line) => !line.includes('400'))).to.deep.equal([]);
+  });
+
+  it('shows its tasks page by page, and a task with its attempts and logs', async () => {
+    const { workspace } = desk;
+    workspace.write('job.json', {
+      name: 'many',
+      input: { split: { by: 'range', from: 1, to: 120 } },
+      steps: [{ name: 'one', run: 'read n; echo "row $n is here" >&2; echo $n' }],
+    });
+    const job = await workspace.submit();
+    await workspace.work({}, '--slots', '4', '--quiet');
+    const { page, heard } = await look(`#/jobs/${job}/tasks`);
+    const rows = page.locator('main tbody tr');
+    await rows.nth(49).waitFor(SOON);
+    expect(await rows.count()).to.equal(50);
+    await page.getByRole('button', { name: 'Show 50 more' }).click();
+    await rows.nth(99).waitFor(SOON);
+    await page.getByRole('button', { name: 'Show 50 more' }).click();
+    await rows.nth(119).waitFor(SOON);
+    expect(await rows.count()).to.equal(120);
+    await page.getByLabel('State').selectOption('failed');
+    await seen(page, 'No task is so.');
+    await page.getByLabel('State').selectOption('done');
+    await page.getByRole('link', { name: 'one/7', exact: true }).click(SOON);
+    await seen(page, 'row 8 is here');
+    expect(page.url()).to.match(/#\/jobs\/many-[^/]+\/tasks\/one\/7$/);
+    expect(heard.lines).to.deep.equal([]);
+  });
+});

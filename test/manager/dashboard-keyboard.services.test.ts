@@ -1,0 +1,139 @@
+// Protects: the whole dashboard can be used without a mouse.
+import { expect } from 'chai';
+import type { Browser, Page } from 'playwright-core';
+import { openBrowser } from '../support/browser.ts';
+import { DashboardDesk } from '../support/manager/dashboard-desk.ts';
+import { bringRates, layClaimsJob, openGate } from '../support/manager/dashboard-jobs.ts';
+
+const SOON = { timeout: 45_000 };
+
+describe('the dashboard without a mouse', () => {
+  let browser: Browser | null = null;
+  let desk: DashboardDesk;
+  let token = '';
+  let job = '';
+
+  before(async () => {
+    browser = await openBrowser();
+    desk = await DashboardDesk.open();
+    const { workspace } = desk;
+    token = await desk.token('operate');
+    layClaimsJob(workspace);
+    openGate(workspace);
+    job = await workspace.submit();
+    await workspace.submit('--run-key', 'second');
+    await workspace.work({}, '--slots', '2', '--quiet');
+  });
+  after(async () => {
+    await browser?.close();
+    await desk?.close();
+  });
+
+  async function open(): Promise<Page> {
+    if (browser === null) throw new Error('the browser is open by now');
+    const { page } = await desk.look(browser, null);
+    await page.evaluate(`addEventListener('mousedown', () => { document.body.dataset.mouse = 'used' }, true)`);
+    await page.getByLabel('Token').waitFor(SOON);
+    // The field has the focus.
+    await page.keyboard.type(token);
+    await page.keyboard.press('Enter');
+    await page.locator('main tbody tr').first().waitFor(SOON);
+    return page;
+  }
+  const focused = (page: Page): Promise<string> =>
+    page.evaluate<string>(`(document.activeElement.ariaLabel ?? document.activeElement.textContent).trim()`);
+  async function tabTo(page: Page, name: RegExp): Promise<void> {
+    const passed: string[] = [];
+    for (let presses = 0; presses < 60; presses += 1) {
+      await page.keyboard.press('Tab');
+      const at = await focused(page);
+      if (name.test(at)) return;
+      passed.push(at);
+    }
+    throw new Error(`Tab came past ${passed.join(' | ')}`);
+  }
+
+  it('signs in, finds a job, retries a cause of it and signs out', async () => {
+    const page = await open();
+    await page.keyboard.press('/');
+    await page.keyboard.type(job);
+    await page
+      .locator('main tbody tr')
+      .nth(1)
+      .waitFor({ ...SOON, state: 'detached' });
+    await tabTo(page, new RegExp(`^claims ${job}$`));
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: /^Retry cause .* 3 of price/ }).waitFor(SOON);
+    expect(await page.evaluate('document.activeElement.tagName'), 'the focus goes along').to.equal('MAIN');
+    await tabTo(page, /^Retry cause .* 3 of price/);
+    bringRates(desk.workspace);
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog').waitFor(SOON);
+    // Behind the dialog nothing can be reached.
+    for (let presses = 0; presses < 12; presses += 1) {
+      await page.keyboard.press('Tab');
+      expect(
+        await page.evaluate(
+          `document.activeElement === document.body || document.activeElement.closest('dialog') !== null`,
+        ),
+      ).to.equal(true);
+    }
+    await page.keyboard.press('Escape');
+    expect(await focused(page), 'back where it came from').to.match(/^Retry cause/);
+    await page.keyboard.press('Enter');
+    await page.getByLabel('Try so many first').waitFor(SOON);
+    await page.keyboard.press('Enter');
+    await page.getByText(/^Done\. Round 1 asks for 3 tasks again/).waitFor(SOON);
+    await page.getByRole('button', { name: 'Close' }).waitFor(SOON);
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog').waitFor({ ...SOON, state: 'detached' });
+    await desk.workspace.work({}, '--quiet');
+    const { stdout } = await desk.workspace.run(['status', job, '--json']);
+    expect(JSON.parse(stdout).steps[0]).to.include({ done: 39, failed: 1 });
+    await tabTo(page, /^sign out$/);
+    await page.keyboard.press('Enter');
+    await page.getByLabel('Token').waitFor(SOON);
+    expect(await page.evaluate('document.body.dataset.mouse ?? null'), 'a mouse was used').to.equal(null);
+  });
+
+  it('moves from row to row by arrows and letters, and makes a list one stop of the Tab key', async () => {
+    const page = await open();
+    await page.locator('main tbody tr').nth(1).waitFor(SOON);
+    expect(await page.locator('main tbody a[tabindex="0"]').count()).to.equal(1);
+    await page.keyboard.press('j');
+    const first = await focused(page);
+    await page.keyboard.press('ArrowDown');
+    const second = await focused(page);
+    expect(second).not.to.equal(first);
+    await page.keyboard.press('k');
+    expect(await focused(page)).to.equal(first);
+    await page.keyboard.press('End');
+    expect(await focused(page)).to.equal(second);
+  });
+
+  it('lists its keys under ?, and single letters can be turned off', async () => {
+    const page = await open();
+    await page.keyboard.press('2');
+    await page.getByRole('heading', { name: 'Workers', level: 1 }).waitFor(SOON);
+    await page.keyboard.press('?');
+    await page.getByRole('dialog').getByText('this list').waitFor(SOON);
+    await page.keyboard.press('Tab');
+    while (!/^$/.test(await focused(page))) await page.keyboard.press('Tab');
+    await page.keyboard.press('Space');
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ ...SOON, state: 'detached' });
+    await page.keyboard.press('1');
+    await page.keyboard.press('?');
+    expect(await page.getByRole('dialog').count()).to.equal(0);
+    expect(page.url()).to.match(/#\/workers$/);
+  });
+
+  it('skips from the first stop of the Tab key straight to the content', async () => {
+    const page = await open();
+    await page.evaluate('document.activeElement.blur()');
+    await page.keyboard.press('Tab');
+    expect(await focused(page)).to.equal('Skip to what is shown');
+    await page.keyboard.press('Enter');
+    expect(await page.evaluate('document.activeElement.tagName')).to.equal('MAIN');
+  });
+});

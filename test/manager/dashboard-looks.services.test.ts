@@ -1,0 +1,128 @@
+// Protects: the dashboard is complete and accessible at every screen width, dark or light.
+import { expect } from 'chai';
+import type { Browser } from 'playwright-core';
+import { openBrowser } from '../support/browser.ts';
+import { DashboardDesk } from '../support/manager/dashboard-desk.ts';
+import { layClaimsJob } from '../support/manager/dashboard-jobs.ts';
+import { axeFaults, keepPicture, widthFault } from '../support/manager/page-checks.ts';
+import { until } from '../support/until.ts';
+
+const SOON = { timeout: 45_000 };
+
+const SCREENS = [
+  { width: 1280, height: 900, colorScheme: 'light' },
+  { width: 1280, height: 900, colorScheme: 'dark' },
+  { width: 360, height: 740, colorScheme: 'light' },
+  { width: 360, height: 740, colorScheme: 'dark' },
+] as const;
+
+describe('the dashboard as it looks', () => {
+  let browser: Browser | null = null;
+  let desk: DashboardDesk;
+  let token = '';
+  let job = '';
+
+  before(async () => {
+    browser = await openBrowser();
+    desk = await DashboardDesk.open();
+    const { workspace } = desk;
+    token = await desk.token('operate');
+    workspace.write('job.json', {
+      name: 'nightly',
+      input: { split: { by: 'range', from: 1, to: 3 } },
+      steps: [{ name: 'copy', run: 'cat' }],
+    });
+    await workspace.submit('--run-key', 'nightly-1');
+    const added = await workspace.run([
+      'schedule',
+      'add',
+      'nightly',
+      'job.json',
+      '--cron',
+      '0 6 * * *',
+      '--tz',
+      'Europe/London',
+    ]);
+    expect(added.code, added.stderr).to.equal(0);
+    await workspace.work({}, '--quiet');
+    layClaimsJob(workspace);
+    job = await workspace.submit('--run-key', 'claims-2026-11', '--finish-by', 'in 2h');
+    workspace.start(['worker', '--slots', '2', '--quiet']);
+    await until(
+      'the first half is done',
+      async () => {
+        const status = JSON.parse((await workspace.run(['status', job, '--json'])).stdout);
+        return status.steps[0].failed === 4 && status.steps[0].running === 2;
+      },
+      60_000,
+    );
+  });
+  after(async () => {
+    await browser?.close();
+    await desk?.close();
+  });
+
+  /** Each view, and what is there once it is whole. */
+  const VIEWS = [
+    ['jobs', () => 'jobs', 'claims-2026-11'],
+    ['job', () => `jobs/${job}`, 'Slowest tasks'],
+    ['tasks', () => `jobs/${job}/tasks`, 'price/19'],
+    ['task', () => `jobs/${job}/tasks/price/6`, 'row 7: read'],
+    ['history', () => `jobs/${job}/history`, 'sent its first tasks'],
+    ['workers', () => 'workers', 'busy with'],
+    ['queues', () => 'queues', 'dead letters'],
+    ['schedules', () => 'schedules', 'Coming'],
+    ['no-view', () => 'nowhere', 'There is no such view'],
+  ] as const;
+
+  for (const { width, height, colorScheme } of SCREENS) {
+    it(`is complete, fits the screen and is accessible: ${width} wide, ${colorScheme}`, async () => {
+      if (browser === null) throw new Error('the browser is open by now');
+      const { page, heard } = await desk.look(browser, token, { viewport: { width, height }, colorScheme });
+      heard.allow = /404/;
+      const faults: string[] = [];
+      for (const [name, hash, text] of VIEWS) {
+        await page.goto(`${desk.address}/#/${hash()}`);
+        await page
+          .locator('main')
+          .getByText(text)
+          .first()
+          .waitFor({ ...SOON, state: 'attached' });
+        if (name === 'job') await page.locator('.course canvas').nth(2).waitFor(SOON);
+        faults.push(...(await axeFaults(page)).map((line) => `${name}: ${line}`));
+        const wide = await widthFault(page);
+        if (wide !== null) faults.push(`${name}: ${wide}`);
+        await keepPicture(page, `${name}-${width}-${colorScheme}`);
+      }
+      await page.goto(`${desk.address}/#/jobs/none-there`);
+      await page.getByRole('alert').waitFor(SOON);
+      await page.goto(`${desk.address}/#/jobs/${job}`);
+      await page
+        .getByRole('button', { name: /^Retry cause/ })
+        .first()
+        .click(SOON);
+      await page.getByText('It would ask for').waitFor(SOON);
+      faults.push(...(await axeFaults(page)).map((line) => `dialog: ${line}`));
+      await keepPicture(page, `dialog-${width}-${colorScheme}`);
+      await page.keyboard.press('Escape');
+      await page.getByRole('button', { name: 'sign out' }).click();
+      await page.getByLabel('Token').waitFor(SOON);
+      faults.push(...(await axeFaults(page)).map((line) => `sign-in: ${line}`));
+      await keepPicture(page, `sign-in-${width}-${colorScheme}`);
+      expect(faults).to.deep.equal([]);
+      expect(heard.lines).to.deep.equal([]);
+      await page.context().close();
+    });
+  }
+
+  it('does not move for people who want no motion', async () => {
+    if (browser === null) throw new Error('the browser is open by now');
+    const durationOf = async (reducedMotion: 'reduce' | 'no-preference'): Promise<string> => {
+      const { page } = await desk.look(browser as Browser, token, { reducedMotion });
+      await page.locator('.bar span').first().waitFor(SOON);
+      return page.evaluate<string>(`getComputedStyle(document.querySelector('.bar span')).transitionDuration`);
+    };
+    expect(await durationOf('reduce')).to.equal('0s');
+    expect(await durationOf('no-preference')).to.equal('0.4s');
+  });
+});

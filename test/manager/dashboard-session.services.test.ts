@@ -1,0 +1,108 @@
+// Protects: nobody uses the dashboard with a bad or revoked token, and it says when it is no longer live.
+import { expect } from 'chai';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { openBrowser } from '../support/browser.ts';
+import { DashboardDesk, type Opened, signIn } from '../support/manager/dashboard-desk.ts';
+import { layClaimsJob } from '../support/manager/dashboard-jobs.ts';
+import { keepPicture } from '../support/manager/page-checks.ts';
+
+const SOON = { timeout: 45_000 };
+
+describe("the dashboard's session", () => {
+  let browser: Browser | null = null;
+  let desk: DashboardDesk;
+
+  before(async () => {
+    browser = await openBrowser();
+    desk = await DashboardDesk.open();
+    layClaimsJob(desk.workspace);
+  });
+  after(async () => {
+    await browser?.close();
+    await desk?.close();
+  });
+
+  function look(token: string | null, hash = '', options: BrowserContextOptions = {}): Promise<Opened> {
+    if (browser === null) throw new Error('the browser is open by now');
+    return desk.look(browser, token, options, hash);
+  }
+  const kept = (page: Page): Promise<string> =>
+    page.evaluate<string>('JSON.stringify([{ ...localStorage }, document.cookie, location.href])');
+
+  it('lets nobody in with a token that is unknown, and says so; a good one is kept in the tab alone', async () => {
+    const { page, heard } = await look(`bct_${'x'.repeat(43)}`);
+    heard.allow = /401/;
+    await page.getByRole('alert').getByText('the token is unknown, was revoked or has expired').waitFor(SOON);
+    await keepPicture(page, 'refused');
+    expect(await page.evaluate('sessionStorage.length')).to.equal(0);
+    const token = await desk.token('operate', 'kept');
+    await signIn(page, token);
+    await page.getByText('live', { exact: true }).waitFor(SOON);
+    expect(await kept(page)).not.to.contain('bct_');
+    await page.reload();
+    await page.getByText('live', { exact: true }).waitFor(SOON);
+    const other = await page.context().newPage();
+    await other.goto(desk.address);
+    await other.getByLabel('Token').waitFor(SOON);
+    await page.getByRole('button', { name: 'sign out' }).click();
+    await page.getByLabel('Token').waitFor();
+    expect(await page.evaluate('sessionStorage.length')).to.equal(0);
+    expect(heard.lines.filter((line) => !line.includes('401'))).to.deep.equal([]);
+  });
+
+  it('asks again when the token is revoked', async () => {
+    const token = await desk.token('read', 'short-lived');
+    const { page, heard } = await look(token);
+    heard.allow = /401|ERR_|net::/;
+    await page.getByText('live', { exact: true }).waitFor(SOON);
+    await desk.revoke('short-lived');
+    await page.getByRole('alert').getByText('Not let in:').waitFor(SOON);
+    expect(await page.evaluate('sessionStorage.length')).to.equal(0);
+    expect(heard.lines).to.deep.equal([]);
+  });
+
+  it('shows what a token may not do, with the reason, and does not do it', async () => {
+    const job = await desk.workspace.submit();
+    const { page, heard } = await look(await desk.token('read', 'looker'), `#/jobs/${job}`);
+    const pause = page.getByRole('button', { name: /^Pause/ });
+    await pause.waitFor(SOON);
+    await page.getByText('The token looker has the scope read').waitFor(SOON);
+    expect(await pause.getAttribute('aria-disabled')).to.equal('true');
+    expect(await pause.getAttribute('title')).to.equal(
+      'this token may only look (scope read): it takes one with the scope operate',
+    );
+    await pause.click({ force: true });
+    expect(await page.getByRole('dialog').count()).to.equal(0);
+    expect(heard.lines).to.deep.equal([]);
+  });
+
+  it('says since when it is not live once the manager is gone, and goes on by itself when it is back', async () => {
+    const { page, heard } = await look(await desk.token('operate', 'patient'));
+    heard.allow = /ERR_|net::|Failed to load/;
+    await page.getByText('live', { exact: true }).waitFor(SOON);
+    const [first] = await Promise.all([page.locator('main tbody tr').count()]);
+    await desk.kill();
+    await page.getByText(/^Not live since \d\d:\d\d:\d\d/).waitFor(SOON);
+    await keepPicture(page, 'not-live');
+    expect(await page.locator('main tbody tr').count(), 'what was known stays').to.equal(first);
+    await desk.start();
+    const job = await desk.workspace.submit();
+    await page.getByRole('link', { name: `claims ${job}`, exact: true }).waitFor(SOON);
+    expect(await page.getByText(/^Not live since/).count()).to.equal(0);
+    expect(heard.lines).to.deep.equal([]);
+  });
+
+  it('is chosen dark or light, whatever the system has, and stays so', async () => {
+    const { page, heard } = await look(await desk.token('read', 'owl'), '', { colorScheme: 'light' });
+    const ground = (): Promise<string> => page.evaluate<string>('getComputedStyle(document.body).backgroundColor');
+    await page.getByText('live', { exact: true }).waitFor(SOON);
+    expect(await ground()).to.equal('rgb(255, 255, 255)');
+    await page.getByRole('button', { name: 'Colours: auto' }).click();
+    expect(await ground()).to.equal('rgb(17, 21, 27)');
+    await page.reload();
+    expect(await ground()).to.equal('rgb(17, 21, 27)');
+    await page.getByRole('button', { name: 'Colours: dark' }).click();
+    expect(await ground()).to.equal('rgb(255, 255, 255)');
+    expect(heard.lines).to.deep.equal([]);
+  });
+});

@@ -1,0 +1,113 @@
+// Protects: focus, scroll position and requests on the dashboard survive updates of the page.
+import { expect } from 'chai';
+import type { Page } from 'playwright-core';
+import { DashboardSuite, SOON } from '../support/manager/dashboard-suite.ts';
+import { until } from '../support/until.ts';
+
+describe('what stays in place on the dashboard while the rest changes', function () {
+  let job = '';
+  const suite = new DashboardSuite(this, {
+    each: true,
+    arrange: async ({ workspace }) => {
+      workspace.write('job.json', {
+        name: 'drip',
+        input: { split: { by: 'range', from: 1, to: 10 } },
+        steps: [
+          {
+            ...{ name: 'one', attempts: 1 },
+            run: 'read n; until [ -e "$HOME/go-$n" ]; do sleep 0.02; done; [ "$n" -gt 6 ] || { echo "no rate" >&2; exit 3; }',
+          },
+        ],
+      });
+      job = await workspace.submit();
+      workspace.start(['worker', '--slots', '10', '--quiet']);
+    },
+  });
+  /** Lets these end: up to 6 they fail. */
+  const end = (...tasks: readonly number[]): void => {
+    for (const task of tasks) suite.desk.workspace.write(`go-${task}`, '');
+  };
+  const focused = (page: Page): Promise<string> => page.evaluate<string>('document.activeElement.textContent');
+
+  it('what has the focus keeps it when its words change', async () => {
+    const { page } = await suite.look();
+    end(1);
+    await page.getByRole('link', { name: `${job}: 1 task failed for good` }).focus(SOON);
+    end(2);
+    await page.getByRole('link', { name: `${job}: 2 tasks failed for good` }).waitFor(SOON);
+    expect(await focused(page)).to.equal(`${job}: 2 tasks failed for good`);
+  });
+
+  it('a request that is on its way is not given up because something changed', async () => {
+    const { page } = await suite.look(`#/jobs/${job}`);
+    const given: string[] = [];
+    page.on('requestfailed', (request) => given.push(request.url()));
+    let held = 0;
+    await page.route('**/failures*', async (route) => {
+      held += 1;
+      // It takes as long as it takes for more to fail.
+      if (held === 1) {
+        end(2);
+        await page.getByText('2 failed for good').first().waitFor(SOON);
+      }
+      await route.continue();
+    });
+    end(1);
+    await page.getByText('no rate').first().waitFor(SOON);
+    await page.locator('.cause-count', { hasText: '2' }).first().waitFor(SOON);
+    expect(given.filter((url) => url.includes('/failures'))).to.deep.equal([]);
+  });
+
+  it('a chart is updated in its place, and the page stays where it was scrolled to', async () => {
+    const { page } = await suite.look(`#/jobs/${job}`, { viewport: { width: 1280, height: 400 } });
+    end(7, 8);
+    const chart = page.locator('.course [role=img]');
+    await page.locator('.course canvas').nth(1).waitFor(SOON);
+    const words = await chart.getAttribute('aria-label');
+    await page.evaluate(`document.querySelector('.course .uplot').dataset.first = 'yes'`);
+    await page.evaluate('scrollTo(0, document.documentElement.scrollHeight)');
+    const before = await page.evaluate<number>('scrollY');
+    await page.evaluate(`addEventListener('scroll', () => {
+      window.least = Math.min(window.least ?? Infinity, scrollY);
+    })`);
+    end(9);
+    await until('the chart shows more', async () => (await chart.getAttribute('aria-label')) !== words, 60_000);
+    expect(await page.locator('.course .uplot').first().getAttribute('data-first')).to.equal('yes');
+    expect(await page.evaluate<number>('Math.min(window.least ?? Infinity, scrollY)')).to.be.at.least(before - 60);
+  });
+
+  it('"copied" is said of the command that was copied, and of no other', async () => {
+    const { page } = await suite.look(`#/jobs/${job}`);
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    end(1, 2);
+    await page.getByRole('button', { name: /^Retry cause .* 2 of one/ }).click(SOON);
+    const copy = page.getByRole('dialog').getByRole('button', { name: /^cop/ });
+    await copy.click();
+    await page
+      .getByRole('dialog')
+      .getByRole('button', { name: /^copied/ })
+      .waitFor(SOON);
+    expect(await page.evaluate<string>('navigator.clipboard.readText()')).to.match(/--canary 1$/);
+    await page.getByLabel('Try so many first').fill('2');
+    await page
+      .getByRole('dialog')
+      .getByRole('button', { name: /^copy .* --canary 2$/ })
+      .waitFor(SOON);
+  });
+
+  it('going back leads to the same scroll position', async () => {
+    const { page } = await suite.look('#/jobs?state=open', { viewport: { width: 1280, height: 260 } });
+    const link = page.getByRole('link', { name: `drip ${job}`, exact: true });
+    await link.waitFor(SOON);
+    await link.scrollIntoViewIfNeeded();
+    const before = await page.evaluate<number>('scrollY');
+    expect(before, 'there is something to scroll').to.be.above(50);
+    await link.click();
+    await page.getByRole('heading', { name: 'Steps' }).waitFor(SOON);
+    expect(await page.evaluate('scrollY'), 'what is new begins at its top').to.equal(0);
+    await page.goBack();
+    await link.waitFor(SOON);
+    await until('it is scrolled back', async () => (await page.evaluate<number>('scrollY')) === before, SOON.timeout);
+    expect(page.url()).to.match(/#\/jobs\?state=open$/);
+  });
+});

@@ -1,0 +1,99 @@
+// Protects: many dashboard tabs stay up to date at once, and each shows its state in its title.
+import { expect } from 'chai';
+import type { Page } from 'playwright-core';
+import { signIn } from '../support/manager/dashboard-desk.ts';
+import { layClaimsJob } from '../support/manager/dashboard-jobs.ts';
+import { DashboardSuite, putBehind, SOON } from '../support/manager/dashboard-suite.ts';
+import { until } from '../support/until.ts';
+
+/** More than the connections that a browser has to one origin. */
+const TABS = 9;
+
+describe('tabs of the dashboard', function () {
+  let job = '';
+  const suite = new DashboardSuite(this, {
+    arrange: async ({ workspace }) => {
+      layClaimsJob(workspace);
+      job = await workspace.submit('--run-key', 'claims-2026-11');
+      workspace.start(['worker', '--slots', '2', '--quiet']);
+      await until(
+        'half of it is done',
+        async () => JSON.parse((await workspace.run(['status', job, '--json'])).stdout).steps[0].failed === 4,
+        60_000,
+      );
+    },
+  });
+  /** All that a job's page asks for has come. */
+  const isWhole = async (page: Page): Promise<void> => {
+    for (const text of ['no rate for EUR', 'Slowest tasks']) await page.getByText(text).first().waitFor(SOON);
+  };
+  async function beside(page: Page): Promise<Page> {
+    const tab = await page.context().newPage();
+    await tab.goto(`${suite.desk.address}/#/jobs/${job}`);
+    await signIn(tab, await suite.token());
+    return tab;
+  }
+  const iconOf = (page: Page): Promise<string | null> => page.locator('link[rel=icon]').getAttribute('href');
+
+  it('can be many: one that is behind another holds no connection, and is up to date once it is in front', async () => {
+    const { page } = await suite.look(`#/jobs/${job}`);
+    const tabs = [page];
+    await isWhole(page);
+    while (tabs.length < TABS) {
+      await putBehind(tabs.at(-1) as Page, true);
+      const tab = await beside(page);
+      await isWhole(tab);
+      tabs.push(tab);
+    }
+    await putBehind(tabs.at(-1) as Page, true);
+    const { code, stderr } = await suite.desk.workspace.run(['pause', job]);
+    expect(code, stderr).to.equal(0);
+    await putBehind(page, false);
+    await page
+      .getByText(/^Paused/)
+      .first()
+      .waitFor(SOON);
+    await suite.desk.workspace.run(['resume', job]);
+    await page
+      .getByText(/^Running/)
+      .first()
+      .waitFor(SOON);
+    await page.context().close();
+  });
+
+  it('can be four in sight, each on a job', async () => {
+    const { page } = await suite.look(`#/jobs/${job}`);
+    await isWhole(page);
+    for (let beyond = 1; beyond < 4; beyond += 1) await isWhole(await beside(page));
+    await page.context().close();
+  });
+
+  it('tell the state of what they show by title and icon', async () => {
+    const { page } = await suite.look();
+    const titled = (tab: Page, title: RegExp): Promise<boolean> =>
+      until(`a title like ${title.source}`, async () => title.test(await tab.title()), SOON.timeout);
+    await titled(page, /^\(\d\) Jobs · batchctl$/);
+    expect(await iconOf(page)).to.match(/icon-bad/);
+    await page.goto(`${suite.desk.address}/#/jobs/${job}`);
+    await titled(page, /^\d\d % · claims claims-2026-11 · batchctl$/);
+    await page.goto(`${suite.desk.address}/#/queues`);
+    await titled(page, /^\(\d\) Queues · batchctl$/);
+    await page.getByRole('button', { name: 'sign out' }).click();
+    await titled(page, /^Sign in · batchctl$/);
+    expect(await iconOf(page)).to.match(/icon-open/);
+    await page.context().close();
+  });
+
+  it('say so when they are not live', async () => {
+    const { page, heard } = await suite.look();
+    heard.allow = /ERR_|net::/;
+    await page.getByText('live', { exact: true }).waitFor(SOON);
+    await suite.desk.kill();
+    await until('the title says so', async () => /^not live · Jobs/.test(await page.title()), SOON.timeout);
+    expect(await iconOf(page)).to.match(/icon-doubtful/);
+    await suite.desk.start();
+    await until('it is live again', async () => /^\(\d\) Jobs/.test(await page.title()), SOON.timeout);
+    expect(heard.lines).to.deep.equal([]);
+    await page.context().close();
+  });
+});

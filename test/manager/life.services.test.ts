@@ -1,0 +1,180 @@
+// Protects: the manager starts with one command, stops without losing a change, and explains why it cannot start.
+import { connect, createServer } from 'node:net';
+import { expect } from 'chai';
+import { isSupervised } from '../../src/adapters/local/supervisor-lock.ts';
+import { keeperKey } from '../../src/model/keys.ts';
+import { AwsWorkspace } from '../support/aws-workspace.ts';
+import { FaultProxy } from '../support/servers/fault-proxy.ts';
+import { sharedFauxqs } from '../support/servers/fauxqs.ts';
+import { sharedMoto } from '../support/servers/moto.ts';
+import type { Endpoint } from '../support/servers/shared.ts';
+import { until } from '../support/until.ts';
+import { type Running, Workspace } from '../support/workspace.ts';
+
+interface Line {
+  readonly at: string;
+  readonly event: string;
+  readonly level: string;
+  readonly text: string;
+  readonly address?: string;
+}
+
+const LISTEN = ['--listen', '127.0.0.1:0'];
+
+describe("a manager's life", () => {
+  let workspace: Workspace;
+  beforeEach(() => {
+    workspace = new Workspace();
+    workspace.write('job.json', {
+      name: 'claims',
+      input: { split: { by: 'range', from: 1, to: 2 } },
+      steps: [{ name: 'price', run: 'echo done' }],
+    });
+  });
+  afterEach(() => workspace.remove());
+
+  const linesOf = (running: Running): readonly Line[] =>
+    running
+      .said()
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line) as Line);
+  const listening = (running: Running): Promise<string> =>
+    until('it listens', () => linesOf(running).find(({ event }) => event === 'listening')?.address, 30_000);
+  const start = (...args: readonly string[]): Running => workspace.start(['manager', ...LISTEN, '--json', ...args]);
+  const token = async (scope: string): Promise<string> => {
+    const { stdout, stderr } = await workspace.run(['manager', 'token', 'create', scope, '--scope', scope, '--json']);
+    expect(stderr).to.not.include('error');
+    return (JSON.parse(stdout) as { token: string }).token;
+  };
+
+  it('with --workers gives a whole system by one command', async () => {
+    const running = start('--workers', '1');
+    const address = await listening(running);
+    expect((await fetch(`${address}/healthz`)).status).to.equal(200);
+    const authorization = `Bearer ${await token('operate')}`;
+    const job = await workspace.submit();
+    const state = async (): Promise<string> => {
+      const answer = await fetch(`${address}/api/v1/jobs/${job}`, { headers: { authorization } });
+      return ((await answer.json()) as { state: string }).state;
+    };
+    await until('it succeeded', async () => (await state()) === 'succeeded', 60_000);
+    await workspace.run(['scale', '0']);
+    await until('the supervisor has left', () => !isSupervised(workspace.path('.batchctl'), 'default'), 30_000);
+    await until(
+      'the workers have left',
+      async () => (await workspace.run(['workers', '--json'])).stdout === '',
+      30_000,
+    );
+    running.child.kill('SIGTERM');
+    const { code, stderr } = await running.ended;
+    expect(code, stderr).to.equal(0);
+    // What a journal keeps: one line an event, each with its time.
+    for (const line of linesOf(running)) expect(new Date(line.at).toISOString(), line.text).to.equal(line.at);
+    expect(stderr.split('\n').filter((line) => line !== '' && !/^(->|\{)/.test(line))).to.deep.equal([]);
+  });
+
+  it('says where it listens, and how to get a token', async () => {
+    const running = workspace.start(['manager', ...LISTEN]);
+    await until('it listens', () => running.said().includes('listening'), 30_000);
+    expect(running.said()).to.match(/^\S+Z listening at http:\/\/127\.0\.0\.1:\d+.*batchctl manager token create/m);
+    running.child.kill('SIGINT');
+    expect((await running.ended).code).to.equal(0);
+  });
+
+  it('exits 8 when another process has its port, and says what to do', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await until('it is taken', () => taken.address());
+    const { port } = taken.address() as { readonly port: number };
+    const { code, stderr } = await workspace.run(['manager', '--listen', `127.0.0.1:${port}`]);
+    taken.close();
+    expect(code, stderr).to.equal(8);
+    expect(stderr)
+      .to.include(`can't listen at 127.0.0.1:${port}: another process does`)
+      .and.include('--listen HOST:PORT');
+  });
+
+  it('is refused an invalid address, and a profile that itself names a manager', async () => {
+    for (const address of ['8787', 'localhost', '127.0.0.1:70000', 'http://127.0.0.1:80'])
+      expect((await workspace.run(['manager', '--listen', address])).code, address).to.equal(2);
+    workspace.write('batchctl.config.json', {
+      profiles: { far: { backend: 'manager', url: 'https://198.51.100.7' }, local: { backend: 'local' } },
+    });
+    const { code, stderr } = await workspace.run(['manager', '--profile', 'far']);
+    expect(code, stderr).to.equal(3);
+    expect(stderr).to.include('manager');
+  });
+
+  it('told to leave, ends those that watch with a word, lets a change end, and takes no more', async () => {
+    const running = start();
+    const address = await listening(running);
+    const headers = { authorization: `Bearer ${await token('operate')}`, 'content-type': 'application/json' };
+    const job = await workspace.submit();
+    const flags = { json: false, quiet: false, verbose: false, yes: false, dryRun: false, tz: null };
+    const watching = await fetch(`${address}/api/v1/commands`, {
+      ...{ method: 'POST', headers },
+      body: JSON.stringify({ name: 'wait', input: { job }, flags }),
+    });
+    await until('its mark is left', async () => marks(), 30_000);
+    running.child.kill('SIGTERM');
+    const frames = (await watching.text()).trim().split('\n');
+    const { exit, error } = JSON.parse(frames.at(-1) ?? '') as {
+      exit: number;
+      error: { message: string; hint: string };
+    };
+    expect(exit).to.equal(8);
+    expect(error.message).to.equal('the manager is leaving');
+    expect(error.hint).to.include('the same command again');
+    expect((await running.ended).code).to.equal(0);
+    const refused = await fetch(`${address}/healthz`).catch((reason: unknown) => reason);
+    expect(refused).to.be.instanceOf(Error);
+  });
+
+  it('told twice, ends at once, whatever goes on', async () => {
+    const running = start();
+    const { port } = new URL(await listening(running));
+    // A call that is still being sent keeps it there for a while.
+    const call = connect(Number(port), '127.0.0.1');
+    call.on('error', () => undefined);
+    const head = ['POST /api/v1/commands HTTP/1.1', 'Host: here', `Authorization: Bearer ${await token('read')}`];
+    call.write([...head, 'Content-Type: application/json', 'Content-Length: 100', '', '{'].join('\r\n'));
+    await until('it is sent', () => call.bytesWritten > 100);
+    running.child.kill('SIGTERM');
+    await until('it has heard', () => linesOf(running).some(({ event }) => event === 'leaving'));
+    const began = performance.now();
+    running.child.kill('SIGTERM');
+    const { code, stderr } = await running.ended;
+    expect(code, stderr).to.equal(143);
+    expect(performance.now() - began).to.be.below(4_000);
+    call.destroy();
+  });
+
+  const marks = async (): Promise<boolean> => {
+    const { store } = await workspace.platform();
+    for await (const key of store.keys(keeperKey('').replace('.json', ''))) if (key.includes('manager-')) return true;
+    return false;
+  };
+});
+
+describe('a manager whose store hangs', () => {
+  let proxy: FaultProxy;
+  let workspace: AwsWorkspace;
+  let sqs: Endpoint;
+  before(async () => {
+    proxy = await FaultProxy.start((await sharedMoto()).url);
+    sqs = await sharedFauxqs();
+    workspace = await AwsWorkspace.make({ s3: proxy.url, sqs: sqs.url });
+  });
+  after(async () => {
+    await workspace?.remove();
+    await proxy?.close();
+  });
+
+  it('is ended with the reason said, for systemd to start it again', async () => {
+    proxy.fail(Number.POSITIVE_INFINITY, { kind: 'hang' }, ({ url }) => String(url).includes('open'));
+    const running = workspace.start(['manager', ...LISTEN], { BATCHCTL_TEST_LOOP_SECONDS: '1' });
+    const { signal, stderr } = await running.ended;
+    expect(signal, stderr).to.equal('SIGKILL');
+    expect(stderr).to.match(/the manager hangs and is ended: its duty "jobs" gave no sign of life/);
+  });
+});

@@ -1,0 +1,67 @@
+// Protects: one caller's loop without a pause does not keep the manager from all others, nor lock that caller out for long.
+import { mock } from 'node:test';
+import { expect } from 'chai';
+import { BOUNDS, RATE_WINDOW } from '../../src/manager/http/bounds.ts';
+import { GuardDesk } from '../support/manager/guard-desk.ts';
+
+describe('how much a caller can ask of the manager in ten seconds', () => {
+  let desk: GuardDesk;
+  beforeEach(async () => {
+    desk = await GuardDesk.open();
+  });
+  afterEach(async () => {
+    mock.restoreAll();
+    await desk.close();
+  });
+
+  const statuses = async (count: number, call: () => Promise<Response>): Promise<Map<number, number>> => {
+    const found = new Map<number, number>();
+    for (let left = count; left > 0; left -= 50) {
+      const answers = await Promise.all(Array.from({ length: Math.min(50, left) }, call));
+      for (const answer of answers) {
+        found.set(answer.status, (found.get(answer.status) ?? 0) + 1);
+        await answer.body?.cancel();
+      }
+    }
+    return found;
+  };
+
+  it('is so many calls of a token, whatever other tokens ask', async () => {
+    const [busy, other] = [await desk.token('read', 'busy'), await desk.token('read', 'other')];
+    const pass = holdWallTime();
+    const found = await statuses(BOUNDS.rate.value + 100, () => desk.call('/api/v1/jobs', busy));
+    expect(Object.fromEntries(found)).to.deep.equal({ 200: BOUNDS.rate.value, 429: 100 });
+    const refused = await desk.call('/api/v1/jobs', busy);
+    expect(refused.status).to.equal(429);
+    expect(refused.headers.get('retry-after')).to.equal('10');
+    expect((await desk.call('/api/v1/jobs', other)).status).to.equal(200);
+    expect((await desk.call('/healthz')).status).to.equal(200);
+    pass(RATE_WINDOW - 1);
+    expect((await desk.call('/api/v1/jobs', busy)).status).to.equal(429);
+    pass(1);
+    expect((await desk.call('/api/v1/jobs', busy)).status).to.equal(200);
+  });
+
+  it('is so many calls without a token from an address; who has one is let in from there, and the page is shown', async () => {
+    const token = await desk.token('read');
+    const pass = holdWallTime();
+    const found = await statuses(BOUNDS.rateOfNone.value + 100, () => desk.call('/api/v1/jobs'));
+    expect(Object.fromEntries(found)).to.deep.equal({ 401: BOUNDS.rateOfNone.value, 429: 100 });
+    const refused = await desk.call('/api/v1/jobs');
+    expect(refused.status).to.equal(429);
+    expect(refused.headers.get('retry-after')).to.equal('10');
+    expect((await desk.call('/api/v1/jobs', token)).status).to.equal(200);
+    for (const path of ['/healthz', '/readyz']) expect((await desk.call(path)).status, path).to.equal(200);
+    pass(RATE_WINDOW);
+    expect((await desk.call('/api/v1/jobs')).status).to.equal(401);
+  });
+});
+
+/** Holds the time by which calls are counted: a slow machine can't make so many in ten seconds. Answers what lets some pass. */
+function holdWallTime(): (ms: number) => void {
+  let now = Date.now();
+  mock.method(Date, 'now', () => now);
+  return (ms) => {
+    now += ms;
+  };
+}

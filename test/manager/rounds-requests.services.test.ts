@@ -1,0 +1,68 @@
+// Protects: an idle manager on AWS makes no more requests, and costs no more, than documented.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { Duties } from '../../src/manager/duties.ts';
+import type { LogLine } from '../../src/manager/log.ts';
+import { type Cloud, startCloud } from '../support/grid/cloud.ts';
+import { makeScalingGroup, scalingWorkspace } from '../support/scaling-lab.ts';
+
+/** Milliseconds. */
+const HOUR = 3_600_000;
+
+describe('what an idle manager asks of AWS', () => {
+  let cloud: Cloud;
+  before(async () => {
+    cloud = await startCloud();
+  });
+  after(() => cloud?.close());
+
+  it('is no more an hour than docs/manager.md says', async () => {
+    const workspace = await scalingWorkspace(cloud);
+    try {
+      await makeScalingGroup(cloud, workspace.stack, { max: 8 });
+      workspace.write('job.json', {
+        name: 'claims',
+        input: { split: { by: 'range', from: 1, to: 1 } },
+        steps: [{ name: 'price', run: 'true' }],
+      });
+      // A schedule that is not due costs nothing but being there.
+      await workspace.well('schedule', 'add', 'yearly', 'job.json', '--cron', '0 0 1 1 *', '--tz', 'UTC');
+      const lines: LogLine[] = [];
+      const duties = new Duties({
+        ...{ platform: await workspace.platform(), id: 'manager-here-1', log: (line) => lines.push(line) },
+        ...{ signal: new AbortController().signal, nudge: () => undefined, onHung: () => undefined },
+      });
+      const perHour = new Map<string, number>();
+      const round = async (): Promise<void> => {
+        for (const { run } of duties.all.values()) {
+          cloud.takeCalls();
+          const again = await run();
+          for (const call of cloud.takeCalls()) {
+            const kind = kindOf(call);
+            perHour.set(kind, (perHour.get(kind) ?? 0) + HOUR / again);
+          }
+        }
+        await duties.idle();
+      };
+      await round();
+      // What a process asks for once is not what it costs an hour.
+      perHour.clear();
+      await round();
+      expect(lines.map(({ text }) => text)).to.deep.equal([]);
+      const rows = [...perHour].map(([kind, count]) => `| ${kind} | ${Math.round(count)} |`).sort();
+      const page = readFileSync(join(import.meta.dirname, '../../docs/manager.md'), 'utf8');
+      const told = [...page.matchAll(/^\| (?:s3|sqs|autoscaling) \S+ \| \d+ \|/gm)].map(([row]) => row).sort();
+      expect(rows).to.deep.equal(told);
+    } finally {
+      await workspace.remove();
+    }
+  });
+});
+
+/** As AWS bills them: listing and writing at one price, reading at another; sizes are free. */
+function kindOf({ service, action, method, url }: Cloud['calls'][number]): string {
+  if (service !== 's3') return `${service} ${action.replace(/^(Describe).*/, '$1')}`;
+  if (method === 'GET' && url.searchParams.has('list-type')) return 's3 LIST';
+  return `s3 ${method}`;
+}

@@ -1,0 +1,120 @@
+// Protects: the emulated instance metadata behaves as EC2's does, so that tests of spot notices can be trusted.
+import { CreateOrUpdateTagsCommand } from '@aws-sdk/client-auto-scaling';
+import { expect } from 'chai';
+import { until } from '../until.ts';
+import type { GridInstance } from './grid.ts';
+import { type GridDesk, openGridDesk } from './grid-desk.ts';
+
+describe("the emulated instances' metadata", () => {
+  let desk: GridDesk;
+  let one: GridInstance;
+  let url: string;
+  let token: string;
+
+  before(async () => {
+    desk = await openGridDesk();
+  });
+  after(() => desk?.close());
+  beforeEach(async () => {
+    const name = `seen-${Math.random().toString(36).slice(2)}`;
+    const [first] = await desk.makeGroup(name, 1, { LifecycleHookSpecificationList: [] });
+    if (first === undefined) throw new Error('no instance');
+    one = first;
+    url = await desk.cloud.grid.imdsUrl(one);
+    token = await (await put('600')).text();
+  });
+
+  const put = (ttl: string, headers: Readonly<Record<string, string>> = {}): Promise<Response> =>
+    fetch(`${url}/latest/api/token`, {
+      method: 'PUT',
+      headers: { 'x-aws-ec2-metadata-token-ttl-seconds': ttl, ...headers },
+    });
+  const get = (path: string, with_ = token): Promise<Response> =>
+    fetch(`${url}/latest/${path}`, { headers: { 'x-aws-ec2-metadata-token': with_ } });
+  const text = async (path: string): Promise<string> => (await get(path)).text();
+  const status = async (path: string): Promise<number> => (await get(path)).status;
+
+  it('gives tokens that expire, not through proxies, and answers nothing without one', async () => {
+    expect((await put('0')).status).to.equal(400);
+    expect((await put('21601')).status).to.equal(400);
+    expect((await put('600', { 'x-forwarded-for': '10.0.0.1' })).status).to.equal(403);
+    expect((await get('meta-data/instance-id', 'other')).status).to.equal(401);
+    expect((await fetch(`${url}/latest/meta-data/instance-id`)).status).to.equal(401);
+    expect(await text('meta-data/instance-id')).to.equal(one.id);
+    (await desk.cloud.grid.imds(one)).expireTokens();
+    expect(await status('meta-data/instance-id')).to.equal(401);
+  });
+
+  it('tells who the instance is, what it was started with, and its credentials', async () => {
+    expect(await text('meta-data/instance-type')).to.equal('c7g.large');
+    expect(await text('meta-data/placement/region')).to.equal('us-east-1');
+    expect(await text('meta-data/placement/availability-zone')).to.equal(one.zone);
+    expect(await text('meta-data/instance-life-cycle')).to.equal('on-demand');
+    expect(await text('meta-data/tags/instance/team')).to.equal('finance');
+    expect(await text('meta-data/tags/instance')).to.include('aws:autoscaling:groupName');
+    expect(await text('user-data')).to.equal('#!/bin/sh\necho up\n');
+    expect(await text('meta-data/iam/security-credentials/')).to.equal('work');
+    const given = (await (await get('meta-data/iam/security-credentials/work')).json()) as Record<string, string>;
+    expect(given).to.include({ Code: 'Success', AccessKeyId: one.accessKeyId });
+    expect(await status('meta-data/iam/security-credentials/other')).to.equal(404);
+    const document = (await (await get('dynamic/instance-identity/document')).json()) as Record<string, string>;
+    expect(document).to.include({ instanceId: one.id, region: 'us-east-1', accountId: desk.cloud.account });
+  });
+
+  it('reports a rebalance recommendation or an interruption only once there is one', async () => {
+    expect(await status('meta-data/spot/instance-action')).to.equal(404);
+    expect(await status('meta-data/events/recommendations/rebalance')).to.equal(404);
+    expect(await text('meta-data/autoscaling/target-lifecycle-state')).to.equal('InService');
+    desk.cloud.grid.rebalance(one);
+    expect(JSON.parse(await text('meta-data/events/recommendations/rebalance'))).to.have.property('noticeTime');
+    const ends: string[] = [];
+    desk.cloud.grid.onEnd(({ id }, how) => ends.push(`${id} ${how}`));
+    desk.cloud.grid.interrupt(one, 0.3);
+    const action = JSON.parse(await text('meta-data/spot/instance-action'));
+    expect(action.action).to.equal('terminate');
+    expect(action.time).to.match(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+    await until('it is ended and replaced', () =>
+      desk.cloud.grid.instances(one.group).some(({ id, state }) => id !== one.id && state === 'InService'),
+    );
+    expect(ends).to.deep.equal([`${one.id} terminate`]);
+    expect(await text('meta-data/autoscaling/target-lifecycle-state')).to.equal('Terminated');
+  });
+
+  it('lets no request of a cut-off instance through, and tells callers apart by their key', async () => {
+    const tag = { ResourceId: one.group, ResourceType: 'auto-scaling-group', Key: 'by', Value: 'it' };
+    const own = { accessKeyId: one.accessKeyId, secretAccessKey: 'secret', sessionToken: 'token' };
+    const ask = () => desk.scaling.send(new CreateOrUpdateTagsCommand({ Tags: [tag] }));
+    const theirs = desk.scaling.config.credentials;
+    desk.scaling.config.credentials = async () => own;
+    try {
+      await ask();
+      expect(desk.cloud.calls.at(-1)).to.include({ action: 'CreateOrUpdateTags', accessKeyId: one.accessKeyId });
+      desk.cloud.grid.partition(one);
+      const before = desk.cloud.calls.length;
+      const asked = ask().then(
+        () => 'answered',
+        () => 'broken',
+      );
+      expect(await text('meta-data/instance-id')).to.equal(one.id);
+      expect(desk.cloud.calls).to.have.length(before);
+      await until('the request came', () => desk.cloud.held() === 1);
+      desk.cloud.grid.partition(one, false);
+      expect(await asked).to.equal('broken');
+      await ask();
+    } finally {
+      desk.scaling.config.credentials = theirs;
+    }
+  });
+
+  it('is silent when told to', async () => {
+    const imds = await desk.cloud.grid.imds(one);
+    imds.silent = true;
+    const asked = fetch(`${url}/latest/api/token`, { method: 'PUT', signal: AbortSignal.timeout(100) });
+    expect(
+      await asked.then(
+        () => 'answered',
+        () => 'silent',
+      ),
+    ).to.equal('silent');
+  });
+});

@@ -1,0 +1,6 @@
+"""moto, with an S3 whose conditions hold, on any free port."""
+
+import moto_base  # noqa: F401
+from moto.server import main
+
+main(["-H", "127.0.0.1", "-p", "0"])

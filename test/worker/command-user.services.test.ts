@@ -1,0 +1,205 @@
+// Protects: a command that runs as another user cannot gain root's rights, enter other slots or outlive its worker.
+import { spawn } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { BatchctlError } from '../../src/errors.ts';
+import { commandUserOf } from '../../src/worker/command-user.ts';
+import type { Command } from '../../src/worker/executor.ts';
+import { alive, ExecutorBench, fixture } from '../support/executor-bench.ts';
+import { needsRoot } from '../support/run/lacking.ts';
+import { until } from '../support/until.ts';
+
+const NOBODY = { BATCHCTL_COMMAND_USER: 'nobody' };
+
+describe('commands as another user', () => {
+  it('are refused for a user who is root or does not exist, by name', () => {
+    expect(commandUserOf({})).to.equal(null);
+    expect(refusal('no-such-user')).to.match(/BATCHCTL_COMMAND_USER=no-such-user: .*there is no such user/);
+    expect(refusal('root')).to.include('that is root itself');
+  });
+
+  it('are refused to a worker that is not root', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'batchctl-user-'));
+    try {
+      chmodSync(directory, 0o777);
+      const script = `import { commandUserOf } from ${JSON.stringify(join(import.meta.dirname, '../../src/worker/command-user.ts'))};
+        process.setgid(65534); process.setuid(65534);
+        try { commandUserOf({ BATCHCTL_COMMAND_USER: 'daemon' }); } catch (error) { console.log(error.kind, error.message); }`;
+      const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script]);
+      let said = '';
+      child.stdout.on('data', (chunk) => {
+        said += String(chunk);
+      });
+      await new Promise((resolve) => child.on('close', resolve));
+      expect(said).to.include('config').and.include('only root on Linux can run commands as another user');
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+
+  describe('run by root', () => {
+    let closed: string;
+    let bench: ExecutorBench;
+    before(() => {
+      needsRoot('run commands as another user');
+      closed = mkdtempSync(join(tmpdir(), 'batchctl-closed-'));
+      writeFileSync(join(closed, 'secret'), 'key\n', { mode: 0o600 });
+      bench = new ExecutorBench(2, '/bin/sh', commandUserOf(NOBODY));
+    });
+    after(async () => {
+      await bench?.close();
+      if (closed !== undefined) rmSync(closed, { recursive: true, force: true });
+    });
+    const run = (what: Command['run'], changes: Partial<Command> = {}, slot = 0) =>
+      bench.run(what, { ...bench.slot(slot), stdin: null, ...changes }, undefined, slot);
+    const wrote = (slot = 0): string => readFileSync(bench.slot(slot).stdout, 'utf8');
+    const complained = (slot = 0): string => readFileSync(bench.slot(slot).stderr, 'utf8');
+
+    it('has the user’s id, a group of its own, and no right besides, for good', async () => {
+      const end = await run('id -u; id -G; grep -hE "^(CapEff|CapBnd|CapPrm|NoNewPrivs)" /proc/self/status');
+      expect(end, complained()).to.include({ how: 'exit', code: 0 });
+      const [uid, groups, ...rights] = wrote().trimEnd().split('\n');
+      expect(uid).to.equal('65534');
+      expect(groups).to.equal(`${bench.executor.owner?.(0)?.gid} 65534`);
+      expect(rights.map((line) => line.split(/\s+/)[1])).to.deep.equal([
+        ...Array.from({ length: 3 }, () => '0000000000000000'),
+        '1',
+      ]);
+    });
+
+    it('reads no file that only root may read, and writes none of root’s', async () => {
+      const end = await run(`cat ${join(closed, 'secret')}; echo x >>${join(bench.directory, 'code')}; echo $?`);
+      expect(end).to.include({ how: 'exit', code: 0 });
+      expect(wrote()).to.equal('2\n');
+      expect(complained()).to.match(/secret: Permission denied/);
+    });
+
+    it('heeds nothing of the job’s before it gave up root’s rights', async () => {
+      const traitor = join(bench.slot(0).cwd, 'traitor.so');
+      await run('cp /bin/true traitor.so');
+      const env = { PATH: '/usr/bin:/bin', LD_PRELOAD: traitor, BASH_ENV: '/x', ENV: '/x', IFS: 'x' };
+      await run(['id', '-u'], { env });
+      expect(wrote()).to.equal('65534\n');
+      // Every program that is started with it complains: only the command's own does.
+      expect(complained().match(/ld\.so.*traitor\.so/g)).to.have.length(1);
+    });
+
+    it('passes arguments, variables and an = in a program’s name through unchanged', async () => {
+      const odd = join(bench.slot(0).cwd, 'a=b');
+      writeFileSync(odd, '#!/bin/sh\nprintf "%s|" "$@" "$WORD"\n', { mode: 0o755 });
+      await run([odd, "it's", '', 'two\nlines'], { env: { PATH: '/usr/bin:/bin', WORD: '$(id) "x"' } });
+      expect(wrote()).to.equal('it\'s||two\nlines|$(id) "x"|');
+    });
+
+    it('writes to /dev/stdout and /dev/stderr by name, and reads its stdin so', async () => {
+      const { stdin } = bench.slot(0);
+      writeFileSync(stdin, 'in\n');
+      const end = await run('cat /dev/stdin >/dev/stdout; echo err >/dev/stderr', { stdin });
+      expect(end, complained()).to.include({ how: 'exit', code: 0 });
+      expect([wrote(), complained()]).to.deep.equal(['in\n', 'err\n']);
+    });
+
+    it('can’t read, replace or pass into what is another slot’s, nor look at its processes', async () => {
+      const other = bench.slot(1);
+      const running = run('echo mine >x; echo $$ >pid; sleep 60', { env: { PATH: '/usr/bin:/bin', KEY: 'k' } }, 1);
+      const pid = join(other.cwd, 'pid');
+      await until('it runs', () => existsSync(pid) && readFileSync(pid, 'utf8') !== '');
+      const its = readFileSync(pid, 'utf8').trim();
+      const end = await run(
+        `cat ${other.cwd}/x; ls ${other.cwd}; cat /proc/${its}/environ; ls /proc/${its}/cwd/; rm -f ${other.stdout}; mv ${bench.slot(0).stdout} x`,
+      );
+      expect(end).to.have.property('code').that.is.not.equal(0);
+      expect(wrote()).to.equal('');
+      expect(complained().match(/Permission denied/g)).to.have.length(6);
+      process.kill(Number(its), 'SIGKILL');
+      expect(await running).to.include({ how: 'signal' });
+    });
+
+    it('ends, with all that it started, at its timeout and when it is told to', async () => {
+      const script = 'rm -f child; sleep 60 & trap "" TERM; echo $! >child; sleep 60; sleep 60';
+      const child = () => Number(textOf(join(bench.slot(0).cwd, 'child')));
+      let timeoutMs = 300;
+      // On a busy machine it may take longer until there is something to end.
+      await until('it had a child', async () => {
+        expect(await run(script, { timeoutMs, graceMs: 200 })).to.include({ how: 'timeout' });
+        timeoutMs *= 2;
+        return child() > 0;
+      });
+      expect(alive(child())).to.equal(false);
+      const stop = new AbortController();
+      const running = bench.run('echo x >on; sleep 60', { ...bench.slot(0), stdin: null }, stop.signal);
+      await until('it runs', () => existsSync(join(bench.slot(0).cwd, 'on')));
+      stop.abort();
+      expect(await running).to.include({ how: 'aborted' });
+    });
+
+    it('leaves nothing behind: not even what gave up its files, its variables and its process group', async () => {
+      const stray =
+        "setsid env -i /bin/sh -c 'exec 9>&- >/dev/null 2>&1 </dev/null; sleep 60 & echo $$ >far; wait' & until [ -s far ]; do :; done";
+      const end = await run(stray);
+      expect(end).to.include({ how: 'exit', code: 0, strays: 2 });
+      expect(alive(Number(readFileSync(join(bench.slot(0).cwd, 'far'), 'utf8')))).to.equal(false);
+    });
+
+    it('is measured, and known to have been killed for memory', async () => {
+      // A busy machine may come to look at it only when it has ended.
+      await until('it was looked at while it ran', async () => {
+        const end = await run('i=0; while [ $i -lt 400000 ]; do i=$((i + 1)); done; sleep 0.3');
+        return (end.cpuSeconds ?? 0) > 0.05 && (end.peakMemory ?? 0) > 0;
+      });
+      expect(await run('kill -KILL $$')).to.include({ how: 'signal', signal: 'SIGKILL' });
+      await run('cat /proc/self/oom_score_adj');
+      expect(wrote()).to.equal('500\n');
+    });
+
+    it('refuses a place that the user can’t reach, and names what is closed', () => {
+      const inside = join(closed, 'a/b/c');
+      mkdirSync(inside, { recursive: true });
+      try {
+        new ExecutorBench(1, '/bin/sh', commandUserOf(NOBODY), inside);
+        expect.fail('it started');
+      } catch (error) {
+        expect(String(error)).to.include(`${closed} is closed to it`);
+      }
+      expect(statSync(closed).mode & 0o777).to.equal(0o700);
+    });
+
+    it('does not outlive its worker, whatever it gave up', async () => {
+      const directory = mkdtempSync(join(tmpdir(), 'batchctl-killed-'));
+      const script =
+        'setsid env -i /bin/sh -c \'trap "" TERM; echo $$ >far; exec 9>&- >/dev/null 2>&1; sleep 60; :\' & echo $$ >near; sleep 60; :';
+      const env = { ...process.env, ...NOBODY };
+      const worker = spawn(process.execPath, ['--import', 'tsx', fixture('executor-worker.mjs'), directory, script], {
+        ...{ env, stdio: 'inherit' },
+      });
+      const pidIn = (name: string) => {
+        const path = join(directory, '0/run', name);
+        return existsSync(path) ? Number(readFileSync(path, 'utf8')) : 0;
+      };
+      try {
+        await until('both run', () => pidIn('far') > 0 && pidIn('near') > 0);
+        worker.kill('SIGKILL');
+        await until('none runs', () => !['far', 'near'].some((name) => alive(pidIn(name))));
+      } finally {
+        worker.kill('SIGKILL');
+        rmSync(directory, { recursive: true, force: true });
+      }
+    });
+  });
+});
+
+function textOf(path: string): string {
+  return existsSync(path) ? readFileSync(path, 'utf8') : '';
+}
+
+function refusal(name: string): string {
+  try {
+    commandUserOf({ BATCHCTL_COMMAND_USER: name });
+  } catch (error) {
+    if (error instanceof BatchctlError && error.kind === 'config') return error.message;
+    throw error;
+  }
+  throw new Error(`${name} was taken`);
+}

@@ -1,0 +1,53 @@
+// Protects: the last worker to leave a group asks for a new one if work is left, so that no task waits forever.
+import { GetQueueUrlCommand, PurgeQueueCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { expect } from 'chai';
+import { queueName } from '../../src/lib/stack-names.ts';
+import { labs, type MachineLab } from './machine-lab.ts';
+
+describe('the last worker of a group, which leaves', () => {
+  const given = labs();
+  const SOON = { BATCHCTL_TEST_IDLE_SECONDS: '1', BATCHCTL_TEST_LAG_SECONDS: '1' };
+
+  /** Its only machine's worker is idle, and leaves; answers what it said. */
+  const leaves = async (lab: MachineLab): Promise<string> => {
+    const [instance] = await lab.machines(1);
+    if (instance === undefined) throw new Error('no instance');
+    const { code, stderr } = await (await lab.work(instance, [], SOON)).ended;
+    expect(code, stderr).to.equal(0);
+    await lab.gone(instance);
+    return stderr;
+  };
+  const sqs = async (lab: MachineLab) => {
+    const credentials = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'none' };
+    const client = new SQSClient({ region: 'us-east-1', endpoint: lab.cloud.url, credentials });
+    const QueueName = queueName(lab.workspace.stack, 'default');
+    const { QueueUrl } = await client.send(new GetQueueUrlCommand({ QueueName }));
+    return { client, QueueUrl };
+  };
+
+  it('asks for a new worker while a dead one still holds a task, as nobody else would', async () => {
+    const { lab } = given;
+    await lab.submit('echo done');
+    const { client, QueueUrl } = await sqs(lab);
+    const taken = await client.send(new ReceiveMessageCommand({ QueueUrl, VisibilityTimeout: 600 }));
+    expect(taken.Messages).to.have.length(1);
+    expect(await leaves(lab)).to.include('work waits in group default: it is asked for 1 instances');
+    expect(await lab.size()).to.equal(1);
+  });
+
+  it('asks for one for a job whose tasks the queue does not count yet', async () => {
+    const { lab } = given;
+    await lab.submit('echo done', 3);
+    const { client, QueueUrl } = await sqs(lab);
+    await client.send(new PurgeQueueCommand({ QueueUrl }));
+    await leaves(lab);
+    expect(await lab.size()).to.equal(1);
+  });
+
+  it('asks for none without work', async () => {
+    const { lab } = given;
+    await leaves(lab);
+    expect(await lab.size()).to.equal(0);
+    expect(lab.asked('SetDesiredCapacity')).to.equal(0);
+  });
+});

@@ -1,0 +1,240 @@
+// Protects: no task of a live worker is given to another one, and a worker whose lease is lost stops that task in time.
+import { expect } from 'chai';
+import type { Receipt, TaskQueue } from '../../src/ports/task-queue.ts';
+import { LeaseHeart } from '../../src/worker/lease-heart.ts';
+import { HeldTime } from '../support/held-time.ts';
+
+type Extend = TaskQueue['extend'];
+
+const receipts = (...names: string[]) => names as readonly string[] as readonly Receipt[];
+
+describe('the heart that keeps leases', () => {
+  const LEASE = 3_000;
+  /** The pause between two beats: a third of a lease, give or take a tenth. */
+  const [SHORTEST, LONGEST] = [900, 1_100];
+  let time: HeldTime;
+  let heart: LeaseHeart;
+  let asked: { at: number; receipts: readonly string[] }[];
+  let lost: string[];
+  let errors: string[];
+  let busy: boolean;
+  let extend: Extend;
+
+  const agree: Extend = async (wanted) => wanted.map(() => 'extended');
+  const fail: Extend = async () => {
+    throw new Error('the queue is away');
+  };
+  const refuse =
+    (...refused: string[]): Extend =>
+    async (wanted) =>
+      wanted.map((receipt) => (refused.includes(receipt) ? 'lost' : 'extended'));
+  /** Leases that begin now. */
+  const hold = (...names: string[]) => heart.hold(receipts(...names), time.now() + LEASE);
+  const pauses = () => asked.slice(1).map(({ at }, index) => at - (asked[index]?.at ?? 0));
+
+  beforeEach(() => {
+    time = new HeldTime();
+    [asked, lost, errors, busy, extend] = [[], [], [], false, agree];
+    heart = new LeaseHeart({
+      open: async () => ({
+        extend: (wanted) => {
+          expect(busy).to.equal(true);
+          asked.push({ at: time.now(), receipts: [...wanted] });
+          return extend(wanted);
+        },
+      }),
+      leaseMs: LEASE,
+      now: () => time.now(),
+      onLost: (gone) => lost.push(...gone),
+      onError: (error) => errors.push(String(error)),
+      onBusy: (now) => {
+        busy = now;
+      },
+    });
+  });
+  afterEach(async () => {
+    await time.passUntil(heart.stop());
+    time.release();
+  });
+
+  it('extends all leases in one request, and loses none', async () => {
+    hold('a', 'b');
+    await time.pass(20 * LEASE);
+    expect(asked.length).to.be.within((20 * LEASE) / LONGEST - 1, (20 * LEASE) / SHORTEST);
+    for (const { receipts: extended } of asked) expect(extended).to.deep.equal(['a', 'b']);
+    expect([lost, errors]).to.deep.equal([[], []]);
+  });
+
+  it('beats each third of a lease, give or take a tenth, and not in step', async () => {
+    const from = time.now();
+    hold('a');
+    await time.pass(30 * LEASE);
+    const all = [(asked[0]?.at ?? 0) - from, ...pauses()];
+    expect(all.length).to.be.greaterThan(80);
+    // A timer rounds up to the next millisecond.
+    for (const pause of all) expect(pause).to.be.within(SHORTEST, LONGEST + 1);
+    expect(new Set(all).size).to.be.greaterThan(1);
+  });
+
+  it('asks nothing for a lease that has just begun', async () => {
+    hold('a');
+    await time.pass(SHORTEST - 1);
+    hold('b');
+    await time.pass(3 * LONGEST);
+    expect(asked[0]?.receipts).to.deep.equal(['a']);
+    expect(asked[1]?.receipts).to.deep.equal(['a', 'b']);
+    expect(lost).to.deep.equal([]);
+  });
+
+  it('tells of a refused lease once, and goes on with the others', async () => {
+    extend = refuse('bad');
+    hold('bad', 'good');
+    await time.pass(LONGEST + 1);
+    expect(lost).to.deep.equal(['bad']);
+    await time.pass(5 * LEASE);
+    expect(lost).to.deep.equal(['bad']);
+    expect(asked.length).to.be.greaterThan(3);
+    for (const { receipts: extended } of asked.slice(1)) expect(extended).to.deep.equal(['good']);
+  });
+
+  it('tries again after an error, and loses nothing when the queue is back in time', async () => {
+    extend = fail;
+    hold('a');
+    await time.pass(LEASE - 500);
+    expect(errors.length).to.be.at.least(2);
+    expect(new Set(errors)).to.deep.equal(new Set(['Error: the queue is away']));
+    extend = agree;
+    const before = asked.length;
+    await time.pass(10 * LEASE);
+    expect(asked.length).to.be.at.least(before + 2);
+    // Back at the pace of every day.
+    for (const pause of pauses().slice(before)) expect(pause).to.be.within(SHORTEST, LONGEST + 1);
+    expect(lost).to.deep.equal([]);
+  });
+
+  it('tries again ever more seldom, but each tenth of a lease at the least', async () => {
+    extend = fail;
+    hold('a');
+    await time.pass(LEASE);
+    const longest = LEASE / 10;
+    expect(pauses().length).to.be.at.least(5);
+    for (const [failures, pause] of pauses().entries()) {
+      const most = Math.min(longest, 100 * 2 ** failures);
+      expect(pause, `after ${failures + 1} failures`).to.be.within(most / 2, most + 1);
+    }
+  });
+
+  it('tells of a lease that was not confirmed by its end, once, and not before', async () => {
+    extend = fail;
+    hold('a');
+    await time.pass(LEASE - 1);
+    expect(lost).to.deep.equal([]);
+    await time.pass(1);
+    expect(lost).to.deep.equal(['a']);
+    expect(asked.length).to.be.within(2, 20);
+    hold('b');
+    await time.pass(LEASE - 1);
+    expect(lost).to.deep.equal(['a']);
+    await time.pass(1);
+    expect(lost).to.deep.equal(['a', 'b']);
+    await time.pass(2 * LEASE);
+    expect(lost).to.deep.equal(['a', 'b']);
+  });
+
+  it('reckons a lease’s end from just before the request that was confirmed', async () => {
+    // The answer takes a while, and is the last one.
+    extend = (wanted) => new Promise((resolve) => setTimeout(() => resolve(wanted.map(() => 'extended')), 1_000));
+    hold('a');
+    await time.pass(LONGEST + 1);
+    const [first] = asked;
+    extend = fail;
+    await time.pass((first?.at ?? 0) + LEASE - time.now() - 1);
+    expect(lost).to.deep.equal([]);
+    await time.pass(1);
+    expect(lost).to.deep.equal(['a']);
+  });
+
+  it('counts the age of a lease that is held late, and each lease’s own end', async () => {
+    extend = fail;
+    hold('young');
+    heart.hold(receipts('old'), time.now() + LEASE - 2_000);
+    await time.pass(LEASE - 2_001);
+    expect(lost).to.deep.equal([]);
+    await time.pass(1);
+    expect(lost).to.deep.equal(['old']);
+    await time.pass(1_999);
+    expect(lost).to.deep.equal(['old']);
+    await time.pass(1);
+    expect(lost).to.deep.equal(['old', 'young']);
+  });
+
+  it('gives up an extension that hangs after half a lease; the lease is lost at its end', async () => {
+    extend = () => new Promise(() => undefined);
+    hold('a');
+    await time.pass(LONGEST + 1);
+    expect(asked.length).to.equal(1);
+    const until = (asked[0]?.at ?? 0) + LEASE / 2;
+    await time.pass(until - time.now() - 1);
+    expect(errors).to.deep.equal([]);
+    await time.pass(1);
+    expect(errors).to.deep.equal(['Error: extending leases took longer than 1500 ms']);
+    expect(lost).to.deep.equal([]);
+    await time.pass(LEASE);
+    expect(lost).to.deep.equal(['a']);
+  });
+
+  it('extends nothing after it was dropped, and tells nothing of it, though it is refused', async () => {
+    extend = (wanted) => new Promise((resolve) => setTimeout(async () => resolve(await refuse('a')(wanted)), 50));
+    hold('a', 'b');
+    await time.pass(SHORTEST - 1);
+    while (asked.length === 0) await time.pass(1);
+    // While the extension is in flight.
+    heart.drop(receipts('a'));
+    await time.pass(5 * LEASE);
+    expect(asked.length).to.be.at.least(4);
+    for (const { receipts: extended } of asked.slice(1)) expect(extended).to.deep.equal(['b']);
+    expect(lost).to.deep.equal([]);
+  });
+
+  it('waits, before settling, for the extension in flight that holds the lease, and for no other', async () => {
+    let answer = () => {};
+    extend = (wanted) =>
+      new Promise((resolve) => {
+        answer = () => resolve(wanted.map(() => 'extended'));
+      });
+    hold('a', 'b');
+    await time.pass(LONGEST + 1);
+    expect(asked.length).to.equal(1);
+    await heart.settled(receipts('other'));
+    heart.drop(receipts('a'));
+    let isSettled = false;
+    void heart.settled(receipts('a')).then(() => {
+      isSettled = true;
+    });
+    await time.pass(100);
+    expect([isSettled, busy]).to.deep.equal([false, true]);
+    answer();
+    await time.pass(1);
+    expect([isSettled, busy]).to.deep.equal([true, false]);
+    await time.pass(LONGEST + 1);
+    expect(asked[1]?.receipts).to.deep.equal(['b']);
+  });
+
+  it('settles at once when nothing is in flight', async () => {
+    hold('a');
+    await heart.settled(receipts('a'));
+    expect(asked).to.deep.equal([]);
+  });
+
+  it('beats no more once it was stopped, which waits for what is in flight', async () => {
+    extend = (wanted) => new Promise((resolve) => setTimeout(() => resolve(wanted.map(() => 'extended')), 50));
+    hold('a');
+    await time.pass(SHORTEST - 1);
+    while (asked.length === 0) await time.pass(1);
+    const at = time.now();
+    await time.passUntil(heart.stop());
+    expect(time.now() - at).to.be.within(49, 51);
+    await time.pass(5 * LEASE);
+    expect([asked.length, lost]).to.deep.equal([1, []]);
+  });
+});

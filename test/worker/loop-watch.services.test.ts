@@ -1,0 +1,93 @@
+// Protects: a worker that hangs is ended with the reason, and another does its work; a busy one is left alone.
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+import { AwsWorkspace } from '../support/aws-workspace.ts';
+import { FaultProxy } from '../support/servers/fault-proxy.ts';
+import { sharedFauxqs } from '../support/servers/fauxqs.ts';
+import { sharedMoto } from '../support/servers/moto.ts';
+import type { Endpoint } from '../support/servers/shared.ts';
+import { until } from '../support/until.ts';
+
+const FIXTURE = fileURLToPath(new URL('../fixtures/hung-loop.mjs', import.meta.url));
+
+interface End {
+  readonly signal: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const run = (how: string): Promise<End> =>
+  new Promise((resolve) => {
+    execFile(process.execPath, ['--import', 'tsx', FIXTURE, how], (error, stdout, stderr) =>
+      resolve({ signal: error?.signal ?? null, stdout, stderr }),
+    );
+  });
+
+describe('the watch over the loop', () => {
+  it('ends a process whose event loop is blocked, and says why', async () => {
+    const { signal, stderr } = await run('blocked');
+    expect(signal, stderr).to.equal('SIGKILL');
+    expect(stderr).to.include('the worker hangs and is ended: the event loop gave no sign of life');
+  });
+
+  it('ends a process of which one part gives no sign, and names it', async () => {
+    const { signal, stderr } = await run('silent');
+    expect(signal, stderr).to.equal('SIGKILL');
+    expect(stderr).to.include('the worker hangs and is ended: the poll gave no sign of life');
+  });
+
+  it('leaves one alone that goes on', async () => {
+    expect(await run('well')).to.deep.equal({ signal: null, stdout: 'left\n', stderr: '' });
+  });
+});
+
+describe('a worker whose queue hangs', () => {
+  let sqs: Endpoint;
+  let proxy: FaultProxy;
+  let workspace: AwsWorkspace;
+  before(async () => {
+    const s3 = (await sharedMoto()).url;
+    sqs = await sharedFauxqs();
+    proxy = await FaultProxy.start(sqs.url);
+    workspace = await AwsWorkspace.make({ s3, sqs: proxy.url });
+  });
+  after(async () => {
+    await workspace?.remove();
+    await proxy?.close();
+  });
+
+  it('is ended with the reason said, and the next one does its work', async () => {
+    proxy.fail(Number.POSITIVE_INFINITY, { kind: 'hang' }, ({ headers }) =>
+      String(headers['x-amz-target']).endsWith('ReceiveMessage'),
+    );
+    const hung = workspace.start(['worker', '--here'], { BATCHCTL_TEST_LOOP_SECONDS: '3' });
+    const { signal, stderr } = await hung.ended;
+    expect(signal, stderr).to.equal('SIGKILL');
+    expect(stderr).to.match(/the worker hangs and is ended: the poll of default gave no sign of life/);
+    proxy.heal();
+    workspace.write('job.json', {
+      name: 'one',
+      input: { split: { by: 'range', from: 1, to: 1 } },
+      steps: [{ name: 'only', run: 'echo done' }],
+    });
+    const job = await workspace.submit();
+    workspace.start(['worker', '--here'], { BATCHCTL_TEST_LOOP_SECONDS: '15' });
+    await workspace.well('wait', job);
+  });
+
+  it('is not taken for hung while it waits for room or for messages', async () => {
+    workspace.write('job.json', {
+      name: 'long',
+      input: { split: { by: 'range', from: 1, to: 1 } },
+      steps: [{ name: 'only', run: 'sleep 8' }],
+    });
+    const job = await workspace.submit();
+    const worker = workspace.start(['worker', '--here', '--slots', '1', '--idle-exit', '4s'], {
+      BATCHCTL_TEST_LOOP_SECONDS: '5',
+    });
+    const { code, stderr } = await worker.ended;
+    expect(code, stderr).to.equal(0);
+    await until('it is done', async () => (await workspace.run(['wait', job])).code === 0);
+  });
+});

@@ -1,0 +1,45 @@
+// Protects: a worker on a new instance waits until its rights take effect, or ends and names the missing one.
+import { expect } from 'chai';
+import { until } from '../support/until.ts';
+import { labs } from './machine-lab.ts';
+
+describe('a worker on a new instance', () => {
+  const given = labs();
+
+  it('waits for its role to be known, whichever service refuses it', async () => {
+    const { lab } = given;
+    const [instance] = await lab.machines(1);
+    if (instance === undefined) throw new Error('no instance');
+    const job = await lab.submit('echo done');
+    const { cloud } = lab;
+    cloud.failNext('autoscaling:DescribeAutoScalingInstances', 403, 'AccessDenied', 'no such right', 1);
+    cloud.failNext(({ service, method }) => service === 's3' && method === 'PUT', 403, 'AccessDenied', 'nor that', 1);
+    cloud.failNext('sqs:GetQueueUrl', 403, 'AccessDenied', 'nor that one', 1);
+    const worker = await lab.work(instance);
+    await lab.workspace.well('wait', job);
+    expect(worker.said()).to.include('waits for its role to be known').and.include('DescribeAutoScalingInstances');
+    expect(worker.child.exitCode).to.equal(null);
+  });
+
+  it('that never gets the rights it needs ends, and names them', async () => {
+    const { lab } = given;
+    const [instance] = await lab.machines(1);
+    if (instance === undefined) throw new Error('no instance');
+    lab.cloud.failNext(({ action }) => action === 'ReceiveMessage', 403, 'AccessDenied', 'never', 1);
+    const worker = await lab.work(instance, [], { BATCHCTL_TEST_ROLE_SECONDS: '0' });
+    const { code, stderr } = await worker.ended;
+    expect(code).to.equal(3);
+    expect(stderr).to.include('sqs:ReceiveMessage');
+  });
+
+  it('works as one that is in no group when instance metadata is disabled', async () => {
+    const { lab } = given;
+    const [instance] = await lab.machines(1);
+    if (instance === undefined) throw new Error('no instance');
+    const worker = await lab.work(instance, [], { AWS_EC2_METADATA_DISABLED: 'true' });
+    await until('it is in the ledger', async () => (await lab.ledgerWorkers()).length === 1);
+    expect((await lab.ledgerWorkers())[0]?.host).not.to.equal(instance.id);
+    worker.child.kill('SIGTERM');
+    expect((await worker.ended).code).to.equal(0);
+  });
+});

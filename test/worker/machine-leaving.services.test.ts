@@ -1,0 +1,178 @@
+// Protects: a worker told to leave finishes its tasks, and its group keeps the right size.
+import { expect } from 'chai';
+import { orderKey, ordersPrefix } from '../../src/model/keys.ts';
+import type { GridInstance } from '../support/grid/grid.ts';
+import { until } from '../support/until.ts';
+import type { Running } from '../support/workspace.ts';
+import { labs, WAITING } from './machine-lab.ts';
+
+describe('a worker that is told to leave its group', () => {
+  const given = labs();
+
+  const one = async (fields = {}): Promise<GridInstance> => {
+    const [instance] = await given.lab.machines(1, fields);
+    if (instance === undefined) throw new Error('no instance');
+    return instance;
+  };
+  const order = async (what: string): Promise<void> => {
+    const { lab } = given;
+    const [{ worker } = { worker: '' }] = await until('it is in the ledger', async () => {
+      const workers = await lab.ledgerWorkers();
+      return workers.length > 0 && workers;
+    });
+    const { store } = await lab.workspace.platform();
+    let next = 0;
+    for await (const _ of store.keys(ordersPrefix(worker))) next += 1;
+    await store.put(orderKey(worker, next), JSON.stringify({ format: 1, order: what, when: Date.now() }));
+  };
+  const endsWell = async (worker: Running): Promise<void> => {
+    const { code, stderr } = await worker.ended;
+    expect(code, stderr).to.equal(0);
+  };
+
+  it('by a person finishes what runs and makes the group one smaller, in manual mode too', async () => {
+    const { lab } = given;
+    const instance = await one({
+      Tags: [{ Key: 'batchctl:mode', Value: 'manual', PropagateAtLaunch: false }],
+    });
+    const job = await lab.submit(WAITING);
+    const worker = await lab.work(instance);
+    await lab.runs(1);
+    await order('drain');
+    await until('it drains', () => worker.said().includes('ordered to drain'));
+    lab.go();
+    await endsWell(worker);
+    await lab.gone(instance);
+    expect(await lab.size()).to.equal(0);
+    await lab.workspace.well('wait', job);
+    expect(await lab.counts(job)).to.include({ done: 1, interrupted: 0 });
+  });
+
+  it('at the minimum is replaced, as the group may not get smaller', async () => {
+    const { lab } = given;
+    const instance = await one({ MinSize: 1 });
+    const worker = await lab.work(instance);
+    await order('stop');
+    await endsWell(worker);
+    await lab.gone(instance);
+    await lab.desk.serves(lab.group, 1);
+    expect(await lab.size()).to.equal(1);
+  });
+
+  it('in order to be replaced drains, and the group keeps its size', async () => {
+    const { lab } = given;
+    const instance = await one();
+    const job = await lab.submit(WAITING);
+    const worker = await lab.work(instance);
+    await lab.runs(1);
+    await order('replace');
+    await until('it drains', () => worker.said().includes('ordered to replace'));
+    lab.go();
+    await endsWell(worker);
+    await lab.gone(instance);
+    const [fresh] = await lab.desk.serves(lab.group, 1);
+    expect(fresh?.id).not.to.equal(instance.id);
+    expect(await lab.size()).to.equal(1);
+    await lab.workspace.well('wait', job);
+    expect(await lab.tries(job)).to.equal(0);
+  });
+
+  it('in words of a later version drains', async () => {
+    const { lab } = given;
+    const worker = await lab.work(await one());
+    await order('hibernate');
+    await endsWell(worker);
+    expect(worker.said()).to.include('ordered to drain');
+  });
+
+  it('by SIGTERM stays in its group, where scaling in may take it', async () => {
+    const { lab } = given;
+    const instance = await one();
+    const worker = await lab.work(instance);
+    await until('it polls', () => lab.cloud.grid.instance(instance).protected);
+    worker.child.kill('SIGTERM');
+    await endsWell(worker);
+    expect(lab.cloud.grid.instance(instance)).to.include({ state: 'InService', protected: false });
+    expect(await lab.size()).to.equal(1);
+  });
+
+  it('starts again when its machine would be left behind', async () => {
+    const { lab } = given;
+    const instance = await one();
+    lab.cloud.failNext('autoscaling:TerminateInstanceInAutoScalingGroup', 400, 'ResourceContention', 'busy', 1);
+    const worker = await lab.work(instance);
+    await order('drain');
+    // Not 0: systemd starts it again, and idle it leaves then.
+    expect((await worker.ended).code).not.to.equal(0);
+    const again = await lab.work(instance, ['--idle-exit', '1s']);
+    await endsWell(again);
+    await lab.gone(instance);
+    expect(await lab.size()).to.equal(0);
+  });
+});
+
+describe('a worker with --max-failures in a group', () => {
+  const given = labs();
+  /** Fails where the worker's own id says that it is sick. */
+  const SICK = 'case $BATCHCTL_WORKER_ID in w-sick*) exit 3;; esac; sleep 0.1';
+
+  it('takes itself out when its tasks succeed elsewhere, and gives the counts that show it', async () => {
+    const { lab } = given;
+    const [sick, sound] = await lab.machines(2);
+    if (sick === undefined || sound === undefined) throw new Error('no instances');
+    const job = await lab.submit(SICK, 40, { attempts: 20 });
+    const failing = await lab.work(sick, ['--max-failures', '3'], { BATCHCTL_SUPERVISED_ID: `w-sick-${lab.group}` });
+    await lab.work(sound);
+    const { code, stderr } = await failing.ended;
+    expect(code, stderr).to.equal(7);
+    expect(stderr).to.match(
+      /attempts in a row failed on this worker, while elsewhere \d+ tasks of \S+\/only were done/,
+    );
+    await lab.gone(sick);
+    expect(await lab.size()).to.equal(1);
+    await lab.workspace.well('wait', job);
+  });
+
+  it('is replaced, where its group has more to do than is left of it', async () => {
+    const { lab } = given;
+    const [sick, sound] = await lab.machines(2, { MaxSize: 4 });
+    if (sick === undefined || sound === undefined) throw new Error('no instances');
+    // An hour's work by one.
+    await lab.submit('case $BATCHCTL_WORKER_ID in w-sick*) exit 3;; esac; sleep 1', 4_000, { attempts: 20 });
+    const failing = await lab.work(sick, ['--max-failures', '3'], { BATCHCTL_SUPERVISED_ID: `w-sick-${lab.group}` });
+    await lab.work(sound);
+    expect((await failing.ended).code).to.equal(7);
+    await lab.gone(sick);
+    const others = () => lab.cloud.grid.instances(lab.group).filter(({ id, gone }) => !gone && id !== sick.id);
+    await until('another is there', () => others().length >= 2, 30_000);
+  });
+
+  it('takes itself out after twenty failures by default', async () => {
+    const { lab } = given;
+    const [sick, sound] = await lab.machines(2);
+    if (sick === undefined || sound === undefined) throw new Error('no instances');
+    const job = await lab.submit(SICK, 120, { attempts: 50 });
+    const failing = await lab.work(sick, [], { BATCHCTL_SUPERVISED_ID: `w-sick-${lab.group}` });
+    await lab.work(sound);
+    const { code, stderr } = await failing.ended;
+    expect(code, stderr).to.equal(7);
+    const [, inARow] = /(\d+) attempts in a row failed on this worker/.exec(stderr) ?? [];
+    expect(Number(inARow)).to.be.at.least(20);
+    await lab.gone(sick);
+    await lab.workspace.well('wait', job);
+  });
+
+  it('stays where the tasks fail on others too, and where there are no others', async () => {
+    const { lab } = given;
+    const [first, second] = await lab.machines(2);
+    if (first === undefined || second === undefined) throw new Error('no instances');
+    const job = await lab.submit('exit 3', 12, { attempts: 1 });
+    const alone = await lab.work(first, ['--max-failures', '2']);
+    await until('some have failed', async () => ((await lab.counts(job))?.failed ?? 0) >= 4, 30_000);
+    expect(alone.child.exitCode).to.equal(null);
+    const other = await lab.work(second, ['--max-failures', '2']);
+    expect((await lab.workspace.run(['wait', job])).code).to.equal(5);
+    expect([alone.child.exitCode, other.child.exitCode]).to.deep.equal([null, null]);
+    expect(await lab.size()).to.equal(2);
+  });
+});

@@ -1,0 +1,177 @@
+// Protects: Auto Scaling never ends a machine that is working, and idle machines leave the group.
+import { CreateOrUpdateTagsCommand } from '@aws-sdk/client-auto-scaling';
+import { expect } from 'chai';
+import { MODE_TAG } from '../../src/lib/stack-names.ts';
+import { until } from '../support/until.ts';
+import { labs, type MachineLab, WAITING } from './machine-lab.ts';
+
+/** A worker rests after so long, seconds. */
+const SOON = { BATCHCTL_TEST_REST_SECONDS: '0.5' };
+
+describe("a machine's protection follows its work", () => {
+  const given = labs();
+
+  const two = async (lab: MachineLab) => {
+    const [first, second] = await lab.machines(2);
+    if (first === undefined || second === undefined) throw new Error('no instances');
+    return [first, second] as const;
+  };
+  const one = async (lab: MachineLab, fields = {}) => {
+    const [instance] = await lab.machines(1, fields);
+    if (instance === undefined) throw new Error('no instance');
+    return instance;
+  };
+  const isProtected = (lab: MachineLab, { id }: { readonly id: string }): boolean =>
+    lab.cloud.grid.instance(id).protected;
+
+  it('is there before the first poll, and asked for once, however many tasks run', async () => {
+    const { lab } = given;
+    const instance = await one(lab, { NewInstancesProtectedFromScaleIn: false });
+    expect(isProtected(lab, instance)).to.equal(false);
+    lab.takeActions();
+    const job = await lab.submit('echo done', 5);
+    await lab.work(instance);
+    await lab.workspace.well('wait', job);
+    expect(isProtected(lab, instance)).to.equal(true);
+    const actions = lab.takeActions();
+    const polled = actions.indexOf('ReceiveMessage');
+    expect(actions.indexOf('SetInstanceProtection')).to.be.within(0, polled);
+    expect(lab.asked('SetInstanceProtection', instance)).to.equal(1);
+  });
+
+  it('ends when the worker is idle; it then polls no more, and is protected again before it takes work', async () => {
+    const { lab } = given;
+    const instance = await one(lab);
+    const worker = await lab.work(instance, [], SOON);
+    await until('it rests', () => !isProtected(lab, instance));
+    lab.takeActions();
+    const looked: string[] = [];
+    await until('it looked at the backlog twice', () => {
+      looked.push(...lab.takeActions());
+      return looked.filter((action) => action === 'GetQueueAttributes').length >= 2;
+    });
+    expect(looked).not.to.include('ReceiveMessage');
+    const job = await lab.submit(WAITING);
+    await lab.runs(1);
+    expect(isProtected(lab, instance)).to.equal(true);
+    const actions = lab.takeActions();
+    expect(actions.indexOf('SetInstanceProtection')).to.be.at.least(0);
+    expect(actions.indexOf('ReceiveMessage')).to.be.above(actions.indexOf('SetInstanceProtection'));
+    lab.go();
+    await lab.workspace.well('wait', job);
+    await until('it rests again', () => !isProtected(lab, instance));
+    worker.child.kill('SIGTERM');
+    expect((await worker.ended).code).to.equal(0);
+  });
+
+  it('keeps scaling in from a busy worker: the idle one goes, and nothing is interrupted', async () => {
+    const { lab } = given;
+    const [busy, idle] = await two(lab);
+    const job = await lab.submit(WAITING);
+    await lab.work(busy, [], SOON);
+    await lab.runs(1);
+    const resting = await lab.work(idle, [], SOON);
+    await until('one rests', () => !isProtected(lab, idle));
+    expect(isProtected(lab, busy)).to.equal(true);
+    await lab.desk.resize(lab.group, 1);
+    expect((await resting.ended).code).to.equal(0);
+    await lab.gone(idle);
+    expect(lab.cloud.grid.instance(busy).state).to.equal('InService');
+    lab.go();
+    await lab.workspace.well('wait', job);
+    expect(await lab.counts(job)).to.include({ done: 1, interrupted: 0 });
+  });
+
+  it('that comes too late drains the worker: it takes nothing on a machine that is to end', async () => {
+    const { lab } = given;
+    const instance = await one(lab, { NewInstancesProtectedFromScaleIn: false });
+    await lab.desk.resize(lab.group, 0);
+    await until('it is to end', () => lab.cloud.grid.instance(instance).state.startsWith('Terminating'));
+    // Its metadata don't say so yet.
+    lab.cloud.grid.target(instance, 'InService');
+    lab.takeActions();
+    await lab.submit('echo never');
+    const worker = await lab.work(instance);
+    const { code, stderr } = await worker.ended;
+    expect(code, stderr).to.equal(0);
+    expect(stderr).to.include('its group ends this machine');
+    expect(lab.takeActions(true)).not.to.include('ReceiveMessage');
+  });
+
+  it('is waited for while Auto Scaling refuses: nothing is taken without it', async () => {
+    const { lab } = given;
+    const instance = await one(lab, { NewInstancesProtectedFromScaleIn: false });
+    const job = await lab.submit('echo done');
+    lab.cloud.failNext('autoscaling:SetInstanceProtection', 503, 'ServiceUnavailable', 'away', 14);
+    lab.takeActions();
+    await lab.work(instance);
+    await lab.workspace.well('wait', job);
+    const actions = lab.takeActions(true);
+    const before = actions.slice(0, actions.indexOf('ReceiveMessage'));
+    expect(before.filter((action) => action === 'SetInstanceProtection')).to.have.length(15);
+  });
+});
+
+describe('an idle worker on a machine of a group', () => {
+  const given = labs();
+
+  const one = async (fields = {}) => {
+    const [instance] = await given.lab.machines(1, fields);
+    if (instance === undefined) throw new Error('no instance');
+    return instance;
+  };
+
+  it('makes the group one smaller when it leaves', async () => {
+    const { lab } = given;
+    const instance = await one();
+    const worker = await lab.work(instance, [], { BATCHCTL_TEST_IDLE_SECONDS: '1' });
+    const { code, stderr } = await worker.ended;
+    expect(code, stderr).to.equal(0);
+    await lab.gone(instance);
+    expect(await lab.size()).to.equal(0);
+    // Its end in EC2 and in its group are two things.
+    await until('the group is empty', () => lab.cloud.grid.instances(lab.group).length === 0);
+  });
+
+  it('stays where the group may not get smaller, asks again later, and goes on working meanwhile', async () => {
+    const { lab } = given;
+    const instance = await one({ MinSize: 1 });
+    const worker = await lab.work(instance, ['--idle-exit', '1s'], SOON);
+    await until('it asked twice', () => lab.asked('TerminateInstanceInAutoScalingGroup', instance) >= 2);
+    await lab.workspace.well('wait', await lab.submit('echo done'));
+    expect(lab.cloud.grid.instance(instance).state).to.equal('InService');
+    expect(worker.child.exitCode).to.equal(null);
+    expect(await lab.size()).to.equal(1);
+  });
+
+  it("stays while a person holds the group's size, and leaves once that is over", async () => {
+    const { lab } = given;
+    const instance = await one();
+    const say = (Value: string) =>
+      lab.desk.scaling.send(
+        new CreateOrUpdateTagsCommand({
+          Tags: [{ ResourceId: lab.group, ResourceType: 'auto-scaling-group', Key: MODE_TAG, Value }],
+        }),
+      );
+    await say('manual');
+    const worker = await lab.work(instance, ['--idle-exit', '1s'], SOON);
+    await until('it asked twice', () => lab.cloud.calls.filter(({ action }) => action === 'DescribeTags').length >= 2);
+    expect(lab.asked('TerminateInstanceInAutoScalingGroup', instance)).to.equal(0);
+    expect(worker.child.exitCode).to.equal(null);
+    await say('auto');
+    expect((await worker.ended).code).to.equal(0);
+    await lab.gone(instance);
+    expect(await lab.size()).to.equal(0);
+  });
+
+  it('counts from the end of its last task, not from the beginning', async () => {
+    const { lab } = given;
+    const instance = await one();
+    const job = await lab.submit('sleep 3; date +%s%3N > "$HOME/ended"');
+    const worker = await lab.work(instance, ['--idle-exit', '2s']);
+    expect((await worker.ended).code).to.equal(0);
+    const left = Date.now();
+    await lab.workspace.well('wait', job);
+    expect(left - Number(lab.workspace.lines('ended')[0])).to.be.above(2_000);
+  });
+});

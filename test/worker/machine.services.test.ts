@@ -1,0 +1,172 @@
+// Protects: a worker loses no task and charges no attempt when AWS ends, replaces or sets aside its machine.
+import { TerminateInstanceInAutoScalingGroupCommand } from '@aws-sdk/client-auto-scaling';
+import { expect } from 'chai';
+import { bootTimesKey } from '../../src/model/keys.ts';
+import type { GridInstance } from '../support/grid/grid.ts';
+import { until } from '../support/until.ts';
+import { labs, WAITING } from './machine-lab.ts';
+
+describe('a worker on a machine of a group', () => {
+  const given = labs();
+
+  const one = async (): Promise<GridInstance> => {
+    const [instance] = await given.lab.machines(1);
+    if (instance === undefined) throw new Error('no instance');
+    return instance;
+  };
+  const end = (instance: GridInstance) =>
+    given.lab.desk.scaling.send(
+      new TerminateInstanceInAutoScalingGroupCommand({
+        InstanceId: instance.id,
+        ShouldDecrementDesiredCapacity: true,
+      }),
+    );
+
+  it('is known by its instance', async () => {
+    const { lab } = given;
+    const instance = await one();
+    await lab.work(instance);
+    const [worker] = await until('it is in the ledger', async () => {
+      const workers = await lab.ledgerWorkers();
+      return workers.length > 0 && workers;
+    });
+    expect(worker?.host).to.equal(instance.id);
+  });
+
+  it('notes once how long its machine took to boot', async () => {
+    const { lab } = given;
+    const instance = await one();
+    const { store } = await lab.workspace.platform();
+    const noted = async (): Promise<string | null> => {
+      const bytes = await store.read(bootTimesKey('default'));
+      return bytes === null ? null : new TextDecoder().decode(bytes);
+    };
+    const worker = await lab.work(instance);
+    const text = await until('it is noted', noted);
+    const { boots } = JSON.parse(text) as { readonly boots: readonly { instance: string; seconds: number }[] };
+    expect(boots.map((boot) => boot.instance)).to.deep.equal([instance.id]);
+    expect(boots[0]?.seconds).to.be.within(0, 60);
+    worker.child.kill('SIGTERM');
+    await worker.ended;
+    await lab.work(instance);
+    await until('it is in the ledger', async () => (await lab.ledgerWorkers()).length === 2);
+    expect(await noted()).to.equal(text);
+  });
+
+  it('finishes what it can before EC2 takes its spot instance back, and exits 0', async () => {
+    const { lab } = given;
+    const instance = await one();
+    const job = await lab.submit(WAITING);
+    const worker = await lab.work(instance);
+    await lab.runs(1);
+    lab.cloud.grid.interrupt(instance, 20);
+    await until('it takes no more', () => worker.said().includes('takes this spot instance back'));
+    lab.go();
+    const { code, stderr } = await worker.ended;
+    expect(code, stderr).to.equal(0);
+    expect(lab.cloud.grid.instance(instance).gone, 'it left in time').to.equal(false);
+    await lab.workspace.well('wait', job);
+    expect(await lab.counts(job)).to.include({ done: 1, failed: 0, retried: 0, interrupted: 0 });
+  });
+
+  it('gives back in time what spot leaves no time for: it runs elsewhere, and no attempt is charged', async () => {
+    const { lab } = given;
+    const [instance, other] = await lab.machines(2);
+    if (instance === undefined || other === undefined) throw new Error('no instances');
+    const job = await lab.submit(WAITING, 1, { attempts: 1 });
+    const worker = await lab.work(instance);
+    await lab.runs(1);
+    await lab.work(other);
+    lab.cloud.grid.interrupt(instance, 6);
+    const { code, stderr } = await worker.ended;
+    expect(code, stderr).to.equal(0);
+    expect(lab.cloud.grid.instance(instance).gone, 'it left in time').to.equal(false);
+    await lab.runs(2);
+    lab.go();
+    await lab.workspace.well('wait', job);
+    expect(await lab.counts(job)).to.include({ done: 1, failed: 0, retried: 0, interrupted: 1 });
+    const attempts = await lab.attempts(job);
+    expect(attempts.map(({ outcome, reason }) => [outcome, reason])).to.deep.equal([
+      ['interrupted', 'spot'],
+      ['done', null],
+    ]);
+    expect(await lab.tries(job)).to.equal(0);
+  });
+
+  it('delays the termination that its group wants until its task has finished', async () => {
+    const { lab } = given;
+    const instance = await one();
+    const job = await lab.submit(WAITING);
+    const worker = await lab.work(instance);
+    await lab.runs(1);
+    await end(instance);
+    await until('it holds on', () => lab.asked('RecordLifecycleActionHeartbeat', instance) >= 3);
+    expect(lab.cloud.grid.instance(instance)).to.include({ state: 'Terminating:Wait', gone: false });
+    lab.go();
+    const { code, stderr } = await worker.ended;
+    expect(code, stderr).to.equal(0);
+    await lab.gone(instance);
+    await lab.workspace.well('wait', job);
+    expect(await lab.counts(job)).to.include({ done: 1, interrupted: 0, retried: 0 });
+  });
+
+  it('that is killed while it drains is started again, and lets go of the machine: nothing is lost', async () => {
+    const { lab } = given;
+    const [instance, other] = await lab.machines(2);
+    if (instance === undefined || other === undefined) throw new Error('no instances');
+    const job = await lab.submit(WAITING, 1, { attempts: 1 });
+    const worker = await lab.work(instance);
+    await lab.runs(1);
+    await end(instance);
+    await until('it drains', () => worker.said().includes('its group ends this machine'));
+    worker.child.kill('SIGKILL');
+    await worker.ended;
+    // As systemd does after a failure.
+    const again = await lab.work(instance);
+    expect((await again.ended).code).to.equal(0);
+    await lab.gone(instance);
+    await lab.work(other);
+    await lab.runs(2);
+    lab.go();
+    await lab.workspace.well('wait', job);
+    expect(await lab.tries(job)).to.equal(0);
+  });
+
+  it('moves away when EC2 recommends it: what runs is finished without haste, and the machine replaced', async () => {
+    const { lab } = given;
+    const instance = await one();
+    const job = await lab.submit(WAITING);
+    const worker = await lab.work(instance);
+    await lab.runs(1);
+    lab.cloud.grid.rebalance(instance);
+    await until('it takes no more', () => worker.said().includes('EC2 recommends'));
+    expect(lab.cloud.grid.instance(instance).state).to.equal('InService');
+    lab.go();
+    expect((await worker.ended).code).to.equal(0);
+    await lab.gone(instance);
+    const [fresh] = await lab.desk.serves(lab.group, 1);
+    expect(fresh?.id).not.to.equal(instance.id);
+    expect(await lab.size()).to.equal(1);
+    await lab.workspace.well('wait', job);
+  });
+
+  it('takes nothing while its machine is on standby, and goes on once that is in service', async () => {
+    const { lab } = given;
+    const instance = await one();
+    const worker = await lab.work(instance);
+    lab.cloud.grid.target(instance, 'Standby');
+    await until('it is held aside', () => worker.said().includes('held aside'));
+    const job = await lab.submit('echo "$BATCHCTL_WORKER_ID" >> "$HOME/ran"');
+    const other = await lab.workspace.run(['worker', '--until-empty', '--slots', '1'], {
+      BATCHCTL_SUPERVISED_ID: `w-${lab.workspace.stack}`,
+    });
+    expect(other.code, other.stderr).to.equal(0);
+    await lab.workspace.well('wait', job);
+    expect(lab.workspace.lines('ran')).to.deep.equal([`w-${lab.workspace.stack}`]);
+    lab.cloud.grid.target(instance, 'InService');
+    await until('it is in service', () => worker.said().includes('no longer held aside'));
+    await lab.workspace.well('wait', await lab.submit('echo again >> "$HOME/ran"'));
+    worker.child.kill('SIGTERM');
+    expect((await worker.ended).code).to.equal(0);
+  });
+});
