@@ -1,5 +1,6 @@
 // Runs tests in parallel lanes: `node .ci/test.mjs SET [FILE...] [mocha's flags]`. A lane is a process that takes one file
-// after the other, the slowest first. Sets: local (npm test), services, crash, all. The file's name says which set it is in.
+// after the other, the slowest first. Sets: local (npm test), services, crash,
+// grid, all. The file's name says which set it is in.
 // BATCHCTL_TEST_LANES: how many lanes, 4 unless set. What each file took is left in .ci/artifacts/times-SET
 // (seconds of the clock and of CPU); BATCHCTL_TEST_WEIGH=1 keeps it in .ci/weights.json for the next run.
 // BATCHCTL_TEST_SUMMARY names a file to add `N N N` to: passed, failed, skipped.
@@ -11,13 +12,16 @@ import '../test/support/run/watched.mjs';
 
 /** How the name of a file in a set ends. */
 const SETS = {
-  local: /(?<!\.services|\.crash)\.test\.ts$/,
+  local: /(?<!\.services|\.crash|\.grid)\.test\.ts$/,
   services: /\.(services|each-way)\.test\.ts$/,
   crash: /\.crash\.test\.ts$/,
+  grid: /\.grid\.test\.ts$/,
   all: /\.test\.ts$/,
 };
 /** Most tests wait for children, servers and clocks. */
 const LANES = Number(process.env.BATCHCTL_TEST_LANES ?? 4);
+/** A grid is eight busy machines by itself. */
+const ALONE = 'grid';
 /** Seconds: a file that takes less is not worth a line. */
 const WORTH_WEIGHING = 1;
 
@@ -33,7 +37,7 @@ const named = firstFlag === -1 ? given : given.slice(0, firstFlag);
 const flags = firstFlag === -1 ? [] : given.slice(firstFlag);
 
 const files = named.length > 0 ? named : filesOf(set);
-const lanes = Math.min(LANES, files.length);
+const lanes = set === ALONE ? 1 : Math.min(LANES, files.length);
 const child = spawn(
   process.execPath,
   [

@@ -15,8 +15,7 @@ import { openSqlLedger } from '${source('adapters/sql/sql-ledger.ts')}';
 import { startMariadb } from '${source('../test/support/servers/mariadb.ts')}';
 import { startPostgres } from '${source('../test/support/servers/postgres.ts')}';
 const [kind, root, tasks, flush] = [process.argv[2], process.argv[3], Number(process.argv[4]), Number(process.argv[5])];
-const suite = { timeout: () => undefined, skip: () => { console.log('null'); process.exit(0); } };
-const server = kind === 'sqlite' ? null : await (kind === 'mysql' ? startMariadb : startPostgres)(suite);
+const server = kind === 'sqlite' ? null : await (kind === 'mysql' ? startMariadb : startPostgres)();
 const ledger = openSqlLedger({
   writer: 'w-bench',
   ...(server === null

@@ -3,9 +3,9 @@
 // as client and server share the processors: only the ratios mean something.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { detail, inTurns, rateText, report, SMALL } from './measure.mjs';
 import { makeProbe, source } from './probe.mjs';
-import { freePort, serves } from './server.mjs';
 
 const SENT = SMALL ? 2_000 : 100_000;
 const CONSUMED = SMALL ? 2_000 : 20_000;
@@ -114,11 +114,18 @@ await measure(() => new Promise((resolve, reject) => {
   ),
 };
 
-const port = await freePort();
-const server = spawn(process.execPath, [FAUXQS, String(port), String(await freePort())], { stdio: 'ignore' });
+/** Where its queues are, once they are served. */
+async function portOf({ stdout }) {
+  for await (const line of createInterface({ input: stdout })) {
+    const [, port] = /^queues at port (\d+)$/.exec(line) ?? [];
+    if (port !== undefined) return port;
+  }
+  throw new Error('expected fauxqs to say where it serves, found that it ended');
+}
+
+const server = spawn(process.execPath, [FAUXQS], { stdio: ['ignore', 'pipe', 'ignore'] });
 try {
-  const url = `http://127.0.0.1:${port}`;
-  await serves(`${url}/health`, server);
+  const url = `http://127.0.0.1:${await portOf(server)}`;
   let names = 0;
   const run = (probe, count) => () => {
     names += 1;

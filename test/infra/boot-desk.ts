@@ -10,17 +10,17 @@ import { DRAIN_HOOK, gridName } from '../../src/lib/stack-names.ts';
 import { bootFileKey, bundleKey } from '../../src/model/keys.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import { type Boot, bootIn } from '../support/boot/boot-in.ts';
+import { type Account, openAccount } from '../support/grid/emulated-account.ts';
 import type { GridInstance } from '../support/grid/grid.ts';
-import { type GridDesk, openGridDesk } from '../support/grid/grid-desk.ts';
 
 /** An emulated account with a stack's store in it, whose instances are booted in directories of this machine. */
 export class BootDesk {
-  readonly desk: GridDesk;
+  readonly desk: Account;
   readonly dir = mkdtempSync(join(tmpdir(), 'batchctl-boot-'));
   readonly bundle: Bundle;
   #number = 0;
 
-  private constructor(desk: GridDesk, bundle: Bundle) {
+  private constructor(desk: Account, bundle: Bundle) {
     this.desk = desk;
     this.bundle = bundle;
     Object.assign(process.env, {
@@ -31,7 +31,7 @@ export class BootDesk {
 
   static async open(): Promise<BootDesk> {
     const bundle = await packProgram();
-    return new BootDesk(await openGridDesk({ pace: { retry: 30 } }), bundle);
+    return new BootDesk(await openAccount({ pace: { retry: 30 } }), bundle);
   }
 
   async close(): Promise<void> {

@@ -9,13 +9,13 @@ import { PutParameterCommand } from '@aws-sdk/client-ssm';
 import { expect } from 'chai';
 import type { Found } from '../../src/infra/resource.ts';
 import { type Cloud, startCloud } from '../support/grid/cloud.ts';
-import { down, type GridDesk, gridDesk, looks, up } from '../support/grid-desk.ts';
+import { down, looks, openResources, type StackResources, up } from '../support/grid/emulated-account.ts';
 
 const asItShould = { state: 'asItShould' };
 
 describe('a grid whose configuration changes', () => {
   let cloud: Cloud;
-  let desk: GridDesk;
+  let desk: StackResources;
 
   before(async () => {
     cloud = await startCloud({ sqs: 'moto' });
@@ -35,7 +35,7 @@ describe('a grid whose configuration changes', () => {
   const again = async (settings: object, release = {}): Promise<void> => {
     const { stack } = desk.profile;
     await desk.close();
-    desk = await gridDesk(cloud, { stack, ...settings }, release);
+    desk = await openResources(cloud, { stack, ...settings }, release);
   };
   const groupNow = async () => {
     const asked = new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [name()] });
@@ -59,7 +59,7 @@ describe('a grid whose configuration changes', () => {
     found.flatMap((each) => (each.state === 'differs' ? each.differences : each.state === 'asItShould' ? [] : ['?']));
 
   it('gets a new version of its template, which the group names, when the configuration or the release changes', async () => {
-    desk = await gridDesk(cloud);
+    desk = await openResources(cloud);
     await up(desk.grid);
     await again({ groups: { default: { disk: '50GB' } }, tags: { team: 'ours' } }, { sha256: 'b'.repeat(64) });
     const found = await looks(desk.grid);
@@ -76,7 +76,7 @@ describe('a grid whose configuration changes', () => {
   });
 
   it('keeps the last five versions of a template, the default, and the one that the group names', async () => {
-    desk = await gridDesk(cloud);
+    desk = await openResources(cloud);
     await up(desk.grid);
     for (const disk of [31, 32, 33, 34, 35, 36, 37, 38]) {
       await again({ groups: { default: { disk: `${disk}GiB` } } });
@@ -87,7 +87,7 @@ describe('a grid whose configuration changes', () => {
 
   it('takes a newer image at the next up, and does not report it as drift', async () => {
     const Name = '/lab/image';
-    desk = await gridDesk(cloud, { groups: { default: { instances: ['c5.large'], ami: `ssm:${Name}` } } });
+    desk = await openResources(cloud, { groups: { default: { instances: ['c5.large'], ami: `ssm:${Name}` } } });
     const filter = [
       { Name: 'architecture', Values: ['x86_64'] },
       { Name: 'root-device-type', Values: ['ebs'] },
@@ -122,7 +122,7 @@ describe('a grid whose configuration changes', () => {
   });
 
   it('keeps bounds that a person set until the configuration changes', async () => {
-    desk = await gridDesk(cloud, { groups: { default: { min: 0, max: 9 } } });
+    desk = await openResources(cloud, { groups: { default: { min: 0, max: 9 } } });
     await up(desk.grid);
     await update({ MinSize: 1, MaxSize: 400 });
     const note = 'min 1, max 400 as a person set them (configuration: min 0, max 9)';
@@ -143,7 +143,7 @@ describe('a grid whose configuration changes', () => {
   });
 
   it('never lowers the desired size, even where the configuration allows less', async () => {
-    desk = await gridDesk(cloud, { groups: { default: { max: 9 } } });
+    desk = await openResources(cloud, { groups: { default: { max: 9 } } });
     await up(desk.grid);
     const size = (DesiredCapacity: number) =>
       new SetDesiredCapacityCommand({ AutoScalingGroupName: name(), DesiredCapacity });

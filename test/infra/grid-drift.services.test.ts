@@ -23,14 +23,14 @@ import { expect } from 'chai';
 import type { Found } from '../../src/infra/resource.ts';
 import { STAND_IN_TAG } from '../../src/lib/stack-names.ts';
 import { type Cloud, startCloud } from '../support/grid/cloud.ts';
-import { down, type GridDesk, gridDesk, looks, up } from '../support/grid-desk.ts';
+import { down, looks, openResources, type StackResources, up } from '../support/grid/emulated-account.ts';
 import { rejection } from '../support/rejection.ts';
 
 const asItShould = { state: 'asItShould' };
 
 describe('a grid that somebody changed', () => {
   let cloud: Cloud;
-  let desk: GridDesk;
+  let desk: StackResources;
 
   before(async () => {
     cloud = await startCloud({ sqs: 'moto' });
@@ -50,7 +50,7 @@ describe('a grid that somebody changed', () => {
   const _again = async (settings: object, release = {}): Promise<void> => {
     const { stack } = desk.profile;
     await desk.close();
-    desk = await gridDesk(cloud, { stack, ...settings }, release);
+    desk = await openResources(cloud, { stack, ...settings }, release);
   };
   const groupNow = async () => {
     const asked = new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [name()] });
@@ -74,7 +74,7 @@ describe('a grid that somebody changed', () => {
     found.flatMap((each) => (each.state === 'differs' ? each.differences : each.state === 'asItShould' ? [] : ['?']));
 
   it('is reported in words, change by change, and repaired', async () => {
-    desk = await gridDesk(cloud, { groups: { default: { max: 9 } }, tags: { team: 'ours' } });
+    desk = await openResources(cloud, { groups: { default: { max: 9 } }, tags: { team: 'ours' } });
     await up(desk.grid);
     const own = await desk.grid[0]?.look();
     expect(own).to.deep.equal(asItShould);
@@ -170,7 +170,7 @@ describe('a grid that somebody changed', () => {
   });
 
   it('keeps on-demand instances that stand in for spot, says so, and repairs what nobody asked for', async () => {
-    desk = await gridDesk(cloud, { groups: { default: { onDemandBase: 1 } } });
+    desk = await openResources(cloud, { groups: { default: { onDemandBase: 1 } } });
     await up(desk.grid);
     const buys = (base: number) => update({ MixedInstancesPolicy: { InstancesDistribution: split(base) } });
     const split = (base: number) => ({
@@ -198,7 +198,7 @@ describe('a grid that somebody changed', () => {
   });
 
   it('reports a process that a person suspended, and leaves it suspended', async () => {
-    desk = await gridDesk(cloud);
+    desk = await openResources(cloud);
     await up(desk.grid);
     const suspend = { AutoScalingGroupName: name(), ScalingProcesses: ['Launch'] };
     await (await scaling()).send(new SuspendProcessesCommand(suspend));
@@ -206,7 +206,7 @@ describe('a grid that somebody changed', () => {
   });
 
   it("refuses an Auto Scaling group of somebody else's, and doesn't remove it", async () => {
-    desk = await gridDesk(cloud);
+    desk = await openResources(cloud);
     await up(desk.grid.slice(0, 2));
     const { subnets } = await new (await import('../../src/infra/network.ts')).Network(desk.parts).facts();
     const theirs = {
@@ -231,7 +231,7 @@ describe('a grid that somebody changed', () => {
   });
 
   it('releases a second address that was allocated because an answer was lost', async () => {
-    desk = await gridDesk(cloud, { manager: {} });
+    desk = await openResources(cloud, { manager: {} });
     await up(desk.manager);
     const Tags = [
       { Key: 'batchctl:stack', Value: desk.profile.stack },

@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import { DescribeAutoScalingGroupsCommand } from '@aws-sdk/client-auto-scaling';
 import { expect } from 'chai';
 import { type Cloud, startCloud } from '../support/grid/cloud.ts';
-import { down, type GridDesk, gridDesk, looks, up } from '../support/grid-desk.ts';
+import { down, looks, openResources, type StackResources, up } from '../support/grid/emulated-account.ts';
 
 /** What EC2 says of things that it was just given: the answer's text for an action, as it is or as it was before. */
 type Tell = (action: string, answer: string) => string;
@@ -14,7 +14,7 @@ describe('a grid while EC2 does not list new resources yet (eventual consistency
   let front: Server;
   let late: Cloud;
   let tell: Tell = (_, answer) => answer;
-  let desk: GridDesk;
+  let desk: StackResources;
 
   before(async () => {
     cloud = await startCloud({ sqs: 'moto' });
@@ -53,11 +53,11 @@ describe('a grid while EC2 does not list new resources yet (eventual consistency
   };
 
   it('uses the template version that it made, even while EC2 lists an older one as the latest', async () => {
-    desk = await gridDesk(late);
+    desk = await openResources(late);
     await up(desk.grid);
     const { stack } = desk.profile;
     await desk.close();
-    desk = await gridDesk(late, { stack, groups: { default: { disk: '50GB' } } });
+    desk = await openResources(late, { stack, groups: { default: { disk: '50GB' } } });
     tell = (action, answer) =>
       action === 'DescribeLaunchTemplates'
         ? answer.replace(/<latestVersionNumber>\d+</, '<latestVersionNumber>1<')
@@ -67,7 +67,7 @@ describe('a grid while EC2 does not list new resources yet (eventual consistency
   });
 
   it('is made in one run, though EC2 lists none of its resources at first', async () => {
-    desk = await gridDesk(late, { manager: { allow: ['203.0.113.0/24'] } });
+    desk = await openResources(late, { manager: { allow: ['203.0.113.0/24'] } });
     const things = /<(securityGroupInfo|addressesSet|launchTemplates)>.*<\/\1>/s;
     tell = (action, answer) =>
       /^Describe(SecurityGroups|Addresses|LaunchTemplates)$/.test(action) ? answer.replace(things, '<$1/>') : answer;

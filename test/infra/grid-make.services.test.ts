@@ -12,7 +12,7 @@ import {
 } from '@aws-sdk/client-ec2';
 import { expect } from 'chai';
 import { type Cloud, startCloud } from '../support/grid/cloud.ts';
-import { down, type GridDesk, gridDesk, looks, up } from '../support/grid-desk.ts';
+import { down, looks, openResources, type StackResources, up } from '../support/grid/emulated-account.ts';
 import { rejection } from '../support/rejection.ts';
 import { until } from '../support/until.ts';
 
@@ -24,7 +24,7 @@ const MANAGER = ['securityGroup', 'address', 'launchTemplate', 'group'];
 
 describe('the grid that up makes', () => {
   let cloud: Cloud;
-  let desk: GridDesk;
+  let desk: StackResources;
 
   before(async () => {
     cloud = await startCloud({ sqs: 'moto' });
@@ -62,7 +62,7 @@ describe('the grid that up makes', () => {
   };
 
   it('is made once, and then kept without another change', async () => {
-    desk = await gridDesk(cloud, { manager: {} });
+    desk = await openResources(cloud, { manager: {} });
     const all = [...desk.grid, ...desk.manager];
     expect(await looks(all)).to.deep.equal(all.map(() => ({ state: 'absent' })));
     expect(await up(all)).to.deep.equal([...GRID, ...MANAGER]);
@@ -79,7 +79,7 @@ describe('the grid that up makes', () => {
 
   it('has a template with an encrypted volume of the configured size, metadata tokens, a role, tags, and no SSH key', async () => {
     const groups = { default: { disk: '40GB', instances: ['c7g.large', 'm7g.large'] } };
-    desk = await gridDesk(cloud, { groups, tags: { CostCenter: '4711' }, network: { publicIp: true } });
+    desk = await openResources(cloud, { groups, tags: { CostCenter: '4711' }, network: { publicIp: true } });
     await up(desk.grid);
     const { LaunchTemplateData: data = {}, VersionNumber } = (await templateNow()) ?? {};
     expect(VersionNumber).to.equal(1);
@@ -111,7 +111,7 @@ describe('the grid that up makes', () => {
 
   it('has a group that mixes types and spot, protects and drains instances, has metrics, and rebalances no zones', async () => {
     const groups = { default: { instances: ['c7g.large', 'm7g.large'], onDemandBase: 2, min: 1, max: 30 } };
-    desk = await gridDesk(cloud, { groups });
+    desk = await openResources(cloud, { groups });
     await up(desk.grid);
     const group = await groupNow();
     expect(group).to.deep.include({ MinSize: 1, MaxSize: 30, DesiredCapacity: 1 });
@@ -142,20 +142,20 @@ describe('the grid that up makes', () => {
   });
 
   it('buys only on-demand instances where spot is turned off', async () => {
-    desk = await gridDesk(cloud, { groups: { default: { spot: false } } });
+    desk = await openResources(cloud, { groups: { default: { spot: false } } });
     await up(desk.grid);
     const split = (await groupNow())?.MixedInstancesPolicy?.InstancesDistribution;
     expect(split).to.deep.include({ OnDemandBaseCapacity: 0, OnDemandPercentageAboveBaseCapacity: 100 });
   });
 
   it("has the customer's key on volumes, the profile's security groups, and no address where none is wanted", async () => {
-    desk = await gridDesk(cloud);
+    desk = await openResources(cloud);
     const ec2 = await desk.parts.clients.ec2();
     const made = await ec2.send(new CreateSecurityGroupCommand({ GroupName: name('theirs'), Description: 'theirs' }));
     const { stack } = desk.profile;
     await desk.close();
     const kmsKey = `arn:aws:kms:us-east-1:${cloud.account}:key/1`;
-    desk = await gridDesk(cloud, { stack, kmsKey, network: { securityGroups: [made.GroupId], publicIp: false } });
+    desk = await openResources(cloud, { stack, kmsKey, network: { securityGroups: [made.GroupId], publicIp: false } });
     expect(await up(desk.grid)).to.deep.equal(['launchTemplate', 'group']);
     const { LaunchTemplateData: data = {} } = (await templateNow()) ?? {};
     expect(data.BlockDeviceMappings?.[0]?.Ebs).to.include({ Encrypted: true, KmsKeyId: kmsKey });
@@ -163,13 +163,13 @@ describe('the grid that up makes', () => {
   });
 
   it("starts instances without tags in their metadata when a tag's name is not allowed there", async () => {
-    desk = await gridDesk(cloud, { tags: { 'cost center': '1' } });
+    desk = await openResources(cloud, { tags: { 'cost center': '1' } });
     await up(desk.grid);
     expect((await templateNow())?.LaunchTemplateData?.MetadataOptions?.InstanceMetadataTags).to.equal('disabled');
   });
 
   it('makes the manager a group of one, reached at its port by the networks that are allowed', async () => {
-    desk = await gridDesk(cloud, { manager: { allow: ['203.0.113.7/24', '2001:DB8:0::1/32'] } });
+    desk = await openResources(cloud, { manager: { allow: ['203.0.113.7/24', '2001:DB8:0::1/32'] } });
     await up([...desk.grid, ...desk.manager]);
     const { id, into } = await rulesNow(name('manager'));
     expect(into).to.have.members(['tcp 443 203.0.113.0/24', 'tcp 443 2001:db8::/32']);
@@ -187,7 +187,7 @@ describe('the grid that up makes', () => {
   });
 
   it('detaches an address in use from its instance before releasing it', async () => {
-    desk = await gridDesk(cloud, { manager: {} });
+    desk = await openResources(cloud, { manager: {} });
     await up(desk.manager);
     const ec2 = await desk.parts.clients.ec2();
     const Filters = [{ Name: 'tag:batchctl:stack', Values: [desk.profile.stack] }];
@@ -201,7 +201,7 @@ describe('the grid that up makes', () => {
   });
 
   it("refuses what somebody else made under its names, and doesn't remove it", async () => {
-    desk = await gridDesk(cloud);
+    desk = await openResources(cloud);
     const ec2 = await desk.parts.clients.ec2();
     await ec2.send(new CreateSecurityGroupCommand({ GroupName: name('worker'), Description: 'theirs' }));
     const data = { ImageId: 'ami-03cf127a' };
@@ -228,7 +228,7 @@ describe('the grid that up makes', () => {
   });
 
   it('keeps a group with instances in it unless told to end them', async () => {
-    desk = await gridDesk(cloud, { groups: { default: { min: 1 } } });
+    desk = await openResources(cloud, { groups: { default: { min: 1 } } });
     await up(desk.grid);
     await until('one is there', () => cloud.grid.instances(name()).length === 1);
     expect(await down(desk.grid.slice(2), false)).to.deep.equal([`group ${name()}: one instance is in it`]);

@@ -1,7 +1,7 @@
 // Protects: infra up and infra down of a grid continue after a cut or a lost answer, and make nothing twice.
 import { expect } from 'chai';
 import { type Cloud, startCloud } from '../support/grid/cloud.ts';
-import { down, type GridDesk, gridDesk, looks, up } from '../support/grid-desk.ts';
+import { down, looks, openResources, type StackResources, up } from '../support/grid/emulated-account.ts';
 import { until } from '../support/until.ts';
 
 const isChange = ({ action }: { readonly action: string }): boolean => !/^(Describe|Get|List)/.test(action);
@@ -9,7 +9,7 @@ const asItShould = { state: 'asItShould' };
 
 describe('a grid that is being made', () => {
   let cloud: Cloud;
-  let desk: GridDesk;
+  let desk: StackResources;
 
   before(async () => {
     cloud = await startCloud({ sqs: 'moto' });
@@ -20,7 +20,7 @@ describe('a grid that is being made', () => {
   const all = () => [...desk.grid, ...desk.manager];
 
   it('waits until its instance profile is known', async () => {
-    desk = await gridDesk(cloud);
+    desk = await openResources(cloud);
     // As EC2 says it, through Auto Scaling.
     const message = `You must use a valid fully-formed launch template. Value (${desk.profile.stack}-worker) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name`;
     cloud.failNext('autoscaling:CreateAutoScalingGroup', 400, 'ValidationError', message, 2);
@@ -40,7 +40,7 @@ describe('a grid that is being made', () => {
   };
 
   it('goes on where it was cut off, after whichever call that changes something; and so does its removal', async () => {
-    desk = await gridDesk(cloud, { manager: { allow: ['203.0.113.0/24'] } });
+    desk = await openResources(cloud, { manager: { allow: ['203.0.113.0/24'] } });
     // What is looked up once is known then.
     await up(all());
     await down(all());
@@ -66,7 +66,7 @@ describe('a grid that is being made', () => {
   });
 
   it('is made only once when the answer to a call is lost and the call is repeated', async () => {
-    desk = await gridDesk(cloud, { manager: { allow: ['203.0.113.0/24'] } });
+    desk = await openResources(cloud, { manager: { allow: ['203.0.113.0/24'] } });
     await up(all());
     await down(all());
     const changing = await changesOf(() => up(all()));

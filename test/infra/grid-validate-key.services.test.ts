@@ -3,17 +3,17 @@ import { CreateGrantCommand, CreateKeyCommand, DisableKeyCommand, PutKeyPolicyCo
 import { expect } from 'chai';
 import type { Part } from '../../src/infra/resource.ts';
 import { type Cloud, startCloud } from '../support/grid/cloud.ts';
-import { type GridDesk, gridDesk, validated } from '../support/grid-desk.ts';
+import { openResources, type StackResources, validated } from '../support/grid/emulated-account.ts';
 
 const ROLE = 'role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling';
 
 describe("a customer's key that is validated before a grid is made", () => {
   let cloud: Cloud;
-  let desk: GridDesk;
+  let desk: StackResources;
 
   before(async () => {
     cloud = await startCloud({ sqs: 'moto' });
-    desk = await gridDesk(cloud);
+    desk = await openResources(cloud);
   });
   after(async () => {
     await desk?.close();

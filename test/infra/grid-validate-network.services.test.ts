@@ -20,17 +20,17 @@ import { gridFacts } from '../../src/infra/grid.ts';
 import type { Part } from '../../src/infra/resource.ts';
 import { validateStack } from '../../src/infra/validate.ts';
 import { type Cloud, startCloud } from '../support/grid/cloud.ts';
-import { type GridDesk, gridDesk, validated } from '../support/grid-desk.ts';
+import { openResources, type StackResources, validated } from '../support/grid/emulated-account.ts';
 
 const _ROLE = 'role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling';
 
 describe('the network that is validated before a grid is made', () => {
   let cloud: Cloud;
-  let desk: GridDesk;
+  let desk: StackResources;
 
   before(async () => {
     cloud = await startCloud({ sqs: 'moto' });
-    desk = await gridDesk(cloud);
+    desk = await openResources(cloud);
   });
   after(async () => {
     await desk?.close();
@@ -147,7 +147,7 @@ describe('the network that is validated before a grid is made', () => {
   });
 
   it('says that there is no default VPC, where there is none', async () => {
-    const other = await gridDesk(cloud, { region: 'eu-west-2' });
+    const other = await openResources(cloud, { region: 'eu-west-2' });
     const client = await other.parts.clients.ec2();
     const { vpc, subnets } = await gridFacts(other.parts).network.facts();
     for (const { id } of subnets) await client.send(new DeleteSubnetCommand({ SubnetId: id }));

@@ -7,18 +7,18 @@ import { gridFacts, subnetsFor } from '../../src/infra/grid.ts';
 import type { Part } from '../../src/infra/resource.ts';
 import { validateStack } from '../../src/infra/validate.ts';
 import { type Cloud, startCloud } from '../support/grid/cloud.ts';
-import { down, type GridDesk, gridDesk, up, validated } from '../support/grid-desk.ts';
+import { down, openResources, type StackResources, up, validated } from '../support/grid/emulated-account.ts';
 import { rejection } from '../support/rejection.ts';
 
 const _ROLE = 'role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling';
 
 describe('what is validated before a grid is made', () => {
   let cloud: Cloud;
-  let desk: GridDesk;
+  let desk: StackResources;
 
   before(async () => {
     cloud = await startCloud({ sqs: 'moto' });
-    desk = await gridDesk(cloud);
+    desk = await openResources(cloud);
   });
   after(async () => {
     await desk?.close();
@@ -176,7 +176,7 @@ describe('what is validated before a grid is made', () => {
   });
 
   it('refuses to take rights from workers whose group the configuration no longer names', async () => {
-    const before = await gridDesk(cloud, { groups: { default: {}, gpu: { min: 1 } } });
+    const before = await openResources(cloud, { groups: { default: {}, gpu: { min: 1 } } });
     const { stack } = before.profile;
     await up(before.grid);
     const [one, ...others] = await found({ stack, groups: { default: {} } });
@@ -196,7 +196,7 @@ describe('what is validated before a grid is made', () => {
   });
 
   it('calls nothing for data alone, and for roles alone only asks which groups have workers', async () => {
-    const other = await gridDesk(cloud);
+    const other = await openResources(cloud);
     cloud.takeCalls();
     await validateStack(other.parts, gridFacts(other.parts), 'data');
     expect(cloud.takeCalls()).to.deep.equal([]);

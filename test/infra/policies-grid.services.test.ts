@@ -168,7 +168,7 @@ describe('the policies of a grid', () => {
 
 /**
  * What the manager itself asks for, as it does for people what an operator does; the script of its boot doesn't. That it
- * does is shown by one that lives (e2e/manager-grid).
+ * does is shown by one that lives (e2e/manager-grid.grid.test.ts).
  */
 const BY_THE_MANAGER = [
   'ec2:DescribeSpotPriceHistory',

@@ -7,7 +7,7 @@ import { DescribeAutoScalingGroupsCommand } from '@aws-sdk/client-auto-scaling';
 import { DescribeLaunchTemplateVersionsCommand } from '@aws-sdk/client-ec2';
 import { expect } from 'chai';
 import { runCli } from '../cli/fake-io.ts';
-import { type GridDesk, openGridDesk } from '../support/grid/grid-desk.ts';
+import { type Account, openAccount } from '../support/grid/emulated-account.ts';
 import { StackDesk } from './stack-desk.ts';
 
 interface Answer {
@@ -25,11 +25,11 @@ interface Answer {
 const ROOT = join(import.meta.dirname, '../..');
 
 describe('infra release', () => {
-  let grid: GridDesk;
+  let grid: Account;
   let desk: StackDesk;
 
   before(async () => {
-    grid = await openGridDesk();
+    grid = await openAccount();
     desk = new StackDesk(grid.cloud);
   });
   after(async () => {

@@ -4,8 +4,8 @@ import { DRAIN_HOOK, DRAIN_HOOK_SECONDS } from '../../src/lib/stack-names.ts';
 import type { AttemptEvent, LedgerWorker, StepCounts } from '../../src/ports/ledger.ts';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
 import type { Cloud, CloudOptions } from '../support/grid/cloud.ts';
+import { type Account, openAccount } from '../support/grid/emulated-account.ts';
 import type { GridInstance } from '../support/grid/grid.ts';
-import { type GridDesk, openGridDesk } from '../support/grid/grid-desk.ts';
 import { until } from '../support/until.ts';
 import type { Running } from '../support/workspace.ts';
 
@@ -24,16 +24,16 @@ export const WAITING =
 /** A stack of its own in the emulated cloud, with a group whose machines run real workers. */
 export class MachineLab {
   readonly workspace: AwsWorkspace;
-  readonly desk: GridDesk;
+  readonly desk: Account;
   readonly group: string;
 
-  private constructor(desk: GridDesk, workspace: AwsWorkspace) {
+  private constructor(desk: Account, workspace: AwsWorkspace) {
     this.desk = desk;
     this.workspace = workspace;
     this.group = `${workspace.stack}-default`;
   }
 
-  static async open(desk: GridDesk): Promise<MachineLab> {
+  static async open(desk: Account): Promise<MachineLab> {
     const { url } = desk.cloud;
     const endpoints = { s3: url, sqs: url, sts: url, autoscaling: url, ec2: url };
     return new MachineLab(desk, await AwsWorkspace.make({ s3: url, sqs: url, profile: { endpoints } }));
@@ -139,10 +139,10 @@ export class MachineLab {
 
 /** A cloud for all tests of a file, and a lab for each. */
 export function labs(options: CloudOptions = {}): { readonly lab: MachineLab } {
-  let desk: GridDesk | null = null;
+  let desk: Account | null = null;
   let lab: MachineLab | null = null;
   before(async () => {
-    desk = await openGridDesk(options);
+    desk = await openAccount(options);
   });
   beforeEach(async () => {
     if (desk !== null) lab = await MachineLab.open(desk);

@@ -20,14 +20,14 @@ import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { expect } from 'chai';
 import { rejection } from '../rejection.ts';
 import { until } from '../until.ts';
-import { type GridDesk, openGridDesk } from './grid-desk.ts';
+import { type Account, openAccount } from './emulated-account.ts';
 
 describe('the emulated cloud', () => {
-  let desk: GridDesk;
+  let desk: Account;
   const work = { LaunchTemplateName: 'work' };
 
   before(async () => {
-    desk = await openGridDesk({ profileDelay: 400, pace: { notice: 20 } });
+    desk = await openAccount({ profileDelay: 400, pace: { notice: 20 } });
   });
   after(() => desk?.close());
 

@@ -91,6 +91,11 @@ export class GridWorld extends Workspace {
     };
   }
 
+  /** In a process of its own: this one passes on all that the instances ask. */
+  override run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
+    return this.start(args, env).ended;
+  }
+
   /** Runs to its end, and fails with what it said unless it ends well. */
   async well(...args: readonly string[]): Promise<Ended> {
     const ended = await this.run(args);

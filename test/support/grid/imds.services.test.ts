@@ -2,17 +2,17 @@
 import { CreateOrUpdateTagsCommand } from '@aws-sdk/client-auto-scaling';
 import { expect } from 'chai';
 import { until } from '../until.ts';
+import { type Account, openAccount } from './emulated-account.ts';
 import type { GridInstance } from './grid.ts';
-import { type GridDesk, openGridDesk } from './grid-desk.ts';
 
 describe("the emulated instances' metadata", () => {
-  let desk: GridDesk;
+  let desk: Account;
   let one: GridInstance;
   let url: string;
   let token: string;
 
   before(async () => {
-    desk = await openGridDesk();
+    desk = await openAccount();
   });
   after(() => desk?.close());
   beforeEach(async () => {

@@ -21,16 +21,16 @@ import { DescribeInstancesCommand, DescribeVolumesCommand, TerminateInstancesCom
 import { expect } from 'chai';
 import { rejection } from '../rejection.ts';
 import { until } from '../until.ts';
-import { type GridDesk, HOOK, openGridDesk } from './grid-desk.ts';
+import { type Account, HOOK, openAccount } from './emulated-account.ts';
 
 describe('the emulated Auto Scaling', () => {
-  let desk: GridDesk;
+  let desk: Account;
   let group: string;
   let number = 0;
 
   before(async () => {
     // A hook's 600 s are 0.6 s here.
-    desk = await openGridDesk({ pace: { second: 1, retry: 30 } });
+    desk = await openAccount({ pace: { second: 1, retry: 30 } });
   });
   after(() => desk?.close());
   beforeEach(() => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { CreateLaunchTemplateVersionCommand } from '@aws-sdk/client-ec2';
 import { expect } from 'chai';
 import { until } from '../until.ts';
-import { type GridDesk, openGridDesk } from './grid-desk.ts';
+import { type Account, openAccount } from './emulated-account.ts';
 import { readDisk, Supervisor } from './supervise.ts';
 
 /** What stands in the unit besides, and what the unit `after.service` runs. */
@@ -47,12 +47,12 @@ echo "boot of $AWS_EC2_METADATA_SERVICE_ENDPOINT"
 `;
 
 describe('the supervisor of emulated instances', () => {
-  let desk: GridDesk;
+  let desk: Account;
   let supervisor: Supervisor;
   let number = 0;
 
   before(async () => {
-    desk = await openGridDesk();
+    desk = await openAccount();
   });
   after(() => desk?.close());
   beforeEach(() => {

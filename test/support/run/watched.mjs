@@ -1,5 +1,5 @@
 // Loaded before any test, by mocha (.mocharc.json) and by .ci/test.mjs. Gives the run a directory for temporary files
-// (BATCHCTL_TEST_RUN), and leaves it to a warden: nothing that tests started, no process and no file, outlives the run.
+// (BATCHCTL_TEST_RUN), and leaves it to a cleanup process: nothing that tests started, no process and no file, outlives the run.
 import { spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,11 +18,11 @@ if (process.env.BATCHCTL_TEST_RUN === undefined) {
   process.env.BATCHCTL_TEST_RUN = directory;
 
   // A session of its own: Ctrl-C is not for it.
-  const warden = spawn(process.execPath, [join(import.meta.dirname, 'warden.mjs'), directory], {
+  const cleanup = spawn(process.execPath, [join(import.meta.dirname, 'cleanup.mjs'), directory], {
     ...{ cwd: '/', detached: true, stdio: ['pipe', 'ignore', 'ignore'] },
   });
-  warden.unref();
-  warden.stdin.unref();
+  cleanup.unref();
+  cleanup.stdin.unref();
 }
 
 // To give Node its options mocha runs tests in a child, which would go on when only the parent is killed.

@@ -78,8 +78,8 @@ describe('what a test run leaves', () => {
     await gone(left);
   });
 
-  it('is never looked for outside the directory of a run: a warden given another directory refuses', async () => {
-    const args = [join(import.meta.dirname, 'warden.mjs'), join(home, 'no-run')];
+  it('is never looked for outside the directory of a run: a cleanup process given another directory refuses', async () => {
+    const args = [join(import.meta.dirname, 'cleanup.mjs'), join(home, 'no-run')];
     const child = spawn(process.execPath, args, { stdio: 'ignore' });
     expect(await once(child, 'exit')).to.deep.equal([1, null]);
   });

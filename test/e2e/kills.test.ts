@@ -1,0 +1,40 @@
+// Protects: a job goes on after kill -9 at the points where most would be lost; test:crash has every point.
+import { expect } from 'chai';
+import { CHAINS, CHAINS_RAN } from '../support/crash-jobs.ts';
+import { answerOf, expectWhole, type Finished, killThenFinish, killThenSubmit } from '../support/killed-runs.ts';
+import { inBackground } from '../support/sampling.ts';
+import { Workspace } from '../support/workspace.ts';
+
+const local = async (): Promise<Workspace> => new Workspace();
+/** After an output counts and before it is recorded; after its chain went on and before its message is gone; at the end. */
+const POINTS = ['publish:2', 'chain:3', 'before-close:1'] as const;
+
+describe('kill -9', () => {
+  let finished: readonly Promise<Finished>[] = [];
+  before(() => {
+    finished = inBackground(
+      POINTS.length,
+      POINTS.map((point) => () => killThenFinish(local, CHAINS, point)),
+    );
+  });
+
+  for (const [index, point] of POINTS.entries()) {
+    it(`of a worker at ${point}: every output is there once, and no finished task runs again`, async () => {
+      const { killed, finished: next, facts, ran } = (await finished[index]) as Finished;
+      expect(killed.signal, killed.stderr).to.equal('SIGKILL');
+      expect(next.code, next.stderr).to.equal(0);
+      expectWhole(facts);
+      expect([...new Set(ran)].sort()).to.deep.equal(CHAINS_RAN);
+      expect(ran.length).to.be.at.most(CHAINS_RAN.length + 1);
+    });
+  }
+
+  it('of a submission before its messages are sent: the same submission again answers the job, and all of it runs', async () => {
+    const { killed, again, worked, facts } = await killThenSubmit(local, 'claim', true);
+    expect(killed.signal, killed.stderr).to.equal('SIGKILL');
+    if (again === null) throw new Error('it was not submitted again');
+    expect(answerOf(again).created).to.equal(false);
+    expect(worked.code, worked.stderr).to.equal(0);
+    expectWhole(facts);
+  });
+});
