@@ -19,7 +19,7 @@ export async function bundleProbe(name, program) {
     bundle: true,
     platform: 'node',
     format: 'esm',
-    external: ['better-sqlite3', 'pg', 'mysql2', '@aws-sdk/*', '@smithy/*', 'hpagent', 'sqs-consumer'],
+    external: ['better-sqlite3', 'pg', 'mysql2', '@aws-sdk/*', '@smithy/*', 'hpagent', 'selfsigned', 'sqs-consumer'],
     logLevel: 'error',
   });
   return outfile;
