@@ -92,14 +92,10 @@ eachWay('--finish-by', (make) => {
     const job = await workspace.submit('--finish-by', 'in 1h');
     const worker = workspace.start(['worker', '--until-empty', '--slots', '4']);
     const status = async () => JSON.parse((await workspace.run(['status', job, '--json'])).stdout);
-    const seen = await until(
-      'twenty are done',
-      async () => {
-        const now = await status();
-        return now.steps[0].done >= 20 && now;
-      },
-      30_000,
-    );
+    const seen = await until('twenty are done', async () => {
+      const now = await status();
+      return now.steps[0].done >= 20 && now;
+    });
     const [earliest, projected, latest] = ['projectedEarliest', 'projected', 'projectedLatest'].map((field) =>
       Date.parse(seen[field]),
     ) as [number, number, number];

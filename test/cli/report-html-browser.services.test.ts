@@ -6,7 +6,7 @@ import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { renderReportHtml } from '../../src/cli/report-html/render.ts';
 import { compareReports } from '../../src/model/report/compare.ts';
 import type { Report } from '../../src/model/report/report.ts';
-import { openBrowser, screenshotPath } from '../support/browser.ts';
+import { openBrowser, openPage, screenshotPath } from '../support/browser.ts';
 import { crowded, million } from '../support/large-reports.ts';
 import { notBegun, tenTasks, twoThousand, underWay } from '../support/sample-reports.ts';
 
@@ -25,8 +25,7 @@ describe('the HTML report in a browser', () => {
   /** Opens a page that may load itself and nothing else; `heard` is what it asked for besides, or complained of. */
   async function open(page: string, options: BrowserContextOptions): Promise<{ page: Page; heard: readonly string[] }> {
     if (browser === null) throw new Error('the browser is open by now');
-    const context = await browser.newContext(options);
-    const tab = await context.newPage();
+    const tab = await openPage(browser, options);
     const heard: string[] = [];
     tab.on('console', (message) => heard.push(`${message.type()}: ${message.text()}`));
     tab.on('pageerror', (error) => heard.push(error.message));

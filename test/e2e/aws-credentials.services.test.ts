@@ -71,20 +71,16 @@ describe('credentials on AWS', () => {
 
     workspace.write('job.json', WAITING);
     const running = workspace.start(['run', 'job.json', '--slots', '2', '--json']);
-    await until('both tasks run', () => workspace.lines('ran').length === 2, 60_000);
+    await until('both tasks run', () => workspace.lines('ran').length === 2);
     const job = /job (waiting-\S+)/.exec(running.said())?.[1] ?? '';
     const watching = workspace.start(['watch', job, '--json']);
     ends = Date.now() + 16_000;
     session('first');
     const queue = await (await past.platform()).queue('default');
-    await until(
-      'both are given back',
-      async () => {
-        const { visible, leased } = await queue.backlog();
-        return visible === 2 && leased === 0;
-      },
-      20_000,
-    );
+    await until('both are given back', async () => {
+      const { visible, leased } = await queue.backlog();
+      return visible === 2 && leased === 0;
+    });
     expect(Date.now(), 'given back while the credentials still held').to.be.below(ends);
     for (const [end, goOn] of [
       [await running.ended, `batchctl run ${job}`],

@@ -184,12 +184,12 @@ const TRIALS: Readonly<Record<string, (trouble: Trouble) => Promise<void>>> = {
     workspace.write('job.json', WAITING);
     const job = await workspace.submit();
     const working = workspace.start(['worker', '--until-empty', '--slots', '2']);
-    await until('both tasks run', () => workspace.lines('ran').length === 2, 30_000);
+    await until('both tasks run', () => workspace.lines('ran').length === 2);
     toSqs.fail(FOR_ALL, { kind: 'reset' });
     const back = performance.now() + AWS_LEASE * 1_000 + 2_000;
-    await until('a lease and more has passed', () => performance.now() > back, 30_000);
+    await until('a lease and more has passed', () => performance.now() > back);
     toSqs.heal();
-    await until('both run again', () => workspace.lines('ran').length === 4, 60_000);
+    await until('both run again', () => workspace.lines('ran').length === 4);
     workspace.write('go', '');
     const worked = await working.ended;
     expect(worked.code, worked.stderr).to.equal(0);
@@ -203,14 +203,14 @@ const TRIALS: Readonly<Record<string, (trouble: Trouble) => Promise<void>>> = {
     workspace.write('job.json', WAITING);
     const job = await workspace.submit();
     const working = workspace.start(['worker', '--until-empty', '--slots', '2']);
-    await until('both tasks run', () => workspace.lines('ran').length === 2, 30_000);
+    await until('both tasks run', () => workspace.lines('ran').length === 2);
     const watching = workspace.start(['watch', job]);
-    await until('the job is watched', () => watching.said().includes('watching'), 30_000);
+    await until('the job is watched', () => watching.said().includes('watching'));
     toS3.fail(FOR_ALL, { kind: 'reset' });
     workspace.write('go', '');
     // Longer than a request is tried again, too.
     const back = performance.now() + 15_000;
-    await until('a lease and more has passed', () => performance.now() > back, 30_000);
+    await until('a lease and more has passed', () => performance.now() > back);
     toS3.heal();
     const worked = await working.ended;
     // It may have given up on the service: whoever comes next goes on.

@@ -34,7 +34,7 @@ const idOf = (workspace: AwsWorkspace, name: string): string => `${name}-${works
 const named = (workspace: AwsWorkspace, name: string) => ({ BATCHCTL_SUPERVISED_ID: idOf(workspace, name) });
 
 const runs = (workspace: AwsWorkspace, count: number) =>
-  until(`${count} runs`, () => workspace.lines('ran').length >= count, 30_000);
+  until(`${count} runs`, () => workspace.lines('ran').length >= count);
 
 async function countsOf(workspace: AwsWorkspace, job: string): Promise<StepCounts | undefined> {
   const ledger = await (await workspace.platform()).ledger();

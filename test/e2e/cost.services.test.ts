@@ -46,14 +46,11 @@ describe('what a job may cost, on the grid', () => {
   };
   /** Both slots are taken, and its worker told so: it looked on while it was idle, and does so no more. */
   const runs = (job: string) =>
-    until(
-      `${job} runs`,
-      async () => (await world.well('workers', '--json')).stdout.includes(`"busy":["${job}/work/0","${job}/work/1"]`),
-      60_000,
+    until(`${job} runs`, async () =>
+      (await world.well('workers', '--json')).stdout.includes(`"busy":["${job}/work/0","${job}/work/1"]`),
     );
   const letGo = (name: string): void => writeFileSync(join(flags, `${name}-go`), '');
-  const atZero = () =>
-    until('the group is at zero', () => world.cloud.grid.instances(world.group).length === 0, 60_000);
+  const atZero = () => until('the group is at zero', () => world.cloud.grid.instances(world.group).length === 0);
 
   it('pauses a job at its limit, exits 7 with the mend, drains to zero, and goes on once it may cost more', async () => {
     const job = await submit('limited', '--max-cost', '1000');

@@ -20,7 +20,7 @@ describe('the grid of this machine', () => {
   });
   afterEach(async () => {
     await here.run(['scale', '0'], LONG);
-    await until('the supervisor has left', () => !isSupervised(here.path('.batchctl'), 'default'), 20_000);
+    await until('the supervisor has left', () => !isSupervised(here.path('.batchctl'), 'default'));
     await until('the workers have left', async () => (await up()).length === 0);
     await here.remove();
   });

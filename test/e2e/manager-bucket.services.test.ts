@@ -25,7 +25,7 @@ describe('outputs into a bucket, through a manager', () => {
     sqs = await sharedFauxqs();
     there = await AwsWorkspace.make({ s3, sqs: sqs.url });
     manager = there.start(['manager', '--listen', '127.0.0.1:0']);
-    const url = await until('it listens', () => /listening at (http:\S+?),/.exec(manager.said())?.[1], 30_000);
+    const url = await until('it listens', () => /listening at (http:\S+?),/.exec(manager.said())?.[1]);
     const { stdout } = await there.well('manager', 'token', 'create', 'ann', '--scope', 'submit');
     here = new Workspace();
     here.write('batchctl.config.json', { profile: 'far', profiles: { far: { backend: 'manager', url } } });

@@ -33,9 +33,9 @@ async function killManager(point: string): Promise<Outcome> {
       const { stdout } = await workspace.run(['jobs', '--json'], then);
       return stdout.split('\n').filter(Boolean);
     };
-    await until('the period runs', async () => (await lines()).length > 0, 90_000);
+    await until('the period runs', async () => (await lines()).length > 0);
     const worked = await workspace.work(then);
-    await until('the job is closed', async () => (await lines()).some((line) => line.includes('"succeeded"')), 90_000);
+    await until('the job is closed', async () => (await lines()).some((line) => line.includes('"succeeded"')));
     next.child.kill('SIGTERM');
     const jobs = (await lines()).map((line) => JSON.parse(line) as { job: string; runKey: string; state: string });
     return {

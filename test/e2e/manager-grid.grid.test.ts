@@ -79,7 +79,7 @@ describe('a manager on the grid', function () {
     expect(refused.code, refused.stdout).to.equal(3);
     manager = right;
     reach();
-    await until('it left its mark', async () => (await world.keys('keepers/')).length > 0, 60_000);
+    await until('it left its mark', async () => (await world.keys('keepers/')).length > 0);
   });
 
   it('loses no task and charges no attempt when it is killed again and again, and its instance too', async () => {
@@ -109,7 +109,7 @@ describe('a manager on the grid', function () {
     }
     expect(manager.instance).to.not.equal(before.instance);
     expect(manager.fingerprint, 'those who pinned it go on').to.equal(before.fingerprint);
-    await until('the address has come along', async () => (await addressOf()) === manager.instance, 60_000);
+    await until('the address has come along', async () => (await addressOf()) === manager.instance);
     reach();
     const waited = await through('wait', job, '--timeout', '4m');
     expect(waited.code, waited.stderr).to.equal(0);

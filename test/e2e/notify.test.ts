@@ -217,7 +217,7 @@ describe('notifications', () => {
     const killed = await workspace.work({ HOOK_SECRET: SECRET, BATCHCTL_TEST_KILL: 'close:1' });
     expect(killed.signal, killed.stderr).to.equal('SIGKILL');
     const manager = workspace.start(['manager', '--listen', '127.0.0.1:0'], { HOOK_SECRET: SECRET });
-    await until('it is told', () => hook.posts.length > 0 || manager.child.exitCode !== null, 60_000);
+    await until('it is told', () => hook.posts.length > 0 || manager.child.exitCode !== null);
     manager.child.kill('SIGTERM');
     const ended = await manager.ended;
     expect(ended.code, ended.stderr).to.equal(0);

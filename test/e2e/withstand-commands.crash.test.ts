@@ -72,7 +72,7 @@ describe('commands that behave badly', () => {
     );
     expect(facts).to.deep.include({ ...SUCCEEDED, outputs: { only: { 0: 'done\n' } } });
     const pid = await pidIn('pid');
-    await until('the child is gone', () => !isAlive(pid), 1_000);
+    await until('the child is gone', () => !isAlive(pid));
   });
 
   it('writes no output: that is an empty output', async () => {
@@ -98,7 +98,7 @@ describe('commands that behave badly', () => {
     const [pid, child] = [await pidIn('pid'), await pidIn('child')];
     worker.child.kill('SIGKILL');
     await worker.ended;
-    await until('command and child are gone', () => !isAlive(pid) && !isAlive(child), 1_000);
+    await until('command and child are gone', () => !isAlive(pid) && !isAlive(child));
   });
 });
 

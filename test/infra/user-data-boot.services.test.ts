@@ -231,7 +231,7 @@ describe('the first boot of an instance', () => {
     const instance = only(stack);
     const root = stack.root(instance);
     const { child, ended } = await stack.boot(instance, scriptOf(stack, setup));
-    const leader = await until('the setup runs', () => /waiting (\d+)/.exec(bootLog(root))?.[1], 30_000);
+    const leader = await until('the setup runs', () => /waiting (\d+)/.exec(bootLog(root))?.[1]);
     // As systemd ends a unit: every process of it. `timeout` leads a group of its own.
     for (const group of [child.pid ?? 0, Number(leader)]) process.kill(-group, 'SIGTERM');
     await ended;
@@ -255,7 +255,7 @@ describe('the first boot of an instance', () => {
     };
     const root = stack.root(manager);
     const { ended } = await stack.boot(manager, script, { BATCHCTL_TEST_BOOT_PATIENCE: '4' });
-    await until('it waits', () => bootLog(root).includes(`which ${other.id} has`), 60_000);
+    await until('it waits', () => bootLog(root).includes(`which ${other.id} has`));
     expect(await holder()).to.equal(other.id);
     expect(readUnit(root, 'batchctl-manager.service')).to.equal(null);
     cloud.grid.kill(other);

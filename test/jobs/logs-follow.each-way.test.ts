@@ -96,7 +96,7 @@ eachWay('logs --follow', (make) => {
     following.child.stdout?.on('data', (chunk: Buffer) => {
       shown += chunk.toString();
     });
-    await until('the running attempt’s line', () => shown === 'began\n', 30_000);
+    await until('the running attempt’s line', () => shown === 'began\n');
     space.write('go', '');
     const { code, stdout, stderr } = await following.ended;
     expect([code, stdout]).to.deep.equal([0, 'began\nended\n']);

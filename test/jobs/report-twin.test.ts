@@ -23,11 +23,11 @@ describe('report of a task that two workers ran at once', () => {
     const job = await at.submit();
     const platform = await at.platform();
     const first = at.start(['worker', '--slots', '1', '--until-empty'], { BATCHCTL_SUPERVISED_ID: 'w-slow' });
-    await until('the first runs', () => at.lines('ran').length === 1, 30_000);
+    await until('the first runs', () => at.lines('ran').length === 1);
     const queue = await platform.queue('default');
     await queue.send([{ body: encodeMessage({ job, step: 'only', task: 0, round: 0 }), tenant: job }]);
     const second = at.work({ BATCHCTL_SUPERVISED_ID: 'w-quick' });
-    await until('the second was done', () => platform.store.head(outKey(job, 'only', 0)), 30_000);
+    await until('the second was done', () => platform.store.head(outKey(job, 'only', 0)));
     at.write('go', '');
     await Promise.all([first.ended, second]);
     const attempts = await (await platform.ledger()).attempts(job, 'only', 0);

@@ -57,10 +57,10 @@ describe('report', () => {
     for (const name of ['tried', 'begun']) rmSync(at.path(name));
     id = await at.submit('--run-key', 'month-end-2026-11');
     const killed = at.start(['worker', '--until-empty', '--slots', '2']);
-    await until('the seventh task began', () => existsSync(at.path('begun')), 60_000);
+    await until('the seventh task began', () => existsSync(at.path('begun')));
     const ledger = await (await at.platform()).ledger();
     const running = { limit: 1, states: ['running'] as const };
-    await until('the ledger was told', async () => (await ledger.tasks(id, running)).length > 0, 60_000);
+    await until('the ledger was told', async () => (await ledger.tasks(id, running)).length > 0);
     killed.child.kill('SIGKILL');
     await killed.ended;
     await at.work({}, '--slots', '2');

@@ -1,10 +1,9 @@
 // Protects: the dashboard of an AWS grid shows first what needs a person, and works on any screen.
 import { expect } from 'chai';
 import type { Browser, Page } from 'playwright-core';
-import { openBrowser } from '../support/browser.ts';
+import { openBrowser, openPage } from '../support/browser.ts';
 import { signIn } from '../support/manager/dashboard-desk.ts';
 import { groupOf, overviewOf, STEP, statusOf, workerOf } from '../support/manager/dashboard-facts.ts';
-import { SOON } from '../support/manager/dashboard-suite.ts';
 import { axeFaults, heapOf, keepPicture, widthFault } from '../support/manager/page-checks.ts';
 import { RecordedManager } from '../support/manager/recorded-manager.ts';
 
@@ -75,14 +74,13 @@ describe('the dashboard of a grid on AWS', () => {
   });
 
   async function open(hash: string, width = 1280): Promise<Page> {
-    const context = await browser.newContext({ timezoneId: 'Europe/London', viewport: { width, height: 900 } });
-    const page = await context.newPage();
+    const page = await openPage(browser, { timezoneId: 'Europe/London', viewport: { width, height: 900 } });
     await page.goto(`${manager.address}/${hash}`);
     await signIn(page, 'bct_recorded');
     return page;
   }
   const seen = (page: Page, ...texts: readonly (string | RegExp)[]): Promise<unknown> =>
-    Promise.all(texts.map((text) => page.locator('main').getByText(text).first().waitFor(SOON)));
+    Promise.all(texts.map((text) => page.locator('main').getByText(text).first().waitFor()));
 
   it('names first what needs a person: late, over its limit, held, undelivered, not told', async () => {
     const page = await open('#/jobs');
@@ -97,7 +95,7 @@ describe('the dashboard of a grid on AWS', () => {
   it('shows instances: type, zone, what the group says of them, an older version; what keeps a group small', async () => {
     const page = await open('#/workers');
     await seen(page, 'c7g.large, eu-west-1a', 'm7g.large, eu-west-1b', 'Terminating:Wait', 'batchctl 0.0.9');
-    await page.locator('.mark', { hasText: 'no worker' }).waitFor(SOON);
+    await page.locator('.mark', { hasText: 'no worker' }).waitFor();
     await seen(page, '6 starting', '2 ending', '30 protected', /until .*2026-11-30 09:00 GMT/);
     await seen(page, /Group gpu is held: the last 3 instances could not be set up \(nvidia-smi: not found\)/);
     await seen(page, 'Group default: launches fail (capacity):', 'no spot capacity for c7g.large');
@@ -107,7 +105,7 @@ describe('the dashboard of a grid on AWS', () => {
     await page.getByLabel('State').selectOption('draining');
     expect(await rows.count()).to.equal(1);
     await page.reload();
-    await rows.first().waitFor(SOON);
+    await rows.first().waitFor();
     expect(await rows.count(), 'a link keeps what it is narrowed to').to.equal(1);
     await page.getByLabel('State').selectOption('');
     await page.getByRole('searchbox', { name: 'Worker' }).fill('eu-west-1b');
@@ -137,11 +135,7 @@ describe('the dashboard of a grid on AWS', () => {
         ['jobs/sent-1', 'Counters'],
       ] as const) {
         await page.goto(`${manager.address}/#/${hash}`);
-        await page
-          .locator('main')
-          .getByText(text)
-          .first()
-          .waitFor({ ...SOON, state: 'attached' });
+        await page.locator('main').getByText(text).first().waitFor({ state: 'attached' });
         faults.push(...(await axeFaults(page)).map((line) => `${hash}: ${line}`));
         const wide = await widthFault(page);
         if (wide !== null) faults.push(`${hash}: ${wide}`);
@@ -165,7 +159,7 @@ describe('the dashboard of a grid on AWS', () => {
         manager.overview(many(turn));
         if (turn % 10 !== 9) continue;
         // What came is drawn.
-        await page.locator(`[title="claims-${turn}"]`).waitFor(SOON);
+        await page.locator(`[title="claims-${turn}"]`).waitFor();
       }
     };
     await play(0, 100);

@@ -5,8 +5,6 @@ import { openBrowser } from '../support/browser.ts';
 import { DashboardDesk } from '../support/manager/dashboard-desk.ts';
 import { until } from '../support/until.ts';
 
-const SOON = { timeout: 45_000 };
-
 describe('workers, queues and schedules on the dashboard', () => {
   let browser: Browser | null = null;
   let desk: DashboardDesk;
@@ -32,36 +30,32 @@ describe('workers, queues and schedules on the dashboard', () => {
     page.getByRole('dialog').getByRole('button', { name, exact: true }).click();
   const close = async (page: Page): Promise<void> => {
     await answer(page, 'Close');
-    await page.getByRole('dialog').waitFor({ ...SOON, state: 'detached' });
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
   };
 
   it('scales a group, and stops and drains what came up', async () => {
     const page = await open('#/workers');
-    await page.getByText('No worker is up.').waitFor(SOON);
-    await page.getByRole('button', { name: 'Scale group default...' }).click(SOON);
+    await page.getByText('No worker is up.').waitFor();
+    await page.getByRole('button', { name: 'Scale group default...' }).click();
     await page.getByRole('textbox', { name: 'Workers' }).fill('2');
-    await page.locator('dialog code', { hasText: 'batchctl scale 2 --group default' }).waitFor(SOON);
+    await page.locator('dialog code', { hasText: 'batchctl scale 2 --group default' }).waitFor();
     await answer(page, 'Scale');
-    await page.getByText(/^Done\. 2 workers from now on/).waitFor(SOON);
+    await page.getByText(/^Done\. 2 workers from now on/).waitFor();
     await close(page);
     const rows = page.getByRole('table', { name: 'Workers' }).locator('tbody tr');
-    await rows.filter({ hasText: 'idle' }).nth(1).waitFor(SOON);
+    await rows.filter({ hasText: 'idle' }).nth(1).waitFor();
     const worker = await rows.first().getByRole('link').first().textContent();
     await page.getByRole('button', { name: `Stop worker ${worker}...` }).click();
-    await page.getByText('It leaves at once. It runs nothing.').waitFor(SOON);
+    await page.getByText('It leaves at once. It runs nothing.').waitFor();
     await answer(page, 'Stop');
-    await page.getByText(/^Done\. It was told to\./).waitFor(SOON);
+    await page.getByText(/^Done\. It was told to\./).waitFor();
     await close(page);
-    await until(
-      'the worker left',
-      async () => {
-        const { stdout } = await desk.workspace.run(['workers', '--json']);
-        return !stdout.split('\n').some((line) => line.includes(`"${worker}"`) && /"state":"(idle|busy)"/.test(line));
-      },
-      45_000,
-    );
+    await until('the worker left', async () => {
+      const { stdout } = await desk.workspace.run(['workers', '--json']);
+      return !stdout.split('\n').some((line) => line.includes(`"${worker}"`) && /"state":"(idle|busy)"/.test(line));
+    });
     await rows.first().getByRole('link').first().click();
-    await page.getByRole('heading', { level: 1, name: /^w-/ }).waitFor(SOON);
+    await page.getByRole('heading', { level: 1, name: /^w-/ }).waitFor();
   });
 
   it('sends dead letters back, after saying what that comes to', async () => {
@@ -74,11 +68,11 @@ describe('workers, queues and schedules on the dashboard', () => {
     const job = await workspace.submit();
     await workspace.work({}, '--quiet');
     const page = await open('#/queues');
-    await page.getByRole('button', { name: 'Redrive dead letters of group default...' }).click(SOON);
-    await page.getByText('2 tasks would be asked for again.').waitFor(SOON);
+    await page.getByRole('button', { name: 'Redrive dead letters of group default...' }).click();
+    await page.getByText('2 tasks would be asked for again.').waitFor();
     workspace.write('up', '');
     await answer(page, 'Redrive');
-    await page.getByText(/^Done\. .*2 tasks are asked for again\./).waitFor(SOON);
+    await page.getByText(/^Done\. .*2 tasks are asked for again\./).waitFor();
     await close(page);
     await workspace.work({}, '--quiet');
     const { stdout } = await workspace.run(['status', job, '--json']);
@@ -93,23 +87,23 @@ describe('workers, queues and schedules on the dashboard', () => {
       steps: [{ name: 'one', run: 'cat' }],
     });
     const page = await open('#/schedules');
-    await page.getByText('Nothing is scheduled.').waitFor(SOON);
+    await page.getByText('Nothing is scheduled.').waitFor();
     const { code, stderr } = await workspace.run(['schedule', 'add', 'nightly', 'job.json', '--cron', '0 6 * * *']);
     expect(code, stderr).to.equal(0);
-    await page.getByRole('button', { name: 'Pause schedule nightly...' }).click(SOON);
+    await page.getByRole('button', { name: 'Pause schedule nightly...' }).click();
     await answer(page, 'Pause');
-    await page.getByText(/^Done\. It is paused now\./).waitFor(SOON);
+    await page.getByText(/^Done\. It is paused now\./).waitFor();
     await close(page);
-    await page.getByRole('button', { name: 'Resume schedule nightly...' }).click(SOON);
+    await page.getByRole('button', { name: 'Resume schedule nightly...' }).click();
     await answer(page, 'Resume');
-    await page.getByText(/^Done\. It is active now\./).waitFor(SOON);
+    await page.getByText(/^Done\. It is active now\./).waitFor();
     await close(page);
-    await page.getByRole('button', { name: 'Pause schedule nightly...' }).waitFor(SOON);
-    await page.getByRole('button', { name: 'Run schedule nightly now...' }).click(SOON);
+    await page.getByRole('button', { name: 'Pause schedule nightly...' }).waitFor();
+    await page.getByRole('button', { name: 'Run schedule nightly now...' }).click();
     const period = await page.getByLabel('Period').inputValue();
     expect(period).to.match(/^\d{4}-\d\d-\d\dT06:00$/);
     await answer(page, 'Run');
-    await page.getByText(/^Done\. Submitted as nightly-/).waitFor(SOON);
+    await page.getByText(/^Done\. Submitted as nightly-/).waitFor();
     await close(page);
     const { stdout } = await workspace.run(['jobs', '--name', 'nightly', '--json']);
     expect(JSON.parse(stdout)).to.include({ runKey: `nightly@${period}`, createdBy: 'token:anna' });

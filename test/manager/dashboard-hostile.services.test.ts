@@ -5,8 +5,6 @@ import { openBrowser } from '../support/browser.ts';
 import { DashboardDesk } from '../support/manager/dashboard-desk.ts';
 import { keepPicture, widthFault } from '../support/manager/page-checks.ts';
 
-const SOON = { timeout: 45_000 };
-
 const ATTACK = '<img src=x onerror="document.title=1"><script>document.title=1</script>';
 /** Turns what follows to the left, hides, clears the screen, colours. */
 const STRANGE = '\u202eevil\u202c \u200bhidden \u001b[2J\u001b[31mred\u001b[0m\u0007';
@@ -50,7 +48,7 @@ describe('hostile text on the dashboard', () => {
         ['history', `jobs/${job}/history`, '<script>'],
       ] as const) {
         await page.goto(`${desk.address}/#/${hash}`);
-        await page.locator('main').getByText(waited).first().waitFor(SOON);
+        await page.locator('main').getByText(waited).first().waitFor();
         const found = await page.evaluate<string>('document.body.innerHTML');
         for (const part of ['<img', '<script', '<iframe', '\u202e', '\u200b', '\u001b', '\u0007'])
           expect(found, name).not.to.include(part);
@@ -62,7 +60,7 @@ describe('hostile text on the dashboard', () => {
       await page
         .getByText(/⟨U\+202E⟩evil⟨U\+202C⟩ ⟨U\+200B⟩hidden ␛\[2Jred␇/)
         .first()
-        .waitFor(SOON);
+        .waitFor();
       expect(heard.lines).to.deep.equal([]);
       await page.context().close();
     }
@@ -77,7 +75,7 @@ describe('hostile text on the dashboard', () => {
       '#/jobs/..%2F..%2Fapi%2Fv1%2Fme/%E0%A4%A',
     );
     heard.allow = /40[04]/;
-    await page.getByRole('alert').waitFor(SOON);
+    await page.getByRole('alert').waitFor();
     expect(heard.lines).to.deep.equal([]);
   });
 });

@@ -5,8 +5,6 @@ import { openBrowser } from '../support/browser.ts';
 import { DashboardDesk } from '../support/manager/dashboard-desk.ts';
 import { bringRates, layClaimsJob, openGate } from '../support/manager/dashboard-jobs.ts';
 
-const SOON = { timeout: 45_000 };
-
 describe('the dashboard without a mouse', () => {
   let browser: Browser | null = null;
   let desk: DashboardDesk;
@@ -33,11 +31,11 @@ describe('the dashboard without a mouse', () => {
     if (browser === null) throw new Error('the browser is open by now');
     const { page } = await desk.look(browser, null);
     await page.evaluate(`addEventListener('mousedown', () => { document.body.dataset.mouse = 'used' }, true)`);
-    await page.getByLabel('Token').waitFor(SOON);
+    await page.getByLabel('Token').waitFor();
     // The field has the focus.
     await page.keyboard.type(token);
     await page.keyboard.press('Enter');
-    await page.locator('main tbody tr').first().waitFor(SOON);
+    await page.locator('main tbody tr').first().waitFor();
     return page;
   }
   const focused = (page: Page): Promise<string> =>
@@ -57,18 +55,15 @@ describe('the dashboard without a mouse', () => {
     const page = await open();
     await page.keyboard.press('/');
     await page.keyboard.type(job);
-    await page
-      .locator('main tbody tr')
-      .nth(1)
-      .waitFor({ ...SOON, state: 'detached' });
+    await page.locator('main tbody tr').nth(1).waitFor({ state: 'detached' });
     await tabTo(page, new RegExp(`^claims ${job}$`));
     await page.keyboard.press('Enter');
-    await page.getByRole('button', { name: /^Retry cause .* 3 of price/ }).waitFor(SOON);
+    await page.getByRole('button', { name: /^Retry cause .* 3 of price/ }).waitFor();
     expect(await page.evaluate('document.activeElement.tagName'), 'the focus goes along').to.equal('MAIN');
     await tabTo(page, /^Retry cause .* 3 of price/);
     bringRates(desk.workspace);
     await page.keyboard.press('Enter');
-    await page.getByRole('dialog').waitFor(SOON);
+    await page.getByRole('dialog').waitFor();
     // Behind the dialog nothing can be reached.
     for (let presses = 0; presses < 12; presses += 1) {
       await page.keyboard.press('Tab');
@@ -81,24 +76,24 @@ describe('the dashboard without a mouse', () => {
     await page.keyboard.press('Escape');
     expect(await focused(page), 'back where it came from').to.match(/^Retry cause/);
     await page.keyboard.press('Enter');
-    await page.getByLabel('Try so many first').waitFor(SOON);
+    await page.getByLabel('Try so many first').waitFor();
     await page.keyboard.press('Enter');
-    await page.getByText(/^Done\. Round 1 asks for 3 tasks again/).waitFor(SOON);
-    await page.getByRole('button', { name: 'Close' }).waitFor(SOON);
+    await page.getByText(/^Done\. Round 1 asks for 3 tasks again/).waitFor();
+    await page.getByRole('button', { name: 'Close' }).waitFor();
     await page.keyboard.press('Enter');
-    await page.getByRole('dialog').waitFor({ ...SOON, state: 'detached' });
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
     await desk.workspace.work({}, '--quiet');
     const { stdout } = await desk.workspace.run(['status', job, '--json']);
     expect(JSON.parse(stdout).steps[0]).to.include({ done: 39, failed: 1 });
     await tabTo(page, /^sign out$/);
     await page.keyboard.press('Enter');
-    await page.getByLabel('Token').waitFor(SOON);
+    await page.getByLabel('Token').waitFor();
     expect(await page.evaluate('document.body.dataset.mouse ?? null'), 'a mouse was used').to.equal(null);
   });
 
   it('moves from row to row by arrows and letters, and makes a list one stop of the Tab key', async () => {
     const page = await open();
-    await page.locator('main tbody tr').nth(1).waitFor(SOON);
+    await page.locator('main tbody tr').nth(1).waitFor();
     expect(await page.locator('main tbody a[tabindex="0"]').count()).to.equal(1);
     await page.keyboard.press('j');
     const first = await focused(page);
@@ -114,14 +109,14 @@ describe('the dashboard without a mouse', () => {
   it('lists its keys under ?, and single letters can be turned off', async () => {
     const page = await open();
     await page.keyboard.press('2');
-    await page.getByRole('heading', { name: 'Workers', level: 1 }).waitFor(SOON);
+    await page.getByRole('heading', { name: 'Workers', level: 1 }).waitFor();
     await page.keyboard.press('?');
-    await page.getByRole('dialog').getByText('this list').waitFor(SOON);
+    await page.getByRole('dialog').getByText('this list').waitFor();
     await page.keyboard.press('Tab');
     while (!/^$/.test(await focused(page))) await page.keyboard.press('Tab');
     await page.keyboard.press('Space');
     await page.keyboard.press('Escape');
-    await page.getByRole('dialog').waitFor({ ...SOON, state: 'detached' });
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
     await page.keyboard.press('1');
     await page.keyboard.press('?');
     expect(await page.getByRole('dialog').count()).to.equal(0);

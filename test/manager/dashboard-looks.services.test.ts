@@ -7,8 +7,6 @@ import { layClaimsJob } from '../support/manager/dashboard-jobs.ts';
 import { axeFaults, keepPicture, widthFault } from '../support/manager/page-checks.ts';
 import { until } from '../support/until.ts';
 
-const SOON = { timeout: 45_000 };
-
 const SCREENS = [
   { width: 1280, height: 900, colorScheme: 'light' },
   { width: 1280, height: 900, colorScheme: 'dark' },
@@ -48,14 +46,10 @@ describe('the dashboard as it looks', () => {
     layClaimsJob(workspace);
     job = await workspace.submit('--run-key', 'claims-2026-11', '--finish-by', 'in 2h');
     workspace.start(['worker', '--slots', '2', '--quiet']);
-    await until(
-      'the first half is done',
-      async () => {
-        const status = JSON.parse((await workspace.run(['status', job, '--json'])).stdout);
-        return status.steps[0].failed === 4 && status.steps[0].running === 2;
-      },
-      60_000,
-    );
+    await until('the first half is done', async () => {
+      const status = JSON.parse((await workspace.run(['status', job, '--json'])).stdout);
+      return status.steps[0].failed === 4 && status.steps[0].running === 2;
+    });
   });
   after(async () => {
     await browser?.close();
@@ -83,30 +77,26 @@ describe('the dashboard as it looks', () => {
       const faults: string[] = [];
       for (const [name, hash, text] of VIEWS) {
         await page.goto(`${desk.address}/#/${hash()}`);
-        await page
-          .locator('main')
-          .getByText(text)
-          .first()
-          .waitFor({ ...SOON, state: 'attached' });
-        if (name === 'job') await page.locator('.course canvas').nth(2).waitFor(SOON);
+        await page.locator('main').getByText(text).first().waitFor({ state: 'attached' });
+        if (name === 'job') await page.locator('.course canvas').nth(2).waitFor();
         faults.push(...(await axeFaults(page)).map((line) => `${name}: ${line}`));
         const wide = await widthFault(page);
         if (wide !== null) faults.push(`${name}: ${wide}`);
         await keepPicture(page, `${name}-${width}-${colorScheme}`);
       }
       await page.goto(`${desk.address}/#/jobs/none-there`);
-      await page.getByRole('alert').waitFor(SOON);
+      await page.getByRole('alert').waitFor();
       await page.goto(`${desk.address}/#/jobs/${job}`);
       await page
         .getByRole('button', { name: /^Retry cause/ })
         .first()
-        .click(SOON);
-      await page.getByText('It would ask for').waitFor(SOON);
+        .click();
+      await page.getByText('It would ask for').waitFor();
       faults.push(...(await axeFaults(page)).map((line) => `dialog: ${line}`));
       await keepPicture(page, `dialog-${width}-${colorScheme}`);
       await page.keyboard.press('Escape');
       await page.getByRole('button', { name: 'sign out' }).click();
-      await page.getByLabel('Token').waitFor(SOON);
+      await page.getByLabel('Token').waitFor();
       faults.push(...(await axeFaults(page)).map((line) => `sign-in: ${line}`));
       await keepPicture(page, `sign-in-${width}-${colorScheme}`);
       expect(faults).to.deep.equal([]);
@@ -119,7 +109,7 @@ describe('the dashboard as it looks', () => {
     if (browser === null) throw new Error('the browser is open by now');
     const durationOf = async (reducedMotion: 'reduce' | 'no-preference'): Promise<string> => {
       const { page } = await desk.look(browser as Browser, token, { reducedMotion });
-      await page.locator('.bar span').first().waitFor(SOON);
+      await page.locator('.bar span').first().waitFor();
       return page.evaluate<string>(`getComputedStyle(document.querySelector('.bar span')).transitionDuration`);
     };
     expect(await durationOf('reduce')).to.equal('0s');

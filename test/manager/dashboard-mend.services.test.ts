@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import type { Page } from 'playwright-core';
 import { bringRates, layClaimsJob, openGate } from '../support/manager/dashboard-jobs.ts';
-import { answer, closeDialog, DashboardSuite, SOON } from '../support/manager/dashboard-suite.ts';
+import { answer, closeDialog, DashboardSuite } from '../support/manager/dashboard-suite.ts';
 
 interface Standing {
   readonly state: string;
@@ -23,19 +23,19 @@ describe('what failed, mended on the dashboard', function () {
   });
   const standing = async (): Promise<Standing> =>
     JSON.parse((await suite.desk.workspace.run(['status', job, '--json'])).stdout) as Standing;
-  const ask = (page: Page, name: RegExp): Promise<void> => page.getByRole('button', { name }).click(SOON);
+  const ask = (page: Page, name: RegExp): Promise<void> => page.getByRole('button', { name }).click();
 
   it('one task is retried, from its own page', async () => {
     const { page, heard } = await suite.look(`#/jobs/${job}/tasks/price/6`);
     await ask(page, /^Retry task price\/6\.\.\.$/);
-    await page.getByText('It would ask for 1 task again: price/6.').waitFor(SOON);
+    await page.getByText('It would ask for 1 task again: price/6.').waitFor();
     bringRates(suite.desk.workspace);
     await answer(page, 'Retry');
-    await page.getByText(/^Done\. Round 1 asks for 1 task again: price\/6\.$/).waitFor(SOON);
+    await page.getByText(/^Done\. Round 1 asks for 1 task again: price\/6\.$/).waitFor();
     await closeDialog(page);
     await suite.desk.workspace.work({}, '--quiet');
     expect((await standing()).steps[0]).to.include({ done: 37, failed: 3 });
-    await page.getByRole('table', { name: 'Attempts of price/6' }).getByText('done', { exact: true }).waitFor(SOON);
+    await page.getByRole('table', { name: 'Attempts of price/6' }).getByText('done', { exact: true }).waitFor();
     expect(heard.lines).to.deep.equal([]);
   });
 
@@ -43,13 +43,13 @@ describe('what failed, mended on the dashboard', function () {
     const { page, heard } = await suite.look(`#/jobs/${job}`);
     await ask(page, /^Retry all that failed in /);
     await page.getByLabel('Try so many first').fill('');
-    await page.getByText(/^It would ask for 4 tasks again: price\/3,6,10,14\.$/).waitFor(SOON);
+    await page.getByText(/^It would ask for 4 tasks again: price\/3,6,10,14\.$/).waitFor();
     bringRates(suite.desk.workspace);
     await answer(page, 'Retry all');
-    await page.getByText(/^Done\. Round 1 asks for 4 tasks again/).waitFor(SOON);
+    await page.getByText(/^Done\. Round 1 asks for 4 tasks again/).waitFor();
     await closeDialog(page);
     await suite.desk.workspace.work({}, '--quiet');
-    await page.getByText('39 of 41 tasks done, 1 failed for good').waitFor(SOON);
+    await page.getByText('39 of 41 tasks done, 1 failed for good').waitFor();
     const { round, steps } = await standing();
     expect([round, steps[0]?.done, steps[0]?.failed]).to.deep.equal([1, 39, 1]);
     expect(heard.lines).to.deep.equal([]);
@@ -60,13 +60,13 @@ describe('what failed, mended on the dashboard', function () {
     await ask(page, /^Skip cause .* 3 of price/);
     await page.getByLabel('Reason').fill('no rates tonight');
     await answer(page, 'Skip');
-    await page.getByText(/^Done\. 3 tasks skipped: price\/6,10,14\.$/).waitFor(SOON);
+    await page.getByText(/^Done\. 3 tasks skipped: price\/6,10,14\.$/).waitFor();
     await closeDialog(page);
     expect((await standing()).steps[0]).to.include({ failed: 1, skipped: 3 });
     await ask(page, /^Take back the skip of cause .* of price/);
-    await page.locator('dialog code', { hasText: /^batchctl skip .* --undo$/ }).waitFor(SOON);
+    await page.locator('dialog code', { hasText: /^batchctl skip .* --undo$/ }).waitFor();
     await answer(page, 'Take back');
-    await page.getByText(/^Done\. 3 skips taken back\.$/).waitFor(SOON);
+    await page.getByText(/^Done\. 3 skips taken back\.$/).waitFor();
     await closeDialog(page);
     expect((await standing()).steps[0]).to.include({ failed: 4, skipped: 0 });
     expect(heard.lines).to.deep.equal([]);
@@ -82,12 +82,12 @@ describe('what failed, mended on the dashboard', function () {
     job = await workspace.submit();
     const worker = workspace.start(['worker', '--slots', '1', '--quiet']);
     const { page, heard } = await suite.look('#/workers');
-    await page.getByRole('link', { name: `${job}/one/0` }).waitFor(SOON);
+    await page.getByRole('link', { name: `${job}/one/0` }).waitFor();
     await ask(page, /^Drain worker w-/);
     await answer(page, 'Drain');
-    await page.getByText('Done. It was told to; it leaves once what it runs has ended.').waitFor(SOON);
+    await page.getByText('Done. It was told to; it leaves once what it runs has ended.').waitFor();
     await closeDialog(page);
-    await page.locator('.mark', { hasText: 'draining' }).waitFor(SOON);
+    await page.locator('.mark', { hasText: 'draining' }).waitFor();
     expect(worker.child.exitCode, 'it is there while its task runs').to.equal(null);
     workspace.write('end', '');
     expect((await worker.ended).code).to.equal(0);

@@ -6,8 +6,6 @@ import { DashboardDesk, type Opened, signIn } from '../support/manager/dashboard
 import { layClaimsJob } from '../support/manager/dashboard-jobs.ts';
 import { keepPicture } from '../support/manager/page-checks.ts';
 
-const SOON = { timeout: 45_000 };
-
 describe("the dashboard's session", () => {
   let browser: Browser | null = null;
   let desk: DashboardDesk;
@@ -32,18 +30,18 @@ describe("the dashboard's session", () => {
   it('lets nobody in with a token that is unknown, and says so; a good one is kept in the tab alone', async () => {
     const { page, heard } = await look(`bct_${'x'.repeat(43)}`);
     heard.allow = /401/;
-    await page.getByRole('alert').getByText('the token is unknown, was revoked or has expired').waitFor(SOON);
+    await page.getByRole('alert').getByText('the token is unknown, was revoked or has expired').waitFor();
     await keepPicture(page, 'refused');
     expect(await page.evaluate('sessionStorage.length')).to.equal(0);
     const token = await desk.token('operate', 'kept');
     await signIn(page, token);
-    await page.getByText('live', { exact: true }).waitFor(SOON);
+    await page.getByText('live', { exact: true }).waitFor();
     expect(await kept(page)).not.to.contain('bct_');
     await page.reload();
-    await page.getByText('live', { exact: true }).waitFor(SOON);
+    await page.getByText('live', { exact: true }).waitFor();
     const other = await page.context().newPage();
     await other.goto(desk.address);
-    await other.getByLabel('Token').waitFor(SOON);
+    await other.getByLabel('Token').waitFor();
     await page.getByRole('button', { name: 'sign out' }).click();
     await page.getByLabel('Token').waitFor();
     expect(await page.evaluate('sessionStorage.length')).to.equal(0);
@@ -54,9 +52,9 @@ describe("the dashboard's session", () => {
     const token = await desk.token('read', 'short-lived');
     const { page, heard } = await look(token);
     heard.allow = /401|ERR_|net::/;
-    await page.getByText('live', { exact: true }).waitFor(SOON);
+    await page.getByText('live', { exact: true }).waitFor();
     await desk.revoke('short-lived');
-    await page.getByRole('alert').getByText('Not let in:').waitFor(SOON);
+    await page.getByRole('alert').getByText('Not let in:').waitFor();
     expect(await page.evaluate('sessionStorage.length')).to.equal(0);
     expect(heard.lines).to.deep.equal([]);
   });
@@ -65,8 +63,8 @@ describe("the dashboard's session", () => {
     const job = await desk.workspace.submit();
     const { page, heard } = await look(await desk.token('read', 'looker'), `#/jobs/${job}`);
     const pause = page.getByRole('button', { name: /^Pause/ });
-    await pause.waitFor(SOON);
-    await page.getByText('The token looker has the scope read').waitFor(SOON);
+    await pause.waitFor();
+    await page.getByText('The token looker has the scope read').waitFor();
     expect(await pause.getAttribute('aria-disabled')).to.equal('true');
     expect(await pause.getAttribute('title')).to.equal(
       'this token may only look (scope read): it takes one with the scope operate',
@@ -79,15 +77,15 @@ describe("the dashboard's session", () => {
   it('says since when it is not live once the manager is gone, and goes on by itself when it is back', async () => {
     const { page, heard } = await look(await desk.token('operate', 'patient'));
     heard.allow = /ERR_|net::|Failed to load/;
-    await page.getByText('live', { exact: true }).waitFor(SOON);
+    await page.getByText('live', { exact: true }).waitFor();
     const [first] = await Promise.all([page.locator('main tbody tr').count()]);
     await desk.kill();
-    await page.getByText(/^Not live since \d\d:\d\d:\d\d/).waitFor(SOON);
+    await page.getByText(/^Not live since \d\d:\d\d:\d\d/).waitFor();
     await keepPicture(page, 'not-live');
     expect(await page.locator('main tbody tr').count(), 'what was known stays').to.equal(first);
     await desk.start();
     const job = await desk.workspace.submit();
-    await page.getByRole('link', { name: `claims ${job}`, exact: true }).waitFor(SOON);
+    await page.getByRole('link', { name: `claims ${job}`, exact: true }).waitFor();
     expect(await page.getByText(/^Not live since/).count()).to.equal(0);
     expect(heard.lines).to.deep.equal([]);
   });
@@ -95,7 +93,7 @@ describe("the dashboard's session", () => {
   it('is chosen dark or light, whatever the system has, and stays so', async () => {
     const { page, heard } = await look(await desk.token('read', 'owl'), '', { colorScheme: 'light' });
     const ground = (): Promise<string> => page.evaluate<string>('getComputedStyle(document.body).backgroundColor');
-    await page.getByText('live', { exact: true }).waitFor(SOON);
+    await page.getByText('live', { exact: true }).waitFor();
     expect(await ground()).to.equal('rgb(255, 255, 255)');
     await page.getByRole('button', { name: 'Colours: auto' }).click();
     expect(await ground()).to.equal('rgb(17, 21, 27)');

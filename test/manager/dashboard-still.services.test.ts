@@ -1,7 +1,7 @@
 // Protects: focus, scroll position and requests on the dashboard survive updates of the page.
 import { expect } from 'chai';
 import type { Page } from 'playwright-core';
-import { DashboardSuite, SOON } from '../support/manager/dashboard-suite.ts';
+import { DashboardSuite } from '../support/manager/dashboard-suite.ts';
 import { until } from '../support/until.ts';
 
 describe('what stays in place on the dashboard while the rest changes', function () {
@@ -32,9 +32,9 @@ describe('what stays in place on the dashboard while the rest changes', function
   it('what has the focus keeps it when its words change', async () => {
     const { page } = await suite.look();
     end(1);
-    await page.getByRole('link', { name: `${job}: 1 task failed for good` }).focus(SOON);
+    await page.getByRole('link', { name: `${job}: 1 task failed for good` }).focus();
     end(2);
-    await page.getByRole('link', { name: `${job}: 2 tasks failed for good` }).waitFor(SOON);
+    await page.getByRole('link', { name: `${job}: 2 tasks failed for good` }).waitFor();
     expect(await focused(page)).to.equal(`${job}: 2 tasks failed for good`);
   });
 
@@ -48,13 +48,13 @@ describe('what stays in place on the dashboard while the rest changes', function
       // It takes as long as it takes for more to fail.
       if (held === 1) {
         end(2);
-        await page.getByText('2 failed for good').first().waitFor(SOON);
+        await page.getByText('2 failed for good').first().waitFor();
       }
       await route.continue();
     });
     end(1);
-    await page.getByText('no rate').first().waitFor(SOON);
-    await page.locator('.cause-count', { hasText: '2' }).first().waitFor(SOON);
+    await page.getByText('no rate').first().waitFor();
+    await page.locator('.cause-count', { hasText: '2' }).first().waitFor();
     expect(given.filter((url) => url.includes('/failures'))).to.deep.equal([]);
   });
 
@@ -62,7 +62,7 @@ describe('what stays in place on the dashboard while the rest changes', function
     const { page } = await suite.look(`#/jobs/${job}`, { viewport: { width: 1280, height: 400 } });
     end(7, 8);
     const chart = page.locator('.course [role=img]');
-    await page.locator('.course canvas').nth(1).waitFor(SOON);
+    await page.locator('.course canvas').nth(1).waitFor();
     const words = await chart.getAttribute('aria-label');
     await page.evaluate(`document.querySelector('.course .uplot').dataset.first = 'yes'`);
     await page.evaluate('scrollTo(0, document.documentElement.scrollHeight)');
@@ -71,7 +71,7 @@ describe('what stays in place on the dashboard while the rest changes', function
       window.least = Math.min(window.least ?? Infinity, scrollY);
     })`);
     end(9);
-    await until('the chart shows more', async () => (await chart.getAttribute('aria-label')) !== words, 60_000);
+    await until('the chart shows more', async () => (await chart.getAttribute('aria-label')) !== words);
     expect(await page.locator('.course .uplot').first().getAttribute('data-first')).to.equal('yes');
     expect(await page.evaluate<number>('Math.min(window.least ?? Infinity, scrollY)')).to.be.at.least(before - 60);
   });
@@ -80,34 +80,34 @@ describe('what stays in place on the dashboard while the rest changes', function
     const { page } = await suite.look(`#/jobs/${job}`);
     await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
     end(1, 2);
-    await page.getByRole('button', { name: /^Retry cause .* 2 of one/ }).click(SOON);
+    await page.getByRole('button', { name: /^Retry cause .* 2 of one/ }).click();
     const copy = page.getByRole('dialog').getByRole('button', { name: /^cop/ });
     await copy.click();
     await page
       .getByRole('dialog')
       .getByRole('button', { name: /^copied/ })
-      .waitFor(SOON);
+      .waitFor();
     expect(await page.evaluate<string>('navigator.clipboard.readText()')).to.match(/--canary 1$/);
     await page.getByLabel('Try so many first').fill('2');
     await page
       .getByRole('dialog')
       .getByRole('button', { name: /^copy .* --canary 2$/ })
-      .waitFor(SOON);
+      .waitFor();
   });
 
   it('going back leads to the same scroll position', async () => {
     const { page } = await suite.look('#/jobs?state=open', { viewport: { width: 1280, height: 260 } });
     const link = page.getByRole('link', { name: `drip ${job}`, exact: true });
-    await link.waitFor(SOON);
+    await link.waitFor();
     await link.scrollIntoViewIfNeeded();
     const before = await page.evaluate<number>('scrollY');
     expect(before, 'there is something to scroll').to.be.above(50);
     await link.click();
-    await page.getByRole('heading', { name: 'Steps' }).waitFor(SOON);
+    await page.getByRole('heading', { name: 'Steps' }).waitFor();
     expect(await page.evaluate('scrollY'), 'what is new begins at its top').to.equal(0);
     await page.goBack();
-    await link.waitFor(SOON);
-    await until('it is scrolled back', async () => (await page.evaluate<number>('scrollY')) === before, SOON.timeout);
+    await link.waitFor();
+    await until('it is scrolled back', async () => (await page.evaluate<number>('scrollY')) === before);
     expect(page.url()).to.match(/#\/jobs\?state=open$/);
   });
 });

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import type { Page } from 'playwright-core';
 import { signIn } from '../support/manager/dashboard-desk.ts';
 import { layClaimsJob } from '../support/manager/dashboard-jobs.ts';
-import { DashboardSuite, putBehind, SOON } from '../support/manager/dashboard-suite.ts';
+import { DashboardSuite, putBehind } from '../support/manager/dashboard-suite.ts';
 import { until } from '../support/until.ts';
 
 /** More than the connections that a browser has to one origin. */
@@ -19,13 +19,12 @@ describe('tabs of the dashboard', function () {
       await until(
         'half of it is done',
         async () => JSON.parse((await workspace.run(['status', job, '--json'])).stdout).steps[0].failed === 4,
-        60_000,
       );
     },
   });
   /** All that a job's page asks for has come. */
   const isWhole = async (page: Page): Promise<void> => {
-    for (const text of ['no rate for EUR', 'Slowest tasks']) await page.getByText(text).first().waitFor(SOON);
+    for (const text of ['no rate for EUR', 'Slowest tasks']) await page.getByText(text).first().waitFor();
   };
   async function beside(page: Page): Promise<Page> {
     const tab = await page.context().newPage();
@@ -52,12 +51,12 @@ describe('tabs of the dashboard', function () {
     await page
       .getByText(/^Paused/)
       .first()
-      .waitFor(SOON);
+      .waitFor();
     await suite.desk.workspace.run(['resume', job]);
     await page
       .getByText(/^Running/)
       .first()
-      .waitFor(SOON);
+      .waitFor();
     await page.context().close();
   });
 
@@ -71,7 +70,7 @@ describe('tabs of the dashboard', function () {
   it('tell the state of what they show by title and icon', async () => {
     const { page } = await suite.look();
     const titled = (tab: Page, title: RegExp): Promise<boolean> =>
-      until(`a title like ${title.source}`, async () => title.test(await tab.title()), SOON.timeout);
+      until(`a title like ${title.source}`, async () => title.test(await tab.title()));
     await titled(page, /^\(\d\) Jobs · batchctl$/);
     expect(await iconOf(page)).to.match(/icon-bad/);
     await page.goto(`${suite.desk.address}/#/jobs/${job}`);
@@ -87,12 +86,12 @@ describe('tabs of the dashboard', function () {
   it('say so when they are not live', async () => {
     const { page, heard } = await suite.look();
     heard.allow = /ERR_|net::/;
-    await page.getByText('live', { exact: true }).waitFor(SOON);
+    await page.getByText('live', { exact: true }).waitFor();
     await suite.desk.kill();
-    await until('the title says so', async () => /^not live · Jobs/.test(await page.title()), SOON.timeout);
+    await until('the title says so', async () => /^not live · Jobs/.test(await page.title()));
     expect(await iconOf(page)).to.match(/icon-doubtful/);
     await suite.desk.start();
-    await until('it is live again', async () => /^\(\d\) Jobs/.test(await page.title()), SOON.timeout);
+    await until('it is live again', async () => /^\(\d\) Jobs/.test(await page.title()));
     expect(heard.lines).to.deep.equal([]);
     await page.context().close();
   });

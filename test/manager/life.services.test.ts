@@ -40,7 +40,7 @@ describe("a manager's life", () => {
       .filter((line) => line.startsWith('{'))
       .map((line) => JSON.parse(line) as Line);
   const listening = (running: Running): Promise<string> =>
-    until('it listens', () => linesOf(running).find(({ event }) => event === 'listening')?.address, 30_000);
+    until('it listens', () => linesOf(running).find(({ event }) => event === 'listening')?.address);
   const start = (...args: readonly string[]): Running => workspace.start(['manager', ...LISTEN, '--json', ...args]);
   const token = async (scope: string): Promise<string> => {
     const { stdout, stderr } = await workspace.run(['manager', 'token', 'create', scope, '--scope', scope, '--json']);
@@ -58,14 +58,10 @@ describe("a manager's life", () => {
       const answer = await fetch(`${address}/api/v1/jobs/${job}`, { headers: { authorization } });
       return ((await answer.json()) as { state: string }).state;
     };
-    await until('it succeeded', async () => (await state()) === 'succeeded', 60_000);
+    await until('it succeeded', async () => (await state()) === 'succeeded');
     await workspace.run(['scale', '0']);
-    await until('the supervisor has left', () => !isSupervised(workspace.path('.batchctl'), 'default'), 30_000);
-    await until(
-      'the workers have left',
-      async () => (await workspace.run(['workers', '--json'])).stdout === '',
-      30_000,
-    );
+    await until('the supervisor has left', () => !isSupervised(workspace.path('.batchctl'), 'default'));
+    await until('the workers have left', async () => (await workspace.run(['workers', '--json'])).stdout === '');
     running.child.kill('SIGTERM');
     const { code, stderr } = await running.ended;
     expect(code, stderr).to.equal(0);
@@ -76,7 +72,7 @@ describe("a manager's life", () => {
 
   it('says where it listens, and how to get a token', async () => {
     const running = workspace.start(['manager', ...LISTEN]);
-    await until('it listens', () => running.said().includes('listening'), 30_000);
+    await until('it listens', () => running.said().includes('listening'));
     expect(running.said()).to.match(/^\S+Z listening at http:\/\/127\.0\.0\.1:\d+.*batchctl manager token create/m);
     running.child.kill('SIGINT');
     expect((await running.ended).code).to.equal(0);
@@ -115,7 +111,7 @@ describe("a manager's life", () => {
       ...{ method: 'POST', headers },
       body: JSON.stringify({ name: 'wait', input: { job }, flags }),
     });
-    await until('its mark is left', async () => marks(), 30_000);
+    await until('its mark is left', async () => marks());
     running.child.kill('SIGTERM');
     const frames = (await watching.text()).trim().split('\n');
     const { exit, error } = JSON.parse(frames.at(-1) ?? '') as {

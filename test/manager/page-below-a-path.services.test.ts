@@ -1,7 +1,7 @@
 // Protects: the dashboard works behind a reverse proxy that serves it below a path.
 import { expect } from 'chai';
 import type { Browser } from 'playwright-core';
-import { openBrowser } from '../support/browser.ts';
+import { openBrowser, openPage } from '../support/browser.ts';
 import { DashboardDesk, signIn } from '../support/manager/dashboard-desk.ts';
 import { PrefixProxy } from '../support/manager/prefix-proxy.ts';
 
@@ -20,7 +20,7 @@ describe('the page below a path of a reverse proxy', () => {
     browser = await openBrowser();
     desk = await DashboardDesk.open();
     proxy = await PrefixProxy.start(desk.address);
-    const page = await (await browser.newContext()).newPage();
+    const page = await openPage(browser);
     await page.goto(`${proxy.url}/`);
     await signIn(page, await desk.token('read'));
     await page.getByText('live', { exact: true }).waitFor({ timeout: 45_000 });

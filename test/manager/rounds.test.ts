@@ -65,9 +65,9 @@ describe("a manager's rounds", () => {
     const before = { ...place.platform, clock: { now: () => due - 86_400_000, monotonic: () => 0 } };
     await addSchedule(before, 'month-end', { spec: scheduleSpec(), code: null, replace: false });
     start({ clock });
-    await until('the rounds are made', () => readMark(place.platform.store, 'manager-here-1'), 10_000);
+    await until('the rounds are made', () => readMark(place.platform.store, 'manager-here-1'));
     expect(said('fired')).to.deep.equal([]);
-    await until('it is fired', () => said('fired').length > 0, 15_000);
+    await until('it is fired', () => said('fired').length > 0);
     expect(clock.now() - due).to.be.within(0, 10_000);
     expect(said('fired')[0]?.fields).to.include({ schedule: 'month-end', period: '2026-11' });
   });
@@ -76,13 +76,13 @@ describe("a manager's rounds", () => {
     const view = await submitJob(place, `${ONE}deliver: { to: out, name: "{task}.txt" }\n`, {});
     // No worker counts what it publishes here: it is found when nothing moved for two leases.
     start({ leaseSeconds: 2 });
-    await until('the rounds are made', () => readMark(place.platform.store, 'manager-here-1'), 10_000);
+    await until('the rounds are made', () => readMark(place.platform.store, 'manager-here-1'));
     await publishSmall({ platform: place.platform, view }, 'price', 0, 'done\n');
     const { job } = view.record;
-    await until('it is closed', () => said('moved').length > 0, 15_000);
+    await until('it is closed', () => said('moved').length > 0);
     const now = await readView(place.platform.store, job);
     expect(now === null ? null : stateOf(now)).to.equal('succeeded');
-    await until('it is delivered', () => said('delivered').length > 0, 30_000);
+    await until('it is delivered', () => said('delivered').length > 0);
     expect(await readMark(place.platform.store, 'manager-here-1')).to.include({ kind: 'manager' });
   });
 
@@ -95,15 +95,15 @@ describe("a manager's rounds", () => {
     const ahead = 61_000;
     const clock = { now: () => Date.now() + ahead, monotonic: () => performance.now() };
     const own = start({ clock, store: without('open/', () => broken) });
-    await until('the schedule is fired all the same', () => said('fired').length > 0, 15_000);
-    await until('the look was tried again and again', () => failing(own).includes('jobs'), 10_000);
+    await until('the schedule is fired all the same', () => said('fired').length > 0);
+    await until('the look was tried again and again', () => failing(own).includes('jobs'));
     expect(failing(own)).to.deep.equal(['jobs']);
     // Only whole rounds leave a mark.
     expect(await readMark(place.platform.store, 'manager-here-1')).to.equal(null);
     broken = false;
-    await until('it is done again', () => said('mended').length > 0, 30_000);
+    await until('it is done again', () => said('mended').length > 0);
     expect(said('trouble').map(({ text }) => text)).to.deep.equal(['jobs: the store is away']);
-    await until('the mark is left', () => readMark(place.platform.store, 'manager-here-1'), 15_000);
+    await until('the mark is left', () => readMark(place.platform.store, 'manager-here-1'));
     expect(failing(own)).to.deep.equal([]);
   });
 
@@ -113,9 +113,9 @@ describe("a manager's rounds", () => {
     // Listing keepers comes first of all.
     const list: ObjectStore['list'] = (of, options) => (broken ? away() : store.list(of, options));
     const own = start({ store: wrapStore(store, { list }) });
-    await until('all duties fail', () => failing(own).length === own.health().length, 15_000);
+    await until('all duties fail', () => failing(own).length === own.health().length);
     broken = false;
-    await until('the mark is left', () => readMark(store, 'manager-here-1'), 30_000);
+    await until('the mark is left', () => readMark(store, 'manager-here-1'));
   });
 
   it('tell of a schedule that can not be read, once, and fire the others', async () => {
@@ -125,16 +125,16 @@ describe("a manager's rounds", () => {
     const spec = scheduleSpec({ cadence: { kind: 'cron', pattern: '* * * * *' }, catchUp: 3_600 });
     await addSchedule(past, 'minutely', { spec, code: null, replace: false });
     const own = start();
-    await until('the others are fired', () => said('fired').length > 0, 15_000);
+    await until('the others are fired', () => said('fired').length > 0);
     own.nudge();
-    await until('the mark is left', () => readMark(store, 'manager-here-1'), 15_000);
+    await until('the mark is left', () => readMark(store, 'manager-here-1'));
     const told = said('trouble').filter(({ fields }) => fields.about === 'schedule damaged');
     expect(told).to.have.length(1);
     // A process that comes after it knows what was told.
     await own.stop(10_000);
     lines = [];
     start();
-    await until('a duty is done', () => rounds?.health().find(({ duty }) => duty === 'schedules')?.done, 15_000);
+    await until('a duty is done', () => rounds?.health().find(({ duty }) => duty === 'schedules')?.done);
     expect(said('trouble')).to.deep.equal([]);
   });
 
@@ -147,7 +147,7 @@ describe("a manager's rounds", () => {
       return store.keys(of, options);
     };
     const own = start({ remote: true, groups: [], store: wrapStore(store, { keys }) });
-    await until('it looked', () => own.health().find(({ duty }) => duty === 'jobs')?.done, 10_000);
+    await until('it looked', () => own.health().find(({ duty }) => duty === 'jobs')?.done);
     const before = looks;
     own.nudge();
     await until('it looks again', () => looks > before, 5_000);
@@ -155,7 +155,7 @@ describe("a manager's rounds", () => {
 
   it('stop at once, and end what they do', async () => {
     const own = start();
-    await until('a duty is done', () => own.health().some(({ done }) => done !== null), 10_000);
+    await until('a duty is done', () => own.health().some(({ done }) => done !== null));
     const began = performance.now();
     await own.stop(30_000);
     expect(performance.now() - began).to.be.below(5_000);

@@ -33,11 +33,7 @@ describe('a manager with a certificate by files', () => {
   it('shows it, takes up a renewed one on SIGHUP, and keeps that when the next can not be used', async () => {
     const first = await layPair(workspace.dir, 'one');
     const running = workspace.start(MANAGER);
-    const listening = await until(
-      'it listens',
-      () => linesOf(running).find(({ event }) => event === 'listening'),
-      30_000,
-    );
+    const listening = await until('it listens', () => linesOf(running).find(({ event }) => event === 'listening'));
     expect(listening).to.include({ fingerprint: first });
     const { protocol, port } = new URL(listening.address ?? '');
     expect(protocol).to.equal('https:');
@@ -45,10 +41,10 @@ describe('a manager with a certificate by files', () => {
     expect(await shown()).to.equal(first);
     const second = await layPair(workspace.dir, 'two');
     running.child.kill('SIGHUP');
-    await until('the second is shown to who comes now', async () => (await shown()) === second, 20_000);
+    await until('the second is shown to who comes now', async () => (await shown()) === second);
     writeFileSync(workspace.path('key.pem'), 'rubbish');
     running.child.kill('SIGHUP');
-    const told = await until('it is told', () => linesOf(running).find(({ level }) => level === 'warning'), 20_000);
+    const told = await until('it is told', () => linesOf(running).find(({ level }) => level === 'warning'));
     expect(told.text).to.include('the certificate in use stays').and.include('key.pem');
     expect(await shown()).to.equal(second);
     running.child.kill('SIGTERM');

@@ -21,7 +21,7 @@ describe('two managers of one store', () => {
   afterEach(() => workspace.remove());
 
   const addressOf = (running: Running): Promise<string> =>
-    until('it listens', () => /"address":"(http[^"]+)"/.exec(running.said())?.[1], 60_000);
+    until('it listens', () => /"address":"(http[^"]+)"/.exec(running.said())?.[1]);
   const fired = (...all: readonly Running[]): number =>
     all.map((running) => running.said().split('"event":"fired"').length - 1).reduce((sum, count) => sum + count);
   /** The job's id; null where the manager was gone before it answered. */
@@ -46,7 +46,7 @@ describe('two managers of one store', () => {
     const [killed, left] = await Promise.all([addressOf(one), addressOf(other)]);
     const both = KEYS.flatMap((key) => [submit(killed, key), submit(left, key)]);
     await Promise.any(both.map(async (each) => (await each) ?? Promise.reject(new Error('it was gone'))));
-    await until('the period was fired', () => fired(...managers) > 0, 60_000);
+    await until('the period was fired', () => fired(...managers) > 0);
     one.child.kill('SIGKILL');
     await Promise.all(both);
     // Who had no answer asks again, of the one that is left.
@@ -61,7 +61,7 @@ describe('two managers of one store', () => {
         .split('\n')
         .filter(Boolean)
         .map((line) => JSON.parse(line));
-    await until('all are closed', async () => (await all()).every(({ state }) => state === 'succeeded'), 60_000);
+    await until('all are closed', async () => (await all()).every(({ state }) => state === 'succeeded'));
     other.child.kill('SIGTERM');
     expect((await other.ended).code, other.said()).to.equal(0);
     expect((await one.ended).signal).to.equal('SIGKILL');

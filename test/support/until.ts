@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export async function until<T>(
   what: string,
   look: () => T | Promise<T>,
-  ms = 30_000,
+  ms = 120_000,
 ): Promise<Exclude<T, false | null | undefined>> {
   const start = performance.now();
   for (;;) {

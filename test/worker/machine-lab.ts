@@ -68,7 +68,7 @@ export class MachineLab {
       AWS_EC2_METADATA_SERVICE_ENDPOINT,
       ...env,
     });
-    await until(`${instance.id} has a worker`, () => / starts: | waits for its role/.test(running.said()), 30_000);
+    await until(`${instance.id} has a worker`, () => / starts: | waits for its role/.test(running.said()));
     return running;
   }
 
@@ -85,7 +85,7 @@ export class MachineLab {
   }
 
   runs(count: number): Promise<true> {
-    return until(`${count} runs`, () => this.workspace.lines('ran').length >= count, 30_000);
+    return until(`${count} runs`, () => this.workspace.lines('ran').length >= count);
   }
 
   async size(): Promise<number | undefined> {
@@ -94,7 +94,7 @@ export class MachineLab {
   }
 
   gone(instance: GridInstance): Promise<true> {
-    return until(`${instance.id} is gone`, () => this.cloud.grid.instance(instance).gone, 30_000);
+    return until(`${instance.id} is gone`, () => this.cloud.grid.instance(instance).gone);
   }
 
   /** What was asked of this lab's queue and group since the last time, in order; refused ones too if it is said. */

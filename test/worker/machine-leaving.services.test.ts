@@ -144,7 +144,7 @@ describe('a worker with --max-failures in a group', () => {
     expect((await failing.ended).code).to.equal(7);
     await lab.gone(sick);
     const others = () => lab.cloud.grid.instances(lab.group).filter(({ id, gone }) => !gone && id !== sick.id);
-    await until('another is there', () => others().length >= 2, 30_000);
+    await until('another is there', () => others().length >= 2);
   });
 
   it('takes itself out after twenty failures by default', async () => {
@@ -168,7 +168,7 @@ describe('a worker with --max-failures in a group', () => {
     if (first === undefined || second === undefined) throw new Error('no instances');
     const job = await lab.submit('exit 3', 12, { attempts: 1 });
     const alone = await lab.work(first, ['--max-failures', '2']);
-    await until('some have failed', async () => ((await lab.counts(job))?.failed ?? 0) >= 4, 30_000);
+    await until('some have failed', async () => ((await lab.counts(job))?.failed ?? 0) >= 4);
     expect(alone.child.exitCode).to.equal(null);
     const other = await lab.work(second, ['--max-failures', '2']);
     expect((await lab.workspace.run(['wait', job])).code).to.equal(5);

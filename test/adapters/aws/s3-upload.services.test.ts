@@ -91,7 +91,7 @@ describe('uploading a large file to S3', () => {
     child.stderr.on('data', (chunk: Buffer) => {
       said += chunk.toString();
     });
-    await until('two chunks are safe', () => said.includes(`safe ${2 * 8 * MIB}`), 30_000);
+    await until('two chunks are safe', () => said.includes(`safe ${2 * 8 * MIB}`));
     child.kill('SIGKILL');
     await once(child, 'exit');
     expect(await own.store.head('big')).to.equal(null);

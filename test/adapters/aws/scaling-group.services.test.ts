@@ -109,7 +109,7 @@ describe('a group on Auto Scaling', () => {
   it('knows the launch time of more machines than one page of activities holds, and reads no page in vain', async () => {
     const { group, stack } = await made({ max: 110, desired: 105 });
     const name = gridName(stack, 'default');
-    await until('all are there', () => cloud.grid.instances(name).length === 105, 50_000);
+    await until('all are there', () => cloud.grid.instances(name).length === 105);
     cloud.takeCalls();
     const seen = await group.machines();
     expect(seen).to.have.lengthOf(105);

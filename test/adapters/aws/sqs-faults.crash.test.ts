@@ -128,19 +128,15 @@ describe('the SQS queue, when something fails', () => {
     bench.proxy.failShare(0.1, random, [{ kind: 'reset' }, { kind: 'lost' }, sqsFault(503, 'ServiceUnavailable')]);
     await queue.send(messages(600));
     const seen = new Set<string>();
-    await until(
-      'all are acked',
-      async () => {
-        const taken = await queue.receive({ max: 100, waitSeconds: 0 });
-        for (const { body } of taken) seen.add(body);
-        await queue.ack(taken.map(({ receipt }) => receipt));
-        // What a lost answer hid comes back when its lease ends.
-        if (taken.length === 0) await bench.server.pass(31);
-        const { visible, leased } = await past.backlog();
-        return visible + leased === 0;
-      },
-      40_000,
-    );
+    await until('all are acked', async () => {
+      const taken = await queue.receive({ max: 100, waitSeconds: 0 });
+      for (const { body } of taken) seen.add(body);
+      await queue.ack(taken.map(({ receipt }) => receipt));
+      // What a lost answer hid comes back when its lease ends.
+      if (taken.length === 0) await bench.server.pass(31);
+      const { visible, leased } = await past.backlog();
+      return visible + leased === 0;
+    });
     expect(seen.size).to.equal(600);
   });
 });

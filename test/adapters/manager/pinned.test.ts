@@ -121,7 +121,7 @@ describe("a manager's certificate", () => {
     call.abort();
     expect(await asked).to.have.property('name', 'AbortError');
     await manager.close();
-    await until('the connection is closed', () => closed === 1, 3_000);
+    await until('the connection is closed', () => closed === 1);
     silent.close();
     await once(silent, 'close');
   });

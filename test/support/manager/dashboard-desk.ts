@@ -1,5 +1,6 @@
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import type { Scope } from '../../../src/model/api.ts';
+import { openPage } from '../browser.ts';
 import { until } from '../until.ts';
 import { type Running, Workspace } from '../workspace.ts';
 
@@ -47,11 +48,7 @@ export class DashboardDesk {
   async start(): Promise<void> {
     const manager = this.workspace.start(['manager', '--listen', `127.0.0.1:${this.#port}`, '--json']);
     this.#manager = manager;
-    const [, port] = await until(
-      'the manager listens',
-      () => /http:\/\/127\.0\.0\.1:(\d+)/.exec(manager.said()),
-      30_000,
-    );
+    const [, port] = await until('the manager listens', () => /http:\/\/127\.0\.0\.1:(\d+)/.exec(manager.said()));
     this.#port = Number(port);
   }
 
@@ -76,8 +73,7 @@ export class DashboardDesk {
 
   /** Opens the page, at the sign-in unless a token is given. */
   async look(browser: Browser, token: string | null, options: BrowserContextOptions = {}, hash = ''): Promise<Opened> {
-    const context = await browser.newContext({ timezoneId: 'Europe/London', ...options });
-    const page = await context.newPage();
+    const page = await openPage(browser, { timezoneId: 'Europe/London', ...options });
     const heard = listen(page, this.address);
     await page.goto(`${this.address}/${hash}`);
     if (token !== null) await signIn(page, token);

@@ -3,9 +3,6 @@ import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { openBrowser } from '../browser.ts';
 import { DashboardDesk, type Opened } from './dashboard-desk.ts';
 
-/** Milliseconds that anything on the page may take: a machine with two cores may be busy. */
-export const SOON = { timeout: 45_000 };
-
 interface Arranged {
   /** A manager for each test of the suite; else one for all. */
   readonly each?: true;
@@ -66,7 +63,7 @@ export const answer = (page: Page, name: string): Promise<void> =>
 /** Leaves a question that was answered. */
 export async function closeDialog(page: Page): Promise<void> {
   await answer(page, 'Close');
-  await page.getByRole('dialog').waitFor({ ...SOON, state: 'detached' });
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
 }
 
 /** Lets the page believe that its tab is behind another, or in front again: a headless browser has all in front. */

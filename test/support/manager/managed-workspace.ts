@@ -54,14 +54,10 @@ export class ManagedWorkspace extends Workspace {
     const workers = this.#workers === 0 ? [] : ['--workers', String(this.#workers)];
     const manager = this.start(['manager', '--profile', 'local', '--listen', listen, ...workers], this.#env);
     this.#manager = manager;
-    this.#url = await until(
-      'the manager listens',
-      () => {
-        if (manager.child.exitCode !== null) throw new Error(`the manager ended: ${manager.said()}`);
-        return /listening at (http:\S+?)[,\s]/.exec(manager.said())?.[1];
-      },
-      30_000,
-    );
+    this.#url = await until('the manager listens', () => {
+      if (manager.child.exitCode !== null) throw new Error(`the manager ended: ${manager.said()}`);
+      return /listening at (http:\S+?)[,\s]/.exec(manager.said())?.[1];
+    });
     this.write('batchctl.config.json', configOf(this.#url));
   }
 

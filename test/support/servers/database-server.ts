@@ -39,7 +39,7 @@ export const TABLES = ['jobs', 'job_labels', 'attempts', 'tasks', 'step_counts',
 /** Asks a server to end now, closing its connections, and waits until it did. */
 export async function endServer(running: Running, signal: 'SIGINT' | 'SIGTERM'): Promise<void> {
   process.kill(running.pid, signal);
-  await until('the server ends', () => !isRunning(running.pid), 20_000).catch(() => undefined);
+  await until('the server ends', () => !isRunning(running.pid)).catch(() => undefined);
   await running.stop();
 }
 
