@@ -1,5 +1,5 @@
 // Says every few seconds where a run is, what failed as soon as its file has ended, and at the end which files took the
-// longest and how to run alone what failed. Adds the counts to BATCHCTL_TEST_SUMMARY (`N N N`: passed, failed, skipped).
+// longest; leaves in the run's directory how to run alone what failed (`failed`), for .ci/test.mjs to print last. Adds the counts to BATCHCTL_TEST_SUMMARY (`N N N`: passed, failed, skipped).
 // Under CI a skipped test is a failure. The files' times and what each lane runs come from test/support/run/lane.mjs.
 const { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } = require('node:fs');
 const { join, relative } = require('node:path');
@@ -16,7 +16,7 @@ const SLOWEST = 15;
 
 module.exports = class LanesReporter extends reporters.Base {
   #run = process.env.BATCHCTL_TEST_RUN;
-  #files;
+  #files = new Set();
   #began = performance.now();
   #passed = 0;
   #skipped = [];
@@ -25,9 +25,9 @@ module.exports = class LanesReporter extends reporters.Base {
 
   constructor(runner, options) {
     super(runner, options);
-    this.#files = options.spec?.length ?? 0;
+    for (const file of options.spec ?? []) this.#files.add(relative('', file));
     const pace = setInterval(() => this.#progress(), PACE);
-    runner.once(EVENT_RUN_BEGIN, () => console.log(`${this.#files} files in ${options.jobs ?? 1} lanes`));
+    runner.once(EVENT_RUN_BEGIN, () => console.log(`${this.#files.size} files in ${options.jobs ?? 1} lanes`));
     runner.on(EVENT_TEST_PASS, () => {
       this.#passed += 1;
     });
@@ -48,13 +48,14 @@ module.exports = class LanesReporter extends reporters.Base {
       }
     const seconds = Math.round((performance.now() - this.#began) / 1_000);
     const at = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
-    const counts = `${this.#times().length} of ${this.#files} files, ${this.#passed} passed, ${this.#failures.length} failed`;
+    const counts = `${this.#times().length} of ${this.#files.size} files, ${this.#passed} passed, ${this.#failures.length} failed`;
     const names = running.map(({ file }) => file.replace(/^test\/|\.test\.ts$/g, '')).sort();
     console.log(`${at}  ${counts}; running: ${names.join(', ')}`);
   }
 
   #times() {
-    return readIfThere(join(this.#run, 'times')).split('\n').filter(Boolean);
+    const lines = readIfThere(join(this.#run, 'times')).split('\n');
+    return lines.filter((line) => this.#files.has(line.split(' ')[2]));
   }
 
   #fail(test, error) {
@@ -86,9 +87,9 @@ module.exports = class LanesReporter extends reporters.Base {
       writeFileSync(summary, `${counts.join(' ')}\n`);
       appendFileSync(`${summary}.failed`, this.#failures.map((one) => `failed: ${one.title}: ${one.head}\n`).join(''));
     }
-    if (this.#failures.length > 0) console.log(`\nFailed, and how to run each alone:`);
-    for (const { file, title, head } of this.#failures)
-      console.log(`  ${head}\n    npm test -- ${file} -f ${quoted(title.replace(/^".*?" hook.*? for "|"$/g, ''))}`);
+    const alone = ({ file, title, head }) =>
+      `  ${head}\n    npm test -- ${file} -f ${quoted(title.replace(/^".*?" hook.*? for "|"$/g, ''))}\n`;
+    appendFileSync(join(this.#run, 'failed'), this.#failures.map(alone).join(''));
     finish(failures + (process.env.CI ? skipped : 0));
   }
 };

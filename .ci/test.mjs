@@ -1,6 +1,6 @@
-// Runs tests in parallel lanes: `node .ci/test.mjs SET [FILE...] [mocha's flags]`. A lane is a process that takes one file
-// after the other, the slowest first. Sets: local (npm test), services, crash,
-// grid, all. The file's name says which set it is in.
+// Runs tests in parallel lanes: `node .ci/test.mjs SET... [FILE...] [mocha's flags]`. A lane is a process that takes one file
+// after the other, the slowest first. Sets: local (npm test), services, crash, all; one after the other. The file's name says
+// which set it is in. Where files are named, only those run.
 // BATCHCTL_TEST_LANES: how many lanes, 4 unless set. What each file took is left in .ci/artifacts/times-SET
 // (seconds of the clock and of CPU); BATCHCTL_TEST_WEIGH=1 keeps it in .ci/weights.json for the next run.
 // BATCHCTL_TEST_SUMMARY names a file to add `N N N` to: passed, failed, skipped.
@@ -13,15 +13,14 @@ import '../test/support/run/watched.mjs';
 /** How the name of a file in a set ends. */
 const SETS = {
   local: /(?<!\.services|\.crash|\.grid)\.test\.ts$/,
-  services: /\.(services|each-way)\.test\.ts$/,
+  services: /\.(services|grid|each-way)\.test\.ts$/,
   crash: /\.crash\.test\.ts$/,
-  grid: /\.grid\.test\.ts$/,
   all: /\.test\.ts$/,
 };
 /** Most tests wait for children, servers and clocks. */
 const LANES = Number(process.env.BATCHCTL_TEST_LANES ?? 4);
-/** A grid is eight busy machines by itself. */
-const ALONE = 'grid';
+/** A grid is eight busy machines by itself: only one of these files runs at a time (test/support/run/lane.mjs). */
+const GRID = /\.grid\.test\.ts$/;
 /** Seconds: a file that takes less is not worth a line. */
 const WORTH_WEIGHING = 1;
 
@@ -29,43 +28,76 @@ const root = join(import.meta.dirname, '..');
 const weightsFile = join(root, '.ci/weights.json');
 const weights = JSON.parse(readFileSync(weightsFile, 'utf8'));
 
-const [set, ...given] = process.argv.slice(2);
-if (!(set in SETS)) throw new Error(`expected one of ${Object.keys(SETS).join(', ')}, found "${set}"`);
+const words = process.argv.slice(2);
+const sets = take((word) => word in SETS);
+if (sets.length === 0) throw new Error(`expected one of ${Object.keys(SETS).join(', ')}, found "${words[0]}"`);
 // A flag's value, and whatever follows the first flag, is mocha's.
-const firstFlag = given.findIndex((word) => word.startsWith('-'));
-const named = firstFlag === -1 ? given : given.slice(0, firstFlag);
-const flags = firstFlag === -1 ? [] : given.slice(firstFlag);
+const named = take((word) => !word.startsWith('-'));
+process.exitCode = 0;
+if (named.length > 0) await run('all', named);
+else for (const set of sets) await runSet(set);
+const failed = readFileSync(join(process.env.BATCHCTL_TEST_RUN, 'failed'), { encoding: 'utf8', flag: 'a+' });
+if (failed !== '') console.log(`\nFailed, and how to run each alone:\n${failed.trimEnd()}`);
 
-const files = named.length > 0 ? named : filesOf(set);
-const lanes = set === ALONE ? 1 : Math.min(LANES, files.length);
-const child = spawn(
-  process.execPath,
-  [
-    'node_modules/mocha/bin/mocha.js',
-    ...['--parallel', '--jobs', String(lanes), '--reporter', '.ci/reporter.cjs', ...flags, ...files],
-  ],
-  {
-    cwd: root,
-    stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, BATCHCTL_TEST_SET: named.length > 0 ? 'all' : set },
-  },
-);
-const code = await new Promise((resolve) => child.on('close', resolve));
-const measured = readFileSync(join(process.env.BATCHCTL_TEST_RUN, 'times'), 'utf8').split('\n').filter(Boolean);
-mkdirSync(join(root, '.ci/artifacts'), { recursive: true });
-writeFileSync(join(root, '.ci/artifacts', `times-${set}`), `${measured.join('\n')}\n`);
-if (process.env.BATCHCTL_TEST_WEIGH) weigh();
-process.exitCode = code === 0 ? 0 : 1;
-
-/** The files of a set, the slowest first. */
-function filesOf(name) {
-  return readdirSync(join(root, 'test'), { recursive: true })
-    .filter((file) => SETS[name].test(file))
-    .sort((a, b) => (weights[b] ?? 0) - (weights[a] ?? 0) || (a < b ? -1 : 1))
-    .map((file) => join('test', file));
+/** Takes words from the command line's beginning. */
+function take(fits) {
+  const end = words.findIndex((word) => !fits(word));
+  return words.splice(0, end === -1 ? words.length : end);
 }
 
-function weigh() {
+async function runSet(set) {
+  const files = filesOf(set);
+  await run(set, files);
+  const measured = timesOf(files);
+  mkdirSync(join(root, '.ci/artifacts'), { recursive: true });
+  writeFileSync(join(root, '.ci/artifacts', `times-${set}`), `${measured.join('\n')}\n`);
+  if (process.env.BATCHCTL_TEST_WEIGH) weigh(measured);
+}
+
+async function run(set, files) {
+  const lanes = Math.min(LANES, files.length);
+  const child = spawn(
+    process.execPath,
+    [
+      'node_modules/mocha/bin/mocha.js',
+      ...['--parallel', '--jobs', String(lanes), '--reporter', '.ci/reporter.cjs', ...words, ...files],
+    ],
+    { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, BATCHCTL_TEST_SET: set } },
+  );
+  const code = await new Promise((resolve) => child.on('close', resolve));
+  if (code !== 0) process.exitCode = 1;
+}
+
+/** The files of a set in the order in which lanes take them: the slowest first, a grid when the one before it should be done. */
+function filesOf(name) {
+  const files = readdirSync(join(root, 'test'), { recursive: true })
+    .filter((file) => SETS[name].test(file))
+    .sort((a, b) => weightOf(b) - weightOf(a) || (a < b ? -1 : 1));
+  const [grids, others] = [files.filter((file) => GRID.test(file)), files.filter((file) => !GRID.test(file))];
+  const lanes = Array.from({ length: LANES }, () => 0);
+  const order = [];
+  for (let gridsFreeAt = 0; order.length < files.length; ) {
+    const now = Math.min(...lanes);
+    const file = (gridsFreeAt <= now || others.length === 0 ? grids.shift() : undefined) ?? others.shift();
+    const end = now + weightOf(file);
+    if (GRID.test(file)) gridsFreeAt = end;
+    lanes[lanes.indexOf(now)] = end;
+    order.push(join('test', file));
+  }
+  return order;
+}
+
+function weightOf(file) {
+  return weights[file] ?? 0;
+}
+
+/** What the lanes noted of these files. */
+function timesOf(files) {
+  const times = readFileSync(join(process.env.BATCHCTL_TEST_RUN, 'times'), 'utf8').split('\n');
+  return times.filter((line) => files.includes(line.split(' ')[2]));
+}
+
+function weigh(measured) {
   for (const line of measured) {
     const [wall, , file] = line.split(' ');
     weights[file.slice('test/'.length)] = Math.round(Number(wall));

@@ -191,6 +191,8 @@ function plain({ code, stdout, stderr }: Ended, [verb = '']: Line): { code: numb
       .replaceAll(/\b(direct|through)\b/g, 'SIDE')
       .replaceAll(/\bw-[a-z0-9]{10}\b/g, 'WORKER')
       .replaceAll(/\b[a-z2-7]{16}\b/g, 'ATTEMPT')
+      // The worker or the manager, whichever comes first.
+      .replaceAll(/"who":"[^"]+","what":"close"/g, '"who":"CLOSER","what":"close"')
       .replaceAll(/[.][0-9a-f]{8}[.]tmp/g, '.TMP')
       .replaceAll(/\b[0-9a-f]{64}\b/g, 'SHA')
       .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')

@@ -9,7 +9,7 @@ import { until } from '../support/until.ts';
 
 /** `BATCHCTL_GRID_SEED=17` strikes the same blows in the same order; the machine's speed decides whom they meet. */
 const SEED = Number(process.env.BATCHCTL_GRID_SEED ?? Date.now() % 100_000);
-const TASKS = Number(process.env.BATCHCTL_GRID_TASKS ?? 2_000);
+const TASKS = Number(process.env.BATCHCTL_GRID_TASKS ?? 1_000);
 /** Seconds without work after which a worker leaves. */
 const IDLE = 6;
 

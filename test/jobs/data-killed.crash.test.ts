@@ -2,7 +2,6 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { listData } from '../../src/jobs/data.ts';
 import { fetchOutputs } from '../../src/jobs/fetch/fetch.ts';
@@ -11,9 +10,10 @@ import { upload } from '../../src/jobs/upload/upload.ts';
 import { bytesChecksum } from '../../src/lib/file-checksum.ts';
 import { dataKey } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
+import { bundled } from '../support/run/bundled.ts';
 import { openPlace, type Place, publishManifest, publishSmall, putJob } from './published-job.ts';
 
-const FIXTURE = fileURLToPath(new URL('./data-until-killed.ts', import.meta.url));
+const FIXTURE = bundled(join(import.meta.dirname, 'fixtures/data-until-killed.ts'));
 const LARGE = Buffer.alloc(12 * 2 ** 20, 'all work and no play\n');
 const MIDDLE = LARGE.length / 2;
 
@@ -25,7 +25,7 @@ describe('killed in the middle', () => {
   afterEach(() => place.end());
 
   function runKilled(verb: 'upload' | 'fetch', bytes: number, ...more: readonly string[]): void {
-    const argv = ['--import', 'tsx', FIXTURE, verb, place.directory, String(bytes), ...more];
+    const argv = [FIXTURE, verb, place.directory, String(bytes), ...more];
     const { signal, stderr } = spawnSync(process.execPath, argv, { encoding: 'utf8' });
     expect(signal, stderr).to.equal('SIGKILL');
   }

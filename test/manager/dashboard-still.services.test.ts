@@ -11,7 +11,7 @@ describe('what stays in place on the dashboard while the rest changes', function
     arrange: async ({ workspace }) => {
       workspace.write('job.json', {
         name: 'drip',
-        input: { split: { by: 'range', from: 1, to: 10 } },
+        input: { split: { by: 'range', from: 1, to: 12 } },
         steps: [
           {
             ...{ name: 'one', attempts: 1 },
@@ -20,7 +20,7 @@ describe('what stays in place on the dashboard while the rest changes', function
         ],
       });
       job = await workspace.submit();
-      workspace.start(['worker', '--slots', '10', '--quiet']);
+      workspace.start(['worker', '--slots', '12', '--quiet']);
     },
   });
   /** Lets these end: up to 6 they fail. */
@@ -63,15 +63,21 @@ describe('what stays in place on the dashboard while the rest changes', function
     end(7, 8);
     const chart = page.locator('.course [role=img]');
     await page.locator('.course canvas').nth(1).waitFor();
-    const words = await chart.getAttribute('aria-label');
-    await page.evaluate(`document.querySelector('.course .uplot').dataset.first = 'yes'`);
     await page.evaluate('scrollTo(0, document.documentElement.scrollHeight)');
     const before = await page.evaluate<number>('scrollY');
     await page.evaluate(`addEventListener('scroll', () => {
       window.least = Math.min(window.least ?? Infinity, scrollY);
     })`);
-    end(9);
-    await until('the chart shows more', async () => (await chart.getAttribute('aria-label')) !== words);
+    const labels = () => page.locator('.course .u-label').allTextContents();
+    // It is drawn anew where rates are told in another unit, as a slow machine may bring about.
+    for (const task of [9, 10, 11, 12]) {
+      const [words, drawn] = [await chart.getAttribute('aria-label'), await labels()];
+      await page.evaluate('window.least = Infinity');
+      await page.evaluate(`document.querySelector('.course .uplot').dataset.first = 'yes'`);
+      end(task);
+      await until('the chart shows more', async () => (await chart.getAttribute('aria-label')) !== words);
+      if (String(await labels()) === String(drawn)) break;
+    }
     expect(await page.locator('.course .uplot').first().getAttribute('data-first')).to.equal('yes');
     expect(await page.evaluate<number>('Math.min(window.least ?? Infinity, scrollY)')).to.be.at.least(before - 60);
   });

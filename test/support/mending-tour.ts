@@ -136,8 +136,10 @@ function plain(text: string): string {
 function steady(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(steady);
   if (typeof value !== 'object' || value === null) return value;
+  // The worker or the manager closes a job, whichever comes first.
+  const closer = 'what' in value && value.what === 'close' ? { who: 'CLOSER' } : {};
   return Object.fromEntries(
-    Object.entries(value)
+    Object.entries({ ...value, ...closer })
       .filter(([name]) => !VOLATILE.has(name))
       .map(([name, inner]) => [name, steady(inner)]),
   );

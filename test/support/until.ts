@@ -1,5 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+/** Milliseconds between two looks. */
+const [SHORTEST, LONGEST] = [5, 250];
+
 /** Waits until `look` answers something other than false, null or undefined, and answers it; fails after `ms`. */
 export async function until<T>(
   what: string,
@@ -8,10 +11,13 @@ export async function until<T>(
 ): Promise<Exclude<T, false | null | undefined>> {
   const start = performance.now();
   for (;;) {
+    const looked = performance.now();
     const found = await look();
     if (isSomething(found)) return found;
-    if (performance.now() - start > ms) throw new Error(`waited ${ms} ms in vain: ${what}`);
-    await sleep(5);
+    const now = performance.now();
+    if (now - start > ms) throw new Error(`waited ${ms} ms in vain: ${what}`);
+    // A look that is work itself leaves most of the time to what it waits for.
+    await sleep(Math.min(Math.max(SHORTEST, (now - looked) * 4), LONGEST));
   }
 }
 

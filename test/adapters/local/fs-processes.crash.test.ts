@@ -7,16 +7,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { createFsStore } from '../../../src/adapters/local/fs-store.ts';
+import { bundled } from '../../support/run/bundled.ts';
 
 type Child = ChildProcessByStdio<Writable, Readable, null>;
 
+const [RACER, CHURNER, WRITER] = ['fs-racer', 'fs-churn', 'fs-writer-loop'].map((name) =>
+  bundled(join(import.meta.dirname, 'fixtures', `${name}.ts`)),
+) as [string, string, string];
+
 /** Runs a fixture, so that it can be killed for certain at the test's end. */
 function start(children: Child[], fixture: string, ...args: string[]): Child {
-  const path = fileURLToPath(new URL(`./fixtures/${fixture}.ts`, import.meta.url));
-  const child = spawn(process.execPath, ['--import', 'tsx', path, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [fixture, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
   children.push(child);
   return child;
 }
@@ -39,7 +42,7 @@ describe('the fs store among processes', () => {
 
   it('tells exactly one of eight processes that it created the object, for each of 200 keys', async () => {
     const keys = 200;
-    const racers = Array.from({ length: 8 }, (_, i) => start(children, 'fs-racer', root, `racer-${i}`, String(keys)));
+    const racers = Array.from({ length: 8 }, (_, i) => start(children, RACER, root, `racer-${i}`, String(keys)));
     const ready = racers.map((racer) => once(racer.stdout, 'data'));
     await Promise.all(ready);
     const answers = racers.map((racer) => text(racer.stdout));
@@ -58,7 +61,7 @@ describe('the fs store among processes', () => {
   }).timeout(60_000);
 
   it('publishes while other processes remove empty directories', async () => {
-    const churners = ['one', 'two', 'three'].map((name) => start(children, 'fs-churn', root, name, '1000'));
+    const churners = ['one', 'two', 'three'].map((name) => start(children, CHURNER, root, name, '1000'));
     await Promise.all(churners.map((churner) => once(churner.stdout, 'data')));
     const answers = churners.map((churner) => text(churner.stdout));
     for (const churner of churners) churner.stdin.end('go\n');
@@ -72,7 +75,7 @@ describe('the fs store among processes', () => {
     const random = mulberry(seed);
     const acknowledged = new Set<string>();
     for (let round = 0; round < 6; round += 1) {
-      const writers = [0, 1, 2].map((i) => start(children, 'fs-writer-loop', root, `${round}-${i}`));
+      const writers = [0, 1, 2].map((i) => start(children, WRITER, root, `${round}-${i}`));
       await Promise.all(writers.map((writer) => killAfter(writer, 1 + Math.floor(random() * 120), acknowledged)));
     }
     const store = await createFsStore({ root, durability: 'process' });

@@ -11,9 +11,12 @@ import { createFsStore } from '../../../src/adapters/local/fs-store.ts';
 import { ProcessGroup } from '../../../src/adapters/local/process-group.ts';
 import { isSupervised, lockGroup } from '../../../src/adapters/local/supervisor-lock.ts';
 import { isKind } from '../../../src/errors.ts';
+import { bundled } from '../../support/run/bundled.ts';
 import { until } from '../../support/until.ts';
 
-const SUPERVISOR = join(import.meta.dirname, 'fixtures', 'tiny-supervisor.ts');
+const [SUPERVISOR, WORKER] = ['tiny-supervisor', 'tiny-worker'].map((name) =>
+  bundled(join(import.meta.dirname, 'fixtures', `${name}.ts`)),
+) as [string, string];
 
 describe('the detached supervisor of a group', () => {
   let root: string;
@@ -37,7 +40,7 @@ describe('the detached supervisor of a group', () => {
     rmSync(marks, { recursive: true });
   });
 
-  const argv = () => ['--import', 'tsx', SUPERVISOR, root, marks];
+  const argv = () => [SUPERVISOR, root, marks, WORKER];
   function start(): ChildProcess {
     const child = spawn(process.execPath, argv(), { stdio: ['ignore', 'ignore', 'inherit'] });
     children.push(child);

@@ -6,9 +6,10 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { type SuperviseOptions, type Supervisor, superviseWorkers } from '../../../src/adapters/local/supervisor.ts';
 import type { WorkerEnd } from '../../../src/adapters/local/supervisor-seat.ts';
+import { bundled } from '../../support/run/bundled.ts';
 import { until } from '../../support/until.ts';
 
-const WORKER = join(import.meta.dirname, 'fixtures', 'tiny-worker.ts');
+const WORKER = bundled(join(import.meta.dirname, 'fixtures', 'tiny-worker.ts'));
 
 describe('the supervisor', () => {
   let marks: string;
@@ -34,7 +35,7 @@ describe('the supervisor', () => {
     const supervisor = superviseWorkers({
       group: 'default',
       size,
-      spawnWorker: () => ({ argv: ['--import', 'tsx', WORKER, marks, ...argv], log: join(marks, 'log', 'workers') }),
+      spawnWorker: () => ({ argv: [WORKER, marks, ...argv], log: join(marks, 'log', 'workers') }),
       onDeath: (end) => {
         deaths.push({ ...end, at: performance.now() });
       },

@@ -7,9 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { openSqliteQueue } from '../../../src/adapters/local/sqlite-queue.ts';
+import { bundled } from '../../support/run/bundled.ts';
 import { until } from '../../support/until.ts';
 
-const CLAIMER = join(import.meta.dirname, 'fixtures', 'queue-claimer.ts');
+const CLAIMER = bundled(join(import.meta.dirname, 'fixtures', 'queue-claimer.ts'));
 const MESSAGES = 5_000;
 
 describe('the SQLite queue among processes', () => {
@@ -26,7 +27,7 @@ describe('the SQLite queue among processes', () => {
   });
 
   function claimer(n: number, leaseSeconds: number, ...rest: string[]): ChildProcess {
-    const argv = ['--import', 'tsx', CLAIMER, root, `w-${n}`, String(leaseSeconds), ...rest];
+    const argv = [CLAIMER, root, `w-${n}`, String(leaseSeconds), ...rest];
     const child = spawn(process.execPath, argv, { stdio: ['ignore', 'ignore', 'inherit'] });
     children.push(child);
     return child;

@@ -7,7 +7,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
 import Big from 'big.js';
 import { expect } from 'chai';
@@ -17,8 +16,9 @@ import { openSqlLedger } from '../../../src/adapters/sql/sql-ledger.ts';
 import { sqliteDialect } from '../../../src/adapters/sql/sqlite.ts';
 import type { Ledger } from '../../../src/ports/ledger.ts';
 import { event, job } from '../../contracts/ledger-events.ts';
+import { bundled } from '../../support/run/bundled.ts';
 
-const WRITER = fileURLToPath(new URL('ledger-writer.ts', import.meta.url));
+const WRITER = bundled(join(import.meta.dirname, 'fixtures/ledger-writer.ts'));
 type Writer = ChildProcessByStdio<Writable, Readable, null>;
 
 describe('the SQLite ledger', () => {
@@ -48,7 +48,7 @@ describe('the SQLite ledger', () => {
   }
 
   function start(mode: 'open' | 'flood', writer: string): Writer {
-    const child = spawn(process.execPath, ['--import', 'tsx', WRITER, mode, file, writer], {
+    const child = spawn(process.execPath, [WRITER, mode, file, writer], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     ends.push(() => child.kill('SIGKILL'));

@@ -2,8 +2,8 @@
  * Runs an instance's user-data in a directory of this machine.
  *
  * - `bootIn(directory, userData, env)` runs the real script with `bash`: all its paths are below `directory`, and
- *   `bin/` beside this file stands in for what would change the machine (dnf, systemctl, journalctl, useradd, ip). `aws`, `curl`,
- *   `tar` and `node` are real. `env` says where the services are: `AWS_ENDPOINT_URL`, and the instance's own
+ *   `bin/` beside this file stands in for what would change the machine (dnf, systemctl, journalctl, useradd, ip). `aws` (once
+ *   loaded, many times run), `curl`, `tar` and `node` are real. `env` says where the services are: `AWS_ENDPOINT_URL`, and the instance's own
  *   `AWS_EC2_METADATA_SERVICE_ENDPOINT`, from which the instance's id and credentials come.
  * - What the stand-ins were asked for is in `directory/calls.<program>`, a line each; the log is `bootLog(directory)`.
  * - `systemctl start UNIT` starts nothing. It leaves `directory/UNIT.started`; `readUnit` (`unit.ts`) then tells what
@@ -42,6 +42,7 @@ export function bootIn(
     env: {
       PATH: `${join(import.meta.dirname, 'bin')}:${process.env.PATH}`,
       HOME: join(directory, 'root'),
+      BATCHCTL_TEST_RUN: process.env.BATCHCTL_TEST_RUN,
       BATCHCTL_ROOT: directory,
       BATCHCTL_TEST_BOOT_PATIENCE: '10',
       BATCHCTL_TEST_BOOT_SETTLE: '0',

@@ -148,11 +148,13 @@ describe('the emulated cloud', () => {
     await desk.resize('used', 0);
     for (const each of [one, two]) desk.cloud.grid.kill(each?.id ?? '');
     await desk.serves('used', 0);
-    expect(await holder()).to.be.oneOf([undefined, '']);
+    await until('it has let the address go', async () => ((await holder()) ?? '') === '');
     await desk.ec2.send(new ReleaseAddressCommand({ AllocationId }));
-    const nics = await desk.ec2.send(new DescribeNetworkInterfacesCommand({}));
-    expect(nics.NetworkInterfaces).to.deep.equal([]);
-    expect((await desk.ec2.send(new DescribeVolumesCommand({}))).Volumes).to.deep.equal([]);
+    await until('interfaces and volumes are gone', async () => {
+      const nics = await desk.ec2.send(new DescribeNetworkInterfacesCommand({}));
+      const volumes = await desk.ec2.send(new DescribeVolumesCommand({}));
+      return nics.NetworkInterfaces?.length === 0 && volumes.Volumes?.length === 0;
+    });
     await desk.ec2.send(drop);
   });
 

@@ -1,5 +1,6 @@
 import { installed } from '../run/lacking.ts';
 import { startFauxqs } from '../servers/fauxqs.ts';
+import { sharedForks } from '../servers/forks.ts';
 import { startMotoScript } from '../servers/moto.ts';
 import type { Cut, CutKind, Match } from './faults.ts';
 import { Faults } from './faults.ts';
@@ -52,9 +53,12 @@ const PACE: Pace = { second: 1_000, boot: 5, wait: 5, end: 5, notice: 5, retry: 
 export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
   installed('python3-moto');
+  const aws = installed('awscli');
   const [moto, sqs] = await Promise.all([
     startMotoScript('moto-grid.py'),
     options.sqs === 'moto' ? null : startFauxqs(),
+    // For the instances' boots. Of another than Debian's the Python isn't known: that is loaded each time.
+    aws === '/usr/bin/aws' ? sharedForks('aws-forks', '/usr/bin/python3') : null,
   ]);
   const profiles = new Map<string, number>();
   const calls: CloudCall[] = [];

@@ -1,30 +1,53 @@
 // Loaded by mocha in each lane (.mocharc.json): leaves in the run's directory which file now runs (`lane-PID`) and the seconds
-// that each took (`times`: wall, CPU, file). .ci/reporter.cjs reads both.
-import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+// that each took (`times`: wall, CPU, file). .ci/reporter.cjs reads both. Of the files that run a whole grid, only one runs at
+// a time: the others wait here.
+import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 const { BATCHCTL_TEST_RUN: run = '' } = process.env;
 const now = join(run, `lane-${process.pid}`);
 let before = usedSoFar();
 
+const GRID = /\.grid\.test\.ts$/;
+/** A directory is there while a grid runs. */
+const grid = join(run, 'grid-runs');
+
 /** The environment as the lane was given it: what a file's tests set in it ends with the file. */
 const environment = { ...process.env };
 
 export const mochaHooks = {
-  beforeAll() {
+  async beforeAll() {
     for (const name of Object.keys(process.env)) if (!(name in environment)) delete process.env[name];
     Object.assign(process.env, environment);
-    writeFileSync(now, `${fileOf(this.test.parent)} ${Date.now()}`);
+    const file = fileOf(this.test.parent);
+    if (GRID.test(file)) {
+      this.timeout(0);
+      while (!takeGrid()) await sleep(500);
+      before = { ...usedSoFar(), cpu: before.cpu };
+    }
+    writeFileSync(now, `${file} ${Date.now()}`);
   },
   afterAll() {
     // Loading the file was part of it.
     const after = usedSoFar();
     const seconds = [after.wall - before.wall, after.cpu - before.cpu].map((part) => part.toFixed(1));
-    appendFileSync(join(run, 'times'), `${seconds.join(' ')} ${fileOf(this.test.parent)}\n`);
+    const file = fileOf(this.test.parent);
+    appendFileSync(join(run, 'times'), `${seconds.join(' ')} ${file}\n`);
+    if (GRID.test(file)) rmSync(grid, { recursive: true });
     before = after;
     rmSync(now, { force: true });
   },
 };
+
+function takeGrid() {
+  try {
+    mkdirSync(grid);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 function fileOf(suite) {
   const [first] = [...suite.suites, ...suite.tests];

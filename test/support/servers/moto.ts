@@ -1,6 +1,11 @@
+import { closeSync, mkdtempSync, openSync, readFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { installed } from '../run/lacking.ts';
-import { type ProgramOptions, type Running, startProgram } from './program.ts';
+import { until } from '../until.ts';
+import { sharedForks } from './forks.ts';
+import type { Running } from './program.ts';
 import { type Endpoint, shared } from './shared.ts';
 
 /** A moto server: S3 (right about create-if-absent), SQS, STS, SimpleDB's puts; all state in memory. */
@@ -13,7 +18,7 @@ export async function startMoto(): Promise<Moto> {
   return startMotoScript('moto-plain.py');
 }
 
-/** One for the whole run, for suites that take buckets and names of their own, as each takes seconds to start. */
+/** One for the whole run, for suites that take buckets and names of their own. */
 export async function sharedMoto(): Promise<Endpoint> {
   installed('python3-moto');
   return shared('moto', async () => {
@@ -22,26 +27,50 @@ export async function sharedMoto(): Promise<Endpoint> {
   });
 }
 
-/** Starts a script of this directory that is moto with some of its differences from AWS taken away, on any free port. */
+/**
+ * Starts a script of this directory that is moto with some of its differences from AWS taken away, on any free port. It ends
+ * with this process unless it is `lasting`.
+ */
 export async function startMotoScript(
   script: string,
   args: readonly string[] = [],
-  options: Pick<ProgramOptions, 'lasting'> = {},
+  { lasting = false }: { readonly lasting?: boolean } = {},
 ): Promise<Moto> {
   const moto = installed('python3-moto');
-  const urlIn = (log: string): string => /Running on (http:\S+)/.exec(log)?.[1] ?? '';
-  const running = await startProgram({
-    ...options,
-    // Debian's moto belongs to Debian's Python.
-    command: moto.startsWith('/usr/bin/') ? '/usr/bin/python3' : 'python3',
-    args: [join(import.meta.dirname, script), ...args],
-    // It would leave compiled Python beside the scripts.
-    env: { PYTHONDONTWRITEBYTECODE: '1' },
-    ready: async (log) => {
-      const answer = await fetch(`${urlIn(log)}/moto-api/`);
-      await answer.arrayBuffer();
-      return answer.ok;
-    },
+  // Debian's moto belongs to Debian's Python.
+  const socket = await sharedForks('moto-forks', moto.startsWith('/usr/bin/') ? '/usr/bin/python3' : 'python3');
+  const log = join(mkdtempSync(join(tmpdir(), 'moto-')), 'log');
+  closeSync(openSync(log, 'a'));
+  const connection = connect(socket);
+  connection.write(`${JSON.stringify({ script: join(import.meta.dirname, script), args, log, lasting })}\n`);
+  const pid = Number(await firstLine(connection));
+  const said = (): string => readFileSync(log, 'utf8').slice(-20_000);
+  const stop = async (): Promise<void> => {
+    connection.destroy();
+    await until(`${script} has ended`, () => !isAlive(pid));
+  };
+  const url = await until(`${script} serves`, () => {
+    if (!isAlive(pid)) throw new Error(`${script} did not come up; its log:\n${said()}`);
+    return /Running on (http:\S+)/.exec(said())?.[1];
   });
-  return { ...running, url: urlIn(running.log()) };
+  return { pid, log: said, stop, url };
+}
+
+async function firstLine(connection: Socket): Promise<string> {
+  let text = '';
+  for await (const chunk of connection.iterator({ destroyOnReturn: false })) {
+    text += chunk;
+    if (text.includes('\n')) break;
+  }
+  // It keeps no process that has nothing else to do.
+  connection.unref();
+  return text.trim();
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }

@@ -1,0 +1,89 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+import { interruptionsPrefix } from '../../src/model/keys.ts';
+import { factsOf, SUCCEEDED } from './job-facts.ts';
+import { runSpotWorker } from './spot-worker.ts';
+import { type Ended, LEASE, Workspace } from './workspace.ts';
+
+const SPOT_WORKER = fileURLToPath(new URL('../fixtures/spot-worker.mjs', import.meta.url));
+
+const TIMES = { BATCHCTL_TEST_LEASE_SECONDS: String(LEASE), BATCHCTL_TEST_NOTICE_SECONDS: '0.05' };
+
+/** One task that runs until the file `go` is there; two interruptions, and the group `steady` takes it. */
+const jobIn = (workspace: Workspace) => ({
+  name: 'pricing',
+  input: { split: { by: 'range', from: 1, to: 1 } },
+  steps: [
+    {
+      name: 'price',
+      attempts: 1,
+      interruptions: 2,
+      fallback: 'steady',
+      run: `cd ${workspace.dir}; echo $BATCHCTL_ATTEMPT_NUMBER >>ran; touch running; until [ -e go ]; do sleep 0.05; done; cat`,
+    },
+  ],
+});
+
+/** A job whose task spot keeps interrupting, for a suite's `beforeEach` hook. */
+export class FallbackDesk {
+  readonly workspace = new Workspace();
+
+  constructor() {
+    Object.assign(process.env, TIMES);
+    this.workspace.write('job.json', jobIn(this.workspace));
+  }
+
+  /** A worker of a group whose machine is taken back while the task runs. */
+  async interrupted(group: string): Promise<void> {
+    rmSync(this.workspace.path('running'), { force: true });
+    await runSpotWorker(this.workspace.dir, group, () => undefined);
+  }
+
+  /** The same, killed at a point on the way. */
+  async killed(group: string, point: string): Promise<void> {
+    rmSync(this.workspace.path('running'), { force: true });
+    const child = spawn(process.execPath, ['--import', 'tsx', SPOT_WORKER, this.workspace.dir, group], {
+      env: { ...process.env, ...TIMES, BATCHCTL_TEST_KILL: `${point}:1` },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    this.workspace.atEnd(async () => child.kill('SIGKILL'));
+    const [said, [, signal]] = await Promise.all([text(child.stderr), once(child, 'close')]);
+    expect(signal, said).to.equal('SIGKILL');
+  }
+
+  /** How many of the job's messages the group's queue has. */
+  async backlogOf(group: string): Promise<number> {
+    const platform = await this.workspace.platform();
+    const { visible, leased, delayed } = await (await platform.queue(group)).backlog();
+    return visible + leased + delayed;
+  }
+
+  /** How many interruptions are counted. */
+  async marksOf(job: string): Promise<number> {
+    let marks = 0;
+    const { store } = await this.workspace.platform();
+    for await (const _ of store.keys(interruptionsPrefix(job, 'price'))) marks += 1;
+    return marks;
+  }
+
+  /** Lets the task end, and has a worker of these groups run it. */
+  finish(...groups: readonly string[]): Promise<Ended> {
+    this.workspace.write('go', '');
+    return this.workspace.work({}, '--slots', '1', ...groups.flatMap((group) => ['--group', group]));
+  }
+
+  /** The job succeeded, its output is there once, and nothing is left. */
+  async expectOnce(job: string): Promise<void> {
+    const facts = await factsOf(await this.workspace.platform(), job);
+    expect(facts).to.deep.include({ ...SUCCEEDED, dead: [] });
+    expect(facts.outputs).to.deep.equal({ price: { 0: '1\n' } });
+    expect(facts.counted).to.deep.equal({ price: 1 });
+    // Each was the first attempt: an interruption spends none.
+    expect([...new Set(this.workspace.lines('ran'))]).to.deep.equal(['1']);
+    expect(await this.backlogOf('steady')).to.equal(0);
+  }
+}

@@ -1,0 +1,30 @@
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startProgram } from './program.ts';
+import { shared } from './shared.ts';
+
+/**
+ * One for the run: a process that has loaded a Python program and forks it for each that asks (forks.py says how). `script`
+ * is one of this directory; answers the path of its socket, which is named as the script is, in the run's directory.
+ */
+export async function sharedForks(script: 'aws-forks' | 'moto-forks', python: string): Promise<string> {
+  const { socket } = await shared(script, async () => {
+    const path = join(tmpdir(), script);
+    await startProgram({
+      command: python,
+      args: [join(import.meta.dirname, `${script}.py`), path],
+      // It would leave compiled Python beside the scripts.
+      env: { PYTHONDONTWRITEBYTECODE: '1' },
+      lasting: true,
+      ready: async () => {
+        const connection = connect(path);
+        await new Promise((resolve, reject) => connection.once('connect', resolve).once('error', reject));
+        connection.destroy();
+        return true;
+      },
+    });
+    return { socket: path };
+  });
+  return socket;
+}

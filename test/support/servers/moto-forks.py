@@ -1,0 +1,35 @@
+"""Starts moto servers: python3 moto-forks.py SOCKET.
+
+Asked {"script", "args", "log", "lasting"}, a fork sends its pid and runs the script, one of this directory that ends in
+serving, with its output in the log.
+"""
+
+import importlib
+import os
+import random
+import runpy
+import sys
+
+import forks
+import moto.server  # noqa: F401
+from moto.moto_api._internal import mock_random
+
+SERVICES = ("ec2", "iam", "s3", "sdb", "secretsmanager", "sqs", "ssm", "sts")
+for service in SERVICES:
+    for module in ("models", "responses", "urls"):
+        importlib.import_module(f"moto.{service}.{module}")
+
+
+def run(connection, asked):
+    # Else all forks would make the same ids.
+    random.seed()
+    mock_random.seed()
+    output = os.open(asked["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    connection.sendall(b"%d\n" % os.getpid())
+    sys.argv = [asked["script"], *asked["args"]]
+    runpy.run_path(asked["script"], run_name="__main__")
+
+
+forks.serve(sys.argv[1], run)
