@@ -64,7 +64,7 @@ describe('what stays in place on the dashboard while the rest changes', function
     const chart = page.locator('.course [role=img]');
     await page.locator('.course canvas').nth(1).waitFor();
     await page.evaluate('scrollTo(0, document.documentElement.scrollHeight)');
-    const before = await page.evaluate<number>('scrollY');
+    let before = 0;
     await page.evaluate(`addEventListener('scroll', () => {
       window.least = Math.min(window.least ?? Infinity, scrollY);
     })`);
@@ -72,7 +72,7 @@ describe('what stays in place on the dashboard while the rest changes', function
     // It is drawn anew where rates are told in another unit, as a slow machine may bring about.
     for (const task of [9, 10, 11, 12]) {
       const [words, drawn] = [await chart.getAttribute('aria-label'), await labels()];
-      await page.evaluate('window.least = Infinity');
+      before = await page.evaluate<number>('window.least = scrollY');
       await page.evaluate(`document.querySelector('.course .uplot').dataset.first = 'yes'`);
       end(task);
       await until('the chart shows more', async () => (await chart.getAttribute('aria-label')) !== words);

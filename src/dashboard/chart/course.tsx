@@ -22,9 +22,11 @@ export function Course({ throughput }: { readonly throughput: Report['throughput
     const draw = (drawPlots: (holder: HTMLElement, columns: Columns) => Plots): void => {
       const before = drawn.current;
       if (!wanted || (before?.dark === dark && before.plots.update(columns))) return;
-      drawn.current = { plots: drawPlots(current, columns), dark };
-      // Not before: a page that is shorter for a moment is scrolled up.
+      // A page that is shorter or longer for a moment would be scrolled.
+      current.style.height = `${current.offsetHeight}px`;
       before?.plots.remove();
+      drawn.current = { plots: drawPlots(current, columns), dark };
+      current.style.height = '';
     };
     import('./plot.ts').then(
       ({ drawPlots }) => draw(drawPlots),
