@@ -41,10 +41,15 @@ function without(tasks: TaskBits, leftOut: string): TaskBits {
 export function evaluateAll(view: JobView, totals: ReadonlyMap<string, StepTotals>): readonly Expectation[] {
   const input = inputTotals(view.record);
   const lookup = (step: string | null, counter: string): string | null => {
-    if (step === 'input') return input[counter] ?? null;
-    if (step !== null) return totals.get(step)?.counters[counter] ?? null;
-    const found = [...totals.values()].flatMap(({ counters }) => counters[counter] ?? []);
+    if (step === 'input') return own(input, counter);
+    if (step !== null) return own(totals.get(step)?.counters ?? {}, counter);
+    const found = [...totals.values()].flatMap(({ counters }) => own(counters, counter) ?? []);
     return found.length === 0 ? null : found.reduce((sum, value) => sum.plus(value), Big(0)).toFixed();
   };
   return view.record.spec.expect.map((equation) => ({ equation, ...evaluateExpect(parseExpect(equation), lookup) }));
+}
+
+/** No name of a counter reaches what every object inherits, as `toString`. */
+function own(values: Readonly<Record<string, string>>, name: string): string | null {
+  return Object.hasOwn(values, name) ? (values[name] ?? null) : null;
 }

@@ -125,8 +125,8 @@ export function countersOf(expectation: Expectation): readonly (Factor & { reado
 }
 
 /**
- * Decides an expectation in exact decimals. `lookup` answers a counter's total as decimal text, or null when there is none;
- * it throws what `Big` throws when that text is no number.
+ * Decides an expectation in exact decimals. `lookup` answers a counter's total as decimal text, or null when there is none.
+ * A total that is no number counts as missing: whatever an expectation says, a job can be closed.
  */
 export function evaluateExpect(
   expectation: Expectation,
@@ -140,8 +140,13 @@ export function evaluateExpect(
   const amountOf = (factor: Factor): Big => {
     if (factor.kind === 'number') return new Big(factor.text);
     const value = lookup(factor.step, factor.counter);
-    if (value !== null) return new Big(value);
-    missing.add(factor.step === null ? factor.counter : `${factor.step}.${factor.counter}`);
+    const name = factor.step === null ? factor.counter : `${factor.step}.${factor.counter}`;
+    try {
+      if (value !== null) return new Big(value);
+      missing.add(name);
+    } catch {
+      missing.add(`${name}, found ${JSON.stringify(String(value).slice(0, 80))}`);
+    }
     return new Big(0);
   };
   const left = total(expectation.left);

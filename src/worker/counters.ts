@@ -1,11 +1,14 @@
 import { Big } from 'big.js';
 
-/** Parses `$BATCHCTL_COUNTERS`: lines `name value`; a name that comes twice is added up. Throws a RangeError. */
+/**
+ * Parses `$BATCHCTL_COUNTERS`: lines `name value`, the value a decimal with or without a sign (`12.50`, `-3`, `+5`); a name that
+ * comes twice is added up. Throws a RangeError.
+ */
 export function parseCounters(text: string): Readonly<Record<string, string>> {
   const sums = new Map<string, Big>();
   for (const [index, line] of text.split('\n').entries()) {
     if (line.trim() === '') continue;
-    const match = /^\s*([A-Za-z][A-Za-z0-9_.-]{0,63})\s+([+-]?\d{1,40}(?:\.\d{1,20})?)\s*$/.exec(line);
+    const match = /^\s*([A-Za-z][A-Za-z0-9_.-]{0,63})\s+(?:\+(?!-))?(-?\d{1,40}(?:\.\d{1,20})?)\s*$/.exec(line);
     if (match?.[1] === undefined || match[2] === undefined) {
       throw new RangeError(`line ${index + 1} of $BATCHCTL_COUNTERS is no "name value": ${line.slice(0, 80)}`);
     }

@@ -1,0 +1,47 @@
+// Protects: counters add up whatever their sign, and a job closes with a verdict whatever its control totals name.
+import { expect } from 'chai';
+import { Workspace } from '../support/workspace.ts';
+
+describe('control totals', () => {
+  let workspace: Workspace;
+  beforeEach(() => {
+    workspace = new Workspace();
+  });
+  afterEach(() => workspace.remove());
+
+  const run = async (counters: string, ...equations: readonly string[]) => {
+    workspace.write('job.json', {
+      ...{ name: 'totals', input: { split: { by: 'range', from: 1, to: 2 } }, expect: equations },
+      steps: [{ name: 'one', attempts: 1, run: `printf '%s\\n' ${counters} >>"$BATCHCTL_COUNTERS"; cat` }],
+    });
+    const { code, stdout, stderr } = await workspace.run(['run', 'job.json', '--json']);
+    return { code, stderr, ...(JSON.parse(stdout) as { readonly job: string; readonly state: string }) };
+  };
+
+  it('take a counter with a plus sign for what it says, in every check', async () => {
+    const ran = await run("'rows +5' 'rows -2'", 'one.rows == 6');
+    expect(ran, ran.stderr).to.include({ code: 0, state: 'succeeded' });
+    const verified = await workspace.run(['verify', ran.job]);
+    expect(verified.code, verified.stderr).to.equal(0);
+  });
+
+  for (const name of ['toString', '__proto__', 'constructor', 'hasOwnProperty'])
+    it(`fail a job that names the counter ${name}, which nothing counted, and close it`, async () => {
+      const ran = await run("'rows 1'", `one.${name} == 5`);
+      expect(ran, ran.stderr).to.include({ code: 5, state: 'failed' });
+      const status = await workspace.run(['report', ran.job]);
+      expect(status.stdout + status.stderr).to.include(`one.${name}`);
+    });
+
+  it('count under a name that every object has', async () => {
+    const ran = await run("'constructor 2' 'toString 3'", 'one.constructor + one.toString == 10', 'toString == 6');
+    expect(ran, ran.stderr).to.include({ code: 0, state: 'succeeded' });
+  });
+
+  it('refuse two signs in a counter, and name the line', async () => {
+    const ran = await run("'rows +-5'", 'one.rows == 5');
+    expect(ran.code).to.equal(5);
+    const { stdout } = await workspace.run(['failures', ran.job]);
+    expect(stdout).to.match(/line \S+ of \$BATCHCTL_COUNTERS is no "name value"/);
+  });
+});
