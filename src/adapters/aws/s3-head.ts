@@ -9,8 +9,9 @@ import { doing, fullKey, type S3Bucket, target, translated, withoutQuotes } from
 const TRUSTED = 60_000;
 
 /**
- * Looks at objects without their bytes. A HEAD has no body, so its 404 doesn't say whether the object or the whole
- * bucket is missing: the bucket is then asked for too, unless it answered within the last minute.
+ * Looks at objects without their bytes. A HEAD's answer has no body. So its 404 doesn't say whether the object or the whole
+ * bucket is missing: the bucket is then asked for too, unless it answered within the last minute. Nor does its 400 say why, as
+ * when a session token has expired: the object's first byte is then asked for, to be told.
  */
 export class HeadObjects {
   readonly #bucket: S3Bucket;
@@ -50,11 +51,21 @@ export class HeadObjects {
         this.#existedAt = performance.now();
         return found;
       } catch (error) {
-        if (statusOf(error) !== 404) throw error;
+        const status = statusOf(error);
+        if (status === 400) await this.#complain(key, more);
+        if (status !== 404) throw error;
         await this.#proveBucket(key);
         return null;
       }
     });
+  }
+
+  /** Throws what S3 says of the same object in words, if it does. */
+  async #complain(key: string, { VersionId }: { readonly VersionId?: string }): Promise<void> {
+    const bucket = this.#bucket;
+    const at = { ...target(bucket), Key: fullKey(bucket, key), ...(VersionId !== undefined && { VersionId }) };
+    const { Body } = await bucket.client.send(new bucket.sdk.GetObjectCommand({ ...at, Range: 'bytes=0-0' }));
+    await Body?.transformToByteArray();
   }
 
   async #proveBucket(key: string): Promise<void> {
