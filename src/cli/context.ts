@@ -5,6 +5,7 @@ import type { Attachments } from '../ports/verbs.ts';
 import { whereLine } from './announce.ts';
 import type { GlobalFlags } from './global-flags.ts';
 import type { Io } from './io.ts';
+import { visibleInOurs } from './visible.ts';
 import { machineZone } from './zone.ts';
 
 /** What a command is given: its world, and thunks that open things only when asked (`--help` asks for nothing). */
@@ -63,7 +64,7 @@ export function openContext({
   ...given
 }: ContextParts): Context {
   const warn = (text: string): void => {
-    io.stderr.write(`warning: ${text}\n`);
+    io.stderr.write(`warning: ${visibleInOurs(text)}\n`);
   };
   const config = once(
     async () => given.config ?? (await import('../config.ts')).loadConfig({ cwd: io.cwd, env: io.env, flags }),
@@ -77,7 +78,7 @@ export function openContext({
     return opened;
   });
   const line = (text: string): void => {
-    io.stderr.write(`${text}\n`);
+    io.stderr.write(`${visibleInOurs(text)}\n`);
   };
   return {
     io,

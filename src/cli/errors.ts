@@ -1,6 +1,7 @@
 import { BatchctlError, exitCodeOf, hasCode, isOurs } from '../errors.ts';
 import type { GlobalFlags } from './global-flags.ts';
 import type { Io } from './io.ts';
+import { visible } from './visible.ts';
 
 const REPORT =
   'this is a bug: run it again with --verbose and report what it prints, with the output of batchctl --version';
@@ -20,8 +21,8 @@ export function reportError(error: unknown, io: Io, flags: Pick<GlobalFlags, 'js
     const { kind, message, hint = null } = known;
     io.stderr.write(`${JSON.stringify({ error: { kind, message, hint } })}\n`);
   } else {
-    io.stderr.write(`error: ${known.message}\n`);
-    if (known.hint !== undefined) io.stderr.write(`hint: ${known.hint}\n`);
+    io.stderr.write(`error: ${visible(known.message)}\n`);
+    if (known.hint !== undefined) io.stderr.write(`hint: ${visible(known.hint)}\n`);
   }
   return exitCodeOf(known);
 }

@@ -2,6 +2,7 @@ import type { JobStatus } from '../jobs/status.ts';
 import type { JobView } from '../model/view.ts';
 import type { LedgerTask } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
+import { oneLine } from './visible.ts';
 import { clip } from './width.ts';
 
 /** Columns that its line has at most. */
@@ -56,5 +57,5 @@ export class FirstFailure {
 /** `price/7 failed for good: exit 65, claim 7: no rate for UK` */
 export function failureLine(step: string, row: Pick<LedgerTask, 'task' | 'exitCode' | 'reason' | 'error'>): string {
   const how = row.exitCode === null ? (row.reason ?? 'unknown') : `exit ${row.exitCode}`;
-  return `${step}/${row.task} failed for good: ${how}${row.error === null || row.error === '' ? '' : `, ${row.error}`}`;
+  return `${step}/${row.task} failed for good: ${how}${row.error === null || row.error === '' ? '' : `, ${oneLine(row.error)}`}`;
 }

@@ -1,5 +1,6 @@
 import { type Paint, paintFor } from './colors.ts';
 import type { Context } from './context.ts';
+import { oneLine } from './visible.ts';
 import { clip, displayWidth } from './width.ts';
 
 export interface Column<Row> {
@@ -96,9 +97,4 @@ export function shrink(natural: readonly number[], least: readonly number[], roo
     over -= 1;
   }
   return widths;
-}
-
-/** What would break a row (a message's newlines, control characters) as spaces. */
-function oneLine(text: string): string {
-  return text.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ');
 }

@@ -1,6 +1,7 @@
 import type { Context } from './context.ts';
 import { ClosedPipe } from './errors.ts';
 import { type Column, renderTable } from './render-table.ts';
+import { visibleInOurs } from './visible.ts';
 
 /** One thing as an answer: a document with `--json`, else text. A text that needs making is given as a function. */
 export async function answer(
@@ -35,14 +36,18 @@ export async function answerList<Row>(ctx: Context, list: ListAnswer<Row>): Prom
   return count;
 }
 
-/** Writes to stdout, waiting where the reader is slow. Throws ClosedPipe when nobody reads any more. */
+/**
+ * Writes to stdout, waiting where the reader is slow: bytes as they are, of a text for people no control characters but colours.
+ * Throws ClosedPipe when nobody reads any more.
+ */
 export async function print(ctx: Context, data: string | Uint8Array): Promise<void> {
   const { stdout } = ctx.io;
   if (ctx.closed.aborted || stdout.destroyed) throw new ClosedPipe();
   await new Promise<void>((resolve, reject) => {
     const onClosed = (): void => reject(new ClosedPipe());
     ctx.closed.addEventListener('abort', onClosed, { once: true });
-    stdout.write(data, (error) => {
+    const said = typeof data === 'string' && !ctx.flags.json ? visibleInOurs(data) : data;
+    stdout.write(said, (error) => {
       ctx.closed.removeEventListener('abort', onClosed);
       // The stream's `error` event tells what went wrong; here it only matters that it did.
       if (error === null || error === undefined) resolve();

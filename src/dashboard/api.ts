@@ -4032,6 +4032,8 @@ export interface operations {
                 task?: string;
                 /** @description only of tasks that failed for good */
                 failed?: boolean;
+                /** @description pass control characters to a terminal as they are; without it they are shown as ^[ */
+                raw?: boolean;
                 /** @description the zone of times read, an IANA name; the profile's unless given */
                 tz?: string;
             };

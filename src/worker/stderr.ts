@@ -1,4 +1,5 @@
 import { closeSync, openSync, readFileSync, readSync, statSync, writeFileSync } from 'node:fs';
+import { stripVTControlCharacters } from 'node:util';
 import { logKey } from '../model/keys.ts';
 import type { TaskMessage } from '../model/message.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
@@ -22,7 +23,7 @@ export function maskLog(log: Buffer, secrets: Secrets): Buffer {
   return Buffer.from(maskSecrets(log.toString('latin1'), latin1(secrets)), 'latin1');
 }
 
-/** The last line that isn't blank, of the last 4 KiB; at most 512 characters of it. */
+/** The last line that isn't blank, of the last 4 KiB, without control characters; at most 512 characters of it. */
 export function lastLine(path: string, secrets: Secrets): string | null {
   const size = fileSize(path);
   if (size === 0) return null;
@@ -33,7 +34,8 @@ export function lastLine(path: string, secrets: Secrets): string | null {
   } finally {
     closeSync(fd);
   }
-  const line = buffer.toString('utf8').trimEnd().split('\n').at(-1)?.trim() ?? '';
+  const [last = ''] = stripVTControlCharacters(buffer.toString('utf8')).trimEnd().split('\n').slice(-1);
+  const line = last.replaceAll(/[\p{Cc}\u202a-\u202e\u2066-\u2069]+/gu, ' ').trim();
   return line === '' ? null : maskSecrets(line, secrets).slice(-512);
 }
 

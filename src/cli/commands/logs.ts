@@ -7,6 +7,7 @@ import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { JOB_TEXT, jobMeant } from '../job-argument.ts';
 import { print } from '../render.ts';
+import { VisibleBytes } from '../visible.ts';
 
 export function logsCommand(ctx: Context): CommandDefinition {
   return defineCommand({
@@ -14,6 +15,7 @@ export function logsCommand(ctx: Context): CommandDefinition {
     options: {
       '--failed': 'only of tasks that failed for good',
       '--follow': 'go on with what is new, until the task is decided',
+      '--raw': 'pass control characters to a terminal as they are; without it they are shown as ^[',
     },
     writes: false,
     output: {
@@ -47,25 +49,31 @@ export interface LogsOptions {
   readonly task: string | undefined;
   readonly failed: boolean;
   readonly follow: boolean;
+  readonly raw: boolean;
 }
 
 /** Writes attempts' logs to stdout. Throws `notFound`, `usage`, `interrupted`. */
-export async function logs({ ctx, job, task, failed, follow }: LogsOptions): Promise<void> {
+export async function logs({ ctx, job, task, failed, follow, raw }: LogsOptions): Promise<void> {
   const platform = await ctx.platform();
   const view = await jobMeant(ctx, job);
   const named = task === undefined ? undefined : parseTaskName(view, task);
-  if (follow) return followTask(ctx, view, named, failed);
+  if (follow) return followTask({ ctx, view, task: named, failed, raw });
   let count = 0;
   for await (const log of listLogs(platform, view, { task: named, failed })) {
     ctx.signal.throwIfAborted();
     count += 1;
     if (ctx.flags.json) await printDocument(ctx, log);
-    else await printText(ctx, log);
+    else await printText(ctx, log, raw);
   }
   if (count === 0 && !ctx.flags.json) ctx.notice('no attempt wrote anything to stderr');
 }
 
-async function followTask(ctx: Context, view: JobView, task: TaskName | undefined, failed: boolean): Promise<void> {
+interface Followed extends Pick<LogsOptions, 'ctx' | 'failed' | 'raw'> {
+  readonly view: JobView;
+  readonly task: TaskName | undefined;
+}
+
+async function followTask({ ctx, view, task, failed, raw }: Followed): Promise<void> {
   const { job } = view.record;
   if (task === undefined || failed) {
     throw new BatchctlError('usage', `--follow wants one task${failed ? ', and no --failed' : ''}`, {
@@ -76,16 +84,17 @@ async function followTask(ctx: Context, view: JobView, task: TaskName | undefine
   const pieces = followLog(await ctx.platform(), view, task, ctx.signal);
   let last: string | null = null;
   let decoder = new TextDecoder();
+  let shown = new VisibleBytes();
   for (let next = await pieces.next(); ; next = await pieces.next()) {
     if (next.done) return sayEnd(ctx, `${name}/${n}`, job, next.value);
     const { attempt, bytes } = next.value;
-    if (attempt !== last) decoder = new TextDecoder();
+    if (attempt !== last) [decoder, shown] = [new TextDecoder(), new VisibleBytes()];
     if (ctx.flags.json) {
       const text = decoder.decode(bytes, { stream: true });
       await print(ctx, `${JSON.stringify({ step: name, task: n, attempt, text })}\n`);
     } else {
       if (attempt !== last) ctx.notice(`==> ${name}/${n} ${attempt} <==`);
-      await print(ctx, bytes);
+      await print(ctx, passes(ctx, raw) ? bytes : shown.write(bytes));
     }
     last = attempt;
   }
@@ -108,14 +117,19 @@ function sayEnd(ctx: Context, name: string, job: string, end: LogEnd): void {
   ctx.notice(`${name} ${ENDS[end]}`);
 }
 
-async function printText(ctx: Context, log: AttemptLog): Promise<void> {
+/** Whether bytes go to stdout as they are: to a file or a program always. */
+const passes = (ctx: Context, raw: boolean): boolean => raw || ctx.io.stdout.isTTY !== true;
+
+async function printText(ctx: Context, log: AttemptLog, raw: boolean): Promise<void> {
   ctx.notice(`==> ${log.step}/${log.task} ${log.attempt} <==`);
   let ended = true;
+  const shown = new VisibleBytes();
   for await (const chunk of (await log.open()) ?? []) {
     const bytes = chunk as Uint8Array;
-    await print(ctx, bytes);
+    await print(ctx, passes(ctx, raw) ? bytes : shown.write(bytes));
     ended = bytes.at(-1) === 10;
   }
+  await print(ctx, shown.end());
   if (!ended) await print(ctx, '\n');
 }
 

@@ -1,0 +1,77 @@
+// Protects: what a task writes to stderr can't move the cursor, set the clipboard or hide text on the operator's terminal.
+import { expect } from 'chai';
+import { oneLine, VisibleBytes, visible, visibleInOurs } from '../../src/cli/visible.ts';
+import { Workspace } from '../support/workspace.ts';
+import { runCli } from './fake-io.ts';
+
+const CLIPBOARD = '\x1b]52;c;cm0gLXJmIC8=\x07';
+const LINK = '\x1b]8;;https://evil.example\x1b\\open the report\x1b]8;;\x1b\\';
+const CLEAR = '\x1b[2J\x1b[H';
+const HOSTILE = `${CLEAR}${LINK}${CLIPBOARD}\rall is well\u202e`;
+
+describe('control characters of others', () => {
+  it('are shown, and the ends of lines and tabs stay', () => {
+    expect(visible('a\tb\r\nc\n')).to.equal('a\tb\r\nc\n');
+    expect(visible(HOSTILE)).to.equal(
+      '^[[2J^[[H^[]8;;https://evil.example^[\\open the report^[]8;;^[\\^[]52;c;cm0gLXJmIC8=^G^Mall is well<202e>',
+    );
+    expect(visible('\x9b31m\x7f\x00')).to.equal('<9b>31m^?^@');
+  });
+
+  it('are shown in a line of ours, whose colours stay', () => {
+    expect(visibleInOurs(`\x1b[31mfailed\x1b[39m: ${CLEAR}`)).to.equal('\x1b[31mfailed\x1b[39m: ^[[2J^[[H');
+  });
+
+  it('are spaces where a text must be one line', () => {
+    expect(oneLine('a\n\x1bb\u202ec')).to.equal('a b c');
+  });
+
+  it('are shown when they come in pieces, as when they come at once', () => {
+    const bytes = Buffer.from(`é\r\n${HOSTILE}\r`);
+    for (let size = 1; size < 8; size += 1) {
+      const shown = new VisibleBytes();
+      let text = '';
+      for (let at = 0; at < bytes.length; at += size) text += shown.write(bytes.subarray(at, at + size));
+      expect(text + shown.end(), `pieces of ${size}`).to.equal(visible(bytes.toString()));
+    }
+  });
+
+  describe('that a task wrote', () => {
+    let workspace: Workspace;
+    let said: string;
+    before(async () => {
+      workspace = new Workspace();
+      workspace.write('hostile', HOSTILE);
+      workspace.write('job.json', {
+        ...{ name: 'hostile', input: { split: { by: 'range', from: 1, to: 1 } } },
+        steps: [{ name: 'one', attempts: 1, run: `cat ${workspace.path('hostile')} >&2; exit 3` }],
+      });
+      said = (await workspace.run(['run', 'job.json'])).stderr;
+    });
+    after(() => workspace.remove());
+
+    const inTerminal = (...argv: readonly string[]) =>
+      runCli(argv, { cwd: workspace.dir, env: { HOME: workspace.dir, BATCHCTL_PROFILE: 'local' }, tty: true });
+    /** Anything but colours, lines and tabs. */
+    const control = new RegExp(String.raw`(?!\x1b\[[\d;]*m)[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]`);
+
+    it('reach no terminal by the line that tells of a failure', () => {
+      expect(said).to.include('one/0 failed for good: exit 3');
+      expect(said).to.include('all is well').and.not.match(control);
+    });
+
+    for (const argv of [['failures'], ['status'], ['tasks'], ['why'], ['report'], ['history'], ['failures', '--json']])
+      it(`reach no terminal by ${argv.join(' ')}`, async () => {
+        const [verb = '', ...flags] = argv;
+        const { stdout, stderr } = await inTerminal(verb, 'last', ...flags);
+        expect(stdout + stderr).not.match(control);
+      });
+
+    it('are shown by logs in a terminal, and passed on with --raw or to a program', async () => {
+      expect((await inTerminal('logs', 'last')).stdout).to.equal(`${visible(HOSTILE)}\n`);
+      expect((await inTerminal('logs', 'last', 'one/0', '--follow')).stdout).to.equal(visible(HOSTILE));
+      expect((await inTerminal('logs', 'last', '--raw')).stdout).to.equal(`${HOSTILE}\n`);
+      expect((await workspace.run(['logs', 'last'])).stdout).to.equal(`${HOSTILE}\n`);
+    });
+  });
+});
