@@ -61,7 +61,7 @@ describe('control characters of others', () => {
       expect(isHarmless(said), said).to.equal(true);
     });
 
-    for (const argv of [['failures'], ['status'], ['tasks'], ['why'], ['report'], ['history'], ['failures', '--json']])
+    for (const argv of [['failures'], ['status'], ['tasks'], ['why'], ['report'], ['history']])
       it(`reach no terminal by ${argv.join(' ')}`, async () => {
         const [verb = '', ...flags] = argv;
         const { stdout, stderr } = await inTerminal(verb, 'last', ...flags);
