@@ -3,7 +3,7 @@
  * cursor, rewrite what stands there, set the clipboard (OSC 52) or name a link (OSC 8).
  */
 
-const HARMFUL = String.raw`\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069`;
+const HARMFUL = String.raw`\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069`;
 const ANY = new RegExp(`[${HARMFUL}]`);
 const EACH = new RegExp(String.raw`\r\n|[${HARMFUL}]`, 'g');
 /** Colours are ours, too. */

@@ -37,6 +37,9 @@ export async function reportThrough(asking: Asking): Promise<number> {
 /** With a file and `--json`, stdout has the JSON. */
 async function printJson(asking: Asking, { format: _, ...given }: Readonly<Record<string, unknown>>): Promise<void> {
   const { ctx } = asking;
-  const { error } = await runVerb({ ...(await sendingOf({ ...asking, given })), sink: (text) => print(ctx, text) });
+  const { error } = await runVerb({
+    ...(await sendingOf({ ...asking, given })),
+    sink: (text) => print(ctx, Buffer.from(text)),
+  });
   if (error !== null && error.kind !== 'finding') throw errorOf(error);
 }

@@ -141,7 +141,8 @@ class Shown {
 
   constructor(ctx: Context, sink: Sending['sink']) {
     this.#ctx = ctx;
-    this.#sink = sink ?? ((text) => print(ctx, text));
+    // As the manager wrote it, who knows whether it is for a terminal.
+    this.#sink = sink ?? ((text) => print(ctx, Buffer.from(text)));
   }
 
   /** Something went to stdout. */
