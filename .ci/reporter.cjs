@@ -1,5 +1,6 @@
 // Says every few seconds where a run is, what failed as soon as its file has ended, and at the end which files took the
-// longest; leaves in the run's directory how to run alone what failed (`failed`), for .ci/test.mjs to print last. Adds the counts to BATCHCTL_TEST_SUMMARY (`N N N`: passed, failed, skipped).
+// longest. How to run each failure alone goes to `failed` in the run's directory, which .ci/test.mjs prints last. Adds the
+// counts to BATCHCTL_TEST_SUMMARY (`N N N`: passed, failed, skipped).
 // Under CI a skipped test is a failure. The files' times and what each lane runs come from test/support/run/lane.mjs.
 const { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } = require('node:fs');
 const { join, relative } = require('node:path');

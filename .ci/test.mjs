@@ -91,7 +91,7 @@ function weightOf(file) {
   return weights[file] ?? 0;
 }
 
-/** What the lanes noted of these files. */
+/** The measured times of these files, a line each. */
 function timesOf(files) {
   const times = readFileSync(join(process.env.BATCHCTL_TEST_RUN, 'times'), 'utf8').split('\n');
   return times.filter((line) => files.includes(line.split(' ')[2]));

@@ -6,6 +6,7 @@ import type { Context } from './context.ts';
 import { formatCount, formatDistance, formatInstant, formatMany } from './format.ts';
 import { actLines } from './mend-lines.ts';
 import { renderTable } from './render-table.ts';
+import { oneLine } from './visible.ts';
 
 /** So much of a set of tasks is shown to people; `--json` has all of it. */
 const SET_SHOWN = 120;
@@ -81,12 +82,9 @@ export function causeText(
   const lines = facts.flatMap(([name, value]) => (value === null ? [] : [`${name.padEnd(9)}${value}`]));
   return [
     ...lines,
-    ...(example.tail.length === 0 ? [] : ['', ...example.tail.map((line) => `    ${clean(line)}`)]),
+    ...(example.tail.length === 0 ? [] : ['', ...example.tail.map((line) => `    ${oneLine(line)}`)]),
   ].join('\n');
 }
-
-/** What a terminal would obey is shown as spaces. */
-const clean = (line: string): string => line.replace(/\p{Cc}+/gu, ' ');
 
 function shown(step: string, set: string): string {
   return set.length <= SET_SHOWN

@@ -38,7 +38,7 @@ export async function answerList<Row>(ctx: Context, list: ListAnswer<Row>): Prom
 
 /**
  * Writes to stdout, waiting where the reader is slow: bytes as they are, of a text for people no control characters but colours.
- * Throws ClosedPipe when nobody reads any more.
+ * Throws ClosedPipe when the reader has gone.
  */
 export async function print(ctx: Context, data: string | Uint8Array): Promise<void> {
   const { stdout } = ctx.io;

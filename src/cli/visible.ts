@@ -19,7 +19,7 @@ export function visibleInOurs(text: string): string {
   return ANY.test(text) ? text.replace(EACH_BUT_COLOURS, shown) : text;
 }
 
-/** What would break a line as spaces. */
+/** Replaces line ends and other control characters with spaces. */
 export function oneLine(text: string): string {
   return text.replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]+/gu, ' ');
 }
@@ -27,7 +27,7 @@ export function oneLine(text: string): string {
 /** `visible` for bytes that come in pieces. */
 export class VisibleBytes {
   readonly #decoder = new TextDecoder();
-  /** A `\r` at a piece's end: whether it ends a line is told by the next. */
+  /** A `\r` at the end of a piece: the next piece shows whether a `\n` follows. */
   #held = '';
 
   write(bytes: Uint8Array): string {

@@ -55,7 +55,7 @@ describe('control characters of others', () => {
     /** Nothing but colours, lines and tabs steers a terminal. */
     const isHarmless = (text: string): boolean => visibleInOurs(text) === text;
 
-    it('reach no terminal by the line that tells of a failure', () => {
+    it('are not in the line that reports a failure', () => {
       expect(said).to.include('one/0 failed for good: exit 3');
       expect(said).to.include('all is well');
       expect(isHarmless(said), said).to.equal(true);
@@ -67,6 +67,14 @@ describe('control characters of others', () => {
         const { stdout, stderr } = await inTerminal(verb, 'last', ...flags);
         expect(isHarmless(stdout + stderr), stdout + stderr).to.equal(true);
       });
+
+    it('are not in the log that failures prints with a cause', async () => {
+      const { stdout } = await inTerminal('failures', 'last', '--json');
+      const { cause } = JSON.parse(stdout) as { readonly cause: string };
+      const { stdout: text } = await inTerminal('failures', 'last', '--cause', cause);
+      expect(text).to.match(/^ {4}.*https:\/\/evil[.]example.*all is well *$/m);
+      expect(isHarmless(text), text).to.equal(true);
+    });
 
     it('are shown by logs in a terminal, and passed on with --raw or to a program', async () => {
       expect((await inTerminal('logs', 'last')).stdout).to.equal(`${visible(HOSTILE)}\n`);

@@ -5,6 +5,7 @@ import { formatInstant, withInstants } from '../format.ts';
 import { columns } from '../help.ts';
 import { JOB_TEXT, jobMeant } from '../job-argument.ts';
 import { answerList, print } from '../render.ts';
+import { oneLine } from '../visible.ts';
 
 const sets = { type: 'object', additionalProperties: { type: 'string' }, description: 'by step: 0-4,17' };
 
@@ -89,7 +90,7 @@ function wrapped(ctx: Context, rows: readonly HistoryLine[], zone: string): stri
   const most = Math.max(...rows.map(({ who }) => who.length));
   const terms = rows.map(({ when, who, text }): readonly [string, string] => [
     `${formatInstant(Date.parse(when), zone)}  ${who.padEnd(most)}`,
-    withInstants(text, zone).replace(/\p{Cc}+/gu, ' '),
+    oneLine(withInstants(text, zone)),
   ]);
   return `${columns(terms, ctx.io.stdout.columns ?? 80)}\n`;
 }

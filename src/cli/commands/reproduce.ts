@@ -10,6 +10,7 @@ import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { JOB_TEXT, jobMeant } from '../job-argument.ts';
 import { answer } from '../render.ts';
+import { oneLine } from '../visible.ts';
 
 const textOrNull = { type: ['string', 'null'] };
 const codeOrNull = { type: ['integer', 'null'] };
@@ -150,7 +151,7 @@ function textOf(
   const how = ran.failure === null ? 'succeeded' : failureText(ran.failure);
   const same = { true: ', as recorded', false: ', NOT as recorded', null: '' }[`${asRecorded}`];
   lines.push(`here:     ${how} after ${formatDuration(ran.end.seconds)}${same}`);
-  if (ran.tail.length > 0) lines.push('', ...ran.tail.map((line) => `    ${line.replace(/\p{Cc}+/gu, ' ')}`));
+  if (ran.tail.length > 0) lines.push('', ...ran.tail.map((line) => `    ${oneLine(line)}`));
   return [...lines, '', `again:    ${shellWord(`${shown}/run.sh`)}`].join('\n');
 }
 

@@ -6,7 +6,7 @@ import { createS3Store } from '../../../src/adapters/aws/s3-store.ts';
 import { isKind } from '../../../src/errors.ts';
 import { clientsOf } from './s3-bench.ts';
 
-/** What S3 answers to every request of an expired session: a HEAD has no body (S3API/ErrorResponses). */
+/** Answers each request as S3 does when the session has expired; the answer to a HEAD has no body (S3API/ErrorResponses). */
 function startExpired(): Server {
   return createServer((request, answer) => {
     answer.writeHead(400, { 'content-type': 'application/xml' });
