@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { BatchctlError, hasCode } from '../errors.ts';
+import { BatchctlError, hasCode, isOurs } from '../errors.ts';
 
 /** A configuration file as it was found. */
 export interface FoundFile {
@@ -22,7 +22,9 @@ export const CONFIG_NAME = 'batchctl.config.json';
 
 /**
  * The configuration file that counts, and the places looked in. What `--config` or BATCHCTL_CONFIG names must exist.
- * Throws `config` for a file that is there and can't be read: going on without it could write to the wrong place.
+ * Throws `config` for a file that is there and can't be read: going on without it could write to the wrong place. Throws it also
+ * for a file in the working directory or above it that somebody else owns or may write: a configuration names programs that run
+ * (`notify: exec:`), and whoever walks into a directory has not chosen them.
  */
 export function findConfig(options: FindOptions): {
   readonly found: FoundFile | null;
@@ -33,7 +35,7 @@ export function findConfig(options: FindOptions): {
   if (told !== undefined) {
     const how = flag === undefined ? 'BATCHCTL_CONFIG' : '--config';
     const path = resolve(cwd, told);
-    const text = readIfThere(path);
+    const text = readIfThere(path, readAny);
     if (text === null) {
       throw new BatchctlError('config', `${how} names ${path}, which doesn't exist`, {
         hint: `leave ${how} out, or write the file: \`batchctl init\``,
@@ -44,7 +46,7 @@ export function findConfig(options: FindOptions): {
   const places: string[] = [];
   for (const [path, how] of candidates(options)) {
     places.push(path);
-    const text = readIfThere(path);
+    const text = readIfThere(path, how === 'upward' ? readOwn : readAny);
     if (text !== null) return { found: { path, text, how }, places };
   }
   return { found: null, places };
@@ -59,11 +61,50 @@ function* candidates({ cwd, home, etc }: FindOptions): Generator<[string, FoundF
   yield [etc, 'etc'];
 }
 
-function readIfThere(path: string): string | null {
+const readAny = (path: string): string => readFileSync(path, 'utf8');
+
+/** Reads a file that nobody named: what was looked at is what is read, and nothing that waits for a writer. */
+function readOwn(path: string): string {
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    return readFileSync(path, 'utf8');
+    const why = strangerTo(fstatSync(file), process.getuid?.() ?? null, process.getgid?.() ?? null);
+    if (why === null) return readFileSync(file, 'utf8');
+    throw new BatchctlError(
+      'config',
+      `the configuration ${path} ${why}: it is not used unasked, as it could run programs`,
+      {
+        hint: `if you trust it: --config ${path}, or BATCHCTL_CONFIG=${path}`,
+      },
+    );
+  } finally {
+    closeSync(file);
+  }
+}
+
+/**
+ * What is wrong with a file that nobody named; null for nothing. Root and this user may own it. Who is in a group can't be told,
+ * but where systems let groups write by default, each user has a first group of its own.
+ */
+export function strangerTo(
+  { uid, gid, mode }: Pick<Stats, 'uid' | 'gid' | 'mode'>,
+  user: number | null,
+  group: number | null,
+): string | null {
+  // Windows has no such owners.
+  if (user === null) return null;
+  const shown = `(mode ${(mode & 0o7777).toString(8).padStart(4, '0')}, owner ${uid}, group ${gid})`;
+  if (uid !== user && uid !== 0) return `belongs to another user ${shown}`;
+  if ((mode & 0o002) !== 0) return `can be written by everybody ${shown}`;
+  if ((mode & 0o020) !== 0 && gid !== group) return `can be written by a group ${shown}`;
+  return null;
+}
+
+function readIfThere(path: string, read: (path: string) => string): string | null {
+  try {
+    return read(path);
   } catch (error) {
     if (hasCode(error, 'ENOENT', 'ENOTDIR')) return null;
+    if (isOurs(error)) throw error;
     const why = error instanceof Error ? error.message : String(error);
     throw new BatchctlError('config', `can't read the configuration ${path}: ${why}`, {
       hint: 'make it readable, or name another with --config',

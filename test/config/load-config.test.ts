@@ -1,9 +1,20 @@
 // Protects: the right configuration file and profile apply, with the documented precedence, and secrets stay hidden.
 
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { strangerTo } from '../../src/config/find.ts';
 import { type Config, explain, type LoadConfigOptions, loadConfig } from '../../src/config.ts';
 import type { BatchctlError } from '../../src/errors.ts';
 
@@ -42,6 +53,43 @@ describe('the configuration', () => {
   };
   const originOf = (config: Config, path: string): unknown => explain(config).find((row) => row.path === path)?.origin;
   const shownOf = (config: Config, path: string): unknown => explain(config).find((row) => row.path === path)?.value;
+
+  describe('in or above the working directory', () => {
+    const [OWN, OTHER, GROUP] = [1000, 1001, 1000];
+    const cases: readonly (readonly [uid: number, gid: number, mode: number, why: RegExp | null])[] = [
+      [OWN, GROUP, 0o100644, null],
+      [OWN, GROUP, 0o100664, null],
+      [0, 0, 0o100644, null],
+      [OTHER, GROUP, 0o100644, /belongs to another user \(mode 0644, owner 1001, group 1000\)/],
+      [OWN, GROUP, 0o100666, /can be written by everybody/],
+      [0, 0, 0o100664, /can be written by a group/],
+      [OWN, 50, 0o100664, /can be written by a group/],
+    ];
+    for (const [uid, gid, mode, why] of cases)
+      it(`of user ${uid} and group ${gid} with mode ${(mode & 0o777).toString(8)} is ${why ? 'refused' : 'used'}`, () => {
+        const found = strangerTo({ uid, gid, mode }, OWN, GROUP);
+        if (why === null) expect(found).to.equal(null);
+        else expect(found).to.match(why);
+      });
+
+    it('that others may write is refused unless it is named, with the command that names it', async () => {
+      const path = write('work/batchctl.config.json', { profile: 'local' });
+      chmodSync(path, 0o666);
+      const error = await failure();
+      expect(error.message).to.include(`the configuration ${path} can be written by everybody`);
+      expect(error.hint).to.include(`--config ${path}`);
+      expect((await load({ flags: { config: path } })).file).to.equal(path);
+      expect((await load({ env: { BATCHCTL_CONFIG: path } })).file).to.equal(path);
+    });
+
+    it('of another user is refused, also behind a link of this one', async function () {
+      if (process.getuid?.() !== 0) return this.skip();
+      const path = write('work/other.json', { profile: 'local' });
+      chownSync(path, 12_345, 12_345);
+      symlinkSync(path, join(dir, 'work', 'batchctl.config.json'));
+      expect((await failure()).message).to.include('belongs to another user (mode 0644, owner 12345');
+    });
+  });
 
   it('without any file is the local profile in .batchctl of the working directory', async () => {
     const config = await load();
