@@ -1,8 +1,7 @@
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { BatchctlError } from '../../errors.ts';
+import { makePrivate } from '../../lib/private-database.ts';
 import { isBusy, translateSqlite } from './sqlite-errors.ts';
 
 /** `process`: what is committed survives any kill; `power`: also the loss of power. */
@@ -30,7 +29,7 @@ export async function openShared(
   options: { readonly durability: Durability; readonly waitMs: number },
 ): Promise<Database.Database> {
   return await retryBusy(file, options.waitMs, () => {
-    mkdirSync(dirname(file), { recursive: true });
+    makePrivate(file);
     const db = new Database(file, { timeout: BLOCKING_MS });
     try {
       db.pragma('journal_mode = WAL');

@@ -1,6 +1,6 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
+import { makePrivate } from '../../lib/private-database.ts';
 import { wait } from '../../lib/wait.ts';
 import { isBusy, translateSqlite } from './sqlite-errors.ts';
 
@@ -30,10 +30,9 @@ export function isSupervised(root: string, group: string): boolean {
 }
 
 function tryLock(root: string, group: string): GroupLock | null {
-  const directory = join(root, 'run');
-  const file = join(directory, `${group}.lock.db`);
+  const file = join(root, 'run', `${group}.lock.db`);
   try {
-    mkdirSync(directory, { recursive: true });
+    makePrivate(file);
     const db = new Database(file, { timeout: 0 });
     try {
       // Nothing is ever written: the open transaction is the lock.

@@ -1,5 +1,3 @@
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import {
   CompiledQuery,
@@ -14,6 +12,7 @@ import {
   sql,
 } from 'kysely';
 import { BatchctlError, hasCode } from '../../errors.ts';
+import { makePrivate } from '../../lib/private-database.ts';
 import type { SqlDialect } from './dialect.ts';
 import { lookUp } from './look-up.ts';
 import { onConflict } from './on-conflict.ts';
@@ -50,7 +49,7 @@ export function sqliteDialect(options: SqliteOptions): SqlDialect {
 }
 
 function connect(options: SqliteOptions): Dialect {
-  mkdirSync(dirname(options.file), { recursive: true });
+  makePrivate(options.file);
   const database = new Database(options.file, { timeout: BLOCKING_WAIT_MS });
   try {
     database.pragma('journal_mode = WAL');

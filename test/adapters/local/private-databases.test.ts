@@ -1,0 +1,54 @@
+// Protects: no other user of the machine reads the queue and the ledger, whatever the umask and whichever version made them.
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { openSqliteQueue } from '../../../src/adapters/local/sqlite-queue.ts';
+import { isSupervised } from '../../../src/adapters/local/supervisor-lock.ts';
+import { openSqlLedger } from '../../../src/adapters/sql/sql-ledger.ts';
+
+describe('the databases of the local profile', () => {
+  let root: string;
+  let umask: number;
+  beforeEach(() => {
+    root = join(mkdtempSync(join(tmpdir(), 'batchctl-private-')), 'root');
+    umask = process.umask(0);
+  });
+  afterEach(() => {
+    process.umask(umask);
+    rmSync(root, { recursive: true });
+  });
+
+  /** The modes of what is there while all databases are open. */
+  async function modes(): Promise<Readonly<Record<string, string>>> {
+    const queue = await openSqliteQueue({ root, group: 'default', holder: 'test' });
+    await queue.send([{ body: 'one', tenant: 'job' }]);
+    const file = join(root, 'ledger.db');
+    const ledger = openSqlLedger({ dialect: 'sqlite', file, durability: 'process', writer: 'w' });
+    await ledger.open();
+    isSupervised(root, 'default');
+    const names = ['', ...(readdirSync(root, { recursive: true }) as string[])];
+    const found = names.map((name) => {
+      const stat = statSync(join(root, name));
+      return [name, `${stat.isDirectory() ? 'd' : ''}${(stat.mode & 0o777).toString(8)}`] as const;
+    });
+    await queue.close();
+    await ledger.close();
+    return Object.fromEntries(found);
+  }
+
+  it('are their user’s alone, and so are the files beside them', async () => {
+    const found = await modes();
+    expect(found).to.include({ '': 'd700', 'ledger.db': '600', 'ledger.db-wal': '600', 'run/default.lock.db': '600' });
+    expect(Object.keys(found).filter((name) => name.endsWith('.db'))).to.have.length.of.at.least(3);
+    for (const [name, mode] of Object.entries(found)) expect(mode, name).to.be.oneOf(['600', 'd700']);
+  });
+
+  it('are closed to others where an earlier version left them open', async () => {
+    for (const name of Object.keys(await modes())) {
+      const path = join(root, name);
+      if (name.endsWith('.db')) chmodSync(path, 0o644);
+    }
+    for (const [name, mode] of Object.entries(await modes())) expect(mode, name).to.be.oneOf(['600', 'd700']);
+  });
+});
