@@ -68,6 +68,9 @@ export const logKey = (job: string, step: string, task: number, attempt: string)
 export const filesPrefix = (job: string, step: string): string => `${stepPrefix(job, step)}files/`;
 export const stagedPrefix = (job: string, step: string, task: number, attempt: string): string =>
   `${filesPrefix(job, step)}${taskNumber(task)}/${attempt}/`;
+/** Where an attempt stages a file of its output; '' names a single output. */
+export const stagedKey = (job: string, step: string, task: number, attempt: string, name: string): string =>
+  `${stagedPrefix(job, step, task, attempt)}${name === '' ? 'output' : `files/${name}`}`;
 
 export const WORKERS = 'workers/';
 export const workersPrefix = (worker: string): string => `${WORKERS}${worker}/`;

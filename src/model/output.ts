@@ -44,6 +44,11 @@ export interface OutputFile {
   readonly checksum: string;
 }
 
+/** True for a path that stays below the directory it is joined to. */
+export function isInside(name: string): boolean {
+  return name.length > 0 && !name.includes('\0') && name.split('/').every((part) => !['', '.', '..'].includes(part));
+}
+
 /** The metadata's key that holds `OutputMeta` as ASCII JSON. */
 export const META = 'batchctl';
 /** More than this goes into a manifest: S3 takes 2,048 bytes of metadata in all (userguide/UsingMetadata). */

@@ -45,7 +45,8 @@ export interface Bucket {
 
   /**
    * Copies an object of the profile's store to here without the bytes passing through, with other metadata. Null where
-   * the store is not in S3. Throws `notFound` when there is no such object, `changed` when it has another size.
+   * the store is not in S3. Throws `notFound` when there is no such object, `changed` when it has another size, `refused`
+   * for what is the manager's alone.
    */
   copyFromStore(from: string, to: string, as: CopyAs): Promise<PutResult | null>;
 }

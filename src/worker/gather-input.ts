@@ -1,8 +1,7 @@
 import { createWriteStream, mkdirSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { dirname, join, resolve, sep } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { BatchctlError } from '../errors.ts';
 import { joinOutputs } from '../jobs/fetch/join.ts';
 import { Tally } from '../jobs/fetch/tally.ts';
 import { verifiedChunks, verifiedOutput } from '../jobs/fetch/verified.ts';
@@ -57,12 +56,6 @@ export async function layInto(source: GatherSource, directory: string, signal: A
   for await (const output of ahead(gatheredTasks(source), AHEAD, (task) => verifiedOutput(source, task))) {
     for (const file of output.files) {
       const path = join(directory, taskNumber(output.task), file.name);
-      if (!resolve(path).startsWith(resolve(directory) + sep)) {
-        throw new BatchctlError(
-          'corrupt',
-          `output ${output.task} names a file that would leave its directory: ${file.name}`,
-        );
-      }
       mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
       await pipeline(verifiedChunks(source, output.task, file, signal), createWriteStream(path), { signal });
       bytes += file.size;

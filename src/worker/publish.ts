@@ -5,7 +5,7 @@ import { BatchctlError, hasCode } from '../errors.ts';
 import { isGarbled } from '../jobs/left-out.ts';
 import { readOutput } from '../jobs/output.ts';
 import { asciiJson } from '../lib/json.ts';
-import { outKey, stagedPrefix } from '../model/keys.ts';
+import { outKey, stagedKey, stagedPrefix } from '../model/keys.ts';
 import {
   DIRECT_LIMIT,
   META,
@@ -115,7 +115,8 @@ async function stage(
   attempt: string,
   file: { readonly name: string; readonly path: string; readonly size: number; readonly checksum: string },
 ): Promise<OutputFile> {
-  const key = `${stagedPrefix(task.message.job, task.message.step, task.message.task, attempt)}${file.name === '' ? 'output' : `files/${file.name}`}`;
+  const { job, step, task: number } = task.message;
+  const key = stagedKey(job, step, number, attempt, file.name);
   await store.uploadFile(file.path, key, { consume: true });
   return { name: file.name, key, size: file.size, checksum: file.checksum };
 }

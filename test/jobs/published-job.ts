@@ -86,10 +86,12 @@ export async function putJob(
 
 const sha256 = (bytes: string | Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 
+const ATTEMPT = 'abcdefghijklmnop';
+
 function metaWith(bytesOut: number, checksum: string, round = 0): OutputMeta {
   return {
     format: 1,
-    attempt: 'abcdefghijklmnop',
+    attempt: ATTEMPT,
     number: 1,
     round,
     worker: 'w-1',
@@ -119,25 +121,26 @@ export async function publishSmall(
   await platform.store.put(outKey(view.record.job, step, task), text, { ifAbsent: true, metadata });
 }
 
-/** Publishes a manifest: of one large output (named ''), or of many files. */
+/** Publishes a manifest: of one large output (named ''), or of many files. `forge` alters what it says of a file. */
 export async function publishManifest(
   { platform, view }: { readonly platform: Platform; readonly view: JobView },
   step: string,
   task: number,
   contents: Readonly<Record<string, Uint8Array | string>>,
+  { forge = (file) => file, attempt = ATTEMPT }: { forge?: (file: OutputFile) => OutputFile; attempt?: string } = {},
 ): Promise<readonly OutputFile[]> {
   const { job } = view.record;
   const files: OutputFile[] = [];
   for (const [name, bytes] of Object.entries(contents)) {
-    const key = `${stagedPrefix(job, step, task, 'abcdefghijklmnop')}${name === '' ? 'output' : `files/${name}`}`;
+    const key = `${stagedPrefix(job, step, task, attempt)}${name === '' ? 'output' : `files/${name}`}`;
     await platform.store.put(key, bytes);
-    files.push({ name, key, size: Buffer.byteLength(bytes), checksum: sha256(bytes) });
+    files.push(forge({ name, key, size: Buffer.byteLength(bytes), checksum: sha256(bytes) }));
   }
   const single = '' in contents;
   const lines = files.map(({ checksum, size, name }) => `${checksum} ${size} ${name}\n`).join('');
   const bytesOut = files.reduce((sum, { size }) => sum + size, 0);
-  const meta = metaWith(bytesOut, single ? (files[0]?.checksum ?? '') : sha256(lines));
-  const metadata = { [META]: asciiJson({ format: 1, attempt: meta.attempt, manifest: true }) };
+  const meta = { ...metaWith(bytesOut, single ? (files[0]?.checksum ?? '') : sha256(lines)), attempt };
+  const metadata = { [META]: asciiJson({ format: 1, attempt, manifest: true }) };
   const manifest = JSON.stringify({ format: 1, meta, single, files });
   await platform.store.put(outKey(job, step, task), manifest, { ifAbsent: true, metadata });
   return files;

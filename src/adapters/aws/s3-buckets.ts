@@ -1,3 +1,5 @@
+import { BatchctlError } from '../../errors.ts';
+import { isSecretKey } from '../../model/keys.ts';
 import type { Bucket, BucketObject, BucketReadOptions, CopyAs } from '../../ports/bucket.ts';
 import type {
   ListOptions,
@@ -130,6 +132,11 @@ class S3NamedBucket implements Bucket {
 
   async copyFromStore(from: string, to: string, as: CopyAs): Promise<PutResult | null> {
     if (this.#own === null) return null;
+    if (isSecretKey(from)) {
+      throw new BatchctlError('refused', `${from} is the manager's alone: it is not copied to ${this.location}/${to}`, {
+        hint: 'only outputs of tasks are copied, which lie below jobs/',
+      });
+    }
     await this.#allowed();
     const copied = await this.#store.copyFrom(this.#own, from, to, as);
     if (copied === null) throw gone(from);

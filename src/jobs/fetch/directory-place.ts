@@ -1,10 +1,10 @@
-import { lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { lstat, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { hasCode } from '../../errors.ts';
 import type { OutputFile } from '../../model/output.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { draftIn, removeStaleDrafts } from './draft.ts';
-import { fetchFile, isThere, makeDirectory } from './into-directory.ts';
+import { fetchFile, isThere, makeDirectory, refuseLinksOut } from './into-directory.ts';
 import type { Place } from './place.ts';
 import { unwritable } from './target.ts';
 import type { OutputSource } from './verified.ts';
@@ -54,6 +54,7 @@ export class DirectoryPlace implements Place {
 
   async remove(name: string): Promise<void> {
     const path = join(this.text, name);
+    refuseLinksOut(this.text, path);
     try {
       if ((await lstat(path)).isFile()) await rm(path, { force: true });
     } catch (error) {
@@ -66,11 +67,7 @@ export class DirectoryPlace implements Place {
   }
 
   async put(name: string, task: number, file: OutputFile, signal: AbortSignal): Promise<void> {
-    const path = join(this.text, name);
-    await mkdir(dirname(path), { recursive: true }).catch((error: unknown) => {
-      throw unwritable(path, error);
-    });
     const at = { platform: this.#platform, source: this.#source, directory: this.text };
-    await fetchFile(at, task, file, path, signal);
+    await fetchFile(at, task, file, join(this.text, name), signal);
   }
 }

@@ -1,7 +1,7 @@
-import { constants, lstatSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { constants, lstatSync, mkdirSync, readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs';
 import { chmod, copyFile, mkdir, open, readdir, rename, rm, truncate } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { hasCode } from '../../errors.ts';
+import { BatchctlError, hasCode } from '../../errors.ts';
 import { eachParallel } from '../../lib/each-parallel.ts';
 import { bytesChecksum, fileChecksum } from '../../lib/file-checksum.ts';
 import type { OutputFile } from '../../model/output.ts';
@@ -81,6 +81,7 @@ export async function fetchFile(
   path: string,
   signal: AbortSignal,
 ): Promise<void> {
+  refuseLinksOut(directory, path);
   const draft = draftIn(directory);
   try {
     if (file.size <= SMALL) return placeSmall(draft, path, await verifiedBytes(source, task, file));
@@ -138,6 +139,26 @@ async function streamInto(draft: string, chunks: AsyncIterable<Uint8Array>): Pro
     for await (const chunk of chunks) await target.writeFile(chunk);
   } finally {
     await target.close();
+  }
+}
+
+/**
+ * Throws `refused` for a path that a link in the directory leads out of it: nobody named that other place. A link in place of
+ * the file itself is replaced.
+ */
+export function refuseLinksOut(directory: string, path: string): void {
+  for (let parent = dirname(path); parent !== directory; parent = dirname(parent)) {
+    let real: string;
+    try {
+      real = realpathSync.native(parent);
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) continue;
+      throw unwritable(path, error);
+    }
+    if (`${real}/`.startsWith(join(realpathSync.native(directory), '/'))) return;
+    throw new BatchctlError('refused', `can't write ${path}: a link leads from there to ${real}, out of ${directory}`, {
+      hint: `remove the link ${parent}, or fetch into the directory that it leads to`,
+    });
   }
 }
 

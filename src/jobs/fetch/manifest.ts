@@ -1,5 +1,6 @@
 import { BatchctlError } from '../../errors.ts';
 import { parseStored } from '../../lib/json.ts';
+import { isInside } from '../../model/output.ts';
 
 /** The file that says whose outputs lie in a place; it is written once all of them are there. */
 export const MANIFEST = '_manifest.json';
@@ -35,7 +36,10 @@ export function parseManifest(place: string, bytes: Uint8Array): PlaceManifest {
   const at = `${place} ${MANIFEST}`;
   try {
     const manifest = parseStored<PlaceManifest>(at, bytes);
-    if (typeof manifest.job === 'string' && Array.isArray(manifest.files)) return manifest;
+    const { job, files } = manifest;
+    // Files of these names may be removed.
+    const areInside = Array.isArray(files) && files.every(({ name }) => typeof name === 'string' && isInside(name));
+    if (typeof job === 'string' && areInside) return manifest;
   } catch (cause) {
     throw foreign(place, cause);
   }

@@ -1,6 +1,7 @@
 import { BatchctlError } from '../../errors.ts';
 import { sectionStart, takesFiles } from '../../model/job.ts';
 import { taskNumber } from '../../model/keys.ts';
+import { isInside } from '../../model/output.ts';
 import type { JobView } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { ChosenStep } from './choose.ts';
@@ -83,14 +84,10 @@ export function claim(taken: Map<string, number>, name: string, task: number): v
   taken.set(name, task);
 }
 
+/** Names come from outside: from commands, and from what inputs are called. */
 function checkInside(name: string): string {
   if (isInside(name)) return name;
   throw new BatchctlError('refused', `an output is named ${JSON.stringify(name)}, which would leave the directory`, {
     hint: 'fetch it with -o -, or give it another name with --name',
   });
-}
-
-/** Names come from outside: from commands, and from what inputs are called. */
-function isInside(name: string): boolean {
-  return name.length > 0 && !name.includes('\0') && name.split('/').every((part) => !['', '.', '..'].includes(part));
 }

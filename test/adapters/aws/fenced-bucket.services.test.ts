@@ -94,6 +94,21 @@ describe("the profile's own bucket, as jobs name it", () => {
     expect(await platform.store.head(CERTIFICATE)).to.not.equal(null);
   });
 
+  it("copies nothing of the manager's out of the store, to this bucket or another", async () => {
+    const other = `${workspace.stack}-other`;
+    expect((await fetch(`${moto.url}/${other}`, { method: 'PUT' })).ok).to.equal(true);
+    const to = `${PREFIX}data/copied`;
+    for (const from of secrets().map((key) => key.slice(PREFIX.length))) {
+      const size = (await platform.store.head(from))?.size ?? 0;
+      for (const each of [bucket, await platform.bucket(other)]) {
+        const error = await rejection(each.copyFromStore(from, to, { size, metadata: {} }));
+        expect(error, from).to.include({ kind: 'refused' });
+        expect(error.message).to.include(from);
+        expect(await each.head(to)).to.equal(null);
+      }
+    }
+  });
+
   it('is otherwise an ordinary bucket: data/ and keys outside the prefix can be read, written and deleted', async () => {
     for (const key of [`${PREFIX}data/out/a`, 'tokens/a', 'out/a', `${PREFIX}elsewhere/a`]) {
       await bucket.put(key, 'a');
