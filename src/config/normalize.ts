@@ -40,6 +40,7 @@ function normalizeLocal(name: string, file: LocalFile, dir: string, rootDir: str
     durability: file.durability ?? 'process',
     slots: file.slots ?? null,
     groups: mapValues(file.groups ?? {}, commandSettings),
+    allowSecrets: file.allowSecrets ?? null,
     notify: told(file.notify, dir),
   };
 }
@@ -71,6 +72,7 @@ function normalizeAws(name: string, file: AwsFile, dir: string): AwsProfile {
     },
     ledger: normalizeLedger(required(file.ledger), dir),
     groups: mapValues(required(file.groups), (group) => normalizeGroup(group, dir)),
+    allowSecrets: file.allowSecrets ?? [],
     network: {
       subnets: file.network?.subnets ?? [],
       securityGroups: file.network?.securityGroups ?? [],

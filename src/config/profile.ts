@@ -20,6 +20,8 @@ export interface LocalProfile extends ProfileBase {
   /** Null: the processors' number. */
   readonly slots: number | null;
   readonly groups: Readonly<Record<string, CommandSettings>>;
+  /** Patterns of `env:` and `file:` references that jobs may name; null: any that their commands can read anyway. */
+  readonly allowSecrets: readonly string[] | null;
   readonly notify: readonly Notification[];
 }
 
@@ -33,6 +35,8 @@ export interface AwsProfile extends ProfileBase {
   readonly bucket: { readonly name: string; readonly existing: boolean; readonly prefix: string };
   readonly ledger: AwsLedger;
   readonly groups: Readonly<Record<string, AwsGroup>>;
+  /** Patterns of the `env:` and `file:` references that jobs may name. */
+  readonly allowSecrets: readonly string[];
   readonly network: {
     readonly subnets: readonly string[];
     readonly securityGroups: readonly string[];

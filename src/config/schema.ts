@@ -45,6 +45,11 @@ const shared = {
   tz: any().refine(isZone, { error: 'an IANA time zone such as Europe/London' }),
   protect: yesOrNo(),
 };
+const allowSecrets = () =>
+  listOf(
+    text('env:NAME or file:/path, * for any characters but /', /^(env:[A-Za-z0-9_*]+|file:\/[^\0]+)$/),
+    'a list of env:NAME and file:/path',
+  );
 const command = {
   env: mapOf(variableName(), plainValue(), 'a map of variable names and plain values'),
   secrets: mapOf(variableName(), secretReference(), 'a map of variable names and references'),
@@ -57,6 +62,7 @@ const local = {
   durability: oneOf('process', 'power'),
   slots: whole('a whole number from 1', 1, 10_000),
   groups: mapOf(name('a group name'), fields(command, 'a group: a map').partial(), 'a map of groups'),
+  allowSecrets: allowSecrets(),
   notify: notifyList(),
 };
 
@@ -134,6 +140,7 @@ const aws = {
   ),
   ledger,
   groups: mapOf(name('a group name'), fields(group, 'a group: a map').partial(), 'a map of groups'),
+  allowSecrets: allowSecrets(),
   network: fields(
     {
       subnets: listOf(any(), 'a list of subnet ids').optional(),

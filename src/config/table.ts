@@ -75,6 +75,13 @@ export const CONFIG_TABLE: readonly ConfigField[] = [
     {},
     'resolved by the worker at each attempt: env:, file:, ssm:, secretsmanager:',
   ),
+  field(
+    RUNS,
+    'allowSecrets',
+    'a list of env: and file:',
+    null,
+    "what jobs' secrets may name of a worker's machine, * for any characters but /; none: on local all, unless commands have a user of their own; else nothing",
+  ),
 
   field(AWS, 'region', 'an AWS region', null, 'where all of it lives; none: AWS_REGION, then AWS_DEFAULT_REGION'),
   field(AWS, 'account', 'twelve digits, as text', null, 'the only account that is ever written to; none: not checked'),

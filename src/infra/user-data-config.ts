@@ -9,7 +9,7 @@ export type Reader = 'worker' | 'manager';
  * those that another group hands over to its own.
  */
 export function instanceConfig(profile: AwsProfile, reader: Reader, ca: string | null): unknown {
-  const { name, region, account, stack, bucket, groups, kmsKey, tz, endpoints, budget, prices } = profile;
+  const { name, region, account, stack, bucket, groups, allowSecrets, kmsKey, tz, endpoints, budget, prices } = profile;
   const elsewhere = Object.entries(endpoints).filter(([, url]) => url !== undefined && !isLoopback(url));
   return {
     profile: name,
@@ -22,6 +22,7 @@ export function instanceConfig(profile: AwsProfile, reader: Reader, ca: string |
         groups: Object.fromEntries(Object.entries(groups).map(([group, of]) => [group, groupOf(of, reader)])),
         ...(kmsKey !== null && { kmsKey }),
         ...(tz !== null && { tz }),
+        ...(allowSecrets.length > 0 && { allowSecrets }),
         // Whoever looks on guards what jobs cost.
         ...((budget.month !== null || budget.job !== null) && { budget: budgetOf(budget) }),
         ...(Object.keys(prices).length > 0 && { prices }),

@@ -22,7 +22,7 @@ import { Opened } from './opened.ts';
 import { leaseFromEnvironment, type PlatformOptions } from './options.ts';
 import { PricesOnce } from './prices-once.ts';
 import { makeScratch, temporaryRoot } from './scratch.ts';
-import { awsSecrets } from './secrets.ts';
+import { allowedSecrets, awsSecrets } from './secrets.ts';
 
 /** A worker leaves as slowly as its last poll ends, and a spot instance has two minutes. */
 const POLL_SECONDS = 10;
@@ -117,6 +117,7 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
     localFile: () => null,
     insight: awsInsight(clients),
     secrets: awsSecrets(clients),
+    allowedSecrets: (commandUser) => allowedSecrets(profile, commandUser),
     ...(profile.metrics && { metrics: metricsSink(clients, stack) }),
     notices: openNotices({ profile: profile.notify, secrets: awsSecrets(clients), clientsOf: topics.of }),
     commandSettings: (group) => profile.groups[group] ?? NO_SETTINGS,

@@ -15,7 +15,7 @@ import { Opened } from './opened.ts';
 import { leaseFromEnvironment, type PlatformOptions } from './options.ts';
 import { programArgv } from './program-argv.ts';
 import { makeScratch } from './scratch.ts';
-import { localSecrets } from './secrets.ts';
+import { allowedSecrets, localSecrets } from './secrets.ts';
 
 /** Of a group that the configuration doesn't name. */
 const NO_SETTINGS = { env: {}, secrets: {} };
@@ -57,6 +57,7 @@ export async function openLocal(config: Config, profile: LocalProfile, options: 
     localFile: (key) => files.localFile(key),
     insight: localInsight(root),
     secrets: secrets.source,
+    allowedSecrets: (commandUser) => allowedSecrets(profile, commandUser),
     notices: openNotices({
       profile: profile.notify,
       secrets: secrets.source,

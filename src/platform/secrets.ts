@@ -1,4 +1,5 @@
 import type { AwsClients } from '../adapters/aws/clients.ts';
+import type { AwsProfile, LocalProfile } from '../config.ts';
 import { BatchctlError } from '../errors.ts';
 import type { SecretSource } from '../ports/secret-source.ts';
 
@@ -7,6 +8,15 @@ export function awsSecrets(clients: AwsClients): SecretSource {
   return {
     read: async (reference) => new (await import('../adapters/aws/secrets.ts')).AwsSecrets(clients).read(reference),
   };
+}
+
+/** `Platform.allowedSecrets`: what the profile lets jobs name, and what it gives the commands of its groups. */
+export function allowedSecrets(
+  { allowSecrets, groups }: Pick<AwsProfile | LocalProfile, 'allowSecrets' | 'groups'>,
+  commandUser: boolean,
+): readonly string[] | null {
+  if (allowSecrets === null && !commandUser) return null;
+  return [...(allowSecrets ?? []), ...Object.values(groups).flatMap(({ secrets }) => Object.values(secrets))];
 }
 
 /**

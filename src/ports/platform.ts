@@ -41,6 +41,11 @@ export interface Platform {
   readonly metrics?: MetricsSink;
   /** Secrets that a service keeps; absent where none is asked. */
   readonly secrets?: SecretSource;
+  /**
+   * Patterns of the `env:` and `file:` references that workers read for jobs; null: any. `commandUser`: their commands run
+   * as another user, and so can't read by themselves what the worker can. Absent: any.
+   */
+  allowedSecrets?(commandUser: boolean): readonly string[] | null;
   /** What the profile gives the commands of a group besides their step's own; absent: nothing. */
   commandSettings?(group: string): CommandSettings;
   /** Limits on what its machines may cost; absent where none costs anything. */

@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { BatchctlError, isKind, isOurs } from '../errors.ts';
+import { readSecretFile } from '../lib/secret-file.ts';
 import { wait } from '../lib/wait.ts';
+import { allowLine, isAllowed } from '../model/allowed-secrets.ts';
 import type { SecretSource } from '../ports/secret-source.ts';
 import type { Secrets } from './secrets.ts';
 
@@ -12,6 +13,10 @@ const AGAIN_MS = 5_000;
 export interface SecretReaderOptions {
   /** Null: this profile asks no service. */
   readonly source: SecretSource | null;
+  /** Patterns of the `env:` and `file:` references that are read; null, or absent: any. */
+  readonly allowed?: readonly string[] | null;
+  /** The worker, as a refusal names it. */
+  readonly who?: string;
   /** Milliseconds from now in which a service's refusal may pass: a new instance's role takes a while to be known. */
   readonly patienceMs?: number;
   readonly againMs?: number;
@@ -30,6 +35,8 @@ export class SecretRefused extends BatchctlError {
 /** Reads the secrets of attempts. Attempts that ask at once share one request. */
 export class SecretReader {
   readonly #source: SecretSource | null;
+  readonly #allowed: readonly string[] | null;
+  readonly #who: string;
   readonly #againMs: number;
   readonly #monotonic: () => number;
   readonly #patientUntil: number;
@@ -38,19 +45,23 @@ export class SecretReader {
 
   constructor({
     source,
+    allowed = null,
+    who = 'this process',
     patienceMs = 0,
     againMs = AGAIN_MS,
     monotonic = () => performance.now(),
   }: SecretReaderOptions) {
     this.#source = source;
+    this.#allowed = allowed;
+    this.#who = who;
     this.#againMs = againMs;
     this.#monotonic = monotonic;
     this.#patientUntil = monotonic() + patienceMs;
   }
 
   /**
-   * The values by name: `env:NAME` of this process, `file:/path` (a last newline is dropped), `ssm:` and
-   * `secretsmanager:` by the source. Throws `SecretRefused`; `unavailable` where trying again may help; the signal's
+   * The values by name: `env:NAME` of this process, `file:/path` (a last newline is dropped) where they are allowed, `ssm:`
+   * and `secretsmanager:` by the source. Throws `SecretRefused`; `unavailable` where trying again may help; the signal's
    * reason once it aborts.
    */
   async read(references: Secrets, signal?: AbortSignal): Promise<Secrets> {
@@ -62,6 +73,10 @@ export class SecretReader {
 
   async #one(name: string, reference: string, signal: AbortSignal | undefined): Promise<string> {
     const rest = reference.slice(reference.indexOf(':') + 1);
+    if (this.#allowed !== null && !isAllowed(reference, this.#allowed)) {
+      const why = `${this.#who} may not read it: add ${allowLine(reference)} to the profile`;
+      throw new SecretRefused(name, reference, why, 'then restart the workers (on AWS: batchctl infra up), and resume');
+    }
     if (reference.startsWith('env:')) return ofEnvironment(name, reference, rest);
     if (reference.startsWith('file:')) return ofFile(name, reference, rest);
     const { readAt, value } = this.#known.get(reference) ?? {};
@@ -108,12 +123,13 @@ function ofEnvironment(name: string, reference: string, variable: string): strin
   throw new SecretRefused(name, reference, `the worker's environment has no ${variable}`, undefined);
 }
 
-function ofFile(name: string, reference: string, path: string): string {
+async function ofFile(name: string, reference: string, path: string): Promise<string> {
   let text: string;
   try {
-    text = readFileSync(path, 'utf8').replace(/\r?\n$/, '');
-  } catch {
-    throw new SecretRefused(name, reference, `the worker can't read ${path}`, undefined);
+    text = await readSecretFile(path);
+  } catch (error) {
+    if (!isOurs(error)) throw error;
+    throw new SecretRefused(name, reference, error.message, error.hint);
   }
   if (!text.includes('\0')) return text;
   throw new SecretRefused(name, reference, `${path} holds binary data, which no variable can hold`, undefined);

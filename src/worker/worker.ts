@@ -97,11 +97,16 @@ class Worker {
       busyMs: 20,
       flush: async (events) => (await platform.ledger()).record(events),
     });
+    const executor = options.makeExecutor({ slots: options.total.slots, worker: options.worker, directory: scratch });
+    const hasCommandUser = (executor.owner?.(0) ?? null) !== null;
     this.#ctx = {
       ...{ platform, worker: options.worker, scratch, total: options.total, log: this.#log },
       jobs: new JobCache(platform.store, (platform.leaseSeconds * 1_000) / 3),
-      executor: options.makeExecutor({ slots: options.total.slots, worker: options.worker, directory: scratch }),
-      secrets: new SecretReader({ source: platform.secrets ?? null, patienceMs: role.patienceMs }),
+      executor,
+      secrets: new SecretReader({
+        ...{ source: platform.secrets ?? null, who: options.worker, patienceMs: role.patienceMs },
+        allowed: platform.allowedSecrets?.(hasCommandUser) ?? null,
+      }),
       streaks: new Streaks(),
       record: (event) => this.#recorder.add(event),
       graceMs: options.graceMs ?? GRACE_MS,

@@ -103,6 +103,7 @@ describe('the configuration', () => {
       durability: 'process',
       slots: null,
       groups: {},
+      allowSecrets: null,
       notify: [],
     });
     expect(originOf(config, 'root')).to.equal('default');

@@ -114,6 +114,20 @@ const table: readonly (readonly [what: string, text: string, at: string, field: 
     'unknown field',
   ],
   ['a lease of a day', group('"visibility": "1d"'), '2:51', 'profiles.p.groups.g.visibility', 'from 15s to 12h'],
+  [
+    'a secret to allow that AWS keeps',
+    aws('"allowSecrets": ["ssm:/a"]'),
+    '2:37',
+    'profiles.p.allowSecrets[0]',
+    'env:NAME or file:/path',
+  ],
+  [
+    'a relative file to allow',
+    local('"allowSecrets": ["env:A_*", "file:a"]'),
+    '2:50',
+    'profiles.local.allowSecrets[1]',
+    'file:/path',
+  ],
   ['a tiny disk', group('"disk": "1GB"'), '2:45', 'profiles.p.groups.g.disk', 'from 8GB'],
   ['no instance', group('"instances": []'), '2:50', 'profiles.p.groups.g.instances', 'at least one'],
   [

@@ -100,6 +100,44 @@ describe('a worker whose commands have a user of their own', () => {
     ]);
   });
 
+  it('reads none of its own files and variables for a job, unless the profile names them', async () => {
+    workspace.write('secret', 'hunter2\n');
+    chmodSync(workspace.path('secret'), 0o600);
+    const file = `file:${workspace.path('secret')}`;
+    const allow = (allowSecrets?: readonly string[]): void =>
+      workspace.write('batchctl.config.json', { profiles: { local: { backend: 'local', allowSecrets } } });
+    workspace.write('job.json', {
+      name: 'asks',
+      input: { split: { by: 'range', from: 1, to: 3 } },
+      steps: [{ name: 'ask', run: 'echo "$KEY $ID"', secrets: { KEY: file, ID: 'env:AWS_ACCESS_KEY_ID' } }],
+    });
+    allow();
+    const id = await workspace.submit();
+    chmodSync(workspace.path('.batchctl'), 0o711);
+    const { store } = await workspace.platform();
+    for (const [allowed, refused] of [
+      [undefined, file],
+      [[file], 'env:AWS_ACCESS_KEY_ID'],
+      [['env:AWS_*', `file:${workspace.path('other')}`], file],
+    ] as const) {
+      allow(allowed);
+      expect((await workspace.work(NOBODY, '--slots', '1')).code).to.equal(0);
+      const status = JSON.parse((await workspace.run(['status', id, '--json'])).stdout);
+      expect(status).to.include({ state: 'paused', reason: 'secret' });
+      const { stdout } = await workspace.run(['why', id]);
+      expect(stdout)
+        .to.include(`(${refused})`)
+        .and.match(/w-\S+ may not read it: add "allowSecrets": \["/);
+      // A pause by one task, not a retry of each, and nothing of the secret anywhere.
+      for await (const { key } of store.list(`jobs/${id}/steps/`)) expect.fail(`${key} was written`);
+      expect(await workspace.run(['resume', id])).to.include({ code: 0 });
+    }
+    allow([file, 'env:AWS_*']);
+    expect((await workspace.work(NOBODY)).code).to.equal(0);
+    const { outputs } = await factsOf(await workspace.platform(), id);
+    expect(outputs.ask?.[0]).to.equal('hunter2 AKIAEXAMPLE\n');
+  });
+
   it('publishes no file of somebody else’s, by whatever name it is handed over', async () => {
     workspace.write('secret', 'hunter2\n');
     chmodSync(workspace.path('secret'), 0o644);

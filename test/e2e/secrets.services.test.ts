@@ -157,6 +157,44 @@ describe('secrets, with the built program', () => {
       expect(spent).to.deep.equal([]);
     }));
 
+  it('of the worker itself are refused on AWS at submission, and by workers, unless the profile names them', () =>
+    onAws(async (workspace) => {
+      const config = JSON.parse(readFileSync(workspace.path('batchctl.config.json'), 'utf8'));
+      const allow = (...allowSecrets: readonly string[]): void => {
+        config.profiles.lab.allowSecrets = allowSecrets;
+        workspace.write('batchctl.config.json', config);
+      };
+      config.profiles.lab.groups.default.secrets = { GROUP: 'env:AWS_ACCESS_KEY_ID' };
+      workspace.write('key', TOKEN);
+      const file = `file:${workspace.path('key')}`;
+      const secrets = { TOKEN: file, SAME: 'env:AWS_ACCESS_KEY_ID' };
+      workspace.write('job.json', {
+        ...{ name: 'claims', input: { split: { by: 'range', from: 1, to: 2 } } },
+        steps: [{ name: 'price', run: `[ "$TOKEN$SAME" = ${TOKEN}AKIDEXAMPLE ] && echo well`, secrets }],
+      });
+      allow();
+      for (const verb of ['plan', 'submit']) {
+        const { code, stderr } = await workspace.run([verb, 'job.json']);
+        expect(code, stderr).to.equal(3);
+        expect(stderr).to.include(`steps.price.secrets.TOKEN`).and.include(`"allowSecrets": ["${file}"]`);
+      }
+      const { store } = await workspace.platform();
+      for await (const { key } of store.list('')) expect.fail(`${key} was written`);
+      allow(file);
+      const id = await workspace.submit();
+      allow('env:*');
+      const refused = await workspace.work({}, '--here');
+      expect(refused.code, refused.stderr).to.equal(0);
+      expect(JSON.parse((await workspace.well('status', id, '--json')).stdout)).to.include({ reason: 'secret' });
+      expect((await workspace.run(['why', id])).stdout)
+        .to.include(`TOKEN (${file})`)
+        .and.include('may not read it');
+      allow(file);
+      await workspace.well('resume', id);
+      const [ended] = await Promise.all([workspace.run(['watch', id]), workspace.work({}, '--here')]);
+      expect(ended.code, ended.stderr).to.equal(0);
+    }));
+
   it("a group's settings reach its commands in a rehearsal too, which runs in another group", async () => {
     const workspace = new Workspace();
     try {

@@ -113,7 +113,9 @@ describe('the first boot of an instance', () => {
     };
     const secrets = { TOKEN: 'ssm:/acme/token' };
     const groups = { default: { secrets, slots: 3, visibility: '90s' }, gpu: { env: { A: '1' }, max: 4 } };
-    const stack = await stackOf(1, { ledger, groups, kmsKey: 'arn:aws:kms:us-east-1:123456789012:key/1' });
+    const allowSecrets = ['file:/run/secrets/*', 'env:DB_*'];
+    const kmsKey = 'arn:aws:kms:us-east-1:123456789012:key/1';
+    const stack = await stackOf(1, { ledger, groups, kmsKey, allowSecrets });
     const ca = await stack.putFile('ca', 'PEM\n');
     const instance = only(stack);
     const root = stack.root(instance);
@@ -129,8 +131,8 @@ describe('the first boot of an instance', () => {
       flags: { config: join(root, 'etc/batchctl/config.json') },
     });
     if (profile.backend !== 'aws') throw new Error('it is a profile of AWS');
-    const { stack: name, account, region, bucket, kmsKey } = stack.profile;
-    expect(profile).to.deep.include({ name: 'lab', stack: name, account, region, bucket, kmsKey });
+    const { stack: name, account, region, bucket } = stack.profile;
+    expect(profile).to.deep.include({ name: 'lab', stack: name, account, region, bucket, kmsKey, allowSecrets });
     expect(profile.ledger).to.deep.equal({ ...stack.profile.ledger, ca: join(root, 'etc/batchctl/ca.pem') });
     expect(readFileSync(join(root, 'etc/batchctl/ca.pem'), 'utf8')).to.equal('PEM\n');
     expect(profile.groups.default).to.deep.include({ secrets, slots: 3, visibility: 90 });

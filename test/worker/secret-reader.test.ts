@@ -1,12 +1,13 @@
 // Protects: attempts get current secrets, a refused secret is reported by name, and no error or log shows a value.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import type { SecretSource } from '../../src/ports/secret-source.ts';
 import { SecretReader, SecretRefused } from '../../src/worker/secret-reader.ts';
-import { maskSecrets } from '../../src/worker/secrets.ts';
+import { maskSecrets, type Secrets } from '../../src/worker/secrets.ts';
 import { rejection } from '../support/rejection.ts';
 
 /** A service that counts what it is asked, and answers what a test says. */
@@ -92,27 +93,70 @@ describe('secrets of an attempt', () => {
     expect(await other).to.deep.equal({ TOKEN: 'hunter2' });
   });
 
-  it('come from the environment and from files too, and the error never quotes a file', async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'batchctl-secret-'));
-    try {
-      writeFileSync(join(directory, 'key'), 'line\n\n');
-      writeFileSync(join(directory, 'binary'), 'hun\0ter2');
+  describe('of the environment and of files', () => {
+    let directory: string;
+    const at = (name: string): string => join(directory, name);
+    const file = (name: string): Secrets => ({ A: `file:${at(name)}` });
+    const refusal = async (secrets: SecretReader, references: Secrets): Promise<Error> => {
+      const error = await rejection(secrets.read(references));
+      expect(error).to.be.instanceOf(SecretRefused);
+      expect(error.message).to.not.include('ter2');
+      return error;
+    };
+    beforeEach(() => {
+      directory = mkdtempSync(join(tmpdir(), 'batchctl-secret-'));
       process.env.BATCHCTL_SECRET_TEST = 'of env';
-      const references = { A: 'env:BATCHCTL_SECRET_TEST', B: `file:${join(directory, 'key')}` };
-      expect(await reader().read(references)).to.deep.equal({ A: 'of env', B: 'line\n' });
-      for (const [reference, why] of [
-        ['env:BATCHCTL_NO_SUCH', 'has no BATCHCTL_NO_SUCH'],
-        [`file:${join(directory, 'none')}`, "can't read"],
-        [`file:${join(directory, 'binary')}`, 'binary'],
-      ] as const) {
-        const error = await rejection(reader().read({ A: reference }));
-        expect(error).to.be.instanceOf(SecretRefused);
-        expect(error.message).to.include(why).and.not.include('ter2');
-      }
-    } finally {
+    });
+    afterEach(() => {
       delete process.env.BATCHCTL_SECRET_TEST;
       rmSync(directory, { recursive: true });
-    }
+    });
+
+    it('are read without their last newline, a file up to 64 KiB', async () => {
+      writeFileSync(at('key'), 'line\n\n');
+      writeFileSync(at('crlf'), 'line\r\n');
+      writeFileSync(at('large'), 'x'.repeat(65_536));
+      symlinkSync(at('key'), at('link'));
+      const references = { A: 'env:BATCHCTL_SECRET_TEST', B: `file:${at('key')}`, C: `file:${at('link')}` };
+      expect(await reader().read(references)).to.deep.equal({ A: 'of env', B: 'line\n', C: 'line\n' });
+      expect(await reader().read(file('crlf'))).to.deep.equal({ A: 'line' });
+      expect((await reader().read(file('large'))).A).to.have.length(65_536);
+    });
+
+    it('that can not be read are refused by name, and the error never quotes a file', async () => {
+      writeFileSync(at('binary'), 'hun\0ter2');
+      writeFileSync(at('large'), 'hunter2'.repeat(9_363));
+      for (const [references, why] of [
+        [{ A: 'env:BATCHCTL_NO_SUCH' }, 'has no BATCHCTL_NO_SUCH'],
+        [file('none'), `can't read ${at('none')} (ENOENT)`],
+        [file('binary'), 'binary'],
+        [file('large'), `${at('large')} is larger than 64 KiB`],
+        [file('.'), 'is no regular file'],
+        [{ A: 'file:/proc/self/mem' }, "can't read /proc/self/mem (E"],
+        [{ A: 'file:/dev/zero' }, '/dev/zero is no regular file'],
+      ] as const) {
+        expect((await refusal(reader(), references)).message).to.include(why);
+      }
+    });
+
+    it('do not wait for the writer of a FIFO', async () => {
+      execFileSync('mkfifo', [at('fifo')]);
+      expect((await refusal(reader(), file('fifo'))).message).to.include(`${at('fifo')} is no regular file`);
+    });
+
+    it('are read only where the profile allows it; the refusal names reference, worker and the line to add', async () => {
+      writeFileSync(at('key'), 'hunter2');
+      writeFileSync(at('other'), 'hunter2');
+      const allowed = ['env:BATCHCTL_SECRET_*', `file:${at('k*')}`];
+      const bounded = new SecretReader({ source: service, allowed, who: 'w-7' });
+      const references = { A: 'env:BATCHCTL_SECRET_TEST', B: `file:${at('key')}`, C: 'ssm:/any' };
+      expect(await bounded.read(references)).to.deep.equal({ A: 'of env', B: 'hunter2', C: 'hunter2' });
+      for (const reference of ['env:PATH', `file:${at('other')}`, `file:${at('key/../other')}`]) {
+        const { message } = await refusal(bounded, { A: reference });
+        expect(message).to.include(`secret A (${reference}): w-7 `).and.include(`"allowSecrets": ["${reference}"]`);
+      }
+      await refusal(new SecretReader({ source: service, allowed: [] }), { A: 'env:BATCHCTL_SECRET_TEST' });
+    });
   });
 
   it('what an unexpected error says is not repeated: it may hold the value', async () => {

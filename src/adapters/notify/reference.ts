@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { BatchctlError } from '../../errors.ts';
+import { readSecretFile } from '../../lib/secret-file.ts';
 import type { SecretSource } from '../../ports/secret-source.ts';
 
 /** The value of a secret's reference: of this process, or of the profile's service. Nothing that is thrown names it. */
@@ -25,9 +25,9 @@ async function resolved(
   if (reference.startsWith('env:')) return env[rest] ?? '';
   if (!reference.startsWith('file:')) return source.read(reference);
   try {
-    return readFileSync(rest, 'utf8').replace(/\r?\n$/, '');
+    return await readSecretFile(rest);
   } catch (cause) {
-    throw new BatchctlError('config', `the secret ${reference}: the file can't be read`, {
+    throw new BatchctlError('config', `the secret ${reference}: ${cause instanceof Error ? cause.message : cause}`, {
       hint: 'correct the path, or let this user read it',
       cause,
     });

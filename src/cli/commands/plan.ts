@@ -2,6 +2,7 @@ import { refuseUnaffordable } from '../../jobs/cost/affordable.ts';
 import { type Plan, type PlannedCut, planOf } from '../../jobs/plan.ts';
 import { machineLoad } from '../../lib/machine-load.ts';
 import { formatSize } from '../../lib/units.ts';
+import { refuseSecrets } from '../../model/allowed-secrets.ts';
 import { dollarsText } from '../../model/cost/words.ts';
 import type { JobSpec } from '../../model/job.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
@@ -89,8 +90,9 @@ export async function planSpec(
   jobfile: string | null,
   input: SubmissionInput,
 ): Promise<void> {
-  const prepared = await prepareSubmission(ctx, spec, jobfile, input);
   const [platform, { profile }] = await Promise.all([ctx.platform(), ctx.config()]);
+  refuseSecrets(spec.steps, platform.allowedSecrets?.(false) ?? null);
+  const prepared = await prepareSubmission(ctx, spec, jobfile, input);
   const slots = profile.backend === 'local' ? localResources(profile, null).slots : 1;
   const cut = await plannedCut(ctx);
   const found = await planOf(platform, prepared, { slots, load: machineLoad(), cut, signal: ctx.signal });

@@ -107,6 +107,7 @@ export async function reproduce({ ctx, job, task, output, run }: ReproduceOption
       import('../../worker/reproduce-run.ts'),
       import('../../worker/secret-reader.ts'),
     ]);
+    // The command has this user's own rights, so the profile's `allowSecrets` protects nothing here.
     ran = await runReproduced(made, new SecretReader({ source: platform.secrets ?? null }), ctx.signal);
   }
   const asRecorded = ran === null ? null : isAsRecorded(named.name, recorded, ran.failure);

@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { BatchctlError, isKind } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
 import { VERSION } from '../../lib/version.ts';
+import { refuseSecrets } from '../../model/allowed-secrets.ts';
 import { standingOf } from '../../model/decide.ts';
 import { groupsOf, type JobRecord } from '../../model/job.ts';
 import { codeKey, jobKey, openMark, runKeyClaim } from '../../model/keys.ts';
@@ -65,6 +66,7 @@ export interface Submitted {
 export async function submit(platform: Platform, prepared: Prepared, options: SubmitOptions): Promise<Submitted> {
   const { runKey } = prepared;
   refuseForeign(prepared.spec, platform.remote === true);
+  refuseSecrets(prepared.spec.steps, platform.allowedSecrets?.(false) ?? null);
   const [existing] = await Promise.all([
     runKey === null ? null : existingRun(platform, runKey),
     requireQueues(platform, prepared),

@@ -1,0 +1,34 @@
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { BatchctlError, isOurs } from '../errors.ts';
+
+/** Bytes. Linux takes no variable over 128 KiB (execve(2): MAX_ARG_STRLEN). */
+const LIMIT = 64 * 1024;
+
+/**
+ * The text of a file that a secret's `file:` reference names; a last newline is dropped. Throws `config` for what can't be
+ * read, is no regular file, or is larger than 64 KiB; never with anything that it holds.
+ */
+export async function readSecretFile(path: string): Promise<string> {
+  let file: FileHandle | null = null;
+  try {
+    // Without O_NONBLOCK, opening a FIFO waits for its writer: that held the whole process, its SIGTERM too.
+    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    if (!(await file.stat()).isFile()) throw unusable(`${path} is no regular file`);
+    const into = Buffer.alloc(LIMIT + 1);
+    let length = 0;
+    for (let read = -1; read !== 0; length += read) {
+      ({ bytesRead: read } = await file.read(into, length, into.length - length));
+    }
+    if (length > LIMIT) throw unusable(`${path} is larger than ${LIMIT / 1024} KiB`);
+    return into.toString('utf8', 0, length).replace(/\r?\n$/, '');
+  } catch (cause) {
+    if (isOurs(cause)) throw cause;
+    throw unusable(`can't read ${path}${cause instanceof Error && 'code' in cause ? ` (${cause.code})` : ''}`);
+  } finally {
+    await file?.close();
+  }
+}
+
+const unusable = (message: string): BatchctlError =>
+  new BatchctlError('config', message, { hint: 'name a regular file of at most 64 KiB that this user may read' });

@@ -1,0 +1,37 @@
+import { BatchctlError } from '../errors.ts';
+import { isInside } from './output.ts';
+
+/**
+ * Whether a job may name a secret's reference. `ssm:` and `secretsmanager:` are bounded by who asks the service; `env:` and
+ * `file:` are what the worker's machine holds, and must match a pattern, whose `*` stands for any characters but `/`.
+ */
+export function isAllowed(reference: string, patterns: readonly string[]): boolean {
+  if (!/^(env|file):/.test(reference) || patterns.includes(reference)) return true;
+  // A path with `..` would leave the directory that a pattern names.
+  if (reference.startsWith('file:') && !isInside(reference.slice('file:/'.length))) return false;
+  return patterns.some((pattern) => matches(reference, pattern));
+}
+
+function matches(reference: string, pattern: string): boolean {
+  const parts = pattern.split('*').map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'));
+  return new RegExp(`^${parts.join('[^/]*')}$`).test(reference);
+}
+
+/** The line of a profile that lets jobs name it. */
+export const allowLine = (reference: string): string => `"allowSecrets": [${JSON.stringify(reference)}]`;
+
+/** Throws `jobFile` for a step that names a reference which its workers would refuse. `patterns`: null allows any. */
+export function refuseSecrets(
+  steps: readonly { readonly name: string; readonly secrets: Readonly<Record<string, string>> }[],
+  patterns: readonly string[] | null,
+): void {
+  if (patterns === null) return;
+  for (const step of steps) {
+    for (const [name, reference] of Object.entries(step.secrets)) {
+      if (isAllowed(reference, patterns)) continue;
+      throw new BatchctlError('jobFile', `steps.${step.name}.secrets.${name}: workers may not read ${reference}`, {
+        hint: `add ${allowLine(reference)} to the profile, also where workers run; or keep the secret in ssm:`,
+      });
+    }
+  }
+}
