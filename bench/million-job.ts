@@ -148,7 +148,7 @@ async function outcomeOf(task: Admitted, placed: Placed, attempt: string): Promi
   const amount = ((message.task * 37) % 100_000) / 100;
   writeFileSync(directory.stdout, `${message.task},claim-${message.task},${amount.toFixed(2)},EUR\n`);
   const { meta } = await publish(store, task, directory, {
-    ...{ format: 1, attempt, number: placed.number, round: message.round, worker: ctx.worker },
+    ...{ attempt, number: placed.number, round: message.round, worker: ctx.worker },
     startedAt: new Date(placed.from).toISOString(),
     endedAt: new Date(placed.to).toISOString(),
     ...{ ...usageOf(placed), bytesIn: 0, counters: { claims: '1', amount: amount.toFixed(2) }, code: null },

@@ -2,7 +2,15 @@ import type { Readable } from 'node:stream';
 import { BatchctlError } from '../errors.ts';
 import { parseStored } from '../lib/json.ts';
 import { outKey, stagedKey } from '../model/keys.ts';
-import { isInside, META, type OutputFile, type OutputManifest, type OutputMeta } from '../model/output.ts';
+import {
+  isInside,
+  META,
+  OUTPUT_FORMAT,
+  type OutputFile,
+  type OutputManifest,
+  type OutputMeta,
+  type OutputOf,
+} from '../model/output.ts';
 import type { Metadata, ObjectStore } from '../ports/object-store.ts';
 
 /** A published output, whichever form it has: the one function that knows both. */
@@ -13,58 +21,75 @@ export interface Output {
   readonly files: readonly OutputFile[];
 }
 
-/** The output of a task; null if it provably isn't published. */
+/**
+ * The output of a task; null if it provably isn't published. Throws `corrupt` for an object that no attempt published,
+ * and, naming both tasks, for another task's.
+ */
 export async function readOutput(store: ObjectStore, job: string, step: string, task: number): Promise<Output | null> {
+  const of = { job, step, task };
   const key = outKey(job, step, task);
   const info = await store.head(key);
   if (info === null) return null;
-  const brief = metaOf(key, info.metadata);
+  const brief = metaOf(of, info.metadata);
   if (brief.manifest !== true) {
     return { task, meta: brief, files: [{ name: '', key, size: info.size, checksum: brief.checksum }] };
   }
   const bytes = await store.read(key);
   if (bytes === null) return null;
-  const manifest = parseManifest(key, bytes, { job, step, task, attempt: brief.attempt });
-  return { task, meta: manifest.meta, files: manifest.files };
+  const { meta, files } = manifestOf(of, brief.attempt, bytes);
+  return { task, meta, files };
+}
+
+/** What the metadata of a task's output says. Throws `corrupt` for an object that no attempt at this task published. */
+export function metaOf(of: OutputOf, metadata: Metadata): OutputMeta {
+  const text = metadata[META];
+  const key = outKey(of.job, of.step, of.task);
+  if (text === undefined) {
+    throw new BatchctlError('corrupt', `${key} is no published output: it has no batchctl metadata`, {
+      hint: againHint(of, key),
+    });
+  }
+  return ownMeta(of, parseStored<OutputMeta>(key, new TextEncoder().encode(text), OUTPUT_FORMAT));
 }
 
 /**
- * A task's published manifest. A worker's role may write one, and its readers may have more rights, as the manager has: so each
- * file must lie where this attempt stages a file of that name. Throws `corrupt` for a manifest that names any other object.
+ * What the manifest of a task's output says; `attempt` is the one that its metadata names. Throws `corrupt` for another
+ * task's or attempt's manifest, and for one that lists a file which that attempt didn't stage: a worker's role may write a
+ * manifest, and its readers may have more rights, as the manager has.
  */
-function parseManifest(
-  key: string,
-  bytes: Uint8Array,
-  by: { readonly job: string; readonly step: string; readonly task: number; readonly attempt: string },
-): OutputManifest {
-  const manifest = parseStored<OutputManifest>(key, bytes);
-  const wrong = (found: string): BatchctlError =>
-    new BatchctlError('corrupt', `the manifest ${key} ${found}`, {
-      hint: `batchctl wrote no such manifest: find out who did, delete ${key}, and send its task again: batchctl verify ${by.job} --repair`,
-    });
-  if (!/^[a-z0-9]+$/.test(by.attempt)) throw wrong(`is of the attempt ${JSON.stringify(by.attempt)}: expected an id`);
-  if (!Array.isArray(manifest.files)) throw wrong('has no list of files');
-  for (const { name, key: found } of manifest.files) {
-    if (typeof name !== 'string' || (name !== '' && !isInside(name))) {
-      throw wrong(`names a file ${JSON.stringify(name)}: expected a path below a directory`);
-    }
-    const expected = stagedKey(by.job, by.step, by.task, by.attempt, name);
-    if (found !== expected) {
-      throw wrong(`has its file ${JSON.stringify(name)} at ${JSON.stringify(found)}: expected ${expected}`);
-    }
+export function manifestOf(of: OutputOf, attempt: string, bytes: Uint8Array): OutputManifest {
+  const key = outKey(of.job, of.step, of.task);
+  const manifest = parseStored<OutputManifest>(key, bytes, OUTPUT_FORMAT);
+  const { meta, files } = manifest;
+  if (meta?.attempt !== attempt)
+    throw notOwn(of, `its manifest and its metadata name different attempts: ${meta?.attempt} and ${attempt}`);
+  if (!/^[a-z0-9]+$/.test(attempt)) throw notOwn(of, `its attempt is ${JSON.stringify(attempt)}: expected an id`);
+  if (!Array.isArray(files)) throw notOwn(of, 'its manifest lists no files');
+  for (const { name, key: found } of files) {
+    if (typeof name !== 'string' || (name !== '' && !isInside(name)))
+      throw notOwn(of, `its manifest names a file ${JSON.stringify(name)}: expected a path below a directory`);
+    const expected = stagedKey(of.job, of.step, of.task, attempt, name);
+    if (found !== expected)
+      throw notOwn(of, `its manifest has ${JSON.stringify(name)} at ${JSON.stringify(found)}, not at ${expected}`);
   }
-  return manifest;
+  return { ...manifest, meta: ownMeta(of, meta) };
 }
 
-/** What an output's metadata says. Throws `corrupt` for an object that no attempt published. */
-export function metaOf(key: string, metadata: Metadata): OutputMeta {
-  const text = metadata[META];
-  if (text === undefined) {
-    throw new BatchctlError('corrupt', `${key} is no published output: it has no batchctl metadata`, {
-      hint: 'delete it; batchctl verify --repair then sends its task again',
-    });
-  }
-  return parseStored<OutputMeta>(key, new TextEncoder().encode(text));
+function ownMeta(of: OutputOf, meta: OutputMeta): OutputMeta {
+  if (meta.format === 1) return { ...meta, ...of };
+  if (meta.job === of.job && meta.step === of.step && meta.task === of.task) return meta;
+  throw notOwn(of, `it says that it is the output of ${meta.step}/${meta.task} of job ${meta.job}`);
+}
+
+function notOwn(of: OutputOf, found: string): BatchctlError {
+  const key = outKey(of.job, of.step, of.task);
+  const expected = `Expected the output of ${of.step}/${of.task} of job ${of.job} at ${key}`;
+  return new BatchctlError('corrupt', `${expected}, but ${found}`, { hint: againHint(of, key) });
+}
+
+/** How a task gets its own output again. */
+function againHint({ job }: OutputOf, key: string): string {
+  return `delete the object ${key}; batchctl verify ${job} --repair then sends its task again`;
 }
 
 /** The bytes of one output file as a stream. Throws `corrupt` if it is gone. */

@@ -55,7 +55,7 @@ async function readMeta(store: ObjectStore, job: string, step: string, task: num
   const key = outKey(job, step, task);
   const info = await store.head(key);
   if (info === null) return null;
-  const brief = metaOf(key, info.metadata);
+  const brief = metaOf({ job, step, task }, info.metadata);
   return brief.manifest === true ? ((await readOutput(store, job, step, task))?.meta ?? null) : brief;
 }
 

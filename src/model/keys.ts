@@ -66,8 +66,11 @@ export const logPrefix = (job: string, step: string): string => `${stepPrefix(jo
 export const logKey = (job: string, step: string, task: number, attempt: string): string =>
   `${logPrefix(job, step)}${taskNumber(task)}.${attempt}`;
 export const filesPrefix = (job: string, step: string): string => `${stepPrefix(job, step)}files/`;
+/** All that a task's attempts staged. */
+export const stagedByTask = (job: string, step: string, task: number): string =>
+  `${filesPrefix(job, step)}${taskNumber(task)}/`;
 export const stagedPrefix = (job: string, step: string, task: number, attempt: string): string =>
-  `${filesPrefix(job, step)}${taskNumber(task)}/${attempt}/`;
+  `${stagedByTask(job, step, task)}${attempt}/`;
 /** Where an attempt stages a file of its output; '' names a single output. */
 export const stagedKey = (job: string, step: string, task: number, attempt: string, name: string): string =>
   `${stagedPrefix(job, step, task, attempt)}${name === '' ? 'output' : `files/${name}`}`;

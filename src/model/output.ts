@@ -1,9 +1,17 @@
+/** Whose an output is. */
+export interface OutputOf {
+  readonly job: string;
+  readonly step: string;
+  readonly task: number;
+}
+
 /**
  * What is known of a published output: in the object's metadata, or in its manifest when it is large (law 12).
- * Totals are sums over these, so that a task counts once.
+ * Totals are sums over these, so that a task counts once. It names its task, so that a copy at another key is noticed;
+ * format 1 (0.1.0) named none: there, readers take the task of the key.
  */
-export interface OutputMeta {
-  readonly format: 1;
+export interface OutputMeta extends OutputOf {
+  readonly format: 1 | typeof OUTPUT_FORMAT;
   readonly attempt: string;
   /** The attempt's label, from 1. */
   readonly number: number;
@@ -29,7 +37,7 @@ export interface OutputMeta {
 
 /** The body of a published manifest. */
 export interface OutputManifest {
-  readonly format: 1;
+  readonly format: 1 | typeof OUTPUT_FORMAT;
   readonly meta: OutputMeta;
   /** True for one large output, false for a step with `output: files`. */
   readonly single: boolean;
@@ -49,6 +57,8 @@ export function isInside(name: string): boolean {
   return name.length > 0 && !name.includes('\0') && name.split('/').every((part) => !['', '.', '..'].includes(part));
 }
 
+/** Of outputs and manifests as they are written now. */
+export const OUTPUT_FORMAT = 2;
 /** The metadata's key that holds `OutputMeta` as ASCII JSON. */
 export const META = 'batchctl';
 /** More than this goes into a manifest: S3 takes 2,048 bytes of metadata in all (userguide/UsingMetadata). */

@@ -159,7 +159,6 @@ async function judge(run: Run, end: CommandEnd, bytesIn: number): Promise<Outcom
     return judgeFailure(task, { reason: 'counters', exitCode: 0, error: messageOf(error) });
   }
   const published = await publish(ctx.platform.store, task, directory, {
-    format: 1,
     attempt: options.attempt,
     number: task.number,
     round: task.message.round,

@@ -3,7 +3,7 @@ import { openedStep } from '../jobs/explode/explode.ts';
 import { writeShards } from '../jobs/explode/step-shards.ts';
 import { readJob, refreshView } from '../jobs/journal.ts';
 import { readOpened, stepTotals } from '../jobs/listing.ts';
-import { journalKey, partShard, shardOf, stepPartShard } from '../model/keys.ts';
+import { journalKey, partShard, shardOf, stagedByTask, stepPartShard } from '../model/keys.ts';
 import { type FilePart, PARTS_PER_SHARD, type Part } from '../model/part.ts';
 import { emptyView, type JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
@@ -63,13 +63,16 @@ export class JobCache {
 
   /**
    * The file that a task of a step behind an `explode` takes. Shards that whoever opened the step died before are
-   * written first. Throws `corrupt` if the step's shard doesn't hold the part, or can't be written.
+   * written first. Throws `corrupt` if the step's shard doesn't hold the part, names a file that the part's maker didn't
+   * stage, or can't be written.
    */
   async filePart(view: JobView, index: number, task: number): Promise<FilePart> {
     const key = stepPartShard(view.record.job, view.record.spec.steps[index]?.name ?? '', shardOf(task));
     if (!this.#shards.has(key) && (await this.#store.head(key)) === null) await this.#writeOnce(view, index);
     const lines = this.#shards.get(key) ?? (await this.#loadShard(key));
-    return partIn<FilePart>(key, lines, task);
+    const part = partIn<FilePart>(key, lines, task);
+    mustBeOwn(view, index, key, part);
+    return part;
   }
 
   async #writeOnce(view: JobView, index: number): Promise<void> {
@@ -106,4 +109,18 @@ function partIn<T extends { readonly n: number }>(key: string, lines: readonly s
   const part = line === undefined ? null : (JSON.parse(line) as T);
   if (part?.n === task) return part;
   throw new BatchctlError('corrupt', `${key} does not hold part ${task}`, { hint: 'submit the job again' });
+}
+
+/** The file of a part must be one that a task of the step before staged in this job. */
+function mustBeOwn({ record: { job, spec } }: JobView, index: number, shard: string, { n, from, key }: FilePart): void {
+  const step = spec.steps[index - 1]?.name ?? '';
+  const maker = Number(from.slice(step.length + 1));
+  if (from === `${step}/${maker}` && key.startsWith(stagedByTask(job, step, maker))) return;
+  throw new BatchctlError(
+    'corrupt',
+    `Part ${n} in ${shard} is said to be from ${from}, expected a file of ${step}, found ${key}`,
+    {
+      hint: `batchctl verify ${job} names every part that was altered`,
+    },
+  );
 }

@@ -10,16 +10,18 @@ import {
   DIRECT_LIMIT,
   META,
   META_LIMIT,
+  OUTPUT_FORMAT,
   type OutputFile,
   type OutputManifest,
   type OutputMeta,
+  type OutputOf,
 } from '../model/output.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Admitted } from './admit.ts';
 import type { SlotDirectory } from './directory.ts';
 
 /** What is known of an output before its bytes are. */
-export type MetaBase = Omit<OutputMeta, 'bytesOut' | 'checksum' | 'manifest'>;
+export type MetaBase = Omit<OutputMeta, 'format' | keyof OutputOf | 'bytesOut' | 'checksum' | 'manifest'>;
 
 export type Published =
   | { readonly won: true; readonly meta: OutputMeta }
@@ -41,11 +43,11 @@ export async function publish(
   const found = sizeOf(path, '$BATCHCTL_OUTPUT', directory);
   const size = found ?? 0;
   const checksum = size === 0 ? EMPTY : await checksumOf(path, size);
-  const meta: OutputMeta = { ...base, bytesOut: size, checksum };
+  const meta: OutputMeta = { ...headOf(task), ...base, bytesOut: size, checksum };
   const text = asciiJson(meta);
   if (size > DIRECT_LIMIT || text.length > META_LIMIT) {
     const file = await stage(store, task, base.attempt, { name: '', path, size, checksum });
-    return publishManifest(store, task, { format: 1, meta, single: true, files: [file] });
+    return publishManifest(store, task, { format: OUTPUT_FORMAT, meta, single: true, files: [file] });
   }
   const key = outKey(task.message.job, task.message.step, task.message.task);
   const metadata = { [META]: text };
@@ -73,8 +75,13 @@ async function publishFiles(
     files.push(await stage(store, task, base.attempt, { name, path, size, checksum }));
   }
   const bytesOut = files.reduce((sum, file) => sum + file.size, 0);
-  const meta: OutputMeta = { ...base, bytesOut, checksum: `sha256:${lines.digest('hex')}` };
-  return publishManifest(store, task, { format: 1, meta, single: false, files });
+  const meta: OutputMeta = { ...headOf(task), ...base, bytesOut, checksum: `sha256:${lines.digest('hex')}` };
+  return publishManifest(store, task, { format: OUTPUT_FORMAT, meta, single: false, files });
+}
+
+/** What both forms of an output begin with: whose it is. */
+function headOf({ message: { job, step, task } }: Admitted): OutputOf & { readonly format: typeof OUTPUT_FORMAT } {
+  return { format: OUTPUT_FORMAT, job, step, task };
 }
 
 /** The files below a directory, sorted. Throws `jobFailed` for a link or a device, and for a name that is no UTF-8. */
@@ -123,8 +130,7 @@ async function stage(
 
 async function publishManifest(store: ObjectStore, task: Admitted, manifest: OutputManifest): Promise<Published> {
   const key = outKey(task.message.job, task.message.step, task.message.task);
-  const { format, attempt } = manifest.meta;
-  const metadata = { [META]: asciiJson({ format, attempt, manifest: true }) };
+  const metadata = { [META]: asciiJson({ ...headOf(task), attempt: manifest.meta.attempt, manifest: true }) };
   const { created } = await store.put(key, JSON.stringify(manifest), { ifAbsent: true, metadata });
   return created ? { won: true, meta: manifest.meta } : readBack(store, task, manifest.meta);
 }

@@ -13,7 +13,7 @@ import { factsOf, viewOf } from '../model/job-of.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { rejection } from '../support/rejection.ts';
 import { wrapStore } from '../support/wrap-store.ts';
-import { openPlace, type Place, putJob } from './published-job.ts';
+import { attemptOf, openPlace, type Place, putJob } from './published-job.ts';
 import { publishAll, submitJob } from './submitted-job.ts';
 
 const YAML = `
@@ -106,7 +106,7 @@ describe('fences of the journal', () => {
 
   it('prune removes an output file that is called opened.json', async () => {
     const view = await finished();
-    const key = `${stagedPrefix(view.record.job, 'price', 0, 'abcdefghijklmnop')}files/opened.json`;
+    const key = `${stagedPrefix(view.record.job, 'price', 0, attemptOf('price', 0))}files/opened.json`;
     await place.platform.store.put(key, '{}');
     await pruneAll();
     expect(await place.platform.store.head(key)).to.equal(null);

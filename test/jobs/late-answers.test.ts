@@ -9,10 +9,10 @@ import { statusOf } from '../../src/jobs/status.ts';
 import { repairJob } from '../../src/jobs/verify/repair.ts';
 import { asciiJson } from '../../src/lib/json.ts';
 import { outKey } from '../../src/model/keys.ts';
-import { META } from '../../src/model/output.ts';
+import { META, OUTPUT_FORMAT } from '../../src/model/output.ts';
 import type { JobView } from '../../src/model/view.ts';
 import { stateOf } from '../../src/model/view.ts';
-import { openPlace, type Place } from './published-job.ts';
+import { attemptOf, openPlace, type Place } from './published-job.ts';
 import { submitJob } from './submitted-job.ts';
 
 const YAML = `
@@ -32,15 +32,26 @@ describe('answers about late outputs and undone skips', () => {
   afterEach(() => place.end());
 
   async function publish(view: JobView, step: string, task: number, n: number): Promise<void> {
+    const { job } = view.record;
     const text = `${step} ${task}\n`;
     const when = '2026-11-30T06:00:00.000Z';
     const meta = {
-      ...{ format: 1, attempt: `abcdefghijklmno${task}`, number: 1, round: 0, worker: 'w-1', startedAt: when },
+      ...{
+        format: OUTPUT_FORMAT,
+        job,
+        step,
+        task,
+        attempt: attemptOf(step, task),
+        number: 1,
+        round: 0,
+        worker: 'w-1',
+        startedAt: when,
+      },
       ...{ endedAt: when, seconds: 1, cpuSeconds: null, peakMemory: null, bytesIn: 1, bytesOut: text.length },
       checksum: `sha256:${createHash('sha256').update(text).digest('hex')}`,
       ...{ counters: { n: String(n) }, code: null },
     };
-    const key = outKey(view.record.job, step, task);
+    const key = outKey(job, step, task);
     await place.platform.store.put(key, text, { ifAbsent: true, metadata: { [META]: asciiJson(meta) } });
   }
   const task = (step: number, name: string, n: number) => ({ step, name, task: n });

@@ -15,7 +15,7 @@ import { META } from '../../src/model/output.ts';
 import type { Evidence } from '../../src/model/verify/evidence.ts';
 import type { JobView } from '../../src/model/view.ts';
 import { provenJob } from './proven-job.ts';
-import { openPlace, type Place } from './published-job.ts';
+import { attemptOf, openPlace, type Place } from './published-job.ts';
 import { publishAll, submitJob, work } from './submitted-job.ts';
 
 const PLAIN = `
@@ -90,8 +90,7 @@ describe('the evidence of a proof', () => {
     const key = outKey(view.record.job, 'price', 1);
     const mended = {
       ...JSON.parse((await store.head(outKey(view.record.job, 'price', 0)))?.metadata[META] ?? ''),
-      round: 1,
-      code: 'c0de',
+      ...{ task: 1, attempt: attemptOf('price', 1), round: 1, code: 'c0de' },
     };
     await store.put(key, '', { metadata: { [META]: asciiJson(mended) } });
     await look(place.platform, await mustReadView(store, view.record.job));

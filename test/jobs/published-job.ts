@@ -8,7 +8,7 @@ import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import { asciiJson } from '../../src/lib/json.ts';
 import { type JobInput, type JobRecord, stepIndex } from '../../src/model/job.ts';
 import { jobKey, outKey, partShard, stagedPrefix } from '../../src/model/keys.ts';
-import { META, type OutputFile, type OutputMeta } from '../../src/model/output.ts';
+import { META, OUTPUT_FORMAT, type OutputFile, type OutputMeta, type OutputOf } from '../../src/model/output.ts';
 import { emptyView, type JobView, roundOf } from '../../src/model/view.ts';
 import { openPlatform } from '../../src/platform.ts';
 import type { Platform } from '../../src/ports/platform.ts';
@@ -86,12 +86,14 @@ export async function putJob(
 
 const sha256 = (bytes: string | Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 
-const ATTEMPT = 'abcdefghijklmnop';
+/** The attempt that made a task's output. */
+export const attemptOf = (step: string, task: number): string => sha256(`${step}/${task}`).slice(-16);
 
-function metaWith(bytesOut: number, checksum: string, round = 0): OutputMeta {
+function metaWith(of: OutputOf, bytesOut: number, checksum: string, round = 0): OutputMeta {
   return {
-    format: 1,
-    attempt: ATTEMPT,
+    format: OUTPUT_FORMAT,
+    ...of,
+    attempt: attemptOf(of.step, of.task),
     number: 1,
     round,
     worker: 'w-1',
@@ -116,9 +118,10 @@ export async function publishSmall(
   text: string,
   checksum = sha256(text),
 ): Promise<void> {
+  const { job } = view.record;
   const round = roundOf(view, stepIndex(view.record.spec, step), task);
-  const metadata = { [META]: asciiJson(metaWith(Buffer.byteLength(text), checksum, round)) };
-  await platform.store.put(outKey(view.record.job, step, task), text, { ifAbsent: true, metadata });
+  const metadata = { [META]: asciiJson(metaWith({ job, step, task }, Buffer.byteLength(text), checksum, round)) };
+  await platform.store.put(outKey(job, step, task), text, { ifAbsent: true, metadata });
 }
 
 /** Publishes a manifest: of one large output (named ''), or of many files. `forge` alters what it says of a file. */
@@ -127,9 +130,13 @@ export async function publishManifest(
   step: string,
   task: number,
   contents: Readonly<Record<string, Uint8Array | string>>,
-  { forge = (file) => file, attempt = ATTEMPT }: { forge?: (file: OutputFile) => OutputFile; attempt?: string } = {},
+  {
+    forge = (file) => file,
+    attempt = attemptOf(step, task),
+  }: { forge?: (file: OutputFile) => OutputFile; attempt?: string } = {},
 ): Promise<readonly OutputFile[]> {
   const { job } = view.record;
+  const of = { job, step, task };
   const files: OutputFile[] = [];
   for (const [name, bytes] of Object.entries(contents)) {
     const key = `${stagedPrefix(job, step, task, attempt)}${name === '' ? 'output' : `files/${name}`}`;
@@ -139,9 +146,9 @@ export async function publishManifest(
   const single = '' in contents;
   const lines = files.map(({ checksum, size, name }) => `${checksum} ${size} ${name}\n`).join('');
   const bytesOut = files.reduce((sum, { size }) => sum + size, 0);
-  const meta = { ...metaWith(bytesOut, single ? (files[0]?.checksum ?? '') : sha256(lines)), attempt };
-  const metadata = { [META]: asciiJson({ format: 1, attempt, manifest: true }) };
-  const manifest = JSON.stringify({ format: 1, meta, single, files });
+  const meta = { ...metaWith(of, bytesOut, single ? (files[0]?.checksum ?? '') : sha256(lines)), attempt };
+  const metadata = { [META]: asciiJson({ format: OUTPUT_FORMAT, ...of, attempt, manifest: true }) };
+  const manifest = JSON.stringify({ format: OUTPUT_FORMAT, meta, single, files });
   await platform.store.put(outKey(job, step, task), manifest, { ifAbsent: true, metadata });
   return files;
 }

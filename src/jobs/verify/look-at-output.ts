@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
 import { isKind } from '../../errors.ts';
-import { parseStored } from '../../lib/json.ts';
 import { stagedPrefix } from '../../model/keys.ts';
-import type { OutputFile, OutputManifest, OutputMeta } from '../../model/output.ts';
+import type { OutputFile, OutputMeta, OutputOf } from '../../model/output.ts';
 import { manifestLines, manifestProblem, metaProblem } from '../../model/verify/output-check.ts';
 import type { ObjectInfo } from '../../ports/object-store.ts';
-import { metaOf } from '../output.ts';
+import { manifestOf, metaOf } from '../output.ts';
 import { hashObject } from './hash-object.ts';
 import type { Verifying } from './verify-context.ts';
 
@@ -24,11 +23,12 @@ export interface Looked {
 
 /** Looks at a task's published object. Deep: reads every byte. */
 export async function lookAt(ctx: Verifying, name: string, { task, key }: Found): Promise<Looked> {
+  const of = { job: ctx.view.record.job, step: name, task };
   try {
     const info = await ctx.store.head(key);
     if (info === null) return { task, meta: null, problem: 'it went away while it was looked at' };
-    const brief = metaOf(key, info.metadata);
-    if (brief.manifest === true) return await lookAtManifest(ctx, name, { task, key }, brief.attempt);
+    const brief = metaOf(of, info.metadata);
+    if (brief.manifest === true) return await lookAtManifest(ctx, of, key, brief.attempt);
     const problem = metaProblem(brief, ctx.view.round) ?? (await bytesProblem(ctx, info, brief));
     return { task, meta: brief, problem };
   } catch (error) {
@@ -43,17 +43,15 @@ async function bytesProblem(ctx: Verifying, info: ObjectInfo, expected: OutputMe
   return ctx.deep ? hashProblem(ctx, info.key, expected.bytesOut, expected.checksum) : null;
 }
 
-async function lookAtManifest(ctx: Verifying, name: string, { task, key }: Found, attempt: string): Promise<Looked> {
+async function lookAtManifest(ctx: Verifying, of: OutputOf, key: string, attempt: string): Promise<Looked> {
+  const { job, step, task } = of;
   const bytes = await ctx.store.read(key);
   if (bytes === null) return { task, meta: null, problem: 'it went away while it was looked at' };
-  const { meta, single, files } = parseStored<OutputManifest>(key, bytes);
-  if (meta?.attempt !== attempt || !Array.isArray(files)) {
-    return { task, meta: null, problem: 'its manifest and its metadata name different attempts' };
-  }
-  const prefix = stagedPrefix(ctx.view.record.job, name, task, attempt);
+  const { meta, single, files } = manifestOf(of, attempt, bytes);
+  const prefix = stagedPrefix(job, step, task, attempt);
   const problem =
     metaProblem(meta, ctx.view.round) ??
-    manifestProblem(meta, files, prefix) ??
+    manifestProblem(meta, files) ??
     (checksumOfManifest(single, files) === meta.checksum ? null : 'its files have other checksums than it says') ??
     (await filesProblem(ctx, prefix, files));
   return { task, meta, problem };

@@ -12,7 +12,7 @@ import { instantIn, readFailureObject, UNREADABLE } from '../failure-object.ts';
 import { ledgerJob } from '../remember.ts';
 import { scanStep } from './scan-outputs.ts';
 import { TotalsSum } from './totals-sum.ts';
-import { readAllOpened, type VerifyOptions } from './verify-context.ts';
+import { attemptPlaces, readAllOpened, type VerifyOptions } from './verify-context.ts';
 
 export interface Rebuilt {
   /** Events told to the ledger; those that it knew changed nothing. */
@@ -43,10 +43,11 @@ export async function rebuildLedger(platform: Platform, view: JobView, options: 
   let done = 0;
   let before: TaskBits | null = null;
   const opened = await readAllOpened(store, view);
+  const attempts = attemptPlaces(view);
   for (const [index, step] of view.record.spec.steps.entries()) {
     const name = step.name;
     const ctx = {
-      ...{ store, bucket: platform.bucket, view, opened, deep: false, altered: [], evidence: null },
+      ...{ store, bucket: platform.bucket, view, opened, attempts, deep: false, altered: [], evidence: null },
       signal: options.signal,
       ...{ findings: new Findings(), warnings: new Findings() },
       looked: (count: number) => {

@@ -4,6 +4,7 @@ import type { StepFacts } from '../../model/decide.ts';
 import { outPrefix, taskOfOut } from '../../model/keys.ts';
 import type { OutputMeta } from '../../model/output.ts';
 import { tasksIn } from '../../model/task-set.ts';
+import { madeTwice } from '../../model/verify/attempt-places.ts';
 import { publishedEnd } from '../../model/verify/evidence-lines.ts';
 import { NAMED } from '../../model/verify/findings.ts';
 import { stepTotals } from '../listing.ts';
@@ -46,7 +47,8 @@ export async function scanStep(
     if (task > next) await rest.tell(next, task);
     next = task + 1;
     const late = leftOut.has(task);
-    const wrong = looked.problem ?? (meta === null || late ? null : addTo(sum, meta));
+    const own = looked.problem ?? (meta === null ? null : twice(ctx, index, task, meta));
+    const wrong = own ?? (meta === null || late ? null : addTo(sum, meta));
     if (meta !== null && looked.problem === null) await each?.(task, meta);
     if (wrong !== null) sayAltered(ctx, name, task, wrong);
     else if (meta !== null) ctx.evidence?.end(publishedEnd(name, task, meta, late));
@@ -87,6 +89,12 @@ async function* tasksOf(ctx: Verifying, name: string, published: TaskBits): Asyn
     published.add(task);
     yield { task, key };
   }
+}
+
+/** What is wrong where the attempt that made this output made another one before. */
+function twice({ attempts }: Verifying, index: number, task: number, { attempt }: OutputMeta): string | null {
+  const other = attempts.note(attempt, index, task);
+  return other === null ? null : madeTwice(attempt, other);
 }
 
 function addTo(sum: TotalsSum, meta: OutputMeta): string | null {

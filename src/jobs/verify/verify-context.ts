@@ -1,10 +1,11 @@
 import type { OpenedGather } from '../../model/decide.ts';
 import { hasBarrier } from '../../model/job.ts';
+import { AttemptPlaces } from '../../model/verify/attempt-places.ts';
 import type { Findings } from '../../model/verify/findings.ts';
 import type { JobView } from '../../model/view.ts';
 import type { OpenBucket } from '../../ports/bucket.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
-import { readOpened } from '../listing.ts';
+import { readOpened, stepTotals } from '../listing.ts';
 import type { EvidenceFile } from './evidence-file.ts';
 import type { EvidenceLog } from './evidence-log.ts';
 
@@ -29,6 +30,8 @@ export interface Verifying {
   readonly signal: AbortSignal | undefined;
   readonly findings: Findings;
   readonly warnings: Findings;
+  /** Which attempt made which output. */
+  readonly attempts: AttemptPlaces;
   /** Names of what isn't as it was published. */
   readonly altered: string[];
   /** Is told all that is seen; null where no evidence is wanted. */
@@ -43,4 +46,9 @@ export function readAllOpened(store: ObjectStore, { record }: JobView): Promise<
   return Promise.all(
     steps.map(({ name }, index) => (hasBarrier(steps, index) ? readOpened(store, record.job, name) : null)),
   );
+}
+
+/** Where the attempts of a job's outputs are noted: none may have made two. */
+export function attemptPlaces(view: JobView): AttemptPlaces {
+  return new AttemptPlaces(view.record.spec.steps, stepTotals(view));
 }

@@ -19,7 +19,7 @@ import { scanInputs } from './scan-inputs.ts';
 import { type StepScanned, scanStep } from './scan-outputs.ts';
 import { scanParts } from './scan-parts.ts';
 import { scanStepParts } from './scan-step-parts.ts';
-import { readAllOpened, type Verifying, type VerifyOptions } from './verify-context.ts';
+import { attemptPlaces, readAllOpened, type Verifying, type VerifyOptions } from './verify-context.ts';
 
 export type { VerifyOptions };
 
@@ -117,6 +117,7 @@ async function begin(
     signal: options.signal,
     findings: new Findings(),
     warnings: new Findings(),
+    attempts: attemptPlaces(view),
     altered: [],
     evidence,
     looked: (count) => {

@@ -2,6 +2,7 @@ import { TaskBits } from '../../../model/bits.ts';
 import type { OpenedGather, StepFacts } from '../../../model/decide.ts';
 import { isHeldBack } from '../../../model/held-rounds.ts';
 import { tasksIn } from '../../../model/task-set.ts';
+import { type AttemptPlaces, madeTwice } from '../../../model/verify/attempt-places.ts';
 import type { EndLine } from '../../../model/verify/evidence-lines.ts';
 import type { Findings } from '../../../model/verify/findings.ts';
 import { metaProblem } from '../../../model/verify/output-check.ts';
@@ -15,6 +16,7 @@ export class EndsCheck {
   readonly #view: JobView;
   readonly #index: number;
   readonly #name: string;
+  readonly #attempts: AttemptPlaces;
   readonly #findings: Findings;
   readonly #opened: OpenedGather | null;
   readonly #published: TaskBits;
@@ -24,10 +26,18 @@ export class EndsCheck {
   #next = 0;
   #ended = { failed: 0, skipped: 0 };
 
-  constructor(view: JobView, index: number, opened: readonly (OpenedGather | null)[], findings: Findings) {
+  /** `attempts` is of all steps. */
+  constructor(
+    view: JobView,
+    index: number,
+    opened: readonly (OpenedGather | null)[],
+    attempts: AttemptPlaces,
+    findings: Findings,
+  ) {
     this.#view = view;
     this.#index = index;
     this.#name = view.record.spec.steps[index]?.name ?? '';
+    this.#attempts = attempts;
     this.#findings = findings;
     this.#opened = opened[index] ?? null;
     const size = stepTotals(view)[index] ?? 0;
@@ -95,6 +105,8 @@ export class EndsCheck {
       this.#say('altered', `${this.#name}/${n}: ${problem}`);
       return;
     }
+    const other = this.#attempts.note(line.attempt, this.#index, n);
+    if (other !== null) this.#say('attemptTwice', `${this.#name}/${n}: ${madeTwice(line.attempt, other)}`);
     const late = this.#leftOut.has(n);
     if (late !== (line.late === true))
       this.#say('late', `${this.#name}/${n} ${late ? 'came too late' : 'did not come too late'} for its gather`);

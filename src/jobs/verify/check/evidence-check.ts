@@ -2,11 +2,13 @@ import { bytesChecksum } from '../../../lib/file-checksum.ts';
 import type { OpenedGather } from '../../../model/decide.ts';
 import { type JobInput, type JobRecord, stepIndex, takesFiles } from '../../../model/job.ts';
 import type { JournalEntry } from '../../../model/journal.ts';
+import type { AttemptPlaces } from '../../../model/verify/attempt-places.ts';
 import type { DecisionLine, EndLine, FileLine, HeaderLine, InputLine } from '../../../model/verify/evidence-lines.ts';
 import type { LocatedFindings } from '../../../model/verify/located-findings.ts';
 import { PartsCheck } from '../../../model/verify/parts-check.ts';
 import { emptyView, foldJournal, type JobView } from '../../../model/view.ts';
 import { EvidenceSum } from '../evidence-sum.ts';
+import { attemptPlaces } from '../verify-context.ts';
 import { type BodyLine, type Claimed, ORDER } from './claimed.ts';
 import { EndsCheck } from './ends-check.ts';
 import { type FilesCheck, filesChecks } from './files-check.ts';
@@ -29,6 +31,7 @@ export class EvidenceCheck {
   #parts: PartsCheck | null = null;
   #partLines = 0;
   #opened: (OpenedGather | null)[] = [];
+  #attempts: AttemptPlaces | null = null;
   #ends: EndsCheck[] = [];
   #files: readonly (FilesCheck | null)[] = [];
 
@@ -151,6 +154,7 @@ export class EvidenceCheck {
     for (const [index, found] of opened.entries())
       if (found !== null && takesFiles(steps, index)) exploded.set(index, found.count);
     this.#view = { ...view, exploded };
+    this.#attempts = attemptPlaces(this.#view);
     this.#opened = opened;
     this.#nextStep();
   }
@@ -193,8 +197,8 @@ export class EvidenceCheck {
     const current = this.#ends.at(-1);
     if (current !== undefined) this.#sum.endStep(current.totals);
     const name = view?.record.spec.steps[this.#ends.length]?.name;
-    if (view === null || name === undefined) return false;
-    this.#ends.push(new EndsCheck(view, this.#ends.length, this.#opened, this.#findings));
+    if (view === null || this.#attempts === null || name === undefined) return false;
+    this.#ends.push(new EndsCheck(view, this.#ends.length, this.#opened, this.#attempts, this.#findings));
     this.#sum.beginStep(name);
     return true;
   }

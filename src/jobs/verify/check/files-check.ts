@@ -1,6 +1,7 @@
 import { TaskBits } from '../../../model/bits.ts';
 import type { OpenedGather } from '../../../model/decide.ts';
 import { takesFiles } from '../../../model/job.ts';
+import { stagedByTask } from '../../../model/keys.ts';
 import { tasksIn } from '../../../model/task-set.ts';
 import type { FileLine } from '../../../model/verify/evidence-lines.ts';
 import type { Findings } from '../../../model/verify/findings.ts';
@@ -8,7 +9,9 @@ import type { JobView } from '../../../model/view.ts';
 
 /** Checks the files that one step took for its tasks, as a file tells them: each once, from outputs that were published. */
 export class FilesCheck {
+  readonly #job: string;
   readonly #step: string;
+  /** The step before, which made them. */
   readonly #from: string;
   readonly #count: number;
   readonly #published: TaskBits;
@@ -20,8 +23,9 @@ export class FilesCheck {
   /** `published`: of the step before. */
   constructor(view: JobView, index: number, opened: OpenedGather, published: TaskBits, findings: Findings) {
     const { steps } = view.record.spec;
+    this.#job = view.record.job;
     this.#step = steps[index]?.name ?? '';
-    this.#from = `${steps[index - 1]?.name ?? ''}/`;
+    this.#from = steps[index - 1]?.name ?? '';
     this.#count = opened.count;
     this.#published = published;
     this.#leftOut = new TaskBits(published.size);
@@ -29,13 +33,17 @@ export class FilesCheck {
     this.#findings = findings;
   }
 
-  take({ n, from }: FileLine): void {
+  take({ n, from, key }: FileLine): void {
     if (n !== this.#next) this.#say(`file ${this.#next} of ${this.#step} was expected, found ${n}`);
     this.#next = n + 1;
-    const maker = from.startsWith(this.#from) ? Number(from.slice(this.#from.length)) : Number.NaN;
+    const maker = from.startsWith(`${this.#from}/`) ? Number(from.slice(this.#from.length + 1)) : Number.NaN;
     if (!this.#published.has(maker) || this.#leftOut.has(maker) || maker < this.#maker)
       this.#say(`file ${n} of ${this.#step} is said to be from ${from}, which made none that count`);
-    else this.#maker = maker;
+    else {
+      this.#maker = maker;
+      if (!key.startsWith(stagedByTask(this.#job, this.#from, maker)))
+        this.#say(`file ${n} of ${this.#step} is said to be from ${from}, which did not stage ${key}`);
+    }
   }
 
   finish(): void {

@@ -1,0 +1,209 @@
+// Protects: an output counts only for the job, step and task that made it.
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { fetchOutputs } from '../../src/jobs/fetch/fetch.ts';
+import { parseTarget } from '../../src/jobs/fetch/target.ts';
+import { mustReadView } from '../../src/jobs/journal.ts';
+import { look } from '../../src/jobs/look.ts';
+import { findOutputs } from '../../src/jobs/submit/job-outputs.ts';
+import { parseTaskName } from '../../src/jobs/task-name.ts';
+import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
+import { asciiJson } from '../../src/lib/json.ts';
+import { outKey, stagedPrefix, stepPartShard } from '../../src/model/keys.ts';
+import { META, type OutputManifest } from '../../src/model/output.ts';
+import type { JobView } from '../../src/model/view.ts';
+import { reproduce } from '../../src/worker/reproduce.ts';
+import { runCli } from '../cli/fake-io.ts';
+import { EXPLODING, publishFiles, publishRest } from '../support/exploding-job.ts';
+import { rejection } from '../support/rejection.ts';
+import { attemptOf, openPlace, type Place, publishManifest, publishSmall } from './published-job.ts';
+import { publishAll, submitJob } from './submitted-job.ts';
+
+const CHAIN = `
+name: claims
+input: { split: { by: range, from: 1, to: 3 } }
+steps:
+  - { name: price, run: [cat] }
+  - { name: convert, attempts: 1, run: [cat] }
+`;
+const GATHER = CHAIN.replace('convert, attempts: 1, run: [cat]', 'totals, gather: true, run: [cat]');
+const FILES = CHAIN.replace('run: [cat]', 'output: files, run: [cat]');
+
+describe('outputs are bound to their task', () => {
+  let place: Place;
+  beforeEach(async () => {
+    place = await openPlace();
+  });
+  afterEach(() => place.end());
+
+  const verify = (view: JobView, deep = false) => verifyJob(place.platform, view, { deep });
+
+  /** What `cp` does: bytes and metadata of one output lie at another's key. */
+  async function copyTo(view: JobView, step: string, task: number, from = outKey(view.record.job, 'price', 0)) {
+    await place.platform.store.copy(from, outKey(view.record.job, step, task));
+  }
+
+  /** Metadata of an output with some fields changed. */
+  async function rewriteMeta(view: JobView, step: string, task: number, change: object): Promise<void> {
+    const { store } = place.platform;
+    const key = outKey(view.record.job, step, task);
+    const meta = { ...JSON.parse((await store.head(key))?.metadata[META] ?? ''), ...change };
+    await store.put(key, (await store.read(key)) ?? '', { metadata: { [META]: asciiJson(meta) } });
+  }
+
+  /** As 0.1.0 wrote it: format 1, which names no task. */
+  const makeFormer = (view: JobView, step: string, task: number) =>
+    rewriteMeta(view, step, task, { format: 1, job: undefined, step: undefined, task: undefined });
+
+  async function rewriteManifest(view: JobView, task: number, change: (manifest: OutputManifest) => object) {
+    const { store } = place.platform;
+    const key = outKey(view.record.job, 'price', task);
+    const manifest = JSON.parse(new TextDecoder().decode((await store.read(key)) ?? new Uint8Array()));
+    const { metadata = {} } = (await store.head(key)) ?? {};
+    await store.put(key, JSON.stringify(change(manifest)), { metadata });
+  }
+
+  const chain = async () => publishAll(place.platform, await submitJob(place, CHAIN, {}));
+
+  /** A job of three tasks of `price` with two files each; nothing else is published. */
+  async function manyFiles(yaml = FILES): Promise<JobView> {
+    const view = await submitJob(place, yaml, {});
+    for (const n of [0, 1, 2]) {
+      await publishManifest({ platform: place.platform, view }, 'price', n, { a: `a${n}`, b: `b${n}` });
+    }
+    return view;
+  }
+
+  describe('verify', () => {
+    it('finds the output of another task, without reading bytes, and names both; the exit code is 9', async () => {
+      const view = await chain();
+      await copyTo(view, 'price', 1);
+      const { verdict, altered, problems } = await verify(view);
+      expect([verdict, altered]).to.deep.equal(['failed', ['price/1']]);
+      expect(problems[0]?.message).to.include('Expected the output of price/1 of job');
+      expect(problems[0]?.message).to.include(`it is the output of price/0 of job ${view.record.job}`);
+      const world = { cwd: place.directory, env: { HOME: place.directory } };
+      const { code, stderr } = await runCli(['--profile', 'local', 'verify', view.record.job], world);
+      expect(code).to.equal(9);
+      expect(stderr).to.include('price/0').and.include('price/1');
+    });
+
+    it('finds the output of the same task in another step or job', async () => {
+      const view = await chain();
+      await copyTo(view, 'convert', 0);
+      expect((await verify(view)).altered).to.deep.equal(['convert/0']);
+      const other = await chain();
+      await copyTo(other, 'price', 2, outKey(view.record.job, 'price', 2));
+      const { altered, problems } = await verify(other);
+      expect(altered).to.deep.equal(['price/2']);
+      expect(problems[0]?.message).to.include(`price/2 of job ${view.record.job}`);
+    });
+
+    it('finds the manifest of another task, and one whose own words name another', async () => {
+      const view = await publishAll(place.platform, await manyFiles());
+      await copyTo(view, 'price', 1);
+      await rewriteManifest(view, 2, (manifest) => ({ ...manifest, meta: { ...manifest.meta, task: 0 } }));
+      const { altered, problems } = await verify(view);
+      expect(altered).to.deep.equal(['price/1', 'price/2']);
+      for (const { message } of problems) expect(message).to.include('it is the output of price/0');
+    });
+
+    it('finds a manifest and metadata that name different attempts', async () => {
+      const view = await publishAll(place.platform, await manyFiles());
+      await rewriteMeta(view, 'price', 1, { attempt: 'bbbbbbbbbbbbbbbb' });
+      const { altered, problems } = await verify(view);
+      expect(altered).to.deep.equal(['price/1']);
+      expect(problems[0]?.message).to.include(`different attempts: ${attemptOf('price', 1)} and bbbbbbbbbbbbbbbb`);
+    });
+
+    it("finds a manifest that lists another task's file, and one that lists none", async () => {
+      const view = await publishAll(place.platform, await manyFiles());
+      const theirs = `${stagedPrefix(view.record.job, 'price', 0, attemptOf('price', 0))}files/a`;
+      await rewriteManifest(view, 1, ({ files, ...rest }) => ({
+        ...rest,
+        files: files.map((file) => ({ ...file, key: file.key.replace(/.*files\/a$/, theirs) })),
+      }));
+      await rewriteManifest(view, 2, ({ files: _, ...rest }) => rest);
+      const { altered, problems } = await verify(view);
+      expect(altered).to.deep.equal(['price/1', 'price/2']);
+      expect(problems[0]?.message).to.include(`lists ${theirs}`);
+      expect(problems[1]?.message).to.include('lists no files');
+    });
+
+    it('finds one attempt at two places where outputs of the former format name no task', async () => {
+      const view = await chain();
+      for (const n of [0, 1, 2]) await makeFormer(view, 'price', n);
+      expect((await verify(view, true)).verdict).to.equal('proven');
+      await copyTo(view, 'price', 2);
+      await copyTo(view, 'convert', 1);
+      const { altered, problems } = await verify(view, true);
+      expect(altered).to.deep.equal(['price/2', 'convert/1']);
+      expect(problems[0]?.message).to.include('price/2').and.include('made the output of price/0 too');
+    });
+  });
+
+  describe('what reads an output refuses that of another task, and names both:', () => {
+    const reads = (view: JobView, task: string): Promise<unknown> => {
+      const directory = join(place.directory, 'laid');
+      const signal = new AbortController().signal;
+      return reproduce(place.platform, view, { task: parseTaskName(view, task), directory, signal });
+    };
+    const fetches = (view: JobView, to: string): Promise<unknown> => {
+      const target = parseTarget(to, { cwd: place.directory, write: async () => undefined });
+      return fetchOutputs(place.platform, view, { target, header: null, step: 'price' });
+    };
+    const gathers = async (view: JobView) => reads((await look(place.platform, view)).view, 'totals/0');
+    const readers: readonly (readonly [string, string, (view: JobView) => Promise<unknown>])[] = [
+      ['the next step', CHAIN, (view) => reads(view, 'convert/1')],
+      ['the next step, of many files', FILES, (view) => reads(view, 'convert/1')],
+      ['a gather', GATHER, gathers],
+      ['a gather by directory', GATHER.replace('gather: true', 'gather: true, input: dir'), gathers],
+      ['a gather by list', GATHER.replace('gather: true', 'gather: true, input: list'), gathers],
+      [
+        'an explode',
+        FILES.replace('output: files', 'output: files, explode: true'),
+        (view) => look(place.platform, view),
+      ],
+      ['fetch into a directory', CHAIN, (view) => fetches(view, 'out/')],
+      ['fetch into a file', CHAIN, (view) => fetches(view, 'all.txt')],
+    ];
+    for (const [what, yaml, read] of readers) {
+      it(what, async () => {
+        const many = yaml.includes('output: files');
+        const view = many ? await manyFiles(yaml) : await submitJob(place, yaml, {});
+        const job = { platform: place.platform, view };
+        if (!many) for (const n of [0, 1, 2]) await publishSmall(job, 'price', n, `${n}\n`);
+        await copyTo(view, 'price', 1);
+        const error = await rejection(read(view));
+        expect(error).to.have.property('kind', 'corrupt');
+        expect(error.message).to.match(/output of price\/1 of job .* it is the output of price\/0 of job/);
+      });
+    }
+
+    it('another job', async () => {
+      const view = await chain();
+      await copyTo(view, 'price', 1);
+      const name = `job:${view.record.job}/price`;
+      const error = await rejection(findOutputs(name, place.platform.store, async () => view));
+      expect(error.message).to.include('it is the output of price/0');
+    });
+
+    it("a part whose file another job's task staged", async () => {
+      const [mine, theirs] = [await submitJob(place, EXPLODING, {}), await submitJob(place, EXPLODING, {})];
+      for (const view of [mine, theirs]) {
+        await publishFiles(place, view);
+        await look(place.platform, view);
+      }
+      const { store } = place.platform;
+      const view = await mustReadView(store, mine.record.job);
+      await store.copy(stepPartShard(theirs.record.job, 'count', 0), stepPartShard(view.record.job, 'count', 0));
+      const { view: now } = await look(place.platform, view);
+      const error = await rejection(reads(now, 'count/1'));
+      expect(error).to.have.property('kind', 'corrupt');
+      expect(error.message).to.include('split/0').and.include(theirs.record.job);
+      expect((await verify(await publishRest(place, now, 5))).problems.map(({ code }) => code)).to.include(
+        'partAltered',
+      );
+    });
+  });
+});
