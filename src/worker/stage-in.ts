@@ -1,9 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { BatchctlError } from '../errors.ts';
-import { verifiedChunks } from '../jobs/fetch/verified.ts';
+import { type OutputSource, verifiedBytes, verifiedChunks, verifiedOutput } from '../jobs/fetch/verified.ts';
 import { readOpened, stepTotals } from '../jobs/listing.ts';
-import { type Output, readOutput } from '../jobs/output.ts';
 import { stagePart } from '../jobs/split/stage-part.ts';
 import { sectionStart, takesFiles } from '../model/job.ts';
 import type { Runnable } from './admit.ts';
@@ -31,8 +30,8 @@ export type StageContext = Pick<WorkerContext, 'platform' | 'jobs'>;
 const IN_MEMORY = 8 * 2 ** 20;
 
 /**
- * Brings a task's input into its slot. Throws `changed` when an input isn't what the job was accepted with,
- * `corrupt` when something the store must hold is gone.
+ * Brings a task's input into its slot. Throws `changed` when an input isn't what the job was accepted with, `corrupt` when
+ * something the store must hold is gone, `proof` when it isn't what was published.
  */
 export async function stageIn(
   ctx: StageContext,
@@ -73,48 +72,35 @@ async function stageFile(
   return { ...asInput(task, directory.stdin, bytes, {}), inputName: part.name };
 }
 
-/** The step before's output of the same chain. */
+/** The step before's output of the same chain, compared with the checksum that it was published with. */
 async function stagePrevious(
   ctx: StageContext,
   task: Runnable,
   directory: SlotDirectory,
   signal: AbortSignal,
 ): Promise<StagedInput> {
-  const before = task.view.record.spec.steps[task.index - 1]?.name ?? '';
-  const output = await readOutput(ctx.platform.store, task.message.job, before, task.message.task);
-  if (output === null) {
-    throw new BatchctlError('corrupt', `the output of ${before}/${task.message.task} is gone`, {
-      hint: `batchctl verify ${task.message.job} --repair`,
-    });
-  }
-  const bytes = await copyOutput(ctx, { task, before, output, signal }, directory.stdin);
+  const { job, task: n } = task.message;
+  const step = task.view.record.spec.steps[task.index - 1]?.name ?? '';
+  const bytes = await copyOutput({ store: ctx.platform.store, job, step }, n, directory.stdin, signal);
   return asInput(task, directory.stdin, bytes, {});
 }
 
-async function copyOutput(
-  ctx: StageContext,
-  from: { readonly task: Runnable; readonly before: string; readonly output: Output; readonly signal: AbortSignal },
-  path: string,
-): Promise<number> {
-  const { task, before, output, signal } = from;
-  const size = output.files.reduce((sum, file) => sum + file.size, 0);
-  const only = output.files[0];
-  if (only !== undefined && output.files.length === 1 && size <= IN_MEMORY) {
-    const bytes = size === 0 ? new Uint8Array() : await ctx.platform.store.read(only.key);
-    if (bytes === null) throw new BatchctlError('corrupt', `${only.key} is gone`, { hint: 'batchctl verify --repair' });
-    writeFileSync(path, bytes);
-    return size;
+async function copyOutput(source: OutputSource, task: number, path: string, signal: AbortSignal): Promise<number> {
+  const { files, meta } = await verifiedOutput(source, task);
+  const [only] = files;
+  if (only !== undefined && files.length === 1 && only.size <= IN_MEMORY) {
+    writeFileSync(path, only.size === 0 ? '' : await verifiedBytes(source, task, only));
+    return only.size;
   }
-  const source = { store: ctx.platform.store, job: task.message.job, step: before };
   const target = await open(path, 'w');
   try {
-    for (const file of output.files) {
-      for await (const chunk of verifiedChunks(source, output.task, file, signal)) await target.writeFile(chunk);
+    for (const file of files) {
+      for await (const chunk of verifiedChunks(source, task, file, signal)) await target.writeFile(chunk);
     }
   } finally {
     await target.close();
   }
-  return size;
+  return meta.bytesOut;
 }
 
 async function stageGather(

@@ -1,4 +1,5 @@
-// Protects: an output counts only for the job, step and task that made it.
+// Protects: an output counts only for the job, step and task that made it, and a task reads only what was published.
+import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { fetchOutputs } from '../../src/jobs/fetch/fetch.ts';
@@ -9,15 +10,15 @@ import { findOutputs } from '../../src/jobs/submit/job-outputs.ts';
 import { parseTaskName } from '../../src/jobs/task-name.ts';
 import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
 import { asciiJson } from '../../src/lib/json.ts';
-import { outKey, stagedPrefix, stepPartShard } from '../../src/model/keys.ts';
+import { failedKey, outKey, stagedPrefix, stepPartShard } from '../../src/model/keys.ts';
 import { META, type OutputManifest } from '../../src/model/output.ts';
-import type { JobView } from '../../src/model/view.ts';
+import { type JobView, stateOf } from '../../src/model/view.ts';
 import { reproduce } from '../../src/worker/reproduce.ts';
 import { runCli } from '../cli/fake-io.ts';
 import { EXPLODING, publishFiles, publishRest } from '../support/exploding-job.ts';
 import { rejection } from '../support/rejection.ts';
 import { attemptOf, openPlace, type Place, publishManifest, publishSmall } from './published-job.ts';
-import { publishAll, submitJob } from './submitted-job.ts';
+import { publishAll, submitJob, work } from './submitted-job.ts';
 
 const CHAIN = `
 name: claims
@@ -204,6 +205,49 @@ describe('outputs are bound to their task', () => {
       expect((await verify(await publishRest(place, now, 5))).problems.map(({ code }) => code)).to.include(
         'partAltered',
       );
+    });
+  });
+
+  describe('a task reads only what was published:', () => {
+    const altered: readonly (readonly [string, string | Uint8Array, string | Uint8Array])[] = [
+      ['a few bytes that were changed', 'one\n', 'two\n'],
+      [
+        'some megabytes of which one byte was changed',
+        Buffer.alloc(2 ** 21, 'a'),
+        Buffer.alloc(2 ** 21, 'a').fill('b', 9, 10),
+      ],
+      ['an output that was cut to nothing', 'one\n', ''],
+      ['an output that has something where nothing was published', '', 'one\n'],
+    ];
+    for (const [what, before, after] of altered) {
+      it(`${what}: the next step's task fails, and names it`, async () => {
+        const { platform } = place;
+        const view = await submitJob(place, CHAIN.replace('to: 3', 'to: 1'), {});
+        await publishSmall({ platform, view }, 'price', 0, before.toString());
+        const key = outKey(view.record.job, 'price', 0);
+        await platform.store.put(key, after, { metadata: (await platform.store.head(key))?.metadata ?? {} });
+        await work(platform);
+        expect(stateOf(await mustReadView(platform.store, view.record.job))).to.equal('failed');
+        const failed = await platform.store.read(failedKey(view.record.job, 'convert', 0, 0));
+        const record = JSON.parse(new TextDecoder().decode(failed ?? new Uint8Array()));
+        expect(record).to.include({ reason: 'proof' });
+        expect(record.error).to.include('the output of price/0 was altered after it was published');
+      });
+    }
+
+    it('an output that was cut to nothing is in no gather, and in nothing that is fetched', async () => {
+      const view = await chain();
+      const { store } = place.platform;
+      const key = outKey(view.record.job, 'price', 1);
+      await store.put(key, '', { metadata: (await store.head(key))?.metadata ?? {} });
+      const directory = join(place.directory, 'out');
+      mkdirSync(directory);
+      for (const to of ['out/', 'out/all.txt']) {
+        const target = parseTarget(to, { cwd: place.directory, write: async () => undefined });
+        const error = await rejection(fetchOutputs(place.platform, view, { target, header: null, step: 'price' }));
+        expect(error.message).to.include('the output of price/1 was altered');
+      }
+      expect(readdirSync(directory)).not.to.include.members(['000000001', 'all.txt']);
     });
   });
 });

@@ -14,7 +14,7 @@ import { type JobView, stateOf } from '../../src/model/view.ts';
 import { openPlace, type Place } from './published-job.ts';
 import { work } from './submitted-job.ts';
 
-/** Four jobs that 0.1.0 (commit 0faee98) ran on one machine, the last one until its worker was killed; and the evidence of the third. */
+/** Four jobs that 0.1.0 (commit 0faee98) ran, one until its worker was killed, and the evidence of `boxes`. */
 const FORMER = join(import.meta.dirname, '../fixtures/store-0.1.0');
 
 describe('a store of batchctl 0.1.0', () => {

@@ -15,14 +15,19 @@ export interface OutputSource {
   readonly step: string;
 }
 
-/** A task's output, its files agreeing with the checksum that it was published with. Throws `proof`, naming the task. */
+/**
+ * A task's output, its files agreeing with the size and the checksum that it was published with. Throws `proof`, naming the
+ * task; `corrupt`, naming both, for another task's.
+ */
 export async function verifiedOutput(source: OutputSource, task: number): Promise<Output> {
   const output = await readOutput(source.store, source.job, source.step, task);
   if (output === null) {
-    throw new BatchctlError('proof', `the output of ${source.step}/${task} was listed, and is gone`, {
+    throw new BatchctlError('proof', `the output of ${source.step}/${task} was published, and is gone`, {
       hint: `batchctl verify ${source.job} --repair`,
     });
   }
+  const size = output.files.reduce((sum, file) => sum + file.size, 0);
+  if (size !== output.meta.bytesOut) throw altered(source, task, `${output.meta.bytesOut} bytes`, `${size} bytes`);
   const [first] = output.files;
   const found = isSingle(output) && first !== undefined ? first.checksum : linesChecksum(output.files);
   if (found !== output.meta.checksum) throw altered(source, task, output.meta.checksum, found);
