@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
 import { loadConfig } from '../../src/config.ts';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
+import { recordDigest } from '../../src/jobs/submit/prepare.ts';
 import { asciiJson } from '../../src/lib/json.ts';
 import { type JobInput, type JobRecord, stepIndex } from '../../src/model/job.ts';
 import { jobKey, outKey, partShard, stagedPrefix } from '../../src/model/keys.ts';
@@ -51,13 +52,9 @@ export async function putJob(
   const job = options.job ?? 'claims-20261130-0600-abcde';
   const spec = parseJobFile(options.yaml ?? STEPS, { file: 'job.yaml' });
   const parts = options.parts ?? inputs.length;
-  const record: JobRecord = {
-    format: 1,
-    job,
+  const accepted: Pick<JobRecord, 'spec' | 'code' | 'inputs'> = {
     spec,
-    runKey: null,
-    runNumber: null,
-    period: null,
+    code: null,
     inputs: inputs.map((input) => ({
       size: 1,
       source: { kind: 'pipe' },
@@ -66,10 +63,17 @@ export async function putJob(
       compression: null,
       ...input,
     })),
+  };
+  const record: JobRecord = {
+    format: 1,
+    job,
+    ...accepted,
+    runKey: null,
+    runNumber: null,
+    period: null,
     parts,
     records: null,
-    digest: 'sha256:0',
-    code: null,
+    digest: recordDigest(accepted),
     createdAt: '2026-11-30T06:00:00.000Z',
     createdBy: 'me@here',
     host: 'here',

@@ -159,8 +159,19 @@ function mendOf({ job, state, missing, altered, problems }: VerifyResult, repair
   if (mendable && state !== 'cancelled' && !repaired) return `batchctl verify ${job} --repair`;
   if (altered.length > 0)
     return `move away the output that was altered; batchctl verify ${job} --repair makes it again`;
+  if (problems.some(({ code }) => CHANGED.includes(code)))
+    return `restore what was changed from a backup, or from an earlier version of the object; then batchctl verify ${job}`;
   return problems.some(({ code }) => code === 'failures') ? `batchctl failures ${job}` : `batchctl status ${job}`;
 }
+
+/** Findings that say that the store isn't what it was. */
+const CHANGED: readonly string[] = [
+  'proofContradicted',
+  'recordAltered',
+  'journalAltered',
+  'proofAltered',
+  'proofMissing',
+];
 
 function repairJson({ recorded, sent, missing, reopened, withheld }: Repaired) {
   return { recorded, sent, missing, reopened, withheld };

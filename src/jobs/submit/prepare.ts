@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { BatchctlError } from '../../errors.ts';
 import { canonicalJson } from '../../model/digest.ts';
-import type { JobSpec } from '../../model/job.ts';
+import type { JobInput, JobRecord, JobSpec } from '../../model/job.ts';
 import { RUN_KEY } from '../../model/keys.ts';
 import { isS3Uri } from '../../model/s3-uri.ts';
 import { substitute } from '../../model/substitute.ts';
@@ -206,11 +206,21 @@ function checkInputs(
  * SHA-256 over the spec, the code's hash, and each input's name, size and checksum. A file read in place has no
  * checksum: its time of change stands for it, so that a key can be answered without reading gigabytes.
  */
-export function digestOf(spec: JobSpec, code: string | null, inputs: readonly FoundInput[]): string {
+export function digestOf(
+  spec: JobSpec,
+  code: string | null,
+  inputs: readonly { readonly input: Pick<JobInput, 'name' | 'size' | 'checksum' | 'source'> }[],
+): string {
   const facts = inputs.map(({ input: { name, size, checksum, source } }) => {
     if (source.kind === 'file') return { name, size, mark: source.pin.mtimeNs };
     return { name, size, mark: checksum ?? (source.kind === 'pipe' ? null : source.etag) };
   });
   const text = canonicalJson({ spec, code, inputs: facts });
   return `sha256:${createHash('sha256').update(text).digest('hex')}`;
+}
+
+/** The digest of a job as accepted, of what its job.json says; of a pipe the size was not known then. */
+export function recordDigest({ spec, code, inputs }: Pick<JobRecord, 'spec' | 'code' | 'inputs'>): string {
+  const accepted = inputs.map((input) => ({ input: input.source.kind === 'pipe' ? { ...input, size: 0 } : input }));
+  return digestOf(spec, code, accepted);
 }

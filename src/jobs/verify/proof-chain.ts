@@ -6,8 +6,8 @@ import { canonicalJson } from '../../model/digest.ts';
 import { proofsPrefix } from '../../model/keys.ts';
 import type { Findings } from '../../model/verify/findings.ts';
 import type { VerifyResult } from '../../model/verify/verify-result.ts';
-import type { JobView } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
+import { RootDigest } from './root-digest.ts';
 import type { Decision } from './scan-decisions.ts';
 
 /** proofs/<0000>.json: a proof, with the journal entry that it was made at and the hash of the one before. */
@@ -55,39 +55,71 @@ export async function readProof(store: ObjectStore, key: string): Promise<KeptPr
   return { key, number, bytes, proof: parseStored<StoredProof>(key, bytes) };
 }
 
+/** A proof of a chain, or why it can't be read. */
+export type FoundProof = KeptProof | { readonly key: string; readonly problem: string };
+
+/** All proofs that are kept of a job, oldest first. */
+export async function readProofs(store: ObjectStore, job: string): Promise<readonly FoundProof[]> {
+  const found: FoundProof[] = [];
+  for await (const key of store.keys(proofsPrefix(job))) {
+    try {
+      const kept = await readProof(store, key);
+      if (kept !== null) found.push(kept);
+    } catch (error) {
+      if (!isKind(error, 'corrupt')) throw error;
+      found.push({ key, problem: error.message });
+    }
+  }
+  return found;
+}
+
 /**
  * Looks whether the proofs that are kept are what was once kept: none is gone or was changed, each names the one
- * before, and the journal still says what it said then.
+ * before, and the journal still says what it said then. Answers those of which all that holds.
  */
-export async function checkProofs(
-  store: ObjectStore,
-  { record }: JobView,
+export function checkProofs(
+  found: readonly FoundProof[],
   decisions: readonly Decision[],
   findings: Findings,
-): Promise<void> {
+): readonly KeptProof[] {
+  const sound: KeptProof[] = [];
   let before: { readonly number: number; readonly checksum: string | null } = { number: -1, checksum: null };
-  try {
-    for await (const found of store.keys(proofsPrefix(record.job))) {
-      const kept = await readProof(store, found);
-      if (kept === null) continue;
-      const { key, number, bytes, proof } = kept;
-      if (number !== before.number + 1) findings.add('proofMissing', `the proof before ${key} is gone`);
-      else if (proof.previous !== before.checksum)
-        findings.add('proofAltered', `${key} was made after another proof than the one before it: one was altered`);
-      // Proofs of versions that wrote no checksum are held by the chain alone.
-      if (proof.checksum !== undefined && proof.checksum !== proofChecksum(proof))
-        findings.add('proofAltered', `${key} isn't what verify wrote: it was altered`);
-      const said = [
-        { n: proof.entry, checksum: proof.entryChecksum },
-        ...(proof.result?.evidence?.decisions.listed ?? []),
-      ];
-      const other = said.find(({ n, checksum }) => n >= 0 && decisions[n]?.line.checksum !== checksum);
-      if (other !== undefined)
-        findings.add('journalAltered', `journal entry ${other.n} isn't what it was when ${key} was made`);
-      before = { number, checksum: bytesChecksum(bytes) };
+  for (const kept of found) {
+    if ('problem' in kept) {
+      findings.add('proofAltered', kept.problem);
+      return sound;
     }
-  } catch (error) {
-    if (!isKind(error, 'corrupt')) throw error;
-    findings.add('proofAltered', error.message);
+    const { key, number, bytes, proof } = kept;
+    const problems = findings.count('proofAltered') + findings.count('journalAltered');
+    if (number !== before.number + 1) findings.add('proofMissing', `the proof before ${key} is gone`);
+    else if (proof.previous !== before.checksum)
+      findings.add('proofAltered', `${key} was made after another proof than the one before it: one was altered`);
+    // Proofs of versions that wrote no checksum are held by the chain alone.
+    if (proof.checksum !== undefined && proof.checksum !== proofChecksum(proof))
+      findings.add('proofAltered', `${key} isn't what verify wrote: it was altered`);
+    checkJournal(kept, decisions, findings);
+    if (findings.count('proofAltered') + findings.count('journalAltered') === problems) sound.push(kept);
+    before = { number, checksum: bytesChecksum(bytes) };
   }
+  return sound;
+}
+
+/** A proof names the entry that it was made at and the first ones by their bytes, and all up to it by their root. */
+function checkJournal({ key, proof }: KeptProof, decisions: readonly Decision[], findings: Findings): void {
+  const known = proof.result?.evidence?.decisions;
+  const said = [{ n: proof.entry, checksum: proof.entryChecksum }, ...(known?.listed ?? [])];
+  const other = said.find(({ n, checksum }) => n >= 0 && decisions[n]?.line.checksum !== checksum);
+  if (other !== undefined)
+    findings.add('journalAltered', `journal entry ${other.n} isn't what it was when ${key} was made`);
+  else if (known !== undefined && known.count > known.listed.length && rootOf(decisions, known.count) !== known.root)
+    findings.add(
+      'journalAltered',
+      `one of the journal entries ${known.listed.length} to ${known.count - 1} isn't what it was when ${key} was made`,
+    );
+}
+
+function rootOf(decisions: readonly Decision[], count: number): string {
+  const root = new RootDigest('decisions', () => undefined);
+  for (const { line } of decisions.slice(0, count)) root.add(line.n, JSON.stringify(line));
+  return root.finish();
 }

@@ -25,13 +25,13 @@ const AHEAD = 16;
 
 /**
  * Lists one step's outputs and failures, once, side by side, and looks at each. `before` is what was published of the
- * step before; `each` is told every sound output.
+ * step before; `each` is told every sound output, and whether a gather went without it.
  */
 export async function scanStep(
   ctx: Verifying,
   index: number,
   before: TaskBits | null,
-  each?: (task: number, meta: OutputMeta) => Promise<void> | undefined,
+  each?: (task: number, meta: OutputMeta, late: boolean) => Promise<void> | undefined,
 ): Promise<StepScanned> {
   const name = ctx.view.record.spec.steps[index]?.name ?? '';
   const published = new TaskBits(stepTotals(ctx.view)[index] ?? 0);
@@ -49,7 +49,7 @@ export async function scanStep(
     const late = leftOut.has(task);
     const own = looked.problem ?? (meta === null ? null : twice(ctx, index, task, meta));
     const wrong = own ?? (meta === null || late ? null : addTo(sum, meta));
-    if (meta !== null && looked.problem === null) await each?.(task, meta);
+    if (meta !== null && wrong === null) await each?.(task, meta, late);
     if (wrong !== null) sayAltered(ctx, name, task, wrong);
     else if (meta !== null) ctx.evidence?.end(publishedEnd(name, task, meta, late));
   }

@@ -1,5 +1,6 @@
 import type { TaskBits } from '../../model/bits.ts';
-import { isClosed } from '../../model/job.ts';
+import { isClosed, type JobRecord } from '../../model/job.ts';
+import { jobKey } from '../../model/keys.ts';
 import { checkChains } from '../../model/verify/chains-check.ts';
 import { composeResult } from '../../model/verify/compose-result.ts';
 import { skipsOf } from '../../model/verify/decisions.ts';
@@ -10,10 +11,12 @@ import type { Platform } from '../../ports/platform.ts';
 import { refreshView } from '../journal.ts';
 import { listFacts, stepTotals } from '../listing.ts';
 import { prunedError } from '../pruned.ts';
+import { recordDigest } from '../submit/prepare.ts';
 import { concludeState, concludeTotals } from './conclude.ts';
+import { EarlierProofs } from './earlier-proofs.ts';
 import { EvidenceLog } from './evidence-log.ts';
 import { standingProof } from './proof.ts';
-import { checkProofs } from './proof-chain.ts';
+import { checkProofs, readProofs } from './proof-chain.ts';
 import { type Decision, readDecisions } from './scan-decisions.ts';
 import { scanInputs } from './scan-inputs.ts';
 import { type StepScanned, scanStep } from './scan-outputs.ts';
@@ -68,22 +71,39 @@ async function verifyClosed(platform: Platform, view: JobView, options: VerifyOp
   for (const { line, entry } of decisions) evidence.decision(line, entry);
   evidence.endDecisions();
   const scanned = await scanParts(ctx);
-  const steps = await scanSteps(ctx, evidence);
+  // The proofs come first: what may differ from them is told while the outputs go by.
+  const kept = checkProofs(await readProofs(store, view.record.job), decisions, ctx.findings);
+  const earlier = new EarlierProofs(view, kept, decisions);
+  const steps = await scanSteps(ctx, evidence, earlier);
   await scanStepParts(ctx);
   const facts = steps.map((step) => step.facts);
   const chains = checkChains(view, facts, ctx.findings);
   const totals = steps.map((step) => step.totals);
   const expectations = concludeTotals(view, totals, ctx.findings);
-  await checkProofs(store, view, decisions, ctx.findings);
+  checkDigest(view.record, ctx.findings);
+  const found = evidence.finish();
+  await earlier.compare(store, { evidence: found, deep: ctx.deep, facts }, ctx.findings);
   concludeState(view, ctx.findings);
   ctx.looked(0);
   return composeResult({
     ...ctx,
-    ...{ chains, scanned, expectations, evidence: evidence.finish(), skips: skipsOf(entriesOf(decisions)) },
+    ...{ chains, scanned, expectations, evidence: found, skips: skipsOf(entriesOf(decisions)) },
   });
 }
 
-async function scanSteps(ctx: Verifying, evidence: EvidenceLog): Promise<readonly StepScanned[]> {
+/** The digest that a job was accepted by is computed again of what job.json says. */
+function checkDigest(record: JobRecord, findings: Findings): void {
+  const digest = recordDigest(record);
+  if (digest === record.digest) return;
+  const found = `its spec, code and inputs have the digest ${digest}, and it was accepted with ${record.digest}`;
+  findings.add('recordAltered', `${jobKey(record.job)} was altered: ${found}`);
+}
+
+async function scanSteps(
+  ctx: Verifying,
+  evidence: EvidenceLog,
+  earlier: EarlierProofs,
+): Promise<readonly StepScanned[]> {
   const specs = ctx.view.record.spec.steps;
   for (const [index, opened] of ctx.opened.entries()) {
     if (opened === null) continue;
@@ -93,7 +113,10 @@ async function scanSteps(ctx: Verifying, evidence: EvidenceLog): Promise<readonl
   const steps: StepScanned[] = [];
   let before: TaskBits | null = null;
   for (const index of specs.keys()) {
-    const step: StepScanned = await scanStep(ctx, index, before);
+    const step: StepScanned = await scanStep(ctx, index, before, (task, meta, late) => {
+      earlier.add(index, task, meta, late);
+      return undefined;
+    });
     steps.push(step);
     before = step.facts.published;
   }

@@ -1,0 +1,262 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { StepFacts } from '../../model/decide.ts';
+import { sectionStart } from '../../model/job.ts';
+import { jobKey, openedKey, outKey, outPrefix, partShard, partsPrefix, stepPartsPrefix } from '../../model/keys.ts';
+import type { OutputMeta } from '../../model/output.ts';
+import { PARTS_PER_SHARD } from '../../model/part.ts';
+import { countIn, inRanges, type Ranges, without } from '../../model/ranges.ts';
+import { parseTaskSet } from '../../model/task-set.ts';
+import { type Difference, differences } from '../../model/verify/differences.ts';
+import type { Evidence, InputEvidence, StepEvidence } from '../../model/verify/evidence.ts';
+import { type Findings, NAMED } from '../../model/verify/findings.ts';
+import { emptyView, foldJournal, isSkipped, type JobView, roundOf } from '../../model/view.ts';
+import type { ObjectStore } from '../../ports/object-store.ts';
+import type { KeptProof } from './proof-chain.ts';
+import type { Decision } from './scan-decisions.ts';
+import { TotalsSum } from './totals-sum.ts';
+
+/** What a verification found, as far as a proof states it. */
+export interface FoundNow {
+  readonly evidence: Evidence;
+  readonly deep: boolean;
+  /** In step order. */
+  readonly facts: readonly StepFacts[];
+}
+
+/**
+ * The proofs that were kept of a job, each with what may honestly differ since. A published output is final, and job.json,
+ * parts and opened.json are written once. So between two proofs differ only: the ends of tasks that had no output then, of
+ * tasks that a journal entry since asks for or goes without, and what a deep look reads of the inputs.
+ */
+export class EarlierProofs {
+  readonly #proofs: readonly EarlierProof[];
+
+  /** `kept`: those that are what `verify` wrote, oldest first. */
+  constructor(view: JobView, kept: readonly KeptProof[], decisions: readonly Decision[]) {
+    this.#proofs = kept.flatMap((proof) => {
+      // Proofs of early versions tell no evidence.
+      const evidence: Evidence | null | undefined = proof.proof.result?.evidence;
+      return evidence ? [new EarlierProof(view, proof, evidence, decisions)] : [];
+    });
+  }
+
+  /** Takes a sound output as it is now; `late`: its gather went without it. */
+  add(index: number, task: number, meta: OutputMeta, late: boolean): void {
+    for (const proof of this.#proofs) proof.add(index, task, meta, late);
+  }
+
+  /** Adds to the findings in what the oldest proof that differs from `now` does. All outputs were added before. */
+  async compare(store: ObjectStore, now: FoundNow, findings: Findings): Promise<void> {
+    for (const proof of this.#proofs) {
+      const changes = [...proof.changes(now)];
+      if (changes.length === 0) continue;
+      for (const change of changes) findings.add('proofContradicted', await proof.describe(store, change));
+      return;
+    }
+  }
+}
+
+/** What can't have changed since a proof, and did. */
+interface Change extends Difference {
+  /** The object that says so, or the prefix of those among which it is. */
+  readonly at: string;
+}
+
+/** What came to a step since a proof. */
+interface SinceThen {
+  /** The tasks that were published at that time; null: the proof doesn't tell. */
+  readonly published: Ranges | null;
+  /** Sums over the outputs that count of tasks that were not. */
+  readonly fresh: TotalsSum;
+  readonly made: Map<string, number>;
+  freshOutputs: number;
+  sound: number;
+  /** An output of that time is gone, or was made again, and a journal entry since says why. */
+  explained: boolean;
+}
+
+class EarlierProof {
+  readonly #now: JobView;
+  readonly #then: JobView;
+  readonly #kept: KeptProof;
+  readonly #evidence: Evidence;
+  readonly #steps: readonly SinceThen[];
+
+  constructor(view: JobView, kept: KeptProof, evidence: Evidence, decisions: readonly Decision[]) {
+    this.#now = view;
+    const entries = decisions.slice(0, kept.proof.entry + 1).map(({ entry }) => entry);
+    this.#then = foldJournal(emptyView(view.record), entries);
+    this.#kept = kept;
+    this.#evidence = evidence;
+    this.#steps = publishedThen(view, evidence).map((published) => ({
+      ...{ published, fresh: new TotalsSum(), made: new Map(), freshOutputs: 0, sound: 0, explained: false },
+    }));
+  }
+
+  add(index: number, task: number, meta: OutputMeta, late: boolean): void {
+    const step = this.#steps[index];
+    if (step === undefined) return;
+    step.sound += 1;
+    if (step.published === null) return;
+    if (inRanges(step.published, task)) {
+      if (meta.round > this.#then.round && this.#isAskedSince(index, task)) step.explained = true;
+      return;
+    }
+    step.freshOutputs += 1;
+    if (!late) step.fresh.add(meta);
+    const made = madeBy(meta);
+    step.made.set(made, (step.made.get(made) ?? 0) + 1);
+  }
+
+  *changes(now: FoundNow): Generator<Change> {
+    const { job } = this.#now.record;
+    const then = this.#evidence;
+    const deep = this.#kept.proof.result.deep || now.deep;
+    const at = (key: string, values: Iterable<Difference>) => [...values].map((value) => ({ ...value, at: key }));
+    yield* at(jobKey(job), differences(acceptedOf(then, deep), acceptedOf(now.evidence, deep)));
+    yield* at(partsKey(job, now.evidence.parts.count), differences(then.parts, now.evidence.parts, 'parts'));
+    for (const gather of then.gathers) {
+      const found = now.evidence.gathers.find(({ step }) => step === gather.step);
+      yield* at(openedKey(job, gather.step), differences(gather, found, `gathers.${gather.step}`));
+    }
+    for (const [index, facts] of now.facts.entries()) yield* this.#stepChanges(index, facts, now.evidence);
+    for (const files of then.files) {
+      // Files are those of the step before: made again, they are others.
+      const before = this.#now.record.spec.steps.findIndex(({ name }) => name === files.step) - 1;
+      if (this.#steps[before]?.explained === true) continue;
+      const found = now.evidence.files.find(({ step }) => step === files.step);
+      yield* at(stepPartsPrefix(job, files.step), differences(files, found, `files.${files.step}`));
+    }
+  }
+
+  /** A change in words, with the object that was written since, where the store can tell. */
+  async describe(store: ObjectStore, { path, stated, found, at }: Change): Promise<string> {
+    const said = `${path} was ${shown(stated)} at proof ${this.#kept.number}, is ${shown(found)}`;
+    const since = at.endsWith('/') ? await this.#writtenSince(store, at) : [];
+    const where =
+      since.length === 0
+        ? `look at ${at}`
+        : `${since.join(', ')} ${since.length === 1 ? 'was' : 'were'} written after it`;
+    return `${said}, and no journal entry between says why: ${where}`;
+  }
+
+  *#stepChanges(index: number, facts: StepFacts, { steps }: Evidence): Generator<Change> {
+    const name = this.#now.record.spec.steps[index]?.name ?? '';
+    const since = this.#steps[index];
+    const then = this.#evidence.steps.find((step) => step.name === name);
+    const now = steps.find((step) => step.name === name);
+    if (since === undefined || since.published === null || then === undefined || now === undefined) return;
+    // What is altered or missing is a finding of its own, and sums can't hold then.
+    if (since.sound !== facts.published.count) return;
+    const gone = since.sound - since.freshOutputs < countIn(since.published, facts.size);
+    if (gone) yield* this.#lost(index, since, facts);
+    if (gone || since.explained) return;
+    const { job } = this.#now.record;
+    const at = facts.size === 1 ? outKey(job, name, 0) : outPrefix(job, name);
+    const changed = [...differences(sumsWith(then, since), sumsWith(now), `steps.${name}`)];
+    if (changed.length === 0 && since.freshOutputs === 0 && this.#sameEnds(then, now))
+      changed.push(...differences(then.root, now.root, `steps.${name}.root`));
+    for (const change of changed) yield { ...change, at };
+  }
+
+  /** Outputs of that time whose tasks have another end now, though nobody asked for it. */
+  *#lost(index: number, since: SinceThen, facts: StepFacts): Generator<Change> {
+    const { record } = this.#now;
+    const name = record.spec.steps[index]?.name ?? '';
+    let told = 0;
+    for (const [from, to] of since.published ?? []) {
+      for (let n = from; n <= to && told < NAMED; n += 1) {
+        if (facts.published.has(n)) continue;
+        if (this.#isAskedSince(index, n) || isSkipped(this.#now, index, n)) continue;
+        // Otherwise it is missing, which is a finding already.
+        if (!facts.failed.has(n)) continue;
+        told += 1;
+        const end = { path: `the end of ${name}/${n}`, stated: 'published', found: 'failed' };
+        yield { ...end, at: outKey(record.job, name, n) };
+      }
+    }
+  }
+
+  #isAskedSince(index: number, task: number): boolean {
+    return roundOf(this.#now, index, task) > this.#then.round;
+  }
+
+  /** True where a root that differs can't be explained: no end of a task without an output may have become another. */
+  #sameEnds(then: StepEvidence, now: StepEvidence): boolean {
+    if (then.failed !== now.failed || then.skipped !== now.skipped) return false;
+    if (then.failed === '') return true;
+    // What was given up may have failed since, and what was asked for again failed anew.
+    const { stopped, asked } = this.#then;
+    return stopped === null && asked.every(({ released }) => released) && isDeepStrictEqual(asked, this.#now.asked);
+  }
+
+  /** The first few objects that the store's own clock says are younger than the proof. */
+  async #writtenSince(store: ObjectStore, prefix: string): Promise<readonly string[]> {
+    const since: string[] = [];
+    const made = await store.head(this.#kept.key);
+    if (made === null) return since;
+    for await (const { key, modified } of store.list(prefix)) {
+      if (modified > made.modified) since.push(key);
+      if (since.length === SHOWN) break;
+    }
+    return since;
+  }
+}
+
+/** So many objects are named. */
+const SHOWN = 3;
+
+/** The tasks of each step that had an output when the evidence was made, in step order; null where it doesn't tell. */
+function publishedThen({ record }: JobView, evidence: Evidence): readonly (Ranges | null)[] {
+  const { steps } = record.spec;
+  const all: (Ranges | null)[] = [];
+  for (const [index, { name }] of steps.entries()) {
+    const step = evidence.steps.find((each) => each.name === name);
+    const due = sectionStart(steps, index) === index ? firstOf(step?.ends ?? 0) : (all[index - 1] ?? null);
+    const ranges =
+      step === undefined || due === null
+        ? null
+        : without(without(due, parseTaskSet(step.failed)), parseTaskSet(step.skipped));
+    const outputs = step?.made.reduce((sum, made) => sum + made.outputs, 0) ?? 0;
+    all.push(ranges !== null && countIn(ranges, Number.MAX_SAFE_INTEGER) === outputs ? ranges : null);
+  }
+  return all;
+}
+
+const firstOf = (count: number): Ranges => (count === 0 ? [] : [[0, count - 1]]);
+
+/** What job.json says, and of the inputs what every look tells: only a deep one reads those that nobody had read. */
+function acceptedOf({ record, spec, code, submitted, inputs }: Evidence, deep: boolean) {
+  const { root, listed, ...counts } = inputs;
+  return {
+    record,
+    spec,
+    code,
+    submitted,
+    inputs: { ...counts, ...(!deep && { root }), listed: listed.map(acceptedInput) },
+  };
+}
+
+function acceptedInput({ checksum, checksumFrom, ...rest }: InputEvidence) {
+  return { ...rest, checksum: checksumFrom === 'submit' ? checksum : null };
+}
+
+/** A step's sums, with what came to it since. */
+function sumsWith({ bytesIn, bytesOut, counters, outputs, made }: StepEvidence, since?: SinceThen) {
+  const sum = new TotalsSum();
+  sum.add({ bytesIn, bytesOut, counters, seconds: 0 });
+  const fresh = since?.fresh.totals();
+  if (fresh !== undefined) sum.add(fresh);
+  const { outputs: _, seconds: __, ...totals } = sum.totals();
+  const by = new Map(made.map((each) => [madeBy(each), each.outputs]));
+  for (const [name, count] of since?.made ?? []) by.set(name, (by.get(name) ?? 0) + count);
+  return { ...totals, outputs: outputs + (fresh?.outputs ?? 0), made: Object.fromEntries(by) };
+}
+
+const madeBy = ({ round, code }: { readonly round: number; readonly code: string | null }): string =>
+  `round ${round}, ${code === null ? 'no code' : `code ${code}`}`;
+
+const partsKey = (job: string, count: number): string =>
+  count > PARTS_PER_SHARD ? partsPrefix(job) : partShard(job, 0);
+
+const shown = (value: unknown): string => (value === undefined ? 'nothing' : JSON.stringify(value));
