@@ -1,4 +1,5 @@
-import { findJob } from '../jobs/find.ts';
+import { findJob, findJobToShow } from '../jobs/find.ts';
+import { holeHint, holeText } from '../jobs/journal.ts';
 import type { JobView } from '../model/view.ts';
 import type { Context } from './context.ts';
 
@@ -8,9 +9,26 @@ export const JOB_TEXT = 'id, unique prefix, key:RUN-KEY, name:NAME or last';
 /** The state that a changing verb leaves, as its answer has it. */
 export const STATE_SCHEMA = { enum: ['submitted', 'running', 'paused', 'succeeded', 'failed', 'cancelled'] } as const;
 
-/** The job that is meant; says which where the words don't. Throws `notFound`, `usage`. */
+/** The job that is meant; says which where the words don't. Throws `notFound`, `usage`, `corrupt` for a journal with a hole. */
 export async function jobMeant(ctx: Context, text: string | undefined): Promise<JobView> {
-  const view = await findJob(await ctx.platform(), text);
+  return named(ctx, text, await findJob(await ctx.platform(), text));
+}
+
+/** The same for a command that only shows the job: a hole in its journal is a warning. */
+export async function jobShown(ctx: Context, text: string | undefined): Promise<JobView> {
+  const view = named(ctx, text, await findJobToShow(await ctx.platform(), text));
+  warnOfHole(ctx, view);
+  return view;
+}
+
+/** Warns of a journal with a hole: what is shown leaves out what was decided after it. */
+export function warnOfHole(ctx: Context, view: JobView): void {
+  if (view.hole === null) return;
+  ctx.warn(`${holeText(view, view.hole)}: what was decided after entry ${view.hole.missing - 1} is not shown`);
+  ctx.warn(holeHint(view, view.hole));
+}
+
+function named(ctx: Context, text: string | undefined, view: JobView): JobView {
   if (text !== view.record.job) ctx.notice(`job ${view.record.job}`);
   return view;
 }

@@ -101,6 +101,14 @@ export const STATUS_OUTPUT: JsonSchema = {
     createdAt: { type: 'string', format: 'date-time' },
     closedAt: { ...textOrNull, format: 'date-time' },
     prunedAt: { ...textOrNull, format: 'date-time', description: 'when its outputs, parts and logs were removed' },
+    journalHole: {
+      type: ['object', 'null'],
+      description: 'an entry of its journal that is missing before others: what those decided is not told here',
+      properties: {
+        missing: { type: 'integer', description: 'the number of the first one that is missing' },
+        last: { type: 'integer', description: 'the number of the last one that is there' },
+      },
+    },
     delivery: DELIVERY,
     untold: {
       type: 'array',

@@ -1323,7 +1323,7 @@ export interface components {
             /** Format: date-time */
             when: string;
             who: string;
-            /** @description accepted, sent, retry, close, ... */
+            /** @description accepted, sent, retry, close, ...; missing: the entry is gone */
             what: string;
             /** @description the same in words */
             text: string;
@@ -2124,6 +2124,13 @@ export interface components {
              * @description when its outputs, parts and logs were removed
              */
             prunedAt?: string | null;
+            /** @description an entry of its journal that is missing before others: what those decided is not told here */
+            journalHole?: {
+                /** @description the number of the first one that is missing */
+                missing?: number;
+                /** @description the number of the last one that is there */
+                last?: number;
+            } | null;
             /** @description null of a job that delivers nothing */
             delivery?: {
                 to?: string;
@@ -2475,6 +2482,13 @@ export interface components {
              * @description when its outputs, parts and logs were removed
              */
             prunedAt?: string | null;
+            /** @description an entry of its journal that is missing before others: what those decided is not told here */
+            journalHole?: {
+                /** @description the number of the first one that is missing */
+                missing?: number;
+                /** @description the number of the last one that is there */
+                last?: number;
+            } | null;
             /** @description null of a job that delivers nothing */
             delivery?: {
                 to?: string;
@@ -3031,6 +3045,13 @@ export interface components {
              * @description when its outputs, parts and logs were removed
              */
             prunedAt?: string | null;
+            /** @description an entry of its journal that is missing before others: what those decided is not told here */
+            journalHole?: {
+                /** @description the number of the first one that is missing */
+                missing?: number;
+                /** @description the number of the last one that is there */
+                last?: number;
+            } | null;
             /** @description null of a job that delivers nothing */
             delivery?: {
                 to?: string;
@@ -3167,6 +3188,13 @@ export interface components {
              * @description when its outputs, parts and logs were removed
              */
             prunedAt?: string | null;
+            /** @description an entry of its journal that is missing before others: what those decided is not told here */
+            journalHole?: {
+                /** @description the number of the first one that is missing */
+                missing?: number;
+                /** @description the number of the last one that is there */
+                last?: number;
+            } | null;
             /** @description null of a job that delivers nothing */
             delivery?: {
                 to?: string;

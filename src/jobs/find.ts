@@ -1,10 +1,11 @@
 import { BatchctlError } from '../errors.ts';
+import type { JobRecord } from '../model/job.ts';
 import { JOBS, jobKey, NAME, RUN_KEY } from '../model/keys.ts';
 import { isRehearsal } from '../model/rehearsal.ts';
-import { emptyView, type JobView } from '../model/view.ts';
+import type { JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
-import { readJob, readView, refreshView } from './journal.ts';
+import { mustBeWhole, readJob, readViewToShow } from './journal.ts';
 import { existingRun } from './submit/existing-run.ts';
 
 /** So many of the ledger's newest jobs are tried: the store may know some of them no more. */
@@ -15,8 +16,14 @@ const NAMED = 5;
 /**
  * The job that a person means: an id, a unique prefix of one, `key:RUN-KEY` or `name:NAME` (the latest of it), `last`;
  * undefined is the latest too. Throws `notFound`, and `usage` for a prefix that fits several or a text that is no JOB.
+ * Throws `corrupt` for a job whose journal has a hole.
  */
 export async function findJob(platform: Platform, text: string | undefined): Promise<JobView> {
+  return mustBeWhole(await findJobToShow(platform, text));
+}
+
+/** The same job for a verb that only shows it: the view says where its journal has a hole. */
+export async function findJobToShow(platform: Platform, text: string | undefined): Promise<JobView> {
   if (text === undefined || text === 'last') {
     return (await latest(platform, null)) ?? notFound('there is no job yet', 'batchctl run job.yaml');
   }
@@ -27,12 +34,12 @@ export async function findJob(platform: Platform, text: string | undefined): Pro
       hint: 'batchctl jobs',
     });
   }
-  return (await readView(platform.store, text)) ?? (await byPrefix(platform, text));
+  return (await readViewToShow(platform.store, text)) ?? (await byPrefix(platform, text));
 }
 
 async function byRunKey(platform: Platform, runKey: string): Promise<JobView> {
   const run = RUN_KEY.test(runKey) ? await existingRun(platform, runKey) : null;
-  const view = run === null ? null : await readView(platform.store, run.claim.job);
+  const view = run === null ? null : await readViewToShow(platform.store, run.claim.job);
   return view ?? notFound(`there is no job with the run key "${runKey}"`);
 }
 
@@ -45,7 +52,7 @@ async function byPrefix(platform: Platform, prefix: string): Promise<JobView> {
   const found = await jobsBeginning(platform, prefix);
   const [only] = found;
   if (only === undefined) return notFound(`there is no job ${prefix}, and none whose id begins so`);
-  if (found.length === 1) return (await readView(platform.store, only)) ?? notFound(`there is no job ${only}`);
+  if (found.length === 1) return (await readViewToShow(platform.store, only)) ?? notFound(`there is no job ${only}`);
   const more = found.length > NAMED ? ', ...' : '';
   throw new BatchctlError('usage', `${prefix} fits several jobs: ${found.slice(0, NAMED).join(', ')}${more}`, {
     hint: 'write more of the id, or last, name:NAME, key:RUN-KEY',
@@ -70,16 +77,16 @@ async function latest(platform: Platform, name: string | null): Promise<JobView 
   const ledger = await platform.ledger();
   for (const { job, steps } of await ledger.jobs({ limit: LATEST, ...(name === null ? {} : { name }) })) {
     if (isRehearsal(steps)) continue;
-    const view = await readView(platform.store, job);
+    const view = await readViewToShow(platform.store, job);
     if (view !== null) return view;
   }
-  let newest: JobView | null = null;
+  let newest: JobRecord | null = null;
   for await (const job of storedJobs(platform, name === null ? '' : `${name}-`)) {
     const record = await readJob(platform.store, job);
     if (record === null || record.rehearsal || (name !== null && record.spec.name !== name)) continue;
-    if (newest === null || record.createdAt > newest.record.createdAt) newest = emptyView(record);
+    if (newest === null || record.createdAt > newest.createdAt) newest = record;
   }
-  return newest === null ? null : refreshView(platform.store, newest);
+  return newest === null ? null : readViewToShow(platform.store, newest.job);
 }
 
 /** Ids of the jobs in the store that begin with a prefix and have a job.json, committed or not. */

@@ -1,8 +1,8 @@
 import { acceptedText, historyText } from '../model/history-text.ts';
 import type { JournalEntry } from '../model/journal.ts';
-import { emptyView, foldJournal, type JobView } from '../model/view.ts';
+import { emptyView, foldJournal, type JobView, type JournalHole } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
-import { readEntries } from './journal.ts';
+import { readEntries, readEntry } from './journal.ts';
 
 /** One thing that was decided about a job. */
 export interface HistoryLine {
@@ -11,15 +11,18 @@ export interface HistoryLine {
   /** ISO-8601 UTC. */
   readonly when: string;
   readonly who: string;
-  /** The entry's kind, or `accepted`. */
-  readonly what: JournalEntry['what'] | 'accepted';
+  /** The entry's kind, or `accepted`; `missing`: it is gone, and what comes after it counts for nothing. */
+  readonly what: JournalEntry['what'] | 'accepted' | 'missing';
   readonly text: string;
-  /** Null for the acceptance. */
+  /** Null for the acceptance, and for an entry that is missing. */
   readonly entry: JournalEntry | null;
 }
 
-/** Who decided what of a job, when: its acceptance, then its journal, oldest first. Throws `newer`, `corrupt`. */
-export async function historyOf(store: ObjectStore, { record }: JobView): Promise<readonly HistoryLine[]> {
+/**
+ * Who decided what of a job, when: its acceptance, then its journal, oldest first. A hole in the journal is a line, and the
+ * entries after it are told by their kinds. Throws `newer`, `corrupt`.
+ */
+export async function historyOf(store: ObjectStore, { record, hole }: JobView): Promise<readonly HistoryLine[]> {
   const accepted: HistoryLine = {
     ...{ number: null, when: record.createdAt, who: record.createdBy, what: 'accepted', entry: null },
     text: acceptedText(record),
@@ -31,5 +34,25 @@ export async function historyOf(store: ObjectStore, { record }: JobView): Promis
     view = foldJournal(view, [entry]);
     return { number, when, who, what, text, entry };
   });
-  return [accepted, ...lines];
+  return [
+    accepted,
+    ...lines,
+    ...(hole === null ? [] : await pastHole(store, record.job, hole, (lines.at(-1) ?? accepted).when)),
+  ];
+}
+
+async function pastHole(
+  store: ObjectStore,
+  job: string,
+  { missing, last }: JournalHole,
+  before: string,
+): Promise<readonly HistoryLine[]> {
+  const lines: HistoryLine[] = [];
+  for (let number = missing; number <= last; number += 1) {
+    const entry = await readEntry(store, job, number);
+    const { when = lines.at(-1)?.when ?? before, who = '', what = 'missing' } = entry ?? {};
+    const text = entry === null ? 'this entry is missing' : `${what}: not counted, as an entry before it is missing`;
+    lines.push({ number, when, who, what, text, entry });
+  }
+  return lines;
 }

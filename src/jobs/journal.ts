@@ -1,10 +1,11 @@
 import { BatchctlError } from '../errors.ts';
+import { ahead } from '../lib/ahead.ts';
 import { randomId } from '../lib/id.ts';
 import { parseStored } from '../lib/json.ts';
 import type { JobRecord } from '../model/job.ts';
 import type { EntryKind, JournalEntry } from '../model/journal.ts';
-import { jobKey, journalKey, runKeyClaim } from '../model/keys.ts';
-import { emptyView, foldJournal, type JobView } from '../model/view.ts';
+import { entryOf, jobKey, journalKey, journalPrefix, runKeyClaim } from '../model/keys.ts';
+import { emptyView, foldJournal, type JobView, type JournalHole } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import { learnExploded } from './explode/learn-exploded.ts';
 
@@ -43,8 +44,17 @@ export async function readClaim(store: ObjectStore, runKey: string, number: numb
   return bytes === null ? null : parseStored<RunKeyClaim>(key, bytes);
 }
 
-/** Brings a view up to date: reads the journal's entries after those it has seen, and what opened behind an `explode`. */
+/**
+ * Brings a view up to date: reads the journal's entries after those it has seen, and what opened behind an `explode`.
+ * Throws `corrupt` where an entry is missing before one that is there: what the others decided would be unknown. The first
+ * reading of a job looks for that, by one listing. Later ones ask for the next entry alone, as each heartbeat does.
+ */
 export async function refreshView(store: ObjectStore, view: JobView): Promise<JobView> {
+  if (view.next === 0 || view.hole !== null) return mustBeWhole(await readByListing(store, view));
+  return readOn(store, view);
+}
+
+async function readOn(store: ObjectStore, view: JobView): Promise<JobView> {
   let now = view;
   for (;;) {
     const entry = await readEntry(store, view.record.job, now.next);
@@ -53,10 +63,73 @@ export async function refreshView(store: ObjectStore, view: JobView): Promise<Jo
   }
 }
 
-/** A job's view; null if there provably is no such job. */
+/** A job's view; null if there provably is no such job. Throws as `refreshView` does. */
 export async function readView(store: ObjectStore, job: string): Promise<JobView | null> {
+  const view = await readViewToShow(store, job);
+  return view === null ? null : mustBeWhole(view);
+}
+
+/**
+ * A job's view by single reads, without a look for a hole: for figures of all open jobs that a keeper takes each minute, by
+ * which nothing is decided about a job. A listing costs twelve times as much as a read.
+ */
+export async function peekView(store: ObjectStore, job: string): Promise<JobView | null> {
   const record = await readJob(store, job);
-  return record === null ? null : refreshView(store, emptyView(record));
+  return record === null ? null : readOn(store, emptyView(record));
+}
+
+/** A job's view that is only shown: its `hole` says which entry is missing, if one is, and no later one is read. */
+export async function readViewToShow(store: ObjectStore, job: string): Promise<JobView | null> {
+  const record = await readJob(store, job);
+  return record === null ? null : readByListing(store, emptyView(record));
+}
+
+/** Throws `corrupt` for a view of a journal that has a hole. */
+export function mustBeWhole(view: JobView): JobView {
+  if (view.hole === null) return view;
+  throw new BatchctlError('corrupt', `${holeText(view, view.hole)}: nothing is decided about this job`, {
+    hint: holeHint(view, view.hole),
+  });
+}
+
+/** `entry 2 of the journal of job J is missing, and entries up to 5 are there` */
+export function holeText({ record: { job } }: JobView, { missing, last }: JournalHole): string {
+  return `entry ${missing} of the journal of job ${job} is missing, and entries up to ${last} are there`;
+}
+
+export function holeHint({ record: { job } }: JobView, { missing }: JournalHole): string {
+  const restore = `restore ${journalKey(job, missing)} from a backup, or from an earlier version of the object`;
+  return `${restore}. Without one: batchctl fetch ${job} -o DIR/ for the outputs that are there, and submit the job again`;
+}
+
+/** Entries read at once. */
+const AHEAD = 8;
+
+/**
+ * Reads on by a listing of the journal: it takes the place of asking for the entry after the last. Whoever appends an entry
+ * has seen the one before it, and what was put is in every listing that begins afterwards. But entries may be appended
+ * while a listing is under way, which shows the later one alone. So a hole is one only if a second listing shows it.
+ */
+async function readByListing(store: ObjectStore, view: JobView): Promise<JobView> {
+  const { job } = view.record;
+  let now: JobView = { ...view, hole: null };
+  for (let before: number | null = null; ; before = now.next) {
+    const there: number[] = [];
+    for await (const key of store.keys(journalPrefix(job), { from: journalKey(job, now.next) })) {
+      const n = entryOf(key);
+      if (n !== null) there.push(n);
+    }
+    const from = now.next;
+    const next = there.filter((n, at) => n === from + at);
+    for await (const entry of ahead(next, AHEAD, (n) => readEntry(store, job, n))) {
+      if (entry === null) break;
+      now = foldJournal(now, [entry]);
+    }
+    const last = there.at(-1) ?? -1;
+    if (last >= now.next && before !== now.next) continue;
+    const hole = last < now.next ? null : { missing: now.next, last };
+    return { ...(await learnExploded(store, now)), hole };
+  }
 }
 
 /** Like `readView`, but a missing job is an error of kind `notFound`. */
@@ -85,7 +158,8 @@ export async function readEntry(store: ObjectStore, job: string, n: number): Pro
 /**
  * Appends what `decide` says, given the journal as it is at that moment; null from it appends nothing.
  * An append that loses its number reads again and decides again (law 2). Nothing is appended to a pruned job, whatever
- * `decide` says. Answers the view after it, and whether this call appended.
+ * `decide` says. Answers the view after it, and whether this call appended. Throws `corrupt` for a journal with a hole, which
+ * the entry would fill.
  */
 export async function append(
   store: ObjectStore,
@@ -93,7 +167,7 @@ export async function append(
   by: { readonly who: string; readonly now: number },
   decide: (view: JobView) => EntryKind | null,
 ): Promise<{ readonly view: JobView; readonly appended: boolean }> {
-  let now = await refreshView(store, view);
+  let now = mustBeWhole(await readByListing(store, view));
   const id = randomId(16);
   for (;;) {
     const kind = decide(now);

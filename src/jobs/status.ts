@@ -2,7 +2,7 @@ import { type DeliveryStatus, deliveryOf } from '../model/delivery.ts';
 import { groupsOf, type JobState, sectionStart } from '../model/job.ts';
 import { countIn } from '../model/ranges.ts';
 import { sizingOf, stepSizes } from '../model/step-sizes.ts';
-import { type JobView, reasonOf, stateOf } from '../model/view.ts';
+import { type JobView, type JournalHole, reasonOf, stateOf } from '../model/view.ts';
 import type { LedgerWorker, StepCounts } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
 import { type CostStatus, CostWatch } from './cost/status-cost.ts';
@@ -49,6 +49,8 @@ export interface JobStatus extends CostStatus {
   readonly closedAt: string | null;
   /** When its outputs, parts and logs were removed; null for a job that is whole. */
   readonly prunedAt: string | null;
+  /** An entry of its journal that is missing before others: what those decided is not told here. Null for a whole journal. */
+  readonly journalHole: JournalHole | null;
   /** Whether its outputs are where they are to be delivered; null for a job that delivers nothing. */
   readonly delivery: DeliveryStatus | null;
   /** Who could not be told of its end or its pause (yet); empty while it runs. */
@@ -160,6 +162,7 @@ export function compose(
     createdAt: record.createdAt,
     closedAt: view.closed?.when ?? null,
     prunedAt: view.pruned?.when ?? null,
+    journalHole: view.hole,
     delivery: deliveryOf(view),
     untold: [],
     rehearsal: record.rehearsal ? { parts: record.parts, of: record.rehearsal.of.parts } : null,

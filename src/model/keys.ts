@@ -190,6 +190,12 @@ export function taskOfInterruption(key: string): { task: number; round: number }
     : { task: Number(match[1]), round: Number(match[2]) };
 }
 
+/** The number of a journal entry; null for a foreign object. */
+export function entryOf(key: string): number | null {
+  const match = /^jobs\/[^/]+\/journal\/(\d{6,})\.json$/.exec(key);
+  return match?.[1] === undefined ? null : Number(match[1]);
+}
+
 /** Job and round of an open mark; null for a foreign object. */
 export function openOf(key: string): { job: string; round: number } | null {
   const match = /^open\/(.+)\.(\d+)$/.exec(key);

@@ -14,6 +14,8 @@ export interface JobView {
   readonly record: JobRecord;
   /** The number that the next entry gets. */
   readonly next: number;
+  /** An entry that is missing before others that are there: those are not in the view. Null for a journal that is whole. */
+  readonly hole: JournalHole | null;
   readonly sent: boolean;
   readonly paused: {
     readonly now: boolean;
@@ -71,6 +73,12 @@ export interface JobView {
   readonly pruned: { readonly who: string; readonly when: string } | null;
 }
 
+export interface JournalHole {
+  /** The number of the first entry that is missing, and of the last that is there. */
+  readonly missing: number;
+  readonly last: number;
+}
+
 export interface AskedRound {
   readonly round: number;
   readonly tasks: StepRanges;
@@ -101,6 +109,7 @@ export function emptyView(record: JobRecord): JobView {
   return {
     record,
     next: 0,
+    hole: null,
     sent: false,
     paused: null,
     resumedAt: null,

@@ -6,7 +6,7 @@ import { FAILURES_OUTPUT } from '../cause-schema.ts';
 import { causeDocument, causesTable, causeText, headline, nextCommands } from '../cause-text.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
-import { jobMeant } from '../job-argument.ts';
+import { jobShown } from '../job-argument.ts';
 import { print } from '../render.ts';
 import { type Progress, startProgress } from '../render-progress.ts';
 
@@ -38,7 +38,7 @@ export interface FailuresOptions {
 
 /** Groups a job's failures by cause. Throws `notFound`, `usage`. */
 export async function failures({ ctx, job, cause }: FailuresOptions): Promise<void> {
-  const view = await jobMeant(ctx, job);
+  const view = await jobShown(ctx, job);
   const all = await gather(ctx, view);
   const causes = cause === undefined ? all : matching(all, cause, view.record.job);
   if (ctx.flags.json) return printDocuments(ctx, view, causes);

@@ -8,6 +8,7 @@ import { type CommandDefinition, choice, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { deliverJob } from '../deliver-job.ts';
 import { formatCount, formatMany } from '../format.ts';
+import { warnOfHole } from '../job-argument.ts';
 import { answer, print } from '../render.ts';
 import { startProgress } from '../render-progress.ts';
 
@@ -78,12 +79,13 @@ export async function fetchVerb({ ctx, job, step, output, name, header }: FetchV
       },
     );
   }
-  const [{ findJob }, { fetchOutputs, missingLine }] = await Promise.all([
+  const [{ findJobToShow }, { fetchOutputs, missingLine }] = await Promise.all([
     import('../../jobs/find.ts'),
     import('../../jobs/fetch/fetch.ts'),
   ]);
   const platform = await ctx.platform();
-  const view = await findJob(platform, job);
+  const view = await findJobToShow(platform, job);
+  warnOfHole(ctx, view);
   if (job === undefined || job === 'last') ctx.notice(`job ${view.record.job}`);
   const target = await targetOf(ctx, view, step, output);
   checkFlags(ctx, target, { name, header });
@@ -106,7 +108,8 @@ export async function fetchVerb({ ctx, job, step, output, name, header }: FetchV
     progress?.done(target.kind === 'stream' ? line : undefined);
     const missing = missingLine(view, result);
     if (missing !== null) ctx.warn(missing);
-    await deliverJob(ctx, view);
+    // What lies behind a hole may say that it was delivered, or is no longer to be.
+    if (view.hole === null) await deliverJob(ctx, view);
     if (target.kind !== 'stream') await answer(ctx, { json: result, text: line });
   } catch (error) {
     progress?.failed();

@@ -3,7 +3,7 @@ import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatInstant, withInstants } from '../format.ts';
 import { columns } from '../help.ts';
-import { JOB_TEXT, jobMeant } from '../job-argument.ts';
+import { JOB_TEXT, jobShown } from '../job-argument.ts';
 import { answerList, print } from '../render.ts';
 import { oneLine } from '../visible.ts';
 
@@ -20,7 +20,7 @@ export function historyCommand(ctx: Context): CommandDefinition {
         number: { type: ['integer', 'null'], description: 'from 0; null for the acceptance' },
         when: { type: 'string', format: 'date-time' },
         who: { type: 'string' },
-        what: { type: 'string', description: 'accepted, sent, retry, close, ...' },
+        what: { type: 'string', description: 'accepted, sent, retry, close, ...; missing: the entry is gone' },
         text: { type: 'string', description: 'the same in words' },
         id: { type: 'string', description: "the entry's" },
         format: { type: 'integer', description: 'as what follows: only where the entry has it' },
@@ -69,7 +69,7 @@ export interface HistoryOptions {
 
 /** Lists what was decided about a job. Throws `notFound`, `usage`. */
 export async function history({ ctx, job }: HistoryOptions): Promise<void> {
-  const view = await jobMeant(ctx, job);
+  const view = await jobShown(ctx, job);
   const zone = await ctx.zone();
   const rows = await historyOf((await ctx.platform()).store, view);
   if (ctx.io.stdout.isTTY === true && !ctx.flags.json) return print(ctx, wrapped(ctx, rows, zone));

@@ -5,7 +5,7 @@ import { parseTaskName, type TaskName } from '../../jobs/task-name.ts';
 import type { JobView } from '../../model/view.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
-import { JOB_TEXT, jobMeant } from '../job-argument.ts';
+import { JOB_TEXT, jobShown } from '../job-argument.ts';
 import { print } from '../render.ts';
 import { VisibleBytes } from '../visible.ts';
 
@@ -55,7 +55,7 @@ export interface LogsOptions {
 /** Writes attempts' logs to stdout. Throws `notFound`, `usage`, `interrupted`. */
 export async function logs({ ctx, job, task, failed, follow, raw }: LogsOptions): Promise<void> {
   const platform = await ctx.platform();
-  const view = await jobMeant(ctx, job);
+  const view = await jobShown(ctx, job);
   const named = task === undefined ? undefined : parseTaskName(view, task);
   if (follow) return followTask({ ctx, view, task: named, failed, raw });
   let count = 0;

@@ -2,7 +2,7 @@ import { BatchctlError } from '../../errors.ts';
 import { compareReports } from '../../model/report/compare.ts';
 import { type CommandDefinition, choice, defineCommand, parsed } from '../command.ts';
 import type { Context } from '../context.ts';
-import { jobMeant } from '../job-argument.ts';
+import { jobShown } from '../job-argument.ts';
 import { REPORT_OUTPUT } from '../report-schema.ts';
 
 export function reportCommand(ctx: Context): CommandDefinition {
@@ -68,7 +68,7 @@ export async function report(options: ReportOptions): Promise<void> {
     import('../../jobs/report/compared-job.ts'),
   ]);
   const platform = await ctx.platform();
-  const view = await jobMeant(ctx, job);
+  const view = await jobShown(ctx, job);
   if (options.format === 'csv') return writeReport(options, { view, report: null, compared: null });
   const other = compare === undefined ? null : await comparedJob(platform, view, compare);
   const now = await measureJob(ctx, view);

@@ -8,7 +8,7 @@ import type { ReproducedRun } from '../../worker/reproduce-run.ts';
 import { shellWord } from '../../worker/shell-quote.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
-import { JOB_TEXT, jobMeant } from '../job-argument.ts';
+import { JOB_TEXT, jobShown } from '../job-argument.ts';
 import { answer } from '../render.ts';
 import { oneLine } from '../visible.ts';
 
@@ -90,7 +90,7 @@ export interface ReproduceOptions {
 /** Lays a task out here, and runs it if asked to. Throws `notFound`, `refused`, `changed`, `config`, `usage`. */
 export async function reproduce({ ctx, job, task, output, run }: ReproduceOptions): Promise<void> {
   const platform = await ctx.platform();
-  const view = await jobMeant(ctx, job);
+  const view = await jobShown(ctx, job);
   refusePruned(view, 'its input, code and failures');
   const named = parseTaskName(view, task);
   const directory = resolve(ctx.io.cwd, output ?? `${view.record.job}-${named.name}-${named.task}`);

@@ -1,7 +1,8 @@
-import { findJob } from '../../jobs/find.ts';
+import { findJobToShow } from '../../jobs/find.ts';
 import { statusOf } from '../../jobs/status.ts';
 import { type CommandDefinition, choice, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
+import { warnOfHole } from '../job-argument.ts';
 import { answer, print } from '../render.ts';
 import { STATUS_OUTPUT } from '../status-schema.ts';
 import { statusText } from '../status-text.ts';
@@ -34,7 +35,9 @@ export interface StatusOptions {
 /** Prints a job's status. Throws `notFound`. */
 export async function status({ ctx, job, format }: StatusOptions): Promise<void> {
   const platform = await ctx.platform();
-  const found = await statusOf(platform, await findJob(platform, job));
+  const view = await findJobToShow(platform, job);
+  warnOfHole(ctx, view);
+  const found = await statusOf(platform, view);
   if (format === 'prometheus') {
     const { prometheusText } = await import('../prometheus-text.ts');
     await print(ctx, prometheusText(found));

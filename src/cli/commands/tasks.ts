@@ -10,7 +10,7 @@ import type { AttemptEvent, LedgerTask } from '../../ports/ledger.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import { type CommandDefinition, choice, defineCommand, parsed, wholeNumber } from '../command.ts';
 import type { Context } from '../context.ts';
-import { JOB_TEXT, jobMeant } from '../job-argument.ts';
+import { JOB_TEXT, jobShown } from '../job-argument.ts';
 import { answerList } from '../render.ts';
 
 const STATES = ['waiting', 'running', 'done', 'failed', 'skipped'] as const;
@@ -83,7 +83,7 @@ export interface TasksOptions {
 /** Lists a job's tasks, or one task's attempts. Throws `notFound`, `usage`. */
 export async function tasks({ ctx, job, task, step, state, limit = 1_000, after }: TasksOptions): Promise<void> {
   const platform = await ctx.platform();
-  const view = await jobMeant(ctx, job);
+  const view = await jobShown(ctx, job);
   refusePruned(view, 'the records of its tasks');
   if (task !== undefined) return attempts(ctx, view, task);
   if (step !== undefined) mustHaveStep(view, step);

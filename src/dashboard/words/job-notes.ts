@@ -13,9 +13,10 @@ export interface JobNote {
 
 /** Where its outputs went, who could not be told of it, that it is a rehearsal, that it was pruned. */
 export function notesOf(status: Status, zone: string): readonly JobNote[] {
-  const { rehearsal, prunedAt, untold } = status;
+  const { job, rehearsal, prunedAt, untold, journalHole } = status;
   const note = (text: string): JobNote => ({ text, tone: null, command: null });
   return [
+    ...(journalHole ? [holeNote(job, journalHole)] : []),
     ...(rehearsal === null ? [] : [note(`Not a real run, but ${rehearsalText(rehearsal.parts, rehearsal.of)}.`)]),
     ...deliveryNotes(status, zone),
     ...untold.map(({ event, to, message, next }): JobNote => {
@@ -27,6 +28,11 @@ export function notesOf(status: Status, zone: string): readonly JobNote[] {
       ? []
       : [note(`Its outputs, parts and logs were removed: ${formatInstant(Date.parse(prunedAt), zone)}.`)]),
   ];
+}
+
+function holeNote(job: string, { missing, last }: NonNullable<Status['journalHole']>): JobNote {
+  const text = `Entry ${missing} of its journal is missing, and entries up to ${last} are there: they are not told here, and nothing is decided about the job until it is restored.`;
+  return { tone: 'bad', text, command: `batchctl history ${job}` };
 }
 
 function deliveryNotes({ job, delivery }: Status, zone: string): readonly JobNote[] {

@@ -2,7 +2,7 @@ import { isKind } from '../../errors.ts';
 import type { JobState } from '../../model/job.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { readView } from '../journal.ts';
+import { peekView } from '../journal.ts';
 import { Onlooker } from '../onlooker.ts';
 
 /** The jobs whose tasks run now, or wait to, or that are in one of the states. One that can't be read is left out. */
@@ -17,7 +17,7 @@ export async function runningViews(
 
 async function readable({ store }: Platform, job: string): Promise<JobView | null> {
   try {
-    return await readView(store, job);
+    return await peekView(store, job);
   } catch (error) {
     if (isKind(error, 'newer', 'corrupt')) return null;
     throw error;

@@ -3,7 +3,7 @@ import { groupsOf } from '../../model/job.ts';
 import { OPEN, openOf } from '../../model/keys.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { readView } from '../journal.ts';
+import { peekView } from '../journal.ts';
 
 /** Running jobs besides those given whose tasks lie in the queues of the groups. One that can't be read is left out. */
 export async function jobsSharing(
@@ -19,7 +19,7 @@ export async function jobsSharing(
   const now = clock.now();
   const views = await Promise.all(
     [...jobs].map((job) =>
-      readView(store, job).catch((error) => {
+      peekView(store, job).catch((error) => {
         if (isKind(error, 'newer', 'corrupt')) return null;
         throw error;
       }),

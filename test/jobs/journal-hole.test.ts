@@ -1,0 +1,214 @@
+// Protects: a hole in a journal is corruption: nothing is decided past it, and whatever shows the job says so.
+import { expect } from 'chai';
+import { historyOf } from '../../src/jobs/history.ts';
+import { append, mustReadView, readView, readViewToShow, refreshView } from '../../src/jobs/journal.ts';
+import { Onlooker } from '../../src/jobs/onlooker.ts';
+import { statusOf } from '../../src/jobs/status.ts';
+import type { EntryKind } from '../../src/model/journal.ts';
+import { journalKey, outKey } from '../../src/model/keys.ts';
+import { emptyView, type JobView, stateOf } from '../../src/model/view.ts';
+import type { Platform } from '../../src/ports/platform.ts';
+import { runCli } from '../cli/fake-io.ts';
+import { rejection } from '../support/rejection.ts';
+import { wrapStore } from '../support/wrap-store.ts';
+import { openPlace, type Place, putJob } from './published-job.ts';
+import { publishAll, submitJob, work } from './submitted-job.ts';
+
+const YAML = `
+name: claims
+input: { from: a.txt, split: { by: lines, every: 1 } }
+steps: [{ name: price, run: [cat] }]
+`;
+
+describe('a hole in a journal', () => {
+  let place: Place;
+  beforeEach(async () => {
+    place = await openPlace();
+  });
+  afterEach(() => place.end());
+
+  const by = { who: 'ann@desk', now: 0 };
+  async function decide(platform: Platform, view: JobView, ...kinds: readonly EntryKind[]): Promise<JobView> {
+    let now = view;
+    for (const kind of kinds) now = (await append(platform.store, now, by, () => kind)).view;
+    return now;
+  }
+
+  /** Its entries are sent, pause, resume, pause, adjust; `gone` of them are not there. */
+  async function holed(...gone: readonly number[]): Promise<JobView> {
+    const { platform } = place;
+    const view = await submitJob(place, YAML, { 'a.txt': 'a\nb\n' });
+    const pause = { what: 'pause', now: false, reason: 'person' } as const;
+    await decide(platform, view, pause, { what: 'resume' }, pause, { what: 'adjust', maxRunning: 1 });
+    await platform.store.delete(gone.map((n) => journalKey(view.record.job, n)));
+    return view;
+  }
+  const run = (...argv: readonly string[]) =>
+    runCli(['--profile', 'local', ...argv], { cwd: place.directory, env: { HOME: place.directory } });
+
+  for (const gone of [[2], [0], [1, 2, 3]]) {
+    it(`is found where entries ${gone} of five are gone, by whoever reads or appends`, async () => {
+      const { record } = await holed(...gone);
+      const { store } = place.platform;
+      const missing = gone[0] ?? 0;
+      const error = await rejection(readView(store, record.job));
+      expect(error).to.have.property('kind', 'corrupt');
+      expect(error.message).to.include(`entry ${missing} of the journal of job ${record.job} is missing`);
+      expect(error.message).to.include('entries up to 4 are there');
+      expect(error)
+        .to.have.property('hint')
+        .that.includes(`restore ${journalKey(record.job, missing)} from a backup`);
+      const shown = await readViewToShow(store, record.job);
+      expect([shown?.next, shown?.hole]).to.deep.equal([missing, { missing, last: 4 }]);
+      if (shown === null) throw new Error('no view');
+      expect(await rejection(refreshView(store, shown))).to.have.property('kind', 'corrupt');
+      const adding = append(store, shown, by, () => ({ what: 'cancel' }));
+      expect(await rejection(adding)).to.have.property('kind', 'corrupt');
+      expect(await store.head(journalKey(record.job, missing)), 'filled by another decision').to.equal(null);
+    });
+  }
+
+  it('is found by an append of who had read the journal up to it', async () => {
+    const { store } = place.platform;
+    const view = await submitJob(place, YAML, { 'a.txt': 'a\n' });
+    await decide(place.platform, view, { what: 'cancel' }, { what: 'adjust', maxRunning: 1 });
+    await store.delete([journalKey(view.record.job, 1)]);
+    const adding = append(store, view, by, () => ({ what: 'resume' }));
+    expect(await rejection(adding)).to.have.property('kind', 'corrupt');
+  });
+
+  it('is over once the entry is restored', async () => {
+    const view = await holed();
+    const { store } = place.platform;
+    const key = journalKey(view.record.job, 3);
+    const bytes = (await store.read(key)) ?? new Uint8Array();
+    await store.delete([key]);
+    const shown = await readViewToShow(store, view.record.job);
+    expect(shown?.hole).to.deep.equal({ missing: 3, last: 4 });
+    await store.put(key, bytes);
+    const now = await refreshView(store, shown ?? view);
+    expect([now.next, now.hole, stateOf(now)]).to.deep.equal([5, null, 'paused']);
+  });
+
+  it('is none where entries are appended while they are listed, nor where an object is foreign', async () => {
+    const view = await holed();
+    const { store } = place.platform;
+    const { job } = view.record;
+    await store.put(`${journalKey(job, 7)}.bak`, 'a copy');
+    let listings = 0;
+    // The first listing passed the places of 3 before it was put, and shows the entry after it.
+    const racing = wrapStore(store, {
+      keys: async function* (prefix, options) {
+        listings += 1;
+        const first = listings === 1;
+        for await (const key of store.keys(prefix, options)) if (!first || key !== journalKey(job, 3)) yield key;
+      },
+    });
+    const now = await mustReadView(racing, job);
+    expect([now.next, listings]).to.deep.equal([5, 2]);
+  });
+
+  it('costs no request: a listing takes the place of the read that finds no more, and a heartbeat lists nothing', async () => {
+    const { store } = place.platform;
+    const view = await putJob(place.platform, [{ name: 'a' }]);
+    await decide(place.platform, view, { what: 'sent' }, { what: 'resume' });
+    const asked: string[] = [];
+    const counting = wrapStore(store, {
+      read: (key, options) => {
+        asked.push(`read ${key.split('/').at(-1)}`);
+        return store.read(key, options);
+      },
+      keys: (prefix, options) => {
+        asked.push('list');
+        return store.keys(prefix, options);
+      },
+    });
+    const seen = await refreshView(counting, emptyView(view.record));
+    expect(asked.splice(0)).to.deep.equal(['list', 'read 000000.json', 'read 000001.json']);
+    await refreshView(counting, seen);
+    expect(asked.splice(0)).to.deep.equal(['read 000002.json']);
+    await append(counting, seen, by, () => ({ what: 'cancel' }));
+    expect(asked).to.deep.equal(['list']);
+  });
+
+  it('ends every verb that decides with exit 9 and the way out, and nothing is written', async () => {
+    const { record } = await holed(2);
+    const { job } = record;
+    const verbs = [
+      ...[
+        ['pause', job],
+        ['resume', job],
+        ['cancel', job],
+        ['retry', job],
+        ['adjust', job, '--max-running', '2'],
+      ],
+      ...[
+        ['skip', job, '--task', 'price/0', '--reason', 'x'],
+        ['verify', job],
+        ['verify', job, '--repair'],
+      ],
+      ...[
+        ['wait', job],
+        ['watch', job],
+      ],
+    ];
+    for (const verb of verbs) {
+      const { code, stderr } = await run('--yes', ...verb);
+      expect(code, verb.join(' ')).to.equal(9);
+      expect(stderr).to.include(`entry 2 of the journal of job ${job} is missing`).and.include('hint: restore jobs/');
+    }
+    const { store } = place.platform;
+    expect(await store.head(journalKey(job, 2))).to.equal(null);
+    expect(await store.head(journalKey(job, 5))).to.equal(null);
+  });
+
+  it('is a loud warning where the job is only shown, and a field of the status', async () => {
+    const { record } = await holed(2);
+    const { job } = record;
+    for (const verb of ['status', 'tasks', 'failures', 'history', 'report', 'logs']) {
+      const { code, stderr } = await run(verb, job, '--json', '--quiet');
+      expect([verb, code]).to.deep.equal([verb, 0]);
+      expect(stderr, verb)
+        .to.include(`warning: entry 2 of the journal of job ${job} is missing`)
+        .and.include('warning: restore jobs/');
+    }
+    const { stdout } = await run('status', job, '--json');
+    expect(JSON.parse(stdout)).to.deep.include({ journalHole: { missing: 2, last: 4 }, state: 'paused' });
+    const whole = await submitJob(place, YAML, { 'a.txt': 'a\nb\n' });
+    expect(await statusOf(place.platform, whole)).to.include({ journalHole: null });
+  });
+
+  it('is a line of the history, with what comes after it', async () => {
+    const { record } = await holed(2);
+    const { store } = place.platform;
+    const view = await readViewToShow(store, record.job);
+    const lines = await historyOf(store, view ?? emptyView(record));
+    expect(lines.map(({ number, what }) => `${number} ${what}`)).to.deep.equal([
+      ...['null accepted', '0 sent', '1 pause', '2 missing', '3 pause', '4 adjust'],
+    ]);
+    expect(lines[4]?.text).to.equal('pause: not counted, as an entry before it is missing');
+  });
+
+  it('lets a fetch have what is there', async () => {
+    const view = await publishAll(place.platform, await submitJob(place, YAML, { 'a.txt': 'a\nb\n' }));
+    const { job } = view.record;
+    await decide(place.platform, view, { what: 'retry', round: 1, tasks: {}, canaries: null, overrides: {} });
+    await place.platform.store.delete([journalKey(job, 0)]);
+    const { code, stdout, stderr } = await run('fetch', job, '-o', '-');
+    expect([code, stdout]).to.deep.equal([0, 'price 0\nprice 1\n']);
+    expect(stderr).to.include('warning: entry 0');
+  });
+
+  it('makes workers and onlookers leave the job alone, and go on with the others', async () => {
+    const { record } = await holed(1, 2);
+    const other = await submitJob(place, YAML.replace('claims', 'other'), { 'a.txt': 'a\n' });
+    const troubles: string[] = [];
+    const onlooker = new Onlooker(place.platform, 15, (job, error) => troubles.push(`${job} ${String(error)}`));
+    await onlooker.round(true);
+    expect(troubles.join()).to.include(record.job).and.include('entry 1 of the journal');
+    await work(place.platform);
+    const { store } = place.platform;
+    expect(await store.head(outKey(record.job, 'price', 0))).to.equal(null);
+    expect(stateOf(await mustReadView(store, other.record.job))).to.equal('succeeded');
+  });
+});
