@@ -1,6 +1,7 @@
 import type { JobStatus } from '../jobs/status.ts';
 import { budgetMend, whoseLimit } from '../model/cost/words.ts';
 import { BUDGET, DEPLOYMENT } from '../model/journal.ts';
+import type { AttachedRun } from '../ports/verbs.ts';
 import { shellWord } from '../worker/shell-quote.ts';
 import type { Context } from './context.ts';
 
@@ -29,10 +30,8 @@ function nextCommand({ job, state, reason, detail, steps }: Ended) {
 }
 
 /** What goes on where a run ended early, and leaves the outputs where it was to leave them. */
-export function takeUpCommand(
-  job: string,
-  { output, header }: { readonly output: string | null; readonly header: 'once' | null },
-): string {
+export function takeUpCommand(job: string, { output, header, join }: Required<Omit<AttachedRun, 'created'>>): string {
   if (output === null) return `batchctl run ${job}`;
-  return `batchctl run ${job} -o ${shellWord(output)}${header === null ? '' : ` --header ${header}`}`;
+  const how = `${header === null ? '' : ` --header ${header}`}${join === null ? '' : ` --join ${join}`}`;
+  return `batchctl run ${job} -o ${shellWord(output)}${how}`;
 }

@@ -7,7 +7,7 @@ import { type JobStatus, statusOf } from '../jobs/status.ts';
 import { existingRun } from '../jobs/submit/existing-run.ts';
 import type { Prepared } from '../jobs/submit/prepare.ts';
 import { finishSending } from '../jobs/submit/submit.ts';
-import { groupsOf, isClosed, type JobSpec } from '../model/job.ts';
+import { groupsOf, isClosed, type JobSpec, type Join } from '../model/job.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import type { OwnWorkers } from '../platform.ts';
 import { requireAffordable } from './affordable.ts';
@@ -38,6 +38,7 @@ export interface RunWork {
   readonly here: boolean;
   readonly output: string | null;
   readonly header: 'once' | null;
+  readonly join: Join | null;
   /** Seconds. */
   readonly timeout: number | null;
   /** Raise the groups of a profile that has machines. */
@@ -156,7 +157,7 @@ async function conclude(ctx: Context, view: JobView, work: RunWork): Promise<Con
   await prove(ctx, view);
   // A caller from elsewhere fetches them itself.
   const fetches = work.output !== null && ctx.attachments === null;
-  const output = work.output === null || !fetches ? null : await fetchTo(ctx, view, work.output, work.header);
+  const output = work.output === null || !fetches ? null : await fetchTo(ctx, view, work.output, work);
   const delivered = await deliverJob(ctx, view);
   if (work.output === null && view.record.spec.deliver === null) {
     ctx.notice(`fetch the outputs: batchctl fetch ${view.record.job} -o DIR/`);
@@ -192,7 +193,12 @@ async function prove(ctx: Context, view: JobView): Promise<void> {
   );
 }
 
-async function fetchTo(ctx: Context, view: JobView, text: string, header: 'once' | null): Promise<string> {
+async function fetchTo(
+  ctx: Context,
+  view: JobView,
+  text: string,
+  { header, join }: Pick<RunWork, 'header' | 'join'>,
+): Promise<string> {
   const [{ fetchOutputs }, { parseTarget }] = await Promise.all([
     import('../jobs/fetch/fetch.ts'),
     import('../jobs/fetch/target.ts'),
@@ -201,6 +207,7 @@ async function fetchTo(ctx: Context, view: JobView, text: string, header: 'once'
   const result = await fetchOutputs(await ctx.platform(), view, {
     target,
     header,
+    join,
     replace: ctx.flags.yes,
     signal: ctx.signal,
   });

@@ -1,7 +1,7 @@
 import type { MachineLoad } from '../model/forecast/load.ts';
 import { type Outlook, outlook } from '../model/forecast/outlook.ts';
 import { PartSizes } from '../model/forecast/part-sizes.ts';
-import type { JobInput } from '../model/job.ts';
+import { type JobInput, type Join, joinOf } from '../model/job.ts';
 import { partsPrefix, shardOf } from '../model/keys.ts';
 import { stepSizes } from '../model/step-sizes.ts';
 import { parsePart } from '../model/verify/parse-part.ts';
@@ -36,6 +36,8 @@ export interface Plan {
     /** Null behind an `explode`: one a file that the step before it will make. */
     readonly tasks: number | null;
     readonly gather: boolean;
+    /** How a gather that reads joined outputs gets them; null for any other step. */
+    readonly join: Join | null;
   }[];
   /** Of all steps; those behind an `explode` apart. */
   readonly tasks: number;
@@ -99,6 +101,7 @@ export async function planOf(platform: Platform, prepared: Prepared, options: Pl
     group: step.group,
     tasks: sizes[index] ?? null,
     gather: step.gather,
+    join: step.gather && step.input !== 'dir' && step.input !== 'list' ? joinOf(spec, index - 1, step) : null,
   }));
   const runs = parts.count === 0 ? [] : await historyOf(platform, spec, signal);
   const { notBefore = null } = prepared.request;

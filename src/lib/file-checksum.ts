@@ -27,11 +27,11 @@ export function bytesChecksum(bytes: Uint8Array): string {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }
 
-/** `sha256:<hex>` of a short stretch of an open file, read at once. One that passes the file's end is cut there. */
-export function stretchChecksum(
+/** A short stretch of an open file, read at once. One that passes the file's end is cut there. */
+export function stretchOf(
   fd: number,
   { offset, length }: { readonly offset: number; readonly length: number },
-): string {
+): Buffer {
   const bytes = Buffer.allocUnsafe(length);
   let done = 0;
   while (done < length) {
@@ -39,5 +39,5 @@ export function stretchChecksum(
     if (got === 0) break;
     done += got;
   }
-  return bytesChecksum(bytes.subarray(0, done));
+  return bytes.subarray(0, done);
 }

@@ -15,6 +15,7 @@ export const STEP_FIELDS = [
   'run',
   'input',
   'header',
+  'join',
   'timeout',
   'stall',
   'attempts',

@@ -56,6 +56,9 @@ export type SplitBy =
   | { readonly every: number; readonly size?: undefined }
   | { readonly size: number; readonly every?: undefined };
 
+/** `lines`: outputs that don't end in a line end get one before the next. `bytes`: joined as they are. */
+export type Join = 'lines' | 'bytes';
+
 export interface StepSpec {
   readonly name: string;
   /** An argv, run without a shell; a string runs under `/bin/sh -c`. */
@@ -66,6 +69,8 @@ export interface StepSpec {
   readonly output: 'stdout' | 'file' | 'files';
   /** `once`: a gather's joined stdin keeps only the first header line. */
   readonly header: 'once' | null;
+  /** How a gather's stdin is joined; null or absent: see `joinOf`. Absent unless said, so that digests stay as they were. */
+  readonly join?: Join | null;
   readonly explode: boolean;
   readonly group: string;
   readonly attempts: number;
@@ -194,6 +199,20 @@ export function sectionStart(steps: readonly StepSpec[], index: number): number 
   let start = index;
   while (start > 0 && !steps[start]?.gather && !steps[start - 1]?.explode) start -= 1;
   return start;
+}
+
+/**
+ * How the outputs of the step at `index` are joined: as is said, else as lines where they have headers or come of parts
+ * that are text (lines, csv, jsonl), else as bytes.
+ */
+export function joinOf(
+  { input, steps }: Pick<JobSpec, 'input' | 'steps'>,
+  index: number,
+  { header, join }: { readonly header: 'once' | null; readonly join?: Join | null | undefined },
+): Join {
+  if (join !== undefined && join !== null) return join;
+  const by = sectionStart(steps, index) === 0 ? input?.split.by : undefined;
+  return header === 'once' || by === 'lines' || by === 'csv' || by === 'jsonl' ? 'lines' : 'bytes';
 }
 
 /** True for a step whose tasks are the files that the step before it published (`explode: true` there). */

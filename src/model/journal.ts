@@ -44,6 +44,7 @@ export type StepChange = Partial<
     | 'run'
     | 'input'
     | 'header'
+    | 'join'
     | 'timeout'
     | 'stall'
     | 'attempts'

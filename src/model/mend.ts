@@ -55,8 +55,11 @@ export function mendOf(record: JobRecord, before: Overrides, mended: JobSpec): M
 }
 
 function stepChange(step: StepSpec, now: StepSpec): StepChange {
+  // A field that the file says no more is null: JSON has no undefined.
   return Object.fromEntries(
-    STEP_FIELDS.filter((field) => !same(step[field], now[field])).map((field) => [field, now[field]]),
+    STEP_FIELDS.map((field) => [field, step[field] ?? null, now[field] ?? null] as const)
+      .filter(([, from, to]) => !same(from, to))
+      .map(([field, , to]) => [field, to]),
   );
 }
 

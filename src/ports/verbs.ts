@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream';
 import { type ApiError, covers, type Scope } from '../model/api.ts';
 import type { PartSizesJson } from '../model/forecast/part-sizes.ts';
-import type { JobInput } from '../model/job.ts';
+import type { JobInput, Join } from '../model/job.ts';
 
 type JsonSchema = Readonly<Record<string, unknown>>;
 
@@ -82,6 +82,8 @@ export interface AttachedRun {
   /** Where the caller puts the outputs, as typed; null: nowhere. */
   readonly output: string | null;
   readonly header: 'once' | null;
+  /** Absent from callers of 0.1.0. */
+  readonly join?: Join | null;
 }
 
 export interface AttachedInput {

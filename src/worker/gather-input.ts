@@ -4,9 +4,11 @@ import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { joinOutputs } from '../jobs/fetch/join.ts';
 import { Tally } from '../jobs/fetch/tally.ts';
+import { HeaderRefused } from '../jobs/fetch/text-join.ts';
 import { verifiedChunks, verifiedOutput } from '../jobs/fetch/verified.ts';
 import { ahead } from '../lib/ahead.ts';
 import type { OpenedGather } from '../model/decide.ts';
+import type { Join, StepSpec } from '../model/job.ts';
 import { taskNumber } from '../model/keys.ts';
 import { tasksWithout } from '../model/task-set.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
@@ -29,20 +31,26 @@ function gatheredTasks({ size, opened }: GatherSource): Iterable<number> {
 }
 
 /**
- * Joins the outputs into one file, read ahead and each compared with its checksum; with `header: once` only the first
- * one's first line is kept. Answers the bytes. Throws `proof` for an output that is gone or altered.
+ * Joins the outputs into one file for the gather, read ahead and each compared with its checksum; with `header: once`
+ * only the first one's first line is kept. Answers the bytes. Throws `proof` for an output that is gone or altered, and
+ * `HeaderRefused`, with the way out in its message, for one that doesn't begin with that line.
  */
 export async function joinInto(
   source: GatherSource,
   path: string,
-  header: 'once' | null,
+  gather: Pick<StepSpec, 'name' | 'header'> & { readonly join: Join },
   signal: AbortSignal,
 ): Promise<number> {
   const tally = new Tally(source.opened.count);
   const target = await open(path, 'w');
   try {
-    const joining = { source, tasks: gatheredTasks(source), header, tally, signal };
+    const tasks = gatheredTasks(source);
+    const joining = { source, tasks, header: gather.header, join: gather.join, tally, signal };
     await joinOutputs(joining, (bytes) => target.writeFile(bytes));
+  } catch (error) {
+    if (!(error instanceof HeaderRefused)) throw error;
+    const way = `take header from step ${gather.name} in the job file, then batchctl retry ${source.job} --with JOBFILE`;
+    throw new HeaderRefused(`${error.message}; ${way}`);
   } finally {
     await target.close();
   }

@@ -1,4 +1,5 @@
 import { isKind } from '../errors.ts';
+import { HeaderRefused } from '../jobs/fetch/text-join.ts';
 import type { Failure } from '../model/failure.ts';
 import { retryDelay } from '../model/retry.ts';
 import type { Admitted } from './admit.ts';
@@ -10,6 +11,9 @@ export type EndReason = 'drain' | 'spot' | 'pause' | 'kill' | 'killFail' | 'canc
 
 const ERROR_LENGTH = 512;
 
+/** Reasons that another try can't mend. */
+const HOPELESS: ReadonlySet<string> = new Set(['changed', 'missing', 'input']);
+
 /** A failed attempt is tried again, unless nothing could mend it or its attempts are used up. */
 export function judgeFailure(
   task: Pick<Admitted, 'step' | 'number'>,
@@ -17,7 +21,7 @@ export function judgeFailure(
   random = Math.random(),
 ): Outcome {
   const permanent = failure.exitCode !== null && task.step.permanent.includes(failure.exitCode);
-  const hopeless = permanent || failure.reason === 'changed' || failure.reason === 'missing';
+  const hopeless = permanent || HOPELESS.has(failure.reason);
   if (hopeless || task.number >= task.step.attempts) return { kind: 'failed', failure, attempts: task.number };
   return { kind: 'retry', failure, delay: retryDelay(task.number, random) };
 }
@@ -72,6 +76,7 @@ function described(end: CommandEnd): string | null {
 
 /** An error of staging or publishing as a failure of the task; null if it is a service's, so that the task is given back. */
 export function failureOfError(error: unknown): Failure | null {
+  if (error instanceof HeaderRefused) return { reason: 'input', exitCode: null, error: messageOf(error) };
   if (!isKind(error, 'changed', 'jobFailed', 'corrupt', 'proof', 'config', 'jobFile', 'usage')) return null;
   const reason = error.kind === 'jobFailed' || error.kind === 'usage' ? 'output' : error.kind;
   return { reason, exitCode: null, error: messageOf(error) };

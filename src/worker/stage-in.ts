@@ -4,7 +4,7 @@ import { BatchctlError } from '../errors.ts';
 import { type OutputSource, verifiedBytes, verifiedChunks, verifiedOutput } from '../jobs/fetch/verified.ts';
 import { readOpened, stepTotals } from '../jobs/listing.ts';
 import { stagePart } from '../jobs/split/stage-part.ts';
-import { sectionStart, takesFiles } from '../model/job.ts';
+import { joinOf, sectionStart, takesFiles } from '../model/job.ts';
 import type { Runnable } from './admit.ts';
 import type { WorkerContext } from './context.ts';
 import type { SlotDirectory } from './directory.ts';
@@ -127,7 +127,8 @@ async function stageGather(
     const bytes = await listInto(source, directory.stdin);
     return { stdin: directory.stdin, path: directory.stdin, bytes, params: {}, inputName: null };
   }
-  const bytes = await joinInto(source, directory.stdin, step.header, signal);
+  const join = joinOf(view.record.spec, index - 1, step);
+  const bytes = await joinInto(source, directory.stdin, { ...step, join }, signal);
   return asInput(task, directory.stdin, bytes, {});
 }
 

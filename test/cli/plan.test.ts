@@ -55,6 +55,35 @@ describe('batchctl plan, of a job with a deadline', () => {
   });
 });
 
+describe('batchctl plan, of a job with gathers', () => {
+  it('says for each whether it joins lines or bytes', async () => {
+    const here = new Workspace();
+    try {
+      const steps = [
+        { name: 'rows', run: 'cat', output: 'files' },
+        { name: 'all', run: 'cat', gather: true },
+      ];
+      const splits = { lines: { by: 'csv', every: 9 }, bytes: { by: 'file' } };
+      here.write('a.csv', '1\n');
+      for (const [join, split] of Object.entries(splits)) {
+        here.write('job.json', { name: 'claims', input: { from: 'a.csv', split }, steps });
+        expect((await here.run(['plan', 'job.json'])).stdout).to.match(
+          new RegExp(`^all +default +1 +waits for all, joins ${join}$`, 'm'),
+        );
+        expect(JSON.parse((await here.run(['plan', 'job.json', '--json'])).stdout).steps).to.deep.equal([
+          { name: 'rows', group: 'default', tasks: 1, gather: false, join: null },
+          { name: 'all', group: 'default', tasks: 1, gather: true, join },
+        ]);
+      }
+      const laid = steps.map((step) => (step.gather === true ? { ...step, input: 'dir' } : step));
+      here.write('job.json', { name: 'claims', input: { from: 'a.csv', split: splits.lines }, steps: laid });
+      expect((await here.run(['plan', 'job.json'])).stdout).to.match(/^all .* waits for all$/m);
+    } finally {
+      await here.remove();
+    }
+  });
+});
+
 describe("a forecast's words", () => {
   it('say how busy the machine was, where it was', () => {
     expect(loadLines({ load: null })).to.deep.equal([]);

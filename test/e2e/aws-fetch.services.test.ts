@@ -135,6 +135,35 @@ describe('fetch -o s3://', () => {
     expect(await bucket.read('all.csv')).to.equal('head\n1\n2\n3\n');
   });
 
+  it('puts a line end between records of text, of small and large outputs, and none with --join bytes', async () => {
+    const rows = 'a row of it\r\n'.repeat(800_000);
+    workspace.write('text', 'small\nlarge\nsmall\n');
+    const run = `read n; if [ $n = small ]; then printf 1; else yes "$(printf 'a row of it\\r')" | head -n 800000; printf 2; fi`;
+    const id = await done({
+      ...{ name: 'text', input: { from: 'text', split: { by: 'lines', every: 1 } } },
+      steps: [{ name: 'rows', run }],
+    });
+    const target = ['-o', bucket.uri('all.txt')];
+    const lines = `1\n${rows}2\r\n1`;
+    expect(await fetched(id, ...target)).to.include({ outputs: 3, kept: 0, bytes: lines.length });
+    expect(await bucket.read('all.txt')).to.equal(lines);
+    expect(await fetched(id, ...target)).to.include({ kept: 3 });
+    const bytes = `1${rows}21`;
+    expect(await fetched(id, ...target, '--join', 'bytes')).to.include({ kept: 0, bytes: bytes.length });
+    expect(await bucket.read('all.txt')).to.equal(bytes);
+    expect(await fetched(id, ...target), 'what was joined otherwise is written again').to.include({ kept: 0 });
+  });
+
+  it('refuses --header once where an output begins with another line, and leaves the object as it was', async () => {
+    const id = await done(jobOf(2));
+    await bucket.put('all.csv', 'before');
+    const refused = await workspace.run(['fetch', id, '-o', bucket.uri('all.csv'), '--header', 'once']);
+    expect(refused.code, refused.stderr).to.equal(7);
+    expect(refused.stderr).to.include('expected "1"').and.include('found "2"');
+    expect(await bucket.read('all.csv')).to.equal('before');
+    expect(await bucket.keys()).to.deep.equal(['all.csv']);
+  });
+
   it('refuses a target that names nothing before a run begins', async () => {
     workspace.write('job.json', jobOf(1));
     const ran = await workspace.run(['run', 'job.json', '-o', 's3://Not_A_Bucket/x']);

@@ -3,8 +3,10 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { look } from '../../src/jobs/look.ts';
 import { runCli } from '../cli/fake-io.ts';
 import { openPlace, publishSmall, putJob } from './published-job.ts';
+import { publishAll, submitJob } from './submitted-job.ts';
 
 describe('the data commands', () => {
   let cwd: string;
@@ -91,11 +93,23 @@ describe('the fetch command', () => {
       expect((await run(['-o', 'all.csv', '--header', 'once'])).stdout).to.include('fetched 2 outputs of price (7B)');
       expect(readFileSync(join(place.directory, 'all.csv'), 'utf8')).to.equal('id\n0\n2\n');
       expect((await run(['-o', '-'])).stdout).to.equal('id\n0\nid\n2\n');
+      await publishSmall({ platform: place.platform, view }, 'price', 1, '1');
+      const refused = await run(['-o', 'once.csv', '--header', 'once']);
+      expect(refused).to.include({ code: 7, stdout: '' });
+      expect(refused.stderr)
+        .to.include('price/1')
+        .and.include('"1"')
+        .and.include('"id"')
+        .and.include('hint: batchctl fetch');
+      expect(readdirSync(place.directory)).to.not.include('once.csv');
+      expect((await run(['-o', '-'])).stdout).to.equal('id\n0\n1id\n2\n');
+      expect((await run(['-o', '-', '--join', 'lines'])).stdout).to.equal('id\n0\n1\nid\n2\n');
 
       const mistakes: readonly (readonly string[])[] = [
         [],
         ['-o', '-', '--json'],
         ['-o', 'out/', '--header', 'once'],
+        ['-o', 'out/', '--join', 'bytes'],
         ['-o', 'all.csv', '--name', '{task}'],
         ['-o', 'all.csv/'],
       ];
@@ -105,6 +119,53 @@ describe('the fetch command', () => {
         expect(stderr).to.include('error').and.include('hint');
       }
       expect((await run(['-o', 'out/', '--step', 'none'])).code).to.equal(4);
+    } finally {
+      await place.end();
+    }
+  });
+});
+
+describe('what run leaves with -o', () => {
+  it('is joined as its flags say', async () => {
+    const place = await openPlace();
+    try {
+      const yaml =
+        'name: a\ninput: { from: [a, b], split: { by: lines, every: 9 } }\nsteps: [{ name: price, run: [cat] }]\n';
+      const view = await submitJob(place, yaml, { a: '1\n', b: '2\n' });
+      const job = { platform: place.platform, view };
+      await publishSmall(job, 'price', 0, 'id');
+      await publishSmall(job, 'price', 1, 'id\n2');
+      await look(place.platform, view);
+      const run = (...flags: readonly string[]) =>
+        runCli(['--profile', 'local', 'run', view.record.job, '-o', 'all.csv', '--quiet', ...flags], {
+          ...{ cwd: place.directory, env: { HOME: place.directory } },
+        });
+      const joined = () => readFileSync(join(place.directory, 'all.csv'), 'utf8');
+      for (const [flags, text] of [
+        [[], 'id\nid\n2'],
+        [['--join', 'bytes'], 'idid\n2'],
+        [['--header', 'once'], 'id\n2'],
+        [['--header', 'once', '--join', 'bytes'], 'id2'],
+      ] as const) {
+        expect(await run(...flags), flags.join(' ')).to.include({ code: 0 });
+        expect(joined()).to.equal(text);
+      }
+    } finally {
+      await place.end();
+    }
+  });
+
+  it('is no file where the outputs have no common header', async () => {
+    const place = await openPlace();
+    try {
+      const yaml =
+        'name: a\ninput: { from: [a, b], split: { by: csv, every: 9 } }\nsteps: [{ name: price, run: [cat] }]\n';
+      const view = await publishAll(place.platform, await submitJob(place, yaml, { a: '1\n', b: '2\n' }));
+      const argv = ['--profile', 'local', 'run', view.record.job, '-o', 'all.csv', '--header', 'once'];
+      const { code, stderr } = await runCli(argv, { cwd: place.directory, env: { HOME: place.directory } });
+      expect(code, stderr).to.equal(7);
+      expect(stderr).to.include('expected "price 0", as price/0 begins, found "price 1"');
+      expect(readdirSync(place.directory).sort()).to.deep.equal(['.batchctl', 'a', 'b', 'job.yaml']);
     } finally {
       await place.end();
     }

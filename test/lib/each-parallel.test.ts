@@ -3,7 +3,6 @@
 import { expect } from 'chai';
 import { ahead } from '../../src/lib/ahead.ts';
 import { eachParallel } from '../../src/lib/each-parallel.ts';
-import { FirstLineDropper } from '../../src/lib/first-line-dropper.ts';
 import { rejection } from '../support/rejection.ts';
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -73,15 +72,5 @@ describe('work ahead', () => {
     });
     expect((await results.next()).value).to.equal(1);
     expect((await rejection(results.next())).message).to.equal('two');
-  });
-});
-
-describe('dropping the first line', () => {
-  it('drops up to the first newline wherever chunks end, and nothing after it', () => {
-    for (const chunks of [['id,x\n1,2\n3,4'], ['id', ',x', '\n1,2\n', '3,4'], ['id,x\n', '1,2\n3,4']]) {
-      const dropper = new FirstLineDropper();
-      const left = chunks.map((chunk) => Buffer.from(dropper.take(Buffer.from(chunk))).toString());
-      expect(left.join('')).to.equal('1,2\n3,4');
-    }
   });
 });

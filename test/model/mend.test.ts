@@ -36,6 +36,13 @@ describe('a mended job file', () => {
     });
   });
 
+  it('can say how a gather joins, and say it no more', () => {
+    const said = FILE.replace('gather: true,', 'gather: true, join: bytes,');
+    expect(mended(said).overrides.steps).to.deep.equal({ totals: { join: 'bytes' } });
+    const { record } = viewOf([], said);
+    expect(mended(FILE, {}, record).overrides.steps).to.deep.equal({ totals: { join: null } });
+  });
+
   it('that says the same changes nothing', () => {
     expect(mended(FILE)).to.deep.equal({
       overrides: { timeout: null, steps: {}, defaults: {}, params: {} },

@@ -34,7 +34,12 @@ const attachments = z.object({
   texts: z.record(text, z.string().max(2 ** 20)).optional(),
   planned: planned.nullish(),
   evidence: z.boolean().optional(),
-  run: z.object({ created: z.boolean(), output: text.nullable(), header: z.literal('once').nullable() }).nullish(),
+  run: z
+    .object({
+      ...{ created: z.boolean(), output: text.nullable(), header: z.literal('once').nullable() },
+      join: z.enum(['lines', 'bytes']).nullish(),
+    })
+    .nullish(),
 });
 
 /** What a caller sent along, as it must be: anybody may have written it. Throws `usage`. */

@@ -131,8 +131,10 @@ async function planText(ctx: Context, found: Plan, asked: Asked): Promise<string
     { title: 'tasks', value: ({ tasks }) => (tasks === null ? '?' : formatCount(tasks)), align: 'right' },
     {
       title: '',
-      value: ({ tasks, gather }) =>
-        gather ? 'waits for all' : tasks === null ? 'a task a file of the explode before' : '',
+      value: ({ tasks, gather, join }) => {
+        if (gather) return join === null ? 'waits for all' : `waits for all, joins ${join}`;
+        return tasks === null ? 'a task a file of the explode before' : '';
+      },
     },
   ]);
   const { existing } = found;

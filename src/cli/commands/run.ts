@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { BatchctlError } from '../../errors.ts';
 import { parseDuration } from '../../lib/units.ts';
-import type { JobSpec } from '../../model/job.ts';
+import type { JobSpec, Join } from '../../model/job.ts';
 import { isS3Uri } from '../../model/s3-uri.ts';
 import type { Attachments } from '../../ports/verbs.ts';
 import { type CommandDefinition, choice, defineCommand, parsed, wholeNumber } from '../command.ts';
@@ -13,6 +13,7 @@ import { runJob } from '../run-job.ts';
 import { requireSaidProfile } from '../said-profile.ts';
 import { STATUS_OUTPUT } from '../status-schema.ts';
 import { AT_FLAG, SUBMISSION_FLAGS, type SubmissionInput } from '../submission-flags.ts';
+import { JOIN_FLAG } from './fetch.ts';
 
 export function runCommand(ctx: Context): CommandDefinition {
   return defineCommand({
@@ -25,7 +26,10 @@ export function runCommand(ctx: Context): CommandDefinition {
       '--no-scale': 'leave the size of groups as it is',
       '-o, --output <where>':
         'fetch the outputs: DIR/ or s3://BUCKET/PREFIX/ a file a task; FILE, - or s3://BUCKET/KEY joined in task order',
-      '--header <header>': choice('joined outputs: keep only the first header line', ['once']),
+      '--header <header>': choice('joined outputs: keep only the first header line, with which all must begin', [
+        'once',
+      ]),
+      '--join <how>': JOIN_FLAG,
       '--timeout <duration>': parsed('stop waiting after so long; the job can be taken up again', parseDuration),
       '--split <split>': 'without a job file: csv:32MB, lines:100, jsonl:16MB, file, list, range:1-500',
       '--gather <command>': 'without a job file: a command that takes all outputs, run by /bin/sh',
@@ -49,7 +53,7 @@ export function runCommand(ctx: Context): CommandDefinition {
         [4, 'an input matches nothing'],
         [5, 'the job failed or was cancelled'],
         [6, 'not finished when --timeout passed'],
-        [7, 'refused, or paused: by a limit on cost too'],
+        [7, 'refused, or paused: by a limit on cost too; or the outputs have no common header to keep once'],
         [9, 'the proof failed'],
         10,
         130,
@@ -69,6 +73,7 @@ export interface RunOptions extends SubmissionInput {
   readonly scale: boolean;
   readonly output: string | undefined;
   readonly header: 'once' | undefined;
+  readonly join: Join | undefined;
   readonly timeout: number | undefined;
   readonly split: string | undefined;
   readonly gather: string | undefined;
@@ -90,6 +95,7 @@ export async function run(options: RunOptions): Promise<number> {
     scale: options.scale,
     output: options.output ?? null,
     header: options.header ?? null,
+    join: options.join ?? null,
     timeout: options.timeout ?? null,
   };
   if (jobfile === undefined) {
@@ -118,8 +124,8 @@ function takeUpFor(
   { jobfile, timeout, scale }: RunOptions,
 ): Promise<number> {
   if (jobfile === undefined) throw new BatchctlError('usage', 'expected the id of a job');
-  const { output = null, header = null, created = null } = asked ?? {};
-  const work = { slots: null, here: false, scale, output, header, timeout: timeout ?? null };
+  const { output = null, header = null, join = null, created = null } = asked ?? {};
+  const work = { slots: null, here: false, scale, output, header, join, timeout: timeout ?? null };
   return runJob(ctx, { kind: 'job', job: jobfile, created }, work);
 }
 

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { BatchctlError } from '../../errors.ts';
 import type { JobStatus } from '../../jobs/status.ts';
-import type { JobSpec } from '../../model/job.ts';
+import type { JobSpec, Join } from '../../model/job.ts';
 import { isS3Uri } from '../../model/s3-uri.ts';
 import type { AttachedRun } from '../../ports/verbs.ts';
 import { takeUpCommand } from '../after-job.ts';
@@ -26,6 +26,7 @@ interface RunInput extends SubmissionInput {
   readonly here: boolean;
   readonly output: string | undefined;
   readonly header: 'once' | undefined;
+  readonly join: Join | undefined;
   readonly split: string | undefined;
   readonly gather: string | undefined;
   readonly saveJob: string | undefined;
@@ -84,22 +85,32 @@ async function jobOf({ ctx }: Asking, input: RunInput): Promise<OwnJob> {
 
 /** `submit` with those of the flags that it shares. Its keeper is who follows. */
 function submission(asking: Asking, { path }: OwnJob): Asking {
-  const { timeout: _t, output: _o, header: _h, split: _s, gather: _g, saveJob: _j, rest: _r, ...shared } = asking.given;
+  const {
+    timeout: _t,
+    output: _o,
+    header: _h,
+    join: _i,
+    split: _s,
+    gather: _g,
+    saveJob: _j,
+    rest: _r,
+    ...shared
+  } = asking.given;
   const given = { ...shared, jobfile: path };
   return { ...asking, given, entry: { ...asking.entry, name: 'submit' } };
 }
 
 async function followRun(asking: Asking, input: RunInput, { job, created }: Begun): Promise<number> {
   const { ctx, given } = asking;
-  const { output = null, header = null } = input;
-  const run: AttachedRun = { created: created === true, output, header };
+  const { output = null, header = null, join = null } = input;
+  const run = { created: created === true, output, header, join } satisfies AttachedRun;
   const { timeout, scale } = given;
   const following = { jobfile: job, ...(timeout !== undefined && { timeout }), ...(scale === false && { scale }) };
   const sending = await sendingOf({ ...asking, given: following }, { jobFile: null, inputs: [], run });
   let said = '';
   const { exitCode, error } = await runVerb({
     ...sending,
-    ...followedEnd('run', job, following, takeUpCommand(job, { output, header })),
+    ...followedEnd('run', job, following, takeUpCommand(job, run)),
     nature: natureOf('run', following),
     asked: { ...sending.asked, flags: { ...sending.asked.flags, json: true } },
     sink: (text) => {
@@ -116,9 +127,12 @@ async function followRun(asking: Asking, input: RunInput, { job, created }: Begu
   return exitCode;
 }
 
-async function fetchTo(asking: Asking, job: string, { output = '-', header }: RunInput): Promise<string> {
+async function fetchTo(asking: Asking, job: string, { output = '-', header, join }: RunInput): Promise<string> {
   const { ctx, manager } = asking;
-  if (isS3Uri(output)) return fetchToBucket(asking, { job, output, ...(header !== undefined && { header }) });
+  if (isS3Uri(output)) {
+    const how = { ...(header !== undefined && { header }), ...(join !== undefined && { join }) };
+    return fetchToBucket(asking, { job, output, ...how });
+  }
   const [{ mustReadView }, { fetchOutputs }, { parseTarget }] = await Promise.all([
     import('../../jobs/journal.ts'),
     import('../../jobs/fetch/fetch.ts'),
@@ -126,7 +140,7 @@ async function fetchTo(asking: Asking, job: string, { output = '-', header }: Ru
   ]);
   const target = parseTarget(output, { cwd: ctx.io.cwd, write: (bytes) => print(ctx, bytes) });
   const view = await mustReadView(manager.store, job);
-  const options = { target, header: header ?? null, replace: ctx.flags.yes, signal: ctx.signal };
+  const options = { target, header: header ?? null, join, replace: ctx.flags.yes, signal: ctx.signal };
   return (await fetchOutputs(await ctx.platform(), view, options)).output;
 }
 

@@ -1,4 +1,5 @@
 import { BatchctlError } from '../../errors.ts';
+import { type Join, joinOf } from '../../model/job.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { BucketPlace } from './bucket-place.ts';
@@ -18,6 +19,8 @@ export interface FetchOptions {
   readonly target: FetchTarget;
   /** `once`: joined outputs keep only the first header line. */
   readonly header: 'once' | null;
+  /** Whether joined outputs are lines or bytes; null or absent: as the input was split. */
+  readonly join?: Join | null | undefined;
   /** How files in a directory are named: `{task}`, `{input}`, `{step}`, `{job}`, `{name}`. */
   readonly name?: string | undefined;
   /** True: outputs of another job in the same place of a bucket may be replaced. */
@@ -45,7 +48,8 @@ export interface FetchResult {
 /**
  * Fetches a step's published outputs, each compared with the checksum that it was published with; memory is flat.
  * Of a job that isn't finished it fetches what there is. Throws `notFound` for no output, `usage` for names that can't
- * be told apart, `proof` (naming the task) for an altered output, `refused` where the target can't be written.
+ * be told apart, `proof` (naming the task) for an altered output, `refused` where the target can't be written or an
+ * output doesn't begin with the header that is to be kept once.
  */
 export async function fetchOutputs(platform: Platform, view: JobView, options: FetchOptions): Promise<FetchResult> {
   const { target, header, signal } = options;
@@ -55,7 +59,8 @@ export async function fetchOutputs(platform: Platform, view: JobView, options: F
   const tasks = await publishedTasks(platform.store, view, chosen);
   const tally = new Tally(tasks.count, options.onProgress);
   const source = { store: platform.store, job, step: chosen.step.name };
-  const joining: Joining = { source, tasks, header, tally, signal };
+  const join = joinOf(view.record.spec, chosen.index, { header, join: options.join });
+  const joining: Joining = { source, tasks, header, join, tally, signal };
   switch (target.kind) {
     case 'directory': {
       await checkDistinct(pattern, nameOf, tasks);

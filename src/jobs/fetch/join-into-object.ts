@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { ahead } from '../../lib/ahead.ts';
 import type { Bucket } from '../../ports/bucket.ts';
 import { type Joining, joinedChunks, joinOutputs } from './join.ts';
-import { verifiedOutput } from './verified.ts';
+import { ENOUGH, lineEndAfter } from './text-join.ts';
+import { type OutputSource, verifiedOutput } from './verified.ts';
 
 /** The metadata's key that says which outputs an object was joined from, and how. */
 const JOINED = 'batchctl-joined';
@@ -48,20 +49,36 @@ async function joinByFile(joining: Joining, upload: (path: string) => Promise<un
 interface Recipe {
   readonly text: string;
   readonly outputs: number;
-  /** Of all of them, header lines and all. */
+  /** Of all of them, and of the line ends between them; header lines and all. */
   readonly bytes: number;
 }
 
-/** What is joined, from the outputs' checksums alone. */
-async function recipeOf({ source, tasks, header }: Joining): Promise<Recipe> {
-  const hash = createHash('sha256').update(`${header ?? 'all'}\n`);
-  let [outputs, bytes] = [0, 0];
-  for await (const { files } of ahead(tasks, AHEAD, (task) => verifiedOutput(source, task))) {
-    for (const { checksum, size } of files) {
+/** What is joined: the outputs' checksums, and the line ends between them. */
+async function recipeOf({ source, tasks, header, join }: Joining): Promise<Recipe> {
+  const hash = createHash('sha256').update(`${header === null ? 'all' : `header once, ${join}`}\n`);
+  const reads = header === null && join === 'lines';
+  let [outputs, bytes, between] = [0, 0, 0];
+  for await (const { files, ends } of ahead(tasks, AHEAD, (task) => withLineEnds(source, task, reads))) {
+    for (const [n, { checksum, size }] of files.entries()) {
+      if (size > 0 && between > 0) hash.update(`${between}\n`);
       hash.update(`${checksum} ${size}\n`);
-      bytes += size;
+      if (size === 0) continue;
+      bytes += between + size;
+      between = ends[n] ?? 0;
     }
     outputs += 1;
   }
   return { text: hash.digest('hex'), outputs, bytes };
+}
+
+/** An output's files, and how many bytes of line end a join puts behind each: of their ends alone, as S3 must know the size. */
+async function withLineEnds(source: OutputSource, task: number, reads: boolean) {
+  const { files } = await verifiedOutput(source, task);
+  const ends: number[] = [];
+  for (const { key, size } of reads ? files : []) {
+    const length = Math.min(ENOUGH, size);
+    const tail = length === 0 ? null : await source.store.read(key, { range: { offset: size - length, length } });
+    ends.push(tail === null ? 0 : lineEndAfter(tail).length);
+  }
+  return { files, ends };
 }

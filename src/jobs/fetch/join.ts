@@ -3,13 +3,14 @@ import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { hasCode } from '../../errors.ts';
 import { ahead } from '../../lib/ahead.ts';
-import { fileChecksum, stretchChecksum } from '../../lib/file-checksum.ts';
-import { FirstLineDropper } from '../../lib/first-line-dropper.ts';
+import { bytesChecksum, fileChecksum, stretchOf } from '../../lib/file-checksum.ts';
 import { PieceCollector } from '../../lib/piece-collector.ts';
+import type { Join } from '../../model/job.ts';
 import type { Output } from '../output.ts';
 import { draftIn, removeStaleDrafts } from './draft.ts';
 import type { Tally } from './tally.ts';
 import { isSpecial, unwritable } from './target.ts';
+import { ENOUGH, HeaderOnce, lineEndAfter, tailAfter } from './text-join.ts';
 import { isSingle, type OutputSource, SMALL, verifiedBytes, verifiedChunks, verifiedOutput } from './verified.ts';
 
 /** How many outputs are looked up, and if small read, ahead of the one that is being written. */
@@ -18,15 +19,20 @@ const AHEAD = 16;
 export interface Joining {
   readonly source: OutputSource;
   readonly tasks: Iterable<number>;
-  /** `once`: of all first lines only the first one's is kept. */
+  /** `once`: the first line of the first output is kept, and dropped from the others, which must begin with it. */
   readonly header: 'once' | null;
+  /** `lines`: where an output that is text doesn't end in a line end, one is put before the next. */
+  readonly join: Join;
   readonly tally: Tally;
   readonly signal: AbortSignal | undefined;
 }
 
 type Sink = (bytes: Uint8Array) => Promise<void>;
 
-/** Writes the outputs, in task order, one after another. Throws `proof`, naming the task, for an altered one. */
+/**
+ * Writes the outputs, in task order, one after another. Throws `proof`, naming the task, for an altered one, and
+ * `HeaderRefused` for one that doesn't begin with the header that is to be kept once.
+ */
 export async function joinOutputs(joining: Joining, write: Sink): Promise<void> {
   const pieces = new PieceCollector(write);
   for await (const chunk of joinedChunks(joining)) await pieces.add(chunk);
@@ -35,20 +41,27 @@ export async function joinOutputs(joining: Joining, write: Sink): Promise<void> 
 
 /** The same as they come; for who asks for them. */
 export async function* joinedChunks(joining: Joining): AsyncGenerator<Uint8Array> {
-  const { source, header, tally, signal } = joining;
-  let first = true;
+  const { source, join, tally, signal } = joining;
+  const header = joining.header === 'once' ? new HeaderOnce(source) : null;
+  let last: Uint8Array = new Uint8Array(); // of what was written before the file
   for await (const { output, bytes } of ahead(joining.tasks, AHEAD, (task) => readAhead(source, task))) {
     for (const file of output.files) {
       if (file.size === 0) continue;
-      const dropper = header === 'once' && !first ? new FirstLineDropper() : null;
-      first = false;
-      for await (const chunk of bytes === null ? verifiedChunks(source, output.task, file, signal) : [bytes]) {
+      const whole = bytes === null ? verifiedChunks(source, output.task, file, signal) : [bytes];
+      let tail: Uint8Array = new Uint8Array(); // of what was written of the file
+      for await (const chunk of header === null ? whole : header.kept(output.task, whole)) {
         signal?.throwIfAborted();
-        const left = dropper === null ? chunk : dropper.take(chunk);
-        if (left.length === 0) continue;
-        yield left;
-        tally.add({ bytes: left.length });
+        if (chunk.length === 0) continue;
+        const between = tail.length === 0 && join === 'lines' ? lineEndAfter(last) : null;
+        if (between !== null && between.length > 0) {
+          yield between;
+          tally.add({ bytes: between.length });
+        }
+        yield chunk;
+        tally.add({ bytes: chunk.length });
+        tail = tailAfter(tail, chunk);
       }
+      if (tail.length > 0) last = tail;
     }
     tally.add({ outputs: 1 });
   }
@@ -94,25 +107,35 @@ export async function joinIntoFile(joining: Joining, path: string): Promise<void
   }
 }
 
-/** Whether the file is the outputs, joined: each stretch of it has the checksum that its output was published with. */
-async function isJoined({ source, tasks, tally, signal }: Joining, path: string): Promise<boolean> {
+/**
+ * Whether the file is the outputs, joined: each stretch of it has the checksum that its output was published with, and
+ * only the line ends that belong there lie between.
+ */
+async function isJoined({ source, tasks, join, tally, signal }: Joining, path: string): Promise<boolean> {
   const size = await sizeOf(path);
   if (size === null) return false;
   const fd = openSync(path, 'r');
   let [outputs, offset] = [0, 0];
+  let between: Uint8Array = new Uint8Array();
   try {
     for await (const output of ahead(tasks, AHEAD, (task) => verifiedOutput(source, task))) {
       signal?.throwIfAborted();
       for (const file of output.files) {
+        if (file.size === 0) continue;
+        if (!stretchOf(fd, { offset, length: between.length }).equals(between)) return false;
+        offset += between.length;
         if (offset + file.size > size) return false;
         const stretch = { offset, length: file.size };
         // A small one is read at once: a stream would cost more than the reading.
         const small = file.size <= SMALL;
         const found = small
-          ? stretchChecksum(fd, stretch)
+          ? bytesChecksum(stretchOf(fd, stretch))
           : await fileChecksum(path, { ...stretch, ...(signal && { signal }) });
         if (found !== file.checksum) return false;
         offset += file.size;
+        if (join !== 'lines') continue;
+        const length = Math.min(ENOUGH, file.size);
+        between = lineEndAfter(stretchOf(fd, { offset: offset - length, length }));
       }
       outputs += 1;
     }

@@ -25,12 +25,10 @@ export function checkSteps(steps: readonly (Loose | null)[]): Problem[] {
     if (!gather && (step.input === 'dir' || step.input === 'list')) {
       report('input', `found ${step.input}, which only a gather can have; allowed here: stdin, file`);
     }
-    if (step.header === 'once' && (!gather || step.input === 'dir' || step.input === 'list')) {
-      report(
-        'header',
-        'only a gather that reads joined outputs (input: stdin or file) has a header to keep once',
-        true,
-      );
+    if (!gather || step.input === 'dir' || step.input === 'list') {
+      const only = 'only a gather that reads joined outputs (input: stdin or file)';
+      if (step.header === 'once') report('header', `${only} has a header to keep once`, true);
+      if (step.join !== undefined) report('join', `${only} joins`, true);
     }
     if (step.explode === true) {
       const next = steps[index + 1];

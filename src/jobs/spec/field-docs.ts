@@ -24,6 +24,8 @@ export const JOB_FIELD_DOCS: Readonly<Record<string, string>> = {
   'steps.[].input': 'how the command gets its input: stdin (default), file; for gathers also dir, list',
   'steps.[].output': 'how the command gives its output: stdout (default), file, files',
   'steps.[].header': "once: keep only the first header line of a gather's joined input",
+  'steps.[].join':
+    "lines: end each of a gather's joined outputs with a line end; bytes: join them as they are (default: as the input is split)",
   'steps.[].explode':
     'make each file of output: files a task of the next step, once all chains are in (default: false)',
   'steps.[].group': 'the worker group that runs it (default: default)',

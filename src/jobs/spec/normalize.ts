@@ -45,6 +45,7 @@ function normalizeStep(step: StepFile): StepSpec {
     input: step.input ?? STEP_DEFAULTS.input,
     output: step.output ?? STEP_DEFAULTS.output,
     header: step.header ?? null,
+    ...(step.join !== undefined && { join: step.join }),
     explode: step.explode ?? STEP_DEFAULTS.explode,
     group: step.group ?? STEP_DEFAULTS.group,
     attempts: step.attempts ?? STEP_DEFAULTS.attempts,

@@ -41,6 +41,7 @@ const stepSchema = fields(
     input: oneOf('stdin', 'file', 'dir', 'list').optional(),
     output: oneOf('stdout', 'file', 'files').optional(),
     header: oneOf('once').optional(),
+    join: oneOf('lines', 'bytes').optional(),
     explode: yesOrNo().optional(),
     group: name('a group name').optional(),
     attempts: whole('a whole number from 1 to 1000', 1, 1000).optional(),

@@ -68,7 +68,7 @@ input: { split: { by: grid, axes: { x: [1, 2.50], y: [a] } } }
 steps:
   - { name: s, run: x, output: files, explode: true }
   - { name: t, run: x, fallback: steady, secrets: { A: "env:B" } }
-  - { name: u, run: x, gather: true, header: once, needs: { slots: all, disk: 1GB } }
+  - { name: u, run: x, gather: true, header: once, join: bytes, needs: { slots: all, disk: 1GB } }
 onFailure: stop
 expect: [u.n == 1]
 deliver: { to: out, name: "{task}.csv" }

@@ -172,6 +172,21 @@ const table: readonly (readonly [what: string, text: string, at: string, field: 
   ['a first step that gathers', step('gather: true'), '4:13', 'steps[0].gather', 'nothing to gather'],
   ['a map step that reads a directory', step('input: dir'), '4:12', 'steps[0].input', 'only a gather'],
   ['header once without a gather', step('header: once'), '4:5', 'steps[0].header', 'only a gather'],
+  ['a join without a gather', step('join: bytes'), '4:5', 'steps[0].join', 'only a gather'],
+  [
+    'a join of what is laid out as files',
+    'name: a\nsteps:\n  - { name: s, run: x }\n  - { name: t, run: y, gather: true, input: dir, join: lines }\n',
+    '4:50',
+    'steps[1].join',
+    'only a gather that reads joined outputs',
+  ],
+  [
+    'an unknown join',
+    'name: a\nsteps:\n  - { name: s, run: x }\n  - { name: t, run: y, gather: true, join: text }\n',
+    '4:44',
+    'steps[1].join',
+    'found "text", allowed: lines, bytes',
+  ],
   ['header twice', step('header: twice'), '4:13', 'steps[0].header', 'allowed: once'],
   [
     'an explode of one output',

@@ -1,0 +1,127 @@
+import { BatchctlError } from '../../errors.ts';
+import type { OutputSource } from './verified.ts';
+
+const LF = 10;
+const CR = 13;
+const NOTHING = new Uint8Array();
+const LINE_END = Buffer.from('\n');
+const DOS_LINE_END = Buffer.from('\r\n');
+const BYTE_ORDER_MARK = Buffer.from('\ufeff');
+
+/** How many bytes of an output's end, or beginning, tell whether it is text and how its lines end. */
+export const ENOUGH = 4_096;
+/** A first line longer than this is no header. */
+const LONGEST_HEADER = 2 ** 20;
+/** Characters shown of a line. */
+const SHOWN = 60;
+
+/**
+ * What a join of lines puts behind an output whose last bytes are these, before the next one begins: a line end as its
+ * other lines have, where it has none at its end. Nothing behind bytes that are no text.
+ */
+export function lineEndAfter(tail: Uint8Array): Uint8Array {
+  const last = tail.at(-1);
+  if (last === undefined || last === LF || !isText(tail)) return NOTHING;
+  const before = tail.lastIndexOf(LF);
+  return before > 0 && tail[before - 1] === CR && last !== CR ? DOS_LINE_END : LINE_END;
+}
+
+/** The last bytes of what ended with `before`, after another chunk. */
+export function tailAfter(before: Uint8Array, chunk: Uint8Array): Uint8Array {
+  const whole = before.length === 0 || chunk.length >= ENOUGH ? chunk : Buffer.concat([before, chunk]);
+  return whole.subarray(-ENOUGH);
+}
+
+/** False for bytes that text doesn't have: NUL, and those control characters that are no white space, escape or separator. */
+function isText(bytes: Uint8Array): boolean {
+  for (const byte of bytes) if (byte === 0 || (byte >= 0x0e && byte <= 0x19)) return false;
+  return true;
+}
+
+/** An output does not begin as `header: once` says. The message shows both lines. */
+export class HeaderRefused extends BatchctlError {
+  constructor(message: string, hint?: string) {
+    super('refused', message, hint === undefined ? {} : { hint });
+  }
+}
+
+/** Keeps the first line of the first output that isn't empty, and drops it where others begin with it. */
+export class HeaderOnce {
+  readonly #source: OutputSource;
+  #header: { readonly line: Buffer; readonly task: number } | null = null;
+
+  constructor(source: OutputSource) {
+    this.#source = source;
+  }
+
+  /**
+   * What is kept of the next output, as its bytes come. Throws `HeaderRefused` before any of them is passed on, where
+   * they are no text or the first line is another one. A byte order mark, and how the line ends, make no difference.
+   */
+  async *kept(task: number, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    let head: Buffer | null = Buffer.alloc(0);
+    for await (const chunk of chunks) {
+      if (head === null) {
+        yield chunk;
+        continue;
+      }
+      head = Buffer.concat([head, chunk]);
+      if (head.length < ENOUGH || (head.length <= LONGEST_HEADER && !head.includes(LF))) continue;
+      yield this.#withoutHeader(task, head);
+      head = null;
+    }
+    if (head !== null) yield this.#withoutHeader(task, head);
+  }
+
+  #withoutHeader(task: number, head: Buffer): Uint8Array {
+    if (!isText(head.subarray(0, ENOUGH))) throw this.#refused(`the output of ${this.#name(task)} is no text`);
+    const end = head.indexOf(LF);
+    const length = end === -1 ? head.length : end;
+    if (length > LONGEST_HEADER) {
+      throw this.#refused(`the first line of ${this.#name(task)} is longer than ${LONGEST_HEADER} bytes`);
+    }
+    const line = contentOf(head.subarray(0, length));
+    if (this.#header === null) {
+      this.#header = { line, task };
+      return head;
+    }
+    const { line: header, task: first } = this.#header;
+    if (!line.equals(header)) {
+      const from = shownFrom(header, line);
+      throw this.#refused(
+        `the first line of ${this.#name(task)} is not the header: expected ${shown(header, from)}, as ${this.#name(first)} begins, found ${shown(line, from)}`,
+      );
+    }
+    return end === -1 ? NOTHING : head.subarray(end + 1);
+  }
+
+  #name(task: number): string {
+    return `${this.#source.step}/${task}`;
+  }
+
+  #refused(why: string): HeaderRefused {
+    const { job, step } = this.#source;
+    return new HeaderRefused(
+      `header once: ${why}`,
+      `batchctl fetch ${job} --step ${step} -o FILE joins the outputs whole; a split such as csv:32MB,header gives each part the header`,
+    );
+  }
+}
+
+/** A line without a byte order mark before it and a carriage return behind it. */
+function contentOf(line: Buffer): Buffer {
+  const start = line.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK) ? BYTE_ORDER_MARK.length : 0;
+  return line.subarray(start, line.at(-1) === CR ? line.length - 1 : line.length);
+}
+
+/** From which byte two lines that differ are shown: 0, or shortly before the first difference. */
+function shownFrom(a: Buffer, b: Buffer): number {
+  let same = 0;
+  while (same < a.length && a[same] === b[same]) same += 1;
+  return same < SHOWN ? 0 : same - SHOWN / 2;
+}
+
+function shown(line: Buffer, from: number): string {
+  const text = JSON.stringify(line.subarray(from, from + SHOWN).toString());
+  return `${from === 0 ? '' : '...'}${text}${from + SHOWN < line.length ? '...' : ''}`;
+}

@@ -1,0 +1,154 @@
+// Protects: a join of outputs neither glues two records of text nor drops a line that is no header; bytes stay as they are.
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { expect } from 'chai';
+import { fetchOutputs } from '../../src/jobs/fetch/fetch.ts';
+import { parseTarget } from '../../src/jobs/fetch/target.ts';
+import type { JobView } from '../../src/model/view.ts';
+import { rejection } from '../support/rejection.ts';
+import { openPlace, type Place, publishManifest, publishSmall, putJob, STEPS } from './published-job.ts';
+
+const LINES = STEPS.replace('by: file', 'by: csv, size: 1MB, header: true');
+
+describe('outputs joined as lines or bytes', () => {
+  let place: Place;
+  let stdout = '';
+  const write = async (bytes: Uint8Array) => {
+    stdout += Buffer.from(bytes).toString();
+  };
+  const fetch = (view: JobView, text: string, more: object = {}) =>
+    fetchOutputs(place.platform, view, {
+      target: parseTarget(text, { cwd: place.directory, write }),
+      header: null,
+      ...more,
+    });
+  beforeEach(async () => {
+    stdout = '';
+    place = await openPlace();
+  });
+  afterEach(() => place.end());
+
+  const file = () => readFileSync(join(place.directory, 'all.csv'), 'latin1');
+  /** Each output is small, or large where bytes are given. */
+  async function published(yaml: string, outputs: readonly (string | Uint8Array)[]): Promise<JobView> {
+    const view = await putJob(
+      place.platform,
+      outputs.map((_, n) => ({ name: `${n}.csv` })),
+      { yaml },
+    );
+    const job = { platform: place.platform, view };
+    for (const [n, output] of outputs.entries()) {
+      if (typeof output === 'string') await publishSmall(job, 'price', n, output);
+      else await publishManifest(job, 'price', n, { '': output });
+    }
+    return view;
+  }
+
+  it('puts a line end between records that would be one, where the parts are text', async () => {
+    const view = await published(LINES, ['1\n2', '', '3\r\n4', '5\n', '6', '7']);
+    expect(await fetch(view, 'all.csv')).to.include({ bytes: 15, outputs: 6, kept: 0 });
+    expect(file()).to.equal('1\n2\n3\r\n4\r\n5\n6\n7');
+    await fetch(view, '-');
+    expect(stdout).to.equal(file());
+    await fetch(view, 'all.csv', { join: 'bytes' });
+    expect(file()).to.equal('1\n23\r\n45\n67');
+  });
+
+  it('puts it behind a large output, and between the files of one task', async () => {
+    const rows = Buffer.alloc(3 * 2 ** 20 + 1, 'a row of it\r\n');
+    const view = await published(LINES, [rows, rows, 'x']);
+    await fetch(view, 'all.csv');
+    expect(file()).to.equal(`${rows}\r\n${rows}\r\nx`);
+    const many = await putJob(place.platform, [{ name: 'a' }], {
+      yaml: LINES.replace('[cat]', '[cat], output: files'),
+      job: 'claims-20261130-0600-abcdf',
+    });
+    await publishManifest({ platform: place.platform, view: many }, 'price', 0, { a: '1', b: '', c: '2' });
+    await fetch(many, '-');
+    expect(stdout).to.equal('1\n2');
+  });
+
+  it('joins bytes as they are where the parts are no text, unless it is told otherwise', async () => {
+    const view = await published(STEPS, ['1', '2', '3\n']);
+    await fetch(view, 'all.csv');
+    expect(file()).to.equal('123\n');
+    await fetch(view, 'all.csv', { join: 'lines' });
+    expect(file()).to.equal('1\n2\n3\n');
+  });
+
+  it('adds nothing behind an output that is no text', async () => {
+    const zipped = [gzipSync('1\n2\n'), gzipSync('3\n')].map((bytes) => new Uint8Array(bytes));
+    await fetch(await published(LINES, [...zipped, 'text']), 'all.csv');
+    expect(file()).to.equal(`${zipped.map((bytes) => Buffer.from(bytes).toString('latin1')).join('')}text`);
+  });
+
+  it('keeps a file that is joined so, and no other', async () => {
+    const view = await published(LINES, ['1', '2\r\n3', '', '4\n', '5']);
+    for (const [there, kept] of [
+      ['1\n2\r\n3\r\n4\n5', 5],
+      ['12\r\n34\n5', 0],
+      ['1\n2\r\n3\n4\n5', 0],
+      ['1\n2\r\n3\r\n4\n5\n', 0],
+      ['1\n2\r\n3\r\n', 0],
+    ] as const) {
+      writeFileSync(join(place.directory, 'all.csv'), there);
+      expect(await fetch(view, 'all.csv'), JSON.stringify(there)).to.include({ kept, bytes: 11 });
+      expect(file()).to.equal('1\n2\r\n3\r\n4\n5');
+    }
+    writeFileSync(join(place.directory, 'all.csv'), '12\r\n34\n5');
+    expect(await fetch(view, 'all.csv', { join: 'bytes' })).to.include({ kept: 5 });
+  });
+
+  for (const [what, outputs, joined] of [
+    ['the first output is empty', ['', 'id,v\n1,10\n', 'id,v\n2,20\n'], 'id,v\n1,10\n2,20\n'],
+    ['the last record has no line end', ['id,v\n1,10', 'id,v\n2,20'], 'id,v\n1,10\n2,20'],
+    ['an output is the header alone', ['id,v', 'id,v\n', 'id,v\n1,10\n', 'id,v'], 'id,v\n1,10\n'],
+    ['one has a byte order mark', ['id,v\n1,10\n', '\ufeffid,v\n2,20\n'], 'id,v\n1,10\n2,20\n'],
+    ['one ends its lines another way', ['id,v\r\n1,10', 'id,v\n2,20\n'], 'id,v\r\n1,10\r\n2,20\n'],
+  ] as const) {
+    it(`keeps the first header alone where ${what}`, async () => {
+      await fetch(await published(STEPS, outputs), 'all.csv', { header: 'once' });
+      expect(file()).to.equal(joined);
+    });
+  }
+
+  it('keeps the first header alone of large outputs', async () => {
+    const rows = 'a row of it\n'.repeat(200_000);
+    const large = Buffer.from(`${'h'.repeat(70_000)}\n${rows}`);
+    await fetch(await published(STEPS, [large, large]), 'all.csv', { header: 'once' });
+    expect(file()).to.equal(`${large}${rows}`);
+  });
+
+  it('refuses to drop a first line that is not the header, shows both, and leaves what was there', async () => {
+    const view = await published(LINES, ['id,v\n1,10\n', '', '2,20\n3,30\n']);
+    writeFileSync(join(place.directory, 'all.csv'), 'before\n');
+    const error = await rejection(fetch(view, 'all.csv', { header: 'once' }));
+    expect(error).to.include({ kind: 'refused' });
+    expect(error.message).to.include('price/2').and.include('"2,20"').and.include('price/0').and.include('"id,v"');
+    expect((error as { hint?: string }).hint).to.include(`batchctl fetch ${view.record.job}`);
+    expect(file()).to.equal('before\n');
+    expect(readdirSync(place.directory).sort()).to.deep.equal(['.batchctl', 'all.csv']);
+  });
+
+  it('shows where two long first lines differ', async () => {
+    const view = await published(LINES, [`${'x,'.repeat(500)}here\n`, `${'x,'.repeat(500)}there\n`]);
+    const error = await rejection(fetch(view, 'all.csv', { header: 'once' }));
+    expect(error.message).to.include('here"').and.include('there"');
+    expect(error.message.length).to.be.below(400);
+  });
+
+  for (const [what, bytes] of [
+    ['compressed', gzipSync('id,v\n1,10\n')],
+    ['of equal first lines, as images are', Buffer.from('\x89PNG\r\n\x1a\n\0\0\0\rIHDR', 'latin1')],
+    ['one endless line', Buffer.alloc(2 ** 20 + 2 ** 17, 'x')],
+  ] as const) {
+    it(`refuses a header of outputs that are no text: ${what}`, async () => {
+      const output = new Uint8Array(bytes);
+      const error = await rejection(fetch(await published(LINES, [output, output]), 'all.csv', { header: 'once' }));
+      expect(error).to.include({ kind: 'refused' });
+      expect(error.message).to.include('price/0');
+      expect(readdirSync(place.directory)).to.deep.equal(['.batchctl']);
+    });
+  }
+});

@@ -1,0 +1,86 @@
+// Protects: a gather's stdin has every record of the outputs that it joins, each on a line of its own and none dropped for a header.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { mustReadView } from '../../src/jobs/journal.ts';
+import { overridesOfMend, putMend, readMend } from '../../src/jobs/mend.ts';
+import { openFile, readOutput } from '../../src/jobs/output.ts';
+import { retry } from '../../src/jobs/retry.ts';
+import { loadJobFile } from '../../src/jobs/spec/job-file.ts';
+import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
+import { type JobView, stateOf } from '../../src/model/view.ts';
+import { openPlace, type Place } from '../jobs/published-job.ts';
+import { submitJob, work } from '../jobs/submitted-job.ts';
+
+const INPUTS = { 'a.csv': 'id,v\n1,10\n2,20', 'b.csv': 'id,v\n3,30\n4,40' };
+const jobOf = (split: string, gather: string) => `
+name: claims
+input: { from: [a.csv, b.csv], split: ${split} }
+steps:
+  - { name: rows, run: [cat] }
+  - { name: all, gather: true, run: [cat], ${gather} }
+`;
+const WITH_HEADER = '{ by: csv, every: 10, header: true }';
+const WITHOUT = '{ by: csv, every: 10 }';
+
+describe("a gather's joined input", () => {
+  let place: Place;
+  beforeEach(async () => {
+    place = await openPlace();
+  });
+  afterEach(() => place.end());
+
+  async function worked(yaml: string, inputs: Readonly<Record<string, string>> = INPUTS): Promise<JobView> {
+    const view = await submitJob(place, yaml, inputs);
+    await work(place.platform);
+    return mustReadView(place.platform.store, view.record.job);
+  }
+
+  async function gathered({ record }: JobView): Promise<string> {
+    const output = await readOutput(place.platform.store, record.job, 'all', 0);
+    let text = '';
+    for (const file of output?.files ?? []) {
+      for await (const chunk of await openFile(place.platform.store, file)) text += String(chunk);
+    }
+    return text;
+  }
+
+  for (const [what, split, gather, joined] of [
+    ['keeps one header and every record', WITH_HEADER, 'header: once', 'id,v\n1,10\n2,20\n3,30\n4,40'],
+    ['keeps every header where nothing is said', WITH_HEADER, '', 'id,v\n1,10\n2,20\nid,v\n3,30\n4,40'],
+    ['is bytes where the job file says so', WITH_HEADER, 'join: bytes', 'id,v\n1,10\n2,20id,v\n3,30\n4,40'],
+    ['is bytes where the parts are files', '{ by: file }', '', 'id,v\n1,10\n2,20id,v\n3,30\n4,40'],
+    ['is lines where files have headers', '{ by: file }', 'header: once', 'id,v\n1,10\n2,20\n3,30\n4,40'],
+    ['is lines where the job file says so', '{ by: file }', 'join: lines', 'id,v\n1,10\n2,20\nid,v\n3,30\n4,40'],
+  ] as const) {
+    it(what, async () => {
+      const view = await worked(jobOf(split, gather));
+      expect(stateOf(view)).to.equal('succeeded');
+      expect(await gathered(view)).to.equal(joined);
+      expect((await verifyJob(place.platform, view, { deep: true })).verdict).to.equal('proven');
+    });
+  }
+
+  it('fails for good at its first attempt where outputs have no common header, until the job file is mended', async () => {
+    const inputs = { 'a.csv': 'id,v\n1,10\n', 'b.csv': '3,30\n4,40\n' };
+    const failed = await worked(jobOf(WITHOUT, 'header: once'), inputs);
+    const { job } = failed.record;
+    expect(stateOf(failed)).to.equal('failed');
+    const failure = await place.platform.store.read(`jobs/${job}/steps/all/failed/000000000.0`);
+    const { reason, error, number } = JSON.parse(String(Buffer.from(failure ?? [])));
+    expect({ reason, number }).to.deep.equal({ reason: 'input', number: 1 });
+    for (const shown of ['rows/1', '"3,30"', 'rows/0', '"id,v"', 'step all', `batchctl retry ${job} --with`]) {
+      expect(error).to.include(shown);
+    }
+    const file = join(place.directory, 'job.yaml');
+    writeFileSync(file, jobOf(WITHOUT, ''));
+    const mend = await readMend(await loadJobFile(file), place.directory);
+    const overrides = overridesOfMend(failed, mend);
+    await putMend(place.platform.store, mend);
+    await retry(place.platform, failed, { tasks: [], canaries: null, overrides, dryRun: false });
+    await work(place.platform);
+    const view = await mustReadView(place.platform.store, job);
+    expect(stateOf(view)).to.equal('succeeded');
+    expect(await gathered(view)).to.equal(inputs['a.csv'] + inputs['b.csv']);
+  });
+});
