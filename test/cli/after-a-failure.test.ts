@@ -1,6 +1,7 @@
 // Protects: after a job fails, each command says what failed and what to type next.
 
 import { expect } from 'chai';
+import { takeUpCommand } from '../../src/cli/after-job.ts';
 import { Workspace } from '../support/workspace.ts';
 
 const JOB = {
@@ -15,6 +16,17 @@ const JOB = {
     },
   ],
 };
+
+describe('a run that is taken up', () => {
+  it('leaves its outputs as the first command would have', () => {
+    const work = { output: 'all rows.csv', header: null, join: null } as const;
+    expect(takeUpCommand('j-1', work)).to.equal("batchctl run j-1 -o 'all rows.csv'");
+    expect(takeUpCommand('j-1', { ...work, header: 'once', join: 'bytes' })).to.equal(
+      "batchctl run j-1 -o 'all rows.csv' --header once --join bytes",
+    );
+    expect(takeUpCommand('j-1', { ...work, output: null, join: 'lines' })).to.equal('batchctl run j-1');
+  });
+});
 
 describe('after a job failed', () => {
   let workspace: Workspace;

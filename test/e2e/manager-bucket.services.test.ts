@@ -1,4 +1,5 @@
 // Protects: a caller without AWS credentials can fetch into a bucket, but never over batchctl's own objects.
+import { existsSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
 import { RawBucket } from '../support/s3-bucket.ts';
@@ -33,7 +34,7 @@ describe('outputs into a bucket, through a manager', () => {
     here.write('job.json', {
       name: 'count',
       input: { split: { by: 'range', from: 1, to: 3 } },
-      steps: [{ name: 'upper', run: 'sed s/^/n/' }],
+      steps: [{ name: 'upper', run: 'printf n; tr -d "\\n"' }],
     });
     const sent = await here.run(['submit', 'job.json', '--json'], env);
     expect(sent.code, sent.stderr).to.equal(0);
@@ -60,7 +61,7 @@ describe('outputs into a bucket, through a manager', () => {
     expect(JSON.parse(again.stdout)).to.include({ outputs: 3, kept: 3 });
     const joined = await here.run(['fetch', job, '-o', bucket.uri('all')], env);
     expect(joined.code, joined.stderr).to.equal(0);
-    expect(await bucket.read('all')).to.equal('n1\nn2\nn3\n');
+    expect(await bucket.read('all')).to.equal('n1n2n3');
   });
 
   it('run has the manager put them there, too', async () => {
@@ -68,7 +69,22 @@ describe('outputs into a bucket, through a manager', () => {
     const ran = await here.run(['run', job, '-o', bucket.uri('all'), '--json'], env);
     expect(ran.code, ran.stderr).to.equal(0);
     expect(JSON.parse(ran.stdout)).to.include({ job, state: 'succeeded', output: bucket.uri('all') });
-    expect(await bucket.read('all')).to.equal('n1\nn2\nn3\n');
+    expect(await bucket.read('all')).to.equal('n1n2n3');
+  });
+
+  it('run joins them as its flags say, there and here', async () => {
+    const bucket = await RawBucket.make(s3);
+    for (const target of [bucket.uri('all'), 'all.txt']) {
+      const ran = await here.run(['run', job, '-o', target, '--join', 'lines'], env);
+      expect(ran.code, ran.stderr).to.equal(0);
+      const refused = await here.run(['run', job, '-o', `${target}-once`, '--header', 'once'], env);
+      expect(refused.code, refused.stderr).to.equal(7);
+      expect(refused.stderr).to.include('expected "n1"');
+    }
+    expect(await bucket.read('all')).to.equal('n1\nn2\nn3');
+    expect(await bucket.keys()).to.deep.equal(['all']);
+    expect(readFileSync(here.path('all.txt'), 'utf8')).to.equal('n1\nn2\nn3');
+    expect(existsSync(here.path('all.txt-once'))).to.equal(false);
   });
 
   it('refuses a target among the objects of jobs, tokens and the manager', async () => {

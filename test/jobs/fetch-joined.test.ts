@@ -5,9 +5,25 @@ import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { fetchOutputs } from '../../src/jobs/fetch/fetch.ts';
 import { parseTarget } from '../../src/jobs/fetch/target.ts';
+import { HeaderOnce } from '../../src/jobs/fetch/text-join.ts';
+import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
+import { joinOf } from '../../src/model/job.ts';
 import type { JobView } from '../../src/model/view.ts';
 import { rejection } from '../support/rejection.ts';
 import { openPlace, type Place, publishManifest, publishSmall, putJob, STEPS } from './published-job.ts';
+
+/** By the fields of the split, and of the step before. */
+const DEFAULTS = [
+  ['by: lines, every: 1', '', 'lines'],
+  ['by: csv, every: 1', '', 'lines'],
+  ['by: jsonl, every: 1', '', 'lines'],
+  ['by: jsonl, every: 1', 'gather: true', 'bytes'],
+  ['by: jsonl, every: 1', 'output: files, explode: true', 'bytes'],
+  ['by: records, length: 8, every: 1', '', 'bytes'],
+  ['by: file', '', 'bytes'],
+  ['by: list', '', 'bytes'],
+  ['by: range, from: 1, to: 2', '', 'bytes'],
+] as const;
 
 const LINES = STEPS.replace('by: file', 'by: csv, size: 1MB, header: true');
 
@@ -45,6 +61,17 @@ describe('outputs joined as lines or bytes', () => {
     return view;
   }
 
+  for (const [split, before, join] of DEFAULTS) {
+    it(`is ${join} by default for { ${split} }${before === '' ? '' : ` behind a step with ${before}`}`, () => {
+      const steps = ['name: a', `name: b, ${before}`, 'name: c'].map((step) => `{ run: x, ${step} }`);
+      const spec = parseJobFile(`{ name: j, input: { split: { ${split} } }, steps: [${steps}] }`, { file: 'job.yaml' });
+      expect(joinOf(spec, 2, { header: null })).to.equal(join);
+      expect(joinOf(spec, 2, { header: 'once', join: null })).to.equal('lines');
+      expect(joinOf(spec, 2, { header: 'once', join: 'bytes' })).to.equal('bytes');
+      expect(joinOf(spec, 2, { header: null, join: 'lines' })).to.equal('lines');
+    });
+  }
+
   it('puts a line end between records that would be one, where the parts are text', async () => {
     const view = await published(LINES, ['1\n2', '', '3\r\n4', '5\n', '6', '7']);
     expect(await fetch(view, 'all.csv')).to.include({ bytes: 15, outputs: 6, kept: 0 });
@@ -77,6 +104,11 @@ describe('outputs joined as lines or bytes', () => {
     expect(file()).to.equal('1\n2\n3\n');
   });
 
+  it('takes for no text what has control characters that text does not have', async () => {
+    await fetch(await published(LINES, ['\ta', 'b\x0e', 'c\x19', 'd\x1a', 'e\x1b', 'f\r\ng\r', 'h']), 'all.csv');
+    expect(file()).to.equal('\ta\nb\x0ec\x19d\x1a\ne\x1b\nf\r\ng\r\nh');
+  });
+
   it('adds nothing behind an output that is no text', async () => {
     const zipped = [gzipSync('1\n2\n'), gzipSync('3\n')].map((bytes) => new Uint8Array(bytes));
     await fetch(await published(LINES, [...zipped, 'text']), 'all.csv');
@@ -84,9 +116,10 @@ describe('outputs joined as lines or bytes', () => {
   });
 
   it('keeps a file that is joined so, and no other', async () => {
-    const view = await published(LINES, ['1', '2\r\n3', '', '4\n', '5']);
+    const view = await published(LINES, ['1', '2\r\n3', '', '4\n', '5', '']);
     for (const [there, kept] of [
-      ['1\n2\r\n3\r\n4\n5', 5],
+      ['1\n2\r\n3\r\n4\n5', 6],
+      ['1,2\r\n3\r\n4\n5', 0],
       ['12\r\n34\n5', 0],
       ['1\n2\r\n3\n4\n5', 0],
       ['1\n2\r\n3\r\n4\n5\n', 0],
@@ -97,7 +130,7 @@ describe('outputs joined as lines or bytes', () => {
       expect(file()).to.equal('1\n2\r\n3\r\n4\n5');
     }
     writeFileSync(join(place.directory, 'all.csv'), '12\r\n34\n5');
-    expect(await fetch(view, 'all.csv', { join: 'bytes' })).to.include({ kept: 5 });
+    expect(await fetch(view, 'all.csv', { join: 'bytes' })).to.include({ kept: 6 });
   });
 
   for (const [what, outputs, joined] of [
@@ -108,7 +141,9 @@ describe('outputs joined as lines or bytes', () => {
     ['one ends its lines another way', ['id,v\r\n1,10', 'id,v\n2,20\n'], 'id,v\r\n1,10\r\n2,20\n'],
   ] as const) {
     it(`keeps the first header alone where ${what}`, async () => {
-      await fetch(await published(STEPS, outputs), 'all.csv', { header: 'once' });
+      const view = await published(STEPS, outputs);
+      await fetch(view, 'all.csv');
+      await fetch(view, 'all.csv', { header: 'once' });
       expect(file()).to.equal(joined);
     });
   }
@@ -118,6 +153,29 @@ describe('outputs joined as lines or bytes', () => {
     const large = Buffer.from(`${'h'.repeat(70_000)}\n${rows}`);
     await fetch(await published(STEPS, [large, large]), 'all.csv', { header: 'once' });
     expect(file()).to.equal(`${large}${rows}`);
+  });
+
+  it('keeps the first header alone wherever chunks end', async () => {
+    const source = { store: place.platform.store, job: 'claims-1', step: 'price' };
+    for (let cut = 0; cut <= 8; cut += 1) {
+      const header = new HeaderOnce(source);
+      const kept: string[] = [];
+      for (const [task, text] of ['id,v\n1,2', '\ufeffid,v\r\n3,4\n5'].entries()) {
+        const bytes = Buffer.from(text);
+        for await (const chunk of header.kept(task, [bytes.subarray(0, cut), bytes.subarray(cut)])) {
+          kept.push(Buffer.from(chunk).toString());
+        }
+      }
+      expect(kept.join('')).to.equal('id,v\n1,23,4\n5');
+    }
+  });
+
+  it('passes nothing on of an output that is no text behind its first line', async () => {
+    const kept = new HeaderOnce({ store: place.platform.store, job: 'claims-1', step: 'price' }).kept(0, [
+      Buffer.from('id,v\n'),
+      Buffer.from('\0'),
+    ]);
+    expect(await rejection(kept.next())).to.include({ kind: 'refused' });
   });
 
   it('refuses to drop a first line that is not the header, shows both, and leaves what was there', async () => {
