@@ -202,8 +202,8 @@ export function sectionStart(steps: readonly StepSpec[], index: number): number 
 }
 
 /**
- * How the outputs of the step at `index` are joined: as is said, else as lines where they have headers or come of parts
- * that are text (lines, csv, jsonl), else as bytes.
+ * How the outputs of the step at `index` are joined: as `join` says; without it as lines if only one header is kept or
+ * the parts are text (lines, csv, jsonl), else as bytes.
  */
 export function joinOf(
   { input, steps }: Pick<JobSpec, 'input' | 'steps'>,

@@ -49,7 +49,7 @@ export async function joinInto(
     await joinOutputs(joining, (bytes) => target.writeFile(bytes));
   } catch (error) {
     if (!(error instanceof HeaderRefused)) throw error;
-    const way = `take header from step ${gather.name} in the job file, then batchctl retry ${source.job} --with JOBFILE`;
+    const way = `leave header out of step ${gather.name} in the job file, then batchctl retry ${source.job} --with JOBFILE`;
     throw new HeaderRefused(`${error.message}; ${way}`);
   } finally {
     await target.close();

@@ -16,8 +16,8 @@ const LONGEST_HEADER = 2 ** 20;
 const SHOWN = 60;
 
 /**
- * What a join of lines puts behind an output whose last bytes are these, before the next one begins: a line end as its
- * other lines have, where it has none at its end. Nothing behind bytes that are no text.
+ * What a join of lines puts between an output that ends with these bytes and the next one: a line end like those of its
+ * own lines, unless it ends with one. Nothing behind bytes that are not text.
  */
 export function lineEndAfter(tail: Uint8Array): Uint8Array {
   const last = tail.at(-1);
@@ -32,9 +32,13 @@ export function tailAfter(before: Uint8Array, chunk: Uint8Array): Uint8Array {
   return whole.subarray(-ENOUGH);
 }
 
-/** False for bytes that text doesn't have: NUL, and those control characters that are no white space, escape or separator. */
+/** False where there is a NUL, or a control character that is not white space, an escape or a separator. */
 function isText(bytes: Uint8Array): boolean {
-  for (const byte of bytes) if (byte === 0 || (byte >= 0x0e && byte <= 0x19)) return false;
+  // By index: the iterator of a Buffer takes five times as long.
+  for (let i = 0; i < bytes.length; i += 1) {
+    const byte = bytes[i] ?? 0;
+    if (byte === 0 || (byte >= 0x0e && byte <= 0x19)) return false;
+  }
   return true;
 }
 
@@ -55,8 +59,8 @@ export class HeaderOnce {
   }
 
   /**
-   * What is kept of the next output, as its bytes come. Throws `HeaderRefused` before any of them is passed on, where
-   * they are no text or the first line is another one. A byte order mark, and how the line ends, make no difference.
+   * What is kept of the next output, as its bytes come. Throws `HeaderRefused`, before it passes any of them on, if they
+   * are not text or begin with another line. A byte order mark, and how the line ends, make no difference.
    */
   async *kept(task: number, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     let head: Buffer | null = Buffer.alloc(0);
@@ -74,7 +78,7 @@ export class HeaderOnce {
   }
 
   #withoutHeader(task: number, head: Buffer): Uint8Array {
-    if (!isText(head.subarray(0, ENOUGH))) throw this.#refused(`the output of ${this.#name(task)} is no text`);
+    if (!isText(head.subarray(0, ENOUGH))) throw this.#refused(`the output of ${this.#name(task)} is not text`);
     const end = head.indexOf(LF);
     const length = end === -1 ? head.length : end;
     if (length > LONGEST_HEADER) {
