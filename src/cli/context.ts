@@ -71,7 +71,10 @@ export function openContext({
   );
   let opened: Promise<Platform> | null = null;
   const platform = once(() => {
-    if (given.platform !== undefined) return Promise.resolve(given.platform);
+    if (given.platform !== undefined) {
+      const own = Object.create(given.platform, { warn: { value: warn, enumerable: true } }) as Platform;
+      return Promise.resolve(own);
+    }
     opened = Promise.all([config(), import('../platform.ts')]).then(([loaded, { openPlatform }]) =>
       openPlatform(loaded, { role: 'cli', onWarning: warn }),
     );

@@ -10,6 +10,7 @@ import { append } from './journal.ts';
 import { mustBeLegal } from './legal.ts';
 import { listFacts } from './listing.ts';
 import { lookAndTell } from './notify/look-and-tell.ts';
+import { whereAvailable } from './remember.ts';
 import type { TaskName } from './task-name.ts';
 
 /** What the failure of a killed task says, wherever it is told: a worker that meets the task first says the same. */
@@ -81,5 +82,6 @@ async function fail(platform: Platform, view: JobView, { step, name, task }: Tas
     bytesOut: null,
     counters: {},
   };
-  await (await platform.ledger()).record([event]);
+  // The failure stands in `failed/`. The worker that buries the delivery records it, too.
+  await whereAvailable(async () => (await platform.ledger()).record([event]));
 }

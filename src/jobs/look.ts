@@ -13,7 +13,7 @@ import { completeShards, openExploded } from './explode/explode.ts';
 import { append, refreshView } from './journal.ts';
 import { listFacts, readOpened } from './listing.ts';
 import { putNewsMark } from './notify/news-mark.ts';
-import { recordBehind, recordView } from './remember.ts';
+import { ledgerJob, recordBehind, whereAvailable } from './remember.ts';
 import { claimId, sendTasks, sendUndecided } from './send.ts';
 
 export interface Look {
@@ -48,7 +48,7 @@ export async function look(platform: Platform, seen: JobView): Promise<Look> {
       const closed = await close(platform, view, facts, move);
       view = closed.view;
       if (closed.appended) {
-        await platform.store.delete(await marksOfClose(platform, view));
+        if (closed.told) await platform.store.delete(await marksOfClose(platform, view));
         return { view, standing, did };
       }
     } else view = await makeMove(platform, view, facts, move);
@@ -119,15 +119,16 @@ async function askForRest(platform: Platform, view: JobView, round: number): Pro
 }
 
 /**
- * States the end in the journal, then in the ledger; the open marks of this round and older ones go after that. Where
- * another entry came first nothing is told: this listing is that of an older journal.
+ * States the end in the journal, then in the ledger; the open marks of this round and older ones go after that. They stay
+ * if the ledger is unavailable: the next onlooker finds them, and tells it. Where another entry came first nothing is
+ * told: this listing is that of an older journal.
  */
 async function close(
   platform: Platform,
   view: JobView,
   facts: readonly StepFacts[],
   move: NextMove & { move: 'close' },
-): Promise<{ readonly view: JobView; readonly appended: boolean }> {
+): Promise<{ readonly view: JobView; readonly appended: boolean; readonly told: boolean }> {
   const ending = await endingOf(platform, view, move);
   if (ending.state === 'succeeded' && marksDelivery(platform, view)) {
     await putDueMark(platform, view, view.next, false);
@@ -138,11 +139,15 @@ async function close(
     if (now.next !== view.next) return null;
     return ending;
   });
-  if (appended) {
-    await recordView(platform, after);
-    await recordExactCounts(platform, after, facts);
-  }
-  return { view: after, appended };
+  return { view: after, appended, told: appended && (await tellOfClose(platform, after, facts)) };
+}
+
+/** False: the ledger is unavailable. */
+function tellOfClose(platform: Platform, view: JobView, facts?: readonly StepFacts[]): Promise<boolean> {
+  return whereAvailable(async () => {
+    await (await platform.ledger()).recordJob(ledgerJob(view));
+    await recordExactCounts(platform, view, facts ?? (await listFacts(platform.store, view)));
+  });
 }
 
 async function endingOf(
@@ -167,9 +172,7 @@ async function endingOf(
 export async function finishClose(platform: Platform, view: JobView, facts?: readonly StepFacts[]): Promise<void> {
   const marks = await marksOfClose(platform, view);
   if (marks.length === 0) return;
-  await recordView(platform, view);
-  await recordExactCounts(platform, view, facts ?? (await listFacts(platform.store, view)));
-  await platform.store.delete(marks);
+  if (await tellOfClose(platform, view, facts)) await platform.store.delete(marks);
 }
 
 /** The open marks of the closed round and older ones. */

@@ -7,7 +7,7 @@ import { readView } from './journal.ts';
 import { listFacts } from './listing.ts';
 import { forgetPruned } from './prune-job.ts';
 import { readPrunedMark } from './pruned.ts';
-import { recordView } from './remember.ts';
+import { ledgerJob } from './remember.ts';
 import { rebuildLedger } from './verify/rebuild-ledger.ts';
 
 export interface RebuiltAll {
@@ -73,7 +73,7 @@ async function rebuildJob(
   if (view.pruned !== null) {
     const mark = await readPrunedMark(platform.store, job);
     // Without the mark a prune died right after its entry: nothing is removed yet, and the next prune counts.
-    if (mark === null) await recordView(platform, view);
+    if (mark === null) await (await platform.ledger()).recordJob(ledgerJob(view));
     else await forgetPruned(platform, view, mark);
     return { attempts: 0, exact: mark !== null };
   }

@@ -1,13 +1,38 @@
+import { type BatchctlError, isKind } from '../errors.ts';
 import { type JobView, reasonOf, stateOf } from '../model/view.ts';
 import type { LedgerJob } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
 import { refreshView } from './journal.ts';
 import { stepTotals } from './listing.ts';
 
-/** Writes a job's state, as its journal tells it, to the ledger. */
+/**
+ * Writes a job's state, as its journal tells it, to the ledger. What the journal says is done (law 1): where the ledger
+ * is unavailable a warning says so, and the next look at the job tells it.
+ */
 export async function recordView(platform: Platform, view: JobView): Promise<void> {
-  const ledger = await platform.ledger();
-  await ledger.recordJob(ledgerJob(view));
+  const { job } = view.record;
+  await whereAvailable(
+    async () => (await platform.ledger()).recordJob(ledgerJob(view)),
+    ({ message }) =>
+      platform.warn?.(
+        `${message}; job ${job} is ${stateOf(view)} all the same, and the next worker, tick or batchctl wait ${job} tells the ledger`,
+      ),
+  );
+}
+
+/** Tells the ledger something that others tell it if this process can't. False: the ledger is unavailable. */
+export async function whereAvailable(
+  tell: () => Promise<unknown>,
+  onUnavailable: (error: BatchctlError) => void = () => undefined,
+): Promise<boolean> {
+  try {
+    await tell();
+    return true;
+  } catch (error) {
+    if (!isKind(error, 'unavailable')) throw error;
+    onUnavailable(error);
+    return false;
+  }
 }
 
 /**
@@ -17,7 +42,8 @@ export async function recordView(platform: Platform, view: JobView): Promise<voi
 export async function recordBehind(platform: Platform, view: JobView): Promise<void> {
   if ((await differs(platform, view)) === null) return;
   const now = await differs(platform, await refreshView(platform.store, view));
-  if (now !== null) await recordView(platform, now);
+  if (now === null) return;
+  await whereAvailable(async () => (await platform.ledger()).recordJob(ledgerJob(now)));
 }
 
 async function differs(platform: Platform, view: JobView): Promise<JobView | null> {

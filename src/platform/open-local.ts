@@ -30,12 +30,13 @@ export async function openLocal(config: Config, profile: LocalProfile, options: 
   const { createFsStore } = await import('../adapters/local/fs-store.ts');
   const files = await createFsStore({ root, durability });
   const store = await withKills(files);
+  const waits = lockWaits(leaseSeconds, options.patienceMs);
   const queueOptions = (group: string) => ({ root, group, holder: who, leaseSeconds, durability });
   const queues = new Opened<TaskQueue>(async (group) => {
     const { openSqliteQueue } = await import('../adapters/local/sqlite-queue.ts');
-    return openSqliteQueue(queueOptions(group));
+    return openSqliteQueue({ ...queueOptions(group), lockWaitMs: waits.queue });
   });
-  const ledgers = new Opened<Ledger>(() => openLedger(root, durability, who));
+  const ledgers = new Opened<Ledger>(() => openLedger(root, durability, who, waits.ledger));
   const ledger = (): Promise<Ledger> => ledgers.get('ledger');
   const buckets = localBuckets();
   const secrets = localSecrets();
@@ -51,7 +52,7 @@ export async function openLocal(config: Config, profile: LocalProfile, options: 
     queueModule: (group) => ({
       module: moduleUrl('adapters/local/sqlite-queue'),
       exportName: 'openSqliteQueue',
-      options: queueOptions(group),
+      options: { ...queueOptions(group), lockWaitMs: waits.heartbeat },
     }),
     scratch: async (worker) => makeScratch(join(root, 'work'), worker),
     localFile: (key) => files.localFile(key),
@@ -64,6 +65,7 @@ export async function openLocal(config: Config, profile: LocalProfile, options: 
       clientsOf: (topic) => secrets.clientsOf(`sns:${topic}`),
     }),
     commandSettings: (group) => profile.groups[group] ?? NO_SETTINGS,
+    ...(options.onWarning !== undefined && { warn: options.onWarning }),
     close: async () => {
       await queues.close();
       await ledgers.close();
@@ -73,9 +75,31 @@ export async function openLocal(config: Config, profile: LocalProfile, options: 
   };
 }
 
-async function openLedger(root: string, durability: LocalProfile['durability'], writer: string): Promise<Ledger> {
+/**
+ * How long a database is waited for that another process keeps locked (one frozen in a transaction does), milliseconds.
+ * The queue for two leases, as no work is done without it, and who holds it may go on. The ledger for less: work goes on
+ * without it. A heartbeat that comes later than half a lease has been given up already.
+ */
+export function lockWaits(
+  leaseSeconds: number,
+  patienceMs?: number,
+): { readonly queue: number; readonly ledger: number; readonly heartbeat: number } {
+  const leaseMs = leaseSeconds * 1_000;
+  return {
+    queue: patienceMs ?? Math.max(10_000, 2 * leaseMs),
+    ledger: patienceMs ?? Math.min(10_000, 2 * leaseMs),
+    heartbeat: leaseMs / 2,
+  };
+}
+
+async function openLedger(
+  root: string,
+  durability: LocalProfile['durability'],
+  writer: string,
+  lockWaitMs: number,
+): Promise<Ledger> {
   const { openSqlLedger } = await import('../adapters/sql/sql-ledger.ts');
-  const ledger = openSqlLedger({ dialect: 'sqlite', file: join(root, 'ledger.db'), durability, writer });
+  const ledger = openSqlLedger({ dialect: 'sqlite', file: join(root, 'ledger.db'), durability, writer, lockWaitMs });
   await ledger.open();
   return ledger;
 }

@@ -4,7 +4,7 @@ export interface PlatformOptions {
   readonly who?: string;
   /** Seconds; the profile's own unless given. Tests shorten it. */
   readonly leaseSeconds?: number;
-  /** How long a queue's service that is away is waited for, milliseconds; as its adapter has it unless given. */
+  /** How long a queue (on the local profile also the ledger) that is away is waited for, milliseconds; as the profile has it unless given. */
   readonly patienceMs?: number;
   /** Told of what is not as it should be, and can be worked with all the same: a queue's attributes. */
   readonly onWarning?: (line: string) => void;

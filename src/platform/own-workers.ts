@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../config.ts';
-import { BatchctlError } from '../errors.ts';
+import { BatchctlError, isKind } from '../errors.ts';
 import { randomId } from '../lib/id.ts';
 import type { Platform } from '../ports/platform.ts';
 import { lastComplaint } from './last-complaint.ts';
@@ -50,10 +50,15 @@ async function releaseDead(
       if (queue instanceof SqliteQueue) await queue.releaseHeldBy(worker);
     }
   }
-  const ledger = await platform.ledger();
-  const known = (await ledger.workers({})).find((seen) => seen.worker === worker);
-  if (known === undefined || known.state === 'gone') return;
-  await ledger.heartbeat({ ...known, state: 'gone', busy: [], seenAt: Math.max(platform.clock.now(), known.seenAt) });
+  try {
+    const ledger = await platform.ledger();
+    const known = (await ledger.workers({})).find((seen) => seen.worker === worker);
+    if (known === undefined || known.state === 'gone') return;
+    await ledger.heartbeat({ ...known, state: 'gone', busy: [], seenAt: Math.max(platform.clock.now(), known.seenAt) });
+  } catch (error) {
+    // Without it the worker is gone two leases later.
+    if (!isKind(error, 'unavailable')) throw error;
+  }
 }
 
 /** How long a stopped worker may take to give back what it runs, milliseconds. */

@@ -52,6 +52,8 @@ export interface Platform {
   readonly budget?: Budget;
   /** Workers may run on other machines, which can't read this one's files: a job's local inputs are put into the store. */
   readonly remote?: true;
+  /** Prints a warning for the caller: the work goes on, but something needs attention. Absent: no one is there to read it. */
+  warn?(line: string): void;
   /** Throws `config` where the profile forbids to write here. Each write asks by itself; to ask early spares work. */
   mayWrite?(): Promise<void>;
   /** Throws `credentials` when what lets this process in ends within so many seconds, and nothing follows it. */

@@ -108,9 +108,15 @@ export class Pulse {
     );
     const order = await readOrders(store, options.worker);
     if (order !== null) onOrder(order);
-    const ledger = await platform.ledger();
-    await ledger.heartbeat(this.sign(null));
-    await this.#elsewhere.refresh(() => ledger.workers({ since: clock.now() - 4_000 * leaseSeconds }));
+    try {
+      const ledger = await platform.ledger();
+      await ledger.heartbeat(this.sign(null));
+      await this.#elsewhere.refresh(() => ledger.workers({ since: clock.now() - 4_000 * leaseSeconds }));
+    } catch (error) {
+      // Nothing below needs the ledger to be written.
+      if (!isKind(error, 'unavailable')) throw error;
+      log.warn(`heartbeat: ${messageOf(error)}`);
+    }
     await log.flush();
     // What ran elsewhere may have ended, or a person may have raised the limit.
     dispatcher.reconsider();

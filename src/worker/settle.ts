@@ -36,7 +36,7 @@ export type SendTo = (group: string, body: string, tenant: string) => Promise<vo
 
 /**
  * Ends a delivery: the only room that talks to the queue, one clause an outcome, each in the order of law 3:
- * what the store must know first, then the ledger, then the chain, then the queue.
+ * what the store must know first, then the ledger (later, if it is unavailable), then the chain, then the queue.
  */
 export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): Promise<void> {
   if (item.task !== null && item.attempt !== null && item.delivery.receiveCount > OFTEN) {

@@ -5,11 +5,9 @@ import { Deliveries } from '../jobs/deliver/deliveries.ts';
 import { visibleIn } from '../jobs/grid/queues.ts';
 import type { Teller } from '../jobs/notify/teller.ts';
 import { Onlooker } from '../jobs/onlooker.ts';
-import { Batcher } from '../lib/batcher.ts';
 import { LoopWatch } from '../lib/loop-watch.ts';
 import { Streaks } from '../model/breaker.ts';
 import type { JobView } from '../model/view.ts';
-import type { AttemptEvent } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
 import { CodeCache } from './code.ts';
 import type { WorkerContext } from './context.ts';
@@ -26,6 +24,7 @@ import { Rest } from './machine-rest.ts';
 import type { Order } from './pulse.ts';
 import { Pulse } from './pulse-beat.ts';
 import { QueueClients } from './queue-clients.ts';
+import { Recorder } from './recorder.ts';
 import { SecretReader } from './secret-reader.ts';
 import { type Settling, settle } from './settle.ts';
 import { Tally } from './tally.ts';
@@ -53,7 +52,7 @@ class Worker {
   readonly #deliveries: Deliveries;
   readonly #teller: Teller;
   readonly #dispatcher: Dispatcher;
-  readonly #recorder: Batcher<AttemptEvent>;
+  readonly #recorder: Recorder;
   readonly #clients: QueueClients;
   readonly #settling = new Set<Promise<void>>();
   readonly #drain = new AbortController();
@@ -91,11 +90,10 @@ class Worker {
       (job, published) => this.#onlooker.afterOutcome(job, published),
       (error) => this.#giveUp(error),
     );
-    this.#recorder = new Batcher({
-      max: 500,
-      lingerMs: 4,
-      busyMs: 20,
-      flush: async (events) => (await platform.ledger()).record(events),
+    this.#recorder = new Recorder({
+      ledger: () => platform.ledger(),
+      log: this.#log,
+      onError: (error) => this.#giveUp(error),
     });
     const executor = options.makeExecutor({ slots: options.total.slots, worker: options.worker, directory: scratch });
     const hasCommandUser = (executor.owner?.(0) ?? null) !== null;
@@ -108,7 +106,7 @@ class Worker {
         allowed: platform.allowedSecrets?.(hasCommandUser) ?? null,
       }),
       streaks: new Streaks(),
-      record: (event) => this.#recorder.add(event),
+      record: (event) => this.#recorder.record(event),
       graceMs: options.graceMs ?? GRACE_MS,
       passed: options.passed ?? (() => undefined),
       faults: options.faults ?? null,
@@ -286,7 +284,7 @@ class Worker {
     await this.#ctx.executor.close();
     rmSync(this.#ctx.scratch, { recursive: true, force: true });
     await this.#clients.close();
-    await this.#recorder.idle();
+    await this.#recorder.close();
     this.#log.info(
       `worker ${this.#options.worker} leaves: ${this.#tally.done} done, ${this.#tally.failed} failed for good`,
     );

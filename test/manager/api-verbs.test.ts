@@ -1,4 +1,5 @@
 // Protects: each verb of the API does what its command does, and answers with the same document.
+import Database from 'better-sqlite3';
 import { expect } from 'chai';
 import { ERROR_HEADER, WARNINGS_HEADER } from '../../src/model/api.ts';
 import { ApiDesk } from '../support/manager/api-desk.ts';
@@ -81,6 +82,16 @@ describe("the API's verbs", () => {
     expect(JSON.parse(headers.get(ERROR_HEADER) ?? '')).to.include({ kind: 'proof' });
     const why = await desk.call('GET', `/jobs/${job}/why`);
     expect([why.status, why.exit]).to.deep.equal([200, '11']);
+  });
+
+  it('answer 200 with a warning for what took effect while the ledger is locked', async () => {
+    const { json } = await desk.call('POST', '/jobs', { spec: NUMBERS });
+    const locker = new Database(desk.workspace.path('.batchctl/ledger.db'));
+    locker.exec('begin immediate');
+    const { status, exit, headers, json: paused } = await desk.call('POST', `/jobs/${json.job}/pauses`, {});
+    locker.close();
+    expect([status, exit, paused.state]).to.deep.equal([200, '0', 'paused']);
+    expect(headers.get(WARNINGS_HEADER)).to.contain('is paused all the same');
   });
 
   it('only tell what they would do with dryRun', async () => {

@@ -45,18 +45,19 @@ export async function openShared(
 }
 
 /**
- * Runs a short piece of work, again while another process holds the lock, for at most `waitMs`. Between tries the
- * event loop is free, and the jitter gives every process its turn (SQLite's own waiting starves some of them).
- * Throws the project's errors.
+ * Runs a short piece of work, again while another process holds the lock, for at most `waitMs`, or until the signal
+ * aborts. Between tries the event loop is free, and the jitter gives every process its turn (SQLite's own waiting
+ * starves some of them). Throws the project's errors.
  */
-export async function retryBusy<T>(file: string, waitMs: number, work: () => T): Promise<T> {
+export async function retryBusy<T>(file: string, waitMs: number, work: () => T, signal?: AbortSignal): Promise<T> {
   const start = performance.now();
   let pause: number = RETRY_MS.first;
   for (;;) {
     try {
       return work();
     } catch (error) {
-      if (!isBusy(error) || performance.now() - start >= waitMs) throw translateSqlite(error, file);
+      const late = signal?.aborted === true || performance.now() - start >= waitMs;
+      if (late || !isBusy(error)) throw translateSqlite(error, file);
     }
     await sleep(pause * (0.5 + Math.random()));
     pause = Math.min(pause * 2, RETRY_MS.last);

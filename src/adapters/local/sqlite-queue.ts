@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type Database from 'better-sqlite3';
-import { BatchctlError } from '../../errors.ts';
+import { BatchctlError, isKind } from '../../errors.ts';
 import { type Clock, systemClock } from '../../lib/clock.ts';
 import type {
   Backlog,
@@ -84,9 +84,14 @@ export class SqliteQueue implements TaskQueue {
 
   async receive({ max, waitSeconds, signal }: ReceiveOptions): Promise<readonly Delivery[]> {
     const end = this.#clock.monotonic() + waitSeconds * 1000;
-    while (this.#db.open && max > 0 && !signal?.aborted) {
-      const taken = await this.#run(() => this.#claim(max));
-      if (taken.length > 0 || !(await this.#workBefore(end, signal))) return taken;
+    try {
+      while (this.#db.open && max > 0 && !signal?.aborted) {
+        const taken = await this.#run(() => this.#claim(max), signal);
+        if (taken.length > 0 || !(await this.#workBefore(end, signal))) return taken;
+      }
+    } catch (error) {
+      // It was asked to stop while another process held the lock.
+      if (signal?.aborted !== true || !isKind(error, 'unavailable')) throw error;
     }
     return [];
   }
@@ -167,8 +172,8 @@ export class SqliteQueue implements TaskQueue {
     let pause: number = LOOK_MS.first;
     while (this.#db.open && !signal?.aborted && this.#clock.monotonic() < end) {
       // Cheap first: nothing is read unless somebody committed something.
-      const seen = `${await this.#run(() => this.#messages.version())}/${this.#changed.count}`;
-      if (seen !== looked) due = await this.#run(() => this.#messages.nextDue());
+      const seen = `${await this.#run(() => this.#messages.version(), signal)}/${this.#changed.count}`;
+      if (seen !== looked) due = await this.#run(() => this.#messages.nextDue(), signal);
       looked = seen;
       if (due !== null && due <= this.#clock.now()) return true;
       const left = Math.max(1, end - this.#clock.monotonic());
@@ -182,8 +187,8 @@ export class SqliteQueue implements TaskQueue {
     return this.#clock.now() + this.leaseSeconds * 1000;
   }
 
-  async #run<T>(work: () => T): Promise<T> {
-    return await retryBusy(this.#file, this.#lockWaitMs, work);
+  async #run<T>(work: () => T, signal?: AbortSignal): Promise<T> {
+    return await retryBusy(this.#file, this.#lockWaitMs, work, signal);
   }
 
   /** As `run`, for what may make messages receivable: whoever waits in this process looks at once. */

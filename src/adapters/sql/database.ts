@@ -13,6 +13,8 @@ const RETRY_MS = {
   /** After the server went away: all its clients come back at once, and each of them costs it a handshake. */
   lost: { first: 50, last: 1000 },
 } as const;
+/** Milliseconds. After a write that waited `lockWaitMs` in vain, each write waits only this long until one succeeds. */
+const BRIEF_WAIT_MS = 500;
 
 /** The connected database: runs reads and transactions, again while it is busy or lost, and translates what they throw. */
 export class SqlDatabase {
@@ -21,6 +23,8 @@ export class SqlDatabase {
   readonly #db: Kysely<Tables>;
   readonly #dialect: SqlDialect;
   readonly #lockWaitMs: number;
+  /** The last write waited in vain: another process may hold the lock for long. */
+  #staysBusy = false;
 
   private constructor(db: Kysely<Tables>, dialect: SqlDialect, lockWaitMs: number) {
     this.#db = db;
@@ -49,8 +53,16 @@ export class SqlDatabase {
   }
 
   /** All of the work or none of it. It may run again from its beginning, so it must have no effect elsewhere. */
-  write<T>(work: (transaction: Transaction<Tables>) => Promise<T>): Promise<T> {
-    return retrying(this.#dialect, this.#lockWaitMs, () => this.#db.transaction().execute(work));
+  async write<T>(work: (transaction: Transaction<Tables>) => Promise<T>): Promise<T> {
+    const waitMs = this.#staysBusy ? Math.min(this.#lockWaitMs, BRIEF_WAIT_MS) : this.#lockWaitMs;
+    try {
+      const result = await retrying(this.#dialect, waitMs, () => this.#db.transaction().execute(work));
+      this.#staysBusy = false;
+      return result;
+    } catch (error) {
+      this.#staysBusy = isOurs(error) && this.#dialect.isBusy(error.cause);
+      throw error;
+    }
   }
 
   async close(): Promise<void> {

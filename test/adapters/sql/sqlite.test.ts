@@ -179,6 +179,24 @@ describe('the SQLite ledger', () => {
     expect(await kindOf(fill(1_000_000))).to.equal('none');
   });
 
+  it('waits briefly once a lock has outlasted a whole wait, and in full again once it could write', async () => {
+    const ledger = await opened(1_500);
+    const locker = rawDatabase();
+    const waited = async (): Promise<number> => {
+      const start = performance.now();
+      expect(await kindOf(ledger.recordJob(job()))).to.equal('unavailable');
+      return performance.now() - start;
+    };
+    locker.exec('begin immediate');
+    const [first, second] = [await waited(), await waited()];
+    expect(first).to.be.at.least(1_500);
+    expect(second).to.be.below(first);
+    locker.exec('rollback');
+    await ledger.recordJob(job());
+    locker.exec('begin immediate');
+    expect(await waited()).to.be.at.least(1_500);
+  });
+
   it('syncs each commit only when it must survive a loss of power', async () => {
     for (const [durability, level] of [
       ['process', 1],

@@ -1,0 +1,104 @@
+import { isKind } from '../errors.ts';
+import { Batcher } from '../lib/batcher.ts';
+import { jitter, wait } from '../lib/wait.ts';
+import type { AttemptEvent, Ledger } from '../ports/ledger.ts';
+import type { WorkerLog } from './context.ts';
+import { messageOf } from './judge.ts';
+
+/** Events a group commit. */
+const BATCH = 500;
+/** Events kept while the ledger can't be written; the oldest are dropped beyond, as memory must stay flat. */
+const MOST_KEPT = 20_000;
+/** Between two tries to tell the ledger what was kept, milliseconds. */
+const AGAIN_MS = 1_000;
+
+export interface RecorderOptions {
+  readonly ledger: () => Promise<Pick<Ledger, 'record'>>;
+  readonly log: WorkerLog;
+  /** Told of an error by which the worker must leave: the ledger is full or damaged. */
+  readonly onError: (error: unknown) => void;
+}
+
+/**
+ * Tells the ledger what became of attempts, many in one commit. A ledger that is unavailable holds up no task, as losing
+ * it loses statistics and never work (law 1): what it was to be told is kept in memory, and told when it can be written.
+ */
+export class Recorder {
+  readonly #o: RecorderOptions;
+  readonly #batches: Batcher<AttemptEvent>;
+  readonly #closing = new AbortController();
+  #kept: AttemptEvent[] = [];
+  #untold = 0;
+  /** Runs while events are kept. */
+  #later: Promise<void> | null = null;
+
+  constructor(options: RecorderOptions) {
+    this.#o = options;
+    this.#batches = new Batcher({ max: BATCH, lingerMs: 4, busyMs: 20, flush: (events) => this.#flush(events) });
+  }
+
+  /** Resolves once the event is in the ledger, or kept for it. Rejects where the ledger is full or damaged. */
+  record(event: AttemptEvent): Promise<void> {
+    return this.#batches.add(event);
+  }
+
+  /** Tries a last time to tell what was kept, and says so if it can't. Never rejects. */
+  async close(): Promise<void> {
+    await this.#batches.idle();
+    this.#closing.abort();
+    await this.#later;
+    const lost = this.#untold + this.#kept.length;
+    if (lost === 0) return;
+    this.#o.log.warn(
+      `could not tell the ledger of attempts (events: ${lost}); batchctl ledger rebuild reads the store`,
+    );
+  }
+
+  async #flush(events: readonly AttemptEvent[]): Promise<void> {
+    // In their order: whoever is kept comes first.
+    if (this.#later !== null) return this.#keep(events);
+    try {
+      await this.#tell(events);
+    } catch (error) {
+      if (!isKind(error, 'unavailable')) throw error;
+      this.#o.log.warn(`${messageOf(error)}; goes on without the ledger, and tells it later`);
+      this.#keep(events);
+      this.#later = this.#tellLater().finally(() => {
+        this.#later = null;
+      });
+    }
+  }
+
+  #keep(events: readonly AttemptEvent[]): void {
+    this.#kept.push(...events);
+    const over = this.#kept.length - MOST_KEPT;
+    if (over <= 0) return;
+    this.#kept.splice(0, over);
+    this.#untold += over;
+  }
+
+  async #tellLater(): Promise<void> {
+    const { signal } = this.#closing;
+    while (this.#kept.length > 0) {
+      await wait(jitter(AGAIN_MS), signal);
+      const last = signal.aborted;
+      const batch = this.#kept.slice(0, BATCH);
+      try {
+        await this.#tell(batch);
+        // More may have been dropped meanwhile than was told.
+        const told = new Set(batch);
+        this.#kept = this.#kept.filter((event) => !told.has(event));
+      } catch (error) {
+        if (!isKind(error, 'unavailable')) {
+          this.#o.onError(error);
+          return;
+        }
+        if (last) return;
+      }
+    }
+  }
+
+  async #tell(events: readonly AttemptEvent[]): Promise<void> {
+    await (await this.#o.ledger()).record(events);
+  }
+}

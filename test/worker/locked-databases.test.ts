@@ -1,0 +1,144 @@
+// Protects: a process that is frozen inside a transaction of the ledger or the queue ends no worker and undoes no verb.
+import Database from 'better-sqlite3';
+import { expect } from 'chai';
+import { loadConfig } from '../../src/config.ts';
+import { cancel } from '../../src/jobs/cancel.ts';
+import { mustReadView } from '../../src/jobs/journal.ts';
+import { Onlooker } from '../../src/jobs/onlooker.ts';
+import { pause } from '../../src/jobs/pause.ts';
+import { resume } from '../../src/jobs/resume.ts';
+import { OPEN, workerLogKey } from '../../src/model/keys.ts';
+import { stateOf } from '../../src/model/view.ts';
+import { lockWaits } from '../../src/platform/open-local.ts';
+import { openPlatform } from '../../src/platform.ts';
+import type { Platform } from '../../src/ports/platform.ts';
+import { startInside } from '../support/inside-worker.ts';
+import { until } from '../support/until.ts';
+import { LEASE, Workspace } from '../support/workspace.ts';
+
+const JOB = {
+  name: 'claims',
+  input: { split: { by: 'range', from: 1, to: 3 } },
+  steps: [{ name: 'price', run: ['cat'] }],
+};
+
+describe('a database that a frozen process keeps locked', () => {
+  let workspace: Workspace;
+  beforeEach(() => {
+    workspace = new Workspace();
+    workspace.write('job.json', JOB);
+  });
+  afterEach(async () => {
+    await workspace.remove();
+  });
+
+  /** A platform that waits for a locked database for `patienceMs`, and what it warned of. */
+  async function opened(patienceMs: number): Promise<{ platform: Platform; warnings: string[] }> {
+    const warnings: string[] = [];
+    const config = await loadConfig({ env: {}, cwd: workspace.dir, home: '', etc: '' });
+    const platform = await openPlatform(config, {
+      ...{ role: 'worker', who: 'w-inside', leaseSeconds: LEASE, patienceMs },
+      onWarning: (line) => warnings.push(line),
+    });
+    workspace.atEnd(() => platform.close());
+    return { platform, warnings };
+  }
+
+  /** Locks a database as a process does that is frozen in a transaction; answers what unlocks it. */
+  function lock(name: 'ledger.db' | 'queue.db'): () => void {
+    const database = new Database(workspace.path('.batchctl', name));
+    database.exec('begin immediate');
+    const unlock = (): void => void database.close();
+    workspace.atEnd(async () => unlock());
+    return unlock;
+  }
+
+  it('the ledger: a worker brings a job to its end all the same, and tells the ledger later', async () => {
+    const job = await workspace.submit();
+    const { platform } = await opened(50);
+    const unlock = lock('ledger.db');
+    const worker = startInside(workspace, platform, { slots: 2, untilEmpty: false });
+    const closed = until('the job is closed', async () => (await mustReadView(platform.store, job)).closed);
+    await Promise.race([closed, worker.done.then(() => expect.fail('the worker left'))]);
+    // A heartbeat does the rest of its work, too.
+    await until('its log is stored', () => platform.store.head(workerLogKey(platform.who)));
+    const ledger = await platform.ledger();
+    expect((await ledger.job(job))?.state).to.equal('running');
+    unlock();
+    await until('the ledger is told', async () => (await ledger.job(job))?.state === 'succeeded');
+    await until('its attempts are told', async () => (await ledger.attempts(job, 'price', 2)).length === 1);
+    expect((await ledger.counts(job))[0]).to.include({ step: 'price', done: 3 });
+    await until('no mark is left', async () => (await marks(platform)).length === 0);
+    await worker.drain();
+  });
+
+  it('the queue: a worker that waits for it leaves at once when it is asked to', async () => {
+    await workspace.submit();
+    const { platform } = await opened(600_000);
+    lock('queue.db');
+    let polls = 0;
+    const queue: Platform['queue'] = async (group) => {
+      const real = await platform.queue(group);
+      const receive: typeof real.receive = (options) => {
+        polls += 1;
+        return real.receive(options);
+      };
+      return Object.create(real, { receive: { value: receive } }) as typeof real;
+    };
+    const worker = startInside(workspace, { ...platform, queue }, { slots: 1, untilEmpty: false });
+    await until('it waits for the queue', () => polls > 0);
+    await worker.drain();
+  });
+
+  it('the queue is waited for as long as two leases last, and a heartbeat for no longer than it may take', () => {
+    expect(lockWaits(15)).to.deep.equal({ queue: 30_000, ledger: 10_000, heartbeat: 7_500 });
+    expect(lockWaits(1)).to.deep.equal({ queue: 10_000, ledger: 2_000, heartbeat: 500 });
+  });
+
+  it('the ledger: pause, resume and cancel take effect with a warning, and the next onlooker tells it', async () => {
+    const job = await workspace.submit();
+    const { platform, warnings } = await opened(50);
+    const ledger = await platform.ledger();
+    const view = await mustReadView(platform.store, job);
+    const onlooker = new Onlooker(platform, LEASE, () => undefined, { raises: false });
+    const verbs = { paused: () => pause(platform, view, { now: false }), running: () => resume(platform, view) };
+    for (const [state, verb] of Object.entries(verbs)) {
+      const before = (await ledger.job(job))?.state;
+      const unlock = lock('ledger.db');
+      expect(stateOf((await verb()).view)).to.equal(state);
+      expect((await ledger.job(job))?.state).to.equal(before);
+      expect(warnings.splice(0)).to.have.length(1);
+      unlock();
+      await onlooker.round(true);
+      expect((await ledger.job(job))?.state).to.equal(state);
+    }
+    const unlock = lock('ledger.db');
+    expect(stateOf((await cancel(platform, view)).view)).to.equal('cancelled');
+    // An onlooker that can't tell it either leaves it to the next.
+    await onlooker.round();
+    expect(await marks(platform)).to.have.length(1);
+    expect(warnings).to.have.length(1);
+    unlock();
+    await onlooker.round();
+    expect((await ledger.job(job))?.state).to.equal('cancelled');
+    expect(await marks(platform)).to.have.length(0);
+  });
+
+  it('the ledger: a command says so as a warning, and exits with 0', async () => {
+    const job = await workspace.submit();
+    const unlock = lock('ledger.db');
+    const { code, stderr } = await workspace.run(['pause', job]);
+    expect({ code, stderr }).to.have.property('code', 0);
+    expect(stderr).to.match(new RegExp(`warning: .*ledger.*locked.*job ${job} is paused all the same`));
+    unlock();
+    expect((await workspace.run(['tick'])).code).to.equal(0);
+    const { stdout } = await workspace.run(['jobs', '--json']);
+    expect(JSON.parse(stdout)).to.include({ job, state: 'paused' });
+  });
+});
+
+async function marks({ store }: Platform): Promise<readonly string[]> {
+  const keys: string[] = [];
+  for await (const key of store.keys(OPEN)) keys.push(key);
+  return keys;
+}

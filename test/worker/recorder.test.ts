@@ -1,0 +1,78 @@
+// Protects: what a worker could not tell the ledger is told later, in order, in bounded memory; and never silently lost.
+import { expect } from 'chai';
+import { BatchctlError, type ErrorKind } from '../../src/errors.ts';
+import type { AttemptEvent } from '../../src/ports/ledger.ts';
+import { Recorder } from '../../src/worker/recorder.ts';
+import { event } from '../contracts/ledger-events.ts';
+import { until } from '../support/until.ts';
+
+describe("a worker's recorder", () => {
+  const told: number[] = [];
+  const warnings: string[] = [];
+  const errors: unknown[] = [];
+  let refusal: ErrorKind | null = null;
+  let recorder: Recorder;
+  beforeEach(() => {
+    for (const list of [told, warnings, errors]) list.length = 0;
+    refusal = null;
+    recorder = new Recorder({
+      ledger: async () => ({
+        record: async (events: readonly AttemptEvent[]) => {
+          if (refusal !== null) throw new BatchctlError(refusal, 'the ledger refuses');
+          told.push(...events.map(({ task }) => task));
+        },
+      }),
+      log: { info: () => undefined, warn: (line) => warnings.push(line) },
+      onError: (error) => errors.push(error),
+    });
+  });
+
+  const record = (task: number): Promise<void> => recorder.record(event('done', task));
+
+  it('keeps events while the ledger is unavailable, and tells them in their order', async () => {
+    refusal = 'unavailable';
+    for (const task of [0, 1, 2]) await record(task);
+    refusal = null;
+    await record(3);
+    await until('all are told', () => told.length === 4);
+    expect(told).to.deep.equal([0, 1, 2, 3]);
+    await record(4);
+    await recorder.close();
+    expect(told).to.deep.equal([0, 1, 2, 3, 4]);
+    // Once, and not for each event.
+    expect(warnings).to.have.length(1);
+  });
+
+  it('tells what it kept when it closes, and warns of what it could not tell', async () => {
+    refusal = 'unavailable';
+    await record(0);
+    refusal = null;
+    await recorder.close();
+    expect(told).to.deep.equal([0]);
+    refusal = 'unavailable';
+    await record(1);
+    await recorder.close();
+    expect(warnings.at(-1)).to.match(/events: 1.*batchctl ledger rebuild/);
+  });
+
+  it('keeps 20,000 events at most, the newest, and counts those it dropped', async () => {
+    refusal = 'unavailable';
+    await record(0);
+    await Promise.all(Array.from({ length: 20_500 }, (_, index) => record(index + 1)));
+    refusal = null;
+    await recorder.close();
+    expect([told.length, told[0], told.at(-1)]).to.deep.equal([20_000, 501, 20_500]);
+    expect(warnings.at(-1)).to.match(/events: 501/);
+  });
+
+  it('rejects where the ledger is full, and reports one that fills while events are kept', async () => {
+    refusal = 'full';
+    expect(await record(0).catch((error: unknown) => error)).to.have.property('kind', 'full');
+    refusal = 'unavailable';
+    await record(1);
+    refusal = 'full';
+    await until('it is reported', () => errors.length > 0);
+    expect(errors[0]).to.have.property('kind', 'full');
+    await recorder.close();
+  });
+});
