@@ -1690,7 +1690,7 @@ export interface components {
                     objects?: number;
                     bytes?: number;
                 };
-                /** @description logs and orders of workers long gone */
+                /** @description logs, orders and scratch of workers long gone */
                 workers?: {
                     objects?: number;
                     bytes?: number;

@@ -51,7 +51,10 @@ export async function pruneLeftovers(
     submissions: await abandoned(store, choice.uncommitted, now - ABANDONED_MS, options),
     // One at a time: what a submission puts again between the last look and the removal would be lost.
     code: await removeListed(store, unusedCode(store, choice.code, now - ABANDONED_MS), { ...options, batch: 1 }),
-    workers: await removeListed(store, goneWorkers(platform, before), options),
+    workers: addRemoved(
+      await removeListed(store, goneWorkers(platform, before), options),
+      platform.removeLeftBehind?.(before, options.dryRun === true) ?? NOTHING_REMOVED,
+    ),
     keepers: await removeListed(store, olderOf(store, KEEPERS, before), options),
     // The marks first: by one of them a notice that is gone would be taken for one that nobody ever sent.
     notices: addRemoved(

@@ -14,7 +14,7 @@ import { openNotices } from './notices.ts';
 import { Opened } from './opened.ts';
 import { leaseFromEnvironment, type PlatformOptions } from './options.ts';
 import { programArgv } from './program-argv.ts';
-import { makeScratch } from './scratch.ts';
+import { makeScratch, removeLeftBehind } from './scratch.ts';
 import { allowedSecrets, localSecrets } from './secrets.ts';
 
 /** Of a group that the configuration doesn't name. */
@@ -55,6 +55,7 @@ export async function openLocal(config: Config, profile: LocalProfile, options: 
       options: { ...queueOptions(group), lockWaitMs: waits.heartbeat },
     }),
     scratch: async (worker) => makeScratch(join(root, 'work'), worker),
+    removeLeftBehind: (before, dryRun) => removeLeftBehind(join(root, 'work'), before, dryRun),
     localFile: (key) => files.localFile(key),
     insight: localInsight(root),
     secrets: secrets.source,

@@ -31,6 +31,11 @@ export interface Platform {
   machine?(): Promise<Machine | null>;
   /** Makes a directory for a worker's attempts, on the store's file system where it has one. */
   scratch(worker: string): Promise<string>;
+  /**
+   * Removes what dead workers left on this machine: their scratch, and logs that nothing was written to since `before`
+   * (milliseconds since the epoch); `dryRun` only counts. Absent where only a worker that starts does it.
+   */
+  removeLeftBehind?(before: number, dryRun: boolean): { readonly objects: number; readonly bytes: number };
   /** The file that holds an object's bytes (its first `size`), where the store has files; else null. */
   localFile(key: string): { readonly path: string; readonly size: number } | null;
   /** What the backend tells of itself; absent where it can't. */

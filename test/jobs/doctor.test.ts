@@ -96,7 +96,13 @@ describe('doctor’s checks', () => {
     mkdirSync(join(root, 'work', `w-alive.${process.pid}`), { recursive: true });
     expect(await only(fileChecks(root), 'scratch')).to.include({ status: 'pass' });
     mkdirSync(join(root, 'work', `w-dead.${deadPid()}`));
-    expect((await only(fileChecks(root), 'scratch')).message).to.include('w-dead');
+    expect((await only(fileChecks(root), 'scratch')).message)
+      .to.include('1 scratch directory of')
+      .and.include('w-dead');
+    writeFileSync(join(root, 'work', `run-${deadPid()}.log`), 'it died');
+    expect((await only(fileChecks(root), 'scratch')).message).to.not.include('log');
+    const { message } = await only(fileChecks(root, Date.now() + 8 * 86_400_000), 'scratch');
+    expect(message).to.include('1 scratch directory and 1 old log of dead workers');
   });
 
   it('fail for a Node that is too old', async () => {

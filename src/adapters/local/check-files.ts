@@ -9,10 +9,11 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { hasCode } from '../../errors.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { randomId } from '../../lib/id.ts';
+import { isAlive, LOG_KEPT_MS, leftBehind } from '../../lib/left-behind.ts';
 import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
 import { networkFileSystem } from './fs-root.ts';
 
@@ -37,7 +38,7 @@ export function fileChecks(root: string, now = systemClock.now()): readonly Chec
     { check: 'hardLinks', run: () => linkCheck(root) },
     { check: 'clock', run: () => clockCheck(root) },
     { check: 'leftovers', run: () => leftoverCheck(root, now) },
-    { check: 'scratch', run: () => scratchCheck(root) },
+    { check: 'scratch', run: () => scratchCheck(root, now) },
   ];
 }
 
@@ -130,17 +131,20 @@ function leftoverCheck(root: string, now: number): Finding {
   );
 }
 
-function scratchCheck(root: string): Finding {
+/** What the next worker that starts removes. */
+function scratchCheck(root: string, now: number): Finding {
   const directory = join(root, 'work');
-  const names = existsSync(directory) ? readdirSync(directory) : [];
-  const left = names.filter((name) => {
-    const pid = Number(/^w-.*\.(\d+)$/.exec(name)?.[1]);
-    return pid > 0 && !isAlive(pid);
-  });
-  if (left.length === 0) return pass('no scratch directories of dead workers');
-  const named = left.slice(0, 2).join(', ');
+  const left = leftBehind(directory, now - LOG_KEPT_MS);
+  if (left.length === 0) return pass('no scratch directories or old logs of dead workers');
+  const logs = left.filter(({ what }) => what === 'log').length;
+  const counts = [
+    [left.length - logs, 'scratch directory', 'scratch directories'],
+    [logs, 'old log', 'old logs'],
+  ] as const;
+  const said = counts.flatMap(([count, one, many]) => (count === 0 ? [] : [`${count} ${count === 1 ? one : many}`]));
+  const named = left.slice(0, 2).map(({ path }) => relative(directory, path));
   return warn(
-    `${left.length} scratch ${left.length === 1 ? 'directory' : 'directories'} of dead workers in ${directory}: ${named}`,
+    `${said.join(' and ')} of dead workers in ${directory}: ${named.join(', ')}`,
     'the next worker that starts removes them: batchctl worker --until-empty',
   );
 }
@@ -154,15 +158,6 @@ function probe<T>(root: string, use: (file: string) => T): T {
     return use(file);
   } finally {
     rmSync(file, { force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return !hasCode(error, 'ESRCH');
   }
 }
 

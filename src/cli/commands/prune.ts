@@ -17,7 +17,7 @@ const removed = { objects: count, bytes: count };
 const LEFTOVERS: Readonly<Record<LeftoverKind, string>> = {
   submissions: 'submissions that were never committed',
   code: 'code that no job names',
-  workers: 'logs and orders of workers long gone',
+  workers: 'logs, orders and scratch of workers long gone',
   keepers: 'old marks of keepers',
   notices: 'old marks of notifications',
   marks: 'open marks of retries that never began',

@@ -1,0 +1,61 @@
+import { lstatSync, readdirSync, type Stats } from 'node:fs';
+import { join } from 'node:path';
+import { hasCode } from '../errors.ts';
+
+/** How long the log of a dead worker is kept for whoever was told to look into it, milliseconds. */
+export const LOG_KEPT_MS = 7 * 24 * 3_600_000;
+
+/** What a process that is gone left where workers work. */
+export interface LeftBehind {
+  readonly what: 'scratch' | 'log';
+  readonly path: string;
+}
+
+/**
+ * Lists what dead processes left in a directory of workers: their scratch (`WORKER.PID`) and, if nothing was written to
+ * them since `before` (milliseconds since the epoch), their logs: `run-PID.log` of a `run`, and `logs/WORKER.log` of a
+ * supervisor's worker, which lives while its scratch names a process that does.
+ */
+export function leftBehind(directory: string, before: number): readonly LeftBehind[] {
+  const left: LeftBehind[] = [];
+  const alive = new Set<string>();
+  for (const name of namesIn(directory)) {
+    const path = join(directory, name);
+    const [, worker = '', pid] = /^(.+)\.(\d+)$/.exec(name) ?? [];
+    const run = /^run-(\d+)\.log$/.exec(name)?.[1];
+    if (pid !== undefined && isAlive(Number(pid))) alive.add(worker);
+    else if (pid !== undefined) left.push({ what: 'scratch', path });
+    else if (run !== undefined && !isAlive(Number(run)) && isOld(path, before)) left.push({ what: 'log', path });
+  }
+  for (const name of namesIn(join(directory, 'logs'))) {
+    const path = join(directory, 'logs', name);
+    const worker = /^(.+)\.log$/.exec(name)?.[1];
+    if (worker !== undefined && !alive.has(worker) && isOld(path, before)) left.push({ what: 'log', path });
+  }
+  return left;
+}
+
+/** Whether a process of this machine has the id; also one that another user's is. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return !hasCode(error, 'ESRCH');
+  }
+}
+
+/** Empty for what isn't there. */
+function namesIn(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return [];
+    throw error;
+  }
+}
+
+function isOld(path: string, before: number): boolean {
+  const stats: Stats | undefined = lstatSync(path, { throwIfNoEntry: false });
+  return stats !== undefined && stats.mtimeMs < before;
+}
