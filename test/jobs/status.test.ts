@@ -61,6 +61,21 @@ describe('a status', () => {
     });
   });
 
+  it('is exact of a closed job whose counts are, and of no other', () => {
+    const close = { what: 'close', state: 'succeeded', reason: null, round: 0 } as const;
+    const exact = (entries: Parameters<typeof viewOf>[0], ...counts: readonly Partial<StepCounts>[]): boolean => {
+      const steps = counts.map((count, index) => countsOf(['price', 'convert'][index] ?? '', count));
+      return compose(viewOf([SENT, ...entries]), steps, [], now).exact;
+    };
+    expect(exact([close], { exact: true }, { exact: true })).to.equal(true);
+    expect(exact([close], { exact: true }, { exact: false })).to.equal(false);
+    expect(exact([close], { exact: false })).to.equal(false);
+    expect(exact([close])).to.equal(false);
+    expect(exact([], { exact: true })).to.equal(false);
+    // Nothing was recorded of a step that never ran.
+    expect(exact([close], { exact: true }, { exact: false, movedAt: null })).to.equal(true);
+  });
+
   it('projects the end from what the current workers have done', () => {
     const view = viewOf([SENT, { what: 'adjust', finishBy: '2026-11-30T08:00:00.000Z' }]);
     const worker = workerOf({ done: 2, startedAt: now - 20_000 });

@@ -56,6 +56,12 @@ describe('what is due of a schedule', () => {
     expect(due(resumed, '10T06:10')).to.deep.equal(['10T06:00']);
   });
 
+  it('is what falls on the instant of a pause, and not what falls on the instant of its end', () => {
+    const schedule = made(['01T00:00', add()], ['10T04:00', { what: 'pause' }], ['10T06:00', { what: 'resume' }]);
+    expect(due(schedule, '10T06:00')).to.deep.equal(['10T04:00']);
+    expect(due(schedule, '10T07:00')).to.deep.equal(['10T07:00']);
+  });
+
   it('continues when it is replaced with the same times, and starts over with other times', () => {
     const again = scheduleSpec({ ...SPEC, job: { ...SPEC.job, params: { region: 'US' } } });
     expect(due(made(['01T00:00', add()], ['10T05:30', add(again)]), '10T05:40')).to.deep.equal([

@@ -41,6 +41,12 @@ describe('a view of a journal', () => {
     expect(isKilled(viewOf(entries), 0, 0)).to.equal(false);
   });
 
+  it("keeps a task killed that was killed in its own round, the first one or a retry's", () => {
+    expect(isKilled(viewOf([kill('3')]), 0, 3)).to.equal(true);
+    expect(isKilled(viewOf([retry(1, '3'), kill('3')]), 0, 3)).to.equal(true);
+    expect(isKilled(viewOf([kill('3'), retry(1, '3')]), 0, 3)).to.equal(false);
+  });
+
   it('takes part of a skip back', () => {
     const view = viewOf([
       { what: 'skip', tasks: { price: '0-3' }, reason: 'bad' },
