@@ -133,6 +133,9 @@ describe('fetch -o s3://', () => {
     const id = await done(jobOf(3, [{ name: 'rows', run: 'echo head; cat' }]));
     await fetched(id, '-o', bucket.uri('all.csv'), '--header', 'once');
     expect(await bucket.read('all.csv')).to.equal('head\n1\n2\n3\n');
+    const bytes = ['-o', bucket.uri('all.csv'), '--header', 'once', '--join', 'bytes'];
+    expect(await fetched(id, ...bytes), 'joined otherwise').to.include({ kept: 0 });
+    expect(await fetched(id, ...bytes)).to.include({ kept: 3 });
   });
 
   it('puts a line end between records of text, of small and large outputs, and none with --join bytes', async () => {
