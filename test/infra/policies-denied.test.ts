@@ -1,0 +1,290 @@
+// Protects: no role can delete outputs, write outside its keys, or end and change what other stacks own.
+import { expect } from 'chai';
+import type { AwsProfile } from '../../src/config/profile.ts';
+import { loadConfig } from '../../src/config.ts';
+import { POLICY_ROLES, type PolicyRole, policyFor } from '../../src/infra/policies.ts';
+import { allows } from '../support/iam.ts';
+import { Workspace } from '../support/workspace.ts';
+
+const ACCOUNT = '123456789012';
+const BOUNDARY = `arn:aws:iam::${ACCOUNT}:policy/edge`;
+const of = (service: string, resource: string): string => `arn:aws:${service}:eu-west-1:${ACCOUNT}:${resource}`;
+const group = (name: string): string => of('autoscaling', `autoScalingGroup:0f-1:autoScalingGroupName/${name}`);
+
+/** What a worker may do with an object: G(et), P(ut), D(elete). */
+const WORKERS_OBJECTS: Readonly<Record<string, string>> = {
+  'data/claims.csv': 'G',
+  'code/0a.tar.gz': 'G',
+  'runs/month-end/0000.json': 'G',
+  'releases/0000.json': 'G',
+  'jobs/j-1/job.json': 'GD',
+  'jobs/j-1/parts/00000.ndjson': 'GD',
+  'jobs/j-1/pieces/000000000': 'GD',
+  'jobs/j-1/pruned.json': 'G',
+  'jobs/j-1/proofs/0000.json': 'G',
+  'jobs/j-1/journal/000000.json': 'GP',
+  'jobs/j-1/steps/price/opened.json': 'GP',
+  'jobs/j-1/steps/price/out/000000000': 'GP',
+  'jobs/j-1/steps/price/failed/000000000.0': 'GP',
+  'jobs/j-1/steps/price/interruptions/000000000.0.a': 'GP',
+  'jobs/j-1/steps/price/log/000000000.a': 'GP',
+  'jobs/j-1/steps/price/tries/000000000.0.a': 'GPD',
+  'jobs/j-1/steps/price/files/000000000/a/output': 'GPD',
+  'open/j-1.0': 'GPD',
+  'due/j-1.3': 'GPD',
+  'ledger/w-1/totals.json': 'GPD',
+  'workers/w-1/log': 'GP',
+  'workers/w-2/orders/0000': 'GP',
+  'groups/default/boots/i-1.failed': 'GP',
+  'notices/j-1.3/x.sent': 'GP',
+  'news/j-1.3': 'P',
+  'groups/default.json': '',
+  'schedules/nightly/0000.json': '',
+  'keepers/m-1.json': '',
+  'tokens/0a.json': '',
+  'manager/tls.json': '',
+  'else/x': '',
+};
+
+type Context = Readonly<Record<string, string>>;
+const tagged = (kind: 'Resource' | 'Request', stack: string): Context => ({ [`aws:${kind}Tag/batchctl:stack`]: stack });
+const NONE: Context = {};
+/** Things of this stack; and of others, of another owner, and of a stack whose name begins alike. */
+const OWN = tagged('Resource', 'month-end');
+const FOREIGN = [NONE, tagged('Resource', 'other'), tagged('Resource', 'month-end-2'), tagged('Request', 'month-end')];
+/** The tag that is asked for as something is made. */
+const MADE = tagged('Request', 'month-end');
+const MADE_ELSE = [NONE, tagged('Request', 'other'), tagged('Request', 'month-end-2'), OWN];
+const by = (action: string): Context => ({ 'ec2:CreateAction': action });
+
+interface Bounds {
+  readonly role: PolicyRole;
+  readonly actions: readonly string[];
+  readonly resources: readonly string[];
+  readonly allowed: readonly Context[];
+  readonly denied: readonly Context[];
+}
+
+const ec2 = (...names: readonly string[]): readonly string[] => names.map((name) => `ec2:${name}`);
+const scaling = (...names: readonly string[]): readonly string[] => names.map((name) => `autoscaling:${name}`);
+const CHANGE = [
+  ...ec2('AuthorizeSecurityGroupIngress', 'AuthorizeSecurityGroupEgress', 'RevokeSecurityGroupIngress'),
+  ...ec2('RevokeSecurityGroupEgress', 'DeleteSecurityGroup', 'CreateLaunchTemplateVersion'),
+  ...ec2('DeleteLaunchTemplateVersions', 'DeleteLaunchTemplate', 'DisassociateAddress', 'ReleaseAddress'),
+];
+const GROUP = [
+  ...scaling('UpdateAutoScalingGroup', 'DeleteAutoScalingGroup', 'PutLifecycleHook', 'EnableMetricsCollection'),
+  ...scaling('SuspendProcesses', 'SetInstanceProtection'),
+];
+const [GROUPS, TEMPLATES, ADDRESSES] = [
+  of('ec2', 'security-group/sg-1'),
+  of('ec2', 'launch-template/lt-1'),
+  of('ec2', 'elastic-ip/e-1'),
+];
+const INSTANCE = ['instance/i-1', 'volume/vol-1', 'network-interface/eni-1'].map((name) => of('ec2', name));
+const OWN_ROLE = `arn:aws:iam::${ACCOUNT}:role/month-end-worker`;
+const linked = (service: string): string =>
+  `arn:aws:iam::${ACCOUNT}:role/aws-service-role/${service}.amazonaws.com/AWSServiceRole`;
+
+const BY_CONDITION: readonly Bounds[] = [
+  { role: 'admin', actions: CHANGE, resources: [GROUPS, TEMPLATES, ADDRESSES], allowed: [OWN], denied: FOREIGN },
+  { role: 'admin', actions: GROUP, resources: [group('month-end-default')], allowed: [OWN], denied: FOREIGN },
+  ...(
+    [
+      ['ec2:CreateSecurityGroup', GROUPS],
+      ['ec2:CreateLaunchTemplate', TEMPLATES],
+      ['ec2:AllocateAddress', ADDRESSES],
+      ['autoscaling:CreateAutoScalingGroup', group('month-end-default')],
+    ] as const
+  ).map(([action, resource]): Bounds => {
+    return { role: 'admin', actions: [action], resources: [resource], allowed: [MADE], denied: MADE_ELSE };
+  }),
+  { role: 'admin', actions: ['ec2:RunInstances'], resources: INSTANCE, allowed: [MADE], denied: MADE_ELSE },
+  {
+    ...{ role: 'admin', actions: ['ec2:CreateTags'], resources: [GROUPS, TEMPLATES, ADDRESSES] },
+    allowed: [OWN, ...['CreateSecurityGroup', 'CreateLaunchTemplate', 'AllocateAddress'].map(by)],
+    denied: [...FOREIGN, by('RunInstances'), by('CreateVolume')],
+  },
+  {
+    ...{ role: 'admin', actions: ['ec2:CreateTags'], resources: INSTANCE },
+    allowed: [by('RunInstances')],
+    denied: [NONE, OWN, by('CreateVolume'), by('CreateSecurityGroup')],
+  },
+  {
+    ...{ role: 'admin', actions: ['autoscaling:CreateOrUpdateTags'], resources: [group('month-end-2-default')] },
+    // A group is tagged as it is made, and has no tag before that.
+    allowed: [NONE, OWN],
+    denied: [tagged('Resource', 'other'), tagged('Resource', 'month-end-2')],
+  },
+  {
+    ...{ role: 'admin', actions: ['sqs:DeleteQueue'], resources: [of('sqs', 'month-end-default')] },
+    ...{ allowed: [OWN], denied: FOREIGN },
+  },
+  {
+    ...{ role: 'admin', actions: ['iam:CreateRole', 'iam:PutRolePolicy', 'iam:PutRolePermissionsBoundary'] },
+    resources: [OWN_ROLE],
+    allowed: [{ 'iam:PermissionsBoundary': BOUNDARY }],
+    denied: [NONE, { 'iam:PermissionsBoundary': `${BOUNDARY}-2` }],
+  },
+  {
+    ...{ role: 'admin', actions: ['iam:PassRole'], resources: [OWN_ROLE] },
+    allowed: [{ 'iam:PassedToService': 'ec2.amazonaws.com' }],
+    denied: [NONE, { 'iam:PassedToService': 'lambda.amazonaws.com' }],
+  },
+  ...['autoscaling', 'spot'].map(
+    (service): Bounds => ({
+      ...{ role: 'admin', actions: ['iam:CreateServiceLinkedRole'], resources: [linked(service)] },
+      allowed: [{ 'iam:AWSServiceName': `${service}.amazonaws.com` }],
+      denied: [NONE, { 'iam:AWSServiceName': 'support.amazonaws.com' }],
+    }),
+  ),
+  {
+    ...{
+      role: 'manager',
+      actions: ['ec2:AssociateAddress'],
+      resources: [ADDRESSES, ...INSTANCE.filter((one) => !one.includes('volume'))],
+    },
+    ...{ allowed: [OWN], denied: FOREIGN },
+  },
+  ...(['operator', 'manager'] as const).map((role): Bounds => {
+    const denied = [NONE, { 'cloudwatch:namespace': 'AWS/EC2' }];
+    const allowed = [{ 'cloudwatch:namespace': 'batchctl' }];
+    return { role, actions: ['cloudwatch:PutMetricData'], resources: ['*'], allowed, denied };
+  }),
+  ...(['operator', 'manager', 'worker'] as const).map((role): Bounds => {
+    const allowed = [NONE, { 's3:prefix': 'batchctl/' }, { 's3:prefix': 'batchctl/jobs/' }];
+    const denied = [{ 's3:prefix': '' }, { 's3:prefix': 'other/' }];
+    return { role, actions: ['s3:ListBucket'], resources: ['arn:aws:s3:::acme'], allowed, denied };
+  }),
+];
+
+/** What no role may do to anything, not even to what has the stack's tag. */
+const NOBODY = [
+  ...ec2('TerminateInstances', 'StopInstances', 'ModifyInstanceAttribute', 'ModifyLaunchTemplate', 'DeleteVolume'),
+  ...ec2('DeleteTags', 'AssociateIamInstanceProfile', 'ReplaceIamInstanceProfileAssociation'),
+  ...['iam:AttachRolePolicy', 'iam:CreateUser', 'iam:CreateAccessKey', 'iam:DeleteRolePermissionsBoundary'],
+  ...['sts:AssumeRole', 's3:PutObjectAcl', 's3:PutBucketAcl', 'sqs:AddPermission', 'kms:PutKeyPolicy'],
+];
+
+describe('what the policies deny', () => {
+  const workspace = new Workspace();
+  after(() => workspace.remove());
+  let profile: AwsProfile;
+  before(async () => {
+    workspace.write('batchctl.config.json', {
+      profiles: {
+        prod: {
+          ...{ backend: 'aws', region: 'eu-west-1', account: ACCOUNT, stack: 'month-end', manager: {}, metrics: true },
+          ...{ bucket: { name: 'acme', prefix: 'batchctl/' }, iam: { permissionsBoundary: BOUNDARY } },
+          ...{ groups: { default: {}, gpu: {} }, ledger: { kind: 'simpledb', domains: 2 } },
+        },
+      },
+    });
+    const place = { cwd: workspace.dir, home: '', etc: '', env: { BATCHCTL_PROFILE: 'prod' } };
+    const loaded = await loadConfig(place);
+    if (loaded.profile.backend !== 'aws') throw new Error('not on AWS');
+    profile = loaded.profile;
+  });
+
+  const may = (role: PolicyRole, action: string, resource: string, context: Context = NONE): boolean =>
+    allows(policyFor(role, profile), { action, resource, context });
+  const onObject = (role: PolicyRole, resource: string): string =>
+    ['Get', 'Put', 'Delete']
+      .filter((verb) => may(role, `s3:${verb}Object`, resource) || may(role, `s3:${verb}ObjectVersion`, resource))
+      .map((verb) => verb[0])
+      .join('');
+
+  for (const [key, allowed] of Object.entries(WORKERS_OBJECTS)) {
+    it(`a worker may do ${allowed === '' ? 'nothing' : [...allowed].join(', ')} with ${key}, below the prefix alone`, () => {
+      expect(onObject('worker', `arn:aws:s3:::acme/batchctl/${key}`)).to.equal(allowed);
+      for (const place of ['acme/', 'acme/batchctl-2/', 'acme-2/batchctl/', 'acme/x/batchctl/'])
+        expect(onObject('worker', `arn:aws:s3:::${place}${key}`), place).to.equal('');
+    });
+  }
+
+  it('nobody puts or deletes an object outside of the prefix, or in another bucket', () => {
+    for (const role of POLICY_ROLES) {
+      for (const place of ['acme/', 'acme/batchctl-2/', 'acme-2/batchctl/'])
+        expect(onObject(role, `arn:aws:s3:::${place}jobs/j-1/steps/price/out/000000000`), `${role} ${place}`).to.equal(
+          '',
+        );
+    }
+  });
+
+  for (const { role, actions, resources, allowed, denied } of BY_CONDITION) {
+    for (const action of actions) {
+      it(`${role}: ${action} on ${resources.map((each) => each.replace(/^.*:/, '')).join(', ')}, only where the condition holds`, () => {
+        for (const context of allowed)
+          expect(
+            resources.some((each) => may(role, action, each, context)),
+            JSON.stringify(context),
+          ).to.equal(true);
+        for (const context of denied)
+          for (const each of resources)
+            expect(may(role, action, each, context), `${each} ${JSON.stringify(context)}`).to.equal(false);
+      });
+    }
+  }
+
+  it('a condition that is dropped from any statement lets through one of the cases above', () => {
+    const unnoticed = POLICY_ROLES.flatMap((role) => {
+      const policy = policyFor(role, profile);
+      return policy.Statement.filter((one) => one.Condition !== undefined).flatMap((one) => {
+        const { Condition: _, ...bare } = one;
+        const wider = { ...policy, Statement: policy.Statement.map((each) => (each === one ? bare : each)) };
+        const dropped = one.Action.filter(
+          (action) =>
+            !BY_CONDITION.some(
+              (bounds) =>
+                bounds.role === role &&
+                bounds.actions.includes(action) &&
+                bounds.resources.some((resource) =>
+                  bounds.denied.some((context) => allows(wider, { action, resource, context })),
+                ),
+            ),
+        );
+        return dropped.map((action) => `${role} ${one.Sid} ${action}`);
+      });
+    });
+    expect(unnoticed).to.deep.equal([]);
+  });
+
+  it('nobody ends or changes instances, or takes on rights, by any tag', () => {
+    const resources = ['*', ...INSTANCE, TEMPLATES, OWN_ROLE, 'arn:aws:s3:::acme', of('sqs', 'month-end-default')];
+    for (const role of POLICY_ROLES) {
+      const found = NOBODY.filter((action) => resources.some((each) => may(role, action, each, { ...OWN, ...MADE })));
+      expect(found, role).to.deep.equal([]);
+    }
+  });
+
+  it("groups, queues and domains are the stack's own by their names", () => {
+    const SELF = scaling('SetInstanceProtection', 'CompleteLifecycleAction', 'TerminateInstanceInAutoScalingGroup');
+    const cases = [
+      ['worker', [...SELF, 'autoscaling:SetDesiredCapacity'], group('month-end-default'), group('month-end-manager')],
+      [
+        'operator',
+        scaling('TerminateInstanceInAutoScalingGroup', 'UpdateAutoScalingGroup'),
+        group('month-end-gpu'),
+        group('other-gpu'),
+      ],
+      ['manager', scaling('SetDesiredCapacity'), group('month-end-gpu'), group('month-end-2-gpu')],
+      ['manager', scaling('TerminateInstanceInAutoScalingGroup'), group('month-end-manager'), group('month-end-gpu')],
+      ['admin', GROUP, group('month-end-default'), group('other-default')],
+      ...(['worker', 'operator', 'manager'] as const).flatMap((role) => [
+        [
+          role,
+          ['sqs:SendMessage', 'sqs:DeleteMessage'],
+          of('sqs', 'month-end-gpu-dead'),
+          of('sqs', 'month-end-2-gpu'),
+        ] as const,
+        [role, ['sdb:PutAttributes'], of('sdb', 'domain/month-end-1'), of('sdb', 'domain/month-end-2')] as const,
+      ]),
+    ] as const;
+    for (const [role, actions, own, other] of cases) {
+      for (const action of actions) {
+        expect(may(role, action, own, OWN), `${role} ${action} ${own}`).to.equal(true);
+        expect(may(role, action, other, OWN), `${role} ${action} ${other}`).to.equal(false);
+      }
+    }
+  });
+});
