@@ -1,60 +1,197 @@
-import { pipeline, type Readable } from 'node:stream';
+import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { Decompress } from 'fzstd';
-import { BatchctlError } from '../../errors.ts';
-import type { Compression, SplitSource } from './split-source.ts';
+import { BatchctlError, hasCode } from '../../errors.ts';
+import type { SplitSource } from './split-source.ts';
 
-/** So much compressed data at a time, as 4 bytes of Zstandard can stand for 128 KiB. */
-const ZSTD_STEP = 4096;
-
-/** An input's bytes, decompressed if need be. Concatenated gzip members and Zstandard frames are read as one. */
+/**
+ * An input's bytes, decompressed if need be: all members of gzip, all frames of Zstandard. What `gzip -t` or `zstd -t`
+ * rejects throws `corrupt` with the byte, once what comes before it was read.
+ */
 export async function* decompressed(source: SplitSource, signal?: AbortSignal): AsyncGenerator<Buffer> {
   const stored = source.stream(signal);
   try {
-    if (source.compression === 'gzip') yield* gunzip(stored);
-    else if (source.compression === 'zstd') yield* unzstd(stored);
+    if (source.compression === 'gzip') yield* gunzip(source.name, stored);
+    else if (source.compression === 'zstd') yield* unzstd(source.name, stored);
     else yield* stored as AsyncIterable<Buffer>;
-  } catch (error) {
-    throw isDamage(error) ? damaged(source.name, source.compression, error) : error;
   } finally {
     stored.destroy();
   }
 }
 
-async function* gunzip(stored: Readable): AsyncGenerator<Buffer> {
+async function* gunzip(name: string, stored: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const through = createGunzip({ chunkSize: 256 * 1024 });
+  let read = 0;
+  /** Where the last byte ends that is no zero. */
+  let data = 0;
+  // zlib takes the first zero after a member for the end, and drops what follows. So zeros wait here until more is read:
+  // if zlib then stops before `data`, they are no padding.
+  async function* withZerosLast(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const chunk of chunks) {
+      const waiting = read - data;
+      const length = chunk.findLastIndex((byte) => byte !== 0) + 1;
+      if (length > 0) data = read + length;
+      read += chunk.length;
+      if (length === 0) continue;
+      yield* zeros(waiting);
+      yield chunk.subarray(0, length);
+    }
+    yield* zeros(read - data);
+  }
   // Errors, the source's too, reach the reader by way of `through`.
-  pipeline(stored, through, () => {});
-  yield* through as AsyncIterable<Buffer>;
+  pipeline(stored, withZerosLast, through, () => {});
+  try {
+    yield* through as AsyncIterable<Buffer>;
+  } catch (error) {
+    if (!(error instanceof Error) || !hasCode(error, 'Z_DATA_ERROR', 'Z_BUF_ERROR')) throw error;
+    const where = `noticed between byte ${through.bytesWritten} and byte ${read}`;
+    const cut = hasCode(error, 'Z_BUF_ERROR');
+    throw damaged(name, 'gzip', cut ? `it ends at byte ${read}, within a member` : `${error.message}, ${where}`, error);
+  } finally {
+    through.destroy();
+  }
+  if (through.bytesWritten >= data) return;
+  throw damaged(name, 'gzip', `the zeros from byte ${through.bytesWritten} on are followed by more than zeros`);
 }
 
-async function* unzstd(stored: Readable): AsyncGenerator<Buffer> {
-  let blocks: Buffer[] = [];
-  const through = new Decompress((block) => {
-    if (block.length > 0) blocks.push(Buffer.from(block.buffer, block.byteOffset, block.length));
-  });
-  for await (const chunk of stored as AsyncIterable<Buffer>) {
-    for (let from = 0; from < chunk.length; from += ZSTD_STEP) {
-      through.push(chunk.subarray(from, from + ZSTD_STEP));
-      const ready = blocks;
-      blocks = [];
-      yield* ready;
+function* zeros(count: number): Generator<Buffer> {
+  const size = 64 * 1024;
+  for (let left = count; left > 0; left -= size) yield Buffer.alloc(Math.min(left, size));
+}
+
+async function* unzstd(name: string, stored: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const reader = new FrameReader(name, await zstdLibrary());
+  try {
+    for await (const chunk of stored) {
+      for (let from = 0; from < chunk.length; from += BLOCK) yield* reader.read(chunk.subarray(from, from + BLOCK));
+    }
+    reader.finish();
+  } finally {
+    reader.free();
+  }
+}
+
+/** Bytes of the largest block, decompressed (RFC 8878, section 3.1.1.2.4). */
+const BLOCK = 128 * 1024;
+/** What is read first of a frame: the magic number and one byte. */
+const FRAME_START = 5;
+
+/** Reads frames with the C library's streaming decoder, a block a call. */
+class FrameReader {
+  readonly #name: string;
+  readonly #zstd: ZstdLibrary;
+  readonly #context: number;
+  /** In the library's memory: ZSTD_outBuffer and ZSTD_inBuffer (pointer, size and position each), then what they point to. */
+  readonly #buffers: number;
+  /** Bytes read so far. */
+  #position = 0;
+  /** Where the frame begins that is being read. */
+  #frame = 0;
+  /** Bytes that the library wants next; 0 between frames. */
+  #wanted = 0;
+
+  constructor(name: string, zstd: ZstdLibrary) {
+    this.#name = name;
+    this.#zstd = zstd;
+    this.#context = zstd.ZSTD_createDCtx();
+    this.#buffers = zstd.malloc(HEAD + 2 * BLOCK);
+  }
+
+  free(): void {
+    this.#zstd.ZSTD_freeDCtx(this.#context);
+    this.#zstd.free(this.#buffers);
+  }
+
+  /** Throws `corrupt` if a frame is not whole. */
+  finish(): void {
+    if (this.#wanted === 0) return;
+    throw damaged(
+      this.#name,
+      'zstd',
+      `it ends at byte ${this.#position}, within the frame from byte ${this.#frame} on`,
+    );
+  }
+
+  /** Takes up to BLOCK bytes. */
+  *read(chunk: Buffer): Generator<Buffer> {
+    const out = this.#buffers + HEAD;
+    const input = out + BLOCK;
+    new Uint8Array(this.#zstd.memory.buffer, input, chunk.length).set(chunk);
+    for (let used = 0, full = false; used < chunk.length || full; ) {
+      if (this.#wanted === 0) this.#frame = this.#position;
+      const size = Math.min(chunk.length - used, this.#wanted || FRAME_START);
+      this.#head().set([out, BLOCK, 0, input + used, size, 0]);
+      this.#wanted = this.#checked(
+        this.#zstd.ZSTD_decompressStream(this.#context, this.#buffers, this.#buffers + HEAD / 2),
+      );
+      const [, , written = 0, , , taken = 0] = this.#head();
+      used += taken;
+      this.#position += taken;
+      full = written === BLOCK && this.#wanted > 0;
+      // A copy: the library writes there again.
+      if (written > 0) yield Buffer.from(new Uint8Array(this.#zstd.memory.buffer, out, written));
     }
   }
-  through.push(new Uint8Array(0), true);
-  yield* blocks;
+
+  /** The two structs. A new view each time, as the memory is another one once it has grown. */
+  #head(): Uint32Array {
+    return new Uint32Array(this.#zstd.memory.buffer, this.#buffers, HEAD / 4);
+  }
+
+  /** The library's answer, if it is no error (zstd_errors.h). */
+  #checked(answer: number): number {
+    const code = -answer;
+    if (code <= 0 || code >= 120) return answer >>> 0;
+    if (code === 10) throw damaged(this.#name, 'zstd', `no frame begins at byte ${this.#frame}`);
+    const what = ZSTD_ERRORS[code] ?? `error ${code} of zstd`;
+    throw damaged(this.#name, 'zstd', `${what}, at byte ${this.#position}, in the frame from byte ${this.#frame} on`);
+  }
 }
 
-/** zlib's errors have an `errno` and a Z_ code, fzstd's a number from 0 to 5. */
-function isDamage(error: unknown): boolean {
-  if (!(error instanceof Error) || !('code' in error)) return error instanceof RangeError;
-  return typeof error.code === 'number' || String(error.code).startsWith('Z_');
+/** Bytes of the two structs. */
+const HEAD = 24;
+
+const ZSTD_ERRORS: Readonly<Record<number, string>> = {
+  14: 'a frame parameter that zstd does not know',
+  16: 'a window larger than 128 MiB, which zstd reads only with --long',
+  20: 'damaged data',
+  22: 'the content does not match its checksum',
+  32: 'a dictionary would be needed',
+};
+
+/** What zstddec exports of the C library. Its own functions keep errors and positions to themselves. */
+interface ZstdLibrary {
+  readonly memory: { readonly buffer: ArrayBuffer };
+  malloc(size: number): number;
+  free(pointer: number): void;
+  ZSTD_createDCtx(): number;
+  ZSTD_freeDCtx(context: number): number;
+  /** The bytes wanted next, 0 at a frame's end, or an error's negative code. */
+  ZSTD_decompressStream(context: number, output: number, input: number): number;
 }
 
-function damaged(name: string, compression: Compression, cause: unknown): BatchctlError {
-  const what = cause instanceof Error ? cause.message : String(cause);
-  return new BatchctlError('corrupt', `${name} is not whole ${compression} data: ${what}`, {
-    cause,
-    hint: `fetch it again from where it came from; \`${compression} -t\` tests a file`,
+let library: Promise<ZstdLibrary> | undefined;
+
+/** The C library, compiled once a process. */
+function zstdLibrary(): Promise<ZstdLibrary> {
+  library ??= (async () => {
+    const { ZSTDDecoder } = await import('zstddec/stream');
+    const decoder = new ZSTDDecoder();
+    const { _init } = decoder;
+    const compiled = new Promise<ZstdLibrary>((resolve) => {
+      decoder._init = (result) => {
+        _init(result);
+        resolve(result.instance.exports as unknown as ZstdLibrary);
+      };
+    });
+    await decoder.init();
+    return compiled;
+  })();
+  return library;
+}
+
+function damaged(name: string, program: 'gzip' | 'zstd', what: string, cause?: unknown): BatchctlError {
+  return new BatchctlError('corrupt', `${name} is not whole ${program} data: ${what}`, {
+    ...(cause === undefined ? {} : { cause }),
+    hint: `fetch it again from where it came from; \`${program} -t\` tests a file`,
   });
 }

@@ -1,0 +1,73 @@
+// Protects: compressed input is read whole, or refused with the byte where it is wrong, as `gzip -t` and `zstd -t` do.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { expect } from 'chai';
+import { BatchctlError } from '../../../src/errors.ts';
+import { decompressed } from '../../../src/jobs/split/decompress.ts';
+import { openFileSource } from '../../../src/jobs/split/file-source.ts';
+import { openPipeSource } from '../../../src/jobs/split/pipe-source.ts';
+import type { SplitSource } from '../../../src/jobs/split/split-source.ts';
+import { type CompressedCase, GZIP_CASES, ZSTD_CASES } from './compressed-cases.ts';
+
+async function read(source: SplitSource): Promise<string | BatchctlError> {
+  const chunks: Buffer[] = [];
+  try {
+    for await (const chunk of decompressed(source)) chunks.push(chunk);
+  } catch (error) {
+    if (error instanceof BatchctlError) return error;
+    throw error;
+  } finally {
+    await source.close();
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+describe('compressed input', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'batchctl-decompress-'));
+  after(() => rmSync(directory, { recursive: true, force: true }));
+
+  function* pieces(bytes: Buffer, size: number): Generator<Buffer> {
+    for (let from = 0; from < bytes.length; from += size) yield bytes.subarray(from, from + size);
+  }
+
+  function sources(bytes: Buffer): Promise<readonly SplitSource[]> {
+    const path = join(directory, 'in');
+    writeFileSync(path, bytes);
+    // Byte by byte too where that is quick, so that every border of a chunk is met.
+    const sizes = bytes.length < 2000 ? [1, 7] : [4096];
+    const piped = sizes.map((size) => openPipeSource(0, Readable.from(pieces(bytes, size))));
+    return Promise.all([openFileSource(0, path), ...piped]);
+  }
+
+  function cases(program: string, all: readonly CompressedCase[]): void {
+    for (const { name, bytes, holds, at } of all) {
+      it(`${holds === null ? 'refuses' : 'reads'} what ${program} -t ${holds === null ? 'rejects' : 'accepts'}: ${name}`, async () => {
+        for (const source of await sources(bytes)) {
+          expect(source.compression).to.equal(program);
+          const found = await read(source);
+          if (holds !== null) expect(found).to.equal(holds);
+          else {
+            if (!(found instanceof BatchctlError)) throw new Error(`it was read: ${found.length} characters`);
+            expect(found.kind).to.equal('corrupt');
+            // One number is exact; of two, the last is how far was read when it was noticed.
+            const named = [...found.message.matchAll(/ byte (\d+)/g)].map(([, digits]) => Number(digits));
+            if (named.length === 1) expect(named, found.message).to.deep.equal([at]);
+            else expect(at, found.message).to.be.at.most(Math.max(...named));
+            expect(found.hint).to.contain(`${program} -t`);
+          }
+        }
+      });
+    }
+  }
+  cases('gzip', GZIP_CASES);
+  cases('zstd', ZSTD_CASES);
+
+  it('names the frame that is wrong', async () => {
+    const { bytes = Buffer.alloc(0) } = ZSTD_CASES.find(({ name }) => name.startsWith('a wrong checksum')) ?? {};
+    const [source] = await sources(bytes);
+    const found = source && (await read(source));
+    expect(found instanceof BatchctlError && found.message).to.contain(`frame from byte ${bytes.length / 2} on`);
+  });
+});
