@@ -131,7 +131,8 @@ async function findOwn(
   const given = inputs.length > 0;
   if (name === '-' && !given) throw new BatchctlError('usage', 'the input - can be given once, and only by --input');
   const found = await findInputs([name === '-' ? await stdin.path() : name], {
-    ...{ store: manager.store, checksums, seen, stdin: null, attached: null, whole: spec.input?.split.by === 'file' },
+    ...{ store: manager.store, checksums, seen, stdin: null, attached: null },
+    split: spec.input?.split ?? { by: 'file' },
     directory: given ? inputDirectory : directory,
     bucket: () => Promise.reject(new TypeError('no bucket is an own input')),
     findSource: () => Promise.reject(new TypeError('no job is an own input')),

@@ -2,6 +2,7 @@ import { BatchctlError, isKind } from '../../errors.ts';
 import type { Bucket, BucketObject, BucketReadOptions } from '../../ports/bucket.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import { openStoreSource, type StoreSource } from './store-source.ts';
+import type { LookAtHead } from './text-head.ts';
 
 /** An object of a bucket that is cut in place. */
 export interface BucketSource extends StoreSource {
@@ -30,13 +31,14 @@ export async function openBucketSource(
   bucket: Bucket,
   key: string,
   name: string,
+  look: LookAtHead | null = null,
 ): Promise<BucketSource> {
   const info = await bucket.head(key);
   if (info === null) {
     throw new BatchctlError('notFound', `the input ${name} does not exist`, { hint: `aws s3 ls ${name}` });
   }
   const open = async (version: string | null): Promise<BucketSource> => {
-    const source = await openStoreSource(index, versionReader(bucket, version), key, name, info);
+    const source = await openStoreSource(index, versionReader(bucket, version), key, name, info, look);
     return { ...source, version, checksum: info.checksum };
   };
   try {

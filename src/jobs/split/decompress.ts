@@ -7,7 +7,10 @@ import type { SplitSource } from './split-source.ts';
  * An input's bytes, decompressed if need be: all members of gzip, all frames of Zstandard. What `gzip -t` or `zstd -t`
  * rejects throws `corrupt` with the byte, once what comes before it was read.
  */
-export async function* decompressed(source: SplitSource, signal?: AbortSignal): AsyncGenerator<Buffer> {
+export async function* decompressed(
+  source: Pick<SplitSource, 'name' | 'compression' | 'stream'>,
+  signal?: AbortSignal,
+): AsyncGenerator<Buffer> {
   const stored = source.stream(signal);
   try {
     if (source.compression === 'gzip') yield* gunzip(source.name, stored);

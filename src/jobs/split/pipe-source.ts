@@ -1,13 +1,19 @@
 import { Readable } from 'node:stream';
 import { detectCompression, type SplitSource } from './split-source.ts';
+import { HEAD_SIZE, type LookAtHead } from './text-head.ts';
 
 /** What comes through a pipe (`--input -`): its first bytes are awaited, to know whether it is compressed. */
-export async function openPipeSource(index: number, input: Readable, name = '-'): Promise<SplitSource> {
+export async function openPipeSource(
+  index: number,
+  input: Readable,
+  look: LookAtHead | null = null,
+  name = '-',
+): Promise<SplitSource> {
   const chunks = input[Symbol.asyncIterator]() as AsyncIterator<Buffer | string>;
   const head: Buffer[] = [];
   let length = 0;
   let done = false;
-  while (length < 4 && !done) {
+  while (length < (look === null ? 4 : HEAD_SIZE) && !done) {
     const next = await chunks.next();
     done = next.done === true;
     if (next.done === true) break;
@@ -20,11 +26,14 @@ export async function openPipeSource(index: number, input: Readable, name = '-')
       yield next.value;
     }
   }
+  const bytes = Buffer.concat(head);
+  const compression = detectCompression(bytes);
+  await look?.({ name, compression, bytes: bytes.subarray(0, HEAD_SIZE) });
   return {
     index,
     name,
     size: null,
-    compression: detectCompression(Buffer.concat(head)),
+    compression,
     random: null,
     stream: (signal) => Readable.from(all(), { objectMode: false, ...(signal && { signal }) }),
     check: async () => {},

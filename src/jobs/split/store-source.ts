@@ -2,6 +2,7 @@ import { PassThrough, type Readable } from 'node:stream';
 import { BatchctlError } from '../../errors.ts';
 import type { ObjectInfo, ObjectStore } from '../../ports/object-store.ts';
 import { changedInput, detectCompression, type RandomAccess, type SplitSource } from './split-source.ts';
+import { HEAD_SIZE, type LookAtHead } from './text-head.ts';
 
 /** An object that is cut in place. */
 export interface StoreSource extends SplitSource {
@@ -20,6 +21,7 @@ export async function openStoreSource(
   key: string,
   name = `store:${key}`,
   known: ObjectInfo | null = null,
+  look: LookAtHead | null = null,
 ): Promise<StoreSource> {
   const info = known ?? (await store.head(key));
   if (info === null) {
@@ -27,15 +29,17 @@ export async function openStoreSource(
   }
   const { size, etag } = info;
   const random = randomAccess(store, key, name, etag, size);
-  const head = Buffer.alloc(Math.min(4, size));
+  const head = Buffer.alloc(Math.min(look === null ? 4 : HEAD_SIZE, size));
   await random.readAt(0, head);
+  const compression = detectCompression(head);
+  await look?.({ name, compression, bytes: head });
   return {
     index,
     name,
     key,
     etag,
     size,
-    compression: detectCompression(head),
+    compression,
     random,
     stream: (signal) => lazily(() => store.get(key, { etag, ...(signal && { signal }) }), name),
     check: async () => {

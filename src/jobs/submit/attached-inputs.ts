@@ -6,6 +6,7 @@ import type { AttachedInput } from '../../ports/verbs.ts';
 import { dataChecksum, parseDataKey, shownKey } from '../data-key.ts';
 import { changedInput } from '../split/split-source.ts';
 import { openStoreSource } from '../split/store-source.ts';
+import type { LookAtHead } from '../split/text-head.ts';
 import type { FoundInput } from './inputs.ts';
 
 /** What a caller from elsewhere put for a path, pattern or directory of its own machine. Throws `usage` where it is nothing. */
@@ -26,6 +27,7 @@ export async function openAttached(
   index: number,
   store: ObjectStore,
   { key, name, checksum, size }: AttachedInput,
+  look: LookAtHead | null,
 ): Promise<FoundInput> {
   if (!key.startsWith(DATA)) throw new BatchctlError('usage', `expected an attached input below ${DATA}, found ${key}`);
   const info = await store.head(parseDataKey(shownKey(key)));
@@ -37,7 +39,7 @@ export async function openAttached(
   if (info.size !== size || dataChecksum(info.metadata) !== checksum) {
     throw changedInput(name, `${shownKey(key)} holds other bytes than it`);
   }
-  const source = await openStoreSource(index, store, key, name, info);
+  const source = await openStoreSource(index, store, key, name, info, look);
   const { compression, etag } = source;
   return { source, input: { name, size, checksum, compression, source: { kind: 'store', key, etag } } };
 }

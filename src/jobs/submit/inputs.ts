@@ -15,6 +15,7 @@ import { type FileSource, openFileSource, statFileSource } from '../split/file-s
 import { openPipeSource } from '../split/pipe-source.ts';
 import type { SplitSource } from '../split/split-source.ts';
 import { openStoreSource } from '../split/store-source.ts';
+import { HEAD_SIZE, type LookAtHead, textHead } from '../split/text-head.ts';
 import { attachedFor, openAttached } from './attached-inputs.ts';
 import { bucketTargets } from './bucket-inputs.ts';
 import type { FileChecksums } from './file-checksums.ts';
@@ -38,8 +39,8 @@ export interface InputPlace {
   /** Bare paths are relative to it. */
   readonly directory: string;
   readonly stdin: Readable | null;
-  /** True where inputs are taken whole: then nothing is opened, however many there are. */
-  readonly whole: boolean;
+  /** How they will be cut. Where they are taken whole nothing is opened, however many there are. */
+  readonly split: SplitSpec;
   /** Where workers can't read this machine's files: the checksums by which those are put. Null: they are read in place. */
   readonly checksums: FileChecksums | null;
   /** Of a caller from elsewhere: what it put for its own files. No path is read here for it. Null: paths are this machine's. */
@@ -58,7 +59,7 @@ export function needsNoInput(split: SplitSpec): boolean {
 /**
  * Finds every input that the names mean, in their order: a path, a pattern, a directory (all files below it), `store:KEY`
  * or `s3://BUCKET/KEY` (a prefix when it ends in `/` or `*`), `job:JOB/STEP` (a job's outputs), `-` for stdin. Throws `notFound` for a name that
- * matches nothing, `refused` for a job that has not succeeded, and for
+ * matches nothing, `jobFile` for one whose first bytes the split can't cut, `refused` for a job that has not succeeded, and for
  * an input that is there twice, by two names or through a link: its data would be worked on twice.
  */
 export async function findInputs(names: readonly string[], place: InputPlace): Promise<readonly FoundInput[]> {
@@ -165,11 +166,14 @@ function escapeGlob(name: string): string {
 }
 
 async function open(target: Target, index: number, place: InputPlace): Promise<FoundInput> {
+  const look = textHead(place.split);
   switch (target.kind) {
     case 'file': {
-      const source = place.whole
-        ? statFileSource(index, target.at, target.name)
-        : openFileSource(index, target.at, target.name);
+      const source =
+        place.split.by === 'file'
+          ? statFileSource(index, target.at, target.name)
+          : openFileSource(index, target.at, target.name);
+      if (look !== null) await lookAtFile(source, look);
       if (place.checksums !== null) return toUpload(target, source, place.checksums);
       return {
         source,
@@ -177,7 +181,7 @@ async function open(target: Target, index: number, place: InputPlace): Promise<F
       };
     }
     case 'store': {
-      const source = await openStoreSource(index, place.store, target.at, target.name);
+      const source = await openStoreSource(index, place.store, target.at, target.name, null, look);
       return {
         source,
         input: {
@@ -188,20 +192,31 @@ async function open(target: Target, index: number, place: InputPlace): Promise<F
       };
     }
     case 'attached':
-      return openAttached(index, place.store, target.input);
+      return openAttached(index, place.store, target.input, look);
     case 's3': {
       const { bucket, key, name } = target;
-      const source = await openBucketSource(index, await place.bucket(bucket), key, name);
+      const source = await openBucketSource(index, await place.bucket(bucket), key, name, look);
       const { etag, version, checksum } = source;
       return { source, input: { ...base(source, name), checksum, source: { kind: 's3', bucket, key, etag, version } } };
     }
     case 'pipe': {
       if (place.stdin === null) throw new BatchctlError('usage', 'the input - can be given once, and only by --input');
-      const source = await openPipeSource(index, place.stdin);
+      const source = await openPipeSource(index, place.stdin, look);
       return { source, input: { ...base(source, '-'), source: { kind: 'pipe' } } };
     }
     default:
       return target satisfies never;
+  }
+}
+
+async function lookAtFile(source: FileSource, look: LookAtHead): Promise<void> {
+  const bytes = Buffer.alloc(Math.min(HEAD_SIZE, source.size));
+  try {
+    await source.random?.readAt(0, bytes);
+    await look({ name: source.name, compression: source.compression, bytes });
+  } catch (error) {
+    await source.close();
+    throw error;
   }
 }
 

@@ -175,7 +175,7 @@ async function inputsOf(
   const directory = given ? request.inputDirectory : request.directory;
   const stdin = given ? request.stdin : null;
   const attached = request.attachments?.inputs ?? null;
-  const found = { seen: new Map<string, string>(), whole: split.by === 'file' };
+  const found = { seen: new Map<string, string>(), split };
   return findInputs(from, { ...place, ...found, directory, stdin, attached });
 }
 

@@ -1,0 +1,112 @@
+import { Readable } from 'node:stream';
+import { BatchctlError, isKind } from '../../errors.ts';
+import type { SplitSpec } from '../../model/job.ts';
+import { decompressed } from './decompress.ts';
+import type { Compression } from './split-source.ts';
+
+/** Bytes of an input that are looked at before anything is written. A block of Zstandard, 128 KiB at most, fits. */
+export const HEAD_SIZE = 132 * 1024;
+
+/** The first bytes of an input, as stored. */
+export interface Head {
+  /** The input's name, for people. */
+  readonly name: string;
+  readonly compression: Compression;
+  /** HEAD_SIZE of them, or all. */
+  readonly bytes: Buffer;
+}
+
+/** Throws `jobFile` for an input that the split can't cut. */
+export type LookAtHead = (head: Head) => Promise<void>;
+
+const NUL = 0;
+const NEWLINE = 10;
+const RETURN = 13;
+
+/** UTF-32 first: its little-endian mark begins as that of UTF-16. */
+const MARKS = [
+  { encoding: 'UTF-32', mark: [0xff, 0xfe, 0, 0] },
+  { encoding: 'UTF-32', mark: [0, 0, 0xfe, 0xff] },
+  { encoding: 'UTF-16', mark: [0xff, 0xfe] },
+  { encoding: 'UTF-16', mark: [0xfe, 0xff] },
+];
+
+/**
+ * For splits that cut text at line ends: refuses what has none that they know, each with the command that converts it.
+ * Null for splits that take any bytes.
+ */
+export function textHead(split: SplitSpec): LookAtHead | null {
+  const { by } = split;
+  if (by !== 'lines' && by !== 'csv' && by !== 'jsonl' && by !== 'list') return null;
+  const quote = split.by === 'csv' ? split.quote : '';
+  return async (head) => {
+    const text = await textOf(head);
+    const refused = (what: string, hint: string): BatchctlError =>
+      new BatchctlError(
+        'jobFile',
+        `${head.name} ${what}; by: ${by} cuts after line feeds, in UTF-8 or an encoding of one byte a character`,
+        { hint },
+      );
+    const marked = MARKS.find(({ mark }) => mark.every((byte, at) => text[at] === byte));
+    if (marked !== undefined) {
+      throw refused(
+        `is ${marked.encoding}, by its byte order mark`,
+        converted(head, `iconv -f ${marked.encoding} -t UTF-8`),
+      );
+    }
+    const nul = text.indexOf(NUL);
+    if (nul !== -1) {
+      const what = `has a NUL byte at byte ${nul}${head.compression === null ? '' : ', decompressed'}`;
+      throw refused(what, `${withoutNuls(head, text)}; data that is no text: by: records, or by: file`);
+    }
+    if (hasReturnsAlone(text, quote)) throw refused('ends its lines by CR alone', converted(head, "tr '\\r' '\\n'"));
+  };
+}
+
+/** The first bytes, decompressed. Damage is not told here: the head may end anywhere, and all is read later. */
+async function textOf({ name, compression, bytes }: Head): Promise<Buffer> {
+  if (compression === null) return bytes;
+  const chunks: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of decompressed({ name, compression, stream: () => Readable.from([bytes]) })) {
+      chunks.push(chunk);
+      length += chunk.length;
+      if (length >= HEAD_SIZE) break;
+    }
+  } catch (error) {
+    if (!isKind(error, 'corrupt')) throw error;
+  }
+  return Buffer.concat(chunks).subarray(0, HEAD_SIZE);
+}
+
+/** UTF-16 without a mark has a NUL beside each character of ASCII. */
+function withoutNuls(head: Head, text: Buffer): string {
+  const count = [0, 0];
+  for (const [at, byte] of text.entries()) if (byte === NUL) count[at % 2] = (count[at % 2] ?? 0) + 1;
+  const [even = 0, odd = 0] = count;
+  const many = text.length / 4;
+  if (odd > many && even < odd / 4) return `if it is UTF-16: ${converted(head, 'iconv -f UTF-16LE -t UTF-8')}`;
+  if (even > many && odd < even / 4) return `if it is UTF-16: ${converted(head, 'iconv -f UTF-16BE -t UTF-8')}`;
+  return `if they mean nothing: ${converted(head, "tr -d '\\000'")}`;
+}
+
+/** True for text with CRs and without a line feed. A CR within quotes is data, and one at the end may be half a line end. */
+function hasReturnsAlone(text: Buffer, quote: string): boolean {
+  if (text.includes(NEWLINE)) return false;
+  const end = text.length < HEAD_SIZE ? text.length : text.length - 1;
+  let quoted = false;
+  for (let at = 0; at < end; at += 1) {
+    if (quote !== '' && text[at] === quote.charCodeAt(0)) quoted = !quoted;
+    if (text[at] === RETURN && !quoted) return true;
+  }
+  return false;
+}
+
+/** The command that converts an input. What is elsewhere, or has an odd name, is `FILE`. */
+function converted({ name, compression }: Head, filter: string): string {
+  const file = /^[\w./][\w./@%+=,-]*$/.test(name) ? name : 'FILE';
+  return compression === null
+    ? `${filter} < ${file} > CONVERTED`
+    : `${compression} -dc < ${file} | ${filter} > CONVERTED`;
+}

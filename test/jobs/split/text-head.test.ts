@@ -1,0 +1,133 @@
+// Protects: text that a split would cut in the wrong places is refused before anything is written, with the command that converts it.
+import { execSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { Readable } from 'node:stream';
+import { gzipSync } from 'node:zlib';
+import { expect } from 'chai';
+import { BatchctlError } from '../../../src/errors.ts';
+import { openPipeSource } from '../../../src/jobs/split/pipe-source.ts';
+import { openStoreSource } from '../../../src/jobs/split/store-source.ts';
+import { HEAD_SIZE, textHead } from '../../../src/jobs/split/text-head.ts';
+import { rejection } from '../../support/rejection.ts';
+import { openPlace, type Place } from '../published-job.ts';
+import { submitJob } from '../submitted-job.ts';
+import { rawZstd } from './split-bench.ts';
+
+const LINES = 'id,v\n1,ä\n2,b\n';
+
+/** UTF-16 or UTF-32 as iconv writes it: with a mark, or without. */
+function encoded(text: string, encoding: 'UTF-16LE' | 'UTF-16BE' | 'UTF-32LE' | 'UTF-32BE', mark: boolean): Buffer {
+  const characters = [...(mark ? '\ufeff' : ''), ...text];
+  const width = encoding.startsWith('UTF-16') ? 2 : 4;
+  const bytes = Buffer.alloc(characters.length * width);
+  for (const [at, character] of characters.entries()) {
+    const code = character.codePointAt(0) ?? 0;
+    if (encoding.endsWith('LE')) bytes.writeUIntLE(code, at * width, width);
+    else bytes.writeUIntBE(code, at * width, width);
+  }
+  return bytes;
+}
+
+const job = (split: string, from = 'in.csv'): string =>
+  `name: j\ninput: { from: "${from}", split: ${split} }\nsteps:\n  - { name: s, run: [cat] }\n`;
+const CSV = '{ by: csv, every: 1, header: true }';
+const TEXT_SPLITS = [CSV, '{ by: lines, every: 1 }', '{ by: jsonl, size: 1MB }', '{ by: list }'];
+
+describe('the first bytes of an input that is cut as text', () => {
+  let place: Place;
+  beforeEach(async () => {
+    place = await openPlace();
+  });
+  afterEach(() => place.end());
+
+  async function refusal(split: string, bytes: Uint8Array): Promise<BatchctlError> {
+    const error = await rejection(submitJob(place, job(split), { 'in.csv': bytes }));
+    if (!(error instanceof BatchctlError)) throw error;
+    expect(error.kind, error.message).to.equal('jobFile');
+    for await (const { key } of place.platform.store.list('')) throw new Error(`${key} was written`);
+    return error;
+  }
+
+  /** Runs the command of the hint where the inputs are. */
+  function convertedBy({ hint = '' }: BatchctlError): string {
+    const [command = ''] = /(iconv|tr|gzip|zstd) .*> CONVERTED/.exec(hint) ?? [];
+    execSync(command, { cwd: place.directory });
+    return readFileSync(`${place.directory}/CONVERTED`, 'utf8');
+  }
+
+  for (const [encoding, name] of [
+    ['UTF-16LE', 'UTF-16'],
+    ['UTF-16BE', 'UTF-16'],
+    ['UTF-32LE', 'UTF-32'],
+    ['UTF-32BE', 'UTF-32'],
+  ] as const) {
+    it(`refuses ${encoding} with a byte order mark, plain or compressed`, async () => {
+      const bytes = encoded(LINES, encoding, true);
+      for (const split of TEXT_SPLITS) {
+        const error = await refusal(split, bytes);
+        expect(error.message).to.contain(`in.csv is ${name}`);
+        expect(convertedBy(error)).to.equal(LINES);
+      }
+      const packed = await refusal(CSV, gzipSync(bytes));
+      expect(packed.message).to.contain(`is ${name}`);
+      expect(convertedBy(packed)).to.equal(LINES);
+      expect((await refusal(CSV, rawZstd(bytes))).hint).to.contain(`zstd -dc < in.csv | iconv -f ${name} -t UTF-8`);
+    });
+  }
+
+  it('refuses UTF-16 without a mark, by its NUL bytes', async () => {
+    for (const encoding of ['UTF-16LE', 'UTF-16BE'] as const) {
+      for (const split of TEXT_SPLITS) {
+        const error = await refusal(split, encoded(LINES, encoding, false));
+        expect(error.message).to.contain(`a NUL byte at byte ${encoding === 'UTF-16LE' ? 1 : 0};`);
+        expect(convertedBy(error)).to.equal(LINES);
+      }
+    }
+  });
+
+  it('refuses NUL bytes, and says how to drop those that mean nothing', async () => {
+    const error = await refusal(CSV, Buffer.from(`id,v\n1,\0\0\n`));
+    expect(error.message).to.contain('a NUL byte at byte 7;');
+    expect(convertedBy(error)).to.equal('id,v\n1,\n');
+  });
+
+  it('refuses lines that end by CR alone, plain or compressed', async () => {
+    const text = 'id,v\r1,a\r2,b\r';
+    for (const split of TEXT_SPLITS) {
+      const error = await refusal(split, Buffer.from(text));
+      expect(error.message).to.contain('ends its lines by CR alone');
+      expect(convertedBy(error)).to.equal('id,v\n1,a\n2,b\n');
+    }
+    expect(convertedBy(await refusal(CSV, gzipSync(text)))).to.equal('id,v\n1,a\n2,b\n');
+    await refusal(CSV, Buffer.from('id,v\r1,a'.repeat(HEAD_SIZE / 4)));
+  });
+
+  it('takes UTF-8 with or without a mark, Latin-1, CR LF, and a CR within a record', async () => {
+    for (const text of [LINES, `\ufeff${LINES}`, 'id,v\r\n1,a\r\n', 'id,v\n1,a\rb\n', 'id,v', '']) {
+      await submitJob(place, job(CSV), { 'in.csv': Buffer.from(text) });
+    }
+    await submitJob(place, job(CSV), { 'in.csv': Buffer.from('id,v\n1,\xff\xfe\n', 'latin1') });
+    await submitJob(place, job(CSV), { 'in.csv': Buffer.from('"a\rb",v') });
+    // The line end of a long first record lies across the end of what is looked at.
+    await submitJob(place, job('{ by: lines, every: 1 }'), { 'in.csv': `${'x'.repeat(HEAD_SIZE - 1)}\r\ny\r\n` });
+  });
+
+  it('takes any bytes where no line ends are looked for', async () => {
+    const bytes = encoded(LINES, 'UTF-16LE', true);
+    await submitJob(place, job('{ by: file }'), { 'in.csv': bytes });
+    await submitJob(place, job('{ by: records, length: 2, every: 4 }'), { 'in.csv': bytes });
+  });
+
+  it('looks at objects of the store and at stdin, byte by byte as it may come', async () => {
+    const bytes = encoded(LINES, 'UTF-16LE', true);
+    const look = textHead({ by: 'lines', every: 1 });
+    await place.platform.store.put('data/in', bytes);
+    const stored = await rejection(openStoreSource(0, place.platform.store, 'data/in', 'store:in', null, look));
+    expect(stored).to.include({ kind: 'jobFile', hint: 'iconv -f UTF-16 -t UTF-8 < FILE > CONVERTED' });
+    expect(await rejection(submitJob(place, job(CSV, 'store:in'), {}))).to.include({ kind: 'jobFile' });
+    for (const given of [bytes, gzipSync(bytes)]) {
+      const input = Readable.from([...given].map((byte) => Buffer.from([byte])));
+      expect(await rejection(openPipeSource(0, input, look))).to.include({ kind: 'jobFile' });
+    }
+  });
+});
