@@ -49,6 +49,9 @@ export interface Bucket {
    * for what is the manager's alone.
    */
   copyFromStore(from: string, to: string, as: CopyAs): Promise<PutResult | null>;
+
+  /** Copies within the bucket, over what is there. Throws `notFound` when there is no such object, `changed` in a race. */
+  copy(from: string, to: string): Promise<PutResult>;
 }
 
 export interface BucketObject extends ObjectInfo {
@@ -66,6 +69,7 @@ export interface CopyAs {
   /** Bytes that are expected. */
   readonly size: number;
   readonly metadata: Metadata;
+  readonly ifAbsent?: boolean;
   readonly signal?: AbortSignal;
 }
 

@@ -33,6 +33,7 @@ export function fencedBucket(bucket: Bucket, prefix: string): Bucket {
     uploadFile: async (path, key, options) => bucket.uploadFile(path, writable(key), options),
     uploadStream: async (key, size, open, options) => bucket.uploadStream(writable(key), size, open, options),
     copyFromStore: async (from, to, as) => bucket.copyFromStore(from, writable(to), as),
+    copy: async (from, to) => bucket.copy(writable(from), writable(to)),
   };
 }
 

@@ -142,4 +142,9 @@ class S3NamedBucket implements Bucket {
     if (copied === null) throw gone(from);
     return copied;
   }
+
+  async copy(from: string, to: string): Promise<PutResult> {
+    await this.#allowed();
+    return this.#store.copy(from, to);
+  }
 }

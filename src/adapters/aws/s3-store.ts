@@ -150,8 +150,10 @@ export class S3Store implements ObjectStore {
     const info = await other.head(from);
     if (info === null) return null;
     if (info.size !== as.size) throw changed(from, `of ${as.size} bytes`, `one of ${info.size}`);
-    const { metadata, signal } = as;
-    const how = { ifAbsent: false, metadata, ...(signal && { signal }), ...this.#copies };
+    const { metadata, signal, ifAbsent = false } = as;
+    // As in `copy`: some endpoints heed no condition.
+    if (ifAbsent && (await this.head(to)) !== null) return { created: false, etag: '' };
+    const how = { ifAbsent, metadata, ...(signal && { signal }), ...this.#copies };
     return copyObject({ bucket: other.#bucket, info }, this.#bucket, to, how);
   }
 

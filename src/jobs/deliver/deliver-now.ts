@@ -17,12 +17,22 @@ const LOOK_MS = 500;
 export async function deliverNow(platform: Platform, seen: JobView, options: DeliverOptions = {}): Promise<JobView> {
   const { clock, leaseSeconds } = platform;
   let last = { text: '', since: clock.monotonic() };
+  let [patience, tried] = [2_000 * leaseSeconds, -1];
   for (let view = seen; ; view = await refreshView(platform.store, view)) {
     if (!isDeliveryDue(view) || view.delivery === null) return view;
-    const mark = await readDueMark(platform, dueMark(view.record.job, view.delivery.after));
-    if (mark === null || !mark.begun) return deliver(platform, view, options);
-    if (mark.text !== last.text) last = { text: mark.text, since: clock.monotonic() };
-    else if (clock.monotonic() - last.since >= 2_000 * leaseSeconds) return deliver(platform, view, options);
+    const { after } = view.delivery;
+    const mark = await readDueMark(platform, dueMark(view.record.job, after));
+    const text = mark?.text ?? '';
+    if (text !== last.text) last = { text, since: clock.monotonic() };
+    const isFree = tried !== after && mark?.begun !== true;
+    if (isFree || clock.monotonic() - last.since >= patience) {
+      view = await deliver(platform, view, options);
+      if (!isDeliveryDue(view)) return view;
+      // Another process has claimed the place since. Each waits longer for the other, so that one of them gets to the end.
+      tried = after;
+      patience *= 2;
+      last = { ...last, since: clock.monotonic() };
+    }
     options.signal?.throwIfAborted();
     await wait(LOOK_MS, options.signal);
   }

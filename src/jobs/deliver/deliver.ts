@@ -9,10 +9,10 @@ import { BucketPlace } from '../fetch/bucket-place.ts';
 import { chooseStep } from '../fetch/choose.ts';
 import { DirectoryPlace } from '../fetch/directory-place.ts';
 import { manifestHead } from '../fetch/fetch.ts';
-import { fillPlace, type PlacePoint } from '../fetch/fill-place.ts';
+import { fillPlace, type PlacePassed } from '../fetch/fill-place.ts';
 import type { PlaceManifest } from '../fetch/manifest.ts';
 import { checkDistinct, fileNamer } from '../fetch/names.ts';
-import type { Place } from '../fetch/place.ts';
+import { type Place, Superseded } from '../fetch/place.ts';
 import { Tally } from '../fetch/tally.ts';
 import type { OutputSource } from '../fetch/verified.ts';
 import { append, refreshView } from '../journal.ts';
@@ -22,7 +22,7 @@ import { whileMarked } from './due-mark.ts';
 export interface DeliverOptions {
   readonly signal?: AbortSignal;
   /** For crash tests. */
-  readonly passed?: (point: PlacePoint) => void;
+  readonly passed?: PlacePassed;
 }
 
 /**
@@ -36,8 +36,9 @@ export function deliversHere(view: JobView): boolean {
 
 /**
  * Delivers the outputs of a job that succeeded, unless that is done, and says so in its journal. What is there and right
- * is kept, so whoever comes after a crash finishes it; two at once do the same thing twice. Throws what went wrong, and
- * notes it in the journal too: for `status`, `why`, and for onlookers, who wait before they try again.
+ * is kept, so whoever comes after a crash finishes it. Of two at once the one that claims the place last goes on, and the
+ * other answers the view as it is then. Throws what went wrong, and notes it in the journal too: for `status`, `why`, and
+ * for onlookers, who wait before they try again.
  */
 export async function deliver(platform: Platform, seen: JobView, options: DeliverOptions = {}): Promise<JobView> {
   const view = await refreshView(platform.store, seen);
@@ -48,7 +49,7 @@ export async function deliver(platform: Platform, seen: JobView, options: Delive
   const by = () => ({ who: platform.who, now: platform.clock.now() });
   try {
     const { outputs, bytes } = await whileMarked(platform, view, after, () => place(platform, view, to, options));
-    options.passed?.('delivered');
+    await options.passed?.('delivered');
     const { view: done } = await append(platform.store, view, by(), (now) =>
       isDeliveryDue(now) && now.delivery?.after === after ? { what: 'delivered', after, to, outputs, bytes } : null,
     );
@@ -56,6 +57,7 @@ export async function deliver(platform: Platform, seen: JobView, options: Delive
     return done;
   } catch (error) {
     if (options.signal?.aborted === true || !(error instanceof Error)) throw error;
+    if (error instanceof Superseded && error.by?.job === view.record.job) return refreshView(platform.store, view);
     const { kind, hint = null, signIn } = isOurs(error) ? error : UNEXPECTED;
     const { message } = error;
     const entry = { what: 'undelivered', after, to, kind, message, hint } as const;

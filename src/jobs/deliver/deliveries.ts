@@ -3,7 +3,7 @@ import { deliveryOf, isDeliveryDue, nextTry } from '../../model/delivery.ts';
 import { DUE, dueOf } from '../../model/keys.ts';
 import type { JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
-import type { PlacePoint } from '../fetch/fill-place.ts';
+import type { PlacePassed } from '../fetch/fill-place.ts';
 import { readView } from '../journal.ts';
 import type { Seen } from '../seen.ts';
 import { deliver, deliversHere } from './deliver.ts';
@@ -16,13 +16,13 @@ const SELDOM_MS = 60_000;
 /**
  * Deliveries by an onlooker, one after another, beside all that it does otherwise. A delivery that nobody has begun it
  * begins at its second look, so that whoever watches the job comes first; one that somebody began, once its mark was not
- * touched for two leases. As a rule then one process delivers; should two, nothing is wrong.
+ * touched for two leases. As a rule then one process delivers; of two, the one that came last goes on.
  */
 export class Deliveries {
   readonly #platform: Platform;
   readonly #signal: AbortSignal;
   readonly #log: { info(line: string): void; warn(line: string): void };
-  readonly #passed: ((point: PlacePoint) => void) | undefined;
+  readonly #passed: PlacePassed | undefined;
   readonly #queue = new Map<string, JobView>();
   /** Marks as they were seen first. */
   #seen: ReadonlyMap<string, Seen>;
@@ -38,7 +38,7 @@ export class Deliveries {
     platform: Platform,
     signal: AbortSignal,
     log: { info(line: string): void; warn(line: string): void },
-    passed?: (point: PlacePoint) => void,
+    passed?: PlacePassed,
     seen: ReadonlyMap<string, Seen> = new Map(),
   ) {
     this.#seen = seen;
@@ -133,7 +133,7 @@ export class Deliveries {
       try {
         if (signal.aborted) continue;
         const delivery = deliveryOf(await deliver(this.#platform, view, options));
-        if (delivery !== null) this.#log.info(`job ${job}: ${deliveryLine(delivery)}`);
+        if (delivery?.state === 'delivered') this.#log.info(`job ${job}: ${deliveryLine(delivery)}`);
       } catch (error) {
         if (!signal.aborted) this.#tell(job, error);
       } finally {

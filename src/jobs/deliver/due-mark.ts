@@ -2,6 +2,7 @@ import { parseStored } from '../../lib/json.ts';
 import { dueMark } from '../../model/keys.ts';
 import type { JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
+import { Superseded } from '../fetch/place.ts';
 
 /** What a mark of a due delivery says. */
 interface DueMark {
@@ -53,7 +54,7 @@ export async function whileMarked<T>(
   await putDueMark(platform, view, after, true);
   const touching = setInterval(
     () => {
-      // One that can't be touched may bring a second deliverer, which does no harm.
+      // One that can't be touched may bring a second deliverer, which shuts this one out.
       putDueMark(platform, view, after, true).catch(() => undefined);
     },
     (platform.leaseSeconds * 1_000) / 2,
@@ -61,7 +62,8 @@ export async function whileMarked<T>(
   try {
     return await work();
   } catch (error) {
-    await putDueMark(platform, view, after, false).catch(() => undefined);
+    // Whoever shut this one out delivers now.
+    if (!(error instanceof Superseded)) await putDueMark(platform, view, after, false).catch(() => undefined);
     throw error;
   } finally {
     clearInterval(touching);

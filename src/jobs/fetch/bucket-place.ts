@@ -1,23 +1,47 @@
 import { Readable } from 'node:stream';
-import { isKind } from '../../errors.ts';
+import { BatchctlError, isKind } from '../../errors.ts';
+import { wait } from '../../lib/wait.ts';
 import type { OutputFile } from '../../model/output.ts';
-import type { Bucket } from '../../ports/bucket.ts';
+import type { Bucket, BucketObject } from '../../ports/bucket.ts';
 import { dataChecksum, dataMetadata } from '../data-key.ts';
-import type { Place } from './place.ts';
+import { MANIFEST, parseManifest } from './manifest.ts';
+import {
+  CLAIM,
+  CLAIMS,
+  type Claim,
+  claimName,
+  type Draft,
+  generationOf,
+  type Place,
+  type PutFile,
+  ShutOut,
+} from './place.ts';
 import { checkFound, type OutputSource, verifiedBytes, verifiedChunks } from './verified.ts';
 
 /** Put in one request up to this size; a larger one as an upload that can be taken up again. */
 const AT_ONCE = 8 * 2 ** 20;
+/** Milliseconds for which a look at one's own claim is good; whoever shuts a delivery out waits for twice as long. */
+const SURE_MS = 500;
+/** Tries at one file that another process keeps writing. */
+const TRIES = 5;
 
 /**
  * A prefix of a bucket. Objects of a store in S3 are copied there by S3 itself: pinned, and of the published size, but
  * not read. From any other store the bytes pass through here, and are compared. Each carries its SHA-256 as metadata.
+ *
+ * A delivery is the objects below `_delivery/<generation>/`. It puts files create-if-absent alone, so that it replaces none
+ * that a later delivery has put. Manifest and marker are copies, by S3, of objects that were put there with the claim:
+ * whoever shuts a delivery out deletes those, and its copies fail.
  */
 export class BucketPlace implements Place {
   readonly text: string;
+  readonly late = true;
   readonly #bucket: Bucket;
   readonly #prefix: string;
   readonly #source: OutputSource;
+  #generation = 0;
+  /** When this delivery's claim was seen last: monotonic, and by the clock, as only that goes on while a machine sleeps. */
+  #sure = { monotonic: Number.NEGATIVE_INFINITY, wall: 0 };
 
   /** `prefix`: empty, or with a slash at its end. */
   constructor(text: string, bucket: Bucket, prefix: string, source: OutputSource) {
@@ -36,34 +60,140 @@ export class BucketPlace implements Place {
     return this.#bucket.read(this.#prefix + name);
   }
 
-  async write(name: string, bytes: Uint8Array): Promise<void> {
-    if (bytes.length <= AT_ONCE) await this.#bucket.put(this.#prefix + name, bytes);
-    else await this.#bucket.uploadStream(this.#prefix + name, bytes.length, () => Readable.from([bytes]));
-  }
-
-  remove(name: string): Promise<void> {
-    return this.#bucket.delete([this.#prefix + name]);
-  }
-
   async holds(name: string, file: Pick<OutputFile, 'size' | 'checksum'>): Promise<boolean> {
-    const there = await this.#bucket.head(this.#prefix + name);
-    return there !== null && there.size === file.size && dataChecksum(there.metadata) === file.checksum;
+    return isThis(await this.#bucket.head(this.#prefix + name), file);
   }
 
-  async put(name: string, task: number, file: OutputFile, signal: AbortSignal): Promise<void> {
-    const key = this.#prefix + name;
-    const metadata = dataMetadata(file.checksum);
-    const as = { size: file.size, metadata, signal };
-    const copied = await this.#bucket.copyFromStore(file.key, key, as).catch((error: unknown) => {
-      if (isKind(error, 'changed')) checkFound(this.#source, task, file, error.message);
-      throw error;
-    });
-    if (copied !== null) return;
-    if (file.size <= AT_ONCE) {
-      await this.#bucket.put(key, await verifiedBytes(this.#source, task, file), { metadata });
-    } else {
-      const open = () => verifiedChunks(this.#source, task, file, signal);
-      await this.#bucket.uploadStream(key, file.size, open, { metadata, signal });
+  async claims(): Promise<readonly Claim[]> {
+    for (;;) {
+      const keys = (await this.#keys()).filter(({ rest }) => rest === CLAIM);
+      const read = async ({ key, generation }: (typeof keys)[number]) => ({
+        generation,
+        bytes: await this.#bucket.read(key),
+      });
+      const found = (await Promise.all(keys.map(read))).flatMap(({ generation, bytes }) =>
+        bytes === null ? [] : [{ generation, bytes }],
+      );
+      // One was forgotten meanwhile: the next look says which.
+      if (found.length === keys.length) return found.sort((a, b) => a.generation - b.generation);
     }
   }
+
+  async claim(generation: number, manifest: Uint8Array): Promise<boolean> {
+    this.#generation = generation;
+    const key = this.#keyOf(generation, CLAIM);
+    if (!(await this.#write(key, manifest, { ifAbsent: true }))) {
+      const there = await this.#bucket.read(key);
+      // It may be one's own first try.
+      if (there === null || Buffer.compare(there, manifest) !== 0) return false;
+    }
+    await this.#write(this.#keyOf(generation, 'manifest'), manifest);
+    await this.#write(this.#keyOf(generation, 'marker'), new Uint8Array());
+    return true;
+  }
+
+  async shut(generation: number): Promise<void> {
+    await this.#bucket.delete([this.#keyOf(generation, 'marker'), this.#keyOf(generation, 'manifest')]);
+    await wait(2 * SURE_MS);
+  }
+
+  async forget(from: number, to: number): Promise<void> {
+    const keys = await this.#keys();
+    const old = keys.filter(({ generation }) => generation >= from && generation <= to).map(({ key }) => key);
+    if (old.length > 0) await this.#bucket.delete(old);
+  }
+
+  async ensure(...[name, task, file, { fresh, before, signal }]: Parameters<Place['ensure']>): Promise<boolean> {
+    const key = this.#prefix + name;
+    for (let tries = 0; tries < TRIES; tries += 1) {
+      const there = fresh && tries === 0 ? null : await this.#bucket.head(key);
+      if (isThis(there, file)) return tries === 0;
+      await before();
+      if (there !== null) await this.remove(name);
+      const created = await this.#put(key, task, file, signal);
+      await this.#checkPut(name, created);
+      if (created) return false;
+    }
+    throw new BatchctlError('unavailable', `another process keeps writing ${this.#bucket.location}/${key}`, {
+      hint: 'end that process, or name another place; then the same command again',
+    });
+  }
+
+  async remove(name: string): Promise<void> {
+    this.#sure = { monotonic: Number.NEGATIVE_INFINITY, wall: 0 };
+    if (!(await this.#isIn())) throw new ShutOut();
+    await this.#bucket.delete([this.#prefix + name]);
+  }
+
+  async publish(draft: Draft, name: string): Promise<void> {
+    try {
+      await this.#bucket.copy(this.#keyOf(this.#generation, draft), this.#prefix + name);
+    } catch (error) {
+      throw isKind(error, 'notFound', 'changed') ? new ShutOut() : error;
+    }
+  }
+
+  /** False where `ifAbsent` found another object. */
+  async #write(key: string, bytes: Uint8Array, options: { readonly ifAbsent?: true } = {}): Promise<boolean> {
+    const put =
+      bytes.length <= AT_ONCE
+        ? this.#bucket.put(key, bytes, options)
+        : this.#bucket.uploadStream(key, bytes.length, () => Readable.from([bytes]), options);
+    return (await put).created;
+  }
+
+  /** False where there is an object of that key, whosever it is. */
+  async #put(key: string, task: number, file: PutFile, signal: AbortSignal): Promise<boolean> {
+    const metadata = dataMetadata(file.checksum);
+    const as = { size: file.size, metadata, signal, ifAbsent: true };
+    const copied = await this.#bucket.copyFromStore(file.key, key, as).catch((error: unknown) => {
+      if (isKind(error, 'changed')) checkFound(this.#source, task, { name: '', ...file }, error.message);
+      throw error;
+    });
+    if (copied !== null) return copied.created;
+    const of = { name: '', ...file };
+    if (file.size <= AT_ONCE) {
+      const bytes = await verifiedBytes(this.#source, task, of);
+      return (await this.#bucket.put(key, bytes, { metadata, ifAbsent: true })).created;
+    }
+    const open = () => verifiedChunks(this.#source, task, of, signal);
+    return (await this.#bucket.uploadStream(key, file.size, open, { metadata, signal, ifAbsent: true })).created;
+  }
+
+  /** Throws `ShutOut` once this delivery is shut out; what it has put since, and a later one doesn't name, it takes back. */
+  async #checkPut(name: string, created: boolean): Promise<void> {
+    if (await this.#isIn()) return;
+    const [claims, manifest] = [await this.claims(), await this.read(MANIFEST)];
+    const newest = claims.at(-1)?.bytes ?? manifest;
+    const isNamed = newest !== null && parseManifest(this.text, newest).files.some((file) => file.name === name);
+    if (created && !isNamed) await this.#bucket.delete([this.#prefix + name]);
+    throw new ShutOut();
+  }
+
+  async #isIn(): Promise<boolean> {
+    const now = { monotonic: performance.now(), wall: Date.now() };
+    const isSure = now.monotonic - this.#sure.monotonic < SURE_MS && Math.abs(now.wall - this.#sure.wall) < SURE_MS;
+    if (isSure) return true;
+    if ((await this.#bucket.head(this.#keyOf(this.#generation, 'marker'))) === null) return false;
+    this.#sure = now;
+    return true;
+  }
+
+  #keyOf(generation: number, what: Draft | typeof CLAIM): string {
+    return `${this.#prefix}${CLAIMS}/${claimName(generation)}/${what}`;
+  }
+
+  async #keys() {
+    const prefix = `${this.#prefix}${CLAIMS}/`;
+    const found: { readonly key: string; readonly generation: number; readonly rest: string }[] = [];
+    for await (const { key } of this.#bucket.list(prefix)) {
+      const [folder = '', rest = ''] = key.slice(prefix.length).split('/');
+      const generation = generationOf(folder);
+      if (generation !== null) found.push({ key, generation, rest });
+    }
+    return found;
+  }
 }
+
+const isThis = (there: BucketObject | null, file: Pick<OutputFile, 'size' | 'checksum'>): boolean =>
+  there !== null && there.size === file.size && dataChecksum(there.metadata) === file.checksum;

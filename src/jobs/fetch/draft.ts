@@ -5,7 +5,7 @@ import { randomId } from '../../lib/id.ts';
 /** A file in the making: hidden, beside its later name, so that a rename makes it appear whole. */
 const DRAFT = /^\.batchctl-[a-z2-7]{16}\.part$/;
 /** Whoever writes a draft does so all the time: one that was left alone for so long has lost its writer. */
-const STALE_MS = 3_600_000;
+export const STALE_MS = 3_600_000;
 
 /** A new draft's path in a directory. */
 export function draftIn(directory: string): string {

@@ -4,7 +4,7 @@ import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { BucketPlace } from './bucket-place.ts';
 import { type ChosenStep, chooseStep, publishedTasks } from './choose.ts';
-import { fillPlace, type PlacePoint } from './fill-place.ts';
+import { fillPlace, type PlacePassed } from './fill-place.ts';
 import { fetchIntoDirectory } from './into-directory.ts';
 import { type Joining, joinIntoFile, joinOutputs } from './join.ts';
 import { joinIntoObject } from './join-into-object.ts';
@@ -27,7 +27,7 @@ export interface FetchOptions {
   readonly replace?: boolean;
   readonly signal?: AbortSignal;
   /** For crash tests. */
-  readonly passed?: (point: PlacePoint) => void;
+  readonly passed?: PlacePassed;
   /** Called as outputs are written. */
   readonly onProgress?: (progress: FetchProgress) => void;
 }
@@ -97,9 +97,9 @@ export async function fetchOutputs(platform: Platform, view: JobView, options: F
 }
 
 /** Whose outputs these are, for the manifest of a place. */
-export function manifestHead({ record, round }: JobView, step: string) {
+export function manifestHead({ record, round, delivery, next }: JobView, step: string) {
   const { job, spec, createdAt } = record;
-  return { job, name: spec.name, step, round, createdAt };
+  return { job, name: spec.name, step, round, close: delivery?.after ?? next, createdAt };
 }
 
 function refuseOther(place: string, { job, step }: PlaceManifest): BatchctlError {

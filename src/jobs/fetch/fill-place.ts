@@ -1,16 +1,34 @@
 import { BatchctlError } from '../../errors.ts';
 import { eachParallel } from '../../lib/each-parallel.ts';
+import { randomId } from '../../lib/id.ts';
+import { outKey } from '../../model/keys.ts';
 import { MANIFEST, manifestBytes, type PlacedFile, type PlaceManifest, parseManifest } from './manifest.ts';
 import { claim, type FileNamer } from './names.ts';
-import type { Place } from './place.ts';
+import { CLAIMS, type Place, ShutOut, Superseded } from './place.ts';
 import type { Tally } from './tally.ts';
 import { type OutputSource, verifiedOutput } from './verified.ts';
 
 /** Outputs that are put at a time. */
 const IN_FLIGHT = 16;
+/** Looks at all files, where a delivery that was shut out may still change one. */
+const LOOKS = 5;
 
-/** Passed right after what it names: a file put; before the manifest, and the marker, are written; a delivery's end. */
-export type PlacePoint = 'place-file' | 'place-manifest' | 'place-marker' | 'delivered';
+/**
+ * Passed right after what it names: the files planned, the place claimed, earlier deliveries shut out, a file put; before the manifest, and
+ * the marker, are written; after the marker; a delivery's end.
+ */
+export type PlacePoint =
+  | 'place-plan'
+  | 'place-claim'
+  | 'place-shut'
+  | 'place-file'
+  | 'place-manifest'
+  | 'place-marker'
+  | 'place-marked'
+  | 'delivered';
+
+/** Where a test ends or stops a delivery. */
+export type PlacePassed = (point: PlacePoint) => void | Promise<void>;
 
 export interface Filling {
   readonly place: Place;
@@ -22,96 +40,239 @@ export interface Filling {
   readonly tally: Tally;
   readonly signal: AbortSignal | undefined;
   /** Whose outputs these are. */
-  readonly of: Pick<PlaceManifest, 'job' | 'name' | 'step' | 'round' | 'createdAt'>;
+  readonly of: Pick<PlaceManifest, 'job' | 'name' | 'step' | 'round' | 'createdAt'> & { readonly close: number };
   /** The file that is written last. */
   readonly marker: string;
   /** Why another job's outputs may not be replaced; null: they may. */
   readonly mayReplace: (standing: PlaceManifest) => BatchctlError | null;
   /** For crash tests. */
-  readonly passed?: ((point: PlacePoint) => void) | undefined;
+  readonly passed?: PlacePassed | undefined;
 }
 
 /**
- * Puts each output into a place under its name; then takes away what an earlier manifest names and this one doesn't, then
- * writes the manifest, then the marker. Whoever sees the marker sees all of it. What is there with the right size and
- * checksum is kept, so the same call again finishes what was broken off. Throws `refused` where another job's outputs lie.
+ * Puts each output into a place under its name; then takes away what earlier deliveries put and this one doesn't, then
+ * writes the manifest, then the marker. Whoever sees the marker sees all of it, and nothing of another delivery: the place
+ * is claimed first, create-if-absent, by the next generation, and whoever has an earlier one is shut out (ADR 37). What is
+ * there with the right size and checksum is kept, so the same call again finishes what was broken off. Throws `refused`
+ * where another job's outputs lie or are being put, `Superseded` once a later delivery has begun.
  */
 export async function fillPlace(filling: Filling): Promise<void> {
-  const { place, of, marker, passed = () => undefined } = filling;
-  const found = await place.read(MANIFEST);
-  const before = found === null ? null : parseManifest(place.text, found);
-  const isOurs = before?.job === of.job && before.step === of.step;
-  const refusal = before === null || isOurs ? null : filling.mayReplace(before);
-  if (refusal !== null) throw refusal;
-  const unmark = once(async () => {
-    if ((await place.read(marker)) !== null) await place.remove(marker);
-  });
-  // While anything is put, nobody may take the place for whole.
-  if (!isOurs || before.round !== of.round) await unmark();
-  const files = await putAll(filling, unmark);
-  const manifest: PlaceManifest = {
-    ...{ format: 1, ...of, outputs: filling.tally.now.outputs },
-    ...{ bytes: files.reduce((sum, { size }) => sum + size, 0), files },
-  };
-  const bytes = manifestBytes(manifest);
-  if (found === null || Buffer.compare(found, bytes) !== 0) {
-    await unmark();
-    await removeLeft(filling, before, files);
-    passed('place-manifest');
-    await place.write(MANIFEST, bytes);
+  const { place, marker, passed = () => undefined } = filling;
+  const planned = await plan(filling);
+  const fresh = await place.isEmpty();
+  const { generation, manifest, before, brokenOff } = await takeTurn(filling, planned);
+  try {
+    const earlier = before === null ? brokenOff : [before, ...brokenOff];
+    const markers = new Set([marker, ...earlier.map((each) => each.marker ?? marker)]);
+    const unmark = once(async () => {
+      for (const each of markers) if ((await place.read(each)) !== null) await place.remove(each);
+    });
+    // While anything changes, nobody may take the place for whole.
+    if (before === null || !isSame(before, manifest)) await unmark();
+    await putAll(filling, planned.files, { fresh, unmark });
+    if (place.late && brokenOff.length > 0) await settle(filling, planned.files, unmark);
+    await removeLeft(filling, earlier, manifest.files, unmark);
+    await passed('place-manifest');
+    await place.publish('manifest', MANIFEST);
+    await passed('place-marker');
+    // Also where it stands: only whoever isn't shut out gets past here.
+    await place.publish('marker', marker);
+    await passed('place-marked');
+    await place.forget(0, generation);
+  } catch (error) {
+    if (error instanceof ShutOut) throw await whoCame(filling, generation);
+    throw error;
   }
-  passed('place-marker');
-  if ((await place.read(marker)) === null) await place.write(marker, new Uint8Array());
 }
 
-async function putAll(filling: Filling, unmark: () => Promise<void>): Promise<readonly PlacedFile[]> {
-  const { place, source, nameOf, distinct, tally, marker, passed = () => undefined } = filling;
+interface Plan {
+  readonly outputs: number;
+  /** In task order. */
+  readonly files: readonly Planned[];
+}
+
+/** What is to be put. */
+interface Planned extends PlacedFile {
+  /** Where the bytes are in the store; absent of what a task's one object holds. */
+  readonly key?: string;
+}
+
+async function plan(filling: Filling): Promise<Plan> {
+  const { source, nameOf, distinct, tally, marker } = filling;
   const taken = new Map<string, number>();
-  const placed: PlacedFile[] = [];
-  const fresh = await place.isEmpty(); // then nobody needs to look for each file
-  const one = async (task: number, signal: AbortSignal): Promise<void> => {
+  const files: Planned[] = [];
+  let outputs = 0;
+  const one = async (task: number): Promise<void> => {
     const output = await verifiedOutput(source, task);
-    let kept = output.files.length > 0;
     for (const file of output.files) {
       const name = await nameOf(task, file.name);
       if (!distinct) claim(taken, name, task);
       refuseOwnNames(name, marker);
-      if (fresh || !(await place.holds(name, file, signal))) {
-        kept = false;
-        await unmark();
-        await place.put(name, task, file, signal);
-        passed('place-file');
-      }
-      placed.push({ name, task, size: file.size, checksum: file.checksum });
-      tally.add({ bytes: file.size });
+      const { size, checksum, key } = file;
+      files.push({ name, task, size, checksum, ...(key !== outKey(source.job, source.step, task) && { key }) });
     }
-    tally.add({ outputs: 1, kept: kept ? 1 : 0 });
+    outputs += 1;
+    if (output.files.length === 0) tally.add({ outputs: 1 });
   };
   await eachParallel(filling.tasks, IN_FLIGHT, one, filling.signal);
-  return placed.sort((a, b) => a.task - b.task || (a.name < b.name ? -1 : 1));
+  return { outputs, files: files.sort((a, b) => a.task - b.task || (a.name < b.name ? -1 : 1)) };
+}
+
+interface Turn {
+  readonly generation: number;
+  readonly manifest: PlaceManifest;
+  /** What was delivered there last; null: nothing. */
+  readonly before: PlaceManifest | null;
+  /** Deliveries that were under way or broken off, and are shut out now. */
+  readonly brokenOff: readonly PlaceManifest[];
+}
+
+/** Claims the place and shuts out whoever was at it. Throws `refused` and `Superseded` before anything has changed. */
+async function takeTurn(filling: Filling, planned: Plan): Promise<Turn> {
+  const { place, signal, passed = () => undefined } = filling;
+  for (;;) {
+    signal?.throwIfAborted();
+    const found = await standings(place);
+    refuse(filling, found.all);
+    const generation = 1 + Math.max(0, ...found.all.map(generationIn));
+    const manifest = manifestOf(filling, generation, planned);
+    await passed('place-plan');
+    if (!(await place.claim(generation, manifestBytes(manifest)))) continue;
+    await passed('place-claim');
+    // What came meanwhile is decided again: only the highest generation writes.
+    const { all, delivered, claimed } = await standings(place);
+    const others = all.filter(({ id }) => id !== manifest.id);
+    const later = others.findLast((other) => generationIn(other) >= generation);
+    if (later !== undefined || others.length === all.length) {
+      await place.forget(generation, generation);
+      continue;
+    }
+    const brokenOff = claimed.filter(({ id }) => id !== manifest.id);
+    for (const each of brokenOff) await place.shut(generationIn(each));
+    await passed('place-shut');
+    // One of them may have come to its end before it was shut out.
+    const before = brokenOff.length === 0 ? delivered : (await standings(place)).delivered;
+    return { generation, manifest, before, brokenOff };
+  }
+}
+
+function manifestOf({ of, marker }: Filling, generation: number, planned: Plan): PlaceManifest {
+  const files = planned.files.map(({ key: _, ...file }) => file);
+  return {
+    ...{ format: 1, ...of, generation, id: randomId(16), marker, outputs: planned.outputs },
+    ...{ bytes: files.reduce((sum, { size }) => sum + size, 0), files },
+  };
+}
+
+/** What is delivered there, and what is under way. */
+async function standings(place: Place) {
+  // In this order: a delivery that ends meanwhile has its manifest there before its claim goes.
+  const claims = await place.claims();
+  const found = await place.read(MANIFEST);
+  const delivered = found === null ? null : parseManifest(place.text, found);
+  const claimed = claims.map(({ generation, bytes }) => ({ ...parseManifest(place.text, bytes), generation }));
+  return { delivered, claimed, all: delivered === null ? claimed : [delivered, ...claimed] };
+}
+
+/** Before 0.2.0 places had none. */
+const generationIn = ({ generation = 0 }: PlaceManifest): number => generation;
+
+const isOurs = (other: PlaceManifest, of: Filling['of']): boolean => other.job === of.job && other.step === of.step;
+
+function refuse(filling: Filling, standing: readonly PlaceManifest[]): void {
+  const { place, of, mayReplace } = filling;
+  for (const other of standing) {
+    if (!isOurs(other, of)) {
+      const refusal = mayReplace(other);
+      if (refusal !== null) throw refusal;
+    } else if (other.round > of.round || (other.close ?? 0) > of.close) {
+      throw new Superseded(place.text, other);
+    }
+  }
+}
+
+/** The error for a delivery that was shut out. */
+async function whoCame(filling: Filling, generation: number): Promise<BatchctlError> {
+  const { place, of, mayReplace } = filling;
+  const by = (await standings(place)).all.findLast((other) => generationIn(other) > generation) ?? null;
+  const refusal = by === null || isOurs(by, of) ? null : mayReplace(by);
+  return refusal ?? new Superseded(place.text, by);
+}
+
+function isSame(before: PlaceManifest, now: PlaceManifest): boolean {
+  if (before.job !== now.job || before.step !== now.step || before.round !== now.round) return false;
+  if ((before.marker ?? now.marker) !== now.marker) return false;
+  if (before.files.length !== now.files.length) return false;
+  return before.files.every((file, index) => JSON.stringify(file) === JSON.stringify(now.files[index]));
+}
+
+/** Answers how many files had to be put. */
+async function putAll(
+  { place, source, tally, signal, passed = () => undefined }: Filling,
+  planned: readonly Planned[],
+  { fresh, unmark, again = false }: { fresh: boolean; unmark: () => Promise<void>; again?: boolean },
+): Promise<number> {
+  let put = 0;
+  const one = async (files: readonly Planned[], ends: AbortSignal): Promise<void> => {
+    let kept = true;
+    for (const { name, task, size, checksum, key = outKey(source.job, source.step, task) } of files) {
+      const how = { fresh, before: unmark, signal: ends };
+      if (!(await place.ensure(name, task, { key, size, checksum }, how))) {
+        kept = false;
+        put += 1;
+        await passed('place-file');
+      }
+      if (!again) tally.add({ bytes: size });
+    }
+    if (!again) tally.add({ outputs: 1, kept: kept ? 1 : 0 });
+  };
+  await eachParallel(byTask(planned), IN_FLIGHT, one, signal);
+  return put;
+}
+
+function* byTask(planned: readonly Planned[]): Generator<readonly Planned[]> {
+  for (let from = 0, to = 0; from < planned.length; from = to) {
+    const task = planned[from]?.task;
+    while (planned[to]?.task === task && to < planned.length) to += 1;
+    yield planned.slice(from, to);
+  }
+}
+
+/** Looks again until nobody changes anything any more. */
+async function settle(filling: Filling, planned: readonly Planned[], unmark: () => Promise<void>): Promise<void> {
+  for (let looks = 1; looks <= LOOKS; looks += 1) {
+    if ((await putAll(filling, planned, { fresh: false, unmark, again: true })) === 0) return;
+  }
+  throw new BatchctlError('unavailable', `another process keeps changing the files in ${filling.place.text}`, {
+    hint: 'end that process, or name another place; then the same command again',
+  });
 }
 
 /** Whoever reads all that lies in the place must find this job's outputs alone. What someone else has written since stays. */
 async function removeLeft(
   { place, signal = new AbortController().signal }: Filling,
-  before: PlaceManifest | null,
+  earlier: readonly PlaceManifest[],
   now: readonly PlacedFile[],
+  unmark: () => Promise<void>,
 ): Promise<void> {
-  if (before === null) return;
+  if (earlier.length === 0) return;
   const names = new Set(now.map(({ name }) => name));
-  const left = before.files.filter(({ name }) => !names.has(name));
+  const left = earlier.flatMap(({ files }) => files).filter(({ name }) => !names.has(name));
   await eachParallel(
     left,
     IN_FLIGHT,
     async (file, ends) => {
-      if (await place.holds(file.name, file, ends)) await place.remove(file.name);
+      if (!(await place.holds(file.name, file, ends))) return;
+      await unmark();
+      await place.remove(file.name);
     },
     signal,
   );
 }
 
 function refuseOwnNames(name: string, marker: string): void {
-  if (name !== MANIFEST && name !== marker) return;
+  const isOwn = name === MANIFEST || name === marker || name === CLAIMS || name.startsWith(`${CLAIMS}/`);
+  if (!isOwn) return;
   throw new BatchctlError('usage', `an output would be named ${name}, as batchctl names its own file there`, {
     hint: 'give outputs other names: out-{task}',
   });

@@ -46,6 +46,7 @@ export async function fetchIntoDirectory(options: IntoDirectory): Promise<void> 
       const path = join(directory, name);
       if (fresh || !(await isThere(path, file, signal))) {
         kept = false;
+        refuseLinksOut(options.directory, path);
         await fetchFile(options, task, file, path, signal);
       }
       tally.add({ bytes: file.size });
@@ -81,7 +82,6 @@ export async function fetchFile(
   path: string,
   signal: AbortSignal,
 ): Promise<void> {
-  refuseLinksOut(directory, path);
   const draft = draftIn(directory);
   try {
     if (file.size <= SMALL) return placeSmall(draft, path, await verifiedBytes(source, task, file));

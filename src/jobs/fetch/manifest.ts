@@ -15,6 +15,13 @@ export interface PlaceManifest {
   readonly name: string;
   readonly step: string;
   readonly round: number;
+  /** The journal entry that closed the job: of two deliveries of one job, the one with the higher is the later. */
+  readonly close?: number;
+  /** Counts the deliveries to this place, and which one it was. Places of 0.1.0 have neither, nor `marker`. */
+  readonly generation?: number;
+  readonly id?: string;
+  /** The file that was written last. */
+  readonly marker?: string;
   /** When the job was submitted, ISO-8601 UTC. */
   readonly createdAt: string;
   readonly outputs: number;

@@ -87,6 +87,8 @@ describe("the profile's own bucket, as jobs name it", () => {
           yield Buffer.from('{}');
         }),
         bucket.copyFromStore(dataKey('forged.json'), key, { size: 2, metadata: {} }),
+        bucket.copy(`${PREFIX}${dataKey('forged.json')}`, key),
+        bucket.copy(key, `${PREFIX}data/stolen`),
       ];
       for (const each of tries) expect(await rejection(each), key).to.include({ kind: 'refused' });
     }

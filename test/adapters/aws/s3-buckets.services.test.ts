@@ -97,6 +97,28 @@ describe('buckets that a job names by s3:// address', () => {
     });
   });
 
+  it('copies create-if-absent, whole and in slices; and within itself over what is there', async () => {
+    const bucket = await make(false);
+    const large = Buffer.alloc(11 * MIB, 'abc');
+    await bench.store.put('jobs/small', 'body');
+    await bench.store.put('jobs/long', large);
+    for (const [key, size] of [
+      ['small', 4],
+      ['long', large.length],
+    ] as const) {
+      const copy = () => bucket.copyFromStore(`jobs/${key}`, `once/${key}`, { size, metadata: {}, ifAbsent: true });
+      expect(await copy()).to.include({ created: true });
+      await bucket.put(`once/${key}`, 'of another');
+      expect(await copy()).to.include({ created: false });
+      expect(text(await bucket.read(`once/${key}`))).to.equal('of another');
+    }
+    await bucket.put('from', 'new');
+    await bucket.copy('from', 'once/small');
+    expect(text(await bucket.read('once/small'))).to.equal('new');
+    expect(await rejection(bucket.copy('none', 'once/small'))).to.include({ kind: 'notFound' });
+    expect(text(await bucket.read('once/small'))).to.equal('new');
+  });
+
   it('uploads a stream in chunks, and resumes an upload that broke off', async () => {
     const bucket = await make(false);
     const bytes = Buffer.alloc(40 * MIB);
