@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { countFiles, type Explosion, fileParts } from '../../src/jobs/explode/file-parts.ts';
 import { hasAllShards, writeShards } from '../../src/jobs/explode/step-shards.ts';
-import { stepPartShard } from '../../src/model/keys.ts';
+import { stepPartShard, stepPartsPrefix } from '../../src/model/keys.ts';
 import type { FilePart } from '../../src/model/part.ts';
 import { explodingJob } from '../support/exploding-job.ts';
 import { publishManyFiles } from '../support/many-files.ts';
@@ -59,6 +59,10 @@ describe('an explode of 12,000 files', () => {
     expect(last).to.include({ n: FILES - 1, from: `split/${TASKS - 1}`, name: 'f00099' });
 
     await explosion.store.delete([shard(0)]);
+    // What somebody else put there is no shard.
+    for (const name of ['00000.ndjson.bak', '00002.ndjson', 'notes']) {
+      await explosion.store.put(`${stepPartsPrefix(explosion.job, 'count')}${name}`, '');
+    }
     expect(await hasAllShards(step)).to.equal(false);
     await writeShards(step);
     expect(await explosion.store.read(shard(0))).to.deep.equal(first);

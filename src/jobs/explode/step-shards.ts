@@ -18,9 +18,13 @@ export function shardCount(parts: number): number {
 
 /** Whether every shard is there: one listing of a key for each 10,000 parts. */
 export async function hasAllShards({ store, job, taker, opened }: OpenedStep): Promise<boolean> {
+  const count = shardCount(opened.count);
   let found = 0;
-  for await (const _ of store.keys(stepPartsPrefix(job, taker))) found += 1;
-  return found >= shardCount(opened.count);
+  // In order, and without what else may lie there.
+  for await (const key of store.keys(stepPartsPrefix(job, taker))) {
+    if (found < count && key === stepPartShard(job, taker, found)) found += 1;
+  }
+  return found === count;
 }
 
 /**
