@@ -62,15 +62,15 @@ export function manifestOf(of: OutputOf, attempt: string, bytes: Uint8Array): Ou
   const manifest = parseStored<OutputManifest>(key, bytes, OUTPUT_FORMAT);
   const { meta, files } = manifest;
   if (meta?.attempt !== attempt)
-    throw notOwn(of, `its manifest and its metadata name different attempts: ${meta?.attempt} and ${attempt}`);
-  if (!/^[a-z0-9]+$/.test(attempt)) throw notOwn(of, `its attempt is ${JSON.stringify(attempt)}: expected an id`);
-  if (!Array.isArray(files)) throw notOwn(of, 'its manifest lists no files');
+    throw notOwn(of, `a manifest and metadata of different attempts, ${meta?.attempt} and ${attempt}`);
+  if (!/^[a-z0-9]+$/.test(attempt)) throw notOwn(of, `the attempt ${JSON.stringify(attempt)}, which is no id`);
+  if (!Array.isArray(files)) throw notOwn(of, 'a manifest without a list of files');
   for (const { name, key: found } of files) {
     if (typeof name !== 'string' || (name !== '' && !isInside(name)))
-      throw notOwn(of, `its manifest names a file ${JSON.stringify(name)}: expected a path below a directory`);
+      throw notOwn(of, `a manifest that names a file ${JSON.stringify(name)}, which is no path below a directory`);
     const expected = stagedKey(of.job, of.step, of.task, attempt, name);
     if (found !== expected)
-      throw notOwn(of, `its manifest has ${JSON.stringify(name)} at ${JSON.stringify(found)}, not at ${expected}`);
+      throw notOwn(of, `a manifest that lists ${JSON.stringify(found)}, which that attempt staged at ${expected}`);
   }
   return { ...manifest, meta: ownMeta(of, meta) };
 }
@@ -78,18 +78,18 @@ export function manifestOf(of: OutputOf, attempt: string, bytes: Uint8Array): Ou
 function ownMeta(of: OutputOf, meta: OutputMeta): OutputMeta {
   if (meta.format === 1) return { ...meta, ...of };
   if (meta.job === of.job && meta.step === of.step && meta.task === of.task) return meta;
-  throw notOwn(of, `it says that it is the output of ${meta.step}/${meta.task} of job ${meta.job}`);
+  throw notOwn(of, `that of ${meta.step}/${meta.task} of job ${meta.job}`);
 }
 
 function notOwn(of: OutputOf, found: string): BatchctlError {
   const key = outKey(of.job, of.step, of.task);
-  const expected = `Expected the output of ${of.step}/${of.task} of job ${of.job} at ${key}`;
-  return new BatchctlError('corrupt', `${expected}, but ${found}`, { hint: againHint(of, key) });
+  const expected = `expected the output of ${of.step}/${of.task} at ${key}`;
+  return new BatchctlError('corrupt', `${expected}, found ${found}`, { hint: againHint(of, key) });
 }
 
 /** How a task gets its own output again. */
 function againHint({ job }: OutputOf, key: string): string {
-  return `delete the object ${key}; batchctl verify ${job} --repair then sends its task again`;
+  return `move away the object ${key}; batchctl verify ${job} --repair makes it again`;
 }
 
 /** The bytes of one output file as a stream. Throws `corrupt` if it is gone. */

@@ -2,6 +2,7 @@
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { deliverNow } from '../../src/jobs/deliver/deliver-now.ts';
 import { fetchOutputs } from '../../src/jobs/fetch/fetch.ts';
 import { parseTarget } from '../../src/jobs/fetch/target.ts';
 import { mustReadView } from '../../src/jobs/journal.ts';
@@ -81,8 +82,11 @@ describe('outputs are bound to their task', () => {
       await copyTo(view, 'price', 1);
       const { verdict, altered, problems } = await verify(view);
       expect([verdict, altered]).to.deep.equal(['failed', ['price/1']]);
-      expect(problems[0]?.message).to.include('Expected the output of price/1 of job');
-      expect(problems[0]?.message).to.include(`it is the output of price/0 of job ${view.record.job}`);
+      const key = outKey(view.record.job, 'price', 1);
+      expect(problems[0]?.message).to.equal(
+        "the output of price/1 isn't what was published: " +
+          `expected the output of price/1 at ${key}, found that of price/0 of job ${view.record.job}`,
+      );
       const world = { cwd: place.directory, env: { HOME: place.directory } };
       const { code, stderr } = await runCli(['--profile', 'local', 'verify', view.record.job], world);
       expect(code).to.equal(9);
@@ -97,7 +101,7 @@ describe('outputs are bound to their task', () => {
       await copyTo(other, 'price', 2, outKey(view.record.job, 'price', 2));
       const { altered, problems } = await verify(other);
       expect(altered).to.deep.equal(['price/2']);
-      expect(problems[0]?.message).to.include(`price/2 of job ${view.record.job}`);
+      expect(problems[0]?.message).to.include(`found that of price/2 of job ${view.record.job}`);
     });
 
     it('finds the manifest of another task, and one whose own words name another', async () => {
@@ -106,7 +110,7 @@ describe('outputs are bound to their task', () => {
       await rewriteManifest(view, 2, (manifest) => ({ ...manifest, meta: { ...manifest.meta, task: 0 } }));
       const { altered, problems } = await verify(view);
       expect(altered).to.deep.equal(['price/1', 'price/2']);
-      for (const { message } of problems) expect(message).to.include('it is the output of price/0');
+      for (const { message } of problems) expect(message).to.include('found that of price/0');
     });
 
     it('finds a manifest and metadata that name different attempts', async () => {
@@ -114,7 +118,7 @@ describe('outputs are bound to their task', () => {
       await rewriteMeta(view, 'price', 1, { attempt: 'bbbbbbbbbbbbbbbb' });
       const { altered, problems } = await verify(view);
       expect(altered).to.deep.equal(['price/1']);
-      expect(problems[0]?.message).to.include(`different attempts: ${attemptOf('price', 1)} and bbbbbbbbbbbbbbbb`);
+      expect(problems[0]?.message).to.include(`of different attempts, ${attemptOf('price', 1)} and bbbbbbbbbbbbbbbb`);
     });
 
     it("finds a manifest that lists another task's file, and one that lists none", async () => {
@@ -128,7 +132,7 @@ describe('outputs are bound to their task', () => {
       const { altered, problems } = await verify(view);
       expect(altered).to.deep.equal(['price/1', 'price/2']);
       expect(problems[0]?.message).to.include(`lists ${theirs}`);
-      expect(problems[1]?.message).to.include('lists no files');
+      expect(problems[1]?.message).to.include('without a list of files');
     });
 
     it('finds one attempt at two places where outputs of the former format name no task', async () => {
@@ -177,16 +181,27 @@ describe('outputs are bound to their task', () => {
         await copyTo(view, 'price', 1);
         const error = await rejection(read(view));
         expect(error).to.have.property('kind', 'corrupt');
-        expect(error.message).to.match(/output of price\/1 of job .* it is the output of price\/0 of job/);
+        expect(error.message).to.match(/^expected the output of price\/1 at .*, found that of price\/0 of job/);
       });
     }
+
+    it('a delivery', async () => {
+      const view = await publishAll(
+        place.platform,
+        await submitJob(place, CHAIN.replace('name: claims', 'name: claims\ndeliver: { to: results }'), {}),
+      );
+      await copyTo(view, 'convert', 1, outKey(view.record.job, 'convert', 0));
+      const error = await rejection(deliverNow(place.platform, view));
+      expect(error.message).to.include('is not delivered').and.include('found that of convert/0');
+      expect(readdirSync(join(place.directory, 'results'))).not.to.include('_SUCCESS');
+    });
 
     it('another job', async () => {
       const view = await chain();
       await copyTo(view, 'price', 1);
       const name = `job:${view.record.job}/price`;
       const error = await rejection(findOutputs(name, place.platform.store, async () => view));
-      expect(error.message).to.include('it is the output of price/0');
+      expect(error.message).to.include('found that of price/0');
     });
 
     it("a part whose file another job's task staged", async () => {
