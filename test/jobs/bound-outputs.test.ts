@@ -96,7 +96,9 @@ describe('outputs are bound to their task', () => {
     it('finds the output of the same task in another step or job', async () => {
       const view = await chain();
       await copyTo(view, 'convert', 0);
-      expect((await verify(view)).altered).to.deep.equal(['convert/0']);
+      const found = await verify(view);
+      expect(found.altered).to.deep.equal(['convert/0']);
+      expect(found.problems[0]?.message).to.include('found that of price/0');
       const other = await chain();
       await copyTo(other, 'price', 2, outKey(view.record.job, 'price', 2));
       const { altered, problems } = await verify(other);
