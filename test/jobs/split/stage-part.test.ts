@@ -64,6 +64,18 @@ describe('stagePart', () => {
     expect(await stage(part, input, headers)).to.equal('H1\n1\n');
   });
 
+  it('mixes no headers of objects, or of versions of one, whose headers are equally long', async () => {
+    const headers = new Map<string, Uint8Array>();
+    const part: Part = { n: 0, kind: 'range', input: 0, offset: 3, length: 2, header };
+    const one = await storeInput('h1\n1\n2\n');
+    expect(await stage(part, one, headers)).to.equal('h1\n1\n');
+    const store = await bench.store();
+    const { etag } = await store.put('data/other', 'h2\n3\n4\n');
+    const other: JobInput = { ...one, source: { kind: 'store', key: 'data/other', etag } };
+    expect(await stage(part, other, headers)).to.equal('h2\n3\n');
+    expect(await stage(part, await storeInput('h3\n5\n6\n'), headers)).to.equal('h3\n5\n');
+  });
+
   it('copies what is larger than its buffers', async () => {
     const bytes = Buffer.from(Array.from({ length: 18_000_000 }, (_, i) => (i * 31 + (i >> 12)) % 251));
     const part: Part = { n: 0, kind: 'range', input: 0, offset: 1, length: 17_999_990 };

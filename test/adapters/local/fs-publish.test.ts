@@ -1,0 +1,91 @@
+// Protects: what is published under durability power is on the disk, bytes before name, when it is answered for.
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { publishFile } from '../../../src/adapters/local/fs-publish.ts';
+import { createFsStore } from '../../../src/adapters/local/fs-store.ts';
+
+/** Calls of the file system that matter here, each with the path that it is about. */
+type Calls = readonly string[];
+
+describe('publishing a file', () => {
+  let root: string;
+  let temporary: string;
+  beforeEach(() => {
+    root = fs.mkdtempSync(join(tmpdir(), 'batchctl-publish-'));
+    temporary = join(root, 'temporary');
+    fs.writeFileSync(temporary, 'abc');
+  });
+  afterEach(() => fs.rmSync(root, { recursive: true, force: true }));
+
+  /** What is synced, and what gets its name, while the work is done; in order, below the root. */
+  async function callsOf(work: () => unknown): Promise<Calls> {
+    const calls: string[] = [];
+    const paths = new Map<number, string>();
+    const real = { openSync: fs.openSync, fsyncSync: fs.fsyncSync, linkSync: fs.linkSync, renameSync: fs.renameSync };
+    const note = (what: string, path: unknown): void => void calls.push(`${what} ${String(path).slice(root.length)}`);
+    Object.assign(fs, {
+      openSync: (...args: Parameters<typeof fs.openSync>) => {
+        const fd = real.openSync(...args);
+        paths.set(fd, String(args[0]));
+        return fd;
+      },
+      fsyncSync: (fd: number) => {
+        real.fsyncSync(fd);
+        note('sync', paths.get(fd));
+      },
+      linkSync: (from: string, to: string) => {
+        real.linkSync(from, to);
+        note('name', to);
+      },
+      renameSync: (from: string, to: string) => {
+        real.renameSync(from, to);
+        note('name', to);
+      },
+    });
+    syncBuiltinESMExports();
+    try {
+      await work();
+    } finally {
+      Object.assign(fs, real);
+      syncBuiltinESMExports();
+    }
+    return calls;
+  }
+
+  for (const ifAbsent of [true, false]) {
+    it(`syncs its bytes, then names it, then syncs its directory (${ifAbsent ? 'if absent' : 'replacing'})`, async () => {
+      const final = join(root, 'a/b/k');
+      const calls = await callsOf(() => publishFile(temporary, final, { ifAbsent, sync: true }));
+      // Both directories were made for it.
+      expect(calls).to.deep.equal(['sync /temporary', 'sync ', 'sync /a', 'name /a/b/k', 'sync /a/b']);
+    });
+  }
+
+  it('syncs the directory for whoever finds the name taken, as the one who took it may not have come to that yet', async () => {
+    fs.writeFileSync(join(root, 'k'), 'first');
+    const options = { ifAbsent: true, sync: true };
+    expect(await callsOf(() => publishFile(temporary, join(root, 'k'), options))).to.deep.equal([
+      'sync /temporary',
+      'sync ',
+    ]);
+  });
+
+  it('syncs nothing where a crash of the machine may undo it', async () => {
+    const options = { ifAbsent: true, sync: false };
+    expect(await callsOf(() => publishFile(temporary, join(root, 'k'), options))).to.deep.equal(['name /k']);
+  });
+
+  it('is asked to sync by a store under durability power alone', async () => {
+    for (const durability of ['process', 'power'] as const) {
+      const store = await createFsStore({ root: join(root, durability), durability });
+      const calls = await callsOf(() => store.put('k', 'abc', { ifAbsent: true }));
+      const named = calls.findIndex((call) => call.startsWith('name'));
+      const syncs = (some: Calls): boolean => some.some((call) => call.startsWith('sync'));
+      const power = durability === 'power';
+      expect([syncs(calls.slice(0, named)), syncs(calls.slice(named))], durability).to.deep.equal([power, power]);
+    }
+  });
+});

@@ -1,0 +1,126 @@
+// Protects: a write whose answer was lost counts as one's own, once, and what comes between a look and its act is heeded.
+import { expect } from 'chai';
+import { append, mustReadView, readEntries } from '../../src/jobs/journal.ts';
+import { readOpened } from '../../src/jobs/listing.ts';
+import { look } from '../../src/jobs/look.ts';
+import { skip } from '../../src/jobs/skip.ts';
+import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
+import { prepare } from '../../src/jobs/submit/prepare.ts';
+import { submit } from '../../src/jobs/submit/submit.ts';
+import { journalKey, openedKey } from '../../src/model/keys.ts';
+import type { ObjectStore } from '../../src/ports/object-store.ts';
+import type { Platform } from '../../src/ports/platform.ts';
+import { wrapStore } from '../support/wrap-store.ts';
+import { openPlace, type Place, publishSmall } from './published-job.ts';
+import { submitJob } from './submitted-job.ts';
+
+const YAML = `
+name: claims
+input: { split: { by: range, from: 1, to: 2 } }
+steps:
+  - { name: price, run: [cat] }
+  - { name: total, gather: true, run: [cat] }
+`;
+
+describe('a write whose answer was lost', () => {
+  let place: Place;
+  beforeEach(async () => {
+    place = await openPlace();
+  });
+  afterEach(() => place.end());
+
+  /** The platform on a store that writes the keys, and answers as it does when a second try finds the first one's object. */
+  function losing(isLost: (key: string) => boolean): Platform {
+    const { platform } = place;
+    const put: ObjectStore['put'] = async (key, body, options) => {
+      const answer = await platform.store.put(key, body, options);
+      return isLost(key) ? { ...answer, created: false } : answer;
+    };
+    return { ...platform, store: wrapStore(platform.store, { put }) };
+  }
+
+  /** What was sent so far, by step; nothing of it comes again. */
+  async function sent(): Promise<readonly string[]> {
+    const queue = await place.platform.queue('default');
+    const received = await queue.receive({ max: 10, waitSeconds: 0 });
+    return received.map(({ body }) => (JSON.parse(body) as { step: string }).step);
+  }
+
+  it('is an entry of the journal that was appended, once', async () => {
+    const view = await submitJob(place, YAML, {});
+    const { store } = losing((key) => key === journalKey(view.record.job, view.next));
+    const by = { who: 'me', now: 0 };
+    const { appended, view: after } = await append(store, view, by, () => ({ what: 'pause', now: false, reason: 'x' }));
+    expect([appended, after.paused?.reason]).to.deep.equal([true, 'x']);
+    expect((await readEntries(store, view.record.job)).map(({ what }) => what)).to.deep.equal(['sent', 'pause']);
+  });
+
+  it('opens a gather, and sends its task', async () => {
+    const view = await submitJob(place, YAML, {});
+    await sent();
+    for (const task of [0, 1]) await publishSmall({ platform: place.platform, view }, 'price', task, 'x\n');
+    await look(
+      losing((key) => key === openedKey(view.record.job, 'total')),
+      view,
+    );
+    expect(await sent()).to.deep.equal(['total']);
+    // Another's opening is not one's own.
+    await look(place.platform, view);
+    expect(await sent()).to.deep.equal([]);
+  });
+
+  it('claims a run key for the job that wrote it', async () => {
+    const platform = losing((key) => key.includes('june'));
+    const request = {
+      ...{ spec: parseJobFile(YAML, { file: 'job.yaml' }), directory: place.directory, inputs: [], stdin: null },
+      ...{ inputDirectory: place.directory, params: {}, labels: {}, period: null, runKey: 'june' },
+      ...{ expectInputs: null, allowEmpty: true },
+    };
+    const { created, view } = await submit(platform, await prepare(request, platform.store), {
+      ...{ mode: 'new', notBefore: null },
+    });
+    expect(created).to.equal(true);
+    expect(await sent()).to.deep.equal(['price', 'price']);
+    const again = await submit(place.platform, await prepare(request, platform.store), {
+      mode: 'new',
+      notBefore: null,
+    });
+    expect([again.created, again.view.record.job]).to.deep.equal([false, view.record.job]);
+  });
+});
+
+describe('a look', () => {
+  let place: Place;
+  beforeEach(async () => {
+    place = await openPlace();
+  });
+  afterEach(() => place.end());
+
+  it('opens no gather without a task whose skip was undone since its listing', async () => {
+    const { platform } = place;
+    const view = await submitJob(place, YAML, {});
+    const { job } = view.record;
+    await publishSmall({ platform, view }, 'price', 0, 'x\n');
+    const going = { tasks: [{ step: 0, name: 'price', task: 1 }], causes: [], reason: 'bad', dryRun: false };
+    await append(platform.store, view, { who: 'me', now: 0 }, () => ({
+      ...{ what: 'skip', tasks: { price: '1' }, failed: {}, reason: 'bad' },
+    }));
+    const skipped = await mustReadView(platform.store, job);
+    // It reads the journal once more after its listing: in that moment a person takes the skip back.
+    let reads = 0;
+    const store = wrapStore(platform.store, {
+      read: async (key, options) => {
+        if (key === journalKey(job, skipped.next)) reads += 1;
+        if (reads === 2) {
+          reads += 1;
+          await skip(platform, skipped, { ...going, undo: true });
+        }
+        return platform.store.read(key, options);
+      },
+    });
+    await look({ ...platform, store }, skipped);
+    expect(reads).to.be.above(2);
+    expect(await readOpened(platform.store, job, 'total')).to.equal(null);
+    expect((await readEntries(platform.store, job)).map(({ what }) => what)).to.deep.equal(['sent', 'skip', 'unskip']);
+  });
+});
