@@ -21,7 +21,7 @@ export interface WorkerContext {
   /** Where attempts have their directories, on the store's file system where there is one. */
   readonly scratch: string;
   readonly total: Resources;
-  /** Resolves when the event is in the ledger, by group commit. */
+  /** Resolves when the event is in the ledger, by group commit; or is kept for it, while it is unavailable. */
   readonly record: (event: AttemptEvent) => Promise<void>;
   /** From SIGTERM to SIGKILL for a command that is ended, milliseconds. */
   readonly graceMs: number;

@@ -89,6 +89,34 @@ describe('a write whose answer was lost', () => {
   });
 });
 
+describe('a submission', () => {
+  let place: Place;
+  beforeEach(async () => {
+    place = await openPlace();
+  });
+  afterEach(() => place.end());
+
+  it('is told to be sent only once its messages are in the queue', async () => {
+    const { platform } = place;
+    const done: string[] = [];
+    const queue: Platform['queue'] = async (group) => {
+      const real = await platform.queue(group);
+      const send: typeof real.send = async (messages) => {
+        await real.send(messages);
+        done.push(`${messages.length} messages`);
+      };
+      return Object.create(real, { send: { value: send } }) as typeof real;
+    };
+    const put: ObjectStore['put'] = (key, body, options) => {
+      if (String(body).includes('"what":"sent"')) done.push('sent');
+      return platform.store.put(key, body, options);
+    };
+    const store = wrapStore(platform.store, { put });
+    await submitJob({ ...place, platform: { ...platform, queue, store } }, YAML, {});
+    expect(done).to.deep.equal(['2 messages', 'sent']);
+  });
+});
+
 describe('a look', () => {
   let place: Place;
   beforeEach(async () => {

@@ -1,13 +1,16 @@
-// Protects: the next step of a task still runs when a retry overtakes the attempt that finished the task.
+// Protects: the next step of a task still runs when a retry overtakes the attempt, and what a crash could lose is written first.
+import { setImmediate } from 'node:timers/promises';
 import { expect } from 'chai';
 import { append } from '../../src/jobs/journal.ts';
 import { Streaks } from '../../src/model/breaker.ts';
 import { stepIndex } from '../../src/model/job.ts';
 import type { TaskMessage } from '../../src/model/message.ts';
+import type { ObjectStore } from '../../src/ports/object-store.ts';
 import { JobCache } from '../../src/worker/job-cache.ts';
 import { settle } from '../../src/worker/settle.ts';
 import { openPlace, type Place } from '../jobs/published-job.ts';
 import { submitJob } from '../jobs/submitted-job.ts';
+import { wrapStore } from '../support/wrap-store.ts';
 
 const YAML = `
 name: claims
@@ -58,5 +61,48 @@ describe('chaining', () => {
       },
     );
     expect(sent).to.deep.equal([{ format: 1, job, step: 'check', task: 0, round: 1 }]);
+  });
+
+  /** What an outcome's settling does, each noted once it is over: whoever dies in between has done what stands before. */
+  async function orderOf(outcome: unknown): Promise<readonly string[]> {
+    const { platform } = place;
+    const view = await submitJob(place, YAML, { 'a.csv': '1\n2\n' });
+    const { job, spec } = view.record;
+    const done: string[] = [];
+    const noting = (what: string) => async () => {
+      await setImmediate();
+      done.push(what);
+    };
+    const put: ObjectStore['put'] = async (key, body, options) => {
+      const answer = await platform.store.put(key, body, options);
+      await setImmediate();
+      done.push(key.split('/')[4] ?? key);
+      return answer;
+    };
+    const store = wrapStore(platform.store, { put });
+    const ctx = {
+      ...{ platform: { ...platform, store }, worker: 'w', jobs: new JobCache(store, 1), scratch: '/' },
+      ...{ record: noting('record'), log: { warn: () => undefined }, passed: () => undefined },
+      streaks: new Streaks(),
+    };
+    const delivery = { receipt: 'r', body: '{}', receiveCount: 1, sentAt: 0 };
+    const message: TaskMessage = { job, step: 'price', task: 0, round: 0 };
+    const task = { delivery, message, view, overrides: {}, step: spec.steps[0], index: 0 };
+    const queue = { ack: noting('ack'), release: noting('release'), bury: noting('bury') };
+    const item = { queue, delivery, task, number: 1, slot: 0, attempt: 'a', result: null, outcome };
+    await settle(ctx as never, item as never, noting('chain'));
+    return done;
+  }
+
+  it('comes after the record and before the ack (law 3)', async () => {
+    const when = '2026-11-30T06:00:00.000Z';
+    const meta = { attempt: 'a', round: 0, startedAt: when, endedAt: when, counters: {} };
+    expect(await orderOf({ kind: 'published', meta })).to.deep.equal(['record', 'chain', 'ack']);
+  });
+
+  it('never comes of a failed attempt, which is written before it is recorded, and recorded before it is given back', async () => {
+    const failure = { reason: 'exit', exitCode: 1, error: 'x' };
+    expect(await orderOf({ kind: 'retry', failure, delay: 1 })).to.deep.equal(['tries', 'record', 'release']);
+    expect(await orderOf({ kind: 'failed', failure, attempts: 3 })).to.deep.equal(['failed', 'record', 'bury']);
   });
 });
