@@ -47,7 +47,7 @@ describe('the fences of fetch', () => {
       place: await DirectoryPlace.open(directory(), place.platform, source),
       ...{ source, tasks: [0], nameOf: async (task, file) => `${taskNumber(task)}/${file}`, distinct: true },
       ...{ tally: new Tally(1), signal: undefined, marker: '_SUCCESS', mayReplace: () => null },
-      of: { job, name: spec.name, step: 'price', round: 0, createdAt },
+      of: { job, name: spec.name, step: 'price', round: 0, close: 1, createdAt },
     });
   }
 

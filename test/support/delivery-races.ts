@@ -134,7 +134,7 @@ deliver: { to: ${target.to}, name: "n-{task}", marker: ${marker} }
       expect(JSON.parse(files.get('_manifest.json') ?? '')).to.include({ job: view.record.job, outputs: names.length });
     }
     const entries = async (view: JobView): Promise<readonly string[]> =>
-      (await readEntries(place.platform.store, view.record.job, 0))
+      (await readEntries(place.platform.store, view.record.job))
         .map(({ what }) => what)
         .filter((what) => what !== 'close');
 

@@ -13,7 +13,7 @@ const STATUS: Status = {
   ...{ projectedEarliest: null, projectedLatest: null, cost: null, costProjected: null, maxCost: null },
   ...{ costUnknown: [], counters: {}, workers: { running: 1, slots: 2 }, keeper: 'manager-1', notBefore: null },
   ...{ createdAt: '2026-11-30T03:00:00Z', closedAt: null, prunedAt: null, delivery: null, untold: [], rehearsal: null },
-  ...{ created: false, output: null },
+  ...{ created: false, output: null, journalHole: null },
 };
 
 export const statusOf = (changed: Partial<Status> = {}): Status => ({ ...STATUS, ...changed });
