@@ -1,11 +1,22 @@
-import { jobKey, jobPrefix, journalPrefix, OPEN, openedKey, proofsPrefix, prunedKey } from '../model/keys.ts';
+import { bytesChecksum } from '../lib/file-checksum.ts';
+import {
+  jobKey,
+  jobPrefix,
+  journalKey,
+  journalPrefix,
+  OPEN,
+  openedKey,
+  proofsPrefix,
+  prunedKey,
+} from '../model/keys.ts';
 import type { JobView } from '../model/view.ts';
 import type { ExactCounts } from '../ports/ledger.ts';
 import type { ObjectEntry } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import { append } from './journal.ts';
 import { readerOf } from './prune-choice.ts';
-import { type PrunedMark, readPrunedMark } from './pruned.ts';
+import { markChecksum, type PrunedMark, readPrunedMark } from './pruned.ts';
+import { remainsOf } from './remains.ts';
 import { recordView } from './remember.ts';
 import { type Removed, type RemoveOptions, removeKeys, removeListed } from './remove-listed.ts';
 import { rebuildLedger } from './verify/rebuild-ledger.ts';
@@ -49,8 +60,9 @@ export async function forgetPruned(platform: Platform, view: JobView, { steps }:
 /** The decision: of a retry and a prune at once, one comes first, and the other finds it in the journal. */
 async function decide(platform: Platform, seen: JobView): Promise<JobView> {
   const by = { who: platform.who, now: platform.clock.now() };
+  const remains = seen.pruned === null ? await remainsOf(platform.store, seen) : {};
   const { view } = await append(platform.store, seen, by, (now) =>
-    now.pruned === null && now.closed !== null && now.next === seen.next ? { what: 'prune' } : null,
+    now.pruned === null && now.closed !== null && now.next === seen.next ? { what: 'prune', remains } : null,
   );
   return view;
 }
@@ -61,7 +73,17 @@ async function keepMark(
   { who, when }: NonNullable<JobView['pruned']>,
 ): Promise<PrunedMark> {
   const { job } = view.record;
-  const mark: PrunedMark = { format: 1, when, who, steps: await countsOf(platform, view), finished: false };
+  const bytes = await platform.store.read(journalKey(job, view.next - 1));
+  const steps = await countsOf(platform, view);
+  const counted = {
+    format: 1,
+    when,
+    who,
+    steps,
+    finished: false,
+    ...(bytes && { entry: bytesChecksum(bytes) }),
+  } as const;
+  const mark: PrunedMark = { ...counted, checksum: markChecksum(counted) };
   const { created } = await platform.store.put(prunedKey(job), JSON.stringify(mark), { ifAbsent: true });
   return created ? mark : ((await readPrunedMark(platform.store, job)) ?? mark);
 }

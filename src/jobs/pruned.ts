@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import { BatchctlError } from '../errors.ts';
 import { parseStored } from '../lib/json.ts';
+import { canonicalJson } from '../model/digest.ts';
 import { prunedKey } from '../model/keys.ts';
 import type { JobView } from '../model/view.ts';
 import type { ExactCounts } from '../ports/ledger.ts';
@@ -15,13 +17,29 @@ export interface PrunedMark {
   readonly steps: readonly ExactCounts[];
   /** True once all was removed; until then the next prune goes on. */
   readonly finished: boolean;
+  /** The checksum of the journal's prune entry; early versions wrote neither this nor the next. */
+  readonly entry?: string;
+  /** `sha256:<hex>` of the canonical JSON of all but this and `finished`. */
+  readonly checksum?: string;
 }
 
-/** The mark of a pruned job; null for one that is whole, or whose prune ended right after its journal entry. */
+/** The checksum that a mark names itself by. */
+export function markChecksum({ checksum: _, finished: __, ...rest }: PrunedMark): string {
+  return `sha256:${createHash('sha256').update(canonicalJson(rest)).digest('hex')}`;
+}
+
+/**
+ * The mark of a pruned job; null for one that is whole, or whose prune ended right after its journal entry. Throws `corrupt`
+ * for one that was altered.
+ */
 export async function readPrunedMark(store: ObjectStore, job: string): Promise<PrunedMark | null> {
   const key = prunedKey(job);
   const bytes = await store.read(key);
-  return bytes === null ? null : parseStored<PrunedMark>(key, bytes);
+  const mark = bytes === null ? null : parseStored<PrunedMark>(key, bytes);
+  if (mark?.checksum === undefined || mark.checksum === markChecksum(mark)) return mark;
+  throw new BatchctlError('corrupt', `${key} isn't what prune wrote: it was altered`, {
+    hint: 'restore it from a backup, or from an earlier version of the object',
+  });
 }
 
 /** `pruned on 2026-11-30 by ann@desk` */

@@ -136,8 +136,11 @@ export type EntryKind =
       readonly message: string;
       readonly hint: string | null;
     }
-  /** What the job wrote is removed from now on; nothing follows it. */
-  | { readonly what: 'prune' };
+  /**
+   * What the job wrote is removed from now on; nothing follows it. `remains`: the checksums of what stays, by key below the
+   * job's prefix, and of the entries before this one; early versions wrote none.
+   */
+  | { readonly what: 'prune'; readonly remains?: Readonly<Record<string, string>> };
 
 /** The reason of a pause because many tasks fail on many workers, and next to none succeeds. */
 export const DEPLOYMENT = 'deployment';

@@ -9,7 +9,7 @@ import { type CommandDefinition, choice, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { deliverJob } from '../deliver-job.ts';
 import { formatCount, formatMany } from '../format.ts';
-import { warnOfHole } from '../job-argument.ts';
+import { warnOfDamage } from '../job-argument.ts';
 import { answer, print } from '../render.ts';
 import { startProgress } from '../render-progress.ts';
 
@@ -100,7 +100,7 @@ export async function fetchVerb({ ctx, job, step, output, name, header, join }: 
   ]);
   const platform = await ctx.platform();
   const view = await findJobToShow(platform, job);
-  warnOfHole(ctx, view);
+  await warnOfDamage(ctx, view);
   if (job === undefined || job === 'last') ctx.notice(`job ${view.record.job}`);
   const target = await targetOf(ctx, view, step, output);
   checkFlags(ctx, target, { name, header, join });

@@ -30,6 +30,7 @@ export function historyCommand(ctx: Context): CommandDefinition {
         asked: sets,
         opened: { type: 'array', items: { type: 'string' } },
         round: { type: 'integer' },
+        remains: { type: 'object', description: 'of a prune: the checksums of what it left' },
         overrides: { type: 'object', description: 'what a retry changed' },
         reason: { type: ['string', 'null'] },
         state: { type: 'string' },

@@ -2,7 +2,7 @@ import { findJobToShow } from '../../jobs/find.ts';
 import { statusOf } from '../../jobs/status.ts';
 import { type CommandDefinition, choice, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
-import { warnOfHole } from '../job-argument.ts';
+import { warnOfDamage } from '../job-argument.ts';
 import { answer, print } from '../render.ts';
 import { STATUS_OUTPUT } from '../status-schema.ts';
 import { statusText } from '../status-text.ts';
@@ -36,7 +36,7 @@ export interface StatusOptions {
 export async function status({ ctx, job, format }: StatusOptions): Promise<void> {
   const platform = await ctx.platform();
   const view = await findJobToShow(platform, job);
-  warnOfHole(ctx, view);
+  await warnOfDamage(ctx, view);
   const found = await statusOf(platform, view);
   if (format === 'prometheus') {
     const { prometheusText } = await import('../prometheus-text.ts');

@@ -118,7 +118,7 @@ export class EvidenceSum {
   finish(record: Omit<JobRecord, 'inputs'>): Evidence {
     const { createdBy: who, createdAt: when, host, version } = record;
     return {
-      record: canonicalDigest(record),
+      record: recordEvidence(record),
       spec: canonicalDigest(record.spec),
       code: record.code,
       images: null,
@@ -136,6 +136,14 @@ export class EvidenceSum {
       decisions: { count: this.#decisions.lines, root: this.#roots.decisions, listed: this.#listedDecisions },
     };
   }
+}
+
+/** What evidence says of job.json: a digest of all but its inputs, which have lines of their own. */
+export function recordEvidence({
+  inputs: _,
+  ...record
+}: Omit<JobRecord, 'inputs'> & Partial<Pick<JobRecord, 'inputs'>>): string {
+  return canonicalDigest(record);
 }
 
 function canonicalDigest(value: unknown): string {

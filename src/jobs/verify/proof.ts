@@ -1,3 +1,4 @@
+import { BatchctlError } from '../../errors.ts';
 import { bytesChecksum } from '../../lib/file-checksum.ts';
 import { VERSION } from '../../lib/version.ts';
 import { canonicalJson } from '../../model/digest.ts';
@@ -66,11 +67,16 @@ async function makeProof(
 
 /**
  * The last proof that is stored of a job, if nothing was decided of the job since: made at the same journal entry, or
- * before the job was delivered or pruned.
+ * before the job was delivered or pruned. Throws `corrupt` for one that was altered.
  */
 export async function standingProof(platform: Platform, job: string, entry: number): Promise<StoredProof | null> {
   const last = await lastProof(platform, job);
-  if (last === null || last.proof.result.verdict !== 'proven') return null;
+  if (last === null) return null;
+  if (last.proof.checksum !== undefined && last.proof.checksum !== proofChecksum(last.proof))
+    throw new BatchctlError('corrupt', `${last.key} isn't what verify wrote: it was altered`, {
+      hint: `restore it from a backup, or from an earlier version of the object; then batchctl verify ${job}`,
+    });
+  if (last.proof.result.verdict !== 'proven') return null;
   for (let n = last.proof.entry + 1; n <= entry; n += 1) {
     const what = (await readEntry(platform.store, job, n))?.what;
     if (what === undefined || !DECIDES_NOTHING.includes(what)) return null;

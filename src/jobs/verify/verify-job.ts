@@ -11,6 +11,7 @@ import type { Platform } from '../../ports/platform.ts';
 import { refreshView } from '../journal.ts';
 import { listFacts, stepTotals } from '../listing.ts';
 import { prunedError } from '../pruned.ts';
+import { mustBeAsLeft } from '../remains.ts';
 import { recordDigest } from '../submit/prepare.ts';
 import { concludeState, concludeTotals } from './conclude.ts';
 import { EarlierProofs } from './earlier-proofs.ts';
@@ -39,13 +40,19 @@ export async function verifyJob(platform: Platform, view: JobView, options: Veri
   return isClosed(stateOf(now)) ? verifyClosed(platform, now, options) : unfinished(platform, now, options);
 }
 
-/** Of a pruned job nothing can be looked at any more: what its last proof said still holds. Throws `notFound` without one. */
+/**
+ * Of a pruned job nothing can be looked at any more: what its last proof said still holds. Throws `notFound` without one,
+ * `corrupt` where what is left was altered.
+ */
 async function keptResult(
   platform: Platform,
-  { record: { job }, next }: JobView,
+  view: JobView,
   pruned: NonNullable<JobView['pruned']>,
   { evidence }: VerifyOptions,
 ): Promise<VerifyResult> {
+  const { record, next } = view;
+  const { job } = record;
+  await mustBeAsLeft(platform.store, view);
   const kept = await standingProof(platform, job, next - 1);
   if (kept === null) throw prunedError(job, pruned, 'no proof was kept of how it ended');
   if (evidence !== undefined)
