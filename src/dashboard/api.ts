@@ -1349,6 +1349,8 @@ export interface components {
             };
             opened?: string[];
             round?: number;
+            /** @description of a prune: the checksums of what it left */
+            remains?: Record<string, never>;
             /** @description what a retry changed */
             overrides?: Record<string, never>;
             reason?: string | null;
