@@ -86,6 +86,8 @@ export interface ListOptions {
 
 export interface UploadOptions extends PutOptions {
   readonly consume?: boolean;
+  /** Called once all bytes have been read, before the object appears: if it throws, none does. Not with `consume`. */
+  readonly check?: () => Promise<void>;
   readonly signal?: AbortSignal;
   /** Called as bytes are safe, with bytes so far; at least once, at the end. */
   readonly onProgress?: (bytes: number) => void;

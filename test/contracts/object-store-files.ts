@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { BatchctlError } from '../../src/errors.ts';
 import { failsWith, rejection, type StoreBench } from './store-bench.ts';
 
 /** Deleting, copying, signing, and files that become objects. */
@@ -50,6 +51,15 @@ export function fileLaws(at: StoreBench): void {
       expect(await at.store.head('u/k')).to.deep.include({ size: 3, etag, metadata: { a: 'b' } });
       expect(progress.at(-1)).to.equal(3);
       expect(readFileSync(path, 'utf8')).to.equal('abc');
+    });
+
+    it('puts nothing where the check of what was read throws, and what was there stays', async () => {
+      for (const bytes of ['abc', Buffer.alloc(17 * 1024 * 1024)]) {
+        await at.store.put('checked', 'before');
+        const check = () => Promise.reject(new BatchctlError('changed', 'it was written to'));
+        await failsWith('changed', at.store.uploadFile(at.fileOf(bytes), 'checked', { check }));
+        expect(Buffer.from((await at.store.read('checked')) ?? []).toString()).to.equal('before');
+      }
     });
 
     it('puts a large one whole, with progress that only grows', async () => {

@@ -114,6 +114,7 @@ export class MemoryStore implements ObjectStore {
     const bytes = await readFile(path).catch((cause: unknown) => {
       throw new BatchctlError('notFound', `there is no file ${path} to put`, { cause });
     });
+    await options.check?.();
     const result = await this.put(key, bytes, options);
     if (options.consume && result.created) await rm(path);
     options.onProgress?.(bytes.length);

@@ -59,6 +59,7 @@ export class MultipartUpload {
         signal,
       );
       await this.#source.requireUnchanged();
+      await this.#options.check?.();
       return await this.#complete(begun.uploadId);
     } catch (error) {
       if (isNoSuchUpload(error)) return this.#wasCompleted();

@@ -88,6 +88,7 @@ export async function upload(
   async function small(source: ChunkSource): Promise<PutResult> {
     const bytes = await source.whole();
     await source.requireUnchanged();
+    await options.check?.();
     return putObject(bucket, key, bytes, options);
   }
 

@@ -116,6 +116,10 @@ export class FsWriter {
   async #copyIn(path: string, target: Target, options: UploadOptions): Promise<PutResult> {
     const temporary = this.#temporary();
     const size = await copyBytes(path, temporary, undefined, options);
+    await options.check?.().catch((error: unknown) => {
+      removeFile(temporary);
+      throw error;
+    });
     const result = this.#finish(temporary, size, target, options);
     if (options.consume === true && result.created) removeFile(path);
     options.onProgress?.(size);
