@@ -55,7 +55,7 @@ export const STATUS_OUTPUT: JsonSchema = {
     reason: {
       ...textOrNull,
       description:
-        'a stable code: failures, stopped, expect, halt, deployment, secret, budget; or why a person paused it',
+        'a stable code: failures, stopped, expect, halt, deployment, secret, denied, budget; or why a person paused it',
     },
     detail: { ...textOrNull, description: 'what a guard found that has paused it, in words' },
     exact: { type: 'boolean', description: 'the counts are known to equal what the store says' },

@@ -2053,7 +2053,7 @@ export interface components {
             asked: number;
             /** @enum {unknown} */
             state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
-            /** @description a stable code: failures, stopped, expect, halt, deployment, secret, budget; or why a person paused it */
+            /** @description a stable code: failures, stopped, expect, halt, deployment, secret, denied, budget; or why a person paused it */
             reason: string | null;
             /** @description what a guard found that has paused it, in words */
             detail?: string | null;
@@ -2411,7 +2411,7 @@ export interface components {
             asked: number;
             /** @enum {unknown} */
             state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
-            /** @description a stable code: failures, stopped, expect, halt, deployment, secret, budget; or why a person paused it */
+            /** @description a stable code: failures, stopped, expect, halt, deployment, secret, denied, budget; or why a person paused it */
             reason: string | null;
             /** @description what a guard found that has paused it, in words */
             detail?: string | null;
@@ -2974,7 +2974,7 @@ export interface components {
             asked: number;
             /** @enum {unknown} */
             state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
-            /** @description a stable code: failures, stopped, expect, halt, deployment, secret, budget; or why a person paused it */
+            /** @description a stable code: failures, stopped, expect, halt, deployment, secret, denied, budget; or why a person paused it */
             reason: string | null;
             /** @description what a guard found that has paused it, in words */
             detail?: string | null;
@@ -3117,7 +3117,7 @@ export interface components {
             asked: number;
             /** @enum {unknown} */
             state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
-            /** @description a stable code: failures, stopped, expect, halt, deployment, secret, budget; or why a person paused it */
+            /** @description a stable code: failures, stopped, expect, halt, deployment, secret, denied, budget; or why a person paused it */
             reason: string | null;
             /** @description what a guard found that has paused it, in words */
             detail?: string | null;

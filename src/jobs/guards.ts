@@ -1,6 +1,6 @@
 import { standingOf } from '../model/decide.ts';
 import { exceedsTolerance } from '../model/exceeds-tolerance.ts';
-import { SECRET } from '../model/journal.ts';
+import type { DENIED, SECRET } from '../model/journal.ts';
 import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import { append, refreshView } from './journal.ts';
@@ -46,15 +46,20 @@ export async function guardFailures(platform: Platform, view: JobView): Promise<
 }
 
 /**
- * A secret that can't be read pauses the job: every task of its step would fail of it, by the thousand, and none of them
- * is at fault. `resume` goes on once a person has mended it. Answers the view afterwards.
+ * A secret or an input that can't be read pauses the job: every task of its step would fail of it, by the thousand, and
+ * none of them is at fault. `resume` goes on once a person has mended it. Answers the view afterwards.
  */
-export async function pauseForSecret(platform: Platform, view: JobView, detail: string): Promise<JobView> {
+export async function pauseForAccess(
+  platform: Platform,
+  view: JobView,
+  reason: typeof SECRET | typeof DENIED,
+  detail: string,
+): Promise<JobView> {
   const by = { who: platform.who, now: platform.clock.now() };
   const { view: after, appended } = await append(platform.store, view, by, (now) =>
     now.cancelled || now.closed !== null || now.paused !== null || now.stopped !== null
       ? null
-      : { what: 'pause', now: false, reason: SECRET, detail },
+      : { what: 'pause', now: false, reason, detail },
   );
   if (appended) await recordView(platform, after);
   return after;

@@ -151,4 +151,7 @@ export const BUDGET = 'budget';
 /** The reason of a pause because a secret can't be read. */
 export const SECRET = 'secret';
 
+/** The reason of a pause because workers are denied a task's input. */
+export const DENIED = 'denied';
+
 export type EntryWhat = EntryKind['what'];

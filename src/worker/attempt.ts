@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync, statSync } from 'node:fs';
-import { BatchctlError } from '../errors.ts';
+import { BatchctlError, isOurs } from '../errors.ts';
 import { begunKey, logKey } from '../model/keys.ts';
 import { changedCode } from '../model/overrides.ts';
 import { type Admitted, OFTEN } from './admit.ts';
@@ -57,6 +57,9 @@ interface Run {
 const STDERR_KEPT = 2 ** 20;
 const LONGEST_TAIL_MS = 30_000;
 
+/** A task's delivery from which on a denied input pauses the job. */
+const DENIALS = 2;
+
 /** One try at a task: stage in, execute, judge, publish. Every way it can end is an outcome; nothing is thrown. */
 export async function runAttempt(ctx: WorkerContext, task: Admitted, options: AttemptOptions): Promise<AttemptResult> {
   const { clock } = ctx.platform;
@@ -88,7 +91,7 @@ export async function runAttempt(ctx: WorkerContext, task: Admitted, options: At
       outcome = await judge(run, end, staged.bytes);
     }
   } catch (error) {
-    outcome = outcomeOfError(ctx, task, error, options.signal);
+    outcome = outcomeOfError(ctx, task, error, { signal: options.signal, staging: bytesIn === null });
   }
   return { outcome: masked(outcome, secrets), startedAt, endedAt: clock.now(), end, bytesIn };
 }
@@ -187,7 +190,12 @@ function codeOf(task: Admitted): string | null {
 }
 
 /** An error of the input or of what the command wrote fails the task; one of a service gives it back. */
-function outcomeOfError(ctx: WorkerContext, task: Admitted, error: unknown, signal: AbortSignal): Outcome {
+function outcomeOfError(
+  ctx: WorkerContext,
+  task: Admitted,
+  error: unknown,
+  { signal, staging }: { readonly signal: AbortSignal; readonly staging: boolean },
+): Outcome {
   if (signal.aborted) return endedFromOutside(task, signal.reason as EndReason);
   const { job, step, task: number } = task.message;
   if (error instanceof SecretRefused) {
@@ -196,6 +204,12 @@ function outcomeOfError(ctx: WorkerContext, task: Admitted, error: unknown, sign
   }
   const failure = failureOfError(error);
   if (failure !== null) return judgeFailure(task, failure);
+  const denied = staging && isOurs(error) && error.denied !== undefined;
+  // Rights take a while to reach all of a service: only a denial that comes again pauses the job.
+  if (denied && task.delivery.receiveCount >= DENIALS) {
+    ctx.log.warn(`${job}/${step}/${number} is given back, and the job paused: ${messageOf(error)}`);
+    return { kind: 'inputDenied', error: messageOf(error) };
+  }
   ctx.log.warn(`${job}/${step}/${number} is given back: ${messageOf(error)}`);
   return { kind: 'interrupted', why: 'service', delay: 5 };
 }

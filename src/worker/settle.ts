@@ -1,7 +1,8 @@
 import { guardDeployment } from '../jobs/breaker.ts';
-import { guardFailures, pauseForSecret } from '../jobs/guards.ts';
+import { guardFailures, pauseForAccess } from '../jobs/guards.ts';
 import { causeText } from '../model/cause.ts';
 import type { Failure, FailureRecord } from '../model/failure.ts';
+import { DENIED, SECRET } from '../model/journal.ts';
 import { failedKey, tryKey } from '../model/keys.ts';
 import { encodeMessage } from '../model/message.ts';
 import type { OutputMeta } from '../model/output.ts';
@@ -95,11 +96,14 @@ export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): 
       if (task !== null) await handOver(ctx, item, task, outcome.to, send);
       return;
     case 'secretRefused':
+    case 'inputDenied': {
       // Nothing was begun, and no attempt is spent: what one can't read, most likely none can.
-      await ctx.record(eventOf(ctx, item, 'interrupted', { reason: 'secret', exitCode: null, error: outcome.error }));
-      if (task !== null) await ctx.jobs.refresh(await pauseForSecret(ctx.platform, task.view, outcome.error));
+      const reason = outcome.kind === 'secretRefused' ? SECRET : DENIED;
+      await ctx.record(eventOf(ctx, item, 'interrupted', { reason, exitCode: null, error: outcome.error }));
+      if (task !== null) await ctx.jobs.refresh(await pauseForAccess(ctx.platform, task.view, reason, outcome.error));
       await queue.release(delivery.receipt, SECRET_DELAY);
       return;
+    }
     case 'leaseLost':
       if (task !== null)
         await ctx.record(eventOf(ctx, item, 'interrupted', { reason: 'lease', exitCode: null, error: null }));

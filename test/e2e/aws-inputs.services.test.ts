@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
 import { RawBucket } from '../support/s3-bucket.ts';
+import { FaultProxy } from '../support/servers/fault-proxy.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import { sharedMoto } from '../support/servers/moto.ts';
 import type { Endpoint } from '../support/servers/shared.ts';
@@ -97,6 +98,37 @@ describe('inputs that are read in s3:// in place', () => {
     expect(causes).to.include('has changed since it was opened for this job: it was written again');
     const tried = (await workspace.well('tasks', id, '--json')).stdout.trim().split('\n');
     for (const line of tried) expect(JSON.parse(line)).to.include({ state: 'failed', attempts: 1 });
+  });
+
+  it('an input that is denied again and again pauses the job and spends no attempt; it goes on once that is mended', async () => {
+    const proxy = await FaultProxy.start(s3.url);
+    const denied = await AwsWorkspace.make({ s3: proxy.url, sqs: sqs.url });
+    try {
+      const bucket = await RawBucket.make(s3.url);
+      await bucket.put('a.txt', LINES);
+      denied.write('job.json', JOB);
+      const id = await denied.submit('--input', bucket.uri('a.txt'));
+      const denies = { kind: 'answer', status: 403, code: 'AccessDenied' } as const;
+      proxy.fail(Number.POSITIVE_INFINITY, denies, ({ url }) => url.startsWith(`/${bucket.name}/`));
+      const [watched, worker] = await Promise.all([denied.run(['watch', id]), denied.work({}, '--here')]);
+      expect([watched.code, worker.code], worker.stderr).to.deep.equal([7, 0]);
+      const why = JSON.parse((await denied.run(['why', id, '--json'])).stdout);
+      expect(why.causes[0]).to.include({ code: 'accessDenied', severity: 'stops' });
+      expect(why.causes[0].evidence[0]).to.include(`s3:GetObject on arn:aws:s3:::${bucket.name}/a.txt is denied`);
+      const status = JSON.parse((await denied.well('status', id, '--json')).stdout);
+      expect(status).to.include({ state: 'paused', reason: 'denied' });
+      proxy.heal();
+      await denied.well('resume', id);
+      const [ended] = await Promise.all([denied.run(['watch', id]), denied.work({}, '--here')]);
+      expect(ended.code, ended.stderr).to.equal(0);
+      const spent: string[] = [];
+      const { store } = await denied.platform();
+      for await (const key of store.keys(`jobs/${id}/steps/`)) if (/\/(tries|failed)\//.test(key)) spent.push(key);
+      expect(spent).to.deep.equal([]);
+    } finally {
+      await denied.remove();
+      await proxy.close();
+    }
   });
 
   it('reads the version that was submitted, whatever was written since, where the bucket keeps versions', async () => {

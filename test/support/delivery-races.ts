@@ -180,7 +180,9 @@ deliver: { to: ${target.to}, name: "n-{task}", marker: ${marker} }
           const first = await stopped(newer, at);
           const before = await target.files();
           expect((await rejection(whole(older))).message).to.include('the outputs of a later job are there');
-          expect(await target.files()).to.deep.equal(before);
+          // Its own requests that were on their way may still arrive.
+          const after = await target.files();
+          for (const [name, text] of before) expect(after.get(name), name).to.equal(text);
           await first.ended();
           await expectOnly(newer);
         });

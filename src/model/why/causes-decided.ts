@@ -1,5 +1,5 @@
 import { budgetMend, whoseLimit } from '../cost/words.ts';
-import { BUDGET, DEPLOYMENT, SECRET } from '../journal.ts';
+import { BUDGET, DENIED, DEPLOYMENT, SECRET } from '../journal.ts';
 import { stateOf } from '../view.ts';
 import type { Cause } from './cause.ts';
 import { isDue, since } from './facts.ts';
@@ -71,6 +71,15 @@ function paused(seen: Snapshot): Cause | null {
       title: `a secret can't be read, so its tasks have waited for ${ago}: no attempt is spent`,
       evidence: [pause.detail ?? 'which one, the journal does not say', `at ${pause.when}, by ${pause.who}`],
       mend: `let the worker read it, or correct the reference in the job file; ${mend}, then (--with JOBFILE: by the corrected file)`,
+    };
+  }
+  if (pause.reason === DENIED) {
+    return {
+      code: 'accessDenied',
+      severity: 'stops',
+      title: `workers may not read an input, so its tasks have waited for ${ago}: no attempt is spent`,
+      evidence: [pause.detail ?? 'which one, the journal does not say', `at ${pause.when}, by ${pause.who}`],
+      mend: `give the workers that right; ${mend}`,
     };
   }
   const why = pause.reason === '' || pause.reason === 'person' ? '' : `: ${pause.reason}`;
