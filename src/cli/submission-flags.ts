@@ -9,6 +9,13 @@ import type { Context } from './context.ts';
 import { formatInstant } from './format.ts';
 import { parseTime } from './times.ts';
 
+/** Of the answers of `plan` and `submit`. */
+export const EMPTY_INPUTS = {
+  type: 'array',
+  items: { type: 'string' },
+  description: 'names of inputs that bring no part: they are empty, or a header alone',
+} as const;
+
 /** The flags that `submit`, `run` and `plan` share. */
 export const SUBMISSION_FLAGS = {
   '--input <input>': repeated(

@@ -5,7 +5,7 @@ import { type Prepared, prepare, settleSpec } from '../jobs/submit/prepare.ts';
 import { type SubmitOptions, type Submitted, submit } from '../jobs/submit/submit.ts';
 import { killPoints } from '../lib/kill-point.ts';
 import { formatSize } from '../lib/units.ts';
-import type { JobSpec } from '../model/job.ts';
+import { emptyInputs, type JobSpec } from '../model/job.ts';
 import { requireAffordable } from './affordable.ts';
 import type { Context } from './context.ts';
 import { formatInstant } from './format.ts';
@@ -49,8 +49,19 @@ export async function submitPrepared(
       ...{ mode, notBefore: prepared.request.notBefore ?? null, signal: ctx.signal, passed, onProgress },
     });
     await sayDeadlineStays(ctx, prepared, submitted);
+    const empty = submitted.created ? emptyInputs(submitted.view.record.inputs) : [];
+    if (empty.length > 0) ctx.warn(emptyInputsText(empty));
     return submitted;
   });
+}
+
+const EMPTY_SHOWN = 20;
+
+/** Which inputs bring no part, in a line. */
+export function emptyInputsText(names: readonly string[]): string {
+  const more = names.length > EMPTY_SHOWN ? `, and ${names.length - EMPTY_SHOWN} more` : '';
+  const what = names.length === 1 ? 'an input brings' : `${names.length} inputs bring`;
+  return `${what} no part, being empty or a header alone: ${names.slice(0, EMPTY_SHOWN).join(', ')}${more}`;
 }
 
 /** A job that was there already keeps its deadline: who gave another one is told how to change it. */

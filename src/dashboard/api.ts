@@ -1543,6 +1543,8 @@ export interface components {
             /** @description the job that the key names already */
             existing: Record<string, never> | null;
             inputs: Record<string, never>[];
+            /** @description names of inputs that bring no part: they are empty, or a header alone */
+            emptyInputs?: string[];
             bytes?: number;
             parts: number;
             records?: number | null;
@@ -2549,6 +2551,8 @@ export interface components {
             job: string;
             runKey: string | null;
             created: boolean;
+            /** @description names of inputs that bring no part: they are empty, or a header alone */
+            emptyInputs?: string[];
         };
         Tasks: {
             step: string;

@@ -1,7 +1,7 @@
 import type { MachineLoad } from '../model/forecast/load.ts';
 import { type Outlook, outlook } from '../model/forecast/outlook.ts';
 import { PartSizes } from '../model/forecast/part-sizes.ts';
-import { type JobInput, type Join, joinOf } from '../model/job.ts';
+import { emptyInputs, type JobInput, type Join, joinOf } from '../model/job.ts';
 import { partsPrefix, shardOf } from '../model/keys.ts';
 import { stepSizes } from '../model/step-sizes.ts';
 import { parsePart } from '../model/verify/parse-part.ts';
@@ -26,6 +26,8 @@ export interface Plan {
     readonly records: number | null;
     readonly compression: string | null;
   }[];
+  /** Names of inputs that bring no part: they are empty, or a header alone. */
+  readonly emptyInputs: readonly string[];
   /** Bytes of all inputs. */
   readonly bytes: number;
   readonly parts: number;
@@ -116,6 +118,7 @@ export async function planOf(platform: Platform, prepared: Prepared, options: Pl
     existing:
       existing === null ? null : { job: existing.claim.job, sameContent: existing.claim.digest === prepared.digest },
     inputs: parts.inputs.map(({ name, size, records, compression }) => ({ name, size, records, compression })),
+    emptyInputs: emptyInputs(parts.inputs),
     bytes: parts.inputs.reduce((sum, { size }) => sum + size, 0),
     parts: parts.count,
     records: parts.records,

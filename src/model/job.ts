@@ -131,6 +131,13 @@ export interface JobInput {
   /** Null where the split didn't count. */
   readonly records: number | null;
   readonly compression: 'gzip' | 'zstd' | null;
+  /** There, and 0, for an input that brought no part: it is empty, or a header alone. */
+  readonly parts?: 0;
+}
+
+/** The names of inputs that brought no part. */
+export function emptyInputs(inputs: readonly Pick<JobInput, 'name' | 'parts'>[]): readonly string[] {
+  return inputs.filter(({ parts }) => parts === 0).map(({ name }) => name);
 }
 
 export interface FilePin {

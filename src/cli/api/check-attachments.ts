@@ -12,6 +12,7 @@ const input = z.object({ asked: text, name: text, key: z.string().max(1_024), ch
 const plannedInput = z.object({
   ...{ name: text, size: count, checksum: checksum.nullable(), records: count.nullable() },
   compression: z.enum(['gzip', 'zstd']).nullable(),
+  parts: z.literal(0).optional(),
   source: z.object({ kind: z.enum(['store', 's3', 'pipe', 'file']) }).loose(),
 });
 

@@ -15,8 +15,8 @@ import { localResources } from '../local-resources.ts';
 import { openJobFile } from '../open-job-file.ts';
 import { answer } from '../render.ts';
 import { renderTable } from '../render-table.ts';
-import { AT_FLAG, SUBMISSION_FLAGS, type SubmissionInput } from '../submission-flags.ts';
-import { prepareSubmission } from '../submit-with-progress.ts';
+import { AT_FLAG, EMPTY_INPUTS, SUBMISSION_FLAGS, type SubmissionInput } from '../submission-flags.ts';
+import { emptyInputsText, prepareSubmission } from '../submit-with-progress.ts';
 
 const count = { type: 'integer', minimum: 0 };
 const time = { type: 'string', format: 'date-time' };
@@ -34,6 +34,7 @@ export function planCommand(ctx: Context): CommandDefinition {
         runKey: { type: ['string', 'null'] },
         existing: { type: ['object', 'null'], description: 'the job that the key names already' },
         inputs: { type: 'array', items: { type: 'object' } },
+        emptyInputs: EMPTY_INPUTS,
         bytes: count,
         parts: count,
         records: { type: ['integer', 'null'] },
@@ -148,6 +149,7 @@ async function planText(ctx: Context, found: Plan, asked: Asked): Promise<string
     '',
     inputs,
     ...(found.inputs.length > INPUTS_SHOWN ? [`and ${formatCount(found.inputs.length - INPUTS_SHOWN)} more`] : []),
+    ...(found.emptyInputs.length > 0 ? [`warning: ${emptyInputsText(found.emptyInputs)}`] : []),
     '',
     steps,
     '',

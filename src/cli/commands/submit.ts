@@ -1,4 +1,4 @@
-import { isClosed } from '../../model/job.ts';
+import { emptyInputs, isClosed } from '../../model/job.ts';
 import { stateOf } from '../../model/view.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
@@ -7,7 +7,7 @@ import { openJobFile } from '../open-job-file.ts';
 import { raiseWork } from '../raise-work.ts';
 import { answer, print } from '../render.ts';
 import { requireSaidProfile } from '../said-profile.ts';
-import { AT_FLAG, SUBMISSION_FLAGS, type SubmissionInput } from '../submission-flags.ts';
+import { AT_FLAG, EMPTY_INPUTS, SUBMISSION_FLAGS, type SubmissionInput } from '../submission-flags.ts';
 import { submitWithProgress } from '../submit-with-progress.ts';
 
 export function submitCommand(ctx: Context): CommandDefinition {
@@ -23,7 +23,12 @@ export function submitCommand(ctx: Context): CommandDefinition {
     output: {
       type: 'object',
       required: ['job', 'runKey', 'created'],
-      properties: { job: { type: 'string' }, runKey: { type: ['string', 'null'] }, created: { type: 'boolean' } },
+      properties: {
+        job: { type: 'string' },
+        runKey: { type: ['string', 'null'] },
+        created: { type: 'boolean' },
+        emptyInputs: EMPTY_INPUTS,
+      },
     },
     help: {
       about:
@@ -66,7 +71,7 @@ export async function submit({ ctx, jobfile, ...input }: SubmitCommandOptions): 
   }
   await ctx.announce();
   const { view, created } = await submitWithProgress(ctx, spec, jobfile, { ...input, stays: input.watch });
-  const { job, runKey, notBefore } = view.record;
+  const { job, runKey, notBefore, inputs } = view.record;
   if (notBefore !== null && Date.parse(notBefore) > ctx.clock.now()) {
     ctx.notice(`job ${job} begins ${formatInstant(Date.parse(notBefore), await ctx.zone(), ctx.clock.now())}`);
   }
@@ -76,7 +81,11 @@ export async function submit({ ctx, jobfile, ...input }: SubmitCommandOptions): 
     return watch({ ctx, job, scale: input.scale });
   }
   if (ctx.flags.quiet && !ctx.flags.json) await print(ctx, `${job}\n`);
-  else await answer(ctx, { json: { job, runKey, created }, text: `${job}${created ? '' : ' (was there already)'}` });
+  else
+    await answer(ctx, {
+      json: { job, runKey, created, emptyInputs: emptyInputs(inputs) },
+      text: `${job}${created ? '' : ' (was there already)'}`,
+    });
   if (!isClosed(stateOf(view))) await raiseWork(ctx, view, { scale: input.scale, fresh: created });
   return undefined;
 }

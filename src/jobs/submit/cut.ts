@@ -58,7 +58,7 @@ export async function cut(
   const found = inputs.map(({ input }, index): JobInput => {
     const fact = facts.get(index);
     const size = input.source.kind === 'pipe' ? (fact?.bytes ?? 0) : input.size;
-    return { ...input, size, records: fact?.records ?? null };
+    return { ...input, size, records: fact?.records ?? null, ...(fact?.parts === 0 && { parts: 0 }) };
   });
   return { count, records: sumRecords(found), inputs: found };
 }

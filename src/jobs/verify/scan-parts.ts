@@ -21,7 +21,7 @@ const TURN = 1_000;
 
 /** Reads all part shards, once and in order, with the pieces that they name. */
 export async function scanParts(ctx: Verifying): Promise<PartsScanned> {
-  const check = new PartsCheck(ctx.view.record, ctx.findings);
+  const check = new PartsCheck(ctx.view.record, ctx.findings, ctx.warnings);
   const pieces = new PieceWalk(ctx);
   let parts = 0;
   for await (const part of readParts(ctx)) {

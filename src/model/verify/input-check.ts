@@ -34,6 +34,15 @@ export class InputCheck {
     this.#options = options;
   }
 
+  get name(): string {
+    return this.#input.name;
+  }
+
+  /** True while it has no part. */
+  get empty(): boolean {
+    return this.#parts === 0;
+  }
+
   /** Takes the input's next part. */
   add(part: Exclude<Part, { kind: 'params' }>): void {
     const { name } = this.#input;

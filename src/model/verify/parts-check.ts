@@ -11,6 +11,7 @@ import { InputCheck } from './input-check.ts';
 export class PartsCheck {
   readonly #record: JobRecord;
   readonly #findings: Findings;
+  readonly #warnings: Findings | null;
   readonly #split: SplitSpec | null;
   #next = 0;
   #inputs = 0;
@@ -19,9 +20,11 @@ export class PartsCheck {
   /** Inputs before this one were seen in a sample. */
   #sampledTo = 0;
 
-  constructor(record: JobRecord, findings: Findings) {
+  /** `warnings` names the inputs that brought no part. */
+  constructor(record: JobRecord, findings: Findings, warnings: Findings | null = null) {
     this.#record = record;
     this.#findings = findings;
+    this.#warnings = warnings;
     this.#split = record.spec.input?.split ?? null;
   }
 
@@ -115,6 +118,7 @@ export class PartsCheck {
     for (let next = this.#at === null ? 0 : this.#at.index + 1; ; next += 1) {
       if (this.#at !== null) {
         this.#bytes += this.#at.finish();
+        if (this.#at.empty) this.#warnings?.add('inputEmpty', `the input ${this.#at.name} brought no part`);
         this.#inputs += 1;
       }
       const input = next > index ? undefined : this.#record.inputs[next];

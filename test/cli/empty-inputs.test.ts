@@ -1,0 +1,56 @@
+// Protects: an input that brings no part is named by plan, submit and the proof, and the others are worked on.
+import { writeFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
+import { expect } from 'chai';
+import { Workspace } from '../support/workspace.ts';
+
+const JOB = {
+  name: 'empty',
+  input: { from: ['full.csv', 'none.csv', 'header.csv', 'packed.csv'], split: { by: 'csv', every: 10, header: true } },
+  steps: [{ name: 'count', run: ['wc', '-l'] }],
+};
+const EMPTY = ['none.csv', 'header.csv', 'packed.csv'];
+const TOLD = '3 inputs bring no part, being empty or a header alone: none.csv, header.csv, packed.csv';
+
+describe('inputs that bring no part', () => {
+  const workspace = new Workspace();
+  before(() => {
+    workspace.write('job.json', JOB);
+    workspace.write('full.csv', 'id\n1\n');
+    workspace.write('none.csv', '');
+    workspace.write('header.csv', 'id\n');
+    writeFileSync(workspace.path('packed.csv'), gzipSync('id\n'));
+  });
+  after(() => workspace.remove());
+
+  it('are named by plan', async () => {
+    const text = await workspace.run(['plan', 'job.json']);
+    expect(text.stdout).to.contain(`warning: ${TOLD}`);
+    const { stdout } = await workspace.run(['plan', 'job.json', '--json']);
+    expect(JSON.parse(stdout)).to.deep.include({ parts: 1, emptyInputs: EMPTY });
+  });
+
+  it('are named by submit, again without the warning, and by the proof', async () => {
+    const first = await workspace.run(['submit', 'job.json', '--json', '--run-key', 'k']);
+    expect(first.stderr).to.contain(`warning: ${TOLD}`);
+    const { job, emptyInputs } = JSON.parse(first.stdout);
+    expect(emptyInputs).to.deep.equal(EMPTY);
+    const again = await workspace.run(['submit', 'job.json', '--json', '--run-key', 'k']);
+    expect(again.stderr).to.not.contain('bring no part');
+    expect(JSON.parse(again.stdout)).to.deep.include({ created: false, emptyInputs: EMPTY });
+    expect((await workspace.work()).code).to.equal(0);
+    const { code, stdout } = await workspace.run(['verify', job, '--json']);
+    expect(code).to.equal(0);
+    const { verdict, warnings } = JSON.parse(stdout);
+    expect(verdict).to.equal('proven');
+    expect(warnings).to.deep.equal(
+      EMPTY.map((name) => ({ code: 'inputEmpty', message: `the input ${name} brought no part` })),
+    );
+    expect((await workspace.run(['verify', job])).stdout).to.contain('the input header.csv brought no part');
+  });
+
+  it('are not looked for where all bring parts', async () => {
+    const { stdout } = await workspace.run(['plan', 'job.json', '--input', 'full.csv']);
+    expect(stdout).to.not.contain('no part');
+  });
+});
