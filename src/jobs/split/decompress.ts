@@ -78,7 +78,7 @@ const BLOCK = 128 * 1024;
 /** What is read first of a frame: the magic number and one byte. */
 const FRAME_START = 5;
 
-/** Reads frames with the C library's streaming decoder, a block a call. */
+/** Reads frames with the C library's streaming decoder, at most a block a call, so that its output always fits. */
 class FrameReader {
   readonly #name: string;
   readonly #zstd: ZstdLibrary;
@@ -119,7 +119,7 @@ class FrameReader {
     const out = this.#buffers + HEAD;
     const input = out + BLOCK;
     new Uint8Array(this.#zstd.memory.buffer, input, chunk.length).set(chunk);
-    for (let used = 0, full = false; used < chunk.length || full; ) {
+    for (let used = 0; used < chunk.length; ) {
       if (this.#wanted === 0) this.#frame = this.#position;
       const size = Math.min(chunk.length - used, this.#wanted || FRAME_START);
       this.#head().set([out, BLOCK, 0, input + used, size, 0]);
@@ -129,7 +129,6 @@ class FrameReader {
       const [, , written = 0, , , taken = 0] = this.#head();
       used += taken;
       this.#position += taken;
-      full = written === BLOCK && this.#wanted > 0;
       // A copy: the library writes there again.
       if (written > 0) yield Buffer.from(new Uint8Array(this.#zstd.memory.buffer, out, written));
     }

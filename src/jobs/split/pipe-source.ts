@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { detectCompression, type SplitSource } from './split-source.ts';
 import { HEAD_SIZE, type LookAtHead } from './text-head.ts';
 
-/** What comes through a pipe (`--input -`): its first bytes are awaited, to know whether it is compressed. */
+/** What comes through a pipe (`--input -`): its first bytes are awaited, for `look` and to know whether it is compressed. */
 export async function openPipeSource(
   index: number,
   input: Readable,
@@ -28,7 +28,12 @@ export async function openPipeSource(
   }
   const bytes = Buffer.concat(head);
   const compression = detectCompression(bytes);
-  await look?.({ name, compression, bytes: bytes.subarray(0, HEAD_SIZE) });
+  try {
+    await look?.({ name, compression, bytes: bytes.subarray(0, HEAD_SIZE) });
+  } catch (error) {
+    input.destroy();
+    throw error;
+  }
   return {
     index,
     name,

@@ -91,12 +91,11 @@ function withoutNuls(head: Head, text: Buffer): string {
   return `if they mean nothing: ${converted(head, "tr -d '\\000'")}`;
 }
 
-/** True for text with CRs and without a line feed. A CR within quotes is data, and one at the end may be half a line end. */
+/** True for text with CRs and without a line feed. A CR within quotes is data, and the last byte may be half a line end. */
 function hasReturnsAlone(text: Buffer, quote: string): boolean {
   if (text.includes(NEWLINE)) return false;
-  const end = text.length < HEAD_SIZE ? text.length : text.length - 1;
   let quoted = false;
-  for (let at = 0; at < end; at += 1) {
+  for (let at = 0; at < text.length - 1; at += 1) {
     if (quote !== '' && text[at] === quote.charCodeAt(0)) quoted = !quoted;
     if (text[at] === RETURN && !quoted) return true;
   }

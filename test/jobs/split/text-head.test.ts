@@ -1,5 +1,6 @@
 // Protects: text that a split would cut in the wrong places is refused before anything is written, with the command that converts it.
 import { execSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
@@ -75,6 +76,17 @@ describe('the first bytes of an input that is cut as text', () => {
     });
   }
 
+  it('refuses it in compressed input of which only the beginning is looked at', async () => {
+    const noise = Array.from({ length: 200_000 }, (_, i) =>
+      createHash('sha1').update(String(i)).digest('base64').charAt(0),
+    );
+    const bytes = encoded(`${noise.join('')}\n`, 'UTF-16LE', true);
+    for (const packed of [gzipSync(bytes), rawZstd(bytes)]) {
+      expect(packed.length).to.be.above(HEAD_SIZE);
+      expect((await refusal(CSV, packed)).message).to.contain('is UTF-16');
+    }
+  });
+
   it('refuses UTF-16 without a mark, by its NUL bytes', async () => {
     for (const encoding of ['UTF-16LE', 'UTF-16BE'] as const) {
       for (const split of TEXT_SPLITS) {
@@ -128,6 +140,7 @@ describe('the first bytes of an input that is cut as text', () => {
     for (const given of [bytes, gzipSync(bytes)]) {
       const input = Readable.from([...given].map((byte) => Buffer.from([byte])));
       expect(await rejection(openPipeSource(0, input, look))).to.include({ kind: 'jobFile' });
+      expect(input.destroyed, 'or it would keep the process').to.equal(true);
     }
   });
 });
