@@ -64,12 +64,46 @@ describe('the ledger on SimpleDB', () => {
     expect(await large()).to.equal(0);
   });
 
+  for (const [size, body] of [
+    ['a small', 'mine'],
+    ['a large', 'mine'.repeat(1_000)],
+  ] as const) {
+    it(`takes ${size} item whose first put was done and not answered for its own, and another's for another's`, async () => {
+      const objects = await objectsOf(new MemoryStore(), `lost-${body.length}`);
+      const key = 'ledger/created/claims-1';
+      server.loseAnswers(1);
+      expect(await objects.put(key, body, { ifAbsent: true })).to.include({ created: true });
+      expect(Buffer.from((await objects.read(key)) ?? []).toString()).to.equal(body);
+      server.loseAnswers(1);
+      expect(await objects.put(key, 'other', { ifAbsent: true })).to.include({ created: false });
+      server.loseAnswers(0);
+      expect(Buffer.from((await objects.read(key)) ?? []).toString()).to.equal(body);
+    });
+  }
+
+  it('replaces what an item had: SimpleDB gives several values of one attribute in no order', async () => {
+    const objects = await objectsOf(new MemoryStore(), 'replaced');
+    const key = 'ledger/created/claims-1';
+    for (const body of ['one', 'two']) await objects.put(key, body);
+    const stored = [0, 1].flatMap((n) =>
+      server.domains.get(
+        new Map([
+          ['DomainName', `replaced-${n}`],
+          ['ItemName', key],
+        ]),
+      ),
+    );
+    expect(stored.map(([name]) => name).sort()).to.deep.equal(['e', 'v']);
+    expect(Buffer.from((await objects.read(key)) ?? []).toString()).to.equal('two');
+  });
+
   it('lets exactly one of twenty writers create an item, even when answers are lost', async () => {
     const store = new MemoryStore();
     const racers = await Promise.all(Array.from({ length: 20 }, () => objectsOf(store, 'racers')));
+    server.loseAnswers(1);
     const results = await Promise.all(
       racers.map((objects, n) => objects.put('ledger/created/claims-1', `${n}`, { ifAbsent: true })),
-    );
+    ).finally(() => server.loseAnswers(0));
     expect(results.filter(({ created }) => created)).to.have.length(1);
     const winner = results.findIndex(({ created }) => created);
     expect(Buffer.from((await racers[0]?.read('ledger/created/claims-1')) ?? []).toString()).to.equal(`${winner}`);

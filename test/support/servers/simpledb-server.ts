@@ -20,6 +20,8 @@ export interface SimpleDbServer {
   readonly asked: { readonly action: string; readonly parameters: Parameters }[];
   /** So many requests from now on are answered 503 ServiceUnavailable, which is how SimpleDB throttles (APIError). */
   throttle(requests: number): void;
+  /** So many puts from now on are done, and answered 503 all the same. */
+  loseAnswers(puts: number): void;
   /** By how much its clock is ahead of this machine's, milliseconds. */
   setClock(ahead: number): void;
   /** Every token that was given so far is refused from now on. */
@@ -30,7 +32,7 @@ export interface SimpleDbServer {
 export async function startSimpleDb(): Promise<SimpleDbServer> {
   const domains = new SdbDomains();
   const asked: SimpleDbServer['asked'] = [];
-  const state = { throttled: 0, ahead: 0, tokens: 0 };
+  const state = { throttled: 0, lost: 0, ahead: 0, tokens: 0 };
   const server = createServer((request, response) => {
     void answer(request, response);
   });
@@ -48,6 +50,10 @@ export async function startSimpleDb(): Promise<SimpleDbServer> {
       const action = parameters.get('Action') ?? '';
       asked.push({ action, parameters });
       const result = act(domains, action, parameters, state);
+      if (action === 'PutAttributes' && state.lost > 0) {
+        state.lost -= 1;
+        throw new SdbError('ServiceUnavailable', 503, 'Service AmazonSimpleDB is currently unavailable.');
+      }
       const metadata = '<ResponseMetadata><RequestId>r</RequestId><BoxUsage>0.0000219907</BoxUsage></ResponseMetadata>';
       const xmlns = 'xmlns="http://sdb.amazonaws.com/doc/2009-04-15/"';
       response.end(`<?xml version="1.0"?>\n<${action}Response ${xmlns}>${result}${metadata}</${action}Response>`);
@@ -67,6 +73,9 @@ export async function startSimpleDb(): Promise<SimpleDbServer> {
     ...{ url: `http://127.0.0.1:${address.port}`, domains, asked },
     throttle: (requests) => {
       state.throttled = requests;
+    },
+    loseAnswers: (puts) => {
+      state.lost = puts;
     },
     setClock: (ahead) => {
       state.ahead = ahead;
