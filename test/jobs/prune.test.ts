@@ -1,7 +1,4 @@
 // Protects: prune frees the space of closed jobs, keeps their proof, and touches nothing in use.
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect } from 'chai';
 import { chooseStep } from '../../src/jobs/fetch/choose.ts';
 import { append, mustReadView, readEntries } from '../../src/jobs/journal.ts';
@@ -73,42 +70,6 @@ describe('prune', () => {
   /** The platform a while later. */
   const later = (ms: number): Platform => ({ ...place.platform, clock: new FakeClock(Date.now() + ms) });
   const KEPT = ['job.json', 'journal/000000.json', 'journal/000001.json', 'journal/000002.json', 'proofs/0000.json'];
-
-  it('removes what dead workers left on this machine: scratch at once, logs once they are old', async () => {
-    const work = join(place.directory, '.batchctl/work');
-    mkdirSync(join(work, 'logs'), { recursive: true });
-    const { pid: dead } = spawnSync(process.execPath, ['--version']);
-    const now = Date.now();
-    const left = (name: string, days: number): void => {
-      writeFileSync(join(work, name), 'said\n');
-      utimesSync(join(work, name), new Date(), new Date(now - days * DAY));
-    };
-    mkdirSync(join(work, `w-dead.${dead}`));
-    left(`w-dead.${dead}/part`, 0);
-    mkdirSync(join(work, `w-alive.${process.pid}`));
-    for (const [name, days] of [
-      ['logs/w-dead.log', 40],
-      ['logs/w-alive.log', 40],
-      ['logs/w-late.log', 6],
-      [`run-${dead}.log`, 40],
-      [`run-${process.pid}.log`, 40],
-      ['notes.txt', 40],
-    ] as const)
-      left(name, days);
-    const names = (): readonly string[] => [...readdirSync(work), ...readdirSync(join(work, 'logs'))].sort();
-    const all = names();
-    const { leftovers } = await pruneAll(place.platform, 7 * DAY, true);
-    expect(leftovers.workers).to.deep.equal({ objects: 3, bytes: 15 });
-    expect(names()).to.deep.equal(all);
-    await pruneAll(place.platform, 7 * DAY);
-    const kept = ['logs', 'notes.txt', `run-${process.pid}.log`, 'w-alive.log', `w-alive.${process.pid}`, 'w-late.log'];
-    expect(names()).to.deep.equal(kept.sort());
-    // A worker that starts removes the same, a week later.
-    left('logs/w-dead.log', 8);
-    left(`run-${dead}.log`, 6);
-    await place.platform.scratch('w-new');
-    expect(names()).to.deep.equal([...kept, `run-${dead}.log`, `w-new.${process.pid}`].sort());
-  });
 
   it('removes tokens that expired before the time, and neither those in use nor what it can not read', async () => {
     const { store } = place.platform;
