@@ -1,6 +1,6 @@
 import { acceptedText, historyText } from '../model/history-text.ts';
-import type { JournalEntry } from '../model/journal.ts';
-import { emptyView, foldJournal, type JobView, type JournalHole } from '../model/view.ts';
+import type { JournalEntry, JournalHole } from '../model/journal.ts';
+import { emptyView, foldJournal, type JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import { readEntries, readEntry } from './journal.ts';
 

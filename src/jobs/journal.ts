@@ -3,9 +3,9 @@ import { ahead } from '../lib/ahead.ts';
 import { randomId } from '../lib/id.ts';
 import { parseStored } from '../lib/json.ts';
 import type { JobRecord } from '../model/job.ts';
-import type { EntryKind, JournalEntry } from '../model/journal.ts';
+import type { EntryKind, JournalEntry, JournalHole } from '../model/journal.ts';
 import { entryOf, jobKey, journalKey, journalPrefix, runKeyClaim } from '../model/keys.ts';
-import { emptyView, foldJournal, type JobView, type JournalHole } from '../model/view.ts';
+import { emptyView, foldJournal, type JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import { learnExploded } from './explode/learn-exploded.ts';
 

@@ -155,3 +155,10 @@ export const SECRET = 'secret';
 export const DENIED = 'denied';
 
 export type EntryWhat = EntryKind['what'];
+
+/** A journal of which an entry is missing, and later ones are there. */
+export interface JournalHole {
+  /** The number of the first entry that is missing, and of the last that is there. */
+  readonly missing: number;
+  readonly last: number;
+}

@@ -3,7 +3,7 @@ import { adjusted } from './adjusted.ts';
 import type { Tripped } from './breaker.ts';
 import { type DeliveryFacts, deliveryAfter } from './delivery.ts';
 import { type JobRecord, type JobState, type StepSpec, sectionStart, stepIndex, type Tolerance } from './job.ts';
-import type { JournalEntry, Overrides } from './journal.ts';
+import type { JournalEntry, JournalHole, Overrides } from './journal.ts';
 import { type NewsFact, newsAfter } from './notify.ts';
 import { foldOverrides } from './overrides.ts';
 import { inRanges, unionOf, without } from './ranges.ts';
@@ -71,12 +71,6 @@ export interface JobView {
   readonly news: readonly NewsFact[];
   /** Who removed its parts, outputs and logs, and when (ISO-8601 UTC); null for a job that is whole. */
   readonly pruned: { readonly who: string; readonly when: string } | null;
-}
-
-export interface JournalHole {
-  /** The number of the first entry that is missing, and of the last that is there. */
-  readonly missing: number;
-  readonly last: number;
 }
 
 export interface AskedRound {

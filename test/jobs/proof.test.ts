@@ -6,7 +6,7 @@ import { append, mustReadView } from '../../src/jobs/journal.ts';
 import { look } from '../../src/jobs/look.ts';
 import { checkFile } from '../../src/jobs/verify/check/check-file.ts';
 import { EvidenceFile } from '../../src/jobs/verify/evidence-file.ts';
-import { keepProof, proofLine } from '../../src/jobs/verify/proof.ts';
+import { keepProof, proofLine, type StoredProof } from '../../src/jobs/verify/proof.ts';
 import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
 import { bytesChecksum } from '../../src/lib/file-checksum.ts';
 import { asciiJson } from '../../src/lib/json.ts';
@@ -154,6 +154,19 @@ describe('the evidence of a proof', () => {
     expect(await codesOf(view)).to.deep.equal(['journalAltered', 'journalAltered']);
     expect((await verify(view)).problems[0]?.message).to.include(`entry 0 isn't what it was when ${first}`);
     expect(await bytesOf(second)).to.have.length.above(0);
+  });
+
+  it('takes a proof of an early version, which names no checksum of its own or no evidence', async () => {
+    const { store } = place.platform;
+    const view = await publishAll(place.platform, await submitJob(place, PLAIN, { 'a.txt': 'a\nb\n' }));
+    const key = proofKey(view.record.job, 0);
+    await keepProof(place.platform, await verify(view));
+    const { checksum: _, ...proof } = JSON.parse(new TextDecoder().decode(await bytesOf(key))) as StoredProof;
+    await store.put(key, JSON.stringify(proof));
+    expect(await codesOf(view)).to.deep.equal([]);
+    const { evidence: __, ...result } = proof.result;
+    await store.put(key, JSON.stringify({ ...proof, result }));
+    expect(await codesOf(view)).to.deep.equal([]);
   });
 
   it('writes the evidence of a proof that fails as well, and checking it says so', async () => {
