@@ -12,13 +12,8 @@ export async function attachedSpec({ jobFile }: Attachments, path: string): Prom
       hint: 'send the job as `spec`',
     });
   }
-  const { parseJobFile } = await import('../jobs/spec/job-file.ts');
-  try {
-    return parseJobFile(JSON.stringify(jobFile.spec), { file: path });
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw new BatchctlError('usage', `${path}: the job is nested too deep to be read`, { cause: error });
-  }
+  const { specOfValue } = await import('../jobs/spec/job-file.ts');
+  return specOfValue(jobFile.spec, { file: path });
 }
 
 const read = new WeakMap<Context, Promise<CodeArchive | null>>();

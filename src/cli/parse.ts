@@ -71,9 +71,9 @@ function option(flags: string, spec: OptionSpec<unknown>): Option {
     }
   };
   if (spec.repeat !== true) return made.argParser(parse);
-  let values: readonly unknown[] = [];
+  const values: unknown[] = [];
   return made.argParser((text: string) => {
-    values = [...values, parse(text)];
+    values.push(parse(text));
     return values;
   });
 }

@@ -1,8 +1,13 @@
+/** Characters of a word that anybody may have mistyped: to compare takes as long as the product of both lengths. */
+const LONGEST = 64;
+
 /** The candidate that a mistyped word most likely meant; null when none is near (over a third of it would change). */
 export function closest(word: string, candidates: readonly string[]): string | null {
+  if (word.length > LONGEST) return null;
   let best: string | null = null;
   let least = Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const candidate of candidates) {
+    if (Math.abs(candidate.length - word.length) >= least) continue;
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
     if (distance < least && distance < candidate.length) {
       least = distance;

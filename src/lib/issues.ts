@@ -1,21 +1,32 @@
 import type * as z from 'zod';
-import { notAllowed, type Path, type Problem, unknownName } from './problems.ts';
+import { MOST_PROBLEMS, notAllowed, type Path, type Problem, unknownName } from './problems.ts';
 
 type Issue = z.core.$ZodIssue;
 
 /**
  * What a schema of `fields.ts` found wrong, as problems. There every issue's message says what is allowed
- * (for unknown keys: the known ones), so that only what was found is added here.
+ * (for unknown keys: the known ones), so that only what was found is added here. Of very many the first are answered, at
+ * least one more than `MOST_PROBLEMS`.
  */
 export function problemsOf(issues: readonly Issue[], root: unknown): Problem[] {
-  return issues.flatMap((issue) => problemOf(issue, [], root));
+  return first(issues, (issue) => problemOf(issue, [], root));
+}
+
+/** What a few of these come to: enough to know that there are too many to tell of. */
+function first<T>(of: readonly T[], problemsOf: (each: T) => readonly Problem[]): Problem[] {
+  const problems: Problem[] = [];
+  for (const each of of) {
+    if (problems.length > MOST_PROBLEMS) break;
+    problems.push(...problemsOf(each));
+  }
+  return problems;
 }
 
 function problemOf(issue: Issue, above: Path, root: unknown): Problem[] {
   const path = [...above, ...issue.path.map((segment) => (typeof segment === 'number' ? segment : String(segment)))];
   if (issue.code === 'unrecognized_keys') {
     const known = issue.message.split(' ');
-    return issue.keys.map((key) => ({ path: [...path, key], message: unknownName('field', key, known), key: true }));
+    return first(issue.keys, (key) => [{ path: [...path, key], message: unknownName('field', key, known), key: true }]);
   }
   if (issue.code === 'invalid_key') {
     const allowed = issue.issues[0]?.message ?? issue.message;
@@ -24,7 +35,7 @@ function problemOf(issue: Issue, above: Path, root: unknown): Problem[] {
   if (issue.code === 'invalid_union') {
     // The alternative that was meant is the one whose mistake lies deeper (an item of a list).
     const deeper = issue.errors.find((option) => option.length > 0 && option.every((inner) => inner.path.length > 0));
-    if (deeper !== undefined) return deeper.flatMap((inner) => problemOf(inner, path, root));
+    if (deeper !== undefined) return first(deeper, (inner) => problemOf(inner, path, root));
   }
   return [{ path, message: notAllowed(path, valueAt(root, path), issue.message) }];
 }

@@ -22,13 +22,19 @@ export interface Problem {
   readonly key?: boolean;
 }
 
+/** As many mistakes of a file are told at once; whoever finds more may stop looking. */
+export const MOST_PROBLEMS = 100;
+
+/** Known names that are listed, and looked through for the one that was meant. */
+const MOST_KNOWN = 50;
+
 /** `steps[1].timeout` */
 export function formatPath(path: Path): string {
   return path.reduce<string>((text, segment) => {
     if (typeof segment === 'number') return `${text}[${segment}]`;
     const plain = /^[A-Za-z_$][\w$-]*$/.test(segment);
-    if (!plain) return `${text}[${JSON.stringify(segment)}]`;
-    return text === '' ? segment : `${text}.${segment}`;
+    if (!plain) return `${text}[${shownText(segment)}]`;
+    return text === '' ? cut(segment) : `${text}.${cut(segment)}`;
   }, '');
 }
 
@@ -40,9 +46,11 @@ export function notAllowed(path: Path, value: unknown, allowed: string): string 
 
 /** The message of a name that isn't one of those known, with the one that was probably meant. */
 export function unknownName(what: string, name: string, known: readonly string[]): string {
-  const meant = closest(name, known);
+  const listed = known.slice(0, MOST_KNOWN);
+  const meant = closest(name, listed);
   const suggestion = meant === null ? '' : ` - did you mean ${meant}?`;
-  return `unknown ${what} ${JSON.stringify(name)}${suggestion} (known: ${known.join(', ')})`;
+  const more = known.length > listed.length ? ', ...' : '';
+  return `unknown ${what} ${shownText(name)}${suggestion} (known: ${listed.map(cut).join(', ')}${more})`;
 }
 
 /** A value as an error may show it: short, and never a secret. */
@@ -51,35 +59,44 @@ export function describeFound(value: unknown, path: Path = []): string {
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
   if (typeof value === 'object') return 'a map';
   if (path.includes('secrets') || isSecretKey(String(path.at(-1) ?? ''))) return 'a hidden value';
-  const text = typeof value === 'string' ? JSON.stringify(withoutUserInfo(value)) : String(value);
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+  return typeof value === 'string' ? shownText(withoutUserInfo(value)) : cut(String(value));
 }
+
+const cut = (text: string): string => (text.length > 80 ? `${text.slice(0, 77)}...` : text);
+
+const shownText = (text: string): string => cut(JSON.stringify(text.slice(0, 100)));
 
 /** True for the names of fields whose values are never shown. */
 export const isSecretKey = (name: string): boolean => /(token|password|secret)$/i.test(name);
 
 /** A URL without the password before its host; other text unchanged. */
 export const withoutUserInfo = (text: string): string =>
-  text.replace(/(\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@?#]*):[^\s/?#]*@/gi, '$1:***@');
+  text.replace(/(\b[a-z][a-z0-9+.-]{0,40}:\/\/[^\s/:@?#]*):[^\s/?#]*@/gi, '$1:***@');
 
-/** All mistakes of a file as one error: the first line counts them, then one line each in the file's order. */
+/**
+ * All mistakes of a file as one error, or the first `MOST_PROBLEMS`: the first line counts them, then one line each in the
+ * file's order. `locate` is null for a value that came from no text: its mistakes have no line.
+ */
 export function problemsError(
   kind: ErrorKind,
   file: string,
   problems: readonly Problem[],
-  locate: (path: Path, what: 'key' | 'value') => Position,
+  locate: ((path: Path, what: 'key' | 'value') => Position) | null,
   hint: string,
 ): BatchctlError {
   const placed = problems.map((problem) => ({
     problem,
-    at: problem.at ?? locate(problem.path, problem.key ? 'key' : 'value'),
+    at: problem.at ?? locate?.(problem.path, problem.key ? 'key' : 'value') ?? null,
   }));
-  placed.sort((a, b) => a.at.line - b.at.line || a.at.column - b.at.column);
+  placed.sort((a, b) => (a.at === null || b.at === null ? 0 : a.at.line - b.at.line || a.at.column - b.at.column));
   const lines = placed.map(({ problem, at }) => {
     const path = formatPath(problem.path);
-    return `${file}:${at.line}:${at.column}: ${path === '' ? '' : `${path}: `}${problem.message}`;
+    const place = at === null ? file : `${file}:${at.line}:${at.column}`;
+    return `${place}: ${path === '' ? '' : `${path}: `}${problem.message}`;
   });
   const unique = [...new Set(lines)];
+  const told = unique.slice(0, MOST_PROBLEMS);
   const count = unique.length === 1 ? '1 mistake' : `${unique.length} mistakes`;
-  return new BatchctlError(kind, [`${file} has ${count}:`, ...unique].join('\n'), { hint });
+  const all = unique.length === told.length ? count : `more than ${MOST_PROBLEMS} mistakes, of which these are some`;
+  return new BatchctlError(kind, [`${file} has ${all}:`, ...told].join('\n'), { hint });
 }

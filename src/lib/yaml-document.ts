@@ -1,4 +1,18 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type Range, visit } from 'yaml';
+import {
+  type Alias,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  Lexer,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  type Range,
+  visit,
+  type YAMLMap,
+} from 'yaml';
 import type { Path, Position, Problem } from './problems.ts';
 
 /** A YAML 1.2 (core schema) or JSON text, read with the position of everything in it. */
@@ -11,12 +25,19 @@ export interface YamlDocument {
   locate(path: Path, what?: 'key' | 'value'): Position;
 }
 
+/** The most that a text may hold: the parser needs some 10 microseconds a token, and looks through all anchors for each alias. */
+const MOST = { tokens: 100_000, aliases: 1_000, anchors: 1_000 };
+
 /**
  * Reads a text. `plain` names the maps whose values are kept as they are written (`1.10` stays `1.10`, `007` stays `007`).
  */
 export function readYaml(text: string, plain: (path: Path) => boolean = () => false): YamlDocument {
+  const excess = excessOf(text);
+  if (excess !== null) return { value: undefined, problems: [excess], locate: () => START };
   const lines = new LineCounter();
-  const doc = parseDocument(text, { version: '1.2', lineCounter: lines, prettyErrors: false, logLevel: 'error' });
+  const options = { version: '1.2', prettyErrors: false, logLevel: 'error' } as const;
+  // The parser compares each key with every other of its map.
+  const doc = parseDocument(text, { ...options, lineCounter: lines, uniqueKeys: false });
   const position = (offset: number): Position => {
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(1, line), column: Math.max(1, col) };
@@ -24,13 +45,26 @@ export function readYaml(text: string, plain: (path: Path) => boolean = () => fa
   const problems: Problem[] = [...doc.errors, ...doc.warnings].map((error) => ({
     path: [],
     at: position(error.pos[0]),
-    message: error.message,
+    message: error.message.startsWith('Maximum call stack') ? 'is nested too deep to be read' : error.message,
   }));
+  const anchors = new Map<string, Node>();
+  const meant = new Map<Alias, Node>();
   visit(doc, {
-    Alias(_key, alias) {
-      if (alias.resolve(doc) !== undefined) return;
-      const message = `no anchor &${alias.source} stands before *${alias.source}`;
-      problems.push({ path: [], at: position(alias.range?.[0] ?? 0), message });
+    Node(_key, node) {
+      if (isAlias(node)) {
+        const anchored = anchors.get(node.source);
+        if (anchored !== undefined) meant.set(node, anchored);
+        else {
+          const message = `no anchor &${node.source} stands before *${node.source}`;
+          problems.push({ path: [], at: position(node.range?.[0] ?? 0), message });
+        }
+        return;
+      }
+      if ('anchor' in node && node.anchor !== undefined) anchors.set(node.anchor, node);
+      if (!isMap(node)) return;
+      for (const offset of doubleKeys(node)) {
+        problems.push({ path: [], at: position(offset), message: 'Map keys must be unique' });
+      }
     },
     Pair(_key, pair, ancestors) {
       if (!isScalar(pair.key)) return;
@@ -49,23 +83,29 @@ export function readYaml(text: string, plain: (path: Path) => boolean = () => fa
     },
   });
   let value: unknown;
-  if (doc.errors.every((error) => error.code === 'DUPLICATE_KEY')) {
+  if (doc.errors.length === 0) {
     try {
       value = doc.toJS();
     } catch (error) {
       // An alias without its anchor is reported already; what is left is a text that unfolds beyond measure.
       const message = error instanceof Error ? error.message : String(error);
-      if (problems.length === 0) problems.push({ path: [], at: { line: 1, column: 1 }, message });
+      if (problems.length === 0) problems.push({ path: [], at: START, message });
     }
   }
 
+  const pairs = new Map<YAMLMap, ReadonlyMap<string, Pair>>();
+  const pairOf = (map: YAMLMap, name: string): Pair | undefined => {
+    const known = pairs.get(map) ?? pairsByName(map);
+    pairs.set(map, known);
+    return known.get(name);
+  };
   const locate = (path: Path, what: 'key' | 'value' = 'value'): Position => {
     let node: unknown = doc.contents;
     let range = rangeOf(node);
     for (const [depth, segment] of path.entries()) {
-      if (isAlias(node)) node = node.resolve(doc);
+      if (isAlias(node)) node = meant.get(node);
       if (isMap(node)) {
-        const pair = node.items.find((item) => isScalar(item.key) && String(item.key.value) === String(segment));
+        const pair = pairOf(node, String(segment));
         if (pair === undefined) break;
         const last = depth === path.length - 1;
         range = (last && what === 'key' ? rangeOf(pair.key) : rangeOf(pair.value)) ?? rangeOf(pair.key) ?? range;
@@ -84,3 +124,43 @@ export function readYaml(text: string, plain: (path: Path) => boolean = () => fa
 
 const rangeOf = (node: unknown): Range | undefined =>
   typeof node === 'object' && node !== null && 'range' in node ? ((node as Node).range ?? undefined) : undefined;
+
+const START: Position = { line: 1, column: 1 };
+
+/** Tells of what the text holds more than it may, as the lexer finds it; null: nothing. */
+function excessOf(text: string): Problem | null {
+  const found = { tokens: 0, aliases: 0, anchors: 0 };
+  let isContent = false;
+  for (const token of new Lexer().lex(text)) {
+    const [first = ''] = token;
+    const wasContent = isContent;
+    // Announces the text of a plain or block scalar.
+    isContent = token === '\x1f';
+    if (isContent || (!wasContent && /[\s#]/.test(first))) continue;
+    found.tokens += 1;
+    if (!wasContent && first === '*') found.aliases += 1;
+    if (!wasContent && first === '&') found.anchors += 1;
+    const what = (Object.keys(MOST) as (keyof typeof MOST)[]).find((each) => found[each] > MOST[each]);
+    if (what === undefined) continue;
+    const shown = what === 'tokens' ? 'keys, values and signs' : what;
+    return { path: [], at: START, message: `found more than ${MOST[what]} ${shown}, allowed: ${MOST[what]}` };
+  }
+  return null;
+}
+
+/** Where a map's keys begin that it has already. */
+function doubleKeys({ items }: YAMLMap): readonly number[] {
+  const seen = new Set<unknown>();
+  return items.flatMap(({ key }) => {
+    if (!isScalar(key)) return [];
+    if (seen.has(key.value)) return [key.range?.[0] ?? 0];
+    seen.add(key.value);
+    return [];
+  });
+}
+
+/** The first of a name counts. */
+function pairsByName({ items }: YAMLMap): ReadonlyMap<string, Pair> {
+  const named = items.flatMap((pair) => (isScalar(pair.key) ? [[String(pair.key.value), pair] as const] : []));
+  return new Map(named.reverse());
+}

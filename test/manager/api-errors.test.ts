@@ -139,7 +139,20 @@ describe("the API's errors", () => {
     const large = JSON.stringify({ spec: { name: 'x'.repeat(2 ** 20) } });
     expect(await refused('POST', '/jobs', large)).to.include({ status: 413, kind: 'usage' });
     const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`;
-    expect((await refused('POST', '/jobs', `{"spec":${deep}}`)).status).to.be.oneOf([400, 422]);
+    expect((await refused('POST', '/jobs', `{"spec":${deep}}`)).status).to.equal(413);
+    const keys = Object.fromEntries(Array.from({ length: 60_000 }, (_, n) => [`k${n}`, 1]));
+    for (const body of [{ spec: keys }, keys, { task: Object.keys(keys) }])
+      expect(await refused('POST', '/plans', body)).to.include({ status: 413, kind: 'usage' });
+    const few = Object.fromEntries(Object.entries(keys).slice(0, 101));
+    const task = Object.keys(keys).slice(0, 10_001);
+    expect((await refused('POST', '/plans', few)).message).to.equal('expected at most 100 fields, found 101');
+    const tooLong = 'task: expected at most 10000 values, found 10001';
+    expect((await refused('POST', '/jobs/x/retries', { task })).message).to.equal(tooLong);
+    const asCommand = { name: 'retry', input: { job: 'x', task }, flags: ALL };
+    expect((await refused('POST', '/commands', asCommand)).message).to.equal(tooLong);
+    // What stands within a text is no value, and quotes within it don't end it.
+    const text = `"\\\\${'[{,'.repeat(30_000)}`;
+    expect((await refused('POST', '/plans', { spec: { name: text } })).status).to.equal(422);
     // A command line brings its job along: more than that is too much, too.
     const call = { name: 'jobs', input: { name: 'x'.repeat(2 ** 20) }, flags: ALL };
     expect((await desk.call('POST', '/commands', call)).status).to.equal(200);

@@ -1,4 +1,5 @@
 import { BatchctlError } from '../../errors.ts';
+import { describeFound } from '../../lib/problems.ts';
 import type { CommandDefinition, OptionSpec } from '../command.ts';
 
 /** An argument's or option's name as a caller gives it: `[job]` is job, `-o, --output <file>` output, `--no-scale` scale. */
@@ -31,7 +32,7 @@ export function wordsOf(definition: CommandDefinition, input: Readonly<Record<st
     operands.push(...words);
   }
   const [unknown] = left.keys();
-  if (unknown !== undefined) throw new BatchctlError('usage', `unknown field "${unknown}"`);
+  if (unknown !== undefined) throw new BatchctlError('usage', `unknown field "${unknown.slice(0, 100)}"`);
   return [...options, '--', ...operands];
 }
 
@@ -52,7 +53,7 @@ function optionWords(
 
 function bool(spec: string, value: unknown): boolean {
   if (typeof value === 'boolean') return value;
-  throw new BatchctlError('usage', `${nameOf(spec)}: expected true or false, found ${JSON.stringify(value)}`);
+  throw new BatchctlError('usage', `${nameOf(spec)}: expected true or false, found ${describeFound(value)}`);
 }
 
 function listOf(spec: string, value: unknown, isList: boolean): readonly string[] {
@@ -60,6 +61,6 @@ function listOf(spec: string, value: unknown, isList: boolean): readonly string[
   const values = isList && Array.isArray(value) ? value : [value];
   return values.map((each) => {
     if (typeof each === 'string' || typeof each === 'number') return String(each);
-    throw new BatchctlError('usage', `${nameOf(spec)}: expected text or a number, found ${JSON.stringify(each)}`);
+    throw new BatchctlError('usage', `${nameOf(spec)}: expected text or a number, found ${describeFound(each)}`);
   });
 }

@@ -1,4 +1,4 @@
-import type { Problem } from '../../lib/problems.ts';
+import { MOST_PROBLEMS, type Problem } from '../../lib/problems.ts';
 import { isRehearsalGroup } from '../../model/rehearsal.ts';
 import { entriesOf, type Loose } from './loose.ts';
 
@@ -7,6 +7,7 @@ export function checkSteps(steps: readonly (Loose | null)[]): Problem[] {
   const problems: Problem[] = [];
   const places = new Map<string, number>();
   for (const [index, step] of steps.entries()) {
+    if (problems.length > MOST_PROBLEMS) break;
     if (step === null) continue;
     const report = (field: string, message: string, key = false): void => {
       problems.push({ path: ['steps', index, ...field.split('.')], message, key });

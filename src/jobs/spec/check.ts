@@ -1,12 +1,14 @@
-import { type Path, type Problem, unknownName } from '../../lib/problems.ts';
+import { describeFound, MOST_PROBLEMS, type Path, type Problem, unknownName } from '../../lib/problems.ts';
 import { countersOf, parseExpect } from '../../model/expect.ts';
 import { GIVEN_PARAMS, placeholdersOf } from '../../model/substitute.ts';
 import { checkSteps } from './check-steps.ts';
 import { entriesOf, itemsOf, type Loose, looseMap } from './loose.ts';
+import { LONGEST_TEXT } from './schema-split.ts';
 
 /**
  * What a field alone can't show: names that must differ, fields that need or exclude each other.
- * Works on the file as written, also when fields of it are wrong, so that all mistakes are reported together.
+ * Works on the file as written, also when fields of it are wrong, so that all mistakes are reported together. Each check
+ * stops where it has found more than can be told.
  */
 export function checkJobFile(value: unknown): Problem[] {
   const job = looseMap(value);
@@ -62,6 +64,7 @@ function checkParams(job: Loose): Problem[] {
   const names: [string, Path][] = entriesOf(job.params).map(([name]) => [name, ['params', name]]);
   for (const [name] of entriesOf(split?.axes)) names.push([name, ['input', 'split', 'axes', name]]);
   for (const [name, path] of names) {
+    if (problems.length > MOST_PROBLEMS) return problems;
     const other = taken.get(name.toUpperCase());
     if (given.includes(name)) {
       problems.push({ path, message: `${name} is reserved: batchctl itself sets {${given.join('}, {')}}`, key: true });
@@ -72,13 +75,14 @@ function checkParams(job: Loose): Problem[] {
     taken.set(name.toUpperCase(), name);
   }
 
-  const known = [...entriesOf(job.params).map(([name]) => name), 'period'];
+  const known = new Set([...entriesOf(job.params).map(([name]) => name), 'period']);
   const list = Array.isArray(input?.from);
   for (const [index, from] of (list ? itemsOf(input?.from) : [input?.from]).entries()) {
-    if (typeof from !== 'string') continue;
+    if (typeof from !== 'string' || from.length > LONGEST_TEXT) continue;
     for (const name of placeholdersOf(from)) {
-      if (known.includes(name)) continue;
-      const message = `${unknownName('parameter', name, known)}; {{${name}} is the text itself`;
+      if (problems.length > MOST_PROBLEMS) return problems;
+      if (known.has(name)) continue;
+      const message = `${unknownName('parameter', name, [...known])}; {{${name}} is the text itself`;
       problems.push({ path: list ? ['input', 'from', index] : ['input', 'from'], message });
     }
   }
@@ -86,14 +90,15 @@ function checkParams(job: Loose): Problem[] {
 }
 
 function checkExpect(job: Loose, steps: readonly (Loose | null)[]): Problem[] {
-  const known = ['input', ...steps.flatMap((step) => (typeof step?.name === 'string' ? [step.name] : []))];
+  const known = new Set(['input', ...steps.flatMap((step) => (typeof step?.name === 'string' ? [step.name] : []))]);
   const problems: Problem[] = [];
   for (const [index, text] of itemsOf(job.expect).entries()) {
-    if (typeof text !== 'string' || text.trim() === '') continue;
+    if (problems.length > MOST_PROBLEMS) return problems;
+    if (typeof text !== 'string' || text.length > LONGEST_TEXT || text.trim() === '') continue;
     const path = ['expect', index];
     try {
       for (const { step, counter } of countersOf(parseExpect(text))) {
-        if (step !== null && !known.includes(step)) problems.push({ path, message: unknownName('step', step, known) });
+        if (step !== null && !known.has(step)) problems.push({ path, message: unknownName('step', step, [...known]) });
         if (step === 'input' && !['records', 'bytes', 'files'].includes(counter)) {
           problems.push({ path, message: unknownName('count of the input', counter, ['records', 'bytes', 'files']) });
         }
@@ -102,7 +107,7 @@ function checkExpect(job: Loose, steps: readonly (Loose | null)[]): Problem[] {
       const why = error instanceof Error ? error.message : String(error);
       problems.push({
         path,
-        message: `found ${JSON.stringify(text)}: ${why}; allowed: price.records == input.records`,
+        message: `found ${describeFound(text)}: ${why}; allowed: price.records == input.records`,
       });
     }
   }

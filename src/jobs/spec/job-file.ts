@@ -1,15 +1,19 @@
 import { readFile } from 'node:fs/promises';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { problemsOf } from '../../lib/issues.ts';
-import { type Path, problemsError } from '../../lib/problems.ts';
-import { readYaml } from '../../lib/yaml-document.ts';
+import { type Path, type Problem, problemsError } from '../../lib/problems.ts';
+import { readYaml, type YamlDocument } from '../../lib/yaml-document.ts';
 import type { JobSpec } from '../../model/job.ts';
 import { checkJobFile } from './check.ts';
+import { itemsOf, type Loose, looseMap } from './loose.ts';
 import { normalize } from './normalize.ts';
 import { jobFileSchema } from './schema.ts';
 
 /** The largest job file: 4 MiB. What is longer than that belongs into an input. */
 export const MOST_JOB_FILE_BYTES = 4 * 1024 * 1024;
+
+/** The most that a job may hold: to check a step takes some 20 microseconds, and any other value a few. */
+export const MOST_OF_A_JOB = { values: 10_000, depth: 64, steps: 1_000, notify: 100 };
 
 const HINT = 'the fields are in docs/job-file.md; `batchctl job schema` prints their JSON Schema';
 
@@ -18,18 +22,28 @@ const HINT = 'the fields are in docs/job-file.md; `batchctl job schema` prints t
  * Throws one `jobFile` error that names every mistake: `FILE:LINE:COLUMN: FIELD: found ..., allowed: ...`.
  */
 export function parseJobFile(text: string, where: { readonly file: string }): JobSpec {
-  const document = readYaml(text, keptAsWritten);
-  const problems = [...document.problems];
-  if (document.value === undefined && problems.length > 0) throw failure();
-  const result = jobFileSchema.safeParse(document.value ?? null);
-  if (!result.success) problems.push(...problemsOf(result.error.issues, document.value ?? null));
-  problems.push(...checkJobFile(document.value));
-  if (!result.success || problems.length > 0) throw failure();
-  return normalize(result.data);
+  const { value, problems, locate } = readYaml(text, keptAsWritten);
+  if (value === undefined && problems.length > 0) throw problemsError('jobFile', where.file, problems, locate, HINT);
+  return specOf(value ?? null, where.file, problems, locate);
+}
 
-  function failure(): BatchctlError {
-    return problemsError('jobFile', where.file, problems, document.locate, HINT);
-  }
+/** The same of a value that came as JSON, which has no lines: `FILE: FIELD: found ..., allowed: ...`. */
+export const specOfValue = (value: unknown, where: { readonly file: string }): JobSpec =>
+  specOf(value, where.file, [], null);
+
+function specOf(
+  value: unknown,
+  file: string,
+  found: readonly Problem[],
+  locate: YamlDocument['locate'] | null,
+): JobSpec {
+  const excess = excessOf(value);
+  if (excess !== null) throw problemsError('jobFile', file, [excess], locate, HINT);
+  const result = jobFileSchema.safeParse(value);
+  const mistakes = result.success ? [] : problemsOf(result.error.issues, value);
+  const problems = [...found, ...mistakes, ...checkJobFile(value)];
+  if (result.success && problems.length === 0) return normalize(result.data);
+  throw problemsError('jobFile', file, problems, locate, HINT);
 }
 
 /** Reads a job file. Throws `notFound` when there is none, else as `parseJobFile` does. */
@@ -67,6 +81,31 @@ export async function loadJobFile(path: string): Promise<JobSpec> {
     });
   }
   return parseJobFile(text, { file: path });
+}
+
+/** Tells of what the job holds more than it may; null: nothing. Stops there: an alias may stand for very much. */
+function excessOf(job: unknown): Problem | null {
+  for (const field of ['steps', 'notify'] as const) {
+    const { length } = itemsOf(looseMap(job)?.[field]);
+    if (length > MOST_OF_A_JOB[field])
+      return { path: [field], message: `found ${length}, allowed: at most ${MOST_OF_A_JOB[field]}` };
+  }
+  let values = 0;
+  const look = (value: unknown, depth: number): Problem | null => {
+    values += 1;
+    if (values > MOST_OF_A_JOB.values) {
+      const message = `found more than ${MOST_OF_A_JOB.values} fields and values, allowed: ${MOST_OF_A_JOB.values}; put long lists into an input, split by list`;
+      return { path: [], message };
+    }
+    if (typeof value !== 'object' || value === null) return null;
+    if (depth === MOST_OF_A_JOB.depth) return { path: [], message: `is nested more than ${MOST_OF_A_JOB.depth} deep` };
+    for (const name in value) {
+      const excess = look((value as Loose)[name], depth + 1);
+      if (excess !== null) return excess;
+    }
+    return null;
+  };
+  return look(job, 0);
 }
 
 /** Maps of plain values, whose numbers are text to the commands: `1.10` must not become `1.1`, nor `007` `7`. */

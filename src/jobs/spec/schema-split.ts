@@ -49,16 +49,19 @@ export const splitSchema = z.discriminatedUnion(
   },
 );
 
+/** Characters of an input or an equation: of a path Linux takes as many. */
+export const LONGEST_TEXT = 4_096;
+
 const FROM = 'a path relative to the job file, store:KEY, s3://BUCKET/KEY, job:ID/STEP, or a list of these';
 const SOURCE =
   /^(?!store:(\/|$))(?!(?!s3:)[a-z][a-z0-9+.-]*:\/\/)(?!s3:(?!\/\/[^/\s]+\/\S))(?!job:(?!.+\/[a-z][a-z0-9-]{0,39}$))[^\0]*\S[^\0]*$/;
 
+const source = () => text(FROM, SOURCE).max(LONGEST_TEXT, { error: FROM });
+
 export const inputSchema = fields(
   {
     from: z
-      .union([text(FROM, SOURCE), listOf(text(FROM, SOURCE), FROM).min(1, { error: 'at least one input' })], {
-        error: FROM,
-      })
+      .union([source(), listOf(source(), FROM).min(1, { error: 'at least one input' })], { error: FROM })
       .optional(),
     split: splitSchema.optional(),
   },

@@ -14,7 +14,7 @@ import {
   whole,
   yesOrNo,
 } from '../../lib/fields.ts';
-import { inputSchema, paramName } from './schema-split.ts';
+import { inputSchema, LONGEST_TEXT, paramName } from './schema-split.ts';
 
 /** The most parts that a job may be allowed: its task numbers have nine digits. */
 export const MOST_TASKS = 100_000_000;
@@ -78,6 +78,8 @@ const TOLERATE = 'a count from 0, or a share from "0%" to "100%"';
 
 const HALT = 'a share over 0% such as 5%, or never';
 
+const EQUATION = `an equation such as price.records == input.records, at most ${LONGEST_TEXT} characters`;
+
 export const PERCENT = /^(100(\.0+)?|\d{1,2}(\.\d+)?)%$/;
 
 /** What a job file may hold. `schema/job.schema.json` is generated from it. */
@@ -99,7 +101,7 @@ export const jobFileSchema = fields(
     halt: text(HALT, new RegExp(`${PERCENT.source}|^never$`))
       .refine((share) => share === 'never' || Number.parseFloat(share) > 0, { error: HALT })
       .optional(),
-    expect: listOf(text('an equation such as price.records == input.records'), 'a list of equations').optional(),
+    expect: listOf(text(EQUATION).max(LONGEST_TEXT, { error: EQUATION }), 'a list of equations').optional(),
     labels: mapOf(
       text('a label name: letters, digits and . _ / -, at most 63', /^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/),
       plainValue(),

@@ -95,9 +95,8 @@ export interface Settled {
 /** Fills in parameters and the period. Throws as `prepare` does for what doesn't go together. */
 export function settleSpec(request: SubmissionRequest): Settled {
   const params = mergeParams(request);
-  const period: Record<string, string> = request.period === null ? {} : { period: request.period };
-  const fill = (text: string, field: string): string =>
-    substitute(text, { ...params, ...period }, { field, unknown: 'error' });
+  const known = { ...params, ...(request.period !== null && { period: request.period }) };
+  const fill = (text: string, field: string): string => substitute(text, known, { field, unknown: 'error' });
   const spec: JobSpec = {
     ...request.spec,
     params,
@@ -105,7 +104,7 @@ export function settleSpec(request: SubmissionRequest): Settled {
     input: inputOf(request, fill),
   };
   const runKey = runKeyOf(request, fill);
-  const place = deliverPlace(spec, request.directory, { ...params, ...period });
+  const place = deliverPlace(spec, request.directory, known);
   if (request.attachments != null) refuseOwnMachine(spec, place);
   return { spec, runKey, place };
 }

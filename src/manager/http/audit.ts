@@ -100,7 +100,7 @@ type Facts = Pick<AuditLine, 'at' | 'ms' | 'untold'>;
 function lineOf(request: FastifyRequest, reply: FastifyReply, { at, ms, untold }: Facts): AuditLine {
   const { caller, audited } = request;
   const { statusCode, writableFinished } = reply.raw;
-  const input = audited.input ?? { ...asObject(request.params), ...asObject(request.body) };
+  const input = audited.input ?? { ...asObject(request.params), ...beginning(asObject(request.body)) };
   const exitCode = audited.exitCode ?? numberOf(reply.getHeader(EXIT_HEADER));
   return {
     ...{ audit: 1, at, request: request.id },
@@ -130,9 +130,9 @@ const MOST = 40;
  * true is told of by its kind.
  */
 export function told(input: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const fields = Object.entries(input)
-    .filter(([name, value]) => (name !== 'job' || typeof value !== 'string') && name !== '*')
-    .slice(0, MOST);
+  const fields = Object.entries(beginning(input)).filter(
+    ([name, value]) => (name !== 'job' || typeof value !== 'string') && name !== '*',
+  );
   return Object.fromEntries(fields.map(([name, value]) => [short(name), toldValue(name, value)]));
 }
 
@@ -149,7 +149,15 @@ const short = (text: string): string => {
 };
 
 const asObject = (value: unknown): Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {};
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
+
+/** The first fields: a body may have very many. */
+const beginning = (fields: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(
+    Object.keys(fields)
+      .slice(0, MOST)
+      .map((name) => [name, fields[name]]),
+  );
 
 function numberOf(header: unknown): number | null {
   const value = Number(header);

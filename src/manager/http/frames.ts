@@ -8,6 +8,7 @@ import { BOUNDS } from './bounds.ts';
 import { callerOf } from './caller.ts';
 import { toldByVerb } from './error-answers.ts';
 import { FRAMES_BODY } from './frames-schema.ts';
+import { requireFew } from './verb-input.ts';
 import { goneSignal } from './when-gone.ts';
 
 /** Milliseconds between signs of life: what stands between may cut a connection that says nothing for a minute. */
@@ -52,6 +53,7 @@ function askedVerb(byName: ReadonlyMap<string, Verb>, { body }: FastifyRequest):
 
 function run(options: FramesOptions, verb: Verb, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { input, flags, terminal = null, attachments = null } = request.body as Asked;
+  requireFew(input);
   request.audited = { verb: verb.name, input };
   const gone = goneSignal(reply);
   const frames = new FrameStream(gone);

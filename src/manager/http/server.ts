@@ -9,6 +9,7 @@ import { addEvents } from './events/event-routes.ts';
 import { addFrames } from './frames.ts';
 import { addGuards, type GuardOptions } from './guards.ts';
 import { addHealth, healthOf, type OwnHealth } from './health-routes.ts';
+import { addJsonBodies } from './json-body.ts';
 import { makeServer } from './make-server.ts';
 import { addMetrics } from './metrics-route.ts';
 import { addObjects } from './objects/object-routes.ts';
@@ -64,6 +65,7 @@ export function buildServer({
     frameworkErrors: (error, request, reply) => void sendError(error, request, reply, onHidden),
   });
   app.removeContentTypeParser('text/plain');
+  addJsonBodies(app);
   const methods = collectMethods(app);
   addSecurityHeaders(app);
   addErrors(app, onHidden);

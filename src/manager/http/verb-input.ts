@@ -1,5 +1,7 @@
 import { BatchctlError } from '../../errors.ts';
+import { describeFound } from '../../lib/problems.ts';
 import type { Attachments, Verb } from '../../ports/verbs.ts';
+import { BOUNDS } from './bounds.ts';
 
 /** What a call of a verb's path says. */
 export interface ApiCall {
@@ -79,9 +81,23 @@ function typedQuery(verb: Verb, query: Readonly<Record<string, unknown>>): Recor
 
 function bodyFields(body: unknown): Record<string, unknown> {
   if (body === undefined || body === null) return {};
-  if (typeof body === 'object' && !Array.isArray(body))
-    return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null));
-  throw new BatchctlError('usage', 'expected a JSON object as the body');
+  if (typeof body !== 'object' || Array.isArray(body))
+    throw new BatchctlError('usage', 'expected a JSON object as the body');
+  requireFew(body as Record<string, unknown>);
+  return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null));
+}
+
+/** Throws `usage` for an input of more fields, or longer lists, than any verb can be meant to take. */
+export function requireFew(input: Readonly<Record<string, unknown>>): void {
+  const { fields, list } = BOUNDS;
+  const names = Object.keys(input);
+  if (names.length > fields.value)
+    throw new BatchctlError('usage', `expected at most ${fields.value} fields, found ${names.length}`);
+  for (const name of names) {
+    const value = input[name];
+    if (Array.isArray(value) && value.length > list.value)
+      throw new BatchctlError('usage', `${name}: expected at most ${list.value} values, found ${value.length}`);
+  }
 }
 
 function refuseBody(body: unknown): void {
@@ -120,10 +136,7 @@ function sentLines({ lines }: Verb, given: Readonly<Record<string, unknown>>): R
       const value = given[name];
       if (Array.isArray(value) && value.every((line) => typeof line === 'string' && !/[\n\r]/.test(line)))
         return [name, value.join('\n')];
-      throw new BatchctlError(
-        'usage',
-        `${name}: expected a list of lines, found ${JSON.stringify(value).slice(0, 100)}`,
-      );
+      throw new BatchctlError('usage', `${name}: expected a list of lines, found ${describeFound(value)}`);
     }),
   );
 }
@@ -135,7 +148,7 @@ function withTexts(attachments: Attachments | null, texts: Readonly<Record<strin
 
 function flag(name: string, value: unknown): boolean {
   if (typeof value === 'boolean') return value;
-  throw new BatchctlError('usage', `${name}: expected true or false, found ${JSON.stringify(value)}`);
+  throw new BatchctlError('usage', `${name}: expected true or false, found ${describeFound(value)}`);
 }
 
 function zone(value: unknown): string {
@@ -144,7 +157,7 @@ function zone(value: unknown): string {
   } catch {
     // Said below.
   }
-  throw new BatchctlError('usage', `tz: expected a time zone's name, found ${JSON.stringify(value)}`, {
+  throw new BatchctlError('usage', `tz: expected a time zone's name, found ${describeFound(value)}`, {
     hint: 'use a name like UTC or Europe/London',
   });
 }

@@ -1,7 +1,7 @@
 // Protects: each mistake in a job file is reported with its line and field.
 import { expect } from 'chai';
 import { BatchctlError } from '../../../src/errors.ts';
-import { parseJobFile } from '../../../src/jobs/spec/job-file.ts';
+import { parseJobFile, specOfValue } from '../../../src/jobs/spec/job-file.ts';
 
 /** Fields of a step, on line 4 from column 5. */
 const step = (fields: string): string => `name: a\nsteps:\n  - name: s\n    ${fields}\n    run: x\n`;
@@ -252,6 +252,86 @@ describe('a mistake in a job file', () => {
       expect(message).to.contain(says);
     });
   }
+});
+
+describe('a job file of very much', () => {
+  const many = (count: number, line: (n: number) => string): string =>
+    Array.from({ length: count }, (_, n) => line(n)).join('');
+  const whole = 'name: a\nsteps: [{ name: s, run: x }]\n';
+
+  it('is refused with one clear mistake, in time that does not grow with it', () => {
+    for (const [text, says] of [
+      [`${whole}x: &a 1\nl:\n${many(20_000, () => '- *a\n')}`, 'found more than 1000 aliases, allowed: 1000'],
+      [`${whole}l:\n${many(20_000, (n) => `- &a${n} 1\n`)}`, 'found more than 1000 anchors, allowed: 1000'],
+      [`${whole}${many(400_000, (n) => `k${n}: 1\n`)}`, 'found more than 100000 keys, values and signs'],
+      [`${whole}${many(20_000, (n) => `k${n}: 1\n`)}`, 'found more than 10000 fields and values, allowed: 10000'],
+      [`${whole}# ${many(20_000, () => '*a &b ')}\nx: |\n${many(20_000, () => '  *a &b\n')}`, 'unknown field "x"'],
+      [
+        `name: a\nsteps:\n${many(1_001, (n) => `- { name: s${n}, run: x }\n`)}`,
+        'steps: found 1001, allowed: at most 1000',
+      ],
+      [`${whole}notify: [${many(101, () => '1, ')}]`, 'notify: found 101, allowed: at most 100'],
+      [`${whole}x: ${'['.repeat(100)}${']'.repeat(100)}`, 'is nested more than 64 deep'],
+      [`${whole}x: ${'['.repeat(9_000)}${']'.repeat(9_000)}`, 'is nested too deep to be read'],
+    ] as const) {
+      const began = process.cpuUsage();
+      const message = mistakesOf(text);
+      const { user } = process.cpuUsage(began);
+      expect(message).to.match(/^job\.yaml has 1 mistake:\njob\.yaml:\d+:\d+: .*$/);
+      expect(message).to.contain(says);
+      // The slowest of them needed 40 s and more.
+      expect(user / 1e6, says).to.be.below(8);
+    }
+  });
+
+  it('may have an alias for what stands before it, and one that unfolds to too much is refused', () => {
+    const spec = parseJobFile('name: a\nparams: { a: &x 1, b: *x }\nsteps: [{ name: s, run: x }]\n', {
+      file: 'job.yaml',
+    });
+    expect(spec.params).to.deep.equal({ a: '1', b: '1' });
+    expect(mistakesOf('name: a\nx: &x { p: 1 }\nsteps: [{ name: s, run: x, needs: *x }]\n')).to.contain(
+      'job.yaml:2:9: steps[0].needs.p',
+    );
+    const bomb = many(8, (n) => `b${n + 1}: &b${n + 1} [${many(9, () => `*b${n}, `)}]\n`);
+    expect(mistakesOf(`${whole}b0: &b0 1\n${bomb}`)).to.match(/has 1 mistake:\n/);
+  });
+
+  it('has a hundred of its mistakes told', () => {
+    for (const text of [
+      `${whole}${many(5_000, (n) => `k${n}: 1\n`)}`,
+      `${whole}params:\n${many(5_000, (n) => `  p-${n}: 1\n`)}`,
+      `${whole}input:\n  from:\n${many(5_000, (n) => `  - "{p${n}}"\n`)}`,
+      `${whole}expect:\n${many(5_000, (n) => `- t${n}.a == 1\n`)}`,
+      `name: a\nsteps:\n${many(1_000, () => '- { name: s, run: x }\n')}`,
+    ]) {
+      const [first, ...rest] = mistakesOf(text).split('\n');
+      expect(first).to.equal('job.yaml has more than 100 mistakes, of which these are some:');
+      expect(rest).to.have.length(100);
+    }
+    expect(mistakesOf(`${whole}${many(100, (n) => `k${n}: 1\n`)}`).split('\n')[0]).to.equal(
+      'job.yaml has 100 mistakes:',
+    );
+  });
+
+  it('has long names and texts cut where they are told', () => {
+    const long = 'x'.repeat(1_000_000);
+    for (const field of [
+      `${long}: 1`,
+      `params: { ${long}-: 1 }`,
+      `halt: ${long}`,
+      `expect: ["${long}"]`,
+      `input: { from: "{${long}}" }`,
+    ])
+      expect(mistakesOf(`${whole}${field}`).length, field.slice(0, 20)).to.be.below(2_000);
+  });
+});
+
+describe('a job that came as a value', () => {
+  it('has its mistakes told without lines', () => {
+    expect(() =>
+      specOfValue({ name: 'a', steps: [{ name: 's', run: 'x', colour: 1 }] }, { file: 'job.json' }),
+    ).to.throw(BatchctlError, /^job\.json has 1 mistake:\njob\.json: steps\[0\]\.colour: unknown field "colour"/);
+  });
 });
 
 function mistakesOf(text: string): string {
