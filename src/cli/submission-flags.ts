@@ -149,7 +149,8 @@ export async function refuseCost(ctx: Context): Promise<void> {
 /** Dollars, for `parsed`. Throws a RangeError. */
 export function dollars(text: string): number {
   const value = /^\$?\d+(\.\d{1,2})?$/.test(text) ? Number(text.replace('$', '')) : Number.NaN;
-  if (!(value > 0)) throw new RangeError(`expected an amount in US dollars such as 100 or 12.50, found "${text}"`);
+  if (!(value > 0 && value <= Number.MAX_SAFE_INTEGER))
+    throw new RangeError(`expected an amount in US dollars such as 100 or 12.50, found "${text}"`);
   return value;
 }
 

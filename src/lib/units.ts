@@ -35,20 +35,32 @@ export function parseSize(value: string | number): number {
   return Math.round(bytes);
 }
 
-/** Seconds of `90s`, `10m`, `6h`, `2d`, `1500ms`, `1h30m` or a plain number of seconds; throws `usage` for anything else. */
+const DURATION_HINT = 'write a number with ms, s, m, h or d, largest first: 1500ms, 90s, 10m, 6h, 2d, 1h30m';
+
+/** Seconds of a hundred years: an instant that is further away may be none that a date can hold. */
+const LONGEST = 36_500 * 86_400;
+
+/** Seconds of `90s`, `10m`, `6h`, `2d`, `1500ms`, `1h30m` or a plain number of seconds, at most 36500d; throws `usage` for anything else. */
 export function parseDuration(value: string | number): number {
   const text = String(value).trim();
-  if (/^\d+(\.\d+)?$/.test(text)) return Number(text);
+  if (/^\d+(\.\d+)?$/.test(text)) return notTooLong(Number(text), text);
   const match =
     /^(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?$/.exec(text);
   if (match === null || text === '') {
     throw new BatchctlError('usage', `a duration is expected, found "${value}"`, {
-      hint: 'write a number with ms, s, m, h or d, largest first: 1500ms, 90s, 10m, 6h, 2d, 1h30m',
+      hint: DURATION_HINT,
     });
   }
   // In milliseconds, so that 1500ms is exactly 1.5.
   const ms = DURATIONS.reduce((sum, [, seconds], i) => sum + Number(match[i + 1] ?? 0) * (seconds * 1000), 0);
-  return ms / 1000;
+  return notTooLong(ms / 1000, text);
+}
+
+function notTooLong(seconds: number, text: string): number {
+  if (seconds <= LONGEST) return seconds;
+  throw new BatchctlError('usage', `a duration is expected, at most 36500d, found "${text.slice(0, 40)}"`, {
+    hint: DURATION_HINT,
+  });
 }
 
 /** `32MB`, `1.5GB`, `999B`: powers of 1,000, at most one decimal, which `parseSize` reads back. */

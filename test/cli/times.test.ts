@@ -1,8 +1,14 @@
 // Protects: times typed by people are read as they meant them, and ambiguous ones are refused.
 
 import { expect } from 'chai';
+import { wholeNumber } from '../../src/cli/command.ts';
+import { finishByOf } from '../../src/cli/schedule-flags.ts';
+import { dollars } from '../../src/cli/submission-flags.ts';
 import { parseTime } from '../../src/cli/times.ts';
 import { BatchctlError } from '../../src/errors.ts';
+import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
+import { parseSplit } from '../../src/jobs/split/parse-split.ts';
+import { parseDuration, parseSize } from '../../src/lib/units.ts';
 
 const iso = (text: string, now: string, zone: string): string =>
   new Date(parseTime(text, { now: Date.parse(now), zone })).toISOString();
@@ -93,4 +99,51 @@ describe('times as people write them', () => {
         .that.includes({ kind: 'usage' });
     });
   }
+});
+
+describe('a number that is far too large', () => {
+  const at = (text: string): number => parseTime(text, { now: Date.parse(NOON), zone: 'Europe/London' });
+  const step = (field: string): unknown =>
+    parseJobFile(`name: a\nsteps: [{ name: s, run: x, ${field} }]\n`, { file: 'job.yaml' });
+  const parsers: Readonly<Record<string, (digits: string) => unknown>> = {
+    'a duration': parseDuration,
+    'a duration in days': (digits) => parseDuration(`${digits}d`),
+    'a duration of several units': (digits) => parseDuration(`1d${digits}h`),
+    'a size': parseSize,
+    'a size in terabytes': (digits) => parseSize(`${digits}TB`),
+    'a time to come': (digits) => at(`in ${digits}h`),
+    'a time of day': (digits) => at(`${digits}:00`),
+    'a date': (digits) => at(`${digits}-01-01`),
+    "a schedule's deadline": (digits) => finishByOf(`in ${digits}h`),
+    'a count': wholeNumber(0),
+    'an amount': dollars,
+    'a split by size': (digits) => parseSplit(`csv:${digits}`),
+    'a limit of a step': (digits) => step(`timeout: ${digits}h`),
+    'a limit of a step that is a number': (digits) => step(`timeout: ${digits}`),
+    'what a step needs': (digits) => step(`needs: { memory: ${digits}GB }`),
+  };
+
+  for (const [what, parse] of Object.entries(parsers)) {
+    it(`is no ${what.replace(/^an? /, '')}: it is refused as a mistake of whoever wrote it`, () => {
+      for (const digits of [20, 23, 309, 5_000].map((length) => '9'.repeat(length))) {
+        let thrown: unknown = null;
+        try {
+          thrown = `read as ${JSON.stringify(parse(digits))}`;
+        } catch (error) {
+          thrown = error;
+        }
+        const isMistake =
+          // Of an option commander makes a usage error of a RangeError that says what was expected.
+          (thrown instanceof RangeError && thrown.message.startsWith('expected ')) ||
+          (thrown instanceof BatchctlError && ['usage', 'jobFile'].includes(thrown.kind));
+        if (!isMistake) throw thrown;
+      }
+    });
+  }
+
+  it('leaves what is a hundred years away', () => {
+    expect(parseDuration('36500d')).to.equal(3_153_600_000);
+    expect(() => parseDuration('36501d')).to.throw(BatchctlError, 'at most 36500d');
+    expect(new Date(at('in 36500d')).toISOString()).to.equal('2126-11-06T12:00:00.000Z');
+  });
 });

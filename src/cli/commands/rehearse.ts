@@ -153,7 +153,9 @@ function faultsOf(said: string): Faults {
 /** A share below 1, or a count. Throws a RangeError. */
 function sampleOf(said: string): number {
   const value = said.endsWith('%') ? Number(said.slice(0, -1)) / 100 : Number(said);
-  const fits = /^\d+(\.\d+)?%$/.test(said) ? value > 0 && value <= 1 : /^\d+$/.test(said) && value >= 1;
+  const fits = /^\d+(\.\d+)?%$/.test(said)
+    ? value > 0 && value <= 1
+    : /^\d+$/.test(said) && value >= 1 && Number.isSafeInteger(value);
   if (!fits) throw new RangeError(`expected a share such as 1% or a count of parts such as 50, found "${said}"`);
   // All of them: a count that no input reaches.
   return said.endsWith('%') && value === 1 ? Number.MAX_SAFE_INTEGER : value;

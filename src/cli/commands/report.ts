@@ -107,6 +107,7 @@ function check({ ctx, format, output, compare, regress }: ReportOptions): void {
 /** `20%` as 0.2. Throws a RangeError. */
 function parseShare(text: string): number {
   const match = /^(\d+(?:\.\d+)?)%$/.exec(text);
-  if (match === null) throw new RangeError(`expected a percentage such as 20%, found "${text}"`);
+  if (match === null || !Number.isSafeInteger(Math.round(Number(match[1]))))
+    throw new RangeError(`expected a percentage such as 20%, found "${text}"`);
   return Number(match[1]) / 100;
 }
