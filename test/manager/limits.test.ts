@@ -40,6 +40,26 @@ describe('what a caller can hold of the manager', () => {
     expect((await desk.call('/api/v1/jobs', await desk.token('submit'))).status).to.equal(200);
   });
 
+  it('is a listing of tokens a second where many guess; a good token from their address is let in, also a new one', async () => {
+    await open();
+    const before = await desk.token('read', 'before');
+    for (let n = 0; n < BOUNDS.tries.value; n += 1) await desk.call('/api/v1/jobs', BAD);
+    expect((await desk.call('/api/v1/jobs', BAD)).status).to.equal(429);
+    expect((await desk.call('/api/v1/jobs', before)).status).to.equal(200);
+    const [reads, listings] = [countReads(desk), countListings(desk)];
+    const guesses = Array.from({ length: 100 }, (_, n) => `bct_${String(n).padStart(43, 'B')}`);
+    const answers = await Promise.all([...guesses, ...guesses].map((guess) => desk.call('/api/v1/jobs', guess)));
+    expect(new Set(answers.map(({ status }) => status))).to.deep.equal(new Set([429]));
+    expect(reads()).to.equal(0);
+    // Those that came while one was under way share the next.
+    expect(listings()).to.be.within(1, 3);
+    const after = await desk.token('read', 'after');
+    expect((await desk.call('/api/v1/jobs', after)).status).to.equal(200);
+    for (const text of [`${after}A`, after.slice(0, -1), '']) {
+      expect((await desk.call('/api/v1/jobs', text)).status, text).to.equal(429);
+    }
+  });
+
   it('is a body of 1 MiB of JSON, and a head of 16 KiB', async () => {
     await open();
     const token = await desk.token('operate');
@@ -244,6 +264,17 @@ describe('what a caller can hold of the manager', () => {
     for (const answer of await Promise.all(held)) expect(answer.resume().statusCode).to.equal(200);
   });
 });
+
+/** How often the store was listed since. */
+function countListings({ store }: GuardDesk): () => number {
+  let count = 0;
+  const { keys } = store;
+  store.keys = (...given) => {
+    count += 1;
+    return keys.apply(store, given);
+  };
+  return () => count;
+}
 
 /** How often the store was read since. */
 function countReads({ store }: GuardDesk): () => number {

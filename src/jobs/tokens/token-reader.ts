@@ -1,3 +1,5 @@
+import { wait } from '../../lib/wait.ts';
+import { TOKENS, tokenKey } from '../../model/keys.ts';
 import { isExpired, TOKEN_TEXT, type Token } from '../../model/token.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { hashOf, readToken } from './read-token.ts';
@@ -6,6 +8,15 @@ import { hashOf, readToken } from './read-token.ts';
 export const FRESH_MS = 5_000;
 /** Tokens that are remembered; of more, the one asked for longest ago is forgotten, which costs a read. */
 const REMEMBERED = 1_000;
+
+/** Tokens are listed at most once in so long, milliseconds, however many ask. */
+const LIST_MS = 1_000;
+
+interface Listing {
+  /** Monotonic milliseconds. */
+  readonly began: number;
+  readonly keys: ReadonlySet<string>;
+}
 
 interface Known {
   readonly token: Token | null;
@@ -18,6 +29,8 @@ export class TokenReader {
   readonly #platform: Pick<Platform, 'store' | 'clock'>;
   readonly #known = new Map<string, Known>();
   readonly #asking = new Map<string, Promise<Token | null>>();
+  #listed: Listing = { began: Number.NEGATIVE_INFINITY, keys: new Set() };
+  #listing: Promise<Listing> | null = null;
 
   constructor(platform: Pick<Platform, 'store' | 'clock'>) {
     this.#platform = platform;
@@ -40,6 +53,37 @@ export class TokenReader {
   /** True for a text that was a token's when the store was asked last. */
   wasGood(text: string): boolean {
     return TOKEN_TEXT.test(text) && this.#known.get(hashOf(text))?.token != null;
+  }
+
+  /**
+   * True where the store has a token of that text, also one that was made just now. For texts of which most are guesses: all
+   * who ask share a listing a second, where each would else cost a read. Throws what the store throws.
+   */
+  async isListed(text: string): Promise<boolean> {
+    if (!TOKEN_TEXT.test(text)) return false;
+    const key = tokenKey(hashOf(text));
+    if (this.#listed.keys.has(key)) return true;
+    const came = this.#platform.clock.monotonic();
+    const { began, keys } = await this.#list();
+    // A listing that had begun already may have missed it.
+    return keys.has(key) || (began < came && (await this.#list()).keys.has(key));
+  }
+
+  #list(): Promise<Listing> {
+    this.#listing ??= this.#readKeys().finally(() => {
+      this.#listing = null;
+    });
+    return this.#listing;
+  }
+
+  async #readKeys(): Promise<Listing> {
+    const { store, clock } = this.#platform;
+    await wait(Math.max(0, this.#listed.began + LIST_MS - clock.monotonic()));
+    const began = clock.monotonic();
+    const keys = new Set<string>();
+    for await (const key of store.keys(TOKENS)) keys.add(key);
+    this.#listed = { began, keys };
+    return this.#listed;
   }
 
   /** Many calls at once ask once. */

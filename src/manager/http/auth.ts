@@ -61,8 +61,9 @@ export function addAuth(app: FastifyInstance, { tokens, onUsed, onNobody, clock 
     const scope = scopeOf(request);
     if (scope === 'anyone') return;
     const text = bearerOf(request);
-    // Who is known is let in from wherever others guess, too.
-    if (!tokens.wasGood(text ?? '')) requirePatience(tries.waitOf(request.ip));
+    // Whoever has a token is let in from wherever others guess, too: they may share an address.
+    const patience = tries.waitOf(request.ip);
+    if (patience > 0 && !tokens.wasGood(text ?? '') && !(await tokens.isListed(text ?? ''))) requirePatience(patience);
     const token = text === null ? null : await find(tokens, text);
     if (token === null || text === null) {
       // Who says nothing has guessed nothing.

@@ -60,7 +60,13 @@ export const BOUNDS = {
     "a small instance's disk has room for them",
   ),
   stagedOfOne: bound('of which of a token', 2 ** 29, 'bytes', '429', 'two of the largest archives'),
-  tries: bound('failed tries of an address', 5, '', '429', 'then 1 s, twice as long each time, up to 60 s'),
+  tries: bound(
+    'failed tries of an address',
+    5,
+    '',
+    '429',
+    'then 1 s, twice as long each time, up to 60 s; a good token is let in all the same',
+  ),
   addresses: bound('addresses whose failed tries are known', 10_000, '', 'forgotten', 'some 2 MB of memory'),
 } as const satisfies Readonly<Record<string, Bound>>;
 
