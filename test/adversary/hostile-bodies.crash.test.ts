@@ -1,0 +1,370 @@
+// Protects: no body of up to 1 MiB that the API's limits allow blocks the manager's event loop.
+import { openSync, readSync } from 'node:fs';
+import { request } from 'node:http';
+import { expect } from 'chai';
+import { MOST_OF_A_JOB as MOST } from '../../src/jobs/spec/job-file.ts';
+import { BOUNDS } from '../../src/manager/http/bounds.ts';
+import { ApiDesk } from '../support/manager/api-desk.ts';
+
+/** The longest that one turn of the loop may take, milliseconds of its thread's CPU time on a machine like the one below. */
+const LONGEST = 100;
+
+/**
+ * What `work` takes on a machine of 2 idle cores at 3 GHz, milliseconds. A slower machine, or one whose other load takes the
+ * caches and the core's other thread, needs more CPU time for the same work: the limit grows by as much as `work` does.
+ */
+const WORK_MS = 50;
+
+const keysToParse = JSON.stringify(Object.fromEntries(Array.from({ length: 65_000 }, (_, n) => [`key-${n}`, 1])));
+const work = (): unknown => JSON.parse(keysToParse);
+
+/**
+ * The CPU time that the loop's thread spends in each turn. CPU time, and not the clock: other load on the machine makes a turn
+ * last longer by the clock, and costs this thread no CPU. The kernel counts it per thread, so that the garbage collector's
+ * helpers and libuv's pool are left out. A turn that begins within a tick is measured up to a tick too long.
+ */
+class LoopTurns {
+  readonly #file = openSync('/proc/thread-self/schedstat', 'r');
+  readonly #timer = setInterval(() => this.#look(), 2);
+  #last = this.#now();
+  #longest = 0;
+
+  /** The longest turn since it was asked last, milliseconds. */
+  longest(): number {
+    this.#look();
+    const longest = this.#longest;
+    this.#longest = 0;
+    return longest;
+  }
+
+  /** CPU time of work, milliseconds. */
+  cost(done: () => unknown): number {
+    const began = this.#now();
+    done();
+    return this.#now() - began;
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #look(): void {
+    const now = this.#now();
+    this.#longest = Math.max(this.#longest, now - this.#last);
+    this.#last = now;
+  }
+
+  #now(): number {
+    const bytes = Buffer.alloc(64);
+    const length = readSync(this.#file, bytes, 0, bytes.length, 0);
+    return Number(bytes.toString('latin1', 0, length).split(' ')[0]) / 1e6;
+  }
+}
+
+/** JSON of about so many bytes, and of at most so many values. */
+type Shape = (bytes: number, values: number) => string;
+
+const DEPTH = BOUNDS.depth.value;
+
+/** As many of these as there is room for, the last ones made longer where values run out first. */
+function many(bytes: number, most: number, item: (n: number, filler: string) => string): string {
+  const count = Math.min(most, Math.floor(bytes / (item(most, '').length + 1)));
+  const filler = 'x'.repeat(Math.max(0, Math.floor(bytes / count) - item(count, '').length - 1));
+  return Array.from({ length: count }, (_, n) => item(n, filler)).join(',');
+}
+
+const list = (of: (n: number, filler: string) => string, each = 1): Shape => {
+  return (bytes, values) => `[${many(bytes, Math.floor(values / each), of)}]`;
+};
+const map = (of: (n: number, filler: string) => string, each = 1): Shape => {
+  return (bytes, values) => `{${many(bytes, Math.floor(values / each), of)}}`;
+};
+const nested = (open: string, close: string, depth: number): string => open.repeat(depth) + close.repeat(depth);
+
+/** What can stand anywhere: within the bounds of values and depth, and far beyond them. */
+const ANYWHERE: Readonly<Record<string, Shape>> = {
+  'a long text': (bytes) => `"${'x'.repeat(bytes - 2)}"`,
+  'a long text of escapes': (bytes) => `"${'\\u0041'.repeat(Math.floor(bytes / 6) - 1)}"`,
+  'a long text of quotes': (bytes) => `"${'\\"'.repeat(Math.floor(bytes / 2) - 1)}"`,
+  'a long text of spaces': (bytes) => `"${' '.repeat(bytes - 2)}"`,
+  'a long text of digits': (bytes) => `"${'9'.repeat(bytes - 2)}"`,
+  'a long text of braces': (bytes) => `"${'{'.repeat(bytes - 2)}"`,
+  'a long text of lines': (bytes) => `"${'\\n'.repeat(Math.floor(bytes / 2) - 1)}"`,
+  'a long text of commas': (bytes) => `"${'a=1,'.repeat(Math.floor(bytes / 4) - 1)}"`,
+  'a long number': (bytes) => '9'.repeat(bytes),
+  'deep lists': () => nested('[', ']', DEPTH - 4),
+  'lists deeper than allowed': (bytes) => nested('[', ']', Math.floor(bytes / 2)),
+  'maps deeper than allowed': (bytes) =>
+    `${'{"a":'.repeat(Math.floor(bytes / 6))}1${'}'.repeat(Math.floor(bytes / 6))}`,
+  'many keys': map((n, filler) => `"k${n}${filler}":1`),
+  'more keys than allowed': (bytes) => `{${many(bytes, bytes, (n) => `"k${n}":1`)}}`,
+  'many maps': list((n) => `{"k${n}":1}`, 2),
+  'many texts': list((n, filler) => `"t${n}${filler}"`),
+  'many aliases': list((n, filler) => `"*a${n}${filler}"`),
+  'many settings': list((n, filler) => `"k${n}=${filler}"`),
+  'many tasks': list((n) => `"double/${n}"`),
+  'many patterns': list((n, filler) => `"data/${n}*${filler}*"`),
+  'many numbers': list(() => '1'),
+  'more numbers than allowed': (bytes) => `[${many(bytes, bytes, () => '1')}]`,
+};
+
+const spec = (fields: string, steps = '{"name":"s","run":"x"}'): string => `{"name":"a","steps":[${steps}]${fields}}`;
+const inSpec = (field: string, shape: Shape): Shape => {
+  return (bytes, values) => spec(`,"${field}":${shape(bytes - 100, values - 20)}`);
+};
+const inStep = (field: string, shape: Shape): Shape => {
+  return (bytes, values) => spec('', `{"name":"s","run":"x","${field}":${shape(bytes - 100, values - 20)}}`);
+};
+const keys = (of: (n: number, filler: string) => string) => map((n, filler) => `"${of(n, filler)}":"1"`);
+const texts = (of: (n: number, filler: string) => string) => list((n, filler) => `"${of(n, filler)}"`);
+
+const steps = (values: number): number => (values > MOST.values ? values : MOST.steps);
+
+/** Jobs, most of them with as many mistakes as there is room for. */
+const SPECS: Readonly<Record<string, Shape>> = {
+  'a job of unknown fields': (bytes, values) =>
+    spec(`,${many(bytes - 100, values - 20, (n, filler) => `"k${n}${filler}":1`)}`),
+  'a job with a long unknown field': (bytes) => spec(`,"${'s'.repeat(bytes - 100)}":1`),
+  'steps with unknown fields': (bytes, values) =>
+    spec(
+      '',
+      many(bytes - 100, Math.min(steps(values), Math.floor(values / 2)), (n) => `{"k${n}":1}`),
+    ),
+  'steps of one name': (bytes, values) =>
+    spec(
+      '',
+      many(bytes - 100, Math.min(steps(values), Math.floor(values / 3)), () => '{"name":"s","run":"x"}'),
+    ),
+  'steps that are right': (bytes, values) =>
+    spec(
+      '',
+      many(
+        bytes - 100,
+        Math.min(steps(values), Math.floor(values / 3)),
+        (n, filler) => `{"name":"s${n}","run":"${filler}x"}`,
+      ),
+    ),
+  'many programs': inStep(
+    'run',
+    texts((n, filler) => `${n}${filler}`),
+  ),
+  'wrong variables': inStep(
+    'env',
+    keys((n, filler) => `${n}${filler}`),
+  ),
+  'many variables': inStep(
+    'env',
+    keys((n, filler) => `V${n}${filler}`),
+  ),
+  'many secrets': inStep(
+    'secrets',
+    keys((n, filler) => `V${n}${filler}`),
+  ),
+  'wrong exit codes': inStep(
+    'permanent',
+    list(() => '0'),
+  ),
+  'many exit codes': inStep(
+    'permanent',
+    list(() => '1'),
+  ),
+  'wrong parameters': inSpec(
+    'params',
+    keys((n, filler) => `${n}-${filler}`),
+  ),
+  'many parameters': inSpec(
+    'params',
+    keys((n, filler) => `p${n}${filler}`),
+  ),
+  'parameters of one name': inSpec(
+    'params',
+    keys((n) => [...n.toString(2).padStart(17, '0')].map((bit) => (bit === '0' ? 'a' : 'A')).join('')),
+  ),
+  'unknown parameters': (bytes, values) =>
+    spec(
+      `,"params":{${many(bytes / 2 - 100, values / 2 - 20, (n) => `"p${n}":1`)}},"input":{"from":[${many(bytes / 2 - 100, values / 2 - 20, (n, filler) => `"{q${n}}${filler}"`)}]}`,
+    ),
+  'known parameters': (bytes, values) =>
+    spec(
+      `,"params":{${many(bytes / 2 - 100, values / 2 - 20, (n) => `"p${n}":1`)}},"input":{"from":[${many(bytes / 2 - 100, values / 2 - 20, (n) => `"{p${n}}"`)}]}`,
+    ),
+  'a long text of parameters': (bytes) => spec(`,"input":{"from":"${'{q}'.repeat(Math.floor(bytes / 3) - 40)}"}`),
+  'many inputs': (bytes, values) =>
+    spec(`,"input":{"from":[${many(bytes - 200, values - 20, (n, filler) => `"store:${n}${filler}"`)}]}`),
+  'wrong inputs': (bytes, values) => spec(`,"input":{"from":[${many(bytes - 200, values - 20, () => '"s3:"')}]}`),
+  'a grid of many names': (bytes, values) =>
+    spec(
+      `,"input":{"split":{"by":"grid","axes":{${many(bytes - 200, Math.floor(values / 2) - 20, (n) => `"a${n}":[1]`)}}}}`,
+    ),
+  'a grid of many values': (bytes, values) =>
+    spec(
+      `,"input":{"split":{"by":"grid","axes":{"a":[${many(bytes - 200, values - 20, (n, filler) => `"${n}${filler}"`)}]}}}`,
+    ),
+  'many equations': inSpec(
+    'expect',
+    texts((n) => `s.a${n} == input.records`),
+  ),
+  'equations of unknown steps': inSpec(
+    'expect',
+    texts((n) => `t${n}.a == input.records`),
+  ),
+  'wrong equations': inSpec(
+    'expect',
+    texts((n, filler) => `${n} ${filler}`),
+  ),
+  'a long equation': (bytes) => spec(`,"expect":["s.a == ${'s.a + '.repeat(Math.floor(bytes / 6) - 40)}s.a"]`),
+  'a long wrong equation': (bytes) => spec(`,"expect":["${'('.repeat(bytes - 200)}"]`),
+  'many labels': inSpec(
+    'labels',
+    keys((n) => `l${n}`),
+  ),
+  'wrong labels': inSpec(
+    'labels',
+    keys((n, filler) => `-${n}${filler}`),
+  ),
+  'many files': inSpec(
+    'files',
+    texts((n, filler) => `f${n}${filler}`),
+  ),
+  'wrong files': inSpec(
+    'files',
+    texts((n, filler) => `../${n}${filler}`),
+  ),
+  'a long path': (bytes) => spec(`,"files":["${'a/'.repeat(Math.floor(bytes / 2) - 80)}.."]`),
+  'many receivers': inSpec('notify', (bytes, values) =>
+    list((n) => `{"on":["failed"],"to":"sns:${n}"}`, 4)(bytes, Math.min(values, 4 * MOST.notify)),
+  ),
+  'wrong receivers': inSpec('notify', (bytes, values) =>
+    list((n) => `{"no${n}":1}`, 2)(bytes, Math.min(values, 2 * MOST.notify)),
+  ),
+};
+
+/** As large as the API lets them be, and as a job may be: what is larger is refused before most of it is looked at. */
+const SPECS_OF_ALL_SIZES = Object.entries(SPECS).flatMap(([what, shape]): [string, Shape][] => [
+  [what, shape],
+  [`${what}, as large as allowed`, (bytes) => shape(bytes, MOST.values - 100)],
+]);
+
+const HASH = '0'.repeat(64);
+
+describe('a hostile body', () => {
+  let desk: ApiDesk;
+  let token: string;
+  let turns: LoopTurns;
+  let slowest = 0;
+  const found: { readonly longest: number; readonly ms: number; readonly status: number; readonly what: string }[] = [];
+
+  before(async function () {
+    if (process.platform !== 'linux') this.skip();
+    desk = await ApiDesk.open({ dashboard: null });
+    token = await desk.token('operate');
+    const { status, text } = await desk.call('POST', '/jobs', {
+      spec: JSON.parse(spec(',"input":{"split":{"by":"range","from":1,"to":2}}')),
+    });
+    expect(status, text).to.equal(200);
+    turns = new LoopTurns();
+    // Code that runs for the first time is compiled first.
+    for (const path of ['/plans', '/jobs/last/retries'])
+      for (let n = 0; n < 5; n += 1) await send('POST', `/api/v1${path}`, '{"spec":{"x":1}}');
+  });
+
+  const send = (method: string, path: string, body: string): Promise<number> =>
+    new Promise((resolve, reject) => {
+      const bytes = Buffer.from(body);
+      const headers = {
+        authorization: `Bearer ${token}`,
+        'content-type': 'application/json',
+        'content-length': bytes.length,
+      };
+      turns.longest();
+      const sent = request(`${desk.url}${path}`, { method, headers }, (answer) => {
+        answer.resume().on('close', () => resolve(answer.statusCode ?? 0));
+      });
+      sent.on('error', reject).end(bytes);
+    });
+
+  const measure = async (method: string, path: string, body: string, what: string): Promise<void> => {
+    const began = performance.now();
+    const status = await send(method, path, body);
+    found.push({ longest: turns.longest(), ms: performance.now() - began, status, what: `${method} ${path}: ${what}` });
+  };
+
+  after(async () => {
+    turns?.close();
+    await desk?.close();
+    found.sort((a, b) => b.longest - a.longest);
+    const lines = found.map(({ longest, ms, status, what }) =>
+      [longest.toFixed(0).padStart(6), ms.toFixed(0).padStart(6), ` ${status}  ${what}`].join(' '),
+    );
+    console.log(`    ${found.length} bodies; work of ${WORK_MS} ms took up to ${slowest.toFixed(0)} ms here`);
+    console.log(`    the longest turns, ms of CPU time; ms until the answer; status\n${lines.slice(0, 20).join('\n')}`);
+  });
+
+  for (const [routes, isMeant] of [
+    ['of a plan', (path) => path.endsWith('/plans')],
+    // Not the command line's own calls, which may have 8 MiB.
+    ['of any other route', (path) => !/\/(plans|commands)$/.test(path)],
+  ] as const satisfies readonly (readonly [string, (path: string) => boolean])[]) {
+    it(`${routes} blocks the loop for less than 100 ms, whatever its shape`, async function () {
+      this.timeout(900_000);
+      const before = found.length;
+      for (const [template, operations] of Object.entries(desk.document.paths)) {
+        const path = template.replace(/\{\w+\}/, 'last');
+        for (const method of isMeant(path) ? ['post', 'put', 'patch', 'delete'] : []) {
+          if (operations[method] === undefined) continue;
+          slowest = Math.max(slowest, turns.cost(work));
+          for (const [what, body] of bodiesFor(operations[method], limitOf(path), path)) {
+            expect(Buffer.byteLength(body), what).to.be.at.most(limitOf(path));
+            await measure(method.toUpperCase(), path, body, what);
+          }
+        }
+      }
+      slowest = Math.max(slowest, turns.cost(work));
+      const limit = LONGEST * Math.max(1, slowest / WORK_MS);
+      const measured = found.slice(before);
+      expect(measured).to.have.length.above(20);
+      expect(measured.filter(({ status }) => status >= 500)).to.deep.equal([]);
+      expect(measured.filter(({ longest }) => longest >= limit)).to.deep.equal([]);
+    });
+  }
+});
+
+const limitOf = (path: string): number => (path.endsWith('/completions') ? BOUNDS.completion : BOUNDS.body).value;
+
+/** All shapes for the route that takes most, and for each field of any other those that its check may stumble over. */
+function* bodiesFor(operation: unknown, limit: number, path: string): Generator<readonly [string, string]> {
+  const room = limit - 600;
+  const values = (limit > BOUNDS.body.value ? BOUNDS.valuesOfLarge : BOUNDS.values).value - 100;
+  const takesMost = path.endsWith('/plans');
+  for (const [what, shape] of takesMost ? SPECS_OF_ALL_SIZES : []) {
+    yield [`spec: ${what}`, `{"spec":${shape(room, values)}}`];
+  }
+  for (const [what, shape] of Object.entries(ANYWHERE)) {
+    if (!takesMost && !OF_EVERY_ROUTE.includes(what)) continue;
+    const value = shape(room, values);
+    yield [what, value];
+    for (const field of fieldsOf(operation, path)) yield [`${field}: ${what}`, within(path, field, value)];
+  }
+}
+
+const OF_EVERY_ROUTE = ['a long text', 'many keys', 'many texts', 'many tasks'];
+
+/** A body with all that its route needs, and one hostile field. */
+function within(path: string, field: string, value: string): string {
+  if (path.endsWith('/uploads')) return `{"key":"data/a","size":1,"sha256":"${HASH}","${field}":${value}}`;
+  if (path.includes('/uploads/')) return `{"key":"data/a","upload":"u","size":1,"parts":[],"${field}":${value}}`;
+  if (path.endsWith('/schedules')) return `{"spec":${spec('')},"name":"n","cron":"0 3 * * *","${field}":${value}}`;
+  return /\/(jobs|plans)$/.test(path) && field !== 'spec'
+    ? `{"spec":${spec('')},"${field}":${value}}`
+    : `{"${field}":${value}}`;
+}
+
+function fieldsOf(operation: unknown, path: string): readonly string[] {
+  if (path.endsWith('/plans')) return ['spec', 'input', 'set', 'finishBy', 'dryRun'];
+  if (path.endsWith('/uploads')) return ['key', 'sha256', 'size'];
+  if (path.includes('/uploads/')) return ['key', 'upload', 'parts'];
+  const { requestBody } = operation as {
+    requestBody?: { content: Record<string, { schema: { properties?: object } }> };
+  };
+  return Object.keys(requestBody?.content['application/json']?.schema.properties ?? {});
+}
