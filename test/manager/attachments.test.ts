@@ -145,8 +145,8 @@ describe('what a caller sends along', () => {
     const body = `{"spec": {"name": "deep", "steps": ${deep}}}`;
     const headers = { 'content-type': 'application/json' };
     const answer = await desk.fetch('POST', '/api/v1/jobs', { headers, body });
-    expect(answer.status).to.equal(400);
-    expect(await answer.text()).to.contain('nested too deep');
+    expect(answer.status).to.equal(413);
+    expect(await answer.text()).to.contain('at most 64 lists and maps within each other');
     expect(desk.hidden).to.deep.equal([]);
   });
 
