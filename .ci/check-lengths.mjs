@@ -1,9 +1,9 @@
-// Files are short: one idea each. Fails for any of src, test, bench and bin over 300 lines.
+// A file is one idea: fails for any of src, test, bench and bin over 400 lines.
 
 import { readFileSync } from 'node:fs';
 import { globSync } from 'tinyglobby';
 
-const LIMIT = 300;
+const LIMIT = 400;
 const files = globSync(['{src,test,bench,bin,.ci}/**/*.{ts,tsx,css,mjs,js}', '*.mjs'], {
   // The API's types are made, not written.
   ignore: ['**/{data,.data,node_modules}/**', 'src/dashboard/api.ts'],
