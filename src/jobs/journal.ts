@@ -1,9 +1,9 @@
 import { BatchctlError } from '../errors.ts';
 import { ahead } from '../lib/ahead.ts';
 import { randomId } from '../lib/id.ts';
-import { parseStored } from '../lib/json.ts';
-import type { JobRecord } from '../model/job.ts';
-import type { EntryKind, JournalEntry, JournalHole } from '../model/journal.ts';
+import { parseStored, requireShape, type Shape } from '../lib/json.ts';
+import { isClosed, type JobRecord } from '../model/job.ts';
+import type { EntryKind, EntryWhat, JournalEntry, JournalHole } from '../model/journal.ts';
 import { entryOf, jobKey, journalKey, journalPrefix, runKeyClaim } from '../model/keys.ts';
 import { emptyView, foldJournal, type JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
@@ -27,9 +27,33 @@ export async function readJob(store: ObjectStore, job: string): Promise<JobRecor
 
 /** A job.json, committed or not; null if there provably is none. Throws as `readJob` does. */
 export async function readRecord(store: ObjectStore, job: string): Promise<JobRecord | null> {
-  const bytes = await store.read(jobKey(job));
-  return bytes === null ? null : parseStored<JobRecord>(jobKey(job), bytes);
+  const key = jobKey(job);
+  const bytes = await store.read(key);
+  if (bytes === null) return null;
+  const record = parseStored<JobRecord>(key, bytes, { shape: RECORD });
+  for (const { source } of record.inputs) requireShape(key, source, SOURCES[source.kind] ?? {}, 'source.');
+  if (record.job === job) return record;
+  throw new BatchctlError('corrupt', `${key} is of the job ${record.job}`, {
+    hint: 'restore it from a backup of the store',
+  });
 }
+
+/** What readers rely on; all of it has a digest, which `verify` computes again. */
+const RECORD: Shape = {
+  ...{ job: 'text', runKey: 'text|null', runNumber: 'number|null', parts: 'number', digest: 'text', code: 'text|null' },
+  ...{ createdAt: 'text', createdBy: 'text', host: 'text', version: 'text', rehearsal: 'map?' },
+  spec: {
+    ...{ name: 'text', input: 'map', params: 'map', labels: 'map', tolerate: { kind: 'text' }, expect: 'list' },
+    steps: [{ name: 'text', gather: 'flag', explode: 'flag', input: 'text', output: 'text', group: 'text' }],
+  },
+  inputs: [{ name: 'text', size: 'number', source: { kind: 'text' } }],
+};
+
+const SOURCES: Readonly<Partial<Record<string, Shape>>> = {
+  file: { path: 'text', pin: { inode: 'text', size: 'number', mtimeNs: 'text' } },
+  store: { key: 'text', etag: 'text' },
+  s3: { bucket: 'text', key: 'text', etag: 'text', version: 'text|null' },
+};
 
 /** Whether the job's submission was committed. */
 export async function isCommitted(store: ObjectStore, record: JobRecord): Promise<boolean> {
@@ -41,7 +65,7 @@ export async function isCommitted(store: ObjectStore, record: JobRecord): Promis
 export async function readClaim(store: ObjectStore, runKey: string, number: number): Promise<RunKeyClaim | null> {
   const key = runKeyClaim(runKey, number);
   const bytes = await store.read(key);
-  return bytes === null ? null : parseStored<RunKeyClaim>(key, bytes);
+  return bytes === null ? null : parseStored<RunKeyClaim>(key, bytes, { shape: { job: 'text', digest: 'text' } });
 }
 
 /**
@@ -152,7 +176,31 @@ export async function readEntries(store: ObjectStore, job: string): Promise<read
 export async function readEntry(store: ObjectStore, job: string, n: number): Promise<JournalEntry | null> {
   const key = journalKey(job, n);
   const bytes = await store.read(key);
-  return bytes === null ? null : parseStored<JournalEntry>(key, bytes);
+  return bytes === null ? null : parseEntry(key, bytes);
+}
+
+const ENTRY: Shape = { id: 'text', when: 'text', who: 'text', what: 'text' };
+/** What folding an entry relies on; that a kind is known is looked at there. */
+const ENTRIES: Readonly<Partial<Record<EntryWhat, Shape>>> = {
+  resend: { tasks: 'map', after: 'number' },
+  pause: { now: 'flag', reason: 'text' },
+  kill: { tasks: 'map', mode: 'text' },
+  skip: { tasks: 'map', reason: 'text', failed: 'map?', round: 'number?' },
+  unskip: { tasks: 'map', round: 'number?', asked: 'map?' },
+  retry: { round: 'number', tasks: 'map', canaries: 'map|null', overrides: 'map', opened: 'list?' },
+  'retry-rest': { round: 'number' },
+  close: { state: 'text', reason: 'text|null', round: 'number' },
+  delivered: { after: 'number', to: 'text', outputs: 'number', bytes: 'number' },
+};
+
+/** A journal's entry. Throws as `parseStored` does, and `corrupt` for a close in a state that is none. */
+export function parseEntry(key: string, bytes: Uint8Array): JournalEntry {
+  const entry = parseStored<JournalEntry>(key, bytes, { shape: ENTRY });
+  requireShape(key, entry, ENTRIES[entry.what] ?? {});
+  if (entry.what !== 'close' || isClosed(entry.state)) return entry;
+  throw new BatchctlError('corrupt', `${key} closes the job as "${entry.state}", which is no state`, {
+    hint: 'restore it from a backup of the store',
+  });
 }
 
 /**

@@ -1,4 +1,4 @@
-import { parseStored } from '../lib/json.ts';
+import { parseStored, type Shape } from '../lib/json.ts';
 import { TaskBits } from '../model/bits.ts';
 import type { OpenedGather, StepFacts } from '../model/decide.ts';
 import { hasBarrier, takesFiles } from '../model/job.ts';
@@ -42,10 +42,12 @@ export function stepTotals(view: Pick<JobView, 'record' | 'exploded'>): readonly
   return stepSizes(sizingOf(view)).map((size) => size ?? 0);
 }
 
+const OPENED: Shape = { id: 'text', count: 'number', leftOut: 'text' };
+
 export async function readOpened(store: ObjectStore, job: string, step: string): Promise<OpenedGather | null> {
   const key = openedKey(job, step);
   const bytes = await store.read(key);
-  return bytes === null ? null : parseStored<OpenedGather>(key, bytes);
+  return bytes === null ? null : parseStored<OpenedGather>(key, bytes, { shape: OPENED });
 }
 
 export async function listPublished(store: ObjectStore, job: string, step: string, size: number): Promise<TaskBits> {

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { BatchctlError } from '../errors.ts';
-import { parseStored } from '../lib/json.ts';
+import { parseStored, requireShape, type Shape } from '../lib/json.ts';
 import { outKey, stagedKey } from '../model/keys.ts';
 import {
   isInside,
@@ -12,6 +12,18 @@ import {
   type OutputOf,
 } from '../model/output.ts';
 import type { Metadata, ObjectStore } from '../ports/object-store.ts';
+
+const BRIEF: Shape = { attempt: 'text', manifest: 'flag?' };
+const FULL: Shape = {
+  ...{ number: 'number', round: 'number', worker: 'text', startedAt: 'text', endedAt: 'text', seconds: 'number' },
+  ...{ cpuSeconds: 'number|null', peakMemory: 'number|null', bytesIn: 'number', bytesOut: 'number', checksum: 'text' },
+  ...{ counters: 'map', code: 'text|null' },
+};
+const MANIFEST: Shape = {
+  meta: { format: 'number', ...BRIEF, ...FULL },
+  single: 'flag',
+  files: [{ name: 'text', key: 'text', size: 'number', checksum: 'text' }],
+};
 
 /** A published output, whichever form it has: the one function that knows both. */
 export interface Output {
@@ -49,7 +61,10 @@ export function metaOf(of: OutputOf, metadata: Metadata): OutputMeta {
       hint: againHint(of, key),
     });
   }
-  return ownMeta(of, parseStored<OutputMeta>(key, new TextEncoder().encode(text), OUTPUT_FORMAT));
+  const meta = parseStored<OutputMeta>(key, new TextEncoder().encode(text), { known: OUTPUT_FORMAT, shape: BRIEF });
+  // Of a large output the rest is in its manifest.
+  if (meta.manifest !== true) requireShape(key, meta, FULL);
+  return ownMeta(of, meta);
 }
 
 /**
@@ -59,14 +74,15 @@ export function metaOf(of: OutputOf, metadata: Metadata): OutputMeta {
  */
 export function manifestOf(of: OutputOf, attempt: string, bytes: Uint8Array): OutputManifest {
   const key = outKey(of.job, of.step, of.task);
-  const manifest = parseStored<OutputManifest>(key, bytes, OUTPUT_FORMAT);
+  const manifest = parseStored<OutputManifest>(key, bytes, { known: OUTPUT_FORMAT, shape: MANIFEST });
   const { meta, files } = manifest;
-  if (meta?.attempt !== attempt)
-    throw notOwn(of, `a manifest and metadata of different attempts, ${meta?.attempt} and ${attempt}`);
+  if (meta.format !== manifest.format)
+    throw notOwn(of, `a manifest of the formats ${manifest.format} and ${meta.format}`);
+  if (meta.attempt !== attempt)
+    throw notOwn(of, `a manifest and metadata of different attempts, ${meta.attempt} and ${attempt}`);
   if (!/^[a-z0-9]+$/.test(attempt)) throw notOwn(of, `the attempt ${JSON.stringify(attempt)}, which is no id`);
-  if (!Array.isArray(files)) throw notOwn(of, 'a manifest without a list of files');
   for (const { name, key: found } of files) {
-    if (typeof name !== 'string' || (name !== '' && !isInside(name)))
+    if (name !== '' && !isInside(name))
       throw notOwn(of, `a manifest that names a file ${JSON.stringify(name)}, which is no path below a directory`);
     const expected = stagedKey(of.job, of.step, of.task, attempt, name);
     if (found !== expected)

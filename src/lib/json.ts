@@ -2,11 +2,21 @@ import { BatchctlError } from '../errors.ts';
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
+type Kind = 'text' | 'number' | 'flag' | 'list' | 'map';
+/** What the fields of a stored document are: `|null` where null is a value, `?` where a field may be absent as well. */
+export interface Shape {
+  readonly [field: string]: Kind | `${Kind}|null` | `${Kind}?` | Shape | readonly [Shape];
+}
+
 /**
- * Parses an object of the store that carries a `format`. Throws `corrupt` for what is no such object,
+ * Parses an object of the store that carries a `format`. Throws `corrupt` for what is no such object, or not of the shape,
  * and `newer` for a format above `known`: the reader names the key, so that a person can look.
  */
-export function parseStored<T extends { readonly format: number }>(key: string, bytes: Uint8Array, known = 1): T {
+export function parseStored<T extends { readonly format: number }>(
+  key: string,
+  bytes: Uint8Array,
+  { known = 1, shape = {} }: { readonly known?: number; readonly shape?: Shape } = {},
+): T {
   let value: unknown;
   try {
     value = JSON.parse(decoder.decode(bytes));
@@ -23,7 +33,46 @@ export function parseStored<T extends { readonly format: number }>(key: string, 
       hint: 'install the batchctl that wrote it, or a newer one',
     });
   }
-  return value as T;
+  requireShape(key, value, shape);
+  return value as unknown as T;
+}
+
+/** Throws `corrupt` for a document that is not of the shape, with the field. Fields that the shape doesn't name pass. */
+export function requireShape(key: string, value: object, shape: Shape, path = ''): void {
+  for (const [field, expected] of Object.entries(shape)) {
+    const at = `${path}${field}`;
+    const found: unknown = Object.hasOwn(value, field) ? value[field as keyof typeof value] : undefined;
+    if (typeof expected !== 'string') {
+      const inner = Array.isArray(expected) ? expected[0] : expected;
+      if (kindOf(found) !== (inner === expected ? 'map' : 'list'))
+        throw misshapen(key, at, inner === expected ? 'map' : 'list', found);
+      if (inner === expected) requireShape(key, found as object, expected as Shape, `${at}.`);
+      else
+        for (const [index, each] of (found as readonly unknown[]).entries()) {
+          if (kindOf(each) !== 'map') throw misshapen(key, `${at}.${index}`, 'map', each);
+          requireShape(key, each as object, inner as Shape, `${at}.${index}.`);
+        }
+      continue;
+    }
+    const [kind = ''] = expected.split(/[|?]/, 1);
+    const isAllowed = (found === null && kind !== expected) || (found === undefined && expected.endsWith('?'));
+    if (!isAllowed && kindOf(found) !== kind) throw misshapen(key, at, kind, found);
+  }
+}
+
+function kindOf(value: unknown): Kind | null {
+  if (typeof value === 'string') return 'text';
+  if (typeof value === 'number') return 'number';
+  if (typeof value === 'boolean') return 'flag';
+  if (Array.isArray(value)) return 'list';
+  return typeof value === 'object' && value !== null ? 'map' : null;
+}
+
+function misshapen(key: string, field: string, expected: string, found: unknown): BatchctlError {
+  const text = found === undefined ? 'nothing' : JSON.stringify(found).slice(0, 60);
+  return new BatchctlError('corrupt', `${key}: expected ${field} to be a ${expected}, found ${text}`, {
+    hint: 'restore it from a backup of the store',
+  });
 }
 
 /** JSON whose bytes are ASCII, as object metadata must be. */

@@ -133,8 +133,8 @@ describe('outputs are bound to their task', () => {
       await rewriteManifest(view, 2, ({ files: _, ...rest }) => rest);
       const { altered, problems } = await verify(view);
       expect(altered).to.deep.equal(['price/1', 'price/2']);
-      expect(problems[0]?.message).to.include(`lists ${theirs}`);
-      expect(problems[1]?.message).to.include('without a list of files');
+      expect(problems[0]?.message).to.include(`lists ${JSON.stringify(theirs)}`);
+      expect(problems[1]?.message).to.include('expected files to be a list, found nothing');
     });
 
     it('finds one attempt at two places where outputs of the former format name no task', async () => {

@@ -156,14 +156,14 @@ describe('the evidence of a proof', () => {
     expect(await bytesOf(second)).to.have.length.above(0);
   });
 
-  it('takes a proof of an early version, which names no checksum of its own or no evidence', async () => {
+  it('takes a proof of an early version, which has neither a checksum of its own nor evidence', async () => {
     const { store } = place.platform;
     const view = await publishAll(place.platform, await submitJob(place, PLAIN, { 'a.txt': 'a\nb\n' }));
     const key = proofKey(view.record.job, 0);
     await keepProof(place.platform, await verify(view));
     const { checksum: _, ...proof } = JSON.parse(new TextDecoder().decode(await bytesOf(key))) as StoredProof;
     await store.put(key, JSON.stringify(proof));
-    expect(await codesOf(view)).to.deep.equal([]);
+    expect(await codesOf(view), 'a proof with evidence has a checksum').to.deep.equal(['proofAltered']);
     const { evidence: __, ...result } = proof.result;
     await store.put(key, JSON.stringify({ ...proof, result }));
     expect(await codesOf(view)).to.deep.equal([]);

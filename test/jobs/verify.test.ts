@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { statusOf } from '../../src/jobs/status.ts';
+import { recordDigest } from '../../src/jobs/submit/prepare.ts';
 import { recordProof, type StoredProof } from '../../src/jobs/verify/proof.ts';
 import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
 import { bytesChecksum } from '../../src/lib/file-checksum.ts';
@@ -166,7 +167,8 @@ describe('verifying a closed job', () => {
 
   it('fails where a control total no longer holds', async () => {
     const view = await closed('from: a.txt, split: { by: lines, every: 10 }', { 'a.txt': LINES });
-    const broken = { ...view, record: { ...view.record, spec: { ...view.record.spec, expect: ['input.bytes == 1'] } } };
+    const record = { ...view.record, spec: { ...view.record.spec, expect: ['input.bytes == 1'] } };
+    const broken = { ...view, record: { ...record, digest: recordDigest(record) } };
     const { verdict, expectations } = await verify(broken);
     expect(verdict).to.equal('failed');
     expect(expectations).to.deep.equal([

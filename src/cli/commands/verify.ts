@@ -165,13 +165,7 @@ function mendOf({ job, state, missing, altered, problems }: VerifyResult, repair
 }
 
 /** Findings that say that the store isn't what it was. */
-const CHANGED: readonly string[] = [
-  'proofContradicted',
-  'recordAltered',
-  'journalAltered',
-  'proofAltered',
-  'proofMissing',
-];
+const CHANGED: readonly string[] = ['proofContradicted', 'journalAltered', 'proofAltered', 'proofMissing'];
 
 function repairJson({ recorded, sent, missing, reopened, withheld }: Repaired) {
   return { recorded, sent, missing, reopened, withheld };

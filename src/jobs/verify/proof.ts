@@ -8,7 +8,7 @@ import type { ProofLine } from '../../model/verify/evidence-lines.ts';
 import type { VerifyResult } from '../../model/verify/verify-result.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { readEntry } from '../journal.ts';
-import { type KeptProof, proofChecksum, proofNumber, readProof, type StoredProof } from './proof-chain.ts';
+import { isAsWritten, type KeptProof, proofChecksum, proofNumber, readProof, type StoredProof } from './proof-chain.ts';
 
 export type { StoredProof };
 
@@ -72,7 +72,7 @@ async function makeProof(
 export async function standingProof(platform: Platform, job: string, entry: number): Promise<StoredProof | null> {
   const last = await lastProof(platform, job);
   if (last === null) return null;
-  if (last.proof.checksum !== undefined && last.proof.checksum !== proofChecksum(last.proof))
+  if (!isAsWritten(last.proof))
     throw new BatchctlError('corrupt', `${last.key} isn't what verify wrote: it was altered`, {
       hint: `restore it from a backup, or from an earlier version of the object; then batchctl verify ${job}`,
     });

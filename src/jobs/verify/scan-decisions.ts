@@ -1,11 +1,11 @@
 import { BatchctlError } from '../../errors.ts';
 import { bytesChecksum } from '../../lib/file-checksum.ts';
-import { parseStored } from '../../lib/json.ts';
 import type { JournalEntry } from '../../model/journal.ts';
 import { journalKey } from '../../model/keys.ts';
 import type { DecisionLine } from '../../model/verify/evidence-lines.ts';
 import type { JobView } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
+import { parseEntry } from '../journal.ts';
 
 /** A journal entry with its bytes, from which it can be told later that nobody changed it. */
 export interface Decision {
@@ -24,7 +24,7 @@ export async function readDecisions(store: ObjectStore, view: JobView): Promise<
         hint: 'restore it from a backup of the store',
       });
     }
-    const entry = parseStored<JournalEntry>(key, bytes);
+    const entry = parseEntry(key, bytes);
     const text = new TextDecoder().decode(bytes);
     decisions.push({ entry, line: { line: 'decision', n, checksum: bytesChecksum(bytes), text } });
   }

@@ -1,3 +1,4 @@
+import { BatchctlError } from '../../errors.ts';
 import type { TaskBits } from '../../model/bits.ts';
 import { isClosed, type JobRecord } from '../../model/job.ts';
 import { jobKey } from '../../model/keys.ts';
@@ -7,8 +8,9 @@ import { skipsOf } from '../../model/verify/decisions.ts';
 import { Findings } from '../../model/verify/findings.ts';
 import type { VerifyResult } from '../../model/verify/verify-result.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
+import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { refreshView } from '../journal.ts';
+import { readClaim, refreshView } from '../journal.ts';
 import { listFacts, stepTotals } from '../listing.ts';
 import { prunedError } from '../pruned.ts';
 import { mustBeAsLeft } from '../remains.ts';
@@ -36,6 +38,7 @@ export type { VerifyOptions };
  */
 export async function verifyJob(platform: Platform, view: JobView, options: VerifyOptions = {}): Promise<VerifyResult> {
   const now = await refreshView(platform.store, view);
+  await mustBeAsAccepted(platform.store, now.record);
   if (now.pruned !== null) return keptResult(platform, now, now.pruned, options);
   return isClosed(stateOf(now)) ? verifyClosed(platform, now, options) : unfinished(platform, now, options);
 }
@@ -61,6 +64,7 @@ async function keptResult(
 }
 
 async function unfinished({ store }: Platform, view: JobView, options: VerifyOptions): Promise<VerifyResult> {
+  await mustSucceedProofs(store, view);
   const chains = checkChains(view, await listFacts(store, view), new Findings());
   return composeResult({
     ...{ view, chains, deep: options.deep === true, scanned: { parts: 0, inputs: 0, bytes: 0 } },
@@ -87,7 +91,6 @@ async function verifyClosed(platform: Platform, view: JobView, options: VerifyOp
   const chains = checkChains(view, facts, ctx.findings);
   const totals = steps.map((step) => step.totals);
   const expectations = concludeTotals(view, totals, ctx.findings);
-  checkDigest(view.record, ctx.findings);
   const found = evidence.finish();
   await earlier.compare(store, { evidence: found, deep: ctx.deep, facts }, ctx.findings);
   concludeState(view, ctx.findings);
@@ -98,12 +101,39 @@ async function verifyClosed(platform: Platform, view: JobView, options: VerifyOp
   });
 }
 
-/** The digest that a job was accepted by is computed again of what job.json says. */
-function checkDigest(record: JobRecord, findings: Findings): void {
-  const digest = recordDigest(record);
-  if (digest === record.digest) return;
-  const found = `its spec, code and inputs have the digest ${digest}, and it was accepted with ${record.digest}`;
-  findings.add('recordAltered', `${jobKey(record.job)} was altered: ${found}`);
+/**
+ * The digest that a job was accepted by is computed again of what job.json says. Throws `corrupt` where it is another, as
+ * nothing that follows from job.json can be believed then.
+ */
+async function mustBeAsAccepted(store: ObjectStore, record: JobRecord): Promise<void> {
+  const { job, runKey, runNumber } = record;
+  const altered = (found: string): BatchctlError =>
+    new BatchctlError('corrupt', `${jobKey(job)} was altered: ${found}`, {
+      hint: `restore it from a backup, or from an earlier version of the object; then batchctl verify ${job}`,
+    });
+  let digest: string;
+  try {
+    digest = recordDigest(record);
+  } catch (cause) {
+    throw altered(`its digest can't be computed: ${cause instanceof Error ? cause.message : String(cause)}`);
+  }
+  if (digest !== record.digest)
+    throw altered(`its spec, code and inputs have the digest ${digest}, and it was accepted with ${record.digest}`);
+  const claim = runKey === null || runNumber === null ? null : await readClaim(store, runKey, runNumber);
+  if (claim !== null && claim.digest !== digest)
+    throw altered(`the run key "${runKey}" was claimed for a job of the digest ${claim.digest}`);
+}
+
+/** Throws `corrupt` for an open job whose journal is not what it was when a proof was made. */
+async function mustSucceedProofs(store: ObjectStore, view: JobView): Promise<void> {
+  const { job } = view.record;
+  const findings = new Findings();
+  checkProofs(await readProofs(store, job), await readDecisions(store, view), findings);
+  const [first] = findings.list();
+  if (first === undefined) return;
+  throw new BatchctlError('corrupt', first.message, {
+    hint: `restore what was changed from a backup, or from an earlier version of the object; then batchctl verify ${job}`,
+  });
 }
 
 async function scanSteps(

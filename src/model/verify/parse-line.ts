@@ -17,7 +17,13 @@ export function parseLine(text: string): EvidenceLine | null {
 function isLine(value: Fields, text: string): value is Fields & EvidenceLine {
   switch (value.line) {
     case 'evidence':
-      return isText(value.job) && isText(value.version) && isRecord(value.record) && value.record.job === value.job;
+      return (
+        value.format === 1 &&
+        isText(value.job) &&
+        isText(value.version) &&
+        isRecord(value.record) &&
+        value.record.job === value.job
+      );
     case 'input':
       return isCount(value.n) && isText(value.name) && isCount(value.size) && isFields(value.source);
     case 'decision':

@@ -1,0 +1,95 @@
+import type { Workspace } from '../support/workspace.ts';
+
+const COUNT = 'echo amount 1.10 >> "$BATCHCTL_COUNTERS"; cat';
+const CLAIMS = 'id,v\n1,10\n2,20\n3,30\n4,40\n';
+
+/** Makes one finished job in a workspace. Answers its id. */
+type Make = (workspace: Workspace) => Promise<string>;
+
+/** A finished and proven job of every shape that a store can hold, by the shape's name. */
+export const FINISHED: Readonly<Record<string, Make>> = {
+  map: (workspace) =>
+    finish(
+      workspace,
+      { files: ['count.sh'], steps: [{ name: 'price', run: ['sh', 'count.sh'] }] },
+      '--run-key',
+      'month',
+    ),
+  chain: (workspace) =>
+    finish(workspace, {
+      steps: [
+        { name: 'price', run: COUNT },
+        { name: 'check', run: ['cat'] },
+      ],
+    }),
+  gather: (workspace) =>
+    finish(workspace, {
+      expect: ['price.amount == 2.2'],
+      steps: [
+        { name: 'price', run: COUNT },
+        { name: 'total', gather: true, run: ['wc', '-l'] },
+      ],
+    }),
+  explode: (workspace) =>
+    finish(workspace, {
+      steps: [
+        { name: 'cut', output: 'files', explode: true, run: 'split -l 1 - "$BATCHCTL_OUTPUT_DIR/row-"' },
+        { name: 'price', run: ['cat'] },
+        { name: 'total', gather: true, run: ['cat'] },
+      ],
+    }),
+  'retried and skipped': async (workspace) => {
+    const steps = [{ name: 'price', attempts: 1, run: ['sh', 'price.sh'] }];
+    const bad = 'read h; read l; case $l in 1*|3*) echo bad >&2; exit 65;; esac; echo $l\n';
+    workspace.write('price.sh', bad);
+    const job = await submitted(workspace, { files: ['price.sh'], steps });
+    await worked(workspace);
+    workspace.write('price.sh', bad.replace('1*|3*', '3*'));
+    await said(workspace, 'retry', job, '--with', 'job.json');
+    await worked(workspace);
+    await said(workspace, 'skip', job, '--task', 'price/1', '--reason', 'agreed');
+    return job;
+  },
+  tolerated: (workspace) =>
+    finish(workspace, {
+      tolerate: 1,
+      steps: [
+        { name: 'price', attempts: 1, run: 'read h; read l; case $l in 1*) exit 65;; esac; echo "$l"' },
+        { name: 'total', gather: true, run: ['cat'] },
+      ],
+    }),
+  delivered: (workspace) => finish(workspace, { steps: [{ name: 'price', run: ['cat'] }], deliver: { to: 'results' } }),
+  pruned: async (workspace) => {
+    const job = await finish(workspace, { steps: [{ name: 'price', run: COUNT }], expect: ['price.amount == 2.2'] });
+    await said(workspace, 'verify', job, '--deep');
+    await said(workspace, 'prune', '--all', '--yes');
+    return job;
+  },
+};
+
+async function finish(workspace: Workspace, job: object, ...flags: readonly string[]): Promise<string> {
+  workspace.write('count.sh', `${COUNT}\n`);
+  const id = await submitted(workspace, job, ...flags);
+  await worked(workspace);
+  return id;
+}
+
+async function submitted(workspace: Workspace, job: object, ...flags: readonly string[]): Promise<string> {
+  workspace.write('claims.csv', CLAIMS);
+  workspace.write('job.json', {
+    name: 'claims',
+    input: { from: 'claims.csv', split: { by: 'csv', every: 2, header: true } },
+    ...job,
+  });
+  return workspace.submit(...flags);
+}
+
+async function worked(workspace: Workspace): Promise<void> {
+  const { code, stderr } = await workspace.work({}, '--quiet');
+  if (code !== 0) throw new Error(`the worker exited with ${code}: ${stderr}`);
+}
+
+async function said(workspace: Workspace, ...args: readonly string[]): Promise<void> {
+  const { code, stderr } = await workspace.run(args);
+  if (code !== 0) throw new Error(`${args.join(' ')} exited with ${code}: ${stderr}`);
+}

@@ -1,0 +1,95 @@
+// Protects: whatever is altered, lost or mixed up in the store of a proven job, `verify --deep` exits 9 and says what, and so
+// does `verify --check` for an evidence file; what a proof can't notice is listed in docs/proof.md.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { expect } from 'chai';
+import { checkFile } from '../../src/jobs/verify/check/check-file.ts';
+import type { ObjectStore } from '../../src/ports/object-store.ts';
+import { Workspace } from '../support/workspace.ts';
+import { FINISHED } from './finished-jobs.ts';
+import { evidenceMutations, type Held, kindOf, type Mutation, mutationsOf, sealed } from './mutations.ts';
+import { Tally } from './not-covered.ts';
+
+describe('the store of a proven job', () => {
+  const tally = new Tally();
+
+  for (const [shape, make] of Object.entries(FINISHED))
+    it(`holds nothing that can be altered without notice: ${shape}`, async () => {
+      const workspace = new Workspace();
+      const unexpected: string[] = [];
+      try {
+        const job = await make(workspace);
+        const verify = ['verify', job, '--deep'];
+        const proven = await workspace.run(verify);
+        expect(proven.code, proven.stderr).to.equal(0);
+        const { store } = await workspace.platform();
+        const objects = await objectsOf(store, job);
+        for (const held of objects) {
+          const siblings = objects.filter(({ key }) => key !== held.key && kindOf(key) === kindOf(held.key));
+          for (const mutation of mutationsOf(held, siblings)) {
+            await mutate(store, mutation);
+            const { code, stderr } = await workspace.run([...verify, '--dry-run']);
+            await restore(store, held);
+            if (!tally.count(kindOf(held.key), `${shape}: ${mutation.alike}`, code))
+              unexpected.push(`${mutation.key} ${mutation.what}: exit ${code} ${stderr.trim()}`);
+          }
+        }
+        expect(unexpected.join('\n')).to.equal('');
+        const after = await workspace.run(verify);
+        expect(after.code, after.stderr).to.equal(0);
+      } finally {
+        await workspace.remove();
+      }
+    });
+
+  it('has an evidence file of which no line can be altered without notice, even if it is sealed again', async () => {
+    const workspace = new Workspace();
+    const unexpected: string[] = [];
+    try {
+      for (const shape of ['retried and skipped', 'explode'] as const) {
+        const job = await (FINISHED[shape] ?? expect.fail())(workspace);
+        const path = workspace.path('evidence.ndjson');
+        const { code, stderr } = await workspace.run(['verify', job, '--deep', '-o', path]);
+        expect(code, stderr).to.equal(0);
+        const bytes = readFileSync(path);
+        for (const mutation of evidenceMutations(bytes)) {
+          for (const text of [mutation.text, sealed(mutation.text)]) {
+            if (bytes.equals(Buffer.from(text))) continue;
+            writeFileSync(path, text);
+            const code = (await checkFile(path)).mismatches.length > 0 ? 9 : 0;
+            if (!tally.count('an evidence file', mutation.alike, code)) unexpected.push(mutation.what);
+          }
+        }
+      }
+      expect(unexpected.join('\n')).to.equal('');
+    } finally {
+      await workspace.remove();
+    }
+  });
+
+  after(() => {
+    console.log(tally.table());
+    expect(tally.unused(), 'what docs/proof.md says a proof does not cover, and it does').to.deep.equal([]);
+  });
+}).timeout(600_000);
+
+/** Everything that the store holds of a job, and what it shares with others. */
+async function objectsOf(store: ObjectStore, job: string): Promise<readonly Held[]> {
+  const objects: Held[] = [];
+  for (const prefix of [`jobs/${job}/`, 'code/', 'runs/']) {
+    for await (const key of store.keys(prefix)) {
+      const [bytes, info] = [await store.read(key), await store.head(key)];
+      if (bytes === null || info === null) throw new Error(`${key} is gone`);
+      objects.push({ key, bytes, metadata: info.metadata });
+    }
+  }
+  return objects;
+}
+
+async function mutate(store: ObjectStore, { key, after }: Mutation): Promise<void> {
+  if (after === null) await store.delete([key]);
+  else await store.put(key, after.bytes, { metadata: after.metadata });
+}
+
+async function restore(store: ObjectStore, { key, bytes, metadata }: Held): Promise<void> {
+  await store.put(key, bytes, { metadata });
+}
