@@ -88,13 +88,15 @@ export class Tally {
     return NOT_COVERED.filter((entry) => !this.#used.has(entry)).map(({ what }) => what);
   }
 
+  /** As docs/proof.md has it. */
   table(): string {
     const rows = [...this.#kinds].sort(([a], [b]) => (a < b ? -1 : 1));
     const total = { tried: 0, found: 0, refused: 0, missed: 0 };
     for (const [, counts] of rows)
       for (const name of ['tried', 'found', 'refused', 'missed'] as const) total[name] += counts[name];
-    return [...rows, ['all', total] as const]
-      .map(([kind, { tried, found, refused, missed }]) => `${kind} | ${tried} | ${found} | ${refused} | ${missed}`)
-      .join('\n');
+    const lines = [...rows, ['all', total] as const].map(
+      ([kind, { tried, found, refused, missed }]) => `| ${kind} | ${tried} | ${found} | ${refused} | ${missed} |`,
+    );
+    return ['| object | altered | found | refused | not covered |', '|---|---|---|---|---|', ...lines].join('\n');
   }
 }
