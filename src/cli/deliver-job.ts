@@ -1,5 +1,6 @@
 import { BatchctlError } from '../errors.ts';
 import { killPoints } from '../lib/kill-point.ts';
+import { LONGEST_MS } from '../lib/wait.ts';
 import { deliveryOf, isDeliveryDue } from '../model/delivery.ts';
 import type { JobView } from '../model/view.ts';
 import type { Context } from './context.ts';
@@ -25,7 +26,7 @@ export async function deliverJob(ctx: Context, view: JobView, seconds: number | 
     say(view, `; batchctl watch ${job} does it there`);
     return view;
   }
-  const late = seconds === null ? null : AbortSignal.timeout(Math.max(0, seconds * 1_000));
+  const late = seconds === null ? null : AbortSignal.timeout(Math.min(Math.max(0, seconds * 1_000), LONGEST_MS));
   const signal = late === null ? ctx.signal : AbortSignal.any([ctx.signal, late]);
   const options = { signal, passed: killPoints(ctx.io.env) };
   const done = await deliverNow(await ctx.platform(), view, options).catch((error: unknown) => {

@@ -3,6 +3,7 @@ import type { ReleaseGrid } from '../infra/release-grid.ts';
 import { type RollProgress, rollGroup } from '../jobs/release/roll.ts';
 import { MANAGER_GROUP } from '../lib/stack-names.ts';
 import { formatDuration } from '../lib/units.ts';
+import { LONGEST_MS } from '../lib/wait.ts';
 import type { Context } from './context.ts';
 import { formatMany } from './format.ts';
 
@@ -40,7 +41,7 @@ export async function rollGroups(
   groups: readonly ReleasedGroup[],
   timeout: number | undefined,
 ): Promise<readonly ReleasedGroup[]> {
-  const late = timeout === undefined ? null : AbortSignal.timeout(timeout * 1_000);
+  const late = timeout === undefined ? null : AbortSignal.timeout(Math.min(timeout * 1_000, LONGEST_MS));
   const failed = new AbortController();
   const signal = AbortSignal.any([ctx.signal, failed.signal, ...(late === null ? [] : [late])]);
   const platform = await ctx.platform();

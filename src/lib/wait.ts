@@ -1,4 +1,7 @@
-/** Resolves after `ms`, or as soon as the signal aborts; never rejects, and keeps no process alive past the signal. */
+/** The longest that a timer of Node.js can wait, 24.8 days: a longer one would end at once. */
+export const LONGEST_MS = 2 ** 31 - 1;
+
+/** Resolves after `ms` (at most `LONGEST_MS`), or as soon as the signal aborts; never rejects, and keeps no process alive past the signal. */
 export function wait(ms: number, signal?: AbortSignal): Promise<void> {
   if (signal?.aborted) return Promise.resolve();
   return new Promise((resolve) => {
@@ -7,7 +10,7 @@ export function wait(ms: number, signal?: AbortSignal): Promise<void> {
       signal?.removeEventListener('abort', end);
       resolve();
     };
-    const timer = setTimeout(end, ms);
+    const timer = setTimeout(end, Math.min(ms, LONGEST_MS));
     signal?.addEventListener('abort', end, { once: true });
   });
 }

@@ -1,11 +1,9 @@
+import { LONGEST_MS } from '../lib/wait.ts';
 import type { Command, CommandEnd } from './executor.ts';
 import { growthOf } from './growth.ts';
 import { ProcessUsage } from './process-usage.ts';
 import type { SlotShell } from './slot-shell.ts';
 import { StderrLimit } from './stderr-limit.ts';
-
-/** setTimeout's longest: 24.8 days. */
-const LONGEST_MS = 2 ** 31 - 1;
 
 /** Why a command was ended before it ended by itself. */
 export type EndedBy = Extract<CommandEnd['how'], 'timeout' | 'stall' | 'aborted'>;

@@ -1,0 +1,15 @@
+// Protects: a wait of more days than a timer can take does not end at once.
+import { expect } from 'chai';
+import { wait } from '../../src/lib/wait.ts';
+
+describe('waiting', () => {
+  it('lasts, where 30 days are asked for, until the signal ends it', async () => {
+    const ended = new AbortController();
+    const first = await Promise.race([
+      wait(30 * 86_400_000, ended.signal).then(() => 'the long wait'),
+      wait(50).then(() => 'the short one'),
+    ]);
+    ended.abort();
+    expect(first).to.equal('the short one');
+  });
+});
