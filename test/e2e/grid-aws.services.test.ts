@@ -166,11 +166,13 @@ describe('scale and submit on Auto Scaling', () => {
 
   it('run raises the group as submit does', async () => {
     await make();
-    // Longer than it takes to raise: of tasks that its own worker has done already nothing is asked for.
-    workspace.write('job.json', whyJobFile(3, 'sleep 3; echo done'));
-    const ran = await cli('run', 'job.json');
+    // Of tasks that its own worker has done already nothing is asked for.
+    workspace.write('job.json', whyJobFile(3, `until [ -e ${workspace.path('go')} ]; do sleep 0.1; done; echo done`));
+    const running = workspace.start(['run', 'job.json']);
+    await until('it says so', () => running.said().includes('group default: asked for 1 instance (0 before)'));
+    workspace.write('go', '');
+    const ran = await running.ended;
     expect(ran.code, ran.stderr).to.equal(0);
-    expect(ran.stderr).to.include('group default: asked for 1 instance (0 before)');
   });
 
   it('watch and wait raise the group, unless told not to', async () => {
