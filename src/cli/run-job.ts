@@ -56,7 +56,7 @@ export async function runJob(ctx: Context, what: RunWhat, work: RunWork): Promis
     else ctx.notice(`job ${job} was there already (${stateOf(view)})`);
     await raise(ctx, view, created, work);
     return await following(job, takeUpCommand(job, work), async () => {
-      const ended = isClosed(stateOf(view)) ? view : await workOn(ctx, view, workers, work);
+      const ended = isClosed(stateOf(view)) ? view : await workOn(ctx, { view, created }, workers, work);
       // A closed job has all its outputs: they are verified and fetched while the worker takes its leave.
       const [{ output, view: last }] = await Promise.all([conclude(ctx, ended, work), workers.drain()]);
       // The status last: by then the worker that closed the job has told the ledger the exact counts.
@@ -102,11 +102,17 @@ async function begin(
   return submitPrepared(ctx, prepared, mode);
 }
 
-async function workOn(ctx: Context, view: JobView, workers: Workers, work: RunWork): Promise<JobView> {
+async function workOn(
+  ctx: Context,
+  { view, created }: { readonly view: JobView; readonly created: boolean },
+  workers: Workers,
+  work: RunWork,
+): Promise<JobView> {
   const platform = await ctx.platform();
   const { job } = view.record;
   const takeUp = takeUpCommand(job, work);
-  if (stateOf(view) === 'paused') {
+  // Its own workers may have paused a new job already: that is told as any other end.
+  if (!created && stateOf(view) === 'paused') {
     throw new BatchctlError('refused', `job ${job} is paused (${view.paused?.reason})`, {
       hint: `batchctl resume ${job}, then ${takeUp}`,
     });
