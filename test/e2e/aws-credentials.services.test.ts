@@ -71,7 +71,9 @@ describe('credentials on AWS', () => {
 
     workspace.write('job.json', WAITING);
     const running = workspace.start(['run', 'job.json', '--slots', '2', '--json']);
-    await until('both tasks run', () => workspace.lines('ran').length === 2);
+    await until('both tasks run, and the job is named', () => {
+      return workspace.lines('ran').length === 2 && running.said().includes('job waiting-');
+    });
     const job = /job (waiting-\S+)/.exec(running.said())?.[1] ?? '';
     const watching = workspace.start(['watch', job, '--json']);
     ends = Date.now() + 16_000;
