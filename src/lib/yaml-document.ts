@@ -27,6 +27,9 @@ export interface YamlDocument {
 
 /** The most that a text may hold: the parser needs some 10 microseconds a token, and looks through all anchors for each alias. */
 const MOST = { tokens: 100_000, aliases: 1_000, anchors: 1_000 };
+/** The most brackets within each other: the parser calls itself for each. */
+const DEEPEST = 500;
+const TOO_DEEP = 'is nested too deep to be read';
 
 /**
  * Reads a text. `plain` names the maps whose values are kept as they are written (`1.10` stays `1.10`, `007` stays `007`).
@@ -45,7 +48,7 @@ export function readYaml(text: string, plain: (path: Path) => boolean = () => fa
   const problems: Problem[] = [...doc.errors, ...doc.warnings].map((error) => ({
     path: [],
     at: position(error.pos[0]),
-    message: error.message.startsWith('Maximum call stack') ? 'is nested too deep to be read' : error.message,
+    message: error.message.startsWith('Maximum call stack') ? TOO_DEEP : error.message,
   }));
   const anchors = new Map<string, Node>();
   const meant = new Map<Alias, Node>();
@@ -131,6 +134,7 @@ const START: Position = { line: 1, column: 1 };
 function excessOf(text: string): Problem | null {
   const found = { tokens: 0, aliases: 0, anchors: 0 };
   let isContent = false;
+  let depth = 0;
   for (const token of new Lexer().lex(text)) {
     const [first = ''] = token;
     const wasContent = isContent;
@@ -140,6 +144,9 @@ function excessOf(text: string): Problem | null {
     found.tokens += 1;
     if (!wasContent && first === '*') found.aliases += 1;
     if (!wasContent && first === '&') found.anchors += 1;
+    if (!wasContent && (first === '[' || first === '{')) depth += 1;
+    if (!wasContent && (first === ']' || first === '}')) depth -= 1;
+    if (depth > DEEPEST) return { path: [], at: START, message: TOO_DEEP };
     const what = (Object.keys(MOST) as (keyof typeof MOST)[]).find((each) => found[each] > MOST[each]);
     if (what === undefined) continue;
     const shown = what === 'tokens' ? 'keys, values and signs' : what;

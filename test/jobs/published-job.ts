@@ -93,7 +93,8 @@ const sha256 = (bytes: string | Uint8Array): string => `sha256:${createHash('sha
 /** The attempt that made a task's output. */
 export const attemptOf = (step: string, task: number): string => sha256(`${step}/${task}`).slice(-16);
 
-function metaWith(of: OutputOf, bytesOut: number, checksum: string, round = 0): OutputMeta {
+/** What an output's metadata says. */
+export function metaWith(of: OutputOf, bytesOut: number, checksum: string, round = 0): OutputMeta {
   return {
     format: OUTPUT_FORMAT,
     ...of,

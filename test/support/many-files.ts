@@ -3,7 +3,7 @@ import { asciiJson } from '../../src/lib/json.ts';
 import { outKey, stagedPrefix } from '../../src/model/keys.ts';
 import { META, OUTPUT_FORMAT, type OutputFile } from '../../src/model/output.ts';
 import type { Platform } from '../../src/ports/platform.ts';
-import { attemptOf } from '../jobs/published-job.ts';
+import { attemptOf, metaWith } from '../jobs/published-job.ts';
 
 const sha256 = (text: string): string => `sha256:${createHash('sha256').update(text).digest('hex')}`;
 
@@ -19,7 +19,7 @@ export async function publishManyFiles({ store }: Platform, job: string, task: n
   const metadata = { [META]: asciiJson({ format: OUTPUT_FORMAT, ...of, attempt, manifest: true }) };
   const manifest = {
     format: OUTPUT_FORMAT,
-    meta: { format: OUTPUT_FORMAT, ...of, attempt, checksum, bytesOut: count },
+    meta: metaWith(of, count, checksum),
     single: false,
     files,
   };
