@@ -26,7 +26,7 @@ describe('inspecting and repairing a failed job through a manager', () => {
       const { outputs } = await claimsResult(workspace, job);
       expect(outputs.totals).to.equal(expectedTotals());
       const again = await workspace.run(['submit', 'job.yaml', '--run-key', 'claims-1', '--json']);
-      expect(JSON.parse(again.stdout)).to.deep.equal({ job, runKey: 'claims-1', created: false });
+      expect(JSON.parse(again.stdout)).to.deep.equal({ job, runKey: 'claims-1', created: false, emptyInputs: [] });
     } finally {
       await workspace.remove();
     }
