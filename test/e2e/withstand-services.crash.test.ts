@@ -54,7 +54,7 @@ describe('services that stay away', () => {
     expect(await factsOf(platform, job)).to.deep.include({ ...SUCCEEDED, dead: [], outputs: CHAINS_OUTPUTS });
   });
 
-  it('a ledger that stays away: what runs is published, what could not be recorded is given back and never runs again', async () => {
+  it('a ledger that stays away: the worker brings the job to its end all the same, and nothing runs twice', async () => {
     const real = await platform.ledger();
     const ledger = new Proxy(real, {
       get: (target, name) => {
@@ -68,7 +68,7 @@ describe('services that stay away', () => {
       { ...platform, ledger: async () => ledger },
       { slots: 2, untilEmpty: true },
     );
-    expect(await rejection(done)).to.deep.include({ kind: 'unavailable' });
+    await done;
     expect((await (await platform.queue('default')).backlog()).leased).to.equal(0);
     expect((await workspace.work()).code).to.equal(0);
     const facts = await factsOf(platform, job);
