@@ -171,24 +171,28 @@ interface ZstdLibrary {
   ZSTD_decompressStream(context: number, output: number, input: number): number;
 }
 
-let library: Promise<ZstdLibrary> | undefined;
+/** zstddec hands out its library once a process; a lazily loaded chunk may hold a second copy of this module. */
+const SHARED = Symbol.for('batchctl.zstd');
 
 /** The C library, compiled once a process. */
 function zstdLibrary(): Promise<ZstdLibrary> {
-  library ??= (async () => {
-    const { ZSTDDecoder } = await import('zstddec/stream');
-    const decoder = new ZSTDDecoder();
-    const { _init } = decoder;
-    const compiled = new Promise<ZstdLibrary>((resolve) => {
-      decoder._init = (result) => {
-        _init(result);
-        resolve(result.instance.exports as unknown as ZstdLibrary);
-      };
-    });
-    await decoder.init();
-    return compiled;
-  })();
-  return library;
+  const shared = globalThis as typeof globalThis & { [SHARED]?: Promise<ZstdLibrary> };
+  shared[SHARED] ??= loadZstd();
+  return shared[SHARED];
+}
+
+async function loadZstd(): Promise<ZstdLibrary> {
+  const { ZSTDDecoder } = await import('zstddec/stream');
+  const decoder = new ZSTDDecoder();
+  const { _init } = decoder;
+  let loaded: ZstdLibrary | null = null;
+  decoder._init = (result) => {
+    _init(result);
+    loaded = result.instance.exports as unknown as ZstdLibrary;
+  };
+  await decoder.init();
+  if (loaded === null) throw new Error('zstddec was initialised by something else in this process');
+  return loaded;
 }
 
 function damaged(name: string, program: 'gzip' | 'zstd', what: string, cause?: unknown): BatchctlError {

@@ -11,10 +11,10 @@ import { openPipeSource } from '../../../src/jobs/split/pipe-source.ts';
 import type { SplitSource } from '../../../src/jobs/split/split-source.ts';
 import { type CompressedCase, GZIP_CASES, ZSTD_CASES } from './compressed-cases.ts';
 
-async function read(source: SplitSource): Promise<string | BatchctlError> {
+async function read(source: SplitSource, by = decompressed): Promise<string | BatchctlError> {
   const chunks: Buffer[] = [];
   try {
-    for await (const chunk of decompressed(source)) chunks.push(chunk);
+    for await (const chunk of by(source)) chunks.push(chunk);
   } catch (error) {
     if (error instanceof BatchctlError) return error;
     throw error;
@@ -40,6 +40,14 @@ describe('compressed input', () => {
     const piped = sizes.map((size) => openPipeSource(0, Readable.from(pieces(bytes, size))));
     return Promise.all([openFileSource(0, path), ...piped]);
   }
+
+  it('is read by a second copy of the module in the same process', async () => {
+    const copy = '../../../src/jobs/split/decompress.ts?second';
+    const { decompressed: second } = (await import(copy)) as { decompressed: typeof decompressed };
+    const whole = ZSTD_CASES.find(({ holds }) => holds !== null) ?? expect.fail('no case is whole');
+    for (const by of [decompressed, second])
+      for (const source of await sources(whole.bytes)) expect(await read(source, by)).to.equal(whole.holds);
+  });
 
   function cases(program: string, all: readonly CompressedCase[]): void {
     for (const { name, bytes, holds, at } of all) {
