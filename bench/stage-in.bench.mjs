@@ -32,7 +32,11 @@ const content = Buffer.alloc(size, 'all work and no play');
 const checksum = 'sha256:' + createHash('sha256').update(content).digest('hex');
 const OUTPUTS = 4;
 for (let task = 0; task < OUTPUTS; task += 1) {
-  const meta = { format: 2, job: 'j', step: 'a', task, attempt: 'a' + task, bytesOut: size, checksum };
+  const meta = {
+    ...{ format: 2, job: 'j', step: 'a', task, attempt: 'a' + task, number: 1, round: 0, worker: 'w', seconds: 0 },
+    ...{ startedAt: '', endedAt: '', cpuSeconds: null, peakMemory: null, bytesIn: 0, bytesOut: size, checksum },
+    ...{ counters: {}, code: null },
+  };
   await store.put(outKey('j', 'a', task), content, { metadata: { [META]: JSON.stringify(meta) } });
 }
 const steps = [{ name: 'a' }, { name: 'b', input: 'stdin' }];
