@@ -1,5 +1,5 @@
-// What it costs that a task's input, the output of the step before, is compared with its checksum: staged as a worker does
-// it, and read and written without a look. `node bench/stage-in.bench.mjs [--small]`. One process, a store on files.
+// The cost of checking the checksum of a task's input (the output of the step before): staged as a worker does it, and read
+// and written without the check. `node bench/stage-in.bench.mjs [--small]`. One process, a store on files.
 import { inTurns, report, Scratch, SMALL } from './measure.mjs';
 import { makeProbe, source } from './probe.mjs';
 
@@ -90,7 +90,7 @@ function sizeText(bytes) {
   return bytes < 2 ** 20 ? `${bytes / 2 ** 10} KiB` : `${bytes / 2 ** 20} MiB`;
 }
 
-/** Of so many bytes in so many milliseconds. */
+/** Throughput in words, from bytes and milliseconds. */
 function rate(bytes, ms) {
   return `${Math.round(bytes / 2 ** 20 / (ms / 1_000)).toLocaleString('en')} MB/s`;
 }

@@ -31,14 +31,13 @@ export async function readRecord(store: ObjectStore, job: string): Promise<JobRe
   const bytes = await store.read(key);
   if (bytes === null) return null;
   const record = parseStored<JobRecord>(key, bytes, { shape: RECORD });
-  for (const { source } of record.inputs) requireShape(key, source, SOURCES[source.kind] ?? {}, 'source.');
   if (record.job === job) return record;
   throw new BatchctlError('corrupt', `${key} is of the job ${record.job}`, {
     hint: 'restore it from a backup of the store',
   });
 }
 
-/** What readers rely on; all of it has a digest, which `verify` computes again. */
+/** What readers rely on. All of it has a digest, which `verify` computes again; it also looks at each input. */
 const RECORD: Shape = {
   ...{ job: 'text', runKey: 'text|null', runNumber: 'number|null', parts: 'number', digest: 'text', code: 'text|null' },
   ...{ createdAt: 'text', createdBy: 'text', host: 'text', version: 'text', rehearsal: 'map?' },
@@ -46,13 +45,7 @@ const RECORD: Shape = {
     ...{ name: 'text', input: 'map', params: 'map', labels: 'map', tolerate: { kind: 'text' }, expect: 'list' },
     steps: [{ name: 'text', gather: 'flag', explode: 'flag', input: 'text', output: 'text', group: 'text' }],
   },
-  inputs: [{ name: 'text', size: 'number', source: { kind: 'text' } }],
-};
-
-const SOURCES: Readonly<Partial<Record<string, Shape>>> = {
-  file: { path: 'text', pin: { inode: 'text', size: 'number', mtimeNs: 'text' } },
-  store: { key: 'text', etag: 'text' },
-  s3: { bucket: 'text', key: 'text', etag: 'text', version: 'text|null' },
+  inputs: 'list',
 };
 
 /** Whether the job's submission was committed. */
@@ -62,10 +55,12 @@ export async function isCommitted(store: ObjectStore, record: JobRecord): Promis
   return claim?.job === record.job;
 }
 
+const CLAIM: Shape = { job: 'text', digest: 'text' };
+
 export async function readClaim(store: ObjectStore, runKey: string, number: number): Promise<RunKeyClaim | null> {
   const key = runKeyClaim(runKey, number);
   const bytes = await store.read(key);
-  return bytes === null ? null : parseStored<RunKeyClaim>(key, bytes, { shape: { job: 'text', digest: 'text' } });
+  return bytes === null ? null : parseStored<RunKeyClaim>(key, bytes, { shape: CLAIM });
 }
 
 /**

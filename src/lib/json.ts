@@ -39,25 +39,47 @@ export function parseStored<T extends { readonly format: number }>(
 
 /** Throws `corrupt` for a document that is not of the shape, with the field. Fields that the shape doesn't name pass. */
 export function requireShape(key: string, value: object, shape: Shape, path = ''): void {
-  for (const [field, expected] of Object.entries(shape)) {
-    const at = `${path}${field}`;
-    const found: unknown = Object.hasOwn(value, field) ? value[field as keyof typeof value] : undefined;
-    if (typeof expected !== 'string') {
-      const inner = Array.isArray(expected) ? expected[0] : expected;
-      if (kindOf(found) !== (inner === expected ? 'map' : 'list'))
-        throw misshapen(key, at, inner === expected ? 'map' : 'list', found);
-      if (inner === expected) requireShape(key, found as object, expected as Shape, `${at}.`);
-      else
-        for (const [index, each] of (found as readonly unknown[]).entries()) {
-          if (kindOf(each) !== 'map') throw misshapen(key, `${at}.${index}`, 'map', each);
-          requireShape(key, each as object, inner as Shape, `${at}.${index}.`);
-        }
-      continue;
-    }
-    const [kind = ''] = expected.split(/[|?]/, 1);
-    const isAllowed = (found === null && kind !== expected) || (found === undefined && expected.endsWith('?'));
-    if (!isAllowed && kindOf(found) !== kind) throw misshapen(key, at, kind, found);
+  for (const { name, kind, mayBeNull, mayLack, inner } of fieldsOf(shape)) {
+    const found = (value as Readonly<Record<string, unknown>>)[name];
+    if ((mayBeNull && found === null) || (mayLack && found === undefined)) continue;
+    if (kindOf(found) !== kind) throw misshapen(key, path + name, kind, found);
+    if (inner === null) continue;
+    if (kind === 'map') requireShape(key, found as object, inner, `${path}${name}.`);
+    else
+      for (const [index, each] of (found as readonly unknown[]).entries()) {
+        const at = `${path}${name}.${index}`;
+        if (kindOf(each) !== 'map') throw misshapen(key, at, 'map', each);
+        requireShape(key, each as object, inner, `${at}.`);
+      }
   }
+}
+
+interface Field {
+  readonly name: string;
+  readonly kind: Kind;
+  readonly mayBeNull: boolean;
+  readonly mayLack: boolean;
+  /** Of a map, or of a list's maps. */
+  readonly inner: Shape | null;
+}
+
+/** A shape is declared once, and documents are held to it a million times. */
+const FIELDS = new WeakMap<Shape, readonly Field[]>();
+
+function fieldsOf(shape: Shape): readonly Field[] {
+  let fields = FIELDS.get(shape);
+  if (fields === undefined) FIELDS.set(shape, (fields = Object.entries(shape).map(([name, of]) => fieldOf(name, of))));
+  return fields;
+}
+
+function fieldOf(name: string, of: Shape[string]): Field {
+  if (typeof of !== 'string') {
+    const isList = Array.isArray(of);
+    const inner: Shape = isList ? of[0] : of;
+    return { name, kind: isList ? 'list' : 'map', mayBeNull: false, mayLack: false, inner };
+  }
+  const kind = of.replace(/\|null$|\?$/, '') as Kind;
+  return { name, kind, mayBeNull: kind !== of, mayLack: of.endsWith('?'), inner: null };
 }
 
 function kindOf(value: unknown): Kind | null {

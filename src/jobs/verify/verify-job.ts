@@ -1,4 +1,5 @@
 import { BatchctlError } from '../../errors.ts';
+import { requireShape, type Shape } from '../../lib/json.ts';
 import type { TaskBits } from '../../model/bits.ts';
 import { isClosed, type JobRecord } from '../../model/job.ts';
 import { jobKey } from '../../model/keys.ts';
@@ -64,7 +65,7 @@ async function keptResult(
 }
 
 async function unfinished({ store }: Platform, view: JobView, options: VerifyOptions): Promise<VerifyResult> {
-  await mustSucceedProofs(store, view);
+  await mustBeAsProven(store, view);
   const chains = checkChains(view, await listFacts(store, view), new Findings());
   return composeResult({
     ...{ view, chains, deep: options.deep === true, scanned: { parts: 0, inputs: 0, bytes: 0 } },
@@ -101,6 +102,14 @@ async function verifyClosed(platform: Platform, view: JobView, options: VerifyOp
   });
 }
 
+const INPUTS: Shape = { inputs: [{ name: 'text', size: 'number', source: { kind: 'text' } }] };
+const SOURCES: Readonly<Partial<Record<string, Shape>>> = {
+  file: { path: 'text', pin: { inode: 'text', size: 'number', mtimeNs: 'text' } },
+  store: { key: 'text', etag: 'text' },
+  s3: { bucket: 'text', key: 'text', etag: 'text', version: 'text|null' },
+  pipe: {},
+};
+
 /**
  * The digest that a job was accepted by is computed again of what job.json says. Throws `corrupt` where it is another, as
  * nothing that follows from job.json can be believed then.
@@ -111,12 +120,13 @@ async function mustBeAsAccepted(store: ObjectStore, record: JobRecord): Promise<
     new BatchctlError('corrupt', `${jobKey(job)} was altered: ${found}`, {
       hint: `restore it from a backup, or from an earlier version of the object; then batchctl verify ${job}`,
     });
-  let digest: string;
-  try {
-    digest = recordDigest(record);
-  } catch (cause) {
-    throw altered(`its digest can't be computed: ${cause instanceof Error ? cause.message : String(cause)}`);
+  requireShape(jobKey(job), record, INPUTS);
+  for (const [n, { source }] of record.inputs.entries()) {
+    const shape = SOURCES[source.kind];
+    if (shape === undefined) throw altered(`inputs.${n}.source.kind is "${source.kind}", which is none`);
+    requireShape(jobKey(job), source, shape, `inputs.${n}.source.`);
   }
+  const digest = recordDigest(record);
   if (digest !== record.digest)
     throw altered(`its spec, code and inputs have the digest ${digest}, and it was accepted with ${record.digest}`);
   const claim = runKey === null || runNumber === null ? null : await readClaim(store, runKey, runNumber);
@@ -125,7 +135,7 @@ async function mustBeAsAccepted(store: ObjectStore, record: JobRecord): Promise<
 }
 
 /** Throws `corrupt` for an open job whose journal is not what it was when a proof was made. */
-async function mustSucceedProofs(store: ObjectStore, view: JobView): Promise<void> {
+async function mustBeAsProven(store: ObjectStore, view: JobView): Promise<void> {
   const { job } = view.record;
   const findings = new Findings();
   checkProofs(await readProofs(store, job), await readDecisions(store, view), findings);
