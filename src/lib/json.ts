@@ -67,8 +67,10 @@ interface Field {
 const FIELDS = new WeakMap<Shape, readonly Field[]>();
 
 function fieldsOf(shape: Shape): readonly Field[] {
-  let fields = FIELDS.get(shape);
-  if (fields === undefined) FIELDS.set(shape, (fields = Object.entries(shape).map(([name, of]) => fieldOf(name, of))));
+  const known = FIELDS.get(shape);
+  if (known !== undefined) return known;
+  const fields = Object.entries(shape).map(([name, of]) => fieldOf(name, of));
+  FIELDS.set(shape, fields);
   return fields;
 }
 

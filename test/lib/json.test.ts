@@ -1,0 +1,54 @@
+// Protects: a stored document that lacks a field, or has another kind of value there, is named as corrupt, with the field.
+import { expect } from 'chai';
+import { BatchctlError } from '../../src/errors.ts';
+import { parseStored, type Shape } from '../../src/lib/json.ts';
+
+const SHAPE: Shape = {
+  ...{ name: 'text', count: 'number', done: 'flag', tags: 'list', code: 'text|null', round: 'number?' },
+  spec: { by: 'text' },
+  steps: [{ name: 'text' }],
+};
+const WHOLE = {
+  ...{ format: 1, name: 'a', count: 0, done: false, tags: [], code: null, round: 1 },
+  spec: { by: 'x' },
+  steps: [{ name: 's' }, { name: 't' }],
+};
+
+/** What is said of a document; null: nothing. */
+function said(document: object): string | null {
+  try {
+    parseStored('jobs/j/job.json', new TextEncoder().encode(JSON.stringify(document)), { shape: SHAPE });
+    return null;
+  } catch (error) {
+    if (error instanceof BatchctlError && error.kind === 'corrupt') return error.message;
+    throw error;
+  }
+}
+
+describe('a stored document and its shape', () => {
+  it('takes what is whole, null and absent fields where they may be, and fields that it does not name', () => {
+    const { round: _, ...without } = WHOLE;
+    for (const document of [WHOLE, without, { ...WHOLE, round: null }, { ...WHOLE, more: 1 }, { ...WHOLE, steps: [] }])
+      expect(said(document)).to.equal(null);
+  });
+
+  for (const [field, changed, expected] of [
+    ['name', { name: 1 }, 'text, found 1'],
+    ['name', { name: undefined }, 'text, found nothing'],
+    ['name', { name: null }, 'text, found null'],
+    ['count', { count: '0' }, 'number, found "0"'],
+    ['done', { done: 0 }, 'flag, found 0'],
+    ['tags', { tags: {} }, 'list, found {}'],
+    ['code', { code: undefined }, 'text, found nothing'],
+    ['round', { round: '1' }, 'number, found "1"'],
+    ['spec', { spec: [] }, 'map, found []'],
+    ['spec', { spec: null }, 'map, found null'],
+    ['spec.by', { spec: {} }, 'text, found nothing'],
+    ['steps', { steps: { name: 's' } }, 'list, found {"name":"s"}'],
+    ['steps.1', { steps: [{ name: 's' }, 't'] }, 'map, found "t"'],
+    ['steps.1.name', { steps: [{ name: 's' }, {}] }, 'text, found nothing'],
+  ] as const)
+    it(`refuses ${JSON.stringify(changed)} in ${field}`, () => {
+      expect(said({ ...WHOLE, ...changed })).to.equal(`jobs/j/job.json: expected ${field} to be a ${expected}`);
+    });
+});
