@@ -25,6 +25,12 @@ export interface AwsPlaces {
 /** Seconds: short, and long enough for heartbeats through an emulator on a busy machine. */
 export const AWS_LEASE = 5;
 
+/** Nobody's credentials, as the environment has them. */
+export const KEYS = {
+  AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
+  AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY',
+};
+
 /** The account that moto answers for. */
 export const ACCOUNT = '123456789012';
 
@@ -43,14 +49,10 @@ export class AwsWorkspace extends Workspace {
   static async make({ s3, sqs, simpledb, ledger, env = {}, ...known }: AwsPlaces): Promise<AwsWorkspace> {
     const { sts = s3, account = ACCOUNT } = known;
     const stack = known.stack ?? `lab-${randomId(6)}`;
-    const credentials = {
-      AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
-      AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY',
-    };
-    const made = new AwsWorkspace(stack, { BATCHCTL_PROFILE: 'lab', ...credentials, ...env });
+    const made = new AwsWorkspace(stack, { BATCHCTL_PROFILE: 'lab', ...KEYS, ...env });
     mkdirSync(made.path('tmp'));
     if (known.stack === undefined) {
-      Object.assign(process.env, { ...credentials, AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' });
+      Object.assign(process.env, { ...KEYS, AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' });
       const answer = await fetch(`${s3}/${stack}`, { method: 'PUT' });
       if (!answer.ok) throw new Error(`the bucket ${stack} was not made: ${answer.status} ${await answer.text()}`);
       const clients = { region: 'us-east-1', profile: null, account: null, endpoints: { sqs }, env: {} };

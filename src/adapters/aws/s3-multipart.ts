@@ -15,6 +15,11 @@ import type { UploadTools } from './s3-upload.ts';
 const AT_ONCE = 8;
 /** Tries of a chunk that is streamed: those the client doesn't repeat. */
 const STREAM_TRIES = 8;
+/**
+ * Buckets whose server answered a completion with InvalidPart: it may want every part listed, as Ceph's gateway does
+ * (ADR 11). Further uploads of this process have no mark there, and so aren't taken up again.
+ */
+const wantsEveryPart = new WeakSet<S3Bucket>();
 
 interface Sent {
   readonly etag: string;
@@ -47,8 +52,10 @@ export class MultipartUpload {
     const { signal, metadata = {} } = this.#options;
     const { size } = this.#source;
     const { rules } = this.#tools;
-    const mark = markOf(size, chunkLength(size, rules), metadata, this.#bucket.kmsKey);
-    const found = mayResume ? await findBegun(this.#bucket, this.#key, mark, signal) : null;
+    const mark = wantsEveryPart.has(this.#bucket)
+      ? null
+      : markOf(size, chunkLength(size, rules), metadata, this.#bucket.kmsKey);
+    const found = mayResume && mark !== null ? await findBegun(this.#bucket, this.#key, mark, signal) : null;
     const begun = found ?? (await this.#begin(mark));
     try {
       const chunks = chunksOf(size, rules);
@@ -68,7 +75,7 @@ export class MultipartUpload {
     }
   }
 
-  async #begin(mark: Buffer): Promise<Begun> {
+  async #begin(mark: Buffer | null): Promise<Begun> {
     const { sdk, client, checksums } = this.#bucket;
     const { UploadId: uploadId = '' } = await client.send(
       new sdk.CreateMultipartUploadCommand({
@@ -80,10 +87,12 @@ export class MultipartUpload {
       }),
       this.#signal(this.#options.signal),
     );
-    await client.send(
-      new sdk.UploadPartCommand({ ...this.#at, UploadId: uploadId, PartNumber: MARK_NUMBER, Body: mark }),
-      this.#signal(this.#options.signal),
-    );
+    if (mark !== null) {
+      await client.send(
+        new sdk.UploadPartCommand({ ...this.#at, UploadId: uploadId, PartNumber: MARK_NUMBER, Body: mark }),
+        this.#signal(this.#options.signal),
+      );
+    }
     return { uploadId, parts: new Map() };
   }
 
@@ -160,8 +169,10 @@ export class MultipartUpload {
         return { created: false, etag: '' };
       }
       // S3 wants a new upload then, with every chunk sent again (S3API/API_CompleteMultipartUpload). InvalidPart: another
-      // process took the same upload up, for other bytes.
-      if (isConflict(error) || (error instanceof Error && error.name === 'InvalidPart')) {
+      // process took the same upload up, for other bytes, or the server wants the mark listed too.
+      const isInvalidPart = error instanceof Error && error.name === 'InvalidPart';
+      if (isInvalidPart) wantsEveryPart.add(this.#bucket);
+      if (isConflict(error) || isInvalidPart) {
         await this.#abort(UploadId);
         return 'again';
       }

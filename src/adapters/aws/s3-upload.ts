@@ -47,9 +47,10 @@ export async function upload(
   bucket: S3Bucket,
   key: string,
   what: Uploadable,
-  options: UploadOptions,
+  given: UploadOptions,
   tools: UploadTools,
 ): Promise<PutResult> {
+  const options = { ...given, onProgress: growing(given.onProgress) };
   const { metadata = {}, signal } = options;
   signal?.throwIfAborted();
   checkMetadata(key, metadata);
@@ -78,7 +79,7 @@ export async function upload(
     const source = await what.open();
     try {
       const result = source.size < tools.rules.from ? await small(source) : await large(source, mayResume);
-      if (result !== 'again' && result.created) options.onProgress?.(source.size);
+      if (result !== 'again' && result.created) options.onProgress(source.size);
       return result;
     } finally {
       await source.close();
@@ -102,4 +103,14 @@ export async function upload(
     if (options.ifAbsent && (await tools.head(key)) !== null) return { created: false, etag: '' };
     return new MultipartUpload(bucket, key, source, options, tools).run(mayResume);
   }
+}
+
+/** Progress that never falls, though what was sent may have to be sent again. */
+function growing(onProgress: UploadOptions['onProgress']): (bytes: number) => void {
+  let most = 0;
+  return (bytes) => {
+    if (bytes < most) return;
+    most = bytes;
+    onProgress?.(bytes);
+  };
 }

@@ -7,6 +7,9 @@ export class Lacking extends Error {}
 /** Debian's packages that tests want, each with the file that shows it is here: a name in PATH, or a path. */
 const PACKAGES = {
   awscli: ['/usr/bin/aws', 'aws'],
+  'ceph-base': ['/usr/lib/*/rados-classes/libcls_rgw.so.1'],
+  'ceph-mon': ['ceph-mon'],
+  'ceph-osd': ['ceph-osd'],
   chromium: ['chromium'],
   cron: ['/usr/sbin/cron'],
   curl: ['curl'],
@@ -19,6 +22,7 @@ const PACKAGES = {
   python3: ['python3'],
   // Debian's first: it is what CI has.
   'python3-moto': ['/usr/bin/moto_server', 'moto_server'],
+  radosgw: ['radosgw'],
   shellcheck: ['/usr/bin/shellcheck', 'shellcheck'],
   systemd: ['/usr/bin/systemd-analyze', 'systemd-analyze'],
   zsh: ['zsh'],

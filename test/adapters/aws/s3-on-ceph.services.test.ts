@@ -1,0 +1,82 @@
+// Protects: jobs work on an S3 server that is no emulator (Ceph's gateway); docs/testing.md says where it differs from AWS.
+import { readFileSync } from 'node:fs';
+import { CreateBucketCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
+import { expect } from 'chai';
+import { AwsClients } from '../../../src/adapters/aws/clients.ts';
+import { createS3Store } from '../../../src/adapters/aws/s3-store.ts';
+import { createQueues } from '../../../src/adapters/aws/sqs-queue.ts';
+import { randomId } from '../../../src/lib/id.ts';
+import { objectStoreContract } from '../../contracts/object-store.ts';
+import { AWS_LEASE, AwsWorkspace, KEYS } from '../../support/aws-workspace.ts';
+import { type Ceph, startCeph } from '../../support/servers/ceph.ts';
+import { sharedFauxqs } from '../../support/servers/fauxqs.ts';
+import { sharedMoto } from '../../support/servers/moto.ts';
+
+describe('S3 on Ceph', () => {
+  let ceph: Ceph;
+  let clients: AwsClients;
+  before(async () => {
+    ceph = await startCeph(KEYS);
+    Object.assign(process.env, KEYS);
+    clients = openClients();
+  });
+  after(async () => {
+    await clients?.close();
+    await ceph?.stop();
+  });
+
+  const openClients = (): AwsClients =>
+    new AwsClients({ region: 'us-east-1', profile: null, account: null, endpoints: { s3: ceph.url }, env: {} });
+  const makeBucket = async (): Promise<string> => {
+    const bucket = `bucket-${randomId(8)}`;
+    await (await clients.s3()).send(new CreateBucketCommand({ Bucket: bucket }));
+    return bucket;
+  };
+
+  objectStoreContract('S3, on Ceph', async () => {
+    const options = { bucket: await makeBucket(), prefix: 'batchctl/stack/', kmsKey: null };
+    const another = openClients();
+    return {
+      store: await createS3Store({ clients, ...options }),
+      reopen: () => createS3Store({ clients: another, ...options }),
+      close: () => another.close(),
+    };
+  });
+
+  it('a job is uploaded, split, worked on, delivered, proven, fetched and pruned', async () => {
+    const [stack, place] = [await makeBucket(), await makeBucket()];
+    const [{ url: sts }, { url: sqs }] = await Promise.all([sharedMoto(), sharedFauxqs()]);
+    const ofQueues = { region: 'us-east-1', profile: null, account: null, endpoints: { sqs }, env: {} };
+    await createQueues({ clients: ofQueues, group: 'default', name: `${stack}-default`, leaseSeconds: AWS_LEASE });
+    const workspace = await AwsWorkspace.make({ s3: ceph.url, sqs, sts, stack });
+    try {
+      const rows = Array.from({ length: 60_000 }, (_, n) => `${n},${'größer'.repeat(5)} ${n}`);
+      workspace.write('rows.csv', `n,text\n${rows.join('\n')}\n`);
+      await workspace.well('upload', 'rows.csv', '--to', 'raw');
+      workspace.write('job.json', {
+        name: 'wide',
+        input: { from: 'store:raw/rows.csv', split: { by: 'csv', header: true, size: '1MB' } },
+        // The second step's outputs are large enough for uploads in several parts.
+        steps: [
+          { name: 'even', run: ['awk', '-F,', 'NR == 1 || $1 % 2 == 0'] },
+          { name: 'wide', run: ['awk', 'NR > 1 { for (i = 0; i < 20; i++) print }'] },
+          { name: 'count', run: 'wc -l', gather: true },
+        ],
+        deliver: { to: `s3://${place}/out/` },
+      });
+      const job = await workspace.submit();
+      const workers = await Promise.all([workspace.work({}, '--here'), workspace.work({}, '--here')]);
+      for (const { code, stderr } of workers) expect(code, stderr).to.equal(0);
+      const proof = JSON.parse((await workspace.well('verify', job, '--deep', '--json')).stdout);
+      expect(proof).to.include({ verdict: 'proven' });
+      await workspace.well('fetch', job, '-o', 'count.txt', '--step', 'count');
+      expect(Number(readFileSync(workspace.path('count.txt'), 'utf8'))).to.equal(600_000);
+      const { Contents = [] } = await (await clients.s3()).send(new ListObjectsV2Command({ Bucket: place }));
+      expect(Contents.map(({ Key }) => Key)).to.include('out/_SUCCESS');
+      await workspace.well('prune', '--all', '--yes');
+      expect(JSON.parse((await workspace.well('verify', job, '--json')).stdout)).to.include({ verdict: 'proven' });
+    } finally {
+      await workspace.remove();
+    }
+  });
+});
