@@ -1,8 +1,8 @@
 // Runs tests in parallel lanes: `node .ci/test.mjs SET... [FILE...] [mocha's flags]`. A lane is a process that takes one file
-// after the other, the slowest first. Sets: local (npm test), services, crash, all; one after the other. The file's name says
-// which set it is in. Where files are named, only those run.
-// BATCHCTL_TEST_LANES: how many lanes, 4 unless set. What each file took is left in .ci/artifacts/times-SET
-// (seconds of the clock and of CPU); BATCHCTL_TEST_WEIGH=1 keeps it in .ci/weights.json for the next run.
+// after the other, the slowest first. Sets: local (npm test), services, crash, all. The file's name says which set it is in.
+// Several sets run together: while files of one wait, files of another compute. Where files are named, only those run.
+// BATCHCTL_TEST_LANES: how many lanes; 4 with the local set and 6 without it, unless set. What each file took is left in
+// .ci/artifacts/times-SET (seconds of the clock and of CPU); BATCHCTL_TEST_WEIGH=1 keeps it in .ci/weights.json for the next run.
 // BATCHCTL_TEST_SUMMARY names a file to add `N N N` to: passed, failed, skipped.
 import { spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -17,8 +17,6 @@ const SETS = {
   crash: /\.crash\.test\.ts$/,
   all: /\.test\.ts$/,
 };
-/** Most tests wait for children, servers and clocks. */
-const LANES = Number(process.env.BATCHCTL_TEST_LANES ?? 4);
 /** A grid is eight busy machines by itself: only one of these files runs at a time (test/support/run/lane.mjs). */
 const GRID = /\.grid\.test\.ts$/;
 /** Seconds: a file that takes less is not worth a line. */
@@ -33,9 +31,11 @@ const sets = take((word) => word in SETS);
 if (sets.length === 0) throw new Error(`expected one of ${Object.keys(SETS).join(', ')}, found "${words[0]}"`);
 // A flag's value, and whatever follows the first flag, is mocha's.
 const named = take((word) => !word.startsWith('-'));
+/** As many as keep two cores busy. Files of the local set compute more; the others wait more, for servers and clocks. */
+const LANES = Number(process.env.BATCHCTL_TEST_LANES ?? (sets.includes('local') ? 4 : 6));
 process.exitCode = 0;
-if (named.length > 0) await run('all', named);
-else for (const set of sets) await runSet(set);
+if (named.length > 0) await run(['all'], named);
+else await runSets();
 const failed = readFileSync(join(process.env.BATCHCTL_TEST_RUN, 'failed'), { encoding: 'utf8', flag: 'a+' });
 if (failed !== '') console.log(`\nFailed, and how to run each alone:\n${failed.trimEnd()}`);
 
@@ -45,16 +45,19 @@ function take(fits) {
   return words.splice(0, end === -1 ? words.length : end);
 }
 
-async function runSet(set) {
-  const files = filesOf(set);
-  await run(set, files);
+async function runSets() {
+  const files = filesOf(sets);
+  await run(sets, files);
   const measured = timesOf(files);
   mkdirSync(join(root, '.ci/artifacts'), { recursive: true });
-  writeFileSync(join(root, '.ci/artifacts', `times-${set}`), `${measured.join('\n')}\n`);
+  for (const set of sets) {
+    const ofSet = measured.filter((line) => SETS[set].test(line));
+    writeFileSync(join(root, '.ci/artifacts', `times-${set}`), `${ofSet.join('\n')}\n`);
+  }
   if (process.env.BATCHCTL_TEST_WEIGH) weigh(measured);
 }
 
-async function run(set, files) {
+async function run(of, files) {
   const lanes = Math.min(LANES, files.length);
   const child = spawn(
     process.execPath,
@@ -62,16 +65,16 @@ async function run(set, files) {
       'node_modules/mocha/bin/mocha.js',
       ...['--parallel', '--jobs', String(lanes), '--reporter', '.ci/reporter.cjs', ...words, ...files],
     ],
-    { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, BATCHCTL_TEST_SET: set } },
+    { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, BATCHCTL_TEST_SETS: of.join(' ') } },
   );
   const code = await new Promise((resolve) => child.on('close', resolve));
   if (code !== 0) process.exitCode = 1;
 }
 
-/** The files of a set in the order in which lanes take them: the slowest first, a grid when the one before it should be done. */
-function filesOf(name) {
+/** The files of sets in the order in which lanes take them: the slowest first, a grid when the one before it should be done. */
+function filesOf(names) {
   const files = readdirSync(join(root, 'test'), { recursive: true })
-    .filter((file) => SETS[name].test(file))
+    .filter((file) => names.some((name) => SETS[name].test(file)))
     .sort((a, b) => weightOf(b) - weightOf(a) || (a < b ? -1 : 1));
   const [grids, others] = [files.filter((file) => GRID.test(file)), files.filter((file) => !GRID.test(file))];
   const lanes = Array.from({ length: LANES }, () => 0);
@@ -102,7 +105,7 @@ function weigh(measured) {
     const [wall, , file] = line.split(' ');
     weights[file.slice('test/'.length)] = Math.round(Number(wall));
   }
-  const there = new Set(filesOf('all').map((file) => file.slice('test/'.length)));
+  const there = new Set(filesOf(['all']).map((file) => file.slice('test/'.length)));
   const kept = Object.entries(weights).filter(([file, seconds]) => there.has(file) && seconds >= WORTH_WEIGHING);
   writeFileSync(weightsFile, `${JSON.stringify(Object.fromEntries(kept.sort()), null, 2)}\n`);
 }

@@ -1,7 +1,10 @@
 import { Workspace } from '../workspace.ts';
 import { type ManagedOptions, ManagedWorkspace } from './managed-workspace.ts';
 
-const { BATCHCTL_TEST_SET: set } = process.env;
+const HALVES = ['local', 'services'];
+const halves = (process.env.BATCHCTL_TEST_SETS ?? '').split(' ').filter((set) => HALVES.includes(set));
+/** Where a run names neither set, it has both halves. */
+const runs = (half: string): boolean => halves.length === 0 || halves.includes(half);
 
 /**
  * Describes what is to hold directly and through a manager, with so many workers of its own: the same suite, twice. In files
@@ -15,7 +18,7 @@ export function eachWay(
   direct(title, function () {
     suite.call(this, async () => new Workspace());
   });
-  if (set === 'local') return;
+  if (!runs('services')) return;
   describe(`${title}, through a manager`, function () {
     suite.call(this, () => ManagedWorkspace.make(options));
   });
@@ -23,5 +26,5 @@ export function eachWay(
 
 /** Describes what needs to hold directly only, in such a file. */
 export function direct(title: string, suite: (this: Mocha.Suite) => void): void {
-  if (set !== 'services') describe(title, suite);
+  if (runs('local')) describe(title, suite);
 }
