@@ -13,11 +13,8 @@ const PUT = [
   ...['jobs/*/steps/*', 'jobs/*/journal/*', 'open/*', 'due/*', 'workers/*', 'ledger/*', 'groups/*/boots/*'],
   ...['news/*', 'notices/*'],
 ];
-/** It deletes no output, no journal and no proof: marks, what attempts staged, and submissions that were never committed. */
-const DELETE = [
-  ...['open/*', 'due/*', 'ledger/*', 'jobs/*/steps/*/files/*', 'jobs/*/steps/*/tries/*'],
-  ...['jobs/*/job.json', 'jobs/*/parts/*', 'jobs/*/pieces/*'],
-];
+/** It deletes no job, no output, no journal and no proof: marks, and what attempts staged. */
+const DELETE = ['open/*', 'due/*', 'ledger/*', 'jobs/*/steps/*/files/*', 'jobs/*/steps/*/tries/*'];
 /**
  * A worker's own instance: kept from scaling in, held while it drains, ended with its place. Auto Scaling knows no
  * narrower resource than the group, so that a worker could do it to another one (service authorization reference).

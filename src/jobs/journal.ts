@@ -4,17 +4,11 @@ import { randomId } from '../lib/id.ts';
 import { parseStored, requireShape, type Shape } from '../lib/json.ts';
 import { isClosed, type JobRecord } from '../model/job.ts';
 import type { EntryKind, EntryWhat, JournalEntry, JournalHole } from '../model/journal.ts';
-import { entryOf, jobKey, journalKey, journalPrefix, runKeyClaim } from '../model/keys.ts';
+import { entryOf, jobKey, journalKey, journalPrefix } from '../model/keys.ts';
 import { emptyView, foldJournal, type JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import { learnExploded } from './explode/learn-exploded.ts';
-
-/** The claim of a run key: which job the key's nth run is. */
-export interface RunKeyClaim {
-  readonly format: 1;
-  readonly job: string;
-  readonly digest: string;
-}
+import { decidingClaim, keyedOf } from './run-claims.ts';
 
 /**
  * Reads a job that is committed (design.md 6: with a run key, only if the key names it); null if there provably is none.
@@ -25,16 +19,28 @@ export async function readJob(store: ObjectStore, job: string): Promise<JobRecor
   return record !== null && (await isCommitted(store, record)) ? record : null;
 }
 
-/** A job.json, committed or not; null if there provably is none. Throws as `readJob` does. */
+/**
+ * A job.json, committed or not; null if there provably is none, also where it says that the submission was discarded. Throws
+ * as `readJob` does.
+ */
 export async function readRecord(store: ObjectStore, job: string): Promise<JobRecord | null> {
   const key = jobKey(job);
   const bytes = await store.read(key);
   if (bytes === null) return null;
-  const record = parseStored<JobRecord>(key, bytes, { shape: RECORD });
+  const record = parseStored<JobRecord & Partial<DiscardedRecord>>(key, bytes);
+  if (record.discarded === job) return null;
+  requireShape(key, record, RECORD);
   if (record.job === job) return record;
   throw new BatchctlError('corrupt', `${key} is of the job ${record.job}`, {
     hint: 'restore it from a backup of the store',
   });
+}
+
+/** Stands at a job.json that was not there yet when the submission was discarded: its submitter can't put one any more. */
+export interface DiscardedRecord {
+  readonly format: 1;
+  /** The job. */
+  readonly discarded: string;
 }
 
 /** What readers rely on. All of it has a digest, which `verify` computes again; it also looks at each input. */
@@ -50,17 +56,8 @@ const RECORD: Shape = {
 
 /** Whether the job's submission was committed. */
 export async function isCommitted(store: ObjectStore, record: JobRecord): Promise<boolean> {
-  if (record.runKey === null || record.runNumber === null) return true;
-  const claim = await readClaim(store, record.runKey, record.runNumber);
-  return claim?.job === record.job;
-}
-
-const CLAIM: Shape = { job: 'text', digest: 'text' };
-
-export async function readClaim(store: ObjectStore, runKey: string, number: number): Promise<RunKeyClaim | null> {
-  const key = runKeyClaim(runKey, number);
-  const bytes = await store.read(key);
-  return bytes === null ? null : parseStored<RunKeyClaim>(key, bytes, { shape: CLAIM });
+  const keyed = keyedOf(record);
+  return keyed === null || (await decidingClaim(store, keyed))?.job === record.job;
 }
 
 /**

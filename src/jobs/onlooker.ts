@@ -27,6 +27,8 @@ interface Memory extends Watched {
 export interface OnlookerOptions {
   /** False: the sizes of groups are left as they are; `waiting`: groups are asked for only while messages wait. */
   readonly raises?: boolean | 'waiting';
+  /** False: remains of submissions that died are left to others. A worker may put no run key and no job. */
+  readonly discards?: boolean;
   readonly stood?: ReadonlyMap<string, Seen>;
   readonly onRaised?: (raised: readonly GroupRaise[]) => void;
   /** Told of each job as it is after a glance. */
@@ -48,6 +50,7 @@ export class Onlooker {
   /** Null: it leaves the sizes of groups as they are. */
   readonly #raiser: WaitingRaiser | null;
   readonly #costs: CostGuard;
+  readonly #discards: boolean;
   readonly #onSeen: (view: JobView) => void;
   /** What was told already of groups that can't be raised. */
   readonly #told = new Set<string>();
@@ -63,10 +66,11 @@ export class Onlooker {
     platform: Platform,
     leaseSeconds: number,
     onTrouble: (job: string, error: unknown) => void = () => undefined,
-    { raises = true, stood = new Map(), onRaised, onSeen = () => undefined }: OnlookerOptions = {},
+    { raises = true, discards = true, stood = new Map(), onRaised, onSeen = () => undefined }: OnlookerOptions = {},
   ) {
     this.#recalled = stood;
     this.#onSeen = onSeen;
+    this.#discards = discards;
     this.#platform = platform;
     this.#onTrouble = onTrouble;
     this.#leaseMs = leaseSeconds * 1_000;
@@ -150,8 +154,9 @@ export class Onlooker {
     for (const job of open) {
       try {
         const glanced = await this.glance(job, exact);
-        if (glanced === null) await discardAbandoned(this.#platform, job);
-        else if (glanced.look !== null) looks.set(job, glanced.look);
+        if (glanced === null) {
+          if (this.#discards) await discardAbandoned(this.#platform, job);
+        } else if (glanced.look !== null) looks.set(job, glanced.look);
         else if (glanced.view.closed !== null) await finishClose(this.#platform, glanced.view);
         if (glanced !== null && glanced.view.closed !== null) await dropUnreached(this.#platform, glanced.view);
       } catch (error) {

@@ -2,6 +2,7 @@ import { isKind } from '../errors.ts';
 import {
   CODE,
   codeOf,
+  jobKey,
   jobPrefix,
   journalKey,
   KEEPERS,
@@ -20,7 +21,7 @@ import {
 import { isExpired, tokenId } from '../model/token.ts';
 import type { ObjectEntry, ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
-import { ABANDONED_MS, discardJob, storeTime } from './discard.ts';
+import { ABANDONED_MS, discardUnlessCommitted, saysDiscarded, storeTime } from './discard.ts';
 import { readView } from './journal.ts';
 import type { PruneChoice } from './prune-choice.ts';
 import { addRemoved, NOTHING_REMOVED, type Removed, type RemoveOptions, removeListed } from './remove-listed.ts';
@@ -104,11 +105,13 @@ async function abandoned(
   let removed = NOTHING_REMOVED;
   for (const job of jobs) {
     options.signal?.throwIfAborted();
-    const [own, mark] = [await summed(store, jobPrefix(job)), await summed(store, `${OPEN}${job}.`)];
-    if (Math.max(own.newest, mark.newest) > before) continue;
+    // What says that it was discarded stays, and is nothing to remove.
+    const stays = (await saysDiscarded(store, job)) ? jobKey(job) : null;
+    const [own, mark] = [await summed(store, jobPrefix(job), stays), await summed(store, `${OPEN}${job}.`)];
+    if (own.objects + mark.objects === 0 || Math.max(own.newest, mark.newest) > before) continue;
     // Whatever has a journal was committed once: it is not for us to tell what became of it.
     if ((await store.head(journalKey(job, 0))) !== null) continue;
-    if (options.dryRun !== true) await discardJob(store, job);
+    if (options.dryRun !== true && !(await discardUnlessCommitted(store, job))) continue;
     const all = addRemoved(own, mark);
     options.onRemoved?.(all.objects);
     removed = addRemoved(removed, all);
@@ -116,9 +119,14 @@ async function abandoned(
   return removed;
 }
 
-async function summed(store: ObjectStore, prefix: string): Promise<Removed & { readonly newest: number }> {
+async function summed(
+  store: ObjectStore,
+  prefix: string,
+  except: string | null = null,
+): Promise<Removed & { readonly newest: number }> {
   let [objects, bytes, newest] = [0, 0, 0];
-  for await (const { size, modified } of store.list(prefix)) {
+  for await (const { key, size, modified } of store.list(prefix)) {
+    if (key === except) continue;
     objects += 1;
     bytes += size;
     newest = Math.max(newest, modified);

@@ -9,6 +9,7 @@ import {
   type Submitted,
   writeSubmission,
 } from '../support/killed-runs.ts';
+import { movedClock } from '../support/moved-clock.ts';
 import { inBackground } from '../support/sampling.ts';
 import { type Ended, Workspace } from '../support/workspace.ts';
 
@@ -49,6 +50,40 @@ describe('kill -9 of a submission', () => {
       expect(outcome.worked.code, outcome.worked.stderr).to.equal(0);
       expect(answerOf(outcome.third).created).to.equal(false);
       expectWhole(outcome.facts);
+    });
+  }
+});
+
+describe('kill -9 of who discards what a killed submission left', () => {
+  for (const point of ['open', 'job']) {
+    it(`submission killed at ${point}, tick killed right after it decided: the next tick removes it, and the key is free`, async () => {
+      const workspace = new Workspace();
+      try {
+        writeSubmission(workspace);
+        const killed = await workspace.run(SUBMIT, { BATCHCTL_TEST_KILL: `${point}:1` });
+        expect(killed.signal, killed.stderr).to.equal('SIGKILL');
+        const { store } = await workspace.platform();
+        const left = async (): Promise<readonly string[]> => {
+          const found: string[] = [];
+          for (const prefix of ['jobs/', 'open/']) for await (const key of store.keys(prefix)) found.push(key);
+          return found.filter((key) => !key.endsWith('/job.json'));
+        };
+        const before = await left();
+        expect(before).to.have.length.above(1);
+        const later = movedClock(new Date(Date.now() + 2 * 24 * 3_600_000).toISOString());
+        const cut = await workspace.run(['tick'], { ...later, BATCHCTL_TEST_KILL: 'discard:1' });
+        expect(cut.signal, cut.stderr).to.equal('SIGKILL');
+        expect(await left()).to.deep.equal(before);
+        const next = await workspace.run(['tick'], later);
+        expect(next.code, next.stderr).to.equal(0);
+        expect(await left()).to.deep.equal([]);
+        const { job, created } = answerOf(await workspace.run(SUBMIT));
+        expect(created).to.equal(true);
+        expect((await workspace.work()).code).to.equal(0);
+        expectWhole(await factsOf(await workspace.platform(), job));
+      } finally {
+        await workspace.remove();
+      }
     });
   }
 });

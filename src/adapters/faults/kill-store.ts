@@ -4,7 +4,7 @@ import type { ObjectStore } from '../../ports/object-store.ts';
  * For the crash tests: a store that passes a fault point just before and right after each write that decides something.
  * Points: `journal` (any entry), `close` (the entry that closes a job), `opengather` (opened.json), `unmark` (open marks
  * deleted), `due` (a delivery is marked), `news` (that people are to be told), `mark` (one is put), `putcode` (a code archive is put), `stagefile` (a file of a large output), `stepshard`
- * (parts behind an `explode`), `interruption` (spot ended an attempt); each also as `before-...`. Whoever is told of a point may kill this process there.
+ * (parts behind an `explode`), `interruption` (spot ended an attempt), `discard` (a dead submission can't be committed any more); each also as `before-...`. Whoever is told of a point may kill this process there.
  */
 export function killStore(store: ObjectStore, passed: (point: string) => void): ObjectStore {
   const around = async <T>(points: readonly string[], write: () => Promise<T>): Promise<T> => {
@@ -34,6 +34,7 @@ const isOpenMark = (key: string): boolean => key.startsWith('open/');
 function pointsOf(key: string, body: Uint8Array | string): readonly string[] {
   if (key.endsWith('/opened.json')) return ['opengather'];
   if (isOpenMark(key)) return ['mark'];
+  if (/^(jobs|runs)\/.*\.json$/.test(key) && String(body).includes('"discarded":')) return ['discard'];
   if (key.startsWith('due/')) return ['due'];
   if (key.startsWith('news/')) return ['news'];
   if (key.startsWith('code/')) return ['putcode'];

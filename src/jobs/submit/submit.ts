@@ -5,21 +5,23 @@ import { VERSION } from '../../lib/version.ts';
 import { refuseSecrets } from '../../model/allowed-secrets.ts';
 import { standingOf } from '../../model/decide.ts';
 import { groupsOf, type JobRecord } from '../../model/job.ts';
-import { codeKey, jobKey, openMark, runKeyClaim } from '../../model/keys.ts';
+import { codeKey, jobKey, openMark } from '../../model/keys.ts';
 import type { Rehearsal } from '../../model/rehearsal.ts';
 import { emptyView, type JobView, stateOf } from '../../model/view.ts';
+import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { recordedPlace } from '../deliver/deliver-to.ts';
 import { discardJob } from '../discard.ts';
-import { append, mustReadView, type RunKeyClaim, readClaim, readJob } from '../journal.ts';
+import { append, mustReadView, readJob, readRecord } from '../journal.ts';
 import { listFacts } from '../listing.ts';
 import { lookAndTell } from '../notify/look-and-tell.ts';
 import { isProgram, refuseForeign } from '../notify/receivers.ts';
 import { Onlooker } from '../onlooker.ts';
 import { recordView } from '../remember.ts';
+import { claimRun, keyedOf, type RunKeyClaim } from '../run-claims.ts';
 import { sendTasks, sendUndecided } from '../send.ts';
 import { type CutParts, cut } from './cut.ts';
-import { existingRun } from './existing-run.ts';
+import { runsOf } from './existing-run.ts';
 import { closeInputs } from './inputs.ts';
 import { isMendedSince } from './mended-since.ts';
 import type { Prepared } from './prepare.ts';
@@ -61,23 +63,23 @@ export interface Submitted {
  * Submits a prepared job, in the order that a crash at any point leaves either nothing that counts or a job that
  * any onlooker can finish sending: code, parts, open mark, job.json, claim (the commit), messages, `sent`.
  * Throws `refused` for other content under the key, or an equal submission that isn't sent yet; `notFound` for no
- * part at all.
+ * part at all. Throws `refused` too if it took so long that its remains were taken for a dead submission's, and discarded.
  */
 export async function submit(platform: Platform, prepared: Prepared, options: SubmitOptions): Promise<Submitted> {
   const { runKey } = prepared;
   refuseForeign(prepared.spec, platform.remote === true);
   refuseSecrets(prepared.spec.steps, platform.allowedSecrets?.(false) ?? null);
-  const [existing] = await Promise.all([
-    runKey === null ? null : existingRun(platform, runKey),
+  const [runs] = await Promise.all([
+    runKey === null ? null : runsOf(platform, runKey),
     requireQueues(platform, prepared),
   ]);
+  const existing = runs?.latest ?? null;
   if (existing !== null && options.mode !== 'again') {
     await closeInputs(prepared.inputs);
     return takeUp(platform, prepared, existing.claim, options);
   }
   if (runKey === null) await refuseEqual(platform, prepared.digest);
-  const runNumber = runKey === null ? null : existing === null ? 0 : existing.number + 1;
-  const record = await write(platform, prepared, runNumber, options);
+  const record = await write(platform, prepared, runs?.next ?? null, options);
   const winner = await claim(platform, record);
   options.passed?.('claim');
   if (winner !== null) {
@@ -155,7 +157,9 @@ async function write(
   };
   await store.put(openMark(job, 0), '{"format":1}');
   options.passed?.('open');
-  await store.put(jobKey(job), JSON.stringify(record));
+  const { created } = await store.put(jobKey(job), JSON.stringify(record), { ifAbsent: true });
+  // Told that one is there, it may be one's own first try (law 2).
+  if (!created && (await readRecord(store, job)) === null) throw await discarded(store, job);
   options.passed?.('job');
   try {
     await mustStillBeThere(store, record, code);
@@ -185,16 +189,23 @@ async function putInputs(
 }
 
 /** The commit: claims the run key. Answers the claim that stands if it isn't this job's. */
-async function claim(platform: Platform, record: JobRecord): Promise<RunKeyClaim | null> {
-  const { runKey, runNumber, job, digest } = record;
-  if (runKey === null || runNumber === null) return null;
-  const body: RunKeyClaim = { format: 1, job, digest };
-  const { created } = await platform.store.put(runKeyClaim(runKey, runNumber), JSON.stringify(body), {
-    ifAbsent: true,
-  });
-  if (created) return null;
-  const standing = await readClaim(platform.store, runKey, runNumber);
-  return standing === null || standing.job === job ? null : standing;
+async function claim({ store }: Platform, record: JobRecord): Promise<RunKeyClaim | null> {
+  const keyed = keyedOf(record);
+  if (keyed === null) return null;
+  const { job, digest } = record;
+  const standing = await claimRun(store, keyed, { format: 1, job, digest });
+  if (standing.discarded !== undefined) throw await discarded(store, job);
+  return standing.job === job ? null : standing;
+}
+
+/** Removes what a submission wrote, also after others discarded it; answers the error that says so. */
+async function discarded(store: ObjectStore, job: string): Promise<BatchctlError> {
+  await discardJob(store, job);
+  return new BatchctlError(
+    'refused',
+    `the submission of ${job} was discarded: nothing was heard of it for a day (did this machine sleep?)`,
+    { hint: 'submit it again' },
+  );
 }
 
 /** Steps 5 and 6. A second sender, or a crash in between, costs duplicates of messages and nothing else. */

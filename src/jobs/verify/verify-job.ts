@@ -11,10 +11,11 @@ import type { VerifyResult } from '../../model/verify/verify-result.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { readClaim, refreshView } from '../journal.ts';
+import { refreshView } from '../journal.ts';
 import { listFacts, stepTotals } from '../listing.ts';
 import { prunedError } from '../pruned.ts';
 import { mustBeAsLeft } from '../remains.ts';
+import { decidingClaim, keyedOf } from '../run-claims.ts';
 import { recordDigest } from '../submit/prepare.ts';
 import { concludeState, concludeTotals } from './conclude.ts';
 import { EarlierProofs } from './earlier-proofs.ts';
@@ -115,7 +116,7 @@ const SOURCES: Readonly<Partial<Record<string, Shape>>> = {
  * nothing that follows from job.json can be believed then.
  */
 async function mustBeAsAccepted(store: ObjectStore, record: JobRecord): Promise<void> {
-  const { job, runKey, runNumber } = record;
+  const { job, runKey } = record;
   const altered = (found: string): BatchctlError =>
     new BatchctlError('corrupt', `${jobKey(job)} was altered: ${found}`, {
       hint: `restore it from a backup, or from an earlier version of the object; then batchctl verify ${job}`,
@@ -129,7 +130,8 @@ async function mustBeAsAccepted(store: ObjectStore, record: JobRecord): Promise<
   const digest = recordDigest(record);
   if (digest !== record.digest)
     throw altered(`its spec, code and inputs have the digest ${digest}, and it was accepted with ${record.digest}`);
-  const claim = runKey === null || runNumber === null ? null : await readClaim(store, runKey, runNumber);
+  const keyed = keyedOf(record);
+  const claim = keyed === null ? null : await decidingClaim(store, keyed);
   if (claim !== null && claim.digest !== digest)
     throw altered(`the run key "${runKey}" was claimed for a job of the digest ${claim.digest}`);
 }
