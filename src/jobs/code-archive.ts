@@ -103,7 +103,7 @@ export async function unpackCode(gzip: Uint8Array, sha256: string, directory: st
       );
     }
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    writeFileSync(path, Buffer.concat(chunks));
+    writeFileSync(path, Buffer.concat(chunks), { mode: 0o600 });
     // Callers put archives, too: no file of theirs runs as another user.
     chmodSync(path, (entry.header.mode ?? 0o644) & 0o777);
   }

@@ -3,13 +3,14 @@ import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { BatchctlError, hasCode } from '../errors.ts';
 import { LOG_KEPT_MS, leftBehind } from '../lib/left-behind.ts';
+import { makePrivateDirectory } from '../lib/private-files.ts';
 
 /**
  * A worker's directory names its process, so that a later one can remove those whose process is gone; what dead workers
  * said goes after a week.
  */
 export function makeScratch(directory: string, worker: string): string {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makePrivateDirectory(directory);
   removeLeftBehind(directory, Date.now() - LOG_KEPT_MS, false);
   const scratch = join(directory, `${worker}.${process.pid}`);
   mkdirSync(scratch, { recursive: true, mode: 0o700 });

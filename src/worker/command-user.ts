@@ -80,7 +80,7 @@ export function openWay(user: CommandUser, directory: string): void {
   } catch (cause) {
     const closed = closedAbove(directory);
     if (closed === null) throw refused(user.name, saidBy(cause), 'look at what setpriv says', cause);
-    const hint = `chmod o+x ${closed} lets it pass, and list nothing; or set TMPDIR to another place (local profile: root)`;
+    const hint = `chmod o+x ${closed} lets it pass: it lists nothing there, and opens what others may open by name; or set TMPDIR to another place (local profile: root)`;
     throw refused(user.name, `${closed} is closed to it, on the way to ${directory}`, hint, cause);
   }
 }
@@ -91,16 +91,15 @@ export function ownDirectory(
   owner: SlotOwner,
   entries: Record<'directories' | 'files', readonly string[]>,
 ): void {
-  mkdirSync(base, { recursive: true });
+  mkdirSync(base, { recursive: true, mode: 0o700 });
   chownSync(base, process.getuid?.() ?? 0, owner.gid);
   chmodSync(base, 0o710);
   for (const path of entries.directories) {
-    mkdirSync(path);
+    mkdirSync(path, { mode: 0o700 });
     chownSync(path, owner.uid, owner.gid);
-    chmodSync(path, 0o700);
   }
   for (const path of entries.files) {
-    writeFileSync(path, '');
+    writeFileSync(path, '', { mode: 0o600 });
     chownSync(path, owner.uid, owner.gid);
   }
 }

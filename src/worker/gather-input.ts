@@ -42,7 +42,7 @@ export async function joinInto(
   signal: AbortSignal,
 ): Promise<number> {
   const tally = new Tally(source.opened.count);
-  const target = await open(path, 'w');
+  const target = await open(path, 'w', 0o600);
   try {
     const tasks = gatheredTasks(source);
     const joining = { source, tasks, header: gather.header, join: gather.join, tally, signal };
@@ -65,7 +65,9 @@ export async function layInto(source: GatherSource, directory: string, signal: A
     for (const file of output.files) {
       const path = join(directory, taskNumber(output.task), file.name);
       mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-      await pipeline(verifiedChunks(source, output.task, file, signal), createWriteStream(path), { signal });
+      await pipeline(verifiedChunks(source, output.task, file, signal), createWriteStream(path, { mode: 0o600 }), {
+        signal,
+      });
       bytes += file.size;
     }
   }
@@ -74,7 +76,7 @@ export async function layInto(source: GatherSource, directory: string, signal: A
 
 /** Writes a list of the outputs, one JSON line each: task, name, key, size, checksum. Answers the list's bytes. */
 export async function listInto(source: GatherSource, path: string): Promise<number> {
-  const target = await open(path, 'w');
+  const target = await open(path, 'w', 0o600);
   let written = 0;
   try {
     for await (const output of ahead(gatheredTasks(source), AHEAD, (task) => verifiedOutput(source, task))) {

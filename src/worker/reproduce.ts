@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { BatchctlError, hasCode } from '../errors.ts';
 import { unpackCode } from '../jobs/code-archive.ts';
@@ -102,8 +102,7 @@ async function layOut(
   const secrets = secretsOf(platform, task.step.group, task.step);
   const command = commandIn(platform, task, { staged, slot, secrets });
   writeFileSync(join(directory, 'env'), envText(command), { mode: 0o600 });
-  writeFileSync(join(directory, 'run.sh'), runScript(command));
-  chmodSync(join(directory, 'run.sh'), 0o755);
+  writeFileSync(join(directory, 'run.sh'), runScript(command), { mode: 0o700 });
   return { bytes: staged.bytes, code, secrets };
 }
 

@@ -89,10 +89,10 @@ async function copyOutput(source: OutputSource, task: number, path: string, sign
   const { files, meta } = await verifiedOutput(source, task);
   const [only] = files;
   if (only !== undefined && files.length === 1 && only.size <= IN_MEMORY) {
-    writeFileSync(path, only.size === 0 ? '' : await verifiedBytes(source, task, only));
+    writeFileSync(path, only.size === 0 ? '' : await verifiedBytes(source, task, only), { mode: 0o600 });
     return only.size;
   }
-  const target = await open(path, 'w');
+  const target = await open(path, 'w', 0o600);
   try {
     for (const file of files) {
       for await (const chunk of verifiedChunks(source, task, file, signal)) await target.writeFile(chunk);

@@ -45,8 +45,8 @@ function startable(program: string, cwd: string): boolean {
 /** Says in the command's stderr why it never started; `fresh` also empties both files, as a start would have. */
 export function explain(command: Command, text: string, fresh: boolean): void {
   try {
-    if (fresh) writeFileSync(command.stdout, '');
-    if (fresh) writeFileSync(command.stderr, text);
+    if (fresh) writeFileSync(command.stdout, '', { mode: 0o600 });
+    if (fresh) writeFileSync(command.stderr, text, { mode: 0o600 });
     else appendFileSync(command.stderr, text);
   } catch {
     // Nowhere to say it: the outcome `missing` has to do.

@@ -1,9 +1,11 @@
 // Protects: commands that run as their own user cannot read the worker's secrets or change published outputs.
-import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { execSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { needsRoot } from '../support/run/lacking.ts';
+import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 
 const NOBODY = {
@@ -61,7 +63,12 @@ describe('a worker whose commands have a user of their own', () => {
     return { id, facts: await factsOf(await workspace.platform(), id) };
   }
 
-  it('handles every kind of input and output, and that user cannot change what is published', async () => {
+  for (const mask of [0, 0o077])
+    it(`handles every kind of input and output under a umask of 0${mask.toString(8)}, and that user cannot change what is published`, async () => {
+      await underUmask(mask, handlesAllWays);
+    });
+
+  async function handlesAllWays(): Promise<void> {
     writeFileSync(workspace.path('tool.sh'), '#!/bin/sh\nread n && echo $((n + $(cat rates/eu.csv)))\n', {
       mode: 0o700,
     });
@@ -76,7 +83,7 @@ describe('a worker whose commands have a user of their own', () => {
     });
     const owners = new Set(filesBelow(workspace.path('.batchctl')).map((path) => statSync(path).uid));
     expect([...owners]).to.deep.equal([0]);
-  });
+  }
 
   it('gives them their own home, and nothing of the worker’s environment or files', async () => {
     workspace.write('secret', 'hunter2\n');
@@ -192,6 +199,47 @@ describe('a worker whose commands have a user of their own', () => {
     expect(closed.stderr).to.include(`${workspace.dir} is closed to it`);
   });
 
+  it('following its hint opens nothing of the root: no database, no log, no object', async () => {
+    await underUmask(0, async () => {
+      chmodSync(workspace.path('.'), 0o700);
+      const root = workspace.path('.batchctl');
+      expect(await workspace.run(['upload', 'numbers.txt'])).to.include({ code: 0 });
+      expect(await workspace.run(['manager', 'token', 'create', 'ann'])).to.include({ code: 0 });
+      workspace.write('job.json', {
+        name: 'thief',
+        input: { from: 'paths.txt', split: { by: 'lines', every: 1_000 } },
+        steps: [{ name: 'try', run: TRY_ALL }],
+      });
+      workspace.write('paths.txt', 'x\n');
+      await workspace.submit();
+      for (const closed of [workspace.dir, root]) {
+        const { code, stderr } = await workspace.work(NOBODY);
+        expect(code, stderr).to.equal(3);
+        const hint = /chmod o\+x \S+/.exec(stderr)?.[0] ?? '';
+        expect(hint).to.equal(`chmod o+x ${closed}`);
+        execSync(hint);
+      }
+      expect(await workspace.run(['scale', '1'], NOBODY)).to.include({ code: 0 });
+      const work = `${root}/work/`;
+      await until('a worker has its slots', () =>
+        readdirSync(work).some((name) => existsSync(`${work}${name}/slot-0.fifo`)),
+      );
+      const paths = readdirSync(root, { recursive: true }).map((name) => join(root, String(name)));
+      for (const name of ['ledger.db-wal', 'queue.db', 'default.log', 'format'])
+        expect(paths.join(' ')).to.include(name);
+      workspace.write('paths.txt', `${[root, ...paths, workspace.path('.batchctl/work/logs')].join('\n')}\n`);
+      const id = await workspace.submit();
+      await until('it is done', async () => (await workspace.run(['status', id])).stdout.includes('succeeded'));
+      const { outputs } = await factsOf(await workspace.platform(), id);
+      const passed = (outputs.try?.[0] ?? '').trim().split('\n');
+      // Its own way, which it may pass and not list; and that the test's look can tell.
+      const scratch = paths.find((path) => path.endsWith('/slot-0.fifo'))?.replace('/slot-0.fifo', '');
+      expect(passed).to.have.members([`pass ${root}`, `pass ${root}/work`, `pass ${scratch}`, 'read own']);
+      const doctor = await workspace.run(['doctor']);
+      expect(doctor.stdout).to.match(/^pass {2}rootMode +others may pass through/m);
+    });
+  });
+
   function ways(scripts: Readonly<Record<string, string>>) {
     workspace.write('ways.txt', `${Object.keys(scripts).join('\n')}\n`);
     const cases = Object.entries(scripts).map(([name, script]) => `${name}) ${script};;`);
@@ -200,6 +248,29 @@ describe('a worker whose commands have a user of their own', () => {
     };
   }
 });
+
+/** Names what of the paths in its input it can read, write or pass through. */
+const TRY_ALL = `echo own >own; ( : <own ) && echo read own
+while read -r path; do
+  if [ -d "$path" ]; then
+    ls "$path" >/dev/null 2>&1 && echo "list $path"
+    ( : >"$path/new" ) 2>/dev/null && echo "write $path"
+    ( cd "$path" ) 2>/dev/null && echo "pass $path"
+  else
+    ( : <"$path" ) 2>/dev/null && echo "read $path"
+    ( : >>"$path" ) 2>/dev/null && echo "append $path"
+  fi
+done; true`;
+
+/** Real processes inherit it. */
+async function underUmask(mask: number, act: () => Promise<void>): Promise<void> {
+  const before = process.umask(mask);
+  try {
+    await act();
+  } finally {
+    process.umask(before);
+  }
+}
 
 function filesBelow(directory: string): readonly string[] {
   return readdirSync(directory, { withFileTypes: true, recursive: true })

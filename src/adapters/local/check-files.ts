@@ -69,7 +69,10 @@ function modeCheck(root: string): Finding {
   const shown = (mode & 0o777).toString(8).padStart(3, '0');
   // Others that may write can change what is published.
   if ((open & 0o022) !== 0) return warn(`others may write to ${root} (mode ${shown})`, `chmod 700 ${root}`);
-  if (open !== 0) return warn(`others may read ${root} (mode ${shown}), and what jobs put there`, `chmod 700 ${root}`);
+  if ((open & 0o044) !== 0)
+    return warn(`others may read ${root} (mode ${shown}), and what jobs put there`, `chmod 700 ${root}`);
+  // Commands with a user of their own pass through it to their slot; all else in it is closed to them.
+  if (open !== 0) return pass(`others may pass through ${root} (mode ${shown}), and read nothing in it`);
   return pass(`only its owner may use ${root}`);
 }
 

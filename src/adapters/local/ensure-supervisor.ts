@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { closeSync } from 'node:fs';
+import { join } from 'node:path';
 import { BatchctlError } from '../../errors.ts';
+import { openPrivateLog } from '../../lib/private-files.ts';
 import { wait } from '../../lib/wait.ts';
 import { isSupervised } from './supervisor-lock.ts';
 
@@ -47,8 +48,7 @@ export async function ensureSupervisor(options: EnsureSupervisorOptions): Promis
 }
 
 function launch(options: EnsureSupervisorOptions, log: string): { ended: number | string | null } {
-  mkdirSync(dirname(log), { recursive: true });
-  const output = openSync(log, 'a');
+  const output = openPrivateLog(log);
   try {
     const child = spawn(process.execPath, [...options.argv], {
       cwd: options.cwd,

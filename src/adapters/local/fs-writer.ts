@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, ftruncateSync, lstatSync, openSync, renameSync, statSync } from 'node:fs';
+import { closeSync, fchmodSync, fstatSync, ftruncateSync, lstatSync, openSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -97,7 +97,7 @@ export class FsWriter {
   #becomeObject(temporary: string, target: Target, options: UploadOptions): PutResult | null {
     const fd = openForAppend(temporary);
     if (fd === null) return null;
-    const size = fstatSync(fd).size;
+    const { size } = fstatSync(fd);
     let result: PutResult | null = null;
     try {
       const tail = this.#tail(size, options.metadata);
@@ -193,11 +193,16 @@ function checkSource(path: string): void {
   throw new BatchctlError('usage', `Expected a file to upload at ${path}, found something else`);
 }
 
+/** Opens a file that a command made, by its own umask, and closes it to others. Null where this user may not do so. */
 function openForAppend(path: string): number | null {
+  let fd: number | null = null;
   try {
-    return openSync(path, 'a');
+    fd = openSync(path, 'a');
+    fchmodSync(fd, 0o600);
+    return fd;
   } catch (error) {
-    if (hasCode(error, 'EACCES')) return null;
+    if (fd !== null) closeSync(fd);
+    if (hasCode(error, 'EACCES', 'EPERM')) return null;
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { BatchctlError } from '../../errors.ts';
-import { makePrivate } from '../../lib/private-database.ts';
+import { makePrivate } from '../../lib/private-files.ts';
 import { isBusy, translateSqlite } from './sqlite-errors.ts';
 
 /** `process`: what is committed survives any kill; `power`: also the loss of power. */

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { makePrivate } from '../../lib/private-database.ts';
+import { makePrivate } from '../../lib/private-files.ts';
 import { wait } from '../../lib/wait.ts';
 import { isBusy, translateSqlite } from './sqlite-errors.ts';
 

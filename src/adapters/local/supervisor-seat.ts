@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { closeSync } from 'node:fs';
+import { openPrivateLog } from '../../lib/private-files.ts';
 import { PIPE_FD, SUPERVISOR_FD, sayDrain, sayStop, WORKER_ID } from './supervisor-pipe.ts';
 
 /** How a worker process is started. */
@@ -118,7 +118,7 @@ export class Seat {
 }
 
 function launch(worker: string, command: WorkerCommand): ChildProcess {
-  const output = command.log === undefined ? 'ignore' : openLog(command.log);
+  const output = command.log === undefined ? 'ignore' : openPrivateLog(command.log);
   try {
     const child = spawn(process.execPath, [...command.argv], {
       cwd: command.cwd,
@@ -133,9 +133,4 @@ function launch(worker: string, command: WorkerCommand): ChildProcess {
   } finally {
     if (output !== 'ignore') closeSync(output);
   }
-}
-
-function openLog(file: string): number {
-  mkdirSync(dirname(file), { recursive: true });
-  return openSync(file, 'a');
 }

@@ -12,7 +12,7 @@ import {
   sql,
 } from 'kysely';
 import { BatchctlError, hasCode } from '../../errors.ts';
-import { makePrivate } from '../../lib/private-database.ts';
+import { makePrivate } from '../../lib/private-files.ts';
 import type { SqlDialect } from './dialect.ts';
 import { lookUp } from './look-up.ts';
 import { onConflict } from './on-conflict.ts';

@@ -50,7 +50,7 @@ export async function init({ ctx, dir, from }: InitOptions): Promise<void> {
   };
   const written: string[] = [];
   const kept: string[] = [];
-  if (!ctx.flags.dryRun) await mkdir(directory, { recursive: true });
+  if (!ctx.flags.dryRun) await mkdir(directory, { recursive: true, mode: 0o755 });
   for (const [name, text] of Object.entries(files)) {
     const made = await createFile(join(directory, name), text, ctx.flags.dryRun);
     (made ? written : kept).push(name);
@@ -94,7 +94,8 @@ async function createFile(path: string, text: string, dryRun: boolean): Promise<
   if (taken || dryRun) return !taken;
   const draft = `${path}.${randomUUID()}.tmp`;
   try {
-    await writeFile(draft, text);
+    // A configuration that others may write would be refused.
+    await writeFile(draft, text, { mode: 0o644 });
     await link(draft, path);
     return true;
   } catch (error) {

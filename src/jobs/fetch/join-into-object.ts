@@ -34,7 +34,7 @@ async function joinByFile(joining: Joining, upload: (path: string) => Promise<un
   const directory = await mkdtemp(join(tmpdir(), 'batchctl-join-'));
   try {
     const path = join(directory, 'joined');
-    const file = await open(path, 'wx');
+    const file = await open(path, 'wx', 0o600);
     try {
       await joinOutputs(joining, (bytes) => file.writeFile(bytes));
     } finally {

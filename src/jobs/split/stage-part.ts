@@ -216,7 +216,7 @@ async function readObject(
 async function withTarget(path: string, fill: (write: (bytes: Uint8Array) => void) => Promise<void>): Promise<number> {
   // Written over and cut at the end: a slot's file keeps its pages from task to task, which is three times as fast. And
   // ext4 starts writing a file to the disk when one that was emptied and filled again is closed (auto_da_alloc).
-  const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT, 0o666);
+  const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT, 0o600);
   let written = 0;
   try {
     await fill((bytes) => {
