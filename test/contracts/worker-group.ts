@@ -1,5 +1,7 @@
 import { expect } from 'chai';
 import { isKind } from '../../src/errors.ts';
+import { orderKey } from '../../src/model/keys.ts';
+import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { WorkerGroup } from '../../src/ports/worker-group.ts';
 
 /** One group for one test: in auto mode, from 0 to 8 workers, none wanted. */
@@ -9,6 +11,8 @@ export interface GroupHarness {
   readonly again: () => Promise<WorkerGroup>;
   /** A worker that is up. */
   readonly worker: string;
+  /** Where its orders are for it to read. */
+  readonly store: ObjectStore;
   readonly close: () => Promise<void>;
 }
 
@@ -120,6 +124,11 @@ export function workerGroupContract(name: string, open: () => Promise<GroupHarne
     it('orders a worker to drain, and then to stop', async () => {
       await group.order(harness.worker, 'drain');
       await group.order(harness.worker, 'stop');
+      const read = [0, 1, 2].map((number) => harness.store.read(orderKey(harness.worker, number)));
+      const orders = (await Promise.all(read)).map(
+        (bytes) => bytes && JSON.parse(new TextDecoder().decode(bytes)).order,
+      );
+      expect(orders).to.deep.equal(['drain', 'stop', null]);
     });
 
     it('knows no order for a worker it does not know', async () => {

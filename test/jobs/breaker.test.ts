@@ -9,6 +9,7 @@ import type { JobView } from '../../src/model/view.ts';
 import type { AttemptEvent } from '../../src/ports/ledger.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { addEntry } from '../support/claims-job.ts';
+import { wrapStore } from '../support/wrap-store.ts';
 import { openPlace, type Place } from './published-job.ts';
 import { submitJob } from './submitted-job.ts';
 
@@ -143,6 +144,28 @@ describe('the guard against a program that fails everywhere', () => {
     const { platform, asked } = slowed(place, view);
     expect((await guardDeployment(platform, view, AT)).paused).to.equal(null);
     expect(asked()).to.equal(0);
+  });
+
+  it('takes no failure from before a resume for one of the program that a person has mended since', async () => {
+    const view = await submitJob(place, job(60), {});
+    await failing(place, view, 40);
+    const { platform } = slowed(place, view);
+    const resume = async (): Promise<JobView> => {
+      const paused = await addEntry(place.platform, view, { what: 'pause', now: false, reason: 'x' });
+      return addEntry(place.platform, paused, { what: 'resume' });
+    };
+    // In the moment in which the failures are listed.
+    let resumed: JobView | null = null;
+    const store = wrapStore(platform.store, {
+      list: async function* (prefix) {
+        if (prefix === failedPrefix(view.record.job, 'price')) resumed ??= await resume();
+        yield* platform.store.list(prefix);
+      },
+    });
+    const during = await guardDeployment({ ...platform, store }, view, AT);
+    expect([resumed === null, during.paused]).to.deep.equal([false, null]);
+    const after = await guardDeployment(platform, await refreshView(platform.store, view), AT);
+    expect([after.resumedAt === null, after.paused]).to.deep.equal([false, null]);
   });
 
   it('lets the next onlooker update the ledger when it is killed right after its journal entry', async () => {

@@ -10,6 +10,7 @@ import { addAuth } from '../../src/manager/http/auth.ts';
 import { builtPage } from '../../src/manager/http/page.ts';
 import { covers, SCOPES, type Scope } from '../../src/model/api.ts';
 import { tokenKey } from '../../src/model/keys.ts';
+import { describedVerbs } from '../support/manager/described-verbs.ts';
 import { GuardDesk } from '../support/manager/guard-desk.ts';
 import { until } from '../support/until.ts';
 
@@ -165,6 +166,14 @@ describe('who may call the manager', () => {
       }
       expect(answered).to.have.members(paths.flatMap((path) => [`GET ${path}`, `HEAD ${path}`]));
       expect(desk.calls).to.deep.equal([]);
+    });
+
+    it('is no reader where a verb writes, and only an operator but for submissions', async () => {
+      const { verbs } = await describedVerbs();
+      const writing = verbs.filter(({ writes }) => writes);
+      expect(writing.length).to.be.above(20);
+      const others = writing.filter(({ scope }) => scope !== 'operate').map(({ name, scope }) => `${name}: ${scope}`);
+      expect(others).to.deep.equal(['run: submit', 'submit: submit']);
     });
 
     it('is whoever has a large enough scope, and nobody else', async () => {

@@ -30,7 +30,7 @@ describe('a group of spot instances', () => {
   });
   afterEach(() => cloud.grid.failLaunches(null));
 
-  function open(stack: string): ScalingGroup {
+  function open(stack: string, store = new MemoryStore()): ScalingGroup {
     const clients = new AwsClients({
       ...{ region: 'us-east-1', profile: null, account: null, env: {} },
       endpoints: { autoscaling: cloud.url },
@@ -38,7 +38,7 @@ describe('a group of spot instances', () => {
     closing.push(() => clients.close());
     const up = { worker: 'w-up', group: 'default', host: 'h', pid: 1, version: '1', state: 'idle', slots: 2, busy: [] };
     const ledger = { workers: async () => [{ ...up, done: 0, failed: 0, startedAt: 0, seenAt: Date.now() }] };
-    const platform = { store: new MemoryStore(), clock: systemClock, leaseSeconds: 120, ledger: async () => ledger };
+    const platform = { store, clock: systemClock, leaseSeconds: 120, ledger: async () => ledger };
     return new ScalingGroup({
       ...{ group: 'default', name: gridName(stack, 'default'), clients, slots: 2, clock: systemClock },
       ...{ here: new HereGroup('default', 20, platform as unknown as Platform), allowed: async () => undefined },
@@ -73,8 +73,10 @@ describe('a group of spot instances', () => {
   }
 
   workerGroupContract('autoscaling with spot', async () => {
-    const { group, stack } = await made();
-    return { group, again: async () => open(stack), worker: 'w-up', close: async () => undefined };
+    const { stack } = await made();
+    const store = new MemoryStore();
+    const group = open(stack, store);
+    return { group, again: async () => open(stack), worker: 'w-up', store, close: async () => undefined };
   });
 
   it('gets on-demand instances in place of spot with its size, in one request, after a tag has recorded it', async () => {

@@ -37,7 +37,7 @@ describe('a group on Auto Scaling', () => {
   afterEach(() => cloud.grid.failLaunches(null));
 
   /** The adapter as a process has it that starts now; its clock may be set ahead. */
-  function open(stack: string, ahead = { ms: 0 }): ScalingGroup {
+  function open(stack: string, ahead = { ms: 0 }, store = new MemoryStore()): ScalingGroup {
     const clients = new AwsClients({
       ...{ region: 'us-east-1', profile: null, account: null, env: {} },
       endpoints: { autoscaling: cloud.url },
@@ -45,7 +45,7 @@ describe('a group on Auto Scaling', () => {
     closing.push(() => clients.close());
     const clock = { ...systemClock, now: () => Date.now() + ahead.ms };
     const ledger = { workers: async () => [{ ...WORKER, seenAt: clock.now() }] };
-    const platform = { store: new MemoryStore(), clock, leaseSeconds: 120, ledger: async () => ledger };
+    const platform = { store, clock, leaseSeconds: 120, ledger: async () => ledger };
     const here = new HereGroup('default', 20, platform as unknown as Platform);
     return new ScalingGroup({
       ...{ group: 'default', name: gridName(stack, 'default'), clients, here, slots: 2, clock },
@@ -68,8 +68,10 @@ describe('a group on Auto Scaling', () => {
       .map(({ action }) => action);
 
   workerGroupContract('autoscaling', async () => {
-    const { group, stack } = await made();
-    return { group, again: async () => open(stack), worker: 'w-up', close: async () => undefined };
+    const { stack } = await made();
+    const store = new MemoryStore();
+    const group = open(stack, { ms: 0 }, store);
+    return { group, again: async () => open(stack), worker: 'w-up', store, close: async () => undefined };
   });
 
   it('goes from zero to a thousand by one request', async () => {

@@ -82,6 +82,22 @@ describe('the SQS queue', () => {
     await clients.close();
   });
 
+  it("hides what it receives for its own lease, whatever the queue's default is", async () => {
+    const { queue, options } = await bench.open();
+    const { SetQueueAttributesCommand } = await import('@aws-sdk/client-sqs');
+    const clients = new AwsClients(options.clients);
+    const { url } = await findQueue(clients, options.name, 'control');
+    const client = await clients.sqs('control');
+    await client.send(new SetQueueAttributesCommand({ QueueUrl: url, Attributes: { VisibilityTimeout: '5' } }));
+    await clients.close();
+    await queue.send(messages(1));
+    expect(await takeAll(queue)).to.have.length(1);
+    await bench.server.pass(20);
+    expect(await takeAll(queue), 'still leased').to.have.length(0);
+    await bench.server.pass(11);
+    expect(await takeAll(queue)).to.have.length(1);
+  });
+
   it('never holds a delivery for more than 12 hours', async () => {
     const { queue } = await bench.open();
     await queue.send(messages(1));

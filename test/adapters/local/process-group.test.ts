@@ -25,7 +25,7 @@ workerGroupContract('process', async () => {
   const store = new MemoryStore();
   const group = openGroup(store);
   await group.resize({ mode: 'auto', max: 8 });
-  return { group, again: async () => openGroup(store), worker: 'w-1', close: async () => undefined };
+  return { group, again: async () => openGroup(store), worker: 'w-1', store, close: async () => undefined };
 });
 
 describe('the local worker group', () => {
