@@ -4,9 +4,9 @@ import { mustReadView, readEntries } from '../../src/jobs/journal.ts';
 import { look } from '../../src/jobs/look.ts';
 import { retry } from '../../src/jobs/retry.ts';
 import { skip } from '../../src/jobs/skip.ts';
-import { outKey } from '../../src/model/keys.ts';
+import { openMark, outKey } from '../../src/model/keys.ts';
 import { stateOf } from '../../src/model/view.ts';
-import { failForGood } from '../support/claims-job.ts';
+import { addEntry, failForGood } from '../support/claims-job.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 import { openPlace, type Place, publishSmall } from './published-job.ts';
 import { submitJob } from './submitted-job.ts';
@@ -55,5 +55,29 @@ describe('a close that another journal entry came before', () => {
     expect(await platform.store.head(outKey(job, 'price', 3))).to.equal(null);
     const [counts] = await (await platform.ledger()).counts(job);
     expect(counts).to.include({ done: 2, failed: 1, exact: true });
+  });
+});
+
+describe('a close whose writer died right after it', () => {
+  it('is told to the ledger by the next look, which deletes the marks of its round and of older ones', async () => {
+    const place = await openPlace();
+    try {
+      const { platform } = place;
+      const view = await submitJob(place, YAML, {});
+      const { job } = view.record;
+      for (const task of [0, 1, 2, 3]) await publishSmall({ platform, view }, 'price', task, `${task}\n`);
+      await addEntry(platform, view, { what: 'close', state: 'succeeded', reason: null, round: 0 });
+      // Somebody begins another round: that one's mark stays.
+      await platform.store.put(openMark(job, 1), '{"format":1}');
+      const ledger = await platform.ledger();
+      expect((await ledger.job(job))?.state).to.equal('running');
+      await look(platform, view);
+      expect((await ledger.job(job))?.state).to.equal('succeeded');
+      expect((await ledger.counts(job))[0]).to.include({ done: 4, exact: true });
+      expect(await platform.store.head(openMark(job, 0))).to.equal(null);
+      expect(await platform.store.head(openMark(job, 1))).to.not.equal(null);
+    } finally {
+      await place.end();
+    }
   });
 });

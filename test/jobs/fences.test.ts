@@ -1,12 +1,12 @@
 // Protects: an older version or a late writer never damages a job that was pruned, closed or changed.
 import { expect } from 'chai';
-import { append, mustReadView, readEntries } from '../../src/jobs/journal.ts';
+import { append, mustReadView, readEntries, readJob } from '../../src/jobs/journal.ts';
 import { look } from '../../src/jobs/look.ts';
 import { prune } from '../../src/jobs/prune.ts';
 import { choosePrunable } from '../../src/jobs/prune-choice.ts';
 import { repairJob } from '../../src/jobs/verify/repair.ts';
 import { standingOf } from '../../src/model/decide.ts';
-import { codeKey, journalKey, outPrefix, stagedPrefix } from '../../src/model/keys.ts';
+import { codeKey, jobKey, journalKey, outPrefix, runKeyClaim, stagedPrefix } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { factsOf, viewOf } from '../model/job-of.ts';
@@ -44,6 +44,26 @@ describe('fences of the journal', () => {
     const entry = { format: 1, id: 'x', when: '2026-11-30T06:00:00.000Z', who: 'me', what: 'freeze' };
     await place.platform.store.put(journalKey(view.record.job, 0), JSON.stringify(entry));
     expect(await rejection(mustReadView(place.platform.store, view.record.job))).to.include({ kind: 'newer' });
+  });
+
+  it('a job with a run key is one only if the key names it: the loser of a claim is none', async () => {
+    const { store } = place.platform;
+    const { record } = await putJob(place.platform, [{ name: 'a' }]);
+    await store.put(jobKey(record.job), JSON.stringify({ ...record, runKey: 'june', runNumber: 0 }));
+    expect(await readJob(store, record.job), 'not claimed yet').to.equal(null);
+    const claim = { format: 1, job: 'claims-20261130-0600-other', digest: record.digest };
+    await store.put(runKeyClaim('june', 0), JSON.stringify(claim));
+    expect(await readJob(store, record.job), "another's").to.equal(null);
+    await store.put(runKeyClaim('june', 0), JSON.stringify({ ...claim, job: record.job }));
+    expect((await readJob(store, record.job))?.job).to.equal(record.job);
+  });
+
+  it('nothing is appended to a pruned job, whatever the writer decides', async () => {
+    const view = await finished();
+    await pruneAll();
+    const by = { who: 'me', now: 0 };
+    const { appended } = await append(place.platform.store, view, by, () => ({ what: 'resume' }));
+    expect([appended, (await whats(view)).at(-1)]).to.deep.equal([false, 'prune']);
   });
 
   it('a repair writes nothing after a prune that came while it looked', async () => {

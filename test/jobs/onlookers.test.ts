@@ -6,6 +6,9 @@ import { look } from '../../src/jobs/look.ts';
 import { Onlooker } from '../../src/jobs/onlooker.ts';
 import { retry } from '../../src/jobs/retry.ts';
 import { jobKey, openMark } from '../../src/model/keys.ts';
+import type { JobView } from '../../src/model/view.ts';
+import type { Platform } from '../../src/ports/platform.ts';
+import type { Delivery } from '../../src/ports/task-queue.ts';
 import { openPlace, type Place, publishSmall, putJob } from '../jobs/published-job.ts';
 import { submitJob } from '../jobs/submitted-job.ts';
 
@@ -129,5 +132,90 @@ describe('onlookers', () => {
       await onlooker.afterOutcome(job, true);
     }
     expect(lists).to.be.at.most(2);
+  });
+});
+
+describe('what is missing', () => {
+  let place: Place;
+  let mono: number;
+  let onlooker: Onlooker;
+  beforeEach(async () => {
+    place = await openPlace();
+    mono = 0;
+    onlooker = onlookerOn(place.platform);
+  });
+  afterEach(() => place.end());
+
+  /** Of leases of 15 s. */
+  const onlookerOn = (platform: Platform): Onlooker =>
+    new Onlooker({ ...platform, clock: { now: () => Date.now(), monotonic: () => mono } }, 15);
+  const receiveAll = async (): Promise<readonly Delivery[]> =>
+    (await place.platform.queue('default')).receive({ max: 10, waitSeconds: 0 });
+  const lose = async (which: readonly Delivery[]): Promise<void> =>
+    (await place.platform.queue('default')).ack(which.map(({ receipt }) => receipt));
+  /** How often the job was sent again once an onlooker has looked at these times, milliseconds. */
+  async function resends(view: JobView, ...times: readonly number[]): Promise<number> {
+    for (mono of times) await onlooker.round(true);
+    return (await refreshView(place.platform.store, view)).resends;
+  }
+
+  it('is sent again after two leases, and the next time after twice that', async () => {
+    const view = await submitJob(place, claimsJob(0), {});
+    await lose(await receiveAll());
+    expect(await resends(view, 0, 29_999)).to.equal(0);
+    expect(await resends(view, 30_000)).to.equal(1);
+    const again = await receiveAll();
+    expect(again).to.have.length(4);
+    await lose(again);
+    expect(await resends(view, 30_001, 90_000)).to.equal(1);
+    expect(await resends(view, 90_001)).to.equal(2);
+  });
+
+  it('is not sent again while as many messages are in the queue: visible, delayed or leased', async () => {
+    const view = await submitJob(place, claimsJob(0), {});
+    expect(await resends(view, 0, 31_000)).to.equal(0);
+    const [one, ...others] = await receiveAll();
+    if (one === undefined) return expect.fail('nothing was sent');
+    await (await place.platform.queue('default')).release([{ receipt: one.receipt, delay: 900 }]);
+    expect(await resends(view, 32_000)).to.equal(0);
+    await lose(others.slice(0, 1));
+    expect(await resends(view, 33_000)).to.equal(1);
+  });
+
+  it('is sent again though the messages of another job are in the queue', async () => {
+    const view = await submitJob(place, claimsJob(0), {});
+    await lose(await receiveAll());
+    await submitJob(place, claimsJob(0).replace('claims', 'other'), {});
+    expect(await resends(view, 0, 30_000)).to.equal(1);
+  });
+
+  it('is not sent again once a person has changed the job since it was counted', async () => {
+    const { platform } = place;
+    const view = await submitJob(place, claimsJob(0), {});
+    await lose(await receiveAll());
+    let paused = false;
+    onlooker = onlookerOn({
+      ...platform,
+      queue: async (group) => {
+        const queue = await platform.queue(group);
+        const backlog: typeof queue.backlog = async () => {
+          if (!paused) await addEntry(platform, view, { what: 'pause', now: false, reason: 'x' });
+          paused = true;
+          return queue.backlog();
+        };
+        return Object.create(queue, { backlog: { value: backlog } });
+      },
+    });
+    expect(await resends(view, 0, 30_000)).to.equal(0);
+    expect(paused).to.equal(true);
+  });
+
+  it('is not sent before the job is due, nor of one that gave the rest up', async () => {
+    const early = await submitJob(place, claimsJob(0), {}, new Date(Date.now() + 3_600_000).toISOString());
+    const stopped = await submitJob(place, claimsJob(4), {});
+    await addEntry(place.platform, stopped, { what: 'stop', cause: 'x' });
+    await lose(await receiveAll());
+    expect(await resends(early, 0, 31_000)).to.equal(0);
+    expect((await refreshView(place.platform.store, stopped)).resends).to.equal(0);
   });
 });

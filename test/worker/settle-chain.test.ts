@@ -5,7 +5,9 @@ import { append } from '../../src/jobs/journal.ts';
 import { Streaks } from '../../src/model/breaker.ts';
 import { stepIndex } from '../../src/model/job.ts';
 import type { TaskMessage } from '../../src/model/message.ts';
+import type { AttemptEvent } from '../../src/ports/ledger.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
+import { begunMark } from '../../src/worker/attempt.ts';
 import { JobCache } from '../../src/worker/job-cache.ts';
 import { settle } from '../../src/worker/settle.ts';
 import { openPlace, type Place } from '../jobs/published-job.ts';
@@ -20,7 +22,7 @@ steps:
   - { name: check, run: [cat] }
 `;
 
-describe('chaining', () => {
+describe('the end of a delivery', () => {
   let place: Place;
   beforeEach(async () => {
     place = await openPlace();
@@ -63,10 +65,38 @@ describe('chaining', () => {
     expect(sent).to.deep.equal([{ format: 1, job, step: 'check', task: 0, round: 1 }]);
   });
 
-  /** What an outcome's settling does, each noted once it is over: whoever dies in between has done what stands before. */
-  async function orderOf(outcome: unknown): Promise<readonly string[]> {
+  it('records what the published object says of itself, and that an attempt here lost to it', async () => {
     const { platform } = place;
-    const view = await submitJob(place, YAML, { 'a.csv': '1\n2\n' });
+    const due = '2026-11-30T06:00:10.000Z';
+    const view = await submitJob(place, YAML, { 'a.csv': '1\n2\n' }, due);
+    const recorded: Partial<AttemptEvent>[] = [];
+    const ctx = {
+      ...{ platform, worker: 'w', jobs: new JobCache(platform.store, 1), scratch: '/', streaks: new Streaks() },
+      ...{ record: async (event: AttemptEvent) => recorded.push(event), log: { warn: () => undefined } },
+      passed: () => undefined,
+    };
+    const message: TaskMessage = { job: view.record.job, step: 'check', task: 0, round: 0 };
+    const at = Date.parse(due);
+    const delivery = { receipt: 'r', body: '{}', receiveCount: 1, sentAt: at - 9_000 };
+    const task = { delivery, message, view, overrides: {}, step: view.record.spec.steps[1], index: 1 };
+    const published = { attempt: 'b', round: 3, number: 2, worker: 'v', cpuSeconds: 4, bytesIn: 5, bytesOut: 6 };
+    const meta = { ...published, startedAt: due, endedAt: due, counters: { rows: '7' } };
+    const result = { startedAt: at + 2_000, endedAt: at + 3_000, end: null, bytesIn: null };
+    const item = { queue: { ack: async () => undefined }, delivery, task, number: 1, slot: 0, attempt: 'a', result };
+    await settle(ctx as never, { ...item, outcome: { kind: 'twin', meta } } as never, async () => undefined);
+    expect(recorded).to.have.length(2);
+    expect(recorded[0]).to.deep.include({
+      ...{ ...published, outcome: 'done', counters: { rows: '7' }, startedAt: at },
+      // From when the job was due, as nobody would have begun it before.
+      waitSeconds: 2,
+    });
+    expect(recorded[1]).to.include({ outcome: 'interrupted', reason: 'twin', attempt: 'a', round: 0, worker: 'w' });
+  });
+
+  /** What an outcome's settling does, each noted once it is over: whoever dies in between has done what stands before. */
+  async function orderOf(outcome: unknown, yaml = YAML): Promise<readonly string[]> {
+    const { platform } = place;
+    const view = await submitJob(place, yaml, { 'a.csv': '1\n2\n' });
     const { job, spec } = view.record;
     const done: string[] = [];
     const noting = (what: string) => async () => {
@@ -94,15 +124,46 @@ describe('chaining', () => {
     return done;
   }
 
-  it('comes after the record and before the ack (law 3)', async () => {
+  it('chains after the record and before the ack (law 3)', async () => {
     const when = '2026-11-30T06:00:00.000Z';
     const meta = { attempt: 'a', round: 0, startedAt: when, endedAt: when, counters: {} };
     expect(await orderOf({ kind: 'published', meta })).to.deep.equal(['record', 'chain', 'ack']);
   });
 
-  it('never comes of a failed attempt, which is written before it is recorded, and recorded before it is given back', async () => {
+  it('leaves what waits for all tasks of a step to whoever opens it', async () => {
+    const when = '2026-11-30T06:00:00.000Z';
+    const meta = { attempt: 'a', round: 0, startedAt: when, endedAt: when, counters: {} };
+    const gather = YAML.replace('check, ', 'check, gather: true, ');
+    const explode = YAML.replace('price, ', 'price, output: files, explode: true, ');
+    for (const yaml of [gather, explode])
+      expect(await orderOf({ kind: 'published', meta }, yaml), yaml).to.deep.equal(['record', 'ack']);
+  });
+
+  it('of an often delivered task takes its mark away: its attempt has an outcome, and kills no worker', async () => {
+    const { store } = place.platform;
+    const message: TaskMessage = { job: 'claims-20261130-0600-abcde', step: 'price', task: 0, round: 0 };
+    const delivery = { receipt: 'r', body: '{}', receiveCount: 21, sentAt: 0 };
+    const key = begunMark({ message }, 'a');
+    await store.put(key, '');
+    const item = { queue: { release: async () => undefined }, delivery, task: { message }, attempt: 'a' };
+    const ctx = { platform: place.platform, passed: () => undefined };
+    await settle(ctx as never, { ...item, outcome: { kind: 'declined' } } as never, async () => undefined);
+    expect(await store.head(key)).to.equal(null);
+  });
+
+  it('chains nothing of a failed attempt, which is written before it is recorded, and recorded before it is given back', async () => {
     const failure = { reason: 'exit', exitCode: 1, error: 'x' };
     expect(await orderOf({ kind: 'retry', failure, delay: 1 })).to.deep.equal(['tries', 'record', 'release']);
     expect(await orderOf({ kind: 'failed', failure, attempts: 3 })).to.deep.equal(['failed', 'record', 'bury']);
+    const record = { ...failure, attempt: 'b', number: 3, worker: 'v', startedAt: '', endedAt: '' };
+    expect(await orderOf({ kind: 'failedBefore', record }), 'whoever wrote it may have died then').to.deep.equal([
+      ...['record', 'bury'],
+    ]);
+  });
+
+  it('sends a task to another group before the ack, and does nothing to a lost lease', async () => {
+    expect(await orderOf({ kind: 'handedOver', to: 'steady' })).to.deep.equal(['chain', 'ack']);
+    expect(await orderOf({ kind: 'interrupted', why: 'drain', delay: 0 })).to.deep.equal(['record', 'release']);
+    expect(await orderOf({ kind: 'leaseLost' })).to.deep.equal(['record']);
   });
 });

@@ -20,9 +20,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 import { createFsStore, type FsStore } from '../../../src/adapters/local/fs-store.ts';
+import { FsWriter } from '../../../src/adapters/local/fs-writer.ts';
+import { systemClock } from '../../../src/lib/clock.ts';
 import { failsWith, rejection } from '../../contracts/store-bench.ts';
 
 describe('an object’s file', () => {
@@ -154,6 +156,36 @@ describe('an object’s file', () => {
     expect(seen).to.deep.equal([...new Set(seen)].sort());
   });
 
+  it('that is copied keeps bytes and metadata together, though its key is written in that moment', async () => {
+    await store.put('from', 'old', { metadata: { is: 'old' } });
+    const options = {
+      get ifAbsent(): boolean {
+        void store.put('from', 'new bytes', { metadata: { is: 'new' } }); // at once: it waits for nothing
+        return false;
+      },
+    };
+    await store.copy('from', 'to', options);
+    expect([await textOf('from'), await textOf('to')]).to.deep.equal(['new bytes', 'old']);
+    expect((await store.head('to'))?.metadata).to.deep.equal({ is: 'old' });
+  });
+
+  it('is not made of a copy that is shorter than what was copied', async () => {
+    const path = join(scratch, 'short');
+    writeFileSync(path, 'half');
+    const writer = new FsWriter(root, false, systemClock);
+    const target = { key: 'k', path: join(root, 'store', 'k') };
+    await failsWith('corrupt', writer.copy({ path, size: 8 }, target, {}));
+    expect([await store.head('k'), readdirSync(join(root, 'tmp'))]).to.deep.equal([null, []]);
+  });
+
+  it('that is deleted takes empty directories above it away, though another took the lowest one', async () => {
+    await store.put('a/b/k', 'x');
+    const directory = dirname(fileOf('a/b/k'));
+    rmSync(directory, { recursive: true });
+    await store.delete(['a/b/k']);
+    expect(existsSync(dirname(directory))).to.equal(false);
+  });
+
   describe('made of a file that is consumed', () => {
     let source: string;
     beforeEach(() => {
@@ -194,6 +226,21 @@ describe('an object’s file', () => {
       } finally {
         rmSync(elsewhere, { recursive: true });
       }
+    });
+
+    it('is none while a program still writes to the file', async () => {
+      const fd = openSync(source, 'a');
+      const metadata = {
+        // In the moment between the file's size and its tail.
+        get a(): string {
+          appendFileSync(fd, ', late');
+          return 'b';
+        },
+      };
+      await failsWith('changed', store.uploadFile(source, 'k', { consume: true, ifAbsent: true, metadata }));
+      closeSync(fd);
+      expect(await store.head('k')).to.equal(null);
+      expect(readFileSync(source, 'utf8')).to.match(/^output/);
     });
 
     it('leaves the file as it was when that fails', async () => {

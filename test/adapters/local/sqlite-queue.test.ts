@@ -163,6 +163,87 @@ describe('the SQLite queue', () => {
     expect(counts).to.deep.equal({ visible: 7, leased: 6, delayed: 0, dead: 0 });
   });
 
+  it('purges what a lease has ended of, and nothing that was sent after the purge began', async () => {
+    const queue = await open();
+    await queue.send(messages('a', 3));
+    await take(queue, 1);
+    clock.pass(15);
+    let sends = 0;
+    const match = (): boolean => {
+      // Sent at once: SQLite's calls don't wait.
+      if (sends === 0) void queue.send(messages('late', 1));
+      sends += 1;
+      return true;
+    };
+    expect(await queue.purge({ match })).to.equal(3);
+    expect((await take(queue, 9)).map(({ body }) => body)).to.deep.equal(['late 0']);
+  });
+
+  it('redrives nothing that was buried after it began, so that a letter that dies again is not sent round', async () => {
+    const queue = await open();
+    await queue.send(messages('a', 1_002));
+    const [last, ...dead] = await take(queue, 1_002);
+    if (last === undefined) return expect.fail('nothing came');
+    await queue.bury(dead.map((delivery) => ({ delivery, reason: 'x' })));
+    let buried = false;
+    const match = (): boolean => {
+      if (!buried) void queue.bury([{ delivery: last, reason: 'again' }]);
+      buried = true;
+      return true;
+    };
+    // More than a page, so that the last one comes after that.
+    expect(await queue.redrive({ match })).to.equal(1_001);
+    expect((await queue.backlog()).dead).to.equal(1);
+  });
+
+  it('keeps the limit of a redrive over all pages, and sends no letter that another has sent back meanwhile', async () => {
+    const queue = await open();
+    await queue.send(messages('a', 1_002));
+    await queue.bury((await take(queue, 1_002)).map((delivery) => ({ delivery, reason: 'x' })));
+    let seen = 0;
+    // One of the first page, and two of the next.
+    const match = (): boolean => {
+      seen += 1;
+      return seen === 1 || seen > 1_000;
+    };
+    expect(await queue.redrive({ match, limit: 2 })).to.equal(2);
+    const another = new Database(join(root, 'queue.db'));
+    const taken = (): boolean => {
+      another.prepare('DELETE FROM dead WHERE id = (SELECT min(id) FROM dead)').run();
+      return true;
+    };
+    let asked = 0;
+    expect(await queue.redrive({ match: () => asked++ === 0 && taken() })).to.equal(0);
+    another.close();
+    expect((await queue.backlog()).visible).to.equal(2);
+    const left: string[] = [];
+    for await (const { body } of queue.dead()) left.push(body);
+    expect([left.length, new Set(left).size]).to.deep.equal([999, 999]);
+  });
+
+  it('forgets a job whose messages are gone', async () => {
+    const queue = await open();
+    await queue.send(messages('a', 2));
+    await queue.ack((await take(queue, 2)).map(({ receipt }) => receipt));
+    const database = new Database(join(root, 'queue.db'), { readonly: true });
+    expect(database.prepare('SELECT count(*) AS lanes FROM lanes').get()).to.deep.equal({ lanes: 0 });
+    database.close();
+  });
+
+  it('buries nothing by a stale receipt: whoever has the message now ends it', async () => {
+    const queue = await open();
+    await queue.send(messages('a', 1));
+    const [stale] = await take(queue, 1);
+    clock.pass(15);
+    expect(await queue.backlog(), 'its lease is over').to.include({ visible: 1, leased: 0 });
+    const [held] = await take(queue, 1);
+    if (stale === undefined || held === undefined) return expect.fail('nothing came when the lease was over');
+    await queue.bury([{ delivery: stale, reason: 'x' }]);
+    expect(await queue.backlog()).to.include({ dead: 0, leased: 1 });
+    await queue.bury([{ delivery: held, reason: 'x' }]);
+    expect(await queue.backlog()).to.include({ dead: 1, leased: 0, visible: 0 });
+  });
+
   it('redrives no more than the limit, oldest first', async () => {
     const queue = await open();
     await queue.send(messages('a', 5));
