@@ -11,7 +11,7 @@ import { encodeMessage } from '../../src/model/message.ts';
 import { roundOf, stateOf } from '../../src/model/view.ts';
 import { admit } from '../../src/worker/admit.ts';
 import { JobCache } from '../../src/worker/job-cache.ts';
-import { openPlace, type Place } from './published-job.ts';
+import { openPlace, type Place, publishSmall } from './published-job.ts';
 import { submitJob, work } from './submitted-job.ts';
 
 const YAML = `
@@ -68,6 +68,15 @@ describe('what canaries hold back', () => {
     const result = await verifyJob(place.platform, found.view);
     expect([result.steps[0]?.failed, result.steps[0]?.missing]).to.deep.equal([6, 0]);
     expect((await again(job, { dryRun: true })).choice.tasks).to.deep.equal({ price: '0-5' });
+  });
+
+  it('stays held back by an output that an attempt of an earlier round published late', async () => {
+    const job = await stopped();
+    const before = await mustReadView(place.platform.store, job);
+    const { view } = await again(job, { canaries: 1 });
+    await publishSmall({ platform: place.platform, view: before }, 'price', 0, 'late\n');
+    const found = await look(place.platform, view);
+    expect([found.did, stateOf(found.view)]).to.deep.equal([['close'], 'failed']);
   });
 
   it('runs in the round of the canaries once they succeed', async () => {

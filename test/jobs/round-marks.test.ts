@@ -6,7 +6,7 @@ import { append, refreshView } from '../../src/jobs/journal.ts';
 import { Onlooker } from '../../src/jobs/onlooker.ts';
 import { prune } from '../../src/jobs/prune.ts';
 import { choosePrunable } from '../../src/jobs/prune-choice.ts';
-import { beginRound, dropUnreached } from '../../src/jobs/round-marks.ts';
+import { beginRound, dropUnreached, isUnreached } from '../../src/jobs/round-marks.ts';
 import type { EntryKind } from '../../src/model/journal.ts';
 import { dataKey, OPEN, openMark } from '../../src/model/keys.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
@@ -54,6 +54,28 @@ describe('a mark whose round never began', () => {
     return found;
   };
   const remove = async (from: ObjectStore) => removeData(from, await findRemovable(from, [KEY]));
+
+  it('comes before the entry that begins the round, and once more behind it', async () => {
+    await store().delete([openMark(view.record.job, 1)]);
+    const done: string[] = [];
+    const put: ObjectStore['put'] = async (key, body, options) => {
+      const answer = await store().put(key, body, options);
+      done.push(key.startsWith(OPEN) ? 'mark' : 'entry');
+      return answer;
+    };
+    const platform = { ...place.platform, store: wrapStore(store(), { put }) };
+    expect((await beginRound(platform, view, RETRY)).appended).to.equal(true);
+    expect(done).to.deep.equal(['mark', 'entry', 'mark']);
+  });
+
+  it('is not the mark of the round that was closed: its closer may have died, and the next onlooker goes on', () => {
+    const now = 10 * DAY;
+    const [old, young] = [{ modified: 0 }, { modified: now - DAY + 1 }];
+    expect(isUnreached(view, { round: 0, ...old }, now)).to.equal(false);
+    expect(isUnreached(view, { round: 1, ...old }, now)).to.equal(true);
+    expect(isUnreached(view, { round: 1, ...young }, now)).to.equal(false);
+    expect(isUnreached({ ...view, cancelled: true }, { round: 1, ...young }, now)).to.equal(true);
+  });
 
   it('keeps its data from being removed for a day, and no longer', async () => {
     expect(await rejection(remove(store()))).to.include({ kind: 'refused' });

@@ -36,6 +36,15 @@ describe('verdicts', () => {
     expect(stateOf(after.view)).to.equal('failed');
   });
 
+  it('an output outranks the failure of its task (law 4)', async () => {
+    const { platform } = place;
+    const view = await submitJob(place, claimsJob(0).replace(/ {2}- \{ name: total.*\n/, ''), {});
+    for (let n = 0; n < 4; n += 1) await publishSmall({ platform, view }, 'price', n, 'x');
+    await failForGood(platform, view.record.job, 'price', 2);
+    const { standing, view: after } = await look(platform, view);
+    expect([standing.steps[0]?.failed, stateOf(after)]).to.deep.equal([0, 'succeeded']);
+  });
+
   it('onFailure: stop counts only tasks that failed in its round and were not skipped', async () => {
     const { platform } = place;
     const view = await submitJob(place, `${claimsJob(1)}onFailure: stop\n`, {});

@@ -12,6 +12,9 @@ describe('how many instances a group needs', () => {
   for (const { what, loads, of = {}, expected } of [
     { what: 'nothing waits: the minimum', loads: [], of: { min: 2 }, expected: 2 },
     { what: 'one task: one', loads: [load({ tasks: 1, seconds: 1 })], expected: 1 },
+    { what: 'a task that takes no time: one', loads: [load({ tasks: 1, seconds: 0 })], expected: 1 },
+    // 112,860 / 3,420 is 33, and a bit more by the computer's sums
+    { what: 'no instance for fractions', loads: [load({ tasks: 102_600, seconds: 1.1 })], expected: 33 },
     // 2,000 x 60 s on 2 slots, in 1,800 s of which 90 pass with booting: 120,000 / 3,420 = 35.1
     { what: '2,000 minutes from zero: done in half an hour', loads: [load({ tasks: 2_000 })], expected: 36 },
     // What is up needs no boot: 120,000 / 3,600 = 33.3
@@ -48,6 +51,8 @@ describe('how many instances a group needs', () => {
     const [unknown, known] = [null, UNKNOWN_SECONDS].map((seconds) => instancesFor([load({ seconds })], fleet()));
     expect(unknown).to.deep.equal({ ...known, assumed: true });
     expect(known?.assumed).to.equal(false);
+    const due = { job: 'j', in: 3_600, coming: 0, deviation: null, after: 0 };
+    expect(instancesFor([load(), load({ tasks: 0, seconds: null, due })], fleet()).assumed).to.equal(false);
   });
 
   it('says what it would take without the maximum', () => {

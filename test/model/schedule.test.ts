@@ -47,6 +47,23 @@ describe('what is due of a schedule', () => {
     expect(due(schedule, '10T06:10')).to.deep.equal(['10T06:00']);
   });
 
+  it('is told by each pause alone: a second pause in one begins nothing, and a resume ends the last one', () => {
+    const schedule = made(
+      ['01T00:00', add()],
+      ['10T01:30', { what: 'pause' }],
+      ['10T01:40', { what: 'pause' }],
+      ['10T02:30', { what: 'resume' }],
+      ['10T04:30', { what: 'pause' }],
+      ['10T05:30', { what: 'resume' }],
+    );
+    expect(due(schedule, '10T06:10')).to.deep.equal(['10T04:00', '10T06:00']);
+    expect(due(schedule, '10T04:10')).to.deep.equal(['10T03:00', '10T04:00']);
+    expect(schedule.pauses.map(({ from, until }) => [from, until])).to.deep.equal([
+      [at('10T01:30'), at('10T02:30')],
+      [at('10T04:30'), at('10T05:30')],
+    ]);
+  });
+
   it('is nothing while it is paused, and nothing of a pause that is over', () => {
     const paused = made(['01T00:00', add()], ['10T04:30', { what: 'pause' }]);
     expect(due(paused, '10T05:10'), 'not even what was due before').to.deep.equal([]);

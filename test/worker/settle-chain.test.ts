@@ -94,7 +94,7 @@ describe('the end of a delivery', () => {
   });
 
   /** What an outcome's settling does, each noted once it is over: whoever dies in between has done what stands before. */
-  async function orderOf(outcome: unknown, yaml = YAML): Promise<readonly string[]> {
+  async function orderOf(outcome: unknown, yaml = YAML, group = 'default'): Promise<readonly string[]> {
     const { platform } = place;
     const view = await submitJob(place, yaml, { 'a.csv': '1\n2\n' });
     const { job, spec } = view.record;
@@ -106,7 +106,7 @@ describe('the end of a delivery', () => {
     const put: ObjectStore['put'] = async (key, body, options) => {
       const answer = await platform.store.put(key, body, options);
       await setImmediate();
-      done.push(key.split('/')[4] ?? key);
+      done.push(key.split('/')[4] ?? 'journal');
       return answer;
     };
     const store = wrapStore(platform.store, { put });
@@ -118,7 +118,7 @@ describe('the end of a delivery', () => {
     const delivery = { receipt: 'r', body: '{}', receiveCount: 1, sentAt: 0 };
     const message: TaskMessage = { job, step: 'price', task: 0, round: 0 };
     const task = { delivery, message, view, overrides: {}, step: spec.steps[0], index: 0 };
-    const queue = { ack: noting('ack'), release: noting('release'), bury: noting('bury') };
+    const queue = { ack: noting('ack'), release: noting('release'), bury: noting('bury'), queue: { group } };
     const item = { queue, delivery, task, number: 1, slot: 0, attempt: 'a', result: null, outcome };
     await settle(ctx as never, item as never, noting('chain'));
     return done;
@@ -159,6 +159,35 @@ describe('the end of a delivery', () => {
     expect(await orderOf({ kind: 'failedBefore', record }), 'whoever wrote it may have died then').to.deep.equal([
       ...['record', 'bury'],
     ]);
+  });
+
+  it('sends what spot ended too often to its other group, once that is noted, and nothing that ended otherwise', async () => {
+    const moving = YAML.replace('price, ', 'price, interruptions: 1, fallback: steady, ');
+    const interrupted = (why: string) => ({ kind: 'interrupted', why, delay: 0 });
+    expect(await orderOf(interrupted('spot'), moving)).to.deep.equal(['interruptions', 'record', 'chain', 'ack']);
+    expect(await orderOf(interrupted('spot'), moving, 'steady')).to.deep.equal(['record', 'release']);
+    expect(await orderOf(interrupted('drain'), moving)).to.deep.equal(['record', 'release']);
+    expect(await orderOf(interrupted('spot'))).to.deep.equal(['record', 'release']);
+  });
+
+  it('pauses a job whose secret can not be read before the task is given back, and the worker knows', async () => {
+    const view = await submitJob(place, YAML, { 'a.csv': '1\n2\n' });
+    const { platform } = place;
+    // Without a reason to read the journal again.
+    const jobs = new JobCache(platform.store, 1e9);
+    await jobs.get(view.record.job);
+    const message: TaskMessage = { job: view.record.job, step: 'price', task: 0, round: 0 };
+    const delivery = { receipt: 'r', body: '{}', receiveCount: 1, sentAt: 0 };
+    const ctx = { platform, worker: 'w', jobs, record: async () => undefined, passed: () => undefined };
+    let known: unknown = null;
+    const release = async (): Promise<void> => {
+      const now = await jobs.get(message.job);
+      known = now !== null && now !== 'gone' && now.paused?.reason;
+    };
+    const item = { queue: { release }, delivery, task: { message, view }, number: 1, slot: 0, attempt: 'a' };
+    const outcome = { kind: 'secretRefused', error: 'x' };
+    await settle(ctx as never, { ...item, result: null, outcome } as never, async () => undefined);
+    expect(known).to.equal('secret');
   });
 
   it('sends a task to another group before the ack, and does nothing to a lost lease', async () => {
