@@ -70,6 +70,12 @@ describe('what canaries hold back', () => {
     expect((await again(job, { dryRun: true })).choice.tasks).to.deep.equal({ price: '0-5' });
   });
 
+  it('is nothing without canaries: a retry of one task lets all go on that a stopped job gave up', async () => {
+    const job = await stopped();
+    const { sent, view } = await again(job, { tasks: [{ step: 0, name: 'price', task: 0 }] });
+    expect([sent, view.stopped]).to.deep.equal([6, null]);
+  });
+
   it('stays held back by an output that an attempt of an earlier round published late', async () => {
     const job = await stopped();
     const before = await mustReadView(place.platform.store, job);

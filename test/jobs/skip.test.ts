@@ -159,12 +159,14 @@ describe('skipping', () => {
     expect(await marks()).to.deep.equal([]);
   });
 
-  it('opens no gather of a paused job', async () => {
+  it('opens no gather of a paused job, and sends nothing when it is taken back', async () => {
     view = await submitJob(place, claimsJob(0), {});
     for (const n of [0, 1, 2]) await publishSmall({ platform: place.platform, view }, 'price', n, 'x');
     await pause(place.platform, view, { now: false });
     expect(stateOf((await without(['price/3'])).view)).to.equal('paused');
     expect(await place.platform.store.read(openedKey(view.record.job, 'total'))).to.equal(null);
+    // What is asked for again is sent by `resume`.
+    expect(await without(['price/3'], { undo: true })).to.include({ changed: true, sent: 0 });
   });
 
   it('every task that stopped a job lets the rest go on', async () => {

@@ -50,6 +50,25 @@ describe('where a job stands', () => {
   it('does nothing but fail to close while paused', () => {
     const view = viewOf([SENT, { what: 'pause', now: false, reason: 'person' }]);
     expect(standingOf(view, [factsOf(4, [], [0, 1, 2, 3]), factsOf(4, []), none]).next).to.deep.equal({ move: 'wait' });
+    const chains = [factsOf(4, [0, 1, 2, 3]), factsOf(4, [0, 1, 2, 3])];
+    const opened = { format: 1, id: 'a', count: 4, leftOut: '' } as const;
+    for (const gather of [none, { ...factsOf(1, [0]), opened }])
+      expect(standingOf(view, [...chains, gather]).next).to.deep.equal({ move: 'wait' });
+  });
+
+  it('fails with its gather, though as many chains might fail', () => {
+    const chains = [factsOf(4, [0, 1, 2, 3]), factsOf(4, [0, 1, 2, 3])];
+    const opened = { format: 1, id: 'a', count: 4, leftOut: '' } as const;
+    const { next } = standingOf(viewOf([SENT]), [...chains, { ...factsOf(1, [], [0]), opened }]);
+    expect(next).to.include({ move: 'close', state: 'failed' });
+  });
+
+  it('counts the files of an explosion again in a new round only, once there were too many', () => {
+    const close: EntryKind = { what: 'close', state: 'failed', reason: 'maxTasks', round: 0 };
+    const again: EntryKind = { what: 'retry', round: 1, tasks: { price: '0' }, canaries: null, overrides: {} };
+    const facts = [factsOf(4, [0, 1, 2, 3]), factsOf(4, [0, 1, 2, 3]), none];
+    expect(standingOf(viewOf([SENT, close]), facts).next).to.deep.equal({ move: 'wait' });
+    expect(standingOf(viewOf([SENT, close, again]), facts).next).to.include({ move: 'open' });
   });
 
   it('never closes a job twice in a round', () => {
