@@ -99,6 +99,25 @@ describe('skipping', () => {
     expect(await whats()).to.deep.equal(['sent', 'close', 'skip', 'close']);
   });
 
+  it('is written once also where another writes the same in that moment', async () => {
+    view = await submitJob(place, claimsJob(0), {});
+    const { store } = place.platform;
+    let raced = false;
+    const racing = wrapStore(store, {
+      put: async (key, body, options) => {
+        if (!raced && key.includes('/journal/')) {
+          raced = true;
+          await without(['price/3']);
+        }
+        return store.put(key, body, options);
+      },
+    });
+    const late = await skip({ ...place.platform, store: racing }, view, {
+      ...{ tasks: [parseTaskName(view, 'price/3')], causes: [], reason: 'agreed', undo: false, dryRun: false },
+    });
+    expect([late.changed, await whats()]).to.deep.equal([false, ['sent', 'skip']]);
+  });
+
   it('refuses what is published, and what nothing asks for', async () => {
     await failedJob();
     for (const name of ['price/0', 'total/0']) {

@@ -1,0 +1,34 @@
+// Protects: a task counts as bad input only where all its attempts failed, on two workers, by the program's own word.
+import { expect } from 'chai';
+import { begunKey, tryKey } from '../../src/model/keys.ts';
+import { isBadInput } from '../../src/worker/bad-input.ts';
+import { MemoryStore } from '../support/memory-store.ts';
+
+const MESSAGE = { job: 'claims-20261130-0600-abcde', step: 'price', task: 0, round: 1 };
+const AT = [MESSAGE.job, MESSAGE.step, MESSAGE.task] as const;
+
+describe('whether the input is bad', () => {
+  it('is said of a task whose attempts are used up on two workers, and of no other', async () => {
+    const store = new MemoryStore();
+    const failed = (round: number, attempt: string, worker: string): Promise<unknown> =>
+      store.put(tryKey(...AT, round, attempt), JSON.stringify({ format: 1, worker, reason: 'exit' }));
+    const isBad = (more: { attempts?: number; of?: number; reason?: string; here?: string | null } = {}) => {
+      const { attempts = 3, of = 3, reason = 'exit', here = 'w-1' } = more;
+      const failure = { reason, exitCode: 1, error: null };
+      return isBadInput(store, { message: MESSAGE, step: { attempts: of } } as never, { attempts, failure, here });
+    };
+    await failed(0, 'a', 'w-9');
+    await failed(1, 'b', 'w-1');
+    await store.put(begunKey(...AT, 1, 'c'), '');
+    expect(await isBad(), 'on one worker').to.equal(false);
+    expect(await isBad({ here: null }), 'on one worker, and not here').to.equal(false);
+    expect(await isBad({ here: 'w-2' })).to.equal(true);
+    await failed(1, 'd', 'w-2');
+    expect(await isBad()).to.equal(true);
+    expect(await isBad({ here: null })).to.equal(true);
+    expect(await isBad({ attempts: 2 }), 'not all').to.equal(false);
+    expect(await isBad({ attempts: 1, of: 1 }), 'one tells nothing').to.equal(false);
+    for (const reason of ['killed', 'changed', 'missing', 'kills-workers'])
+      expect(await isBad({ reason }), reason).to.equal(false);
+  });
+});
