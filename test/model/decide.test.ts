@@ -75,6 +75,26 @@ describe('where a job stands', () => {
     const view = viewOf([SENT, { what: 'close', state: 'failed', reason: 'failures', round: 0 }]);
     const facts = [factsOf(4, [], [0, 1, 2, 3]), factsOf(4, []), none];
     expect(standingOf(view, facts).next).to.deep.equal({ move: 'wait' });
+    // All is published; its control totals failed it.
+    const unmet = viewOf([SENT, { what: 'close', state: 'failed', reason: 'expect', round: 0 }]);
+    const opened = { format: 1, id: 'a', count: 4, leftOut: '' } as const;
+    const all = [factsOf(4, [0, 1, 2, 3]), factsOf(4, [0, 1, 2, 3]), { ...factsOf(1, [0]), opened }];
+    expect(standingOf(unmet, all).next).to.deep.equal({ move: 'wait' });
+  });
+
+  it('is not opened again by a canary that is published after the close', () => {
+    const retry: EntryKind = {
+      what: 'retry',
+      round: 1,
+      tasks: { price: '0-1' },
+      canaries: { price: '0' },
+      overrides: {},
+    };
+    const close = (round: number): EntryKind => ({ what: 'close', state: 'failed', reason: 'failures', round });
+    const facts = [factsOf(4, [0, 2, 3], [1]), factsOf(4, [2, 3], [0]), none];
+    const held = viewOf([SENT, close(0), retry]);
+    expect(standingOf(held, facts).next).to.deep.equal({ move: 'retry-rest', round: 1 });
+    expect(standingOf(viewOf([SENT, close(0), retry, close(1)]), facts).next).to.deep.equal({ move: 'wait' });
   });
 
   it('property: each task is at most one of published, failed, skipped and undecided, and no undecided one is left at a close', () => {

@@ -1,6 +1,9 @@
 // Protects: a failed attempt is tried again exactly as often as its step says, and not where that can't help.
 import { expect } from 'chai';
-import { judgeFailure } from '../../src/worker/judge.ts';
+import { BatchctlError } from '../../src/errors.ts';
+import { HeaderRefused } from '../../src/jobs/fetch/text-join.ts';
+import type { CommandEnd } from '../../src/worker/executor.ts';
+import { endedFromOutside, failureOf, failureOfError, judgeFailure, messageOf } from '../../src/worker/judge.ts';
 
 describe('a failed attempt', () => {
   const judged = (number: number, failure: { reason?: string; exitCode?: number | null } = {}): unknown =>
@@ -23,5 +26,49 @@ describe('a failed attempt', () => {
     for (const reason of ['changed', 'missing'])
       expect(judged(1, { reason, exitCode: null }), reason).to.include({ kind: 'failed', attempts: 1 });
     expect(judged(1, { reason: 'timeout', exitCode: null })).to.include({ kind: 'retry' });
+  });
+});
+
+describe('an attempt that is ended from outside', () => {
+  it('spends nothing and is given back at once, unless a person ended the task or its job, or the lease is lost', () => {
+    for (const why of ['pause', 'drain', 'spot', 'kill'] as const)
+      expect(endedFromOutside({ number: 2 }, why)).to.deep.equal({ kind: 'interrupted', why, delay: 0 });
+    expect(endedFromOutside({ number: 2 }, 'lease')).to.deep.equal({ kind: 'leaseLost' });
+    expect(endedFromOutside({ number: 2 }, 'cancel')).to.deep.equal({ kind: 'dropped', why: 'cancelled' });
+    const failure = { reason: 'killed', exitCode: null, error: 'failed by tasks kill' };
+    expect(endedFromOutside({ number: 2 }, 'killFail')).to.deep.equal({ kind: 'failed', failure, attempts: 2 });
+  });
+});
+
+describe('why an attempt failed', () => {
+  const ended = (how: CommandEnd['how'], code: number | null, signal: CommandEnd['signal'] = null): CommandEnd => ({
+    ...{ how, code, signal, seconds: 3.4, cpuSeconds: null, peakMemory: null, strays: 0 },
+  });
+
+  it('is memory where the system killed it, and else what ended it; its last line says more', () => {
+    expect(failureOf(ended('signal', 137, 'SIGKILL'), null)).to.deep.equal({
+      ...{ reason: 'memory', exitCode: 137 },
+      error: 'ended by SIGKILL, as the system does when memory is short',
+    });
+    expect(failureOf(ended('signal', 139, 'SIGSEGV'), null)).to.include({
+      reason: 'signal',
+      error: 'ended by SIGSEGV',
+    });
+    expect(failureOf(ended('timeout', 143), null).error).to.equal('ran longer than its timeout (3 s)');
+    expect(failureOf(ended('exit', 9), 'no rate')).to.deep.equal({ reason: 'exit', exitCode: 9, error: 'no rate' });
+  });
+
+  it('is the input or the output where that is at fault, which no retry of the first mends, and no service', () => {
+    const header = new HeaderRefused('other columns');
+    expect(failureOfError(header)).to.include({ reason: 'input', error: 'other columns' });
+    const task = { step: { attempts: 3, permanent: [] }, number: 1 } as never;
+    expect(judgeFailure(task, { reason: 'input', exitCode: null, error: 'x' })).to.include({ kind: 'failed' });
+    for (const kind of ['jobFailed', 'usage'] as const)
+      expect(failureOfError(new BatchctlError(kind, 'x'))).to.include({ reason: 'output' });
+    for (const kind of ['changed', 'corrupt', 'proof'] as const)
+      expect(failureOfError(new BatchctlError(kind, 'x'))).to.include({ reason: kind });
+    for (const error of [new BatchctlError('unavailable', 'x'), new BatchctlError('full', 'x'), new Error('x')])
+      expect(failureOfError(error)).to.equal(null);
+    expect(messageOf(new Error('x'.repeat(600)))).to.have.length(512);
   });
 });

@@ -1,0 +1,109 @@
+// Protects: an attempt runs the code and the time that its step says, keeps secrets to itself, and blames no task for a missing right.
+import { appendFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { BatchctlError } from '../../src/errors.ts';
+import { encodeMessage } from '../../src/model/message.ts';
+import type { JobView } from '../../src/model/view.ts';
+import type { Platform } from '../../src/ports/platform.ts';
+import { admit } from '../../src/worker/admit.ts';
+import { type AttemptResult, runAttempt } from '../../src/worker/attempt.ts';
+import type { Command, CommandEnd } from '../../src/worker/executor.ts';
+import { JobCache } from '../../src/worker/job-cache.ts';
+import { openPlace, type Place } from '../jobs/published-job.ts';
+import { submitJob } from '../jobs/submitted-job.ts';
+import { delivered } from '../support/claims-job.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { wrapStore } from '../support/wrap-store.ts';
+
+const YAML = `
+name: claims
+files: [price.sh]
+input: { split: { by: range, from: 1, to: 2 } }
+steps:
+  - { name: price, run: [cat], timeout: 60 }
+`;
+
+describe('an attempt', () => {
+  let place: Place;
+  let view: JobView;
+  let clock: FakeClock;
+  beforeEach(async () => {
+    place = await openPlace();
+    view = await submitJob(place, YAML, { 'price.sh': 'cat\n' });
+    clock = new FakeClock();
+  });
+  afterEach(() => place.end());
+
+  const EXIT: CommandEnd = {
+    ...{ how: 'exit', code: 0, signal: null, seconds: 1, cpuSeconds: null, peakMemory: null, strays: 0 },
+  };
+  const SECRET = 'hunter2-of-the-desk';
+
+  /** One try; `run` is what its command does. Staging takes 25 seconds. */
+  async function tried(
+    run: (command: Command) => CommandEnd,
+    { store = place.platform.store, receiveCount = 1 }: { store?: Platform['store']; receiveCount?: number } = {},
+  ): Promise<AttemptResult['outcome']> {
+    const platform = { ...place.platform, store, clock };
+    const body = encodeMessage({ job: view.record.job, step: 'price', task: 0, round: 0 });
+    const jobs = new JobCache(place.platform.store, 1e9);
+    const at = { group: 'default', now: Date.now() };
+    const task = await admit(place.platform.store, jobs, { ...delivered(body), receiveCount }, at);
+    if (task.kind !== 'admitted') throw new Error('not admitted');
+    const ctx = {
+      ...{ platform, worker: 'w', jobs: new JobCache(store, 1e9), graceMs: 1, log: { warn: () => undefined } },
+      ...{
+        scratch: join(place.directory, '.batchctl', 'tmp', 'w'),
+        secrets: { read: async () => ({ TOKEN: SECRET }) },
+      },
+      executor: { run: async (_: number, command: Command) => run(command) },
+      passed: (point: string) => point === 'stage' && clock.pass(25),
+    };
+    await jobs.get(view.record.job);
+    const { outcome } = await runAttempt(ctx as never, task, {
+      ...{ attempt: 'a', slot: 0, group: 'default', leaseSeconds: 15, signal: new AbortController().signal },
+      code: { layInto: async () => undefined } as never,
+    });
+    return outcome;
+  }
+
+  it('gives its command the time that staging has left, and says which code it ran', async () => {
+    let given = 0;
+    const outcome = await tried(({ timeoutMs, stdout }) => {
+      given = timeoutMs;
+      writeFileSync(stdout, 'x\n');
+      return EXIT;
+    });
+    expect(given).to.equal(35_000);
+    expect(outcome.kind).to.equal('published');
+    expect(view.record.code).to.match(/^[0-9a-f]{64}$/);
+    expect(outcome).to.have.nested.property('meta.code', view.record.code);
+  });
+
+  it('shows no secret, wherever its command wrote it', async () => {
+    const counted = await tried(({ env, stdout }) => {
+      writeFileSync(stdout, 'x\n');
+      writeFileSync(env.BATCHCTL_COUNTERS ?? '', `${SECRET} rows\n`);
+      return EXIT;
+    });
+    expect(counted.kind).to.equal('retry');
+    expect(JSON.stringify(counted)).to.include('****').and.not.include(SECRET);
+    const failed = await tried(({ stderr }) => {
+      appendFileSync(stderr, `no such user: ${SECRET}\n`);
+      return { ...EXIT, code: 1 };
+    });
+    expect(failed).to.have.nested.property('failure.error', 'no such user: ****');
+  });
+
+  it('that may not read its input is given back once, as rights take a while, and then says what is missing', async () => {
+    const error = new BatchctlError('credentials', 'not allowed: s3:GetObject', { denied: 's3:GetObject on x' });
+    const store = wrapStore(place.platform.store, {
+      read: (key, options) =>
+        key.includes('/parts/') ? Promise.reject(error) : place.platform.store.read(key, options),
+    });
+    const never = (): CommandEnd => expect.fail('nothing to run it with');
+    expect(await tried(never, { store })).to.deep.equal({ kind: 'interrupted', why: 'service', delay: 5 });
+    expect(await tried(never, { store, receiveCount: 2 })).to.deep.equal({ kind: 'inputDenied', error: error.message });
+  });
+});
