@@ -14,6 +14,7 @@ import { listTasks } from '../../src/jobs/tasks.ts';
 import { failedKey, openMark } from '../../src/model/keys.ts';
 import { type JobView, roundOf, stateOf } from '../../src/model/view.ts';
 import { rejection } from '../support/rejection.ts';
+import { wrapStore } from '../support/wrap-store.ts';
 import { openPlace, type Place, publishSmall, putJob, STEPS } from './published-job.ts';
 
 const JOB = 'claims-20261130-0600-abcde';
@@ -209,6 +210,44 @@ describe('changing a job', () => {
     expect(await place.platform.store.head(failedKey(JOB, 'price', 1, 0))).to.not.equal(null);
     const [task] = await (await place.platform.ledger()).tasks(JOB, { limit: 1 });
     expect(task).to.include({ task: 1, state: 'failed', reason: 'killed' });
+  });
+
+  it('finishes a kill that died after its entry, and adds no other', async () => {
+    const view = await sentJob();
+    await append(place.platform.store, view, by, () => ({ what: 'kill', mode: 'fail', tasks: { price: '1' } }));
+    await kill(place.platform, await reread(), parseTaskName(view, 'price/1'), 'fail');
+    expect(await whats()).to.deep.equal(['sent', 'kill']);
+    expect(await place.platform.store.head(failedKey(JOB, 'price', 1, 0))).to.not.equal(null);
+  });
+
+  it('fails no killed task that is published in that moment', async () => {
+    const view = await sentJob();
+    const store = wrapStore(place.platform.store, {
+      put: async (key, body, options) => {
+        if (key.includes('/journal/')) await publish(view, 1);
+        return place.platform.store.put(key, body, options);
+      },
+    });
+    await kill({ ...place.platform, store }, view, parseTaskName(view, 'price/1'), 'fail');
+    expect(await place.platform.store.head(failedKey(JOB, 'price', 1, 0))).to.equal(null);
+    expect((await (await place.platform.ledger()).counts(JOB))[0]?.failed).to.equal(0);
+  });
+
+  it('gives the rest up where a killed task is one failure too many', async () => {
+    const view = await sentJob(`${STEPS}onFailure: stop\n`);
+    const after = await kill(place.platform, view, parseTaskName(view, 'price/1'), 'fail');
+    expect([after.stopped === null, stateOf(after)]).to.deep.equal([false, 'failed']);
+  });
+
+  it('tells the ledger of a cancel also when it dies before its close', async () => {
+    const view = await sentJob();
+    const store = wrapStore(place.platform.store, {
+      keys: (prefix, options) =>
+        prefix.endsWith('/out/') ? expect.fail('killed') : place.platform.store.keys(prefix, options),
+    });
+    await rejection(cancel({ ...place.platform, store }, view));
+    expect(await whats()).to.deep.equal(['sent', 'cancel']);
+    expect(await (await place.platform.ledger()).job(JOB)).to.include({ state: 'cancelled' });
   });
 
   it('refuses to kill a task that is decided', async () => {

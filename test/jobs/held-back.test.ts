@@ -54,6 +54,7 @@ describe('what canaries hold back', () => {
     expect([choice.count, choice.canaries]).to.deep.equal([6, { price: '0' }]);
     const standing = standingOf(view, await listFacts(place.platform.store, view));
     expect([...(standing.steps[0]?.undecided ?? [])]).to.deep.equal([0]);
+    expect(standing.steps[0]?.failed).to.equal(5);
     // A message of the first round that nobody had taken yet.
     const delivery = {
       ...{ receipt: 'r', receiveCount: 1, sentAt: 0 },
