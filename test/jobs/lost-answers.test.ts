@@ -96,7 +96,15 @@ describe('a submission', () => {
   });
   afterEach(() => place.end());
 
-  it('is told to be sent only once its messages are in the queue', async () => {
+  const keyed = (directory: string) => ({
+    ...{ spec: parseJobFile(YAML, { file: 'job.yaml' }), directory, inputs: [], stdin: null },
+    ...{ inputDirectory: directory, params: {}, labels: {}, period: null, runKey: 'june' },
+    ...{ expectInputs: null, allowEmpty: true },
+  });
+  const submitKeyed = async (platform: Platform) =>
+    submit(platform, await prepare(keyed(place.directory), platform.store), { mode: 'new', notBefore: null });
+
+  it('writes parts, mark and job before its claim, sends after that, and is told to be sent once all is in the queue', async () => {
     const { platform } = place;
     const done: string[] = [];
     const queue: Platform['queue'] = async (group) => {
@@ -107,13 +115,34 @@ describe('a submission', () => {
       };
       return Object.create(real, { send: { value: send } }) as typeof real;
     };
-    const put: ObjectStore['put'] = (key, body, options) => {
-      if (String(body).includes('"what":"sent"')) done.push('sent');
-      return platform.store.put(key, body, options);
+    const put: ObjectStore['put'] = async (key, body, options) => {
+      const answer = await platform.store.put(key, body, options);
+      const [first = '', , kind = ''] = key.split('/');
+      done.push(String(body).includes('"what":"sent"') ? 'sent' : first === 'jobs' ? kind : first);
+      return answer;
     };
-    const store = wrapStore(platform.store, { put });
-    await submitJob({ ...place, platform: { ...platform, queue, store } }, YAML, {});
-    expect(done).to.deep.equal(['2 messages', 'sent']);
+    await submitKeyed({ ...platform, queue, store: wrapStore(platform.store, { put }) });
+    expect(done).to.deep.equal(['parts', 'open', 'job.json', 'runs', '2 messages', 'sent']);
+  });
+
+  it('that another came before removes what it wrote, job.json first, and answers the other', async () => {
+    const { platform } = place;
+    const deleted: string[] = [];
+    let winner: string | null = null;
+    const store = wrapStore(platform.store, {
+      put: async (key, body, options) => {
+        if (key.startsWith('runs/') && winner === null) winner = (await submitKeyed(platform)).view.record.job;
+        return platform.store.put(key, body, options);
+      },
+      delete: async (keys) => {
+        deleted.push(...keys.map((key) => key.split('/').at(key.startsWith('jobs/') ? 2 : 0) ?? ''));
+        await platform.store.delete(keys);
+      },
+    });
+    const { created, view } = await submitKeyed({ ...platform, store });
+    expect([created, view.record.job]).to.deep.equal([false, winner]);
+    expect(deleted).to.deep.equal(['job.json', 'parts', 'open']);
+    for await (const key of platform.store.keys('jobs/')) expect(key).to.include(winner);
   });
 });
 

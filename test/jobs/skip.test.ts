@@ -11,7 +11,7 @@ import { parseTaskName } from '../../src/jobs/task-name.ts';
 import { causeId } from '../../src/model/cause.ts';
 import { openedKey, openMark } from '../../src/model/keys.ts';
 import { isSkipped, type JobView, stateOf } from '../../src/model/view.ts';
-import { claimsJob, failForGood } from '../support/claims-job.ts';
+import { addEntry, claimsJob, failForGood } from '../support/claims-job.ts';
 import { rejection } from '../support/rejection.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 import { openPlace, type Place, publishSmall } from './published-job.ts';
@@ -194,6 +194,22 @@ describe('skipping', () => {
     expect(now.stopped).to.equal(null);
     await work(place.platform);
     expect(stateOf(await reread())).to.equal('succeeded');
+  });
+
+  it('what stopped a job that still runs sends the rest at once', async () => {
+    view = await submitJob(place, `${claimsJob(0)}onFailure: stop\n`, {});
+    await failForGood(place.platform, view.record.job, 'price', 0);
+    await addEntry(place.platform, view, { what: 'stop', cause: '1 failed for good' });
+    const { view: now, sent } = await without(['price/0']);
+    expect([now.stopped, stateOf(now), sent]).to.deep.equal([null, 'running', 3]);
+  });
+
+  it('again finishes a skip that died after its entry: its gather opens', async () => {
+    view = await submitJob(place, claimsJob(0), {});
+    for (const n of [0, 1, 2]) await publishSmall({ platform: place.platform, view }, 'price', n, 'x');
+    await addEntry(place.platform, view, { what: 'skip', tasks: { price: '3' }, reason: 'agreed' });
+    expect((await without(['price/3'])).changed).to.equal(false);
+    expect(await place.platform.store.head(openedKey(view.record.job, 'total'))).to.not.equal(null);
   });
 
   it('makes a retry that names the task fail until it is taken back', async () => {

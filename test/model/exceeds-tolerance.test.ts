@@ -1,0 +1,16 @@
+// Protects: a job gives up exactly where more chains of a section failed than it tolerates.
+import { expect } from 'chai';
+import { exceedsTolerance } from '../../src/model/exceeds-tolerance.ts';
+import { EXPLODES, viewOf } from './job-of.ts';
+
+describe('whether too many failed', () => {
+  it('is counted from each explosion on, its gathers included; as many as are tolerated are not too many', () => {
+    const view = viewOf([{ what: 'sent' }], EXPLODES);
+    const exceeds = (...failed: readonly number[]): boolean => exceedsTolerance(view, [4, 9, 9, 1], failed);
+    expect(exceeds(1, 0, 0, 0)).to.equal(false);
+    expect(exceeds(2, 0, 0, 0)).to.equal(true);
+    expect(exceeds(1, 1, 0, 0), 'another section').to.equal(false);
+    expect(exceeds(1, 1, 1, 0)).to.equal(true);
+    expect(exceeds(0, 1, 0, 1)).to.equal(true);
+  });
+});
