@@ -48,6 +48,10 @@ describe('the delivery of a job', () => {
     });
   }
 
+  it('shows no failure of a slower twin once it is done', () => {
+    expect(deliveryOf(viewAfter(close(), delivered(0), undelivered(0)))?.failed).to.equal(null);
+  });
+
   it('is null for a job that delivers nothing', () => {
     expect(deliveryOf(viewOf([close()]))).to.equal(null);
     expect(isDeliveryDue(viewOf([close()]))).to.equal(false);
