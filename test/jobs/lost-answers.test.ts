@@ -10,6 +10,7 @@ import { submit } from '../../src/jobs/submit/submit.ts';
 import { journalKey, openedKey } from '../../src/model/keys.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { Platform } from '../../src/ports/platform.ts';
+import { rejection } from '../support/rejection.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 import { openPlace, type Place, publishSmall } from './published-job.ts';
 import { submitJob } from './submitted-job.ts';
@@ -123,6 +124,19 @@ describe('a submission', () => {
     };
     await submitKeyed({ ...platform, queue, store: wrapStore(platform.store, { put }) });
     expect(done).to.deep.equal(['parts', 'open', 'job.json', 'runs', '2 messages', 'sent']);
+  });
+
+  it('without a run key is refused while an equal one was committed and not sent in full', async () => {
+    const { platform } = place;
+    const killed = async (): Promise<never> => {
+      throw new Error('killed');
+    };
+    const queue: Platform['queue'] = async (group) => Object.create(await platform.queue(group), { send: { value: killed } });
+    await rejection(submitJob({ ...place, platform: { ...platform, queue } }, YAML, {}));
+    const again = await rejection(submitJob(place, YAML, {}));
+    expect(again).to.include({ kind: 'refused' });
+    expect(again.message).to.include('was not sent in full');
+    expect((await submitJob(place, YAML.replace('to: 2', 'to: 3'), {})).record.parts, 'another one').to.equal(3);
   });
 
   it('that another came before removes what it wrote, job.json first, and answers the other', async () => {
