@@ -131,7 +131,8 @@ describe('a submission', () => {
     const killed = async (): Promise<never> => {
       throw new Error('killed');
     };
-    const queue: Platform['queue'] = async (group) => Object.create(await platform.queue(group), { send: { value: killed } });
+    const queue: Platform['queue'] = async (group) =>
+      Object.create(await platform.queue(group), { send: { value: killed } });
     await rejection(submitJob({ ...place, platform: { ...platform, queue } }, YAML, {}));
     const again = await rejection(submitJob(place, YAML, {}));
     expect(again).to.include({ kind: 'refused' });

@@ -210,6 +210,24 @@ deliver: { to: ${target.to}, name: "n-{task}", marker: ${marker} }
       await expectOnly(newer);
     });
 
+    it('the manifest is there before the marker, and the marker last: who sees it sees all', async () => {
+      const view = await finished(6, 2);
+      const there: string[] = [];
+      const passed = async (point: PlacePoint): Promise<void> => {
+        if (!point.startsWith('place-mark') && point !== 'place-manifest') return;
+        const files = await target.files();
+        there.push(
+          [point, ...['n-000000001', '_manifest.json', '_SUCCESS'].filter((name) => files.has(name))].join(' '),
+        );
+      };
+      await deliver(target.platform(place.platform), view, { passed });
+      expect(there).to.deep.equal([
+        'place-manifest n-000000001',
+        'place-marker n-000000001 _manifest.json',
+        'place-marked n-000000001 _manifest.json _SUCCESS',
+      ]);
+    });
+
     it('a marker never stands while files are replaced, whatever it is called', async () => {
       const [older, newer] = [await finished(6, 3, '_DONE'), await finished(7, 20)];
       await whole(older);

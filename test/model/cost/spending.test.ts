@@ -112,6 +112,7 @@ describe('what a job has cost', () => {
   it('grows after its close only by what its machines idle, ten minutes at most', () => {
     const life = lifeOfJob(NOW - HOUR, NOW - HOUR / 2, NOW);
     expect(usd(machines({ spent: { a: 60 } }), job({ life }))).to.be.closeTo(0.5 + 1 / 6, 1e-9);
+    expect(lifeOfJob(NOW - HOUR, NOW - 60_000, NOW), 'not beyond now').to.deep.equal({ from: NOW - HOUR, to: NOW });
   });
 
   it('of all jobs together is never more than what all machines cost, and nothing is negative', () => {
