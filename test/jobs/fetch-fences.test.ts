@@ -130,6 +130,13 @@ describe('the fences of fetch', () => {
       expect(readdirSync(directory())).to.deep.equal(['000000000', '_SUCCESS', '_manifest.json']);
     });
 
+    it('keeps what someone has written under such a name since', async () => {
+      writeManifest('old.txt');
+      writeFileSync(join(directory(), 'old.txt'), 'changed since');
+      await fillDirectory(view);
+      expect(readFileSync(join(directory(), 'old.txt'), 'utf8')).to.equal('changed since');
+    });
+
     for (const name of ['../own.txt', 'a/../../own.txt', '', 7]) {
       it(`is refused where that names ${JSON.stringify(name)}`, async () => {
         writeManifest(name);
