@@ -228,6 +228,17 @@ deliver: { to: ${target.to}, name: "n-{task}", marker: ${marker} }
       ]);
     });
 
+    it('an earlier close of the job changes nothing once a later one is delivered', async () => {
+      const earlier = await finished(6, 3);
+      const first = await stopped(earlier, ['place-plan', 1]);
+      const later = await closed(earlier);
+      await whole(later);
+      const before = (await target.files()).get('_manifest.json');
+      await first.ended();
+      await expectOnly(later);
+      expect((await target.files()).get('_manifest.json')).to.equal(before);
+    });
+
     it('a marker never stands while files are replaced, whatever it is called', async () => {
       const [older, newer] = [await finished(6, 3, '_DONE'), await finished(7, 20)];
       await whole(older);
