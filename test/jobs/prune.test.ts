@@ -11,6 +11,7 @@ import { createToken } from '../../src/jobs/tokens/change-tokens.ts';
 import { listTokens } from '../../src/jobs/tokens/read-token.ts';
 import { recordProof } from '../../src/jobs/verify/proof.ts';
 import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
+import type { EntryKind } from '../../src/model/journal.ts';
 import { codeKey, jobKey, jobPrefix, openMark, partShard, tokenKey, workerLogKey } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
@@ -118,6 +119,26 @@ describe('prune', () => {
     expect(await spared(DAY)).to.deep.equal({ [source.record.job]: 'recent', [reader.record.job]: 'recent' });
     expect(await spared(0)).to.deep.equal({});
     expect((await reread(source)).pruned).not.to.equal(null);
+  });
+
+  it('spares what is yet to be delivered, until its delivery is given up', async () => {
+    const put = await putJob(place.platform, [{ name: 'a' }]);
+    const to = 's3://acme-reports/claims/';
+    const record = { ...put.record, deliverTo: { place: to, host: null } };
+    await place.platform.store.put(jobKey(record.job), JSON.stringify(record));
+    let view: JobView = { ...put, record };
+    const add = async (entry: EntryKind): Promise<void> => {
+      view = (await append(place.platform.store, view, { who: 'me@here', now: 0 }, () => entry)).view;
+    };
+    const spared = async (): Promise<unknown> => (await choosePrunable(place.platform, 0)).spared;
+    await add({ what: 'close', state: 'succeeded', reason: null, round: 0 });
+    const undelivered = [{ job: record.job, why: 'undelivered', detail: to }];
+    expect(await spared()).to.deep.equal(undelivered);
+    const failed = { what: 'undelivered', after: 0, to, kind: 'credentials', message: 'denied', hint: null } as const;
+    for (let n = 0; n < 7; n += 1) await add(failed);
+    expect(await spared()).to.deep.equal(undelivered);
+    await add(failed);
+    expect(await spared()).to.deep.equal([]);
   });
 
   it('removes what ended first before the rest, whatever their names', async () => {
