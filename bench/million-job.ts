@@ -147,7 +147,8 @@ async function outcomeOf(task: Admitted, placed: Placed, attempt: string): Promi
   }
   const amount = ((message.task * 37) % 100_000) / 100;
   writeFileSync(directory.stdout, `${message.task},claim-${message.task},${amount.toFixed(2)},EUR\n`);
-  const { meta } = await publish(store, task, directory, {
+  const to = { store, patience: { during: <T>(act: () => Promise<T>) => act() } };
+  const { meta } = await publish(to, task, directory, {
     ...{ attempt, number: placed.number, round: message.round, worker: ctx.worker },
     startedAt: new Date(placed.from).toISOString(),
     endedAt: new Date(placed.to).toISOString(),

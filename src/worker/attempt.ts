@@ -13,6 +13,7 @@ import { commandOf, environmentOf, secretsOf } from './environment.ts';
 import type { CommandEnd } from './executor.ts';
 import { type EndReason, endedFromOutside, failureOf, failureOfError, judgeFailure, messageOf } from './judge.ts';
 import type { Outcome } from './outcome.ts';
+import { Patience, publishPatience } from './patience.ts';
 import { publish } from './publish.ts';
 import { SecretRefused } from './secret-reader.ts';
 import { maskSecrets, type Secrets } from './secrets.ts';
@@ -87,8 +88,12 @@ export async function runAttempt(ctx: WorkerContext, task: Admitted, options: At
       if (doomed !== null) await doomed;
       // Of a command that never started, the file is the last attempt's.
       const ran = end.how !== 'aborted' || end.code !== null;
-      if (ran) await keepLog(ctx.platform.store, task.message, options.attempt, directory.stderr, run.secrets);
-      outcome = await judge(run, end, staged.bytes);
+      const patience = patienceOf(run, end);
+      const { store } = ctx.platform;
+      if (ran) {
+        await patience.during(() => keepLog(store, task.message, options.attempt, directory.stderr, run.secrets));
+      }
+      outcome = await judge(run, end, staged.bytes, patience);
     }
   } catch (error) {
     outcome = outcomeOfError(ctx, task, error, { signal: options.signal, staging: bytesIn === null });
@@ -147,7 +152,22 @@ function execute(run: Run, staged: StagedInput): Promise<CommandEnd> {
   );
 }
 
-async function judge(run: Run, end: CommandEnd, bytesIn: number): Promise<Outcome> {
+/** The command is over, and what it made is on this machine's disk: that is not thrown away for a service that is busy. */
+function patienceOf({ ctx, task, options }: Run, end: CommandEnd): Patience {
+  const { job, step, task: number } = task.message;
+  const limitMs = publishPatience(end.seconds);
+  return new Patience({
+    limitMs,
+    signal: options.signal,
+    monotonic: () => ctx.platform.clock.monotonic(),
+    onTrouble: (error) =>
+      ctx.log.warn(
+        `${job}/${step}/${number} is done and can't be stored yet, which is tried for up to ${Math.round(limitMs / 60_000)} min: ${messageOf(error)}`,
+      ),
+  });
+}
+
+async function judge(run: Run, end: CommandEnd, bytesIn: number, patience: Patience): Promise<Outcome> {
   const { ctx, task, options, directory } = run;
   if (end.how === 'aborted') return endedFromOutside(task, options.signal.reason as EndReason);
   if (end.how !== 'exit' || end.code !== 0) {
@@ -161,7 +181,7 @@ async function judge(run: Run, end: CommandEnd, bytesIn: number): Promise<Outcom
   } catch (error) {
     return judgeFailure(task, { reason: 'counters', exitCode: 0, error: messageOf(error) });
   }
-  const published = await publish(ctx.platform.store, task, directory, {
+  const published = await publish({ store: ctx.platform.store, patience }, task, directory, {
     attempt: options.attempt,
     number: task.number,
     round: task.message.round,

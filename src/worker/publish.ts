@@ -19,9 +19,16 @@ import {
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Admitted } from './admit.ts';
 import type { SlotDirectory } from './directory.ts';
+import type { Patience } from './patience.ts';
 
 /** What is known of an output before its bytes are. */
 export type MetaBase = Omit<OutputMeta, 'format' | keyof OutputOf | 'bytesOut' | 'checksum' | 'manifest'>;
+
+/** Where outputs are put, and how long that is tried. */
+interface Target {
+  readonly store: ObjectStore;
+  readonly patience: Pick<Patience, 'during'>;
+}
 
 export type Published =
   | { readonly won: true; readonly meta: OutputMeta }
@@ -30,15 +37,11 @@ export type Published =
 
 /**
  * Publishes an attempt's output: the fence (laws 2 to 4). A small output is one create-if-absent put; a large one, or many
- * files, are staged under the attempt's id and count once their manifest is put. The files are consumed.
+ * files, are staged under the attempt's id and count once their manifest is put. The files are consumed, so that what
+ * the store refuses for a while is put again one by one, with that patience.
  */
-export async function publish(
-  store: ObjectStore,
-  task: Admitted,
-  directory: SlotDirectory,
-  base: MetaBase,
-): Promise<Published> {
-  if (task.step.output === 'files') return publishFiles(store, task, directory, base);
+export async function publish(to: Target, task: Admitted, directory: SlotDirectory, base: MetaBase): Promise<Published> {
+  if (task.step.output === 'files') return publishFiles(to, task, directory, base);
   const path = task.step.output === 'file' ? directory.outputFile : directory.stdout;
   const found = sizeOf(path, '$BATCHCTL_OUTPUT', directory);
   const size = found ?? 0;
@@ -46,21 +49,23 @@ export async function publish(
   const meta: OutputMeta = { ...headOf(task), ...base, bytesOut: size, checksum };
   const text = asciiJson(meta);
   if (size > DIRECT_LIMIT || text.length > META_LIMIT) {
-    const file = await stage(store, task, base.attempt, { name: '', path, size, checksum });
-    return publishManifest(store, task, { format: OUTPUT_FORMAT, meta, single: true, files: [file] });
+    const file = await stage(to, task, base.attempt, { name: '', path, size, checksum });
+    return publishManifest(to, task, { format: OUTPUT_FORMAT, meta, single: true, files: [file] });
   }
   const key = outKey(task.message.job, task.message.step, task.message.task);
   const metadata = { [META]: text };
   // An empty file that is there is consumed too: it needn't be deleted, nor another be made.
-  const { created } =
+  const options = { ifAbsent: true, metadata };
+  const { created } = await to.patience.during((signal) =>
     found === null
-      ? await store.put(key, new Uint8Array(), { ifAbsent: true, metadata })
-      : await store.uploadFile(path, key, { ifAbsent: true, metadata, consume: true });
-  return created ? { won: true, meta } : readBack(store, task, meta);
+      ? to.store.put(key, new Uint8Array(), options)
+      : to.store.uploadFile(path, key, { ...options, consume: true, ...(signal && { signal }) }),
+  );
+  return created ? { won: true, meta } : readBack(to, task, meta);
 }
 
 async function publishFiles(
-  store: ObjectStore,
+  to: Target,
   task: Admitted,
   directory: SlotDirectory,
   base: MetaBase,
@@ -72,11 +77,11 @@ async function publishFiles(
     const size = sizeOf(path, `${name} in $BATCHCTL_OUTPUT_DIR`, directory) ?? 0;
     const checksum = size === 0 ? EMPTY : await checksumOf(path, size);
     lines.update(`${checksum} ${size} ${name}\n`);
-    files.push(await stage(store, task, base.attempt, { name, path, size, checksum }));
+    files.push(await stage(to, task, base.attempt, { name, path, size, checksum }));
   }
   const bytesOut = files.reduce((sum, file) => sum + file.size, 0);
   const meta: OutputMeta = { ...headOf(task), ...base, bytesOut, checksum: `sha256:${lines.digest('hex')}` };
-  return publishManifest(store, task, { format: OUTPUT_FORMAT, meta, single: false, files });
+  return publishManifest(to, task, { format: OUTPUT_FORMAT, meta, single: false, files });
 }
 
 /** What both forms of an output begin with: whose it is. */
@@ -117,31 +122,33 @@ function entriesOf(directory: string): readonly Dirent[] {
 }
 
 async function stage(
-  store: ObjectStore,
+  { store, patience }: Target,
   task: Admitted,
   attempt: string,
   file: { readonly name: string; readonly path: string; readonly size: number; readonly checksum: string },
 ): Promise<OutputFile> {
   const { job, step, task: number } = task.message;
   const key = stagedKey(job, step, number, attempt, file.name);
-  await store.uploadFile(file.path, key, { consume: true });
+  await patience.during((signal) => store.uploadFile(file.path, key, { consume: true, ...(signal && { signal }) }));
   return { name: file.name, key, size: file.size, checksum: file.checksum };
 }
 
-async function publishManifest(store: ObjectStore, task: Admitted, manifest: OutputManifest): Promise<Published> {
+async function publishManifest(to: Target, task: Admitted, manifest: OutputManifest): Promise<Published> {
   const key = outKey(task.message.job, task.message.step, task.message.task);
   const metadata = { [META]: asciiJson({ ...headOf(task), attempt: manifest.meta.attempt, manifest: true }) };
-  const { created } = await store.put(key, JSON.stringify(manifest), { ifAbsent: true, metadata });
-  return created ? { won: true, meta: manifest.meta } : readBack(store, task, manifest.meta);
+  const { created } = await to.patience.during(() =>
+    to.store.put(key, JSON.stringify(manifest), { ifAbsent: true, metadata }),
+  );
+  return created ? { won: true, meta: manifest.meta } : readBack(to, task, manifest.meta);
 }
 
 /** Told that the key is taken: it may be one's own first try, whose answer was lost (law 2). */
-async function readBack(store: ObjectStore, task: Admitted, mine: OutputMeta): Promise<Published> {
+async function readBack({ store, patience }: Target, task: Admitted, mine: OutputMeta): Promise<Published> {
   const { job, step, task: number } = task.message;
-  const standing = await readOutput(store, job, step, number);
+  const standing = await patience.during(() => readOutput(store, job, step, number));
   if (standing === null) throw new BatchctlError('corrupt', `${outKey(job, step, number)} was there, and is gone`);
   if (standing.meta.attempt === mine.attempt) return { won: true, meta: mine };
-  await deleteStaged(store, task, mine.attempt);
+  await patience.during(() => deleteStaged(store, task, mine.attempt));
   return { won: false, meta: standing.meta };
 }
 

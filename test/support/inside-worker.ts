@@ -9,6 +9,8 @@ export interface InsideWorker {
   readonly done: Promise<void>;
   /** Lets it finish what it runs and leave. */
   drain(): Promise<void>;
+  /** Lets it give back what it runs and leave. */
+  stop(): Promise<void>;
 }
 
 /** Starts a worker in this process, on a platform that a test may have put faults into. */
@@ -42,6 +44,10 @@ export function startInside(
     done,
     drain: () => {
       drain.abort();
+      return done;
+    },
+    stop: () => {
+      stop.abort();
       return done;
     },
   };

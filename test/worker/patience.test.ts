@@ -1,0 +1,146 @@
+// Protects: work that is done is not thrown away because the store is away or asks to slow down: its command runs once.
+import { expect } from 'chai';
+import { BatchctlError } from '../../src/errors.ts';
+import { mustReadView } from '../../src/jobs/journal.ts';
+import { stateOf } from '../../src/model/view.ts';
+import type { ObjectStore } from '../../src/ports/object-store.ts';
+import type { Platform } from '../../src/ports/platform.ts';
+import { Patience, publishPatience } from '../../src/worker/patience.ts';
+import { HeldTime } from '../support/held-time.ts';
+import { startInside } from '../support/inside-worker.ts';
+import { factsOf } from '../support/job-facts.ts';
+import { rejection } from '../support/rejection.ts';
+import { until } from '../support/until.ts';
+import { Workspace } from '../support/workspace.ts';
+import { wrapStore } from '../support/wrap-store.ts';
+
+const slowDown = (): Error => new BatchctlError('unavailable', 'AWS asks to slow down (SlowDown, HTTP 503)');
+
+describe('a store that is away while outputs are to be published', () => {
+  let workspace: Workspace;
+  beforeEach(() => {
+    workspace = new Workspace();
+  });
+  afterEach(() => workspace.remove());
+
+  /** A platform whose store refuses what `refuses` says; the keys that it refused. */
+  async function refusing(refuses: (key: string) => boolean): Promise<{ platform: Platform; refused: string[] }> {
+    // A lease that a busy machine keeps: one that is lost ends the attempt.
+    const platform = await workspace.platform('w-inside', 6);
+    const refused: string[] = [];
+    const check = (key: string): void => {
+      if (!key.includes('/steps/') || !refuses(key)) return;
+      refused.push(key);
+      throw slowDown();
+    };
+    const put: ObjectStore['put'] = async (key, body, options) => {
+      check(key);
+      return platform.store.put(key, body, options);
+    };
+    const uploadFile: ObjectStore['uploadFile'] = async (path, key, options) => {
+      check(key);
+      return platform.store.uploadFile(path, key, options);
+    };
+    return { platform: { ...platform, store: wrapStore(platform.store, { put, uploadFile }) }, refused };
+  }
+
+  it('each put is repeated, of logs, files, manifests and whole outputs: every command runs once', async () => {
+    const run = (what: string): string => `echo run >> "${workspace.path('ran')}"; echo said >&2; ${what}`;
+    workspace.write('job.json', {
+      name: 'claims',
+      input: { split: { by: 'range', from: 1, to: 2 } },
+      steps: [
+        { name: 'one', run: run('cat') },
+        { name: 'two', run: run('cat > "$BATCHCTL_OUTPUT_DIR/a"; echo b > "$BATCHCTL_OUTPUT_DIR/b"'), output: 'files' },
+        { name: 'none', run: run('cat > /dev/null'), output: 'file' },
+      ],
+    });
+    const job = await workspace.submit();
+    const met = new Map<string, number>();
+    const { platform, refused } = await refusing((key) => {
+      met.set(key, (met.get(key) ?? 0) + 1);
+      return (met.get(key) ?? 0) <= 1;
+    });
+    const worker = startInside(workspace, platform, { slots: 2, untilEmpty: true });
+    await worker.done;
+    expect(stateOf(await mustReadView(platform.store, job))).to.equal('succeeded');
+    expect(workspace.lines('ran'), 'each task of each step once').to.have.length(6);
+    const kinds = refused.map((key) => /\/steps\/(\w+\/\w+)\//.exec(key)?.[1]);
+    const once = ['none/log', 'none/out', 'one/log', 'one/out', 'two/files', 'two/log', 'two/out'];
+    expect([...new Set(kinds)].sort()).to.deep.equal(once);
+    expect((await factsOf(platform, job)).outputs).to.deep.include({ one: { 0: '1\n', 1: '2\n' } });
+  });
+
+  it('a worker that is told to stop gives the task back at once', async () => {
+    workspace.write('job.json', {
+      name: 'claims',
+      input: { split: { by: 'range', from: 1, to: 1 } },
+      steps: [{ name: 'one', run: 'cat' }],
+    });
+    const job = await workspace.submit();
+    const { platform, refused } = await refusing((key) => key.includes('/out/'));
+    const worker = startInside(workspace, platform, { slots: 1, untilEmpty: true });
+    await until('the output was refused twice', () => refused.length >= 2);
+    await worker.stop();
+    expect((await (await platform.queue('default')).backlog()).visible).to.equal(1);
+    expect(stateOf(await mustReadView(platform.store, job))).to.equal('running');
+  });
+});
+
+describe('patience', () => {
+  let time: HeldTime;
+  beforeEach(() => {
+    time = new HeldTime();
+  });
+  afterEach(() => time.release());
+
+  const patience = (limitMs: number, signal = new AbortController().signal, told: unknown[] = []): Patience =>
+    new Patience({ limitMs, signal, monotonic: () => time.now(), onTrouble: (error) => told.push(error) });
+
+  it('outlasts a minute of refusals, tells of it once, and begins anew after a success', async () => {
+    const began = time.now();
+    const told: unknown[] = [];
+    const long = patience(61_000, undefined, told);
+    const away = async (): Promise<number> => {
+      if (time.now() - began < 60_000) throw slowDown();
+      return time.now() - began;
+    };
+    expect(await time.passUntil(long.during(away))).to.be.within(60_000, 80_000);
+    const again = time.now();
+    await time.passUntil(
+      long.during(async () => {
+        if (time.now() - again < 30_000) throw slowDown();
+      }),
+    );
+    expect(told).to.have.length(1);
+  });
+
+  it('ends with the refusal itself once its time is up, when the attempt ends, and for what no time mends', async () => {
+    const error = slowDown();
+    const refuse = async (): Promise<never> => {
+      throw error;
+    };
+    const began = time.now();
+    expect(await time.passUntil(rejection(patience(20_000).during(refuse)))).to.equal(error);
+    expect(time.now() - began).to.be.within(20_000, 40_000);
+    const abort = new AbortController();
+    const signals: unknown[] = [];
+    const ended = rejection(
+      patience(600_000, abort.signal).during(async (signal) => {
+        signals.push(signal);
+        throw error;
+      }),
+    );
+    await time.pass(2_000);
+    abort.abort('spot');
+    expect(await ended).to.equal(error);
+    expect(signals.slice(0, 2), 'the first try goes on to its end').to.deep.equal([undefined, abort.signal]);
+    expect(await rejection(patience(600_000, abort.signal).during(refuse)), 'no other try').to.equal(error);
+    const denied = new BatchctlError('credentials', 'denied');
+    expect(await rejection(patience(600_000).during(() => Promise.reject(denied)))).to.equal(denied);
+  });
+
+  it('lasts as long as the command would take again, from ten to 45 minutes', () => {
+    expect([1, 1_200, 36_000].map(publishPatience)).to.deep.equal([600_000, 1_200_000, 2_700_000]);
+  });
+});
