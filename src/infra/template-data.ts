@@ -6,6 +6,7 @@ import { ec2Tags, tagsOfEc2 } from './ec2-tags.ts';
 import { type ImageFacts, volumeSize } from './image.ts';
 import type { TypeFacts } from './machine-types.ts';
 import { tagsOf } from './tags.ts';
+import { decodeUserData, encodeUserData } from './user-data.ts';
 
 /** What an instance runs at its boot. */
 export interface Boot {
@@ -71,8 +72,7 @@ export function templateData(launch: Launch, profile: AwsProfile): RequestLaunch
       ResourceType,
       Tags: ec2Tags(tags),
     })),
-    // 16 KB before it is encoded, which the SDK doesn't do (EC2: RunInstances UserData).
-    UserData: Buffer.from(boot.text).toString('base64'),
+    UserData: encodeUserData(boot.text),
   };
 }
 
@@ -135,9 +135,9 @@ function wordsOf(data: ResponseLaunchTemplateData | RequestLaunchTemplateData): 
     if (ResourceType === 'launch-template') continue;
     for (const [key, value] of Object.entries(tagsOfEc2(Tags))) put(`${ResourceType}'s tag ${key}`, value);
   }
-  put('user-data', shortDigest(data.UserData));
+  // Of the text: another version of zlib compresses it to other bytes.
+  put('user-data', data.UserData === undefined ? 'none' : shortDigest(decodeUserData(data.UserData)));
   return words;
 }
 
-const shortDigest = (text: string | undefined): string =>
-  text === undefined ? 'none' : createHash('sha256').update(text).digest('hex').slice(0, 12);
+const shortDigest = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 12);

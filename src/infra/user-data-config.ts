@@ -1,15 +1,16 @@
 import type { AwsGroup, AwsProfile } from '../config.ts';
 
-/** Whose configuration it is: a worker of any group, or the manager, which also sizes them. */
-export type Reader = 'worker' | 'manager';
+/** Whose configuration it is: a worker's, of a group, or the manager's, which also sizes them. */
+export type Reader = { readonly worker: string } | 'manager';
 
 /**
  * The profile as an instance reads it (`/etc/batchctl/config.json`): what it needs, and nothing that only makes a stack.
- * Secrets are in it as references only. A worker gets every group, as it sends tasks to other groups' queues, and runs
- * those that another group hands over to its own.
+ * Secrets are in it as references only. A worker gets every group, as it sends tasks to other groups' queues and raises
+ * those groups; `env` and `secrets` only of its own, which alone its commands get.
  */
 export function instanceConfig(profile: AwsProfile, reader: Reader, ca: string | null): unknown {
-  const { name, region, account, stack, bucket, groups, allowSecrets, kmsKey, tz, endpoints, budget, prices } = profile;
+  const { name, region, account, stack, bucket, groups, kmsKey, tz, endpoints, budget, prices } = profile;
+  const allowSecrets = allowedFor(reader, profile);
   const elsewhere = Object.entries(endpoints).filter(([, url]) => url !== undefined && !isLoopback(url));
   return {
     profile: name,
@@ -19,7 +20,7 @@ export function instanceConfig(profile: AwsProfile, reader: Reader, ca: string |
         ...(account !== null && { account }),
         bucket: { name: bucket.name, existing: bucket.existing, prefix: bucket.prefix },
         ledger: ledgerOf(profile, ca),
-        groups: Object.fromEntries(Object.entries(groups).map(([group, of]) => [group, groupOf(of, reader)])),
+        groups: Object.fromEntries(Object.entries(groups).map(([group, of]) => [group, groupOf(group, of, reader)])),
         ...(kmsKey !== null && { kmsKey }),
         ...(tz !== null && { tz }),
         ...(allowSecrets.length > 0 && { allowSecrets }),
@@ -34,15 +35,27 @@ export function instanceConfig(profile: AwsProfile, reader: Reader, ca: string |
   };
 }
 
-function groupOf({ visibility, min, max, slots, env, secrets, ...group }: AwsGroup, reader: Reader): unknown {
+function groupOf(name: string, of: AwsGroup, reader: Reader): unknown {
+  const { visibility, min, max, slots, env, secrets, ...group } = of;
+  const own = isOwn(name, reader);
   return {
     ...{ visibility: `${visibility}s`, min, max },
     ...(slots !== null && { slots }),
-    ...(reader === 'worker' && Object.keys(env).length > 0 && { env }),
-    ...(reader === 'worker' && Object.keys(secrets).length > 0 && { secrets }),
+    ...(own && Object.keys(env).length > 0 && { env }),
+    ...(own && Object.keys(secrets).length > 0 && { secrets }),
     ...{ instances: group.instances, spot: group.spot },
     ...(reader === 'manager' && { onDemandBase: group.onDemandBase, onDemandMax: group.onDemandMax }),
   };
+}
+
+const isOwn = (group: string, reader: Reader): boolean => reader !== 'manager' && reader.worker === group;
+
+/** Jobs may also name what any group's secrets name, as on the machine that submits them (`Platform.allowedSecrets`). */
+function allowedFor(reader: Reader, { allowSecrets, groups }: AwsProfile): readonly string[] {
+  const others = Object.entries(groups).flatMap(([group, { secrets }]) =>
+    isOwn(group, reader) ? [] : Object.values(secrets).filter((reference) => /^(env|file):/.test(reference)),
+  );
+  return [...new Set([...allowSecrets, ...others])];
 }
 
 const budgetOf = ({ month, job }: AwsProfile['budget']): object => ({

@@ -1,3 +1,4 @@
+import { gunzipSync, gzipSync } from 'node:zlib';
 import type { AwsProfile } from '../config.ts';
 import { BatchctlError } from '../errors.ts';
 import { DRAIN_HOOK, gridName, MANAGER_GROUP } from '../lib/stack-names.ts';
@@ -19,7 +20,7 @@ export interface BootRelease {
 /** The user that commands run as, unless their group says `commandRole`. */
 const COMMAND_USER = 'batchctl-task';
 
-/** Bytes, before base64 (EC2: user-data). */
+/** Bytes, compressed and before base64 (EC2: user-data). */
 const LARGEST = 16_384;
 
 /** Services that the script itself asks, as the AWS CLI's variables call them. */
@@ -51,7 +52,7 @@ export function userDataFor({ profile, group, release }: UserDataParts): string 
     `SETUP_SECONDS=${settings.setupTimeout}`,
     `COMMAND_USER=${word(settings.commandRole ? '' : COMMAND_USER)}`,
     `# shellcheck disable=SC1003,SC2016 # values as they are written\nsetup_env() {\n${setup === null || env.length === 0 ? '  :' : env.join('\n')}\n}`,
-    configFunction(profile, 'worker', release),
+    configFunction(profile, { worker: group }, release),
     COMMON,
     WORKER,
     MAIN,
@@ -112,16 +113,31 @@ function scriptOf({ stack }: AwsProfile, what: string, lines: readonly string[])
     'set -euo pipefail',
     ...lines,
   ].join('\n');
-  const size = Buffer.byteLength(text);
+  const size = compressed(text).length;
   if (size <= LARGEST) return text;
   throw new BatchctlError(
     'config',
-    `the user-data of ${what} would have ${size} bytes, and EC2 takes at most ${LARGEST}`,
+    `the user-data of ${what} would have ${size} bytes, compressed, and EC2 takes at most ${LARGEST}`,
     {
       hint: 'shorten what groups say in env, secrets and packages; a setup script is fetched, and may be of any length',
     },
   );
 }
+
+/** A script as EC2 takes it: base64 of gzip, which cloud-init unpacks (cloud-init: user-data formats). */
+export const encodeUserData = (text: string): string => compressed(text).toString('base64');
+
+/** The text of any user-data: plain text, or compressed by any version of zlib. */
+export function decodeUserData(base64: string): string {
+  const bytes = Buffer.from(base64, 'base64');
+  try {
+    return gunzipSync(bytes).toString();
+  } catch {
+    return bytes.toString();
+  }
+}
+
+const compressed = (text: string): Buffer => gzipSync(text, { level: 9 });
 
 /** A word that bash reads back as exactly these characters. */
 const word = (text: string): string => (/^[\w./@%+=:,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);

@@ -11,6 +11,7 @@ import {
   RunInstancesCommand,
 } from '@aws-sdk/client-ec2';
 import { expect } from 'chai';
+import { decodeUserData } from '../../src/infra/user-data.ts';
 import { type Cloud, startCloud } from '../support/grid/cloud.ts';
 import { down, looks, openResources, type StackResources, up } from '../support/grid/emulated-account.ts';
 import { rejection } from '../support/rejection.ts';
@@ -106,7 +107,7 @@ describe('the grid that up makes', () => {
         ...{ ...tags, Name: name(), 'batchctl:release': 'aaaaaaaaaaaa' },
       });
     }
-    expect(Buffer.from(data.UserData ?? '', 'base64').toString()).to.match(/^#!\/bin\/bash\n/);
+    expect(decodeUserData(data.UserData ?? '')).to.match(/^#!\/bin\/bash\n/);
   });
 
   it('has a group that mixes types and spot, protects and drains instances, has metrics, and rebalances no zones', async () => {
@@ -183,7 +184,7 @@ describe('the grid that up makes', () => {
     const { LaunchTemplateData: data = {} } = (await templateNow(name('manager'))) ?? {};
     expect(data.NetworkInterfaces?.[0]?.Groups).to.deep.equal([id]);
     expect(data.IamInstanceProfile?.Name).to.equal(name('manager'));
-    expect(Buffer.from(data.UserData ?? '', 'base64').toString()).to.include(Addresses[0]?.AllocationId);
+    expect(decodeUserData(data.UserData ?? '')).to.include(Addresses[0]?.AllocationId);
   });
 
   it('detaches an address in use from its instance before releasing it', async () => {

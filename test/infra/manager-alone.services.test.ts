@@ -2,6 +2,7 @@
 import { DescribeLaunchTemplateVersionsCommand } from '@aws-sdk/client-ec2';
 import { CreateBucketCommand, DeleteObjectCommand, GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
+import { decodeUserData } from '../../src/infra/user-data.ts';
 import { type Cloud, startCloud } from '../support/grid/cloud.ts';
 import { type Others, othersIn } from './remains.ts';
 import { StackDesk } from './stack-desk.ts';
@@ -62,7 +63,7 @@ describe('infra up --only manager', () => {
       Versions: ['$Latest'],
     });
     const [version] = (await others.ec2.send(asked)).LaunchTemplateVersions ?? [];
-    const userData = Buffer.from(version?.LaunchTemplateData?.UserData ?? '', 'base64').toString();
+    const userData = decodeUserData(version?.LaunchTemplateData?.UserData ?? '');
     expect(/^RELEASE=(\w+)$/m.exec(userData)?.[1]).to.equal(OTHER);
   });
 

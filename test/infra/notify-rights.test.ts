@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { type AwsProfile, loadConfig } from '../../src/config.ts';
 import { POLICY_ROLES, type PolicyRole, policyFor } from '../../src/infra/policies.ts';
-import { instanceConfig } from '../../src/infra/user-data-config.ts';
+import { instanceConfig, type Reader } from '../../src/infra/user-data-config.ts';
 import { Workspace } from '../support/workspace.ts';
 
 const TOPIC = 'arn:aws:sns:eu-west-1:123456789012:ops';
@@ -62,18 +62,18 @@ describe('the rights to notify people and to publish metrics', () => {
   });
 
   it("go with the receivers that a worker's instance can use: no programs or secrets of another machine", () => {
-    const notify = (reader: 'worker' | 'manager') => {
+    const notify = (reader: Reader) => {
       const { profiles } = instanceConfig(profile, reader, null) as {
         profiles: Readonly<Record<string, { notify?: readonly { to: string }[]; metrics?: boolean }>>;
       };
       return profiles.prod;
     };
-    expect(notify('worker')?.notify?.map(({ to }) => to)).to.deep.equal([
+    expect(notify({ worker: 'default' })?.notify?.map(({ to }) => to)).to.deep.equal([
       `sns:${TOPIC}`,
       'sns:pages',
       'https://hooks.example.com/a',
     ]);
-    expect(notify('worker')).not.to.have.property('metrics');
+    expect(notify({ worker: 'default' })).not.to.have.property('metrics');
     expect(notify('manager')?.notify).to.have.length(NOTIFY.length);
     expect(notify('manager')?.metrics).to.equal(true);
   });

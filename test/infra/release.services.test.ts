@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { DescribeAutoScalingGroupsCommand } from '@aws-sdk/client-auto-scaling';
 import { DescribeLaunchTemplateVersionsCommand } from '@aws-sdk/client-ec2';
 import { expect } from 'chai';
+import { decodeUserData } from '../../src/infra/user-data.ts';
 import { runCli } from '../cli/fake-io.ts';
 import { type Account, openAccount } from '../support/grid/emulated-account.ts';
 import { StackDesk } from './stack-desk.ts';
@@ -55,7 +56,7 @@ describe('infra release', () => {
       Versions: [named?.Version ?? ''],
     });
     const [version] = (await grid.ec2.send(versions)).LaunchTemplateVersions ?? [];
-    return Buffer.from(version?.LaunchTemplateData?.UserData ?? '', 'base64').toString();
+    return decodeUserData(version?.LaunchTemplateData?.UserData ?? '');
   };
   const released = async (group: string): Promise<string> =>
     /^RELEASE=(\w+)$/m.exec(await userDataOf(group))?.[1] ?? '';

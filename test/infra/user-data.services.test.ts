@@ -1,12 +1,22 @@
 // Protects: instances get a boot script that EC2 accepts, with the configured endpoints and no role for commands.
 import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { type AwsProfile, loadConfig } from '../../src/config.ts';
 import { BatchctlError } from '../../src/errors.ts';
-import { type BootRelease, managerUserData, userDataFor } from '../../src/infra/user-data.ts';
+import { templateDifferences } from '../../src/infra/template-data.ts';
+import {
+  type BootRelease,
+  decodeUserData,
+  encodeUserData,
+  managerUserData,
+  userDataFor,
+} from '../../src/infra/user-data.ts';
+import { instanceConfig, type Reader } from '../../src/infra/user-data-config.ts';
 import { installed } from '../support/run/lacking.ts';
 
 const RELEASE: BootRelease = { sha256: 'a'.repeat(64), setups: { default: 'b'.repeat(64), gpu: null }, ca: null };
@@ -45,20 +55,58 @@ describe('user-data', () => {
     expect(status, stdout).to.equal(0);
   });
 
-  it('begins with what EC2 takes for a script, and has at most 16 KB', async () => {
-    const profile = await profileWith();
-    for (const group of ['default', 'gpu']) {
-      const text = userDataFor({ profile, group, release: RELEASE });
+  it('begins with what cloud-init takes for a script, and 50 groups have at most 16 KB of it', async () => {
+    const settings = (number: number) => ({
+      instances: [`c${number}g.large`, `m${number}g.large`, `r${number}g.large`, `x${number}g.large`],
+      ...{ visibility: `${100 + number}s`, max: number, slots: number, packages: ['ffmpeg', 'jq'] },
+      env: Object.fromEntries(Array.from({ length: 8 }, (_, each) => [`KEY_${each}`, randomBytes(40).toString('hex')])),
+      secrets: { PASSWORD: `secretsmanager:claims/db-${randomBytes(20).toString('hex')}#password` },
+    });
+    const groups = Object.fromEntries(Array.from({ length: 50 }, (_, each) => [`group-${each}`, settings(each + 1)]));
+    const profile = await profileWith({ groups });
+    const scripts = [
+      userDataFor({ profile, group: 'group-0', release: RELEASE }),
+      managerUserData({ profile, release: RELEASE, allocation: 'eipalloc-1' }),
+    ];
+    for (const text of scripts) {
       expect(text).to.match(/^#!\/bin\/bash\n/);
-      expect(Buffer.byteLength(text)).to.be.lessThan(16_384);
+      const encoded = encodeUserData(text);
+      expect(Buffer.from(encoded, 'base64')).to.have.length.lessThan(16_384);
+      expect(decodeUserData(encoded)).to.equal(text);
     }
   });
 
+  it('differs from what a launch template has by its text, however that is compressed', () => {
+    const wanted = { UserData: encodeUserData('#!/bin/sh\necho up\n') };
+    const differences = (bytes: Buffer) =>
+      templateDifferences({ UserData: bytes.toString('base64') }, wanted).differences.length;
+    const text = Buffer.from('#!/bin/sh\necho up\n');
+    expect([text, gzipSync(text, { level: 0 })].map(differences)).to.deep.equal([0, 0]);
+    expect([Buffer.from('#!/bin/sh\n'), gzipSync('#!/bin/sh\n')].map(differences)).to.deep.equal([1, 1]);
+    const broken = gzipSync(text).subarray(0, 20);
+    expect(differences(broken), 'by another hand').to.equal(1);
+  });
+
+  it("carries env and secrets of its own group only, and what jobs may name of other groups' machines", async () => {
+    const own = { env: { MODE: 'own' }, secrets: { KEY: 'env:OWN' } };
+    const other = { env: { MODE: 'other' }, secrets: { KEY: 'env:OTHER', TOKEN: 'ssm:/other' }, slots: 3 };
+    const profile = await profileWith({ groups: { own, other }, allowSecrets: ['file:/run/*'] });
+    const configOf = (reader: Reader) =>
+      (instanceConfig(profile, reader, null) as { profiles: Record<string, object> }).profiles.prod;
+    const usual = { visibility: '120s', min: 0, max: 20, instances: ['c7g.large', 'm7g.large'], spot: true };
+    expect(configOf({ worker: 'own' })).to.deep.include({
+      groups: { own: { ...usual, ...own }, other: { ...usual, slots: 3 } },
+      allowSecrets: ['file:/run/*', 'env:OTHER'],
+    });
+    expect(configOf('manager')).to.deep.include({ allowSecrets: ['file:/run/*', 'env:OWN', 'env:OTHER'] });
+    expect(JSON.stringify(configOf('manager'))).not.to.include('MODE');
+  });
+
   it('is refused where long settings would make it too long, and says what to shorten', async () => {
-    const groups = { default: { env: { LONG: 'x'.repeat(9_000) } } };
+    const groups = { default: { env: { LONG: randomBytes(15_000).toString('base64') } } };
     const profile = await profileWith({ groups });
     expect(() => userDataFor({ profile, group: 'default', release: RELEASE }))
-      .to.throw(BatchctlError, /would have \d+ bytes, and EC2 takes at most 16384/)
+      .to.throw(BatchctlError, /would have \d+ bytes, compressed, and EC2 takes at most 16384/)
       .that.deep.include({ kind: 'config' });
   });
 
