@@ -47,6 +47,7 @@ function checkAws({ value }: Merged): Problem[] {
     problems.push({ path: ['bucket'], message });
   }
   if (!named) problems.push(...checkMadeBucketName(value));
+  problems.push(...checkBucketName(value));
   problems.push(...checkStackName(value.stack));
   problems.push(...checkTags(value.tags));
   const groups = isMap(value.groups) ? value.groups : {};
@@ -74,6 +75,19 @@ function checkMadeBucketName({ stack, account, region }: Merged['value']): Probl
   if (!made || name.length <= BUCKET_NAME) return [];
   const message = `makes a bucket's name of ${name.length} characters (${name}), allowed: ${BUCKET_NAME}; a shorter one, or a bucket`;
   return [{ path: ['stack'], message }];
+}
+
+/** Of a bucket that is to be made (S3: bucket naming rules). Those that are there may be older than a rule. */
+function checkBucketName({ bucket, stack }: Merged['value']): Problem[] {
+  if (isMap(bucket) && bucket.existing === true) return [];
+  const given = isMap(bucket) ? bucket.name : bucket;
+  const name = given ?? `${stack}-`;
+  if (typeof name !== 'string') return [];
+  const [wrong] =
+    /\.\.|^(\d+\.){3}\d+$|^(xn--|sthree-|amzn-s3-demo-)|(-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$/.exec(name) ?? [];
+  if (wrong === undefined) return [];
+  const path = given === undefined ? ['stack'] : isMap(bucket) ? ['bucket', 'name'] : ['bucket'];
+  return [{ path, message: `found ${name}, and S3 forbids "${wrong}" there in a bucket's name; needed: another name` }];
 }
 
 /** Security groups are called after it, and none may begin as their ids do (EC2: CreateSecurityGroup). */

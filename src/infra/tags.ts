@@ -1,5 +1,7 @@
 import type { AwsProfile } from '../config.ts';
 import { STACK_TAG } from '../lib/stack-names.ts';
+import { type Finding, failing } from './finding.ts';
+import type { Part } from './resource.ts';
 
 /** The tags of all that is made: the profile's own, and the stack's name. */
 export function tagsOf({ tags, stack }: Pick<AwsProfile, 'tags' | 'stack'>): Readonly<Record<string, string>> {
@@ -18,4 +20,67 @@ export function tagDifferences(
   return Object.entries(wanted).flatMap(([name, value]) =>
     found[name] === value ? [] : [`tag ${name} ${found[name] === undefined ? '' : `${found[name]} → `}${value}`],
   );
+}
+
+/** What a service takes as tags of what is made: the characters and the longest name, by its API's model. */
+interface Taker {
+  readonly service: string;
+  readonly characters: RegExp;
+  /** Characters of a name; the schema of the configuration allows 128, and values of 256, as most services do. */
+  readonly longest: number;
+  /** Whether names that differ by case alone are one (IAM: id_tags). */
+  readonly foldsCase: boolean;
+}
+
+/** As the models of `iam` (tagKeyType, tagValueType) and `s3control` (TagKeyString, TagValueString) have it. */
+const PLAIN = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u;
+/** As the model of `autoscaling` (TagKey, TagValue) has it, whose groups give EC2 its tags; EC2's own has no pattern. */
+const XML = /^[\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}\r\n\t]*$/u;
+
+const IAM: Taker = { service: 'IAM', characters: PLAIN, longest: 128, foldsCase: true };
+const S3: Taker = { service: 'S3', characters: PLAIN, longest: 128, foldsCase: false };
+/** The model of `ec2` (Tag): 127. */
+const EC2: Taker = { service: 'EC2', characters: XML, longest: 127, foldsCase: false };
+
+/** Tags that a service would refuse, which is asked in the middle of `up`. How many there may be, the configuration checks. */
+export function validateTags(profile: AwsProfile, makes: (part: Part) => boolean): readonly Finding[] {
+  const takers = takersOf(profile, makes);
+  const found = Object.entries(profile.tags).flatMap(([name, value]) => [
+    ...wrongText(`the name ${JSON.stringify(name)}`, name, takers),
+    ...wrongText(`the value ${JSON.stringify(value)} of ${name}`, value, takers),
+    ...takers
+      .filter(({ longest }) => [...name].length > longest)
+      .map(
+        ({ service, longest }) => `the name ${name} has ${[...name].length} characters, ${service} takes ${longest}`,
+      ),
+  ]);
+  const mend = 'correct tags of the profile: letters, digits, spaces and _ . : / = + - @ are taken everywhere';
+  return [...found, ...twins(profile, takers)].map((text) => failing(`tags: ${text}`, mend));
+}
+
+function takersOf({ iam, manager, bucket }: AwsProfile, makes: (part: Part) => boolean): readonly Taker[] {
+  const makesRole = iam.workerProfile === null || (manager !== null && iam.managerProfile === null);
+  return [
+    ...(makes('iam') && makesRole ? [IAM] : []),
+    ...(makes('data') && !bucket.existing ? [S3] : []),
+    ...(makes('grid') || (makes('manager') && manager !== null) ? [EC2] : []),
+  ];
+}
+
+function wrongText(what: string, text: string, takers: readonly Taker[]): readonly string[] {
+  if (/^aws:/i.test(text)) return [`${what} begins with aws:, which is AWS's own`];
+  const refusing = takers.filter(({ characters }) => !characters.test(text));
+  const [first] = refusing;
+  if (first === undefined) return [];
+  const wrong = [...text].find((character) => !first.characters.test(character));
+  return [`${what} has ${JSON.stringify(wrong)}, refused by ${refusing.map(({ service }) => service).join(', ')}`];
+}
+
+function twins(profile: AwsProfile, takers: readonly Taker[]): readonly string[] {
+  if (!takers.some(({ foldsCase }) => foldsCase)) return [];
+  const names = Object.keys(tagsOf(profile));
+  return names.flatMap((name, at) => {
+    const twin = names.slice(0, at).find((other) => other.toLowerCase() === name.toLowerCase());
+    return twin === undefined ? [] : [`${twin} and ${name} are the same name to IAM`];
+  });
 }

@@ -5,6 +5,7 @@ import { type Finding, failing, findings, warning } from './finding.ts';
 import { type GridFacts, MANAGER_DISK } from './grid.ts';
 import { simpleDb } from './ledger.ts';
 import type { Part } from './resource.ts';
+import { validateTags } from './tags.ts';
 import { validateFormerGroups } from './validate-groups.ts';
 import { validateKey } from './validate-key.ts';
 import { validateSecurityGroups, validateWays } from './validate-network.ts';
@@ -40,7 +41,7 @@ export async function validateStack(
     ...(only === 'manager' && profile.manager !== null ? [findings(() => profileThere(place, 'manager'))] : []),
     ...(makes('manager') && profile.manager !== null ? [findings(() => validateAddress(place))] : []),
   ]);
-  return found.flat();
+  return [...validateTags(profile, makes), ...found.flat()];
 }
 
 /** Machines of one sort. */

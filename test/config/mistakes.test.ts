@@ -181,6 +181,27 @@ const table: readonly (readonly [what: string, text: string, at: string, field: 
     "makes a bucket's name of 64",
   ],
   [
+    'a bucket called as an address of the internet',
+    '{"profiles": {"p":\n{"backend": "aws", "region": "eu-west-1", "bucket": "10.0.0.1"}}, "profile": "p"}',
+    '2:53',
+    'profiles.p.bucket',
+    'S3 forbids "10.0.0.1"',
+  ],
+  [
+    'a bucket whose name S3 keeps for other things',
+    '{"profiles": {"p":\n{"backend": "aws", "region": "eu-west-1", "bucket": {"name": "claims--x-s3"}}}, "profile": "p"}',
+    '2:62',
+    'profiles.p.bucket.name',
+    'S3 forbids "--x-s3"',
+  ],
+  [
+    'a stack after which a bucket would have such a name',
+    '{"profile": "p", "profiles": {"p":\n{"backend": "aws", "stack": "xn--a", "account": "123456789012", "region": "eu-west-1"}}}',
+    '2:29',
+    'profiles.p.stack',
+    'S3 forbids "xn--"',
+  ],
+  [
     'a stack whose security groups would begin as ids do',
     aws('"stack": "sg"'),
     '2:29',

@@ -41,6 +41,12 @@ describe('what is validated before a grid is made', () => {
       'make a group of each architecture',
     ],
     [
+      'a tag that EC2 would refuse',
+      { tags: { ['k'.repeat(128)]: '' } },
+      'has 128 characters, EC2 takes 127',
+      'correct tags of the profile',
+    ],
+    [
       'an instance type that is not there',
       { groups: { default: { instances: ['c7g.large', 'c7g.tiny'] } } },
       'groups.default.instances: no such instance type in us-east-1: c7g.tiny',

@@ -1,0 +1,68 @@
+// Protects: tags and names that a service would refuse stop infra up before anything is made, not half-way.
+import { expect } from 'chai';
+import { AwsClients } from '../../src/adapters/aws/clients.ts';
+import { type AwsProfile, loadConfig } from '../../src/config.ts';
+import type { Part } from '../../src/infra/resource.ts';
+import { RoleResource } from '../../src/infra/role.ts';
+import { validateTags } from '../../src/infra/tags.ts';
+import { rejection } from '../support/rejection.ts';
+import { Workspace } from '../support/workspace.ts';
+
+describe('tags and names in policies', () => {
+  const here = new Workspace();
+  after(() => here.remove());
+
+  async function profileOf(fields: Readonly<Record<string, unknown>>): Promise<AwsProfile> {
+    const aws = { backend: 'aws', region: 'eu-west-1', account: '123456789012', stack: 'lab', ...fields };
+    here.write('batchctl.config.json', { profile: 'prod', profiles: { prod: aws } });
+    const { profile } = await loadConfig({ env: {}, cwd: here.dir, home: '', etc: '' });
+    if (profile.backend !== 'aws') throw new Error('expected a profile on AWS');
+    return profile;
+  }
+  const found = async (tags: object, fields: object = {}, only: Part | null = null): Promise<readonly string[]> => {
+    const all = validateTags(await profileOf({ ...fields, tags }), (part) => only === null || only === part);
+    for (const { status, mend } of all) expect([status, mend]).to.deep.equal(['fail', mend]);
+    return all.map(({ message }) => message);
+  };
+  const GIVEN = { iam: { workerProfile: 'theirs', managerProfile: 'theirs' } };
+  const EXISTING = { bucket: { name: 'acme', existing: true } };
+
+  it('are taken with every character that all services take, and empty values', async () => {
+    const plain = { 'Cost Center/Zürich_1': 'a.b:c/d=e+f-g@h 東京', empty: '', ['k'.repeat(127)]: 'v'.repeat(256) };
+    expect(await found(plain, { manager: {} })).to.deep.equal([]);
+  });
+
+  it('are refused with what IAM, S3 or EC2 do not take, naming each that is asked', async () => {
+    expect(await found({ 'R&D': 'a' })).to.deep.equal(['tags: the name "R&D" has "&", refused by IAM, S3']);
+    expect(await found({ a: '#1' })).to.deep.equal(['tags: the value "#1" of a has "#", refused by IAM, S3']);
+    expect(await found({ a: '#1' }, {}, 'data')).to.deep.equal(['tags: the value "#1" of a has "#", refused by S3']);
+    expect(await found({ a: '#1' }, GIVEN, 'iam')).to.deep.equal([]);
+    expect(await found({ a: '#1' }, { ...GIVEN, ...EXISTING, manager: {} })).to.deep.equal([]);
+    expect(await found({ a: '#1' }, { iam: { workerProfile: 'theirs' }, manager: {} }, 'iam')).to.have.length(1);
+    const control = ['tags: the value "\\u0001" of a has "\\u0001", refused by EC2'];
+    expect(await found({ a: '\u0001' }, {}, 'grid')).to.deep.equal(control);
+    expect(await found({ a: '\u0001' }, { manager: {} }, 'manager')).to.deep.equal(control);
+    expect(await found({ a: '\u0001' }, {}, 'manager')).to.deep.equal([]);
+  });
+
+  it("are refused where they begin as AWS's own, are too long for EC2, or are one name to IAM", async () => {
+    expect(await found({ 'AWS:a': '' })).to.deep.equal([
+      'tags: the name "AWS:a" begins with aws:, which is AWS\'s own',
+    ]);
+    expect(await found({ a: 'aws:a' })).to.have.length(1);
+    const long = 'k'.repeat(128);
+    expect(await found({ [long]: '' })).to.deep.equal([`tags: the name ${long} has 128 characters, EC2 takes 127`]);
+    expect(await found({ [long]: '' }, {}, 'data')).to.deep.equal([]);
+    expect(await found({ team: '', Team: '' })).to.deep.equal(['tags: team and Team are the same name to IAM']);
+    expect(await found({ 'Batchctl:Stack': '' })).to.have.length(1);
+    expect(await found({ team: '', Team: '' }, {}, 'data')).to.deep.equal([]);
+  });
+
+  it('are refused in letters that IAM takes in no policy, before a role is made', async () => {
+    const profile = await profileOf({ bucket: { name: 'acme', prefix: '月末/' } });
+    const clients = new AwsClients({ region: 'eu-west-1', profile: null, account: null, endpoints: {} });
+    const error = await rejection(new RoleResource('worker', profile, clients).look());
+    expect(error.message).to.equal('the policy of lab-worker would have 月, which IAM takes in no policy');
+    expect(error).to.include({ kind: 'config' });
+  });
+});
