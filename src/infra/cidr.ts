@@ -30,3 +30,11 @@ const masked = (numbers: readonly number[], width: number, bits: number): readon
     const kept = Math.min(width, Math.max(0, bits - n * width));
     return number & ~(2 ** (width - kept) - 1);
   });
+
+/** Whether two blocks of IPv4 addresses have one in common; false for blocks of IPv6. */
+export function overlap(one: string, other: string): boolean {
+  if (one.includes(':') || other.includes(':')) return false;
+  const bits = Math.min(...[one, other].map((block) => Number(block.split('/')[1])));
+  const [first, second] = [one, other].map((block) => networkOf4(block.split('/')[0] ?? '', bits));
+  return first === second;
+}

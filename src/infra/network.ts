@@ -2,10 +2,17 @@ import type { Subnet } from '@aws-sdk/client-ec2';
 import { BatchctlError } from '../errors.ts';
 import { asked, type GridPlace, once } from './asked.ts';
 
+export interface SubnetFacts {
+  readonly id: string;
+  readonly zone: string;
+  /** Its IPv4 addresses. */
+  readonly cidr: string;
+}
+
 /** Where instances stand. */
 export interface NetworkFacts {
   readonly vpc: string;
-  readonly subnets: readonly { readonly id: string; readonly zone: string }[];
+  readonly subnets: readonly SubnetFacts[];
   /** Whether the profile names the subnets: then a person answers for each. */
   readonly named: boolean;
 }
@@ -78,7 +85,9 @@ export class Network {
 }
 
 function factsOf(found: readonly Subnet[]): Omit<NetworkFacts, 'named'> {
-  const subnets = found.map(({ SubnetId: id = '', AvailabilityZone: zone = '' }) => ({ id, zone }));
+  const subnets = found.map(({ SubnetId: id = '', AvailabilityZone: zone = '', CidrBlock: cidr = '' }) => ({
+    ...{ id, zone, cidr },
+  }));
   return { vpc: found[0]?.VpcId ?? '', subnets: subnets.sort((one, other) => (one.id < other.id ? -1 : 1)) };
 }
 

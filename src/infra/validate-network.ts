@@ -1,59 +1,226 @@
-import type { Route, RouteTable, VpcEndpoint } from '@aws-sdk/client-ec2';
+import type { Route, RouteTable, SecurityGroup, VpcEndpoint } from '@aws-sdk/client-ec2';
 import type { AwsProfile } from '../config.ts';
 import { BatchctlError } from '../errors.ts';
+import { roleName } from '../lib/stack-names.ts';
 import { asked, type GridPlace } from './asked.ts';
+import { overlap } from './cidr.ts';
 import { type Finding, failing, warning } from './finding.ts';
-import type { NetworkFacts } from './network.ts';
+import type { NetworkFacts, SubnetFacts } from './network.ts';
 
 /** What leads out of a subnet. */
 interface Way {
-  readonly subnet: string;
+  readonly subnet: SubnetFacts;
   readonly table: string;
-  /** `internet`: an internet gateway, of use to public addresses alone. `other`: NAT, or the like. */
-  readonly leads: 'internet' | 'other' | null;
+  /** `internet`: an internet gateway, of use to public addresses alone. `other`: a transit gateway, or the like. */
+  readonly leads: 'internet' | 'nat' | 'other' | null;
 }
 
 /**
  * Whether instances reach what they ask: by a public address and an internet gateway, by NAT or the like, or by an
- * endpoint of each service. Endpoints' own security groups and policies are not looked at.
+ * endpoint of each service that lets them in. Endpoints' policies are not looked at.
  */
 export async function validateWays(place: GridPlace, network: NetworkFacts): Promise<readonly Finding[]> {
   const { publicIp } = place.profile.network;
   const ways = await waysOf(place, network);
   const closed = ways.filter(({ leads }) => leads === null || (leads === 'internet' && !publicIp));
-  return [...(closed.length === 0 ? [] : await lacking(place, network, closed)), ...managersReach(place.profile, ways)];
+  const paid = ways.filter(({ leads }) => leads === 'nat');
+  const endpoints = closed.length + paid.length === 0 ? [] : await endpointsOf(place, network.vpc);
+  return [
+    ...(closed.length === 0 ? [] : await lacking(place, network, closed, endpoints)),
+    ...paidFor(place.profile, network, paid, endpoints),
+    ...managersReach(place.profile, ways),
+  ];
 }
 
 /** An Elastic IP is reached through an internet gateway alone (EC2: Elastic IP addresses). */
 function managersReach({ manager }: AwsProfile, ways: readonly Way[]): readonly Finding[] {
-  const private_ = ways.filter(({ leads }) => leads !== 'internet').map(({ subnet }) => subnet);
+  const private_ = ways.filter(({ leads }) => leads !== 'internet').map(({ subnet }) => subnet.id);
   if (manager === null || private_.length === 0) return [];
   const message = `in ${private_.join(', ')} nothing from outside reaches the manager's Elastic IP: no internet gateway`;
   return [warning(message, 'name subnets that have one, or reach the manager by its private address')];
 }
 
-async function lacking(place: GridPlace, { vpc }: NetworkFacts, closed: readonly Way[]): Promise<readonly Finding[]> {
-  const endpoints = await endpointsOf(place, vpc);
-  const { region, manager } = place.profile;
-  const market = marketOf(place.profile);
-  return servicesOf(place.profile, market).flatMap((service) => {
-    const without = closed.filter((way) => !endpoints.some((endpoint) => serves(endpoint, service, way)));
-    if (without.length === 0) return [];
-    const subnets = without.map(({ subnet }) => subnet);
-    const message = `${subnets.join(', ')}: no way to ${service}, neither by NAT nor by an endpoint`;
-    if (service === 'sdb') {
-      return [failing(message, 'SimpleDB has no VPC endpoints: add a route 0.0.0.0/0 to a NAT gateway')];
-    }
-    const make = `aws ec2 create-vpc-endpoint --region ${region} --vpc-id ${vpc} --service-name ${nameOf(service, region)}`;
-    const tables = [...new Set(without.map(({ table }) => table))].join(' ');
-    const mend =
-      service === 's3'
-        ? `${make} --vpc-endpoint-type Gateway --route-table-ids ${tables}`
-        : `${make} --vpc-endpoint-type Interface --private-dns-enabled --subnet-ids ${subnets.join(' ')}`;
-    if (service !== 'ec2' || manager !== null) return [failing(message, mend)];
+/** NAT takes money for each GB, of which S3 has most (VPC pricing: NAT gateways, 0.045 USD in us-east-1). */
+function paidFor(
+  profile: AwsProfile,
+  { vpc }: NetworkFacts,
+  paid: readonly Way[],
+  endpoints: readonly VpcEndpoint[],
+): readonly Finding[] {
+  const without = paid.filter((way) => !endpoints.some((endpoint) => serves(endpoint, 's3', way)));
+  if (without.length === 0) return [];
+  const message = `${idsOf(without)}: S3 is reached through a NAT gateway, which costs about 0.045 USD a GB; a gateway endpoint costs nothing`;
+  return [warning(message, gatewayCommand(profile, vpc, without))];
+}
+
+async function lacking(
+  place: GridPlace,
+  { vpc }: NetworkFacts,
+  closed: readonly Way[],
+  endpoints: readonly VpcEndpoint[],
+): Promise<readonly Finding[]> {
+  const { profile } = place;
+  const market = marketOf(profile);
+  const services = servicesOf(profile, market);
+  const doors = await Doors.look(place, vpc, closed);
+  const without = (service: string) =>
+    closed.filter((way) => !endpoints.some((endpoint) => serves(endpoint, service, way)));
+  const made = services.filter((service) => !['s3', 'sdb'].includes(service) && without(service).length > 0);
+  /** Without the market's prices only jobs that have a limit get no machine, and there may be none. */
+  const isNeeded = (service: string): boolean => service !== 'ec2' || profile.manager !== null || market === 'always';
+  const lacks = made.length === 0 ? null : doors.groupLacks();
+  return [
+    ...(lacks === null ? [] : [made.some(isNeeded) ? failing(...lacks) : warning(...lacks)]),
+    ...services.flatMap(finding),
+  ];
+
+  function finding(service: string): readonly Finding[] {
+    const serving = endpoints.filter((endpoint) => closed.some((way) => serves(endpoint, service, way)));
+    const found = noWay(service) ?? doors.shut(service, serving);
+    if (found === null) return [];
+    const [message, mend] = found;
+    if (service !== 'ec2' || profile.manager !== null) return [failing(message, mend)];
     const why = `${message}: no price of spot is known, and what has a limit gets no machine`;
-    return [market === 'always' ? failing(why, mend) : warning(`${why} (submit --max-cost sets one)`, mend)];
-  });
+    return [isNeeded(service) ? failing(why, mend) : warning(`${why} (submit --max-cost sets one)`, mend)];
+  }
+
+  function noWay(service: string): Trouble | null {
+    const ways = without(service);
+    if (ways.length === 0) return null;
+    const message = `${idsOf(ways)}: no way to ${service}, neither by NAT nor by an endpoint`;
+    if (service === 'sdb') return [message, 'SimpleDB has no VPC endpoints: add a route 0.0.0.0/0 to a NAT gateway'];
+    if (service === 's3') return [message, gatewayCommand(profile, vpc, ways)];
+    const subnets = onePerZone(ways);
+    const rest = subnets.length < ways.length ? ' (it takes one subnet a zone, and serves the others there)' : '';
+    const mend = `${endpointCommand(profile, vpc, service)} --vpc-endpoint-type Interface --private-dns-enabled --subnet-ids ${subnets.join(' ')} --security-group-ids ${doors.group ?? '"$ENDPOINTS"'}`;
+    return [`${message}${rest}`, mend];
+  }
+}
+
+type Trouble = readonly [message: string, mend: string | null];
+
+const idsOf = (ways: readonly Way[]): string => ways.map(({ subnet }) => subnet.id).join(', ');
+
+/** An interface endpoint takes no more (EC2: CreateVpcEndpoint, DuplicateSubnetsInSameZone). */
+const onePerZone = (ways: readonly Way[]): readonly string[] =>
+  ways
+    .filter(({ subnet }, at) => ways.findIndex((other) => other.subnet.zone === subnet.zone) === at)
+    .map(({ subnet }) => subnet.id);
+
+const endpointCommand = ({ region }: AwsProfile, vpc: string, service: string): string =>
+  `aws ec2 create-vpc-endpoint --region ${region} --vpc-id ${vpc} --service-name ${nameOf(service, region)}`;
+
+function gatewayCommand(profile: AwsProfile, vpc: string, ways: readonly Way[]): string {
+  const tables = [...new Set(ways.map(({ table }) => table))].join(' ');
+  return `${endpointCommand(profile, vpc, 's3')} --vpc-endpoint-type Gateway --route-table-ids ${tables}`;
+}
+
+/** An interface endpoint's port. */
+const PORT = 443;
+
+/** The security groups of interface endpoints: whether they let in what comes from workers and the manager. */
+class Doors {
+  /** The group that new endpoints are to have; null while none is there. */
+  readonly group: string | null;
+  readonly #profile: AwsProfile;
+  readonly #vpc: string;
+  readonly #all: readonly SecurityGroup[];
+  readonly #closed: readonly Way[];
+
+  private constructor(profile: AwsProfile, vpc: string, all: readonly SecurityGroup[], closed: readonly Way[]) {
+    this.#profile = profile;
+    this.#vpc = vpc;
+    this.#all = all;
+    this.#closed = closed;
+    this.group = this.#named(this.#name) ?? null;
+  }
+
+  static async look(place: GridPlace, vpc: string, closed: readonly Way[]): Promise<Doors> {
+    const doing = {
+      what: 'look at security groups',
+      action: 'ec2:DescribeSecurityGroups',
+      resource: 'security-group/*',
+    };
+    const all = await asked(place, doing, async () => {
+      const [sdk, client] = await Promise.all([import('@aws-sdk/client-ec2'), place.clients.ec2()]);
+      const found: SecurityGroup[] = [];
+      const Filters = [{ Name: 'vpc-id', Values: [vpc] }];
+      for await (const page of sdk.paginateDescribeSecurityGroups({ client }, { Filters })) {
+        found.push(...(page.SecurityGroups ?? []));
+      }
+      return found;
+    });
+    return new Doors(place.profile, vpc, all, closed);
+  }
+
+  /** What the group of new endpoints lacks. Without one of their own they get the VPC's default group, which lets in no worker. */
+  groupLacks(): Trouble | null {
+    if (this.group !== null) {
+      if (this.#admit([this.group])) return null;
+      return [`${this.group} does not let workers in at port ${PORT}, for endpoints`, this.#opens(this.group)];
+    }
+    const { region } = this.#profile;
+    const make = `aws ec2 create-security-group --region ${region} --vpc-id ${this.#vpc} --group-name ${this.#name} --description "batchctl: VPC endpoints" --query GroupId --output text`;
+    const message = `${this.#vpc}: endpoints need a security group that lets workers in at port ${PORT}`;
+    return [message, `ENDPOINTS=$(${make}) && ${this.#opens('"$ENDPOINTS"')}`];
+  }
+
+  /** Of a service whose endpoints are there, and let in nothing from the workers; null if one of them does. */
+  shut(service: string, endpoints: readonly VpcEndpoint[]): Trouble | null {
+    const groupsOf = ({ Groups = [] }: VpcEndpoint) => Groups.flatMap(({ GroupId }) => GroupId ?? []);
+    const open = endpoints.some((one) => one.VpcEndpointType === 'Gateway' || this.#admit(groupsOf(one)));
+    const [first] = endpoints;
+    if (open || first === undefined) return null;
+    const groups = groupsOf(first);
+    const message = `the endpoint ${first.VpcEndpointId} of ${service} does not let workers in at port ${PORT}: its security groups are ${groups.join(', ') || 'none'}`;
+    return [message, groups[0] === undefined ? null : this.#opens(groups[0])];
+  }
+
+  get #name(): string {
+    return `${this.#profile.stack}-endpoints`;
+  }
+
+  #named(name: string): string | undefined {
+    return this.#all.find(({ GroupName }) => GroupName === name)?.GroupId;
+  }
+
+  /** Whether these groups of an endpoint let in each of those who ask, from each subnet. What can't be told is taken to. */
+  #admit(ids: readonly string[]): boolean {
+    const rules = this.#all
+      .filter(({ GroupId }) => GroupId !== undefined && ids.includes(GroupId))
+      .flatMap(({ IpPermissions = [] }) => IpPermissions)
+      .filter(
+        ({ IpProtocol, FromPort = PORT, ToPort = PORT }) =>
+          IpProtocol === '-1' || (IpProtocol === 'tcp' && FromPort <= PORT && PORT <= ToPort),
+      );
+    return this.#askers().every((own) =>
+      this.#closed.every(({ subnet }) =>
+        rules.some(
+          ({ IpRanges = [], UserIdGroupPairs = [], PrefixListIds = [] }) =>
+            PrefixListIds.length > 0 ||
+            UserIdGroupPairs.some(({ GroupId }) => GroupId !== undefined && own.includes(GroupId)) ||
+            IpRanges.some(({ CidrIp }) => CidrIp !== undefined && overlap(CidrIp, subnet.cidr)),
+        ),
+      ),
+    );
+  }
+
+  /** The security groups of workers, and of the manager: one that is to be made is in no rule yet. */
+  #askers(): readonly (readonly string[])[] {
+    const { network, stack, manager } = this.#profile;
+    if (network.securityGroups.length > 0) return [network.securityGroups];
+    const roles = manager === null ? (['worker'] as const) : (['worker', 'manager'] as const);
+    return roles.map((who) => [this.#named(roleName(stack, who)) ?? '']);
+  }
+
+  /** From the profile's own group, or from the subnets: `infra down` can't remove a group that another one's rule names. */
+  #opens(group: string): string {
+    const { region, network } = this.#profile;
+    const [own] = network.securityGroups;
+    const cidrs = this.#closed.map(({ subnet }) => `{CidrIp=${subnet.cidr}}`).join(',');
+    const from = own === undefined ? `IpRanges=[${cidrs}]` : `UserIdGroupPairs=[{GroupId=${own}}]`;
+    return `aws ec2 authorize-security-group-ingress --region ${region} --group-id ${group} --ip-permissions 'IpProtocol=tcp,FromPort=${PORT},ToPort=${PORT},${from}'`;
+  }
 }
 
 /** What workers ask, and the manager: Amazon Linux's packages come out of S3 too. */
@@ -110,8 +277,8 @@ async function waysOf(place: GridPlace, { vpc, subnets }: NetworkFacts): Promise
   });
   // A subnet without a table of its own has the main one (VPC: route tables).
   const main = tables.find(({ Associations = [] }) => Associations.some(({ Main }) => Main === true));
-  return subnets.map(({ id: subnet }) => {
-    const own = tables.find(({ Associations = [] }) => Associations.some(({ SubnetId }) => SubnetId === subnet));
+  return subnets.map((subnet) => {
+    const own = tables.find(({ Associations = [] }) => Associations.some(({ SubnetId }) => SubnetId === subnet.id));
     const table = own ?? main;
     return { subnet, table: table?.RouteTableId ?? 'none', leads: leadsTo(table?.Routes ?? []) };
   });
@@ -122,6 +289,7 @@ function leadsTo(routes: readonly Route[]): Way['leads'] {
     ({ DestinationCidrBlock, State }) => DestinationCidrBlock === '0.0.0.0/0' && State !== 'blackhole',
   );
   if (route === undefined) return null;
+  if (route.NatGatewayId !== undefined) return 'nat';
   return route.GatewayId?.startsWith('igw-') === true ? 'internet' : 'other';
 }
 

@@ -2,6 +2,7 @@
 import {
   AllocateAddressCommand,
   AssociateRouteTableCommand,
+  AuthorizeSecurityGroupIngressCommand,
   CreateNatGatewayCommand,
   CreateRouteCommand,
   CreateRouteTableCommand,
@@ -50,6 +51,17 @@ describe('the network that is validated before a grid is made', () => {
     return { VpcId, SubnetId, RouteTableId };
   };
 
+  const endpoint = async (VpcId: string, service: string, more: object) => {
+    const type = { VpcEndpointType: 'Interface' as const, PrivateDnsEnabled: true };
+    const asked = { ...type, VpcId, ServiceName: `com.amazonaws.us-east-1.${service}`, ...more };
+    await (await ec2()).send(new CreateVpcEndpointCommand(asked));
+  };
+  const letIn = async (to: string, from: { CidrIp: string } | { GroupId: string }, port = 443) => {
+    const peer = 'GroupId' in from ? { UserIdGroupPairs: [from] } : { IpRanges: [from] };
+    const IpPermissions = [{ IpProtocol: 'tcp', FromPort: port, ToPort: port, ...peer }];
+    await (await ec2()).send(new AuthorizeSecurityGroupIngressCommand({ GroupId: to, IpPermissions }));
+  };
+
   it('refuses subnets of two VPCs, and security groups of another', async () => {
     const [one, two] = [await closedSubnet(), await closedSubnet()];
     const [mixed] = await found({ network: { subnets: [one.SubnetId, two.SubnetId] } });
@@ -64,26 +76,96 @@ describe('the network that is validated before a grid is made', () => {
     const { VpcId, SubnetId, RouteTableId } = await closedSubnet();
     const network = { subnets: [SubnetId], publicIp: false };
     const groups = { default: { spot: false, secrets: { PASSWORD: 'ssm:/password' } } };
-    const lacking = async () => {
-      const all = await found({ network, groups });
-      return all.map(({ message }) => /no way to (\w+)/.exec(message)?.[1]);
-    };
-    expect(await lacking()).to.deep.equal(['s3', 'sqs', 'autoscaling', 'sts', 'ssm']);
-    const [s3, sqs] = await found({ network, groups });
+    const all = () => found({ stack: 'claims', network, groups });
+    const lacking = async () => (await all()).map(({ message }) => /no way to (\w+)/.exec(message)?.[1] ?? message);
+    const noGroup = `${VpcId}: endpoints need a security group that lets workers in at port 443`;
+    expect(await lacking()).to.deep.equal([noGroup, 's3', 'sqs', 'autoscaling', 'sts', 'ssm']);
+    const [group, s3, sqs] = await all();
+    const opens = `--ip-permissions 'IpProtocol=tcp,FromPort=443,ToPort=443,IpRanges=[{CidrIp=10.9.1.0/24}]'`;
+    expect(group?.mend).to.equal(
+      `ENDPOINTS=$(aws ec2 create-security-group --region us-east-1 --vpc-id ${VpcId} --group-name claims-endpoints --description "batchctl: VPC endpoints" --query GroupId --output text) && aws ec2 authorize-security-group-ingress --region us-east-1 --group-id "$ENDPOINTS" ${opens}`,
+    );
     const make = `aws ec2 create-vpc-endpoint --region us-east-1 --vpc-id ${VpcId} --service-name com.amazonaws.us-east-1`;
     expect(s3?.mend).to.equal(`${make}.s3 --vpc-endpoint-type Gateway --route-table-ids ${RouteTableId}`);
-    expect(sqs?.mend).to.equal(
-      `${make}.sqs --vpc-endpoint-type Interface --private-dns-enabled --subnet-ids ${SubnetId}`,
-    );
+    const interface_ = '--vpc-endpoint-type Interface --private-dns-enabled';
+    expect(sqs?.mend).to.equal(`${make}.sqs ${interface_} --subnet-ids ${SubnetId} --security-group-ids "$ENDPOINTS"`);
     const client = await ec2();
-    const endpoint = (service: string, more: object) =>
-      client.send(new CreateVpcEndpointCommand({ VpcId, ServiceName: `com.amazonaws.us-east-1.${service}`, ...more }));
-    await endpoint('s3', { VpcEndpointType: 'Gateway', RouteTableIds: [RouteTableId] });
+    const asked = { GroupName: 'claims-endpoints', Description: 'endpoints', VpcId };
+    const { GroupId = '' } = await client.send(new CreateSecurityGroupCommand(asked));
+    const [shut] = await all();
+    expect(shut).to.deep.equal({
+      ...{ status: 'fail', message: `${GroupId} does not let workers in at port 443, for endpoints` },
+      mend: `aws ec2 authorize-security-group-ingress --region us-east-1 --group-id ${GroupId} ${opens}`,
+    });
+    await letIn(GroupId, { CidrIp: '10.9.0.0/16' });
+    expect(await lacking()).to.deep.equal(['s3', 'sqs', 'autoscaling', 'sts', 'ssm']);
+    expect((await all())[1]?.mend).to.include(`--security-group-ids ${GroupId}`);
+    await endpoint(VpcId, 's3', { VpcEndpointType: 'Gateway', RouteTableIds: [RouteTableId] });
     expect(await lacking()).to.deep.equal(['sqs', 'autoscaling', 'sts', 'ssm']);
     for (const service of ['sqs', 'autoscaling', 'sts', 'ssm']) {
-      await endpoint(service, { VpcEndpointType: 'Interface', SubnetIds: [SubnetId], PrivateDnsEnabled: true });
+      await endpoint(VpcId, service, { SubnetIds: [SubnetId], SecurityGroupIds: [GroupId] });
     }
     expect(await lacking()).to.deep.equal([]);
+  });
+
+  it('names one subnet a zone for an endpoint, which takes no more', async () => {
+    const { VpcId, SubnetId, RouteTableId } = await closedSubnet();
+    const client = await ec2();
+    const more = async (CidrBlock: string, AvailabilityZone: string): Promise<string> => {
+      const { Subnet } = await client.send(new CreateSubnetCommand({ VpcId, CidrBlock, AvailabilityZone }));
+      await client.send(new AssociateRouteTableCommand({ RouteTableId, SubnetId: Subnet?.SubnetId ?? '' }));
+      return Subnet?.SubnetId ?? '';
+    };
+    const subnets = [SubnetId, await more('10.9.2.0/24', 'us-east-1a'), await more('10.9.3.0/24', 'us-east-1b')];
+    const sqs = (await found({ network: { subnets, publicIp: false } }))[2];
+    const [first = ''] = subnets.slice(0, 2).sort();
+    const named = [first, subnets[2] ?? ''].sort();
+    expect(sqs?.mend).to.include(`--subnet-ids ${named.join(' ')} --security-group-ids`);
+    expect(sqs?.message).to.include('(it takes one subnet a zone, and serves the others there)');
+  });
+
+  it('fails when the endpoints that are there do not let the instances in', async () => {
+    const { VpcId, SubnetId, RouteTableId } = await closedSubnet();
+    const client = await ec2();
+    const groupOf = async (GroupName: string): Promise<string> => {
+      const made = await client.send(new CreateSecurityGroupCommand({ GroupName, Description: 'a group', VpcId }));
+      return made.GroupId ?? '';
+    };
+    const [door, theirs, other] = [await groupOf('door'), await groupOf('theirs'), await groupOf('other')];
+    await endpoint(VpcId, 's3', { VpcEndpointType: 'Gateway', RouteTableIds: [RouteTableId] });
+    for (const service of ['sqs', 'autoscaling', 'sts']) {
+      await endpoint(VpcId, service, { SubnetIds: [SubnetId], SecurityGroupIds: [door] });
+    }
+    const groups = { default: { spot: false } };
+    const shut = async (network: object = {}, more: object = {}): Promise<readonly (string | null)[]> => {
+      const all = await found({ network: { subnets: [SubnetId], publicIp: false, ...network }, groups, ...more });
+      for (const { message } of all) expect(message).to.match(/^the endpoint vpce-\w+ of \w+ does not let workers in/);
+      return [...new Set(all.map(({ mend }) => mend))];
+    };
+    const opens = `aws ec2 authorize-security-group-ingress --region us-east-1 --group-id ${door} --ip-permissions`;
+    const ports = 'IpProtocol=tcp,FromPort=443,ToPort=443';
+    expect(await shut()).to.deep.equal([`${opens} '${ports},IpRanges=[{CidrIp=10.9.1.0/24}]'`]);
+    const own = { securityGroups: [theirs] };
+    expect(await shut(own)).to.deep.equal([`${opens} '${ports},UserIdGroupPairs=[{GroupId=${theirs}}]'`]);
+    await letIn(door, { CidrIp: '10.8.0.0/16' });
+    await letIn(door, { CidrIp: '10.9.1.0/24' }, 80);
+    await letIn(door, { GroupId: other });
+    expect(await shut(own)).to.have.length(1);
+    await letIn(door, { GroupId: theirs });
+    expect(await shut(own)).to.deep.equal([]);
+    expect(await shut()).to.have.length(1);
+    // By the groups that `infra up` made.
+    await letIn(door, { GroupId: await groupOf('claims-worker') });
+    expect(await shut({}, { stack: 'claims' })).to.deep.equal([]);
+    const all = await found({
+      stack: 'claims',
+      network: { subnets: [SubnetId], publicIp: false },
+      groups,
+      manager: {},
+    });
+    expect(all.filter(({ message }) => message.includes('does not let workers in'))).to.have.length(3);
+    await letIn(door, { CidrIp: '10.9.1.0/25' });
+    expect(await shut()).to.deep.equal([]);
   });
 
   it('fails when workers cannot reach a service that the configuration makes them use', async () => {
@@ -93,7 +175,7 @@ describe('the network that is validated before a grid is made', () => {
     const more = async (settings: object): Promise<readonly string[]> => {
       const all = await found({ network, ...onDemand, ...settings });
       const services = all.map(({ status, message }) => `${status} ${/no way to (\w+)/.exec(message)?.[1]}`);
-      return services.filter((each) => !/ (s3|sqs|autoscaling|sts)$/.test(each));
+      return services.slice(1).filter((each) => !/ (s3|sqs|autoscaling|sts)$/.test(each));
     };
     expect(await more({})).to.deep.equal([]);
     const notify = [
@@ -106,7 +188,7 @@ describe('the network that is validated before a grid is made', () => {
   });
 
   it('fails when workers cannot reach the spot prices that a cost limit needs', async () => {
-    const { SubnetId } = await closedSubnet();
+    const { VpcId, SubnetId, RouteTableId } = await closedSubnet();
     const network = { subnets: [SubnetId], publicIp: false };
     const onEc2 = async (settings: object, spot = true) => {
       const groups = { default: { instances: ['c7g.large', 'm7g.large'], spot } };
@@ -120,14 +202,27 @@ describe('the network that is validated before a grid is made', () => {
     expect(finding?.mend).to.include('--service-name com.amazonaws.us-east-1.ec2');
     // A job may have a limit that the profile doesn't know.
     expect((await onEc2({})).map(({ status }) => status)).to.deep.equal(['warn']);
+    const client = await ec2();
+    const made = { GroupName: 'open', Description: 'open', VpcId };
+    const { GroupId = '' } = await client.send(new CreateSecurityGroupCommand(made));
+    await letIn(GroupId, { CidrIp: '0.0.0.0/0' });
+    await endpoint(VpcId, 's3', { VpcEndpointType: 'Gateway', RouteTableIds: [RouteTableId] });
+    for (const service of ['sqs', 'autoscaling', 'sts']) {
+      await endpoint(VpcId, service, { SubnetIds: [SubnetId], SecurityGroupIds: [GroupId] });
+    }
+    const all = await found({ network, groups: { default: { instances: ['c7g.large', 'm7g.large'] } } });
+    expect(
+      all.map(({ status }) => status),
+      'its security group too',
+    ).to.deep.equal(['warn', 'warn']);
     const some = { 'c7g.large': 0.04 };
     expect(await onEc2({ budget: { job: 20 }, prices: some })).to.have.length(1);
     expect(await onEc2({ budget: { job: 20 }, prices: { ...some, 'm7g.large': 0.05 } })).to.deep.equal([]);
     expect(await onEc2({ budget: { job: 20 } }, false)).to.deep.equal([]);
   });
 
-  it('is content with a NAT gateway, and says that nothing from outside reaches a manager there', async () => {
-    const { SubnetId, RouteTableId } = await closedSubnet();
+  it('is content with a NAT gateway, warns of what S3 costs through it, and says that nothing from outside reaches a manager there', async () => {
+    const { VpcId, SubnetId, RouteTableId } = await closedSubnet();
     const client = await ec2();
     const { AllocationId } = await client.send(new AllocateAddressCommand({ Domain: 'vpc' }));
     const nat = await client.send(new CreateNatGatewayCommand({ SubnetId, AllocationId }));
@@ -135,6 +230,15 @@ describe('the network that is validated before a grid is made', () => {
     const route = { RouteTableId, DestinationCidrBlock: '0.0.0.0/0', NatGatewayId };
     await client.send(new CreateRouteCommand(route));
     const network = { subnets: [SubnetId], publicIp: false };
+    const make = `aws ec2 create-vpc-endpoint --region us-east-1 --vpc-id ${VpcId} --service-name com.amazonaws.us-east-1.s3`;
+    expect(await found({ network })).to.deep.equal([
+      {
+        status: 'warn',
+        message: `${SubnetId}: S3 is reached through a NAT gateway, which costs about 0.045 USD a GB; a gateway endpoint costs nothing`,
+        mend: `${make} --vpc-endpoint-type Gateway --route-table-ids ${RouteTableId}`,
+      },
+    ]);
+    await endpoint(VpcId, 's3', { VpcEndpointType: 'Gateway', RouteTableIds: [RouteTableId] });
     expect(await found({ network })).to.deep.equal([]);
     const warnings = warningsOf(await found({ network, manager: {} }));
     expect(warnings).to.have.length(1);
@@ -143,7 +247,7 @@ describe('the network that is validated before a grid is made', () => {
 
   it('is not content with an internet gateway where instances have no public address', async () => {
     const findings = await found({ network: { publicIp: false } });
-    expect(findings.map(({ status }) => status)).to.deep.equal(['fail', 'fail', 'fail', 'fail', 'warn']);
+    expect(findings.map(({ status }) => status)).to.deep.equal(['fail', 'fail', 'fail', 'fail', 'fail', 'warn']);
   });
 
   it('says that there is no default VPC, where there is none', async () => {
