@@ -19,6 +19,15 @@ import { ENDPOINTS } from './profile.ts';
 
 const any = () => text('text');
 const arn = (service: string) => text(`an ARN of ${service}`, new RegExp(`^arn:aws[a-z-]*:${service}:\\S+$`));
+const KEY = 'the ARN of a key, arn:aws:kms:REGION:ACCOUNT:key/ID';
+/** Policies name keys by this ARN alone: one of an alias is no resource there (KMS: alias-authorization). */
+const keyArn = () =>
+  z.string({ error: KEY }).regex(/^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[A-Za-z0-9-]+$/, {
+    error: ({ input }) =>
+      typeof input === 'string' && /^[\w:/-]+$/.test(input)
+        ? `${KEY}, as printed by: aws kms describe-key --key-id ${input} --query KeyMetadata.Arn --output text`
+        : KEY,
+  });
 const name = (what: string) =>
   text(`${what}: a-z first, then a-z, 0-9 and -, at most 40, not last`, /^(?!last$)[a-z][a-z0-9-]{0,39}$/);
 const httpUrl = () => text('a URL such as http://127.0.0.1:5000', /^https?:\/\/[^\s/]+\S*$/);
@@ -157,7 +166,7 @@ const aws = {
     },
     'a map with permissionsBoundary, workerProfile, managerProfile',
   ),
-  kmsKey: arn('kms'),
+  kmsKey: keyArn(),
   tags: mapOf(
     text('a tag name', /^(?!aws:)[^\0]{1,128}$/),
     text('text of at most 256', /^[^\0]{0,256}$/),

@@ -222,6 +222,21 @@ const table: readonly (readonly [what: string, text: string, at: string, field: 
     'profiles.p.tags["batchctl:stack"]',
     'another name',
   ],
+  [
+    "a key's alias, which no policy can name",
+    aws('"kmsKey": "arn:aws:kms:eu-west-1:123456789012:alias/claims"'),
+    '2:30',
+    'profiles.p.kmsKey',
+    'aws kms describe-key --key-id arn:aws:kms:eu-west-1:123456789012:alias/claims --query KeyMetadata.Arn',
+  ],
+  ["a key's id", aws('"kmsKey": "1234abcd-12ab"'), '2:30', 'profiles.p.kmsKey', '--key-id 1234abcd-12ab --query'],
+  [
+    'a key of no shape',
+    aws('"kmsKey": "a; b"'),
+    '2:30',
+    'profiles.p.kmsKey',
+    'the ARN of a key, arn:aws:kms:REGION:ACCOUNT:key/ID',
+  ],
   ['a budget of nothing', aws('"budget": {"job": 0}'), '2:38', 'profiles.p.budget.job', 'over 0'],
   [
     'a manager over plain http',
