@@ -5,7 +5,7 @@ import type { ObjectStore } from '../../ports/object-store.ts';
 import { judgeLifecycle } from './check-lifecycle.ts';
 import type { AwsClients } from './clients.ts';
 import { ifSet, statusOf } from './errors.ts';
-import { doing, type S3Bucket, target, translated } from './s3-bucket.ts';
+import { bucketArn, doing, type S3Bucket, target, translated } from './s3-bucket.ts';
 
 /** Seconds by which this machine's clock may be wrong: from the second on requests may be refused (S3 takes 15 minutes). */
 const SKEW = { doubtful: 30, wrong: 300 };
@@ -26,7 +26,7 @@ export async function probeBucket(
 ): Promise<S3Bucket> {
   const [sdk, client] = await Promise.all([import('@aws-sdk/client-s3'), clients.s3('probe')]);
   const { account: owner, profile } = clients;
-  return { sdk, client, name, prefix, owner, kmsKey, profile, checksums: true };
+  return { sdk, client, name, arn: bucketArn(clients.region, name), prefix, owner, kmsKey, profile, checksums: true };
 }
 
 /** Whether the bucket is there, where it should be, and what time it is. */
@@ -95,7 +95,7 @@ async function headBucket(bucket: S3Bucket): Promise<Headed> {
 }
 
 async function bucketFinding(bucket: S3Bucket, expected: string, { error, region }: Headed): Promise<Finding> {
-  const { name, owner } = bucket;
+  const { name, arn, owner } = bucket;
   if (statusOf(error) === 404) {
     return fail(`the bucket ${name} does not exist`, 'batchctl infra up makes it; or correct `bucket` of the profile');
   }
@@ -109,7 +109,7 @@ async function bucketFinding(bucket: S3Bucket, expected: string, { error, region
   if (statusOf(error) === 403) {
     const owned = owner === null ? '' : `, or the bucket belongs to another account than ${owner}`;
     return fail(
-      `s3:ListBucket on arn:aws:s3:::${name} is denied${owned}`,
+      `s3:ListBucket on ${arn} is denied${owned}`,
       `let the policy allow s3:ListBucket on it${owner === null ? '' : '; correct `bucket` or `account` of the profile, if it is another one'}`,
     );
   }

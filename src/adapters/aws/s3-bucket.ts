@@ -1,5 +1,6 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import { BatchctlError } from '../../errors.ts';
+import { partitionOf } from '../../lib/stack-names.ts';
 import type { Metadata } from '../../ports/object-store.ts';
 import { type Doing, statusOf, translateAwsError } from './errors.ts';
 
@@ -11,6 +12,7 @@ export interface S3Bucket {
   readonly sdk: S3Sdk;
   readonly client: S3Client;
   readonly name: string;
+  readonly arn: string;
   /** Begins every key; empty, or with a slash at its end. */
   readonly prefix: string;
   /** The account that must own the bucket; null: whoever does. */
@@ -32,6 +34,9 @@ const MOST_METADATA = 2_048;
 const PRINTABLE = /^[\x20-\x7e]*$/;
 const METADATA_KEY = /^[a-z0-9._-]+$/;
 const LONE_SURROGATE = /\p{Surrogate}/u;
+
+/** Of a bucket in a region: in China's, and those of the US government, ARNs begin otherwise. */
+export const bucketArn = (region: string, name: string): string => `arn:${partitionOf(region)}:s3:::${name}`;
 
 /** The key in the bucket. Throws `usage` for one that is empty, too long, or no valid Unicode. */
 export function fullKey(bucket: S3Bucket, key: string): string {
@@ -80,7 +85,7 @@ export const inQuotes = (etag: string): string => `"${etag}"`;
 /** For `translateAwsError`: an act on one key, or on the bucket itself (key ''). */
 export function doing(bucket: S3Bucket, action: string, key: string, what: string): Doing {
   const path = key === '' ? '' : `/${bucket.prefix}${key}`;
-  const resource = `arn:aws:s3:::${bucket.name}${path}`;
+  const resource = `${bucket.arn}${path}`;
   return { what, action, resource, profile: bucket.profile, ...(bucket.foreign && { foreign: true }) };
 }
 

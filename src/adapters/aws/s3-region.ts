@@ -1,6 +1,7 @@
 import { BatchctlError } from '../../errors.ts';
 import type { AwsClients } from './clients.ts';
 import { translateAwsError } from './errors.ts';
+import { bucketArn } from './s3-bucket.ts';
 
 const HEADER = 'x-amz-bucket-region';
 
@@ -19,7 +20,7 @@ export async function regionOf(clients: AwsClients, name: string): Promise<strin
     if (error instanceof Error && error.name === 'NotFound') {
       throw new BatchctlError('notFound', `there is no bucket ${name}`, { hint: 'correct s3://BUCKET', cause: error });
     }
-    const resource = `arn:aws:s3:::${name}`;
+    const resource = bucketArn(clients.region, name);
     const about = { what: `find the bucket ${name}`, action: 's3:ListBucket', resource, profile: clients.profile };
     throw translateAwsError(error, { ...about, foreign: true });
   }

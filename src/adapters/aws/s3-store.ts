@@ -12,7 +12,7 @@ import type {
   UploadOptions,
 } from '../../ports/object-store.ts';
 import type { AwsClients, ClientUse } from './clients.ts';
-import { doing, type S3Bucket, translated } from './s3-bucket.ts';
+import { bucketArn, doing, type S3Bucket, translated } from './s3-bucket.ts';
 import { CHUNK_RULES, type ChunkRules } from './s3-chunks.ts';
 import { copyObject, gone } from './s3-copy.ts';
 import { deleteObjects } from './s3-delete.ts';
@@ -53,8 +53,20 @@ export async function createS3Store(options: S3StoreOptions): Promise<S3Store> {
   const checksums = (await client.config.requestChecksumCalculation()) !== 'WHEN_REQUIRED';
   const owner = options.owner === undefined ? clients.account : options.owner;
   const { profile } = clients;
+  const arn = bucketArn(clients.region, options.bucket);
   const foreign = options.foreign === true ? { foreign: true as const } : {};
-  const bucket: S3Bucket = { sdk, client, name: options.bucket, prefix, owner, kmsKey, profile, checksums, ...foreign };
+  const bucket: S3Bucket = {
+    sdk,
+    client,
+    name: options.bucket,
+    arn,
+    prefix,
+    owner,
+    kmsKey,
+    profile,
+    checksums,
+    ...foreign,
+  };
   return new S3Store(bucket, options);
 }
 
