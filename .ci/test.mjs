@@ -55,6 +55,19 @@ async function runSets() {
     writeFileSync(join(root, '.ci/artifacts', `times-${set}`), `${ofSet.join('\n')}\n`);
   }
   if (process.env.BATCHCTL_TEST_WEIGH) weigh(measured);
+  tellRequests();
+}
+
+/** How many kinds of requests to AWS were checked so far (test/support/run/aws-requests.mjs). */
+function tellRequests() {
+  const file = join(process.env.BATCHCTL_TEST_RUN, 'aws-requests');
+  const kinds = [...new Set(readFileSync(file, { encoding: 'utf8', flag: 'a+' }).split('\n').filter(Boolean))];
+  const services = new Map();
+  for (const [service] of kinds.map((kind) => kind.split(' '))) services.set(service, (services.get(service) ?? 0) + 1);
+  if (kinds.length === 0) return;
+  const counts = [...services].sort().map(([service, count]) => `${service} ${count}`);
+  console.log(`kinds of requests that keep to AWS's models: ${counts.join(', ')}`);
+  writeFileSync(join(root, '.ci/artifacts/aws-requests'), `${kinds.sort().join('\n')}\n`);
 }
 
 async function run(of, files) {

@@ -10,7 +10,7 @@ import { hasCode } from '../../src/errors.ts';
 import { openPlatform } from '../../src/platform.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { runCli } from '../cli/fake-io.ts';
-import { withEnvironment } from './run/environment.ts';
+import { checked, withEnvironment } from './run/environment.ts';
 import { killProcessesOf } from './run/processes.mjs';
 import { until } from './until.ts';
 
@@ -75,7 +75,7 @@ export class Workspace {
   start(args: readonly string[], env: Environment = {}, stdin: string | null = null): Running {
     const child = spawn(process.execPath, [BIN, ...args], {
       cwd: this.dir,
-      env: { PATH: process.env.PATH, ...this.#environment(args), ...env },
+      env: { PATH: process.env.PATH, ...checked(), ...this.#environment(args), ...env },
       stdio: [stdin === null ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     }) as ChildProcessByStdio<Writable | null, Readable, Readable>;
     child.stdin?.end(stdin);

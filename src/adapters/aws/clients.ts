@@ -220,9 +220,16 @@ export class AwsClients {
     const known = this.#clients.get(name);
     // The name says the class: each is made by one method.
     if (known !== undefined) return known as Promise<C>;
-    const made = make();
+    const made = make().then(watched);
     this.#clients.set(name, made);
     made.catch(() => this.#clients.delete(name));
     return made;
   }
+}
+
+/** In tests a module, named by its path, looks at each request (test/support/run/aws-requests.mjs). */
+async function watched<C>(client: C): Promise<C> {
+  const module = process.env.BATCHCTL_TEST_AWS_REQUESTS;
+  if (module !== undefined) (await import(module)).watch(client);
+  return client;
 }

@@ -7,6 +7,7 @@ import { EC2Client, TerminateInstancesCommand } from '@aws-sdk/client-ec2';
 import { paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
 import type { PolicyDocument } from '../../../src/infra/policy.ts';
 import { randomId } from '../../../src/lib/id.ts';
+import { checked } from '../run/environment.ts';
 import { type Ended, Workspace } from '../workspace.ts';
 import { type Cloud, startCloud } from './cloud.ts';
 import { idleActions, unallowed } from './rights.ts';
@@ -140,7 +141,7 @@ export class GridWorld extends Workspace {
     }
     const child = spawn(process.execPath, [join(next, 'bin', 'batchctl.js'), ...args], {
       ...{ cwd: this.dir, stdio: ['ignore', 'pipe', 'pipe'] },
-      env: { PATH: process.env.PATH, HOME: this.dir, ...this.environmentOf(args) },
+      env: { PATH: process.env.PATH, HOME: this.dir, ...checked(), ...this.environmentOf(args) },
     });
     let [stdout, stderr] = ['', ''];
     child.stdout.on('data', (chunk: Buffer) => {

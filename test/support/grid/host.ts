@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bootIn } from '../boot/boot-in.ts';
 import { readUnit, type Unit, unitIn } from '../boot/unit.ts';
+import { checked } from '../run/environment.ts';
 
 export interface HostOptions {
   readonly id: string;
@@ -152,7 +153,7 @@ export class Host {
   #environment(): Readonly<Record<string, string>> {
     const { directory, env, id } = this.#options;
     const path = `${join(import.meta.dirname, '../boot/bin')}:${process.env.PATH}`;
-    return { PATH: path, HOME: join(directory, 'root'), BATCHCTL_ROOT: directory, ...env, [MARK]: id };
+    return { PATH: path, HOME: join(directory, 'root'), BATCHCTL_ROOT: directory, ...checked(), ...env, [MARK]: id };
   }
 
   #say(chunk: Buffer | string): void {

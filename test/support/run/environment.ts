@@ -1,6 +1,12 @@
 /** What of the environment is the machine's and not a command's: it stays as the test run has it. */
 const KEPT = ['HOME', 'PATH', 'TMPDIR'];
 
+/** Of a process whose requests to AWS are to be checked (aws-requests.mjs). */
+export function checked(): Readonly<Record<string, string>> {
+  const names = ['BATCHCTL_TEST_AWS_REQUESTS', 'BATCHCTL_TEST_AWS_DEPARTURES'];
+  return Object.fromEntries(names.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])));
+}
+
 let given: Readonly<Record<string, string>> = {};
 let running = 0;
 

@@ -1,9 +1,10 @@
 // Loaded by mocha in each lane (.mocharc.json): leaves in the run's directory which file now runs (`lane-PID`) and the seconds
 // that each took (`times`: wall, CPU, file). .ci/reporter.cjs reads both. Of the files that run a whole grid, only one runs at
-// a time: the others wait here.
-import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+// a time: the others wait here. Fails a test during which a request was made that AWS would not take (aws-requests.mjs).
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { hasModels } from '../aws-model.mjs';
 
 const { BATCHCTL_TEST_RUN: run = '' } = process.env;
 const now = join(run, `lane-${process.pid}`);
@@ -12,6 +13,12 @@ let before = usedSoFar();
 const GRID = /\.grid\.test\.ts$/;
 /** A directory is there while a grid runs. */
 const grid = join(run, 'grid-runs');
+
+const departures = join(run, `aws-departures-${process.pid}`);
+if (hasModels()) {
+  process.env.BATCHCTL_TEST_AWS_REQUESTS = join(import.meta.dirname, 'aws-requests.mjs');
+  process.env.BATCHCTL_TEST_AWS_DEPARTURES = departures;
+}
 
 /** The environment as the lane was given it: what a file's tests set in it ends with the file. */
 const environment = { ...process.env };
@@ -27,6 +34,12 @@ export const mochaHooks = {
       before = { ...usedSoFar(), cpu: before.cpu };
     }
     writeFileSync(now, `${file} ${Date.now()}`);
+  },
+  afterEach() {
+    if (!existsSync(departures)) return;
+    const lines = new Set(readFileSync(departures, 'utf8').split('\n').filter(Boolean));
+    rmSync(departures);
+    throw new Error(`expected requests that AWS can take, found:\n${[...lines].join('\n')}`);
   },
   afterAll() {
     // Loading the file was part of it.
