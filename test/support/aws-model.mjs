@@ -5,6 +5,9 @@ import { gunzipSync } from 'node:zlib';
 
 const DATA = '/usr/lib/python3/dist-packages/botocore/data';
 
+/** What AWS has added since Debian's botocore, by the operations' own pages in the API's reference. Each has a shape of its name. */
+const LATER = { s3: { CopyObject: ['IfNoneMatch'] } };
+
 /** Whether they are on this machine. */
 export const hasModels = () => existsSync(DATA);
 
@@ -15,7 +18,10 @@ export function readModel(service) {
   const text = existsSync(file) ? readFileSync(file) : gunzipSync(readFileSync(`${file}.gz`));
   const { operations, shapes } = JSON.parse(text);
   const inputs = Object.entries(operations).map(([name, { input }]) => [name, input?.shape ?? null]);
-  return { service, inputs: Object.fromEntries(inputs), shapes: reachable(inputs, shapes) };
+  const model = { service, inputs: Object.fromEntries(inputs), shapes: reachable(inputs, shapes) };
+  for (const [operation, names] of Object.entries(LATER[service] ?? {}))
+    for (const name of names) model.shapes[model.inputs[operation]].members[name] = name;
+  return model;
 }
 
 /** A tenth of the whole: what answers consist of, and the documentation, is left out. */

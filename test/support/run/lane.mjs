@@ -4,6 +4,7 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Runnable } from 'mocha';
 import { hasModels } from '../aws-model.mjs';
 
 const { BATCHCTL_TEST_RUN: run = '' } = process.env;
@@ -20,6 +21,19 @@ if (hasModels()) {
   process.env.BATCHCTL_TEST_AWS_DEPARTURES = departures;
 }
 
+/** A test or a hook fails that ends well, and made such a request. */
+const { run: runAlone } = Runnable.prototype;
+Runnable.prototype.run = function (end) {
+  runAlone.call(this, (error) => end(error ?? departed()));
+};
+
+function departed() {
+  if (!existsSync(departures)) return undefined;
+  const lines = new Set(readFileSync(departures, 'utf8').split('\n').filter(Boolean));
+  rmSync(departures);
+  return new Error(`expected requests that AWS can take, found:\n${[...lines].join('\n')}`);
+}
+
 /** The environment as the lane was given it: what a file's tests set in it ends with the file. */
 const environment = { ...process.env };
 
@@ -34,12 +48,6 @@ export const mochaHooks = {
       before = { ...usedSoFar(), cpu: before.cpu };
     }
     writeFileSync(now, `${file} ${Date.now()}`);
-  },
-  afterEach() {
-    if (!existsSync(departures)) return;
-    const lines = new Set(readFileSync(departures, 'utf8').split('\n').filter(Boolean));
-    rmSync(departures);
-    throw new Error(`expected requests that AWS can take, found:\n${[...lines].join('\n')}`);
   },
   afterAll() {
     // Loading the file was part of it.
