@@ -2,7 +2,7 @@ import { BatchctlError } from '../../errors.ts';
 import { POLICY_ROLES } from '../../infra/policies.ts';
 import { PARTS, type Part } from '../../infra/resource.ts';
 import { awsProfile } from '../aws-profile.ts';
-import { type CommandDefinition, choice, defineCommand } from '../command.ts';
+import { type CommandDefinition, choice, defineCommand, parsed, wholeNumber } from '../command.ts';
 import type { Context } from '../context.ts';
 import { answer } from '../render.ts';
 
@@ -11,6 +11,7 @@ export function infraPoliciesCommand(ctx: Context): CommandDefinition {
     options: {
       '--for <role>': choice('whose policy', POLICY_ROLES),
       '--only <part>': choice('of admin: what infra plan, up and status ask for with the same --only', PARTS),
+      '--document <n>': parsed('document n of a policy that is too long for one managed policy', wholeNumber(1)),
     },
     writes: false,
     output: {
@@ -37,16 +38,17 @@ export function infraPoliciesCommand(ctx: Context): CommandDefinition {
     },
     help: {
       about:
-        'The least that a role needs for exactly this profile: its bucket and prefix, queues, ledger and keys. Asks nothing of AWS. Without "account" in the profile the ARNs name every account. An administrator\'s policy is longer than a managed policy of IAM may be (6,144 characters): put it into a role, or let each of several people have a part by --only; infra down takes the whole.',
+        'The least that a role needs for exactly this profile: its bucket and prefix, queues, ledger and keys. Asks nothing of AWS. Without "account" in the profile the ARNs name every account. A managed policy of IAM has at most 6,144 characters. Of a longer one (the administrator\'s, and others with many groups) --document prints what fits into one, from 1 on; attach all of them. Or let each of several people have a part of the administrator\'s by --only; infra down takes the whole.',
       examples: [
         'batchctl infra policies --for worker > worker-policy.json',
         'batchctl infra policies --for operator --profile prod',
+        'batchctl infra policies --for admin --document 1',
         'batchctl infra policies --for admin --only iam',
       ],
       exitCodes: [0, 2, 3],
       related: ['doctor', 'config show'],
     },
-    run: ({ for: role = 'operator', only }) => infraPolicies({ ctx, role, only }),
+    run: ({ for: role = 'operator', only, document }) => infraPolicies({ ctx, role, only, number: document }),
   });
 }
 
@@ -54,19 +56,38 @@ export interface InfraPoliciesOptions {
   readonly ctx: Context;
   readonly role: (typeof POLICY_ROLES)[number];
   readonly only: Part | undefined;
+  /** Of the documents that the policy consists of; undefined: the whole policy. */
+  readonly number: number | undefined;
 }
 
-/** Prints a policy as IAM takes it. Throws `usage` for a part of another policy than the administrator's. */
-export async function infraPolicies({ ctx, role, only }: InfraPoliciesOptions): Promise<void> {
+/**
+ * Prints a policy as IAM takes it. Throws `usage` for a part of another policy than the administrator's, and for a
+ * document that there isn't.
+ */
+export async function infraPolicies({ ctx, role, only, number }: InfraPoliciesOptions): Promise<void> {
   if (only !== undefined && role !== 'admin') {
     throw new BatchctlError('usage', `--only goes with --for admin, found --for ${role}`, {
       hint: `batchctl infra policies --for admin --only ${only}`,
     });
   }
-  const [profile, { policyFor, adminPolicyFor }] = await Promise.all([
+  const [profile, { policyFor, adminPolicyFor }, { documentsOf, MANAGED_LIMIT }] = await Promise.all([
     awsProfile(ctx),
     import('../../infra/policies.ts'),
+    import('../../infra/policy.ts'),
   ]);
-  const document = only === undefined ? policyFor(role, profile) : adminPolicyFor(only, profile);
+  const whole = only === undefined ? policyFor(role, profile) : adminPolicyFor(only, profile);
+  const documents = documentsOf(whole);
+  const document = number === undefined ? whole : documents[number - 1];
+  if (document === undefined) {
+    throw new BatchctlError('usage', `expected a --document from 1 to ${documents.length}, found ${number}`, {
+      hint: 'attach each of them, or leave --document out to see the whole policy',
+    });
+  }
+  if (number === undefined && documents.length > 1) {
+    const length = JSON.stringify(whole).length;
+    ctx.io.stderr.write(
+      `This policy has ${length} characters; a managed policy of IAM has at most ${MANAGED_LIMIT}. Attach it as ${documents.length} of them: --document 1 to ${documents.length}.\n`,
+    );
+  }
   await answer(ctx, { json: document, text: JSON.stringify(document, null, 2) });
 }

