@@ -21,7 +21,7 @@ export class Arns {
 
   /** Objects of the bucket below the profile's prefix: `*` may stand for any part of a key. */
   objects(...keys: readonly string[]): readonly string[] {
-    return keys.map((key) => `${this.bucket}/${this.#profile.bucket.prefix}${key}`);
+    return keys.map((key) => `${this.bucket}/${literal(this.#profile.bucket.prefix)}${key}`);
   }
 
   /** Each group's queue and that of its dead letters. */
@@ -98,3 +98,12 @@ export class Arns {
     return `arn:${this.#partition}:${service}:${region}:${account ?? '*'}:${resource}`;
   }
 }
+
+/**
+ * Text in an ARN or a pattern of a policy that stands for itself (IAM: policy variables, special characters). A policy takes
+ * no characters above U+00FF (IAM: PutRolePolicy): a `?` stands for each.
+ */
+export const literal = (text: string): string =>
+  beyondLatin(text.replace(/[*?$]/g, (character) => `\${${character}}`));
+
+export const beyondLatin = (text: string): string => text.replace(/[^\0-\xff]/g, '?');

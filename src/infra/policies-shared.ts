@@ -1,6 +1,6 @@
 import type { AwsProfile } from '../config.ts';
 import { STACK_TAG } from '../lib/stack-names.ts';
-import type { Arns } from './arns.ts';
+import { type Arns, beyondLatin, literal } from './arns.ts';
 import { allow, equals, type Statement } from './policy.ts';
 
 /** To take up an upload that was cut off, and to end one whose file changed. */
@@ -75,7 +75,7 @@ export function measuring({ metrics }: AwsProfile): readonly Statement[] {
  * question names no prefix, hence IfExists.
  */
 function listing({ bucket: { prefix } }: AwsProfile, arns: Arns): Statement {
-  const only = { StringLikeIfExists: { 's3:prefix': [`${prefix}*`] } };
+  const only = { StringLikeIfExists: { 's3:prefix': [`${literal(prefix)}*`] } };
   return allow('List', ['s3:ListBucket'], [arns.bucket], prefix === '' ? undefined : only);
 }
 
@@ -99,11 +99,15 @@ function elsewhere({ groups }: AwsProfile, arns: Arns): readonly Statement[] {
   ];
 }
 
+/** Keys are text, not parts of a URL: `#`, `?` and letters of any script stand as they are. `*` and `?` are patterns. */
 function placesOf(urls: readonly string[], arns: Arns): { readonly keys: string[]; readonly buckets: string[] } {
-  const places = [...new Set(urls)].map((url) => new URL(url));
+  const places = [...new Set(urls)].map((url) => {
+    const [bucket = '', ...key] = url.replace(/^s3:\/\//, '').split('/');
+    return { bucket: arns.bucketNamed(bucket), key: beyondLatin(key.join('/')) };
+  });
   return {
-    keys: places.map(({ host, pathname }) => `${arns.bucketNamed(host)}${pathname === '' ? '/' : pathname}*`),
-    buckets: [...new Set(places.map(({ host }) => arns.bucketNamed(host)))],
+    keys: places.map(({ bucket, key }) => `${bucket}/${key}*`),
+    buckets: [...new Set(places.map(({ bucket }) => bucket))],
   };
 }
 

