@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Io } from './io.ts';
 
 /** Ctrl-C once: stop cleanly. Twice: stop now. A SIGTERM counts as one. */
@@ -15,6 +16,7 @@ export interface Interrupts {
 export function interrupts(io: Io): Interrupts {
   const first = new AbortController();
   const second = new AbortController();
+  setMaxListeners(0, first.signal, second.signal); // one for each request in flight is no leak
   let itself = false;
   const off = io.onInterrupt((signal) => {
     if (!first.signal.aborted) {

@@ -55,6 +55,7 @@ export class RunningVerbs implements VerbRunner {
     const looks = verb !== undefined && scopeOf(verb, call.input) === 'read';
     const leaving = (looks ? this.#lookers : this.#changers).signal;
     const stop = new AbortController();
+    setMaxListeners(0, stop.signal); // one for each request in flight is no leak
     const end = (): void => stop.abort();
     for (const signal of [call.signal, leaving]) {
       if (signal.aborted) end();

@@ -1,0 +1,52 @@
+// Protects: a command may have any number of requests in flight that end with its interrupt; Node.js warns from the eleventh.
+import { PassThrough } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { expect } from 'chai';
+import { interrupts } from '../../src/cli/interrupts.ts';
+import { RunningVerbs } from '../../src/manager/running-verbs.ts';
+import type { VerbCall, VerbEnd } from '../../src/ports/verbs.ts';
+import { fakeIo } from './fake-io.ts';
+
+describe('the signal that ends a command', () => {
+  /** What Node.js says once eleven listen. */
+  async function saidOf(signals: readonly AbortSignal[]): Promise<readonly string[]> {
+    const said: string[] = [];
+    const hear = ({ name }: Error): void => void said.push(name);
+    process.on('warning', hear);
+    for (const signal of signals) for (let n = 0; n < 11; n += 1) signal.addEventListener('abort', () => n);
+    await nextTurn();
+    process.off('warning', hear);
+    return said;
+  }
+
+  it('takes any number of listeners: on the command line', async () => {
+    const { signal, now, end } = interrupts(fakeIo());
+    expect(await saidOf([signal, now])).to.deep.equal([]);
+    end();
+  });
+
+  it('takes any number of listeners: in a manager', async () => {
+    const given: AbortSignal[] = [];
+    const run = async ({ signal }: VerbCall): Promise<VerbEnd> => {
+      given.push(signal);
+      return { exitCode: 0, error: null };
+    };
+    const verbs = new RunningVerbs({ profile: 'default', verbs: [], run }, () => undefined);
+    const [out, err] = [new PassThrough(), new PassThrough()];
+    const flags = { json: false, quiet: false, verbose: false, yes: false, dryRun: false, tz: null };
+    const { signal } = new AbortController();
+    await verbs.run({
+      name: 'verify',
+      input: {},
+      who: 'me',
+      terminal: null,
+      attachments: null,
+      flags,
+      out,
+      err,
+      signal,
+    });
+    expect(given).to.have.length(1);
+    expect(await saidOf(given)).to.deep.equal([]);
+  });
+});
