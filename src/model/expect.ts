@@ -42,8 +42,10 @@ function syntaxError(message: string, offset: number): BatchctlError {
 const TOKEN =
   /\s*(?:(?<number>\d+(?:\.\d+)?(?![\w.]))|(?<name>[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)?(?![\w.]))|(?<comparison>[=!<>]=|<|>)|(?<operator>[-+*]))/y;
 
+const KINDS = ['number', 'name', 'comparison', 'operator'] as const;
+
 interface Token {
-  readonly kind: 'number' | 'name' | 'comparison' | 'operator';
+  readonly kind: (typeof KINDS)[number];
   readonly text: string;
   readonly offset: number;
 }
@@ -69,19 +71,20 @@ export function parseExpect(text: string): Expectation {
 
 function tokenize(text: string): Token[] {
   const tokens: Token[] = [];
+  const end = text.trimEnd().length;
   let offset = 0;
-  while (text.slice(offset).trim() !== '') {
+  while (offset < end) {
     TOKEN.lastIndex = offset;
     const groups = TOKEN.exec(text)?.groups;
-    const found = groups === undefined ? undefined : Object.entries(groups).find(([, value]) => value !== undefined);
-    if (found === undefined) {
+    const kind = KINDS.find((each) => groups?.[each] !== undefined);
+    const value = kind === undefined ? undefined : groups?.[kind];
+    if (kind === undefined || value === undefined) {
       const start = offset + (text.slice(offset).length - text.slice(offset).trimStart().length);
       const word = /^\S+/.exec(text.slice(start))?.[0] ?? '';
       const equals = word.startsWith('=') ? ' - did you mean ==?' : '';
       throw syntaxError(`can't read ${JSON.stringify(word)}${equals}`, start);
     }
-    const [kind, value] = found;
-    tokens.push({ kind: kind as Token['kind'], text: value, offset: TOKEN.lastIndex - value.length });
+    tokens.push({ kind, text: value, offset: TOKEN.lastIndex - value.length });
     offset = TOKEN.lastIndex;
   }
   return tokens;

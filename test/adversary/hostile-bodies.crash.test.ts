@@ -1,4 +1,4 @@
-// Protects: no body of up to 1 MiB that the API's limits allow blocks the manager's event loop.
+// Protects: no body that the API's limits allow blocks the manager's event loop.
 import { openSync, readSync } from 'node:fs';
 import { request } from 'node:http';
 import { expect } from 'chai';
@@ -98,6 +98,8 @@ const ANYWHERE: Readonly<Record<string, Shape>> = {
     `${'{"a":'.repeat(Math.floor(bytes / 6))}1${'}'.repeat(Math.floor(bytes / 6))}`,
   'many keys': map((n, filler) => `"k${n}${filler}":1`),
   'more keys than allowed': (bytes) => `{${many(bytes, bytes, (n) => `"k${n}":1`)}}`,
+  'many keys, one of them suspect': (bytes, values) =>
+    `{"constructor":1,"${ANYWHERE['many keys']?.(bytes - 20, values - 1).slice(2)}`,
   'many maps': list((n) => `{"k${n}":1}`, 2),
   'many texts': list((n, filler) => `"t${n}${filler}"`),
   'many aliases': list((n, filler) => `"*a${n}${filler}"`),
@@ -313,7 +315,7 @@ describe('a hostile body', () => {
 
   for (const [routes, isMeant] of [
     ['of a plan', (path) => path.endsWith('/plans')],
-    // Not the command line's own calls, which may have 8 MiB.
+    ['of a command line', (path) => path.endsWith('/commands')],
     ['of any other route', (path) => !/\/(plans|commands)$/.test(path)],
   ] as const satisfies readonly (readonly [string, (path: string) => boolean])[]) {
     it(`${routes} blocks the loop for less than 100 ms, whatever its shape`, async function () {
@@ -340,12 +342,15 @@ describe('a hostile body', () => {
   }
 });
 
-const limitOf = (path: string): number => (path.endsWith('/completions') ? BOUNDS.completion : BOUNDS.body).value;
+const LARGER = { '/api/v1/commands': BOUNDS.command, '/api/v1/uploads/completions': BOUNDS.completion };
+
+const limitOf = (path: string): number => (LARGER[path as keyof typeof LARGER] ?? BOUNDS.body).value;
 
 /** All shapes for the route that takes most, and for each field of any other those that its check may stumble over. */
 function* bodiesFor(operation: unknown, limit: number, path: string): Generator<readonly [string, string]> {
   const room = limit - 600;
   const values = (limit > BOUNDS.body.value ? BOUNDS.valuesOfLarge : BOUNDS.values).value - 100;
+  if (path.endsWith('/commands')) yield* commandsFor(room, values);
   const takesMost = path.endsWith('/plans');
   for (const [what, shape] of takesMost ? SPECS_OF_ALL_SIZES : []) {
     yield [`spec: ${what}`, `{"spec":${shape(room, values)}}`];
@@ -358,7 +363,54 @@ function* bodiesFor(operation: unknown, limit: number, path: string): Generator<
   }
 }
 
-const OF_EVERY_ROUTE = ['a long text', 'many keys', 'many texts', 'many tasks'];
+/** What a command line sends along: local inputs that it put, a plan that it cut, a job file, texts. */
+function* commandsFor(room: number, values: number): Generator<readonly [string, string]> {
+  const flags = '"flags":{"json":true,"quiet":true,"verbose":false,"yes":true,"dryRun":false,"tz":null}';
+  const command = (name: string, attached: string, input = ''): string =>
+    `{"name":"${name}","input":{"jobfile":"job.json"${input}},${flags},"attachments":{"jobFile":{"path":"job.json","spec":${ofFiles},"code":null},"inputs":[]${attached}}}`;
+  const ofFiles = spec(',"input":{"from":"in/","split":{"by":"file"}}');
+  const inputs = (of: string, rest = ''): Shape =>
+    list(
+      (n, filler) =>
+        `{"asked":"${of === '' ? `f${n}` : of}","name":"f${n}","key":"data/${filler.slice(0, 1_000)}","checksum":"sha256:${HASH}","size":1${rest}}`,
+      6,
+    );
+  const cut = (planned: string): string =>
+    `,"planned":{"files":[],"cut":{"parts":1,"records":null,"pieces":0,"sizes":{"bins":[],"largest":{"n":0,"size":1}},"inputs":${planned}}}`;
+  const planned = list(
+    (n, filler) =>
+      `{"name":"f${n}","size":1,"checksum":"sha256:${HASH}","records":null,"compression":null,"source":{"kind":"pipe","f":"${filler.slice(0, 1_000)}"}}`,
+    8,
+  );
+  for (const name of ['plan', 'submit']) {
+    yield [`${name}, inputs of a directory`, command(name, `,"inputs":${inputs('in/')(room, values)}`)];
+    yield [`${name}, inputs of another`, command(name, `,"inputs":${inputs('else')(room, values)}`)];
+    yield [
+      `${name}, inputs by their names`,
+      command(
+        name,
+        `,"inputs":${inputs('')(room / 2, values / 2)}`,
+        `,"input":[${many(room / 2, BOUNDS.list.value, (n) => `"f${n}"`)}]`,
+      ),
+    ];
+    yield [`${name}, wrong inputs`, command(name, `,"inputs":${list(() => '{"asked":1}', 2)(room, values)}`)];
+    for (const [what, shape] of Object.entries(ANYWHERE))
+      yield [`${name}, texts: ${what}`, command(name, `,"texts":{"a":${shape(room, values)}}`)];
+  }
+  yield ['plan, cut inputs', command('plan', cut(planned(room, values)))];
+  yield ['plan, wrong cut inputs', command('plan', cut(list(() => '{}', 1)(room, values)))];
+  yield [
+    'plan, its files',
+    command(
+      'plan',
+      `,"planned":{"cut":null,"files":${list((n, filler) => `"f${n}${filler.slice(0, 4_000)}"`)(room, values)}}`,
+    ),
+  ];
+  for (const [what, shape] of SPECS_OF_ALL_SIZES)
+    yield [`spec: ${what}`, command('plan', '').replace(ofFiles, () => shape(room, values))];
+}
+
+const OF_EVERY_ROUTE = ['a long text', 'many keys', 'many keys, one of them suspect', 'many texts', 'many tasks'];
 
 /** A body with all that its route needs, and one hostile field. */
 function within(path: string, field: string, value: string): string {

@@ -119,7 +119,13 @@ describe("the API's errors", () => {
       status: 400,
       message: 'the body is not valid JSON',
     });
-    expect(await refused('POST', '/jobs', '{"spec":{},"__proto__":{"a":1}}')).to.include({ status: 400 });
+    for (const poisoned of [
+      '"__proto__":{"a":1}',
+      '"a":[{"\\u005f_proto__":1}]',
+      '"a":{"constructor":{"prototype":1}}',
+    ])
+      expect((await refused('POST', '/jobs', `{"spec":{},${poisoned}}`)).message).to.contain('"__proto__"');
+    expect((await refused('POST', '/jobs', '{"constructor":{"a":1}}')).message).to.contain('"constructor" is unknown');
     expect(await refused('POST', '/jobs', '[]')).to.include({
       status: 400,
       message: 'expected a JSON object as the body',

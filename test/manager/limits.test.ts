@@ -159,15 +159,14 @@ describe('what a caller can hold of the manager', () => {
     for (const socket of sockets) socket.destroy();
   });
 
-  it('is 8 MiB of a command line, and 4 MiB of the parts of an upload', async () => {
+  it('is 4 MiB of a command line and of the parts of an upload; what is larger is told how to get smaller', async () => {
     await open();
     const token = await desk.token('submit');
-    const statusOf = async (path: string, body: object, bytes: number): Promise<number> => {
+    const answerOf = async (path: string, body: object, bytes: number): Promise<[number, string]> => {
       const text = JSON.stringify(body);
       const init = { method: 'POST', headers: { 'content-type': 'application/json' } };
       const answer = await desk.call(path, token, { ...init, body: text + ' '.repeat(bytes - text.length) });
-      await answer.body?.cancel();
-      return answer.status;
+      return [answer.status, await answer.text()];
     };
     const flags = { json: true, quiet: true, verbose: false, yes: true, dryRun: false, tz: null };
     const command = { name: 'status', input: { job: 'last' }, flags };
@@ -177,9 +176,14 @@ describe('what a caller can hold of the manager', () => {
       ['/api/v1/commands', command, BOUNDS.command],
       ['/api/v1/uploads/completions', whole, BOUNDS.completion],
     ] as const) {
-      expect(await statusOf(path, body, value), path).to.not.equal(413);
-      expect(await statusOf(path, body, value + 1), path).to.equal(413);
+      expect((await answerOf(path, body, value))[0], path).to.not.equal(413);
+      const [status, text] = await answerOf(path, body, value + 1);
+      expect(status, path).to.equal(413);
+      expect(text).to.include(path.endsWith('/commands') ? 'batchctl upload DIR --to PREFIX' : 'put long lists');
     }
+    const many = { ...command, input: { job: Array.from({ length: BOUNDS.valuesOfLarge.value }, () => 1) } };
+    const [status, text] = await answerOf('/api/v1/commands', many, BOUNDS.command.value);
+    expect([status, text.includes('batchctl upload DIR --to PREFIX')]).to.deep.equal([413, true]);
   });
 
   it('is so many streams of a token; those that end make room', async () => {

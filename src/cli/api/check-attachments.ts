@@ -6,6 +6,31 @@ const text = z.string().max(4_096);
 const count = z.number().int().nonnegative();
 const checksum = z.string().regex(/^sha256:[0-9a-f]{64}$/);
 
+/** A list that is given up at its first wrong item: to tell of each in a list of thousands would block a manager. */
+function listOf<T extends z.ZodType>(item: T, most: number) {
+  return z
+    .array(z.unknown())
+    .max(most)
+    .transform((items, ctx) => {
+      const checked: z.output<T>[] = [];
+      for (const [at, each] of items.entries()) {
+        const result = item.safeParse(each);
+        const issue = result.error?.issues[0];
+        if (result.success) checked.push(result.data);
+        else {
+          ctx.addIssue({ code: 'custom', message: issue?.message, path: [at, ...(issue?.path ?? [])] });
+          return z.NEVER;
+        }
+      }
+      return checked;
+    });
+}
+
+/** Far more than fit into a call. */
+const MOST_INPUTS = 100_000;
+/** Files that options name: no verb has ten. */
+const MOST_TEXTS = 100;
+
 const input = z.object({ asked: text, name: text, key: z.string().max(1_024), checksum, size: count });
 
 /** Of a plan alone: nothing of it is kept. */
@@ -17,12 +42,12 @@ const plannedInput = z.object({
 });
 
 const planned = z.object({
-  files: z.array(text),
+  files: listOf(text, MOST_INPUTS),
   cut: z
     .object({
-      ...{ parts: count, records: count.nullable(), pieces: count, inputs: z.array(plannedInput) },
+      ...{ parts: count, records: count.nullable(), pieces: count, inputs: listOf(plannedInput, MOST_INPUTS) },
       sizes: z.object({
-        bins: z.array(z.tuple([z.number(), count, z.number().nonnegative()])).max(10_000),
+        bins: listOf(z.tuple([z.number(), count, z.number().nonnegative()]), 10_000),
         largest: z.object({ n: count, size: z.number() }),
       }),
     })
@@ -31,8 +56,12 @@ const planned = z.object({
 
 const attachments = z.object({
   jobFile: z.object({ path: text, spec: z.unknown(), code: text.nullable() }).nullable(),
-  inputs: z.array(input).max(100_000),
-  texts: z.record(text, z.string().max(2 ** 20)).optional(),
+  inputs: listOf(input, MOST_INPUTS),
+  texts: z
+    .unknown()
+    .refine((texts) => Object.keys(texts ?? {}).length <= MOST_TEXTS, `expected at most ${MOST_TEXTS} texts`)
+    .pipe(z.record(text, z.string().max(2 ** 20)))
+    .optional(),
   planned: planned.nullish(),
   evidence: z.boolean().optional(),
   run: z

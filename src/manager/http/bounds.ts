@@ -16,10 +16,10 @@ export const BOUNDS = {
   body: bound('a JSON body', 2 ** 20, 'bytes', '413', 'a job file of a thousand steps has a tenth of it'),
   command: bound(
     "a command line's call",
-    8 * 2 ** 20,
+    4 * 2 ** 20,
     'bytes',
     '413',
-    'it brings the job, and the names of ten thousand inputs',
+    'it brings the job, and ten thousand inputs of 400 bytes each',
   ),
   completion: bound(
     'the parts of an upload',

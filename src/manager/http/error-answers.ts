@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { BatchctlError, type ErrorKind, hasCode, isOurs } from '../../errors.ts';
 import { API, type ApiError } from '../../model/api.ts';
+import { smallerBody } from './json-body.ts';
 import { Refusal } from './refusal.ts';
 
 /** The status of each kind of error. An error with a status of its own is a `Refusal`. */
@@ -98,10 +99,12 @@ export function sendError(
   onHidden: (error: unknown, requestId: string) => void,
 ): FastifyReply {
   const told = toldError(error, request.id);
+  const isTooLarge = hasCode(error, 'FST_ERR_CTP_BODY_TOO_LARGE');
+  const answer = { error: isTooLarge ? { ...told.error, hint: smallerBody(request) } : told.error };
   // A caller that left before the end is nothing to wonder at.
   const left = reply.raw.destroyed && hasCode(error, 'ERR_STREAM_PREMATURE_CLOSE');
   if (told.hidden !== null && !left) onHidden(told.hidden, request.id);
-  return reply.code(told.status).headers(told.headers).type('application/json').send({ error: told.error });
+  return reply.code(told.status).headers(told.headers).type('application/json').send(answer);
 }
 
 /** A path that isn't known, short enough to be repeated. */

@@ -1,4 +1,5 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { API } from '../../model/api.ts';
 import { BOUNDS } from './bounds.ts';
 import { Refusal } from './refusal.ts';
 
@@ -7,18 +8,45 @@ import { Refusal } from './refusal.ts';
  * loop depends on its values more than on its size. To be called before any route is made.
  */
 export function addJsonBodies(app: FastifyInstance): void {
-  const parse = app.getDefaultJsonParser('error', 'error');
+  const parse = app.getDefaultJsonParser('ignore', 'ignore');
   app.removeContentTypeParser('application/json');
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
     const isLarge = (request.routeOptions.bodyLimit ?? 0) > BOUNDS.body.value;
-    requireShape(body, (isLarge ? BOUNDS.valuesOfLarge : BOUNDS.values).value);
+    requireShape(body, (isLarge ? BOUNDS.valuesOfLarge : BOUNDS.values).value, request);
     // Each step has a turn of the loop of its own.
-    setImmediate(() => parse(request, body.toString('utf8'), (error, value) => setImmediate(done, error, value)));
+    setImmediate(() =>
+      parse(request, body.toString('utf8'), (error, value) =>
+        setImmediate(() => {
+          const refused = error ?? (isPoisoned(value) ? POISONED : null);
+          setImmediate(done, refused, value);
+        }),
+      ),
+    );
   });
 }
 
+const POISONED = new Refusal(400, 'usage', 'expected no field "__proto__", and no "constructor" with a "prototype"');
+
+/** Whether a map of a body would change its prototype, or its constructor's, where it is copied into another. */
+function isPoisoned(body: unknown): boolean {
+  const left = [body];
+  for (let value = left.pop(); value !== undefined; value = left.pop()) {
+    if (typeof value !== 'object' || value === null) continue;
+    const map = value as Readonly<Record<string, unknown>>;
+    if (!Array.isArray(value)) {
+      if (Object.hasOwn(map, '__proto__')) return true;
+      if (Object.hasOwn(map, 'constructor') && Object.hasOwn(Object(map.constructor), 'prototype')) return true;
+    }
+    for (const name in map) {
+      const each = map[name];
+      if (typeof each === 'object' && each !== null) left.push(each);
+    }
+  }
+  return false;
+}
+
 /** Throws a `Refusal`. What is no JSON may pass: the parser refuses it. */
-function requireShape(body: Uint8Array, most: number): void {
+function requireShape(body: Uint8Array, most: number, request: FastifyRequest): void {
   let [values, depth, inText] = [0, 0, false];
   for (let at = 0; at < body.length; at += 1) {
     const byte = body[at];
@@ -30,13 +58,21 @@ function requireShape(body: Uint8Array, most: number): void {
     else if (byte === 0x5b || byte === 0x7b) {
       values += 1;
       depth += 1;
-      if (depth > BOUNDS.depth.value) throw tooLarge(`at most ${BOUNDS.depth.value} lists and maps within each other`);
+      if (depth > BOUNDS.depth.value)
+        throw tooLarge(`at most ${BOUNDS.depth.value} lists and maps within each other`, request);
     } else if (byte === 0x5d || byte === 0x7d) depth -= 1;
-    if (values > most) throw tooLarge(`at most ${most} values`);
+    if (values > most) throw tooLarge(`at most ${most} values`, request);
   }
 }
 
-const tooLarge = (allowed: string): Refusal =>
-  new Refusal(413, 'usage', `expected a JSON body with ${allowed}, found more`, {
-    hint: 'put long lists into an input, split by list',
-  });
+const tooLarge = (allowed: string, request: FastifyRequest): Refusal =>
+  new Refusal(413, 'usage', `expected a JSON body with ${allowed}, found more`, { hint: smallerBody(request) });
+
+/** How a body that is too large gets smaller. */
+export function smallerBody({ routeOptions }: FastifyRequest): string {
+  return routeOptions.url === COMMANDS
+    ? 'if it is for many local inputs: batchctl upload DIR --to PREFIX, then --input store:PREFIX/'
+    : 'put long lists into an input, split by list';
+}
+
+const COMMANDS = `${API}/commands`;
