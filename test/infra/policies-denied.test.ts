@@ -11,25 +11,35 @@ const BOUNDARY = `arn:aws:iam::${ACCOUNT}:policy/edge`;
 const of = (service: string, resource: string): string => `arn:aws:${service}:eu-west-1:${ACCOUNT}:${resource}`;
 const group = (name: string): string => of('autoscaling', `autoScalingGroup:0f-1:autoScalingGroupName/${name}`);
 
+const JOB = 'claims-20261130-0600-k3f9q';
+
 /** What a worker may do with an object: G(et), P(ut), D(elete). */
 const WORKERS_OBJECTS: Readonly<Record<string, string>> = {
   'data/claims.csv': 'G',
   'code/0a.tar.gz': 'G',
   'runs/month-end/0000.json': 'G',
   'releases/0000.json': 'G',
-  'jobs/j-1/job.json': 'G',
-  'jobs/j-1/parts/00000.ndjson': 'G',
-  'jobs/j-1/pieces/000000000': 'G',
-  'jobs/j-1/pruned.json': 'G',
-  'jobs/j-1/proofs/0000.json': 'G',
-  'jobs/j-1/journal/000000.json': 'GP',
-  'jobs/j-1/steps/price/opened.json': 'GP',
-  'jobs/j-1/steps/price/out/000000000': 'GP',
-  'jobs/j-1/steps/price/failed/000000000.0': 'GP',
-  'jobs/j-1/steps/price/interruptions/000000000.0.a': 'GP',
-  'jobs/j-1/steps/price/log/000000000.a': 'GP',
-  'jobs/j-1/steps/price/tries/000000000.0.a': 'GPD',
-  'jobs/j-1/steps/price/files/000000000/a/output': 'GPD',
+  [`jobs/${JOB}/job.json`]: 'G',
+  [`jobs/${JOB}/parts/00000.ndjson`]: 'G',
+  [`jobs/${JOB}/pieces/000000000`]: 'G',
+  // IAM's * passes a /, so that a step's name must not look like what lies beside the steps.
+  [`jobs/${JOB}/steps/parts/out/000000000`]: 'GP',
+  [`jobs/${JOB}/steps/pieces/out/000000000`]: 'GP',
+  [`jobs/${JOB}/steps/a-bcde-parts/out/000000000`]: 'GP',
+  [`jobs/${JOB}/steps/journal/out/000000000`]: 'GP',
+  [`jobs/${JOB}/steps/files/out/000000000`]: 'GP',
+  [`jobs/${JOB}/steps/tries/failed/000000000.0`]: 'GP',
+  [`jobs/${JOB}/steps/price/parts/00000.ndjson`]: 'GP',
+  [`jobs/${JOB}/pruned.json`]: 'G',
+  [`jobs/${JOB}/proofs/0000.json`]: 'G',
+  [`jobs/${JOB}/journal/000000.json`]: 'GP',
+  [`jobs/${JOB}/steps/price/opened.json`]: 'GP',
+  [`jobs/${JOB}/steps/price/out/000000000`]: 'GP',
+  [`jobs/${JOB}/steps/price/failed/000000000.0`]: 'GP',
+  [`jobs/${JOB}/steps/price/interruptions/000000000.0.a`]: 'GP',
+  [`jobs/${JOB}/steps/price/log/000000000.a`]: 'GP',
+  [`jobs/${JOB}/steps/price/tries/000000000.0.a`]: 'GPD',
+  [`jobs/${JOB}/steps/price/files/000000000/a/output`]: 'GPD',
   'open/j-1.0': 'GPD',
   'due/j-1.3': 'GPD',
   'ledger/w-1/totals.json': 'GPD',
