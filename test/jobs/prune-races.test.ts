@@ -1,8 +1,9 @@
 // Protects: prune never removes what a job submitted at the same moment is about to read.
 import { expect } from 'chai';
-import { mustReadView, readEntries } from '../../src/jobs/journal.ts';
+import { append, mustReadView, readEntries } from '../../src/jobs/journal.ts';
 import { prune } from '../../src/jobs/prune.ts';
 import { choosePrunable } from '../../src/jobs/prune-choice.ts';
+import { pruneJob } from '../../src/jobs/prune-job.ts';
 import { jobKey, journalKey, outKey } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
@@ -69,6 +70,18 @@ describe('prune and a submission at once', () => {
     expect(await place.platform.store.head(out)).to.equal(null);
     expect((await readEntries(place.platform.store, source.record.job)).at(-1)?.what).to.equal('prune');
     expect(await place.platform.store.head(jobKey(source.record.job))).not.to.equal(null);
+  });
+
+  it('a prune removes nothing of a job that was retried and closed again since it was looked at', async () => {
+    const { store } = place.platform;
+    const seen = await finished();
+    const by = { who: 'me', now: 0 };
+    const retry = { what: 'retry', round: 1, tasks: { price: '0' }, canaries: null, overrides: {} } as const;
+    const { view } = await append(store, seen, by, () => retry);
+    await append(store, view, by, () => ({ what: 'close', state: 'failed', reason: 'failures', round: 1 }));
+    expect(await pruneJob(place.platform, seen, {})).to.equal(null);
+    expect((await readEntries(store, seen.record.job)).at(-1)?.what).to.equal('close');
+    expect(await store.head(outKey(seen.record.job, 'price', 0))).not.to.equal(null);
   });
 
   it("a journal of a later version doesn't keep a worker from heeding another job's cancel", async () => {

@@ -131,8 +131,21 @@ describe('who may call the manager', () => {
           });
         }),
     });
-    const answer = await desk.command('watch', { job: 'last' }, await desk.token('read'));
+    const token = await desk.token('read');
+    const answer = await desk.command('watch', { job: 'last' }, token);
     expect(answer.status).to.equal(200);
+    // A store that can't be asked proves nothing.
+    const read = desk.store.read;
+    let asked = 0;
+    desk.store.read = () => {
+      asked += 1;
+      return Promise.reject(Object.assign(new Error('gone'), { name: 'BatchctlError', kind: 'unavailable' }));
+    };
+    desk.clock.pass(FRESH_MS / 1_000);
+    await until('the store was asked', () => asked > 0);
+    desk.store.read = read;
+    expect((await desk.call('/api/v1/nothing', token)).status).to.equal(404);
+    expect(ended).to.equal(false);
     const reading = answer.text().then(
       () => 'whole',
       () => 'cut',
