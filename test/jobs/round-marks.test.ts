@@ -77,6 +77,13 @@ describe('a mark whose round never began', () => {
     expect(isUnreached({ ...view, cancelled: true }, { round: 1, ...young }, now)).to.equal(true);
   });
 
+  it('is not the mark that a killed close left: what the job read may be removed', async () => {
+    await store().delete([openMark(view.record.job, 1)]);
+    await store().put(openMark(view.record.job, 0), '{"format":1}');
+    await remove(store());
+    expect(await store().head(dataKey(KEY))).to.equal(null);
+  });
+
   it('keeps its data from being removed for a day, and no longer', async () => {
     expect(await rejection(remove(store()))).to.include({ kind: 'refused' });
     await remove(aged());

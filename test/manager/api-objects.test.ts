@@ -187,6 +187,11 @@ describe('objects through the manager, on a local store', () => {
     const { status, error } = await put('data/read.txt', 'c\n');
     expect([status, error.kind]).to.deep.equal([409, 'refused']);
     expect(error.message).to.contain(json.job);
+    // Also by whoever asks for no way before.
+    const query = new URLSearchParams({ key: 'data/read.txt', size: '2', sha256: sha256('c\n') });
+    const headers = { ...BYTES, authorization: `Bearer ${await desk.token('submit')}` };
+    const direct = await fetch(`${desk.url}/api/v1/objects?${query}`, { method: 'PUT', headers, body: 'c\n' });
+    expect(direct.status).to.equal(409);
     expect((await put('data/read.txt', 'a\nb\n')).json.way).to.equal('present');
     await desk.call('POST', `/jobs/${json.job}/cancellations`);
     expect((await put('data/read.txt', 'c\n')).json.created).to.equal(true);
