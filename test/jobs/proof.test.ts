@@ -6,10 +6,11 @@ import { append, mustReadView } from '../../src/jobs/journal.ts';
 import { look } from '../../src/jobs/look.ts';
 import { checkFile } from '../../src/jobs/verify/check/check-file.ts';
 import { EvidenceFile } from '../../src/jobs/verify/evidence-file.ts';
-import { keepProof, proofLine, type StoredProof } from '../../src/jobs/verify/proof.ts';
+import { keepProof, proofLine, type StoredProof, standingProof } from '../../src/jobs/verify/proof.ts';
 import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
 import { bytesChecksum } from '../../src/lib/file-checksum.ts';
 import { asciiJson } from '../../src/lib/json.ts';
+import type { EntryKind } from '../../src/model/journal.ts';
 import { journalKey, outKey, proofKey } from '../../src/model/keys.ts';
 import { META } from '../../src/model/output.ts';
 import type { Evidence } from '../../src/model/verify/evidence.ts';
@@ -67,6 +68,21 @@ describe('the evidence of a proof', () => {
     expect(decisions.listed.map(({ what }) => what).join(' ')).to.equal('sent close skip close');
     for (const { n, checksum } of decisions.listed)
       expect(bytesChecksum(await bytesOf(journalKey(view.record.job, n)))).to.equal(checksum);
+  });
+
+  it('stands until something is decided anew; that outputs are delivered or pruned decides nothing', async () => {
+    const seen = await publishAll(place.platform, await submitJob(place, PLAIN, { 'a.txt': '1\n2\n' }));
+    const kept = await keepProof(place.platform, await verify(seen));
+    let view = seen;
+    const add = async (entry: EntryKind): Promise<void> => {
+      view = (await append(place.platform.store, view, { who: 'me', now: 0 }, () => entry)).view;
+    };
+    const standing = () => standingProof(place.platform, seen.record.job, view.next - 1);
+    await add({ what: 'delivered', after: seen.next - 1, to: 'x', outputs: 2, bytes: 4 });
+    expect(await standing()).to.deep.equal(kept?.proof);
+    await add({ what: 'retry', round: 1, tasks: { price: '0' }, canaries: null, overrides: {} });
+    await add({ what: 'close', state: 'succeeded', reason: null, round: 1 });
+    expect(await standing()).to.equal(null);
   });
 
   it('tells the rounds, what was changed in them, and how many outputs each code made', async () => {

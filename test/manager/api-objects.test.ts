@@ -151,6 +151,10 @@ describe('objects through the manager, on a local store', () => {
         expect(answer.text).not.to.contain('secret');
       }
     }
+    for (const prefix of ['tokens/', 'tokens', 'manager/', '/', 'data/../tokens/']) {
+      const answer = await desk.call('GET', `/objects/list?prefix=${encodeURIComponent(prefix)}`);
+      expect(answer.status, `${prefix} ${answer.text}`).to.be.oneOf([400, 409]);
+    }
     const twice = await get('data%2F..%2Ftokens%2Fx.json');
     expect(twice.status).to.be.oneOf([404, 409]);
     for (const path of [
