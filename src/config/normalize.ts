@@ -102,6 +102,7 @@ function normalizeGroup(group: NonNullable<AwsFile['groups']>[string], dir: stri
     ...commandSettings(group),
     instances: required(group.instances),
     spot: required(group.spot),
+    rebalance: required(group.rebalance),
     onDemandBase: required(group.onDemandBase),
     onDemandMax: group.onDemandMax ?? Math.ceil(required(group.max) / 4),
     min: required(group.min),

@@ -83,6 +83,8 @@ export interface CommandSettings {
 export interface AwsGroup extends CommandSettings {
   readonly instances: readonly string[];
   readonly spot: boolean;
+  /** What a worker does once EC2 says that its instance is at elevated risk of interruption. */
+  readonly rebalance: 'keep' | 'leave';
   readonly onDemandBase: number;
   /** So many instances may be on demand where spot would miss a deadline. */
   readonly onDemandMax: number;

@@ -83,6 +83,7 @@ const DISK = 'a size from 8GB to 16TB';
 const group = {
   instances: listOf(instanceType(), 'a list of instance types').min(1, { error: 'at least one instance type' }),
   spot: yesOrNo(),
+  rebalance: oneOf('keep', 'leave'),
   onDemandBase: whole('a whole number from 0', 0),
   onDemandMax: whole('a whole number from 0', 0),
   min: whole('a whole number from 0', 0),

@@ -153,6 +153,13 @@ export const CONFIG_TABLE: readonly ConfigField[] = [
   ),
   field(
     AWS,
+    'groups.*.rebalance',
+    'keep or leave',
+    'keep',
+    'at a rebalance recommendation: take no long tasks for ten minutes, or finish what runs and replace the instance',
+  ),
+  field(
+    AWS,
     'groups.*.onDemandBase',
     'a whole number from 0',
     0,

@@ -121,6 +121,7 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
     ...(profile.metrics && { metrics: metricsSink(clients, stack) }),
     notices: openNotices({ profile: profile.notify, secrets: awsSecrets(clients), clientsOf: topics.of }),
     commandSettings: (group) => profile.groups[group] ?? NO_SETTINGS,
+    leavesAtRisk: (group) => profile.groups[group]?.rebalance === 'leave',
     ...(options.onWarning !== undefined && { warn: options.onWarning }),
     close: async () => {
       await queues.close();

@@ -53,6 +53,8 @@ export interface Platform {
   allowedSecrets?(commandUser: boolean): readonly string[] | null;
   /** What the profile gives the commands of a group besides their step's own; absent: nothing. */
   commandSettings?(group: string): CommandSettings;
+  /** Whether a group's machines are left once they are told to be at elevated risk of interruption; absent: no. */
+  leavesAtRisk?(group: string): boolean;
   /** Limits on what its machines may cost; absent where none costs anything. */
   readonly budget?: Budget;
   /** Workers may run on other machines, which can't read this one's files: a job's local inputs are put into the store. */

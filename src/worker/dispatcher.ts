@@ -37,6 +37,8 @@ export interface DispatcherOptions {
   readonly settle: (item: Settling) => void;
   /** How many attempts of a job, or of one step of it, run in other workers, about. */
   readonly runningElsewhere: (job: string, step: string | null) => number;
+  /** For how many seconds a task is left to other machines, as this one may be taken back before it is done; null: not. */
+  readonly leaves: (task: Admitted) => Promise<number | null>;
   /** Called when there is room for more. */
   readonly onRoom: () => void;
 }
@@ -88,12 +90,16 @@ export class Dispatcher {
     return this.#running.values();
   }
 
-  /** Takes deliveries in: what isn't to be run is settled at once, the rest waits for its slots. */
-  async offer(queue: QueueClient, deliveries: readonly Delivery[]): Promise<void> {
+  /**
+   * Takes deliveries in: what isn't to be run is settled at once, the rest waits for its slots. Answers whether any was
+   * left to other machines: more of the same most likely waits.
+   */
+  async offer(queue: QueueClient, deliveries: readonly Delivery[]): Promise<boolean> {
     this.#admitting += deliveries.length;
+    let left = false;
     for (const delivery of deliveries) {
       try {
-        await this.#admit(queue, delivery);
+        if ((await this.#admit(queue, delivery)) === 'left') left = true;
       } finally {
         this.#admitting -= 1;
         if (this.#admitting === 0) this.#lostEarly.clear();
@@ -102,6 +108,7 @@ export class Dispatcher {
     }
     // What was refused left room, and no attempt will end to say so.
     this.#options.onRoom();
+    return left;
   }
 
   /** Stops taking; what waits for a slot is given back. */
@@ -141,16 +148,21 @@ export class Dispatcher {
     else if (waiting === -1 && !this.#running.has(receipt) && this.#admitting > 0) this.#lostEarly.add(receipt);
   }
 
-  async #admit(queue: QueueClient, delivery: Delivery): Promise<void> {
+  async #admit(queue: QueueClient, delivery: Delivery): Promise<'left' | 'taken'> {
     const { platform, jobs, total } = this.#ctx;
     const here = { group: queue.queue.group, now: platform.clock.now() };
     const found = await admit(platform.store, jobs, delivery, here).catch((error: unknown) =>
       this.#unadmitted(delivery, error),
     );
-    if (this.#lostEarly.delete(delivery.receipt)) return;
+    const leftFor = found.kind === 'refused' ? null : await this.#options.leaves(found);
+    if (this.#lostEarly.delete(delivery.receipt)) return 'taken';
     if (found.kind === 'refused') {
       this.#refuse(queue, delivery, found.outcome, found.admitted);
-      return;
+      return 'taken';
+    }
+    if (leftFor !== null) {
+      this.#refuse(queue, delivery, { kind: 'declined', why: 'risk', delay: leftFor }, found);
+      return 'left';
     }
     const needs = needsHere(found.step.needs, total);
     const declined = this.#declined(found, needs);
@@ -162,6 +174,7 @@ export class Dispatcher {
       this.#names.add(name);
       this.#ready.push({ queue, task: found, needs });
     }
+    return 'taken';
   }
 
   /** A job that can't be read fails its own message only: the worker goes on with the others. */

@@ -47,6 +47,8 @@ const SHORT_POLL = 0.25;
 const UNSURE_MS = 30_000;
 /** Between two polls while a new role is refused, milliseconds. */
 const REFUSED_MS = 2_000;
+/** After a task was left to other machines, until the next poll, milliseconds. */
+const LEFT_MS = 2_000;
 /** How long work upstream may lie in a group without a worker before it is named (law 7). */
 const UPSTREAM_MS = 5 * 60_000;
 
@@ -136,7 +138,7 @@ export class Intake {
         this.#idle.delete(group);
         this.#workedAt = this.#o.platform.clock.monotonic();
         this.#emptySince = null;
-        await dispatcher.offer(client, deliveries);
+        if (await dispatcher.offer(client, deliveries)) await wait(jitter(LEFT_MS), signal);
       } else {
         this.#idle.add(group);
         if (this.#idle.size === this.#groups.size && !dispatcher.busy) await this.consider();

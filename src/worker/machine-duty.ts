@@ -13,6 +13,10 @@ export interface DutyOptions {
   /** From SIGTERM to SIGKILL for a command that is ended, milliseconds. */
   readonly graceMs: number;
   readonly busy: () => boolean;
+  /** Whether the machine is left as soon as EC2 recommends it, however seldom it then takes it back. */
+  readonly leavesAtRisk: boolean;
+  /** EC2 says that the machine is at elevated risk of being taken back: no long tasks for a while. */
+  readonly onRisk: () => void;
   /** Stop taking, finish, leave (law 6). */
   readonly leave: (why: string) => void;
   /** Give back what runs. */
@@ -153,11 +157,22 @@ export class Duty {
         this.#aside = true;
         return this.#standAside();
       case 'rebalance':
-        if (fresh) this.#o.leave('EC2 recommends to move away from this machine');
-        this.part('replace');
+        if (fresh) this.#recommended();
         return;
       default:
         return notice.kind satisfies never;
+    }
+  }
+
+  /** A recommendation is told to a whole pool at once, and comes true for few of its machines. */
+  #recommended(): void {
+    const { leave, leavesAtRisk, log, onRisk } = this.#o;
+    if (leavesAtRisk) {
+      leave('EC2 recommends to move away from this machine');
+      this.part('replace');
+    } else {
+      log.info('EC2 says that this machine is at elevated risk of interruption: for a while it takes no long tasks');
+      onRisk();
     }
   }
 

@@ -19,6 +19,10 @@ export interface MachineTimes {
   readonly loopMs: number;
   /** So late a queue may count what was sent (SQS: GetQueueAttributes, at least a minute). */
   readonly lagMs: number;
+  /** For so long after EC2 has said that a machine is at risk, it takes no long tasks. */
+  readonly riskMs: number;
+  /** A task that takes longer is a long one: the notice of two minutes, less what giving it back takes. */
+  readonly longSeconds: number;
   /** Seconds without work after which a group's worker leaves: about what booting again takes. */
   readonly idleExit: number;
 }
@@ -26,7 +30,7 @@ export interface MachineTimes {
 /** A hundred signs, and 48 hours, are the most there is (Auto Scaling: API_LifecycleHook). */
 const LONGEST_HOLD = Math.min(48 * 3_600, 100 * DRAIN_HOOK_SECONDS);
 
-/** The times; tests shorten them: `BATCHCTL_TEST_NOTICE_SECONDS`, `_REST_`, `_HOLD_`, `_ROLE_`, `_LOOP_`, `_LAG_`, `_IDLE_`. */
+/** The times; tests shorten them: `BATCHCTL_TEST_NOTICE_SECONDS`, `_REST_`, `_HOLD_`, `_ROLE_`, `_LOOP_`, `_LAG_`, `_RISK_`, `_LONG_`, `_IDLE_`. */
 export function machineTimes(env: Readonly<Record<string, string | undefined>> = process.env): MachineTimes {
   const seconds = (name: string, usual: number): number => Number(env[`BATCHCTL_TEST_${name}_SECONDS`] ?? usual);
   const noticeMs = seconds('NOTICE', 5) * 1_000;
@@ -39,6 +43,8 @@ export function machineTimes(env: Readonly<Record<string, string | undefined>> =
     newRoleMs: seconds('ROLE', 60) * 1_000,
     loopMs: seconds('LOOP', 300) * 1_000,
     lagMs: seconds('LAG', 60) * 1_000,
+    riskMs: seconds('RISK', 600) * 1_000,
+    longSeconds: seconds('LONG', 90),
     idleExit: seconds('IDLE', IDLE_EXIT),
   };
 }

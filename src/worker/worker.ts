@@ -25,6 +25,7 @@ import type { Order } from './pulse.ts';
 import { Pulse } from './pulse-beat.ts';
 import { QueueClients } from './queue-clients.ts';
 import { Recorder } from './recorder.ts';
+import { Risk } from './risk.ts';
 import { SecretReader } from './secret-reader.ts';
 import { type Settling, settle } from './settle.ts';
 import { Tally } from './tally.ts';
@@ -111,11 +112,13 @@ class Worker {
       passed: options.passed ?? (() => undefined),
       faults: options.faults ?? null,
     };
+    const risk = new Risk({ ledger: () => platform.ledger(), times, monotonic: () => platform.clock.monotonic() });
     const dispatcher = new Dispatcher(this.#ctx, {
       code: new CodeCache(platform.store, join(scratch, 'code')),
       leaseSeconds: platform.leaseSeconds,
       settle: (item) => this.#settle(item),
       runningElsewhere: (job, step) => this.#pulse.runningElsewhere(job, step),
+      leaves: (task) => risk.leaves(task),
       onRoom: () => this.#intake.wake(),
     });
     this.#dispatcher = dispatcher;
@@ -140,6 +143,8 @@ class Worker {
             leave,
             end,
             busy: () => dispatcher.busy,
+            leavesAtRisk: options.groups.some((group) => platform.leavesAtRisk?.(group) === true),
+            onRisk: () => risk.begin(),
             lookOnceMore: (tookPlace) =>
               lookOnceMore({ platform, groups: options.groups, log: this.#log, lagMs: times.lagMs, tookPlace }),
           });

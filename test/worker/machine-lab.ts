@@ -36,7 +36,9 @@ export class MachineLab {
   static async open(desk: Account): Promise<MachineLab> {
     const { url } = desk.cloud;
     const endpoints = { s3: url, sqs: url, sts: url, autoscaling: url, ec2: url };
-    return new MachineLab(desk, await AwsWorkspace.make({ s3: url, sqs: url, profile: { endpoints } }));
+    // What its group isn't told to heed, a worker on a machine of it doesn't: the default is tested without a cloud.
+    const groups = { default: { visibility: '30s', slots: 2, rebalance: 'leave' } };
+    return new MachineLab(desk, await AwsWorkspace.make({ s3: url, sqs: url, profile: { endpoints, groups } }));
   }
 
   get cloud(): Cloud {

@@ -132,7 +132,7 @@ describe('a worker on a machine of a group', () => {
     expect(await lab.tries(job)).to.equal(0);
   });
 
-  it('moves away when EC2 recommends it: what runs is finished without haste, and the machine replaced', async () => {
+  it('moves away when EC2 recommends it and its group says so: what runs is finished without haste, and the machine replaced', async () => {
     const { lab } = given;
     const instance = await one();
     const job = await lab.submit(WAITING);

@@ -1,0 +1,63 @@
+import type { Ledger } from '../ports/ledger.ts';
+import type { Admitted } from './admit.ts';
+import type { MachineTimes } from './machine-times.ts';
+
+/** What is known of how long a step's tasks take; null: nothing. */
+export type StepTime = { readonly done: number; readonly seconds: number } | null;
+
+/**
+ * Whether a task would most likely not be done before a spot instance is taken back, had the notice of two minutes come
+ * as it begins. By the mean of its step's tasks that are done: where there is none, it may well be short.
+ */
+export function isLong(timeoutSeconds: number, known: StepTime, longSeconds: number): boolean {
+  if (timeoutSeconds <= longSeconds || known === null || known.done === 0) return false;
+  return known.seconds / known.done > longSeconds;
+}
+
+/** A task is left this often at most while a machine is at risk, by however many workers: each is a receive, and a queue bears 1,000. */
+const TIMES_LEFT = 40;
+
+interface RiskOptions {
+  readonly ledger: () => Promise<Pick<Ledger, 'counts'>>;
+  readonly times: Pick<MachineTimes, 'longSeconds' | 'riskMs'>;
+  readonly monotonic: () => number;
+}
+
+/**
+ * The time after EC2 has said that a machine is at elevated risk of interruption (rebalance recommendation): long tasks
+ * are left to other machines. Only for a while, as most such machines are never taken and often all of a pool are told.
+ */
+export class Risk {
+  readonly #o: RiskOptions;
+  #until = Number.NEGATIVE_INFINITY;
+  readonly #known = new Map<string, { readonly at: number; readonly steps: ReadonlyMap<string, StepTime> }>();
+
+  constructor(options: RiskOptions) {
+    this.#o = options;
+  }
+
+  begin(): void {
+    this.#until = this.#o.monotonic() + this.#o.times.riskMs;
+  }
+
+  /**
+   * For how many seconds the task is given back, to be had by other machines; null: it is taken. Never rejects: what
+   * isn't known holds nothing up.
+   */
+  async leaves({ message: { job }, step }: Pick<Admitted, 'message' | 'step'>): Promise<number | null> {
+    if (this.#o.monotonic() >= this.#until) return null;
+    const { longSeconds, riskMs } = this.#o.times;
+    const known = await this.#stepsOf(job).catch(() => null);
+    return isLong(step.timeout, known?.get(step.name) ?? null, longSeconds) ? riskMs / 1_000 / TIMES_LEFT : null;
+  }
+
+  async #stepsOf(job: string): Promise<ReadonlyMap<string, StepTime>> {
+    const now = this.#o.monotonic();
+    const before = this.#known.get(job);
+    if (before !== undefined && now - before.at < this.#o.times.riskMs / TIMES_LEFT) return before.steps;
+    const counts = await (await this.#o.ledger()).counts(job);
+    const steps = new Map(counts.map(({ step, done, seconds }) => [step, { done, seconds }]));
+    this.#known.set(job, { at: now, steps });
+    return steps;
+  }
+}
