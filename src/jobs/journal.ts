@@ -181,6 +181,7 @@ const ENTRIES: Readonly<Partial<Record<EntryWhat, Shape>>> = {
   unskip: { tasks: 'map', round: 'number?', asked: 'map?' },
   retry: { round: 'number', tasks: 'map', canaries: 'map|null', overrides: 'map', opened: 'list?' },
   'retry-rest': { round: 'number' },
+  open: { step: 'text', count: 'number', leftOut: 'text' },
   close: { state: 'text', reason: 'text|null', round: 'number' },
   delivered: { after: 'number', to: 'text', outputs: 'number', bytes: 'number' },
 };

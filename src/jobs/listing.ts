@@ -13,8 +13,10 @@ export async function listFacts(store: ObjectStore, view: JobView): Promise<read
   const { spec } = view.record;
   // What is open is read first: it says how many tasks the steps behind an `explode` have, whatever the view knew.
   const opened = await Promise.all(
-    spec.steps.map((step, index) =>
-      hasBarrier(spec.steps, index) ? readOpened(store, view.record.job, step.name) : null,
+    spec.steps.map(async (step, index) =>
+      hasBarrier(spec.steps, index)
+        ? ((await readOpened(store, view.record.job, step.name)) ?? view.opened.get(index) ?? null)
+        : null,
     ),
   );
   const totals = stepTotals({ ...view, exploded: explodedIn(view, opened) });

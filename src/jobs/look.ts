@@ -13,8 +13,9 @@ import { completeShards, openExploded } from './explode/explode.ts';
 import { append, refreshView } from './journal.ts';
 import { listFacts, readOpened } from './listing.ts';
 import { putNewsMark } from './notify/news-mark.ts';
+import { completeOpened, decideOpening } from './opening.ts';
 import { ledgerJob, recordBehind, whereAvailable } from './remember.ts';
-import { claimId, sendTasks, sendUndecided } from './send.ts';
+import { sendTasks, sendUndecided } from './send.ts';
 
 export interface Look {
   readonly view: JobView;
@@ -35,6 +36,7 @@ export async function look(platform: Platform, seen: JobView): Promise<Look> {
     const facts = await listFacts(platform.store, view);
     // What a listing says while objects are removed decides nothing.
     if (view.pruned !== null) return { view, standing: standingOf(view, facts), did };
+    await completeOpened(platform.store, view);
     await completeShards(platform, view, facts);
     const standing = standingOf(view, facts);
     const move = standing.next;
@@ -86,20 +88,21 @@ async function open(
 
 const TOO_MANY_FILES = { move: 'close', state: 'failed', reason: TOO_MANY } as const;
 
-/** Writes opened.json, once; whoever wrote it sends the gather's task. A crash in between is mended by a resend. */
+/**
+ * Writes opened.json, once; whoever wrote it sends the gather's task. A crash in between is mended by a resend. Where it
+ * goes without some tasks, an entry comes first: it and a retry of those tasks are decided by one number of the journal.
+ */
 async function openGather(platform: Platform, view: JobView, move: NextMove & { move: 'open' }): Promise<JobView> {
   const step = view.record.spec.steps[move.step];
   if (step === undefined) throw new RangeError(`no step ${move.step}`);
-  // A skip, an undo or an adjusted tolerance since the listing decides anew what the gather takes.
-  const now = await refreshView(platform.store, view);
-  if (now.next !== view.next) return now;
   const { job } = view.record;
-  const opened = { format: 1, id: claimId(), count: move.count, leftOut: move.leftOut };
+  const { view: now, opened } = await decideOpening(platform, view, move);
+  if (opened === null) return now;
   const { created } = await platform.store.put(openedKey(job, step.name), JSON.stringify(opened), { ifAbsent: true });
   // Told that it is there, it may be one's own first try, whose answer was lost (law 2).
   const mine = created || (await readOpened(platform.store, job, step.name))?.id === opened.id;
   // A retry that came in the same moment asks for the gather too: a message of the round before would be dropped.
-  const after = await refreshView(platform.store, view);
+  const after = await refreshView(platform.store, now);
   if (mine) await sendTasks(platform, after, move.step, [0]);
   return after;
 }

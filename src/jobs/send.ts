@@ -1,4 +1,3 @@
-import { randomId } from '../lib/id.ts';
 import type { TaskBits } from '../model/bits.ts';
 import type { Standing } from '../model/decide.ts';
 import { encodeMessage, type TaskMessage } from '../model/message.ts';
@@ -6,6 +5,7 @@ import { formatTaskSet } from '../model/task-set.ts';
 import { type JobView, roundOf } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { OutgoingMessage } from '../ports/task-queue.ts';
+import { completeOpened } from './opening.ts';
 
 const BATCH = 1_000;
 
@@ -19,6 +19,8 @@ export async function sendTasks(
 ): Promise<number> {
   const spec = view.record.spec.steps[step];
   if (spec === undefined) throw new RangeError(`job ${view.record.job} has no step ${step}`);
+  // Whoever runs them reads it, and who appended its entry may have died before it.
+  if (view.opened.has(step)) await completeOpened(platform.store, view);
   const queue = await platform.queue(spec.group);
   let batch: OutgoingMessage[] = [];
   let sent = 0;
@@ -60,6 +62,3 @@ export function undecidedSets(standing: Standing): Readonly<Record<string, strin
   }
   return sets;
 }
-
-/** The id of an opened gather, of an entry, of a claim: by it a writer knows its own again. */
-export const claimId = (): string => randomId(16);

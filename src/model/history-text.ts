@@ -51,6 +51,8 @@ export function historyText(entry: JournalEntry, before: JobView): string {
       return retryText(entry, before);
     case 'retry-rest':
       return `round ${entry.round}: the canaries succeeded, the rest is asked for`;
+    case 'open':
+      return `opened ${entry.step} without ${entry.leftOut} of the step before it`;
     case 'close':
       return `closed: ${entry.state}${entry.reason === null ? '' : ` (${entry.reason})`}${
         entry.round === 0 ? '' : `, round ${entry.round}`

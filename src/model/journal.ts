@@ -113,6 +113,16 @@ export type EntryKind =
       readonly opened?: readonly string[];
     }
   | { readonly what: 'retry-rest'; readonly round: number }
+  /**
+   * What waits for the step before it goes without some of its tasks: no later entry can ask for them in time. Without
+   * such tasks there is no entry, as all that can be asked for is published. opened.json says the same, has the entry's id, and follows.
+   */
+  | {
+      readonly what: 'open';
+      readonly step: string;
+      readonly count: number;
+      readonly leftOut: string;
+    }
   | {
       readonly what: 'close';
       readonly state: 'succeeded' | 'failed' | 'cancelled';

@@ -1,6 +1,7 @@
 import { BatchctlError } from '../errors.ts';
 import { adjusted } from './adjusted.ts';
 import type { Tripped } from './breaker.ts';
+import type { OpenedGather } from './decide.ts';
 import { type DeliveryFacts, deliveryAfter } from './delivery.ts';
 import { type JobRecord, type JobState, type StepSpec, sectionStart, stepIndex, type Tolerance } from './job.ts';
 import type { JournalEntry, JournalHole, Overrides } from './journal.ts';
@@ -65,6 +66,8 @@ export interface JobView {
    * written once. A step that isn't in it isn't open yet, and nobody can know its tasks.
    */
   readonly exploded: ReadonlyMap<number, number>;
+  /** What `open` entries say of steps, by index: their opened.json may not be there yet. */
+  readonly opened: ReadonlyMap<number, OpenedGather>;
   /** Of what the last close left; null while the job is open. */
   readonly delivery: DeliveryFacts | null;
   /** What people may be told of, oldest first. */
@@ -125,6 +128,7 @@ export function emptyView(record: JobRecord): JobView {
     overrides: {},
     resends: 0,
     exploded: new Map(),
+    opened: new Map(),
     delivery: null,
     news: [],
     pruned: null,
@@ -215,6 +219,11 @@ function applyEntry(before: JobView, entry: JournalEntry): JobView {
         closed: null,
         asked: view.asked.map((asked) => (asked.round === entry.round ? { ...asked, released: true } : asked)),
       };
+    case 'open': {
+      const { id, step, count, leftOut } = entry;
+      const opened = { format: 1, id, count, leftOut } as const;
+      return { ...view, opened: new Map([...view.opened, [stepIndex(view.record.spec, step), opened]]) };
+    }
     case 'close':
       return { ...view, closed: { state: entry.state, reason: entry.reason, round: entry.round, when: entry.when } };
     case 'delivered':

@@ -64,7 +64,7 @@ describe('kill -9 of a worker', () => {
       expect(facts).to.deep.include(SUCCEEDED);
       expect(facts.outputs).to.deep.equal(FAILING_OUTPUTS);
       expect(facts.dead).to.have.length(1);
-      expect(facts.journal.filter((what) => what !== 'resend')).to.deep.equal(['sent', 'close']);
+      expect(facts.journal.filter((what) => what !== 'resend')).to.deep.equal(['sent', 'open', 'close']);
       expect(ran.filter((task) => task === 'twice/2')).to.have.length(2);
     });
   }

@@ -176,7 +176,7 @@ describe('changing a job', () => {
     for (const tasks of [[], [parseTaskName(view, 'price/1')], [parseTaskName(view, 'price/000000002')]]) {
       expect(await rejection(again({ tasks }))).to.include({ kind: 'refused' });
     }
-    expect(await whats()).to.deep.equal(['sent']);
+    expect(await whats()).to.deep.equal(['sent', 'open']);
   });
 
   it('writes nothing when nothing failed, or in a dry run', async () => {

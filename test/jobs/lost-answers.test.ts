@@ -7,7 +7,7 @@ import { skip } from '../../src/jobs/skip.ts';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import { prepare } from '../../src/jobs/submit/prepare.ts';
 import { submit } from '../../src/jobs/submit/submit.ts';
-import { journalKey, openedKey } from '../../src/model/keys.ts';
+import { journalKey, journalPrefix, openedKey } from '../../src/model/keys.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { rejection } from '../support/rejection.ts';
@@ -178,20 +178,19 @@ describe('a look', () => {
       ...{ what: 'skip', tasks: { price: '1' }, failed: {}, reason: 'bad' },
     }));
     const skipped = await mustReadView(platform.store, job);
-    // It reads the journal once more after its listing: in that moment a person takes the skip back.
-    let reads = 0;
+    // It lists the journal once more after the outputs: in that moment a person takes the skip back.
+    let undone = false;
     const store = wrapStore(platform.store, {
-      read: async (key, options) => {
-        if (key === journalKey(job, skipped.next)) reads += 1;
-        if (reads === 2) {
-          reads += 1;
+      keys: async function* (prefix, options) {
+        if (prefix === journalPrefix(job) && !undone) {
+          undone = true;
           await skip(platform, skipped, { ...going, undo: true });
         }
-        return platform.store.read(key, options);
+        yield* platform.store.keys(prefix, options);
       },
     });
     await look({ ...platform, store }, skipped);
-    expect(reads).to.be.above(2);
+    expect(undone).to.equal(true);
     expect(await readOpened(platform.store, job, 'total')).to.equal(null);
     expect((await readEntries(platform.store, job)).map(({ what }) => what)).to.deep.equal(['sent', 'skip', 'unskip']);
   });

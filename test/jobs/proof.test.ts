@@ -65,7 +65,7 @@ describe('the evidence of a proof', () => {
     expect(gathers).to.deep.equal([{ step: 'totals', took: 4, leftOut: '2,4' }]);
     expect(tolerance).to.deep.equal({ value: '1', who: submitted.who, when: submitted.when, entry: null });
     expect(decisions.count).to.equal(view.next);
-    expect(decisions.listed.map(({ what }) => what).join(' ')).to.equal('sent close skip close');
+    expect(decisions.listed.map(({ what }) => what).join(' ')).to.equal('sent close skip open close');
     for (const { n, checksum } of decisions.listed)
       expect(bytesChecksum(await bytesOf(journalKey(view.record.job, n)))).to.equal(checksum);
   });

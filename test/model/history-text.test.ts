@@ -51,6 +51,7 @@ const TEXTS: readonly (readonly [EntryKind, string])[] = [
     'retry, round 1: price/3, with check.run ["cat"] → ["cat","-n"], check.attempts 3 → 5',
   ],
   [{ what: 'retry-rest', round: 1 }, 'round 1: the canaries succeeded, the rest is asked for'],
+  [{ what: 'open', step: 'total', count: 3, leftOut: '3,7-8' }, 'opened total without 3,7-8 of the step before it'],
   [{ what: 'close', state: 'failed', reason: 'failures', round: 0 }, 'closed: failed (failures)'],
   [{ what: 'close', state: 'succeeded', reason: null, round: 2 }, 'closed: succeeded, round 2'],
   [{ what: 'prune' }, 'pruned: its parts, outputs and logs were removed'],

@@ -6,8 +6,9 @@ import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { refreshView } from '../journal.ts';
 import { readOpened, stepTotals } from '../listing.ts';
+import { decideOpening } from '../opening.ts';
 import { recordView } from '../remember.ts';
-import { claimId, sendTasks } from '../send.ts';
+import { sendTasks } from '../send.ts';
 import { countFiles } from './file-parts.ts';
 import { hasAllShards, type OpenedStep, writeShards } from './step-shards.ts';
 
@@ -33,9 +34,10 @@ export async function openExploded(
   const counted = await refreshView(store, now);
   if (counted.next !== now.next) return counted;
   if (count > spec.maxTasks) return 'tooMany';
-  const opened: OpenedGather = { format: 1, id: claimId(), count, leftOut: move.leftOut };
+  const { view: decided, opened } = await decideOpening(platform, counted, { ...move, count });
+  if (opened === null) return decided;
   await store.put(openedKey(job, taker), JSON.stringify(opened), { ifAbsent: true });
-  const after = await refreshView(store, counted);
+  const after = await refreshView(store, decided);
   // Told that it is there, it may be one's own first try (law 2). Another's may go without other tasks.
   const standing = await readOpened(store, job, taker);
   if (standing?.id !== opened.id) return after;

@@ -2,7 +2,7 @@ import { type Standing, type StepFacts, standingOf } from '../decide.ts';
 import { isHeldBack } from '../held-rounds.ts';
 import { hasBarrier, sectionStart, takesFiles, toleratedOf } from '../job.ts';
 import { parseTaskSet, tasksIn } from '../task-set.ts';
-import { isSkipped, type JobView } from '../view.ts';
+import { isSkipped, type JobView, roundOf } from '../view.ts';
 import { type Findings, TaskNames } from './findings.ts';
 import type { StepProof } from './verify-result.ts';
 
@@ -140,12 +140,29 @@ function checkOpened(
     if (!before.fact.published.has(n)) continue;
     late.add(before.name, n);
     taken -= 1;
+    const round = unheardRound(view, index, n);
+    if (round !== null)
+      findings.add(
+        'opened',
+        `the ${name} was opened without ${before.name}/${n}, which a retry (round ${round}) had asked for`,
+      );
   }
   // Where tasks before it are missing by name, that says it already.
   const start = sectionStart(steps, index - 1);
   const named = standing.steps.slice(start, index).some(({ undecided }) => undecided.count > 0);
   if (taken < due && !named)
     findings.add('opened', `the ${name} took ${due} outputs of ${before.name}; ${taken} of them are there`);
+}
+
+/**
+ * The round that asked for a chain whose output came too late, as what waited for it was opened by a look at the journal
+ * before that: versions that wrote no `open` entry could. Null where no such round did.
+ */
+function unheardRound(view: JobView, index: number, task: number): number | null {
+  if (view.opened.has(index)) return null;
+  const round = roundOf(view, index - 1, task);
+  const asked = view.asked.find((each) => each.round === round);
+  return asked === undefined || asked.opened.includes(index) ? null : round;
 }
 
 /** Skipped, and without an output: one that came all the same counts as published. */

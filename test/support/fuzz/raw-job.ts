@@ -45,7 +45,11 @@ export async function readRaw(store: ObjectStore, job: string): Promise<RawJob> 
     const below = (directory: string): string[] =>
       [...keys].filter((key) => key.startsWith(`jobs/${job}/steps/${name}/${directory}/`));
     const openedKey = `jobs/${job}/steps/${name}/opened.json`;
-    const opened = keys.has(openedKey) ? await json<{ count: number; leftOut: string }>(openedKey) : null;
+    // Who appended the entry may have died before the object.
+    const decided = entries.find((entry) => entry.what === 'open' && entry.step === name) ?? null;
+    const opened = keys.has(openedKey)
+      ? await json<{ count: number; leftOut: string }>(openedKey)
+      : (decided as { count: number; leftOut: string } | null);
     const before = steps[index - 1];
     steps.push({
       ...{ name, gather, barrier },
