@@ -1,5 +1,6 @@
 // Protects: whatever an input holds, what comes out of a job is what went in, or the job is refused before it begins.
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
 import { work } from '../jobs/submitted-job.ts';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
@@ -46,7 +47,130 @@ describe('input of every kind', () => {
       }
       console.log(`      ${cases - refused} came out whole, ${refused} were refused`);
     });
+
+  it('that others append to, cut short or replace meanwhile comes out as it was at one instant, or is refused or failed', async () => {
+    const seed = printedSeed(`${CHANGING} inputs that change`);
+    const ends = { whole: 0, refused: 0, failed: 0 };
+    for (let n = 0; n < CHANGING; n += 1) {
+      const workspace = new Workspace();
+      const changes = new Worker(CHANGES, {
+        eval: true,
+        workerData: { path: workspace.path('in.txt'), seed: seed + n },
+      });
+      try {
+        await new Promise((resolve) => changes.once('message', resolve));
+        ends[await whileItChanges(workspace, new Chance(seed + n), `seed ${seed + n}`)] += 1;
+      } finally {
+        await changes.terminate();
+        await workspace.remove();
+      }
+    }
+    console.log(`      ${ends.whole} came out whole, ${ends.refused} were refused, ${ends.failed} failed`);
+    expect(ends.refused + ends.failed, 'cases in which a change was seen').to.be.above(0);
+  });
+
+  it('with a hole of 96 MiB comes out whole', async () => {
+    const workspace = new Workspace();
+    try {
+      const file = openSync(workspace.path('in.txt'), 'w');
+      // What a split looks at before it begins is text.
+      writeSync(file, 'a\n'.repeat(2 ** 18), 0);
+      writeSync(file, '\nc\n', 96 * 2 ** 20);
+      closeSync(file);
+      workspace.write('job.json', {
+        name: 'holes',
+        input: { from: 'in.txt', split: { by: 'lines', size: '1MB' } },
+        steps: [{ name: 'sum', run: 'wc -c' }],
+      });
+      const submitted = await workspace.run(['submit', 'job.json', '--json']);
+      expect(submitted.code, submitted.stderr).to.equal(0);
+      await work(await workspace.platform());
+      const { stdout } = await workspace.run([
+        'fetch',
+        (JSON.parse(submitted.stdout) as { job: string }).job,
+        '-o',
+        '-',
+      ]);
+      const bytes = stdout.trim().split('\n').map(Number);
+      expect(bytes.reduce((sum, each) => sum + each, 0)).to.equal(96 * 2 ** 20 + 3);
+    } finally {
+      await workspace.remove();
+    }
+  });
 }).timeout(900_000);
+
+/** Cases in which the input changes while it is planned, cut, uploaded and read. */
+const CHANGING = 16;
+
+/**
+ * Changes a file of the lines `STATE NUMBER` at random moments: the next state takes its place, lines are appended, or it is cut
+ * short. At each instant it holds the first lines of one state.
+ */
+const CHANGES = `
+const { parentPort, workerData: { path, seed } } = require('node:worker_threads');
+const pause = seed % 2 === 0 ? 40 : 600;
+const { appendFileSync, renameSync, truncateSync, writeFileSync } = require('node:fs');
+let random = seed >>> 0;
+const below = (most) => { random = (random * 1664525 + 1013904223) >>> 0; return Math.floor((random / 2 ** 32) * most); };
+let state = 0;
+let lines = 0;
+const some = (count) => Array.from({ length: count }, () => \`\${String(state).padStart(4, '0')} \${String(lines++).padStart(6, '0')}\\n\`).join('');
+const replace = () => {
+  state += 1;
+  lines = 0;
+  writeFileSync(path + '.new', some(2000));
+  renameSync(path + '.new', path);
+};
+replace();
+parentPort.postMessage('ready');
+const change = () => {
+  const way = below(3);
+  if (way === 0 || lines > 20000 || state > 9000) replace();
+  else if (way === 1) appendFileSync(path, some(1 + below(50)));
+  else { lines = Math.floor(lines / 2); truncateSync(path, lines * 12); }
+  setTimeout(change, below(pause));
+};
+setTimeout(change, below(400));
+`;
+
+/** A job over the file that changes. What comes out of a proven job must be the first lines of one state, each once. */
+async function whileItChanges(
+  workspace: Workspace,
+  chance: Chance,
+  told: string,
+): Promise<'whole' | 'refused' | 'failed'> {
+  const copied = chance.is(0.5);
+  workspace.write('job.json', {
+    name: 'changes',
+    input: { from: copied ? 'store:in.txt' : 'in.txt', split: { by: 'lines', every: chance.pick([100, 700]) } },
+    steps: [{ name: 'copy', run: ['cat'], attempts: 1 }],
+  });
+  const uploaded = copied ? await workspace.run(['upload', 'in.txt', '--json']) : null;
+  if (uploaded !== null && uploaded.code !== 0) {
+    expect(uploaded.stderr, told).to.match(/in\.txt/);
+    return 'refused';
+  }
+  const submitted = await workspace.run(['submit', 'job.json', '--json']);
+  if (submitted.code !== 0) {
+    expect(submitted.stderr, told).to.match(/in\.txt/);
+    return 'refused';
+  }
+  const { job } = JSON.parse(submitted.stdout) as { job: string };
+  await work(await workspace.platform());
+  const verified = await workspace.run(['verify', job, '--deep']);
+  if (verified.code !== 0) {
+    const { stdout } = await workspace.run(['failures', job]);
+    expect(stdout, `${told}: ${stdout}`).to.match(/ changed /);
+    return 'failed';
+  }
+  const fetched = await workspace.run(['fetch', job, '-o', 'out']);
+  expect(fetched.code, `${told}: ${fetched.stderr}`).to.equal(0);
+  const out = readFileSync(workspace.path('out'), 'latin1');
+  const state = out.slice(0, 4);
+  const truth = Array.from({ length: out.length / 12 }, (_, n) => `${state} ${String(n).padStart(6, '0')}\n`).join('');
+  expect(out === truth, `${told}: ${out.length} bytes that the file never held at one instant`).to.equal(true);
+  return 'whole';
+}
 
 /** Takes an input through a job that copies it and joins the copies, by a gather or by `fetch`. */
 async function through(workspace: Workspace, input: Nasty, gathers: boolean, told: string): Promise<void> {
