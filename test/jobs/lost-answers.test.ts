@@ -150,7 +150,7 @@ describe('a submission', () => {
         return platform.store.put(key, body, options);
       },
       delete: async (keys) => {
-        deleted.push(...keys.map((key) => key.split('/').at(key.startsWith('jobs/') ? 2 : 0) ?? ''));
+        deleted.push(keys.map((key) => key.split('/').at(key.startsWith('jobs/') ? 2 : 0)).join(' and '));
         await platform.store.delete(keys);
       },
     });
