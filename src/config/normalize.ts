@@ -116,6 +116,7 @@ function normalizeGroup(group: NonNullable<AwsFile['groups']>[string], dir: stri
     packages: required(group.packages),
     read: required(group.read),
     write: required(group.write),
+    keys: required(group.keys),
     commandRole: required(group.commandRole),
   };
 }

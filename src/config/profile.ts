@@ -104,6 +104,8 @@ export interface AwsGroup extends CommandSettings {
   readonly packages: readonly string[];
   readonly read: readonly string[];
   readonly write: readonly string[];
+  /** ARNs of the keys that encrypt what `read` and `write` name. */
+  readonly keys: readonly string[];
   /** Whether commands may use the instance's role. */
   readonly commandRole: boolean;
 }

@@ -100,6 +100,7 @@ const group = {
   packages: listOf(text('a package name', /^[A-Za-z0-9][A-Za-z0-9.+_-]*$/), 'a list of package names'),
   read: listOf(text('s3://BUCKET/PREFIX', /^s3:\/\/[^/\s]+(\/\S*)?$/), 'a list of s3:// prefixes'),
   write: listOf(text('s3://BUCKET/PREFIX', /^s3:\/\/[^/\s]+(\/\S*)?$/), 'a list of s3:// prefixes'),
+  keys: listOf(arn('kms'), 'a list of key ARNs'),
   commandRole: yesOrNo(),
   ...command,
 };

@@ -207,6 +207,7 @@ export const CONFIG_TABLE: readonly ConfigField[] = [
   field(AWS, 'groups.*.packages', 'a list of package names', [], 'installed before setup'),
   field(AWS, 'groups.*.read', 'a list of s3:// prefixes', [], "what else the group's commands may read"),
   field(AWS, 'groups.*.write', 'a list of s3:// prefixes', [], 'where else its workers may deliver outputs'),
+  field(AWS, 'groups.*.keys', 'a list of key ARNs', [], 'KMS keys that encrypt what read and write name'),
   field(AWS, 'groups.*.commandRole', 'true or false', false, "commands reach the instance's role; else they have none"),
   field(AWS, 'network', 'a map', {}, 'where instances stand'),
   field(AWS, 'network.subnets', 'a list of subnet ids', [], "none: the default VPC's"),

@@ -96,6 +96,11 @@ function elsewhere({ groups }: AwsProfile, arns: Arns): readonly Statement[] {
     // The marker of a delivery is deleted before it is made anew.
     allow('Deliver', ['s3:GetObject', 's3:PutObject', 's3:DeleteObject', ...RESUME], write.keys),
     allow('ListDelivered', ['s3:ListBucket', 's3:ListBucketMultipartUploads'], write.buckets),
+    // Whoever gets has data keys opened; whoever puts has them made, and a multipart upload opens them too.
+    allow('InputKeys', ['kms:Decrypt'], [...new Set(all.flatMap(({ keys }) => keys))]),
+    allow('DeliverKeys', ['kms:GenerateDataKey'], [
+      ...new Set(all.flatMap(({ keys, write: places }) => (places.length === 0 ? [] : keys))),
+    ]),
   ];
 }
 

@@ -18,6 +18,7 @@ import { publish } from './publish.ts';
 import { SecretRefused } from './secret-reader.ts';
 import { maskSecrets, type Secrets } from './secrets.ts';
 import { type StagedInput, stageIn } from './stage-in.ts';
+import { entryAllowing } from './denied-input.ts';
 import { keepLog, lastLine } from './stderr.ts';
 import { StderrTail } from './stderr-tail.ts';
 
@@ -96,7 +97,7 @@ export async function runAttempt(ctx: WorkerContext, task: Admitted, options: At
       outcome = await judge(run, end, staged.bytes, patience);
     }
   } catch (error) {
-    outcome = outcomeOfError(ctx, task, error, { signal: options.signal, staging: bytesIn === null });
+    outcome = outcomeOfError(ctx, task, error, { ...options, staging: bytesIn === null });
   }
   return { outcome: masked(outcome, secrets), startedAt, endedAt: clock.now(), end, bytesIn };
 }
@@ -214,7 +215,7 @@ function outcomeOfError(
   ctx: WorkerContext,
   task: Admitted,
   error: unknown,
-  { signal, staging }: { readonly signal: AbortSignal; readonly staging: boolean },
+  { signal, group, staging }: Pick<AttemptOptions, 'signal' | 'group'> & { readonly staging: boolean },
 ): Outcome {
   if (signal.aborted) return endedFromOutside(task, signal.reason as EndReason);
   const { job, step, task: number } = task.message;
@@ -224,11 +225,11 @@ function outcomeOfError(
   }
   const failure = failureOfError(error);
   if (failure !== null) return judgeFailure(task, failure);
-  const denied = staging && isOurs(error) && error.denied !== undefined;
   // Rights take a while to reach all of a service: only a denial that comes again pauses the job.
-  if (denied && task.delivery.receiveCount >= DENIALS) {
+  if (staging && isOurs(error) && error.denied !== undefined && task.delivery.receiveCount >= DENIALS) {
     ctx.log.warn(`${job}/${step}/${number} is given back, and the job paused: ${messageOf(error)}`);
-    return { kind: 'inputDenied', error: messageOf(error) };
+    const entry = entryAllowing({ message: messageOf(error), denied: error.denied, group, store: ctx.platform.store });
+    return { kind: 'inputDenied', error: entry === null ? messageOf(error) : `${messageOf(error)}; ${entry}` };
   }
   ctx.log.warn(`${job}/${step}/${number} is given back: ${messageOf(error)}`);
   return { kind: 'interrupted', why: 'service', delay: 5 };

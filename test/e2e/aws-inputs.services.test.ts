@@ -115,6 +115,7 @@ describe('inputs that are read in s3:// in place', () => {
       const why = JSON.parse((await denied.run(['why', id, '--json'])).stdout);
       expect(why.causes[0]).to.include({ code: 'accessDenied', severity: 'stops' });
       expect(why.causes[0].evidence[0]).to.include(`s3:GetObject on arn:aws:s3:::${bucket.name}/a.txt is denied`);
+      expect(why.causes[0].evidence[0]).to.include(`add s3://${bucket.name}/ to groups.default.read`);
       const status = JSON.parse((await denied.well('status', id, '--json')).stdout);
       expect(status).to.include({ state: 'paused', reason: 'denied' });
       proxy.heal();

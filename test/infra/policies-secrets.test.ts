@@ -52,4 +52,26 @@ describe('the policies on tokens and the certificate of the manager', () => {
   it('are tested for every role', () => {
     expect([...POLICY_ROLES].sort()).to.deep.equal(['admin', 'manager', 'operator', 'worker']);
   });
+
+  it('open the keys of inputs that groups name, and make data keys only where the group delivers', async () => {
+    const workspace = new Workspace();
+    try {
+      const [input, output] = ['0a', '0b'].map((id) => `arn:aws:kms:eu-west-1:123456789012:key/${id}`);
+      const groups = {
+        default: { read: ['s3://raw/claims/'], keys: [input] },
+        out: { write: ['s3://results/'], keys: [output] },
+      };
+      const prod = { backend: 'aws', region: 'eu-west-1', account: '123456789012', stack: 'month-end', groups };
+      workspace.write('batchctl.config.json', { profiles: { prod } });
+      const place = { cwd: workspace.dir, home: '', etc: '', env: { BATCHCTL_PROFILE: 'prod' } };
+      const { profile } = await loadConfig(place);
+      if (profile.backend !== 'aws') throw new Error('not on AWS');
+      const policy = policyFor('worker', profile);
+      const may = (action: string, resource = ''): boolean => allows(policy, { action, resource, context: {} });
+      expect([may('kms:Decrypt', input), may('kms:Decrypt', output)]).to.deep.equal([true, true]);
+      expect([may('kms:GenerateDataKey', input), may('kms:GenerateDataKey', output)]).to.deep.equal([false, true]);
+    } finally {
+      await workspace.remove();
+    }
+  });
 });

@@ -1,0 +1,23 @@
+// Protects: a job that is paused for a denied input names the entry of the configuration that lets workers read it.
+import { expect } from 'chai';
+import { entryAllowing } from '../../src/worker/denied-input.ts';
+
+const KEY = 'arn:aws:kms:eu-west-1:111122223333:key/0a-1';
+const OBJECT = 's3:GetObject on arn:aws:s3:::raw/claims/2026/a.csv';
+
+describe('the entry that lets workers read a denied input', () => {
+  const of = (denied: string, message = `${denied} is denied`): string | null =>
+    entryAllowing({ message, denied, group: 'gpu', store: { location: 's3://own/batchctl' } });
+
+  it("is the group's keys where the key is denied, and its read with the input's folder where the object is", () => {
+    const said = `User: arn:aws:sts::1:assumed-role/w is not authorized to perform: kms:Decrypt on resource: ${KEY} because no policy allows it`;
+    expect(of(OBJECT, `${OBJECT} is denied: ${said}`)).to.include(`add ${KEY} to groups.gpu.keys`);
+    expect(of(OBJECT)).to.include('add s3://raw/claims/2026/ to groups.gpu.read');
+    expect(of('s3:GetObject on arn:aws:s3:::raw/a.csv')).to.include('add s3://raw/ to groups.gpu.read');
+  });
+
+  it("is none in the profile's own bucket, whose rights `infra up` gives, and none for what is no object", () => {
+    expect(of('s3:GetObject on arn:aws:s3:::own/batchctl/data/a')).to.match(/^batchctl infra up --only iam gives/);
+    expect(of('ssm:GetParameter on arn:aws:ssm:eu-west-1:1:parameter/a')).to.equal(null);
+  });
+});
