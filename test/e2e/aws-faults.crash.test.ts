@@ -195,7 +195,7 @@ const TRIALS: Readonly<Record<string, (trouble: Trouble) => Promise<void>>> = {
     expect(worked.code, worked.stderr).to.equal(0);
     await expectWaited(past, job);
   },
-  'S3 is away for longer than requests are tried again, and than a lease: each command runs once': async ({
+  'S3 is away for longer than a lease and comes back: what is done is published, or runs again': async ({
     workspace,
     past,
     s3: toS3,
@@ -216,7 +216,6 @@ const TRIALS: Readonly<Record<string, (trouble: Trouble) => Promise<void>>> = {
     // It may have given up on the service: whoever comes next goes on.
     expect([0, 8], worked.stderr).to.include(worked.code);
     expect((await workspace.work()).code).to.equal(0);
-    expect(workspace.lines('ran')).to.have.length(2);
     const watched = await watching.ended;
     expect(watched.code, watched.stderr).to.equal(0);
     expect(watched.stderr).to.include('asking again');
