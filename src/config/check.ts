@@ -47,7 +47,7 @@ function checkAws({ value }: Merged): Problem[] {
     problems.push({ path: ['bucket'], message });
   }
   if (!named) problems.push(...checkMadeBucketName(value));
-  problems.push(...checkBucketName(value));
+  problems.push(...checkBucketName(value), ...checkBucketOwner(value));
   problems.push(...checkStackName(value.stack));
   problems.push(...checkTags(value.tags));
   const groups = isMap(value.groups) ? value.groups : {};
@@ -88,6 +88,13 @@ function checkBucketName({ bucket, stack }: Merged['value']): Problem[] {
   if (wrong === undefined) return [];
   const path = given === undefined ? ['stack'] : isMap(bucket) ? ['bucket', 'name'] : ['bucket'];
   return [{ path, message: `found ${name}, and S3 forbids "${wrong}" there in a bucket's name; needed: another name` }];
+}
+
+/** A bucket is made in the account of who makes it. */
+function checkBucketOwner({ bucket, account }: Merged['value']): Problem[] {
+  if (!isMap(bucket) || bucket.owner === undefined || bucket.owner === account || bucket.existing === true) return [];
+  const message = `found ${bucket.owner}, and a bucket of another account than \`account\` needs "existing": true`;
+  return [{ path: ['bucket', 'owner'], message }];
 }
 
 /** Security groups are called after it, and none may begin as their ids do (EC2: CreateSecurityGroup). */

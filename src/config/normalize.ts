@@ -68,6 +68,7 @@ function normalizeAws(name: string, file: AwsFile, dir: string): AwsProfile {
     bucket: {
       name: bucket.name ?? `${stack}-${file.account}-${file.region}`,
       existing: bucket.existing ?? false,
+      owner: bucket.owner ?? file.account ?? null,
       prefix: bucket.prefix ?? '',
     },
     ledger: normalizeLedger(required(file.ledger), dir),

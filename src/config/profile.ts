@@ -31,8 +31,13 @@ export interface AwsProfile extends ProfileBase {
   readonly account: string | null;
   readonly stack: string;
   readonly aws: { readonly profile: string | null };
-  /** `prefix` is empty or ends with a slash. */
-  readonly bucket: { readonly name: string; readonly existing: boolean; readonly prefix: string };
+  /** `owner`: the account that must own it; null: any. `prefix` is empty or ends with a slash. */
+  readonly bucket: {
+    readonly name: string;
+    readonly existing: boolean;
+    readonly owner: string | null;
+    readonly prefix: string;
+  };
   readonly ledger: AwsLedger;
   readonly groups: Readonly<Record<string, AwsGroup>>;
   /** Patterns of the `env:` and `file:` references that jobs may name. */

@@ -126,13 +126,14 @@ const ledger = z.discriminatedUnion(
   },
 );
 
-const BUCKET = 'a bucket name, or a map with name, existing, prefix';
+const BUCKET = 'a bucket name, or a map with name, existing, owner, prefix';
+const accountId = () => text('twelve digits, as text', /^\d{12}$/);
 const bucketName = () => text('3 to 63 of a-z, 0-9, . and -', /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/);
 const aws = {
   backend: z.literal('aws', { error: 'local, aws or manager' }),
   ...shared,
   region: text('an AWS region such as eu-west-1', /^[a-z]{2,}(-[a-z]+)+-\d+$/),
-  account: text('twelve digits, as text', /^\d{12}$/),
+  account: accountId(),
   stack: name('a stack name'),
   aws: fields({ profile: any().optional() }, 'a map with profile'),
   bucket: z.union(
@@ -142,6 +143,7 @@ const aws = {
         {
           name: bucketName().optional(),
           existing: yesOrNo().optional(),
+          owner: accountId().optional(),
           prefix: text('empty, or text that ends with / and begins without', /^([^/\0][^\0]*\/)?$/).optional(),
         },
         BUCKET,

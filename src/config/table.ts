@@ -97,6 +97,13 @@ export const CONFIG_TABLE: readonly ConfigField[] = [
   ),
   field(AWS, 'bucket.name', 'a bucket name', null, "the bucket's name"),
   field(AWS, 'bucket.existing', 'true or false', false, 'it is not made, reconfigured or deleted by infra'),
+  field(
+    AWS,
+    'bucket.owner',
+    'twelve digits, as text',
+    null,
+    'of an existing bucket: the account that owns it; none: account',
+  ),
   field(AWS, 'bucket.prefix', 'empty, or text that ends with /', '', 'put before every key'),
   field(AWS, 'ledger', 'a map with kind', { kind: 'store' }, 'where progress and statistics are kept'),
   field(

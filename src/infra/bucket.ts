@@ -167,8 +167,8 @@ export class BucketResource implements Resource {
 
   async #facts(): Promise<BucketFacts> {
     const [sdk, client] = await Promise.all([import('@aws-sdk/client-s3'), this.#clients.s3('control')]);
-    const { account, kmsKey, bucket } = this.#profile;
-    const at = { Bucket: bucket.name, ...(account !== null && { ExpectedBucketOwner: account }) };
+    const { kmsKey, bucket } = this.#profile;
+    const at = { Bucket: bucket.name, ...(bucket.owner !== null && { ExpectedBucketOwner: bucket.owner }) };
     return { sdk, client, at, arn: new Arns(this.#profile).bucket, prefix: bucket.prefix, kmsKey };
   }
 

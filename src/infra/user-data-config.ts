@@ -18,7 +18,10 @@ export function instanceConfig(profile: AwsProfile, reader: Reader, ca: string |
       [name]: {
         ...{ backend: 'aws', region, stack },
         ...(account !== null && { account }),
-        bucket: { name: bucket.name, existing: bucket.existing, prefix: bucket.prefix },
+        bucket: {
+          ...{ name: bucket.name, existing: bucket.existing, prefix: bucket.prefix },
+          ...(bucket.owner !== account && { owner: bucket.owner }),
+        },
         ledger: ledgerOf(profile, ca),
         groups: Object.fromEntries(Object.entries(groups).map(([group, of]) => [group, groupOf(group, of, reader)])),
         ...(kmsKey !== null && { kmsKey }),

@@ -52,11 +52,11 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
   const allowed = askedOnce(async () => {
     if (!hasNoAccounts(profile)) await requireAccount(clients);
   });
-  const { name, prefix } = bucket;
-  const s3 = await createS3Store({ clients, bucket: name, prefix, kmsKey });
+  const { name, owner, prefix } = bucket;
+  const s3 = await createS3Store({ clients, bucket: name, owner, prefix, kmsKey });
   const store = await withKills(guardedStore(s3, allowed));
   const topics = topicClients(clients, at);
-  const buckets = new S3Buckets({ clients: at, own: { name, store: s3 }, allowed });
+  const buckets = new S3Buckets({ clients: at, own: { name, owner, store: s3 }, allowed });
   const leaseOf = (group: string): number => {
     const { visibility } = groupOf(profile, group);
     return lease ?? visibility;

@@ -188,7 +188,7 @@ describe('the configuration', () => {
     expect(config.profile).to.deep.include({
       stack: 'batchctl',
       account: null,
-      bucket: { name: 'acme-data', existing: false, prefix: '' },
+      bucket: { name: 'acme-data', existing: false, owner: null, prefix: '' },
       ledger: { kind: 'store' },
       manager: null,
       budget: { month: null, job: null },

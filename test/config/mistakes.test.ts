@@ -223,6 +223,13 @@ const table: readonly (readonly [what: string, text: string, at: string, field: 
     'another name',
   ],
   [
+    'a bucket of another account that is to be made',
+    '{"profiles": {"p":\n{"backend": "aws", "region": "eu-west-1", "account": "111111111111", "bucket": {"name": "claims", "owner": "222222222222"}}}, "profile": "p"}',
+    '2:108',
+    'profiles.p.bucket.owner',
+    'needs "existing": true',
+  ],
+  [
     "a key's alias, which no policy can name",
     aws('"kmsKey": "arn:aws:kms:eu-west-1:123456789012:alias/claims"'),
     '2:30',

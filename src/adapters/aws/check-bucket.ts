@@ -22,11 +22,12 @@ interface Headed {
 /** A bucket as `doctor` asks it: at once, or not at all. */
 export async function probeBucket(
   clients: AwsClients,
-  { name, prefix, kmsKey }: { readonly name: string; readonly prefix: string; readonly kmsKey: string | null },
+  at: Pick<S3Bucket, 'name' | 'owner' | 'prefix' | 'kmsKey'>,
 ): Promise<S3Bucket> {
   const [sdk, client] = await Promise.all([import('@aws-sdk/client-s3'), clients.s3('probe')]);
-  const { account: owner, profile } = clients;
-  return { sdk, client, name, arn: bucketArn(clients.region, name), prefix, owner, kmsKey, profile, checksums: true };
+  const { name, owner, prefix, kmsKey } = at;
+  const arn = bucketArn(clients.region, name);
+  return { sdk, client, name, arn, prefix, owner, kmsKey, profile: clients.profile, checksums: true };
 }
 
 /** Whether the bucket is there, where it should be, and what time it is. */
@@ -110,7 +111,7 @@ async function bucketFinding(bucket: S3Bucket, expected: string, { error, region
     const owned = owner === null ? '' : `, or the bucket belongs to another account than ${owner}`;
     return fail(
       `s3:ListBucket on ${arn} is denied${owned}`,
-      `let the policy allow s3:ListBucket on it${owner === null ? '' : '; correct `bucket` or `account` of the profile, if it is another one'}`,
+      `let the policy allow s3:ListBucket on it${owner === null ? '' : '; correct `bucket`, its `owner` or `account` of the profile, if it is another one'}`,
     );
   }
   // Anything else, by its kind.

@@ -17,7 +17,7 @@ import { createS3Store, type S3Store } from './s3-store.ts';
 export interface S3BucketsOptions {
   readonly clients: AwsClientsOptions;
   /** The profile's own bucket: its store, and who must own it. Null: the profile's store is not in S3. */
-  readonly own: { readonly name: string; readonly store: S3Store } | null;
+  readonly own: { readonly name: string; readonly owner: string | null; readonly store: S3Store } | null;
   /** Asked before the first write; throws why nothing may be written. */
   readonly allowed?: () => Promise<void>;
   /** Bytes: what is larger is copied in slices of `slice`. S3's own limit unless given. */
@@ -59,7 +59,7 @@ export class S3Buckets {
     const store = await createS3Store({
       ...{ clients: this.#clientsFor(region), bucket: name, prefix: '', kmsKey: null },
       // Of another bucket nobody has said whose it is.
-      owner: isOwn ? clients.account : null,
+      owner: isOwn ? own.owner : null,
       foreign: !isOwn,
       ...(copies && { copies }),
     });

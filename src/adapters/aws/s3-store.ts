@@ -143,7 +143,11 @@ export class S3Store implements ObjectStore {
     const bucket = this.#bucket;
     const action = method === 'get' ? 's3:GetObject' : 's3:PutObject';
     return translated(doing(bucket, action, key, `sign a URL of ${key}`), () =>
-      signedUrl(bucket, key, { method: method === 'get' ? 'GET' : 'PUT', seconds }),
+      signedUrl(bucket, key, {
+        ...{ method: method === 'get' ? 'GET' : 'PUT', seconds },
+        // In the address, as the SDK's own presigner puts it: who follows a link says no headers.
+        ...(bucket.owner !== null && { query: { 'x-amz-expected-bucket-owner': bucket.owner } }),
+      }),
     );
   }
 

@@ -23,12 +23,13 @@ describe('buckets that a job names by s3:// address', () => {
   let buckets: S3Buckets;
   let proxy: FaultProxy;
   const MIB = 2 ** 20;
+  const OWNER = '123456789012';
 
   before(async () => {
     moto = await sharedMoto();
     bench = await openBench(moto.url);
     const clients = { region: 'us-east-1', profile: null, account: null, endpoints: { s3: moto.url } };
-    const own = { name: bench.bucket, store: bench.store };
+    const own = { name: bench.bucket, owner: OWNER, store: bench.store };
     proxy = await FaultProxy.start(moto.url);
     const through = { ...clients, endpoints: { s3: proxy.url } };
     buckets = new S3Buckets({ clients: through, own, copies: { largest: 6 * MIB, slice: 5 * MIB } });

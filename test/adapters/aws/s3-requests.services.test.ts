@@ -4,6 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { loadConfig } from '../../../src/config.ts';
+import { openAws } from '../../../src/platform/open-aws.ts';
 import { failsWith } from '../../contracts/store-bench.ts';
 import { FaultProxy } from '../../support/servers/fault-proxy.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
@@ -73,7 +75,10 @@ describe('the requests of an S3 store', () => {
   });
 
   it('names the bucket’s owner with every request, and the KMS key with all that writes', async () => {
-    const { store } = await open({ owner: OWNER, kmsKey: KEY, prefix: '' });
+    const { store } = await open({
+      ...{ owner: OWNER, kmsKey: KEY, prefix: '' },
+      copies: { largest: 6 * MIB, slice: 5 * MIB },
+    });
     const path = join(scratch, 'file');
     writeFileSync(path, Buffer.alloc(17 * MIB));
     await store.put('k', 'abc');
@@ -81,16 +86,41 @@ describe('the requests of an S3 store', () => {
     await store.head('k');
     await store.copy('k', 'c', { ifAbsent: true });
     await store.uploadFile(path, 'big');
+    (await store.get('k'))?.body.resume();
+    await store.copy('big', 'sliced');
+    const direct = await store.direct.begin('direct', { metadata: {} });
+    await store.direct.abort('direct', direct);
     for await (const _ of store.list('')) break;
     await store.delete(['c', 'big']);
     await store.delete(['k']);
     for (const { method, url, headers } of proxy.seen) {
       expect(headers['x-amz-expected-bucket-owner'], `${method} ${url}`).to.equal(OWNER);
+      const copies = headers['x-amz-copy-source'] !== undefined;
+      expect(headers['x-amz-source-expected-bucket-owner'], `${method} ${url}`).to.equal(copies ? OWNER : undefined);
       const creates = method === 'PUT' ? !url.includes('partNumber') : /[?&]uploads/.test(url) && method === 'POST';
       expect(headers['x-amz-server-side-encryption-aws-kms-key-id'], `${method} ${url}`).to.equal(
         creates ? KEY : undefined,
       );
     }
+  });
+
+  it('names the owner that the profile says, also for a bucket that is named whole, and in signed addresses', async () => {
+    const { bucket } = await open();
+    const aws = { backend: 'aws', region: 'eu-west-1', account: '111111111111', stack: 'lab' };
+    const lab = { ...aws, bucket: { name: bucket, existing: true, owner: OWNER } };
+    writeFileSync(join(scratch, 'batchctl.config.json'), JSON.stringify({ profile: 'lab', profiles: { lab } }));
+    const { profile } = await loadConfig({ cwd: scratch, env: { AWS_ENDPOINT_URL: proxy.url }, home: '', etc: '' });
+    if (profile.backend !== 'aws') throw new Error('the profile is not of AWS');
+    const platform = await openAws(profile, {});
+    try {
+      await platform.store.read('none');
+      await (await platform.bucket(bucket)).read('none');
+      expect(await platform.store.presign('k', 'get', 60)).to.include(`&x-amz-expected-bucket-owner=${OWNER}&`);
+    } finally {
+      await platform.close();
+    }
+    expect(proxy.seen.length).to.be.greaterThan(1);
+    for (const { headers } of proxy.seen) expect(headers['x-amz-expected-bucket-owner']).to.equal(OWNER);
   });
 
   it('neither sends nor expects checksums where the endpoint does not support them', async () => {
