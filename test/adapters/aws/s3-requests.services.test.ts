@@ -111,7 +111,7 @@ describe('the requests of an S3 store', () => {
     writeFileSync(join(scratch, 'batchctl.config.json'), JSON.stringify({ profile: 'lab', profiles: { lab } }));
     const { profile } = await loadConfig({ cwd: scratch, env: { AWS_ENDPOINT_URL: proxy.url }, home: '', etc: '' });
     if (profile.backend !== 'aws') throw new Error('the profile is not of AWS');
-    const platform = await openAws(profile, {});
+    const platform = await openAws(profile, { role: 'cli' });
     try {
       await platform.store.read('none');
       await (await platform.bucket(bucket)).read('none');
