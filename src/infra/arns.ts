@@ -103,7 +103,6 @@ export class Arns {
  * Text in an ARN or a pattern of a policy that stands for itself (IAM: policy variables, special characters). A policy takes
  * no characters above U+00FF (IAM: PutRolePolicy): a `?` stands for each.
  */
-export const literal = (text: string): string =>
-  beyondLatin(text.replace(/[*?$]/g, (character) => `\${${character}}`));
+export const literal = (text: string): string => beyondLatin(text.replace(/[*?$]/g, (character) => `\${${character}}`));
 
 export const beyondLatin = (text: string): string => text.replace(/[^\0-\xff]/g, '?');

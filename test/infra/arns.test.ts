@@ -65,7 +65,8 @@ describe('the policies on objects', () => {
     const groups = { default: { read: places, write: places.map((place) => place.replace('raw', 'out')) } };
     const policy = policyFor('worker', await awsProfile({ groups }));
     expect(JSON.stringify(policy)).to.match(DOCUMENT);
-    for (const key of ['raw/in#1/a', 'raw/données/a', 'raw/q?x/a', 'whole/a']) expect(may(policy, key), key).to.equal(true);
+    for (const key of ['raw/in#1/a', 'raw/données/a', 'raw/q?x/a', 'whole/a'])
+      expect(may(policy, key), key).to.equal(true);
     for (const key of ['raw/in', 'raw/in/a', 'raw/q', 'raw/q/a']) expect(may(policy, key), key).to.equal(false);
     for (const key of ['out/in#1/a', 'out/données/a']) expect(may(policy, key, 's3:PutObject'), key).to.equal(true);
     expect(may(policy, 'out/in', 's3:PutObject')).to.equal(false);

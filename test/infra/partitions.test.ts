@@ -16,7 +16,10 @@ const PARTITIONS = [
   { region: 'cn-north-1', partition: 'aws-cn', ec2: 'ec2.amazonaws.com.cn' },
   { region: 'us-gov-west-1', partition: 'aws-us-gov', ec2: 'ec2.amazonaws.com' },
 ];
-const LEDGERS = [{ kind: 'simpledb', domains: 2 }, { kind: 'postgres', url: 'postgres://me@db/x', iam: true }];
+const LEDGERS = [
+  { kind: 'simpledb', domains: 2 },
+  { kind: 'postgres', url: 'postgres://me@db/x', iam: true },
+];
 const release = { sha256: 'a'.repeat(64), setups: { default: null, gpu: 'b'.repeat(64) }, ca: null };
 
 for (const { region, partition, ec2 } of PARTITIONS) {
@@ -34,7 +37,13 @@ for (const { region, partition, ec2 } of PARTITIONS) {
             for (const resource of Resource) expect(resource, Sid).to.match(new RegExp(`^(\\*$|arn:${partition}:)`));
         const boot = { text: userDataFor({ profile, group: 'gpu', release }), release: 'a'.repeat(12) };
         const launch = {
-          ...{ name: 'month-end-gpu', group: 'gpu', instanceProfile: 'month-end-worker', securityGroups: ['sg-1'], boot },
+          ...{
+            name: 'month-end-gpu',
+            group: 'gpu',
+            instanceProfile: 'month-end-worker',
+            securityGroups: ['sg-1'],
+            boot,
+          },
           image: { id: 'ami-1', rootDevice: '/dev/xvda', rootSize: 8, moves: false },
           ...{ types: { architecture: 'arm64', ebsOptimized: true } as const, disk: 30e9 },
         };

@@ -35,12 +35,30 @@ describe('the policies', () => {
       policyOf([allow('One', [action], [resource], condition)]);
     const tag = equals('aws:ResourceTag/batchctl:stack', 'month-end');
     const faults: readonly (readonly [PolicyDocument, readonly string[]])[] = [
-      [statement('s3:HeadObject', 'arn:aws:s3:::b/k'), ['One: there is no s3:HeadObject', 'One: arn:aws:s3:::b/k is of none of its actions']],
+      [
+        statement('s3:HeadObject', 'arn:aws:s3:::b/k'),
+        ['One: there is no s3:HeadObject', 'One: arn:aws:s3:::b/k is of none of its actions'],
+      ],
       [statement('sqs:sendMessage', '*'), ['One: there is no sqs:sendMessage', 'One: * is of none of its actions']],
-      [statement('s3:ListBucket', 'arn:aws:s3:::b/k/*'), ['One: s3:ListBucket is on none of its resources', 'One: arn:aws:s3:::b/k/* is of none of its actions']],
-      [statement('ec2:DescribeInstances', 'arn:aws:ec2:*:*:instance/*'), ['One: ec2:DescribeInstances is on no resource but *', 'One: arn:aws:ec2:*:*:instance/* is of none of its actions']],
-      [statement('sdb:DeleteDomain', 'arn:aws:sdb:*:*:domain/a', tag), ['One: sdb:DeleteDomain knows no aws:ResourceTag/batchctl:stack on domain']],
-      [statement('ec2:DescribeInstances', '*', tag), ['One: ec2:DescribeInstances knows no aws:ResourceTag/batchctl:stack']],
+      [
+        statement('s3:ListBucket', 'arn:aws:s3:::b/k/*'),
+        ['One: s3:ListBucket is on none of its resources', 'One: arn:aws:s3:::b/k/* is of none of its actions'],
+      ],
+      [
+        statement('ec2:DescribeInstances', 'arn:aws:ec2:*:*:instance/*'),
+        [
+          'One: ec2:DescribeInstances is on no resource but *',
+          'One: arn:aws:ec2:*:*:instance/* is of none of its actions',
+        ],
+      ],
+      [
+        statement('sdb:DeleteDomain', 'arn:aws:sdb:*:*:domain/a', tag),
+        ['One: sdb:DeleteDomain knows no aws:ResourceTag/batchctl:stack on domain'],
+      ],
+      [
+        statement('ec2:DescribeInstances', '*', tag),
+        ['One: ec2:DescribeInstances knows no aws:ResourceTag/batchctl:stack'],
+      ],
       [statement('sqs:DeleteQueue', 'arn:aws:sqs:*:*:a', tag), []],
     ];
     for (const [policy, wanted] of faults) expect(await idleParts(policy)).to.deep.equal(wanted);
@@ -48,7 +66,10 @@ describe('the policies', () => {
 
   it('fit into managed policies, together with all that the whole allows, and into a role where instances have them', async () => {
     for (const count of [1, 10, 40]) {
-      const groups = Array.from({ length: count }, (_, n) => [`group-of-long-name-${n}`, { write: [`s3://acme-${n}/out/`] }]);
+      const groups = Array.from({ length: count }, (_, n) => [
+        `group-of-long-name-${n}`,
+        { write: [`s3://acme-${n}/out/`] },
+      ]);
       for (const [who, policy] of await policiesOf({ groups: Object.fromEntries(groups) })) {
         const documents = documentsOf(policy);
         for (const document of documents) expect(JSON.stringify(document).length, who).to.be.at.most(6_144);
@@ -72,7 +93,9 @@ describe('the policies', () => {
       const policies = async (...flags: readonly string[]) =>
         here.run(['infra', 'policies', '--profile', 'prod', '--for', 'admin', ...flags]);
       const whole = await policies();
-      expect(whole.stderr).to.match(/^This policy has 9\d{3} characters; .* Attach it as 2 of them: --document 1 to 2\.$/m);
+      expect(whole.stderr).to.match(
+        /^This policy has 9\d{3} characters; .* Attach it as 2 of them: --document 1 to 2\.$/m,
+      );
       const documents = await Promise.all(['1', '2'].map((number) => policies('--document', number)));
       expect(documents.map(({ stderr }) => stderr)).to.deep.equal(['', '']);
       const printed = documents.map(({ stdout }) => JSON.parse(stdout) as PolicyDocument);

