@@ -36,6 +36,7 @@ export async function startRehearsalWorkers(ctx: Context, options: RehearsalWork
   return startOwnWorkers(config, platform, {
     groups: [group],
     slots,
+    cwd: ctx.io.cwd,
     env: (start) => {
       const own: WorkerFaults = { ...faults, seed, killAt: start < kills ? every : null, tally };
       return { ...ctx.io.env, [FAULTS_VARIABLE]: JSON.stringify(own) };

@@ -278,6 +278,7 @@ class Workers {
     return startOwnWorkers(config, platform, {
       groups,
       slots: this.#slots,
+      cwd: ctx.io.cwd,
       env: () => ctx.io.env,
       onTrouble: (what) => ctx.warn(what),
     });

@@ -24,6 +24,7 @@ export interface OwnWorkers {
 export interface OwnWorkersOptions {
   readonly groups: readonly string[];
   readonly slots: number | null;
+  readonly cwd: string;
   /** Of the worker that is started as the so-manieth, from 0. */
   readonly env: (start: number) => Readonly<Record<string, string | undefined>>;
   /** A worker died; another is started after a while. */
@@ -83,7 +84,7 @@ export async function startOwnWorkers(
     group: options.groups.join(','),
     size: 1,
     newId: newWorkerId,
-    spawnWorker: () => ({ argv, env: options.env(starts++), log }),
+    spawnWorker: () => ({ argv, cwd: options.cwd, env: options.env(starts++), log }),
     onDeath: async ({ worker, code, signal }) => {
       await releaseDead(config, platform, options.groups, worker);
       if (code === 0) return;

@@ -31,7 +31,7 @@ describe('a run that is taken up', () => {
 describe('after a job failed', () => {
   let workspace: Workspace;
   before(() => {
-    workspace = new Workspace();
+    workspace = Workspace.withLongLeases();
     workspace.write('job.json', JOB);
   });
   after(() => workspace.remove());

@@ -14,7 +14,7 @@ interface Answer {
 describe('batchctl plan, of a job with a deadline', () => {
   let here: Workspace;
   before(async () => {
-    here = new Workspace();
+    here = Workspace.withLongLeases();
     here.write('job.json', {
       name: 'claims',
       input: { split: { by: 'range', from: 1, to: 20 } },
@@ -57,7 +57,7 @@ describe('batchctl plan, of a job with a deadline', () => {
 
 describe('batchctl plan, of a job with gathers', () => {
   it('says for each whether it joins lines or bytes', async () => {
-    const here = new Workspace();
+    const here = Workspace.withLongLeases();
     try {
       const steps = [
         { name: 'rows', run: 'cat', output: 'files' },

@@ -22,7 +22,7 @@ interface Answer {
 describe('schedules', () => {
   let workspace: Workspace;
   beforeEach(() => {
-    workspace = new Workspace();
+    workspace = Workspace.withLongLeases();
     workspace.write('claims-2026-11.txt', '1\n2\n');
     workspace.write('price.sh', 'cat; echo "$BATCHCTL_PARAM_REGION"');
     workspace.write('job.json', {

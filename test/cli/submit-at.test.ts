@@ -9,7 +9,7 @@ import { Workspace } from '../support/workspace.ts';
 describe('submit --at', () => {
   let workspace: Workspace;
   beforeEach(() => {
-    workspace = new Workspace();
+    workspace = Workspace.withLongLeases();
     workspace.write('job.json', {
       name: 'claims',
       input: { split: { by: 'range', from: 1, to: 1 } },

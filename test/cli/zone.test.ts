@@ -9,7 +9,7 @@ const JOB = { name: 'claims', input: { split: { by: 'range', from: 1, to: 2 } },
 describe("this machine's zone", () => {
   let workspace: Workspace;
   before(async () => {
-    workspace = new Workspace();
+    workspace = Workspace.withLongLeases();
     workspace.write('job.json', JOB);
     await workspace.submit('--finish-by', '2099-11-30T06:00Z');
   });

@@ -5,7 +5,7 @@ import { Workspace } from '../support/workspace.ts';
 describe('control totals', () => {
   let workspace: Workspace;
   beforeEach(() => {
-    workspace = new Workspace();
+    workspace = Workspace.withLongLeases();
   });
   afterEach(() => workspace.remove());
 

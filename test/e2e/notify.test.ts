@@ -17,7 +17,7 @@ describe('notifications', () => {
   let hook: HookServer;
 
   beforeEach(async () => {
-    workspace = new Workspace();
+    workspace = Workspace.withLongLeases();
     hook = new HookServer();
     await hook.listen();
   });

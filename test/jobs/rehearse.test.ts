@@ -48,7 +48,7 @@ interface Answer {
 describe('batchctl rehearse', () => {
   let here: Workspace;
   beforeEach(() => {
-    here = new Workspace();
+    here = Workspace.withLongLeases();
     const lines = Array.from({ length: PARTS * 5 }, (_, n) => `${n},${n * 3}\n`);
     here.write('claims.csv', `id,amount\n${lines.join('')}`);
     here.write('job.json', JOB);
@@ -209,7 +209,7 @@ describe('batchctl rehearse', () => {
 describe('batchctl plan, of a job that ran before', () => {
   let here: Workspace;
   beforeEach(() => {
-    here = new Workspace();
+    here = Workspace.withLongLeases();
     here.write('claims.csv', `id,amount\n${'1,2\n'.repeat(100)}`);
     here.write('job.json', { ...JOB, steps: [{ name: 'price', run: 'sleep 0.2; cat' }], expect: [] });
   });

@@ -10,7 +10,7 @@ import { hasCode } from '../../src/errors.ts';
 import { openPlatform } from '../../src/platform.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { runCli } from '../cli/fake-io.ts';
-import { checked, withEnvironment } from './run/environment.ts';
+import { checked, needsProcess, withEnvironment } from './run/environment.ts';
 import { killProcessesOf } from './run/processes.mjs';
 import { until } from './until.ts';
 
@@ -36,24 +36,36 @@ export interface Running {
 
 type Environment = Readonly<Record<string, string>>;
 
-/** Commands that start workers, serve, or are killed: always processes of their own. */
-const PROCESSES = ['manager', 'rehearse', 'reproduce', 'run', 'scale', 'worker', 'worker-supervisor'];
+/** Commands that work, serve, or start what outlives them: always processes of their own. */
+const PROCESSES = ['manager', 'reproduce', 'scale', 'worker', 'worker-supervisor'];
+/** Commands with workers of their own. */
+const WITH_WORKERS = ['rehearse', 'run'];
 
 /** Milliseconds that killed processes may take to end. */
 const PATIENCE = 20_000;
 
 /** A lease short enough for tests to wait for its end, seconds. */
 export const LEASE = 1.5;
+/** One that no test waits for, seconds. Workers do less besides the tasks: they start no thread, and tell the ledger seldom. */
+export const LONG_LEASE = 60;
 
 /** A directory of its own, with a job file and a store, in which real batchctl processes run. */
 export class Workspace {
   readonly dir: string;
+  /** Seconds. */
+  readonly lease: number;
   readonly #platforms: Platform[] = [];
   readonly #running = new Set<ChildProcess>();
   readonly #ends: (() => Promise<unknown>)[] = [];
 
-  constructor(dir = mkdtempSync(join(tmpdir(), 'batchctl-e2e-'))) {
+  constructor(dir = mkdtempSync(join(tmpdir(), 'batchctl-e2e-')), lease = LEASE) {
     this.dir = dir;
+    this.lease = lease;
+  }
+
+  /** One for tests of which none is about the end of a lease. */
+  static withLongLeases(): Workspace {
+    return new Workspace(undefined, LONG_LEASE);
   }
 
   /** A path below it. */
@@ -71,7 +83,7 @@ export class Workspace {
     return existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(Boolean) : [];
   }
 
-  /** Starts `batchctl ...args` here, on the local profile with short leases; `stdin`: what comes through a pipe. */
+  /** Starts `batchctl ...args` here, on the local profile; `stdin`: what comes through a pipe. */
   start(args: readonly string[], env: Environment = {}, stdin: string | null = null): Running {
     const child = spawn(process.execPath, [BIN, ...args], {
       cwd: this.dir,
@@ -104,7 +116,7 @@ export class Workspace {
 
   #environment(args: readonly string[]): Environment {
     return {
-      ...{ HOME: this.dir, BATCHCTL_PROFILE: 'local', BATCHCTL_TEST_LEASE_SECONDS: String(LEASE) },
+      ...{ HOME: this.dir, BATCHCTL_PROFILE: 'local', BATCHCTL_TEST_LEASE_SECONDS: String(this.lease) },
       ...this.environmentOf(args),
     };
   }
@@ -113,11 +125,16 @@ export class Workspace {
   async run(args: readonly string[], env: Environment = {}): Promise<Ended> {
     const [verb = '', second] = args;
     const isToken = verb === 'manager' && second === 'token';
-    const needsProcess = (PROCESSES.includes(verb) && !isToken) || Object.keys(env).length > 0;
-    if (needsProcess || process.env.BATCHCTL_TEST_BIN !== undefined) return this.start(args, env).ended;
-    const own = this.#environment(args);
-    const ended = await withEnvironment(own, () => runCli(args, { cwd: this.dir, env: own }));
-    return ended === null ? this.start(args).ended : { ...ended, signal: null };
+    // On AWS, and through a manager, more of the environment counts than can be changed here.
+    const isPlain = Object.keys(this.environmentOf(args)).length === 0;
+    const isOwn = isPlain ? needsProcess(env) : WITH_WORKERS.includes(verb) || Object.keys(env).length > 0;
+    const isProcess = isOwn || (PROCESSES.includes(verb) && !isToken);
+    if (isProcess || process.env.BATCHCTL_TEST_BIN !== undefined) return this.start(args, env).ended;
+    const own = { ...this.#environment(args), ...env };
+    // The path is for the workers that it starts.
+    const ofCommand = { PATH: process.env.PATH ?? '', ...own };
+    const ended = await withEnvironment(own, () => runCli(args, { cwd: this.dir, env: ofCommand }));
+    return ended === null ? this.start(args, env).ended : { ...ended, signal: null };
   }
 
   /** Submits `job.json` of this directory; answers the job's id. */
@@ -133,7 +150,7 @@ export class Workspace {
   }
 
   /** The same store, queue and ledger in this process. A lease of `leaseSeconds` is kept on a busy machine, too. */
-  async platform(who = 'test@here', leaseSeconds = LEASE): Promise<Platform> {
+  async platform(who = 'test@here', leaseSeconds = this.lease): Promise<Platform> {
     const config = await loadConfig({ env: {}, cwd: this.dir, home: '', etc: '' });
     const platform = await openPlatform(config, { role: 'cli', who, leaseSeconds });
     this.#platforms.push(platform);

@@ -7,8 +7,21 @@ export function checked(): Readonly<Record<string, string>> {
   return Object.fromEntries(names.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])));
 }
 
+/** What a process, or the AWS SDK in it, reads once; and what it may die of. */
+const OF_A_PROCESS = /^(AWS_.*|BATCHCTL_TEST_KILL|FAKETIME.*|HOME|.*_PROXY|LD_PRELOAD|NODE_.*|PATH|TMPDIR|TZ)$/i;
+
+/** How far a command's wall clock is ahead. A process reads it once, so here `Date` is moved instead. */
+const AHEAD = 'BATCHCTL_TEST_AHEAD_SECONDS';
+const trueNow = Date.now;
+
 let given: Readonly<Record<string, string>> = {};
+let givenAhead = '0';
 let running = 0;
+
+/** Whether a command with these variables needs a process of its own. */
+export function needsProcess(env: Readonly<Record<string, string>>): boolean {
+  return Object.keys(env).some((name) => OF_A_PROCESS.test(name));
+}
 
 /**
  * Runs a command in this process with a command's environment in place of the last one's. Answers null where it can't, as
@@ -18,16 +31,20 @@ export async function withEnvironment<T>(
   env: Readonly<Record<string, string>>,
   command: () => Promise<T>,
 ): Promise<T | null> {
-  const wanted = Object.fromEntries(Object.entries(env).filter(([name]) => !KEPT.includes(name)));
-  if (running > 0 && !isSame(wanted, given)) return null;
+  const wanted = Object.fromEntries(Object.entries(env).filter(([name]) => !KEPT.includes(name) && name !== AHEAD));
+  const { [AHEAD]: ahead = '0' } = env;
+  if (running > 0 && !(ahead === givenAhead && isSame(wanted, given))) return null;
   for (const name of Object.keys(given)) if (!(name in wanted)) delete process.env[name];
   Object.assign(process.env, wanted);
   given = wanted;
+  givenAhead = ahead;
+  if (ahead !== '0') Date.now = () => trueNow() + 1_000 * Number(ahead);
   running += 1;
   try {
     return await command();
   } finally {
     running -= 1;
+    if (running === 0) Date.now = trueNow;
   }
 }
 
