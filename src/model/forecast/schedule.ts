@@ -17,11 +17,12 @@ export function sectionSeconds(steps: readonly ScheduledStep[], slots: number, b
   for (const { seconds, slots: wanted, most } of steps) {
     const needs = Math.max(1, Math.min(slots, wanted));
     const after = ready;
-    const order = orderOf(seconds.length, after);
+    const order = after === null ? null : orderOf(after);
     const ends = new Float64Array(seconds.length);
     // Where few may run at a time, each waits for the end of the one that ran so many before it.
     const running: number[] = [];
-    for (const [i, chain] of order.entries()) {
+    for (let i = 0; i < seconds.length; i += 1) {
+      const chain = order?.[i] ?? i;
       const held = most < slots ? (running[i - most] ?? 0) : 0;
       const end = free.take(needs, Math.max(after?.[chain] ?? 0, held), seconds[chain] ?? 0);
       ends[chain] = end;
@@ -33,9 +34,9 @@ export function sectionSeconds(steps: readonly ScheduledStep[], slots: number, b
   return last;
 }
 
-function orderOf(count: number, ready: Float64Array | null): readonly number[] {
-  const order = Array.from({ length: count }, (_, chain) => chain);
-  return ready === null ? order : order.sort((a, b) => (ready[a] ?? 0) - (ready[b] ?? 0));
+function orderOf(ready: Float64Array): readonly number[] {
+  const order = Array.from(ready, (_, chain) => chain);
+  return order.sort((a, b) => (ready[a] ?? 0) - (ready[b] ?? 0));
 }
 
 /** When each slot is free again: a binary heap, the first to be free on top. */
