@@ -15,7 +15,7 @@ describe("a run's own workers", () => {
       const config = await loadConfig({ cwd: directory, env: { HOME: directory }, flags: { profile: 'local' } });
       const told: string[] = [];
       const workers = await startOwnWorkers(config, place.platform, {
-        ...{ groups: ['default'], slots: 1, onTrouble: (what: string) => told.push(what) },
+        ...{ cwd: directory, groups: ['default'], slots: 1, onTrouble: (what: string) => told.push(what) },
         env: () => ({ PATH: process.env.PATH, NODE_OPTIONS: `--require ${directory}/none.cjs` }),
       });
       try {
