@@ -37,8 +37,8 @@ export interface DispatcherOptions {
   readonly settle: (item: Settling) => void;
   /** How many attempts of a job, or of one step of it, run in other workers, about. */
   readonly runningElsewhere: (job: string, step: string | null) => number;
-  /** For how many seconds a task is left to other machines, as this one may be taken back before it is done; null: not. */
-  readonly leaves: (task: Admitted) => Promise<number | null>;
+  /** For how many seconds a task is left to other machines, as this one may be taken back before it is done; null, or absent: not. */
+  readonly leaves?: (task: Admitted) => Promise<number | null>;
   /** Called when there is room for more. */
   readonly onRoom: () => void;
 }
@@ -154,7 +154,7 @@ export class Dispatcher {
     const found = await admit(platform.store, jobs, delivery, here).catch((error: unknown) =>
       this.#unadmitted(delivery, error),
     );
-    const leftFor = found.kind === 'refused' ? null : await this.#options.leaves(found);
+    const leftFor = found.kind === 'refused' ? null : ((await this.#options.leaves?.(found)) ?? null);
     if (this.#lostEarly.delete(delivery.receipt)) return 'taken';
     if (found.kind === 'refused') {
       this.#refuse(queue, delivery, found.outcome, found.admitted);
