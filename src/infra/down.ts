@@ -202,7 +202,8 @@ const SOME: AwsGroup = {
     slots: null,
     visibility: 120,
   },
-  ...{ disk: 30e9, ami: null, setup: null, setupTimeout: 900, packages: [], read: [], write: [], commandRole: false,
-      ...{ rebalance: 'keep', keys: [] } },
+  ...{ disk: 30e9, ami: null, setup: null, setupTimeout: 900, packages: [], read: [], write: [], commandRole: false },
+  rebalance: 'keep',
+  keys: [],
   ...{ env: {}, secrets: {} },
 };
