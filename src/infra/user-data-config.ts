@@ -47,7 +47,7 @@ function groupOf(name: string, of: AwsGroup, reader: Reader): unknown {
     ...(own && Object.keys(env).length > 0 && { env }),
     ...(own && Object.keys(secrets).length > 0 && { secrets }),
     ...{ instances: group.instances, spot: group.spot },
-    ...(reader === 'worker' && group.rebalance === 'leave' && { rebalance: group.rebalance }),
+    ...(own && group.rebalance === 'leave' && { rebalance: group.rebalance }),
     ...(reader === 'manager' && { onDemandBase: group.onDemandBase, onDemandMax: group.onDemandMax }),
   };
 }

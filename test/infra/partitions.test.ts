@@ -52,7 +52,7 @@ for (const { region, partition, ec2 } of PARTITIONS) {
         texts.push(...[...policies, ...others, manager].map((each) => JSON.stringify(each)));
       }
       const clients = new AwsClients({ region, profile: null, account: null, endpoints: {} });
-      const bucket = await probeBucket(clients, { name: 'acme-data', prefix: 'batch/', kmsKey: null });
+      const bucket = await probeBucket(clients, { name: 'acme-data', owner: null, prefix: 'batch/', kmsKey: null });
       texts.push(doing(bucket, 's3:GetObject', 'jobs/x', 'read it').resource);
       await clients.close();
       const named = texts.flatMap((text) => [...text.matchAll(/arn:(aws[a-z-]*):/g)].map(([, found]) => found));

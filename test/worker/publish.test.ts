@@ -39,7 +39,8 @@ describe('publishing an output', () => {
     if (output === 'files') mkdirSync(directory.outputDirectory, { recursive: true });
     const task = { message: { job: JOB, step: 'price', task: 0, round: 0 }, step: { output } } as Admitted;
     const when = '2026-11-30T06:00:00.000Z';
-    return publish(store, task, directory, {
+    const patience = { during: <T>(act: () => Promise<T>): Promise<T> => act() };
+    return publish({ store, patience }, task, directory, {
       ...{ attempt, number: 1, round: 0, worker: 'w', startedAt: when, endedAt: when, seconds: 1, cpuSeconds: null },
       ...{ peakMemory: null, bytesIn: 0, counters, code: null },
     });
