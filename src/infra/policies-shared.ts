@@ -98,9 +98,11 @@ function elsewhere({ groups }: AwsProfile, arns: Arns): readonly Statement[] {
     allow('ListDelivered', ['s3:ListBucket', 's3:ListBucketMultipartUploads'], write.buckets),
     // Whoever gets has data keys opened; whoever puts has them made, and a multipart upload opens them too.
     allow('InputKeys', ['kms:Decrypt'], [...new Set(all.flatMap(({ keys }) => keys))]),
-    allow('DeliverKeys', ['kms:GenerateDataKey'], [
-      ...new Set(all.flatMap(({ keys, write: places }) => (places.length === 0 ? [] : keys))),
-    ]),
+    allow(
+      'DeliverKeys',
+      ['kms:GenerateDataKey'],
+      [...new Set(all.flatMap(({ keys, write: places }) => (places.length === 0 ? [] : keys)))],
+    ),
   ];
 }
 

@@ -7,6 +7,7 @@ import type { CodeCache } from './code.ts';
 import { giveTo } from './command-user.ts';
 import type { WorkerContext } from './context.ts';
 import { parseCounters } from './counters.ts';
+import { entryAllowing } from './denied-input.ts';
 import { freshDirectory, type SlotDirectory } from './directory.ts';
 import { diskIsFull } from './disk.ts';
 import { commandOf, environmentOf, secretsOf } from './environment.ts';
@@ -18,7 +19,6 @@ import { publish } from './publish.ts';
 import { SecretRefused } from './secret-reader.ts';
 import { maskSecrets, type Secrets } from './secrets.ts';
 import { type StagedInput, stageIn } from './stage-in.ts';
-import { entryAllowing } from './denied-input.ts';
 import { keepLog, lastLine } from './stderr.ts';
 import { StderrTail } from './stderr-tail.ts';
 

@@ -22,6 +22,7 @@ export function entryAllowing({ message, denied, group, store }: Denial): string
   const [, bucket, folder = ''] = OBJECT.exec(denied) ?? [];
   if (bucket === undefined) return null;
   const place = `s3://${bucket}/${folder}`;
-  if (`${store.location}/`.startsWith(`s3://${bucket}/`)) return 'batchctl infra up --only iam gives workers their rights again';
+  if (`${store.location}/`.startsWith(`s3://${bucket}/`))
+    return 'batchctl infra up --only iam gives workers their rights again';
   return `add ${place} to groups.${group}.read of the profile (a bucket of another account must allow it, too), ${apply}`;
 }

@@ -40,7 +40,12 @@ export type Published =
  * files, are staged under the attempt's id and count once their manifest is put. The files are consumed, so that what
  * the store refuses for a while is put again one by one, with that patience.
  */
-export async function publish(to: Target, task: Admitted, directory: SlotDirectory, base: MetaBase): Promise<Published> {
+export async function publish(
+  to: Target,
+  task: Admitted,
+  directory: SlotDirectory,
+  base: MetaBase,
+): Promise<Published> {
   if (task.step.output === 'files') return publishFiles(to, task, directory, base);
   const path = task.step.output === 'file' ? directory.outputFile : directory.stdout;
   const found = sizeOf(path, '$BATCHCTL_OUTPUT', directory);
@@ -64,12 +69,7 @@ export async function publish(to: Target, task: Admitted, directory: SlotDirecto
   return created ? { won: true, meta } : readBack(to, task, meta);
 }
 
-async function publishFiles(
-  to: Target,
-  task: Admitted,
-  directory: SlotDirectory,
-  base: MetaBase,
-): Promise<Published> {
+async function publishFiles(to: Target, task: Admitted, directory: SlotDirectory, base: MetaBase): Promise<Published> {
   const files: OutputFile[] = [];
   const lines = createHash('sha256');
   for (const name of outputNames(directory.outputDirectory)) {
