@@ -15,8 +15,6 @@ import { tagDifferences, tagsOf } from './tags.ts';
 
 /** Characters of all inline policies of a role, white space apart (IAM: quotas). */
 const POLICY_LIMIT = 10_240;
-/** A character that no policy may have (model of `iam`: policyDocumentType). */
-const POLICY_LACKS = /[^\t\n\r\u0020-\u00FF]/u;
 /** Its inline policy. */
 const POLICY = 'batchctl';
 
@@ -141,18 +139,7 @@ export class RoleResource implements Resource {
   /** Throws `config` when IAM would not take it. */
   #policy(): PolicyDocument {
     const policy = policyFor(this.#who, this.#profile);
-    const text = JSON.stringify(policy);
-    const { length } = text;
-    const [wrong] = POLICY_LACKS.exec(text) ?? [];
-    if (wrong !== undefined) {
-      throw new BatchctlError(
-        'config',
-        `the policy of ${this.name} would have ${wrong}, which IAM takes in no policy`,
-        {
-          hint: 'name bucket.prefix, and read, write and secrets of the groups, in Latin letters',
-        },
-      );
-    }
+    const { length } = JSON.stringify(policy);
     if (length <= POLICY_LIMIT) return policy;
     throw new BatchctlError(
       'config',

@@ -20,7 +20,7 @@ interface Line {
 describe('doctor', () => {
   let workspace: Workspace;
   beforeEach(() => {
-    workspace = Workspace.withLongLeases();
+    workspace = new Workspace();
     workspace.write('job.json', whyJobFile(2, 'echo done'));
   });
   afterEach(() => workspace.remove());

@@ -198,6 +198,7 @@ describe('the configuration', () => {
     expect(config.profile.groups.big).to.deep.equal({
       instances: ['c7g.large', 'm7g.large'],
       spot: true,
+      rebalance: 'keep',
       onDemandBase: 0,
       onDemandMax: 5,
       min: 0,
@@ -211,6 +212,7 @@ describe('the configuration', () => {
       packages: [],
       read: [],
       write: [],
+      keys: [],
       commandRole: false,
       env: {},
       secrets: {},

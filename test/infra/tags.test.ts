@@ -1,14 +1,11 @@
-// Protects: tags and names that a service would refuse stop infra up before anything is made, not half-way.
+// Protects: tags that a service would refuse stop infra up before anything is made, not half-way.
 import { expect } from 'chai';
-import { AwsClients } from '../../src/adapters/aws/clients.ts';
 import { type AwsProfile, loadConfig } from '../../src/config.ts';
 import type { Part } from '../../src/infra/resource.ts';
-import { RoleResource } from '../../src/infra/role.ts';
 import { validateTags } from '../../src/infra/tags.ts';
-import { rejection } from '../support/rejection.ts';
 import { Workspace } from '../support/workspace.ts';
 
-describe('tags and names in policies', () => {
+describe('tags', () => {
   const here = new Workspace();
   after(() => here.remove());
 
@@ -56,13 +53,5 @@ describe('tags and names in policies', () => {
     expect(await found({ team: '', Team: '' })).to.deep.equal(['tags: team and Team are the same name to IAM']);
     expect(await found({ 'Batchctl:Stack': '' })).to.have.length(1);
     expect(await found({ team: '', Team: '' }, {}, 'data')).to.deep.equal([]);
-  });
-
-  it('are refused in letters that IAM takes in no policy, before a role is made', async () => {
-    const profile = await profileOf({ bucket: { name: 'acme', prefix: '月末/' } });
-    const clients = new AwsClients({ region: 'eu-west-1', profile: null, account: null, endpoints: {} });
-    const error = await rejection(new RoleResource('worker', profile, clients).look());
-    expect(error.message).to.equal('the policy of lab-worker would have 月, which IAM takes in no policy');
-    expect(error).to.include({ kind: 'config' });
   });
 });

@@ -61,12 +61,11 @@ describe('a worker whose machine EC2 recommends to leave', () => {
     const long = await submit('long', 5, { run: `echo run >> "${workspace.path('ran')}"; sleep 1.2` });
     await Promise.race([until('a task runs', () => workspace.lines('ran').length === 1), worker.done]);
     told.notice = { kind: 'rebalance', at: null };
-    await until('tasks are left to others', () => told.delays.length >= 3);
+    await until('tasks are left to others', () => told.delays.filter((delay) => delay === RISK / 40).length >= 3);
     const before = workspace.lines('ran').length;
     await has(await submit('short', 2, { run: 'cat', timeout: '1s' }), 'succeeded');
     expect(workspace.lines('ran'), 'no other long one was begun').to.have.length(before);
     expect(before).to.be.below(4);
-    expect(new Set(told.delays)).to.deep.equal(new Set([RISK / 40]));
     told.ahead = RISK * 1_000;
     await has(long, 'succeeded');
     expect(workspace.lines('ran')).to.have.length(5);

@@ -16,7 +16,7 @@ export function eachWay(
   options: ManagedOptions = {},
 ): void {
   direct(title, function () {
-    suite.call(this, async () => Workspace.withLongLeases());
+    suite.call(this, async () => new Workspace());
   });
   if (!runs('services')) return;
   describe(`${title}, through a manager`, function () {
