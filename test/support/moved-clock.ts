@@ -5,11 +5,6 @@ export function movedClock(at: string): Readonly<Record<string, string>> {
   return { BATCHCTL_TEST_AHEAD_SECONDS: String(secondsAhead(at)) };
 }
 
-/** The environment of a batchctl that comes so many seconds later: leases of those that were killed have ended. */
-export function laterBy(seconds: number): Readonly<Record<string, string>> {
-  return { BATCHCTL_TEST_AHEAD_SECONDS: String(seconds) };
-}
-
 /**
  * The same for every program, as for a shell script that asks `date`. Files' times stay those of the machine, and the clock
  * that measures durations stays true.

@@ -47,7 +47,7 @@ const PATIENCE = 20_000;
 /** A lease short enough for tests to wait for its end, seconds. */
 export const LEASE = 1.5;
 /** One that no test waits for, seconds. Workers do less besides the tasks: they start no thread, and tell the ledger seldom. */
-export const LONG_LEASE = 60;
+const LONG_LEASE = 60;
 
 /** A directory of its own, with a job file and a store, in which real batchctl processes run. */
 export class Workspace {
