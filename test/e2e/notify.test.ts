@@ -17,7 +17,7 @@ describe('notifications', () => {
   let hook: HookServer;
 
   beforeEach(async () => {
-    workspace = Workspace.withLongLeases();
+    workspace = new Workspace();
     hook = new HookServer();
     await hook.listen();
   });

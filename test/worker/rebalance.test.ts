@@ -68,7 +68,8 @@ describe('a worker whose machine EC2 recommends to leave', () => {
     expect(before).to.be.below(4);
     told.ahead = RISK * 1_000;
     await has(long, 'succeeded');
-    expect(workspace.lines('ran')).to.have.length(5);
+    // A job that stands for so long, by its clock, has its messages sent again.
+    expect(workspace.lines('ran')).to.have.length.at.least(5);
     await worker.drain();
   });
 
