@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { isKind } from '../../errors.ts';
 import { Permits } from '../../lib/permits.ts';
 import type { BucketObject, BucketReadOptions, CopyAs } from '../../ports/bucket.ts';
 import type {
@@ -24,6 +25,9 @@ import { putObject } from './s3-put.ts';
 import { signedUrl } from './s3-signed-url.ts';
 import { StreamSource } from './s3-stream-source.ts';
 import { upload, uploadFile } from './s3-upload.ts';
+
+/** Times that a read begins anew, as the object was replaced while its body had broken off. */
+const READS = 6;
 
 export interface S3StoreOptions {
   readonly clients: AwsClients;
@@ -94,6 +98,17 @@ export class S3Store implements ObjectStore {
   }
 
   async read(key: string, options: BucketReadOptions = {}): Promise<Uint8Array | null> {
+    for (let reads = 1; ; reads += 1) {
+      try {
+        return await this.#readWhole(key, options);
+      } catch (error) {
+        // Its body broke off, and another object stood there when it was to go on: of what nobody pinned, that one is read.
+        if (options.etag !== undefined || reads === READS || !isKind(error, 'changed')) throw error;
+      }
+    }
+  }
+
+  async #readWhole(key: string, options: BucketReadOptions): Promise<Uint8Array | null> {
     const open = await this.#open(key, options);
     if (open === null) return null;
     const into = Buffer.allocUnsafe(open.length);

@@ -118,6 +118,16 @@ describe('S3 over a network that fails', () => {
       expect(isKind(error, 'changed'), String(error)).to.equal(true);
     });
 
+    it('reads the new object whole where a body broke off and the object, which nobody pinned, was replaced', async () => {
+      await at.store.put('k', bytesOf(2 * MIB));
+      proxy.fail(1, { kind: 'cut', after: MIB }, isGet);
+      proxy.fail(4, { kind: 'answer', status: 503, code: 'SlowDown' }, isGet);
+      const reading = text('k');
+      await until('it is to go on', () => proxy.count(isGet) >= 2);
+      await at.store.put('k', 'new');
+      expect(await reading).to.equal('new');
+    });
+
     it('names an object whose bytes do not match the checksum that S3 has', async () => {
       const bytes = bytesOf(2 * MIB);
       await at.store.put('k', bytes);
