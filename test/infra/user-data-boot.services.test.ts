@@ -112,7 +112,10 @@ describe('the first boot of an instance', () => {
       ca: 'rds.pem',
     };
     const secrets = { TOKEN: 'ssm:/acme/token' };
-    const groups = { default: { secrets, slots: 3, visibility: '90s' }, gpu: { env: { A: '1' }, max: 4 } };
+    const groups = {
+      default: { secrets, env: { A: '1' }, slots: 3, visibility: '90s' },
+      gpu: { env: { B: '2' }, max: 4 },
+    };
     const allowSecrets = ['file:/run/secrets/*', 'env:DB_*'];
     const kmsKey = 'arn:aws:kms:us-east-1:123456789012:key/1';
     const stack = await stackOf(1, { ledger, groups, kmsKey, allowSecrets });
@@ -135,8 +138,8 @@ describe('the first boot of an instance', () => {
     expect(profile).to.deep.include({ name: 'lab', stack: name, account, region, bucket, kmsKey, allowSecrets });
     expect(profile.ledger).to.deep.equal({ ...stack.profile.ledger, ca: join(root, 'etc/batchctl/ca.pem') });
     expect(readFileSync(join(root, 'etc/batchctl/ca.pem'), 'utf8')).to.equal('PEM\n');
-    expect(profile.groups.default).to.deep.include({ secrets, slots: 3, visibility: 90 });
-    expect(profile.groups.gpu).to.deep.include({ env: { A: '1' }, max: 4 });
+    expect(profile.groups.default).to.deep.include({ secrets, env: { A: '1' }, slots: 3, visibility: 90 });
+    expect(profile.groups.gpu).to.deep.include({ env: {}, max: 4 });
   });
 
   it('refuses a bundle of another checksum, says so in the store, and ends the instance in good order', async () => {
