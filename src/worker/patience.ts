@@ -5,16 +5,18 @@ import { jitter, wait } from '../lib/wait.ts';
 const FIRST_MS = 500;
 const LONGEST_MS = 15_000;
 
-/** For how long an output is tried to be published, milliseconds: at least and at most. */
-const LEAST_MS = 10 * 60_000;
-const MOST_MS = 45 * 60_000;
+/** For how long an output is tried to be published, seconds: at least and at most. */
+const LEAST = 10 * 60;
+const MOST = 45 * 60;
 
 /**
  * For how long an output is tried to be published after a command of so many seconds, milliseconds: as long as running
- * it again would take, but at least ten minutes, and no longer than a lease of SQS has left after the longest timeout.
+ * it again would take, but at least ten minutes, and no longer than a lease of SQS has left after the longest timeout. Tests
+ * shorten it: `BATCHCTL_TEST_PATIENCE_SECONDS`.
  */
 export function publishPatience(commandSeconds: number): number {
-  return Math.min(MOST_MS, Math.max(LEAST_MS, commandSeconds * 1_000));
+  const least = Number(process.env.BATCHCTL_TEST_PATIENCE_SECONDS ?? LEAST);
+  return Math.min(MOST, Math.max(least, commandSeconds)) * 1_000;
 }
 
 export interface PatienceOptions {

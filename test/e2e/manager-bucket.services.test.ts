@@ -1,7 +1,7 @@
 // Protects: a caller without AWS credentials can fetch into a bucket, but never over batchctl's own objects.
 import { existsSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { AwsWorkspace } from '../support/aws-workspace.ts';
+import { AwsWorkspace, KEYS } from '../support/aws-workspace.ts';
 import { RawBucket } from '../support/s3-bucket.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import { sharedMoto } from '../support/servers/moto.ts';
@@ -96,6 +96,8 @@ describe('outputs into a bucket, through a manager', () => {
       const { code, stderr } = await here.run(['fetch', job, '-o', `s3://${there.stack}/batchctl/${at}`], env);
       expect(code, `${at}: ${stderr}`).to.equal(7);
       expect(stderr).to.include(`${at} ${why}`);
+      // The caller's command ran here, with an environment of its own.
+      Object.assign(process.env, KEYS);
       expect(await (await there.platform()).store.head(at), at).to.equal(null);
     }
   });

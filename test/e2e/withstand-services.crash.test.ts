@@ -23,7 +23,10 @@ describe('services that stay away', () => {
     workspace.write('job.json', { ...CHAINS, steps });
     job = await workspace.submit();
   });
-  afterEach(() => workspace.remove());
+  afterEach(() => {
+    delete process.env.BATCHCTL_TEST_PATIENCE_SECONDS;
+    return workspace.remove();
+  });
 
   it('a store that refuses to publish now and then costs no attempt, only time', async () => {
     let refusals = 0;
@@ -45,6 +48,7 @@ describe('services that stay away', () => {
   });
 
   it('a store that keeps refusing makes the worker leave, and give back what it held', async () => {
+    process.env.BATCHCTL_TEST_PATIENCE_SECONDS = '1';
     const store = wrapStore(platform.store, { uploadFile: () => Promise.reject(away('the store')) });
     const { done } = startInside(workspace, { ...platform, store }, { slots: 2, untilEmpty: true });
     expect(await rejection(done)).to.deep.include({ kind: 'unavailable' });

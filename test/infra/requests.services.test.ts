@@ -104,7 +104,7 @@ describe('the requests of infra', () => {
       const all = resourcesOf({ profile, clients, tables: NO_TABLES, releases: RELEASES }, null, 'wanted');
       const resources = all.filter((resource: Resource) => resource.kind !== 'release');
       try {
-        expect((await up(resources)).length, JSON.stringify(fields)).to.be.above(8);
+        expect((await up(resources)).length, JSON.stringify(fields)).to.be.at.least(8);
         await down(resources);
       } finally {
         await clients.close();
