@@ -136,8 +136,8 @@ function plain(text: string): string {
 function steady(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(steady);
   if (typeof value !== 'object' || value === null) return value;
-  // The worker or the manager closes a job, whichever comes first.
-  const closer = 'what' in value && value.what === 'close' ? { who: 'CLOSER' } : {};
+  // The worker or the manager opens a gather and closes a job, whichever comes first.
+  const closer = 'what' in value && (value.what === 'close' || value.what === 'open') ? { who: 'CLOSER' } : {};
   return Object.fromEntries(
     Object.entries({ ...value, ...closer })
       .filter(([name]) => !VOLATILE.has(name))
