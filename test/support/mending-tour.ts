@@ -34,7 +34,11 @@ const VOLATILE = new Set([
   ...['usefulSeconds', 'lostSeconds', 'slotSeconds', 'utilisation', 'throughput', 'timeline', 'slowest', 'sha256'],
   // What to type may name this machine, or AWS.
   ...['checksum', 'mend'],
+  // A job that stands for long on a busy machine has its messages sent again, which is an entry.
+  ...['entry', 'number', 'lines'],
 ]);
+/** Entries of the journal that whoever looks on first writes: the worker, the manager or a command. */
+const ONLOOKERS = ['close', 'open', 'retry-rest'];
 
 /** One thing that was typed: its words, exit code, and what it answered, as far as two runs can be alike. */
 export interface Answer {
@@ -120,7 +124,13 @@ function bytesOf(workspace: Workspace, name: string): string | null {
 function answerOf(json: boolean, stdout: string): unknown {
   const lines = plain(stdout).split('\n').filter(Boolean);
   if (!json) return lines;
-  return lines.map((line) => steady(JSON.parse(line)));
+  const values = lines.map((line): unknown => JSON.parse(line));
+  return values.filter((value) => whatOf(value) !== 'resend').map(steady);
+}
+
+/** Of an entry of the journal; '' of anything else. */
+function whatOf(value: unknown): string {
+  return typeof value === 'object' && value !== null && 'what' in value ? String(value.what) : '';
 }
 
 /** Random names and instants by words that stand for them. */
@@ -136,10 +146,9 @@ function plain(text: string): string {
 function steady(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(steady);
   if (typeof value !== 'object' || value === null) return value;
-  // The worker or the manager opens a gather and closes a job, whichever comes first.
-  const closer = 'what' in value && (value.what === 'close' || value.what === 'open') ? { who: 'CLOSER' } : {};
+  const who = ONLOOKERS.includes(whatOf(value)) ? { who: 'ONLOOKER' } : {};
   return Object.fromEntries(
-    Object.entries({ ...value, ...closer })
+    Object.entries({ ...value, ...who })
       .filter(([name]) => !VOLATILE.has(name))
       .map(([name, inner]) => [name, steady(inner)]),
   );
