@@ -7,12 +7,19 @@ import type { CodeCache } from './code.ts';
 import { giveTo } from './command-user.ts';
 import type { WorkerContext } from './context.ts';
 import { parseCounters } from './counters.ts';
-import { entryAllowing } from './denied-input.ts';
 import { freshDirectory, type SlotDirectory } from './directory.ts';
 import { diskIsFull } from './disk.ts';
 import { commandOf, environmentOf, secretsOf } from './environment.ts';
 import type { CommandEnd } from './executor.ts';
-import { type EndReason, endedFromOutside, failureOf, failureOfError, judgeFailure, messageOf } from './judge.ts';
+import {
+  type EndReason,
+  endedFromOutside,
+  entryAllowing,
+  failureOf,
+  failureOfError,
+  judgeFailure,
+  messageOf,
+} from './judge.ts';
 import type { Outcome } from './outcome.ts';
 import { Patience, publishPatience } from './patience.ts';
 import { publish } from './publish.ts';

@@ -35,7 +35,7 @@ const PRINTABLE = /^[\x20-\x7e]*$/;
 const METADATA_KEY = /^[a-z0-9._-]+$/;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
-/** Of a bucket in a region: in China's, and those of the US government, ARNs begin otherwise. */
+/** A bucket's ARN. The partition follows from the region: `aws`, `aws-cn` (China) or `aws-us-gov` (GovCloud). */
 export const bucketArn = (region: string, name: string): string => `arn:${partitionOf(region)}:s3:::${name}`;
 
 /** The key in the bucket. Throws `usage` for one that is empty, too long, or no valid Unicode. */

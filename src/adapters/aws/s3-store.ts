@@ -102,7 +102,7 @@ export class S3Store implements ObjectStore {
       try {
         return await this.#readWhole(key, options);
       } catch (error) {
-        // Its body broke off, and another object stood there when it was to go on: of what nobody pinned, that one is read.
+        // The connection broke, and the object was replaced before the read resumed. Without a pin the new object is read.
         if (options.etag !== undefined || reads === READS || !isKind(error, 'changed')) throw error;
       }
     }
