@@ -132,9 +132,14 @@ describe("a manager's life", () => {
     // A call that is still being sent keeps it there for a while.
     const call = connect(Number(port), '127.0.0.1');
     call.on('error', () => undefined);
+    let answered = '';
+    call.on('data', (chunk: Buffer) => {
+      answered += chunk.toString();
+    });
     const head = ['POST /api/v1/commands HTTP/1.1', 'Host: here', `Authorization: Bearer ${await token('read')}`];
-    call.write([...head, 'Content-Type: application/json', 'Content-Length: 100', '', '{'].join('\r\n'));
-    await until('it is sent', () => call.bytesWritten > 100);
+    const body = ['Content-Type: application/json', 'Content-Length: 100', 'Expect: 100-continue', '', '{'];
+    call.write([...head, ...body].join('\r\n'));
+    await until('the manager has it', () => answered.includes('100 Continue'));
     running.child.kill('SIGTERM');
     await until('it has heard', () => linesOf(running).some(({ event }) => event === 'leaving'));
     const began = performance.now();

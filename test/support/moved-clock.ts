@@ -1,3 +1,4 @@
+import { trueNow } from './run/environment.ts';
 import { installed } from './run/lacking.ts';
 
 /** The environment of a batchctl whose wall clock shows `at` when it is the same in all that are moved by as much. */
@@ -22,4 +23,4 @@ export function movedMachine(at: string): Readonly<Record<string, string>> {
 export const TRUE_CLOCK = { FAKETIME_DONT_FAKE_MONOTONIC: '1', FAKETIME_DISABLE_SHM: '1' } as const;
 
 /** Never before it: a second earlier may be another month. */
-const secondsAhead = (at: string): number => Math.ceil((Date.parse(at) - Date.now()) / 1_000);
+const secondsAhead = (at: string): number => Math.ceil((Date.parse(at) - trueNow()) / 1_000);

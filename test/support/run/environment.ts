@@ -12,7 +12,8 @@ const OF_A_PROCESS = /^(AWS_.*|BATCHCTL_TEST_KILL|FAKETIME.*|HOME|.*_PROXY|LD_PR
 
 /** How far a command's wall clock is ahead. A process reads it once, so here `Date` is moved instead. */
 const AHEAD = 'BATCHCTL_TEST_AHEAD_SECONDS';
-const trueNow = Date.now;
+/** The machine's wall clock, also while a command here has another. */
+export const trueNow = Date.now;
 
 let given: Readonly<Record<string, string>> = {};
 let givenAhead = '0';
