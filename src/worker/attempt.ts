@@ -232,11 +232,15 @@ function outcomeOfError(
   }
   const failure = failureOfError(error);
   if (failure !== null) return judgeFailure(task, failure);
-  // Rights take a while to reach all of a service: only a denial that comes again pauses the job.
-  if (staging && isOurs(error) && error.denied !== undefined && task.delivery.receiveCount >= DENIALS) {
+  // Rights take a while to reach all of a service: only a denial, or a refusal, that comes again pauses the job.
+  const isRefused = isOurs(error) && (error.denied !== undefined || error.kind === 'refused');
+  if (staging && isRefused && task.delivery.receiveCount >= DENIALS) {
     ctx.log.warn(`${job}/${step}/${number} is given back, and the job paused: ${messageOf(error)}`);
-    const entry = entryAllowing({ message: messageOf(error), denied: error.denied, group, store: ctx.platform.store });
-    return { kind: 'inputDenied', error: entry === null ? messageOf(error) : `${messageOf(error)}; ${entry}` };
+    const said = messageOf(error);
+    const { denied, hint = null } = error;
+    const { store } = ctx.platform;
+    const wayOut = denied === undefined ? hint : entryAllowing({ message: said, denied, group, store });
+    return { kind: 'inputDenied', error: wayOut === null ? said : `${said}; ${wayOut}` };
   }
   ctx.log.warn(`${job}/${step}/${number} is given back: ${messageOf(error)}`);
   return { kind: 'interrupted', why: 'service', delay: 5 };

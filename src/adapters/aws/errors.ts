@@ -53,6 +53,33 @@ const MISSING = new Set([
   'ResourceNotFoundException',
   'ParameterNotFound',
 ]);
+/** What rights don't change, though the service answers 403 or 400: what it is, and the way out. */
+const REFUSED: Readonly<Record<string, { readonly found: (doing: Doing) => string; readonly hint: string }>> = {
+  // S3API/API_GetObject: an object in an archive tier is read after it has been restored.
+  InvalidObjectState: {
+    found: ({ resource }) => `${resource} is in an archive tier (S3 Glacier), and is not restored`,
+    hint: 'aws s3api restore-object brings it back within hours; then batchctl resume or retry',
+  },
+  OptInRequired: {
+    found: ({ action }) => `this account is not signed up for the service that ${action} is of (OptInRequired)`,
+    hint: 'open the service once in the console; SimpleDB is closed to new accounts: choose another `ledger.kind`',
+  },
+  NotSignedUp: {
+    found: ({ action }) => `this account is not signed up for the service that ${action} is of (NotSignedUp)`,
+    hint: 'open the service once in the console',
+  },
+  AccountProblem: {
+    found: () => 'AWS has stopped this account from doing so (AccountProblem)',
+    hint: 'look at its billing and its messages in the console',
+  },
+  // Names of buckets are one space for all accounts of a partition (userguide/bucketnamingrules).
+  BucketAlreadyExists: {
+    found: ({ resource }) => `${resource} belongs to another account`,
+    hint: 'choose another `bucket.name` in the profile',
+  },
+};
+/** A signature of a moment that the service is not near to: the clock is wrong, not the key (Signature Version 4). */
+const BAD_TIME = /signature (not yet current|expired)/i;
 const THROTTLED =
   /^(SlowDown|Throttl\w*|Request(Throttled|LimitExceeded)\w*|TooManyRequests\w*|OverLimit|KMS\.ThrottlingException|KmsThrottled|ServiceUnavailable|BandwidthLimitExceeded)$/;
 const ELSEWHERE = new Set([
@@ -108,7 +135,7 @@ export function isAbort(error: unknown): boolean {
 
 /**
  * The project's error for one of the SDK's: `credentials` (none, ended, not accepted, or an action denied), `notFound`,
- * `config` (another region, an untrusted certificate, a wrong clock), `unavailable` (after all attempts), `full`, else
+ * `config` (another region, an untrusted certificate, a wrong clock), `refused` (what no right would change), `unavailable` (after all attempts), `full`, else
  * `unexpected`. What has a kind already, and what an aborted signal threw, comes back as it is.
  */
 export function translateAwsError(error: unknown, doing: Doing): Error {
@@ -153,7 +180,9 @@ function ofPlace(error: Error, doing: Doing): Error | null {
     const hint = 'set `region` of the profile to the one where it is';
     return ours('config', doing, `${doing.resource} is in another region than the profile's (${name})`, hint, error);
   }
-  if (name === 'RequestTimeTooSkewed') {
+  const refused = REFUSED[name];
+  if (refused !== undefined) return ours('refused', doing, refused.found(doing), refused.hint, error);
+  if (name === 'RequestTimeTooSkewed' || BAD_TIME.test(error.message)) {
     return ours('config', doing, "this machine's clock is wrong by more than 15 minutes", 'set the clock', error);
   }
   const code = codeOf(error);

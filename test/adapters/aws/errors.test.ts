@@ -22,6 +22,17 @@ const CASES: readonly (readonly [Error, ErrorKind, RegExp])[] = [
   [failure('NoSuchBucket', 404), 'notFound', /arn:aws:s3:::b does not exist.*infra up/],
   [failure('PermanentRedirect', 301), 'config', /another region.*`region`/],
   [failure('RequestTimeTooSkewed', 403), 'config', /clock/],
+  [
+    Object.assign(failure('InvalidSignatureException', 403), {
+      message: 'Signature expired: 20261128T060000Z is now earlier than 20261128T061000Z (20261128T061500Z - 5 min.)',
+    }),
+    'config',
+    /clock is wrong/,
+  ],
+  [failure('InvalidObjectState', 403), 'refused', /b\/k is in an archive tier.*restore-object/],
+  [failure('OptInRequired', 403), 'refused', /not signed up.*ledger\.kind/],
+  [failure('AccountProblem', 403), 'refused', /billing/],
+  [failure('BucketAlreadyExists', 409), 'refused', /belongs to another account.*bucket\.name/],
   [failure('SlowDown', 503), 'unavailable', /asks to slow down/],
   [
     failure('InternalError', 500, { $metadata: { httpStatusCode: 500, attempts: 8 } }),
