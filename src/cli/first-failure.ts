@@ -1,4 +1,6 @@
+import { readFailed } from '../jobs/failures/failures.ts';
 import type { JobStatus } from '../jobs/status.ts';
+import { failedPrefix, taskOfFailed } from '../model/keys.ts';
 import type { JobView } from '../model/view.ts';
 import type { LedgerTask } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
@@ -12,7 +14,7 @@ const ROWS = 50;
 
 /**
  * Tells whoever follows a job why its first task failed for good, as it does: what fails all of a thousand tasks is known
- * from one. One small read of the ledger, once; what can't be read then is left to `failures`.
+ * from one. One small read, once; what can't be read then is left to `failures`.
  */
 export class FirstFailure {
   readonly #platform: Platform;
@@ -47,15 +49,28 @@ export class FirstFailure {
     const name = spec.steps[step]?.name ?? '';
     const ledger = await this.#platform.ledger();
     const rows = await ledger.tasks(job, { step: name, states: ['failed'], limit: ROWS });
-    const row = rows.find(({ round }) => round === this.#view.round);
-    if (row === undefined || this.#told) return;
+    const row = rows.find(({ round }) => round === this.#view.round) ?? (await this.#inStore(step, name));
+    if (row === null || this.#told) return;
     this.#told = true;
     this.#tell(clip(failureLine(name, row), WIDEST));
   }
+
+  /** A failure of the last round that the ledger has not been told of yet. */
+  async #inStore(step: number, name: string): Promise<FailureSeen | null> {
+    for await (const key of this.#platform.store.keys(failedPrefix(this.#view.record.job, name))) {
+      const at = taskOfFailed(key);
+      if (at?.round !== this.#view.round) continue;
+      const found = await readFailed(this.#platform, this.#view, step, at.task);
+      return found && { task: at.task, exitCode: null, reason: null, error: null, ...found };
+    }
+    return null;
+  }
 }
 
+type FailureSeen = Pick<LedgerTask, 'task' | 'exitCode' | 'reason' | 'error'>;
+
 /** `price/7 failed for good: exit 65, claim 7: no rate for UK` */
-export function failureLine(step: string, row: Pick<LedgerTask, 'task' | 'exitCode' | 'reason' | 'error'>): string {
+export function failureLine(step: string, row: FailureSeen): string {
   const how = row.exitCode === null ? (row.reason ?? 'unknown') : `exit ${row.exitCode}`;
   return `${step}/${row.task} failed for good: ${how}${row.error === null || row.error === '' ? '' : `, ${oneLine(row.error)}`}`;
 }

@@ -41,6 +41,18 @@ describe('the first failure, for whoever follows a job', () => {
     expect(await seen(record.job, 3)).to.deep.equal(['price/0 failed for good: exit 65, claim 1: no rate']);
   });
 
+  it('is printed by what the store has of it, where the ledger has not been told yet', async () => {
+    const { record } = await submitJob(place, FAILING, {});
+    await work(place.platform);
+    const view = await mustReadView(place.platform.store, record.job);
+    const ledger = Object.create(await place.platform.ledger(), { tasks: { value: async () => [] } });
+    const behind = Object.create(place.platform, { ledger: { value: async () => ledger } });
+    const first = new FirstFailure(behind, view, (line) => lines.push(line));
+    first.see(await statusOf(place.platform, view));
+    await first.idle();
+    expect(lines).to.deep.equal(['price/0 failed for good: exit 65, claim 1: no rate']);
+  });
+
   it('is not one of an earlier round', async () => {
     const { record } = await submitJob(place, FAILING, {});
     await work(place.platform);

@@ -27,7 +27,7 @@ describe('a worker whose machine EC2 recommends to leave', () => {
 
   /** A platform of a machine that no group holds, what it is told, the worker's time ahead, and what was given back. */
   async function onMachine(more: Partial<Platform> = {}) {
-    const own = await workspace.platform('w-inside', 6);
+    const own = await workspace.platform('w-inside', 60);
     const told: { notice: Notice | null; ahead: number; delays: number[] } = { notice: null, ahead: 0, delays: [] };
     const machine: Machine = {
       ...{ instance: 'i-1', type: 'm7g.large', zone: 'a', lifeCycle: 'spot', launchedAt: null, release: null },
