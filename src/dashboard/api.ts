@@ -1395,6 +1395,11 @@ export interface components {
             pruned: boolean;
             /** @description it ran on a sample of its parts */
             rehearsal?: boolean;
+            /** @description as in status; left out of closed jobs after the newest 100 */
+            journalHole?: {
+                missing: number;
+                last: number;
+            } | null;
         };
         LedgerRebuild: {
             /** @description jobs that were told of */

@@ -130,12 +130,8 @@ async function readByListing(store: ObjectStore, view: JobView): Promise<JobView
   const { job } = view.record;
   let now: JobView = { ...view, hole: null };
   for (let before: number | null = null; ; before = now.next) {
-    const there: number[] = [];
-    for await (const key of store.keys(journalPrefix(job), { from: journalKey(job, now.next) })) {
-      const n = entryOf(key);
-      if (n !== null) there.push(n);
-    }
     const from = now.next;
+    const there = await listEntries(store, job, from);
     const next = there.filter((n, at) => n === from + at);
     for await (const entry of ahead(next, AHEAD, (n) => readEntry(store, job, n))) {
       if (entry === null) break;
@@ -145,6 +141,28 @@ async function readByListing(store: ObjectStore, view: JobView): Promise<JobView
     if (last >= now.next && before !== now.next) continue;
     const hole = last < now.next ? null : { missing: now.next, last };
     return { ...(await learnExploded(store, now)), hole };
+  }
+}
+
+/** The numbers of a journal's entries, from one on. */
+async function listEntries(store: ObjectStore, job: string, from: number): Promise<readonly number[]> {
+  const there: number[] = [];
+  for await (const key of store.keys(journalPrefix(job), { from: journalKey(job, from) })) {
+    const n = entryOf(key);
+    if (n !== null) there.push(n);
+  }
+  return there;
+}
+
+/** The hole in a job's journal, if it has one, by a listing alone: for lists of many jobs, which read no entry. */
+export async function holeIn(store: ObjectStore, job: string): Promise<JournalHole | null> {
+  for (let before: number | null = null; ; ) {
+    const there = await listEntries(store, job, 0);
+    const missing = there.findIndex((n, at) => n !== at);
+    if (missing === -1) return null;
+    // As above: the first listing may have passed its place before it was put.
+    if (missing === before) return { missing, last: there.at(-1) ?? missing };
+    before = missing;
   }
 }
 

@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { historyOf } from '../../src/jobs/history.ts';
 import { append, mustReadView, readView, readViewToShow, refreshView } from '../../src/jobs/journal.ts';
 import { Onlooker } from '../../src/jobs/onlooker.ts';
+import { ledgerJob } from '../../src/jobs/remember.ts';
 import { statusOf } from '../../src/jobs/status.ts';
 import type { EntryKind } from '../../src/model/journal.ts';
 import { journalKey, outKey } from '../../src/model/keys.ts';
@@ -176,6 +177,34 @@ describe('a hole in a journal', () => {
     expect(JSON.parse(stdout)).to.deep.include({ journalHole: { missing: 2, last: 4 }, state: 'paused' });
     const whole = await submitJob(place, YAML, { 'a.txt': 'a\nb\n' });
     expect(await statusOf(place.platform, whole)).to.include({ journalHole: null });
+  });
+
+  it('marks the job in the list of jobs, open or closed; of closed ones the newest hundred are looked at', async () => {
+    const { store, ledger } = place.platform;
+    const { record } = await holed(2);
+    const closed = await publishAll(place.platform, await submitJob(place, YAML, { 'a.txt': 'a\nb\n' }));
+    await store.delete([journalKey(closed.record.job, 0)]);
+    const whole = await submitJob(place, YAML.replace('claims', 'other'), { 'a.txt': 'a\n' });
+    const three = [record, closed.record, whole.record].map(({ job }) => job);
+    const listed = async () => {
+      const { code, stdout, stderr } = await run('jobs', '--json');
+      expect(code).to.equal(0);
+      const rows = stdout.trim().split('\n');
+      const holes = new Map(rows.map((row) => JSON.parse(row)).map(({ job, journalHole }) => [job, journalHole]));
+      return { stderr, holes: three.map((job) => holes.get(job)) };
+    };
+    const { stderr, holes } = await listed();
+    expect(holes).to.deep.equal([{ missing: 2, last: 4 }, { missing: 0, last: 1 }, null]);
+    expect(stderr).to.include('warning: the journals of 2 jobs lack an entry,').and.include('batchctl history ');
+    const { stdout: table } = await run('jobs');
+    expect(table).to.match(new RegExp(`${record.job} .*, journal entry 2 missing`));
+    expect(table).to.match(new RegExp(`${closed.record.job} +succeeded, journal entry 0 missing`));
+    expect(table).to.match(new RegExp(`${whole.record.job} +running `));
+    for (let n = 0; n < 100; n += 1) {
+      const newer = { ...ledgerJob(closed), job: `${closed.record.job}${n}`, createdAt: Date.now() + n };
+      await (await ledger()).recordJob(newer);
+    }
+    expect((await listed()).holes).to.deep.equal([{ missing: 2, last: 4 }, undefined, null]);
   });
 
   it('is a line of the history, with what comes after it', async () => {

@@ -43,6 +43,7 @@ export function ofJob(job: Status, workers: readonly Worker[] | null, zone: stri
   if (delivery?.state === 'failing' || delivery?.state === 'givenUp')
     say('delivery', 'bad', `not delivered to ${delivery.to}`);
   if (untold.length > 0) say('untold', 'bad', `${formatMany(untold.length, 'message')} about it could not be sent`);
+  if (job.journalHole) say('journal', 'bad', `entry ${job.journalHole.missing} of its journal is missing`);
   if (!isOpen(job.state)) return notices;
   const margin = marginOf(job, zone, at);
   if (margin?.tone === 'bad') say('deadline', 'bad', `${margin.margin} (${margin.detail})`);
