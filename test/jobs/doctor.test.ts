@@ -6,18 +6,20 @@ import { expect } from 'chai';
 import { fileChecks } from '../../src/adapters/local/check-files.ts';
 import { BatchctlError } from '../../src/errors.ts';
 import { gridChecks } from '../../src/jobs/doctor/grid-checks.ts';
-import { openJobsCheck, readOpenJobs } from '../../src/jobs/doctor/job-checks.ts';
+import { type OpenJobs, openJobsCheck, readOpenJobs, secretsCheck } from '../../src/jobs/doctor/job-checks.ts';
 import { machineChecks } from '../../src/jobs/doctor/machine-checks.ts';
 import { type CheckResult, runChecks } from '../../src/jobs/doctor/run-checks.ts';
+import { append } from '../../src/jobs/journal.ts';
 import { type Check, pass } from '../../src/ports/check.ts';
 import { wrapStore } from '../support/wrap-store.ts';
-import { openPlace, type Place } from './published-job.ts';
+import { openPlace, type Place, putJob, STEPS } from './published-job.ts';
 
 const only = async (checks: readonly Check[], name: string): Promise<CheckResult> => {
   const [result] = await runChecks(checks.filter(({ check }) => check === name));
   if (result === undefined) throw new Error(`no check ${name}`);
   return result;
 };
+const NO_JOB: OpenJobs = { views: new Map(), uncommitted: new Map(), unreadable: new Map() };
 /** The number of a process that has ended. */
 const deadPid = (): number => spawnSync('true').pid;
 
@@ -103,6 +105,52 @@ describe('doctor’s checks', () => {
     expect((await only(fileChecks(root), 'scratch')).message).to.not.include('log');
     const { message } = await only(fileChecks(root, Date.now() + 8 * 86_400_000), 'scratch');
     expect(message).to.include('1 scratch directory and 1 old log of dead workers');
+  });
+
+  it('tell which secrets jobs may name: an error where an open job needs another, a warning where a pattern reaches too far', async () => {
+    const { platform } = place;
+    const yaml = (reference: string): string =>
+      STEPS.replace('run: [cat]', `run: [cat], secrets: { TOKEN: "${reference}" }`);
+    const look = (allowed: readonly string[] | null, open = NO_JOB) =>
+      secretsCheck({ ...platform, remote: true, allowedSecrets: () => allowed }, open);
+    expect(look(null)).to.include({ status: 'pass' });
+    expect(look([])).to.include({ status: 'pass', message: 'jobs may name no env: and no file:' });
+    expect(look(['ssm:/a', 'env:DB_*', 'file:/run/secrets/*', 'env:AWS_SECRET_ACCESS_KEY'])).to.include({
+      ...{ status: 'pass', message: 'jobs may name env:DB_*, file:/run/secrets/*, env:AWS_SECRET_ACCESS_KEY' },
+    });
+    const tooWide = [
+      ['env:*', 'lets every job read env:AWS_SECRET_ACCESS_KEY'],
+      ['env:*_TOKEN', 'lets every job read env:AWS_SESSION_TOKEN'],
+      ['file:/etc/*', 'lets every job read file:/etc/shadow'],
+      ['file:/*/*/.ssh/*', 'lets every job read file:/home/me/.ssh/id_ed25519'],
+      ['file:/proc/*/environ', 'lets every job read file:/proc/self/environ'],
+      ['file:/tmp/token', 'every user may write to'],
+    ];
+    for (const [pattern = '', said = ''] of tooWide) {
+      const found = look(['env:DB_*', pattern]);
+      expect(found, pattern).to.include({ status: 'warn' });
+      expect(found.message).to.include(`"${pattern}"`).and.include(said);
+      expect(found.mend).to.include('infra up');
+    }
+    const view = await putJob(platform, [{ name: 'a.csv' }], { yaml: yaml('env:API_KEY') });
+    const { record } = view;
+    await platform.store.put(`open/${record.job}.0`, '{"format":1}');
+    const open = await readOpenJobs(platform);
+    expect(look(['env:API_*'], open)).to.include({ status: 'pass' });
+    expect(look(null, open)).to.include({ status: 'pass' });
+    const found = look([], open);
+    expect(found).to.include({ status: 'fail' });
+    expect(found.message).to.include(
+      `${record.job} needs env:API_KEY (steps.price.secrets.TOKEN), and the profile allows none`,
+    );
+    expect(found.mend).to.include('"allowSecrets": ["env:API_KEY"]').and.include(`batchctl resume ${record.job}`);
+    expect(look(['env:DB_*'], open).message).to.include('the profile allows env:DB_*');
+    expect(await only(gridChecks({ ...platform, allowedSecrets: () => [] }), 'secrets')).to.include({ status: 'fail' });
+    // What a retry changed counts, not what was submitted.
+    const overrides = { steps: { price: { secrets: { TOKEN: 'ssm:/api-key' } } } };
+    const retry = { what: 'retry', round: 1, tasks: {}, canaries: null, overrides } as const;
+    await append(platform.store, view, { who: 'ann@desk', now: 0 }, () => retry);
+    expect(look([], await readOpenJobs(platform))).to.include({ status: 'pass' });
   });
 
   it('fail for a Node that is too old', async () => {

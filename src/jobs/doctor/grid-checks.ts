@@ -7,7 +7,7 @@ import { knownGroups } from '../grid/groups.ts';
 import { listWorkers } from '../grid/workers.ts';
 import { freshKeeper, latestKeeper } from '../keeper.ts';
 import { listSchedules } from '../schedules/schedule-reader.ts';
-import { deadLettersCheck, openJobsCheck, readOpenJobs, versionsCheck } from './job-checks.ts';
+import { deadLettersCheck, openJobsCheck, readOpenJobs, secretsCheck, versionsCheck } from './job-checks.ts';
 import { toldCheck } from './told-check.ts';
 
 /** Free space below which a disk is nearly full, and as good as full: bytes, and files. */
@@ -28,6 +28,7 @@ export function gridChecks(platform: Platform): readonly Check[] {
     { check: 'notifications', run: () => toldCheck(platform) },
     { check: 'versions', run: async () => versionsCheck(await open) },
     { check: 'openJobs', run: async () => openJobsCheck(platform, await open) },
+    { check: 'secrets', run: async () => secretsCheck(platform, await open) },
     { check: 'deadLetters', run: async () => deadLettersCheck(platform, await open) },
   ];
 }

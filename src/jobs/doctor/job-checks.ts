@@ -1,7 +1,9 @@
 import { isKind } from '../../errors.ts';
 import { VERSION } from '../../lib/version.ts';
+import { allowLine, isAllowed } from '../../model/allowed-secrets.ts';
 import { OPEN, openOf } from '../../model/keys.ts';
 import { parseMessage } from '../../model/message.ts';
+import { changedStep } from '../../model/overrides.ts';
 import type { JobView } from '../../model/view.ts';
 import { stateOf } from '../../model/view.ts';
 import { type Finding, fail, pass, warn } from '../../ports/check.ts';
@@ -87,6 +89,50 @@ export async function openJobsCheck(platform: Platform, { views, uncommitted }: 
   }
   const texts = [`${running.length} running`, `${paused.length} paused`];
   return pass(views.size === 0 ? 'no job is open' : `open jobs: ${texts.join(', ')}`);
+}
+
+/** What no pattern with a wildcard should reach: credentials of the worker itself, and what only root may read. */
+const PRECIOUS = [
+  ...['AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'BATCHCTL_TOKEN', 'PGPASSWORD'].map((name) => `env:${name}`),
+  ...['/etc/shadow', '/etc/batchctl/config.json', '/proc/self/environ', '/proc/1/environ'].map(
+    (path) => `file:${path}`,
+  ),
+  ...['/root/.aws/credentials', '/root/.ssh/id_ed25519', '/home/me/.ssh/id_ed25519'].map((path) => `file:${path}`),
+];
+/** Where every user may put a link to another file. */
+const ANYBODYS = /^file:\/(tmp|var\/tmp|dev\/shm)\//;
+
+/** Which `env:` and `file:` references jobs may name, and whether that is too much, or too little for an open job. */
+export function secretsCheck(platform: Platform, { views }: OpenJobs): Finding {
+  const allowed = platform.allowedSecrets?.(false) ?? null;
+  if (allowed === null)
+    return pass("jobs may name any env: and file: of a worker's; none where commands run as another user");
+  const patterns = allowed.filter((reference) => /^(env|file):/.test(reference));
+  const added = platform.remote === true ? ', then batchctl infra up' : ', also where workers run';
+  for (const { record, asked } of views.values()) {
+    for (const each of record.spec.steps) {
+      const { name, secrets } = changedStep(each, asked.at(-1)?.overrides ?? {});
+      const [refused] = Object.entries(secrets).filter(([, reference]) => !isAllowed(reference, patterns));
+      if (refused === undefined) continue;
+      const [variable, reference] = refused;
+      const found = patterns.length === 0 ? 'the profile allows none' : `the profile allows ${patterns.join(', ')}`;
+      return fail(
+        `the open job ${record.job} needs ${reference} (steps.${name}.secrets.${variable}), and ${found}`,
+        `add ${allowLine(reference)} to the profile${added}; batchctl resume ${record.job}`,
+      );
+    }
+  }
+  for (const pattern of patterns) {
+    const reached = pattern.includes('*') ? PRECIOUS.find((reference) => isAllowed(reference, [pattern])) : undefined;
+    if (reached !== undefined)
+      return warn(`"${pattern}" lets every job read ${reached}`, `name in "allowSecrets" what jobs need${added}`);
+    if (ANYBODYS.test(pattern))
+      return warn(
+        `"${pattern}" is in a directory that every user may write to: a command could put a link to any file there`,
+        `keep secrets in a directory of root, such as /run/secrets, and name that in "allowSecrets"${added}`,
+      );
+  }
+  return pass(patterns.length === 0 ? 'jobs may name no env: and no file:' : `jobs may name ${patterns.join(', ')}`);
 }
 
 /** Dead letters of open jobs, and those that nobody can read. A closed job's are its failures, which it has told. */
