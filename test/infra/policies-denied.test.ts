@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import type { AwsProfile } from '../../src/config/profile.ts';
 import { loadConfig } from '../../src/config.ts';
 import { POLICY_ROLES, type PolicyRole, policyFor } from '../../src/infra/policies.ts';
+import { awsProfile } from '../support/aws-profile.ts';
 import { allows } from '../support/iam.ts';
 import { Workspace } from '../support/workspace.ts';
 
@@ -176,6 +177,46 @@ const NOBODY = [
   ...['sts:AssumeRole', 's3:PutObjectAcl', 's3:PutBucketAcl', 'sqs:AddPermission', 'kms:PutKeyPolicy'],
 ];
 
+const [ALL, WORKING] = [POLICY_ROLES, ['operator', 'manager', 'worker'] as const];
+const GROUP_OF_WORKERS = group('month-end-default');
+const QUEUE = of('sqs', 'month-end-default');
+const DOMAIN = of('sdb', 'domain/month-end-0');
+const OBJECT = 'arn:aws:s3:::acme/batchctl/data/a';
+const BUCKET = 'arn:aws:s3:::acme';
+
+/** What changes or removes things of the stack, and which roles may do it. */
+const FOR_SOME: readonly (readonly [string, string, readonly PolicyRole[]])[] = [
+  ['sqs:PurgeQueue', QUEUE, ['operator']],
+  ['sqs:SendMessage', QUEUE, WORKING],
+  ['sqs:DeleteMessage', QUEUE, WORKING],
+  ...['sqs:CreateQueue', 'sqs:SetQueueAttributes', 'sqs:DeleteQueue'].map((each) => [each, QUEUE, ['admin']] as const),
+  ['sdb:Select', DOMAIN, ALL],
+  ['sdb:PutAttributes', DOMAIN, WORKING],
+  ['sdb:BatchDeleteAttributes', DOMAIN, WORKING],
+  ...['sdb:CreateDomain', 'sdb:DeleteDomain'].map((each) => [each, DOMAIN, ['admin']] as const),
+  ['s3:PutObject', OBJECT, ['operator', 'manager']],
+  ['s3:DeleteObject', OBJECT, ['admin', 'operator', 'manager']],
+  ['s3:DeleteObjectVersion', OBJECT, ['admin']],
+  ['s3:AbortMultipartUpload', OBJECT, ['admin', 'operator', 'manager']],
+  ['s3:GetObject', 'arn:aws:s3:::acme/batchctl/tokens/0a.json', ['operator', 'manager']],
+  ...['s3:CreateBucket', 's3:DeleteBucket', 's3:PutBucketPolicy', 's3:PutLifecycleConfiguration'].map(
+    (each) => [each, BUCKET, ['admin']] as const,
+  ),
+  ['autoscaling:SetDesiredCapacity', GROUP_OF_WORKERS, WORKING],
+  ['autoscaling:UpdateAutoScalingGroup', GROUP_OF_WORKERS, ['admin', 'operator', 'manager']],
+  ['autoscaling:CreateOrUpdateTags', GROUP_OF_WORKERS, ['admin', 'operator', 'manager']],
+  ['autoscaling:TerminateInstanceInAutoScalingGroup', GROUP_OF_WORKERS, ['operator', 'worker']],
+  ['autoscaling:TerminateInstanceInAutoScalingGroup', group('month-end-manager'), ['manager']],
+  ['autoscaling:SetInstanceProtection', GROUP_OF_WORKERS, ['admin', 'worker']],
+  ['autoscaling:CompleteLifecycleAction', GROUP_OF_WORKERS, ['worker']],
+  ['ec2:AssociateAddress', ADDRESSES, ['manager']],
+  ...['ec2:DisassociateAddress', 'ec2:ReleaseAddress'].map((each) => [each, ADDRESSES, ['admin']] as const),
+  ['ec2:RunInstances', TEMPLATES, ['admin']],
+  ['iam:PassRole', OWN_ROLE, []],
+  ['cloudwatch:PutMetricData', '*', []],
+  ['sns:Publish', of('sns', 'told'), []],
+];
+
 describe('what the policies deny', () => {
   const workspace = new Workspace();
   after(() => workspace.remove());
@@ -265,6 +306,44 @@ describe('what the policies deny', () => {
       const found = NOBODY.filter((action) => resources.some((each) => may(role, action, each, { ...OWN, ...MADE })));
       expect(found, role).to.deep.equal([]);
     }
+  });
+
+  it('what changes or removes things is for the roles that have to do it, and for no other', () => {
+    for (const [action, resource, roles] of FOR_SOME) {
+      const found = POLICY_ROLES.filter((role) => may(role, action, resource, { ...OWN, ...MADE }));
+      expect(found, `${action} ${resource}`).to.have.members(roles);
+    }
+  });
+
+  it('an administrator drops only SimpleDB domains whose names have the stack before a hyphen', () => {
+    for (const action of ['sdb:DeleteDomain', 'sdb:Select']) {
+      const domains = ['month-end-0', 'month-end-12', 'month-end', 'month-ends-0', 'month-end2-0', 'other-0'];
+      const found = domains.filter((name) => may('admin', action, of('sdb', `domain/${name}`)));
+      expect(found, action).to.deep.equal(['month-end-0', 'month-end-12']);
+    }
+  });
+
+  it("an administrator deletes all data of a bucket of the stack's own or below its prefix, and elsewhere only release files", async () => {
+    const ITS = ['releases/0000.json', `releases/${'0a'.repeat(32)}.tar.gz`, `releases/setup-${'0a'.repeat(32)}`];
+    const DATA = ['data/a', 'jobs/j/job.json', 'releases/app-1.2.tar.gz', 'releases/notes.json', 'tokens/0a.json'];
+    const mayDelete = async (bucket: object | string): Promise<readonly string[]> => {
+      const { prefix = '' } = typeof bucket === 'string' ? {} : (bucket as { readonly prefix?: string });
+      const policy = policyFor('admin', await awsProfile({ stack: 'month-end', account: ACCOUNT, bucket }));
+      return [...ITS, ...DATA].filter((key) =>
+        ['s3:DeleteObject', 's3:DeleteObjectVersion', 's3:AbortMultipartUpload'].some((action) =>
+          allows(policy, { action, resource: `arn:aws:s3:::acme/${prefix}${key}`, context: {} }),
+        ),
+      );
+    };
+    expect(await mayDelete('acme')).to.deep.equal([...ITS, ...DATA]);
+    expect(await mayDelete({ name: 'acme', existing: true, prefix: 'batch/' })).to.deep.equal([...ITS, ...DATA]);
+    expect(await mayDelete({ name: 'acme', existing: true })).to.deep.equal(ITS);
+    const shared = policyFor(
+      'admin',
+      await awsProfile({ stack: 'month-end', bucket: { name: 'acme', existing: true } }),
+    );
+    const actions = shared.Statement.flatMap(({ Action }) => Action);
+    expect(actions).not.to.include.oneOf(['s3:DeleteObjectVersion', 's3:AbortMultipartUpload', 's3:DeleteBucket']);
   });
 
   it("groups, queues and domains are the stack's own by their names", () => {
