@@ -54,7 +54,8 @@ function bucket(profile: AwsProfile, arns: Arns): readonly Statement[] {
       ['s3:CreateBucket', 's3:GetBucketTagging', 's3:PutBucketTagging', ...settings('Put'), 's3:DeleteBucket'],
       existing ? [] : [arns.bucket],
     ),
-    allow('OpenJobs', ['s3:GetObject'], arns.objects('jobs/*')),
+    // Tables that hold another stack's job are left.
+    allow('JobsOfTables', ['s3:GetObject'], onServer(profile) ? arns.objects('jobs/*/job.json') : []),
     // A new release lifts what boots that failed hold.
     allow('Releases', ['s3:GetObject', 's3:PutObject'], arns.objects(...ofReleases, 'groups/*/boots/*')),
     shared
@@ -68,6 +69,8 @@ function bucket(profile: AwsProfile, arns: Arns): readonly Statement[] {
   ];
 }
 
+const onServer = ({ ledger: { kind } }: AwsProfile): boolean => kind === 'postgres' || kind === 'mysql';
+
 function queues(profile: AwsProfile, arns: Arns): readonly Statement[] {
   // A group that left the configuration has queues still.
   const all = [arns.queue(`${profile.stack}-*`)];
@@ -80,6 +83,8 @@ function queues(profile: AwsProfile, arns: Arns): readonly Statement[] {
     // Those of a ledger that left the configuration are looked for too, and into: SimpleDB knows no tags.
     allow('FormerDomains', ['sdb:Select', 'sdb:DeleteDomain'], [arns.domain(`${profile.stack}-*`)]),
     allow('Domains', ['sdb:ListDomains'], ['*']),
+    // Its tables are made, and dropped.
+    allow('Database', ['rds-db:connect'], arns.databaseUsers),
   ];
 }
 
@@ -104,7 +109,7 @@ function iam(profile: AwsProfile, arns: Arns): readonly Statement[] {
     allow('MakeRoles', MAKE_ROLE, roles(made)),
     allow('MakeRolesInBounds', bounded, roles(made), kept),
     allow('RemoveRoles', REMOVE_ROLE, roles(known)),
-    allow('LookAtBoundary', ['iam:GetPolicy'], boundary === null ? [] : [boundary]),
+    allow('LookAtBoundary', ['iam:GetPolicy', 'iam:GetPolicyVersion'], boundary === null ? [] : [boundary]),
     // What the role of a given profile lacks is told from its policies, whichever they are.
     allow('LookAtPolicies', ['iam:GetPolicy', 'iam:GetPolicyVersion'], given.length === 0 ? [] : ['*']),
     allow('LookAtProfiles', ['iam:GetInstanceProfile'], profiles([...known, ...given])),

@@ -12,6 +12,7 @@ const NEEDS: Readonly<Record<string, readonly Part[]>> = {
   MakeDomains: ['data'],
   FormerDomains: ['data'],
   Domains: ['data'],
+  Database: ['data'],
   FindRoles: ['iam'],
   LookAtRoles: ['iam'],
   MakeRoles: ['iam'],

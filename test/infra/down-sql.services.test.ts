@@ -1,6 +1,8 @@
 // Protects: infra down never drops the tables of an SQL ledger that another stack still uses.
 import { expect } from 'chai';
+import type { PolicyDocument } from '../../src/infra/policy.ts';
 import { type Cloud, startCloud } from '../support/grid/cloud.ts';
+import { allows, callsOf, idleGrants } from '../support/iam.ts';
 import type { DatabaseServer } from '../support/servers/database-server.ts';
 import { startMariadb } from '../support/servers/mariadb.ts';
 import { startPostgres } from '../support/servers/postgres.ts';
@@ -23,7 +25,7 @@ for (const [name, startServer] of [
 
     before(async () => {
       server = await startServer();
-      cloud = await startCloud();
+      cloud = await startCloud({ facts: true });
       desk = new StackDesk(cloud);
       // The command line reads it from its own environment.
       process.env.LEDGER_PASSWORD = server.password;
@@ -64,9 +66,16 @@ for (const [name, startServer] of [
       expect(await tables()).to.be.above(5);
       desk.configure({ ledger: ledger() }, first);
       await desk.here('cancel', job?.job ?? '', '--yes');
+      cloud.takeCalls();
       const gone = await down();
       expect(gone.code, gone.stderr).to.equal(0);
       expect(await tables()).to.equal(0);
+      const { stdout } = await desk.run(['infra', 'policies', '--for', 'admin']);
+      const asking = { account: cloud.account, stack: desk.stack };
+      const calls = cloud.takeCalls().flatMap((call) => callsOf(call, asking));
+      const policy: PolicyDocument = JSON.parse(stdout);
+      expect(calls.filter((call) => !allows(policy, call))).to.deep.equal([]);
+      expect(idleGrants(policy, calls)).not.to.include('JobsOfTables s3:GetObject');
     });
   });
 }

@@ -2,9 +2,10 @@
 import { expect } from 'chai';
 import type { AwsProfile } from '../../src/config/profile.ts';
 import { loadConfig } from '../../src/config.ts';
-import { POLICY_ROLES, type PolicyRole, policyFor } from '../../src/infra/policies.ts';
+import { adminPolicyFor, POLICY_ROLES, type PolicyRole, policyFor } from '../../src/infra/policies.ts';
+import type { PolicyDocument } from '../../src/infra/policy.ts';
 import { awsProfile } from '../support/aws-profile.ts';
-import { allows } from '../support/iam.ts';
+import { actionsOf, allows } from '../support/iam.ts';
 import { Workspace } from '../support/workspace.ts';
 
 const ACCOUNT = '123456789012';
@@ -321,6 +322,15 @@ describe('what the policies deny', () => {
       const found = domains.filter((name) => may('admin', action, of('sdb', `domain/${name}`)));
       expect(found, action).to.deep.equal(['month-end-0', 'month-end-12']);
     }
+  });
+
+  it('whoever opens a ledger that signs in by IAM may connect as its user, and who makes roles or machines may not', async () => {
+    const ledger = { kind: 'postgres', url: 'postgres://me@db.example.com/batch', iam: true };
+    const profile = await awsProfile({ account: ACCOUNT, ledger, manager: {} });
+    const policies = [...POLICY_ROLES.map((role) => policyFor(role, profile)), adminPolicyFor('data', profile)];
+    const others = (['iam', 'grid', 'manager'] as const).map((part) => adminPolicyFor(part, profile));
+    const connects = (document: PolicyDocument): boolean => actionsOf(document).includes('rds-db:connect');
+    expect([...policies, ...others].map(connects)).to.deep.equal([true, true, true, true, true, false, false, false]);
   });
 
   it("an administrator deletes all data of a bucket of the stack's own or below its prefix, and elsewhere only release files", async () => {

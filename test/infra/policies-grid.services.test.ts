@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AutoScalingClient, TerminateInstanceInAutoScalingGroupCommand } from '@aws-sdk/client-auto-scaling';
 import { AllocateAddressCommand, DescribeAddressesCommand } from '@aws-sdk/client-ec2';
+import { CreatePolicyCommand, IAMClient } from '@aws-sdk/client-iam';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
 import { policyFor } from '../../src/infra/policies.ts';
@@ -20,6 +21,16 @@ import { until } from '../support/until.ts';
 import { BootDesk } from './boot-desk.ts';
 
 const MINUTE = 60_000;
+/** The account of the emulation. */
+const ACCOUNT = '123456789012';
+/** A boundary as a company sets one: some services, and nothing that gives rights. */
+const EDGE = {
+  Version: '2012-10-17',
+  Statement: [
+    { Effect: 'Allow', Action: ['s3:*', 'sqs:*', 'autoscaling:*', 'ec2:Describe*'], Resource: '*' },
+    { Effect: 'Deny', Action: ['iam:*', 's3:*BucketPolicy'], Resource: '*' },
+  ],
+} as const;
 /** By whose credentials. */
 const [INSTANCES, OPERATORS, ROLLERS] = [/^ASIA/, RegExp(OPERATOR), RegExp(ROLLER)];
 
@@ -65,7 +76,8 @@ describe('the policies of a grid', () => {
   before(async () => {
     const instances = { instances: ['c7g.large'], spot: false, max: 4, slots: 1, visibility: '30s' };
     const groups = { default: instances, full: instances, held: { ...instances, setup: 'setup.sh' } };
-    world = await GridWorld.open(4, { groups });
+    const iam = { permissionsBoundary: `arn:aws:iam::${ACCOUNT}:policy/edge` };
+    world = await GridWorld.open(4, { groups, iam });
     // Its instances serve, and have no worker.
     world.write('setup.sh', '#!/bin/sh\nsleep 600\n');
     try {
@@ -99,9 +111,12 @@ describe('the policies of a grid', () => {
   /** All that a grid asks for by itself, and an operator of it, once. */
   async function live(): Promise<void> {
     const { cloud, stack } = world;
-    await world.well('infra', 'up', '--yes');
     const at = { region: 'us-east-1', endpoint: cloud.url };
     const credentials = { accessKeyId: 'AKIDOTHER', secretAccessKey: 's' };
+    const owner = new IAMClient({ ...at, credentials });
+    await owner.send(new CreatePolicyCommand({ PolicyName: 'edge', PolicyDocument: JSON.stringify(EDGE) }));
+    owner.destroy();
+    await world.well('infra', 'up', '--yes');
     const s3 = new S3Client({ ...at, credentials, forcePathStyle: true });
     const scaling = new AutoScalingClient({ ...at, credentials });
     const marks = [['default', 1] as const, ...[1, 2, 3].map((n) => ['held', n] as const)];
@@ -145,8 +160,13 @@ describe('the policies of a grid', () => {
   const serving = (group: string): readonly GridInstance[] =>
     world.cloud.grid.instances(gridName(world.stack, group)).filter(({ state }) => state === 'InService');
 
-  it('allow every call that was made on the grid', async () => {
-    expect(await world.unallowed()).to.deep.equal([]);
+  it('allow every call that was made on the grid, by instances within the boundary of their role', async () => {
+    expect(await world.unallowed(EDGE)).to.deep.equal([]);
+    const [statement] = EDGE.Statement;
+    const narrower = { Statement: [{ ...statement, Action: ['s3:*', 'sqs:*', 'ec2:*'] }] };
+    const refused = (await world.unallowed(narrower)).map((what) => what.replace(/ arn.*| \*$/, ''));
+    expect(refused).to.include('worker: autoscaling:SetInstanceProtection');
+    expect(refused.filter((what) => !/^worker: autoscaling:/.test(what))).to.deep.equal([]);
   });
 
   it('allow a worker nothing on its grid that it never called', () => {

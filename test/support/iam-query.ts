@@ -1,4 +1,5 @@
 import type { Call } from './iam.ts';
+import type { Known } from './servers/call-recorder.ts';
 
 /** Whose request it is, and what the recorder can't see. */
 export interface Asking {
@@ -13,18 +14,30 @@ export interface Asking {
 
 const REGION = 'us-east-1';
 
-/** What a request to EC2, Auto Scaling or IAM, a form, needs to be allowed (service authorization reference). */
-export function queryCalls(service: 'ec2' | 'autoscaling' | 'iam', form: URLSearchParams, asking: Asking): Call[] {
+/**
+ * What a request to EC2, Auto Scaling or IAM, a form, needs to be allowed (service authorization reference). `known`: by
+ * which it is judged; where it is undefined, all that is named is taken to have the stack's tag.
+ */
+export function queryCalls(
+  service: 'ec2' | 'autoscaling' | 'iam',
+  form: URLSearchParams,
+  asking: Asking,
+  known?: Known,
+): Call[] {
   const action = form.get('Action') ?? '';
   // Auto Scaling and EC2 describe everything, or nothing.
   if (service !== 'iam' && action.startsWith('Describe')) {
     return [{ action: `${service}:${action}`, resource: '*', context: {} }];
   }
-  if (service === 'ec2') return ec2Calls(action, form, asking);
-  return service === 'iam' ? iamCalls(action, form, asking) : scalingCalls(action, form, asking);
+  if (service === 'ec2') return ec2Calls(action, form, asking, known);
+  return service === 'iam' ? iamCalls(action, form, asking, known) : scalingCalls(action, form, asking, known);
 }
 
-const tagged = (kind: 'Resource' | 'Request', stack: string) => ({ [`aws:${kind}Tag/batchctl:stack`]: stack });
+/** The tags of something that is there, as keys of the context. */
+export const resourceTags = (name: string, stack: string, known?: Known): Record<string, string> => {
+  const tags = known === undefined ? { 'batchctl:stack': stack } : (known.tags?.[name] ?? {});
+  return Object.fromEntries(Object.entries(tags).map(([key, value]) => [`aws:ResourceTag/${key}`, value]));
+};
 
 const ec2Arn = ({ account }: Asking, resource: string): string =>
   resource.startsWith('image/') ? `arn:aws:ec2:${REGION}::${resource}` : `arn:aws:ec2:${REGION}:${account}:${resource}`;
@@ -37,7 +50,7 @@ const MADE: Readonly<Record<string, string>> = {
 };
 const KINDS: Readonly<Record<string, string>> = { sg: 'security-group', lt: 'launch-template', eipalloc: 'elastic-ip' };
 
-function ec2Calls(action: string, form: URLSearchParams, asking: Asking): Call[] {
+function ec2Calls(action: string, form: URLSearchParams, asking: Asking, known?: Known): Call[] {
   const made = MADE[action];
   if (made !== undefined) {
     const request = requestTags(form);
@@ -49,16 +62,19 @@ function ec2Calls(action: string, form: URLSearchParams, asking: Asking): Call[]
       { action: 'ec2:CreateTags', resource, context: { ...request, 'ec2:CreateAction': action } },
     ];
   }
-  const ids = [...form].flatMap(([name, value]) =>
+  const named = [...form].flatMap(([name, value]) =>
     /^(GroupId|LaunchTemplateId|AllocationId|InstanceId|NetworkInterfaceId|ResourceId\.\d+)$/.test(name) ? [value] : [],
   );
-  const resources = ids.map((id) => {
+  const ids = known === undefined ? named : Object.keys(known.tags ?? {});
+  // The address that an association is of isn't named.
+  if (ids.length === 0 && action === 'DisassociateAddress') ids.push('eipalloc-0', 'eni-0');
+  if (ids.length === 0) throw new Error(`what is ${action} about? ${form}`);
+  return ids.map((id) => {
     const kind = id.slice(0, id.indexOf('-'));
-    return `${KINDS[kind] ?? (kind === 'i' ? 'instance' : 'network-interface')}/${id}`;
+    const resource = `${KINDS[kind] ?? (kind === 'i' ? 'instance' : 'network-interface')}/${id}`;
+    const context = { ...resourceTags(id, asking.stack, known), ...(action === 'CreateTags' && requestTags(form)) };
+    return { action: `ec2:${action}`, resource: ec2Arn(asking, resource), context };
   });
-  if (resources.length === 0) resources.push(action === 'DisassociateAddress' ? 'elastic-ip/*' : 'launch-template/*');
-  const context = tagged('Resource', asking.stack);
-  return resources.map((resource) => ({ action: `ec2:${action}`, resource: ec2Arn(asking, resource), context }));
 }
 
 /** Tags that are asked for, of whatever is made. */
@@ -71,38 +87,41 @@ function requestTags(form: URLSearchParams): Record<string, string> {
   return context;
 }
 
-function scalingCalls(action: string, form: URLSearchParams, asking: Asking): Call[] {
+function scalingCalls(action: string, form: URLSearchParams, asking: Asking, known?: Known): Call[] {
   const { account, stack, groupOf } = asking;
   const instance = form.get('InstanceId') ?? '';
   const named = form.get('AutoScalingGroupName') ?? form.get('Tags.member.1.ResourceId');
-  const group = named ?? groupOf?.(instance) ?? `${stack}-default`;
+  const group = known?.group ?? named ?? groupOf?.(instance) ?? `${stack}-default`;
   const resource = `arn:aws:autoscaling:${REGION}:${account}:autoScalingGroup:1-2:autoScalingGroupName/${group}`;
   const isNew = action === 'CreateAutoScalingGroup';
-  const context = isNew ? requestTags(form) : tagged('Resource', stack);
+  const context = isNew ? requestTags(form) : resourceTags(group, stack, known);
   const own: Call = { action: `autoscaling:${action}`, resource, context };
   const launches = [...form.keys()].some((name) => name.includes('LaunchTemplate'));
   return [
     own,
     ...(isNew ? [{ ...own, action: 'autoscaling:CreateOrUpdateTags' }, ...linkedRoles(form, account)] : []),
-    ...(launches ? launchCalls(group, asking) : []),
+    ...(launches ? launchCalls(group, asking, known) : []),
   ];
 }
 
 /** Whoever makes a group from a template must be allowed what it launches (EC2 Auto Scaling: launch templates). */
-function launchCalls(group: string, asking: Asking): Call[] {
+function launchCalls(group: string, asking: Asking, known?: Known): Call[] {
   const run = (resource: string, context = {}): Call => ({
     ...{ action: 'ec2:RunInstances', resource: ec2Arn(asking, resource), context },
   });
-  const tags = tagged('Request', asking.stack);
-  const instance = ['instance/*', 'volume/*', 'network-interface/*'];
   const who = group === `${asking.stack}-manager` ? 'manager' : 'worker';
+  const made = ['instance', 'volume', 'network-interface'].map((kind) => {
+    const tags = known === undefined ? { 'batchctl:stack': asking.stack } : (known.launches?.[kind] ?? {});
+    const context = Object.fromEntries(Object.entries(tags).map(([key, value]) => [`aws:RequestTag/${key}`, value]));
+    return { resource: `${kind}/*`, context };
+  });
   return [
-    ...instance.map((resource) => run(resource, tags)),
+    ...made.map(({ resource, context }) => run(resource, context)),
     ...['launch-template/lt-1', 'image/ami-1', 'subnet/subnet-1', 'security-group/sg-1'].map((each) => run(each)),
-    ...instance.map((resource) => ({
+    ...made.map(({ resource, context }) => ({
       action: 'ec2:CreateTags',
       resource: ec2Arn(asking, resource),
-      context: { ...tags, 'ec2:CreateAction': 'RunInstances' },
+      context: { ...context, 'ec2:CreateAction': 'RunInstances' },
     })),
     passRole(`${asking.stack}-${who}`, asking),
   ];
@@ -123,8 +142,9 @@ const passRole = (role: string, { account }: Asking): Call => ({
   context: { 'iam:PassedToService': 'ec2.amazonaws.com' },
 });
 
-function iamCalls(action: string, form: URLSearchParams, asking: Asking): Call[] {
-  const { account, boundary } = asking;
+function iamCalls(action: string, form: URLSearchParams, asking: Asking, known?: Known): Call[] {
+  const { account } = asking;
+  const boundary = known === undefined ? asking.boundary : (known.boundary ?? undefined);
   const [role, profile, policy] = ['RoleName', 'InstanceProfileName', 'PolicyArn'].map((name) => form.get(name));
   const path = profile !== null ? `instance-profile/${profile}` : `role/${role}`;
   const isOfPolicy = /^Get(Policy|PolicyVersion)$/.test(action);

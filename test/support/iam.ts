@@ -1,5 +1,5 @@
 import type { PolicyDocument, Statement } from '../../src/infra/policy.ts';
-import { type Asking, queryCalls } from './iam-query.ts';
+import { type Asking, queryCalls, resourceTags } from './iam-query.ts';
 import type { Recorded } from './servers/call-recorder.ts';
 
 /** A call as IAM judges it. */
@@ -10,13 +10,36 @@ export interface Call {
   readonly context: Readonly<Record<string, string>>;
 }
 
-/** Whether a document of Allow statements allows a call; knows the operators that the project uses. */
-export function allows({ Statement: statements }: PolicyDocument, call: Call): boolean {
-  return statements.some((statement) => matches(statement, call));
+/** A document as people write it: an action or several, with `*`, allowed or denied. */
+export interface AnyDocument {
+  readonly Statement: readonly {
+    readonly Effect: string;
+    readonly Action: string | readonly string[];
+    readonly Resource: string | readonly string[];
+    readonly Condition?: Statement['Condition'];
+  }[];
 }
 
-function matches({ Action, Resource, Condition = {} }: Statement, { action, resource, context }: Call): boolean {
-  if (!Action.includes(action) || !Resource.some((pattern) => isLike(pattern, resource))) return false;
+/** Whether a document allows a call, and denies it nowhere; knows the operators that the project uses. */
+export function allows({ Statement: statements }: AnyDocument, call: Call): boolean {
+  const says = (effect: string): boolean =>
+    statements.some((statement) => statement.Effect === effect && matches(statement, call));
+  return says('Allow') && !says('Deny');
+}
+
+/** A role's rights are what both its policy and its permissions boundary allow (IAM: policy evaluation logic). */
+export const allowsWithin = (boundary: AnyDocument | null, policy: AnyDocument, call: Call): boolean =>
+  allows(policy, call) && (boundary === null || allows(boundary, call));
+
+const listOf = (value: string | readonly string[]): readonly string[] => (typeof value === 'string' ? [value] : value);
+
+function matches(
+  { Action, Resource, Condition = {} }: AnyDocument['Statement'][number],
+  { action, resource, context }: Call,
+): boolean {
+  const isOf = (pattern: string): boolean =>
+    pattern === action || (pattern.includes('*') && isLike(pattern.toLowerCase(), action.toLowerCase()));
+  if (!listOf(Action).some(isOf) || !listOf(Resource).some((pattern) => isLike(pattern, resource))) return false;
   return Object.entries(Condition).every(([operator, keys]) => {
     if (operator !== 'StringLikeIfExists' && operator !== 'StringEquals') {
       throw new Error(`the evaluator knows no ${operator}`);
@@ -27,6 +50,20 @@ function matches({ Action, Resource, Condition = {} }: Statement, { action, reso
       return operator === 'StringEquals' ? values.includes(value) : values.some((pattern) => isLike(pattern, value));
     });
   });
+}
+
+/**
+ * Actions, each in its statement, without which every one of these calls would be allowed all the same: `Self
+ * autoscaling:SetInstanceProtection`. With none of them a policy is the least that the calls need.
+ */
+export function idleGrants({ Statement: statements }: PolicyDocument, calls: readonly Call[]): readonly string[] {
+  const needed = new Set<string>();
+  for (const call of calls) {
+    const [first, ...more] = statements.filter((statement) => matches(statement, call));
+    if (first !== undefined && more.length === 0) needed.add(`${first.Sid} ${call.action}`);
+  }
+  const granted = statements.flatMap(({ Sid, Action }) => Action.map((action) => `${Sid} ${action}`));
+  return granted.filter((grant) => !needed.has(grant));
 }
 
 /** `*` any characters, `?` one, as in ARNs and StringLike; `${*}` is an asterisk itself (IAM: policy variables). */
@@ -62,14 +99,15 @@ export function callsOf(recorded: Recorded, asking: Asking): readonly Call[] {
     if (target.startsWith('TrentService.')) return keyCalls(target, recorded.body, account);
     return target.startsWith('AmazonSSM.')
       ? parameterCalls(recorded.body, account)
-      : sqsCalls(target, recorded.body, asking);
+      : sqsCalls(target, recorded, asking);
   }
   const form = new URLSearchParams(recorded.body);
   const action = recorded.method === 'POST' && recorded.url.pathname === '/' ? form.get('Action') : null;
   // Needs no permission at all (STS: GetCallerIdentity).
   if (action === 'GetCallerIdentity') return [];
   const service = /Credential=[^/]+\/\d+\/[^/]+\/([^/]+)\//.exec(recorded.headers.authorization ?? '')?.[1];
-  if (service === 'ec2' || service === 'autoscaling' || service === 'iam') return queryCalls(service, form, asking);
+  if (service === 'ec2' || service === 'autoscaling' || service === 'iam')
+    return queryCalls(service, form, asking, recorded.known);
   if (action !== null) {
     const domain = form.get('DomainName') ?? /from `([^`]+)`/.exec(form.get('SelectExpression') ?? '')?.[1];
     const resource = domain === undefined ? '*' : `arn:aws:sdb:us-east-1:${account}:domain/${domain}`;
@@ -94,12 +132,12 @@ function parameterCalls(body: string, account: string): readonly Call[] {
 }
 
 /** SQS judges a batch as its single message, and a queue made with tags as tagged too (SQS: API permissions reference). */
-function sqsCalls(target: string, body: string, { account, stack }: Asking): readonly Call[] {
+function sqsCalls(target: string, { body, known }: Recorded, { account, stack }: Asking): readonly Call[] {
   const action = target.replace(/^AmazonSQS\./, '').replace(/Batch$/, '');
   const { QueueUrl = '', QueueName, tags }: { QueueUrl?: string; QueueName?: string; tags?: object } = JSON.parse(body);
   const name = QueueName ?? QueueUrl.slice(QueueUrl.lastIndexOf('/') + 1);
   const resource = name === '' ? '*' : `arn:aws:sqs:us-east-1:${account}:${name}`;
-  const context = { 'aws:ResourceTag/batchctl:stack': stack };
+  const context = resourceTags(name, stack, known);
   const actions = tags === undefined ? [action] : [action, 'TagQueue'];
   return actions.map((each) => ({ action: `sqs:${each}`, resource, context }));
 }

@@ -6,6 +6,7 @@ import type { Cut, CutKind, Match } from './faults.ts';
 import { Faults } from './faults.ts';
 import { type CloudCall, Front } from './front.ts';
 import { Grid } from './grid.ts';
+import { AccountFacts } from './known.ts';
 import type { Pace } from './scaling/engine.ts';
 import { Scaling } from './scaling/scaling.ts';
 
@@ -18,6 +19,8 @@ export interface CloudOptions {
   readonly profileDelay?: number;
   /** A SimpleDB in place of moto's, which knows little of it. */
   readonly simpledb?: string;
+  /** Calls say what the account knew of what they name: tags, boundaries (`CloudCall.known`). A look more for each change. */
+  readonly facts?: boolean;
 }
 
 /** An emulated AWS account on this machine: every service at one address. */
@@ -73,8 +76,11 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     isNewProfile: (name) =>
       performance.now() < (profiles.get(name) ?? Number.NEGATIVE_INFINITY) + (options.profileDelay ?? 0),
   });
+  const looksUp = { moto: moto.url, sqs: sqs?.url ?? moto.url, scaling: () => scaling };
+  const facts = options.facts === true ? new AccountFacts(looksUp) : null;
   const front = await Front.start({
     faults,
+    ...(facts !== null && { knownOf: (call) => facts.of(call) }),
     backendOf: ({ service }) => {
       if (service === 'sqs' && sqs !== null) return sqs.url;
       if (service === 'sdb' && options.simpledb !== undefined) return options.simpledb;
@@ -111,6 +117,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     motoLog: () => moto.log(),
     close: async () => {
       scaling.close();
+      facts?.close();
       await grid.close();
       await front.close();
       await Promise.all([moto.stop(), sqs?.stop()]);

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, Agent as HttpAgent, type IncomingMessage, request, type ServerResponse } from 'node:http';
-import type { Recorded } from '../servers/call-recorder.ts';
+import type { Known, Recorded } from '../servers/call-recorder.ts';
 import { errorFor, type Faults } from './faults.ts';
 import { Form } from './query.ts';
 
@@ -15,7 +15,7 @@ export interface CloudCall extends Recorded {
   readonly accessKeyId: string;
 }
 
-export type Asked = Omit<CloudCall, 'status'>;
+export type Asked = Omit<CloudCall, 'status' | 'known'>;
 
 export interface Reply {
   readonly status: number;
@@ -29,6 +29,8 @@ export type Backend = string | ((call: Asked) => Promise<Reply>);
 export interface FrontOptions {
   backendOf(call: Asked): Backend;
   readonly faults: Faults;
+  /** What is known of what a request names, before it is answered. */
+  knownOf?(call: Asked): Promise<Known | undefined>;
   /** After each answer. */
   onAnswer(call: CloudCall): void;
 }
@@ -82,8 +84,9 @@ async function pass(incoming: IncomingMessage, answer: ServerResponse, way: Way)
     way.faults.hold(call, answer);
     return;
   }
+  const known = await way.knownOf?.(call);
   const give = (reply: Reply): void => {
-    way.onAnswer({ ...call, status: reply.status });
+    way.onAnswer({ ...call, status: reply.status, ...(known !== undefined && { known }) });
     if (fault.kind === 'lost') {
       way.faults.hold(call, answer);
       return;

@@ -7,6 +7,7 @@ import { EC2Client, TerminateInstancesCommand } from '@aws-sdk/client-ec2';
 import { paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
 import type { PolicyDocument } from '../../../src/infra/policy.ts';
 import { randomId } from '../../../src/lib/id.ts';
+import type { AnyDocument } from '../iam.ts';
 import { checked } from '../run/environment.ts';
 import { type Ended, Workspace } from '../workspace.ts';
 import { type Cloud, startCloud } from './cloud.ts';
@@ -56,7 +57,7 @@ export class GridWorld extends Workspace {
     env: Readonly<Record<string, string>> = {},
   ): Promise<GridWorld> {
     // A hook's second lasts 20 ms: what ends without its worker's word is gone soon.
-    const cloud = await startCloud({ pace: { second: 20, boot: 50, wait: 20, end: 50, notice: 100 } });
+    const cloud = await startCloud({ facts: true, pace: { second: 20, boot: 50, wait: 20, end: 50, notice: 100 } });
     const supervisor = new Supervisor({
       cloud,
       env: {
@@ -154,8 +155,11 @@ export class GridWorld extends Workspace {
     return { code, signal, stdout, stderr };
   }
 
-  /** What was asked for that the policies of this stack don't allow to those who asked: none, if they are right. */
-  async unallowed(): Promise<readonly string[]> {
+  /**
+   * What was asked for that the policies of this stack don't allow to those who asked: none, if they are right. `boundary`: of
+   * the roles that instances have.
+   */
+  async unallowed(boundary: AnyDocument | null = null): Promise<readonly string[]> {
     const asking = { account: this.cloud.account, stack: this.stack };
     const policy = async (role: string): Promise<PolicyDocument> =>
       JSON.parse((await this.well('infra', 'policies', '--for', role)).stdout);
@@ -172,7 +176,8 @@ export class GridWorld extends Workspace {
     ];
     return callers.flatMap(({ who, is, policies }) => {
       const calls = this.cloud.calls.filter(({ accessKeyId }) => is(accessKeyId));
-      return unallowed(calls, policies, asking).map((what) => `${who}: ${what}`);
+      const within = who === 'worker' || who === 'manager' ? boundary : null;
+      return unallowed(calls, policies, asking, within).map((what) => `${who}: ${what}`);
     });
   }
 

@@ -8,6 +8,19 @@ export interface Recorded {
   readonly headers: IncomingMessage['headers'];
   readonly body: string;
   readonly status: number;
+  /** What the account knew of what it names, before the answer; absent where nobody looked. */
+  readonly known?: Known;
+}
+
+export interface Known {
+  /** Of each thing that the request names, by its id or name. */
+  readonly tags?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Of the role: its permissions boundary. */
+  readonly boundary?: string | null;
+  /** The Auto Scaling group that is named, or that holds the instance. */
+  readonly group?: string;
+  /** The tags that what the group launches is made with, by its kind: `volume`. */
+  readonly launches?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
 /** Stands between clients and a server, changes nothing, and keeps what was asked. Bodies are held whole. */
