@@ -9,6 +9,8 @@ interface Allowed {
   readonly Effect?: string;
   readonly Action?: string | readonly string[];
   readonly NotAction?: unknown;
+  readonly Resource?: string | readonly string[];
+  readonly Condition?: unknown;
 }
 
 /**
@@ -32,15 +34,32 @@ export async function roleLacks(
     if (error instanceof Error && /^(AccessDenied|NoSuchEntity)/.test(error.name)) return [];
     throw error;
   }
-  const statements = documents.flatMap(statementsOf);
-  // What is allowed by its opposite can't be told from a list.
-  if (statements.some(({ NotAction }) => NotAction !== undefined)) return [];
-  const patterns = statements.filter(({ Effect }) => Effect === 'Allow').flatMap(({ Action = [] }) => Action);
-  const needed = new Set(policyFor(who, profile).Statement.flatMap(({ Action }) => Action));
-  const missing = [...needed].filter((action) => !patterns.some((pattern) => covers(pattern, action)));
+  const missing = missingFrom(documents, who, profile);
   if (missing.length === 0) return [];
   const mend = `batchctl infra policies --for ${who} --profile ${profile.name} prints what to put on the role`;
   return [{ what: `its role ${role} does not allow ${missing.join(', ')}`, mend }];
+}
+
+/** Which actions that a role needs policies don't allow, or a permissions boundary; on what, isn't judged. */
+export function missingFrom(
+  documents: readonly string[],
+  who: 'worker' | 'manager',
+  profile: AwsProfile,
+): readonly string[] {
+  const statements = documents.flatMap(statementsOf);
+  // What is allowed by its opposite can't be told from a list.
+  if (statements.some(({ NotAction }) => NotAction !== undefined)) return [];
+  const patterns = (of: readonly Allowed[]) => of.flatMap(({ Action = [] }) => Action);
+  const allowed = patterns(statements.filter(({ Effect }) => Effect === 'Allow'));
+  const denied = patterns(
+    statements.filter(
+      ({ Effect, Resource = [], Condition }) =>
+        Effect === 'Deny' && Condition === undefined && [Resource].flat().includes('*'),
+    ),
+  );
+  const isIn = (list: readonly string[], action: string): boolean => list.some((pattern) => covers(pattern, action));
+  const needed = new Set(policyFor(who, profile).Statement.flatMap(({ Action }) => Action));
+  return [...needed].filter((action) => !isIn(allowed, action) || isIn(denied, action));
 }
 
 async function inlinePolicies(commands: typeof sdk, client: IAMClient, RoleName: string): Promise<string[]> {

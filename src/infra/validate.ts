@@ -5,6 +5,7 @@ import { type Finding, failing, findings, warning } from './finding.ts';
 import { type GridFacts, MANAGER_DISK } from './grid.ts';
 import { simpleDb } from './ledger.ts';
 import type { Part } from './resource.ts';
+import { missingFrom } from './role-lacks.ts';
 import { validateTags } from './tags.ts';
 import { validateFormerGroups } from './validate-groups.ts';
 import { validateKey } from './validate-key.ts';
@@ -127,20 +128,39 @@ async function validateSimpleDb({ profile, clients }: GridPlace): Promise<readon
   }
 }
 
+/** A boundary that lacks what a role needs takes it from the role, whatever the role's own policy says. */
 async function validateBoundary(place: GridPlace): Promise<readonly Finding[]> {
-  const { permissionsBoundary } = place.profile.iam;
-  if (permissionsBoundary === null) return [];
+  const { iam, manager } = place.profile;
+  const { permissionsBoundary: PolicyArn } = iam;
+  if (PolicyArn === null) return [];
   const what = 'look at the permissions boundary';
-  const resource = permissionsBoundary.slice(permissionsBoundary.lastIndexOf(':') + 1);
-  const found = await asked(place, { what, action: 'iam:GetPolicy', resource }, async () => {
-    const [sdk, client] = await Promise.all([import('@aws-sdk/client-iam'), place.clients.iam()]);
-    const answer = client.send(new sdk.GetPolicyCommand({ PolicyArn: permissionsBoundary }));
-    return await ifKnown(answer, 'NoSuchEntityException', 'NoSuchEntity');
-  });
-  if (found !== null) return [];
-  return [
-    failing(`iam.permissionsBoundary: there is no policy ${permissionsBoundary}`, 'correct it, or make the policy'),
+  const resource = PolicyArn.slice(PolicyArn.lastIndexOf(':') + 1);
+  const [sdk, client] = await Promise.all([import('@aws-sdk/client-iam'), place.clients.iam()]);
+  const found = await asked(place, { what, action: 'iam:GetPolicy', resource }, () =>
+    ifKnown(client.send(new sdk.GetPolicyCommand({ PolicyArn })), 'NoSuchEntityException', 'NoSuchEntity'),
+  );
+  if (found === null)
+    return [failing(`iam.permissionsBoundary: there is no policy ${PolicyArn}`, 'correct it, or make the policy')];
+  const VersionId = found.Policy?.DefaultVersionId;
+  const { PolicyVersion } = await asked(place, { what, action: 'iam:GetPolicyVersion', resource }, () =>
+    client.send(new sdk.GetPolicyVersionCommand({ PolicyArn, VersionId })),
+  );
+  const document = PolicyVersion?.Document ?? '';
+  const made = [
+    ...(iam.workerProfile === null ? (['worker'] as const) : []),
+    ...(manager !== null && iam.managerProfile === null ? (['manager'] as const) : []),
   ];
+  return made.flatMap((who) => {
+    const missing = missingFrom([document], who, place.profile);
+    if (missing.length === 0) return [];
+    const role = roleName(place.profile.stack, who);
+    return [
+      warning(
+        `iam.permissionsBoundary does not allow ${missing.join(', ')}, which the role ${role} needs`,
+        `ask who owns ${PolicyArn} to add them; batchctl infra policies --for ${who} prints on what they are needed`,
+      ),
+    ];
+  });
 }
 
 /** Who makes the grid alone needs what another makes: without it the group would be waited for in vain. */

@@ -160,15 +160,38 @@ describe('what is validated before a grid is made', () => {
     expect(await found({ ledger: { kind: 'simpledb' } }, 'data')).to.deep.equal([]);
   });
 
-  it('is content with a boundary that is there, and warns where it may not look', async () => {
-    const PolicyDocument = JSON.stringify({
-      Version: '2012-10-17',
-      Statement: [{ Effect: 'Allow', Action: 's3:*', Resource: '*' }],
-    });
+  it('is content with a boundary that allows what roles need, says what another lacks, and warns where it may not look', async () => {
     const client = await desk.parts.clients.iam();
-    await client.send(new CreatePolicyCommand({ PolicyName: 'boundary', PolicyDocument }));
-    const iam = { permissionsBoundary: `arn:aws:iam::${cloud.account}:policy/boundary` };
+    const boundary = async (PolicyName: string, ...Statement: readonly object[]) => {
+      const PolicyDocument = JSON.stringify({ Version: '2012-10-17', Statement });
+      await client.send(new CreatePolicyCommand({ PolicyName, PolicyDocument }));
+      return { permissionsBoundary: `arn:aws:iam::${cloud.account}:policy/${PolicyName}` };
+    };
+    const some = (Effect: string, Action: string | readonly string[], more = {}) => ({
+      Effect,
+      Action,
+      Resource: '*',
+      ...more,
+    });
+    const services = ['s3:*', 'sqs:*', 'autoscaling:*', 'ec2:*'];
+    const iam = await boundary('boundary', some('Allow', services), some('Deny', 'iam:*'));
     expect(await found({ iam }, 'iam')).to.deep.equal([]);
+    const elsewhere = { Condition: { StringNotEquals: { 'aws:RequestedRegion': 'eu-west-1' } } };
+    const narrow = await boundary(
+      'narrow',
+      some('Allow', services.slice(0, 3)),
+      some('Deny', ['sqs:ReceiveMessage', 'S3:deleteObject']),
+      ...[some('Deny', 's3:PutObject', elsewhere), some('Deny', 's3:PutObject', { Resource: 'arn:aws:s3:::theirs/*' })],
+    );
+    const lacking = await found({ iam: narrow, manager: {} }, 'iam');
+    expect(lacking.map(({ status }) => status)).to.deep.equal(['warn', 'warn']);
+    expect(lacking[0]?.message).to.match(
+      /^iam.permissionsBoundary does not allow s3:DeleteObject, sqs:ReceiveMessage, ec2:DescribeSpotPriceHistory, which the role [\w-]+-worker needs$/,
+    );
+    expect(lacking[1]?.message).to.include('ec2:AssociateAddress, which the role ').and.include('-manager needs');
+    expect(lacking[0]?.mend).to.include(narrow.permissionsBoundary).and.include('infra policies --for worker');
+    const given = { ...narrow, workerProfile: 'theirs' };
+    expect(await found({ iam: given }, 'iam')).to.deep.equal([]);
     cloud.failNext('iam:GetPolicy', 403, 'AccessDenied', 'not you');
     const [denied] = await found({ iam }, 'iam');
     expect(denied).to.include({ status: 'warn' });
