@@ -67,6 +67,13 @@ describe('what the dashboard says of a job', () => {
     ]);
   });
 
+  it('wants attention for a missing journal entry, of a closed job too', () => {
+    const holed = { state: 'succeeded', delivery: null, untold: [], journalHole: { missing: 2, last: 4 } } as const;
+    const jobs = [statusOf({ ...holed, steps: [CALM] }), statusOf({ ...holed, steps: [CALM], journalHole: null })];
+    const texts = attentionOf(overviewOf({ jobs }), 'UTC', NOW).map(({ tone, text }) => `${tone} ${text}`);
+    expect(texts).to.deep.equal(['bad claims-1: entry 2 of its journal is missing']);
+  });
+
   it('keeps every digit of a counter', () => {
     const counters = { price: { amount: '-1234567.8910', rows: '98950' }, total: { n: '7' } };
     expect(countersOf(counters)).to.deep.equal([

@@ -106,12 +106,12 @@ const ANYBODYS = /^file:\/(tmp|var\/tmp|dev\/shm)\//;
 export function secretsCheck(platform: Platform, { views }: OpenJobs): Finding {
   const allowed = platform.allowedSecrets?.(false) ?? null;
   if (allowed === null)
-    return pass("jobs may name any env: and file: of a worker's; none where commands run as another user");
+    return pass("jobs may name any env: and file: of the worker's machine; none where commands run as another user");
   const patterns = allowed.filter((reference) => /^(env|file):/.test(reference));
   const added = platform.remote === true ? ', then batchctl infra up' : ', also where workers run';
-  for (const { record, asked } of views.values()) {
+  for (const { record, overrides } of views.values()) {
     for (const each of record.spec.steps) {
-      const { name, secrets } = changedStep(each, asked.at(-1)?.overrides ?? {});
+      const { name, secrets } = changedStep(each, overrides);
       const [refused] = Object.entries(secrets).filter(([, reference]) => !isAllowed(reference, patterns));
       if (refused === undefined) continue;
       const [variable, reference] = refused;
