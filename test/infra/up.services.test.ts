@@ -19,6 +19,7 @@ import {
 } from '@aws-sdk/client-sqs';
 import { expect } from 'chai';
 import { randomId } from '../../src/lib/id.ts';
+import { runCli } from '../cli/fake-io.ts';
 import { ACCOUNT } from '../support/aws-workspace.ts';
 import { FaultProxy } from '../support/servers/fault-proxy.ts';
 import { type Fauxqs, startFauxqs } from '../support/servers/fauxqs.ts';
@@ -236,6 +237,32 @@ describe('infra up of the data part', () => {
     ]);
     await lines('infra', 'up', '--yes');
     expect(actions(await lines('infra', 'plan'))).to.deep.equal(Array(5).fill('keep'));
+  });
+
+  it('leaves the longest message to the service: 256 KiB or 1 MiB, asked for or not', async () => {
+    // moto takes 256 KiB, as SQS did until August 2025.
+    configure({ endpoints: { s3: moto.url, sqs: moto.url, sts: moto.url } });
+    const plan = async (...args: readonly string[]): Promise<readonly string[]> => {
+      Object.assign(process.env, ENV);
+      const { code, stdout, stderr } = await runCli(['infra', ...args, ...DATA, '--json'], { cwd: here.dir });
+      expect(code, stderr).to.equal(0);
+      return actions(
+        stdout
+          .trim()
+          .split('\n')
+          .map((line): Line => JSON.parse(line)),
+      );
+    };
+    expect(await plan('up', '--yes')).to.deep.equal(Array(5).fill('create'));
+    expect(await plan('plan')).to.deep.equal(Array(5).fill('keep'));
+    stack = `up-${randomId(6)}`;
+    configure({});
+    expect(await plan('up', '--yes')).to.deep.equal(Array(5).fill('create'));
+    const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: `${stack}-gpu` }));
+    for (const MaximumMessageSize of ['262144', '1048576']) {
+      await sqs.send(new SetQueueAttributesCommand({ QueueUrl, Attributes: { MaximumMessageSize } }));
+      expect(await plan('plan'), MaximumMessageSize).to.deep.equal(Array(5).fill('keep'));
+    }
   });
 
   it('is refused for a local profile, which needs no infrastructure', async () => {

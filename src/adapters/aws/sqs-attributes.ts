@@ -4,8 +4,6 @@ import { sqsError } from './sqs-errors.ts';
 import { Patience } from './sqs-patience.ts';
 import type { SqsPlace } from './sqs-place.ts';
 
-/** SQS: SendMessage. A queue made before August 2025 may take less. */
-export const MESSAGE_BYTES = 1_048_576;
 /** The longest that SQS keeps a message, seconds (SQS: CreateQueue): month-end work may wait over a holiday. */
 const RETENTION = 1_209_600;
 /** A last net only: deliveries also grow with drains and lost leases; burying is the worker's act, with a reason. */
@@ -14,12 +12,14 @@ const MAX_RECEIVES = 1_000;
 /** Attributes by name, all texts. */
 export type QueueAttributes = Readonly<Partial<Record<QueueAttributeName, string>>>;
 
-/** What a group's queue has. */
+/**
+ * What a group's queue has. The longest message is left to the service: it takes 256 KiB or 1 MiB, by its age and
+ * partition, refuses to be asked for more, and no task's message has a KiB.
+ */
 export function queueAttributes(leaseSeconds: number, deadArn: string): QueueAttributes {
   return {
     VisibilityTimeout: String(Math.ceil(leaseSeconds)),
     MessageRetentionPeriod: String(RETENTION),
-    MaximumMessageSize: String(MESSAGE_BYTES),
     DelaySeconds: '0',
     ReceiveMessageWaitTimeSeconds: '20',
     RedrivePolicy: JSON.stringify({ deadLetterTargetArn: deadArn, maxReceiveCount: MAX_RECEIVES }),
@@ -28,14 +28,13 @@ export function queueAttributes(leaseSeconds: number, deadArn: string): QueueAtt
 
 /** What its dead letters' queue has. Letters keep the age that they had: with less retention some would never be seen. */
 export function deadAttributes(): QueueAttributes {
-  return { MessageRetentionPeriod: String(RETENTION), MaximumMessageSize: String(MESSAGE_BYTES), DelaySeconds: '0' };
+  return { MessageRetentionPeriod: String(RETENTION), DelaySeconds: '0' };
 }
 
 /** What goes wrong with a value other than ours. */
 const WHY: readonly (readonly [QueueAttributeName, string])[] = [
   ['VisibilityTimeout', "it isn't the lease of the configuration"],
   ['MessageRetentionPeriod', 'messages that are older are deleted unseen'],
-  ['MaximumMessageSize', 'long messages are refused'],
   ['DelaySeconds', 'every message waits so long before it is seen'],
   ['RedrivePolicy', 'messages would move to the dead letters by themselves, without a reason, or to another queue'],
 ];

@@ -13,7 +13,6 @@ import {
   attributeWarnings,
   countMessages,
   deadAttributes,
-  MESSAGE_BYTES,
   type QueueAttributes,
   queueAttributes,
   readAttributes,
@@ -150,6 +149,9 @@ class SqsQueue implements TaskQueue {
     await this.#aws.close();
   }
 }
+
+/** SQS's limit until August 2025, which every queue without a smaller one of its own takes (SQS: SendMessage). */
+const MESSAGE_BYTES = 262_144;
 
 function bytesOf({ MaximumMessageSize }: QueueAttributes): number {
   return Number(MaximumMessageSize ?? MESSAGE_BYTES);
