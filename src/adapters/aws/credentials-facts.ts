@@ -1,16 +1,18 @@
 import { isEc2 } from '../../lib/is-ec2.ts';
 import type { CredentialsFacts } from '../../ports/insight.ts';
 import type { AwsClients } from './clients.ts';
+import { mfaHint } from './credentials.ts';
 import { signInText, translateAwsError } from './errors.ts';
 
 /** When the credentials end that sign from here, looked for anew. Throws `credentials` when there are none. */
 export async function credentialsFacts(clients: AwsClients): Promise<CredentialsFacts> {
   const { profile } = clients;
-  const { expiration } = await clients.foundCredentials().catch((error: unknown) => {
+  const found = await clients.foundCredentials().catch((error: unknown) => {
     const doing = { what: 'find credentials', action: 'sts:GetCallerIdentity', resource: '*' };
     throw translateAwsError(error, { ...doing, profile });
   });
-  return { endsAt: expiration?.getTime() ?? null, renewed: renewsItself(process.env), signIn: signInText(profile) };
+  const signIn = (await mfaHint(found)) ?? signInText(profile);
+  return { endsAt: found.expiration?.getTime() ?? null, renewed: renewsItself(process.env), signIn };
 }
 
 /** AWS renews an instance's, a container's and a web identity's. */

@@ -1,5 +1,8 @@
+import { createInterface } from 'node:readline/promises';
+import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads';
 import type { S3ClientConfig } from '@aws-sdk/client-s3';
 import { isEc2 } from '../../lib/is-ec2.ts';
+import { MfaError } from './errors.ts';
 import { type RoutedHandler, SILENT } from './http-handler.ts';
 
 /** The SDK's own interface: answers a key, its secret, and when they end. */
@@ -58,21 +61,92 @@ export function credentialChain(options: CredentialsOptions): Credentials {
   };
 }
 
-/** One search from scratch; the end of what it finds is their own, undefined where they have none or don't tell it. */
+/**
+ * One search from scratch; the end of what it finds is their own, undefined where they have none or don't tell it. Where
+ * a role wants an MFA code, the terminal asks for it once in a process: all searches share the session that it gives.
+ */
 export async function findCredentials({ profile, region, handler }: CredentialsOptions): Promise<Identity> {
   const { defaultProvider } = await import('@aws-sdk/credential-provider-node');
+  const sts = { clientConfig: { requestHandler: handler }, parentClientConfig: { region, requestHandler: handler } };
   return await defaultProvider({
     ...(profile !== null && { profile }),
     ...(isEc2() ? ON_EC2 : ELSEWHERE),
+    ...sts,
     ignoreCache: true,
     logger: SILENT,
-    clientConfig: { requestHandler: handler },
-    parentClientConfig: { region, requestHandler: handler },
+    // Asked for below, once there are credentials to send it with.
+    mfaCodeProvider: async () => '',
+    roleAssumer: async (source, params) => {
+      const { getDefaultRoleAssumer } = await import('@aws-sdk/client-sts');
+      const assume = getDefaultRoleAssumer({ ...sts.clientConfig, parentClientConfig: sts.parentClientConfig });
+      const { RoleArn = '', SerialNumber } = params;
+      if (SerialNumber === undefined) return await assume(source, params);
+      const who = profile ?? process.env.AWS_PROFILE ?? 'default';
+      return await mfaSession(RoleArn, async () =>
+        assume(source, { ...params, TokenCode: await typedCode(who, SerialNumber) }),
+      );
+    },
   })();
+}
+
+/** By role: what a typed code gave, or why it gave nothing. A code counts once, and nobody types one for each client. */
+const sessions = new Map<string, Promise<Identity>>();
+
+async function mfaSession(role: string, assume: () => Promise<Identity>): Promise<Identity> {
+  // Threads that are started later find it too.
+  const key = `batchctl-mfa-${role}`;
+  const session = (getEnvironmentData(key) as unknown as Identity | undefined) ?? (await (sessions.get(role) ?? ask()));
+  if (leftOf(session) > 0) return session;
+  throw new MfaError(`the session that the MFA code of ${role} gave has ended`, ASK_AGAIN);
+
+  async function ask(): Promise<Identity> {
+    const asking = assume();
+    sessions.set(role, asking);
+    const given = await asking;
+    setEnvironmentData(key, { ...given });
+    return given;
+  }
+}
+
+const ASK_AGAIN = 'the same command again asks for a new MFA code';
+
+/** How to get new credentials, where a typed code gave these; null for any others. */
+export async function mfaHint({ accessKeyId }: Identity): Promise<string | null> {
+  const given = await Promise.allSettled(sessions.values());
+  const isOne = given.some((one) => one.status === 'fulfilled' && one.value.accessKeyId === accessKeyId);
+  return isOne ? ASK_AGAIN : null;
+}
+
+/** Throws where there is no terminal, and at the end of what is typed. */
+async function typedCode(who: string, serial: string): Promise<string> {
+  const { stdin, stderr } = process;
+  if (stdin.isTTY !== true || stderr.isTTY !== true) {
+    throw new MfaError(
+      `the profile ${who} wants an MFA code of ${serial}, and there is no terminal to type it on`,
+      `name a role without MFA in \`aws.profile\`; or leave that out, and set the variables that a terminal prints for: aws configure export-credentials --profile ${who} --format env`,
+    );
+  }
+  const lines = createInterface({ input: stdin, output: stderr, terminal: false });
+  const close = (): void => lines.close();
+  process.once('SIGINT', close);
+  const ended = new Promise<null>((resolve) => lines.once('close', () => resolve(null)));
+  try {
+    for (;;) {
+      const said = await Promise.race([lines.question(`MFA code of ${serial}: `), ended]);
+      if (said === null) throw new MfaError('no MFA code was typed', ASK_AGAIN);
+      // STS: AssumeRole, TokenCode.
+      if (/^\d{6}$/.test(said.trim())) return said.trim();
+      stderr.write('A code has six digits.\n');
+    }
+  } finally {
+    process.off('SIGINT', close);
+    lines.close();
+  }
 }
 
 /** There were some, they have ended, and nothing gives others: `translateAwsError` knows it by its name. */
 function endedNow(cause: unknown): Error {
+  if (cause instanceof MfaError) return cause;
   const why = cause instanceof Error ? cause.message : String(cause);
   return Object.assign(new Error(`they have ended, and there are no others: ${why}`, { cause }), {
     name: 'CredentialsEnded',

@@ -103,6 +103,16 @@ const NETWORK = [
 ];
 const CERTIFICATE = /^(CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO_SELF_SIGNED|ERR_TLS_)/;
 
+/** An MFA code that is wanted and can't be had. */
+export class MfaError extends Error {
+  readonly hint: string;
+
+  constructor(message: string, hint: string) {
+    super(message);
+    this.hint = hint;
+  }
+}
+
 /** The HTTP status of a service's answer; null for what was no answer. */
 export function statusOf(error: unknown): number | null {
   if (!(error instanceof Error) || !('$metadata' in error)) return null;
@@ -146,6 +156,12 @@ export function translateAwsError(error: unknown, doing: Doing): Error {
 
 function ofCredentials(error: Error, doing: Doing): Error | null {
   const { name, message } = error;
+  if (error instanceof MfaError) return ours('credentials', doing, message, error.hint, error);
+  // STS: AssumeRole, with a code that is wrong, over or used.
+  if (/^MultiFactorAuthentication failed/.test(message)) {
+    const found = `the MFA code is not accepted: ${firstLine(message)}`;
+    return ours('credentials', doing, found, 'the same command again, with the next code: each counts once', error);
+  }
   if (ENDED.has(name) || /(token|session|credentials)[^.]* (has |is |have |are )?expired/i.test(message)) {
     return endedError(doing, `could not ${doing.what}: the credentials have ended (${name})`, error);
   }

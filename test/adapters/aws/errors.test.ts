@@ -1,7 +1,7 @@
 // Protects: AWS errors reach the operator as the right kind, with a message and a hint that fit.
 
 import { expect } from 'chai';
-import { translateAwsError } from '../../../src/adapters/aws/errors.ts';
+import { MfaError, translateAwsError } from '../../../src/adapters/aws/errors.ts';
 import { BatchctlError, type ErrorKind, isKind } from '../../../src/errors.ts';
 
 const DOING = { what: 'put k', action: 's3:PutObject', resource: 'arn:aws:s3:::b/k', profile: 'acme-prod' };
@@ -15,6 +15,14 @@ const CASES: readonly (readonly [Error, ErrorKind, RegExp])[] = [
     Object.assign(failure('CredentialsProviderError', null), { message: 'The SSO session has expired' }),
     'credentials',
     /have ended/,
+  ],
+  [new MfaError('a code is wanted', 'type it'), 'credentials', /could not put k: a code is wanted type it/],
+  [
+    Object.assign(failure('AccessDenied', 403), {
+      message: 'MultiFactorAuthentication failed with invalid MFA one time pass code. ',
+    }),
+    'credentials',
+    /MFA code is not accepted.*the next code/,
   ],
   [failure('SignatureDoesNotMatch', 403), 'credentials', /does not accept.*clock/],
   [failure('AccessDenied', 403), 'credentials', /s3:PutObject on arn:aws:s3:::b\/k is denied.*infra policies/],

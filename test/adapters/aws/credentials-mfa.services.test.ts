@@ -1,0 +1,129 @@
+// Protects: a profile of ~/.aws/config with an MFA device asks for the code once, on a terminal, and says what to do without one.
+import { spawn } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { getEnvironmentData } from 'node:worker_threads';
+import { expect } from 'chai';
+import { requireLasting } from '../../../src/adapters/aws/account.ts';
+import { AwsClients } from '../../../src/adapters/aws/clients.ts';
+import { credentialsFacts } from '../../../src/adapters/aws/credentials-facts.ts';
+import { AwsWorkspace } from '../../support/aws-workspace.ts';
+import { rejection } from '../../support/rejection.ts';
+import { CallRecorder } from '../../support/servers/call-recorder.ts';
+import { sharedFauxqs } from '../../support/servers/fauxqs.ts';
+import { sharedMoto } from '../../support/servers/moto.ts';
+
+const roleOf = (profile: string): string => `arn:aws:iam::123456789012:role/${profile}`;
+const DEVICE = 'arn:aws:iam::123456789012:mfa/ann';
+const PROGRAM = join(import.meta.dirname, '../../../bin/batchctl.js');
+
+describe('a profile with an MFA device', () => {
+  let workspace: AwsWorkspace;
+  let sts: CallRecorder;
+  let env: Readonly<Record<string, string>>;
+
+  before(async () => {
+    const [s3, sqs] = await Promise.all([sharedMoto(), sharedFauxqs()]);
+    sts = await CallRecorder.start(s3.url);
+    workspace = await AwsWorkspace.make({
+      s3: s3.url,
+      sqs: sqs.url,
+      sts: sts.url,
+      profile: { aws: { profile: 'ops' } },
+    });
+    mkdirSync(workspace.path('.aws'));
+    workspace.write(
+      '.aws/config',
+      ['ops', 'shared']
+        .map((name) => `[profile ${name}]\nrole_arn = ${roleOf(name)}\nsource_profile = ann\nmfa_serial = ${DEVICE}\n`)
+        .join(''),
+    );
+    workspace.write('.aws/credentials', '[ann]\naws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = secret\n');
+    env = {
+      ...{ PATH: process.env.PATH ?? '', HOME: workspace.dir, AWS_ENDPOINT_URL_STS: sts.url, BATCHCTL_PROFILE: 'lab' },
+      AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
+    };
+  });
+  after(async () => {
+    await workspace?.remove();
+    await sts?.close();
+  });
+
+  const codes = (): readonly (string | null)[] =>
+    sts
+      .take()
+      .map(({ body }) => new URLSearchParams(body))
+      .filter((form) => form.get('Action') === 'AssumeRole')
+      .map((form) => `${form.get('SerialNumber')} ${form.get('TokenCode')}`);
+
+  /** `batchctl` on a terminal of its own, on which this is typed. */
+  async function typed(lines: string, ...args: readonly string[]) {
+    const command = [process.execPath, PROGRAM, ...args].join(' ');
+    const child = spawn('script', ['-qec', command, '/dev/null'], { cwd: workspace.dir, env });
+    child.stdin.end(lines);
+    const [said, code] = await Promise.all([text(child.stdout), new Promise((resolve) => child.on('close', resolve))]);
+    return { said, code };
+  }
+
+  it('asks for the code on a terminal, once, whichever clients need it, and again for what is none', async () => {
+    const { said, code } = await typed('12345\n123456\n', 'queue', '--json');
+    expect(code, said).to.equal(0);
+    expect(said.match(/MFA code of \S+: /g)).to.deep.equal(Array(2).fill(`MFA code of ${DEVICE}: `));
+    expect(said).to.include('A code has six digits').and.include('"visible"');
+    expect(codes()).to.deep.equal([`${DEVICE} 123456`]);
+  });
+
+  it('without a terminal says what to do, and asks STS for nothing', async () => {
+    const { stdin } = process;
+    const { isTTY } = stdin;
+    stdin.isTTY = false;
+    try {
+      const { code, stderr } = await workspace.run(['queue', '--json'], { ...env, AWS_ACCESS_KEY_ID: '' });
+      expect(code).to.equal(3);
+      expect(stderr).to.include(`the profile ops wants an MFA code of ${DEVICE}, and there is no terminal`);
+      expect(stderr).to.include('aws configure export-credentials --profile ops').and.not.include('sso login');
+      expect(codes()).to.deep.equal([]);
+    } finally {
+      stdin.isTTY = isTTY;
+    }
+  });
+
+  it('shares the session with all clients and later threads until it ends, and then asks no more', async () => {
+    const kept = { ...process.env };
+    const [stdin, stderr, { now }] = [process.stdin, process.stderr, Date];
+    const terminal = Object.assign(new PassThrough(), { isTTY: true });
+    const screen = Object.assign(new PassThrough(), { isTTY: true });
+    Object.defineProperty(process, 'stdin', { value: terminal, configurable: true });
+    Object.defineProperty(process, 'stderr', { value: screen, configurable: true });
+    Object.assign(process.env, env, { AWS_CONFIG_FILE: workspace.path('.aws/config') });
+    process.env.AWS_SHARED_CREDENTIALS_FILE = workspace.path('.aws/credentials');
+    const options = { region: 'us-east-1', profile: 'shared', account: null, endpoints: { sts: sts.url } };
+    const clients = [new AwsClients(options), new AwsClients(options)];
+    const [one, other] = clients;
+    try {
+      terminal.write('654321\n');
+      const found = await Promise.all(clients.map((each) => each.credentials()));
+      expect(found[0]?.accessKeyId).to.equal(found[1]?.accessKeyId);
+      expect(codes()).to.deep.equal([`${DEVICE} 654321`]);
+      expect(getEnvironmentData(`batchctl-mfa-${roleOf('shared')}`)).to.have.property(
+        'accessKeyId',
+        found[0]?.accessKeyId,
+      );
+      if (one === undefined || other === undefined) throw new Error('there are two');
+      expect(await credentialsFacts(one)).to.include({ signIn: 'the same command again asks for a new MFA code' });
+      Date.now = () => now() + 3_700_000;
+      const over = await rejection(requireLasting(other, 30));
+      expect(over).to.include({ kind: 'credentials', hint: 'the same command again asks for a new MFA code' });
+      expect(over.message).to.include(`the session that the MFA code of ${roleOf('shared')} gave has ended`);
+      expect(codes()).to.deep.equal([]);
+    } finally {
+      Date.now = now;
+      Object.defineProperty(process, 'stdin', { value: stdin, configurable: true });
+      Object.defineProperty(process, 'stderr', { value: stderr, configurable: true });
+      process.env = kept;
+      await Promise.all(clients.map((each) => each.close()));
+    }
+  });
+});
