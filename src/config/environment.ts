@@ -18,6 +18,7 @@ const ENDPOINT_VARIABLES: Readonly<Record<string, string>> = {
   kms: 'KMS',
   sns: 'SNS',
   cloudwatch: 'CLOUDWATCH',
+  servicequotas: 'SERVICE_QUOTAS',
 };
 
 /** What the environment says weaker than the file: a region, where the profile names none. */

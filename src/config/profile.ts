@@ -137,5 +137,6 @@ export const ENDPOINTS = [
   'kms',
   'sns',
   'cloudwatch',
+  'servicequotas',
 ] as const;
 export type Endpoint = (typeof ENDPOINTS)[number];

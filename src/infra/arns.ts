@@ -83,6 +83,11 @@ export class Arns {
     return this.#of('ec2', resource);
   }
 
+  /** The quotas of EC2 (Service Quotas: resource types). */
+  get quotas(): string {
+    return this.#of('servicequotas', 'ec2/*');
+  }
+
   /** Images, and parameters of AWS's own, are of no account. */
   public(service: 'ec2' | 'ssm', resource: string): string {
     return `arn:${this.#partition}:${service}:${this.#profile.region}::${resource}`;

@@ -1,6 +1,6 @@
 import type { AwsProfile } from '../config.ts';
 import type { Arns } from './arns.ts';
-import { forStack, ofNoOther, ofStack } from './policies-shared.ts';
+import { forStack, ofNoOther, ofStack, quotas } from './policies-shared.ts';
 import { allow, type Statement } from './policy.ts';
 
 /** EC2 and Auto Scaling know no resource of these (service authorization reference). */
@@ -32,6 +32,7 @@ export function gridPolicy(profile: AwsProfile, arns: Arns): readonly Statement[
   const groups = [arns.group(`${profile.stack}-*`)];
   return [
     allow('LookAtGrid', [...LOOK, ...LOOK_AT_GROUPS], ['*']),
+    quotas(arns),
     ...MADE.map(([action, resource]) =>
       allow(action.slice('ec2:'.length), [action], [arns.ec2(resource)], forStack(profile)),
     ),

@@ -1,7 +1,7 @@
 import type { AwsProfile } from '../config.ts';
 import { gridName, MANAGER_GROUP } from '../lib/stack-names.ts';
 import type { Arns } from './arns.ts';
-import { measuring, ofStack, prices, QUEUE, RESUME, working } from './policies-shared.ts';
+import { measuring, ofStack, prices, QUEUE, quotas, RESUME, working } from './policies-shared.ts';
 import { allow, type Statement } from './policy.ts';
 
 /** What `doctor` looks at, and a resumed upload. */
@@ -24,7 +24,8 @@ export function operatorPolicy(profile: AwsProfile, arns: Arns): readonly Statem
     allow('Queues', [...QUEUE, 'sqs:PurgeQueue'], arns.queues),
     // Who rolls a release out ends instances that have no worker.
     allow('Scale', [...SCALE, END_INSTANCE], arns.groups),
-    allow('LookAtGroups', LOOK_AT_GROUPS, ['*']),
+    allow('LookAtGroups', [...LOOK_AT_GROUPS, 'ec2:DescribeInstanceTypes'], ['*']),
+    quotas(arns),
     prices(profile),
     ...working(profile, arns),
     ...measuring(profile),

@@ -25,6 +25,7 @@ const NEEDS: Readonly<Record<string, readonly Part[]>> = {
   LinkedRoleAutoScaling: ['grid', 'manager'],
   LinkedRoleSpot: ['grid', 'manager'],
   LookAtGrid: ['iam', 'grid', 'manager'],
+  LookAtQuotas: ['grid', 'manager'],
   CreateSecurityGroup: ['grid', 'manager'],
   CreateLaunchTemplate: ['grid', 'manager'],
   AllocateAddress: ['manager'],

@@ -25,6 +25,10 @@ export const forStack = ({ stack }: AwsProfile) => equals(`aws:RequestTag/${STAC
 export const prices = ({ groups }: AwsProfile): Statement =>
   allow('Prices', ['ec2:DescribeSpotPriceHistory'], Object.values(groups).some(({ spot }) => spot) ? ['*'] : []);
 
+/** Whether the account may run as many instances as the groups may have. */
+export const quotas = (arns: Arns): Statement =>
+  allow('LookAtQuotas', ['servicequotas:GetServiceQuota'], [arns.quotas]);
+
 /** What whoever works on jobs needs: listings, the ledger, other buckets that groups name, and the key. */
 export function working(profile: AwsProfile, arns: Arns): readonly Statement[] {
   return [

@@ -1,3 +1,4 @@
+import { quotaWarning, readQuotas, usesOf } from '../adapters/aws/vcpu-quotas.ts';
 import { isKind } from '../errors.ts';
 import { roleName } from '../lib/stack-names.ts';
 import { asked, type GridPlace, ifKnown } from './asked.ts';
@@ -38,6 +39,7 @@ export async function validateStack(
     ...(makes('grid') || makesRole ? [findings(() => validateFormerGroups(place, makes('iam')))] : []),
     ...(machines.length > 0 ? [network(place, facts), findings(() => validateKey(place))] : []),
     ...machines.map((machine) => findings(() => validateMachines(facts, machine))),
+    ...(machines.length > 0 ? [findings(() => validateQuotas(place, makes))] : []),
     ...(only === 'grid' ? [findings(() => profileThere(place, 'worker'))] : []),
     ...(only === 'manager' && profile.manager !== null ? [findings(() => profileThere(place, 'manager'))] : []),
     ...(makes('manager') && profile.manager !== null ? [findings(() => validateAddress(place))] : []),
@@ -107,6 +109,21 @@ async function validateMachines({ network: net, types, images }: GridFacts, mach
           ),
         ]),
   ];
+}
+
+/** Whether the account may run what the configuration may start. An emulator of EC2 alone has no quotas. */
+async function validateQuotas({ profile, clients }: GridPlace, makes: (part: Part) => boolean) {
+  if (clients.endpoint('ec2') !== undefined && clients.endpoint('servicequotas') === undefined) return [];
+  const { groups, manager, region } = profile;
+  const uses = makes('grid') ? Object.entries(groups).map(([group, of]) => usesOf(of, `groups.${group}`)) : [];
+  if (makes('manager') && manager !== null) {
+    uses.push({ where: 'manager', instances: [manager.instance], spot: 0, onDemand: 1 });
+  }
+  const needs = await readQuotas(clients, uses);
+  return needs.flatMap((need) => {
+    const found = quotaWarning(need, region);
+    return found === null ? [] : [warning(found.message, found.mend)];
+  });
 }
 
 const listed = (names: readonly string[]): string => `${names.join(', ')} ${names.length === 1 ? 'is' : 'are'}`;

@@ -19,13 +19,14 @@ export interface AwsChecks {
 
 /** Makes no request before the checks are run but for one: a look at the bucket. */
 export async function awsChecks(profile: AwsProfile): Promise<AwsChecks> {
-  const [{ AwsClients }, identity, route, bucket, queues, scaling] = await Promise.all([
+  const [{ AwsClients }, identity, route, bucket, queues, scaling, quotas] = await Promise.all([
     import('../adapters/aws/clients.ts'),
     import('../adapters/aws/check-identity.ts'),
     import('../adapters/aws/check-route.ts'),
     import('../adapters/aws/check-bucket.ts'),
     import('../adapters/aws/check-queues.ts'),
     import('../adapters/aws/check-groups.ts'),
+    import('../adapters/aws/vcpu-quotas.ts'),
   ]);
   const { region, account, endpoints, stack, groups } = profile;
   const clients = new AwsClients({ region, account, endpoints, profile: profile.aws.profile });
@@ -45,6 +46,14 @@ export async function awsChecks(profile: AwsProfile): Promise<AwsChecks> {
       ...bucket.bucketChecks(probed, region),
       ...queues.queueChecks(clients, checked),
       ...(isEmulatedWithout(profile, 'autoscaling') ? [] : scaling.groupChecks(clients, scaled)),
+      ...(isEmulatedWithout(profile, 'servicequotas')
+        ? []
+        : [
+            quotas.quotaCheck(
+              clients,
+              Object.entries(groups).map(([group, of]) => quotas.usesOf(of, group)),
+            ),
+          ]),
       { check: 'ledger', run: () => ledgerFinding(profile, clients) },
     ],
     settings: bucket.bucketSettings(probed),

@@ -2,6 +2,7 @@
 import { DescribeSubnetsCommand } from '@aws-sdk/client-ec2';
 import { CreatePolicyCommand } from '@aws-sdk/client-iam';
 import { expect } from 'chai';
+import { quotaCheck } from '../../src/adapters/aws/vcpu-quotas.ts';
 import { requireValid } from '../../src/infra/finding.ts';
 import { gridFacts, subnetsFor } from '../../src/infra/grid.ts';
 import type { Part } from '../../src/infra/resource.ts';
@@ -196,6 +197,72 @@ describe('what is validated before a grid is made', () => {
     const [denied] = await found({ iam }, 'iam');
     expect(denied).to.include({ status: 'warn' });
     expect(denied?.message).to.match(/^not validated: could not look at the permissions boundary: iam:GetPolicy/);
+  });
+
+  it("warns of vCPU quotas that the groups' max exceeds, with the command that asks for more; says where they are not known", async () => {
+    const groups = {
+      default: { instances: ['c7g.large', 'm7g.4xlarge'], max: 7_000, onDemandMax: 2 },
+      more: { max: 10, onDemandMax: 0 },
+      gpu: { instances: ['g5.xlarge'], spot: false, max: 30_000 },
+    };
+    const more = 'aws service-quotas request-service-quota-increase --region us-east-1 --service-code ec2 --quota-code';
+    expect(await found({ groups, manager: {} })).to.deep.equal([
+      {
+        status: 'warn',
+        message:
+          "groups.default, groups.more at the most: 112020 vCPUs of spot instances of standard (A, C, D, H, I, M, R, T, Z); the account's quota in us-east-1 (L-34B43A08), which other instances count towards too, is 100000",
+        mend: `${more} L-34B43A08 --desired-value 112020, or a smaller \`max\``,
+      },
+      {
+        status: 'warn',
+        message:
+          "groups.gpu at the most: 120000 vCPUs of on-demand instances of G and VT; the account's quota in us-east-1 (L-DB2E81BA), which other instances count towards too, is 100000",
+        mend: `${more} L-DB2E81BA --desired-value 120000, or a smaller \`max\``,
+      },
+    ]);
+    expect(await found({ groups, manager: {} }, 'manager')).to.deep.equal([]);
+    const one = { groups: { default: { onDemandMax: 0 } } };
+    cloud.failNext('servicequotas:GetServiceQuota', 400, 'AccessDeniedException', 'not you');
+    const [denied, ...others] = await found(one);
+    expect(others).to.deep.equal([]);
+    expect(denied?.message).to.match(
+      /^not validated: could not look at the vCPU quota L-34B43A08: servicequotas:GetServiceQuota on arn:aws:servicequotas:us-east-1:\d+:ec2\/L-34B43A08 is denied/,
+    );
+    for (const [status, code, times] of [
+      [400, 'NoSuchResourceException', 1],
+      [503, 'ServiceUnavailable', 2],
+    ] as const) {
+      cloud.failNext('servicequotas:GetServiceQuota', status, code, 'no', times);
+      const [unknown] = await found(one);
+      expect(unknown, code).to.deep.equal({
+        status: 'warn',
+        message:
+          "groups.default at the most: 40 vCPUs of spot instances of standard (A, C, D, H, I, M, R, T, Z); the account's quota (L-34B43A08) is not known",
+        mend: 'look at it: aws service-quotas get-service-quota --region us-east-1 --service-code ec2 --quota-code L-34B43A08',
+      });
+    }
+  });
+
+  it('has doctor look at the quotas too: enough, exceeded, or not to be looked at', async () => {
+    const { clients } = desk.parts;
+    const uses = (spot: number) => [{ where: 'default', instances: ['c7g.large'], spot, onDemand: 1 }];
+    const run = async (spot: number) => quotaCheck(clients, uses(spot)).run(new AbortController().signal);
+    expect(await run(20)).to.deep.equal({
+      status: 'pass',
+      message:
+        'all groups at the most need no more vCPUs than the account may run: 40 of 100000 (L-34B43A08), 2 of 100000 (L-1216C47A)',
+      mend: null,
+    });
+    const exceeded = await run(60_000);
+    expect(exceeded).to.include({ status: 'warn' });
+    expect(exceeded.mend).to.include('--quota-code L-34B43A08 --desired-value 120000');
+    for (const action of ['ec2:DescribeInstanceTypes', 'servicequotas:GetServiceQuota']) {
+      cloud.failNext(action, 403, 'AccessDeniedException', 'not you');
+      const denied = await run(20);
+      expect(denied).to.include({ status: 'warn' });
+      expect(denied.message).to.include(`vCPU quotas are not known: ${action} on`);
+      expect(denied.mend).to.include('batchctl infra policies');
+    }
   });
 
   it('fails when an instance profile that somebody else makes does not exist', async () => {

@@ -113,7 +113,7 @@ describe('infra policies', () => {
 
     it(`allow the ${role} no action that was never called`, () => {
       // No group is here: a job on a grid asks for what is left.
-      const onGrid = / (autoscaling:|ec2:DescribeSpotPriceHistory$)/;
+      const onGrid = / (autoscaling:|servicequotas:|ec2:Describe(SpotPriceHistory|InstanceTypes)$)/;
       const idle = idleGrants(policy(), calls[role]);
       expect(idle.filter((grant) => !onGrid.test(grant))).to.deep.equal([]);
     });

@@ -8,13 +8,17 @@ const DATA = '/usr/lib/python3/dist-packages/botocore/data';
 /** What AWS has added since Debian's botocore, by the operations' own pages in the API's reference. Each has a shape of its name. */
 const LATER = { s3: { CopyObject: ['IfNoneMatch'] } };
 
+/** Where botocore calls a service otherwise than it calls itself. */
+const DIRECTORIES = { servicequotas: 'service-quotas' };
+
 /** Whether they are on this machine. */
 export const hasModels = () => existsSync(DATA);
 
 /** What the model of a service says of its requests: `s3`, `autoscaling`. */
 export function readModel(service) {
-  const versions = readdirSync(join(DATA, service)).sort();
-  const file = join(DATA, service, versions[versions.length - 1] ?? '', 'service-2.json');
+  const directory = join(DATA, DIRECTORIES[service] ?? service);
+  const versions = readdirSync(directory).sort();
+  const file = join(directory, versions[versions.length - 1] ?? '', 'service-2.json');
   const text = existsSync(file) ? readFileSync(file) : gunzipSync(readFileSync(`${file}.gz`));
   const { operations, shapes } = JSON.parse(text);
   const inputs = Object.entries(operations).map(([name, { input }]) => [name, input?.shape ?? null]);

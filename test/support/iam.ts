@@ -97,6 +97,7 @@ export function callsOf(recorded: Recorded, asking: Asking): readonly Call[] {
   const target = recorded.headers['x-amz-target'];
   if (typeof target === 'string') {
     if (target.startsWith('TrentService.')) return keyCalls(target, recorded.body, account);
+    if (target.startsWith('ServiceQuotas')) return quotaCalls(recorded.body, account);
     return target.startsWith('AmazonSSM.')
       ? parameterCalls(recorded.body, account)
       : sqsCalls(target, recorded, asking);
@@ -121,6 +122,12 @@ function keyCalls(target: string, body: string, account: string): readonly Call[
   const { KeyId = '' }: { KeyId?: string } = JSON.parse(body);
   const resource = KeyId.startsWith('arn:') ? KeyId : `arn:aws:kms:us-east-1:${account}:key/${KeyId}`;
   return [{ action: `kms:${target.replace(/^TrentService\./, '')}`, resource, context: {} }];
+}
+
+function quotaCalls(body: string, account: string): readonly Call[] {
+  const { ServiceCode, QuotaCode }: Readonly<Record<string, string>> = JSON.parse(body);
+  const resource = `arn:aws:servicequotas:us-east-1:${account}:${ServiceCode}/${QuotaCode}`;
+  return [{ action: 'servicequotas:GetServiceQuota', resource, context: {} }];
 }
 
 /** AWS's own parameters are of no account. */

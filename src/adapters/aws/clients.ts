@@ -6,6 +6,7 @@ import type { IAMClient } from '@aws-sdk/client-iam';
 import type { KMSClient } from '@aws-sdk/client-kms';
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import type { ServiceQuotasClient } from '@aws-sdk/client-service-quotas';
 import type { SNSClient } from '@aws-sdk/client-sns';
 import type { SQSClient } from '@aws-sdk/client-sqs';
 import type { SSMClient } from '@aws-sdk/client-ssm';
@@ -29,7 +30,7 @@ export interface AwsClientsOptions {
 
 type Service =
   | ('s3' | 'sqs' | 'ec2' | 'autoscaling' | 'iam' | 'ssm' | 'sts' | 'simpledb' | 'secretsmanager' | 'kms')
-  | ('sns' | 'cloudwatch');
+  | ('sns' | 'cloudwatch' | 'servicequotas');
 
 /**
  * What a client is for. Each has sockets and attempts of its own, so that no upload ever delays a heartbeat:
@@ -163,6 +164,13 @@ export class AwsClients {
     return this.#client('secretsmanager', async () => {
       const { SecretsManagerClient } = await import('@aws-sdk/client-secrets-manager');
       return new SecretsManagerClient(this.#config('secretsmanager', 'control'));
+    });
+  }
+
+  serviceQuotas(): Promise<ServiceQuotasClient> {
+    return this.#client('servicequotas', async () => {
+      const { ServiceQuotasClient } = await import('@aws-sdk/client-service-quotas');
+      return new ServiceQuotasClient(this.#config('servicequotas', 'probe'));
     });
   }
 

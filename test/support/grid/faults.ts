@@ -104,7 +104,7 @@ export class Faults {
 const matches = (match: Match, call: Asked): boolean =>
   typeof match === 'string' ? match === `${call.service}:${call.action}` : match(call);
 
-const JSON_SERVICES = ['sqs', 'ssm', 'secretsmanager', 'kms', 'monitoring', 'events', 'scheduler'];
+const JSON_SERVICES = ['sqs', 'ssm', 'secretsmanager', 'kms', 'monitoring', 'events', 'scheduler', 'servicequotas'];
 
 /** An error as that service writes it. */
 export function errorFor(service: string, status: number, code: string, message: string): Reply {

@@ -328,6 +328,17 @@ def with_internet(self, *args, **options):
 
 EC2Backend.__init__ = with_internet
 
+# --- Service Quotas: moto knows none of EC2's. Here each is large.
+
+from moto.servicequotas.models import ServiceQuotasBackend  # noqa: E402
+
+
+def get_service_quota(self, service_code, quota_code):
+    return {"ServiceCode": service_code, "QuotaCode": quota_code, "Value": 100_000.0, "Adjustable": True}
+
+
+ServiceQuotasBackend.get_service_quota = get_service_quota
+
 import moto_base  # noqa: E402, F401
 from moto.server import main  # noqa: E402
 
