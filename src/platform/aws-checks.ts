@@ -17,10 +17,14 @@ export interface AwsChecks {
   close(): Promise<void>;
 }
 
-/** Makes no request before the checks are run but for one: a look at the bucket. */
+/**
+ * Makes no request before the checks are run but for one: a look at the bucket; on a terminal it finds the credentials
+ * first, since a check has seconds, and whoever types an MFA code takes longer.
+ */
 export async function awsChecks(profile: AwsProfile): Promise<AwsChecks> {
-  const [{ AwsClients }, identity, route, bucket, queues, scaling, quotas] = await Promise.all([
+  const [{ AwsClients }, { codeTyped }, identity, route, bucket, queues, scaling, quotas] = await Promise.all([
     import('../adapters/aws/clients.ts'),
+    import('../adapters/aws/credentials.ts'),
     import('../adapters/aws/check-identity.ts'),
     import('../adapters/aws/check-route.ts'),
     import('../adapters/aws/check-bucket.ts'),
@@ -30,6 +34,7 @@ export async function awsChecks(profile: AwsProfile): Promise<AwsChecks> {
   ]);
   const { region, account, endpoints, stack, groups } = profile;
   const clients = new AwsClients({ region, account, endpoints, profile: profile.aws.profile });
+  await codeTyped(clients.credentials);
   const services = (['s3', 'sqs', 'sts', 'simpledb'] as const).filter(
     (service) => service !== 'simpledb' || profile.ledger.kind === 'simpledb',
   );

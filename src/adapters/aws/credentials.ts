@@ -2,6 +2,7 @@ import { createInterface } from 'node:readline/promises';
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads';
 import type { S3ClientConfig } from '@aws-sdk/client-s3';
 import { isEc2 } from '../../lib/is-ec2.ts';
+import { wait } from '../../lib/wait.ts';
 import { MfaError } from './errors.ts';
 import { type RoutedHandler, SILENT } from './http-handler.ts';
 
@@ -82,11 +83,27 @@ export async function findCredentials({ profile, region, handler }: CredentialsO
       const { RoleArn = '', SerialNumber } = params;
       if (SerialNumber === undefined) return await assume(source, params);
       const who = profile ?? process.env.AWS_PROFILE ?? 'default';
-      return await mfaSession(RoleArn, async () =>
-        assume(source, { ...params, TokenCode: await typedCode(who, SerialNumber) }),
-      );
+      return await mfaSession(RoleArn, async () => {
+        typing = typedCode(who, SerialNumber);
+        return await assume(source, { ...params, TokenCode: await typing });
+      });
     },
   })();
+}
+
+/** The code that is being typed, or was. */
+let typing: Promise<string> | null = null;
+/** Milliseconds until a code is asked for, where one is. */
+const ASKED_BY_NOW = 1_000;
+
+/** Waits, for who has little time, until a code that must be typed is there. Whether there are credentials, it doesn't say. */
+export async function codeTyped(credentials: Credentials): Promise<void> {
+  if (process.stdin.isTTY !== true) return;
+  const found = credentials().catch(() => undefined);
+  const over = new AbortController();
+  await Promise.race([found, wait(ASKED_BY_NOW, over.signal)]);
+  over.abort();
+  await typing?.catch(() => undefined);
 }
 
 /** By role: what a typed code gave, or why it gave nothing. A code counts once, and nobody types one for each client. */

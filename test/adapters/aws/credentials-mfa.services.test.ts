@@ -1,6 +1,6 @@
 // Protects: a profile of ~/.aws/config with an MFA device asks for the code once, on a terminal, and says what to do without one.
 import { spawn } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
@@ -9,11 +9,14 @@ import { expect } from 'chai';
 import { requireLasting } from '../../../src/adapters/aws/account.ts';
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';
 import { credentialsFacts } from '../../../src/adapters/aws/credentials-facts.ts';
+import { loadConfig } from '../../../src/config.ts';
+import { awsChecks } from '../../../src/platform/aws-checks.ts';
 import { AwsWorkspace } from '../../support/aws-workspace.ts';
 import { rejection } from '../../support/rejection.ts';
 import { CallRecorder } from '../../support/servers/call-recorder.ts';
 import { sharedFauxqs } from '../../support/servers/fauxqs.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
+import { until } from '../../support/until.ts';
 
 const roleOf = (profile: string): string => `arn:aws:iam::123456789012:role/${profile}`;
 const DEVICE = 'arn:aws:iam::123456789012:mfa/ann';
@@ -36,7 +39,7 @@ describe('a profile with an MFA device', () => {
     mkdirSync(workspace.path('.aws'));
     workspace.write(
       '.aws/config',
-      ['ops', 'shared']
+      ['ops', 'shared', 'doctor']
         .map((name) => `[profile ${name}]\nrole_arn = ${roleOf(name)}\nsource_profile = ann\nmfa_serial = ${DEVICE}\n`)
         .join(''),
     );
@@ -91,19 +94,13 @@ describe('a profile with an MFA device', () => {
   });
 
   it('shares the session with all clients and later threads until it ends, and then asks no more', async () => {
-    const kept = { ...process.env };
-    const [stdin, stderr, { now }] = [process.stdin, process.stderr, Date];
-    const terminal = Object.assign(new PassThrough(), { isTTY: true });
-    const screen = Object.assign(new PassThrough(), { isTTY: true });
-    Object.defineProperty(process, 'stdin', { value: terminal, configurable: true });
-    Object.defineProperty(process, 'stderr', { value: screen, configurable: true });
-    Object.assign(process.env, env, { AWS_CONFIG_FILE: workspace.path('.aws/config') });
-    process.env.AWS_SHARED_CREDENTIALS_FILE = workspace.path('.aws/credentials');
+    const { now } = Date;
+    const { type, leave } = sitDown();
     const options = { region: 'us-east-1', profile: 'shared', account: null, endpoints: { sts: sts.url } };
     const clients = [new AwsClients(options), new AwsClients(options)];
     const [one, other] = clients;
     try {
-      terminal.write('654321\n');
+      type('654321\n');
       const found = await Promise.all(clients.map((each) => each.credentials()));
       expect(found[0]?.accessKeyId).to.equal(found[1]?.accessKeyId);
       expect(codes()).to.deep.equal([`${DEVICE} 654321`]);
@@ -120,10 +117,55 @@ describe('a profile with an MFA device', () => {
       expect(codes()).to.deep.equal([]);
     } finally {
       Date.now = now;
-      Object.defineProperty(process, 'stdin', { value: stdin, configurable: true });
-      Object.defineProperty(process, 'stderr', { value: stderr, configurable: true });
-      process.env = kept;
+      leave();
       await Promise.all(clients.map((each) => each.close()));
     }
   });
+
+  it('has doctor wait for the code before it looks, as a check has only seconds', async () => {
+    const { type, screen, leave } = sitDown();
+    try {
+      const here = workspace.path('doctor');
+      mkdirSync(here);
+      const { profiles } = JSON.parse(readFileSync(workspace.path('batchctl.config.json'), 'utf8'));
+      const lab = { ...profiles.lab, aws: { profile: 'doctor' } };
+      workspace.write('doctor/batchctl.config.json', { profile: 'lab', profiles: { lab } });
+      const { profile } = await loadConfig({ cwd: here, env: {}, home: '', etc: '' });
+      if (profile.backend !== 'aws') throw new Error('the profile is of AWS');
+      const opening = awsChecks(profile);
+      await until('it is asked for', () => screen().includes('MFA code of'));
+      type('112233\n');
+      await (await opening).close();
+      expect(codes()).to.deep.equal([`${DEVICE} 112233`]);
+    } finally {
+      leave();
+    }
+  });
+
+  /** This process has a terminal, and the profiles. */
+  function sitDown() {
+    const kept = { ...process.env };
+    const [stdin, stderr] = [process.stdin, process.stderr];
+    const [keyboard, screen] = [new PassThrough(), new PassThrough()].map((stream) =>
+      Object.assign(stream, { isTTY: true }),
+    );
+    if (keyboard === undefined || screen === undefined) throw new Error('there are two');
+    let shown = '';
+    screen.on('data', (chunk: Buffer) => {
+      shown += chunk.toString();
+    });
+    Object.defineProperty(process, 'stdin', { value: keyboard, configurable: true });
+    Object.defineProperty(process, 'stderr', { value: screen, configurable: true });
+    Object.assign(process.env, env, { AWS_CONFIG_FILE: workspace.path('.aws/config') });
+    process.env.AWS_SHARED_CREDENTIALS_FILE = workspace.path('.aws/credentials');
+    return {
+      type: (text: string) => keyboard.write(text),
+      screen: () => shown,
+      leave: () => {
+        Object.defineProperty(process, 'stdin', { value: stdin, configurable: true });
+        Object.defineProperty(process, 'stderr', { value: stderr, configurable: true });
+        process.env = kept;
+      },
+    };
+  }
 });
