@@ -86,6 +86,12 @@ describe('the first boot of an instance', () => {
     expect(unit).to.include({ restart: 'on-failure', restartSeconds: 20, onFailure: 'batchctl-give-up.service' });
     expect(unit?.limit).to.deep.equal({ starts: 40, seconds: 3_600 });
     expect(await stack.read(bootLogKey(instance.id))).to.equal(bootLog(root));
+    const toStore = desk.desk.cloud.calls.filter(
+      ({ url, headers }) =>
+        url.pathname.startsWith(`/${stack.profile.stack}`) && /aws-cli/.test(headers['user-agent'] ?? ''),
+    );
+    expect(toStore.map(({ action }) => action)).to.include.members(['GET', 'PUT']);
+    for (const { headers } of toStore) expect(headers['x-amz-expected-bucket-owner']).to.equal(stack.profile.account);
 
     const calls = (): readonly string[] => ['dnf', 'useradd', 'ip'].flatMap((name) => callsOf(root, name));
     const before = calls();

@@ -59,16 +59,16 @@ find_node() {
 # Fetches an object of the store into a file.
 fetch() {
   local end=$((SECONDS + PATIENCE))
-  until aws s3 cp --only-show-errors "$STORE$1" "$2"; do
+  until aws s3api get-object --bucket "$BUCKET" "\${OWNER[@]}" --key="$PREFIX$1" "$2" >/dev/null; do
     if [[ $SECONDS -ge $end ]]; then
-      say "$STORE$1 could not be fetched"
+      say "s3://$BUCKET/$PREFIX$1 could not be fetched"
       return 1
     fi
     sleep 2
   done
 }
 
-put() { aws s3 cp --only-show-errors "\${SSE[@]}" "$1" "$STORE$2"; }
+put() { aws s3api put-object --bucket "$BUCKET" "\${OWNER[@]}" "\${SSE[@]}" --key="$PREFIX$2" --body "$1" >/dev/null; }
 
 # A file of the release, by its checksum.
 fetch_file() {
@@ -135,7 +135,8 @@ start_unit() {
 # The newest marks of this group's boots, oldest first. None is as good as a boot that went well. Workers keep other
 # things beside them.
 last_boots() {
-  aws s3 ls "\${STORE}groups/$GROUP/boots/" 2>/dev/null | grep -E '[.](failed|booted|lifted)$' | sort | tail -n 3 || true
+  aws s3api list-objects-v2 --bucket "$BUCKET" "\${OWNER[@]}" --prefix="\${PREFIX}groups/$GROUP/boots/" --delimiter / \\
+    --query 'Contents[].[LastModified,Key]' --output text 2>/dev/null | grep -E '[.](failed|booted|lifted)$' | sort | tail -n 3 || true
 }
 
 boot_failed() {
