@@ -41,6 +41,7 @@ function normalizeLocal(name: string, file: LocalFile, dir: string, rootDir: str
     slots: file.slots ?? null,
     groups: mapValues(file.groups ?? {}, commandSettings),
     allowSecrets: file.allowSecrets ?? null,
+    requesterPays: file.requesterPays ?? [],
     notify: told(file.notify, dir),
   };
 }
@@ -74,6 +75,7 @@ function normalizeAws(name: string, file: AwsFile, dir: string): AwsProfile {
     ledger: normalizeLedger(required(file.ledger), dir),
     groups: mapValues(required(file.groups), (group) => normalizeGroup(group, dir)),
     allowSecrets: file.allowSecrets ?? [],
+    requesterPays: file.requesterPays ?? [],
     network: {
       subnets: file.network?.subnets ?? [],
       securityGroups: file.network?.securityGroups ?? [],

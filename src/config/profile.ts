@@ -22,6 +22,8 @@ export interface LocalProfile extends ProfileBase {
   readonly groups: Readonly<Record<string, CommandSettings>>;
   /** Patterns of `env:` and `file:` references that jobs may name; null: any that their commands can read anyway. */
   readonly allowSecrets: readonly string[] | null;
+  /** Buckets whose owners have whoever asks pay. */
+  readonly requesterPays: readonly string[];
   readonly notify: readonly Notification[];
 }
 
@@ -42,6 +44,8 @@ export interface AwsProfile extends ProfileBase {
   readonly groups: Readonly<Record<string, AwsGroup>>;
   /** Patterns of the `env:` and `file:` references that jobs may name. */
   readonly allowSecrets: readonly string[];
+  /** Buckets whose owners have whoever asks pay. */
+  readonly requesterPays: readonly string[];
   readonly network: {
     readonly subnets: readonly string[];
     readonly securityGroups: readonly string[];

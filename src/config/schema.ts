@@ -28,6 +28,8 @@ const keyArn = () =>
         ? `${KEY}, as printed by: aws kms describe-key --key-id ${input} --query KeyMetadata.Arn --output text`
         : KEY,
   });
+/** IAM: CreateRole, PermissionsBoundary. */
+const boundaryArn = () => text('an ARN of iam of 20 to 2048 characters', /^(?=.{20,2048}$)arn:aws[a-z-]*:iam:\S+$/);
 const name = (what: string) =>
   text(`${what}: a-z first, then a-z, 0-9 and -, at most 40, not last`, /^(?!last$)[a-z][a-z0-9-]{0,39}$/);
 const httpUrl = () => text('a URL such as http://127.0.0.1:5000', /^https?:\/\/[^\s/]+\S*$/);
@@ -59,6 +61,8 @@ const allowSecrets = () =>
     text('env:NAME or file:/path, * for any characters but /', /^(env:[A-Za-z0-9_*]+|file:\/[^\0]+)$/),
     'a list of env:NAME and file:/path',
   );
+const bucketName = () => text('3 to 63 of a-z, 0-9, . and -', /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/);
+const requesterPays = () => listOf(bucketName(), 'a list of bucket names');
 const command = {
   env: mapOf(variableName(), plainValue(), 'a map of variable names and plain values'),
   secrets: mapOf(variableName(), secretReference(), 'a map of variable names and references'),
@@ -72,6 +76,7 @@ const local = {
   slots: whole('a whole number from 1', 1, 10_000),
   groups: mapOf(name('a group name'), fields(command, 'a group: a map').partial(), 'a map of groups'),
   allowSecrets: allowSecrets(),
+  requesterPays: requesterPays(),
   notify: notifyList(),
 };
 
@@ -128,7 +133,6 @@ const ledger = z.discriminatedUnion(
 
 const BUCKET = 'a bucket name, or a map with name, existing, owner, prefix';
 const accountId = () => text('twelve digits, as text', /^\d{12}$/);
-const bucketName = () => text('3 to 63 of a-z, 0-9, . and -', /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/);
 const aws = {
   backend: z.literal('aws', { error: 'local, aws or manager' }),
   ...shared,
@@ -154,6 +158,7 @@ const aws = {
   ledger,
   groups: mapOf(name('a group name'), fields(group, 'a group: a map').partial(), 'a map of groups'),
   allowSecrets: allowSecrets(),
+  requesterPays: requesterPays(),
   network: fields(
     {
       subnets: listOf(any(), 'a list of subnet ids').optional(),
@@ -164,7 +169,7 @@ const aws = {
   ),
   iam: fields(
     {
-      permissionsBoundary: arn('iam').optional(),
+      permissionsBoundary: boundaryArn().optional(),
       workerProfile: instanceProfile().optional(),
       managerProfile: instanceProfile().optional(),
     },

@@ -82,6 +82,13 @@ export const CONFIG_TABLE: readonly ConfigField[] = [
     null,
     "what jobs' secrets may name of a worker's machine, * for any characters but /; none: on local all, unless commands have a user of their own; else nothing",
   ),
+  field(
+    RUNS,
+    'requesterPays',
+    'a list of bucket names',
+    [],
+    'buckets whose owners have whoever asks pay: requests to them accept the cost',
+  ),
 
   field(AWS, 'region', 'an AWS region', null, 'where all of it lives; none: AWS_REGION, then AWS_DEFAULT_REGION'),
   field(AWS, 'account', 'twelve digits, as text', null, 'the only account that is ever written to; none: not checked'),

@@ -1,8 +1,8 @@
 import type { AwsProfile } from '../config.ts';
 import { roleName } from '../lib/stack-names.ts';
-import type { Arns } from './arns.ts';
+import { type Arns, literal } from './arns.ts';
 import { gridPolicy } from './policies-grid.ts';
-import { ec2Service, encryption, ofStack } from './policies-shared.ts';
+import { below, ec2Service, encryption, ofStack } from './policies-shared.ts';
 import { allow, equals, type Statement } from './policy.ts';
 
 /** A bucket's settings, as IAM's actions call them. */
@@ -44,11 +44,14 @@ function bucket(profile: AwsProfile, arns: Arns): readonly Statement[] {
   const ofReleases = shared ? OF_RELEASES : ['releases/*'];
   const settings = (verb: 'Get' | 'Put'): readonly string[] => SETTINGS.map((setting) => `s3:${verb}${setting}`);
   return [
+    // Whether a bucket that is to be the stack's holds anything is asked of the whole.
     allow(
-      'LookAtBucket',
-      ['s3:ListBucket', 's3:ListBucketVersions', 's3:ListBucketMultipartUploads', ...settings('Get')],
+      'ListInBucket',
+      ['s3:ListBucket', 's3:ListBucketVersions'],
       [arns.bucket],
+      existing ? below([`${literal(prefix)}*`]) : undefined,
     ),
+    allow('LookAtBucket', ['s3:ListBucketMultipartUploads', ...settings('Get')], [arns.bucket]),
     allow(
       'MakeBucket',
       ['s3:CreateBucket', 's3:GetBucketTagging', 's3:PutBucketTagging', ...settings('Put'), 's3:DeleteBucket'],

@@ -42,8 +42,8 @@ export function gridPolicy(profile: AwsProfile, arns: Arns): readonly Statement[
       StringEquals: { 'ec2:CreateAction': MADE.map(([action]) => action.slice('ec2:'.length)) },
     }),
     allow('ChangeGrid', [...CHANGE, 'ec2:CreateTags'], made, ofStack(profile)),
-    // IAM also asks about the interface that has the address: anyone's, where a person lent it out.
-    allow('TakeAddressBack', ['ec2:DisassociateAddress'], [arns.ec2('network-interface/*')]),
+    // The address is the stack's own, by its tag; what has it may be an interface that a person gave it to.
+    allow('TakeAddressBack', ['ec2:DisassociateAddress'], [arns.ec2('network-interface/*')], ofNoOther(profile)),
     allow('MakeGroups', ['autoscaling:CreateAutoScalingGroup'], groups, forStack(profile)),
     allow('ChangeGroups', GROUP, groups, ofStack(profile)),
     // Making the group, its tags are judged as tags too; there is none yet that the group could be known by. Groups of

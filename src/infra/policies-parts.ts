@@ -3,7 +3,8 @@ import type { Part } from './resource.ts';
 
 /** Statements of the administrator's policy, by who of several people needs them for their part. */
 const NEEDS: Readonly<Record<string, readonly Part[]>> = {
-  LookAtBucket: ['data', 'grid', 'manager'],
+  ListInBucket: ['data', 'grid', 'manager'],
+  LookAtBucket: ['data'],
   MakeBucket: ['data'],
   Releases: ['grid', 'manager'],
   LookAtQueues: ['data'],
@@ -47,8 +48,8 @@ const NEEDS: Readonly<Record<string, readonly Part[]>> = {
 const NARROWER: Readonly<Record<Part, Readonly<Record<string, readonly string[]>>>> = {
   data: {},
   iam: { LookAtGrid: ['autoscaling:DescribeAutoScalingGroups'] },
-  grid: { LookAtBucket: ['s3:ListBucket'] },
-  manager: { LookAtBucket: ['s3:ListBucket'], Releases: ['s3:GetObject'] },
+  grid: { ListInBucket: ['s3:ListBucket'] },
+  manager: { ListInBucket: ['s3:ListBucket'], Releases: ['s3:GetObject'] },
 };
 
 /** What `infra down` alone asks for, and it knows no parts. */

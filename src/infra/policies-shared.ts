@@ -79,9 +79,12 @@ export function measuring({ metrics }: AwsProfile): readonly Statement[] {
  * question names no prefix, hence IfExists.
  */
 function listing({ bucket: { prefix } }: AwsProfile, arns: Arns): Statement {
-  const only = { StringLikeIfExists: { 's3:prefix': [`${literal(prefix)}*`] } };
-  return allow('List', ['s3:ListBucket'], [arns.bucket], prefix === '' ? undefined : only);
+  return allow('List', ['s3:ListBucket'], [arns.bucket], below([`${literal(prefix)}*`]));
 }
+
+/** Only where a listing names a prefix that is like one of these, if it names one; undefined where that is any. */
+export const below = (prefixes: readonly string[]): Statement['Condition'] =>
+  prefixes.includes('*') ? undefined : { StringLikeIfExists: { 's3:prefix': prefixes } };
 
 /** What the groups' `read` and `write` name of other buckets: jobs read there in place, and deliver there. */
 function elsewhere({ groups }: AwsProfile, arns: Arns): readonly Statement[] {
@@ -96,10 +99,10 @@ function elsewhere({ groups }: AwsProfile, arns: Arns): readonly Statement[] {
   );
   return [
     allow('ReadInputs', ['s3:GetObject', 's3:GetObjectVersion'], read.keys),
-    allow('ListInputs', ['s3:ListBucket'], read.buckets),
+    ...listed('ListInputs', ['s3:ListBucket'], read.lists),
     // The marker of a delivery is deleted before it is made anew.
     allow('Deliver', ['s3:GetObject', 's3:PutObject', 's3:DeleteObject', ...RESUME], write.keys),
-    allow('ListDelivered', ['s3:ListBucket', 's3:ListBucketMultipartUploads'], write.buckets),
+    ...listed('ListDelivered', ['s3:ListBucket', 's3:ListBucketMultipartUploads'], write.lists),
     // Whoever gets has data keys opened; whoever puts has them made, and a multipart upload opens them too.
     allow('InputKeys', ['kms:Decrypt'], [...new Set(all.flatMap(({ keys }) => keys))]),
     allow(
@@ -110,16 +113,30 @@ function elsewhere({ groups }: AwsProfile, arns: Arns): readonly Statement[] {
   ];
 }
 
+/** What is listed: which buckets, below which prefixes. */
+type Listed = readonly { readonly buckets: readonly string[]; readonly prefixes: readonly string[] }[];
+
+/** Statements that allow just these listings. */
+const listed = (sid: string, actions: readonly string[], lists: Listed): readonly Statement[] =>
+  lists.map(({ buckets, prefixes }, at) => allow(at === 0 ? sid : `${sid}Of${at}`, actions, buckets, below(prefixes)));
+
 /** Keys are text, not parts of a URL: `#`, `?` and letters of any script stand as they are. `*` and `?` are patterns. */
-function placesOf(urls: readonly string[], arns: Arns): { readonly keys: string[]; readonly buckets: string[] } {
+function placesOf(urls: readonly string[], arns: Arns): { readonly keys: string[]; readonly lists: Listed } {
   const places = [...new Set(urls)].map((url) => {
     const [bucket = '', ...key] = url.replace(/^s3:\/\//, '').split('/');
-    return { bucket: arns.bucketNamed(bucket), key: beyondLatin(key.join('/')) };
+    return { bucket: arns.bucketNamed(bucket), key: `${beyondLatin(key.join('/'))}*` };
   });
-  return {
-    keys: places.map(({ bucket, key }) => `${bucket}/${key}*`),
-    buckets: [...new Set(places.map(({ bucket }) => bucket))],
-  };
+  const prefixes = new Map<string, string[]>();
+  for (const { bucket, key } of places) prefixes.set(bucket, [...(prefixes.get(bucket) ?? []), key]);
+  // Buckets in which the same is listed share a statement: a policy has little room.
+  const lists = new Map<string, { buckets: string[]; prefixes: readonly string[] }>();
+  for (const [bucket, of] of prefixes) {
+    const same = JSON.stringify(below(of) ?? null);
+    const known = lists.get(same) ?? { buckets: [], prefixes: of };
+    known.buckets.push(bucket);
+    lists.set(same, known);
+  }
+  return { keys: places.map(({ bucket, key }) => `${bucket}/${key}`), lists: [...lists.values()] };
 }
 
 /** What a customer's key asks for besides: who puts has data keys made, who gets has them opened. */

@@ -27,6 +27,7 @@ export function instanceConfig(profile: AwsProfile, reader: Reader, ca: string |
         ...(kmsKey !== null && { kmsKey }),
         ...(tz !== null && { tz }),
         ...(allowSecrets.length > 0 && { allowSecrets }),
+        ...(profile.requesterPays.length > 0 && { requesterPays: profile.requesterPays }),
         // Whoever looks on guards what jobs cost.
         ...((budget.month !== null || budget.job !== null) && { budget: budgetOf(budget) }),
         ...(Object.keys(prices).length > 0 && { prices }),

@@ -6,7 +6,10 @@ import type { OpenBucket } from '../ports/bucket.ts';
  * input where it lies. Credentials, region and endpoint are those of the environment, as the AWS CLI has them; nothing of
  * the SDK is loaded before a job names a bucket.
  */
-export function localBuckets(env: Readonly<Record<string, string | undefined>> = process.env): {
+export function localBuckets(
+  requesterPays: readonly string[],
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): {
   readonly open: OpenBucket;
   readonly close: () => Promise<void>;
 } {
@@ -17,7 +20,7 @@ export function localBuckets(env: Readonly<Record<string, string | undefined>> =
     // Each bucket is then asked in its own region.
     const region = env.AWS_REGION ?? env.AWS_DEFAULT_REGION ?? 'us-east-1';
     const clients = { region, profile: null, account: null, endpoints: s3 === undefined ? {} : { s3 } };
-    return new S3Buckets({ clients, own: null });
+    return new S3Buckets({ clients, own: null, requesterPays });
   };
   return {
     open: async (name) => {

@@ -36,7 +36,7 @@ const LEASE = 120;
  * before the credentials have proven to be the account's that the profile names.
  */
 export async function openAws(profile: AwsProfile, options: PlatformOptions): Promise<Platform> {
-  const { region, account, stack, endpoints, bucket, kmsKey } = profile;
+  const { region, account, stack, endpoints, bucket, kmsKey, requesterPays } = profile;
   const who = options.who ?? person();
   const lease = options.leaseSeconds ?? leaseFromEnvironment();
   const at: AwsClientsOptions = { region, account, endpoints, profile: profile.aws.profile };
@@ -56,7 +56,7 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
   const s3 = await createS3Store({ clients, bucket: name, owner, prefix, kmsKey });
   const store = await withKills(guardedStore(s3, allowed));
   const topics = topicClients(clients, at);
-  const buckets = new S3Buckets({ clients: at, own: { name, owner, store: s3 }, allowed });
+  const buckets = new S3Buckets({ clients: at, own: { name, owner, store: s3 }, allowed, requesterPays });
   const leaseOf = (group: string): number => {
     const { visibility } = groupOf(profile, group);
     return lease ?? visibility;

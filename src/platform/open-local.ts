@@ -38,7 +38,7 @@ export async function openLocal(config: Config, profile: LocalProfile, options: 
   });
   const ledgers = new Opened<Ledger>(() => openLedger(root, durability, who, waits.ledger));
   const ledger = (): Promise<Ledger> => ledgers.get('ledger');
-  const buckets = localBuckets();
+  const buckets = localBuckets(profile.requesterPays);
   const secrets = localSecrets();
   return {
     store,

@@ -244,6 +244,20 @@ const table: readonly (readonly [what: string, text: string, at: string, field: 
     'profiles.p.kmsKey',
     'the ARN of a key, arn:aws:kms:REGION:ACCOUNT:key/ID',
   ],
+  [
+    'a boundary that is shorter than IAM takes',
+    aws('"iam": {"permissionsBoundary": "arn:aws:iam::1:p/b"}'),
+    '2:51',
+    'profiles.p.iam.permissionsBoundary',
+    '20 to 2048 characters',
+  ],
+  [
+    'a bucket of requesters that is none',
+    local('"requesterPays": ["s3://a"]'),
+    '2:40',
+    'profiles.local.requesterPays[0]',
+    '3 to 63',
+  ],
   ['a budget of nothing', aws('"budget": {"job": 0}'), '2:38', 'profiles.p.budget.job', 'over 0'],
   [
     'a manager over plain http',

@@ -106,10 +106,18 @@ describe('doctor on AWS: credentials and bucket', () => {
   });
 
   it("a bucket of another account, or one that can't be listed: fails, with action and resource", async () => {
-    desk.proxy.fail(9, { kind: 'answer', status: 403 }, ({ method }) => method === 'HEAD');
+    const denied = { kind: 'answer', status: 403 } as const;
+    desk.proxy.fail(9, denied, ({ method, url }) => method === 'HEAD' || url.includes('prefix='));
     const { message } = await desk.finds(['bucket fail']);
     expect(message).to.include(`s3:ListBucket on arn:aws:s3:::${desk.workspace.stack} is denied`);
     expect(message).to.include('another account than 123456789012');
+  });
+
+  it('a bucket that may be listed only by prefix: fails, with the condition that does it', async () => {
+    desk.proxy.fail(9, { kind: 'answer', status: 403 }, ({ method }) => method === 'HEAD');
+    const { message, mend } = await desk.finds(['bucket fail']);
+    expect(message).to.include('is allowed only where a request names a prefix');
+    expect(mend).to.include('StringLikeIfExists');
   });
 
   it('an endpoint that ignores If-None-Match: fails', async () => {

@@ -151,6 +151,11 @@ const BY_CONDITION: readonly Bounds[] = [
     }),
   ),
   {
+    ...{ role: 'admin', actions: ['ec2:DisassociateAddress'], resources: [of('ec2', 'network-interface/eni-1')] },
+    allowed: [NONE, OWN],
+    denied: [tagged('Resource', 'other'), tagged('Resource', 'month-end-2')],
+  },
+  {
     ...{
       role: 'manager',
       actions: ['ec2:AssociateAddress'],
@@ -299,6 +304,48 @@ describe('what the policies deny', () => {
       });
     });
     expect(unnoticed).to.deep.equal([]);
+  });
+
+  it('lets each list a shared bucket, and the buckets of inputs and deliveries, below the prefixes alone', async () => {
+    const shared = await awsProfile({
+      bucket: { name: 'shared', existing: true, prefix: 'batchctl/' },
+      groups: {
+        default: { read: ['s3://raw/in/', 's3://raw/ref', 's3://whole'], write: ['s3://out/a/', 's3://out2/a/'] },
+        gpu: { read: ['s3://raw/gpu/'], write: ['s3://out/b/'] },
+      },
+    });
+    const lists = (role: PolicyRole, bucket: string, prefix?: string): boolean => {
+      const context = prefix === undefined ? NONE : { 's3:prefix': prefix };
+      const may = (action: string) =>
+        allows(policyFor(role, shared), { action, resource: `arn:aws:s3:::${bucket}`, context });
+      // What an administrator removes, an administrator lists.
+      if (role === 'admin') expect(may('s3:ListBucketVersions'), `${bucket} ${prefix}`).to.equal(may('s3:ListBucket'));
+      return may('s3:ListBucket');
+    };
+    for (const role of POLICY_ROLES) {
+      for (const prefix of [undefined, 'batchctl/', 'batchctl/jobs/'])
+        expect(lists(role, 'shared', prefix)).to.equal(true);
+      for (const prefix of ['', 'batchctl', 'theirs/'])
+        expect(lists(role, 'shared', prefix), `${role} ${prefix}`).to.equal(false);
+      if (role === 'admin') continue;
+      for (const [bucket, prefix] of [
+        ['raw', 'in/2026/'],
+        ['raw', 'gpu/'],
+        ['raw', 'ref/x'],
+        ['whole', ''],
+        ['out', 'b/'],
+        ['out2', 'a/'],
+      ] as const)
+        expect(lists(role, bucket, prefix), `${role} ${bucket} ${prefix}`).to.equal(true);
+      for (const [bucket, prefix] of [
+        ['raw', ''],
+        ['raw', 'a/'],
+        ['out', ''],
+        ['out2', 'b/'],
+        ['else', 'in/'],
+      ] as const)
+        expect(lists(role, bucket, prefix), `${role} ${bucket} ${prefix}`).to.equal(false);
+    }
   });
 
   it('nobody ends or changes instances, or takes on rights, by any tag', () => {

@@ -90,13 +90,18 @@ describe('user-data', () => {
   it("carries env and secrets of its own group only, and what jobs may name of other groups' machines", async () => {
     const own = { env: { MODE: 'own' }, secrets: { KEY: 'env:OWN' } };
     const other = { env: { MODE: 'other' }, secrets: { KEY: 'env:OTHER', TOKEN: 'ssm:/other' }, slots: 3 };
-    const profile = await profileWith({ groups: { own, other }, allowSecrets: ['file:/run/*'] });
+    const profile = await profileWith({
+      groups: { own, other },
+      allowSecrets: ['file:/run/*'],
+      requesterPays: ['raw'],
+    });
     const configOf = (reader: Reader) =>
       (instanceConfig(profile, reader, null) as { profiles: Record<string, object> }).profiles.prod;
     const usual = { visibility: '120s', min: 0, max: 20, instances: ['c7g.large', 'm7g.large'], spot: true };
     expect(configOf({ worker: 'own' })).to.deep.include({
       groups: { own: { ...usual, ...own }, other: { ...usual, slots: 3 } },
       allowSecrets: ['file:/run/*', 'env:OTHER'],
+      requesterPays: ['raw'],
     });
     expect(configOf('manager')).to.deep.include({ allowSecrets: ['file:/run/*', 'env:OWN', 'env:OTHER'] });
     expect(JSON.stringify(configOf('manager'))).not.to.include('MODE');

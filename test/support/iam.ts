@@ -175,12 +175,13 @@ function s3Calls({ method, url, body, headers }: Recorded): readonly Call[] {
     }
     const subresource = Object.keys(OF_BUCKET).find((name) => query.has(name));
     if (subresource !== undefined) return [one(`s3:${method === 'PUT' ? 'Put' : 'Get'}${OF_BUCKET[subresource]}`, arn)];
-    if (query.has('versions')) return [one('s3:ListBucketVersions', arn)];
+    const prefix = query.get('prefix');
+    const below = prefix === null ? {} : { 's3:prefix': prefix };
+    if (query.has('versions')) return [one('s3:ListBucketVersions', arn, below)];
     if (query.has('uploads')) return [one('s3:ListBucketMultipartUploads', arn)];
     if (method === 'PUT') return [one('s3:CreateBucket', arn)];
     if (method === 'DELETE') return [one('s3:DeleteBucket', arn)];
-    const prefix = query.get('prefix');
-    return [one('s3:ListBucket', arn, prefix === null ? {} : { 's3:prefix': prefix })];
+    return [one('s3:ListBucket', arn, below)];
   }
   const source = headers['x-amz-copy-source'];
   const from = typeof source === 'string' ? decodeURIComponent(source).replace(/^\//, '').replace(/\?.*$/, '') : null;

@@ -96,7 +96,7 @@ async function headBucket(bucket: S3Bucket): Promise<Headed> {
 }
 
 async function bucketFinding(bucket: S3Bucket, expected: string, { error, region }: Headed): Promise<Finding> {
-  const { name, arn, owner } = bucket;
+  const { name, arn, owner, prefix } = bucket;
   if (statusOf(error) === 404) {
     return fail(`the bucket ${name} does not exist`, 'batchctl infra up makes it; or correct `bucket` of the profile');
   }
@@ -108,6 +108,12 @@ async function bucketFinding(bucket: S3Bucket, expected: string, { error, region
     );
   }
   if (statusOf(error) === 403) {
+    if (prefix !== '' && (await isListed(bucket))) {
+      return fail(
+        `s3:ListBucket on ${arn} is allowed only where a request names a prefix: of an object that is absent S3 then says 403, as of one that is denied`,
+        'let the condition on s3:prefix be StringLikeIfExists, as batchctl infra policies prints it',
+      );
+    }
     const owned = owner === null ? '' : `, or the bucket belongs to another account than ${owner}`;
     return fail(
       `s3:ListBucket on ${arn} is denied${owned}`,
@@ -120,6 +126,15 @@ async function bucketFinding(bucket: S3Bucket, expected: string, { error, region
   });
   const whose = owner === null ? '' : `, of the account ${owner}`;
   return pass(`${name} is there, in ${found ?? expected}${whose}`);
+}
+
+/** Whether what lies below the prefix may be listed. */
+async function isListed(bucket: S3Bucket): Promise<boolean> {
+  const command = new bucket.sdk.ListObjectsV2Command({ ...target(bucket), Prefix: bucket.prefix, MaxKeys: 1 });
+  return await bucket.client.send(command).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function locationOf(bucket: S3Bucket): Promise<string | null> {

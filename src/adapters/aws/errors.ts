@@ -248,7 +248,10 @@ function allowHint({ action, resource, foreign }: Doing): string {
   const unlisted = action.startsWith('s3:GetObject')
     ? ` (without s3:ListBucket on ${bucket}, what is missing looks denied)`
     : '';
-  return `let your policy, and the bucket's own if another account owns it, allow ${action} on ${resource}${unlisted}`;
+  const payer = action.startsWith('s3:')
+    ? `; if its owner has requesters pay, name ${bucket.replace(/^.*:/, '')} in \`requesterPays\``
+    : '';
+  return `let your policy, and the bucket's own if another account owns it, allow ${action} on ${resource}${unlisted}${payer}`;
 }
 
 /** Our error for credentials that have ended, or are about to: it says how to get new ones. */

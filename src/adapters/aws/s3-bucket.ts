@@ -25,6 +25,8 @@ export interface S3Bucket {
   readonly checksums: boolean;
   /** Named whole by a job or on the command line: another account may own it. */
   readonly foreign?: true;
+  /** Its owner has whoever asks pay; S3 denies a request that doesn't accept that (userguide/RequesterPaysBuckets). */
+  readonly requesterPays?: true;
 }
 
 /** S3's limit on a key, bytes of UTF-8 (userguide/object-keys). */
@@ -49,17 +51,29 @@ export function fullKey(bucket: S3Bucket, key: string): string {
   });
 }
 
-/** Bucket and owner, as every request names them. */
-export function target(bucket: S3Bucket): { readonly Bucket: string; readonly ExpectedBucketOwner?: string } {
-  return { Bucket: bucket.name, ...(bucket.owner !== null && { ExpectedBucketOwner: bucket.owner }) };
+/** Bucket, owner and who pays, as every request names them. */
+export function target({ name, owner, requesterPays }: S3Bucket): {
+  readonly Bucket: string;
+  readonly ExpectedBucketOwner?: string;
+  readonly RequestPayer?: 'requester';
+} {
+  return {
+    Bucket: name,
+    ...(owner !== null && { ExpectedBucketOwner: owner }),
+    ...(requesterPays && { RequestPayer: 'requester' }),
+  };
 }
 
-/** How what is written is to be encrypted; nothing where the bucket's own setting rules. */
-export function encryption(bucket: S3Bucket): {
+/**
+ * How what is written is to be encrypted; nothing where the bucket's own setting rules. Without a bucket key each object
+ * is a request to KMS, with its price and its limit (userguide/bucket-key).
+ */
+export function encryption({ kmsKey }: S3Bucket): {
   readonly ServerSideEncryption?: 'aws:kms';
   readonly SSEKMSKeyId?: string;
+  readonly BucketKeyEnabled?: true;
 } {
-  return bucket.kmsKey === null ? {} : { ServerSideEncryption: 'aws:kms', SSEKMSKeyId: bucket.kmsKey };
+  return kmsKey === null ? {} : { ServerSideEncryption: 'aws:kms', SSEKMSKeyId: kmsKey, BucketKeyEnabled: true };
 }
 
 /** Throws `usage` for metadata that a header can't carry as it is, or that is too much. */

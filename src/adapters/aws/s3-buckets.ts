@@ -18,6 +18,8 @@ export interface S3BucketsOptions {
   readonly clients: AwsClientsOptions;
   /** The profile's own bucket: its store, and who must own it. Null: the profile's store is not in S3. */
   readonly own: { readonly name: string; readonly owner: string | null; readonly store: S3Store } | null;
+  /** Buckets to which requests say that whoever asks pays (S3: Requester Pays). */
+  readonly requesterPays?: readonly string[];
   /** Asked before the first write; throws why nothing may be written. */
   readonly allowed?: () => Promise<void>;
   /** Bytes: what is larger is copied in slices of `slice`. S3's own limit unless given. */
@@ -52,7 +54,7 @@ export class S3Buckets {
   }
 
   async #open(name: string): Promise<Bucket> {
-    const { clients, own, allowed = async () => undefined, copies } = this.#options;
+    const { clients, own, allowed = async () => undefined, copies, requesterPays = [] } = this.#options;
     const isOwn = own?.name === name;
     const here = this.#clientsFor(clients.region);
     const region = isOwn || clients.endpoints.s3 !== undefined ? clients.region : await regionOf(here, name);
@@ -61,6 +63,7 @@ export class S3Buckets {
       // Of another bucket nobody has said whose it is.
       owner: isOwn ? own.owner : null,
       foreign: !isOwn,
+      requesterPays: requesterPays.includes(name),
       ...(copies && { copies }),
     });
     return new S3NamedBucket(store, own?.store ?? null, allowed);

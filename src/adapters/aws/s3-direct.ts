@@ -40,6 +40,7 @@ export class S3DirectUploads implements DirectUploads {
       ...(SSEKMSKeyId !== undefined && {
         'x-amz-server-side-encryption': 'aws:kms',
         'x-amz-server-side-encryption-aws-kms-key-id': SSEKMSKeyId,
+        'x-amz-server-side-encryption-bucket-key-enabled': 'true',
       }),
       ...(ifAbsent && { 'if-none-match': '*' }),
     };

@@ -41,6 +41,8 @@ export interface S3StoreOptions {
   readonly use?: ClientUse;
   /** True for a bucket that is named whole, and is not the profile's own. */
   readonly foreign?: boolean;
+  /** True where each request says that whoever asks pays. */
+  readonly requesterPays?: boolean;
   /** Bytes: what is larger is copied in slices of `slice`. S3's own limit unless given. */
   readonly copies?: { readonly largest: number; readonly slice: number };
   /** How files become chunks; as suits S3 unless given. */
@@ -58,7 +60,7 @@ export async function createS3Store(options: S3StoreOptions): Promise<S3Store> {
   const owner = options.owner === undefined ? clients.account : options.owner;
   const { profile } = clients;
   const arn = bucketArn(clients.region, options.bucket);
-  const foreign = options.foreign === true ? { foreign: true as const } : {};
+  const { foreign = false, requesterPays = false } = options;
   const bucket: S3Bucket = {
     sdk,
     client,
@@ -69,7 +71,8 @@ export async function createS3Store(options: S3StoreOptions): Promise<S3Store> {
     kmsKey,
     profile,
     checksums,
-    ...foreign,
+    ...(foreign && { foreign }),
+    ...(requesterPays && { requesterPays }),
   };
   return new S3Store(bucket, options);
 }

@@ -8,6 +8,7 @@ import { S3Buckets } from '../../../src/adapters/aws/s3-buckets.ts';
 import { regionOf } from '../../../src/adapters/aws/s3-region.ts';
 import { randomId } from '../../../src/lib/id.ts';
 import type { Bucket } from '../../../src/ports/bucket.ts';
+import { AwsWorkspace } from '../../support/aws-workspace.ts';
 import { rejection } from '../../support/rejection.ts';
 import { FaultProxy } from '../../support/servers/fault-proxy.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
@@ -175,6 +176,32 @@ describe('buckets that a job names by s3:// address', () => {
     await guarded.close();
   });
 
+  it('says that whoever asks pays to buckets whose owners want that, in every request, and to no others', async () => {
+    const [theirs, others] = [await make(false), await make(false)].map(({ location }) => location.slice(5));
+    if (theirs === undefined || others === undefined) throw new Error('two buckets were made');
+    const workspace = await AwsWorkspace.make({
+      ...{ s3: proxy.url, sqs: moto.url, sts: moto.url, profile: { requesterPays: [theirs] } },
+    });
+    const platform = await workspace.platform();
+    const of = (name: string) => proxy.seen.filter(({ url }) => url.startsWith(`/${name}`));
+    try {
+      for (const name of [theirs, others]) {
+        const bucket = await platform.bucket(name);
+        await bucket.put('in/a', 'abc');
+        expect(text(await bucket.read('in/a'))).to.equal('abc');
+        expect(await bucket.head('in/b')).to.equal(null);
+        for await (const { key } of bucket.list('in/')) expect(key).to.equal('in/a');
+        await bucket.delete(['in/a']);
+      }
+    } finally {
+      await workspace.remove();
+    }
+    const said = (name: string) => [...new Set(of(name).map(({ headers }) => headers['x-amz-request-payer']))];
+    expect(of(theirs).map(({ method }) => method)).to.include.members(['PUT', 'GET', 'HEAD', 'DELETE']);
+    expect(said(theirs)).to.deep.equal(['requester']);
+    expect(said(others)).to.deep.equal([undefined]);
+  });
+
   it('names the action and the object that another account does not allow', async () => {
     const denied = createServer((request, answer) => {
       const code = request.method === 'HEAD' ? '' : '<Error><Code>AccessDenied</Code><Message>no</Message></Error>';
@@ -190,6 +217,7 @@ describe('buckets that a job names by s3:// address', () => {
     const error = await rejection(bucket.head('in/a.csv'));
     expect(error).to.include({ kind: 'credentials' });
     expect(error).to.have.property('hint').that.includes('allow s3:GetObject on arn:aws:s3:::their-data/in/a.csv');
+    expect(error).to.have.property('hint').that.includes('name their-data in `requesterPays`');
     const ofVersion = await rejection(bucket.read('in/a.csv', { version: 'v1' }));
     expect(ofVersion).to.have.property('hint').that.includes('s3:GetObjectVersion on arn:aws:s3:::their-data/in/a.csv');
     await there.close();

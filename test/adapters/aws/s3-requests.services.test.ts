@@ -74,7 +74,7 @@ describe('the requests of an S3 store', () => {
     for (const key of ['', 'k'.repeat(1_025), 'x\ud800y']) await failsWith('usage', store.put(key, 'x'));
   });
 
-  it('names the bucket’s owner with every request, and the KMS key with all that writes', async () => {
+  it('names the bucket’s owner with every request, and the KMS key, by a bucket key, with all that writes', async () => {
     const { store } = await open({
       ...{ owner: OWNER, kmsKey: KEY, prefix: '' },
       copies: { largest: 6 * MIB, slice: 5 * MIB },
@@ -100,6 +100,9 @@ describe('the requests of an S3 store', () => {
       const creates = method === 'PUT' ? !url.includes('partNumber') : /[?&]uploads/.test(url) && method === 'POST';
       expect(headers['x-amz-server-side-encryption-aws-kms-key-id'], `${method} ${url}`).to.equal(
         creates ? KEY : undefined,
+      );
+      expect(headers['x-amz-server-side-encryption-bucket-key-enabled'], `${method} ${url}`).to.equal(
+        creates ? 'true' : undefined,
       );
     }
   });
