@@ -24,7 +24,8 @@ export function operatorPolicy(profile: AwsProfile, arns: Arns): readonly Statem
     allow('Queues', [...QUEUE, 'sqs:PurgeQueue'], arns.queues),
     // Who rolls a release out ends instances that have no worker.
     allow('Scale', [...SCALE, END_INSTANCE], arns.groups),
-    allow('LookAtGroups', [...LOOK_AT_GROUPS, 'ec2:DescribeInstanceTypes'], ['*']),
+    allow('LookAtGroups', LOOK_AT_GROUPS, ['*']),
+    allow('LookAtTypes', ['ec2:DescribeInstanceTypes'], ['*']),
     quotas(arns),
     prices(profile),
     ...working(profile, arns),

@@ -5,10 +5,12 @@ import { expect } from 'chai';
 import { quotaCheck } from '../../src/adapters/aws/vcpu-quotas.ts';
 import { requireValid } from '../../src/infra/finding.ts';
 import { gridFacts, subnetsFor } from '../../src/infra/grid.ts';
+import { policyFor } from '../../src/infra/policies.ts';
 import type { Part } from '../../src/infra/resource.ts';
 import { validateStack } from '../../src/infra/validate.ts';
 import { type Cloud, startCloud } from '../support/grid/cloud.ts';
 import { down, openResources, type StackResources, up, validated } from '../support/grid/emulated-account.ts';
+import { allows, callsOf } from '../support/iam.ts';
 import { rejection } from '../support/rejection.ts';
 
 const _ROLE = 'role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling';
@@ -247,12 +249,21 @@ describe('what is validated before a grid is made', () => {
     const { clients } = desk.parts;
     const uses = (spot: number) => [{ where: 'default', instances: ['c7g.large'], spot, onDemand: 1 }];
     const run = async (spot: number) => quotaCheck(clients, uses(spot)).run(new AbortController().signal);
+    cloud.takeCalls();
     expect(await run(20)).to.deep.equal({
       status: 'pass',
       message:
         'all groups at the most need no more vCPUs than the account may run: 40 of 100000 (L-34B43A08), 2 of 100000 (L-1216C47A)',
       mend: null,
     });
+    const { account } = cloud;
+    const calls = cloud.takeCalls().flatMap((call) => callsOf(call, { account, stack: desk.profile.stack }));
+    expect([...new Set(calls.map(({ action }) => action))]).to.deep.equal([
+      'ec2:DescribeInstanceTypes',
+      'servicequotas:GetServiceQuota',
+    ]);
+    for (const role of ['admin', 'operator'] as const)
+      expect(calls.filter((call) => !allows(policyFor(role, desk.profile), call)), role).to.deep.equal([]);
     const exceeded = await run(60_000);
     expect(exceeded).to.include({ status: 'warn' });
     expect(exceeded.mend).to.include('--quota-code L-34B43A08 --desired-value 120000');

@@ -181,7 +181,9 @@ describe('the policies of a grid', () => {
     const { operator, admin } = policies;
     // Who rolls a release out has both roles: what an administrator's own rights do for is no operator's call.
     const more = asked(ROLLERS).filter((call) => !allows(admin, call));
-    expect(idleOnGrid(operator, [...asked(OPERATORS), ...more])).to.deep.equal([]);
+    // By doctor, for the quotas: grid-validate.services.test.ts.
+    const idle = idleOnGrid(operator, [...asked(OPERATORS), ...more]);
+    expect(idle).to.deep.equal(['LookAtTypes ec2:DescribeInstanceTypes']);
     expect(actionsOf(operator).filter((action) => action.startsWith('autoscaling:'))).to.have.length(6);
   });
 });
