@@ -263,7 +263,10 @@ describe('what is validated before a grid is made', () => {
       'servicequotas:GetServiceQuota',
     ]);
     for (const role of ['admin', 'operator'] as const)
-      expect(calls.filter((call) => !allows(policyFor(role, desk.profile), call)), role).to.deep.equal([]);
+      expect(
+        calls.filter((call) => !allows(policyFor(role, desk.profile), call)),
+        role,
+      ).to.deep.equal([]);
     const exceeded = await run(60_000);
     expect(exceeded).to.include({ status: 'warn' });
     expect(exceeded.mend).to.include('--quota-code L-34B43A08 --desired-value 120000');
