@@ -139,8 +139,10 @@ async function validateSimpleDb({ profile, clients }: GridPlace): Promise<readon
     await simpleDb(clients, SIMPLEDB_ATTEMPTS).listDomains().next();
     return [];
   } catch (error) {
-    if (!isKind(error, 'unavailable', 'unexpected')) throw error;
-    const message = `SimpleDB doesn't answer in ${profile.region}: ${error.message}`;
+    // `refused`: the account is not signed up for it (OptInRequired).
+    if (!isKind(error, 'unavailable', 'unexpected', 'refused')) throw error;
+    const what = error.kind === 'refused' ? 'is not offered to this account' : "doesn't answer";
+    const message = `SimpleDB ${what} in ${profile.region}: ${error.message}`;
     return [failing(message, 'set ledger to { "kind": "store" }, which needs nothing but the bucket')];
   }
 }

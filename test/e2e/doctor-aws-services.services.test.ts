@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { DoctorDesk } from '../support/doctor-desk.ts';
 import { installed } from '../support/run/lacking.ts';
 import type { DatabaseServer } from '../support/servers/database-server.ts';
+import { FaultProxy } from '../support/servers/fault-proxy.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import { type Moto, startMoto } from '../support/servers/moto.ts';
 import { startPostgres } from '../support/servers/postgres.ts';
@@ -184,6 +185,18 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
       expect(again.lines.find(({ check }) => check === 'ledger')?.message).to.include('SimpleDB takes writes');
       const denied = await desk.finds(['ledger fail'], { ...env, AWS_SECRET_ACCESS_KEY: 'wrong' });
       expect(denied.message).to.include('SimpleDB');
+      const proxy = await FaultProxy.start(simpledb.url);
+      try {
+        const body =
+          '<Response><Errors><Error><Code>OptInRequired</Code><Message>A subscription is needed</Message></Error></Errors></Response>';
+        proxy.fail(Number.POSITIVE_INFINITY, { kind: 'answer', status: 403, body });
+        desk.profile.endpoints = { ...desk.profile.endpoints, simpledb: proxy.url };
+        const closed = await desk.finds(['ledger fail'], env);
+        expect(closed.message).to.include('not signed up').and.include('OptInRequired');
+        expect(closed.mend).to.include('choose another `ledger.kind`');
+      } finally {
+        await proxy.close();
+      }
     });
   });
 });

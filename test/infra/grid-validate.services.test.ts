@@ -163,6 +163,20 @@ describe('what is validated before a grid is made', () => {
     expect(await found({ ledger: { kind: 'simpledb' } }, 'data')).to.deep.equal([]);
   });
 
+  it('says that SimpleDB is not offered to the account, before anything is made', async () => {
+    cloud.failNext(
+      'sdb:ListDomains',
+      403,
+      'OptInRequired',
+      'The AWS Access Key Id needs a subscription for the service',
+    );
+    const [finding, ...others] = await found({ ledger: { kind: 'simpledb' } }, 'data');
+    expect(others).to.deep.equal([]);
+    expect(finding).to.include({ status: 'fail' });
+    expect(finding?.message).to.include('SimpleDB is not offered to this account').and.include('OptInRequired');
+    expect(finding?.mend).to.include('set ledger to { "kind": "store" }');
+  });
+
   it('is content with a boundary that allows what roles need, says what another lacks, and warns where it may not look', async () => {
     const client = await desk.parts.clients.iam();
     const boundary = async (PolicyName: string, ...Statement: readonly object[]) => {
