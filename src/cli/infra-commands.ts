@@ -21,6 +21,12 @@ export const INFRA_COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/infra-status.ts')).infraStatusCommand,
   },
   {
+    name: 'infra check',
+    group: 'Infrastructure',
+    summary: 'try a small round in the account, in a stack of its own',
+    load: async () => (await import('./commands/infra-check.ts')).infraCheckCommand,
+  },
+  {
     name: 'infra down',
     group: 'Infrastructure',
     summary: 'remove a stack, or one of its groups',

@@ -86,7 +86,7 @@ export async function planCut(prepared: Prepared, signal?: AbortSignal): Promise
 }
 
 /** Requests that a task makes: its part's line, its input, a look for a twin, its output, its log; sent, received, acked. */
-const TASK_REQUESTS = { store: 5, queue: 3 } as const;
+export const TASK_REQUESTS = { store: 5, queue: 3 } as const;
 /** Requests that a job makes besides: code, open mark, job.json, run key, journal, proof, and looks at them. */
 const JOB_REQUESTS = 20;
 

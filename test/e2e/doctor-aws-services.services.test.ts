@@ -190,7 +190,7 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
         const body =
           '<Response><Errors><Error><Code>OptInRequired</Code><Message>A subscription is needed</Message></Error></Errors></Response>';
         proxy.fail(Number.POSITIVE_INFINITY, { kind: 'answer', status: 403, body });
-        desk.profile.endpoints = { ...desk.profile.endpoints, simpledb: proxy.url };
+        desk.profile.endpoints = { s3: desk.proxy.url, sqs: sqs.url, sts: desk.proxy.url, simpledb: proxy.url };
         const closed = await desk.finds(['ledger fail'], env);
         expect(closed.message).to.include('not signed up').and.include('OptInRequired');
         expect(closed.mend).to.include('choose another `ledger.kind`');

@@ -1,0 +1,179 @@
+import { writeFileSync } from 'node:fs';
+import type { CheckCost } from '../../infra/check.ts';
+import { formatDuration } from '../../lib/units.ts';
+import { VERSION } from '../../lib/version.ts';
+import { asKnown } from '../errors.ts';
+
+/** The steps of a check in their order, each with a description. */
+export const CHECK_STEPS = {
+  plan: 'looks at the account and validates what would be made',
+  up: 'makes a bucket, queues, a role, a security group, a launch template and an Auto Scaling group',
+  submit: 'sends a job of 20 tasks',
+  boot: 'waits for one spot instance and its worker',
+  interruption: 'waits for a command of AWS FIS, which you run, to take the instance back',
+  job: "follows the job to its end, after an interruption on the instance's replacement",
+  verify: 'reads all outputs, and proves that each task was done once',
+  down: 'removes all of it, data too, whatever happened before',
+  inventory: 'asks each service again what is left',
+} as const;
+
+export type CheckStepName = keyof typeof CHECK_STEPS;
+
+export interface CheckStep {
+  readonly step: CheckStepName;
+  /** `skipped`: it was not reached, or not asked for. `planned`: it would be done with --for-real. */
+  readonly status: 'ok' | 'failed' | 'skipped' | 'planned';
+  readonly seconds: number | null;
+  readonly seen: readonly string[];
+}
+
+/** The result of a check. People send it to others: `masked` removes what identifies the account. */
+export interface CheckReport {
+  readonly format: 1;
+  /** `running` in the file of a check that goes on, or was killed. */
+  readonly verdict: 'ok' | 'failed' | 'interrupted' | 'planned' | 'running';
+  readonly stack: string;
+  readonly region: string;
+  readonly account: string;
+  readonly instance: string;
+  readonly ledger: string;
+  readonly batchctl: string;
+  readonly system: string;
+  readonly startedAt: string;
+  readonly seconds: number;
+  readonly cost: CheckCost;
+  readonly steps: readonly CheckStep[];
+  /** Kind and name of each thing that still exists after the removal; null: not known. */
+  readonly left: readonly string[] | null;
+  /** The command that removes what is left; null where nothing is. */
+  readonly remove: string | null;
+  /** The last lines of workers' and instances' logs. */
+  readonly logs: readonly { readonly of: string; readonly lines: readonly string[] }[];
+}
+
+/** Takes the steps of a check down as they end. */
+export class CheckSteps {
+  readonly #steps: CheckStep[] = [];
+  readonly #onStep: (step: CheckStep) => void;
+  readonly #now: () => number;
+
+  /** `now`: monotonic milliseconds. */
+  constructor(now: () => number, onStep: (step: CheckStep) => void) {
+    this.#now = now;
+    this.#onStep = onStep;
+  }
+
+  get all(): readonly CheckStep[] {
+    return this.#steps;
+  }
+
+  get failed(): boolean {
+    return this.#steps.some(({ status }) => status === 'failed');
+  }
+
+  /** Does a step, and notes how it ended and what it saw; it may say why it was skipped after all. Throws what it threw. */
+  async run<T>(
+    step: CheckStepName,
+    work: (see: (text: string) => void, skip: (why: string) => void) => Promise<T>,
+  ): Promise<T> {
+    const begun = this.#now();
+    const seen: string[] = [];
+    let skipped = false;
+    const see = (text: string): void => {
+      seen.push(text);
+    };
+    const skip = (why: string): void => {
+      skipped = true;
+      see(why);
+    };
+    try {
+      const done = await work(see, skip);
+      this.#add({ step, status: skipped ? 'skipped' : 'ok', seconds: this.#since(begun), seen });
+      return done;
+    } catch (error) {
+      const { message, hint } = asKnown(error);
+      const said = [message, ...(hint === undefined ? [] : [`hint: ${hint}`])];
+      this.#add({ step, status: 'failed', seconds: this.#since(begun), seen: [...seen, ...said] });
+      throw error;
+    }
+  }
+
+  /** Notes that a step is not done; nothing of one that has been noted. */
+  skip(step: CheckStepName, why: string, status: 'skipped' | 'planned' = 'skipped'): void {
+    if (this.#steps.some((one) => one.step === step)) return;
+    this.#add({ step, status, seconds: null, seen: [why] });
+  }
+
+  #since(begun: number): number {
+    return Math.round((this.#now() - begun) / 100) / 10;
+  }
+
+  #add(step: CheckStep): void {
+    this.#steps.push(step);
+    this.#onStep(step);
+  }
+}
+
+/** The version and the system that make the report. */
+export const checkedHere = (): Pick<CheckReport, 'batchctl' | 'system'> => ({
+  batchctl: VERSION,
+  system: `Node ${process.versions.node}, ${process.platform} ${process.arch}`,
+});
+
+/** The report with all but the last four digits of account ids hidden, and no id of an access key. */
+export function masked(report: CheckReport): CheckReport {
+  const account = report.account;
+  const hide = (text: string): string =>
+    (/^\d{12}$/.test(account) ? text.replaceAll(account, hidden(account)) : text)
+      .replace(/(?<![0-9a-zA-Z])\d{12}(?![0-9a-zA-Z])/g, hidden)
+      .replace(/\b(AKIA|ASIA|AIDA|AROA)[A-Z0-9]{8,}/g, '$1********');
+  return JSON.parse(JSON.stringify(report), (_name, value: unknown) =>
+    typeof value === 'string' ? hide(value) : value,
+  );
+}
+
+const hidden = (id: string): string => `${'*'.repeat(8)}${id.slice(-4)}`;
+
+/** The report for people. */
+export function checkText(report: CheckReport): string {
+  const { stack, verdict, batchctl, system, region, account, instance, ledger, startedAt, seconds, cost } = report;
+  const width = Math.max(...report.steps.map(({ step }) => step.length));
+  const steps = report.steps.flatMap(({ step, status, seconds: took, seen }) => {
+    const time = took === null ? '' : `${took.toFixed(1)} s`;
+    const head = `${status.padEnd(8)} ${step.padEnd(width)} ${time.padStart(8)}`;
+    return (seen.length === 0 ? [''] : seen).map((text, at) =>
+      `${at === 0 ? head : ' '.repeat(head.length)}  ${text}`.trimEnd(),
+    );
+  });
+  const left = report.left === null ? 'unknown' : report.left.length === 0 ? 'nothing' : report.left.join(', ');
+  return [
+    `${stack}: ${verdict}`,
+    `batchctl ${batchctl}, ${system}; ${region}, account ${account}, ${instance}, ledger ${ledger}`,
+    `${startedAt}, took ${formatDuration(Math.round(seconds))}; ${costText(cost)}`,
+    '',
+    ...steps,
+    '',
+    ...(verdict === 'planned' && report.left === null ? [] : [`left: ${left}`]),
+    ...(report.remove === null ? [] : [`remove what is left: ${report.remove}`]),
+    ...report.logs.flatMap(({ of, lines }) => ['', `log of ${of}:`, ...lines.map((line) => `  ${line}`)]),
+  ].join('\n');
+}
+
+/** Rounded up to cents; not for a last binary digit. */
+const cents = (usd: number): string => `$${(Math.ceil(usd * 100 - 1e-6) / 100).toFixed(2)}`;
+
+export function costText({ instanceHour, most, interruption }: CheckCost): string {
+  const known =
+    most === null || instanceHour === null
+      ? "what it costs is not known: the instance's price is not (`prices` of the profile may say it)"
+      : `costs at most ${cents(most)} (an hour of the instance: $${instanceHour.toFixed(4)})`;
+  return `${known}, and about ${cents(interruption)} more for an interruption by AWS FIS`;
+}
+
+/** Writes the report as JSON, and beside it as text. */
+export function writeReport(path: string, report: CheckReport): void {
+  writeFileSync(path, `${JSON.stringify(report, null, 2)}\n`);
+  writeFileSync(textPath(path), `${checkText(report)}\n`);
+}
+
+export const textPath = (path: string): string => `${path.replace(/\.json$/, '')}.txt`;

@@ -1,0 +1,251 @@
+import { BatchctlError } from '../../errors.ts';
+import { CHECK_GROUP } from '../../infra/check.ts';
+import { takeDown } from '../../infra/down.ts';
+import { takeInventory } from '../../infra/inventory.ts';
+import { lookUntil } from '../../infra/look-until.ts';
+import type { OpenStack } from '../../infra/open-stack.ts';
+import { applySteps, type PlannedStep } from '../../infra/plan.ts';
+import { type FollowEnd, follow } from '../../jobs/follow.ts';
+import { readWorkerLogs } from '../../jobs/grid/worker-logs.ts';
+import { joinWorkers, type WorkerRow } from '../../jobs/grid/worker-rows.ts';
+import { listWorkers, type SeenWorker } from '../../jobs/grid/workers.ts';
+import { specOfValue } from '../../jobs/spec/job-file.ts';
+import { statusOf } from '../../jobs/status.ts';
+import { verifyJob } from '../../jobs/verify/verify-job.ts';
+import { formatDuration } from '../../lib/units.ts';
+import { type JobView, stateOf } from '../../model/view.ts';
+import type { Platform } from '../../ports/platform.ts';
+import type { Context } from '../context.ts';
+import { asKnown } from '../errors.ts';
+import { formatMany } from '../format.ts';
+import { tellRaised } from '../raise-work.ts';
+import { submitWithProgress } from '../submit-with-progress.ts';
+import type { CheckReport, CheckSteps } from './report.ts';
+
+export const TASKS = 20;
+/** Seconds: all of it takes one instance three minutes, in which there is time to interrupt it. */
+const TASK_SECONDS = 20;
+/** Milliseconds until the first worker must be up. */
+const BOOT_MS = 600_000;
+/** A launch that has failed is given as long as so many tasks take: two minutes. */
+const LAUNCH_TASKS = 6;
+/** Seconds until the job must have ended, interrupted and booted again. */
+const JOB_SECONDS = 1_500;
+/** Milliseconds that workers may take to drain: nothing that they run is of use any more. */
+const DRAIN_MS = 60_000;
+/** Lines of each log that the report keeps, and logs. */
+const LOG_LINES = 40;
+const LOGS = 6;
+
+/** A check's own world: `ctx` is of its profile, not of the one that was asked for. */
+export interface CheckRound {
+  readonly ctx: Context;
+  readonly stack: OpenStack;
+  readonly steps: CheckSteps;
+  /** Tells the operator that now is the time to interrupt the instance. */
+  readonly askInterruption: () => void;
+}
+
+/** Makes the stack, and has a job done by it. Throws what a step threw; then others are not reached. */
+export async function work(round: CheckRound, planned: readonly PlannedStep[]): Promise<void> {
+  const { ctx, steps } = round;
+  await steps.run('up', async (see) => {
+    let made = 0;
+    const done = ({ kind, name }: PlannedStep['step']): void => {
+      made += 1;
+      ctx.detail(`made ${kind} ${name}`);
+    };
+    try {
+      await applySteps(planned, done, ctx.signal);
+    } finally {
+      see(`${formatMany(made, 'resource')} of ${planned.length} made`);
+    }
+  });
+  const platform = await ctx.platform();
+  const view = await steps.run('submit', async (see) => {
+    const { view: submitted } = await submitWithProgress(ctx, checkJob(ctx), null, SUBMISSION);
+    see(`job ${submitted.record.job}`);
+    return submitted;
+  });
+  const zone = await ctx.zone();
+  const over = new AbortController();
+  const ended = { is: false };
+  const following = follow(platform, view, {
+    ...{ signal: AbortSignal.any([ctx.signal, over.signal]), timeout: JOB_SECONDS, watching: false },
+    onRaised: (raised) => tellRaised(ctx, raised, zone),
+    onAway: ({ message }) => ctx.warn(`${message}; asking again`),
+  }).finally(() => {
+    ended.is = true;
+  });
+  try {
+    const first = await steps.run('boot', async (see) => {
+      const worker = await firstWorker(ctx, platform, ended);
+      see(workerText(worker));
+      return worker;
+    });
+    round.askInterruption();
+    await interruption(round, platform, first, ended);
+    const last = await steps.run('job', (see) => jobDone(platform, following, see));
+    await steps.run('verify', async (see) => {
+      const { verdict, checked, problems } = await verifyJob(platform, last, { deep: true });
+      if (verdict !== 'proven') throw new BatchctlError('proof', problems[0]?.message ?? `the job is ${verdict}`);
+      see(`${formatMany(checked.parts, 'part')}, ${formatMany(checked.outputs, 'output')}, each done once`);
+    });
+  } finally {
+    // Following a job raises its group, which must not happen while the group is removed.
+    over.abort();
+    await following.catch(() => undefined);
+  }
+}
+
+/** Removes the stack, then answers what is left of it; null if that is not known. Never throws. */
+export async function clean({ ctx, stack, steps }: CheckRound): Promise<readonly string[] | null> {
+  // The step has noted its error.
+  const settled = (step: Promise<void>): Promise<void> => step.catch(() => undefined);
+  let left: readonly string[] | null = null;
+  await settled(
+    steps.run('down', async (see) => {
+      // A second try may succeed: a service was unreachable, or an instance took long to end.
+      const gone = await removed(ctx, stack).catch((error: unknown) => {
+        if (ctx.stopNow.aborted) throw error;
+        see(`a second try was needed: ${asKnown(error).message}`);
+        return removed(ctx, stack);
+      });
+      const stays = gone.filter(({ outcome }) => outcome !== 'removed');
+      see(`${formatMany(gone.length - stays.length, 'thing')} removed`);
+      if (stays.length === 0) return;
+      const named = stays.map(({ kind, name, why }) => `${kind} ${name}${why === null ? '' : ` (${why})`}`);
+      throw new BatchctlError('finding', `left: ${named.join(', ')}`);
+    }),
+  );
+  await settled(
+    steps.run('inventory', async (see) => {
+      left = (await takeInventory(stack)).map(({ kind, name }) => `${kind} ${name}`);
+      if (left.length > 0) throw new BatchctlError('finding', `left: ${left.join(', ')}`);
+      see('each service was asked again, and has nothing of the stack');
+    }),
+  );
+  return left;
+}
+
+const removed = (ctx: Context, stack: OpenStack) =>
+  takeDown({
+    ...{ stack, group: null, deleteData: true, timeoutMs: DRAIN_MS, signal: ctx.stopNow },
+    // The only job of this stack is the check's own.
+    requireIdle: async () => undefined,
+    note: (text) => ctx.detail(text),
+  });
+
+/** The last lines of the logs of workers and instances, which may explain a failure; none if they can't be read. */
+export async function lastWords(ctx: Context): Promise<CheckReport['logs']> {
+  try {
+    const platform = await ctx.platform();
+    const workers = await listWorkers(platform, { group: CHECK_GROUP, left: true });
+    const { rows } = await joinWorkers(platform, { group: CHECK_GROUP, left: false });
+    const alone = rows.flatMap((row) => (row.worker === null ? [row.machine.instance] : []));
+    const names = [...workers.map(({ worker }) => worker), ...alone].slice(-LOGS);
+    const logs = await Promise.all(names.map((name) => readWorkerLogs(platform, name).catch(() => null)));
+    return logs.flatMap((one) => {
+      if (one === null) return [];
+      const lines = `${one.boot ?? ''}\n${one.log ?? ''}`.split('\n').filter((line) => line.trim() !== '');
+      return [{ of: one.worker, lines: lines.slice(-LOG_LINES) }];
+    });
+  } catch (error) {
+    ctx.detail(`no log could be read: ${asKnown(error).message}`);
+    return [];
+  }
+}
+
+const SUBMISSION = {
+  ...{ input: [], set: [], label: [], existing: false, again: false, allowEmpty: false, stays: true },
+  ...{ runKey: undefined, period: undefined, finishBy: undefined, maxCost: undefined },
+  ...{ expectInputs: undefined, awaitInput: undefined },
+};
+
+/** Tests shorten it: `BATCHCTL_TEST_CHECK_SECONDS`. */
+const taskSeconds = ({ io }: Context): number => Number(io.env.BATCHCTL_TEST_CHECK_SECONDS ?? TASK_SECONDS);
+
+function checkJob(ctx: Context) {
+  const run = `read n; sleep ${taskSeconds(ctx)}; echo "$n"`;
+  const job = {
+    name: 'check',
+    input: { split: { by: 'range', from: 1, to: TASKS } },
+    // An attempt that an interruption ended is not charged.
+    steps: [{ name: 'work', run, attempts: 1, timeout: '10m', group: CHECK_GROUP }],
+  };
+  return specOfValue(job, { file: 'the job of the check' });
+}
+
+/** Throws `notFinished` where no instance comes up, with the reasons that Auto Scaling has. */
+async function firstWorker(ctx: Context, platform: Platform, ended: { readonly is: boolean }): Promise<SeenWorker> {
+  const group = await platform.group(CHECK_GROUP);
+  const begun = ctx.clock.monotonic();
+  let found: SeenWorker | null = null;
+  let rows: readonly WorkerRow[] = [];
+  const look = async (): Promise<boolean> => {
+    ({ rows } = await joinWorkers(platform, { group: CHECK_GROUP, left: true }));
+    found = rows.find((row) => row.worker !== null)?.worker ?? null;
+    if (found !== null || ended.is) return true;
+    const isLate = ctx.clock.monotonic() - begun > LAUNCH_TASKS * taskSeconds(ctx) * 1_000;
+    return isLate && rows.length === 0 && (await group.launchTroubles()).length > 0;
+  };
+  await lookUntil(look, { timeoutMs: BOOT_MS, signal: ctx.signal });
+  if (found !== null) return found;
+  const troubles = (await group.launchTroubles()).map(({ code, message }) => `${code}: ${message}`);
+  const machines = rows.flatMap((row) =>
+    row.machine === null ? [] : [`${row.machine.instance} is ${row.machine.state}`],
+  );
+  const waited = formatDuration(Math.round((ctx.clock.monotonic() - begun) / 1_000));
+  const why = [...troubles, ...machines].join('; ') || 'Auto Scaling gives no reason';
+  throw new BatchctlError('notFinished', `no worker was up after ${waited}: ${why}`, {
+    hint: 'for want of capacity: --instance names another type; docs/troubleshooting.md has the others',
+  });
+}
+
+const workerText = ({ worker, host, version, slots, machine }: SeenWorker): string =>
+  `worker ${worker} on ${host}: ${machine === undefined ? 'no instance of a group' : `${machine.type}, ${machine.zone}, ${machine.lifeCycle}`}, ${slots} slots, version ${version}`;
+
+/** Waits until EC2 has taken the instance back, or the job has ended without that. */
+async function interruption(
+  { ctx, steps }: CheckRound,
+  platform: Platform,
+  { host }: SeenWorker,
+  ended: { readonly is: boolean },
+): Promise<void> {
+  const group = await platform.group(CHECK_GROUP);
+  await steps.run('interruption', async (see, skip) => {
+    let taken = 0;
+    const look = async (): Promise<boolean> => {
+      // In this order: what ended the job may have come before.
+      const over = ended.is;
+      taken = (await group.spotTroubles?.())?.takenBack ?? 0;
+      return taken > 0 || over;
+    };
+    await lookUntil(look, { timeoutMs: JOB_SECONDS * 1_000, signal: ctx.signal });
+    if (taken > 0) see(`EC2 took ${host} back`);
+    else skip('the job ended before EC2 took the instance back: the command of AWS FIS was not run, or too late');
+  });
+}
+
+async function jobDone(
+  platform: Platform,
+  following: Promise<{ readonly end: FollowEnd; readonly view: JobView }>,
+  see: (text: string) => void,
+): Promise<JobView> {
+  const { end, view } = await following;
+  if (end === 'interrupted') throw new BatchctlError('interrupted', 'stopped before the job had ended');
+  const [status, workers] = await Promise.all([
+    statusOf(platform, view),
+    listWorkers(platform, { group: CHECK_GROUP, left: true }),
+  ]);
+  for (const { total, done, failed, retried, interrupted } of status.steps) {
+    see(`${done} of ${total} done, ${failed} failed, ${retried} retried, ${interrupted} interrupted`);
+  }
+  for (const worker of workers) see(workerText(worker));
+  const state = stateOf(view);
+  if (state === 'succeeded') return view;
+  const why = status.detail ?? status.reason;
+  throw end === 'timeout'
+    ? new BatchctlError('notFinished', `the job had not ended after ${formatDuration(JOB_SECONDS)}`)
+    : new BatchctlError('jobFailed', `the job is ${state}${why === null ? '' : `: ${why}`}`);
+}

@@ -1,0 +1,149 @@
+import type { AwsProfile } from '../config.ts';
+import { randomId } from '../lib/id.ts';
+import { partitionOf, STACK_TAG } from '../lib/stack-names.ts';
+import { LIST_PRICES, MONTH_HOURS } from '../model/cost/list-prices.ts';
+
+/** The stacks of `infra check --for-real`: nothing else has such a name. */
+const CHECK_STACK = /^batchctl-check-[a-z2-7]{8}$/;
+/** The one group of such a stack. */
+export const CHECK_GROUP = 'default';
+/** Bytes: enough for Amazon Linux, Node and the worker. */
+const DISK = 16e9;
+/** Tasks at once on its instance. */
+export const CHECK_SLOTS = 2;
+
+/** New each time: a deleted queue's name is taken for a minute, a bucket's for longer (SQS: DeleteQueue; S3: DeleteBucket). */
+export const newCheckStack = (): string => `batchctl-check-${randomId(8)}`;
+
+export const isCheckStack = (name: string): boolean => CHECK_STACK.test(name);
+
+/**
+ * The profile of a check: account, region, network, key, tags and boundary are those of `profile`. Stack, bucket and
+ * roles are its own, with one spot instance at most, and it sends no notifications. A ledger in a database is replaced
+ * by one in the bucket, as its tables would be the real ones.
+ */
+export function checkProfile(profile: AwsProfile, stack: string, instance: string): AwsProfile {
+  return {
+    ...profile,
+    ...{ stack, protect: false, manager: null, metrics: false, notify: [], allowSecrets: [] },
+    bucket: { name: stack, existing: false, owner: profile.account, prefix: '' },
+    ledger: profile.ledger.kind === 'simpledb' ? { kind: 'simpledb', domains: 1 } : { kind: 'store' },
+    iam: { ...profile.iam, workerProfile: null, managerProfile: null },
+    budget: { month: null, job: null },
+    groups: {
+      [CHECK_GROUP]: {
+        ...{ instances: [instance], spot: true, rebalance: 'keep', onDemandBase: 0, onDemandMax: 0, min: 0, max: 1 },
+        ...{ slots: CHECK_SLOTS, visibility: 60, disk: DISK, ami: null, setup: null, setupTimeout: 600, packages: [] },
+        ...{ read: [], write: [], keys: [], commandRole: false, env: {}, secrets: {} },
+      },
+    },
+  };
+}
+
+/** The most that a check can cost, US dollars. */
+export interface CheckCost {
+  /** An hour of its instance; null: not known. */
+  readonly instanceHour: number | null;
+  /** All but the interruption. */
+  readonly most: number | null;
+  /** The price of an interruption by AWS FIS, which comes on top if the operator runs it. */
+  readonly interruption: number;
+}
+
+/** An instance that is interrupted, and the one that replaces it, are paid for by the second; each for less than this. */
+const HOURS = 1;
+const INSTANCES = 2;
+/** More than a round of 20 tasks makes, which is looked at each second. */
+const REQUESTS = 5_000;
+/** The notice of two minutes, begun minutes counted. */
+const FAULT_MINUTES = 3;
+/** Factor on prices that come from the list of us-east-1: other regions ask up to twice as much. */
+const ELSEWHERE = 2;
+
+/** `hour`: US dollars an hour of the instance, from the market or the profile; null if neither has a price. */
+export function checkCost(instance: string, hour: number | null): CheckCost {
+  const listed: Readonly<Record<string, number>> = LIST_PRICES.instanceHour;
+  const known = hour ?? (listed[instance] === undefined ? null : listed[instance] * ELSEWHERE);
+  const { volumeMonth, addressHour, thousandPuts, faultMinute } = LIST_PRICES;
+  const anHour = ((DISK / 1e9) * volumeMonth) / MONTH_HOURS + addressHour;
+  const besides = ELSEWHERE * (anHour * HOURS * INSTANCES + (REQUESTS / 1_000) * thousandPuts);
+  return {
+    instanceHour: known,
+    most: known === null ? null : known * HOURS * INSTANCES + besides,
+    interruption: FAULT_MINUTES * faultMinute,
+  };
+}
+
+/** Commands of the AWS CLI by which a person has AWS FIS interrupt the check's instance. */
+export interface FaultCommands {
+  /** They make a role for FIS and an experiment, which finds the instance by its stack's tag: it need not exist yet. */
+  readonly prepare: readonly string[];
+  readonly interrupt: string;
+  readonly remove: readonly string[];
+}
+
+export function faultCommands({
+  stack,
+  region,
+  account,
+  aws,
+}: AwsProfile & { readonly account: string }): FaultCommands {
+  const role = `${stack}-fis`;
+  const flags = `--region ${region}${aws.profile === null ? '' : ` --profile ${aws.profile}`}`;
+  const partition = partitionOf(region);
+  const trust = experimentTrust();
+  const policy = experimentPolicy(partition, stack);
+  const template = experimentTemplate(stack, `arn:${partition}:iam::${account}:role/${role}`);
+  const found = `aws fis list-experiment-templates ${flags} --query "experimentTemplates[?description=='${stack}'].id | [0]" --output text`;
+  return {
+    prepare: [
+      `aws iam create-role ${flags} --role-name ${role} --assume-role-policy-document '${JSON.stringify(trust)}'`,
+      `aws iam put-role-policy ${flags} --role-name ${role} --policy-name interrupt --policy-document '${JSON.stringify(policy)}'`,
+      `aws fis create-experiment-template ${flags} --cli-input-json '${JSON.stringify(template)}'`,
+    ],
+    interrupt: `aws fis start-experiment ${flags} --experiment-template-id "$(${found})"`,
+    remove: [
+      `aws fis delete-experiment-template ${flags} --id "$(${found})"`,
+      `aws iam delete-role-policy ${flags} --role-name ${role} --policy-name interrupt`,
+      `aws iam delete-role ${flags} --role-name ${role}`,
+    ],
+  };
+}
+
+const experimentTrust = () => ({
+  Version: '2012-10-17',
+  Statement: [{ Effect: 'Allow', Principal: { Service: 'fis.amazonaws.com' }, Action: 'sts:AssumeRole' }],
+});
+
+/** FIS may find instances, and interrupt only the check's (FIS: aws:ec2:send-spot-instance-interruptions). */
+const experimentPolicy = (partition: string, stack: string) => ({
+  Version: '2012-10-17',
+  Statement: [
+    { Effect: 'Allow', Action: 'ec2:DescribeInstances', Resource: '*' },
+    {
+      ...{ Effect: 'Allow', Action: 'ec2:SendSpotInstanceInterruptions' },
+      Resource: `arn:${partition}:ec2:*:*:instance/*`,
+      Condition: { StringEquals: { [`aws:ResourceTag/${STACK_TAG}`]: stack } },
+    },
+  ],
+});
+
+const experimentTemplate = (stack: string, roleArn: string) => ({
+  description: stack,
+  roleArn,
+  stopConditions: [{ source: 'none' }],
+  targets: {
+    instance: {
+      ...{ resourceType: 'aws:ec2:spot-instance', resourceTags: { [STACK_TAG]: stack } },
+      ...{ filters: [{ path: 'State.Name', values: ['running'] }], selectionMode: 'COUNT(1)' },
+    },
+  },
+  actions: {
+    interrupt: {
+      actionId: 'aws:ec2:send-spot-instance-interruptions',
+      // As long as EC2's own notice.
+      parameters: { durationBeforeInterruption: 'PT2M' },
+      targets: { SpotInstances: 'instance' },
+    },
+  },
+});

@@ -1,0 +1,75 @@
+// Protects: what docs/aws.md says that a month costs is what the price list comes to.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { checkCost } from '../../src/infra/check.ts';
+import { TASK_REQUESTS } from '../../src/jobs/plan.ts';
+import { LIST_PRICES, MONTH_HOURS } from '../../src/model/cost/list-prices.ts';
+
+const PAGE = readFileSync(join(import.meta.dirname, '../../docs/aws.md'), 'utf8');
+const { instanceHour, databaseHour } = LIST_PRICES;
+
+/** The page's month end. */
+const TASKS = 100_000;
+const HOURS = (TASKS * 30) / 2 / 3_600;
+const GIGABYTES = 60;
+const DISK = 30;
+const SPOT = 0.4;
+
+function workOf(): Readonly<Record<string, readonly [number, number]>> {
+  const instances = HOURS * instanceHour['c7g.large'];
+  const storage = GIGABYTES * LIST_PRICES.storageMonth;
+  const besides = {
+    'their volumes, 30 GB': [0, (HOURS * DISK * LIST_PRICES.volumeMonth) / MONTH_HOURS],
+    'their public IPv4 addresses': [0, HOURS * LIST_PRICES.addressHour],
+    'S3 storage': [storage, storage],
+    'S3 requests, five a task': [0, (TASKS * TASK_REQUESTS.store * LIST_PRICES.thousandPuts) / 1e3],
+    'SQS requests, three a task': [0, (TASKS * TASK_REQUESTS.queue * LIST_PRICES.millionMessages) / 1e6],
+  } as const;
+  const sum = (at: 0 | 1) => Object.values(besides).reduce((usd, each) => usd + each[at], 0);
+  return {
+    'instances, on demand': [0, instances],
+    'the same, spot at 40% of that': [0, instances * SPOT],
+    ...besides,
+    'all of it, on spot': [sum(0), sum(1) + instances * SPOT],
+  };
+}
+
+const standing: Readonly<Record<string, readonly number[]>> = {
+  'the manager, `t4g.small` with its Elastic IP and 30 GB': [
+    MONTH_HOURS * (instanceHour['t4g.small'] + LIST_PRICES.addressHour) + DISK * LIST_PRICES.volumeMonth,
+  ],
+  'a NAT gateway in one zone, without traffic': [MONTH_HOURS * LIST_PRICES.natHour],
+  "a customer's KMS key": [LIST_PRICES.keyMonth],
+  'PostgreSQL, `db.t4g.medium` in one zone, 20 GB': [database('db.t4g.medium')],
+  'PostgreSQL, `db.m7g.large` in one zone, 20 GB': [database('db.m7g.large')],
+  'RDS Proxy before either, which have two vCPUs': [MONTH_HOURS * 2 * LIST_PRICES.proxyHour],
+};
+
+function database(of: keyof typeof databaseHour): number {
+  return MONTH_HOURS * databaseHour[of] + 20 * LIST_PRICES.databaseMonth;
+}
+
+const usd = (amount: number): string => `$${amount.toFixed(2)}`;
+
+describe('docs/aws.md, what a month costs', () => {
+  /** The rows below the heading, their cells without stars. */
+  const section = PAGE.split('\n## ').find((text) => text.startsWith('What a month costs')) ?? '';
+  const rows = [...section.matchAll(/^\| (.+) \|$/gm)]
+    .map(([, row = '']) => row.replaceAll('**', '').split(' | '))
+    .filter(([, first]) => first?.startsWith('$'));
+
+  it('has the figures that the price list comes to, and no others', () => {
+    const wanted = Object.entries({ ...workOf(), ...standing }).map(([what, amounts]) => [what, ...amounts.map(usd)]);
+    expect(rows).to.deep.equal(wanted);
+    expect(section).to.include(`the ${GIGABYTES} GB would cost ${usd(GIGABYTES * LIST_PRICES.natGigabyte)} more`);
+  });
+
+  it('says what infra check costs: cents, and what FIS asks', () => {
+    const { most, interruption } = checkCost('t4g.small', null);
+    expect(most).to.be.within(0.05, 0.2);
+    expect(PAGE).to.include(`FIS asks about ${usd(interruption)}.`);
+    expect(checkCost('x9.huge', null)).to.include({ instanceHour: null, most: null });
+    expect(checkCost('t4g.small', 0.006).most).to.be.below(most ?? 0);
+  });
+});

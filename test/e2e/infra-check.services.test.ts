@@ -1,0 +1,157 @@
+// Protects: infra check --for-real does a whole round in a stack of its own, reports it without account ids, and leaves nothing.
+import { readFileSync } from 'node:fs';
+import { expect } from 'chai';
+import { faultCommands } from '../../src/infra/check.ts';
+import { departures, hasModels, readModel } from '../support/aws-model.mjs';
+import { awsProfile } from '../support/aws-profile.ts';
+import { GridWorld } from '../support/grid/grid-world.ts';
+import { leftovers } from '../support/grid/leftovers.ts';
+import { idleParts } from '../support/iam-reference.ts';
+import { until } from '../support/until.ts';
+
+interface Report {
+  readonly verdict: string;
+  readonly stack: string;
+  readonly account: string;
+  readonly left: readonly string[];
+  readonly remove: string | null;
+  readonly cost: { readonly most: number };
+  readonly steps: readonly { readonly step: string; readonly status: string; readonly seen: readonly string[] }[];
+  readonly logs: readonly { readonly lines: readonly string[] }[];
+}
+
+/** A statement of the policy that AWS FIS gets. */
+interface Stated {
+  readonly Effect: 'Allow';
+  readonly Action: string;
+  readonly Resource: string;
+}
+
+/** Seconds that each of the check's tasks takes. */
+const TASK = '0.3';
+
+describe('infra check', function () {
+  this.timeout(600_000);
+  let world: GridWorld;
+  before(async () => {
+    world = await GridWorld.open(60);
+  });
+  afterEach(function () {
+    if (this.currentTest?.state === 'failed') console.error(world?.consoles());
+  });
+  after(() => world?.remove());
+
+  const check = (...flags: readonly string[]) =>
+    world.start(['infra', 'check', '--json', ...flags], { BATCHCTL_TEST_CHECK_SECONDS: TASK });
+  const statuses = ({ steps }: Report) => Object.fromEntries(steps.map(({ step, status }) => [step, status]));
+
+  it('only plans it without --for-real', async () => {
+    const { code, stdout, stderr } = await check().ended;
+    expect(code, stderr).to.equal(0);
+    const report: Report = JSON.parse(stdout);
+    expect(report).to.include({ verdict: 'planned', remove: null });
+    expect(statuses(report)).to.include({ plan: 'ok', up: 'planned', inventory: 'planned' });
+    expect(await leftovers(world.cloud)).to.deep.equal([]);
+  });
+
+  it('makes a stack, has a job done through an interruption, and removes all of it', async () => {
+    const running = check('--for-real', '--yes', '-o', 'report.json');
+    await until('it asks for the interruption', () => running.said().includes('aws fis start-experiment'), 300_000);
+    const [first] = world.cloud.grid.instances();
+    if (first === undefined) throw new Error('there is no instance');
+    expect(first).to.include({ type: 't4g.small', lifeCycle: 'spot' });
+    world.cloud.grid.interrupt(first, 1);
+    const { code, stdout, stderr } = await running.ended;
+    expect(code, stderr).to.equal(0);
+    const report: Report = JSON.parse(stdout);
+    expect(new Set(Object.values(statuses(report))), stdout).to.deep.equal(new Set(['ok']));
+    expect(report).to.deep.include({ verdict: 'ok', left: [], remove: null, account: '********9012' });
+    expect(report.stack).to.match(/^batchctl-check-/);
+    expect(await leftovers(world.cloud)).to.deep.equal([]);
+    // The report as it is sent to others.
+    const kept = readFileSync(world.path('report.json'), 'utf8');
+    expect(JSON.parse(kept)).to.deep.equal(report);
+    const text = readFileSync(world.path('report.txt'), 'utf8');
+    expect(text)
+      .to.match(/^ok +interruption .*i-[0-9a-f]+/m)
+      .and.include('left: nothing');
+    for (const told of [kept, text])
+      expect(told).to.include('takes this spot instance back').and.not.include(world.cloud.account);
+  });
+
+  it('removes what it made when it is interrupted; where it can not, it says what does, and that does', async () => {
+    let denied = true;
+    const deletion = ({ action }: { readonly action: string }) => denied && action === 'DeleteLaunchTemplate';
+    world.cloud.failNext(deletion, 403, 'UnauthorizedOperation', 'no', 100);
+    const running = check('--for-real', '--yes', '-o', 'cut.json');
+    await until('it waits for an instance', () => running.said().includes('ok: submit'), 300_000);
+    // A check that is killed now leaves this.
+    const kept: Report = JSON.parse(readFileSync(world.path('cut.json'), 'utf8'));
+    expect(kept).to.deep.include({ verdict: 'running', remove: `batchctl infra check --remove ${kept.stack} --yes` });
+    running.child.kill('SIGINT');
+    const { code, stdout, stderr } = await running.ended;
+    expect(code, stderr).to.equal(130);
+    const report: Report = JSON.parse(stdout);
+    expect(report).to.include({ verdict: 'interrupted' });
+    expect(statuses(report)).to.include({ submit: 'ok', verify: 'skipped', down: 'failed', inventory: 'failed' });
+    expect(report.left).to.include(`launchTemplate ${report.stack}-default`).and.include(`bucket ${report.stack}`);
+    expect(await leftovers(world.cloud)).to.include(`template ${report.stack}-default`);
+    expect(stderr).to.include(`remove it by: ${report.remove}`);
+    denied = false;
+    const [, ...words] = (report.remove ?? '').split(' ');
+    const shown = await world.start([...words, '--dry-run', '--json']).ended;
+    expect((JSON.parse(shown.stdout) as Report).left).to.deep.equal(report.left);
+    const removed = await world.start(words).ended;
+    expect(removed.code, removed.stderr).to.equal(0);
+    expect(await leftovers(world.cloud)).to.deep.equal([]);
+  });
+
+  it('fails where no instance can be launched, says why, and removes what it made', async () => {
+    world.cloud.grid.failLaunches('quota');
+    const { code, stdout, stderr } = await check('--for-real', '--yes').ended;
+    world.cloud.grid.failLaunches(null);
+    expect(code, stderr).to.equal(11);
+    const report: Report = JSON.parse(stdout);
+    expect(report).to.deep.include({ verdict: 'failed', left: [], remove: null });
+    expect(statuses(report)).to.include({ submit: 'ok', boot: 'failed', job: 'skipped', down: 'ok', inventory: 'ok' });
+    expect(report.steps.find(({ step }) => step === 'boot')?.seen.join()).to.include('quota: ');
+    expect(await leftovers(world.cloud)).to.deep.equal([]);
+  });
+
+  it('reports what stands against it, and makes nothing', async () => {
+    const refused = await check('--for-real', '-o', 'refused.json').ended;
+    expect(refused.code).to.equal(7);
+    expect(refused.stderr)
+      .to.match(/costs at most \$\d\.\d\d/)
+      .and.include('not confirmed');
+    const unfit = await check('--for-real', '--yes', '--instance', 'x9.huge', '-o', 'unfit.json').ended;
+    expect(unfit.code).to.equal(3);
+    const report: Report = JSON.parse(readFileSync(world.path('unfit.json'), 'utf8'));
+    expect(report).to.include({ verdict: 'failed', remove: null });
+    expect(report.steps).to.have.length(1);
+    expect(report.steps[0]?.seen.join()).to.include('x9.huge');
+    const foreign = await check('--remove', world.stack, '--yes').ended;
+    expect(foreign.code).to.equal(2);
+    expect(await leftovers(world.cloud)).to.deep.equal([]);
+  });
+
+  it('prints commands that AWS FIS and IAM take', async function () {
+    if (!hasModels()) this.skip();
+    const profile = await awsProfile({ stack: 'batchctl-check-aaaaaaaa' });
+    const { prepare, interrupt, remove } = faultCommands({ ...profile, account: '123456789012' });
+    const [template] = prepare.slice(-1).map((line) => JSON.parse(/--cli-input-json '(.*)'$/.exec(line)?.[1] ?? ''));
+    const fis = readModel('fis');
+    // The command line makes the token.
+    expect(departures(fis, 'CreateExperimentTemplate', { ...template, clientToken: 'a' })).to.deep.equal([]);
+    const policies = prepare.flatMap((line) => /--policy-document '(.*)'$/.exec(line)?.[1] ?? []);
+    expect(policies).to.have.length(1);
+    const { Version, Statement } = JSON.parse(policies[0] ?? '') as { Version: '2012-10-17'; Statement: Stated[] };
+    const listed = Statement.map((of, at) => ({ ...of, Sid: `S${at}`, Action: [of.Action], Resource: [of.Resource] }));
+    expect(await idleParts({ Version, Statement: listed })).to.deep.equal([]);
+    for (const line of [...prepare, interrupt, ...remove]) {
+      const [, service = '', words = ''] = /^aws (\w+) ([a-z-]+) /.exec(line) ?? [];
+      const operation = words.replace(/(^|-)([a-z])/g, (_all, _dash, letter: string) => letter.toUpperCase());
+      expect(Object.keys(readModel(service).inputs), line).to.include(operation);
+    }
+  });
+});
