@@ -10,7 +10,7 @@ export const CHECK_GROUP = 'default';
 /** Bytes: enough for Amazon Linux, Node and the worker. */
 const DISK = 16e9;
 /** Tasks at once on its instance. */
-export const CHECK_SLOTS = 2;
+const SLOTS = 2;
 
 /** New each time: a deleted queue's name is taken for a minute, a bucket's for longer (SQS: DeleteQueue; S3: DeleteBucket). */
 export const newCheckStack = (): string => `batchctl-check-${randomId(8)}`;
@@ -33,7 +33,7 @@ export function checkProfile(profile: AwsProfile, stack: string, instance: strin
     groups: {
       [CHECK_GROUP]: {
         ...{ instances: [instance], spot: true, rebalance: 'keep', onDemandBase: 0, onDemandMax: 0, min: 0, max: 1 },
-        ...{ slots: CHECK_SLOTS, visibility: 60, disk: DISK, ami: null, setup: null, setupTimeout: 600, packages: [] },
+        ...{ slots: SLOTS, visibility: 60, disk: DISK, ami: null, setup: null, setupTimeout: 600, packages: [] },
         ...{ read: [], write: [], keys: [], commandRole: false, env: {}, secrets: {} },
       },
     },
@@ -75,7 +75,7 @@ export function checkCost(instance: string, hour: number | null): CheckCost {
 }
 
 /** Commands of the AWS CLI by which a person has AWS FIS interrupt the check's instance. */
-export interface FaultCommands {
+interface FaultCommands {
   /** They make a role for FIS and an experiment, which finds the instance by its stack's tag: it need not exist yet. */
   readonly prepare: readonly string[];
   readonly interrupt: string;

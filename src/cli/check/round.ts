@@ -22,7 +22,7 @@ import { tellRaised } from '../raise-work.ts';
 import { submitWithProgress } from '../submit-with-progress.ts';
 import type { CheckReport, CheckSteps } from './report.ts';
 
-export const TASKS = 20;
+const TASKS = 20;
 /** Seconds: all of it takes one instance three minutes, in which there is time to interrupt it. */
 const TASK_SECONDS = 20;
 /** Milliseconds until the first worker must be up. */
