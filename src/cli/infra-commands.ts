@@ -45,6 +45,12 @@ export const INFRA_COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/infra-user-data.ts')).infraUserDataCommand,
   },
   {
+    name: 'infra template',
+    group: 'Infrastructure',
+    summary: 'what infra up makes, as a CloudFormation template',
+    load: async () => (await import('./commands/infra-template.ts')).infraTemplateCommand,
+  },
+  {
     name: 'infra policies',
     group: 'Infrastructure',
     summary: 'the IAM policy that whoever makes, uses or runs a stack needs',

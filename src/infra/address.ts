@@ -1,9 +1,15 @@
 import type { Address } from '@aws-sdk/client-ec2';
+import type { AwsProfile } from '../config.ts';
 import { GROUP_TAG, gridName, MANAGER_GROUP, STACK_TAG } from '../lib/stack-names.ts';
 import { asked, type GridPlace, ifKnown } from './asked.ts';
 import { ec2Tags, tagsOfEc2 } from './ec2-tags.ts';
 import type { Found, Left, Resource } from './resource.ts';
-import { tagDifferences, tagsOf } from './tags.ts';
+import { groupTags, tagDifferences } from './tags.ts';
+
+export const addressTags = (profile: AwsProfile): Readonly<Record<string, string>> => ({
+  Name: gridName(profile.stack, MANAGER_GROUP),
+  ...groupTags(profile, MANAGER_GROUP),
+});
 
 /**
  * The manager's Elastic IP: what its instance takes at boot, so that one that takes its place is found where it was.
@@ -94,7 +100,7 @@ export class AddressResource implements Resource {
   }
 
   #tags(): Readonly<Record<string, string>> {
-    return { Name: this.name, ...tagsOf(this.#place.profile), [GROUP_TAG]: MANAGER_GROUP };
+    return addressTags(this.#place.profile);
   }
 
   #asked<T>(verb: string, action: string, work: () => Promise<T>): Promise<T> {

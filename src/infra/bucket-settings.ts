@@ -30,34 +30,48 @@ export interface BucketSetting {
 const UNFINISHED_DAYS = 7;
 const RULE = 'batchctl-unfinished-uploads';
 
+export const PUBLIC_ACCESS = {
+  BlockPublicAcls: true,
+  IgnorePublicAcls: true,
+  BlockPublicPolicy: true,
+  RestrictPublicBuckets: true,
+} as const satisfies sdk.PublicAccessBlockConfiguration;
+
+/** Encryption by default. */
+export function encryptionOf(kmsKey: string | null) {
+  const byDefault: sdk.ServerSideEncryptionByDefault =
+    kmsKey === null ? { SSEAlgorithm: 'AES256' } : { SSEAlgorithm: 'aws:kms', KMSMasterKeyID: kmsKey };
+  // Without a bucket key every object is a request to KMS, with its price and its limit.
+  return { Rules: [{ ApplyServerSideEncryptionByDefault: byDefault, BucketKeyEnabled: kmsKey !== null }] };
+}
+
+/** The rule that removes what died uploads left. */
+export const unfinishedUploads = (prefix: string) =>
+  ({
+    ID: RULE,
+    Status: 'Enabled',
+    Filter: { Prefix: prefix },
+    AbortIncompleteMultipartUpload: { DaysAfterInitiation: UNFINISHED_DAYS },
+  }) as const satisfies sdk.LifecycleRule;
+
 export function publicAccessSetting({ sdk, client, at }: BucketFacts): BucketSetting {
-  const wanted = {
-    BlockPublicAcls: true,
-    IgnorePublicAcls: true,
-    BlockPublicPolicy: true,
-    RestrictPublicBuckets: true,
-  };
   return {
     asks: { action: 's3:GetBucketPublicAccessBlock', whether: 'public access is blocked' },
     mend: `aws s3api put-public-access-block --bucket ${at.Bucket} --public-access-block-configuration BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true`,
     look: async () => {
       const asked = client.send(new sdk.GetPublicAccessBlockCommand(at));
       const found = (await ifSet(asked, 'NoSuchPublicAccessBlockConfiguration'))?.PublicAccessBlockConfiguration;
-      const blocked = Object.keys(wanted).every((name) => found?.[name as keyof typeof wanted] === true);
+      const blocked = Object.keys(PUBLIC_ACCESS).every((name) => found?.[name as keyof typeof PUBLIC_ACCESS] === true);
       return blocked ? null : 'public access is not blocked';
     },
     apply: async () => {
-      await client.send(new sdk.PutPublicAccessBlockCommand({ ...at, PublicAccessBlockConfiguration: wanted }));
+      await client.send(new sdk.PutPublicAccessBlockCommand({ ...at, PublicAccessBlockConfiguration: PUBLIC_ACCESS }));
     },
   };
 }
 
 export function encryptionSetting({ sdk, client, at, kmsKey }: BucketFacts): BucketSetting {
-  const byDefault: sdk.ServerSideEncryptionByDefault =
-    kmsKey === null ? { SSEAlgorithm: 'AES256' } : { SSEAlgorithm: 'aws:kms', KMSMasterKeyID: kmsKey };
-  // Without a bucket key every object is a request to KMS, with its price and its limit.
-  const Rules = [{ ApplyServerSideEncryptionByDefault: byDefault, BucketKeyEnabled: kmsKey !== null }];
-  const configuration = { Rules };
+  const configuration = encryptionOf(kmsKey);
   return {
     asks: { action: 's3:GetEncryptionConfiguration', whether: 'objects are encrypted by default' },
     mend: `aws s3api put-bucket-encryption --bucket ${at.Bucket} --server-side-encryption-configuration '${JSON.stringify(configuration)}'`,
@@ -79,12 +93,7 @@ export function encryptionSetting({ sdk, client, at, kmsKey }: BucketFacts): Buc
 }
 
 export function unfinishedUploadsSetting({ sdk, client, at, prefix }: BucketFacts): BucketSetting {
-  const rule: sdk.LifecycleRule = {
-    ID: RULE,
-    Status: 'Enabled',
-    Filter: { Prefix: prefix },
-    AbortIncompleteMultipartUpload: { DaysAfterInitiation: UNFINISHED_DAYS },
-  };
+  const rule = unfinishedUploads(prefix);
   const rules = async (): Promise<readonly sdk.LifecycleRule[]> => {
     const asked = client.send(new sdk.GetBucketLifecycleConfigurationCommand(at));
     return (await ifSet(asked, 'NoSuchLifecycleConfiguration'))?.Rules ?? [];

@@ -1,14 +1,16 @@
-import type { AwsGroup } from '../config.ts';
+import type { AwsProfile } from '../config.ts';
 import { MANAGER_GROUP, roleName } from '../lib/stack-names.ts';
 import { AddressResource } from './address.ts';
 import { type GridPlace, once } from './asked.ts';
+import type { Bounds } from './group-bounds.ts';
 import { Images } from './image.ts';
-import { LaunchTemplateResource } from './launch-template.ts';
+import { LaunchTemplateResource, type TemplateParts } from './launch-template.ts';
 import { MachineTypes } from './machine-types.ts';
 import { Network } from './network.ts';
 import type { Resource } from './resource.ts';
 import { ScalingGroupResource } from './scaling-group.ts';
 import { SecurityGroupResource } from './security-group.ts';
+import type { Boot } from './template-data.ts';
 import { type BootRelease, managerUserData, userDataFor } from './user-data.ts';
 
 export interface GridParts extends GridPlace {
@@ -24,7 +26,54 @@ export interface GridFacts {
 }
 
 /** The manager's root volume, bytes: it keeps nothing there but its logs. */
-export const MANAGER_DISK = 16 * 2 ** 30;
+const MANAGER_DISK = 16 * 2 ** 30;
+
+/** Machines of one sort, as the profile has them: those of a launch template and its Auto Scaling group. */
+export interface Machines extends Bounds {
+  readonly part: 'grid' | 'manager';
+  /** The worker group, or `manager`. */
+  readonly group: string;
+  /** The field of the configuration that says so: `groups.gpu`. */
+  readonly where: string;
+  readonly instances: readonly string[];
+  readonly ami: string | null;
+  /** Bytes. */
+  readonly disk: number;
+  readonly instanceProfile: string;
+  readonly spot: boolean;
+  readonly onDemandBase: number;
+  /** Whether its workers drain before an instance ends. */
+  readonly drains: boolean;
+}
+
+/** Those of each worker group, then the manager's. */
+export function machinesOf({ stack, iam, groups, manager }: AwsProfile): readonly Machines[] {
+  const workers = Object.entries(groups).map(
+    ([group, { instances, ami, disk, spot, onDemandBase, min, max }]): Machines => ({
+      ...{ part: 'grid', group, where: `groups.${group}`, instances, ami, disk, spot, onDemandBase, min, max },
+      ...{ instanceProfile: iam.workerProfile ?? roleName(stack, 'worker'), drains: true },
+    }),
+  );
+  if (manager === null) return workers;
+  return [
+    ...workers,
+    {
+      ...{ part: 'manager', group: MANAGER_GROUP, where: 'manager', instances: [manager.instance] },
+      ...{ ami: null, disk: MANAGER_DISK, spot: false, onDemandBase: 0, min: 1, max: 1, drains: false },
+      instanceProfile: iam.managerProfile ?? roleName(stack, 'manager'),
+    },
+  ];
+}
+
+/** What a worker's instance runs. */
+export const workerBoot = (profile: AwsProfile, group: string, release: BootRelease): Boot => ({
+  ...{ text: userDataFor({ profile, group, release }), release: shortOf(release) },
+});
+
+/** What the manager's instance runs; it takes the Elastic IP of this allocation id. */
+export const managerBoot = (profile: AwsProfile, release: BootRelease, allocation: string): Boot => ({
+  ...{ text: managerUserData({ profile, release, allocation }), release: shortOf(release) },
+});
 
 export function gridFacts(place: GridPlace): GridFacts {
   return { network: new Network(place), types: new MachineTypes(place), images: new Images(place) };
@@ -32,69 +81,47 @@ export function gridFacts(place: GridPlace): GridFacts {
 
 /** Each worker group's launch template and Auto Scaling group, in the order in which they are made. */
 export function gridResources(parts: GridParts, facts: GridFacts = gridFacts(parts)): readonly Resource[] {
-  const { groups, network } = parts.profile;
+  const { profile } = parts;
+  const { network } = profile;
   const release = once(parts.release);
   const own = new SecurityGroupResource('worker', parts, facts.network);
   const made = network.securityGroups.length === 0;
   const securityGroups = made ? () => listed(own.id()) : async () => network.securityGroups;
-  const each = Object.entries(groups).flatMap(([group, settings]) =>
-    groupResources({ ...parts, release }, facts, group, settings, securityGroups),
-  );
+  const each = machinesOf(profile)
+    .filter(({ part }) => part === 'grid')
+    .flatMap((machines) => {
+      const boot = async () => workerBoot(profile, machines.group, await release());
+      return machineResources(parts, facts, machines, { securityGroups, boot });
+    });
   return made ? [own, ...each] : each;
-}
-
-function groupResources(
-  parts: GridParts,
-  facts: GridFacts,
-  group: string,
-  settings: AwsGroup,
-  securityGroups: () => Promise<readonly string[] | null>,
-): readonly Resource[] {
-  const { profile } = parts;
-  const { instances, ami, disk, spot, onDemandBase, min, max } = settings;
-  const template = new LaunchTemplateResource(parts, {
-    ...{ part: 'grid', group, where: `groups.${group}`, instances, ami, disk, securityGroups, ...facts },
-    instanceProfile: profile.iam.workerProfile ?? roleName(profile.stack, 'worker'),
-    boot: async () => {
-      const release = await parts.release();
-      return { text: userDataFor({ profile, group, release }), release: shortOf(release) };
-    },
-  });
-  return [
-    template,
-    new ScalingGroupResource(parts, {
-      ...{ part: 'grid', group, template, instances, spot, onDemandBase, min, max, drains: true },
-      subnets: () => subnetsFor(facts, instances),
-    }),
-  ];
 }
 
 /** The manager's security group, address, launch template and group of one; nothing without a manager. */
 export function managerResources(parts: GridParts, facts: GridFacts = gridFacts(parts)): readonly Resource[] {
   const { profile } = parts;
-  if (profile.manager === null) return [];
+  const machines = machinesOf(profile).filter(({ part }) => part === 'manager');
+  if (machines.length === 0) return [];
   const release = once(parts.release);
   const own = new SecurityGroupResource('manager', parts, facts.network);
   const address = new AddressResource(parts);
-  const instances = [profile.manager.instance];
-  const template = new LaunchTemplateResource(parts, {
-    ...{ part: 'manager', group: MANAGER_GROUP, where: 'manager', instances, ami: null, disk: MANAGER_DISK, ...facts },
-    instanceProfile: profile.iam.managerProfile ?? roleName(profile.stack, 'manager'),
-    // Those of the profile besides: by them it reaches what only they may, such as a database.
-    securityGroups: () => listed(own.id(), profile.network.securityGroups),
-    boot: async () => {
-      const allocation = await address.allocation();
-      if (allocation === null) return null;
-      const known = await release();
-      return { text: managerUserData({ profile, release: known, allocation }), release: shortOf(known) };
-    },
-  });
-  const group = new ScalingGroupResource(parts, {
-    ...{ part: 'manager', group: MANAGER_GROUP, template, instances, spot: false, onDemandBase: 0, min: 1, max: 1 },
-    drains: false,
-    subnets: () => subnetsFor(facts, instances),
-  });
-  return [own, address, template, group];
+  // Those of the profile besides: by them it reaches what only they may, such as a database.
+  const securityGroups = () => listed(own.id(), profile.network.securityGroups);
+  const boot = async () => {
+    const allocation = await address.allocation();
+    return allocation === null ? null : managerBoot(profile, await release(), allocation);
+  };
+  return [own, address, ...machines.flatMap((each) => machineResources(parts, facts, each, { securityGroups, boot }))];
+}
+
+function machineResources(
+  parts: GridParts,
+  facts: GridFacts,
+  machines: Machines,
+  made: Pick<TemplateParts, 'securityGroups' | 'boot'>,
+): readonly Resource[] {
+  const template = new LaunchTemplateResource(parts, { ...machines, ...facts, ...made });
+  const subnets = () => subnetsFor(facts, machines.instances);
+  return [template, new ScalingGroupResource(parts, { ...machines, template, subnets })];
 }
 
 /** Of a default VPC, those in zones that offer one of the types: in some zones the newer ones lack. */

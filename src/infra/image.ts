@@ -8,8 +8,8 @@ export interface ImageFacts {
   readonly rootDevice: string;
   /** GiB of the root volume's snapshot: no root volume may be smaller. */
   readonly rootSize: number;
-  /** Whether it is said by a parameter, and may be another tomorrow. */
-  readonly moves: boolean;
+  /** The parameter of SSM that names it, and may name another tomorrow; null where the profile names the image. */
+  readonly parameter: string | null;
 }
 
 /** Amazon Linux 2023 as its parameter names it (SSM: public parameters of AL2023). */
@@ -45,8 +45,8 @@ export class Images {
   }
 
   async #lookUp(where: string, said: string, architecture: Architecture): Promise<ImageFacts> {
-    const moves = said.startsWith('ssm:');
-    const id = moves ? await this.#parameter(where, said.slice('ssm:'.length)) : said;
+    const parameter = said.startsWith('ssm:') ? said.slice('ssm:'.length) : null;
+    const id = parameter === null ? said : await this.#parameter(where, parameter);
     const doing = { what: `look at the image ${id}`, action: 'ec2:DescribeImages', resource: `image/${id}` };
     const image = await asked(this.#place, doing, async () => {
       const [sdk, client] = await Promise.all([import('@aws-sdk/client-ec2'), this.#place.clients.ec2()]);
@@ -78,7 +78,7 @@ export class Images {
     }
     const rootDevice = image.RootDeviceName ?? '/dev/xvda';
     const root = image.BlockDeviceMappings?.find(({ DeviceName }) => DeviceName === rootDevice);
-    return { id, rootDevice, rootSize: root?.Ebs?.VolumeSize ?? 0, moves };
+    return { id, rootDevice, rootSize: root?.Ebs?.VolumeSize ?? 0, parameter };
   }
 
   async #parameter(where: string, name: string): Promise<string> {

@@ -2,6 +2,7 @@ import { roleName, STACK_TAG } from '../lib/stack-names.ts';
 import { tagsOfEc2 } from './ec2-tags.ts';
 import { Iam } from './iam.ts';
 import type { InventoryPlace, Item } from './inventory.ts';
+import { ownerOf } from './profile.ts';
 
 /** What IAM has by the stack's names, with its tag: IAM finds nothing by tags, and charges for nothing. */
 export async function iamInventory(place: InventoryPlace): Promise<readonly Item[]> {
@@ -30,8 +31,8 @@ async function instanceProfile(
   return iam.translated('look at', 'iam:GetInstanceProfile', async () => {
     const [sdk, client] = await iam.open();
     const asked = new sdk.GetInstanceProfileCommand({ InstanceProfileName: name });
-    const found = await iam.ifThere(client.send(asked));
-    const isOurs = tagsOfEc2(found?.InstanceProfile?.Tags)[STACK_TAG] === profile.stack;
+    const found = (await iam.ifThere(client.send(asked)))?.InstanceProfile;
+    const isOurs = found !== undefined && (await ownerOf(iam, found)) === profile.stack;
     return isOurs ? [{ part: 'iam', kind: 'profile', name, group: null, costs: false }] : [];
   });
 }

@@ -1,14 +1,14 @@
 import type { LaunchTemplate, LaunchTemplateVersion, RequestLaunchTemplateData } from '@aws-sdk/client-ec2';
 import { BatchctlError } from '../errors.ts';
-import { GROUP_TAG, gridName, STACK_TAG } from '../lib/stack-names.ts';
+import { gridName, STACK_TAG } from '../lib/stack-names.ts';
 import { asked, type GridPlace, ifKnown } from './asked.ts';
 import { ec2Tags, tagsOfEc2 } from './ec2-tags.ts';
 import type { Images } from './image.ts';
 import type { MachineTypes } from './machine-types.ts';
 import type { Found, Left, Resource } from './resource.ts';
 import { onceSettled } from './settled.ts';
-import { tagDifferences, tagsOf, whose } from './tags.ts';
-import { type Boot, templateData, templateDifferences } from './template-data.ts';
+import { groupTags, tagDifferences, whose } from './tags.ts';
+import { type Boot, templateData, templateDifferences, templateRequest } from './template-data.ts';
 
 /** So many versions stay: what a group goes back to, and what a person looks up. */
 const VERSIONS_KEPT = 5;
@@ -170,9 +170,7 @@ export class LaunchTemplateResource implements Resource {
   async #create(LaunchTemplateData: RequestLaunchTemplateData): Promise<LaunchTemplate | null> {
     return this.#asked('make', 'CreateLaunchTemplate', async () => {
       const [sdk, client] = await this.#ec2();
-      const Tags = ec2Tags(this.#tags());
-      const TagSpecifications = [{ ResourceType: 'launch-template' as const, Tags }];
-      const asked = { LaunchTemplateName: this.name, LaunchTemplateData, TagSpecifications };
+      const asked = templateRequest(this.name, LaunchTemplateData, this.#tags());
       const answer = client.send(new sdk.CreateLaunchTemplateCommand(asked));
       const made = await ifKnown(answer, 'InvalidLaunchTemplateName.AlreadyExistsException');
       if (made === null) return onceSettled(async () => (await this.#find()) ?? raise(NOT_SEEN), [NOT_SEEN]);
@@ -201,7 +199,7 @@ export class LaunchTemplateResource implements Resource {
   }
 
   #tags(): Readonly<Record<string, string>> {
-    return { ...tagsOf(this.#place.profile), [GROUP_TAG]: this.#parts.group };
+    return groupTags(this.#place.profile, this.#parts.group);
   }
 
   #requireOurs({ Tags }: LaunchTemplate): void {

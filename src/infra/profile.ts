@@ -28,8 +28,9 @@ export class InstanceProfileResource implements Resource {
     return this.#iam.translated('look at', 'iam:GetInstanceProfile', async () => {
       const found = await instanceProfile(this.#iam, this.name);
       if (found === null) return { state: 'absent' };
-      const owner = tagsOfEc2(found.Tags)[STACK_TAG];
+      const owner = await ownerOf(this.#iam, found);
       if (owner !== this.#profile.stack) throw this.#iam.refused(owner);
+      if (isBare(found)) return { state: 'asItShould', notes: ['it has no tags: CloudFormation gives it none'] };
       const held = found.Roles?.[0]?.RoleName ?? null;
       const differences = [
         ...(held === this.name ? [] : [`role ${held ?? 'none'} → ${this.name}`]),
@@ -71,7 +72,7 @@ export class InstanceProfileResource implements Resource {
     return this.#iam.translated('remove', 'iam:DeleteInstanceProfile', async () => {
       const found = await instanceProfile(this.#iam, this.name);
       if (found === null) return null;
-      const owner = tagsOfEc2(found.Tags)[STACK_TAG];
+      const owner = await ownerOf(this.#iam, found);
       if (owner !== this.#profile.stack) return this.#iam.foreign(owner);
       const [sdk, client] = await this.#iam.open();
       const at = { InstanceProfileName: this.name };
@@ -128,6 +129,22 @@ export class GivenProfileResource implements Resource {
     return null;
   }
 }
+
+/**
+ * The stack that an instance profile is of, by its tag. CloudFormation gives it none: without any tag it is of the stack
+ * whose role of the same name it holds.
+ */
+export async function ownerOf(iam: Iam, found: InstanceProfile): Promise<string | undefined> {
+  const [held] = found.Roles ?? [];
+  if (!isBare(found) || held?.RoleName === undefined || held.RoleName !== found.InstanceProfileName) {
+    return tagsOfEc2(found.Tags)[STACK_TAG];
+  }
+  const [{ GetRoleCommand }, client] = await iam.open();
+  const role = await iam.ifThere(client.send(new GetRoleCommand({ RoleName: held.RoleName })));
+  return tagsOfEc2(role?.Role?.Tags)[STACK_TAG];
+}
+
+const isBare = ({ Tags = [] }: InstanceProfile): boolean => Tags.length === 0;
 
 async function instanceProfile(iam: Iam, name: string): Promise<InstanceProfile | null> {
   const [{ GetInstanceProfileCommand }, client] = await iam.open();

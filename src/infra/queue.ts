@@ -1,15 +1,20 @@
 import type { AwsClients } from '../adapters/aws/clients.ts';
 import { translateAwsError } from '../adapters/aws/errors.ts';
-import { differingAttributes, type QueueAttributes } from '../adapters/aws/sqs-attributes.ts';
+import {
+  deadAttributes,
+  differingAttributes,
+  type QueueAttributes,
+  queueAttributes,
+} from '../adapters/aws/sqs-attributes.ts';
 import type { AwsProfile } from '../config.ts';
 import { BatchctlError } from '../errors.ts';
-import { STACK_TAG } from '../lib/stack-names.ts';
+import { deadQueueName, queueName, STACK_TAG } from '../lib/stack-names.ts';
 import { Arns } from './arns.ts';
 import type { Found, Left, Removal, Resource } from './resource.ts';
 import { onceSettled } from './settled.ts';
 import { tagDifferences, tagsOf, whose } from './tags.ts';
 
-export interface QueueParts {
+export interface QueuePlan {
   readonly name: string;
   /** Whose queue it is. */
   readonly group: string;
@@ -17,8 +22,20 @@ export interface QueueParts {
   readonly dead: string | null;
   /** What it should have, given the ARN of its dead letters' queue. */
   readonly attributes: (deadArn: string) => QueueAttributes;
-  readonly profile: AwsProfile;
-  readonly clients: AwsClients;
+}
+
+/** Each group's queue, after that of its dead letters. */
+export function queuesOf({ stack, groups, kmsKey }: AwsProfile): readonly QueuePlan[] {
+  // Without a key of the customer's, SQS encrypts with its own (SQS: SqsManagedSseEnabled, on by default).
+  const key = kmsKey === null ? {} : { KmsMasterKeyId: kmsKey };
+  return Object.entries(groups).flatMap(([group, { visibility }]) => {
+    const name = queueName(stack, group);
+    const dead = deadQueueName(name);
+    return [
+      { name: dead, group, dead: null, attributes: () => ({ ...deadAttributes(), ...key }) },
+      { name, group, dead, attributes: (arn: string) => ({ ...queueAttributes(visibility, arn), ...key }) },
+    ];
+  });
 }
 
 /** A queue of the stack, or that of its dead letters. Made with its tags, so that it is known to be the stack's at once. */
@@ -32,13 +49,13 @@ export class QueueResource implements Resource {
   readonly #dead: string | null;
   readonly #attributes: (deadArn: string) => QueueAttributes;
 
-  constructor(parts: QueueParts) {
+  constructor(parts: QueuePlan, { profile, clients }: { readonly profile: AwsProfile; readonly clients: AwsClients }) {
     this.name = parts.name;
     this.group = parts.group;
     this.#dead = parts.dead;
     this.#attributes = parts.attributes;
-    this.#profile = parts.profile;
-    this.#clients = parts.clients;
+    this.#profile = profile;
+    this.#clients = clients;
   }
 
   async look(): Promise<Found> {
@@ -123,8 +140,7 @@ export class QueueResource implements Resource {
   }
 
   async #wanted(): Promise<QueueAttributes> {
-    const { kmsKey } = this.#profile;
-    return withKey(this.#attributes(this.#dead === null ? '' : await this.#arnOf(this.#dead)), kmsKey);
+    return this.#attributes(this.#dead === null ? '' : await this.#arnOf(this.#dead));
   }
 
   /** As the queue tells it, or as it will be. */
@@ -155,8 +171,3 @@ const COUNT = 'ApproximateNumberOfMessages';
 
 const isMissing = (error: unknown): boolean =>
   error instanceof Error && /NonExistentQueue$|^QueueDoesNotExist$/.test(error.name);
-
-/** Without a key of the customer's, SQS encrypts with its own (SQS: SqsManagedSseEnabled, on by default). */
-function withKey(attributes: QueueAttributes, kmsKey: string | null): QueueAttributes {
-  return kmsKey === null ? attributes : { ...attributes, KmsMasterKeyId: kmsKey };
-}

@@ -18,6 +18,43 @@ const POLICY_LIMIT = 10_240;
 /** Its inline policy. */
 const POLICY = 'batchctl';
 
+export interface RolePlan {
+  readonly name: string;
+  readonly description: string;
+  /** Who may take it on. */
+  readonly trust: unknown;
+  /** Its one inline policy. */
+  readonly policy: { readonly name: string; readonly document: PolicyDocument };
+  /** Null without a permissions boundary. */
+  readonly boundary: string | null;
+}
+
+/** Throws `config` when IAM would not take its policy. */
+export function rolePlan(who: 'worker' | 'manager', profile: AwsProfile): RolePlan {
+  const { stack, region, iam } = profile;
+  const name = roleName(stack, who);
+  const Principal = { Service: ec2Service(region) };
+  return {
+    name,
+    description: `batchctl: the ${who === 'worker' ? 'workers' : 'manager'} of the stack ${stack}`,
+    trust: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Principal, Action: 'sts:AssumeRole' }] },
+    policy: { name: POLICY, document: fitting(name, policyFor(who, profile)) },
+    boundary: iam.permissionsBoundary,
+  };
+}
+
+function fitting(role: string, policy: PolicyDocument): PolicyDocument {
+  const { length } = JSON.stringify(policy);
+  if (length <= POLICY_LIMIT) return policy;
+  throw new BatchctlError(
+    'config',
+    `the policy of ${role} has ${length} characters, and IAM takes ${POLICY_LIMIT} for a role`,
+    {
+      hint: 'name fewer places in read, write and secrets of the groups: common prefixes, or make the groups two stacks',
+    },
+  );
+}
+
 /** What the workers, or the manager, may do: exactly their policy, under the boundary if there is one. */
 export class RoleResource implements Resource {
   readonly part = 'iam';
@@ -35,16 +72,16 @@ export class RoleResource implements Resource {
   }
 
   async look(): Promise<Found> {
-    const policy = this.#policy();
+    const { trust, policy } = this.#plan();
     return this.#iam.translated('look at', 'iam:GetRole', async () => {
       const role = await this.#role();
       if (role === null) return { state: 'absent' };
       const owner = tagsOfEc2(role.Tags)[STACK_TAG];
       if (owner !== this.#profile.stack) throw this.#iam.refused(owner);
       const differences = [
-        ...(sameJson(role.AssumeRolePolicyDocument, this.#trust()) ? [] : ['who may take it on']),
+        ...(sameJson(role.AssumeRolePolicyDocument, trust) ? [] : ['who may take it on']),
         ...this.#boundaryDifference(role),
-        ...(sameJson(await this.#policyThere(), policy) ? [] : ['its policy']),
+        ...(sameJson(await this.#policyThere(), policy.document) ? [] : ['its policy']),
         ...tagDifferences(tagsOfEc2(role.Tags), tagsOf(this.#profile)),
       ];
       return differences.length === 0 ? { state: 'asItShould' } : { state: 'differs', differences };
@@ -52,13 +89,14 @@ export class RoleResource implements Resource {
   }
 
   async apply(): Promise<void> {
-    const policy = this.#policy();
+    const plan = this.#plan();
+    const { trust, policy } = plan;
     await this.#iam.translated('make', 'iam:CreateRole', async () => {
       const [commands, client] = await this.#iam.open();
       const at = { RoleName: this.name };
-      const role = (await this.#role()) ?? (await this.#create(commands, client));
-      if (!sameJson(role.AssumeRolePolicyDocument, this.#trust())) {
-        const PolicyDocument = JSON.stringify(this.#trust());
+      const role = (await this.#role()) ?? (await this.#create(commands, client, plan));
+      if (!sameJson(role.AssumeRolePolicyDocument, trust)) {
+        const PolicyDocument = JSON.stringify(trust);
         await client.send(new commands.UpdateAssumeRolePolicyCommand({ ...at, PolicyDocument }));
       }
       if (this.#boundaryDifference(role).length > 0) {
@@ -68,8 +106,8 @@ export class RoleResource implements Resource {
       if (tagDifferences(tagsOfEc2(role.Tags), tagsOf(this.#profile)).length > 0) {
         await client.send(new commands.TagRoleCommand({ ...at, Tags: ec2Tags(tagsOf(this.#profile)) }));
       }
-      if (sameJson(await this.#policyThere(), policy)) return;
-      const put = { ...at, PolicyName: POLICY, PolicyDocument: JSON.stringify(policy) };
+      if (sameJson(await this.#policyThere(), policy.document)) return;
+      const put = { ...at, PolicyName: policy.name, PolicyDocument: JSON.stringify(policy.document) };
       await onceSettled(() => client.send(new commands.PutRolePolicyCommand(put)));
     });
   }
@@ -101,19 +139,17 @@ export class RoleResource implements Resource {
     });
   }
 
-  #trust() {
-    const Principal = { Service: ec2Service(this.#profile.region) };
-    return { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Principal, Action: 'sts:AssumeRole' }] };
+  #plan(): RolePlan {
+    return rolePlan(this.#who, this.#profile);
   }
 
-  async #create(commands: typeof sdk, client: IAMClient): Promise<Role> {
-    const { permissionsBoundary } = this.#profile.iam;
+  async #create(commands: typeof sdk, client: IAMClient, plan: RolePlan): Promise<Role> {
     const asked = new commands.CreateRoleCommand({
       RoleName: this.name,
-      AssumeRolePolicyDocument: JSON.stringify(this.#trust()),
-      Description: `batchctl: the ${this.#who === 'worker' ? 'workers' : 'manager'} of the stack ${this.#profile.stack}`,
+      AssumeRolePolicyDocument: JSON.stringify(plan.trust),
+      Description: plan.description,
       Tags: ec2Tags(tagsOf(this.#profile)),
-      ...(permissionsBoundary !== null && { PermissionsBoundary: permissionsBoundary }),
+      ...(plan.boundary !== null && { PermissionsBoundary: plan.boundary }),
     });
     try {
       // The answer leaves out tags and boundary now and then.
@@ -134,20 +170,6 @@ export class RoleResource implements Resource {
     const wanted = this.#profile.iam.permissionsBoundary;
     const is = found?.PermissionsBoundaryArn ?? null;
     return wanted === null || is === wanted ? [] : [`permissions boundary ${is ?? 'none'} → ${wanted}`];
-  }
-
-  /** Throws `config` when IAM would not take it. */
-  #policy(): PolicyDocument {
-    const policy = policyFor(this.#who, this.#profile);
-    const { length } = JSON.stringify(policy);
-    if (length <= POLICY_LIMIT) return policy;
-    throw new BatchctlError(
-      'config',
-      `the policy of ${this.name} has ${length} characters, and IAM takes ${POLICY_LIMIT} for a role`,
-      {
-        hint: 'name fewer places in read, write and secrets of the groups: common prefixes, or make the groups two stacks',
-      },
-    );
   }
 
   async #role(): Promise<Role | null> {

@@ -1,6 +1,6 @@
-import type { AutoScalingGroup, Tag } from '@aws-sdk/client-auto-scaling';
+import type { AutoScalingGroup } from '@aws-sdk/client-auto-scaling';
 import { BatchctlError } from '../errors.ts';
-import { BOUNDS_TAG, GROUP_TAG, gridName, MODE_TAG, STACK_TAG } from '../lib/stack-names.ts';
+import { BOUNDS_TAG, gridName, STACK_TAG } from '../lib/stack-names.ts';
 import { type GridPlace, ifKnown } from './asked.ts';
 import { tagsOfEc2 } from './ec2-tags.ts';
 import { GroupAccess, hasMetrics, isGoing } from './group-access.ts';
@@ -13,14 +13,17 @@ import {
   type GroupPlan,
   groupDifferences,
   groupFields,
+  groupRequest,
+  groupTagList,
   hookDifferences,
+  METRICS,
   namedVersion,
   rebalances,
   suspendedByOthers,
   suspendRebalance,
 } from './scaling-request.ts';
 import { onceSettled } from './settled.ts';
-import { tagDifferences, tagsOf, whose } from './tags.ts';
+import { groupTags, tagDifferences, whose } from './tags.ts';
 
 const STILL_THERE = 'StillThere';
 
@@ -106,7 +109,7 @@ export class ScalingGroupResource implements Resource {
       );
     }
     if (!hasMetrics(group)) {
-      const metrics = { AutoScalingGroupName: this.name, Granularity: '1Minute' };
+      const metrics = { AutoScalingGroupName: this.name, ...METRICS };
       const action = 'EnableMetricsCollection';
       await this.#access.send('measure', action, (client, sdk) =>
         client.send(new sdk.EnableMetricsCollectionCommand(metrics)),
@@ -114,7 +117,7 @@ export class ScalingGroupResource implements Resource {
     }
     // Last: with the tag it is said that the bounds are set.
     if (this.#tagDrift(group).length > 0) {
-      const Tags = this.#tags(this.#boundsTag(group));
+      const Tags = [...groupTagList(this.name, this.#propagated(), this.#boundsTag(group))];
       await this.#access.send('tag', 'CreateOrUpdateTags', (client, sdk) =>
         client.send(new sdk.CreateOrUpdateTagsCommand({ Tags })),
       );
@@ -171,19 +174,8 @@ export class ScalingGroupResource implements Resource {
     return null;
   }
 
-  /** With its hook and its tags from the start, so that no instance of it was ever without. */
   async #create(plan: GroupPlan): Promise<AutoScalingGroup> {
-    const { min, max, drains } = this.#parts;
-    const { AutoScalingGroupName: _, ...hook } = drainHook(this.name);
-    const asked = {
-      ...groupFields(plan, { min, max }),
-      AutoScalingGroupName: this.name,
-      MinSize: min,
-      MaxSize: max,
-      DesiredCapacity: min,
-      ...(drains && { LifecycleHookSpecificationList: [hook] }),
-      Tags: [...this.#tags(boundsText({ min, max })), this.#tag(MODE_TAG, 'auto', false)],
-    };
+    const asked = groupRequest(plan, this.#parts, this.#propagated());
     await this.#access.send('make', 'CreateAutoScalingGroup', async (client, sdk) => {
       // One of its own first try, whose answer was lost, or of another `up`.
       const answer = client.send(new sdk.CreateAutoScalingGroupCommand(asked));
@@ -242,18 +234,8 @@ export class ScalingGroupResource implements Resource {
     return tagsOfEc2(group.Tags)[BOUNDS_TAG] === configured ? configured : boundsText(this.#bounds(group).bounds);
   }
 
-  /** Tags of the group; those of its instances too, but for the bounds. */
-  #tags(lastSet: string): Tag[] {
-    const own = Object.entries(this.#propagated()).map(([key, value]) => this.#tag(key, value, true));
-    return [...own, this.#tag(BOUNDS_TAG, lastSet, false)];
-  }
-
   #propagated(): Readonly<Record<string, string>> {
-    return { ...tagsOf(this.#place.profile), [GROUP_TAG]: this.#parts.group };
-  }
-
-  #tag(Key: string, Value: string, PropagateAtLaunch: boolean): Tag {
-    return { ResourceId: this.name, ResourceType: 'auto-scaling-group', Key, Value, PropagateAtLaunch };
+    return groupTags(this.#place.profile, this.#parts.group);
   }
 
   #requireOurs({ Tags }: AutoScalingGroup): void {

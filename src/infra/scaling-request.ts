@@ -1,6 +1,12 @@
-import type { AutoScalingGroup, LifecycleHook, UpdateAutoScalingGroupCommandInput } from '@aws-sdk/client-auto-scaling';
-import { DRAIN_HOOK, DRAIN_HOOK_SECONDS } from '../lib/stack-names.ts';
-import type { Bounds } from './group-bounds.ts';
+import type {
+  AutoScalingGroup,
+  CreateAutoScalingGroupCommandInput,
+  LifecycleHook,
+  Tag,
+  UpdateAutoScalingGroupCommandInput,
+} from '@aws-sdk/client-auto-scaling';
+import { BOUNDS_TAG, DRAIN_HOOK, DRAIN_HOOK_SECONDS, MODE_TAG } from '../lib/stack-names.ts';
+import { type Bounds, boundsText } from './group-bounds.ts';
 
 /** What an Auto Scaling group should be, apart from its size and its tags. */
 export interface GroupPlan {
@@ -49,6 +55,44 @@ export function groupFields(plan: GroupPlan, { min, max }: Bounds): UpdateAutoSc
     CapacityRebalance: false,
   };
 }
+
+/**
+ * The group as it is made: with its hook and its tags from the start, so that no instance of it was ever without.
+ * `propagated`: the tags that its instances get too.
+ */
+export function groupRequest(
+  plan: GroupPlan,
+  { min, max }: Bounds,
+  propagated: Readonly<Record<string, string>>,
+): CreateAutoScalingGroupCommandInput {
+  const { AutoScalingGroupName: _, ...hook } = drainHook(plan.name);
+  return {
+    ...groupFields(plan, { min, max }),
+    AutoScalingGroupName: plan.name,
+    MinSize: min,
+    MaxSize: max,
+    DesiredCapacity: min,
+    ...(plan.drains && { LifecycleHookSpecificationList: [hook] }),
+    Tags: [...groupTagList(plan.name, propagated, boundsText({ min, max })), tag(plan.name, MODE_TAG, 'auto', false)],
+  };
+}
+
+/** The tags that say what was set: `lastSet` are the bounds, which are no instance's. */
+export const groupTagList = (
+  name: string,
+  propagated: Readonly<Record<string, string>>,
+  lastSet: string,
+): readonly Tag[] => [
+  ...Object.entries(propagated).map(([key, value]) => tag(name, key, value, true)),
+  tag(name, BOUNDS_TAG, lastSet, false),
+];
+
+const tag = (ResourceId: string, Key: string, Value: string, PropagateAtLaunch: boolean): Tag => ({
+  ...{ ResourceId, ResourceType: 'auto-scaling-group', Key, Value, PropagateAtLaunch },
+});
+
+/** All metrics of the group, which cost nothing. */
+export const METRICS = { Granularity: '1Minute' } as const;
 
 /** Holds an instance that is to end until its worker has drained, or gives no sign any more. */
 export function drainHook(name: string) {

@@ -1,4 +1,5 @@
 import type { IpPermission, SecurityGroup } from '@aws-sdk/client-ec2';
+import type { AwsProfile } from '../config.ts';
 import { BatchctlError } from '../errors.ts';
 import { roleName, STACK_TAG } from '../lib/stack-names.ts';
 import { asked, type GridPlace, ifKnown } from './asked.ts';
@@ -13,6 +14,23 @@ import { tagDifferences, tagsOf, whose } from './tags.ts';
 /** Where the manager listens. */
 const MANAGER_PORT = 443;
 
+export interface SecurityGroupPlan {
+  readonly name: string;
+  readonly description: string;
+  readonly incoming: readonly Rule[];
+  readonly outgoing: readonly Rule[];
+}
+
+export function securityGroupPlan(who: 'worker' | 'manager', { stack, manager }: AwsProfile): SecurityGroupPlan {
+  const allow = who === 'manager' ? new Set((manager?.allow ?? []).map(canonicalCidr)) : new Set<string>();
+  return {
+    name: roleName(stack, who),
+    description: `batchctl: the ${who === 'worker' ? 'workers' : 'manager'} of the stack ${stack}`,
+    incoming: [...allow].map((cidr) => tcpRule(MANAGER_PORT, cidr, 'manager.allow')),
+    outgoing: [EVERYTHING],
+  };
+}
+
 /**
  * Who may reach the workers: no one; or the manager: the profile's `manager.allow`, at its port. Both reach everything.
  * Rules that anybody else puts into it are taken out.
@@ -21,7 +39,7 @@ export class SecurityGroupResource implements Resource {
   readonly part: 'grid' | 'manager';
   readonly kind = 'securityGroup';
   readonly name: string;
-  readonly #who: 'worker' | 'manager';
+  readonly #plan: SecurityGroupPlan;
   readonly #place: GridPlace;
   readonly #network: Network;
   /** Of one that was made here, which EC2 may not tell of yet (EC2: eventual consistency). */
@@ -29,8 +47,8 @@ export class SecurityGroupResource implements Resource {
 
   constructor(who: 'worker' | 'manager', place: GridPlace, network: Network) {
     this.part = who === 'worker' ? 'grid' : 'manager';
-    this.name = roleName(place.profile.stack, who);
-    this.#who = who;
+    this.#plan = securityGroupPlan(who, place.profile);
+    this.name = this.#plan.name;
     this.#place = place;
     this.#network = network;
   }
@@ -88,9 +106,7 @@ export class SecurityGroupResource implements Resource {
   }
 
   #drift(found: SecurityGroup): { readonly opened: readonly Change[]; readonly closed: readonly Change[] } {
-    const { manager } = this.#place.profile;
-    const allow = this.#who === 'manager' ? new Set((manager?.allow ?? []).map(canonicalCidr)) : new Set<string>();
-    const incoming = [...allow].map((cidr) => tcpRule(MANAGER_PORT, cidr, 'manager.allow'));
+    const { incoming, outgoing } = this.#plan;
     const [inward, outward] = [rulesOf(found.IpPermissions ?? []), rulesOf(found.IpPermissionsEgress ?? [])];
     const both = (wanted: readonly Rule[], is: readonly Rule[], direction: Direction, alsoFine: string | null) => ({
       opened: wanted.filter(({ text }) => !is.some((rule) => rule.text === text)).map((rule) => ({ direction, rule })),
@@ -99,7 +115,7 @@ export class SecurityGroupResource implements Resource {
         .map((rule) => ({ direction, rule })),
     });
     const into = both(incoming, inward, 'incoming', null);
-    const out = both([EVERYTHING], outward, 'outgoing', EVERYTHING_V6);
+    const out = both(outgoing, outward, 'outgoing', EVERYTHING_V6);
     return { opened: [...into.opened, ...out.opened], closed: [...into.closed, ...out.closed] };
   }
 
@@ -128,11 +144,9 @@ export class SecurityGroupResource implements Resource {
     const { vpc } = await this.#network.facts();
     return this.#asked('make', 'CreateSecurityGroup', async () => {
       const [sdk, client] = await this.#ec2();
-      const { stack } = this.#place.profile;
-      const Description = `batchctl: the ${this.#who === 'worker' ? 'workers' : 'manager'} of the stack ${stack}`;
       const Tags = ec2Tags(tagsOf(this.#place.profile));
       const TagSpecifications = [{ ResourceType: 'security-group' as const, Tags }];
-      const asked = { GroupName: this.name, Description, VpcId: vpc, TagSpecifications };
+      const asked = { GroupName: this.name, Description: this.#plan.description, VpcId: vpc, TagSpecifications };
       const answer = client.send(new sdk.CreateSecurityGroupCommand(asked));
       // Of one's own first try, whose answer was lost, or of another `up`.
       const made = await ifKnown(answer, 'InvalidGroup.Duplicate');

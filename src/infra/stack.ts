@@ -1,12 +1,10 @@
 import type { AwsClients } from '../adapters/aws/clients.ts';
-import { deadAttributes, queueAttributes } from '../adapters/aws/sqs-attributes.ts';
 import type { AwsProfile } from '../config.ts';
-import { deadQueueName, queueName } from '../lib/stack-names.ts';
 import { BucketResource } from './bucket.ts';
 import { gridFacts, gridResources, managerResources } from './grid.ts';
 import { DomainsResource, domainsOf, type SqlTables, TablesResource } from './ledger.ts';
 import { GivenProfileResource, InstanceProfileResource } from './profile.ts';
-import { QueueResource } from './queue.ts';
+import { QueueResource, queuesOf } from './queue.ts';
 import { type ReleaseSource, releaseResource } from './release.ts';
 import type { Part, Resource } from './resource.ts';
 import { RoleResource } from './role.ts';
@@ -49,16 +47,8 @@ export function resourcesOf(parts: StackParts, only: Part | null, boots: 'wanted
 }
 
 function dataOf({ profile, clients, tables }: StackParts): readonly Resource[] {
-  const { stack, groups, ledger } = profile;
-  const queues = Object.entries(groups).flatMap(([group, { visibility }]) => {
-    const name = queueName(stack, group);
-    const dead = deadQueueName(name);
-    const shared = { group, profile, clients };
-    return [
-      new QueueResource({ ...shared, name: dead, dead: null, attributes: deadAttributes }),
-      new QueueResource({ ...shared, name, dead, attributes: (arn) => queueAttributes(visibility, arn) }),
-    ];
-  });
+  const { ledger } = profile;
+  const queues = queuesOf(profile).map((queue) => new QueueResource(queue, { profile, clients }));
   return [new BucketResource(profile, clients), ...queues, ...ledgerOf()];
 
   function ledgerOf(): readonly Resource[] {

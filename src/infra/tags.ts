@@ -1,5 +1,5 @@
 import type { AwsProfile } from '../config.ts';
-import { STACK_TAG } from '../lib/stack-names.ts';
+import { GROUP_TAG, STACK_TAG } from '../lib/stack-names.ts';
 import { type Finding, failing } from './finding.ts';
 import type { Part } from './resource.ts';
 
@@ -7,6 +7,15 @@ import type { Part } from './resource.ts';
 export function tagsOf({ tags, stack }: Pick<AwsProfile, 'tags' | 'stack'>): Readonly<Record<string, string>> {
   return { ...tags, [STACK_TAG]: stack };
 }
+
+/** The tags of what belongs to one group, or to the manager. */
+export const groupTags = (
+  profile: Pick<AwsProfile, 'tags' | 'stack'>,
+  group: string,
+): Readonly<Record<string, string>> => ({
+  ...tagsOf(profile),
+  [GROUP_TAG]: group,
+});
 
 /** In words, of what has not the stack's tag. */
 export const whose = (owner: string | undefined): string =>

@@ -1,11 +1,15 @@
 import { createHash } from 'node:crypto';
-import type { RequestLaunchTemplateData, ResponseLaunchTemplateData } from '@aws-sdk/client-ec2';
+import type {
+  CreateLaunchTemplateCommandInput,
+  RequestLaunchTemplateData,
+  ResponseLaunchTemplateData,
+} from '@aws-sdk/client-ec2';
 import type { AwsProfile } from '../config.ts';
-import { GROUP_TAG, RELEASE_TAG } from '../lib/stack-names.ts';
+import { RELEASE_TAG } from '../lib/stack-names.ts';
 import { ec2Tags, tagsOfEc2 } from './ec2-tags.ts';
 import { type ImageFacts, volumeSize } from './image.ts';
 import type { TypeFacts } from './machine-types.ts';
-import { tagsOf } from './tags.ts';
+import { groupTags } from './tags.ts';
 import { decodeUserData, encodeUserData } from './user-data.ts';
 
 /** What an instance runs at its boot. */
@@ -28,6 +32,16 @@ export interface Launch {
   readonly instanceProfile: string;
   readonly securityGroups: readonly string[];
   readonly boot: Boot;
+}
+
+/** A launch template as it is made. */
+export function templateRequest(name: string, data: RequestLaunchTemplateData, tags: Readonly<Record<string, string>>) {
+  const TagSpecifications = [{ ResourceType: 'launch-template' as const, Tags: ec2Tags(tags) }];
+  return {
+    LaunchTemplateName: name,
+    LaunchTemplateData: data,
+    TagSpecifications,
+  } satisfies CreateLaunchTemplateCommandInput;
 }
 
 /** As EC2 takes it. */
@@ -77,7 +91,7 @@ export function templateData(launch: Launch, profile: AwsProfile): RequestLaunch
 }
 
 function instanceTags({ name, group, boot }: Launch, profile: AwsProfile): Readonly<Record<string, string>> {
-  return { Name: name, ...tagsOf(profile), [GROUP_TAG]: group, [RELEASE_TAG]: boot.release };
+  return { Name: name, ...groupTags(profile, group), [RELEASE_TAG]: boot.release };
 }
 
 /** With a key that has other characters, an instance whose metadata tell its tags doesn't start (EC2: work-with-tags-in-IMDS). */

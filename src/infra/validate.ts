@@ -3,7 +3,7 @@ import { isKind } from '../errors.ts';
 import { roleName } from '../lib/stack-names.ts';
 import { asked, type GridPlace, ifKnown } from './asked.ts';
 import { type Finding, failing, findings, warning } from './finding.ts';
-import { type GridFacts, MANAGER_DISK } from './grid.ts';
+import { type GridFacts, type Machines, machinesOf } from './grid.ts';
 import { simpleDb } from './ledger.ts';
 import type { Part } from './resource.ts';
 import { missingFrom } from './role-lacks.ts';
@@ -29,10 +29,7 @@ export async function validateStack(
   const makes = (part: Part): boolean => only === null || only === part;
   const { profile } = place;
   const makesRole = makes('iam') && profile.iam.workerProfile === null;
-  const machines = [
-    ...(makes('grid') ? Object.entries(profile.groups).map(([group, settings]) => workers(group, settings)) : []),
-    ...(makes('manager') && profile.manager !== null ? [manager(profile.manager)] : []),
-  ];
+  const machines = machinesOf(profile).filter(({ part }) => makes(part));
   const found = await Promise.all([
     ...(makes('data') ? [findings(() => validateSimpleDb(place))] : []),
     ...(makes('iam') ? [findings(() => validateBoundary(place))] : []),
@@ -46,24 +43,6 @@ export async function validateStack(
   ]);
   return [...validateTags(profile, makes), ...found.flat()];
 }
-
-/** Machines of one sort. */
-interface Machines {
-  /** The field that says so. */
-  readonly where: string;
-  readonly instances: readonly string[];
-  readonly ami: string | null;
-  /** Bytes. */
-  readonly disk: number;
-}
-
-const workers = (group: string, { instances, ami, disk }: Omit<Machines, 'where'>): Machines => ({
-  ...{ where: `groups.${group}`, instances, ami, disk },
-});
-
-const manager = ({ instance }: { readonly instance: string }): Machines => ({
-  ...{ where: 'manager', instances: [instance], ami: null, disk: MANAGER_DISK },
-});
 
 /** All that follows needs the subnets: without them there is one finding. */
 async function network(place: GridPlace, { network: net }: GridFacts): Promise<readonly Finding[]> {

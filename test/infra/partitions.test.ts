@@ -44,7 +44,7 @@ for (const { region, partition, ec2 } of PARTITIONS) {
             securityGroups: ['sg-1'],
             boot,
           },
-          image: { id: 'ami-1', rootDevice: '/dev/xvda', rootSize: 8, moves: false },
+          image: { id: 'ami-1', rootDevice: '/dev/xvda', rootSize: 8, parameter: null },
           ...{ types: { architecture: 'arm64', ebsOptimized: true } as const, disk: 30e9 },
         };
         const others = [tlsOnly(new Arns(profile).bucket), templateData(launch, profile), boot.text];

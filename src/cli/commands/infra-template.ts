@@ -1,0 +1,109 @@
+import type { Part } from '../../infra/resource.ts';
+import type { StackReleases } from '../../infra/stack.ts';
+import { type CommandDefinition, choice, defineCommand } from '../command.ts';
+import type { Context } from '../context.ts';
+import { withStack } from '../infra-stack.ts';
+import { ONLY } from '../infra-steps.ts';
+import { answer } from '../render.ts';
+
+const FORMATS = ['yaml', 'json'] as const;
+
+export function infraTemplateCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    options: { ...ONLY, '--format <format>': choice('how it is written (default: yaml)', FORMATS) },
+    writes: false,
+    output: {
+      type: 'object',
+      description: 'a CloudFormation template',
+      required: ['AWSTemplateFormatVersion', 'Description', 'Resources'],
+      properties: {
+        AWSTemplateFormatVersion: { const: '2010-09-09' },
+        Description: { type: 'string' },
+        Resources: { type: 'object', description: 'by logical id' },
+        Outputs: { type: 'object', description: "the manager's address" },
+      },
+    },
+    help: {
+      about:
+        "Prints what infra up makes as a CloudFormation template, for accounts in which only reviewed templates make things. Names, tags and settings are the same, so that every other command takes the resources as the stack's. It looks at subnets, images and instance types, validates as infra plan does, and makes nothing. On stderr it prints the command that deploys it, and the commands for what no template can do. Instances fetch their program from the bucket: where some start at once (a manager, a group with a min), deploy --only data and --only iam, run infra release, then deploy the other parts.",
+      examples: [
+        'batchctl infra template > stack.yaml',
+        'batchctl infra template --only data > data.yaml',
+        'batchctl infra template --format json --only grid > grid.json',
+      ],
+      exitCodes: [
+        0,
+        [3, 'the configuration, or the account, is not fit for it; or CloudFormation would not take the template'],
+        8,
+      ],
+      related: ['infra plan', 'infra up', 'infra release', 'infra policies'],
+    },
+    run: (input) => infraTemplate({ ctx, ...input }),
+  });
+}
+
+export interface InfraTemplateOptions {
+  readonly ctx: Context;
+  readonly only: Part | undefined;
+  readonly format: (typeof FORMATS)[number] | undefined;
+}
+
+/** Prints the template. Throws `config` for what would not work once deployed. */
+export function infraTemplate({ ctx, only = undefined, format = 'yaml' }: InfraTemplateOptions): Promise<void> {
+  return withStack(ctx, async (stack) => {
+    const [
+      { afterDeployment, BODY_LIMIT, requireTemplateSize, stackTemplate, templateFacts },
+      { requireValid, warningsOf },
+      { gridFacts },
+      { validateStack },
+      { stringify },
+    ] = await Promise.all([
+      import('../../infra/cloud-formation.ts'),
+      import('../../infra/finding.ts'),
+      import('../../infra/grid.ts'),
+      import('../../infra/validate.ts'),
+      import('yaml'),
+    ]);
+    const { profile, releases } = stack;
+    const part = only ?? null;
+    const facts = gridFacts(stack);
+    const found = await validateStack(stack, facts, part);
+    requireValid(found);
+    for (const line of warningsOf(found)) ctx.warn(line);
+    const release = await releaseOf(releases, part);
+    const template = stackTemplate(profile, await templateFacts(profile, facts, part), release?.boots ?? null, part);
+    if (release?.isThere === false) {
+      ctx.warn(
+        'the bucket lacks the release that instances boot with: run batchctl infra release before this is deployed',
+      );
+    }
+    // CloudFormation reads YAML 1.1, to which `on` and `2012-10-17` are no texts.
+    const yaml = (): string => stringify(template, { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false });
+    const text = format === 'yaml' ? yaml() : JSON.stringify(template, null, 1);
+    const bytes = Buffer.byteLength(ctx.flags.json ? JSON.stringify(template) : text);
+    requireTemplateSize(bytes);
+    await answer(ctx, { json: template, text });
+    // A part has a CloudFormation stack of its own: deployed as another's, it would remove what it doesn't name.
+    const name = part === null ? profile.stack : `${profile.stack}-${part}`;
+    const named = part === null || part === 'iam' ? ' --capabilities CAPABILITY_NAMED_IAM' : '';
+    const large = bytes > BODY_LIMIT ? ' --s3-bucket BUCKET' : '';
+    ctx.notice(
+      `deploy it: aws cloudformation deploy --region ${profile.region} --stack-name ${name} --template-file FILE${named}${large}`,
+    );
+    if (large !== '') {
+      ctx.notice(
+        `it has ${bytes} bytes, and a request takes ${BODY_LIMIT}: the template goes by any BUCKET of the region`,
+      );
+    }
+    const after = afterDeployment(profile, part);
+    if (after.length > 0) ctx.notice(`once it is deployed:\n${after.map((line) => `  ${line}`).join('\n')}`);
+  });
+}
+
+/** What instances of the template boot with, as `infra up` has it, and whether it is in the bucket; null without instances. */
+async function releaseOf(releases: StackReleases, part: Part | null) {
+  if (part === 'data' || part === 'iam') return null;
+  const boots = await (part === 'manager' ? releases.inForce() : releases.wanted());
+  const { current, differences } = await releases.look();
+  return { boots, isThere: current !== null && (part === 'manager' || differences.length === 0) };
+}

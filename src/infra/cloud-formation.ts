@@ -1,0 +1,395 @@
+import type { AwsProfile } from '../config.ts';
+import { BatchctlError } from '../errors.ts';
+import { gridName, partitionOf, roleName } from '../lib/stack-names.ts';
+import { VERSION } from '../lib/version.ts';
+import { addressTags } from './address.ts';
+import { Arns } from './arns.ts';
+import { encryptionOf, PUBLIC_ACCESS, unfinishedUploads } from './bucket-settings.ts';
+import { ec2Tags } from './ec2-tags.ts';
+import { type GridFacts, type Machines, machinesOf, managerBoot, subnetsFor, workerBoot } from './grid.ts';
+import type { ImageFacts } from './image.ts';
+import type { TypeFacts } from './machine-types.ts';
+import { type QueuePlan, queuesOf } from './queue.ts';
+import { PARTS, type Part } from './resource.ts';
+import { rolePlan } from './role.ts';
+import { groupRequest, METRICS, suspendRebalance } from './scaling-request.ts';
+import { securityGroupPlan } from './security-group.ts';
+import type { Rule } from './security-rules.ts';
+import { groupTags, tagsOf } from './tags.ts';
+import { templateData, templateRequest } from './template-data.ts';
+import { tlsOnly } from './tls-only.ts';
+import { type BootRelease, decodeUserData } from './user-data.ts';
+
+/** Bytes of a template in a request, and of one in S3 (CloudFormation: quotas). */
+export const BODY_LIMIT = 51_200;
+const S3_LIMIT = 1_000_000;
+/** Resources of a template (CloudFormation: quotas). */
+const RESOURCES = 500;
+/** Bytes of user-data that CloudFormation encodes: it can't compress what it fills in (EC2: user-data). */
+const PLAIN_USER_DATA = 16_384;
+
+export interface StackTemplate {
+  readonly AWSTemplateFormatVersion: '2010-09-09';
+  readonly Description: string;
+  readonly Resources: Readonly<Record<string, TemplateResource>>;
+  readonly Outputs?: Readonly<Record<string, { readonly Description: string; readonly Value: unknown }>>;
+}
+
+export interface TemplateResource {
+  readonly Type: string;
+  readonly DependsOn?: readonly string[];
+  readonly DeletionPolicy?: 'Retain';
+  readonly UpdateReplacePolicy?: 'Retain';
+  readonly Properties: Readonly<Record<string, unknown>>;
+}
+
+/** What EC2 tells of a profile's machines. */
+export interface TemplateFacts {
+  readonly vpc: string;
+  /** By their groups. */
+  readonly machines: ReadonlyMap<string, MachineFacts>;
+}
+
+export interface MachineFacts {
+  readonly types: TypeFacts;
+  readonly image: ImageFacts;
+  readonly subnets: readonly string[];
+}
+
+/** Looks up what a template of a part, or of all, names. */
+export async function templateFacts(profile: AwsProfile, facts: GridFacts, only: Part | null): Promise<TemplateFacts> {
+  const wanted = machinesOf(profile).filter(({ part }) => only === null || only === part);
+  const machines = wanted.map(async ({ group, where, instances, ami, disk }) => {
+    const types = await facts.types.of(`${where}.instances`, instances);
+    const image = await facts.images.of(where, ami, types.architecture, disk);
+    return [group, { types, image, subnets: await subnetsFor(facts, instances) }] as const;
+  });
+  const found = new Map(await Promise.all(machines));
+  return { vpc: found.size === 0 ? '' : (await facts.network.facts()).vpc, machines: found };
+}
+
+/**
+ * All that `up` makes of a profile, or one part of it, as CloudFormation makes it: the same names, tags and settings.
+ * The profile's account is known. `release`: what instances boot with; null for a part without any. Throws `config` for
+ * what CloudFormation, IAM or EC2 would not take.
+ */
+export function stackTemplate(
+  profile: AwsProfile,
+  facts: TemplateFacts,
+  release: BootRelease | null,
+  only: Part | null,
+): StackTemplate {
+  const { stack, account, region } = profile;
+  const parts: Readonly<Record<Part, () => readonly Made[]>> = {
+    data: () => dataPart(profile),
+    iam: () => iamPart(profile),
+    grid: () => machinePart('grid', profile, facts, release),
+    manager: () => machinePart('manager', profile, facts, release),
+  };
+  const made = PARTS.filter((part) => only === null || only === part).flatMap((part) => parts[part]());
+  const ids = new Set(made.map(({ id }) => id));
+  if (ids.size > RESOURCES) {
+    throw new BatchctlError('config', `the template has ${ids.size} resources, and CloudFormation takes ${RESOURCES}`, {
+      hint: 'print its parts, each for a CloudFormation stack of its own, with --only; or make the groups two stacks',
+    });
+  }
+  const resources = made.map(({ id, DependsOn = [], ...resource }) => {
+    const before = DependsOn.filter((other) => ids.has(other));
+    return [id, { ...resource, ...(before.length > 0 && { DependsOn: before }) }] as const;
+  });
+  const what = only === null ? `stack ${stack}` : `the part ${only} of the stack ${stack}`;
+  return {
+    AWSTemplateFormatVersion: '2010-09-09',
+    Description: `batchctl: ${what}, for account ${account}, ${region}. Made by batchctl ${VERSION}, infra template.`,
+    Resources: Object.fromEntries(resources),
+    ...(ids.has(ADDRESS) && {
+      Outputs: { Address: { Description: 'Where the manager is reached', Value: getAtt(ADDRESS, 'PublicIp') } },
+    }),
+  };
+}
+
+/** Throws `config` for a template that CloudFormation doesn't take, however it is handed over. */
+export function requireTemplateSize(bytes: number): void {
+  if (bytes <= S3_LIMIT) return;
+  throw new BatchctlError('config', `the template has ${bytes} bytes, and CloudFormation takes at most ${S3_LIMIT}`, {
+    hint: 'print its parts, each for a CloudFormation stack of its own, with --only; or make the groups two stacks',
+  });
+}
+
+/** Commands that do what no template can, to be run once it is deployed. */
+export function afterDeployment(profile: AwsProfile, only: Part | null): readonly string[] {
+  const { region, ledger, name } = profile;
+  const makes = (part: Part): boolean => only === null || only === part;
+  const groups = machinesOf(profile)
+    .filter(({ part }) => makes(part))
+    .map(({ group }) => suspendRebalance(gridName(profile.stack, group)));
+  const suspend = groups.map(
+    ({ AutoScalingGroupName, ScalingProcesses }) =>
+      `aws autoscaling suspend-processes --region ${region} --auto-scaling-group-name ${AutoScalingGroupName} --scaling-processes ${ScalingProcesses.join(' ')}`,
+  );
+  // CloudFormation names domains as it likes.
+  const domains =
+    makes('data') && ledger.kind === 'simpledb' ? [`batchctl infra up --only data --profile ${name}`] : [];
+  return [...domains, ...suspend];
+}
+
+/** A resource before it is known which others are in its template. */
+interface Made extends TemplateResource {
+  readonly id: string;
+}
+
+const [BUCKET, BUCKET_POLICY, ADDRESS] = ['Bucket', 'BucketPolicy', 'ManagerAddress'];
+
+/** A logical id, which has letters and digits alone; no two names have the same. */
+const idOf = (name: string, what: string): string =>
+  `${name.charAt(0).toUpperCase()}${name.slice(1).replaceAll('-', 'Dash')}${what}`;
+const roleId = (who: 'worker' | 'manager'): string => idOf(who, 'Role');
+const profileId = (who: 'worker' | 'manager'): string => idOf(who, 'InstanceProfile');
+const queueId = ({ group, dead }: QueuePlan): string => idOf(group, dead === null ? 'DeadLetters' : 'Queue');
+
+const ref = (id: string) => ({ Ref: id });
+const getAtt = (id: string, attribute: string) => ({ 'Fn::GetAtt': [id, attribute] });
+
+function dataPart(profile: AwsProfile): readonly Made[] {
+  const Tags = ec2Tags(tagsOf(profile));
+  const queues = queuesOf(profile).map((queue): Made => {
+    const { RedrivePolicy, KmsMasterKeyId, ...numbers } = queue.attributes('');
+    const redrive = RedrivePolicy === undefined ? null : JSON.parse(RedrivePolicy);
+    const dead = getAtt(queueId({ ...queue, dead: null }), 'Arn');
+    return {
+      ...{ id: queueId(queue), Type: 'AWS::SQS::Queue' },
+      Properties: {
+        QueueName: queue.name,
+        ...Object.fromEntries(Object.entries(numbers).map(([name, value]) => [name, Number(value)])),
+        ...(redrive !== null && { RedrivePolicy: { ...redrive, deadLetterTargetArn: dead } }),
+        ...(KmsMasterKeyId !== undefined && { KmsMasterKeyId }),
+        Tags,
+      },
+    };
+  });
+  return [...(profile.bucket.existing ? [] : bucketOf(profile)), ...queues];
+}
+
+/** What it holds stays when the CloudFormation stack goes, and stays closed. */
+function bucketOf(profile: AwsProfile): readonly Made[] {
+  const { bucket, kmsKey } = profile;
+  const { ID, Filter, ...rule } = unfinishedUploads(bucket.prefix);
+  const Statement = [inTemplate(tlsOnly(new Arns(profile).bucket), profile)];
+  const kept = { DeletionPolicy: 'Retain', UpdateReplacePolicy: 'Retain' } as const;
+  return [
+    {
+      ...{ id: BUCKET, ...kept, Type: 'AWS::S3::Bucket' },
+      Properties: {
+        BucketName: bucket.name,
+        PublicAccessBlockConfiguration: PUBLIC_ACCESS,
+        BucketEncryption: {
+          ServerSideEncryptionConfiguration: encryptionOf(kmsKey).Rules.map(
+            ({ ApplyServerSideEncryptionByDefault, ...others }) => ({
+              ServerSideEncryptionByDefault: ApplyServerSideEncryptionByDefault,
+              ...others,
+            }),
+          ),
+        },
+        LifecycleConfiguration: { Rules: [{ Id: ID, ...(Filter.Prefix !== '' && Filter), ...rule }] },
+        Tags: ec2Tags(tagsOf(profile)),
+      },
+    },
+    {
+      ...{ id: BUCKET_POLICY, ...kept, Type: 'AWS::S3::BucketPolicy' },
+      Properties: { Bucket: ref(BUCKET), PolicyDocument: { Version: '2012-10-17', Statement } },
+    },
+  ];
+}
+
+function iamPart(profile: AwsProfile): readonly Made[] {
+  const { workerProfile, managerProfile } = profile.iam;
+  return [
+    ...(workerProfile === null ? roleOf('worker', profile) : []),
+    ...(profile.manager !== null && managerProfile === null ? roleOf('manager', profile) : []),
+  ];
+}
+
+/** CloudFormation gives an instance profile no tags: it is the stack's by its role (profile.ts). */
+function roleOf(who: 'worker' | 'manager', profile: AwsProfile): readonly Made[] {
+  const { name, description, trust, policy, boundary } = rolePlan(who, profile);
+  return [
+    {
+      ...{ id: roleId(who), Type: 'AWS::IAM::Role' },
+      Properties: {
+        RoleName: name,
+        Description: description,
+        AssumeRolePolicyDocument: trust,
+        Policies: [{ PolicyName: policy.name, PolicyDocument: inTemplate(policy.document, profile) }],
+        ...(boundary !== null && { PermissionsBoundary: boundary }),
+        Tags: ec2Tags(tagsOf(profile)),
+      },
+    },
+    {
+      ...{ id: profileId(who), Type: 'AWS::IAM::InstanceProfile' },
+      Properties: { InstanceProfileName: roleName(profile.stack, who), Roles: [ref(roleId(who))] },
+    },
+  ];
+}
+
+/** Security group, launch templates and Auto Scaling groups of the workers, or of the manager, with its address. */
+function machinePart(
+  part: 'grid' | 'manager',
+  profile: AwsProfile,
+  facts: TemplateFacts,
+  release: BootRelease | null,
+): readonly Made[] {
+  if (release === null) return [];
+  const who = part === 'grid' ? 'worker' : 'manager';
+  const given = profile.network.securityGroups;
+  const id = idOf(who, 'SecurityGroup');
+  // As in grid.ts: the profile's groups in place of the workers' own, and beside the manager's.
+  const isMade = part === 'manager' || given.length === 0;
+  const groups = isMade ? [getAtt(id, 'GroupId'), ...(part === 'manager' ? given : [])] : given;
+  const machines = machinesOf(profile).flatMap((each) => {
+    const found = facts.machines.get(each.group);
+    return each.part === part && found !== undefined ? machinesIn(each, found, groups, profile, release) : [];
+  });
+  if (machines.length === 0) return [];
+  return [
+    ...(isMade ? [securityGroup(part, id, profile, facts)] : []),
+    ...(part === 'manager' ? [address()] : []),
+    ...machines,
+  ];
+
+  function address(): Made {
+    const Properties = { Domain: 'vpc', Tags: ec2Tags(addressTags(profile)) };
+    return { id: ADDRESS, Type: 'AWS::EC2::EIP', Properties };
+  }
+}
+
+function securityGroup(part: 'grid' | 'manager', id: string, profile: AwsProfile, { vpc }: TemplateFacts): Made {
+  const plan = securityGroupPlan(part === 'grid' ? 'worker' : 'manager', profile);
+  const rule = ({ permission: { IpRanges = [], Ipv6Ranges = [], ...ports } }: Rule) => ({
+    ...ports,
+    ...IpRanges[0],
+    ...Ipv6Ranges[0],
+  });
+  return {
+    ...{ id, Type: 'AWS::EC2::SecurityGroup' },
+    Properties: {
+      GroupName: plan.name,
+      GroupDescription: plan.description,
+      VpcId: vpc,
+      ...(plan.incoming.length > 0 && { SecurityGroupIngress: plan.incoming.map(rule) }),
+      SecurityGroupEgress: plan.outgoing.map(rule),
+      Tags: ec2Tags(tagsOf(profile)),
+    },
+  };
+}
+
+function machinesIn(
+  machines: Machines,
+  { types, image, subnets }: MachineFacts,
+  securityGroups: readonly unknown[],
+  profile: AwsProfile,
+  release: BootRelease,
+): readonly Made[] {
+  const { part, group, disk, instanceProfile } = machines;
+  const who = part === 'grid' ? 'worker' : 'manager';
+  const name = gridName(profile.stack, group);
+  const tags = groupTags(profile, group);
+  const [template, scaling] = [idOf(group, 'LaunchTemplate'), idOf(group, 'AutoScalingGroup')];
+  const boot = part === 'grid' ? workerBoot(profile, group, release) : managerBoot(profile, release, ALLOCATION);
+  const data = templateData({ name, group, image, types, disk, instanceProfile, securityGroups: [], boot }, profile);
+  const own = profile.iam[`${who}Profile`] === null;
+  const [interfaces] = data.NetworkInterfaces ?? [];
+  const launch: Made = {
+    ...{ id: template, Type: 'AWS::EC2::LaunchTemplate', DependsOn: own ? [profileId(who)] : [] },
+    Properties: {
+      ...templateRequest(name, data, tags),
+      LaunchTemplateData: {
+        ...data,
+        ImageId: imageOf(image),
+        NetworkInterfaces: [{ ...interfaces, Groups: securityGroups }],
+        ...(part === 'manager' && { UserData: withAddress(decodeUserData(data.UserData ?? '')) }),
+      },
+    },
+  };
+  const version = { id: '', version: '' };
+  const asked = groupRequest({ ...machines, name, template: version, subnets }, machines, tags);
+  // Without a size CloudFormation starts at the least, and leaves later what others set.
+  const {
+    DesiredCapacity: _,
+    MinSize,
+    MaxSize,
+    VPCZoneIdentifier = '',
+    Tags = [],
+    MixedInstancesPolicy,
+    ...fields
+  } = asked;
+  const named = { LaunchTemplateId: ref(template), Version: getAtt(template, 'LatestVersionNumber') };
+  return [
+    launch,
+    {
+      ...{ id: scaling, Type: 'AWS::AutoScaling::AutoScalingGroup' },
+      DependsOn: [
+        BUCKET_POLICY,
+        ...queuesOf(profile)
+          .filter((queue) => queue.group === group)
+          .map(queueId),
+      ],
+      Properties: {
+        ...fields,
+        MinSize: String(MinSize),
+        MaxSize: String(MaxSize),
+        VPCZoneIdentifier: VPCZoneIdentifier.split(','),
+        MixedInstancesPolicy: {
+          ...MixedInstancesPolicy,
+          LaunchTemplate: { ...MixedInstancesPolicy?.LaunchTemplate, LaunchTemplateSpecification: named },
+        },
+        MetricsCollection: [METRICS],
+        Tags: Tags.map(({ Key, Value, PropagateAtLaunch }) => ({ Key, Value, PropagateAtLaunch })),
+      },
+    },
+  ];
+}
+
+/** The parameter's value of the day on which it is deployed. No dynamic reference takes a label: then it is the image of today. */
+function imageOf({ id, parameter }: ImageFacts): string {
+  return parameter !== null && /^[\w./-]+(:\d+)?$/.test(parameter) ? `{{resolve:ssm:${parameter}}}` : id;
+}
+
+/** Stands for what CloudFormation knows once it has the address; the length of a real one. */
+const ALLOCATION = `eipalloc-${'0'.repeat(17)}`;
+
+/** Not compressed, so that CloudFormation can fill in the address. Throws `config` where it would be too long for EC2. */
+function withAddress(text: string) {
+  const size = Buffer.byteLength(text);
+  if (size > PLAIN_USER_DATA) {
+    throw new BatchctlError(
+      'config',
+      `the user-data of the manager has ${size} bytes, and EC2 takes at most ${PLAIN_USER_DATA}: CloudFormation can't compress it`,
+      { hint: 'print the other parts with --only, and make this one by batchctl infra up --only manager' },
+    );
+  }
+  const pieces = text
+    .split(ALLOCATION)
+    .flatMap((piece, at) => (at === 0 ? [piece] : [getAtt(ADDRESS, 'AllocationId'), piece]));
+  return { 'Fn::Base64': { 'Fn::Join': ['', pieces] } };
+}
+
+/** A policy with its ARNs as CloudFormation fills them in: of the partition, region and account that it is deployed in. */
+function inTemplate(value: unknown, profile: AwsProfile): unknown {
+  if (Array.isArray(value)) return value.map((each) => inTemplate(each, profile));
+  if (typeof value === 'object' && value !== null) {
+    return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, inTemplate(field, profile)]));
+  }
+  if (typeof value !== 'string') return value;
+  const [arn, partition, service, region, account, ...rest] = value.split(':');
+  if (arn !== 'arn' || partition !== partitionOf(profile.region) || rest.length === 0) return value;
+  const words = [
+    ...['arn', pseudo('Partition'), service, region === profile.region ? pseudo('Region') : region],
+    account === profile.account ? pseudo('AccountId') : account,
+    // A variable of the policy's own stays what it is.
+    rest.join(':').replaceAll('${', '${!'),
+  ];
+  return { 'Fn::Sub': words.join(':') };
+}
+
+/** A parameter that CloudFormation knows by itself (CloudFormation: pseudo parameters). */
+const pseudo = (name: 'Partition' | 'Region' | 'AccountId'): string => `\${AWS::${name}}`;

@@ -1,0 +1,150 @@
+// Protects: the CloudFormation template keeps to AWS's published resource schemas and limits, of any configuration, in three partitions.
+import { expect } from 'chai';
+import { parse, stringify } from 'yaml';
+import type { AwsProfile } from '../../src/config.ts';
+import { requireTemplateSize, stackTemplate, type TemplateFacts } from '../../src/infra/cloud-formation.ts';
+import { machinesOf, managerBoot } from '../../src/infra/grid.ts';
+import { policyFor } from '../../src/infra/policies.ts';
+import { PARTS } from '../../src/infra/resource.ts';
+import { decodeUserData } from '../../src/infra/user-data.ts';
+import { partitionOf } from '../../src/lib/stack-names.ts';
+import { awsProfile, everyField } from '../support/aws-profile.ts';
+import { type Deployment, resolved, templateMistakes } from '../support/cloud-formation.ts';
+import { sampleFields } from '../support/random-profile.ts';
+import { rejection } from '../support/rejection.ts';
+
+const SEED = Number(process.env.BATCHCTL_TEST_SEED ?? Date.now() % 1_000_000);
+const CONFIGURATIONS = 12;
+const REGIONS = ['eu-west-1', 'cn-north-1', 'us-gov-west-1'];
+const RELEASE = { sha256: 'a'.repeat(64), setups: { gpu: 'b'.repeat(64) }, ca: null };
+const AL2023 = '/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64';
+
+function factsOf(profile: AwsProfile): TemplateFacts {
+  const types = { architecture: 'arm64', ebsOptimized: true } as const;
+  const machines = machinesOf(profile).map(({ group, ami }) => {
+    const parameter = ami === null ? AL2023 : ami.startsWith('ssm:') ? ami.slice('ssm:'.length) : null;
+    const image = { id: 'ami-1', rootDevice: '/dev/xvda', rootSize: 8, parameter };
+    return [group, { types, image, subnets: ['subnet-1', 'subnet-2'] }] as const;
+  });
+  return { vpc: 'vpc-1', machines: new Map(machines) };
+}
+
+const templateOf = (profile: AwsProfile, only: (typeof PARTS)[number] | null = null) =>
+  stackTemplate(profile, factsOf(profile), RELEASE, only);
+
+const deployed = (profile: AwsProfile): Deployment => ({
+  ...{ partition: partitionOf(profile.region), region: profile.region, account: profile.account ?? '' },
+  made: (id, attribute) => (attribute === null ? id : `${id}.${attribute}`),
+  parameters: (name) => `image of ${name}`,
+});
+
+describe('a stack as a CloudFormation template', () => {
+  for (const region of REGIONS) {
+    it(`keeps to the published resource schemas in ${region}, whole and in parts (seed ${SEED})`, async () => {
+      const place = { region, account: '123456789012', bucket: 'acme' };
+      const all = [everyField(region), ...sampleFields(CONFIGURATIONS, SEED, place)];
+      for (const fields of all) {
+        const profile = await awsProfile(fields);
+        for (const only of [null, ...PARTS]) {
+          const template = templateOf(profile, only);
+          expect(templateMistakes(template), JSON.stringify(fields)).to.deep.equal([]);
+          expect(Buffer.byteLength(template.Description)).to.be.at.most(1024);
+        }
+      }
+    });
+
+    it(`has CloudFormation fill in partition, region and account in ${region}, and means the policies of the roles`, async () => {
+      const profile = await awsProfile({ ...everyField(region), bucket: { name: 'acme', prefix: 'a*b/' } });
+      const template = templateOf(profile);
+      expect(JSON.stringify(template)).to.not.match(/"arn:aws[a-z-]*:(s3|sqs|autoscaling|ssm|secretsmanager):/);
+      for (const [id, who] of [
+        ['WorkerRole', 'worker'],
+        ['ManagerRole', 'manager'],
+      ] as const) {
+        const { Policies } = resolved(template.Resources[id]?.Properties, deployed(profile)) as {
+          readonly Policies: readonly unknown[];
+        };
+        expect(Policies).to.deep.equal([{ PolicyName: 'batchctl', PolicyDocument: policyFor(who, profile) }]);
+      }
+    });
+  }
+
+  it('says the same in YAML as in JSON to a reader of YAML 1.1, as CloudFormation is', async () => {
+    const tags = { on: 'no', '0123': '1:30', date: '2026-11-28', null: '~' };
+    const template = templateOf(await awsProfile({ ...everyField('eu-west-1'), tags }));
+    const text = stringify(template, { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false });
+    expect(parse(text, { version: '1.1' })).to.deep.equal(template);
+    expect(text).to.not.match(/[&*]a1\b/);
+  });
+
+  it('keeps the bucket, and its policy, when the CloudFormation stack goes', async () => {
+    const { Resources } = templateOf(await awsProfile(everyField('eu-west-1')));
+    const kept = Object.keys(Resources).filter((id) => Resources[id]?.DeletionPolicy === 'Retain');
+    expect(kept).to.deep.equal(['Bucket', 'BucketPolicy']);
+    expect(kept.map((id) => Resources[id]?.UpdateReplacePolicy)).to.deep.equal(['Retain', 'Retain']);
+  });
+
+  it('makes nothing that the profile says is there', async () => {
+    const iam = { workerProfile: 'theirs', managerProfile: 'theirs-too' };
+    const network = { subnets: ['subnet-1'], securityGroups: ['sg-theirs'] };
+    const bucket = { name: 'acme', existing: true, prefix: 'a/' };
+    const profile = await awsProfile({ ...everyField('eu-west-1'), iam, network, bucket });
+    const { Resources } = templateOf(profile);
+    expect(Object.keys(Resources).filter((id) => /^Bucket|Role$|Profile$|^WorkerSec/.test(id))).to.deep.equal([]);
+    const groups = ['Default', 'Manager'].map((group) => {
+      const { LaunchTemplateData: data } = resolved(
+        Resources[`${group}LaunchTemplate`]?.Properties,
+        deployed(profile),
+      ) as { readonly LaunchTemplateData: { readonly NetworkInterfaces: readonly { readonly Groups: unknown }[] } };
+      return data.NetworkInterfaces[0]?.Groups;
+    });
+    expect(groups).to.deep.equal([['sg-theirs'], ['ManagerSecurityGroup.GroupId', 'sg-theirs']]);
+  });
+
+  it('names the image by its parameter, but for a label, which no dynamic reference takes', async () => {
+    const amis = ['ami-12', 'ssm:/image', 'ssm:/image:3', 'ssm:/image:blue'];
+    const groups = Object.fromEntries(amis.map((ami, at) => [`g${at}`, { ami }]));
+    const { Resources } = templateOf(await awsProfile({ bucket: 'acme', groups: { ...groups, plain: {} } }));
+    const images = ['G0', 'G1', 'G2', 'G3', 'Plain'].map((id) => {
+      const { LaunchTemplateData } = Resources[`${id}LaunchTemplate`]?.Properties ?? {};
+      return (LaunchTemplateData as { readonly ImageId: string }).ImageId;
+    });
+    expect(images).to.deep.equal([
+      ...['ami-1', '{{resolve:ssm:/image}}', '{{resolve:ssm:/image:3}}', 'ami-1'],
+      `{{resolve:ssm:${AL2023}}}`,
+    ]);
+  });
+
+  it('gives groups whose names differ by a dash alone resources of their own', async () => {
+    const names = ['a1', 'a-1', 'a-dash1', 'adash1', 'a--1', 'a-'];
+    const groups = Object.fromEntries(names.map((group) => [group, {}]));
+    const { Resources } = templateOf(await awsProfile({ bucket: 'acme', groups }));
+    expect(Object.keys(Resources)).to.have.length(2 + 2 + 1 + 4 * names.length);
+  });
+
+  it("has the manager's script with the address that CloudFormation allocates", async () => {
+    const profile = await awsProfile(everyField('eu-west-1'));
+    const { LaunchTemplateData } = resolved(
+      templateOf(profile).Resources.ManagerLaunchTemplate?.Properties,
+      deployed(profile),
+    ) as { readonly LaunchTemplateData: { readonly UserData: string } };
+    const { text } = managerBoot(profile, RELEASE, 'ManagerAddress.AllocationId');
+    expect(decodeUserData(LaunchTemplateData.UserData)).to.equal(text);
+    expect(Buffer.byteLength(text)).to.be.at.most(16_384);
+  });
+
+  it('is refused where CloudFormation would not take it', async () => {
+    const queues = async (count: number) => {
+      const groups = Object.fromEntries(Array.from({ length: count }, (_, at) => [`g${at}`, {}]));
+      return templateOf(await awsProfile({ bucket: 'acme', groups }), 'data');
+    };
+    const error = await rejection(queues(250));
+    expect(error.message).to.equal('the template has 502 resources, and CloudFormation takes 500');
+    expect(Object.keys((await queues(249)).Resources)).to.have.length(500);
+    const groups = Object.fromEntries(Array.from({ length: 40 }, (_, at) => [`g${at}`, { instances: ['c7g.large'] }]));
+    const managed = await awsProfile({ bucket: 'acme', groups, manager: {} });
+    expect(() => templateOf(managed, 'manager')).to.throw(/^the user-data of the manager has \d+ bytes/);
+    expect(() => requireTemplateSize(1_000_001)).to.throw('the template has 1000001 bytes');
+    requireTemplateSize(1_000_000);
+  });
+});

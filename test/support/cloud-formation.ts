@@ -1,0 +1,190 @@
+import { loadAwsServiceSpecSync } from '@aws-cdk/aws-service-spec';
+import type { StackTemplate, TemplateResource } from '../../src/infra/cloud-formation.ts';
+
+type Spec = ReturnType<typeof loadAwsServiceSpecSync>;
+type ResourceType = ReturnType<ReturnType<Spec['lookup']>['only']>;
+type Properties = Extract<ResourceType, { readonly cloudFormationType: string }>['properties'];
+type PropertyType = Properties[string]['type'];
+
+let spec: Spec | null = null;
+
+/** What AWS publishes of its resource types; half a second once. */
+function published(): Spec {
+  spec ??= loadAwsServiceSpecSync();
+  return spec;
+}
+
+/** Where a template departs from AWS's published resource schemas, or names what is not in it. */
+export function templateMistakes(template: StackTemplate): readonly string[] {
+  return Object.entries(template.Resources).flatMap(([id, resource]) => {
+    const { properties } = resourceType(resource.Type);
+    return [
+      ...(/^[A-Za-z0-9]{1,255}$/.test(id) ? [] : [`${id}: no logical id`]),
+      ...recordMistakes(resource.Properties, properties, `${id} (${resource.Type})`),
+      ...linkMistakes(resource, id, template),
+    ];
+  });
+}
+
+function resourceType(name: string) {
+  return published().lookup('resource', 'cloudFormationType', 'equals', name).only();
+}
+
+function recordMistakes(value: unknown, properties: Properties, where: string): readonly string[] {
+  if (!isRecord(value)) return [`${where}: expected properties, found ${JSON.stringify(value)}`];
+  const missing = Object.keys(properties).filter((name) => properties[name]?.required === true && !(name in value));
+  return [
+    ...missing.map((name) => `${where}.${name}: required`),
+    ...Object.entries(value).flatMap(([name, field]) => {
+      const known = properties[name];
+      return known === undefined ? [`${where}.${name}: unknown`] : mistakes(field, known.type, `${where}.${name}`);
+    }),
+  ];
+}
+
+function mistakes(value: unknown, type: PropertyType, where: string): readonly string[] {
+  const unless = (fits: boolean): readonly string[] =>
+    fits ? [] : [`${where}: expected ${type.type}, found ${JSON.stringify(value)}`];
+  switch (type.type) {
+    case 'string':
+      if (isIntrinsic(value)) return [];
+      if (type.allowedValues === undefined) return unless(typeof value === 'string');
+      return unless(type.allowedValues.some((each) => each === value));
+    case 'integer':
+      return unless(Number.isInteger(value));
+    case 'boolean':
+      return unless(typeof value === 'boolean');
+    case 'json':
+      return unless(isRecord(value));
+    case 'tag':
+      return unless(isRecord(value) && Object.keys(value).sort().join() === 'Key,Value');
+    case 'array':
+      if (!Array.isArray(value)) return unless(false);
+      return value.flatMap((each, at) => mistakes(each, type.element, `${where}[${at}]`));
+    case 'ref':
+      return recordMistakes(value, published().get('typeDefinition', type.reference.$ref).properties, where);
+    case 'union':
+      return unless(type.types.some((each) => mistakes(value, each, where).length === 0));
+    default:
+      // What no template of ours has so far.
+      return [`${where}: ${type.type} is not looked at`];
+  }
+}
+
+/** Of another resource: that it is there, and has such an attribute; and that no two wait for each other. */
+function linkMistakes(resource: TemplateResource, id: string, { Resources }: StackTemplate): readonly string[] {
+  const links = linksOf(resource);
+  return [
+    ...links.flatMap(({ to, attribute }) => {
+      const target = Resources[to];
+      if (target === undefined) return [`${id}: there is no ${to}`];
+      const has = attribute === null || attribute in resourceType(target.Type).attributes;
+      return has ? [] : [`${id}: ${target.Type} has no attribute ${attribute}`];
+    }),
+    ...(reaches(
+      id,
+      links.map(({ to }) => to),
+    )
+      ? [`${id}: waits for itself`]
+      : []),
+  ];
+
+  function reaches(goal: string, from: readonly string[], seen = new Set<string>()): boolean {
+    return from.some((each) => {
+      if (each === goal) return true;
+      const next = Resources[each];
+      if (seen.has(each) || next === undefined) return false;
+      seen.add(each);
+      return reaches(
+        goal,
+        linksOf(next).map(({ to }) => to),
+        seen,
+      );
+    });
+  }
+}
+
+interface Link {
+  readonly to: string;
+  readonly attribute: string | null;
+}
+
+function linksOf({ DependsOn = [], Properties }: TemplateResource): readonly Link[] {
+  const found: Link[] = DependsOn.map((to) => ({ to, attribute: null }));
+  visit(Properties);
+  return found;
+
+  function visit(value: unknown): void {
+    if (Array.isArray(value)) for (const each of value) visit(each);
+    if (!isRecord(value)) return;
+    const [[name, field] = ['', null], ...others] = Object.entries(value);
+    if (others.length === 0 && name === 'Ref') found.push({ to: String(field), attribute: null });
+    if (others.length === 0 && name === 'Fn::GetAtt' && Array.isArray(field)) {
+      found.push({ to: String(field[0]), attribute: String(field[1]) });
+    }
+    for (const each of Object.values(value)) visit(each);
+  }
+}
+
+export interface Deployment {
+  readonly partition: string;
+  readonly region: string;
+  readonly account: string;
+  /** What a resource that was made answers to `Ref`, and to `Fn::GetAtt`. */
+  readonly made: (id: string, attribute: string | null) => string;
+  /** Systems Manager's parameters. */
+  readonly parameters: (name: string) => string;
+}
+
+/** A value of a template as CloudFormation fills it in (CloudFormation: intrinsic functions, dynamic references). */
+export function resolved(value: unknown, place: Deployment): unknown {
+  if (typeof value === 'string') {
+    const said = /^\{\{resolve:ssm:(.+)\}\}$/.exec(value);
+    return said === null ? value : place.parameters(said[1] ?? '');
+  }
+  if (Array.isArray(value)) return value.map((each) => resolved(each, place));
+  if (!isRecord(value)) return value;
+  if (!isIntrinsic(value)) {
+    return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, resolved(field, place)]));
+  }
+  const [[name, field] = ['', null]] = Object.entries(value);
+  switch (name) {
+    case 'Ref':
+      return place.made(String(field), null);
+    case 'Fn::GetAtt': {
+      const [id, attribute] = field as readonly [string, string];
+      return place.made(id, attribute);
+    }
+    case 'Fn::Join': {
+      const [between, pieces] = field as readonly [string, readonly unknown[]];
+      return pieces.map((piece) => resolved(piece, place)).join(between);
+    }
+    case 'Fn::Base64':
+      return Buffer.from(String(resolved(field, place))).toString('base64');
+    default:
+      return substituted(String(field), place);
+  }
+}
+
+/** `Fn::Sub`: `${!x}` stands for `${x}`. */
+function substituted(text: string, { partition, region, account }: Deployment): string {
+  const known: Readonly<Record<string, string>> = {
+    'AWS::Partition': partition,
+    'AWS::Region': region,
+    'AWS::AccountId': account,
+  };
+  return text.replace(/\$\{(!?)([^}]*)\}/g, (_, isLiteral: string, name: string) => {
+    if (isLiteral !== '') return `\${${name}}`;
+    const found = known[name];
+    if (found === undefined) throw new Error(`Fn::Sub knows no ${name}: ${text}`);
+    return found;
+  });
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isIntrinsic = (value: unknown): boolean =>
+  isRecord(value) &&
+  Object.keys(value).length === 1 &&
+  Object.keys(value).every((name) => ['Ref', 'Fn::GetAtt', 'Fn::Sub', 'Fn::Join', 'Fn::Base64'].includes(name));
