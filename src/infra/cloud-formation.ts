@@ -21,7 +21,7 @@ import { tlsOnly } from './tls-only.ts';
 import { type BootRelease, decodeUserData } from './user-data.ts';
 
 /** Bytes of a template in a request, and of one in S3 (CloudFormation: quotas). */
-export const BODY_LIMIT = 51_200;
+const BODY_LIMIT = 51_200;
 const S3_LIMIT = 1_000_000;
 /** Resources of a template (CloudFormation: quotas). */
 const RESOURCES = 500;
@@ -114,6 +114,19 @@ export function requireTemplateSize(bytes: number): void {
   throw new BatchctlError('config', `the template has ${bytes} bytes, and CloudFormation takes at most ${S3_LIMIT}`, {
     hint: 'print its parts, each for a CloudFormation stack of its own, with --only; or make the groups two stacks',
   });
+}
+
+/** The command that deploys a template of so many bytes, and what a person should know of it. */
+export function howToDeploy({ region, stack }: AwsProfile, only: Part | null, bytes: number): readonly string[] {
+  // A part has a CloudFormation stack of its own: deployed as another's, it would remove what it doesn't name.
+  const name = only === null ? stack : `${stack}-${only}`;
+  const named = only === null || only === 'iam' ? ' --capabilities CAPABILITY_NAMED_IAM' : '';
+  const command = `deploy it: aws cloudformation deploy --region ${region} --stack-name ${name} --template-file FILE${named}`;
+  if (bytes <= BODY_LIMIT) return [command];
+  return [
+    `${command} --s3-bucket BUCKET`,
+    `it has ${bytes} bytes, and a request takes ${BODY_LIMIT}: the template goes by any BUCKET of the region`,
+  ];
 }
 
 /** Commands that do what no template can, to be run once it is deployed. */

@@ -2,7 +2,13 @@
 import { expect } from 'chai';
 import { parse, stringify } from 'yaml';
 import type { AwsProfile } from '../../src/config.ts';
-import { requireTemplateSize, stackTemplate, type TemplateFacts } from '../../src/infra/cloud-formation.ts';
+import {
+  afterDeployment,
+  howToDeploy,
+  requireTemplateSize,
+  stackTemplate,
+  type TemplateFacts,
+} from '../../src/infra/cloud-formation.ts';
 import { machinesOf, managerBoot } from '../../src/infra/grid.ts';
 import { policyFor } from '../../src/infra/policies.ts';
 import { PARTS } from '../../src/infra/resource.ts';
@@ -54,7 +60,9 @@ describe('a stack as a CloudFormation template', () => {
     });
 
     it(`has CloudFormation fill in partition, region and account in ${region}, and means the policies of the roles`, async () => {
-      const profile = await awsProfile({ ...everyField(region), bucket: { name: 'acme', prefix: 'a*b/' } });
+      const elsewhere = `sns:arn:${partitionOf(region)}:sns:xx-east-9:999999999999:theirs`;
+      const notify = [{ on: ['failed'], to: elsewhere }];
+      const profile = await awsProfile({ ...everyField(region), bucket: { name: 'acme', prefix: 'a*b/' }, notify });
       const template = templateOf(profile);
       expect(JSON.stringify(template)).to.not.match(/"arn:aws[a-z-]*:(s3|sqs|autoscaling|ssm|secretsmanager):/);
       for (const [id, who] of [
@@ -124,13 +132,39 @@ describe('a stack as a CloudFormation template', () => {
 
   it("has the manager's script with the address that CloudFormation allocates", async () => {
     const profile = await awsProfile(everyField('eu-west-1'));
+    const template = templateOf(profile);
+    expect(template.Outputs?.Address?.Value).to.deep.equal({ 'Fn::GetAtt': ['ManagerAddress', 'PublicIp'] });
+    expect(templateOf(profile, 'grid')).to.not.have.property('Outputs');
     const { LaunchTemplateData } = resolved(
-      templateOf(profile).Resources.ManagerLaunchTemplate?.Properties,
+      template.Resources.ManagerLaunchTemplate?.Properties,
       deployed(profile),
     ) as { readonly LaunchTemplateData: { readonly UserData: string } };
     const { text } = managerBoot(profile, RELEASE, 'ManagerAddress.AllocationId');
     expect(decodeUserData(LaunchTemplateData.UserData)).to.equal(text);
     expect(Buffer.byteLength(text)).to.be.at.most(16_384);
+  });
+
+  it('is told with the commands that deploy it, and with what it can not do', async () => {
+    const groups = { default: {}, gpu: {} };
+    const ledger = { kind: 'simpledb', domains: 2 };
+    const profile = await awsProfile({ bucket: 'acme', groups, ledger });
+    const deploy = 'deploy it: aws cloudformation deploy --region eu-west-1 --stack-name';
+    const named = '--capabilities CAPABILITY_NAMED_IAM';
+    expect(howToDeploy(profile, null, 51_200)).to.deep.equal([`${deploy} month-end --template-file FILE ${named}`]);
+    expect(howToDeploy(profile, 'iam', 1)).to.deep.equal([`${deploy} month-end-iam --template-file FILE ${named}`]);
+    expect(howToDeploy(profile, 'grid', 51_201)).to.deep.equal([
+      `${deploy} month-end-grid --template-file FILE --s3-bucket BUCKET`,
+      'it has 51201 bytes, and a request takes 51200: the template goes by any BUCKET of the region',
+    ]);
+    const suspended = ['default', 'gpu'].map(
+      (group) =>
+        `aws autoscaling suspend-processes --region eu-west-1 --auto-scaling-group-name month-end-${group} --scaling-processes AZRebalance`,
+    );
+    const domains = 'batchctl infra up --only data --profile prod';
+    expect(afterDeployment(profile, null)).to.deep.equal([domains, ...suspended]);
+    expect(afterDeployment(profile, 'data')).to.deep.equal([domains]);
+    expect(afterDeployment(profile, 'grid')).to.deep.equal(suspended);
+    expect(afterDeployment(profile, 'manager')).to.deep.equal([]);
   });
 
   it('is refused where CloudFormation would not take it', async () => {

@@ -52,7 +52,7 @@ export interface InfraTemplateOptions {
 export function infraTemplate({ ctx, only = undefined, format = 'yaml' }: InfraTemplateOptions): Promise<void> {
   return withStack(ctx, async (stack) => {
     const [
-      { afterDeployment, BODY_LIMIT, requireTemplateSize, stackTemplate, templateFacts },
+      { afterDeployment, howToDeploy, requireTemplateSize, stackTemplate, templateFacts },
       { requireValid, warningsOf },
       { gridFacts },
       { validateStack },
@@ -83,18 +83,7 @@ export function infraTemplate({ ctx, only = undefined, format = 'yaml' }: InfraT
     const bytes = Buffer.byteLength(ctx.flags.json ? JSON.stringify(template) : text);
     requireTemplateSize(bytes);
     await answer(ctx, { json: template, text });
-    // A part has a CloudFormation stack of its own: deployed as another's, it would remove what it doesn't name.
-    const name = part === null ? profile.stack : `${profile.stack}-${part}`;
-    const named = part === null || part === 'iam' ? ' --capabilities CAPABILITY_NAMED_IAM' : '';
-    const large = bytes > BODY_LIMIT ? ' --s3-bucket BUCKET' : '';
-    ctx.notice(
-      `deploy it: aws cloudformation deploy --region ${profile.region} --stack-name ${name} --template-file FILE${named}${large}`,
-    );
-    if (large !== '') {
-      ctx.notice(
-        `it has ${bytes} bytes, and a request takes ${BODY_LIMIT}: the template goes by any BUCKET of the region`,
-      );
-    }
+    for (const line of howToDeploy(profile, part, bytes)) ctx.notice(line);
     const after = afterDeployment(profile, part);
     if (after.length > 0) ctx.notice(`once it is deployed:\n${after.map((line) => `  ${line}`).join('\n')}`);
   });
