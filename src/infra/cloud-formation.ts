@@ -12,7 +12,7 @@ import type { TypeFacts } from './machine-types.ts';
 import { type QueuePlan, queuesOf } from './queue.ts';
 import { PARTS, type Part } from './resource.ts';
 import { rolePlan } from './role.ts';
-import { groupRequest, METRICS, suspendRebalance } from './scaling-request.ts';
+import { groupRequest, METRICS } from './scaling-request.ts';
 import { securityGroupPlan } from './security-group.ts';
 import type { Rule } from './security-rules.ts';
 import { groupTags, tagsOf } from './tags.ts';
@@ -20,9 +20,6 @@ import { templateData, templateRequest } from './template-data.ts';
 import { tlsOnly } from './tls-only.ts';
 import { type BootRelease, decodeUserData } from './user-data.ts';
 
-/** Bytes of a template in a request, and of one in S3 (CloudFormation: quotas). */
-const BODY_LIMIT = 51_200;
-const S3_LIMIT = 1_000_000;
 /** Resources of a template (CloudFormation: quotas). */
 const RESOURCES = 500;
 /** Bytes of user-data that CloudFormation encodes: it can't compress what it fills in (EC2: user-data). */
@@ -43,7 +40,7 @@ export interface TemplateResource {
   readonly Properties: Readonly<Record<string, unknown>>;
 }
 
-/** What EC2 tells of a profile's machines. */
+/** What EC2 says of a profile's machines. */
 export interface TemplateFacts {
   readonly vpc: string;
   /** By their groups. */
@@ -108,44 +105,6 @@ export function stackTemplate(
   };
 }
 
-/** Throws `config` for a template that CloudFormation doesn't take, however it is handed over. */
-export function requireTemplateSize(bytes: number): void {
-  if (bytes <= S3_LIMIT) return;
-  throw new BatchctlError('config', `the template has ${bytes} bytes, and CloudFormation takes at most ${S3_LIMIT}`, {
-    hint: 'print its parts, each for a CloudFormation stack of its own, with --only; or make the groups two stacks',
-  });
-}
-
-/** The command that deploys a template of so many bytes, and what a person should know of it. */
-export function howToDeploy({ region, stack }: AwsProfile, only: Part | null, bytes: number): readonly string[] {
-  // A part has a CloudFormation stack of its own: deployed as another's, it would remove what it doesn't name.
-  const name = only === null ? stack : `${stack}-${only}`;
-  const named = only === null || only === 'iam' ? ' --capabilities CAPABILITY_NAMED_IAM' : '';
-  const command = `deploy it: aws cloudformation deploy --region ${region} --stack-name ${name} --template-file FILE${named}`;
-  if (bytes <= BODY_LIMIT) return [command];
-  return [
-    `${command} --s3-bucket BUCKET`,
-    `it has ${bytes} bytes, and a request takes ${BODY_LIMIT}: the template goes by any BUCKET of the region`,
-  ];
-}
-
-/** Commands that do what no template can, to be run once it is deployed. */
-export function afterDeployment(profile: AwsProfile, only: Part | null): readonly string[] {
-  const { region, ledger, name } = profile;
-  const makes = (part: Part): boolean => only === null || only === part;
-  const groups = machinesOf(profile)
-    .filter(({ part }) => makes(part))
-    .map(({ group }) => suspendRebalance(gridName(profile.stack, group)));
-  const suspend = groups.map(
-    ({ AutoScalingGroupName, ScalingProcesses }) =>
-      `aws autoscaling suspend-processes --region ${region} --auto-scaling-group-name ${AutoScalingGroupName} --scaling-processes ${ScalingProcesses.join(' ')}`,
-  );
-  // CloudFormation names domains as it likes.
-  const domains =
-    makes('data') && ledger.kind === 'simpledb' ? [`batchctl infra up --only data --profile ${name}`] : [];
-  return [...domains, ...suspend];
-}
-
 /** A resource before it is known which others are in its template. */
 interface Made extends TemplateResource {
   readonly id: string;
@@ -183,7 +142,7 @@ function dataPart(profile: AwsProfile): readonly Made[] {
   return [...(profile.bucket.existing ? [] : bucketOf(profile)), ...queues];
 }
 
-/** What it holds stays when the CloudFormation stack goes, and stays closed. */
+/** Bucket and policy outlive the CloudFormation stack: data stays, and stays closed. */
 function bucketOf(profile: AwsProfile): readonly Made[] {
   const { bucket, kmsKey } = profile;
   const { ID, Filter, ...rule } = unfinishedUploads(bucket.prefix);
@@ -398,7 +357,7 @@ function inTemplate(value: unknown, profile: AwsProfile): unknown {
   const words = [
     ...['arn', pseudo('Partition'), service, region === profile.region ? pseudo('Region') : region],
     account === profile.account ? pseudo('AccountId') : account,
-    // A variable of the policy's own stays what it is.
+    // `${*}` is IAM's own: Fn::Sub must leave it.
     rest.join(':').replaceAll('${', '${!'),
   ];
   return { 'Fn::Sub': words.join(':') };

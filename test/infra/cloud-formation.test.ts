@@ -2,13 +2,8 @@
 import { expect } from 'chai';
 import { parse, stringify } from 'yaml';
 import type { AwsProfile } from '../../src/config.ts';
-import {
-  afterDeployment,
-  howToDeploy,
-  requireTemplateSize,
-  stackTemplate,
-  type TemplateFacts,
-} from '../../src/infra/cloud-formation.ts';
+import { stackTemplate, type TemplateFacts } from '../../src/infra/cloud-formation.ts';
+import { afterDeployment, howToDeploy, requireTemplateSize } from '../../src/infra/deploy-template.ts';
 import { machinesOf, managerBoot } from '../../src/infra/grid.ts';
 import { policyFor } from '../../src/infra/policies.ts';
 import { PARTS } from '../../src/infra/resource.ts';

@@ -52,13 +52,15 @@ export interface InfraTemplateOptions {
 export function infraTemplate({ ctx, only = undefined, format = 'yaml' }: InfraTemplateOptions): Promise<void> {
   return withStack(ctx, async (stack) => {
     const [
-      { afterDeployment, howToDeploy, requireTemplateSize, stackTemplate, templateFacts },
+      { stackTemplate, templateFacts },
+      { afterDeployment, howToDeploy, requireTemplateSize },
       { requireValid, warningsOf },
       { gridFacts },
       { validateStack },
       { stringify },
     ] = await Promise.all([
       import('../../infra/cloud-formation.ts'),
+      import('../../infra/deploy-template.ts'),
       import('../../infra/finding.ts'),
       import('../../infra/grid.ts'),
       import('../../infra/validate.ts'),
