@@ -183,13 +183,22 @@ export class BucketResource implements Resource {
   }
 }
 
-async function isThere({ sdk, client, at }: BucketFacts): Promise<boolean> {
+/** Names of buckets are one space for all accounts of a partition: a denial may say that a stranger has this one. */
+async function isThere({ sdk, client, at, arn }: BucketFacts): Promise<boolean> {
   try {
     await client.send(new sdk.HeadBucketCommand(at));
     return true;
   } catch (error) {
-    if (statusOf(error) === 404) return false;
-    throw error;
+    const status = statusOf(error);
+    if (status === 404) return false;
+    if (status !== 403) throw error;
+    const denied = `s3:ListBucket on ${arn}`;
+    const owner = at.ExpectedBucketOwner;
+    const strange = owner === undefined ? '' : `, or the bucket belongs to another account than ${owner}`;
+    throw new BatchctlError('credentials', `could not look at the bucket ${at.Bucket}: ${denied} is denied${strange}`, {
+      ...{ denied, cause: error },
+      hint: 'let the policy allow s3:ListBucket on it; where another account has a bucket of that name, choose another `bucket.name`',
+    });
   }
 }
 

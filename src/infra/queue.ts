@@ -95,7 +95,8 @@ export class QueueResource implements Resource {
       const Attributes = { ...(await this.#wanted()) };
       const url = await this.#url(this.name);
       if (url === null) {
-        await onceSettled(() => client.send(new sdk.CreateQueueCommand({ QueueName: this.name, Attributes, tags })));
+        const create = new sdk.CreateQueueCommand({ QueueName: this.name, Attributes, tags });
+        await onceSettled(() => client.send(create), [UNKNOWN_DEAD]);
         return;
       }
       await client.send(new sdk.SetQueueAttributesCommand({ QueueUrl: url, Attributes }));
@@ -149,7 +150,7 @@ export class QueueResource implements Resource {
     if (url === null) return new Arns(this.#profile).queue(name);
     const [{ GetQueueAttributesCommand }, client] = await this.#sqs();
     const asked = new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ['QueueArn'] });
-    return (await client.send(asked)).Attributes?.QueueArn ?? '';
+    return (await onceSettled(() => client.send(asked))).Attributes?.QueueArn ?? '';
   }
 
   #sqs() {
@@ -168,6 +169,9 @@ export class QueueResource implements Resource {
 }
 
 const COUNT = 'ApproximateNumberOfMessages';
+
+/** A queue for dead letters can be used a second after it was made (SQS: CreateQueue). */
+const UNKNOWN_DEAD = /Dead letter target does not exist/i;
 
 const isMissing = (error: unknown): boolean =>
   error instanceof Error && /NonExistentQueue$|^QueueDoesNotExist$/.test(error.name);

@@ -66,7 +66,7 @@ interface Run {
 const STDERR_KEPT = 2 ** 20;
 const LONGEST_TAIL_MS = 30_000;
 
-/** A task's delivery from which on a denied input pauses the job. */
+/** A task's delivery from which on a denied input or output pauses the job. */
 const DENIALS = 2;
 
 /** One try at a task: stage in, execute, judge, publish. Every way it can end is an outcome; nothing is thrown. */
@@ -233,14 +233,14 @@ function outcomeOfError(
   const failure = failureOfError(error);
   if (failure !== null) return judgeFailure(task, failure);
   // Rights take a while to reach all of a service: only a denial, or a refusal, that comes again pauses the job.
-  const isRefused = isOurs(error) && (error.denied !== undefined || error.kind === 'refused');
-  if (staging && isRefused && task.delivery.receiveCount >= DENIALS) {
+  const isRefused = isOurs(error) && (error.denied !== undefined || (staging && error.kind === 'refused'));
+  if (isRefused && task.delivery.receiveCount >= DENIALS) {
     ctx.log.warn(`${job}/${step}/${number} is given back, and the job paused: ${messageOf(error)}`);
     const said = messageOf(error);
-    const { denied, hint = null } = error;
+    const { message, denied, hint = null } = error;
     const { store } = ctx.platform;
-    const wayOut = denied === undefined ? hint : entryAllowing({ message: said, denied, group, store });
-    return { kind: 'inputDenied', error: wayOut === null ? said : `${said}; ${wayOut}` };
+    const wayOut = denied === undefined ? hint : entryAllowing({ message, denied, group, store });
+    return { kind: 'denied', error: wayOut === null ? said : `${said}; ${wayOut}` };
   }
   ctx.log.warn(`${job}/${step}/${number} is given back: ${messageOf(error)}`);
   return { kind: 'interrupted', why: 'service', delay: 5 };

@@ -89,9 +89,9 @@ export function messageOf(error: unknown): string {
 
 /** What a denial says, and where it was met. */
 export interface Denial {
-  /** In the service's own words: S3 names the key of KMS that may not be used. */
+  /** Names the object. */
   readonly message: string;
-  /** `s3:GetObject on arn:aws:s3:::b/k`. */
+  /** `s3:GetObject on arn:aws:s3:::b/k`, or the right to a KMS key that it needs. */
   readonly denied: string;
   /** The worker's group. */
   readonly group: string;
@@ -103,15 +103,16 @@ const OBJECT = /\barn:aws[a-z-]*:s3:::([^/\s]+)\/(\S*\/)?/;
 
 /** The entry of the configuration that lets the group's workers read it, for people; null: no entry of it does. */
 export function entryAllowing({ message, denied, group, store }: Denial): string | null {
-  const [key] = KEY.exec(message) ?? [];
+  const [key] = KEY.exec(denied) ?? [];
   const apply = 'then batchctl infra up --only iam';
+  const [, bucket, folder = ''] = OBJECT.exec(message) ?? [];
+  const isOwn = bucket !== undefined && `${store.location}/`.startsWith(`s3://${bucket}/`);
   if (key !== undefined) {
-    return `add ${key} to groups.${group}.keys of the profile (its key policy must allow it, too), ${apply}`;
+    const entry = isOwn ? `set kmsKey of the profile to ${key}` : `add ${key} to groups.${group}.keys of the profile`;
+    return `${entry} (its key policy must allow it, too), ${apply}`;
   }
-  const [, bucket, folder = ''] = OBJECT.exec(denied) ?? [];
   if (bucket === undefined) return null;
   const place = `s3://${bucket}/${folder}`;
-  if (`${store.location}/`.startsWith(`s3://${bucket}/`))
-    return 'batchctl infra up --only iam gives workers their rights again';
+  if (isOwn) return 'batchctl infra up --only iam gives workers their rights again';
   return `add ${place} to groups.${group}.read of the profile (a bucket of another account must allow it, too), ${apply}`;
 }

@@ -96,8 +96,8 @@ export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): 
       if (task !== null) await handOver(ctx, item, task, outcome.to, send);
       return;
     case 'secretRefused':
-    case 'inputDenied': {
-      // Nothing was begun, and no attempt is spent: what one can't read, most likely none can.
+    case 'denied': {
+      // No attempt is spent: what one may not read or put, most likely none may.
       const reason = outcome.kind === 'secretRefused' ? SECRET : DENIED;
       await ctx.record(eventOf(ctx, item, 'interrupted', { reason, exitCode: null, error: outcome.error }));
       if (task !== null) await ctx.jobs.refresh(await pauseForAccess(ctx.platform, task.view, reason, outcome.error));

@@ -1,46 +1,33 @@
 // Protects: infra up makes a whole grid in one run, even while EC2 does not list new resources yet.
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
 import { DescribeAutoScalingGroupsCommand } from '@aws-sdk/client-auto-scaling';
 import { expect } from 'chai';
 import { type Cloud, startCloud } from '../support/grid/cloud.ts';
 import { down, looks, openResources, type StackResources, up } from '../support/grid/emulated-account.ts';
+import { HostileAws, type Rule } from '../support/servers/hostile-aws.ts';
 
-/** What EC2 says of things that it was just given: the answer's text for an action, as it is or as it was before. */
-type Tell = (action: string, answer: string) => string;
+/** EC2 tells of things that it was just given as it knew them before: of these actions the answer's text is another one. */
+const tells = (actions: RegExp, before: (answer: string) => string): Rule => ({
+  amend: ({ action }, reply) =>
+    actions.test(action) ? { ...reply, body: Buffer.from(before(reply.body.toString())) } : null,
+});
 
 describe('a grid while EC2 does not list new resources yet (eventual consistency)', () => {
   let cloud: Cloud;
-  let front: Server;
+  let hostile: HostileAws;
   let late: Cloud;
-  let tell: Tell = (_, answer) => answer;
   let desk: StackResources;
 
   before(async () => {
     cloud = await startCloud({ sqs: 'moto' });
-    front = createServer(async (asked, answer) => {
-      const body = Buffer.concat(await asked.toArray());
-      const headers = Object.fromEntries(
-        Object.entries(asked.headers).filter(([name]) => !/^(host|connection|content-length|expect)$/.test(name)),
-      );
-      const to = { method: asked.method ?? 'GET', headers: headers as Record<string, string> };
-      const reply = await fetch(`${cloud.url}${asked.url}`, body.length === 0 ? to : { ...to, body });
-      const text = tell(new URLSearchParams(String(body)).get('Action') ?? '', await reply.text());
-      answer.writeHead(reply.status, { 'content-type': reply.headers.get('content-type') ?? 'text/xml' });
-      answer.end(text);
-    });
-    front.listen(0, '127.0.0.1');
-    await once(front, 'listening');
-    const address = front.address();
-    late = { ...cloud, url: `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}` };
+    hostile = await HostileAws.start(() => cloud.url);
+    late = { ...cloud, url: hostile.url };
   });
   after(async () => {
-    front?.closeAllConnections();
-    front?.close();
+    await hostile?.close();
     await cloud?.close();
   });
   afterEach(async () => {
-    tell = (_, answer) => answer;
+    hostile.enforce();
     await down([...desk.grid, ...desk.manager]);
     await desk.close();
   });
@@ -58,10 +45,11 @@ describe('a grid while EC2 does not list new resources yet (eventual consistency
     const { stack } = desk.profile;
     await desk.close();
     desk = await openResources(late, { stack, groups: { default: { disk: '50GB' } } });
-    tell = (action, answer) =>
-      action === 'DescribeLaunchTemplates'
-        ? answer.replace(/<latestVersionNumber>\d+</, '<latestVersionNumber>1<')
-        : answer;
+    hostile.enforce(
+      tells(/^DescribeLaunchTemplates$/, (answer) =>
+        answer.replace(/<latestVersionNumber>\d+</, '<latestVersionNumber>1<'),
+      ),
+    );
     await up(desk.grid);
     expect(await named()).to.equal('2');
   });
@@ -69,10 +57,11 @@ describe('a grid while EC2 does not list new resources yet (eventual consistency
   it('is made in one run, though EC2 lists none of its resources at first', async () => {
     desk = await openResources(late, { manager: { allow: ['203.0.113.0/24'] } });
     const things = /<(securityGroupInfo|addressesSet|launchTemplates)>.*<\/\1>/s;
-    tell = (action, answer) =>
-      /^Describe(SecurityGroups|Addresses|LaunchTemplates)$/.test(action) ? answer.replace(things, '<$1/>') : answer;
+    hostile.enforce(
+      tells(/^Describe(SecurityGroups|Addresses|LaunchTemplates)$/, (answer) => answer.replace(things, '<$1/>')),
+    );
     await up([...desk.grid, ...desk.manager]);
-    tell = (_, answer) => answer;
+    hostile.enforce();
     const states = (await looks([...desk.grid, ...desk.manager])).map(({ state }) => state);
     expect(new Set(states)).to.deep.equal(new Set(['asItShould']));
   });

@@ -104,6 +104,6 @@ describe('an attempt', () => {
     });
     const never = (): CommandEnd => expect.fail('nothing to run it with');
     expect(await tried(never, { store })).to.deep.equal({ kind: 'interrupted', why: 'service', delay: 5 });
-    expect(await tried(never, { store, receiveCount: 2 })).to.deep.equal({ kind: 'inputDenied', error: error.message });
+    expect(await tried(never, { store, receiveCount: 2 })).to.deep.equal({ kind: 'denied', error: error.message });
   });
 });

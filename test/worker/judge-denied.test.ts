@@ -10,14 +10,17 @@ describe('the entry that lets workers read a denied input', () => {
     entryAllowing({ message, denied, group: 'gpu', store: { location: 's3://own/batchctl' } });
 
   it("is the group's keys where the key is denied, and its read with the input's folder where the object is", () => {
-    const said = `User: arn:aws:sts::1:assumed-role/w is not authorized to perform: kms:Decrypt on resource: ${KEY} because no policy allows it`;
-    expect(of(OBJECT, `${OBJECT} is denied: ${said}`)).to.include(`add ${KEY} to groups.gpu.keys`);
+    const denied = `kms:Decrypt on ${KEY}`;
+    expect(of(denied, `${denied} is denied, which ${OBJECT} needs`)).to.include(`add ${KEY} to groups.gpu.keys`);
     expect(of(OBJECT)).to.include('add s3://raw/claims/2026/ to groups.gpu.read');
     expect(of('s3:GetObject on arn:aws:s3:::raw/a.csv')).to.include('add s3://raw/ to groups.gpu.read');
   });
 
   it("is none in the profile's own bucket, whose rights `infra up` gives, and none for what is no object", () => {
     expect(of('s3:GetObject on arn:aws:s3:::own/batchctl/data/a')).to.match(/^batchctl infra up --only iam gives/);
+    const denied = `kms:GenerateDataKey on ${KEY}`;
+    const put = `${denied} is denied, which s3:PutObject on arn:aws:s3:::own/batchctl/jobs/a needs`;
+    expect(of(denied, put)).to.include(`set kmsKey of the profile to ${KEY}`);
     expect(of('ssm:GetParameter on arn:aws:ssm:eu-west-1:1:parameter/a')).to.equal(null);
   });
 });

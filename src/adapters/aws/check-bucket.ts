@@ -4,10 +4,10 @@ import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts
 import type { ObjectStore } from '../../ports/object-store.ts';
 import { judgeLifecycle } from './check-lifecycle.ts';
 import type { AwsClients } from './clients.ts';
-import { ifSet, statusOf } from './errors.ts';
+import { ifSet, SET_CLOCK, statusOf } from './errors.ts';
 import { bucketArn, doing, type S3Bucket, target, translated } from './s3-bucket.ts';
 
-/** Seconds by which this machine's clock may be wrong: from the second on requests may be refused (S3 takes 15 minutes). */
+/** Seconds by which this machine's clock may be wrong: from the second on most services refuse requests, S3 from 15 minutes on. */
 const SKEW = { doubtful: 30, wrong: 300 };
 
 /** What a look at the bucket itself brought. */
@@ -155,9 +155,10 @@ function clockFinding(skew: number | null): Finding {
 export function judgeClock(skew: number): Finding {
   const off = Math.abs(skew);
   const text = `this machine's clock is ${formatDuration(off)} ${skew > 0 ? 'ahead of' : 'behind'} S3's`;
-  const mend = 'set the clock: chronyd or systemd-timesyncd (timedatectl set-ntp true)';
-  if (off > SKEW.wrong) return fail(`${text}: requests are refused at 15 minutes, and times and ages are wrong`, mend);
-  if (off > SKEW.doubtful) return warn(text, mend);
+  if (off > SKEW.wrong) {
+    return fail(`${text}: requests are refused from 5 minutes on (S3: 15), and times and ages are wrong`, SET_CLOCK);
+  }
+  if (off > SKEW.doubtful) return warn(text, SET_CLOCK);
   return pass("this machine's clock agrees with S3's");
 }
 

@@ -12,6 +12,7 @@ import type { SQSClient } from '@aws-sdk/client-sqs';
 import type { SSMClient } from '@aws-sdk/client-ssm';
 import type { STSClient } from '@aws-sdk/client-sts';
 import { type Credentials, credentialChain, findCredentials } from './credentials.ts';
+import { statusOf } from './errors.ts';
 import { type HttpLimits, RoutedHandler, SILENT } from './http-handler.ts';
 import { PatientRetries } from './retries.ts';
 
@@ -228,11 +229,39 @@ export class AwsClients {
     const known = this.#clients.get(name);
     // The name says the class: each is made by one method.
     if (known !== undefined) return known as Promise<C>;
-    const made = make().then(watched);
+    const made = make().then(judgingClock).then(watched);
     this.#clients.set(name, made);
     made.catch(() => this.#clients.delete(name));
     return made;
   }
+}
+
+/** What says that a request was signed at a wrong time (@smithy/core: CLOCK_SKEW_ERROR_CODES), or is without words, as of HEAD. */
+const OF_CLOCK =
+  /^(AuthFailure|InvalidSignatureException|Request(Expired|InTheFuture|TimeTooSkewed)|SignatureDoesNotMatch|Unknown(Error)?|Forbidden|40[03])$/;
+
+/**
+ * While this machine's clock is off by four minutes, the SDK takes every error for one of the clock, as it corrects that by
+ * each answer's date, and uses up all attempts: of what is missing, or was there before, too (@aws-sdk/core: AwsSdkSigV4Signer).
+ */
+function judgingClock<C>(client: C): C {
+  // Each client of the SDK has such a stack.
+  const { middlewareStack } = client as unknown as S3Client;
+  middlewareStack.addRelativeTo(
+    (next) => async (args) => {
+      try {
+        return await next(args);
+      } catch (error) {
+        const mayBe = error instanceof Error && OF_CLOCK.test(error.name) && (statusOf(error) ?? 0) <= 403;
+        if (!mayBe && error instanceof Error && '$metadata' in error) {
+          Object.assign(error.$metadata ?? {}, { clockSkewCorrected: false });
+        }
+        throw error;
+      }
+    },
+    { name: 'judgingClock', relation: 'before', toMiddleware: 'httpSigningMiddleware' },
+  );
+  return client;
 }
 
 /** In tests a module, named by its path, looks at each request (test/support/run/aws-requests.mjs). */

@@ -80,6 +80,12 @@ const REFUSED: Readonly<Record<string, { readonly found: (doing: Doing) => strin
 };
 /** A signature of a moment that the service is not near to: the clock is wrong, not the key (Signature Version 4). */
 const BAD_TIME = /signature (not yet current|expired)/i;
+/** EC2 and SimpleDB say the same of a wrong clock and of credentials that have ended. */
+const EXPIRED = 'RequestExpired';
+/** Milliseconds: most services refuse a request that is signed at a time so far from theirs (General Reference: signing). */
+const SKEW_REFUSED = 300_000;
+/** IAM's words, which may name another right than the one that the request is about: of a KMS key, of the bucket. */
+const NOT_AUTHORIZED = /is not authorized to perform: ([\w-]+:\w+) on resource: "?(arn:[^\s"]+)/;
 const THROTTLED =
   /^(SlowDown|Throttl\w*|Request(Throttled|LimitExceeded)\w*|TooManyRequests\w*|OverLimit|KMS\.ThrottlingException|KmsThrottled|ServiceUnavailable|BandwidthLimitExceeded)$/;
 const ELSEWHERE = new Set([
@@ -101,6 +107,8 @@ const NETWORK = [
   'ENETDOWN',
   'ERR_STREAM_PREMATURE_CLOSE',
 ];
+/** How a wrong clock is set right. */
+export const SET_CLOCK = 'set the clock: chronyd or systemd-timesyncd (timedatectl set-ntp true)';
 const CERTIFICATE = /^(CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO_SELF_SIGNED|ERR_TLS_)/;
 
 /** An MFA code that is wanted and can't be had. */
@@ -177,9 +185,16 @@ function ofCredentials(error: Error, doing: Doing): Error | null {
   if (DENIED.has(name) || ((status === 403 || status === 401) && !THROTTLED.test(name))) {
     const said = firstLine(message);
     const detail = said === '' || /^(UnknownError|Unknown|Forbidden)$/.test(said) ? '' : `: ${said}`;
-    const denied = `${doing.action} on ${doing.resource}`;
-    const text = `could not ${doing.what}: ${denied} is denied${detail}`;
-    return new BatchctlError('credentials', text, { hint: allowHint(doing), denied, cause: error });
+    const asked = `${doing.action} on ${doing.resource}`;
+    const [, action, resource = ''] = NOT_AUTHORIZED.exec(message) ?? [];
+    if (action === undefined || action.toLowerCase() === doing.action.toLowerCase()) {
+      const text = `could not ${doing.what}: ${asked} is denied${detail}`;
+      return new BatchctlError('credentials', text, { hint: allowHint(doing), denied: asked, cause: error });
+    }
+    const denied = `${action} on ${resource}`;
+    const text = `could not ${doing.what}: ${denied} is denied, which ${asked} needs${detail}`;
+    const hint = `let the policy allow ${denied}${action.startsWith('kms:') ? ", and the key's own policy, too" : ''}`;
+    return new BatchctlError('credentials', text, { hint, denied, cause: error });
   }
   return null;
 }
@@ -198,8 +213,13 @@ function ofPlace(error: Error, doing: Doing): Error | null {
   }
   const refused = REFUSED[name];
   if (refused !== undefined) return ours('refused', doing, refused.found(doing), refused.hint, error);
-  if (name === 'RequestTimeTooSkewed' || BAD_TIME.test(error.message)) {
-    return ours('config', doing, "this machine's clock is wrong by more than 15 minutes", 'set the clock', error);
+  const ahead = aheadOf(error);
+  const isOff = ahead !== null && Math.abs(ahead) >= SKEW_REFUSED;
+  if (name === 'RequestTimeTooSkewed' || BAD_TIME.test(error.message) || (name === EXPIRED && isOff)) {
+    const off = isOff
+      ? `${Math.round(Math.abs(ahead) / 60_000)} min ${ahead > 0 ? 'ahead of' : 'behind'} AWS's`
+      : 'wrong';
+    return ours('config', doing, `this machine's clock is ${off} (${name})`, SET_CLOCK, error);
   }
   const code = codeOf(error);
   if (code !== null && CERTIFICATE.test(code)) {
@@ -277,6 +297,16 @@ function attemptsOf(error: Error): string {
   const metadata = '$metadata' in error ? error.$metadata : null;
   if (typeof metadata !== 'object' || metadata === null || !('attempts' in metadata)) return '';
   return Number(metadata.attempts) > 1 ? `, after ${metadata.attempts} attempts` : '';
+}
+
+/** Milliseconds that this machine's clock is ahead of the service's, by the date of its answer; null: it says none. */
+function aheadOf(error: Error): number | null {
+  const response = '$response' in error ? error.$response : null;
+  if (typeof response !== 'object' || response === null || !('headers' in response)) return null;
+  const { headers } = response;
+  if (typeof headers !== 'object' || headers === null || !('date' in headers)) return null;
+  const theirs = Date.parse(String(headers.date));
+  return Number.isNaN(theirs) ? null : Date.now() - theirs;
 }
 
 function codeOf(error: Error): string | null {

@@ -10,8 +10,8 @@ const TRUSTED = 60_000;
 
 /**
  * Looks at objects without their bytes. A HEAD's answer has no body. So its 404 doesn't say whether the object or the whole
- * bucket is missing: the bucket is then asked for too, unless it answered within the last minute. Nor does its 400 say why, as
- * when a session token has expired: the object's first byte is then asked for, to be told.
+ * bucket is missing: the bucket is then asked for too, unless it answered within the last minute. Nor do its 400 and 403 say why, as
+ * when a session token has expired, or a key of KMS is denied: the object's first byte is then asked for, to be told.
  */
 export class HeadObjects {
   readonly #bucket: S3Bucket;
@@ -34,7 +34,7 @@ export class HeadObjects {
       ...(this.#bucket.checksums && { ChecksumMode: 'ENABLED' }),
     });
     if (found === null) return null;
-    if (isArchived(found)) throw archived(this.#bucket.name, key, found.StorageClass);
+    if (isArchived(found)) throw archived(this.#bucket.name, key, found);
     return { ...infoOf(key, found), version: versionOf(found), checksum: checksumOf(found) };
   }
 
@@ -52,7 +52,7 @@ export class HeadObjects {
         return found;
       } catch (error) {
         const status = statusOf(error);
-        if (status === 400) await this.#complain(key, more);
+        if (status === 400 || status === 403) await this.#complain(key, more);
         if (status !== 404) throw error;
         await this.#proveBucket(key);
         return null;
@@ -98,12 +98,28 @@ const versionOf = ({ VersionId }: HeadObjectCommandOutput): string | null =>
 const checksumOf = ({ ChecksumSHA256: sha256 }: HeadObjectCommandOutput): string | null =>
   sha256 === undefined || sha256.includes('-') ? null : `sha256:${Buffer.from(sha256, 'base64').toString('hex')}`;
 
-/** `Restore: ongoing-request="false", expiry-date=...`: a copy can be read for a while (S3API/API_HeadObject). */
-const isArchived = ({ StorageClass, Restore }: HeadObjectCommandOutput): boolean =>
-  (StorageClass === 'GLACIER' || StorageClass === 'DEEP_ARCHIVE') &&
-  !(Restore ?? '').includes('ongoing-request="false"');
+/**
+ * `Restore: ongoing-request="false", expiry-date=...`: a copy can be read for a while. `ArchiveStatus`: Intelligent-Tiering
+ * has moved it to an archive tier (S3API/API_HeadObject).
+ */
+const isArchived = ({ StorageClass, ArchiveStatus, Restore }: HeadObjectCommandOutput): boolean =>
+  ArchiveStatus !== undefined ||
+  ((StorageClass === 'GLACIER' || StorageClass === 'DEEP_ARCHIVE') &&
+    !(Restore ?? '').includes('ongoing-request="false"'));
 
-const archived = (bucket: string, key: string, storageClass: string | undefined): BatchctlError =>
-  new BatchctlError('refused', `s3://${bucket}/${key} is archived (${storageClass}) and can't be read as it is`, {
-    hint: `aws s3api restore-object --bucket ${bucket} --key '${key}' --restore-request Days=7, and wait until it is done`,
-  });
+/** Of Intelligent-Tiering the object itself comes back, for no number of days (S3UG/restoring-objects). */
+function archived(
+  bucket: string,
+  key: string,
+  { StorageClass, ArchiveStatus }: HeadObjectCommandOutput,
+): BatchctlError {
+  const request = ArchiveStatus === undefined ? 'Days=7' : '{}';
+  const where = `s3://${bucket}/${key}`;
+  return new BatchctlError(
+    'refused',
+    `${where} is archived (${ArchiveStatus ?? StorageClass}) and can't be read as it is`,
+    {
+      hint: `aws s3api restore-object --bucket ${bucket} --key '${key}' --restore-request ${request}, and wait until it is done`,
+    },
+  );
+}

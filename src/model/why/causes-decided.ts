@@ -77,7 +77,7 @@ function paused(seen: Snapshot): Cause | null {
     return {
       code: 'accessDenied',
       severity: 'stops',
-      title: `workers may not read an input, so its tasks have waited for ${ago}: no attempt is spent`,
+      title: `workers may not read an input or store an output, so its tasks have waited for ${ago}: no attempt is spent`,
       evidence: [pause.detail ?? 'which one, the journal does not say', `at ${pause.when}, by ${pause.who}`],
       mend: `give the workers that right; ${mend}`,
     };

@@ -37,6 +37,23 @@ const CASES: readonly (readonly [Error, ErrorKind, RegExp])[] = [
     'config',
     /clock is wrong/,
   ],
+  [
+    failure('RequestExpired', 400, { $response: { headers: { date: new Date(Date.now() - 600_000).toUTCString() } } }),
+    'config',
+    /clock is 10 min ahead of AWS's \(RequestExpired\).*timedatectl/,
+  ],
+  [
+    failure('RequestExpired', 400, { $response: { headers: { date: new Date().toUTCString() } } }),
+    'credentials',
+    /credentials have ended/,
+  ],
+  [
+    Object.assign(failure('AccessDenied', 403), {
+      message: `User: arn:aws:sts::1:assumed-role/${'w'.repeat(64)}/${'s'.repeat(250)} is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:eu-west-1:1:key/0a-1 because no identity-based policy allows the kms:Decrypt action`,
+    }),
+    'credentials',
+    /could not put k: kms:Decrypt on arn:aws:kms:eu-west-1:1:key\/0a-1 is denied, which s3:PutObject on .*key's own policy/,
+  ],
   [failure('InvalidObjectState', 403), 'refused', /b\/k is in an archive tier.*restore-object/],
   [failure('OptInRequired', 403), 'refused', /not signed up.*ledger\.kind/],
   [failure('AccountProblem', 403), 'refused', /billing/],

@@ -15,6 +15,33 @@ function startExpired(): Server {
   }).listen(0, '127.0.0.1');
 }
 
+describe('looking at an object while the clock is off', () => {
+  it('asks once for what is missing', async () => {
+    let asked = 0;
+    const server = createServer(({ method, url = '' }, answer) => {
+      const lists = url.includes('list-type');
+      if (!lists) asked += 1;
+      const date = new Date(Date.now() + 600_000).toUTCString();
+      answer.writeHead(lists ? 200 : 404, { 'content-type': 'application/xml', date });
+      const missing = '<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message></Error>';
+      answer.end(method === 'HEAD' ? undefined : lists ? '<ListBucketResult/>' : missing);
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    if (address === null || typeof address === 'string') throw new Error('the server has no port');
+    const clients = clientsOf(`http://127.0.0.1:${address.port}`);
+    try {
+      const store = await createS3Store({ clients, bucket: 'bucket', prefix: '', kmsKey: null });
+      expect(await store.read('jobs/j/job.json')).to.equal(null);
+      expect(await store.head('jobs/j/job.json')).to.equal(null);
+      expect(asked).to.equal(2);
+    } finally {
+      await clients.close();
+      server.close();
+    }
+  });
+});
+
 describe('looking at an object with a session that has expired', () => {
   let server: Server;
   before(async () => {

@@ -31,6 +31,10 @@ export interface FrontOptions {
   readonly faults: Faults;
   /** What is known of what a request names, before it is answered. */
   knownOf?(call: Asked): Promise<Known | undefined>;
+  /** An answer in place of the backend's; null: it is asked. */
+  readonly refuse?: (call: Asked) => Reply | null;
+  /** What the caller is told of what the backend answered. */
+  readonly amend?: (call: Asked, reply: Reply) => Reply;
   /** After each answer. */
   onAnswer(call: CloudCall): void;
 }
@@ -95,8 +99,12 @@ async function pass(incoming: IncomingMessage, answer: ServerResponse, way: Way)
     answer.end(reply.body);
   };
   if (fault.kind === 'answer') return give(errorFor(call.service, fault.status, fault.code, fault.message));
+  const refused = way.refuse?.(call) ?? null;
+  if (refused !== null) return give(refused);
   const backend = way.backendOf(call);
-  give(typeof backend === 'string' ? await ask(incoming, body, new URL(backend), way.agent) : await backend(call));
+  const reply =
+    typeof backend === 'string' ? await ask(incoming, body, new URL(backend), way.agent) : await backend(call);
+  give(way.amend?.(call, reply) ?? reply);
 }
 
 async function ask(incoming: IncomingMessage, body: Buffer, target: URL, agent: HttpAgent): Promise<Reply> {

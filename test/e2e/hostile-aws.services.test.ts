@@ -1,0 +1,223 @@
+// Protects: whole jobs on an AWS that denies keys, archives inputs, checks owners, prefixes and clocks, and throttles.
+import { readFileSync } from 'node:fs';
+import { expect } from 'chai';
+import { type AwsPlaces, AwsWorkspace } from '../support/aws-workspace.ts';
+import { CHAINS, CHAINS_RAN } from '../support/crash-jobs.ts';
+import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
+import { expectWhole } from '../support/killed-runs.ts';
+import { RawBucket } from '../support/s3-bucket.ts';
+import { sharedFauxqs } from '../support/servers/fauxqs.ts';
+import {
+  archives,
+  HostileAws,
+  kmsDenies,
+  listsBelow,
+  ownedBy,
+  type Rule,
+  throttlesReads,
+} from '../support/servers/hostile-aws.ts';
+import { sharedMoto } from '../support/servers/moto.ts';
+
+const KEY = 'arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555';
+const JOB = {
+  name: 'upper',
+  input: { split: { by: 'lines', every: 2 } },
+  steps: [{ name: 'upper', run: 'echo $BATCHCTL_TASK >> "$HOME/ran"; tr a-z A-Z' }],
+};
+/** Six lines: three parts. */
+const LINES = 'a\nb\nc\nd\ne\nf\n';
+
+describe('a hostile AWS', () => {
+  let hostile: HostileAws;
+  let s3: string;
+
+  before(async () => {
+    const [moto, fauxqs] = await Promise.all([sharedMoto(), sharedFauxqs()]);
+    s3 = moto.url;
+    hostile = await HostileAws.start((service) => (service === 'sqs' ? fauxqs.url : moto.url));
+  });
+  after(() => hostile?.close());
+  beforeEach(() => hostile.enforce());
+
+  async function within(use: (workspace: AwsWorkspace) => Promise<void>, more: Partial<AwsPlaces> = {}): Promise<void> {
+    const workspace = await AwsWorkspace.make({ s3: hostile.url, sqs: hostile.url, ...more });
+    try {
+      await use(workspace);
+    } finally {
+      await workspace.remove();
+    }
+  }
+
+  /** A bucket of inputs that nobody named in the profile. */
+  async function inputs(): Promise<RawBucket> {
+    const bucket = await RawBucket.make(s3);
+    await bucket.put('in/a.txt', LINES);
+    return bucket;
+  }
+
+  const why = async (workspace: AwsWorkspace, job: string) =>
+    JSON.parse((await workspace.run(['why', job, '--json'])).stdout).causes[0];
+  const status = async (workspace: AwsWorkspace, job: string) =>
+    JSON.parse((await workspace.well('status', job, '--json')).stdout);
+
+  /** Works until the job ends or pauses; answers the exit code of whoever watches. */
+  async function works(workspace: AwsWorkspace, job: string): Promise<number | null> {
+    const [watched, worked] = await Promise.all([workspace.run(['watch', job]), workspace.work({}, '--here')]);
+    expect(worked.code, worked.stderr).to.equal(0);
+    return watched.code;
+  }
+
+  /** The rule pauses the job with a reason, and no attempt is spent; without the rule it ends, and each task ran so often. */
+  async function pausedThenDone(
+    workspace: AwsWorkspace,
+    job: string,
+    { detail, runs = 1 }: { readonly detail: readonly string[]; readonly runs?: number },
+  ): Promise<void> {
+    expect(await works(workspace, job)).to.equal(7);
+    expect(await status(workspace, job)).to.include({ state: 'paused', reason: 'denied' });
+    const cause = await why(workspace, job);
+    expect(cause).to.include({ code: 'accessDenied', severity: 'stops' });
+    for (const words of detail) expect(cause.evidence[0]).to.include(words);
+    expect(hostile.met.length, 'refused requests').to.be.within(1, 40);
+    hostile.enforce();
+    await workspace.well('resume', job);
+    expect(await works(workspace, job)).to.equal(0);
+    const facts = await factsOf(await workspace.platform(), job);
+    expect(facts).to.deep.include({ ...SUCCEEDED, dead: [] });
+    const ran = workspace.lines('ran');
+    expect([...new Set(ran)].sort()).to.deep.equal(['0', '1', '2']);
+    expect(ran.length).to.be.at.most(3 * runs);
+    const spent: string[] = [];
+    const { store } = await workspace.platform();
+    for await (const key of store.keys(`jobs/${job}/steps/`)) if (/\/(tries|failed)\//.test(key)) spent.push(key);
+    expect(spent).to.deep.equal([]);
+  }
+
+  async function submitted(workspace: AwsWorkspace, bucket: RawBucket): Promise<string> {
+    workspace.write('job.json', JOB);
+    return workspace.submit('--input', bucket.uri('in/a.txt'));
+  }
+
+  it("pauses a job whose workers may not use an input's key, and names the key and the entry that allows it", () =>
+    within(async (workspace) => {
+      const bucket = await inputs();
+      const job = await submitted(workspace, bucket);
+      hostile.enforce(kmsDenies(KEY, (name) => name === bucket.name));
+      await pausedThenDone(workspace, job, { detail: ['kms:Decrypt', KEY, `add ${KEY} to groups.default.keys`] });
+    }));
+
+  it('refuses to submit an input whose key the operator may not use, and names the key', () =>
+    within(async (workspace) => {
+      const bucket = await inputs();
+      hostile.enforce(kmsDenies(KEY, (name) => name === bucket.name));
+      workspace.write('job.json', JOB);
+      const { code, stderr } = await workspace.run(['submit', 'job.json', '--input', bucket.uri('in/a.txt')]);
+      expect(code).to.equal(3);
+      expect(stderr).to.include(`kms:Decrypt on ${KEY}`);
+    }));
+
+  it('pauses a job whose outputs may not be encrypted, so that its commands do not run over and over', () =>
+    within(async (workspace) => {
+      const job = await submitted(workspace, await inputs());
+      hostile.enforce(
+        kmsDenies(KEY, (name, key) => name === workspace.stack && /\/steps\/upper\/out\//.test(key), 'GenerateDataKey'),
+      );
+      await pausedThenDone(workspace, job, { detail: ['kms:GenerateDataKey', KEY], runs: 4 });
+    }));
+
+  it('refuses to submit an archived input, and says how to restore it', () =>
+    within(async (workspace) => {
+      const bucket = await inputs();
+      workspace.write('job.json', JOB);
+      for (const archived of [
+        { storageClass: 'GLACIER' },
+        { storageClass: 'DEEP_ARCHIVE' },
+        { storageClass: 'INTELLIGENT_TIERING', archiveStatus: 'ARCHIVE_ACCESS' },
+      ] as const) {
+        hostile.enforce(archives(archived, (name) => name === bucket.name));
+        const { code, stderr } = await workspace.run(['submit', 'job.json', '--input', bucket.uri('in/a.txt')]);
+        expect(code, archived.storageClass).to.equal(7);
+        expect(stderr).to.include('is archived').and.include(`restore-object --bucket ${bucket.name} --key 'in/a.txt'`);
+      }
+    }));
+
+  it('pauses a job whose input was archived since, and goes on once it is restored', () =>
+    within(async (workspace) => {
+      const bucket = await inputs();
+      const job = await submitted(workspace, bucket);
+      hostile.enforce(archives({ storageClass: 'DEEP_ARCHIVE' }, (name) => name === bucket.name));
+      await pausedThenDone(workspace, job, { detail: ['in/a.txt is in an archive tier', 'restore-object'] });
+    }));
+
+  /** A chain with a gather, and what people do with it afterwards. */
+  async function wholeJob(workspace: AwsWorkspace): Promise<void> {
+    workspace.write('job.json', CHAINS);
+    const job = await workspace.submit();
+    expect(await works(workspace, job)).to.equal(0);
+    expectWhole(await factsOf(await workspace.platform(), job));
+    expect([...workspace.lines('ran')].sort()).to.deep.equal(CHAINS_RAN);
+    await workspace.well('fetch', job, '-o', 'out/');
+    await workspace.well('verify', job, '--deep');
+    await workspace.well('logs', job);
+    await workspace.well('prune', '--older-than', '0s', '--yes');
+  }
+
+  /** Another account than that of the credentials. */
+  const STRANGER = '999988887777';
+
+  for (const { name, rules, profile } of [
+    {
+      name: 'works on a bucket of another account, which each request names as the owner',
+      rules: (stack) => [ownedBy(STRANGER, stack, { demanded: true })],
+      profile: (stack) => ({ bucket: { name: stack, existing: true, prefix: 'batchctl/', owner: STRANGER } }),
+    },
+    {
+      name: "lists nothing but what lies below the profile's prefix",
+      rules: (stack) => [listsBelow(stack, ['batchctl/'])],
+    },
+    { name: 'works while each service throttles what only asks', rules: () => [throttlesReads(2)] },
+  ] as readonly {
+    readonly name: string;
+    readonly rules: (stack: string) => readonly Rule[];
+    readonly profile?: (stack: string) => object;
+  }[]) {
+    it(name, () =>
+      within(async (workspace) => {
+        if (profile !== undefined) configure(workspace, profile(workspace.stack));
+        hostile.enforce(...rules(workspace.stack));
+        await wholeJob(workspace);
+      }),
+    );
+  }
+
+  function configure(workspace: AwsWorkspace, fields: object): void {
+    const config = JSON.parse(readFileSync(workspace.path('batchctl.config.json'), 'utf8'));
+    Object.assign(config.profiles.lab, fields);
+    workspace.write('batchctl.config.json', config);
+  }
+
+  it('says that the bucket may be of another account where its owner is not who the profile says', () =>
+    within(async (workspace) => {
+      hostile.enforce(ownedBy(STRANGER, workspace.stack));
+      workspace.write('job.json', CHAINS);
+      const { code, stderr } = await workspace.run(['submit', 'job.json']);
+      expect(code).to.equal(3);
+      expect(stderr).to.include('is denied');
+      const { stdout } = await workspace.run(['doctor']);
+      expect(stdout).to.include('or the bucket belongs to another account than 123456789012');
+    }));
+
+  it("reads a stranger's inputs below the one prefix that may be listed, and says what is missing elsewhere", () =>
+    within(async (workspace) => {
+      const bucket = await inputs();
+      hostile.enforce(listsBelow(bucket.name, ['in/'], { strict: true }));
+      workspace.write('job.json', JOB);
+      const job = await workspace.submit('--input', bucket.uri('in/'));
+      expect(await works(workspace, job)).to.equal(0);
+      for (const key of ['in/missing.txt', 'out/']) {
+        const { code, stderr } = await workspace.run(['submit', 'job.json', '--input', bucket.uri(key)]);
+        expect(code, stderr).to.equal(3);
+        expect(stderr).to.include(`s3:ListBucket on arn:aws:s3:::${bucket.name}`);
+      }
+    }));
+});

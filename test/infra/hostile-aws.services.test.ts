@@ -1,0 +1,63 @@
+// Protects: infra up, status and down come through an AWS that lags behind, throttles, and has another clock.
+import { expect } from 'chai';
+import { type Cloud, startCloud } from '../support/grid/cloud.ts';
+import { clockAhead, HostileAws, ownedBy, throttlesReads, unseenAtFirst } from '../support/servers/hostile-aws.ts';
+import { StackDesk } from './stack-desk.ts';
+
+const MANAGED = { groups: { default: {} }, manager: { allow: ['203.0.113.0/24'] } };
+
+describe('a stack on a hostile AWS', () => {
+  let cloud: Cloud;
+  let hostile: HostileAws;
+  let desk: StackDesk;
+
+  before(async () => {
+    cloud = await startCloud({ sqs: 'moto', pace: { second: 20 } });
+    hostile = await HostileAws.start(() => cloud.url);
+    desk = new StackDesk({ ...cloud, url: hostile.url });
+  });
+  after(async () => {
+    await desk?.remove();
+    await hostile?.close();
+    await cloud?.close();
+  });
+  beforeEach(() => {
+    hostile.enforce();
+    desk.configure(MANAGED);
+  });
+
+  /** The changes that were made, by kind: how often each was done. */
+  const done = (verb: RegExp): readonly string[] =>
+    hostile.calls
+      .filter(({ status, action }) => status < 300 && verb.test(action))
+      .map(({ service, action, body }) => `${service}:${action} ${/Name"?[=:]"?([^&"]*)/.exec(body)?.[1] ?? ''}`);
+
+  for (const { name, rule, least } of [
+    { name: 'of which nothing that was just made is seen at first', rule: () => unseenAtFirst(2), least: 20 },
+    { name: 'that throttles whatever only asks', rule: () => throttlesReads(1), least: 15 },
+    { name: 'whose clock is ten minutes ahead', rule: () => clockAhead(10), least: 4 },
+  ]) {
+    it(`is made once, and removed, on one ${name}`, async () => {
+      hostile.enforce(rule());
+      await desk.up();
+      expect(hostile.met.length).to.be.at.least(least);
+      const made = done(/^(Create(?!OrUpdate|Tags)|Allocate)/);
+      expect(new Set(made).size, made.join('\n')).to.equal(made.length);
+      // What was made is seen by now.
+      hostile.enforce(rule());
+      const status = await desk.here('infra', 'status');
+      expect(status.lines.filter(({ state }) => state !== 'present')).to.deep.equal([]);
+      await desk.down();
+      expect((await desk.answer(['infra', 'status'], 11)).filter(({ state }) => state !== 'absent')).to.deep.equal([]);
+    });
+  }
+
+  it('says that another account may have the name of the bucket', async () => {
+    hostile.enforce(ownedBy('999988887777', desk.stack));
+    const { code, stderr } = await desk.run(['infra', 'up', '--yes']);
+    expect(code).to.equal(3);
+    expect(stderr).to.include('or the bucket belongs to another account than 123456789012');
+    expect(stderr).to.include('choose another `bucket.name`');
+    expect(done(/^Create/)).to.deep.equal([]);
+  });
+});
