@@ -21,7 +21,7 @@ export async function recordExactCounts(
   if (view.closed === null || view.cancelled || !standingOf(view, facts).settled) return false;
   const ledger = await platform.ledger();
   const { job, spec } = view.record;
-  const counted = new Map((await ledger.counts(job)).map((counts) => [counts.step, counts]));
+  const counted = new Map((await ledger.counts(job, { exact: true })).map((counts) => [counts.step, counts]));
   const few = facts.reduce((sum, { published }) => sum + published.count, 0) <= READ_LIMIT;
   const steps: ExactCounts[] = [];
   for (const [index, { name }] of spec.steps.entries()) {

@@ -32,6 +32,7 @@ export interface Look {
 export async function look(platform: Platform, seen: JobView): Promise<Look> {
   const did: NextMove['move'][] = [];
   let view = await refreshView(platform.store, seen);
+  const wasClosed = view.closed !== null;
   for (;;) {
     const facts = await listFacts(platform.store, view);
     // What a listing says while objects are removed decides nothing.
@@ -41,7 +42,8 @@ export async function look(platform: Platform, seen: JobView): Promise<Look> {
     const standing = standingOf(view, facts);
     const move = standing.next;
     if (move.move === 'wait') {
-      await finishClose(platform, view, facts);
+      // Of a job that another closed meanwhile, that one tells the ledger: it would be told by each of a large grid.
+      if (wasClosed) await finishClose(platform, view, facts);
       await recordBehind(platform, view);
       return { view, standing, did };
     }

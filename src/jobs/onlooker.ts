@@ -1,6 +1,7 @@
 import { isKind } from '../errors.ts';
+import { randomId } from '../lib/id.ts';
 import { countsSayDecided, withSkipped } from '../model/counts.ts';
-import { OPEN, openOf } from '../model/keys.ts';
+import { lookedKey, OPEN, openOf } from '../model/keys.ts';
 import { emptyView, type JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import { CostGuard } from './cost/cost-guard.ts';
@@ -22,6 +23,12 @@ interface Memory extends Watched {
   /** No listing for the counters' sake before then (monotonic ms): the last one found nothing to do. */
   quietUntil: number;
   stood: Watched['stood'];
+  /** The mark of whoever listed it last, as this process saw it, and when (monotonic ms). */
+  mark: { readonly etag: string | null; readonly at: number } | null;
+  /** The counters as they are, and since when (monotonic ms). */
+  counted: { readonly text: string; readonly since: number } | null;
+  /** When it was first seen to be closed, and not finished (monotonic ms). */
+  closedAt: number | null;
 }
 
 export interface OnlookerOptions {
@@ -29,6 +36,8 @@ export interface OnlookerOptions {
   readonly raises?: boolean | 'waiting';
   /** False: remains of submissions that died are left to others. A worker may put no run key and no job. */
   readonly discards?: boolean;
+  /** True for one of many workers: a large job that moves is listed by one of them each minute, not by each. */
+  readonly shares?: boolean;
   readonly stood?: ReadonlyMap<string, Seen>;
   readonly onRaised?: (raised: readonly GroupRaise[]) => void;
   /** Told of each job as it is after a glance. */
@@ -37,6 +46,12 @@ export interface OnlookerOptions {
 
 /** After a listing that found nothing to do, the next one for the counters' sake waits at least so long. */
 const QUIET_MS = 200;
+/** So long a worker leaves the end of a close to whoever made it, milliseconds. */
+const FINISH_MS = 30_000;
+/** Between two listings of a job whose counters do not say that it may be time, milliseconds. */
+const LIST_MS = 60_000;
+/** From so many tasks on a job is large: a listing is ten requests or more, and a thousand workers each make one a minute. */
+const LARGE = 10_000;
 
 /**
  * Looks cheaply first and exactly second (law 11), and has sent again what two looks, two leases apart, found missing, and
@@ -51,6 +66,7 @@ export class Onlooker {
   readonly #raiser: WaitingRaiser | null;
   readonly #costs: CostGuard;
   readonly #discards: boolean;
+  readonly #shares: boolean;
   readonly #onSeen: (view: JobView) => void;
   /** What was told already of groups that can't be raised. */
   readonly #told = new Set<string>();
@@ -66,8 +82,16 @@ export class Onlooker {
     platform: Platform,
     leaseSeconds: number,
     onTrouble: (job: string, error: unknown) => void = () => undefined,
-    { raises = true, discards = true, stood = new Map(), onRaised, onSeen = () => undefined }: OnlookerOptions = {},
+    {
+      raises = true,
+      discards = true,
+      shares = false,
+      stood = new Map(),
+      onRaised,
+      onSeen = () => undefined,
+    }: OnlookerOptions = {},
   ) {
+    this.#shares = shares && platform.remote === true;
     this.#recalled = stood;
     this.#onSeen = onSeen;
     this.#discards = discards;
@@ -157,7 +181,7 @@ export class Onlooker {
         if (glanced === null) {
           if (this.#discards) await discardAbandoned(this.#platform, job);
         } else if (glanced.look !== null) looks.set(job, glanced.look);
-        else if (glanced.view.closed !== null) await finishClose(this.#platform, glanced.view);
+        else if (glanced.view.closed !== null && this.#mayFinish(job)) await finishClose(this.#platform, glanced.view);
         if (glanced !== null && glanced.view.closed !== null) await dropUnreached(this.#platform, glanced.view);
       } catch (error) {
         this.#passOver(job, error);
@@ -170,6 +194,15 @@ export class Onlooker {
     });
     await this.#raiser?.round(this.#views());
     return looks;
+  }
+
+  /** Whoever closed a job finishes that within seconds: of many workers none does it too, unless it died meanwhile. */
+  #mayFinish(job: string): boolean {
+    const memory = this.#jobs.get(job);
+    if (memory === undefined || !this.#shares) return true;
+    const now = this.#platform.clock.monotonic();
+    memory.closedAt ??= now;
+    return now - memory.closedAt >= FINISH_MS;
   }
 
   /** How many open marks the last round found. */
@@ -208,6 +241,9 @@ export class Onlooker {
       listed: null,
       quietUntil: 0,
       stood: null,
+      mark: null,
+      counted: null,
+      closedAt: null,
     };
     this.#jobs.set(job, memory);
     return memory;
@@ -219,14 +255,39 @@ export class Onlooker {
     const counts = await ledger.counts(memory.view.record.job);
     const text = countsSignature(memory.view, counts);
     const { listed } = memory;
-    const stale = listed === null || now - listed.at >= Math.min(60_000, 2 * this.#leaseMs);
+    if (memory.counted?.text !== text) memory.counted = { text, since: now };
+    const lastAt = Math.max(listed?.at ?? Number.NEGATIVE_INFINITY, memory.mark?.at ?? Number.NEGATIVE_INFINITY);
+    const stale = now - lastAt >= Math.min(LIST_MS, 2 * this.#leaseMs);
     const moved = listed === null || listed.counts !== text;
     const ended = withSkipped(memory.view, counts);
     const decided = countsSayDecided(memory.view.record.spec.steps, stepTotals(memory.view), ended);
     // After a retry old failures keep saying decided: fruitless listings take at most a tenth of the time.
-    if (!stale && !(moved && decided && now >= memory.quietUntil)) return false;
+    const isDue = moved && decided && now >= memory.quietUntil;
+    if (!isDue && (!stale || (await this.#isListedElsewhere(memory, now)))) return false;
     memory.listed = { counts: text, at: now };
     return true;
+  }
+
+  /**
+   * Whether another worker has listed the large job since this one asked last; else this one says that it does. By a mark
+   * that changes, so no clock is compared. Of a job that stands still for two leases each looks for itself (law 9).
+   */
+  async #isListedElsewhere(memory: Memory, now: number): Promise<boolean> {
+    const tasks = stepTotals(memory.view).reduce((sum, size) => sum + size, 0);
+    const standsStill = memory.counted !== null && now - memory.counted.since >= 2 * this.#leaseMs;
+    if (!this.#shares || tasks < LARGE || standsStill) return false;
+    const { store } = this.#platform;
+    const key = lookedKey(memory.view.record.job);
+    const etag = (await store.head(key))?.etag ?? null;
+    const isNew = etag !== null && etag !== memory.mark?.etag;
+    if (isNew) memory.mark = { etag, at: now };
+    else {
+      const put = await store.put(key, JSON.stringify({ format: 1, id: randomId(16) }));
+      memory.mark = { etag: put.etag, at: now };
+    }
+    // What it knows of where the job stands is too old to send anything again by.
+    if (isNew) memory.stood = null;
+    return isNew;
   }
 
   #noteStanding(memory: Memory, found: Look): void {

@@ -131,6 +131,9 @@ export const isSecretKey = (key: string): boolean => key.startsWith(TOKENS) || k
 export const isInnerKey = (key: string): boolean =>
   /^(code|runs|open|due|jobs|workers|keepers|notices|schedules|groups|releases|ledger|tokens|manager)\//.test(key);
 
+/** Overwritten by the worker that lists a large job, so that the others need not. */
+export const lookedKey = (job: string): string => `jobs/${job}/steps/looked.json`;
+
 /** The `store` ledger: jobs newest first, each job's sums (one object a writer) and attempts, workers. */
 export const LEDGER_JOBS = 'ledger/jobs/';
 export const LEDGER_WORKERS = 'ledger/workers/';
@@ -144,6 +147,10 @@ export const ledgerTotalsKey = (job: string, writer: string): string => `${ledge
 export const ledgerExactKey = (job: string, round: number, id: string): string =>
   `${ledgerSumsPrefix(job)}x.${pad(round, 6)}.${id}.json`;
 export const ledgerPrunedKey = (job: string): string => `${ledgerSumsPrefix(job)}pruned.json`;
+/** What one of many workers counted for all of them, and whose turn that was. */
+export const ledgerSharedPrefix = (job: string): string => `ledger/tasks/${job}/shared/`;
+export const ledgerCountedKey = (job: string): string => `${ledgerSharedPrefix(job)}counts.json`;
+export const ledgerTurnKey = (job: string, turn: number): string => `${ledgerSharedPrefix(job)}turn.${pad(turn, 9)}`;
 export const ledgerAttemptsPrefix = (job: string): string => `ledger/tasks/${job}/attempts/`;
 export const ledgerAttemptsKey = (job: string, writer: string, n: number): string =>
   `${ledgerAttemptsPrefix(job)}${writer}/${pad(n, 6)}.ndjson`;

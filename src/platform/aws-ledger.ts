@@ -12,16 +12,18 @@ export interface AwsLedgerParts {
   readonly clients: AwsClients;
   readonly store: ObjectStore;
   readonly writer: string;
+  /** A worker opens it, of which there may be many. */
+  readonly shares: boolean;
   readonly allowed: Allowed;
 }
 
 /** Opens the ledger of the profile's kind. Throws `config` for a password that isn't there, else as the adapters do. */
 export async function openAwsLedger(parts: AwsLedgerParts): Promise<Ledger> {
-  const { profile, store, writer } = parts;
+  const { profile, store, writer, shares } = parts;
   const { ledger } = profile;
   switch (ledger.kind) {
     case 'store':
-      return (await import('../adapters/store/store-ledger.ts')).openStoreLedger({ store, writer });
+      return (await import('../adapters/store/store-ledger.ts')).openStoreLedger({ store, writer, shares });
     case 'simpledb':
       return openSimpleDb(parts, ledger.domains);
     case 'postgres':
@@ -33,7 +35,7 @@ export async function openAwsLedger(parts: AwsLedgerParts): Promise<Ledger> {
 }
 
 async function openSimpleDb(parts: AwsLedgerParts, domains: number): Promise<Ledger> {
-  const { profile, clients, store, writer, allowed } = parts;
+  const { profile, clients, store, writer, allowed, shares } = parts;
   const [{ SimpleDbObjects }, { openStoreLedger }] = await Promise.all([
     import('../adapters/aws/simpledb-objects.ts'),
     import('../adapters/store/store-ledger.ts'),
@@ -47,7 +49,7 @@ async function openSimpleDb(parts: AwsLedgerParts, domains: number): Promise<Led
     store,
   });
   await objects.open();
-  return openStoreLedger({ store: objects, writer });
+  return openStoreLedger({ store: objects, writer, shares });
 }
 
 export function simpleDbOptions(profile: AwsProfile, clients: AwsClients, use: ClientUse): SimpleDbOptions {

@@ -79,7 +79,9 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
     await queue.value.close();
     throw answer.reason;
   });
-  const ledgers = new Opened<Ledger>(() => openAwsLedger({ profile, clients, store, writer: who, allowed }));
+  const ledgers = new Opened<Ledger>(() =>
+    openAwsLedger({ profile, clients, store, writer: who, allowed, shares: options.role === 'worker' }),
+  );
   const prices = new PricesOnce(profile, clients);
   const machines = new Opened(async () => {
     const { openMachine } = await import('../adapters/aws/machine-open.ts');

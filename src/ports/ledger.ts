@@ -28,8 +28,8 @@ export interface Ledger {
   /** Newest first. */
   jobs(filter: JobFilter): Promise<readonly LedgerJob[]>;
 
-  /** Per-step counts and totals. */
-  counts(job: string): Promise<readonly StepCounts[]>;
+  /** Per-step counts and totals. A worker's may be some seconds old on a large grid, unless `exact` ones are asked for. */
+  counts(job: string, asked?: { readonly exact?: boolean }): Promise<readonly StepCounts[]>;
 
   /**
    * Replaces the sums of a job's steps by totals taken from the store when it closed in `round`. Events of that round

@@ -7,7 +7,8 @@
 export interface WorkerGroup {
   readonly group: string;
 
-  describe(): Promise<GroupStatus>;
+  /** `counted: false`: `running` is what the service says is in service, where it says so: no worker's sign of life is read. */
+  describe(asked?: { readonly counted?: boolean }): Promise<GroupStatus>;
 
   /** Sets size, bounds or mode; one request, whatever the difference. What is undefined stays as it is. */
   resize(change: GroupChange): Promise<GroupStatus>;

@@ -1,6 +1,10 @@
 import { wait } from '../lib/wait.ts';
 
 const LINGER_MS = 25;
+/** A round waits for so many times as long as the last one took: on a large grid of short tasks looking is most of what is asked. */
+const REST = 4;
+/** But no longer than so, milliseconds: a worker that leaves waits for its last round. */
+const LONGEST_MS = 2_000;
 
 /** Glances at jobs after their outcomes (law 11): those of a moment together, one round at a time. */
 export class Glances {
@@ -11,6 +15,7 @@ export class Glances {
   /** Jobs that are to be glanced at again in a while. */
   readonly #later = new Map<string, NodeJS.Timeout>();
   #round: Promise<void> | null = null;
+  #tookMs = 0;
 
   constructor(glance: (job: string, published: boolean) => Promise<number | null>, onError: (error: unknown) => void) {
     this.#glance = glance;
@@ -44,10 +49,12 @@ export class Glances {
   async #run(): Promise<void> {
     try {
       while (this.#due.size > 0) {
-        await wait(LINGER_MS);
+        await wait(Math.min(LONGEST_MS, Math.max(LINGER_MS, REST * this.#tookMs)));
         const jobs = [...this.#due];
         this.#due.clear();
+        const began = performance.now();
         for (const [job, published] of jobs) this.#again(job, published, await this.#glance(job, published));
+        this.#tookMs = performance.now() - began;
       }
     } catch (error) {
       this.#onError(error);

@@ -47,7 +47,7 @@ export class Pulse {
       options.log.warn(`job ${job}: ${messageOf(error)}`),
     );
     this.#startedAt = options.ctx.platform.clock.now();
-    this.#elsewhere = new Elsewhere(options.options.worker);
+    this.#elsewhere = new Elsewhere(options.options.worker, () => void this.#learnElsewhere());
   }
 
   /** How many attempts of a job, or of one of its steps, run in other workers, about. */
@@ -101,7 +101,7 @@ export class Pulse {
 
   async #beat(): Promise<void> {
     const { ctx, deliveries, dispatcher, drain, log, onBeat, onlooker, onOrder, options } = this.#o;
-    const { clock, leaseSeconds, store, ...platform } = ctx.platform;
+    const { store, ...platform } = ctx.platform;
     await this.requireAccess();
     await heedJournals(store, ctx.jobs, dispatcher, (job, error) =>
       log.warn(`heartbeat: job ${job}: ${messageOf(error)}`),
@@ -111,7 +111,7 @@ export class Pulse {
     try {
       const ledger = await platform.ledger();
       await ledger.heartbeat(this.sign(null));
-      await this.#elsewhere.refresh(() => ledger.workers({ since: clock.now() - 4_000 * leaseSeconds }));
+      await this.#refreshElsewhere();
     } catch (error) {
       // Nothing below needs the ledger to be written.
       if (!isKind(error, 'unavailable')) throw error;
@@ -125,6 +125,19 @@ export class Pulse {
     if (!dispatcher.busy) await onlooker.round();
     else await this.#costs.round(distinct(Array.from(dispatcher.running(), ({ task: { view } }) => view)));
     await deliveries.look(dispatcher.busy);
+  }
+
+  async #refreshElsewhere(): Promise<void> {
+    const { clock, leaseSeconds, ledger } = this.#o.ctx.platform;
+    const since = clock.now() - 4_000 * leaseSeconds;
+    await this.#elsewhere.refresh(async () => (await ledger()).workers({ since }));
+  }
+
+  /** A job that limits what runs at once is held back until it is known what does. Never rejects. */
+  async #learnElsewhere(): Promise<void> {
+    const { dispatcher, log } = this.#o;
+    await this.#refreshElsewhere().catch((error: unknown) => log.warn(messageOf(error)));
+    dispatcher.reconsider();
   }
 
   /** Tells the ledger of attempts that have run for a while. Short ones are told of when they end. */

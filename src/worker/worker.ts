@@ -84,7 +84,8 @@ class Worker {
     const onTrouble = (job: string, error: unknown): void => this.#log.warn(`job ${job}: ${messageOf(error)}`);
     const { passed } = options;
     this.#teller = workersTeller(platform, this.#log, passed);
-    const looks = { raises: 'waiting', discards: false, onSeen: (view: JobView) => this.#teller.see(view) } as const;
+    const onSeen = (view: JobView): void => this.#teller.see(view);
+    const looks = { raises: 'waiting', discards: false, shares: inGroup, onSeen } as const;
     this.#onlooker = new Onlooker(platform, platform.leaseSeconds, onTrouble, looks);
     this.#deliveries = new Deliveries(platform, this.#drain.signal, this.#log, passed);
     this.#glances = new Glances(

@@ -141,6 +141,57 @@ describe('onlookers', () => {
     }
     expect(lists).to.be.at.most(2);
   });
+
+  it('a large job that moves is listed by one of many workers a minute, and one that stands still by each', async () => {
+    const { platform } = place;
+    const yaml =
+      'name: claims\ninput: { split: { by: range, from: 1, to: 10000 } }\nsteps:\n  - { name: price, run: [cat] }\n';
+    const view = await putJob(platform, [], { yaml, parts: 10_000 });
+    const { job } = view.record;
+    await platform.store.put(openMark(job, 0), '{"format":1}');
+    let [mono, lists, done] = [0, 0, 0];
+    const clock = { now: () => Date.now(), monotonic: () => mono };
+    const store = wrapStore(platform.store, {
+      keys: (prefix, options) => {
+        if (prefix.endsWith('/out/')) lists += 1;
+        return platform.store.keys(prefix, options);
+      },
+    });
+    const ledger = await platform.ledger();
+    const counts: typeof ledger.counts = async () => {
+      const [counted] = await ledger.counts(job);
+      return counted === undefined ? [] : [{ ...counted, done }];
+    };
+    const counting = new Proxy(ledger, {
+      get: (target, name) => {
+        const value: unknown = Reflect.get(target, name, target);
+        return name === 'counts' ? counts : typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+    const grid: Platform = { ...platform, clock, store, remote: true, ledger: async () => counting };
+    await ledger.recordJob({
+      ...{ job, name: 'claims', runKey: null, state: 'running', reason: null, round: 0, createdAt: 1, closedAt: null },
+      ...{ createdBy: 'me', labels: {}, steps: [{ name: 'price', group: 'default', total: 10_000 }] },
+    });
+    const workers = Array.from(
+      { length: 6 },
+      () => new Onlooker(grid, 120, undefined, { raises: false, shares: true }),
+    );
+    const minutes = async (count: number, moves: boolean): Promise<number> => {
+      lists = 0;
+      for (let n = 0; n < count; n += 1) {
+        for (const worker of workers) {
+          mono += 60_000 / workers.length;
+          if (moves) done += 1;
+          await worker.glance(job);
+        }
+      }
+      return lists;
+    };
+    expect(await minutes(6, true)).to.be.within(5, 8);
+    await minutes(5, false);
+    expect(await minutes(1, false)).to.equal(workers.length);
+  });
 });
 
 describe('what is missing', () => {

@@ -13,30 +13,44 @@ describe('what runs in other workers', () => {
     }));
 
   it('is counted by job and step, without what runs here or in a worker that has gone', async () => {
-    const elsewhere = new Elsewhere('w1');
-    expect(elsewhere.running('job', null)).to.equal(0);
+    const elsewhere = new Elsewhere('w1', () => undefined);
+    elsewhere.running('job', null);
     await elsewhere.refresh(async () => grid(5));
     expect([elsewhere.running('job', null), elsewhere.running('job', 'two')]).to.deep.equal([3, 0]);
   });
 
-  it('is read each time by few workers, and by many only where a job limits what runs', async () => {
-    const elsewhere = new Elsewhere('w1');
-    let [size, reads] = [10, 0];
-    const beats = async (count: number): Promise<number> => {
-      reads = 0;
-      for (let n = 0; n < count; n += 1) {
-        await elsewhere.refresh(async () => {
-          reads += 1;
-          return grid(size);
-        });
-      }
-      return reads;
-    };
-    expect(await beats(3)).to.equal(3);
-    size = 1_000;
-    expect(await beats(10)).to.equal(1);
-    elsewhere.running('job', 'one');
-    expect(await beats(10)).to.equal(1);
+  it('is read only where a job limits what runs, and at once when that is asked first', async () => {
+    let [reads, unknown] = [0, 0];
+    const elsewhere = new Elsewhere('w1', () => {
+      unknown += 1;
+    });
+    const beat = (): Promise<void> =>
+      elsewhere.refresh(async () => {
+        reads += 1;
+        return grid(1_000);
+      });
+    for (let n = 0; n < 10; n += 1) await beat();
+    expect(reads).to.equal(0);
+    // Nothing is let in by what nobody knows.
+    expect(elsewhere.running('job', 'one')).to.equal(Number.POSITIVE_INFINITY);
+    expect(elsewhere.running('job', 'one')).to.equal(Number.POSITIVE_INFINITY);
+    expect(unknown).to.equal(1);
+    await beat();
     expect(elsewhere.running('job', 'one')).to.equal(998);
+    await beat();
+    expect(reads).to.equal(2);
+    await beat();
+    expect(elsewhere.running('job', 'one')).to.equal(Number.POSITIVE_INFINITY);
+    expect(unknown).to.equal(2);
+  });
+
+  it('holds nothing up where it cannot be read', async () => {
+    const elsewhere = new Elsewhere('w1', () => undefined);
+    elsewhere.running('job', null);
+    const away = elsewhere.refresh(async () => {
+      throw new Error('away');
+    });
+    await away.catch(() => undefined);
+    expect(elsewhere.running('job', null)).to.equal(0);
   });
 });

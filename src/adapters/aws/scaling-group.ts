@@ -57,8 +57,8 @@ export class ScalingGroup implements WorkerGroup {
     this.#requests = new ScalingRequests(options.clients, options.name);
   }
 
-  async describe(): Promise<GroupStatus> {
-    return (await this.#look()).status;
+  async describe({ counted = true }: { readonly counted?: boolean } = {}): Promise<GroupStatus> {
+    return (await this.#look(counted)).status;
   }
 
   /**

@@ -157,8 +157,19 @@ export class JobWriter {
   }
 }
 
+/** Lines that were written already: each flush puts all recent attempts, of which most are as they were. */
+const LINES = new WeakMap<AttemptEvent, string>();
+
 function linesText(attempts: Iterable<AttemptEvent>): string {
-  return [...attempts].map((each) => `${attemptLine(each)}\n`).join('');
+  return Array.from(attempts, lineOf).join('');
+}
+
+function lineOf(attempt: AttemptEvent): string {
+  const known = LINES.get(attempt);
+  if (known !== undefined) return known;
+  const line = `${attemptLine(attempt)}\n`;
+  LINES.set(attempt, line);
+  return line;
 }
 
 function byStep(events: readonly AttemptEvent[]): ReadonlyMap<string, ReadonlyMap<number, readonly AttemptEvent[]>> {

@@ -45,6 +45,11 @@ export class Snapshots {
   }
 
   async of(job: string, want: Want = 'all'): Promise<Snapshot> {
+    return (await this.ofFew(job, want, Number.POSITIVE_INFINITY)) ?? snapshotOf(job, new Map());
+  }
+
+  /** Null where more than `most` writers' objects would have to be read. */
+  async ofFew(job: string, want: Want, most: number): Promise<Snapshot | null> {
     const kept = this.#kept(job);
     const listed = new Map<string, string>();
     for await (const { key, etag } of this.#store.list(ledgerSumsPrefix(job))) listed.set(key, etag);
@@ -58,10 +63,9 @@ export class Snapshots {
     const totals = changed.filter(isTotals);
     const replaced = want === 'all' ? new Set<string>() : replacedBy(kept.objects);
     const isReplaced = (each: readonly [string, string]): boolean => replaced.has(each.join(' '));
-    await this.#read(
-      kept,
-      totals.filter((each) => !isReplaced(each)),
-    );
+    const own = totals.filter((each) => !isReplaced(each));
+    if (own.length > most) return null;
+    await this.#read(kept, own);
     // A newer round began: what it changes can be told only beside what was there before.
     const rest = totals.filter(isReplaced);
     if (rest.length > 0 && hasNewerRounds(job, kept.objects)) await this.#read(kept, rest);

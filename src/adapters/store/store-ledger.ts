@@ -1,7 +1,13 @@
 import { BatchctlError } from '../../errors.ts';
 import { type Clock, systemClock } from '../../lib/clock.ts';
 import { randomId } from '../../lib/id.ts';
-import { ledgerAttemptsPrefix, ledgerExactKey, ledgerPrunedKey, ledgerSumsPrefix } from '../../model/keys.ts';
+import {
+  ledgerAttemptsPrefix,
+  ledgerExactKey,
+  ledgerPrunedKey,
+  ledgerSharedPrefix,
+  ledgerSumsPrefix,
+} from '../../model/keys.ts';
 import { checkCounters } from '../../model/ledger/decimals.ts';
 import type {
   AttemptEvent,
@@ -22,6 +28,7 @@ import { JobWriter } from './job-writer.ts';
 import { markPruned, readJob, readJobs, writeJob } from './jobs.ts';
 import type { LedgerObjects } from './ledger-objects.ts';
 import { pageOfAttempts, pageOfTasks, readAttempts } from './reader.ts';
+import { SharedCounts } from './shared-counts.ts';
 import { replacedTotals, type Snapshot, Snapshots } from './snapshot.ts';
 import type { ExactTotals, PrunedCounts } from './totals.ts';
 import { WorkerSigns } from './workers.ts';
@@ -31,8 +38,12 @@ export interface StoreLedgerOptions {
   /** Who writes: the worker's id, or who acts. Its attempts are those that name it as their worker. */
   readonly writer: string;
   readonly clock?: Clock;
+  /** True for a worker: where many write, one counts for all, and `counts` may be some seconds old. */
+  readonly shares?: boolean;
 }
 
+/** Jobs whose steps are kept. */
+const JOBS_KEPT = 100;
 /** Keys deleted at once. */
 const DELETES = 1000;
 
@@ -43,6 +54,7 @@ const DELETES = 1000;
  * - `record` is one put a job, of what this writer counted and its recent attempts; events of others' attempts are looked
  *   up first, so that what is known is not said twice.
  * - `counts` is one listing and a read of each writer's object that changed: two to three bytes a task, no call a task.
+ *   Where many write, a worker's is one read, as one of them counts for all (`SharedCounts`).
  *   A task that two writers know counts once; where their words differ, its attempts are read.
  * - A closed job's counts are one listing and one small object, until a newer round begins.
  * - Pages of tasks and attempts read the objects that may hold them: more the more writers there were at that time.
@@ -61,11 +73,14 @@ class StoreLedger implements Ledger {
   readonly #objects: AttemptObjects;
   readonly #snapshots: Snapshots;
   readonly #signs: WorkerSigns;
+  readonly #shared: SharedCounts | null;
+  /** A job's steps as it was recorded: they never change. */
+  readonly #steps = new Map<string, readonly string[]>();
   /** Null: the job is pruned, and nothing is recorded of it any more. */
   readonly #writers = new Map<string, JobWriter | null>();
   #recording: Promise<unknown> = Promise.resolve();
 
-  constructor({ store, writer, clock = systemClock }: StoreLedgerOptions) {
+  constructor({ store, writer, clock = systemClock, shares = false }: StoreLedgerOptions) {
     this.#store = store;
     this.#worker = writer;
     // Two processes of one person have the same name, and nobody else may write this one's objects.
@@ -74,6 +89,7 @@ class StoreLedger implements Ledger {
     this.#objects = new AttemptObjects(store);
     this.#snapshots = new Snapshots(store);
     this.#signs = new WorkerSigns(store);
+    this.#shared = shares ? new SharedCounts(store, clock, (job, most) => this.#count(job, most)) : null;
   }
 
   async open(): Promise<void> {}
@@ -104,11 +120,9 @@ class StoreLedger implements Ledger {
     return readJobs(this.#store, filter);
   }
 
-  async counts(job: string): Promise<readonly StepCounts[]> {
-    const [snapshot, record] = await Promise.all([this.#snapshots.of(job, 'sums'), this.job(job)]);
-    if (snapshot.pruned !== null) return snapshot.pruned;
-    const steps = stepsOf(record, snapshot);
-    return await Promise.all(steps.map((step) => countStep(this.#objects, snapshot, job, step)));
+  async counts(job: string, { exact = false }: { readonly exact?: boolean } = {}): Promise<readonly StepCounts[]> {
+    if (this.#shared !== null && !exact) return await this.#shared.of(job);
+    return (await this.#count(job, Number.POSITIVE_INFINITY))?.counts ?? [];
   }
 
   async recordExact(job: string, round: number, steps: readonly ExactCounts[]): Promise<void> {
@@ -152,11 +166,11 @@ class StoreLedger implements Ledger {
 
   /** The mark comes first: from then on readers answer what it says, whatever is still there or comes late. */
   async forget(job: string): Promise<void> {
-    const pruned: PrunedCounts = { format: 1, counts: await this.counts(job) };
+    const pruned: PrunedCounts = { format: 1, counts: await this.counts(job, { exact: true }) };
     await this.#store.put(ledgerPrunedKey(job), JSON.stringify(pruned), { ifAbsent: true });
     await markPruned(this.#store, job);
     await this.#inTurn(async () => void this.#writers.set(job, null));
-    for (const prefix of [ledgerSumsPrefix(job), ledgerAttemptsPrefix(job)]) {
+    for (const prefix of [ledgerSumsPrefix(job), ledgerAttemptsPrefix(job), ledgerSharedPrefix(job)]) {
       let keys: string[] = [];
       for await (const key of this.#store.keys(prefix)) {
         if (key !== ledgerPrunedKey(job)) keys.push(key);
@@ -174,15 +188,40 @@ class StoreLedger implements Ledger {
   }
 
   async #found(job: string): Promise<{ readonly snapshot: Snapshot; readonly steps: readonly string[] } | null> {
-    const [snapshot, record] = await Promise.all([this.#snapshots.of(job), this.job(job)]);
-    return snapshot.pruned === null ? { snapshot, steps: stepsOf(record, snapshot) } : null;
+    const [snapshot, known] = await Promise.all([this.#snapshots.of(job), this.#recordedSteps(job)]);
+    return snapshot.pruned === null ? { snapshot, steps: stepsOf(known, snapshot) } : null;
+  }
+
+  /** Null where more than `most` objects would have to be read. */
+  async #count(
+    job: string,
+    most: number,
+  ): Promise<{ readonly counts: readonly StepCounts[]; readonly writers: number } | null> {
+    const [snapshot, known] = await Promise.all([this.#snapshots.ofFew(job, 'sums', most), this.#recordedSteps(job)]);
+    if (snapshot === null) return null;
+    const writers = snapshot.totals.length;
+    if (snapshot.pruned !== null) return { counts: snapshot.pruned, writers };
+    const steps = stepsOf(known, snapshot);
+    return { counts: await Promise.all(steps.map((step) => countStep(this.#objects, snapshot, job, step))), writers };
+  }
+
+  async #recordedSteps(job: string): Promise<readonly string[]> {
+    const known = this.#steps.get(job);
+    if (known !== undefined) return known;
+    const record = await this.job(job);
+    const steps = record?.steps.map(({ name }) => name) ?? [];
+    if (record !== null) {
+      if (this.#steps.size >= JOBS_KEPT) this.#steps.clear();
+      this.#steps.set(job, steps);
+    }
+    return steps;
   }
 
   /** A job's pruning is looked for once: readers heed the mark anyway. */
   async #writerOf(job: string): Promise<JobWriter | null> {
     const known = this.#writers.get(job);
     if (known !== undefined) return known;
-    const { pruned } = await this.#snapshots.of(job);
+    const pruned = await this.#store.read(ledgerPrunedKey(job));
     const of = { job, writer: this.#writer, worker: this.#worker };
     const writer = pruned === null ? new JobWriter(this.#store, this.#objects, of) : null;
     this.#writers.set(job, writer);
@@ -197,8 +236,7 @@ class StoreLedger implements Ledger {
 }
 
 /** A job's steps in the job's order; those that only counts know come last, by name. */
-function stepsOf(job: LedgerJob | null, snapshot: Snapshot): readonly string[] {
-  const known = job?.steps.map(({ name }) => name) ?? [];
+function stepsOf(known: readonly string[], snapshot: Snapshot): readonly string[] {
   return [...known, ...snapshot.steps.filter((step) => !known.includes(step)).sort()];
 }
 

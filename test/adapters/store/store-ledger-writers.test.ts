@@ -272,4 +272,97 @@ describe('what reading the store ledger costs', () => {
     await open(late, 'c').recordJob(job({ state: 'running' }));
     expect((await open(memory, 'd').job('claims-1'))?.state).to.equal('succeeded');
   });
+
+  describe('and many workers that count', () => {
+    /** A store that counts what is read, and a clock. */
+    async function grid(writers: number) {
+      const memory = new MemoryStore();
+      const [asked, time] = [{ reads: 0 }, { now: 0 }];
+      const store = wrapStore(memory, {
+        read: (key, options) => {
+          asked.reads += 1;
+          return memory.read(key, options);
+        },
+      });
+      const clock = { now: () => T0 + time.now, monotonic: () => time.now };
+      const worker = (writer: string, at: ObjectStore = store): Ledger =>
+        openStoreLedger({ store: at, writer, clock, shares: true });
+      await open(store, 'cli').recordJob(job());
+      const ledgers = Array.from({ length: writers }, (_, n) => worker(`w${n}`));
+      const work = (round: number): Promise<unknown> =>
+        Promise.all(
+          ledgers.map((ledger, n) => ledger.record([event('done', round * writers + n, { worker: `w${n}` })])),
+        );
+      const done = async (ledger: Ledger, exact = false) => (await ledger.counts('claims-1', { exact }))[0]?.done;
+      return { memory, asked, time, store, worker, ledgers, work, done };
+    }
+
+    it('takes one of them at a time to count for all, however many they are', async () => {
+      const { asked, time, ledgers, work, done } = await grid(200);
+      await work(0);
+      asked.reads = 0;
+      expect(await done(ledgers[0] as Ledger)).to.equal(200);
+      const alone = asked.reads;
+      for (const ledger of ledgers) expect(await done(ledger)).to.equal(200);
+      // Each reads what the first one found; to count by itself each would have read two hundred objects.
+      expect(asked.reads - alone).to.be.at.most(4 * 200);
+      await work(1);
+      asked.reads = 0;
+      time.now += 30_000;
+      const found = [];
+      for (const ledger of ledgers) found.push(await done(ledger));
+      // Who comes first counts anew; no count is older than the others'.
+      expect(found.at(-1)).to.equal(400);
+      expect(asked.reads).to.be.at.most(200 + 4 * 200);
+    });
+
+    it('counts exactly where exact counts are asked for, and where few workers write', async () => {
+      const many = await grid(60);
+      await many.work(0);
+      expect(await many.done(many.ledgers[0] as Ledger)).to.equal(60);
+      await many.work(1);
+      expect(await many.done(many.ledgers[1] as Ledger)).to.equal(60);
+      expect(await many.done(many.ledgers[1] as Ledger, true)).to.equal(120);
+      const few = await grid(20);
+      for (const round of [0, 1, 2]) {
+        await few.work(round);
+        for (const ledger of few.ledgers) expect(await few.done(ledger)).to.equal(20 * (round + 1));
+      }
+    });
+
+    it('passes over a worker that dies in its turn', async () => {
+      const { memory, time, store, worker, ledgers, work, done } = await grid(60);
+      await work(0);
+      expect(await done(ledgers[0] as Ledger)).to.equal(60);
+      const later = worker('later');
+      await done(later);
+      await work(1);
+      // Its turn is taken, and nothing follows.
+      let dies = false;
+      const dying = wrapStore(store, {
+        list: (prefix, options) => {
+          if (dies) throw new Error('killed');
+          return memory.list(prefix, options);
+        },
+      });
+      const dead = worker('dead', dying);
+      await done(dead);
+      time.now += 6_000;
+      dies = true;
+      expect(await rejection(done(dead))).to.have.property('message', 'killed');
+      expect(await done(later)).to.equal(60);
+      time.now += 6_000;
+      expect(await done(later)).to.equal(120);
+    });
+
+    it('leaves nothing of it behind once the job is forgotten', async () => {
+      const { memory, ledgers, work, done } = await grid(60);
+      await work(0);
+      for (const ledger of ledgers.slice(0, 3)) await done(ledger);
+      await (ledgers[0] as Ledger).forget('claims-1');
+      const left: string[] = [];
+      for await (const key of memory.keys('ledger/tasks/')) left.push(key);
+      expect(left).to.deep.equal(['ledger/tasks/claims-1/sums/pruned.json']);
+    });
+  });
 });
