@@ -56,7 +56,8 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
   const s3 = await createS3Store({ clients, bucket: name, owner, prefix, kmsKey });
   const store = await withKills(guardedStore(s3, allowed));
   const topics = topicClients(clients, at);
-  const buckets = new S3Buckets({ clients: at, own: { name, owner, store: s3 }, allowed, requesterPays });
+  const own = { name, owner, store: s3 };
+  const buckets = new S3Buckets({ clients: at, rates: clients.rates, own, allowed, requesterPays });
   const leaseOf = (group: string): number => {
     const { visibility } = groupOf(profile, group);
     return lease ?? visibility;

@@ -14,6 +14,7 @@ import type { STSClient } from '@aws-sdk/client-sts';
 import { type Credentials, credentialChain, findCredentials } from './credentials.ts';
 import { statusOf } from './errors.ts';
 import { type HttpLimits, RoutedHandler, SILENT } from './http-handler.ts';
+import { RateLimits } from './rate-limits.ts';
 import { PatientRetries } from './retries.ts';
 
 /** Plain data, so that a thread can make clients of its own. */
@@ -35,8 +36,8 @@ type Service =
 
 /**
  * What a client is for. Each has sockets and attempts of its own, so that no upload ever delays a heartbeat:
- * `bulk` large bodies · `poll` long polls · `heartbeat` leases · `control` all that is small · `probe` a look by
- * `doctor`, which rather says that a service is slow than waits for it.
+ * `bulk` what stores and buckets ask of S3, which alone keeps to the rates · `poll` long polls · `heartbeat` leases ·
+ * `control` all that is small · `probe` a look by `doctor`, which rather says that a service is slow than waits for it.
  */
 export type ClientUse = 'bulk' | 'poll' | 'heartbeat' | 'control' | 'probe';
 
@@ -66,13 +67,17 @@ export class AwsClients {
   readonly account: string | null;
   /** The SDK's chain, for what is signed by hand. */
   readonly credentials: Credentials;
+  /** How fast S3 may be asked. */
+  readonly rates: RateLimits;
   readonly #endpoints: AwsClientsOptions['endpoints'];
   readonly #env: Readonly<Record<string, string | undefined>>;
   #chain: Credentials | null = null;
   readonly #handlers = new Map<ClientUse, RoutedHandler>();
   readonly #clients = new Map<string, Promise<{ destroy(): void }>>();
 
-  constructor(options: AwsClientsOptions) {
+  /** Takes the `rates` of the process's other clients, if given. */
+  constructor(options: AwsClientsOptions, rates: RateLimits = new RateLimits()) {
+    this.rates = rates;
     this.region = options.region;
     this.profile = options.profile;
     this.account = options.account;
@@ -198,6 +203,7 @@ export class AwsClients {
   async close(): Promise<void> {
     const clients = await Promise.allSettled(this.#clients.values());
     this.#clients.clear();
+    this.rates.close();
     for (const client of clients) if (client.status === 'fulfilled') client.value.destroy();
     for (const handler of this.#handlers.values()) handler.destroy();
     this.#handlers.clear();
@@ -220,7 +226,7 @@ export class AwsClients {
   #handler(use: ClientUse): RoutedHandler {
     const known = this.#handlers.get(use);
     if (known !== undefined) return known;
-    const handler = new RoutedHandler(LIMITS[use], this.#env);
+    const handler = new RoutedHandler(LIMITS[use], this.#env, use === 'bulk' ? this.rates : null);
     this.#handlers.set(use, handler);
     return handler;
   }

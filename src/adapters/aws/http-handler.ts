@@ -5,6 +5,7 @@ import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { HttpProxyAgent, HttpsProxyAgent } from 'hpagent';
 import { BatchctlError } from '../../errors.ts';
 import { proxyFor } from '../../lib/proxy.ts';
+import type { RateLimits } from './rate-limits.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 type Request = Parameters<NodeHttpHandler['handle']>[0];
@@ -34,24 +35,30 @@ export interface HttpLimits {
 export class RoutedHandler {
   readonly metadata = { handlerProtocol: 'http/1.1' };
   readonly #limits: HttpLimits;
+  readonly #rates: RateLimits | null;
   readonly #env: Environment;
   readonly #routes = new Map<string, NodeHttpHandler>();
   readonly #made = new Map<string, Agents>();
   readonly #ca: string | undefined;
   #destroyed = false;
 
-  /** Throws `config` when AWS_CA_BUNDLE can't be read. */
-  constructor(limits: HttpLimits, env: Environment) {
+  /** Requests keep to `rates`, if given. Throws `config` when AWS_CA_BUNDLE can't be read. */
+  constructor(limits: HttpLimits, env: Environment, rates: RateLimits | null = null) {
     this.#limits = limits;
     this.#env = env;
+    this.#rates = rates;
     this.#ca = caBundle(env);
   }
 
   async handle(request: Request, options?: Options): Answer {
+    // Before any timeout of it begins.
+    if (this.#rates?.isOn) await this.#rates.turn(request, options?.abortSignal as AbortSignal | undefined);
     // A request in flight fails as its socket goes, and its client would try again, and keep the process.
     if (this.#destroyed) throw Object.assign(new Error('the client was closed'), { name: 'AbortError' });
     const proxy = proxyFor(request, this.#env);
-    return await this.#route(proxy).handle(request, options);
+    const answer = await this.#route(proxy).handle(request, options);
+    this.#rates?.answered(request, answer.response.statusCode);
+    return answer;
   }
 
   /** The agent for whoever makes requests without the SDK (SimpleDB); the same proxies and certificates. */

@@ -10,12 +10,15 @@ import type {
   UploadOptions,
 } from '../../ports/object-store.ts';
 import { AwsClients, type AwsClientsOptions } from './clients.ts';
+import type { RateLimits } from './rate-limits.ts';
 import { gone } from './s3-copy.ts';
 import { regionOf } from './s3-region.ts';
 import { createS3Store, type S3Store } from './s3-store.ts';
 
 export interface S3BucketsOptions {
   readonly clients: AwsClientsOptions;
+  /** Of the process's other clients of S3. */
+  readonly rates?: RateLimits;
   /** The profile's own bucket: its store, and who must own it. Null: the profile's store is not in S3. */
   readonly own: { readonly name: string; readonly owner: string | null; readonly store: S3Store } | null;
   /** Buckets to which requests say that whoever asks pays (S3: Requester Pays). */
@@ -72,7 +75,7 @@ export class S3Buckets {
   #clientsFor(region: string): AwsClients {
     const known = this.#clients.get(region);
     if (known !== undefined) return known;
-    const made = new AwsClients({ ...this.#options.clients, region });
+    const made = new AwsClients({ ...this.#options.clients, region }, this.#options.rates);
     this.#clients.set(region, made);
     return made;
   }

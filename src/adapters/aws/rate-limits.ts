@@ -1,0 +1,192 @@
+/** The share of the refused rate that a process goes on with. */
+const KEPT = 0.7;
+/** How steeply a rate grows again, requests a second per s³. */
+const STEEPNESS = 0.4;
+/** Requests a second: the lowest rate. */
+const LEAST = 1;
+/** Milliseconds over which requests are counted. A rate is lowered once a window: earlier refusals belong to the rate before. */
+const WINDOW = 500;
+/** Milliseconds without a refusal after which a limit ends. */
+const QUIET = 30_000;
+/** Milliseconds that a request is held at most, so that a store that refuses everything is never taken for one that hangs. */
+const LONGEST_HELD = 5_000;
+/** Milliseconds by which a timer may be late without loss of rate. */
+const LATE = 20;
+
+/**
+ * Requests a second that may be sent `ms` after S3 refused requests at the rate `refused`: 70 % of that rate at first, the
+ * same rate again after (0.75 × refused)^⅓ seconds, then more, slowly at first. This is CUBIC (RFC 9438, section 4.2) with the
+ * constants of the SDK's adaptive mode. It suits one process that sends 1,000 a second and 1,000 processes that send one each.
+ */
+export function rateAfter(refused: number, ms: number): number {
+  const until = Math.cbrt((refused * (1 - KEPT)) / STEEPNESS);
+  return Math.max(LEAST, refused + STEEPNESS * (ms / 1_000 - until) ** 3);
+}
+
+/** The part of a request that decides whose limit it counts against. */
+export interface Sendable {
+  readonly method: string;
+  readonly hostname: string;
+}
+
+/**
+ * Limits how fast the stores and buckets of a process ask S3, all clients together. There is no limit until S3 refuses a request
+ * (503, 429). Then further requests to the same bucket wait for their turn, and the rate grows again. Reads and writes have
+ * limits of their own, as in S3. While nothing is refused, a request costs one comparison before it and one behind it.
+ *
+ * A limit is for a bucket (a host), not for a prefix: clients can't see how S3 has split a bucket, and a new bucket is not split.
+ * An endpoint in place of AWS has one host for all buckets; such servers refuse as a whole.
+ *
+ * SQS, and so the leases, have no limit. Nor have a worker's signs of life a limit of their own: they are few, and a request is
+ * held for five seconds at most.
+ *
+ * The SDK's adaptive mode was not taken: it brings the quota of retries that runs dry (retries.ts), has one limit for reads and
+ * writes of all buckets, doesn't see a 503 without a body (HEAD) as a refusal, holds a request without end, and measures
+ * every request of a process that was never refused anything.
+ */
+export class RateLimits {
+  readonly #monotonic: () => number;
+  readonly #lanes = new Map<string, Lane>();
+
+  constructor(monotonic: () => number = () => performance.now()) {
+    this.#monotonic = monotonic;
+  }
+
+  /** Whether requests have to ask for their turn. */
+  get isOn(): boolean {
+    return this.#lanes.size > 0;
+  }
+
+  /** Resolves when a request may be sent, or its signal aborts: within five seconds. */
+  async turn(request: Sendable, signal?: AbortSignal): Promise<void> {
+    const now = this.#monotonic();
+    for (const [name, lane] of this.#lanes) if (lane.isOver(now)) this.#lanes.delete(name);
+    await this.#lanes.get(laneOf(request))?.turn(signal);
+  }
+
+  /** Takes note of an answer's status: only a refusal counts. */
+  answered(request: Sendable, status: number): void {
+    if (status !== 503 && status !== 429) return;
+    const name = laneOf(request);
+    const lane = this.#lanes.get(name) ?? new Lane(this.#monotonic);
+    this.#lanes.set(name, lane);
+    lane.refused();
+  }
+
+  /** Lets all go that wait, as their clients are closed. */
+  close(): void {
+    for (const lane of this.#lanes.values()) lane.close();
+    this.#lanes.clear();
+  }
+}
+
+const laneOf = ({ method, hostname }: Sendable): string =>
+  `${method === 'GET' || method === 'HEAD' ? 'read' : 'write'} ${hostname}`;
+
+interface Waiting {
+  /** When it goes at the latest, monotonic. */
+  readonly until: number;
+  readonly go: () => void;
+}
+
+/** The requests that share a limit. It begins with a refusal; for the first window requests are only counted. */
+class Lane {
+  readonly #monotonic: () => number;
+  readonly #waiting: Waiting[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  /** Requests sent in the current window, and when it began. */
+  #sent = 0;
+  #since: number;
+  /** Requests a second in the last window; null before the end of the first. */
+  #measured: number | null = null;
+  /** The rate that was refused when the limit was last lowered, and when; null: there is no limit yet. */
+  #lowered: { readonly from: number; readonly at: number } | null = null;
+  #refusedAt: number;
+  /** When the next request may go, monotonic. */
+  #next = 0;
+
+  constructor(monotonic: () => number) {
+    this.#monotonic = monotonic;
+    this.#since = monotonic();
+    this.#refusedAt = this.#since;
+  }
+
+  isOver(now: number): boolean {
+    return this.#waiting.length === 0 && now - this.#refusedAt >= QUIET;
+  }
+
+  turn(signal?: AbortSignal): Promise<void> | undefined {
+    const now = this.#monotonic();
+    if (this.#waiting.length === 0 && this.#next <= now) {
+      this.#send(now);
+      return undefined;
+    }
+    return new Promise((resolve) => {
+      const leave = (): void => {
+        this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+        resolve();
+      };
+      const go = (): void => {
+        signal?.removeEventListener('abort', leave);
+        resolve();
+      };
+      const waiting: Waiting = { until: now + LONGEST_HELD, go };
+      this.#waiting.push(waiting);
+      if (signal?.aborted) leave();
+      else signal?.addEventListener('abort', leave, { once: true });
+      this.#wake(now);
+    });
+  }
+
+  refused(): void {
+    const now = this.#monotonic();
+    this.#refusedAt = now;
+    this.#count(now);
+    if (this.#measured === null || now - (this.#lowered?.at ?? Number.NEGATIVE_INFINITY) < WINDOW) return;
+    this.#lowered = { from: Math.min(this.#measured, this.#rate(now)), at: now };
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    for (const { go } of this.#waiting.splice(0)) go();
+  }
+
+  #rate(now: number): number {
+    if (this.#lowered === null) return Number.POSITIVE_INFINITY;
+    return rateAfter(this.#lowered.from, now - this.#lowered.at);
+  }
+
+  #send(now: number): void {
+    this.#count(now);
+    this.#sent += 1;
+    // A request that was let go before its turn doesn't delay the others.
+    this.#next = Math.min(now, Math.max(this.#next, now - LATE)) + 1_000 / this.#rate(now);
+  }
+
+  /** Begins a new window if the last one is over. Its requests were all sent in its half second, however long ago. */
+  #count(now: number): void {
+    if (now - this.#since < WINDOW) return;
+    this.#measured = (this.#sent * 1_000) / WINDOW;
+    this.#sent = 0;
+    this.#since = now;
+  }
+
+  /** Sets the timer for the first that waits. */
+  #wake(now: number): void {
+    clearTimeout(this.#timer);
+    const [first] = this.#waiting;
+    if (first === undefined) return;
+    this.#timer = setTimeout(() => this.#letGo(), Math.max(1, Math.min(this.#next, first.until) - now));
+  }
+
+  #letGo(): void {
+    const now = this.#monotonic();
+    for (let first = this.#waiting[0]; first !== undefined; first = this.#waiting[0]) {
+      if (this.#next > now && first.until > now) break;
+      this.#waiting.shift();
+      this.#send(now);
+      first.go();
+    }
+    this.#wake(now);
+  }
+}

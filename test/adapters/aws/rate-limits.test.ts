@@ -1,0 +1,136 @@
+// Protects: a process that S3 asks to slow down does so, comes back to full speed, and never looks as if it hung.
+import { expect } from 'chai';
+import { RateLimits, rateAfter, type Sendable } from '../../../src/adapters/aws/rate-limits.ts';
+import { HeldTime } from '../../support/held-time.ts';
+
+const PUT: Sendable = { method: 'PUT', hostname: 'acme.s3.eu-west-1.amazonaws.com' };
+
+/** What a server saw in a second. */
+interface Second {
+  sent: number;
+  refused: number;
+}
+
+describe('the rates at which S3 is asked', () => {
+  it('fall by 30 % at once, are what they were in seconds, and then grow ever faster', () => {
+    const at = (refused: number, ...seconds: readonly number[]): readonly number[] =>
+      seconds.map((each) => Math.round(rateAfter(refused, each * 1_000)));
+    expect(at(1_000, 0, 9, 10, 20)).to.deep.equal([700, 1_000, 1_000, 1_520]);
+    expect(at(10, 0, 2, 5, 10)).to.deep.equal([7, 10, 21, 218]);
+    expect(at(0, 0, 1, 5, 10), 'never below one').to.deep.equal([1, 1, 50, 400]);
+  });
+
+  describe('while time is held', () => {
+    let time: HeldTime;
+    let limits: RateLimits;
+    beforeEach(() => {
+      time = new HeldTime();
+      limits = new RateLimits(() => time.now());
+    });
+    afterEach(() => time.release());
+
+    /** One request, its answer a millisecond later. Answers its status and for how long it was held. */
+    async function send(status: () => number, request = PUT): Promise<{ status: number; held: number }> {
+      const began = time.now();
+      if (limits.isOn) await limits.turn(request);
+      const held = time.now() - began;
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      const answer = status();
+      limits.answered(request, answer);
+      return { status: answer, held };
+    }
+
+    /** So many clients that send all the time, to a server that takes `rate()` requests a second; what it saw, by second. */
+    async function under(
+      clients: number,
+      seconds: number,
+      rate: (second: number) => number,
+    ): Promise<readonly Second[]> {
+      const seen: Second[] = Array.from({ length: seconds + 1 }, () => ({ sent: 0, refused: 0 }));
+      const began = time.now();
+      const status = (): number => {
+        const second = Math.floor((time.now() - began) / 1_000);
+        const here = seen[second] ?? { sent: 0, refused: 0 };
+        here.sent += 1;
+        const over = here.sent - here.refused > rate(second);
+        if (over) here.refused += 1;
+        return over ? 503 : 200;
+      };
+      const client = async (): Promise<void> => {
+        while (time.now() - began < seconds * 1_000) {
+          const { status: answer } = await send(status);
+          // As PatientRetries waits, about.
+          await new Promise((resolve) => setTimeout(resolve, answer === 503 ? 250 : 9));
+        }
+      };
+      await time.passUntil(Promise.all(Array.from({ length: clients }, client)));
+      return seen.slice(0, seconds);
+    }
+    const sum = (seen: readonly Second[], what: keyof Second): number =>
+      seen.reduce((all, each) => all + each[what], 0);
+
+    it('keep close to what a partition takes, with few refusals, and are unlimited again once it takes more', async () => {
+      // Ten clients would send a thousand a second.
+      const seen = await under(10, 40, (second) => (second < 20 ? 100 : 10_000));
+      const settled = seen.slice(5, 20);
+      expect((sum(settled, 'sent') - sum(settled, 'refused')) / 15).to.be.within(70, 100);
+      expect(sum(settled, 'refused') / sum(settled, 'sent')).to.be.below(0.1);
+      expect(seen[39]?.sent).to.be.above(800);
+      await time.pass(25_000);
+      await limits.turn(PUT);
+      expect(limits.isOn).to.equal(false);
+    });
+
+    it('of a store that refuses everything fall to a trickle; none is held for more than five seconds', async () => {
+      const refused = await under(20, 30, () => 0);
+      expect(sum(refused.slice(15), 'sent') / 15).to.be.below(8);
+      const all = Promise.all(Array.from({ length: 20 }, () => send(() => 200)));
+      const held = (await time.passUntil(all)).map((each) => each.held);
+      expect(Math.max(...held)).to.be.within(1_000, 5_001);
+      const after = await under(20, 15, () => 10_000);
+      expect(after[14]?.sent).to.be.above(1_000);
+    });
+
+    it('are those of one bucket, of its reads or its writes; and nothing but a refusal limits them', async () => {
+      for (const status of [200, 404, 412, 500]) limits.answered(PUT, status);
+      expect(limits.isOn).to.equal(false);
+      await under(20, 10, () => 0);
+      expect(limits.isOn).to.equal(true);
+      const others = [
+        { ...PUT, method: 'GET' },
+        { ...PUT, method: 'HEAD' },
+        { ...PUT, hostname: 'other.s3' },
+      ];
+      for (const other of others)
+        expect((await time.passUntil(send(() => 200, other))).held, other.method).to.be.below(2);
+      const deletes = Array.from({ length: 4 }, () => send(() => 200, { ...PUT, method: 'DELETE' }));
+      const held = (await time.passUntil(Promise.all(deletes))).map((each) => each.held);
+      expect(Math.max(...held), 'a delete is a write').to.be.above(500);
+    });
+
+    it('one refusal alone holds nothing back', async () => {
+      let answers = 0;
+      const now = await time.passUntil(
+        Promise.all(Array.from({ length: 50 }, () => send(() => (answers++ === 0 ? 503 : 200)))),
+      );
+      expect(Math.max(...now.map(({ held }) => held))).to.be.below(2);
+      await time.pass(600);
+      const later = await time.passUntil(Promise.all(Array.from({ length: 50 }, () => send(() => 200))));
+      expect(Math.max(...later.map(({ held }) => held))).to.be.below(2);
+    });
+
+    it('let go whom a signal ends, and all when their clients close', async () => {
+      await under(20, 10, () => 0);
+      const end = new AbortController();
+      const waiting = Array.from({ length: 8 }, () => limits.turn(PUT, end.signal));
+      const past = limits.turn(PUT, AbortSignal.abort());
+      const last = limits.turn(PUT);
+      await past;
+      end.abort();
+      await Promise.all(waiting);
+      limits.close();
+      await last;
+      expect(limits.isOn).to.equal(false);
+    });
+  });
+});
