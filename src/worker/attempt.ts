@@ -23,6 +23,7 @@ import {
 import type { Outcome } from './outcome.ts';
 import { Patience, publishPatience } from './patience.ts';
 import { publish } from './publish.ts';
+import { type Failing, putFailure } from './put-failure.ts';
 import { SecretRefused } from './secret-reader.ts';
 import { maskSecrets, type Secrets } from './secrets.ts';
 import { type StagedInput, stageIn } from './stage-in.ts';
@@ -69,7 +70,10 @@ const LONGEST_TAIL_MS = 30_000;
 /** A task's delivery from which on a denied input or output pauses the job. */
 const DENIALS = 2;
 
-/** One try at a task: stage in, execute, judge, publish. Every way it can end is an outcome; nothing is thrown. */
+/**
+ * One try at a task: stage in, execute, judge, publish or write that it failed. Every way it can end is an outcome; nothing is
+ * thrown.
+ */
 export async function runAttempt(ctx: WorkerContext, task: Admitted, options: AttemptOptions): Promise<AttemptResult> {
   const { clock } = ctx.platform;
   const [startedAt, started] = [clock.now(), clock.monotonic()];
@@ -96,7 +100,7 @@ export async function runAttempt(ctx: WorkerContext, task: Admitted, options: At
       if (doomed !== null) await doomed;
       // Of a command that never started, the file is the last attempt's.
       const ran = end.how !== 'aborted' || end.code !== null;
-      const patience = patienceOf(run, end);
+      const patience = patienceOf(run, end.seconds);
       const { store } = ctx.platform;
       if (ran) {
         await patience.during(() => keepLog(store, task.message, options.attempt, directory.stderr, run.secrets));
@@ -106,7 +110,11 @@ export async function runAttempt(ctx: WorkerContext, task: Admitted, options: At
   } catch (error) {
     outcome = outcomeOfError(ctx, task, error, { ...options, staging: bytesIn === null });
   }
-  return { outcome: masked(outcome, secrets), startedAt, endedAt: clock.now(), end, bytesIn };
+  outcome = masked(outcome, secrets);
+  if (outcome.kind === 'retry' || outcome.kind === 'failed') {
+    outcome = await written({ ctx, task, options }, { outcome, startedAt, seconds: end?.seconds ?? 0 });
+  }
+  return { outcome, startedAt, endedAt: clock.now(), end, bytesIn };
 }
 
 /** Shows what the command writes to stderr while it runs; its whole log is kept only once nothing is being put. */
@@ -160,10 +168,10 @@ function execute(run: Run, staged: StagedInput): Promise<CommandEnd> {
   );
 }
 
-/** The command is over, and what it made is on this machine's disk: that is not thrown away for a service that is busy. */
-function patienceOf({ ctx, task, options }: Run, end: CommandEnd): Patience {
+/** The command has ended, and its result is on this machine: it is not thrown away because a service is busy. */
+function patienceOf({ ctx, task, options }: Pick<Run, 'ctx' | 'task' | 'options'>, seconds: number): Patience {
   const { job, step, task: number } = task.message;
-  const limitMs = publishPatience(end.seconds);
+  const limitMs = publishPatience(seconds);
   return new Patience({
     limitMs,
     signal: options.signal,
@@ -207,6 +215,24 @@ async function judge(run: Run, end: CommandEnd, bytesIn: number, patience: Patie
   return published.won ? { kind: 'published', meta: published.meta } : { kind: 'twin', meta: published.meta };
 }
 
+/** Writes a failure to the store. If that can't be done, the task is given back and its command runs again. */
+async function written(
+  run: Pick<Run, 'ctx' | 'task' | 'options'>,
+  { seconds, ...failed }: Pick<Failing, 'outcome' | 'startedAt'> & { readonly seconds: number },
+): Promise<Outcome> {
+  const { ctx, task, options } = run;
+  const { attempt, signal } = options;
+  const failing = { ...failed, task, attempt, number: task.number, endedAt: ctx.platform.clock.now() };
+  try {
+    await patienceOf(run, seconds).during(() => putFailure(ctx, failing));
+    return failed.outcome;
+  } catch (error) {
+    const reason: EndReason | null = signal.aborted ? signal.reason : null;
+    // The next worker that receives it reads in the journal that it is to fail.
+    return reason === null || reason === 'killFail' ? givenBack(ctx, task, error) : endedFromOutside(task, reason);
+  }
+}
+
 /** The mark that an attempt of an often delivered task leaves, until it is settled. */
 export function begunMark({ message: { job, step, task, round } }: Pick<Admitted, 'message'>, attempt: string): string {
   return begunKey(job, step, task, round, attempt);
@@ -242,7 +268,11 @@ function outcomeOfError(
     const wayOut = denied === undefined ? hint : entryAllowing({ message, denied, group, store });
     return { kind: 'denied', error: wayOut === null ? said : `${said}; ${wayOut}` };
   }
-  ctx.log.warn(`${job}/${step}/${number} is given back: ${messageOf(error)}`);
+  return givenBack(ctx, task, error);
+}
+
+function givenBack({ log }: WorkerContext, { message: { job, step, task } }: Admitted, error: unknown): Outcome {
+  log.warn(`${job}/${step}/${task} is given back: ${messageOf(error)}`);
   return { kind: 'interrupted', why: 'service', delay: 5 };
 }
 

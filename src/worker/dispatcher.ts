@@ -10,6 +10,7 @@ import { type EndReason, messageOf } from './judge.ts';
 import { LimitedDeliveries } from './limited.ts';
 import type { Outcome } from './outcome.ts';
 import { Pace } from './pace.ts';
+import { putFailure } from './put-failure.ts';
 import type { QueueClient } from './queue-client.ts';
 import type { Settling } from './settle.ts';
 import { Spent } from './spent.ts';
@@ -151,9 +152,9 @@ export class Dispatcher {
   async #admit(queue: QueueClient, delivery: Delivery): Promise<'left' | 'taken'> {
     const { platform, jobs, total } = this.#ctx;
     const here = { group: queue.queue.group, now: platform.clock.now() };
-    const found = await admit(platform.store, jobs, delivery, here).catch((error: unknown) =>
-      this.#unadmitted(delivery, error),
-    );
+    const found = await admit(platform.store, jobs, delivery, here)
+      .then((each) => this.#withFailure(each))
+      .catch((error: unknown) => this.#unadmitted(delivery, error));
     const leftFor = found.kind === 'refused' ? null : ((await this.#options.leaves?.(found)) ?? null);
     if (this.#lostEarly.delete(delivery.receipt)) return 'taken';
     if (found.kind === 'refused') {
@@ -175,6 +176,16 @@ export class Dispatcher {
       this.#ready.push({ queue, task: found, needs });
     }
     return 'taken';
+  }
+
+  /** A task that fails without being run is written to the store before it is settled. */
+  async #withFailure(found: Admitted | Refused): Promise<Admitted | Refused> {
+    if (found.kind === 'admitted' || found.outcome.kind !== 'failed' || found.admitted === null) return found;
+    const { outcome, admitted: task } = found;
+    const now = this.#ctx.platform.clock.now();
+    const times = { startedAt: now, endedAt: now };
+    await putFailure(this.#ctx, { ...times, task, outcome, attempt: null, number: outcome.attempts });
+    return found;
   }
 
   /** A job that can't be read fails its own message only: the worker goes on with the others. */

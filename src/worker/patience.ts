@@ -5,13 +5,13 @@ import { jitter, wait } from '../lib/wait.ts';
 const FIRST_MS = 500;
 const LONGEST_MS = 15_000;
 
-/** For how long an output is tried to be published, seconds: at least and at most. */
-const LEAST = 10 * 60;
+/** For how long an output is tried to be published, seconds: at least and at most. S3 takes half an hour or more to split a partition. */
+const LEAST = 30 * 60;
 const MOST = 45 * 60;
 
 /**
  * For how long an output is tried to be published after a command of so many seconds, milliseconds: as long as running
- * it again would take, but at least ten minutes, and no longer than a lease of SQS has left after the longest timeout. Tests
+ * it again would take, but at least half an hour, and no longer than a lease of SQS has left after the longest timeout. Tests
  * shorten it: `BATCHCTL_TEST_PATIENCE_SECONDS`.
  */
 export function publishPatience(commandSeconds: number): number {

@@ -1,9 +1,7 @@
 import { guardDeployment } from '../jobs/breaker.ts';
 import { guardFailures, pauseForAccess } from '../jobs/guards.ts';
-import { causeText } from '../model/cause.ts';
 import type { Failure, FailureRecord } from '../model/failure.ts';
 import { DENIED, SECRET } from '../model/journal.ts';
-import { failedKey, tryKey } from '../model/keys.ts';
 import { encodeMessage } from '../model/message.ts';
 import type { OutputMeta } from '../model/output.ts';
 import { roundOf } from '../model/view.ts';
@@ -11,7 +9,6 @@ import type { AttemptEvent, AttemptOutcome } from '../ports/ledger.ts';
 import type { Delivery } from '../ports/task-queue.ts';
 import { type Admitted, OFTEN } from './admit.ts';
 import { type AttemptResult, begunMark } from './attempt.ts';
-import { isBadInput } from './bad-input.ts';
 import type { WorkerContext } from './context.ts';
 import { handOver, noteInterruption } from './hand-over.ts';
 import type { Outcome } from './outcome.ts';
@@ -36,8 +33,8 @@ export interface Settling {
 export type SendTo = (group: string, body: string, tenant: string) => Promise<void>;
 
 /**
- * Ends a delivery: the only room that talks to the queue, one clause an outcome, each in the order of law 3:
- * what the store must know first, then the ledger (later, if it is unavailable), then the chain, then the queue.
+ * Ends a delivery: the only room that talks to the queue, one clause an outcome, each in the order of law 3: the ledger (later,
+ * if it is unavailable), then the chain, then the queue. The output or the failure is in the store before.
  */
 export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): Promise<void> {
   if (item.task !== null && item.attempt !== null && item.delivery.receiveCount > OFTEN) {
@@ -60,16 +57,12 @@ export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): 
       ctx.passed('ack');
       return;
     case 'retry':
-      await putFailure(ctx, item, outcome.failure, 'tries');
-      ctx.passed('tries');
       await ctx.record(eventOf(ctx, item, 'failedAttempt', outcome.failure));
       await queue.release(delivery.receipt, outcome.delay);
       ctx.passed('release');
       await guardStep(ctx, task);
       return;
     case 'failed':
-      await putFailure(ctx, item, outcome.failure, 'failed', outcome.attempts);
-      ctx.passed('failed');
       await ctx.record(eventOf(ctx, item, 'failed', outcome.failure));
       if (task !== null) await guardFailures(ctx.platform, task.view);
       await queue.bury(delivery, outcome.failure.error ?? outcome.failure.reason);
@@ -158,36 +151,6 @@ async function chain(ctx: WorkerContext, { task }: Settling, send: SendTo): Prom
   const round = roundOf(now, index + 1, message.task);
   const body = encodeMessage({ job: message.job, step: next.name, task: message.task, round });
   await send(next.group, body, message.job);
-}
-
-async function putFailure(
-  ctx: WorkerContext,
-  item: Settling,
-  failure: Failure,
-  where: 'tries' | 'failed',
-  attempts = 0,
-): Promise<void> {
-  if (item.task === null) return;
-  const { job, step, task, round } = item.task.message;
-  const attempt = item.attempt ?? 'none';
-  const here = item.attempt === null ? null : ctx.worker;
-  const bad = where === 'failed' && (await isBadInput(ctx.platform.store, item.task, { attempts, failure, here }));
-  const record: FailureRecord = {
-    format: 1,
-    reason: failure.reason,
-    exitCode: failure.exitCode,
-    error: failure.error,
-    attempt,
-    number: item.number,
-    worker: ctx.worker,
-    startedAt: iso(item.result?.startedAt ?? ctx.platform.clock.now()),
-    endedAt: iso(item.result?.endedAt ?? ctx.platform.clock.now()),
-    cause: causeText({ step, exitCode: failure.exitCode, reason: failure.reason, error: failure.error }),
-    entries: item.task.view.next,
-    ...(bad && { badInput: true }),
-  };
-  const key = where === 'tries' ? tryKey(job, step, task, round, attempt) : failedKey(job, step, task, round);
-  await ctx.platform.store.put(key, JSON.stringify(record), { ifAbsent: true });
 }
 
 /** The start of an attempt, for the ledger: told along with whatever comes next. */
@@ -286,5 +249,3 @@ function waited({ number, delivery, result, task }: Settling): number | null {
   const due = Math.max(delivery.sentAt, notBefore === null ? 0 : Date.parse(notBefore));
   return Math.max(0, result.startedAt - due) / 1_000;
 }
-
-const iso = (ms: number): string => new Date(ms).toISOString();

@@ -3,6 +3,7 @@ import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
+import { tryKey } from '../../src/model/keys.ts';
 import { encodeMessage } from '../../src/model/message.ts';
 import type { JobView } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
@@ -10,6 +11,7 @@ import { admit } from '../../src/worker/admit.ts';
 import { type AttemptResult, runAttempt } from '../../src/worker/attempt.ts';
 import type { Command, CommandEnd } from '../../src/worker/executor.ts';
 import { JobCache } from '../../src/worker/job-cache.ts';
+import type { EndReason } from '../../src/worker/judge.ts';
 import { openPlace, type Place } from '../jobs/published-job.ts';
 import { submitJob } from '../jobs/submitted-job.ts';
 import { delivered } from '../support/claims-job.ts';
@@ -43,7 +45,11 @@ describe('an attempt', () => {
   /** One try; `run` is what its command does. Staging takes 25 seconds. */
   async function tried(
     run: (command: Command) => CommandEnd,
-    { store = place.platform.store, receiveCount = 1 }: { store?: Platform['store']; receiveCount?: number } = {},
+    {
+      store = place.platform.store,
+      receiveCount = 1,
+      signal = new AbortController().signal,
+    }: { store?: Platform['store']; receiveCount?: number; signal?: AbortSignal } = {},
   ): Promise<AttemptResult['outcome']> {
     const platform = { ...place.platform, store, clock };
     const body = encodeMessage({ job: view.record.job, step: 'price', task: 0, round: 0 });
@@ -62,7 +68,7 @@ describe('an attempt', () => {
     };
     await jobs.get(view.record.job);
     const { outcome } = await runAttempt(ctx as never, task, {
-      ...{ attempt: 'a', slot: 0, group: 'default', leaseSeconds: 15, signal: new AbortController().signal },
+      ...{ attempt: 'a', slot: 0, group: 'default', leaseSeconds: 15, signal },
       code: { layInto: async () => undefined } as never,
     });
     return outcome;
@@ -94,6 +100,44 @@ describe('an attempt', () => {
       return { ...EXIT, code: 1 };
     });
     expect(failed).to.have.nested.property('failure.error', 'no such user: ****');
+    const stored = await place.platform.store.read(tryKey(view.record.job, 'price', 0, 0, 'a'));
+    expect(String(Buffer.from(stored ?? [])))
+      .to.include('****')
+      .and.not.include(SECRET);
+  });
+
+  it('whose failure can not be written has none: its task is given back, or ends as it was to end', async () => {
+    const store = wrapStore(place.platform.store, {
+      put: (key, body, options) =>
+        /\/(tries|failed)\//.test(key)
+          ? Promise.reject(new BatchctlError('unavailable', 'AWS asks to slow down'))
+          : place.platform.store.put(key, body, options),
+    });
+    const givenBack = { kind: 'interrupted', why: 'service', delay: 5 };
+    process.env.BATCHCTL_TEST_PATIENCE_SECONDS = '0';
+    try {
+      expect(await tried(() => ({ ...EXIT, code: 1, seconds: 0 }), { store })).to.deep.equal(givenBack);
+    } finally {
+      delete process.env.BATCHCTL_TEST_PATIENCE_SECONDS;
+    }
+    const endedBy = (reason: EndReason): Promise<AttemptResult['outcome']> => {
+      const end = new AbortController();
+      const run = (): CommandEnd => {
+        end.abort(reason);
+        return { ...EXIT, how: 'aborted', code: 1 };
+      };
+      return tried(run, { store, signal: end.signal });
+    };
+    expect(await endedBy('killFail'), 'the journal says so to whoever gets it next').to.deep.equal(givenBack);
+    const lost = new AbortController();
+    const failing = wrapStore(store, {
+      put: (key, body, options) => {
+        lost.abort('lease' satisfies EndReason);
+        return store.put(key, body, options);
+      },
+    });
+    const outcome = await tried(() => ({ ...EXIT, code: 1 }), { store: failing, signal: lost.signal });
+    expect(outcome).to.deep.equal({ kind: 'leaseLost' });
   });
 
   it('that may not read its input is given back once, as rights take a while, and then says what is missing', async () => {

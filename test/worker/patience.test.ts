@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { mustReadView } from '../../src/jobs/journal.ts';
+import { tryKey } from '../../src/model/keys.ts';
 import { stateOf } from '../../src/model/view.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { Platform } from '../../src/ports/platform.ts';
@@ -13,6 +14,8 @@ import { rejection } from '../support/rejection.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 import { wrapStore } from '../support/wrap-store.ts';
+
+const TRY = { format: 1, reason: 'exit', exitCode: 1, error: 'x', attempt: 'a', number: 1, worker: 'w', cause: 'x' };
 
 const slowDown = (): Error => new BatchctlError('unavailable', 'AWS asks to slow down (SlowDown, HTTP 503)');
 
@@ -69,6 +72,50 @@ describe('a store that is away while outputs are to be published', () => {
     const once = ['none/log', 'none/out', 'one/log', 'one/out', 'two/files', 'two/log', 'two/out'];
     expect([...new Set(kinds)].sort()).to.deep.equal(once);
     expect((await factsOf(platform, job)).outputs).to.deep.include({ one: { 0: '1\n', 1: '2\n' } });
+  });
+
+  it('so is what says that an attempt failed, or a task for good: each command runs as often as it may fail', async () => {
+    const run = `echo run >> "${workspace.path('ran')}"; exit 1`;
+    workspace.write('job.json', {
+      name: 'claims',
+      input: { split: { by: 'range', from: 1, to: 2 } },
+      steps: [{ name: 'one', run, attempts: 2 }],
+    });
+    const job = await workspace.submit();
+    const met = new Map<string, number>();
+    const { platform, refused } = await refusing((key) => {
+      met.set(key, (met.get(key) ?? 0) + 1);
+      return (met.get(key) ?? 0) <= 1;
+    });
+    await startInside(workspace, platform, { slots: 2, untilEmpty: true }).done;
+    expect(stateOf(await mustReadView(platform.store, job))).to.equal('failed');
+    expect(workspace.lines('ran'), 'each task twice').to.have.length(4);
+    expect(refused.map((key) => key.split('/')[4]).sort()).to.deep.equal(['failed', 'failed', 'tries', 'tries']);
+    const [counts] = await (await platform.ledger()).counts(job);
+    expect(counts).to.include({ failed: 2, retried: 2, interrupted: 0 });
+  });
+
+  it('a task that fails unrun is given back while that can not be written, and the worker stays', async () => {
+    workspace.write('job.json', {
+      name: 'claims',
+      input: { split: { by: 'range', from: 1, to: 1 } },
+      steps: [{ name: 'one', run: 'echo run >> ran; exit 1', attempts: 2 }],
+    });
+    const job = await workspace.submit();
+    const spent = await workspace.platform();
+    // As of an older worker, which died before it wrote the rest.
+    for (const attempt of ['a', 'b'])
+      await spent.store.put(tryKey(job, 'one', 0, 0, attempt), JSON.stringify(TRY), { ifAbsent: true });
+    const queue = await spent.queue('default');
+    const [delivery] = await queue.receive({ max: 1, waitSeconds: 5, signal: new AbortController().signal });
+    if (delivery === undefined) throw new Error('nothing was sent');
+    await queue.release([{ receipt: delivery.receipt, delay: 0 }]);
+    let left = 1;
+    const { platform } = await refusing((key) => key.includes('/failed/') && left-- > 0);
+    await startInside(workspace, platform, { slots: 1, untilEmpty: true }).done;
+    expect(left).to.be.below(0);
+    expect(stateOf(await mustReadView(platform.store, job))).to.equal('failed');
+    expect(workspace.lines('ran')).to.deep.equal([]);
   });
 
   it('a worker that is told to stop gives the task back at once', async () => {
@@ -140,7 +187,7 @@ describe('patience', () => {
     expect(await rejection(patience(600_000).during(() => Promise.reject(denied)))).to.equal(denied);
   });
 
-  it('lasts as long as the command would take again, from ten to 45 minutes', () => {
-    expect([1, 1_200, 36_000].map(publishPatience)).to.deep.equal([600_000, 1_200_000, 2_700_000]);
+  it('lasts as long as the command would take again, from 30 to 45 minutes', () => {
+    expect([1, 2_400, 36_000].map(publishPatience)).to.deep.equal([1_800_000, 2_400_000, 2_700_000]);
   });
 });

@@ -1,0 +1,50 @@
+import { causeText } from '../model/cause.ts';
+import type { FailureRecord } from '../model/failure.ts';
+import { failedKey, tryKey } from '../model/keys.ts';
+import type { Admitted } from './admit.ts';
+import { isBadInput } from './bad-input.ts';
+import type { WorkerContext } from './context.ts';
+import type { Outcome } from './outcome.ts';
+
+/** A failed attempt that ran here; or, with `attempt` null, a task that fails without being run. */
+export interface Failing {
+  readonly task: Pick<Admitted, 'message' | 'step' | 'view'>;
+  readonly attempt: string | null;
+  readonly number: number;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  readonly endedAt: number;
+  readonly outcome: Extract<Outcome, { readonly kind: 'retry' | 'failed' }>;
+}
+
+/** Writes a failed attempt (`tries/`) or a failure for good (`failed/`). The same again changes nothing. */
+export async function putFailure(
+  ctx: Pick<WorkerContext, 'platform' | 'worker' | 'passed'>,
+  failing: Failing,
+): Promise<void> {
+  const { task, outcome, number, startedAt, endedAt } = failing;
+  const { job, step, task: n, round } = task.message;
+  const { store } = ctx.platform;
+  const { failure } = outcome;
+  const attempt = failing.attempt ?? 'none';
+  const here = failing.attempt === null ? null : ctx.worker;
+  const bad =
+    outcome.kind === 'failed' && (await isBadInput(store, task, { attempts: outcome.attempts, failure, here }));
+  const record: FailureRecord = {
+    format: 1,
+    reason: failure.reason,
+    exitCode: failure.exitCode,
+    error: failure.error,
+    attempt,
+    number,
+    worker: ctx.worker,
+    startedAt: new Date(startedAt).toISOString(),
+    endedAt: new Date(endedAt).toISOString(),
+    cause: causeText({ step, exitCode: failure.exitCode, reason: failure.reason, error: failure.error }),
+    entries: task.view.next,
+    ...(bad && { badInput: true }),
+  };
+  const key = outcome.kind === 'retry' ? tryKey(job, step, n, round, attempt) : failedKey(job, step, n, round);
+  await store.put(key, JSON.stringify(record), { ifAbsent: true });
+  ctx.passed(outcome.kind === 'retry' ? 'tries' : 'failed');
+}
