@@ -13,11 +13,14 @@ import { expect } from 'chai';
 import { identityOf, requireAccount } from '../../../src/adapters/aws/account.ts';
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';
 import { RoutedHandler } from '../../../src/adapters/aws/http-handler.ts';
+import { RateLimits, type Sendable } from '../../../src/adapters/aws/rate-limits.ts';
 import { PatientRetries } from '../../../src/adapters/aws/retries.ts';
+import { S3Buckets } from '../../../src/adapters/aws/s3-buckets.ts';
 import { createS3Store, type S3Store } from '../../../src/adapters/aws/s3-store.ts';
 import { failsWith, rejection } from '../../contracts/store-bench.ts';
 import { installed } from '../../support/run/lacking.ts';
 import { startConnectProxy } from '../../support/servers/connect-proxy.ts';
+import { FaultProxy } from '../../support/servers/fault-proxy.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
 import type { Endpoint } from '../../support/servers/shared.ts';
 import { HttpRequest } from './http-request.ts';
@@ -253,6 +256,38 @@ describe('AWS clients', () => {
         for await (const _ of response.body);
       };
       expect(await rejection(reading())).to.have.property('name', 'TimeoutError');
+    });
+  });
+
+  describe('once S3 asks to slow down', () => {
+    /** Says who had to ask for a turn, and whether an aborted signal would end the wait. */
+    class Noted extends RateLimits {
+      readonly asked: string[] = [];
+
+      override turn(request: Sendable, signal?: AbortSignal): Promise<void> {
+        this.asked.push(`${request.method}${signal === undefined ? '' : ', can be aborted'}`);
+        return super.turn(request, signal);
+      }
+    }
+
+    it('stores and buckets of a process keep to one limit, and a probe to none', async () => {
+      const proxy = await FaultProxy.start(moto.url);
+      closing.push(() => proxy.close());
+      const at = { region: REGION, profile: null, account: null, endpoints: { s3: proxy.url }, env: {} };
+      const rates = new Noted();
+      const [of, buckets] = [new AwsClients(at, rates), new S3Buckets({ clients: at, rates, own: null })];
+      closing.push(() => of.close());
+      closing.push(() => buckets.close());
+      const own = await store(of);
+      await own.put('a', 'x');
+      expect(rates.asked, 'nothing is refused yet').to.deep.equal([]);
+      proxy.fail(1, { kind: 'answer', status: 503, code: 'SlowDown' });
+      await own.put('a', 'x');
+      await own.read('a', { signal: new AbortController().signal });
+      await (await buckets.open(bucket)).put('b', 'x');
+      const { HeadBucketCommand } = await import('@aws-sdk/client-s3');
+      await (await of.s3('probe')).send(new HeadBucketCommand({ Bucket: bucket }));
+      expect(rates.asked, 'the second try too').to.deep.equal(['PUT', 'GET, can be aborted', 'PUT']);
     });
   });
 
