@@ -52,6 +52,35 @@ interface Share {
   next: number;
 }
 
+/** Requests a second that a partition accepts. */
+interface Rates {
+  readonly writes: number;
+  readonly reads: number;
+}
+
+/** Limits the requests of each partition of a bucket in each second, as S3 does. */
+class Partitions {
+  readonly #rates: Rates;
+  readonly #of: (seen: Seen) => string;
+  readonly #taken = new Map<string, number>();
+
+  constructor(rates: Rates, of: (seen: Seen) => string) {
+    this.#rates = rates;
+    this.#of = of;
+  }
+
+  takes(seen: Seen): boolean {
+    const kind = ['GET', 'HEAD'].includes(seen.method) ? 'reads' : 'writes';
+    const now = `${Math.floor(performance.now() / 1_000)} ${this.#of(seen)} ${kind}`;
+    const taken = this.#taken.get(now) ?? 0;
+    if (taken >= this.#rates[kind]) return false;
+    this.#taken.set(now, taken + 1);
+    return true;
+  }
+}
+
+const SLOW_DOWN: Fault = { kind: 'answer', status: 503, code: 'SlowDown' };
+
 /** Stands between a client and a server, and loses, delays or alters what a test says. */
 export class FaultProxy {
   readonly url: string;
@@ -63,6 +92,7 @@ export class FaultProxy {
   readonly #agent = new HttpAgent({ keepAlive: true });
   #rules: Rule[] = [];
   #share: Share | null = null;
+  #partitions: Partitions | null = null;
 
   private constructor(server: Server, port: number, target: string) {
     this.#server = server;
@@ -96,10 +126,16 @@ export class FaultProxy {
     this.#share = { every: Math.round(1 / of), random, faults, passed: 0, next: 0 };
   }
 
+  /** From now on what exceeds the rates of its partition, by default one for all, is answered SlowDown. */
+  limit(rates: Rates, partition: (seen: Seen) => string = () => ''): void {
+    this.#partitions = new Partitions(rates, partition);
+  }
+
   /** All is well again; forgets what it saw. */
   heal(): void {
     this.#rules = [];
     this.#share = null;
+    this.#partitions = null;
     this.seen.length = 0;
   }
 
@@ -121,6 +157,7 @@ export class FaultProxy {
       rule.left -= 1;
       return rule.fault;
     }
+    if (this.#partitions?.takes(seen) === false) return SLOW_DOWN;
     const share = this.#share;
     if (share === null) return null;
     const { every, random, faults } = share;

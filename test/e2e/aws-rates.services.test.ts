@@ -1,0 +1,122 @@
+// Protects: where S3 takes only so many requests a second, or none for long, each command runs once and its work is kept.
+import { expect } from 'chai';
+import { isKind } from '../../src/errors.ts';
+import { Trouble } from '../support/aws-trouble.ts';
+import type { AwsWorkspace } from '../support/aws-workspace.ts';
+import { startInside } from '../support/inside-worker.ts';
+import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
+import type { Seen } from '../support/servers/fault-proxy.ts';
+import { sharedFauxqs } from '../support/servers/fauxqs.ts';
+import { sharedMoto } from '../support/servers/moto.ts';
+import { declareTrials } from '../support/trials.ts';
+import { until } from '../support/until.ts';
+
+const TASKS = 12;
+/** Of a request (clients.ts). */
+const ATTEMPTS = 8;
+/** Seconds that a busy machine keeps a lease. */
+const LEASE = 30;
+const puts =
+  (key: string) =>
+  ({ method, url }: Seen): boolean =>
+    method === 'PUT' && url.includes(key);
+
+/** A job of so many tasks, each of which says in the file `ran` that it runs. */
+function jobOf(workspace: AwsWorkspace, tasks: number, run: string) {
+  const ran = `echo $BATCHCTL_TASK >> "${workspace.path('ran')}"`;
+  return {
+    name: 'rates',
+    input: { split: { by: 'range', from: 1, to: tasks } },
+    steps: [{ name: 'only', run: `${ran}; ${run}`, attempts: 2 }],
+  };
+}
+
+/** Works on all there is; an id of its own, as another worker's of the same id would use the same directories. */
+async function workInside(workspace: AwsWorkspace, name: string): Promise<void> {
+  const platform = await workspace.platform(`w-${name}-${workspace.stack}`, LEASE);
+  await startInside(workspace, platform, { slots: 8, untilEmpty: true }).done;
+}
+
+/** How often each task asks S3 for what: the ceilings in docs/operations.md rest on it. */
+const ASKED = {
+  'HEAD out/': 1,
+  'GET failed/': 1,
+  'PUT out/': 1,
+  'PUT log/': 1,
+};
+
+const TRIALS: Readonly<Record<string, (trouble: Trouble) => Promise<void>>> = {
+  'a bucket that takes a few requests a second is asked about as often, and each task runs once': async (trouble) => {
+    const { workspace, past, s3 } = trouble;
+    workspace.write('job.json', jobOf(workspace, TASKS, 'cat'));
+    const job = await workspace.submit();
+    // As S3 has split it: jobs apart from the rest, the ledger above all.
+    s3.limit({ writes: 2, reads: 12 }, ({ url }) => (url.includes('/jobs/') ? 'jobs' : 'rest'));
+    await workInside(workspace, 'first');
+    expect(s3.met.length).to.be.within(1, s3.seen.length / 3);
+    s3.heal();
+    expect([...workspace.lines('ran')].map(Number).sort((a, b) => a - b)).to.deep.equal([...Array(TASKS).keys()]);
+    const platform = await past.platform();
+    expect(await factsOf(platform, job)).to.deep.include({ ...SUCCEEDED, dead: [] });
+    const [counts] = await (await platform.ledger()).counts(job);
+    expect(counts).to.include({ done: TASKS, failed: 0, retried: 0, interrupted: 0 });
+  },
+  'a task puts an output and a log, looks twice whether it is decided, and twice for the output that it takes': async ({
+    workspace,
+    s3,
+  }) => {
+    const { steps, ...job } = jobOf(workspace, TASKS, 'echo said >&2; cat');
+    workspace.write('job.json', { ...job, steps: [...steps, { ...steps[0], name: 'next' }] });
+    await workspace.submit();
+    s3.seen.length = 0;
+    await workInside(workspace, 'first');
+    const asked = s3.seen.flatMap(({ method, url }) => {
+      const [, step, what] = /\/steps\/(\w+)\/(\w+\/)\d{9}/.exec(url) ?? [];
+      return step === undefined ? [] : [`${step}: ${method} ${what}`];
+    });
+    // On a busy machine a task may be delivered twice, or a long one's log be put before its end.
+    const each = Object.fromEntries(
+      [...new Set(asked)]
+        .map((kind) => [kind, Math.round(asked.filter((one) => one === kind).length / TASKS)] as const)
+        .filter(([, count]) => count > 0),
+    );
+    const own = (step: string) =>
+      Object.fromEntries(Object.entries(ASKED).map(([kind, count]) => [`${step}: ${kind}`, count]));
+    expect(each).to.deep.equal({ ...own('only'), ...own('next'), 'only: HEAD out/': 2, 'only: GET out/': 1 });
+  },
+  'S3 refuses everything for longer than a request is tried: what is done or has failed by then counts, and runs once':
+    async ({ workspace, past, s3 }) => {
+      const run = `while [ ! -e "${workspace.path('go')}" ]; do sleep 0.1; done; read n; [ $n != 2 ] && echo $n`;
+      workspace.write('job.json', jobOf(workspace, 2, run));
+      const job = await workspace.submit();
+      const working = workInside(workspace, 'first');
+      await until('both run', () => workspace.lines('ran').length === 2);
+      s3.fail(Number.POSITIVE_INFINITY, { kind: 'answer', status: 503, code: 'SlowDown' });
+      workspace.write('go', '');
+      const given = (key: string): boolean => s3.count(puts(key)) > ATTEMPTS;
+      await until('both were given up, and begun again', () => given('/out/000000000') && given('/tries/'), 240_000);
+      s3.heal();
+      // It may have given up on the service besides: whoever comes next goes on.
+      await working.catch(async (error: unknown) => {
+        expect(isKind(error, 'unavailable'), String(error)).to.equal(true);
+        await workInside(workspace, 'next');
+      });
+      expect([...workspace.lines('ran')].sort(), 'the one that fails has two attempts').to.deep.equal(['0', '1', '1']);
+      const platform = await past.platform();
+      expect(await factsOf(platform, job)).to.deep.include({ state: 'failed', outputs: { only: { 0: '1\n' } } });
+      const [counts] = await (await platform.ledger()).counts(job);
+      expect(counts).to.include({ done: 1, failed: 1, retried: 1, interrupted: 0 });
+    },
+};
+
+describe('rates of S3', () => {
+  const withTrouble = (use: (trouble: Trouble) => Promise<void>) => async (): Promise<void> => {
+    const trouble = await Trouble.make({ s3: (await sharedMoto()).url, sqs: (await sharedFauxqs()).url });
+    try {
+      await use(trouble);
+    } finally {
+      await trouble.remove();
+    }
+  };
+  declareTrials(3, Object.fromEntries(Object.entries(TRIALS).map(([name, trial]) => [name, withTrouble(trial)])));
+});
