@@ -1,7 +1,9 @@
 // Protects: a hole in a journal is corruption: nothing is decided past it, and whatever shows the job says so.
+import { renameSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { historyOf } from '../../src/jobs/history.ts';
-import { append, mustReadView, readView, readViewToShow, refreshView } from '../../src/jobs/journal.ts';
+import { append, holeIn, mustReadView, readView, readViewToShow, refreshView } from '../../src/jobs/journal.ts';
 import { Onlooker } from '../../src/jobs/onlooker.ts';
 import { ledgerJob } from '../../src/jobs/remember.ts';
 import { statusOf } from '../../src/jobs/status.ts';
@@ -107,6 +109,8 @@ describe('a hole in a journal', () => {
     });
     const now = await mustReadView(racing, job);
     expect([now.next, listings]).to.deep.equal([5, 2]);
+    listings = 0;
+    expect([await holeIn(racing, job), listings]).to.deep.equal([null, 2]);
   });
 
   it('costs no request: a listing takes the place of the read that finds no more, and a heartbeat lists nothing', async () => {
@@ -205,6 +209,13 @@ describe('a hole in a journal', () => {
       await (await ledger()).recordJob(newer);
     }
     expect((await listed()).holes).to.deep.equal([{ missing: 2, last: 4 }, undefined, null]);
+    // Where journals can't be listed, the list is what the ledger knows, and says so.
+    const jobsAt = join(place.directory, '.batchctl', 'store', 'jobs');
+    renameSync(jobsAt, `${jobsAt}.away`);
+    symlinkSync('jobs', jobsAt);
+    const blind = await listed();
+    expect(blind.holes).to.deep.equal([undefined, undefined, undefined]);
+    expect(blind.stderr).to.include('warning: journals were not looked at for missing entries');
   });
 
   it('is a line of the history, with what comes after it', async () => {
