@@ -29,18 +29,36 @@ meta() {
   curl -sf -m 5 --retry 5 --noproxy '*' -H "X-aws-ec2-metadata-token: $token" "\${IMDS%/}/latest/meta-data/$1"
 }
 
+# Amazon Linux and its kin have dnf; Debian and Ubuntu have apt-get, and other names for some packages.
+if command -v dnf >/dev/null || ! command -v apt-get >/dev/null; then
+  INSTALLER=dnf NODE_PACKAGE=nodejs22 AWS_PACKAGE=awscli-2
+  are_installed() { rpm -q "$@" >/dev/null 2>&1; }
+  install_now() { dnf install -y "$@"; }
+else
+  INSTALLER=apt-get NODE_PACKAGE=nodejs AWS_PACKAGE=awscli
+  are_installed() {
+    local found
+    found=$(dpkg-query -W -f '\${db:Status-Status} ' "$@" 2>/dev/null) && [[ $found =~ ^(installed\\ )+$ ]]
+  }
+  # A new machine has no lists of packages, and upgrades itself at its first boot: that holds dpkg's lock for minutes.
+  install_now() {
+    apt-get update -q || return
+    DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 "$@"
+  }
+fi
+
 install_packages() {
-  if [[ $# -eq 0 ]] || rpm -q "$@" >/dev/null 2>&1; then return 0; fi
-  if ! command -v dnf >/dev/null; then
-    say "this image has no dnf to install $* with: name an image that has them"
+  if are_installed "$@"; then return 0; fi
+  if ! command -v "$INSTALLER" >/dev/null; then
+    say "this image has neither dnf nor apt-get to install $* with: name an image that has them"
     return 1
   fi
   local try
   for try in 1 2 3 4 5; do
-    if dnf install -y "$@"; then return 0; fi
+    if install_now "$@"; then return 0; fi
     if [[ $try -lt 5 ]]; then sleep "$((try * PATIENCE / 10))"; fi
   done
-  say "dnf could not install $*"
+  say "$INSTALLER could not install $*"
   return 1
 }
 
@@ -53,6 +71,15 @@ find_node() {
       return 0
     fi
   done
+  return 1
+}
+
+# Sets NODE.
+need_node() {
+  if NODE=$(find_node); then return 0; fi
+  install_packages "$NODE_PACKAGE"
+  if NODE=$(find_node); then return 0; fi
+  say "the package $NODE_PACKAGE of this image is older than Node.js 20.19: name an image that has a newer one"
   return 1
 }
 

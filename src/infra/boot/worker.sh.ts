@@ -96,11 +96,8 @@ UNIT
 
 boot() {
   at node
-  if ! NODE=$(find_node); then
-    install_packages nodejs22
-    NODE=$(find_node)
-  fi
-  if ! command -v aws >/dev/null; then install_packages awscli-2; fi
+  need_node
+  if ! command -v aws >/dev/null; then install_packages "$AWS_PACKAGE"; fi
   if [[ \${#PACKAGES[@]} -gt 0 ]]; then
     at packages
     install_packages "\${PACKAGES[@]}"

@@ -12,7 +12,7 @@ import { checked } from '../run/environment.ts';
 import { type Ended, Workspace } from '../workspace.ts';
 import { type Cloud, startCloud } from './cloud.ts';
 import { idleActions, unallowed } from './rights.ts';
-import { Supervisor } from './supervise.ts';
+import { Supervisor, type SupervisorOptions } from './supervise.ts';
 
 const SECRET = 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY';
 const AUDITOR = { accessKeyId: 'AKIDAUDITOR', secretAccessKey: SECRET };
@@ -55,11 +55,12 @@ export class GridWorld extends Workspace {
     idle: number,
     profile: object = {},
     env: Readonly<Record<string, string>> = {},
+    instance?: SupervisorOptions['instance'],
   ): Promise<GridWorld> {
     // A hook's second lasts 20 ms: what ends without its worker's word is gone soon.
     const cloud = await startCloud({ facts: true, pace: { second: 20, boot: 50, wait: 20, end: 50, notice: 100 } });
     const supervisor = new Supervisor({
-      cloud,
+      ...{ cloud, ...(instance && { instance }) },
       env: {
         BATCHCTL_TEST_LEASE_SECONDS: String(LEASE),
         BATCHCTL_TEST_NOTICE_SECONDS: '0.5',

@@ -1,3 +1,4 @@
+import { decodeUserData } from '../../../src/infra/user-data.ts';
 import { Imds } from './imds.ts';
 import type { EndKind, Watchers } from './scaling/engine.ts';
 import type { LaunchFailure } from './scaling/failures.ts';
@@ -20,6 +21,7 @@ export interface GridInstance {
   readonly gone: boolean;
   readonly role: string | null;
   readonly tags: Readonly<Record<string, string>>;
+  /** As cloud-init unpacks it. */
   readonly userData: string;
   /** Of the credentials that its metadata gives: who calls is told by it. */
   readonly accessKeyId: string;
@@ -157,9 +159,9 @@ export class Grid implements Watchers {
 }
 
 const seen = (member: Member): GridInstance => {
-  const { id, group, type, zone, lifeCycle, version, state, gone, role, tags, userData, accessKeyId } = member;
+  const { id, group, type, zone, lifeCycle, version, state, gone, role, tags, accessKeyId } = member;
   return {
     ...{ id, group: group.name, type, zone, lifeCycle, version, state, protected: member.protected },
-    ...{ gone, role, tags, userData, accessKeyId },
+    ...{ gone, role, tags, userData: decodeUserData(member.userData), accessKeyId },
   };
 };

@@ -9,6 +9,8 @@ import { checked } from '../run/environment.ts';
 
 export interface HostOptions {
   readonly id: string;
+  /** Its Auto Scaling group. */
+  readonly group: string;
   readonly directory: string;
   readonly userData: string;
   readonly env: Readonly<Record<string, string>>;
@@ -20,8 +22,17 @@ const MARK = 'BATCHCTL_TEST_HOST';
 /** systemd waits for seconds before it starts a unit again; here it is sooner. */
 const RESTART_SHARE = 0.025;
 
+/** What stands for an instance here. */
+export interface Instance {
+  readonly starts: number;
+  console(): string;
+  run(): Promise<void>;
+  killProgram(): void;
+  end(grace: number): Promise<void>;
+}
+
 /** One instance: its boot, then its units as systemd runs them. */
-export class Host {
+export class Host implements Instance {
   /** How often a unit's program was started. */
   starts = 0;
   readonly #options: HostOptions;

@@ -5,10 +5,12 @@ import type { Member } from './scaling/state.ts';
 
 interface Reply {
   readonly status: number;
-  readonly text: string;
+  readonly text: string | Buffer;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** What paths begin with; programs ask for the version that they were written for. */
+const VERSION = /^\/(latest|\d{4}-\d\d-\d\d)\//;
 const TTL = 'x-aws-ec2-metadata-token-ttl-seconds';
 
 /** The metadata service of one instance, version 2 alone (EC2 User Guide: Use the Instance Metadata Service). */
@@ -72,7 +74,7 @@ export class Imds {
     const end = typeof token === 'string' ? this.#tokens.get(token) : undefined;
     if (end === undefined || end < performance.now()) return { status: 401, text: 'Unauthorized' };
     if (method !== 'GET') return { status: 405, text: '' };
-    const text = this.#look(path.replace(/^\/latest\//, ''));
+    const text = this.#look(path.replace(VERSION, ''));
     if (text === null) return { status: 404, text: 'Not Found' };
     this.asked.push(path);
     return { status: 200, text };
@@ -85,12 +87,22 @@ export class Imds {
     return { status: 200, text: token, headers: { [TTL]: String(ttl) } };
   }
 
-  #look(path: string): string | null {
+  #look(path: string): string | Buffer | null {
     const tags = /^meta-data\/tags\/instance(?:\/(.*))?$/.exec(path);
     if (tags !== null) return this.#tag(decodeURIComponent(tags[1] ?? ''));
     const role = /^meta-data\/iam\/security-credentials\/(.+)$/.exec(path)?.[1];
     if (role !== undefined) return role === this.#member.role ? credentials(this.#member) : null;
-    return FACTS[path]?.(this.#member, this.#account) ?? null;
+    return FACTS[path]?.(this.#member, this.#account) ?? this.#list(path);
+  }
+
+  /** What stands below a path, a line each; null for nothing. */
+  #list(path: string): string | null {
+    const above = path.replace(/\/?$/, '/');
+    const there = Object.entries(FACTS).filter(
+      ([name, look]) => name.startsWith(above) && look(this.#member, this.#account) !== null,
+    );
+    const names = there.map(([name]) => name.slice(above.length).replace(/\/.+$/, '/')).filter(Boolean);
+    return names.length === 0 ? null : [...new Set(names)].join('\n');
   }
 
   /** Only if the launch template says so (InstanceMetadataTags: disabled unless given). */
@@ -102,7 +114,7 @@ export class Imds {
 }
 
 /** What is there by path; null is a 404, as for what hasn't come yet. */
-const FACTS: Readonly<Record<string, (member: Member, account: string) => string | null>> = {
+const FACTS: Readonly<Record<string, (member: Member, account: string) => string | Buffer | null>> = {
   'meta-data/instance-id': ({ id }) => id,
   'meta-data/instance-type': ({ type }) => type,
   'meta-data/ami-id': ({ image }) => image,
@@ -125,7 +137,7 @@ const FACTS: Readonly<Record<string, (member: Member, account: string) => string
   'meta-data/iam/security-credentials': ({ role }) => role,
   'meta-data/iam/info': ({ role }, account) =>
     role && JSON.stringify({ Code: 'Success', InstanceProfileArn: `arn:aws:iam::${account}:instance-profile/${role}` }),
-  'user-data': ({ userData }) => (userData === '' ? null : userData),
+  'user-data': ({ userData }) => (userData === '' ? null : Buffer.from(userData, 'base64')),
   'dynamic/instance-identity/document': (member, account) =>
     JSON.stringify({
       ...{ accountId: account, region: member.group.region, availabilityZone: member.zone, instanceId: member.id },

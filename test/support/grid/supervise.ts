@@ -3,12 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Cloud } from './cloud.ts';
 import type { GridInstance } from './grid.ts';
-import { Host } from './host.ts';
+import { Host, type HostOptions, type Instance } from './host.ts';
 
 export interface SupervisorOptions {
   readonly cloud: Cloud;
   /** For every instance's boot and programs, besides where its services and its metadata are. */
   readonly env?: Readonly<Record<string, string>>;
+  /** What runs an instance in place of a directory and the processes of this machine. */
+  readonly instance?: (options: HostOptions) => Instance;
 }
 
 /**
@@ -19,17 +21,19 @@ export class Supervisor {
   readonly directory: string;
   readonly #cloud: Cloud;
   readonly #env: Readonly<Record<string, string>>;
-  readonly #hosts = new Map<string, Host>();
+  readonly #instance: (options: HostOptions) => Instance;
+  readonly #hosts = new Map<string, Instance>();
   readonly #running = new Set<Promise<void>>();
   readonly #troubles: unknown[] = [];
   #closed = false;
 
-  constructor({ cloud, env = {} }: SupervisorOptions) {
+  constructor({ cloud, env = {}, instance = (options) => new Host(options) }: SupervisorOptions) {
     this.directory = mkdtempSync(join(tmpdir(), 'batchctl-grid-'));
     // Commands of another user pass through.
     chmodSync(this.directory, 0o755);
     this.#cloud = cloud;
     this.#env = env;
+    this.#instance = instance;
     cloud.grid.onLaunch((instance) => this.#follow(this.#launch(instance)));
     cloud.grid.onEnd((instance, how) => {
       const host = this.#hosts.get(instance.id);
@@ -78,8 +82,8 @@ export class Supervisor {
   async #launch(instance: GridInstance): Promise<void> {
     const imds = await this.#cloud.grid.imdsUrl(instance);
     if (this.#closed || this.#cloud.grid.instance(instance).gone) return;
-    const host = new Host({
-      ...{ id: instance.id, directory: this.disk(instance.id), userData: instance.userData },
+    const host = this.#instance({
+      ...{ id: instance.id, group: instance.group, directory: this.disk(instance.id), userData: instance.userData },
       env: { AWS_ENDPOINT_URL: this.#cloud.url, AWS_EC2_METADATA_SERVICE_ENDPOINT: imds, ...this.#env },
     });
     this.#hosts.set(instance.id, host);

@@ -1,6 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { Tag } from '@aws-sdk/client-ec2';
-import { decodeUserData } from '../../../../src/infra/user-data.ts';
 import { failureMessage, failureStatus, isLaunchFailure, type LaunchFailure } from './failures.ts';
 import { type Launcher, tagsFor } from './launcher.ts';
 import { type Planned, planLaunch, templateOf } from './plan-launch.ts';
@@ -207,8 +206,7 @@ export class Engine {
           ...{ id, group, type, zone, address, role, template, tags: { ...tags } },
           ...{ subnet: planned.subnet, lifeCycle: planned.lifeCycle, version: String(version.VersionNumber) },
           image: data.ImageId ?? '',
-          // As cloud-init unpacks it.
-          userData: decodeUserData(data.UserData ?? ''),
+          userData: data.UserData ?? '',
           accessKeyId: `ASIA${createHash('sha256').update(id).digest('hex').slice(0, 16).toUpperCase()}`,
           launchedAt: Date.now(),
           tagsInMetadata: data.MetadataOptions?.InstanceMetadataTags === 'enabled',

@@ -61,7 +61,7 @@ export interface Member {
   readonly version: string;
   readonly image: string;
   readonly address: string;
-  /** As it was given to EC2, decoded. */
+  /** As it was given to EC2, in base64. */
   readonly userData: string;
   /** Of its instance profile; null if it has none. */
   readonly role: string | null;

@@ -1,0 +1,86 @@
+// Protects: a whole system becomes a worker by its user-data, works, drains when EC2 takes it back, and is ended in order.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { GridWorld } from '../support/grid/grid-world.ts';
+import { type Guest, GuestImages } from '../support/guest/guest.ts';
+import { until } from '../support/until.ts';
+
+/** Seconds without work after which a worker leaves. */
+const IDLE = 15;
+const TASKS = 5;
+/** Milliseconds that a boot may take on a busy machine. */
+const BOOT = 400_000;
+
+describe('a machine that boots as a whole system', function () {
+  this.timeout(900_000);
+  let images: GuestImages;
+  let world: GridWorld;
+  const guests = new Map<string, Guest>();
+  /** Tasks wait for it. */
+  let going = false;
+
+  before(async () => {
+    images = await GuestImages.make();
+    const group = { instances: ['c7g.large'], max: 1, slots: 2, visibility: '30s' };
+    const groups = { amazon: { ...group, spot: true, packages: ['zstd'] }, debian: { ...group, spot: false } };
+    world = await GridWorld.open(IDLE, { groups }, {}, (options) => {
+      const guest = images.guest(options.group.endsWith('-amazon') ? 'amazon' : 'debian', options);
+      guests.set(options.id, guest);
+      if (going) writeFileSync(join(guest.shared, 'go'), '');
+      return guest;
+    });
+    await world.well('infra', 'up', '--yes');
+  });
+  afterEach(function () {
+    if (this.currentTest?.state === 'failed') console.error(world?.consoles());
+  });
+  after(async () => {
+    await world?.remove();
+    await images?.remove();
+  });
+
+  const of = (group: string) => world.cloud.grid.instances(`${world.stack}-${group}`);
+
+  it("becomes a worker, in Amazon Linux's way and in Debian's, loses no task to an interruption, and is shut down", async () => {
+    const fenced = 'curl -s -m 5 http://169.254.169.254/latest/meta-data/';
+    const work = `read n; touch /shared/$n; until [ -e /shared/go ]; do sleep 0.2; done; ${fenced}; echo "$n $(id -un) $?"`;
+    world.write('job.json', {
+      ...{ name: 'boot', input: { split: { by: 'range', from: 1, to: TASKS } } },
+      steps: [
+        // One attempt: an interruption that is charged to the task fails it.
+        { name: 'work', group: 'amazon', attempts: 1, run: work },
+        { name: 'more', group: 'debian', attempts: 1, run: 'cat' },
+      ],
+    });
+    const job = await world.submit();
+    const [first] = await until('work has raised the group', () => of('amazon').length > 0 && of('amazon'));
+    const guest = first && guests.get(first.id);
+    if (first === undefined || guest === undefined) throw new Error('nothing was booted');
+    await until('it works', () => existsSync(join(guest.shared, '1')), BOOT);
+    expect(guest.read('var/log/batchctl-boot.log')).to.include('batchctl-worker runs');
+    expect((await world.well('workers')).stdout).to.match(new RegExp(`amazon +${first.id} +c7g.large .* busy`));
+
+    world.cloud.grid.interrupt(first);
+    await until('it drains', () => guest.console().includes('EC2 takes this spot instance back'), BOOT);
+    going = true;
+    for (const each of guests.values()) writeFileSync(join(each.shared, 'go'), '');
+    await until('it is shut down', () => guest.code !== null, BOOT);
+    expect(guest.code, 'in order').to.equal(0);
+
+    const waited = await world.run(['wait', job, '--timeout', '10m']);
+    expect(waited.code, waited.stderr).to.equal(0);
+    await world.well('verify', job);
+    await world.well('fetch', job, '-o', 'all.txt');
+    // 7: curl found no way there.
+    const lines = Array.from({ length: TASKS }, (_, task) => `${task + 1} batchctl-task 7\n`);
+    expect(readFileSync(world.path('all.txt'), 'utf8')).to.equal(lines.join(''));
+    const { steps } = JSON.parse((await world.well('status', job, '--json')).stdout);
+    expect(steps[0]).to.include({ total: TASKS, done: TASKS, failed: 0, retried: 0 });
+
+    await until('nothing to do: they leave', () => of('amazon').length + of('debian').length === 0, BOOT);
+    await until('all are shut down', () => [...guests.values()].every(({ code }) => code !== null), BOOT);
+    expect([...guests.values()].map(({ code }) => code)).to.deep.equal([0, 0, 0]);
+    expect(world.supervisor.troubles).to.deep.equal([]);
+  });
+});
