@@ -9,6 +9,7 @@ import { RawBucket } from '../support/s3-bucket.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import {
   archives,
+  clockAhead,
   HostileAws,
   kmsDenies,
   listsBelow,
@@ -176,6 +177,7 @@ describe('a hostile AWS', () => {
       rules: (stack) => [listsBelow(stack, ['batchctl/'])],
     },
     { name: 'works while each service throttles what only asks', rules: () => [throttlesReads(2)] },
+    { name: 'works with a clock that is ten minutes behind', rules: () => [clockAhead(10)] },
   ] as readonly {
     readonly name: string;
     readonly rules: (stack: string) => readonly Rule[];
@@ -218,6 +220,21 @@ describe('a hostile AWS', () => {
         const { code, stderr } = await workspace.run(['submit', 'job.json', '--input', bucket.uri(key)]);
         expect(code, stderr).to.equal(3);
         expect(stderr).to.include(`s3:ListBucket on arn:aws:s3:::${bucket.name}`);
+      }
+    }));
+
+  it('says that the clock is wrong, and by how much, where the SDK is kept from correcting it', () =>
+    within(async (workspace) => {
+      workspace.write('job.json', CHAINS);
+      for (const [minutes, words] of [
+        [10, '10 min behind'],
+        [-10, '10 min ahead of'],
+      ] as const) {
+        hostile.enforce(clockAhead(minutes));
+        const env = { AWS_DISABLE_CLOCK_SKEW_CORRECTION: 'true' };
+        const { code, stderr } = await workspace.run(['submit', 'job.json'], env);
+        expect(code, stderr).to.equal(3);
+        expect(stderr).to.include(`this machine's clock is ${words} AWS's`).and.include('set the clock');
       }
     }));
 });
