@@ -12,7 +12,7 @@ describe('a stack on a hostile AWS', () => {
   let desk: StackDesk;
 
   before(async () => {
-    cloud = await startCloud({ sqs: 'moto', pace: { second: 20 } });
+    cloud = await startCloud({ pace: { second: 20 } });
     hostile = await HostileAws.start(() => cloud.url);
     desk = new StackDesk({ ...cloud, url: hostile.url });
   });

@@ -366,7 +366,7 @@ const UNSEEN: readonly Unseen[] = [
     // SQS/API_CreateQueue: it can be used a second later.
     made: 'sqs:CreateQueue',
     named: ({ body }) => String(JSON.parse(body).QueueName),
-    asks: /^sqs:(?!CreateQueue)/,
+    asks: /^sqs:GetQueueAttributes$/,
     names: ({ body }, name) => body.includes(`${name}"`),
     answer: () => ({
       status: 400,
