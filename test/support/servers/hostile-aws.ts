@@ -106,7 +106,7 @@ function opensData({ method, headers, url }: Asked, use: 'Decrypt' | 'GenerateDa
 }
 
 /** How an object is archived: HEAD and listings tell the class, HEAD what Intelligent-Tiering made of it. */
-export interface Archived {
+interface Archived {
   readonly storageClass: 'GLACIER' | 'DEEP_ARCHIVE' | 'INTELLIGENT_TIERING';
   readonly archiveStatus?: 'ARCHIVE_ACCESS' | 'DEEP_ARCHIVE_ACCESS';
 }
