@@ -242,6 +242,16 @@ export class AwsClients {
   }
 }
 
+type Next = (args: unknown) => Promise<unknown>;
+
+/** As far as it is the same for all clients of the SDK. */
+interface Stack {
+  addRelativeTo(
+    middleware: (next: Next) => Next,
+    at: { readonly name: string; readonly relation: 'before'; readonly toMiddleware: string },
+  ): void;
+}
+
 /** What says that a request was signed at a wrong time (@smithy/core: CLOCK_SKEW_ERROR_CODES), or is without words, as of HEAD. */
 const OF_CLOCK =
   /^(AuthFailure|InvalidSignatureException|Request(Expired|InTheFuture|TimeTooSkewed)|SignatureDoesNotMatch|Unknown(Error)?|Forbidden|40[03])$/;
@@ -252,7 +262,7 @@ const OF_CLOCK =
  */
 function judgingClock<C>(client: C): C {
   // Each client of the SDK has such a stack.
-  const { middlewareStack } = client as unknown as S3Client;
+  const { middlewareStack } = client as unknown as { readonly middlewareStack: Stack };
   middlewareStack.addRelativeTo(
     (next) => async (args) => {
       try {
