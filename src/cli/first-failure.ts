@@ -61,7 +61,7 @@ export class FirstFailure {
       const at = taskOfFailed(key);
       if (at?.round !== this.#view.round) continue;
       const found = await readFailed(this.#platform, this.#view, step, at.task);
-      return found && { task: at.task, exitCode: null, reason: null, error: null, ...found };
+      return found && { ...found, task: at.task };
     }
     return null;
   }
