@@ -1,7 +1,8 @@
 // Protects: infra up, status and down come through an AWS that lags behind, throttles, and has another clock.
 import { expect } from 'chai';
 import { type Cloud, startCloud } from '../support/grid/cloud.ts';
-import { clockAhead, HostileAws, ownedBy, throttlesReads, unseenAtFirst } from '../support/servers/hostile-aws.ts';
+import { clockAhead, HostileAws, ownedBy, throttlesReads } from '../support/servers/hostile-aws.ts';
+import { unseenAtFirst } from '../support/servers/unseen-at-first.ts';
 import { StackDesk } from './stack-desk.ts';
 
 const MANAGED = { groups: { default: {} }, manager: { allow: ['203.0.113.0/24'] } };

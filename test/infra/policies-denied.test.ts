@@ -2,10 +2,9 @@
 import { expect } from 'chai';
 import type { AwsProfile } from '../../src/config/profile.ts';
 import { loadConfig } from '../../src/config.ts';
-import { adminPolicyFor, POLICY_ROLES, type PolicyRole, policyFor } from '../../src/infra/policies.ts';
-import type { PolicyDocument } from '../../src/infra/policy.ts';
+import { POLICY_ROLES, type PolicyRole, policyFor } from '../../src/infra/policies.ts';
 import { awsProfile } from '../support/aws-profile.ts';
-import { actionsOf, allows } from '../support/iam.ts';
+import { allows } from '../support/iam.ts';
 import { Workspace } from '../support/workspace.ts';
 
 const ACCOUNT = '123456789012';
@@ -371,40 +370,9 @@ describe('what the policies deny', () => {
     }
   });
 
-  it('whoever opens a ledger that signs in by IAM may connect as its user, and who makes roles or machines may not', async () => {
-    const ledger = { kind: 'postgres', url: 'postgres://me@db.example.com/batch', iam: true };
-    const profile = await awsProfile({ account: ACCOUNT, ledger, manager: {} });
-    const policies = [...POLICY_ROLES.map((role) => policyFor(role, profile)), adminPolicyFor('data', profile)];
-    const others = (['iam', 'grid', 'manager'] as const).map((part) => adminPolicyFor(part, profile));
-    const connects = (document: PolicyDocument): boolean => actionsOf(document).includes('rds-db:connect');
-    expect([...policies, ...others].map(connects)).to.deep.equal([true, true, true, true, true, false, false, false]);
-  });
-
-  it("an administrator deletes all data of a bucket of the stack's own or below its prefix, and elsewhere only release files", async () => {
-    const ITS = ['releases/0000.json', `releases/${'0a'.repeat(32)}.tar.gz`, `releases/setup-${'0a'.repeat(32)}`];
-    const DATA = ['data/a', 'jobs/j/job.json', 'releases/app-1.2.tar.gz', 'releases/notes.json', 'tokens/0a.json'];
-    const mayDelete = async (bucket: object | string): Promise<readonly string[]> => {
-      const { prefix = '' } = typeof bucket === 'string' ? {} : (bucket as { readonly prefix?: string });
-      const policy = policyFor('admin', await awsProfile({ stack: 'month-end', account: ACCOUNT, bucket }));
-      return [...ITS, ...DATA].filter((key) =>
-        ['s3:DeleteObject', 's3:DeleteObjectVersion', 's3:AbortMultipartUpload'].some((action) =>
-          allows(policy, { action, resource: `arn:aws:s3:::acme/${prefix}${key}`, context: {} }),
-        ),
-      );
-    };
-    expect(await mayDelete('acme')).to.deep.equal([...ITS, ...DATA]);
-    expect(await mayDelete({ name: 'acme', existing: true, prefix: 'batch/' })).to.deep.equal([...ITS, ...DATA]);
-    expect(await mayDelete({ name: 'acme', existing: true })).to.deep.equal(ITS);
-    const shared = policyFor(
-      'admin',
-      await awsProfile({ stack: 'month-end', bucket: { name: 'acme', existing: true } }),
-    );
-    const actions = shared.Statement.flatMap(({ Action }) => Action);
-    expect(actions).not.to.include.oneOf(['s3:DeleteObjectVersion', 's3:AbortMultipartUpload', 's3:DeleteBucket']);
-  });
-
   it("groups, queues and domains are the stack's own by their names", () => {
     const SELF = scaling('SetInstanceProtection', 'CompleteLifecycleAction', 'TerminateInstanceInAutoScalingGroup');
+    const SEND = ['sqs:SendMessage', 'sqs:DeleteMessage'];
     const cases = [
       ['worker', [...SELF, 'autoscaling:SetDesiredCapacity'], group('month-end-default'), group('month-end-manager')],
       [
@@ -417,12 +385,7 @@ describe('what the policies deny', () => {
       ['manager', scaling('TerminateInstanceInAutoScalingGroup'), group('month-end-manager'), group('month-end-gpu')],
       ['admin', GROUP, group('month-end-default'), group('other-default')],
       ...(['worker', 'operator', 'manager'] as const).flatMap((role) => [
-        [
-          role,
-          ['sqs:SendMessage', 'sqs:DeleteMessage'],
-          of('sqs', 'month-end-gpu-dead'),
-          of('sqs', 'month-end-2-gpu'),
-        ] as const,
+        [role, SEND, of('sqs', 'month-end-gpu-dead'), of('sqs', 'month-end-2-gpu')] as const,
         [role, ['sdb:PutAttributes'], of('sdb', 'domain/month-end-1'), of('sdb', 'domain/month-end-2')] as const,
       ]),
     ] as const;
