@@ -20,7 +20,7 @@ export type Outcome =
   | { readonly kind: 'handedOver'; readonly to: string }
   /** A secret that its command needs can't be read; `error` names it and says why, never its value. */
   | { readonly kind: 'secretRefused'; readonly error: string }
-  /** Its input may not be read, again and again; `error` names the right that is missing. */
+  /** Its input may not be read, or its output not be put, again and again; `error` names the right that is missing. */
   | { readonly kind: 'denied'; readonly error: string }
   | { readonly kind: 'leaseLost' }
   /** Not to be run: the job is paused or cancelled, was stopped or pruned, or a newer round asks for the task. */

@@ -72,7 +72,7 @@ export class HostileAws {
 }
 
 /** The bucket and the key that a request to S3 names in its path. */
-function placeOf({ url }: Asked): { readonly bucket: string; readonly key: string } {
+export function placeOf({ url }: Asked): { readonly bucket: string; readonly key: string } {
   const [, bucket = '', ...key] = decodeURIComponent(url.pathname).split('/');
   return { bucket, key: key.join('/') };
 }

@@ -1,7 +1,7 @@
 import { errorFor } from '../grid/faults.ts';
 import type { Asked, Reply } from '../grid/front.ts';
 import { Form } from '../grid/query.ts';
-import type { Rule } from './hostile-aws.ts';
+import { placeOf, type Rule } from './hostile-aws.ts';
 
 /** What is made, and which requests that name it find nothing of it at first. */
 interface Unseen {
