@@ -111,10 +111,12 @@ export async function runAttempt(ctx: WorkerContext, task: Admitted, options: At
     outcome = outcomeOfError(ctx, task, error, { ...options, staging: bytesIn === null });
   }
   outcome = masked(outcome, secrets);
+  // The store and the ledger are told the same.
+  const endedAt = clock.now();
   if (outcome.kind === 'retry' || outcome.kind === 'failed') {
-    outcome = await written({ ctx, task, options }, { outcome, startedAt, seconds: end?.seconds ?? 0 });
+    outcome = await written({ ctx, task, options }, { outcome, startedAt, endedAt, seconds: end?.seconds ?? 0 });
   }
-  return { outcome, startedAt, endedAt: clock.now(), end, bytesIn };
+  return { outcome, startedAt, endedAt, end, bytesIn };
 }
 
 /** Shows what the command writes to stderr while it runs; its whole log is kept only once nothing is being put. */
@@ -218,11 +220,11 @@ async function judge(run: Run, end: CommandEnd, bytesIn: number, patience: Patie
 /** Writes a failure to the store. If that can't be done, the task is given back and its command runs again. */
 async function written(
   run: Pick<Run, 'ctx' | 'task' | 'options'>,
-  { seconds, ...failed }: Pick<Failing, 'outcome' | 'startedAt'> & { readonly seconds: number },
+  { seconds, ...failed }: Pick<Failing, 'outcome' | 'startedAt' | 'endedAt'> & { readonly seconds: number },
 ): Promise<Outcome> {
   const { ctx, task, options } = run;
   const { attempt, signal } = options;
-  const failing = { ...failed, task, attempt, number: task.number, endedAt: ctx.platform.clock.now() };
+  const failing = { ...failed, task, attempt, number: task.number };
   try {
     await patienceOf(run, seconds).during(() => putFailure(ctx, failing));
     return failed.outcome;

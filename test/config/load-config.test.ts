@@ -105,6 +105,7 @@ describe('the configuration', () => {
       groups: {},
       allowSecrets: null,
       notify: [],
+      requesterPays: [],
     });
     expect(originOf(config, 'root')).to.equal('default');
     expect(Object.isFrozen(config.profile)).to.equal(true);
