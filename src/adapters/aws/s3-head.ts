@@ -60,12 +60,16 @@ export class HeadObjects {
     });
   }
 
-  /** Throws what S3 says of the same object in words, if it does. */
+  /** Throws what S3 says of the same object in words, if it does; that it is missing does not explain a refusal. */
   async #complain(key: string, { VersionId }: { readonly VersionId?: string }): Promise<void> {
     const bucket = this.#bucket;
     const at = { ...target(bucket), Key: fullKey(bucket, key), ...(VersionId !== undefined && { VersionId }) };
-    const { Body } = await bucket.client.send(new bucket.sdk.GetObjectCommand({ ...at, Range: 'bytes=0-0' }));
-    await Body?.transformToByteArray();
+    try {
+      const { Body } = await bucket.client.send(new bucket.sdk.GetObjectCommand({ ...at, Range: 'bytes=0-0' }));
+      await Body?.transformToByteArray();
+    } catch (error) {
+      if (statusOf(error) !== 404) throw error;
+    }
   }
 
   async #proveBucket(key: string): Promise<void> {
