@@ -26,6 +26,7 @@ import { JobCache } from '../src/worker/job-cache.ts';
 import { failureOf, judgeFailure } from '../src/worker/judge.ts';
 import type { Outcome } from '../src/worker/outcome.ts';
 import { publish } from '../src/worker/publish.ts';
+import { putFailure } from '../src/worker/put-failure.ts';
 import { QueueClient } from '../src/worker/queue-client.ts';
 import { SecretReader } from '../src/worker/secret-reader.ts';
 import { settle } from '../src/worker/settle.ts';
@@ -120,6 +121,13 @@ class Simulation {
       if (outcome.kind === 'published') placed.worker.done += 1;
       if (outcome.kind === 'failed') placed.worker.failed += 1;
       const result = resultOf(placed);
+      if (outcome.kind === 'retry' || outcome.kind === 'failed') {
+        const { startedAt, endedAt } = result;
+        await putFailure(placed.worker.ctx, {
+          ...{ task: numbered, attempt, number: placed.number },
+          ...{ startedAt, endedAt, outcome },
+        });
+      }
       const of = { queue: this.#queue, delivery: task.delivery, task: numbered, attempt, result, outcome };
       await settle(placed.worker.ctx, { ...of, number: placed.number, slot: placed.slot }, async () => undefined);
     }

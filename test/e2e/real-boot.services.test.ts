@@ -58,7 +58,8 @@ describe('a machine that boots as a whole system', function () {
     const guest = first && guests.get(first.id);
     if (first === undefined || guest === undefined) throw new Error('nothing was booted');
     await until('it works', () => existsSync(join(guest.shared, '1')), BOOT);
-    expect(guest.read('var/log/batchctl-boot.log')).to.include('batchctl-worker runs');
+    const booted = (): boolean => guest.read('var/log/batchctl-boot.log').includes('batchctl-worker runs');
+    await until('its boot has ended', booted, BOOT);
     expect((await world.well('workers')).stdout).to.match(new RegExp(`amazon +${first.id} +c7g.large .* busy`));
 
     world.cloud.grid.interrupt(first);
