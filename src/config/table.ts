@@ -87,7 +87,7 @@ export const CONFIG_TABLE: readonly ConfigField[] = [
     'requesterPays',
     'a list of bucket names',
     [],
-    'buckets whose owners have whoever asks pay: requests to them accept the cost',
+    'buckets that use Requester Pays: requests to them accept the cost',
   ),
 
   field(AWS, 'region', 'an AWS region', null, 'where all of it lives; none: AWS_REGION, then AWS_DEFAULT_REGION'),
