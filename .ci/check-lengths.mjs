@@ -1,9 +1,9 @@
-// A file is one idea: fails for any of src, test, bench and bin over 400 lines.
+// A file is one idea: fails for any of src, test, bench and bin over 500 lines. 100 to 400 are usual.
 
 import { readFileSync } from 'node:fs';
 import { globSync } from 'tinyglobby';
 
-const LIMIT = 400;
+const LIMIT = 500;
 const files = globSync(['{src,test,bench,bin,.ci}/**/*.{ts,tsx,css,mjs,js}', '*.mjs'], {
   // The API's types are made, not written.
   ignore: ['**/{data,.data,node_modules}/**', 'src/dashboard/api.ts'],

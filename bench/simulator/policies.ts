@@ -1,5 +1,4 @@
-import { bootSecondsOf } from '../../src/model/boot-time.ts';
-import { instancesFor, PACE } from '../../src/model/capacity.ts';
+import { bootSecondsOf, instancesFor, PACE } from '../../src/model/capacity.ts';
 import { IDLE_EXIT } from '../../src/model/idle-exit.ts';
 import type { Load } from '../../src/model/load.ts';
 import { standInFor } from '../../src/model/stand-in.ts';

@@ -1,5 +1,4 @@
-import type { Cause } from '../jobs/failures/causes.ts';
-import type { CauseExample } from '../jobs/failures/example.ts';
+import type { Cause, CauseExample } from '../jobs/failures.ts';
 import { stepTotals } from '../jobs/listing.ts';
 import type { JobView } from '../model/view.ts';
 import type { Context } from './context.ts';

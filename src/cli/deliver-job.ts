@@ -14,7 +14,7 @@ export async function deliverJob(ctx: Context, view: JobView, seconds: number | 
   if (!isDeliveryDue(view)) return view;
   const [{ deliversHere }, { deliverNow }, { deliveryLine }] = await Promise.all([
     import('../jobs/deliver/deliver.ts'),
-    import('../jobs/deliver/deliver-now.ts'),
+    import('../jobs/deliver/deliver.ts'),
     import('../jobs/deliver/delivery-line.ts'),
   ]);
   const { job } = view.record;

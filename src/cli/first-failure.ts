@@ -1,4 +1,4 @@
-import { readFailed } from '../jobs/failures/failures.ts';
+import { readFailed } from '../jobs/failures.ts';
 import type { JobStatus } from '../jobs/status.ts';
 import { failedPrefix, taskOfFailed } from '../model/keys.ts';
 import type { JobView } from '../model/view.ts';

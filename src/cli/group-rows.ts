@@ -1,7 +1,7 @@
 import type { Hold } from '../jobs/grid/failed-boots.ts';
 import type { GroupView } from '../jobs/grid/sizes.ts';
 import { formatDuration } from '../lib/units.ts';
-import { mendOfLaunch } from '../model/why/launch-mends.ts';
+import { mendOfLaunch } from '../model/why/causes-grid.ts';
 import type { GroupStatus } from '../ports/worker-group.ts';
 import type { Context } from './context.ts';
 import { formatCount, formatInstant } from './format.ts';

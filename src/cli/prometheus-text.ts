@@ -1,5 +1,5 @@
 import type { JobStatus, StepStatus } from '../jobs/status.ts';
-import { gauge } from '../model/prometheus.ts';
+import { gauge } from '../model/metrics.ts';
 
 const STATES = ['waiting', 'running', 'done', 'failed', 'skipped'] as const satisfies readonly (keyof StepStatus)[];
 

@@ -3,7 +3,7 @@ import { formatDuration } from '../lib/units.ts';
 import { PACE } from '../model/capacity.ts';
 import { UNKNOWN_SECONDS } from '../model/load.ts';
 import type { JobView } from '../model/view.ts';
-import { groupFlag } from '../model/why/words.ts';
+import { groupFlag } from '../model/why/cause.ts';
 import type { Context } from './context.ts';
 import { distanceText } from './deadline-text.ts';
 import { formatInstant, formatMany } from './format.ts';

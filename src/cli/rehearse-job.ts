@@ -1,9 +1,14 @@
 import { randomInt } from 'node:crypto';
 import { BatchctlError } from '../errors.ts';
 import { type FollowEnd, follow } from '../jobs/follow.ts';
-import { clearAbandoned, leaveRehearsal } from '../jobs/rehearse/leave.ts';
 import { observe } from '../jobs/rehearse/observe.ts';
-import { countFaults, type FaultCounts, failedByFaults } from '../jobs/rehearse/outcome.ts';
+import {
+  clearAbandoned,
+  countFaults,
+  type FaultCounts,
+  failedByFaults,
+  leaveRehearsal,
+} from '../jobs/rehearse/outcome.ts';
 import { rehearsedSpec, type SubmittedRehearsal, submitRehearsal } from '../jobs/rehearse/submit-rehearsal.ts';
 import { retry } from '../jobs/retry.ts';
 import { type JobStatus, statusOf } from '../jobs/status.ts';

@@ -2,10 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { BatchctlError, hasCode } from '../errors.ts';
 import { parseDuration } from '../lib/units.ts';
-import { parseCalendar, parseHolidays } from '../model/calendar.ts';
 import { NAME } from '../model/keys.ts';
 import type { FinishBy } from '../model/schedule.ts';
-import { type Cadence, checkCron } from '../model/schedule-times.ts';
+import { type Cadence, checkCron, parseCalendar, parseHolidays } from '../model/schedule-times.ts';
 import { parsed } from './command.ts';
 import type { Context } from './context.ts';
 

@@ -1,5 +1,5 @@
 import type { FileChecked } from '../jobs/verify/check/check-file.ts';
-import type { KeptProof } from '../jobs/verify/proof-chain.ts';
+import type { KeptProof } from '../jobs/verify/proof.ts';
 import type { Repaired } from '../jobs/verify/repair.ts';
 import { bytesChecksum } from '../lib/file-checksum.ts';
 import { formatSize } from '../lib/units.ts';

@@ -1,11 +1,8 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { otherVersion } from './page-version.ts';
 import { ActionDialog } from './parts/action-dialog.tsx';
-import { announced } from './parts/announce.ts';
-import { Empty } from './parts/empty.tsx';
-import { HelpDialog } from './parts/help-dialog.tsx';
-import { NotLive } from './parts/live.tsx';
-import { PageHeader } from './parts/page-header.tsx';
+import { HelpDialog, NotLive, PageHeader } from './parts/page-header.tsx';
+import { announced, Empty } from './parts/section.tsx';
 import { route, scrolledBefore } from './route.ts';
 import { me, token } from './session.ts';
 import { JobView } from './views/job/job.tsx';

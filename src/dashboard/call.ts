@@ -3,7 +3,7 @@ import { API_ROUTES, type ApiAnswer, type ApiInput, type ApiName } from './api-r
 import { heardClock } from './clock.ts';
 import { heardVersion } from './page-version.ts';
 import { signOut, token } from './session.ts';
-import { parseClean } from './words/clean-text.ts';
+import { parseClean } from './words/text.ts';
 
 /** Why a call came to nothing, in the manager's words or, where there are none, in ours. */
 export class CallError extends Error {

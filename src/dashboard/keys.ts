@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals';
 import { hashOf, jobHash } from './hash.ts';
 import { asked } from './parts/act-button.tsx';
-import { enterRows } from './parts/roving.ts';
+import { enterRows } from './parts/table.tsx';
 import { route } from './route.ts';
 import { nextScheme } from './scheme.ts';
 import { token } from './session.ts';

@@ -5,7 +5,7 @@ import type { Health } from './feed/feed.ts';
 import { health, overview } from './feed/overview.ts';
 import { route } from './route.ts';
 import { token } from './session.ts';
-import { tabOf } from './words/tab.ts';
+import { tabOf } from './words/attention.ts';
 
 interface ShownJob {
   readonly job: string;

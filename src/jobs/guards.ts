@@ -1,6 +1,6 @@
 import { standingOf } from '../model/decide.ts';
-import { exceedsTolerance } from '../model/exceeds-tolerance.ts';
 import type { DENIED, SECRET } from '../model/journal.ts';
+import { exceedsTolerance } from '../model/tolerance.ts';
 import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import { append, refreshView } from './journal.ts';

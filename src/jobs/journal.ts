@@ -2,12 +2,12 @@ import { BatchctlError } from '../errors.ts';
 import { ahead } from '../lib/ahead.ts';
 import { randomId } from '../lib/id.ts';
 import { parseStored, requireShape, type Shape } from '../lib/json.ts';
-import { isClosed, type JobRecord } from '../model/job.ts';
+import { isClosed, type JobRecord, takesFiles } from '../model/job.ts';
 import type { EntryKind, EntryWhat, JournalEntry, JournalHole } from '../model/journal.ts';
 import { entryOf, jobKey, journalKey, journalPrefix } from '../model/keys.ts';
 import { emptyView, foldJournal, type JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
-import { learnExploded } from './explode/learn-exploded.ts';
+import { readOpened } from './listing.ts';
 import { decidingClaim, keyedOf } from './run-claims.ts';
 
 /**
@@ -77,6 +77,23 @@ async function readOn(store: ObjectStore, view: JobView): Promise<JobView> {
     if (entry === null) return learnExploded(store, now);
     now = foldJournal(now, [entry]);
   }
+}
+
+/**
+ * Adds to a view what has opened behind an `explode` since it was read: one small read a step that isn't open yet, none
+ * for other jobs. Steps open in their order, so nothing is read behind one that isn't.
+ */
+async function learnExploded(store: ObjectStore, view: JobView): Promise<JobView> {
+  const { job, spec } = view.record;
+  let exploded: Map<number, number> | null = null;
+  for (const [index, { name }] of spec.steps.entries()) {
+    if (!takesFiles(spec.steps, index) || view.exploded.has(index)) continue;
+    const opened = await readOpened(store, job, name);
+    if (opened === null) break;
+    exploded ??= new Map(view.exploded);
+    exploded.set(index, opened.count);
+  }
+  return exploded === null ? view : { ...view, exploded };
 }
 
 /** A job's view; null if there provably is no such job. Throws as `refreshView` does. */

@@ -5,7 +5,7 @@ import { VERSION } from '../lib/version.ts';
 import { KEEPERS, keeperKey, keeperOf } from '../model/keys.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
-import type { TalliesSeen } from './metrics/read-metrics.ts';
+import type { TalliesSeen } from './metrics.ts';
 import type { Seen } from './seen.ts';
 
 /** A keeper whose mark is younger than this looks after jobs that are yet to begin, milliseconds. */

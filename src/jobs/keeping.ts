@@ -6,15 +6,15 @@ import type { Platform } from '../ports/platform.ts';
 import { Deliveries } from './deliver/deliveries.ts';
 import { type KeeperMark, latestKeeper, noted, putMark, readMark, recalled } from './keeper.ts';
 import { type GroupLower, lowerIdle } from './lower.ts';
-import { MetricsPutter } from './metrics/put-metrics.ts';
+import { MetricsPutter } from './metrics.ts';
 import { putFailedFiring, putMissedFirings } from './notify/firing-news.ts';
 import type { TellPoint } from './notify/tell.ts';
 import { Teller } from './notify/teller.ts';
 import { Onlooker } from './onlooker.ts';
 import { type GroupRaise, raiseGroups } from './raise.ts';
 import { addRaiseTroubles } from './raise-troubles.ts';
-import { type Fired, fireDue, missedFirings } from './schedules/fire-due.ts';
-import { ScheduleReader } from './schedules/schedule-reader.ts';
+import { type Fired, fireDue, missedFirings } from './schedules/fire.ts';
+import { ScheduleReader } from './schedules/schedule-journal.ts';
 import type { SubmitPoint } from './submit/submit.ts';
 import type { Troubles } from './troubles.ts';
 

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { logPrefix, taskNumber } from '../model/keys.ts';
 import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
-import { failedTasks } from './failures/failed-tasks.ts';
+import { failedTasks } from './failures.ts';
 import { refusePruned } from './pruned.ts';
 import type { TaskName } from './task-name.ts';
 

@@ -7,7 +7,7 @@ import { JOBS, jobPrefix, proofsPrefix } from '../model/keys.ts';
 import { emptyView, foldJournal, type JobView, stateOf } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
-import { marksDelivery } from './deliver/due-mark.ts';
+import { marksDelivery } from './deliver/deliver.ts';
 import { storedIds } from './find.ts';
 import { readEntries, readJob } from './journal.ts';
 import { openReaders } from './open-readers.ts';

@@ -26,7 +26,7 @@ import { readView } from './journal.ts';
 import type { PruneChoice } from './prune-choice.ts';
 import { addRemoved, NOTHING_REMOVED, type Removed, type RemoveOptions, removeListed } from './remove-listed.ts';
 import { dropUnreached, unreachedMarks } from './round-marks.ts';
-import { readToken } from './tokens/read-token.ts';
+import { readToken } from './tokens/tokens.ts';
 
 /** What lies about besides finished jobs. */
 export type LeftoverKind = 'submissions' | 'code' | 'workers' | 'keepers' | 'notices' | 'marks' | 'tokens';

@@ -1,5 +1,5 @@
 import { BatchctlError } from '../errors.ts';
-import { groupFlag } from '../model/why/words.ts';
+import { groupFlag } from '../model/why/cause.ts';
 import type { GroupRaise, LateJob } from './raise.ts';
 import type { Troubles } from './troubles.ts';
 

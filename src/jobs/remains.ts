@@ -10,8 +10,7 @@ import type { ObjectStore } from '../ports/object-store.ts';
 import { readPrunedMark } from './pruned.ts';
 import { recordDigest } from './submit/prepare.ts';
 import { recordEvidence } from './verify/evidence-sum.ts';
-import { checkProofs, proofNumber, readProofs } from './verify/proof-chain.ts';
-import { type Decision, readDecisions } from './verify/scan-decisions.ts';
+import { checkProofs, type Decision, proofNumber, readDecisions, readProofs } from './verify/proof.ts';
 
 /** The checksums of what a prune leaves, by key below the job's prefix; `journal` is over all entries before the prune. */
 export type Remains = Readonly<Record<string, string>>;

@@ -9,7 +9,7 @@ import { tasksIn } from '../model/task-set.ts';
 import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import { changesFor } from './changes-for.ts';
-import { tasksOfCauses } from './failures/tasks-of-causes.ts';
+import { tasksOfCauses } from './failures.ts';
 import { refreshView } from './journal.ts';
 import { mustBeLegal } from './legal.ts';
 import { listFacts } from './listing.ts';

@@ -7,7 +7,7 @@ import { chooseSkip, isTolerated, type SkipChoice } from '../model/skip-choice.t
 import { formatTaskSet, tasksIn } from '../model/task-set.ts';
 import { foldJournal, type JobView, stateOf } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
-import { tasksOfCauses } from './failures/tasks-of-causes.ts';
+import { tasksOfCauses } from './failures.ts';
 import { append, refreshView } from './journal.ts';
 import { mustBeLegal } from './legal.ts';
 import { listFacts } from './listing.ts';

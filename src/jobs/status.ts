@@ -1,8 +1,8 @@
 import { type DeliveryStatus, deliveryOf } from '../model/delivery.ts';
 import { groupsOf, type JobState, sectionStart } from '../model/job.ts';
 import type { JournalHole } from '../model/journal.ts';
-import { countIn } from '../model/ranges.ts';
 import { sizingOf, stepSizes } from '../model/step-sizes.ts';
+import { countIn } from '../model/task-set.ts';
 import { type JobView, reasonOf, stateOf } from '../model/view.ts';
 import type { LedgerWorker, StepCounts } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';

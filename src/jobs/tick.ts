@@ -2,7 +2,7 @@ import type { Platform } from '../ports/platform.ts';
 import { tickId } from './keeper.ts';
 import { Keeping, type KeepingPoint, type LookedOn, type Missed } from './keeping.ts';
 import type { GroupLower } from './lower.ts';
-import type { Fired } from './schedules/fire-due.ts';
+import type { Fired } from './schedules/fire.ts';
 import { type Trouble, Troubles } from './troubles.ts';
 
 export interface TickOptions {

@@ -1,4 +1,12 @@
-import { crypto } from './crypto.ts';
+type Crypto = typeof import('node:crypto');
+
+let loaded: Crypto | null = null;
+
+/** `node:crypto`, loaded at its first use: that takes a fifth of Node's own start, and what only looks never needs it. */
+export function crypto(): Crypto {
+  loaded ??= process.getBuiltinModule('node:crypto');
+  return loaded;
+}
 
 const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
 

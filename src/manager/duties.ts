@@ -6,8 +6,17 @@ import { nextFiring, type Schedule } from '../model/schedule.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { Duty } from './duty-loop.ts';
 import { Firings } from './firings.ts';
-import { info, type Log, type LogLine } from './log.ts';
-import { firedLines, loweredLines, missedLines, movedLines, raisedLines, troubleLine } from './rounds-lines.ts';
+import {
+  firedLines,
+  info,
+  type Log,
+  type LogLine,
+  loweredLines,
+  missedLines,
+  movedLines,
+  raisedLines,
+  troubleLine,
+} from './log.ts';
 
 export interface DutiesOptions {
   readonly platform: Platform;

@@ -1,3 +1,10 @@
+import { isOurs } from '../errors.ts';
+import type { LookedOn, Missed } from '../jobs/keeping.ts';
+import { type GroupLower, loweredText } from '../jobs/lower.ts';
+import type { GroupRaise } from '../jobs/raise.ts';
+import type { Fired } from '../jobs/schedules/fire.ts';
+import type { Trouble } from '../jobs/troubles.ts';
+
 /** One line of what a manager says of itself: for journald, a terminal, or a program that reads JSON Lines. */
 export interface LogLine {
   /** A stable word: `fired`, `trouble`, `listening`. */
@@ -18,3 +25,54 @@ export const info = (event: string, text: string, fields: LogLine['fields'] = {}
 export const warning = (event: string, text: string, fields: LogLine['fields'] = {}): LogLine => ({
   ...{ event, level: 'warning', text, fields },
 });
+
+/** What the duties did, a line each; nothing of those that found nothing to do. */
+
+export function firedLines(fired: readonly Fired[]): readonly LogLine[] {
+  return fired.flatMap((each) => {
+    if (each.outcome !== 'fired') return [];
+    const { schedule, period, at, view } = each;
+    const due = new Date(at).toISOString();
+    const { job } = view.record;
+    return [info('fired', `fired ${schedule}, ${period}, due ${due}: job ${job}`, { schedule, period, due, job })];
+  });
+}
+
+export function missedLines(missed: readonly Missed[]): readonly LogLine[] {
+  return missed.map(({ schedule, firing: { period, at } }) =>
+    warning('missed', `${schedule} missed ${period}: batchctl schedule run ${schedule} --period ${period} runs it`, {
+      schedule,
+      period,
+      due: new Date(at).toISOString(),
+    }),
+  );
+}
+
+const MOVES = { open: 'opened its next step', 'retry-rest': 'asked for the rest, after its canaries', close: 'closed' };
+
+export function movedLines(moved: LookedOn['moved']): readonly LogLine[] {
+  return moved.flatMap(({ job, move }) =>
+    move === 'wait' ? [] : [info('moved', `job ${job}: ${MOVES[move]}`, { job, move })],
+  );
+}
+
+export function raisedLines(raised: readonly GroupRaise[]): readonly LogLine[] {
+  return raised.flatMap((each) => {
+    if (each.outcome !== 'raised') return [];
+    const [group, from, to, onDemand] = [each.group, each.before, each.status.desired, each.onDemand];
+    const standIn = onDemand === null ? '' : `, ${onDemand} on demand in place of spot`;
+    return [
+      info('raised', `group ${group}: asked for ${to} (${from} before)${standIn}`, { group, from, to, onDemand }),
+    ];
+  });
+}
+
+export function loweredLines(lowered: readonly GroupLower[]): readonly LogLine[] {
+  return lowered.map((each) => info('lowered', loweredText(each), { ...each }));
+}
+
+export function troubleLine({ about, error }: Pick<Trouble, 'about' | 'error'>): LogLine {
+  const message = error instanceof Error ? error.message : String(error);
+  const { kind, hint = null } = isOurs(error) ? error : { kind: 'unexpected' };
+  return warning('trouble', `${about}: ${message}${hint === null ? '' : `; ${hint}`}`, { about, kind, message, hint });
+}

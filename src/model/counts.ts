@@ -1,5 +1,5 @@
 import { type StepSpec, sectionStart, takesFiles } from './job.ts';
-import { countIn } from './ranges.ts';
+import { countIn } from './task-set.ts';
 import type { JobView } from './view.ts';
 
 interface Ended {

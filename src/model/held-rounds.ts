@@ -1,5 +1,4 @@
-import { inRanges } from './ranges.ts';
-import type { StepRanges } from './step-ranges.ts';
+import { inRanges, type StepRanges } from './task-set.ts';
 import { type AskedRound, type JobView, roundOf } from './view.ts';
 
 /** A round that asked for its canaries and holds the rest back until each has an output of it. */

@@ -1,4 +1,4 @@
-import { gauge } from './prometheus.ts';
+import { gauge } from './metrics.ts';
 
 /** How one of a manager's duties goes. */
 export interface DutyHealth {

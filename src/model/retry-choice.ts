@@ -2,8 +2,7 @@ import type { StepFacts } from './decide.ts';
 import { isHeldBack } from './held-rounds.ts';
 import { hasBarrier, sectionStart } from './job.ts';
 import type { TaskSets } from './journal.ts';
-import { inRanges, type Ranges } from './ranges.ts';
-import { formatTaskSet, tasksIn } from './task-set.ts';
+import { formatTaskSet, inRanges, type Ranges, tasksIn } from './task-set.ts';
 import { isSkipped, type JobView } from './view.ts';
 
 /** What a retry asks for, and what it may not. */

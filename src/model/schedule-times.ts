@@ -1,8 +1,118 @@
 import { Cron } from 'croner';
 import { BatchctlError } from '../errors.ts';
-import { type BusinessDay, businessDayOf } from './calendar.ts';
-import { addMonths, type Month, monthPeriod, parseMonthPeriod, parseTimePeriod, timePeriod } from './period.ts';
-import { instantsOf, type WallTime, wallTime } from './wall-time.ts';
+import { instantsOf, isWallTime, type WallTime, wallTime } from './wall-time.ts';
+
+/** A month of a calendar. */
+interface Month {
+  readonly year: number;
+  /** 1 to 12. */
+  readonly month: number;
+}
+
+/** The month so many months on, or back. */
+function addMonths({ year, month }: Month, months: number): Month {
+  const at = year * 12 + (month - 1) + months;
+  return { year: Math.floor(at / 12), month: (at % 12) + 1 };
+}
+
+/** `2026-11`: what a firing by a calendar is named by. */
+function monthPeriod({ year, month }: Month): string {
+  return `${pad(year, 4)}-${pad(month)}`;
+}
+
+/** The month of a period; null for a text that names none. */
+function parseMonthPeriod(text: string): Month | null {
+  const match = /^(\d{4})-(\d{2})$/.exec(text);
+  const [year, month] = [Number(match?.[1]), Number(match?.[2])];
+  return match !== null && month >= 1 && month <= 12 ? { year, month } : null;
+}
+
+/** `2026-11-30T06:00`: what a firing by a cron pattern is named by: the clock's time, as if it were UTC. */
+function timePeriod(nominal: number): string {
+  return new Date(nominal).toISOString().slice(0, 'yyyy-mm-ddThh:mm'.length);
+}
+
+/** The wall time of a period; null for a text that names none. */
+function parseTimePeriod(text: string): WallTime | null {
+  const match = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2})$/.exec(text);
+  if (match === null) return null;
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0] = match.slice(1).map(Number);
+  const wall = { year, month, day, hour, minute, second: 0 };
+  return isWallTime(wall) ? wall : null;
+}
+
+const pad = (n: number, width = 2): string => String(n).padStart(width, '0');
+
+/** Which business day of a month: the last, or the nth. */
+type BusinessDay = 'last' | number;
+
+/** No month has fewer weekdays than February's 20; holidays may leave fewer still. */
+const MOST = 20;
+
+/** Reads `last-business-day` or `nth-business-day:3`. Throws `usage`. */
+export function parseCalendar(text: string): BusinessDay {
+  if (text === 'last-business-day') return 'last';
+  const n = Number(/^nth-business-day:(\d{1,2})$/.exec(text)?.[1] ?? 0);
+  if (n >= 1 && n <= MOST) return n;
+  throw new BatchctlError(
+    'usage',
+    `expected last-business-day or nth-business-day:N with N from 1 to ${MOST}, found "${text}"`,
+    {
+      hint: '--calendar nth-business-day:3 is the third',
+    },
+  );
+}
+
+export function calendarText(day: BusinessDay): string {
+  return day === 'last' ? 'last-business-day' : `nth-business-day:${day}`;
+}
+
+/**
+ * The day of the month that is the business day asked for: neither Saturday nor Sunday nor one of the holidays
+ * (`2026-12-25`). Null in a month that has none, or not so many.
+ */
+function businessDayOf({ year, month }: Month, day: BusinessDay, holidays: ReadonlySet<string>): number | null {
+  const days = businessDays(year, month, holidays);
+  return (day === 'last' ? days.at(-1) : days[day - 1]) ?? null;
+}
+
+function businessDays(year: number, month: number, holidays: ReadonlySet<string>): readonly number[] {
+  const length = new Date(Date.UTC(year, month, 0)).getUTCDate();
+  return Array.from({ length }, (_, index) => index + 1).filter((day) => {
+    const date = new Date(Date.UTC(year, month - 1, day));
+    const weekday = date.getUTCDay();
+    return weekday !== 0 && weekday !== 6 && !holidays.has(date.toISOString().slice(0, 10));
+  });
+}
+
+/**
+ * The dates of a holidays file, sorted, each once: one a line (`2026-12-25`), what follows it is its name; `#` begins a
+ * comment. Throws `usage` with the line that is no date.
+ */
+export function parseHolidays(text: string, file: string): readonly string[] {
+  const dates = new Set<string>();
+  for (const [index, line] of text.split(/\r?\n/).entries()) {
+    const [date = ''] = line
+      .replace(/^\uFEFF/, '')
+      .replace(/#.*/, '')
+      .trim()
+      .split(/\s/);
+    if (date === '') continue;
+    if (!isDate(date)) {
+      throw new BatchctlError('usage', `${file}:${index + 1}: expected a date such as 2026-12-25, found "${date}"`, {
+        hint: 'one date a line; what follows it is its name, # begins a comment',
+      });
+    }
+    dates.add(date);
+  }
+  return [...dates].sort();
+}
+
+function isDate(text: string): boolean {
+  if (!/^\d{4}-\d{2}-\d{2}$/.test(text)) return false;
+  const time = Date.parse(`${text}T00:00:00Z`);
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
+}
 
 /** When a schedule fires, by the wall clock of its zone. */
 export type Cadence =

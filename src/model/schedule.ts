@@ -1,7 +1,6 @@
-import { calendarText } from './calendar.ts';
 import { canonicalJson } from './digest.ts';
 import type { JobSpec } from './job.ts';
-import { type Cadence, type Firing, firingsAfter, firingsBetween } from './schedule-times.ts';
+import { type Cadence, calendarText, type Firing, firingsAfter, firingsBetween } from './schedule-times.ts';
 import { instantsOf, onDay, wallTime } from './wall-time.ts';
 
 /** When a job that a schedule fires should have ended: so long after it was due, or at a time of day after that. */

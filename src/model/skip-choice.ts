@@ -2,8 +2,8 @@ import { type StepFacts, standingOf } from './decide.ts';
 import { isHeldBack } from './held-rounds.ts';
 import { sectionStart, toleratedOf } from './job.ts';
 import type { TaskSets } from './journal.ts';
-import { inRanges, type Ranges } from './ranges.ts';
 import { leftOutOf, setsOf } from './retry-choice.ts';
+import { inRanges, type Ranges } from './task-set.ts';
 import { isSkipped, type JobView } from './view.ts';
 
 /** What a skip, or its undo, would name, and what it may not. */

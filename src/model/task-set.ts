@@ -1,3 +1,58 @@
+import { type JobRecord, stepIndex } from './job.ts';
+
+/** Sets of task numbers as ascending ranges that neither touch nor overlap; both ends are in. */
+export type Ranges = readonly (readonly [number, number])[];
+
+/** True when the number is in one of the ranges. */
+export function inRanges(ranges: Ranges | undefined, n: number): boolean {
+  if (ranges === undefined) return false;
+  let [low, high] = [0, ranges.length - 1];
+  while (low <= high) {
+    const middle = (low + high) >> 1;
+    const [from, to] = ranges[middle] ?? [0, -1];
+    if (n < from) high = middle - 1;
+    else if (n > to) low = middle + 1;
+    else return true;
+  }
+  return false;
+}
+
+/** What is in either. */
+export function unionOf(a: Ranges, b: Ranges): Ranges {
+  const out: [number, number][] = [];
+  for (const [from, to] of [...a, ...b].sort((x, y) => x[0] - y[0])) {
+    const last = out.at(-1);
+    if (last !== undefined && from <= last[1] + 1) last[1] = Math.max(last[1], to);
+    else out.push([from, to]);
+  }
+  return out;
+}
+
+/** What is in `a` and not in `b`. */
+export function without(a: Ranges, b: Ranges): Ranges {
+  const out: [number, number][] = [];
+  let at = 0;
+  for (const [from, to] of a) {
+    let start = from;
+    while (at < b.length && (b[at]?.[1] ?? 0) < start) at += 1;
+    for (let i = at; i < b.length; i += 1) {
+      const [cutFrom, cutTo] = b[i] ?? [0, -1];
+      if (cutFrom > to) break;
+      if (cutFrom > start) out.push([start, cutFrom - 1]);
+      start = Math.max(start, cutTo + 1);
+    }
+    if (start <= to) out.push([start, to]);
+  }
+  return out;
+}
+
+/** How many numbers below `size` the ranges hold. */
+export function countIn(ranges: Ranges | undefined, size: number): number {
+  let count = 0;
+  for (const [from, to] of ranges ?? []) count += Math.max(0, Math.min(to, size - 1) - from + 1);
+  return count;
+}
+
 /** Sets of task numbers as text: ascending, inclusive ranges, `0-4,17`. */
 
 /** Parses a set's text. Throws a RangeError on anything else. */
@@ -54,4 +109,64 @@ export function* tasksWithout(leftOut: string, size: number): Generator<number> 
 export function taskSetHas(text: string | undefined, n: number): boolean {
   if (text === undefined) return false;
   return parseTaskSet(text).some(([from, to]) => n >= from && n <= to);
+}
+
+/** Ranges of tasks by step index. */
+export type StepRanges = ReadonlyMap<number, Ranges>;
+
+/** Sets of tasks by step name, as a journal entry names them, by step index. Throws a RangeError for a set that is none. */
+export function stepRanges(record: JobRecord, sets: Readonly<Record<string, string>>): StepRanges {
+  const out = new Map<number, Ranges>();
+  for (const [step, text] of Object.entries(sets)) out.set(stepIndex(record.spec, step), parseTaskSet(text));
+  return out;
+}
+
+/** Two sets as one, step by step; a step with none left is left out. */
+export function combineRanges(
+  a: StepRanges | undefined,
+  b: StepRanges,
+  how: (x: Ranges, y: Ranges) => Ranges,
+): StepRanges {
+  const out = new Map<number, Ranges>();
+  for (const step of new Set([...(a?.keys() ?? []), ...b.keys()])) {
+    const ranges = how(a?.get(step) ?? [], b.get(step) ?? []);
+    if (ranges.length > 0) out.set(step, ranges);
+  }
+  return out;
+}
+
+/** A set of task numbers that grows in ascending order: two numbers a run, so that it is small however many it holds. */
+export class TaskRanges {
+  readonly #bounds: number[] = [];
+  #count = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Adds a number above all that are in it; another one is a RangeError. */
+  add(n: number): void {
+    const last = this.#bounds.at(-1) ?? -2;
+    if (n <= last) throw new RangeError(`tasks are added in ascending order: ${n} after ${last}`);
+    if (n === last + 1) this.#bounds[this.#bounds.length - 1] = n;
+    else this.#bounds.push(n, n);
+    this.#count += 1;
+  }
+
+  /** Every number in it, ascending. */
+  *[Symbol.iterator](): Generator<number> {
+    for (let at = 0; at < this.#bounds.length; at += 2) {
+      for (let n = this.#bounds[at] ?? 0; n <= (this.#bounds[at + 1] ?? -1); n += 1) yield n;
+    }
+  }
+
+  /** The set's text: `0-4,17`. */
+  toString(): string {
+    const pieces: string[] = [];
+    for (let at = 0; at < this.#bounds.length; at += 2) {
+      const [from, to] = [this.#bounds[at], this.#bounds[at + 1]];
+      pieces.push(from === to ? `${from}` : `${from}-${to}`);
+    }
+    return pieces.join(',');
+  }
 }

@@ -1,14 +1,25 @@
 import { BatchctlError } from '../errors.ts';
-import { adjusted } from './adjusted.ts';
 import type { Tripped } from './breaker.ts';
 import type { OpenedGather } from './decide.ts';
 import { type DeliveryFacts, deliveryAfter } from './delivery.ts';
 import { type JobRecord, type JobState, type StepSpec, sectionStart, stepIndex, type Tolerance } from './job.ts';
-import type { JournalEntry, JournalHole, Overrides } from './journal.ts';
+import type { EntryKind, JournalEntry, JournalHole, Overrides } from './journal.ts';
 import { type NewsFact, newsAfter } from './notify.ts';
 import { foldOverrides } from './overrides.ts';
-import { inRanges, unionOf, without } from './ranges.ts';
-import { combineRanges, type StepRanges, stepRanges } from './step-ranges.ts';
+import { combineRanges, inRanges, type StepRanges, stepRanges, unionOf, without } from './task-set.ts';
+import { parseTolerance } from './tolerance.ts';
+
+/** A job after an `adjust` entry: what the entry does not name stays, null lifts. */
+function adjusted(view: JobView, entry: Extract<EntryKind, { what: 'adjust' }>): JobView {
+  return {
+    ...view,
+    tolerance: entry.tolerate === undefined ? view.tolerance : parseTolerance(entry.tolerate),
+    maxRunning: entry.maxRunning === undefined ? view.maxRunning : entry.maxRunning,
+    notBefore: entry.notBefore ?? view.notBefore,
+    finishBy: entry.finishBy === undefined ? view.finishBy : entry.finishBy,
+    maxCost: entry.maxCost === undefined ? view.maxCost : entry.maxCost,
+  };
+}
 
 /** A job as its journal tells it: what `foldJournal` makes of the record and its entries. */
 export interface JobView {

@@ -112,7 +112,7 @@ async function openGroup(
   store: Platform['store'],
   ledger: () => Promise<Ledger>,
 ): Promise<WorkerGroup> {
-  const { openProcessGroup } = await import('../adapters/local/open-process-group.ts');
+  const { openProcessGroup } = await import('../adapters/local/process-group.ts');
   // Without a file the configuration is told by where one stands: beside the root.
   const cwd = config.file === null ? dirname(profile.root) : undefined;
   const argv = programArgv(config, 'worker-supervisor', '--group', name);

@@ -26,7 +26,7 @@ export async function dropTables(
   if (other !== undefined) return { why: `they hold ${other}, which is no job of this stack` };
   const [{ AwsClients }, { dropLedger }] = await Promise.all([
     import('../adapters/aws/clients.ts'),
-    import('../adapters/sql/drop-ledger.ts'),
+    import('../adapters/sql/check-ledger.ts'),
   ]);
   const { region, account, endpoints, aws } = profile;
   const clients = new AwsClients({ region, account, endpoints, profile: aws.profile });

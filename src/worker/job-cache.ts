@@ -1,6 +1,5 @@
 import { BatchctlError } from '../errors.ts';
-import { openedStep } from '../jobs/explode/explode.ts';
-import { writeShards } from '../jobs/explode/step-shards.ts';
+import { openedStep, writeShards } from '../jobs/explode.ts';
 import { readJob, refreshView } from '../jobs/journal.ts';
 import { readOpened, stepTotals } from '../jobs/listing.ts';
 import { journalKey, partShard, shardOf, stagedByTask, stepPartShard } from '../model/keys.ts';

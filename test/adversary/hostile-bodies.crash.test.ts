@@ -2,7 +2,7 @@
 import { openSync, readSync } from 'node:fs';
 import { request } from 'node:http';
 import { expect } from 'chai';
-import { BOUNDS } from '../../src/manager/http/bounds.ts';
+import { BOUNDS } from '../../src/manager/http/limits.ts';
 import { ApiDesk } from '../support/manager/api-desk.ts';
 import { ANYWHERE, list, many, type Shape, SPECS_OF_ALL_SIZES, spec } from './hostile-shapes.ts';
 

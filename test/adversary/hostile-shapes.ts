@@ -1,5 +1,5 @@
 import { MOST_OF_A_JOB as MOST } from '../../src/jobs/spec/job-file.ts';
-import { BOUNDS } from '../../src/manager/http/bounds.ts';
+import { BOUNDS } from '../../src/manager/http/limits.ts';
 
 /** JSON of about so many bytes, and of at most so many values. */
 export type Shape = (bytes: number, values: number) => string;

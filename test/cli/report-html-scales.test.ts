@@ -2,10 +2,8 @@
 
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { widthOf } from '../../src/cli/report-html/axis.ts';
+import { durationTicks, labelRows, logScale, niceTicks, timeTicks, widthOf } from '../../src/cli/report-html/axis.ts';
 import { html } from '../../src/cli/report-html/html.ts';
-import { labelRows } from '../../src/cli/report-html/label-rows.ts';
-import { durationTicks, logScale, niceTicks, timeTicks } from '../../src/cli/report-html/scale.ts';
 import { formatPace, formatShare, shorten } from '../../src/cli/report-html/words.ts';
 
 const labelsOf = (from: string, seconds: number, zone: string, count: number): readonly string[] =>

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { checkFile } from '../../src/jobs/verify/check/check-file.ts';
-import { proofChecksum, type StoredProof } from '../../src/jobs/verify/proof-chain.ts';
+import { proofChecksum, type StoredProof } from '../../src/jobs/verify/proof.ts';
 import { provenJob } from '../jobs/proven-job.ts';
 import { openPlace, type Place } from '../jobs/published-job.ts';
 import { runCli } from './fake-io.ts';

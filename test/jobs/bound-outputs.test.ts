@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { deliverNow } from '../../src/jobs/deliver/deliver-now.ts';
+import { deliverNow } from '../../src/jobs/deliver/deliver.ts';
 import { fetchOutputs } from '../../src/jobs/fetch/fetch.ts';
 import { parseTarget } from '../../src/jobs/fetch/target.ts';
 import { mustReadView } from '../../src/jobs/journal.ts';

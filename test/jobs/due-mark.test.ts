@@ -1,6 +1,6 @@
 // Protects: people can see whether somebody is delivering a job's outputs right now.
 import { expect } from 'chai';
-import { readDueMark, whileMarked } from '../../src/jobs/deliver/due-mark.ts';
+import { readDueMark, whileMarked } from '../../src/jobs/deliver/deliver.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { dueMark } from '../../src/model/keys.ts';
 import { viewOf } from '../model/job-of.ts';

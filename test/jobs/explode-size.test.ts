@@ -1,7 +1,6 @@
 // Protects: an explode of many thousand files needs little memory, and survives a lost shard.
 import { expect } from 'chai';
-import { countFiles, type Explosion, fileParts } from '../../src/jobs/explode/file-parts.ts';
-import { hasAllShards, writeShards } from '../../src/jobs/explode/step-shards.ts';
+import { countFiles, type Explosion, fileParts, hasAllShards, writeShards } from '../../src/jobs/explode.ts';
 import { stepPartShard, stepPartsPrefix } from '../../src/model/keys.ts';
 import type { FilePart } from '../../src/model/part.ts';
 import { explodingJob } from '../support/exploding-job.ts';

@@ -1,7 +1,6 @@
 // Protects: failures are grouped into the right causes, and a lost ledger does not change them.
 import { expect } from 'chai';
-import { causesOf, matching } from '../../src/jobs/failures/causes.ts';
-import { exampleOf } from '../../src/jobs/failures/example.ts';
+import { causesOf, exampleOf, matching } from '../../src/jobs/failures.ts';
 import { append } from '../../src/jobs/journal.ts';
 import { causeId } from '../../src/model/cause.ts';
 import type { FailureRecord } from '../../src/model/failure.ts';

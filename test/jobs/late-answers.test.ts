@@ -10,8 +10,7 @@ import { repairJob } from '../../src/jobs/verify/repair.ts';
 import { asciiJson } from '../../src/lib/json.ts';
 import { outKey } from '../../src/model/keys.ts';
 import { META, OUTPUT_FORMAT } from '../../src/model/output.ts';
-import type { JobView } from '../../src/model/view.ts';
-import { stateOf } from '../../src/model/view.ts';
+import { type JobView, stateOf } from '../../src/model/view.ts';
 import { attemptOf, openPlace, type Place } from './published-job.ts';
 import { submitJob } from './submitted-job.ts';
 

@@ -1,7 +1,7 @@
 // Protects: people are told once of each end of a job, and a job file cannot misuse the machine that tells them.
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
-import { readMetrics } from '../../src/jobs/metrics/read-metrics.ts';
+import { readMetrics } from '../../src/jobs/metrics.ts';
 import { bodyText, type NoticeBody } from '../../src/jobs/notify/body.ts';
 import { putNewsMark } from '../../src/jobs/notify/news-mark.ts';
 import { refuseForeign, shownReceiver, toldOf } from '../../src/jobs/notify/receivers.ts';

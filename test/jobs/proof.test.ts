@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { append, mustReadView } from '../../src/jobs/journal.ts';
 import { look } from '../../src/jobs/look.ts';
 import { checkFile } from '../../src/jobs/verify/check/check-file.ts';
-import { EvidenceFile } from '../../src/jobs/verify/evidence-file.ts';
+import { EvidenceFile } from '../../src/jobs/verify/evidence-log.ts';
 import { keepProof, proofLine, type StoredProof, standingProof } from '../../src/jobs/verify/proof.ts';
 import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
 import { bytesChecksum } from '../../src/lib/file-checksum.ts';

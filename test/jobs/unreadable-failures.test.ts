@@ -1,7 +1,6 @@
 // Protects: a damaged failure record is named and counted, and hides no other failure.
 import { expect } from 'chai';
-import { causesOf } from '../../src/jobs/failures/causes.ts';
-import { exampleOf } from '../../src/jobs/failures/example.ts';
+import { causesOf, exampleOf } from '../../src/jobs/failures.ts';
 import { look } from '../../src/jobs/look.ts';
 import { rebuildAll } from '../../src/jobs/rebuild-all.ts';
 import { buildReport } from '../../src/jobs/report/build-report.ts';

@@ -2,8 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import * as fc from 'fast-check';
-import { BOUNDS } from '../../src/manager/http/bounds.ts';
-import { FailedTries, networkOf } from '../../src/manager/http/failed-tries.ts';
+import { BOUNDS, FailedTries, networkOf } from '../../src/manager/http/limits.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 describe('failed tries', () => {

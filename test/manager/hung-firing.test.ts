@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import type { FiredAll } from '../../src/jobs/keeping.ts';
 import { addSchedule } from '../../src/jobs/schedules/change-schedule.ts';
-import { createToken } from '../../src/jobs/tokens/change-tokens.ts';
+import { createToken } from '../../src/jobs/tokens/tokens.ts';
 import { Troubles } from '../../src/jobs/troubles.ts';
 import { Firings, type FiringsOptions } from '../../src/manager/firings.ts';
 import type { LogLine } from '../../src/manager/log.ts';

@@ -1,6 +1,6 @@
 // Protects: callers who disconnect early do not use up the manager's places.
 import { expect } from 'chai';
-import { BOUNDS } from '../../src/manager/http/bounds.ts';
+import { BOUNDS } from '../../src/manager/http/limits.ts';
 import { GuardDesk } from '../support/manager/guard-desk.ts';
 import { until } from '../support/until.ts';
 

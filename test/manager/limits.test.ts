@@ -2,7 +2,7 @@
 import { get, type IncomingMessage } from 'node:http';
 import { createConnection, type Socket } from 'node:net';
 import { expect } from 'chai';
-import { BOUNDS } from '../../src/manager/http/bounds.ts';
+import { BOUNDS } from '../../src/manager/http/limits.ts';
 import { GuardDesk, saidBy } from '../support/manager/guard-desk.ts';
 import { until } from '../support/until.ts';
 

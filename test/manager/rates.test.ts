@@ -1,7 +1,7 @@
 // Protects: one caller's loop without a pause does not keep the manager from all others, nor lock that caller out for long.
 import { mock } from 'node:test';
 import { expect } from 'chai';
-import { BOUNDS, RATE_WINDOW } from '../../src/manager/http/bounds.ts';
+import { BOUNDS, RATE_WINDOW } from '../../src/manager/http/limits.ts';
 import { GuardDesk } from '../support/manager/guard-desk.ts';
 
 describe('how much a caller can ask of the manager in ten seconds', () => {

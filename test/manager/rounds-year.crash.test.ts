@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { readView } from '../../src/jobs/journal.ts';
 import { addSchedule } from '../../src/jobs/schedules/change-schedule.ts';
-import { listSchedules } from '../../src/jobs/schedules/schedule-reader.ts';
+import { listSchedules } from '../../src/jobs/schedules/schedule-journal.ts';
 import { tick } from '../../src/jobs/tick.ts';
 import { Duties } from '../../src/manager/duties.ts';
 import type { LogLine } from '../../src/manager/log.ts';

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import { expect } from 'chai';
 import * as fc from 'fast-check';
-import { BOUNDS } from '../../src/manager/http/bounds.ts';
+import { BOUNDS } from '../../src/manager/http/limits.ts';
 import { StagingRoom } from '../../src/manager/http/objects/staging-room.ts';
 import { GuardDesk } from '../support/manager/guard-desk.ts';
 import { until } from '../support/until.ts';

@@ -1,9 +1,8 @@
 // Protects: operators see when each token was last used, whichever manager it called.
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
-import { createToken, findTokens, revokeTokens } from '../../src/jobs/tokens/change-tokens.ts';
-import { listTokens } from '../../src/jobs/tokens/read-token.ts';
-import { readTokenUse, TokenUses, USE_MS } from '../../src/jobs/tokens/token-uses.ts';
+import { readTokenUse, TokenUses, USE_MS } from '../../src/jobs/tokens/token-reader.ts';
+import { createToken, findTokens, listTokens, revokeTokens } from '../../src/jobs/tokens/tokens.ts';
 import { TOKEN_USES, tokenUseKey } from '../../src/model/keys.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import { FakeClock } from '../support/fake-clock.ts';

@@ -1,9 +1,8 @@
 // Protects: tokens stay secret and unique, and stop working when they expire or are revoked.
 import { expect } from 'chai';
 import * as fc from 'fast-check';
-import { createToken, findTokens, revokeTokens } from '../../src/jobs/tokens/change-tokens.ts';
-import { hashOf, listTokens } from '../../src/jobs/tokens/read-token.ts';
 import { FRESH_MS, TokenReader } from '../../src/jobs/tokens/token-reader.ts';
+import { createToken, findTokens, hashOf, listTokens, revokeTokens } from '../../src/jobs/tokens/tokens.ts';
 import { tokenKey } from '../../src/model/keys.ts';
 import { TOKEN_TEXT } from '../../src/model/token.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';

@@ -1,7 +1,7 @@
 // Protects: an old or new client is told clearly which version it needs, and never misread.
 import { expect } from 'chai';
 import { VERSION } from '../../src/lib/version.ts';
-import { isServed, lineOf } from '../../src/model/served-version.ts';
+import { isServed, lineOf } from '../../src/model/api.ts';
 import { GuardDesk } from '../support/manager/guard-desk.ts';
 
 describe('the versions that a manager serves', () => {

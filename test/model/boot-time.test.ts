@@ -2,7 +2,7 @@
 
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { bootSecondsOf } from '../../src/model/boot-time.ts';
+import { bootSecondsOf } from '../../src/model/capacity.ts';
 
 describe('the time that a boot takes', () => {
   for (const [what, measured, seconds] of [

@@ -1,8 +1,15 @@
 // Protects: calendar schedules fire on the right business day, in their own zone and around holidays.
 
 import { expect } from 'chai';
-import { parseCalendar, parseHolidays } from '../../src/model/calendar.ts';
-import { type Cadence, firingOf, firingsAfter, firingsBefore, type When } from '../../src/model/schedule-times.ts';
+import {
+  type Cadence,
+  firingOf,
+  firingsAfter,
+  firingsBefore,
+  parseCalendar,
+  parseHolidays,
+  type When,
+} from '../../src/model/schedule-times.ts';
 import { firingLines as lines } from '../support/schedules.ts';
 
 const at = (text: string): number => Date.parse(text);

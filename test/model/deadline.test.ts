@@ -3,8 +3,8 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { type Fleet, instancesFor, PACE } from '../../src/model/capacity.ts';
-import { type Claim, claimsOf, endsIn, secondsFor } from '../../src/model/deadline.ts';
 import type { Due, Load } from '../../src/model/load.ts';
+import { type Claim, claimsOf, endsIn, secondsFor } from '../../src/model/projection.ts';
 
 const HOUR = 3_600;
 const due = (change: Partial<Due> = {}): Due => ({

@@ -1,8 +1,14 @@
 // Protects: Prometheus metrics are valid, and unknown values are left out instead of shown as 0.
 
 import { expect } from 'chai';
-import { type GroupMetrics, type MetricsSnapshot, managerMetrics, metricsOf, paceOf } from '../../src/model/metrics.ts';
-import { gauge } from '../../src/model/prometheus.ts';
+import {
+  type GroupMetrics,
+  gauge,
+  type MetricsSnapshot,
+  managerMetrics,
+  metricsOf,
+  paceOf,
+} from '../../src/model/metrics.ts';
 
 const GROUP: GroupMetrics = {
   ...{ group: 'default', visible: 12, leased: 3, delayed: 0, dead: 1, oldest: 90 },

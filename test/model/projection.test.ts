@@ -2,9 +2,8 @@
 
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { claimsOf, endsIn } from '../../src/model/deadline.ts';
 import type { Due, Load } from '../../src/model/load.ts';
-import { type GroupShare, type Projection, projectionOf } from '../../src/model/projection.ts';
+import { claimsOf, endsIn, type GroupShare, type Projection, projectionOf } from '../../src/model/projection.ts';
 
 const DUE: Due = { job: 'claims', in: 7_200, coming: 0, deviation: 30, measured: 100, after: 0 };
 const load = (facts: Partial<Load> = {}, due: Partial<Due> = {}): Load => ({

@@ -2,8 +2,15 @@
 
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { countIn, inRanges, type Ranges, unionOf, without } from '../../src/model/ranges.ts';
-import { formatTaskSet, parseTaskSet } from '../../src/model/task-set.ts';
+import {
+  countIn,
+  formatTaskSet,
+  inRanges,
+  parseTaskSet,
+  type Ranges,
+  unionOf,
+  without,
+} from '../../src/model/task-set.ts';
 
 const SIZE = 40;
 const sets = fc.uniqueArray(fc.integer({ min: 0, max: SIZE - 1 }));

@@ -1,8 +1,7 @@
 // Protects: a growing set of tasks keeps each number once and is written in the usual form.
 
 import { expect } from 'chai';
-import { TaskRanges } from '../../src/model/task-ranges.ts';
-import { formatTaskSet } from '../../src/model/task-set.ts';
+import { formatTaskSet, TaskRanges } from '../../src/model/task-set.ts';
 
 function rangesOf(numbers: readonly number[]): TaskRanges {
   const ranges = new TaskRanges();

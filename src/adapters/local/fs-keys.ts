@@ -1,4 +1,6 @@
-import { BatchctlError } from '../../errors.ts';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { BatchctlError, hasCode } from '../../errors.ts';
 
 /**
  * How a key becomes a path below `store/`, so that keys which differ in case, Unicode form or a trailing dot stay
@@ -11,9 +13,9 @@ import { BatchctlError } from '../../errors.ts';
  */
 
 /** Ends the name of an object's file. */
-export const FILE = '@';
+const FILE = '@';
 /** Ends the name of a group directory: names in it continue with the bytes that it stands for. */
-export const GROUP = '+';
+const GROUP = '+';
 /** S3's limit on a key, in bytes of UTF-8 (userguide/object-keys); kept here so that a job moves without renaming. */
 const LONGEST_KEY = 1_024;
 /** Bytes of one name: escaped, three times as many, they stay below the 255 that file systems allow. */
@@ -31,12 +33,12 @@ const ASCII = /^[\x00-\x7f]*$/;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /** The bytes of a text's UTF-8, one character a byte. */
-export function toBytes(text: string): string {
+function toBytes(text: string): string {
   return ASCII.test(text) ? text : Buffer.from(text, 'utf8').toString('latin1');
 }
 
 /** The text whose UTF-8 a byte string is. */
-export function fromBytes(bytes: string): string {
+function fromBytes(bytes: string): string {
   return ASCII.test(bytes) ? bytes : Buffer.from(bytes, 'latin1').toString('utf8');
 }
 
@@ -51,7 +53,7 @@ export function pathOfKey(key: string): string {
 }
 
 /** Where a listing of a prefix begins: a directory relative to `store/`, and the bytes that all keys in it begin with. */
-export function startOfPrefix(prefix: string): { readonly directory: string; readonly base: string } {
+function startOfPrefix(prefix: string): { readonly directory: string; readonly base: string } {
   const bytes = toBytes(prefix);
   const placed = place(bytes.split('/'));
   // The last segment may end mid-name; only the groups before it are certain.
@@ -59,10 +61,10 @@ export function startOfPrefix(prefix: string): { readonly directory: string; rea
   return { directory: placed.join('/'), base: bytes.slice(0, bytes.length - rest.length) };
 }
 
-export type NameKind = 'file' | 'directory' | 'group';
+type NameKind = 'file' | 'directory' | 'group';
 
 /** What a directory entry stands for; null for a file that isn't the store's (`.DS_Store`). */
-export function readName(name: string): { readonly kind: NameKind; readonly bytes: string } | null {
+function readName(name: string): { readonly kind: NameKind; readonly bytes: string } | null {
   const kind = name.endsWith(FILE) ? 'file' : name.endsWith(GROUP) ? 'group' : 'directory';
   const bytes = unescapeName(kind === 'directory' ? name : name.slice(0, -1));
   return bytes === null ? null : { kind, bytes };
@@ -118,4 +120,92 @@ function unescapeName(name: string): string | null {
   if (name === '%') return '';
   const bytes = name.replace(ESCAPED, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
   return escapeName(bytes) === name ? bytes : null;
+}
+
+interface KeyRange {
+  readonly prefix: string;
+  /** Inclusive. */
+  readonly from: string | undefined;
+  /** Exclusive. */
+  readonly to: string | undefined;
+}
+
+/** An object's file, as its name tells: nobody looked into it. */
+export interface ListedFile {
+  readonly key: string;
+  readonly path: string;
+}
+
+/**
+ * The objects below the directory `root` in the order of their keys' bytes. Holds one directory's names a level, and
+ * reads only directories that can have a part in the range.
+ */
+export function* walkObjects(root: string, range: KeyRange): Generator<ListedFile> {
+  const bounds = boundsOf(range);
+  const start = startOfPrefix(range.prefix);
+  const levels = [readLevel(join(root, start.directory), start.base, bounds)];
+  for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
+    const item = level.items[level.next];
+    level.next += 1;
+    if (item === undefined) levels.pop();
+    else if (item.kind === 'file') yield { key: fromBytes(item.bytes), path: level.directory + item.name };
+    else levels.push(readLevel(level.directory + item.name, item.bytes, bounds));
+  }
+}
+
+interface Item {
+  readonly kind: NameKind;
+  readonly name: string;
+  /** A file's key, or what all keys in a directory or group begin with: then its place among its neighbours, too. */
+  readonly bytes: string;
+}
+
+interface Level {
+  /** With a slash at its end. */
+  readonly directory: string;
+  readonly items: readonly Item[];
+  next: number;
+}
+
+interface Bounds {
+  readonly prefix: string;
+  readonly from: string;
+  readonly to: string | undefined;
+}
+
+function boundsOf(range: KeyRange): Bounds {
+  return {
+    prefix: toBytes(range.prefix),
+    from: toBytes(range.from ?? ''),
+    to: range.to === undefined ? undefined : toBytes(range.to),
+  };
+}
+
+function readLevel(directory: string, base: string, bounds: Bounds): Level {
+  const items: Item[] = [];
+  for (const name of namesIn(directory)) {
+    const read = readName(name);
+    if (read === null) continue;
+    const bytes = base + (read.kind === 'directory' ? `${read.bytes}/` : read.bytes);
+    if (mayHold(read.kind, bytes, bounds)) items.push({ kind: read.kind, name, bytes });
+  }
+  items.sort((one, other) => (one.bytes < other.bytes ? -1 : 1));
+  return { directory: `${directory}/`, items, next: 0 };
+}
+
+/** Whether a file, or some key that begins with `bytes`, is in the range. */
+function mayHold(kind: NameKind, bytes: string, { prefix, from, to }: Bounds): boolean {
+  if (to !== undefined && bytes >= to) return false;
+  if (kind === 'file') return bytes >= from && bytes.startsWith(prefix);
+  return (bytes >= from || from.startsWith(bytes)) && (bytes.startsWith(prefix) || prefix.startsWith(bytes));
+}
+
+/** A directory that isn't there holds nothing; nor does another program's file among the directories. */
+function namesIn(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return [];
+    throw error;
+  }
 }

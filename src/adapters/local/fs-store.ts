@@ -17,8 +17,7 @@ import type {
   UploadOptions,
 } from '../../ports/object-store.ts';
 import { translateFsError, translating } from './fs-errors.ts';
-import { pathOfKey } from './fs-keys.ts';
-import { type ListedFile, walkObjects } from './fs-list.ts';
+import { type ListedFile, pathOfKey, walkObjects } from './fs-keys.ts';
 import { infoOf, type OpenObject, openObject, readBytes } from './fs-object.ts';
 import { removeFile } from './fs-publish.ts';
 import { openRoot, removeStaleFiles } from './fs-root.ts';

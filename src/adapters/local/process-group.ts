@@ -4,8 +4,10 @@ import { type Clock, systemClock } from '../../lib/clock.ts';
 import { parseStored } from '../../lib/json.ts';
 import { changeSize, type GroupSize, sizeAt } from '../../model/group-size.ts';
 import { groupKey, orderKey, ordersPrefix } from '../../model/keys.ts';
+import type { Ledger } from '../../ports/ledger.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { GroupChange, GroupStatus, LaunchTrouble, MachineSeen, WorkerGroup } from '../../ports/worker-group.ts';
+import { ensureSupervisor } from './ensure-supervisor.ts';
 
 export interface ProcessGroupOptions {
   readonly group: string;
@@ -97,4 +99,38 @@ export class ProcessGroup implements WorkerGroup {
 /** Manual, at zero: nothing starts on somebody's machine unless they say so. */
 function initialSize(): GroupSize {
   return { desired: 0, min: 0, max: availableParallelism() * 4, mode: 'manual', until: null, after: null, slots: null };
+}
+
+export interface OpenProcessGroupOptions {
+  readonly group: string;
+  readonly root: string;
+  readonly store: ObjectStore;
+  readonly ledger: () => Promise<Ledger>;
+  /** What follows `node` to become the group's supervisor, and where it is started. */
+  readonly supervisor: { readonly argv: readonly string[]; readonly cwd: string | undefined };
+}
+
+/** A worker counts as up while its last sign of life is younger than this, milliseconds. */
+const ALIVE_MS = 60_000;
+
+/**
+ * The local group as the profile has it: who is up is told by the workers' heartbeats in the ledger, and a size that
+ * asks for workers starts the supervisor that keeps them up, unless one is alive.
+ */
+export function openProcessGroup({ group, root, store, ledger, supervisor }: OpenProcessGroupOptions): ProcessGroup {
+  const up = async () => {
+    const seen = await (await ledger()).workers({ since: Date.now() - ALIVE_MS });
+    return seen.filter(({ state }) => state !== 'gone');
+  };
+  const { argv, cwd } = supervisor;
+  return new ProcessGroup({
+    group,
+    store,
+    isKnown: async (worker) => (await up()).some((known) => known.worker === worker),
+    running: async () => (await up()).filter((known) => known.group.split(',').includes(group)).length,
+    onChange: async ({ desired }) => {
+      // Nothing to start for none: a supervisor that is alive sees the size by itself.
+      if (desired > 0) await ensureSupervisor({ root, group, argv, ...(cwd === undefined ? {} : { cwd }) });
+    },
+  });
 }

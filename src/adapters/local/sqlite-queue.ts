@@ -14,10 +14,140 @@ import type {
 } from '../../ports/task-queue.ts';
 import { SqliteMessages } from './sqlite-messages.ts';
 import { type Durability, openShared, retryBusy } from './sqlite-open.ts';
-import { purgeWaiting, redriveDead } from './sqlite-queue-bulk.ts';
-import { QUEUE_SCHEMA } from './sqlite-queue-schema.ts';
-import { tenantBacklog } from './sqlite-tenant.ts';
-import { Wakeup } from './wakeup.ts';
+import { LEASED, QUEUE_SCHEMA, READY, TIMED } from './sqlite-queue-statements.ts';
+
+/** Waits that a call can end early: who waits for work need not sleep through what this very process sends. */
+class Wakeup {
+  readonly #waiting = new Set<() => void>();
+  #count = 0;
+
+  /** Grows with every wake: tells a waiter that something happened while it looked elsewhere. */
+  get count(): number {
+    return this.#count;
+  }
+
+  wake(): void {
+    this.#count += 1;
+    for (const end of [...this.#waiting]) end();
+  }
+
+  /** Resolves after `ms`, at the next `wake`, or when the signal aborts. */
+  pause(ms: number, signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer);
+        this.#waiting.delete(end);
+        signal?.removeEventListener('abort', end);
+        resolve();
+      };
+      const timer = setTimeout(end, ms);
+      this.#waiting.add(end);
+      signal?.addEventListener('abort', end);
+    });
+  }
+}
+
+/** So many bodies of delayed messages are shown. */
+const SHOWN = 20;
+
+interface CountRow {
+  readonly total: number;
+  readonly leased: number;
+  readonly lease_end: number | null;
+  readonly delayed: number;
+  readonly due: number | null;
+  readonly last_due: number | null;
+}
+
+const of = (phase: number, what: string): string =>
+  `(SELECT ${what} FROM messages WHERE lane = lanes.id AND phase = ${phase} AND due > @now)`;
+
+/** What one tenant has in a group's queue: the index by lane and phase answers it. Throws SQLite's own errors. */
+function tenantBacklog(db: Database.Database, group: string, tenant: string, now: number): TenantBacklog {
+  const counts = db.prepare<{ group: string; tenant: string; now: number }, CountRow>(
+    `SELECT total, ${of(LEASED, 'count(*)')} AS leased, ${of(LEASED, 'min(due)')} AS lease_end,
+       ${of(TIMED, 'count(*)')} AS delayed, ${of(TIMED, 'min(due)')} AS due, ${of(TIMED, 'max(due)')} AS last_due
+     FROM lanes WHERE grp = @group AND tenant = @tenant`,
+  );
+  const bodies = db
+    .prepare<{ group: string; tenant: string; now: number }, string>(
+      `SELECT body FROM lanes JOIN messages ON lane = lanes.id AND phase = ${TIMED} AND due > @now
+       WHERE grp = @group AND tenant = @tenant ORDER BY due LIMIT ${SHOWN}`,
+    )
+    .pluck();
+  return db.transaction((): TenantBacklog => {
+    const row = counts.get({ group, tenant, now });
+    const { total = 0, leased = 0, delayed = 0 } = row ?? {};
+    return {
+      visible: Math.max(0, total - leased - delayed),
+      leased,
+      leaseEnd: row?.lease_end ?? null,
+      delayed,
+      nextDue: row?.due ?? null,
+      lastDue: row?.last_due ?? null,
+      delayedBodies: delayed === 0 ? [] : bodies.all({ group, tenant, now }),
+    };
+  })();
+}
+
+/** Messages a transaction: others wait some milliseconds at most. */
+const PAGE = 1000;
+
+/** Runs one transaction, again while another process holds the lock. */
+type Run = <T>(work: () => T) => Promise<T>;
+
+/**
+ * Deletes the messages that wait, delayed ones included, if `match` says so of their body; answers how many.
+ * What is leased stays, and so does what was sent after this began.
+ */
+async function purgeWaiting(
+  messages: SqliteMessages,
+  match: (body: string) => boolean,
+  clock: Clock,
+  run: Run,
+): Promise<number> {
+  const bound = await run(() => messages.nextId());
+  let purged = 0;
+  for (const lane of await run(() => messages.lanes())) {
+    for (const phase of [READY, TIMED, LEASED]) {
+      let after = { due: -1, id: -1 };
+      for (;;) {
+        const from = after;
+        const page = await run(() => messages.waitingPage(lane, phase, from, PAGE));
+        const rows = page.filter(({ id, body }) => id < bound && match(body));
+        if (rows.length > 0) purged += await run(() => messages.removeWaiting(lane, rows, clock.now()));
+        const last = page.at(-1);
+        // Ready messages come in the order of their ids.
+        if (last === undefined || (phase === READY && last.id >= bound)) break;
+        after = { due: last.due, id: last.id };
+      }
+    }
+  }
+  return purged;
+}
+
+/** Makes new messages of at most `limit` dead letters whose body satisfies `match`; answers how many. */
+async function redriveDead(
+  messages: SqliteMessages,
+  match: (body: string) => boolean,
+  limit: number,
+  clock: Clock,
+  run: Run,
+): Promise<number> {
+  // What is buried from here on stays: a letter that dies again at once is not sent around for ever.
+  const last = await run(() => messages.lastDead());
+  let after = 0;
+  let sent = 0;
+  while (after < last && sent < limit) {
+    const from = after;
+    const page = await run(() => messages.deadPage(from, PAGE));
+    const rows = page.filter(({ id, body }) => id <= last && match(body)).slice(0, limit - sent);
+    if (rows.length > 0) sent += await run(() => messages.redrive(rows, clock.now()));
+    after = page.at(-1)?.id ?? last;
+  }
+  return sent;
+}
 
 /** Messages a transaction: enough to be fast, few enough that others wait some milliseconds at most. */
 const BATCH = 1000;

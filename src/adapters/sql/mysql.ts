@@ -1,24 +1,117 @@
 import {
   type CreateTableBuilder,
   type DataTypeNode,
+  type Kysely,
   MysqlAdapter,
   MysqlIntrospector,
   MysqlQueryCompiler,
   type RawBuilder,
   sql,
+  type Transaction,
 } from 'kysely';
 import { type ConnectionOptions, createConnection } from 'mysql2/promise';
 import { BatchctlError } from '../../errors.ts';
 import { farewell, type ServerConnection } from './connection-pool.ts';
 import type { SqlDialect } from './dialect.ts';
-import { lookUp } from './look-up.ts';
-import { isMissingTable, isPresent, mysqlTrouble } from './mysql-errors.ts';
-import { lockJob, migrateAlone } from './mysql-locks.ts';
-import { ServerDriver } from './server-driver.ts';
-import { translateTrouble } from './server-errors.ts';
-import { CONNECT_MS, readAuthority, SERVER_CHUNKS, type ServerOptions } from './server-options.ts';
-import { isAddress, parseServerUrl, type ServerAddress } from './server-url.ts';
-import type { UpsertPlan } from './upsert.ts';
+import { NoAnswerError, ServerDriver } from './server-driver.ts';
+import { codeOf, networkTrouble, type ServerTrouble, translateTrouble } from './server-errors.ts';
+import {
+  CONNECT_MS,
+  isAddress,
+  parseServerUrl,
+  readAuthority,
+  SERVER_CHUNKS,
+  type ServerAddress,
+  type ServerOptions,
+} from './server-options.ts';
+import type { Tables } from './tables.ts';
+import { lookUp, type UpsertPlan } from './upsert.ts';
+
+/** By number, since MySQL and MariaDB name some of them differently (https://mariadb.com/kb/en/mariadb-error-codes/). */
+const TROUBLES: ReadonlyMap<number, ServerTrouble> = new Map([
+  // lock wait timeout, deadlock, duplicate key (a twin was faster), statement or execution time over
+  ...numbers('busy', 1205, 1213, 1062, 1969, 3024, 1317),
+  // shutdown, too many connections (of all, of this user), connection killed, gone away, lost
+  ...numbers('lost', 1053, 1040, 1203, 1226, 1927, 1077, 1079, 1080, 3169, 4031, 2006, 2013, 1158, 1159, 1160, 1161),
+  // --read-only, read-only mode, read-only transaction: a failover made a reader of the server this connection is at
+  ...numbers('lost', 1290, 1836, 1792),
+  ...numbers('password', 1045, 1698, 1251, 1275, 1130, 3118, 3159, 4151),
+  ...numbers('rights', 1044, 1142, 1143, 1227, 1370),
+  ...numbers('database', 1049),
+  ...numbers('full', 1021, 1114, 1041, 3019),
+  ...numbers('corrupt', 126, 127, 144, 145, 1034, 1035, 1194, 1195, 1712, 1877),
+]);
+
+/** Errors of the driver itself. */
+const DRIVER: Readonly<Record<string, ServerTrouble>> = {
+  ...{ PROTOCOL_CONNECTION_LOST: 'lost', PROTOCOL_SEQUENCE_TIMEOUT: 'lost', HANDSHAKE_UNKNOWN_ERROR: 'lost' },
+  ...{ HANDSHAKE_NO_SSL_SUPPORT: 'tls', HANDSHAKE_SSL_ERROR: 'tls' },
+  ...{ MYSQL_CLEAR_PASSWORD_NOT_ENABLED: 'password', AUTH_SWITCH_PLUGIN_ERROR: 'password' },
+};
+
+/** What is there already: a table, a column, an index. */
+const PRESENT = new Set([1050, 1060, 1061]);
+const NO_TABLE = 1146;
+
+function mysqlTrouble(error: unknown): ServerTrouble {
+  if (error instanceof NoAnswerError) return 'lost';
+  const code = codeOf(error);
+  const known = DRIVER[code] ?? TROUBLES.get(numberOf(error)) ?? networkTrouble(code);
+  if (known !== undefined) return known;
+  return error instanceof Error && /closed state|connection is in closed/i.test(error.message) ? 'lost' : 'other';
+}
+
+function isPresent(error: unknown): boolean {
+  return PRESENT.has(numberOf(error));
+}
+
+function isMissingTable(error: unknown): boolean {
+  return numberOf(error) === NO_TABLE;
+}
+
+function numberOf(error: unknown): number {
+  return error instanceof Error && 'errno' in error ? Number(error.errno) : 0;
+}
+
+function numbers(trouble: ServerTrouble, ...codes: readonly number[]): (readonly [number, ServerTrouble])[] {
+  return codes.map((code) => [code, trouble] as const);
+}
+
+/** How long a process waits for another one's migration, seconds. */
+const MIGRATION_WAIT = 10;
+
+/**
+ * Locks the job's row; of a job that has none, the schema's first row in its place, which whoever adds the job locks
+ * too. MySQL knows no advisory locks that end with a transaction, or that may be shared.
+ */
+async function lockJob(transaction: Transaction<Tables>, job: string, how: 'shared' | 'alone'): Promise<void> {
+  // `for share` would be the newer word; MariaDB doesn't know it.
+  const lock = how === 'shared' ? sql`lock in share mode` : sql`for update`;
+  const isThere = async (rows: RawBuilder<unknown>): Promise<boolean> =>
+    (await sql`${rows} ${lock}`.execute(transaction)).rows.length > 0;
+  const row = sql`select round from jobs where job = ${job}`;
+  if (await isThere(row)) return;
+  await isThere(sql`select version from ledger_schema where version = 1`);
+  // It may have come before that lock was had.
+  await isThere(row);
+}
+
+/** A definition commits by itself in MySQL, so what keeps others out must last longer: a lock of the session. */
+async function migrateAlone(db: Kysely<Tables>, work: (db: Kysely<Tables>) => Promise<void>): Promise<void> {
+  await db.connection().execute(async (one) => {
+    const name = sql`concat('batchctl.', md5(database()))`;
+    const { rows } = await sql<{ got: number | null }>`select get_lock(${name}, ${MIGRATION_WAIT}) as got`.execute(one);
+    if (rows[0]?.got !== 1) {
+      throw Object.assign(new Error('another process migrates the tables'), { errno: 1205 });
+    }
+    try {
+      await work(one);
+    } finally {
+      // A connection that is gone has given the lock back.
+      await sql`select release_lock(${name})`.execute(one).catch(() => undefined);
+    }
+  });
+}
 
 /**
  * What a session begins with. The default, `repeatable read`, reads old news after a lock was waited for, and locks the

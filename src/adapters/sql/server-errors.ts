@@ -1,5 +1,5 @@
 import { BatchctlError, isOurs } from '../../errors.ts';
-import type { ServerAddress } from './server-url.ts';
+import type { ServerAddress } from './server-options.ts';
 
 /** What went wrong, in the words that all database servers share. */
 export type ServerTrouble =

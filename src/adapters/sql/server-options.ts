@@ -1,6 +1,75 @@
 import { readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { BatchctlError } from '../../errors.ts';
-import type { ServerAddress } from './server-url.ts';
+
+/** Where a database server is, and as whom to come. */
+export interface ServerAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly database: string;
+  /** The server must prove by its certificate that it has this name. */
+  readonly tls: boolean;
+}
+
+const PORTS = { postgres: 5432, mysql: 3306 } as const;
+const SCHEMES = { 'postgres:': 'postgres', 'postgresql:': 'postgres', 'mysql:': 'mysql' } as const;
+
+/**
+ * Reads `postgres://USER@HOST[:PORT]/DATABASE[?sslmode=verify-full|disable]`, or the same with `mysql:`. Without
+ * `sslmode` TLS is used unless the host is this machine and no certificate authority is named. Throws `config`, and
+ * never shows the URL: someone may have written a password into it.
+ */
+export function parseServerUrl(text: string, kind: keyof typeof PORTS, hasCa: boolean): ServerAddress {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const scheme = Object.entries(SCHEMES).find(([name]) => name === url?.protocol)?.[1];
+  if (url === undefined || scheme !== kind) throw wrong(kind, 'another text');
+  if (url.password !== '')
+    throw wrong(kind, 'a password in it', 'name the variable that holds it in ledger.passwordEnv');
+  const user = decode(url.username);
+  const database = decode(url.pathname.slice(1));
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  for (const [name, part] of Object.entries({ user, host, database })) {
+    if (part === '') throw wrong(kind, `no ${name}`);
+  }
+  const port = url.port === '' ? PORTS[kind] : Number(url.port);
+  return { host, port, user, database, tls: wantsTls(url, kind, hasCa || !isThisMachine(host)) };
+}
+
+function wantsTls(url: URL, kind: keyof typeof PORTS, otherwise: boolean): boolean {
+  let tls = otherwise;
+  for (const [name, value] of url.searchParams) {
+    if (name !== 'sslmode') throw wrong(kind, `the parameter ${name}`, 'only sslmode may follow the database');
+    if (value !== 'verify-full' && value !== 'disable') {
+      throw wrong(kind, 'another sslmode than verify-full or disable', 'anything between them protects from nobody');
+    }
+    tls = value === 'verify-full';
+  }
+  return tls;
+}
+
+/** True for a number in place of a name. */
+export function isAddress(host: string): boolean {
+  return isIP(host) !== 0;
+}
+
+function isThisMachine(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127[.]\d+[.]\d+[.]\d+$/.test(host);
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+function wrong(kind: string, found: string, hint = `write ledger.url as ${kind}://USER@HOST/DATABASE`): BatchctlError {
+  return new BatchctlError('config', `expected ledger.url to be ${kind}://USER@HOST/DATABASE, found ${found}`, {
+    hint,
+  });
+}
 
 /** A ledger on a database server. */
 export interface ServerOptions {

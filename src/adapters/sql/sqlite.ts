@@ -14,8 +14,7 @@ import {
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { makePrivate } from '../../lib/private-files.ts';
 import type { SqlDialect } from './dialect.ts';
-import { lookUp } from './look-up.ts';
-import { onConflict } from './on-conflict.ts';
+import { lookUp, onConflict } from './upsert.ts';
 
 export interface SqliteOptions {
   /** Its directory is created. */

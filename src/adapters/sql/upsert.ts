@@ -82,3 +82,23 @@ export class CompiledStatements {
     return how === 'insert' ? insert : sql`${insert} ${this.#dialect.onConflict(plan)}`;
   }
 }
+
+/** What follows an insert's values in SQLite and PostgreSQL, to make it replace or add to the row that has the same key. */
+export function onConflict(plan: UpsertPlan): RawBuilder<unknown> {
+  const sets = plan.columns
+    .filter((column) => !plan.keys.includes(column))
+    .map((column) =>
+      plan.adds?.includes(column)
+        ? sql`${sql.ref(column)} = ${sql.ref(`${plan.table}.${column}`)} + ${sql.ref(`excluded.${column}`)}`
+        : sql`${sql.ref(column)} = ${sql.ref(`excluded.${column}`)}`,
+    );
+  return sql`on conflict (${sql.join(plan.keys.map((key) => sql.ref(key)))}) do update set ${sql.join(sets)}`;
+}
+
+/** A look-up for databases that seek each number of a list, whatever they believe of a table's size. */
+export function lookUp({ table, columns, size, locks }: LookUpPlan): RawBuilder<unknown> {
+  const list = sql.join(Array.from({ length: size }, () => sql.value(0)));
+  const names = sql.join(columns.map((column) => sql.ref(column)));
+  const ending = locks ? sql`order by task for update` : sql``;
+  return sql`select ${names} from ${sql.table(table)} where task in (${list}) and job = ${''} and step = ${''} ${ending}`;
+}

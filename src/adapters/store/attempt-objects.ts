@@ -1,9 +1,39 @@
 import { eachParallel } from '../../lib/each-parallel.ts';
 import { ledgerAttemptsKey } from '../../model/keys.ts';
 import type { AttemptEvent } from '../../ports/ledger.ts';
-import { attemptOfLine } from './attempt-line.ts';
 import type { LedgerObjects } from './ledger-objects.ts';
 import type { Totals } from './totals.ts';
+
+const UNKNOWN = {
+  endedAt: null,
+  waitSeconds: null,
+  exitCode: null,
+  reason: null,
+  error: null,
+  cpuSeconds: null,
+  peakMemory: null,
+  bytesIn: null,
+  bytesOut: null,
+  counters: {},
+} as const;
+
+/** An attempt as one line of JSON without its job, which the object's key names, and without what is unknown. */
+export function attemptLine(event: AttemptEvent): string {
+  const { job, counters, ...facts } = event;
+  const known = Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== null));
+  return JSON.stringify(Object.keys(counters).length === 0 ? known : { ...known, counters });
+}
+
+function attemptOfLine(job: string, line: string): AttemptEvent {
+  return { job, ...UNKNOWN, ...(JSON.parse(line) as Omit<AttemptEvent, 'job' | keyof typeof UNKNOWN>) };
+}
+
+/** By step, task and id: the order of the lines of an object. */
+export function byTask(a: AttemptEvent, b: AttemptEvent): number {
+  if (a.step !== b.step) return a.step < b.step ? -1 : 1;
+  if (a.task !== b.task) return a.task - b.task;
+  return a.attempt < b.attempt ? -1 : a.attempt > b.attempt ? 1 : 0;
+}
 
 /** Objects of attempts kept in memory, bytes: pages that follow each other read the same ones. */
 const CACHE_BYTES = 48 * 1024 * 1024;
@@ -89,6 +119,6 @@ function hasWithin(tasks: ReadonlySet<number>, [first, last]: readonly [number, 
   return false;
 }
 
-export function linesOf(text: string): readonly string[] {
+function linesOf(text: string): readonly string[] {
   return text.split('\n').filter((line) => line !== '');
 }

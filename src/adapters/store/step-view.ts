@@ -1,5 +1,4 @@
-import { eachTaskRun } from './task-runs.ts';
-import { eachStateRun, STATE_CODES } from './task-states.ts';
+import { eachStateRun, eachTaskRun, STATE_CODES } from './task-states.ts';
 import type { Totals } from './totals.ts';
 
 const { waiting: WAITING, running: RUNNING, failed: FAILED, done: DONE } = STATE_CODES;

@@ -1,5 +1,4 @@
-import { type Cause, causesOf, matching } from '../../jobs/failures/causes.ts';
-import { type CauseExample, exampleOf } from '../../jobs/failures/example.ts';
+import { type Cause, type CauseExample, causesOf, exampleOf, matching } from '../../jobs/failures.ts';
 import { ahead } from '../../lib/ahead.ts';
 import type { JobView } from '../../model/view.ts';
 import { FAILURES_OUTPUT } from '../cause-schema.ts';

@@ -1,4 +1,4 @@
-import type { NewToken } from '../../jobs/tokens/change-tokens.ts';
+import type { NewToken } from '../../jobs/tokens/tokens.ts';
 import { parseDuration } from '../../lib/units.ts';
 import { SCOPES, type Scope } from '../../model/api.ts';
 import type { Token } from '../../model/token.ts';
@@ -77,7 +77,7 @@ async function make(
   ctx: Context,
   wanted: NewToken,
 ): Promise<Omit<Token, 'id'> & { readonly token: string | null; readonly id: string | null }> {
-  const { checkTokenName, createToken, requireFree } = await import('../../jobs/tokens/change-tokens.ts');
+  const { checkTokenName, createToken, requireFree } = await import('../../jobs/tokens/tokens.ts');
   const platform = await ctx.platform();
   if (!ctx.flags.dryRun) {
     const { text, token } = await createToken(platform, wanted);

@@ -43,8 +43,8 @@ export interface ManagerTokenListOptions {
 export async function managerTokenList({ ctx }: ManagerTokenListOptions): Promise<void> {
   await requireOwnStore(ctx);
   const [{ listTokens }, { readTokenUse }] = await Promise.all([
-    import('../../jobs/tokens/read-token.ts'),
-    import('../../jobs/tokens/token-uses.ts'),
+    import('../../jobs/tokens/tokens.ts'),
+    import('../../jobs/tokens/token-reader.ts'),
   ]);
   const { store } = await ctx.platform();
   const found = await listTokens(store, (id, error) => {

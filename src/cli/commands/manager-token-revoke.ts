@@ -40,7 +40,7 @@ export interface ManagerTokenRevokeOptions {
 /** Takes a token away, once that is confirmed. Throws `notFound`, `refused`. */
 export async function managerTokenRevoke({ ctx, token: which }: ManagerTokenRevokeOptions): Promise<void> {
   await requireOwnStore(ctx);
-  const { findTokens, revokeTokens } = await import('../../jobs/tokens/change-tokens.ts');
+  const { findTokens, revokeTokens } = await import('../../jobs/tokens/tokens.ts');
   const platform = await ctx.platform();
   const found = await findTokens(platform, which);
   const ids = found.map(({ id }) => id);

@@ -1,7 +1,7 @@
 import { freshKeeper, latestKeeper } from '../../jobs/keeper.ts';
 import { type AddedSchedule, addSchedule, isSame, taken } from '../../jobs/schedules/change-schedule.ts';
+import { unfiredBy } from '../../jobs/schedules/recent.ts';
 import { readSchedule } from '../../jobs/schedules/schedule-journal.ts';
-import { unfiredBy } from '../../jobs/schedules/unfired.ts';
 import { runKeyOf, type ScheduleSpec } from '../../model/schedule.ts';
 import { firingsAfter } from '../../model/schedule-times.ts';
 import type { Platform } from '../../ports/platform.ts';

@@ -100,7 +100,7 @@ async function ofJob(
   if (kind === 'causes') {
     const failed = (await ledger.counts(view.record.job)).reduce((sum, counts) => sum + counts.failed, 0);
     if (failed > FAILURES) return [];
-    const { causesOf } = await import('../../jobs/failures/causes.ts');
+    const { causesOf } = await import('../../jobs/failures.ts');
     return (await causesOf(platform, view)).map(({ id, step, tasks, error, reason }) => [
       id,
       `${tasks.count} × ${step}: ${error ?? reason}`,

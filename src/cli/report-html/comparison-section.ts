@@ -1,8 +1,7 @@
 import { formatSize } from '../../lib/units.ts';
 import type { Comparison, Figure } from '../../model/report/compare.ts';
 import { formatCount } from '../format.ts';
-import { type Html, html, type Insert } from './html.ts';
-import { code, section, table } from './tables.ts';
+import { code, type Html, html, type Insert, section, table } from './html.ts';
 import { formatPace, formatSeconds, formatShare, formatWhen, known } from './words.ts';
 
 /** This run beside another: each figure with its change, and whether that is good. */

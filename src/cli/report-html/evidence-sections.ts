@@ -1,8 +1,7 @@
 import { formatSize } from '../../lib/units.ts';
 import type { Report } from '../../model/report/report.ts';
 import { formatCount, formatMany } from '../format.ts';
-import { type Html, html, type Insert } from './html.ts';
-import { andMore, code, facts, section, table } from './tables.ts';
+import { andMore, code, facts, type Html, html, type Insert, section, table } from './html.ts';
 import { clip, formatWhen, known } from './words.ts';
 
 const ROWS = 40;

@@ -3,16 +3,14 @@ import type { Comparison } from '../../model/report/compare.ts';
 import type { Report } from '../../model/report/report.ts';
 import { comparisonSection } from './comparison-section.ts';
 import { decisionsSection, originSection, totalsSection } from './evidence-sections.ts';
-import { type Html, html, trusted } from './html.ts';
-import { keyFigures } from './key-figures.ts';
+import { type Html, html, section, trusted } from './html.ts';
 import { durationsSection, stepsSection, waitSection } from './step-sections.ts';
 import { STYLE } from './style.ts';
+import { keyFigures, verdictBlock, verdictOf } from './summary.ts';
 import { DEFINITIONS } from './svg.ts';
-import { section } from './tables.ts';
 import { throughputChart } from './throughput-chart.ts';
 import { timelineChart } from './timeline-chart.ts';
 import { causesSection, slowestSection, workersSection } from './trouble-sections.ts';
-import { verdictBlock, verdictOf } from './verdict.ts';
 import { formatSpan, formatWhen } from './words.ts';
 
 export interface ReportHtmlOptions {

@@ -15,7 +15,7 @@ export function x(share: number): string {
   return `${n(share * 100)}%`;
 }
 
-export interface ChartOptions {
+interface ChartOptions {
   /** Unique on the page; letters, digits and dashes. */
   readonly id: string;
   /** What is shown, in a few words. */
@@ -83,3 +83,24 @@ export const DEFINITIONS = html`<svg width="0" height="0" class="definitions" ar
 <g id="mark-interrupted"><circle r="5" class="mark-ground"/><path d="M-2 -4V4M2 -4V4" class="mark-interrupted"/></g>
 <g id="mark-slow"><path d="M0 -6L6 0L0 6L-6 0Z" class="mark-slow"/></g>
 </defs></svg>`;
+
+/** What a sign in a chart means: a filled field, a mark, or a line. */
+export interface LegendEntry {
+  readonly swatch: { readonly kind: string; readonly fill?: string; readonly mark?: boolean };
+  readonly words: string;
+}
+
+/** The signs of a chart and their meaning, in a line that wraps. */
+export function legend(entries: readonly LegendEntry[]): Html {
+  return html`<ul class="legend">${entries.map(
+    ({ swatch, words }) =>
+      html`<li><svg width="16" height="14" aria-hidden="true">${drawing(swatch)}</svg>${words}</li>`,
+  )}</ul>`;
+}
+
+function drawing({ kind, fill, mark }: LegendEntry['swatch']): Html {
+  if (kind === 'limit') return html`<line class="limit" x1="0" x2="16" y1="7" y2="7"/>`;
+  if (mark === true) return html`<use href="#mark-${kind}" x="8" y="7"/>`;
+  if (fill !== undefined) return html`<rect y="1" width="16" height="12" fill="${fill}"/>`;
+  return html`<rect y="1" width="16" height="12" class="${kind}"/>`;
+}

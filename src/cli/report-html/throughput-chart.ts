@@ -1,10 +1,8 @@
 import type { Throughput } from '../../model/report/report.ts';
 import { formatMany } from '../format.ts';
-import { baseAxis, roomFor, rules, valueAxis } from './axis.ts';
+import { baseAxis, niceTicks, roomFor, rules, type Tick, timeCharacters, timeTicks, valueAxis } from './axis.ts';
 import { type Html, html, type Insert } from './html.ts';
-import { legend } from './legend.ts';
-import { niceTicks, type Tick, timeCharacters, timeTicks } from './scale.ts';
-import { chart, columns, n, steps, stretched, tip, x } from './svg.ts';
+import { chart, columns, legend, n, steps, stretched, tip, x } from './svg.ts';
 import { clockOf, formatPace, formatSeconds, formatShort, rateUnit } from './words.ts';
 
 type Bin = Throughput['bins'][number];

@@ -1,8 +1,7 @@
 import { formatSize } from '../../lib/units.ts';
 import type { Report } from '../../model/report/report.ts';
 import { formatCount, formatMany } from '../format.ts';
-import { type Html, html } from './html.ts';
-import { andMore, code, section, table } from './tables.ts';
+import { andMore, code, type Html, html, section, table } from './html.ts';
 import { betweenOf, clip, formatSeconds, known } from './words.ts';
 
 const CAUSES = 20;

@@ -2,7 +2,7 @@ import type { ManagerProfile } from '../../config.ts';
 import { isOurs } from '../../errors.ts';
 import { type CheckResult, runChecks } from '../../jobs/doctor/run-checks.ts';
 import { VERSION } from '../../lib/version.ts';
-import { isServed, lineOf } from '../../model/served-version.ts';
+import { isServed, lineOf } from '../../model/api.ts';
 import { openManager } from '../../platform/open-manager.ts';
 import type { Manager } from '../../ports/manager.ts';
 import type { Context } from '../context.ts';

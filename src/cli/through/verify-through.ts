@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { BatchctlError, isKind } from '../../errors.ts';
-import { proofNumber } from '../../jobs/verify/proof-chain.ts';
+import { proofNumber } from '../../jobs/verify/proof.ts';
 import type { VerifyResult } from '../../model/verify/verify-result.ts';
 import { answer } from '../render.ts';
 import { openReportFile, type ReportSink } from '../report-file.ts';

@@ -1,7 +1,7 @@
 import type { Scope } from '../../model/api.ts';
 import type { ApiAnswer, ApiInput, ApiName } from '../api-routes.ts';
 import { call } from '../call.ts';
-import { shellLine } from '../words/shell.ts';
+import { shellLine } from '../words/text.ts';
 
 /** What a person may say about an action; '' is nothing said, and a flag that is set is `yes`. */
 export interface Field {

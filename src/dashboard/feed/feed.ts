@@ -2,7 +2,7 @@ import { effect, type ReadonlySignal, signal } from '@preact/signals';
 import type { ApiError } from '../answers.ts';
 import { CallError, send } from '../call.ts';
 import { instant } from '../clock.ts';
-import { parseClean } from '../words/clean-text.ts';
+import { parseClean } from '../words/text.ts';
 import { EventParser, type ServerEvent } from './event-parser.ts';
 
 /** Whether what is shown is what is. Instants are milliseconds since the epoch. */

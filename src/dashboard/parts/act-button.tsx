@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals';
 import type { Action } from '../actions/action.ts';
 import { lacks } from '../session.ts';
-import { announce } from './announce.ts';
+import { announce } from './section.tsx';
 
 /** The action that is asked about; null: none. */
 export const asked = signal<Action | null>(null);

@@ -1,12 +1,67 @@
-import { formatCount } from '../../cli/format.ts';
-import { overview } from '../feed/overview.ts';
+import { useEffect, useRef } from 'preact/hooks';
+import { formatCount, formatDistance } from '../../cli/format.ts';
+import { now } from '../clock.ts';
+import type { Health } from '../feed/feed.ts';
+import { health, overview, retryNow, trouble } from '../feed/overview.ts';
 import { hashOf } from '../hash.ts';
-import { helpShown } from '../keys.ts';
+import { helpShown, keysOn, SHORTCUTS } from '../keys.ts';
 import { route } from '../route.ts';
 import { nextScheme, scheme } from '../scheme.ts';
 import { me, signOut } from '../session.ts';
-import { isOpen } from '../words/state-words.ts';
-import { LiveBadge } from './live.tsx';
+import { isOpen } from '../words/job-state.ts';
+
+const clockText = (instant: number): string => new Date(instant).toLocaleTimeString('en-GB');
+
+/** A few letters in the header: whether what is shown is what is. */
+function LiveBadge() {
+  const { state } = health.value;
+  const words = { connecting: 'connecting', live: 'live', lost: 'not live', ended: 'ended', refused: 'not live' }[
+    state
+  ];
+  return <span class={`live ${state}`}>{words}</span>;
+}
+
+/** Says above everything that what is below is old, since when, and why. */
+export function NotLive({ of = health.value }: { readonly of?: Health }) {
+  if (of.state === 'refused') {
+    return (
+      <div class="alarm">
+        <b>Not live:</b> {of.error.message}
+        {of.error.hint !== null && <> {of.error.hint}</>}
+      </div>
+    );
+  }
+  if (of.state === 'lost') {
+    return (
+      <div class="alarm">
+        <b>
+          Not live since {clockText(of.since)} ({formatDistance(of.since - now.value)})
+        </b>
+        : {of.why}. What is shown is as it was then; it is tried again by itself.{' '}
+        <button type="button" class="quiet" onClick={retryNow}>
+          try now
+        </button>
+      </div>
+    );
+  }
+  if (trouble.value !== null) {
+    return (
+      <div class="alarm">
+        <b>The manager could not look:</b> {trouble.value.message} {trouble.value.hint}
+      </div>
+    );
+  }
+  const troubles = overview.value?.troubles ?? [];
+  return (
+    <>
+      {troubles.map(({ message, hint }) => (
+        <div key={message} class="alarm">
+          <b>Not all could be looked at:</b> {message} {hint}
+        </div>
+      ))}
+    </>
+  );
+}
 
 const SCHEME_WORDS = { system: 'auto', dark: 'dark', light: 'light' } as const;
 
@@ -75,5 +130,70 @@ function View({ name, count, of, bad = false }: ViewProps) {
         </span>
       )}
     </a>
+  );
+}
+
+/** What the keyboard does. */
+export function HelpDialog() {
+  return helpShown.value ? <Shown /> : null;
+}
+
+function Shown() {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    const opener = document.activeElement;
+    dialog.current?.showModal();
+    return () => {
+      if (opener instanceof HTMLElement) opener.focus();
+    };
+  }, []);
+  return (
+    <dialog
+      ref={dialog}
+      aria-labelledby="help-title"
+      onClose={() => {
+        helpShown.value = false;
+      }}
+    >
+      <h2 id="help-title">Keys</h2>
+      <dl class="keys">
+        {SHORTCUTS.map(({ key, does }) => (
+          <div key={key}>
+            <dt>
+              <kbd>{key}</kbd>
+            </dt>
+            <dd>{does}</dd>
+          </div>
+        ))}
+        <div>
+          <dt>
+            <kbd>Tab</kbd>
+          </dt>
+          <dd>through what a row has, and on; Enter opens</dd>
+        </div>
+        <div>
+          <dt>
+            <kbd>Esc</kbd>
+          </dt>
+          <dd>leaves a question unanswered</dd>
+        </div>
+      </dl>
+      <p class="field flag">
+        <input
+          type="checkbox"
+          id="keys-on"
+          checked={keysOn.value}
+          onChange={(event) => {
+            keysOn.value = event.currentTarget.checked;
+          }}
+        />
+        <label for="keys-on">Single letters do this</label>
+      </p>
+      <p class="buttons">
+        <button type="button" onClick={() => dialog.current?.close()}>
+          Close
+        </button>
+      </p>
+    </dialog>
   );
 }

@@ -1,5 +1,36 @@
+import { signal, useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useId } from 'preact/hooks';
+import type { CallError } from '../call.ts';
+
+/** What screen readers are told, one line at a time; kept to what a person would look up for. */
+export const announced = signal('');
+
+export function announce(text: string): void {
+  announced.value = announced.peek() === text ? `${text}\u00a0` : text;
+}
+
+/** A command line to be typed, or copied. */
+export function Command({ children }: { readonly children: string }) {
+  /** What lies on the clipboard: the command may be another by now. */
+  const copied = useSignal<string | null>(null);
+  const copy = async (): Promise<void> => {
+    await navigator.clipboard.writeText(children);
+    copied.value = children;
+    announce('copied');
+  };
+  return (
+    <span class="command">
+      <code>{children}</code>
+      {navigator.clipboard !== undefined && (
+        <button type="button" class="quiet" onClick={() => void copy().catch(() => announce('it could not be copied'))}>
+          {copied.value === children ? 'copied' : 'copy'}
+          <span class="sr"> {children}</span>
+        </button>
+      )}
+    </span>
+  );
+}
 
 interface SectionProps {
   readonly title: string;
@@ -19,6 +50,48 @@ export function Section({ title, lead, tools, children }: SectionProps) {
       </div>
       {lead !== undefined && <p class="lead">{lead}</p>}
       {children}
+    </section>
+  );
+}
+
+/** Nothing is here, and what would change that. */
+export function Empty({ children, command }: { readonly children: string; readonly command?: string }) {
+  return (
+    <div class="empty">
+      <p>{children}</p>
+      {command !== undefined && <Command>{command}</Command>}
+    </div>
+  );
+}
+
+/** Until the first answer. */
+export function Loading({ what }: { readonly what: string }) {
+  return <p class="loading">Loading {what}...</p>;
+}
+
+/** Why something isn't here, and what mends it. */
+export function Problem({ error, again }: { readonly error: CallError; readonly again?: () => void }) {
+  return (
+    <div class="alarm" role="alert">
+      <p>
+        <b>{error.message}</b>
+      </p>
+      {error.hint !== null && <p>{error.hint}</p>}
+      {again && (
+        <button type="button" onClick={again}>
+          Try again
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** Long text as it was written. It scrolls, and who has no mouse must get there. */
+export function LogBox({ name, text }: { readonly name: string; readonly text: string }) {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls
+    <section class="log" tabIndex={0} aria-label={name}>
+      <pre>{text}</pre>
     </section>
   );
 }

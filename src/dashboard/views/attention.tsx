@@ -1,9 +1,9 @@
 import { formatCount } from '../../cli/format.ts';
 import type { Overview } from '../answers.ts';
 import { now, zone } from '../clock.ts';
-import { Sign } from '../parts/mark.tsx';
+import { Sign } from '../parts/marks.tsx';
 import { attentionOf, type Notice } from '../words/attention.ts';
-import { isOpen } from '../words/state-words.ts';
+import { isOpen } from '../words/job-state.ts';
 
 /** So many are told before somebody asks for more. */
 const TOLD = 6;

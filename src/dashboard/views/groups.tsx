@@ -3,9 +3,9 @@ import { formatDuration } from '../../lib/units.ts';
 import { scale } from '../actions/grid-actions.ts';
 import type { Group } from '../answers.ts';
 import { ActButton } from '../parts/act-button.tsx';
+import { When } from '../parts/marks.tsx';
 import { Section } from '../parts/section.tsx';
 import { type Column, Table } from '../parts/table.tsx';
-import { When } from '../parts/when.tsx';
 
 /** Each group's size, and what keeps it from having it. */
 export function Groups({ groups }: { readonly groups: readonly Group[] }) {

@@ -2,14 +2,10 @@ import { formatCount, formatLeft, formatRate } from '../../cli/format.ts';
 import type { Status } from '../answers.ts';
 import { now, zone } from '../clock.ts';
 import { jobHash } from '../hash.ts';
-import { StateMark } from '../parts/mark.tsx';
-import { ProgressBar } from '../parts/progress-bar.tsx';
+import { Ago, ProgressBar, StateMark, When } from '../parts/marks.tsx';
 import type { Column } from '../parts/table.tsx';
-import { Ago, When } from '../parts/when.tsx';
-import { marginOf } from '../words/deadline.ts';
-import { costText } from '../words/job-cost.ts';
-import { percentText, progressOf, shareDecided } from '../words/progress.ts';
-import { reasonText } from '../words/state-words.ts';
+import { costText, marginOf } from '../words/job-notes.ts';
+import { percentText, progressOf, reasonText, shareDecided } from '../words/job-state.ts';
 
 function Name({ job, name, runKey }: Status) {
   return (

@@ -1,13 +1,10 @@
 import { formatMany } from '../../cli/format.ts';
 import type { State, Status } from '../answers.ts';
 import { overview } from '../feed/overview.ts';
-import { Choice } from '../parts/choice.tsx';
-import { Empty, Loading } from '../parts/empty.tsx';
-import { Section } from '../parts/section.tsx';
-import { Table } from '../parts/table.tsx';
+import { Empty, Loading, Section } from '../parts/section.tsx';
+import { Choice, Table } from '../parts/table.tsx';
 import { replaceQuery, route } from '../route.ts';
-import { inOrder, JOB_ORDERS } from '../words/job-order.ts';
-import { isOpen } from '../words/state-words.ts';
+import { inOrder, isOpen, JOB_ORDERS } from '../words/job-state.ts';
 import { Attention } from './attention.tsx';
 import { endedColumns, openColumns } from './job-columns.tsx';
 

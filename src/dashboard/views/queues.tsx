@@ -4,8 +4,7 @@ import { redrive } from '../actions/grid-actions.ts';
 import type { Queue } from '../answers.ts';
 import { overview } from '../feed/overview.ts';
 import { ActButton } from '../parts/act-button.tsx';
-import { Empty, Loading } from '../parts/empty.tsx';
-import { Section } from '../parts/section.tsx';
+import { Empty, Loading, Section } from '../parts/section.tsx';
 import { type Column, Table } from '../parts/table.tsx';
 
 /** How deep each group's queue is, and its dead letters. */

@@ -3,15 +3,11 @@ import type { Firing, Schedule, State } from '../answers.ts';
 import { overview } from '../feed/overview.ts';
 import { jobHash } from '../hash.ts';
 import { ActButton } from '../parts/act-button.tsx';
-import { Empty, Loading } from '../parts/empty.tsx';
-import { Mark } from '../parts/mark.tsx';
-import { Problem } from '../parts/problem.tsx';
-import { Section } from '../parts/section.tsx';
+import { Mark, When } from '../parts/marks.tsx';
+import { Empty, Loading, Problem, Section } from '../parts/section.tsx';
 import { type Column, Table } from '../parts/table.tsx';
-import { When } from '../parts/when.tsx';
 import { useAsk } from '../use-ask.ts';
-import { toneOfState } from '../words/state-words.ts';
-import type { Tone } from '../words/tone.ts';
+import { type Tone, toneOfState } from '../words/job-state.ts';
 
 const EVERY_MS = 10_000;
 

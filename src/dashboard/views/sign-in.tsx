@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { Command } from '../parts/command.tsx';
+import { Command } from '../parts/section.tsx';
 import { refusal, signIn } from '../session.ts';
 
 /** Asks for a token. It is kept for this tab alone. */

@@ -4,10 +4,9 @@ import { drain, stop } from '../actions/grid-actions.ts';
 import type { Worker } from '../answers.ts';
 import { hashOf, taskHash } from '../hash.ts';
 import { ActButton } from '../parts/act-button.tsx';
-import { Mark } from '../parts/mark.tsx';
+import { Ago, Mark } from '../parts/marks.tsx';
 import type { Column } from '../parts/table.tsx';
-import { Ago } from '../parts/when.tsx';
-import type { Tone } from '../words/tone.ts';
+import type { Tone } from '../words/job-state.ts';
 
 const TONES: Readonly<Partial<Record<Worker['state'], Tone>>> = {
   busy: 'open',

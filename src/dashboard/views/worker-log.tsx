@@ -1,7 +1,4 @@
-import { Empty, Loading } from '../parts/empty.tsx';
-import { LogBox } from '../parts/log-box.tsx';
-import { Problem } from '../parts/problem.tsx';
-import { Section } from '../parts/section.tsx';
+import { Empty, Loading, LogBox, Problem, Section } from '../parts/section.tsx';
 import { useAsk } from '../use-ask.ts';
 
 const EVERY_MS = 5_000;

@@ -1,10 +1,8 @@
 import { formatCount, formatMany } from '../../cli/format.ts';
 import type { Worker } from '../answers.ts';
 import { overview } from '../feed/overview.ts';
-import { Choice } from '../parts/choice.tsx';
-import { Empty, Loading } from '../parts/empty.tsx';
-import { Section } from '../parts/section.tsx';
-import { Table } from '../parts/table.tsx';
+import { Empty, Loading, Section } from '../parts/section.tsx';
+import { Choice, Table } from '../parts/table.tsx';
 import { replaceQuery, route } from '../route.ts';
 import { Groups } from './groups.tsx';
 import { WORKER_COLUMNS } from './worker-columns.tsx';

@@ -1,4 +1,4 @@
-import { USUAL_BOOT } from '../../model/boot-time.ts';
+import { USUAL_BOOT } from '../../model/capacity.ts';
 import type { NextMachine } from '../../model/cost/limit.ts';
 import { ALIVE_LEASES, machinesOf, type PaidMachine } from '../../model/cost/paid-machine.ts';
 import { priceOf, priceToCome } from '../../model/cost/price.ts';

@@ -3,8 +3,8 @@ import { BatchctlError } from '../../errors.ts';
 import { type DeliverTo, type JobSpec, sectionStart } from '../../model/job.ts';
 import { isS3Uri, parseS3Uri } from '../../model/s3-uri.ts';
 import { substitute } from '../../model/substitute.ts';
-import { MANIFEST } from '../fetch/manifest.ts';
 import { checkNamePattern } from '../fetch/names.ts';
+import { MANIFEST } from '../fetch/place.ts';
 
 /**
  * Where a job's outputs are to be delivered, `{period}` and parameters filled in; `{job}` stays, as nobody knows the id

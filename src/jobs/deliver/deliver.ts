@@ -1,5 +1,7 @@
 import { hostname } from 'node:os';
 import { BatchctlError, isOurs } from '../../errors.ts';
+import { parseStored } from '../../lib/json.ts';
+import { wait } from '../../lib/wait.ts';
 import { isDeliveryDue, isNews } from '../../model/delivery.ts';
 import { dueMark } from '../../model/keys.ts';
 import { parseS3Uri } from '../../model/s3-uri.ts';
@@ -10,14 +12,78 @@ import { chooseStep } from '../fetch/choose.ts';
 import { DirectoryPlace } from '../fetch/directory-place.ts';
 import { manifestHead } from '../fetch/fetch.ts';
 import { fillPlace, type PlacePassed } from '../fetch/fill-place.ts';
-import type { PlaceManifest } from '../fetch/manifest.ts';
 import { checkDistinct, fileNamer } from '../fetch/names.ts';
-import { type Place, Superseded } from '../fetch/place.ts';
+import { type Place, type PlaceManifest, Superseded } from '../fetch/place.ts';
 import { Tally } from '../fetch/tally.ts';
 import type { OutputSource } from '../fetch/verified.ts';
 import { append, refreshView } from '../journal.ts';
 import { listPublished } from '../listing.ts';
-import { whileMarked } from './due-mark.ts';
+
+/** What a mark of a due delivery says. */
+interface DueMark {
+  readonly format: 1;
+  readonly who: string;
+  /** True while `who` delivers, and puts the mark again and again. */
+  readonly begun: boolean;
+}
+
+/**
+ * Marks that a delivery is due once the journal's entry `after` has closed the job: put before that entry, so that
+ * onlookers find what a killed one left. Each put makes another object of it, by which others see that somebody is at it.
+ */
+export async function putDueMark(
+  { store, clock, who }: Pick<Platform, 'store' | 'clock' | 'who'>,
+  view: JobView,
+  after: number,
+  begun: boolean,
+): Promise<void> {
+  const mark: DueMark & { readonly at: number } = { format: 1, who, begun, at: clock.monotonic() };
+  await store.put(dueMark(view.record.job, after), JSON.stringify(mark));
+}
+
+/** The mark as it is, with an entity tag that changes with each touch; null if it isn't there. */
+export async function readDueMark(
+  { store }: Pick<Platform, 'store'>,
+  key: string,
+): Promise<{ readonly begun: boolean; readonly text: string } | null> {
+  const bytes = await store.read(key);
+  if (bytes === null) return null;
+  return { begun: parseStored<DueMark>(key, bytes).begun, text: Buffer.from(bytes).toString() };
+}
+
+/** True for a job whose success brings a delivery that onlookers look after. */
+export function marksDelivery({ remote }: Pick<Platform, 'remote'>, view: JobView): boolean {
+  const { deliverTo = null } = view.record;
+  // A directory is that of one machine: workers elsewhere can't write there.
+  return deliverTo !== null && (deliverTo.host === null || remote !== true);
+}
+
+/** Touches the mark for as long as `work` takes; afterwards it says that nobody is at it. */
+export async function whileMarked<T>(
+  platform: Pick<Platform, 'store' | 'clock' | 'who' | 'leaseSeconds' | 'remote'>,
+  view: JobView,
+  after: number,
+  work: () => Promise<T>,
+): Promise<T> {
+  if (!marksDelivery(platform, view)) return work();
+  await putDueMark(platform, view, after, true);
+  const touching = setInterval(
+    () => {
+      // One that can't be touched may bring a second deliverer, which shuts this one out.
+      putDueMark(platform, view, after, true).catch(() => undefined);
+    },
+    (platform.leaseSeconds * 1_000) / 2,
+  );
+  try {
+    return await work();
+  } catch (error) {
+    // Whoever shut this one out delivers now.
+    if (!(error instanceof Superseded)) await putDueMark(platform, view, after, false).catch(() => undefined);
+    throw error;
+  } finally {
+    clearInterval(touching);
+  }
+}
 
 export interface DeliverOptions {
   readonly signal?: AbortSignal;
@@ -116,4 +182,35 @@ function refuseReplacing(view: JobView, to: string, standing: PlaceManifest): Ba
   return new BatchctlError('refused', `the outputs of ${whose} are there: ${standing.job}`, {
     hint: `batchctl fetch ${job} -o ${to} --yes replaces them, if it is a bucket; or name another place in deliver.to`,
   });
+}
+
+const LOOK_MS = 500;
+
+/**
+ * Delivers a job for a person who waits for it: at once, whatever failed before; where another process is at it, that one
+ * is waited for, unless it shows no sign of life for two leases. Answers the view after it; of a job that delivers
+ * nothing, or has not succeeded, as it was. Throws as `deliver` does.
+ */
+export async function deliverNow(platform: Platform, seen: JobView, options: DeliverOptions = {}): Promise<JobView> {
+  const { clock, leaseSeconds } = platform;
+  let last = { text: '', since: clock.monotonic() };
+  let [patience, tried] = [2_000 * leaseSeconds, -1];
+  for (let view = seen; ; view = await refreshView(platform.store, view)) {
+    if (!isDeliveryDue(view) || view.delivery === null) return view;
+    const { after } = view.delivery;
+    const mark = await readDueMark(platform, dueMark(view.record.job, after));
+    const text = mark?.text ?? '';
+    if (text !== last.text) last = { text, since: clock.monotonic() };
+    const isFree = tried !== after && mark?.begun !== true;
+    if (isFree || clock.monotonic() - last.since >= patience) {
+      view = await deliver(platform, view, options);
+      if (!isDeliveryDue(view)) return view;
+      // Another process has claimed the place since. Each waits longer for the other, so that one of them gets to the end.
+      tried = after;
+      patience *= 2;
+      last = { ...last, since: clock.monotonic() };
+    }
+    options.signal?.throwIfAborted();
+    await wait(LOOK_MS, options.signal);
+  }
 }

@@ -6,9 +6,8 @@ import type { Platform } from '../../ports/platform.ts';
 import type { PlacePassed } from '../fetch/fill-place.ts';
 import { readView } from '../journal.ts';
 import type { Seen } from '../seen.ts';
-import { deliver, deliversHere } from './deliver.ts';
+import { deliver, deliversHere, marksDelivery, readDueMark } from './deliver.ts';
 import { deliveryLine } from './delivery-line.ts';
-import { marksDelivery, readDueMark } from './due-mark.ts';
 
 /** Between two looks of a busy process. */
 const SELDOM_MS = 60_000;

@@ -6,7 +6,7 @@ import type { Platform } from '../../ports/platform.ts';
 import { knownGroups } from '../grid/groups.ts';
 import { listWorkers } from '../grid/workers.ts';
 import { freshKeeper, latestKeeper } from '../keeper.ts';
-import { listSchedules } from '../schedules/schedule-reader.ts';
+import { listSchedules } from '../schedules/schedule-journal.ts';
 import { deadLettersCheck, openJobsCheck, readOpenJobs, secretsCheck, versionsCheck } from './job-checks.ts';
 import { toldCheck } from './told-check.ts';
 

@@ -4,7 +4,6 @@ import { wait } from '../../lib/wait.ts';
 import type { OutputFile } from '../../model/output.ts';
 import type { Bucket, BucketObject } from '../../ports/bucket.ts';
 import { dataChecksum, dataMetadata } from '../data-key.ts';
-import { MANIFEST, parseManifest } from './manifest.ts';
 import {
   CLAIM,
   CLAIMS,
@@ -12,8 +11,10 @@ import {
   claimName,
   type Draft,
   generationOf,
+  MANIFEST,
   type Place,
   type PutFile,
+  parseManifest,
   ShutOut,
 } from './place.ts';
 import { checkFound, type OutputSource, verifiedBytes, verifiedChunks } from './verified.ts';

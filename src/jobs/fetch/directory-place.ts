@@ -5,10 +5,9 @@ import { hasCode } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
 import type { OutputFile } from '../../model/output.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { removeStaleDrafts, STALE_MS } from './draft.ts';
 import { fetchFile, isThere, makeDirectory, refuseLinksOut } from './into-directory.ts';
 import { CLAIM, CLAIMS, type Claim, claimName, type Draft, generationOf, type Place, ShutOut } from './place.ts';
-import { unwritable } from './target.ts';
+import { removeStaleDrafts, STALE_MS, unwritable } from './target.ts';
 import type { OutputSource } from './verified.ts';
 
 /**

@@ -6,10 +6,9 @@ import { BucketPlace } from './bucket-place.ts';
 import { type ChosenStep, chooseStep, publishedTasks } from './choose.ts';
 import { fillPlace, type PlacePassed } from './fill-place.ts';
 import { fetchIntoDirectory } from './into-directory.ts';
-import { type Joining, joinIntoFile, joinOutputs } from './join.ts';
-import { joinIntoObject } from './join-into-object.ts';
-import { MARKER, type PlaceManifest } from './manifest.ts';
+import { type Joining, joinIntoFile, joinIntoObject, joinOutputs } from './join.ts';
 import { checkDistinct, fileNamer } from './names.ts';
+import { MARKER, type PlaceManifest } from './place.ts';
 import { type FetchProgress, Tally } from './tally.ts';
 import type { FetchTarget } from './target.ts';
 

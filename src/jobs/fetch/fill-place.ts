@@ -2,9 +2,18 @@ import { BatchctlError } from '../../errors.ts';
 import { eachParallel } from '../../lib/each-parallel.ts';
 import { randomId } from '../../lib/id.ts';
 import { outKey } from '../../model/keys.ts';
-import { MANIFEST, manifestBytes, type PlacedFile, type PlaceManifest, parseManifest } from './manifest.ts';
 import { claim, type FileNamer } from './names.ts';
-import { CLAIMS, type Place, ShutOut, Superseded } from './place.ts';
+import {
+  CLAIMS,
+  MANIFEST,
+  manifestBytes,
+  type Place,
+  type PlacedFile,
+  type PlaceManifest,
+  parseManifest,
+  ShutOut,
+  Superseded,
+} from './place.ts';
 import type { Tally } from './tally.ts';
 import { type OutputSource, verifiedOutput } from './verified.ts';
 

@@ -6,10 +6,9 @@ import { eachParallel } from '../../lib/each-parallel.ts';
 import { bytesChecksum, fileChecksum } from '../../lib/file-checksum.ts';
 import type { OutputFile } from '../../model/output.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { draftIn, removeStaleDrafts } from './draft.ts';
 import { claim, type FileNamer } from './names.ts';
 import type { Tally } from './tally.ts';
-import { unwritable } from './target.ts';
+import { draftIn, removeStaleDrafts, unwritable } from './target.ts';
 import { checkFound, type OutputSource, SMALL, verifiedBytes, verifiedChunks, verifiedOutput } from './verified.ts';
 
 /** Outputs that are fetched at a time. */

@@ -1,12 +1,80 @@
 import { BatchctlError } from '../../errors.ts';
 import { sectionStart, takesFiles } from '../../model/job.ts';
-import { taskNumber } from '../../model/keys.ts';
+import { partShard, shardOf, stepPartShard, taskNumber } from '../../model/keys.ts';
 import { isInside } from '../../model/output.ts';
+import { type FilePart, PARTS_PER_SHARD, type Part } from '../../model/part.ts';
 import type { JobView } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { ChosenStep } from './choose.ts';
-import { fileNames } from './file-names.ts';
-import { inputNames } from './input-names.ts';
+
+/** Tasks are asked for about in their order, some ahead: so many shards' names are kept. */
+const SHARDS_KEPT = 2;
+
+/** Answers the base name of the file that a task behind an `explode` took; `start` is the step that takes the files. */
+function fileNames(store: ObjectStore, view: JobView, start: number): (task: number) => Promise<string> {
+  const { job, spec } = view.record;
+  const shards = new Map<string, Promise<readonly string[]>>();
+  return async (task) => {
+    const key = stepPartShard(job, spec.steps[start]?.name ?? '', shardOf(task));
+    const known = shards.get(key) ?? readNames(store, key);
+    if (!shards.has(key) && shards.size >= SHARDS_KEPT) shards.delete(shards.keys().next().value ?? '');
+    shards.set(key, known);
+    const name = (await known)[task % PARTS_PER_SHARD];
+    if (name !== undefined) return name;
+    throw new BatchctlError('corrupt', `${key} does not hold part ${task}`, { hint: 'use --name {task}' });
+  };
+}
+
+async function readNames(store: ObjectStore, key: string): Promise<readonly string[]> {
+  const bytes = await store.read(key);
+  if (bytes === null) {
+    throw new BatchctlError('corrupt', `${key} is gone, which says what each task reads`, {
+      hint: 'use --name {task}',
+    });
+  }
+  const lines = Buffer.from(bytes).toString('utf8').trimEnd().split('\n');
+  return lines.map((line) => {
+    const { name } = JSON.parse(line) as FilePart;
+    return name.slice(name.lastIndexOf('/') + 1);
+  });
+}
+
+/**
+ * Answers the base name of the input that a task of the first section reads. Each shard of parts is read once; kept is
+ * a number a task. Throws `usage` where the parts come from no input (a range, a grid).
+ */
+function inputNames(store: ObjectStore, view: JobView): (task: number) => Promise<string> {
+  const { job, inputs } = view.record;
+  const shards = new Map<number, Promise<Int32Array>>();
+  return async (task) => {
+    const shard = shardOf(task);
+    const known = shards.get(shard) ?? readInputs(store, partShard(job, shard));
+    shards.set(shard, known);
+    const index = (await known)[task % PARTS_PER_SHARD] ?? -1;
+    const input = inputs[index];
+    if (input === undefined) {
+      throw new BatchctlError('usage', `--name: {input} names nothing, as ${job} was not cut from inputs`, {
+        hint: 'use {task}',
+      });
+    }
+    const name = input.name.slice(input.name.lastIndexOf('/') + 1).replace(/^store:/, '');
+    return name === '-' ? 'stdin' : name;
+  };
+}
+
+async function readInputs(store: ObjectStore, key: string): Promise<Int32Array> {
+  const bytes = await store.read(key);
+  if (bytes === null) {
+    throw new BatchctlError('corrupt', `${key} is gone, which says what each task reads`, {
+      hint: 'use --name {task}',
+    });
+  }
+  const lines = Buffer.from(bytes).toString('utf8').trimEnd().split('\n');
+  return Int32Array.from(lines, (line) => {
+    const part = JSON.parse(line) as Part;
+    return part.kind === 'params' ? -1 : part.input;
+  });
+}
 
 /** Names a fetched file: a path relative to the target directory that never leaves it. */
 export type FileNamer = (task: number, file: string) => Promise<string>;

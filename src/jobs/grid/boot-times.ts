@@ -1,6 +1,6 @@
 import { isKind } from '../../errors.ts';
 import { parseStored } from '../../lib/json.ts';
-import { BOOTS_KEPT, bootSecondsOf } from '../../model/boot-time.ts';
+import { BOOTS_KEPT, bootSecondsOf } from '../../model/capacity.ts';
 import { bootTimesKey } from '../../model/keys.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 

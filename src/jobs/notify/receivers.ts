@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { BatchctlError } from '../../errors.ts';
-import { crypto } from '../../lib/crypto.ts';
+import { crypto } from '../../lib/id.ts';
 import type { JobRecord, JobSpec } from '../../model/job.ts';
 import type { EventKind, Notification } from '../../model/notify.ts';
 import type { Receiver } from '../../ports/notifier.ts';

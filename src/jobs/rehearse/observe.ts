@@ -1,10 +1,13 @@
+import { isKind } from '../../errors.ts';
 import { ahead } from '../../lib/ahead.ts';
 import type { Observation, SampleRun } from '../../model/forecast/sample.ts';
-import { sectionStart } from '../../model/job.ts';
+import { type JobSpec, sectionStart } from '../../model/job.ts';
+import { isRehearsal } from '../../model/rehearsal.ts';
 import { sizingOf, stepSizes } from '../../model/step-sizes.ts';
 import type { JobView } from '../../model/view.ts';
 import type { AttemptEvent, Ledger } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
+import { readView } from '../journal.ts';
 import { readOutput } from '../output.ts';
 
 /** Of a step with more tasks than this, so many are looked at, spread over all of them. */
@@ -17,7 +20,7 @@ const ENOUGH = 6;
 /** Seconds from the last attempt to the close, where not every attempt was looked at. */
 const CLOSING = 0.5;
 
-export interface ObserveOptions {
+interface ObserveOptions {
   /**
    * True takes the commands' own time in place of the attempts': the store was made slow on purpose, and that is not to be
    * forecast.
@@ -120,4 +123,40 @@ async function observations(
   const seen: Observation[] = [];
   for await (const one of ahead(done, IN_FLIGHT, look)) seen.push(one);
   return seen;
+}
+
+/** The newest few tell how it goes now. */
+const RUNS = 3;
+/** So many of the name's newest jobs are looked through for them. */
+const LATEST = 50;
+
+/** The latest runs of a job, newest first: those of the same name and steps that succeeded; no rehearsals. */
+export async function historyOf(
+  platform: Platform,
+  { name, steps }: Pick<JobSpec, 'name' | 'steps'>,
+  signal?: AbortSignal,
+): Promise<readonly SampleRun[]> {
+  const ledger = await platform.ledger();
+  const runs: SampleRun[] = [];
+  for (const job of await ledger.jobs({ name, states: ['succeeded'], limit: LATEST })) {
+    if (job.pruned || isRehearsal(job.steps)) continue;
+    const view = await viewOf(platform, job.job);
+    if (view === null || view.pruned !== null) continue;
+    const { spec } = view.record;
+    if (spec.steps.map((step) => step.name).join() !== steps.map((step) => step.name).join()) continue;
+    const run = await observe(platform, view, { commandsOnly: false, ...(signal && { signal }) });
+    if (run.steps.some((seen) => seen.length > 0)) runs.push(run);
+    if (runs.length === RUNS) break;
+  }
+  return runs;
+}
+
+/** A job that can't be read tells nothing, and is no reason not to plan another. */
+async function viewOf({ store }: Platform, job: string): Promise<JobView | null> {
+  try {
+    return await readView(store, job);
+  } catch (error) {
+    if (isKind(error, 'corrupt', 'newer')) return null;
+    throw error;
+  }
 }

@@ -1,11 +1,157 @@
-import type { PartSizes } from '../../model/forecast/part-sizes.ts';
-import type { JobSpec } from '../../model/job.ts';
+import { BatchctlError } from '../../errors.ts';
+import { PartSizes } from '../../model/forecast/part-sizes.ts';
+import type { JobInput, JobSpec } from '../../model/job.ts';
+import { partShard, partsPrefix, piecesPrefix, shardOf } from '../../model/keys.ts';
+import { PARTS_PER_SHARD, type Part } from '../../model/part.ts';
+import { chooseParts, type Rehearsal, sampleSize } from '../../model/rehearsal.ts';
+import { parsePart } from '../../model/verify/parse-part.ts';
 import type { JobView } from '../../model/view.ts';
+import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
+import { removeListed } from '../remove-listed.ts';
 import type { CutParts } from '../submit/cut.ts';
 import type { Prepared } from '../submit/prepare.ts';
-import { type SubmitOptions, submit } from '../submit/submit.ts';
-import { type RehearsalWish, type Sampled, sampleParts } from './sample-parts.ts';
+import { type SampledParts, type SubmitOptions, submit } from '../submit/submit.ts';
+
+const NEWLINE = 0x0a;
+
+/** What a rehearsal was asked to be. */
+type RehearsalWish = Pick<Rehearsal, 'sample' | 'faults' | 'seed'>;
+
+interface Sampled extends SampledParts {
+  /** Of the whole input's parts. */
+  readonly sizes: PartSizes;
+}
+
+/**
+ * Leaves a sample of the parts that were cut under a job, numbered anew from 0, and removes the others with their pieces.
+ * The job isn't committed yet, so whoever dies in between leaves nothing that counts. Memory is that of one shard.
+ */
+async function sampleParts(
+  store: ObjectStore,
+  job: string,
+  { count, records, inputs }: CutParts,
+  wish: RehearsalWish,
+): Promise<Sampled> {
+  const sizes = new PartSizes();
+  for await (const part of readParts(store, job, count)) sizes.add(sizeOf(part, inputs));
+  const chosen = chooseParts(count, sampleSize(wish.sample, count), sizes.largest);
+  const kept = new Keeper(store, job, inputs);
+  let at = 0;
+  for await (const part of readParts(store, job, count)) {
+    if (part.n !== chosen[at]) continue;
+    await kept.take(part);
+    at += 1;
+  }
+  await kept.finish();
+  const bytes = inputs.reduce((sum, { size }) => sum + size, 0);
+  const rehearsal: Rehearsal = {
+    ...{ of: { parts: count, bytes, records }, bytes: kept.bytes, inputs: kept.inputs },
+    ...{ sample: wish.sample, faults: wish.faults, seed: wish.seed, pid: process.pid },
+  };
+  return { count: kept.count, records: Number.isNaN(kept.records) ? null : kept.records, rehearsal, sizes };
+}
+
+/** Bytes that a part's task gets; 0 where it gets none but parameters. */
+export function sizeOf(part: Part, inputs: readonly Pick<JobInput, 'size'>[]): number {
+  switch (part.kind) {
+    case 'range':
+      return part.length + (part.header?.length ?? 0);
+    case 'piece':
+      return part.size;
+    case 'whole':
+      return inputs[part.input]?.size ?? 0;
+    case 'item':
+      return Buffer.byteLength(part.item);
+    case 'params':
+      return 0;
+    default:
+      return part satisfies never;
+  }
+}
+
+async function* readParts(store: ObjectStore, job: string, count: number): AsyncGenerator<Part> {
+  const shards = count === 0 ? 0 : shardOf(count - 1) + 1;
+  for (let shard = 0; shard < shards; shard += 1) {
+    const key = partShard(job, shard);
+    const bytes = await store.read(key);
+    if (bytes === null) throw new BatchctlError('corrupt', `${key} is gone, just after it was written`);
+    for (const line of linesOf(bytes)) {
+      const part = parsePart(line);
+      if (part === null) throw new BatchctlError('corrupt', `${key} holds a line that is no part`);
+      yield part;
+    }
+  }
+}
+
+/** Of a shard's bytes, one after the other: as one text, lists of long lines would not fit. */
+function* linesOf(bytes: Uint8Array): Generator<string> {
+  const decoder = new TextDecoder();
+  let from = 0;
+  for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, from)) {
+    yield decoder.decode(bytes.subarray(from, at));
+    from = at + 1;
+  }
+}
+
+/** Writes what is kept over what was there: a new number is never larger than the old one, so nothing unread is lost. */
+class Keeper {
+  readonly #store: ObjectStore;
+  readonly #job: string;
+  readonly #sizes: readonly Pick<JobInput, 'size'>[];
+  readonly #inputs = new Set<number>();
+  readonly #pieces = new Set<string>();
+  #lines: string[] = [];
+  count = 0;
+  bytes = 0;
+  records = 0;
+
+  constructor(store: ObjectStore, job: string, sizes: readonly Pick<JobInput, 'size'>[]) {
+    this.#store = store;
+    this.#job = job;
+    this.#sizes = sizes;
+  }
+
+  get inputs(): number {
+    return this.#inputs.size;
+  }
+
+  async take(part: Part): Promise<void> {
+    if (part.kind !== 'params') this.#inputs.add(part.input);
+    if (part.kind === 'piece') this.#pieces.add(part.key);
+    this.#lines.push(JSON.stringify({ ...part, n: this.count }));
+    this.count += 1;
+    this.bytes += part.kind === 'range' ? part.length : sizeOf(part, this.#sizes);
+    this.records +=
+      part.kind === 'item' ? 1 : 'records' in part && part.records !== undefined ? part.records : Number.NaN;
+    if (this.#lines.length === PARTS_PER_SHARD) await this.#flush();
+  }
+
+  /** Writes the last shard; what is kept nowhere goes. */
+  async finish(): Promise<void> {
+    await this.#flush();
+    const shards = this.count === 0 ? 0 : shardOf(this.count - 1) + 1;
+    const end = partShard(this.#job, shards);
+    await removeListed(
+      this.#store,
+      this.#listed(partsPrefix(this.#job), (key) => key >= end),
+    );
+    await removeListed(
+      this.#store,
+      this.#listed(piecesPrefix(this.#job), (key) => !this.#pieces.has(key)),
+    );
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#lines.length === 0) return;
+    await this.#store.put(partShard(this.#job, shardOf(this.count - 1)), `${this.#lines.join('\n')}\n`);
+    this.#lines = [];
+  }
+
+  async *#listed(prefix: string, goes: (key: string) => boolean): AsyncGenerator<{ key: string; size: number }> {
+    for await (const entry of this.#store.list(prefix)) if (goes(entry.key)) yield entry;
+  }
+}
 
 export interface SubmittedRehearsal {
   readonly view: JobView;

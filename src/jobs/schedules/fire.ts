@@ -1,8 +1,10 @@
-import { BatchctlError } from '../../errors.ts';
-import { codeKey } from '../../model/keys.ts';
-import { deadlineOf, runKeyOf, type Schedule } from '../../model/schedule.ts';
+import { BatchctlError, isKind } from '../../errors.ts';
+import { wait } from '../../lib/wait.ts';
+import { codeKey, runOf } from '../../model/keys.ts';
+import { deadlineOf, dueFirings, lapsedFirings, runKeyOf, type Schedule } from '../../model/schedule.ts';
 import type { Firing } from '../../model/schedule-times.ts';
 import { substitute } from '../../model/substitute.ts';
+import type { JobView } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { CodeArchive } from '../code-archive.ts';
@@ -12,7 +14,27 @@ import { closeInputs } from '../submit/inputs.ts';
 import { type Prepared, prepare, type SubmissionRequest } from '../submit/prepare.ts';
 import { type SubmitOptions, type SubmitPoint, type Submitted, submit } from '../submit/submit.ts';
 
-export interface FireOptions {
+/** Which of a schedule's firings ran already, by period: one listing, however many they are. */
+export async function ranAlready(
+  store: Pick<ObjectStore, 'keys'>,
+  schedule: Pick<Schedule, 'name'>,
+  firings: readonly Firing[],
+): Promise<ReadonlySet<string>> {
+  const ran = new Set<string>();
+  // Periods sort as their times do.
+  const keys = firings.map((firing) => `runs/${runKeyOf(schedule, firing)}/`).sort();
+  const [from, last] = [keys[0], keys.at(-1)];
+  if (from === undefined || last === undefined) return ran;
+  const prefix = `${schedule.name}@`;
+  // '0' is the character after '/': past the last one's claims.
+  for await (const key of store.keys(`runs/${prefix}`, { from, to: last.replace(/\/$/, '0') })) {
+    const run = runOf(key);
+    if (run !== null) ran.add(run.slice(prefix.length));
+  }
+  return ran;
+}
+
+interface FireOptions {
   /** How a run key with other content is answered: see `SubmitOptions`. */
   readonly mode: 'new' | 'existing' | 'again';
   readonly signal?: AbortSignal;
@@ -32,14 +54,14 @@ export async function fire(
 }
 
 /** Finds the inputs of one period. Throws `notFound` for one that isn't there (yet). */
-export async function prepareFiring(platform: Platform, schedule: Schedule, firing: Firing): Promise<Prepared> {
+async function prepareFiring(platform: Platform, schedule: Schedule, firing: Firing): Promise<Prepared> {
   const request = requestOf(schedule, firing, await readCode(platform.store, schedule));
   const checksums = platform.remote === true ? new FileChecksums() : null;
   return prepare(request, platform.store, (text) => findJob(platform, text), checksums, platform.bucket);
 }
 
 /** Takes back what `prepareFiring` opened. */
-export const dropPrepared = ({ inputs }: Prepared): Promise<void> => closeInputs(inputs);
+const dropPrepared = ({ inputs }: Prepared): Promise<void> => closeInputs(inputs);
 
 /** What a person who submits the period by hand would ask for. */
 export function requestOf(
@@ -66,4 +88,134 @@ async function readCode(store: Pick<ObjectStore, 'read'>, { name, job }: Schedul
   throw new BatchctlError('corrupt', `the program of the schedule ${name}, ${codeKey(job.code)}, is gone`, {
     hint: `batchctl schedule add ${name} ${job.file} ... --replace puts it again`,
   });
+}
+
+/** What became of a firing. `due`: nobody was asked to fire it · `waiting`: for its input, in silence. */
+export type Fired = {
+  readonly schedule: string;
+  readonly period: string;
+  readonly at: number;
+} & (
+  | { readonly outcome: 'fired'; readonly view: JobView }
+  | { readonly outcome: 'due' }
+  | { readonly outcome: 'waiting'; readonly why: string }
+  | { readonly outcome: 'failed'; readonly error: unknown }
+);
+
+interface FireDueOptions {
+  /** True: says what is due, and fires nothing. */
+  readonly dryRun?: boolean;
+  readonly signal?: AbortSignal;
+  readonly passed?: (point: SubmitPoint) => void;
+  /** Called as a submission gets on. */
+  readonly onProgress?: () => void;
+  /** Periods that ran, by schedule, as an earlier call found them: one that ran stays so. Kept up to date. */
+  readonly ran?: Map<string, ReadonlySet<string>>;
+}
+
+/** So many firings of one schedule are made in a round: a host that was down for a day has a backlog of its own. */
+const MOST_A_ROUND = 100;
+/** An input that is waited for must stand still for so long. */
+const STILL_MS = 1_000;
+
+/**
+ * Fires what is due of the schedules and did not run, each schedule's oldest first. One that fails is an outcome, tried
+ * again by the next round until its catch-up ends, and keeps no other from being fired.
+ */
+export async function fireDue(
+  platform: Platform,
+  schedules: readonly Schedule[],
+  options: FireDueOptions = {},
+): Promise<readonly Fired[]> {
+  const fired: Fired[] = [];
+  for (const schedule of schedules) {
+    for (const firing of (await leftOf(platform, schedule, options.ran)).slice(0, MOST_A_ROUND)) {
+      if (options.signal?.aborted === true) return fired;
+      const what = { schedule: schedule.name, period: firing.period, at: firing.at };
+      if (options.dryRun === true) fired.push({ ...what, outcome: 'due' });
+      else {
+        const outcome = await fireOne(platform, schedule, firing, options);
+        if (outcome !== null) fired.push({ ...what, ...outcome });
+      }
+    }
+  }
+  return fired;
+}
+
+/** What is due of a schedule and did not run. */
+async function leftOf(
+  { store, clock }: Platform,
+  schedule: Schedule,
+  known: FireDueOptions['ran'],
+): Promise<readonly Firing[]> {
+  const due = dueFirings(schedule, clock.now());
+  const before = known?.get(schedule.name);
+  const open = due.filter(({ period }) => before?.has(period) !== true);
+  const ran = await ranAlready(store, schedule, open);
+  known?.set(
+    schedule.name,
+    new Set(due.map(({ period }) => period).filter((each) => before?.has(each) || ran.has(each))),
+  );
+  return open.filter(({ period }) => !ran.has(period));
+}
+
+type Outcome =
+  | { readonly outcome: 'fired'; readonly view: JobView }
+  | { readonly outcome: 'waiting'; readonly why: string }
+  | { readonly outcome: 'failed'; readonly error: unknown };
+
+/** Null for a firing that somebody else made meanwhile. */
+async function fireOne(
+  platform: Platform,
+  schedule: Schedule,
+  firing: Firing,
+  { signal, passed, onProgress }: FireDueOptions,
+): Promise<Outcome | null> {
+  const awaited = firing.at + schedule.job.awaitInput * 1_000 > platform.clock.now();
+  try {
+    const prepared = await prepareFiring(platform, schedule, firing);
+    if (awaited && !(await standsStill(platform, schedule, firing, prepared, signal))) {
+      await dropPrepared(prepared);
+      return { outcome: 'waiting', why: 'the input is being written' };
+    }
+    // Whoever was first may have seen another program, or another input: the period has run all the same.
+    const { view, created } = await submit(platform, prepared, {
+      ...{ mode: 'existing', notBefore: null, ...(signal && { signal }), ...(passed && { passed }) },
+      ...(onProgress && { onProgress }),
+    });
+    return created ? { outcome: 'fired', view } : null;
+  } catch (error) {
+    if (signal?.aborted === true) return null;
+    const missing = isKind(error, 'notFound', 'refused');
+    return awaited && missing ? { outcome: 'waiting', why: error.message } : { outcome: 'failed', error };
+  }
+}
+
+async function standsStill(
+  platform: Platform,
+  schedule: Schedule,
+  firing: Firing,
+  { digest }: Prepared,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  await wait(STILL_MS, signal);
+  const again = await prepareFiring(platform, schedule, firing);
+  await dropPrepared(again);
+  return again.digest === digest;
+}
+
+/** Firings that nobody made in time: their catch-up ended after one instant, up to another. At most `most` a schedule. */
+export async function missedFirings(
+  { store }: Pick<Platform, 'store'>,
+  schedules: readonly Schedule[],
+  { from, until, most }: { readonly from: number; readonly until: number; readonly most: number },
+): Promise<readonly { readonly schedule: string; readonly firing: Firing }[]> {
+  const missed: { readonly schedule: string; readonly firing: Firing }[] = [];
+  for (const schedule of schedules) {
+    const lapsed = lapsedFirings(schedule, from, until);
+    const ran = await ranAlready(store, schedule, lapsed);
+    const left = lapsed.filter(({ period }) => !ran.has(period)).slice(-most);
+    missed.push(...left.map((firing) => ({ schedule: schedule.name, firing })));
+  }
+  return missed;
 }

@@ -1,7 +1,7 @@
 import { BatchctlError } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
 import { parseStored } from '../../lib/json.ts';
-import { NAME, scheduleKey } from '../../model/keys.ts';
+import { NAME, SCHEDULES, scheduleKey, scheduleOf } from '../../model/keys.ts';
 import { foldSchedule, type Schedule, type ScheduleChange, type ScheduleEntry } from '../../model/schedule.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
@@ -42,7 +42,7 @@ export async function changeSchedule(
 }
 
 /** A journal's entries, of which those that are `known` come first and are not read again. */
-export async function readEntries(
+async function readEntries(
   store: Pick<ObjectStore, 'read'>,
   name: string,
   known: readonly ScheduleEntry[] = [],
@@ -54,4 +54,50 @@ export async function readEntries(
     if (bytes === null) return entries;
     entries.push(parseStored<ScheduleEntry>(key, bytes));
   }
+}
+
+/**
+ * Reads all schedules again and again by one listing each time: entries are never changed, so only those that are new
+ * are read.
+ */
+export class ScheduleReader {
+  readonly #store: Pick<ObjectStore, 'read' | 'keys'>;
+  #journals: ReadonlyMap<string, readonly ScheduleEntry[]> = new Map();
+
+  constructor(store: Pick<ObjectStore, 'read' | 'keys'>) {
+    this.#store = store;
+  }
+
+  /** Every schedule, by name. One that can't be read is told of, and no reason to leave the others alone. */
+  async list(onTrouble: (name: string, error: unknown) => void): Promise<readonly Schedule[]> {
+    const counts = new Map<string, number>();
+    for await (const key of this.#store.keys(SCHEDULES)) {
+      const name = scheduleOf(key);
+      if (name !== null) counts.set(name, (counts.get(name) ?? 0) + 1);
+    }
+    const journals = new Map<string, readonly ScheduleEntry[]>();
+    const found: Schedule[] = [];
+    for (const [name, count] of counts) {
+      try {
+        const before = this.#journals.get(name) ?? [];
+        const known = before.length > count ? [] : before;
+        const entries = known.length === count ? known : await readEntries(this.#store, name, known);
+        journals.set(name, entries);
+        const schedule = foldSchedule(name, entries);
+        if (schedule !== null) found.push(schedule);
+      } catch (error) {
+        onTrouble(name, error);
+      }
+    }
+    this.#journals = journals;
+    return found;
+  }
+}
+
+/** Every schedule once, as `ScheduleReader.list` has them. */
+export function listSchedules(
+  store: Pick<ObjectStore, 'read' | 'keys'>,
+  onTrouble: (name: string, error: unknown) => void,
+): Promise<readonly Schedule[]> {
+  return new ScheduleReader(store).list(onTrouble);
 }

@@ -1,6 +1,6 @@
 import { stringify } from 'yaml';
 import type { JobSpec, SplitSpec, StepSpec, Tolerance } from '../../model/job.ts';
-import { JOB_DEFAULTS } from './defaults.ts';
+import { JOB_DEFAULTS } from './normalize.ts';
 
 /** Writes a spec as a job file (YAML): `parseJobFile` of it is the same spec. Sizes are in bytes, durations in seconds. */
 export function formatJobFile(spec: JobSpec): string {

@@ -4,8 +4,7 @@ import { problemsOf } from '../../lib/issues.ts';
 import { type Path, type Problem, problemsError } from '../../lib/problems.ts';
 import { readYaml, type YamlDocument } from '../../lib/yaml-document.ts';
 import type { JobSpec } from '../../model/job.ts';
-import { checkJobFile } from './check.ts';
-import { itemsOf, type Loose, looseMap } from './loose.ts';
+import { checkJobFile, itemsOf, type Loose, looseMap } from './check.ts';
 import { normalize } from './normalize.ts';
 import { jobFileSchema } from './schema.ts';
 

@@ -1,9 +1,29 @@
 import { parseDuration, parseSize } from '../../lib/units.ts';
 import type { JobSpec, SplitBy, SplitSpec, StepSpec, Tolerance } from '../../model/job.ts';
 import { notificationsOf } from '../../model/notify.ts';
-import { JOB_DEFAULTS, STEP_DEFAULTS } from './defaults.ts';
-import type { JobFile, StepFile } from './schema.ts';
-import type { SplitFile } from './schema-split.ts';
+import type { JobFile, SplitFile, StepFile } from './schema.ts';
+
+/** What a job has when its file doesn't say. `docs/job-file.md` gives the same values. */
+export const JOB_DEFAULTS = {
+  tolerate: 0,
+  onFailure: 'finish',
+  maxTasks: 1_000_000,
+  deliver: { name: '{step}-{task}', marker: '_SUCCESS' },
+} as const;
+
+/** What a step has when the job file doesn't say. */
+const STEP_DEFAULTS = {
+  gather: false,
+  input: 'stdin',
+  output: 'stdout',
+  explode: false,
+  group: 'default',
+  attempts: 3,
+  timeout: '1h',
+  slots: 1,
+  /** With a fallback group. */
+  interruptions: 3,
+} as const;
 
 type Plain = string | number | boolean;
 
@@ -66,7 +86,7 @@ function normalizeStep(step: StepFile): StepSpec {
 }
 
 /** A valid split, with its defaults. */
-export function normalizeSplit(split: SplitFile): SplitSpec {
+function normalizeSplit(split: SplitFile): SplitSpec {
   switch (split.by) {
     case 'lines':
     case 'jsonl':
@@ -102,7 +122,7 @@ function cut(split: { every?: number | undefined; size?: string | number | undef
 }
 
 /** A count of chains, or a share of them as `"0.1%"`. */
-export function parseTolerance(tolerate: number | string): Tolerance {
+function parseTolerance(tolerate: number | string): Tolerance {
   if (typeof tolerate === 'string' && tolerate.endsWith('%')) return { kind: 'share', share: share(tolerate) };
   return { kind: 'count', count: Number(tolerate) };
 }

@@ -1,15 +1,123 @@
-import { rmSync } from 'node:fs';
+import { createHash, type Hash, randomUUID } from 'node:crypto';
+import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { pieceKey } from '../../model/keys.ts';
 import type { PiecePart } from '../../model/part.ts';
-import type { RecordSplit } from './cut-rules.ts';
-import { HeldBytes } from './held-bytes.ts';
-import { type FinishedPiece, type PieceBody, PieceWriter } from './piece-writer.ts';
-import { walkRecords } from './walk-records.ts';
+import type { ObjectStore } from '../../ports/object-store.ts';
+import { type RecordSplit, walkRecords } from './cut-rules.ts';
+
+/** Bytes of a stream that no part has been given yet: pushed at the end, taken from the front. */
+class HeldBytes {
+  #chunks: Buffer[] = [];
+  /** Offset, in the whole stream, of the first byte held. */
+  #offset = 0;
+
+  push(chunk: Buffer): void {
+    if (chunk.length > 0) this.#chunks.push(chunk);
+  }
+
+  /** Takes all bytes before `end`, and hands them on without copying. */
+  takeUntil(end: number, use: (bytes: Buffer) => void): void {
+    let whole = 0;
+    for (const chunk of this.#chunks) {
+      const wanted = end - this.#offset;
+      if (wanted <= 0) break;
+      if (wanted < chunk.length) {
+        use(chunk.subarray(0, wanted));
+        this.#chunks[whole] = chunk.subarray(wanted);
+        this.#offset = end;
+        break;
+      }
+      use(chunk);
+      this.#offset += chunk.length;
+      whole += 1;
+    }
+    this.#chunks.splice(0, whole);
+  }
+}
+
+/** A piece larger than this is collected in a file. */
+const IN_MEMORY = 8 * 1024 * 1024;
+
+/** A finished piece of a stream, to be stored: its bytes, or the file that holds them. */
+type PieceBody = { readonly bytes: Uint8Array } | { readonly path: string };
+
+interface FinishedPiece {
+  readonly body: PieceBody;
+  readonly size: number;
+  /** `sha256:<hex>` */
+  readonly checksum: string;
+}
+
+/** Collects the bytes of one piece after the other, in memory or, when large, in a file of `directory`. */
+class PieceWriter {
+  readonly #directory: string;
+  readonly #inMemory: number;
+  #chunks: Uint8Array[] = [];
+  #file: { readonly fd: number; readonly path: string } | null = null;
+  #size = 0;
+  #hash: Hash = createHash('sha256');
+
+  constructor(directory: string, inMemory = IN_MEMORY) {
+    this.#directory = directory;
+    this.#inMemory = inMemory;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  append(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    this.#hash.update(bytes);
+    this.#size += bytes.length;
+    this.#chunks.push(bytes);
+    if (this.#file !== null || this.#size > this.#inMemory) this.#spill();
+  }
+
+  /** Ends the piece and begins the next one. The caller removes the file, if it is one. */
+  finish(): FinishedPiece {
+    const size = this.#size;
+    const checksum = `sha256:${this.#hash.digest('hex')}`;
+    const body = this.#file === null ? { bytes: Buffer.concat(this.#chunks) } : { path: this.#file.path };
+    if (this.#file !== null) closeSync(this.#file.fd);
+    this.#reset();
+    return { body, size, checksum };
+  }
+
+  /** Forgets the piece that was begun. */
+  discard(): void {
+    if (this.#file !== null) {
+      closeSync(this.#file.fd);
+      rmSync(this.#file.path, { force: true });
+    }
+    this.#reset();
+  }
+
+  #reset(): void {
+    this.#chunks = [];
+    this.#file = null;
+    this.#size = 0;
+    this.#hash = createHash('sha256');
+  }
+
+  #spill(): void {
+    if (this.#file === null) {
+      const path = join(this.#directory, `batchctl-piece-${randomUUID()}`);
+      this.#file = { fd: openSync(path, 'wx', 0o600), path };
+    }
+    for (const chunk of this.#chunks) {
+      for (let from = 0; from < chunk.length; ) from += writeSync(this.#file.fd, chunk, from);
+    }
+    this.#chunks = [];
+  }
+}
 
 /** Pieces being stored at a time: the next ones are cut meanwhile. */
 const IN_FLIGHT = 3;
 
 /** What is to be stored. A `path` may be moved into the store; if it still exists afterwards, it is deleted. */
-export interface Piece {
+interface Piece {
   /** The part's number, which names the piece. */
   readonly n: number;
   readonly size: number;
@@ -18,7 +126,7 @@ export interface Piece {
   readonly body: PieceBody;
 }
 
-export interface StoredPiece {
+interface StoredPiece {
   readonly key: string;
   readonly size: number;
   readonly checksum: string;
@@ -149,4 +257,17 @@ class StoreQueue {
       if ('path' in piece.body) rmSync(piece.body.path, { force: true });
     }
   }
+}
+
+/**
+ * Stores a job's pieces under its own, fresh id, so none can be there already. A large piece's file is moved
+ * into the store where that is possible.
+ */
+export function storePieces(store: Pick<ObjectStore, 'put' | 'uploadFile'>, job: string): StorePiece {
+  return async ({ n, size, checksum, body }) => {
+    const key = pieceKey(job, n);
+    if ('bytes' in body) await store.put(key, body.bytes);
+    else await store.uploadFile(body.path, key, { consume: true });
+    return { key, size, checksum };
+  };
 }

@@ -1,32 +1,246 @@
-import { CsvFinder } from '../../model/split/csv-finder.ts';
+import { CsvFinder, QuoteFault } from '../../model/split/csv-finder.ts';
 import type { Cut } from '../../model/split/cutter.ts';
 import { requireWholeRecords } from '../../model/split/record-finder.ts';
-import { cutCsvBySize } from './cut-csv.ts';
-import { cutLinesBySize } from './cut-lines.ts';
-import { finderOf, firstRecordAt, hasHeader, type RecordSplit, requireShortHeader } from './cut-rules.ts';
+import {
+  finderOf,
+  firstRecordAt,
+  hasHeader,
+  quoteError,
+  type RecordSplit,
+  requireShortHeader,
+  walkRecords,
+} from './cut-rules.ts';
 import { decompressed } from './decompress.ts';
 import { type RandomAccess, readFully, type SplitSource } from './split-source.ts';
-import { walkRecords } from './walk-records.ts';
+
+const NEWLINE = 10;
+/** How far a first look around a cut reads: most lines are shorter. A request to a service is worth more bytes. */
+const NEAR_LOCAL = 4096;
+const NEAR_REMOTE = 32 * 1024;
+/** How many of the next cuts are asked for ahead where a read is a request. */
+const AHEAD = 16;
+/** Cuts handed on together. */
+const LINES_BATCH = 512;
+
+interface LineCutOptions {
+  readonly name: string;
+  readonly access: RandomAccess;
+  readonly from: number;
+  readonly end: number;
+  readonly size: number;
+  /** The largest read. */
+  readonly chunkSize: number;
+}
+
+/** Cuts lines by size, reading around the cuts alone. */
+async function* cutLinesBySize(options: LineCutOptions): AsyncGenerator<readonly Cut[]> {
+  const { access, end, size, chunkSize } = options;
+  const near = Math.min(chunkSize, access.remote ? NEAR_REMOTE : NEAR_LOCAL);
+  let cuts: Cut[] = [];
+  for (let start = options.from; start < end; ) {
+    const target = start + size;
+    if (access.remote) access.ahead?.(soon(start, size, near, end));
+    let cut = end;
+    if (target < end) {
+      cut = await lastLineEnd(options, near, start, target);
+      if (cut === -1) cut = await firstLineEnd(options, near, target);
+    }
+    cuts.push({ end: cut, records: null });
+    start = cut;
+    if (cuts.length >= LINES_BATCH || access.remote) {
+      yield cuts;
+      cuts = [];
+    }
+  }
+  yield cuts;
+}
+
+/** Position after the last newline that ends in (start, target], or -1. */
+async function lastLineEnd(options: LineCutOptions, near: number, start: number, target: number): Promise<number> {
+  let step = near;
+  for (let high = target; high > start; step = Math.min(step * 2, options.chunkSize)) {
+    const low = Math.max(start, high - step);
+    const bytes = await readFully(options.name, options.access, low, Buffer.allocUnsafe(high - low));
+    const found = bytes.lastIndexOf(NEWLINE);
+    if (found !== -1) return low + found + 1;
+    high = low;
+  }
+  return -1;
+}
+
+/** Position after the first newline at or after `from`; the end of the input if there is none. */
+async function firstLineEnd(
+  options: Omit<LineCutOptions, 'from' | 'size'>,
+  near: number,
+  from: number,
+): Promise<number> {
+  let step = near;
+  for (let low = from; low < options.end; step = Math.min(step * 2, options.chunkSize)) {
+    const length = Math.min(step, options.end - low);
+    const bytes = await readFully(options.name, options.access, low, Buffer.allocUnsafe(length));
+    const found = bytes.indexOf(NEWLINE);
+    if (found !== -1) return low + found + 1;
+    low += length;
+  }
+  return options.end;
+}
+
+/** Around the next cuts, if lines are short: each cut comes a little before its size is full, and the next ones with it. */
+function soon(start: number, size: number, near: number, end: number): { offset: number; length: number }[] {
+  const ranges = [];
+  for (let i = 1; i <= AHEAD; i += 1) {
+    const target = start + i * size;
+    const offset = Math.max(start, target - 2 * near);
+    if (target < end && size > 2 * near) ranges.push({ offset, length: target - offset });
+  }
+  return ranges;
+}
+
+/** How far before a cut records begin to be looked for; elsewhere only quotes are. */
+const NEAR = 16 * 1024;
+const CSV_BATCH = 512;
+
+interface CsvCutOptions {
+  readonly name: string;
+  readonly access: RandomAccess;
+  readonly from: number;
+  /** Where the first record begins: after `from` where a byte order mark stands there. */
+  readonly firstRecord: number;
+  readonly end: number;
+  readonly size: number;
+  readonly chunkSize: number;
+  /** Called with the position reached, once a chunk. */
+  readonly onChunk: (position: number) => Promise<void> | undefined;
+}
+
+/** Cuts CSV by size at the speed of memory: every quote is looked at, newlines only near the cuts. */
+async function* cutCsvBySize(finder: CsvFinder, options: CsvCutOptions): AsyncGenerator<readonly Cut[]> {
+  const reader = new ChunkReader(finder, options);
+  let cuts: Cut[] = [];
+  try {
+    for (let start = options.from; start < options.end; ) {
+      const end = await reader.cut(start, start === options.from ? options.firstRecord : start);
+      cuts.push({ end, records: null });
+      start = end;
+      if (cuts.length >= CSV_BATCH) {
+        yield cuts;
+        cuts = [];
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof QuoteFault)) throw error;
+    throw quoteError(options.name, error, await lineOf(options, error.position));
+  }
+  yield cuts;
+}
+
+/** Moves a finder over a file by way of one buffer, forwards and a little back. */
+class ChunkReader {
+  readonly #finder: CsvFinder;
+  readonly #options: CsvCutOptions;
+  readonly #buffer: Buffer;
+  #base = 0;
+  #filled = 0;
+
+  constructor(finder: CsvFinder, options: CsvCutOptions) {
+    this.#finder = finder;
+    this.#options = options;
+    this.#buffer = Buffer.allocUnsafe(options.chunkSize);
+  }
+
+  /** Where the part that begins at `start` ends. */
+  async cut(start: number, record: number): Promise<number> {
+    const { end, size } = this.#options;
+    const target = start + size;
+    this.#finder.restart(record);
+    if (target >= end) {
+      await this.#skim(end);
+      this.#finder.finish();
+      return end;
+    }
+    const near = Math.max(record, target - Math.min(NEAR, this.#options.chunkSize));
+    await this.#skim(near);
+    let found = await this.#last(target);
+    if (found === -1 && near > record) {
+      this.#finder.restart(record);
+      found = await this.#last(target);
+    }
+    return found === -1 ? this.#first() : found;
+  }
+
+  async #skim(limit: number): Promise<void> {
+    while (this.#finder.position < limit) {
+      await this.#ready();
+      this.#finder.skim(limit);
+    }
+  }
+
+  /** The last record end up to `limit`, which the finder then has reached; or -1. */
+  async #last(limit: number): Promise<number> {
+    let found = -1;
+    while (this.#finder.position < limit) {
+      await this.#ready();
+      for (let at = this.#finder.next(limit); at !== -1; at = this.#finder.next(limit)) found = at;
+    }
+    return found;
+  }
+
+  async #first(): Promise<number> {
+    while (this.#finder.position < this.#options.end) {
+      await this.#ready();
+      const at = this.#finder.next();
+      if (at !== -1) return at;
+    }
+    this.#finder.finish();
+    return this.#options.end;
+  }
+
+  /** Makes the finder's position one of the buffer. */
+  async #ready(): Promise<void> {
+    const { position } = this.#finder;
+    if (position >= this.#base && position < this.#base + this.#filled) return;
+    const { name, access, end, chunkSize } = this.#options;
+    const length = Math.min(chunkSize, end - position);
+    const chunk = this.#buffer.subarray(0, length);
+    await readFully(name, access, position, chunk);
+    this.#base = position;
+    this.#filled = length;
+    this.#finder.load(chunk, position);
+    await this.#options.onChunk(position);
+  }
+}
+
+/** The number, from 1, of the line that holds a position. */
+async function lineOf(options: CsvCutOptions, position: number): Promise<number> {
+  const buffer = Buffer.allocUnsafe(options.chunkSize);
+  let line = 1;
+  for (let base = 0; base < position; base += buffer.length) {
+    const chunk = buffer.subarray(0, Math.min(buffer.length, position - base));
+    await readFully(options.name, options.access, base, chunk);
+    for (let at = chunk.indexOf(NEWLINE); at !== -1; at = chunk.indexOf(NEWLINE, at + 1)) line += 1;
+  }
+  return line;
+}
 
 /** Cuts handed on together where they need no reading. */
 const BATCH = 512;
 const HEADER_CHUNK = 64 * 1024;
 
 /** An input of known size that can be read anywhere. */
-export interface RangeInput {
+interface RangeInput {
   readonly source: SplitSource;
   readonly size: number;
   readonly random: RandomAccess;
 }
 
 /** Cuts of one input, and what is known once they were all made. */
-export interface RangeCuts {
+interface RangeCuts {
   /** Bytes that every task gets first. */
   readonly header: number;
   readonly cuts: AsyncIterable<readonly Cut[]>;
 }
 
-export interface RangeOptions {
+interface RangeOptions {
   /** The largest read. */
   readonly chunkSize: number;
   /** Count records where the cuts alone don't need it. */

@@ -1,9 +1,22 @@
-import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { type BigIntStats, closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import type { FilePin } from '../../model/job.ts';
-import { checkPin, filePin } from './file-pin.ts';
 import { changedInput, detectCompression, type SplitSource } from './split-source.ts';
+import { HEAD_SIZE, type LookAtHead } from './text-head.ts';
+
+/** What a local input is known by: it is read in place, and must stay what it was. */
+export function filePin(stat: BigIntStats): FilePin {
+  return { inode: String(stat.ino), size: Number(stat.size), mtimeNs: String(stat.mtimeNs) };
+}
+
+/** Throws `changed`, naming the file and what differs, unless the open file is the pinned one, unaltered. */
+export function checkPin(name: string, fd: number, pin: FilePin): void {
+  const now = filePin(fstatSync(fd, { bigint: true }));
+  if (now.size !== pin.size) throw changedInput(name, `it had ${pin.size} bytes, and has ${now.size}`);
+  if (now.inode !== pin.inode) throw changedInput(name, 'another file has taken its place');
+  if (now.mtimeNs !== pin.mtimeNs) throw changedInput(name, 'it was written to');
+}
 
 const STREAM_CHUNK = 256 * 1024;
 
@@ -101,4 +114,50 @@ function open(path: string, name: string): number {
   throw new BatchctlError('usage', `the input ${name} is not a regular file`, {
     hint: 'name a file; pipe anything else in with --input -',
   });
+}
+
+/** What comes through a pipe (`--input -`): its first bytes are awaited, for `look` and to know whether it is compressed. */
+export async function openPipeSource(
+  index: number,
+  input: Readable,
+  look: LookAtHead | null = null,
+  name = '-',
+): Promise<SplitSource> {
+  const chunks = input[Symbol.asyncIterator]() as AsyncIterator<Buffer | string>;
+  const head: Buffer[] = [];
+  let length = 0;
+  let done = false;
+  while (length < (look === null ? 4 : HEAD_SIZE) && !done) {
+    const next = await chunks.next();
+    done = next.done === true;
+    if (next.done === true) break;
+    head.push(Buffer.from(next.value));
+    length += next.value.length;
+  }
+  async function* all(): AsyncGenerator<Buffer | string> {
+    yield* head;
+    for (let next = done ? null : await chunks.next(); next?.done === false; next = await chunks.next()) {
+      yield next.value;
+    }
+  }
+  const bytes = Buffer.concat(head);
+  const compression = detectCompression(bytes);
+  try {
+    await look?.({ name, compression, bytes: bytes.subarray(0, HEAD_SIZE) });
+  } catch (error) {
+    input.destroy();
+    throw error;
+  }
+  return {
+    index,
+    name,
+    size: null,
+    compression,
+    random: null,
+    stream: (signal) => Readable.from(all(), { objectMode: false, ...(signal && { signal }) }),
+    check: async () => {},
+    close: async () => {
+      input.destroy();
+    },
+  };
 }

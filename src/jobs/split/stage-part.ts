@@ -6,9 +6,9 @@ import type { FilePin, JobInput } from '../../model/job.ts';
 import type { FilePart, Part, PiecePart } from '../../model/part.ts';
 import type { OpenBucket } from '../../ports/bucket.ts';
 import type { ObjectStore, ReadOptions } from '../../ports/object-store.ts';
-import { versionReader } from './bucket-source.ts';
-import { checkPin } from './file-pin.ts';
+import { checkPin } from './file-source.ts';
 import { changedInput } from './split-source.ts';
+import { versionReader } from './store-source.ts';
 
 export interface StageOptions {
   /** The part's input as the job was accepted with it; null for parts without one. */

@@ -4,8 +4,8 @@ import type { JobInput } from '../../model/job.ts';
 import { partShard, shardOf } from '../../model/keys.ts';
 import { PARTS_PER_SHARD } from '../../model/part.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
+import { storePieces } from '../split/cut-pieces.ts';
 import { type InputFacts, splitInputs } from '../split/split-inputs.ts';
-import { storePieces } from '../split/store-pieces.ts';
 import { closeInputs } from './inputs.ts';
 import type { Prepared } from './prepare.ts';
 

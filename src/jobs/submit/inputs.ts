@@ -1,3 +1,4 @@
+import { realpathSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { isAbsolute, relative, resolve, sep } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -6,23 +7,99 @@ import { BatchctlError, hasCode } from '../../errors.ts';
 import { ahead } from '../../lib/ahead.ts';
 import type { JobInput, SplitSpec } from '../../model/job.ts';
 import { dataKey } from '../../model/keys.ts';
-import { isS3Uri } from '../../model/s3-uri.ts';
+import { isS3Uri, parseS3Uri } from '../../model/s3-uri.ts';
 import type { OpenBucket } from '../../ports/bucket.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { AttachedInput } from '../../ports/verbs.ts';
-import { openBucketSource } from '../split/bucket-source.ts';
-import { type FileSource, openFileSource, statFileSource } from '../split/file-source.ts';
-import { openPipeSource } from '../split/pipe-source.ts';
+import { type FileSource, openFileSource, openPipeSource, statFileSource } from '../split/file-source.ts';
 import type { SplitSource } from '../split/split-source.ts';
-import { openStoreSource } from '../split/store-source.ts';
+import { openBucketSource, openStoreSource } from '../split/store-source.ts';
 import { HEAD_SIZE, type LookAtHead, textHead } from '../split/text-head.ts';
 import { attachedFor, openAttached } from './attached-inputs.ts';
-import { bucketTargets } from './bucket-inputs.ts';
 import type { FileChecksums } from './file-checksums.ts';
-import { refuseTwice, type Target } from './input-target.ts';
 import { type FindSource, findOutputs } from './job-outputs.ts';
 import { matchFiles } from './match-files.ts';
 import { uploadedInput } from './upload-inputs.ts';
+
+/** An object that an input's name means. */
+interface BucketTarget {
+  readonly kind: 's3';
+  readonly bucket: string;
+  readonly key: string;
+  /** `s3://BUCKET/KEY` */
+  readonly name: string;
+}
+
+/**
+ * The objects that `s3://BUCKET/KEY` means: one, or all below a prefix that ends in `/` or `*`. The empty objects that
+ * consoles put for directories are none. Throws `usage` for a text that names nothing, `notFound` for an empty prefix.
+ */
+async function bucketTargets(name: string, open: OpenBucket): Promise<readonly BucketTarget[]> {
+  const uri = parseS3Uri(name);
+  if (uri === null) {
+    throw new BatchctlError('usage', `expected s3://BUCKET/KEY, found ${name}`, {
+      hint: 'bucket names are 3 to 63 lower-case letters, digits, dots and hyphens',
+    });
+  }
+  const { bucket, key } = uri;
+  const at = (whole: string): BucketTarget => ({ kind: 's3', bucket, key: whole, name: `s3://${bucket}/${whole}` });
+  if (key !== '' && !key.endsWith('/') && !key.endsWith('*')) return [at(key)];
+  const targets: BucketTarget[] = [];
+  const listed = (await open(bucket)).list(key.replace(/\*$/, ''));
+  for await (const entry of listed) if (!entry.key.endsWith('/') || entry.size > 0) targets.push(at(entry.key));
+  if (targets.length > 0) return targets;
+  throw new BatchctlError('notFound', `the input ${name} matches nothing`, { hint: `aws s3 ls ${name}` });
+}
+
+/** For whoever has no buckets. */
+export const noBuckets: OpenBucket = async (name) => {
+  throw new BatchctlError('config', `s3://${name} can't be reached from here`);
+};
+
+/** What an input's name leads to, not yet opened. */
+type Target =
+  | { readonly kind: 'file'; readonly at: string; readonly name: string }
+  /** `checksum` where it is known. */
+  | { readonly kind: 'store'; readonly at: string; readonly name: string; readonly checksum: string | null }
+  /** Whoever attached it has looked: its key tells content, so two files that are alike share it. */
+  | { readonly kind: 'attached'; readonly input: AttachedInput }
+  | BucketTarget
+  | { readonly kind: 'pipe' };
+
+/** Notes what a target is. Throws `refused` for one that was there before: its data would be worked on twice. */
+function refuseTwice(target: Target, seen: Map<string, string>): void {
+  if (target.kind === 'attached' || target.kind === 'pipe') return;
+  const identity = identityOf(target);
+  const before = seen.get(identity);
+  seen.set(identity, target.name);
+  if (before === undefined) return;
+  const again = before === target.name ? `${before} is named twice` : `${target.name} is ${before} again`;
+  throw new BatchctlError('refused', `the input ${again}: its data would be worked on twice`, {
+    hint: 'name it once; a pattern means links as well as what they lead to',
+  });
+}
+
+function identityOf(target: Exclude<Target, { kind: 'attached' | 'pipe' }>): string {
+  switch (target.kind) {
+    case 'file':
+      return `file:${whereItLies(target.at)}`;
+    case 'store':
+      return `store:${target.at}`;
+    case 's3':
+      return `s3:${target.bucket}/${target.key}`;
+    default:
+      return target satisfies never;
+  }
+}
+
+/** Whoever opens a file says best why it can't be read. */
+function whereItLies(path: string): string {
+  try {
+    return realpathSync.native(path);
+  } catch {
+    return path;
+  }
+}
 
 /** An input found, open for cutting. */
 export interface FoundInput {

@@ -14,9 +14,8 @@ import { deliverPlace } from '../deliver/deliver-to.ts';
 import { mustReadView } from '../journal.ts';
 import { refuseForeign } from '../notify/receivers.ts';
 import { plannedInputs } from './attached-inputs.ts';
-import { noBuckets } from './bucket-inputs.ts';
 import type { FileChecksums } from './file-checksums.ts';
-import { closeInputs, type FoundInput, findInputs, type InputPlace, needsNoInput } from './inputs.ts';
+import { closeInputs, type FoundInput, findInputs, type InputPlace, needsNoInput, noBuckets } from './inputs.ts';
 import type { FindSource } from './job-outputs.ts';
 
 export interface SubmissionRequest {

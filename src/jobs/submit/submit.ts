@@ -21,12 +21,10 @@ import { recordView } from '../remember.ts';
 import { claimRun, keyedOf, type RunKeyClaim } from '../run-claims.ts';
 import { sendTasks, sendUndecided } from '../send.ts';
 import { type CutParts, cut } from './cut.ts';
-import { runsOf } from './existing-run.ts';
+import { isMendedSince, runsOf } from './existing-run.ts';
 import { closeInputs } from './inputs.ts';
-import { isMendedSince } from './mended-since.ts';
 import type { Prepared } from './prepare.ts';
-import { mustStillBeThere } from './still-there.ts';
-import { uploadInputs } from './upload-inputs.ts';
+import { mustStillBeThere, uploadInputs } from './upload-inputs.ts';
 
 /** Each of these is passed right after what it names was written: where the crash tests stop the submission. */
 export type SubmitPoint = 'code' | 'inputs' | 'parts' | 'open' | 'job' | 'claim' | 'send' | 'sent';

@@ -2,9 +2,12 @@ import { basename } from 'node:path';
 import { BatchctlError } from '../../errors.ts';
 import { eachParallel } from '../../lib/each-parallel.ts';
 import type { JobInput, JobRecord } from '../../model/job.ts';
-import { INPUTS, inputKey } from '../../model/keys.ts';
+import { codeKey, INPUTS, inputKey, JOBS } from '../../model/keys.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
+import type { CodeArchive } from '../code-archive.ts';
 import { dataChecksum, dataMetadata } from '../data-key.ts';
+import { readView } from '../journal.ts';
+import { refusePruned } from '../pruned.ts';
 import type { FoundInput } from './inputs.ts';
 
 /** Files, and lookups, in flight. */
@@ -18,7 +21,7 @@ export function uploadedInput(path: string, checksum: string): JobInput['source'
   return { kind: 'store', key: inputKey(checksum.slice('sha256:'.length), name), etag: '' };
 }
 
-export interface UploadInputsOptions {
+interface UploadInputsOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -90,7 +93,7 @@ async function uploadInput(
 }
 
 /** Looks whether the inputs that were put are still there, once job.json names them. Throws `notFound` if one isn't. */
-export async function uploadedMustBeThere(
+async function uploadedMustBeThere(
   store: Pick<ObjectStore, 'head'>,
   { inputs }: Pick<JobRecord, 'inputs'>,
 ): Promise<void> {
@@ -107,4 +110,30 @@ function altered(key: string): BatchctlError {
   return new BatchctlError('corrupt', `expected ${key} to hold what its name says, found something else`, {
     hint: `batchctl rm ${key.slice('data/'.length)}, then the same command again`,
   });
+}
+
+/**
+ * Looks once more, after job.json was put and before the job is committed, at what a prune could have taken meanwhile:
+ * the code is put again, inputs that were put and jobs whose outputs are read must be there. A prune writes its decision and then looks for
+ * readers; so one of the two finds the other. Throws `notFound` for a source that was pruned.
+ */
+export async function mustStillBeThere(store: ObjectStore, record: JobRecord, code: CodeArchive | null): Promise<void> {
+  if (code !== null && (await store.head(codeKey(code.sha256))) === null) {
+    await store.put(codeKey(code.sha256), code.gzip);
+  }
+  await uploadedMustBeThere(store, record);
+  for (const job of sourcesOf(record)) {
+    const view = await readView(store, job);
+    if (view !== null) refusePruned(view, 'its outputs');
+  }
+}
+
+/** The jobs whose outputs a job reads. */
+function sourcesOf({ inputs }: JobRecord): ReadonlySet<string> {
+  const jobs = new Set<string>();
+  for (const { source } of inputs) {
+    if (source.kind !== 'store' || !source.key.startsWith(JOBS)) continue;
+    jobs.add(source.key.slice(JOBS.length).split('/')[0] ?? '');
+  }
+  return jobs;
 }

@@ -4,7 +4,7 @@ import { bytesChecksum, fileChecksum } from '../../lib/file-checksum.ts';
 import type { FilePin } from '../../model/job.ts';
 import type { ObjectInfo, ObjectStore } from '../../ports/object-store.ts';
 import { dataChecksum, dataMetadata } from '../data-key.ts';
-import { filePin } from '../split/file-pin.ts';
+import { filePin } from '../split/file-source.ts';
 import type { FoundFile } from './find-files.ts';
 
 /** Up to so many bytes are read once: what was checked is what is put. Larger files are read twice. */

@@ -4,15 +4,13 @@ import { sectionStart } from '../../model/job.ts';
 import { jobKey, openedKey, outKey, outPrefix, partShard, partsPrefix, stepPartsPrefix } from '../../model/keys.ts';
 import type { OutputMeta } from '../../model/output.ts';
 import { PARTS_PER_SHARD } from '../../model/part.ts';
-import { countIn, inRanges, type Ranges, without } from '../../model/ranges.ts';
-import { parseTaskSet } from '../../model/task-set.ts';
+import { countIn, inRanges, parseTaskSet, type Ranges, without } from '../../model/task-set.ts';
 import { type Difference, differences } from '../../model/verify/differences.ts';
 import type { Evidence, InputEvidence, StepEvidence } from '../../model/verify/evidence.ts';
 import { type Findings, NAMED } from '../../model/verify/findings.ts';
 import { emptyView, foldJournal, isSkipped, type JobView, roundOf } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
-import type { KeptProof } from './proof-chain.ts';
-import type { Decision } from './scan-decisions.ts';
+import type { Decision, KeptProof } from './proof.ts';
 import { TotalsSum } from './totals-sum.ts';
 
 /** What a verification found, as far as a proof states it. */

@@ -1,12 +1,117 @@
+import { createHash } from 'node:crypto';
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { BatchctlError, hasCode } from '../../errors.ts';
 import { VERSION } from '../../lib/version.ts';
 import type { JobRecord } from '../../model/job.ts';
 import type { JournalEntry } from '../../model/journal.ts';
 import type { FilePart, Part } from '../../model/part.ts';
 import type { Evidence } from '../../model/verify/evidence.ts';
-import type { DecisionLine, EndLine, InputLine, OpenedLine } from '../../model/verify/evidence-lines.ts';
+import type { DecisionLine, EndLine, EvidenceLine, InputLine, OpenedLine } from '../../model/verify/evidence-lines.ts';
+import { draftIn, removeStaleDrafts } from '../fetch/target.ts';
 import type { StepTotals } from '../totals.ts';
-import type { EvidenceFile } from './evidence-file.ts';
 import { EvidenceSum } from './evidence-sum.ts';
+
+/** So many characters are written at once. */
+const CHUNK = 256 * 1024;
+
+/** An evidence file in the making (docs/proof.md): beside its name until it is whole, so that nobody reads half of it. */
+export class EvidenceFile {
+  readonly #path: string;
+  readonly #draft: string;
+  readonly #fd: number;
+  readonly #hash = createHash('sha256');
+  #waiting: string[] = [];
+  #length = 0;
+  #lines = 0;
+  #open = true;
+
+  private constructor(path: string, draft: string, fd: number) {
+    this.#path = path;
+    this.#draft = draft;
+    this.#fd = fd;
+  }
+
+  /** Throws `usage` where no file can be written. */
+  static async create(path: string): Promise<EvidenceFile> {
+    const draft = draftIn(dirname(path));
+    try {
+      const fd = openSync(draft, 'wx');
+      await removeStaleDrafts(dirname(path));
+      return new EvidenceFile(path, draft, fd);
+    } catch (cause) {
+      throw cannotWrite(path, cause);
+    }
+  }
+
+  /** Takes a line. Throws `full` when the disk is. */
+  line(line: EvidenceLine, text = JSON.stringify(line)): void {
+    this.#lines += 1;
+    this.#length += text.length + 1;
+    this.#waiting.push(text, '\n');
+    if (this.#length >= CHUNK) this.#flush();
+  }
+
+  /** Seals what was written, and gives it its name once all of it is safe on the disk. */
+  finish(): void {
+    this.#flush();
+    this.line({ line: 'seal', lines: this.#lines, sha256: this.#hash.copy().digest('hex') });
+    this.#flush();
+    try {
+      fsyncSync(this.#fd);
+      this.#close();
+      renameSync(this.#draft, this.#path);
+      syncDirectory(dirname(this.#path));
+    } catch (cause) {
+      throw cannotWrite(this.#path, cause);
+    }
+  }
+
+  /** Leaves nothing behind of a file that wasn't finished; after `finish` it does nothing. */
+  discard(): void {
+    this.#close();
+    rmSync(this.#draft, { force: true });
+  }
+
+  #close(): void {
+    if (this.#open) closeSync(this.#fd);
+    this.#open = false;
+  }
+
+  #flush(): void {
+    const bytes = Buffer.from(this.#waiting.join(''));
+    this.#waiting = [];
+    this.#length = 0;
+    this.#hash.update(bytes);
+    try {
+      for (let at = 0; at < bytes.length; ) at += writeSync(this.#fd, bytes, at);
+    } catch (cause) {
+      throw cannotWrite(this.#path, cause);
+    }
+  }
+}
+
+function syncDirectory(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function cannotWrite(path: string, cause: unknown): BatchctlError {
+  if (hasCode(cause, 'ENOSPC', 'EDQUOT')) {
+    return new BatchctlError('full', `there is no space left for ${path}`, {
+      cause,
+      hint: 'name a file on a disk with more space: about 400 bytes a task and step',
+    });
+  }
+  return new BatchctlError('usage', `the evidence can't be written to ${path}`, {
+    cause,
+    hint: 'name a file in a directory that exists and may be written to',
+  });
+}
 
 /** Takes what a verification sees, in the order of an evidence file: adds it up, and writes it where a file is wanted. */
 export class EvidenceLog {

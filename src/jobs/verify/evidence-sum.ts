@@ -1,9 +1,16 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { canonicalJson } from '../../model/digest.ts';
 import type { JobRecord } from '../../model/job.ts';
 import type { JournalEntry } from '../../model/journal.ts';
+import { PARTS_PER_SHARD } from '../../model/part.ts';
 import { roundsOf, toleranceOf } from '../../model/verify/decisions.ts';
-import type { DecisionEvidence, Evidence, InputEvidence, StepEvidence } from '../../model/verify/evidence.ts';
+import type {
+  DecisionEvidence,
+  Evidence,
+  InputEvidence,
+  MadeEvidence,
+  StepEvidence,
+} from '../../model/verify/evidence.ts';
 import type {
   DecisionLine,
   EndLine,
@@ -12,9 +19,104 @@ import type {
   OpenedLine,
   ShardLine,
 } from '../../model/verify/evidence-lines.ts';
+import { TaskSetWriter } from '../../model/verify/task-set-writer.ts';
 import type { StepTotals } from '../totals.ts';
-import { RootDigest } from './root-digest.ts';
-import { StepEnds } from './step-ends.ts';
+
+/**
+ * A digest of numbered lines in two levels, in flat memory: SHA-256 over each shard of 10,000 numbers, and the root
+ * over the shards' digests. So whoever finds another root can tell in which shard the difference lies.
+ */
+export class RootDigest {
+  readonly #of: string;
+  readonly #tell: (shard: ShardLine) => void;
+  readonly #root = createHash('sha256');
+  #hash: Hash | null = null;
+  #shard = 0;
+  #inShard = 0;
+  #lines = 0;
+
+  /** `tell` is told each shard as it ends; `of` names what the lines are of. */
+  constructor(of: string, tell: (shard: ShardLine) => void) {
+    this.#of = of;
+    this.#tell = tell;
+  }
+
+  /** Lines so far. */
+  get lines(): number {
+    return this.#lines;
+  }
+
+  /** Takes the next line: its number, and its text without the newline. A shard that ends before it is told first. */
+  add(n: number, text: string): void {
+    const shard = Math.floor(n / PARTS_PER_SHARD);
+    if (shard !== this.#shard) this.#end();
+    this.#shard = shard;
+    this.#hash ??= createHash('sha256');
+    this.#hash.update(`${text}\n`);
+    this.#inShard += 1;
+    this.#lines += 1;
+  }
+
+  /** Ends the last shard. Answers the root, `sha256:<hex>`. */
+  finish(): string {
+    this.#end();
+    return `sha256:${this.#root.digest('hex')}`;
+  }
+
+  #end(): void {
+    if (this.#hash === null) return;
+    const sha256 = this.#hash.digest('hex');
+    this.#root.update(`${sha256}\n`);
+    this.#tell({ line: 'shard', of: this.#of, shard: this.#shard, lines: this.#inShard, sha256 });
+    this.#hash = null;
+    this.#inShard = 0;
+  }
+}
+
+/** What the ends of one step's tasks come to; they are told in the order of their numbers. */
+class StepEnds {
+  readonly #name: string;
+  readonly #root: RootDigest;
+  readonly #made = new Map<string, { readonly round: number; readonly code: string | null; outputs: number }>();
+  readonly #failed = new TaskSetWriter();
+  readonly #skipped = new TaskSetWriter();
+
+  constructor(name: string, tell: (shard: ShardLine) => void) {
+    this.#name = name;
+    this.#root = new RootDigest(`ends of ${name}`, tell);
+  }
+
+  /** Takes a line and its text. */
+  add(line: EndLine, text: string): void {
+    this.#root.add(line.n, text);
+    if (line.end === 'published') this.#countMade(line.round, line.code);
+    else if (line.end === 'failed' || line.end === 'givenUp') this.#failed.add(line.n);
+    else if (line.end === 'skipped') this.#skipped.add(line.n);
+  }
+
+  /** `totals` are those of the outputs that count. */
+  finish({ outputs, bytesIn, bytesOut, counters }: StepTotals): StepEvidence {
+    const made = [...this.#made.values()].sort(
+      (a, b) => a.round - b.round || ((a.code ?? '') < (b.code ?? '') ? -1 : 1),
+    );
+    return {
+      name: this.#name,
+      root: this.#root.finish(),
+      ends: this.#root.lines,
+      ...{ outputs, bytesIn, bytesOut, counters },
+      made: made.map((of): MadeEvidence => ({ ...of })),
+      failed: this.#failed.text(),
+      skipped: this.#skipped.text(),
+    };
+  }
+
+  #countMade(round: number, code: string | null): void {
+    const key = `${round} ${code ?? ''}`;
+    const made = this.#made.get(key);
+    if (made === undefined) this.#made.set(key, { round, code, outputs: 1 });
+    else made.outputs += 1;
+  }
+}
 
 /** So many inputs and decisions stand in a proof themselves; the roots are of all. */
 const INPUTS_LISTED = 100;

@@ -2,8 +2,8 @@ import { statSync } from 'node:fs';
 import { fileChecksum } from '../../lib/file-checksum.ts';
 import type { JobInput } from '../../model/job.ts';
 import { inputLine } from '../../model/verify/evidence-lines.ts';
-import { pinBroken, versionReader } from '../split/bucket-source.ts';
-import { filePin } from '../split/file-pin.ts';
+import { filePin } from '../split/file-source.ts';
+import { pinBroken, versionReader } from '../split/store-source.ts';
 import { hashObject } from './hash-object.ts';
 import type { Verifying } from './verify-context.ts';
 

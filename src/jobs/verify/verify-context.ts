@@ -6,8 +6,7 @@ import type { JobView } from '../../model/view.ts';
 import type { OpenBucket } from '../../ports/bucket.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import { readOpened, stepTotals } from '../listing.ts';
-import type { EvidenceFile } from './evidence-file.ts';
-import type { EvidenceLog } from './evidence-log.ts';
+import type { EvidenceFile, EvidenceLog } from './evidence-log.ts';
 
 export interface VerifyOptions {
   /** Read every byte of pieces and outputs, and look whether the inputs are still the same. */

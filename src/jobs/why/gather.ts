@@ -12,7 +12,7 @@ import {
 } from '../../model/why/snapshot.ts';
 import type { Ledger, LedgerTask, StepCounts } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { causesOf } from '../failures/causes.ts';
+import { causesOf } from '../failures.ts';
 import { tasksOfFallbacks } from '../interruptions.ts';
 import { readEntries } from '../journal.ts';
 import { listFacts } from '../listing.ts';

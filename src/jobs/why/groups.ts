@@ -3,8 +3,13 @@ import { standingOf } from '../../model/decide.ts';
 import { groupsOf } from '../../model/job.ts';
 import { parseMessage } from '../../model/message.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
-import { undecidedFor } from '../../model/why/facts.ts';
-import type { GroupSeen, HoldSeen, StepSeen, WorkerSeen } from '../../model/why/snapshot.ts';
+import {
+  type GroupSeen,
+  type HoldSeen,
+  type StepSeen,
+  undecidedFor,
+  type WorkerSeen,
+} from '../../model/why/snapshot.ts';
 import type { Ledger, StepCounts } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { Backlog, TenantBacklog } from '../../ports/task-queue.ts';

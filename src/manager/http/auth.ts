@@ -4,15 +4,15 @@ import { FRESH_MS, type TokenReader } from '../../jobs/tokens/token-reader.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { API, covers, type Scope } from '../../model/api.ts';
 import type { Token } from '../../model/token.ts';
-import { FailedTries } from './failed-tries.ts';
+import { FailedTries } from './limits.ts';
 import { Refusal } from './refusal.ts';
 import { whenGone } from './when-gone.ts';
 
 /** Who calls: a token by its name, its id, and what it lets its holder do. */
-export type Caller = Pick<Token, 'name' | 'id' | 'scope'>;
+type Caller = Pick<Token, 'name' | 'id' | 'scope'>;
 
 /** What a route asks of its caller: a scope, one that its body or query decides, or nothing at all. */
-export type RouteScope = Scope | 'anyone' | ((request: FastifyRequest) => Scope);
+type RouteScope = Scope | 'anyone' | ((request: FastifyRequest) => Scope);
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -30,7 +30,7 @@ declare module 'fastify' {
   }
 }
 
-export interface AuthOptions {
+interface AuthOptions {
   readonly tokens: TokenReader;
   /** Told of each call that a token was good for. */
   readonly onUsed?: (id: string) => void;
@@ -167,7 +167,19 @@ function requireCovered(request: FastifyRequest, needed: Scope): void {
 }
 
 /** The name by which jobs remember a caller. */
-export function whoOf({ caller }: FastifyRequest): string {
+function whoOf({ caller }: FastifyRequest): string {
   if (caller === null) throw new Error('a verb is run for nobody');
   return `token:${caller.name}`;
 }
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The verb that a route runs. */
+    verb?: string;
+    /** It is answered for as long as it lasts. */
+    streams?: true;
+  }
+}
+
+/** The name by which jobs remember who calls. */
+export const callerOf = (request: FastifyRequest): string => whoOf(request);

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { API } from '../../model/api.ts';
-import { BOUNDS } from './bounds.ts';
+import { BOUNDS } from './limits.ts';
 import { Refusal } from './refusal.ts';
 
 /**

@@ -1,24 +1,139 @@
-import Fastify, { type FastifyInstance } from 'fastify';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
+import type { Socket } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import Fastify from 'fastify';
+import { TokenReader, TokenUses } from '../../jobs/tokens/token-reader.ts';
 import { randomId } from '../../lib/id.ts';
+import { wait } from '../../lib/wait.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { VerbRunner } from '../../ports/verbs.ts';
 import type { Identity } from '../tls/identity.ts';
-import { BOUNDS } from './bounds.ts';
+import { type AuditLine, addAudit } from './audit.ts';
+import { addAuth } from './auth.ts';
 import { addErrors, addWrongMethods, answerBroken, collectMethods, sendError } from './error-answers.ts';
 import { addEvents } from './events/event-routes.ts';
 import { addFrames } from './frames.ts';
-import { addGuards, type GuardOptions } from './guards.ts';
-import { addHealth, healthOf, type OwnHealth } from './health-routes.ts';
+import { addHealth, addMetrics, healthOf, type OwnHealth } from './health-routes.ts';
 import { addJsonBodies } from './json-body.ts';
-import { makeServer } from './make-server.ts';
-import { addMetrics } from './metrics-route.ts';
+import { addBodyTime, addLimits, BOUNDS, networkOf, strangersRate } from './limits.ts';
 import { addObjects } from './objects/object-routes.ts';
 import { addPage, builtPage } from './page.ts';
-import { addSecurityHeaders } from './security-headers.ts';
-import { addService } from './service-routes.ts';
+import { addService, addVersions } from './service-routes.ts';
 import { addVerbs } from './verb-routes.ts';
 
-export interface HttpOptions {
+/** How Node is told what `bounds.ts` says of connections and headers. */
+const OPTIONS = {
+  maxHeaderSize: BOUNDS.head.value,
+  headersTimeout: BOUNDS.headTime.value,
+  keepAliveTimeout: BOUNDS.idle.value,
+  // A verb may take long to answer, and an upload to come: `limits.ts` bounds bodies.
+  requestTimeout: 0,
+  // Node looks for late headers each so often.
+  connectionsCheckingInterval: 2_000,
+} as const;
+
+/** Makes the server of an app: with TLS where there is a certificate, else plain. */
+function makeServer(handler: RequestListener, identity: Identity | null): Server {
+  const server = identity === null ? createServer(OPTIONS, handler) : secure(handler, identity);
+  // Of more than these nothing is read: to tell them so would cost the handshake that is to be spared.
+  server.maxConnections = BOUNDS.connections.value;
+  boundConnectionsOfOne(server);
+  return server;
+}
+
+function secure(handler: RequestListener, { cert, key }: Identity): Server {
+  const tls = { cert, key, minVersion: 'TLSv1.2', handshakeTimeout: BOUNDS.handshake.value } as const;
+  const server = createSecureServer({ ...OPTIONS, ...tls }, handler);
+  // Nothing can be said to one whose handshake failed, or did not come; what is tried to be said would hold it open.
+  server.on('tlsClientError', (_, socket) => socket.destroy());
+  return server;
+}
+
+function boundConnectionsOfOne(server: Server): void {
+  const held = new Map<string, number>();
+  server.on('connection', (socket: Socket) => {
+    const network = networkOf(socket.remoteAddress ?? '');
+    const count = (held.get(network) ?? 0) + 1;
+    held.set(network, count);
+    socket.once('close', () => {
+      const left = (held.get(network) ?? 1) - 1;
+      if (left === 0) held.delete(network);
+      else held.set(network, left);
+    });
+    if (count > BOUNDS.connectionsOfOne.value) socket.destroy();
+  });
+}
+
+interface GuardOptions {
+  /** Where tokens are kept, and by whose clock they expire. */
+  readonly platform: Pick<Platform, 'store' | 'clock'>;
+  /** Told of each call that changes something, and of each that is refused. */
+  readonly onAudit: (line: AuditLine) => void;
+  /** Milliseconds for a JSON body to come; 30 s unless given. */
+  readonly bodyMs?: number;
+}
+
+/** What stands before every route, in the order in which a call meets it. To be called before any route is made. */
+function addGuards(app: FastifyInstance, { platform, onAudit, bodyMs }: GuardOptions): void {
+  addAudit(app, onAudit);
+  addBodyTime(app, bodyMs);
+  addVersions(app);
+  addAuth(app, {
+    ...{ tokens: new TokenReader(platform), clock: platform.clock },
+    ...{ onUsed: keepUses(app, platform), onNobody: strangersRate(app) },
+  });
+  addLimits(app);
+}
+
+/** Between two looks for marks of tokens that are due, milliseconds: never while a caller waits. */
+const WRITE_MS = 60_000;
+const LAST_MS = 2_000;
+
+function keepUses(app: FastifyInstance, platform: Pick<Platform, 'store' | 'clock'>): (id: string) => void {
+  const uses = new TokenUses(platform);
+  const timer = setInterval(() => void uses.write(), WRITE_MS).unref();
+  app.addHook('onClose', async () => {
+    clearInterval(timer);
+    const written = new AbortController();
+    // Who leaves does not wait for a store that is away.
+    await Promise.race([uses.write(), wait(LAST_MS, written.signal)]);
+    written.abort();
+  });
+  return (id) => uses.used(id);
+}
+
+/** Nothing but what the page itself brings, from this origin. */
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "frame-ancestors 'none'",
+  "form-action 'none'",
+].join('; ');
+
+const HEADERS = {
+  'content-security-policy': POLICY,
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+} as const;
+
+/** Says with every answer what a browser may do with it. There is no CORS header: no other origin's page may call. */
+function addSecurityHeaders(app: FastifyInstance): void {
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers({ ...HEADERS, 'x-request-id': request.id });
+  });
+  app.addHook('onSend', async (_, reply) => {
+    if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
+  });
+}
+
+interface HttpOptions {
   readonly verbs: VerbRunner;
   readonly platform: Platform;
   /** Who may call. */

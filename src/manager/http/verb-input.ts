@@ -1,7 +1,7 @@
 import { BatchctlError } from '../../errors.ts';
 import { describeFound } from '../../lib/problems.ts';
 import type { Attachments, Verb } from '../../ports/verbs.ts';
-import { BOUNDS } from './bounds.ts';
+import { BOUNDS } from './limits.ts';
 
 /** What a call of a verb's path says. */
 export interface ApiCall {

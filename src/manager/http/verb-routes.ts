@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { API, ERROR_HEADER, EXIT_HEADER, WARNINGS_HEADER } from '../../model/api.ts';
 import { scopeOf, type Verb, type VerbEnd, type VerbRunner } from '../../ports/verbs.ts';
-import { callerOf } from './caller.ts';
+import { callerOf } from './auth.ts';
 import { statusOfKind, toldByVerb } from './error-answers.ts';
 import { asciiJson, JsonAnswer, Warnings } from './json-answer.ts';
 import { type ApiRequest, apiCall, propertiesOf } from './verb-input.ts';

@@ -1,5 +1,5 @@
 import type { LedgerWorker, WorkerMachine } from '../../ports/ledger.ts';
-import { USUAL_BOOT } from '../boot-time.ts';
+import { USUAL_BOOT } from '../capacity.ts';
 
 /** A while, milliseconds since the epoch. */
 export interface While {

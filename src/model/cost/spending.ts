@@ -1,5 +1,5 @@
 import type { WorkerMachine } from '../../ports/ledger.ts';
-import { USUAL_BOOT } from '../boot-time.ts';
+import { USUAL_BOOT } from '../capacity.ts';
 import { type PaidMachine, sharedSeconds, type While } from './paid-machine.ts';
 
 /** US dollars that an hour of a machine costs; null where nobody knows. */

@@ -1,5 +1,4 @@
-import { causeId, causeText } from '../cause.ts';
-import { foldError } from '../fold-error.ts';
+import { causeId, causeText, foldError } from '../cause.ts';
 import type { AttemptFacts } from './attempt-facts.ts';
 import type { CauseReport } from './report.ts';
 

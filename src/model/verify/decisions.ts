@@ -1,7 +1,6 @@
 import type { JobRecord } from '../job.ts';
 import type { JournalEntry } from '../journal.ts';
-import { without } from '../ranges.ts';
-import { parseTaskSet } from '../task-set.ts';
+import { parseTaskSet, without } from '../task-set.ts';
 import { toleranceText } from '../tolerance.ts';
 import type { RoundEvidence, ToleranceEvidence } from './evidence.ts';
 import type { SkipProof } from './verify-result.ts';

@@ -1,10 +1,8 @@
 import { budgetMend, whoseLimit } from '../cost/words.ts';
 import { BUDGET, DENIED, DEPLOYMENT, SECRET } from '../journal.ts';
 import { stateOf } from '../view.ts';
-import type { Cause } from './cause.ts';
-import { isDue, since } from './facts.ts';
-import type { Snapshot } from './snapshot.ts';
-import { many, span } from './words.ts';
+import { type Cause, many, span } from './cause.ts';
+import { isDue, type Snapshot, since } from './snapshot.ts';
 
 /** A submission that is slower than this is waited for no longer. */
 const SENT_A_SECOND = 5_000;

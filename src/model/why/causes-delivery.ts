@@ -1,8 +1,6 @@
 import { deliveryOf, isDeliveryDue, nextTry } from '../delivery.ts';
-import type { Cause } from './cause.ts';
-import { since } from './facts.ts';
-import type { Snapshot } from './snapshot.ts';
-import { iso, many, span } from './words.ts';
+import { type Cause, iso, many, span } from './cause.ts';
+import { type Snapshot, since } from './snapshot.ts';
 
 /** A job that succeeded, and whose outputs are not where they are to be. */
 export function deliveryCauses(seen: Snapshot): readonly Cause[] {
@@ -30,4 +28,16 @@ export function deliveryCauses(seen: Snapshot): readonly Cause[] {
       mend: `${failed.hint === null ? 'mend that' : failed.hint}; ${now}, then`,
     },
   ];
+}
+
+/** People who could not be told of what happened to the job: it is none the worse, but nobody may have noticed. */
+export function toldCauses({ untold = [] }: Snapshot): readonly Cause[] {
+  return untold.map(({ event, to, tries, message, next }) => ({
+    ...{ code: 'notTold', severity: 'note' },
+    title: `${to} could not be told of ${event}: ${message ?? 'whoever tried has died'}`,
+    evidence: [
+      `tried ${many(tries, 'time')}; ${next === null ? 'nobody tries again' : `tried again after ${next}, by a keeper`}`,
+    ],
+    mend: 'batchctl notify test, once it is mended',
+  }));
 }

@@ -1,8 +1,6 @@
 import type { AttemptEvent, LedgerTask } from '../../ports/ledger.ts';
-import type { Cause } from './cause.ts';
-import { shouldRun, since, wanted } from './facts.ts';
-import type { Snapshot, TaskHistory, WorkerSeen } from './snapshot.ts';
-import { iso, many, size, some, span } from './words.ts';
+import { type Cause, iso, many, size, some, span } from './cause.ts';
+import { type Snapshot, shouldRun, since, type TaskHistory, type WorkerSeen, wanted } from './snapshot.ts';
 
 /** Workers and leases that were lost while they ran a task of the job. */
 export function lossCauses(seen: Snapshot): readonly Cause[] {

@@ -1,9 +1,7 @@
 import type { LedgerTask } from '../../ports/ledger.ts';
 import { hasBarrier } from '../job.ts';
-import type { Cause } from './cause.ts';
-import { busyWith, shouldRun, since, undecidedIn } from './facts.ts';
-import type { Snapshot } from './snapshot.ts';
-import { are, iso, many, some, span } from './words.ts';
+import { are, type Cause, iso, many, some, span } from './cause.ts';
+import { busyWith, type Snapshot, shouldRun, since, undecidedIn } from './snapshot.ts';
 
 /** A task that runs so many times longer than its step's median is far from its fellows. */
 const FAR = 3;

@@ -1,6 +1,5 @@
-import type { Cause, CauseCode } from './cause.ts';
+import { are, type Cause, type CauseCode, groupFlag, iso, many, size, some, span } from './cause.ts';
 import type { Snapshot, Trouble } from './snapshot.ts';
-import { are, groupFlag, iso, many, size, some, span } from './words.ts';
 
 /** Less free space than this is a full disk to a task that writes, bytes. */
 const FULL_BELOW = 2 ** 20;

@@ -1,8 +1,15 @@
 import type { AttemptEvent } from '../../ports/ledger.ts';
-import type { Cause } from './cause.ts';
-import { busyWith, shouldRun, taking, undecidedIn, wanted } from './facts.ts';
-import type { GroupSeen, Snapshot, TaskHistory } from './snapshot.ts';
-import { are, many, some, span } from './words.ts';
+import { are, type Cause, many, some, span } from './cause.ts';
+import {
+  busyWith,
+  type GroupSeen,
+  type Snapshot,
+  shouldRun,
+  type TaskHistory,
+  taking,
+  undecidedIn,
+  wanted,
+} from './snapshot.ts';
 
 /** What keeps single tasks, or all of them, from ending: messages that are gone, limits, delays. */
 export function taskCauses(seen: Snapshot): readonly Cause[] {

@@ -1,8 +1,17 @@
 import { stepIndex } from '../job.ts';
-import type { Cause } from './cause.ts';
-import { busyWith, shouldRun, since, startOne, stepsOf, taking, wanted } from './facts.ts';
-import type { GroupSeen, Snapshot, WorkerSeen } from './snapshot.ts';
-import { are, groupFlag, many, size, some, span } from './words.ts';
+import { are, type Cause, groupFlag, many, size, some, span } from './cause.ts';
+import {
+  busyWith,
+  type GroupSeen,
+  type Snapshot,
+  shouldRun,
+  since,
+  startOne,
+  stepsOf,
+  taking,
+  type WorkerSeen,
+  wanted,
+} from './snapshot.ts';
 
 /** A supervisor that has just spoken of a worker's death is one whose workers die, seconds. */
 const DIES_NOW = 300;

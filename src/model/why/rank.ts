@@ -1,13 +1,12 @@
 import { CAUSE_CODES, type Cause, SEVERITIES } from './cause.ts';
 import { decidedCauses } from './causes-decided.ts';
-import { deliveryCauses } from './causes-delivery.ts';
+import { deliveryCauses, toldCauses } from './causes-delivery.ts';
 import { failedCauses } from './causes-failed.ts';
 import { gridCauses } from './causes-grid.ts';
 import { lossCauses } from './causes-lost.ts';
 import { paceCauses } from './causes-pace.ts';
 import { serviceCauses } from './causes-service.ts';
 import { taskCauses } from './causes-tasks.ts';
-import { toldCauses } from './causes-told.ts';
 import { workerCauses } from './causes-workers.ts';
 import type { Snapshot } from './snapshot.ts';
 

@@ -2,8 +2,7 @@
 
 import { writeFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { createToken } from '../../../src/jobs/tokens/change-tokens.ts';
-import { hashOf } from '../../../src/jobs/tokens/read-token.ts';
+import { createToken, hashOf } from '../../../src/jobs/tokens/tokens.ts';
 import { ownCertificate } from '../../../src/manager/tls/own-certificate.ts';
 import { CERTIFICATE, codeKey, dataKey, jobKey, keeperKey, releaseKey, tokenKey } from '../../../src/model/keys.ts';
 import type { Bucket } from '../../../src/ports/bucket.ts';

@@ -1,7 +1,7 @@
 // Protects: a database URL is parsed and encrypted as it says, and a bad one is refused without showing its password.
 
 import { expect } from 'chai';
-import { parseServerUrl } from '../../../src/adapters/sql/server-url.ts';
+import { parseServerUrl } from '../../../src/adapters/sql/server-options.ts';
 import { isOurs } from '../../../src/errors.ts';
 
 describe("a database server's URL", () => {

@@ -1,10 +1,8 @@
 // Protects: a schedule runs each period exactly once, whatever the hosts' clocks, for a whole year.
 import { expect } from 'chai';
 import { addSchedule } from '../../../src/jobs/schedules/change-schedule.ts';
-import { fire } from '../../../src/jobs/schedules/fire.ts';
-import { fireDue } from '../../../src/jobs/schedules/fire-due.ts';
-import { mustReadSchedule } from '../../../src/jobs/schedules/schedule-journal.ts';
-import { listSchedules } from '../../../src/jobs/schedules/schedule-reader.ts';
+import { fire, fireDue } from '../../../src/jobs/schedules/fire.ts';
+import { listSchedules, mustReadSchedule } from '../../../src/jobs/schedules/schedule-journal.ts';
 import { firingsBetween } from '../../../src/model/schedule-times.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { FakeClock } from '../../support/fake-clock.ts';

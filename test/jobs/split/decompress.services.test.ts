@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { isKind } from '../../../src/errors.ts';
 import { decompressed } from '../../../src/jobs/split/decompress.ts';
-import { openPipeSource } from '../../../src/jobs/split/pipe-source.ts';
+import { openPipeSource } from '../../../src/jobs/split/file-source.ts';
 import { installed } from '../../support/run/lacking.ts';
 import { GZIP_CASES, ZSTD_CASES } from './compressed-cases.ts';
 

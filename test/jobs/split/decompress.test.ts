@@ -6,8 +6,7 @@ import { Readable } from 'node:stream';
 import { expect } from 'chai';
 import { BatchctlError } from '../../../src/errors.ts';
 import { decompressed } from '../../../src/jobs/split/decompress.ts';
-import { openFileSource } from '../../../src/jobs/split/file-source.ts';
-import { openPipeSource } from '../../../src/jobs/split/pipe-source.ts';
+import { openFileSource, openPipeSource } from '../../../src/jobs/split/file-source.ts';
 import type { SplitSource } from '../../../src/jobs/split/split-source.ts';
 import { type CompressedCase, GZIP_CASES, ZSTD_CASES } from './compressed-cases.ts';
 

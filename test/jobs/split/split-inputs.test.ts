@@ -4,10 +4,9 @@ import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { BatchctlError, type ErrorKind } from '../../../src/errors.ts';
-import { openFileSource } from '../../../src/jobs/split/file-source.ts';
+import { storePieces } from '../../../src/jobs/split/cut-pieces.ts';
+import { openFileSource, openPipeSource } from '../../../src/jobs/split/file-source.ts';
 import { parseSplit } from '../../../src/jobs/split/parse-split.ts';
-import { openPipeSource } from '../../../src/jobs/split/pipe-source.ts';
-import { storePieces } from '../../../src/jobs/split/store-pieces.ts';
 import { openStoreSource } from '../../../src/jobs/split/store-source.ts';
 import { SplitBench } from './split-bench.ts';
 

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { appendFileSync, readFileSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { expect } from 'chai';
 import { BatchctlError, type ErrorKind } from '../../../src/errors.ts';
-import { filePin } from '../../../src/jobs/split/file-pin.ts';
+import { filePin } from '../../../src/jobs/split/file-source.ts';
 import { stagePart } from '../../../src/jobs/split/stage-part.ts';
 import type { JobInput } from '../../../src/model/job.ts';
 import type { Part } from '../../../src/model/part.ts';

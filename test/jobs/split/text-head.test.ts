@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { BatchctlError } from '../../../src/errors.ts';
-import { openPipeSource } from '../../../src/jobs/split/pipe-source.ts';
+import { openPipeSource } from '../../../src/jobs/split/file-source.ts';
 import { openStoreSource } from '../../../src/jobs/split/store-source.ts';
 import { HEAD_SIZE, textHead } from '../../../src/jobs/split/text-head.ts';
 import { rejection } from '../../support/rejection.ts';

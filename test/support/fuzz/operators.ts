@@ -1,7 +1,7 @@
 import { isKind } from '../../../src/errors.ts';
 import { adjust } from '../../../src/jobs/adjust.ts';
 import { cancel } from '../../../src/jobs/cancel.ts';
-import { causesOf } from '../../../src/jobs/failures/causes.ts';
+import { causesOf } from '../../../src/jobs/failures.ts';
 import { mustReadView } from '../../../src/jobs/journal.ts';
 import { kill } from '../../../src/jobs/kill.ts';
 import { look } from '../../../src/jobs/look.ts';

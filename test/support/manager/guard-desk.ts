@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
-import { createToken } from '../../../src/jobs/tokens/change-tokens.ts';
+import { createToken } from '../../../src/jobs/tokens/tokens.ts';
 import type { AuditLine } from '../../../src/manager/http/audit.ts';
 import { buildServer } from '../../../src/manager/http/server.ts';
 import type { Identity } from '../../../src/manager/tls/identity.ts';

@@ -1,16 +1,12 @@
 import { formatCount, formatMany } from '../../../cli/format.ts';
-import { retryCause, skipCause, unskipCause } from '../../actions/mend-actions.ts';
+import { retryCause, skipCause, unskipCause } from '../../actions/job-actions.ts';
 import type { Cause, Status } from '../../answers.ts';
 import { taskHash } from '../../hash.ts';
 import { ActButton } from '../../parts/act-button.tsx';
-import { Loading } from '../../parts/empty.tsx';
-import { LogBox } from '../../parts/log-box.tsx';
-import { Problem } from '../../parts/problem.tsx';
-import { Section } from '../../parts/section.tsx';
-import { Ago } from '../../parts/when.tsx';
+import { Ago } from '../../parts/marks.tsx';
+import { Loading, LogBox, Problem, Section } from '../../parts/section.tsx';
 import { useAsk } from '../../use-ask.ts';
-import { progressOf } from '../../words/progress.ts';
-import { isOpen } from '../../words/state-words.ts';
+import { isOpen, progressOf } from '../../words/job-state.ts';
 
 const EVERY_MS = 15_000;
 

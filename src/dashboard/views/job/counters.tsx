@@ -1,7 +1,7 @@
 import type { Status } from '../../answers.ts';
 import { Section } from '../../parts/section.tsx';
 import { type Column, Table } from '../../parts/table.tsx';
-import { type Counter, countersOf } from '../../words/counters.ts';
+import { type Counter, countersOf } from '../../words/job-notes.ts';
 
 /** What the commands counted: the figures that a control total compares. */
 export function Counters({ status: { job, counters } }: { readonly status: Status }) {

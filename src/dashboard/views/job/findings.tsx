@@ -1,14 +1,10 @@
 import { withInstants } from '../../../cli/format.ts';
 import type { Finding, Status } from '../../answers.ts';
 import { instant, zone } from '../../clock.ts';
-import { Command } from '../../parts/command.tsx';
-import { Mark } from '../../parts/mark.tsx';
-import { Problem } from '../../parts/problem.tsx';
-import { Section } from '../../parts/section.tsx';
+import { Mark } from '../../parts/marks.tsx';
+import { Command, Problem, Section } from '../../parts/section.tsx';
 import { useAsk } from '../../use-ask.ts';
-import { actsOf } from '../../words/acts.ts';
-import { progressOf } from '../../words/progress.ts';
-import type { Tone } from '../../words/tone.ts';
+import { actsOf, progressOf, type Tone } from '../../words/job-state.ts';
 
 const EVERY_MS = 30_000;
 

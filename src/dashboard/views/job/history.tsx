@@ -1,13 +1,11 @@
 import { withInstants } from '../../../cli/format.ts';
 import type { Entry, Status } from '../../answers.ts';
 import { zone } from '../../clock.ts';
-import { Loading } from '../../parts/empty.tsx';
-import { Problem } from '../../parts/problem.tsx';
-import { Section } from '../../parts/section.tsx';
+import { When } from '../../parts/marks.tsx';
+import { Loading, Problem, Section } from '../../parts/section.tsx';
 import { Table } from '../../parts/table.tsx';
-import { When } from '../../parts/when.tsx';
 import { useAsk } from '../../use-ask.ts';
-import { isOpen } from '../../words/state-words.ts';
+import { isOpen } from '../../words/job-state.ts';
 
 const EVERY_MS = 10_000;
 

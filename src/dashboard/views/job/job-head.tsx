@@ -1,13 +1,10 @@
 import { formatCount, formatMany } from '../../../cli/format.ts';
-import { adjust, cancel, pause, resume } from '../../actions/job-actions.ts';
-import { retryAll } from '../../actions/mend-actions.ts';
+import { adjust, cancel, pause, resume, retryAll } from '../../actions/job-actions.ts';
 import type { Status } from '../../answers.ts';
 import { ActButton } from '../../parts/act-button.tsx';
-import { Command } from '../../parts/command.tsx';
-import { ProgressBar } from '../../parts/progress-bar.tsx';
-import { When } from '../../parts/when.tsx';
-import { percentText, progressOf, shareDecided } from '../../words/progress.ts';
-import { isOpen, stateSentence, toneOfState } from '../../words/state-words.ts';
+import { ProgressBar, When } from '../../parts/marks.tsx';
+import { Command } from '../../parts/section.tsx';
+import { isOpen, percentText, progressOf, shareDecided, stateSentence, toneOfState } from '../../words/job-state.ts';
 import { JobNotes } from './job-notes.tsx';
 import { VerdictSign } from './verdict-sign.tsx';
 

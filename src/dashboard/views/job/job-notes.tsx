@@ -1,7 +1,7 @@
 import type { Status } from '../../answers.ts';
 import { zone } from '../../clock.ts';
-import { Command } from '../../parts/command.tsx';
-import { Sign } from '../../parts/mark.tsx';
+import { Sign } from '../../parts/marks.tsx';
+import { Command } from '../../parts/section.tsx';
 import { notesOf } from '../../words/job-notes.ts';
 
 /** What is to be known of a job besides its counts; nothing of most. */

@@ -1,7 +1,7 @@
 import { formatCount } from '../../../cli/format.ts';
 import type { Status, StepStatus } from '../../answers.ts';
 import { hashOf } from '../../hash.ts';
-import { ProgressBar, ProgressLegend } from '../../parts/progress-bar.tsx';
+import { ProgressBar, ProgressLegend } from '../../parts/marks.tsx';
 import { Section } from '../../parts/section.tsx';
 import { type Column, Table } from '../../parts/table.tsx';
 

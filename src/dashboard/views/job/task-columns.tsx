@@ -1,8 +1,8 @@
 import { formatDuration } from '../../../lib/units.ts';
 import type { Task } from '../../answers.ts';
 import { taskHash } from '../../hash.ts';
+import { Ago } from '../../parts/marks.tsx';
 import type { Column } from '../../parts/table.tsx';
-import { Ago } from '../../parts/when.tsx';
 
 const isBad = (state: string): boolean => state.startsWith('fail');
 

@@ -1,15 +1,10 @@
-import { retryTask, skipTask } from '../../actions/mend-actions.ts';
+import { retryTask, skipTask } from '../../actions/job-actions.ts';
 import type { Log, Status, Task } from '../../answers.ts';
 import { ActButton } from '../../parts/act-button.tsx';
-import { Command } from '../../parts/command.tsx';
-import { Empty, Loading } from '../../parts/empty.tsx';
-import { LogBox } from '../../parts/log-box.tsx';
-import { Problem } from '../../parts/problem.tsx';
-import { Section } from '../../parts/section.tsx';
+import { Command, Empty, Loading, LogBox, Problem, Section } from '../../parts/section.tsx';
 import { Table } from '../../parts/table.tsx';
 import { useAsk } from '../../use-ask.ts';
-import { progressOf } from '../../words/progress.ts';
-import { isOpen } from '../../words/state-words.ts';
+import { isOpen, progressOf } from '../../words/job-state.ts';
 import { attemptColumns } from './task-columns.tsx';
 
 const EVERY_MS = 5_000;

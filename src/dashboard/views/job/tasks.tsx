@@ -3,11 +3,8 @@ import { useEffect } from 'preact/hooks';
 import type { Status, Task } from '../../answers.ts';
 import { CallError, call } from '../../call.ts';
 import { taskHash } from '../../hash.ts';
-import { Choice } from '../../parts/choice.tsx';
-import { Empty, Loading } from '../../parts/empty.tsx';
-import { Problem } from '../../parts/problem.tsx';
-import { Section } from '../../parts/section.tsx';
-import { Table } from '../../parts/table.tsx';
+import { Empty, Loading, Problem, Section } from '../../parts/section.tsx';
+import { Choice, Table } from '../../parts/table.tsx';
 import { replaceQuery, route } from '../../route.ts';
 import { taskColumns } from './task-columns.tsx';
 

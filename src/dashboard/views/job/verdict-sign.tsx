@@ -1,4 +1,4 @@
-import type { Tone } from '../../words/tone.ts';
+import type { Tone } from '../../words/job-state.ts';
 
 /** The report's signs. */
 const SIGNS: Readonly<Record<Tone, string>> = {

@@ -3,7 +3,7 @@ import type { ProofLine } from '../../../model/verify/evidence-lines.ts';
 import type { Finding } from '../../../model/verify/findings.ts';
 import { LocatedFindings } from '../../../model/verify/located-findings.ts';
 import { parseLine } from '../../../model/verify/parse-line.ts';
-import type { StoredProof } from '../proof-chain.ts';
+import type { StoredProof } from '../proof.ts';
 import { checkEntry, checkProofLine, compareResult, resultOf } from './compare-proof.ts';
 import { EvidenceCheck } from './evidence-check.ts';
 import { type FileLine, readLines } from './read-lines.ts';

@@ -8,8 +8,8 @@ import type { ProofLine } from '../../../model/verify/evidence-lines.ts';
 import { Findings } from '../../../model/verify/findings.ts';
 import type { VerifyResult } from '../../../model/verify/verify-result.ts';
 import type { JobView } from '../../../model/view.ts';
-import { concludeState, concludeTotals } from '../conclude.ts';
-import { proofChecksum, proofNumber, type StoredProof } from '../proof-chain.ts';
+import { proofChecksum, proofNumber, type StoredProof } from '../proof.ts';
+import { concludeState, concludeTotals } from '../verify-job.ts';
 import type { Claimed } from './claimed.ts';
 
 /** Longer values are cut where a difference is told. */

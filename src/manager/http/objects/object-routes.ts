@@ -5,7 +5,7 @@ import { requireReadablePrefix } from '../../../model/object-access.ts';
 import type { CompletionAsked, PartsAsked, UploadAsked } from '../../../model/uploads.ts';
 import type { ObjectStore } from '../../../ports/object-store.ts';
 import type { Platform } from '../../../ports/platform.ts';
-import { BOUNDS } from '../bounds.ts';
+import { BOUNDS } from '../limits.ts';
 import { OBJECT_SCHEMAS } from '../openapi/object-paths.ts';
 import { Refusal } from '../refusal.ts';
 import { goneSignal } from '../when-gone.ts';

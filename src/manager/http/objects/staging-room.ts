@@ -1,4 +1,4 @@
-import { BOUNDS } from '../bounds.ts';
+import { BOUNDS } from '../limits.ts';
 import { Refusal } from '../refusal.ts';
 
 /** The manager's disk as bytes that pass through it may take it up: of all callers, and of one token. */

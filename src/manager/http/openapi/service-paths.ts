@@ -1,5 +1,5 @@
 import { FRAMES_TYPE, SCOPES } from '../../../model/api.ts';
-import { FRAMES_BODY } from '../frames-schema.ts';
+import { FRAMES_BODY } from '../frames.ts';
 import { ERRORS } from './answers.ts';
 
 type Json = Readonly<Record<string, unknown>>;

@@ -1,2 +1,0 @@
-/** How something is to be taken. */
-export type Tone = 'good' | 'bad' | 'doubtful' | 'open';

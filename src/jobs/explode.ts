@@ -1,0 +1,178 @@
+import { BatchctlError } from '../errors.ts';
+import { ahead } from '../lib/ahead.ts';
+import type { NextMove, OpenedGather, StepFacts } from '../model/decide.ts';
+import { takesFiles } from '../model/job.ts';
+import { openedKey, shardOf, stepPartShard, stepPartsPrefix } from '../model/keys.ts';
+import { type FilePart, PARTS_PER_SHARD } from '../model/part.ts';
+import { tasksWithout } from '../model/task-set.ts';
+import type { JobView } from '../model/view.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
+import type { Platform } from '../ports/platform.ts';
+import { verifiedOutput } from './fetch/verified.ts';
+import { refreshView } from './journal.ts';
+import { readOpened, stepTotals } from './listing.ts';
+import { decideOpening } from './opening.ts';
+import { recordView } from './remember.ts';
+import { sendTasks } from './send.ts';
+
+/** An exploding step's outputs, as far as the step after it takes them. */
+export interface Explosion {
+  readonly store: ObjectStore;
+  readonly job: string;
+  /** The step that explodes, and how many tasks it has. */
+  readonly step: string;
+  readonly size: number;
+  /** The tasks whose files are not taken. */
+  readonly leftOut: string;
+}
+
+/** How many outputs are looked up ahead of the one whose files are counted. */
+const AHEAD = 16;
+
+/**
+ * The parts that an explosion makes: a pure function of the published manifests, in task order and then in file name
+ * order, so that whoever derives them derives the same. Memory is that of a few manifests. Throws `proof` for an
+ * output that is gone or altered.
+ */
+export async function* fileParts({ leftOut, size, ...source }: Explosion): AsyncGenerator<FilePart> {
+  let n = 0;
+  for await (const { task, files } of ahead(tasksWithout(leftOut, size), AHEAD, (t) => verifiedOutput(source, t))) {
+    for (const { key, size: bytes, checksum, name } of files) {
+      yield { n, kind: 'file', key, size: bytes, checksum, from: `${source.step}/${task}`, name };
+      n += 1;
+    }
+  }
+}
+
+/** How many parts an explosion makes. Throws as `fileParts` does. */
+export async function countFiles({ leftOut, size, ...source }: Explosion): Promise<number> {
+  let count = 0;
+  for await (const { files } of ahead(tasksWithout(leftOut, size), AHEAD, (t) => verifiedOutput(source, t))) {
+    count += files.length;
+  }
+  return count;
+}
+
+/** A step behind an `explode`, once it is open. */
+export interface OpenedStep extends Omit<Explosion, 'leftOut'> {
+  /** The step that takes the files. */
+  readonly taker: string;
+  readonly opened: OpenedGather;
+}
+
+/** How many shards hold so many parts. */
+export function shardCount(parts: number): number {
+  return parts === 0 ? 0 : shardOf(parts - 1) + 1;
+}
+
+/** Whether every shard is there: one listing of a key for each 10,000 parts. */
+export async function hasAllShards({ store, job, taker, opened }: OpenedStep): Promise<boolean> {
+  const count = shardCount(opened.count);
+  let found = 0;
+  // In order, and without what else may lie there.
+  for await (const key of store.keys(stepPartsPrefix(job, taker))) {
+    if (found < count && key === stepPartShard(job, taker, found)) found += 1;
+  }
+  return found === count;
+}
+
+/**
+ * Writes the shards that are missing, create-if-absent: anyone may, at any time, and all write the same bytes, so a
+ * writer that dies is followed by another. Memory is that of one shard. Throws `corrupt` if the outputs hold another
+ * number of files than the step was opened with, `proof` for an output that is gone or altered.
+ */
+export async function writeShards(step: OpenedStep): Promise<void> {
+  const { store, job, taker, opened } = step;
+  let lines: string[] = [];
+  let count = 0;
+  const flush = async (): Promise<void> => {
+    const key = stepPartShard(job, taker, shardOf(count - 1));
+    await store.put(key, `${lines.join('\n')}\n`, { ifAbsent: true });
+    lines = [];
+  };
+  for await (const part of fileParts({ ...step, leftOut: opened.leftOut })) {
+    count += 1;
+    if (count > opened.count) break;
+    lines.push(JSON.stringify(part));
+    // The last shard waits for the count: it is written only if that is what the step was opened with.
+    if (count % PARTS_PER_SHARD === 0 && count < opened.count) await flush();
+  }
+  if (count !== opened.count) {
+    throw new BatchctlError(
+      'corrupt',
+      `step ${taker} was opened with ${opened.count} files of ${step.step}; its outputs now hold ${count > opened.count ? 'more' : count}`,
+      { hint: `batchctl verify ${job} names the outputs that were changed` },
+    );
+  }
+  if (lines.length > 0) await flush();
+}
+
+/**
+ * Opens the step behind an `explode`: counts the files, writes opened.json once, then the shards, and only then sends.
+ * What whoever opened it dies before is mended: the shards by the next look, the messages by a resend. Answers the view
+ * afterwards; `tooMany` when there are more files than the job may have tasks: then nothing was written. Throws `proof`
+ * for an output that is gone or altered.
+ */
+export async function openExploded(
+  platform: Platform,
+  view: JobView,
+  move: NextMove & { move: 'open' },
+): Promise<JobView | 'tooMany'> {
+  const { store } = platform;
+  const { job, spec } = view.record;
+  const [step, taker] = [nameOf(view, move.step - 1), nameOf(view, move.step)];
+  const now = await refreshView(store, view);
+  if (now.next !== view.next) return now;
+  const size = stepTotals(now)[move.step - 1] ?? 0;
+  const count = await countFiles({ store, job, step, size, leftOut: move.leftOut });
+  // A skip, an undo or an adjusted tolerance since the listing decides anew whose files are taken.
+  const counted = await refreshView(store, now);
+  if (counted.next !== now.next) return counted;
+  if (count > spec.maxTasks) return 'tooMany';
+  const { view: decided, opened } = await decideOpening(platform, counted, { ...move, count });
+  if (opened === null) return decided;
+  await store.put(openedKey(job, taker), JSON.stringify(opened), { ifAbsent: true });
+  const after = await refreshView(store, decided);
+  // Told that it is there, it may be one's own first try (law 2). Another's may go without other tasks.
+  const standing = await readOpened(store, job, taker);
+  if (standing?.id !== opened.id) return after;
+  await recordView(platform, after);
+  await writeShards({ store, job, step, size, taker, opened });
+  await sendTasks(platform, after, move.step, below(count));
+  return after;
+}
+
+/**
+ * Writes the shards that whoever opened a step of an open job died before, while tasks of it are undecided. Each look does this first:
+ * what it then sends again, and what it closes, has its parts.
+ */
+export async function completeShards(platform: Platform, view: JobView, facts: readonly StepFacts[]): Promise<void> {
+  if (view.closed !== null || view.cancelled) return;
+  for (const [index, fact] of facts.entries()) {
+    if (!takesFiles(view.record.spec.steps, index) || fact.opened === null) continue;
+    if (fact.published.count + fact.failed.count >= fact.size) continue;
+    const step = openedStep(platform.store, view, { index, size: facts[index - 1]?.size ?? 0, opened: fact.opened });
+    if (await hasAllShards(step)) continue;
+    await recordView(platform, await refreshView(platform.store, view));
+    await writeShards(step);
+  }
+}
+
+/** An opened step behind an `explode`, of `size` tasks in the step before it. */
+export function openedStep(
+  store: ObjectStore,
+  view: JobView,
+  { index, size, opened }: { readonly index: number; readonly size: number; readonly opened: OpenedGather },
+): OpenedStep {
+  return { store, job: view.record.job, step: nameOf(view, index - 1), taker: nameOf(view, index), size, opened };
+}
+
+function nameOf(view: JobView, index: number): string {
+  const step = view.record.spec.steps[index];
+  if (step === undefined) throw new RangeError(`job ${view.record.job} has no step ${index}`);
+  return step.name;
+}
+
+function* below(count: number): Generator<number> {
+  for (let n = 0; n < count; n += 1) yield n;
+}

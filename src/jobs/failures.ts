@@ -1,0 +1,324 @@
+import { BatchctlError } from '../errors.ts';
+import { ahead } from '../lib/ahead.ts';
+import { eachParallel } from '../lib/each-parallel.ts';
+import { TaskBits } from '../model/bits.ts';
+import { type CauseOf, causeId, causeText, foldError } from '../model/cause.ts';
+import type { Failure } from '../model/failure.ts';
+import { failedKey, failedPrefix, logKey, outKey, taskOfFailed } from '../model/keys.ts';
+import { parseTaskSet, type Ranges, TaskRanges, unionOf } from '../model/task-set.ts';
+import { isSkipped, type JobView, roundOf } from '../model/view.ts';
+import type { LedgerTask } from '../ports/ledger.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
+import type { Platform } from '../ports/platform.ts';
+import { type FailureFound, readFailureObject } from './failure-object.ts';
+import { listPublished, stepTotals } from './listing.ts';
+import { refusePruned } from './pruned.ts';
+
+/** Up to so many failures, or one of so many tasks, each is asked whether it is published; else all that is, is listed. */
+const ASKED = 512;
+const ASKED_OF = 200;
+const PAGES_IN_FLIGHT = 16;
+
+/**
+ * The tasks of a step that failed for good in the round that last asked for them, and are not published: what the
+ * listing of the store says (law 1). Costs a listing of the failures; 125 KB at a million tasks.
+ */
+export async function failedTasks(store: ObjectStore, view: JobView, step: number): Promise<TaskBits> {
+  const { job, spec } = view.record;
+  const name = spec.steps[step]?.name ?? '';
+  const size = stepTotals(view)[step] ?? 0;
+  const candidates = new TaskBits(size);
+  for await (const key of store.keys(failedPrefix(job, name))) {
+    const named = taskOfFailed(key);
+    if (named !== null && named.round === roundOf(view, step, named.task)) candidates.add(named.task);
+  }
+  if (candidates.count === 0) return candidates;
+  const few = candidates.count <= Math.max(ASKED, size / ASKED_OF);
+  const published = few ? new TaskBits(size) : await listPublished(store, job, name, size);
+  if (few) {
+    await eachParallel(candidates, PAGES_IN_FLIGHT, async (task) => {
+      if ((await store.head(outKey(job, name, task))) !== null) published.add(task);
+    });
+  }
+  const failed = new TaskBits(size);
+  for (const task of candidates) if (!published.has(task)) failed.add(task);
+  return failed;
+}
+
+/** One task's failure for good, as far as it is remembered. */
+interface TaskFailure extends Failure {
+  readonly task: number;
+  readonly worker: string | null;
+  /** Milliseconds since the epoch; null when unknown. */
+  readonly endedAt: number | null;
+  /** It used up its attempts on at least two workers; null where that wasn't looked up. */
+  readonly badInput: boolean | null;
+}
+
+const PAGE = 1_000;
+const IN_FLIGHT = 32;
+
+/**
+ * What the ledger, or else the store, tells of each of a step's failed tasks, ascending: the ledger's pages and the set
+ * run side by side, and an object is read only where the ledger has nothing of that task's round, and where `lookUp`
+ * says that what only the object knows is wanted of one more.
+ */
+async function* failuresOf(
+  platform: Platform,
+  view: JobView,
+  step: number,
+  tasks: TaskBits,
+  lookUp: () => boolean = () => false,
+): AsyncGenerator<TaskFailure> {
+  yield* ahead(remembered(platform, view, step, tasks), IN_FLIGHT, async ({ task, known }) => {
+    if (known === null) return readFailure(platform, view, step, task);
+    const found = lookUp() ? await readFailed(platform, view, step, task) : null;
+    return failureIn(known, found?.badInput ?? null);
+  });
+}
+
+async function* remembered(
+  platform: Platform,
+  view: JobView,
+  step: number,
+  tasks: TaskBits,
+): AsyncGenerator<{ readonly task: number; readonly known: LedgerTask | null }> {
+  const pages = failedInLedger(platform, view, step);
+  let row = await pages.next();
+  try {
+    for (const task of tasks) {
+      while (!row.done && row.value.task < task) row = await pages.next();
+      const known = row.done ? null : row.value;
+      const told = known?.task === task && known.round === roundOf(view, step, task);
+      yield { task, known: told ? known : null };
+    }
+  } finally {
+    await pages.return(undefined);
+  }
+}
+
+async function* failedInLedger(platform: Platform, view: JobView, step: number): AsyncGenerator<LedgerTask, void> {
+  const ledger = await platform.ledger();
+  const name = view.record.spec.steps[step]?.name ?? '';
+  for (let after = -1; ; ) {
+    const page = await ledger.tasks(view.record.job, {
+      ...{ step: name, states: ['failed'], limit: PAGE },
+      ...(after < 0 ? {} : { after: { step: name, task: after } }),
+    });
+    yield* page;
+    const last = page.at(-1);
+    if (last === undefined || page.length < PAGE) return;
+    after = last.task;
+  }
+}
+
+/** A `failed/` object of the task's own round, as far as it can be read; null if it provably is gone. Throws `newer`. */
+export async function readFailed(
+  platform: Platform,
+  view: JobView,
+  step: number,
+  task: number,
+): Promise<FailureFound | null> {
+  const name = view.record.spec.steps[step]?.name ?? '';
+  return readFailureObject(platform.store, failedKey(view.record.job, name, task, roundOf(view, step, task)));
+}
+
+async function readFailure(platform: Platform, view: JobView, step: number, task: number): Promise<TaskFailure> {
+  const found = await readFailed(platform, view, step, task);
+  const { reason = null, exitCode = null, error = null, worker = null, endedAt = null } = found ?? {};
+  return { task, reason: reason ?? 'unknown', exitCode, error, worker, endedAt, badInput: found?.badInput ?? null };
+}
+
+function failureIn(known: LedgerTask, badInput: boolean | null): TaskFailure {
+  const { task, reason, exitCode, error, worker, endedAt } = known;
+  return { task, reason: reason ?? 'unknown', exitCode, error, worker, endedAt, badInput };
+}
+
+/** Failures for good that share step, exit code, reason and folded last error line. */
+export interface Cause {
+  /** Six characters, the same in each job (`model/cause.ts`). */
+  readonly id: string;
+  readonly step: string;
+  readonly exitCode: number | null;
+  readonly reason: string;
+  /** The folded error line. */
+  readonly error: string | null;
+  /** Tasks that count: not those that a person skipped. */
+  readonly tasks: TaskRanges;
+  /** Tasks that failed so and that a person decided to go without. */
+  readonly skipped: TaskRanges;
+  /** When the first and the last of them failed, milliseconds since the epoch; null when unknown. */
+  readonly first: number | null;
+  readonly last: number | null;
+  /** On how many workers; counted up to 1,000. */
+  readonly workers: number;
+  /** How many of the tasks that count used up their attempts on at least two workers, of those that were looked up. */
+  readonly badInput: number;
+  /** The lowest task, those that count first. */
+  readonly example: { readonly task: number; readonly error: string | null; readonly worker: string | null };
+}
+
+/** So many causes a step are told apart: when each task says something else, that many say enough. */
+const MOST = 1_000;
+const OTHERS = 'many different errors';
+const WORKERS = 1_000;
+
+/**
+ * The causes of a job's failures as the job stands, the most frequent first. Memory is that of the causes and of
+ * their runs of tasks, never an object a task. A `failed/` that can't be read
+ * has a cause of its own, which names it. Of so many failures as `lookUp` says it is looked up whether they are bad
+ * input: a small read each. Throws `newer` for one of a later version.
+ */
+export async function causesOf(
+  platform: Platform,
+  view: JobView,
+  onProgress: (failures: number) => void = () => undefined,
+  lookUp = 0,
+): Promise<readonly Cause[]> {
+  refusePruned(view, 'its failures');
+  const all: Gathering[] = [];
+  let [seen, looked] = [0, 0];
+  const one = (): boolean => {
+    looked += 1;
+    return looked <= lookUp;
+  };
+  for (const [step, { name }] of view.record.spec.steps.entries()) {
+    const causes = new Map<string, Gathering>();
+    const tasks = await failedTasks(platform.store, view, step);
+    for await (const failure of failuresOf(platform, view, step, tasks, one)) {
+      addTo(causeIn(causes, name, failure), failure, isSkipped(view, step, failure.task));
+      seen += 1;
+      onProgress(seen);
+    }
+    all.push(...causes.values());
+  }
+  const count = ({ tasks }: Gathering): number => tasks.count;
+  return all
+    .sort((a, b) => count(b) - count(a))
+    .map(({ of, seenOn, example, ...cause }) => ({
+      ...{ id: causeId(of), ...of, ...cause, workers: seenOn.size },
+      example: example ?? { task: 0, error: null, worker: null },
+    }));
+}
+
+/**
+ * The cause that an id, or a unique beginning of one, names; a list, as two causes may share an id. Throws `notFound`,
+ * naming the causes there are, and `usage` for a beginning that fits several.
+ */
+export function matching(causes: readonly Cause[], id: string, job: string): readonly Cause[] {
+  const wanted = id.toLowerCase();
+  const found = wanted === '' ? [] : causes.filter((cause) => cause.id.startsWith(wanted));
+  const ids = [...new Set(found.map((cause) => cause.id))];
+  if (ids.length === 1) return found;
+  const named = (some: readonly string[]): string => `${some.slice(0, 8).join(', ')}${some.length > 8 ? ', ...' : ''}`;
+  if (ids.length > 1) {
+    throw new BatchctlError('usage', `expected one cause, found several that begin with ${id}: ${named(ids)}`, {
+      hint: 'write more of its id',
+    });
+  }
+  const known = [...new Set(causes.map((cause) => cause.id))];
+  const there = known.length === 0 ? 'nothing failed for good' : `it has ${named(known)}`;
+  throw new BatchctlError('notFound', `job ${job} has no cause ${id}: ${there}`, { hint: `batchctl failures ${job}` });
+}
+
+interface Gathering {
+  readonly of: CauseOf;
+  readonly tasks: TaskRanges;
+  readonly skipped: TaskRanges;
+  readonly seenOn: Set<string>;
+  badInput: number;
+  first: number | null;
+  last: number | null;
+  example: Cause['example'] | null;
+}
+
+function causeIn(causes: Map<string, Gathering>, step: string, { reason, exitCode, error }: TaskFailure): Gathering {
+  const own: CauseOf = { step, exitCode, reason, error: error === null ? null : foldError(error) };
+  const known = causes.get(causeText(own));
+  if (known !== undefined) return known;
+  const of = causes.size < MOST ? own : { ...own, error: OTHERS };
+  const text = causeText(of);
+  const made = causes.get(text) ?? {
+    of,
+    tasks: new TaskRanges(),
+    skipped: new TaskRanges(),
+    seenOn: new Set<string>(),
+    ...{ badInput: 0, first: null, last: null, example: null },
+  };
+  causes.set(text, made);
+  return made;
+}
+
+function addTo(cause: Gathering, failure: TaskFailure, skipped: boolean): void {
+  const { task, error, worker, endedAt, badInput } = failure;
+  if (badInput === true && !skipped) cause.badInput += 1;
+  // The lowest that counts; while there is none, the lowest of all.
+  if (cause.example === null || (!skipped && cause.tasks.count === 0)) cause.example = { task, error, worker };
+  (skipped ? cause.skipped : cause.tasks).add(task);
+  if (worker !== null && cause.seenOn.size < WORKERS) cause.seenOn.add(worker);
+  if (endedAt === null) return;
+  cause.first = Math.min(cause.first ?? endedAt, endedAt);
+  cause.last = Math.max(cause.last ?? endedAt, endedAt);
+}
+
+/** One task of a cause: what it said, unfolded, and where the rest of it lies. */
+export interface CauseExample {
+  readonly task: number;
+  readonly worker: string | null;
+  /** The attempt that failed last; null when nothing ran, or it is not remembered. */
+  readonly attempt: string | null;
+  readonly error: string | null;
+  /** The key of its log; null when it wrote nothing. */
+  readonly log: string | null;
+  /** The log's last lines, at most ten; empty without a log. */
+  readonly tail: readonly string[];
+}
+
+const TAIL_BYTES = 4_096;
+const TAIL_LINES = 10;
+
+/** Looks up the log of a cause's example. Three small reads. */
+export async function exampleOf(platform: Platform, view: JobView, cause: Cause): Promise<CauseExample> {
+  const { task, error, worker } = cause.example;
+  const step = view.record.spec.steps.findIndex(({ name }) => name === cause.step);
+  const attempt = (await readFailed(platform, view, step, task))?.attempt ?? null;
+  if (attempt === null || attempt === 'none') return { task, worker, attempt: null, error, log: null, tail: [] };
+  const key = logKey(view.record.job, cause.step, task, attempt);
+  const tail = await tailOf(platform.store, key);
+  return { task, worker, attempt, error, log: tail === null ? null : key, tail: tail ?? [] };
+}
+
+/** The last lines of a log; null if there is none. */
+async function tailOf(store: ObjectStore, key: string): Promise<readonly string[] | null> {
+  const info = await store.head(key);
+  if (info === null) return null;
+  const offset = Math.max(0, info.size - TAIL_BYTES);
+  const bytes = await store.read(key, { range: { offset, length: TAIL_BYTES } });
+  if (bytes === null) return null;
+  const lines = new TextDecoder().decode(bytes).trimEnd().split('\n');
+  // The first is only a piece of a line where the log is longer.
+  return (offset > 0 && lines.length > 1 ? lines.slice(1) : lines).slice(-TAIL_LINES);
+}
+
+/**
+ * The tasks of causes, by step; null when no cause is named. `all` gives those that a
+ * person went without as well.
+ * Throws as `matching` does: `notFound`, naming the causes there are, and `usage`.
+ */
+export async function tasksOfCauses(
+  platform: Platform,
+  view: JobView,
+  ids: readonly string[],
+  which: 'failed' | 'all',
+): Promise<readonly Ranges[] | null> {
+  if (ids.length === 0) return null;
+  const causes = await causesOf(platform, view);
+  const found = new Set(ids.flatMap((id) => matching(causes, id, view.record.job)));
+  return view.record.spec.steps.map(({ name }) =>
+    [...found]
+      .filter(({ step }) => step === name)
+      .flatMap(({ tasks, skipped }) => (which === 'failed' ? [tasks] : [tasks, skipped]))
+      .map((tasks) => parseTaskSet(tasks.toString()))
+      .reduce<Ranges>(unionOf, []),
+  );
+}
