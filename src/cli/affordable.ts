@@ -1,6 +1,6 @@
 import { refuseUnaffordable, wouldBeLimited } from '../jobs/cost/affordable.ts';
 import { planOf } from '../jobs/plan.ts';
-import { existingRun } from '../jobs/submit/existing-run.ts';
+import { existingRun } from '../jobs/run-claims.ts';
 import { closeInputs } from '../jobs/submit/inputs.ts';
 import type { Prepared } from '../jobs/submit/prepare.ts';
 import type { Context } from './context.ts';

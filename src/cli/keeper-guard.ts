@@ -1,6 +1,6 @@
 import { BatchctlError } from '../errors.ts';
 import { freshKeeper, latestKeeper } from '../jobs/keeper.ts';
-import { existingRun } from '../jobs/submit/existing-run.ts';
+import { existingRun } from '../jobs/run-claims.ts';
 import type { Prepared } from '../jobs/submit/prepare.ts';
 import type { Context } from './context.ts';
 import type { SubmissionInput } from './submission-flags.ts';

@@ -4,7 +4,7 @@ import { follow } from '../jobs/follow.ts';
 import { mustReadView } from '../jobs/journal.ts';
 import { prunedText, refusePruned } from '../jobs/pruned.ts';
 import { type JobStatus, statusOf } from '../jobs/status.ts';
-import { existingRun } from '../jobs/submit/existing-run.ts';
+import { existingRun } from '../jobs/run-claims.ts';
 import type { Prepared } from '../jobs/submit/prepare.ts';
 import { finishSending } from '../jobs/submit/submit.ts';
 import { groupsOf, isClosed, type JobSpec, type Join } from '../model/job.ts';

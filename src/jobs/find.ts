@@ -6,7 +6,7 @@ import type { JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import { mustBeWhole, readJob, readViewToShow } from './journal.ts';
-import { existingRun } from './submit/existing-run.ts';
+import { existingRun } from './run-claims.ts';
 
 /** So many of the ledger's newest jobs are tried: the store may know some of them no more. */
 const LATEST = 20;

@@ -10,8 +10,8 @@ import type { Platform } from '../ports/platform.ts';
 import { costOfForecast } from './cost/affordable.ts';
 import { historyOf } from './rehearse/observe.ts';
 import { sizeOf } from './rehearse/submit-rehearsal.ts';
+import { existingRun } from './run-claims.ts';
 import { type CutParts, cut } from './submit/cut.ts';
-import { existingRun } from './submit/existing-run.ts';
 import type { Prepared } from './submit/prepare.ts';
 
 /** What a submission would do. Nothing was written to learn it. */

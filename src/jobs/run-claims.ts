@@ -1,7 +1,8 @@
 import { parseStored, type Shape } from '../lib/json.ts';
 import type { JobRecord } from '../model/job.ts';
-import { runKeyClaim } from '../model/keys.ts';
+import { runKeyClaim, runsPrefix } from '../model/keys.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
+import type { Platform } from '../ports/platform.ts';
 
 /** What stands at a number of a run key: which job that run is, or that a submission was discarded there. */
 export interface RunKeyClaim {
@@ -18,7 +19,7 @@ type Keyed = Pick<JobRecord, 'job'> & { readonly runKey: string; readonly runNum
 const CLAIM: Shape = { job: 'text', digest: 'text', discarded: 'text?' };
 
 /** What stands at one number of a run key. */
-export async function readClaim(store: ObjectStore, runKey: string, number: number): Promise<RunKeyClaim | null> {
+async function readClaim(store: ObjectStore, runKey: string, number: number): Promise<RunKeyClaim | null> {
   const key = runKeyClaim(runKey, number);
   const bytes = await store.read(key);
   return bytes === null ? null : parseStored<RunKeyClaim>(key, bytes, { shape: CLAIM });
@@ -57,4 +58,33 @@ const isDiscardOfAnother = ({ discarded }: RunKeyClaim, job: string): boolean =>
 /** A job with a run key; null for one without: that is committed as soon as its job.json is there. */
 export function keyedOf({ job, runKey, runNumber }: JobRecord): Keyed | null {
   return runKey === null || runNumber === null ? null : { job, runKey, runNumber };
+}
+
+/** What the latest run of a key is, if any. Cheap: asked before anything is prepared further. */
+export async function existingRun(
+  platform: Pick<Platform, 'store'>,
+  runKey: string,
+): Promise<{ readonly claim: RunKeyClaim; readonly number: number } | null> {
+  return (await runsOf(platform, runKey)).latest;
+}
+
+/** The latest run of a key, and the number that the next one gets: numbers at which a submission was discarded are no runs. */
+export async function runsOf(
+  { store }: Pick<Platform, 'store'>,
+  runKey: string,
+): Promise<{
+  readonly latest: { readonly claim: RunKeyClaim; readonly number: number } | null;
+  readonly next: number;
+}> {
+  const numbers: number[] = [];
+  for await (const key of store.keys(runsPrefix(runKey))) {
+    const match = /\/(\d{4})\.json$/.exec(key);
+    if (match?.[1] !== undefined) numbers.push(Number(match[1]));
+  }
+  const next = (numbers.at(-1) ?? -1) + 1;
+  for (const number of numbers.reverse()) {
+    const claim = await readClaim(store, runKey, number);
+    if (claim !== null && claim.discarded === undefined) return { latest: { claim, number }, next };
+  }
+  return { latest: null, next };
 }

@@ -18,11 +18,11 @@ import { lookAndTell } from '../notify/look-and-tell.ts';
 import { isProgram, refuseForeign } from '../notify/receivers.ts';
 import { Onlooker } from '../onlooker.ts';
 import { recordView } from '../remember.ts';
-import { claimRun, keyedOf, type RunKeyClaim } from '../run-claims.ts';
+import { claimRun, keyedOf, type RunKeyClaim, runsOf } from '../run-claims.ts';
 import { sendTasks, sendUndecided } from '../send.ts';
 import { type CutParts, cut } from './cut.ts';
-import { isMendedSince, runsOf } from './existing-run.ts';
 import { closeInputs } from './inputs.ts';
+import { isMendedSince } from './mended-since.ts';
 import type { Prepared } from './prepare.ts';
 import { mustStillBeThere, uploadInputs } from './upload-inputs.ts';
 
