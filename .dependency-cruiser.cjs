@@ -2,10 +2,11 @@
 
 /** Each room of src/ and the rooms it may import, besides itself, `errors.ts` and `lib/`. */
 const ROOMS = {
-  cli: ['jobs', 'worker', 'manager', 'infra', 'platform', 'config', 'model', 'ports'],
+  cli: ['verbs', 'jobs', 'worker', 'manager', 'infra', 'platform', 'config', 'model', 'ports'],
   platform: ['config', 'adapters', 'ports'],
   infra: ['config', 'model', 'adapters/aws'],
-  manager: ['jobs', 'model', 'ports'],
+  manager: ['verbs', 'jobs', 'model', 'ports'],
+  verbs: ['jobs', 'model', 'ports'],
   // It runs in a browser: of the command line only how things read, and the colours of the report.
   dashboard: ['model', 'cli/format', 'cli/deadline-text', 'cli/report-html/theme'],
   worker: ['jobs', 'model', 'ports'],
@@ -40,16 +41,16 @@ module.exports = {
     {
       name: 'model-is-pure',
       comment:
-        'model imports nothing but the types of ports, errors, big.js (exact decimals) and croner (cron patterns)',
+        'model imports nothing but the types of ports, errors, big.js (exact decimals), croner (cron patterns) and valibot (schemas)',
       severity: 'error',
       from: { path: '^src/model/' },
-      to: { pathNot: '^src/(model/|errors[.]ts$)|node_modules/(big[.]js|croner)/', dependencyTypesNot: ['type-only'] },
+      to: { pathNot: '^src/(model/|errors[.]ts$)|node_modules/(big[.]js|croner|valibot)/', dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'model-types-from-ports-only',
       severity: 'error',
       from: { path: '^src/model/' },
-      to: { pathNot: '^src/(model/|ports/|errors[.]ts$)|node_modules/((@types/)?big[.]js|croner)/' },
+      to: { pathNot: '^src/(model/|ports/|errors[.]ts$)|node_modules/((@types/)?big[.]js|croner|valibot)/' },
     },
     {
       name: 'errors-import-nothing',

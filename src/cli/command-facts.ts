@@ -1,4 +1,4 @@
-import type { CommandDefinition, CommandHelp, JsonSchema } from './command.ts';
+import { type CommandDefinition, type CommandHelp, type JsonSchema, outputOf } from './command.ts';
 import { COMMANDS, type CommandGroup } from './commands.ts';
 import type { Context } from './context.ts';
 
@@ -41,13 +41,14 @@ export async function allCommandFacts(ctx: Context): Promise<readonly CommandFac
   return Promise.all(
     COMMANDS.map(async ({ name, group, summary, load }) => ({
       ...{ name, group, summary },
-      ...factsOf((await load())(ctx)),
+      ...(await factsOf((await load())(ctx))),
     })),
   );
 }
 
-function factsOf(definition: CommandDefinition): Omit<CommandFacts, 'name' | 'group' | 'summary'> {
-  const { passThrough, writes, output, help } = definition;
+async function factsOf(definition: CommandDefinition): Promise<Omit<CommandFacts, 'name' | 'group' | 'summary'>> {
+  const { passThrough, writes, help } = definition;
+  const output = await outputOf(definition);
   return {
     arguments: Object.entries(definition.arguments).map(([spec, text]) => ({
       name: spec.replace(/^[<[]|\.\.\.|[>\]]$/g, ''),

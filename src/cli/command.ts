@@ -1,20 +1,22 @@
 import type { ExitCode } from './exit-codes.ts';
+import type { RunVerb } from './verb-command.ts';
 
 /**
- * How a verb is written. One verb, one file (`commands/status.ts`), three names:
+ * What the command line knows of a command. A declared verb's is made of its declaration (`verb-command.ts`); any other is
+ * one file (`commands/init.ts`) with three names:
  *
- *     export function statusCommand(ctx: Context): CommandDefinition {
+ *     export function initCommand(ctx: Context): CommandDefinition {
  *       return defineCommand({
- *         arguments: { '[job]': 'id, prefix, key:RUN-KEY, name:NAME or last; the latest unless given' },
+ *         arguments: { '[directory]': 'where to; the current one unless given' },
  *         options: { '--format <format>': choice('another format', ['prometheus']) },
  *         writes: false,
- *         output: STATUS_OUTPUT,
- *         help: { examples: ['batchctl status last'], exitCodes: [0, 4], related: ['watch', 'why'] },
- *         run: (input) => status({ ctx, ...input }),
+ *         output: INIT_OUTPUT,
+ *         help: { examples: ['batchctl init'], exitCodes: [0, 7], related: ['doctor'] },
+ *         run: (input) => init({ ctx, ...input }),
  *       });
  *     }
- *     export interface StatusOptions { readonly ctx: Context; readonly job: string | undefined; ... }
- *     export async function status(options: StatusOptions): Promise<void> { ... }
+ *     export interface InitOptions { readonly ctx: Context; readonly job: string | undefined; ... }
+ *     export async function init(options: InitOptions): Promise<void> { ... }
  *
  * The definition only parses: building it must open nothing and import nothing heavy. `run` may answer an exit
  * code (else 0), or throw a BatchctlError. The types of `input` follow from the keys of `arguments` and `options`:
@@ -27,9 +29,17 @@ export interface CommandDefinition {
   readonly writes: boolean;
   readonly passThrough: boolean;
   readonly stopsItself: boolean;
-  readonly output: JsonSchema | null;
+  /** A verb's is made of its declaration, when a document is asked for. */
+  readonly output: JsonSchema | null | (() => Promise<JsonSchema>);
   readonly help: CommandHelp;
+  /** Of a declared verb: has another than this process run it. */
+  runBy?(runVerb: RunVerb, input: RawInput): Promise<number>;
   run(input: RawInput): Promise<number | undefined>;
+}
+
+/** What `--json` prints, as a schema; null for a command that answers nothing. */
+export async function outputOf({ output }: Pick<CommandDefinition, 'output'>): Promise<JsonSchema | null> {
+  return typeof output === 'function' ? output() : output;
 }
 
 /** A draft 2020-12 JSON Schema. */
@@ -106,7 +116,7 @@ export interface CommandSpec<A extends ArgumentSpecs, O extends OptionSpecs> {
   /** The second Ctrl-C aborts `ctx.stopNow` and does not end the process; the third does. */
   readonly stopsItself?: boolean;
   /** What `--json` prints (one line of it, for a list); null for a command that answers nothing. */
-  readonly output: JsonSchema | null;
+  readonly output: CommandDefinition['output'];
   readonly help: CommandHelp;
   readonly run: (input: CommandInput<A, O>) => Promise<number | undefined> | Promise<void>;
 }
@@ -151,15 +161,4 @@ export function parsed<T>(
 /** An option that may be given several times. */
 export function repeated(text: string): OptionSpec<string> & { readonly repeat: true } {
   return { text, repeat: true };
-}
-
-/** A whole number from `from` on, for `parsed`. Throws a RangeError. */
-export function wholeNumber(from: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < from) {
-      throw new RangeError(`expected a whole number from ${from}, found "${text}"`);
-    }
-    return value;
-  };
 }

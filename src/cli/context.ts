@@ -1,5 +1,6 @@
 import type { Config } from '../config.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
+import { killPoints } from '../lib/kill-point.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { Attachments } from '../ports/verbs.ts';
 import { whereLine } from './announce.ts';
@@ -38,6 +39,8 @@ export interface Context {
   warn(text: string): void;
   /** A line on stderr with `--verbose`. */
   detail(text: string): void;
+  /** Marks a point at which a test may kill this process. */
+  readonly passed: (point: string) => void;
   close(): Promise<void>;
 }
 
@@ -117,6 +120,7 @@ export function openContext({
     detail: (text) => {
       if (flags.verbose) line(text);
     },
+    passed: killPoints(io.env),
     close: async () => {
       if (opened === null) return;
       // A platform that didn't open has nothing to close, and its error was thrown to whoever asked.

@@ -1,31 +1,39 @@
-import { type GroupRaise, type LateJob, type RaiseOptions, raiseGroups } from '../jobs/raise.ts';
+import type { LateJob, RaiseOptions } from '../jobs/raise.ts';
 import { formatDuration } from '../lib/units.ts';
 import { PACE } from '../model/capacity.ts';
 import { UNKNOWN_SECONDS } from '../model/load.ts';
 import type { JobView } from '../model/view.ts';
 import { groupFlag } from '../model/why/cause.ts';
+import { type RaiseEvent, type RaiseNews, raiseWork as raise } from '../verbs/raise.ts';
 import type { Context } from './context.ts';
 import { distanceText } from './deadline-text.ts';
 import { formatInstant, formatMany } from './format.ts';
 import { heldText } from './group-rows.ts';
-import { hintWork } from './work-hint.ts';
 
 /** Raises the groups of a job whose tasks were sent, once, and says what came of it. Where nothing works by itself: who does. */
 export async function raiseWork(
   ctx: Context,
   view: JobView,
-  { scale, ...options }: RaiseOptions & { readonly scale: boolean },
+  options: RaiseOptions & { readonly scale: boolean },
 ): Promise<void> {
-  const platform = await ctx.platform();
-  const raised = scale ? await raiseGroups(platform, [view], options) : [];
-  tellRaised(ctx, raised, await ctx.zone());
-  // On local a group is manual, and at 0, until somebody says otherwise.
-  const local = platform.remote !== true && !raised.some(({ outcome }) => outcome === 'raised');
-  if (local || raised.some((each) => isByHand(each) && !each.status.missing)) await hintWork(ctx, view);
+  const events: RaiseEvent[] = [];
+  await raise({ platform: ctx.platform, report: (event) => events.push(event) }, view, options);
+  for (const event of events) await tellRaise(ctx, event);
+}
+
+/** What raising groups came to, for people. */
+export async function tellRaise(ctx: Context, event: RaiseEvent): Promise<void> {
+  if (event.event === 'raised') return tellRaised(ctx, event.groups, await ctx.zone());
+  const named = event.groups.map((group) => `--group ${group} `).join('');
+  // Until a group has machines of its own, whoever has credentials may work for it.
+  const how = event.remote
+    ? `batchctl worker --here ${named}--until-empty`
+    : `batchctl worker ${named}--until-empty, or batchctl scale 1`;
+  ctx.notice(`work on it: ${how}`);
 }
 
 /** What became of raising groups: news on stderr. Nothing for a group that has what it needs. */
-export function tellRaised(ctx: Context, raised: readonly GroupRaise[], zone: string): void {
+export function tellRaised(ctx: Context, raised: readonly RaiseNews[], zone: string): void {
   for (const each of raised) {
     if (isSized(each) && each.late !== null) ctx.warn(lateText(each, each.late, zone));
     if (isSized(each) && (each.unpaid ?? 0) > 0) ctx.warn(unpaidText(each));
@@ -33,7 +41,7 @@ export function tellRaised(ctx: Context, raised: readonly GroupRaise[], zone: st
     if (each.outcome === 'raised') ctx.notice(raisedText(each));
     else if (each.outcome === 'failed') {
       const { message, hint } = each.error;
-      ctx.warn(`group ${each.group} was not raised: ${message}${hint === undefined ? '' : `; ${hint}`}`);
+      ctx.warn(`group ${each.group} was not raised: ${message}${hint === null ? '' : `; ${hint}`}`);
     } else if (each.outcome === 'held') {
       ctx.warn(heldText(each.hold));
     } else if (isByHand(each) && each.status.missing) {
@@ -46,12 +54,12 @@ export function tellRaised(ctx: Context, raised: readonly GroupRaise[], zone: st
   }
 }
 
-const isByHand = (each: GroupRaise): each is Extract<GroupRaise, { readonly outcome: 'byHand' | 'manual' }> =>
+const isByHand = (each: RaiseNews): each is Extract<RaiseNews, { readonly outcome: 'byHand' | 'manual' }> =>
   each.outcome === 'byHand';
 
-type Sized = Extract<GroupRaise, { readonly outcome: 'raised' | 'enough' }>;
+type Sized = Extract<RaiseNews, { readonly outcome: 'raised' | 'enough' }>;
 
-const isSized = (each: GroupRaise): each is Sized => each.outcome === 'raised' || each.outcome === 'enough';
+const isSized = (each: RaiseNews): each is Sized => each.outcome === 'raised' || each.outcome === 'enough';
 
 /** `even with 20 instances, its maximum, job a ends about 06:25, 25m late`, and what mends that. */
 function lateText({ group, status }: Sized, { job, ends, deadline, max }: LateJob, zone: string): string {
@@ -76,7 +84,7 @@ function raisedText({
   status,
   need,
   onDemand,
-}: Extract<GroupRaise, { readonly outcome: 'raised' }>): string {
+}: Extract<RaiseNews, { readonly outcome: 'raised' }>): string {
   const capped = need.unbounded > status.max ? `, its maximum; the work would take ${need.unbounded}` : '';
   const assumed = need.assumed ? `, taking ${UNKNOWN_SECONDS}s a task: no run tells yet` : '';
   const aim =

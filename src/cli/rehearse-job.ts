@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { BatchctlError } from '../errors.ts';
+import { FirstFailure } from '../jobs/first-failure.ts';
 import { type FollowEnd, follow } from '../jobs/follow.ts';
 import { observe } from '../jobs/rehearse/observe.ts';
 import {
@@ -27,7 +28,7 @@ import { withFaults } from '../platform/rehearsed.ts';
 import type { OwnWorkers } from '../platform.ts';
 import type { Faults } from '../ports/worker-faults.ts';
 import type { Context } from './context.ts';
-import { FirstFailure } from './first-failure.ts';
+import { failureLine } from './failure-line.ts';
 import { formatCount, formatMany } from './format.ts';
 import { localResources, refuseTooLarge } from './local-resources.ts';
 import { startRehearsalWorkers, tallyFiles } from './rehearsal-workers.ts';
@@ -173,7 +174,7 @@ async function runSample(
 
 async function followSample({ ctx, work }: Stage, view: JobView, workers: OwnWorkers): Promise<JobView> {
   const live = liveView(ctx);
-  const first = new FirstFailure(await ctx.platform(), view, live.above);
+  const first = new FirstFailure(await ctx.platform(), view, (failure) => live.above(failureLine(failure)));
   ctx.stopNow.addEventListener('abort', () => void workers.stop(), { once: true });
   try {
     const { end, view: now } = await follow(await ctx.platform(), view, {

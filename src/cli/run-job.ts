@@ -1,6 +1,8 @@
 import { BatchctlError } from '../errors.ts';
 import { findJob } from '../jobs/find.ts';
+import { FirstFailure } from '../jobs/first-failure.ts';
 import { follow } from '../jobs/follow.ts';
+import { following, jobExit, refuseUnended } from '../jobs/job-exit.ts';
 import { mustReadView } from '../jobs/journal.ts';
 import { prunedText, refusePruned } from '../jobs/pruned.ts';
 import { type JobStatus, statusOf } from '../jobs/status.ts';
@@ -10,13 +12,13 @@ import { finishSending } from '../jobs/submit/submit.ts';
 import { groupsOf, isClosed, type JobSpec, type Join } from '../model/job.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import type { OwnWorkers } from '../platform.ts';
+import { deliverJob } from '../verbs/deliver.ts';
+import { newsOf } from '../verbs/raise.ts';
 import { requireAffordable } from './affordable.ts';
 import { takeUpCommand, tellNext } from './after-job.ts';
 import type { Context } from './context.ts';
-import { deliverJob } from './deliver-job.ts';
-import { FirstFailure } from './first-failure.ts';
+import { failureLine } from './failure-line.ts';
 import { formatMany } from './format.ts';
-import { following, jobExit, refuseUnended } from './job-exit.ts';
 import { localResources, refuseTooLarge } from './local-resources.ts';
 import { raiseWork, tellRaised } from './raise-work.ts';
 import { answer, print } from './render.ts';
@@ -120,7 +122,7 @@ async function workOn(
   const zone = await ctx.zone();
   workers.start(view.record.spec);
   const live = liveView(ctx);
-  const first = new FirstFailure(platform, view, live.above);
+  const first = new FirstFailure(platform, view, (failure) => live.above(failureLine(failure)));
   ctx.stopNow.addEventListener('abort', () => void workers.stop(), { once: true });
   try {
     const followed = await follow(platform, view, {
@@ -128,7 +130,7 @@ async function workOn(
       timeout: work.timeout,
       watching: !ctx.flags.quiet,
       scale: work.scale,
-      onRaised: (raised) => tellRaised(ctx, raised, zone),
+      onRaised: (raised) => tellRaised(ctx, newsOf(raised), zone),
       onStatus: (status) => {
         live.show(liveOf(status));
         first.see(status);

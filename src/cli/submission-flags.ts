@@ -2,9 +2,9 @@ import { dirname, resolve } from 'node:path';
 import type { Profile } from '../config.ts';
 import { BatchctlError } from '../errors.ts';
 import type { SubmissionRequest } from '../jobs/submit/prepare.ts';
-import { parseDuration } from '../lib/units.ts';
+import { pairs, parseDuration, wholeNumber } from '../lib/units.ts';
 import type { JobSpec } from '../model/job.ts';
-import { parsed, repeated, wholeNumber } from './command.ts';
+import { parsed, repeated } from './command.ts';
 import type { Context } from './context.ts';
 import { formatInstant } from './format.ts';
 import { parseTime } from './times.ts';
@@ -157,15 +157,4 @@ export function dollars(text: string): number {
 /** How a key that exists is answered. */
 export function modeOf(input: SubmissionInput): 'new' | 'existing' | 'again' {
   return input.again ? 'again' : input.existing ? 'existing' : 'new';
-}
-
-/** `name=value` texts as a record. Throws `usage`. */
-export function pairs(flag: string, texts: readonly string[]): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    texts.map((text) => {
-      const at = text.indexOf('=');
-      if (at <= 0) throw new BatchctlError('usage', `${flag} ${text}: expected name=value`);
-      return [text.slice(0, at), text.slice(at + 1)];
-    }),
-  );
 }

@@ -1,5 +1,5 @@
 import type { JsonSchema } from './command.ts';
-import { DELIVERY } from './status-schema.ts';
+import { deliverySchema } from './verb-schema.ts';
 import { EVIDENCE } from './verify-evidence-schema.ts';
 
 const count = { type: 'integer', minimum: 0 };
@@ -17,7 +17,7 @@ const findings = (description: string) => ({
 });
 
 /** What `verify --json` gives; with `--check`, of the file's own proof. */
-export const VERIFY_OUTPUT: JsonSchema = {
+export const verifySchema = async (): Promise<JsonSchema> => ({
   type: 'object',
   required: ['format', 'job', 'runKey', 'state', 'verdict', 'checked', 'steps', 'problems'],
   properties: {
@@ -39,7 +39,7 @@ export const VERIFY_OUTPUT: JsonSchema = {
       description: 'only of a rehearsal: the parts of its sample, of the whole input; the whole is not claimed',
       properties: { parts: count, of: count },
     },
-    delivery: DELIVERY,
+    delivery: await deliverySchema(),
     steps: {
       type: 'array',
       items: {
@@ -101,4 +101,4 @@ export const VERIFY_OUTPUT: JsonSchema = {
       },
     },
   },
-};
+});

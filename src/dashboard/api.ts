@@ -1048,6 +1048,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/verbs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * call a verb for its answer as a value
+         * @description JSON Lines of frames: what the verb reports, the rows of a list or the answer, and last how it ended. When the connection is closed, the verb is told to stop, as by Ctrl-C. Needs the verb's scope. A verb that this path does not know yet is run by `/commands`.
+         */
+        post: operations["callVerb"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/workers": {
         parameters: {
             query?: never;
@@ -1377,7 +1397,7 @@ export interface components {
             job: string;
             name: string;
             runKey: string | null;
-            /** @enum {unknown} */
+            /** @enum {string} */
             state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
             reason: string | null;
             round: number;
@@ -1394,10 +1414,12 @@ export interface components {
             /** @description its outputs, parts and logs were removed */
             pruned: boolean;
             /** @description it ran on a sample of its parts */
-            rehearsal?: boolean;
-            /** @description as in status; left out of closed jobs after the newest 100 */
+            rehearsal: boolean;
+            /** @description as in status; left out of all but the newest closed jobs */
             journalHole?: {
+                /** @description the number of the first missing entry */
                 missing: number;
+                /** @description the number of the last entry that is there */
                 last: number;
             } | null;
         };
@@ -2019,9 +2041,9 @@ export interface components {
         };
         Retry: {
             job: string;
-            /** @enum {unknown} */
+            /** @enum {string} */
             state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
-            /** @description null when nothing was asked for */
+            /** @description null when there was nothing to retry, and in a dry run */
             round: number | null;
             /** @description by step: 0-4,17 */
             tasks: {
@@ -2056,138 +2078,142 @@ export interface components {
             name: string;
             runKey: string | null;
             round: number;
-            /** @description tasks that this round asks for again; among the failed until they run */
+            /** @description tasks that this round asks for again; counted as failed until they run; 0 in round 0 */
             asked: number;
-            /** @enum {unknown} */
+            /** @enum {string} */
             state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
-            /** @description a stable code: failures, stopped, expect, halt, deployment, secret, denied, budget; or why a person paused it */
+            /** @description a stable code (failures, stopped, expect, halt, deployment, secret, denied, budget), or why a person paused it */
             reason: string | null;
-            /** @description what a guard found that has paused it, in words */
-            detail?: string | null;
-            /** @description the counts are known to equal what the store says */
+            /** @description what the guard found that paused the job, in words */
+            detail: string | null;
+            /** @description true: the counts are known to equal what the store says */
             exact: boolean;
             steps: {
-                name?: string;
-                group?: string;
+                name: string;
+                group: string;
                 /** @description null behind an explode that is not opened yet */
-                total?: number | null;
-                waiting?: number;
-                running?: number;
-                done?: number;
-                /** @description for good */
-                failed?: number;
-                skipped?: number;
+                total: number | null;
+                waiting: number;
+                running: number;
+                done: number;
+                /** @description permanently */
+                failed: number;
+                skipped: number;
                 /** @description failed attempts that were tried again */
-                retried?: number;
+                retried: number;
                 /** @description attempts given back unharmed */
-                interrupted?: number;
+                interrupted: number;
             }[];
-            /** @description tasks a second */
-            rate?: number | null;
-            /** @description seconds */
-            eta?: number | null;
+            /** @description tasks a second; null while unknown, and without a worker */
+            rate: number | null;
+            /** @description seconds until the end at that rate; null while unknown */
+            eta: number | null;
             /**
              * Format: date-time
              * @description the deadline
              */
-            finishBy?: string | null;
+            finishBy: string | null;
             /**
              * Format: date-time
-             * @description when it will have ended: with a deadline by the model that sizes groups, else at that rate
+             * @description the expected end: with a deadline by the model that sizes groups, otherwise at the current rate
              */
-            projected?: string | null;
+            projected: string | null;
             /**
              * Format: date-time
-             * @description of a job with a deadline: it ends between these in 19 of 20 cases; null while part of it is assumed
+             * @description for a job with a deadline: it ends between these two in 19 of 20 cases; null while part of it is assumed
              */
-            projectedEarliest?: string | null;
+            projectedEarliest: string | null;
             /** Format: date-time */
-            projectedLatest?: string | null;
-            /** @description US dollars so far; null where a price is not known, or nothing costs any */
-            cost?: number | null;
-            /** @description by its end; null once it is over, and while it is not known */
-            costProjected?: number | null;
-            /** @description at so much it pauses: its own limit, else the profile's */
-            maxCost?: number | null;
-            /** @description instance types without a price */
-            costUnknown?: string[];
+            projectedLatest: string | null;
+            /** @description US dollars so far; null where a price is not known, or nothing costs anything */
+            cost: number | null;
+            /** @description US dollars by its end; null once it is closed, and while unknown */
+            costProjected: number | null;
+            /** @description US dollars at which it pauses: its own limit, otherwise the profile's */
+            maxCost: number | null;
+            /** @description instance types without a known price */
+            costUnknown: string[];
             /** @description by step: counters, exact decimals as text */
-            counters?: Record<string, never>;
-            workers?: {
-                running?: number;
-                slots?: number;
+            counters: {
+                [key: string]: {
+                    [key: string]: string;
+                };
+            };
+            workers: {
+                running: number;
+                slots: number;
             };
             /** @description the manager or tick that left its mark in the last 15 minutes */
-            keeper?: string | null;
+            keeper: string | null;
             /**
              * Format: date-time
              * @description no task begins before it
              */
-            notBefore?: string | null;
+            notBefore: string | null;
             /** Format: date-time */
-            createdAt?: string;
+            createdAt: string;
             /** Format: date-time */
-            closedAt?: string | null;
+            closedAt: string | null;
             /**
              * Format: date-time
              * @description when its outputs, parts and logs were removed
              */
-            prunedAt?: string | null;
-            /** @description an entry of its journal that is missing before others: what those decided is not told here */
-            journalHole?: {
-                /** @description the number of the first one that is missing */
-                missing?: number;
-                /** @description the number of the last one that is there */
-                last?: number;
+            prunedAt: string | null;
+            /** @description null for a whole journal */
+            journalHole: {
+                /** @description the number of the first missing entry */
+                missing: number;
+                /** @description the number of the last entry that is there */
+                last: number;
             } | null;
-            /** @description null of a job that delivers nothing */
-            delivery?: {
-                to?: string;
-                /** @description the machine whose directory it is; null of a bucket */
-                host?: string | null;
+            /** @description null for a job that delivers nothing */
+            delivery: {
+                to: string;
+                /** @description the machine of the directory; null for a bucket */
+                host: string | null;
                 /**
-                 * @description none: the job ended otherwise; failing: tried again after a while; givenUp: only by watch, wait, run
-                 * @enum {unknown}
+                 * @description none: the job did not succeed; failing: tried again after a while; givenUp: only watch, wait and run try again
+                 * @enum {string}
                  */
-                state?: "waiting" | "none" | "due" | "failing" | "givenUp" | "delivered";
-                delivered?: {
-                    to?: string;
+                state: "waiting" | "none" | "due" | "failing" | "givenUp" | "delivered";
+                delivered: {
+                    to: string;
                     /** Format: date-time */
-                    when?: string;
-                    who?: string;
-                    outputs?: number;
-                    bytes?: number;
+                    when: string;
+                    who: string;
+                    outputs: number;
+                    bytes: number;
                 } | null;
                 /** @description the last try that failed */
-                failed?: {
-                    tries?: number;
+                failed: {
+                    tries: number;
                     /** Format: date-time */
-                    when?: string;
-                    who?: string;
-                    kind?: string;
-                    message?: string;
-                    hint?: string | null;
+                    when: string;
+                    who: string;
+                    kind: string;
+                    message: string;
+                    hint: string | null;
                 } | null;
             } | null;
-            /** @description of a job that is closed or paused: who could not be told of it (docs/notify.md); else empty */
-            untold?: {
+            /** @description receivers that could not be notified of its end or pause (docs/notify.md); empty while it runs */
+            untold: {
                 /** @description its id */
-                event?: string;
-                /** @description of a URL the host alone */
-                to?: string;
-                tries?: number;
-                /** @description why the last try failed; null of one that died */
-                message?: string | null;
+                event: string;
+                /** @description the host alone, for a URL */
+                to: string;
+                tries: number;
+                /** @description why the last try failed; null while one goes on, and if the one who tried died */
+                message: string | null;
                 /**
                  * Format: date-time
                  * @description when it is tried again; null: never
                  */
-                next?: string | null;
+                next: string | null;
             }[];
-            /** @description of a rehearsal: how many parts it runs on, of how many; null of a real job */
-            rehearsal?: {
-                parts?: number;
-                of?: number;
+            /** @description for a rehearsal: the parts that it runs on, and those of the whole input; null for a real job */
+            rehearsal: {
+                parts: number;
+                of: number;
             } | null;
             /** @description only of run: false for a job that was there */
             created?: boolean;
@@ -2414,138 +2440,142 @@ export interface components {
             name: string;
             runKey: string | null;
             round: number;
-            /** @description tasks that this round asks for again; among the failed until they run */
+            /** @description tasks that this round asks for again; counted as failed until they run; 0 in round 0 */
             asked: number;
-            /** @enum {unknown} */
+            /** @enum {string} */
             state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
-            /** @description a stable code: failures, stopped, expect, halt, deployment, secret, denied, budget; or why a person paused it */
+            /** @description a stable code (failures, stopped, expect, halt, deployment, secret, denied, budget), or why a person paused it */
             reason: string | null;
-            /** @description what a guard found that has paused it, in words */
-            detail?: string | null;
-            /** @description the counts are known to equal what the store says */
+            /** @description what the guard found that paused the job, in words */
+            detail: string | null;
+            /** @description true: the counts are known to equal what the store says */
             exact: boolean;
             steps: {
-                name?: string;
-                group?: string;
+                name: string;
+                group: string;
                 /** @description null behind an explode that is not opened yet */
-                total?: number | null;
-                waiting?: number;
-                running?: number;
-                done?: number;
-                /** @description for good */
-                failed?: number;
-                skipped?: number;
+                total: number | null;
+                waiting: number;
+                running: number;
+                done: number;
+                /** @description permanently */
+                failed: number;
+                skipped: number;
                 /** @description failed attempts that were tried again */
-                retried?: number;
+                retried: number;
                 /** @description attempts given back unharmed */
-                interrupted?: number;
+                interrupted: number;
             }[];
-            /** @description tasks a second */
-            rate?: number | null;
-            /** @description seconds */
-            eta?: number | null;
+            /** @description tasks a second; null while unknown, and without a worker */
+            rate: number | null;
+            /** @description seconds until the end at that rate; null while unknown */
+            eta: number | null;
             /**
              * Format: date-time
              * @description the deadline
              */
-            finishBy?: string | null;
+            finishBy: string | null;
             /**
              * Format: date-time
-             * @description when it will have ended: with a deadline by the model that sizes groups, else at that rate
+             * @description the expected end: with a deadline by the model that sizes groups, otherwise at the current rate
              */
-            projected?: string | null;
+            projected: string | null;
             /**
              * Format: date-time
-             * @description of a job with a deadline: it ends between these in 19 of 20 cases; null while part of it is assumed
+             * @description for a job with a deadline: it ends between these two in 19 of 20 cases; null while part of it is assumed
              */
-            projectedEarliest?: string | null;
+            projectedEarliest: string | null;
             /** Format: date-time */
-            projectedLatest?: string | null;
-            /** @description US dollars so far; null where a price is not known, or nothing costs any */
-            cost?: number | null;
-            /** @description by its end; null once it is over, and while it is not known */
-            costProjected?: number | null;
-            /** @description at so much it pauses: its own limit, else the profile's */
-            maxCost?: number | null;
-            /** @description instance types without a price */
-            costUnknown?: string[];
+            projectedLatest: string | null;
+            /** @description US dollars so far; null where a price is not known, or nothing costs anything */
+            cost: number | null;
+            /** @description US dollars by its end; null once it is closed, and while unknown */
+            costProjected: number | null;
+            /** @description US dollars at which it pauses: its own limit, otherwise the profile's */
+            maxCost: number | null;
+            /** @description instance types without a known price */
+            costUnknown: string[];
             /** @description by step: counters, exact decimals as text */
-            counters?: Record<string, never>;
-            workers?: {
-                running?: number;
-                slots?: number;
+            counters: {
+                [key: string]: {
+                    [key: string]: string;
+                };
+            };
+            workers: {
+                running: number;
+                slots: number;
             };
             /** @description the manager or tick that left its mark in the last 15 minutes */
-            keeper?: string | null;
+            keeper: string | null;
             /**
              * Format: date-time
              * @description no task begins before it
              */
-            notBefore?: string | null;
+            notBefore: string | null;
             /** Format: date-time */
-            createdAt?: string;
+            createdAt: string;
             /** Format: date-time */
-            closedAt?: string | null;
+            closedAt: string | null;
             /**
              * Format: date-time
              * @description when its outputs, parts and logs were removed
              */
-            prunedAt?: string | null;
-            /** @description an entry of its journal that is missing before others: what those decided is not told here */
-            journalHole?: {
-                /** @description the number of the first one that is missing */
-                missing?: number;
-                /** @description the number of the last one that is there */
-                last?: number;
+            prunedAt: string | null;
+            /** @description null for a whole journal */
+            journalHole: {
+                /** @description the number of the first missing entry */
+                missing: number;
+                /** @description the number of the last entry that is there */
+                last: number;
             } | null;
-            /** @description null of a job that delivers nothing */
-            delivery?: {
-                to?: string;
-                /** @description the machine whose directory it is; null of a bucket */
-                host?: string | null;
+            /** @description null for a job that delivers nothing */
+            delivery: {
+                to: string;
+                /** @description the machine of the directory; null for a bucket */
+                host: string | null;
                 /**
-                 * @description none: the job ended otherwise; failing: tried again after a while; givenUp: only by watch, wait, run
-                 * @enum {unknown}
+                 * @description none: the job did not succeed; failing: tried again after a while; givenUp: only watch, wait and run try again
+                 * @enum {string}
                  */
-                state?: "waiting" | "none" | "due" | "failing" | "givenUp" | "delivered";
-                delivered?: {
-                    to?: string;
+                state: "waiting" | "none" | "due" | "failing" | "givenUp" | "delivered";
+                delivered: {
+                    to: string;
                     /** Format: date-time */
-                    when?: string;
-                    who?: string;
-                    outputs?: number;
-                    bytes?: number;
+                    when: string;
+                    who: string;
+                    outputs: number;
+                    bytes: number;
                 } | null;
                 /** @description the last try that failed */
-                failed?: {
-                    tries?: number;
+                failed: {
+                    tries: number;
                     /** Format: date-time */
-                    when?: string;
-                    who?: string;
-                    kind?: string;
-                    message?: string;
-                    hint?: string | null;
+                    when: string;
+                    who: string;
+                    kind: string;
+                    message: string;
+                    hint: string | null;
                 } | null;
             } | null;
-            /** @description of a job that is closed or paused: who could not be told of it (docs/notify.md); else empty */
-            untold?: {
+            /** @description receivers that could not be notified of its end or pause (docs/notify.md); empty while it runs */
+            untold: {
                 /** @description its id */
-                event?: string;
-                /** @description of a URL the host alone */
-                to?: string;
-                tries?: number;
-                /** @description why the last try failed; null of one that died */
-                message?: string | null;
+                event: string;
+                /** @description the host alone, for a URL */
+                to: string;
+                tries: number;
+                /** @description why the last try failed; null while one goes on, and if the one who tried died */
+                message: string | null;
                 /**
                  * Format: date-time
                  * @description when it is tried again; null: never
                  */
-                next?: string | null;
+                next: string | null;
             }[];
-            /** @description of a rehearsal: how many parts it runs on, of how many; null of a real job */
-            rehearsal?: {
-                parts?: number;
-                of?: number;
+            /** @description for a rehearsal: the parts that it runs on, and those of the whole input; null for a real job */
+            rehearsal: {
+                parts: number;
+                of: number;
             } | null;
             /** @description only of run: false for a job that was there */
             created?: boolean;
@@ -2688,6 +2718,25 @@ export interface components {
             /** @description bytes; the last part may have fewer */
             partSize: number;
         };
+        ValueFrame: {
+            event: {
+                event: string;
+            };
+        } | {
+            notice: string;
+        } | {
+            warning: string;
+        } | {
+            row: unknown;
+        } | {
+            answer: unknown;
+        } | {
+            /** @constant */
+            alive: true;
+        } | {
+            exit: number;
+            error: null | components["schemas"]["Error"]["error"];
+        };
         Verify: {
             /** @constant */
             format: 1;
@@ -2720,33 +2769,33 @@ export interface components {
                 parts?: number;
                 of?: number;
             };
-            /** @description null of a job that delivers nothing */
+            /** @description null for a job that delivers nothing */
             delivery?: {
-                to?: string;
-                /** @description the machine whose directory it is; null of a bucket */
-                host?: string | null;
+                to: string;
+                /** @description the machine of the directory; null for a bucket */
+                host: string | null;
                 /**
-                 * @description none: the job ended otherwise; failing: tried again after a while; givenUp: only by watch, wait, run
-                 * @enum {unknown}
+                 * @description none: the job did not succeed; failing: tried again after a while; givenUp: only watch, wait and run try again
+                 * @enum {string}
                  */
-                state?: "waiting" | "none" | "due" | "failing" | "givenUp" | "delivered";
-                delivered?: {
-                    to?: string;
+                state: "waiting" | "none" | "due" | "failing" | "givenUp" | "delivered";
+                delivered: {
+                    to: string;
                     /** Format: date-time */
-                    when?: string;
-                    who?: string;
-                    outputs?: number;
-                    bytes?: number;
+                    when: string;
+                    who: string;
+                    outputs: number;
+                    bytes: number;
                 } | null;
                 /** @description the last try that failed */
-                failed?: {
-                    tries?: number;
+                failed: {
+                    tries: number;
                     /** Format: date-time */
-                    when?: string;
-                    who?: string;
-                    kind?: string;
-                    message?: string;
-                    hint?: string | null;
+                    when: string;
+                    who: string;
+                    kind: string;
+                    message: string;
+                    hint: string | null;
                 } | null;
             } | null;
             steps: {
@@ -2979,138 +3028,142 @@ export interface components {
             name: string;
             runKey: string | null;
             round: number;
-            /** @description tasks that this round asks for again; among the failed until they run */
+            /** @description tasks that this round asks for again; counted as failed until they run; 0 in round 0 */
             asked: number;
-            /** @enum {unknown} */
+            /** @enum {string} */
             state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
-            /** @description a stable code: failures, stopped, expect, halt, deployment, secret, denied, budget; or why a person paused it */
+            /** @description a stable code (failures, stopped, expect, halt, deployment, secret, denied, budget), or why a person paused it */
             reason: string | null;
-            /** @description what a guard found that has paused it, in words */
-            detail?: string | null;
-            /** @description the counts are known to equal what the store says */
+            /** @description what the guard found that paused the job, in words */
+            detail: string | null;
+            /** @description true: the counts are known to equal what the store says */
             exact: boolean;
             steps: {
-                name?: string;
-                group?: string;
+                name: string;
+                group: string;
                 /** @description null behind an explode that is not opened yet */
-                total?: number | null;
-                waiting?: number;
-                running?: number;
-                done?: number;
-                /** @description for good */
-                failed?: number;
-                skipped?: number;
+                total: number | null;
+                waiting: number;
+                running: number;
+                done: number;
+                /** @description permanently */
+                failed: number;
+                skipped: number;
                 /** @description failed attempts that were tried again */
-                retried?: number;
+                retried: number;
                 /** @description attempts given back unharmed */
-                interrupted?: number;
+                interrupted: number;
             }[];
-            /** @description tasks a second */
-            rate?: number | null;
-            /** @description seconds */
-            eta?: number | null;
+            /** @description tasks a second; null while unknown, and without a worker */
+            rate: number | null;
+            /** @description seconds until the end at that rate; null while unknown */
+            eta: number | null;
             /**
              * Format: date-time
              * @description the deadline
              */
-            finishBy?: string | null;
+            finishBy: string | null;
             /**
              * Format: date-time
-             * @description when it will have ended: with a deadline by the model that sizes groups, else at that rate
+             * @description the expected end: with a deadline by the model that sizes groups, otherwise at the current rate
              */
-            projected?: string | null;
+            projected: string | null;
             /**
              * Format: date-time
-             * @description of a job with a deadline: it ends between these in 19 of 20 cases; null while part of it is assumed
+             * @description for a job with a deadline: it ends between these two in 19 of 20 cases; null while part of it is assumed
              */
-            projectedEarliest?: string | null;
+            projectedEarliest: string | null;
             /** Format: date-time */
-            projectedLatest?: string | null;
-            /** @description US dollars so far; null where a price is not known, or nothing costs any */
-            cost?: number | null;
-            /** @description by its end; null once it is over, and while it is not known */
-            costProjected?: number | null;
-            /** @description at so much it pauses: its own limit, else the profile's */
-            maxCost?: number | null;
-            /** @description instance types without a price */
-            costUnknown?: string[];
+            projectedLatest: string | null;
+            /** @description US dollars so far; null where a price is not known, or nothing costs anything */
+            cost: number | null;
+            /** @description US dollars by its end; null once it is closed, and while unknown */
+            costProjected: number | null;
+            /** @description US dollars at which it pauses: its own limit, otherwise the profile's */
+            maxCost: number | null;
+            /** @description instance types without a known price */
+            costUnknown: string[];
             /** @description by step: counters, exact decimals as text */
-            counters?: Record<string, never>;
-            workers?: {
-                running?: number;
-                slots?: number;
+            counters: {
+                [key: string]: {
+                    [key: string]: string;
+                };
+            };
+            workers: {
+                running: number;
+                slots: number;
             };
             /** @description the manager or tick that left its mark in the last 15 minutes */
-            keeper?: string | null;
+            keeper: string | null;
             /**
              * Format: date-time
              * @description no task begins before it
              */
-            notBefore?: string | null;
+            notBefore: string | null;
             /** Format: date-time */
-            createdAt?: string;
+            createdAt: string;
             /** Format: date-time */
-            closedAt?: string | null;
+            closedAt: string | null;
             /**
              * Format: date-time
              * @description when its outputs, parts and logs were removed
              */
-            prunedAt?: string | null;
-            /** @description an entry of its journal that is missing before others: what those decided is not told here */
-            journalHole?: {
-                /** @description the number of the first one that is missing */
-                missing?: number;
-                /** @description the number of the last one that is there */
-                last?: number;
+            prunedAt: string | null;
+            /** @description null for a whole journal */
+            journalHole: {
+                /** @description the number of the first missing entry */
+                missing: number;
+                /** @description the number of the last entry that is there */
+                last: number;
             } | null;
-            /** @description null of a job that delivers nothing */
-            delivery?: {
-                to?: string;
-                /** @description the machine whose directory it is; null of a bucket */
-                host?: string | null;
+            /** @description null for a job that delivers nothing */
+            delivery: {
+                to: string;
+                /** @description the machine of the directory; null for a bucket */
+                host: string | null;
                 /**
-                 * @description none: the job ended otherwise; failing: tried again after a while; givenUp: only by watch, wait, run
-                 * @enum {unknown}
+                 * @description none: the job did not succeed; failing: tried again after a while; givenUp: only watch, wait and run try again
+                 * @enum {string}
                  */
-                state?: "waiting" | "none" | "due" | "failing" | "givenUp" | "delivered";
-                delivered?: {
-                    to?: string;
+                state: "waiting" | "none" | "due" | "failing" | "givenUp" | "delivered";
+                delivered: {
+                    to: string;
                     /** Format: date-time */
-                    when?: string;
-                    who?: string;
-                    outputs?: number;
-                    bytes?: number;
+                    when: string;
+                    who: string;
+                    outputs: number;
+                    bytes: number;
                 } | null;
                 /** @description the last try that failed */
-                failed?: {
-                    tries?: number;
+                failed: {
+                    tries: number;
                     /** Format: date-time */
-                    when?: string;
-                    who?: string;
-                    kind?: string;
-                    message?: string;
-                    hint?: string | null;
+                    when: string;
+                    who: string;
+                    kind: string;
+                    message: string;
+                    hint: string | null;
                 } | null;
             } | null;
-            /** @description of a job that is closed or paused: who could not be told of it (docs/notify.md); else empty */
-            untold?: {
+            /** @description receivers that could not be notified of its end or pause (docs/notify.md); empty while it runs */
+            untold: {
                 /** @description its id */
-                event?: string;
-                /** @description of a URL the host alone */
-                to?: string;
-                tries?: number;
-                /** @description why the last try failed; null of one that died */
-                message?: string | null;
+                event: string;
+                /** @description the host alone, for a URL */
+                to: string;
+                tries: number;
+                /** @description why the last try failed; null while one goes on, and if the one who tried died */
+                message: string | null;
                 /**
                  * Format: date-time
                  * @description when it is tried again; null: never
                  */
-                next?: string | null;
+                next: string | null;
             }[];
-            /** @description of a rehearsal: how many parts it runs on, of how many; null of a real job */
-            rehearsal?: {
-                parts?: number;
-                of?: number;
+            /** @description for a rehearsal: the parts that it runs on, and those of the whole input; null for a real job */
+            rehearsal: {
+                parts: number;
+                of: number;
             } | null;
             /** @description only of run: false for a job that was there */
             created?: boolean;
@@ -3122,138 +3175,142 @@ export interface components {
             name: string;
             runKey: string | null;
             round: number;
-            /** @description tasks that this round asks for again; among the failed until they run */
+            /** @description tasks that this round asks for again; counted as failed until they run; 0 in round 0 */
             asked: number;
-            /** @enum {unknown} */
+            /** @enum {string} */
             state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
-            /** @description a stable code: failures, stopped, expect, halt, deployment, secret, denied, budget; or why a person paused it */
+            /** @description a stable code (failures, stopped, expect, halt, deployment, secret, denied, budget), or why a person paused it */
             reason: string | null;
-            /** @description what a guard found that has paused it, in words */
-            detail?: string | null;
-            /** @description the counts are known to equal what the store says */
+            /** @description what the guard found that paused the job, in words */
+            detail: string | null;
+            /** @description true: the counts are known to equal what the store says */
             exact: boolean;
             steps: {
-                name?: string;
-                group?: string;
+                name: string;
+                group: string;
                 /** @description null behind an explode that is not opened yet */
-                total?: number | null;
-                waiting?: number;
-                running?: number;
-                done?: number;
-                /** @description for good */
-                failed?: number;
-                skipped?: number;
+                total: number | null;
+                waiting: number;
+                running: number;
+                done: number;
+                /** @description permanently */
+                failed: number;
+                skipped: number;
                 /** @description failed attempts that were tried again */
-                retried?: number;
+                retried: number;
                 /** @description attempts given back unharmed */
-                interrupted?: number;
+                interrupted: number;
             }[];
-            /** @description tasks a second */
-            rate?: number | null;
-            /** @description seconds */
-            eta?: number | null;
+            /** @description tasks a second; null while unknown, and without a worker */
+            rate: number | null;
+            /** @description seconds until the end at that rate; null while unknown */
+            eta: number | null;
             /**
              * Format: date-time
              * @description the deadline
              */
-            finishBy?: string | null;
+            finishBy: string | null;
             /**
              * Format: date-time
-             * @description when it will have ended: with a deadline by the model that sizes groups, else at that rate
+             * @description the expected end: with a deadline by the model that sizes groups, otherwise at the current rate
              */
-            projected?: string | null;
+            projected: string | null;
             /**
              * Format: date-time
-             * @description of a job with a deadline: it ends between these in 19 of 20 cases; null while part of it is assumed
+             * @description for a job with a deadline: it ends between these two in 19 of 20 cases; null while part of it is assumed
              */
-            projectedEarliest?: string | null;
+            projectedEarliest: string | null;
             /** Format: date-time */
-            projectedLatest?: string | null;
-            /** @description US dollars so far; null where a price is not known, or nothing costs any */
-            cost?: number | null;
-            /** @description by its end; null once it is over, and while it is not known */
-            costProjected?: number | null;
-            /** @description at so much it pauses: its own limit, else the profile's */
-            maxCost?: number | null;
-            /** @description instance types without a price */
-            costUnknown?: string[];
+            projectedLatest: string | null;
+            /** @description US dollars so far; null where a price is not known, or nothing costs anything */
+            cost: number | null;
+            /** @description US dollars by its end; null once it is closed, and while unknown */
+            costProjected: number | null;
+            /** @description US dollars at which it pauses: its own limit, otherwise the profile's */
+            maxCost: number | null;
+            /** @description instance types without a known price */
+            costUnknown: string[];
             /** @description by step: counters, exact decimals as text */
-            counters?: Record<string, never>;
-            workers?: {
-                running?: number;
-                slots?: number;
+            counters: {
+                [key: string]: {
+                    [key: string]: string;
+                };
+            };
+            workers: {
+                running: number;
+                slots: number;
             };
             /** @description the manager or tick that left its mark in the last 15 minutes */
-            keeper?: string | null;
+            keeper: string | null;
             /**
              * Format: date-time
              * @description no task begins before it
              */
-            notBefore?: string | null;
+            notBefore: string | null;
             /** Format: date-time */
-            createdAt?: string;
+            createdAt: string;
             /** Format: date-time */
-            closedAt?: string | null;
+            closedAt: string | null;
             /**
              * Format: date-time
              * @description when its outputs, parts and logs were removed
              */
-            prunedAt?: string | null;
-            /** @description an entry of its journal that is missing before others: what those decided is not told here */
-            journalHole?: {
-                /** @description the number of the first one that is missing */
-                missing?: number;
-                /** @description the number of the last one that is there */
-                last?: number;
+            prunedAt: string | null;
+            /** @description null for a whole journal */
+            journalHole: {
+                /** @description the number of the first missing entry */
+                missing: number;
+                /** @description the number of the last entry that is there */
+                last: number;
             } | null;
-            /** @description null of a job that delivers nothing */
-            delivery?: {
-                to?: string;
-                /** @description the machine whose directory it is; null of a bucket */
-                host?: string | null;
+            /** @description null for a job that delivers nothing */
+            delivery: {
+                to: string;
+                /** @description the machine of the directory; null for a bucket */
+                host: string | null;
                 /**
-                 * @description none: the job ended otherwise; failing: tried again after a while; givenUp: only by watch, wait, run
-                 * @enum {unknown}
+                 * @description none: the job did not succeed; failing: tried again after a while; givenUp: only watch, wait and run try again
+                 * @enum {string}
                  */
-                state?: "waiting" | "none" | "due" | "failing" | "givenUp" | "delivered";
-                delivered?: {
-                    to?: string;
+                state: "waiting" | "none" | "due" | "failing" | "givenUp" | "delivered";
+                delivered: {
+                    to: string;
                     /** Format: date-time */
-                    when?: string;
-                    who?: string;
-                    outputs?: number;
-                    bytes?: number;
+                    when: string;
+                    who: string;
+                    outputs: number;
+                    bytes: number;
                 } | null;
                 /** @description the last try that failed */
-                failed?: {
-                    tries?: number;
+                failed: {
+                    tries: number;
                     /** Format: date-time */
-                    when?: string;
-                    who?: string;
-                    kind?: string;
-                    message?: string;
-                    hint?: string | null;
+                    when: string;
+                    who: string;
+                    kind: string;
+                    message: string;
+                    hint: string | null;
                 } | null;
             } | null;
-            /** @description of a job that is closed or paused: who could not be told of it (docs/notify.md); else empty */
-            untold?: {
+            /** @description receivers that could not be notified of its end or pause (docs/notify.md); empty while it runs */
+            untold: {
                 /** @description its id */
-                event?: string;
-                /** @description of a URL the host alone */
-                to?: string;
-                tries?: number;
-                /** @description why the last try failed; null of one that died */
-                message?: string | null;
+                event: string;
+                /** @description the host alone, for a URL */
+                to: string;
+                tries: number;
+                /** @description why the last try failed; null while one goes on, and if the one who tried died */
+                message: string | null;
                 /**
                  * Format: date-time
                  * @description when it is tried again; null: never
                  */
-                next?: string | null;
+                next: string | null;
             }[];
-            /** @description of a rehearsal: how many parts it runs on, of how many; null of a real job */
-            rehearsal?: {
-                parts?: number;
-                of?: number;
+            /** @description for a rehearsal: the parts that it runs on, and those of the whole input; null for a real job */
+            rehearsal: {
+                parts: number;
+                of: number;
             } | null;
             /** @description only of run: false for a job that was there */
             created?: boolean;
@@ -3689,11 +3746,9 @@ export interface operations {
             query?: {
                 /** @description only jobs in this state */
                 state?: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
-                /** @description only jobs of this name */
                 name?: string | number;
                 /** @description only jobs with this label */
                 label?: (string | number)[];
-                /** @description only jobs accepted in the last so long: 7d */
                 since?: string | number;
                 /** @description only those that I submitted from here */
                 mine?: boolean;
@@ -3804,7 +3859,6 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description id, prefix, key:RUN-KEY, name:NAME or last; the latest unless given */
                 job: string;
             };
             cookie?: never;
@@ -4281,7 +4335,6 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description id, unique prefix, key:RUN-KEY, name:NAME or last */
                 job: string;
             };
             cookie?: never;
@@ -4289,17 +4342,27 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": {
-                    /** @description this task alone: <step>/<n> */
+                    /**
+                     * @description only this task: <step>/<n>
+                     * @default []
+                     */
                     task?: (string | number)[];
-                    /** @description the tasks that failed so: an id of `failures`, or its beginning */
+                    /**
+                     * @description only the tasks that failed for this cause: an id of `failures`, or its beginning
+                     * @default []
+                     */
                     cause?: (string | number)[];
-                    /** @description so many first, the rest only if those succeed */
                     canary?: string | number;
-                    /** @description a longer (or shorter) limit for each attempt */
                     timeout?: string | number;
-                    /** @description another value of one of the job's parameters */
+                    /**
+                     * @description another value for one of the job's parameters
+                     * @default []
+                     */
                     set?: (string | number)[];
-                    /** @description leave the size of groups as it is */
+                    /**
+                     * @description leave the size of groups as it is
+                     * @default true
+                     */
                     scale?: boolean;
                     /** @description the zone of times read, an IANA name; the profile's unless given */
                     tz?: string;
@@ -5388,6 +5451,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PartUrls"];
+                };
+            };
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+        };
+    };
+    callVerb: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description the verb: retry, schedule add */
+                    name: string;
+                    /** @description arguments and options by their camelCase names, as the verb's own path has them */
+                    input: Record<string, never>;
+                    dryRun?: boolean;
+                    /** @description an IANA zone; null: the profile's */
+                    tz?: string | null;
+                    /** @description what the verb's local files come to */
+                    attachments?: Record<string, never> | null;
+                };
+            };
+        };
+        responses: {
+            /** @description frames, one a line */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["ValueFrame"];
                 };
             };
             "4XX": components["responses"]["Refused"];

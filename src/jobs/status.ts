@@ -1,79 +1,18 @@
-import { type DeliveryStatus, deliveryOf } from '../model/delivery.ts';
-import { groupsOf, type JobState, sectionStart } from '../model/job.ts';
-import type { JournalHole } from '../model/journal.ts';
+import type { JobStatus, StepStatus } from '../model/answers/status.ts';
+import { deliveryOf } from '../model/delivery.ts';
+import { groupsOf, sectionStart } from '../model/job.ts';
 import { sizingOf, stepSizes } from '../model/step-sizes.ts';
 import { countIn } from '../model/task-set.ts';
 import { type JobView, reasonOf, stateOf } from '../model/view.ts';
 import type { LedgerWorker, StepCounts } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
-import { type CostStatus, CostWatch } from './cost/status-cost.ts';
+import { CostWatch } from './cost/status-cost.ts';
 import { KeeperWatch } from './keeper.ts';
-import { type Untold, untoldOf } from './notify/untold.ts';
+import { untoldOf } from './notify/untold.ts';
 import { ProjectionWatch } from './projection.ts';
 import { type RecentRate, rateOf } from './rate.ts';
 
-/** What `status` answers: the same cost at any size (law 11). */
-export interface JobStatus extends CostStatus {
-  readonly job: string;
-  readonly name: string;
-  readonly runKey: string | null;
-  readonly round: number;
-  /** How many tasks that round asks for again; 0 in round 0. Until they run they are among the failed ones. */
-  readonly asked: number;
-  readonly state: JobState;
-  /** A stable code, or null: failures, stopped, expect, halt, deployment, a person's reason for a pause. */
-  readonly reason: string | null;
-  /** What a guard found that has paused it, in words; null where none did. */
-  readonly detail: string | null;
-  /** True when the numbers are known to equal what the store says. */
-  readonly exact: boolean;
-  readonly steps: readonly StepStatus[];
-  /** Tasks a second; null while unknown, and without a worker. */
-  readonly rate: number | null;
-  /** Seconds until the end at that rate; null while unknown. */
-  readonly eta: number | null;
-  /** When it should have ended; null without a deadline. */
-  readonly finishBy: string | null;
-  /** When it will have ended: with a deadline by the model that sizes groups, else at that rate; null while unknown. */
-  readonly projected: string | null;
-  /** Between which it ends in nineteen of twenty such cases; null without a deadline, and while part of it is only assumed. */
-  readonly projectedEarliest: string | null;
-  readonly projectedLatest: string | null;
-  /** Counters by step, exact decimals as text. */
-  readonly counters: Readonly<Record<string, Readonly<Record<string, string>>>>;
-  readonly workers: { readonly running: number; readonly slots: number };
-  /** The id of the manager or `tick` that left its mark last, within 15 minutes; null for none. */
-  readonly keeper: string | null;
-  /** No task begins before it, ISO-8601 UTC; null for a job that was to begin at once. */
-  readonly notBefore: string | null;
-  readonly createdAt: string;
-  readonly closedAt: string | null;
-  /** When its outputs, parts and logs were removed; null for a job that is whole. */
-  readonly prunedAt: string | null;
-  /** An entry of its journal that is missing before others: what those decided is not told here. Null for a whole journal. */
-  readonly journalHole: JournalHole | null;
-  /** Whether its outputs are where they are to be delivered; null for a job that delivers nothing. */
-  readonly delivery: DeliveryStatus | null;
-  /** Who could not be told of its end or its pause (yet); empty while it runs. */
-  readonly untold: readonly Untold[];
-  /** The parts that it runs on, and those of the whole input; null for a real job. */
-  readonly rehearsal: { readonly parts: number; readonly of: number } | null;
-}
-
-export interface StepStatus {
-  readonly name: string;
-  readonly group: string;
-  /** Null while nobody can know it: behind an `explode` that isn't opened yet. */
-  readonly total: number | null;
-  readonly waiting: number;
-  readonly running: number;
-  readonly done: number;
-  /** Failed for good. */
-  readonly failed: number;
-  readonly skipped: number;
-  readonly retried: number;
-  readonly interrupted: number;
-}
+export type { JobStatus, StepStatus };
 
 /** A worker counts while its last sign of life is younger than so many leases. */
 const ALIVE_LEASES = 2;

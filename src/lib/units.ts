@@ -88,3 +88,25 @@ export function formatDuration(seconds: number): string {
   const rest = Math.round((rounded % unitSeconds) / nextSeconds);
   return `${Math.floor(rounded / unitSeconds)}${unit}${rest === 0 ? '' : `${rest}${nextUnit}`}`;
 }
+
+/** A whole number from `from` on. Throws a RangeError. */
+export function wholeNumber(from: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < from) {
+      throw new RangeError(`expected a whole number from ${from}, found "${text}"`);
+    }
+    return value;
+  };
+}
+
+/** `name=value` texts as a record. Throws `usage`. */
+export function pairs(flag: string, texts: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const at = text.indexOf('=');
+      if (at <= 0) throw new BatchctlError('usage', `${flag} ${text}: expected name=value`);
+      return [text.slice(0, at), text.slice(at + 1)];
+    }),
+  );
+}

@@ -1,10 +1,21 @@
 import { setMaxListeners } from 'node:events';
 import { BatchctlError, exitCodeOf } from '../errors.ts';
 import { wait } from '../lib/wait.ts';
-import { scopeOf, type Verb, type VerbCall, type VerbEnd, type VerbRunner } from '../ports/verbs.ts';
+import {
+  scopeOf,
+  type ValueCall,
+  type ValueEnd,
+  type Verb,
+  type VerbCall,
+  type VerbEnd,
+  type VerbRunner,
+} from '../ports/verbs.ts';
 
 /** An interrupted verb has so long to end what can't be left half done, milliseconds. */
 const LAST_MS = 10_000;
+
+type Called = Pick<VerbCall, 'name' | 'input' | 'signal'>;
+type Work<End> = (signal: AbortSignal) => Promise<End>;
 
 /** Runs verbs as another does, and knows which run: told to leave, it takes no more and ends those that do. */
 export class RunningVerbs implements VerbRunner {
@@ -28,15 +39,13 @@ export class RunningVerbs implements VerbRunner {
     setMaxListeners(0, this.#lookers.signal, this.#changers.signal);
   }
 
-  async run(call: VerbCall): Promise<VerbEnd> {
-    if (this.#lookers.signal.aborted) return leftEnd();
-    const running = this.#run(call);
-    this.#running.add(running);
-    try {
-      return await running;
-    } finally {
-      this.#running.delete(running);
-    }
+  run(call: VerbCall): Promise<VerbEnd> {
+    return this.#track(call, (signal) => this.#runner.run({ ...call, signal }), leftEnd());
+  }
+
+  call(call: ValueCall): Promise<ValueEnd> {
+    const left = { ...leftEnd(), answer: undefined };
+    return this.#track(call, (signal) => this.#runner.call({ ...call, signal }), left);
   }
 
   /**
@@ -50,7 +59,18 @@ export class RunningVerbs implements VerbRunner {
     await this.#idle(LAST_MS);
   }
 
-  async #run(call: VerbCall): Promise<VerbEnd> {
+  async #track<End extends VerbEnd>(call: Called, work: Work<End>, left: End): Promise<End> {
+    if (this.#lookers.signal.aborted) return left;
+    const running = this.#run(call, work, left);
+    this.#running.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  async #run<End extends VerbEnd>(call: Called, work: Work<End>, left: End): Promise<End> {
     const verb = this.#byName.get(call.name);
     const looks = verb !== undefined && scopeOf(verb, call.input) === 'read';
     const leaving = (looks ? this.#lookers : this.#changers).signal;
@@ -62,9 +82,9 @@ export class RunningVerbs implements VerbRunner {
       signal.addEventListener('abort', end, { once: true });
     }
     try {
-      const ended = await this.#runner.run({ ...call, signal: stop.signal });
+      const ended = await work(stop.signal);
       // What it was doing when it was interrupted is for whoever asks again.
-      return leaving.aborted && !call.signal.aborted && ended.error?.kind === 'interrupted' ? leftEnd() : ended;
+      return leaving.aborted && !call.signal.aborted && ended.error?.kind === 'interrupted' ? left : ended;
     } finally {
       for (const signal of [call.signal, leaving]) signal.removeEventListener('abort', end);
       if (!looks) this.#onChanged();

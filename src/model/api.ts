@@ -26,11 +26,19 @@ export interface ApiError {
 }
 
 /** A piece of a verb's run: what it printed (UTF-8 text), that it is still there, or how it ended. */
-export type Frame =
-  | { readonly out: string }
-  | { readonly err: string }
+export type Frame = { readonly out: string } | { readonly err: string } | { readonly alive: true } | FrameEnd;
+
+/** A piece of a declared verb's run: what it reports, a row of a list, its answer, and last how it ended. */
+export type ValueFrame =
+  | { readonly event: unknown }
+  | { readonly notice: string }
+  | { readonly warning: string }
+  | { readonly row: unknown }
+  | { readonly answer: unknown }
   | { readonly alive: true }
-  | { readonly exit: number; readonly error: ApiError | null };
+  | FrameEnd;
+
+export type FrameEnd = { readonly exit: number; readonly error: ApiError | null };
 
 /**
  * Whether a manager of version `own` serves a caller of version `other`: one of the same major version; before 1.0, where a

@@ -1,7 +1,7 @@
-import type { Frame } from '../model/api.ts';
+import type { Frame, ValueFrame } from '../model/api.ts';
 import type { ManagerHealth } from '../model/manager-health.ts';
 import type { ObjectStore } from './object-store.ts';
-import type { VerbCall } from './verbs.ts';
+import type { AskedValue, VerbCall } from './verbs.ts';
 
 /** What a command line asks of a manager: `POST /commands`. */
 export type AskedVerb = Pick<VerbCall, 'name' | 'input' | 'flags' | 'terminal' | 'attachments'>;
@@ -18,6 +18,8 @@ export interface Manager {
   readonly url: string;
   /** Runs a verb; ends with the frame that has `exit`. Aborting closes the connection, which tells the verb to stop. */
   run(asked: AskedVerb, signal: AbortSignal): AsyncIterable<Frame>;
+  /** The same for a declared verb, whose answer and events are values. */
+  call(asked: AskedValue, signal: AbortSignal): AsyncIterable<ValueFrame>;
   /** What its store holds, as far as callers may read it; `data/` and `code/` can be written. */
   readonly store: ObjectStore;
   /** The version it says it has, and how far its clock is ahead of this one, milliseconds; asks nothing that needs a token. */

@@ -34,6 +34,8 @@ export interface Verb {
   readonly output: JsonSchema | null;
   /** True: `dryRun` says what it would do. */
   readonly writes: boolean;
+  /** True: it can be called for its answer as a value (`VerbRunner.call`); false: it prints. */
+  readonly declared: boolean;
 }
 
 /** What this call of a verb needs. */
@@ -139,6 +141,37 @@ export interface VerbRunner {
   readonly verbs: readonly Verb[];
   /** Never throws for what a verb throws: its error is part of how it ended. Throws `usage` for an unknown verb. */
   run(call: VerbCall): Promise<VerbEnd>;
+  /** The same for a declared verb, whose answer and events are values. */
+  call(call: ValueCall): Promise<ValueEnd>;
+}
+
+/** What a caller wants of a declared verb. */
+export interface AskedValue {
+  readonly name: string;
+  /** Values by the names of the verb's `input`. */
+  readonly input: Readonly<Record<string, unknown>>;
+  readonly dryRun: boolean;
+  /** An IANA zone; null: the profile's. */
+  readonly tz: string | null;
+  readonly attachments: Attachments | null;
+}
+
+export interface ValueCall extends AskedValue {
+  /** Who acts, for the journal: `token:NAME`. */
+  readonly who: string;
+  /** Aborted when the caller is gone, or asked the verb to stop. */
+  readonly signal: AbortSignal;
+  /** Takes what it reports while it runs: an event as the verb declares it, or text for people. */
+  report(event: unknown): void;
+  warn(text: string): void;
+  notice(text: string): void;
+  /** Takes a row of a list; the next is made once it resolves. */
+  row(row: unknown): Promise<void>;
+}
+
+export interface ValueEnd extends VerbEnd {
+  /** Undefined: of a list, and where an error ended it. */
+  readonly answer: unknown;
 }
 
 export interface VerbEnd {

@@ -1,10 +1,11 @@
 // Protects: command arguments and options are parsed as the help says, and wrong ones are refused.
 
 import { expect } from 'chai';
-import { type CommandInput, choice, defineCommand, parsed, repeated, wholeNumber } from '../../src/cli/command.ts';
+import { type CommandInput, choice, defineCommand, parsed, repeated } from '../../src/cli/command.ts';
 import type { CommandEntry } from '../../src/cli/commands.ts';
 import { parseCommand } from '../../src/cli/parse.ts';
 import { BatchctlError } from '../../src/errors.ts';
+import { wholeNumber } from '../../src/lib/units.ts';
 
 const ARGUMENTS = { '<job>': 'the job', '[task...]': 'tasks' } as const;
 const OPTIONS = {

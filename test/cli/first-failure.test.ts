@@ -1,7 +1,8 @@
 // Protects: whoever follows a job sees its first failure once, with the error that the task printed.
 
 import { expect } from 'chai';
-import { FirstFailure, failureLine } from '../../src/cli/first-failure.ts';
+import { failureLine } from '../../src/cli/failure-line.ts';
+import { FirstFailure } from '../../src/jobs/first-failure.ts';
 import { mustReadView } from '../../src/jobs/journal.ts';
 import { retry } from '../../src/jobs/retry.ts';
 import { statusOf } from '../../src/jobs/status.ts';
@@ -28,7 +29,7 @@ describe('the first failure, for whoever follows a job', () => {
 
   async function seen(job: string, times = 1): Promise<readonly string[]> {
     const view = await mustReadView(place.platform.store, job);
-    const first = new FirstFailure(place.platform, view, (line) => lines.push(line));
+    const first = new FirstFailure(place.platform, view, (failure) => lines.push(failureLine(failure)));
     for (let n = 0; n < times; n += 1) first.see(await statusOf(place.platform, view));
     await first.idle();
     return lines;
@@ -47,7 +48,7 @@ describe('the first failure, for whoever follows a job', () => {
     const view = await mustReadView(place.platform.store, record.job);
     const ledger = Object.create(await place.platform.ledger(), { tasks: { value: async () => [] } });
     const behind = Object.create(place.platform, { ledger: { value: async () => ledger } });
-    const first = new FirstFailure(behind, view, (line) => lines.push(line));
+    const first = new FirstFailure(behind, view, (failure) => lines.push(failureLine(failure)));
     first.see(await statusOf(place.platform, view));
     await first.idle();
     expect(lines).to.deep.equal(['price/0 failed for good: exit 65, claim 1: no rate']);
@@ -64,7 +65,7 @@ describe('the first failure, for whoever follows a job', () => {
   });
 
   it('says how an attempt ended that has no exit code', () => {
-    const line = failureLine('shrink', { task: 7, exitCode: null, reason: 'timeout', error: null });
+    const line = failureLine({ step: 'shrink', task: 7, exitCode: null, reason: 'timeout', error: null });
     expect(line).to.equal('shrink/7 failed for good: timeout');
   });
 });

@@ -27,11 +27,14 @@ describe('the signal that ends a command', () => {
 
   it('takes any number of listeners: in a manager', async () => {
     const given: AbortSignal[] = [];
+    const neverCalled = (): never => {
+      throw new Error('no verb is declared here');
+    };
     const run = async ({ signal }: VerbCall): Promise<VerbEnd> => {
       given.push(signal);
       return { exitCode: 0, error: null };
     };
-    const verbs = new RunningVerbs({ profile: 'default', verbs: [], run }, () => undefined);
+    const verbs = new RunningVerbs({ profile: 'default', verbs: [], run, call: neverCalled }, () => undefined);
     const [out, err] = [new PassThrough(), new PassThrough()];
     const flags = { json: false, quiet: false, verbose: false, yes: false, dryRun: false, tz: null };
     const { signal } = new AbortController();

@@ -4,6 +4,7 @@ import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { outputOf } from '../../src/cli/command.ts';
 import { COMMANDS } from '../../src/cli/commands.ts';
 import { openContext } from '../../src/cli/context.ts';
 import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
@@ -61,7 +62,9 @@ describe('the command line', () => {
         const none = new AbortController().signal;
         const { flags } = splitGlobalFlags([]);
         const ctx = openContext({ io: fakeIo(), flags, signal: none, stopNow: none, closed: none });
-        const { help, options, output } = (await entry.load())(ctx);
+        const definition = (await entry.load())(ctx);
+        const { help, options } = definition;
+        const output = await outputOf(definition);
         for (const example of help.examples) expect(example).to.match(new RegExp(`\\bbatchctl ${entry.name}\\b`));
         expect(help.related).to.not.include(entry.name);
         const globals = Object.keys(GLOBAL_FLAGS).map((flag) => flag.split(' ')[0]);

@@ -36,7 +36,7 @@ describe('a command whose manager breaks off', () => {
 
   it('repeats a command that only reads, and says so', async () => {
     manager.answer(broken(), frames({ out: 'all is well\n' }, DONE));
-    const { code, stdout, stderr } = await run('jobs');
+    const { code, stdout, stderr } = await run('workers');
     expect({ code, stdout }).to.deep.equal({ code: 0, stdout: 'all is well\n' });
     expect(stderr).to.match(/^warning: the manager at .*; asking again\n$/);
     expect(manager.heard).to.have.length(2);
@@ -44,7 +44,7 @@ describe('a command whose manager breaks off', () => {
 
   it('never prints output twice: a list that broke off halfway is an error', async () => {
     manager.answer(broken({ out: 'half\n' }), frames({ out: 'half\nwhole\n' }, DONE));
-    const { code, stdout } = await run('jobs');
+    const { code, stdout } = await run('workers');
     expect({ code, stdout }).to.deep.equal({ code: 8, stdout: 'half\n' });
     expect(manager.heard).to.have.length(1);
   });
@@ -92,7 +92,7 @@ describe('a command whose manager breaks off', () => {
   it('repeats a command when the manager is shutting down', async () => {
     const error = { kind: 'unavailable', message: 'the manager is leaving', hint: 'again' };
     manager.answer(frames({ exit: 8, error }), frames({ out: 'back\n' }, DONE));
-    expect(await run('status', JOB)).to.include({ code: 0, stdout: 'back\n' });
+    expect(await run('why', JOB)).to.include({ code: 0, stdout: 'back\n' });
   });
 
   it('restores the cursor that the manager hid', async () => {
@@ -125,7 +125,7 @@ describe('a command whose manager breaks off', () => {
       response.socket?.on('close', () => {
         left = true;
       });
-      frames({ err: 'watching\n' })(
+      frames({ notice: 'watching' })(
         Object.assign(response, { end: response.write.bind(response) }),
         manager.heard[0] as never,
       );
@@ -160,7 +160,7 @@ describe('a command whose manager breaks off', () => {
   ] as const) {
     it(`exits ${code} when it is answered ${status}`, async () => {
       manager.answer(refused(status, { kind, message: 'so it is', hint: 'do that' }));
-      const { code: exit, stderr } = await run('jobs', '--json');
+      const { code: exit, stderr } = await run('workers', '--json');
       expect(exit).to.equal(code);
       expect(JSON.parse(stderr)).to.deep.equal({ error: { kind, message: 'so it is', hint: 'do that' } });
     });
@@ -168,22 +168,86 @@ describe('a command whose manager breaks off', () => {
 
   it('recognises an answer that is not from a manager', async () => {
     manager.answer((response) => response.end('<html>hello</html>'));
-    expect((await run('jobs')).stderr).to.include('expected a manager at');
+    expect((await run('workers')).stderr).to.include('expected a manager at');
     manager.answer((response) => response.writeHead(404).end('<html>no</html>'));
-    expect(await run('jobs')).to.include({ code: 3 });
+    expect(await run('workers')).to.include({ code: 3 });
     manager.answer((response) => response.writeHead(413).end('<html>too large</html>'));
-    const large = await run('jobs');
+    const large = await run('workers');
     expect(large.code).to.equal(3);
     expect(large.stderr).to.include('what stands before the manager').and.include('client_max_body_size');
   });
 
   it('sends zone, terminal and flags along', async () => {
     manager.answer(frames(DONE));
-    await run('jobs', '--tz', 'Asia/Tokyo', '--json', '--verbose', '--quiet');
+    await run('workers', '--tz', 'Asia/Tokyo', '--json', '--verbose', '--quiet');
     const flags = { json: true, quiet: true, verbose: true, yes: false, dryRun: false, tz: 'Asia/Tokyo' };
-    expect(manager.heard[0]).to.deep.include({ name: 'jobs', input: {}, flags, terminal: null });
-    await main(['jobs', '--since', '2d'], fakeIo(world({ tty: true, columns: 2_000 })));
+    expect(manager.heard[0]).to.deep.include({ name: 'workers', input: {}, flags, terminal: null });
+    await main(['workers', '--group', 'gpu'], fakeIo(world({ tty: true, columns: 2_000 })));
     const terminal = { columns: 1_000, color: true, shows: ['out', 'err'] };
-    expect(manager.heard[1]).to.deep.include({ input: { since: '2d' }, terminal });
+    expect(manager.heard[1]).to.deep.include({ input: { group: 'gpu' }, terminal });
+  });
+
+  describe('with a verb that is called for its answer', () => {
+    const row = (job: string) => ({
+      ...{ job, name: 'claims', runKey: null, state: 'running', reason: null, round: 0, closedAt: null },
+      ...{
+        createdAt: '2026-11-26T12:02:00.000Z',
+        createdBy: 'ann',
+        labels: {},
+        tasks: 2,
+        pruned: false,
+        rehearsal: false,
+      },
+    });
+
+    it('repeats a list of which nothing has come, and no other', async () => {
+      manager.answer(broken({ alive: true }), frames({ row: row('a') }, { row: row('b') }, DONE));
+      const again = await run('jobs', '--json');
+      expect({ code: again.code, jobs: again.stdout.trim().split('\n').length }).to.deep.equal({ code: 0, jobs: 2 });
+      expect(manager.heard).to.have.length(2);
+      manager.answer(broken({ row: row('a') }), frames({ row: row('a') }, DONE));
+      const { code, stdout } = await run('jobs', '--json');
+      expect({ code, stdout }).to.deep.equal({ code: 8, stdout: `${JSON.stringify(row('a'))}\n` });
+      expect(manager.heard).to.have.length(1);
+    });
+
+    it('never sends a change twice', async () => {
+      manager.answer(broken({ warning: 'it takes long' }), frames(DONE));
+      const { code, stderr } = await run('retry', JOB);
+      expect(code).to.equal(8);
+      expect(stderr).to.include('warning: it takes long').and.include('whether retry was done is not known');
+      expect(manager.heard).to.have.length(1);
+    });
+
+    it('goes on watching the same job, and exits as it did', async () => {
+      const status = { ...row(JOB), state: 'failed', steps: [], untold: [], counters: {}, delivery: null };
+      const more = { finishBy: null, prunedAt: null, asked: 0, rate: null, eta: null, detail: null, keeper: null };
+      const answer = { ...status, ...more, cost: null, costUnknown: [], notBefore: null, rehearsal: null };
+      const named = frames({ answer }, DONE);
+      manager.answer(named, broken({ notice: 'watching' }), frames({ answer }, { exit: 5, error: null }));
+      const { code, stdout } = await run('watch', 'last', '--json');
+      expect({ code, job: JSON.parse(stdout).job }).to.deep.equal({ code: 5, job: JOB });
+      expect(manager.heard.map(({ name, input }) => [name, input.job])).to.deep.equal([
+        ['status', 'last'],
+        ['watch', JOB],
+        ['watch', JOB],
+      ]);
+    });
+
+    it('sends what was given, the zone and --dry-run, and nothing of the terminal', async () => {
+      manager.answer(frames({ row: row('a') }, DONE));
+      await run('jobs', '--since', '2d', '--tz', 'Asia/Tokyo', '--dry-run');
+      const asked = { name: 'jobs', input: { since: '2d' }, dryRun: true, tz: 'Asia/Tokyo', attachments: null };
+      expect(manager.heard).to.deep.equal([asked]);
+    });
+
+    it('passes on what the verb threw', async () => {
+      const error = { kind: 'notFound', message: 'there is no job yet', hint: 'batchctl run job.yaml' };
+      manager.answer(frames({ exit: 4, error }));
+      expect(await run('status')).to.include({
+        code: 4,
+        stderr: 'error: there is no job yet\nhint: batchctl run job.yaml\n',
+      });
+    });
   });
 });

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { outputOf } from '../../src/cli/command.ts';
 import { COMMANDS } from '../../src/cli/commands.ts';
 import { openContext } from '../../src/cli/context.ts';
 import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
@@ -39,7 +40,7 @@ async function outputs(): Promise<ReadonlyMap<string, JsonSchema>> {
   });
   const found = new Map<string, JsonSchema>();
   for (const entry of COMMANDS) {
-    const { output } = (await entry.load())(ctx);
+    const output = await outputOf((await entry.load())(ctx));
     if (output !== null) found.set(entry.name, output);
   }
   return found;

@@ -21,6 +21,10 @@ describe("the API's errors", () => {
           if (ending === null) return real.run(call);
           return typeof ending === 'function' ? ending() : ending;
         },
+        call: async (call) => {
+          if (ending === null) return real.call(call);
+          return { answer: undefined, ...(await (typeof ending === 'function' ? ending() : ending)) };
+        },
       }),
     });
   });

@@ -137,6 +137,13 @@ describe("the API's events", () => {
           broken && (call.name === 'queue' || call.name === 'status')
             ? Promise.resolve({ exitCode: 8, error: { kind: 'unavailable', message: 'SQS is away', hint: null } })
             : real.run(call),
+        call: (call) =>
+          broken && call.name === 'status'
+            ? Promise.resolve({
+                ...{ answer: undefined, exitCode: 8 },
+                error: { kind: 'unavailable', message: 'SQS is away', hint: null },
+              })
+            : real.call(call),
       }),
     });
     await submit('troubled');

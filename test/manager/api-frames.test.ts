@@ -18,7 +18,7 @@ describe("a command line's verbs, as frames", () => {
     desk = await ApiDesk.open({
       dashboard: null,
       ...(aliveMs !== undefined && { aliveMs }),
-      verbs: (real) => ({ ...real, run: (call) => (call.name === 'jobs' ? act(call) : real.run(call)) }),
+      verbs: (real) => ({ ...real, run: (call) => (call.name === 'workers' ? act(call) : real.run(call)) }),
     });
   };
   afterEach(() => desk.close());
@@ -68,7 +68,7 @@ describe("a command line's verbs, as frames", () => {
       await write(out, bytes);
       return DONE;
     };
-    const frames = framesOf(await (await desk.command('jobs', {})).text());
+    const frames = framesOf(await (await desk.command('workers', {})).text());
     expect(textOf(frames, 'out')).to.equal(text + text);
     expect(Math.max(...frames.map((frame) => JSON.stringify(frame).length))).to.be.lessThan(200_000);
   });
@@ -80,7 +80,7 @@ describe("a command line's verbs, as frames", () => {
       new Promise((resolve) => {
         end = () => resolve(DONE);
       });
-    const answer = await desk.command('jobs', {});
+    const answer = await desk.command('workers', {});
     const reader = answer.body?.getReader();
     const seen = await reader?.read();
     expect(
@@ -117,8 +117,8 @@ describe("a command line's verbs, as frames", () => {
     expect(desk.hidden).to.deep.equal([]);
   });
 
-  const askedCommand = (signal: AbortSignal): Promise<unknown> => desk.command('jobs', {}, { signal });
-  const askedJson = (signal: AbortSignal): Promise<unknown> => desk.fetch('GET', '/api/v1/jobs', { signal });
+  const askedCommand = (signal: AbortSignal): Promise<unknown> => desk.command('workers', {}, { signal });
+  const askedJson = (signal: AbortSignal): Promise<unknown> => desk.fetch('GET', '/api/v1/workers', { signal });
 
   for (const how of ['command', 'json'] as const) {
     it(`make the verb wait for a slow reader of a ${how} instead of keeping its text in memory`, async () => {
@@ -160,7 +160,7 @@ describe("a command line's verbs, as frames", () => {
       for (let n = 0; n < 50; n += 1) await write(out, line);
       return { exitCode: 8, error: { kind: 'unavailable', message: 'the store is away', hint: null } };
     };
-    const answer = await desk.fetch('GET', '/api/v1/jobs');
+    const answer = await desk.fetch('GET', '/api/v1/workers');
     expect(answer.status).to.equal(200);
     const error = await answer.text().then(
       () => null,
@@ -171,15 +171,15 @@ describe("a command line's verbs, as frames", () => {
       await write(out, line.subarray(0, 1_000));
       return { exitCode: 8, error: { kind: 'unavailable', message: 'the store is away', hint: null } };
     };
-    expect((await desk.call('GET', '/jobs')).error).to.include({ kind: 'unavailable' });
+    expect((await desk.call('GET', '/workers')).error).to.include({ kind: 'unavailable' });
   });
 
   async function slowCommand(): Promise<IncomingMessage> {
     const flags = { json: true, quiet: true, verbose: false, yes: false, dryRun: false, tz: null };
-    return slowly('POST', '/api/v1/commands', JSON.stringify({ name: 'jobs', input: {}, flags }));
+    return slowly('POST', '/api/v1/commands', JSON.stringify({ name: 'workers', input: {}, flags }));
   }
 
-  const slowJson = (): Promise<IncomingMessage> => slowly('GET', '/api/v1/jobs', null);
+  const slowJson = (): Promise<IncomingMessage> => slowly('GET', '/api/v1/workers', null);
 
   /** Asks, and does not read yet. */
   async function slowly(method: string, path: string, body: string | null): Promise<IncomingMessage> {

@@ -82,13 +82,13 @@ describe('a firing that hangs', () => {
     const past = { ...place.platform, clock: { now: () => Date.now() - 120_000, monotonic: () => 0 } };
     await addSchedule(past, 'minutely', { spec: scheduleSpec(MINUTELY), code: null, replace: false });
     const lines: LogLine[] = [];
-    const { verbs, profile } = await describedVerbs();
+    const verbs = await describedVerbs({ declared: false });
     const clock = { now: () => Date.now() + ahead, monotonic: () => performance.now() + ahead };
     let address = '';
     const ended = rejection(
       runManager({
         platform: { ...place.platform, store: hangs, clock },
-        verbs: { verbs, profile, run: printNothing },
+        verbs: { ...verbs, run: printNothing },
         ...{ listen: { host: '127.0.0.1', port: 0 }, certificate: null, loopMs: 300_000 },
         ...{ signal: leave.signal, log: (line) => lines.push(line) },
         onListening: async (at) => {

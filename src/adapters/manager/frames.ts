@@ -1,6 +1,8 @@
 import { BatchctlError } from '../../errors.ts';
-import { API, FRAMES_TYPE, type Frame } from '../../model/api.ts';
+import { API, type ApiError, FRAMES_TYPE, type FrameEnd } from '../../model/api.ts';
 import type { AskedVerb } from '../../ports/manager.ts';
+import type { AskedValue } from '../../ports/verbs.ts';
+import { kindOf } from './answered-error.ts';
 import { AwayError } from './away-error.ts';
 import type { ManagerConnection } from './connection.ts';
 
@@ -8,15 +10,16 @@ import type { ManagerConnection } from './connection.ts';
 const SILENCE = 60_000;
 
 /** Runs a verb, frame by frame. Throws as `Manager.run` says; `AwayError` for one that ends without its last frame. */
-export async function* framesOf(
+export async function* framesOf<F extends object>(
   connection: ManagerConnection,
-  asked: AskedVerb,
+  path: '/commands' | '/verbs',
+  asked: AskedVerb | AskedValue,
   signal: AbortSignal,
-): AsyncGenerator<Frame> {
+): AsyncGenerator<F | FrameEnd> {
   const body = JSON.stringify(asked);
   const answer = await connection.ask({
     method: 'POST',
-    path: `${API}/commands`,
+    path: `${API}${path}`,
     headers: { 'content-type': 'application/json', accept: FRAMES_TYPE },
     body: () => body,
     again: false,
@@ -33,8 +36,8 @@ export async function* framesOf(
   let broken: unknown = null;
   try {
     for await (const line of linesOf(answer)) {
-      const frame = JSON.parse(line) as Frame;
-      yield frame;
+      const frame = JSON.parse(line) as F | FrameEnd;
+      yield 'exit' in frame ? known(frame) : frame;
       if ('exit' in frame) return;
     }
   } catch (error) {
@@ -44,6 +47,13 @@ export async function* framesOf(
   }
   signal.throwIfAborted();
   throw brokeOff(connection, broken);
+}
+
+/** Errors of kinds that this version doesn't know are unexpected here. */
+function known(end: FrameEnd): FrameEnd {
+  if (end.error === null) return end;
+  const error: ApiError = { ...end.error, kind: kindOf(end.error.kind) };
+  return { ...end, error };
 }
 
 /** Whole lines; not by `readline`, to which U+2028 ends a line as well. */

@@ -1,8 +1,7 @@
 import { isKind } from '../../errors.ts';
-import { API, type ApiError, type Frame, VERSION_HEADER } from '../../model/api.ts';
+import { API, type Frame, type ValueFrame, VERSION_HEADER } from '../../model/api.ts';
 import type { ManagerHealth } from '../../model/manager-health.ts';
 import type { Manager } from '../../ports/manager.ts';
-import { kindOf } from './answered-error.ts';
 import { type ConnectionOptions, ManagerConnection } from './connection.ts';
 import { framesOf } from './frames.ts';
 import { RemoteStore } from './remote-store.ts';
@@ -12,9 +11,8 @@ export function openManagerClient(options: ConnectionOptions): Manager {
   const connection = new ManagerConnection(options);
   return {
     url: options.url,
-    async *run(asked, signal) {
-      for await (const frame of framesOf(connection, asked, signal)) yield known(frame);
-    },
+    run: (asked, signal) => framesOf<Frame>(connection, '/commands', asked, signal),
+    call: (asked, signal) => framesOf<ValueFrame>(connection, '/verbs', asked, signal),
     store: new RemoteStore(connection),
     hello: async (signal) => {
       const begun = Date.now();
@@ -36,11 +34,4 @@ export function openManagerClient(options: ConnectionOptions): Manager {
     },
     close: async () => connection.close(),
   };
-}
-
-/** Errors of kinds that this version doesn't know are unexpected here. */
-function known(frame: Frame): Frame {
-  if (!('exit' in frame) || frame.error === null) return frame;
-  const error: ApiError = { ...frame.error, kind: kindOf(frame.error.kind) };
-  return { ...frame, error };
 }

@@ -1,13 +1,18 @@
 import type { Verb } from '../../ports/verbs.ts';
-import type { CommandDefinition, JsonSchema, OptionSpec } from '../command.ts';
+import { VERBS } from '../../verbs/index.ts';
+import type { AnyVerb } from '../../verbs/verb.ts';
+import { type CommandDefinition, type JsonSchema, type OptionSpec, outputOf } from '../command.ts';
 import { COMMANDS, type CommandEntry } from '../commands.ts';
 import type { Context } from '../context.ts';
+import { answerSchema, inputSchema } from '../verb-schema.ts';
 import { ROUTES, type Route } from './routes.ts';
 import { nameOf } from './words.ts';
 
 /** A verb, with what runs it. */
 export interface KnownVerb {
   readonly verb: Verb;
+  /** Null: it is not declared as a verb yet. */
+  readonly declared: AnyVerb | null;
   readonly entry: CommandEntry;
   readonly route: Route;
   readonly make: (ctx: Context) => CommandDefinition;
@@ -17,7 +22,8 @@ export interface KnownVerb {
 export async function describeVerbs(ctx: Context): Promise<ReadonlyMap<string, KnownVerb>> {
   const known = await Promise.all(
     COMMANDS.flatMap((entry) => {
-      const route = ROUTES[entry.name];
+      const [declared, route] = [VERBS[entry.name], ROUTES[entry.name]];
+      if (declared !== undefined) return [describeDeclared(ctx, entry, declared)];
       return route === undefined ? [] : [describe(ctx, entry, route)];
     }),
   );
@@ -30,14 +36,30 @@ async function describe(ctx: Context, entry: CommandEntry, route: Route): Promis
   const { name, summary } = entry;
   const { scope, scopeWith = {}, method, path, shownAt = null, list, lines = [] } = route;
   const about = definition.help.about ?? null;
-  const { writes, output } = definition;
+  const { writes } = definition;
+  const output = await outputOf(definition);
   const input = inputOf(definition, route);
   const jobFile = JOB_FILES.find((field) => Object.hasOwn(input.properties, field)) ?? null;
   const verb = {
     ...{ name, summary, about, example: definition.help.examples[0], scope, scopeWith, method, path, shownAt, jobFile },
-    ...{ list, lines, input, output, writes },
+    ...{ list, lines, input, output, writes, declared: false },
   };
-  return { verb, entry, route, make };
+  return { verb, declared: null, entry, route, make };
+}
+
+async function describeDeclared(ctx: Context, entry: CommandEntry, load: () => Promise<AnyVerb>): Promise<KnownVerb> {
+  const [declared, make] = await Promise.all([load(), entry.load()]);
+  const { name, summary } = entry;
+  const { scope, http, list } = declared;
+  const { help } = make(ctx);
+  const input = inputSchema(declared) as InputSchema;
+  const verb: Verb = {
+    ...{ name, summary, about: help.about ?? null, example: help.examples[0], scope, scopeWith: {} },
+    ...{ method: http?.method ?? 'POST', path: http?.path ?? null, shownAt: null, list, lines: [] },
+    ...{ input, output: await answerSchema(declared), writes: declared.changes, declared: true },
+    jobFile: JOB_FILES.find((field) => Object.hasOwn(input.properties, field)) ?? null,
+  };
+  return { verb, declared, entry, route: { scope, list, method: verb.method, path: verb.path }, make };
 }
 
 /** Lines that a body may bring of a small file. */

@@ -46,13 +46,10 @@ function endpoint(line: string): Pick<Route, 'method' | 'path'> {
   return { method, path };
 }
 
-/** The verbs that a manager offers. What isn't here needs the caller's own machine, or its own rights in an account. */
+/** The verbs that a manager offers and that are not declared in `src/verbs/` yet. What isn't here needs the caller's own machine, or its own rights in an account. */
 export const ROUTES: Readonly<Record<string, Route>> = {
   submit: one(SUBMIT, 'POST /jobs', ['watch']),
   plan: one(SUBMIT, 'POST /plans'),
-  jobs: many(READ, 'GET /jobs'),
-  status: { ...one(READ, 'GET /jobs/{job}'), textOnly: ['format'] },
-  watch: streamed(READ),
   run: { ...streamed(SUBMIT), without: RUN_HERE },
   wait: streamed(READ),
   tasks: many(READ, 'GET /jobs/{job}/tasks'),
@@ -65,7 +62,6 @@ export const ROUTES: Readonly<Record<string, Route>> = {
   // A caller reads outputs by their keys: of this the manager puts them into a bucket, as `deliver` in a job does.
   fetch: streamed(SUBMIT),
   verify: { ...one(SUBMIT, 'POST /jobs/{job}/proofs', ['output', 'check']), scopeWith: { repair: OPERATE } },
-  retry: one(OPERATE, 'POST /jobs/{job}/retries'),
   skip: one(OPERATE, 'POST /jobs/{job}/skips'),
   pause: one(OPERATE, 'POST /jobs/{job}/pauses'),
   resume: one(OPERATE, 'POST /jobs/{job}/resumptions'),

@@ -1,14 +1,16 @@
 import { clearLine, cursorTo, type Direction, moveCursor } from 'node:readline';
-import { Readable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
 import type { Config } from '../../config.ts';
 import { BatchctlError } from '../../errors.ts';
 import type { Platform } from '../../ports/platform.ts';
-import type { Attachments, VerbCall, VerbEnd, VerbRunner } from '../../ports/verbs.ts';
+import type { Attachments, ValueCall, ValueEnd, VerbCall, VerbEnd, VerbRunner } from '../../ports/verbs.ts';
+import type { AnyVerb } from '../../verbs/verb.ts';
 import { type Context, openContext } from '../context.ts';
 import { asKnown, exitOf } from '../errors.ts';
 import { type GlobalFlags, knownZone } from '../global-flags.ts';
 import type { Io, Output } from '../io.ts';
 import { parseCommand } from '../parse.ts';
+import { runHere } from '../verb-command.ts';
 import { checkAttachments } from './check-attachments.ts';
 import { describeVerbs, type KnownVerb } from './describe-verbs.ts';
 import { wordsOf } from './words.ts';
@@ -24,7 +26,44 @@ export async function openVerbRunner(ctx: Context, config: Config, platform: Pla
       if (found === undefined) throw new BatchctlError('usage', `a manager has no verb "${call.name}"`);
       return runVerb(found, call, config, platform);
     },
+    call: (call) => {
+      const found = known.get(call.name);
+      if (found === undefined || found.declared === null)
+        throw new BatchctlError('usage', `a manager has no verb "${call.name}"`);
+      return callVerb(found.declared, call, config, platform);
+    },
   };
+}
+
+/** Nothing that a declared verb does is printed. */
+const NOWHERE = new Writable({ write: (_, __, done) => done() });
+
+async function callVerb(verb: AnyVerb, call: ValueCall, config: Config, platform: Platform): Promise<ValueEnd> {
+  let ctx: Context | null = null;
+  try {
+    const { dryRun, tz, ...rest } = call;
+    const flags = { json: true, quiet: true, verbose: false, yes: true, dryRun, tz };
+    const { notice, warn } = call;
+    ctx = {
+      ...contextOf({ ...rest, flags, terminal: null, out: NOWHERE, err: NOWHERE }, config, platform),
+      notice,
+      warn,
+    };
+    const result = await runHere(ctx, verb, call.input, (event) => call.report(event));
+    if (verb.list) for await (const row of result) await call.row(row);
+    return { answer: verb.list ? undefined : result, exitCode: verb.exit?.(result) ?? 0, error: null };
+  } catch (error) {
+    return { answer: undefined, ...endOf(error) };
+  } finally {
+    await ctx?.close();
+  }
+}
+
+/** How a verb ended that threw. */
+function endOf(error: unknown): VerbEnd {
+  const { kind, message, hint = null } = asKnown(error);
+  const cause = kind === 'unexpected' ? { cause: error } : {};
+  return { exitCode: exitOf(error), error: { kind, message, hint }, ...cause };
 }
 
 async function runVerb(known: KnownVerb, call: VerbCall, config: Config, platform: Platform): Promise<VerbEnd> {
@@ -39,9 +78,7 @@ async function runVerb(known: KnownVerb, call: VerbCall, config: Config, platfor
     if (definition.writes) await ctx.announce();
     return { exitCode: (await definition.run(input)) ?? 0, error: null };
   } catch (error) {
-    const { kind, message, hint = null } = asKnown(error);
-    const cause = kind === 'unexpected' ? { cause: error } : {};
-    return { exitCode: exitOf(error), error: { kind, message, hint }, ...cause };
+    return endOf(error);
   } finally {
     await ctx?.close();
   }

@@ -15,6 +15,7 @@ import { verifyJob } from '../../jobs/verify/verify-job.ts';
 import { formatDuration } from '../../lib/units.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
+import { newsOf } from '../../verbs/raise.ts';
 import type { Context } from '../context.ts';
 import { asKnown } from '../errors.ts';
 import { formatMany } from '../format.ts';
@@ -72,7 +73,7 @@ export async function work(round: CheckRound, planned: readonly PlannedStep[]): 
   const ended = { is: false };
   const following = follow(platform, view, {
     ...{ signal: AbortSignal.any([ctx.signal, over.signal]), timeout: JOB_SECONDS, watching: false },
-    onRaised: (raised) => tellRaised(ctx, raised, zone),
+    onRaised: (raised) => tellRaised(ctx, newsOf(raised), zone),
     onAway: ({ message }) => ctx.warn(`${message}; asking again`),
   }).finally(() => {
     ended.is = true;

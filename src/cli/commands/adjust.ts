@@ -1,11 +1,12 @@
 import { BatchctlError } from '../../errors.ts';
 import { type Adjusted, type Adjustment, adjust as adjustJob } from '../../jobs/adjust.ts';
+import { wholeNumber } from '../../lib/units.ts';
 import { parseTolerance } from '../../model/tolerance.ts';
 import { stateOf } from '../../model/view.ts';
+import { JOB_TEXT, jobMeant, STATE_SCHEMA } from '../../verbs/job.ts';
 import { CHANGES_SCHEMA, changesText } from '../change-lines.ts';
-import { type CommandDefinition, defineCommand, parsed, wholeNumber } from '../command.ts';
+import { type CommandDefinition, defineCommand, parsed } from '../command.ts';
 import type { Context } from '../context.ts';
-import { JOB_TEXT, jobMeant, STATE_SCHEMA } from '../job-argument.ts';
 import { answer } from '../render.ts';
 import { beginningOf, deadlineOf, dollars, refuseCost } from '../submission-flags.ts';
 

@@ -2,10 +2,10 @@ import { cancel as cancelJob } from '../../jobs/cancel.ts';
 import { mustBeLegal } from '../../jobs/legal.ts';
 import { isAlready } from '../../model/legal.ts';
 import { stateOf } from '../../model/view.ts';
+import { JOB_TEXT, jobMeant, STATE_SCHEMA } from '../../verbs/job.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import { confirm } from '../confirm.ts';
 import type { Context } from '../context.ts';
-import { JOB_TEXT, jobMeant, STATE_SCHEMA } from '../job-argument.ts';
 import { answer } from '../render.ts';
 
 export function cancelCommand(ctx: Context): CommandDefinition {

@@ -1,11 +1,11 @@
 import { type Cause, type CauseExample, causesOf, exampleOf, matching } from '../../jobs/failures.ts';
 import { ahead } from '../../lib/ahead.ts';
 import type { JobView } from '../../model/view.ts';
+import { jobShown } from '../../verbs/job.ts';
 import { FAILURES_OUTPUT } from '../cause-schema.ts';
 import { causeDocument, causesTable, causeText, headline, nextCommands } from '../cause-text.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
-import { jobShown } from '../job-argument.ts';
 import { print } from '../render.ts';
 import { type Progress, startProgress } from '../render-progress.ts';
 

@@ -5,11 +5,11 @@ import { formatSize } from '../../lib/units.ts';
 import type { Join } from '../../model/job.ts';
 import { isS3Uri } from '../../model/s3-uri.ts';
 import type { JobView } from '../../model/view.ts';
+import { deliverJob } from '../../verbs/deliver.ts';
+import { warnOfDamage } from '../../verbs/job.ts';
 import { type CommandDefinition, choice, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
-import { deliverJob } from '../deliver-job.ts';
 import { formatCount, formatMany } from '../format.ts';
-import { warnOfDamage } from '../job-argument.ts';
 import { answer, print } from '../render.ts';
 import { startProgress } from '../render-progress.ts';
 

@@ -1,9 +1,9 @@
 import { type HistoryLine, historyOf } from '../../jobs/history.ts';
+import { JOB_TEXT, jobShown } from '../../verbs/job.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatInstant, withInstants } from '../format.ts';
 import { columns } from '../help.ts';
-import { JOB_TEXT, jobShown } from '../job-argument.ts';
 import { answerList, print } from '../render.ts';
 import { oneLine } from '../visible.ts';
 

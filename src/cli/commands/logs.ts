@@ -3,9 +3,9 @@ import { followLog, type LogEnd } from '../../jobs/follow-log.ts';
 import { type AttemptLog, listLogs } from '../../jobs/logs.ts';
 import { parseTaskName, type TaskName } from '../../jobs/task-name.ts';
 import type { JobView } from '../../model/view.ts';
+import { JOB_TEXT, jobShown } from '../../verbs/job.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
-import { JOB_TEXT, jobShown } from '../job-argument.ts';
 import { print } from '../render.ts';
 import { VisibleBytes } from '../visible.ts';
 

@@ -2,9 +2,9 @@ import { mustBeLegal } from '../../jobs/legal.ts';
 import { pause as pauseJob } from '../../jobs/pause.ts';
 import { isAlready } from '../../model/legal.ts';
 import { stateOf } from '../../model/view.ts';
+import { JOB_TEXT, jobMeant, STATE_SCHEMA } from '../../verbs/job.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
-import { JOB_TEXT, jobMeant, STATE_SCHEMA } from '../job-argument.ts';
 import { answer } from '../render.ts';
 
 export function pauseCommand(ctx: Context): CommandDefinition {

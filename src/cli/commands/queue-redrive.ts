@@ -1,6 +1,7 @@
 import { BatchctlError } from '../../errors.ts';
 import type { Redriven } from '../../jobs/grid/redrive.ts';
-import { type CommandDefinition, defineCommand, parsed, wholeNumber } from '../command.ts';
+import { wholeNumber } from '../../lib/units.ts';
+import { type CommandDefinition, defineCommand, parsed } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatCount } from '../format.ts';
 import { groupFlag } from '../group-flag.ts';

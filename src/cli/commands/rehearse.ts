@@ -1,11 +1,11 @@
-import { parseDuration } from '../../lib/units.ts';
+import { jobExit } from '../../jobs/job-exit.ts';
+import { parseDuration, wholeNumber } from '../../lib/units.ts';
 import { ALL_FAULTS, faultNames, NO_FAULTS, parseFaults } from '../../model/faults.ts';
 import type { Faults } from '../../ports/worker-faults.ts';
-import { type CommandDefinition, defineCommand, type JsonSchema, parsed, wholeNumber } from '../command.ts';
+import { STATE_SCHEMA } from '../../verbs/job.ts';
+import { type CommandDefinition, defineCommand, type JsonSchema, parsed } from '../command.ts';
 import type { Context } from '../context.ts';
 import { FORECAST_SCHEMA } from '../forecast-schema.ts';
-import { STATE_SCHEMA } from '../job-argument.ts';
-import { jobExit } from '../job-exit.ts';
 import { openJobFile } from '../open-job-file.ts';
 import type { Rehearsed } from '../rehearse-job.ts';
 import { answer } from '../render.ts';

@@ -1,8 +1,8 @@
 import { BatchctlError } from '../../errors.ts';
 import { compareReports } from '../../model/report/compare.ts';
+import { jobShown } from '../../verbs/job.ts';
 import { type CommandDefinition, choice, defineCommand, parsed } from '../command.ts';
 import type { Context } from '../context.ts';
-import { jobShown } from '../job-argument.ts';
 import { REPORT_OUTPUT } from '../report-schema.ts';
 
 export function reportCommand(ctx: Context): CommandDefinition {

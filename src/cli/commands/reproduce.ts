@@ -2,13 +2,13 @@ import { relative, resolve } from 'node:path';
 import { refusePruned } from '../../jobs/pruned.ts';
 import { parseTaskName } from '../../jobs/task-name.ts';
 import { formatDuration, formatSize } from '../../lib/units.ts';
+import { JOB_TEXT, jobShown } from '../../verbs/job.ts';
 import type { Reproduced } from '../../worker/reproduce.ts';
 import type { Recorded } from '../../worker/reproduce-recorded.ts';
 import type { ReproducedRun } from '../../worker/reproduce-run.ts';
 import { shellWord } from '../../worker/shell-quote.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
-import { JOB_TEXT, jobShown } from '../job-argument.ts';
 import { answer } from '../render.ts';
 import { oneLine } from '../visible.ts';
 

@@ -1,17 +1,16 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { BatchctlError } from '../../errors.ts';
-import { parseDuration } from '../../lib/units.ts';
+import { parseDuration, wholeNumber } from '../../lib/units.ts';
 import type { JobSpec, Join } from '../../model/job.ts';
 import { isS3Uri } from '../../model/s3-uri.ts';
 import type { Attachments } from '../../ports/verbs.ts';
-import { type CommandDefinition, choice, defineCommand, parsed, wholeNumber } from '../command.ts';
+import { type CommandDefinition, choice, defineCommand, parsed } from '../command.ts';
 import type { Context } from '../context.ts';
 import { inlineJob } from '../inline-job.ts';
 import { openJobFile } from '../open-job-file.ts';
 import { runJob } from '../run-job.ts';
 import { requireSaidProfile } from '../said-profile.ts';
-import { STATUS_OUTPUT } from '../status-schema.ts';
 import { AT_FLAG, SUBMISSION_FLAGS, type SubmissionInput } from '../submission-flags.ts';
 import { JOIN_FLAG } from './fetch.ts';
 
@@ -38,7 +37,7 @@ export function runCommand(ctx: Context): CommandDefinition {
     writes: true,
     passThrough: true,
     stopsItself: true,
-    output: STATUS_OUTPUT,
+    output: async () => (await import('../verb-schema.ts')).statusSchema(),
     help: {
       about:
         'The whole thing, and waits: submit, work, watch, verify, fetch. Run again with the same --run-key (or the id), it takes up where it was.',

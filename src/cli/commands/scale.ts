@@ -1,8 +1,8 @@
 import { BatchctlError } from '../../errors.ts';
-import { parseDuration } from '../../lib/units.ts';
+import { parseDuration, wholeNumber } from '../../lib/units.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { GroupChange } from '../../ports/worker-group.ts';
-import { type CommandDefinition, defineCommand, parsed, wholeNumber } from '../command.ts';
+import { type CommandDefinition, defineCommand, parsed } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatInstant } from '../format.ts';
 import { groupFlag } from '../group-flag.ts';

@@ -1,5 +1,5 @@
 import { BatchctlError } from '../../errors.ts';
-import { type CommandDefinition, defineCommand } from '../command.ts';
+import { type CommandDefinition, defineCommand, outputOf } from '../command.ts';
 import { findCommand } from '../commands.ts';
 import type { Context } from '../context.ts';
 import { answer } from '../render.ts';
@@ -31,7 +31,7 @@ export async function schema({ ctx, command }: SchemaOptions): Promise<void> {
   if (found === null || found.words.length > 0) {
     throw new BatchctlError('usage', `expected a command, found "${name}"`, { hint: 'see batchctl --help' });
   }
-  const { output } = (await found.entry.load())(ctx);
+  const output = await outputOf((await found.entry.load())(ctx));
   if (output === null) {
     throw new BatchctlError('usage', `${name} has no --json answer`, {
       hint: 'ask for a command that answers something',

@@ -1,15 +1,15 @@
 import { BatchctlError } from '../../errors.ts';
 import { type Skipped, skip as skipTasks } from '../../jobs/skip.ts';
 import { parseTaskName } from '../../jobs/task-name.ts';
-import { isClosed } from '../../model/job.ts';
+import { groupsOf, isClosed } from '../../model/job.ts';
 import { stateOf } from '../../model/view.ts';
+import { JOB_TEXT, jobMeant, STATE_SCHEMA } from '../../verbs/job.ts';
 import { type CommandDefinition, defineCommand, repeated } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatMany } from '../format.ts';
-import { JOB_TEXT, jobMeant, STATE_SCHEMA } from '../job-argument.ts';
+import { tellRaise } from '../raise-work.ts';
 import { answer } from '../render.ts';
 import { SETS_SCHEMA, setsText } from '../task-sets.ts';
-import { hintWork } from '../work-hint.ts';
 
 const count = { type: 'integer', minimum: 0 };
 
@@ -95,7 +95,10 @@ export async function skip({ ctx, job, task = [], cause = [], reason, undo }: Sk
   });
   if (changed && state === 'failed') ctx.notice(`more failed for good: batchctl failures ${view.record.job}`);
   if (changed && view.paused !== null) ctx.notice(`it is paused: batchctl resume ${view.record.job}`);
-  else if (changed && !isClosed(state)) await hintWork(ctx, view);
+  else if (changed && !isClosed(state)) {
+    const remote = (await ctx.platform()).remote === true;
+    await tellRaise(ctx, { event: 'byHand', groups: groupsOf(view.record.spec), remote });
+  }
 }
 
 function reasonOf(reason: string | undefined, undo: boolean): string | null {

@@ -77,8 +77,8 @@ export async function submit({ ctx, jobfile, ...input }: SubmitCommandOptions): 
   }
   if (input.watch) {
     if (created) await raiseWork(ctx, view, { scale: input.scale, fresh: true });
-    const { watch } = await import('./watch.ts');
-    return watch({ ctx, job, scale: input.scale });
+    const { watchCommand } = await import('./watch.ts');
+    return watchCommand(ctx).run({ job, scale: input.scale });
   }
   if (ctx.flags.quiet && !ctx.flags.json) await print(ctx, `${job}\n`);
   else

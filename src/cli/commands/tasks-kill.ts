@@ -3,9 +3,9 @@ import { kill } from '../../jobs/kill.ts';
 import { mustBeLegal } from '../../jobs/legal.ts';
 import { parseTaskName } from '../../jobs/task-name.ts';
 import { stateOf } from '../../model/view.ts';
+import { JOB_TEXT, jobMeant, STATE_SCHEMA } from '../../verbs/job.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
-import { JOB_TEXT, jobMeant, STATE_SCHEMA } from '../job-argument.ts';
 import { answer } from '../render.ts';
 
 export function tasksKillCommand(ctx: Context): CommandDefinition {

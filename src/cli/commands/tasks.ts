@@ -2,15 +2,15 @@ import { readFailureObject } from '../../jobs/failure-object.ts';
 import { refusePruned } from '../../jobs/pruned.ts';
 import { mustHaveStep, parseTaskName } from '../../jobs/task-name.ts';
 import { listTasks } from '../../jobs/tasks.ts';
-import { formatDuration } from '../../lib/units.ts';
+import { formatDuration, wholeNumber } from '../../lib/units.ts';
 import { causeId } from '../../model/cause.ts';
 import { failedKey } from '../../model/keys.ts';
 import type { JobView } from '../../model/view.ts';
 import type { AttemptEvent, LedgerTask } from '../../ports/ledger.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
-import { type CommandDefinition, choice, defineCommand, parsed, wholeNumber } from '../command.ts';
+import { JOB_TEXT, jobShown } from '../../verbs/job.ts';
+import { type CommandDefinition, choice, defineCommand, parsed } from '../command.ts';
 import type { Context } from '../context.ts';
-import { JOB_TEXT, jobShown } from '../job-argument.ts';
 import { answerList } from '../render.ts';
 
 const STATES = ['waiting', 'running', 'done', 'failed', 'skipped'] as const;

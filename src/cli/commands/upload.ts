@@ -1,5 +1,5 @@
-import { formatSize } from '../../lib/units.ts';
-import { type CommandDefinition, defineCommand, parsed, repeated, wholeNumber } from '../command.ts';
+import { formatSize, wholeNumber } from '../../lib/units.ts';
+import { type CommandDefinition, defineCommand, parsed, repeated } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatCount, formatMany } from '../format.ts';
 import { answer } from '../render.ts';

@@ -15,7 +15,6 @@ import type { Context } from '../context.ts';
 import { answer } from '../render.ts';
 import { type Progress, startProgress } from '../render-progress.ts';
 import { openSentEvidence } from '../sent-evidence.ts';
-import { VERIFY_OUTPUT } from '../verify-schema.ts';
 import { repairText, verifyText } from '../verify-text.ts';
 
 export function verifyCommand(ctx: Context): CommandDefinition {
@@ -29,7 +28,7 @@ export function verifyCommand(ctx: Context): CommandDefinition {
         'check such a file by itself, on any machine; with a job, also whether its store keeps that proof',
     },
     writes: false,
-    output: VERIFY_OUTPUT,
+    output: async () => (await import('../verify-schema.ts')).verifySchema(),
     help: {
       about:
         'Proves from the store alone that every input byte is in exactly one part, and that every chain was published, failed within tolerance or was skipped by name. A proof is kept under the job, with the hash of the one before.',

@@ -1,17 +1,16 @@
 import { BatchctlError } from '../../errors.ts';
 import { findJob } from '../../jobs/find.ts';
 import { follow } from '../../jobs/follow.ts';
+import { following, jobExit, refuseUnended } from '../../jobs/job-exit.ts';
 import { statusOf } from '../../jobs/status.ts';
 import { parseDuration } from '../../lib/units.ts';
+import { deliverJob } from '../../verbs/deliver.ts';
 import { tellBudget } from '../after-job.ts';
 import { type CommandDefinition, defineCommand, parsed } from '../command.ts';
 import type { Context } from '../context.ts';
 import { deadlineText } from '../deadline-text.ts';
-import { deliverJob } from '../deliver-job.ts';
-import { following, jobExit, refuseUnended } from '../job-exit.ts';
 import { Lateness } from '../lateness.ts';
 import { answer } from '../render.ts';
-import { STATUS_OUTPUT } from '../status-schema.ts';
 
 export function waitCommand(ctx: Context): CommandDefinition {
   return defineCommand({
@@ -22,7 +21,7 @@ export function waitCommand(ctx: Context): CommandDefinition {
       '--no-scale': 'leave the size of groups as it is; else they are raised as the work needs',
     },
     writes: false,
-    output: STATUS_OUTPUT,
+    output: async () => (await import('../verb-schema.ts')).statusSchema(),
     help: {
       about:
         'Waits in silence until the job ends or is paused, and exits as it did: for scripts and cron. A job with `deliver` has ended once its outputs are where it says.',

@@ -1,7 +1,7 @@
 import type { Platform } from '../../ports/platform.ts';
+import { JOB_TEXT } from '../../verbs/job.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
-import { JOB_TEXT } from '../job-argument.ts';
 import { answer } from '../render.ts';
 import { startProgress } from '../render-progress.ts';
 import { WHY_OUTPUT } from '../why-schema.ts';

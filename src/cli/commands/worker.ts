@@ -1,14 +1,14 @@
 import { hostname } from 'node:os';
 import { BatchctlError } from '../../errors.ts';
+import { unfinished } from '../../jobs/job-exit.ts';
 import { killPoints } from '../../lib/kill-point.ts';
-import { parseDuration } from '../../lib/units.ts';
+import { parseDuration, wholeNumber } from '../../lib/units.ts';
 import { VERSION } from '../../lib/version.ts';
 import { NAME } from '../../model/keys.ts';
 import { faultsOf, withFaults } from '../../platform/rehearsed.ts';
 import { heedSupervisor, newWorkerId, openPlatform } from '../../platform.ts';
-import { type CommandDefinition, defineCommand, parsed, repeated, wholeNumber } from '../command.ts';
+import { type CommandDefinition, defineCommand, parsed, repeated } from '../command.ts';
 import type { Context } from '../context.ts';
-import { unfinished } from '../job-exit.ts';
 import { localResources } from '../local-resources.ts';
 import { requireHere } from '../works-here.ts';
 

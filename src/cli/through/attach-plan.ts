@@ -6,7 +6,7 @@ import type { Attachments } from '../../ports/verbs.ts';
 import type { Context } from '../context.ts';
 import type { SubmissionInput } from '../submission-flags.ts';
 import { attachCode, type OwnJob, ownNames, requestOf } from './attach-job.ts';
-import { jobBehind } from './job-behind.ts';
+import { jobBehind } from './call-verb.ts';
 
 /** What a plan needs, of which nothing is put: local inputs are cut here, for the number and the sizes of their parts. */
 export async function attachPlan(

@@ -1,7 +1,7 @@
 import { BatchctlError } from '../../errors.ts';
+import { refuseUnended } from '../../jobs/job-exit.ts';
 import { parseDuration } from '../../lib/units.ts';
 import type { AskedVerb } from '../../ports/manager.ts';
-import { refuseUnended } from '../job-exit.ts';
 import type { Sending } from './send-verb.ts';
 
 type Given = Readonly<Record<string, unknown>>;

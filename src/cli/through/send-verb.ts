@@ -1,6 +1,6 @@
 import { BatchctlError, type ErrorKind, isKind } from '../../errors.ts';
 import { jitter, wait } from '../../lib/wait.ts';
-import type { ApiError, Frame } from '../../model/api.ts';
+import type { ApiError, Frame, FrameEnd } from '../../model/api.ts';
 import type { AskedVerb, Manager } from '../../ports/manager.ts';
 import { confirm } from '../confirm.ts';
 import type { Context } from '../context.ts';
@@ -16,15 +16,18 @@ export type Nature =
   /** It changes something: never sent twice once it may have been heard. */
   | 'changes';
 
-export interface Sending {
+export interface Insisting {
   readonly ctx: Context;
-  readonly manager: Manager;
-  readonly asked: AskedVerb;
   readonly nature: Nature;
   /** What to look at when the answer of a change was lost. */
   readonly look: string;
   /** Thrown when Ctrl-C ends it; unless given, what every command says. */
   readonly onInterrupted?: () => BatchctlError;
+}
+
+export interface Sending extends Insisting {
+  readonly manager: Manager;
+  readonly asked: AskedVerb;
   /** Takes what goes to stdout in place of that. */
   readonly sink?: (text: string) => void | Promise<void>;
   /** The same, `seconds` later: a time-out that is left. */
@@ -45,15 +48,19 @@ export interface VerbResult {
 
 /** The same, and answers the error with which it ended. */
 export async function runVerb(sending: Sending): Promise<VerbResult> {
-  const { ctx, asked } = sending;
+  const { ctx, asked, manager, after = (same) => same } = sending;
   const shown = new Shown(ctx, sending.sink);
-  const first = await insist(sending, asked, shown);
+  const ask = (what: AskedVerb): Promise<VerbResult> =>
+    insist<Exclude<Frame, FrameEnd>>(sending, asked.name, shown, (seconds) =>
+      manager.run(after(what, seconds), ctx.signal),
+    );
+  const first = await ask(asked);
   const question = questionIn(first.error);
   if (question === null || ctx.io.stdin.isTTY !== true || ctx.io.stderr.isTTY !== true) return first;
   await confirm(ctx, question);
   // What it said before it asked is on the screen already.
   shown.again('all');
-  return insist(sending, { ...asked, flags: { ...asked.flags, yes: true } }, shown);
+  return ask({ ...asked, flags: { ...asked.flags, yes: true } });
 }
 
 export function errorOf({ kind, message, hint }: ApiError): BatchctlError {
@@ -70,17 +77,35 @@ const questionIn = (error: ApiError | null): string | null =>
     ? error.message.slice(NOT_CONFIRMED.length)
     : null;
 
-/** Asks until it is answered, as far as the verb's nature lets it. */
-async function insist(sending: Sending, first: AskedVerb, shown: Shown): Promise<VerbResult> {
-  const { ctx, nature, manager, after = (same) => same } = sending;
+/** Takes the frames of an answer, which may begin anew. */
+export interface Taker<F> {
+  /** Taken so far. */
+  readonly frames: number;
+  /** Part of the answer was taken: it can't be taken back. */
+  readonly printed: boolean;
+  take(frame: F): Promise<void>;
+  /** The answer broke off. */
+  giveBack(): void;
+  /** It begins anew. */
+  again(what: 'all' | 'out'): void;
+}
+
+/** Asks until it is answered, as far as the verb's nature lets it. `ask` is told how many seconds have passed. */
+export async function insist<F extends object>(
+  sending: Insisting,
+  name: string,
+  shown: Taker<F>,
+  ask: (seconds: number) => AsyncIterable<F | FrameEnd>,
+): Promise<VerbResult> {
+  const { ctx, nature } = sending;
   let patience = patienceOf(nature);
   const begun = ctx.clock.monotonic();
-  let asked = first;
+  let seconds = 0;
   for (;;) {
     const before = shown.frames;
     let loss: Loss;
     try {
-      const ended = await once(manager, asked, ctx.signal, shown);
+      const ended = await once(ask(seconds), shown);
       if (ended.error?.message !== LEAVING || nature === 'changes') return ended;
       loss = { error: errorOf(ended.error), begun: true };
     } catch (error) {
@@ -93,17 +118,17 @@ async function insist(sending: Sending, first: AskedVerb, shown: Shown): Promise
     // It was there again meanwhile: this is another loss.
     if (nature === 'follows' && shown.frames > before) patience = patienceOf(nature);
     const pause = patience.pause(loss, shown.frames > 0, shown.printed);
-    if (pause === null) throw nature === 'changes' && loss.begun ? unknown(sending, loss.error) : loss.error;
+    if (pause === null) throw nature === 'changes' && loss.begun ? unknown(sending, name, loss.error) : loss.error;
     if (patience.isFirst) ctx.warn(`${loss.error.message}; asking again`);
     await wait(jitter(pause), ctx.signal);
     if (ctx.signal.aborted) throw interrupted(sending, shown);
     shown.again('out');
-    asked = after(first, (ctx.clock.monotonic() - begun) / 1_000);
+    seconds = (ctx.clock.monotonic() - begun) / 1_000;
   }
 }
 
-async function once(manager: Manager, asked: AskedVerb, signal: AbortSignal, shown: Shown): Promise<VerbResult> {
-  for await (const frame of manager.run(asked, signal)) {
+async function once<F extends object>(frames: AsyncIterable<F | FrameEnd>, shown: Taker<F>): Promise<VerbResult> {
+  for await (const frame of frames) {
     if ('exit' in frame) return { exitCode: frame.exit, error: frame.error };
     await shown.take(frame);
   }
@@ -116,12 +141,15 @@ function asLoss(error: unknown): Loss | null {
   return { error, begun: error.begun === true };
 }
 
-function unknown({ asked, look }: Sending, cause: BatchctlError): BatchctlError {
-  const message = `${cause.message}; whether ${asked.name} was done is not known`;
+function unknown({ look }: Insisting, name: string, cause: BatchctlError): BatchctlError {
+  const message = `${cause.message}; whether ${name} was done is not known`;
   return new BatchctlError('unavailable', message, { hint: `see whether it was: ${look}`, cause });
 }
 
-function interrupted({ nature, look, onInterrupted }: Sending, { frames }: Shown): BatchctlError {
+function interrupted(
+  { nature, look, onInterrupted }: Insisting,
+  { frames }: { readonly frames: number },
+): BatchctlError {
   if (onInterrupted !== undefined) return onInterrupted();
   if (nature !== 'changes' || frames === 0) return new BatchctlError('interrupted', 'interrupted');
   return new BatchctlError('interrupted', 'interrupted; it may be done all the same', { hint: look });
@@ -130,7 +158,7 @@ function interrupted({ nature, look, onInterrupted }: Sending, { frames }: Shown
 const [HIDE_CURSOR, SHOW_CURSOR] = ['\x1b[?25l', '\x1b[?25h'];
 
 /** Prints frames; of an answer that begins anew only what was not printed yet. */
-class Shown {
+class Shown implements Taker<Exclude<Frame, FrameEnd>> {
   readonly #ctx: Context;
   readonly #sink: (text: string) => void | Promise<void>;
   readonly #printed = { out: 0, err: 0 };
@@ -156,7 +184,7 @@ class Shown {
     this.#skip.err = what === 'all' ? this.#printed.err : 0;
   }
 
-  async take(frame: Exclude<Frame, { readonly exit: number }>): Promise<void> {
+  async take(frame: Exclude<Frame, FrameEnd>): Promise<void> {
     this.frames += 1;
     if ('out' in frame) {
       const text = this.#fresh('out', frame.out);

@@ -8,9 +8,9 @@ import { ROUTES } from '../api/routes.ts';
 import type { CommandDefinition } from '../command.ts';
 import type { CommandEntry } from '../commands.ts';
 import type { Context } from '../context.ts';
+import { jobIdBehind } from './call-verb.ts';
 import { flagsOf, terminalOf } from './caller-world.ts';
 import { followedEnd } from './followed-end.ts';
-import { jobIdBehind } from './job-behind.ts';
 import { lookOf, natureOf } from './natures.ts';
 import { type Sending, sendVerb } from './send-verb.ts';
 
@@ -39,7 +39,6 @@ const COMPOSED: Readonly<Record<string, () => Promise<Composed>>> = {
   submit: async () => (await import('./submit-through.ts')).submitThrough,
   plan: async () => (await import('./submit-through.ts')).planThrough,
   'schedule add': async () => (await import('./schedule-through.ts')).scheduleThrough,
-  retry: async () => (await import('./mend-through.ts')).mendThrough,
   resume: async () => (await import('./mend-through.ts')).mendThrough,
   report: async () => (await import('./report-through.ts')).reportThrough,
   verify: async () => (await import('./verify-through.ts')).verifyThrough,
@@ -56,11 +55,13 @@ const COMPOSED: Readonly<Record<string, () => Promise<Composed>>> = {
 export async function throughManager(through: Through): Promise<number> {
   const { ctx, profile, entry, definition } = through;
   const composed = Object.hasOwn(COMPOSED, entry.name) ? COMPOSED[entry.name] : undefined;
-  if (composed === undefined && ROUTES[entry.name] === undefined) throw notThrough(through);
+  const offered = definition.runBy !== undefined || ROUTES[entry.name] !== undefined;
+  if (composed === undefined && !offered) throw notThrough(through);
   if (definition.writes) await ctx.announce();
   const manager = openManager(profile, ctx.io.env);
   try {
     const asking = { ...through, manager };
+    if (definition.runBy !== undefined) return await callGiven(asking, definition.runBy);
     return composed === undefined ? await sendGiven(asking) : await (await composed())(asking);
   } finally {
     await manager.close();
@@ -79,6 +80,15 @@ export async function sendingOf(
       ...{ flags: await flagsOf(ctx), terminal: terminalOf(ctx) },
     },
   };
+}
+
+/** The verb is called for its answer, which is shown as if it had been worked out here. */
+async function callGiven(
+  { ctx, manager, given }: Asking,
+  runBy: NonNullable<CommandDefinition['runBy']>,
+): Promise<number> {
+  const { callVerb } = await import('./call-verb.ts');
+  return runBy((verb, fields, report) => callVerb(ctx, manager, verb, fields, report), given);
 }
 
 async function sendGiven(asking: Asking): Promise<number> {

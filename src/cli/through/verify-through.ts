@@ -5,7 +5,7 @@ import type { VerifyResult } from '../../model/verify/verify-result.ts';
 import { answer } from '../render.ts';
 import { openReportFile, type ReportSink } from '../report-file.ts';
 import { verifyText } from '../verify-text.ts';
-import { jobIdBehind } from './job-behind.ts';
+import { jobIdBehind } from './call-verb.ts';
 import { errorOf, runVerb, sendVerb } from './send-verb.ts';
 import { type Asking, sendingOf } from './through-manager.ts';
 

@@ -1,4 +1,5 @@
 import { isOurs } from '../../errors.ts';
+import type { JobStatus } from '../../model/answers/status.ts';
 import { priceToCome, typesWithoutPrice } from '../../model/cost/price.ts';
 import { costOfWork, type StepLeft } from '../../model/cost/projected.ts';
 import { jobSpending, lifeOfJob, needsSharers } from '../../model/cost/spending.ts';
@@ -12,16 +13,7 @@ import { type CostGround, costGround } from './cost-ground.ts';
 import { limitOf } from './standings.ts';
 
 /** What a job costs, for whoever looks. US dollars. */
-export interface CostStatus {
-  /** So far; null where a price isn't known, or nothing costs anything. */
-  readonly cost: number | null;
-  /** By its end, as far as that is known; null once it is closed, and while a price or a duration isn't known. */
-  readonly costProjected: number | null;
-  /** At so much it pauses: its own limit, else the profile's; null for none. */
-  readonly maxCost: number | null;
-  /** Instance types that it used, or would, and whose price nobody knows. */
-  readonly costUnknown: readonly string[];
-}
+export type CostStatus = Pick<JobStatus, 'cost' | 'costProjected' | 'maxCost' | 'costUnknown'>;
 
 /** What is read of a job for its cost. */
 interface Read {

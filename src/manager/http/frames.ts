@@ -2,8 +2,15 @@ import { once } from 'node:events';
 import { PassThrough, Writable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { BatchctlError } from '../../errors.ts';
-import { API, FRAMES_TYPE, type Frame } from '../../model/api.ts';
-import { scopeOf, type Verb, type VerbCall, type VerbRunner } from '../../ports/verbs.ts';
+import { API, FRAMES_TYPE, type Frame, type FrameEnd, type ValueFrame } from '../../model/api.ts';
+import {
+  type AskedValue,
+  scopeOf,
+  type Verb,
+  type VerbCall,
+  type VerbEnd,
+  type VerbRunner,
+} from '../../ports/verbs.ts';
 import { callerOf } from './auth.ts';
 import { toldByVerb } from './error-answers.ts';
 import { BOUNDS } from './limits.ts';
@@ -74,6 +81,20 @@ interface FramesOptions {
 /** What a command line sends: a verb with its flags; answered by what it prints, as it prints it. */
 type Asked = Pick<VerbCall, 'name' | 'input' | 'flags' | 'terminal' | 'attachments'>;
 
+/** What `POST /verbs` takes, as `AskedValue` has it. */
+export const VALUES_BODY = {
+  type: 'object',
+  required: ['name', 'input'],
+  additionalProperties: false,
+  properties: {
+    name: FRAMES_BODY.properties.name,
+    input: FRAMES_BODY.properties.input,
+    dryRun: { type: 'boolean' },
+    tz: FRAMES_BODY.properties.flags.properties.tz,
+    attachments: FRAMES_BODY.properties.attachments,
+  },
+} as const;
+
 /** Runs any verb for a command line, and streams what it prints. When the caller leaves, the verb is told to stop. */
 export function addFrames(app: FastifyInstance, options: FramesOptions): void {
   const byName = new Map(options.verbs.verbs.map((verb) => [verb.name, verb]));
@@ -86,6 +107,34 @@ export function addFrames(app: FastifyInstance, options: FramesOptions): void {
     },
     (request, reply) => run(options, askedVerb(byName, request), request, reply),
   );
+  const declared = new Map([...byName].filter(([, verb]) => verb.declared));
+  app.post(
+    `${API}/verbs`,
+    {
+      schema: { body: VALUES_BODY },
+      config: {
+        scope: (request) => scopeOf(askedVerb(declared, request), (request.body as Asked).input),
+        streams: true,
+      },
+    },
+    (request, reply) => call(options, askedVerb(declared, request), request, reply),
+  );
+}
+
+/** Runs a declared verb, and streams what it reports, its rows and its answer. */
+function call(options: FramesOptions, verb: Verb, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { input, dryRun = false, tz = null, attachments = null } = request.body as AskedValue;
+  return stream(options, verb, request, reply, async (frames, gone) => {
+    const end = await options.verbs.call({
+      ...{ name: verb.name, input, dryRun, tz, attachments, who: callerOf(request), signal: gone },
+      report: (event) => frames.report({ event }),
+      notice: (text) => frames.say({ notice: text }),
+      warn: (text) => frames.say({ warning: text }),
+      row: (row) => frames.send({ row }),
+    });
+    if (end.answer !== undefined) await frames.send({ answer: end.answer });
+    return end;
+  });
 }
 
 function askedVerb(byName: ReadonlyMap<string, Verb>, { body }: FastifyRequest): Verb {
@@ -99,6 +148,23 @@ function askedVerb(byName: ReadonlyMap<string, Verb>, { body }: FastifyRequest):
 
 function run(options: FramesOptions, verb: Verb, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { input, flags, terminal = null, attachments = null } = request.body as Asked;
+  return stream(options, verb, request, reply, (frames, gone) =>
+    options.verbs.run({
+      ...{ name: verb.name, input, flags, terminal, attachments, who: callerOf(request) },
+      ...{ out: frames.channel('out'), err: frames.channel('err'), signal: gone },
+    }),
+  );
+}
+
+/** Answers with frames, as `work` makes them; the last one tells how it ended. */
+function stream(
+  options: FramesOptions,
+  verb: Verb,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  work: (frames: FrameStream, gone: AbortSignal) => Promise<VerbEnd>,
+): FastifyReply {
+  const { input } = request.body as Asked;
   requireFew(input);
   request.audited = { verb: verb.name, input };
   const gone = goneSignal(reply);
@@ -106,12 +172,7 @@ function run(options: FramesOptions, verb: Verb, request: FastifyRequest, reply:
   // At once, so that the caller knows that it runs.
   frames.alive();
   const alive = setInterval(() => frames.alive(), options.aliveMs ?? ALIVE);
-  const call = {
-    ...{ name: verb.name, input, flags, terminal, attachments, who: callerOf(request) },
-    ...{ out: frames.channel('out'), err: frames.channel('err'), signal: gone },
-  };
-  void options.verbs
-    .run(call)
+  void work(frames, gone)
     .then(({ exitCode, error, cause }) => {
       request.audited = { verb: verb.name, input, exitCode };
       if (error?.kind === 'unexpected') options.onHidden(cause ?? error, request.id);
@@ -152,23 +213,33 @@ class FrameStream {
     if (!this.body.writableNeedDrain) this.body.write(`${JSON.stringify({ alive: true } satisfies Frame)}\n`);
   }
 
-  async end(frame: Frame): Promise<void> {
-    await this.#send(frame);
+  async end(frame: FrameEnd): Promise<void> {
+    await this.send(frame);
     this.body.end();
+  }
+
+  /** Progress: a reader so slow that much waits for it misses some. */
+  report(frame: ValueFrame): void {
+    if (this.body.writableLength < HELD) this.say(frame);
+  }
+
+  say(frame: ValueFrame): void {
+    if (!this.#gone.aborted) this.body.write(`${JSON.stringify(frame)}\n`);
+  }
+
+  /** Resolves when the reader takes more. */
+  async send(frame: Frame | ValueFrame): Promise<void> {
+    this.#gone.throwIfAborted();
+    if (!this.body.write(`${JSON.stringify(frame)}\n`)) await once(this.body, 'drain', { signal: this.#gone });
   }
 
   async #texts(name: 'out' | 'err', text: string): Promise<void> {
     for (let at = 0; at < text.length; ) {
       const end = cutAt(text, at + LARGEST);
       const piece = text.slice(at, end);
-      await this.#send(name === 'out' ? { out: piece } : { err: piece });
+      await this.send(name === 'out' ? { out: piece } : { err: piece });
       at = end;
     }
-  }
-
-  async #send(frame: Frame): Promise<void> {
-    this.#gone.throwIfAborted();
-    if (!this.body.write(`${JSON.stringify(frame)}\n`)) await once(this.body, 'drain', { signal: this.#gone });
   }
 }
 

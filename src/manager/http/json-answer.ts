@@ -45,6 +45,14 @@ export class JsonAnswer {
     return this.#size === 0;
   }
 
+  /** Adds the answer, or a row of it; resolves when there is room for more. */
+  async add(value: unknown): Promise<void> {
+    const text = `${JSON.stringify(value)}${this.#list ? '\n' : ''}`;
+    await new Promise<void>((resolve, reject) => {
+      this.out.write(text, (error) => (error ? reject(error) : resolve()));
+    });
+  }
+
   /** Nothing more is printed: the body is whole. */
   end(): void {
     if (this.#list) this.body.write(']}');
@@ -91,6 +99,7 @@ const KEPT = 4 * 1024;
 /** The warnings among what a verb says on stderr. */
 export class Warnings {
   readonly err: Writable;
+  readonly #added: string[] = [];
   #text = '';
 
   constructor() {
@@ -102,8 +111,12 @@ export class Warnings {
     });
   }
 
+  add(warning: string): void {
+    this.#added.push(warning);
+  }
+
   get lines(): readonly string[] {
-    return this.#text.split('\n').flatMap((line) => /^warning: (.+)/.exec(line)?.[1] ?? []);
+    return [...this.#added, ...this.#text.split('\n').flatMap((line) => /^warning: (.+)/.exec(line)?.[1] ?? [])];
   }
 }
 

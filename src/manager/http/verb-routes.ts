@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { API, ERROR_HEADER, EXIT_HEADER, WARNINGS_HEADER } from '../../model/api.ts';
-import { scopeOf, type Verb, type VerbEnd, type VerbRunner } from '../../ports/verbs.ts';
+import { scopeOf, type ValueCall, type Verb, type VerbEnd, type VerbRunner } from '../../ports/verbs.ts';
 import { callerOf } from './auth.ts';
 import { statusOfKind, toldByVerb } from './error-answers.ts';
 import { asciiJson, JsonAnswer, Warnings } from './json-answer.ts';
@@ -67,20 +67,14 @@ async function run(
   const { input, dryRun, tz, attachments } = apiCall(verb, request.method, { params, query, body });
   const answer = new JsonAnswer(verb.list);
   const warnings = new Warnings();
-  const running = verbs.run({
-    ...{
-      name: verb.name,
-      input,
-      who: callerOf(request),
-      terminal: null,
-      attachments,
-      out: answer.out,
-      err: warnings.err,
-    },
-    // Who calls the API has decided.
-    flags: { json: true, quiet: true, verbose: false, yes: true, dryRun, tz },
-    signal: goneSignal(reply),
-  });
+  const call = { name: verb.name, input, who: callerOf(request), attachments, signal: goneSignal(reply) };
+  const running = verb.declared
+    ? callDeclared(verbs, { ...call, dryRun, tz }, answer, warnings)
+    : verbs.run({
+        ...{ ...call, terminal: null, out: answer.out, err: warnings.err },
+        // Who calls the API has decided.
+        flags: { json: true, quiet: true, verbose: false, yes: true, dryRun, tz },
+      });
   const hide = ({ error, cause }: VerbEnd): void => {
     if (error?.kind === 'unexpected') onHidden(cause ?? error, request.id);
   };
@@ -105,6 +99,24 @@ async function run(
   hide(end);
   answer.body.destroy();
   return reply.code(statusOfKind(end.error.kind)).send({ error: toldByVerb(end.error, request.id) });
+}
+
+/** Serialises what the verb answers. */
+async function callDeclared(
+  verbs: VerbRunner,
+  asked: Omit<ValueCall, 'report' | 'notice' | 'warn' | 'row'>,
+  answer: JsonAnswer,
+  warnings: Warnings,
+): Promise<VerbEnd> {
+  const end = await verbs.call({
+    ...asked,
+    report: () => {},
+    notice: () => {},
+    warn: (text) => warnings.add(text),
+    row: (row) => answer.add(row),
+  });
+  if (end.answer !== undefined) await answer.add(end.answer);
+  return end;
 }
 
 const isVerdict = ({ error }: VerbEnd): boolean => error !== null && VERDICTS.includes(error.kind);

@@ -4,15 +4,18 @@ import { splitGlobalFlags } from '../../../src/cli/global-flags.ts';
 import { processIo } from '../../../src/cli/io.ts';
 import type { VerbRunner } from '../../../src/ports/verbs.ts';
 
-/** The verbs that a manager offers, without what would run them. */
-export async function describedVerbs(): Promise<VerbRunner> {
+/** The verbs that a manager offers, without what would run them. `declared: false`: each prints, and none is called. */
+export async function describedVerbs({ declared = true } = {}): Promise<VerbRunner> {
   const { signal } = new AbortController();
   const { flags } = splitGlobalFlags([]);
   const known = await describeVerbs(openContext({ flags, io: processIo(), closed: signal, signal, stopNow: signal }));
   return {
     profile: 'local',
-    verbs: [...known.values()].map(({ verb }) => verb),
+    verbs: [...known.values()].map(({ verb }) => (declared ? verb : { ...verb, declared })),
     run: () => {
+      throw new Error('these verbs are only described');
+    },
+    call: () => {
       throw new Error('these verbs are only described');
     },
   };

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { FRAMES_TYPE, type Frame } from '../../../src/model/api.ts';
+import { FRAMES_TYPE, type Frame, type ValueFrame } from '../../../src/model/api.ts';
 
 /** A call of a verb as it came. */
 export interface Heard {
@@ -62,7 +62,7 @@ export class FakeManager {
 
 /** These frames, and the end. */
 export const frames =
-  (...all: readonly Frame[]): Answer =>
+  (...all: readonly (Frame | ValueFrame)[]): Answer =>
   (response) => {
     response.writeHead(200, { 'content-type': FRAMES_TYPE });
     response.end(all.map((frame) => `${JSON.stringify(frame)}\n`).join(''));
@@ -70,7 +70,7 @@ export const frames =
 
 /** These frames, and then the connection is gone. */
 export const broken =
-  (...all: readonly Frame[]): Answer =>
+  (...all: readonly (Frame | ValueFrame)[]): Answer =>
   (response) => {
     if (all.length === 0) {
       response.socket?.destroy();

@@ -32,10 +32,10 @@ export class GuardDesk {
 
   static async open({ identity, bodyMs, run = printNothing }: DeskOptions = {}): Promise<GuardDesk> {
     const desk = new GuardDesk();
-    const { verbs, profile } = await describedVerbs();
+    const verbs = await describedVerbs({ declared: false });
     const app = buildServer({
       verbs: {
-        ...{ verbs, profile },
+        ...verbs,
         run: (call) => {
           desk.calls.push(call);
           return run(call);

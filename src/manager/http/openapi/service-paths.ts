@@ -1,5 +1,5 @@
 import { FRAMES_TYPE, SCOPES } from '../../../model/api.ts';
-import { FRAMES_BODY } from '../frames.ts';
+import { FRAMES_BODY, VALUES_BODY } from '../frames.ts';
 import { ERRORS } from './answers.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -26,6 +26,22 @@ export function servicePaths(): readonly PathEntry[] {
         requestBody: { required: true, content: { 'application/json': { schema: FRAMES_BODY } } },
         responses: {
           200: { description: 'frames, one a line', content: { [FRAMES_TYPE]: { schema: ref('Frame') } } },
+          ...ERRORS,
+        },
+      },
+    ],
+    [
+      '/verbs',
+      'POST',
+      {
+        operationId: 'callVerb',
+        summary: 'call a verb for its answer as a value',
+        description:
+          "JSON Lines of frames: what the verb reports, the rows of a list or the answer, and last how it ended. When the connection is closed, the verb is told to stop, as by Ctrl-C. Needs the verb's scope. A verb that this path does not know yet is run by `/commands`.",
+        tags: ['service'],
+        requestBody: { required: true, content: { 'application/json': { schema: VALUES_BODY } } },
+        responses: {
+          200: { description: 'frames, one a line', content: { [FRAMES_TYPE]: { schema: ref('ValueFrame') } } },
           ...ERRORS,
         },
       },
@@ -100,21 +116,41 @@ function events(operationId: string, event: string, schema: string, summary: str
 
 const TIME: Json = { type: ['string', 'null'], format: 'date-time' };
 
+const frame = (name: string, value: Json): Json => ({
+  type: 'object',
+  required: [name],
+  additionalProperties: false,
+  properties: { [name]: value },
+});
+
+const FRAME_END: Json = {
+  type: 'object',
+  required: ['exit', 'error'],
+  additionalProperties: false,
+  properties: {
+    exit: { type: 'integer', minimum: 0, maximum: 255 },
+    error: { oneOf: [{ type: 'null' }, { $ref: '#/components/schemas/Error/properties/error' }] },
+  },
+};
+
 export const SERVICE_SCHEMAS = {
   Frame: {
     oneOf: [
-      { type: 'object', required: ['out'], additionalProperties: false, properties: { out: { type: 'string' } } },
-      { type: 'object', required: ['err'], additionalProperties: false, properties: { err: { type: 'string' } } },
-      { type: 'object', required: ['alive'], additionalProperties: false, properties: { alive: { const: true } } },
-      {
-        type: 'object',
-        required: ['exit', 'error'],
-        additionalProperties: false,
-        properties: {
-          exit: { type: 'integer', minimum: 0, maximum: 255 },
-          error: { oneOf: [{ type: 'null' }, { $ref: '#/components/schemas/Error/properties/error' }] },
-        },
-      },
+      frame('out', { type: 'string' }),
+      frame('err', { type: 'string' }),
+      frame('alive', { const: true }),
+      FRAME_END,
+    ],
+  },
+  ValueFrame: {
+    oneOf: [
+      frame('event', { type: 'object', required: ['event'], properties: { event: { type: 'string' } } }),
+      frame('notice', { type: 'string' }),
+      frame('warning', { type: 'string' }),
+      frame('row', {}),
+      frame('answer', {}),
+      frame('alive', { const: true }),
+      FRAME_END,
     ],
   },
   Me: {

@@ -1,6 +1,6 @@
 import { BatchctlError, isKind } from '../errors.ts';
-import type { FollowEnd } from '../jobs/follow.ts';
-import type { JobStatus } from '../jobs/status.ts';
+import type { FollowEnd } from './follow.ts';
+import type { JobStatus } from './status.ts';
 
 /** The exit code of `run`, `wait` and `watch`: as the job did; 10 for one that succeeded after its deadline. */
 export function jobExit(status: Pick<JobStatus, 'state' | 'closedAt' | 'finishBy'>): number {

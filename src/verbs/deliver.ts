@@ -1,16 +1,19 @@
 import { BatchctlError } from '../errors.ts';
-import { killPoints } from '../lib/kill-point.ts';
 import { LONGEST_MS } from '../lib/wait.ts';
 import { deliveryOf, isDeliveryDue } from '../model/delivery.ts';
 import type { JobView } from '../model/view.ts';
-import type { Context } from './context.ts';
+import type { VerbContext } from './verb.ts';
 
 /**
  * Delivers the outputs of a job that succeeded, where that is due and this is the machine for it. Answers the view after
  * it. Throws as `deliver` does: the job did what it was to do, and whoever reads the exit code is told that its outputs
  * are not there. `seconds`: wait no longer, then throw `notFinished`.
  */
-export async function deliverJob(ctx: Context, view: JobView, seconds: number | null = null): Promise<JobView> {
+export async function deliverJob(
+  context: Pick<VerbContext, 'platform' | 'notice' | 'signal' | 'passed'>,
+  view: JobView,
+  seconds: number | null = null,
+): Promise<JobView> {
   if (!isDeliveryDue(view)) return view;
   const [{ deliversHere }, { deliverNow }, { deliveryLine }] = await Promise.all([
     import('../jobs/deliver/deliver.ts'),
@@ -20,17 +23,17 @@ export async function deliverJob(ctx: Context, view: JobView, seconds: number | 
   const { job } = view.record;
   const say = (of: JobView, more = ''): void => {
     const delivery = deliveryOf(of);
-    if (delivery !== null) ctx.notice(`job ${job}: ${deliveryLine(delivery)}${more}`);
+    if (delivery !== null) context.notice(`job ${job}: ${deliveryLine(delivery)}${more}`);
   };
   if (!deliversHere(view)) {
     say(view, `; batchctl watch ${job} does it there`);
     return view;
   }
   const late = seconds === null ? null : AbortSignal.timeout(Math.min(Math.max(0, seconds * 1_000), LONGEST_MS));
-  const signal = late === null ? ctx.signal : AbortSignal.any([ctx.signal, late]);
-  const options = { signal, passed: killPoints(ctx.io.env) };
-  const done = await deliverNow(await ctx.platform(), view, options).catch((error: unknown) => {
-    if (late?.aborted !== true || ctx.signal.aborted) throw error;
+  const signal = late === null ? context.signal : AbortSignal.any([context.signal, late]);
+  const options = { signal, passed: context.passed };
+  const done = await deliverNow(await context.platform(), view, options).catch((error: unknown) => {
+    if (late?.aborted !== true || context.signal.aborted) throw error;
     throw new BatchctlError('notFinished', `job ${job} succeeded, and is not delivered yet`, {
       hint: `batchctl wait ${job}: what is there by then is kept`,
     });

@@ -1,16 +1,17 @@
-import { readFailed } from '../jobs/failures.ts';
-import type { JobStatus } from '../jobs/status.ts';
 import { failedPrefix, taskOfFailed } from '../model/keys.ts';
 import type { JobView } from '../model/view.ts';
 import type { LedgerTask } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
-import { oneLine } from './visible.ts';
-import { clip } from './width.ts';
+import { readFailed } from './failures.ts';
+import type { JobStatus } from './status.ts';
 
-/** Columns that its line has at most. */
-const WIDEST = 240;
 /** Rows looked through for one of the job's last round: what failed before it is known. */
 const ROWS = 50;
+
+/** A task that failed permanently, and why. */
+export interface FailureSeen extends Pick<LedgerTask, 'task' | 'exitCode' | 'reason' | 'error'> {
+  readonly step: string;
+}
 
 /**
  * Tells whoever follows a job why its first task failed for good, as it does: what fails all of a thousand tasks is known
@@ -19,12 +20,12 @@ const ROWS = 50;
 export class FirstFailure {
   readonly #platform: Platform;
   readonly #view: JobView;
-  readonly #tell: (line: string) => void;
+  readonly #tell: (failure: FailureSeen) => void;
   #reading: Promise<void> = Promise.resolve();
   #told = false;
   #most = 0;
 
-  constructor(platform: Platform, view: JobView, tell: (line: string) => void) {
+  constructor(platform: Platform, view: JobView, tell: (failure: FailureSeen) => void) {
     this.#platform = platform;
     this.#view = view;
     this.#tell = tell;
@@ -52,11 +53,12 @@ export class FirstFailure {
     const row = rows.find(({ round }) => round === this.#view.round) ?? (await this.#inStore(step, name));
     if (row === null || this.#told) return;
     this.#told = true;
-    this.#tell(clip(failureLine(name, row), WIDEST));
+    const { task, exitCode, reason, error } = row;
+    this.#tell({ step: name, task, exitCode, reason, error });
   }
 
   /** A failure of the last round that the ledger has not been told of yet. */
-  async #inStore(step: number, name: string): Promise<FailureSeen | null> {
+  async #inStore(step: number, name: string): Promise<Omit<FailureSeen, 'step'> | null> {
     for await (const key of this.#platform.store.keys(failedPrefix(this.#view.record.job, name))) {
       const at = taskOfFailed(key);
       if (at?.round !== this.#view.round) continue;
@@ -65,12 +67,4 @@ export class FirstFailure {
     }
     return null;
   }
-}
-
-type FailureSeen = Pick<LedgerTask, 'task' | 'exitCode' | 'reason' | 'error'>;
-
-/** `price/7 failed for good: exit 65, claim 7: no rate for UK` */
-export function failureLine(step: string, row: FailureSeen): string {
-  const how = row.exitCode === null ? (row.reason ?? 'unknown') : `exit ${row.exitCode}`;
-  return `${step}/${row.task} failed for good: ${how}${row.error === null || row.error === '' ? '' : `, ${oneLine(row.error)}`}`;
 }

@@ -1,0 +1,48 @@
+import { type ConversionConfig, type JsonSchema as Converted, toJsonSchema } from '@valibot/to-json-schema';
+import type { AnyVerb } from '../verbs/verb.ts';
+import type { JsonSchema } from './command.ts';
+
+/** The JSON Schema of a verb's answer, or of one row of a list. */
+export async function answerSchema(verb: AnyVerb): Promise<JsonSchema> {
+  return schemaOf(await verb.answer(), 'output');
+}
+
+/** The JSON Schema of what a verb takes. */
+export function inputSchema({ input }: AnyVerb): JsonSchema {
+  return schemaOf(input, 'input');
+}
+
+/** The JSON Schema of a job's status. */
+export async function statusSchema(): Promise<JsonSchema> {
+  return schemaOf((await import('../model/answers/status.ts')).JOB_STATUS, 'output');
+}
+
+/** The JSON Schema of how a job's outputs are delivered. */
+export async function deliverySchema(): Promise<JsonSchema> {
+  return schemaOf((await import('../model/answers/status.ts')).DELIVERY, 'output');
+}
+
+function schemaOf(
+  schema: Parameters<typeof toJsonSchema>[0],
+  typeMode: NonNullable<ConversionConfig['typeMode']>,
+): JsonSchema {
+  const made = toJsonSchema(schema, {
+    typeMode,
+    // What a text is parsed to, and how a field is spelled, is no part of a document.
+    errorMode: 'ignore',
+    overrideSchema: ({ jsonSchema }) => oneType(jsonSchema),
+  });
+  const { $schema: _, ...rest } = made;
+  return rest as JsonSchema;
+}
+
+/** `{"type": ["integer", "null"]}` in place of a choice between the two. */
+function oneType(schema: Converted): Converted {
+  const { anyOf, ...rest } = schema;
+  if (anyOf === undefined) return schema;
+  const parts = anyOf.map((part) => (typeof part === 'object' ? part : {}));
+  const [first = {}, ...others] = parts;
+  const simple = others.every((part) => Object.keys(part).length === 1 && typeof part.type === 'string');
+  if (!simple || typeof first.type !== 'string' || 'enum' in first) return schema;
+  return { ...first, ...rest, type: [first.type, ...others.map(({ type }) => type as 'null')] } as Converted;
+}

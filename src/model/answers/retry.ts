@@ -1,0 +1,26 @@
+import * as v from 'valibot';
+import { count, jobState, text, told, type Value } from './shapes.ts';
+
+/** Sets of tasks by step: `{"price": "0-4,17"}`. */
+export const TASK_SETS = told(v.record(text, text), 'by step: 0-4,17');
+
+/** What a person changed: `from` and `to` are values as the job file has them. */
+export const CHANGES = told(
+  v.array(v.object({ field: text, from: v.unknown(), to: v.unknown() })),
+  'what was, or would be, changed',
+);
+
+/** What `retry` answers. */
+export const RETRIED = v.object({
+  job: text,
+  state: jobState,
+  round: told(v.nullable(count), 'null when there was nothing to retry, and in a dry run'),
+  tasks: TASK_SETS,
+  canaries: v.nullable(TASK_SETS),
+  leftOut: told(v.record(text, text), 'failed tasks that an opened gather went without: not retried'),
+  count,
+  changes: CHANGES,
+  sent: told(count, 'messages'),
+});
+
+export type RetriedAnswer = Value<typeof RETRIED>;

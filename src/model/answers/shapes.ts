@@ -1,0 +1,23 @@
+import * as v from 'valibot';
+
+/** Pieces that answers share. */
+export const text = v.string();
+export const textOrNull = v.nullable(text);
+export const number = v.number();
+export const numberOrNull = v.nullable(number);
+export const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+/** ISO 8601, UTC. */
+export const instant = v.pipe(v.string(), v.isoTimestamp());
+export const instantOrNull = v.nullable(instant);
+export const jobState = v.picklist(['submitted', 'running', 'paused', 'succeeded', 'failed', 'cancelled']);
+
+// biome-ignore lint/suspicious/noExplicitAny: any schema can be described.
+type Schema = v.BaseSchema<any, any, v.BaseIssue<unknown>>;
+
+/** The same with a description, for the documents made of it. */
+export const told = <const S extends Schema>(schema: S, description: string) =>
+  v.pipe(schema, v.description(description));
+
+/** The type of a schema's values, no part of which can be assigned to. */
+export type Value<S extends Schema> = DeepReadonly<v.InferOutput<S>>;
+type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;

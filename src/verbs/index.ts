@@ -1,0 +1,9 @@
+import type { AnyVerb } from './verb.ts';
+
+/** Every declared verb by its name on the command line. Each is loaded when it is asked for. */
+export const VERBS: Readonly<Record<string, () => Promise<AnyVerb>>> = {
+  status: async () => (await import('./status.ts')).status,
+  jobs: async () => (await import('./jobs.ts')).jobs,
+  retry: async () => (await import('./retry.ts')).retry,
+  watch: async () => (await import('./watch.ts')).watch,
+};

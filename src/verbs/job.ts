@@ -1,0 +1,66 @@
+import { isKind } from '../errors.ts';
+import { findJob, findJobToShow } from '../jobs/find.ts';
+import { holeHint, holeText } from '../jobs/journal.ts';
+import { parseDuration } from '../lib/units.ts';
+import type { JobView } from '../model/view.ts';
+import type { Platform } from '../ports/platform.ts';
+import { field, parsedText, text } from './verb.ts';
+
+/** How the JOB argument reads in help. */
+export const JOB_TEXT = 'id, unique prefix, key:RUN-KEY, name:NAME or last';
+
+/** The job that a verb is about. */
+export const job = field('<job>', JOB_TEXT, text);
+/** The same, where the latest is meant unless another is named. */
+export const jobOrLatest = field('[job]', 'id, prefix, key:RUN-KEY, name:NAME or last; the latest unless given', text);
+
+/** Seconds. */
+export const duration = parsedText(parseDuration);
+
+/** Whoever asked: the profile's ports, and where to tell people what is not part of an answer. */
+export interface Asker {
+  platform(): Promise<Platform>;
+  notice(text: string): void;
+  warn(text: string): void;
+}
+
+/** The state that a changing verb leaves, as its answer has it. */
+export const STATE_SCHEMA = { enum: ['submitted', 'running', 'paused', 'succeeded', 'failed', 'cancelled'] } as const;
+
+/** The job that is meant; says which where the words don't. Throws `notFound`, `usage`, `corrupt` for a journal with a hole. */
+export async function jobMeant(asker: Asker, text: string | undefined): Promise<JobView> {
+  return named(asker, text, await findJob(await asker.platform(), text));
+}
+
+/** The same for a command that only shows the job: a hole in its journal is a warning. */
+export async function jobShown(asker: Asker, text: string | undefined): Promise<JobView> {
+  const view = named(asker, text, await findJobToShow(await asker.platform(), text));
+  await warnOfDamage(asker, view);
+  return view;
+}
+
+/**
+ * Warns of a journal with a hole: what is shown leaves out what was decided after it; and of a pruned job of which something
+ * that is left was altered.
+ */
+export async function warnOfDamage(asker: Asker, view: JobView): Promise<void> {
+  if (view.pruned !== null) await warnOfRemains(asker, view);
+  if (view.hole === null) return;
+  asker.warn(`${holeText(view, view.hole)}: what was decided after entry ${view.hole.missing - 1} is not shown`);
+  asker.warn(holeHint(view, view.hole));
+}
+
+async function warnOfRemains(asker: Asker, view: JobView): Promise<void> {
+  const { alteredText, REMAINS_HINT, remainsProblems } = await import('../jobs/remains.ts');
+  const problems = await remainsProblems((await asker.platform()).store, view).catch((error: unknown) => {
+    if (isKind(error, 'corrupt')) return [error.message];
+    throw error;
+  });
+  for (const problem of problems) asker.warn(`${alteredText(view)}: ${problem}`);
+  if (problems.length > 0) asker.warn(REMAINS_HINT);
+}
+
+function named(asker: Asker, text: string | undefined, view: JobView): JobView {
+  if (text !== view.record.job) asker.notice(`job ${view.record.job}`);
+  return view;
+}

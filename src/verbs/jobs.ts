@@ -1,0 +1,79 @@
+import * as v from 'valibot';
+import { isOurs } from '../errors.ts';
+import { holeIn } from '../jobs/journal.ts';
+import { ahead } from '../lib/ahead.ts';
+import { pairs, parseDuration } from '../lib/units.ts';
+import type { ListedJob } from '../model/answers/jobs.ts';
+import { isClosed } from '../model/job.ts';
+import { isRehearsal } from '../model/rehearsal.ts';
+import type { JobFilter, LedgerJob } from '../ports/ledger.ts';
+import { field, flag, listVerb, oneOf, parsedText, text, type VerbContext } from './verb.ts';
+
+const STATES = ['submitted', 'running', 'paused', 'succeeded', 'failed', 'cancelled'] as const;
+/** The journals of this many closed jobs are listed, the newest first; those of open jobs always. */
+const CLOSED_LOOKED_AT = 100;
+/** Journals that are listed at once. */
+const AT_ONCE = 32;
+
+/** Lists jobs, newest first. Throws `usage`. */
+export const jobs = listVerb({
+  name: 'jobs',
+  scope: 'read',
+  changes: false,
+  http: { method: 'GET', path: '/jobs' },
+  input: v.strictObject({
+    state: v.optional(field('--state <state>', 'only jobs in this state', oneOf(STATES))),
+    name: v.optional(field('--name <name>', 'only jobs of this name', text)),
+    label: v.optional(field('--label <name=value>', 'only jobs with this label', v.array(text)), []),
+    since: v.optional(
+      field('--since <duration>', 'only jobs accepted in the last so long: 7d', parsedText(parseDuration)),
+    ),
+    mine: v.optional(field('--mine', 'only those that I submitted from here', flag), false),
+  }),
+  answer: async () => (await import('../model/answers/jobs.ts')).LISTED_JOB,
+  async run(context, { state, name, label, since, mine }) {
+    const platform = await context.platform();
+    const filter: JobFilter = {
+      ...(state === undefined ? {} : { states: [state] }),
+      ...(name === undefined ? {} : { name }),
+      ...(since === undefined ? {} : { since: context.clock.now() - since * 1_000 }),
+      ...(mine ? { createdBy: platform.who } : {}),
+      labels: pairs('--label', label),
+    };
+    return rowsOf(context, await (await platform.ledger()).jobs(filter));
+  },
+});
+
+/**
+ * The rows, each with the hole in its job's journal. A journal that can't be listed ends the looking, not the list, which
+ * the ledger alone can give.
+ */
+function rowsOf(context: VerbContext, rows: readonly LedgerJob[]): AsyncIterable<ListedJob> {
+  const closed = rows.filter(({ state }) => isClosed(state));
+  const passedOver = new Set(closed.slice(CLOSED_LOOKED_AT));
+  let failed = false;
+  return ahead(rows, AT_ONCE, async (row): Promise<ListedJob> => {
+    if (failed || passedOver.has(row)) return listed(row);
+    try {
+      const { store } = await context.platform();
+      return { ...listed(row), journalHole: await holeIn(store, row.job) };
+    } catch (error) {
+      if (!isOurs(error)) throw error;
+      if (!failed) context.warn(`journals were not looked at for missing entries: ${error.message}`);
+      failed = true;
+      return listed(row);
+    }
+  });
+}
+
+function listed(row: LedgerJob): ListedJob {
+  const { job, name, runKey, state, reason, round, createdBy, labels, steps } = row;
+  return {
+    ...{ job, name, runKey, state, reason, round, createdBy, labels },
+    createdAt: new Date(row.createdAt).toISOString(),
+    closedAt: row.closedAt === null ? null : new Date(row.closedAt).toISOString(),
+    tasks: steps.reduce((sum, { total }) => sum + total, 0),
+    pruned: row.pruned === true,
+    rehearsal: isRehearsal(steps),
+  };
+}

@@ -1,0 +1,39 @@
+import { type GroupRaise, type RaiseOptions, raiseGroups } from '../jobs/raise.ts';
+import type { ApiError } from '../model/api.ts';
+import { groupsOf } from '../model/job.ts';
+import type { JobView } from '../model/view.ts';
+import type { VerbContext } from './verb.ts';
+
+/** What became of raising a group, as plain values. */
+export type RaiseNews =
+  | Exclude<GroupRaise, { readonly outcome: 'failed' }>
+  | { readonly group: string; readonly outcome: 'failed'; readonly error: ApiError };
+
+export type RaiseEvent =
+  | { readonly event: 'raised'; readonly groups: readonly RaiseNews[] }
+  /** Nothing works on these groups by itself. `remote`: their queues are on AWS. */
+  | { readonly event: 'byHand'; readonly groups: readonly string[]; readonly remote: boolean };
+
+/** Raises the groups of a job whose tasks were sent, once, and reports what came of it. */
+export async function raiseWork(
+  context: Pick<VerbContext<RaiseEvent>, 'platform' | 'report'>,
+  view: JobView,
+  { scale, ...options }: RaiseOptions & { readonly scale: boolean },
+): Promise<void> {
+  const platform = await context.platform();
+  const remote = platform.remote === true;
+  const raised = scale ? await raiseGroups(platform, [view], options) : [];
+  if (raised.length > 0) context.report({ event: 'raised', groups: newsOf(raised) });
+  // A local group is manual, and at 0, until somebody sizes it.
+  const idle = !remote && !raised.some(({ outcome }) => outcome === 'raised');
+  const byHand = raised.some((each) => each.outcome === 'byHand' && !each.status.missing);
+  if (idle || byHand) context.report({ event: 'byHand', groups: groupsOf(view.record.spec), remote });
+}
+
+export function newsOf(raised: readonly GroupRaise[]): readonly RaiseNews[] {
+  return raised.map((each) => {
+    if (each.outcome !== 'failed') return each;
+    const { kind, message, hint = null } = each.error;
+    return { ...each, error: { kind, message, hint } };
+  });
+}

@@ -1,0 +1,88 @@
+import * as v from 'valibot';
+import { BatchctlError } from '../errors.ts';
+import { retry as retryJob } from '../jobs/retry.ts';
+import { parseTaskName } from '../jobs/task-name.ts';
+import { pairs, wholeNumber } from '../lib/units.ts';
+import type { RetriedAnswer } from '../model/answers/retry.ts';
+import type { Overrides, TaskSets } from '../model/journal.ts';
+import { changedParams } from '../model/overrides.ts';
+import { countIn, stepRanges } from '../model/task-set.ts';
+import { type JobView, stateOf } from '../model/view.ts';
+import { duration, job, jobMeant } from './job.ts';
+import { type RaiseEvent, raiseWork } from './raise.ts';
+import { field, flag, parsedText, text, verb } from './verb.ts';
+
+/** Runs permanently failed tasks again. Throws `notFound`, `refused`, `usage`, `jobFile`. */
+export const retry = verb<RaiseEvent>()({
+  name: 'retry',
+  scope: 'operate',
+  changes: true,
+  http: { method: 'POST', path: '/jobs/{job}/retries' },
+  input: v.strictObject({
+    job,
+    task: v.optional(field('--task <task>', 'only this task: <step>/<n>', v.array(text)), []),
+    cause: v.optional(
+      field(
+        '--cause <cause>',
+        'only the tasks that failed for this cause: an id of `failures`, or its beginning',
+        v.array(text),
+      ),
+      [],
+    ),
+    canary: v.optional(
+      field('--canary <n>', 'run this many first, and the rest only if they succeed', parsedText(wholeNumber(1))),
+    ),
+    with: v.optional(
+      field('--with <jobfile>', 'the fixed job file: its commands, files, parameters and limits for these tasks', text),
+    ),
+    timeout: v.optional(field('--timeout <duration>', 'a longer (or shorter) limit for each attempt', duration)),
+    set: v.optional(field('--set <name=value>', "another value for one of the job's parameters", v.array(text)), []),
+    scale: v.optional(field('--no-scale', 'leave the size of groups as it is', flag), true),
+  }),
+  answer: async () => (await import('../model/answers/retry.ts')).RETRIED,
+  async run(context, input): Promise<RetriedAnswer> {
+    const mend = input.with === undefined ? null : await context.files.mend(input.with);
+    const platform = await context.platform();
+    const found = await jobMeant(context, input.job);
+    const { view, round, choice, changes, sent } = await retryJob(platform, found, {
+      tasks: input.task.map((name) => parseTaskName(found, name)),
+      causes: input.cause,
+      canaries: input.canary ?? null,
+      overrides: overridesOf(found, input, Object.keys(mend?.spec.params ?? {})),
+      mend,
+      dryRun: context.dryRun,
+    });
+    const { tasks, canaries, leftOut, count } = choice;
+    if (round !== null && view.paused === null) {
+      await raiseWork(context, view, { scale: input.scale, fresh: true, again: countsOf(view, canaries ?? tasks) });
+    }
+    return { job: view.record.job, state: stateOf(view), round, tasks, canaries, leftOut, count, changes, sent };
+  },
+});
+
+/** How many tasks of each step. */
+function countsOf(view: JobView, sets: TaskSets): ReadonlyMap<number, number> {
+  const all = Number.MAX_SAFE_INTEGER;
+  return new Map([...stepRanges(view.record, sets)].map(([step, ranges]) => [step, countIn(ranges, all)]));
+}
+
+function overridesOf(
+  view: JobView,
+  { timeout, set }: { readonly timeout?: number | undefined; readonly set: readonly string[] },
+  added: readonly string[],
+): Overrides {
+  const params = pairs('--set', set);
+  // Those that an earlier fixed file brought are the job's by now.
+  const known = [...new Set([...Object.keys(changedParams(view.record, view.overrides)), ...added])];
+  for (const name of Object.keys(params)) {
+    if (known.includes(name)) continue;
+    throw new BatchctlError('usage', `--set ${name}: job ${view.record.job} has no parameter of that name`, {
+      hint: known.length === 0 ? 'it has none at all' : `it has ${known.join(', ')}`,
+    });
+  }
+  if (timeout !== undefined && timeout <= 0) throw new BatchctlError('usage', '--timeout: expected more than 0s');
+  return {
+    ...(timeout === undefined ? {} : { timeout }),
+    ...(Object.keys(params).length === 0 ? {} : { params }),
+  };
+}

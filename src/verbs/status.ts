@@ -1,0 +1,21 @@
+import * as v from 'valibot';
+import { findJobToShow } from '../jobs/find.ts';
+import { statusOf } from '../jobs/status.ts';
+import { jobOrLatest, warnOfDamage } from './job.ts';
+import { verb } from './verb.ts';
+
+/** A job's status. Throws `notFound`. */
+export const status = verb()({
+  name: 'status',
+  scope: 'read',
+  changes: false,
+  http: { method: 'GET', path: '/jobs/{job}' },
+  input: v.strictObject({ job: v.optional(jobOrLatest) }),
+  answer: async () => (await import('../model/answers/status.ts')).JOB_STATUS,
+  async run(context, { job }) {
+    const platform = await context.platform();
+    const view = await findJobToShow(platform, job);
+    await warnOfDamage(context, view);
+    return statusOf(platform, view);
+  },
+});

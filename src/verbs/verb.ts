@@ -1,0 +1,150 @@
+import * as v from 'valibot';
+import { BatchctlError } from '../errors.ts';
+import type { Mend } from '../jobs/mend.ts';
+import type { Clock } from '../lib/clock.ts';
+import { describeFound } from '../lib/problems.ts';
+import type { Scope } from '../model/api.ts';
+import type { Platform } from '../ports/platform.ts';
+
+/** What a verb is given. It never sees a terminal, flags, words or a socket. */
+export interface VerbContext<Event = never> {
+  platform(): Promise<Platform>;
+  readonly clock: Clock;
+  /** Aborted when the caller has left or asked the verb to stop. */
+  readonly signal: AbortSignal;
+  /** Work out what would change, and change nothing. */
+  readonly dryRun: boolean;
+  readonly files: CallerFiles;
+  /** Reports progress as it happens. Events are plain JSON values: they travel from a manager to its caller. */
+  report(event: Event): void;
+  /** Text for people that is not part of the answer. A caller may have asked for silence about notices. */
+  notice(text: string): void;
+  warn(text: string): void;
+  /** Marks a point at which a test may kill the process. */
+  readonly passed: (point: string) => void;
+}
+
+/** Files on the caller's machine, wherever the verb runs. */
+export interface CallerFiles {
+  /** The job file of that name, with its own files. Throws `jobFile`, `notFound`. */
+  mend(path: string): Promise<Mend | null>;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: any field; its own types are inferred where it is declared.
+type Field = v.BaseSchema<any, any, v.BaseIssue<unknown>>;
+export type Fields = Readonly<Record<string, Field>>;
+export type InputSchema<F extends Fields> = v.StrictObjectSchema<F, undefined>;
+
+/** How a verb is declared: once, for the command line, the HTTP API, the documents and callers of a manager (ADR 41). */
+export interface VerbDeclaration<F extends Fields, Result, Event> {
+  readonly name: string;
+  /** What a token must allow. */
+  readonly scope: Scope;
+  /** True: it writes. The command line says where before it runs, and `dryRun` is honoured. */
+  readonly changes: boolean;
+  /** Below `/api/v1`, with `{name}` for fields that stand in the path; null: only the command line asks for it. */
+  readonly http: { readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'; readonly path: string } | null;
+  readonly input: InputSchema<F>;
+  /** The schema of the answer, or of one row of a list. Loaded only for documents. */
+  answer(): Promise<Field>;
+  /** True: `run` returns its rows as they come. */
+  readonly list: boolean;
+  /** True: it goes on until something ends. A caller that lost the connection asks again, with the same input. */
+  readonly lasts?: true;
+  /** The exit code that an answer means; 0 unless declared. */
+  exit?(answer: Result): number;
+  /** Returns the answer. Throws a BatchctlError otherwise. */
+  run(context: VerbContext<Event>, input: v.InferOutput<InputSchema<F>>): Promise<Result>;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: verbs of all kinds, as the registry holds them.
+export type AnyVerb = VerbDeclaration<any, any, any>;
+
+/** Declares a verb. `Event` is what it reports besides text. */
+export function verb<Event = never>() {
+  return <const F extends Fields, Result>(
+    declaration: Omit<VerbDeclaration<F, Result, Event>, 'list'>,
+  ): VerbDeclaration<F, Result, Event> => ({ list: false, ...declaration });
+}
+
+/** Declares a verb that returns rows as they come. */
+export function listVerb<const F extends Fields, Row>(
+  declaration: Omit<VerbDeclaration<F, AsyncIterable<Row>, never>, 'list'>,
+): VerbDeclaration<F, AsyncIterable<Row>, never> {
+  return { list: true, ...declaration };
+}
+
+/** A field as the command line spells it: `[job]`, `--state <state>`, `--no-scale`. */
+export function field<const S extends Field>(spec: string, text: string, schema: S) {
+  return v.pipe(schema, v.description(text), v.metadata({ spec }));
+}
+
+export interface FieldText {
+  /** `--state <state>` */
+  readonly spec: string;
+  readonly text: string;
+  readonly choices: readonly string[] | null;
+  readonly repeated: boolean;
+}
+
+/** How a field is spelled and described; null for one that has no spelling. */
+export function fieldText(schema: Field): FieldText | null {
+  const inner = 'wrapped' in schema ? (schema.wrapped as Field) : schema;
+  const { spec } = v.getMetadata(inner) as { readonly spec?: string };
+  if (spec === undefined) return null;
+  const choices = 'options' in inner && inner.type === 'picklist' ? (inner.options as readonly string[]) : null;
+  return { spec, text: v.getDescription(inner) ?? '', choices, repeated: inner.type === 'array' };
+}
+
+/** A text; a number is taken for its digits. */
+export const text = v.pipe(v.union([v.string(), v.number()], wrongText), v.transform(String));
+
+/** A text that `parse` makes a value of; what it throws as a RangeError is told with the field's name. */
+export function parsedText<T>(parse: (text: string) => T) {
+  return v.pipe(
+    text,
+    v.rawTransform<string, T>(({ dataset, addIssue, NEVER }) => {
+      try {
+        return parse(dataset.value);
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+        addIssue({ message: error.message });
+        return NEVER;
+      }
+    }),
+  );
+}
+
+export const flag = v.boolean((issue) => `expected true or false, found ${describeFound(issue.input)}`);
+
+/** One of a few words. */
+export const oneOf = <const W extends readonly string[]>(words: W) =>
+  v.picklist(words, ({ input }) => `expected one of ${words.join(', ')}, found ${describeFound(input)}`);
+
+function wrongText(issue: v.BaseIssue<unknown>): string {
+  return `expected text or a number, found ${describeFound(issue.input)}`;
+}
+
+/**
+ * The input that fields of a call come to. `nameOf` spells a field for its caller. Throws `usage` for the first field that
+ * is unknown, missing or wrong.
+ */
+export function parseInput<F extends Fields>(
+  { input }: Pick<VerbDeclaration<F, unknown, never>, 'input'>,
+  given: Readonly<Record<string, unknown>>,
+  nameOf: (field: string) => string = (field) => field,
+): v.InferOutput<InputSchema<F>> {
+  const known = Object.entries(given).filter(([, value]) => value !== undefined && value !== null);
+  const listed = known.map(([name, value]) => {
+    const schema = Object.hasOwn(input.entries, name) ? input.entries[name] : undefined;
+    const single = schema !== undefined && fieldText(schema)?.repeated === true && !Array.isArray(value);
+    return [name, single ? [value] : value];
+  });
+  const result = v.safeParse(input, Object.fromEntries(listed), { abortEarly: true });
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  const name = String(issue.path?.[0]?.key ?? '');
+  if (!Object.hasOwn(input.entries, name)) throw new BatchctlError('usage', `unknown field "${name.slice(0, 100)}"`);
+  const missing = issue.input === undefined;
+  throw new BatchctlError('usage', `${nameOf(name)}: ${missing ? 'expected, found nothing' : issue.message}`);
+}

@@ -1,0 +1,60 @@
+import * as v from 'valibot';
+import { findJob } from '../jobs/find.ts';
+import { type FailureSeen, FirstFailure } from '../jobs/first-failure.ts';
+import { follow } from '../jobs/follow.ts';
+import { following, jobExit, refuseUnended } from '../jobs/job-exit.ts';
+import { type JobStatus, statusOf } from '../jobs/status.ts';
+import { deliverJob } from './deliver.ts';
+import { jobOrLatest } from './job.ts';
+import { newsOf, type RaiseEvent } from './raise.ts';
+import { field, flag, verb } from './verb.ts';
+
+export type WatchEvent =
+  | { readonly event: 'status'; readonly status: JobStatus }
+  | { readonly event: 'firstFailure'; readonly failure: FailureSeen }
+  | RaiseEvent;
+
+/** Reports a job's status until it ends or is paused; then its outputs are delivered. Throws `notFound`, `interrupted`. */
+export const watch = verb<WatchEvent>()({
+  name: 'watch',
+  scope: 'read',
+  changes: false,
+  http: null,
+  lasts: true,
+  input: v.strictObject({
+    job: v.optional(jobOrLatest),
+    scale: v.optional(
+      field('--no-scale', 'leave the size of groups as it is; else they are raised as the work needs', flag),
+      true,
+    ),
+  }),
+  answer: async () => (await import('../model/answers/status.ts')).JOB_STATUS,
+  exit: jobExit,
+  async run(context, { job, scale }) {
+    const platform = await context.platform();
+    const view = await findJob(platform, job);
+    const id = view.record.job;
+    context.notice(`watching ${id}`);
+    return following(id, `batchctl watch ${id}`, async () => {
+      const first = new FirstFailure(platform, view, (failure) => context.report({ event: 'firstFailure', failure }));
+      const followed = await follow(platform, view, {
+        signal: context.signal,
+        timeout: null,
+        watching: true,
+        scale,
+        onRaised: (raised) => {
+          if (raised.length > 0) context.report({ event: 'raised', groups: newsOf(raised) });
+        },
+        onStatus: (status) => {
+          context.report({ event: 'status', status });
+          first.see(status);
+        },
+        onAway: ({ message }) => context.warn(`${message}; asking again`),
+        onUntold: ({ message }) => context.warn(message),
+      });
+      await first.idle();
+      refuseUnended(followed.end, id, `batchctl watch ${id}`);
+      return statusOf(platform, await deliverJob(context, followed.view));
+    });
+  },
+});

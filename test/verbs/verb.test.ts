@@ -1,0 +1,81 @@
+// Protects: a verb's fields are parsed the same for every caller, and a wrong one is named as its caller spells it.
+
+import { expect } from 'chai';
+import * as v from 'valibot';
+import { COMMANDS } from '../../src/cli/commands.ts';
+import { openContext } from '../../src/cli/context.ts';
+import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
+import { inputSchema } from '../../src/cli/verb-schema.ts';
+import { wholeNumber } from '../../src/lib/units.ts';
+import { VERBS } from '../../src/verbs/index.ts';
+import { field, fieldText, flag, oneOf, parsedText, parseInput, text } from '../../src/verbs/verb.ts';
+import { fakeIo } from '../cli/fake-io.ts';
+
+const VERB = {
+  input: v.strictObject({
+    job: field('<job>', 'the job', text),
+    state: v.optional(field('--state <state>', 'its state', oneOf(['open', 'closed']))),
+    task: v.optional(field('--task <task>', 'a task', v.array(text)), []),
+    canary: v.optional(field('--canary <n>', 'so many first', parsedText(wholeNumber(1)))),
+    scale: v.optional(field('--no-scale', 'leave sizes as they are', flag), true),
+  }),
+};
+
+describe('the fields of a verb', () => {
+  it('have values of their types, from texts and from JSON', () => {
+    expect(parseInput(VERB, { job: 'last', task: 'a/1', canary: '2', scale: false, state: null })).to.deep.equal({
+      ...{ job: 'last', task: ['a/1'], canary: 2, scale: false },
+    });
+    expect(parseInput(VERB, { job: 7, task: ['a/1', 'b/2'], canary: 3, state: 'open' })).to.deep.equal({
+      ...{ job: '7', task: ['a/1', 'b/2'], canary: 3, scale: true, state: 'open' },
+    });
+  });
+
+  for (const [given, message] of [
+    [{}, '--job: expected, found nothing'],
+    [{ job: ['a'] }, '--job: expected text or a number, found a list'],
+    [{ job: 'a', state: 'half' }, '--state: expected one of open, closed, found "half"'],
+    [{ job: 'a', canary: 0 }, '--canary: expected a whole number from 1, found "0"'],
+    [{ job: 'a', scale: 'yes' }, '--scale: expected true or false, found "yes"'],
+    [{ job: 'a', task: [{}] }, '--task: expected text or a number, found a map'],
+    [{ job: 'a', tasks: 'a/1' }, 'unknown field "tasks"'],
+    [{ job: 'a', constructor: 'b' }, 'unknown field "constructor"'],
+  ] as const) {
+    it(`are refused: ${JSON.stringify(given)}`, () => {
+      expect(() => parseInput(VERB, given, (name) => `--${name}`))
+        .to.throw(message)
+        .with.property('kind', 'usage');
+    });
+  }
+});
+
+describe('every declared verb', () => {
+  const { signal } = new AbortController();
+  const { flags } = splitGlobalFlags([]);
+  const ctx = openContext({ io: fakeIo(), flags, signal, stopNow: signal, closed: signal });
+
+  for (const [name, load] of Object.entries(VERBS)) {
+    it(`${name} has the name of its command, and fields that are named as they are spelled`, async () => {
+      const verb = await load();
+      expect(verb.name).to.equal(name);
+      const entry = COMMANDS.find((each) => each.name === name);
+      const { options } = (await entry?.load())?.(ctx) ?? { options: {} };
+      for (const [key, schema] of Object.entries(verb.input.entries)) {
+        const spec = fieldText(schema as v.GenericSchema)?.spec ?? '';
+        const spelled = /--(?:no-)?([a-z-]+)/.exec(spec)?.[1] ?? spec.replace(/[<>[\]]/g, '');
+        expect(spelled.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())).to.equal(key);
+        if (spec.startsWith('-')) expect(options).to.have.property(spec);
+      }
+    });
+
+    it(`${name} has a path whose parameters are its fields, and a document of what it takes`, async () => {
+      const verb = await load();
+      for (const [, parameter = ''] of (verb.http?.path ?? '').matchAll(/\{(\w+)\}/g)) {
+        expect(verb.input.entries).to.have.property(parameter);
+      }
+      const { properties, additionalProperties } = inputSchema(verb);
+      expect(Object.keys(properties as object)).to.deep.equal(Object.keys(verb.input.entries));
+      expect(additionalProperties).to.equal(false);
+    });
+  }
+});
