@@ -1,0 +1,294 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { AwsClients } from '../../../src/adapters/aws/clients.ts';
+import { HereGroup } from '../../../src/adapters/aws/here-group.ts';
+import type { Imds } from '../../../src/adapters/aws/imds.ts';
+import { AwsMachine } from '../../../src/adapters/aws/machine.ts';
+import { ScalingGroup } from '../../../src/adapters/aws/scaling-group.ts';
+import { openStoreLedger } from '../../../src/adapters/store/store-ledger.ts';
+import { refreshView } from '../../../src/jobs/journal.ts';
+import { raiseGroups } from '../../../src/jobs/raise.ts';
+import { specOfValue } from '../../../src/jobs/spec/job-file.ts';
+import { prepare } from '../../../src/jobs/submit/prepare.ts';
+import { submit } from '../../../src/jobs/submit/submit.ts';
+import { wait } from '../../../src/lib/wait.ts';
+import { normal, seededRandom } from '../../../src/model/forecast/random.ts';
+import { outPrefix } from '../../../src/model/keys.ts';
+import { type JobView, stateOf } from '../../../src/model/view.ts';
+import type { Platform } from '../../../src/ports/platform.ts';
+import type { CommandEnd, Executor } from '../../../src/worker/executor.ts';
+import { runWorker } from '../../../src/worker/worker.ts';
+import { FleetQueue, FleetQueueClient } from './queue.ts';
+import { Requests } from './requests.ts';
+import { type FleetInstance, FleetScaling } from './scaling.ts';
+import { FleetBucket, FleetStore } from './store.ts';
+import { threadsInProcess } from './threads.ts';
+import { VirtualTime } from './virtual-time.ts';
+
+export interface FleetOptions {
+  readonly machines: number;
+  readonly slots: number;
+  readonly tasks: number;
+  /** Median of a task's seconds; they vary as a lognormal of 0.45. */
+  readonly seconds: number;
+  readonly seed?: number;
+  /** Secrets that each attempt is given. */
+  readonly secrets?: number;
+}
+
+const LEASE = 120;
+const STEP = 'price';
+/** Seconds from launch until a worker starts, at least and at most. */
+const BOOT = { least: 60, most: 120 } as const;
+
+interface Process {
+  readonly who: string;
+  dead: boolean;
+}
+
+/**
+ * A grid in simulated time: real workers of this process, on a simulated bucket, queue and Auto Scaling
+ * group. What is not real: the services, the instances' boots, and the commands, which only take time.
+ */
+export class Fleet {
+  readonly time: VirtualTime;
+  readonly requests: Requests;
+  readonly bucket: FleetBucket;
+  readonly queue: FleetQueue;
+  readonly scaling: FleetScaling;
+  readonly options: FleetOptions;
+  /** Attempts that began to run. */
+  attempts = 0;
+  /** How workers ended that failed. */
+  readonly failures: string[] = [];
+  readonly #endThreads: () => void;
+  readonly #scratch = mkdtempSync(join(tmpdir(), 'fleet-'));
+  readonly #random;
+  readonly #seconds: readonly number[];
+  readonly #desk: Platform;
+  #view: JobView | null = null;
+
+  constructor(options: FleetOptions) {
+    const { seed = 7, tasks, seconds, machines } = options;
+    this.options = options;
+    this.time = new VirtualTime(seed);
+    this.#endThreads = threadsInProcess();
+    this.#random = seededRandom(seed + 1);
+    this.#seconds = Array.from({ length: tasks }, () => seconds * Math.exp(0.45 * normal(this.#random)));
+    const now = (): number => this.time.now();
+    this.requests = new Requests(() => this.time.monotonic());
+    this.bucket = new FleetBucket(this.requests, now);
+    this.queue = new FleetQueue(this.requests, LEASE, now);
+    this.scaling = new FleetScaling({
+      ...{ name: 'month-end-default', requests: this.requests, max: machines, now },
+      boot: (instance) => void this.#boot(instance),
+    });
+    this.#desk = this.#platform({ who: 'ann@desk', dead: false });
+  }
+
+  /** Submits the job, and asks for its machines. */
+  async submit(): Promise<void> {
+    const { tasks } = this.options;
+    const spec = specOfValue(
+      {
+        name: 'claims',
+        input: { split: { by: 'range', from: 1, to: tasks } },
+        steps: [{ name: STEP, run: ['price'], secrets: this.#secrets() }],
+      },
+      { file: 'claims.json' },
+    );
+    const request = {
+      ...{ spec, directory: this.#scratch, inputs: [], inputDirectory: this.#scratch, stdin: null, params: {} },
+      ...{ labels: {}, period: null, runKey: null, expectInputs: null, allowEmpty: false },
+    };
+    const platform = this.#desk;
+    const work = async (): Promise<JobView> => {
+      const { view } = await submit(platform, await prepare(request, platform.store), { mode: 'new', notBefore: null });
+      await raiseGroups(platform, [view], { fresh: true });
+      return view;
+    };
+    this.#view = await this.time.passUntil(work());
+  }
+
+  /** Asks for all machines, as a person may. */
+  async scale(desired: number): Promise<void> {
+    const group = await this.#desk.group('default');
+    await this.time.passUntil(group.raise(desired));
+  }
+
+  /** How many tasks are published. */
+  get published(): number {
+    return this.#view === null ? 0 : this.bucket.keys(outPrefix(this.#view.record.job, STEP)).length;
+  }
+
+  async state(): Promise<string> {
+    if (this.#view === null) return 'none';
+    return stateOf(await this.time.passUntil(refreshView(this.#desk.store, this.#view)));
+  }
+
+  get isOver(): boolean {
+    return this.published === this.options.tasks && this.scaling.up.length === 0;
+  }
+
+  /** Instance-hours that were paid for: by the second, and a minute at least. */
+  get hours(): number {
+    const now = this.time.now();
+    let paid = 0;
+    for (const { launchedAt, endedAt } of this.scaling.instances.values())
+      paid += Math.max(60_000, (endedAt ?? now) - launchedAt);
+    return paid / 3_600_000;
+  }
+
+  /** Instance-hours that the work takes at least. */
+  get leastHours(): number {
+    return this.#seconds.reduce((sum, seconds) => sum + seconds, 0) / this.options.slots / 3_600;
+  }
+
+  async end(): Promise<void> {
+    this.#endThreads();
+    this.time.release();
+    rmSync(this.#scratch, { recursive: true, force: true });
+  }
+
+  #secrets(): Readonly<Record<string, string>> {
+    const names = Array.from({ length: this.options.secrets ?? 0 }, (_, n) => [`SECRET_${n}`, `ssm:/claims/${n}`]);
+    return Object.fromEntries(names);
+  }
+
+  async #boot(instance: FleetInstance): Promise<void> {
+    await wait((BOOT.least + (BOOT.most - BOOT.least) * this.#random()) * 1_000);
+    if (!isThere(instance)) return;
+    // What the instance's boot asks for (src/infra/boot): the program (the CLI looks at it, then gets it), the last boots,
+    // and that it booted. Then who one is, the group, and the queues: by the worker, and once more by its heartbeats.
+    for (const kind of ['HeadObject releases', 'GetObject releases', 'ListObjectsV2 groups', 'PutObject groups'])
+      this.requests.count(`s3:${kind}`);
+    this.requests.count('sts:GetCallerIdentity');
+    this.requests.count('autoscaling:DescribeAutoScalingInstances');
+    this.requests.count('sqs:GetQueueUrl', 3);
+    this.requests.count('sqs:GetQueueAttributes', 2);
+    const process: Process = { who: `w-${instance.id.slice(-6)}`, dead: false };
+    const watch = setInterval(() => {
+      if (!isThere(instance)) process.dead = true;
+    }, 1_000);
+    // systemd starts a worker again that fails, while its instance is there.
+    for (let start = 0; isThere(instance); start += 1) {
+      const failure = await this.#work(instance, { ...process, who: `${process.who}-${start}` }, process);
+      if (failure === null) break;
+      this.failures.push(failure);
+      await wait(10_000);
+    }
+    clearInterval(watch);
+  }
+
+  /** Answers why the worker failed; null where it did not. */
+  async #work(instance: FleetInstance, { who }: Process, process: Process): Promise<string | null> {
+    const { slots } = this.options;
+    const never = new AbortController().signal;
+    try {
+      await runWorker(this.#platform({ ...process, who }, process, instance), {
+        ...{ worker: who, groups: ['default'], host: instance.id, version: '0.1.0' },
+        total: { slots, memory: 2 ** 33, disk: 2 ** 34 },
+        ...{ untilEmpty: false, idleExit: null, maxFailures: null, drain: never, stop: never },
+        makeExecutor: () => this.#executor(process),
+        say: () => undefined,
+      });
+      return null;
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  #executor(process: Process): Executor {
+    return {
+      run: async (_slot, { env }, signal): Promise<CommandEnd> => {
+        const seconds = this.#seconds[Number(env.BATCHCTL_TASK?.replace(/^.*\//, ''))] ?? this.options.seconds;
+        this.attempts += 1;
+        await wait(seconds * 1_000, signal);
+        await alive(process);
+        const how = signal.aborted ? 'aborted' : 'exit';
+        return {
+          how,
+          code: signal.aborted ? 143 : 0,
+          signal: null,
+          seconds,
+          cpuSeconds: null,
+          peakMemory: null,
+          strays: 0,
+        };
+      },
+      close: async () => undefined,
+    };
+  }
+
+  #platform(
+    { who }: Process,
+    process: Process = { who, dead: false },
+    instance: FleetInstance | null = null,
+  ): Platform {
+    const isAlive = (): Promise<void> => alive(process);
+    const { time, scaling } = this;
+    const store = new FleetStore(this.bucket, isAlive);
+    const ledger = openStoreLedger({ store, writer: who, clock: time, shares: instance !== null });
+    const queue = new FleetQueueClient(this.queue, isAlive);
+    const scalingClient = {
+      send: async (command: Parameters<typeof scaling.send>[0]) => {
+        await isAlive();
+        return scaling.send(command);
+      },
+    };
+    const clients = { autoScaling: async () => scalingClient, profile: null, account: null, region: 'eu-west-1' };
+    const awsClients = clients as unknown as AwsClients;
+    const machine = instance === null ? null : this.#machine(instance, awsClients);
+    const platform: Platform = {
+      ...{ store, clock: time, who, leaseSeconds: LEASE, remote: true, groups: ['default'] },
+      bucket: async () => store as never,
+      ledger: async () => ledger,
+      queue: async () => queue,
+      group: async (group) =>
+        new ScalingGroup({
+          ...{ group, name: scaling.name, clients: awsClients, slots: this.options.slots, clock: time },
+          here: new HereGroup(group, scaling.max, platform),
+          allowed: async () => undefined,
+        }),
+      queueModule: () => ({ module: '', exportName: '', options: { open: async () => queue } }),
+      machine: async () => machine,
+      scratch: async (worker) => mkdtempSync(join(this.#scratch, `${worker}-`)),
+      localFile: () => null,
+      secrets: {
+        read: async () => {
+          this.requests.count('ssm:GetParameter');
+          await wait(20);
+          return 'secret';
+        },
+      },
+      close: async () => undefined,
+    };
+    return platform;
+  }
+
+  #machine(instance: FleetInstance, clients: AwsClients): AwsMachine {
+    const imds = {
+      get: async (path: string): Promise<string | null> => {
+        this.requests.count('imds:GET');
+        if (path === 'meta-data/spot/instance-action') return instance.action;
+        if (path === 'meta-data/events/recommendations/rebalance') return instance.rebalance;
+        return instance.state.startsWith('Terminat') ? 'Terminated' : 'InService';
+      },
+    };
+    return new AwsMachine({
+      ...{ clients, imds: imds as unknown as Imds, scalingGroup: this.scaling.name, now: () => this.time.now() },
+      facts: {
+        ...{ instance: instance.id, type: 'c7g.large', zone: 'eu-west-1a', lifeCycle: 'spot', release: null },
+        launchedAt: instance.launchedAt,
+      },
+    });
+  }
+}
+
+const isThere = ({ state }: FleetInstance): boolean => state !== 'Terminated';
+
+/** Of a process that is dead nothing goes on. */
+function alive(process: Process): Promise<void> {
+  return process.dead ? new Promise(() => undefined) : Promise.resolve();
+}

@@ -1,0 +1,45 @@
+/** Requests by what was asked, counted each second. */
+export class Requests {
+  readonly #now: () => number;
+  readonly #seconds = new Map<string, number[]>();
+
+  /** `now`: milliseconds since the beginning. */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  count(what: string, times = 1): void {
+    const second = Math.floor(this.#now() / 1_000);
+    const seconds = this.#seconds.get(what) ?? [];
+    this.#seconds.set(what, seconds);
+    seconds[second] = (seconds[second] ?? 0) + times;
+  }
+
+  /** Everything that was asked for, sorted. */
+  get kinds(): readonly string[] {
+    return [...this.#seconds.keys()].sort();
+  }
+
+  total(kinds: Iterable<string>): number {
+    let total = 0;
+    for (const kind of kinds) for (const count of this.#seconds.get(kind) ?? []) total += count ?? 0;
+    return total;
+  }
+
+  /** The most within a second, on the mean of `over` seconds. */
+  peak(kinds: Iterable<string>, over = 1): number {
+    const sums: number[] = [];
+    for (const kind of kinds) {
+      const seconds = this.#seconds.get(kind) ?? [];
+      for (let second = 0; second < seconds.length; second += 1)
+        sums[second] = (sums[second] ?? 0) + (seconds[second] ?? 0);
+    }
+    let [most, sum] = [0, 0];
+    for (let second = 0; second < sums.length; second += 1) {
+      sum += sums[second] ?? 0;
+      if (second >= over) sum -= sums[second - over] ?? 0;
+      most = Math.max(most, sum / over);
+    }
+    return most;
+  }
+}

@@ -1,0 +1,69 @@
+// Protects: what a grid asks of AWS grows with its work and machines, not their square; no storm loses or repeats work.
+import { expect } from 'chai';
+import type { Fleet } from '../support/fleet/fleet.ts';
+import { type Figures, play, type Scenario } from '../support/fleet/play.ts';
+import type { FleetInstance } from '../support/fleet/scaling.ts';
+
+describe('a grid in simulated time', () => {
+  const sized = (machines: number, tasks = machines * 8): Scenario => ({
+    name: `${machines} machines`,
+    options: { machines, slots: 2, tasks, seconds: 15 },
+  });
+  const MACHINES = 16;
+  /** The first so many machines that work. */
+  const some = ({ scaling }: Fleet, count: number): readonly FleetInstance[] =>
+    scaling.up.filter(({ state }) => state === 'InService').slice(0, count);
+  const everyTask = ({ published, state, failures }: Figures): void => {
+    expect({ published, state, failures }).to.deep.equal({
+      ...{ published: MACHINES * 8, state: 'succeeded', failures: [] },
+    });
+  };
+
+  it('asks as much a task and machine, however many there are', async () => {
+    const [few, many] = [await play(sized(20)), await play(sized(80))];
+    const grown = [...many.kinds]
+      .map(([kind, count]) => ({ kind, count: count / 4, before: few.kinds.get(kind) ?? 0 }))
+      // A little is asked for once in a while, however large the grid.
+      .filter(({ count, before }) => count > 1.5 * before + 100);
+    expect(grown).to.deep.equal([]);
+    expect([few.reruns, many.reruns]).to.deep.equal([0, 0]);
+  });
+
+  it('loses nothing to interruptions, and repeats only what ran on machines that went without notice', async () => {
+    const figures = await play({
+      ...sized(MACHINES),
+      happens: (fleet, at) => {
+        if (at === 130) for (const instance of some(fleet, 4)) fleet.scaling.take(instance);
+        if (at === 140) for (const instance of some(fleet, 6).slice(4)) fleet.scaling.lose(instance);
+      },
+    });
+    everyTask(figures);
+    expect(figures.interrupted).to.be.within(2, 6);
+    expect(figures.reruns).to.be.within(1, 2 * 2);
+  });
+
+  it('keeps its machines and goes on while all are recommended to be left', async () => {
+    const figures = await play({
+      ...sized(MACHINES),
+      happens: (fleet, at) => {
+        if (at === 130) for (const instance of some(fleet, MACHINES)) instance.rebalance = '{}';
+      },
+    });
+    everyTask(figures);
+    expect([figures.launched, figures.reruns]).to.deep.equal([MACHINES, 0]);
+  });
+
+  it('runs no command again while S3 asks to slow down, and does not ask more for it', async () => {
+    const calm = await play(sized(MACHINES));
+    const slow = await play({
+      ...sized(MACHINES),
+      happens: (fleet, at) => {
+        fleet.bucket.slowDown = () => (at >= 130 && at < 430 ? 0.7 : 0);
+      },
+    });
+    const { published, state, reruns } = slow;
+    expect({ published, state, reruns }).to.deep.equal({ published: MACHINES * 8, state: 'succeeded', reruns: 0 });
+    for (const [what, peak] of slow.peaks)
+      if (what.startsWith('S3')) expect(peak, what).to.be.at.most(4 * (calm.peaks.get(what) ?? 0));
+  });
+});
