@@ -132,7 +132,11 @@ export class Onlooker {
     if (!isOpen(memory.view) && memory.view.closed !== null && !exact) return { view: memory.view, look: null };
     if (!exact && !(await this.#isTime(memory))) return { view: memory.view, look: null };
     const began = this.#platform.clock.monotonic();
-    const found = await look(this.#platform, memory.view);
+    const found = await look(this.#platform, memory.view).catch((error: unknown) => {
+      // It was not listed: the next glance may.
+      memory.listed = null;
+      throw error;
+    });
     const ended = this.#platform.clock.monotonic();
     memory.quietUntil = found.did.length > 0 ? 0 : ended + Math.max(QUIET_MS, 10 * (ended - began));
     memory.view = found.view;

@@ -1,4 +1,4 @@
-import { BatchctlError } from '../errors.ts';
+import { BatchctlError, isKind } from '../errors.ts';
 import type { Deliveries } from '../jobs/deliver/deliveries.ts';
 import { tasksOfFallbacks } from '../jobs/interruptions.ts';
 import type { Onlooker } from '../jobs/onlooker.ts';
@@ -12,6 +12,7 @@ import type { Dispatcher } from './dispatcher.ts';
 import { messageOf } from './judge.ts';
 import { leftFor } from './leaving.ts';
 import type { Rest } from './machine-rest.ts';
+import { publishPatience } from './patience.ts';
 import type { QueueClient } from './queue-client.ts';
 
 export interface IntakeOptions {
@@ -67,6 +68,8 @@ export class Intake {
   #checkedAt = Number.NEGATIVE_INFINITY;
   #emptySince: number | null = null;
   #upstreamSince: number | null = null;
+  /** Since when each look whether to leave was refused; null: the last one was not. */
+  #refusedSince: number | null = null;
   #checking: Promise<void> | null = null;
 
   constructor(options: IntakeOptions) {
@@ -89,10 +92,26 @@ export class Intake {
 
   /** Looks whether to leave, as after a poll that brought nothing. */
   consider(): Promise<void> {
-    this.#checking ??= this.#check().finally(() => {
-      this.#checking = null;
-    });
+    this.#checking ??= this.#check()
+      .then(
+        () => {
+          this.#refusedSince = null;
+        },
+        (error: unknown) => this.#refused(error),
+      )
+      .finally(() => {
+        this.#checking = null;
+      });
     return this.#checking;
+  }
+
+  /** A look that a service refuses is taken again after the next poll, for as long as an output is tried to be published. */
+  #refused(error: unknown): void {
+    const now = this.#o.platform.clock.monotonic();
+    const first = this.#refusedSince ?? now;
+    if (!isKind(error, 'unavailable') || now - first >= publishPatience(0)) throw error;
+    if (this.#refusedSince === null) this.#o.log.warn(`can't look whether to leave, and goes on: ${messageOf(error)}`);
+    this.#refusedSince = first;
   }
 
   /** Resolves when the worker is to leave: drained, done (`--until-empty`), or idle for too long. */

@@ -21,6 +21,7 @@ import { Duty } from './machine-duty.ts';
 import { findGround, type Ground } from './machine-ground.ts';
 import { Health } from './machine-health.ts';
 import { Rest } from './machine-rest.ts';
+import { Patience, publishPatience } from './patience.ts';
 import type { Order } from './pulse.ts';
 import { Pulse } from './pulse-beat.ts';
 import { QueueClients } from './queue-clients.ts';
@@ -57,6 +58,8 @@ class Worker {
   readonly #clients: QueueClients;
   readonly #settling = new Set<Promise<void>>();
   readonly #drain = new AbortController();
+  /** What runs is given back at once: no service is waited for any more. */
+  readonly #hurry = new AbortController();
   readonly #tally: Tally;
   readonly #glances: Glances;
   readonly #pulse: Pulse;
@@ -85,11 +88,12 @@ class Worker {
     const { passed } = options;
     this.#teller = workersTeller(platform, this.#log, passed);
     const onSeen = (view: JobView): void => this.#teller.see(view);
-    const looks = { raises: 'waiting', discards: false, shares: inGroup, onSeen } as const;
-    this.#onlooker = new Onlooker(platform, platform.leaseSeconds, onTrouble, looks);
+    const looking = { raises: 'waiting', discards: false, shares: inGroup, onSeen } as const;
+    this.#onlooker = new Onlooker(platform, platform.leaseSeconds, onTrouble, looking);
     this.#deliveries = new Deliveries(platform, this.#drain.signal, this.#log, passed);
+    const looks = this.#patience(publishPatience(0));
     this.#glances = new Glances(
-      (job, published) => this.#onlooker.afterOutcome(job, published),
+      (job, published) => looks.during(() => this.#onlooker.afterOutcome(job, published)),
       (error) => this.#giveUp(error),
     );
     this.#recorder = new Recorder({
@@ -131,7 +135,7 @@ class Worker {
     const parts = { log: this.#log, dispatcher, onlooker: this.#onlooker, deliveries: this.#deliveries };
     const { graceMs } = this.#ctx;
     const leave = (why: string): void => this.#leave(why);
-    const end = (reason: EndReason): void => dispatcher.end(reason);
+    const end = (reason: EndReason): void => this.#end(reason);
     const duty =
       machine === null
         ? null
@@ -146,8 +150,11 @@ class Worker {
             busy: () => dispatcher.busy,
             leavesAtRisk: options.groups.some((group) => platform.leavesAtRisk?.(group) === true),
             onRisk: () => risk.begin(),
+            // Its hook holds the machine meanwhile; after that the worker's next start looks.
             lookOnceMore: (tookPlace) =>
-              lookOnceMore({ platform, groups: options.groups, log: this.#log, lagMs: times.lagMs, tookPlace }),
+              this.#patience(times.holdMs).during(() =>
+                lookOnceMore({ platform, groups: options.groups, log: this.#log, lagMs: times.lagMs, tookPlace }),
+              ),
           });
     this.#duty = duty;
     const rest =
@@ -182,7 +189,7 @@ class Worker {
     const onDrain = (): void => this.#leave('asked to drain');
     const onStop = (): void => {
       this.#leave('asked to stop');
-      this.#dispatcher.end('drain');
+      this.#end('drain');
     };
     drain.addEventListener('abort', onDrain, { once: true });
     stop.addEventListener('abort', onStop, { once: true });
@@ -229,13 +236,29 @@ class Worker {
   #heedOrder(order: Order): void {
     this.#duty?.part(order === 'replace' ? 'replace' : 'ordered');
     this.#leave(`ordered to ${order}`);
-    if (order === 'stop') this.#dispatcher.end('drain');
+    if (order === 'stop') this.#end('drain');
   }
 
   #leave(why: string): void {
     if (!this.#drain.signal.aborted) this.#log.info(`${why}: takes no more`);
     this.#drain.abort();
     this.#dispatcher.stopTaking();
+  }
+
+  #end(reason: EndReason): void {
+    this.#hurry.abort();
+    this.#dispatcher.end(reason);
+  }
+
+  /** For looks at jobs: a store that asks to slow down delays them, and ends no worker. */
+  #patience(limitMs: number): Patience {
+    const { clock } = this.#platform;
+    const minutes = Math.round(limitMs / 60_000);
+    return new Patience({
+      ...{ limitMs, signal: this.#hurry.signal, monotonic: () => clock.monotonic() },
+      onTrouble: (error) =>
+        this.#log.warn(`can't look at jobs, and tries again for up to ${minutes} min: ${messageOf(error)}`),
+    });
   }
 
   /** A service stays away: take no more, give back what can't be finished, and say so with the exit code. */

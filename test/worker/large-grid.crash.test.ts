@@ -53,7 +53,7 @@ describe('a grid in simulated time', () => {
     expect([figures.launched, figures.reruns]).to.deep.equal([MACHINES, 0]);
   });
 
-  it('runs no command again while S3 asks to slow down, and does not ask more for it', async () => {
+  it('runs no command and starts no worker again while S3 asks to slow down, and does not ask more for it', async () => {
     const calm = await play(sized(MACHINES));
     const slow = await play({
       ...sized(MACHINES),
@@ -61,8 +61,8 @@ describe('a grid in simulated time', () => {
         fleet.bucket.slowDown = () => (at >= 130 && at < 430 ? 0.7 : 0);
       },
     });
-    const { published, state, reruns } = slow;
-    expect({ published, state, reruns }).to.deep.equal({ published: MACHINES * 8, state: 'succeeded', reruns: 0 });
+    everyTask(slow);
+    expect(slow.reruns).to.equal(0);
     for (const [what, peak] of slow.peaks)
       if (what.startsWith('S3')) expect(peak, what).to.be.at.most(4 * (calm.peaks.get(what) ?? 0));
   });

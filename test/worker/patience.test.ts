@@ -134,6 +134,56 @@ describe('a store that is away while outputs are to be published', () => {
   });
 });
 
+describe('a store that is away while a worker looks at its jobs', () => {
+  let workspace: Workspace;
+  beforeEach(() => {
+    workspace = new Workspace();
+    const step = { name: 'one', run: `echo run >> "${workspace.path('ran')}"; cat` };
+    workspace.write('job.json', { name: 'claims', input: { split: { by: 'range', from: 1, to: 1 } }, steps: [step] });
+  });
+  afterEach(() => workspace.remove());
+
+  /** A platform whose store refuses so many listings of what is asked for; the refusals that are left, and what the log says. */
+  async function refusing(times: number, what = '/out/') {
+    const own = await workspace.platform('w-inside', 60);
+    const told = { left: times, log: [] as string[] };
+    const keys: ObjectStore['keys'] = (prefix, options) => {
+      if (prefix.includes(what) && told.left-- > 0) throw slowDown();
+      return own.store.keys(prefix, options);
+    };
+    const put: ObjectStore['put'] = (key, body, options) => {
+      if (key.startsWith('workers/')) told.log.push(String(body));
+      return own.store.put(key, body, options);
+    };
+    return { platform: { ...own, store: wrapStore(own.store, { keys, put }) }, told };
+  }
+
+  for (const { untilEmpty, what, said } of [
+    { untilEmpty: false, what: '/out/', said: /can't look at jobs/g },
+    { untilEmpty: true, what: 'open/', said: /can't look whether to leave/g },
+  ]) {
+    it(`the look is repeated, and the worker goes on${untilEmpty ? ', with --until-empty too' : ''}`, async () => {
+      const job = await workspace.submit();
+      const { platform, told } = await refusing(3, what);
+      const worker = startInside(workspace, platform, { slots: 1, untilEmpty });
+      const isClosed = async () => stateOf(await mustReadView(platform.store, job)) === 'succeeded';
+      await Promise.race([until('the job is closed', isClosed), worker.done]);
+      await worker.drain();
+      expect(told.left).to.be.below(0);
+      expect(await isClosed()).to.equal(true);
+      expect(told.log.at(-1)?.match(said), 'said once').to.have.length(1);
+    });
+  }
+
+  it('a worker that is told to stop waits for it no longer', async () => {
+    await workspace.submit();
+    const { platform, told } = await refusing(1_000);
+    const worker = startInside(workspace, platform, { slots: 1, untilEmpty: false });
+    await until('it was refused', () => told.left < 1_000);
+    expect(await rejection(worker.stop())).to.include({ kind: 'unavailable' });
+  });
+});
+
 describe('patience', () => {
   let time: HeldTime;
   beforeEach(() => {
