@@ -14,8 +14,10 @@ export function isLong(timeoutSeconds: number, known: StepTime, longSeconds: num
   return known.seconds / known.done > longSeconds;
 }
 
-/** A task is left this often at most while a machine is at risk, by however many workers: each is a receive, and a queue bears 1,000. */
-const TIMES_LEFT = 40;
+/** A task is left this often at most, by however many machines: by then no other one takes it. */
+const TIMES_LEFT = 4;
+/** A task that is left is away for this part of the time at risk: 15 seconds. */
+const AWAY = 1 / 40;
 
 interface RiskOptions {
   readonly ledger: () => Promise<Pick<Ledger, 'counts'>>;
@@ -25,11 +27,15 @@ interface RiskOptions {
 
 /**
  * The time after EC2 has said that a machine is at elevated risk of interruption (rebalance recommendation): long tasks
- * are left to other machines. Only for a while, as most such machines are never taken and often all of a pool are told.
+ * are left to other machines. Only for a while, as most such machines are never taken; and only while others take them, as
+ * often all of a pool are told.
  */
 export class Risk {
   readonly #o: RiskOptions;
   #until = Number.NEGATIVE_INFINITY;
+  /** When a task was last left, and since when one was after the other. */
+  #leftAt = Number.NEGATIVE_INFINITY;
+  #leavesSince = Number.NEGATIVE_INFINITY;
   readonly #known = new Map<string, { readonly at: number; readonly steps: ReadonlyMap<string, StepTime> }>();
 
   constructor(options: RiskOptions) {
@@ -44,17 +50,24 @@ export class Risk {
    * For how many seconds the task is given back, to be had by other machines; null: it is taken. Never rejects: what
    * isn't known holds nothing up.
    */
-  async leaves({ message: { job }, step }: Pick<Admitted, 'message' | 'step'>): Promise<number | null> {
-    if (this.#o.monotonic() >= this.#until) return null;
+  async leaves({ delivery, message, step }: Pick<Admitted, 'delivery' | 'message' | 'step'>): Promise<number | null> {
+    if (this.#o.monotonic() >= this.#until || delivery.receiveCount > TIMES_LEFT) return null;
     const { longSeconds, riskMs } = this.#o.times;
-    const known = await this.#stepsOf(job).catch(() => null);
-    return isLong(step.timeout, known?.get(step.name) ?? null, longSeconds) ? riskMs / 1_000 / TIMES_LEFT : null;
+    const known = await this.#stepsOf(message.job).catch(() => null);
+    if (!isLong(step.timeout, known?.get(step.name) ?? null, longSeconds)) return null;
+    const [now, awayMs] = [this.#o.monotonic(), riskMs * AWAY];
+    if (now - this.#leftAt >= awayMs) this.#leavesSince = now;
+    this.#leftAt = now;
+    if (now - this.#leavesSince < TIMES_LEFT * awayMs) return awayMs / 1_000;
+    // More than other machines take waits all the time.
+    this.#until = Number.NEGATIVE_INFINITY;
+    return null;
   }
 
   async #stepsOf(job: string): Promise<ReadonlyMap<string, StepTime>> {
     const now = this.#o.monotonic();
     const before = this.#known.get(job);
-    if (before !== undefined && now - before.at < this.#o.times.riskMs / TIMES_LEFT) return before.steps;
+    if (before !== undefined && now - before.at < this.#o.times.riskMs * AWAY) return before.steps;
     const counts = await (await this.#o.ledger()).counts(job);
     const steps = new Map(counts.map(({ step, done, seconds }) => [step, { done, seconds }]));
     this.#known.set(job, { at: now, steps });

@@ -42,15 +42,17 @@ describe('a grid in simulated time', () => {
     expect(figures.reruns).to.be.within(1, 2 * 2);
   });
 
-  it('keeps its machines and goes on while all are recommended to be left', async () => {
+  it('keeps its machines and goes on while all are recommended to be left, with long tasks too', async () => {
+    const { options } = sized(MACHINES);
     const figures = await play({
-      ...sized(MACHINES),
+      ...{ name: 'long tasks', options: { ...options, seconds: 120 } },
       happens: (fleet, at) => {
-        if (at === 130) for (const instance of some(fleet, MACHINES)) instance.rebalance = '{}';
+        if (at === 300) for (const instance of some(fleet, MACHINES)) instance.rebalance = '{}';
       },
     });
     everyTask(figures);
     expect([figures.launched, figures.reruns]).to.deep.equal([MACHINES, 0]);
+    expect(figures.makespan, 'a stall of a minute or two, not of ten').to.be.below(1_000);
   });
 
   it('runs no command and starts no worker again while S3 asks to slow down, and does not ask more for it', async () => {

@@ -2,9 +2,11 @@
 import { expect } from 'chai';
 import { mustReadView } from '../../src/jobs/journal.ts';
 import { stateOf } from '../../src/model/view.ts';
+import type { Ledger } from '../../src/ports/ledger.ts';
 import type { Machine, Notice } from '../../src/ports/machine.ts';
 import type { Platform } from '../../src/ports/platform.ts';
-import { isLong } from '../../src/worker/risk.ts';
+import type { Admitted } from '../../src/worker/admit.ts';
+import { isLong, Risk } from '../../src/worker/risk.ts';
 import { startInside } from '../support/inside-worker.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
@@ -25,10 +27,10 @@ describe('a worker whose machine EC2 recommends to leave', () => {
   });
   afterEach(() => workspace.remove());
 
-  /** A platform of a machine that no group holds, what it is told, the worker's time ahead, and what was given back. */
+  /** A platform of a machine that no group holds, what it is told, and what was given back. */
   async function onMachine(more: Partial<Platform> = {}) {
     const own = await workspace.platform('w-inside', 60);
-    const told: { notice: Notice | null; ahead: number; delays: number[] } = { notice: null, ahead: 0, delays: [] };
+    const told: { notice: Notice | null; delays: number[] } = { notice: null, delays: [] };
     const machine: Machine = {
       ...{ instance: 'i-1', type: 'm7g.large', zone: 'a', lifeCycle: 'spot', launchedAt: null, release: null },
       ...{ inGroup: false, protect: async () => true, holdOn: async () => undefined, letGo: async () => undefined },
@@ -43,8 +45,7 @@ describe('a worker whose machine EC2 recommends to leave', () => {
       };
       return real;
     };
-    const clock = { now: () => own.clock.now(), monotonic: () => own.clock.monotonic() + told.ahead };
-    return { platform: { ...own, clock, queue, machine: async () => machine, ...more }, told };
+    return { platform: { ...own, queue, machine: async () => machine, ...more }, told };
   }
 
   const submit = (name: string, tasks: number, step: Readonly<Record<string, unknown>>): Promise<string> => {
@@ -53,7 +54,7 @@ describe('a worker whose machine EC2 recommends to leave', () => {
     return workspace.submit();
   };
 
-  it('stays, leaves long tasks to others for a while and takes short ones, and then takes all again', async () => {
+  it('stays, takes short tasks, and leaves long ones to others: four times, and then takes them', async () => {
     const { platform, told } = await onMachine();
     const worker = startInside(workspace, platform, { slots: 1, untilEmpty: false });
     const has = (job: string, state: string) =>
@@ -61,15 +62,14 @@ describe('a worker whose machine EC2 recommends to leave', () => {
     const long = await submit('long', 5, { run: `echo run >> "${workspace.path('ran')}"; sleep 1.2` });
     await Promise.race([until('a task runs', () => workspace.lines('ran').length === 1), worker.done]);
     told.notice = { kind: 'rebalance', at: null };
-    await until('tasks are left to others', () => told.delays.filter((delay) => delay === RISK / 40).length >= 3);
+    const left = (): number => told.delays.filter((delay) => delay === RISK / 40).length;
+    await until('tasks are left to others', () => left() > 0);
     const before = workspace.lines('ran').length;
-    await has(await submit('short', 2, { run: 'cat', timeout: '1s' }), 'succeeded');
-    expect(workspace.lines('ran'), 'no other long one was begun').to.have.length(before);
     expect(before).to.be.below(4);
-    told.ahead = RISK * 1_000;
+    await has(await submit('short', 2, { run: 'cat', timeout: '1s' }), 'succeeded');
     await has(long, 'succeeded');
-    // A job that stands for so long, by its clock, has its messages sent again.
-    expect(workspace.lines('ran')).to.have.length.at.least(5);
+    expect(left(), 'each that was not begun, and no short one').to.equal(4 * (5 - before));
+    expect(workspace.lines('ran')).to.have.length(5);
     await worker.drain();
   });
 
@@ -82,6 +82,33 @@ describe('a worker whose machine EC2 recommends to leave', () => {
     await worker.done;
     expect(workspace.lines('ran')).to.have.length(1);
     expect((await (await platform.ledger()).counts(job))[0]).to.include({ done: 1, interrupted: 0 });
+  });
+
+  it('takes a task that was left four times, and all again once it left one after the other for a minute', async () => {
+    let now = 0;
+    const counts = async () => [{ step: 'only', done: 1, seconds: 200 }];
+    const risk = new Risk({
+      ...{ times: { longSeconds: 90, riskMs: 600_000 }, monotonic: () => now },
+      ledger: async () => ({ counts }) as unknown as Ledger,
+    });
+    const leaves = (receiveCount: number): Promise<number | null> =>
+      risk.leaves({
+        ...{ delivery: { receiveCount }, message: { job: 'claims-1' }, step: { name: 'only', timeout: 3_600 } },
+      } as Admitted);
+    expect(await leaves(1), 'not told').to.equal(null);
+    risk.begin();
+    expect([await leaves(1), await leaves(4), await leaves(5)]).to.deep.equal([15, 15, null]);
+    // Others take what comes now and then.
+    for (; now < 600_000; now += 20_000) expect(await leaves(1), `${now}`).to.equal(15);
+    expect(await leaves(1), 'after ten minutes').to.equal(null);
+    risk.begin();
+    const began = now;
+    for (; now < began + 60_000; now += 2_000) expect(await leaves(1), `${now - began}`).to.equal(15);
+    expect(await leaves(1)).to.equal(null);
+    now += 20_000;
+    expect(await leaves(1)).to.equal(null);
+    risk.begin();
+    expect(await leaves(1), 'told anew').to.equal(15);
   });
 
   it('holds a task for long by the mean of its step, which nothing known, or a short timeout, never is', () => {
