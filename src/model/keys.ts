@@ -149,8 +149,10 @@ export const ledgerExactKey = (job: string, round: number, id: string): string =
 export const ledgerPrunedKey = (job: string): string => `${ledgerSumsPrefix(job)}pruned.json`;
 /** What one of many workers counted for all of them, and whose turn that was. */
 export const ledgerSharedPrefix = (job: string): string => `ledger/tasks/${job}/shared/`;
-export const ledgerCountedKey = (job: string): string => `${ledgerSharedPrefix(job)}counts.json`;
-export const ledgerTurnKey = (job: string, turn: number): string => `${ledgerSharedPrefix(job)}turn.${pad(turn, 9)}`;
+export const LEDGER_SHARED_WORKERS = 'ledger/shared/workers/';
+/** What one worker read for all, and whose turn it is. */
+export const sharedKey = (prefix: string): string => `${prefix}counts.json`;
+export const sharedTurnKey = (prefix: string, turn: number): string => `${prefix}turn.${pad(turn, 9)}`;
 export const ledgerAttemptsPrefix = (job: string): string => `ledger/tasks/${job}/attempts/`;
 export const ledgerAttemptsKey = (job: string, writer: string, n: number): string =>
   `${ledgerAttemptsPrefix(job)}${writer}/${pad(n, 6)}.ndjson`;

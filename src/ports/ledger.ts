@@ -53,8 +53,15 @@ export interface Ledger {
    */
   attemptsOfJob(job: string, page: AttemptPage): Promise<readonly AttemptEvent[]>;
 
-  /** Workers seen since `since` (milliseconds since the epoch), newest first. */
-  workers(filter: { readonly group?: string; readonly since?: number }): Promise<readonly LedgerWorker[]>;
+  /**
+   * Workers seen since `since` (milliseconds since the epoch), newest first. `shared`: for one of many workers that all ask; the
+   * answer may be some seconds old.
+   */
+  workers(filter: {
+    readonly group?: string;
+    readonly since?: number;
+    readonly shared?: boolean;
+  }): Promise<readonly LedgerWorker[]>;
 
   /** Forgets a job's tasks and attempts; the job itself stays, marked pruned. */
   forget(job: string): Promise<void>;

@@ -130,7 +130,7 @@ export class Pulse {
   async #refreshElsewhere(): Promise<void> {
     const { clock, leaseSeconds, ledger } = this.#o.ctx.platform;
     const since = clock.now() - 4_000 * leaseSeconds;
-    await this.#elsewhere.refresh(async () => (await ledger()).workers({ since }));
+    await this.#elsewhere.refresh(async () => (await ledger()).workers({ since, shared: true }));
   }
 
   /** A job that limits what runs at once is held back until it is known what does. Never rejects. */

@@ -2,6 +2,7 @@ import { BatchctlError } from '../../errors.ts';
 import { type Clock, systemClock } from '../../lib/clock.ts';
 import { randomId } from '../../lib/id.ts';
 import {
+  LEDGER_SHARED_WORKERS,
   ledgerAttemptsPrefix,
   ledgerExactKey,
   ledgerPrunedKey,
@@ -28,17 +29,17 @@ import { JobWriter } from './job-writer.ts';
 import { markPruned, readJob, readJobs, writeJob } from './jobs.ts';
 import type { LedgerObjects } from './ledger-objects.ts';
 import { pageOfAttempts, pageOfTasks, readAttempts } from './reader.ts';
-import { SharedCounts } from './shared-counts.ts';
+import { SharedReading } from './shared-reading.ts';
 import { replacedTotals, type Snapshot, Snapshots } from './snapshot.ts';
 import type { ExactTotals, PrunedCounts } from './totals.ts';
-import { WorkerSigns } from './workers.ts';
+import { type WorkerFilter, WorkerSigns } from './workers.ts';
 
 export interface StoreLedgerOptions {
   readonly store: LedgerObjects;
   /** Who writes: the worker's id, or who acts. Its attempts are those that name it as their worker. */
   readonly writer: string;
   readonly clock?: Clock;
-  /** True for a worker: where many write, one counts for all, and `counts` may be some seconds old. */
+  /** True for a worker: where many write, one counts for all, and `counts` may be some seconds old; so may shared `workers`. */
   readonly shares?: boolean;
 }
 
@@ -54,7 +55,7 @@ const DELETES = 1000;
  * - `record` is one put a job, of what this writer counted and its recent attempts; events of others' attempts are looked
  *   up first, so that what is known is not said twice.
  * - `counts` is one listing and a read of each writer's object that changed: two to three bytes a task, no call a task.
- *   Where many write, a worker's is one read, as one of them counts for all (`SharedCounts`).
+ *   Where many write, a worker's is one read, as one of them counts for all (`SharedReading`).
  *   A task that two writers know counts once; where their words differ, its attempts are read.
  * - A closed job's counts are one listing and one small object, until a newer round begins.
  * - Pages of tasks and attempts read the objects that may hold them: more the more writers there were at that time.
@@ -73,7 +74,11 @@ class StoreLedger implements Ledger {
   readonly #objects: AttemptObjects;
   readonly #snapshots: Snapshots;
   readonly #signs: WorkerSigns;
-  readonly #shared: SharedCounts | null;
+  /** Null: this process reads by itself. */
+  readonly #shared: {
+    readonly counts: SharedReading<readonly StepCounts[]>;
+    readonly workers: SharedReading<readonly LedgerWorker[]>;
+  } | null;
   /** A job's steps as it was recorded: they never change. */
   readonly #steps = new Map<string, readonly string[]>();
   /** Null: the job is pruned, and nothing is recorded of it any more. */
@@ -89,7 +94,9 @@ class StoreLedger implements Ledger {
     this.#objects = new AttemptObjects(store);
     this.#snapshots = new Snapshots(store);
     this.#signs = new WorkerSigns(store);
-    this.#shared = shares ? new SharedCounts(store, clock, (job, most) => this.#count(job, most)) : null;
+    this.#shared = shares
+      ? { counts: new SharedReading(store, clock), workers: new SharedReading(store, clock) }
+      : null;
   }
 
   async open(): Promise<void> {}
@@ -121,7 +128,9 @@ class StoreLedger implements Ledger {
   }
 
   async counts(job: string, { exact = false }: { readonly exact?: boolean } = {}): Promise<readonly StepCounts[]> {
-    if (this.#shared !== null && !exact) return await this.#shared.of(job);
+    if (this.#shared !== null && !exact) {
+      return await this.#shared.counts.of({ prefix: ledgerSharedPrefix(job), read: (most) => this.#count(job, most) });
+    }
     return (await this.#count(job, Number.POSITIVE_INFINITY))?.counts ?? [];
   }
 
@@ -160,8 +169,23 @@ class StoreLedger implements Ledger {
     return found === null ? [] : await pageOfAttempts(this.#objects, found.snapshot, job, found.steps, page);
   }
 
-  workers(filter: { readonly group?: string; readonly since?: number }): Promise<readonly LedgerWorker[]> {
-    return this.#signs.read(filter);
+  async workers({
+    shared = false,
+    ...filter
+  }: WorkerFilter & { readonly shared?: boolean }): Promise<readonly LedgerWorker[]> {
+    if (this.#shared === null || !shared) return await this.#signs.read(filter);
+    const { group, since = 0 } = filter;
+    const now = this.#clock.now();
+    const signs = await this.#shared.workers.of({
+      prefix: LEDGER_SHARED_WORKERS,
+      read: async (most) => {
+        const counts = await this.#signs.readFew({ since }, most);
+        return counts === null ? null : { counts, writers: counts.length };
+      },
+      // Of many that live one has always just given a sign: what has none of late was read for others, long ago.
+      holds: ([newest]) => newest !== undefined && now - newest.seenAt < (now - since) / 4,
+    });
+    return signs.filter((sign) => sign.seenAt >= since && (group === undefined || sign.group === group));
   }
 
   /** The mark comes first: from then on readers answer what it says, whatever is still there or comes late. */

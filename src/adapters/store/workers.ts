@@ -8,6 +8,11 @@ import type { LedgerObjects } from './ledger-objects.ts';
 const READS = 16;
 const SIGN = /^ledger\/workers\/(.+)\/(\d{13})\.(.+)$/;
 
+export interface WorkerFilter {
+  readonly group?: string;
+  readonly since?: number;
+}
+
 /**
  * Workers' signs of life: each is an object whose key tells worker, time and group, so that one listing finds the latest
  * of those who live, and only these are read. A newer sign deletes the older one.
@@ -29,7 +34,12 @@ export class WorkerSigns {
     if (last !== undefined && last !== key) await this.#store.delete([last]);
   }
 
-  async read(filter: { readonly group?: string; readonly since?: number }): Promise<readonly LedgerWorker[]> {
+  async read(filter: WorkerFilter): Promise<readonly LedgerWorker[]> {
+    return (await this.readFew(filter, Number.POSITIVE_INFINITY)) ?? [];
+  }
+
+  /** Null where more than `most` signs would have to be read. */
+  async readFew(filter: WorkerFilter, most: number): Promise<readonly LedgerWorker[] | null> {
     const latest = new Map<string, string>();
     // In the order of their time, so the last key of a worker is its latest.
     for await (const key of this.#store.keys(LEDGER_WORKERS)) {
@@ -40,6 +50,7 @@ export class WorkerSigns {
       if (filter.since !== undefined && Number(seenAt) < filter.since) continue;
       latest.set(worker, key);
     }
+    if (latest.size > most) return null;
     const found: LedgerWorker[] = [];
     await eachParallel(latest.entries(), READS, async ([worker, key]) => {
       const sign = (await this.#parsed(key)) ?? (await this.#newest(worker));

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { openStoreLedger } from '../../../src/adapters/store/store-ledger.ts';
 import { mergeAll } from '../../../src/model/ledger/shares.ts';
 import { standingOf } from '../../../src/model/ledger/transitions.ts';
-import type { AttemptEvent, Ledger } from '../../../src/ports/ledger.ts';
+import type { AttemptEvent, Ledger, LedgerWorker } from '../../../src/ports/ledger.ts';
 import type { ObjectStore } from '../../../src/ports/object-store.ts';
 import { event, job, T0 } from '../../contracts/ledger-events.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
@@ -353,6 +353,32 @@ describe('what reading the store ledger costs', () => {
       expect(await done(later)).to.equal(60);
       time.now += 6_000;
       expect(await done(later)).to.equal(120);
+    });
+
+    it('takes one of them at a time to read all signs of life, and none of a time when others worked', async () => {
+      const { asked, time, ledgers } = await grid(100);
+      const sign = (n: number): LedgerWorker => ({
+        ...{ worker: `w${n}`, group: 'default', host: 'h', pid: 1, version: '1', slots: 1, memory: 1, disk: 1 },
+        ...{ done: 0, failed: 0, startedAt: T0, seenAt: T0 + time.now, state: 'busy', busy: [`claims-1/one/${n}`] },
+      });
+      const beat = async (count: number): Promise<readonly number[]> => {
+        for (const [n, ledger] of ledgers.entries()) if (n < count) await ledger.heartbeat(sign(n));
+        asked.reads = 0;
+        const since = T0 + time.now - 480_000;
+        const seen = [];
+        for (const ledger of ledgers.slice(0, count))
+          seen.push((await ledger.workers({ since, shared: true })).length);
+        return seen;
+      };
+      expect(new Set(await beat(100))).to.deep.equal(new Set([100]));
+      expect(asked.reads, 'by itself each would read a hundred').to.be.at.most(100 + 2 * 100);
+      time.now += 40_000;
+      expect((await beat(100)).at(-1)).to.equal(100);
+      expect(asked.reads).to.be.at.most(100 + 2 * 100);
+      // Hours later, as others begin: half of them, so that the number says whose signs these are.
+      time.now += 4 * 3_600_000;
+      expect(new Set(await beat(50))).to.deep.equal(new Set([50]));
+      expect((await ledgers[0]?.workers({ since: T0 }))?.length, 'all are read where it is not shared').to.equal(100);
     });
 
     it('leaves nothing of it behind once the job is forgotten', async () => {

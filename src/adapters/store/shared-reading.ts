@@ -1,0 +1,107 @@
+import { BatchctlError } from '../../errors.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { parseStored } from '../../lib/json.ts';
+import { jitter, wait } from '../../lib/wait.ts';
+import { sharedKey, sharedTurnKey } from '../../model/keys.ts';
+import type { LedgerObjects } from './ledger-objects.ts';
+
+/** Up to so many objects each process reads by itself. */
+const FEW = 32;
+/** What was read is as old as that at least before it is read anew, milliseconds. */
+const LEAST_MS = 5_000;
+/** Milliseconds a writer: all together read a hundred objects a second. */
+const MS_A_WRITER = 10;
+/** Between two looks for the first reading that somebody takes, milliseconds, and how often one looks. */
+const FIRST = { everyMs: 1_000, looks: 10 } as const;
+
+/** What one read of the objects of so many writers. */
+interface Read<Value> {
+  readonly counts: Value;
+  readonly writers: number;
+}
+
+/** As one of many workers put it for the others: overwritten, and only a memory. */
+interface Shared<Value> extends Read<Value> {
+  readonly format: 1;
+  /** Grows by one or more each time. */
+  readonly turn: number;
+}
+
+interface Crowd {
+  readonly turn: number;
+  /** Since when this process knows of that turn, monotonic. */
+  readonly since: number;
+}
+
+export interface Reading<Value> {
+  /** Below which the shared objects are. */
+  readonly prefix: string;
+  /** Null where more than `most` objects would have to be read. */
+  readonly read: (most: number) => Promise<Read<Value> | null>;
+  /** False for what somebody read so long ago that it is not to be used at all; absent: never. */
+  readonly holds?: (value: Value) => boolean;
+}
+
+/**
+ * What many writers wrote, for the workers of a large grid. Each reading is an object a writer: a thousand workers that read
+ * after each task would be ten thousands of requests a second (S3 takes 5,500 for a prefix: optimizing performance). So
+ * where there are many writers one worker at a time reads for all, every few seconds, and the others read what it found.
+ * Whose turn it is is decided by create-if-absent, and by no clock that two share; who dies in its turn is passed over.
+ */
+export class SharedReading<Value> {
+  readonly #store: LedgerObjects;
+  readonly #clock: Clock;
+  /** By prefix, where many write. */
+  readonly #crowds = new Map<string, Crowd>();
+
+  constructor(store: LedgerObjects, clock: Clock) {
+    this.#store = store;
+    this.#clock = clock;
+  }
+
+  /** May be some seconds old where many write. */
+  async of(reading: Reading<Value>): Promise<Value> {
+    const { prefix, read, holds = () => true } = reading;
+    if (!this.#crowds.has(prefix)) {
+      const own = await read(FEW);
+      if (own !== null) return own.counts;
+    }
+    for (let looks = 0; ; looks += 1) {
+      const shared = await this.#shared(prefix);
+      const known = shared !== null && holds(shared.counts) ? shared : null;
+      const { turn, since } = this.#note(prefix, shared?.turn ?? -1);
+      const age = this.#clock.monotonic() - since;
+      const lasts = Math.max(LEAST_MS, MS_A_WRITER * (shared?.writers ?? 0));
+      if (known !== null && age < lasts) return known.counts;
+      const mine = turn + Math.max(1, Math.floor(age / lasts));
+      const { created } = await this.#store.put(sharedTurnKey(prefix, mine), '', { ifAbsent: true });
+      if (created || looks >= FIRST.looks) return await this.#readForAll(reading, mine);
+      if (known !== null) return known.counts;
+      await wait(jitter(FIRST.everyMs));
+    }
+  }
+
+  async #shared(prefix: string): Promise<Shared<Value> | null> {
+    const bytes = await this.#store.read(sharedKey(prefix));
+    return bytes === null ? null : parseStored<Shared<Value>>(sharedKey(prefix), bytes);
+  }
+
+  #note(prefix: string, turn: number): Crowd {
+    const known = this.#crowds.get(prefix);
+    if (known?.turn === turn) return known;
+    const crowd = { turn, since: this.#clock.monotonic() };
+    this.#crowds.set(prefix, crowd);
+    return crowd;
+  }
+
+  /** From now on this process reads what changed since: while that is little, it reads by itself. */
+  async #readForAll({ prefix, read }: Reading<Value>, turn: number): Promise<Value> {
+    const own = await read(Number.POSITIVE_INFINITY);
+    if (own === null) throw new BatchctlError('unexpected', `nothing was read for ${prefix}`);
+    const shared: Shared<Value> = { format: 1, turn, ...own };
+    await this.#store.put(sharedKey(prefix), JSON.stringify(shared));
+    await this.#store.delete([sharedTurnKey(prefix, turn - 1)]);
+    this.#crowds.delete(prefix);
+    return own.counts;
+  }
+}
