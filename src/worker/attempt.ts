@@ -76,7 +76,7 @@ const DENIALS = 2;
  */
 export async function runAttempt(ctx: WorkerContext, task: Admitted, options: AttemptOptions): Promise<AttemptResult> {
   const { clock } = ctx.platform;
-  const [startedAt, started] = [clock.now(), clock.monotonic()];
+  let [startedAt, started] = [clock.now(), clock.monotonic()];
   let end: CommandEnd | null = null;
   let bytesIn: number | null = null;
   let outcome: Outcome;
@@ -85,6 +85,8 @@ export async function runAttempt(ctx: WorkerContext, task: Admitted, options: At
     if (task.delivery.receiveCount > OFTEN) await ctx.platform.store.put(begunMark(task, options.attempt), '');
     const directory = freshDirectory(ctx.scratch, options.slot, ctx.executor.owner?.(options.slot) ?? null);
     secrets = await ctx.secrets.read(secretsOf(ctx.platform, options.group, task.step), options.signal);
+    // A service that asks to slow down takes nothing off the command's time.
+    [startedAt, started] = [clock.now(), clock.monotonic()];
     const run: Run = { ctx, task, options, directory, secrets, startedAt, started };
     const staged = await stageIn(ctx, task, directory, options.signal);
     bytesIn = staged.bytes;

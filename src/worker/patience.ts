@@ -1,5 +1,5 @@
 import { isKind } from '../errors.ts';
-import { jitter, wait } from '../lib/wait.ts';
+import { wait } from '../lib/wait.ts';
 
 /** Between two tries, milliseconds: the first wait, and what doubling it never exceeds. */
 const FIRST_MS = 500;
@@ -55,7 +55,8 @@ export class Patience {
         if (monotonic() - this.#since >= limitMs) throw error;
         if (!this.#told) onTrouble(error);
         this.#told = true;
-        await wait(jitter(pause), signal);
+        // Between half of it and all: workers that were refused together don't come back together.
+        await wait(pause * (0.5 + Math.random() / 2), signal);
         if (signal.aborted) throw error;
       }
     }

@@ -3,6 +3,7 @@ import { readSecretFile } from '../lib/secret-file.ts';
 import { wait } from '../lib/wait.ts';
 import { allowLine, isAllowed } from '../model/allowed-secrets.ts';
 import type { SecretSource } from '../ports/secret-source.ts';
+import { Patience } from './patience.ts';
 import type { Secrets } from './secrets.ts';
 
 /** A value that a service gave is used for so long, milliseconds: a rotated one is taken after a minute at most. */
@@ -20,6 +21,10 @@ export interface SecretReaderOptions {
   /** Milliseconds from now in which a service's refusal may pass: a new instance's role takes a while to be known. */
   readonly patienceMs?: number;
   readonly againMs?: number;
+  /** Milliseconds for which a service that is away, or asks to slow down, is asked again; 0, or absent: not. */
+  readonly awayMs?: number;
+  /** Told of the first refusal since a service last answered. */
+  readonly onAway?: (error: unknown) => void;
   readonly monotonic?: () => number;
 }
 
@@ -38,6 +43,9 @@ export class SecretReader {
   readonly #allowed: readonly string[] | null;
   readonly #who: string;
   readonly #againMs: number;
+  readonly #awayMs: number;
+  readonly #onAway: (error: unknown) => void;
+  #isAway = false;
   readonly #monotonic: () => number;
   readonly #patientUntil: number;
   readonly #known = new Map<string, { readonly value: string; readonly readAt: number }>();
@@ -49,12 +57,16 @@ export class SecretReader {
     who = 'this process',
     patienceMs = 0,
     againMs = AGAIN_MS,
+    awayMs = 0,
+    onAway = () => undefined,
     monotonic = () => performance.now(),
   }: SecretReaderOptions) {
     this.#source = source;
     this.#allowed = allowed;
     this.#who = who;
     this.#againMs = againMs;
+    this.#awayMs = awayMs;
+    this.#onAway = onAway;
     this.#monotonic = monotonic;
     this.#patientUntil = monotonic() + patienceMs;
   }
@@ -81,9 +93,13 @@ export class SecretReader {
     if (reference.startsWith('file:')) return ofFile(name, reference, rest);
     const { readAt, value } = this.#known.get(reference) ?? {};
     if (value !== undefined && this.#monotonic() - (readAt ?? 0) < KEPT_MS) return value;
+    const patience = new Patience({
+      ...{ limitMs: this.#awayMs, signal: signal ?? new AbortController().signal, monotonic: this.#monotonic },
+      onTrouble: (error) => this.#tellAway(error),
+    });
     for (;;) {
       try {
-        return await orAborted(this.#ask(reference), signal);
+        return await patience.during(() => orAborted(this.#ask(reference), signal));
       } catch (error) {
         if (!isKind(error, 'config', 'credentials', 'notFound')) throw error;
         if (this.#monotonic() >= this.#patientUntil)
@@ -91,6 +107,11 @@ export class SecretReader {
       }
       await wait(this.#againMs, signal);
     }
+  }
+
+  #tellAway(error: unknown): void {
+    if (!this.#isAway) this.#onAway(error);
+    this.#isAway = true;
   }
 
   #ask(reference: string): Promise<string> {
@@ -107,6 +128,7 @@ export class SecretReader {
     const readAt = this.#monotonic();
     try {
       const value = await this.#source.read(reference);
+      this.#isAway = false;
       this.#known.set(reference, { value, readAt });
       return value;
     } catch (error) {

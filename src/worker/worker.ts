@@ -109,6 +109,8 @@ class Worker {
       executor,
       secrets: new SecretReader({
         ...{ source: platform.secrets ?? null, who: options.worker, patienceMs: role.patienceMs },
+        awayMs: publishPatience(0),
+        onAway: (error) => this.#log.warn(`tasks wait for their secrets: ${messageOf(error)}`),
         allowed: platform.allowedSecrets?.(hasCommandUser) ?? null,
       }),
       streaks: new Streaks(),

@@ -42,7 +42,7 @@ describe('an attempt', () => {
   };
   const SECRET = 'hunter2-of-the-desk';
 
-  /** One try; `run` is what its command does. Staging takes 25 seconds. */
+  /** One try; `run` is what its command does. Staging takes 25 seconds, waiting for secrets 100. */
   async function tried(
     run: (command: Command) => CommandEnd,
     {
@@ -61,7 +61,12 @@ describe('an attempt', () => {
       ...{ platform, worker: 'w', jobs: new JobCache(store, 1e9), graceMs: 1, log: { warn: () => undefined } },
       ...{
         scratch: join(place.directory, '.batchctl', 'tmp', 'w'),
-        secrets: { read: async () => ({ TOKEN: SECRET }) },
+        secrets: {
+          read: async () => {
+            clock.pass(100);
+            return { TOKEN: SECRET };
+          },
+        },
       },
       executor: { run: async (_: number, command: Command) => run(command) },
       passed: (point: string) => point === 'stage' && clock.pass(25),
@@ -74,7 +79,7 @@ describe('an attempt', () => {
     return outcome;
   }
 
-  it('gives its command the time that staging has left, and says which code it ran', async () => {
+  it('gives its command the time that staging has left, whatever its secrets took, and says which code it ran', async () => {
     let given = 0;
     const outcome = await tried(({ timeoutMs, stdout }) => {
       given = timeoutMs;

@@ -55,6 +55,13 @@ describe('a grid in simulated time', () => {
     expect(figures.makespan, 'a stall of a minute or two, not of ten').to.be.below(1_000);
   });
 
+  it('gives no task back while the service of its secrets answers fewer than all ask for', async () => {
+    const { options } = sized(MACHINES);
+    const figures = await play({ name: 'secrets', options: { ...options, secrets: 3, ssmRate: 1 } });
+    everyTask(figures);
+    expect(figures.released).to.equal(0);
+  });
+
   it('runs no command and starts no worker again while S3 asks to slow down, and does not ask more for it', async () => {
     const calm = await play(sized(MACHINES));
     const slow = await play({

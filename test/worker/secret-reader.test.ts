@@ -8,6 +8,7 @@ import { BatchctlError } from '../../src/errors.ts';
 import type { SecretSource } from '../../src/ports/secret-source.ts';
 import { SecretReader, SecretRefused } from '../../src/worker/secret-reader.ts';
 import { maskSecrets, type Secrets } from '../../src/worker/secrets.ts';
+import { VirtualTime } from '../support/fleet/virtual-time.ts';
 import { rejection } from '../support/rejection.ts';
 
 /** A service that counts what it is asked, and answers what a test says. */
@@ -77,6 +78,29 @@ describe('secrets of an attempt', () => {
     const error = await rejection(reader().read(wanted));
     expect(error).to.not.be.instanceOf(SecretRefused);
     expect(error).to.include({ kind: 'unavailable' });
+  });
+
+  it('workers that begin together wait for a service that answers a few each second: none is refused', async () => {
+    const time = new VirtualTime(7);
+    try {
+      const [seconds, told]: [Map<number, number>, unknown[]] = [new Map(), []];
+      service.answer = async () => {
+        const second = Math.floor(time.monotonic() / 1_000);
+        seconds.set(second, (seconds.get(second) ?? 0) + 1);
+        if ((seconds.get(second) ?? 0) > 10) throw new BatchctlError('unavailable', 'Rate exceeded');
+        return 'hunter2';
+      };
+      const options = { source: service, awayMs: 1_800_000, onAway: (error: unknown) => told.push(error) };
+      const workers = Array.from({ length: 250 }, () => new SecretReader(options));
+      const three = { A: 'ssm:/a', B: 'ssm:/b', C: 'ssm:/c' };
+      const read = await time.passUntil(Promise.all(workers.map((worker) => worker.read(three))));
+      expect(read.at(-1)).to.deep.equal({ A: 'hunter2', B: 'hunter2', C: 'hunter2' });
+      // 750 answers take 75 s at least: as 3,000 do at the 40 a second of SSM.
+      expect(time.monotonic()).to.be.within(74_000, 150_000);
+      expect(told.length, 'each says it once while it lasts').to.be.within(225, 500);
+    } finally {
+      time.release();
+    }
   });
 
   it('an attempt that is ended waits no longer, and the others go on', async () => {

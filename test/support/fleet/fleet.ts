@@ -7,6 +7,7 @@ import type { Imds } from '../../../src/adapters/aws/imds.ts';
 import { AwsMachine } from '../../../src/adapters/aws/machine.ts';
 import { ScalingGroup } from '../../../src/adapters/aws/scaling-group.ts';
 import { openStoreLedger } from '../../../src/adapters/store/store-ledger.ts';
+import { BatchctlError } from '../../../src/errors.ts';
 import { refreshView } from '../../../src/jobs/journal.ts';
 import { raiseGroups } from '../../../src/jobs/raise.ts';
 import { specOfValue } from '../../../src/jobs/spec/job-file.ts';
@@ -33,12 +34,15 @@ export interface FleetOptions {
   /** Median of a task's seconds; they vary as a lognormal of 0.45. */
   readonly seconds: number;
   readonly seed?: number;
-  /** Secrets that each attempt is given. */
+  /** Parameters of SSM that each attempt is given, and how many SSM gives a second. */
   readonly secrets?: number;
+  readonly ssmRate?: number;
 }
 
 const LEASE = 120;
 const STEP = 'price';
+/** Answers a second that an account gets by default (Systems Manager: quotas). */
+const SSM_RATE = 40;
 /** Seconds from launch until a worker starts, at least and at most. */
 const BOOT = { least: 60, most: 120 } as const;
 
@@ -257,8 +261,10 @@ export class Fleet {
       localFile: () => null,
       secrets: {
         read: async () => {
-          this.requests.count('ssm:GetParameter');
+          const { ssmRate = SSM_RATE } = this.options;
+          const isOver = this.requests.count('ssm:GetParameter') > ssmRate;
           await wait(20);
+          if (isOver) throw new BatchctlError('unavailable', 'could not GetParameter: ThrottlingException');
           return 'secret';
         },
       },

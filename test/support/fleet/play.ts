@@ -62,6 +62,8 @@ export interface Figures {
   readonly state: string;
   /** Attempts beyond one a task. */
   readonly reruns: number;
+  /** Deliveries that were given back. */
+  readonly released: number;
   readonly interrupted: number;
   readonly launched: number;
   /** Seconds from the submission until the last instance was gone. */
@@ -109,6 +111,7 @@ export async function play({ options, name, happens }: Scenario): Promise<Figure
     const cost = PRICES.map(([kinds, usd]) => (requests.total(of(kinds)) * usd) / 1e6);
     return {
       ...{ name, published: fleet.published, state: await fleet.state(), reruns: fleet.attempts - options.tasks },
+      released: fleet.queue.released,
       interrupted: [...fleet.scaling.instances.values()].filter(({ taken }) => taken).length,
       launched: fleet.scaling.instances.size,
       ...{ seconds, makespan, hours: fleet.hours, leastHours: fleet.leastHours },

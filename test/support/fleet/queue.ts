@@ -27,6 +27,8 @@ export class FleetQueue {
   readonly requests: Requests;
   readonly leaseSeconds: number;
   readonly dead: string[] = [];
+  /** Deliveries that were given back. */
+  released = 0;
   readonly #now: () => number;
   readonly #leased = new Map<Receipt, Message>();
   #visible: Message[] = [];
@@ -165,6 +167,7 @@ export class FleetQueueClient implements TaskQueue {
 
   async release(releases: readonly { readonly receipt: Receipt; readonly delay: number }[]): Promise<void> {
     await this.#ask('ChangeMessageVisibilityBatch', Math.ceil(releases.length / TEN));
+    this.#queue.released += releases.length;
     for (const { receipt, delay } of releases) {
       const message = this.#queue.settle(receipt);
       if (message !== undefined) this.#queue.add(message, delay);

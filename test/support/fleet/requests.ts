@@ -8,11 +8,14 @@ export class Requests {
     this.#now = now;
   }
 
-  count(what: string, times = 1): void {
+  /** Answers how many of it there were in this second. */
+  count(what: string, times = 1): number {
     const second = Math.floor(this.#now() / 1_000);
     const seconds = this.#seconds.get(what) ?? [];
     this.#seconds.set(what, seconds);
-    seconds[second] = (seconds[second] ?? 0) + times;
+    const count = (seconds[second] ?? 0) + times;
+    seconds[second] = count;
+    return count;
   }
 
   /** Everything that was asked for, sorted. */
