@@ -150,7 +150,7 @@ export const ledgerPrunedKey = (job: string): string => `${ledgerSumsPrefix(job)
 /** What one of many workers counted for all of them, and whose turn that was. */
 export const ledgerSharedPrefix = (job: string): string => `ledger/tasks/${job}/shared/`;
 export const LEDGER_SHARED_WORKERS = 'ledger/shared/workers/';
-/** What one worker read for all, and whose turn it is. */
+/** What one worker read for all, and the claim of a turn to read it. */
 export const sharedKey = (prefix: string): string => `${prefix}counts.json`;
 export const sharedTurnKey = (prefix: string, turn: number): string => `${prefix}turn.${pad(turn, 9)}`;
 export const ledgerAttemptsPrefix = (job: string): string => `ledger/tasks/${job}/attempts/`;

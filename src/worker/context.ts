@@ -7,6 +7,7 @@ import type { Executor } from './executor.ts';
 import type { Resources } from './fit.ts';
 import type { JobCache } from './job-cache.ts';
 import type { OwnFaults } from './own-faults.ts';
+import type { Patience } from './patience.ts';
 import type { SecretReader } from './secret-reader.ts';
 
 /** What every room of the worker is given. */
@@ -18,6 +19,8 @@ export interface WorkerContext {
   readonly secrets: SecretReader;
   /** Failures in a row, by job and step. */
   readonly streaks: Streaks;
+  /** For looks at jobs: a store that is away, or asks to slow down, delays what needs them. Leases are kept meanwhile. */
+  readonly patience: Pick<Patience, 'during'>;
   /** Where attempts have their directories, on the store's file system where there is one. */
   readonly scratch: string;
   readonly total: Resources;

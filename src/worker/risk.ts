@@ -27,13 +27,13 @@ interface RiskOptions {
 
 /**
  * The time after EC2 has said that a machine is at elevated risk of interruption (rebalance recommendation): long tasks
- * are left to other machines. Only for a while, as most such machines are never taken; and only while others take them, as
- * often all of a pool are told.
+ * are left to other machines. Only for a while, as most such machines are never taken; and only while other machines take
+ * them, as a whole pool is often told at once.
  */
 export class Risk {
   readonly #o: RiskOptions;
   #until = Number.NEGATIVE_INFINITY;
-  /** When a task was last left, and since when one was after the other. */
+  /** When a task was last left, and when the run of tasks left one after the other began. */
   #leftAt = Number.NEGATIVE_INFINITY;
   #leavesSince = Number.NEGATIVE_INFINITY;
   readonly #known = new Map<string, { readonly at: number; readonly steps: ReadonlyMap<string, StepTime> }>();
@@ -59,7 +59,7 @@ export class Risk {
     if (now - this.#leftAt >= awayMs) this.#leavesSince = now;
     this.#leftAt = now;
     if (now - this.#leavesSince < TIMES_LEFT * awayMs) return awayMs / 1_000;
-    // More than other machines take waits all the time.
+    // Long tasks keep coming: other machines don't take them all.
     this.#until = Number.NEGATIVE_INFINITY;
     return null;
   }

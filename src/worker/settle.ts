@@ -64,7 +64,7 @@ export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): 
       return;
     case 'failed':
       await ctx.record(eventOf(ctx, item, 'failed', outcome.failure));
-      if (task !== null) await guardFailures(ctx.platform, task.view);
+      if (task !== null) await ctx.patience.during(() => guardFailures(ctx.platform, task.view));
       await queue.bury(delivery, outcome.failure.error ?? outcome.failure.reason);
       ctx.passed('bury');
       if (outcome.failure.reason !== 'killed') await guardStep(ctx, task);
@@ -72,7 +72,7 @@ export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): 
     case 'failedBefore':
       // Whoever wrote `failed/` may have died before the rest of it (law 3).
       await ctx.record(failedEvent(ctx, item, outcome.record));
-      if (task !== null) await guardFailures(ctx.platform, task.view);
+      if (task !== null) await ctx.patience.during(() => guardFailures(ctx.platform, task.view));
       await queue.bury(delivery, 'failed for good before');
       return;
     case 'interrupted': {
@@ -93,7 +93,10 @@ export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): 
       // No attempt is spent: what one may not read or put, most likely none may.
       const reason = outcome.kind === 'secretRefused' ? SECRET : DENIED;
       await ctx.record(eventOf(ctx, item, 'interrupted', { reason, exitCode: null, error: outcome.error }));
-      if (task !== null) await ctx.jobs.refresh(await pauseForAccess(ctx.platform, task.view, reason, outcome.error));
+      if (task !== null) {
+        const pause = () => pauseForAccess(ctx.platform, task.view, reason, outcome.error);
+        await ctx.patience.during(async () => ctx.jobs.refresh(await pause()));
+      }
       await queue.release(delivery.receipt, SECRET_DELAY);
       return;
     }
@@ -122,11 +125,11 @@ export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): 
 const streakOf = ({ message: { job, step } }: Pick<Admitted, 'message'>): string => `${job}/${step}`;
 
 /** Failures in a row may mean that the program is bad: then the job pauses, and no other of its tasks is begun here. */
-async function guardStep({ platform, streaks, jobs }: WorkerContext, task: Settling['task']): Promise<void> {
+async function guardStep({ patience, platform, streaks, jobs }: WorkerContext, task: Settling['task']): Promise<void> {
   const began = platform.clock.monotonic();
   if (task === null || !streaks.failed(streakOf(task), began)) return;
   const { view, index, message } = task;
-  const after = await guardDeployment(platform, view, { index, round: message.round });
+  const after = await patience.during(() => guardDeployment(platform, view, { index, round: message.round }));
   streaks.looked(began, platform.clock.monotonic());
   if (after.paused !== null) await jobs.refresh(after);
 }
@@ -146,7 +149,7 @@ async function chain(ctx: WorkerContext, { task }: Settling, send: SendTo): Prom
   const { view, index, step, message } = task;
   const next = view.record.spec.steps[index + 1];
   if (next === undefined || next.gather || step.explode) return;
-  const known = await ctx.jobs.get(message.job);
+  const known = await ctx.patience.during(() => ctx.jobs.get(message.job));
   const now = known === null || known === 'gone' ? view : known;
   const round = roundOf(now, index + 1, message.task);
   const body = encodeMessage({ job: message.job, step: next.name, task: message.task, round });

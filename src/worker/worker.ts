@@ -114,6 +114,7 @@ class Worker {
         allowed: platform.allowedSecrets?.(hasCommandUser) ?? null,
       }),
       streaks: new Streaks(),
+      patience: looks,
       record: (event) => this.#recorder.record(event),
       graceMs: options.graceMs ?? GRACE_MS,
       passed: options.passed ?? (() => undefined),

@@ -10,7 +10,7 @@ describe('a grid in simulated time', () => {
     options: { machines, slots: 2, tasks, seconds: 15 },
   });
   const MACHINES = 16;
-  /** The first so many machines that work. */
+  /** The first `count` machines in service. */
   const some = ({ scaling }: Fleet, count: number): readonly FleetInstance[] =>
     scaling.up.filter(({ state }) => state === 'InService').slice(0, count);
   const everyTask = ({ published, state, failures }: Figures): void => {

@@ -1,6 +1,7 @@
 // Protects: the next step of a task still runs when a retry overtakes the attempt, and what a crash could lose is written first.
 import { setImmediate } from 'node:timers/promises';
 import { expect } from 'chai';
+import { BatchctlError } from '../../src/errors.ts';
 import { append } from '../../src/jobs/journal.ts';
 import { Streaks } from '../../src/model/breaker.ts';
 import { stepIndex } from '../../src/model/job.ts';
@@ -9,6 +10,7 @@ import type { AttemptEvent } from '../../src/ports/ledger.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import { begunMark } from '../../src/worker/attempt.ts';
 import { JobCache } from '../../src/worker/job-cache.ts';
+import { Patience } from '../../src/worker/patience.ts';
 import { settle } from '../../src/worker/settle.ts';
 import { openPlace, type Place } from '../jobs/published-job.ts';
 import { submitJob } from '../jobs/submitted-job.ts';
@@ -24,20 +26,29 @@ steps:
 
 describe('the end of a delivery', () => {
   let place: Place;
+  const patience = new Patience({
+    ...{ limitMs: 60_000, signal: new AbortController().signal, monotonic: () => performance.now() },
+    onTrouble: () => undefined,
+  });
   beforeEach(async () => {
     place = await openPlace();
   });
   afterEach(() => place.end());
 
-  it('of an attempt that a retry overtook sends the current round, as a message of the old one would be dropped', async () => {
+  it('of an attempt that a retry overtook sends the current round, even if the journal is refused at first', async () => {
     const { platform } = place;
     const view = await submitJob(place, YAML, { 'a.csv': '1\n2\n' });
     const { job, spec } = view.record;
     const by = { who: 'me@here', now: 0 };
     const tasks = { price: '0' };
     await append(platform.store, view, by, () => ({ what: 'retry', round: 1, tasks, canaries: null, overrides: {} }));
+    let refusals = 1;
+    const read: ObjectStore['read'] = (key, options) => {
+      if (refusals-- > 0) throw new BatchctlError('unavailable', 'AWS asks to slow down');
+      return platform.store.read(key, options);
+    };
     const ctx = {
-      ...{ platform, worker: 'w', jobs: new JobCache(platform.store, 1), scratch: '/' },
+      ...{ platform, worker: 'w', jobs: new JobCache(wrapStore(platform.store, { read }), 1), scratch: '/', patience },
       ...{
         record: async () => undefined,
         log: { warn: () => undefined },
@@ -62,6 +73,7 @@ describe('the end of a delivery', () => {
         sent.push(JSON.parse(body));
       },
     );
+    // A message of the old round would be dropped.
     expect(sent).to.deep.equal([{ format: 1, job, step: 'check', task: 0, round: 1 }]);
   });
 
@@ -71,7 +83,14 @@ describe('the end of a delivery', () => {
     const view = await submitJob(place, YAML, { 'a.csv': '1\n2\n' }, due);
     const recorded: Partial<AttemptEvent>[] = [];
     const ctx = {
-      ...{ platform, worker: 'w', jobs: new JobCache(platform.store, 1), scratch: '/', streaks: new Streaks() },
+      ...{
+        platform,
+        worker: 'w',
+        jobs: new JobCache(platform.store, 1),
+        scratch: '/',
+        streaks: new Streaks(),
+        patience,
+      },
       ...{ record: async (event: AttemptEvent) => recorded.push(event), log: { warn: () => undefined } },
       passed: () => undefined,
     };
@@ -111,7 +130,7 @@ describe('the end of a delivery', () => {
     };
     const store = wrapStore(platform.store, { put });
     const ctx = {
-      ...{ platform: { ...platform, store }, worker: 'w', jobs: new JobCache(store, 1), scratch: '/' },
+      ...{ platform: { ...platform, store }, worker: 'w', jobs: new JobCache(store, 1), scratch: '/', patience },
       ...{ record: noting('record'), log: { warn: () => undefined }, passed: () => undefined },
       streaks: new Streaks(),
     };

@@ -5,22 +5,22 @@ import { jitter, wait } from '../../lib/wait.ts';
 import { sharedKey, sharedTurnKey } from '../../model/keys.ts';
 import type { LedgerObjects } from './ledger-objects.ts';
 
-/** Up to so many objects each process reads by itself. */
+/** Each process reads up to this many objects by itself. */
 const FEW = 32;
-/** What was read is as old as that at least before it is read anew, milliseconds. */
+/** The shortest time between two readings, milliseconds. */
 const LEAST_MS = 5_000;
 /** Milliseconds a writer: all together read a hundred objects a second. */
 const MS_A_WRITER = 10;
 /** Between two looks for the first reading that somebody takes, milliseconds, and how often one looks. */
 const FIRST = { everyMs: 1_000, looks: 10 } as const;
 
-/** What one read of the objects of so many writers. */
+/** The result of reading the objects of this many writers. */
 interface Read<Value> {
   readonly counts: Value;
   readonly writers: number;
 }
 
-/** As one of many workers put it for the others: overwritten, and only a memory. */
+/** A reading that one of many workers stored for the others. Overwritten by the next one; nothing depends on it. */
 interface Shared<Value> extends Read<Value> {
   readonly format: 1;
   /** Grows by one or more each time. */
@@ -33,20 +33,20 @@ interface Crowd {
   readonly since: number;
 }
 
-export interface Reading<Value> {
+interface Reading<Value> {
   /** Below which the shared objects are. */
   readonly prefix: string;
   /** Null where more than `most` objects would have to be read. */
   readonly read: (most: number) => Promise<Read<Value> | null>;
-  /** False for what somebody read so long ago that it is not to be used at all; absent: never. */
+  /** Answers false for a stored reading that is too old to be used at all. Absent: any may be used. */
   readonly holds?: (value: Value) => boolean;
 }
 
 /**
- * What many writers wrote, for the workers of a large grid. Each reading is an object a writer: a thousand workers that read
- * after each task would be ten thousands of requests a second (S3 takes 5,500 for a prefix: optimizing performance). So
- * where there are many writers one worker at a time reads for all, every few seconds, and the others read what it found.
- * Whose turn it is is decided by create-if-absent, and by no clock that two share; who dies in its turn is passed over.
+ * Readings of one object a writer, shared by the workers of a large grid. A thousand workers that each read a thousand objects
+ * after each task would make tens of thousands of requests a second (S3 takes 5,500 for a prefix: optimizing performance).
+ * So where there are many writers, one worker at a time reads for all, every few seconds, and stores what it found. Turns are
+ * claimed by create-if-absent, without comparing clocks; the turn of a worker that dies is passed over.
  */
 export class SharedReading<Value> {
   readonly #store: LedgerObjects;

@@ -182,7 +182,7 @@ class StoreLedger implements Ledger {
         const counts = await this.#signs.readFew({ since }, most);
         return counts === null ? null : { counts, writers: counts.length };
       },
-      // Of many that live one has always just given a sign: what has none of late was read for others, long ago.
+      // Many workers give a sign each few seconds: a reading without a recent one was made long ago.
       holds: ([newest]) => newest !== undefined && now - newest.seenAt < (now - since) / 4,
     });
     return signs.filter((sign) => sign.seenAt >= since && (group === undefined || sign.group === group));

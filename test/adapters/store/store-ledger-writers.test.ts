@@ -366,8 +366,7 @@ describe('what reading the store ledger costs', () => {
         asked.reads = 0;
         const since = T0 + time.now - 480_000;
         const seen = [];
-        for (const ledger of ledgers.slice(0, count))
-          seen.push((await ledger.workers({ since, shared: true })).length);
+        for (const ledger of ledgers.slice(0, count)) seen.push((await ledger.workers({ since, shared: true })).length);
         return seen;
       };
       expect(new Set(await beat(100))).to.deep.equal(new Set([100]));

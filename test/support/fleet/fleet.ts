@@ -47,7 +47,6 @@ const SSM_RATE = 40;
 const BOOT = { least: 60, most: 120 } as const;
 
 interface Process {
-  readonly who: string;
   dead: boolean;
 }
 
@@ -88,7 +87,7 @@ export class Fleet {
       ...{ name: 'month-end-default', requests: this.requests, max: machines, now },
       boot: (instance) => void this.#boot(instance),
     });
-    this.#desk = this.#platform({ who: 'ann@desk', dead: false });
+    this.#desk = this.#platform('ann@desk');
   }
 
   /** Submits the job, and asks for its machines. */
@@ -171,13 +170,13 @@ export class Fleet {
     this.requests.count('autoscaling:DescribeAutoScalingInstances');
     this.requests.count('sqs:GetQueueUrl', 3);
     this.requests.count('sqs:GetQueueAttributes', 2);
-    const process: Process = { who: `w-${instance.id.slice(-6)}`, dead: false };
+    const process: Process = { dead: false };
     const watch = setInterval(() => {
       if (!isThere(instance)) process.dead = true;
     }, 1_000);
     // systemd starts a worker again that fails, while its instance is there.
     for (let start = 0; isThere(instance); start += 1) {
-      const failure = await this.#work(instance, { ...process, who: `${process.who}-${start}` }, process);
+      const failure = await this.#work(instance, `w-${instance.id.slice(-6)}-${start}`, process);
       if (failure === null) break;
       this.failures.push(failure);
       await wait(10_000);
@@ -186,11 +185,11 @@ export class Fleet {
   }
 
   /** Answers why the worker failed; null where it did not. */
-  async #work(instance: FleetInstance, { who }: Process, process: Process): Promise<string | null> {
+  async #work(instance: FleetInstance, who: string, process: Process): Promise<string | null> {
     const { slots } = this.options;
     const never = new AbortController().signal;
     try {
-      await runWorker(this.#platform({ ...process, who }, process, instance), {
+      await runWorker(this.#platform(who, process, instance), {
         ...{ worker: who, groups: ['default'], host: instance.id, version: '0.1.0' },
         total: { slots, memory: 2 ** 33, disk: 2 ** 34 },
         ...{ untilEmpty: false, idleExit: null, maxFailures: null, drain: never, stop: never },
@@ -211,25 +210,14 @@ export class Fleet {
         await wait(seconds * 1_000, signal);
         await alive(process);
         const how = signal.aborted ? 'aborted' : 'exit';
-        return {
-          how,
-          code: signal.aborted ? 143 : 0,
-          signal: null,
-          seconds,
-          cpuSeconds: null,
-          peakMemory: null,
-          strays: 0,
-        };
+        const code = signal.aborted ? 143 : 0;
+        return { how, code, signal: null, seconds, cpuSeconds: null, peakMemory: null, strays: 0 };
       },
       close: async () => undefined,
     };
   }
 
-  #platform(
-    { who }: Process,
-    process: Process = { who, dead: false },
-    instance: FleetInstance | null = null,
-  ): Platform {
+  #platform(who: string, process: Process = { dead: false }, instance: FleetInstance | null = null): Platform {
     const isAlive = (): Promise<void> => alive(process);
     const { time, scaling } = this;
     const store = new FleetStore(this.bucket, isAlive);
@@ -294,7 +282,7 @@ export class Fleet {
 
 const isThere = ({ state }: FleetInstance): boolean => state !== 'Terminated';
 
-/** Of a process that is dead nothing goes on. */
+/** Never resolves once the process is dead. */
 function alive(process: Process): Promise<void> {
   return process.dead ? new Promise(() => undefined) : Promise.resolve();
 }

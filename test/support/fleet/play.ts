@@ -8,7 +8,7 @@ export interface Scenario {
 }
 
 /** Requests that have one limit, and what AWS documents of it. */
-export interface Limited {
+interface Limited {
   readonly what: string;
   readonly kinds: RegExp;
   /** Requests a second; null where no number is published. */
@@ -55,7 +55,7 @@ export const LIMITS: readonly Limited[] = [
   },
 ];
 
-/** What came of a scenario. */
+/** The result of a scenario. */
 export interface Figures {
   readonly name: string;
   readonly published: number;
@@ -66,8 +66,6 @@ export interface Figures {
   readonly released: number;
   readonly interrupted: number;
   readonly launched: number;
-  /** Seconds from the submission until the last instance was gone. */
-  readonly seconds: number;
   /** Seconds from the submission until the last output was published. */
   readonly makespan: number;
   readonly hours: number;
@@ -114,7 +112,7 @@ export async function play({ options, name, happens }: Scenario): Promise<Figure
       released: fleet.queue.released,
       interrupted: [...fleet.scaling.instances.values()].filter(({ taken }) => taken).length,
       launched: fleet.scaling.instances.size,
-      ...{ seconds, makespan, hours: fleet.hours, leastHours: fleet.leastHours },
+      ...{ makespan, hours: fleet.hours, leastHours: fleet.leastHours },
       peaks: new Map(LIMITS.map(({ what, kinds }) => [what, requests.peak(of(kinds), STEP)])),
       totals: new Map(LIMITS.map(({ what, kinds }) => [what, requests.total(of(kinds))])),
       kinds: new Map(requests.kinds.map((kind) => [kind, requests.total([kind])])),

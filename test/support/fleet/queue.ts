@@ -83,7 +83,7 @@ export class FleetQueue {
     return taken;
   }
 
-  /** Resolves when something may have come, or after so long. */
+  /** Resolves when something may have come, or after `ms` milliseconds. */
   async poll(ms: number, signal: AbortSignal | undefined): Promise<void> {
     const moment = new AbortController();
     const come = (): void => moment.abort();

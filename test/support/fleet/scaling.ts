@@ -10,7 +10,7 @@ export interface FleetInstance {
   state: 'Pending' | 'InService' | 'Terminating:Wait' | 'Terminated';
   protected: boolean;
   endedAt: number | null;
-  /** What its metadata service tells. */
+  /** What its metadata service answers. */
   action: string | null;
   rebalance: string | null;
   /** EC2 took it back. */
@@ -60,10 +60,6 @@ export class FleetScaling {
     this.#now = o.now;
     this.#boot = o.boot;
     setInterval(() => this.#launch(), 1_000);
-  }
-
-  get desired(): number {
-    return this.#desired;
   }
 
   get up(): readonly FleetInstance[] {

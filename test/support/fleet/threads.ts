@@ -12,7 +12,7 @@ export interface InProcessQueue {
 
 /**
  * From now on threads run in this process, so that a simulation's time is theirs: heartbeats are the real ones, and loops
- * are watched by nobody. Answers what ends that.
+ * are not watched. Returns a function that ends that.
  */
 export function threadsInProcess(): () => void {
   const threads: { Worker: unknown } = createRequire(import.meta.url)('node:worker_threads');

@@ -12,7 +12,7 @@ interface Timer {
 
 type Call = (...values: unknown[]) => void;
 
-/** Timers fire at multiples of so many milliseconds, so that many share a turn of the event loop. */
+/** Timers fire at multiples of this, milliseconds, so that many share a turn of the event loop. */
 const GRAIN_MS = 10;
 /** The first instant: 30 November 2026, 06:00 UTC. */
 const EPOCH = Date.UTC(2026, 10, 30, 6);
@@ -70,7 +70,7 @@ export class VirtualTime implements Clock {
     return this.#now;
   }
 
-  /** Lets time pass until so many milliseconds after the beginning, or until it is said to be over. */
+  /** Lets time pass until `end` (milliseconds since the beginning), or until `isOver`. */
   async passTo(end: number, isOver: () => boolean = () => false): Promise<void> {
     while (!isOver() && this.#agenda.next <= end) {
       this.#now = this.#agenda.next;

@@ -83,6 +83,7 @@ export class FuzzWorker {
       // An old journal is a slow worker's lot: it is read again when the heart beats, or before each task.
       jobs: new JobCache(platform.store, world.chance.is(0.5) ? Number.POSITIVE_INFINITY : 0),
       streaks: new Streaks(),
+      patience: { during: (act) => act() },
       total: { slots: world.chance.whole(1, 3), memory: 2 ** 30, disk: 2 ** 30 },
       record: async (event) => (await platform.ledger()).record([event]),
       log: { info: () => undefined, warn: (line) => world.tell(`${actor.name} warns: ${line}`) },
