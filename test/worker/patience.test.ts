@@ -175,6 +175,23 @@ describe('a store that is away while a worker looks at its jobs', () => {
     });
   }
 
+  it('once its time is up the worker leaves', async () => {
+    await workspace.submit();
+    process.env.BATCHCTL_TEST_PATIENCE_SECONDS = '0';
+    try {
+      for (const [untilEmpty, what] of [
+        [false, '/out/'],
+        [true, 'open/'],
+      ] as const) {
+        const { platform } = await refusing(1_000, what);
+        const worker = startInside(workspace, platform, { slots: 1, untilEmpty });
+        expect(await rejection(worker.done), what).to.include({ kind: 'unavailable' });
+      }
+    } finally {
+      delete process.env.BATCHCTL_TEST_PATIENCE_SECONDS;
+    }
+  });
+
   it('a worker that is told to stop waits for it no longer', async () => {
     await workspace.submit();
     const { platform, told } = await refusing(1_000);
