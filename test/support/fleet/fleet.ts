@@ -34,6 +34,8 @@ export interface FleetOptions {
   /** Median of a task's seconds; they vary as a lognormal of 0.45. */
   readonly seconds: number;
   readonly seed?: number;
+  /** The job's limit; none unless given. */
+  readonly maxRunning?: number;
   /** Parameters of SSM that each attempt is given, and how many SSM gives a second. */
   readonly secrets?: number;
   readonly ssmRate?: number;
@@ -92,10 +94,10 @@ export class Fleet {
 
   /** Submits the job, and asks for its machines. */
   async submit(): Promise<void> {
-    const { tasks } = this.options;
+    const { tasks, maxRunning } = this.options;
     const spec = specOfValue(
       {
-        name: 'claims',
+        ...{ name: 'claims', ...(maxRunning !== undefined && { maxRunning }) },
         input: { split: { by: 'range', from: 1, to: tasks } },
         steps: [{ name: STEP, run: ['price'], secrets: this.#secrets() }],
       },
