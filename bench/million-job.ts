@@ -240,6 +240,7 @@ async function openWorker(platform: Platform, worker: string): Promise<Worker> {
     ...{ platform, worker, scratch, graceMs: 0, total: { slots: SLOTS, memory: 2 ** 33, disk: 2 ** 36 } },
     jobs: new JobCache(platform.store, 600_000),
     streaks: new Streaks(),
+    patience: { during: (act) => act() },
     secrets: new SecretReader({ source: null }),
     executor: { run: () => Promise.reject(new Error('nothing is run here')), close: async () => undefined },
     record: (event) => recorder.add(event),
