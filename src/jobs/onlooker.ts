@@ -6,6 +6,7 @@ import { emptyView, type JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import { CostGuard } from './cost/cost-guard.ts';
 import { countsSignature } from './counts-signature.ts';
+import { isDenied } from './denied-job.ts';
 import { discardAbandoned } from './discard.ts';
 import { readJob, refreshView } from './journal.ts';
 import { stepTotals } from './listing.ts';
@@ -163,9 +164,9 @@ export class Onlooker {
     }
   }
 
-  /** One job's trouble (a newer format, a damaged object, a bug) ends nobody's round; a service's trouble does. */
+  /** One job's trouble (a newer format, a damaged or denied object, a bug) ends nobody's round; a service's trouble does. */
   #passOver(job: string, error: unknown): void {
-    if (isKind(error, 'unavailable', 'full', 'credentials')) throw error;
+    if (isKind(error, 'unavailable', 'full', 'credentials') && !isDenied(error)) throw error;
     this.#onTrouble(job, error);
   }
 

@@ -6,6 +6,7 @@ import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { GroupStatus } from '../ports/worker-group.ts';
 import { type PaidFor, paidFor } from './cost/paid-for.ts';
+import { pauseMarked } from './denied-job.ts';
 import { bootSeconds } from './grid/boot-times.ts';
 import { loadsIn, loadsOf } from './grid/demand.ts';
 import { type Hold, readHold } from './grid/failed-boots.ts';
@@ -83,7 +84,8 @@ export async function raiseGroups(
   return Promise.all(
     groups.map(async (group): Promise<GroupRaise> => {
       try {
-        return await raiseGroup(platform, group, { ready, paid }, options);
+        const mine = due.filter(({ record }) => groupsOf(record.spec).includes(group));
+        return await raiseGroup(platform, group, { ready, paid, views: mine }, options);
       } catch (error) {
         if (!isOurs(error)) throw error;
         return { group, outcome: 'failed', error };
@@ -107,11 +109,18 @@ async function loadsHere(
   return [...mine, ...theirs];
 }
 
+interface Raising {
+  readonly ready: () => Promise<readonly StepLoad[]>;
+  readonly paid: PaidFor;
+  /** The jobs that have steps in the group. */
+  readonly views: readonly JobView[];
+}
+
 async function raiseGroup(
   platform: Platform,
   name: string,
-  { ready, paid }: { readonly ready: () => Promise<readonly StepLoad[]>; readonly paid: PaidFor },
-  { fresh }: RaiseOptions,
+  { ready, paid, views }: Raising,
+  options: RaiseOptions,
 ): Promise<GroupRaise> {
   const group = await platform.group(name);
   // A thousand workers that leave look once more: none reads a thousand signs of life.
@@ -127,7 +136,7 @@ async function raiseGroup(
   ]);
   const { desired: current, min, max } = status;
   const pace = { ...PACE, boot };
-  const loads = loadsIn(name, waiting, backlog, fresh);
+  const loads = loadsIn(name, waiting, backlog, options.fresh);
   const need = instancesFor(loads, { slots, current, min, max }, pace);
   const onDemand = await onDemandNeeded(group, status, loads, {
     slots,
@@ -137,8 +146,14 @@ async function raiseGroup(
   });
   const late = lateJob(need, max, platform.clock.now());
   if (need.instances <= current && !over && onDemand === null) return { group: name, outcome: 'enough', status, late };
-  // Asked only where something is to be started: it is a listing.
-  const hold = need.instances > current || onDemand !== null ? await readHold(platform.store, name) : null;
+  // Marks are looked for only where something is to be started: it is a read a job, and a listing.
+  const starts = need.instances > current || onDemand !== null;
+  const readable = starts ? await pauseMarked(platform, views) : views;
+  if (readable.length < views.length) {
+    const [again] = (await raiseGroups(platform, readable, options)).filter((each) => each.group === name);
+    return again ?? { group: name, outcome: 'enough', status, late: null };
+  }
+  const hold = starts ? await readHold(platform.store, name) : null;
   if (hold !== null) return { group: name, outcome: 'held', status, hold };
   const wanted = need.instances > current ? Math.min(need.instances, current + (await paid(name))) : need.instances;
   const unpaid = need.instances - wanted;

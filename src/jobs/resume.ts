@@ -6,6 +6,7 @@ import { type JobView, stateOf } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import { changesFor } from './changes-for.ts';
 import { refuseResume } from './cost/affordable.ts';
+import { dropMark } from './denied-job.ts';
 import { append, refreshView } from './journal.ts';
 import { mustBeLegal } from './legal.ts';
 import { listFacts } from './listing.ts';
@@ -35,6 +36,8 @@ export interface Resumed extends Changed {
 export async function resume(platform: Platform, seen: JobView, mend: Mend | null = null): Promise<Resumed> {
   if (stateOf(seen) === 'paused') await refuseResume(platform, seen);
   const { view, changes } = mend === null ? { view: seen, changes: [] } : await askMended(platform, seen, mend);
+  // Before the entry: whoever raises the group afterwards finds no older mark.
+  await dropMark(platform.store, seen.record.job);
   const by = { who: platform.who, now: platform.clock.now() };
   const { view: after, appended } = await append(platform.store, view, by, (now) => {
     if (isAlready(now, 'resume')) return null;

@@ -22,6 +22,8 @@ export const runKeyClaim = (runKey: string, number: number): string => `${runsPr
 /** The delivery of what the journal's entry `after`, a close, left of a job. */
 export const dueMark = (job: string, after: number): string => `${DUE}${job}.${after}`;
 export const openMark = (job: string, round: number): string => `${OPEN}${job}.${round}`;
+/** Left by a worker that may read nothing of the job. */
+export const deniedMark = (job: string): string => `${OPEN}${job}.denied`;
 
 export const jobPrefix = (job: string): string => `${JOBS}${job}/`;
 export const jobKey = (job: string): string => `${jobPrefix(job)}job.json`;

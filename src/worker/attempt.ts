@@ -12,9 +12,9 @@ import { diskIsFull } from './disk.ts';
 import { commandOf, environmentOf, secretsOf } from './environment.ts';
 import type { CommandEnd } from './executor.ts';
 import {
+  denialText,
   type EndReason,
   endedFromOutside,
-  entryAllowing,
   failureOf,
   failureOfError,
   judgeFailure,
@@ -67,8 +67,8 @@ interface Run {
 const STDERR_KEPT = 2 ** 20;
 const LONGEST_TAIL_MS = 30_000;
 
-/** A task's delivery from which on a denied input or output pauses the job. */
-const DENIALS = 2;
+/** A task's delivery from which on a denied input, output or job pauses the job. */
+export const DENIALS = 2;
 
 /**
  * One try at a task: stage in, execute, judge, publish or write that it failed. Every way it can end is an outcome; nothing is
@@ -266,11 +266,7 @@ function outcomeOfError(
   const isRefused = isOurs(error) && (error.denied !== undefined || (staging && error.kind === 'refused'));
   if (isRefused && task.delivery.receiveCount >= DENIALS) {
     ctx.log.warn(`${job}/${step}/${number} is given back, and the job paused: ${messageOf(error)}`);
-    const said = messageOf(error);
-    const { message, denied, hint = null } = error;
-    const { store } = ctx.platform;
-    const wayOut = denied === undefined ? hint : entryAllowing({ message, denied, group, store });
-    return { kind: 'denied', error: wayOut === null ? said : `${said}; ${wayOut}` };
+    return { kind: 'denied', error: denialText(error, { group, store: ctx.platform.store }) };
   }
   return givenBack(ctx, task, error);
 }

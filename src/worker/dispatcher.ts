@@ -1,12 +1,14 @@
-import { isKind } from '../errors.ts';
+import { type BatchctlError, isKind, isOurs } from '../errors.ts';
+import { dropMark, isDenied, reportUnread } from '../jobs/denied-job.ts';
 import { randomId } from '../lib/id.ts';
+import { parseMessage } from '../model/message.ts';
 import type { Delivery, Receipt } from '../ports/task-queue.ts';
 import { type Admitted, admit, NEWER_DELAY, type Refused } from './admit.ts';
-import { type AttemptResult, runAttempt } from './attempt.ts';
+import { type AttemptResult, DENIALS, runAttempt } from './attempt.ts';
 import type { CodeCache } from './code.ts';
 import type { WorkerContext } from './context.ts';
 import { fits, minus, needsHere, plus, type Resources } from './fit.ts';
-import { type EndReason, messageOf } from './judge.ts';
+import { denialText, type EndReason, messageOf } from './judge.ts';
 import { LimitedDeliveries } from './limited.ts';
 import type { Outcome } from './outcome.ts';
 import { Pace } from './pace.ts';
@@ -47,6 +49,8 @@ export interface DispatcherOptions {
 const UNFIT_DELAY = 30;
 const LIMIT_DELAY = 2;
 const SERVICE_DELAY = 5;
+/** Seconds until a message of a job that may not be read is received again: longer than an idle worker stays. */
+const UNREAD_DELAY = 900;
 
 /** Gives deliveries to slots: a slow task never holds up the others, and what doesn't fit here is given back. */
 export class Dispatcher {
@@ -59,6 +63,8 @@ export class Dispatcher {
   /** Leases that were lost before their deliveries were let in. */
   readonly #lostEarly = new Set<Receipt>();
   readonly #limited: LimitedDeliveries;
+  /** Jobs that this worker has said it may not read. */
+  readonly #unread = new Set<string>();
   readonly #freeSlots: number[];
   readonly #pace: Pace;
   #free: Resources;
@@ -154,7 +160,7 @@ export class Dispatcher {
     const here = { group: queue.queue.group, now: platform.clock.now() };
     const found = await admit(platform.store, jobs, delivery, here)
       .then((each) => this.#withFailure(each))
-      .catch((error: unknown) => this.#unadmitted(delivery, error));
+      .catch((error: unknown) => this.#unadmitted(delivery, error, here.group));
     const leftFor = found.kind === 'refused' ? null : ((await this.#options.leaves?.(found)) ?? null);
     if (this.#lostEarly.delete(delivery.receipt)) return 'taken';
     if (found.kind === 'refused') {
@@ -164,6 +170,10 @@ export class Dispatcher {
     if (leftFor !== null) {
       this.#refuse(queue, delivery, { kind: 'declined', why: 'risk', delay: leftFor }, found);
       return 'left';
+    }
+    const { job } = found.message;
+    if (this.#unread.delete(job)) {
+      await dropMark(platform.store, job).catch((error: unknown) => this.#ctx.log.warn(messageOf(error)));
     }
     const needs = needsHere(found.step.needs, total);
     const declined = this.#declined(found, needs);
@@ -189,13 +199,32 @@ export class Dispatcher {
   }
 
   /** A job that can't be read fails its own message only: the worker goes on with the others. */
-  #unadmitted(delivery: Delivery, error: unknown): Refused {
+  async #unadmitted(delivery: Delivery, error: unknown, group: string): Promise<Refused> {
     const refuse = (outcome: Outcome): Refused => ({ kind: 'refused', delivery, outcome, admitted: null });
     if (isKind(error, 'newer')) return refuse({ kind: 'declined', why: 'newer', delay: NEWER_DELAY });
     // Once it is mended, its missing tasks are sent again (law 9).
     if (isKind(error, 'corrupt')) return refuse({ kind: 'poison', reason: messageOf(error) });
     this.#ctx.log.warn(`a message is given back: ${messageOf(error)}`);
+    if (isOurs(error) && isDenied(error)) return refuse(await this.#denied(delivery, error, group));
     return refuse({ kind: 'declined', why: 'service', delay: SERVICE_DELAY });
+  }
+
+  /** As with a denied input, what comes again pauses the job (`outcomeOfError`). */
+  async #denied(delivery: Delivery, error: BatchctlError, group: string): Promise<Outcome> {
+    const again: Outcome = { kind: 'declined', why: 'denied', delay: SERVICE_DELAY };
+    const parsed = parseMessage(delivery.body);
+    if (parsed.kind !== 'task' || delivery.receiveCount < DENIALS) return again;
+    const { job } = parsed.message;
+    const { platform, log } = this.#ctx;
+    try {
+      const said = await reportUnread(platform, job, denialText(error, { group, store: platform.store }));
+      if (said !== 'unsaid') return { kind: 'dropped', why: said };
+      this.#unread.add(job);
+    } catch (trouble) {
+      log.warn(`job ${job}, which may not be read, could not be paused: ${messageOf(trouble)}`);
+      return again;
+    }
+    return { ...again, delay: UNREAD_DELAY };
   }
 
   #declined(task: Admitted, needs: Resources): Outcome | null {

@@ -1,4 +1,4 @@
-import { isKind } from '../errors.ts';
+import { type BatchctlError, isKind } from '../errors.ts';
 import { HeaderRefused } from '../jobs/fetch/text-join.ts';
 import type { Failure } from '../model/failure.ts';
 import { retryDelay } from '../model/retry.ts';
@@ -85,6 +85,13 @@ export function failureOfError(error: unknown): Failure | null {
 /** An error's message, cut to what a record keeps. */
 export function messageOf(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).slice(0, ERROR_LENGTH);
+}
+
+/** What people are told of a denial or a refusal: what was met, and the way out. */
+export function denialText(error: BatchctlError, where: Pick<Denial, 'group' | 'store'>): string {
+  const { message, denied, hint = null } = error;
+  const wayOut = denied === undefined ? hint : entryAllowing({ message, denied, ...where });
+  return wayOut === null ? messageOf(error) : `${messageOf(error)}; ${wayOut}`;
 }
 
 /** What a denial says, and where it was met. */

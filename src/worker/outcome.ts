@@ -30,6 +30,6 @@ export type Outcome =
   /** Given back unrun, for another worker or another time. */
   | {
       readonly kind: 'declined';
-      readonly why: 'newer' | 'unfit' | 'limit' | 'busy' | 'early' | 'service' | 'risk';
+      readonly why: 'newer' | 'unfit' | 'limit' | 'busy' | 'early' | 'service' | 'denied' | 'risk';
       readonly delay: number;
     };

@@ -1,4 +1,5 @@
 import { isKind } from '../errors.ts';
+import { isDenied } from '../jobs/denied-job.ts';
 import { readEntries } from '../jobs/journal.ts';
 import { ordersPrefix } from '../model/keys.ts';
 import { taskSetHas } from '../model/task-set.ts';
@@ -11,8 +12,8 @@ import type { WorkerOptions } from './worker-options.ts';
 
 /**
  * Reads the journals of the jobs that run here, as every heartbeat does, and ends the attempts that a person ended:
- * of a cancelled job, of one paused at once, and of killed tasks. A journal that can't be read (damaged, or of a later
- * version) is told to `onTrouble`: what others decided of other jobs is heeded all the same.
+ * of a cancelled job, of one paused at once, and of killed tasks. A journal that can't be read (damaged, denied, or
+ * of a later version) is told to `onTrouble`: what others decided of other jobs is heeded all the same.
  */
 export async function heedJournals(
   store: ObjectStore,
@@ -29,7 +30,7 @@ export async function heedJournals(
     try {
       await heedJournal(store, await jobs.refresh(view), view, dispatcher);
     } catch (error) {
-      if (!isKind(error, 'newer', 'corrupt')) throw error;
+      if (!isKind(error, 'newer', 'corrupt') && !isDenied(error)) throw error;
       onTrouble(job, error);
     }
   }

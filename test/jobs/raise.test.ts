@@ -5,11 +5,14 @@ import type { BatchctlError } from '../../src/errors.ts';
 import { adjust } from '../../src/jobs/adjust.ts';
 import { cancel } from '../../src/jobs/cancel.ts';
 import { noteBoot } from '../../src/jobs/grid/boot-times.ts';
+import { mustReadView } from '../../src/jobs/journal.ts';
 import { Keeping } from '../../src/jobs/keeping.ts';
 import { Onlooker } from '../../src/jobs/onlooker.ts';
 import { pause } from '../../src/jobs/pause.ts';
 import { Raiser, raiseGroups } from '../../src/jobs/raise.ts';
+import { resume } from '../../src/jobs/resume.ts';
 import { Troubles } from '../../src/jobs/troubles.ts';
+import { deniedMark } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import type { Ledger, StepCounts } from '../../src/ports/ledger.ts';
 import type { Platform } from '../../src/ports/platform.ts';
@@ -104,6 +107,23 @@ describe('raising groups', () => {
       expect(await desired('default')).to.equal(1);
     });
   }
+
+  it('starts nothing for a job that its workers may not read: it is paused with what they were denied', async () => {
+    const small = await submitJob(place, JOB.replace('claims', 'small').replace('to: 300', 'to: 10'), {});
+    const { job } = view.record;
+    const mark = JSON.stringify({ format: 1, who: 'i-1', detail: 's3:GetObject on x is denied' });
+    await platform.store.put(deniedMark(job), mark);
+    await new Onlooker(platform, 15).round();
+    const { paused } = await mustReadView(platform.store, job);
+    expect(paused).to.include({ reason: 'denied', detail: 's3:GetObject on x is denied (met by i-1)' });
+    expect(await desired('default'), 'for the other job').to.equal(1);
+    await cancel(platform, small);
+    await (await platform.group('default')).resize({ desired: 0 });
+    await resume(platform, view);
+    await new Onlooker(platform, 15).round();
+    expect(await desired('default'), 'once it is resumed').to.equal(11);
+    expect(await platform.store.head(deniedMark(job))).to.equal(null);
+  });
 
   it('raises for a gather that only its queue shows, beside a paused job', async () => {
     const gathered = await submitJob(

@@ -7,6 +7,7 @@ import { changedStep } from '../../model/overrides.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import { type Finding, fail, pass, warn } from '../../ports/check.ts';
 import type { Platform } from '../../ports/platform.ts';
+import { readMark } from '../denied-job.ts';
 import { knownGroups } from '../grid/groups.ts';
 import { listWorkers } from '../grid/workers.ts';
 import { readView } from '../journal.ts';
@@ -16,13 +17,19 @@ const ABANDONED_MS = 600_000;
 /** So many dead letters a group are looked at. */
 const LETTERS = 5_000;
 
+interface Unreadable {
+  readonly newer: boolean;
+  readonly why: string;
+  readonly mend: string;
+}
+
 /** What open marks lead to. */
 export interface OpenJobs {
   readonly views: ReadonlyMap<string, JobView>;
   /** Marks without a committed job, each with when it was put, milliseconds since the epoch. */
   readonly uncommitted: ReadonlyMap<string, number>;
   /** Jobs that can't be read, each with why. */
-  readonly unreadable: ReadonlyMap<string, { readonly newer: boolean; readonly why: string }>;
+  readonly unreadable: ReadonlyMap<string, Unreadable>;
 }
 
 export async function readOpenJobs({ store }: Platform): Promise<OpenJobs> {
@@ -33,15 +40,19 @@ export async function readOpenJobs({ store }: Platform): Promise<OpenJobs> {
   }
   const views = new Map<string, JobView>();
   const uncommitted = new Map<string, number>();
-  const unreadable = new Map<string, { readonly newer: boolean; readonly why: string }>();
+  const unreadable = new Map<string, Unreadable>();
   for (const [job, modified] of marks) {
     try {
       const view = await readView(store, job);
       if (view === null) uncommitted.set(job, modified);
       else views.set(job, view);
     } catch (error) {
-      if (!isKind(error, 'newer', 'corrupt')) throw error;
-      unreadable.set(job, { newer: error.kind === 'newer', why: error.message });
+      if (!isKind(error, 'newer', 'corrupt', 'credentials')) throw error;
+      if (error.kind === 'credentials' && error.denied === undefined) throw error;
+      const { kind, message: why, hint } = error;
+      const mend =
+        kind === 'credentials' ? (hint ?? 'batchctl infra policies') : 'restore it from a backup of the store';
+      unreadable.set(job, { newer: kind === 'newer', why, mend });
     }
   }
   return { views, uncommitted, unreadable };
@@ -52,8 +63,7 @@ export function versionsCheck({ views, unreadable }: OpenJobs): Finding {
   const newer = [...unreadable.values()].find((job) => job.newer);
   if (newer !== undefined) return fail(newer.why, `install the batchctl that wrote it; this is ${VERSION}`);
   const [damaged] = unreadable;
-  if (damaged !== undefined)
-    return fail(`job ${damaged[0]} can't be read: ${damaged[1].why}`, 'restore it from a backup of the store');
+  if (damaged !== undefined) return fail(`job ${damaged[0]} can't be read: ${damaged[1].why}`, damaged[1].mend);
   const others = new Set(
     [...views.values()].map(({ record }) => record.version).filter((version) => version !== VERSION),
   );
@@ -72,6 +82,11 @@ export async function openJobsCheck(platform: Platform, { views, uncommitted }: 
     );
   }
   const running = [...views.values()].filter((view) => ['running', 'submitted'].includes(stateOf(view)));
+  for (const { record } of running) {
+    const mark = await readMark(platform.store, record.job);
+    if (mark === null) continue;
+    return fail(`workers can't read ${record.job}: ${mark.detail}`, `allow it, then batchctl resume ${record.job}`);
+  }
   const paused = [...views.values()].filter((view) => stateOf(view) === 'paused');
   const workers = (await listWorkers(platform, { group: undefined, left: false })).filter(
     ({ state }) => state !== 'lost',

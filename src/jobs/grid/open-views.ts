@@ -2,6 +2,7 @@ import { isKind } from '../../errors.ts';
 import type { JobState } from '../../model/job.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
+import { isDenied } from '../denied-job.ts';
 import { peekView } from '../journal.ts';
 import { Onlooker } from '../onlooker.ts';
 
@@ -19,7 +20,7 @@ async function readable({ store }: Platform, job: string): Promise<JobView | nul
   try {
     return await peekView(store, job);
   } catch (error) {
-    if (isKind(error, 'newer', 'corrupt')) return null;
+    if (isKind(error, 'newer', 'corrupt') || isDenied(error)) return null;
     throw error;
   }
 }

@@ -3,6 +3,7 @@ import { groupsOf } from '../../model/job.ts';
 import { OPEN, openOf } from '../../model/keys.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
+import { isDenied } from '../denied-job.ts';
 import { peekView } from '../journal.ts';
 
 /** Running jobs besides those given whose tasks lie in the queues of the groups. One that can't be read is left out. */
@@ -20,7 +21,7 @@ export async function jobsSharing(
   const views = await Promise.all(
     [...jobs].map((job) =>
       peekView(store, job).catch((error) => {
-        if (isKind(error, 'newer', 'corrupt')) return null;
+        if (isKind(error, 'newer', 'corrupt') || isDenied(error)) return null;
         throw error;
       }),
     ),

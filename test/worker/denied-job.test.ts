@@ -1,0 +1,130 @@
+// Protects: a job whose job.json workers may not read pauses, and neither ends workers nor starts machines over and over.
+import { expect } from 'chai';
+import { BatchctlError } from '../../src/errors.ts';
+import { reportUnread } from '../../src/jobs/denied-job.ts';
+import { openJobsCheck, readOpenJobs, versionsCheck } from '../../src/jobs/doctor/job-checks.ts';
+import { mustReadView } from '../../src/jobs/journal.ts';
+import { deniedMark, jobKey, jobPrefix, journalKey } from '../../src/model/keys.ts';
+import { encodeMessage } from '../../src/model/message.ts';
+import { stateOf } from '../../src/model/view.ts';
+import type { ObjectStore } from '../../src/ports/object-store.ts';
+import type { Platform } from '../../src/ports/platform.ts';
+import { startInside } from '../support/inside-worker.ts';
+import { until } from '../support/until.ts';
+import { Workspace } from '../support/workspace.ts';
+import { wrapStore } from '../support/wrap-store.ts';
+
+const job = (name: string, tasks: number) => ({
+  name,
+  input: { split: { by: 'range', from: 1, to: tasks } },
+  steps: [{ name: 'one', run: 'cat' }],
+});
+
+describe('a job that its workers may not read', () => {
+  let workspace: Workspace;
+  /** Of somebody who may read everything. */
+  let desk: Platform;
+  beforeEach(async () => {
+    workspace = new Workspace();
+    desk = await workspace.platform();
+  });
+  afterEach(() => workspace.remove());
+
+  /** A worker's platform, to which keys are denied. */
+  async function denying(denies: (key: string) => boolean): Promise<Platform> {
+    const platform = await workspace.platform('w-inside', 6);
+    const check = (action: string, key: string): void => {
+      if (!denies(key)) return;
+      const denied = `${action} on arn:aws:s3:::b/${key}`;
+      throw new BatchctlError('credentials', `could not read ${key}: ${denied} is denied`, { denied });
+    };
+    const over: Partial<ObjectStore> = {
+      read: async (key, options) => {
+        check('s3:GetObject', key);
+        return platform.store.read(key, options);
+      },
+      put: async (key, body, options) => {
+        check('s3:PutObject', key);
+        return platform.store.put(key, body, options);
+      },
+    };
+    return { ...platform, store: wrapStore(platform.store, over) };
+  }
+
+  async function submit(name: string, tasks: number): Promise<string> {
+    workspace.write('job.json', job(name, tasks));
+    return workspace.submit('--no-scale');
+  }
+
+  const stateHere = async (id: string): Promise<string> => stateOf(await mustReadView(desk.store, id));
+
+  it('is paused with the missing right by its journal, whose other jobs are worked on, and goes on once it is resumed', async () => {
+    const shut = await submit('shut', 3);
+    let isShut = true;
+    const platform = await denying((key) => isShut && key === jobKey(shut));
+    const worker = startInside(workspace, platform, { slots: 2, untilEmpty: false });
+    await until('it is paused', async () => (await stateHere(shut)) === 'paused');
+    const { paused, record, next } = await mustReadView(desk.store, shut);
+    expect(paused).to.include({ reason: 'denied', who: 'w-inside' });
+    expect(paused?.detail).to.include(`s3:GetObject on arn:aws:s3:::b/${jobKey(shut)}`);
+    await until('its messages are dropped', async () => {
+      const { visible, leased, delayed } = await (await desk.queue('default')).backlog();
+      return visible + leased + delayed === 0;
+    });
+    expect((await mustReadView(desk.store, shut)).next, 'one pause').to.equal(next);
+    const open = await submit('open', 2);
+    await until('the other job ends', async () => (await stateHere(open)) === 'succeeded');
+    isShut = false;
+    await workspace.run(['resume', record.job, '--no-scale']);
+    await until('it ends', async () => (await stateHere(shut)) === 'succeeded');
+    await worker.drain();
+  });
+
+  it('keeps its worker at work on other jobs, and has a mark, where the journal is denied, too', async () => {
+    const shut = await submit('shut', 3);
+    let isShut = true;
+    const platform = await denying((key) => isShut && key.startsWith(jobPrefix(shut)));
+    const worker = startInside(workspace, platform, { slots: 2, untilEmpty: false });
+    await until('it is marked', async () => (await desk.store.head(deniedMark(shut))) !== null);
+    const open = await submit('open', 2);
+    await until('the other job ends', async () => (await stateHere(open)) === 'succeeded');
+    expect(await stateHere(shut)).to.equal('running');
+    const right = `s3:GetObject on arn:aws:s3:::b/${jobKey(shut)}`;
+    const seen = await openJobsCheck(desk, await readOpenJobs(desk));
+    expect(seen).to.include({ status: 'fail', mend: `allow it, then batchctl resume ${shut}` });
+    expect(seen.message).to.include(`workers can't read ${shut}`).and.include(right);
+    expect(versionsCheck(await readOpenJobs(platform)).message)
+      .to.include(`job ${shut} can't be read`)
+      .and.include(right);
+    isShut = false;
+    // Its messages wait for longer than an idle worker stays: others of them are let in at once.
+    const body = encodeMessage({ job: shut, step: 'one', task: 0, round: 0 });
+    await (await desk.queue('default')).send([{ body, tenant: shut }]);
+    await until('who left the mark takes it back', async () => (await desk.store.head(deniedMark(shut))) === null);
+    await workspace.run(['resume', shut, '--no-scale']);
+    await until('it ends', async () => (await stateHere(shut)) === 'succeeded');
+    await worker.drain();
+  });
+
+  it('is not paused by what is over, stopped, damaged or not sent yet', async () => {
+    const entry = (what: object): string =>
+      JSON.stringify({ format: 1, id: 'x', when: '2026-11-30T00:00:00.000Z', who: 'me', ...what });
+    const sent = { what: 'sent' };
+    for (const [name, entries, said] of [
+      ['unsent', [], 'unsaid'],
+      ['stopped', [sent, { what: 'stop', cause: 'x' }], 'unsaid'],
+      ['closed', [sent, { what: 'close', state: 'failed', reason: null, round: 0 }], 'unsaid'],
+      ['later', [sent, { what: 'unheard-of' }], 'unsaid'],
+      ['holed', [sent, null, sent], 'unsaid'],
+      ['cancelled', [sent, { what: 'cancel' }], 'cancelled'],
+      ['pruned', [sent, { what: 'prune' }], 'gone'],
+      ['paused', [sent, { what: 'pause', now: false, reason: 'person' }], 'paused'],
+    ] as const) {
+      for (const [n, what] of entries.entries()) {
+        if (what !== null) await desk.store.put(journalKey(name, n), entry(what));
+      }
+      expect(await reportUnread(desk, name, 'x'), name).to.equal(said);
+      expect(await desk.store.head(journalKey(name, entries.length)), name).to.equal(null);
+    }
+  });
+});
