@@ -1,6 +1,7 @@
 import type { AwsGroup, AwsProfile } from '../config.ts';
-import { BatchctlError, isKind } from '../errors.ts';
+import { BatchctlError, isKind, isOurs } from '../errors.ts';
 import { eachParallel } from '../lib/each-parallel.ts';
+import { gridName, MANAGER_GROUP } from '../lib/stack-names.ts';
 import { formatDuration } from '../lib/units.ts';
 import { drainGroups } from './drain-groups.ts';
 import { type Item, takeInventory } from './inventory.ts';
@@ -33,6 +34,19 @@ export interface Gone {
   readonly why: string | null;
 }
 
+/** What could not be removed, because it was denied or a service failed. */
+export interface Failed {
+  readonly kind: Gone['kind'];
+  readonly name: string;
+  readonly error: BatchctlError;
+}
+
+/** What became of all that was to go, and why of the part that is left by a failure. */
+export interface TakenDown {
+  readonly gone: readonly Gone[];
+  readonly failed: readonly Failed[];
+}
+
 /** Groups asked to go at a time. */
 const AT_ONCE = 4;
 /** How long instances that have been ended may take to be gone, milliseconds: they hold their security group. */
@@ -62,14 +76,16 @@ export async function whatGoesDown(
 
 /**
  * Removes a stack, or one group of it, in an order in which nothing is in use any more: first its workers drain, then
- * the groups go and what they were made of, at the end what holds data. Cut off anywhere, it is done again. Answers
- * what became of each thing, with what an inventory finds at the end. Throws `refused` while jobs are open.
+ * the groups go and what they were made of, at the end what holds data. What is denied, or fails, holds up nothing but
+ * what it still uses. Cut off anywhere, or failed in part, it is done again. Answers what became of each thing, with what
+ * an inventory finds at the end. Throws `refused` while jobs are open, `credentials` once there are none to go on with.
  */
-export async function takeDown(options: DownOptions): Promise<readonly Gone[]> {
+export async function takeDown(options: DownOptions): Promise<TakenDown> {
   const { stack, group, deleteData, note } = options;
   await options.requireIdle();
   const { resources, items } = await whatGoesDown(stack, group);
-  const force = !(await drained(options, items));
+  const failures = new Failures(options.signal);
+  const force = !(await drained(options, items, failures));
   // What was submitted meanwhile finds no worker, and keeps all that it needs.
   await options.requireIdle();
   const found = new Set(items.map(keyOf));
@@ -77,37 +93,125 @@ export async function takeDown(options: DownOptions): Promise<readonly Gone[]> {
   const ordered = [...resources].reverse();
   const isGroup = ({ kind }: Resource): boolean => kind === 'group';
   // All groups first: until they have gone, their instances hold what the rest is made of.
-  await askGroupsToGo(ordered.filter(isGroup), how);
-  await instancesGone(options);
+  await askGroupsToGo(ordered.filter(isGroup), how, failures);
+  await instancesGone(options, failures);
   const gone: Gone[] = [];
   for (const resource of [...ordered.filter(isGroup), ...ordered.filter((each) => !isGroup(each))]) {
-    const outcome = outcomeOf(resource, await resource.remove(how), found);
+    const { kind, name } = resource;
+    const outcome = failures.reasonToLeave(resource, ordered) ?? (await removed(resource));
     if (outcome === null) continue;
     gone.push(outcome);
-    if (outcome.outcome === 'removed') note(`removed ${resource.kind} ${resource.name}`);
+    if (outcome.outcome === 'removed') note(`removed ${kind} ${name}`);
   }
-  return [...gone, ...(await inventoryAtEnd(options, gone))];
+  const left = await inventoryAtEnd(options, gone, failures);
+  return { gone: [...gone, ...left], failed: failures.all };
+
+  async function removed(resource: Resource): Promise<Gone | null> {
+    const { kind, name } = resource;
+    try {
+      return outcomeOf(resource, await resource.remove(how), found);
+    } catch (error) {
+      return { kind, name, outcome: 'left', why: failures.note(resource, error) };
+    }
+  }
+}
+
+/** All failures of a removal as one error: the first one's kind, and what each of them needs. */
+export function failureOf([first, ...others]: readonly Failed[]): BatchctlError | null {
+  if (first === undefined) return null;
+  const all = [first, ...others].map(({ error }) => error);
+  const [{ kind, denied }] = [first.error];
+  const hints = [...new Set(all.map(({ hint }) => hint).filter((hint) => hint !== undefined))];
+  const hint = [...hints, 'the same command again goes on from here'].join('; ');
+  const message =
+    all.length === 1
+      ? first.error.message
+      : `${all.length} removals failed:\n${all.map((each) => `- ${each.message}`).join('\n')}`;
+  return new BatchctlError(kind, message, { hint, ...(denied !== undefined && { denied }), cause: first.error });
+}
+
+/** What a removal has failed at so far, and what is still in use by that. */
+class Failures {
+  readonly all: Failed[] = [];
+  readonly #signal: AbortSignal;
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+  }
+
+  /** Keeps a failure that the rest may go on after, and answers its message; throws any other. */
+  note({ kind, name }: Pick<Failed, 'kind' | 'name'>, error: unknown): string {
+    const isEnd = isKind(error, 'interrupted') || (isKind(error, 'credentials') && error.denied === undefined);
+    if (this.#signal.aborted || !isOurs(error) || isEnd) throw error;
+    this.all.push({ kind, name, error });
+    return error.message;
+  }
+
+  /** Names of the Auto Scaling groups that are there still. */
+  get groups(): readonly string[] {
+    return this.all.filter(({ kind }) => kind === 'group').map(({ name }) => name);
+  }
+
+  of({ kind, name }: Pick<Failed, 'kind' | 'name'>): Failed | undefined {
+    return this.all.find((each) => each.kind === kind && each.name === name);
+  }
+
+  /** Why something stays: it failed before, or what failed uses it. */
+  reasonToLeave(resource: Resource, all: readonly Resource[]): Gone | null {
+    const { kind, name } = resource;
+    const before = this.of(resource);
+    if (before !== undefined) return { kind, name, outcome: 'left', why: before.error.message };
+    const user = all.find((each) => this.of(each) !== undefined && uses(each, resource));
+    return user === undefined ? null : { kind, name, outcome: 'left', why: `${user.kind} ${user.name} uses it` };
+  }
+}
+
+/** Whether what is there still needs the other: a group, or the instance profile of a role. */
+function uses(one: Resource, other: Resource): boolean {
+  if (one.kind === 'profile') return other.kind === 'role' && other.name === one.name;
+  if (one.kind !== 'group') return false;
+  switch (other.kind) {
+    case 'launchTemplate':
+      return other.name === one.name;
+    case 'securityGroup':
+      return other.part === one.part;
+    case 'role':
+    case 'profile':
+      return other.name.endsWith('-manager') === (one.part === 'manager');
+    case 'queue':
+      return one.part === 'manager' || other.group === one.group;
+    default:
+      // The store, the ledger and the release are what all machines work with.
+      return other.kind !== 'group' && other.kind !== 'address';
+  }
 }
 
 /** One whose instances take minutes to end is waited for with them, and then asked for once more. */
-async function askGroupsToGo(groups: readonly Resource[], how: Removal): Promise<void> {
-  await eachParallel(groups, AT_ONCE, async (group) => {
+async function askGroupsToGo(groups: readonly Resource[], how: Removal, failures: Failures): Promise<void> {
+  const asked = groups.filter((group) => failures.of(group) === undefined);
+  await eachParallel(asked, AT_ONCE, async (group) => {
     try {
       await group.remove(how);
     } catch (error) {
-      if (!isKind(error, 'notFinished')) throw error;
+      if (!isKind(error, 'notFinished')) failures.note(group, error);
     }
   });
 }
 
 /** What is there still. What has just gone is told of for a while: a deleted queue for a minute (SQS: DeleteQueue). */
-async function inventoryAtEnd(options: DownOptions, gone: readonly Gone[]): Promise<readonly Gone[]> {
+async function inventoryAtEnd(
+  options: DownOptions,
+  gone: readonly Gone[],
+  failures: Failures,
+): Promise<readonly Gone[]> {
   const { stack, group, signal } = options;
   let found: readonly Gone[] = [];
   const look = async (): Promise<boolean> => {
     const items = (await takeInventory(stack)).filter((item) => group === null || isOf(item, group));
     found = items.flatMap((item) => leftOver(item, gone, options));
-    return found.every(({ outcome }) => outcome !== 'left');
+    // A group that is there keeps its instances.
+    const isMachine = ({ kind }: Gone): boolean => ['instance', 'volume', 'networkInterface'].includes(kind);
+    return found.every((each) => each.outcome !== 'left' || (failures.groups.length > 0 && isMachine(each)));
   };
   await lookUntil(look, { timeoutMs: SETTLING_MS, signal });
   return found;
@@ -124,20 +228,29 @@ function outcomeOf({ kind, name }: Resource, left: Left | null, found: ReadonlyS
 
 /** What is there still and was not said to stay. */
 function leftOver({ kind, name, costs }: Item, gone: readonly Gone[], { deleteData }: DownOptions): readonly Gone[] {
-  if (gone.some((each) => each.kind === kind && each.name === name && each.outcome === 'kept')) return [];
+  const isSaid = (each: Gone): boolean =>
+    each.outcome === 'left'
+      ? keyOf(each) === keyOf({ kind, name }) || (each.kind === 'bucket' && kind === 'objects')
+      : each.outcome === 'kept' && each.kind === kind && each.name === name;
+  if (gone.some(isSaid)) return [];
   const isData = kind === 'objects' || kind === 'domain';
   if (isData && !deleteData) return [{ kind, name, outcome: 'kept', why: 'data: --delete-data removes it' }];
   return [{ kind, name, outcome: 'left', why: costs ? 'AWS charges for it' : null }];
 }
 
 /** False when the workers did not leave in time. */
-async function drained({ stack, timeoutMs, note, signal }: DownOptions, items: readonly Item[]): Promise<boolean> {
+async function drained(
+  { stack, timeoutMs, note, signal }: DownOptions,
+  items: readonly Item[],
+  failures: Failures,
+): Promise<boolean> {
   const groups = items.filter(({ kind }) => kind === 'group').map(({ name }) => name);
   const left = await drainGroups({
     place: stack,
     groups,
     timeoutMs,
     progress: (count) => note(`${formatMany(count)} draining`),
+    onFailure: (name, error) => failures.note({ kind: 'group', name }, error),
     signal,
   });
   if (left === 0) return true;
@@ -146,10 +259,13 @@ async function drained({ stack, timeoutMs, note, signal }: DownOptions, items: r
   return false;
 }
 
-async function instancesGone({ stack, group, note, signal }: DownOptions): Promise<void> {
+async function instancesGone({ stack, group, note, signal }: DownOptions, failures: Failures): Promise<void> {
   let alive: readonly Item[] = [];
+  const isHeld = ({ part, group: name }: Item): boolean =>
+    failures.groups.includes(gridName(stack.profile.stack, part === 'manager' ? MANAGER_GROUP : (name ?? '')));
   const look = async (): Promise<boolean> => {
-    alive = (await instances(stack)).filter((item) => group === null || item.group === group);
+    const all = (await instances(stack)).filter((item) => group === null || item.group === group);
+    alive = all.filter((item) => !isHeld(item));
     if (alive.length > 0) note(`${formatMany(alive.length)} ending`);
     return alive.length === 0;
   };

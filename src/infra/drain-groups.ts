@@ -14,6 +14,8 @@ export interface DrainOptions {
   readonly groups: readonly string[];
   readonly timeoutMs: number;
   readonly progress: (left: number) => void;
+  /** Is told why a group can't be set to nothing or its instances can't be let go: it is left. May throw to end all. */
+  readonly onFailure: (group: string, error: unknown) => void;
   readonly signal: AbortSignal;
 }
 
@@ -21,16 +23,34 @@ export interface DrainOptions {
  * Sets groups to nothing, for good: no launch follows, and no minimum. Then lets their instances go, which drain by
  * their hook, and waits until none is left. Answers how many are after `timeoutMs`. Throws when the signal aborts.
  */
-export async function drainGroups({ place, groups, timeoutMs, progress, signal }: DrainOptions): Promise<number> {
-  for (const name of groups) await close(place, name);
+export async function drainGroups(options: DrainOptions): Promise<number> {
+  const { place, groups, timeoutMs, progress, onFailure, signal } = options;
+  const closed = new Set<string>();
+  for (const name of groups) {
+    try {
+      await close(place, name);
+      closed.add(name);
+    } catch (error) {
+      onFailure(name, error);
+    }
+  }
   let left = 0;
   const look = async (): Promise<boolean> => {
-    const found = await describe(place, groups);
+    const found = await describe(place, [...closed]);
     left = found.reduce((sum, { Instances = [] }) => sum + Instances.length, 0);
     if (left === 0) return true;
     progress(left);
     // A worker that looks for work protects itself anew.
-    for (const group of found) await unprotect(place, group);
+    for (const group of found) {
+      try {
+        await unprotect(place, group);
+      } catch (error) {
+        const { AutoScalingGroupName: name = '', Instances = [] } = group;
+        closed.delete(name);
+        left -= Instances.length;
+        onFailure(name, error);
+      }
+    }
     return false;
   };
   await lookUntil(look, { timeoutMs, signal });

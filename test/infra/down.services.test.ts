@@ -192,6 +192,47 @@ describe('infra down', () => {
     expect(sizes.map(({ MaxSize }) => MaxSize)).to.deep.equal([20, 20]);
   });
 
+  it('goes on after what is denied with all that this does not use, tells every missing right at the end, and then finishes', async () => {
+    desk.configure({ groups: { default: {}, gpu: {} }, manager: { allow: ['203.0.113.0/24'] } });
+    const { stack } = desk;
+    let denied: readonly string[] = [];
+    // The kind of request, and what it names.
+    const isDenied = ({ service, action, body }: { service: string; action: string; body: string }): boolean =>
+      denied.some((each) => {
+        const [kind = '', name = ''] = each.split(' ');
+        return kind === `${service}:${action}` && new RegExp(`${name}(?![-\\w])`).test(decodeURIComponent(body));
+      });
+    cloud.failNext(isDenied, 403, 'AccessDenied', 'not allowed', Number.POSITIVE_INFINITY);
+    const left = (lines: readonly { kind: string; name: string; outcome: string; why: string | null }[]) =>
+      lines.filter(({ outcome }) => outcome === 'left').map(({ kind, name, why }) => `${kind} ${name}: ${why}`);
+    await up();
+
+    denied = [`autoscaling:UpdateAutoScalingGroup ${stack}-gpu`, `sqs:DeleteQueue ${stack}-default-dead`];
+    const first = await down('--delete-data');
+    expect(first.code, first.stderr).to.equal(3);
+    expect(first.stderr).to.include(`autoscaling:UpdateAutoScalingGroup on arn:aws:autoscaling`);
+    expect(first.stderr).to.include(`sqs:DeleteQueue on arn:aws:sqs:us-east-1:${cloud.account}:${stack}-default-dead`);
+    const gpu = `group ${stack}-gpu`;
+    const kept = [gpu, `launchTemplate ${stack}-gpu`, `queue ${stack}-gpu`, `queue ${stack}-gpu-dead`];
+    kept.push(`securityGroup ${stack}-worker`, `role ${stack}-worker`, `profile ${stack}-worker`, `bucket ${stack}`);
+    kept.push(`queue ${stack}-default-dead`);
+    expect([...(await remainsOf(stack, others))].sort()).to.deep.equal([...kept].sort());
+    expect(left(first.lines)).to.include(`launchTemplate ${stack}-gpu: ${gpu} uses it`);
+
+    denied = [`iam:RemoveRoleFromInstanceProfile ${stack}-worker`];
+    const second = await down('--delete-data');
+    expect(second.code, second.stderr).to.equal(3);
+    expect(second.stderr).to.include('iam:DeleteInstanceProfile');
+    expect(left(second.lines)).to.include(`role ${stack}-worker: profile ${stack}-worker uses it`);
+    const named = [`profile ${stack}-worker`, `role ${stack}-worker`];
+    expect([...(await remainsOf(stack, others))].sort()).to.deep.equal(named);
+
+    denied = [];
+    const last = await down('--delete-data');
+    expect(last.code, last.stderr).to.equal(0);
+    expect(await remainsOf(stack, others)).to.deep.equal([]);
+  });
+
   it('shows what would go, and removes nothing, with --dry-run', async () => {
     await up();
     const { code, lines } = await desk.here('infra', 'down', '--dry-run');

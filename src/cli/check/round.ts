@@ -1,6 +1,6 @@
 import { BatchctlError } from '../../errors.ts';
 import { CHECK_GROUP } from '../../infra/check.ts';
-import { takeDown } from '../../infra/down.ts';
+import { failureOf, type Gone, takeDown } from '../../infra/down.ts';
 import { takeInventory } from '../../infra/inventory.ts';
 import { lookUntil } from '../../infra/look-until.ts';
 import type { OpenStack } from '../../infra/open-stack.ts';
@@ -129,13 +129,17 @@ export async function clean({ ctx, stack, steps }: CheckRound): Promise<readonly
   return left;
 }
 
-const removed = (ctx: Context, stack: OpenStack) =>
-  takeDown({
+async function removed(ctx: Context, stack: OpenStack): Promise<readonly Gone[]> {
+  const { gone, failed } = await takeDown({
     ...{ stack, group: null, deleteData: true, timeoutMs: DRAIN_MS, signal: ctx.stopNow },
     // The only job of this stack is the check's own.
     requireIdle: async () => undefined,
     note: (text) => ctx.detail(text),
   });
+  const failure = failureOf(failed);
+  if (failure !== null) throw failure;
+  return gone;
+}
 
 /** The last lines of the logs of workers and instances, which may explain a failure; none if they can't be read. */
 export async function lastWords(ctx: Context): Promise<CheckReport['logs']> {

@@ -35,7 +35,7 @@ export function infraDownCommand(ctx: Context): CommandDefinition {
     },
     help: {
       about:
-        "Removes what infra up made, and nothing else: workers drain, then groups, templates, security groups, addresses, roles, queues go. Data stays (bucket, ledger) unless --delete-data is said; of an existing bucket only what lies below the stack's prefix ever goes. Refuses while jobs are unfinished. Cut off anywhere, the same command goes on. At the end each service is asked again what it has of the stack.",
+        "Removes what infra up made, and nothing else: workers drain, then groups, templates, security groups, addresses, roles, queues go. Data stays (bucket, ledger) unless --delete-data is said; of an existing bucket only what lies below the stack's prefix ever goes. Refuses while jobs are unfinished. Cut off anywhere, the same command goes on. What is denied or fails is left with what it uses, the rest goes, and the errors are told at the end. At the end each service is asked again what it has of the stack.",
       examples: [
         'batchctl infra down --confirm batchctl',
         'batchctl infra down --confirm batchctl --delete-data --timeout 1h',
@@ -43,7 +43,7 @@ export function infraDownCommand(ctx: Context): CommandDefinition {
       ],
       exitCodes: [
         [0, 'nothing is left, but for what was to be kept'],
-        3,
+        [3, 'removing something is denied, or the configuration is wrong'],
         [4, 'nothing is known of such a group'],
         [6, 'instances that were ended are there still'],
         [7, "--confirm isn't the stack's name, jobs are unfinished, or the profile is protected"],
@@ -87,7 +87,7 @@ export async function infraDown(options: InfraDownOptions): Promise<number> {
   if (!ctx.flags.dryRun) confirmName(options.confirm, profile.stack, 'infra down');
   const what = group === null ? `the stack ${profile.stack}` : `the group ${group} of the stack ${profile.stack}`;
   return withStack(ctx, async (stack) => {
-    const [{ takeDown, whatGoesDown }, { requireNoneOpen }] = await Promise.all([
+    const [{ failureOf, takeDown, whatGoesDown }, { requireNoneOpen }] = await Promise.all([
       import('../../infra/down.ts'),
       import('../../jobs/unfinished.ts'),
     ]);
@@ -95,10 +95,12 @@ export async function infraDown(options: InfraDownOptions): Promise<number> {
     const { signal } = ctx;
     const timeoutMs = timeout * 1_000;
     const note = (text: string): void => ctx.notice(text);
-    const rows = ctx.flags.dryRun
-      ? await wouldGo()
+    const { gone: rows, failed } = ctx.flags.dryRun
+      ? { gone: await wouldGo(), failed: [] }
       : await takeDown({ stack, group, deleteData, timeoutMs, requireIdle, note, signal });
     await answerList(ctx, { rows, json: (row) => row, columns: COLUMNS, empty: `there is nothing of ${what}` });
+    const failure = failureOf(failed);
+    if (failure !== null) throw failure;
     const left = rows.filter(({ outcome }) => outcome === 'left');
     if (left.length > 0) {
       ctx.warn(`${left.length} things of ${what} are left, named above: the same command tries again`);
