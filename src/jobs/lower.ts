@@ -73,7 +73,7 @@ const isStandIn = ({ onDemand }: GroupStatus): boolean => onDemand !== undefined
 
 /** Neither its queue nor the ledger knows of a task for it. */
 async function nothingWaits(platform: Platform, group: string): Promise<boolean> {
-  const { visible, leased, delayed } = await (await platform.queue(group)).backlog();
+  const { visible, leased, delayed } = await (await platform.queue(group)).held();
   if (visible + leased + delayed > 0) return false;
   const now = platform.clock.now();
   const views = (await runningViews(platform)).filter(

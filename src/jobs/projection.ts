@@ -102,7 +102,7 @@ export class ProjectionWatch {
 
   async #heldIn(group: string): Promise<number> {
     try {
-      const { visible, leased, delayed } = await (await this.#platform.queue(group)).backlog();
+      const { visible, leased, delayed } = await (await this.#platform.queue(group)).held();
       return visible + leased + delayed;
     } catch (error) {
       if (isOurs(error)) return 0;

@@ -17,7 +17,7 @@ export async function queueHoldsLess(
     const groups = linkedGroups(view.record.spec.steps[index]?.group ?? 'default', specs);
     let held = 0;
     for (const group of groups) {
-      const { visible, leased, delayed } = await (await platform.queue(group)).backlog();
+      const { visible, leased, delayed } = await (await platform.queue(group)).held();
       held += visible + leased + delayed;
     }
     if (held < missingIn(groups, all)) return true;

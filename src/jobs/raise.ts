@@ -130,7 +130,7 @@ async function raiseGroup(
   if (status.mode === 'manual' && !over) return { group: name, outcome: 'manual', status };
   const [waiting, backlog, slots, boot] = await Promise.all([
     ready(),
-    platform.queue(name).then((queue) => queue.backlog()),
+    platform.queue(name).then((queue) => queue.held()),
     status.slots ?? slotsSeen(platform, name),
     bootSeconds(platform.store, name),
   ]);

@@ -40,6 +40,9 @@ export interface TaskQueue {
   /** Approximate counts. One sample proves nothing about emptiness. */
   backlog(): Promise<Backlog>;
 
+  /** The same without the dead letters, which on some services cost a request of their own: for who asks again and again. */
+  held(): Promise<Held>;
+
   /** What one tenant has waiting here; absent where the service can't tell tenants apart. */
   ofTenant?(tenant: string): Promise<TenantBacklog>;
 
@@ -83,10 +86,13 @@ export interface Delivery {
   readonly sentAt: number;
 }
 
-export interface Backlog {
+export interface Held {
   readonly visible: number;
   readonly leased: number;
   readonly delayed: number;
+}
+
+export interface Backlog extends Held {
   readonly dead: number;
   /** Age in seconds of the oldest waiting message, null when none waits or it isn't known. */
   readonly oldestSeconds: number | null;

@@ -245,7 +245,7 @@ export class Intake {
     this.#emptySince ??= now;
     let waiting = 0;
     for (const group of this.#groups) {
-      const { visible, leased, delayed } = await (await this.#o.platform.queue(group)).backlog();
+      const { visible, leased, delayed } = await (await this.#o.platform.queue(group)).held();
       waiting += visible + leased + delayed;
     }
     if (waiting === 0 || now - this.#emptySince >= this.#o.platform.leaseSeconds * 1_000) this.#stop();

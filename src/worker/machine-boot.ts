@@ -65,5 +65,5 @@ async function askServices(platform: Platform, { worker, groups }: WorkerOptions
   // The worker's log begins here, and takes its place.
   await store.put(workerLogKey(worker), `${new Date(platform.clock.now()).toISOString()} worker ${worker} starts\n`);
   await platform.ledger();
-  for (const group of groups) await (await platform.queue(group)).backlog();
+  for (const group of groups) await (await platform.queue(group)).held();
 }

@@ -257,12 +257,12 @@ describe('what is missing', () => {
       ...platform,
       queue: async (group) => {
         const queue = await platform.queue(group);
-        const backlog: typeof queue.backlog = async () => {
+        const held: typeof queue.held = async () => {
           if (!paused) await addEntry(platform, view, { what: 'pause', now: false, reason: 'x' });
           paused = true;
-          return queue.backlog();
+          return queue.held();
         };
-        return Object.create(queue, { backlog: { value: backlog } });
+        return Object.create(queue, { held: { value: held } });
       },
     });
     expect(await resends(view, 0, 30_000)).to.equal(0);

@@ -45,12 +45,15 @@ describe("a machine's protection follows its work", () => {
     const worker = await lab.work(instance, [], SOON);
     await until('it rests', () => !isProtected(lab, instance));
     lab.takeActions();
+    const since = lab.cloud.calls.length;
     const looked: string[] = [];
     await until('it looked at the backlog twice', () => {
       looked.push(...lab.takeActions());
       return looked.filter((action) => action === 'GetQueueAttributes').length >= 2;
     });
     expect(looked).not.to.include('ReceiveMessage');
+    const asked = lab.cloud.calls.slice(since).filter(({ action }) => action === 'GetQueueAttributes');
+    expect(asked.filter(({ body }) => body.includes('-dead')), 'about dead letters').to.deep.equal([]);
     const job = await lab.submit(WAITING);
     await lab.runs(1);
     expect(isProtected(lab, instance)).to.equal(true);

@@ -1,4 +1,5 @@
 import { GetQueueAttributesCommand, type QueueAttributeName } from '@aws-sdk/client-sqs';
+import type { Held } from '../../ports/task-queue.ts';
 import { isTransient } from './errors.ts';
 import { sqsError } from './sqs-errors.ts';
 import { Patience } from './sqs-patience.ts';
@@ -109,14 +110,8 @@ function dateOf(response: unknown): number {
   return Date.parse(String(headers.date));
 }
 
-export interface MessageCounts {
-  readonly visible: number;
-  readonly leased: number;
-  readonly delayed: number;
-}
-
 /** SQS's counts: approximate, and as late as a minute (SQS: GetQueueAttributes); and when it told them. */
-export async function countMessages(place: SqsPlace): Promise<{ readonly counts: MessageCounts; readonly at: number }> {
+export async function countMessages(place: SqsPlace): Promise<{ readonly counts: Held; readonly at: number }> {
   const { attributes, at } = await readAttributes(place, [
     'ApproximateNumberOfMessages',
     'ApproximateNumberOfMessagesNotVisible',

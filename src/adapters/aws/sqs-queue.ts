@@ -3,6 +3,7 @@ import type {
   Backlog,
   DeadLetter,
   Delivery,
+  Held,
   OutgoingMessage,
   Receipt,
   ReceiveOptions,
@@ -126,6 +127,10 @@ class SqsQueue implements TaskQueue {
     ]);
     // Only CloudWatch knows how old the oldest is, and not of messages that were received more than three times.
     return { ...counts, dead: dead.visible + dead.leased + dead.delayed, oldestSeconds: null };
+  }
+
+  async held(): Promise<Held> {
+    return (await countMessages(this.#queue)).counts;
   }
 
   dead({ limit = Number.POSITIVE_INFINITY }: { readonly limit?: number } = {}): AsyncIterable<DeadLetter> {

@@ -23,6 +23,7 @@ export function twiceQueue(queue: TaskQueue, happened: (messages: number) => voi
     release: (releases) => queue.release(releases),
     bury: (burials) => queue.bury(burials),
     backlog: () => queue.backlog(),
+    held: () => queue.held(),
     ...(ofTenant && { ofTenant: (tenant: string) => ofTenant.call(queue, tenant) }),
     dead: (options) => queue.dead(options),
     redrive: (options) => queue.redrive(options),

@@ -6,6 +6,7 @@ import type {
   Backlog,
   DeadLetter,
   Delivery,
+  Held,
   OutgoingMessage,
   Receipt,
   ReceiveOptions,
@@ -243,6 +244,10 @@ export class SqliteQueue implements TaskQueue {
   }
 
   async backlog(): Promise<Backlog> {
+    return await this.#run(() => this.#messages.backlog(this.#clock.now()));
+  }
+
+  async held(): Promise<Held> {
     return await this.#run(() => this.#messages.backlog(this.#clock.now()));
   }
 

@@ -91,7 +91,7 @@ async function queueCheck(platform: Platform): Promise<Finding> {
   const groups = await knownGroups(platform);
   let waiting = 0;
   for (const group of groups) {
-    const { visible, leased, delayed } = await (await platform.queue(group)).backlog();
+    const { visible, leased, delayed } = await (await platform.queue(group)).held();
     waiting += visible + leased + delayed;
   }
   return pass(`it answers for ${count(groups.length, 'group')}; ${count(waiting, 'message')} in all`);

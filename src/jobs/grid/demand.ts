@@ -2,7 +2,7 @@ import { fitLoads, readyLoads, type StepLoad } from '../../model/demand.ts';
 import type { Load } from '../../model/load.ts';
 import type { JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
-import type { Backlog } from '../../ports/task-queue.ts';
+import type { Held } from '../../ports/task-queue.ts';
 import { deviationsOf, earlierRun } from '../why/durations.ts';
 
 const NONE: ReadonlyMap<number, number> = new Map();
@@ -46,7 +46,7 @@ export async function loadsOf(
 export function loadsIn(
   group: string,
   loads: readonly StepLoad[],
-  backlog: Pick<Backlog, 'visible' | 'leased' | 'delayed'> | null,
+  backlog: Held | null,
   fresh: boolean,
 ): readonly Load[] {
   const held = backlog === null ? null : backlog.visible + backlog.leased + backlog.delayed;

@@ -19,7 +19,7 @@ export async function readBacklogs(platform: Platform, groups: readonly string[]
 export async function anyWaits(platform: Platform, groups: Iterable<string>): Promise<boolean> {
   for (const group of groups) {
     if (platform.groups?.includes(group) === false) continue;
-    const { visible, delayed } = await (await platform.queue(group)).backlog();
+    const { visible, delayed } = await (await platform.queue(group)).held();
     if (visible + delayed > 0) return true;
   }
   return false;
@@ -44,6 +44,6 @@ function jobOf(body: string): string | null {
 /** How many messages wait in the groups' queues together, about. */
 export async function visibleIn(platform: Pick<Platform, 'queue'>, groups: Iterable<string>): Promise<number> {
   let visible = 0;
-  for (const group of groups) visible += (await (await platform.queue(group)).backlog()).visible;
+  for (const group of groups) visible += (await (await platform.queue(group)).held()).visible;
   return visible;
 }
