@@ -10,6 +10,7 @@ import { BatchctlError } from '../errors.ts';
 export interface CodeArchive {
   /** SHA-256 of the uncompressed archive: names sorted, modes kept, no times or owners, so that two hosts agree. */
   readonly sha256: string;
+  /** Compressed when it is first asked for: often only the checksum is. */
   readonly gzip: Uint8Array;
   readonly files: readonly string[];
 }
@@ -20,7 +21,11 @@ export const LARGEST_CODE = 256 * 2 ** 20;
 /** Packs the files that the patterns name, relative to `directory`. Throws `jobFile` for a pattern that names none. */
 export async function packCode(directory: string, patterns: readonly string[]): Promise<CodeArchive | null> {
   if (patterns.length === 0) return null;
-  const names = await expandPatterns(directory, patterns);
+  return packFiles(directory, await expandPatterns(directory, patterns));
+}
+
+/** The same for files by name. */
+export async function packFiles(directory: string, names: readonly string[]): Promise<CodeArchive> {
   const archive = pack();
   let size = 0;
   for (const name of names) {
@@ -45,10 +50,19 @@ export async function packCode(directory: string, patterns: readonly string[]): 
   const chunks: Buffer[] = [];
   for await (const chunk of archive) chunks.push(chunk as Buffer);
   const tar = Buffer.concat(chunks);
-  return { sha256: createHash('sha256').update(tar).digest('hex'), gzip: gzipSync(tar), files: names };
+  let bytes: { readonly tar: Uint8Array } | { readonly gzip: Uint8Array } = { tar };
+  return {
+    sha256: createHash('sha256').update(tar).digest('hex'),
+    files: names,
+    get gzip() {
+      if ('tar' in bytes) bytes = { gzip: gzipSync(bytes.tar) };
+      return bytes.gzip;
+    },
+  };
 }
 
-async function expandPatterns(directory: string, patterns: readonly string[]): Promise<readonly string[]> {
+/** The files that the patterns name, sorted. Throws `jobFile` for a pattern that names none. */
+export async function expandPatterns(directory: string, patterns: readonly string[]): Promise<readonly string[]> {
   const names = new Set<string>();
   for (const pattern of patterns) {
     const found = await glob([pattern], {

@@ -54,6 +54,10 @@ describe('the bundle of the workers', () => {
     expect((await packProgram(built)).sha256).not.to.equal(bundle.sha256);
   });
 
+  it('is packed once by a process that is asked for it again', async () => {
+    expect(await packProgram()).to.equal(await packProgram());
+  });
+
   it('says what to type where the program is not built', async () => {
     const source = join(dir, 'source');
     mkdirSync(source);

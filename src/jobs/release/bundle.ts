@@ -1,9 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BatchctlError } from '../../errors.ts';
 import { VERSION } from '../../lib/version.ts';
-import { packCode } from '../code-archive.ts';
+import { expandPatterns, packFiles } from '../code-archive.ts';
 
 /** The built program as workers unpack it: needs Node, and no package nor native module. */
 export interface Bundle {
@@ -18,6 +18,9 @@ const FILES = ['bin/*.{js,json}', 'dist/**/*.js', 'dist/package.json', 'dist/**/
 /** What the manager's page has besides. */
 const PAGE = 'dist/dashboard/**/*.{html,css,svg,png}';
 
+/** What was packed last, and of which files: a process that is asked often, as a manager, packs its program once. */
+let last: { readonly files: string; readonly bundle: Bundle } | null = null;
+
 /** Packs this program. Throws `config` where it has not been built. */
 export async function packProgram(root = programRoot()): Promise<Bundle> {
   if (!existsSync(join(root, 'dist/main.js'))) {
@@ -25,10 +28,26 @@ export async function packProgram(root = programRoot()): Promise<Bundle> {
       hint: `npm run build (in ${root})`,
     });
   }
-  const packed = await packCode(root, existsSync(join(root, 'dist/dashboard')) ? [...FILES, PAGE] : FILES);
-  if (packed === null) throw new TypeError('patterns that are there pack something');
+  const names = await expandPatterns(root, existsSync(join(root, 'dist/dashboard')) ? [...FILES, PAGE] : FILES);
+  const files = names.map((name) => identityOf(join(root, name))).join('\n');
+  if (last?.files === files) return last.bundle;
+  const packed = await packFiles(root, names);
   const { version = VERSION } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version?: string };
-  return { sha256: packed.sha256, gzip: packed.gzip, version };
+  const { sha256 } = packed;
+  const bundle = {
+    ...{ sha256, version },
+    get gzip() {
+      return packed.gzip;
+    },
+  };
+  last = { files, bundle };
+  return bundle;
+}
+
+/** Changes when a file is written or replaced. */
+function identityOf(path: string): string {
+  const { ino, size, mtimeMs, ctimeMs } = lstatSync(path);
+  return [path, ino, size, mtimeMs, ctimeMs].join(' ');
 }
 
 /** From source this file lies three deep, bundled in dist/. */
