@@ -1,15 +1,18 @@
 // Protects: infra up applies a changed configuration to a grid without lowering sizes that a person set.
-import {
-  DescribeAutoScalingGroupsCommand,
-  SetDesiredCapacityCommand,
-  UpdateAutoScalingGroupCommand,
-} from '@aws-sdk/client-auto-scaling';
-import { DescribeImagesCommand, DescribeLaunchTemplateVersionsCommand } from '@aws-sdk/client-ec2';
+import { SetDesiredCapacityCommand } from '@aws-sdk/client-auto-scaling';
+import { DescribeImagesCommand } from '@aws-sdk/client-ec2';
 import { PutParameterCommand } from '@aws-sdk/client-ssm';
 import { expect } from 'chai';
-import type { Found } from '../../src/infra/resource.ts';
 import { type Cloud, startCloud } from '../support/grid/cloud.ts';
-import { down, looks, openResources, type StackResources, up } from '../support/grid/emulated-account.ts';
+import {
+  differing,
+  down,
+  groupOf,
+  looks,
+  openResources,
+  type StackResources,
+  up,
+} from '../support/grid/emulated-account.ts';
 
 const asItShould = { state: 'asItShould' };
 
@@ -28,35 +31,13 @@ describe('a grid whose configuration changes', () => {
     await desk.close();
   });
 
-  const name = (group = 'default'): string => `${desk.profile.stack}-${group}`;
-  const ec2 = () => desk.parts.clients.ec2();
-  const scaling = () => desk.parts.clients.autoScaling();
+  const { name, ec2, scaling, groupNow, sizeNow, update, versions } = groupOf(() => desk);
   /** The same stack by another configuration. */
   const again = async (settings: object, release = {}): Promise<void> => {
     const { stack } = desk.profile;
     await desk.close();
     desk = await openResources(cloud, { stack, ...settings }, release);
   };
-  const groupNow = async () => {
-    const asked = new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [name()] });
-    return (await (await scaling()).send(asked)).AutoScalingGroups?.[0];
-  };
-  const sizeNow = async () => {
-    const group = await groupNow();
-    return [group?.MinSize, group?.MaxSize, group?.DesiredCapacity];
-  };
-  const update = async (change: object): Promise<void> => {
-    await (await scaling()).send(new UpdateAutoScalingGroupCommand({ AutoScalingGroupName: name(), ...change }));
-  };
-  const _tag = (Key: string, Value: string) => ({
-    ...{ ResourceId: name(), ResourceType: 'auto-scaling-group', Key, Value, PropagateAtLaunch: false },
-  });
-  const versions = async () => {
-    const asked = new DescribeLaunchTemplateVersionsCommand({ LaunchTemplateName: name() });
-    return (await (await ec2()).send(asked)).LaunchTemplateVersions ?? [];
-  };
-  const differing = (found: readonly Found[]): readonly string[] =>
-    found.flatMap((each) => (each.state === 'differs' ? each.differences : each.state === 'asItShould' ? [] : ['?']));
 
   it('gets a new version of its template, which the group names, when the configuration or the release changes', async () => {
     desk = await openResources(cloud);

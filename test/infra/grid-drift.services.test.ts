@@ -3,12 +3,10 @@ import {
   CreateAutoScalingGroupCommand,
   CreateOrUpdateTagsCommand,
   DeleteLifecycleHookCommand,
-  DescribeAutoScalingGroupsCommand,
   DisableMetricsCollectionCommand,
   PutLifecycleHookCommand,
   ResumeProcessesCommand,
   SuspendProcessesCommand,
-  UpdateAutoScalingGroupCommand,
 } from '@aws-sdk/client-auto-scaling';
 import {
   AllocateAddressCommand,
@@ -16,14 +14,20 @@ import {
   CreateLaunchTemplateVersionCommand,
   CreateTagsCommand,
   DescribeAddressesCommand,
-  DescribeLaunchTemplateVersionsCommand,
   RevokeSecurityGroupEgressCommand,
 } from '@aws-sdk/client-ec2';
 import { expect } from 'chai';
-import type { Found } from '../../src/infra/resource.ts';
 import { STAND_IN_TAG } from '../../src/lib/stack-names.ts';
 import { type Cloud, startCloud } from '../support/grid/cloud.ts';
-import { down, looks, openResources, type StackResources, up } from '../support/grid/emulated-account.ts';
+import {
+  differing,
+  down,
+  groupOf,
+  looks,
+  openResources,
+  type StackResources,
+  up,
+} from '../support/grid/emulated-account.ts';
 import { rejection } from '../support/rejection.ts';
 
 const asItShould = { state: 'asItShould' };
@@ -43,35 +47,10 @@ describe('a grid that somebody changed', () => {
     await desk.close();
   });
 
-  const name = (group = 'default'): string => `${desk.profile.stack}-${group}`;
-  const ec2 = () => desk.parts.clients.ec2();
-  const scaling = () => desk.parts.clients.autoScaling();
-  /** The same stack by another configuration. */
-  const _again = async (settings: object, release = {}): Promise<void> => {
-    const { stack } = desk.profile;
-    await desk.close();
-    desk = await openResources(cloud, { stack, ...settings }, release);
-  };
-  const groupNow = async () => {
-    const asked = new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [name()] });
-    return (await (await scaling()).send(asked)).AutoScalingGroups?.[0];
-  };
-  const sizeNow = async () => {
-    const group = await groupNow();
-    return [group?.MinSize, group?.MaxSize, group?.DesiredCapacity];
-  };
-  const update = async (change: object): Promise<void> => {
-    await (await scaling()).send(new UpdateAutoScalingGroupCommand({ AutoScalingGroupName: name(), ...change }));
-  };
+  const { name, ec2, scaling, groupNow, sizeNow, update, versions } = groupOf(() => desk);
   const tag = (Key: string, Value: string) => ({
     ...{ ResourceId: name(), ResourceType: 'auto-scaling-group', Key, Value, PropagateAtLaunch: false },
   });
-  const versions = async () => {
-    const asked = new DescribeLaunchTemplateVersionsCommand({ LaunchTemplateName: name() });
-    return (await (await ec2()).send(asked)).LaunchTemplateVersions ?? [];
-  };
-  const differing = (found: readonly Found[]): readonly string[] =>
-    found.flatMap((each) => (each.state === 'differs' ? each.differences : each.state === 'asItShould' ? [] : ['?']));
 
   it('is reported in words, change by change, and repaired', async () => {
     desk = await openResources(cloud, { groups: { default: { max: 9 } }, tags: { team: 'ours' } });

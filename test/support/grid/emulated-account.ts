@@ -1,9 +1,16 @@
 import {
   AutoScalingClient,
   CreateAutoScalingGroupCommand,
+  DescribeAutoScalingGroupsCommand,
   SetDesiredCapacityCommand,
+  UpdateAutoScalingGroupCommand,
 } from '@aws-sdk/client-auto-scaling';
-import { CreateLaunchTemplateCommand, DescribeSubnetsCommand, EC2Client } from '@aws-sdk/client-ec2';
+import {
+  CreateLaunchTemplateCommand,
+  DescribeLaunchTemplateVersionsCommand,
+  DescribeSubnetsCommand,
+  EC2Client,
+} from '@aws-sdk/client-ec2';
 import {
   AddRoleToInstanceProfileCommand,
   CreateInstanceProfileCommand,
@@ -188,4 +195,34 @@ export async function validated(
   } finally {
     await close();
   }
+}
+
+/** What the account has of a stack's worker group, asked without what is tested. */
+export function groupOf(desk: () => StackResources) {
+  const name = (group = 'default'): string => `${desk().profile.stack}-${group}`;
+  const ec2 = () => desk().parts.clients.ec2();
+  const scaling = () => desk().parts.clients.autoScaling();
+  const groupNow = async () => {
+    const asked = new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [name()] });
+    return (await (await scaling()).send(asked)).AutoScalingGroups?.[0];
+  };
+  const sizeNow = async () => {
+    const group = await groupNow();
+    return [group?.MinSize, group?.MaxSize, group?.DesiredCapacity];
+  };
+  const update = async (change: object): Promise<void> => {
+    await (await scaling()).send(new UpdateAutoScalingGroupCommand({ AutoScalingGroupName: name(), ...change }));
+  };
+  const versions = async () => {
+    const asked = new DescribeLaunchTemplateVersionsCommand({ LaunchTemplateName: name() });
+    return (await (await ec2()).send(asked)).LaunchTemplateVersions ?? [];
+  };
+  return { name, ec2, scaling, groupNow, sizeNow, update, versions };
+}
+
+/** Every difference that was found, in words; `?` for what is absent or foreign. */
+export function differing(found: readonly Found[]): readonly string[] {
+  return found.flatMap((each) =>
+    each.state === 'differs' ? each.differences : each.state === 'asItShould' ? [] : ['?'],
+  );
 }
