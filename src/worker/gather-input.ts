@@ -2,13 +2,13 @@ import { createWriteStream, mkdirSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { joinOutputs } from '../jobs/fetch/join.ts';
+import { type Joining, joinOutputs } from '../jobs/fetch/join.ts';
 import { Tally } from '../jobs/fetch/tally.ts';
 import { HeaderRefused } from '../jobs/fetch/text-join.ts';
 import { verifiedChunks, verifiedOutput } from '../jobs/fetch/verified.ts';
 import { ahead } from '../lib/ahead.ts';
 import type { OpenedGather } from '../model/decide.ts';
-import type { Join, StepSpec } from '../model/job.ts';
+import type { StepSpec } from '../model/job.ts';
 import { taskNumber } from '../model/keys.ts';
 import { tasksWithout } from '../model/task-set.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
@@ -38,15 +38,15 @@ function gatheredTasks({ size, opened }: GatherSource): Iterable<number> {
 export async function joinInto(
   source: GatherSource,
   path: string,
-  gather: Pick<StepSpec, 'name' | 'header'> & { readonly join: Join },
+  gather: Pick<StepSpec, 'name' | 'header'> & Pick<Joining, 'join' | 'quote'>,
   signal: AbortSignal,
 ): Promise<number> {
   const tally = new Tally(source.opened.count);
   const target = await open(path, 'w', 0o600);
   try {
     const tasks = gatheredTasks(source);
-    const joining = { source, tasks, header: gather.header, join: gather.join, tally, signal };
-    await joinOutputs(joining, (bytes) => target.writeFile(bytes));
+    const { header, quote, join } = gather;
+    await joinOutputs({ source, tasks, header, quote, join, tally, signal }, (bytes) => target.writeFile(bytes));
   } catch (error) {
     if (!(error instanceof HeaderRefused)) throw error;
     const way = `leave header out of step ${gather.name} in the job file, then batchctl retry ${source.job} --with JOBFILE`;

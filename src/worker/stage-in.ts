@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { BatchctlError } from '../errors.ts';
+import { headerQuote } from '../jobs/fetch/text-join.ts';
 import { type OutputSource, verifiedBytes, verifiedChunks, verifiedOutput } from '../jobs/fetch/verified.ts';
 import { readOpened, stepTotals } from '../jobs/listing.ts';
 import { stagePart } from '../jobs/split/stage-part.ts';
@@ -127,8 +128,9 @@ async function stageGather(
     const bytes = await listInto(source, directory.stdin);
     return { stdin: directory.stdin, path: directory.stdin, bytes, params: {}, inputName: null };
   }
-  const join = joinOf(view.record.spec, index - 1, step);
-  const bytes = await joinInto(source, directory.stdin, { ...step, join }, signal);
+  const { spec } = view.record;
+  const joins = { join: joinOf(spec, index - 1, step), quote: headerQuote(spec) };
+  const bytes = await joinInto(source, directory.stdin, { ...step, ...joins }, signal);
   return asInput(task, directory.stdin, bytes, {});
 }
 

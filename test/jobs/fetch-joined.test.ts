@@ -26,6 +26,7 @@ const DEFAULTS = [
 ] as const;
 
 const LINES = STEPS.replace('by: file', 'by: csv, size: 1MB, header: true');
+const otherwise = (dialect: string): string => LINES.replace('header: true', `header: true, ${dialect}`);
 
 describe('outputs joined as lines or bytes', () => {
   let place: Place;
@@ -148,6 +149,41 @@ describe('outputs joined as lines or bytes', () => {
     });
   }
 
+  const SPANS = 'id,"v\r\nin ""EUR"""';
+  const MORE = '1,"10\n"\n'.repeat(1_000);
+  for (const [what, yaml, outputs, joined] of [
+    [
+      'its header spans lines',
+      LINES,
+      [`${SPANS}\n1,10`, `${SPANS}\n${MORE}`, `\ufeff${SPANS}\n`, SPANS],
+      `${SPANS}\n1,10\n${MORE}`,
+    ],
+    ['it has another quote', otherwise(`quote: "'"`), ["'a\nb'\n1", "'a\nb'\n2"], "'a\nb'\n1\n2"],
+    ['it has no quotes', otherwise('quote: ""'), ['"a\n1\n', '"a\n2\n'], '"a\n1\n2\n'],
+  ] as const) {
+    it(`keeps the first header alone of CSV where ${what}`, async () => {
+      await fetch(await published(yaml, outputs), 'all.csv', { header: 'once' });
+      expect(file()).to.equal(joined);
+    });
+  }
+
+  it('takes a quote behind other text for a mark of inches, where nobody says that it is CSV', async () => {
+    await fetch(await published(STEPS, ['6" pipe\n5" x\n', '6" pipe\n5" x\n']), 'all.csv', { header: 'once' });
+    expect(file()).to.equal('6" pipe\n5" x\n5" x\n');
+  });
+
+  for (const [yaml, output, why] of [
+    [STEPS, 'id,"v\nw"\n1,10\n', 'only by: csv says where such a line ends'],
+    [LINES, 'id,"v\n1,10\n', 'and closes none'],
+  ] as const) {
+    it(`refuses a header of which nobody can say where it ends: ${why}`, async () => {
+      const view = await published(yaml, [output, output]);
+      const error = await rejection(fetch(view, 'all.csv', { header: 'once' }));
+      expect(error).to.include({ kind: 'refused' });
+      expect(error.message).to.include('price/0').and.include(why);
+    });
+  }
+
   it('keeps the first header alone of large outputs', async () => {
     const rows = 'a row of it\n'.repeat(200_000);
     const large = Buffer.from(`${'h'.repeat(70_000)}\n${rows}`);
@@ -158,7 +194,7 @@ describe('outputs joined as lines or bytes', () => {
   it('keeps the first header alone wherever chunks end', async () => {
     const source = { store: place.platform.store, job: 'claims-1', step: 'price' };
     for (let cut = 0; cut <= 8; cut += 1) {
-      const header = new HeaderOnce(source);
+      const header = new HeaderOnce(source, null);
       const kept: string[] = [];
       for (const [task, text] of ['id,v\n1,2', '\ufeffid,v\r\n3,4\n5'].entries()) {
         const bytes = Buffer.from(text);
@@ -171,10 +207,8 @@ describe('outputs joined as lines or bytes', () => {
   });
 
   it('passes nothing on of an output that is no text behind its first line', async () => {
-    const kept = new HeaderOnce({ store: place.platform.store, job: 'claims-1', step: 'price' }).kept(0, [
-      Buffer.from('id,v\n'),
-      Buffer.from('\0'),
-    ]);
+    const source = { store: place.platform.store, job: 'claims-1', step: 'price' };
+    const kept = new HeaderOnce(source, null).kept(0, [Buffer.from('id,v\n'), Buffer.from('\0')]);
     expect(await rejection(kept.next())).to.include({ kind: 'refused' });
   });
 

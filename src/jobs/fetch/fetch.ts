@@ -11,6 +11,7 @@ import { checkDistinct, fileNamer } from './names.ts';
 import { MARKER, type PlaceManifest } from './place.ts';
 import { type FetchProgress, Tally } from './tally.ts';
 import type { FetchTarget } from './target.ts';
+import { headerQuote } from './text-join.ts';
 
 export interface FetchOptions {
   /** The step whose outputs are wanted; the last one unless given. */
@@ -59,7 +60,7 @@ export async function fetchOutputs(platform: Platform, view: JobView, options: F
   const tally = new Tally(tasks.count, options.onProgress);
   const source = { store: platform.store, job, step: chosen.step.name };
   const join = joinOf(view.record.spec, chosen.index, { header, join: options.join });
-  const joining: Joining = { source, tasks, header, join, tally, signal };
+  const joining: Joining = { source, tasks, header, quote: headerQuote(view.record.spec), join, tally, signal };
   switch (target.kind) {
     case 'directory': {
       await checkDistinct(pattern, nameOf, tasks);

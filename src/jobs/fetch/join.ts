@@ -12,7 +12,7 @@ import type { Bucket } from '../../ports/bucket.ts';
 import type { Output } from '../output.ts';
 import type { Tally } from './tally.ts';
 import { draftIn, isSpecial, removeStaleDrafts, unwritable } from './target.ts';
-import { ENOUGH, HeaderOnce, lineEndAfter, tailAfter } from './text-join.ts';
+import { ENOUGH, HeaderOnce, type HeaderQuote, lineEndAfter, tailAfter } from './text-join.ts';
 import { isSingle, type OutputSource, SMALL, verifiedBytes, verifiedChunks, verifiedOutput } from './verified.ts';
 
 /** How many outputs are looked up, and if small read, ahead of the one that is being written. */
@@ -23,6 +23,8 @@ export interface Joining {
   readonly tasks: Iterable<number>;
   /** `once`: the first line of the first output is kept, and dropped from the others, which must begin with it. */
   readonly header: 'once' | null;
+  /** How quotes are read in a header that is kept once. */
+  readonly quote: HeaderQuote;
   /** `lines`: where an output that is text doesn't end in a line end, one is put before the next. */
   readonly join: Join;
   readonly tally: Tally;
@@ -44,7 +46,7 @@ export async function joinOutputs(joining: Joining, write: Sink): Promise<void> 
 /** The same as they come; for who asks for them. */
 async function* joinedChunks(joining: Joining): AsyncGenerator<Uint8Array> {
   const { source, join, tally, signal } = joining;
-  const header = joining.header === 'once' ? new HeaderOnce(source) : null;
+  const header = joining.header === 'once' ? new HeaderOnce(source, joining.quote) : null;
   let last: Uint8Array = new Uint8Array(); // of what was written before the file
   for await (const { output, bytes } of ahead(joining.tasks, AHEAD, (task) => readAhead(source, task))) {
     for (const file of output.files) {

@@ -1,4 +1,5 @@
 import { BatchctlError } from '../../errors.ts';
+import type { JobSpec } from '../../model/job.ts';
 import type { OutputSource } from './verified.ts';
 
 const LF = 10;
@@ -42,6 +43,23 @@ function isText(bytes: Uint8Array): boolean {
   return true;
 }
 
+/** What quotes mean in a header; null: nothing. */
+export type HeaderQuote = {
+  readonly character: string;
+  /** False: a line that ends within them is refused, as nobody says that it is CSV. */
+  readonly spansLines: boolean;
+} | null;
+
+/** As the `csv` split of the job's input says; without one, a quote is `"`. */
+export function headerQuote({ input }: Pick<JobSpec, 'input'>): HeaderQuote {
+  const split = input?.split;
+  if (split?.by !== 'csv') return { character: '"', spansLines: false };
+  return split.quote === '' ? null : { character: split.quote, spansLines: true };
+}
+
+/** A quote where a field may begin; one behind other text may stand for inches. */
+const OPENS_FIELD = /(?:^|[,;|\t]) *"/;
+
 /** An output does not begin as `header: once` says. The message shows both lines. */
 export class HeaderRefused extends BatchctlError {
   constructor(message: string, hint?: string) {
@@ -49,13 +67,18 @@ export class HeaderRefused extends BatchctlError {
   }
 }
 
-/** Keeps the first line of the first output that isn't empty, and drops it where others begin with it. */
+/**
+ * Keeps the header of the first output that isn't empty, and drops it where others begin with it: the first line, and in
+ * CSV as many more as the quotes of a field span.
+ */
 export class HeaderOnce {
   readonly #source: OutputSource;
+  readonly #quote: HeaderQuote;
   #header: { readonly line: Buffer; readonly task: number } | null = null;
 
-  constructor(source: OutputSource) {
+  constructor(source: OutputSource, quote: HeaderQuote) {
     this.#source = source;
+    this.#quote = quote;
   }
 
   /**
@@ -70,7 +93,7 @@ export class HeaderOnce {
         continue;
       }
       head = Buffer.concat([head, chunk]);
-      if (head.length < ENOUGH || (head.length <= LONGEST_HEADER && !head.includes(LF))) continue;
+      if (head.length < ENOUGH || (head.length <= LONGEST_HEADER && this.#endIn(head) === -1)) continue;
       yield this.#withoutHeader(task, head);
       head = null;
     }
@@ -79,12 +102,13 @@ export class HeaderOnce {
 
   #withoutHeader(task: number, head: Buffer): Uint8Array {
     if (!isText(head.subarray(0, ENOUGH))) throw this.#refused(`the output of ${this.#name(task)} is not text`);
-    const end = head.indexOf(LF);
+    const end = this.#endIn(head);
     const length = end === -1 ? head.length : end;
     if (length > LONGEST_HEADER) {
       throw this.#refused(`the first line of ${this.#name(task)} is longer than ${LONGEST_HEADER} bytes`);
     }
     const line = contentOf(head.subarray(0, length));
+    this.#requireClosed(task, line);
     if (this.#header === null) {
       this.#header = { line, task };
       return head;
@@ -99,6 +123,28 @@ export class HeaderOnce {
     return end === -1 ? NOTHING : head.subarray(end + 1);
   }
 
+  /** Where the header's line end is; -1: not among these bytes. */
+  #endIn(head: Buffer): number {
+    const first = head.indexOf(LF);
+    if (this.#quote?.spansLines !== true) return first;
+    let end = first;
+    for (let from = 0, open = false; end !== -1; end = head.indexOf(LF, from)) {
+      open = open !== isOpen(head.subarray(from, end), this.#quote.character);
+      if (!open) break;
+      from = end + 1;
+    }
+    return end;
+  }
+
+  /** Throws for a header that ends within quotes: nobody could say where it ends. */
+  #requireClosed(task: number, line: Buffer): void {
+    const quote = this.#quote;
+    if (quote === null || !isOpen(line, quote.character)) return;
+    if (!quote.spansLines && !OPENS_FIELD.test(line.toString('latin1'))) return;
+    const why = quote.spansLines ? 'and closes none' : 'and only by: csv says where such a line ends';
+    throw this.#refused(`the first line of ${this.#name(task)} opens a quote, ${why}: ${shown(line, 0)}`);
+  }
+
   #name(task: number): string {
     return `${this.#source.step}/${task}`;
   }
@@ -110,6 +156,14 @@ export class HeaderOnce {
       `batchctl fetch ${job} --step ${step} -o FILE joins the outputs whole; a split such as csv:32MB,header gives each part the header`,
     );
   }
+}
+
+/** True where a text has an odd number of quotes. */
+function isOpen(text: Buffer, quote: string): boolean {
+  let open = false;
+  if (quote === '') return false;
+  for (let at = text.indexOf(quote); at !== -1; at = text.indexOf(quote, at + 1)) open = !open;
+  return open;
 }
 
 /** A line without a byte order mark before it and a carriage return behind it. */

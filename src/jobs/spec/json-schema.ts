@@ -16,7 +16,7 @@ export const JOB_FIELD_DOCS: Readonly<Record<string, string>> = {
   'input.split.size': 'bytes a part, about: cut at the nearest record boundary',
   'input.split.header': 'csv: every task gets the first line (default: false)',
   'input.split.delimiter': 'csv: what separates fields (default: a comma)',
-  'input.split.quote': 'csv: what encloses fields (default: ")',
+  'input.split.quote': 'csv: what encloses fields (default: "); "" where quotes mean nothing',
   'input.split.length': 'records: bytes of one record',
   'input.split.from': 'range: the first number',
   'input.split.to': 'range: the last number',

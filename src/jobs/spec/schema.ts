@@ -34,7 +34,7 @@ const splitSchema = z.discriminatedUnion(
         ...cuts,
         header: yesOrNo().optional(),
         delimiter: oneCharacter('what separates fields').optional(),
-        quote: oneCharacter('what encloses fields').optional(),
+        quote: text('what encloses fields: one ASCII character, no line end; or none', /^[\t\x20-\x7e]?$/).optional(),
       },
       MAP,
     ),

@@ -17,6 +17,7 @@ const split = fc.oneof(
   cut.map((by) => ({ by: 'lines', ...by })),
   cut.map((by) => ({ by: 'jsonl', ...by })),
   cut.map((by) => ({ by: 'csv', header: true, delimiter: ';', ...by })),
+  cut.map((by) => ({ by: 'csv', quote: '', ...by })),
   cut.map((by) => ({ by: 'records', length: 80, ...by })),
   fc.constant({ by: 'file' }),
 );
