@@ -137,6 +137,19 @@ describe('outputs are bound to their task', () => {
       expect(problems[1]?.message).to.include('expected files to be a list, found nothing');
     });
 
+    it('finds a file of an output that was lengthened, cut short or removed, without reading bytes', async () => {
+      const view = await publishAll(place.platform, await manyFiles());
+      const { store } = place.platform;
+      const fileOf = (n: number) => `${stagedPrefix(view.record.job, 'price', n, attemptOf('price', n))}files/b`;
+      await store.put(fileOf(0), 'b0 and more');
+      await store.put(fileOf(1), 'b');
+      await store.delete([fileOf(2)]);
+      const { problems } = await verify(view);
+      for (const [n, why] of ['has 11 bytes, and 2 were published', 'has 1 bytes, and 2', 'is gone'].entries()) {
+        expect(problems[n]?.message).to.include(`price/${n}`).and.include(why);
+      }
+    });
+
     it('finds one attempt at two places where outputs of the former format name no task', async () => {
       const view = await chain();
       for (const n of [0, 1, 2]) await makeFormer(view, 'price', n);

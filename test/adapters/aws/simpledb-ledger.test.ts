@@ -9,6 +9,7 @@ import { event, T0, worker } from '../../contracts/ledger-events.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { type SimpleDbServer, startSimpleDb } from '../../support/servers/simpledb-server.ts';
 import { simpleDbOptions } from '../../support/simpledb.ts';
+import { wrapStore } from '../../support/wrap-store.ts';
 
 describe('the ledger on SimpleDB', () => {
   const agent = new Agent({ keepAlive: true });
@@ -69,14 +70,18 @@ describe('the ledger on SimpleDB', () => {
     ['a large', 'mine'.repeat(1_000)],
   ] as const) {
     it(`takes ${size} item whose first put was done and not answered for its own, and another's for another's`, async () => {
-      const objects = await objectsOf(new MemoryStore(), `lost-${body.length}`);
+      const store = new MemoryStore();
+      const objects = await objectsOf(store, `lost-${body.length}`);
       const key = 'ledger/created/claims-1';
       server.loseAnswers(1);
       expect(await objects.put(key, body, { ifAbsent: true })).to.include({ created: true });
       expect(Buffer.from((await objects.read(key)) ?? []).toString()).to.equal(body);
       server.loseAnswers(1);
-      expect(await objects.put(key, 'other', { ifAbsent: true })).to.include({ created: false });
+      expect(await objects.put(key, 'other'.repeat(1_000), { ifAbsent: true })).to.include({ created: false });
       server.loseAnswers(0);
+      const kept: string[] = [];
+      for await (const large of store.keys('ledger/large/')) kept.push(large);
+      expect(kept, 'nothing is left of the one that came too late').to.have.length(body.length > 1_023 ? 1 : 0);
       expect(Buffer.from((await objects.read(key)) ?? []).toString()).to.equal(body);
     });
   }
@@ -95,6 +100,27 @@ describe('the ledger on SimpleDB', () => {
     );
     expect(stored.map(([name]) => name).sort()).to.deep.equal(['e', 'v']);
     expect(Buffer.from((await objects.read(key)) ?? []).toString()).to.equal('two');
+  });
+
+  it('reads what an item says now, also where that is replaced while it is read', async () => {
+    const store = new MemoryStore();
+    const writer = await objectsOf(store, 'replacing');
+    const key = 'ledger/created/claims-1';
+    await writer.put(key, 'one'.repeat(1_000));
+    let replaced = 0;
+    const racing = wrapStore(store, {
+      read: async (large, options) => {
+        if (replaced++ < 3) await writer.put(key, `${replaced}`.repeat(2_000));
+        return store.read(large, options);
+      },
+    });
+    const objects = new SimpleDbObjects({
+      ...simpleDbOptions(server.url, agent),
+      ...{ stack: 'replacing', domains: 2, store: racing },
+    });
+    expect(Buffer.from((await objects.read(key)) ?? []).toString()).to.equal('3'.repeat(2_000));
+    const reads = server.asked.filter(({ parameters }) => parameters.get('Action') === 'GetAttributes');
+    expect(reads.map(({ parameters }) => parameters.get('ConsistentRead'))).to.include('true').and.not.include(undefined);
   });
 
   it('lets exactly one of twenty writers create an item, even when answers are lost', async () => {
