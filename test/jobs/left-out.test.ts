@@ -1,4 +1,5 @@
 // Protects: a submission never drops an input in silence, and never processes one twice.
+import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -101,6 +102,26 @@ describe('an input is worked on once', () => {
       kind: 'refused',
       message: 'the input latest.csv is b.csv again: its data would be worked on twice',
     });
+  });
+
+  it('is a regular file, whatever the split: no pipe, and no link that leads to itself', async () => {
+    execFileSync('mkfifo', [join(place.directory, 'pipe')]);
+    symlinkSync('loop', join(place.directory, 'loop'));
+    const yaml = (from: string) =>
+      `name: odd\ninput: { from: "${from}", split: { by: file } }\nsteps: [{ name: s, run: [cat] }]\n`;
+    for (const [from, kind, message] of [
+      ['pipe', 'usage', 'the input pipe is not a regular file'],
+      ['loop', 'notFound', 'is a link that leads nowhere: its data would be left out'],
+    ] as const) {
+      const error = await rejection(submitJob(place, yaml(from), {}));
+      expect(error, from).to.include({ kind });
+      expect(error.message).to.contain(message);
+    }
+    const { record } = await submitJob(place, yaml(`{a,${'b'.repeat(300)}}.csv`), files);
+    expect(
+      record.inputs.map(({ name }) => name),
+      'a long pattern is no name',
+    ).to.deep.equal(['a.csv']);
   });
 
   it('takes two files with the same content as two inputs', async () => {

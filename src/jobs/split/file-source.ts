@@ -59,6 +59,8 @@ export function openFileSource(index: number, path: string, name = path): FileSo
 /** A local file that is taken whole: known by its name alone, so that any number of them holds no descriptor. */
 export function statFileSource(index: number, path: string, name = path): FileSource {
   const stat = statSync(path, { bigint: true });
+  // Nobody would open a pipe before a worker does, and that one would wait for a writer.
+  if (!stat.isFile()) throw notRegular(name);
   const pin = filePin(stat);
   return {
     index,
@@ -111,7 +113,11 @@ function open(path: string, name: string): number {
     const why = hasCode(cause, 'EACCES') ? 'may not be read' : 'does not exist';
     throw new BatchctlError('notFound', `the input ${name} ${why}`, { cause, hint: 'correct input.from, or --input' });
   }
-  throw new BatchctlError('usage', `the input ${name} is not a regular file`, {
+  throw notRegular(name);
+}
+
+function notRegular(name: string): BatchctlError {
+  return new BatchctlError('usage', `the input ${name} is not a regular file`, {
     hint: 'name a file; pipe anything else in with --input -',
   });
 }

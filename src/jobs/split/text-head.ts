@@ -31,6 +31,18 @@ const MARKS = [
   { encoding: 'UTF-16', mark: [0xfe, 0xff] },
 ];
 
+/** What packers write at the beginning, in Latin-1, some of them without a NUL; and what unpacks it. */
+const PACKED = [
+  { program: 'bzip2', at: 4, mark: '1AY&SY', unpack: 'bzip2 -dc' },
+  { program: 'bzip2', at: 4, mark: '\x17rE8P\x90', unpack: 'bzip2 -dc' },
+  { program: 'xz', at: 0, mark: '\xfd7zXZ\0', unpack: 'xz -dc' },
+  { program: 'lz4', at: 0, mark: '\x04"M\x18', unpack: 'lz4 -dc' },
+  { program: 'zip', at: 0, mark: 'PK\x03\x04', unpack: 'funzip' },
+  { program: 'tar', at: 257, mark: 'ustar', unpack: 'tar -xOf -' },
+];
+/** Bytes of a beginning that tell. */
+const BEGINNING = 262;
+
 /**
  * For splits that cut text at line ends: refuses what has none that they know, each with the command that converts it.
  * Null for splits that take any bytes.
@@ -53,6 +65,11 @@ export function textHead(split: SplitSpec): LookAtHead | null {
         `is ${marked.encoding}, by its byte order mark`,
         converted(head, `iconv -f ${marked.encoding} -t UTF-8`),
       );
+    }
+    const beginning = text.toString('latin1', 0, BEGINNING);
+    const packed = PACKED.find(({ at, mark }) => beginning.startsWith(mark, at));
+    if (packed !== undefined) {
+      throw refused(`was packed by ${packed.program}, which is not unpacked here`, converted(head, packed.unpack));
     }
     const nul = text.indexOf(NUL);
     if (nul !== -1) {

@@ -11,6 +11,7 @@ import { isS3Uri, parseS3Uri } from '../../model/s3-uri.ts';
 import type { OpenBucket } from '../../ports/bucket.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { AttachedInput } from '../../ports/verbs.ts';
+import { leadsNowhere } from '../left-out.ts';
 import { type FileSource, openFileSource, openPipeSource, statFileSource } from '../split/file-source.ts';
 import type { SplitSource } from '../split/split-source.ts';
 import { openBucketSource, openStoreSource } from '../split/store-source.ts';
@@ -233,7 +234,9 @@ async function kindOf(path: string): Promise<'file' | 'directory' | null> {
   try {
     return (await stat(path)).isDirectory() ? 'directory' : 'file';
   } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return null;
+    if (hasCode(error, 'ELOOP')) throw leadsNowhere(path, error);
+    // A long pattern is no file's name.
+    if (hasCode(error, 'ENOENT', 'ENOTDIR', 'ENAMETOOLONG')) return null;
     throw error;
   }
 }

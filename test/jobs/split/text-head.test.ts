@@ -32,6 +32,14 @@ function encoded(text: string, encoding: 'UTF-16LE' | 'UTF-16BE' | 'UTF-32LE' | 
 const job = (split: string, from = 'in.csv'): string =>
   `name: j\ninput: { from: "${from}", split: ${split} }\nsteps:\n  - { name: s, run: [cat] }\n`;
 const CSV = '{ by: csv, every: 1, header: true }';
+/** The beginnings of small files. */
+const PACKED = [
+  ['bzip2', 'QlpoOTFBWSZTWblygC0AAAPZgAAQAAQgACQgAQAgACIZPRCGAoQlb8XckU4UJC5coAtA', 'bzip2 -dc'],
+  ['xz', Buffer.from('\xfd7zXZ\0', 'latin1').toString('base64'), 'xz -dc'],
+  ['lz4', Buffer.from('\x04"M\x18@', 'latin1').toString('base64'), 'lz4 -dc'],
+  ['zip', Buffer.from('PK\x03\x04').toString('base64'), 'funzip'],
+  ['tar', Buffer.from(`in.csv${'\0'.repeat(251)}ustar`).toString('base64'), 'tar -xOf -'],
+] as const;
 const TEXT_SPLITS = [CSV, '{ by: lines, every: 1 }', '{ by: jsonl, size: 1MB }', '{ by: list }'];
 
 describe('the first bytes of an input that is cut as text', () => {
@@ -102,6 +110,19 @@ describe('the first bytes of an input that is cut as text', () => {
     expect(error.message).to.contain('a NUL byte at byte 7;');
     expect(convertedBy(error)).to.equal('id,v\n1,\n');
   });
+
+  for (const [program, base64, unpacked] of PACKED) {
+    it(`refuses what ${program} packed, even where it has no NUL, and says how to unpack it`, async () => {
+      const bytes = Buffer.from(base64, 'base64');
+      for (const split of TEXT_SPLITS) {
+        expect((await refusal(split, bytes)).message).to.contain(
+          `was packed by ${program}, which is not unpacked here`,
+        );
+      }
+      expect((await refusal(CSV, gzipSync(bytes))).hint).to.match(/^gzip -dc < in.csv \| .* > CONVERTED$/);
+      expect((await refusal(CSV, bytes)).hint).to.equal(`${unpacked} < in.csv > CONVERTED`);
+    });
+  }
 
   it('refuses lines that end by CR alone, plain or compressed', async () => {
     const text = 'id,v\r1,a\r2,b\r';
