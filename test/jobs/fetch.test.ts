@@ -1,5 +1,5 @@
 // Protects: fetch writes exactly the published bytes, in task order, and names files as it is told.
-import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { fetchOutputs } from '../../src/jobs/fetch/fetch.ts';
@@ -7,6 +7,7 @@ import { parseTarget } from '../../src/jobs/fetch/target.ts';
 import type { JobView } from '../../src/model/view.ts';
 import { rejection } from '../support/rejection.ts';
 import { openPlace, type Place, publishManifest, publishSmall, putJob, STEPS } from './published-job.ts';
+import { publishAll, submitJob } from './submitted-job.ts';
 
 const LARGE = Buffer.alloc(3 * 2 ** 20, 'all work and no play\n');
 const GATHERED = `${STEPS}  - { name: totals, gather: true, run: [cat] }\n`;
@@ -41,6 +42,19 @@ describe('fetching outputs', () => {
     await publishSmall(job, 'price', 2, 'id,price\n3,30\n');
     return view;
   }
+
+  it('puts no output in the place of an input of the job, by whatever path', async () => {
+    const view = await publishAll(place.platform, await submitJob(place, STEPS, { 'a.csv': 'id,v\n1,10\n' }));
+    symlinkSync('.', join(place.directory, 'here'));
+    for (const text of ['a.csv', 'here/a.csv', '.', 'here/']) {
+      const error = await rejection(fetch(view, text, { name: '{input}' }));
+      expect(error, text).to.include({ kind: 'refused' });
+      expect(error.message).to.contain(`it is an input of job ${view.record.job}`);
+    }
+    expect(readFileSync(join(place.directory, 'a.csv'), 'utf8')).to.equal('id,v\n1,10\n');
+    await fetch(view, 'b.csv');
+    expect(await fetch(view, 'results/', { name: '{input}' })).to.include({ outputs: 1 });
+  });
 
   describe('into a directory', () => {
     it('makes one file a task, small or large, with the bytes that were published', async () => {

@@ -15,7 +15,7 @@ import { fillPlace, type PlacePassed } from '../fetch/fill-place.ts';
 import { checkDistinct, fileNamer } from '../fetch/names.ts';
 import { type Place, type PlaceManifest, Superseded } from '../fetch/place.ts';
 import { Tally } from '../fetch/tally.ts';
-import type { OutputSource } from '../fetch/verified.ts';
+import { type OutputSource, outputSource } from '../fetch/verified.ts';
 import { append, refreshView } from '../journal.ts';
 import { listPublished } from '../listing.ts';
 
@@ -156,7 +156,7 @@ async function place(
   const tasks = await listPublished(store, job, step, chosen.total);
   await checkDistinct(pattern, nameOf, tasks);
   const tally = new Tally(tasks.count);
-  const source = { store, job, step };
+  const source = outputSource(store, view, step);
   await fillPlace({
     place: await openPlace(platform, to, source),
     ...{ source, tasks, nameOf, tally, signal, passed },

@@ -12,6 +12,7 @@ import { MARKER, type PlaceManifest } from './place.ts';
 import { type FetchProgress, Tally } from './tally.ts';
 import type { FetchTarget } from './target.ts';
 import { headerQuote } from './text-join.ts';
+import { outputSource } from './verified.ts';
 
 export interface FetchOptions {
   /** The step whose outputs are wanted; the last one unless given. */
@@ -58,7 +59,7 @@ export async function fetchOutputs(platform: Platform, view: JobView, options: F
   const { nameOf, pattern } = fileNamer(platform.store, view, chosen, options.name);
   const tasks = await publishedTasks(platform.store, view, chosen);
   const tally = new Tally(tasks.count, options.onProgress);
-  const source = { store: platform.store, job, step: chosen.step.name };
+  const source = outputSource(platform.store, view, chosen.step.name);
   const join = joinOf(view.record.spec, chosen.index, { header, join: options.join });
   const joining: Joining = { source, tasks, header, quote: headerQuote(view.record.spec), join, tally, signal };
   switch (target.kind) {

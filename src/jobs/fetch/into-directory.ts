@@ -9,7 +9,7 @@ import type { Platform } from '../../ports/platform.ts';
 import { claim, type FileNamer } from './names.ts';
 import type { Tally } from './tally.ts';
 import { draftIn, removeStaleDrafts, unwritable } from './target.ts';
-import { checkFound, type OutputSource, SMALL, verifiedBytes, verifiedChunks, verifiedOutput } from './verified.ts';
+import { checkFound, type OutputSource, refuseInput, SMALL, verifiedBytes, verifiedChunks, verifiedOutput } from './verified.ts';
 
 /** Outputs that are fetched at a time. */
 const IN_FLIGHT = 16;
@@ -83,6 +83,7 @@ export async function fetchFile(
 ): Promise<void> {
   const draft = draftIn(directory);
   try {
+    refuseInput(source, path);
     if (file.size <= SMALL) return placeSmall(draft, path, await verifiedBytes(source, task, file));
     await mkdir(dirname(path), { recursive: true });
     if (!(await cloneVerified(platform, source, task, file, draft, signal))) {

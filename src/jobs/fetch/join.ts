@@ -13,7 +13,7 @@ import type { Output } from '../output.ts';
 import type { Tally } from './tally.ts';
 import { draftIn, isSpecial, removeStaleDrafts, unwritable } from './target.ts';
 import { ENOUGH, HeaderOnce, type HeaderQuote, lineEndAfter, tailAfter } from './text-join.ts';
-import { isSingle, type OutputSource, SMALL, verifiedBytes, verifiedChunks, verifiedOutput } from './verified.ts';
+import { isSingle, type OutputSource, refuseInput, SMALL, verifiedBytes, verifiedChunks, verifiedOutput } from './verified.ts';
 
 /** How many outputs are looked up, and if small read, ahead of the one that is being written. */
 const AHEAD = 16;
@@ -95,6 +95,7 @@ export async function joinIntoFile(joining: Joining, path: string): Promise<void
   const draft = special ? path : draftIn(directory);
   try {
     if (!special) {
+      refuseInput(joining.source, path);
       await mkdir(directory, { recursive: true });
       await removeStaleDrafts(directory);
     }

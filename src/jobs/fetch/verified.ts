@@ -1,7 +1,11 @@
 import { createHash } from 'node:crypto';
+import { existsSync, realpathSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { basename, dirname, join } from 'node:path';
 import { BatchctlError } from '../../errors.ts';
 import { bytesChecksum } from '../../lib/file-checksum.ts';
 import type { OutputFile } from '../../model/output.ts';
+import type { JobView } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import { type Output, openFile, readOutput } from '../output.ts';
 
@@ -13,6 +17,25 @@ export interface OutputSource {
   readonly store: ObjectStore;
   readonly job: string;
   readonly step: string;
+  /** Files of this machine that the job reads: no output takes their place. */
+  readonly inputs?: readonly string[];
+}
+
+/** The outputs of a job's step. */
+export function outputSource(store: ObjectStore, { record }: JobView, step: string): OutputSource {
+  const { job, host, inputs } = record;
+  const own = inputs.flatMap(({ source }) => (source.kind === 'file' && host === hostname() ? [source.path] : []));
+  return { store, job, step, inputs: own };
+}
+
+/** Throws `refused` for the path of an input of the job: a retry could not read it, and perhaps it is there alone. */
+export function refuseInput({ job, inputs = [] }: OutputSource, path: string): void {
+  const name = basename(path);
+  const real = (file: string): string => join(realpathSync.native(dirname(file)), basename(file));
+  if (!inputs.some((input) => basename(input) === name && existsSync(input) && real(input) === real(path))) return;
+  throw new BatchctlError('refused', `can't write ${path}: it is an input of job ${job}`, {
+    hint: 'give the outputs another place, or other names',
+  });
 }
 
 /**
